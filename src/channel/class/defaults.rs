@@ -1,0 +1,440 @@
+//! What the base class puts into its slots: "not supported", the silence that hints
+//! may keep, waiting by `io_wait_fd`, and for paired slots the other of the pair.
+
+use std::{
+    ffi::{c_int, c_void},
+    io::{self, IoSlice, IoSliceMut},
+    os::fd::{BorrowedFd, IntoRawFd, OwnedFd},
+    ptr, slice,
+};
+
+use gio_sys::{GCredentials, GUnixFDList};
+use glib::{IOCondition, prelude::*, subclass::prelude::*, translate::*};
+use glib_sys::{GBytes, GError, GIOCondition, GMainContext, GSource, gboolean};
+use libc::{iovec, size_t, ssize_t};
+
+use super::{
+    Slots, gerror,
+    invoke::unsupported,
+    pairs::{self, Turn},
+};
+use crate::{
+    channel::{
+        Channel,
+        ffi::{
+            IOHandler, QIO_CHANNEL_ERR_BLOCK, QIO_CHANNEL_WAIT_WATCH, QIOChannel, QIOChannelClass,
+        },
+        imp::unpoisoned,
+    },
+    error::{not_supported, would_block},
+    types::{ReadFlags, WriteFlags},
+    watch,
+};
+
+pub(in crate::channel) fn fill(class: &mut QIOChannelClass) {
+    class.io_writev = Some(writev);
+    class.io_readv = Some(readv);
+    class.io_close = Some(close);
+    class.io_create_watch = Some(create_watch);
+    class.io_set_blocking = Some(set_blocking);
+    class.io_shutdown = Some(shutdown);
+    class.io_set_cork = Some(hint);
+    class.io_set_delay = Some(hint);
+    class.io_seek = Some(seek);
+    class.io_set_aio_fd_handler = Some(set_aio_fd_handler);
+    class.io_wait_fd = Some(wait_fd);
+    class.io_preadv = Some(preadv);
+    class.io_pwritev = Some(pwritev);
+    class.io_flush = Some(flush);
+    class.io_get_credentials = Some(get_credentials);
+    class.io_read_bytes = Some(read_bytes);
+    class.io_write_bytes = Some(write_bytes);
+}
+
+/// Turns a result into what a slot returns.
+///
+/// # Safety
+///
+/// `ioc` and `error` must be what the slot was called with.
+unsafe fn give(
+    ioc: *mut QIOChannel,
+    error: *mut *mut GError,
+    action: &str,
+    result: io::Result<usize>,
+) -> ssize_t {
+    match result {
+        // A count fits: it is at most the size of what is in memory.
+        Ok(count) => count as ssize_t,
+        Err(e) if would_block(&e) => QIO_CHANNEL_ERR_BLOCK,
+        Err(e) => {
+            // SAFETY: slots are called with a live channel and a place for an error.
+            unsafe { gerror::report(error, e, &Channel::from_glib_borrow(ioc), action) };
+            -1
+        }
+    }
+}
+
+/// # Safety
+///
+/// As for [`give`].
+unsafe fn refuse(ioc: *mut QIOChannel, error: *mut *mut GError, reason: io::Error) -> c_int {
+    // SAFETY: the caller's promise.
+    unsafe { give(ioc, error, "", Err(reason)) as c_int }
+}
+
+// SAFETY of the functions below: slots are called with a live channel, arrays of the
+// given lengths (whatever the pointer where that is 0) and a place for an error or NULL.
+
+pub(super) unsafe extern "C" fn writev(
+    ioc: *mut QIOChannel,
+    iov: *const iovec,
+    niov: size_t,
+    fds: *mut c_int,
+    nfds: size_t,
+    flags: c_int,
+    error: *mut *mut GError,
+) -> ssize_t {
+    // SAFETY: see above; iovec and IoSlice, c_int and BorrowedFd have the same layout.
+    unsafe {
+        let channel = Channel::from_glib_borrow(ioc);
+        let slots = Slots::of(&channel);
+        let filled = pairs::write_filled(slots.class).bytes;
+        let result = pairs::by_twin(filled, ioc, Turn::Write, || {
+            let iov = array(iov.cast::<IoSlice<'_>>(), niov);
+            let fds = array(fds.cast::<BorrowedFd<'_>>(), nfds);
+            let flags = WriteFlags::from_bits_retain(flags as u32);
+            pairs::writev_by_bytes(slots, iov, fds, flags)
+        });
+        give(ioc, error, "write to", result)
+    }
+}
+
+pub(super) unsafe extern "C" fn readv(
+    ioc: *mut QIOChannel,
+    iov: *const iovec,
+    niov: size_t,
+    fds: *mut *mut c_int,
+    nfds: *mut size_t,
+    flags: c_int,
+    error: *mut *mut GError,
+) -> ssize_t {
+    // SAFETY: see above; iovec and IoSliceMut have the same layout.
+    unsafe {
+        let channel = Channel::from_glib_borrow(ioc);
+        let slots = Slots::of(&channel);
+        let filled = pairs::read_filled(slots.class).bytes;
+        let mut received = Vec::new();
+        let result = pairs::by_twin(filled, ioc, Turn::Read, || {
+            let iov = array_mut(iov.cast_mut().cast::<IoSliceMut<'_>>(), niov);
+            let flags = ReadFlags::from_bits_retain(flags as u32);
+            let wanted = (!fds.is_null()).then_some(&mut received);
+            pairs::readv_by_bytes(slots, iov, wanted, flags)
+        });
+        give_fds(received, fds, nfds);
+        give(ioc, error, "read from", result)
+    }
+}
+
+pub(super) unsafe extern "C" fn read_bytes(
+    ioc: *mut QIOChannel,
+    count: size_t,
+    fds: *mut *mut GUnixFDList,
+    flags: c_int,
+    error: *mut *mut GError,
+) -> *mut GBytes {
+    // SAFETY: see above.
+    unsafe {
+        if !fds.is_null() {
+            *fds = ptr::null_mut();
+        }
+        let channel = Channel::from_glib_borrow(ioc);
+        let slots = Slots::of(&channel);
+        let filled = pairs::read_filled(slots.class).iov;
+        let mut received = Vec::new();
+        let result = pairs::by_twin(filled, ioc, Turn::Read, || {
+            let flags = ReadFlags::from_bits_retain(flags as u32);
+            let wanted = (!fds.is_null()).then_some(&mut received);
+            pairs::read_bytes_by_iov(slots, count, wanted, flags)
+        });
+        match result {
+            Ok(bytes) => {
+                if !received.is_empty() {
+                    let raw: Vec<c_int> = received.into_iter().map(OwnedFd::into_raw_fd).collect();
+                    *fds = gio_sys::g_unix_fd_list_new_from_array(raw.as_ptr(), raw.len() as c_int);
+                }
+                bytes.into_glib_ptr()
+            }
+            Err(e) => {
+                gerror::report(error, e, &channel, "read from");
+                ptr::null_mut()
+            }
+        }
+    }
+}
+
+pub(super) unsafe extern "C" fn write_bytes(
+    ioc: *mut QIOChannel,
+    bytes: *mut GBytes,
+    fds: *mut GUnixFDList,
+    flags: c_int,
+    error: *mut *mut GError,
+) -> ssize_t {
+    // SAFETY: see above; a list lends its array of `len` open descriptors.
+    unsafe {
+        let channel = Channel::from_glib_borrow(ioc);
+        let slots = Slots::of(&channel);
+        let filled = pairs::write_filled(slots.class).iov;
+        let result = pairs::by_twin(filled, ioc, Turn::Write, || {
+            let bytes = glib::Bytes::from_glib_borrow(bytes);
+            let mut len = 0;
+            let raw = match fds.is_null() {
+                true => ptr::null(),
+                false => gio_sys::g_unix_fd_list_peek_fds(fds, &mut len),
+            };
+            let fds = array(raw.cast::<BorrowedFd<'_>>(), len as usize);
+            let flags = WriteFlags::from_bits_retain(flags as u32);
+            slots.slot_writev(&[IoSlice::new(&bytes)], bytes.len(), fds, flags)
+        });
+        match result {
+            Ok(count) => count as ssize_t,
+            Err(e) => {
+                // A binding knows no -2: here would-block is an error like any other.
+                gerror::report(error, e, &channel, "write to");
+                -1
+            }
+        }
+    }
+}
+
+pub(super) unsafe extern "C" fn close(ioc: *mut QIOChannel, error: *mut *mut GError) -> c_int {
+    // SAFETY: see above.
+    unsafe { refuse(ioc, error, unsupported("Closing is")) }
+}
+
+pub(super) unsafe extern "C" fn create_watch(
+    ioc: *mut QIOChannel,
+    condition: GIOCondition,
+) -> *mut GSource {
+    // SAFETY: see above; the object that a watch asks is the channel that it watches.
+    unsafe {
+        let channel = Channel::from_glib_borrow(ioc);
+        channel
+            .watched(|watched| {
+                watch::asking(watched, from_glib(condition), |object, condition| {
+                    Slots::of(object.unsafe_cast_ref::<Channel>()).wait_fd(condition)
+                })
+            })
+            .into_glib_ptr()
+    }
+}
+
+pub(super) unsafe extern "C" fn set_blocking(
+    ioc: *mut QIOChannel,
+    _enabled: gboolean,
+    error: *mut *mut GError,
+) -> c_int {
+    // SAFETY: see above.
+    unsafe {
+        refuse(
+            ioc,
+            error,
+            unsupported("Changing between blocking and non-blocking is"),
+        )
+    }
+}
+
+pub(super) unsafe extern "C" fn shutdown(
+    ioc: *mut QIOChannel,
+    _how: c_int,
+    error: *mut *mut GError,
+) -> c_int {
+    // SAFETY: see above.
+    unsafe { refuse(ioc, error, unsupported("Data path shutdown")) }
+}
+
+/// Cork and delay are hints: a channel that knows nothing of them ignores them.
+pub(super) unsafe extern "C" fn hint(_ioc: *mut QIOChannel, _enabled: gboolean) {}
+
+pub(super) unsafe extern "C" fn seek(
+    ioc: *mut QIOChannel,
+    _offset: i64,
+    _whence: c_int,
+    error: *mut *mut GError,
+) -> i64 {
+    // SAFETY: see above.
+    unsafe { refuse(ioc, error, no_positions()).into() }
+}
+
+fn no_positions() -> io::Error {
+    not_supported("Channel does not support random access")
+}
+
+/// Watches, one for each direction: level-triggered, as the handlers expect.
+pub(super) unsafe extern "C" fn set_aio_fd_handler(
+    ioc: *mut QIOChannel,
+    context: *mut GMainContext,
+    io_read: IOHandler,
+    io_write: IOHandler,
+    opaque: *mut c_void,
+) {
+    // SAFETY: see above; `call_handler` is a QIOChannelFunc, and its data is freed
+    // once. The caller of the slot lets handlers and `opaque` live until replaced.
+    unsafe {
+        let channel = Channel::from_glib_borrow(ioc);
+        let new = [(io_read, IOCondition::IN), (io_write, IOCondition::OUT)].map(
+            |(handler, condition)| {
+                let source = Slots::of(&channel).create_watch(condition);
+                let data = Box::into_raw(Box::new((handler?, opaque)));
+                glib_sys::g_source_set_callback(
+                    source.to_glib_none().0,
+                    Some(std::mem::transmute::<HandlerCall, PlainCall>(call_handler)),
+                    data.cast(),
+                    Some(free_handler),
+                );
+                Some(source)
+            },
+        );
+        let old = std::mem::replace(&mut *unpoisoned(&channel.imp().fd_handlers), new.clone());
+        old.iter().flatten().for_each(glib::Source::destroy);
+        for source in new.iter().flatten() {
+            glib_sys::g_source_attach(source.to_glib_none().0, context);
+        }
+    }
+}
+
+type Handler = (unsafe extern "C" fn(*mut c_void), *mut c_void);
+type HandlerCall = unsafe extern "C" fn(*mut QIOChannel, GIOCondition, *mut c_void) -> gboolean;
+type PlainCall = unsafe extern "C" fn(*mut c_void) -> gboolean;
+
+unsafe extern "C" fn call_handler(
+    ioc: *mut QIOChannel,
+    condition: GIOCondition,
+    data: *mut c_void,
+) -> gboolean {
+    // SAFETY: `data` is the handler that `set_aio_fd_handler` gave away, alive while
+    // its source is being dispatched.
+    unsafe {
+        let (handler, opaque) = *data.cast::<Handler>();
+        handler(opaque);
+        if condition & glib_sys::G_IO_NVAL != 0 {
+            // The last call: the channel must not keep itself alive by its own source.
+            let channel = Channel::from_glib_borrow(ioc);
+            let current = glib_sys::g_main_current_source();
+            for kept in unpoisoned(&channel.imp().fd_handlers).iter_mut() {
+                if kept
+                    .as_ref()
+                    .is_some_and(|kept| ptr::eq(kept.to_glib_none().0, current))
+                {
+                    *kept = None;
+                }
+            }
+        }
+    }
+    glib_sys::G_SOURCE_CONTINUE
+}
+
+unsafe extern "C" fn free_handler(data: *mut c_void) {
+    // SAFETY: `data` is the box that `set_aio_fd_handler` gave away; called once.
+    drop(unsafe { Box::from_raw(data.cast::<Handler>()) });
+}
+
+pub(super) unsafe extern "C" fn wait_fd(
+    _ioc: *mut QIOChannel,
+    _condition: GIOCondition,
+    _fd_condition: *mut GIOCondition,
+) -> c_int {
+    QIO_CHANNEL_WAIT_WATCH
+}
+
+pub(super) unsafe extern "C" fn preadv(
+    ioc: *mut QIOChannel,
+    _iov: *const iovec,
+    _niov: size_t,
+    _offset: i64,
+    error: *mut *mut GError,
+) -> ssize_t {
+    // SAFETY: see above.
+    unsafe { give(ioc, error, "", Err(no_positions())) }
+}
+
+pub(super) unsafe extern "C" fn pwritev(
+    ioc: *mut QIOChannel,
+    _iov: *const iovec,
+    _niov: size_t,
+    _offset: i64,
+    error: *mut *mut GError,
+) -> ssize_t {
+    // SAFETY: see above.
+    unsafe { give(ioc, error, "", Err(no_positions())) }
+}
+
+pub(super) unsafe extern "C" fn flush(_ioc: *mut QIOChannel, _error: *mut *mut GError) -> c_int {
+    0
+}
+
+pub(super) unsafe extern "C" fn get_credentials(
+    ioc: *mut QIOChannel,
+    error: *mut *mut GError,
+) -> *mut GCredentials {
+    // SAFETY: see above.
+    unsafe {
+        refuse(
+            ioc,
+            error,
+            unsupported("Asking for the peer's credentials is"),
+        )
+    };
+    ptr::null_mut()
+}
+
+/// An array of C as a slice; the pointer of an empty one may be anything.
+///
+/// # Safety
+///
+/// `first` must point to `len` valid elements that live and stay as they are for `'a`.
+pub(super) unsafe fn array<'a, T>(first: *const T, len: usize) -> &'a [T] {
+    match len {
+        0 => &[],
+        // SAFETY: the caller's promise.
+        len => unsafe { slice::from_raw_parts(first, len) },
+    }
+}
+
+/// As [`array`], to be changed.
+///
+/// # Safety
+///
+/// As for [`array`], and nobody else may look at the elements.
+pub(super) unsafe fn array_mut<'a, T>(first: *mut T, len: usize) -> &'a mut [T] {
+    match len {
+        0 => &mut [],
+        // SAFETY: the caller's promise.
+        len => unsafe { slice::from_raw_parts_mut(first, len) },
+    }
+}
+
+/// Gives received descriptors to the caller of a slot, in memory of `g_malloc`.
+///
+/// # Safety
+///
+/// `fds` and `nfds` must be what the slot was called with: NULL, or writable.
+pub(super) unsafe fn give_fds(received: Vec<OwnedFd>, fds: *mut *mut c_int, nfds: *mut size_t) {
+    if fds.is_null() {
+        return;
+    }
+    // SAFETY: the caller's promise; the new array has room for all.
+    unsafe {
+        *fds = ptr::null_mut();
+        if !nfds.is_null() {
+            *nfds = received.len();
+        }
+        if received.is_empty() || nfds.is_null() {
+            return;
+        }
+        let array = glib_sys::g_malloc_n(received.len(), size_of::<c_int>()).cast::<c_int>();
+        for (i, fd) in received.into_iter().enumerate() {
+            array.add(i).write(fd.into_raw_fd());
+        }
+        *fds = array;
+    }
+}

@@ -1,0 +1,609 @@
+//! One invoker per slot. Each passes its own `GError *` and makes sense of whatever
+//! comes back: a binding that raises leaves a zero result beside a set error, or no
+//! error at all.
+
+use std::{
+    ffi::c_int,
+    io::{self, IoSlice, IoSliceMut, SeekFrom},
+    os::fd::{BorrowedFd, FromRawFd, OwnedFd},
+    ptr,
+};
+
+use gio::prelude::*;
+use glib::{IOCondition, subclass::prelude::*, translate::*};
+use glib_sys::GError;
+use libc::ssize_t;
+
+use super::{ChannelImpl, FdHandlers, defaults, gerror, pairs};
+use crate::{
+    channel::{
+        Channel,
+        ffi::{self, QIOChannel, QIOChannelClass},
+        imp,
+    },
+    error::{closed, invalid, io_error, not_supported},
+    types::{Feature, ReadFlags, Readiness, Shutdown, WriteFlags},
+    watch,
+};
+
+/// The slots of one class, to be called on one channel.
+#[derive(Clone, Copy)]
+pub(crate) struct Slots<'a> {
+    /// A live channel for as long as `'a`, whose class is `class` or derives from it.
+    ioc: *mut QIOChannel,
+    pub(super) class: &'a QIOChannelClass,
+}
+
+impl<'a> Slots<'a> {
+    /// The slots of the channel's own class.
+    #[inline]
+    pub(crate) fn of(channel: &'a Channel) -> Self {
+        let ioc: *mut QIOChannel = channel.as_ptr();
+        // SAFETY: an instance of QIOChannel has a class that begins with a
+        // QIOChannelClass, and classes of static types are never freed.
+        let class = unsafe { &*class_of(ioc) };
+        Self { ioc, class }
+    }
+
+    /// Whether what the channel knows of its own class is true of this one.
+    #[inline]
+    fn is_own_class(self) -> bool {
+        // SAFETY: the channel is alive.
+        ptr::eq(self.class, unsafe { class_of(self.ioc) })
+    }
+
+    /// The slots of the parent of `T`'s class.
+    pub(super) fn of_parent<T: ChannelImpl>(imp: &'a T) -> Self {
+        // SAFETY: `T` derives from Channel: its parent's class begins with a
+        // QIOChannelClass, and its instance with a QIOChannel.
+        unsafe {
+            Self {
+                ioc: imp.obj().as_ptr() as *mut QIOChannel,
+                class: &*T::type_data().as_ref().parent_class().cast(),
+            }
+        }
+    }
+
+    #[inline]
+    pub(super) fn ioc(self) -> *mut QIOChannel {
+        self.ioc
+    }
+
+    #[inline]
+    pub(super) fn channel(&self) -> Borrowed<Channel> {
+        // SAFETY: the channel lives for as long as `self`, which the result borrows.
+        unsafe { from_glib_borrow(self.ioc) }
+    }
+
+    /// Whether reading goes by `io_read_bytes`, and writing by `io_write_bytes`.
+    pub(crate) fn by_bytes(self) -> (bool, bool) {
+        (
+            pairs::bytes_read(self.class),
+            pairs::bytes_write(self.class),
+        )
+    }
+
+    /// Whether reading, or writing, goes by bytes. Fails on a closed channel.
+    #[inline]
+    fn begin(self, which: u32) -> io::Result<bool> {
+        match self.channel().imp().unusual() {
+            0 if self.is_own_class() => Ok(false),
+            unusual => self.begin_unusual(unusual, which),
+        }
+    }
+
+    #[cold]
+    fn begin_unusual(self, unusual: u32, which: u32) -> io::Result<bool> {
+        if unusual & imp::CLOSED != 0 {
+            return Err(closed());
+        }
+        if !self.is_own_class() {
+            let (reads, writes) = self.by_bytes();
+            return Ok(if which == imp::READS_BYTES {
+                reads
+            } else {
+                writes
+            });
+        }
+        Ok(unusual & which != 0)
+    }
+
+    #[inline]
+    pub(crate) fn readv(
+        self,
+        iov: &mut [IoSliceMut<'_>],
+        fds: Option<&mut Vec<OwnedFd>>,
+        flags: ReadFlags,
+    ) -> io::Result<usize> {
+        let by_bytes = self.begin(imp::READS_BYTES)?;
+        self.check_read(fds.is_some(), flags)?;
+        let room = iov
+            .iter()
+            .fold(0, |sum: usize, buf| sum.saturating_add(buf.len()));
+        if room == 0 {
+            return Ok(0);
+        }
+        if by_bytes {
+            pairs::readv_by_bytes(self, iov, fds, flags)
+        } else {
+            self.slot_readv(iov, room, fds, flags)
+        }
+    }
+
+    #[inline]
+    pub(crate) fn writev(
+        self,
+        iov: &[IoSlice<'_>],
+        fds: &[BorrowedFd<'_>],
+        flags: WriteFlags,
+    ) -> io::Result<usize> {
+        let size = iov
+            .iter()
+            .fold(0, |sum: usize, buf| sum.saturating_add(buf.len()));
+        let by_bytes = self.begin(imp::WRITES_BYTES)?;
+        self.check_write(size, !fds.is_empty(), flags)?;
+        if size == 0 {
+            return Ok(0);
+        }
+        if by_bytes {
+            pairs::writev_by_bytes(self, iov, fds, flags)
+        } else {
+            self.slot_writev(iov, size, fds, flags)
+        }
+    }
+
+    pub(crate) fn read_bytes(
+        self,
+        count: usize,
+        fds: Option<&mut Vec<OwnedFd>>,
+        flags: ReadFlags,
+    ) -> io::Result<glib::Bytes> {
+        let by_bytes = self.begin(imp::READS_BYTES)?;
+        self.check_read(fds.is_some(), flags)?;
+        if count == 0 {
+            return Ok(glib::Bytes::from_static(&[]));
+        }
+        if by_bytes {
+            self.slot_read_bytes(count, fds, flags)
+        } else {
+            pairs::read_bytes_by_iov(self, count, fds, flags)
+        }
+    }
+
+    pub(crate) fn write_bytes(
+        self,
+        bytes: &glib::Bytes,
+        fds: &[BorrowedFd<'_>],
+        flags: WriteFlags,
+    ) -> io::Result<usize> {
+        let by_bytes = self.begin(imp::WRITES_BYTES)?;
+        self.check_write(bytes.len(), !fds.is_empty(), flags)?;
+        if bytes.is_empty() {
+            return Ok(0);
+        }
+        if by_bytes {
+            self.slot_write_bytes(bytes, fds, flags)
+        } else {
+            self.slot_writev(&[IoSlice::new(bytes)], bytes.len(), fds, flags)
+        }
+    }
+
+    pub(crate) fn close(self) -> io::Result<()> {
+        let slot = self.class.io_close.unwrap_or(defaults::close);
+        // SAFETY: the slot is called on an instance of its class, as all below.
+        self.status("close", |error| unsafe { slot(self.ioc(), error) })
+    }
+
+    pub(crate) fn create_watch(self, condition: IOCondition) -> glib::Source {
+        let slot = self.class.io_create_watch.unwrap_or(defaults::create_watch);
+        // SAFETY: the slot gives its source away.
+        unsafe {
+            let source = slot(self.ioc(), condition.into_glib());
+            self.channel()
+                .watched(|watched| watch::adopt(watched, condition, source))
+        }
+    }
+
+    pub(crate) fn set_blocking(self, enabled: bool) -> io::Result<()> {
+        self.check_open()?;
+        let slot = self.class.io_set_blocking.unwrap_or(defaults::set_blocking);
+        // SAFETY: see `close`.
+        self.status("set the mode of", |error| unsafe {
+            slot(self.ioc(), enabled.into_glib(), error)
+        })
+    }
+
+    pub(crate) fn shutdown(self, how: Shutdown) -> io::Result<()> {
+        self.check_open()?;
+        let slot = self.class.io_shutdown.unwrap_or(defaults::shutdown);
+        // SAFETY: see `close`.
+        self.status("shut down", |error| unsafe {
+            slot(self.ioc(), how.into_glib(), error)
+        })
+    }
+
+    pub(crate) fn set_cork(self, enabled: bool) {
+        let slot = self.class.io_set_cork.unwrap_or(defaults::hint);
+        // SAFETY: see `close`.
+        unsafe { slot(self.ioc(), enabled.into_glib()) };
+    }
+
+    pub(crate) fn set_delay(self, enabled: bool) {
+        let slot = self.class.io_set_delay.unwrap_or(defaults::hint);
+        // SAFETY: see `close`.
+        unsafe { slot(self.ioc(), enabled.into_glib()) };
+    }
+
+    pub(crate) fn seek(self, to: SeekFrom) -> io::Result<u64> {
+        self.check_open()?;
+        let (offset, whence) = match to {
+            SeekFrom::Start(offset) => (signed(offset)?, libc::SEEK_SET),
+            SeekFrom::Current(offset) => (offset, libc::SEEK_CUR),
+            SeekFrom::End(offset) => (offset, libc::SEEK_END),
+        };
+        let slot = self.class.io_seek.unwrap_or(defaults::seek);
+        // SAFETY: see `close`.
+        let (position, error) =
+            with_error(|error| unsafe { slot(self.ioc(), offset, whence, error) });
+        error?;
+        u64::try_from(position).map_err(|_| self.unexplained("seek in"))
+    }
+
+    /// # Safety
+    ///
+    /// The handlers must be fit to be called, from the thread that runs the context,
+    /// until others have been set in their place.
+    pub(crate) unsafe fn set_fd_handler(
+        self,
+        context: Option<&glib::MainContext>,
+        handlers: FdHandlers,
+    ) {
+        let FdHandlers {
+            read,
+            write,
+            opaque,
+        } = handlers;
+        let slot = self
+            .class
+            .io_set_aio_fd_handler
+            .unwrap_or(defaults::set_aio_fd_handler);
+        // SAFETY: see `close`; the rest is the caller's promise.
+        unsafe { slot(self.ioc(), context.to_glib_none().0, read, write, opaque) };
+    }
+
+    pub(crate) fn wait_fd(self, condition: IOCondition) -> Readiness {
+        let slot = self.class.io_wait_fd.unwrap_or(defaults::wait_fd);
+        let mut wanted = 0;
+        // SAFETY: see `close`.
+        let fd = unsafe { slot(self.ioc(), condition.into_glib(), &mut wanted) };
+        match fd {
+            ffi::QIO_CHANNEL_WAIT_NOW => Readiness::Now,
+            // A descriptor without a condition is what a raising binding leaves.
+            fd if fd >= 0 && wanted != 0 => {
+                Readiness::Fd(fd, IOCondition::from_bits_truncate(wanted))
+            }
+            _ => Readiness::Watch,
+        }
+    }
+
+    pub(crate) fn preadv(self, iov: &mut [IoSliceMut<'_>], offset: u64) -> io::Result<usize> {
+        self.check_open()?;
+        let offset = signed(offset)?;
+        let room = iov
+            .iter()
+            .fold(0, |sum: usize, buf| sum.saturating_add(buf.len()));
+        if room == 0 {
+            return Ok(0);
+        }
+        let slot = self.class.io_preadv.unwrap_or(defaults::preadv);
+        // SAFETY: see `close`; an IoSliceMut has the layout of an iovec.
+        self.count("read from", room, |error| unsafe {
+            slot(
+                self.ioc(),
+                iov.as_mut_ptr().cast(),
+                iov.len(),
+                offset,
+                error,
+            )
+        })
+    }
+
+    pub(crate) fn pwritev(self, iov: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
+        self.check_open()?;
+        let offset = signed(offset)?;
+        let size = iov
+            .iter()
+            .fold(0, |sum: usize, buf| sum.saturating_add(buf.len()));
+        if size == 0 {
+            return Ok(0);
+        }
+        let slot = self.class.io_pwritev.unwrap_or(defaults::pwritev);
+        // SAFETY: see `close`; an IoSlice has the layout of an iovec.
+        let written = self.count("write to", size, |error| unsafe {
+            slot(self.ioc(), iov.as_ptr().cast(), iov.len(), offset, error)
+        })?;
+        self.some(written)
+    }
+
+    pub(crate) fn flush(self) -> io::Result<()> {
+        self.check_open()?;
+        let slot = self.class.io_flush.unwrap_or(defaults::flush);
+        // SAFETY: see `close`.
+        self.status("flush", |error| unsafe { slot(self.ioc(), error) })
+    }
+
+    pub(crate) fn credentials(self) -> io::Result<gio::Credentials> {
+        self.check_open()?;
+        let slot = self
+            .class
+            .io_get_credentials
+            .unwrap_or(defaults::get_credentials);
+        // SAFETY: see `close`; the slot gives a reference away, or NULL.
+        let (credentials, error) = with_error(|error| unsafe {
+            let raw = slot(self.ioc(), error);
+            Option::<gio::Credentials>::from_glib_full(raw)
+        });
+        error?;
+        credentials.ok_or_else(|| self.unexplained("get the credentials of"))
+    }
+
+    /// Calls `io_readv` itself. Descriptors that come with an error are closed.
+    #[inline]
+    pub(super) fn slot_readv(
+        self,
+        iov: &mut [IoSliceMut<'_>],
+        room: usize,
+        fds: Option<&mut Vec<OwnedFd>>,
+        flags: ReadFlags,
+    ) -> io::Result<usize> {
+        let slot = self.class.io_readv.unwrap_or(defaults::readv);
+        let flags = flags.bits() as c_int;
+        let mut array = ptr::null_mut();
+        let mut len = 0;
+        let (array_out, len_out) = match fds {
+            Some(_) => (&raw mut array, &raw mut len),
+            None => (ptr::null_mut(), ptr::null_mut()),
+        };
+        // SAFETY: see `close`; an IoSliceMut has the layout of an iovec.
+        let result = self.count("read from", room, |error| unsafe {
+            let (iov, niov) = (iov.as_mut_ptr().cast(), iov.len());
+            slot(self.ioc(), iov, niov, array_out, len_out, flags, error)
+        });
+        if let Some(fds) = fds {
+            // SAFETY: the slot gave the array and the descriptors in it away.
+            let mut received = unsafe { take_fds(array, len) };
+            if result.is_ok() {
+                fds.append(&mut received);
+            }
+        }
+        result
+    }
+
+    /// Calls `io_writev` itself.
+    #[inline]
+    pub(super) fn slot_writev(
+        self,
+        iov: &[IoSlice<'_>],
+        size: usize,
+        fds: &[BorrowedFd<'_>],
+        flags: WriteFlags,
+    ) -> io::Result<usize> {
+        let slot = self.class.io_writev.unwrap_or(defaults::writev);
+        let flags = flags.bits() as c_int;
+        // A BorrowedFd is `repr(transparent)` over its number.
+        let (array, len) = match fds {
+            [] => (ptr::null_mut(), 0),
+            fds => (fds.as_ptr().cast::<c_int>().cast_mut(), fds.len()),
+        };
+        // SAFETY: see `close`; an IoSlice has the layout of an iovec.
+        let written = self.count("write to", size, |error| unsafe {
+            slot(
+                self.ioc(),
+                iov.as_ptr().cast(),
+                iov.len(),
+                array,
+                len,
+                flags,
+                error,
+            )
+        })?;
+        self.some(written)
+    }
+
+    /// Calls `io_read_bytes` itself.
+    pub(super) fn slot_read_bytes(
+        self,
+        count: usize,
+        fds: Option<&mut Vec<OwnedFd>>,
+        flags: ReadFlags,
+    ) -> io::Result<glib::Bytes> {
+        let slot = self.class.io_read_bytes.unwrap_or(defaults::read_bytes);
+        let mut list = ptr::null_mut();
+        let list_out = match fds {
+            Some(_) => &raw mut list,
+            None => ptr::null_mut(),
+        };
+        // SAFETY: see `close`; the slot gives the bytes and the list away, or NULL.
+        let (bytes, error) = with_error(|error| unsafe {
+            let raw = slot(self.ioc(), count, list_out, flags.bits() as c_int, error);
+            Option::<glib::Bytes>::from_glib_full(raw)
+        });
+        // SAFETY: see above.
+        let list: Option<gio::UnixFDList> = unsafe { from_glib_full(list) };
+        error?;
+        let bytes = bytes.ok_or_else(|| self.unexplained("read from"))?;
+        if bytes.len() > count {
+            return Err(self.too_much("read from", bytes.len(), count));
+        }
+        if let (Some(fds), Some(list)) = (fds, list) {
+            pairs::steal(&list, fds);
+        }
+        Ok(bytes)
+    }
+
+    /// Calls `io_write_bytes` itself.
+    pub(super) fn slot_write_bytes(
+        self,
+        bytes: &glib::Bytes,
+        fds: &[BorrowedFd<'_>],
+        flags: WriteFlags,
+    ) -> io::Result<usize> {
+        let slot = self.class.io_write_bytes.unwrap_or(defaults::write_bytes);
+        let list = pairs::list(fds)?;
+        let flags = flags.bits() as c_int;
+        // SAFETY: see `close`; the slot only borrows the bytes and the list.
+        let written = self.count("write to", bytes.len(), |error| unsafe {
+            let (bytes, list) = (bytes.to_glib_none(), list.to_glib_none());
+            slot(self.ioc(), bytes.0, list.0, flags, error)
+        })?;
+        self.some(written)
+    }
+
+    fn check_open(self) -> io::Result<()> {
+        self.begin(0).map(drop)
+    }
+
+    #[inline]
+    fn check_read(self, fds: bool, flags: ReadFlags) -> io::Result<()> {
+        if fds {
+            self.need(Feature::FD_PASS)?;
+        }
+        if flags.contains(ReadFlags::PEEK) {
+            self.need(Feature::READ_PEEK)?;
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn check_write(self, size: usize, fds: bool, flags: WriteFlags) -> io::Result<()> {
+        if fds {
+            self.need(Feature::FD_PASS)?;
+            if size == 0 {
+                return Err(invalid(
+                    "File descriptors travel with the first byte: there is no data to send them with",
+                ));
+            }
+        }
+        if flags.contains(WriteFlags::ZERO_COPY) {
+            self.need(Feature::WRITE_ZERO_COPY)?;
+        }
+        Ok(())
+    }
+
+    fn need(self, feature: Feature) -> io::Result<()> {
+        if self.channel().imp().features().contains(feature) {
+            return Ok(());
+        }
+        Err(invalid(match feature {
+            Feature::FD_PASS => "Channel does not support file descriptor passing",
+            Feature::READ_PEEK => "Channel does not support peeking",
+            _ => "Channel does not support writing without a copy",
+        }))
+    }
+
+    /// Makes sense of a slot that returns a count, -1 or `QIO_CHANNEL_ERR_BLOCK`.
+    #[inline]
+    fn count(
+        self,
+        action: &str,
+        most: usize,
+        call: impl FnOnce(*mut *mut GError) -> ssize_t,
+    ) -> io::Result<usize> {
+        let (count, error) = with_error(call);
+        error?;
+        match usize::try_from(count) {
+            Ok(count) if count <= most => Ok(count),
+            Ok(count) => Err(self.too_much(action, count, most)),
+            Err(_) if count == ffi::QIO_CHANNEL_ERR_BLOCK => Err(io::ErrorKind::WouldBlock.into()),
+            Err(_) => Err(self.unexplained(action)),
+        }
+    }
+
+    /// Makes sense of a slot that returns 0 or -1.
+    fn status(self, action: &str, call: impl FnOnce(*mut *mut GError) -> c_int) -> io::Result<()> {
+        let (status, error) = with_error(call);
+        error?;
+        match status {
+            0.. => Ok(()),
+            _ => Err(self.unexplained(action)),
+        }
+    }
+
+    /// Nothing written, of something, is what a raising binding leaves.
+    #[inline]
+    fn some(self, written: usize) -> io::Result<usize> {
+        match written {
+            0 => Err(self.unexplained("write to")),
+            written => Ok(written),
+        }
+    }
+
+    #[cold]
+    fn unexplained(self, action: &str) -> io::Error {
+        let label = self.channel().label();
+        io_error(
+            gio::IOErrorEnum::Failed,
+            &format!("Unable to {action} {label}: the class did not say why"),
+        )
+    }
+
+    #[cold]
+    fn too_much(self, action: &str, count: usize, most: usize) -> io::Error {
+        let label = self.channel().label();
+        io_error(
+            gio::IOErrorEnum::Failed,
+            &format!("Unable to {action} {label}: the class reports {count} bytes of {most}"),
+        )
+    }
+}
+
+/// # Safety
+///
+/// `ioc` must be a live channel.
+#[inline]
+unsafe fn class_of(ioc: *mut QIOChannel) -> *const QIOChannelClass {
+    // SAFETY: every instance begins with the address of its class.
+    unsafe { (*ioc).parent_instance.g_type_instance.g_class.cast() }
+}
+
+/// Calls a slot with a place for its error, and takes the error over.
+#[inline]
+fn with_error<R>(call: impl FnOnce(*mut *mut GError) -> R) -> (R, io::Result<()>) {
+    let mut error = ptr::null_mut();
+    let result = call(&mut error);
+    if error.is_null() {
+        return (result, Ok(()));
+    }
+    // SAFETY: the slot set the error and gave it away.
+    (result, Err(unsafe { gerror::take(error) }))
+}
+
+fn signed(offset: u64) -> io::Result<i64> {
+    i64::try_from(offset).map_err(|_| invalid("Offset is beyond the largest file"))
+}
+
+/// Takes over an array of descriptors that a slot allocated.
+///
+/// # Safety
+///
+/// `array` must be NULL or `len` descriptors in memory of `g_malloc`, all given away.
+unsafe fn take_fds(array: *mut c_int, len: usize) -> Vec<OwnedFd> {
+    if array.is_null() {
+        return Vec::new();
+    }
+    // SAFETY: the caller's promise.
+    unsafe {
+        let fds = std::slice::from_raw_parts(array, len)
+            .iter()
+            .filter(|&&fd| fd >= 0)
+            .map(|&fd| OwnedFd::from_raw_fd(fd))
+            .collect();
+        glib_sys::g_free(array.cast());
+        fds
+    }
+}
+
+/// The error of a channel whose class does not do something.
+pub(super) fn unsupported(what: &str) -> io::Error {
+    not_supported(&format!("{what} not supported"))
+}

@@ -1,0 +1,213 @@
+//! The slots that come in pairs: one takes iovecs and descriptors, for C and Rust; its
+//! twin takes `GBytes` and a `GUnixFDList`, for bindings. A subclass fills one of them
+//! and has both.
+
+use std::{
+    cell::Cell,
+    ffi::c_int,
+    io::{self, IoSlice, IoSliceMut},
+    os::fd::{BorrowedFd, FromRawFd, OwnedFd},
+    slice,
+};
+
+use gio::prelude::*;
+use glib::translate::*;
+
+use super::{Slots, defaults, invoke::unsupported};
+use crate::{
+    channel::{
+        Channel,
+        ffi::{QIOChannel, QIOChannelClass},
+    },
+    error::from_glib_error,
+    types::{ReadFlags, WriteFlags},
+};
+
+/// The two slots of a pair, as far as they can be compared: the one of iovecs and the one
+/// of bytes.
+type Pair = (Option<*const ()>, Option<*const ()>);
+
+#[inline]
+fn reading(class: &QIOChannelClass) -> Pair {
+    (
+        class.io_readv.map(|f| f as _),
+        class.io_read_bytes.map(|f| f as _),
+    )
+}
+
+#[inline]
+fn writing(class: &QIOChannelClass) -> Pair {
+    (
+        class.io_writev.map(|f| f as _),
+        class.io_write_bytes.map(|f| f as _),
+    )
+}
+
+/// Which slots of a pair a class, or one that it derives from, has filled.
+#[derive(Clone, Copy)]
+pub(super) struct Filled {
+    pub(super) iov: bool,
+    pub(super) bytes: bool,
+}
+
+#[inline]
+pub(super) fn read_filled(class: &QIOChannelClass) -> Filled {
+    let (iov, bytes) = reading(class);
+    Filled {
+        iov: iov != Some(defaults::readv as *const ()),
+        bytes: bytes != Some(defaults::read_bytes as *const ()),
+    }
+}
+
+#[inline]
+pub(super) fn write_filled(class: &QIOChannelClass) -> Filled {
+    let (iov, bytes) = writing(class);
+    Filled {
+        iov: iov != Some(defaults::writev as *const ()),
+        bytes: bytes != Some(defaults::write_bytes as *const ()),
+    }
+}
+
+/// Whether reading goes by `io_read_bytes`.
+#[inline]
+pub(super) fn bytes_read(class: &QIOChannelClass) -> bool {
+    read_filled(class).bytes && bytes_win(class, reading)
+}
+
+/// Whether writing goes by `io_write_bytes`.
+#[inline]
+pub(super) fn bytes_write(class: &QIOChannelClass) -> bool {
+    write_filled(class).bytes && bytes_win(class, writing)
+}
+
+/// Walks up the parents: whichever of the pair differs from its parent's first, wins.
+#[cold]
+fn bytes_win(class: &QIOChannelClass, pair: impl Fn(&QIOChannelClass) -> Pair) -> bool {
+    let base = Channel::static_type().into_glib();
+    let mut class = class;
+    while class.parent_class.g_type_class.g_type != base {
+        // SAFETY: the class derives from QIOChannel and is not it: it has a parent,
+        // which begins with a QIOChannelClass.
+        let parent = unsafe {
+            let raw = std::ptr::from_ref(class).cast_mut().cast();
+            &*gobject_sys::g_type_class_peek_parent(raw).cast::<QIOChannelClass>()
+        };
+        let (iov, bytes) = pair(class);
+        let (parent_iov, parent_bytes) = pair(parent);
+        if iov != parent_iov {
+            return false;
+        }
+        if bytes != parent_bytes {
+            return true;
+        }
+        class = parent;
+    }
+    false
+}
+
+pub(super) fn readv_by_bytes(
+    slots: Slots<'_>,
+    iov: &mut [IoSliceMut<'_>],
+    fds: Option<&mut Vec<OwnedFd>>,
+    flags: ReadFlags,
+) -> io::Result<usize> {
+    let room = iov
+        .iter()
+        .fold(0, |sum: usize, buf| sum.saturating_add(buf.len()));
+    let bytes = slots.slot_read_bytes(room, fds, flags)?;
+    let mut rest = &bytes[..];
+    for buf in iov {
+        let (now, later) = rest.split_at(rest.len().min(buf.len()));
+        buf[..now.len()].copy_from_slice(now);
+        rest = later;
+    }
+    Ok(bytes.len())
+}
+
+pub(super) fn writev_by_bytes(
+    slots: Slots<'_>,
+    iov: &[IoSlice<'_>],
+    fds: &[BorrowedFd<'_>],
+    flags: WriteFlags,
+) -> io::Result<usize> {
+    let data: Vec<u8> = iov.iter().flat_map(|buf| buf.iter().copied()).collect();
+    let bytes = glib::Bytes::from_owned(data);
+    slots.slot_write_bytes(&bytes, fds, flags)
+}
+
+pub(super) fn read_bytes_by_iov(
+    slots: Slots<'_>,
+    count: usize,
+    fds: Option<&mut Vec<OwnedFd>>,
+    flags: ReadFlags,
+) -> io::Result<glib::Bytes> {
+    let mut buf = Vec::new();
+    buf.try_reserve_exact(count)
+        .map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
+    buf.resize(count, 0);
+    let n = slots.slot_readv(&mut [IoSliceMut::new(&mut buf)], count, fds, flags)?;
+    buf.truncate(n);
+    Ok(glib::Bytes::from_owned(buf))
+}
+
+/// A list with duplicates of some descriptors; `None` for none.
+pub(super) fn list(fds: &[BorrowedFd<'_>]) -> io::Result<Option<gio::UnixFDList>> {
+    if fds.is_empty() {
+        return Ok(None);
+    }
+    let list = gio::UnixFDList::new();
+    for fd in fds {
+        list.append(fd).map_err(from_glib_error)?;
+    }
+    Ok(Some(list))
+}
+
+/// Moves the descriptors out of a list.
+pub(super) fn steal(list: &gio::UnixFDList, fds: &mut Vec<OwnedFd>) {
+    let mut len: c_int = 0;
+    // SAFETY: the call gives away an array of `len` descriptors, and those in it.
+    unsafe {
+        let array = gio_sys::g_unix_fd_list_steal_fds(list.to_glib_none().0, &mut len);
+        let stolen = slice::from_raw_parts(array, usize::try_from(len).unwrap_or(0));
+        fds.extend(stolen.iter().map(|&fd| OwnedFd::from_raw_fd(fd)));
+        glib_sys::g_free(array.cast());
+    }
+}
+
+/// The direction in which a default slot calls its twin.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Turn {
+    Read,
+    Write,
+}
+
+thread_local! {
+    /// The channel for which a default slot is calling its twin in this thread.
+    static TURNING: Cell<Option<(usize, Turn)>> = const { Cell::new(None) };
+}
+
+/// Lets a default slot call its twin, if a class has filled that one, but not when the twin
+/// has just called it: a class that fills both and chains both up would go round for ever.
+pub(super) fn by_twin<R>(
+    filled: bool,
+    ioc: *mut QIOChannel,
+    turn: Turn,
+    call: impl FnOnce() -> io::Result<R>,
+) -> io::Result<R> {
+    struct Restore(Option<(usize, Turn)>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            TURNING.set(self.0);
+        }
+    }
+    let this = Some((ioc as usize, turn));
+    let before = TURNING.replace(this);
+    let _restore = Restore(before);
+    if filled && before != this {
+        return call();
+    }
+    Err(unsupported(match turn {
+        Turn::Read => "Reading is",
+        Turn::Write => "Writing is",
+    }))
+}

@@ -1,0 +1,1 @@
+//! Slots that only C fills, or only C calls.

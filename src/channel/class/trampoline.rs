@@ -1,0 +1,395 @@
+//! The C functions that call the methods of a Rust class.
+
+use std::{
+    any::Any,
+    ffi::{c_int, c_void},
+    io::{self, IoSlice, IoSliceMut, SeekFrom},
+    os::fd::BorrowedFd,
+    panic::{AssertUnwindSafe, catch_unwind},
+    ptr,
+};
+
+use gio_sys::GCredentials;
+use glib::{subclass::prelude::*, translate::*};
+use glib_sys::{GError, GIOCondition, GMainContext, GSource, gboolean};
+use libc::{iovec, size_t, ssize_t};
+
+use super::{
+    ChannelImpl, FdHandlers,
+    defaults::{array, array_mut, give_fds},
+    gerror,
+};
+use crate::{
+    channel::{
+        Channel,
+        ffi::{
+            IOHandler, QIO_CHANNEL_ERR_BLOCK, QIO_CHANNEL_WAIT_NOW, QIO_CHANNEL_WAIT_WATCH,
+            QIOChannel, QIOChannelClass,
+        },
+    },
+    error::{invalid, io_error, would_block},
+    types::{ReadFlags, Readiness, Shutdown, WriteFlags},
+};
+
+/// Fills every slot that Rust classes fill: of the pairs, those of iovecs.
+pub(super) fn fill<T: ChannelImpl>(class: &mut QIOChannelClass) {
+    class.io_writev = Some(writev::<T>);
+    class.io_readv = Some(readv::<T>);
+    class.io_close = Some(close::<T>);
+    class.io_create_watch = Some(create_watch::<T>);
+    class.io_set_blocking = Some(set_blocking::<T>);
+    class.io_shutdown = Some(shutdown::<T>);
+    class.io_set_cork = Some(set_cork::<T>);
+    class.io_set_delay = Some(set_delay::<T>);
+    class.io_seek = Some(seek::<T>);
+    class.io_set_aio_fd_handler = Some(set_aio_fd_handler::<T>);
+    class.io_wait_fd = Some(wait_fd::<T>);
+    class.io_preadv = Some(preadv::<T>);
+    class.io_pwritev = Some(pwritev::<T>);
+    class.io_flush = Some(flush::<T>);
+    class.io_get_credentials = Some(get_credentials::<T>);
+}
+
+/// Calls a method, and makes an error of a panic: no panic enters C.
+///
+/// # Safety
+///
+/// `ioc` must be an instance of `T`.
+#[inline]
+unsafe fn guarded<T: ChannelImpl, R>(
+    ioc: *mut QIOChannel,
+    call: impl FnOnce(&T) -> io::Result<R>,
+) -> io::Result<R> {
+    // SAFETY: the caller's promise.
+    let imp = unsafe { (*ioc.cast::<T::Instance>()).imp() };
+    catch_unwind(AssertUnwindSafe(|| call(imp)))
+        .unwrap_or_else(|panic| Err(panicked(&*panic, T::NAME)))
+}
+
+#[cold]
+fn panicked(panic: &(dyn Any + Send), class: &str) -> io::Error {
+    let text = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message");
+    let message = format!("A method of {class} panicked: {text}");
+    glib::g_critical!("Qio", "{}", message);
+    io_error(gio::IOErrorEnum::Failed, &message)
+}
+
+/// As [`guarded`], for a slot that returns what `R` says and reports an error.
+///
+/// # Safety
+///
+/// `ioc` must be an instance of `T`, and `error` NULL or a place for an error.
+#[inline]
+unsafe fn reporting<T: ChannelImpl, R>(
+    ioc: *mut QIOChannel,
+    error: *mut *mut GError,
+    action: &str,
+    failed: R,
+    call: impl FnOnce(&T) -> io::Result<R>,
+) -> R {
+    // SAFETY: the caller's promise.
+    unsafe {
+        guarded(ioc, call).unwrap_or_else(|e| {
+            gerror::report(error, e, &Channel::from_glib_borrow(ioc), action);
+            failed
+        })
+    }
+}
+
+/// As [`reporting`], for a slot that returns a count and knows would-block.
+///
+/// # Safety
+///
+/// As for [`reporting`].
+#[inline]
+unsafe fn counting<T: ChannelImpl>(
+    ioc: *mut QIOChannel,
+    error: *mut *mut GError,
+    action: &str,
+    call: impl FnOnce(&T) -> io::Result<usize>,
+) -> ssize_t {
+    // SAFETY: the caller's promise.
+    unsafe {
+        reporting(ioc, error, action, -1, |imp: &T| match call(imp) {
+            // A count fits: it is at most the size of what is in memory.
+            Ok(count) => Ok(count as ssize_t),
+            Err(e) if would_block(&e) => Ok(QIO_CHANNEL_ERR_BLOCK),
+            Err(e) => Err(e),
+        })
+    }
+}
+
+/// As [`guarded`], for a slot that cannot fail.
+///
+/// # Safety
+///
+/// `ioc` must be an instance of `T`.
+unsafe fn telling<T: ChannelImpl, R>(
+    ioc: *mut QIOChannel,
+    failed: R,
+    call: impl FnOnce(&T) -> R,
+) -> R {
+    // SAFETY: the caller's promise.
+    unsafe { guarded(ioc, |imp: &T| Ok(call(imp))) }.unwrap_or(failed)
+}
+
+// SAFETY of the functions below: they are slots of the class of `T`, called on its
+// instances, with arrays of the given lengths (whatever the pointer where that is 0)
+// and a place for an error or NULL.
+
+unsafe extern "C" fn writev<T: ChannelImpl>(
+    ioc: *mut QIOChannel,
+    iov: *const iovec,
+    niov: size_t,
+    fds: *mut c_int,
+    nfds: size_t,
+    flags: c_int,
+    error: *mut *mut GError,
+) -> ssize_t {
+    // SAFETY: see above; iovec and IoSlice, c_int and BorrowedFd have the same layout.
+    unsafe {
+        let iov = array(iov.cast::<IoSlice<'_>>(), niov);
+        let fds = array(fds.cast::<BorrowedFd<'_>>(), nfds);
+        let flags = WriteFlags::from_bits_retain(flags as u32);
+        counting(ioc, error, "write to", |imp: &T| {
+            imp.writev(iov, fds, flags)
+        })
+    }
+}
+
+unsafe extern "C" fn readv<T: ChannelImpl>(
+    ioc: *mut QIOChannel,
+    iov: *const iovec,
+    niov: size_t,
+    fds: *mut *mut c_int,
+    nfds: *mut size_t,
+    flags: c_int,
+    error: *mut *mut GError,
+) -> ssize_t {
+    // SAFETY: see above; iovec and IoSliceMut have the same layout.
+    unsafe {
+        let iov = array_mut(iov.cast_mut().cast::<IoSliceMut<'_>>(), niov);
+        let flags = ReadFlags::from_bits_retain(flags as u32);
+        if !fds.is_null() {
+            return readv_with_fds::<T>(ioc, iov, fds, nfds, flags, error);
+        }
+        counting(ioc, error, "read from", |imp: &T| {
+            imp.readv(iov, None, flags)
+        })
+    }
+}
+
+/// # Safety
+///
+/// As for `readv`.
+#[inline(never)]
+unsafe fn readv_with_fds<T: ChannelImpl>(
+    ioc: *mut QIOChannel,
+    iov: &mut [IoSliceMut<'_>],
+    fds: *mut *mut c_int,
+    nfds: *mut size_t,
+    flags: ReadFlags,
+    error: *mut *mut GError,
+) -> ssize_t {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut received = Vec::new();
+        let count = counting(ioc, error, "read from", |imp: &T| {
+            imp.readv(iov, Some(&mut received), flags)
+        });
+        if count < 0 {
+            received.clear();
+        }
+        give_fds(received, fds, nfds);
+        count
+    }
+}
+
+unsafe extern "C" fn close<T: ChannelImpl>(ioc: *mut QIOChannel, error: *mut *mut GError) -> c_int {
+    // SAFETY: see above.
+    unsafe { reporting(ioc, error, "close", -1, |imp: &T| imp.close().map(|()| 0)) }
+}
+
+unsafe extern "C" fn create_watch<T: ChannelImpl>(
+    ioc: *mut QIOChannel,
+    condition: GIOCondition,
+) -> *mut GSource {
+    // SAFETY: see above.
+    unsafe {
+        telling(ioc, ptr::null_mut(), |imp: &T| {
+            imp.create_watch(from_glib(condition)).into_glib_ptr()
+        })
+    }
+}
+
+unsafe extern "C" fn set_blocking<T: ChannelImpl>(
+    ioc: *mut QIOChannel,
+    enabled: gboolean,
+    error: *mut *mut GError,
+) -> c_int {
+    // SAFETY: see above.
+    unsafe {
+        reporting(ioc, error, "set the mode of", -1, |imp: &T| {
+            imp.set_blocking(from_glib(enabled)).map(|()| 0)
+        })
+    }
+}
+
+unsafe extern "C" fn shutdown<T: ChannelImpl>(
+    ioc: *mut QIOChannel,
+    how: c_int,
+    error: *mut *mut GError,
+) -> c_int {
+    // SAFETY: see above.
+    unsafe {
+        reporting(ioc, error, "shut down", -1, |imp: &T| {
+            let how = match how {
+                1 => Shutdown::Read,
+                2 => Shutdown::Write,
+                3 => Shutdown::Both,
+                _ => {
+                    return Err(invalid(
+                        "A channel is shut down for reading, writing or both",
+                    ));
+                }
+            };
+            imp.shutdown(how).map(|()| 0)
+        })
+    }
+}
+
+unsafe extern "C" fn set_cork<T: ChannelImpl>(ioc: *mut QIOChannel, enabled: gboolean) {
+    // SAFETY: see above.
+    unsafe { telling(ioc, (), |imp: &T| imp.set_cork(from_glib(enabled))) };
+}
+
+unsafe extern "C" fn set_delay<T: ChannelImpl>(ioc: *mut QIOChannel, enabled: gboolean) {
+    // SAFETY: see above.
+    unsafe { telling(ioc, (), |imp: &T| imp.set_delay(from_glib(enabled))) };
+}
+
+unsafe extern "C" fn seek<T: ChannelImpl>(
+    ioc: *mut QIOChannel,
+    offset: i64,
+    whence: c_int,
+    error: *mut *mut GError,
+) -> i64 {
+    // SAFETY: see above.
+    unsafe {
+        reporting(ioc, error, "seek in", -1, |imp: &T| {
+            let to = match whence {
+                libc::SEEK_SET => SeekFrom::Start(unsigned(offset)?),
+                libc::SEEK_CUR => SeekFrom::Current(offset),
+                libc::SEEK_END => SeekFrom::End(offset),
+                _ => {
+                    return Err(invalid(
+                        "Positions are relative to the start, here or the end",
+                    ));
+                }
+            };
+            Ok(imp.seek(to)? as i64)
+        })
+    }
+}
+
+unsafe extern "C" fn set_aio_fd_handler<T: ChannelImpl>(
+    ioc: *mut QIOChannel,
+    context: *mut GMainContext,
+    read: IOHandler,
+    write: IOHandler,
+    opaque: *mut c_void,
+) {
+    // SAFETY: see above.
+    unsafe {
+        let context = Option::<glib::MainContext>::from_glib_borrow(context);
+        let handlers = FdHandlers {
+            read,
+            write,
+            opaque,
+        };
+        telling(ioc, (), |imp: &T| {
+            imp.set_fd_handler(context.as_ref().as_ref(), handlers);
+        });
+    }
+}
+
+unsafe extern "C" fn wait_fd<T: ChannelImpl>(
+    ioc: *mut QIOChannel,
+    condition: GIOCondition,
+    fd_condition: *mut GIOCondition,
+) -> c_int {
+    // SAFETY: see above; `fd_condition` is writable.
+    unsafe {
+        telling(ioc, QIO_CHANNEL_WAIT_WATCH, |imp: &T| {
+            match imp.wait_fd(from_glib(condition)) {
+                Readiness::Fd(fd, condition) => {
+                    *fd_condition = condition.into_glib();
+                    fd.max(QIO_CHANNEL_WAIT_WATCH)
+                }
+                Readiness::Now => QIO_CHANNEL_WAIT_NOW,
+                Readiness::Watch => QIO_CHANNEL_WAIT_WATCH,
+            }
+        })
+    }
+}
+
+unsafe extern "C" fn preadv<T: ChannelImpl>(
+    ioc: *mut QIOChannel,
+    iov: *const iovec,
+    niov: size_t,
+    offset: i64,
+    error: *mut *mut GError,
+) -> ssize_t {
+    // SAFETY: see above; iovec and IoSliceMut have the same layout.
+    unsafe {
+        let iov = array_mut(iov.cast_mut().cast::<IoSliceMut<'_>>(), niov);
+        counting(ioc, error, "read from", |imp: &T| {
+            imp.preadv(iov, unsigned(offset)?)
+        })
+    }
+}
+
+unsafe extern "C" fn pwritev<T: ChannelImpl>(
+    ioc: *mut QIOChannel,
+    iov: *const iovec,
+    niov: size_t,
+    offset: i64,
+    error: *mut *mut GError,
+) -> ssize_t {
+    // SAFETY: see above; iovec and IoSlice have the same layout.
+    unsafe {
+        let iov = array(iov.cast::<IoSlice<'_>>(), niov);
+        counting(ioc, error, "write to", |imp: &T| {
+            imp.pwritev(iov, unsigned(offset)?)
+        })
+    }
+}
+
+unsafe extern "C" fn flush<T: ChannelImpl>(ioc: *mut QIOChannel, error: *mut *mut GError) -> c_int {
+    // SAFETY: see above.
+    unsafe { reporting(ioc, error, "flush", -1, |imp: &T| imp.flush().map(|()| 0)) }
+}
+
+unsafe extern "C" fn get_credentials<T: ChannelImpl>(
+    ioc: *mut QIOChannel,
+    error: *mut *mut GError,
+) -> *mut GCredentials {
+    // SAFETY: see above.
+    unsafe {
+        reporting(
+            ioc,
+            error,
+            "get the credentials of",
+            ptr::null_mut(),
+            |imp: &T| Ok(imp.credentials()?.into_glib_ptr()),
+        )
+    }
+}
+
+fn unsigned(offset: i64) -> io::Result<u64> {
+    u64::try_from(offset).map_err(|_| invalid("Offset is negative"))
+}

@@ -1,0 +1,572 @@
+//! [`ChannelExt`]: documentation and one-line bodies.
+
+use std::{
+    io::{self, IoSlice, IoSliceMut, SeekFrom},
+    os::fd::{BorrowedFd, OwnedFd, RawFd},
+    time::Duration,
+};
+
+use glib::{ControlFlow, IOCondition, SignalHandlerId, prelude::*, subclass::prelude::*};
+
+use super::{
+    Channel, Waiting,
+    all::{ReadAll, WriteAll},
+    class::Slots,
+    ready,
+};
+use crate::{
+    types::{Feature, ReadFlags, Shutdown, WriteFlags},
+    watch::{WatchedFd, dress},
+};
+
+/// The methods of every [`Channel`].
+///
+/// # Errors
+///
+/// System errors are those of [`std::io::Error::from_raw_os_error`]. On a closed channel
+/// everything fails with `G_IO_ERROR_CLOSED` inside an error of the kind
+/// [`NotConnected`](io::ErrorKind::NotConnected). What a channel cannot do fails with
+/// [`Unsupported`](io::ErrorKind::Unsupported). A non-blocking channel that would have
+/// to wait fails with [`WouldBlock`](io::ErrorKind::WouldBlock), where the function does
+/// not say that it waits.
+///
+/// # Buffers
+///
+/// Functions that take several buffers fill or empty each before the next. Empty buffers
+/// are skipped. Reading into no room, or writing nothing, returns 0 at once.
+pub trait ChannelExt: IsA<Channel> + 'static {
+    /// What the channel is called in messages and in the names of its sources.
+    fn name(&self) -> Option<glib::GString> {
+        self.as_ref().imp().name()
+    }
+
+    /// Names the channel, as an aid to debugging.
+    #[doc(alias = "qio_channel_set_name")]
+    fn set_name(&self, name: Option<&str>) {
+        self.as_ref().imp().set_name(name.map(Into::into));
+    }
+
+    /// Everything the channel can do beyond reading and writing.
+    fn features(&self) -> Feature {
+        self.as_ref().imp().features()
+    }
+
+    /// Whether the channel can do this.
+    #[doc(alias = "qio_channel_has_feature")]
+    fn has_feature(&self, feature: Feature) -> bool {
+        self.features().contains(feature)
+    }
+
+    /// Declares that the channel can do this: for classes, when an instance finds out.
+    #[doc(alias = "qio_channel_set_feature")]
+    fn set_feature(&self, feature: Feature) {
+        self.as_ref().add_features(feature);
+    }
+
+    /// Reads once, into several buffers, with file descriptors and flags.
+    ///
+    /// Returns the number of bytes; 0 is end-of-file. In blocking mode waits for at least
+    /// one byte. Descriptors that came with the data are added to `fds`; they are
+    /// close-on-exec. A read that passes `None` discards descriptors that come along.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` for `fds` without [`Feature::FD_PASS`] or a flag without its feature. On
+    /// any error descriptors that have come are closed.
+    #[doc(alias = "qio_channel_readv_full")]
+    fn readv_full(
+        &self,
+        iov: &mut [IoSliceMut<'_>],
+        fds: Option<&mut Vec<OwnedFd>>,
+        flags: ReadFlags,
+    ) -> io::Result<usize> {
+        Slots::of(self.as_ref()).readv(iov, fds, flags)
+    }
+
+    /// Writes once, from several buffers, with file descriptors and flags.
+    ///
+    /// Returns the number of bytes, which may be fewer than there are. In blocking mode
+    /// waits until at least one byte is written. All `fds` travel with the first byte, if
+    /// any byte is written; they stay open here.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` for `fds` without [`Feature::FD_PASS`] or without data, and for a flag
+    /// without its feature.
+    #[doc(alias = "qio_channel_writev_full")]
+    fn writev_full(
+        &self,
+        iov: &[IoSlice<'_>],
+        fds: &[BorrowedFd<'_>],
+        flags: WriteFlags,
+    ) -> io::Result<usize> {
+        Slots::of(self.as_ref()).writev(iov, fds, flags)
+    }
+
+    /// Reads once, into several buffers. See [`readv_full`](Self::readv_full).
+    #[doc(alias = "qio_channel_readv")]
+    fn readv(&self, iov: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        Slots::of(self.as_ref()).readv(iov, None, ReadFlags::empty())
+    }
+
+    /// Writes once, from several buffers. See [`writev_full`](Self::writev_full).
+    #[doc(alias = "qio_channel_writev")]
+    fn writev(&self, iov: &[IoSlice<'_>]) -> io::Result<usize> {
+        Slots::of(self.as_ref()).writev(iov, &[], WriteFlags::empty())
+    }
+
+    /// Reads once. See [`readv_full`](Self::readv_full).
+    #[doc(alias = "qio_channel_read")]
+    fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
+        self.readv(&mut [IoSliceMut::new(buf)])
+    }
+
+    /// Writes once. See [`writev_full`](Self::writev_full).
+    #[doc(alias = "qio_channel_write")]
+    fn write(&self, buf: &[u8]) -> io::Result<usize> {
+        self.writev(&[IoSlice::new(buf)])
+    }
+
+    /// Reads once, at most `count` bytes, into memory of its own. Empty at end-of-file.
+    #[doc(alias = "qio_channel_read_bytes")]
+    fn read_bytes(&self, count: usize) -> io::Result<glib::Bytes> {
+        Slots::of(self.as_ref()).read_bytes(count, None, ReadFlags::empty())
+    }
+
+    /// Writes once and returns the number of bytes written.
+    #[doc(alias = "qio_channel_write_bytes")]
+    fn write_bytes(&self, bytes: &glib::Bytes) -> io::Result<usize> {
+        Slots::of(self.as_ref()).write_bytes(bytes, &[], WriteFlags::empty())
+    }
+
+    /// Reads until all buffers are full, waiting whatever the mode. Returns `false` if the
+    /// file ends before the first byte.
+    ///
+    /// # Errors
+    ///
+    /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) if the file ends later.
+    #[doc(alias = "qio_channel_readv_all_eof")]
+    fn readv_all_eof(&self, iov: &mut [IoSliceMut<'_>]) -> io::Result<bool> {
+        ReadAll::new(iov).run_eof(self.as_ref())
+    }
+
+    /// Reads until all buffers are full, waiting whatever the mode.
+    ///
+    /// # Errors
+    ///
+    /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) if the file ends before.
+    #[doc(alias = "qio_channel_readv_all")]
+    fn readv_all(&self, iov: &mut [IoSliceMut<'_>]) -> io::Result<()> {
+        ReadAll::new(iov).run(self.as_ref())
+    }
+
+    /// Writes until all buffers are written, waiting whatever the mode.
+    #[doc(alias = "qio_channel_writev_all")]
+    fn writev_all(&self, iov: &[IoSlice<'_>]) -> io::Result<()> {
+        WriteAll::new(iov).run(self.as_ref())
+    }
+
+    /// As [`readv_all_eof`](Self::readv_all_eof), for one buffer.
+    #[doc(alias = "qio_channel_read_all_eof")]
+    fn read_all_eof(&self, buf: &mut [u8]) -> io::Result<bool> {
+        self.readv_all_eof(&mut [IoSliceMut::new(buf)])
+    }
+
+    /// As [`readv_all`](Self::readv_all), for one buffer.
+    #[doc(alias = "qio_channel_read_all")]
+    fn read_all(&self, buf: &mut [u8]) -> io::Result<()> {
+        self.readv_all(&mut [IoSliceMut::new(buf)])
+    }
+
+    /// As [`writev_all`](Self::writev_all), for one buffer.
+    #[doc(alias = "qio_channel_write_all")]
+    fn write_all(&self, buf: &[u8]) -> io::Result<()> {
+        self.writev_all(&[IoSlice::new(buf)])
+    }
+
+    /// As [`readv_all_eof`](Self::readv_all_eof), with file descriptors: those that come
+    /// with any part of the data are added to `fds`. Descriptors without data are not the
+    /// end of the file. On an error those that have come are closed.
+    #[doc(alias = "qio_channel_readv_full_all_eof")]
+    fn readv_full_all_eof(
+        &self,
+        iov: &mut [IoSliceMut<'_>],
+        fds: &mut Vec<OwnedFd>,
+    ) -> io::Result<bool> {
+        ReadAll::new(iov).with_fds(fds).run_eof(self.as_ref())
+    }
+
+    /// As [`readv_all`](Self::readv_all), with file descriptors. See
+    /// [`readv_full_all_eof`](Self::readv_full_all_eof).
+    #[doc(alias = "qio_channel_readv_full_all")]
+    fn readv_full_all(&self, iov: &mut [IoSliceMut<'_>], fds: &mut Vec<OwnedFd>) -> io::Result<()> {
+        ReadAll::new(iov).with_fds(fds).run(self.as_ref())
+    }
+
+    /// As [`writev_all`](Self::writev_all), with file descriptors, which travel with the
+    /// first byte and once only, and with flags.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` for `fds` without data: they could never be sent.
+    #[doc(alias = "qio_channel_writev_full_all")]
+    fn writev_full_all(
+        &self,
+        iov: &[IoSlice<'_>],
+        fds: &[BorrowedFd<'_>],
+        flags: WriteFlags,
+    ) -> io::Result<()> {
+        let transfer = WriteAll::new(iov).with_fds(fds).with_flags(flags);
+        transfer.run(self.as_ref())
+    }
+
+    /// Reads once at an offset in bytes, into several buffers; the position stays.
+    #[doc(alias = "qio_channel_preadv")]
+    fn preadv(&self, iov: &mut [IoSliceMut<'_>], offset: u64) -> io::Result<usize> {
+        Slots::of(self.as_ref()).preadv(iov, offset)
+    }
+
+    /// Reads once at an offset in bytes; the position stays.
+    #[doc(alias = "qio_channel_pread")]
+    fn pread(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.preadv(&mut [IoSliceMut::new(buf)], offset)
+    }
+
+    /// Writes once at an offset in bytes, from several buffers; the position stays.
+    #[doc(alias = "qio_channel_pwritev")]
+    fn pwritev(&self, iov: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
+        Slots::of(self.as_ref()).pwritev(iov, offset)
+    }
+
+    /// Writes once at an offset in bytes; the position stays.
+    #[doc(alias = "qio_channel_pwrite")]
+    fn pwrite(&self, buf: &[u8], offset: u64) -> io::Result<usize> {
+        self.pwritev(&[IoSlice::new(buf)], offset)
+    }
+
+    /// As [`readv_all`](Self::readv_all), from an offset in bytes on; the position stays.
+    #[doc(alias = "qio_channel_preadv_all")]
+    fn preadv_all(&self, iov: &mut [IoSliceMut<'_>], offset: u64) -> io::Result<()> {
+        ReadAll::new(iov).at(offset).run(self.as_ref())
+    }
+
+    /// As [`preadv_all`](Self::preadv_all), for one buffer.
+    #[doc(alias = "qio_channel_pread_all")]
+    fn pread_all(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
+        self.preadv_all(&mut [IoSliceMut::new(buf)], offset)
+    }
+
+    /// As [`writev_all`](Self::writev_all), from an offset in bytes on; the position stays.
+    #[doc(alias = "qio_channel_pwritev_all")]
+    fn pwritev_all(&self, iov: &[IoSlice<'_>], offset: u64) -> io::Result<()> {
+        WriteAll::new(iov).at(offset).run(self.as_ref())
+    }
+
+    /// As [`pwritev_all`](Self::pwritev_all), for one buffer.
+    #[doc(alias = "qio_channel_pwrite_all")]
+    fn pwrite_all(&self, buf: &[u8], offset: u64) -> io::Result<()> {
+        self.pwritev_all(&[IoSlice::new(buf)], offset)
+    }
+
+    /// Moves the position of the channel and returns the new one, in bytes from the start.
+    #[doc(alias = "qio_channel_io_seek")]
+    fn seek(&self, to: SeekFrom) -> io::Result<u64> {
+        Slots::of(self.as_ref()).seek(to)
+    }
+
+    /// Whether reads and writes wait until they can be done, as far as this object knows.
+    fn is_blocking(&self) -> bool {
+        self.as_ref().imp().is_blocking()
+    }
+
+    /// Makes reads and writes wait (`true`), or fail with would-block.
+    #[doc(alias = "qio_channel_set_blocking")]
+    fn set_blocking(&self, enabled: bool) -> io::Result<()> {
+        let channel = self.as_ref();
+        Slots::of(channel).set_blocking(enabled)?;
+        channel.note_blocking(enabled);
+        Ok(())
+    }
+
+    /// Whether the channel has been closed.
+    fn is_closed(&self) -> bool {
+        self.as_ref().imp().is_closed()
+    }
+
+    /// Closes the channel, flushing what is still held. May be called from any thread.
+    ///
+    /// A second call does nothing. As in GIO the channel is closed even if this fails.
+    /// Whoever waits is woken: blocked reads return, watches fire once with
+    /// `G_IO_NVAL`. The number of a descriptor goes back to the system when the last
+    /// operation on it has returned and the last watch has been destroyed.
+    #[doc(alias = "qio_channel_close")]
+    fn close(&self) -> io::Result<()> {
+        self.as_ref().imp().close()
+    }
+
+    /// Ends one direction, or both, without closing. Does not block, and may be called
+    /// from any thread, also while another one is blocked in a read or a write.
+    ///
+    /// # Errors
+    ///
+    /// Unsupported without [`Feature::SHUTDOWN`].
+    #[doc(alias = "qio_channel_shutdown")]
+    fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        Slots::of(self.as_ref()).shutdown(how)
+    }
+
+    /// Sends what the channel itself still holds.
+    #[doc(alias = "qio_channel_flush")]
+    fn flush(&self) -> io::Result<()> {
+        Slots::of(self.as_ref()).flush()
+    }
+
+    /// Allows (`true`) small writes to be merged into larger packets. A hint, which a
+    /// channel may ignore; on TCP the inverse of `TCP_NODELAY`.
+    #[doc(alias = "qio_channel_set_delay")]
+    fn set_delay(&self, enabled: bool) {
+        Slots::of(self.as_ref()).set_delay(enabled);
+    }
+
+    /// Holds written data back (`true`), or sends what was held back. A hint, which a
+    /// channel may ignore; on TCP it is `TCP_CORK`.
+    #[doc(alias = "qio_channel_set_cork")]
+    fn set_cork(&self, enabled: bool) {
+        Slots::of(self.as_ref()).set_cork(enabled);
+    }
+
+    /// Who is at the other end.
+    #[doc(alias = "qio_channel_get_credentials")]
+    fn credentials(&self) -> io::Result<gio::Credentials> {
+        Slots::of(self.as_ref()).credentials()
+    }
+
+    /// This channel as a stream of `std::io` that waits instead of failing with
+    /// would-block.
+    fn waiting(&self) -> Waiting {
+        Waiting::new(self.as_ref().clone())
+    }
+
+    /// Blocks this thread until one of the conditions is there, and returns those that
+    /// are. `HUP`, `ERR` and `NVAL` end the wait too; a channel that is closed meanwhile
+    /// gives `NVAL`. A condition that is there means that a read or write is worth
+    /// trying, and no more.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` for no condition at all.
+    #[doc(alias = "qio_channel_wait")]
+    fn wait(&self, condition: IOCondition) -> io::Result<IOCondition> {
+        ready::wait(self.as_ref(), condition, None)
+    }
+
+    /// As [`wait`](Self::wait), but not for longer than `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// [`TimedOut`](io::ErrorKind::TimedOut) if none was there in time.
+    fn wait_timeout(&self, condition: IOCondition, timeout: Duration) -> io::Result<IOCondition> {
+        ready::wait(self.as_ref(), condition, Some(timeout))
+    }
+
+    /// Makes a source that fires when one of the conditions is there, without a callback:
+    /// for code that sets one by C functions. It holds a reference to the channel and
+    /// is named after it.
+    ///
+    /// `HUP`, `ERR` and `NVAL` are delivered always. `NVAL` comes once and ends the watch:
+    /// the channel is closed, or cannot be waited for.
+    #[doc(alias = "qio_channel_create_watch")]
+    fn create_watch(&self, condition: IOCondition) -> glib::Source {
+        Slots::of(self.as_ref()).create_watch(condition)
+    }
+
+    /// Makes a source with a name, a priority and a callback, to be attached to a context.
+    /// See [`create_watch`](Self::create_watch).
+    ///
+    /// The callback gets the channel and the conditions that are there, never none.
+    #[doc(alias = "qio_channel_create_watch_full")]
+    fn create_watch_full<F>(
+        &self,
+        condition: IOCondition,
+        name: Option<&str>,
+        priority: glib::Priority,
+        func: F,
+    ) -> glib::Source
+    where
+        F: FnMut(&Self, IOCondition) -> ControlFlow + Send + 'static,
+    {
+        dress(ready::watch(self, condition, func), name, priority)
+    }
+
+    /// As [`create_watch_full`](Self::create_watch_full), for a callback that must stay in
+    /// this thread.
+    ///
+    /// # Panics
+    ///
+    /// The callback panics if it is run or dropped in another thread.
+    fn create_watch_full_local<F>(
+        &self,
+        condition: IOCondition,
+        name: Option<&str>,
+        priority: glib::Priority,
+        func: F,
+    ) -> glib::Source
+    where
+        F: FnMut(&Self, IOCondition) -> ControlFlow + 'static,
+    {
+        dress(ready::watch_local(self, condition, func), name, priority)
+    }
+
+    /// Calls `func` from the default main context whenever one of the conditions is there,
+    /// until it returns [`ControlFlow::Break`] or the id is removed.
+    #[doc(alias = "qio_channel_add_watch")]
+    fn add_watch<F>(&self, condition: IOCondition, func: F) -> glib::SourceId
+    where
+        F: FnMut(&Self, IOCondition) -> ControlFlow + Send + 'static,
+    {
+        self.add_watch_full(condition, func, None)
+    }
+
+    /// As [`add_watch`](Self::add_watch), for a callback that must stay in this thread.
+    ///
+    /// # Panics
+    ///
+    /// If another thread owns the default main context.
+    fn add_watch_local<F>(&self, condition: IOCondition, func: F) -> glib::SourceId
+    where
+        F: FnMut(&Self, IOCondition) -> ControlFlow + 'static,
+    {
+        self.add_watch_full_local(condition, func, None)
+    }
+
+    /// As [`add_watch`](Self::add_watch), from a given context; `None` is the default one.
+    ///
+    /// The id can be removed by [`glib::SourceId::remove`] in the default context only.
+    #[doc(alias = "qio_channel_add_watch_full")]
+    fn add_watch_full<F>(
+        &self,
+        condition: IOCondition,
+        func: F,
+        context: Option<&glib::MainContext>,
+    ) -> glib::SourceId
+    where
+        F: FnMut(&Self, IOCondition) -> ControlFlow + Send + 'static,
+    {
+        ready::watch(self, condition, func).attach(context)
+    }
+
+    /// As [`add_watch_full`](Self::add_watch_full), for a callback that must stay in this
+    /// thread.
+    ///
+    /// # Panics
+    ///
+    /// If another thread owns the context.
+    fn add_watch_full_local<F>(
+        &self,
+        condition: IOCondition,
+        func: F,
+        context: Option<&glib::MainContext>,
+    ) -> glib::SourceId
+    where
+        F: FnMut(&Self, IOCondition) -> ControlFlow + 'static,
+    {
+        ready::attach_local(&ready::watch_local(self, condition, func), context)
+    }
+
+    /// As [`add_watch_full`](Self::add_watch_full), and returns the source itself, which can
+    /// be destroyed whatever its context is.
+    #[doc(alias = "qio_channel_add_watch_source")]
+    fn add_watch_source<F>(
+        &self,
+        condition: IOCondition,
+        func: F,
+        context: Option<&glib::MainContext>,
+    ) -> glib::Source
+    where
+        F: FnMut(&Self, IOCondition) -> ControlFlow + Send + 'static,
+    {
+        let source = ready::watch(self, condition, func);
+        source.attach(context);
+        source
+    }
+
+    /// As [`add_watch_source`](Self::add_watch_source), for a callback that must stay in
+    /// this thread.
+    ///
+    /// # Panics
+    ///
+    /// If another thread owns the context.
+    fn add_watch_source_local<F>(
+        &self,
+        condition: IOCondition,
+        func: F,
+        context: Option<&glib::MainContext>,
+    ) -> glib::Source
+    where
+        F: FnMut(&Self, IOCondition) -> ControlFlow + 'static,
+    {
+        let source = ready::watch_local(self, condition, func);
+        ready::attach_local(&source, context);
+        source
+    }
+
+    /// Makes a watch on a descriptor that tells of both directions: for classes that fill
+    /// [`create_watch`](super::ChannelImpl::create_watch). The descriptor must stay open
+    /// while the source lives; a negative one makes a watch that fires `NVAL`.
+    #[doc(alias = "qio_channel_create_fd_watch")]
+    fn create_fd_watch(&self, fd: RawFd, condition: IOCondition) -> glib::Source {
+        let fd = (fd >= 0).then(|| WatchedFd::unleased(fd));
+        ready::fd_watch(self.as_ref(), condition, fd, None)
+    }
+
+    /// As [`create_fd_watch`](Self::create_fd_watch), with one descriptor to read from and
+    /// another one to write to.
+    #[doc(alias = "qio_channel_create_fd_pair_watch")]
+    fn create_fd_pair_watch(
+        &self,
+        read_fd: RawFd,
+        write_fd: RawFd,
+        condition: IOCondition,
+    ) -> glib::Source {
+        if read_fd == write_fd {
+            return self.create_fd_watch(read_fd, condition);
+        }
+        let [read, write] =
+            [read_fd, write_fd].map(|fd| (fd >= 0).then(|| WatchedFd::unleased(fd)));
+        ready::fd_watch(self.as_ref(), condition, read, write)
+    }
+
+    /// Calls `func` when the name changes.
+    fn connect_name_notify<F>(&self, func: F) -> SignalHandlerId
+    where
+        F: Fn(&Self) + Send + Sync + 'static,
+    {
+        self.connect_notify(Some("name"), move |channel, _| func(channel))
+    }
+
+    /// Calls `func` when a feature is added.
+    fn connect_features_notify<F>(&self, func: F) -> SignalHandlerId
+    where
+        F: Fn(&Self) + Send + Sync + 'static,
+    {
+        self.connect_notify(Some("features"), move |channel, _| func(channel))
+    }
+
+    /// Calls `func` when the mode changes.
+    fn connect_blocking_notify<F>(&self, func: F) -> SignalHandlerId
+    where
+        F: Fn(&Self) + Send + Sync + 'static,
+    {
+        self.connect_notify(Some("blocking"), move |channel, _| func(channel))
+    }
+
+    /// Calls `func`, in the thread that closes the channel, when that has happened.
+    fn connect_closed_notify<F>(&self, func: F) -> SignalHandlerId
+    where
+        F: Fn(&Self) + Send + Sync + 'static,
+    {
+        self.connect_notify(Some("closed"), move |channel, _| func(channel))
+    }
+}
+
+impl<T: IsA<Channel>> ChannelExt for T {}

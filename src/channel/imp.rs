@@ -1,0 +1,192 @@
+//! What every channel carries: its name, features, mode, and who waits for it.
+
+use std::{
+    io,
+    sync::{
+        Arc, LazyLock, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+};
+
+use glib::{ParamSpec, prelude::*, subclass::prelude::*};
+
+use super::{
+    ChannelExt,
+    class::{Slots, fill_defaults},
+    ffi::{QIOChannel, QIOChannelClass},
+};
+use crate::{types::Feature, watch::Waiters};
+
+/// The channel has been closed: no slot is called any more.
+pub(super) const CLOSED: u32 = 1;
+/// Reading goes by `io_read_bytes`.
+pub(super) const READS_BYTES: u32 = 2;
+/// Writing goes by `io_write_bytes`.
+pub(super) const WRITES_BYTES: u32 = 4;
+
+/// The state of the base class. Nothing here is locked while a slot runs.
+#[derive(Debug, Default)]
+pub struct Channel {
+    /// What is out of the ordinary about this channel: [`CLOSED`], [`READS_BYTES`] and
+    /// [`WRITES_BYTES`]. Read at every operation, so that nothing else need be.
+    unusual: AtomicU32,
+    name: Mutex<Option<glib::GString>>,
+    features: AtomicU32,
+    /// Inverted, so that a new channel is blocking.
+    nonblocking: AtomicBool,
+    /// Set by the first call to close, before the slot runs.
+    closing: AtomicBool,
+    /// Who is to be woken; tells them that the channel is closed.
+    pub(crate) waiters: Arc<Waiters>,
+    /// The sources behind `set_aio_fd_handler`, for reading and for writing.
+    pub(super) fd_handlers: Mutex<[Option<glib::Source>; 2]>,
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for Channel {
+    const NAME: &'static str = "QIOChannel";
+    const ABSTRACT: bool = true;
+    type Type = super::Channel;
+    type Class = QIOChannelClass;
+    type Instance = QIOChannel;
+
+    fn class_init(class: &mut Self::Class) {
+        fill_defaults(class);
+    }
+}
+
+impl ObjectImpl for Channel {
+    fn properties() -> &'static [ParamSpec] {
+        static PROPERTIES: LazyLock<Vec<ParamSpec>> = LazyLock::new(|| {
+            vec![
+                glib::ParamSpecString::builder("name")
+                    .nick("Name")
+                    .blurb("What the channel is called in messages and in the names of its sources")
+                    .explicit_notify()
+                    .build(),
+                glib::ParamSpecFlags::builder::<Feature>("features")
+                    .nick("Features")
+                    .blurb("What the channel can do beyond reading and writing")
+                    .read_only()
+                    .build(),
+                glib::ParamSpecBoolean::builder("blocking")
+                    .nick("Blocking")
+                    .blurb("Whether reads and writes wait until they can be done")
+                    .default_value(true)
+                    .explicit_notify()
+                    .build(),
+                glib::ParamSpecBoolean::builder("closed")
+                    .nick("Closed")
+                    .blurb("Whether the channel has been closed")
+                    .read_only()
+                    .build(),
+            ]
+        });
+        &PROPERTIES
+    }
+
+    fn constructed(&self) {
+        self.parent_constructed();
+        let (reads, writes) = Slots::of(&self.obj()).by_bytes();
+        let reads = if reads { READS_BYTES } else { 0 };
+        let writes = if writes { WRITES_BYTES } else { 0 };
+        self.unusual.fetch_or(reads | writes, Ordering::Release);
+    }
+
+    fn property(&self, _id: usize, pspec: &ParamSpec) -> glib::Value {
+        match pspec.name() {
+            "name" => self.name().to_value(),
+            "features" => self.features().to_value(),
+            "blocking" => self.is_blocking().to_value(),
+            "closed" => self.is_closed().to_value(),
+            name => unreachable!("no property {name}"),
+        }
+    }
+
+    fn set_property(&self, _id: usize, value: &glib::Value, pspec: &ParamSpec) {
+        match pspec.name() {
+            "name" => self.set_name(value.get().expect("a string")),
+            "blocking" => {
+                let enabled = value.get().expect("a boolean");
+                // A property has no way to report an error but this.
+                if let Err(e) = self.obj().set_blocking(enabled) {
+                    glib::g_warning!("Qio", "Unable to set the property \"blocking\": {}", e);
+                }
+            }
+            name => unreachable!("no property {name}"),
+        }
+    }
+}
+
+impl Channel {
+    pub(super) fn name(&self) -> Option<glib::GString> {
+        unpoisoned(&self.name).clone()
+    }
+
+    pub(super) fn set_name(&self, name: Option<glib::GString>) {
+        let changed = {
+            let mut current = unpoisoned(&self.name);
+            let changed = *current != name;
+            *current = name;
+            changed
+        };
+        if changed {
+            self.obj().notify("name");
+        }
+    }
+
+    pub(super) fn features(&self) -> Feature {
+        Feature::from_bits_truncate(self.features.load(Ordering::Acquire))
+    }
+
+    pub(super) fn add_features(&self, features: Feature) {
+        let before = self.features.fetch_or(features.bits(), Ordering::AcqRel);
+        if before | features.bits() != before {
+            self.obj().notify("features");
+        }
+    }
+
+    pub(super) fn is_blocking(&self) -> bool {
+        !self.nonblocking.load(Ordering::Acquire)
+    }
+
+    /// Remembers the mode that the channel is in.
+    pub(super) fn note_blocking(&self, enabled: bool) {
+        if self.nonblocking.swap(!enabled, Ordering::AcqRel) == enabled {
+            self.obj().notify("blocking");
+        }
+    }
+
+    #[inline]
+    pub(super) fn unusual(&self) -> u32 {
+        self.unusual.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.unusual() & CLOSED != 0
+    }
+
+    /// Lets nobody begin anything from now on, and wakes all who wait. A class that takes its
+    /// time to close may call this as soon as waiting has become pointless.
+    pub(crate) fn mark_closed(&self) {
+        self.unusual.fetch_or(CLOSED, Ordering::AcqRel);
+        self.waiters.close();
+    }
+
+    /// Closes once; later calls have nothing to do. As in GIO the channel counts as
+    /// closed even if the slot reports an error.
+    pub(super) fn close(&self) -> io::Result<()> {
+        if self.closing.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        let obj = self.obj();
+        let result = Slots::of(&obj).close();
+        self.mark_closed();
+        obj.notify("closed");
+        result
+    }
+}
+
+pub(super) fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

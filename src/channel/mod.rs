@@ -1,0 +1,102 @@
+//! The base class: its wrapper and [`ChannelExt`].
+//!
+//! `imp` is what an instance carries, `ffi` the C layout, `class` the virtual functions.
+//! `all` holds the loops that go on until everything is done, `ready` the ways to wait,
+//! `stream` the traits of `std::io`.
+
+mod all;
+pub(crate) mod class;
+mod ext;
+pub(crate) mod ffi;
+pub(crate) mod imp;
+mod ready;
+pub(crate) mod stream;
+
+pub use class::{ChannelImpl, ChannelImplExt, FdHandlers};
+pub use ext::ChannelExt;
+pub(crate) use ready::leased_watch;
+pub use stream::Waiting;
+
+use glib::{prelude::*, subclass::prelude::*};
+
+use crate::{types::Feature, watch::Watched};
+
+glib::wrapper! {
+    /// A channel that bytes, and sometimes file descriptors, go through: the abstract
+    /// base class of them all. Its methods are in [`ChannelExt`].
+    ///
+    /// The first error of a read or write that says [`WouldBlock`] costs nothing: try,
+    /// and wait only then. In blocking mode, the mode of a new channel, reads and
+    /// writes wait by themselves.
+    ///
+    /// Channels can be shared between threads. [`shutdown`](ChannelExt::shutdown) and
+    /// [`close`](ChannelExt::close) may be called while another thread is blocked in a
+    /// read: that read returns. No lock is held while the system is being called.
+    ///
+    /// # Properties
+    ///
+    /// | name | type | |
+    /// | --- | --- | --- |
+    /// | `name` | string | readable, writable: what the channel is called in messages |
+    /// | `features` | [`Feature`] | readable |
+    /// | `blocking` | boolean | readable, writable |
+    /// | `closed` | boolean | readable |
+    ///
+    /// # Examples
+    ///
+    /// Whatever it is, it is used in the same way:
+    ///
+    /// ```
+    /// use qio::prelude::*;
+    ///
+    /// fn greet(channel: &impl IsA<qio::Channel>) -> std::io::Result<()> {
+    ///     channel.write_all(b"hello\n")
+    /// }
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let (here, there) = qio::ChannelSocket::pair()?;
+    /// greet(&here)?;
+    /// let mut line = [0; 6];
+    /// there.read_all(&mut line)?;
+    /// assert_eq!(&line, b"hello\n");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// [`WouldBlock`]: std::io::ErrorKind::WouldBlock
+    #[doc(alias = "QIOChannel")]
+    pub struct Channel(ObjectSubclass<imp::Channel>);
+}
+
+static_assertions::assert_impl_all!(Channel: Send, Sync);
+
+impl Channel {
+    /// What messages call this channel: its class, and its name if it has one.
+    pub(crate) fn label(&self) -> String {
+        let class = self.type_().name();
+        match self.imp().name() {
+            Some(name) => format!("{class} \"{name}\""),
+            None => class.to_owned(),
+        }
+    }
+
+    /// Calls `f` with what a watch of this channel needs to know.
+    pub(crate) fn watched<R>(&self, f: impl FnOnce(Watched<'_>) -> R) -> R {
+        let name = self.imp().name();
+        f(Watched {
+            object: self.upcast_ref(),
+            waiters: &self.imp().waiters,
+            name: name.as_deref().unwrap_or(self.type_().name()),
+        })
+    }
+
+    /// Adds features, for the class of the channel.
+    pub(crate) fn add_features(&self, features: Feature) {
+        self.imp().add_features(features);
+    }
+
+    /// Tells the base class the mode that an adopted descriptor is in.
+    pub(crate) fn note_blocking(&self, enabled: bool) {
+        self.imp().note_blocking(enabled);
+    }
+}

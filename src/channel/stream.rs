@@ -1,0 +1,130 @@
+//! Channels as the streams of `std::io`.
+
+use std::io::{self, IoSlice, IoSliceMut, Read, Seek, SeekFrom, Write};
+
+use glib::IOCondition;
+
+use super::{Channel, all::blocking, class::Slots};
+use crate::types::{ReadFlags, WriteFlags};
+
+/// Implements `Read`, `Write` and `Seek` for references to a class, by the functions of
+/// the same name of [`ChannelExt`](super::ChannelExt).
+macro_rules! std_io {
+    ($class:ty) => {
+        /// Reads as [`ChannelExt::read`]: on a non-blocking channel it may fail with
+        /// [`WouldBlock`](std::io::ErrorKind::WouldBlock).
+        impl std::io::Read for &$class {
+            fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+                $crate::ChannelExt::read(*self, buf)
+            }
+
+            fn read_vectored(
+                &mut self,
+                bufs: &mut [std::io::IoSliceMut<'_>],
+            ) -> std::io::Result<usize> {
+                $crate::ChannelExt::readv(*self, bufs)
+            }
+        }
+
+        /// Writes as [`ChannelExt::write`]: on a non-blocking channel it may fail with
+        /// [`WouldBlock`](std::io::ErrorKind::WouldBlock).
+        impl std::io::Write for &$class {
+            fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> {
+                $crate::ChannelExt::write(*self, buf)
+            }
+
+            fn write_vectored(&mut self, bufs: &[std::io::IoSlice<'_>]) -> std::io::Result<usize> {
+                $crate::ChannelExt::writev(*self, bufs)
+            }
+
+            fn flush(&mut self) -> std::io::Result<()> {
+                $crate::ChannelExt::flush(*self)
+            }
+        }
+
+        impl std::io::Seek for &$class {
+            fn seek(&mut self, pos: std::io::SeekFrom) -> std::io::Result<u64> {
+                $crate::ChannelExt::seek(*self, pos)
+            }
+        }
+    };
+}
+pub(crate) use std_io;
+
+std_io!(Channel);
+
+/// A channel whose `Read` and `Write` wait instead of failing with would-block,
+/// whatever its mode: for code written for blocking streams.
+///
+/// # Examples
+///
+/// ```
+/// use std::io::{BufRead, BufReader};
+/// use qio::prelude::*;
+///
+/// # fn main() -> std::io::Result<()> {
+/// let (here, there) = qio::ChannelSocket::pair()?;
+/// here.set_blocking(false)?;
+/// std::thread::spawn(move || there.write_all(b"a line\n"));
+/// let mut line = String::new();
+/// BufReader::new(here.waiting()).read_line(&mut line)?;
+/// assert_eq!(line, "a line\n");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Waiting(Channel);
+
+impl Waiting {
+    pub(super) fn new(channel: Channel) -> Self {
+        Self(channel)
+    }
+
+    /// The channel itself.
+    #[must_use]
+    pub fn channel(&self) -> &Channel {
+        &self.0
+    }
+
+    fn retry<T>(
+        &self,
+        condition: IOCondition,
+        mut call: impl FnMut(Slots<'_>) -> io::Result<T>,
+    ) -> io::Result<T> {
+        blocking(&self.0, condition, || call(Slots::of(&self.0)).map(Some))
+    }
+}
+
+impl Read for Waiting {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.read_vectored(&mut [IoSliceMut::new(buf)])
+    }
+
+    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        self.retry(IOCondition::IN, |slots| {
+            slots.readv(bufs, None, ReadFlags::empty())
+        })
+    }
+}
+
+impl Write for Waiting {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.write_vectored(&[IoSlice::new(buf)])
+    }
+
+    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.retry(IOCondition::OUT, |slots| {
+            slots.writev(bufs, &[], WriteFlags::empty())
+        })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.retry(IOCondition::OUT, |slots| slots.flush())
+    }
+}
+
+impl Seek for Waiting {
+    fn seek(&mut self, pos: SeekFrom) -> io::Result<u64> {
+        Slots::of(&self.0).seek(pos)
+    }
+}

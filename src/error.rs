@@ -1,0 +1,187 @@
+//! One conversion each way between [`io::Error`] and [`glib::Error`], and the
+//! errors that qio itself makes.
+//!
+//! Rust callers get `io::Error`s, as `std` makes them; C callers and bindings get
+//! `GError`s in GIO's domains. A `GError` that passes through an `io::Error` comes
+//! out with the same domain, code and message.
+
+use std::{fmt, io};
+
+use gio::IOErrorEnum;
+
+/// Errors that GIO has no code for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, glib::ErrorDomain, glib::Enum)]
+#[error_domain(name = "qio-channel-error-quark")]
+#[enum_type(name = "QIOChannelError")]
+#[doc(alias = "QIOChannelError")]
+#[repr(i32)]
+pub enum ChannelError {
+    /// The stream ended in the middle of what was to be read.
+    #[enum_value(name = "QIO_CHANNEL_ERROR_TRUNCATED", nick = "truncated")]
+    Truncated = 0,
+    /// More file descriptors than one message can carry.
+    #[enum_value(name = "QIO_CHANNEL_ERROR_TOO_MANY_FDS", nick = "too-many-fds")]
+    TooManyFds = 1,
+    /// File descriptors were sent that this process could not take in.
+    #[enum_value(name = "QIO_CHANNEL_ERROR_FDS_LOST", nick = "fds-lost")]
+    FdsLost = 2,
+}
+
+impl From<ChannelError> for io::ErrorKind {
+    fn from(error: ChannelError) -> Self {
+        match error {
+            ChannelError::Truncated => Self::UnexpectedEof,
+            ChannelError::TooManyFds => Self::InvalidInput,
+            ChannelError::FdsLost => Self::InvalidData,
+        }
+    }
+}
+
+/// Turns an error of `std` into a `GError`.
+///
+/// A `GError` inside comes out as it went in. A system error keeps its code by
+/// `g_io_error_from_errno()`; other kinds get the nearest code of `G_IO_ERROR`.
+#[must_use]
+pub fn to_glib_error(error: &io::Error) -> glib::Error {
+    if let Some(inner) = error.get_ref() {
+        if let Some(glib) = inner.downcast_ref::<glib::Error>() {
+            return glib.clone();
+        }
+        if let Some(explained) = inner.downcast_ref::<Explained>() {
+            let reason = to_glib_error(&explained.reason);
+            return glib::Error::with_domain(
+                reason.domain(),
+                reason.code(),
+                &explained.to_string(),
+            );
+        }
+    }
+    let message = reason(error);
+    if error.kind() == io::ErrorKind::UnexpectedEof {
+        return glib::Error::new(ChannelError::Truncated, &message);
+    }
+    let code = match error.raw_os_error() {
+        Some(errno) => gio::functions::io_error_from_errno(errno),
+        None => code_of(error.kind()),
+    };
+    glib::Error::new(code, &message)
+}
+
+/// Turns a `GError` into an error of `std`, with the `GError` inside.
+///
+/// Would-block has nothing more to say and becomes the plain
+/// [`io::ErrorKind::WouldBlock`].
+#[must_use]
+pub fn from_glib_error(error: glib::Error) -> io::Error {
+    let kind = match (error.kind::<IOErrorEnum>(), error.kind::<ChannelError>()) {
+        (Some(IOErrorEnum::WouldBlock), _) => return io::ErrorKind::WouldBlock.into(),
+        (Some(code), _) => kind_of(code),
+        (_, Some(code)) => code.into(),
+        _ => io::ErrorKind::Other,
+    };
+    io::Error::new(kind, error)
+}
+
+fn kind_of(code: IOErrorEnum) -> io::ErrorKind {
+    match code {
+        IOErrorEnum::NotSupported => io::ErrorKind::Unsupported,
+        IOErrorEnum::Closed => io::ErrorKind::NotConnected,
+        IOErrorEnum::NoSpace => io::ErrorKind::StorageFull,
+        IOErrorEnum::IsDirectory => io::ErrorKind::IsADirectory,
+        IOErrorEnum::NotDirectory => io::ErrorKind::NotADirectory,
+        IOErrorEnum::ReadOnly => io::ErrorKind::ReadOnlyFilesystem,
+        IOErrorEnum::HostUnreachable => io::ErrorKind::HostUnreachable,
+        IOErrorEnum::NetworkUnreachable => io::ErrorKind::NetworkUnreachable,
+        code => code.into(),
+    }
+}
+
+fn code_of(kind: io::ErrorKind) -> IOErrorEnum {
+    match kind {
+        io::ErrorKind::NotFound => IOErrorEnum::NotFound,
+        io::ErrorKind::PermissionDenied => IOErrorEnum::PermissionDenied,
+        io::ErrorKind::AlreadyExists => IOErrorEnum::Exists,
+        io::ErrorKind::InvalidInput => IOErrorEnum::InvalidArgument,
+        io::ErrorKind::InvalidData => IOErrorEnum::InvalidData,
+        io::ErrorKind::WouldBlock => IOErrorEnum::WouldBlock,
+        io::ErrorKind::TimedOut => IOErrorEnum::TimedOut,
+        io::ErrorKind::Unsupported => IOErrorEnum::NotSupported,
+        io::ErrorKind::NotConnected => IOErrorEnum::NotConnected,
+        io::ErrorKind::BrokenPipe
+        | io::ErrorKind::ConnectionReset
+        | io::ErrorKind::ConnectionAborted => IOErrorEnum::BrokenPipe,
+        io::ErrorKind::ConnectionRefused => IOErrorEnum::ConnectionRefused,
+        io::ErrorKind::AddrInUse => IOErrorEnum::AddressInUse,
+        io::ErrorKind::StorageFull => IOErrorEnum::NoSpace,
+        _ => IOErrorEnum::Failed,
+    }
+}
+
+/// A system error together with what was being done, and to what.
+#[derive(Debug)]
+struct Explained {
+    action: String,
+    reason: io::Error,
+}
+
+impl fmt::Display for Explained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.action, reason(&self.reason))
+    }
+}
+
+impl std::error::Error for Explained {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.reason)
+    }
+}
+
+/// Says what failed before the reason: `explain(e, "Unable to open x")` reads
+/// `Unable to open x: No such file or directory`.
+pub(crate) fn explain(error: io::Error, action: impl Into<String>) -> io::Error {
+    io::Error::new(
+        error.kind(),
+        Explained {
+            action: action.into(),
+            reason: error,
+        },
+    )
+}
+
+/// The text of an error; the system's own words where it is a system error.
+fn reason(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(errno) => nix::errno::Errno::from_raw(errno).desc().to_owned(),
+        None => error.to_string(),
+    }
+}
+
+/// An error with a code of GIO.
+pub(crate) fn io_error(code: IOErrorEnum, message: &str) -> io::Error {
+    from_glib_error(glib::Error::new(code, message))
+}
+
+/// An error with a code of ours.
+pub(crate) fn channel_error(code: ChannelError, message: &str) -> io::Error {
+    from_glib_error(glib::Error::new(code, message))
+}
+
+/// The caller asked for something that makes no sense.
+pub(crate) fn invalid(message: &str) -> io::Error {
+    io_error(IOErrorEnum::InvalidArgument, message)
+}
+
+/// The channel cannot do this.
+pub(crate) fn not_supported(message: &str) -> io::Error {
+    io_error(IOErrorEnum::NotSupported, message)
+}
+
+/// The channel was closed.
+pub(crate) fn closed() -> io::Error {
+    io_error(IOErrorEnum::Closed, "Channel is closed")
+}
+
+/// Whether this only means "not now".
+pub(crate) fn would_block(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock
+}

@@ -1,0 +1,102 @@
+//! I/O channels for the GLib main loop.
+//!
+//! A [`Channel`] is a GObject that bytes go through, and file descriptors beside them: QEMU's
+//! `QIOChannel` for everybody who writes for GLib. One object works with blocking calls and
+//! with watches, which are real [`glib::Source`]s.
+//!
+//! | class | what it is |
+//! | --- | --- |
+//! | [`ChannelSocket`] | TCP, unix paths and abstract names; passes file descriptors |
+//! | [`ChannelFile`] | files, pipes, terminals |
+//! | [`ChannelCommand`] | a child process's input and output |
+//! | [`ChannelBuffer`] | memory |
+//! | [`ChannelNull`] | nothing |
+//!
+//! The methods that all of them have are those of [`ChannelExt`]. [`channel_for_fd`] makes the
+//! right channel of any descriptor. A class of your own derives from [`Channel`], or from one
+//! of the classes above, by [`ChannelImpl`](subclass::prelude::ChannelImpl).
+//!
+//! # Examples
+//!
+//! A watch reads what comes through a socket, on the main loop:
+//!
+//! ```
+//! use glib::{ControlFlow, IOCondition};
+//! use qio::{ChannelSocket, Shutdown, prelude::*};
+//!
+//! # fn main() -> std::io::Result<()> {
+//! let (here, there) = ChannelSocket::pair()?;
+//! here.set_blocking(false)?;
+//! there.write_all(b"hello\n")?;
+//! there.shutdown(Shutdown::Write)?;
+//!
+//! let main_loop = glib::MainLoop::new(None, false);
+//! let quit = main_loop.clone();
+//! here.add_watch_local(IOCondition::IN, move |channel, _condition| {
+//!     let mut buf = [0; 4096];
+//!     match channel.read(&mut buf) {
+//!         Ok(0) => quit.quit(),
+//!         Ok(n) => print!("{}", String::from_utf8_lossy(&buf[..n])),
+//!         Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => {}
+//!         Err(e) => {
+//!             eprintln!("{e}");
+//!             quit.quit();
+//!         }
+//!     }
+//!     ControlFlow::Continue
+//! });
+//! main_loop.run();
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Errors
+//!
+//! Rust functions return [`std::io::Result`]. GLib's errors travel inside: [`to_glib_error`] and
+//! [`from_glib_error`] turn one into the other and keep domain, code and message.
+//!
+//! # One copy in a process
+//!
+//! A program that links this crate must not load the C library `libqio-1.0` as well: GObject
+//! types have one registration in a process, and the second one aborts it.
+
+mod channel;
+mod error;
+pub mod prelude;
+mod sys;
+mod transport;
+mod types;
+mod watch;
+
+pub use channel::{Channel, ChannelExt, FdHandlers, Waiting};
+pub use error::{ChannelError, from_glib_error, to_glib_error};
+pub use transport::{
+    Access, ChannelBuffer, ChannelCommand, ChannelFile, ChannelNull, ChannelSocket, CommandBuilder,
+    StderrPolicy, channel_for_fd,
+};
+pub use types::{Feature, ReadFlags, Readiness, Shutdown, WriteFlags};
+
+/// The C layout of instances and classes.
+pub mod ffi {
+    pub use crate::channel::ffi::*;
+    pub use crate::transport::{
+        QIOChannelBuffer, QIOChannelBufferClass, QIOChannelCommand, QIOChannelCommandClass,
+        QIOChannelFile, QIOChannelFileClass, QIOChannelNull, QIOChannelNullClass, QIOChannelSocket,
+        QIOChannelSocketClass,
+    };
+}
+
+/// What classes of your own need.
+pub mod subclass {
+    /// The traits of subclasses: ours and GLib's.
+    pub mod prelude {
+        #[doc(no_inline)]
+        pub use glib::subclass::prelude::*;
+
+        pub use crate::channel::{ChannelImpl, ChannelImplExt};
+        pub use crate::transport::{
+            ChannelBufferImpl, ChannelCommandImpl, ChannelFileImpl, ChannelNullImpl,
+            ChannelSocketImpl,
+        };
+    }
+}

@@ -1,0 +1,79 @@
+//! Socket addresses between GIO's objects and the kernel's structures.
+
+use std::{io, mem};
+
+use gio::prelude::*;
+use glib::translate::*;
+
+/// An address as the kernel takes it.
+#[derive(Clone, Copy)]
+pub(crate) struct Native {
+    storage: libc::sockaddr_storage,
+    /// The bytes of `storage` that mean something.
+    len: libc::socklen_t,
+}
+
+impl Native {
+    pub(crate) fn new(address: &gio::SocketAddress) -> io::Result<Self> {
+        let mut native = Self::empty();
+        let len = usize::try_from(address.native_size()).unwrap_or(usize::MAX);
+        if len > mem::size_of_val(&native.storage) {
+            return Err(nix::errno::Errno::EAFNOSUPPORT.into());
+        }
+        let mut error = std::ptr::null_mut();
+        // SAFETY: the address is a live GSocketAddress, and `storage` holds the `len`
+        // bytes that it asks for.
+        unsafe {
+            gio_sys::g_socket_address_to_native(
+                address.to_glib_none().0,
+                (&raw mut native.storage).cast(),
+                len,
+                &mut error,
+            );
+            if !error.is_null() {
+                return Err(crate::error::from_glib_error(from_glib_full(error)));
+            }
+        }
+        native.len = len as libc::socklen_t;
+        Ok(native)
+    }
+
+    /// Room for an address of any family.
+    pub(crate) fn empty() -> Self {
+        Self {
+            // SAFETY: all zeros is a valid sockaddr_storage, of no family.
+            storage: unsafe { mem::zeroed() },
+            len: mem::size_of::<libc::sockaddr_storage>() as libc::socklen_t,
+        }
+    }
+
+    pub(crate) fn to_gio(self) -> io::Result<gio::SocketAddress> {
+        let mut native = self;
+        // SAFETY: `storage` holds `len` initialised bytes, which the call only reads;
+        // the result is a new reference or NULL.
+        let address: Option<gio::SocketAddress> = unsafe {
+            from_glib_full(gio_sys::g_socket_address_new_from_native(
+                (&raw mut native.storage).cast(),
+                native.len as usize,
+            ))
+        };
+        address.ok_or_else(|| nix::errno::Errno::EAFNOSUPPORT.into())
+    }
+
+    pub(crate) fn family(&self) -> i32 {
+        self.storage.ss_family.into()
+    }
+
+    pub(crate) fn as_ptr(&self) -> *const libc::sockaddr {
+        (&raw const self.storage).cast()
+    }
+
+    pub(crate) fn len(&self) -> libc::socklen_t {
+        self.len
+    }
+
+    /// Where a system call writes an address and its length.
+    pub(crate) fn as_out(&mut self) -> (*mut libc::sockaddr, *mut libc::socklen_t) {
+        ((&raw mut self.storage).cast(), &raw mut self.len)
+    }
+}

@@ -1,0 +1,87 @@
+//! Opening descriptors and asking what they are.
+
+use std::{
+    io,
+    os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
+    path::Path,
+};
+
+use nix::{
+    fcntl::{FcntlArg, OFlag},
+    sys::stat::{Mode, SFlag},
+};
+
+use super::{checked, retry};
+
+/// What kind of file a descriptor refers to, as far as waiting and writing differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A regular file, a directory or a block device: always ready.
+    Disk,
+    /// A pipe or FIFO: writing can raise `SIGPIPE`.
+    Pipe,
+    /// A socket: writing can raise `SIGPIPE`.
+    Socket,
+    /// A terminal, an eventfd and so on.
+    Other,
+}
+
+pub(crate) fn kind(fd: BorrowedFd<'_>) -> io::Result<Kind> {
+    let mode = nix::sys::stat::fstat(fd)?.st_mode;
+    Ok(match SFlag::from_bits_truncate(mode) & SFlag::S_IFMT {
+        SFlag::S_IFREG | SFlag::S_IFDIR | SFlag::S_IFBLK => Kind::Disk,
+        SFlag::S_IFIFO => Kind::Pipe,
+        SFlag::S_IFSOCK => Kind::Socket,
+        _ => Kind::Other,
+    })
+}
+
+/// Opens a path with `O_*` flags; the descriptor is close-on-exec.
+pub(crate) fn open(path: &Path, flags: i32, mode: u32) -> io::Result<OwnedFd> {
+    let flags = OFlag::from_bits_retain(flags) | OFlag::O_CLOEXEC;
+    retry(|| nix::fcntl::open(path, flags, Mode::from_bits_retain(mode)))
+}
+
+/// A pipe: where to read, where to write; both close-on-exec.
+pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    Ok(nix::unistd::pipe2(OFlag::O_CLOEXEC)?)
+}
+
+fn status_flags(fd: BorrowedFd<'_>) -> io::Result<OFlag> {
+    let flags = nix::fcntl::fcntl(fd, FcntlArg::F_GETFL)?;
+    Ok(OFlag::from_bits_retain(flags))
+}
+
+pub(crate) fn is_blocking(fd: BorrowedFd<'_>) -> io::Result<bool> {
+    Ok(!status_flags(fd)?.contains(OFlag::O_NONBLOCK))
+}
+
+pub(crate) fn set_blocking(fd: BorrowedFd<'_>, enabled: bool) -> io::Result<()> {
+    let before = status_flags(fd)?;
+    let mut flags = before;
+    flags.set(OFlag::O_NONBLOCK, !enabled);
+    if flags != before {
+        nix::fcntl::fcntl(fd, FcntlArg::F_SETFL(flags))?;
+    }
+    Ok(())
+}
+
+/// A counter that can wake a poll.
+pub(crate) fn eventfd() -> io::Result<OwnedFd> {
+    // SAFETY: no memory is passed; the result is checked and owned by nobody else.
+    unsafe {
+        let fd = checked(libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) as isize)?;
+        Ok(OwnedFd::from_raw_fd(fd as i32))
+    }
+}
+
+/// The identity of the file at a path, or of an open one: device and inode.
+pub(crate) fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    let stat = nix::sys::stat::lstat(path)?;
+    Ok((stat.st_dev, stat.st_ino))
+}
+
+/// A descriptor in messages.
+pub(crate) fn describe(fd: BorrowedFd<'_>) -> String {
+    format!("fd {}", fd.as_raw_fd())
+}

@@ -1,0 +1,121 @@
+//! What each thread is using just now, for those who want to release it.
+
+use std::{
+    cell::Cell,
+    ptr,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+/// The note of one thread: the address of what it uses, [`NOTHING`], or [`UNLISTED`]. Only
+/// that thread writes it.
+///
+/// Notes are plain stores. Who reads the notes of others calls [`settling`] before, whose
+/// barrier orders them with what the threads do after their stores.
+struct Note(AtomicUsize);
+
+const NOTHING: usize = 0;
+/// The note is not in the list, and nobody would see it: before a thread's first use, after
+/// its last one, and where the system has no barrier.
+const UNLISTED: usize = 1;
+
+thread_local! {
+    static MINE: Note = const { Note(AtomicUsize::new(UNLISTED)) };
+    /// Takes the note off the list when the thread ends.
+    static LISTING: Cell<Option<Listing>> = const { Cell::new(None) };
+}
+
+/// The notes of all threads that have listed theirs.
+static LISTED: Mutex<Vec<NotePtr>> = Mutex::new(Vec::new());
+
+/// Of a thread that is alive: it takes its note off the list before its memory goes.
+struct NotePtr(*const Note);
+
+// SAFETY: it points to an atomic, which any thread may read while it is in the list.
+unsafe impl Send for NotePtr {}
+
+struct Listing;
+
+impl Drop for Listing {
+    fn drop(&mut self) {
+        MINE.with(|mine| {
+            mine.0.store(UNLISTED, Ordering::Relaxed);
+            listed().retain(|note| !ptr::eq(note.0, mine));
+        });
+    }
+}
+
+/// Notes that this thread uses something, unless it cannot, or is in the middle of using
+/// something else.
+#[inline]
+pub(super) fn note(address: usize) -> bool {
+    MINE.with(|mine| {
+        let before = mine.0.load(Ordering::Relaxed);
+        if before == NOTHING || (before == UNLISTED && list(mine)) {
+            mine.0.store(address, Ordering::Relaxed);
+            return true;
+        }
+        false
+    })
+}
+
+/// Ends the use that was noted.
+#[inline]
+pub(super) fn clear() {
+    MINE.with(|mine| mine.0.store(NOTHING, Ordering::Release));
+}
+
+#[cold]
+fn list(mine: &Note) -> bool {
+    // A thread that is already ending has no way left to take its note off again.
+    barrier_registered()
+        && LISTING
+            .try_with(|listing| {
+                listed().push(NotePtr(mine));
+                listing.set(Some(Listing));
+            })
+            .is_ok()
+}
+
+/// Makes the notes of all threads visible, and lets one thread at a time draw conclusions.
+pub(super) fn settling() -> MutexGuard<'static, ()> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let settling = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    if barrier_registered() {
+        membarrier(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+    }
+    settling
+}
+
+/// Whether any thread notes that it uses this. To be asked while settling.
+pub(super) fn is_noted(address: usize) -> bool {
+    listed().iter().any(|note| {
+        // SAFETY: a note in the list is alive while the list is locked.
+        unsafe { (*note.0).0.load(Ordering::Acquire) == address }
+    })
+}
+
+fn listed() -> MutexGuard<'static, Vec<NotePtr>> {
+    LISTED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether this process may use the barrier; it registers for it at the first call.
+fn barrier_registered() -> bool {
+    const UNKNOWN: usize = 0;
+    const YES: usize = 1;
+    const NO: usize = 2;
+    static REGISTERED: AtomicUsize = AtomicUsize::new(UNKNOWN);
+    if REGISTERED.load(Ordering::Acquire) == UNKNOWN {
+        let works = membarrier(libc::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED)
+            && membarrier(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+        REGISTERED.store(if works { YES } else { NO }, Ordering::Release);
+    }
+    REGISTERED.load(Ordering::Acquire) == YES
+}
+
+fn membarrier(command: libc::c_int) -> bool {
+    // SAFETY: the call takes no memory.
+    unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) == 0 }
+}

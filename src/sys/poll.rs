@@ -1,0 +1,88 @@
+//! Waiting for one descriptor in this thread.
+
+use std::{
+    cell::OnceCell,
+    io,
+    os::fd::{AsRawFd, OwnedFd, RawFd},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::{checked, file};
+
+/// The longest that a waiter without a [`Wakeup`] sleeps before it looks around.
+const LOOK_AROUND: Duration = Duration::from_millis(20);
+
+/// What another thread uses to end a poll of this one.
+#[derive(Debug)]
+pub(crate) struct Wakeup(OwnedFd);
+
+thread_local! {
+    static MINE: OnceCell<Arc<Wakeup>> = const { OnceCell::new() };
+}
+
+impl Wakeup {
+    /// This thread's wake-up, made at its first wait. `None` where no descriptor
+    /// is to be had.
+    pub(crate) fn of_this_thread() -> Option<Arc<Self>> {
+        MINE.with(|mine| {
+            if mine.get().is_none() {
+                let _ = mine.set(Arc::new(Self(file::eventfd().ok()?)));
+            }
+            mine.get().cloned()
+        })
+    }
+
+    pub(crate) fn wake(&self) {
+        // A full counter is as good a wake-up as one more.
+        let _ = nix::unistd::write(&self.0, &1u64.to_ne_bytes());
+    }
+
+    /// Forgets wake-ups that came too late for the wait they were meant for.
+    pub(crate) fn forget(&self) {
+        let _ = nix::unistd::read(&self.0, &mut [0; 8]);
+    }
+}
+
+/// Polls one descriptor until one of `events`, an error or a hang-up is there, and
+/// returns what is. Returns 0 when the deadline has passed or `wakeup` was woken;
+/// without a `wakeup` also every now and then.
+pub(crate) fn poll(
+    fd: RawFd,
+    events: i16,
+    wakeup: Option<&Wakeup>,
+    deadline: Option<Instant>,
+) -> io::Result<i16> {
+    let mut fds = [
+        libc::pollfd {
+            fd,
+            events,
+            revents: 0,
+        },
+        libc::pollfd {
+            fd: wakeup.map_or(-1, |w| w.0.as_raw_fd()),
+            events: libc::POLLIN,
+            revents: 0,
+        },
+    ];
+    loop {
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let sleep = match wakeup {
+            Some(_) => left,
+            None => Some(left.map_or(LOOK_AROUND, |left| left.min(LOOK_AROUND))),
+        };
+        let sleep = sleep.map(|sleep| libc::timespec {
+            tv_sec: sleep.as_secs().try_into().unwrap_or(libc::time_t::MAX),
+            tv_nsec: sleep.subsec_nanos().into(),
+        });
+        let sleep = sleep.as_ref().map_or(std::ptr::null(), |t| t as *const _);
+        // SAFETY: the array has two elements and lives through the call, as does the
+        // timespec; a NULL time means for ever, a NULL mask leaves the signals alone.
+        let result = unsafe { libc::ppoll(fds.as_mut_ptr(), 2, sleep, std::ptr::null()) };
+        match checked(result as isize) {
+            Ok(_) => return Ok(fds[0].revents),
+            Err(nix::errno::Errno::EINTR) => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+}

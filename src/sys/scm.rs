@@ -1,0 +1,184 @@
+//! Messages of several buffers, with or without file descriptors beside the data.
+
+use std::{
+    io::{self, IoSlice, IoSliceMut},
+    mem::{self, MaybeUninit},
+    os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
+    ptr,
+};
+
+use super::{transfer, vectored::IOV_MAX};
+use crate::error::{ChannelError, channel_error};
+
+/// The most file descriptors that the kernel carries in one message.
+pub(crate) const MAX_FDS: usize = 253;
+
+/// Room for `MAX_FDS` descriptors and for what else an adopted socket may have
+/// been told to add: credentials, a security label, a pidfd, a time stamp.
+const CONTROL_SIZE: usize = MAX_FDS * mem::size_of::<RawFd>() + 1024;
+
+/// A control buffer with the alignment of its headers, on the stack. It stays
+/// uninitialised but for what a call writes.
+#[repr(C, align(8))]
+struct Control([MaybeUninit<u8>; CONTROL_SIZE]);
+
+impl Control {
+    fn new() -> Self {
+        Self([MaybeUninit::uninit(); CONTROL_SIZE])
+    }
+}
+
+fn message(iov: *const libc::iovec, count: usize) -> libc::msghdr {
+    // SAFETY: all zeros is a valid msghdr: no name, no buffers, no control data.
+    let mut message: libc::msghdr = unsafe { mem::zeroed() };
+    message.msg_iov = iov.cast_mut();
+    message.msg_iovlen = count.min(IOV_MAX) as _;
+    message
+}
+
+/// Sends one message; the descriptors travel with its first byte.
+#[inline]
+pub(crate) fn sendmsg(
+    fd: BorrowedFd<'_>,
+    iov: &[IoSlice<'_>],
+    fds: &[BorrowedFd<'_>],
+) -> io::Result<usize> {
+    let mut message = message(iov.as_ptr().cast(), iov.len());
+    match fds {
+        [] => send_message(fd, &message),
+        fds => send_with_fds(fd, &mut message, fds),
+    }
+}
+
+// A large control buffer on the stack: not in the way of those who send none.
+#[inline(never)]
+fn send_with_fds(
+    fd: BorrowedFd<'_>,
+    message: &mut libc::msghdr,
+    fds: &[BorrowedFd<'_>],
+) -> io::Result<usize> {
+    if fds.len() > MAX_FDS {
+        return Err(channel_error(
+            ChannelError::TooManyFds,
+            &format!(
+                "Unable to pass {} file descriptors: one message carries at most {MAX_FDS}",
+                fds.len()
+            ),
+        ));
+    }
+    let mut control = Control::new();
+    let payload = mem::size_of_val(fds);
+    message.msg_control = control.0.as_mut_ptr().cast();
+    // SAFETY: `control` is aligned for headers and larger than `MAX_FDS` descriptors
+    // need, so that the first header and its data lie within it; a BorrowedFd is
+    // `repr(transparent)` over the number that goes on the wire.
+    unsafe {
+        message.msg_controllen = libc::CMSG_SPACE(payload as u32) as _;
+        let header = libc::CMSG_FIRSTHDR(message);
+        ptr::write(
+            header,
+            libc::cmsghdr {
+                cmsg_level: libc::SOL_SOCKET,
+                cmsg_type: libc::SCM_RIGHTS,
+                cmsg_len: libc::CMSG_LEN(payload as u32) as _,
+            },
+        );
+        ptr::copy_nonoverlapping(fds.as_ptr().cast::<u8>(), libc::CMSG_DATA(header), payload);
+    }
+    send_message(fd, message)
+}
+
+#[inline]
+fn send_message(fd: BorrowedFd<'_>, message: &libc::msghdr) -> io::Result<usize> {
+    // SAFETY: every pointer in the message is to memory that its caller borrows.
+    transfer(|| unsafe { libc::sendmsg(fd.as_raw_fd(), message, libc::MSG_NOSIGNAL) })
+}
+
+/// Receives one message. The descriptors that came with it are close-on-exec and
+/// are added to `fds`; without `fds` the kernel discards them. If some could not be
+/// taken in, those that could are closed and it is an error.
+#[inline]
+pub(crate) fn recvmsg(
+    fd: BorrowedFd<'_>,
+    iov: &mut [IoSliceMut<'_>],
+    fds: Option<&mut Vec<OwnedFd>>,
+    peek: bool,
+) -> io::Result<usize> {
+    let mut message = message(iov.as_mut_ptr().cast(), iov.len());
+    match fds {
+        Some(fds) if !peek => receive_with_fds(fd, &mut message, fds),
+        _ => receive_message(fd, &mut message, if peek { libc::MSG_PEEK } else { 0 }),
+    }
+}
+
+#[inline]
+fn receive_message(
+    fd: BorrowedFd<'_>,
+    message: &mut libc::msghdr,
+    flags: libc::c_int,
+) -> io::Result<usize> {
+    // SAFETY: every pointer in the message is to memory that is exclusively ours.
+    transfer(|| unsafe { libc::recvmsg(fd.as_raw_fd(), message, flags) })
+}
+
+// As for `send_with_fds`.
+#[inline(never)]
+fn receive_with_fds(
+    fd: BorrowedFd<'_>,
+    message: &mut libc::msghdr,
+    fds: &mut Vec<OwnedFd>,
+) -> io::Result<usize> {
+    let mut control = Control::new();
+    message.msg_control = control.0.as_mut_ptr().cast();
+    message.msg_controllen = CONTROL_SIZE as _;
+    let count = receive_message(fd, message, libc::MSG_CMSG_CLOEXEC)?;
+    let before = fds.len();
+    // SAFETY: the call filled `message` in, and its control data is in `control`.
+    unsafe { take_fds(message, fds) };
+    if message.msg_flags & libc::MSG_CTRUNC != 0 {
+        let arrived = fds.len() - before;
+        fds.truncate(before);
+        return Err(channel_error(
+            ChannelError::FdsLost,
+            &format!(
+                "File descriptors were lost on arrival: {arrived} could be taken in and were \
+                 closed, the rest exceeds what this process may have open"
+            ),
+        ));
+    }
+    Ok(count)
+}
+
+/// Takes over every descriptor in the control data of a received message.
+///
+/// # Safety
+///
+/// `message` must be as `recvmsg` left it, with its control data still in place, and
+/// this may be called once for a message.
+unsafe fn take_fds(message: &libc::msghdr, fds: &mut Vec<OwnedFd>) {
+    const PIDFD: libc::c_int = 4; // SCM_PIDFD
+    // SAFETY: the headers are walked as cmsg(3) says; the descriptors in SCM_RIGHTS
+    // and SCM_PIDFD were installed for this process by the call and belong to nobody
+    // else.
+    unsafe {
+        let mut header = libc::CMSG_FIRSTHDR(message);
+        while !header.is_null() {
+            let (level, kind) = ((*header).cmsg_level, (*header).cmsg_type);
+            if level == libc::SOL_SOCKET && (kind == libc::SCM_RIGHTS || kind == PIDFD) {
+                let bytes = (*header).cmsg_len as usize - libc::CMSG_LEN(0) as usize;
+                let data = libc::CMSG_DATA(header).cast::<RawFd>();
+                for i in 0..bytes / mem::size_of::<RawFd>() {
+                    let number = ptr::read_unaligned(data.add(i));
+                    if number < 0 {
+                        continue;
+                    }
+                    let fd = OwnedFd::from_raw_fd(number);
+                    if kind == libc::SCM_RIGHTS {
+                        fds.push(fd);
+                    }
+                }
+            }
+            header = libc::CMSG_NXTHDR(message, header);
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! A descriptor that one thread may close while others are using it.
+//!
+//! Whoever uses the descriptor says so first, and says when it is done. The usual way is
+//! to note it for this thread ([`hazard`]), with plain stores: two atomic read-modify-writes
+//! would cost a would-block read a seventh of its time. The price is paid by `close`, which
+//! makes the system run a memory barrier on every processor that runs this process, and then
+//! looks through the notes of all threads. Leases, a second use by the same thread, and
+//! systems without such a barrier are counted instead.
+
+use std::{
+    io,
+    marker::PhantomData,
+    os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd},
+    ptr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering, compiler_fence},
+    },
+};
+
+use super::hazard;
+
+/// Nobody may begin to use the descriptor any more.
+const CLOSED: usize = 1;
+/// The descriptor has been given back to the kernel.
+const RELEASED: usize = 2;
+/// One counted user. The bits above count them.
+const USER: usize = 4;
+
+/// A file descriptor whose number goes back to the kernel when it was closed and
+/// its last user has let go, so that a racing thread never reads from or writes to
+/// a stranger's file. Using it takes no lock.
+#[derive(Debug)]
+pub(crate) struct SharedFd {
+    /// Open in this process, and ours alone to close, until `RELEASED` is set.
+    fd: RawFd,
+    /// `RELEASED` is set once, after `CLOSED`, by whoever finds neither a counted user nor a
+    /// thread that notes a use. A use that begins after `CLOSED` sees it and ends at once.
+    state: AtomicUsize,
+}
+
+impl SharedFd {
+    pub(crate) fn new(fd: OwnedFd) -> Arc<Self> {
+        Arc::new(Self {
+            fd: fd.into_raw_fd(),
+            state: AtomicUsize::new(0),
+        })
+    }
+
+    /// The descriptor, for the length of one operation. `None` once closed.
+    #[inline]
+    pub(crate) fn get(&self) -> Option<FdGuard<'_>> {
+        let noted = hazard::note(self.address());
+        if noted {
+            // The barrier of `close` stands in for the processor's: either it sees the note, or
+            // we see `CLOSED`.
+            compiler_fence(Ordering::SeqCst);
+        } else {
+            self.count();
+        }
+        let guard = FdGuard {
+            shared: self,
+            noted,
+            _this_thread: PhantomData,
+        };
+        // Dropping the guard is right in any case.
+        (!self.is_closed()).then_some(guard)
+    }
+
+    /// The descriptor, for as long as the lease lives. `None` once closed.
+    pub(crate) fn lease(self: &Arc<Self>) -> Option<FdLease> {
+        self.count();
+        let lease = FdLease(self.clone());
+        (!self.is_closed()).then_some(lease)
+    }
+
+    /// The number, for display only. -1 once closed.
+    pub(crate) fn number(&self) -> RawFd {
+        if self.is_closed() { -1 } else { self.fd }
+    }
+
+    #[inline]
+    pub(crate) fn is_closed(&self) -> bool {
+        self.state.load(Ordering::Acquire) & CLOSED != 0
+    }
+
+    /// Lets nobody use the descriptor from now on. `before` sees it a last time if others are
+    /// still using it: the time to wake them up. Reports what the kernel says to the close if
+    /// this is the call that releases the descriptor.
+    pub(crate) fn close(&self, before: impl FnOnce(BorrowedFd<'_>)) -> io::Result<()> {
+        if self.state.fetch_or(CLOSED, Ordering::SeqCst) & CLOSED != 0 {
+            return Ok(());
+        }
+        {
+            let _settling = hazard::settling();
+            if !self.is_used() {
+                return self.release();
+            }
+            self.count();
+        }
+        // SAFETY: counted as a user just now, when it was not released.
+        before(unsafe { BorrowedFd::borrow_raw(self.fd) });
+        self.let_go_counted();
+        Ok(())
+    }
+
+    /// Whether anybody uses it. Only while settling is the answer worth anything.
+    fn is_used(&self) -> bool {
+        self.state.load(Ordering::SeqCst) >= USER || hazard::is_noted(self.address())
+    }
+
+    fn address(&self) -> usize {
+        ptr::from_ref(self).addr()
+    }
+
+    #[cold]
+    fn count(&self) {
+        self.state.fetch_add(USER, Ordering::SeqCst);
+    }
+
+    #[cold]
+    fn let_go_counted(&self) {
+        if self.state.fetch_sub(USER, Ordering::SeqCst) & CLOSED != 0 {
+            self.settle();
+        }
+    }
+
+    /// Releases the descriptor if it is closed and this was the last use.
+    #[cold]
+    fn settle(&self) {
+        let _settling = hazard::settling();
+        if !self.is_used() {
+            let _ = self.release();
+        }
+    }
+
+    fn release(&self) -> io::Result<()> {
+        if self.state.fetch_or(RELEASED, Ordering::SeqCst) & RELEASED != 0 {
+            return Ok(());
+        }
+        // SAFETY: `fd` is open and ours until `RELEASED` is set; we have just set it, and
+        // nobody uses it.
+        match unsafe { libc::close(self.fd) } {
+            0 => Ok(()),
+            // Linux has released the number even when close() reports an error.
+            _ => match io::Error::last_os_error() {
+                e if e.kind() == io::ErrorKind::Interrupted => Ok(()),
+                e => Err(e),
+            },
+        }
+    }
+}
+
+impl Drop for SharedFd {
+    fn drop(&mut self) {
+        // Guards borrow and leases own the `Arc`: nobody else is left.
+        let _ = self.release();
+    }
+}
+
+/// One use of a [`SharedFd`], by this thread.
+#[derive(Debug)]
+pub(crate) struct FdGuard<'a> {
+    shared: &'a SharedFd,
+    /// Noted by this thread, and not counted.
+    noted: bool,
+    _this_thread: PhantomData<*const ()>,
+}
+
+impl AsFd for FdGuard<'_> {
+    #[inline]
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        // SAFETY: a guard is a use, and `fd` stays open while there is one.
+        unsafe { BorrowedFd::borrow_raw(self.shared.fd) }
+    }
+}
+
+impl Drop for FdGuard<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if !self.noted {
+            return self.shared.let_go_counted();
+        }
+        hazard::clear();
+        // As in `get`: either the barrier makes `close` see that we have gone, or we see `CLOSED`.
+        compiler_fence(Ordering::SeqCst);
+        if self.shared.is_closed() {
+            self.shared.settle();
+        }
+    }
+}
+
+/// One use of a [`SharedFd`] that owns a reference to it.
+#[derive(Debug)]
+pub(crate) struct FdLease(Arc<SharedFd>);
+
+impl FdLease {
+    pub(crate) fn number(&self) -> RawFd {
+        self.0.fd
+    }
+
+    /// Whether the owner has closed it meanwhile.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.0.is_closed()
+    }
+}
+
+impl AsFd for FdLease {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        // SAFETY: a lease is a use, and `fd` stays open while there is one.
+        unsafe { BorrowedFd::borrow_raw(self.0.fd) }
+    }
+}
+
+impl Drop for FdLease {
+    fn drop(&mut self) {
+        self.0.let_go_counted();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsRawFd;
+
+    use super::*;
+
+    fn is_open(fd: RawFd) -> bool {
+        // SAFETY: F_GETFD only asks; a closed number is an answer too.
+        unsafe { libc::fcntl(fd, libc::F_GETFD) != -1 }
+    }
+
+    // A number that no test running in parallel opens and closes.
+    fn fd_from(number: RawFd) -> OwnedFd {
+        use std::os::fd::FromRawFd;
+        let file = std::fs::File::open("/dev/null").expect("/dev/null opens");
+        // SAFETY: the source is open, and the result is checked and owned by nobody else.
+        unsafe {
+            let fd = libc::fcntl(file.as_raw_fd(), libc::F_DUPFD_CLOEXEC, number);
+            assert!(fd >= number, "dup: {}", io::Error::last_os_error());
+            OwnedFd::from_raw_fd(fd)
+        }
+    }
+
+    #[test]
+    fn the_number_is_released_by_the_last_user_after_close() {
+        let shared = SharedFd::new(fd_from(500));
+        let number = shared.number();
+        let guard = shared.get().expect("open");
+        let lease = shared.lease().expect("open");
+        let mut woken = 0;
+        shared.close(|_| woken += 1).expect("close succeeds");
+        assert_eq!(woken, 1, "others are using it");
+        assert!(shared.get().is_none() && shared.lease().is_none());
+        assert_eq!(shared.number(), -1);
+        assert!(is_open(number), "two still hold it");
+        drop(guard);
+        assert!(is_open(number), "the lease still holds it");
+        drop(lease);
+        assert!(!is_open(number));
+        assert!(shared.get().is_none());
+        shared.close(|_| woken += 1).expect("closing twice is fine");
+        assert_eq!(woken, 1);
+    }
+
+    #[test]
+    fn close_without_users_releases_at_once_and_drop_closes() {
+        let shared = SharedFd::new(fd_from(600));
+        let number = shared.number();
+        let mut woken = 0;
+        shared.close(|_| woken += 1).expect("close succeeds");
+        assert_eq!(woken, 0);
+        assert!(!is_open(number));
+
+        let shared = SharedFd::new(fd_from(650));
+        let number = shared.number();
+        drop(shared);
+        assert!(!is_open(number));
+    }
+
+    #[test]
+    fn threads_that_race_with_close_never_release_twice() {
+        for _ in 0..200 {
+            let shared = SharedFd::new(fd_from(700));
+            std::thread::scope(|scope| {
+                for _ in 0..3 {
+                    scope.spawn(|| while shared.get().is_some() {});
+                }
+                scope.spawn(|| shared.close(|_| ()).expect("close succeeds"));
+            });
+            assert_eq!(shared.state.load(Ordering::SeqCst), CLOSED | RELEASED);
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Sockets without descriptors in the messages; those are in [`super::scm`].
+
+use std::{
+    io,
+    os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
+};
+
+use nix::{
+    errno::Errno,
+    sys::socket::{self, AddressFamily, SockFlag, SockType},
+};
+
+use super::{address::Native, checked, poll, transfer};
+use crate::types::Shutdown;
+
+#[inline]
+pub(crate) fn recv(fd: BorrowedFd<'_>, buf: &mut [u8], peek: bool) -> io::Result<usize> {
+    let flags = if peek { libc::MSG_PEEK } else { 0 };
+    // SAFETY: the pointer and the length are those of a live exclusive buffer.
+    transfer(|| unsafe { libc::recv(fd.as_raw_fd(), buf.as_mut_ptr().cast(), buf.len(), flags) })
+}
+
+#[inline]
+pub(crate) fn send(fd: BorrowedFd<'_>, buf: &[u8]) -> io::Result<usize> {
+    // SAFETY: the pointer and the length are those of a live buffer.
+    transfer(|| unsafe {
+        libc::send(
+            fd.as_raw_fd(),
+            buf.as_ptr().cast(),
+            buf.len(),
+            libc::MSG_NOSIGNAL,
+        )
+    })
+}
+
+/// A new socket for an address's family, close-on-exec and blocking.
+fn stream(address: &Native) -> io::Result<OwnedFd> {
+    // SAFETY: no memory is passed; the result is checked and owned by nobody else.
+    unsafe {
+        let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC;
+        let fd = checked(libc::socket(address.family(), kind, 0) as isize)?;
+        Ok(OwnedFd::from_raw_fd(fd as i32))
+    }
+}
+
+/// Connects a new stream socket, blocking.
+pub(crate) fn connect(address: &Native) -> io::Result<OwnedFd> {
+    let fd = stream(address)?;
+    // SAFETY: the address holds as many bytes as it says.
+    let result = unsafe { libc::connect(fd.as_raw_fd(), address.as_ptr(), address.len()) };
+    match checked(result as isize) {
+        Ok(_) => Ok(fd),
+        // The attempt goes on in the kernel; calling again would be an error.
+        Err(Errno::EINTR) => {
+            while poll::poll(fd.as_raw_fd(), libc::POLLOUT, None, None)? == 0 {}
+            match option(fd.as_fd(), libc::SOL_SOCKET, libc::SO_ERROR)? {
+                0 => Ok(fd),
+                errno => Err(io::Error::from_raw_os_error(errno)),
+            }
+        }
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// A new stream socket, bound and listening.
+pub(crate) fn listen(address: &Native, backlog: i32) -> io::Result<OwnedFd> {
+    let fd = stream(address)?;
+    if address.family() != libc::AF_UNIX {
+        set_option(fd.as_fd(), libc::SOL_SOCKET, libc::SO_REUSEADDR, 1)?;
+    }
+    // SAFETY: the address holds as many bytes as it says; listen() takes no memory.
+    unsafe {
+        checked(libc::bind(fd.as_raw_fd(), address.as_ptr(), address.len()) as isize)?;
+        checked(libc::listen(fd.as_raw_fd(), backlog) as isize)?;
+    }
+    Ok(fd)
+}
+
+/// Takes one connection off a listening socket. A connection that died in the
+/// queue is passed over.
+pub(crate) fn accept(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    loop {
+        // SAFETY: the peer's address is not asked for; the result is checked and owned
+        // by nobody else.
+        let accepted = unsafe {
+            checked(libc::accept4(
+                fd.as_raw_fd(),
+                std::ptr::null_mut(),
+                std::ptr::null_mut(),
+                libc::SOCK_CLOEXEC,
+            ) as isize)
+            .map(|fd| OwnedFd::from_raw_fd(fd as i32))
+        };
+        match accepted {
+            Err(Errno::EINTR | Errno::ECONNABORTED) => {}
+            result => return result.map_err(Into::into),
+        }
+    }
+}
+
+/// Two connected unix stream sockets.
+pub(crate) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    Ok(socket::socketpair(
+        AddressFamily::Unix,
+        SockType::Stream,
+        None,
+        SockFlag::SOCK_CLOEXEC,
+    )?)
+}
+
+pub(crate) fn shutdown(fd: BorrowedFd<'_>, how: Shutdown) -> io::Result<()> {
+    let how = match how {
+        Shutdown::Read => socket::Shutdown::Read,
+        Shutdown::Write => socket::Shutdown::Write,
+        Shutdown::Both => socket::Shutdown::Both,
+    };
+    Ok(socket::shutdown(fd.as_raw_fd(), how)?)
+}
+
+type GetName = unsafe extern "C" fn(i32, *mut libc::sockaddr, *mut libc::socklen_t) -> libc::c_int;
+
+fn name(fd: BorrowedFd<'_>, get: GetName) -> io::Result<gio::SocketAddress> {
+    let mut native = Native::empty();
+    let (address, len) = native.as_out();
+    // SAFETY: the pointers are to the storage and the length of a live `Native`.
+    checked(unsafe { get(fd.as_raw_fd(), address, len) } as isize)?;
+    native.to_gio()
+}
+
+pub(crate) fn local_address(fd: BorrowedFd<'_>) -> io::Result<gio::SocketAddress> {
+    name(fd, libc::getsockname)
+}
+
+pub(crate) fn remote_address(fd: BorrowedFd<'_>) -> io::Result<gio::SocketAddress> {
+    name(fd, libc::getpeername)
+}
+
+/// What a socket is, as far as the features of a channel depend on it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Traits {
+    pub(crate) unix: bool,
+    pub(crate) listening: bool,
+}
+
+/// Fails with `ENOTSOCK` for anything that is not a socket.
+pub(crate) fn traits(fd: BorrowedFd<'_>) -> io::Result<Traits> {
+    let domain = option(fd, libc::SOL_SOCKET, libc::SO_DOMAIN)?;
+    Ok(Traits {
+        unix: domain == libc::AF_UNIX,
+        listening: option(fd, libc::SOL_SOCKET, libc::SO_ACCEPTCONN)? != 0,
+    })
+}
+
+/// Sends each write at once (`true`), or lets the kernel merge small ones.
+pub(crate) fn set_nodelay(fd: BorrowedFd<'_>, enabled: bool) -> io::Result<()> {
+    set_option(fd, libc::IPPROTO_TCP, libc::TCP_NODELAY, enabled.into())
+}
+
+/// Holds written data back (`true`) or sends what was held back.
+pub(crate) fn set_cork(fd: BorrowedFd<'_>, enabled: bool) -> io::Result<()> {
+    set_option(fd, libc::IPPROTO_TCP, libc::TCP_CORK, enabled.into())
+}
+
+fn option(fd: BorrowedFd<'_>, level: i32, name: i32) -> io::Result<i32> {
+    let mut value: i32 = 0;
+    let mut len = size_of::<i32>() as libc::socklen_t;
+    // SAFETY: the value and its length live through the call and agree.
+    checked(unsafe {
+        libc::getsockopt(
+            fd.as_raw_fd(),
+            level,
+            name,
+            (&raw mut value).cast(),
+            &mut len,
+        )
+    } as isize)?;
+    Ok(value)
+}
+
+fn set_option(fd: BorrowedFd<'_>, level: i32, name: i32, value: i32) -> io::Result<()> {
+    // SAFETY: the value lives through the call and has the length that is told.
+    checked(unsafe {
+        libc::setsockopt(
+            fd.as_raw_fd(),
+            level,
+            name,
+            (&raw const value).cast(),
+            size_of::<i32>() as libc::socklen_t,
+        )
+    } as isize)?;
+    Ok(())
+}

@@ -1,0 +1,262 @@
+//! Memory as a channel.
+
+use std::{
+    io::{self, IoSlice, IoSliceMut, SeekFrom},
+    os::fd::{BorrowedFd, OwnedFd},
+    sync::{LazyLock, Mutex, MutexGuard, PoisonError},
+};
+
+use glib::{ParamSpec, prelude::*, subclass::prelude::*};
+
+use crate::{
+    channel::{Channel, ChannelImpl, ffi::derived_class, stream::std_io},
+    error::{explain, invalid},
+    types::{Feature, ReadFlags, Readiness, WriteFlags},
+};
+
+/// A growing piece of memory with one position for reading and writing.
+#[derive(Debug, Default)]
+struct Memory {
+    data: Vec<u8>,
+    /// May lie beyond the end of the data, as in a file.
+    position: u64,
+}
+
+impl Memory {
+    fn read_at(&self, offset: u64, iov: &mut [IoSliceMut<'_>]) -> usize {
+        let start = usize::try_from(offset)
+            .unwrap_or(usize::MAX)
+            .min(self.data.len());
+        let mut rest = &self.data[start..];
+        let all = rest.len();
+        for buf in iov {
+            let (now, later) = rest.split_at(rest.len().min(buf.len()));
+            buf[..now.len()].copy_from_slice(now);
+            rest = later;
+        }
+        all - rest.len()
+    }
+
+    /// Writes all or nothing; a gap before `offset` is filled with zeros.
+    fn write_at(&mut self, offset: u64, iov: &[IoSlice<'_>]) -> io::Result<usize> {
+        let count: usize = iov.iter().map(|buf| buf.len()).sum();
+        let too_large = || {
+            let action = format!("Unable to grow the memory to {offset} + {count} bytes");
+            explain(io::Error::from_raw_os_error(libc::EFBIG), action)
+        };
+        let start = usize::try_from(offset).map_err(|_| too_large())?;
+        let end = start.checked_add(count).ok_or_else(too_large)?;
+        if end > self.data.len() {
+            self.data
+                .try_reserve(end - self.data.len())
+                .map_err(|_| too_large())?;
+            self.data.resize(end, 0);
+        }
+        let mut at = start;
+        for buf in iov {
+            self.data[at..at + buf.len()].copy_from_slice(buf);
+            at += buf.len();
+        }
+        Ok(count)
+    }
+}
+
+mod imp {
+    use super::*;
+
+    #[derive(Debug, Default)]
+    pub struct ChannelBuffer {
+        /// Locked while bytes are copied, and never across a system call.
+        memory: Mutex<Memory>,
+    }
+
+    #[glib::object_subclass]
+    impl ObjectSubclass for ChannelBuffer {
+        const NAME: &'static str = "QIOChannelBuffer";
+        type Type = super::ChannelBuffer;
+        type ParentType = Channel;
+        type Class = QIOChannelBufferClass;
+        type Instance = QIOChannelBuffer;
+    }
+
+    impl ObjectImpl for ChannelBuffer {
+        fn properties() -> &'static [ParamSpec] {
+            static PROPERTIES: LazyLock<[ParamSpec; 2]> = LazyLock::new(|| {
+                [
+                    glib::ParamSpecUInt64::builder("size")
+                        .nick("Size")
+                        .blurb("How many bytes the memory holds")
+                        .read_only()
+                        .build(),
+                    glib::ParamSpecUInt64::builder("position")
+                        .nick("Position")
+                        .blurb("Where the next read or write takes place")
+                        .read_only()
+                        .build(),
+                ]
+            });
+            &*PROPERTIES
+        }
+
+        fn property(&self, _id: usize, pspec: &ParamSpec) -> glib::Value {
+            let memory = self.memory();
+            match pspec.name() {
+                "size" => (memory.data.len() as u64).to_value(),
+                "position" => memory.position.to_value(),
+                name => unreachable!("no property {name}"),
+            }
+        }
+
+        fn constructed(&self) {
+            self.parent_constructed();
+            self.obj()
+                .upcast_ref::<Channel>()
+                .add_features(Feature::SEEKABLE);
+        }
+    }
+
+    impl ChannelImpl for ChannelBuffer {
+        fn readv(
+            &self,
+            iov: &mut [IoSliceMut<'_>],
+            _fds: Option<&mut Vec<OwnedFd>>,
+            _flags: ReadFlags,
+        ) -> io::Result<usize> {
+            let mut memory = self.memory();
+            let count = memory.read_at(memory.position, iov);
+            memory.position += count as u64;
+            Ok(count)
+        }
+
+        fn writev(
+            &self,
+            iov: &[IoSlice<'_>],
+            _fds: &[BorrowedFd<'_>],
+            _flags: WriteFlags,
+        ) -> io::Result<usize> {
+            let mut memory = self.memory();
+            let position = memory.position;
+            let count = memory.write_at(position, iov)?;
+            memory.position += count as u64;
+            Ok(count)
+        }
+
+        fn preadv(&self, iov: &mut [IoSliceMut<'_>], offset: u64) -> io::Result<usize> {
+            Ok(self.memory().read_at(offset, iov))
+        }
+
+        fn pwritev(&self, iov: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
+            self.memory().write_at(offset, iov)
+        }
+
+        /// Keeps the data: [`data`](super::ChannelBuffer::data) still returns it.
+        fn close(&self) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn set_blocking(&self, _enabled: bool) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn seek(&self, to: SeekFrom) -> io::Result<u64> {
+            let mut memory = self.memory();
+            let position = match to {
+                SeekFrom::Start(offset) => Some(offset),
+                SeekFrom::Current(offset) => memory.position.checked_add_signed(offset),
+                SeekFrom::End(offset) => (memory.data.len() as u64).checked_add_signed(offset),
+            };
+            memory.position = position
+                .filter(|&position| i64::try_from(position).is_ok())
+                .ok_or_else(|| invalid("Position would be before the start or beyond any end"))?;
+            Ok(memory.position)
+        }
+
+        fn wait_fd(&self, _condition: glib::IOCondition) -> Readiness {
+            Readiness::Now
+        }
+    }
+
+    impl ChannelBuffer {
+        pub(super) fn memory(&self) -> MutexGuard<'_, Memory> {
+            self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+        }
+    }
+}
+
+derived_class!(
+    ChannelBuffer,
+    imp::ChannelBuffer,
+    ChannelBufferImpl,
+    QIOChannelBuffer,
+    QIOChannelBufferClass
+);
+
+glib::wrapper! {
+    /// Memory that is written and read like a file: one position, which both move, and
+    /// seeking. It grows as needed. Always ready.
+    ///
+    /// # Properties
+    ///
+    /// `size` and `position`, unsigned 64-bit integers in bytes, readable.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::SeekFrom;
+    /// use qio::prelude::*;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let buffer = qio::ChannelBuffer::new(64);
+    /// buffer.write_all(b"to be read again")?;
+    /// buffer.seek(SeekFrom::Start(6))?;
+    /// let mut word = [0; 4];
+    /// buffer.read_all(&mut word)?;
+    /// assert_eq!(&word, b"read");
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias = "QIOChannelBuffer")]
+    pub struct ChannelBuffer(ObjectSubclass<imp::ChannelBuffer>) @extends Channel;
+}
+
+static_assertions::assert_impl_all!(ChannelBuffer: Send, Sync);
+std_io!(ChannelBuffer);
+
+impl ChannelBuffer {
+    /// Makes an empty channel with room for `capacity` bytes before it has to grow. A
+    /// capacity that is not to be had is not reserved.
+    #[doc(alias = "qio_channel_buffer_new")]
+    #[must_use]
+    pub fn new(capacity: usize) -> Self {
+        let this: Self = glib::Object::new();
+        let _ = this.imp().memory().data.try_reserve(capacity);
+        this
+    }
+
+    /// Everything that is in the memory, wherever the position is. Copies it.
+    #[must_use]
+    pub fn data(&self) -> glib::Bytes {
+        glib::Bytes::from(&self.imp().memory().data[..])
+    }
+
+    /// How many bytes the memory holds.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.imp().memory().data.len() as u64
+    }
+
+    /// Where the next read or write takes place, in bytes from the start.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.imp().memory().position
+    }
+}
+
+impl From<Vec<u8>> for ChannelBuffer {
+    /// A channel to read this data from, from the start.
+    fn from(data: Vec<u8>) -> Self {
+        let this: Self = glib::Object::new();
+        this.imp().memory().data = data;
+        this
+    }
+}

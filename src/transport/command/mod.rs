@@ -1,0 +1,356 @@
+//! Child processes: what they read and write is the channel.
+
+mod builder;
+mod child;
+mod reaper;
+
+pub use builder::{Access, CommandBuilder, StderrPolicy};
+
+use std::{
+    ffi::OsStr,
+    io::{self, IoSlice, IoSliceMut},
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::process::ExitStatusExt,
+    },
+    process::ExitStatus,
+    sync::{LazyLock, OnceLock},
+};
+
+use glib::{IOCondition, ParamSpec, prelude::*, subclass::prelude::*};
+
+use super::fd_slot::FdSlot;
+use crate::{
+    channel::{
+        Channel, ChannelExt as _, ChannelImpl, ffi::derived_class, leased_watch, stream::std_io,
+    },
+    error::not_supported,
+    sys::file,
+    types::{Feature, ReadFlags, Readiness, Shutdown, WriteFlags},
+};
+use child::Child;
+
+mod imp {
+    use super::*;
+
+    #[derive(Debug, Default)]
+    pub struct ChannelCommand {
+        /// Where the child's output comes from; empty if it is not to be read.
+        pub(super) output: FdSlot,
+        /// Where the child's input goes to; empty if it is not to be written.
+        pub(super) input: FdSlot,
+        pub(super) child: OnceLock<Child>,
+    }
+
+    #[glib::object_subclass]
+    impl ObjectSubclass for ChannelCommand {
+        const NAME: &'static str = "QIOChannelCommand";
+        type Type = super::ChannelCommand;
+        type ParentType = Channel;
+        type Class = QIOChannelCommandClass;
+        type Instance = QIOChannelCommand;
+    }
+
+    impl ObjectImpl for ChannelCommand {
+        fn properties() -> &'static [ParamSpec] {
+            static PROPERTIES: LazyLock<[ParamSpec; 2]> = LazyLock::new(|| {
+                [
+                    glib::ParamSpecUInt::builder("pid")
+                        .nick("Process id")
+                        .blurb("The process id of the command, or 0")
+                        .read_only()
+                        .build(),
+                    glib::ParamSpecInt::builder("wait-status")
+                        .nick("Wait status")
+                        .blurb("How the command ended, as waitpid() tells it, or -1")
+                        .minimum(-1)
+                        .default_value(-1)
+                        .read_only()
+                        .build(),
+                ]
+            });
+            &*PROPERTIES
+        }
+
+        fn property(&self, _id: usize, pspec: &ParamSpec) -> glib::Value {
+            let child = self.child.get();
+            match pspec.name() {
+                "pid" => child.map_or(0, Child::pid).to_value(),
+                "wait-status" => child.and_then(Child::known_status).unwrap_or(-1).to_value(),
+                name => unreachable!("no property {name}"),
+            }
+        }
+
+        fn dispose(&self) {
+            let _ = self.close_pipes();
+            if let Some(child) = self.child.get() {
+                child.abandon();
+            }
+        }
+    }
+
+    impl ChannelImpl for ChannelCommand {
+        fn readv(
+            &self,
+            iov: &mut [IoSliceMut<'_>],
+            _fds: Option<&mut Vec<OwnedFd>>,
+            _flags: ReadFlags,
+        ) -> io::Result<usize> {
+            if self.is_shut(&self.output) {
+                return Ok(0);
+            }
+            self.check(&self.output, "reading")?;
+            self.output.readv_wakeably(self.obj().upcast_ref(), iov)
+        }
+
+        fn writev(
+            &self,
+            iov: &[IoSlice<'_>],
+            _fds: &[BorrowedFd<'_>],
+            _flags: WriteFlags,
+        ) -> io::Result<usize> {
+            if self.is_shut(&self.input) {
+                return Err(io::Error::from_raw_os_error(libc::EPIPE));
+            }
+            self.check(&self.input, "writing")?;
+            self.input.writev_wakeably(self.obj().upcast_ref(), iov)
+        }
+
+        fn close(&self) -> io::Result<()> {
+            let closed = self.close_pipes();
+            self.obj().upcast_ref::<Channel>().imp().mark_closed();
+            match self.child.get() {
+                Some(child) => closed.and(child.finish()),
+                None => closed,
+            }
+        }
+
+        fn create_watch(&self, condition: IOCondition) -> glib::Source {
+            let (read, write) = (self.output.shared(), self.input.shared());
+            leased_watch(self.obj().upcast_ref(), condition, read, write)
+        }
+
+        fn set_blocking(&self, enabled: bool) -> io::Result<()> {
+            for slot in [&self.output, &self.input] {
+                if slot.is_open() {
+                    slot.set_blocking(enabled)?;
+                }
+            }
+            Ok(())
+        }
+
+        fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+            let read = if how.reads() {
+                self.output.close(|_| ())
+            } else {
+                Ok(())
+            };
+            let write = if how.writes() {
+                self.input.close(|_| ())
+            } else {
+                Ok(())
+            };
+            self.obj().upcast_ref::<Channel>().imp().waiters.wake();
+            read.and(write)
+        }
+
+        fn wait_fd(&self, condition: IOCondition) -> Readiness {
+            match condition.contains(IOCondition::OUT) {
+                true => self.input.wait_fd(condition),
+                false => self.output.wait_fd(condition),
+            }
+        }
+    }
+
+    impl ChannelCommand {
+        fn close_pipes(&self) -> io::Result<()> {
+            self.input.close(|_| ()).and(self.output.close(|_| ()))
+        }
+
+        /// Shut down, that is: closed while the channel is not.
+        fn is_shut(&self, slot: &FdSlot) -> bool {
+            slot.shared().is_some() && !slot.is_open() && !self.obj().is_closed()
+        }
+
+        fn check(&self, slot: &FdSlot, what: &str) -> io::Result<()> {
+            match slot.shared() {
+                Some(_) => Ok(()),
+                None => Err(not_supported(&format!(
+                    "The command was not started for {what}"
+                ))),
+            }
+        }
+    }
+}
+
+derived_class!(
+    ChannelCommand,
+    imp::ChannelCommand,
+    ChannelCommandImpl,
+    QIOChannelCommand,
+    QIOChannelCommandClass
+);
+
+glib::wrapper! {
+    /// A command whose standard output is read and whose standard input is written.
+    ///
+    /// [`shutdown`](crate::ChannelExt::shutdown) for writing ends the command's input.
+    /// [`close`](crate::ChannelExt::close) ends both, waits in either mode until the command
+    /// has ended, and is an error if it failed; [`exit_status`](Self::exit_status) says how.
+    /// A command that may not end by itself is to be [terminated](Self::terminate) before,
+    /// or waited for by its [`pidfd`](Self::pidfd).
+    ///
+    /// A channel that is dropped without being closed leaves a command that still runs to a
+    /// thread, which gives it a moment to end at the end of its input, then terminates it
+    /// (`SIGTERM`), then kills it. Signals go by pidfd and never reach another process.
+    ///
+    /// # Properties
+    ///
+    /// `pid`, an unsigned integer, and `wait-status`, an integer as `waitpid()` gives it or
+    /// -1 while unknown; both readable.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::Read;
+    /// use qio::{ChannelCommand, Shutdown, prelude::*};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let sort = ChannelCommand::builder(["sort", "-n"]).env("LC_ALL", "C").spawn()?;
+    /// sort.write_all(b"10\n9\n")?;
+    /// sort.shutdown(Shutdown::Write)?;
+    /// let mut sorted = String::new();
+    /// (&sort).read_to_string(&mut sorted)?;
+    /// sort.close()?;
+    /// assert_eq!(sorted, "9\n10\n");
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias = "QIOChannelCommand")]
+    pub struct ChannelCommand(ObjectSubclass<imp::ChannelCommand>) @extends Channel;
+}
+
+static_assertions::assert_impl_all!(ChannelCommand: Send, Sync);
+std_io!(ChannelCommand);
+
+impl ChannelCommand {
+    /// Starts a command, which is looked up in `PATH`, with the environment and in the
+    /// directory of this process. For more, see [`builder`](Self::builder).
+    ///
+    /// # Errors
+    ///
+    /// As [`CommandBuilder::spawn`].
+    #[doc(alias = "qio_channel_command_new_spawn")]
+    pub fn new_spawn<I>(argv: I, access: Access) -> io::Result<Self>
+    where
+        I: IntoIterator<Item: AsRef<OsStr>>,
+    {
+        Self::builder(argv).access(access).spawn()
+    }
+
+    /// Prepares a command: the program and its arguments.
+    pub fn builder<I>(argv: I) -> CommandBuilder
+    where
+        I: IntoIterator<Item: AsRef<OsStr>>,
+    {
+        CommandBuilder::new(argv)
+    }
+
+    /// Makes a channel of a child that has been started by other means: where to read its
+    /// output and where to write its input. The channel takes over waiting for it.
+    ///
+    /// # Errors
+    ///
+    /// What the system says if there is no such process.
+    #[doc(alias = "qio_channel_command_new_pid")]
+    pub fn new_pid(read: Option<OwnedFd>, write: Option<OwnedFd>, pid: u32) -> io::Result<Self> {
+        Self::with_child(read, write, Child::new(pid, format!("Process {pid}"))?)
+    }
+
+    fn with_child(read: Option<OwnedFd>, write: Option<OwnedFd>, child: Child) -> io::Result<Self> {
+        let this: Self = glib::Object::new();
+        let imp = this.imp();
+        let channel = this.upcast_ref::<Channel>();
+        imp.child.set(child).expect("new");
+        for (slot, fd) in [(&imp.output, read), (&imp.input, write)] {
+            if let Some(fd) = fd {
+                channel.note_blocking(file::is_blocking(fd.as_fd())?);
+                slot.fill(fd)?;
+            }
+        }
+        channel.add_features(Feature::SHUTDOWN);
+        Ok(this)
+    }
+
+    /// The process id; it may be another process's once this one has been waited for.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.imp().child.get().map_or(0, Child::pid)
+    }
+
+    /// A duplicate of the descriptor for the process: readable when it has ended, whatever
+    /// happens to the channel.
+    ///
+    /// # Errors
+    ///
+    /// When the channel is closed, or no more descriptors are to be had.
+    pub fn pidfd(&self) -> io::Result<OwnedFd> {
+        self.child()?.pidfd()
+    }
+
+    /// How the command ended, if it has. Does not block.
+    ///
+    /// # Errors
+    ///
+    /// What the system says, `ECHILD` if somebody else has waited for the command.
+    #[doc(alias = "qio_channel_command_get_exit_status")]
+    pub fn exit_status(&self) -> io::Result<Option<ExitStatus>> {
+        Ok(self.child()?.status(false)?.map(ExitStatus::from_raw))
+    }
+
+    /// Waits until the command has ended, without closing the channel: what it has written
+    /// can still be read. A command whose output nobody reads may never end.
+    ///
+    /// # Errors
+    ///
+    /// As [`exit_status`](Self::exit_status).
+    pub fn wait_exit(&self) -> io::Result<ExitStatus> {
+        let status = self.child()?.status(true)?;
+        Ok(ExitStatus::from_raw(status.unwrap_or_default()))
+    }
+
+    /// Sends a signal to the command. Does nothing if it has ended.
+    ///
+    /// # Errors
+    ///
+    /// What the system says, `EINVAL` for a number that is no signal.
+    #[doc(alias = "qio_channel_command_send_signal")]
+    pub fn send_signal(&self, signal: i32) -> io::Result<()> {
+        self.child()?.signal(signal)
+    }
+
+    /// Asks the command to end (`SIGTERM`).
+    ///
+    /// # Errors
+    ///
+    /// As [`send_signal`](Self::send_signal).
+    pub fn terminate(&self) -> io::Result<()> {
+        self.send_signal(libc::SIGTERM)
+    }
+
+    /// Ends the command (`SIGKILL`).
+    ///
+    /// # Errors
+    ///
+    /// As [`send_signal`](Self::send_signal).
+    pub fn kill(&self) -> io::Result<()> {
+        self.send_signal(libc::SIGKILL)
+    }
+
+    fn child(&self) -> io::Result<&Child> {
+        self.imp()
+            .child
+            .get()
+            .ok_or_else(|| not_supported("No command has been started"))
+    }
+}

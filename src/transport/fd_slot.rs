@@ -1,0 +1,118 @@
+//! The place for a descriptor in a channel.
+
+use std::{
+    io::{self, IoSlice, IoSliceMut},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
+    sync::{Arc, OnceLock},
+};
+
+use glib::{IOCondition, subclass::prelude::*};
+
+use crate::{
+    channel::{Channel, ChannelExt},
+    error::{closed, io_error},
+    sys::{FdGuard, SharedFd, file, vectored},
+    types::Readiness,
+};
+
+/// Empty until the channel is opened, and closed for ever after it was closed.
+#[derive(Debug, Default)]
+pub(super) struct FdSlot(OnceLock<Arc<SharedFd>>);
+
+impl FdSlot {
+    /// Takes a descriptor over. Fails, and closes it, if there has been one already.
+    pub(super) fn fill(&self, fd: OwnedFd) -> io::Result<()> {
+        self.0
+            .set(SharedFd::new(fd))
+            .map_err(|_| io_error(gio::IOErrorEnum::Exists, "Channel has been opened already"))
+    }
+
+    /// The descriptor, for the length of one operation.
+    #[inline]
+    pub(super) fn get(&self) -> io::Result<FdGuard<'_>> {
+        match self.0.get().and_then(|shared| shared.get()) {
+            Some(guard) => Ok(guard),
+            None => Err(self.why_not()),
+        }
+    }
+
+    #[cold]
+    fn why_not(&self) -> io::Error {
+        match self.0.get() {
+            Some(_) => closed(),
+            None => io_error(gio::IOErrorEnum::NotConnected, "Channel is not open yet"),
+        }
+    }
+
+    /// What to share with a watch.
+    pub(super) fn shared(&self) -> Option<&Arc<SharedFd>> {
+        self.0.get()
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.0.get().is_some_and(|shared| !shared.is_closed())
+    }
+
+    /// The number, or -1.
+    pub(super) fn number(&self) -> RawFd {
+        self.0.get().map_or(-1, |shared| shared.number())
+    }
+
+    /// Closes; `wake` gets the descriptor if others are using it at that time.
+    pub(super) fn close(&self, wake: impl FnOnce(BorrowedFd<'_>)) -> io::Result<()> {
+        self.0.get().map_or(Ok(()), |shared| shared.close(wake))
+    }
+
+    /// Where the descriptor is gone there is nothing to wait for: trying fails at once.
+    pub(super) fn wait_fd(&self, condition: IOCondition) -> Readiness {
+        match self.number() {
+            -1 => Readiness::Now,
+            fd => Readiness::Fd(fd, condition),
+        }
+    }
+
+    pub(super) fn set_blocking(&self, enabled: bool) -> io::Result<()> {
+        file::set_blocking(self.get()?.as_fd(), enabled)
+    }
+
+    /// Reads from something that cannot be shut down, so that `close` could wake a reader
+    /// that is blocked in the system: in blocking mode waits where it can.
+    pub(super) fn readv_wakeably(
+        &self,
+        channel: &Channel,
+        iov: &mut [IoSliceMut<'_>],
+    ) -> io::Result<usize> {
+        let fd = self.ready(channel, IOCondition::IN)?;
+        vectored::readv(fd.as_fd(), iov)
+    }
+
+    /// Writes to a pipe or the like. As [`readv_wakeably`](Self::readv_wakeably), until
+    /// there is room; a large write that has begun goes on until the peer has read it.
+    pub(super) fn writev_wakeably(
+        &self,
+        channel: &Channel,
+        iov: &[IoSlice<'_>],
+    ) -> io::Result<usize> {
+        let fd = self.ready(channel, IOCondition::OUT)?;
+        vectored::writev_quietly(fd.as_fd(), iov)
+    }
+
+    /// The descriptor, in blocking mode once it is ready.
+    pub(super) fn ready(
+        &self,
+        channel: &Channel,
+        condition: IOCondition,
+    ) -> io::Result<FdGuard<'_>> {
+        let waiters = &channel.imp().waiters;
+        loop {
+            let fd = self.get()?;
+            if !channel.is_blocking() {
+                return Ok(fd);
+            }
+            let got = waiters.block_on(fd.as_fd().as_raw_fd(), condition, None)?;
+            if !got.is_empty() && self.is_open() {
+                return Ok(fd);
+            }
+        }
+    }
+}

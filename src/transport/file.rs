@@ -1,0 +1,275 @@
+//! Files, pipes, terminals: everything with a descriptor that is not a socket.
+
+use std::{
+    fs::File,
+    io::{self, IoSlice, IoSliceMut, SeekFrom},
+    os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd},
+    path::{Path, PathBuf},
+    sync::{LazyLock, OnceLock},
+};
+
+use glib::{IOCondition, ParamSpec, prelude::*, subclass::prelude::*};
+
+use super::fd_slot::FdSlot;
+use crate::{
+    channel::{Channel, ChannelImpl, ffi::derived_class, leased_watch, stream::std_io},
+    error::{explain, not_supported},
+    sys::{
+        file::{self, Kind},
+        vectored,
+    },
+    types::{Feature, ReadFlags, Readiness, WriteFlags},
+};
+
+mod imp {
+    use super::*;
+
+    #[derive(Debug, Default)]
+    pub struct ChannelFile {
+        pub(super) fd: FdSlot,
+        pub(super) kind: OnceLock<Kind>,
+        pub(super) path: OnceLock<PathBuf>,
+    }
+
+    #[glib::object_subclass]
+    impl ObjectSubclass for ChannelFile {
+        const NAME: &'static str = "QIOChannelFile";
+        type Type = super::ChannelFile;
+        type ParentType = Channel;
+        type Class = QIOChannelFileClass;
+        type Instance = QIOChannelFile;
+    }
+
+    impl ObjectImpl for ChannelFile {
+        fn properties() -> &'static [ParamSpec] {
+            static PROPERTIES: LazyLock<[ParamSpec; 2]> = LazyLock::new(|| {
+                [
+                    glib::ParamSpecInt::builder("fd")
+                        .nick("File descriptor")
+                        .blurb("The descriptor, or -1 when closed")
+                        .minimum(-1)
+                        .default_value(-1)
+                        .read_only()
+                        .build(),
+                    glib::ParamSpecString::builder("path")
+                        .nick("Path")
+                        .blurb("The path that was opened, if it was one")
+                        .read_only()
+                        .build(),
+                ]
+            });
+            &*PROPERTIES
+        }
+
+        fn property(&self, _id: usize, pspec: &ParamSpec) -> glib::Value {
+            match pspec.name() {
+                "fd" => self.fd.number().to_value(),
+                "path" => self.path.get().to_value(),
+                name => unreachable!("no property {name}"),
+            }
+        }
+    }
+
+    impl ChannelImpl for ChannelFile {
+        fn readv(
+            &self,
+            iov: &mut [IoSliceMut<'_>],
+            _fds: Option<&mut Vec<OwnedFd>>,
+            _flags: ReadFlags,
+        ) -> io::Result<usize> {
+            match self.kind.get() {
+                Some(Kind::Disk) => vectored::readv(self.fd.get()?.as_fd(), iov),
+                _ => self.fd.readv_wakeably(self.obj().upcast_ref(), iov),
+            }
+        }
+
+        fn writev(
+            &self,
+            iov: &[IoSlice<'_>],
+            _fds: &[BorrowedFd<'_>],
+            _flags: WriteFlags,
+        ) -> io::Result<usize> {
+            match self.kind.get() {
+                Some(Kind::Disk) => vectored::writev(self.fd.get()?.as_fd(), iov),
+                _ => self.fd.writev_wakeably(self.obj().upcast_ref(), iov),
+            }
+        }
+
+        fn close(&self) -> io::Result<()> {
+            self.fd.close(|_| ())
+        }
+
+        fn create_watch(&self, condition: IOCondition) -> glib::Source {
+            let fd = self.fd.shared();
+            leased_watch(self.obj().upcast_ref(), condition, fd, fd)
+        }
+
+        fn set_blocking(&self, enabled: bool) -> io::Result<()> {
+            self.fd.set_blocking(enabled)
+        }
+
+        fn seek(&self, to: SeekFrom) -> io::Result<u64> {
+            positional(vectored::seek(self.fd.get()?.as_fd(), to))
+        }
+
+        fn preadv(&self, iov: &mut [IoSliceMut<'_>], offset: u64) -> io::Result<usize> {
+            positional(vectored::preadv(self.fd.get()?.as_fd(), iov, offset))
+        }
+
+        fn pwritev(&self, iov: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
+            positional(vectored::pwritev(self.fd.get()?.as_fd(), iov, offset))
+        }
+
+        fn wait_fd(&self, condition: IOCondition) -> Readiness {
+            match self.kind.get() {
+                Some(Kind::Disk) => Readiness::Now,
+                _ => self.fd.wait_fd(condition),
+            }
+        }
+    }
+}
+
+/// Pipes and terminals have no positions.
+fn positional<T>(result: io::Result<T>) -> io::Result<T> {
+    match result {
+        Err(e) if e.raw_os_error() == Some(libc::ESPIPE) => {
+            Err(not_supported("Channel does not support random access"))
+        }
+        result => result,
+    }
+}
+
+derived_class!(
+    ChannelFile,
+    imp::ChannelFile,
+    ChannelFileImpl,
+    QIOChannelFile,
+    QIOChannelFileClass
+);
+
+glib::wrapper! {
+    /// A file, a pipe, a terminal: anything with a descriptor that is not a socket.
+    ///
+    /// Files on disk are always ready, and reading them can take a while nevertheless.
+    /// A write to a pipe that nobody reads any more fails with
+    /// [`BrokenPipe`](io::ErrorKind::BrokenPipe) and raises no signal.
+    ///
+    /// [`close`](crate::ChannelExt::close) makes a reader return, with an error that says
+    /// closed, that another thread has blocked on an empty pipe or terminal, and a writer
+    /// that waits for room. A large write to a pipe that has begun in blocking mode goes on
+    /// until the peer has read enough.
+    ///
+    /// # Properties
+    ///
+    /// `fd`, an integer, readable: -1 when closed; `path`, a string, readable.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use qio::prelude::*;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let file = qio::ChannelFile::open("/proc/self/comm")?;
+    /// let mut name = [0; 16];
+    /// let count = file.read(&mut name)?;
+    /// assert!(count > 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias = "QIOChannelFile")]
+    pub struct ChannelFile(ObjectSubclass<imp::ChannelFile>) @extends Channel;
+}
+
+static_assertions::assert_impl_all!(ChannelFile: Send, Sync);
+std_io!(ChannelFile);
+
+impl ChannelFile {
+    /// Makes a channel of a descriptor, which it takes over. The mode, blocking or not, is
+    /// the one that the descriptor is in.
+    #[doc(alias = "qio_channel_file_new_fd")]
+    #[must_use]
+    pub fn new_fd(fd: OwnedFd) -> Self {
+        let this: Self = glib::Object::new();
+        let kind = file::kind(fd.as_fd()).unwrap_or(Kind::Other);
+        let channel = this.upcast_ref::<Channel>();
+        channel.note_blocking(file::is_blocking(fd.as_fd()).unwrap_or(true));
+        if vectored::seek(fd.as_fd(), SeekFrom::Current(0)).is_ok() {
+            channel.add_features(Feature::SEEKABLE);
+        }
+        this.imp().kind.set(kind).expect("new");
+        this.imp().fd.fill(fd).expect("new");
+        this
+    }
+
+    /// Opens a path with `O_*` flags, and with a mode if that creates it. The descriptor is
+    /// close-on-exec.
+    ///
+    /// # Errors
+    ///
+    /// What the system says, with the path.
+    #[doc(alias = "qio_channel_file_new_path")]
+    pub fn new_path(path: impl AsRef<Path>, flags: i32, mode: u32) -> io::Result<Self> {
+        let path = path.as_ref();
+        let fd = file::open(path, flags, mode)
+            .map_err(|e| explain(e, format!("Unable to open {}", path.display())))?;
+        let this = Self::new_fd(fd);
+        this.imp().path.set(path.to_owned()).expect("new");
+        Ok(this)
+    }
+
+    /// Opens a file for reading.
+    ///
+    /// # Errors
+    ///
+    /// As [`new_path`](Self::new_path).
+    pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
+        Self::new_path(path, libc::O_RDONLY, 0)
+    }
+
+    /// Opens a file for writing, and makes it empty or creates it.
+    ///
+    /// # Errors
+    ///
+    /// As [`new_path`](Self::new_path).
+    pub fn create(path: impl AsRef<Path>) -> io::Result<Self> {
+        Self::new_path(path, libc::O_WRONLY | libc::O_CREAT | libc::O_TRUNC, 0o666)
+    }
+
+    /// Makes a pipe: the first channel reads what the second one writes.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    #[doc(alias = "qio_channel_file_new_pipe")]
+    pub fn pipe() -> io::Result<(Self, Self)> {
+        let (read, write) = file::pipe()?;
+        Ok((Self::new_fd(read), Self::new_fd(write)))
+    }
+
+    /// The number of the descriptor, for display; -1 when closed.
+    #[must_use]
+    pub fn fd(&self) -> RawFd {
+        self.imp().fd.number()
+    }
+
+    /// Lends the descriptor to `f`: it stays open meanwhile, whoever closes the channel.
+    ///
+    /// # Errors
+    ///
+    /// When the channel is closed.
+    pub fn with_fd<R>(&self, f: impl FnOnce(BorrowedFd<'_>) -> R) -> io::Result<R> {
+        Ok(f(self.imp().fd.get()?.as_fd()))
+    }
+
+    /// The path that was opened, if it was one.
+    #[must_use]
+    pub fn path(&self) -> Option<PathBuf> {
+        self.imp().path.get().cloned()
+    }
+}
+
+impl From<File> for ChannelFile {
+    fn from(file: File) -> Self {
+        Self::new_fd(file.into())
+    }
+}

@@ -1,0 +1,40 @@
+//! Channels that own a file descriptor, or memory.
+
+mod buffer;
+mod command;
+mod fd_slot;
+mod file;
+mod null;
+mod socket;
+
+pub use buffer::{ChannelBuffer, ChannelBufferImpl, QIOChannelBuffer, QIOChannelBufferClass};
+pub use command::{
+    Access, ChannelCommand, ChannelCommandImpl, CommandBuilder, QIOChannelCommand,
+    QIOChannelCommandClass, StderrPolicy,
+};
+pub use file::{ChannelFile, ChannelFileImpl, QIOChannelFile, QIOChannelFileClass};
+pub use null::{ChannelNull, ChannelNullImpl, QIOChannelNull, QIOChannelNullClass};
+pub use socket::{ChannelSocket, ChannelSocketImpl, QIOChannelSocket, QIOChannelSocketClass};
+
+use std::{
+    io,
+    os::fd::{AsFd, OwnedFd},
+};
+
+use glib::prelude::*;
+
+use crate::{channel::Channel, sys::file::Kind};
+
+/// Makes a channel of a descriptor, which it takes over: a [`ChannelSocket`] of a socket,
+/// a [`ChannelFile`] of anything else.
+///
+/// # Errors
+///
+/// What the system says when asked what the descriptor is.
+#[doc(alias = "qio_channel_new_fd")]
+pub fn channel_for_fd(fd: OwnedFd) -> io::Result<Channel> {
+    match crate::sys::file::kind(fd.as_fd())? {
+        Kind::Socket => Ok(ChannelSocket::new_fd(fd)?.upcast()),
+        _ => Ok(ChannelFile::new_fd(fd).upcast()),
+    }
+}

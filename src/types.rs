@@ -1,0 +1,114 @@
+//! The small values that every room speaks: features, directions, flags, readiness.
+
+use std::os::fd::RawFd;
+
+/// What a channel can do beyond reading and writing. The bits are `1 << n`, where `n` is the
+/// number that QEMU gives the feature.
+///
+/// | flag | |
+/// | --- | --- |
+/// | `FD_PASS` | file descriptors can travel beside the data |
+/// | `SHUTDOWN` | one direction, or both, can be shut down before the channel is closed |
+/// | `LISTEN` | the channel listens for connections |
+/// | `WRITE_ZERO_COPY` | writes can leave the caller's memory where it is until it has been sent |
+/// | `READ_PEEK` | reads can leave the data in the channel ([`ReadFlags::PEEK`]) |
+/// | `SEEKABLE` | the channel has positions: it can seek, read and write at an offset |
+#[doc(alias = "QIOChannelFeature")]
+pub use flags::Feature;
+
+/// How one read behaves.
+///
+/// | flag | |
+/// | --- | --- |
+/// | `PEEK` | leave the data, and descriptors beside it, in the channel, so that the next read returns them again; needs [`Feature::READ_PEEK`] |
+/// | `RELAXED_EOF` | a stream that ends without a proper goodbye counts as ended, and not as truncated; only channels that know the difference look at it |
+#[doc(alias = "QIOChannelReadFlags")]
+pub use flags::ReadFlags;
+
+/// How one write behaves.
+///
+/// | flag | |
+/// | --- | --- |
+/// | `ZERO_COPY` | send from the caller's memory without a copy; needs [`Feature::WRITE_ZERO_COPY`] |
+#[doc(alias = "QIOChannelWriteFlags")]
+pub use flags::WriteFlags;
+
+// `glib::flags` drops the comments of what it is applied to: they stand above.
+#[allow(missing_docs)]
+mod flags {
+    #[glib::flags(name = "QIOChannelFeature")]
+    pub enum Feature {
+        #[flags_value(name = "QIO_CHANNEL_FEATURE_FD_PASS", nick = "fd-pass")]
+        FD_PASS = 1 << 0,
+        #[flags_value(name = "QIO_CHANNEL_FEATURE_SHUTDOWN", nick = "shutdown")]
+        SHUTDOWN = 1 << 1,
+        #[flags_value(name = "QIO_CHANNEL_FEATURE_LISTEN", nick = "listen")]
+        LISTEN = 1 << 2,
+        #[flags_value(name = "QIO_CHANNEL_FEATURE_WRITE_ZERO_COPY", nick = "write-zero-copy")]
+        WRITE_ZERO_COPY = 1 << 3,
+        #[flags_value(name = "QIO_CHANNEL_FEATURE_READ_MSG_PEEK", nick = "read-msg-peek")]
+        READ_PEEK = 1 << 4,
+        #[flags_value(name = "QIO_CHANNEL_FEATURE_SEEKABLE", nick = "seekable")]
+        SEEKABLE = 1 << 5,
+    }
+
+    #[glib::flags(name = "QIOChannelReadFlags")]
+    pub enum ReadFlags {
+        #[flags_value(name = "QIO_CHANNEL_READ_FLAG_MSG_PEEK", nick = "msg-peek")]
+        PEEK = 1 << 0,
+        #[flags_value(name = "QIO_CHANNEL_READ_FLAG_RELAXED_EOF", nick = "relaxed-eof")]
+        RELAXED_EOF = 1 << 1,
+    }
+
+    #[glib::flags(name = "QIOChannelWriteFlags")]
+    pub enum WriteFlags {
+        #[flags_value(name = "QIO_CHANNEL_WRITE_FLAG_ZERO_COPY", nick = "zero-copy")]
+        ZERO_COPY = 1 << 0,
+    }
+}
+
+/// The direction that [`shutdown`](crate::ChannelExt::shutdown) ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, glib::Enum)]
+#[enum_type(name = "QIOChannelShutdown")]
+#[doc(alias = "QIOChannelShutdown")]
+#[repr(i32)]
+pub enum Shutdown {
+    /// Nothing more will be received.
+    #[enum_value(name = "QIO_CHANNEL_SHUTDOWN_READ", nick = "read")]
+    Read = 1,
+    /// Nothing more will be sent; the peer reads end-of-file.
+    #[enum_value(name = "QIO_CHANNEL_SHUTDOWN_WRITE", nick = "write")]
+    Write = 2,
+    /// Both directions.
+    #[enum_value(name = "QIO_CHANNEL_SHUTDOWN_BOTH", nick = "both")]
+    Both = 3,
+}
+
+impl Shutdown {
+    /// Whether this ends the receiving direction.
+    #[must_use]
+    pub fn reads(self) -> bool {
+        matches!(self, Self::Read | Self::Both)
+    }
+
+    /// Whether this ends the sending direction.
+    #[must_use]
+    pub fn writes(self) -> bool {
+        matches!(self, Self::Write | Self::Both)
+    }
+}
+
+/// What to wait for until a condition of a channel is worth trying: the answer
+/// of [`ChannelImpl::wait_fd`](crate::subclass::prelude::ChannelImpl::wait_fd).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Readiness {
+    /// Until this descriptor has this condition. The condition need not be the
+    /// one that was asked for: a TLS channel may have to write before it can read.
+    Fd(RawFd, glib::IOCondition),
+    /// Nothing: try at once. Plain files, memory and buffered data are ready.
+    Now,
+    /// Until the source of
+    /// [`ChannelImpl::create_watch`](crate::subclass::prelude::ChannelImpl::create_watch)
+    /// fires: the channel has no descriptor to tell.
+    Watch,
+}

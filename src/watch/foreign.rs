@@ -1,0 +1,84 @@
+//! Sources that a subclass's `io_create_watch` made by other means.
+
+use std::ptr;
+
+use glib::{IOCondition, translate::*};
+use glib_sys::{GSource, GSourceFuncs};
+
+use super::{
+    Watched,
+    source::{asking, is_ours, parent},
+};
+use crate::types::Readiness;
+
+unsafe extern "C" {
+    static g_timeout_funcs: GSourceFuncs;
+    static g_child_watch_funcs: GSourceFuncs;
+    static g_idle_funcs: GSourceFuncs;
+    static g_unix_signal_funcs: GSourceFuncs;
+    static g_unix_fd_source_funcs: GSourceFuncs;
+    static g_io_watch_funcs: GSourceFuncs;
+    fn g_source_set_dummy_callback(source: *mut GSource);
+}
+
+/// Makes whatever `io_create_watch` returned fit for a `QIOChannelFunc`.
+///
+/// GLib's own sources call their callbacks with other arguments: such a source becomes
+/// the child of a watch. No source at all becomes a watch that fires `G_IO_NVAL`.
+/// Any other source is taken to call a `QIOChannelFunc`, as the contract of
+/// `io_create_watch` demands.
+///
+/// # Safety
+///
+/// `source` must be NULL or a source whose reference the caller gives away.
+pub(crate) unsafe fn adopt(
+    watched: Watched<'_>,
+    condition: IOCondition,
+    source: *mut GSource,
+) -> glib::Source {
+    if source.is_null() {
+        return broken(watched, condition);
+    }
+    // SAFETY: the caller gives away a reference. The child gets a callback that
+    // does nothing but keep it, in place of whatever it had.
+    unsafe {
+        let source: glib::Source = from_glib_full(source);
+        let raw: *mut GSource = source.to_glib_none().0;
+        if is_ours(raw) || !is_glibs(raw) {
+            return source;
+        }
+        let watch = parent(watched, condition);
+        g_source_set_dummy_callback(raw);
+        glib_sys::g_source_add_child_source(watch.to_glib_none().0, raw);
+        watch
+    }
+}
+
+/// A watch that fires `G_IO_NVAL` once: nothing can be waited for.
+pub(crate) fn broken(watched: Watched<'_>, condition: IOCondition) -> glib::Source {
+    asking(watched, condition | IOCondition::IN, |_, _| {
+        Readiness::Watch
+    })
+}
+
+/// Whether a source is of a kind that GLib makes.
+///
+/// # Safety
+///
+/// `source` must be a live source.
+unsafe fn is_glibs(source: *const GSource) -> bool {
+    // SAFETY: only the addresses of GLib's tables are taken.
+    unsafe {
+        let funcs = (*source).source_funcs;
+        [
+            &raw const g_timeout_funcs,
+            &raw const g_child_watch_funcs,
+            &raw const g_idle_funcs,
+            &raw const g_unix_signal_funcs,
+            &raw const g_unix_fd_source_funcs,
+            &raw const g_io_watch_funcs,
+        ]
+        .into_iter()
+        .any(|known| ptr::eq(known, funcs))
+    }
+}

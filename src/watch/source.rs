@@ -1,0 +1,444 @@
+//! The `GSource` behind every watch.
+//!
+//! GLib allocates and frees it; the Rust state in it is written once when it is made
+//! and dropped by `finalize`. `prepare`, `check` and `dispatch` run in the one thread
+//! that owns the context at that time; only [`Waiters`] reaches a source from
+//! elsewhere, and it touches nothing of the state.
+//!
+//! Sources may recurse: GLib would otherwise take their descriptors out of its poll set
+//! around every dispatch, which costs three system calls. What GLib guarded against is
+//! guarded here: a watch is not dispatched inside its own callback, and only if a main
+//! loop really runs in there does it take its descriptors out of the poll set.
+
+use std::{
+    cell::{Cell, UnsafeCell},
+    mem, ptr,
+    sync::Arc,
+};
+
+use glib::{IOCondition, translate::*};
+use glib_sys::{
+    G_SOURCE_CONTINUE, G_SOURCE_REMOVE, GPollFD, GSource, GSourceFunc, GSourceFuncs, gboolean,
+    gpointer,
+};
+
+use super::{ALWAYS, Waiters, Watched, callback};
+use crate::{sys::FdLease, types::Readiness};
+
+/// A descriptor to poll, and the lease that keeps its number from being reused.
+#[derive(Debug)]
+pub(crate) struct WatchedFd {
+    number: i32,
+    lease: Option<FdLease>,
+}
+
+impl WatchedFd {
+    /// A descriptor of whoever asks; it must stay open while the watch lives.
+    pub(crate) fn unleased(number: i32) -> Self {
+        Self {
+            number,
+            lease: None,
+        }
+    }
+}
+
+impl From<FdLease> for WatchedFd {
+    fn from(lease: FdLease) -> Self {
+        Self {
+            number: lease.number(),
+            lease: Some(lease),
+        }
+    }
+}
+
+/// Asks an object what to wait for until a condition is worth trying.
+pub(crate) type Ask = fn(&glib::Object, IOCondition) -> Readiness;
+
+/// How a watch learns what is ready.
+#[derive(Clone, Copy)]
+pub(super) enum Feed {
+    /// From descriptors that never change.
+    Fixed,
+    /// From what the object answers before each poll.
+    Asked(Ask),
+    /// From a source that somebody else made, which is its child.
+    Child,
+}
+
+#[repr(C)]
+struct WatchSource {
+    source: GSource,
+    /// Valid from `create` to `finalize`.
+    state: State,
+}
+
+struct State {
+    object: glib::Object,
+    waiters: Arc<Waiters>,
+    condition: IOCondition,
+    feed: Feed,
+    legs: [Leg; 2],
+    /// What `prepare` found ready without a poll.
+    prepared: Cell<IOCondition>,
+    /// The callback is running.
+    dispatching: Cell<bool>,
+    /// A main loop in the callback made the legs leave the poll set.
+    parked: Cell<bool>,
+}
+
+/// One descriptor, for the conditions of one direction or of both.
+struct Leg {
+    poll: UnsafeCell<GPollFD>,
+    /// The conditions of the channel that this descriptor tells of.
+    serves: Cell<IOCondition>,
+    /// Whether GLib polls it.
+    polled: Cell<bool>,
+    lease: Option<FdLease>,
+}
+
+impl Leg {
+    fn new(fd: Option<WatchedFd>, serves: IOCondition) -> Self {
+        let (number, lease) = fd.map_or((-1, None), |fd| (fd.number, fd.lease));
+        Self {
+            poll: UnsafeCell::new(GPollFD {
+                fd: number,
+                events: serves.bits() as u16,
+                revents: 0,
+            }),
+            serves: Cell::new(serves),
+            polled: Cell::new(false),
+            lease,
+        }
+    }
+
+    /// The conditions of the channel that the last poll found.
+    fn ready(&self) -> IOCondition {
+        if !self.polled.get() {
+            return IOCondition::empty();
+        }
+        // SAFETY: GLib writes `revents` between `prepare` and `check`, in this thread.
+        let (events, revents) = unsafe {
+            let poll = self.poll.get();
+            ((*poll).events, (*poll).revents)
+        };
+        let serves = self.serves.get();
+        let revents = IOCondition::from_bits_truncate(revents.into());
+        let same = u32::from(events) == serves.bits();
+        let wanted = if same {
+            revents & serves
+        } else if revents.bits() & u32::from(events) != 0 {
+            serves - ALWAYS
+        } else {
+            IOCondition::empty()
+        };
+        wanted | (revents & ALWAYS)
+    }
+}
+
+/// The conditions of the two directions: everything but writing, and writing.
+fn directions(condition: IOCondition) -> [IOCondition; 2] {
+    let write = condition & IOCondition::OUT;
+    [condition - write, write]
+}
+
+/// A watch on descriptors that stay the same: one for everything but writing, one
+/// for writing. Where both have the same number, pass it once and `None`.
+pub(crate) fn on_fds(
+    watched: Watched<'_>,
+    condition: IOCondition,
+    read: Option<WatchedFd>,
+    write: Option<WatchedFd>,
+) -> glib::Source {
+    let [reads, writes] = directions(condition);
+    let legs = match (read, write) {
+        (Some(both), None) | (None, Some(both)) => {
+            [Leg::new(Some(both), condition), Leg::new(None, writes)]
+        }
+        (read, write) => {
+            let wanted = |fd, conditions: IOCondition, or: bool| {
+                Leg::new(
+                    if conditions.is_empty() && !or {
+                        None
+                    } else {
+                        fd
+                    },
+                    conditions,
+                )
+            };
+            [
+                wanted(read, reads, writes.is_empty()),
+                wanted(write, writes, false),
+            ]
+        }
+    };
+    create(watched, condition, Feed::Fixed, legs)
+}
+
+/// A watch that asks the object before each poll.
+pub(crate) fn asking(watched: Watched<'_>, condition: IOCondition, ask: Ask) -> glib::Source {
+    let [reads, writes] = directions(condition);
+    let legs = [Leg::new(None, reads), Leg::new(None, writes)];
+    create(watched, condition, Feed::Asked(ask), legs)
+}
+
+/// A watch that is ready when its child source is, which the caller adds.
+pub(super) fn parent(watched: Watched<'_>, condition: IOCondition) -> glib::Source {
+    let [reads, writes] = directions(condition);
+    let legs = [Leg::new(None, reads), Leg::new(None, writes)];
+    create(watched, condition, Feed::Child, legs)
+}
+
+fn create(
+    watched: Watched<'_>,
+    condition: IOCondition,
+    feed: Feed,
+    legs: [Leg; 2],
+) -> glib::Source {
+    // SAFETY: the functions are those of a `WatchSource`, whose size GLib allocates,
+    // and its state is written before anything can look at it. GLib keeps the
+    // pointers to the `GPollFD`s until the source is destroyed; they live as long
+    // as the source. The reference is passed to the wrapper.
+    unsafe {
+        let size = size_of::<WatchSource>() as u32;
+        let source = glib_sys::g_source_new(ptr::from_ref(&FUNCS.0).cast_mut(), size);
+        let this = source.cast::<WatchSource>();
+        ptr::write(
+            &raw mut (*this).state,
+            State {
+                object: watched.object.clone(),
+                waiters: watched.waiters.clone(),
+                condition,
+                feed,
+                legs,
+                prepared: Cell::new(IOCondition::empty()),
+                dispatching: Cell::new(false),
+                parked: Cell::new(false),
+            },
+        );
+        let state = &(*this).state;
+        glib_sys::g_source_set_name(source, watched.name.to_glib_none().0);
+        let recursive = !matches!(feed, Feed::Child);
+        glib_sys::g_source_set_can_recurse(source, recursive.into_glib());
+        if matches!(feed, Feed::Fixed) {
+            for leg in &state.legs {
+                if (*leg.poll.get()).fd >= 0 {
+                    poll_leg(source, leg, true);
+                }
+            }
+        }
+        state.waiters.enter(source);
+        from_glib_full(source)
+    }
+}
+
+struct Funcs(GSourceFuncs);
+
+// SAFETY: function pointers, which nobody changes.
+unsafe impl Sync for Funcs {}
+
+static FUNCS: Funcs = Funcs(GSourceFuncs {
+    prepare: Some(prepare),
+    check: Some(check),
+    dispatch: Some(dispatch),
+    finalize: Some(finalize),
+    closure_callback: callback::CLOSURE_CALLBACK,
+    closure_marshal: None,
+});
+
+/// Whether a source is one of these.
+pub(super) fn is_ours(source: *const GSource) -> bool {
+    // SAFETY: the caller has a source, whose functions do not change.
+    unsafe { ptr::eq((*source).source_funcs, &FUNCS.0) }
+}
+
+/// # Safety
+///
+/// `source` must be a source that [`create`] made and that is not finalized.
+unsafe fn state<'a>(source: *mut GSource) -> &'a State {
+    // SAFETY: `create` wrote the state, and it stays valid until `finalize`.
+    unsafe { &(*source.cast::<WatchSource>()).state }
+}
+
+/// Makes GLib poll a leg, or stop.
+///
+/// # Safety
+///
+/// `leg` must be of `source`, and this the thread that owns its context, if it has one.
+unsafe fn poll_leg(source: *mut GSource, leg: &Leg, wanted: bool) {
+    if leg.polled.replace(wanted) == wanted {
+        return;
+    }
+    // SAFETY: the GPollFD lives as long as the source.
+    unsafe {
+        if wanted {
+            glib_sys::g_source_add_poll(source, leg.poll.get());
+        } else {
+            glib_sys::g_source_remove_poll(source, leg.poll.get());
+            (*leg.poll.get()).revents = 0;
+        }
+    }
+}
+
+unsafe extern "C" fn prepare(source: *mut GSource, timeout: *mut i32) -> gboolean {
+    // SAFETY: GLib passes the source that these functions are for, and the address
+    // of a timeout.
+    unsafe {
+        *timeout = -1;
+        let state = state(source);
+        state.prepared.set(IOCondition::empty());
+        if state.dispatching.get() {
+            park(source, state);
+        } else if state.waiters.is_closed() {
+            state.prepared.set(IOCondition::NVAL);
+        } else {
+            let ready = match state.feed {
+                Feed::Asked(ask) => ask_legs(source, state, ask),
+                Feed::Fixed => drop_closed_legs(source, state),
+                Feed::Child => IOCondition::empty(),
+            };
+            state.prepared.set(ready);
+        }
+        (!state.prepared.get().is_empty()).into_glib()
+    }
+}
+
+/// Stops polling what the channel itself has closed: that direction has hung up.
+///
+/// # Safety
+///
+/// As for [`poll_leg`].
+unsafe fn drop_closed_legs(source: *mut GSource, state: &State) -> IOCondition {
+    let mut ready = IOCondition::empty();
+    for leg in &state.legs {
+        if leg.lease.as_ref().is_some_and(FdLease::is_closed) {
+            // SAFETY: passed on from the caller.
+            unsafe { poll_leg(source, leg, false) };
+            ready |= IOCondition::HUP;
+        }
+    }
+    ready
+}
+
+/// Asks the object what to poll, and returns what needs no poll.
+///
+/// # Safety
+///
+/// As for [`poll_leg`].
+unsafe fn ask_legs(source: *mut GSource, state: &State, ask: Ask) -> IOCondition {
+    let mut ready = IOCondition::empty();
+    let nothing_asked = (state.condition & !ALWAYS).is_empty();
+    for (i, leg) in state.legs.iter().enumerate() {
+        let serves = leg.serves.get();
+        if serves.is_empty() && !(nothing_asked && i == 0) {
+            continue;
+        }
+        let (fd, events) = match ask(&state.object, serves) {
+            Readiness::Fd(fd, events) if fd >= 0 => (fd, events),
+            Readiness::Now => {
+                ready |= serves;
+                (-1, IOCondition::empty())
+            }
+            // This watch is what the object would be watched by: nothing tells.
+            Readiness::Watch | Readiness::Fd(..) => {
+                ready |= IOCondition::NVAL;
+                (-1, IOCondition::empty())
+            }
+        };
+        // SAFETY: GLib reads `fd` when the leg enters or leaves the poll set and
+        // `events` when it collects them, in this thread, after `prepare`.
+        unsafe {
+            let poll = leg.poll.get();
+            if (*poll).fd != fd {
+                poll_leg(source, leg, false);
+                (*poll).fd = fd;
+            }
+            (*poll).events = events.bits() as u16;
+            poll_leg(source, leg, fd >= 0);
+        }
+    }
+    ready
+}
+
+unsafe extern "C" fn check(source: *mut GSource) -> gboolean {
+    // SAFETY: GLib passes the source that these functions are for.
+    let state = unsafe { state(source) };
+    let ready = !state.dispatching.get() && !polled(state).is_empty();
+    ready.into_glib()
+}
+
+fn polled(state: &State) -> IOCondition {
+    state.legs[0].ready() | state.legs[1].ready()
+}
+
+/// Takes the legs out of the poll set until the callback has returned: a nested main
+/// loop would spin on what only the callback can consume.
+///
+/// # Safety
+///
+/// As for [`poll_leg`].
+unsafe fn park(source: *mut GSource, state: &State) {
+    if !state.parked.replace(true) {
+        for leg in &state.legs {
+            // SAFETY: passed on from the caller.
+            unsafe { poll_leg(source, leg, false) };
+        }
+    }
+}
+
+unsafe extern "C" fn dispatch(source: *mut GSource, func: GSourceFunc, data: gpointer) -> gboolean {
+    // SAFETY: GLib passes the source that these functions are for and holds a
+    // reference on it, and the callback that was set: a `QIOChannelFunc`, as the
+    // documentation of every function that returns a watch demands.
+    unsafe {
+        let state = state(source);
+        if state.dispatching.get() {
+            return G_SOURCE_CONTINUE;
+        }
+        let Some(func) = func else {
+            glib::g_warning!("Qio", "A watch was dispatched without a callback");
+            return G_SOURCE_REMOVE;
+        };
+        if glib_sys::g_source_get_ready_time(source) >= 0 {
+            glib_sys::g_source_set_ready_time(source, -1);
+        }
+        let condition = found(state);
+        if condition.is_empty() {
+            return G_SOURCE_CONTINUE;
+        }
+        let func = mem::transmute::<callback::PlainFunc, callback::WatchFunc>(func);
+        state.dispatching.set(true);
+        let object: *mut gobject_sys::GObject = state.object.to_glib_none().0;
+        let again = func(object, condition.into_glib(), data);
+        state.dispatching.set(false);
+        // Nothing ever follows an invalid descriptor: firing again would spin.
+        if condition.contains(IOCondition::NVAL) {
+            return G_SOURCE_REMOVE;
+        }
+        if state.parked.replace(false) && glib_sys::g_source_is_destroyed(source) == 0 {
+            for leg in &state.legs {
+                poll_leg(source, leg, (*leg.poll.get()).fd >= 0);
+            }
+        }
+        again
+    }
+}
+
+/// The conditions to tell the callback: asked for, or among those always told.
+fn found(state: &State) -> IOCondition {
+    if state.waiters.is_closed() {
+        return IOCondition::NVAL;
+    }
+    match state.feed {
+        Feed::Child => state.condition,
+        _ => (state.prepared.get() | polled(state)) & (state.condition | ALWAYS),
+    }
+}
+
+unsafe extern "C" fn finalize(source: *mut GSource) {
+    // SAFETY: GLib calls this once, for a source that these functions are for, when
+    // nobody else can reach it any more but `Waiters`, which it leaves first.
+    unsafe {
+        state(source).waiters.leave(source);
+        ptr::drop_in_place(&raw mut (*source.cast::<WatchSource>()).state);
+    }
+}

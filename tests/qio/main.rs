@@ -1,0 +1,3 @@
+//! The integration tests, which mirror `src/`.
+
+fn main() {}
