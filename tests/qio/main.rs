@@ -1,3 +1,8 @@
-//! The integration tests, which mirror `src/`.
+//! The integration tests, one binary that mirrors `src/`.
 
-fn main() {}
+mod channel;
+mod common;
+mod error;
+mod transport;
+mod types;
+mod watch;

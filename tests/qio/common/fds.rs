@@ -1,0 +1,24 @@
+//! Looking at descriptors from outside.
+
+use std::{
+    fs,
+    os::fd::{AsRawFd, BorrowedFd},
+};
+
+/// How many descriptors this process has open. Only a test that runs alone may count.
+pub(crate) fn count() -> usize {
+    // One is the directory that is being read.
+    fs::read_dir("/proc/self/fd").expect("/proc").count() - 1
+}
+
+/// What a descriptor refers to: two of the same file have the same answer.
+pub(crate) fn target(fd: BorrowedFd<'_>) -> String {
+    let link = fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd())).expect("open");
+    link.to_string_lossy().into_owned()
+}
+
+/// Whether a descriptor is closed when this process runs another program.
+pub(crate) fn is_cloexec(fd: BorrowedFd<'_>) -> bool {
+    let flags = nix::fcntl::fcntl(fd, nix::fcntl::FcntlArg::F_GETFD).expect("open");
+    nix::fcntl::FdFlag::from_bits_retain(flags).contains(nix::fcntl::FdFlag::FD_CLOEXEC)
+}

@@ -1,0 +1,72 @@
+//! What several tests need.
+
+pub(crate) mod alone;
+pub(crate) mod fds;
+pub(crate) mod pattern;
+
+use std::{
+    sync::mpsc,
+    time::{Duration, Instant},
+};
+
+use qio::{ChannelSocket, prelude::*};
+
+/// Longer than anything takes that is going to happen at all.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Runs `job` in a thread and returns what it returns; panics if that takes too long, so that
+/// a hang fails the test instead of the whole run.
+#[track_caller]
+pub(crate) fn in_time<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> T {
+    let (sender, receiver) = mpsc::channel();
+    let thread = std::thread::spawn(move || {
+        let _ = sender.send(job());
+    });
+    match receiver.recv_timeout(PATIENCE) {
+        Ok(result) => result,
+        Err(mpsc::RecvTimeoutError::Timeout) => panic!("it hangs"),
+        Err(mpsc::RecvTimeoutError::Disconnected) => match thread.join() {
+            Err(panic) => std::panic::resume_unwind(panic),
+            Ok(()) => unreachable!("the result is sent before the end"),
+        },
+    }
+}
+
+/// Iterates a context until `done`, or panics if that takes too long.
+#[track_caller]
+pub(crate) fn iterate_until(context: &glib::MainContext, mut done: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    // Wakes the context now and then, so that the deadline is seen.
+    let tick = glib::timeout_source_new(
+        Duration::from_millis(20),
+        Some("test tick"),
+        glib::Priority::LOW,
+        || glib::ControlFlow::Continue,
+    );
+    tick.attach(Some(context));
+    while !done() {
+        assert!(Instant::now() < end, "it never happens");
+        context.iteration(true);
+    }
+    tick.destroy();
+}
+
+/// A connected pair that does not block.
+pub(crate) fn nonblocking_pair() -> (ChannelSocket, ChannelSocket) {
+    let (a, b) = ChannelSocket::pair().expect("a socketpair");
+    a.set_blocking(false).expect("non-blocking");
+    b.set_blocking(false).expect("non-blocking");
+    (a, b)
+}
+
+/// Fills a non-blocking channel until it takes no more, and returns how much it took.
+pub(crate) fn fill(channel: &impl IsA<qio::Channel>) -> usize {
+    let mut total = 0;
+    loop {
+        match channel.write(&[b'x'; 4096]) {
+            Ok(count) => total += count,
+            Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => return total,
+            Err(e) => panic!("unable to fill the channel: {e}"),
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! `src/transport/`.
+
+mod buffer;
+mod command;
+mod file;
+mod null;
+mod socket;
