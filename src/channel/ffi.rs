@@ -177,7 +177,7 @@ macro_rules! derived_class {
         #[repr(C)]
         pub struct $instance {
             /// The parent.
-            pub parent_instance: $crate::ffi::QIOChannel,
+            pub parent_instance: $crate::channel::ffi::QIOChannel,
         }
 
         #[doc = concat!("The C class of [`", stringify!($wrapper), "`].")]
@@ -185,7 +185,7 @@ macro_rules! derived_class {
         #[repr(C)]
         pub struct $class {
             /// The parent.
-            pub parent_class: $crate::ffi::QIOChannelClass,
+            pub parent_class: $crate::channel::ffi::QIOChannelClass,
             /// For virtual functions to come.
             pub padding: [glib_sys::gpointer; 8],
         }
@@ -204,7 +204,7 @@ macro_rules! derived_class {
 
         #[doc = concat!("Must be implemented by a class that derives from [`", stringify!($wrapper), "`].")]
         pub trait $impl_trait:
-            $crate::subclass::prelude::ChannelImpl
+            $crate::channel::ChannelImpl
             + glib::subclass::types::ObjectSubclass<Type: glib::object::IsA<$wrapper>>
         {
         }

@@ -15,14 +15,14 @@ macro_rules! std_io {
         /// [`WouldBlock`](std::io::ErrorKind::WouldBlock).
         impl std::io::Read for &$class {
             fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
-                $crate::ChannelExt::read(*self, buf)
+                $crate::channel::ChannelExt::read(*self, buf)
             }
 
             fn read_vectored(
                 &mut self,
                 bufs: &mut [std::io::IoSliceMut<'_>],
             ) -> std::io::Result<usize> {
-                $crate::ChannelExt::readv(*self, bufs)
+                $crate::channel::ChannelExt::readv(*self, bufs)
             }
         }
 
@@ -30,21 +30,21 @@ macro_rules! std_io {
         /// [`WouldBlock`](std::io::ErrorKind::WouldBlock).
         impl std::io::Write for &$class {
             fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> {
-                $crate::ChannelExt::write(*self, buf)
+                $crate::channel::ChannelExt::write(*self, buf)
             }
 
             fn write_vectored(&mut self, bufs: &[std::io::IoSlice<'_>]) -> std::io::Result<usize> {
-                $crate::ChannelExt::writev(*self, bufs)
+                $crate::channel::ChannelExt::writev(*self, bufs)
             }
 
             fn flush(&mut self) -> std::io::Result<()> {
-                $crate::ChannelExt::flush(*self)
+                $crate::channel::ChannelExt::flush(*self)
             }
         }
 
         impl std::io::Seek for &$class {
             fn seek(&mut self, pos: std::io::SeekFrom) -> std::io::Result<u64> {
-                $crate::ChannelExt::seek(*self, pos)
+                $crate::channel::ChannelExt::seek(*self, pos)
             }
         }
     };
