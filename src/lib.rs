@@ -100,3 +100,8 @@ pub mod subclass {
         };
     }
 }
+
+/// The examples of the README are tested too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -149,7 +149,8 @@ pub(super) fn attach_local(
     source: &glib::Source,
     context: Option<&glib::MainContext>,
 ) -> glib::SourceId {
-    let context = context.cloned().unwrap_or_default();
+    // Not `unwrap_or_default`: the `Default` of a context is a new one.
+    let context = context.cloned().unwrap_or_else(glib::MainContext::default);
     let _owned = context
         .acquire()
         .expect("the main context must belong to this thread, or to none yet");

@@ -81,6 +81,16 @@ pub(crate) fn identity(path: &Path) -> io::Result<(u64, u64)> {
     Ok((stat.st_dev, stat.st_ino))
 }
 
+/// Puts a dead file in the place of an open one: the number stays taken, but what it meant is
+/// closed, except for system calls that are under way. Those to come fail with `EBADF`.
+pub(crate) fn bury(fd: BorrowedFd<'_>) {
+    // Where no descriptor is to be had, the file is closed with its last user.
+    if let Ok(dead) = open(Path::new("/"), libc::O_PATH, 0) {
+        // SAFETY: both numbers are open, and nobody else closes them during the call.
+        unsafe { libc::dup3(dead.as_raw_fd(), fd.as_raw_fd(), libc::O_CLOEXEC) };
+    }
+}
+
 /// A descriptor in messages.
 pub(crate) fn describe(fd: BorrowedFd<'_>) -> String {
     format!("fd {}", fd.as_raw_fd())

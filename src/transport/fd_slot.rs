@@ -15,22 +15,37 @@ use crate::{
     types::Readiness,
 };
 
-/// Empty until the channel is opened, and closed for ever after it was closed.
+/// Empty until the channel is opened, and closed for ever after it was closed: the cell
+/// holds `None` if that happened before it was opened.
 #[derive(Debug, Default)]
-pub(super) struct FdSlot(OnceLock<Arc<SharedFd>>);
+pub(super) struct FdSlot(OnceLock<Option<Arc<SharedFd>>>);
 
 impl FdSlot {
-    /// Takes a descriptor over. Fails, and closes it, if there has been one already.
+    /// Takes a descriptor over. Fails, and closes it, if there has been one already, or if
+    /// the slot has been closed.
     pub(super) fn fill(&self, fd: OwnedFd) -> io::Result<()> {
-        self.0
-            .set(SharedFd::new(fd))
-            .map_err(|_| io_error(gio::IOErrorEnum::Exists, "Channel has been opened already"))
+        if self.0.set(Some(SharedFd::new(fd))).is_ok() {
+            return Ok(());
+        }
+        self.check_unopened()
+    }
+
+    /// Fails if there has been a descriptor, or if the slot has been closed.
+    pub(super) fn check_unopened(&self) -> io::Result<()> {
+        match self.0.get() {
+            None => Ok(()),
+            Some(None) => Err(closed()),
+            Some(Some(_)) => Err(io_error(
+                gio::IOErrorEnum::Exists,
+                "Channel has been opened already",
+            )),
+        }
     }
 
     /// The descriptor, for the length of one operation.
     #[inline]
     pub(super) fn get(&self) -> io::Result<FdGuard<'_>> {
-        match self.0.get().and_then(|shared| shared.get()) {
+        match self.shared().and_then(|shared| shared.get()) {
             Some(guard) => Ok(guard),
             None => Err(self.why_not()),
         }
@@ -45,22 +60,33 @@ impl FdSlot {
     }
 
     /// What to share with a watch.
+    #[inline]
     pub(super) fn shared(&self) -> Option<&Arc<SharedFd>> {
-        self.0.get()
+        self.0.get()?.as_ref()
     }
 
     pub(super) fn is_open(&self) -> bool {
-        self.0.get().is_some_and(|shared| !shared.is_closed())
+        self.shared().is_some_and(|shared| !shared.is_closed())
     }
 
     /// The number, or -1.
     pub(super) fn number(&self) -> RawFd {
-        self.0.get().map_or(-1, |shared| shared.number())
+        self.shared().map_or(-1, |shared| shared.number())
     }
 
-    /// Closes; `wake` gets the descriptor if others are using it at that time.
+    /// Closes, also a slot that is still empty; `wake` gets the descriptor if others are using it
+    /// at that time.
     pub(super) fn close(&self, wake: impl FnOnce(BorrowedFd<'_>)) -> io::Result<()> {
-        self.0.get().map_or(Ok(()), |shared| shared.close(wake))
+        match self.0.get_or_init(|| None) {
+            Some(shared) => shared.close(wake),
+            None => Ok(()),
+        }
+    }
+
+    /// Closes something whose other end must see it at once, even if a watch or another thread
+    /// still holds the number.
+    pub(super) fn close_at_once(&self) -> io::Result<()> {
+        self.close(file::bury)
     }
 
     /// Where the descriptor is gone there is nothing to wait for: trying fails at once.
@@ -110,6 +136,9 @@ impl FdSlot {
                 return Ok(fd);
             }
             let got = waiters.block_on(fd.as_fd().as_raw_fd(), condition, None)?;
+            if channel.is_closed() {
+                return Err(closed());
+            }
             if !got.is_empty() && self.is_open() {
                 return Ok(fd);
             }

@@ -96,7 +96,9 @@ mod imp {
         }
 
         fn close(&self) -> io::Result<()> {
-            self.fd.close(|_| ())
+            // Before the number is free for others: waiters must not look at it any more.
+            self.obj().upcast_ref::<Channel>().imp().mark_closed();
+            self.fd.close_at_once()
         }
 
         fn create_watch(&self, condition: IOCondition) -> glib::Source {
@@ -190,15 +192,31 @@ impl ChannelFile {
     #[must_use]
     pub fn new_fd(fd: OwnedFd) -> Self {
         let this: Self = glib::Object::new();
+        this.adopt_fd(fd).expect("a new channel has no descriptor");
+        this
+    }
+
+    /// Gives a channel its descriptor, which it takes over: for classes that derive from this
+    /// one, whose instances begin without.
+    ///
+    /// # Errors
+    ///
+    /// [`AlreadyExists`](io::ErrorKind::AlreadyExists) if it has had one, and closed. The
+    /// descriptor is closed then.
+    pub fn adopt_fd(&self, fd: OwnedFd) -> io::Result<()> {
+        self.imp().fd.check_unopened()?;
+        let blocking = file::is_blocking(fd.as_fd()).unwrap_or(true);
+        let seekable = vectored::seek(fd.as_fd(), SeekFrom::Current(0)).is_ok();
         let kind = file::kind(fd.as_fd()).unwrap_or(Kind::Other);
-        let channel = this.upcast_ref::<Channel>();
-        channel.note_blocking(file::is_blocking(fd.as_fd()).unwrap_or(true));
-        if vectored::seek(fd.as_fd(), SeekFrom::Current(0)).is_ok() {
+        // Known before the descriptor can be used.
+        self.imp().kind.get_or_init(|| kind);
+        self.imp().fd.fill(fd)?;
+        let channel = self.upcast_ref::<Channel>();
+        channel.note_blocking(blocking);
+        if seekable {
             channel.add_features(Feature::SEEKABLE);
         }
-        this.imp().kind.set(kind).expect("new");
-        this.imp().fd.fill(fd).expect("new");
-        this
+        Ok(())
     }
 
     /// Opens a path with `O_*` flags, and with a mode if that creates it. The descriptor is

@@ -147,6 +147,8 @@ mod imp {
         }
 
         fn close(&self) -> io::Result<()> {
+            // Before the number is free for others: waiters must not look at it any more.
+            self.obj().upcast_ref::<Channel>().imp().mark_closed();
             let result = self.fd.close(|fd| {
                 if !self.is_foreign_listener() {
                     let _ = socket::shutdown(fd, Shutdown::Both);
@@ -283,13 +285,24 @@ impl ChannelSocket {
     /// `ENOTSOCK` if it is no socket; it is closed then.
     #[doc(alias = "qio_channel_socket_new_fd")]
     pub fn new_fd(fd: OwnedFd) -> io::Result<Self> {
-        let describe = file::describe(fd.as_fd());
         let this = Self::new();
-        this.imp().adopted.store(true, Ordering::Release);
-        this.imp()
-            .open(fd)
-            .map_err(|e| explain(e, format!("Unable to make a socket channel of {describe}")))?;
+        this.adopt_fd(fd)?;
         Ok(this)
+    }
+
+    /// Gives a channel its socket, which it takes over: for classes that derive from this one.
+    ///
+    /// # Errors
+    ///
+    /// As [`new_fd`](Self::new_fd), and [`AlreadyExists`](io::ErrorKind::AlreadyExists) if the
+    /// channel has had one, and closed.
+    pub fn adopt_fd(&self, fd: OwnedFd) -> io::Result<()> {
+        self.imp().fd.check_unopened()?;
+        let describe = file::describe(fd.as_fd());
+        self.imp().adopted.store(true, Ordering::Release);
+        self.imp()
+            .open(fd)
+            .map_err(|e| explain(e, format!("Unable to make a socket channel of {describe}")))
     }
 
     /// Makes two channels that are connected to each other, and that pass descriptors.
@@ -336,7 +349,7 @@ impl ChannelSocket {
     /// [`AlreadyExists`](io::ErrorKind::AlreadyExists) if the channel has been opened.
     #[doc(alias = "qio_channel_socket_connect_sync")]
     pub fn connect_sync(&self, address: &impl IsA<gio::SocketConnectable>) -> io::Result<()> {
-        self.check_unopened()?;
+        self.imp().fd.check_unopened()?;
         let addresses = address.enumerate();
         let mut failure = None;
         while let Some(address) = addresses
@@ -375,7 +388,7 @@ impl ChannelSocket {
         address: &impl IsA<gio::SocketAddress>,
         backlog: u32,
     ) -> io::Result<()> {
-        self.check_unopened()?;
+        self.imp().fd.check_unopened()?;
         let address = address.as_ref();
         let backlog = i32::try_from(backlog).unwrap_or(i32::MAX);
         let fd = Native::new(address)
@@ -444,16 +457,6 @@ impl ChannelSocket {
     /// When the channel is not open.
     pub fn with_fd<R>(&self, f: impl FnOnce(BorrowedFd<'_>) -> R) -> io::Result<R> {
         Ok(f(self.imp().fd.get()?.as_fd()))
-    }
-
-    fn check_unopened(&self) -> io::Result<()> {
-        match self.imp().fd.shared() {
-            Some(_) => Err(io_error(
-                gio::IOErrorEnum::Exists,
-                "Channel has been opened already",
-            )),
-            None => Ok(()),
-        }
     }
 }
 

@@ -111,9 +111,14 @@ impl Leg {
         }
     }
 
+    /// Whether the channel itself has closed this direction, and only this one.
+    fn is_dead(&self) -> bool {
+        self.lease.as_ref().is_some_and(FdLease::is_closed)
+    }
+
     /// The conditions of the channel that the last poll found.
     fn ready(&self) -> IOCondition {
-        if !self.polled.get() {
+        if !self.polled.get() || self.is_dead() {
             return IOCondition::empty();
         }
         // SAFETY: GLib writes `revents` between `prepare` and `check`, in this thread.
@@ -293,7 +298,7 @@ unsafe extern "C" fn prepare(source: *mut GSource, timeout: *mut i32) -> gboolea
         } else {
             let ready = match state.feed {
                 Feed::Asked(ask) => ask_legs(source, state, ask),
-                Feed::Fixed => drop_closed_legs(source, state),
+                Feed::Fixed => drop_dead_legs(source, state),
                 Feed::Child => IOCondition::empty(),
             };
             state.prepared.set(ready);
@@ -302,21 +307,21 @@ unsafe extern "C" fn prepare(source: *mut GSource, timeout: *mut i32) -> gboolea
     }
 }
 
-/// Stops polling what the channel itself has closed: that direction has hung up.
+/// Stops polling what the channel itself has closed. The one who did that need not be told, as
+/// long as there is something else to wait for; a watch with nothing left has hung up.
 ///
 /// # Safety
 ///
 /// As for [`poll_leg`].
-unsafe fn drop_closed_legs(source: *mut GSource, state: &State) -> IOCondition {
-    let mut ready = IOCondition::empty();
-    for leg in &state.legs {
-        if leg.lease.as_ref().is_some_and(FdLease::is_closed) {
-            // SAFETY: passed on from the caller.
-            unsafe { poll_leg(source, leg, false) };
-            ready |= IOCondition::HUP;
-        }
+unsafe fn drop_dead_legs(source: *mut GSource, state: &State) -> IOCondition {
+    for leg in state.legs.iter().filter(|leg| leg.is_dead()) {
+        // SAFETY: passed on from the caller.
+        unsafe { poll_leg(source, leg, false) };
     }
-    ready
+    match state.legs.iter().any(|leg| leg.polled.get()) {
+        true => IOCondition::empty(),
+        false => IOCondition::HUP,
+    }
 }
 
 /// Asks the object what to poll, and returns what needs no poll.
@@ -416,7 +421,7 @@ unsafe extern "C" fn dispatch(source: *mut GSource, func: GSourceFunc, data: gpo
         }
         if state.parked.replace(false) && glib_sys::g_source_is_destroyed(source) == 0 {
             for leg in &state.legs {
-                poll_leg(source, leg, (*leg.poll.get()).fd >= 0);
+                poll_leg(source, leg, (*leg.poll.get()).fd >= 0 && !leg.is_dead());
             }
         }
         again

@@ -123,11 +123,12 @@ impl<'a> Slots<'a> {
         if room == 0 {
             return Ok(0);
         }
-        if by_bytes {
+        let result = if by_bytes {
             pairs::readv_by_bytes(self, iov, fds, flags)
         } else {
             self.slot_readv(iov, room, fds, flags)
-        }
+        };
+        result.map_err(|e| self.or_closed(e))
     }
 
     #[inline]
@@ -145,11 +146,12 @@ impl<'a> Slots<'a> {
         if size == 0 {
             return Ok(0);
         }
-        if by_bytes {
+        let result = if by_bytes {
             pairs::writev_by_bytes(self, iov, fds, flags)
         } else {
             self.slot_writev(iov, size, fds, flags)
-        }
+        };
+        result.map_err(|e| self.or_closed(e))
     }
 
     pub(crate) fn read_bytes(
@@ -461,6 +463,15 @@ impl<'a> Slots<'a> {
 
     fn check_open(self) -> io::Result<()> {
         self.begin(0).map(drop)
+    }
+
+    /// What an operation that met with a close in another thread ran into.
+    #[inline]
+    fn or_closed(self, error: io::Error) -> io::Error {
+        match error.raw_os_error() {
+            Some(libc::EBADF) if self.channel().imp().is_closed() => closed(),
+            _ => error,
+        }
     }
 
     #[inline]

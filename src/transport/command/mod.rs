@@ -117,8 +117,9 @@ mod imp {
         }
 
         fn close(&self) -> io::Result<()> {
-            let closed = self.close_pipes();
+            // Before the numbers are free for others: waiters must not look at them any more.
             self.obj().upcast_ref::<Channel>().imp().mark_closed();
+            let closed = self.close_pipes();
             match self.child.get() {
                 Some(child) => closed.and(child.finish()),
                 None => closed,
@@ -141,12 +142,12 @@ mod imp {
 
         fn shutdown(&self, how: Shutdown) -> io::Result<()> {
             let read = if how.reads() {
-                self.output.close(|_| ())
+                self.output.close_at_once()
             } else {
                 Ok(())
             };
             let write = if how.writes() {
-                self.input.close(|_| ())
+                self.input.close_at_once()
             } else {
                 Ok(())
             };
@@ -164,7 +165,7 @@ mod imp {
 
     impl ChannelCommand {
         fn close_pipes(&self) -> io::Result<()> {
-            self.input.close(|_| ()).and(self.output.close(|_| ()))
+            self.input.close_at_once().and(self.output.close_at_once())
         }
 
         /// Shut down, that is: closed while the channel is not.
