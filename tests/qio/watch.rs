@@ -1,1 +1,680 @@
-//! x
+//! `src/watch/`: watches, in contexts of their own and in the default one.
+
+use std::{
+    cell::{Cell, RefCell},
+    os::fd::{AsRawFd, RawFd},
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    thread,
+    time::Duration,
+};
+
+use glib::{
+    ControlFlow::{self, Break, Continue},
+    IOCondition, MainContext, Priority, Source,
+    translate::IntoGlib,
+};
+use qio::{
+    Channel, ChannelBuffer, ChannelCommand, ChannelFile, ChannelNull, ChannelSocket, Shutdown,
+    StderrPolicy, prelude::*,
+};
+
+use crate::common::{PATIENCE, alone::alone, fill, in_time, iterate_until, nonblocking_pair};
+
+const IN: IOCondition = IOCondition::IN;
+const OUT: IOCondition = IOCondition::OUT;
+const HUP: IOCondition = IOCondition::HUP;
+const ERR: IOCondition = IOCondition::ERR;
+const NVAL: IOCondition = IOCondition::NVAL;
+
+/// As often as a context may come round in [`iterations`] if nothing spins: the alarm, and
+/// wake-ups that find nothing.
+const FEW: usize = 5;
+
+/// Iterates a context for 100 ms, and returns how often it came round.
+fn iterations(context: &MainContext) -> usize {
+    let over = Arc::new(AtomicBool::new(false));
+    let ring = over.clone();
+    // Before all others: what spins must not put it off.
+    let alarm = glib::timeout_source_new(
+        Duration::from_millis(100),
+        Some("test alarm"),
+        Priority::HIGH,
+        move || {
+            ring.store(true, Ordering::Relaxed);
+            Break
+        },
+    );
+    alarm.attach(Some(context));
+    let mut count = 0;
+    while !over.load(Ordering::Relaxed) {
+        context.iteration(true);
+        count += 1;
+    }
+    count
+}
+
+/// A watch that notes what its callback is told.
+struct Watch {
+    context: MainContext,
+    source: Source,
+    seen: Rc<RefCell<Vec<IOCondition>>>,
+}
+
+impl Watch {
+    fn new<C: IsA<Channel>>(
+        channel: &C,
+        condition: IOCondition,
+        then: impl FnMut(&C, IOCondition) -> ControlFlow + 'static,
+    ) -> Self {
+        Self::in_context(&MainContext::new(), channel, condition, then)
+    }
+
+    fn in_context<C: IsA<Channel>>(
+        context: &MainContext,
+        channel: &C,
+        condition: IOCondition,
+        mut then: impl FnMut(&C, IOCondition) -> ControlFlow + 'static,
+    ) -> Self {
+        let seen = Rc::new(RefCell::new(Vec::new()));
+        let note = seen.clone();
+        let noting = move |channel: &C, condition| {
+            note.borrow_mut().push(condition);
+            then(channel, condition)
+        };
+        let source = channel.add_watch_source_local(condition, noting, Some(context));
+        Self {
+            context: context.clone(),
+            source,
+            seen,
+        }
+    }
+
+    fn seen(&self) -> Vec<IOCondition> {
+        self.seen.borrow().clone()
+    }
+
+    /// Iterates until the callback has been called so many times.
+    #[track_caller]
+    fn called(&self, times: usize) -> Vec<IOCondition> {
+        iterate_until(&self.context, || self.seen.borrow().len() >= times);
+        self.seen()
+    }
+
+    /// Iterates until the watch is gone, and then some more.
+    #[track_caller]
+    fn ended(&self) -> Vec<IOCondition> {
+        iterate_until(&self.context, || self.source.is_destroyed());
+        assert!(iterations(&self.context) <= FEW);
+        self.seen()
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        // A callback may hold the context, which holds the source.
+        self.source.destroy();
+    }
+}
+
+fn go_on<C>(_: &C, _: IOCondition) -> ControlFlow {
+    Continue
+}
+
+/// A socket with something to read, and its peer.
+fn readable_pair() -> (ChannelSocket, ChannelSocket) {
+    let (a, b) = nonblocking_pair();
+    b.write_all(b"x").expect("there is room");
+    (a, b)
+}
+
+#[test]
+fn a_watch_without_a_context_runs_in_the_default_one_until_its_id_is_removed() {
+    alone(
+        "watch::a_watch_without_a_context_runs_in_the_default_one_until_its_id_is_removed",
+        || {
+            let (a, _b) = readable_pair();
+            let main_loop = glib::MainLoop::new(None, false);
+            let (quit, held) = (main_loop.clone(), Arc::new(()));
+            let inside = held.clone();
+            let id = a.add_watch(IN, move |channel, condition| {
+                let _ = &inside;
+                assert_eq!((channel.read(&mut [0; 2]).ok(), condition), (Some(1), IN));
+                quit.quit();
+                Continue
+            });
+            main_loop.run();
+            assert_eq!(Arc::strong_count(&held), 2, "the watch goes on");
+            id.remove();
+            assert_eq!(Arc::strong_count(&held), 1, "the callback is dropped");
+            assert!(iterations(&MainContext::default()) <= FEW);
+        },
+    );
+}
+
+#[test]
+fn a_local_watch_runs_in_the_default_context_and_can_be_removed_in_its_callback() {
+    alone(
+        "watch::a_local_watch_runs_in_the_default_context_and_can_be_removed_in_its_callback",
+        || {
+            let (a, _b) = readable_pair();
+            let (id, held) = (Rc::new(RefCell::new(None::<glib::SourceId>)), Rc::new(()));
+            let (mine, inside) = (id.clone(), held.clone());
+            *id.borrow_mut() = Some(a.add_watch_local(IN, move |_, _| {
+                let _ = &inside;
+                mine.take().expect("called once").remove();
+                Continue
+            }));
+            iterate_until(&MainContext::default(), || id.borrow().is_none());
+            assert_eq!(Rc::strong_count(&held), 1);
+            assert!(iterations(&MainContext::default()) <= FEW);
+        },
+    );
+}
+
+#[test]
+fn a_watch_fires_as_long_as_the_condition_is_there_and_ends_by_break() {
+    let (a, _b) = readable_pair();
+    let held = Rc::new(Cell::new(3));
+    let left = held.clone();
+    let watch = Watch::new(&a, IN, move |_, _| {
+        left.set(left.get() - 1);
+        if left.get() > 0 { Continue } else { Break }
+    });
+    assert_eq!(watch.ended(), [IN; 3]);
+    assert_eq!(Rc::strong_count(&held), 1, "the callback is dropped");
+}
+
+#[test]
+fn a_destroyed_watch_drops_its_callback_and_fires_no_more() {
+    let (a, _b) = readable_pair();
+    let held = Rc::new(());
+    let inside = held.clone();
+    let watch = Watch::new(&a, IN, move |_, _| {
+        let _ = &inside;
+        Continue
+    });
+    let before = watch.called(2);
+    watch.source.destroy();
+    assert_eq!(Rc::strong_count(&held), 1);
+    assert!(iterations(&watch.context) <= FEW);
+    assert_eq!(watch.seen(), before);
+}
+
+#[test]
+fn a_watch_may_be_destroyed_in_its_callback() {
+    let (a, _b) = readable_pair();
+    let held = Rc::new(RefCell::new(None::<Source>));
+    let mine = held.clone();
+    let watch = Watch::new(&a, IN, move |_, _| {
+        mine.take().expect("called once").destroy();
+        Continue
+    });
+    held.replace(Some(watch.source.clone()));
+    assert_eq!(watch.ended(), [IN]);
+    assert_eq!(Rc::strong_count(&held), 1);
+}
+
+#[test]
+fn a_channel_closed_in_the_callback_ends_the_watch_with_nval() {
+    let (a, _b) = readable_pair();
+    let watch = Watch::new(&a, IN, |channel, condition| {
+        if condition == IN {
+            channel.close().expect("closes");
+        }
+        Continue
+    });
+    assert_eq!(watch.ended(), [IN, NVAL]);
+}
+
+#[test]
+fn the_reader_of_a_pipe_without_writers_is_told_once_and_reads_the_end() {
+    let (read, write) = ChannelFile::pipe().expect("a pipe");
+    drop(write);
+    let watch = Watch::new(&read, IN, |channel, _| match channel.read(&mut [0; 4]) {
+        Ok(0) => Break,
+        _ => Continue,
+    });
+    assert_eq!(watch.ended(), [HUP]);
+}
+
+#[test]
+fn the_writer_to_a_full_socket_does_not_spin_on_a_peer_that_only_reads() {
+    let (a, b) = nonblocking_pair();
+    fill(&a);
+    b.shutdown(Shutdown::Write).expect("shuts down");
+    let watch = Watch::new(&a, OUT, go_on);
+    assert!(iterations(&watch.context) <= FEW);
+    assert_eq!(watch.seen(), []);
+}
+
+#[test]
+fn the_writer_to_a_pipe_without_readers_is_told_err() {
+    let (read, write) = ChannelFile::pipe().expect("a pipe");
+    drop(read);
+    let watch = Watch::new(&write, OUT, |_, _| Break);
+    let seen = watch.ended();
+    assert_eq!(seen.len(), 1);
+    assert!(seen[0].contains(ERR), "{seen:?}");
+}
+
+#[test]
+fn a_command_that_has_closed_its_output_does_not_make_its_writer_spin() {
+    let command = ChannelCommand::builder(["sh", "-c", "exec sleep 60 >&-"])
+        .stderr(StderrPolicy::Null)
+        .spawn()
+        .expect("sh runs");
+    command.set_blocking(false).expect("non-blocking");
+    fill(&command);
+    let both = Watch::new(&command, IN | OUT, |_, _| Break);
+    assert_eq!(both.ended(), [HUP]);
+    let write = Watch::new(&command, OUT, go_on);
+    let rounds = iterations(&write.context);
+    command.kill().expect("ends");
+    assert!(rounds <= FEW);
+    assert_eq!(write.seen(), []);
+}
+
+#[test]
+fn a_command_that_has_closed_its_output_can_still_be_written() {
+    let command = ChannelCommand::builder(["sh", "-c", "exec >&-; cat >/dev/null"])
+        .spawn()
+        .expect("sh runs");
+    let both = Watch::new(&command, IN | OUT, |_, condition| {
+        if condition.contains(HUP) {
+            Break
+        } else {
+            Continue
+        }
+    });
+    assert_eq!(both.ended().pop(), Some(HUP | OUT));
+    let write = Watch::new(&command, OUT, |_, _| Break);
+    assert_eq!(write.ended(), [OUT]);
+    // A watch keeps the pipe open, and the command goes on until its input ends.
+    drop((both, write));
+    command.close().expect("ends well");
+}
+
+#[test]
+fn a_command_ends_by_close_although_a_watch_holds_its_input() {
+    in_time(|| {
+        let context = MainContext::new();
+        let cat = ChannelCommand::builder(["cat"]).spawn().expect("cat");
+        let watch = cat.add_watch_source(OUT, go_on, Some(&context));
+        cat.close().expect("it has read the end of its input");
+        assert!(!watch.is_destroyed());
+    });
+}
+
+#[test]
+fn a_pipe_ends_at_once_although_a_watch_holds_it() {
+    let (reader, writer) = ChannelFile::pipe().expect("a pipe");
+    let _watch = writer.create_watch(OUT);
+    writer.close().expect("closed");
+    in_time(move || assert_eq!(reader.read(&mut [0]).expect("the end"), 0));
+}
+
+#[test]
+fn a_direction_that_was_shut_down_does_not_make_the_other_one_spin() {
+    let context = MainContext::new();
+    let sleep = ChannelCommand::builder(["sleep", "60"])
+        .spawn()
+        .expect("sleep");
+    let both = sleep.add_watch_source(IN | OUT, go_on, Some(&context));
+    sleep.shutdown(Shutdown::Write).expect("its input ends");
+    assert!(iterations(&context) <= FEW);
+    assert!(!both.is_destroyed(), "there may still be output");
+    both.destroy();
+    sleep.kill().expect("sent");
+    sleep.close().expect_err("it was killed");
+}
+
+#[test]
+fn a_hang_up_is_told_whatever_was_asked_for() {
+    for asked in [IOCondition::empty(), IOCondition::PRI, HUP] {
+        let (read, write) = ChannelFile::pipe().expect("a pipe");
+        let watch = Watch::new(&read, asked, |_, _| Break);
+        assert!(iterations(&watch.context) <= FEW);
+        assert_eq!(watch.seen(), []);
+        drop(write);
+        assert_eq!(watch.ended(), [HUP], "{asked:?}");
+    }
+}
+
+#[test]
+fn a_callback_is_told_only_what_was_asked_for() {
+    let (a, _b) = readable_pair();
+    for asked in [IN, OUT, IN | OUT] {
+        let watch = Watch::new(&a, asked, go_on);
+        assert_eq!(watch.called(2), [asked; 2]);
+    }
+}
+
+#[test]
+fn a_watch_is_not_entered_again_by_a_nested_loop_which_goes_on() {
+    let (a, _b) = readable_pair();
+    let (other, _other_peer) = readable_pair();
+    let context = MainContext::new();
+    let (depth, deepest) = (Cell::new(0), Rc::new(Cell::new(0)));
+    let rounds = Rc::new(RefCell::new(Vec::new()));
+    let (nested, noted, count) = (context.clone(), deepest.clone(), rounds.clone());
+    let served = Rc::new(Cell::new(0));
+    let inside = served.clone();
+    let watch = Watch::in_context(&context, &a, IN, move |_, _| {
+        depth.set(depth.get() + 1);
+        noted.set(depth.get().max(noted.get()));
+        let beside = Watch::in_context(&nested, &other, IN, |_, _| Break);
+        count.borrow_mut().push(iterations(&nested));
+        inside.set(inside.get() + beside.seen().len());
+        depth.set(depth.get() - 1);
+        Continue
+    });
+    assert_eq!(watch.called(2), [IN; 2], "the watch goes on afterwards");
+    assert_eq!(deepest.get(), 1);
+    assert_eq!(served.get(), 2, "others run in the nested loop");
+    let rounds = rounds.take();
+    // The outer loop ticks in there too; what spins comes round thousands of times.
+    assert!(rounds.iter().all(|&count| count <= 4 * FEW), "{rounds:?}");
+}
+
+#[test]
+fn a_watch_that_a_nested_loop_destroys_is_gone() {
+    let (a, _b) = readable_pair();
+    let context = MainContext::new();
+    let mine = Rc::new(RefCell::new(None::<Source>));
+    let (nested, me) = (context.clone(), mine.clone());
+    let watch = Watch::in_context(&context, &a, IN, move |_, _| {
+        let source = me.take().expect("called once");
+        let removed = source.clone();
+        let idle = glib::idle_source_new(None, Priority::DEFAULT, move || {
+            removed.destroy();
+            Break
+        });
+        idle.attach(Some(&nested));
+        iterate_until(&nested, || source.is_destroyed());
+        Continue
+    });
+    mine.replace(Some(watch.source.clone()));
+    assert_eq!(watch.ended(), [IN]);
+    assert_eq!(Rc::strong_count(&mine), 1, "the callback is dropped");
+}
+
+/// Closes a channel while another thread polls for it, and returns what its callback, which
+/// always goes on, is told.
+fn told_when_closed(channel: Channel) -> Vec<IOCondition> {
+    in_time(move || {
+        let watch = Watch::new(&channel, IN, go_on);
+        let (started, polls) = mpsc::channel();
+        let idle = glib::idle_source_new(None, Priority::DEFAULT, move || {
+            started.send(()).expect("it is awaited");
+            Break
+        });
+        idle.attach(Some(&watch.context));
+        let closer = thread::spawn(move || {
+            polls.recv().expect("the context runs");
+            channel.close()
+        });
+        while !watch.source.is_destroyed() {
+            watch.context.iteration(true);
+        }
+        closer.join().expect("no panic").expect("closes");
+        watch.ended()
+    })
+}
+
+#[test]
+fn a_pipe_closed_by_another_thread_ends_its_watch_with_one_nval() {
+    for _ in 0..10 {
+        let (read, _write) = ChannelFile::pipe().expect("a pipe");
+        let mut told = told_when_closed(read.upcast());
+        assert_eq!(told.pop(), Some(NVAL));
+        // Its descriptor is closed a moment before the channel is.
+        assert!(told.iter().all(|&condition| condition == HUP), "{told:?}");
+    }
+}
+
+#[test]
+fn a_socket_closed_by_another_thread_ends_its_watch_with_one_nval() {
+    for _ in 0..10 {
+        let (a, _b) = nonblocking_pair();
+        let mut told = told_when_closed(a.upcast());
+        assert_eq!(told.pop(), Some(NVAL));
+        // The connection is shut down a moment before the channel is closed.
+        let early = |&condition: &IOCondition| (IN | HUP).contains(condition);
+        assert!(told.iter().all(early), "{told:?}");
+    }
+}
+
+#[test]
+fn a_watch_keeps_its_channel_alive() {
+    let (a, _b) = readable_pair();
+    let channel = a.downgrade();
+    let watch = Watch::new(&a, IN, go_on);
+    drop(a);
+    watch.called(1);
+    assert!(channel.upgrade().is_some());
+    drop(watch);
+    assert!(channel.upgrade().is_none());
+}
+
+#[test]
+fn a_watch_keeps_the_number_of_a_closed_descriptor_until_it_is_destroyed() {
+    alone(
+        "watch::a_watch_keeps_the_number_of_a_closed_descriptor_until_it_is_destroyed",
+        || {
+            let (a, _b) = nonblocking_pair();
+            let number = a.fd();
+            // The lowest free numbers are given out first.
+            let is_given_out = || {
+                let open = || std::fs::File::open("/dev/null").expect("opens");
+                let files: Vec<_> = std::iter::repeat_with(open).take(64).collect();
+                files.iter().any(|file| file.as_raw_fd() == number)
+            };
+            let watch = Watch::new(&a, IN, go_on);
+            a.close().expect("closes");
+            assert!(!is_given_out());
+            drop(watch);
+            assert!(is_given_out());
+        },
+    );
+}
+
+#[test]
+fn a_watch_is_named_after_its_channel_or_as_it_is_told() {
+    let (a, _b) = nonblocking_pair();
+    assert_eq!(
+        a.create_watch(IN).name().as_deref(),
+        Some("QIOChannelSocket")
+    );
+    a.set_name(Some("the client"));
+    assert_eq!(a.create_watch(IN).name().as_deref(), Some("the client"));
+    let source = a.create_watch_full(IN, Some("mine"), Priority::HIGH_IDLE, go_on);
+    assert_eq!(source.name().as_deref(), Some("mine"));
+    assert_eq!(source.priority(), Priority::HIGH_IDLE.into_glib());
+    let source = a.create_watch_full_local(IN, None, Priority::LOW, go_on);
+    assert_eq!(source.name().as_deref(), Some("the client"));
+    assert_eq!(source.priority(), Priority::LOW.into_glib());
+}
+
+#[test]
+fn a_watch_can_be_made_first_and_attached_later() {
+    let (a, _b) = readable_pair();
+    let context = MainContext::new();
+    let seen = Rc::new(Cell::new(0));
+    let count = seen.clone();
+    let counting = move |_: &ChannelSocket, _| {
+        count.set(count.get() + 1);
+        Break
+    };
+    let source = a.create_watch_full_local(IN, None, Priority::DEFAULT, counting);
+    assert!(iterations(&context) <= FEW);
+    assert_eq!(seen.get(), 0);
+    source.attach(Some(&context));
+    iterate_until(&context, || source.is_destroyed());
+    assert_eq!(seen.get(), 1);
+}
+
+#[test]
+fn the_id_of_a_watch_is_that_of_its_context() {
+    let (a, _b) = readable_pair();
+    let context = MainContext::new();
+    for id in [
+        a.add_watch_full(IN, go_on, Some(&context)),
+        a.add_watch_full_local(IN, go_on, Some(&context)),
+    ] {
+        let source = context.find_source_by_id(&id).expect("attached");
+        assert!(context.iteration(true), "the watch is dispatched");
+        source.destroy();
+    }
+    assert!(!context.pending());
+}
+
+#[test]
+fn a_local_watch_refuses_a_context_of_another_thread() {
+    let context = MainContext::new();
+    let _mine = context.acquire().expect("nobody has it");
+    let (a, _b) = nonblocking_pair();
+    let elsewhere = context.clone();
+    let refused = thread::spawn(move || {
+        a.add_watch_full_local(IN, go_on, Some(&elsewhere));
+    });
+    assert!(refused.join().is_err());
+}
+
+#[test]
+fn a_watch_attached_by_another_thread_is_seen_by_a_context_that_polls() {
+    let context = MainContext::new();
+    let main_loop = glib::MainLoop::new(Some(&context), false);
+    let (running, quit) = (main_loop.clone(), main_loop.clone());
+    let (started, runs) = mpsc::channel();
+    context.invoke(move || started.send(()).expect("it is awaited"));
+    let runner = thread::spawn(move || running.run());
+    runs.recv_timeout(PATIENCE).expect("the loop runs");
+    let (a, _b) = readable_pair();
+    let (told, tells) = mpsc::channel();
+    let tell = move |_: &ChannelSocket, condition| {
+        told.send(condition).expect("it is awaited");
+        quit.quit();
+        Break
+    };
+    a.add_watch_source(IN, tell, Some(&context));
+    assert_eq!(tells.recv_timeout(PATIENCE), Ok(IN));
+    runner.join().expect("the loop ends");
+}
+
+#[test]
+fn a_watch_of_a_closed_channel_is_told_nval_once() {
+    let (a, _b) = nonblocking_pair();
+    let (read, _write) = ChannelFile::pipe().expect("a pipe");
+    let null = ChannelNull::new();
+    for channel in [a.upcast::<Channel>(), read.upcast(), null.upcast()] {
+        channel.close().expect("closes");
+        assert_eq!(Watch::new(&channel, IN | OUT, go_on).ended(), [NVAL]);
+    }
+}
+
+#[test]
+fn memory_and_nothing_are_always_ready() {
+    for channel in [
+        ChannelBuffer::new(0).upcast::<Channel>(),
+        ChannelNull::new().upcast(),
+    ] {
+        for asked in [IN, OUT, IN | OUT] {
+            assert_eq!(Watch::new(&channel, asked, go_on).called(3), [asked; 3]);
+        }
+    }
+}
+
+mod imp {
+    use std::{os::fd::RawFd, sync::OnceLock};
+
+    use glib::{IOCondition, Source};
+    use qio::{prelude::*, subclass::prelude::*};
+
+    /// Waits for one descriptor to read and another one to write.
+    #[derive(Default)]
+    pub struct FdPair {
+        pub(super) fds: OnceLock<(RawFd, Option<RawFd>)>,
+    }
+
+    #[glib::object_subclass]
+    impl ObjectSubclass for FdPair {
+        const NAME: &'static str = "TestWatchFdPair";
+        type Type = super::FdPair;
+        type ParentType = qio::Channel;
+    }
+
+    impl ObjectImpl for FdPair {}
+
+    impl ChannelImpl for FdPair {
+        fn create_watch(&self, condition: IOCondition) -> Source {
+            match *self.fds.get().expect("set at first") {
+                (both, None) => self.obj().create_fd_watch(both, condition),
+                (read, Some(write)) => self.obj().create_fd_pair_watch(read, write, condition),
+            }
+        }
+    }
+}
+
+glib::wrapper! {
+    pub struct FdPair(ObjectSubclass<imp::FdPair>) @extends Channel;
+}
+
+fn fd_pair(read: RawFd, write: Option<RawFd>) -> FdPair {
+    use glib::subclass::prelude::ObjectSubclassIsExt;
+    let channel: FdPair = glib::Object::new();
+    channel.imp().fds.set((read, write)).expect("new");
+    channel
+}
+
+#[test]
+fn a_descriptor_watch_tells_of_both_directions() {
+    let (a, b) = nonblocking_pair();
+    let channel = fd_pair(a.fd(), None);
+    assert_eq!(Watch::new(&channel, IN | OUT, go_on).called(1), [OUT]);
+    b.write_all(b"x").expect("there is room");
+    assert_eq!(Watch::new(&channel, IN | OUT, go_on).called(1), [IN | OUT]);
+    let twice = fd_pair(a.fd(), Some(a.fd()));
+    assert_eq!(Watch::new(&twice, IN | OUT, go_on).called(1), [IN | OUT]);
+}
+
+#[test]
+fn a_watch_of_two_descriptors_tells_of_each_its_own_direction() {
+    let (readable, _peer) = readable_pair();
+    let (full, _reader) = nonblocking_pair();
+    fill(&full);
+    let (quiet, _silent) = nonblocking_pair();
+    let cases = [
+        (&readable, &full, IN),
+        (&quiet, &readable, OUT),
+        (&readable, &quiet, IN | OUT),
+    ];
+    for (read, write, expected) in cases {
+        let channel = fd_pair(read.fd(), Some(write.fd()));
+        assert_eq!(Watch::new(&channel, IN | OUT, go_on).called(1), [expected]);
+    }
+}
+
+#[test]
+fn a_watch_without_a_descriptor_is_told_nval_once() {
+    for channel in [
+        fd_pair(-1, None),
+        fd_pair(-1, Some(-1)),
+        fd_pair(-2, Some(-1)),
+    ] {
+        assert_eq!(Watch::new(&channel, IN | OUT, go_on).ended(), [NVAL]);
+    }
+}
+
+#[test]
+fn a_watch_of_two_descriptors_serves_the_one_that_is_there() {
+    let (a, _b) = readable_pair();
+    let reader = fd_pair(a.fd(), Some(-1));
+    assert_eq!(Watch::new(&reader, IN, go_on).called(2), [IN; 2]);
+    let writer = fd_pair(-1, Some(a.fd()));
+    assert_eq!(Watch::new(&writer, OUT, go_on).called(2), [OUT; 2]);
+}

@@ -3,6 +3,7 @@
 pub(crate) mod alone;
 pub(crate) mod fds;
 pub(crate) mod pattern;
+pub(crate) mod signals;
 
 use std::{
     sync::mpsc,

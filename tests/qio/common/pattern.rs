@@ -13,7 +13,11 @@ const SIZE: usize = 4_194;
 /// 250 buffers of 4,194 bytes: of a size that fits no page, with no two alike.
 fn buffers() -> Vec<Vec<u8>> {
     (0..BUFFERS)
-        .map(|i| (0..SIZE).map(|j| ((i * 31 + j * 7 + j / 256) % 251) as u8).collect())
+        .map(|i| {
+            (0..SIZE)
+                .map(|j| ((i * 31 + j * 7 + j / 256) % 251) as u8)
+                .collect()
+        })
         .collect()
 }
 
@@ -37,7 +41,10 @@ pub(crate) fn transfer(
             from.writev_all(&iov).expect("all is written");
             finish(from);
         });
-        let mut iov: Vec<_> = received.iter_mut().map(|buf| IoSliceMut::new(buf)).collect();
+        let mut iov: Vec<_> = received
+            .iter_mut()
+            .map(|buf| IoSliceMut::new(buf))
+            .collect();
         to.readv_all(&mut iov).expect("all is read");
     });
     for (i, (sent, received)) in sent.iter().zip(&received).enumerate() {

@@ -1,0 +1,141 @@
+//! Listening: the file of a unix path, and sockets that others have too.
+
+use std::{fs, os::unix::net::UnixListener, thread};
+
+use qio::{ChannelSocket, prelude::*};
+
+use super::{abstract_name, unix, v4};
+use crate::common::in_time;
+
+#[test]
+fn a_unix_path_is_removed_by_close() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("socket");
+    let listener = ChannelSocket::listen(&unix(&path), 1).expect("listens");
+    assert!(path.exists());
+    listener.close().expect("closed");
+    assert!(!path.exists());
+    // The name is free, and is not removed twice.
+    let next = ChannelSocket::listen(&unix(&path), 1).expect("listens");
+    drop(listener);
+    assert!(path.exists());
+    drop(next);
+}
+
+#[test]
+fn a_unix_path_is_removed_by_dropping_the_channel() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("socket");
+    drop(ChannelSocket::listen(&unix(&path), 1).expect("listens"));
+    assert!(!path.exists());
+}
+
+#[test]
+fn another_file_in_its_place_is_left_alone() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("socket");
+    let listener = ChannelSocket::listen(&unix(&path), 1).expect("listens");
+    // The socket keeps its inode under another name, so that the new file has another one.
+    fs::rename(&path, directory.path().join("moved")).expect("moved away");
+    fs::write(&path, "not ours").expect("written");
+    listener.close().expect("closed");
+    assert_eq!(fs::read_to_string(&path).expect("still there"), "not ours");
+}
+
+#[test]
+fn a_path_that_is_gone_already_is_no_error() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("socket");
+    let listener = ChannelSocket::listen(&unix(&path), 1).expect("listens");
+    fs::remove_file(&path).expect("removed");
+    listener.close().expect("closed");
+}
+
+#[test]
+fn the_path_of_an_adopted_socket_is_left_alone() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("socket");
+    for explicit in [true, false] {
+        let theirs = UnixListener::bind(&path).expect("bound");
+        let listener = ChannelSocket::new_fd(theirs.into()).expect("a socket");
+        if explicit {
+            listener.close().expect("closed");
+        }
+        drop(listener);
+        fs::remove_file(&path).expect("still there");
+    }
+}
+
+#[test]
+fn an_accepted_connection_leaves_the_path_alone() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("socket");
+    let (_listener, client, server) = super::connection(&unix(&path));
+    drop((client, server));
+    assert!(path.exists());
+}
+
+#[test]
+fn an_abstract_name_is_free_after_close() {
+    for _ in 0..3 {
+        let listener = ChannelSocket::listen(&abstract_name("again"), 1).expect("listens");
+        listener.close().expect("closed");
+    }
+}
+
+#[test]
+fn closing_an_adopted_listener_does_not_end_it_for_others() {
+    in_time(|| {
+        let listener = ChannelSocket::listen(&v4(), 4).expect("listens");
+        let address = listener.local_address().expect("an address");
+        let duplicate = listener
+            .with_fd(|fd| fd.try_clone_to_owned())
+            .expect("open");
+        let adopted = ChannelSocket::new_fd(duplicate.expect("a duplicate")).expect("a socket");
+        thread::scope(|scope| {
+            let accepting = scope.spawn(|| adopted.accept());
+            // Whether that has blocked already makes no difference to the others.
+            adopted.close().expect("closed");
+            accepting.join().expect("it returns").expect_err("closed");
+        });
+        let client = ChannelSocket::connect(&address).expect("still listens");
+        let server = listener.accept().expect("accepts");
+        client.write_all(b"x").expect("written");
+        server.read_all(&mut [0]).expect("read");
+    });
+}
+
+#[test]
+fn the_queue_holds_connections_until_they_are_accepted() {
+    let listener = ChannelSocket::listen(&v4(), 8).expect("listens");
+    let address = listener.local_address().expect("an address");
+    let clients: Vec<_> = (0..5u8)
+        .map(|i| {
+            let client = ChannelSocket::connect(&address).expect("connects");
+            client.write_all(&[i]).expect("written");
+            client
+        })
+        .collect();
+    let mut seen: Vec<_> = (0..5)
+        .map(|_| {
+            let server = listener.accept().expect("accepts");
+            let mut byte = [0];
+            server.read_all(&mut byte).expect("read");
+            byte[0]
+        })
+        .collect();
+    seen.sort_unstable();
+    assert_eq!(seen, [0, 1, 2, 3, 4]);
+    drop(clients);
+}
+
+#[test]
+fn an_interrupted_client_does_not_end_the_listener() {
+    let listener = ChannelSocket::listen(&v4(), 8).expect("listens");
+    let address = listener.local_address().expect("an address");
+    drop(ChannelSocket::connect(&address).expect("connects"));
+    let client = ChannelSocket::connect(&address).expect("connects");
+    let servers = [listener.accept(), listener.accept()];
+    assert!(servers.iter().all(Result::is_ok));
+    drop(client);
+}
