@@ -149,8 +149,14 @@ pub struct QIOChannelClass {
         ) -> ssize_t,
     >,
 
-    pub padding: [gpointer; 12],
+    /// Padding to C: what a class promises to the base class. See [`CHECKS_CLOSED`].
+    pub(crate) promises: usize,
+    pub padding: [gpointer; 11],
 }
+
+/// The class fails by itself when it is read or written after it was closed: the base class
+/// need not look, which would be one look more at every read and write.
+pub(crate) const CHECKS_CLOSED: usize = 1;
 
 // SAFETY: `repr(C)`, and it begins with the instance of the parent type.
 unsafe impl InstanceStruct for QIOChannel {

@@ -17,19 +17,11 @@ use super::{
 };
 use crate::{types::Feature, watch::Waiters};
 
-/// The channel has been closed: no slot is called any more.
-pub(super) const CLOSED: u32 = 1;
-/// Reading goes by `io_read_bytes`.
-pub(super) const READS_BYTES: u32 = 2;
-/// Writing goes by `io_write_bytes`.
-pub(super) const WRITES_BYTES: u32 = 4;
-
 /// The state of the base class. Nothing here is locked while a slot runs.
 #[derive(Debug, Default)]
 pub struct Channel {
-    /// What is out of the ordinary about this channel: [`CLOSED`], [`READS_BYTES`] and
-    /// [`WRITES_BYTES`]. Read at every operation, so that nothing else need be.
-    unusual: AtomicU32,
+    /// No slot is called any more.
+    closed: AtomicBool,
     name: Mutex<Option<glib::GString>>,
     features: AtomicU32,
     /// Inverted, so that a new channel is blocking.
@@ -83,14 +75,6 @@ impl ObjectImpl for Channel {
             ]
         });
         &PROPERTIES
-    }
-
-    fn constructed(&self) {
-        self.parent_constructed();
-        let (reads, writes) = Slots::of(&self.obj()).by_bytes();
-        let reads = if reads { READS_BYTES } else { 0 };
-        let writes = if writes { WRITES_BYTES } else { 0 };
-        self.unusual.fetch_or(reads | writes, Ordering::Release);
     }
 
     fn property(&self, _id: usize, pspec: &ParamSpec) -> glib::Value {
@@ -158,18 +142,14 @@ impl Channel {
     }
 
     #[inline]
-    pub(super) fn unusual(&self) -> u32 {
-        self.unusual.load(Ordering::Acquire)
-    }
-
     pub(crate) fn is_closed(&self) -> bool {
-        self.unusual() & CLOSED != 0
+        self.closed.load(Ordering::Acquire)
     }
 
-    /// Lets nobody begin anything from now on, and wakes all who wait. A class that takes its
-    /// time to close may call this as soon as waiting has become pointless.
+    /// Lets nobody begin anything from now on, and wakes all who wait. A class whose descriptors
+    /// get free as it closes calls this before: waiters must not look at a stranger's.
     pub(crate) fn mark_closed(&self) {
-        self.unusual.fetch_or(CLOSED, Ordering::AcqRel);
+        self.closed.store(true, Ordering::Release);
         self.waiters.close();
     }
 

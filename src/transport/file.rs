@@ -12,7 +12,12 @@ use glib::{IOCondition, ParamSpec, prelude::*, subclass::prelude::*};
 
 use super::fd_slot::FdSlot;
 use crate::{
-    channel::{Channel, ChannelImpl, ffi::derived_class, leased_watch, stream::std_io},
+    channel::{
+        Channel, ChannelImpl,
+        ffi::{CHECKS_CLOSED, derived_class},
+        leased_watch,
+        stream::std_io,
+    },
     error::{explain, not_supported},
     sys::{
         file::{self, Kind},
@@ -38,6 +43,10 @@ mod imp {
         type ParentType = Channel;
         type Class = QIOChannelFileClass;
         type Instance = QIOChannelFile;
+
+        fn class_init(class: &mut Self::Class) {
+            class.parent_class.promises |= CHECKS_CLOSED;
+        }
     }
 
     impl ObjectImpl for ChannelFile {

@@ -16,7 +16,10 @@ use glib::{IOCondition, ParamSpec, subclass::prelude::*};
 use super::fd_slot::FdSlot;
 use crate::{
     channel::{
-        Channel, ChannelExt as _, ChannelImpl, ffi::derived_class, leased_watch, stream::std_io,
+        Channel, ChannelExt as _, ChannelImpl,
+        ffi::{CHECKS_CLOSED, derived_class},
+        leased_watch,
+        stream::std_io,
     },
     error::{explain, from_glib_error, io_error, not_supported},
     sys::{address::Native, file, scm, socket},
@@ -77,6 +80,10 @@ mod imp {
         type ParentType = Channel;
         type Class = QIOChannelSocketClass;
         type Instance = QIOChannelSocket;
+
+        fn class_init(class: &mut Self::Class) {
+            class.parent_class.promises |= CHECKS_CLOSED;
+        }
     }
 
     impl ObjectImpl for ChannelSocket {

@@ -19,7 +19,6 @@ use crate::{
     channel::{
         Channel,
         ffi::{self, QIOChannel, QIOChannelClass},
-        imp,
     },
     error::{closed, invalid, io_error, not_supported},
     types::{Feature, ReadFlags, Readiness, Shutdown, WriteFlags},
@@ -41,15 +40,8 @@ impl<'a> Slots<'a> {
         let ioc: *mut QIOChannel = channel.as_ptr();
         // SAFETY: an instance of QIOChannel has a class that begins with a
         // QIOChannelClass, and classes of static types are never freed.
-        let class = unsafe { &*class_of(ioc) };
+        let class = unsafe { &*(*ioc).parent_instance.g_type_instance.g_class.cast() };
         Self { ioc, class }
-    }
-
-    /// Whether what the channel knows of its own class is true of this one.
-    #[inline]
-    fn is_own_class(self) -> bool {
-        // SAFETY: the channel is alive.
-        ptr::eq(self.class, unsafe { class_of(self.ioc) })
     }
 
     /// The slots of the parent of `T`'s class.
@@ -75,39 +67,6 @@ impl<'a> Slots<'a> {
         unsafe { from_glib_borrow(self.ioc) }
     }
 
-    /// Whether reading goes by `io_read_bytes`, and writing by `io_write_bytes`.
-    pub(crate) fn by_bytes(self) -> (bool, bool) {
-        (
-            pairs::bytes_read(self.class),
-            pairs::bytes_write(self.class),
-        )
-    }
-
-    /// Whether reading, or writing, goes by bytes. Fails on a closed channel.
-    #[inline]
-    fn begin(self, which: u32) -> io::Result<bool> {
-        match self.channel().imp().unusual() {
-            0 if self.is_own_class() => Ok(false),
-            unusual => self.begin_unusual(unusual, which),
-        }
-    }
-
-    #[cold]
-    fn begin_unusual(self, unusual: u32, which: u32) -> io::Result<bool> {
-        if unusual & imp::CLOSED != 0 {
-            return Err(closed());
-        }
-        if !self.is_own_class() {
-            let (reads, writes) = self.by_bytes();
-            return Ok(if which == imp::READS_BYTES {
-                reads
-            } else {
-                writes
-            });
-        }
-        Ok(unusual & which != 0)
-    }
-
     #[inline]
     pub(crate) fn readv(
         self,
@@ -115,15 +74,15 @@ impl<'a> Slots<'a> {
         fds: Option<&mut Vec<OwnedFd>>,
         flags: ReadFlags,
     ) -> io::Result<usize> {
-        let by_bytes = self.begin(imp::READS_BYTES)?;
+        self.begin()?;
         self.check_read(fds.is_some(), flags)?;
         let room = iov
             .iter()
             .fold(0, |sum: usize, buf| sum.saturating_add(buf.len()));
         if room == 0 {
-            return Ok(0);
+            return self.check_open().map(|()| 0);
         }
-        let result = if by_bytes {
+        let result = if pairs::bytes_read(self.class) {
             pairs::readv_by_bytes(self, iov, fds, flags)
         } else {
             self.slot_readv(iov, room, fds, flags)
@@ -141,12 +100,12 @@ impl<'a> Slots<'a> {
         let size = iov
             .iter()
             .fold(0, |sum: usize, buf| sum.saturating_add(buf.len()));
-        let by_bytes = self.begin(imp::WRITES_BYTES)?;
+        self.begin()?;
         self.check_write(size, !fds.is_empty(), flags)?;
         if size == 0 {
-            return Ok(0);
+            return self.check_open().map(|()| 0);
         }
-        let result = if by_bytes {
+        let result = if pairs::bytes_write(self.class) {
             pairs::writev_by_bytes(self, iov, fds, flags)
         } else {
             self.slot_writev(iov, size, fds, flags)
@@ -160,12 +119,12 @@ impl<'a> Slots<'a> {
         fds: Option<&mut Vec<OwnedFd>>,
         flags: ReadFlags,
     ) -> io::Result<glib::Bytes> {
-        let by_bytes = self.begin(imp::READS_BYTES)?;
+        self.begin()?;
         self.check_read(fds.is_some(), flags)?;
         if count == 0 {
-            return Ok(glib::Bytes::from_static(&[]));
+            return self.check_open().map(|()| glib::Bytes::from_static(&[]));
         }
-        if by_bytes {
+        if pairs::bytes_read(self.class) {
             self.slot_read_bytes(count, fds, flags)
         } else {
             pairs::read_bytes_by_iov(self, count, fds, flags)
@@ -178,12 +137,12 @@ impl<'a> Slots<'a> {
         fds: &[BorrowedFd<'_>],
         flags: WriteFlags,
     ) -> io::Result<usize> {
-        let by_bytes = self.begin(imp::WRITES_BYTES)?;
+        self.begin()?;
         self.check_write(bytes.len(), !fds.is_empty(), flags)?;
         if bytes.is_empty() {
-            return Ok(0);
+            return self.check_open().map(|()| 0);
         }
-        if by_bytes {
+        if pairs::bytes_write(self.class) {
             self.slot_write_bytes(bytes, fds, flags)
         } else {
             self.slot_writev(&[IoSlice::new(bytes)], bytes.len(), fds, flags)
@@ -462,7 +421,19 @@ impl<'a> Slots<'a> {
     }
 
     fn check_open(self) -> io::Result<()> {
-        self.begin(0).map(drop)
+        match self.channel().imp().is_closed() {
+            true => Err(closed()),
+            false => Ok(()),
+        }
+    }
+
+    /// As [`check_open`](Self::check_open), before a read or a write, where it counts.
+    #[inline]
+    fn begin(self) -> io::Result<()> {
+        if self.class.promises & ffi::CHECKS_CLOSED != 0 {
+            return Ok(());
+        }
+        self.check_open()
     }
 
     /// What an operation that met with a close in another thread ran into.
@@ -566,15 +537,6 @@ impl<'a> Slots<'a> {
             &format!("Unable to {action} {label}: the class reports {count} bytes of {most}"),
         )
     }
-}
-
-/// # Safety
-///
-/// `ioc` must be a live channel.
-#[inline]
-unsafe fn class_of(ioc: *mut QIOChannel) -> *const QIOChannelClass {
-    // SAFETY: every instance begins with the address of its class.
-    unsafe { (*ioc).parent_instance.g_type_instance.g_class.cast() }
 }
 
 /// Calls a slot with a place for its error, and takes the error over.
