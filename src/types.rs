@@ -1,6 +1,6 @@
 //! The small values that every room speaks: features, directions, flags, readiness.
 
-use std::os::fd::RawFd;
+use std::{ops::Deref, os::fd::RawFd};
 
 /// What a channel can do beyond reading and writing. The bits are `1 << n`, where `n` is the
 /// number that QEMU gives the feature.
@@ -111,4 +111,11 @@ pub enum Readiness {
     /// [`ChannelImpl::create_watch`](crate::subclass::prelude::ChannelImpl::create_watch)
     /// fires: the channel has no descriptor to tell.
     Watch,
+}
+
+/// How many bytes a list of buffers has. Lists of C may name the same memory many times.
+#[inline]
+pub(crate) fn total_len<B: Deref<Target = [u8]>>(iov: &[B]) -> usize {
+    iov.iter()
+        .fold(0, |sum: usize, buf| sum.saturating_add(buf.len()))
 }

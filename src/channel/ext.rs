@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     types::{Feature, ReadFlags, Shutdown, WriteFlags},
-    watch::{WatchedFd, dress},
+    watch::{Fds, WatchedFd, dress},
 };
 
 /// The methods of every [`Channel`].
@@ -515,12 +515,13 @@ pub trait ChannelExt: IsA<Channel> + 'static {
     /// while the source lives; a negative one makes a watch that fires `NVAL`.
     #[doc(alias = "qio_channel_create_fd_watch")]
     fn create_fd_watch(&self, fd: RawFd, condition: IOCondition) -> glib::Source {
-        let fd = (fd >= 0).then(|| WatchedFd::unleased(fd));
-        ready::fd_watch(self.as_ref(), condition, fd, None)
+        let fds = (fd >= 0).then(|| Fds::Both(WatchedFd::unleased(fd)));
+        ready::fd_watch(self.as_ref(), condition, fds)
     }
 
     /// As [`create_fd_watch`](Self::create_fd_watch), with one descriptor to read from and
-    /// another one to write to.
+    /// another one to write to. A direction
+    /// with a negative one has hung up; two negative ones make a watch that fires `NVAL`.
     #[doc(alias = "qio_channel_create_fd_pair_watch")]
     fn create_fd_pair_watch(
         &self,
@@ -533,7 +534,9 @@ pub trait ChannelExt: IsA<Channel> + 'static {
         }
         let [read, write] =
             [read_fd, write_fd].map(|fd| (fd >= 0).then(|| WatchedFd::unleased(fd)));
-        ready::fd_watch(self.as_ref(), condition, read, write)
+        let none = read.is_none() && write.is_none();
+        let fds = (!none).then_some(Fds::Pair(read, write));
+        ready::fd_watch(self.as_ref(), condition, fds)
     }
 
     /// Calls `func` when the name changes.

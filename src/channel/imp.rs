@@ -20,7 +20,7 @@ use crate::{types::Feature, watch::Waiters};
 /// The state of the base class. Nothing here is locked while a slot runs.
 #[derive(Debug, Default)]
 pub struct Channel {
-    /// No slot is called any more.
+    /// Nothing is read, written or changed any more.
     closed: AtomicBool,
     name: Mutex<Option<glib::GString>>,
     features: AtomicU32,

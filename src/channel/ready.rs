@@ -3,7 +3,6 @@
 use std::{
     cell::Cell,
     io,
-    os::fd::RawFd,
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
@@ -16,7 +15,7 @@ use crate::{
     error::{invalid, io_error},
     sys::SharedFd,
     types::Readiness,
-    watch,
+    watch::{self, ALWAYS, Fds, WatchedFd},
 };
 
 /// Blocks until one of the conditions, or one that is always told, is there.
@@ -30,14 +29,20 @@ pub(super) fn wait(
     }
     // A time too far away to be told is no deadline.
     let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    let waiters = &channel.imp().waiters;
     loop {
+        // Before asking: who changes the answer calls for another look.
+        let seen = waiters.changes();
         let got = if channel.imp().is_closed() {
             IOCondition::NVAL
         } else {
             match what_to_wait_for(channel, condition) {
-                Readiness::Now => condition,
-                Readiness::Fd(fd, wanted) => poll(channel, condition, fd, wanted, deadline)?,
-                Readiness::Watch => iterate_until(channel, condition, deadline),
+                Readiness::Now if !(condition - ALWAYS).is_empty() => condition - ALWAYS,
+                Readiness::Fd(fd, wanted) => {
+                    let got = waiters.block_on(fd, wanted, deadline, seen)?;
+                    meaning(got, wanted, condition)
+                }
+                Readiness::Now | Readiness::Watch => iterate_until(channel, condition, deadline),
             }
         };
         if !got.is_empty() {
@@ -53,29 +58,26 @@ pub(super) fn wait(
     }
 }
 
-/// Polls a descriptor, and tells what its conditions mean for the channel.
-fn poll(
-    channel: &Channel,
-    condition: IOCondition,
-    fd: RawFd,
-    wanted: IOCondition,
-    deadline: Option<Instant>,
-) -> io::Result<IOCondition> {
-    let got = channel.imp().waiters.block_on(fd, wanted, deadline)?;
-    if wanted != condition && got.intersects(wanted - watch::ALWAYS) {
-        Ok(condition | (got & watch::ALWAYS))
+/// What the conditions of a descriptor mean for the channel, which may need another direction.
+fn meaning(got: IOCondition, wanted: IOCondition, condition: IOCondition) -> IOCondition {
+    if wanted != condition && got.intersects(wanted - ALWAYS) {
+        (condition - ALWAYS) | (got & ALWAYS)
     } else {
-        Ok(got)
+        got
     }
 }
 
 /// One descriptor if one tells it all; two directions may need two.
 fn what_to_wait_for(channel: &Channel, condition: IOCondition) -> Readiness {
     let slots = Slots::of(channel);
-    let write = condition & IOCondition::OUT;
-    let read = condition - write;
+    let [read, write] = watch::directions(condition).map(|side| side - ALWAYS);
     if write.is_empty() || read.is_empty() {
-        return slots.wait_fd(condition);
+        let answer = slots.wait_fd(watch::question(condition));
+        return match answer {
+            // Errors and hang-ups are told without being asked for.
+            Readiness::Fd(fd, _) if (condition - ALWAYS).is_empty() => Readiness::Fd(fd, condition),
+            answer => answer,
+        };
     }
     match (slots.wait_fd(read), slots.wait_fd(write)) {
         (Readiness::Fd(a, for_read), Readiness::Fd(b, for_write))
@@ -112,8 +114,12 @@ fn iterate_until(
         alarm.attach(Some(&context));
         alarm
     });
-    while got.get().is_empty() && deadline.is_none_or(|deadline| Instant::now() < deadline) {
-        context.iteration(true);
+    loop {
+        let late = deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        context.iteration(!late);
+        if late || !got.get().is_empty() {
+            break;
+        }
     }
     source.destroy();
     if let Some(alarm) = alarm {
@@ -157,33 +163,31 @@ pub(super) fn attach_local(
     source.attach(Some(&context))
 }
 
-/// A watch on descriptors of the channel's own. The watch keeps their numbers from being
-/// used for anything else. `None` for a closed one.
+/// A watch on descriptors of the channel's own: for reading and for writing. The watch keeps their
+/// numbers from being used for anything else.
 pub(crate) fn leased_watch(
     channel: &Channel,
     condition: IOCondition,
     read: Option<&Arc<SharedFd>>,
     write: Option<&Arc<SharedFd>>,
 ) -> glib::Source {
-    let same = matches!((read, write), (Some(a), Some(b)) if Arc::ptr_eq(a, b));
-    let read = read.and_then(SharedFd::lease).map(Into::into);
-    let write = if same {
-        None
-    } else {
-        write.and_then(SharedFd::lease).map(Into::into)
+    let lease = |fd: &Arc<SharedFd>| fd.lease().map(WatchedFd::from);
+    let fds = match (read, write) {
+        (None, None) => None,
+        (Some(a), Some(b)) if Arc::ptr_eq(a, b) => lease(a).map(Fds::Both),
+        (read, write) => Some(Fds::Pair(read.and_then(lease), write.and_then(lease))),
     };
-    fd_watch(channel, condition, read, write)
+    fd_watch(channel, condition, fds)
 }
 
-/// A watch on descriptors that stay the same.
+/// A watch on descriptors that stay the same; on none, one that says so at once.
 pub(super) fn fd_watch(
     channel: &Channel,
     condition: IOCondition,
-    read: Option<watch::WatchedFd>,
-    write: Option<watch::WatchedFd>,
+    fds: Option<Fds>,
 ) -> glib::Source {
-    channel.watched(|watched| match (read, write) {
-        (None, None) => watch::broken(watched, condition),
-        (read, write) => watch::on_fds(watched, condition, read, write),
+    channel.watched(|watched| match fds {
+        Some(fds) => watch::on_fds(watched, condition, fds),
+        None => watch::broken(watched, condition),
     })
 }

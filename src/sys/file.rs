@@ -82,12 +82,14 @@ pub(crate) fn identity(path: &Path) -> io::Result<(u64, u64)> {
 }
 
 /// Puts a dead file in the place of an open one: the number stays taken, but what it meant is
-/// closed, except for system calls that are under way. Those to come fail with `EBADF`.
+/// closed, except for system calls that are under way. Those to come fail: nothing can be read
+/// from or written to an epoll descriptor, and this one leads nowhere.
 pub(crate) fn bury(fd: BorrowedFd<'_>) {
+    use nix::sys::epoll::{Epoll, EpollCreateFlags};
     // Where no descriptor is to be had, the file is closed with its last user.
-    if let Ok(dead) = open(Path::new("/"), libc::O_PATH, 0) {
+    if let Ok(dead) = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC) {
         // SAFETY: both numbers are open, and nobody else closes them during the call.
-        unsafe { libc::dup3(dead.as_raw_fd(), fd.as_raw_fd(), libc::O_CLOEXEC) };
+        unsafe { libc::dup3(dead.0.as_raw_fd(), fd.as_raw_fd(), libc::O_CLOEXEC) };
     }
 }
 

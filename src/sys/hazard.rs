@@ -5,7 +5,7 @@ use std::{
     ptr,
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU32, AtomicUsize, Ordering},
     },
 };
 
@@ -79,22 +79,46 @@ fn list(mine: &Note) -> bool {
             .is_ok()
 }
 
-/// Makes the notes of all threads visible, and lets one thread at a time draw conclusions.
-pub(super) fn settling() -> MutexGuard<'static, ()> {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let settling = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    if barrier_registered() {
-        membarrier(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED);
-    }
-    settling
+/// The right of one thread at a time to draw conclusions from the notes of all threads.
+pub(super) struct Settling {
+    /// The barrier has worked: what is not noted is not used.
+    sure: bool,
+    _one_at_a_time: MutexGuard<'static, ()>,
 }
 
-/// Whether any thread notes that it uses this. To be asked while settling.
-pub(super) fn is_noted(address: usize) -> bool {
-    listed().iter().any(|note| {
-        // SAFETY: a note in the list is alive while the list is locked.
-        unsafe { (*note.0).0.load(Ordering::Acquire) == address }
-    })
+/// Makes the notes of all threads visible.
+pub(super) fn settling() -> Settling {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let one_at_a_time = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    // Nobody notes anything where the system has no barrier. It may also be taken away later, by
+    // a filter on system calls: then nobody knows.
+    let sure = !barrier_registered() || membarrier(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+    forget_other_threads_after_fork();
+    Settling {
+        sure,
+        _one_at_a_time: one_at_a_time,
+    }
+}
+
+impl Settling {
+    /// Whether any thread notes that it uses this, or could.
+    pub(super) fn may_be_noted(&self, address: usize) -> bool {
+        !self.sure
+            || listed().iter().any(|note| {
+                // SAFETY: a note in the list is alive while the list is locked.
+                unsafe { (*note.0).0.load(Ordering::Acquire) == address }
+            })
+    }
+}
+
+/// A forked child has one thread: the notes of the others will never be taken off the list.
+fn forget_other_threads_after_fork() {
+    static OWNER: AtomicU32 = AtomicU32::new(0);
+    let this = std::process::id();
+    let owner = OWNER.swap(this, Ordering::AcqRel);
+    if owner != this && owner != 0 {
+        MINE.with(|mine| listed().retain(|note| ptr::eq(note.0, mine)));
+    }
 }
 
 fn listed() -> MutexGuard<'static, Vec<NotePtr>> {

@@ -1,7 +1,7 @@
 //! Waiting for one descriptor in this thread.
 
 use std::{
-    cell::OnceCell,
+    cell::RefCell,
     io,
     os::fd::{AsRawFd, OwnedFd, RawFd},
     sync::Arc,
@@ -15,32 +15,40 @@ const LOOK_AROUND: Duration = Duration::from_millis(20);
 
 /// What another thread uses to end a poll of this one.
 #[derive(Debug)]
-pub(crate) struct Wakeup(OwnedFd);
+pub(crate) struct Wakeup {
+    eventfd: OwnedFd,
+    /// A forked child needs one of its own.
+    process: u32,
+}
 
 thread_local! {
-    static MINE: OnceCell<Arc<Wakeup>> = const { OnceCell::new() };
+    static MINE: RefCell<Option<Arc<Wakeup>>> = const { RefCell::new(None) };
 }
 
 impl Wakeup {
-    /// This thread's wake-up, made at its first wait. `None` where no descriptor
-    /// is to be had.
+    /// This thread's wake-up, made at its first wait. `None` where no descriptor is to be had,
+    /// or the thread is ending.
     pub(crate) fn of_this_thread() -> Option<Arc<Self>> {
-        MINE.with(|mine| {
-            if mine.get().is_none() {
-                let _ = mine.set(Arc::new(Self(file::eventfd().ok()?)));
+        let process = std::process::id();
+        let mine = |mine: &RefCell<Option<Arc<Self>>>| {
+            let mut mine = mine.borrow_mut();
+            if mine.as_ref().is_none_or(|mine| mine.process != process) {
+                let eventfd = file::eventfd().ok()?;
+                *mine = Some(Arc::new(Self { eventfd, process }));
             }
-            mine.get().cloned()
-        })
+            mine.clone()
+        };
+        MINE.try_with(mine).ok()?
     }
 
     pub(crate) fn wake(&self) {
         // A full counter is as good a wake-up as one more.
-        let _ = nix::unistd::write(&self.0, &1u64.to_ne_bytes());
+        let _ = nix::unistd::write(&self.eventfd, &1u64.to_ne_bytes());
     }
 
     /// Forgets wake-ups that came too late for the wait they were meant for.
     pub(crate) fn forget(&self) {
-        let _ = nix::unistd::read(&self.0, &mut [0; 8]);
+        let _ = nix::unistd::read(&self.eventfd, &mut [0; 8]);
     }
 }
 
@@ -60,7 +68,7 @@ pub(crate) fn poll(
             revents: 0,
         },
         libc::pollfd {
-            fd: wakeup.map_or(-1, |w| w.0.as_raw_fd()),
+            fd: wakeup.map_or(-1, |w| w.eventfd.as_raw_fd()),
             events: libc::POLLIN,
             revents: 0,
         },

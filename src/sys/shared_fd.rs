@@ -18,7 +18,7 @@ use std::{
     },
 };
 
-use super::hazard;
+use super::hazard::{self, Settling};
 
 /// Nobody may begin to use the descriptor any more.
 const CLOSED: usize = 1;
@@ -92,8 +92,9 @@ impl SharedFd {
             return Ok(());
         }
         {
-            let _settling = hazard::settling();
-            if !self.is_used() {
+            let settling = hazard::settling();
+            if !self.is_used(&settling) {
+                drop(settling);
                 return self.release();
             }
             self.count();
@@ -104,9 +105,9 @@ impl SharedFd {
         Ok(())
     }
 
-    /// Whether anybody uses it. Only while settling is the answer worth anything.
-    fn is_used(&self) -> bool {
-        self.state.load(Ordering::SeqCst) >= USER || hazard::is_noted(self.address())
+    /// Whether anybody uses it. Nobody begins to after `CLOSED`: "no" stays true.
+    fn is_used(&self, settling: &Settling) -> bool {
+        self.state.load(Ordering::SeqCst) >= USER || settling.may_be_noted(self.address())
     }
 
     fn address(&self) -> usize {
@@ -128,8 +129,8 @@ impl SharedFd {
     /// Releases the descriptor if it is closed and this was the last use.
     #[cold]
     fn settle(&self) {
-        let _settling = hazard::settling();
-        if !self.is_used() {
+        let used = self.is_used(&hazard::settling());
+        if !used {
             let _ = self.release();
         }
     }

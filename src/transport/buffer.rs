@@ -11,7 +11,7 @@ use glib::{ParamSpec, prelude::*, subclass::prelude::*};
 use crate::{
     channel::{Channel, ChannelImpl, ffi::derived_class, stream::std_io},
     error::{explain, invalid},
-    types::{Feature, ReadFlags, Readiness, WriteFlags},
+    types::{Feature, ReadFlags, Readiness, WriteFlags, total_len},
 };
 
 /// A growing piece of memory with one position for reading and writing.
@@ -39,7 +39,7 @@ impl Memory {
 
     /// Writes all or nothing; a gap before `offset` is filled with zeros.
     fn write_at(&mut self, offset: u64, iov: &[IoSlice<'_>]) -> io::Result<usize> {
-        let count: usize = iov.iter().map(|buf| buf.len()).sum();
+        let count = total_len(iov);
         let too_large = || {
             let action = format!("Unable to grow the memory to {offset} + {count} bytes");
             explain(io::Error::from_raw_os_error(libc::EFBIG), action)

@@ -131,11 +131,12 @@ impl FdSlot {
     ) -> io::Result<FdGuard<'_>> {
         let waiters = &channel.imp().waiters;
         loop {
+            let seen = waiters.changes();
             let fd = self.get()?;
             if !channel.is_blocking() {
                 return Ok(fd);
             }
-            let got = waiters.block_on(fd.as_fd().as_raw_fd(), condition, None)?;
+            let got = waiters.block_on(fd.as_fd().as_raw_fd(), condition, None, seen)?;
             if channel.is_closed() {
                 return Err(closed());
             }

@@ -168,7 +168,8 @@ glib::wrapper! {
     /// [`close`](crate::ChannelExt::close) makes a reader return, with an error that says
     /// closed, that another thread has blocked on an empty pipe or terminal, and a writer
     /// that waits for room. A large write to a pipe that has begun in blocking mode goes on
-    /// until the peer has read enough.
+    /// until the peer has read enough, and of several threads that read one pipe in blocking mode,
+    /// one that has lost the race for the data waits for more, or for the writer.
     ///
     /// # Properties
     ///
@@ -279,7 +280,8 @@ impl ChannelFile {
         self.imp().fd.number()
     }
 
-    /// Lends the descriptor to `f`: it stays open meanwhile, whoever closes the channel.
+    /// Lends the descriptor to `f`: its number stays reserved meanwhile. If another thread closes
+    /// the channel, it refers to nothing of use from then on.
     ///
     /// # Errors
     ///

@@ -9,7 +9,7 @@ use glib::{prelude::*, subclass::prelude::*};
 
 use crate::{
     channel::{Channel, ChannelImpl, ffi::derived_class, stream::std_io},
-    types::{Feature, ReadFlags, Readiness, WriteFlags},
+    types::{Feature, ReadFlags, Readiness, WriteFlags, total_len},
 };
 
 mod imp {
@@ -52,7 +52,7 @@ mod imp {
             _fds: &[BorrowedFd<'_>],
             _flags: WriteFlags,
         ) -> io::Result<usize> {
-            Ok(iov.iter().map(|buf| buf.len()).sum())
+            Ok(total_len(iov))
         }
 
         fn preadv(&self, _iov: &mut [IoSliceMut<'_>], _offset: u64) -> io::Result<usize> {
@@ -60,7 +60,7 @@ mod imp {
         }
 
         fn pwritev(&self, iov: &[IoSlice<'_>], _offset: u64) -> io::Result<usize> {
-            Ok(iov.iter().map(|buf| buf.len()).sum())
+            Ok(total_len(iov))
         }
 
         fn close(&self) -> io::Result<()> {

@@ -112,6 +112,12 @@ mod imp {
             &*PROPERTIES
         }
 
+        fn constructed(&self) {
+            self.parent_constructed();
+            let obj = self.obj();
+            obj.upcast_ref::<Channel>().add_features(Feature::SHUTDOWN);
+        }
+
         fn property(&self, _id: usize, pspec: &ParamSpec) -> glib::Value {
             let obj = self.obj();
             match pspec.name() {
@@ -202,7 +208,7 @@ mod imp {
             let traits = socket::traits(fd.as_fd())?;
             let blocking = file::is_blocking(fd.as_fd())?;
             self.fd.fill(fd)?;
-            let mut features = Feature::SHUTDOWN | Feature::READ_PEEK;
+            let mut features = Feature::READ_PEEK;
             features.set(Feature::LISTEN, traits.listening);
             features.set(Feature::FD_PASS, traits.unix && !traits.listening);
             let obj = self.obj();

@@ -3,10 +3,11 @@
 use std::ptr;
 
 use glib::{IOCondition, translate::*};
-use glib_sys::{GSource, GSourceFuncs};
+use glib_sys::{GSource, GSourceFuncs, gboolean};
 
 use super::{
     Watched,
+    callback::PlainFunc,
     source::{asking, is_ours, parent},
 };
 use crate::types::Readiness;
@@ -18,7 +19,6 @@ unsafe extern "C" {
     static g_unix_signal_funcs: GSourceFuncs;
     static g_unix_fd_source_funcs: GSourceFuncs;
     static g_io_watch_funcs: GSourceFuncs;
-    fn g_source_set_dummy_callback(source: *mut GSource);
 }
 
 /// Makes whatever `io_create_watch` returned fit for a `QIOChannelFunc`.
@@ -39,19 +39,40 @@ pub(crate) unsafe fn adopt(
     if source.is_null() {
         return broken(watched, condition);
     }
-    // SAFETY: the caller gives away a reference. The child gets a callback that
-    // does nothing but keep it, in place of whatever it had.
+    // SAFETY: the caller gives away a reference.
     unsafe {
         let source: glib::Source = from_glib_full(source);
+        match is_glibs(source.to_glib_none().0) {
+            true => adopt_any(watched, condition, source),
+            false => source,
+        }
+    }
+}
+
+/// Makes any source fit for a `QIOChannelFunc`: one that is no watch becomes the child of one.
+/// For sources from safe code, which knows nothing of callbacks of C.
+pub(crate) fn adopt_any(
+    watched: Watched<'_>,
+    condition: IOCondition,
+    source: glib::Source,
+) -> glib::Source {
+    // SAFETY: the source is alive. It gets a callback that does nothing but keep it, in place of
+    // whatever it had: one that ignores all arguments, however many there are.
+    unsafe {
         let raw: *mut GSource = source.to_glib_none().0;
-        if is_ours(raw) || !is_glibs(raw) {
+        if is_ours(raw) {
             return source;
         }
+        let keep = std::mem::transmute::<unsafe extern "C" fn() -> gboolean, PlainFunc>(keep);
+        glib_sys::g_source_set_callback(raw, Some(keep), ptr::null_mut(), None);
         let watch = parent(watched, condition);
-        g_source_set_dummy_callback(raw);
         glib_sys::g_source_add_child_source(watch.to_glib_none().0, raw);
         watch
     }
+}
+
+unsafe extern "C" fn keep() -> gboolean {
+    glib_sys::G_SOURCE_CONTINUE
 }
 
 /// A watch that fires `G_IO_NVAL` once: nothing can be waited for.

@@ -12,8 +12,8 @@ mod source;
 mod waiters;
 
 pub(crate) use callback::{set_callback, set_callback_local};
-pub(crate) use foreign::{adopt, broken};
-pub(crate) use source::{WatchedFd, asking, on_fds};
+pub(crate) use foreign::{adopt, adopt_any, broken};
+pub(crate) use source::{Fds, WatchedFd, asking, directions, on_fds, question};
 pub(crate) use waiters::Waiters;
 
 use std::sync::Arc;

@@ -90,7 +90,7 @@ struct State {
 struct Leg {
     poll: UnsafeCell<GPollFD>,
     /// The conditions of the channel that this descriptor tells of.
-    serves: Cell<IOCondition>,
+    serves: IOCondition,
     /// Whether GLib polls it.
     polled: Cell<bool>,
     lease: Option<FdLease>,
@@ -105,7 +105,7 @@ impl Leg {
                 events: serves.bits() as u16,
                 revents: 0,
             }),
-            serves: Cell::new(serves),
+            serves,
             polled: Cell::new(false),
             lease,
         }
@@ -126,12 +126,12 @@ impl Leg {
             let poll = self.poll.get();
             ((*poll).events, (*poll).revents)
         };
-        let serves = self.serves.get();
+        let serves = self.serves;
         let revents = IOCondition::from_bits_truncate(revents.into());
-        let same = u32::from(events) == serves.bits();
+        let same = u32::from(events) & !ALWAYS.bits() == (serves - ALWAYS).bits();
         let wanted = if same {
             revents & serves
-        } else if revents.bits() & u32::from(events) != 0 {
+        } else if revents.bits() & u32::from(events) & !ALWAYS.bits() != 0 {
             serves - ALWAYS
         } else {
             IOCondition::empty()
@@ -140,41 +140,49 @@ impl Leg {
     }
 }
 
-/// The conditions of the two directions: everything but writing, and writing.
-fn directions(condition: IOCondition) -> [IOCondition; 2] {
+/// The conditions by direction: reading, and writing. What is always told goes with one of them,
+/// and with reading if nothing else is asked for.
+pub(crate) fn directions(condition: IOCondition) -> [IOCondition; 2] {
     let write = condition & IOCondition::OUT;
-    [condition - write, write]
+    let read = condition - write;
+    if (read - ALWAYS).is_empty() && !write.is_empty() {
+        [IOCondition::empty(), condition]
+    } else {
+        [read, write]
+    }
 }
 
-/// A watch on descriptors that stay the same: one for everything but writing, one
-/// for writing. Where both have the same number, pass it once and `None`.
-pub(crate) fn on_fds(
-    watched: Watched<'_>,
-    condition: IOCondition,
-    read: Option<WatchedFd>,
-    write: Option<WatchedFd>,
-) -> glib::Source {
+/// What to ask an object about for these conditions of one direction.
+pub(crate) fn question(conditions: IOCondition) -> IOCondition {
+    match conditions - ALWAYS {
+        nothing if nothing.is_empty() => IOCondition::IN,
+        asked => asked,
+    }
+}
+
+/// The descriptors of a watch.
+#[derive(Debug)]
+pub(crate) enum Fds {
+    /// One tells of both directions.
+    Both(WatchedFd),
+    /// One for reading and one for writing; a direction without one has hung up.
+    Pair(Option<WatchedFd>, Option<WatchedFd>),
+}
+
+/// A watch on descriptors that stay the same.
+pub(crate) fn on_fds(watched: Watched<'_>, condition: IOCondition, fds: Fds) -> glib::Source {
     let [reads, writes] = directions(condition);
-    let legs = match (read, write) {
-        (Some(both), None) | (None, Some(both)) => {
-            [Leg::new(Some(both), condition), Leg::new(None, writes)]
+    let none = || Leg::new(None, IOCondition::empty());
+    let legs = match fds {
+        Fds::Both(fd) => [Leg::new(Some(fd), condition), none()],
+        Fds::Pair(_, write) if reads.is_empty() && !writes.is_empty() => {
+            [none(), Leg::new(write, writes)]
         }
-        (read, write) => {
-            let wanted = |fd, conditions: IOCondition, or: bool| {
-                Leg::new(
-                    if conditions.is_empty() && !or {
-                        None
-                    } else {
-                        fd
-                    },
-                    conditions,
-                )
-            };
-            [
-                wanted(read, reads, writes.is_empty()),
-                wanted(write, writes, false),
-            ]
+        Fds::Pair(read, write) if (condition - ALWAYS).is_empty() => {
+            [Leg::new(read.or(write), condition), none()]
         }
+        Fds::Pair(read, _) if writes.is_empty() => [Leg::new(read, reads), none()],
+        Fds::Pair(read, write) => [Leg::new(read, reads), Leg::new(write, writes)],
     };
     create(watched, condition, Feed::Fixed, legs)
 }
@@ -251,8 +259,12 @@ static FUNCS: Funcs = Funcs(GSourceFuncs {
 });
 
 /// Whether a source is one of these.
-pub(super) fn is_ours(source: *const GSource) -> bool {
-    // SAFETY: the caller has a source, whose functions do not change.
+///
+/// # Safety
+///
+/// `source` must be a live source.
+pub(super) unsafe fn is_ours(source: *const GSource) -> bool {
+    // SAFETY: the caller's promise; the functions of a source do not change.
     unsafe { ptr::eq((*source).source_funcs, &FUNCS.0) }
 }
 
@@ -331,16 +343,19 @@ unsafe fn drop_dead_legs(source: *mut GSource, state: &State) -> IOCondition {
 /// As for [`poll_leg`].
 unsafe fn ask_legs(source: *mut GSource, state: &State, ask: Ask) -> IOCondition {
     let mut ready = IOCondition::empty();
-    let nothing_asked = (state.condition & !ALWAYS).is_empty();
     for (i, leg) in state.legs.iter().enumerate() {
-        let serves = leg.serves.get();
-        if serves.is_empty() && !(nothing_asked && i == 0) {
+        let serves = leg.serves;
+        if serves.is_empty() && !(state.condition.is_empty() && i == 0) {
             continue;
         }
-        let (fd, events) = match ask(&state.object, serves) {
+        let (fd, events) = match ask(&state.object, question(serves)) {
+            // Errors and hang-ups are told without being asked for.
+            Readiness::Fd(fd, _) if fd >= 0 && (serves - ALWAYS).is_empty() => {
+                (fd, IOCondition::empty())
+            }
             Readiness::Fd(fd, events) if fd >= 0 => (fd, events),
             Readiness::Now => {
-                ready |= serves;
+                ready |= serves - ALWAYS;
                 (-1, IOCondition::empty())
             }
             // This watch is what the object would be watched by: nothing tells.
@@ -396,6 +411,10 @@ unsafe extern "C" fn dispatch(source: *mut GSource, func: GSourceFunc, data: gpo
     // documentation of every function that returns a watch demands.
     unsafe {
         let state = state(source);
+        // It has done its work when it brought us here; `prepare` looks for itself.
+        if glib_sys::g_source_get_ready_time(source) >= 0 {
+            glib_sys::g_source_set_ready_time(source, -1);
+        }
         if state.dispatching.get() {
             return G_SOURCE_CONTINUE;
         }
@@ -403,9 +422,6 @@ unsafe extern "C" fn dispatch(source: *mut GSource, func: GSourceFunc, data: gpo
             glib::g_warning!("Qio", "A watch was dispatched without a callback");
             return G_SOURCE_REMOVE;
         };
-        if glib_sys::g_source_get_ready_time(source) >= 0 {
-            glib_sys::g_source_set_ready_time(source, -1);
-        }
         let condition = found(state);
         if condition.is_empty() {
             return G_SOURCE_CONTINUE;
@@ -434,7 +450,7 @@ fn found(state: &State) -> IOCondition {
         return IOCondition::NVAL;
     }
     match state.feed {
-        Feed::Child => state.condition,
+        Feed::Child => state.condition - ALWAYS,
         _ => (state.prepared.get() | polled(state)) & (state.condition | ALWAYS),
     }
 }

@@ -4,7 +4,7 @@ use std::{
     io, ptr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Instant,
 };
@@ -20,6 +20,8 @@ use crate::sys::poll::{Wakeup, poll};
 pub(crate) struct Waiters {
     /// Set before anybody is woken, and never unset.
     closed: AtomicBool,
+    /// How often waiters have been told to look again. Changes while `waiting` is locked.
+    changes: AtomicUsize,
     waiting: Mutex<Waiting>,
 }
 
@@ -61,12 +63,20 @@ impl Waiters {
     pub(crate) fn close(&self) {
         let waiting = self.waiting();
         self.closed.store(true, Ordering::Release);
+        self.changes.fetch_add(1, Ordering::Release);
         waiting.wake();
     }
 
     /// Makes everybody look again: something has changed that no descriptor tells.
     pub(crate) fn wake(&self) {
-        self.waiting().wake();
+        let waiting = self.waiting();
+        self.changes.fetch_add(1, Ordering::Release);
+        waiting.wake();
+    }
+
+    /// To be read before asking what to wait for, and given to [`block_on`](Self::block_on).
+    pub(crate) fn changes(&self) -> usize {
+        self.changes.load(Ordering::Acquire)
     }
 
     /// Blocks this thread until the descriptor has one of the conditions, or the channel
@@ -76,10 +86,15 @@ impl Waiters {
         fd: i32,
         condition: IOCondition,
         deadline: Option<Instant>,
+        seen: usize,
     ) -> io::Result<IOCondition> {
         let wakeup = Wakeup::of_this_thread();
-        self.waiting().threads.extend(wakeup.clone());
-        let result = match self.is_closed() {
+        let outdated = {
+            let mut waiting = self.waiting();
+            waiting.threads.extend(wakeup.clone());
+            self.changes() != seen
+        };
+        let result = match outdated {
             true => Ok(0),
             false => poll(fd, condition.bits() as i16, wakeup.as_deref(), deadline),
         };

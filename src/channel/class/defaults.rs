@@ -281,23 +281,23 @@ pub(super) unsafe extern "C" fn set_aio_fd_handler(
     // once. The caller of the slot lets handlers and `opaque` live until replaced.
     unsafe {
         let channel = Channel::from_glib_borrow(ioc);
-        let new = [(io_read, IOCondition::IN), (io_write, IOCondition::OUT)].map(
-            |(handler, condition)| {
-                let source = Slots::of(&channel).create_watch(condition);
-                let data = Box::into_raw(Box::new((handler?, opaque)));
-                glib_sys::g_source_set_callback(
-                    source.to_glib_none().0,
-                    Some(std::mem::transmute::<HandlerCall, PlainCall>(call_handler)),
-                    data.cast(),
-                    Some(free_handler),
-                );
-                Some(source)
-            },
-        );
-        let old = std::mem::replace(&mut *unpoisoned(&channel.imp().fd_handlers), new.clone());
-        old.iter().flatten().for_each(glib::Source::destroy);
-        for source in new.iter().flatten() {
-            glib_sys::g_source_attach(source.to_glib_none().0, context);
+        let mut kept = unpoisoned(&channel.imp().fd_handlers);
+        let wanted = [(io_read, IOCondition::IN), (io_write, IOCondition::OUT)];
+        for (kept, (handler, condition)) in kept.iter_mut().zip(wanted) {
+            if let Some(old) = kept.take() {
+                old.destroy();
+            }
+            let Some(handler) = handler else { continue };
+            let source = Slots::of(&channel).create_watch(condition);
+            let raw = source.to_glib_none().0;
+            glib_sys::g_source_set_callback(
+                raw,
+                Some(std::mem::transmute::<HandlerCall, PlainCall>(call_handler)),
+                Box::into_raw(Box::new((handler, opaque))).cast(),
+                Some(free_handler),
+            );
+            glib_sys::g_source_attach(raw, context);
+            *kept = Some(source);
         }
     }
 }

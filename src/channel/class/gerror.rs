@@ -57,7 +57,8 @@ pub(super) unsafe fn report(
         address: raw as usize,
         reported,
     };
-    LAST.set(Some(original));
+    // In a thread that is ending the original is lost, and the GError has to do.
+    let _ = LAST.try_with(|last| last.replace(Some(original)));
     // SAFETY: `out` is not NULL and takes the error over.
     unsafe { *out = raw };
 }
@@ -72,7 +73,7 @@ pub(super) unsafe fn take(raw: *mut GError) -> io::Error {
     let address = raw as usize;
     // SAFETY: the caller gives the error away.
     let error: glib::Error = unsafe { from_glib_full(raw) };
-    match LAST.take() {
+    match LAST.try_with(RefCell::take).ok().flatten() {
         Some(last)
             if last.address == address
                 && last.reported.domain() == error.domain()

@@ -21,7 +21,7 @@ use crate::{
         ffi::{self, QIOChannel, QIOChannelClass},
     },
     error::{closed, invalid, io_error, not_supported},
-    types::{Feature, ReadFlags, Readiness, Shutdown, WriteFlags},
+    types::{Feature, ReadFlags, Readiness, Shutdown, WriteFlags, total_len},
     watch,
 };
 
@@ -76,18 +76,15 @@ impl<'a> Slots<'a> {
     ) -> io::Result<usize> {
         self.begin()?;
         self.check_read(fds.is_some(), flags)?;
-        let room = iov
-            .iter()
-            .fold(0, |sum: usize, buf| sum.saturating_add(buf.len()));
+        let room = total_len(iov);
         if room == 0 {
             return self.check_open().map(|()| 0);
         }
-        let result = if pairs::bytes_read(self.class) {
+        if pairs::bytes_read(self.class) {
             pairs::readv_by_bytes(self, iov, fds, flags)
         } else {
             self.slot_readv(iov, room, fds, flags)
-        };
-        result.map_err(|e| self.or_closed(e))
+        }
     }
 
     #[inline]
@@ -97,20 +94,17 @@ impl<'a> Slots<'a> {
         fds: &[BorrowedFd<'_>],
         flags: WriteFlags,
     ) -> io::Result<usize> {
-        let size = iov
-            .iter()
-            .fold(0, |sum: usize, buf| sum.saturating_add(buf.len()));
+        let size = total_len(iov);
         self.begin()?;
         self.check_write(size, !fds.is_empty(), flags)?;
         if size == 0 {
             return self.check_open().map(|()| 0);
         }
-        let result = if pairs::bytes_write(self.class) {
+        if pairs::bytes_write(self.class) {
             pairs::writev_by_bytes(self, iov, fds, flags)
         } else {
             self.slot_writev(iov, size, fds, flags)
-        };
-        result.map_err(|e| self.or_closed(e))
+        }
     }
 
     pub(crate) fn read_bytes(
@@ -176,6 +170,9 @@ impl<'a> Slots<'a> {
 
     pub(crate) fn shutdown(self, how: Shutdown) -> io::Result<()> {
         self.check_open()?;
+        if !self.channel().imp().features().contains(Feature::SHUTDOWN) {
+            return Err(unsupported("Data path shutdown"));
+        }
         let slot = self.class.io_shutdown.unwrap_or(defaults::shutdown);
         // SAFETY: see `close`.
         self.status("shut down", |error| unsafe {
@@ -206,7 +203,7 @@ impl<'a> Slots<'a> {
         // SAFETY: see `close`.
         let (position, error) =
             with_error(|error| unsafe { slot(self.ioc(), offset, whence, error) });
-        error?;
+        error.map_err(|e| self.or_closed(e))?;
         u64::try_from(position).map_err(|_| self.unexplained("seek in"))
     }
 
@@ -217,9 +214,9 @@ impl<'a> Slots<'a> {
     pub(crate) unsafe fn set_fd_handler(
         self,
         context: Option<&glib::MainContext>,
-        handlers: FdHandlers,
+        handlers: &FdHandlers,
     ) {
-        let FdHandlers {
+        let &FdHandlers {
             read,
             write,
             opaque,
@@ -250,9 +247,7 @@ impl<'a> Slots<'a> {
     pub(crate) fn preadv(self, iov: &mut [IoSliceMut<'_>], offset: u64) -> io::Result<usize> {
         self.check_open()?;
         let offset = signed(offset)?;
-        let room = iov
-            .iter()
-            .fold(0, |sum: usize, buf| sum.saturating_add(buf.len()));
+        let room = total_len(iov);
         if room == 0 {
             return Ok(0);
         }
@@ -272,9 +267,7 @@ impl<'a> Slots<'a> {
     pub(crate) fn pwritev(self, iov: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
         self.check_open()?;
         let offset = signed(offset)?;
-        let size = iov
-            .iter()
-            .fold(0, |sum: usize, buf| sum.saturating_add(buf.len()));
+        let size = total_len(iov);
         if size == 0 {
             return Ok(0);
         }
@@ -436,11 +429,16 @@ impl<'a> Slots<'a> {
         self.check_open()
     }
 
-    /// What an operation that met with a close in another thread ran into.
-    #[inline]
+    /// An error, or what it means if another thread has closed the channel meanwhile: whatever
+    /// the system says of a descriptor that is gone.
+    #[cold]
     fn or_closed(self, error: io::Error) -> io::Error {
         match error.raw_os_error() {
-            Some(libc::EBADF) if self.channel().imp().is_closed() => closed(),
+            Some(libc::EBADF | libc::EINVAL | libc::ENOTSOCK)
+                if self.channel().imp().is_closed() =>
+            {
+                closed()
+            }
             _ => error,
         }
     }
@@ -492,7 +490,7 @@ impl<'a> Slots<'a> {
         call: impl FnOnce(*mut *mut GError) -> ssize_t,
     ) -> io::Result<usize> {
         let (count, error) = with_error(call);
-        error?;
+        error.map_err(|e| self.or_closed(e))?;
         match usize::try_from(count) {
             Ok(count) if count <= most => Ok(count),
             Ok(count) => Err(self.too_much(action, count, most)),
@@ -504,7 +502,7 @@ impl<'a> Slots<'a> {
     /// Makes sense of a slot that returns 0 or -1.
     fn status(self, action: &str, call: impl FnOnce(*mut *mut GError) -> c_int) -> io::Result<()> {
         let (status, error) = with_error(call);
-        error?;
+        error.map_err(|e| self.or_closed(e))?;
         match status {
             0.. => Ok(()),
             _ => Err(self.unexplained(action)),

@@ -31,18 +31,14 @@ use glib::{IOCondition, prelude::*, subclass::prelude::*};
 use super::{Channel, ffi::IOHandler};
 use crate::types::{ReadFlags, Readiness, Shutdown, WriteFlags};
 
-/// Two C functions and what they are called with, for
-/// [`ChannelImpl::set_fd_handler`]: to be passed on to another channel.
-#[derive(Debug, Clone, Copy)]
+/// Two C functions and what they are called with, for [`ChannelImpl::set_fd_handler`]. They are
+/// lent for the length of that call, because their owner may replace them at any time.
+#[derive(Debug)]
 pub struct FdHandlers {
     pub(super) read: IOHandler,
     pub(super) write: IOHandler,
     pub(super) opaque: *mut c_void,
 }
-
-// SAFETY: nothing here is called or followed but by unsafe code that upholds the
-// contract of `io_set_aio_fd_handler`.
-unsafe impl Send for FdHandlers {}
 
 /// Must be implemented by a class that derives from [`Channel`]: its virtual functions.
 ///
@@ -134,6 +130,8 @@ pub trait ChannelImpl: ObjectImpl + ObjectSubclass<Type: IsA<Channel>> + Send + 
     /// Reads into several buffers, in order, and adds the descriptors that came along
     /// to `fds`. Returns 0 at end-of-file.
     ///
+    /// Fill the buffers and leave the slices as they are: they are the caller's own list.
+    ///
     /// Called only with room to read into, and with `fds` only if the channel has
     /// [`Feature::FD_PASS`](crate::Feature::FD_PASS). Default: not supported.
     fn readv(
@@ -189,9 +187,9 @@ pub trait ChannelImpl: ObjectImpl + ObjectSubclass<Type: IsA<Channel>> + Send + 
     }
 
     /// Calls C functions whenever the channel is ready to be read or written, in place
-    /// of those set before; `None` for none. Optional: a channel that wraps another may
-    /// pass the handlers on to it. Default: watches in the context.
-    fn set_fd_handler(&self, context: Option<&glib::MainContext>, handlers: FdHandlers) {
+    /// of those set before. Optional. Default: watches in the context, which keep the channel alive
+    /// until they are replaced by none, or the channel is closed.
+    fn set_fd_handler(&self, context: Option<&glib::MainContext>, handlers: &FdHandlers) {
         self.parent_set_fd_handler(context, handlers);
     }
 

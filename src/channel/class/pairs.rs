@@ -20,7 +20,7 @@ use crate::{
         ffi::{QIOChannel, QIOChannelClass},
     },
     error::from_glib_error,
-    types::{ReadFlags, WriteFlags},
+    types::{ReadFlags, WriteFlags, total_len},
 };
 
 /// The two slots of a pair, as far as they can be compared: the one of iovecs and the one
@@ -111,9 +111,7 @@ pub(super) fn readv_by_bytes(
     fds: Option<&mut Vec<OwnedFd>>,
     flags: ReadFlags,
 ) -> io::Result<usize> {
-    let room = iov
-        .iter()
-        .fold(0, |sum: usize, buf| sum.saturating_add(buf.len()));
+    let room = total_len(iov);
     let bytes = slots.slot_read_bytes(room, fds, flags)?;
     let mut rest = &bytes[..];
     for buf in iov {

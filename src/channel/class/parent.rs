@@ -68,9 +68,9 @@ pub trait ChannelImplExt: ChannelImpl {
     }
 
     /// Chains up [`ChannelImpl::set_fd_handler`].
-    fn parent_set_fd_handler(&self, context: Option<&glib::MainContext>, handlers: FdHandlers) {
-        // SAFETY: the handlers come from a caller of the slot, who upholds its contract
-        // for as long as they are set, whichever class keeps them.
+    fn parent_set_fd_handler(&self, context: Option<&glib::MainContext>, handlers: &FdHandlers) {
+        // SAFETY: the handlers are lent by a caller of the slot, who upholds its contract for as
+        // long as they are set, whichever class of the channel keeps them.
         unsafe { Slots::of_parent(self).set_fd_handler(context, handlers) };
     }
 

@@ -279,7 +279,7 @@ fn set_handlers(
         opaque: ptr::from_ref(calls).cast_mut().cast(),
     };
     // SAFETY: `calls` outlives the handlers, which each test takes away again.
-    unsafe { Slots::of(channel.upcast_ref()).set_fd_handler(Some(context), handlers) };
+    unsafe { Slots::of(channel.upcast_ref()).set_fd_handler(Some(context), &handlers) };
 }
 
 #[test]

@@ -29,6 +29,7 @@ use crate::{
     },
     error::{invalid, io_error, would_block},
     types::{ReadFlags, Readiness, Shutdown, WriteFlags},
+    watch,
 };
 
 /// Fills every slot that Rust classes fill: of the pairs, those of iovecs.
@@ -221,7 +222,11 @@ unsafe extern "C" fn create_watch<T: ChannelImpl>(
     // SAFETY: see above.
     unsafe {
         telling(ioc, ptr::null_mut(), |imp: &T| {
-            imp.create_watch(from_glib(condition)).into_glib_ptr()
+            let condition = from_glib(condition);
+            let source = imp.create_watch(condition);
+            Channel::from_glib_borrow(ioc)
+                .watched(|watched| watch::adopt_any(watched, condition, source))
+                .into_glib_ptr()
         })
     }
 }
@@ -312,7 +317,7 @@ unsafe extern "C" fn set_aio_fd_handler<T: ChannelImpl>(
             opaque,
         };
         telling(ioc, (), |imp: &T| {
-            imp.set_fd_handler(context.as_ref().as_ref(), handlers);
+            imp.set_fd_handler(context.as_ref().as_ref(), &handlers);
         });
     }
 }

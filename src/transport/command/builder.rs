@@ -139,7 +139,7 @@ impl CommandBuilder {
             stdout,
             stderr,
         } = Ends::new(self.access, self.stderr).map_err(failed)?;
-        let process = command
+        let mut process = command
             .stdin(stdin)
             .stdout(stdout)
             .stderr(stderr)
@@ -147,7 +147,11 @@ impl CommandBuilder {
             .map_err(failed)?;
         // Holds the child's ends of the pipes, which must be closed here.
         drop(command);
-        let child = Child::new(process.id(), format!("Command \"{name}\""))?;
+        let child = Child::new(process.id(), format!("Command \"{name}\"")).inspect_err(|_| {
+            // Nobody could see it off later.
+            let _ = process.kill();
+            let _ = process.wait();
+        })?;
         ChannelCommand::with_child(read, write, child)
     }
 }

@@ -96,11 +96,13 @@ mod imp {
             _fds: Option<&mut Vec<OwnedFd>>,
             _flags: ReadFlags,
         ) -> io::Result<usize> {
-            if self.is_shut(&self.output) {
+            self.check(&self.output, "reading")?;
+            let result = self.output.readv_wakeably(self.obj().upcast_ref(), iov);
+            // Also if it was shut down while we waited.
+            if result.is_err() && self.is_shut(&self.output) {
                 return Ok(0);
             }
-            self.check(&self.output, "reading")?;
-            self.output.readv_wakeably(self.obj().upcast_ref(), iov)
+            result
         }
 
         fn writev(
@@ -109,11 +111,12 @@ mod imp {
             _fds: &[BorrowedFd<'_>],
             _flags: WriteFlags,
         ) -> io::Result<usize> {
-            if self.is_shut(&self.input) {
+            self.check(&self.input, "writing")?;
+            let result = self.input.writev_wakeably(self.obj().upcast_ref(), iov);
+            if result.is_err() && self.is_shut(&self.input) {
                 return Err(io::Error::from_raw_os_error(libc::EPIPE));
             }
-            self.check(&self.input, "writing")?;
-            self.input.writev_wakeably(self.obj().upcast_ref(), iov)
+            result
         }
 
         fn close(&self) -> io::Result<()> {
