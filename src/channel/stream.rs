@@ -11,7 +11,7 @@ use crate::types::{ReadFlags, WriteFlags};
 /// the same name of [`ChannelExt`](super::ChannelExt).
 macro_rules! std_io {
     ($class:ty) => {
-        /// Reads as [`ChannelExt::read`]: on a non-blocking channel it may fail with
+        /// Reads as [`ChannelExt::read`](crate::ChannelExt::read): on a non-blocking channel it may fail with
         /// [`WouldBlock`](std::io::ErrorKind::WouldBlock).
         impl std::io::Read for &$class {
             fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
@@ -26,7 +26,7 @@ macro_rules! std_io {
             }
         }
 
-        /// Writes as [`ChannelExt::write`]: on a non-blocking channel it may fail with
+        /// Writes as [`ChannelExt::write`](crate::ChannelExt::write): on a non-blocking channel it may fail with
         /// [`WouldBlock`](std::io::ErrorKind::WouldBlock).
         impl std::io::Write for &$class {
             fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> {

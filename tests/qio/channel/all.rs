@@ -426,6 +426,25 @@ fn a_dead_reader_is_an_error_and_no_signal() {
 }
 
 #[test]
+fn a_reader_that_dies_in_the_middle_of_a_write_raises_no_signal() {
+    alone(
+        "channel::all::a_reader_that_dies_in_the_middle_of_a_write_raises_no_signal",
+        || {
+            signals::make_sigpipe_deadly();
+            let (reader, writer) = ChannelFile::pipe().expect("a pipe");
+            let writing = std::thread::spawn(move || writer.write(&vec![b'x'; 1 << 20]));
+            // More than the pipe holds: the writer is in the middle of it.
+            reader.read_all(&mut vec![0; 100_000]).expect("read");
+            reader.close().expect("closed");
+            match writing.join().expect("no panic") {
+                Ok(written) => assert!((100_000..1 << 20).contains(&written)),
+                Err(e) => assert_eq!(e.kind(), ErrorKind::BrokenPipe),
+            }
+        },
+    );
+}
+
+#[test]
 fn a_signal_that_was_pending_stays_pending() {
     alone(
         "channel::all::a_signal_that_was_pending_stays_pending",

@@ -128,6 +128,13 @@ fn both_directions_of_a_socket_are_waited_for_at_once() {
 }
 
 #[test]
+fn a_wait_without_patience_still_looks() {
+    let command = command("exec cat");
+    let got = command.wait_timeout(IOCondition::IN | IOCondition::OUT, Duration::ZERO);
+    assert_eq!(got.expect("there is room"), IOCondition::OUT);
+}
+
+#[test]
 fn both_directions_of_a_command_are_waited_for_at_once() {
     let cat = command("exec cat");
     assert_eq!(cat.wait(IN | OUT).expect("ready"), OUT);

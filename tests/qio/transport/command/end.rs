@@ -259,3 +259,17 @@ fn dropping_many_commands_leaves_no_zombie() {
         .collect();
     watched.into_iter().for_each(check_disappears);
 }
+
+#[test]
+fn a_reader_that_is_blocked_when_its_direction_is_shut_down_reads_the_end() {
+    let sleep = ChannelCommand::builder(["sleep", "1000"])
+        .spawn()
+        .expect("sleep");
+    let (reader, other) = (sleep.clone(), sleep.clone());
+    let reading = std::thread::spawn(move || reader.read(&mut [0]));
+    // Whether it is blocked by then or not: the answer is the same.
+    other.shutdown(qio::Shutdown::Read).expect("shut down");
+    let read = crate::common::in_time(move || reading.join().expect("no panic"));
+    assert_eq!(read.expect("the end"), 0);
+    sleep.kill().expect("sent");
+}

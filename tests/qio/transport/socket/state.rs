@@ -22,7 +22,8 @@ fn features_tell_the_kinds_apart() {
     assert_eq!((client.features(), server.features()), (passing, passing));
     let (a, b) = ChannelSocket::pair().expect("a socketpair");
     assert_eq!((a.features(), b.features()), (passing, passing));
-    assert_eq!(ChannelSocket::new().features(), Feature::empty());
+    // What every socket can do once it is open.
+    assert_eq!(ChannelSocket::new().features(), Feature::SHUTDOWN);
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! `src/watch/`: watches, in contexts of their own and in the default one.
 
+mod conditions;
+mod descriptors;
+
 use std::{
     cell::{Cell, RefCell},
     os::fd::{AsRawFd, RawFd},
@@ -232,129 +235,6 @@ fn a_channel_closed_in_the_callback_ends_the_watch_with_nval() {
 }
 
 #[test]
-fn the_reader_of_a_pipe_without_writers_is_told_once_and_reads_the_end() {
-    let (read, write) = ChannelFile::pipe().expect("a pipe");
-    drop(write);
-    let watch = Watch::new(&read, IN, |channel, _| match channel.read(&mut [0; 4]) {
-        Ok(0) => Break,
-        _ => Continue,
-    });
-    assert_eq!(watch.ended(), [HUP]);
-}
-
-#[test]
-fn the_writer_to_a_full_socket_does_not_spin_on_a_peer_that_only_reads() {
-    let (a, b) = nonblocking_pair();
-    fill(&a);
-    b.shutdown(Shutdown::Write).expect("shuts down");
-    let watch = Watch::new(&a, OUT, go_on);
-    assert!(iterations(&watch.context) <= FEW);
-    assert_eq!(watch.seen(), []);
-}
-
-#[test]
-fn the_writer_to_a_pipe_without_readers_is_told_err() {
-    let (read, write) = ChannelFile::pipe().expect("a pipe");
-    drop(read);
-    let watch = Watch::new(&write, OUT, |_, _| Break);
-    let seen = watch.ended();
-    assert_eq!(seen.len(), 1);
-    assert!(seen[0].contains(ERR), "{seen:?}");
-}
-
-#[test]
-fn a_command_that_has_closed_its_output_does_not_make_its_writer_spin() {
-    let command = ChannelCommand::builder(["sh", "-c", "exec sleep 60 >&-"])
-        .stderr(StderrPolicy::Null)
-        .spawn()
-        .expect("sh runs");
-    command.set_blocking(false).expect("non-blocking");
-    fill(&command);
-    let both = Watch::new(&command, IN | OUT, |_, _| Break);
-    assert_eq!(both.ended(), [HUP]);
-    let write = Watch::new(&command, OUT, go_on);
-    let rounds = iterations(&write.context);
-    command.kill().expect("ends");
-    assert!(rounds <= FEW);
-    assert_eq!(write.seen(), []);
-}
-
-#[test]
-fn a_command_that_has_closed_its_output_can_still_be_written() {
-    let command = ChannelCommand::builder(["sh", "-c", "exec >&-; cat >/dev/null"])
-        .spawn()
-        .expect("sh runs");
-    let both = Watch::new(&command, IN | OUT, |_, condition| {
-        if condition.contains(HUP) {
-            Break
-        } else {
-            Continue
-        }
-    });
-    assert_eq!(both.ended().pop(), Some(HUP | OUT));
-    let write = Watch::new(&command, OUT, |_, _| Break);
-    assert_eq!(write.ended(), [OUT]);
-    // A watch keeps the pipe open, and the command goes on until its input ends.
-    drop((both, write));
-    command.close().expect("ends well");
-}
-
-#[test]
-fn a_command_ends_by_close_although_a_watch_holds_its_input() {
-    in_time(|| {
-        let context = MainContext::new();
-        let cat = ChannelCommand::builder(["cat"]).spawn().expect("cat");
-        let watch = cat.add_watch_source(OUT, go_on, Some(&context));
-        cat.close().expect("it has read the end of its input");
-        assert!(!watch.is_destroyed());
-    });
-}
-
-#[test]
-fn a_pipe_ends_at_once_although_a_watch_holds_it() {
-    let (reader, writer) = ChannelFile::pipe().expect("a pipe");
-    let _watch = writer.create_watch(OUT);
-    writer.close().expect("closed");
-    in_time(move || assert_eq!(reader.read(&mut [0]).expect("the end"), 0));
-}
-
-#[test]
-fn a_direction_that_was_shut_down_does_not_make_the_other_one_spin() {
-    let context = MainContext::new();
-    let sleep = ChannelCommand::builder(["sleep", "60"])
-        .spawn()
-        .expect("sleep");
-    let both = sleep.add_watch_source(IN | OUT, go_on, Some(&context));
-    sleep.shutdown(Shutdown::Write).expect("its input ends");
-    assert!(iterations(&context) <= FEW);
-    assert!(!both.is_destroyed(), "there may still be output");
-    both.destroy();
-    sleep.kill().expect("sent");
-    sleep.close().expect_err("it was killed");
-}
-
-#[test]
-fn a_hang_up_is_told_whatever_was_asked_for() {
-    for asked in [IOCondition::empty(), IOCondition::PRI, HUP] {
-        let (read, write) = ChannelFile::pipe().expect("a pipe");
-        let watch = Watch::new(&read, asked, |_, _| Break);
-        assert!(iterations(&watch.context) <= FEW);
-        assert_eq!(watch.seen(), []);
-        drop(write);
-        assert_eq!(watch.ended(), [HUP], "{asked:?}");
-    }
-}
-
-#[test]
-fn a_callback_is_told_only_what_was_asked_for() {
-    let (a, _b) = readable_pair();
-    for asked in [IN, OUT, IN | OUT] {
-        let watch = Watch::new(&a, asked, go_on);
-        assert_eq!(watch.called(2), [asked; 2]);
-    }
-}
-
-#[test]
 fn a_watch_is_not_entered_again_by_a_nested_loop_which_goes_on() {
     let (a, _b) = readable_pair();
     let (other, _other_peer) = readable_pair();
@@ -379,6 +259,24 @@ fn a_watch_is_not_entered_again_by_a_nested_loop_which_goes_on() {
     let rounds = rounds.take();
     // The outer loop ticks in there too; what spins comes round thousands of times.
     assert!(rounds.iter().all(|&count| count <= 4 * FEW), "{rounds:?}");
+}
+
+#[test]
+fn a_channel_closed_before_a_nested_loop_does_not_make_it_spin() {
+    let (a, _b) = readable_pair();
+    let context = MainContext::new();
+    let (nested, rounds) = (context.clone(), Rc::new(Cell::new(0)));
+    let count = rounds.clone();
+    let watch = Watch::in_context(&context, &a, IN, move |channel, condition| {
+        if condition == IN {
+            channel.close().expect("closed");
+            count.set(iterations(&nested));
+        }
+        Continue
+    });
+    assert_eq!(watch.ended(), [IN, NVAL]);
+    // The ticks of the outer loop run inside too.
+    assert!(rounds.get() <= 20, "{} rounds", rounds.get());
 }
 
 #[test]
@@ -587,94 +485,4 @@ fn memory_and_nothing_are_always_ready() {
             assert_eq!(Watch::new(&channel, asked, go_on).called(3), [asked; 3]);
         }
     }
-}
-
-mod imp {
-    use std::{os::fd::RawFd, sync::OnceLock};
-
-    use glib::{IOCondition, Source};
-    use qio::{prelude::*, subclass::prelude::*};
-
-    /// Waits for one descriptor to read and another one to write.
-    #[derive(Default)]
-    pub struct FdPair {
-        pub(super) fds: OnceLock<(RawFd, Option<RawFd>)>,
-    }
-
-    #[glib::object_subclass]
-    impl ObjectSubclass for FdPair {
-        const NAME: &'static str = "TestWatchFdPair";
-        type Type = super::FdPair;
-        type ParentType = qio::Channel;
-    }
-
-    impl ObjectImpl for FdPair {}
-
-    impl ChannelImpl for FdPair {
-        fn create_watch(&self, condition: IOCondition) -> Source {
-            match *self.fds.get().expect("set at first") {
-                (both, None) => self.obj().create_fd_watch(both, condition),
-                (read, Some(write)) => self.obj().create_fd_pair_watch(read, write, condition),
-            }
-        }
-    }
-}
-
-glib::wrapper! {
-    pub struct FdPair(ObjectSubclass<imp::FdPair>) @extends Channel;
-}
-
-fn fd_pair(read: RawFd, write: Option<RawFd>) -> FdPair {
-    use glib::subclass::prelude::ObjectSubclassIsExt;
-    let channel: FdPair = glib::Object::new();
-    channel.imp().fds.set((read, write)).expect("new");
-    channel
-}
-
-#[test]
-fn a_descriptor_watch_tells_of_both_directions() {
-    let (a, b) = nonblocking_pair();
-    let channel = fd_pair(a.fd(), None);
-    assert_eq!(Watch::new(&channel, IN | OUT, go_on).called(1), [OUT]);
-    b.write_all(b"x").expect("there is room");
-    assert_eq!(Watch::new(&channel, IN | OUT, go_on).called(1), [IN | OUT]);
-    let twice = fd_pair(a.fd(), Some(a.fd()));
-    assert_eq!(Watch::new(&twice, IN | OUT, go_on).called(1), [IN | OUT]);
-}
-
-#[test]
-fn a_watch_of_two_descriptors_tells_of_each_its_own_direction() {
-    let (readable, _peer) = readable_pair();
-    let (full, _reader) = nonblocking_pair();
-    fill(&full);
-    let (quiet, _silent) = nonblocking_pair();
-    let cases = [
-        (&readable, &full, IN),
-        (&quiet, &readable, OUT),
-        (&readable, &quiet, IN | OUT),
-    ];
-    for (read, write, expected) in cases {
-        let channel = fd_pair(read.fd(), Some(write.fd()));
-        assert_eq!(Watch::new(&channel, IN | OUT, go_on).called(1), [expected]);
-    }
-}
-
-#[test]
-fn a_watch_without_a_descriptor_is_told_nval_once() {
-    for channel in [
-        fd_pair(-1, None),
-        fd_pair(-1, Some(-1)),
-        fd_pair(-2, Some(-1)),
-    ] {
-        assert_eq!(Watch::new(&channel, IN | OUT, go_on).ended(), [NVAL]);
-    }
-}
-
-#[test]
-fn a_watch_of_two_descriptors_serves_the_one_that_is_there() {
-    let (a, _b) = readable_pair();
-    let reader = fd_pair(a.fd(), Some(-1));
-    assert_eq!(Watch::new(&reader, IN, go_on).called(2), [IN; 2]);
-    let writer = fd_pair(-1, Some(a.fd()));
-    assert_eq!(Watch::new(&writer, OUT, go_on).called(2), [OUT; 2]);
 }

@@ -1,0 +1,139 @@
+//! Watches that classes make on descriptors of their own, or of sources of any kind.
+
+use super::*;
+
+mod imp {
+    use std::{os::fd::RawFd, sync::OnceLock};
+
+    use glib::{IOCondition, Source};
+    use qio::{prelude::*, subclass::prelude::*};
+
+    /// Waits for one descriptor to read and another one to write.
+    #[derive(Default)]
+    pub struct FdPair {
+        pub(super) fds: OnceLock<(RawFd, Option<RawFd>)>,
+    }
+
+    #[glib::object_subclass]
+    impl ObjectSubclass for FdPair {
+        const NAME: &'static str = "TestWatchFdPair";
+        type Type = super::FdPair;
+        type ParentType = qio::Channel;
+    }
+
+    impl ObjectImpl for FdPair {}
+
+    impl ChannelImpl for FdPair {
+        fn create_watch(&self, condition: IOCondition) -> Source {
+            match *self.fds.get().expect("set at first") {
+                (both, None) => self.obj().create_fd_watch(both, condition),
+                (read, Some(write)) => self.obj().create_fd_pair_watch(read, write, condition),
+            }
+        }
+    }
+}
+
+glib::wrapper! {
+    pub struct FdPair(ObjectSubclass<imp::FdPair>) @extends Channel;
+}
+
+fn fd_pair(read: RawFd, write: Option<RawFd>) -> FdPair {
+    use glib::subclass::prelude::ObjectSubclassIsExt;
+    let channel: FdPair = glib::Object::new();
+    channel.imp().fds.set((read, write)).expect("new");
+    channel
+}
+
+#[test]
+fn a_descriptor_watch_tells_of_both_directions() {
+    let (a, b) = nonblocking_pair();
+    let channel = fd_pair(a.fd(), None);
+    assert_eq!(Watch::new(&channel, IN | OUT, go_on).called(1), [OUT]);
+    b.write_all(b"x").expect("there is room");
+    assert_eq!(Watch::new(&channel, IN | OUT, go_on).called(1), [IN | OUT]);
+    let twice = fd_pair(a.fd(), Some(a.fd()));
+    assert_eq!(Watch::new(&twice, IN | OUT, go_on).called(1), [IN | OUT]);
+}
+
+#[test]
+fn a_watch_of_two_descriptors_tells_of_each_its_own_direction() {
+    let (readable, _peer) = readable_pair();
+    let (full, _reader) = nonblocking_pair();
+    fill(&full);
+    let (quiet, _silent) = nonblocking_pair();
+    let cases = [
+        (&readable, &full, IN),
+        (&quiet, &readable, OUT),
+        (&readable, &quiet, IN | OUT),
+    ];
+    for (read, write, expected) in cases {
+        let channel = fd_pair(read.fd(), Some(write.fd()));
+        assert_eq!(Watch::new(&channel, IN | OUT, go_on).called(1), [expected]);
+    }
+}
+
+#[test]
+fn a_watch_without_a_descriptor_is_told_nval_once() {
+    for channel in [
+        fd_pair(-1, None),
+        fd_pair(-1, Some(-1)),
+        fd_pair(-2, Some(-1)),
+    ] {
+        assert_eq!(Watch::new(&channel, IN | OUT, go_on).ended(), [NVAL]);
+    }
+}
+
+#[test]
+fn a_watch_of_two_descriptors_serves_the_one_that_is_there() {
+    let (a, _b) = readable_pair();
+    let reader = fd_pair(a.fd(), Some(-1));
+    assert_eq!(Watch::new(&reader, IN, go_on).called(2), [IN; 2]);
+    let writer = fd_pair(-1, Some(a.fd()));
+    assert_eq!(Watch::new(&writer, OUT, go_on).called(2), [OUT; 2]);
+}
+
+mod pollable {
+    use gio::prelude::*;
+    use glib::{IOCondition, Source};
+    use qio::subclass::prelude::*;
+
+    /// Waits for a stream of GIO, whose source calls its callback with other arguments.
+    #[derive(Default)]
+    pub struct Pollable;
+
+    #[glib::object_subclass]
+    impl ObjectSubclass for Pollable {
+        const NAME: &'static str = "TestWatchPollable";
+        type Type = super::Pollable;
+        type ParentType = qio::Channel;
+    }
+
+    impl ObjectImpl for Pollable {}
+
+    impl ChannelImpl for Pollable {
+        fn create_watch(&self, _condition: IOCondition) -> Source {
+            let stream = gio::MemoryInputStream::from_bytes(&glib::Bytes::from_static(b"x"));
+            let stream = stream.upcast::<gio::PollableInputStream>();
+            stream.create_source(
+                gio::Cancellable::NONE,
+                None,
+                glib::Priority::DEFAULT,
+                |_| panic!("the callback of the channel is called instead"),
+            )
+        }
+    }
+}
+
+glib::wrapper! {
+    pub struct Pollable(ObjectSubclass<pollable::Pollable>) @extends Channel;
+}
+
+#[test]
+fn a_source_of_any_kind_serves_as_a_watch() {
+    let channel: Pollable = glib::Object::new();
+    let watch = Watch::new(&channel, IN | HUP, |channel, _| {
+        assert_eq!(channel.type_().name(), "TestWatchPollable");
+        Break
+    });
+    assert_eq!(watch.ended(), [IN]);
+}
