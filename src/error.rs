@@ -118,7 +118,6 @@ fn code_of(kind: io::ErrorKind) -> IOErrorEnum {
 }
 
 /// A system error together with what was being done, and to what.
-#[derive(Debug)]
 struct Explained {
     action: String,
     reason: io::Error,
@@ -127,6 +126,13 @@ struct Explained {
 impl fmt::Display for Explained {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.action, reason(&self.reason))
+    }
+}
+
+/// The same text: it is what `fn main() -> io::Result<()>` shows.
+impl fmt::Debug for Explained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{self}\"")
     }
 }
 

@@ -373,7 +373,8 @@ pub trait ChannelExt: IsA<Channel> + 'static {
     /// for code that sets one by C functions. It holds a reference to the channel and
     /// is named after it.
     ///
-    /// `HUP`, `ERR` and `NVAL` are delivered always. `NVAL` comes once and ends the watch:
+    /// `HUP`, `ERR` and `NVAL` are delivered always, and the end of a pipe may come as `HUP` alone,
+    /// without `IN`: try to read whatever is told. `NVAL` comes once and ends the watch:
     /// the channel is closed, or cannot be waited for.
     #[doc(alias = "qio_channel_create_watch")]
     fn create_watch(&self, condition: IOCondition) -> glib::Source {

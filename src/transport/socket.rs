@@ -417,7 +417,8 @@ impl ChannelSocket {
         Ok(())
     }
 
-    /// Takes one connection. In blocking mode waits for one.
+    /// Takes one connection. In blocking mode waits for one. The new channel is blocking, whatever
+    /// the mode of this one is.
     ///
     /// # Errors
     ///

@@ -14,8 +14,9 @@ use glib_sys::{GBytes, GError, GIOCondition, GMainContext, GSource, gboolean};
 use libc::{iovec, size_t, ssize_t};
 
 use super::{
-    Slots, gerror,
-    invoke::unsupported,
+    Slots,
+    call::unsupported,
+    gerror,
     pairs::{self, Turn},
 };
 use crate::{

@@ -3,10 +3,11 @@
 //! A slot is an `extern "C"` function in the class struct, so that every language can
 //! fill it. Rust classes fill them through [`ChannelImpl`] and generic trampolines
 //! (`trampoline`). Whoever calls a slot, also from Rust, does so through its one invoker
-//! (`invoke`), which normalises what a foreign slot may return. `defaults` is what the
+//! (`invoke`, `call`), which normalises what a foreign slot may return. `defaults` is what the
 //! base class puts into every slot; `pairs` lets one of two twin slots serve for both.
 #![allow(unsafe_code)]
 
+mod call;
 mod defaults;
 mod gerror;
 mod invoke;

@@ -13,7 +13,7 @@ use std::{
 use gio::prelude::*;
 use glib::translate::*;
 
-use super::{Slots, defaults, invoke::unsupported};
+use super::{Slots, call::unsupported, defaults};
 use crate::{
     channel::{
         Channel,

@@ -204,6 +204,9 @@ glib::wrapper! {
     /// A command that may not end by itself is to be [terminated](Self::terminate) before,
     /// or waited for by its [`pidfd`](Self::pidfd).
     ///
+    /// Who writes much before reading anything may wait for ever: the command stops to read when
+    /// nobody reads what it writes. Do both in turns, non-blocking, or in two threads.
+    ///
     /// A channel that is dropped without being closed leaves a command that still runs to a
     /// thread, which gives it a moment to end at the end of its input, then terminates it
     /// (`SIGTERM`), then kills it. Signals go by pidfd and never reach another process.
