@@ -183,6 +183,8 @@ pub(crate) fn not_supported(message: &str) -> io::Error {
 }
 
 /// The channel was closed.
+#[cold]
+#[inline(never)]
 pub(crate) fn closed() -> io::Error {
     io_error(IOErrorEnum::Closed, "Channel is closed")
 }

@@ -1,6 +1,6 @@
 //! The small values that every room speaks: features, directions, flags, readiness.
 
-use std::{ops::Deref, os::fd::RawFd};
+use std::{io::IoSliceMut, ops::Deref, os::fd::RawFd};
 
 /// What a channel can do beyond reading and writing. The bits are `1 << n`, where `n` is the
 /// number that QEMU gives the feature.
@@ -118,4 +118,13 @@ pub enum Readiness {
 pub(crate) fn total_len<B: Deref<Target = [u8]>>(iov: &[B]) -> usize {
     iov.iter()
         .fold(0, |sum: usize, buf| sum.saturating_add(buf.len()))
+}
+
+/// Hands data out to buffers, in order. What does not fit is left out.
+pub(crate) fn scatter(mut data: &[u8], iov: &mut [IoSliceMut<'_>]) {
+    for buf in iov {
+        let (here, rest) = data.split_at(data.len().min(buf.len()));
+        buf[..here.len()].copy_from_slice(here);
+        data = rest;
+    }
 }

@@ -118,13 +118,13 @@ pub trait ChannelExt: IsA<Channel> + 'static {
     /// Reads once. See [`readv_full`](Self::readv_full).
     #[doc(alias = "qio_channel_read")]
     fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.readv(&mut [IoSliceMut::new(buf)])
+        Slots::of(self.as_ref()).read(buf)
     }
 
     /// Writes once. See [`writev_full`](Self::writev_full).
     #[doc(alias = "qio_channel_write")]
     fn write(&self, buf: &[u8]) -> io::Result<usize> {
-        self.writev(&[IoSlice::new(buf)])
+        Slots::of(self.as_ref()).write(buf)
     }
 
     /// Reads once, at most `count` bytes, into memory of its own. Empty at end-of-file.

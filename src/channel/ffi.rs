@@ -1,7 +1,10 @@
 //! The C layout of the classes: what a C header shows is what Rust registers.
 #![allow(unsafe_code)]
 
-use std::ffi::{c_int, c_void};
+use std::{
+    ffi::{c_int, c_void},
+    sync::atomic::AtomicUsize,
+};
 
 use gio_sys::{GCredentials, GUnixFDList};
 use glib::subclass::types::{ClassStruct, InstanceStruct};
@@ -149,14 +152,33 @@ pub struct QIOChannelClass {
         ) -> ssize_t,
     >,
 
-    /// Padding to C: what a class promises to the base class. See [`CHECKS_CLOSED`].
-    pub(crate) promises: usize,
-    pub padding: [gpointer; 11],
+    /// Padding to C, as the next field: the addresses of those `io_readv` and `io_writev` that
+    /// fail by themselves once the channel is closed.
+    checking_slots: [usize; 2],
+    /// The address of the class if it is plain (see `pairs::is_plain`). A derived class
+    /// that copied this has another address.
+    pub(super) plain: AtomicUsize,
+    pub padding: [gpointer; 9],
 }
 
-/// The class fails by itself when it is read or written after it was closed: the base class
-/// need not look, which would be one look more at every read and write.
-pub(crate) const CHECKS_CLOSED: usize = 1;
+impl QIOChannelClass {
+    /// To be called when `io_readv` and `io_writev` have been filled with slots that fail by
+    /// themselves after the channel was closed: the base class need not look, at every read and
+    /// write. Does not bind a derived class that fills them otherwise.
+    pub(crate) fn slots_check_closed(&mut self) {
+        self.checking_slots = self.data_slots();
+    }
+
+    pub(super) fn slots_checked_closed(&self) -> bool {
+        self.checking_slots == self.data_slots()
+    }
+
+    fn data_slots(&self) -> [usize; 2] {
+        let readv = self.io_readv.map_or(0, |slot| slot as usize);
+        let writev = self.io_writev.map_or(0, |slot| slot as usize);
+        [readv, writev]
+    }
+}
 
 // SAFETY: `repr(C)`, and it begins with the instance of the parent type.
 unsafe impl InstanceStruct for QIOChannel {

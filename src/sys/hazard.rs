@@ -52,12 +52,14 @@ impl Drop for Listing {
 #[inline]
 pub(super) fn note(address: usize) -> bool {
     MINE.with(|mine| {
-        let before = mine.0.load(Ordering::Relaxed);
-        if before == NOTHING || (before == UNLISTED && list(mine)) {
+        let may = match mine.0.load(Ordering::Relaxed) {
+            NOTHING => true,
+            before => before == UNLISTED && list(mine),
+        };
+        if may {
             mine.0.store(address, Ordering::Relaxed);
-            return true;
         }
-        false
+        may
     })
 }
 
@@ -68,6 +70,7 @@ pub(super) fn clear() {
 }
 
 #[cold]
+#[inline(never)]
 fn list(mine: &Note) -> bool {
     // A thread that is already ending has no way left to take its note off again.
     barrier_registered()

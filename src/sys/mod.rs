@@ -20,20 +20,23 @@ use std::io;
 
 use nix::errno::Errno;
 
-/// Runs a raw transfer of data again for as long as a signal interrupts it. Would-block is the
-/// plain kind, which costs nothing to make and little to recognise.
+/// Runs a raw transfer of data again for as long as a signal interrupts it.
 #[inline]
 fn transfer(mut call: impl FnMut() -> isize) -> io::Result<usize> {
-    loop {
-        if let Ok(count) = usize::try_from(call()) {
-            return Ok(count);
-        }
-        match Errno::last_raw() {
-            libc::EAGAIN => return Err(io::ErrorKind::WouldBlock.into()),
-            libc::EINTR => {}
-            errno => return Err(io::Error::from_raw_os_error(errno)),
-        }
+    let count = call();
+    if count >= 0 {
+        return Ok(count as usize);
     }
+    match Errno::last_raw() {
+        libc::EINTR => transfer_again(call),
+        errno => Err(io::Error::from_raw_os_error(errno)),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn transfer_again(mut call: impl FnMut() -> isize) -> io::Result<usize> {
+    retry(|| checked(call()))
 }
 
 /// Runs a system call again for as long as a signal interrupts it.

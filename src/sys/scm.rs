@@ -1,14 +1,20 @@
 //! Messages of several buffers, with or without file descriptors beside the data.
+//!
+//! Small buffers without descriptors are copied into one first: the kernel takes longer to walk
+//! through a list than it takes to copy some thousand bytes.
 
 use std::{
     io::{self, IoSlice, IoSliceMut},
     mem::{self, MaybeUninit},
     os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
-    ptr,
+    ptr, slice,
 };
 
-use super::{transfer, vectored::IOV_MAX};
-use crate::error::{ChannelError, channel_error};
+use super::{socket, transfer, vectored::IOV_MAX};
+use crate::{
+    error::{ChannelError, channel_error},
+    types::{scatter, total_len},
+};
 
 /// The most file descriptors that the kernel carries in one message.
 pub(crate) const MAX_FDS: usize = 253;
@@ -28,6 +34,40 @@ impl Control {
     }
 }
 
+/// Up to this many bytes in several buffers go through [`Gathered`].
+const GATHER_MOST: usize = 4096;
+
+/// One buffer on the stack in place of several, for the length of a call.
+struct Gathered([MaybeUninit<u8>; GATHER_MOST]);
+
+impl Gathered {
+    fn new() -> Self {
+        Self([MaybeUninit::uninit(); GATHER_MOST])
+    }
+
+    /// What the buffers hold, one after the other. They must fit.
+    fn copy_from(&mut self, iov: &[IoSlice<'_>]) -> &[u8] {
+        let mut filled = 0;
+        for buf in iov {
+            let place = &mut self.0[filled..filled + buf.len()];
+            // SAFETY: as long as the buffer, and memory of our own.
+            unsafe { ptr::copy_nonoverlapping(buf.as_ptr(), place.as_mut_ptr().cast(), buf.len()) };
+            filled += buf.len();
+        }
+        // SAFETY: initialised just now, piece by piece.
+        unsafe { self.filled(filled) }
+    }
+
+    /// # Safety
+    ///
+    /// The first `count` bytes must have been filled.
+    unsafe fn filled(&self, count: usize) -> &[u8] {
+        let filled = &self.0[..count];
+        // SAFETY: the caller's promise; the bounds are checked above.
+        unsafe { slice::from_raw_parts(filled.as_ptr().cast(), filled.len()) }
+    }
+}
+
 fn message(iov: *const libc::iovec, count: usize) -> libc::msghdr {
     // SAFETY: all zeros is a valid msghdr: no name, no buffers, no control data.
     let mut message: libc::msghdr = unsafe { mem::zeroed() };
@@ -37,12 +77,17 @@ fn message(iov: *const libc::iovec, count: usize) -> libc::msghdr {
 }
 
 /// Sends one message; the descriptors travel with its first byte.
-#[inline]
+// Not in the way of those who send one buffer; and likewise those below, with large buffers of
+// their own on the stack.
+#[inline(never)]
 pub(crate) fn sendmsg(
     fd: BorrowedFd<'_>,
     iov: &[IoSlice<'_>],
     fds: &[BorrowedFd<'_>],
 ) -> io::Result<usize> {
+    if fds.is_empty() && total_len(iov) <= GATHER_MOST {
+        return send_gathered(fd, iov);
+    }
     let mut message = message(iov.as_ptr().cast(), iov.len());
     match fds {
         [] => send_message(fd, &message),
@@ -50,7 +95,11 @@ pub(crate) fn sendmsg(
     }
 }
 
-// A large control buffer on the stack: not in the way of those who send none.
+#[inline(never)]
+fn send_gathered(fd: BorrowedFd<'_>, iov: &[IoSlice<'_>]) -> io::Result<usize> {
+    socket::send(fd, Gathered::new().copy_from(iov))
+}
+
 #[inline(never)]
 fn send_with_fds(
     fd: BorrowedFd<'_>,
@@ -97,13 +146,16 @@ fn send_message(fd: BorrowedFd<'_>, message: &libc::msghdr) -> io::Result<usize>
 /// Receives one message. The descriptors that came with it are close-on-exec and
 /// are added to `fds`; without `fds` the kernel discards them. If some could not be
 /// taken in, those that could are closed and it is an error.
-#[inline]
+#[inline(never)]
 pub(crate) fn recvmsg(
     fd: BorrowedFd<'_>,
     iov: &mut [IoSliceMut<'_>],
     fds: Option<&mut Vec<OwnedFd>>,
     peek: bool,
 ) -> io::Result<usize> {
+    if fds.is_none() && total_len(iov) <= GATHER_MOST {
+        return receive_gathered(fd, iov, peek);
+    }
     let mut message = message(iov.as_mut_ptr().cast(), iov.len());
     match fds {
         Some(fds) if !peek => receive_with_fds(fd, &mut message, fds),
@@ -121,7 +173,19 @@ fn receive_message(
     transfer(|| unsafe { libc::recvmsg(fd.as_raw_fd(), message, flags) })
 }
 
-// As for `send_with_fds`.
+#[inline(never)]
+fn receive_gathered(
+    fd: BorrowedFd<'_>,
+    iov: &mut [IoSliceMut<'_>],
+    peek: bool,
+) -> io::Result<usize> {
+    let mut gathered = Gathered::new();
+    let count = socket::recv_uninit(fd, &mut gathered.0[..total_len(iov)], peek)?;
+    // SAFETY: the kernel has filled these.
+    scatter(unsafe { gathered.filled(count) }, iov);
+    Ok(count)
+}
+
 #[inline(never)]
 fn receive_with_fds(
     fd: BorrowedFd<'_>,

@@ -47,17 +47,36 @@ impl SharedFd {
         })
     }
 
+    /// What has been closed before there was a descriptor.
+    pub(crate) fn none() -> Arc<Self> {
+        Arc::new(Self {
+            fd: -1,
+            state: AtomicUsize::new(CLOSED | RELEASED),
+        })
+    }
+
     /// The descriptor, for the length of one operation. `None` once closed.
     #[inline]
     pub(crate) fn get(&self) -> Option<FdGuard<'_>> {
-        let noted = hazard::note(self.address());
-        if noted {
-            // The barrier of `close` stands in for the processor's: either it sees the note, or
-            // we see `CLOSED`.
-            compiler_fence(Ordering::SeqCst);
-        } else {
-            self.count();
+        if !hazard::note(self.address()) {
+            return self.get_counted();
         }
+        // The barrier of `close` stands in for the processor's: either it sees the note, or
+        // we see `CLOSED`.
+        compiler_fence(Ordering::SeqCst);
+        self.guard(true)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn get_counted(&self) -> Option<FdGuard<'_>> {
+        self.count();
+        self.guard(false)
+    }
+
+    /// A guard of a use that has begun.
+    #[inline]
+    fn guard(&self, noted: bool) -> Option<FdGuard<'_>> {
         let guard = FdGuard {
             shared: self,
             noted,
@@ -120,6 +139,7 @@ impl SharedFd {
     }
 
     #[cold]
+    #[inline(never)]
     fn let_go_counted(&self) {
         if self.state.fetch_sub(USER, Ordering::SeqCst) & CLOSED != 0 {
             self.settle();
@@ -128,6 +148,7 @@ impl SharedFd {
 
     /// Releases the descriptor if it is closed and this was the last use.
     #[cold]
+    #[inline(never)]
     fn settle(&self) {
         let used = self.is_used(&hazard::settling());
         if !used {

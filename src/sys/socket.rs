@@ -2,7 +2,9 @@
 
 use std::{
     io,
+    mem::MaybeUninit,
     os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
+    ptr,
 };
 
 use nix::{
@@ -15,6 +17,17 @@ use crate::types::Shutdown;
 
 #[inline]
 pub(crate) fn recv(fd: BorrowedFd<'_>, buf: &mut [u8], peek: bool) -> io::Result<usize> {
+    // SAFETY: nothing but initialised bytes is ever written there.
+    recv_uninit(fd, unsafe { &mut *(ptr::from_mut(buf) as *mut _) }, peek)
+}
+
+/// As [`recv`]. What it says to have read is initialised.
+#[inline]
+pub(crate) fn recv_uninit(
+    fd: BorrowedFd<'_>,
+    buf: &mut [MaybeUninit<u8>],
+    peek: bool,
+) -> io::Result<usize> {
     let flags = if peek { libc::MSG_PEEK } else { 0 };
     // SAFETY: the pointer and the length are those of a live exclusive buffer.
     transfer(|| unsafe { libc::recv(fd.as_raw_fd(), buf.as_mut_ptr().cast(), buf.len(), flags) })

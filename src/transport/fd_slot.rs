@@ -15,27 +15,38 @@ use crate::{
     types::Readiness,
 };
 
-/// Empty until the channel is opened, and closed for ever after it was closed: the cell
-/// holds `None` if that happened before it was opened.
+/// Empty until the channel is opened, and closed for ever after it was closed, also where that
+/// happened before it was opened.
 #[derive(Debug, Default)]
-pub(super) struct FdSlot(OnceLock<Option<Arc<SharedFd>>>);
+pub(super) struct FdSlot(OnceLock<Arc<SharedFd>>);
 
 impl FdSlot {
     /// Takes a descriptor over. Fails, and closes it, if there has been one already, or if
     /// the slot has been closed.
     pub(super) fn fill(&self, fd: OwnedFd) -> io::Result<()> {
-        if self.0.set(Some(SharedFd::new(fd))).is_ok() {
-            return Ok(());
+        self.fill_after(fd, || ())
+    }
+
+    /// As [`fill`](Self::fill); `prepare` runs before anybody can use the descriptor, and only if
+    /// it is taken over.
+    pub(super) fn fill_after(&self, fd: OwnedFd, prepare: impl FnOnce()) -> io::Result<()> {
+        let mut fd = Some(fd);
+        self.0.get_or_init(|| {
+            prepare();
+            SharedFd::new(fd.take().expect("this runs once"))
+        });
+        match fd {
+            None => Ok(()),
+            Some(_) => self.check_unopened(),
         }
-        self.check_unopened()
     }
 
     /// Fails if there has been a descriptor, or if the slot has been closed.
     pub(super) fn check_unopened(&self) -> io::Result<()> {
         match self.0.get() {
             None => Ok(()),
-            Some(None) => Err(closed()),
-            Some(Some(_)) => Err(io_error(
+            Some(shared) if shared.is_closed() => Err(closed()),
+            Some(_) => Err(io_error(
                 gio::IOErrorEnum::Exists,
                 "Channel has been opened already",
             )),
@@ -52,6 +63,7 @@ impl FdSlot {
     }
 
     #[cold]
+    #[inline(never)]
     fn why_not(&self) -> io::Error {
         match self.0.get() {
             Some(_) => closed(),
@@ -62,7 +74,7 @@ impl FdSlot {
     /// What to share with a watch.
     #[inline]
     pub(super) fn shared(&self) -> Option<&Arc<SharedFd>> {
-        self.0.get()?.as_ref()
+        self.0.get()
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -77,10 +89,7 @@ impl FdSlot {
     /// Closes, also a slot that is still empty; `wake` gets the descriptor if others are using it
     /// at that time.
     pub(super) fn close(&self, wake: impl FnOnce(BorrowedFd<'_>)) -> io::Result<()> {
-        match self.0.get_or_init(|| None) {
-            Some(shared) => shared.close(wake),
-            None => Ok(()),
-        }
+        self.0.get_or_init(SharedFd::none).close(wake)
     }
 
     /// Closes something whose other end must see it at once, even if a watch or another thread

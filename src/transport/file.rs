@@ -12,12 +12,7 @@ use glib::{IOCondition, ParamSpec, prelude::*, subclass::prelude::*};
 
 use super::fd_slot::FdSlot;
 use crate::{
-    channel::{
-        Channel, ChannelImpl,
-        ffi::{CHECKS_CLOSED, derived_class},
-        leased_watch,
-        stream::std_io,
-    },
+    channel::{Channel, ChannelImpl, ffi::derived_class, leased_watch, stream::std_io},
     error::{explain, not_supported},
     sys::{
         file::{self, Kind},
@@ -45,7 +40,7 @@ mod imp {
         type Instance = QIOChannelFile;
 
         fn class_init(class: &mut Self::Class) {
-            class.parent_class.promises |= CHECKS_CLOSED;
+            class.parent_class.slots_check_closed();
         }
     }
 
@@ -218,9 +213,9 @@ impl ChannelFile {
         let blocking = file::is_blocking(fd.as_fd()).unwrap_or(true);
         let seekable = vectored::seek(fd.as_fd(), SeekFrom::Current(0)).is_ok();
         let kind = file::kind(fd.as_fd()).unwrap_or(Kind::Other);
-        // Known before the descriptor can be used.
-        self.imp().kind.get_or_init(|| kind);
-        self.imp().fd.fill(fd)?;
+        self.imp().fd.fill_after(fd, || {
+            self.imp().kind.get_or_init(|| kind);
+        })?;
         let channel = self.upcast_ref::<Channel>();
         channel.note_blocking(blocking);
         if seekable {

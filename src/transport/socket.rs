@@ -16,10 +16,7 @@ use glib::{IOCondition, ParamSpec, subclass::prelude::*};
 use super::fd_slot::FdSlot;
 use crate::{
     channel::{
-        Channel, ChannelExt as _, ChannelImpl,
-        ffi::{CHECKS_CLOSED, derived_class},
-        leased_watch,
-        stream::std_io,
+        Channel, ChannelExt as _, ChannelImpl, ffi::derived_class, leased_watch, stream::std_io,
     },
     error::{explain, from_glib_error, io_error, not_supported},
     sys::{address::Native, file, scm, socket},
@@ -82,7 +79,7 @@ mod imp {
         type Instance = QIOChannelSocket;
 
         fn class_init(class: &mut Self::Class) {
-            class.parent_class.promises |= CHECKS_CLOSED;
+            class.parent_class.slots_check_closed();
         }
     }
 
@@ -130,7 +127,8 @@ mod imp {
     }
 
     impl ChannelImpl for ChannelSocket {
-        #[inline]
+        // Into the trampoline, as `recv` into this: after a system call every frame counts.
+        #[inline(always)]
         fn readv(
             &self,
             iov: &mut [IoSliceMut<'_>],
@@ -145,7 +143,7 @@ mod imp {
             }
         }
 
-        #[inline]
+        #[inline(always)]
         fn writev(
             &self,
             iov: &[IoSlice<'_>],

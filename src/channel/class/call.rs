@@ -103,7 +103,7 @@ impl Slots<'_> {
         });
         // SAFETY: see above.
         let list: Option<gio::UnixFDList> = unsafe { from_glib_full(list) };
-        error?;
+        error.map_err(|e| self.or_closed(e))?;
         let bytes = bytes.ok_or_else(|| self.unexplained("read from"))?;
         if bytes.len() > count {
             return Err(self.too_much("read from", bytes.len(), count));
@@ -139,18 +139,21 @@ impl Slots<'_> {
         }
     }
 
-    /// As [`check_open`](Self::check_open), before a read or a write, where it counts.
+    /// Before a read or a write: fails once the channel is closed, unless the slots see to that
+    /// themselves. Returns whether the class is plain.
     #[inline]
-    pub(super) fn begin(self) -> io::Result<()> {
-        if self.class.promises & ffi::CHECKS_CLOSED != 0 {
-            return Ok(());
+    pub(super) fn begin(self) -> io::Result<bool> {
+        let plain = pairs::is_plain(self.class);
+        if !plain {
+            self.check_open()?;
         }
-        self.check_open()
+        Ok(plain)
     }
 
     /// An error, or what it means if another thread has closed the channel meanwhile: whatever
     /// the system says of a descriptor that is gone.
     #[cold]
+    #[inline(never)]
     pub(super) fn or_closed(self, error: io::Error) -> io::Error {
         match error.raw_os_error() {
             Some(libc::EBADF | libc::EINVAL | libc::ENOTSOCK)
@@ -242,6 +245,7 @@ impl Slots<'_> {
     }
 
     #[cold]
+    #[inline(never)]
     pub(super) fn unexplained(self, action: &str) -> io::Error {
         let label = self.channel().label();
         io_error(
@@ -251,6 +255,7 @@ impl Slots<'_> {
     }
 
     #[cold]
+    #[inline(never)]
     fn too_much(self, action: &str, count: usize, most: usize) -> io::Error {
         let label = self.channel().label();
         io_error(

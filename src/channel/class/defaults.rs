@@ -57,7 +57,9 @@ pub(in crate::channel) fn fill(class: &mut QIOChannelClass) {
 /// # Safety
 ///
 /// `ioc` and `error` must be what the slot was called with.
-unsafe fn give(
+#[cold]
+#[inline(never)]
+pub(super) unsafe fn give(
     ioc: *mut QIOChannel,
     error: *mut *mut GError,
     action: &str,
@@ -282,23 +284,26 @@ pub(super) unsafe extern "C" fn set_aio_fd_handler(
     // once. The caller of the slot lets handlers and `opaque` live until replaced.
     unsafe {
         let channel = Channel::from_glib_borrow(ioc);
-        let mut kept = unpoisoned(&channel.imp().fd_handlers);
-        let wanted = [(io_read, IOCondition::IN), (io_write, IOCondition::OUT)];
-        for (kept, (handler, condition)) in kept.iter_mut().zip(wanted) {
-            if let Some(old) = kept.take() {
-                old.destroy();
-            }
-            let Some(handler) = handler else { continue };
+        let watch = |handler: IOHandler, condition| {
+            let handler = handler?;
             let source = Slots::of(&channel).create_watch(condition);
-            let raw = source.to_glib_none().0;
             glib_sys::g_source_set_callback(
-                raw,
+                source.to_glib_none().0,
                 Some(std::mem::transmute::<HandlerCall, PlainCall>(call_handler)),
                 Box::into_raw(Box::new((handler, opaque))).cast(),
                 Some(free_handler),
             );
-            glib_sys::g_source_attach(raw, context);
-            *kept = Some(source);
+            Some(source)
+        };
+        let new = [
+            watch(io_read, IOCondition::IN),
+            watch(io_write, IOCondition::OUT),
+        ];
+        let mut kept = unpoisoned(&channel.imp().fd_handlers);
+        let old = std::mem::replace(&mut *kept, new);
+        old.iter().flatten().for_each(glib::Source::destroy);
+        for source in kept.iter().flatten() {
+            glib_sys::g_source_attach(source.to_glib_none().0, context);
         }
     }
 }

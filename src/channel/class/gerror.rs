@@ -34,6 +34,7 @@ thread_local! {
 ///
 /// `out` must be NULL or the address of a `GError *` that is not set.
 #[cold]
+#[inline(never)]
 pub(super) unsafe fn report(
     out: *mut *mut GError,
     error: io::Error,
@@ -69,6 +70,7 @@ pub(super) unsafe fn report(
 ///
 /// `raw` must be a `GError` that the caller owns.
 #[cold]
+#[inline(never)]
 pub(super) unsafe fn take(raw: *mut GError) -> io::Error {
     let address = raw as usize;
     // SAFETY: the caller gives the error away.

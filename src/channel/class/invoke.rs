@@ -5,6 +5,7 @@
 use std::{
     io::{self, IoSlice, IoSliceMut, SeekFrom},
     os::fd::{BorrowedFd, OwnedFd},
+    slice,
 };
 
 use glib::{IOCondition, prelude::*, subclass::prelude::*, translate::*};
@@ -65,6 +66,19 @@ impl<'a> Slots<'a> {
         unsafe { from_glib_borrow(self.ioc) }
     }
 
+    // One copy of the short way: it stays in the caches across system calls.
+    #[inline]
+    pub(crate) fn read(self, buf: &mut [u8]) -> io::Result<usize> {
+        let mut buf = IoSliceMut::new(buf);
+        self.readv(slice::from_mut(&mut buf), None, ReadFlags::empty())
+    }
+
+    #[inline]
+    pub(crate) fn write(self, buf: &[u8]) -> io::Result<usize> {
+        let buf = IoSlice::new(buf);
+        self.writev(slice::from_ref(&buf), &[], WriteFlags::empty())
+    }
+
     #[inline]
     pub(crate) fn readv(
         self,
@@ -72,13 +86,13 @@ impl<'a> Slots<'a> {
         fds: Option<&mut Vec<OwnedFd>>,
         flags: ReadFlags,
     ) -> io::Result<usize> {
-        self.begin()?;
+        let plain = self.begin()?;
         self.check_read(fds.is_some(), flags)?;
         let room = total_len(iov);
         if room == 0 {
             return self.check_open().map(|()| 0);
         }
-        if pairs::bytes_read(self.class) {
+        if !plain && pairs::bytes_read(self.class) {
             pairs::readv_by_bytes(self, iov, fds, flags)
         } else {
             self.slot_readv(iov, room, fds, flags)
@@ -93,12 +107,12 @@ impl<'a> Slots<'a> {
         flags: WriteFlags,
     ) -> io::Result<usize> {
         let size = total_len(iov);
-        self.begin()?;
+        let plain = self.begin()?;
         self.check_write(size, !fds.is_empty(), flags)?;
         if size == 0 {
             return self.check_open().map(|()| 0);
         }
-        if pairs::bytes_write(self.class) {
+        if !plain && pairs::bytes_write(self.class) {
             pairs::writev_by_bytes(self, iov, fds, flags)
         } else {
             self.slot_writev(iov, size, fds, flags)
@@ -111,10 +125,10 @@ impl<'a> Slots<'a> {
         fds: Option<&mut Vec<OwnedFd>>,
         flags: ReadFlags,
     ) -> io::Result<glib::Bytes> {
-        self.begin()?;
+        self.check_open()?;
         self.check_read(fds.is_some(), flags)?;
         if count == 0 {
-            return self.check_open().map(|()| glib::Bytes::from_static(&[]));
+            return Ok(glib::Bytes::from_static(&[]));
         }
         if pairs::bytes_read(self.class) {
             self.slot_read_bytes(count, fds, flags)
@@ -129,10 +143,10 @@ impl<'a> Slots<'a> {
         fds: &[BorrowedFd<'_>],
         flags: WriteFlags,
     ) -> io::Result<usize> {
-        self.begin()?;
+        self.check_open()?;
         self.check_write(bytes.len(), !fds.is_empty(), flags)?;
         if bytes.is_empty() {
-            return self.check_open().map(|()| 0);
+            return Ok(0);
         }
         if pairs::bytes_write(self.class) {
             self.slot_write_bytes(bytes, fds, flags)
@@ -295,7 +309,7 @@ impl<'a> Slots<'a> {
             let raw = slot(self.ioc(), error);
             Option::<gio::Credentials>::from_glib_full(raw)
         });
-        error?;
+        error.map_err(|e| self.or_closed(e))?;
         credentials.ok_or_else(|| self.unexplained("get the credentials of"))
     }
 }

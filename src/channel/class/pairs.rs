@@ -7,7 +7,8 @@ use std::{
     ffi::c_int,
     io::{self, IoSlice, IoSliceMut},
     os::fd::{BorrowedFd, FromRawFd, OwnedFd},
-    slice,
+    ptr, slice,
+    sync::atomic::Ordering,
 };
 
 use gio::prelude::*;
@@ -20,7 +21,7 @@ use crate::{
         ffi::{QIOChannel, QIOChannelClass},
     },
     error::from_glib_error,
-    types::{ReadFlags, WriteFlags, total_len},
+    types::{ReadFlags, WriteFlags, scatter, total_len},
 };
 
 /// The two slots of a pair, as far as they can be compared: the one of iovecs and the one
@@ -68,6 +69,24 @@ pub(super) fn write_filled(class: &QIOChannelClass) -> Filled {
     }
 }
 
+/// Whether nothing about reading and writing needs a look: they go by the slots of iovecs, which
+/// check for themselves whether the channel is closed. What was found out is kept in the class.
+#[inline]
+pub(super) fn is_plain(class: &QIOChannelClass) -> bool {
+    let address = ptr::from_ref(class).addr();
+    class.plain.load(Ordering::Relaxed) == address || find_plain(class, address)
+}
+
+#[cold]
+#[inline(never)]
+fn find_plain(class: &QIOChannelClass, address: usize) -> bool {
+    let plain = class.slots_checked_closed() && !bytes_read(class) && !bytes_write(class);
+    if plain {
+        class.plain.store(address, Ordering::Relaxed);
+    }
+    plain
+}
+
 /// Whether reading goes by `io_read_bytes`.
 #[inline]
 pub(super) fn bytes_read(class: &QIOChannelClass) -> bool {
@@ -89,7 +108,7 @@ fn bytes_win(class: &QIOChannelClass, pair: impl Fn(&QIOChannelClass) -> Pair) -
         // SAFETY: the class derives from QIOChannel and is not it: it has a parent,
         // which begins with a QIOChannelClass.
         let parent = unsafe {
-            let raw = std::ptr::from_ref(class).cast_mut().cast();
+            let raw = ptr::from_ref(class).cast_mut().cast();
             &*gobject_sys::g_type_class_peek_parent(raw).cast::<QIOChannelClass>()
         };
         let (iov, bytes) = pair(class);
@@ -113,12 +132,7 @@ pub(super) fn readv_by_bytes(
 ) -> io::Result<usize> {
     let room = total_len(iov);
     let bytes = slots.slot_read_bytes(room, fds, flags)?;
-    let mut rest = &bytes[..];
-    for buf in iov {
-        let (now, later) = rest.split_at(rest.len().min(buf.len()));
-        buf[..now.len()].copy_from_slice(now);
-        rest = later;
-    }
+    scatter(&bytes, iov);
     Ok(bytes.len())
 }
 

@@ -16,7 +16,7 @@ use libc::{iovec, size_t, ssize_t};
 
 use super::{
     ChannelImpl, FdHandlers,
-    defaults::{array, array_mut, give_fds},
+    defaults::{array, array_mut, give, give_fds},
     gerror,
 };
 use crate::{
@@ -27,7 +27,7 @@ use crate::{
             QIOChannel, QIOChannelClass,
         },
     },
-    error::{invalid, io_error, would_block},
+    error::{invalid, io_error},
     types::{ReadFlags, Readiness, Shutdown, WriteFlags},
     watch,
 };
@@ -68,6 +68,7 @@ unsafe fn guarded<T: ChannelImpl, R>(
 }
 
 #[cold]
+#[inline(never)]
 fn panicked(panic: &(dyn Any + Send), class: &str) -> io::Error {
     let text = panic
         .downcast_ref::<&str>()
@@ -115,12 +116,13 @@ unsafe fn counting<T: ChannelImpl>(
 ) -> ssize_t {
     // SAFETY: the caller's promise.
     unsafe {
-        reporting(ioc, error, action, -1, |imp: &T| match call(imp) {
+        match guarded(ioc, call) {
             // A count fits: it is at most the size of what is in memory.
-            Ok(count) => Ok(count as ssize_t),
-            Err(e) if would_block(&e) => Ok(QIO_CHANNEL_ERR_BLOCK),
-            Err(e) => Err(e),
-        })
+            Ok(count) => count as ssize_t,
+            // The usual kind of would-block, recognised without a call.
+            Err(e) if e.raw_os_error() == Some(libc::EAGAIN) => QIO_CHANNEL_ERR_BLOCK,
+            Err(e) => give(ioc, error, action, Err(e)),
+        }
     }
 }
 

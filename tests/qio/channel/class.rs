@@ -165,6 +165,16 @@ mod imp {
             self.written.fetch_add(count, Ordering::Relaxed);
             Ok(count)
         }
+
+        /// Without a look at the descriptor, or at anything.
+        fn readv(
+            &self,
+            _iov: &mut [IoSliceMut<'_>],
+            _fds: Option<&mut Vec<OwnedFd>>,
+            _flags: ReadFlags,
+        ) -> io::Result<usize> {
+            Ok(1)
+        }
     }
 }
 
@@ -283,6 +293,19 @@ fn a_class_adds_to_what_its_parent_does() {
     let another = path.reopen().expect("open").into();
     let twice = file.adopt_fd(another);
     assert_fails(twice, io::ErrorKind::AlreadyExists, "opened already");
+}
+
+#[test]
+fn a_class_whose_parent_checks_for_closed_need_not_do_so_itself() {
+    let plain = ChannelFile::new_path("/dev/null", libc::O_RDWR, 0).expect("opens");
+    assert_eq!(plain.read(&mut [0]).expect("the end"), 0);
+    let file: CountingFile = glib::Object::new();
+    let null = std::fs::File::open("/dev/null").expect("opens");
+    let as_file: &ChannelFile = file.upcast_ref();
+    as_file.adopt_fd(null.into()).expect("the first");
+    assert_eq!(file.read(&mut [0]).expect("one"), 1);
+    file.close().expect("closes");
+    assert_fails(file.read(&mut [0]), io::ErrorKind::NotConnected, "closed");
 }
 
 #[test]

@@ -6,12 +6,12 @@ mod options;
 mod state;
 
 use std::{
-    io::{self, ErrorKind, Write as _},
+    io::{self, ErrorKind, IoSlice, IoSliceMut, Write as _},
     path::Path,
 };
 
 use gio::prelude::*;
-use qio::{ChannelSocket, prelude::*};
+use qio::{ChannelSocket, ReadFlags, prelude::*};
 
 use crate::common::pattern;
 
@@ -96,6 +96,24 @@ fn an_abstract_name_transfers_everything_in_both_modes() {
 fn a_pair_transfers_everything_in_both_modes() {
     let (a, b) = ChannelSocket::pair().expect("a socketpair");
     pattern::transfer_both_modes(&a, &b);
+}
+
+#[test]
+fn lists_of_few_and_of_many_bytes_keep_their_order() {
+    let (a, b) = ChannelSocket::pair().expect("a socketpair");
+    for total in [2, 100, 4095, 4096, 4097, 10_000] {
+        let data: Vec<u8> = (0..total).map(|i| (i % 251) as u8).collect();
+        let (head, tail) = data.split_at(total / 3);
+        let sent = [IoSlice::new(head), IoSlice::new(&[]), IoSlice::new(tail)];
+        assert_eq!(a.writev(&sent).expect("room"), total);
+        for flags in [ReadFlags::PEEK, ReadFlags::empty()] {
+            let (mut one, mut two) = (vec![0; total / 2], vec![0; total]);
+            let mut iov = [IoSliceMut::new(&mut one), IoSliceMut::new(&mut two)];
+            let count = b.readv_full(&mut iov, None, flags).expect("data");
+            assert_eq!(count, total);
+            assert_eq!([one, two].concat()[..total], data, "{total} bytes");
+        }
+    }
 }
 
 #[test]
