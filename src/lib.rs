@@ -61,15 +61,24 @@
 //! types have one registration in a process, and the second one aborts it.
 
 mod channel;
+pub mod coroutine;
 mod error;
+mod hub;
 pub mod prelude;
 mod sys;
 mod transport;
 mod types;
 mod watch;
 
-pub use channel::{Channel, ChannelExt, FdHandlers, Waiting};
+pub use channel::{
+    AsyncStream, Channel, ChannelExt, ChannelFutureExt, FdHandlers, IoFutureExt, ReadHalf, Waiting,
+    WriteHalf,
+};
 pub use error::{ChannelError, from_glib_error, to_glib_error};
+pub use hub::{
+    JoinError, JoinHandle, set_busy_poll, spawn, spawn_in, spawn_local, spawn_local_in,
+    spawn_local_with_priority, spawn_with_priority,
+};
 pub use transport::{
     Access, ChannelBuffer, ChannelCommand, ChannelFile, ChannelNull, ChannelSocket, CommandBuilder,
     StderrPolicy, channel_for_fd,

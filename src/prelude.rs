@@ -3,4 +3,4 @@
 #[doc(no_inline)]
 pub use gio::prelude::*;
 
-pub use crate::channel::ChannelExt;
+pub use crate::channel::{ChannelExt, ChannelFutureExt, IoFutureExt};

@@ -1,23 +1,34 @@
 //! The loops that go on until everything is read or written.
 //!
 //! Each is a sequence of steps: a step is one call of a slot. Who runs the steps decides
-//! how to wait in between; [`blocking`] is the one who blocks. The caller's buffers
-//! are not moved; where a step stopped in the middle of one, the next step gets a short
-//! list of what is left, from the stack.
+//! how to wait in between: [`blocking`] blocks, [`poll_steps`] is for futures, and so for
+//! coroutines. The caller's buffers are not moved; where a step stopped in the middle of
+//! one, the next step gets a short list of what is left, from the stack.
 
 use std::{
     array,
+    future::poll_fn,
     io::{self, IoSlice, IoSliceMut},
     iter,
     os::fd::{BorrowedFd, OwnedFd},
+    sync::Arc,
+    task::{Context, Poll, ready},
 };
 
 use glib::{IOCondition, subclass::prelude::*};
 
-use super::{Channel, class::Slots, ready};
+use super::{
+    Channel,
+    attempt::{Attempt, Tried, Try, nothing_tells},
+    class::Slots,
+    disk, ready,
+};
 use crate::{
-    error::{ChannelError, channel_error, closed, not_supported, would_block},
-    types::{ReadFlags, WriteFlags},
+    coroutine,
+    error::{ChannelError, channel_error, closed, would_block},
+    hub::Side,
+    sys::SharedFd,
+    types::{ReadFlags, WriteFlags, total_len},
 };
 
 /// The most buffers of a step that begins in the middle of one.
@@ -45,10 +56,21 @@ fn wait_for(channel: &Channel, condition: IOCondition) -> io::Result<()> {
     } else if channel.imp().is_closed() {
         Err(closed())
     } else {
-        let label = channel.label();
-        Err(not_supported(&format!(
-            "{label} would block, and nothing tells when it would not"
-        )))
+        Err(nothing_tells(channel))
+    }
+}
+
+/// Runs steps until one has the result. Where a step would block, the task waits.
+fn poll_steps<T>(
+    channel: &Channel,
+    attempt: &mut Attempt,
+    cx: &mut Context<'_>,
+    mut step: impl FnMut(Try) -> io::Result<Tried<Option<T>>>,
+) -> Poll<io::Result<T>> {
+    loop {
+        if let Some(result) = ready!(attempt.poll(channel, cx, &mut step))? {
+            return Poll::Ready(Ok(result));
+        }
     }
 }
 
@@ -83,6 +105,8 @@ pub(super) struct ReadAll<'a, 'b> {
     cursor: Cursor,
     /// Something has been read: the end of the file would come too early.
     started: bool,
+    /// The last step has read less than it had room for.
+    short: bool,
 }
 
 impl<'a, 'b> ReadAll<'a, 'b> {
@@ -93,6 +117,7 @@ impl<'a, 'b> ReadAll<'a, 'b> {
             offset: None,
             cursor: Cursor::default(),
             started: false,
+            short: false,
         };
         this.advance(0);
         this
@@ -110,7 +135,44 @@ impl<'a, 'b> ReadAll<'a, 'b> {
 
     /// Reads until all is read (`true`), or the file has ended before the first byte.
     pub(super) fn run_eof(mut self, channel: &Channel) -> io::Result<bool> {
-        blocking(channel, IOCondition::IN, || self.step(channel))
+        if coroutine::in_coroutine() {
+            return coroutine::wait_for(self.run_eof_async(channel))?;
+        }
+        blocking(channel, IOCondition::IN, || {
+            self.step(channel, Try::plain())
+        })
+    }
+
+    /// As [`run_eof`](Self::run_eof), in a future. If that is dropped, what has been read
+    /// goes back to the channel.
+    pub(super) async fn run_eof_async(self, channel: &Channel) -> io::Result<bool> {
+        let mut undo = Undo {
+            transfer: self,
+            channel,
+        };
+        if let Some(file) = disk::file(channel, Side::Read) {
+            return undo.finish_by_disk(&file).await;
+        }
+        let mut attempt = Attempt::new(Side::Read);
+        let transfer = &mut undo.transfer;
+        let result = poll_fn(|cx| {
+            poll_steps(channel, &mut attempt, cx, |how| {
+                let result = transfer.step(channel, how)?;
+                let short = transfer.short;
+                Ok(Tried { result, short })
+            })
+        })
+        .await;
+        undo.disarm();
+        result
+    }
+
+    /// As [`run_eof_async`](Self::run_eof_async), until all is read.
+    pub(super) async fn run_async(self, channel: &Channel) -> io::Result<()> {
+        match self.run_eof_async(channel).await? {
+            true => Ok(()),
+            false => Err(truncated()),
+        }
     }
 
     /// Reads until all is read.
@@ -121,45 +183,64 @@ impl<'a, 'b> ReadAll<'a, 'b> {
         }
     }
 
-    fn step(&mut self, channel: &Channel) -> io::Result<Option<bool>> {
-        if self.cursor.buffer < self.iov.len() {
-            let fds_before = self.fds.as_ref().map_or(0, Received::count);
-            let count = self.read_some(channel)?;
-            if count == 0 && self.fds.as_ref().map_or(0, Received::count) == fds_before {
-                return match self.started {
-                    true => Err(truncated()),
-                    false => Ok(Some(false)),
-                };
-            }
-            self.started = true;
-            self.advance(count);
-            if self.cursor.buffer < self.iov.len() {
-                return Ok(None);
-            }
+    fn step(&mut self, channel: &Channel, how: Try) -> io::Result<Option<bool>> {
+        if self.is_full() {
+            return Ok(Some(self.keep()));
         }
+        let fds_before = self.fds.as_ref().map_or(0, Received::count);
+        let count = self.read_some(channel, how.read)?;
+        self.took(count, fds_before)
+    }
+
+    fn is_full(&self) -> bool {
+        self.cursor.buffer >= self.iov.len()
+    }
+
+    /// Goes on after a read.
+    fn took(&mut self, count: usize, fds_before: usize) -> io::Result<Option<bool>> {
+        if count == 0 && self.fds.as_ref().map_or(0, Received::count) == fds_before {
+            return match self.started {
+                true => Err(truncated()),
+                false => Ok(Some(false)),
+            };
+        }
+        self.started = true;
+        self.advance(count);
+        Ok(self.is_full().then(|| self.keep()))
+    }
+
+    fn keep(&mut self) -> bool {
         if let Some(fds) = &mut self.fds {
             fds.keep();
         }
-        Ok(Some(true))
+        true
     }
 
-    fn read_some(&mut self, channel: &Channel) -> io::Result<usize> {
+    fn read_some(&mut self, channel: &Channel, flags: ReadFlags) -> io::Result<usize> {
         let Cursor {
             buffer,
             offset,
             done,
         } = self.cursor;
+        let with_fds = self.fds.is_some();
         let fds = self.fds.as_mut();
-        match &mut self.iov[buffer..] {
+        let (room, count) = match &mut self.iov[buffer..] {
             [current, rest @ ..] if offset > 0 => {
                 let mut left = iter::once(&mut current[offset..])
                     .chain(rest.iter_mut().map(|buf| &mut buf[..]));
                 let mut window: [_; WINDOW] =
                     array::from_fn(|_| IoSliceMut::new(left.next().unwrap_or_default()));
-                read_step(channel, &mut window, fds, self.offset, done)
+                let count = read_step(channel, &mut window, fds, self.offset, done, flags)?;
+                (total_len(&window), count)
             }
-            left => read_step(channel, left, fds, self.offset, done),
-        }
+            left => {
+                let count = read_step(channel, left, fds, self.offset, done, flags)?;
+                (total_len(left), count)
+            }
+        };
+        // A read that takes descriptors along ends where they are.
+        self.short = count > 0 && count < room && !with_fds;
+        Ok(count)
     }
 
     fn advance(&mut self, count: usize) {
@@ -175,11 +256,82 @@ fn read_step(
     fds: Option<&mut Received<'_>>,
     offset: Option<u64>,
     done: u64,
+    flags: ReadFlags,
 ) -> io::Result<usize> {
     let slots = Slots::of(channel);
     match offset {
         Some(offset) => slots.preadv(iov, offset.saturating_add(done)),
-        None => slots.readv(iov, fds.map(|fds| &mut *fds.list), ReadFlags::empty()),
+        None => slots.readv(iov, fds.map(|fds| &mut *fds.list), flags),
+    }
+}
+
+/// A read that is under way in a future.
+struct Undo<'c, 'a, 'b> {
+    transfer: ReadAll<'a, 'b>,
+    channel: &'c Channel,
+}
+
+impl Undo<'_, '_, '_> {
+    /// Nothing goes back: the read has come to its end.
+    fn disarm(&mut self) {
+        self.transfer.started = false;
+    }
+
+    async fn finish_by_disk(&mut self, file: &Arc<SharedFd>) -> io::Result<bool> {
+        loop {
+            let transfer = &mut self.transfer;
+            if transfer.is_full() {
+                self.disarm();
+                return Ok(true);
+            }
+            let Cursor {
+                buffer,
+                offset,
+                done,
+            } = transfer.cursor;
+            let at = transfer.offset.map(|at| at.saturating_add(done));
+            let room = &mut transfer.iov[buffer][offset..];
+            let result = match disk::read(self.channel, file, room, at).await {
+                Ok(count) => self.transfer.took(count, 0),
+                Err(e) => Err(e),
+            };
+            match result {
+                Ok(None) => {}
+                Ok(Some(result)) => {
+                    self.disarm();
+                    return Ok(result);
+                }
+                Err(e) => {
+                    self.disarm();
+                    return Err(e);
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Undo<'_, '_, '_> {
+    fn drop(&mut self) {
+        let ReadAll {
+            iov,
+            fds,
+            offset,
+            cursor,
+            started,
+            ..
+        } = &mut self.transfer;
+        if !*started || offset.is_some() {
+            return;
+        }
+        let Cursor { buffer, offset, .. } = *cursor;
+        let whole = iov[..buffer].iter().map(|buf| &buf[..]);
+        let part = iov.get(buffer).map(|buf| &buf[..offset]);
+        let bytes: Vec<&[u8]> = whole.chain(part).collect();
+        let fds = fds.as_mut().map(Received::take).unwrap_or_default();
+        let unread = &self.channel.imp().waiters.unread;
+        unread.put_back(bytes.into_iter(), fds);
+        // Nothing else tells those who wait for data.
+        self.channel.imp().waiters.wake();
     }
 }
 
@@ -210,6 +362,10 @@ impl<'a> Received<'a> {
 
     fn keep(&mut self) {
         self.before = self.list.len();
+    }
+
+    fn take(&mut self) -> Vec<OwnedFd> {
+        self.list.split_off(self.before)
     }
 }
 
@@ -258,10 +414,39 @@ impl<'a> WriteAll<'a> {
 
     /// Writes until all is written.
     pub(super) fn run(mut self, channel: &Channel) -> io::Result<()> {
-        blocking(channel, IOCondition::OUT, || self.step(channel))
+        if coroutine::in_coroutine() {
+            return coroutine::wait_for(self.run_async(channel))?;
+        }
+        blocking(channel, IOCondition::OUT, || {
+            self.step(channel, Try::plain())
+        })
     }
 
-    fn step(&mut self, channel: &Channel) -> io::Result<Option<()>> {
+    /// As [`run`](Self::run), in a future. If that is dropped, what has been written stays so.
+    pub(super) async fn run_async(mut self, channel: &Channel) -> io::Result<()> {
+        if let Some(file) = disk::file(channel, Side::Write) {
+            return self.run_by_disk(channel, &file).await;
+        }
+        let mut attempt = Attempt::new(Side::Write);
+        poll_fn(|cx| {
+            poll_steps(channel, &mut attempt, cx, |how| {
+                self.step(channel, how).map(Tried::whole)
+            })
+        })
+        .await
+    }
+
+    async fn run_by_disk(&mut self, channel: &Channel, file: &Arc<SharedFd>) -> io::Result<()> {
+        while let Some(current) = self.iov.get(self.cursor.buffer) {
+            let Cursor { offset, done, .. } = self.cursor;
+            let at = self.offset.map(|at| at.saturating_add(done));
+            let count = disk::write(channel, file, &current[offset..], at).await?;
+            self.advance(count);
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, channel: &Channel, how: Try) -> io::Result<Option<()>> {
         let Cursor {
             buffer,
             offset,
@@ -277,20 +462,26 @@ impl<'a> WriteAll<'a> {
                     iter::once(&current[offset..]).chain(rest.iter().map(|buf| &buf[..]));
                 let window: [_; WINDOW] =
                     array::from_fn(|_| IoSlice::new(left.next().unwrap_or_default()));
-                self.write_step(channel, &window, done)?
+                self.write_step(channel, &window, done, how.write)?
             }
-            left => self.write_step(channel, left, done)?,
+            left => self.write_step(channel, left, done, how.write)?,
         };
         self.fds = &[];
         self.advance(count);
         Ok((self.cursor.buffer == self.iov.len()).then_some(()))
     }
 
-    fn write_step(&self, channel: &Channel, iov: &[IoSlice<'_>], done: u64) -> io::Result<usize> {
+    fn write_step(
+        &self,
+        channel: &Channel,
+        iov: &[IoSlice<'_>],
+        done: u64,
+        flags: WriteFlags,
+    ) -> io::Result<usize> {
         let slots = Slots::of(channel);
         match self.offset {
             Some(offset) => slots.pwritev(iov, offset.saturating_add(done)),
-            None => slots.writev(iov, self.fds, self.flags),
+            None => slots.writev(iov, self.fds, self.flags | flags),
         }
     }
 

@@ -9,12 +9,13 @@ use std::{
 use glib::{ControlFlow, IOCondition, SignalHandlerId, prelude::*, subclass::prelude::*};
 
 use super::{
-    Channel, Waiting,
+    AsyncStream, Channel, Waiting,
     all::{ReadAll, WriteAll},
-    class::Slots,
-    ready,
+    class::{Slots, handlers},
+    ext_future, ready,
 };
 use crate::{
+    coroutine,
     types::{Feature, ReadFlags, Shutdown, WriteFlags},
     watch::{Fds, WatchedFd, dress},
 };
@@ -347,8 +348,72 @@ pub trait ChannelExt: IsA<Channel> + 'static {
         Waiting::new(self.as_ref().clone())
     }
 
-    /// Blocks this thread until one of the conditions is there, and returns those that
-    /// are. `HUP`, `ERR` and `NVAL` end the wait too; a channel that is closed meanwhile
+    /// This channel as a stream of `futures-io`, for libraries that read and write such.
+    fn async_stream(&self) -> AsyncStream {
+        AsyncStream::new(self.as_ref().clone())
+    }
+
+    /// Makes the hub of a context watch the channel for futures and coroutines, whatever context
+    /// they run in. Those that wait just now go on there. A channel that is attached to none, as
+    /// all are at first, is watched by the context of whoever waits.
+    #[doc(alias = "qio_channel_attach_aio_context")]
+    fn attach_context(&self, context: &glib::MainContext) {
+        let context = Some(context.clone());
+        self.as_ref().imp().waiters.set_context(context);
+    }
+
+    /// Undoes [`attach_context`](Self::attach_context).
+    #[doc(alias = "qio_channel_detach_aio_context")]
+    fn detach_context(&self) {
+        self.as_ref().imp().waiters.set_context(None);
+    }
+
+    /// Calls functions from a context, `None` being the default one, whenever the channel is ready
+    /// to be read or written, in place of those set before; none at all to end that.
+    ///
+    /// They are called as long as it is ready, and a last time when the channel is closed. They
+    /// keep the channel alive until then. However many channels have handlers, only those that are
+    /// ready cost anything.
+    #[doc(alias = "qio_channel_set_aio_fd_handler")]
+    fn set_fd_handler(
+        &self,
+        context: Option<&glib::MainContext>,
+        read: Option<Box<dyn FnMut() + Send>>,
+        write: Option<Box<dyn FnMut() + Send>>,
+    ) {
+        handlers::set_closures(self.as_ref(), context, read, write);
+    }
+
+    /// As [`set_fd_handler`](Self::set_fd_handler), for functions that must stay in this thread,
+    /// which must be that of the context.
+    ///
+    /// # Panics
+    ///
+    /// If another thread owns the context.
+    fn set_fd_handler_local(
+        &self,
+        context: Option<&glib::MainContext>,
+        read: Option<Box<dyn FnMut()>>,
+        write: Option<Box<dyn FnMut()>>,
+    ) {
+        ready::assert_owned(context);
+        let [read, write] = [read, write].map(|func| func.map(handlers::local));
+        handlers::set_closures(self.as_ref(), context, read, write);
+    }
+
+    /// Suspends the coroutine that runs until one of the conditions is there, and returns those
+    /// that are. See [`wait`](Self::wait).
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` outside of coroutines, and for no condition at all.
+    #[doc(alias = "qio_channel_yield")]
+    fn yield_until(&self, condition: IOCondition) -> io::Result<IOCondition> {
+        coroutine::wait_for(ext_future::ready(self.as_ref(), condition))?
+    }
+
+    /// Blocks this thread, or suspends the coroutine that runs, until one of the conditions is
+    /// there, and returns those that are. `HUP`, `ERR` and `NVAL` end the wait too; a channel that is closed meanwhile
     /// gives `NVAL`. A condition that is there means that a read or write is worth
     /// trying, and no more.
     ///
@@ -367,6 +432,19 @@ pub trait ChannelExt: IsA<Channel> + 'static {
     /// [`TimedOut`](io::ErrorKind::TimedOut) if none was there in time.
     fn wait_timeout(&self, condition: IOCondition, timeout: Duration) -> io::Result<IOCondition> {
         ready::wait(self.as_ref(), condition, Some(timeout))
+    }
+
+    /// As [`wait`](Self::wait), until the cancellable is cancelled, by whatever thread.
+    ///
+    /// # Errors
+    ///
+    /// [`Cancelled`](gio::IOErrorEnum::Cancelled).
+    fn wait_cancellable(
+        &self,
+        condition: IOCondition,
+        cancellable: &gio::Cancellable,
+    ) -> io::Result<IOCondition> {
+        ready::wait_cancellable(self.as_ref(), condition, cancellable)
     }
 
     /// Makes a source that fires when one of the conditions is there, without a callback:

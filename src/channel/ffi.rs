@@ -3,7 +3,7 @@
 
 use std::{
     ffi::{c_int, c_void},
-    sync::atomic::AtomicUsize,
+    sync::{Arc, atomic::AtomicUsize},
 };
 
 use gio_sys::{GCredentials, GUnixFDList};
@@ -13,6 +13,7 @@ use gobject_sys::{GObject, GObjectClass};
 use libc::{iovec, size_t, ssize_t};
 
 use super::imp;
+use crate::{hub::Side, sys::SharedFd};
 
 /// What `io_readv` and `io_writev` return where the channel would have to wait;
 /// no error is set then.
@@ -23,6 +24,22 @@ pub const QIO_CHANNEL_WAIT_WATCH: c_int = -1;
 
 /// What `io_wait_fd` returns where nothing needs to be waited for.
 pub const QIO_CHANNEL_WAIT_NOW: c_int = -2;
+
+/// Lends the descriptor that one direction of a channel waits for.
+pub(crate) type Lend = fn(&super::Channel, Side) -> Option<Lent>;
+
+/// A descriptor of a channel's own.
+#[derive(Debug)]
+pub(crate) enum Lent {
+    /// One that can be waited for.
+    Pollable {
+        fd: Arc<SharedFd>,
+        /// A read of less than there was room for has taken all there was.
+        short_is_all: bool,
+    },
+    /// A file on disk: reading and writing it may take its time, and nothing tells how long.
+    Disk(Arc<SharedFd>),
+}
 
 /// What is called when a channel's descriptor is ready.
 pub type IOHandler = Option<unsafe extern "C" fn(opaque: *mut c_void)>;
@@ -152,31 +169,71 @@ pub struct QIOChannelClass {
         ) -> ssize_t,
     >,
 
-    /// Padding to C, as the next field: the addresses of those `io_readv` and `io_writev` that
-    /// fail by themselves once the channel is closed.
-    checking_slots: [usize; 2],
+    /// Padding to C, as the next field: the slots that a class of this crate has filled, which a
+    /// derived class inherits and may fill otherwise.
+    own: Option<&'static OwnSlots>,
     /// The address of the class if it is plain (see `pairs::is_plain`). A derived class
     /// that copied this has another address.
     pub(super) plain: AtomicUsize,
-    pub padding: [gpointer; 9],
+    pub padding: [gpointer; 10],
+}
+
+/// What a class of this crate says of its slots.
+#[derive(Debug)]
+struct OwnSlots {
+    /// The addresses of `io_readv` and `io_writev`, which obey `NO_WAIT`.
+    data: [usize; 2],
+    /// They fail by themselves once the channel is closed.
+    check_closed: bool,
+    /// The addresses of `io_wait_fd` and `io_create_watch`.
+    waiting: [usize; 2],
+    /// Lends the descriptors that those wait for.
+    lend: Lend,
 }
 
 impl QIOChannelClass {
-    /// To be called when `io_readv` and `io_writev` have been filled with slots that fail by
-    /// themselves after the channel was closed: the base class need not look, at every read and
-    /// write. Does not bind a derived class that fills them otherwise.
-    pub(crate) fn slots_check_closed(&mut self) {
-        self.checking_slots = self.data_slots();
+    /// To be called once the slots have been filled, by a class whose `io_readv` and `io_writev`
+    /// obey `NO_WAIT`, and if `check_closed`, fail by themselves after the channel was closed;
+    /// and whose `io_wait_fd` and `io_create_watch` wait for what `lend` lends. Does
+    /// not bind a derived class that fills them otherwise.
+    pub(crate) fn describe_slots(&mut self, check_closed: bool, lend: Lend) {
+        // Classes of static types are never freed.
+        self.own = Some(Box::leak(Box::new(OwnSlots {
+            data: self.data_slots(),
+            check_closed,
+            waiting: self.waiting_slots(),
+            lend,
+        })));
     }
 
-    pub(super) fn slots_checked_closed(&self) -> bool {
-        self.checking_slots == self.data_slots()
+    /// Whether `io_readv` and `io_writev` check for closed themselves.
+    pub(super) fn slots_check_closed(&self) -> bool {
+        self.own
+            .is_some_and(|own| own.check_closed && own.data == self.data_slots())
+    }
+
+    /// Whether `io_readv` and `io_writev` obey `NO_WAIT`.
+    pub(super) fn slots_obey_no_wait(&self) -> bool {
+        self.own.is_some_and(|own| own.data == self.data_slots())
+    }
+
+    /// Who lends the descriptors that the channel waits for, if it waits for nothing else.
+    pub(super) fn lender(&self) -> Option<Lend> {
+        self.own
+            .filter(|own| own.waiting == self.waiting_slots())
+            .map(|own| own.lend)
     }
 
     fn data_slots(&self) -> [usize; 2] {
         let readv = self.io_readv.map_or(0, |slot| slot as usize);
         let writev = self.io_writev.map_or(0, |slot| slot as usize);
         [readv, writev]
+    }
+
+    fn waiting_slots(&self) -> [usize; 2] {
+        let wait_fd = self.io_wait_fd.map_or(0, |slot| slot as usize);
+        let create_watch = self.io_create_watch.map_or(0, |slot| slot as usize);
+        [wait_fd, create_watch]
     }
 }
 

@@ -12,7 +12,10 @@ use glib::{ParamSpec, prelude::*, subclass::prelude::*};
 
 use super::{
     ChannelExt,
-    class::{Slots, fill_defaults},
+    class::{
+        Slots, fill_defaults,
+        handlers::{ClosureKey, FdHandler},
+    },
     ffi::{QIOChannel, QIOChannelClass},
 };
 use crate::{types::Feature, watch::Waiters};
@@ -30,8 +33,10 @@ pub struct Channel {
     closing: AtomicBool,
     /// Who is to be woken; tells them that the channel is closed.
     pub(crate) waiters: Arc<Waiters>,
-    /// The sources behind `set_aio_fd_handler`, for reading and for writing.
-    pub(super) fd_handlers: Mutex<[Option<glib::Source>; 2]>,
+    /// What `set_aio_fd_handler` has set, for reading and for writing.
+    pub(super) fd_handlers: Mutex<[Option<FdHandler>; 2]>,
+    /// The Rust closures behind them.
+    pub(super) fd_closures: Mutex<Option<ClosureKey>>,
 }
 
 #[glib::object_subclass]

@@ -5,17 +5,26 @@
 //! `stream` the traits of `std::io`.
 
 mod all;
+mod attempt;
 pub(crate) mod class;
+mod disk;
 mod ext;
+mod ext_future;
 pub(crate) mod ffi;
 pub(crate) mod imp;
+mod limit;
 mod ready;
 pub(crate) mod stream;
+mod stream_async;
 
+pub(crate) use attempt::{Attempt, Tried, Try};
 pub use class::{ChannelImpl, ChannelImplExt, FdHandlers};
 pub use ext::ChannelExt;
+pub use ext_future::ChannelFutureExt;
+pub use limit::IoFutureExt;
 pub(crate) use ready::leased_watch;
 pub use stream::Waiting;
+pub use stream_async::{AsyncStream, ReadHalf, WriteHalf};
 
 use glib::{prelude::*, subclass::prelude::*};
 

@@ -8,33 +8,93 @@ use std::{
     time::{Duration, Instant},
 };
 
-use glib::{ControlFlow, IOCondition, prelude::*, subclass::prelude::*};
+use gio::prelude::*;
+use glib::{ControlFlow, IOCondition, subclass::prelude::*};
 
-use super::{Channel, class::Slots};
+use super::{Channel, class::Slots, ext_future, limit::IoFutureExt as _};
 use crate::{
+    coroutine,
     error::{invalid, io_error},
     sys::SharedFd,
     types::Readiness,
     watch::{self, ALWAYS, Fds, WatchedFd},
 };
 
-/// Blocks until one of the conditions, or one that is always told, is there.
+/// Blocks until one of the conditions, or one that is always told, is there. In a coroutine,
+/// suspends that.
 pub(super) fn wait(
     channel: &Channel,
     condition: IOCondition,
     timeout: Option<Duration>,
 ) -> io::Result<IOCondition> {
+    // A time too far away to be told is no deadline.
+    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    if coroutine::in_coroutine() {
+        let ready = ext_future::ready(channel, condition);
+        let result = match deadline {
+            Some(_) => coroutine::wait_for(ready.or_timeout(timeout.unwrap_or_default())),
+            None => coroutine::wait_for(ready),
+        };
+        return match result? {
+            Err(e) if e.kind() == io::ErrorKind::TimedOut => Err(timed_out(channel)),
+            result => result,
+        };
+    }
+    wait_until(channel, condition, deadline, &|| false)
+}
+
+/// As [`wait`], until a cancellable is cancelled.
+pub(super) fn wait_cancellable(
+    channel: &Channel,
+    condition: IOCondition,
+    cancellable: &gio::Cancellable,
+) -> io::Result<IOCondition> {
+    if coroutine::in_coroutine() {
+        let ready = ext_future::ready(channel, condition);
+        return coroutine::wait_for(ready.or_cancelled(cancellable))?;
+    }
+    let waiters = channel.imp().waiters.clone();
+    let handler = cancellable.connect_cancelled(move |_| waiters.wake());
+    let result = wait_until(channel, condition, None, &|| cancellable.is_cancelled());
+    if let Some(handler) = handler {
+        cancellable.disconnect_cancelled(handler);
+    }
+    match cancellable.is_cancelled() {
+        true => Err(io_error(
+            gio::IOErrorEnum::Cancelled,
+            "Operation was cancelled",
+        )),
+        false => result,
+    }
+}
+
+fn timed_out(channel: &Channel) -> io::Error {
+    let label = channel.label();
+    io_error(
+        gio::IOErrorEnum::TimedOut,
+        &format!("Timed out waiting for {label}"),
+    )
+}
+
+/// Blocks until a condition is there, or the deadline has passed, which is an error, or `stop`
+/// says so after the waiters have been woken.
+fn wait_until(
+    channel: &Channel,
+    condition: IOCondition,
+    deadline: Option<Instant>,
+    stop: &dyn Fn() -> bool,
+) -> io::Result<IOCondition> {
     if condition.is_empty() {
         return Err(invalid("There is no condition to wait for"));
     }
-    // A time too far away to be told is no deadline.
-    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     let waiters = &channel.imp().waiters;
     loop {
         // Before asking: who changes the answer calls for another look.
         let seen = waiters.changes();
         let got = if channel.imp().is_closed() {
             IOCondition::NVAL
+        } else if waiters.unread.is_some() && condition.contains(IOCondition::IN) {
+            IOCondition::IN
         } else {
             match what_to_wait_for(channel, condition) {
                 Readiness::Now if !(condition - ALWAYS).is_empty() => condition - ALWAYS,
@@ -42,18 +102,16 @@ pub(super) fn wait(
                     let got = waiters.block_on(fd, wanted, deadline, seen)?;
                     meaning(got, wanted, condition)
                 }
-                Readiness::Now | Readiness::Watch => iterate_until(channel, condition, deadline),
+                Readiness::Now | Readiness::Watch => {
+                    iterate_until(channel, condition, deadline, stop)
+                }
             }
         };
-        if !got.is_empty() {
+        if !got.is_empty() || stop() {
             return Ok(got);
         }
         if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-            let label = channel.label();
-            return Err(io_error(
-                gio::IOErrorEnum::TimedOut,
-                &format!("Timed out waiting for {label}"),
-            ));
+            return Err(timed_out(channel));
         }
     }
 }
@@ -94,6 +152,7 @@ fn iterate_until(
     channel: &Channel,
     condition: IOCondition,
     deadline: Option<Instant>,
+    stop: &dyn Fn() -> bool,
 ) -> IOCondition {
     let context = glib::MainContext::new();
     let got = Rc::new(Cell::new(IOCondition::empty()));
@@ -117,7 +176,7 @@ fn iterate_until(
     loop {
         let late = deadline.is_some_and(|deadline| Instant::now() >= deadline);
         context.iteration(!late);
-        if late || !got.get().is_empty() {
+        if late || stop() || !got.get().is_empty() {
             break;
         }
     }
@@ -155,12 +214,19 @@ pub(super) fn attach_local(
     source: &glib::Source,
     context: Option<&glib::MainContext>,
 ) -> glib::SourceId {
+    assert_owned(context);
+    source.attach(context)
+}
+
+/// # Panics
+///
+/// If another thread owns the context.
+pub(super) fn assert_owned(context: Option<&glib::MainContext>) {
     // Not `unwrap_or_default`: the `Default` of a context is a new one.
     let context = context.cloned().unwrap_or_else(glib::MainContext::default);
     let _owned = context
         .acquire()
         .expect("the main context must belong to this thread, or to none yet");
-    source.attach(Some(&context))
 }
 
 /// A watch on descriptors of the channel's own: for reading and for writing. The watch keeps their

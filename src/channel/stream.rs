@@ -4,8 +4,11 @@ use std::io::{self, IoSlice, IoSliceMut, Read, Seek, SeekFrom, Write};
 
 use glib::IOCondition;
 
-use super::{Channel, all::blocking, class::Slots};
-use crate::types::{ReadFlags, WriteFlags};
+use super::{Channel, ChannelFutureExt as _, all::blocking, class::Slots};
+use crate::{
+    coroutine,
+    types::{ReadFlags, WriteFlags},
+};
 
 /// Implements `Read`, `Write` and `Seek` for references to a class, by the functions of
 /// the same name of [`ChannelExt`](super::ChannelExt).
@@ -54,7 +57,8 @@ pub(crate) use std_io;
 std_io!(Channel);
 
 /// A channel whose `Read` and `Write` wait instead of failing with would-block,
-/// whatever its mode: for code written for blocking streams.
+/// whatever its mode: for code written for blocking streams. In a coroutine it gives the main
+/// loop back meanwhile.
 ///
 /// # Examples
 ///
@@ -85,14 +89,6 @@ impl Waiting {
     pub fn channel(&self) -> &Channel {
         &self.0
     }
-
-    fn retry<T>(
-        &self,
-        condition: IOCondition,
-        mut call: impl FnMut(Slots<'_>) -> io::Result<T>,
-    ) -> io::Result<T> {
-        blocking(&self.0, condition, || call(Slots::of(&self.0)).map(Some))
-    }
 }
 
 impl Read for Waiting {
@@ -101,8 +97,12 @@ impl Read for Waiting {
     }
 
     fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        self.retry(IOCondition::IN, |slots| {
-            slots.readv(bufs, None, ReadFlags::empty())
+        if coroutine::in_coroutine() {
+            return coroutine::wait_for(self.0.readv_future(bufs))?;
+        }
+        let slots = Slots::of(&self.0);
+        blocking(&self.0, IOCondition::IN, || {
+            slots.readv(bufs, None, ReadFlags::empty()).map(Some)
         })
     }
 }
@@ -113,13 +113,21 @@ impl Write for Waiting {
     }
 
     fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.retry(IOCondition::OUT, |slots| {
-            slots.writev(bufs, &[], WriteFlags::empty())
+        if coroutine::in_coroutine() {
+            return coroutine::wait_for(self.0.writev_future(bufs))?;
+        }
+        let slots = Slots::of(&self.0);
+        blocking(&self.0, IOCondition::OUT, || {
+            slots.writev(bufs, &[], WriteFlags::empty()).map(Some)
         })
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.retry(IOCondition::OUT, |slots| slots.flush())
+        if coroutine::in_coroutine() {
+            return coroutine::wait_for(self.0.flush_future())?;
+        }
+        let slots = Slots::of(&self.0);
+        blocking(&self.0, IOCondition::OUT, || slots.flush().map(Some))
     }
 }
 

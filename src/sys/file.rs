@@ -97,3 +97,8 @@ pub(crate) fn bury(fd: BorrowedFd<'_>) {
 pub(crate) fn describe(fd: BorrowedFd<'_>) -> String {
     format!("fd {}", fd.as_raw_fd())
 }
+
+/// Whether writes go to the end of the file, wherever the position is.
+pub(crate) fn appends(fd: BorrowedFd<'_>) -> io::Result<bool> {
+    Ok(status_flags(fd)?.contains(OFlag::O_APPEND))
+}

@@ -5,7 +5,9 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod address;
+pub(crate) mod epoll;
 pub(crate) mod file;
+mod fork;
 mod hazard;
 pub(crate) mod poll;
 pub(crate) mod process;

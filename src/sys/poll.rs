@@ -94,3 +94,15 @@ pub(crate) fn poll(
         }
     }
 }
+
+/// What of `events`, errors and hang-ups is there just now.
+pub(crate) fn poll_now(fd: RawFd, events: i16) -> io::Result<i16> {
+    let mut fd = libc::pollfd {
+        fd,
+        events,
+        revents: 0,
+    };
+    // SAFETY: the one pollfd lives through the call, which does not wait.
+    checked(unsafe { libc::poll(&mut fd, 1, 0) } as isize)?;
+    Ok(fd.revents)
+}

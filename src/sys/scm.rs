@@ -13,7 +13,7 @@ use std::{
 use super::{socket, transfer, vectored::IOV_MAX};
 use crate::{
     error::{ChannelError, channel_error},
-    types::{scatter, total_len},
+    types::{ReadFlags, WriteFlags, scatter, total_len},
 };
 
 /// The most file descriptors that the kernel carries in one message.
@@ -84,20 +84,21 @@ pub(crate) fn sendmsg(
     fd: BorrowedFd<'_>,
     iov: &[IoSlice<'_>],
     fds: &[BorrowedFd<'_>],
+    flags: WriteFlags,
 ) -> io::Result<usize> {
     if fds.is_empty() && total_len(iov) <= GATHER_MOST {
-        return send_gathered(fd, iov);
+        return send_gathered(fd, iov, flags);
     }
     let mut message = message(iov.as_ptr().cast(), iov.len());
     match fds {
-        [] => send_message(fd, &message),
-        fds => send_with_fds(fd, &mut message, fds),
+        [] => send_message(fd, &message, flags),
+        fds => send_with_fds(fd, &mut message, fds, flags),
     }
 }
 
 #[inline(never)]
-fn send_gathered(fd: BorrowedFd<'_>, iov: &[IoSlice<'_>]) -> io::Result<usize> {
-    socket::send(fd, Gathered::new().copy_from(iov))
+fn send_gathered(fd: BorrowedFd<'_>, iov: &[IoSlice<'_>], flags: WriteFlags) -> io::Result<usize> {
+    socket::send(fd, Gathered::new().copy_from(iov), flags)
 }
 
 #[inline(never)]
@@ -105,6 +106,7 @@ fn send_with_fds(
     fd: BorrowedFd<'_>,
     message: &mut libc::msghdr,
     fds: &[BorrowedFd<'_>],
+    flags: WriteFlags,
 ) -> io::Result<usize> {
     if fds.len() > MAX_FDS {
         return Err(channel_error(
@@ -134,13 +136,18 @@ fn send_with_fds(
         );
         ptr::copy_nonoverlapping(fds.as_ptr().cast::<u8>(), libc::CMSG_DATA(header), payload);
     }
-    send_message(fd, message)
+    send_message(fd, message, flags)
 }
 
 #[inline]
-fn send_message(fd: BorrowedFd<'_>, message: &libc::msghdr) -> io::Result<usize> {
+fn send_message(
+    fd: BorrowedFd<'_>,
+    message: &libc::msghdr,
+    flags: WriteFlags,
+) -> io::Result<usize> {
+    let flags = socket::sending(flags);
     // SAFETY: every pointer in the message is to memory that its caller borrows.
-    transfer(|| unsafe { libc::sendmsg(fd.as_raw_fd(), message, libc::MSG_NOSIGNAL) })
+    transfer(|| unsafe { libc::sendmsg(fd.as_raw_fd(), message, flags) })
 }
 
 /// Receives one message. The descriptors that came with it are close-on-exec and
@@ -151,15 +158,17 @@ pub(crate) fn recvmsg(
     fd: BorrowedFd<'_>,
     iov: &mut [IoSliceMut<'_>],
     fds: Option<&mut Vec<OwnedFd>>,
-    peek: bool,
+    flags: ReadFlags,
 ) -> io::Result<usize> {
     if fds.is_none() && total_len(iov) <= GATHER_MOST {
-        return receive_gathered(fd, iov, peek);
+        return receive_gathered(fd, iov, flags);
     }
     let mut message = message(iov.as_mut_ptr().cast(), iov.len());
     match fds {
-        Some(fds) if !peek => receive_with_fds(fd, &mut message, fds),
-        _ => receive_message(fd, &mut message, if peek { libc::MSG_PEEK } else { 0 }),
+        Some(fds) if !flags.contains(ReadFlags::PEEK) => {
+            receive_with_fds(fd, &mut message, fds, flags)
+        }
+        _ => receive_message(fd, &mut message, socket::receiving(flags)),
     }
 }
 
@@ -173,14 +182,26 @@ fn receive_message(
     transfer(|| unsafe { libc::recvmsg(fd.as_raw_fd(), message, flags) })
 }
 
+/// As [`recvmsg`] without descriptors, and tells whether some came and were discarded.
+#[inline(never)]
+pub(crate) fn recvmsg_noting(
+    fd: BorrowedFd<'_>,
+    iov: &mut [IoSliceMut<'_>],
+    flags: ReadFlags,
+) -> io::Result<(usize, bool)> {
+    let mut message = message(iov.as_mut_ptr().cast(), iov.len());
+    let count = receive_message(fd, &mut message, socket::receiving(flags))?;
+    Ok((count, message.msg_flags & libc::MSG_CTRUNC != 0))
+}
+
 #[inline(never)]
 fn receive_gathered(
     fd: BorrowedFd<'_>,
     iov: &mut [IoSliceMut<'_>],
-    peek: bool,
+    flags: ReadFlags,
 ) -> io::Result<usize> {
     let mut gathered = Gathered::new();
-    let count = socket::recv_uninit(fd, &mut gathered.0[..total_len(iov)], peek)?;
+    let count = socket::recv_uninit(fd, &mut gathered.0[..total_len(iov)], flags)?;
     // SAFETY: the kernel has filled these.
     scatter(unsafe { gathered.filled(count) }, iov);
     Ok(count)
@@ -191,11 +212,16 @@ fn receive_with_fds(
     fd: BorrowedFd<'_>,
     message: &mut libc::msghdr,
     fds: &mut Vec<OwnedFd>,
+    flags: ReadFlags,
 ) -> io::Result<usize> {
     let mut control = Control::new();
     message.msg_control = control.0.as_mut_ptr().cast();
     message.msg_controllen = CONTROL_SIZE as _;
-    let count = receive_message(fd, message, libc::MSG_CMSG_CLOEXEC)?;
+    let count = receive_message(
+        fd,
+        message,
+        socket::receiving(flags) | libc::MSG_CMSG_CLOEXEC,
+    )?;
     let before = fds.len();
     // SAFETY: the call filled `message` in, and its control data is in `control`.
     unsafe { take_fds(message, fds) };

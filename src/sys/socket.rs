@@ -13,12 +13,27 @@ use nix::{
 };
 
 use super::{address::Native, checked, poll, transfer};
-use crate::types::Shutdown;
+use crate::types::{ReadFlags, Shutdown, WriteFlags};
+
+/// The flags of a message, for a read.
+#[inline]
+pub(super) fn receiving(flags: ReadFlags) -> libc::c_int {
+    let peek = flags.contains(ReadFlags::PEEK);
+    let no_wait = flags.contains(ReadFlags::NO_WAIT);
+    i32::from(peek) * libc::MSG_PEEK | i32::from(no_wait) * libc::MSG_DONTWAIT
+}
+
+/// The flags of a message, for a write.
+#[inline]
+pub(super) fn sending(flags: WriteFlags) -> libc::c_int {
+    let no_wait = flags.contains(WriteFlags::NO_WAIT);
+    libc::MSG_NOSIGNAL | i32::from(no_wait) * libc::MSG_DONTWAIT
+}
 
 #[inline]
-pub(crate) fn recv(fd: BorrowedFd<'_>, buf: &mut [u8], peek: bool) -> io::Result<usize> {
+pub(crate) fn recv(fd: BorrowedFd<'_>, buf: &mut [u8], flags: ReadFlags) -> io::Result<usize> {
     // SAFETY: nothing but initialised bytes is ever written there.
-    recv_uninit(fd, unsafe { &mut *(ptr::from_mut(buf) as *mut _) }, peek)
+    recv_uninit(fd, unsafe { &mut *(ptr::from_mut(buf) as *mut _) }, flags)
 }
 
 /// As [`recv`]. What it says to have read is initialised.
@@ -26,22 +41,22 @@ pub(crate) fn recv(fd: BorrowedFd<'_>, buf: &mut [u8], peek: bool) -> io::Result
 pub(crate) fn recv_uninit(
     fd: BorrowedFd<'_>,
     buf: &mut [MaybeUninit<u8>],
-    peek: bool,
+    flags: ReadFlags,
 ) -> io::Result<usize> {
-    let flags = if peek { libc::MSG_PEEK } else { 0 };
+    let flags = receiving(flags);
     // SAFETY: the pointer and the length are those of a live exclusive buffer.
     transfer(|| unsafe { libc::recv(fd.as_raw_fd(), buf.as_mut_ptr().cast(), buf.len(), flags) })
 }
 
 #[inline]
-pub(crate) fn send(fd: BorrowedFd<'_>, buf: &[u8]) -> io::Result<usize> {
+pub(crate) fn send(fd: BorrowedFd<'_>, buf: &[u8], flags: WriteFlags) -> io::Result<usize> {
     // SAFETY: the pointer and the length are those of a live buffer.
     transfer(|| unsafe {
         libc::send(
             fd.as_raw_fd(),
             buf.as_ptr().cast(),
             buf.len(),
-            libc::MSG_NOSIGNAL,
+            sending(flags),
         )
     })
 }
@@ -152,6 +167,8 @@ pub(crate) fn remote_address(fd: BorrowedFd<'_>) -> io::Result<gio::SocketAddres
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Traits {
     pub(crate) unix: bool,
+    /// Bytes without boundaries.
+    pub(crate) stream: bool,
     pub(crate) listening: bool,
 }
 
@@ -160,6 +177,7 @@ pub(crate) fn traits(fd: BorrowedFd<'_>) -> io::Result<Traits> {
     let domain = option(fd, libc::SOL_SOCKET, libc::SO_DOMAIN)?;
     Ok(Traits {
         unix: domain == libc::AF_UNIX,
+        stream: option(fd, libc::SOL_SOCKET, libc::SO_TYPE)? == libc::SOCK_STREAM,
         listening: option(fd, libc::SOL_SOCKET, libc::SO_ACCEPTCONN)? != 0,
     })
 }

@@ -11,8 +11,8 @@ use glib::{IOCondition, subclass::prelude::*};
 use crate::{
     channel::{Channel, ChannelExt},
     error::{closed, io_error},
-    sys::{FdGuard, SharedFd, file, vectored},
-    types::Readiness,
+    sys::{FdGuard, SharedFd, file, poll, vectored},
+    types::{ReadFlags, Readiness, WriteFlags},
 };
 
 /// Empty until the channel is opened, and closed for ever after it was closed, also where that
@@ -116,8 +116,10 @@ impl FdSlot {
         &self,
         channel: &Channel,
         iov: &mut [IoSliceMut<'_>],
+        flags: ReadFlags,
     ) -> io::Result<usize> {
-        let fd = self.ready(channel, IOCondition::IN)?;
+        let no_wait = flags.contains(ReadFlags::NO_WAIT);
+        let fd = self.ready_unless(no_wait, channel, IOCondition::IN)?;
         vectored::readv(fd.as_fd(), iov)
     }
 
@@ -127,9 +129,33 @@ impl FdSlot {
         &self,
         channel: &Channel,
         iov: &[IoSlice<'_>],
+        flags: WriteFlags,
     ) -> io::Result<usize> {
-        let fd = self.ready(channel, IOCondition::OUT)?;
+        let no_wait = flags.contains(WriteFlags::NO_WAIT);
+        let fd = self.ready_unless(no_wait, channel, IOCondition::OUT)?;
+        if no_wait && let Some(first) = iov.iter().find(|buf| !buf.is_empty()) {
+            // A pipe that says it is ready has room for this much.
+            let some = &first[..first.len().min(libc::PIPE_BUF)];
+            return vectored::writev_quietly(fd.as_fd(), &[IoSlice::new(some)]);
+        }
         vectored::writev_quietly(fd.as_fd(), iov)
+    }
+
+    /// The descriptor, in blocking mode once it is ready, or would-block if that is not now.
+    fn ready_unless(
+        &self,
+        no_wait: bool,
+        channel: &Channel,
+        condition: IOCondition,
+    ) -> io::Result<FdGuard<'_>> {
+        if !no_wait {
+            return self.ready(channel, condition);
+        }
+        let fd = self.get()?;
+        match poll::poll_now(fd.as_fd().as_raw_fd(), condition.bits() as i16)? {
+            0 => Err(io::ErrorKind::WouldBlock.into()),
+            _ => Ok(fd),
+        }
     }
 
     /// The descriptor, in blocking mode once it is ready.

@@ -12,7 +12,12 @@ use glib::{IOCondition, ParamSpec, prelude::*, subclass::prelude::*};
 
 use super::fd_slot::FdSlot;
 use crate::{
-    channel::{Channel, ChannelImpl, ffi::derived_class, leased_watch, stream::std_io},
+    channel::{
+        Channel, ChannelImpl,
+        ffi::{Lent, derived_class},
+        leased_watch,
+        stream::std_io,
+    },
     error::{explain, not_supported},
     sys::{
         file::{self, Kind},
@@ -40,7 +45,17 @@ mod imp {
         type Instance = QIOChannelFile;
 
         fn class_init(class: &mut Self::Class) {
-            class.parent_class.slots_check_closed();
+            class.parent_class.describe_slots(true, |channel, _| {
+                let this = channel.downcast_ref::<super::ChannelFile>()?.imp();
+                let fd = this.fd.shared()?.clone();
+                Some(match this.kind.get() {
+                    Some(Kind::Disk) => Lent::Disk(fd),
+                    kind => Lent::Pollable {
+                        fd,
+                        short_is_all: kind == Some(&Kind::Pipe),
+                    },
+                })
+            });
         }
     }
 
@@ -79,11 +94,11 @@ mod imp {
             &self,
             iov: &mut [IoSliceMut<'_>],
             _fds: Option<&mut Vec<OwnedFd>>,
-            _flags: ReadFlags,
+            flags: ReadFlags,
         ) -> io::Result<usize> {
             match self.kind.get() {
                 Some(Kind::Disk) => vectored::readv(self.fd.get()?.as_fd(), iov),
-                _ => self.fd.readv_wakeably(self.obj().upcast_ref(), iov),
+                _ => self.fd.readv_wakeably(self.obj().upcast_ref(), iov, flags),
             }
         }
 
@@ -91,11 +106,11 @@ mod imp {
             &self,
             iov: &[IoSlice<'_>],
             _fds: &[BorrowedFd<'_>],
-            _flags: WriteFlags,
+            flags: WriteFlags,
         ) -> io::Result<usize> {
             match self.kind.get() {
                 Some(Kind::Disk) => vectored::writev(self.fd.get()?.as_fd(), iov),
-                _ => self.fd.writev_wakeably(self.obj().upcast_ref(), iov),
+                _ => self.fd.writev_wakeably(self.obj().upcast_ref(), iov, flags),
             }
         }
 

@@ -1,8 +1,9 @@
 //! Stream sockets: TCP, unix paths and abstract names, and any that is adopted.
 
 use std::{
+    future::{Future, poll_fn},
     io::{self, IoSlice, IoSliceMut},
-    os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
     path::PathBuf,
     sync::{
         LazyLock, Mutex, PoisonError,
@@ -16,10 +17,14 @@ use glib::{IOCondition, ParamSpec, subclass::prelude::*};
 use super::fd_slot::FdSlot;
 use crate::{
     channel::{
-        Channel, ChannelExt as _, ChannelImpl, ffi::derived_class, leased_watch, stream::std_io,
+        Attempt, Channel, ChannelExt as _, ChannelImpl, Tried, Try,
+        ffi::{Lent, derived_class},
+        leased_watch,
+        stream::std_io,
     },
     error::{explain, from_glib_error, io_error, not_supported},
-    sys::{address::Native, file, scm, socket},
+    hub::Side,
+    sys::{address::Native, file, poll, scm, socket},
     types::{Feature, ReadFlags, Readiness, Shutdown, WriteFlags},
 };
 
@@ -68,6 +73,10 @@ mod imp {
         pub(super) bound: Mutex<Option<BoundPath>>,
         /// A listening socket that came from elsewhere may be in use there.
         pub(super) adopted: AtomicBool,
+        /// A read of less than there was room for has taken all there was: bytes have no
+        /// boundaries, and no descriptors have been seen among them. Known before the
+        /// descriptor can be used.
+        short_is_all: AtomicBool,
     }
 
     #[glib::object_subclass]
@@ -79,7 +88,13 @@ mod imp {
         type Instance = QIOChannelSocket;
 
         fn class_init(class: &mut Self::Class) {
-            class.parent_class.slots_check_closed();
+            class.parent_class.describe_slots(true, |channel, _| {
+                let this = channel.downcast_ref::<super::ChannelSocket>()?.imp();
+                Some(Lent::Pollable {
+                    fd: this.fd.shared()?.clone(),
+                    short_is_all: this.short_is_all.load(Ordering::Relaxed),
+                })
+            });
         }
     }
 
@@ -136,10 +151,12 @@ mod imp {
             flags: ReadFlags,
         ) -> io::Result<usize> {
             let fd = self.fd.get()?;
-            let peek = flags.contains(ReadFlags::PEEK);
             match (iov, fds) {
-                ([one], None) => socket::recv(fd.as_fd(), one, peek),
-                (iov, fds) => scm::recvmsg(fd.as_fd(), iov, fds, peek),
+                (iov, None) if flags.contains(ReadFlags::NOTE_FDS) => {
+                    self.recv_noting(fd.as_fd(), iov, flags)
+                }
+                ([one], None) => socket::recv(fd.as_fd(), one, flags),
+                (iov, fds) => scm::recvmsg(fd.as_fd(), iov, fds, flags),
             }
         }
 
@@ -148,12 +165,12 @@ mod imp {
             &self,
             iov: &[IoSlice<'_>],
             fds: &[BorrowedFd<'_>],
-            _flags: WriteFlags,
+            flags: WriteFlags,
         ) -> io::Result<usize> {
             let fd = self.fd.get()?;
             match (iov, fds) {
-                ([one], []) => socket::send(fd.as_fd(), one),
-                (iov, fds) => scm::sendmsg(fd.as_fd(), iov, fds),
+                ([one], []) => socket::send(fd.as_fd(), one, flags),
+                (iov, fds) => scm::sendmsg(fd.as_fd(), iov, fds, flags),
             }
         }
 
@@ -201,11 +218,33 @@ mod imp {
     }
 
     impl ChannelSocket {
+        /// Only unix sockets can end a read early, where descriptors are.
+        fn recv_noting(
+            &self,
+            fd: BorrowedFd<'_>,
+            iov: &mut [IoSliceMut<'_>],
+            flags: ReadFlags,
+        ) -> io::Result<usize> {
+            if !self.obj().has_feature(Feature::FD_PASS) {
+                return match iov {
+                    [one] => socket::recv(fd, one, flags),
+                    iov => scm::recvmsg(fd, iov, None, flags),
+                };
+            }
+            let (count, some_came) = scm::recvmsg_noting(fd, iov, flags)?;
+            if some_came {
+                self.short_is_all.store(false, Ordering::Relaxed);
+            }
+            Ok(count)
+        }
+
         /// Takes a socket over and finds out what it can do.
         pub(super) fn open(&self, fd: OwnedFd) -> io::Result<()> {
             let traits = socket::traits(fd.as_fd())?;
             let blocking = file::is_blocking(fd.as_fd())?;
-            self.fd.fill(fd)?;
+            self.fd.fill_after(fd, || {
+                self.short_is_all.store(traits.stream, Ordering::Relaxed)
+            })?;
             let mut features = Feature::READ_PEEK;
             features.set(Feature::LISTEN, traits.listening);
             features.set(Feature::FD_PASS, traits.unix && !traits.listening);
@@ -434,6 +473,32 @@ impl ChannelSocket {
         let accepted = Self::new();
         accepted.imp().open(socket::accept(fd.as_fd())?)?;
         Ok(accepted)
+    }
+
+    /// Takes one connection, once there is one. See [`accept`](Self::accept). Never blocks,
+    /// whatever the mode of the channel is; dropping it leaves the connection in the queue.
+    ///
+    /// # Errors
+    ///
+    /// As [`accept`](Self::accept).
+    pub fn accept_future(&self) -> impl Future<Output = io::Result<Self>> + Send + '_ {
+        let mut attempt = Attempt::new(Side::Read);
+        poll_fn(move |cx| {
+            attempt.poll(self.upcast_ref(), cx, |how| {
+                self.accept_now(how).map(Tried::whole)
+            })
+        })
+    }
+
+    fn accept_now(&self, how: Try) -> io::Result<Self> {
+        if how.read.contains(ReadFlags::NO_WAIT) {
+            let fd = self.imp().fd.get()?;
+            let ready = poll::poll_now(fd.as_fd().as_raw_fd(), libc::POLLIN)?;
+            if ready == 0 {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+        }
+        self.accept()
     }
 
     /// The address of this end.

@@ -9,11 +9,13 @@
 mod callback;
 mod foreign;
 mod source;
+mod unread;
 mod waiters;
 
 pub(crate) use callback::{set_callback, set_callback_local};
 pub(crate) use foreign::{adopt, adopt_any, broken};
 pub(crate) use source::{Fds, WatchedFd, asking, directions, on_fds, question};
+pub(crate) use unread::anything_unread;
 pub(crate) use waiters::Waiters;
 
 use std::sync::Arc;

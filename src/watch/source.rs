@@ -313,6 +313,11 @@ unsafe extern "C" fn prepare(source: *mut GSource, timeout: *mut i32) -> gboolea
                 Feed::Fixed => drop_dead_legs(source, state),
                 Feed::Child => IOCondition::empty(),
             };
+            let unread = match state.waiters.unread.is_some() {
+                true => state.condition & IOCondition::IN,
+                false => IOCondition::empty(),
+            };
+            let ready = ready | unread;
             state.prepared.set(ready);
         }
         (!state.prepared.get().is_empty()).into_glib()

@@ -1,7 +1,7 @@
 //! Everybody who waits for one channel, so that closing it can wake them.
 
 use std::{
-    io, ptr,
+    io, mem, ptr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -12,8 +12,11 @@ use std::{
 use glib::IOCondition;
 use glib_sys::GSource;
 
-use super::ALWAYS;
-use crate::sys::poll::{Wakeup, poll};
+use super::{ALWAYS, unread::Unread};
+use crate::{
+    hub::{Hub, Interest, Registration},
+    sys::poll::{Wakeup, poll},
+};
 
 /// The waiters of one channel, and whether it is closed.
 #[derive(Debug, Default)]
@@ -23,10 +26,16 @@ pub(crate) struct Waiters {
     /// How often waiters have been told to look again. Changes while `waiting` is locked.
     changes: AtomicUsize,
     waiting: Mutex<Waiting>,
+    /// What a dropped future had read and nobody has got.
+    pub(crate) unread: Unread,
 }
 
 #[derive(Debug, Default)]
 struct Waiting {
+    /// Where the hubs watch the channel's descriptors.
+    registrations: Vec<Registration>,
+    /// Whose hub is to watch them, if it is not that of whoever waits.
+    context: Option<glib::MainContext>,
     /// Each is a live source: it enters this list when it is made, and its finalize
     /// function takes it out before the memory goes.
     sources: Vec<SourcePtr>,
@@ -61,17 +70,64 @@ impl Waiters {
     /// Marks the channel closed and wakes everybody: sources fire once with
     /// `G_IO_NVAL`, blocked threads return.
     pub(crate) fn close(&self) {
-        let waiting = self.waiting();
+        let mut waiting = self.waiting();
         self.closed.store(true, Ordering::Release);
         self.changes.fetch_add(1, Ordering::Release);
         waiting.wake();
+        let registrations = mem::take(&mut waiting.registrations);
+        drop(waiting);
+        // Wakes the futures, without the lock that they take when they look again.
+        drop(registrations);
+        self.unread.clear();
+    }
+
+    /// The interest of a hub in a descriptor of the channel.
+    pub(crate) fn interest(&self, hub: &Arc<Hub>, number: i32) -> Option<Arc<Interest>> {
+        let waiting = self.waiting();
+        let mut interests = waiting.registrations.iter().map(Registration::interest);
+        interests
+            .find(|interest| Arc::ptr_eq(interest.hub(), hub) && interest.is_of(number))
+            .cloned()
+    }
+
+    /// Keeps a hub watching a descriptor until the channel is closed or goes to another context.
+    /// Gives the registration back if the channel is closed.
+    pub(crate) fn keep(&self, registration: Registration) {
+        let mut waiting = self.waiting();
+        if !self.is_closed() {
+            waiting
+                .registrations
+                .retain(|registration| !registration.interest().has_ended());
+            waiting.registrations.push(registration);
+            return;
+        }
+        drop(waiting);
+        drop(registration);
+    }
+
+    /// The context that the channel is attached to.
+    pub(crate) fn context(&self) -> Option<glib::MainContext> {
+        self.waiting().context.clone()
+    }
+
+    /// Attaches the channel to a context, or to none. Futures that wait for it go on in its hub.
+    pub(crate) fn set_context(&self, context: Option<glib::MainContext>) {
+        let mut waiting = self.waiting();
+        let before = mem::replace(&mut waiting.context, context);
+        let registrations = mem::take(&mut waiting.registrations);
+        drop(waiting);
+        drop((before, registrations));
     }
 
     /// Makes everybody look again: something has changed that no descriptor tells.
     pub(crate) fn wake(&self) {
-        let waiting = self.waiting();
+        let mut waiting = self.waiting();
         self.changes.fetch_add(1, Ordering::Release);
         waiting.wake();
+        let registrations = mem::take(&mut waiting.registrations);
+        drop(waiting);
+        // Futures begin anew.
+        drop(registrations);
     }
 
     /// To be read before asking what to wait for, and given to [`block_on`](Self::block_on).

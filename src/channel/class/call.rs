@@ -14,8 +14,9 @@ use libc::ssize_t;
 
 use super::{Slots, defaults, gerror, pairs};
 use crate::{
-    channel::ffi,
+    channel::ffi::{self, Lent},
     error::{closed, invalid, io_error, not_supported},
+    hub::Side,
     types::{Feature, ReadFlags, WriteFlags},
 };
 
@@ -148,6 +149,18 @@ impl Slots<'_> {
             self.check_open()?;
         }
         Ok(plain)
+    }
+
+    /// Whether reads and writes go by slots that obey `NO_WAIT`.
+    pub(crate) fn obey_no_wait(self) -> bool {
+        self.class.slots_obey_no_wait()
+            && !pairs::bytes_read(self.class)
+            && !pairs::bytes_write(self.class)
+    }
+
+    /// What the class lends for one direction, if its channels wait for nothing else.
+    pub(crate) fn lent(self, side: Side) -> Option<Lent> {
+        self.class.lender()?(&self.channel(), side)
     }
 
     /// An error, or what it means if another thread has closed the channel meanwhile: whatever

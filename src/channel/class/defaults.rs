@@ -2,30 +2,27 @@
 //! may keep, waiting by `io_wait_fd`, and for paired slots the other of the pair.
 
 use std::{
-    ffi::{c_int, c_void},
+    ffi::c_int,
     io::{self, IoSlice, IoSliceMut},
     os::fd::{BorrowedFd, IntoRawFd, OwnedFd},
     ptr, slice,
 };
 
 use gio_sys::{GCredentials, GUnixFDList};
-use glib::{IOCondition, prelude::*, subclass::prelude::*, translate::*};
-use glib_sys::{GBytes, GError, GIOCondition, GMainContext, GSource, gboolean};
+use glib::{prelude::*, translate::*};
+use glib_sys::{GBytes, GError, GIOCondition, GSource, gboolean};
 use libc::{iovec, size_t, ssize_t};
 
 use super::{
     Slots,
     call::unsupported,
-    gerror,
+    gerror, handlers,
     pairs::{self, Turn},
 };
 use crate::{
     channel::{
         Channel,
-        ffi::{
-            IOHandler, QIO_CHANNEL_ERR_BLOCK, QIO_CHANNEL_WAIT_WATCH, QIOChannel, QIOChannelClass,
-        },
-        imp::unpoisoned,
+        ffi::{QIO_CHANNEL_ERR_BLOCK, QIO_CHANNEL_WAIT_WATCH, QIOChannel, QIOChannelClass},
     },
     error::{not_supported, would_block},
     types::{ReadFlags, WriteFlags},
@@ -42,7 +39,7 @@ pub(in crate::channel) fn fill(class: &mut QIOChannelClass) {
     class.io_set_cork = Some(hint);
     class.io_set_delay = Some(hint);
     class.io_seek = Some(seek);
-    class.io_set_aio_fd_handler = Some(set_aio_fd_handler);
+    class.io_set_aio_fd_handler = Some(handlers::set);
     class.io_wait_fd = Some(wait_fd);
     class.io_preadv = Some(preadv);
     class.io_pwritev = Some(pwritev);
@@ -270,78 +267,6 @@ pub(super) unsafe extern "C" fn seek(
 
 fn no_positions() -> io::Error {
     not_supported("Channel does not support random access")
-}
-
-/// Watches, one for each direction: level-triggered, as the handlers expect.
-pub(super) unsafe extern "C" fn set_aio_fd_handler(
-    ioc: *mut QIOChannel,
-    context: *mut GMainContext,
-    io_read: IOHandler,
-    io_write: IOHandler,
-    opaque: *mut c_void,
-) {
-    // SAFETY: see above; `call_handler` is a QIOChannelFunc, and its data is freed
-    // once. The caller of the slot lets handlers and `opaque` live until replaced.
-    unsafe {
-        let channel = Channel::from_glib_borrow(ioc);
-        let watch = |handler: IOHandler, condition| {
-            let handler = handler?;
-            let source = Slots::of(&channel).create_watch(condition);
-            glib_sys::g_source_set_callback(
-                source.to_glib_none().0,
-                Some(std::mem::transmute::<HandlerCall, PlainCall>(call_handler)),
-                Box::into_raw(Box::new((handler, opaque))).cast(),
-                Some(free_handler),
-            );
-            Some(source)
-        };
-        let new = [
-            watch(io_read, IOCondition::IN),
-            watch(io_write, IOCondition::OUT),
-        ];
-        let mut kept = unpoisoned(&channel.imp().fd_handlers);
-        let old = std::mem::replace(&mut *kept, new);
-        old.iter().flatten().for_each(glib::Source::destroy);
-        for source in kept.iter().flatten() {
-            glib_sys::g_source_attach(source.to_glib_none().0, context);
-        }
-    }
-}
-
-type Handler = (unsafe extern "C" fn(*mut c_void), *mut c_void);
-type HandlerCall = unsafe extern "C" fn(*mut QIOChannel, GIOCondition, *mut c_void) -> gboolean;
-type PlainCall = unsafe extern "C" fn(*mut c_void) -> gboolean;
-
-unsafe extern "C" fn call_handler(
-    ioc: *mut QIOChannel,
-    condition: GIOCondition,
-    data: *mut c_void,
-) -> gboolean {
-    // SAFETY: `data` is the handler that `set_aio_fd_handler` gave away, alive while
-    // its source is being dispatched.
-    unsafe {
-        let (handler, opaque) = *data.cast::<Handler>();
-        handler(opaque);
-        if condition & glib_sys::G_IO_NVAL != 0 {
-            // The last call: the channel must not keep itself alive by its own source.
-            let channel = Channel::from_glib_borrow(ioc);
-            let current = glib_sys::g_main_current_source();
-            for kept in unpoisoned(&channel.imp().fd_handlers).iter_mut() {
-                if kept
-                    .as_ref()
-                    .is_some_and(|kept| ptr::eq(kept.to_glib_none().0, current))
-                {
-                    *kept = None;
-                }
-            }
-        }
-    }
-    glib_sys::G_SOURCE_CONTINUE
-}
-
-unsafe extern "C" fn free_handler(data: *mut c_void) {
-    // SAFETY: `data` is the box that `set_aio_fd_handler` gave away; called once.
-    drop(unsafe { Box::from_raw(data.cast::<Handler>()) });
 }
 
 pub(super) unsafe extern "C" fn wait_fd(

@@ -13,7 +13,7 @@ use glib::{IOCondition, prelude::*, subclass::prelude::*, translate::*};
 use super::{
     ChannelImpl, FdHandlers,
     call::{signed, unsupported, with_error},
-    defaults, pairs,
+    defaults, handlers, pairs,
 };
 use crate::{
     channel::{
@@ -83,7 +83,7 @@ impl<'a> Slots<'a> {
     pub(crate) fn readv(
         self,
         iov: &mut [IoSliceMut<'_>],
-        fds: Option<&mut Vec<OwnedFd>>,
+        mut fds: Option<&mut Vec<OwnedFd>>,
         flags: ReadFlags,
     ) -> io::Result<usize> {
         let plain = self.begin()?;
@@ -92,11 +92,33 @@ impl<'a> Slots<'a> {
         if room == 0 {
             return self.check_open().map(|()| 0);
         }
+        if watch::anything_unread()
+            && let Some(count) = self.take_unread(iov, &mut fds, flags)
+        {
+            return Ok(count);
+        }
         if !plain && pairs::bytes_read(self.class) {
             pairs::readv_by_bytes(self, iov, fds, flags)
         } else {
             self.slot_readv(iov, room, fds, flags)
         }
+    }
+
+    /// Reads what a dropped future had read, if there is any.
+    #[cold]
+    #[inline(never)]
+    fn take_unread(
+        self,
+        iov: &mut [IoSliceMut<'_>],
+        fds: &mut Option<&mut Vec<OwnedFd>>,
+        flags: ReadFlags,
+    ) -> Option<usize> {
+        let channel = self.channel();
+        let unread = &channel.imp().waiters.unread;
+        if channel.imp().is_closed() {
+            return None;
+        }
+        unread.take(iov, fds.as_deref_mut(), flags.contains(ReadFlags::PEEK))
     }
 
     #[inline]
@@ -122,13 +144,21 @@ impl<'a> Slots<'a> {
     pub(crate) fn read_bytes(
         self,
         count: usize,
-        fds: Option<&mut Vec<OwnedFd>>,
+        mut fds: Option<&mut Vec<OwnedFd>>,
         flags: ReadFlags,
     ) -> io::Result<glib::Bytes> {
         self.check_open()?;
         self.check_read(fds.is_some(), flags)?;
         if count == 0 {
             return Ok(glib::Bytes::from_static(&[]));
+        }
+        if watch::anything_unread() {
+            let mut buf = vec![0; count];
+            let taken = self.take_unread(&mut [IoSliceMut::new(&mut buf)], &mut fds, flags);
+            if let Some(taken) = taken {
+                buf.truncate(taken);
+                return Ok(glib::Bytes::from_owned(buf));
+            }
         }
         if pairs::bytes_read(self.class) {
             self.slot_read_bytes(count, fds, flags)
@@ -233,10 +263,7 @@ impl<'a> Slots<'a> {
             write,
             opaque,
         } = handlers;
-        let slot = self
-            .class
-            .io_set_aio_fd_handler
-            .unwrap_or(defaults::set_aio_fd_handler);
+        let slot = self.class.io_set_aio_fd_handler.unwrap_or(handlers::set);
         // SAFETY: see `close`; the rest is the caller's promise.
         unsafe { slot(self.ioc(), context.to_glib_none().0, read, write, opaque) };
     }

@@ -10,6 +10,7 @@
 mod call;
 mod defaults;
 mod gerror;
+pub(super) mod handlers;
 mod invoke;
 mod pairs;
 mod parent;

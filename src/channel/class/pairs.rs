@@ -80,7 +80,7 @@ pub(super) fn is_plain(class: &QIOChannelClass) -> bool {
 #[cold]
 #[inline(never)]
 fn find_plain(class: &QIOChannelClass, address: usize) -> bool {
-    let plain = class.slots_checked_closed() && !bytes_read(class) && !bytes_write(class);
+    let plain = class.slots_check_closed() && !bytes_read(class) && !bytes_write(class);
     if plain {
         class.plain.store(address, Ordering::Relaxed);
     }

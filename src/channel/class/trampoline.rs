@@ -27,6 +27,7 @@ use crate::{
             QIOChannel, QIOChannelClass,
         },
     },
+    coroutine,
     error::{invalid, io_error},
     types::{ReadFlags, Readiness, Shutdown, WriteFlags},
     watch,
@@ -70,6 +71,10 @@ unsafe fn guarded<T: ChannelImpl, R>(
 #[cold]
 #[inline(never)]
 fn panicked(panic: &(dyn Any + Send), class: &str) -> io::Error {
+    // A coroutine that is dropped unwinds its stack; what is in C has to return.
+    if coroutine::is_unwinding() {
+        return io_error(gio::IOErrorEnum::Cancelled, "The coroutine was dropped");
+    }
     let text = panic
         .downcast_ref::<&str>()
         .copied()

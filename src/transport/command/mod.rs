@@ -22,9 +22,13 @@ use glib::{IOCondition, ParamSpec, prelude::*, subclass::prelude::*};
 use super::fd_slot::FdSlot;
 use crate::{
     channel::{
-        Channel, ChannelExt as _, ChannelImpl, ffi::derived_class, leased_watch, stream::std_io,
+        Channel, ChannelExt as _, ChannelImpl,
+        ffi::{Lent, derived_class},
+        leased_watch,
+        stream::std_io,
     },
     error::not_supported,
+    hub::Side,
     sys::file,
     types::{Feature, ReadFlags, Readiness, Shutdown, WriteFlags},
 };
@@ -49,6 +53,20 @@ mod imp {
         type ParentType = Channel;
         type Class = QIOChannelCommandClass;
         type Instance = QIOChannelCommand;
+
+        fn class_init(class: &mut Self::Class) {
+            class.parent_class.describe_slots(false, |channel, side| {
+                let this = channel.downcast_ref::<super::ChannelCommand>()?.imp();
+                let slot = match side {
+                    Side::Read => &this.output,
+                    Side::Write => &this.input,
+                };
+                Some(Lent::Pollable {
+                    fd: slot.shared()?.clone(),
+                    short_is_all: true,
+                })
+            });
+        }
     }
 
     impl ObjectImpl for ChannelCommand {
@@ -94,10 +112,11 @@ mod imp {
             &self,
             iov: &mut [IoSliceMut<'_>],
             _fds: Option<&mut Vec<OwnedFd>>,
-            _flags: ReadFlags,
+            flags: ReadFlags,
         ) -> io::Result<usize> {
             self.check(&self.output, "reading")?;
-            let result = self.output.readv_wakeably(self.obj().upcast_ref(), iov);
+            let channel = self.obj();
+            let result = self.output.readv_wakeably(channel.upcast_ref(), iov, flags);
             // Also if it was shut down while we waited.
             if result.is_err() && self.is_shut(&self.output) {
                 return Ok(0);
@@ -109,10 +128,11 @@ mod imp {
             &self,
             iov: &[IoSlice<'_>],
             _fds: &[BorrowedFd<'_>],
-            _flags: WriteFlags,
+            flags: WriteFlags,
         ) -> io::Result<usize> {
             self.check(&self.input, "writing")?;
-            let result = self.input.writev_wakeably(self.obj().upcast_ref(), iov);
+            let channel = self.obj();
+            let result = self.input.writev_wakeably(channel.upcast_ref(), iov, flags);
             if result.is_err() && self.is_shut(&self.input) {
                 return Err(io::Error::from_raw_os_error(libc::EPIPE));
             }

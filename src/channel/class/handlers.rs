@@ -1,0 +1,204 @@
+//! Functions that are called whenever a channel is ready: tasks on the hub of a context, one for
+//! each direction.
+
+use std::{
+    collections::HashMap,
+    ffi::c_void,
+    future::Future,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+
+use glib::{IOCondition, subclass::prelude::*, thread_guard::ThreadGuard, translate::*};
+use glib_sys::GMainContext;
+
+use super::{FdHandlers, Slots};
+use crate::{
+    channel::{
+        Channel, ext_future,
+        ffi::{IOHandler, QIOChannel},
+        imp::unpoisoned,
+    },
+    hub::{self, JoinHandle},
+};
+
+/// A handler that is set. Dropping it ends its calls.
+#[derive(Debug)]
+pub(in crate::channel) struct FdHandler {
+    current: Arc<AtomicBool>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for FdHandler {
+    fn drop(&mut self) {
+        // It may be running just now: aborting it is for the time after.
+        self.current.store(false, Ordering::Release);
+        self.task.abort();
+    }
+}
+
+/// A C function and what it is called with.
+#[derive(Clone, Copy)]
+struct Call {
+    func: unsafe extern "C" fn(*mut c_void),
+    opaque: *mut c_void,
+}
+
+// SAFETY: who sets handlers promises that they may be called from the thread of the context.
+unsafe impl Send for Call {}
+
+impl Call {
+    fn make(self) {
+        // SAFETY: who sets handlers promises that they can be called until they are replaced, as
+        // these have not been.
+        unsafe { (self.func)(self.opaque) };
+    }
+}
+
+/// The default of `io_set_aio_fd_handler`: level-triggered, as handlers expect.
+pub(super) unsafe extern "C" fn set(
+    ioc: *mut QIOChannel,
+    context: *mut GMainContext,
+    io_read: IOHandler,
+    io_write: IOHandler,
+    opaque: *mut c_void,
+) {
+    // SAFETY: slots are called with a live channel and a context or NULL.
+    let (channel, context) = unsafe {
+        let channel: Channel = from_glib_none(ioc);
+        (
+            channel,
+            Option::<glib::MainContext>::from_glib_none(context),
+        )
+    };
+    let context = context.unwrap_or_else(glib::MainContext::default);
+    let start = |func: IOHandler, condition| {
+        let func = func?;
+        let current = Arc::new(AtomicBool::new(true));
+        let calls = serve(
+            channel.clone(),
+            condition,
+            Call { func, opaque },
+            current.clone(),
+        );
+        let task = hub::spawn_in(&context, glib::Priority::DEFAULT, calls);
+        Some(FdHandler { current, task })
+    };
+    // The old ones first: never are both called.
+    let old = std::mem::take(&mut *unpoisoned(&channel.imp().fd_handlers));
+    drop(old);
+    let new = [
+        start(io_read, IOCondition::IN),
+        start(io_write, IOCondition::OUT),
+    ];
+    let other = std::mem::replace(&mut *unpoisoned(&channel.imp().fd_handlers), new);
+    drop(other);
+}
+
+/// Calls a handler until the channel is closed or the handler has been replaced.
+fn serve(
+    channel: Channel,
+    condition: IOCondition,
+    call: Call,
+    current: Arc<AtomicBool>,
+) -> impl Future<Output = ()> + Send {
+    async move {
+        while let Ok(got) = ext_future::ready(&channel, condition).await {
+            if !current.load(Ordering::Acquire) {
+                return;
+            }
+            call.make();
+            if got.contains(IOCondition::NVAL) {
+                return;
+            }
+        }
+    }
+}
+
+/// The handlers of a Rust caller, by a number in place of a pointer: a call that comes too late
+/// finds nothing.
+static CLOSURES: Mutex<Option<HashMap<usize, Arc<Closures>>>> = Mutex::new(None);
+
+type Closure = Mutex<Box<dyn FnMut() + Send>>;
+
+struct Closures {
+    read: Option<Closure>,
+    write: Option<Closure>,
+}
+
+/// The number of a channel's closures. Dropping it drops them.
+#[derive(Debug)]
+pub(in crate::channel) struct ClosureKey(usize);
+
+impl Drop for ClosureKey {
+    fn drop(&mut self) {
+        let removed = unpoisoned(&CLOSURES)
+            .as_mut()
+            .and_then(|closures| closures.remove(&self.0));
+        drop(removed);
+    }
+}
+
+type Func = Box<dyn FnMut() + Send>;
+
+/// Sets Rust closures by the slot of the channel's class.
+pub(in crate::channel) fn set_closures(
+    channel: &Channel,
+    context: Option<&glib::MainContext>,
+    read: Option<Func>,
+    write: Option<Func>,
+) {
+    static NEXT: AtomicUsize = AtomicUsize::new(1);
+    let handlers = FdHandlers {
+        read: read.as_ref().map(|_| call_read as _),
+        write: write.as_ref().map(|_| call_write as _),
+        opaque: std::ptr::without_provenance_mut(NEXT.fetch_add(1, Ordering::Relaxed)),
+    };
+    let key = (read.is_some() || write.is_some()).then(|| {
+        let closures = Closures {
+            read: read.map(Mutex::new),
+            write: write.map(Mutex::new),
+        };
+        let key = handlers.opaque.addr();
+        unpoisoned(&CLOSURES)
+            .get_or_insert_default()
+            .insert(key, Arc::new(closures));
+        ClosureKey(key)
+    });
+    // SAFETY: the functions take a number, whether or not it still means anything, and may be
+    // called from any thread at any time.
+    unsafe { Slots::of(channel).set_fd_handler(context, &handlers) };
+    let old = std::mem::replace(&mut *unpoisoned(&channel.imp().fd_closures), key);
+    drop(old);
+}
+
+/// Makes a closure that stays in this thread fit for [`set_closures`].
+pub(in crate::channel) fn local(func: Box<dyn FnMut()>) -> Func {
+    let mut func = ThreadGuard::new(func);
+    Box::new(move || func.get_mut()())
+}
+
+unsafe extern "C" fn call_read(key: *mut c_void) {
+    call_closure(key, |closures| closures.read.as_ref());
+}
+
+unsafe extern "C" fn call_write(key: *mut c_void) {
+    call_closure(key, |closures| closures.write.as_ref());
+}
+
+fn call_closure(key: *mut c_void, which: impl Fn(&Closures) -> Option<&Closure>) {
+    let closures = unpoisoned(&CLOSURES)
+        .as_ref()
+        .and_then(|closures| closures.get(&key.addr()).cloned());
+    let Some(closures) = closures else { return };
+    // Whoever runs it is in a main loop inside it, or in another thread: once at a time.
+    let call = which(&closures).and_then(|closure| closure.try_lock().ok());
+    if let Some(mut call) = call {
+        let call = std::panic::AssertUnwindSafe(|| call());
+        if std::panic::catch_unwind(call).is_err() {
+            glib::g_critical!("Qio", "An fd handler panicked");
+        }
+    }
+}

@@ -1,0 +1,346 @@
+//! The methods of all channels that are futures.
+
+use std::{
+    future::{Future, poll_fn},
+    io::{self, IoSlice, IoSliceMut},
+    os::fd::{BorrowedFd, OwnedFd},
+    slice,
+    task::Poll,
+};
+
+use glib::{IOCondition, prelude::*};
+
+use super::{
+    Channel, ChannelExt,
+    all::{ReadAll, WriteAll},
+    attempt::{Attempt, Tried},
+    class::Slots,
+    disk,
+};
+use crate::{
+    error::{invalid, io_error},
+    hub::{self, Side},
+    types::{ReadFlags, Shutdown, WriteFlags, total_len},
+    watch,
+};
+
+/// The methods of all channels that are futures: they wait without holding up the main
+/// loop, on [`spawn_local`](crate::spawn_local),
+/// [`MainContext::spawn_local`](glib::MainContext::spawn_local) and
+/// [`block_on`](glib::MainContext::block_on), in any mix. The context has to run.
+///
+/// They never block, whatever the mode of the channel is; a class of another language that is in
+/// blocking mode is read or written once it is ready. Files on disk are read and written by GIO's
+/// thread pool.
+///
+/// Dropping a future cancels it at once and loses no data: what had been read goes to the next
+/// reader. What had been written stays written; what a dropped write to a file on disk was about
+/// to write may still be written, and does not move the position.
+///
+/// Several tasks may wait for the same thing: all are woken. [`IoFutureExt`](crate::IoFutureExt)
+/// adds limits.
+///
+/// # Examples
+///
+/// ```
+/// use qio::prelude::*;
+///
+/// # fn main() -> std::io::Result<()> {
+/// let (here, there) = qio::ChannelSocket::pair()?;
+/// let context = glib::MainContext::default();
+/// context.block_on(async {
+///     qio::spawn_local(async move { there.write_all_future(b"hello").await });
+///     let mut greeting = [0; 5];
+///     here.read_all_future(&mut greeting).await?;
+///     assert_eq!(&greeting, b"hello");
+///     Ok(())
+/// })
+/// # }
+/// ```
+pub trait ChannelFutureExt: IsA<Channel> {
+    /// Waits until one of the conditions is there, and returns those that are. See
+    /// [`ChannelExt::wait`].
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` for no condition at all.
+    fn ready(
+        &self,
+        condition: IOCondition,
+    ) -> impl Future<Output = io::Result<IOCondition>> + Send + '_ {
+        let channel = self.upcast_ref();
+        async move { ready(channel, condition).await }
+    }
+
+    /// Reads once. Returns 0 at end-of-file.
+    #[doc(alias = "qio_channel_read_async")]
+    fn read_future<'a>(
+        &'a self,
+        buf: &'a mut [u8],
+    ) -> impl Future<Output = io::Result<usize>> + Send + 'a {
+        let channel = self.upcast_ref();
+        async move {
+            let mut buf = IoSliceMut::new(buf);
+            read(channel, slice::from_mut(&mut buf), None, ReadFlags::empty()).await
+        }
+    }
+
+    /// Reads once, into several buffers, in order.
+    fn readv_future<'a>(
+        &'a self,
+        iov: &'a mut [IoSliceMut<'_>],
+    ) -> impl Future<Output = io::Result<usize>> + Send + 'a {
+        self.readv_full_future(iov, None, ReadFlags::empty())
+    }
+
+    /// Reads once, into several buffers, with the file descriptors that come along, and with
+    /// flags. See [`ChannelExt::readv_full`].
+    fn readv_full_future<'a>(
+        &'a self,
+        iov: &'a mut [IoSliceMut<'_>],
+        fds: Option<&'a mut Vec<OwnedFd>>,
+        flags: ReadFlags,
+    ) -> impl Future<Output = io::Result<usize>> + Send + 'a {
+        read(self.upcast_ref(), iov, fds, flags)
+    }
+
+    /// Writes once, at least one byte, and returns how many.
+    #[doc(alias = "qio_channel_write_async")]
+    fn write_future<'a>(
+        &'a self,
+        buf: &'a [u8],
+    ) -> impl Future<Output = io::Result<usize>> + Send + 'a {
+        let channel = self.upcast_ref();
+        async move {
+            let buf = IoSlice::new(buf);
+            write(channel, slice::from_ref(&buf), &[], WriteFlags::empty()).await
+        }
+    }
+
+    /// Writes once, from several buffers, in order.
+    fn writev_future<'a>(
+        &'a self,
+        iov: &'a [IoSlice<'_>],
+    ) -> impl Future<Output = io::Result<usize>> + Send + 'a {
+        self.writev_full_future(iov, &[], WriteFlags::empty())
+    }
+
+    /// Writes once, from several buffers, with file descriptors, and with flags. See
+    /// [`ChannelExt::writev_full`].
+    fn writev_full_future<'a>(
+        &'a self,
+        iov: &'a [IoSlice<'_>],
+        fds: &'a [BorrowedFd<'_>],
+        flags: WriteFlags,
+    ) -> impl Future<Output = io::Result<usize>> + Send + 'a {
+        write(self.upcast_ref(), iov, fds, flags)
+    }
+
+    /// Reads until the buffer is full. See [`ChannelExt::read_all`].
+    ///
+    /// Dropped in the middle, it gives back to the channel what it has read.
+    #[doc(alias = "qio_channel_read_all_async")]
+    fn read_all_future<'a>(
+        &'a self,
+        buf: &'a mut [u8],
+    ) -> impl Future<Output = io::Result<()>> + Send + 'a {
+        let channel = self.upcast_ref();
+        async move {
+            let mut buf = IoSliceMut::new(buf);
+            let transfer = ReadAll::new(slice::from_mut(&mut buf));
+            transfer.run_async(channel).await
+        }
+    }
+
+    /// Reads until the buffer is full (`true`), unless the end comes before the first byte. See
+    /// [`ChannelExt::read_all_eof`].
+    fn read_all_eof_future<'a>(
+        &'a self,
+        buf: &'a mut [u8],
+    ) -> impl Future<Output = io::Result<bool>> + Send + 'a {
+        let channel = self.upcast_ref();
+        async move {
+            let mut buf = IoSliceMut::new(buf);
+            let transfer = ReadAll::new(slice::from_mut(&mut buf));
+            transfer.run_eof_async(channel).await
+        }
+    }
+
+    /// As [`read_all_future`](Self::read_all_future), into several buffers.
+    fn readv_all_future<'a>(
+        &'a self,
+        iov: &'a mut [IoSliceMut<'_>],
+    ) -> impl Future<Output = io::Result<()>> + Send + 'a {
+        ReadAll::new(iov).run_async(self.upcast_ref())
+    }
+
+    /// As [`read_all_eof_future`](Self::read_all_eof_future), into several buffers.
+    fn readv_all_eof_future<'a>(
+        &'a self,
+        iov: &'a mut [IoSliceMut<'_>],
+    ) -> impl Future<Output = io::Result<bool>> + Send + 'a {
+        ReadAll::new(iov).run_eof_async(self.upcast_ref())
+    }
+
+    /// As [`readv_all_future`](Self::readv_all_future), with the file descriptors that come
+    /// along.
+    fn readv_full_all_future<'a>(
+        &'a self,
+        iov: &'a mut [IoSliceMut<'_>],
+        fds: &'a mut Vec<OwnedFd>,
+    ) -> impl Future<Output = io::Result<()>> + Send + 'a {
+        let transfer = ReadAll::new(iov).with_fds(fds);
+        transfer.run_async(self.upcast_ref())
+    }
+
+    /// As [`readv_all_eof_future`](Self::readv_all_eof_future), with the file descriptors that
+    /// come along.
+    fn readv_full_all_eof_future<'a>(
+        &'a self,
+        iov: &'a mut [IoSliceMut<'_>],
+        fds: &'a mut Vec<OwnedFd>,
+    ) -> impl Future<Output = io::Result<bool>> + Send + 'a {
+        let transfer = ReadAll::new(iov).with_fds(fds);
+        transfer.run_eof_async(self.upcast_ref())
+    }
+
+    /// Writes the whole buffer. See [`ChannelExt::write_all`].
+    #[doc(alias = "qio_channel_write_all_async")]
+    fn write_all_future<'a>(
+        &'a self,
+        buf: &'a [u8],
+    ) -> impl Future<Output = io::Result<()>> + Send + 'a {
+        let channel = self.upcast_ref();
+        async move {
+            let buf = IoSlice::new(buf);
+            WriteAll::new(slice::from_ref(&buf))
+                .run_async(channel)
+                .await
+        }
+    }
+
+    /// As [`write_all_future`](Self::write_all_future), from several buffers.
+    fn writev_all_future<'a>(
+        &'a self,
+        iov: &'a [IoSlice<'a>],
+    ) -> impl Future<Output = io::Result<()>> + Send + 'a {
+        WriteAll::new(iov).run_async(self.upcast_ref())
+    }
+
+    /// As [`writev_all_future`](Self::writev_all_future), with file descriptors, which travel
+    /// with the first byte, and with flags.
+    fn writev_full_all_future<'a>(
+        &'a self,
+        iov: &'a [IoSlice<'a>],
+        fds: &'a [BorrowedFd<'a>],
+        flags: WriteFlags,
+    ) -> impl Future<Output = io::Result<()>> + Send + 'a {
+        let transfer = WriteAll::new(iov).with_fds(fds).with_flags(flags);
+        transfer.run_async(self.upcast_ref())
+    }
+
+    /// Sends what the channel itself still holds.
+    fn flush_future(&self) -> impl Future<Output = io::Result<()>> + Send + '_ {
+        let channel: &Channel = self.upcast_ref();
+        async move {
+            let mut attempt = Attempt::new(Side::Write);
+            poll_fn(|cx| {
+                attempt.poll(channel, cx, |_| {
+                    Slots::of(channel).flush().map(Tried::whole)
+                })
+            })
+            .await
+        }
+    }
+
+    /// Ends one direction, or both. See [`ChannelExt::shutdown`], which does not block.
+    fn shutdown_future(&self, how: Shutdown) -> impl Future<Output = io::Result<()>> + Send + '_ {
+        let channel: &Channel = self.upcast_ref();
+        async move { channel.shutdown(how) }
+    }
+
+    /// Closes the channel: in GIO's thread pool, where that may take its time. See
+    /// [`ChannelExt::close`]. Dropping the future does not stop it.
+    fn close_future(&self) -> impl Future<Output = io::Result<()>> + Send + '_ {
+        let channel: &Channel = self.upcast_ref();
+        async move {
+            if !Slots::of(channel).obey_no_wait() {
+                return channel.close();
+            }
+            let channel = channel.clone();
+            gio::spawn_blocking(move || channel.close())
+                .await
+                .unwrap_or_else(|_| Err(io_error(gio::IOErrorEnum::Failed, "Closing panicked")))
+        }
+    }
+}
+
+impl<T: IsA<Channel>> ChannelFutureExt for T {}
+
+async fn read(
+    channel: &Channel,
+    iov: &mut [IoSliceMut<'_>],
+    mut fds: Option<&mut Vec<OwnedFd>>,
+    flags: ReadFlags,
+) -> io::Result<usize> {
+    if let Some(file) = disk::file(channel, Side::Read)
+        && let Some(first) = iov.iter_mut().find(|buf| !buf.is_empty())
+    {
+        return disk::read(channel, &file, first, None).await;
+    }
+    let room = total_len(iov);
+    let mut attempt = Attempt::new(Side::Read);
+    poll_fn(|cx| {
+        attempt.poll(channel, cx, |how| {
+            let slots = Slots::of(channel);
+            let result = slots.readv(iov, fds.as_deref_mut(), flags | how.read)?;
+            let short = result > 0 && result < room && fds.is_none();
+            Ok(Tried { result, short })
+        })
+    })
+    .await
+}
+
+async fn write(
+    channel: &Channel,
+    iov: &[IoSlice<'_>],
+    fds: &[BorrowedFd<'_>],
+    flags: WriteFlags,
+) -> io::Result<usize> {
+    if let Some(file) = disk::file(channel, Side::Write)
+        && let Some(first) = iov.iter().find(|buf| !buf.is_empty())
+    {
+        return disk::write(channel, &file, first, None).await;
+    }
+    let mut attempt = Attempt::new(Side::Write);
+    poll_fn(|cx| {
+        attempt.poll(channel, cx, |how| {
+            let slots = Slots::of(channel);
+            slots.writev(iov, fds, flags | how.write).map(Tried::whole)
+        })
+    })
+    .await
+}
+
+/// Waits for conditions of one direction or both.
+pub(super) async fn ready(channel: &Channel, condition: IOCondition) -> io::Result<IOCondition> {
+    if condition.is_empty() {
+        return Err(invalid("There is no condition to wait for"));
+    }
+    let [read, write] = watch::directions(condition);
+    let mut sides = [(read, Side::Read), (write, Side::Write)]
+        .map(|(condition, side)| (condition, Attempt::new(side)));
+    poll_fn(move |cx| {
+        // What is ready all the time must not run all the time.
+        std::task::ready!(hub::poll_budget(cx));
+        for (condition, attempt) in &mut sides {
+            if !condition.is_empty()
+                && let Poll::Ready(result) = attempt.poll_level(channel, *condition, cx)
+            {
+                return Poll::Ready(result);
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}

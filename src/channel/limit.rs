@@ -1,0 +1,82 @@
+//! Limits for futures: a time, or a `GCancellable`.
+
+use std::{
+    future::{Future, poll_fn},
+    io,
+    pin::pin,
+    task::Poll,
+    time::{Duration, Instant},
+};
+
+use gio::prelude::*;
+
+use crate::{error::io_error, hub::Sleep};
+
+/// Limits for every future whose result is an [`io::Result`]: the futures of channels, and any
+/// made of them.
+///
+/// # Examples
+///
+/// ```
+/// use std::{io, time::Duration};
+/// use qio::prelude::*;
+///
+/// # fn main() -> io::Result<()> {
+/// let (here, _there) = qio::ChannelSocket::pair()?;
+/// let result = glib::MainContext::default().block_on(async {
+///     here.read_future(&mut [0]).or_timeout(Duration::from_millis(10)).await
+/// });
+/// assert_eq!(result.unwrap_err().kind(), io::ErrorKind::TimedOut);
+/// # Ok(())
+/// # }
+/// ```
+pub trait IoFutureExt<T>: Future<Output = io::Result<T>> + Sized {
+    /// Fails with [`TimedOut`](io::ErrorKind::TimedOut) and drops the future unless it is ready in
+    /// time. Counts from the first poll.
+    fn or_timeout(self, timeout: Duration) -> impl Future<Output = io::Result<T>> {
+        async move {
+            // A time too far away to be told is no limit.
+            let deadline = Instant::now().checked_add(timeout);
+            let mut alarm = deadline.map(Sleep::until);
+            let mut future = pin!(self);
+            poll_fn(move |cx| {
+                if let Poll::Ready(result) = future.as_mut().poll(cx) {
+                    return Poll::Ready(result);
+                }
+                match &mut alarm {
+                    Some(alarm) => std::pin::Pin::new(alarm)
+                        .poll(cx)
+                        .map(|()| Err(io_error(gio::IOErrorEnum::TimedOut, "Timed out"))),
+                    None => Poll::Pending,
+                }
+            })
+            .await
+        }
+    }
+
+    /// Fails with [`Cancelled`](gio::IOErrorEnum::Cancelled) and drops the future as soon as the
+    /// cancellable is cancelled, in whatever thread.
+    fn or_cancelled(self, cancellable: &gio::Cancellable) -> impl Future<Output = io::Result<T>> {
+        let cancellable = cancellable.clone();
+        async move {
+            let cancelled = || {
+                Err(io_error(
+                    gio::IOErrorEnum::Cancelled,
+                    "Operation was cancelled",
+                ))
+            };
+            if cancellable.is_cancelled() {
+                return cancelled();
+            }
+            let mut stop = cancellable.future();
+            let mut future = pin!(self);
+            poll_fn(move |cx| match future.as_mut().poll(cx) {
+                Poll::Pending => stop.as_mut().poll(cx).map(|()| cancelled()),
+                ready => ready,
+            })
+            .await
+        }
+    }
+}
+
+impl<T, F: Future<Output = io::Result<T>>> IoFutureExt<T> for F {}

@@ -1,0 +1,296 @@
+//! Channels as the streams of `futures-io`.
+
+use std::{
+    fmt,
+    future::Future,
+    io::{self, IoSlice, IoSliceMut, SeekFrom},
+    pin::Pin,
+    slice,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use futures_io::{AsyncRead, AsyncSeek, AsyncWrite};
+use glib::subclass::prelude::*;
+
+use super::{
+    Channel, ChannelExt,
+    attempt::{Attempt, Tried},
+    class::Slots,
+    disk,
+};
+use crate::{
+    hub::Side,
+    sys::SharedFd,
+    types::{Feature, ReadFlags, Shutdown, WriteFlags, total_len},
+};
+
+/// A channel as an [`AsyncRead`], [`AsyncWrite`] and [`AsyncSeek`], made by
+/// [`ChannelExt::async_stream`].
+///
+/// It never blocks, whatever the mode of the channel is. Closing it sends what is held and ends
+/// the direction of writing: the peer reads the end. A channel that cannot be shut down is
+/// closed. Writes to a file on disk are done when [flushed](AsyncWrite::poll_flush).
+///
+/// # Examples
+///
+/// ```
+/// use futures_util::{AsyncReadExt, AsyncWriteExt};
+/// use qio::prelude::*;
+///
+/// # fn main() -> std::io::Result<()> {
+/// let (here, there) = qio::ChannelSocket::pair()?;
+/// glib::MainContext::default().block_on(async {
+///     let mut writer = there.async_stream();
+///     writer.write_all(b"hello").await?;
+///     writer.close().await?;
+///     let mut text = String::new();
+///     here.async_stream().read_to_string(&mut text).await?;
+///     assert_eq!(text, "hello");
+///     Ok(())
+/// })
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct AsyncStream {
+    channel: Channel,
+    read: Attempt,
+    write: Attempt,
+    reading: Option<Job<Vec<u8>>>,
+    writing: Option<Job<()>>,
+}
+
+/// What the thread pool does for a file on disk.
+struct Job<T>(Pin<Box<dyn Future<Output = io::Result<T>> + Send>>);
+
+impl<T> fmt::Debug for Job<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Job")
+    }
+}
+
+impl AsyncStream {
+    pub(super) fn new(channel: Channel) -> Self {
+        Self {
+            channel,
+            read: Attempt::new(Side::Read),
+            write: Attempt::new(Side::Write),
+            reading: None,
+            writing: None,
+        }
+    }
+
+    /// The channel itself.
+    #[must_use]
+    pub fn channel(&self) -> &Channel {
+        &self.channel
+    }
+
+    /// Two streams of the channel, one to read and one to write, for one task each.
+    #[must_use]
+    pub fn split(self) -> (ReadHalf, WriteHalf) {
+        let reader = Self::new(self.channel.clone());
+        (ReadHalf(reader), WriteHalf(self))
+    }
+
+    fn poll_disk_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        file: Arc<SharedFd>,
+        buf: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let job = self.reading.get_or_insert_with(|| {
+            let channel = self.channel.clone();
+            let mut data = vec![0; buf.len()];
+            Job(Box::pin(async move {
+                let count = disk::read(&channel, &file, &mut data, None).await?;
+                data.truncate(count);
+                Ok(data)
+            }))
+        });
+        let data = ready!(job.0.as_mut().poll(cx));
+        self.reading = None;
+        let data = data?;
+        let (now, later) = data.split_at(data.len().min(buf.len()));
+        buf[..now.len()].copy_from_slice(now);
+        if !later.is_empty() {
+            // The read was begun for a larger buffer.
+            let unread = &self.channel.imp().waiters.unread;
+            unread.put_back([later].into_iter(), Vec::new());
+        }
+        Poll::Ready(Ok(now.len()))
+    }
+
+    fn poll_disk_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        file: Arc<SharedFd>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_jobs(cx))?;
+        let channel = self.channel.clone();
+        let data = buf.to_vec();
+        let count = data.len();
+        self.writing = Some(Job(Box::pin(async move {
+            let mut done = 0;
+            while done < data.len() {
+                done += disk::write(&channel, &file, &data[done..], None).await?;
+            }
+            Ok(())
+        })));
+        // To be told of its errors by the next call.
+        if let Poll::Ready(result) = self.poll_jobs(cx) {
+            result?;
+        }
+        Poll::Ready(Ok(count))
+    }
+
+    /// Finishes what is being written to a file on disk.
+    fn poll_jobs(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(job) = &mut self.writing else {
+            return Poll::Ready(Ok(()));
+        };
+        let result = ready!(job.0.as_mut().poll(cx));
+        self.writing = None;
+        Poll::Ready(result)
+    }
+}
+
+impl AsyncRead for AsyncStream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_read_vectored(cx, slice::from_mut(&mut IoSliceMut::new(buf)))
+    }
+
+    fn poll_read_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &mut [IoSliceMut<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if let Some(file) = disk::file(&self.channel, Side::Read)
+            && let Some(first) = bufs.iter_mut().find(|buf| !buf.is_empty())
+        {
+            return self.poll_disk_read(cx, file, first);
+        }
+        let Self { channel, read, .. } = &mut *self;
+        read.poll(channel, cx, |how| {
+            let result = Slots::of(channel).readv(bufs, None, how.read | ReadFlags::empty())?;
+            let short = result > 0 && result < total_len(bufs);
+            Ok(Tried { result, short })
+        })
+    }
+}
+
+impl AsyncWrite for AsyncStream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, slice::from_ref(&IoSlice::new(buf)))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if let Some(file) = disk::file(&self.channel, Side::Write)
+            && let Some(first) = bufs.iter().find(|buf| !buf.is_empty())
+        {
+            return self.poll_disk_write(cx, file, first);
+        }
+        let Self { channel, write, .. } = &mut *self;
+        write.poll(channel, cx, |how| {
+            let slots = Slots::of(channel);
+            let count = slots.writev(bufs, &[], how.write | WriteFlags::empty())?;
+            Ok(Tried::whole(count))
+        })
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_jobs(cx))?;
+        let Self { channel, write, .. } = &mut *self;
+        write.poll(channel, cx, |_| {
+            Slots::of(channel).flush().map(Tried::whole)
+        })
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.channel.is_closed() {
+            return Poll::Ready(Ok(()));
+        }
+        ready!(self.as_mut().poll_flush(cx))?;
+        Poll::Ready(match self.channel.has_feature(Feature::SHUTDOWN) {
+            true => self.channel.shutdown(Shutdown::Write),
+            false => self.channel.close(),
+        })
+    }
+}
+
+impl AsyncSeek for AsyncStream {
+    fn poll_seek(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pos: SeekFrom,
+    ) -> Poll<io::Result<u64>> {
+        ready!(self.poll_jobs(cx))?;
+        self.reading = None;
+        Poll::Ready(self.channel.seek(pos))
+    }
+}
+
+/// The half of an [`AsyncStream`] that reads.
+#[derive(Debug)]
+pub struct ReadHalf(AsyncStream);
+
+/// The half of an [`AsyncStream`] that writes. Closing it lets the peer read the end.
+#[derive(Debug)]
+pub struct WriteHalf(AsyncStream);
+
+impl AsyncRead for ReadHalf {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+
+    fn poll_read_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &mut [IoSliceMut<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_read_vectored(cx, bufs)
+    }
+}
+
+impl AsyncWrite for WriteHalf {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write_vectored(cx, bufs)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_close(cx)
+    }
+}

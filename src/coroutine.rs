@@ -1,0 +1,244 @@
+//! Coroutines: ordinary code with a stack of its own, which gives the main loop back while it
+//! waits.
+//!
+//! A coroutine is a future on a hub whose poll goes on with the code until that waits for
+//! another future. Inside it [`ChannelExt::read_all`](crate::ChannelExt::read_all),
+//! [`wait`](crate::ChannelExt::wait) and the like, and the streams of
+//! [`waiting`](crate::ChannelExt::waiting), suspend the coroutine where they would block.
+#![allow(unsafe_code)]
+
+use std::{
+    cell::{Cell, RefCell},
+    future::Future,
+    io,
+    pin::{Pin, pin},
+    ptr,
+    task::{Context, Poll, Waker},
+};
+
+use corosensei::{Coroutine, CoroutineResult, Yielder, stack::DefaultStack};
+
+use crate::{
+    error::{invalid, io_error},
+    hub::{JoinHandle, running_context, spawn_local_in},
+};
+
+/// The size of a coroutine's stack, in bytes, where none is given.
+pub const DEFAULT_STACK_SIZE: usize = 256 * 1024;
+
+/// What suspends a coroutine; it goes on when it has been woken by the waker that it got.
+type Suspend = Yielder<Waker, ()>;
+
+/// The coroutine that runs in this thread.
+#[derive(Clone, Copy)]
+struct Current {
+    /// Of a coroutine that is running, or null.
+    suspend: *const Suspend,
+    /// Main loops inside it are not part of it.
+    depth: i32,
+    /// It is being dropped: nothing may suspend it any more.
+    unwinding: bool,
+}
+
+const NONE: Current = Current {
+    suspend: ptr::null(),
+    depth: 0,
+    unwinding: false,
+};
+
+thread_local! {
+    static CURRENT: Cell<Current> = const { Cell::new(NONE) };
+    /// What the coroutine that runs is to be woken by.
+    static WAKER: RefCell<Option<Waker>> = const { RefCell::new(None) };
+}
+
+/// Runs `f` in a coroutine of the main context of this thread, at the default priority.
+///
+/// Dropping the handle leaves the coroutine alone; [`abort`](JoinHandle::abort) unwinds its
+/// stack, so that everything on it is dropped. A panic is told by the handle.
+///
+/// # Panics
+///
+/// When there is no memory for a stack.
+///
+/// # Examples
+///
+/// ```
+/// use qio::prelude::*;
+///
+/// # fn main() -> std::io::Result<()> {
+/// let (here, there) = qio::ChannelSocket::pair()?;
+/// let reader = qio::coroutine::spawn(move || {
+///     let mut greeting = [0; 5];
+///     here.read_all(&mut greeting)?; // the main loop runs meanwhile
+///     std::io::Result::Ok(greeting)
+/// });
+/// qio::coroutine::spawn(move || there.write_all(b"hello"));
+/// let greeting = glib::MainContext::default().block_on(reader);
+/// assert_eq!(greeting.expect("no panic")?, *b"hello");
+/// # Ok(())
+/// # }
+/// ```
+#[doc(alias = "qio_coroutine_start")]
+pub fn spawn<F, T>(f: F) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + 'static,
+    T: 'static,
+{
+    spawn_with_stack(DEFAULT_STACK_SIZE, glib::Priority::DEFAULT, f)
+}
+
+/// As [`spawn`], with a stack of at least `size` bytes, and with a priority. Below the stack is a
+/// page that nobody may touch: code that needs more ends the process there.
+///
+/// # Panics
+///
+/// As [`spawn`].
+pub fn spawn_with_stack<F, T>(size: usize, priority: glib::Priority, f: F) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + 'static,
+    T: 'static,
+{
+    let stack = DefaultStack::new(size)
+        .unwrap_or_else(|e| panic!("Unable to make a stack of {size} bytes: {e}"));
+    spawn_local_in(&running_context(), priority, Task::new(stack, f))
+}
+
+/// Whether this code runs in a coroutine, which waiting would suspend. Callbacks of a main loop
+/// that runs inside a coroutine do not.
+#[doc(alias = "qio_in_coroutine")]
+#[must_use]
+pub fn in_coroutine() -> bool {
+    let current = CURRENT.get();
+    !current.suspend.is_null() && current.depth == glib::main_depth()
+}
+
+/// Waits for a future in a coroutine, which is suspended meanwhile.
+///
+/// # Errors
+///
+/// `EINVAL` outside of coroutines; [`Cancelled`](gio::IOErrorEnum::Cancelled) if the coroutine
+/// is being dropped.
+pub fn wait_for<F: Future>(future: F) -> io::Result<F::Output> {
+    if !in_coroutine() {
+        return Err(invalid("Only a coroutine can yield"));
+    }
+    let mut future = pin!(future);
+    loop {
+        let current = CURRENT.get();
+        if current.unwinding {
+            return Err(io_error(
+                gio::IOErrorEnum::Cancelled,
+                "The coroutine was dropped",
+            ));
+        }
+        let waker = WAKER.with_borrow(Clone::clone);
+        let waker = waker.expect("a coroutine runs with a waker");
+        if let Poll::Ready(result) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return Ok(result);
+        }
+        drop(waker);
+        // SAFETY: it belongs to the coroutine that runs here, at this depth of main loops, which
+        // is suspended by this and no other.
+        let waker = unsafe { (*current.suspend).suspend(()) };
+        WAKER.set(Some(waker));
+    }
+}
+
+/// Lets the other sources of the main loop have their turn.
+///
+/// # Errors
+///
+/// As [`wait_for`].
+pub fn yield_now() -> io::Result<()> {
+    let mut yielded = false;
+    wait_for(std::future::poll_fn(move |cx| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }))
+}
+
+/// Whether the coroutine that runs is being dropped.
+pub(crate) fn is_unwinding() -> bool {
+    CURRENT.get().unwinding
+}
+
+/// A coroutine as a future.
+struct Task<T: 'static> {
+    coroutine: Coroutine<Waker, (), T, DefaultStack>,
+    /// Null until the code has begun.
+    suspend: *const Suspend,
+}
+
+impl<T: 'static> Task<T> {
+    fn new(stack: DefaultStack, f: impl FnOnce() -> T + 'static) -> Self {
+        let coroutine = Coroutine::with_stack(stack, move |suspend: &Suspend, waker| {
+            WAKER.set(Some(waker));
+            CURRENT.set(Current {
+                suspend: ptr::from_ref(suspend),
+                ..CURRENT.get()
+            });
+            f()
+        });
+        Self {
+            coroutine,
+            suspend: ptr::null(),
+        }
+    }
+
+    fn enter(&self, unwinding: bool) -> Entered {
+        let outer = CURRENT.replace(Current {
+            suspend: self.suspend,
+            depth: glib::main_depth(),
+            unwinding,
+        });
+        Entered {
+            outer,
+            waker: WAKER.take(),
+        }
+    }
+}
+
+/// This thread runs a coroutine; what it ran before goes on when this is dropped.
+struct Entered {
+    outer: Current,
+    waker: Option<Waker>,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        CURRENT.set(self.outer);
+        let inner = WAKER.replace(self.waker.take());
+        drop(inner);
+    }
+}
+
+// The stack of the code is elsewhere: moving the handle does not move it.
+impl<T> Unpin for Task<T> {}
+
+impl<T> Future for Task<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        let entered = self.enter(false);
+        let result = self.coroutine.resume(cx.waker().clone());
+        self.suspend = CURRENT.get().suspend;
+        drop(entered);
+        match result {
+            CoroutineResult::Yield(()) => Poll::Pending,
+            CoroutineResult::Return(result) => Poll::Ready(result),
+        }
+    }
+}
+
+impl<T> Drop for Task<T> {
+    fn drop(&mut self) {
+        if self.coroutine.started() && !self.coroutine.done() {
+            let _entered = self.enter(true);
+            self.coroutine.force_unwind();
+        }
+    }
+}

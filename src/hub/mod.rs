@@ -1,0 +1,210 @@
+//! The hub of a main context: one source that watches all descriptors by epoll, with a queue
+//! of its own for the tasks that it wakes.
+//!
+//! A hub belongs to a context and a priority, so that what it runs keeps the priority that
+//! its user gave it. It is made at the first wait and dies with its context: the source's
+//! callback data is destroyed while the context is still there, and from then on nobody uses the
+//! context's address. A hub knows descriptors and tasks, and nothing of channels.
+#![allow(unsafe_code)]
+
+mod interest;
+mod join;
+mod pace;
+mod registry;
+mod source;
+mod tasks;
+mod timer;
+
+pub use join::{JoinError, JoinHandle};
+pub use pace::set_busy_poll;
+pub use tasks::{
+    spawn, spawn_in, spawn_local, spawn_local_in, spawn_local_with_priority, spawn_with_priority,
+};
+
+pub(crate) use interest::{Interest, Registration, Side, Ticket};
+pub(crate) use tasks::{poll_budget, running_context};
+pub(crate) use timer::Sleep;
+
+use std::{
+    cell::RefCell,
+    io,
+    os::fd::BorrowedFd,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use glib::IOCondition;
+use glib_sys::GMainContext;
+
+use self::{pace::Pace, registry::Registry, tasks::Tasks};
+use crate::sys::SharedFd;
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(crate) struct Hub {
+    /// Empty once the context has let go of the source.
+    context: Mutex<Option<ContextPtr>>,
+    /// The address of the context, to be compared.
+    home: usize,
+    priority: i32,
+    registry: Mutex<Registry>,
+    tasks: Tasks,
+    pace: Pace,
+}
+
+/// A context that the source of the hub is attached to.
+#[derive(Debug)]
+struct ContextPtr(*mut GMainContext);
+
+// SAFETY: any thread may wake a context.
+unsafe impl Send for ContextPtr {}
+
+thread_local! {
+    /// The hub that is being dispatched, and at what depth of main loops.
+    static CURRENT: RefCell<Option<(Arc<Hub>, i32)>> = const { RefCell::new(None) };
+}
+
+impl Hub {
+    /// The hub of what is running: that of the task, or of the source being dispatched,
+    /// or of the thread's default context.
+    pub(crate) fn current() -> io::Result<Arc<Self>> {
+        if let Some(hub) = Self::running() {
+            return Ok(hub);
+        }
+        let source = glib::main_current_source();
+        match source.as_ref().and_then(glib::Source::context) {
+            Some(context) => Self::of(&context, source.expect("has a context").priority().into()),
+            None => Self::of(&default_context(), glib::Priority::DEFAULT),
+        }
+    }
+
+    /// The hub of a context, at the priority of what is running if that is in this context.
+    pub(crate) fn current_in(context: &glib::MainContext) -> io::Result<Arc<Self>> {
+        let here = Self::current()?;
+        match here.is_in(context) {
+            true => Ok(here),
+            false => Self::of(context, glib::Priority::DEFAULT),
+        }
+    }
+
+    pub(crate) fn is_in(&self, context: &glib::MainContext) -> bool {
+        self.home == context.as_ptr().addr()
+    }
+
+    /// The hub whose task or descriptor this thread is just serving.
+    fn running() -> Option<Arc<Self>> {
+        CURRENT.with_borrow(|current| match current {
+            // A main loop inside a task may be that of another context.
+            Some((hub, depth)) if *depth == glib::main_depth() => Some(hub.clone()),
+            _ => None,
+        })
+    }
+
+    fn is_running(&self) -> bool {
+        CURRENT.with_borrow(|current| match current {
+            Some((hub, depth)) => {
+                std::ptr::eq(Arc::as_ptr(hub), self) && *depth == glib::main_depth()
+            }
+            None => false,
+        })
+    }
+
+    fn new(home: usize, priority: i32) -> io::Result<Arc<Self>> {
+        Ok(Arc::new(Self {
+            context: Mutex::new(None),
+            home,
+            priority,
+            registry: Mutex::new(Registry::new()?),
+            tasks: Tasks::default(),
+            pace: Pace::default(),
+        }))
+    }
+
+    /// Watches a descriptor from now on. `EPERM` says that it is always ready.
+    pub(crate) fn register(
+        self: &Arc<Self>,
+        fd: &Arc<SharedFd>,
+        side: Side,
+    ) -> io::Result<Option<Registration>> {
+        let Some(lease) = fd.lease() else {
+            return Ok(None);
+        };
+        let mut registry = self.registry();
+        let interest = registry.insert(|key| Arc::new(Interest::new(self.clone(), key, lease)));
+        let registration = Registration::new(interest.clone());
+        let result = registry.watch(&interest, side.condition());
+        drop(registry);
+        result.map(|()| Some(registration))
+    }
+
+    /// Watches a descriptor for one more condition.
+    fn watch(&self, interest: &Interest, condition: IOCondition) -> io::Result<()> {
+        self.registry().watch(interest, condition)
+    }
+
+    fn forget(&self, key: u64, fd: BorrowedFd<'_>) {
+        let forgotten = self.registry().remove(key, fd);
+        drop(forgotten);
+    }
+
+    /// Learns what has happened to the descriptors and wakes who waits for it. Returns how many
+    /// it was.
+    fn turn(&self) -> usize {
+        let mut woken = self.registry().turn();
+        let count = woken.events;
+        woken.wakers.drain(..).for_each(std::task::Waker::wake);
+        self.registry().give_back(woken.wakers);
+        count
+    }
+
+    /// Makes the loop look, unless it is about to.
+    fn nudge(&self) {
+        if self.is_running() {
+            return;
+        }
+        if let Some(context) = &*lock(&self.context) {
+            // SAFETY: the context is there for as long as its address is: see `let_go`.
+            unsafe { glib_sys::g_main_context_wakeup(context.0) };
+        }
+    }
+
+    /// The context is going: nobody may use its address after this has returned.
+    fn let_go(&self) {
+        lock(&self.context).take();
+        registry::remove_hub(self.home, self.priority);
+        // Outside of all locks: tasks and wakers may do anything when they are dropped.
+        let interests = self.registry().take_all();
+        interests.iter().for_each(|interest| interest.end());
+        self.tasks.cancel_all();
+    }
+
+    fn registry(&self) -> MutexGuard<'_, Registry> {
+        lock(&self.registry)
+    }
+}
+
+/// Marks a hub as running in this thread for as long as it lives.
+struct Running(Option<(Arc<Hub>, i32)>);
+
+impl Running {
+    fn enter(hub: &Arc<Hub>) -> Self {
+        let current = Some((hub.clone(), glib::main_depth()));
+        Self(CURRENT.replace(current))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let entered = CURRENT.replace(self.0.take());
+        drop(entered);
+    }
+}
+
+/// The default context of this thread, or of the process.
+pub(crate) fn default_context() -> glib::MainContext {
+    // Not `unwrap_or_default`: the `Default` of a context is a new one.
+    glib::MainContext::thread_default().unwrap_or_else(glib::MainContext::default)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,159 @@
+//! What a hub watches, and which hubs there are.
+
+use std::{
+    collections::HashMap,
+    io,
+    os::fd::{AsFd, BorrowedFd, RawFd},
+    sync::{Arc, Mutex, atomic::Ordering},
+    task::Waker,
+};
+
+use glib::IOCondition;
+use slab::Slab;
+
+use super::{Hub, Interest, lock, source};
+use crate::sys::epoll::Epoll;
+
+/// The descriptors of a hub.
+#[derive(Debug)]
+pub(super) struct Registry {
+    epoll: Epoll,
+    interests: Slab<Arc<Interest>>,
+    /// Tells interests apart that had the same place one after the other.
+    generation: u32,
+    /// Kept from turn to turn for its memory.
+    wakers: Vec<Waker>,
+}
+
+/// What a turn has found.
+pub(super) struct Woken {
+    pub(super) events: usize,
+    pub(super) wakers: Vec<Waker>,
+}
+
+impl Registry {
+    pub(super) fn new() -> io::Result<Self> {
+        Ok(Self {
+            epoll: Epoll::new()?,
+            interests: Slab::new(),
+            generation: 0,
+            wakers: Vec::new(),
+        })
+    }
+
+    pub(super) fn insert(&mut self, make: impl FnOnce(u64) -> Arc<Interest>) -> Arc<Interest> {
+        self.generation = self.generation.wrapping_add(1);
+        let entry = self.interests.vacant_entry();
+        let interest = make(u64::from(self.generation) << 32 | entry.key() as u64);
+        entry.insert(interest.clone());
+        interest
+    }
+
+    pub(super) fn remove(&mut self, key: u64, fd: BorrowedFd<'_>) -> Option<Arc<Interest>> {
+        let place = place(key);
+        match self.interests.get(place) {
+            Some(interest) if interest.key == key => {
+                self.epoll.remove(fd);
+                Some(self.interests.remove(place))
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn take_all(&mut self) -> Vec<Arc<Interest>> {
+        self.interests
+            .iter()
+            .map(|(_, interest)| interest.clone())
+            .collect()
+    }
+
+    pub(super) fn watch(&mut self, interest: &Interest, condition: IOCondition) -> io::Result<()> {
+        let watched = IOCondition::from_bits_retain(interest.watched.load(Ordering::Relaxed));
+        let wanted = watched | condition;
+        let mut result = Ok(());
+        // What has ended meanwhile is told so by its waiters.
+        interest.with_fd(|fd| {
+            result = match watched.is_empty() {
+                true => self.epoll.add(fd.as_fd(), wanted, interest.key),
+                false => self.epoll.modify(fd.as_fd(), wanted, interest.key),
+            };
+        });
+        if result.is_ok() {
+            interest.watched.store(wanted.bits(), Ordering::Release);
+        }
+        result
+    }
+
+    pub(super) fn turn(&mut self) -> Woken {
+        let mut wakers = std::mem::take(&mut self.wakers);
+        let interests = &self.interests;
+        let events = self.epoll.take(|key, edges| {
+            if let Some(interest) = interests.get(place(key)).filter(|it| it.key == key) {
+                interest.edges(edges, &mut wakers);
+            }
+        });
+        Woken { events, wakers }
+    }
+
+    pub(super) fn give_back(&mut self, wakers: Vec<Waker>) {
+        if self.wakers.capacity() < wakers.capacity() {
+            self.wakers = wakers;
+        }
+    }
+
+    pub(super) fn epoll_number(&self) -> RawFd {
+        self.epoll.number()
+    }
+
+    /// In a forked child: an instance of its own in place of the parent's. Returns its number, if
+    /// that was needed.
+    pub(super) fn renew_after_fork(&mut self) -> io::Result<Option<RawFd>> {
+        if !self.epoll.is_inherited() {
+            return Ok(None);
+        }
+        self.epoll = Epoll::new()?;
+        for (_, interest) in &self.interests {
+            let watched = IOCondition::from_bits_retain(interest.watched.load(Ordering::Relaxed));
+            interest.with_fd(|fd| {
+                let _ = self.epoll.add(fd.as_fd(), watched, interest.key);
+            });
+        }
+        Ok(Some(self.epoll.number()))
+    }
+}
+
+fn place(key: u64) -> usize {
+    (key & u64::from(u32::MAX)) as usize
+}
+
+type Hubs = HashMap<(usize, i32), Arc<Hub>>;
+
+/// By the address of the context, which is that of a live one, and the priority.
+static HUBS: Mutex<Option<Hubs>> = Mutex::new(None);
+
+impl Hub {
+    /// The hub of a context at a priority, which is made now if there is none.
+    pub(crate) fn of(
+        context: &glib::MainContext,
+        priority: glib::Priority,
+    ) -> io::Result<Arc<Self>> {
+        let home = context.as_ptr().addr();
+        let priority = glib::translate::IntoGlib::into_glib(priority);
+        let mut hubs = lock(&HUBS);
+        let hubs = hubs.get_or_insert_default();
+        if let Some(hub) = hubs.get(&(home, priority)) {
+            return Ok(hub.clone());
+        }
+        let hub = Self::new(home, priority)?;
+        source::attach(&hub, context);
+        hubs.insert((home, priority), hub.clone());
+        Ok(hub)
+    }
+}
+
+pub(super) fn remove_hub(home: usize, priority: i32) {
+    let removed = lock(&HUBS)
+        .as_mut()
+        .and_then(|hubs| hubs.remove(&(home, priority)));
+    drop(removed);
+}

@@ -1,0 +1,333 @@
+//! The tasks of a hub: a run queue for futures.
+
+use std::{
+    cell::Cell,
+    collections::VecDeque,
+    future::{Future, poll_fn},
+    io, mem,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Waker},
+    thread::{self, ThreadId},
+};
+
+use async_task::{Builder, Runnable};
+use glib::Priority;
+use slab::Slab;
+
+use super::{Hub, JoinHandle, default_context, join::Outcome, lock};
+
+/// Tasks that run before the hub looks at the time again.
+const BATCH: usize = 64;
+
+/// Operations that a task may complete without a wait before others have their turn.
+const OPERATIONS: u32 = 128;
+
+/// The only thread that a task may run in, if there is one.
+pub(super) type Home = Option<ThreadId>;
+
+#[derive(Debug, Default)]
+pub(super) struct Tasks {
+    queue: Mutex<VecDeque<Runnable<Home>>>,
+    /// To wake those that are not in the queue when the context goes.
+    alive: Mutex<Slab<Waker>>,
+    /// The context has moved to another thread than theirs.
+    stranded: Mutex<Vec<Runnable<Home>>>,
+    some_are_stranded: AtomicBool,
+    dead: AtomicBool,
+}
+
+thread_local! {
+    /// Operations left to the task that runs. Whatever runs elsewhere has no limit.
+    static LEFT: Cell<Option<u32>> = const { Cell::new(None) };
+}
+
+/// Takes one operation off the budget of the task that runs. When that is used up the task is
+/// woken again, after the others.
+pub(crate) fn poll_budget(context: &Context<'_>) -> Poll<()> {
+    match LEFT.get() {
+        Some(0) => {
+            context.waker().wake_by_ref();
+            Poll::Pending
+        }
+        left => {
+            LEFT.set(left.map(|left| left - 1));
+            Poll::Ready(())
+        }
+    }
+}
+
+impl Tasks {
+    pub(super) fn has_work(&self) -> bool {
+        !lock(&self.queue).is_empty()
+    }
+
+    /// Runs what is in the queue now, and of what comes meanwhile no more than a batch.
+    pub(super) fn run(&self) {
+        if self.some_are_stranded.load(Ordering::Relaxed) {
+            self.some_are_stranded.store(false, Ordering::Relaxed);
+            let stranded = mem::take(&mut *lock(&self.stranded));
+            lock(&self.queue).extend(stranded);
+        }
+        for _ in 0..BATCH {
+            let Some(runnable) = lock(&self.queue).pop_front() else {
+                return;
+            };
+            if !is_home(&runnable) {
+                self.strand(runnable);
+                continue;
+            }
+            let outer = LEFT.replace(Some(OPERATIONS));
+            runnable.run();
+            LEFT.set(outer);
+        }
+    }
+
+    fn strand(&self, runnable: Runnable<Home>) {
+        glib::g_warning!(
+            "Qio",
+            "A task that must stay in its thread waits until that thread runs the context again"
+        );
+        lock(&self.stranded).push(runnable);
+    }
+
+    /// Drops all tasks, but for those that only another thread may drop.
+    pub(super) fn cancel_all(&self) {
+        self.dead.store(true, Ordering::Release);
+        let queued = mem::take(&mut *lock(&self.queue));
+        let stranded = mem::take(&mut *lock(&self.stranded));
+        queued.into_iter().chain(stranded).for_each(drop_at_home);
+        let alive: Vec<_> = lock(&self.alive)
+            .iter()
+            .map(|(_, waker)| waker.clone())
+            .collect();
+        // Each comes back by `schedule`, which drops it.
+        alive.into_iter().for_each(Waker::wake);
+    }
+}
+
+fn is_home(runnable: &Runnable<Home>) -> bool {
+    runnable
+        .metadata()
+        .is_none_or(|home| home == thread::current().id())
+}
+
+fn drop_at_home(runnable: Runnable<Home>) {
+    if is_home(&runnable) {
+        drop(runnable);
+    } else {
+        glib::g_warning!(
+            "Qio",
+            "A task is leaked: its context went in another thread than its own"
+        );
+        mem::forget(runnable);
+    }
+}
+
+impl Hub {
+    fn schedule(&self, runnable: Runnable<Home>) {
+        let tasks = &self.tasks;
+        {
+            let mut queue = lock(&tasks.queue);
+            if !tasks.dead.load(Ordering::Acquire) {
+                queue.push_back(runnable);
+                drop(queue);
+                return self.nudge();
+            }
+        }
+        drop_at_home(runnable);
+    }
+
+    /// The future of a task, which takes itself off the list at its end.
+    fn task<F: Future>(
+        self: &Arc<Self>,
+        place: usize,
+        future: F,
+    ) -> impl Future<Output = Outcome<F::Output>> + use<F> {
+        let entry = Entry {
+            hub: self.clone(),
+            place,
+        };
+        async move {
+            let _entry = entry;
+            let mut future = pin!(future);
+            poll_fn(|cx| {
+                let poll = AssertUnwindSafe(|| future.as_mut().poll(cx));
+                match catch_unwind(poll) {
+                    Ok(poll) => poll.map(Ok),
+                    Err(panic) => Poll::Ready(Err(panic)),
+                }
+            })
+            .await
+        }
+    }
+
+    pub(crate) fn spawn_local<F>(self: &Arc<Self>, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        let hub = self.clone();
+        let mut alive = lock(&self.tasks.alive);
+        let entry = alive.vacant_entry();
+        let future = self.task(entry.key(), future);
+        let (runnable, task) = Builder::new()
+            .metadata(Some(thread::current().id()))
+            .spawn_local(|_| future, move |runnable| hub.schedule(runnable));
+        entry.insert(runnable.waker());
+        drop(alive);
+        runnable.schedule();
+        JoinHandle::new(task)
+    }
+
+    pub(crate) fn spawn<F>(self: &Arc<Self>, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let hub = self.clone();
+        let mut alive = lock(&self.tasks.alive);
+        let entry = alive.vacant_entry();
+        let future = self.task(entry.key(), future);
+        let (runnable, task) = Builder::new()
+            .metadata(None)
+            .spawn(|_| future, move |runnable| hub.schedule(runnable));
+        entry.insert(runnable.waker());
+        drop(alive);
+        runnable.schedule();
+        JoinHandle::new(task)
+    }
+}
+
+/// The place of a task in the list of those that are alive.
+struct Entry {
+    hub: Arc<Hub>,
+    place: usize,
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        let waker = lock(&self.hub.tasks.alive).try_remove(self.place);
+        drop(waker);
+    }
+}
+
+fn hub(context: &glib::MainContext, priority: Priority) -> Arc<Hub> {
+    let hub: io::Result<_> = Hub::of(context, priority);
+    hub.unwrap_or_else(|e| panic!("Unable to watch descriptors in a main context: {e}"))
+}
+
+/// Runs a future in the main context of this thread (what is running there now, else its
+/// default context), at the default priority: as
+/// [`MainContext::spawn_local`](glib::MainContext::spawn_local) does, but all such tasks of a
+/// context share one source, however many they are.
+///
+/// Dropping the handle leaves the task alone. When the context is dropped, so is the task.
+///
+/// # Panics
+///
+/// When the system has no descriptor left for the context's epoll instance, which is made once.
+///
+/// # Examples
+///
+/// ```
+/// let context = glib::MainContext::default();
+/// let answer = context.block_on(async { qio::spawn_local(async { 42 }).await });
+/// assert_eq!(answer.expect("no panic"), 42);
+/// ```
+pub fn spawn_local<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    spawn_local_with_priority(Priority::DEFAULT, future)
+}
+
+/// As [`spawn_local`], at a priority. I/O at a lower priority than GTK's redraw
+/// (`GDK_PRIORITY_REDRAW`, 120) leaves it its frames.
+///
+/// # Panics
+///
+/// As [`spawn_local`].
+pub fn spawn_local_with_priority<F>(priority: Priority, future: F) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    spawn_local_in(&running_context(), priority, future)
+}
+
+/// As [`spawn_local`], in a given context, which must be this thread's, or nobody's yet.
+///
+/// # Panics
+///
+/// As [`spawn_local`], and if another thread owns the context.
+pub fn spawn_local_in<F>(
+    context: &glib::MainContext,
+    priority: Priority,
+    future: F,
+) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    let _owned = context
+        .acquire()
+        .expect("the main context must belong to this thread, or to none yet");
+    hub(context, priority).spawn_local(future)
+}
+
+/// As [`spawn_local`], for a future that may run in another thread: that which runs the default
+/// context of this one.
+///
+/// # Panics
+///
+/// As [`spawn_local`].
+pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    spawn_with_priority(Priority::DEFAULT, future)
+}
+
+/// As [`spawn`], at a priority. See [`spawn_local_with_priority`].
+///
+/// # Panics
+///
+/// As [`spawn_local`].
+pub fn spawn_with_priority<F>(priority: Priority, future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    spawn_in(&running_context(), priority, future)
+}
+
+/// As [`spawn`], in a given context, from any thread.
+///
+/// # Panics
+///
+/// As [`spawn_local`].
+pub fn spawn_in<F>(
+    context: &glib::MainContext,
+    priority: Priority,
+    future: F,
+) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    hub(context, priority).spawn(future)
+}
+
+/// The context of the source that is being dispatched, or the default one.
+pub(crate) fn running_context() -> glib::MainContext {
+    glib::main_current_source()
+        .and_then(|source| source.context())
+        .unwrap_or_else(default_context)
+}

@@ -1,0 +1,75 @@
+//! Sleeping in a future.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex},
+    task::{Context, Poll, Waker},
+    time::{Duration, Instant},
+};
+
+use glib::ControlFlow;
+
+use super::{default_context, lock};
+
+/// Ready at a time, not earlier, in whole milliseconds.
+#[derive(Debug)]
+pub(crate) struct Sleep {
+    deadline: Instant,
+    alarm: Option<Alarm>,
+}
+
+#[derive(Debug)]
+struct Alarm {
+    source: glib::Source,
+    waker: Arc<Mutex<Waker>>,
+}
+
+impl Sleep {
+    pub(crate) fn until(deadline: Instant) -> Self {
+        Self {
+            deadline,
+            alarm: None,
+        }
+    }
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Poll::Ready(());
+        }
+        match &self.alarm {
+            Some(alarm) => lock(&alarm.waker).clone_from(cx.waker()),
+            None => self.alarm = Some(Alarm::new(left, cx.waker().clone())),
+        }
+        Poll::Pending
+    }
+}
+
+impl Alarm {
+    fn new(left: Duration, waker: Waker) -> Self {
+        let waker = Arc::new(Mutex::new(waker));
+        let current = glib::main_current_source();
+        let context = current.as_ref().and_then(glib::Source::context);
+        let priority = current.map_or(glib::Priority::DEFAULT, |source| source.priority().into());
+        // GLib counts in whole milliseconds: not earlier than asked.
+        let left = left.saturating_add(Duration::from_millis(1));
+        let woken = waker.clone();
+        let source = glib::timeout_source_new(left, None, priority, move || {
+            lock(&woken).wake_by_ref();
+            ControlFlow::Break
+        });
+        source.attach(Some(&context.unwrap_or_else(default_context)));
+        Self { source, waker }
+    }
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        self.source.destroy();
+    }
+}

@@ -1,0 +1,136 @@
+//! An epoll instance that a fork does not share.
+
+use std::{
+    io,
+    os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd},
+};
+
+use glib::IOCondition;
+use nix::{
+    errno::Errno,
+    sys::epoll::{self, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout},
+};
+
+use super::fork;
+
+/// The most events that one call takes.
+pub(crate) const MOST_EVENTS: usize = 128;
+
+/// Watches descriptors for edges: a condition is told once, when it comes.
+#[derive(Debug)]
+pub(crate) struct Epoll {
+    epoll: epoll::Epoll,
+    /// A forked child shares the instance with its parent, and must not change it.
+    generation: usize,
+}
+
+impl Epoll {
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self {
+            epoll: epoll::Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?,
+            generation: fork::generation(),
+        })
+    }
+
+    /// Whether this process has forked from the one that made the instance.
+    pub(crate) fn is_inherited(&self) -> bool {
+        self.generation != fork::generation()
+    }
+
+    pub(crate) fn number(&self) -> RawFd {
+        self.epoll.0.as_raw_fd()
+    }
+
+    /// Begins to watch; `key` comes back with the events. `EPERM` for what is always ready.
+    pub(crate) fn add(
+        &self,
+        fd: BorrowedFd<'_>,
+        conditions: IOCondition,
+        key: u64,
+    ) -> io::Result<()> {
+        Ok(self.epoll.add(fd, event(conditions, key))?)
+    }
+
+    /// Watches for other conditions. What is there already is told again.
+    pub(crate) fn modify(
+        &self,
+        fd: BorrowedFd<'_>,
+        conditions: IOCondition,
+        key: u64,
+    ) -> io::Result<()> {
+        Ok(self.epoll.modify(fd, &mut event(conditions, key))?)
+    }
+
+    pub(crate) fn remove(&self, fd: BorrowedFd<'_>) {
+        if !self.is_inherited() {
+            let _ = self.epoll.delete(fd.as_fd());
+        }
+    }
+
+    /// Calls `f` with the keys and edges of what has happened, and returns how many there
+    /// were. Does not wait.
+    pub(crate) fn take(&self, mut f: impl FnMut(u64, Edges)) -> usize {
+        let mut events = [EpollEvent::empty(); MOST_EVENTS];
+        let count = loop {
+            match self.epoll.wait(&mut events, EpollTimeout::ZERO) {
+                Err(Errno::EINTR) => {}
+                // Nothing else can be wrong with an instance and a buffer of our own.
+                result => break result.unwrap_or(0),
+            }
+        };
+        for event in &events[..count] {
+            f(event.data(), Edges::of(event.events()));
+        }
+        count
+    }
+}
+
+fn event(conditions: IOCondition, key: u64) -> EpollEvent {
+    let mut flags = EpollFlags::EPOLLET;
+    flags.set(
+        EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLPRI,
+        conditions.contains(IOCondition::IN),
+    );
+    flags.set(EpollFlags::EPOLLOUT, conditions.contains(IOCondition::OUT));
+    EpollEvent::new(flags, key)
+}
+
+/// What an event says, for one direction each.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Edges {
+    pub(crate) read: Edge,
+    pub(crate) write: Edge,
+}
+
+/// What has happened to one direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Edge {
+    Nothing,
+    /// Trying is worth it.
+    Ready,
+    /// The same, whatever comes of reading less than there is room for.
+    Over,
+}
+
+impl Edges {
+    fn of(flags: EpollFlags) -> Self {
+        let edge = |ready: EpollFlags, over: EpollFlags| {
+            if flags.intersects(over) {
+                Edge::Over
+            } else if flags.intersects(ready | EpollFlags::EPOLLERR) {
+                Edge::Ready
+            } else {
+                Edge::Nothing
+            }
+        };
+        let hup = EpollFlags::EPOLLHUP;
+        Self {
+            // Reads end at urgent data: there may be more behind it without another edge.
+            read: edge(
+                EpollFlags::EPOLLIN,
+                hup | EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLPRI,
+            ),
+            write: edge(EpollFlags::EPOLLOUT, hup),
+        }
+    }
+}

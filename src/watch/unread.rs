@@ -1,0 +1,112 @@
+//! What was read for somebody who did not wait for it: the next reader gets it first.
+
+use std::{
+    collections::VecDeque,
+    io::IoSliceMut,
+    os::fd::OwnedFd,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+
+use crate::types::{scatter, total_len};
+
+/// How many channels have something unread: readers of all others need not look.
+static ANYWHERE: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether any channel has something unread.
+#[inline]
+pub(crate) fn anything_unread() -> bool {
+    ANYWHERE.load(Ordering::Acquire) != 0
+}
+
+/// Bytes and descriptors that go before what the channel still has.
+#[derive(Debug, Default)]
+pub(crate) struct Unread {
+    /// Set while there is something. Changes while `held` is locked.
+    some: AtomicBool,
+    held: Mutex<Held>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    bytes: VecDeque<u8>,
+    fds: Vec<OwnedFd>,
+}
+
+impl Unread {
+    #[inline]
+    pub(crate) fn is_some(&self) -> bool {
+        anything_unread() && self.some.load(Ordering::Acquire)
+    }
+
+    /// Puts bytes back, before what is there already.
+    pub(crate) fn put_back<'a>(
+        &self,
+        bytes: impl DoubleEndedIterator<Item = &'a [u8]>,
+        fds: Vec<OwnedFd>,
+    ) {
+        let mut held = self.held();
+        for bytes in bytes.rev() {
+            bytes
+                .iter()
+                .rev()
+                .for_each(|&byte| held.bytes.push_front(byte));
+        }
+        held.fds.splice(0..0, fds);
+        self.note(&held);
+    }
+
+    /// Takes what fits, and all descriptors if they are wanted. `None` if there is nothing.
+    pub(crate) fn take(
+        &self,
+        iov: &mut [IoSliceMut<'_>],
+        fds: Option<&mut Vec<OwnedFd>>,
+        peek: bool,
+    ) -> Option<usize> {
+        let mut held = self.held();
+        if held.bytes.is_empty() {
+            return None;
+        }
+        let count = total_len(iov).min(held.bytes.len());
+        scatter(&held.bytes.make_contiguous()[..count], iov);
+        if !peek {
+            held.bytes.drain(..count);
+            let received = std::mem::take(&mut held.fds);
+            self.note(&held);
+            drop(held);
+            if let Some(fds) = fds {
+                fds.extend(received);
+            }
+        }
+        Some(count)
+    }
+
+    pub(crate) fn clear(&self) {
+        let mut held = self.held();
+        let cleared = std::mem::take(&mut *held);
+        self.note(&held);
+        drop(held);
+        drop(cleared);
+    }
+
+    fn note(&self, held: &Held) {
+        let some = !held.bytes.is_empty();
+        match (self.some.swap(some, Ordering::AcqRel), some) {
+            (false, true) => ANYWHERE.fetch_add(1, Ordering::AcqRel),
+            (true, false) => ANYWHERE.fetch_sub(1, Ordering::AcqRel),
+            _ => 0,
+        };
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Unread {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
