@@ -23,7 +23,6 @@ type Handle<T> = FallibleTask<Outcome<T>, Home>;
 /// its result.
 ///
 /// Dropping the handle leaves the task alone.
-#[must_use = "dropping the handle leaves the task alone; await it to learn its result"]
 pub struct JoinHandle<T>(Mutex<Option<Handle<T>>>);
 
 impl<T> JoinHandle<T> {

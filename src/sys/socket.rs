@@ -20,14 +20,14 @@ use crate::types::{ReadFlags, Shutdown, WriteFlags};
 pub(super) fn receiving(flags: ReadFlags) -> libc::c_int {
     let peek = flags.contains(ReadFlags::PEEK);
     let no_wait = flags.contains(ReadFlags::NO_WAIT);
-    i32::from(peek) * libc::MSG_PEEK | i32::from(no_wait) * libc::MSG_DONTWAIT
+    (i32::from(peek) * libc::MSG_PEEK) | (i32::from(no_wait) * libc::MSG_DONTWAIT)
 }
 
 /// The flags of a message, for a write.
 #[inline]
 pub(super) fn sending(flags: WriteFlags) -> libc::c_int {
     let no_wait = flags.contains(WriteFlags::NO_WAIT);
-    libc::MSG_NOSIGNAL | i32::from(no_wait) * libc::MSG_DONTWAIT
+    libc::MSG_NOSIGNAL | (i32::from(no_wait) * libc::MSG_DONTWAIT)
 }
 
 #[inline]

@@ -243,7 +243,7 @@ mod imp {
             let traits = socket::traits(fd.as_fd())?;
             let blocking = file::is_blocking(fd.as_fd())?;
             self.fd.fill_after(fd, || {
-                self.short_is_all.store(traits.stream, Ordering::Relaxed)
+                self.short_is_all.store(traits.stream, Ordering::Relaxed);
             })?;
             let mut features = Feature::READ_PEEK;
             features.set(Feature::LISTEN, traits.listening);

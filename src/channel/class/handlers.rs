@@ -4,7 +4,6 @@
 use std::{
     collections::HashMap,
     ffi::c_void,
-    future::Future,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -98,21 +97,14 @@ pub(super) unsafe extern "C" fn set(
 }
 
 /// Calls a handler until the channel is closed or the handler has been replaced.
-fn serve(
-    channel: Channel,
-    condition: IOCondition,
-    call: Call,
-    current: Arc<AtomicBool>,
-) -> impl Future<Output = ()> + Send {
-    async move {
-        while let Ok(got) = ext_future::ready(&channel, condition).await {
-            if !current.load(Ordering::Acquire) {
-                return;
-            }
-            call.make();
-            if got.contains(IOCondition::NVAL) {
-                return;
-            }
+async fn serve(channel: Channel, condition: IOCondition, call: Call, current: Arc<AtomicBool>) {
+    while let Ok(got) = ext_future::ready(&channel, condition).await {
+        if !current.load(Ordering::Acquire) {
+            return;
+        }
+        call.make();
+        if got.contains(IOCondition::NVAL) {
+            return;
         }
     }
 }
@@ -196,7 +188,7 @@ fn call_closure(key: *mut c_void, which: impl Fn(&Closures) -> Option<&Closure>)
     // Whoever runs it is in a main loop inside it, or in another thread: once at a time.
     let call = which(&closures).and_then(|closure| closure.try_lock().ok());
     if let Some(mut call) = call {
-        let call = std::panic::AssertUnwindSafe(|| call());
+        let call = std::panic::AssertUnwindSafe(&mut **call);
         if std::panic::catch_unwind(call).is_err() {
             glib::g_critical!("Qio", "An fd handler panicked");
         }
