@@ -33,9 +33,10 @@ ci: ## Everything that must pass: check, then test
 	@$(MAKE) --no-print-directory check
 	@$(MAKE) --no-print-directory test
 
-bench: ## Measures what a channel costs beside the bare system calls
+bench: ## Measures what a channel costs beside the bare system calls, and beside its peers
 	@.ci/packages demo
 	@cargo bench --locked --bench overhead
+	@cargo bench --locked --bench peers
 
 docs: ## Makes the documentation in target/doc
 	@.ci/packages demo

@@ -1,0 +1,71 @@
+//! What a channel costs beside its peers: a raw loop of system calls, tokio, GIO's streams
+//! and GIOChannel, each driven as its documentation says.
+//!
+//! Each side of each case runs in a process of its own, pinned to one CPU, in turns with the
+//! other side. `cargo bench --bench peers -- [FILTER]` runs the cases whose name contains
+//! FILTER, prints a table and writes `target/bench/peers.json`.
+
+mod peers {
+    pub(crate) mod bare;
+    pub(crate) mod cases;
+    pub(crate) mod compare;
+    pub(crate) mod fairness;
+    pub(crate) mod futures;
+    pub(crate) mod meter;
+    pub(crate) mod on_gio;
+    pub(crate) mod on_giochannel;
+    pub(crate) mod on_tokio;
+    pub(crate) mod ours;
+    pub(crate) mod sockets;
+    pub(crate) mod turns;
+}
+
+use std::{env, process::ExitCode};
+
+use nix::unistd::alarm;
+use peers::{cases, compare, sockets};
+
+/// The seconds after which a side that hangs is killed.
+const TOO_LONG: u32 = 20;
+
+const USAGE: &str = "usage: peers [--filter SUBSTRING | SUBSTRING]";
+
+fn main() -> ExitCode {
+    let (mut filter, mut case, mut side) = (None, None, None);
+    let mut arguments = env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        let slot = match argument.as_str() {
+            "--bench" => continue, // from cargo
+            "--filter" => &mut filter,
+            "--case" => &mut case,
+            "--side" => &mut side,
+            option if option.starts_with('-') => return usage(),
+            _ => {
+                filter = Some(argument);
+                continue;
+            }
+        };
+        *slot = arguments.next();
+        if slot.is_none() {
+            return usage();
+        }
+    }
+
+    sockets::allow_many();
+    match (case, side) {
+        (None, None) => compare::all(filter.as_deref().unwrap_or_default()),
+        (Some(case), Some(side)) => match cases::find(&case, &side) {
+            Some((work, side)) => {
+                alarm::set(TOO_LONG);
+                cases::run(work, side)
+            }
+            None => usage(),
+        },
+        _ => usage(),
+    }
+}
+
+fn usage() -> ExitCode {
+    eprintln!("{USAGE}");
+    ExitCode::from(2)
+}

@@ -1,0 +1,236 @@
+//! The cases, their goals, and what runs each side of them.
+
+use std::process::ExitCode;
+
+use tokio::net::{TcpStream, UnixStream};
+
+use super::{
+    bare, fairness,
+    futures::{self, Runtime},
+    on_gio::{Async, Gio, Pollable},
+    on_giochannel,
+    on_tokio::Tokio,
+    ours::{self, Ours},
+    sockets::Transport::{self, Tcp, Unix},
+};
+
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    pub(crate) work: Work,
+    /// How ours does it.
+    pub(crate) style: Side,
+    pub(crate) peers: &'static [Peer],
+}
+
+pub(crate) struct Peer {
+    pub(crate) side: Side,
+    /// Ours takes at most this many times as long as the peer, if anything is promised.
+    pub(crate) goal: Option<f64>,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Work {
+    /// `pairs` ping-pongs beside `idle` channels that wait: nanoseconds for a round trip.
+    PingPong {
+        transport: Transport,
+        size: usize,
+        pairs: usize,
+        idle: usize,
+    },
+    /// From one task to another in blocks: nanoseconds for a MiB.
+    Bulk { block: usize },
+    /// Bytes for a channel that waits in a task beside so many.
+    IdleMemory { idle: usize },
+    /// A percentile of the period of a timer of 1 ms under load.
+    Timer { percent: usize },
+    /// Nanoseconds from frame to frame of a clock beside tasks of a lower priority.
+    Redraw,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    Futures,
+    Watch,
+    Handler,
+    Coroutine,
+    Epoll,
+    Poll,
+    Tokio,
+    GioAsync,
+    GioPollable,
+    GioChannel,
+    /// What would be perfect: not measured.
+    Ideal,
+}
+
+use Side::{Epoll, GioAsync, GioChannel, GioPollable, Ideal, Poll};
+
+const fn case(name: &'static str, work: Work, style: Side, peers: &'static [Peer]) -> Case {
+    Case {
+        name,
+        work,
+        style,
+        peers,
+    }
+}
+
+const fn goal(side: Side, goal: f64) -> Peer {
+    let goal = Some(goal);
+    Peer { side, goal }
+}
+
+/// A peer to know about.
+const fn also(side: Side) -> Peer {
+    Peer { side, goal: None }
+}
+
+const fn ping_pong(transport: Transport, size: usize) -> Work {
+    Work::PingPong {
+        transport,
+        size,
+        pairs: 1,
+        idle: 0,
+    }
+}
+
+const fn beside(idle: usize, pairs: usize) -> Work {
+    Work::PingPong {
+        transport: Unix,
+        size: 1,
+        pairs,
+        idle,
+    }
+}
+
+const KIB: usize = 1024;
+
+#[rustfmt::skip] // one line is one row
+pub(crate) const CASES: &[Case] = &[
+    case("pingpong/unix/1B/futures", ping_pong(Unix, 1), Side::Futures,
+        &[goal(Side::Tokio, 1.0), goal(Epoll, 1.1), also(Poll), goal(GioAsync, 0.3), also(GioPollable)]),
+    case("pingpong/unix/4KiB/futures", ping_pong(Unix, 4 * KIB), Side::Futures,
+        &[goal(Side::Tokio, 1.0), goal(Epoll, 1.1), goal(GioAsync, 0.3)]),
+    case("pingpong/tcp/1B/futures", ping_pong(Tcp, 1), Side::Futures,
+        &[goal(Side::Tokio, 1.0), goal(Epoll, 1.1), also(Poll), goal(GioAsync, 0.42), also(GioPollable)]),
+    case("pingpong/tcp/4KiB/futures", ping_pong(Tcp, 4 * KIB), Side::Futures,
+        &[goal(Side::Tokio, 1.0), goal(Epoll, 1.1), goal(GioAsync, 0.42)]),
+    case("pingpong/unix/1B/watch", ping_pong(Unix, 1), Side::Watch,
+        &[goal(GioChannel, 0.75)]),
+    case("idle/100/futures", beside(100, 1), Side::Futures,
+        &[goal(Side::Tokio, 1.1), goal(GioAsync, 0.1)]),
+    case("idle/1000/futures", beside(1000, 1), Side::Futures,
+        &[goal(Side::Tokio, 1.1), goal(GioAsync, 0.01)]),
+    case("idle/5000/futures", beside(5000, 1), Side::Futures,
+        &[goal(Side::Tokio, 1.1), goal(GioAsync, 0.001)]),
+    case("idle/1000/watch", beside(1000, 1), Side::Watch,
+        &[goal(GioChannel, 0.12)]),
+    case("idle/5000/watch", beside(5000, 1), Side::Watch,
+        &[goal(GioChannel, 0.05)]),
+    case("idle/1000/handler", beside(1000, 1), Side::Handler,
+        &[goal(Side::Tokio, 1.1)]),
+    case("active/100of5000/futures", beside(5000, 100), Side::Futures,
+        &[goal(Side::Tokio, 1.15)]),
+    case("bulk/unix/64KiB", Work::Bulk { block: 64 * KIB }, Side::Futures,
+        &[goal(Side::Tokio, 1.03), goal(GioAsync, 0.85)]),
+    case("bulk/unix/1MiB", Work::Bulk { block: 1024 * KIB }, Side::Futures,
+        &[goal(Side::Tokio, 1.03), goal(GioAsync, 0.85)]),
+    case("coroutine/pingpong", ping_pong(Unix, 1), Side::Coroutine,
+        &[goal(Side::Futures, 1.3)]),
+    case("memory/idle", Work::IdleMemory { idle: 5000 }, Side::Futures,
+        &[goal(Side::Tokio, 0.8)]),
+    case("fairness/timer/median", Work::Timer { percent: 50 }, Side::Futures,
+        &[goal(Ideal, 1.1)]),
+    case("fairness/timer/p99", Work::Timer { percent: 99 }, Side::Futures,
+        &[goal(Ideal, 1.5)]),
+    case("fairness/redraw", Work::Redraw, Side::Futures,
+        &[goal(Ideal, 1.05)]),
+];
+
+impl Side {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Futures => "our futures",
+            Self::Watch => "our watches",
+            Self::Handler => "our handlers",
+            Self::Coroutine => "our coroutines",
+            Self::Epoll => "epoll loop",
+            Self::Poll => "poll loop",
+            Self::Tokio => "tokio",
+            Self::GioAsync => "GIO async",
+            Self::GioPollable => "GIO pollable",
+            Self::GioChannel => "GIOChannel",
+            Self::Ideal => "ideal",
+        }
+    }
+}
+
+impl Work {
+    /// What `Side::Ideal` would take.
+    pub(crate) fn ideal(self) -> f64 {
+        let ideal = match self {
+            Self::Timer { .. } => fairness::PERIOD,
+            Self::Redraw => fairness::FRAME,
+            _ => unreachable!("only clocks have one"),
+        };
+        ideal.as_nanos() as f64
+    }
+}
+
+/// The case and the side of the names that a child process is given.
+pub(crate) fn find(case: &str, side: &str) -> Option<(Work, Side)> {
+    let case = CASES.iter().find(|known| known.name == case)?;
+    let mut sides = case.peers.iter().map(|peer| peer.side).chain([case.style]);
+    let side = sides.find(|known| known.name() == side)?;
+    Some((case.work, side))
+}
+
+/// Runs a side, which ends the process with its result.
+pub(crate) fn run(work: Work, side: Side) -> ExitCode {
+    match (side, work) {
+        (Side::Futures, Work::Timer { percent }) => fairness::timer(percent),
+        (Side::Futures, Work::Redraw) => fairness::redraw(),
+        (Side::Futures, _) => futures::<Ours>(work),
+        (Side::GioAsync, _) => futures::<Gio<Async>>(work),
+        (Side::GioPollable, _) => futures::<Gio<Pollable>>(work),
+        (Side::Tokio, Work::PingPong { transport: Tcp, .. }) => futures::<Tokio<TcpStream>>(work),
+        (Side::Tokio, _) => futures::<Tokio<UnixStream>>(work),
+        (
+            _,
+            Work::PingPong {
+                transport,
+                size,
+                pairs: 1,
+                idle,
+            },
+        ) => callbacks(side, transport, size, idle),
+        _ => unreachable!("no such case"),
+    }
+    unreachable!("the process has ended")
+}
+
+fn futures<R: Runtime>(work: Work) {
+    match work {
+        Work::PingPong {
+            transport,
+            size,
+            pairs,
+            idle,
+        } => futures::ping_pong::<R>(transport, size, pairs, idle),
+        Work::Bulk { block } => futures::bulk::<R>(block),
+        Work::IdleMemory { idle } => futures::idle_memory::<R>(idle),
+        Work::Timer { .. } | Work::Redraw => unreachable!("about our side only"),
+    }
+}
+
+/// A single ping-pong of what is not a task.
+fn callbacks(side: Side, transport: Transport, size: usize, idle: usize) {
+    match side {
+        Side::Watch => ours::watches(transport, size, idle),
+        Side::Handler => ours::handlers(transport, size, idle),
+        Side::Coroutine => ours::coroutines(transport, size),
+        Side::GioChannel => on_giochannel::ping_pong(transport, size, idle),
+        Side::Epoll => bare::epoll(transport, size),
+        Side::Poll => bare::poll(transport, size),
+        _ => unreachable!("no such case"),
+    }
+}

@@ -1,0 +1,160 @@
+//! Runs the sides of all cases in turns, and tells how they compare.
+
+use std::{
+    env, fs, io,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode, Stdio},
+};
+
+use nix::{
+    sched::{CpuSet, sched_getaffinity, sched_setaffinity},
+    unistd::Pid,
+};
+
+use super::{
+    cases::{CASES, Case, Peer, Side, Work},
+    meter::median,
+};
+
+struct Row {
+    case: &'static str,
+    peer: &'static str,
+    ours: f64,
+    theirs: f64,
+    ratio: f64,
+    goal: Option<f64>,
+}
+
+/// All cases whose names contain `filter`.
+pub(crate) fn all(filter: &str) -> ExitCode {
+    if let Err(e) = stay_on_one_cpu() {
+        eprintln!("peers: not on one CPU: {e}");
+    }
+    println!(
+        "{:<26} {:<12} {:>12} {:>12} {:>8} {:>6}",
+        "case", "peer", "ours ns", "peer ns", "ratio", "goal"
+    );
+    let (mut rows, mut failed) = (Vec::new(), false);
+    for case in CASES.iter().filter(|case| case.name.contains(filter)) {
+        for peer in case.peers {
+            match compare(case, peer) {
+                Ok(row) => {
+                    print(&row);
+                    rows.push(row);
+                }
+                Err(e) => {
+                    println!("{:<26} {:<12} {e}", case.name, peer.side.name());
+                    failed = true;
+                }
+            }
+        }
+    }
+    if let Err(e) = write_json(&rows) {
+        eprintln!("peers: writing the results: {e}");
+        failed = true;
+    }
+    if failed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+/// Children inherit it. The last CPU, since the first one has the most interrupts to handle.
+fn stay_on_one_cpu() -> nix::Result<()> {
+    let this = Pid::from_raw(0);
+    let allowed = sched_getaffinity(this)?;
+    let mut cpus = (0..CpuSet::count()).rev();
+    let last = cpus.find(|cpu| allowed.is_set(*cpu) == Ok(true));
+    let mut one = CpuSet::new();
+    one.set(last.expect("this process runs"))?;
+    sched_setaffinity(this, &one)
+}
+
+/// How often each side has its turn.
+fn rounds(work: Work) -> usize {
+    match work {
+        Work::PingPong { .. } | Work::Bulk { .. } => 11,
+        Work::IdleMemory { .. } | Work::Timer { .. } | Work::Redraw => 5,
+    }
+}
+
+/// The medians of both sides and of the ratios of neighbours: drift hits both alike, all
+/// the more since the sides take turns in beginning.
+fn compare(case: &'static Case, peer: &Peer) -> io::Result<Row> {
+    let (mut ours, mut theirs, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    for round in 0..rounds(case.work) {
+        let (a, b) = if round % 2 == 0 {
+            let a = measure(case, case.style)?;
+            (a, measure(case, peer.side)?)
+        } else {
+            let b = measure(case, peer.side)?;
+            (measure(case, case.style)?, b)
+        };
+        ours.push(a);
+        theirs.push(b);
+        ratios.push(a / b);
+    }
+    Ok(Row {
+        case: case.name,
+        peer: peer.side.name(),
+        ours: median(&mut ours),
+        theirs: median(&mut theirs),
+        ratio: median(&mut ratios),
+        goal: peer.goal,
+    })
+}
+
+/// Runs one side in a process of its own.
+fn measure(case: &Case, side: Side) -> io::Result<f64> {
+    if side == Side::Ideal {
+        return Ok(case.work.ideal());
+    }
+    let child = Command::new(env::current_exe()?)
+        .args(["--case", case.name, "--side", side.name()])
+        .stderr(Stdio::inherit())
+        .output()?;
+    if !child.status.success() {
+        let failure = format!("{} failed: {}", side.name(), child.status);
+        return Err(io::Error::other(failure));
+    }
+    let result = String::from_utf8_lossy(&child.stdout);
+    result.trim().parse().map_err(io::Error::other)
+}
+
+fn print(row: &Row) {
+    let goal = row.goal.map_or("-".into(), |goal| goal.to_string());
+    let missed = row.goal.is_some_and(|goal| row.ratio > goal);
+    println!(
+        "{:<26} {:<12} {:>12.0} {:>12.0} {:>8.4} {goal:>6} {}",
+        row.case,
+        row.peer,
+        row.ours,
+        row.theirs,
+        row.ratio,
+        if missed { "missed" } else { "" }
+    );
+}
+
+fn write_json(rows: &[Row]) -> io::Result<()> {
+    let objects: Vec<_> = rows.iter().map(json).collect();
+    let path = results();
+    fs::create_dir_all(path.parent().expect("a file"))?;
+    fs::write(&path, format!("[\n{}\n]\n", objects.join(",\n")))?;
+    println!("{}", path.display());
+    Ok(())
+}
+
+/// No name has a character that would need an escape.
+fn json(row: &Row) -> String {
+    format!(
+        r#"  {{"case": "{}", "peer": "{}", "ours_ns": {:.1}, "peer_ns": {:.1}, "ratio": {:.6}}}"#,
+        row.case, row.peer, row.ours, row.theirs, row.ratio
+    )
+}
+
+/// `bench/peers.json` in the target directory, wherever that is.
+fn results() -> PathBuf {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent();
+    target.expect("cargo's").join("bench/peers.json")
+}

@@ -1,0 +1,189 @@
+//! This crate, in all of its styles.
+
+use std::{future::Future, marker::PhantomData, os::fd::OwnedFd};
+
+use glib::{ControlFlow, IOCondition, MainContext, Priority};
+use qio::{ChannelSocket, prelude::*};
+
+use super::{
+    futures::{End, Runtime},
+    meter::Meter,
+    on_gio::on_main_loop,
+    sockets::{self, Transport},
+    turns::{ROOM, Turn},
+};
+
+/// Tasks of a priority.
+pub(crate) struct Tasks<P>(PhantomData<P>);
+
+pub(crate) type Ours = Tasks<AtDefault>;
+pub(crate) type OursBehind = Tasks<AtIdle>;
+
+pub(crate) trait At: 'static {
+    const PRIORITY: Priority;
+}
+
+pub(crate) struct AtDefault;
+
+impl At for AtDefault {
+    const PRIORITY: Priority = Priority::DEFAULT;
+}
+
+/// Behind a redraw.
+pub(crate) struct AtIdle;
+
+impl At for AtIdle {
+    const PRIORITY: Priority = Priority::DEFAULT_IDLE;
+}
+
+impl<P: At> Runtime for Tasks<P> {
+    type End = OurEnd;
+
+    fn run(start: impl FnOnce() + 'static) {
+        on_main_loop(|_| start());
+    }
+
+    fn spawn(task: impl Future<Output = ()> + 'static) {
+        // Dropped, a handle lets its task go on.
+        drop(qio::spawn_local_with_priority(P::PRIORITY, task));
+    }
+
+    async fn idle(socket: OwnedFd) {
+        let count = channel(socket).read_future(&mut [0; 16]).await;
+        unreachable!("an idle channel read {count:?}");
+    }
+}
+
+fn channel(socket: OwnedFd) -> ChannelSocket {
+    let channel = ChannelSocket::new_fd(socket).expect("a socket");
+    channel.set_blocking(false).expect("a socket can be");
+    channel
+}
+
+pub(crate) struct OurEnd {
+    channel: ChannelSocket,
+    message: Vec<u8>,
+    room: Vec<u8>,
+}
+
+impl End for OurEnd {
+    fn new(socket: OwnedFd, message: usize, room: usize) -> Self {
+        Self {
+            channel: channel(socket),
+            message: vec![1; message],
+            room: vec![0; room],
+        }
+    }
+
+    async fn send(&mut self) {
+        let sent = self.channel.write_all_future(&self.message).await;
+        sent.expect("the other end is open");
+    }
+
+    async fn receive(&mut self) -> usize {
+        let received = self.channel.read_future(&mut self.room).await;
+        received.expect("the other end is open")
+    }
+}
+
+/// A ping-pong of two watches beside `idle` ones.
+pub(crate) fn watches(transport: Transport, size: usize, idle: usize) {
+    on_main_loop(|context| {
+        for socket in sockets::idle(idle) {
+            watch(channel(socket), context, |_| {
+                unreachable!("an idle channel is ready")
+            });
+        }
+        for (channel, mut turn) in begin(transport, size) {
+            watch(channel, context, move |channel| {
+                take_turn(channel, &mut turn);
+            });
+        }
+    });
+}
+
+fn watch(
+    channel: ChannelSocket,
+    context: &MainContext,
+    mut callback: impl FnMut(&ChannelSocket) + 'static,
+) {
+    let ready = move |channel: &ChannelSocket, _| {
+        callback(channel);
+        ControlFlow::Continue
+    };
+    channel.add_watch_full_local(IOCondition::IN, ready, Some(context));
+}
+
+/// A ping-pong of two handlers beside `idle` ones.
+pub(crate) fn handlers(transport: Transport, size: usize, idle: usize) {
+    on_main_loop(|context| {
+        for socket in sockets::idle(idle) {
+            handle(channel(socket), context, |_| {
+                unreachable!("an idle channel is ready")
+            });
+        }
+        for (channel, mut turn) in begin(transport, size) {
+            handle(channel, context, move |channel| {
+                take_turn(channel, &mut turn);
+            });
+        }
+    });
+}
+
+fn handle(
+    channel: ChannelSocket,
+    context: &MainContext,
+    mut callback: impl FnMut(&ChannelSocket) + 'static,
+) {
+    let own = channel.clone();
+    let ready = Box::new(move || callback(&own));
+    channel.set_fd_handler_local(Some(context), Some(ready), None);
+}
+
+/// Both ends of a ping-pong, which has begun.
+fn begin(transport: Transport, size: usize) -> [(ChannelSocket, Turn); 2] {
+    let [a, b] = sockets::pair(transport).map(channel);
+    let client = Turn::client(size, &Meter::new());
+    let sent = a.write(&client.message).expect("room");
+    assert_eq!(sent, size);
+    [(b, Turn::server(size)), (a, client)]
+}
+
+fn take_turn(channel: &ChannelSocket, turn: &mut Turn) {
+    let count = channel.read(&mut turn.room).expect("it is ready");
+    if turn.received(count) {
+        let sent = channel.write(&turn.message).expect("room");
+        assert_eq!(sent, turn.message.len());
+    }
+}
+
+/// A ping-pong of two coroutines, written as if they blocked.
+pub(crate) fn coroutines(transport: Transport, size: usize) {
+    on_main_loop(|_| {
+        let [a, b] = sockets::pair(transport).map(channel);
+        let (message, mut room) = (vec![1; size], vec![0; ROOM]);
+        drop(qio::coroutine::spawn(move || {
+            loop {
+                read_all(&b, &mut room[..size]);
+                write_all(&b, &message);
+            }
+        }));
+        let (message, mut room) = (vec![1; size], vec![0; ROOM]);
+        drop(qio::coroutine::spawn(move || {
+            let meter = Meter::new();
+            loop {
+                write_all(&a, &message);
+                read_all(&a, &mut room[..size]);
+                meter.tick();
+            }
+        }));
+    });
+}
+
+fn read_all(channel: &ChannelSocket, room: &mut [u8]) {
+    channel.read_all(room).expect("the other end is open");
+}
+
+fn write_all(channel: &ChannelSocket, message: &[u8]) {
+    channel.write_all(message).expect("the other end is open");
+}
