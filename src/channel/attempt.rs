@@ -15,7 +15,7 @@ use glib::{ControlFlow, IOCondition, subclass::prelude::*};
 use super::{Channel, class::Slots, ffi::Lent};
 use crate::{
     error::{closed, not_supported, would_block},
-    hub::{self, Hub, Interest, Side, Ticket},
+    hub::{self, Hub, Interest, Serves, Side, Ticket},
     sys::{SharedFd, poll::poll_now},
     types::{ReadFlags, WriteFlags},
     watch,
@@ -105,10 +105,7 @@ impl Attempt {
                 }
                 asked = true;
             }
-            let interest = match &self.wait {
-                Wait::Edge(interest, _) if !interest.has_ended() => Some(interest.clone()),
-                _ => self.known_interest(channel),
-            };
+            let interest = self.known_interest(channel);
             let seen = interest.as_ref().map(|interest| interest.seen(self.side));
             if let (Some(interest), Some(seen)) = (&interest, seen)
                 && !seen.is_ready()
@@ -121,6 +118,17 @@ impl Attempt {
                 }
             }
             match attempt(Try::new(own, blocking)) {
+                Ok(Tried { result, short }) => {
+                    if short
+                        && own
+                        && let (Some(interest), Some(seen)) = (&interest, seen)
+                        && interest.short_is_all()
+                        && !channel.imp().waiters.saw_fds()
+                    {
+                        interest.read_all(seen);
+                    }
+                    return self.finish(Ok(result));
+                }
                 Err(e) if would_block(&e) => {
                     asked = false;
                     if let (Some(interest), Some(seen)) = (&interest, seen) {
@@ -128,16 +136,6 @@ impl Attempt {
                     } else if let Err(e) = ready!(self.poll_first(channel, cx)) {
                         return self.finish(Err(e));
                     }
-                }
-                Ok(Tried { result, short }) => {
-                    if let (Some(interest), Some(seen)) = (&interest, seen)
-                        && own
-                        && short
-                        && pollable(channel, self.side).is_some_and(|lent| lent.short_is_all)
-                    {
-                        interest.read_all(seen);
-                    }
-                    return self.finish(Ok(result));
                 }
                 Err(e) => return self.finish(Err(e)),
             }
@@ -191,9 +189,8 @@ impl Attempt {
     fn poll_first(&mut self, channel: &Channel, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if let Some(fd) = pollable(channel, self.side) {
             match self.interest(channel, &fd) {
-                // What is there already comes as an edge.
+                // It counts as ready: the next try finds out, and knows since when.
                 Ok(Some(interest)) => {
-                    interest.would_block(self.side, interest.seen(self.side));
                     self.leave();
                     self.wait = Wait::Edge(interest, Ticket::default());
                     return Poll::Ready(Ok(()));
@@ -250,26 +247,27 @@ impl Attempt {
         }
     }
 
-    /// The interest of this context's hub, if the channel has been waited for there.
+    /// The interest that this future waits for, or that of this context's hub, if there is one.
+    #[inline]
     fn known_interest(&self, channel: &Channel) -> Option<Arc<Interest>> {
-        let lent = pollable(channel, self.side)?;
-        let hub = hub_of(channel).ok()?;
-        let waiters = &channel.imp().waiters;
-        waiters.interest(&hub, lent.fd.number())
+        match &self.wait {
+            Wait::Edge(interest, _) if !interest.has_ended() => Some(interest.clone()),
+            _ => channel.imp().waiters.running_interest(self.side),
+        }
     }
 
     /// The interest of this context's hub, from now on. `None` for what a hub cannot watch.
     fn interest(&self, channel: &Channel, lent: &Pollable) -> io::Result<Option<Arc<Interest>>> {
         let hub = hub_of(channel)?;
         let waiters = &channel.imp().waiters;
-        if let Some(interest) = waiters.interest(&hub, lent.fd.number()) {
+        if let Some(interest) = waiters.interest(&hub, self.side) {
             return Ok(Some(interest));
         }
-        match hub.register(&lent.fd, self.side) {
+        match hub.register(&lent.fd, self.side, lent.serves) {
             Ok(None) => Ok(None),
             Ok(Some(registration)) => {
                 let interest = registration.interest().clone();
-                waiters.keep(registration);
+                waiters.keep(registration, self.side);
                 Ok(Some(interest))
             }
             // Always ready, says the system.
@@ -287,7 +285,11 @@ impl Attempt {
         Poll::Ready(result)
     }
 
+    #[inline]
     fn leave(&mut self) {
+        if matches!(self.wait, Wait::Not) {
+            return;
+        }
         if let Wait::Edge(interest, ticket) = std::mem::replace(&mut self.wait, Wait::Not) {
             interest.leave(self.side, ticket);
         }
@@ -311,12 +313,12 @@ pub(super) fn nothing_tells(channel: &Channel) -> io::Error {
 /// A descriptor that the hub can watch.
 struct Pollable {
     fd: Arc<SharedFd>,
-    short_is_all: bool,
+    serves: Serves,
 }
 
 fn pollable(channel: &Channel, side: Side) -> Option<Pollable> {
     match Slots::of(channel).lent(side)? {
-        Lent::Pollable { fd, short_is_all } => Some(Pollable { fd, short_is_all }),
+        Lent::Pollable { fd, serves } => Some(Pollable { fd, serves }),
         Lent::Disk(_) => None,
     }
 }

@@ -23,7 +23,11 @@ use crate::{
 const CHUNK: usize = 256 * 1024;
 
 /// The file of a channel, if it is one on disk that is read and written by slots of its class.
+#[inline]
 pub(super) fn file(channel: &Channel, side: Side) -> Option<Arc<SharedFd>> {
+    if !channel.imp().is_on_disk() {
+        return None;
+    }
     let slots = Slots::of(channel);
     match slots.lent(side)? {
         Lent::Disk(file) if slots.obey_no_wait() => Some(file),

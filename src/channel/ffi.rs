@@ -13,7 +13,10 @@ use gobject_sys::{GObject, GObjectClass};
 use libc::{iovec, size_t, ssize_t};
 
 use super::imp;
-use crate::{hub::Side, sys::SharedFd};
+use crate::{
+    hub::{Serves, Side},
+    sys::SharedFd,
+};
 
 /// What `io_readv` and `io_writev` return where the channel would have to wait;
 /// no error is set then.
@@ -32,11 +35,7 @@ pub(crate) type Lend = fn(&super::Channel, Side) -> Option<Lent>;
 #[derive(Debug)]
 pub(crate) enum Lent {
     /// One that can be waited for.
-    Pollable {
-        fd: Arc<SharedFd>,
-        /// A read of less than there was room for has taken all there was.
-        short_is_all: bool,
-    },
+    Pollable { fd: Arc<SharedFd>, serves: Serves },
     /// A file on disk: reading and writing it may take its time, and nothing tells how long.
     Disk(Arc<SharedFd>),
 }

@@ -29,6 +29,8 @@ pub struct Channel {
     features: AtomicU32,
     /// Inverted, so that a new channel is blocking.
     nonblocking: AtomicBool,
+    /// Reading and writing may take its time, which nothing tells.
+    on_disk: AtomicBool,
     /// Set by the first call to close, before the slot runs.
     closing: AtomicBool,
     /// Who is to be woken; tells them that the channel is closed.
@@ -144,6 +146,15 @@ impl Channel {
         if self.nonblocking.swap(!enabled, Ordering::AcqRel) == enabled {
             self.obj().notify("blocking");
         }
+    }
+
+    pub(crate) fn note_disk(&self, on_disk: bool) {
+        self.on_disk.store(on_disk, Ordering::Release);
+    }
+
+    #[inline]
+    pub(super) fn is_on_disk(&self) -> bool {
+        self.on_disk.load(Ordering::Acquire)
     }
 
     #[inline]

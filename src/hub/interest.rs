@@ -41,6 +41,17 @@ const OVER: u32 = 2;
 /// Counts the edges, above the bits.
 const EDGE: u32 = 4;
 
+/// What a descriptor is good for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Serves {
+    /// One descriptor tells of both directions.
+    pub(crate) both: bool,
+    /// The only one that it tells of, or that which it was registered for.
+    pub(crate) side: Side,
+    /// A read of less than there was room for has taken all there was.
+    pub(crate) short_is_all: bool,
+}
+
 /// What was known of a direction at one time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Seen(u32);
@@ -65,6 +76,7 @@ pub(crate) struct Interest {
     /// Keeps the number from being reused. Empty once ended.
     fd: Mutex<Option<FdLease>>,
     ended: AtomicBool,
+    serves: Serves,
     sides: [State; 2],
 }
 
@@ -133,13 +145,14 @@ impl Default for State {
 }
 
 impl Interest {
-    pub(super) fn new(hub: Arc<Hub>, key: u64, fd: FdLease) -> Self {
+    pub(super) fn new(hub: Arc<Hub>, key: u64, fd: FdLease, serves: Serves) -> Self {
         Self {
             hub,
             key,
             watched: AtomicU32::new(0),
             fd: Mutex::new(Some(fd)),
             ended: AtomicBool::new(false),
+            serves,
             sides: [State::default(), State::default()],
         }
     }
@@ -148,9 +161,15 @@ impl Interest {
         &self.hub
     }
 
-    /// Whether this is about the descriptor with that number.
-    pub(crate) fn is_of(&self, number: i32) -> bool {
-        self.fd().as_ref().is_some_and(|fd| fd.number() == number)
+    /// Whether this tells of a direction of the channel.
+    #[inline]
+    pub(crate) fn serves(&self, side: Side) -> bool {
+        self.serves.both || self.serves.side == side
+    }
+
+    #[inline]
+    pub(crate) fn short_is_all(&self) -> bool {
+        self.serves.short_is_all
     }
 
     fn side(&self, side: Side) -> &State {

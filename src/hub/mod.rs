@@ -21,14 +21,15 @@ pub use tasks::{
     spawn, spawn_in, spawn_local, spawn_local_in, spawn_local_with_priority, spawn_with_priority,
 };
 
-pub(crate) use interest::{Interest, Registration, Side, Ticket};
+pub(crate) use interest::{Interest, Registration, Serves, Side, Ticket};
 pub(crate) use tasks::{poll_budget, running_context};
 pub(crate) use timer::Sleep;
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     io,
     os::fd::BorrowedFd,
+    ptr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -61,13 +62,15 @@ unsafe impl Send for ContextPtr {}
 thread_local! {
     /// The hub that is being dispatched, and at what depth of main loops.
     static CURRENT: RefCell<Option<(Arc<Hub>, i32)>> = const { RefCell::new(None) };
+    /// The hub that wakes those who waited, and looks at its queue after that.
+    static WAKING: Cell<*const Hub> = const { Cell::new(ptr::null()) };
 }
 
 impl Hub {
     /// The hub of what is running: that of the task, or of the source being dispatched,
     /// or of the thread's default context.
     pub(crate) fn current() -> io::Result<Arc<Self>> {
-        if let Some(hub) = Self::running() {
+        if let Some(hub) = Self::with_running(Arc::clone) {
             return Ok(hub);
         }
         let source = glib::main_current_source();
@@ -75,6 +78,17 @@ impl Hub {
             Some(context) => Self::of(&context, source.expect("has a context").priority().into()),
             None => Self::of(&default_context(), glib::Priority::DEFAULT),
         }
+    }
+
+    /// As [`current`](Self::current), without a hold on it, and only if it is there already and
+    /// just being dispatched.
+    #[inline]
+    pub(crate) fn with_running<R>(f: impl FnOnce(&Arc<Self>) -> R) -> Option<R> {
+        CURRENT.with_borrow(|current| match current {
+            // A main loop inside a task may be that of another context.
+            Some((hub, depth)) if *depth == glib::main_depth() => Some(f(hub)),
+            _ => None,
+        })
     }
 
     /// The hub of a context, at the priority of what is running if that is in this context.
@@ -90,22 +104,8 @@ impl Hub {
         self.home == context.as_ptr().addr()
     }
 
-    /// The hub whose task or descriptor this thread is just serving.
-    fn running() -> Option<Arc<Self>> {
-        CURRENT.with_borrow(|current| match current {
-            // A main loop inside a task may be that of another context.
-            Some((hub, depth)) if *depth == glib::main_depth() => Some(hub.clone()),
-            _ => None,
-        })
-    }
-
     fn is_running(&self) -> bool {
-        CURRENT.with_borrow(|current| match current {
-            Some((hub, depth)) => {
-                std::ptr::eq(Arc::as_ptr(hub), self) && *depth == glib::main_depth()
-            }
-            None => false,
-        })
+        Self::with_running(|hub| ptr::eq(Arc::as_ptr(hub), self)).unwrap_or(false)
     }
 
     fn new(home: usize, priority: i32) -> io::Result<Arc<Self>> {
@@ -124,12 +124,14 @@ impl Hub {
         self: &Arc<Self>,
         fd: &Arc<SharedFd>,
         side: Side,
+        serves: Serves,
     ) -> io::Result<Option<Registration>> {
         let Some(lease) = fd.lease() else {
             return Ok(None);
         };
         let mut registry = self.registry();
-        let interest = registry.insert(|key| Arc::new(Interest::new(self.clone(), key, lease)));
+        let interest =
+            registry.insert(|key| Arc::new(Interest::new(self.clone(), key, lease, serves)));
         let registration = Registration::new(interest.clone());
         let result = registry.watch(&interest, side.condition());
         drop(registry);
@@ -151,14 +153,19 @@ impl Hub {
     fn turn(&self) -> usize {
         let mut woken = self.registry().turn();
         let count = woken.events;
+        if woken.wakers.is_empty() {
+            return count;
+        }
+        let outer = WAKING.replace(ptr::from_ref(self));
         woken.wakers.drain(..).for_each(std::task::Waker::wake);
+        WAKING.set(outer);
         self.registry().give_back(woken.wakers);
         count
     }
 
     /// Makes the loop look, unless it is about to.
     fn nudge(&self) {
-        if self.is_running() {
+        if ptr::eq(WAKING.get(), self) || self.is_running() {
             return;
         }
         if let Some(context) = &*lock(&self.context) {

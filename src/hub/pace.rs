@@ -14,6 +14,9 @@ const BUDGET: Duration = Duration::from_micros(50);
 /// After a look for more that found nothing, only every so many dispatches look again.
 const PROBE_EVERY: u32 = 16;
 
+/// Looking at the clock is not free either.
+const ROUNDS_PER_LOOK: u32 = 4;
+
 /// After misses in a row, this many times two spins at most are left out.
 const LONGEST_BACK_OFF: u32 = 10;
 
@@ -103,6 +106,7 @@ impl Hub {
         let begin = Instant::now();
         let mut idle_since = None;
         let mut first = true;
+        let mut rounds = 0;
         loop {
             if self.turn() == 0 && !self.tasks.has_work() {
                 let Some(spin) = spin else {
@@ -123,7 +127,9 @@ impl Hub {
                 pace.misses.store(0, Ordering::Relaxed);
             }
             self.tasks.run();
-            if begin.elapsed() > BUDGET {
+            rounds += 1;
+            if (rounds % ROUNDS_PER_LOOK == 0 || self.tasks.has_work()) && begin.elapsed() > BUDGET
+            {
                 // The other sources, once, and back.
                 pace.again.store(spin.is_some(), Ordering::Relaxed);
                 return;

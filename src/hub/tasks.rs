@@ -46,6 +46,16 @@ thread_local! {
     static LEFT: Cell<Option<u32>> = const { Cell::new(None) };
 }
 
+thread_local! {
+    static ME: ThreadId = thread::current().id();
+}
+
+/// The thread that calls. Also when that is ending.
+fn this_thread() -> ThreadId {
+    ME.try_with(|me| *me)
+        .unwrap_or_else(|_| thread::current().id())
+}
+
 /// Takes one operation off the budget of the task that runs. When that is used up the task is
 /// woken again, after the others.
 pub(crate) fn poll_budget(context: &Context<'_>) -> Poll<()> {
@@ -111,9 +121,7 @@ impl Tasks {
 }
 
 fn is_home(runnable: &Runnable<Home>) -> bool {
-    runnable
-        .metadata()
-        .is_none_or(|home| home == thread::current().id())
+    runnable.metadata().is_none_or(|home| home == this_thread())
 }
 
 fn drop_at_home(runnable: Runnable<Home>) {
@@ -175,9 +183,12 @@ impl Hub {
         let mut alive = lock(&self.tasks.alive);
         let entry = alive.vacant_entry();
         let future = self.task(entry.key(), future);
-        let (runnable, task) = Builder::new()
-            .metadata(Some(thread::current().id()))
-            .spawn_local(|_| future, move |runnable| hub.schedule(runnable));
+        let builder = Builder::new().metadata(Some(this_thread()));
+        let schedule = move |runnable| hub.schedule(runnable);
+        // SAFETY: the future is polled and dropped by its runnable alone, and that is run and
+        // dropped in this thread alone: see `run` and `drop_at_home`. The future and
+        // `schedule` are 'static, and `schedule` may be called and dropped anywhere.
+        let (runnable, task) = unsafe { builder.spawn_unchecked(|_| future, schedule) };
         entry.insert(runnable.waker());
         drop(alive);
         runnable.schedule();

@@ -19,6 +19,7 @@ use crate::{
         stream::std_io,
     },
     error::{explain, not_supported},
+    hub::Serves,
     sys::{
         file::{self, Kind},
         vectored,
@@ -45,14 +46,18 @@ mod imp {
         type Instance = QIOChannelFile;
 
         fn class_init(class: &mut Self::Class) {
-            class.parent_class.describe_slots(true, |channel, _| {
+            class.parent_class.describe_slots(true, |channel, side| {
                 let this = channel.downcast_ref::<super::ChannelFile>()?.imp();
                 let fd = this.fd.shared()?.clone();
                 Some(match this.kind.get() {
                     Some(Kind::Disk) => Lent::Disk(fd),
                     kind => Lent::Pollable {
                         fd,
-                        short_is_all: kind == Some(&Kind::Pipe),
+                        serves: Serves {
+                            both: true,
+                            side,
+                            short_is_all: kind == Some(&Kind::Pipe),
+                        },
                     },
                 })
             });
@@ -228,10 +233,11 @@ impl ChannelFile {
         let blocking = file::is_blocking(fd.as_fd()).unwrap_or(true);
         let seekable = vectored::seek(fd.as_fd(), SeekFrom::Current(0)).is_ok();
         let kind = file::kind(fd.as_fd()).unwrap_or(Kind::Other);
+        let channel = self.upcast_ref::<Channel>();
         self.imp().fd.fill_after(fd, || {
             self.imp().kind.get_or_init(|| kind);
+            channel.imp().note_disk(kind == Kind::Disk);
         })?;
-        let channel = self.upcast_ref::<Channel>();
         channel.note_blocking(blocking);
         if seekable {
             channel.add_features(Feature::SEEKABLE);

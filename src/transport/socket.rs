@@ -23,7 +23,7 @@ use crate::{
         stream::std_io,
     },
     error::{explain, from_glib_error, io_error, not_supported},
-    hub::Side,
+    hub::{Serves, Side},
     sys::{address::Native, file, poll, scm, socket},
     types::{Feature, ReadFlags, Readiness, Shutdown, WriteFlags},
 };
@@ -73,10 +73,8 @@ mod imp {
         pub(super) bound: Mutex<Option<BoundPath>>,
         /// A listening socket that came from elsewhere may be in use there.
         pub(super) adopted: AtomicBool,
-        /// A read of less than there was room for has taken all there was: bytes have no
-        /// boundaries, and no descriptors have been seen among them. Known before the
-        /// descriptor can be used.
-        short_is_all: AtomicBool,
+        /// Bytes have no boundaries. Known before the descriptor can be used.
+        stream: AtomicBool,
     }
 
     #[glib::object_subclass]
@@ -88,11 +86,15 @@ mod imp {
         type Instance = QIOChannelSocket;
 
         fn class_init(class: &mut Self::Class) {
-            class.parent_class.describe_slots(true, |channel, _| {
+            class.parent_class.describe_slots(true, |channel, side| {
                 let this = channel.downcast_ref::<super::ChannelSocket>()?.imp();
                 Some(Lent::Pollable {
                     fd: this.fd.shared()?.clone(),
-                    short_is_all: this.short_is_all.load(Ordering::Relaxed),
+                    serves: Serves {
+                        both: true,
+                        side,
+                        short_is_all: this.stream.load(Ordering::Relaxed),
+                    },
                 })
             });
         }
@@ -233,7 +235,7 @@ mod imp {
             }
             let (count, some_came) = scm::recvmsg_noting(fd, iov, flags)?;
             if some_came {
-                self.short_is_all.store(false, Ordering::Relaxed);
+                self.obj().upcast_ref::<Channel>().imp().waiters.note_fds();
             }
             Ok(count)
         }
@@ -243,7 +245,7 @@ mod imp {
             let traits = socket::traits(fd.as_fd())?;
             let blocking = file::is_blocking(fd.as_fd())?;
             self.fd.fill_after(fd, || {
-                self.short_is_all.store(traits.stream, Ordering::Relaxed);
+                self.stream.store(traits.stream, Ordering::Relaxed);
             })?;
             let mut features = Feature::READ_PEEK;
             features.set(Feature::LISTEN, traits.listening);

@@ -4,7 +4,7 @@ use std::{
     io, mem, ptr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
     },
     time::Instant,
 };
@@ -14,7 +14,7 @@ use glib_sys::GSource;
 
 use super::{ALWAYS, unread::Unread};
 use crate::{
-    hub::{Hub, Interest, Registration},
+    hub::{Hub, Interest, Registration, Side},
     sys::poll::{Wakeup, poll},
 };
 
@@ -26,6 +26,9 @@ pub(crate) struct Waiters {
     /// How often waiters have been told to look again. Changes while `waiting` is locked.
     changes: AtomicUsize,
     waiting: Mutex<Waiting>,
+    /// The sides that a hub has been asked to watch, as bits: never less than there are.
+    waited_for: AtomicU8,
+    saw_fds: AtomicBool,
     /// What a dropped future had read and nobody has got.
     pub(crate) unread: Unread,
 }
@@ -43,6 +46,13 @@ struct Waiting {
 }
 
 impl Waiting {
+    fn interest(&self, hub: &Arc<Hub>, side: Side) -> Option<Arc<Interest>> {
+        let mut interests = self.registrations.iter().map(Registration::interest);
+        interests
+            .find(|interest| Arc::ptr_eq(interest.hub(), hub) && interest.serves(side))
+            .cloned()
+    }
+
     fn wake(&self) {
         for source in &self.sources {
             // SAFETY: sources in the list are live while the lock is held.
@@ -81,18 +91,41 @@ impl Waiters {
         self.unread.clear();
     }
 
-    /// The interest of a hub in a descriptor of the channel.
-    pub(crate) fn interest(&self, hub: &Arc<Hub>, number: i32) -> Option<Arc<Interest>> {
-        let waiting = self.waiting();
-        let mut interests = waiting.registrations.iter().map(Registration::interest);
-        interests
-            .find(|interest| Arc::ptr_eq(interest.hub(), hub) && interest.is_of(number))
-            .cloned()
+    /// The interest of a hub in one direction of the channel.
+    pub(crate) fn interest(&self, hub: &Arc<Hub>, side: Side) -> Option<Arc<Interest>> {
+        self.waiting().interest(hub, side)
+    }
+
+    /// As [`interest`](Self::interest), of the hub that is running, if the channel is attached to no
+    /// context. Costs little where nobody has waited yet.
+    #[inline]
+    pub(crate) fn running_interest(&self, side: Side) -> Option<Arc<Interest>> {
+        let bit = 1 << side as u8;
+        if self.waited_for.load(Ordering::Acquire) & bit == 0 {
+            return None;
+        }
+        Hub::with_running(|hub| {
+            let waiting = self.waiting();
+            match waiting.context {
+                None => waiting.interest(hub, side),
+                Some(_) => None,
+            }
+        })?
+    }
+
+    /// A reader has found descriptors that it did not want: reads end where they are.
+    pub(crate) fn note_fds(&self) {
+        self.saw_fds.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn saw_fds(&self) -> bool {
+        self.saw_fds.load(Ordering::Acquire)
     }
 
     /// Keeps a hub watching a descriptor until the channel is closed or goes to another context.
     /// Gives the registration back if the channel is closed.
-    pub(crate) fn keep(&self, registration: Registration) {
+    pub(crate) fn keep(&self, registration: Registration, side: Side) {
+        self.waited_for.fetch_or(1 << side as u8, Ordering::AcqRel);
         let mut waiting = self.waiting();
         if !self.is_closed() {
             waiting

@@ -153,9 +153,11 @@ impl Slots<'_> {
 
     /// Whether reads and writes go by slots that obey `NO_WAIT`.
     pub(crate) fn obey_no_wait(self) -> bool {
-        self.class.slots_obey_no_wait()
-            && !pairs::bytes_read(self.class)
-            && !pairs::bytes_write(self.class)
+        // Plain classes are of this crate.
+        pairs::is_plain(self.class)
+            || self.class.slots_obey_no_wait()
+                && !pairs::bytes_read(self.class)
+                && !pairs::bytes_write(self.class)
     }
 
     /// What the class lends for one direction, if its channels wait for nothing else.

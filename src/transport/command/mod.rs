@@ -28,7 +28,7 @@ use crate::{
         stream::std_io,
     },
     error::not_supported,
-    hub::Side,
+    hub::{Serves, Side},
     sys::file,
     types::{Feature, ReadFlags, Readiness, Shutdown, WriteFlags},
 };
@@ -63,7 +63,11 @@ mod imp {
                 };
                 Some(Lent::Pollable {
                     fd: slot.shared()?.clone(),
-                    short_is_all: true,
+                    serves: Serves {
+                        both: false,
+                        side,
+                        short_is_all: true,
+                    },
                 })
             });
         }
