@@ -135,9 +135,6 @@ const NO_WAIT: u32 = 1 << 30;
 
 impl ReadFlags {
     pub(crate) const NO_WAIT: Self = Self::from_bits_retain(NO_WAIT);
-    /// Asks a class of this crate to find out whether descriptors come with the data, although the
-    /// caller does not want them: the system ends a read there. Set as [`NO_WAIT`] is.
-    pub(crate) const NOTE_FDS: Self = Self::from_bits_retain(1 << 29);
 }
 
 impl WriteFlags {

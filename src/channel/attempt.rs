@@ -53,7 +53,6 @@ impl Try {
 
     fn new(own: bool, blocking: bool) -> Self {
         let mut this = Self::plain();
-        this.read.set(ReadFlags::NOTE_FDS, own);
         this.read.set(ReadFlags::NO_WAIT, own && blocking);
         this.write.set(WriteFlags::NO_WAIT, own && blocking);
         this
@@ -122,10 +121,8 @@ impl Attempt {
                     if short
                         && own
                         && let (Some(interest), Some(seen)) = (&interest, seen)
-                        && interest.short_is_all()
-                        && !channel.imp().waiters.saw_fds()
                     {
-                        interest.read_all(seen);
+                        interest.read_short(seen);
                     }
                     return self.finish(Ok(result));
                 }

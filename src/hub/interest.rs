@@ -16,6 +16,7 @@ use super::Hub;
 use crate::sys::{
     FdLease,
     epoll::{Edge, Edges},
+    poll::poll_now,
 };
 
 /// One direction of a descriptor.
@@ -38,8 +39,11 @@ impl Side {
 const READY: u32 = 1;
 /// There is more to tell of than data, such as the end.
 const OVER: u32 = 2;
+/// It is in the hub's list of those that have to be looked at before the thread sleeps: not being
+/// ready was a guess.
+const DOUBTED: u32 = 4;
 /// Counts the edges, above the bits.
-const EDGE: u32 = 4;
+const EDGE: u32 = 8;
 
 /// What a descriptor is good for.
 #[derive(Debug, Clone, Copy)]
@@ -48,8 +52,17 @@ pub(crate) struct Serves {
     pub(crate) both: bool,
     /// The only one that it tells of, or that which it was registered for.
     pub(crate) side: Side,
-    /// A read of less than there was room for has taken all there was.
-    pub(crate) short_is_all: bool,
+    pub(crate) short_read: ShortRead,
+}
+
+/// What it says about a descriptor that a read took less than there was room for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ShortRead {
+    SaysNothing,
+    /// It has taken all there was.
+    IsAll,
+    /// The same, but for reads that the system has ended for another reason.
+    IsUsuallyAll,
 }
 
 /// What was known of a direction at one time.
@@ -167,11 +180,6 @@ impl Interest {
         self.serves.both || self.serves.side == side
     }
 
-    #[inline]
-    pub(crate) fn short_is_all(&self) -> bool {
-        self.serves.short_is_all
-    }
-
     fn side(&self, side: Side) -> &State {
         &self.sides[side as usize]
     }
@@ -187,11 +195,54 @@ impl Interest {
         self.forget(side, seen, READY | OVER);
     }
 
-    /// All there was has been read: likewise, unless there is an end still to be told.
+    /// Less was read than there was room for: likewise, as far as that means anything and there is
+    /// no end still to be told.
     #[inline]
-    pub(crate) fn read_all(&self, seen: Seen) {
-        if seen.0 & OVER == 0 {
-            self.forget(Side::Read, seen, READY);
+    pub(crate) fn read_short(self: &Arc<Self>, seen: Seen) {
+        if seen.0 & OVER != 0 {
+            return;
+        }
+        match self.serves.short_read {
+            ShortRead::SaysNothing => {}
+            ShortRead::IsAll => self.forget(Side::Read, seen, READY),
+            ShortRead::IsUsuallyAll => {
+                // Elsewhere nobody would look again in time.
+                if self.hub.is_running() {
+                    self.forget_for_now(seen);
+                }
+            }
+        }
+    }
+
+    fn forget_for_now(self: &Arc<Self>, Seen(seen): Seen) {
+        let known = &self.side(Side::Read).known;
+        let guess = (seen & !READY) | DOUBTED;
+        let guessed = known
+            .compare_exchange(seen, guess, Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok();
+        if guessed && seen & DOUBTED == 0 {
+            self.hub.doubt(self.clone());
+        }
+    }
+
+    /// Looks whether the guess was right. Adds those who wait to `woken` if not.
+    pub(super) fn resolve_doubt(&self, woken: &mut Vec<Waker>) {
+        let state = self.side(Side::Read);
+        let before = state.known.fetch_and(!DOUBTED, Ordering::AcqRel);
+        if before & READY != 0 {
+            return;
+        }
+        let mut readable = false;
+        self.with_fd(|fd| {
+            let events = poll_now(fd.number(), libc::POLLIN);
+            readable = !matches!(events, Ok(0));
+        });
+        if readable {
+            let news = |known: u32| Some(known.wrapping_add(EDGE) | READY);
+            let _ = state
+                .known
+                .fetch_update(Ordering::AcqRel, Ordering::Relaxed, news);
+            lock(&state.waiting).drain(woken);
         }
     }
 

@@ -21,16 +21,20 @@ pub use tasks::{
     spawn, spawn_in, spawn_local, spawn_local_in, spawn_local_with_priority, spawn_with_priority,
 };
 
-pub(crate) use interest::{Interest, Registration, Serves, Side, Ticket};
+pub(crate) use interest::{Interest, Registration, Serves, ShortRead, Side, Ticket};
 pub(crate) use tasks::{poll_budget, running_context};
 pub(crate) use timer::Sleep;
 
 use std::{
     cell::{Cell, RefCell},
-    io,
+    io, mem,
     os::fd::BorrowedFd,
     ptr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::Waker,
 };
 
 use glib::IOCondition;
@@ -48,6 +52,9 @@ pub(crate) struct Hub {
     home: usize,
     priority: i32,
     registry: Mutex<Registry>,
+    /// To be looked at before the thread sleeps.
+    doubted: Mutex<Vec<Arc<Interest>>>,
+    has_doubts: AtomicBool,
     tasks: Tasks,
     pace: Pace,
 }
@@ -114,6 +121,8 @@ impl Hub {
             home,
             priority,
             registry: Mutex::new(Registry::new()?),
+            doubted: Mutex::default(),
+            has_doubts: AtomicBool::new(false),
             tasks: Tasks::default(),
             pace: Pace::default(),
         }))
@@ -151,16 +160,38 @@ impl Hub {
     /// Learns what has happened to the descriptors and wakes who waits for it. Returns how many
     /// it was.
     fn turn(&self) -> usize {
-        let mut woken = self.registry().turn();
-        let count = woken.events;
-        if woken.wakers.is_empty() {
-            return count;
+        let woken = self.registry().turn();
+        self.wake(woken.wakers);
+        woken.events
+    }
+
+    fn wake(&self, mut wakers: Vec<Waker>) {
+        if wakers.is_empty() {
+            return;
         }
         let outer = WAKING.replace(ptr::from_ref(self));
-        woken.wakers.drain(..).for_each(std::task::Waker::wake);
+        wakers.drain(..).for_each(Waker::wake);
         WAKING.set(outer);
-        self.registry().give_back(woken.wakers);
-        count
+        self.registry().give_back(wakers);
+    }
+
+    /// Has an interest looked at before this thread, which is serving the hub, sleeps.
+    fn doubt(&self, interest: Arc<Interest>) {
+        lock(&self.doubted).push(interest);
+        self.has_doubts.store(true, Ordering::Release);
+    }
+
+    /// Looks at those whose readiness was guessed, and wakes those who waited in vain.
+    fn resolve_doubts(&self) {
+        if !self.has_doubts.swap(false, Ordering::AcqRel) {
+            return;
+        }
+        let doubted = mem::take(&mut *lock(&self.doubted));
+        let mut woken = Vec::new();
+        for interest in doubted {
+            interest.resolve_doubt(&mut woken);
+        }
+        self.wake(woken);
     }
 
     /// Makes the loop look, unless it is about to.

@@ -28,7 +28,7 @@ pub(super) struct Pace {
     dispatches: AtomicU32,
     /// How long to look for more before giving in to sleep, in nanoseconds.
     spin: AtomicU64,
-    /// Spinning has paid off: come back at once.
+    /// There was something to do when the time was over: come back at once.
     again: AtomicBool,
     misses: AtomicU32,
     spins_to_leave_out: AtomicU32,
@@ -88,52 +88,70 @@ impl Pace {
 
 impl Hub {
     pub(super) fn has_work(&self) -> bool {
-        self.tasks.has_work() || self.pace.again.load(Ordering::Relaxed)
+        // A main loop inside a task must not sleep on a guess either.
+        self.tasks.has_work()
+            || self.pace.again.load(Ordering::Relaxed)
+            || self.has_doubts.load(Ordering::Acquire)
     }
 
-    /// One dispatch: wakes and runs, while there is something to do and time left.
+    /// One dispatch: wakes and runs, while there is something to do and time left. If there is
+    /// nothing left to do, what was guessed is looked at before the thread may sleep.
     pub(super) fn serve(&self, polled: bool) {
-        let pace = &self.pace;
-        pace.again.store(false, Ordering::Relaxed);
+        self.pace.again.store(false, Ordering::Relaxed);
         if polled {
             self.turn();
         }
         self.tasks.run();
+        if self.drain() == Drained::All {
+            self.resolve_doubts();
+        }
+    }
+
+    fn drain(&self) -> Drained {
+        let pace = &self.pace;
         let spin = pace.spin();
         if !self.tasks.has_work() && spin.is_none() && !pace.may_probe() {
-            return;
+            return Drained::All;
         }
         let begin = Instant::now();
         let mut idle_since = None;
-        let mut first = true;
         let mut rounds = 0;
         loop {
             if self.turn() == 0 && !self.tasks.has_work() {
                 let Some(spin) = spin else {
-                    if first {
+                    if rounds == 0 {
                         pace.more.store(false, Ordering::Relaxed);
                     }
-                    return;
+                    return Drained::All;
                 };
                 if idle_since.get_or_insert_with(Instant::now).elapsed() > spin {
-                    return pace.missed();
+                    pace.missed();
+                    return Drained::All;
                 }
                 hint::spin_loop();
                 continue;
             }
-            first = false;
             pace.more.store(true, Ordering::Relaxed);
             if idle_since.take().is_some() {
                 pace.misses.store(0, Ordering::Relaxed);
             }
             self.tasks.run();
             rounds += 1;
-            if (rounds % ROUNDS_PER_LOOK == 0 || self.tasks.has_work()) && begin.elapsed() > BUDGET
-            {
+            let look = rounds % ROUNDS_PER_LOOK == 0 || self.tasks.has_work();
+            if look && begin.elapsed() > BUDGET {
                 // The other sources, once, and back.
-                pace.again.store(spin.is_some(), Ordering::Relaxed);
-                return;
+                pace.again.store(true, Ordering::Relaxed);
+                return Drained::Some;
             }
         }
     }
+}
+
+/// How far a dispatch has come.
+#[derive(PartialEq, Eq)]
+enum Drained {
+    /// There was nothing left to do.
+    All,
+    /// There was no time left.
+    Some,
 }

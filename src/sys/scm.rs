@@ -182,18 +182,6 @@ fn receive_message(
     transfer(|| unsafe { libc::recvmsg(fd.as_raw_fd(), message, flags) })
 }
 
-/// As [`recvmsg`] without descriptors, and tells whether some came and were discarded.
-#[inline(never)]
-pub(crate) fn recvmsg_noting(
-    fd: BorrowedFd<'_>,
-    iov: &mut [IoSliceMut<'_>],
-    flags: ReadFlags,
-) -> io::Result<(usize, bool)> {
-    let mut message = message(iov.as_mut_ptr().cast(), iov.len());
-    let count = receive_message(fd, &mut message, socket::receiving(flags))?;
-    Ok((count, message.msg_flags & libc::MSG_CTRUNC != 0))
-}
-
 #[inline(never)]
 fn receive_gathered(
     fd: BorrowedFd<'_>,

@@ -19,7 +19,7 @@ use crate::{
         stream::std_io,
     },
     error::{explain, not_supported},
-    hub::Serves,
+    hub::{Serves, ShortRead},
     sys::{
         file::{self, Kind},
         vectored,
@@ -56,7 +56,10 @@ mod imp {
                         serves: Serves {
                             both: true,
                             side,
-                            short_is_all: kind == Some(&Kind::Pipe),
+                            short_read: match kind {
+                                Some(Kind::Pipe) => ShortRead::IsAll,
+                                _ => ShortRead::SaysNothing,
+                            },
                         },
                     },
                 })

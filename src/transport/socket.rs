@@ -23,7 +23,7 @@ use crate::{
         stream::std_io,
     },
     error::{explain, from_glib_error, io_error, not_supported},
-    hub::{Serves, Side},
+    hub::{Serves, ShortRead, Side},
     sys::{address::Native, file, poll, scm, socket},
     types::{Feature, ReadFlags, Readiness, Shutdown, WriteFlags},
 };
@@ -93,7 +93,15 @@ mod imp {
                     serves: Serves {
                         both: true,
                         side,
-                        short_is_all: this.stream.load(Ordering::Relaxed),
+                        short_read: match (
+                            this.stream.load(Ordering::Relaxed),
+                            channel.has_feature(Feature::FD_PASS),
+                        ) {
+                            (false, _) => ShortRead::SaysNothing,
+                            // Reads end where descriptors are.
+                            (true, true) => ShortRead::IsUsuallyAll,
+                            (true, false) => ShortRead::IsAll,
+                        },
                     },
                 })
             });
@@ -154,9 +162,6 @@ mod imp {
         ) -> io::Result<usize> {
             let fd = self.fd.get()?;
             match (iov, fds) {
-                (iov, None) if flags.contains(ReadFlags::NOTE_FDS) => {
-                    self.recv_noting(fd.as_fd(), iov, flags)
-                }
                 ([one], None) => socket::recv(fd.as_fd(), one, flags),
                 (iov, fds) => scm::recvmsg(fd.as_fd(), iov, fds, flags),
             }
@@ -220,26 +225,6 @@ mod imp {
     }
 
     impl ChannelSocket {
-        /// Only unix sockets can end a read early, where descriptors are.
-        fn recv_noting(
-            &self,
-            fd: BorrowedFd<'_>,
-            iov: &mut [IoSliceMut<'_>],
-            flags: ReadFlags,
-        ) -> io::Result<usize> {
-            if !self.obj().has_feature(Feature::FD_PASS) {
-                return match iov {
-                    [one] => socket::recv(fd, one, flags),
-                    iov => scm::recvmsg(fd, iov, None, flags),
-                };
-            }
-            let (count, some_came) = scm::recvmsg_noting(fd, iov, flags)?;
-            if some_came {
-                self.obj().upcast_ref::<Channel>().imp().waiters.note_fds();
-            }
-            Ok(count)
-        }
-
         /// Takes a socket over and finds out what it can do.
         pub(super) fn open(&self, fd: OwnedFd) -> io::Result<()> {
             let traits = socket::traits(fd.as_fd())?;

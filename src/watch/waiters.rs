@@ -28,7 +28,6 @@ pub(crate) struct Waiters {
     waiting: Mutex<Waiting>,
     /// The sides that a hub has been asked to watch, as bits: never less than there are.
     waited_for: AtomicU8,
-    saw_fds: AtomicBool,
     /// What a dropped future had read and nobody has got.
     pub(crate) unread: Unread,
 }
@@ -111,15 +110,6 @@ impl Waiters {
                 Some(_) => None,
             }
         })?
-    }
-
-    /// A reader has found descriptors that it did not want: reads end where they are.
-    pub(crate) fn note_fds(&self) {
-        self.saw_fds.store(true, Ordering::Release);
-    }
-
-    pub(crate) fn saw_fds(&self) -> bool {
-        self.saw_fds.load(Ordering::Acquire)
     }
 
     /// Keeps a hub watching a descriptor until the channel is closed or goes to another context.

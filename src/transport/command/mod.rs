@@ -28,7 +28,7 @@ use crate::{
         stream::std_io,
     },
     error::not_supported,
-    hub::{Serves, Side},
+    hub::{Serves, ShortRead, Side},
     sys::file,
     types::{Feature, ReadFlags, Readiness, Shutdown, WriteFlags},
 };
@@ -66,7 +66,7 @@ mod imp {
                     serves: Serves {
                         both: false,
                         side,
-                        short_is_all: true,
+                        short_read: ShortRead::IsAll,
                     },
                 })
             });
