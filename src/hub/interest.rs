@@ -324,6 +324,13 @@ impl Interest {
         woken.into_iter().for_each(Waker::wake);
     }
 
+    pub(crate) fn is_waited_for(&self) -> bool {
+        self.sides.iter().any(|state| {
+            let waiting = lock(&state.waiting);
+            waiting.first.is_some() || !waiting.others.is_empty()
+        })
+    }
+
     pub(crate) fn has_ended(&self) -> bool {
         self.ended.load(Ordering::Acquire)
     }

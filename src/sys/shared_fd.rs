@@ -221,6 +221,11 @@ impl FdLease {
         self.0.fd
     }
 
+    /// What it leases.
+    pub(crate) fn shared(&self) -> &Arc<SharedFd> {
+        &self.0
+    }
+
     /// Whether the owner has closed it meanwhile.
     pub(crate) fn is_closed(&self) -> bool {
         self.0.is_closed()

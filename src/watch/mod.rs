@@ -7,6 +7,7 @@
 #![allow(unsafe_code)]
 
 mod callback;
+mod cold;
 mod foreign;
 mod source;
 mod unread;

@@ -11,7 +11,7 @@
 //! loop really runs in there does it take its descriptors out of the poll set.
 
 use std::{
-    cell::{Cell, UnsafeCell},
+    cell::{Cell, RefCell, UnsafeCell},
     mem, ptr,
     sync::Arc,
 };
@@ -22,8 +22,11 @@ use glib_sys::{
     gpointer,
 };
 
-use super::{ALWAYS, Waiters, Watched, callback};
-use crate::{sys::FdLease, types::Readiness};
+use super::{ALWAYS, Waiters, Watched, callback, cold::Cold};
+use crate::{
+    sys::{FdLease, poll::poll_now},
+    types::Readiness,
+};
 
 /// A descriptor to poll, and the lease that keeps its number from being reused.
 #[derive(Debug)]
@@ -78,13 +81,22 @@ struct State {
     condition: IOCondition,
     feed: Feed,
     legs: [Leg; 2],
+    /// One descriptor tells of both directions, whether or not both are asked for.
+    one_for_both: bool,
     /// What `prepare` found ready without a poll.
     prepared: Cell<IOCondition>,
     /// The callback is running.
     dispatching: Cell<bool>,
     /// A main loop in the callback made the legs leave the poll set.
     parked: Cell<bool>,
+    /// Polls since there was anything to tell.
+    quiet: Cell<u32>,
+    /// The hub waits in place of GLib, and the functions are [`COLD`].
+    cold: RefCell<Option<Cold>>,
 }
+
+/// A watch on leased descriptors goes cold after so many polls with nothing to tell.
+const QUIET_ENOUGH: u32 = 32;
 
 /// One descriptor, for the conditions of one direction or of both.
 struct Leg {
@@ -171,6 +183,7 @@ pub(crate) enum Fds {
 
 /// A watch on descriptors that stay the same.
 pub(crate) fn on_fds(watched: Watched<'_>, condition: IOCondition, fds: Fds) -> glib::Source {
+    let one_for_both = matches!(fds, Fds::Both(_));
     let [reads, writes] = directions(condition);
     let none = || Leg::new(None, IOCondition::empty());
     let legs = match fds {
@@ -184,21 +197,21 @@ pub(crate) fn on_fds(watched: Watched<'_>, condition: IOCondition, fds: Fds) -> 
         Fds::Pair(read, _) if writes.is_empty() => [Leg::new(read, reads), none()],
         Fds::Pair(read, write) => [Leg::new(read, reads), Leg::new(write, writes)],
     };
-    create(watched, condition, Feed::Fixed, legs)
+    create(watched, condition, Feed::Fixed, legs, one_for_both)
 }
 
 /// A watch that asks the object before each poll.
 pub(crate) fn asking(watched: Watched<'_>, condition: IOCondition, ask: Ask) -> glib::Source {
     let [reads, writes] = directions(condition);
     let legs = [Leg::new(None, reads), Leg::new(None, writes)];
-    create(watched, condition, Feed::Asked(ask), legs)
+    create(watched, condition, Feed::Asked(ask), legs, false)
 }
 
 /// A watch that is ready when its child source is, which the caller adds.
 pub(super) fn parent(watched: Watched<'_>, condition: IOCondition) -> glib::Source {
     let [reads, writes] = directions(condition);
     let legs = [Leg::new(None, reads), Leg::new(None, writes)];
-    create(watched, condition, Feed::Child, legs)
+    create(watched, condition, Feed::Child, legs, false)
 }
 
 fn create(
@@ -206,6 +219,7 @@ fn create(
     condition: IOCondition,
     feed: Feed,
     legs: [Leg; 2],
+    one_for_both: bool,
 ) -> glib::Source {
     // SAFETY: the functions are those of a `WatchSource`, whose size GLib allocates,
     // and its state is written before anything can look at it. GLib keeps the
@@ -223,9 +237,12 @@ fn create(
                 condition,
                 feed,
                 legs,
+                one_for_both,
                 prepared: Cell::new(IOCondition::empty()),
                 dispatching: Cell::new(false),
                 parked: Cell::new(false),
+                quiet: Cell::new(0),
+                cold: RefCell::new(None),
             },
         );
         let state = &(*this).state;
@@ -258,14 +275,24 @@ static FUNCS: Funcs = Funcs(GSourceFuncs {
     closure_marshal: None,
 });
 
+/// Of a cold watch: there is nothing to ask.
+static COLD: Funcs = Funcs(GSourceFuncs {
+    prepare: None,
+    check: None,
+    ..FUNCS.0
+});
+
 /// Whether a source is one of these.
 ///
 /// # Safety
 ///
-/// `source` must be a live source.
+/// `source` must be a live source of this thread's, or new.
 pub(super) unsafe fn is_ours(source: *const GSource) -> bool {
     // SAFETY: the caller's promise; the functions of a source do not change.
-    unsafe { ptr::eq((*source).source_funcs, &FUNCS.0) }
+    unsafe {
+        let funcs = (*source).source_funcs;
+        ptr::eq(funcs, &FUNCS.0) || ptr::eq(funcs, &COLD.0)
+    }
 }
 
 /// # Safety
@@ -318,6 +345,12 @@ unsafe extern "C" fn prepare(source: *mut GSource, timeout: *mut i32) -> gboolea
                 false => IOCondition::empty(),
             };
             let ready = ready | unread;
+            let quiet = state.quiet.get() + 1;
+            state.quiet.set(quiet);
+            if quiet >= QUIET_ENOUGH && ready.is_empty() && matches!(state.feed, Feed::Fixed) {
+                state.quiet.set(0);
+                go_cold(source, state);
+            }
             state.prepared.set(ready);
         }
         (!state.prepared.get().is_empty()).into_glib()
@@ -338,6 +371,59 @@ unsafe fn drop_dead_legs(source: *mut GSource, state: &State) -> IOCondition {
     match state.legs.iter().any(|leg| leg.polled.get()) {
         true => IOCondition::empty(),
         false => IOCondition::HUP,
+    }
+}
+
+/// Makes the hub wait for the descriptors in place of GLib, if all are leased and none is ready.
+///
+/// # Safety
+///
+/// As for [`poll_leg`], and the source must be attached.
+unsafe fn go_cold(source: *mut GSource, state: &State) {
+    let polled = || state.legs.iter().filter(|leg| leg.polled.get());
+    if polled().any(|leg| leg.lease.is_none()) {
+        return;
+    }
+    let fds = polled().filter_map(|leg| Some((leg.lease.as_ref()?, leg.serves)));
+    // SAFETY: passed on from the caller. The functions of a source are read in this thread, which
+    // owns its context; those that are set here are for the same kind of source.
+    unsafe {
+        // What the hub cannot do, GLib goes on doing.
+        let Ok(Some(cold)) = Cold::new(source, &state.waiters, fds, state.one_for_both) else {
+            return;
+        };
+        *state.cold.borrow_mut() = Some(cold);
+        for leg in &state.legs {
+            poll_leg(source, leg, false);
+        }
+        (*source).source_funcs = &COLD.0;
+    }
+}
+
+/// Makes GLib wait for the descriptors again, and looks at them.
+///
+/// # Safety
+///
+/// As for [`poll_leg`].
+unsafe fn go_hot(source: *mut GSource, state: &State) {
+    let Some(cold) = state.cold.take() else {
+        return;
+    };
+    cold.end(&state.waiters);
+    // SAFETY: as for `go_cold`; GLib does not use the GPollFD while this runs.
+    unsafe {
+        (*source).source_funcs = &FUNCS.0;
+        state.quiet.set(0);
+        state.prepared.set(IOCondition::empty());
+        for leg in &state.legs {
+            let poll = leg.poll.get();
+            if (*poll).fd < 0 || leg.is_dead() {
+                continue;
+            }
+            poll_leg(source, leg, true);
+            let now = poll_now((*poll).fd, (*poll).events as i16);
+            (*poll).revents = now.unwrap_or_default() as u16;
+        }
     }
 }
 
@@ -423,6 +509,7 @@ unsafe extern "C" fn dispatch(source: *mut GSource, func: GSourceFunc, data: gpo
         if state.dispatching.get() {
             return G_SOURCE_CONTINUE;
         }
+        go_hot(source, state);
         let Some(func) = func else {
             glib::g_warning!("Qio", "A watch was dispatched without a callback");
             return G_SOURCE_REMOVE;
@@ -432,6 +519,7 @@ unsafe extern "C" fn dispatch(source: *mut GSource, func: GSourceFunc, data: gpo
             return G_SOURCE_CONTINUE;
         }
         let func = mem::transmute::<callback::PlainFunc, callback::WatchFunc>(func);
+        state.quiet.set(0);
         state.dispatching.set(true);
         let object: *mut gobject_sys::GObject = state.object.to_glib_none().0;
         let again = func(object, condition.into_glib(), data);

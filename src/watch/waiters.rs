@@ -192,6 +192,31 @@ impl Waiters {
         Ok(IOCondition::from_bits_truncate(result? as u32) & (condition | ALWAYS))
     }
 
+    /// Makes a source look again, if it is one that waits.
+    pub(super) fn poke(&self, source: *mut GSource) {
+        let waiting = self.waiting();
+        if let Some(source) = waiting.sources.iter().find(|s| ptr::addr_eq(s.0, source)) {
+            // SAFETY: sources in the list are live while the lock is held.
+            unsafe { glib_sys::g_source_set_ready_time(source.0, 0) };
+        }
+    }
+
+    /// Makes a hub watch a descriptor no more, unless somebody waits for it.
+    pub(super) fn release(&self, interest: &Arc<Interest>) {
+        if interest.is_waited_for() {
+            return;
+        }
+        let mut waiting = self.waiting();
+        let mine = waiting
+            .registrations
+            .iter()
+            .position(|registration| Arc::ptr_eq(registration.interest(), interest));
+        let released = mine.map(|mine| waiting.registrations.swap_remove(mine));
+        drop(waiting);
+        // Whoever came meanwhile is woken, and begins anew.
+        drop(released);
+    }
+
     pub(super) fn enter(&self, source: *mut GSource) {
         self.waiting().sources.push(SourcePtr(source));
     }

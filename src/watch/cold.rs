@@ -1,0 +1,148 @@
+//! Watches that have been quiet for a while.
+//!
+//! GLib asks each source before and after every poll, and polls its descriptors. A cold watch
+//! has nothing to ask and nothing to poll: the hub of its context waits for the descriptors, and
+//! makes the source ready when there is news. Its first dispatch makes it hot again.
+
+use std::{
+    io, ptr,
+    sync::Arc,
+    task::{Poll, Wake, Waker},
+};
+
+use glib::{IOCondition, translate::*};
+use glib_sys::GSource;
+
+use super::{Waiters, source::directions};
+use crate::{
+    hub::{Hub, Interest, Serves, ShortRead, Side, Ticket},
+    sys::{FdLease, poll::poll_now},
+};
+
+/// What a cold watch waits for. Waits no more when it is dropped.
+#[derive(Default)]
+pub(super) struct Cold(Vec<(Arc<Interest>, Side, Ticket)>);
+
+impl Cold {
+    /// Makes the hub of the source's context wait for descriptors, each with its conditions.
+    /// `None` if one of them is ready.
+    ///
+    /// # Safety
+    ///
+    /// `source` must be a live source that is attached, and that has entered `waiters`.
+    pub(super) unsafe fn new<'a>(
+        source: *mut GSource,
+        waiters: &Arc<Waiters>,
+        fds: impl Iterator<Item = (&'a FdLease, IOCondition)>,
+        one_for_both: bool,
+    ) -> io::Result<Option<Self>> {
+        // SAFETY: the caller's promise.
+        let (context, priority) = unsafe {
+            let context = glib_sys::g_source_get_context(source);
+            let context: glib::MainContext = from_glib_none(context);
+            let priority = glib_sys::g_source_get_priority(source);
+            (context, from_glib(priority))
+        };
+        let hub = Hub::of(&context, priority)?;
+        let waker = Waker::from(Arc::new(Poke {
+            waiters: waiters.clone(),
+            source: source.addr(),
+        }));
+        let mut this = Self::default();
+        for (fd, conditions) in fds {
+            let [read, write] = directions(conditions);
+            for (conditions, side) in [(read, Side::Read), (write, Side::Write)] {
+                if conditions.is_empty() {
+                    continue;
+                }
+                let serves = Serves {
+                    both: one_for_both,
+                    side,
+                    short_read: ShortRead::SaysNothing,
+                };
+                let Some(interest) = interest(&hub, waiters, fd, serves)? else {
+                    return Ok(None);
+                };
+                if this
+                    .wait(interest, fd, conditions, side, &waker)?
+                    .is_ready()
+                {
+                    return Ok(None);
+                }
+            }
+        }
+        Ok(Some(this))
+    }
+
+    fn wait(
+        &mut self,
+        interest: Arc<Interest>,
+        fd: &FdLease,
+        conditions: IOCondition,
+        side: Side,
+        waker: &Waker,
+    ) -> io::Result<Poll<()>> {
+        let seen = interest.seen(side);
+        if poll_now(fd.number(), conditions.bits() as i16)? != 0 {
+            return Ok(Poll::Ready(()));
+        }
+        interest.would_block(side, seen);
+        let mut ticket = Ticket::default();
+        let poll = interest.poll_edge(side, &mut ticket, waker)?;
+        self.0.push((interest, side, ticket));
+        Ok(poll)
+    }
+
+    /// Ends the wait, also for the hub if nobody else needs it: it would be told of everything
+    /// that the hot watch is told.
+    pub(super) fn end(mut self, waiters: &Waiters) {
+        for (interest, side, ticket) in self.0.drain(..) {
+            interest.leave(side, ticket);
+            waiters.release(&interest);
+        }
+    }
+}
+
+/// The hub's interest in a descriptor, from now on. `None` if that has been closed.
+fn interest(
+    hub: &Arc<Hub>,
+    waiters: &Waiters,
+    fd: &FdLease,
+    serves: Serves,
+) -> io::Result<Option<Arc<Interest>>> {
+    let side = serves.side;
+    if let Some(interest) = waiters.interest(hub, side) {
+        return Ok(Some(interest));
+    }
+    let Some(registration) = hub.register(fd.shared(), side, serves)? else {
+        return Ok(None);
+    };
+    let interest = registration.interest().clone();
+    waiters.keep(registration, side);
+    Ok(Some(interest))
+}
+
+impl Drop for Cold {
+    fn drop(&mut self) {
+        for (interest, side, ticket) in self.0.drain(..) {
+            interest.leave(side, ticket);
+        }
+    }
+}
+
+/// Makes a source ready, if it is still there.
+struct Poke {
+    waiters: Arc<Waiters>,
+    source: usize,
+}
+
+impl Wake for Poke {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.waiters
+            .poke(ptr::without_provenance_mut::<GSource>(self.source));
+    }
+}
