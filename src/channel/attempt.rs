@@ -5,7 +5,7 @@
 //! waited for by its watch.
 
 use std::{
-    io,
+    io, ptr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker, ready},
 };
@@ -104,7 +104,12 @@ impl Attempt {
                 }
                 asked = true;
             }
-            let interest = self.known_interest(channel);
+            let waits = matches!(&self.wait, Wait::Edge(..));
+            let running = match waits || channel.imp().waiters.has_interest(self.side) {
+                true => Hub::running(),
+                false => ptr::null(),
+            };
+            let interest = self.known_interest(channel, running);
             let seen = interest.as_ref().map(|interest| interest.seen(self.side));
             if let (Some(interest), Some(seen)) = (&interest, seen)
                 && !seen.is_ready()
@@ -122,7 +127,8 @@ impl Attempt {
                         && own
                         && let (Some(interest), Some(seen)) = (&interest, seen)
                     {
-                        interest.read_short(seen);
+                        let running = ptr::eq(Arc::as_ptr(interest.hub()), running);
+                        interest.read_short(seen, running);
                     }
                     return self.finish(Ok(result));
                 }
@@ -246,10 +252,14 @@ impl Attempt {
 
     /// The interest that this future waits for, or that of this context's hub, if there is one.
     #[inline]
-    fn known_interest(&self, channel: &Channel) -> Option<Arc<Interest>> {
+    fn known_interest(&self, channel: &Channel, running: *const Hub) -> Option<Arc<Interest>> {
         match &self.wait {
             Wait::Edge(interest, _) if !interest.has_ended() => Some(interest.clone()),
-            _ => channel.imp().waiters.running_interest(self.side),
+            _ if running.is_null() => None,
+            _ => channel
+                .imp()
+                .waiters
+                .interest_unattached(running, self.side),
         }
     }
 

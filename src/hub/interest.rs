@@ -73,11 +73,19 @@ impl Seen {
     pub(crate) fn is_ready(self) -> bool {
         self.0 & READY != 0
     }
+
+    fn edges(self) -> u32 {
+        self.0 / EDGE
+    }
 }
 
 /// Identifies one who waits, within one direction of an interest.
 #[derive(Debug, Default)]
-pub(crate) struct Ticket(Option<u32>);
+pub(crate) struct Ticket {
+    number: Option<u32>,
+    /// The edges there had been before it was entered: the next one takes it off the list.
+    edges: u32,
+}
 
 /// A descriptor that a hub watches, until [`end`](Interest::end).
 #[derive(Debug)]
@@ -110,7 +118,7 @@ struct Waiting {
 impl Waiting {
     /// Returns a waker that was replaced: dropping it may run anything.
     fn enter(&mut self, ticket: &mut Ticket, waker: &Waker) -> Option<Waker> {
-        let mine = *ticket.0.get_or_insert_with(|| {
+        let mine = *ticket.number.get_or_insert_with(|| {
             self.next_ticket = self.next_ticket.wrapping_add(1);
             self.next_ticket
         });
@@ -196,9 +204,9 @@ impl Interest {
     }
 
     /// Less was read than there was room for: likewise, as far as that means anything and there is
-    /// no end still to be told.
+    /// no end still to be told. `running` says that this thread is serving the hub.
     #[inline]
-    pub(crate) fn read_short(self: &Arc<Self>, seen: Seen) {
+    pub(crate) fn read_short(self: &Arc<Self>, seen: Seen, running: bool) {
         if seen.0 & OVER != 0 {
             return;
         }
@@ -207,7 +215,7 @@ impl Interest {
             ShortRead::IsAll => self.forget(Side::Read, seen, READY),
             ShortRead::IsUsuallyAll => {
                 // Elsewhere nobody would look again in time.
-                if self.hub.is_running() {
+                if running {
                     self.forget_for_now(seen);
                 }
             }
@@ -264,6 +272,7 @@ impl Interest {
             if self.has_ended() {
                 return Ok(Poll::Ready(()));
             }
+            ticket.edges = self.seen(side).edges();
             waiting.enter(ticket, waker)
         };
         drop(replaced);
@@ -278,8 +287,12 @@ impl Interest {
     }
 
     /// Waits no more.
+    #[inline]
     pub(crate) fn leave(&self, side: Side, ticket: Ticket) {
-        if let Some(mine) = ticket.0 {
+        // Whoever counts an edge empties the list: at worst one more wake-up comes of it.
+        if let Some(mine) = ticket.number
+            && self.seen(side).edges() == ticket.edges
+        {
             let left = self.waiting(side).leave(mine);
             // Dropping a waker may run anything: not under the lock.
             drop(left);

@@ -87,10 +87,13 @@ impl Hub {
         }
     }
 
-    /// As [`current`](Self::current), without a hold on it, and only if it is there already and
-    /// just being dispatched.
+    /// The address of the hub that this thread is just serving, to be compared; or null.
     #[inline]
-    pub(crate) fn with_running<R>(f: impl FnOnce(&Arc<Self>) -> R) -> Option<R> {
+    pub(crate) fn running() -> *const Self {
+        Self::with_running(Arc::as_ptr).unwrap_or(ptr::null())
+    }
+
+    fn with_running<R>(f: impl FnOnce(&Arc<Self>) -> R) -> Option<R> {
         CURRENT.with_borrow(|current| match current {
             // A main loop inside a task may be that of another context.
             Some((hub, depth)) if *depth == glib::main_depth() => Some(f(hub)),
@@ -112,7 +115,7 @@ impl Hub {
     }
 
     fn is_running(&self) -> bool {
-        Self::with_running(|hub| ptr::eq(Arc::as_ptr(hub), self)).unwrap_or(false)
+        ptr::eq(Self::running(), self)
     }
 
     fn new(home: usize, priority: i32) -> io::Result<Arc<Self>> {

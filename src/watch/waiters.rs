@@ -45,10 +45,10 @@ struct Waiting {
 }
 
 impl Waiting {
-    fn interest(&self, hub: &Arc<Hub>, side: Side) -> Option<Arc<Interest>> {
+    fn interest(&self, hub: *const Hub, side: Side) -> Option<Arc<Interest>> {
         let mut interests = self.registrations.iter().map(Registration::interest);
         interests
-            .find(|interest| Arc::ptr_eq(interest.hub(), hub) && interest.serves(side))
+            .find(|interest| ptr::eq(Arc::as_ptr(interest.hub()), hub) && interest.serves(side))
             .cloned()
     }
 
@@ -92,24 +92,22 @@ impl Waiters {
 
     /// The interest of a hub in one direction of the channel.
     pub(crate) fn interest(&self, hub: &Arc<Hub>, side: Side) -> Option<Arc<Interest>> {
-        self.waiting().interest(hub, side)
+        self.waiting().interest(Arc::as_ptr(hub), side)
     }
 
-    /// As [`interest`](Self::interest), of the hub that is running, if the channel is attached to no
-    /// context. Costs little where nobody has waited yet.
+    /// Whether a hub may have been asked to watch this direction.
     #[inline]
-    pub(crate) fn running_interest(&self, side: Side) -> Option<Arc<Interest>> {
-        let bit = 1 << side as u8;
-        if self.waited_for.load(Ordering::Acquire) & bit == 0 {
-            return None;
+    pub(crate) fn has_interest(&self, side: Side) -> bool {
+        self.waited_for.load(Ordering::Acquire) & (1 << side as u8) != 0
+    }
+
+    /// As [`interest`](Self::interest), unless the channel is attached to a context.
+    pub(crate) fn interest_unattached(&self, hub: *const Hub, side: Side) -> Option<Arc<Interest>> {
+        let waiting = self.waiting();
+        match waiting.context {
+            None => waiting.interest(hub, side),
+            Some(_) => None,
         }
-        Hub::with_running(|hub| {
-            let waiting = self.waiting();
-            match waiting.context {
-                None => waiting.interest(hub, side),
-                Some(_) => None,
-            }
-        })?
     }
 
     /// Keeps a hub watching a descriptor until the channel is closed or goes to another context.
