@@ -151,7 +151,8 @@ impl<'a, 'b> ReadAll<'a, 'b> {
             channel,
         };
         if let Some(file) = disk::file(channel, Side::Read) {
-            return undo.finish_by_disk(&file).await;
+            // Apart, not to make the futures of all others larger.
+            return Box::pin(undo.finish_by_disk(&file)).await;
         }
         let mut attempt = Attempt::new(Side::Read);
         let transfer = &mut undo.transfer;
@@ -425,7 +426,7 @@ impl<'a> WriteAll<'a> {
     /// As [`run`](Self::run), in a future. If that is dropped, what has been written stays so.
     pub(super) async fn run_async(mut self, channel: &Channel) -> io::Result<()> {
         if let Some(file) = disk::file(channel, Side::Write) {
-            return self.run_by_disk(channel, &file).await;
+            return Box::pin(self.run_by_disk(channel, &file)).await;
         }
         let mut attempt = Attempt::new(Side::Write);
         poll_fn(|cx| {

@@ -78,11 +78,7 @@ pub trait ChannelFutureExt: IsA<Channel> {
         &'a self,
         buf: &'a mut [u8],
     ) -> impl Future<Output = io::Result<usize>> + Send + 'a {
-        let channel = self.upcast_ref();
-        async move {
-            let mut buf = IoSliceMut::new(buf);
-            read(channel, slice::from_mut(&mut buf), None, ReadFlags::empty()).await
-        }
+        read_one(self.upcast_ref(), buf)
     }
 
     /// Reads once, into several buffers, in order.
@@ -277,6 +273,22 @@ pub trait ChannelFutureExt: IsA<Channel> {
 
 impl<T: IsA<Channel>> ChannelFutureExt for T {}
 
+async fn read_one(channel: &Channel, buf: &mut [u8]) -> io::Result<usize> {
+    if let Some(file) = disk::file(channel, Side::Read) {
+        return Box::pin(disk::read(channel, &file, buf, None)).await;
+    }
+    let mut attempt = Attempt::new(Side::Read);
+    poll_fn(|cx| {
+        attempt.poll(channel, cx, |how| {
+            let mut buf = IoSliceMut::new(buf);
+            let result = Slots::of(channel).readv(slice::from_mut(&mut buf), None, how.read)?;
+            let short = result > 0 && result < buf.len();
+            Ok(Tried { result, short })
+        })
+    })
+    .await
+}
+
 async fn read(
     channel: &Channel,
     iov: &mut [IoSliceMut<'_>],
@@ -286,7 +298,8 @@ async fn read(
     if let Some(file) = disk::file(channel, Side::Read)
         && let Some(first) = iov.iter_mut().find(|buf| !buf.is_empty())
     {
-        return disk::read(channel, &file, first, None).await;
+        // Apart, not to make the futures of all others larger.
+        return Box::pin(disk::read(channel, &file, first, None)).await;
     }
     let room = total_len(iov);
     let mut attempt = Attempt::new(Side::Read);
@@ -310,7 +323,7 @@ async fn write(
     if let Some(file) = disk::file(channel, Side::Write)
         && let Some(first) = iov.iter().find(|buf| !buf.is_empty())
     {
-        return disk::write(channel, &file, first, None).await;
+        return Box::pin(disk::write(channel, &file, first, None)).await;
     }
     let mut attempt = Attempt::new(Side::Write);
     poll_fn(|cx| {

@@ -3,10 +3,10 @@
 use std::{
     cell::Cell,
     collections::VecDeque,
-    future::{Future, poll_fn},
+    future::Future,
     io, mem,
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::pin,
+    pin::Pin,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -150,27 +150,14 @@ impl Hub {
         drop_at_home(runnable);
     }
 
-    /// The future of a task, which takes itself off the list at its end.
-    fn task<F: Future>(
-        self: &Arc<Self>,
-        place: usize,
-        future: F,
-    ) -> impl Future<Output = Outcome<F::Output>> + use<F> {
+    fn task<F: Future>(self: &Arc<Self>, place: usize, future: F) -> Task<F> {
         let entry = Entry {
             hub: self.clone(),
             place,
         };
-        async move {
-            let _entry = entry;
-            let mut future = pin!(future);
-            poll_fn(|cx| {
-                let poll = AssertUnwindSafe(|| future.as_mut().poll(cx));
-                match catch_unwind(poll) {
-                    Ok(poll) => poll.map(Ok),
-                    Err(panic) => Poll::Ready(Err(panic)),
-                }
-            })
-            .await
+        Task {
+            future,
+            _entry: entry,
         }
     }
 
@@ -211,6 +198,27 @@ impl Hub {
         drop(alive);
         runnable.schedule();
         JoinHandle::new(task)
+    }
+}
+
+/// The future of a task: catches its panic, and takes the task off the list at its end.
+struct Task<F> {
+    /// Pinned with the task.
+    future: F,
+    _entry: Entry,
+}
+
+impl<F: Future> Future for Task<F> {
+    type Output = Outcome<F::Output>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // SAFETY: the future is pinned as the task is: nothing moves it out, `Task` has no `Drop`,
+        // and is `Unpin` only if the future is.
+        let future = unsafe { self.map_unchecked_mut(|this| &mut this.future) };
+        match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
+            Ok(poll) => poll.map(Ok),
+            Err(panic) => Poll::Ready(Err(panic)),
+        }
     }
 }
 
