@@ -341,6 +341,10 @@ impl Drop for Undo<'_, '_, '_> {
         let fds = fds.as_mut().map(Received::take).unwrap_or_default();
         let waiters = &self.channel.imp().waiters;
         waiters.unread.put_back(bytes.into_iter(), fds);
+        if waiters.is_closed() {
+            // Nobody reads it any more, and closing may have been over before.
+            return waiters.unread.clear();
+        }
         // Nothing else tells those who wait for data.
         waiters.wake();
     }
