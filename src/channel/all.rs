@@ -149,8 +149,9 @@ impl<'a, 'b> ReadAll<'a, 'b> {
         let mut undo = Undo {
             transfer: self,
             channel,
+            file: disk::file(channel, Side::Read),
         };
-        if let Some(file) = disk::file(channel, Side::Read) {
+        if let Some(file) = undo.file.clone() {
             // Apart, not to make the futures of all others larger.
             return Box::pin(undo.finish_by_disk(&file)).await;
         }
@@ -270,6 +271,8 @@ fn read_step(
 struct Undo<'c, 'a, 'b> {
     transfer: ReadAll<'a, 'b>,
     channel: &'c Channel,
+    /// Where the channel is a file on disk.
+    file: Option<Arc<SharedFd>>,
 }
 
 impl Undo<'_, '_, '_> {
@@ -324,15 +327,27 @@ impl Drop for Undo<'_, '_, '_> {
         if !*started || offset.is_some() {
             return;
         }
-        let Cursor { buffer, offset, .. } = *cursor;
+        let Cursor {
+            buffer,
+            offset,
+            done,
+        } = *cursor;
+        if let Some(file) = &self.file {
+            // It still has what was read: what is sought or written next knows of its position.
+            return disk::take_back(file, done);
+        }
         let whole = iov[..buffer].iter().map(|buf| &buf[..]);
         let part = iov.get(buffer).map(|buf| &buf[..offset]);
         let bytes: Vec<&[u8]> = whole.chain(part).collect();
         let fds = fds.as_mut().map(Received::take).unwrap_or_default();
-        let unread = &self.channel.imp().waiters.unread;
-        unread.put_back(bytes.into_iter(), fds);
+        let waiters = &self.channel.imp().waiters;
+        waiters.unread.put_back(bytes.into_iter(), fds);
+        if waiters.is_closed() {
+            // Nobody reads it any more, and closing may have been over before.
+            return waiters.unread.clear();
+        }
         // Nothing else tells those who wait for data.
-        self.channel.imp().waiters.wake();
+        waiters.wake();
     }
 }
 

@@ -88,6 +88,12 @@ pub(super) async fn write(
     Ok(count)
 }
 
+/// Undoes the last reads, of so many bytes, where nobody wants them: the position moves back.
+pub(super) fn take_back(file: &Arc<SharedFd>, count: u64) {
+    // A file that is closed meanwhile has no position.
+    let _ = i64::try_from(count).map(|count| seek(file, SeekFrom::Current(-count)));
+}
+
 fn unread(channel: &Channel, buf: &mut [u8], at: Option<u64>) -> io::Result<Option<usize>> {
     if channel.imp().is_closed() {
         return Err(closed());

@@ -77,7 +77,7 @@ fn timed_out(channel: &Channel) -> io::Error {
 }
 
 /// Blocks until a condition is there, or the deadline has passed, which is an error, or `stop`
-/// says so after the waiters have been woken.
+/// says so: who changes its answer wakes the waiters.
 fn wait_until(
     channel: &Channel,
     condition: IOCondition,
@@ -91,6 +91,9 @@ fn wait_until(
     loop {
         // Before asking: who changes the answer calls for another look.
         let seen = waiters.changes();
+        if stop() {
+            return Ok(IOCondition::empty());
+        }
         let got = if channel.imp().is_closed() {
             IOCondition::NVAL
         } else if waiters.unread.is_some() && condition.contains(IOCondition::IN) {
@@ -173,10 +176,11 @@ fn iterate_until(
         alarm.attach(Some(&context));
         alarm
     });
-    loop {
+    // Who stops the wait wakes the source, which is there before this looks.
+    while !stop() {
         let late = deadline.is_some_and(|deadline| Instant::now() >= deadline);
         context.iteration(!late);
-        if late || stop() || !got.get().is_empty() {
+        if late || !got.get().is_empty() {
             break;
         }
     }

@@ -11,7 +11,6 @@ use std::{
 };
 
 use futures_io::{AsyncRead, AsyncSeek, AsyncWrite};
-use glib::subclass::prelude::*;
 
 use super::{
     Channel, ChannelExt,
@@ -99,8 +98,11 @@ impl AsyncStream {
         file: Arc<SharedFd>,
         buf: &mut [u8],
     ) -> Poll<io::Result<usize>> {
+        // What is being written moves the position too.
+        ready!(self.poll_jobs(cx))?;
         let job = self.reading.get_or_insert_with(|| {
             let channel = self.channel.clone();
+            let file = file.clone();
             let mut data = vec![0; buf.len()];
             Job(Box::pin(async move {
                 let count = disk::read(&channel, &file, &mut data, None).await?;
@@ -115,8 +117,7 @@ impl AsyncStream {
         buf[..now.len()].copy_from_slice(now);
         if !later.is_empty() {
             // The read was begun for a larger buffer.
-            let unread = &self.channel.imp().waiters.unread;
-            unread.put_back([later].into_iter(), Vec::new());
+            disk::take_back(&file, later.len() as u64);
         }
         Poll::Ready(Ok(now.len()))
     }
@@ -128,6 +129,8 @@ impl AsyncStream {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_jobs(cx))?;
+        // Nobody has waited for its end: it has read nothing.
+        self.reading = None;
         let channel = self.channel.clone();
         let data = buf.to_vec();
         let count = data.len();

@@ -2,6 +2,7 @@
 
 mod channel;
 mod common;
+mod coroutine;
 mod error;
 mod transport;
 mod types;

@@ -6,7 +6,12 @@ pub(crate) mod pattern;
 pub(crate) mod signals;
 
 use std::{
-    sync::mpsc,
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+        mpsc,
+    },
     time::{Duration, Instant},
 };
 
@@ -31,6 +36,52 @@ pub(crate) fn in_time<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'stati
             Ok(()) => unreachable!("the result is sent before the end"),
         },
     }
+}
+
+/// Runs a future on a main loop of its own, in time.
+#[track_caller]
+pub(crate) fn on_loop<T, F>(make: impl FnOnce() -> F + Send + 'static) -> T
+where
+    T: Send + 'static,
+    F: Future<Output = T>,
+{
+    in_loop(|context| context.block_on(async { make().await }))
+}
+
+/// Runs `body` in a thread with a main context of its own, in time.
+#[track_caller]
+pub(crate) fn in_loop<T: Send + 'static>(
+    body: impl FnOnce(&glib::MainContext) -> T + Send + 'static,
+) -> T {
+    in_time(|| {
+        let context = glib::MainContext::new();
+        let result = context.with_thread_default(|| body(&context));
+        result.expect("nobody else has this context")
+    })
+}
+
+/// Dispatches what is to be dispatched, without waiting for more.
+pub(crate) fn settle(context: &glib::MainContext) {
+    while context.iteration(false) {}
+}
+
+/// Counts the ticks of a timer on this thread's main loop, and acts at the third: who waits for
+/// what `act` does, and holds up the loop, waits for ever.
+pub(crate) fn after_ticks(act: impl FnOnce() + Send + 'static) -> Arc<AtomicU32> {
+    let ticks = Arc::new(AtomicU32::new(0));
+    let (counted, mut act) = (ticks.clone(), Some(act));
+    let tick = move || {
+        if counted.fetch_add(1, Ordering::Relaxed) == 2
+            && let Some(act) = act.take()
+        {
+            act();
+        }
+        glib::ControlFlow::Continue
+    };
+    let moment = Duration::from_millis(1);
+    let timer = glib::timeout_source_new(moment, None, glib::Priority::DEFAULT, tick);
+    timer.attach(Some(&glib::MainContext::ref_thread_default()));
+    ticks
 }
 
 /// Iterates a context until `done`, or panics if that takes too long.

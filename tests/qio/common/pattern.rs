@@ -5,6 +5,7 @@ use std::{
     thread,
 };
 
+use futures_util::future;
 use qio::{Channel, prelude::*};
 
 const BUFFERS: usize = 250;
@@ -47,9 +48,55 @@ pub(crate) fn transfer(
             .collect();
         to.readv_all(&mut iov).expect("all is read");
     });
-    for (i, (sent, received)) in sent.iter().zip(&received).enumerate() {
+    compare(&sent, &received);
+}
+
+#[track_caller]
+fn compare(sent: &[Vec<u8>], received: &[Vec<u8>]) {
+    for (i, (sent, received)) in sent.iter().zip(received).enumerate() {
         assert!(sent == received, "buffer {i} differs");
     }
+}
+
+/// The pattern by futures on one main loop, in the given mode: whoever blocks there blocks the
+/// other end too, for ever.
+pub(crate) async fn transfer_by_futures(
+    from: &impl IsA<Channel>,
+    to: &impl IsA<Channel>,
+    blocking: bool,
+) {
+    from.set_blocking(blocking).expect("the mode of the writer");
+    to.set_blocking(blocking).expect("the mode of the reader");
+    let (written, received) = future::join(write_pattern(from), read_pattern(to)).await;
+    compare(&written, &received);
+}
+
+/// First all is written, then all is read.
+pub(crate) async fn store_by_futures(
+    from: &impl IsA<Channel>,
+    rewind: impl FnOnce(),
+    to: &impl IsA<Channel>,
+) {
+    let written = write_pattern(from).await;
+    rewind();
+    compare(&written, &read_pattern(to).await);
+}
+
+async fn write_pattern(to: &impl IsA<Channel>) -> Vec<Vec<u8>> {
+    let sent = buffers();
+    let iov: Vec<_> = sent.iter().map(|buf| IoSlice::new(buf)).collect();
+    to.writev_all_future(&iov).await.expect("all is written");
+    sent
+}
+
+async fn read_pattern(from: &impl IsA<Channel>) -> Vec<Vec<u8>> {
+    let mut received = vec![vec![0; SIZE]; BUFFERS];
+    let mut iov: Vec<_> = received
+        .iter_mut()
+        .map(|buf| IoSliceMut::new(buf))
+        .collect();
+    from.readv_all_future(&mut iov).await.expect("all is read");
+    received
 }
 
 /// [`transfer`] in both modes, and nothing to do at the end.

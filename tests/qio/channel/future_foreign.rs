@@ -1,0 +1,118 @@
+//! Futures on classes that this crate knows nothing of: they tell by a watch, or by a descriptor.
+
+use std::sync::atomic::Ordering;
+
+use glib::subclass::prelude::ObjectSubclassIsExt;
+use qio::{Channel, ChannelSocket, prelude::*};
+
+use crate::common::{after_ticks, on_loop, pattern::transfer_by_futures};
+
+mod imp {
+    use std::{
+        io,
+        os::fd::{BorrowedFd, OwnedFd},
+        sync::OnceLock,
+    };
+
+    use glib::{IOCondition, Source};
+    use qio::{ChannelSocket, ReadFlags, Readiness, WriteFlags, prelude::*, subclass::prelude::*};
+
+    /// A class that passes on to a socket, and tells by one slot only how to wait.
+    #[derive(Default)]
+    pub struct Proxy {
+        /// The socket, and whether it is the watch that tells.
+        pub(super) inner: OnceLock<(ChannelSocket, bool)>,
+    }
+
+    #[glib::object_subclass]
+    impl ObjectSubclass for Proxy {
+        const NAME: &'static str = "TestFutureProxy";
+        type Type = super::Proxy;
+        type ParentType = qio::Channel;
+    }
+
+    impl ObjectImpl for Proxy {}
+
+    impl Proxy {
+        fn inner(&self) -> (&ChannelSocket, bool) {
+            let (socket, by_watch) = self.inner.get().expect("set at first");
+            (socket, *by_watch)
+        }
+    }
+
+    impl ChannelImpl for Proxy {
+        fn readv(
+            &self,
+            iov: &mut [io::IoSliceMut<'_>],
+            _fds: Option<&mut Vec<OwnedFd>>,
+            _flags: ReadFlags,
+        ) -> io::Result<usize> {
+            self.inner().0.readv(iov)
+        }
+
+        fn writev(
+            &self,
+            iov: &[io::IoSlice<'_>],
+            _fds: &[BorrowedFd<'_>],
+            _flags: WriteFlags,
+        ) -> io::Result<usize> {
+            self.inner().0.writev(iov)
+        }
+
+        fn set_blocking(&self, enabled: bool) -> io::Result<()> {
+            self.inner().0.set_blocking(enabled)
+        }
+
+        fn create_watch(&self, condition: IOCondition) -> Source {
+            match self.inner() {
+                (socket, true) => self.obj().create_fd_watch(socket.fd(), condition),
+                _ => self.parent_create_watch(condition),
+            }
+        }
+
+        fn wait_fd(&self, condition: IOCondition) -> Readiness {
+            match self.inner() {
+                (socket, false) => Readiness::Fd(socket.fd(), condition),
+                _ => self.parent_wait_fd(condition),
+            }
+        }
+    }
+}
+
+glib::wrapper! {
+    pub struct Proxy(ObjectSubclass<imp::Proxy>) @extends Channel;
+}
+
+impl Proxy {
+    fn new(socket: ChannelSocket, by_watch: bool) -> Self {
+        let this: Self = glib::Object::new();
+        this.imp().inner.set((socket, by_watch)).expect("new");
+        this
+    }
+}
+
+#[test]
+fn the_pattern_goes_through_classes_that_tell_by_one_slot_how_to_wait() {
+    for by_watch in [true, false] {
+        on_loop(move || async move {
+            let (a, b) = ChannelSocket::pair().expect("a socketpair");
+            let (a, b) = (Proxy::new(a, by_watch), Proxy::new(b, by_watch));
+            transfer_by_futures(&a, &b, false).await;
+        });
+    }
+}
+
+#[test]
+fn a_class_in_blocking_mode_that_is_not_ours_is_read_once_it_is_ready() {
+    for by_watch in [true, false] {
+        on_loop(move || async move {
+            let (a, b) = ChannelSocket::pair().expect("a socketpair");
+            let proxy = Proxy::new(a, by_watch);
+            let ticks = after_ticks(move || b.write_all(b"late").expect("there is room"));
+            let mut buf = [0; 8];
+            assert_eq!(proxy.read_future(&mut buf).await.expect("read"), 4);
+            assert_eq!(&buf[..4], b"late");
+            assert!(ticks.load(Ordering::Relaxed) >= 3);
+        });
+    }
+}
