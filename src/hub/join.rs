@@ -6,7 +6,7 @@ use std::{
     future::Future,
     panic,
     pin::Pin,
-    sync::{Mutex, MutexGuard},
+    sync::{Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
 };
 
@@ -58,7 +58,9 @@ impl<T> Future for JoinHandle<T> {
             None => Poll::Ready(cancelled),
             Some(task) => Pin::new(task).poll(cx).map(|outcome| match outcome {
                 None => cancelled,
-                Some(outcome) => outcome.map_err(|panic| JoinError { panic: Some(panic) }),
+                Some(outcome) => outcome.map_err(|panic| JoinError {
+                    panic: Some(Mutex::new(panic)),
+                }),
             }),
         }
     }
@@ -82,8 +84,11 @@ impl<T> fmt::Debug for JoinHandle<T> {
 
 /// Why there is no result of a task: it was aborted, or its context has gone, or it panicked.
 pub struct JoinError {
-    panic: Option<Box<dyn Any + Send>>,
+    /// Locked only to be `Sync`.
+    panic: Option<Mutex<Box<dyn Any + Send>>>,
 }
+
+static_assertions::assert_impl_all!(JoinError: Send, Sync);
 
 impl JoinError {
     /// Whether the task was aborted, or has gone with its context.
@@ -105,20 +110,21 @@ impl JoinError {
     /// With that panic, or with a message that the task was cancelled.
     pub fn resume_panic(self) -> ! {
         match self.panic {
-            Some(panic) => panic::resume_unwind(panic),
+            Some(panic) => {
+                panic::resume_unwind(panic.into_inner().unwrap_or_else(PoisonError::into_inner))
+            }
             None => panic!("the task was cancelled"),
         }
     }
 
-    fn message(&self) -> &str {
+    fn message(&self) -> String {
         let Some(panic) = &self.panic else {
-            return "the task was cancelled";
+            return "the task was cancelled".to_owned();
         };
-        panic
-            .downcast_ref::<&str>()
-            .copied()
-            .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-            .unwrap_or("the task panicked")
+        let panic = lock(panic);
+        let text = panic.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        format!("the task panicked: {}", text.unwrap_or("no message"))
     }
 }
 
@@ -130,10 +136,7 @@ impl fmt::Debug for JoinError {
 
 impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.is_panic() {
-            true => write!(f, "the task panicked: {}", self.message()),
-            false => f.write_str(self.message()),
-        }
+        f.write_str(&self.message())
     }
 }
 
