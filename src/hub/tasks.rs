@@ -73,15 +73,23 @@ pub(crate) fn poll_budget(context: &Context<'_>) -> Poll<()> {
 
 impl Tasks {
     pub(super) fn has_work(&self) -> bool {
-        !lock(&self.queue).is_empty()
+        !lock(&self.queue).is_empty() || self.some_can_go_on()
+    }
+
+    /// Whether this is the thread of tasks that were left to it by another one.
+    fn some_can_go_on(&self) -> bool {
+        self.some_are_stranded.load(Ordering::Relaxed) && lock(&self.stranded).iter().any(is_home)
     }
 
     /// Runs what is in the queue now, and of what comes meanwhile no more than a batch.
     pub(super) fn run(&self) {
         if self.some_are_stranded.load(Ordering::Relaxed) {
-            self.some_are_stranded.store(false, Ordering::Relaxed);
             let stranded = mem::take(&mut *lock(&self.stranded));
-            lock(&self.queue).extend(stranded);
+            let (home, away): (Vec<_>, Vec<_>) = stranded.into_iter().partition(is_home);
+            self.some_are_stranded
+                .store(!away.is_empty(), Ordering::Relaxed);
+            *lock(&self.stranded) = away;
+            lock(&self.queue).extend(home);
         }
         for _ in 0..BATCH {
             let Some(runnable) = lock(&self.queue).pop_front() else {
@@ -103,6 +111,7 @@ impl Tasks {
             "A task that must stay in its thread waits until that thread runs the context again"
         );
         lock(&self.stranded).push(runnable);
+        self.some_are_stranded.store(true, Ordering::Relaxed);
     }
 
     /// Drops all tasks, but for those that only another thread may drop.
