@@ -44,6 +44,8 @@ pub(super) struct Tasks {
 thread_local! {
     /// Operations left to the task that runs. Whatever runs elsewhere has no limit.
     static LEFT: Cell<Option<u32>> = const { Cell::new(None) };
+    /// At what depth of main loops that task runs: what a loop inside it runs is elsewhere.
+    static DEPTH: Cell<i32> = const { Cell::new(0) };
 }
 
 thread_local! {
@@ -60,12 +62,12 @@ fn this_thread() -> ThreadId {
 /// woken again, after the others.
 pub(crate) fn poll_budget(context: &Context<'_>) -> Poll<()> {
     match LEFT.get() {
-        Some(0) => {
+        Some(0) if DEPTH.get() == glib::main_depth() => {
             context.waker().wake_by_ref();
             Poll::Pending
         }
         left => {
-            LEFT.set(left.map(|left| left - 1));
+            LEFT.set(left.map(|left| left.saturating_sub(1)));
             Poll::Ready(())
         }
     }
@@ -100,7 +102,9 @@ impl Tasks {
                 continue;
             }
             let outer = LEFT.replace(Some(OPERATIONS));
+            let outer_depth = DEPTH.replace(glib::main_depth());
             runnable.run();
+            DEPTH.set(outer_depth);
             LEFT.set(outer);
         }
     }
