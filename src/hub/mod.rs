@@ -21,7 +21,7 @@ pub use tasks::{
     spawn, spawn_in, spawn_local, spawn_local_in, spawn_local_with_priority, spawn_with_priority,
 };
 
-pub(crate) use interest::{Interest, Registration, Serves, ShortRead, Side, Ticket};
+pub(crate) use interest::{Interest, Registration, Retired, Serves, ShortRead, Side, Ticket};
 pub(crate) use tasks::{poll_budget, running_context};
 pub(crate) use timer::Sleep;
 
