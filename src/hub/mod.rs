@@ -215,7 +215,10 @@ impl Hub {
         // Outside of all locks: tasks and wakers may do anything when they are dropped.
         let interests = self.registry().take_all();
         interests.iter().for_each(|interest| interest.end());
+        lock(&self.doubted).clear();
         self.tasks.cancel_all();
+        // Channels and handles may hold the hub for longer.
+        self.registry().close();
     }
 
     fn registry(&self) -> MutexGuard<'_, Registry> {
