@@ -265,21 +265,12 @@ impl Attempt {
 
     /// The interest of this context's hub, from now on. `None` for what a hub cannot watch.
     fn interest(&self, channel: &Channel, lent: &Pollable) -> io::Result<Option<Arc<Interest>>> {
-        let hub = hub_of(channel)?;
         let waiters = &channel.imp().waiters;
-        if let Some(interest) = waiters.interest(&hub, self.side) {
-            return Ok(Some(interest));
-        }
-        match hub.register(&lent.fd, self.side, lent.serves) {
-            Ok(None) => Ok(None),
-            Ok(Some(registration)) => {
-                let interest = registration.interest().clone();
-                waiters.keep(registration, self.side);
-                Ok(Some(interest))
-            }
+        let register = |hub: &Arc<Hub>| hub.register(&lent.fd, self.side, lent.serves);
+        match waiters.interest_here(self.side, register) {
             // Always ready, says the system.
             Err(e) if e.raw_os_error() == Some(libc::EPERM) => Ok(None),
-            Err(e) => Err(e),
+            result => result,
         }
     }
 
@@ -334,14 +325,6 @@ fn level(fd: &crate::sys::FdGuard<'_>, condition: IOCondition) -> io::Result<IOC
     use std::os::fd::{AsFd, AsRawFd};
     let events = poll_now(fd.as_fd().as_raw_fd(), condition.bits() as i16)?;
     Ok(IOCondition::from_bits_truncate(events as u32))
-}
-
-/// The hub of the context that the channel is attached to, or of what is running.
-fn hub_of(channel: &Channel) -> io::Result<Arc<Hub>> {
-    match channel.imp().waiters.context() {
-        Some(context) => Hub::current_in(&context),
-        None => Hub::current(),
-    }
 }
 
 /// A wait by the channel's own watch.

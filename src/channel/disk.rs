@@ -15,7 +15,7 @@ use glib::subclass::prelude::*;
 use super::{Channel, class::Slots, ffi::Lent};
 use crate::{
     error::{closed, io_error},
-    hub::Side,
+    hub::{self, Side},
     sys::{SharedFd, file as sys_file, vectored},
 };
 
@@ -122,12 +122,28 @@ fn seek(file: &Arc<SharedFd>, to: SeekFrom) -> io::Result<u64> {
     vectored::seek(file.get().ok_or_else(closed)?.as_fd(), to)
 }
 
+/// Calls something that takes its time in GIO's thread pool. The result comes by the context that
+/// runs here, whether or not that is the thread's default one: no other one has to run.
+pub(super) fn blocking<T: Send + 'static>(
+    call: impl FnOnce() -> T + Send + 'static,
+) -> gio::JoinHandle<T> {
+    let mut call = Some(call);
+    let mut start = || call.take().map(gio::spawn_blocking);
+    let started = hub::running_context().with_thread_default(&mut start);
+    match started {
+        Ok(job) => job,
+        // Another thread's; nothing is better than the usual one.
+        Err(_) => start(),
+    }
+    .expect("started once")
+}
+
 async fn pool<T: Send + 'static>(
     file: &Arc<SharedFd>,
     call: impl FnOnce(std::os::fd::BorrowedFd<'_>) -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
     let lease = file.lease().ok_or_else(closed)?;
-    let job = gio::spawn_blocking(move || call(lease.as_fd()));
+    let job = blocking(move || call(lease.as_fd()));
     job.await.unwrap_or_else(|_| {
         Err(io_error(
             gio::IOErrorEnum::Failed,

@@ -264,7 +264,7 @@ pub trait ChannelFutureExt: IsA<Channel> {
                 return channel.close();
             }
             let channel = channel.clone();
-            gio::spawn_blocking(move || channel.close())
+            disk::blocking(move || channel.close())
                 .await
                 .unwrap_or_else(|_| Err(io_error(gio::IOErrorEnum::Failed, "Closing panicked")))
         }

@@ -322,13 +322,21 @@ impl Interest {
         }
     }
 
-    /// Gives the descriptor back and wakes all who wait: they look for another interest.
-    pub(crate) fn end(&self) {
+    /// Watches no more, so that another interest can take its place at once. Those who wait are
+    /// woken by [`end`](Self::end), which is to follow. Returns the descriptor, if it had not
+    /// been given back yet.
+    fn retire(&self) -> Option<FdLease> {
         self.ended.store(true, Ordering::Release);
         let fd = self.fd().take();
         if let Some(fd) = &fd {
             self.hub.forget(self.key, fd.as_fd());
         }
+        fd
+    }
+
+    /// Gives the descriptor back and wakes all who wait: they look for another interest.
+    pub(crate) fn end(&self) {
+        let fd = self.retire();
         let mut woken = Vec::new();
         for state in &self.sides {
             lock(&state.waiting).drain(&mut woken);
@@ -369,6 +377,22 @@ impl Registration {
     pub(crate) fn interest(&self) -> &Arc<Interest> {
         &self.0
     }
+
+    /// Watches no more. Dropping the registration, outside of locks, wakes those who wait.
+    pub(crate) fn retire(self) -> Retired {
+        let fd = self.0.retire();
+        Retired {
+            _registration: self,
+            _fd: fd,
+        }
+    }
+}
+
+/// A registration that has ended, but for waking those who wait.
+#[derive(Debug)]
+pub(crate) struct Retired {
+    _registration: Registration,
+    _fd: Option<FdLease>,
 }
 
 impl Drop for Registration {

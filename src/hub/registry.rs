@@ -12,12 +12,13 @@ use glib::IOCondition;
 use slab::Slab;
 
 use super::{Hub, Interest, lock, source};
-use crate::sys::epoll::Epoll;
+use crate::{error::closed, sys::epoll::Epoll};
 
 /// The descriptors of a hub.
 #[derive(Debug)]
 pub(super) struct Registry {
-    epoll: Epoll,
+    /// Empty once the context has gone.
+    epoll: Option<Epoll>,
     interests: Slab<Arc<Interest>>,
     /// Tells interests apart that had the same place one after the other.
     generation: u32,
@@ -34,7 +35,7 @@ pub(super) struct Woken {
 impl Registry {
     pub(super) fn new() -> io::Result<Self> {
         Ok(Self {
-            epoll: Epoll::new()?,
+            epoll: Some(Epoll::new()?),
             interests: Slab::new(),
             generation: 0,
             wakers: Vec::new(),
@@ -53,11 +54,18 @@ impl Registry {
         let place = place(key);
         match self.interests.get(place) {
             Some(interest) if interest.key == key => {
-                self.epoll.remove(fd);
+                if let Some(epoll) = &self.epoll {
+                    epoll.remove(fd);
+                }
                 Some(self.interests.remove(place))
             }
             _ => None,
         }
+    }
+
+    /// Closes the epoll instance, whoever still holds the hub.
+    pub(super) fn close(&mut self) {
+        self.epoll = None;
     }
 
     pub(super) fn take_all(&mut self) -> Vec<Arc<Interest>> {
@@ -68,14 +76,16 @@ impl Registry {
     }
 
     pub(super) fn watch(&mut self, interest: &Interest, condition: IOCondition) -> io::Result<()> {
+        self.renew_after_fork()?;
+        let epoll = self.epoll.as_ref().ok_or_else(closed)?;
         let watched = IOCondition::from_bits_retain(interest.watched.load(Ordering::Relaxed));
         let wanted = watched | condition;
         let mut result = Ok(());
         // What has ended meanwhile is told so by its waiters.
         interest.with_fd(|fd| {
             result = match watched.is_empty() {
-                true => self.epoll.add(fd.as_fd(), wanted, interest.key),
-                false => self.epoll.modify(fd.as_fd(), wanted, interest.key),
+                true => epoll.add(fd.as_fd(), wanted, interest.key),
+                false => epoll.modify(fd.as_fd(), wanted, interest.key),
             };
         });
         if result.is_ok() {
@@ -85,12 +95,17 @@ impl Registry {
     }
 
     pub(super) fn turn(&mut self) -> Woken {
+        // What the parent's instance has to tell is for the parent.
+        let renewed = self.renew_after_fork().is_ok();
         let mut wakers = std::mem::take(&mut self.wakers);
         let interests = &self.interests;
-        let events = self.epoll.take(|key, edges| {
-            if let Some(interest) = interests.get(place(key)).filter(|it| it.key == key) {
-                interest.edges(edges, &mut wakers);
-            }
+        let epoll = self.epoll.as_ref().filter(|_| renewed);
+        let events = epoll.map_or(0, |epoll| {
+            epoll.take(|key, edges| {
+                if let Some(interest) = interests.get(place(key)).filter(|it| it.key == key) {
+                    interest.edges(edges, &mut wakers);
+                }
+            })
         });
         Woken { events, wakers }
     }
@@ -102,23 +117,27 @@ impl Registry {
     }
 
     pub(super) fn epoll_number(&self) -> RawFd {
-        self.epoll.number()
+        self.epoll.as_ref().map_or(-1, Epoll::number)
     }
 
-    /// In a forked child: an instance of its own in place of the parent's. Returns its number, if
-    /// that was needed.
-    pub(super) fn renew_after_fork(&mut self) -> io::Result<Option<RawFd>> {
-        if !self.epoll.is_inherited() {
-            return Ok(None);
+    /// In a forked child: an instance of its own in place of the parent's, before it is used.
+    pub(super) fn renew_after_fork(&mut self) -> io::Result<()> {
+        if !self.epoll.as_ref().is_some_and(Epoll::is_inherited) {
+            return Ok(());
         }
-        self.epoll = Epoll::new()?;
+        let epoll = Epoll::new()?;
         for (_, interest) in &self.interests {
             let watched = IOCondition::from_bits_retain(interest.watched.load(Ordering::Relaxed));
+            if watched.is_empty() {
+                // It is just being added.
+                continue;
+            }
             interest.with_fd(|fd| {
-                let _ = self.epoll.add(fd.as_fd(), watched, interest.key);
+                let _ = epoll.add(fd.as_fd(), watched, interest.key);
             });
         }
-        Ok(Some(self.epoll.number()))
+        self.epoll = Some(epoll);
+        Ok(())
     }
 }
 

@@ -94,8 +94,13 @@ unsafe extern "C" fn prepare(source: *mut GSource, timeout: *mut i32) -> gboolea
     unsafe {
         *timeout = -1;
         let state = state(source);
-        let renewed = state.hub.registry().renew_after_fork();
-        if let Ok(Some(number)) = renewed {
+        let number = {
+            let mut registry = state.hub.registry();
+            let _ = registry.renew_after_fork();
+            registry.epoll_number()
+        };
+        // Also if it was renewed in the middle of a turn.
+        if number != (*state.poll.get()).fd {
             glib_sys::g_source_remove_poll(source, state.poll.get());
             (*state.poll.get()).fd = number;
             glib_sys::g_source_add_poll(source, state.poll.get());

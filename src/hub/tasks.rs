@@ -44,6 +44,8 @@ pub(super) struct Tasks {
 thread_local! {
     /// Operations left to the task that runs. Whatever runs elsewhere has no limit.
     static LEFT: Cell<Option<u32>> = const { Cell::new(None) };
+    /// At what depth of main loops that task runs: what a loop inside it runs is elsewhere.
+    static DEPTH: Cell<i32> = const { Cell::new(0) };
 }
 
 thread_local! {
@@ -60,12 +62,12 @@ fn this_thread() -> ThreadId {
 /// woken again, after the others.
 pub(crate) fn poll_budget(context: &Context<'_>) -> Poll<()> {
     match LEFT.get() {
-        Some(0) => {
+        Some(0) if DEPTH.get() == glib::main_depth() => {
             context.waker().wake_by_ref();
             Poll::Pending
         }
         left => {
-            LEFT.set(left.map(|left| left - 1));
+            LEFT.set(left.map(|left| left.saturating_sub(1)));
             Poll::Ready(())
         }
     }
@@ -73,15 +75,23 @@ pub(crate) fn poll_budget(context: &Context<'_>) -> Poll<()> {
 
 impl Tasks {
     pub(super) fn has_work(&self) -> bool {
-        !lock(&self.queue).is_empty()
+        !lock(&self.queue).is_empty() || self.some_can_go_on()
+    }
+
+    /// Whether this is the thread of tasks that were left to it by another one.
+    fn some_can_go_on(&self) -> bool {
+        self.some_are_stranded.load(Ordering::Relaxed) && lock(&self.stranded).iter().any(is_home)
     }
 
     /// Runs what is in the queue now, and of what comes meanwhile no more than a batch.
     pub(super) fn run(&self) {
         if self.some_are_stranded.load(Ordering::Relaxed) {
-            self.some_are_stranded.store(false, Ordering::Relaxed);
             let stranded = mem::take(&mut *lock(&self.stranded));
-            lock(&self.queue).extend(stranded);
+            let (home, away): (Vec<_>, Vec<_>) = stranded.into_iter().partition(is_home);
+            self.some_are_stranded
+                .store(!away.is_empty(), Ordering::Relaxed);
+            *lock(&self.stranded) = away;
+            lock(&self.queue).extend(home);
         }
         for _ in 0..BATCH {
             let Some(runnable) = lock(&self.queue).pop_front() else {
@@ -92,7 +102,9 @@ impl Tasks {
                 continue;
             }
             let outer = LEFT.replace(Some(OPERATIONS));
+            let outer_depth = DEPTH.replace(glib::main_depth());
             runnable.run();
+            DEPTH.set(outer_depth);
             LEFT.set(outer);
         }
     }
@@ -103,6 +115,7 @@ impl Tasks {
             "A task that must stay in its thread waits until that thread runs the context again"
         );
         lock(&self.stranded).push(runnable);
+        self.some_are_stranded.store(true, Ordering::Relaxed);
     }
 
     /// Drops all tasks, but for those that only another thread may drop.

@@ -110,16 +110,8 @@ fn interest(
     fd: &FdLease,
     serves: Serves,
 ) -> io::Result<Option<Arc<Interest>>> {
-    let side = serves.side;
-    if let Some(interest) = waiters.interest(hub, side) {
-        return Ok(Some(interest));
-    }
-    let Some(registration) = hub.register(fd.shared(), side, serves)? else {
-        return Ok(None);
-    };
-    let interest = registration.interest().clone();
-    waiters.keep(registration, side);
-    Ok(Some(interest))
+    let register = |hub: &Arc<Hub>| hub.register(fd.shared(), serves.side, serves);
+    waiters.interest_at(hub, serves.side, register)
 }
 
 impl Drop for Cold {

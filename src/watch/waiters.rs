@@ -14,7 +14,7 @@ use glib_sys::GSource;
 
 use super::{ALWAYS, unread::Unread};
 use crate::{
-    hub::{Hub, Interest, Registration, Side},
+    hub::{Hub, Interest, Registration, Retired, Side},
     sys::poll::{Wakeup, poll},
 };
 
@@ -45,6 +45,13 @@ struct Waiting {
 }
 
 impl Waiting {
+    /// Makes room for other registrations. Dropping these wakes the futures: to be done without
+    /// the lock, which they take when they look again.
+    fn retire_all(&mut self) -> Vec<Retired> {
+        let registrations = self.registrations.drain(..);
+        registrations.map(Registration::retire).collect()
+    }
+
     fn interest(&self, hub: *const Hub, side: Side) -> Option<Arc<Interest>> {
         let mut interests = self.registrations.iter().map(Registration::interest);
         interests
@@ -83,16 +90,11 @@ impl Waiters {
         self.closed.store(true, Ordering::Release);
         self.changes.fetch_add(1, Ordering::Release);
         waiting.wake();
-        let registrations = mem::take(&mut waiting.registrations);
+        let registrations = waiting.retire_all();
         drop(waiting);
         // Wakes the futures, without the lock that they take when they look again.
         drop(registrations);
         self.unread.clear();
-    }
-
-    /// The interest of a hub in one direction of the channel.
-    pub(crate) fn interest(&self, hub: &Arc<Hub>, side: Side) -> Option<Arc<Interest>> {
-        self.waiting().interest(Arc::as_ptr(hub), side)
     }
 
     /// Whether a hub may have been asked to watch this direction.
@@ -101,7 +103,7 @@ impl Waiters {
         self.waited_for.load(Ordering::Acquire) & (1 << side as u8) != 0
     }
 
-    /// As [`interest`](Self::interest), unless the channel is attached to a context.
+    /// The interest of a hub in one direction, unless the channel is attached to a context.
     pub(crate) fn interest_unattached(&self, hub: *const Hub, side: Side) -> Option<Arc<Interest>> {
         let waiting = self.waiting();
         match waiting.context {
@@ -110,20 +112,59 @@ impl Waiters {
         }
     }
 
-    /// Keeps a hub watching a descriptor until the channel is closed or goes to another context.
-    /// Gives the registration back if the channel is closed.
-    pub(crate) fn keep(&self, registration: Registration, side: Side) {
-        self.waited_for.fetch_or(1 << side as u8, Ordering::AcqRel);
-        let mut waiting = self.waiting();
-        if !self.is_closed() {
-            waiting
-                .registrations
-                .retain(|registration| !registration.interest().has_ended());
-            waiting.registrations.push(registration);
-            return;
+    /// The interest in one direction, of the hub of the context that the channel is attached to,
+    /// or of what is running: made by `register` if there is none. That hub goes on watching until
+    /// the channel is closed or goes to another context. `None` if the channel is closed.
+    pub(crate) fn interest_here(
+        &self,
+        side: Side,
+        register: impl FnOnce(&Arc<Hub>) -> io::Result<Option<Registration>>,
+    ) -> io::Result<Option<Arc<Interest>>> {
+        // One lock for it all: a hub takes a descriptor once, and the context may change.
+        let waiting = self.waiting();
+        let hub = match &waiting.context {
+            Some(context) => Hub::current_in(context)?,
+            None => Hub::current()?,
+        };
+        self.interest_in(waiting, &hub, side, register)
+    }
+
+    /// As [`interest_here`](Self::interest_here), of a given hub.
+    pub(super) fn interest_at(
+        &self,
+        hub: &Arc<Hub>,
+        side: Side,
+        register: impl FnOnce(&Arc<Hub>) -> io::Result<Option<Registration>>,
+    ) -> io::Result<Option<Arc<Interest>>> {
+        self.interest_in(self.waiting(), hub, side, register)
+    }
+
+    fn interest_in(
+        &self,
+        mut waiting: MutexGuard<'_, Waiting>,
+        hub: &Arc<Hub>,
+        side: Side,
+        register: impl FnOnce(&Arc<Hub>) -> io::Result<Option<Registration>>,
+    ) -> io::Result<Option<Arc<Interest>>> {
+        if let Some(interest) = waiting.interest(Arc::as_ptr(hub), side) {
+            return Ok(Some(interest));
         }
+        if self.is_closed() {
+            return Ok(None);
+        }
+        let Some(registration) = register(hub)? else {
+            return Ok(None);
+        };
+        let interest = registration.interest().clone();
+        self.waited_for.fetch_or(1 << side as u8, Ordering::AcqRel);
+        let before = mem::take(&mut waiting.registrations).into_iter();
+        let (mut alive, ended): (Vec<_>, Vec<_>) =
+            before.partition(|it| !it.interest().has_ended());
+        alive.push(registration);
+        waiting.registrations = alive;
         drop(waiting);
-        drop(registration);
+        drop(ended);
+        Ok(Some(interest))
     }
 
     /// The context that the channel is attached to.
@@ -135,7 +176,7 @@ impl Waiters {
     pub(crate) fn set_context(&self, context: Option<glib::MainContext>) {
         let mut waiting = self.waiting();
         let before = mem::replace(&mut waiting.context, context);
-        let registrations = mem::take(&mut waiting.registrations);
+        let registrations = waiting.retire_all();
         drop(waiting);
         drop((before, registrations));
     }
@@ -145,7 +186,7 @@ impl Waiters {
         let mut waiting = self.waiting();
         self.changes.fetch_add(1, Ordering::Release);
         waiting.wake();
-        let registrations = mem::take(&mut waiting.registrations);
+        let registrations = waiting.retire_all();
         drop(waiting);
         // Futures begin anew.
         drop(registrations);
@@ -209,7 +250,7 @@ impl Waiters {
             .registrations
             .iter()
             .position(|registration| Arc::ptr_eq(registration.interest(), interest));
-        let released = mine.map(|mine| waiting.registrations.swap_remove(mine));
+        let released = mine.map(|mine| waiting.registrations.swap_remove(mine).retire());
         drop(waiting);
         // Whoever came meanwhile is woken, and begins anew.
         drop(released);

@@ -4,6 +4,7 @@ mod channel;
 mod common;
 mod coroutine;
 mod error;
+mod hub;
 mod transport;
 mod types;
 mod watch;

@@ -104,6 +104,8 @@ async fn serve(channel: Channel, condition: IOCondition, call: Call, current: Ar
         }
         call.make();
         if got.contains(IOCondition::NVAL) {
+            // It may be what keeps the channel.
+            drop_closure(&channel, &call, condition);
             return;
         }
     }
@@ -113,7 +115,8 @@ async fn serve(channel: Channel, condition: IOCondition, call: Call, current: Ar
 /// finds nothing.
 static CLOSURES: Mutex<Option<HashMap<usize, Arc<Closures>>>> = Mutex::new(None);
 
-type Closure = Mutex<Box<dyn FnMut() + Send>>;
+/// Empty after its last call.
+type Closure = Mutex<Option<Box<dyn FnMut() + Send>>>;
 
 struct Closures {
     read: Option<Closure>,
@@ -150,8 +153,8 @@ pub(in crate::channel) fn set_closures(
     };
     let key = (read.is_some() || write.is_some()).then(|| {
         let closures = Closures {
-            read: read.map(Mutex::new),
-            write: write.map(Mutex::new),
+            read: read.map(|func| Mutex::new(Some(func))),
+            write: write.map(|func| Mutex::new(Some(func))),
         };
         let key = handlers.opaque.addr();
         unpoisoned(&CLOSURES)
@@ -180,6 +183,28 @@ unsafe extern "C" fn call_write(key: *mut c_void) {
     call_closure(key, |closures| closures.write.as_ref());
 }
 
+/// Drops the closure of one direction, if it is one that was called.
+fn drop_closure(channel: &Channel, call: &Call, condition: IOCondition) {
+    let key = call.opaque.addr();
+    let is_ours = unpoisoned(&channel.imp().fd_closures)
+        .as_ref()
+        .is_some_and(|mine| mine.0 == key);
+    if !is_ours {
+        return;
+    }
+    let closures = unpoisoned(&CLOSURES)
+        .as_ref()
+        .and_then(|closures| closures.get(&key).cloned());
+    let closure = closures.as_ref().and_then(|closures| {
+        let closure = match condition.contains(IOCondition::IN) {
+            true => closures.read.as_ref()?,
+            false => closures.write.as_ref()?,
+        };
+        closure.try_lock().ok()?.take()
+    });
+    drop(closure);
+}
+
 fn call_closure(key: *mut c_void, which: impl Fn(&Closures) -> Option<&Closure>) {
     let closures = unpoisoned(&CLOSURES)
         .as_ref()
@@ -187,8 +212,10 @@ fn call_closure(key: *mut c_void, which: impl Fn(&Closures) -> Option<&Closure>)
     let Some(closures) = closures else { return };
     // Whoever runs it is in a main loop inside it, or in another thread: once at a time.
     let call = which(&closures).and_then(|closure| closure.try_lock().ok());
-    if let Some(mut call) = call {
-        let call = std::panic::AssertUnwindSafe(&mut **call);
+    if let Some(mut call) = call
+        && let Some(call) = call.as_mut()
+    {
+        let call = std::panic::AssertUnwindSafe(call);
         if std::panic::catch_unwind(call).is_err() {
             glib::g_critical!("Qio", "An fd handler panicked");
         }

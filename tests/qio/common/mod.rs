@@ -9,7 +9,7 @@ use std::{
     future::Future,
     sync::{
         Arc,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
         mpsc,
     },
     time::{Duration, Instant},
@@ -101,6 +101,33 @@ pub(crate) fn iterate_until(context: &glib::MainContext, mut done: impl FnMut() 
         context.iteration(true);
     }
     tick.destroy();
+}
+
+/// As often as a context may come round in [`iterations`] if nothing spins: the alarm, and
+/// wake-ups that find nothing.
+pub(crate) const FEW: usize = 5;
+
+/// Iterates a context for 100 ms, and returns how often it came round.
+pub(crate) fn iterations(context: &glib::MainContext) -> usize {
+    let over = Arc::new(AtomicBool::new(false));
+    let ring = over.clone();
+    // Before all others: what spins must not put it off.
+    let alarm = glib::timeout_source_new(
+        Duration::from_millis(100),
+        Some("test alarm"),
+        glib::Priority::HIGH,
+        move || {
+            ring.store(true, Ordering::Relaxed);
+            glib::ControlFlow::Break
+        },
+    );
+    alarm.attach(Some(context));
+    let mut count = 0;
+    while !over.load(Ordering::Relaxed) {
+        context.iteration(true);
+        count += 1;
+    }
+    count
 }
 
 /// A connected pair that does not block.

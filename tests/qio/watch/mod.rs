@@ -7,11 +7,7 @@ use std::{
     cell::{Cell, RefCell},
     os::fd::{AsRawFd, RawFd},
     rc::Rc,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-        mpsc,
-    },
+    sync::{Arc, mpsc},
     thread,
     time::Duration,
 };
@@ -26,40 +22,15 @@ use qio::{
     StderrPolicy, prelude::*,
 };
 
-use crate::common::{PATIENCE, alone::alone, fill, in_time, iterate_until, nonblocking_pair};
+use crate::common::{
+    FEW, PATIENCE, alone::alone, fill, in_time, iterate_until, iterations, nonblocking_pair,
+};
 
 const IN: IOCondition = IOCondition::IN;
 const OUT: IOCondition = IOCondition::OUT;
 const HUP: IOCondition = IOCondition::HUP;
 const ERR: IOCondition = IOCondition::ERR;
 const NVAL: IOCondition = IOCondition::NVAL;
-
-/// As often as a context may come round in [`iterations`] if nothing spins: the alarm, and
-/// wake-ups that find nothing.
-const FEW: usize = 5;
-
-/// Iterates a context for 100 ms, and returns how often it came round.
-fn iterations(context: &MainContext) -> usize {
-    let over = Arc::new(AtomicBool::new(false));
-    let ring = over.clone();
-    // Before all others: what spins must not put it off.
-    let alarm = glib::timeout_source_new(
-        Duration::from_millis(100),
-        Some("test alarm"),
-        Priority::HIGH,
-        move || {
-            ring.store(true, Ordering::Relaxed);
-            Break
-        },
-    );
-    alarm.attach(Some(context));
-    let mut count = 0;
-    while !over.load(Ordering::Relaxed) {
-        context.iteration(true);
-        count += 1;
-    }
-    count
-}
 
 /// A watch that notes what its callback is told.
 struct Watch {

@@ -1,0 +1,108 @@
+//! Processes that fork while tasks wait.
+#![allow(unsafe_code)] // A forked child exits without the rest of this process.
+
+use std::io;
+
+use nix::{
+    sys::wait::{WaitStatus, waitpid},
+    unistd::{ForkResult, fork},
+};
+use qio::prelude::*;
+
+use super::{
+    pitfalls::{pair, reading},
+    *,
+};
+use crate::common::alone::alone;
+
+/// Runs `child` in a forked process, and returns when that has ended well.
+fn in_child(child: impl FnOnce()) {
+    // SAFETY: only this thread is forked; the others of this process hold no lock that the child
+    // takes, and it exits without running anything that is not its own.
+    match unsafe { fork() }.expect("a fork") {
+        ForkResult::Child => {
+            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(child));
+            // SAFETY: ends the process at once.
+            unsafe { libc::_exit(i32::from(result.is_err())) };
+        }
+        ForkResult::Parent { child } => {
+            let status = waitpid(child, None).expect("awaited");
+            assert_eq!(status, WaitStatus::Exited(child, 0));
+        }
+    }
+}
+
+#[test]
+fn a_forked_child_that_lets_go_of_all_leaves_the_waits_of_its_parent_alone() {
+    alone(
+        "hub::fork::a_forked_child_that_lets_go_of_all_leaves_the_waits_of_its_parent_alone",
+        || {
+            let context = MainContext::new();
+            let ((a, b), (c, d)) = (pair(), pair());
+            let tasks = [reading(&context, &a), reading(&context, &c)];
+            let mut mine = Some((a, b.clone(), c.clone(), context.clone()));
+            in_child(|| {
+                c.close().expect("closed");
+                drop(mine.take());
+            });
+            for (peer, task) in [b, d].into_iter().zip(tasks) {
+                peer.write_all(b"x").expect("room");
+                let read = join(&context, task).expect("no panic");
+                assert_eq!(read.expect("read"), b"x");
+            }
+        },
+    );
+}
+
+#[test]
+fn a_forked_child_goes_on_with_its_own_waits() {
+    alone(
+        "hub::fork::a_forked_child_goes_on_with_its_own_waits",
+        || {
+            let context = MainContext::new();
+            let ((a, b), (c, d)) = (pair(), pair());
+            let (mut mine, mut other) = (Some(reading(&context, &a)), Some(reading(&context, &c)));
+            in_child(|| {
+                d.write_all(b"child").expect("room");
+                let read = join(&context, other.take().expect("here")).expect("no panic");
+                assert_eq!(read.expect("read"), b"child");
+            });
+            b.write_all(b"parent").expect("room");
+            let read = join(&context, mine.take().expect("here")).expect("no panic");
+            assert_eq!(read.expect("read"), b"parent");
+        },
+    );
+}
+
+#[test]
+fn a_task_may_fork_and_both_sides_go_on() {
+    alone("hub::fork::a_task_may_fork_and_both_sides_go_on", || {
+        let context = MainContext::new();
+        let ((a, b), (c, d)) = (pair(), pair());
+        let waits = reading(&context, &a);
+        let peer = d.clone();
+        let forks = start(&context, async move {
+            in_child(|| {
+                // In the middle of a turn, and before the loop comes round.
+                let mut buf = [0; 8];
+                let mut read = Box::pin(c.read_future(&mut buf));
+                assert!(read.as_mut().now_or_never().is_none());
+                settle(&MainContext::default());
+                std::mem::forget(read);
+            });
+            // The same channel, which the parent has not waited for yet.
+            let mut buf = [0; 8];
+            let count = c.read_future(&mut buf).await?;
+            io::Result::Ok(count)
+        });
+        settle(&context);
+        assert!(!forks.is_finished(), "nothing has been written");
+        peer.write_all(b"12345").expect("room");
+        assert_eq!(join(&context, forks).expect("no panic").expect("read"), 5);
+        b.write_all(b"x").expect("room");
+        assert_eq!(
+            join(&context, waits).expect("no panic").expect("read"),
+            b"x"
+        );
+    });
+}

@@ -1,0 +1,258 @@
+//! Several waits for one channel, and several channels of one descriptor.
+
+use std::{
+    io::ErrorKind,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use glib::IOCondition;
+use qio::{Channel, ChannelSocket, channel_for_fd, prelude::*};
+
+use super::*;
+use crate::common::{FEW, in_time, iterations};
+
+mod imp {
+    use std::{
+        io::{self, IoSliceMut},
+        os::fd::OwnedFd,
+        sync::OnceLock,
+    };
+
+    use glib::IOCondition;
+    use qio::{ChannelSocket, ReadFlags, Readiness, prelude::*, subclass::prelude::*};
+
+    /// Reads from a socket that belongs to another channel, by its very number.
+    #[derive(Default)]
+    pub struct Guest {
+        pub(super) host: OnceLock<ChannelSocket>,
+    }
+
+    #[glib::object_subclass]
+    impl ObjectSubclass for Guest {
+        const NAME: &'static str = "TestHubGuest";
+        type Type = super::Guest;
+        type ParentType = qio::Channel;
+    }
+
+    impl ObjectImpl for Guest {}
+
+    impl ChannelImpl for Guest {
+        fn readv(
+            &self,
+            iov: &mut [IoSliceMut<'_>],
+            _fds: Option<&mut Vec<OwnedFd>>,
+            _flags: ReadFlags,
+        ) -> io::Result<usize> {
+            self.host.get().expect("set at first").readv(iov)
+        }
+
+        fn close(&self) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn set_blocking(&self, _enabled: bool) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn wait_fd(&self, condition: IOCondition) -> Readiness {
+            Readiness::Fd(self.host.get().expect("set at first").fd(), condition)
+        }
+    }
+}
+
+glib::wrapper! {
+    pub struct Guest(ObjectSubclass<imp::Guest>) @extends Channel;
+}
+
+fn guest(host: &ChannelSocket) -> Channel {
+    use glib::subclass::prelude::ObjectSubclassIsExt;
+    let channel: Guest = glib::Object::new();
+    channel.imp().host.set(host.clone()).expect("new");
+    channel.upcast()
+}
+
+/// A task that reads one byte.
+fn reading(context: &MainContext, channel: &impl IsA<Channel>) -> JoinHandle<std::io::Result<()>> {
+    let channel = channel.as_ref().clone();
+    start(
+        context,
+        async move { channel.read_all_future(&mut [0]).await },
+    )
+}
+
+fn finished<T>(tasks: &[JoinHandle<T>]) -> usize {
+    tasks.iter().filter(|task| task.is_finished()).count()
+}
+
+#[test]
+fn two_channels_of_one_descriptor_wait_side_by_side() {
+    let context = MainContext::new();
+    let (a, b) = ChannelSocket::pair().expect("a socketpair");
+    a.set_blocking(false).expect("non-blocking");
+    let duplicate = a.with_fd(|fd| fd.try_clone_to_owned()).expect("open");
+    let duplicate = channel_for_fd(duplicate.expect("a duplicate")).expect("a socket");
+    for other in [duplicate, guest(&a)] {
+        let tasks = [reading(&context, &a), reading(&context, &other)];
+        settle(&context);
+        assert_eq!(finished(&tasks), 0);
+        b.write_all(b"x").expect("room");
+        iterate_until(&context, || finished(&tasks) == 1);
+        settle(&context);
+        assert_eq!(finished(&tasks), 1, "there was one byte");
+        b.write_all(b"x").expect("room");
+        for task in tasks {
+            join(&context, task).expect("no panic").expect("read");
+        }
+        assert!(iterations(&context) <= FEW);
+    }
+}
+
+#[test]
+fn all_tasks_that_wait_for_one_direction_are_woken() {
+    let context = MainContext::new();
+    let (a, b) = ChannelSocket::pair().expect("a socketpair");
+    let waits: Vec<_> = (0..10)
+        .map(|_| {
+            let channel = a.clone();
+            start(
+                &context,
+                async move { channel.ready(IOCondition::IN).await },
+            )
+        })
+        .collect();
+    let reads: Vec<_> = (0..10).map(|_| reading(&context, &a)).collect();
+    settle(&context);
+    // One that has gone takes nobody's wake along.
+    reads[0].abort();
+    b.write_all(b"x").expect("room");
+    iterate_until(&context, || finished(&reads) == 2);
+    b.write_all(&[0; 20]).expect("room");
+    for task in reads.into_iter().skip(1) {
+        join(&context, task).expect("no panic").expect("read");
+    }
+    for task in waits {
+        let got = join(&context, task).expect("no panic");
+        assert_eq!(got.expect("ready"), IOCondition::IN);
+    }
+}
+
+#[test]
+fn a_channel_is_read_in_one_context_and_written_in_another() {
+    in_time(|| {
+        const SIZE: usize = 1 << 20;
+        let (a, b) = ChannelSocket::pair().expect("a socketpair");
+        let writer = a.clone();
+        let writes = thread::spawn(move || {
+            let data = vec![7; SIZE];
+            MainContext::new().block_on(writer.write_all_future(&data))
+        });
+        let echoes = thread::spawn(move || {
+            let mut buf = vec![0; 5_000];
+            let mut left = SIZE;
+            while left > 0 {
+                let count = b.read(&mut buf).expect("read");
+                b.write_all(&buf[..count]).expect("written");
+                left -= count;
+            }
+        });
+        let mut data = vec![0; SIZE];
+        let context = MainContext::new();
+        context
+            .block_on(a.read_all_future(&mut data))
+            .expect("read");
+        assert!(data.iter().all(|&byte| byte == 7));
+        writes.join().expect("no panic").expect("written");
+        echoes.join().expect("no panic");
+    });
+}
+
+#[test]
+fn two_threads_read_one_channel_in_contexts_of_their_own() {
+    in_time(|| {
+        const BYTES: usize = 20_000;
+        let (a, b) = ChannelSocket::pair().expect("a socketpair");
+        let total = Arc::new(AtomicUsize::new(0));
+        let readers: Vec<_> = (0..2)
+            .map(|_| {
+                let (channel, total) = (a.clone(), total.clone());
+                thread::spawn(move || {
+                    MainContext::new().block_on(async {
+                        let mut buf = [0; 3];
+                        loop {
+                            match channel.read_future(&mut buf).await.expect("read") {
+                                0 => break,
+                                count => total.fetch_add(count, Ordering::Relaxed),
+                            };
+                        }
+                    });
+                })
+            })
+            .collect();
+        for sent in 1..=BYTES {
+            b.write_all(b"x").expect("room");
+            // Now and then both have to wait.
+            while sent % 10 == 0 && total.load(Ordering::Relaxed) < sent {
+                thread::yield_now();
+            }
+        }
+        b.shutdown(qio::Shutdown::Write).expect("shut down");
+        readers
+            .into_iter()
+            .for_each(|thread| thread.join().expect("no panic"));
+        assert_eq!(total.load(Ordering::Relaxed), BYTES);
+    });
+}
+
+#[test]
+fn a_channel_that_a_task_closes_wakes_the_others_with_an_error() {
+    let context = MainContext::new();
+    let (a, _b) = ChannelSocket::pair().expect("a socketpair");
+    let (read, _write) = qio::ChannelFile::pipe().expect("a pipe");
+    let (host, _guest) = ChannelSocket::pair().expect("a socketpair");
+    for channel in [a.upcast::<Channel>(), read.upcast(), guest(&host)] {
+        let waits = [reading(&context, &channel), reading(&context, &channel)];
+        let conditions = channel.clone();
+        let ready = start(
+            &context,
+            async move { conditions.ready(IOCondition::IN).await },
+        );
+        settle(&context);
+        assert_eq!(finished(&waits), 0);
+        run(&context, async move { channel.close() }).expect("closed");
+        for task in waits {
+            let e = join(&context, task).expect("no panic").expect_err("closed");
+            assert_eq!(e.kind(), ErrorKind::NotConnected, "{e}");
+        }
+        let got = join(&context, ready).expect("no panic");
+        assert_eq!(got.expect("conditions"), IOCondition::NVAL);
+    }
+}
+
+#[test]
+fn a_channel_that_another_thread_closes_wakes_a_task_with_an_error() {
+    in_time(|| {
+        for round in 0..500 {
+            let context = MainContext::new();
+            let (a, _b) = ChannelSocket::pair().expect("a socketpair");
+            let waits = reading(&context, &a);
+            if round % 2 == 0 {
+                settle(&context);
+            }
+            let closes = thread::spawn(move || a.close().expect("closed"));
+            // Without anything else to wake the loop.
+            while !waits.is_finished() {
+                context.iteration(true);
+            }
+            let e = join(&context, waits)
+                .expect("no panic")
+                .expect_err("closed");
+            // What is read in that very moment may be the end.
+            let ended = [ErrorKind::NotConnected, ErrorKind::UnexpectedEof].contains(&e.kind());
+            assert!(ended, "{e}");
+            closes.join().expect("no panic");
+        }
+    });
+}
