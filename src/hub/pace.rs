@@ -98,25 +98,32 @@ impl Hub {
     /// nothing left to do, what was guessed is looked at before the thread may sleep.
     pub(super) fn serve(&self, polled: bool) {
         self.pace.again.store(false, Ordering::Relaxed);
+        let begin = Instant::now();
         if polled {
             self.turn();
         }
-        self.tasks.run();
-        if self.drain() == Drained::All {
-            self.resolve_doubts();
+        self.tasks.run(|| begin.elapsed() < BUDGET);
+        match self.drain(begin) {
+            Drained::All => self.resolve_doubts(),
+            // The other sources, once, and back.
+            Drained::Some => self.pace.again.store(true, Ordering::Relaxed),
         }
     }
 
-    fn drain(&self) -> Drained {
+    fn drain(&self, begin: Instant) -> Drained {
         let pace = &self.pace;
+        let has_time = || begin.elapsed() < BUDGET;
         let spin = pace.spin();
         if !self.tasks.has_work() && spin.is_none() && !pace.may_probe() {
             return Drained::All;
         }
-        let begin = Instant::now();
         let mut idle_since = None;
         let mut rounds = 0;
         loop {
+            let look = rounds % ROUNDS_PER_LOOK == 0 || self.tasks.has_work();
+            if look && idle_since.is_none() && !has_time() {
+                return Drained::Some;
+            }
             if self.turn() == 0 && !self.tasks.has_work() {
                 let Some(spin) = spin else {
                     if rounds == 0 {
@@ -135,14 +142,8 @@ impl Hub {
             if idle_since.take().is_some() {
                 pace.misses.store(0, Ordering::Relaxed);
             }
-            self.tasks.run();
+            self.tasks.run(has_time);
             rounds += 1;
-            let look = rounds % ROUNDS_PER_LOOK == 0 || self.tasks.has_work();
-            if look && begin.elapsed() > BUDGET {
-                // The other sources, once, and back.
-                pace.again.store(true, Ordering::Relaxed);
-                return Drained::Some;
-            }
         }
     }
 }

@@ -21,8 +21,8 @@ use slab::Slab;
 
 use super::{Hub, JoinHandle, default_context, join::Outcome, lock};
 
-/// Tasks that run before the hub looks at the time again.
-const BATCH: usize = 64;
+/// Tasks that run before the hub looks at the time again, which is not free.
+const BATCH: usize = 8;
 
 /// Operations that a task may complete without a wait before others have their turn.
 const OPERATIONS: u32 = 128;
@@ -83,8 +83,9 @@ impl Tasks {
         self.some_are_stranded.load(Ordering::Relaxed) && lock(&self.stranded).iter().any(is_home)
     }
 
-    /// Runs what is in the queue now, and of what comes meanwhile no more than a batch.
-    pub(super) fn run(&self) {
+    /// Runs what is in the queue, and what comes meanwhile, for as long as there is time after
+    /// each batch.
+    pub(super) fn run(&self, has_time: impl Fn() -> bool) {
         if self.some_are_stranded.load(Ordering::Relaxed) {
             let stranded = mem::take(&mut *lock(&self.stranded));
             let (home, away): (Vec<_>, Vec<_>) = stranded.into_iter().partition(is_home);
@@ -93,20 +94,26 @@ impl Tasks {
             *lock(&self.stranded) = away;
             lock(&self.queue).extend(home);
         }
-        for _ in 0..BATCH {
-            let Some(runnable) = lock(&self.queue).pop_front() else {
-                return;
-            };
+        let depth = glib::main_depth();
+        let mut ran = 0;
+        while let Some(runnable) = self.next() {
             if !is_home(&runnable) {
                 self.strand(runnable);
                 continue;
             }
-            let outer = LEFT.replace(Some(OPERATIONS));
-            let outer_depth = DEPTH.replace(glib::main_depth());
+            let outer = (LEFT.replace(Some(OPERATIONS)), DEPTH.replace(depth));
             runnable.run();
-            DEPTH.set(outer_depth);
-            LEFT.set(outer);
+            LEFT.set(outer.0);
+            DEPTH.set(outer.1);
+            ran += 1;
+            if ran % BATCH == 0 && !has_time() {
+                return;
+            }
         }
+    }
+
+    fn next(&self) -> Option<Runnable<Home>> {
+        lock(&self.queue).pop_front()
     }
 
     fn strand(&self, runnable: Runnable<Home>) {
