@@ -15,7 +15,7 @@ use glib::{ControlFlow, IOCondition, subclass::prelude::*};
 use super::{Channel, class::Slots, ffi::Lent};
 use crate::{
     error::{closed, not_supported, would_block},
-    hub::{self, Hub, Interest, Serves, Side, Ticket},
+    hub::{self, Hub, Interest, Seen, Serves, Side, Ticket},
     sys::{SharedFd, poll::poll_now},
     types::{ReadFlags, WriteFlags},
     watch,
@@ -115,16 +115,19 @@ impl Attempt {
                 && !seen.is_ready()
                 && !self.has_unread(channel)
             {
-                match self.poll_edge(interest, cx) {
+                match self.poll_edge(interest, cx, None) {
                     Ok(Poll::Ready(())) => continue,
                     Ok(Poll::Pending) => return Poll::Pending,
                     Err(e) => return self.finish(Err(e)),
                 }
             }
+            // What comes from there says nothing of the descriptor.
+            let had_unread = self.has_unread(channel);
             match attempt(Try::new(own, blocking)) {
                 Ok(Tried { result, short }) => {
                     if short
                         && own
+                        && !had_unread
                         && let (Some(interest), Some(seen)) = (&interest, seen)
                     {
                         let running = ptr::eq(Arc::as_ptr(interest.hub()), running);
@@ -177,10 +180,18 @@ impl Attempt {
                 None => continue,
             };
             match now {
-                Ok(now) if now.is_empty() => interest.would_block(self.side, seen),
+                Ok(now) if now.is_empty() => {}
                 now => return self.finish(now),
             }
-            match self.poll_edge(&interest, cx) {
+            // Who only waits for an end has not found out whether there is data.
+            let since = match condition.contains(self.side.condition()) {
+                true => {
+                    interest.would_block(self.side, seen);
+                    None
+                }
+                false => Some(seen),
+            };
+            match self.poll_edge(&interest, cx, since) {
                 Ok(Poll::Ready(())) => {}
                 Ok(Poll::Pending) => return Poll::Pending,
                 Err(e) => return self.finish(Err(e)),
@@ -218,15 +229,16 @@ impl Attempt {
         &mut self,
         interest: &Arc<Interest>,
         cx: &mut Context<'_>,
+        since: Option<Seen>,
     ) -> io::Result<Poll<()>> {
         match &mut self.wait {
             Wait::Edge(mine, ticket) if Arc::ptr_eq(mine, interest) => {
-                interest.poll_edge(self.side, ticket, cx.waker())
+                interest.poll_edge(self.side, ticket, cx.waker(), since)
             }
             _ => {
                 self.leave();
                 let mut ticket = Ticket::default();
-                let poll = interest.poll_edge(self.side, &mut ticket, cx.waker());
+                let poll = interest.poll_edge(self.side, &mut ticket, cx.waker(), since);
                 self.wait = Wait::Edge(interest.clone(), ticket);
                 poll
             }

@@ -307,7 +307,9 @@ async fn read(
         attempt.poll(channel, cx, |how| {
             let slots = Slots::of(channel);
             let result = slots.readv(iov, fds.as_deref_mut(), flags | how.read)?;
-            let short = result > 0 && result < room && fds.is_none();
+            // What was only looked at is still there.
+            let taken = fds.is_none() && !flags.contains(ReadFlags::PEEK);
+            let short = taken && result > 0 && result < room;
             Ok(Tried { result, short })
         })
     })

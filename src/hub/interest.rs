@@ -260,12 +260,14 @@ impl Interest {
         let _ = known.compare_exchange(seen, seen & !bits, Ordering::AcqRel, Ordering::Relaxed);
     }
 
-    /// Waits for an edge: ready if there has been one meanwhile, or if the interest has ended.
+    /// Waits for an edge: ready if there has been one meanwhile (after `since`, for those who wait for
+    /// something else than being able to go on), or if the interest has ended.
     pub(crate) fn poll_edge(
         &self,
         side: Side,
         ticket: &mut Ticket,
         waker: &Waker,
+        since: Option<Seen>,
     ) -> io::Result<Poll<()>> {
         let replaced = {
             let mut waiting = self.waiting(side);
@@ -280,7 +282,12 @@ impl Interest {
         if !watched.contains(side.condition()) {
             self.hub.watch(self, side.condition())?;
         }
-        match self.seen(side).is_ready() {
+        let now = self.seen(side);
+        let news = match since {
+            Some(seen) => now.edges() != seen.edges(),
+            None => now.is_ready(),
+        };
+        match news {
             true => Ok(Poll::Ready(())),
             false => Ok(Poll::Pending),
         }

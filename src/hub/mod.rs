@@ -21,7 +21,7 @@ pub use tasks::{
     spawn, spawn_in, spawn_local, spawn_local_in, spawn_local_with_priority, spawn_with_priority,
 };
 
-pub(crate) use interest::{Interest, Registration, Retired, Serves, ShortRead, Side, Ticket};
+pub(crate) use interest::{Interest, Registration, Retired, Seen, Serves, ShortRead, Side, Ticket};
 pub(crate) use tasks::{poll_budget, running_context};
 pub(crate) use timer::Sleep;
 
@@ -213,12 +213,10 @@ impl Hub {
         lock(&self.context).take();
         registry::remove_hub(self.home, self.priority);
         // Outside of all locks: tasks and wakers may do anything when they are dropped.
-        let interests = self.registry().take_all();
+        let interests = self.registry().close();
         interests.iter().for_each(|interest| interest.end());
         lock(&self.doubted).clear();
         self.tasks.cancel_all();
-        // Channels and handles may hold the hub for longer.
-        self.registry().close();
     }
 
     fn registry(&self) -> MutexGuard<'_, Registry> {

@@ -64,11 +64,10 @@ impl Registry {
     }
 
     /// Closes the epoll instance, whoever still holds the hub.
-    pub(super) fn close(&mut self) {
+    /// Closes the instance, although channels and handles may hold the hub for longer, and returns
+    /// all interests, to be ended. There will be no more.
+    pub(super) fn close(&mut self) -> Vec<Arc<Interest>> {
         self.epoll = None;
-    }
-
-    pub(super) fn take_all(&mut self) -> Vec<Arc<Interest>> {
         self.interests
             .iter()
             .map(|(_, interest)| interest.clone())

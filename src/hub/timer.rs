@@ -12,6 +12,9 @@ use glib::ControlFlow;
 
 use super::{default_context, lock};
 
+/// GLib counts the milliseconds of one alarm in 32 bits.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Ready at a time, not earlier, in whole milliseconds.
 #[derive(Debug)]
 pub(crate) struct Sleep {
@@ -43,8 +46,12 @@ impl Future for Sleep {
             return Poll::Ready(());
         }
         match &self.alarm {
-            Some(alarm) => lock(&alarm.waker).clone_from(cx.waker()),
-            None => self.alarm = Some(Alarm::new(left, cx.waker().clone())),
+            Some(alarm) if !alarm.source.is_destroyed() => {
+                let before = std::mem::replace(&mut *lock(&alarm.waker), cx.waker().clone());
+                // Outside of the lock: it may do anything.
+                drop(before);
+            }
+            _ => self.alarm = Some(Alarm::new(left.min(LONGEST), cx.waker().clone())),
         }
         Poll::Pending
     }

@@ -18,19 +18,20 @@ use super::{checked, retry};
 pub(crate) enum Kind {
     /// A regular file, a directory or a block device: always ready.
     Disk,
-    /// A pipe or FIFO: writing can raise `SIGPIPE`.
+    /// A pipe or FIFO of bytes: reads end only where there is nothing more.
     Pipe,
     /// A socket: writing can raise `SIGPIPE`.
     Socket,
-    /// A terminal, an eventfd and so on.
+    /// A terminal, an eventfd, a pipe of packets and so on.
     Other,
 }
 
 pub(crate) fn kind(fd: BorrowedFd<'_>) -> io::Result<Kind> {
     let mode = nix::sys::stat::fstat(fd)?.st_mode;
+    let packets = status_flags(fd)?.contains(OFlag::O_DIRECT);
     Ok(match SFlag::from_bits_truncate(mode) & SFlag::S_IFMT {
         SFlag::S_IFREG | SFlag::S_IFDIR | SFlag::S_IFBLK => Kind::Disk,
-        SFlag::S_IFIFO => Kind::Pipe,
+        SFlag::S_IFIFO if !packets => Kind::Pipe,
         SFlag::S_IFSOCK => Kind::Socket,
         _ => Kind::Other,
     })

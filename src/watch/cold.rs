@@ -86,11 +86,19 @@ impl Cold {
         if poll_now(fd.number(), conditions.bits() as i16)? != 0 {
             return Ok(Poll::Ready(()));
         }
-        interest.would_block(side, seen);
+        // Who only waits for an end has not found out whether there is data.
+        let since = match conditions.contains(side.condition()) {
+            true => {
+                interest.would_block(side, seen);
+                None
+            }
+            false => Some(seen),
+        };
         let mut ticket = Ticket::default();
-        let poll = interest.poll_edge(side, &mut ticket, waker)?;
+        let poll = interest.poll_edge(side, &mut ticket, waker, since);
+        // It has been entered, whatever came of it.
         self.0.push((interest, side, ticket));
-        Ok(poll)
+        poll
     }
 
     /// Ends the wait, also for the hub if nobody else needs it: it would be told of everything

@@ -98,7 +98,16 @@ pub(super) unsafe extern "C" fn set(
 
 /// Calls a handler until the channel is closed or the handler has been replaced.
 async fn serve(channel: Channel, condition: IOCondition, call: Call, current: Arc<AtomicBool>) {
-    while let Ok(got) = ext_future::ready(&channel, condition).await {
+    loop {
+        let got = match ext_future::ready(&channel, condition).await {
+            Ok(got) => got,
+            Err(e) => {
+                // The last call: reading or writing tells what is wrong.
+                let label = channel.label();
+                glib::g_warning!("Qio", "Unable to wait for {}: {}", label, e);
+                IOCondition::NVAL
+            }
+        };
         if !current.load(Ordering::Acquire) {
             return;
         }
@@ -171,8 +180,31 @@ pub(in crate::channel) fn set_closures(
 
 /// Makes a closure that stays in this thread fit for [`set_closures`].
 pub(in crate::channel) fn local(func: Box<dyn FnMut()>) -> Func {
-    let mut func = ThreadGuard::new(func);
-    Box::new(move || func.get_mut()())
+    let mut func = LocalFunc(Some(ThreadGuard::new(func)));
+    Box::new(move || func.call())
+}
+
+/// Empty only while it is dropped.
+struct LocalFunc(Option<ThreadGuard<Box<dyn FnMut()>>>);
+
+impl LocalFunc {
+    fn call(&mut self) {
+        if let Some(func) = &mut self.0 {
+            func.get_mut()();
+        }
+    }
+}
+
+impl Drop for LocalFunc {
+    fn drop(&mut self) {
+        if let Some(func) = self.0.take().filter(|func| !func.is_owner()) {
+            glib::g_warning!(
+                "Qio",
+                "A handler is leaked: it was taken away in another thread than its own"
+            );
+            std::mem::forget(func);
+        }
+    }
 }
 
 unsafe extern "C" fn call_read(key: *mut c_void) {

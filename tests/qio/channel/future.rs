@@ -316,3 +316,46 @@ fn futures_of_channels_can_be_sent_to_another_thread() {
     check(a.close_future());
     check(a.accept_future());
 }
+
+#[test]
+fn a_peek_of_less_than_there_was_room_for_leaves_the_data_ready() {
+    on_loop(|| async {
+        // A task of the hub, which remembers what was read.
+        qio::spawn_local(peek_and_read()).await.expect("no panic");
+    });
+}
+
+async fn peek_and_read() {
+    let (a, b) = tcp();
+    let peeked = async {
+        let mut buf = [0; 100];
+        let mut iov = [IoSliceMut::new(&mut buf)];
+        let count = b.readv_full_future(&mut iov, None, ReadFlags::PEEK);
+        assert_eq!(count.await.expect("looked at"), 5);
+    };
+    let written = async { a.write_all_future(b"hello").await.expect("room") };
+    join(peeked, written).await;
+    let mut buf = [0; 100];
+    assert_eq!(b.read_future(&mut buf).await.expect("still there"), 5);
+}
+
+#[test]
+fn who_waits_for_a_hang_up_does_not_make_readers_forget_what_is_there() {
+    on_loop(|| async {
+        let (a, b) = tcp();
+        let reading = b.clone();
+        let reader = qio::spawn_local(async move {
+            let mut head = [0; 2];
+            reading.read_all_future(&mut head).await.expect("the head");
+            let hang_up = reading.ready(IOCondition::HUP);
+            let limit = std::time::Duration::from_millis(10);
+            let late = hang_up.or_timeout(limit).await.expect_err("no hang-up");
+            assert_eq!(late.kind(), ErrorKind::TimedOut);
+            let mut body = [0; 3];
+            reading.read_all_future(&mut body).await.expect("the body");
+            (head, body)
+        });
+        a.write_all_future(b"hello").await.expect("room");
+        assert_eq!(reader.await.expect("no panic"), (*b"he", *b"llo"));
+    });
+}
