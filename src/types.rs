@@ -120,13 +120,16 @@ pub(crate) fn total_len<B: Deref<Target = [u8]>>(iov: &[B]) -> usize {
         .fold(0, |sum: usize, buf| sum.saturating_add(buf.len()))
 }
 
-/// Hands data out to buffers, in order. What does not fit is left out.
-pub(crate) fn scatter(mut data: &[u8], iov: &mut [IoSliceMut<'_>]) {
+/// Hands data out to buffers, in order, and returns how much of it. What does not fit is left
+/// out.
+pub(crate) fn scatter(data: &[u8], iov: &mut [IoSliceMut<'_>]) -> usize {
+    let mut rest = data;
     for buf in iov {
-        let (here, rest) = data.split_at(data.len().min(buf.len()));
+        let (here, later) = rest.split_at(rest.len().min(buf.len()));
         buf[..here.len()].copy_from_slice(here);
-        data = rest;
+        rest = later;
     }
+    data.len() - rest.len()
 }
 
 /// Asks a class of this crate not to wait in this call, whatever the mode of the channel is. Set

@@ -28,7 +28,7 @@ use crate::{
     error::{ChannelError, channel_error, closed, would_block},
     hub::Side,
     sys::SharedFd,
-    types::{ReadFlags, WriteFlags, total_len},
+    types::{ReadFlags, WriteFlags},
 };
 
 /// The most buffers of a step that begins in the middle of one.
@@ -105,8 +105,6 @@ pub(super) struct ReadAll<'a, 'b> {
     cursor: Cursor,
     /// Something has been read: the end of the file would come too early.
     started: bool,
-    /// The last step has read less than it had room for.
-    short: bool,
 }
 
 impl<'a, 'b> ReadAll<'a, 'b> {
@@ -117,7 +115,6 @@ impl<'a, 'b> ReadAll<'a, 'b> {
             offset: None,
             cursor: Cursor::default(),
             started: false,
-            short: false,
         };
         this.advance(0);
         this
@@ -139,7 +136,7 @@ impl<'a, 'b> ReadAll<'a, 'b> {
             return coroutine::wait_for(self.run_eof_async(channel))?;
         }
         blocking(channel, IOCondition::IN, || {
-            self.step(channel, Try::plain())
+            Ok(self.step(channel, Try::plain())?.result)
         })
     }
 
@@ -157,14 +154,9 @@ impl<'a, 'b> ReadAll<'a, 'b> {
         }
         let mut attempt = Attempt::new(Side::Read);
         let transfer = &mut undo.transfer;
-        let result = poll_fn(|cx| {
-            poll_steps(channel, &mut attempt, cx, |how| {
-                let result = transfer.step(channel, how)?;
-                let short = transfer.short;
-                Ok(Tried { result, short })
-            })
-        })
-        .await;
+        let result =
+            poll_fn(|cx| poll_steps(channel, &mut attempt, cx, |how| transfer.step(channel, how)))
+                .await;
         undo.disarm();
         result
     }
@@ -185,13 +177,14 @@ impl<'a, 'b> ReadAll<'a, 'b> {
         }
     }
 
-    fn step(&mut self, channel: &Channel, how: Try) -> io::Result<Option<bool>> {
+    fn step(&mut self, channel: &Channel, how: Try) -> io::Result<Tried<Option<bool>>> {
         if self.is_full() {
-            return Ok(Some(self.keep()));
+            return Ok(Tried::whole(Some(self.keep())));
         }
         let fds_before = self.fds.as_ref().map_or(0, Received::count);
-        let count = self.read_some(channel, how.read)?;
-        self.took(count, fds_before)
+        let Tried { result, short } = self.read_some(channel, how.read)?;
+        let result = self.took(result, fds_before)?;
+        Ok(Tried { result, short })
     }
 
     fn is_full(&self) -> bool {
@@ -218,31 +211,23 @@ impl<'a, 'b> ReadAll<'a, 'b> {
         true
     }
 
-    fn read_some(&mut self, channel: &Channel, flags: ReadFlags) -> io::Result<usize> {
+    fn read_some(&mut self, channel: &Channel, flags: ReadFlags) -> io::Result<Tried<usize>> {
         let Cursor {
             buffer,
             offset,
             done,
         } = self.cursor;
-        let with_fds = self.fds.is_some();
         let fds = self.fds.as_mut();
-        let (room, count) = match &mut self.iov[buffer..] {
+        match &mut self.iov[buffer..] {
             [current, rest @ ..] if offset > 0 => {
                 let mut left = iter::once(&mut current[offset..])
                     .chain(rest.iter_mut().map(|buf| &mut buf[..]));
                 let mut window: [_; WINDOW] =
                     array::from_fn(|_| IoSliceMut::new(left.next().unwrap_or_default()));
-                let count = read_step(channel, &mut window, fds, self.offset, done, flags)?;
-                (total_len(&window), count)
+                read_step(channel, &mut window, fds, self.offset, done, flags)
             }
-            left => {
-                let count = read_step(channel, left, fds, self.offset, done, flags)?;
-                (total_len(left), count)
-            }
-        };
-        // A read that takes descriptors along ends where they are.
-        self.short = count > 0 && count < room && !with_fds;
-        Ok(count)
+            left => read_step(channel, left, fds, self.offset, done, flags),
+        }
     }
 
     fn advance(&mut self, count: usize) {
@@ -259,11 +244,14 @@ fn read_step(
     offset: Option<u64>,
     done: u64,
     flags: ReadFlags,
-) -> io::Result<usize> {
+) -> io::Result<Tried<usize>> {
     let slots = Slots::of(channel);
     match offset {
-        Some(offset) => slots.preadv(iov, offset.saturating_add(done)),
-        None => slots.readv(iov, fds.map(|fds| &mut *fds.list), flags),
+        Some(offset) => {
+            let count = slots.preadv(iov, offset.saturating_add(done))?;
+            Ok(Tried::whole(count))
+        }
+        None => slots.try_readv(iov, fds.map(|fds| &mut *fds.list), flags),
     }
 }
 

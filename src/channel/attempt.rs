@@ -5,9 +5,12 @@
 //! waited for by its watch.
 
 use std::{
-    io, ptr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll, Waker, ready},
+    io, mem,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker, ready},
 };
 
 use glib::{ControlFlow, IOCondition, subclass::prelude::*};
@@ -15,10 +18,10 @@ use glib::{ControlFlow, IOCondition, subclass::prelude::*};
 use super::{Channel, class::Slots, ffi::Lent};
 use crate::{
     error::{closed, not_supported, would_block},
-    hub::{self, Hub, Interest, Seen, Serves, Side, Ticket},
-    sys::{SharedFd, poll::poll_now},
+    hub::{self, Hub, Interest, Lines, Seen, Serves, Side, Ticket},
+    sys::{SharedFd, lock, poll::poll_now},
     types::{ReadFlags, WriteFlags},
-    watch,
+    watch::{self, Waiters},
 };
 
 /// One direction of a channel, for one future at a time.
@@ -26,6 +29,8 @@ use crate::{
 pub(crate) struct Attempt {
     side: Side,
     wait: Wait,
+    /// What is known of the direction was a guess in the last place: see [`used`](Self::used).
+    is_guess: bool,
 }
 
 #[derive(Debug)]
@@ -80,6 +85,7 @@ impl Attempt {
         Self {
             side,
             wait: Wait::Not,
+            is_guess: false,
         }
     }
 
@@ -91,60 +97,88 @@ impl Attempt {
         mut attempt: impl FnMut(Try) -> io::Result<Tried<T>>,
     ) -> Poll<io::Result<T>> {
         ready!(hub::poll_budget(cx));
-        let class = Slots::of(channel);
-        let own = class.obey_no_wait();
+        let own = Slots::of(channel).obey_no_wait();
         let blocking = channel.imp().is_blocking();
-        let mut asked = false;
+        // Outside of a hub what is known may be old, and nobody else would look.
+        let mut worth_it = matches!(self.wait, Wait::Not) && Hub::served_here().is_null();
         loop {
-            if blocking && !own && !asked {
+            if blocking && !own {
                 // The slot would block.
                 let condition = self.side.condition();
                 if let Err(e) = ready!(self.poll_level(channel, condition, cx)) {
                     return Poll::Ready(Err(e));
                 }
-                asked = true;
             }
-            let waits = matches!(&self.wait, Wait::Edge(..));
-            let running = match waits || channel.imp().waiters.has_interest(self.side) {
-                true => Hub::running(),
-                false => ptr::null(),
+            let seen = channel.imp().waiters.line(self.side).seen();
+            worth_it = worth_it || seen.is_ready() || self.has_unread(channel);
+            let result = match worth_it {
+                true => attempt(Try::new(own, blocking)),
+                false => Err(io::ErrorKind::WouldBlock.into()),
             };
-            let interest = self.known_interest(channel, running);
-            let seen = interest.as_ref().map(|interest| interest.seen(self.side));
-            if let (Some(interest), Some(seen)) = (&interest, seen)
-                && !seen.is_ready()
-                && !self.has_unread(channel)
-            {
-                match self.poll_edge(interest, cx, None) {
-                    Ok(Poll::Ready(())) => continue,
-                    Ok(Poll::Pending) => return Poll::Pending,
-                    Err(e) => return self.finish(Err(e)),
-                }
-            }
-            // What comes from there says nothing of the descriptor.
-            let had_unread = self.has_unread(channel);
-            match attempt(Try::new(own, blocking)) {
+            match result {
                 Ok(Tried { result, short }) => {
-                    if short
-                        && own
-                        && !had_unread
-                        && let (Some(interest), Some(seen)) = (&interest, seen)
-                    {
-                        let running = ptr::eq(Arc::as_ptr(interest.hub()), running);
-                        interest.read_short(seen, running);
+                    if short && own {
+                        self.read_short(channel, seen);
                     }
                     return self.finish(Ok(result));
                 }
                 Err(e) if would_block(&e) => {
-                    asked = false;
-                    if let (Some(interest), Some(seen)) = (&interest, seen) {
-                        interest.would_block(self.side, seen);
-                    } else if let Err(e) = ready!(self.poll_first(channel, cx)) {
+                    if let Err(e) = ready!(self.poll_wait(channel, seen, cx)) {
                         return self.finish(Err(e));
                     }
+                    worth_it = true;
                 }
                 Err(e) => return self.finish(Err(e)),
             }
+        }
+    }
+
+    /// A read has taken less than it had room for.
+    #[inline]
+    fn read_short(&self, channel: &Channel, seen: Seen) {
+        match &self.wait {
+            Wait::Edge(interest, _) => interest.read_short(seen),
+            // Nobody watches.
+            _ if seen.is_news() => {}
+            _ => {
+                if let Some(interest) = channel.imp().waiters.interest_served_here(self.side) {
+                    interest.read_short(seen);
+                }
+            }
+        }
+    }
+
+    /// As [`poll_level`](Self::poll_level), for somebody who does no harm if there is nothing,
+    /// and after whom there may be nothing left: see [`used`](Self::used).
+    pub(crate) fn poll_likely(
+        &mut self,
+        channel: &Channel,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<IOCondition>> {
+        let imp = channel.imp();
+        if self.is_guess && !imp.is_closed() && !imp.is_blocking() && !self.has_unread(channel) {
+            let seen = self.seen(channel);
+            if seen.is_ready() {
+                return self.finish(Ok(self.side.condition()));
+            }
+            if let Err(e) = ready!(self.poll_wait(channel, seen, cx)) {
+                return self.finish(Err(e));
+            }
+        }
+        self.poll_level(channel, self.side.condition(), cx)
+    }
+
+    /// To be taken before somebody uses the channel.
+    pub(crate) fn seen(&self, channel: &Channel) -> Seen {
+        channel.imp().waiters.line(self.side).seen()
+    }
+
+    /// Somebody has used the channel, in whatever way.
+    pub(crate) fn used(&mut self, channel: &Channel, seen: Seen) {
+        let interest = channel.imp().waiters.interest_served_here(self.side);
+        self.is_guess = interest.is_some();
+        if let Some(interest) = interest {
+            interest.guess_drained(self.side, seen);
         }
     }
 
@@ -162,19 +196,16 @@ impl Attempt {
             if self.has_unread(channel) {
                 return self.finish(Ok(condition & IOCondition::IN));
             }
-            let Some(fd) = pollable(channel, self.side) else {
+            let lent = pollable(channel, self.side);
+            let interest = match self.interest(channel) {
+                Ok(interest) => interest,
+                Err(e) => return self.finish(Err(e)),
+            };
+            let (Some(fd), Some(interest)) = (lent, interest) else {
                 let got = ready!(self.poll_watch(channel, condition, cx));
                 return self.finish(Ok(got));
             };
-            let interest = match self.interest(channel, &fd) {
-                Ok(Some(interest)) => interest,
-                Ok(None) => {
-                    let got = ready!(self.poll_watch(channel, condition, cx));
-                    return self.finish(Ok(got));
-                }
-                Err(e) => return self.finish(Err(e)),
-            };
-            let seen = interest.seen(self.side);
+            let seen = self.seen(channel);
             let now = match fd.fd.get() {
                 Some(guard) => level(&guard, condition),
                 None => continue,
@@ -199,20 +230,39 @@ impl Attempt {
         }
     }
 
-    /// The first try has failed: makes somebody watch. Ready where another try is worth it.
-    fn poll_first(&mut self, channel: &Channel, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if let Some(fd) = pollable(channel, self.side) {
-            match self.interest(channel, &fd) {
-                // It counts as ready: the next try finds out, and knows since when.
+    /// Not ready as of `seen`: waits. Ready where another try is worth it.
+    fn poll_wait(
+        &mut self,
+        channel: &Channel,
+        seen: Seen,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        let waits = matches!(&self.wait, Wait::Edge(interest, _) if !interest.has_ended());
+        if !waits {
+            match self.interest(channel) {
                 Ok(Some(interest)) => {
                     self.leave();
                     self.wait = Wait::Edge(interest, Ticket::default());
-                    return Poll::Ready(Ok(()));
                 }
-                Ok(None) => {}
+                Ok(None) => return self.poll_unlent(channel, cx),
                 Err(e) => return Poll::Ready(Err(e)),
             }
         }
+        match &mut self.wait {
+            Wait::Edge(interest, ticket) => {
+                interest.would_block(self.side, seen);
+                match interest.poll_edge(self.side, ticket, cx.waker(), None) {
+                    Ok(poll) => poll.map(Ok),
+                    Err(e) => Poll::Ready(Err(e)),
+                }
+            }
+            _ => Poll::Ready(Ok(())),
+        }
+    }
+
+    /// As [`poll_wait`](Self::poll_wait), where no hub can watch.
+    #[cold]
+    fn poll_unlent(&mut self, channel: &Channel, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if channel.imp().is_closed() {
             return Poll::Ready(Err(closed()));
         }
@@ -251,35 +301,31 @@ impl Attempt {
         condition: IOCondition,
         cx: &mut Context<'_>,
     ) -> Poll<IOCondition> {
-        match &self.wait {
-            Wait::Watch(watch) => watch.poll(cx),
-            _ => {
-                self.leave();
-                let watch = WatchWait::new(channel, condition, cx.waker());
-                self.wait = Wait::Watch(watch);
-                Poll::Pending
+        loop {
+            match &self.wait {
+                Wait::Watch(watch) => match watch.poll(cx) {
+                    Poll::Ready(Watched::Fired(got)) => return Poll::Ready(got),
+                    Poll::Ready(Watched::Moved) => self.leave(),
+                    Poll::Pending => return Poll::Pending,
+                },
+                _ => {
+                    self.leave();
+                    self.wait = Wait::Watch(WatchWait::new(channel, condition, cx.waker()));
+                }
             }
         }
     }
 
-    /// The interest that this future waits for, or that of this context's hub, if there is one.
-    #[inline]
-    fn known_interest(&self, channel: &Channel, running: *const Hub) -> Option<Arc<Interest>> {
-        match &self.wait {
-            Wait::Edge(interest, _) if !interest.has_ended() => Some(interest.clone()),
-            _ if running.is_null() => None,
-            _ => channel
-                .imp()
-                .waiters
-                .interest_unattached(running, self.side),
-        }
-    }
-
     /// The interest of this context's hub, from now on. `None` for what a hub cannot watch.
-    fn interest(&self, channel: &Channel, lent: &Pollable) -> io::Result<Option<Arc<Interest>>> {
-        let waiters = &channel.imp().waiters;
-        let register = |hub: &Arc<Hub>| hub.register(&lent.fd, self.side, lent.serves);
-        match waiters.interest_here(self.side, register) {
+    fn interest(&self, channel: &Channel) -> io::Result<Option<Arc<Interest>>> {
+        if !Slots::of(channel).lends() {
+            return Ok(None);
+        }
+        let register = |hub: &Arc<Hub>, lines: &Arc<Lines>| match pollable(channel, self.side) {
+            Some(lent) => hub.register(&lent.fd, lines, self.side, lent.serves),
+            None => Ok(None),
+        };
+        match channel.imp().waiters.interest_here(self.side, register) {
             // Always ready, says the system.
             Err(e) if e.raw_os_error() == Some(libc::EPERM) => Ok(None),
             result => result,
@@ -287,7 +333,7 @@ impl Attempt {
     }
 
     fn has_unread(&self, channel: &Channel) -> bool {
-        self.side == Side::Read && channel.imp().waiters.unread.is_some()
+        self.side == Side::Read && channel.imp().waiters.unread.is_readable()
     }
 
     fn finish<T>(&mut self, result: io::Result<T>) -> Poll<io::Result<T>> {
@@ -300,8 +346,8 @@ impl Attempt {
         if matches!(self.wait, Wait::Not) {
             return;
         }
-        if let Wait::Edge(interest, ticket) = std::mem::replace(&mut self.wait, Wait::Not) {
-            interest.leave(self.side, ticket);
+        if let Wait::Edge(interest, ticket) = mem::replace(&mut self.wait, Wait::Not) {
+            interest.leave(self.side, &ticket);
         }
     }
 }
@@ -339,58 +385,88 @@ fn level(fd: &crate::sys::FdGuard<'_>, condition: IOCondition) -> io::Result<IOC
     Ok(IOCondition::from_bits_truncate(events as u32))
 }
 
-/// A wait by the channel's own watch.
+/// A wait by the channel's own watch, in the context that the channel is attached to.
 #[derive(Debug)]
 struct WatchWait {
     source: glib::Source,
-    shared: Arc<Mutex<Fired>>,
+    news: Arc<News>,
+    /// Wakes `news` when the channel goes to another context.
+    settler: Waker,
+    waiters: Arc<Waiters>,
+}
+
+/// What has come of a wait by a watch.
+enum Watched {
+    Fired(IOCondition),
+    /// The channel has gone to another context: to be begun anew.
+    Moved,
 }
 
 #[derive(Debug)]
-struct Fired {
-    got: IOCondition,
-    waker: Waker,
+struct News {
+    got: Mutex<IOCondition>,
+    moved: AtomicBool,
+    waker: Mutex<Waker>,
+}
+
+impl News {
+    fn tell(&self) {
+        let waker = lock(&self.waker).clone();
+        waker.wake();
+    }
+}
+
+impl Wake for News {
+    fn wake(self: Arc<Self>) {
+        self.moved.store(true, Ordering::Release);
+        self.tell();
+    }
 }
 
 impl WatchWait {
     fn new(channel: &Channel, condition: IOCondition, waker: &Waker) -> Self {
-        let shared = Arc::new(Mutex::new(Fired {
-            got: IOCondition::empty(),
-            waker: waker.clone(),
-        }));
+        let news = Arc::new(News {
+            got: Mutex::new(IOCondition::empty()),
+            moved: AtomicBool::new(false),
+            waker: Mutex::new(waker.clone()),
+        });
         let source = Slots::of(channel).create_watch(condition);
-        let fired = shared.clone();
+        let fired = news.clone();
         watch::set_callback(&source, move |_: &Channel, condition| {
-            let mut fired = lock(&fired);
-            fired.got = condition;
-            let waker = fired.waker.clone();
-            drop(fired);
-            waker.wake();
+            *lock(&fired.got) = condition;
+            fired.tell();
             ControlFlow::Break
         });
-        let context = channel.imp().waiters.context();
+        let settler = Waker::from(news.clone());
+        let waiters = channel.imp().waiters.clone();
+        let context = waiters.context_for(settler.clone());
         source.attach(Some(&context.unwrap_or_else(hub::running_context)));
-        Self { source, shared }
+        Self {
+            source,
+            news,
+            settler,
+            waiters,
+        }
     }
 
-    fn poll(&self, cx: &Context<'_>) -> Poll<IOCondition> {
-        let mut fired = lock(&self.shared);
-        if !fired.got.is_empty() {
-            return Poll::Ready(fired.got);
-        }
-        let before = std::mem::replace(&mut fired.waker, cx.waker().clone());
-        drop(fired);
+    fn poll(&self, cx: &Context<'_>) -> Poll<Watched> {
+        let before = mem::replace(&mut *lock(&self.news.waker), cx.waker().clone());
         drop(before);
-        Poll::Pending
+        // After that: whoever changes it wakes the waker.
+        let got = *lock(&self.news.got);
+        if !got.is_empty() {
+            Poll::Ready(Watched::Fired(got))
+        } else if self.news.moved.load(Ordering::Acquire) {
+            Poll::Ready(Watched::Moved)
+        } else {
+            Poll::Pending
+        }
     }
 }
 
 impl Drop for WatchWait {
     fn drop(&mut self) {
+        self.waiters.forget_settler(&self.settler);
         self.source.destroy();
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     error::{invalid, io_error},
     hub::{self, Side},
-    types::{ReadFlags, Shutdown, WriteFlags, total_len},
+    types::{ReadFlags, Shutdown, WriteFlags},
     watch,
 };
 
@@ -78,7 +78,8 @@ pub trait ChannelFutureExt: IsA<Channel> {
         &'a self,
         buf: &'a mut [u8],
     ) -> impl Future<Output = io::Result<usize>> + Send + 'a {
-        read_one(self.upcast_ref(), buf)
+        let iov = [IoSliceMut::new(buf)];
+        read(self.upcast_ref(), iov, None, ReadFlags::empty())
     }
 
     /// Reads once, into several buffers, in order.
@@ -273,57 +274,36 @@ pub trait ChannelFutureExt: IsA<Channel> {
 
 impl<T: IsA<Channel>> ChannelFutureExt for T {}
 
-async fn read_one(channel: &Channel, buf: &mut [u8]) -> io::Result<usize> {
-    if let Some(file) = disk::file(channel, Side::Read) {
-        return Box::pin(disk::read(channel, &file, buf, None)).await;
-    }
-    let mut attempt = Attempt::new(Side::Read);
-    poll_fn(|cx| {
-        attempt.poll(channel, cx, |how| {
-            let mut buf = IoSliceMut::new(buf);
-            let result = Slots::of(channel).readv(slice::from_mut(&mut buf), None, how.read)?;
-            let short = result > 0 && result < buf.len();
-            Ok(Tried { result, short })
-        })
-    })
-    .await
-}
-
-async fn read(
+async fn read<'b>(
     channel: &Channel,
-    iov: &mut [IoSliceMut<'_>],
+    mut iov: impl AsMut<[IoSliceMut<'b>]>,
     mut fds: Option<&mut Vec<OwnedFd>>,
     flags: ReadFlags,
 ) -> io::Result<usize> {
     if let Some(file) = disk::file(channel, Side::Read)
-        && let Some(first) = iov.iter_mut().find(|buf| !buf.is_empty())
+        && let Some(first) = iov.as_mut().iter_mut().find(|buf| !buf.is_empty())
     {
         // Apart, not to make the futures of all others larger.
         return Box::pin(disk::read(channel, &file, first, None)).await;
     }
-    let room = total_len(iov);
     let mut attempt = Attempt::new(Side::Read);
     poll_fn(|cx| {
         attempt.poll(channel, cx, |how| {
             let slots = Slots::of(channel);
-            let result = slots.readv(iov, fds.as_deref_mut(), flags | how.read)?;
-            // What was only looked at is still there.
-            let taken = fds.is_none() && !flags.contains(ReadFlags::PEEK);
-            let short = taken && result > 0 && result < room;
-            Ok(Tried { result, short })
+            slots.try_readv(iov.as_mut(), fds.as_deref_mut(), flags | how.read)
         })
     })
     .await
 }
 
-async fn write(
+async fn write<'b>(
     channel: &Channel,
-    iov: &[IoSlice<'_>],
+    iov: impl AsRef<[IoSlice<'b>]>,
     fds: &[BorrowedFd<'_>],
     flags: WriteFlags,
 ) -> io::Result<usize> {
     if let Some(file) = disk::file(channel, Side::Write)
-        && let Some(first) = iov.iter().find(|buf| !buf.is_empty())
+        && let Some(first) = iov.as_ref().iter().find(|buf| !buf.is_empty())
     {
         return Box::pin(disk::write(channel, &file, first, None)).await;
     }
@@ -331,7 +311,9 @@ async fn write(
     poll_fn(|cx| {
         attempt.poll(channel, cx, |how| {
             let slots = Slots::of(channel);
-            slots.writev(iov, fds, flags | how.write).map(Tried::whole)
+            slots
+                .writev(iov.as_ref(), fds, flags | how.write)
+                .map(Tried::whole)
         })
     })
     .await

@@ -3,7 +3,7 @@
 use std::{
     io,
     sync::{
-        Arc, LazyLock, Mutex, MutexGuard, PoisonError,
+        Arc, LazyLock, Mutex,
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
 };
@@ -18,7 +18,7 @@ use super::{
     },
     ffi::{QIOChannel, QIOChannelClass},
 };
-use crate::{types::Feature, watch::Waiters};
+use crate::{sys::lock, types::Feature, watch::Waiters};
 
 /// The state of the base class. Nothing here is locked while a slot runs.
 #[derive(Debug, Default)]
@@ -111,12 +111,12 @@ impl ObjectImpl for Channel {
 
 impl Channel {
     pub(super) fn name(&self) -> Option<glib::GString> {
-        unpoisoned(&self.name).clone()
+        lock(&self.name).clone()
     }
 
     pub(super) fn set_name(&self, name: Option<glib::GString>) {
         let changed = {
-            let mut current = unpoisoned(&self.name);
+            let mut current = lock(&self.name);
             let changed = *current != name;
             *current = name;
             changed
@@ -181,8 +181,4 @@ impl Channel {
         obj.notify("closed");
         result
     }
-}
-
-pub(super) fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

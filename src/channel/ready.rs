@@ -96,7 +96,7 @@ fn wait_until(
         }
         let got = if channel.imp().is_closed() {
             IOCondition::NVAL
-        } else if waiters.unread.is_some() && condition.contains(IOCondition::IN) {
+        } else if waiters.unread.is_readable() && condition.contains(IOCondition::IN) {
             IOCondition::IN
         } else {
             match what_to_wait_for(channel, condition) {

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     hub::Side,
     sys::SharedFd,
-    types::{Feature, ReadFlags, Shutdown, WriteFlags, total_len},
+    types::{Feature, Shutdown},
 };
 
 /// A channel as an [`AsyncRead`], [`AsyncWrite`] and [`AsyncSeek`], made by
@@ -180,9 +180,7 @@ impl AsyncRead for AsyncStream {
         }
         let Self { channel, read, .. } = &mut *self;
         read.poll(channel, cx, |how| {
-            let result = Slots::of(channel).readv(bufs, None, how.read | ReadFlags::empty())?;
-            let short = result > 0 && result < total_len(bufs);
-            Ok(Tried { result, short })
+            Slots::of(channel).try_readv(bufs, None, how.read)
         })
     }
 }
@@ -209,8 +207,7 @@ impl AsyncWrite for AsyncStream {
         let Self { channel, write, .. } = &mut *self;
         write.poll(channel, cx, |how| {
             let slots = Slots::of(channel);
-            let count = slots.writev(bufs, &[], how.write | WriteFlags::empty())?;
-            Ok(Tried::whole(count))
+            slots.writev(bufs, &[], how.write).map(Tried::whole)
         })
     }
 

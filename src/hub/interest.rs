@@ -1,10 +1,10 @@
-//! One descriptor in a hub: what is known of its readiness, and who waits for it.
+//! One descriptor that a hub watches.
 
 use std::{
-    io, mem,
+    io,
     os::fd::AsFd,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
     task::{Poll, Waker},
@@ -12,38 +12,16 @@ use std::{
 
 use glib::IOCondition;
 
-use super::Hub;
+use super::{
+    Hub,
+    line::{Lines, OVER, READY, Seen, Side, Ticket},
+};
 use crate::sys::{
     FdLease,
     epoll::{Edge, Edges},
+    lock,
     poll::poll_now,
 };
-
-/// One direction of a descriptor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Side {
-    Read,
-    Write,
-}
-
-impl Side {
-    pub(crate) fn condition(self) -> IOCondition {
-        match self {
-            Self::Read => IOCondition::IN,
-            Self::Write => IOCondition::OUT,
-        }
-    }
-}
-
-/// Trying may succeed: nothing has said would-block since the last edge.
-const READY: u32 = 1;
-/// There is more to tell of than data, such as the end.
-const OVER: u32 = 2;
-/// It is in the hub's list of those that have to be looked at before the thread sleeps: not being
-/// ready was a guess.
-const DOUBTED: u32 = 4;
-/// Counts the edges, above the bits.
-const EDGE: u32 = 8;
 
 /// What a descriptor is good for.
 #[derive(Debug, Clone, Copy)]
@@ -65,28 +43,6 @@ pub(crate) enum ShortRead {
     IsUsuallyAll,
 }
 
-/// What was known of a direction at one time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Seen(u32);
-
-impl Seen {
-    pub(crate) fn is_ready(self) -> bool {
-        self.0 & READY != 0
-    }
-
-    fn edges(self) -> u32 {
-        self.0 / EDGE
-    }
-}
-
-/// Identifies one who waits, within one direction of an interest.
-#[derive(Debug, Default)]
-pub(crate) struct Ticket {
-    number: Option<u32>,
-    /// The edges there had been before it was entered: the next one takes it off the list.
-    edges: u32,
-}
-
 /// A descriptor that a hub watches, until [`end`](Interest::end).
 #[derive(Debug)]
 pub(crate) struct Interest {
@@ -98,75 +54,20 @@ pub(crate) struct Interest {
     fd: Mutex<Option<FdLease>>,
     ended: AtomicBool,
     serves: Serves,
-    sides: [State; 2],
-}
-
-#[derive(Debug)]
-struct State {
-    known: AtomicU32,
-    waiting: Mutex<Waiting>,
-}
-
-#[derive(Debug, Default)]
-struct Waiting {
-    next_ticket: u32,
-    /// The usual one, without memory of its own.
-    first: Option<(u32, Waker)>,
-    others: Vec<(u32, Waker)>,
-}
-
-impl Waiting {
-    /// Returns a waker that was replaced: dropping it may run anything.
-    fn enter(&mut self, ticket: &mut Ticket, waker: &Waker) -> Option<Waker> {
-        let mine = *ticket.number.get_or_insert_with(|| {
-            self.next_ticket = self.next_ticket.wrapping_add(1);
-            self.next_ticket
-        });
-        let mut entered = self.first.iter_mut().chain(&mut self.others);
-        if let Some((_, known)) = entered.find(|(ticket, _)| *ticket == mine) {
-            return match known.will_wake(waker) {
-                true => None,
-                false => Some(mem::replace(known, waker.clone())),
-            };
-        }
-        let entry = (mine, waker.clone());
-        match &self.first {
-            None => self.first = Some(entry),
-            Some(_) => self.others.push(entry),
-        }
-        None
-    }
-
-    fn leave(&mut self, mine: u32) -> Option<(u32, Waker)> {
-        if self
-            .first
-            .as_ref()
-            .is_some_and(|(ticket, _)| *ticket == mine)
-        {
-            return self.first.take();
-        }
-        let position = self.others.iter().position(|(ticket, _)| *ticket == mine);
-        position.map(|position| self.others.swap_remove(position))
-    }
-
-    fn drain(&mut self, into: &mut Vec<Waker>) {
-        into.extend(self.first.take().map(|(_, waker)| waker));
-        into.extend(self.others.drain(..).map(|(_, waker)| waker));
-    }
-}
-
-impl Default for State {
-    fn default() -> Self {
-        Self {
-            // Nothing is known: try first.
-            known: AtomicU32::new(READY),
-            waiting: Mutex::default(),
-        }
-    }
+    lines: Arc<Lines>,
+    /// It is in the hub's list of those that have to be looked at before the thread sleeps: not
+    /// being ready was a guess. Only the thread that serves the hub uses it.
+    doubted: AtomicBool,
 }
 
 impl Interest {
-    pub(super) fn new(hub: Arc<Hub>, key: u64, fd: FdLease, serves: Serves) -> Self {
+    pub(super) fn new(
+        hub: Arc<Hub>,
+        key: u64,
+        fd: FdLease,
+        serves: Serves,
+        lines: Arc<Lines>,
+    ) -> Self {
         Self {
             hub,
             key,
@@ -174,7 +75,8 @@ impl Interest {
             fd: Mutex::new(Some(fd)),
             ended: AtomicBool::new(false),
             serves,
-            sides: [State::default(), State::default()],
+            lines,
+            doubted: AtomicBool::new(false),
         }
     }
 
@@ -188,76 +90,61 @@ impl Interest {
         self.serves.both || self.serves.side == side
     }
 
-    fn side(&self, side: Side) -> &State {
-        &self.sides[side as usize]
-    }
-
-    /// To be taken before trying, and given to [`would_block`](Self::would_block).
-    #[inline]
-    pub(crate) fn seen(&self, side: Side) -> Seen {
-        Seen(self.side(side).known.load(Ordering::Acquire))
-    }
-
     /// Trying has failed: not ready, unless there has been an edge since `seen`.
     pub(crate) fn would_block(&self, side: Side, seen: Seen) {
-        self.forget(side, seen, READY | OVER);
+        self.lines.of(side).forget(seen, READY | OVER);
     }
 
     /// Less was read than there was room for: likewise, as far as that means anything and there is
-    /// no end still to be told. `running` says that this thread is serving the hub.
+    /// no end still to be told.
     #[inline]
-    pub(crate) fn read_short(self: &Arc<Self>, seen: Seen, running: bool) {
-        if seen.0 & OVER != 0 {
+    pub(crate) fn read_short(self: &Arc<Self>, seen: Seen) {
+        if seen.is_over() {
             return;
         }
         match self.serves.short_read {
             ShortRead::SaysNothing => {}
-            ShortRead::IsAll => self.forget(Side::Read, seen, READY),
-            ShortRead::IsUsuallyAll => {
-                // Elsewhere nobody would look again in time.
-                if running {
-                    self.forget_for_now(seen);
-                }
+            ShortRead::IsAll => {
+                self.lines.of(Side::Read).forget(seen, READY);
             }
+            ShortRead::IsUsuallyAll => self.guess_drained(Side::Read, seen),
         }
     }
 
-    fn forget_for_now(self: &Arc<Self>, Seen(seen): Seen) {
-        let known = &self.side(Side::Read).known;
-        let guess = (seen & !READY) | DOUBTED;
-        let guessed = known
-            .compare_exchange(seen, guess, Ordering::AcqRel, Ordering::Relaxed)
-            .is_ok();
-        if guessed && seen & DOUBTED == 0 {
+    /// It is likely that there is nothing left: not ready, until an edge, or until the hub
+    /// has looked before its thread sleeps. Elsewhere nobody would look in time.
+    pub(crate) fn guess_drained(self: &Arc<Self>, side: Side, seen: Seen) {
+        if self.hub.is_served_here()
+            && self.lines.of(side).forget(seen, READY)
+            && !self.doubted.load(Ordering::Relaxed)
+        {
+            self.doubted.store(true, Ordering::Relaxed);
             self.hub.doubt(self.clone());
         }
     }
 
     /// Looks whether the guess was right. Adds those who wait to `woken` if not.
     pub(super) fn resolve_doubt(&self, woken: &mut Vec<Waker>) {
-        let state = self.side(Side::Read);
-        let before = state.known.fetch_and(!DOUBTED, Ordering::AcqRel);
-        if before & READY != 0 {
-            return;
-        }
-        let mut readable = false;
-        self.with_fd(|fd| {
-            let events = poll_now(fd.number(), libc::POLLIN);
-            readable = !matches!(events, Ok(0));
-        });
-        if readable {
-            let news = |known: u32| Some(known.wrapping_add(EDGE) | READY);
-            let _ = state
-                .known
-                .fetch_update(Ordering::AcqRel, Ordering::Relaxed, news);
-            lock(&state.waiting).drain(woken);
+        self.doubted.store(false, Ordering::Relaxed);
+        for side in self.sides() {
+            let line = self.lines.of(side);
+            // Who has left the watch leaves those of other hubs without an answer.
+            if !line.seen().is_ready() && self.is_ready_now(side).unwrap_or(true) {
+                line.edge(READY, woken);
+            }
         }
     }
 
-    fn forget(&self, side: Side, Seen(seen): Seen, bits: u32) {
-        let known = &self.side(side).known;
-        // A failure is an edge, which is news.
-        let _ = known.compare_exchange(seen, seen & !bits, Ordering::AcqRel, Ordering::Relaxed);
+    /// `None` once the watch has ended.
+    fn is_ready_now(&self, side: Side) -> Option<bool> {
+        let fd = lock(&self.fd);
+        let number = fd.as_ref()?.number();
+        let events = poll_now(number, side.condition().bits() as i16);
+        Some(!matches!(events, Ok(0)))
+    }
+
+    fn sides(&self) -> impl Iterator<Item = Side> {
+        Side::BOTH.into_iter().filter(|&side| self.serves(side))
     }
 
     /// Waits for an edge: ready if there has been one meanwhile (after `since`, for those who wait for
@@ -269,20 +156,17 @@ impl Interest {
         waker: &Waker,
         since: Option<Seen>,
     ) -> io::Result<Poll<()>> {
-        let replaced = {
-            let mut waiting = self.waiting(side);
-            if self.has_ended() {
-                return Ok(Poll::Ready(()));
-            }
-            ticket.edges = self.seen(side).edges();
-            waiting.enter(ticket, waker)
-        };
-        drop(replaced);
+        let line = self.lines.of(side);
+        line.enter(ticket, waker);
+        // After that: whoever ends it empties the list when it is marked.
+        if self.has_ended() {
+            return Ok(Poll::Ready(()));
+        }
         let watched = IOCondition::from_bits_retain(self.watched.load(Ordering::Acquire));
         if !watched.contains(side.condition()) {
             self.hub.watch(self, side.condition())?;
         }
-        let now = self.seen(side);
+        let now = line.seen();
         let news = match since {
             Some(seen) => now.edges() != seen.edges(),
             None => now.is_ready(),
@@ -295,36 +179,29 @@ impl Interest {
 
     /// Waits no more.
     #[inline]
-    pub(crate) fn leave(&self, side: Side, ticket: Ticket) {
-        // Whoever counts an edge empties the list: at worst one more wake-up comes of it.
-        if let Some(mine) = ticket.number
-            && self.seen(side).edges() == ticket.edges
-        {
-            let left = self.waiting(side).leave(mine);
-            // Dropping a waker may run anything: not under the lock.
-            drop(left);
-        }
+    pub(crate) fn leave(&self, side: Side, ticket: &Ticket) {
+        self.lines.of(side).leave(ticket);
     }
 
     /// Learns of an edge, and adds those who wait for it to `woken`.
     pub(super) fn edges(&self, edges: Edges, woken: &mut Vec<Waker>) {
-        for (state, edge) in self.sides.iter().zip([edges.read, edges.write]) {
+        for side in self.sides() {
+            let edge = match side {
+                Side::Read => edges.read,
+                Side::Write => edges.write,
+            };
             let bits = match edge {
                 Edge::Nothing => continue,
                 Edge::Ready => READY,
                 Edge::Over => READY | OVER,
             };
-            let news = |known: u32| Some(known.wrapping_add(EDGE) | bits);
-            let _ = state
-                .known
-                .fetch_update(Ordering::AcqRel, Ordering::Relaxed, news);
-            lock(&state.waiting).drain(woken);
+            self.lines.of(side).edge(bits, woken);
         }
     }
 
     /// The descriptor with its conditions, for an epoll instance that has to begin anew.
     pub(super) fn with_fd(&self, f: impl FnOnce(&FdLease)) {
-        if let Some(fd) = &*self.fd() {
+        if let Some(fd) = &*lock(&self.fd) {
             f(fd);
         }
     }
@@ -334,7 +211,7 @@ impl Interest {
     /// been given back yet.
     fn retire(&self) -> Option<FdLease> {
         self.ended.store(true, Ordering::Release);
-        let fd = self.fd().take();
+        let fd = lock(&self.fd).take();
         if let Some(fd) = &fd {
             self.hub.forget(self.key, fd.as_fd());
         }
@@ -345,30 +222,20 @@ impl Interest {
     pub(crate) fn end(&self) {
         let fd = self.retire();
         let mut woken = Vec::new();
-        for state in &self.sides {
-            lock(&state.waiting).drain(&mut woken);
+        for side in self.sides() {
+            self.lines.of(side).drain(&mut woken);
         }
         drop(fd);
         woken.into_iter().for_each(Waker::wake);
     }
 
     pub(crate) fn is_waited_for(&self) -> bool {
-        self.sides.iter().any(|state| {
-            let waiting = lock(&state.waiting);
-            waiting.first.is_some() || !waiting.others.is_empty()
-        })
+        self.sides().any(|side| self.lines.of(side).is_waited_for())
     }
 
+    #[inline]
     pub(crate) fn has_ended(&self) -> bool {
         self.ended.load(Ordering::Acquire)
-    }
-
-    fn waiting(&self, side: Side) -> MutexGuard<'_, Waiting> {
-        lock(&self.side(side).waiting)
-    }
-
-    fn fd(&self) -> MutexGuard<'_, Option<FdLease>> {
-        lock(&self.fd)
     }
 }
 
@@ -406,8 +273,4 @@ impl Drop for Registration {
     fn drop(&mut self) {
         self.0.end();
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -12,7 +12,8 @@ use std::{
 
 use async_task::{FallibleTask, Task};
 
-use super::{lock, tasks::Home};
+use super::tasks::Home;
+use crate::sys::lock;
 
 /// What came of a task: its result, or its panic.
 pub(super) type Outcome<T> = Result<T, Box<dyn Any + Send>>;

@@ -9,7 +9,9 @@
 
 mod interest;
 mod join;
+mod line;
 mod pace;
+mod queue;
 mod registry;
 mod source;
 mod tasks;
@@ -21,7 +23,8 @@ pub use tasks::{
     spawn, spawn_in, spawn_local, spawn_local_in, spawn_local_with_priority, spawn_with_priority,
 };
 
-pub(crate) use interest::{Interest, Registration, Retired, Seen, Serves, ShortRead, Side, Ticket};
+pub(crate) use interest::{Interest, Registration, Retired, Serves, ShortRead};
+pub(crate) use line::{Line, Lines, Seen, Side, Ticket};
 pub(crate) use tasks::{poll_budget, running_context};
 pub(crate) use timer::Sleep;
 
@@ -31,7 +34,7 @@ use std::{
     os::fd::BorrowedFd,
     ptr,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicBool, Ordering},
     },
     task::Waker,
@@ -41,7 +44,7 @@ use glib::IOCondition;
 use glib_sys::GMainContext;
 
 use self::{pace::Pace, registry::Registry, tasks::Tasks};
-use crate::sys::SharedFd;
+use crate::sys::{SharedFd, lock};
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -57,6 +60,8 @@ pub(crate) struct Hub {
     has_doubts: AtomicBool,
     tasks: Tasks,
     pace: Pace,
+    /// Kept from dispatch to dispatch for its memory.
+    wakers: Mutex<Vec<Waker>>,
 }
 
 /// A context that the source of the hub is attached to.
@@ -69,8 +74,8 @@ unsafe impl Send for ContextPtr {}
 thread_local! {
     /// The hub that is being dispatched, and at what depth of main loops.
     static CURRENT: RefCell<Option<(Arc<Hub>, i32)>> = const { RefCell::new(None) };
-    /// The hub that wakes those who waited, and looks at its queue after that.
-    static WAKING: Cell<*const Hub> = const { Cell::new(ptr::null()) };
+    /// The same, to be compared.
+    static SERVED: Cell<*const Hub> = const { Cell::new(ptr::null()) };
 }
 
 impl Hub {
@@ -114,8 +119,17 @@ impl Hub {
         self.home == context.as_ptr().addr()
     }
 
-    fn is_running(&self) -> bool {
-        ptr::eq(Self::running(), self)
+    /// Whether this thread is dispatching the hub, maybe with another main loop in one of its
+    /// tasks: it looks at the queue, and at what is doubted, before it sleeps.
+    #[inline]
+    pub(crate) fn is_served_here(&self) -> bool {
+        ptr::eq(Self::served_here(), self)
+    }
+
+    /// The address of the hub that this thread is dispatching, to be compared; or null.
+    #[inline]
+    pub(crate) fn served_here() -> *const Self {
+        SERVED.get()
     }
 
     fn new(home: usize, priority: i32) -> io::Result<Arc<Self>> {
@@ -128,6 +142,7 @@ impl Hub {
             has_doubts: AtomicBool::new(false),
             tasks: Tasks::default(),
             pace: Pace::default(),
+            wakers: Mutex::default(),
         }))
     }
 
@@ -135,6 +150,7 @@ impl Hub {
     pub(crate) fn register(
         self: &Arc<Self>,
         fd: &Arc<SharedFd>,
+        lines: &Arc<Lines>,
         side: Side,
         serves: Serves,
     ) -> io::Result<Option<Registration>> {
@@ -142,8 +158,10 @@ impl Hub {
             return Ok(None);
         };
         let mut registry = self.registry();
-        let interest =
-            registry.insert(|key| Arc::new(Interest::new(self.clone(), key, lease, serves)));
+        let interest = registry.insert(|key| {
+            let (hub, lines) = (self.clone(), lines.clone());
+            Arc::new(Interest::new(hub, key, lease, serves, lines))
+        });
         let registration = Registration::new(interest.clone());
         let result = registry.watch(&interest, side.condition());
         drop(registry);
@@ -161,21 +179,11 @@ impl Hub {
     }
 
     /// Learns what has happened to the descriptors and wakes who waits for it. Returns how many
-    /// it was.
-    fn turn(&self) -> usize {
-        let woken = self.registry().turn();
-        self.wake(woken.wakers);
-        woken.events
-    }
-
-    fn wake(&self, mut wakers: Vec<Waker>) {
-        if wakers.is_empty() {
-            return;
-        }
-        let outer = WAKING.replace(ptr::from_ref(self));
+    /// it was. `wakers` is empty, before and after.
+    fn turn(&self, wakers: &mut Vec<Waker>) -> usize {
+        let events = self.registry().turn(wakers);
         wakers.drain(..).for_each(Waker::wake);
-        WAKING.set(outer);
-        self.registry().give_back(wakers);
+        events
     }
 
     /// Has an interest looked at before this thread, which is serving the hub, sleeps.
@@ -194,12 +202,12 @@ impl Hub {
         for interest in doubted {
             interest.resolve_doubt(&mut woken);
         }
-        self.wake(woken);
+        woken.into_iter().for_each(Waker::wake);
     }
 
     /// Makes the loop look, unless it is about to.
     fn nudge(&self) {
-        if ptr::eq(WAKING.get(), self) || self.is_running() {
+        if self.is_served_here() {
             return;
         }
         if let Some(context) = &*lock(&self.context) {
@@ -215,8 +223,11 @@ impl Hub {
         // Outside of all locks: tasks and wakers may do anything when they are dropped.
         let interests = self.registry().close();
         interests.iter().for_each(|interest| interest.end());
-        lock(&self.doubted).clear();
-        self.tasks.cancel_all();
+        // Other hubs may have relied on the guesses of this one.
+        self.resolve_doubts();
+        // SAFETY: GLib holds the callback data, whose end this is, for as long as it
+        // dispatches the source.
+        unsafe { self.tasks.cancel_all() };
     }
 
     fn registry(&self) -> MutexGuard<'_, Registry> {
@@ -225,18 +236,25 @@ impl Hub {
 }
 
 /// Marks a hub as running in this thread for as long as it lives.
-struct Running(Option<(Arc<Hub>, i32)>);
+struct Running {
+    outer: Option<(Arc<Hub>, i32)>,
+    outer_served: *const Hub,
+}
 
 impl Running {
     fn enter(hub: &Arc<Hub>) -> Self {
         let current = Some((hub.clone(), glib::main_depth()));
-        Self(CURRENT.replace(current))
+        Self {
+            outer: CURRENT.replace(current),
+            outer_served: SERVED.replace(Arc::as_ptr(hub)),
+        }
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let entered = CURRENT.replace(self.0.take());
+        SERVED.set(self.outer_served);
+        let entered = CURRENT.replace(self.outer.take());
         drop(entered);
     }
 }
@@ -245,8 +263,4 @@ impl Drop for Running {
 pub(crate) fn default_context() -> glib::MainContext {
     // Not `unwrap_or_default`: the `Default` of a context is a new one.
     glib::MainContext::thread_default().unwrap_or_else(glib::MainContext::default)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,18 +1,23 @@
 //! How long a hub goes on before the other sources of its context have their turn.
 
 use std::{
-    hint, io,
+    hint, io, mem,
     sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+    task::Waker,
     time::{Duration, Instant},
 };
 
-use super::Hub;
+use super::{Hub, queue::Served};
+use crate::sys::lock;
 
 /// A dispatch goes on for about this long while there is something to do.
 const BUDGET: Duration = Duration::from_micros(50);
 
 /// After a look for more that found nothing, only every so many dispatches look again.
 const PROBE_EVERY: u32 = 16;
+
+/// Where there is always something to do, guesses are looked at after so many dispatches.
+const DOUBT_EVERY: u32 = 16;
 
 /// Looking at the clock is not free either.
 const ROUNDS_PER_LOOK: u32 = 4;
@@ -57,10 +62,18 @@ pub fn set_busy_poll(
 }
 
 impl Pace {
-    fn may_probe(&self) -> bool {
+    fn count_dispatch(&self) {
         let dispatches = self.dispatches.load(Ordering::Relaxed).wrapping_add(1);
         self.dispatches.store(dispatches, Ordering::Relaxed);
-        self.more.load(Ordering::Relaxed) || dispatches.is_multiple_of(PROBE_EVERY)
+    }
+
+    fn is_each(&self, dispatches: u32) -> bool {
+        let count = self.dispatches.load(Ordering::Relaxed);
+        count.is_multiple_of(dispatches)
+    }
+
+    fn may_probe(&self) -> bool {
+        self.more.load(Ordering::Relaxed) || self.is_each(PROBE_EVERY)
     }
 
     /// How long this dispatch may spin.
@@ -96,21 +109,29 @@ impl Hub {
 
     /// One dispatch: wakes and runs, while there is something to do and time left. If there is
     /// nothing left to do, what was guessed is looked at before the thread may sleep.
-    pub(super) fn serve(&self, polled: bool) {
+    pub(super) fn serve(&self, served: Served<'_>, polled: bool) {
         self.pace.again.store(false, Ordering::Relaxed);
+        self.pace.count_dispatch();
         let begin = Instant::now();
+        let mut wakers = mem::take(&mut *lock(&self.wakers));
         if polled {
-            self.turn();
+            self.turn(&mut wakers);
         }
-        self.tasks.run(|| begin.elapsed() < BUDGET);
-        match self.drain(begin) {
+        self.tasks.run(served, || begin.elapsed() < BUDGET);
+        match self.drain(served, begin, &mut wakers) {
             Drained::All => self.resolve_doubts(),
-            // The other sources, once, and back.
-            Drained::Some => self.pace.again.store(true, Ordering::Relaxed),
+            Drained::Some => {
+                // The other sources, once, and back.
+                self.pace.again.store(true, Ordering::Relaxed);
+                if self.pace.is_each(DOUBT_EVERY) {
+                    self.resolve_doubts();
+                }
+            }
         }
+        *lock(&self.wakers) = wakers;
     }
 
-    fn drain(&self, begin: Instant) -> Drained {
+    fn drain(&self, served: Served<'_>, begin: Instant, wakers: &mut Vec<Waker>) -> Drained {
         let pace = &self.pace;
         let has_time = || begin.elapsed() < BUDGET;
         let spin = pace.spin();
@@ -124,7 +145,7 @@ impl Hub {
             if look && idle_since.is_none() && !has_time() {
                 return Drained::Some;
             }
-            if self.turn() == 0 && !self.tasks.has_work() {
+            if self.turn(wakers) == 0 && !self.tasks.has_work() {
                 let Some(spin) = spin else {
                     if rounds == 0 {
                         pace.more.store(false, Ordering::Relaxed);
@@ -142,7 +163,7 @@ impl Hub {
             if idle_since.take().is_some() {
                 pace.misses.store(0, Ordering::Relaxed);
             }
-            self.tasks.run(has_time);
+            self.tasks.run(served, has_time);
             rounds += 1;
         }
     }

@@ -11,8 +11,11 @@ use std::{
 use glib::IOCondition;
 use slab::Slab;
 
-use super::{Hub, Interest, lock, source};
-use crate::{error::closed, sys::epoll::Epoll};
+use super::{Hub, Interest, source};
+use crate::{
+    error::closed,
+    sys::{epoll::Epoll, lock},
+};
 
 /// The descriptors of a hub.
 #[derive(Debug)]
@@ -22,14 +25,6 @@ pub(super) struct Registry {
     interests: Slab<Arc<Interest>>,
     /// Tells interests apart that had the same place one after the other.
     generation: u32,
-    /// Kept from turn to turn for its memory.
-    wakers: Vec<Waker>,
-}
-
-/// What a turn has found.
-pub(super) struct Woken {
-    pub(super) events: usize,
-    pub(super) wakers: Vec<Waker>,
 }
 
 impl Registry {
@@ -38,7 +33,6 @@ impl Registry {
             epoll: Some(Epoll::new()?),
             interests: Slab::new(),
             generation: 0,
-            wakers: Vec::new(),
         })
     }
 
@@ -63,7 +57,6 @@ impl Registry {
         }
     }
 
-    /// Closes the epoll instance, whoever still holds the hub.
     /// Closes the instance, although channels and handles may hold the hub for longer, and returns
     /// all interests, to be ended. There will be no more.
     pub(super) fn close(&mut self) -> Vec<Arc<Interest>> {
@@ -93,26 +86,19 @@ impl Registry {
         result
     }
 
-    pub(super) fn turn(&mut self) -> Woken {
+    /// Takes what has happened, which may be nothing, and adds those who wait for it to `woken`.
+    pub(super) fn turn(&mut self, woken: &mut Vec<Waker>) -> usize {
         // What the parent's instance has to tell is for the parent.
         let renewed = self.renew_after_fork().is_ok();
-        let mut wakers = std::mem::take(&mut self.wakers);
         let interests = &self.interests;
         let epoll = self.epoll.as_ref().filter(|_| renewed);
-        let events = epoll.map_or(0, |epoll| {
+        epoll.map_or(0, |epoll| {
             epoll.take(|key, edges| {
                 if let Some(interest) = interests.get(place(key)).filter(|it| it.key == key) {
-                    interest.edges(edges, &mut wakers);
+                    interest.edges(edges, woken);
                 }
             })
-        });
-        Woken { events, wakers }
-    }
-
-    pub(super) fn give_back(&mut self, wakers: Vec<Waker>) {
-        if self.wakers.capacity() < wakers.capacity() {
-            self.wakers = wakers;
-        }
+        })
     }
 
     pub(super) fn epoll_number(&self) -> RawFd {

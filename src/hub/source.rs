@@ -7,7 +7,8 @@ use glib_sys::{
     G_IO_IN, G_SOURCE_CONTINUE, GPollFD, GSource, GSourceFunc, GSourceFuncs, gboolean, gpointer,
 };
 
-use super::{ContextPtr, Hub, Running, lock};
+use super::{ContextPtr, Hub, Running};
+use crate::sys::lock;
 
 #[repr(C)]
 struct HubSource {
@@ -125,7 +126,9 @@ unsafe extern "C" fn dispatch(source: *mut GSource, _: GSourceFunc, _: gpointer)
         (*state.poll.get()).revents = 0;
         let hub = state.hub.clone();
         let _running = Running::enter(&hub);
-        hub.serve(polled);
+        if let Some(served) = hub.served() {
+            hub.serve(served, polled);
+        }
     }
     G_SOURCE_CONTINUE
 }

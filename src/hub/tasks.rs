@@ -2,7 +2,6 @@
 
 use std::{
     cell::Cell,
-    collections::VecDeque,
     future::Future,
     io, mem,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -19,7 +18,12 @@ use async_task::{Builder, Runnable};
 use glib::Priority;
 use slab::Slab;
 
-use super::{Hub, JoinHandle, default_context, join::Outcome, lock};
+use super::{
+    Hub, JoinHandle, default_context,
+    join::Outcome,
+    queue::{Queue, Served},
+};
+use crate::sys::lock;
 
 /// Tasks that run before the hub looks at the time again, which is not free.
 const BATCH: usize = 8;
@@ -32,13 +36,12 @@ pub(super) type Home = Option<ThreadId>;
 
 #[derive(Debug, Default)]
 pub(super) struct Tasks {
-    queue: Mutex<VecDeque<Runnable<Home>>>,
+    pub(super) queue: Queue,
     /// To wake those that are not in the queue when the context goes.
     alive: Mutex<Slab<Waker>>,
     /// The context has moved to another thread than theirs.
     stranded: Mutex<Vec<Runnable<Home>>>,
     some_are_stranded: AtomicBool,
-    dead: AtomicBool,
 }
 
 thread_local! {
@@ -75,7 +78,7 @@ pub(crate) fn poll_budget(context: &Context<'_>) -> Poll<()> {
 
 impl Tasks {
     pub(super) fn has_work(&self) -> bool {
-        !lock(&self.queue).is_empty() || self.some_can_go_on()
+        !self.queue.is_empty() || self.some_can_go_on()
     }
 
     /// Whether this is the thread of tasks that were left to it by another one.
@@ -85,18 +88,19 @@ impl Tasks {
 
     /// Runs what is in the queue, and what comes meanwhile, for as long as there is time after
     /// each batch.
-    pub(super) fn run(&self, has_time: impl Fn() -> bool) {
+    pub(super) fn run(&self, served: Served<'_>, has_time: impl Fn() -> bool) {
         if self.some_are_stranded.load(Ordering::Relaxed) {
             let stranded = mem::take(&mut *lock(&self.stranded));
             let (home, away): (Vec<_>, Vec<_>) = stranded.into_iter().partition(is_home);
             self.some_are_stranded
                 .store(!away.is_empty(), Ordering::Relaxed);
             *lock(&self.stranded) = away;
-            lock(&self.queue).extend(home);
+            home.into_iter().for_each(|runnable| served.push(runnable));
         }
+        served.take_in();
         let depth = glib::main_depth();
         let mut ran = 0;
-        while let Some(runnable) = self.next() {
+        while let Some(runnable) = served.pop() {
             if !is_home(&runnable) {
                 self.strand(runnable);
                 continue;
@@ -106,14 +110,13 @@ impl Tasks {
             LEFT.set(outer.0);
             DEPTH.set(outer.1);
             ran += 1;
-            if ran % BATCH == 0 && !has_time() {
-                return;
+            if ran % BATCH == 0 {
+                if !has_time() {
+                    return;
+                }
+                served.take_in();
             }
         }
-    }
-
-    fn next(&self) -> Option<Runnable<Home>> {
-        lock(&self.queue).pop_front()
     }
 
     fn strand(&self, runnable: Runnable<Home>) {
@@ -126,9 +129,13 @@ impl Tasks {
     }
 
     /// Drops all tasks, but for those that only another thread may drop.
-    pub(super) fn cancel_all(&self) {
-        self.dead.store(true, Ordering::Release);
-        let queued = mem::take(&mut *lock(&self.queue));
+    ///
+    /// # Safety
+    ///
+    /// Nobody may be dispatching the hub, now or later.
+    pub(super) unsafe fn cancel_all(&self) {
+        // SAFETY: the caller's promise.
+        let queued = unsafe { self.queue.close() };
         let stranded = mem::take(&mut *lock(&self.stranded));
         queued.into_iter().chain(stranded).for_each(drop_at_home);
         let alive: Vec<_> = lock(&self.alive)
@@ -158,16 +165,13 @@ fn drop_at_home(runnable: Runnable<Home>) {
 
 impl Hub {
     fn schedule(&self, runnable: Runnable<Home>) {
-        let tasks = &self.tasks;
-        {
-            let mut queue = lock(&tasks.queue);
-            if !tasks.dead.load(Ordering::Acquire) {
-                queue.push_back(runnable);
-                drop(queue);
-                return self.nudge();
-            }
+        if let Some(served) = self.served() {
+            return served.push(runnable);
         }
-        drop_at_home(runnable);
+        match self.tasks.queue.push(runnable) {
+            Ok(()) => self.nudge(),
+            Err(runnable) => drop_at_home(runnable),
+        }
     }
 
     fn task<F: Future>(self: &Arc<Self>, place: usize, future: F) -> Task<F> {

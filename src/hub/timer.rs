@@ -10,7 +10,8 @@ use std::{
 
 use glib::ControlFlow;
 
-use super::{default_context, lock};
+use super::default_context;
+use crate::sys::lock;
 
 /// GLib counts the milliseconds of one alarm in 32 bits.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);

@@ -4,10 +4,12 @@ use std::{
     cell::Cell,
     ptr,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Mutex, MutexGuard,
         atomic::{AtomicU32, AtomicUsize, Ordering},
     },
 };
+
+use super::lock;
 
 /// The note of one thread: the address of what it uses, [`NOTHING`], or [`UNLISTED`]. Only
 /// that thread writes it.
@@ -92,7 +94,7 @@ pub(super) struct Settling {
 /// Makes the notes of all threads visible.
 pub(super) fn settling() -> Settling {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let one_at_a_time = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let one_at_a_time = lock(&ONE_AT_A_TIME);
     // Nobody notes anything where the system has no barrier. It may also be taken away later, by
     // a filter on system calls: then nobody knows.
     let sure = !barrier_registered() || membarrier(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED);
@@ -125,7 +127,7 @@ fn forget_other_threads_after_fork() {
 }
 
 fn listed() -> MutexGuard<'static, Vec<NotePtr>> {
-    LISTED.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&LISTED)
 }
 
 /// Whether this process may use the barrier; it registers for it at the first call.

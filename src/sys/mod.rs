@@ -9,6 +9,7 @@ pub(crate) mod epoll;
 pub(crate) mod file;
 mod fork;
 mod hazard;
+mod lock;
 pub(crate) mod poll;
 pub(crate) mod process;
 pub(crate) mod scm;
@@ -16,6 +17,7 @@ mod shared_fd;
 pub(crate) mod socket;
 pub(crate) mod vectored;
 
+pub(crate) use lock::lock;
 pub(crate) use shared_fd::{FdGuard, FdLease, SharedFd};
 
 use std::io;

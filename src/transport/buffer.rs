@@ -3,7 +3,7 @@
 use std::{
     io::{self, IoSlice, IoSliceMut, SeekFrom},
     os::fd::{BorrowedFd, OwnedFd},
-    sync::{LazyLock, Mutex, MutexGuard, PoisonError},
+    sync::{LazyLock, Mutex, MutexGuard},
 };
 
 use glib::{ParamSpec, prelude::*, subclass::prelude::*};
@@ -11,7 +11,8 @@ use glib::{ParamSpec, prelude::*, subclass::prelude::*};
 use crate::{
     channel::{Channel, ChannelImpl, ffi::derived_class, stream::std_io},
     error::{explain, invalid},
-    types::{Feature, ReadFlags, Readiness, WriteFlags, total_len},
+    sys::lock,
+    types::{Feature, ReadFlags, Readiness, WriteFlags, scatter, total_len},
 };
 
 /// A growing piece of memory with one position for reading and writing.
@@ -27,14 +28,7 @@ impl Memory {
         let start = usize::try_from(offset)
             .unwrap_or(usize::MAX)
             .min(self.data.len());
-        let mut rest = &self.data[start..];
-        let all = rest.len();
-        for buf in iov {
-            let (now, later) = rest.split_at(rest.len().min(buf.len()));
-            buf[..now.len()].copy_from_slice(now);
-            rest = later;
-        }
-        all - rest.len()
+        scatter(&self.data[start..], iov)
     }
 
     /// Writes all or nothing; a gap before `offset` is filled with zeros.
@@ -178,7 +172,7 @@ mod imp {
 
     impl ChannelBuffer {
         pub(super) fn memory(&self) -> MutexGuard<'_, Memory> {
-            self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+            lock(&self.memory)
         }
     }
 }

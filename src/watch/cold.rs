@@ -15,7 +15,7 @@ use glib_sys::GSource;
 
 use super::{Waiters, source::directions};
 use crate::{
-    hub::{Hub, Interest, Serves, ShortRead, Side, Ticket},
+    hub::{Hub, Interest, Lines, Serves, ShortRead, Side, Ticket},
     sys::{FdLease, poll::poll_now},
 };
 
@@ -64,7 +64,7 @@ impl Cold {
                     return Ok(None);
                 };
                 if this
-                    .wait(interest, fd, conditions, side, &waker)?
+                    .wait(waiters, interest, fd, conditions, side, &waker)?
                     .is_ready()
                 {
                     return Ok(None);
@@ -76,13 +76,14 @@ impl Cold {
 
     fn wait(
         &mut self,
+        waiters: &Waiters,
         interest: Arc<Interest>,
         fd: &FdLease,
         conditions: IOCondition,
         side: Side,
         waker: &Waker,
     ) -> io::Result<Poll<()>> {
-        let seen = interest.seen(side);
+        let seen = waiters.line(side).seen();
         if poll_now(fd.number(), conditions.bits() as i16)? != 0 {
             return Ok(Poll::Ready(()));
         }
@@ -104,10 +105,17 @@ impl Cold {
     /// Ends the wait, also for the hub if nobody else needs it: it would be told of everything
     /// that the hot watch is told.
     pub(super) fn end(mut self, waiters: &Waiters) {
-        for (interest, side, ticket) in self.0.drain(..) {
-            interest.leave(side, ticket);
+        for interest in self.leave() {
             waiters.release(&interest);
         }
+    }
+
+    /// Waits no more. Returns what it has waited for.
+    fn leave(&mut self) -> impl Iterator<Item = Arc<Interest>> {
+        self.0.drain(..).map(|(interest, side, ticket)| {
+            interest.leave(side, &ticket);
+            interest
+        })
     }
 }
 
@@ -118,15 +126,14 @@ fn interest(
     fd: &FdLease,
     serves: Serves,
 ) -> io::Result<Option<Arc<Interest>>> {
-    let register = |hub: &Arc<Hub>| hub.register(fd.shared(), serves.side, serves);
+    let register =
+        |hub: &Arc<Hub>, lines: &Arc<Lines>| hub.register(fd.shared(), lines, serves.side, serves);
     waiters.interest_at(hub, serves.side, register)
 }
 
 impl Drop for Cold {
     fn drop(&mut self) {
-        for (interest, side, ticket) in self.0.drain(..) {
-            interest.leave(side, ticket);
-        }
+        self.leave().for_each(drop);
     }
 }
 

@@ -340,7 +340,7 @@ unsafe extern "C" fn prepare(source: *mut GSource, timeout: *mut i32) -> gboolea
                 Feed::Fixed => drop_dead_legs(source, state),
                 Feed::Child => IOCondition::empty(),
             };
-            let unread = match state.waiters.unread.is_some() {
+            let unread = match state.waiters.unread.is_readable() {
                 true => state.condition & IOCondition::IN,
                 false => IOCondition::empty(),
             };

@@ -5,12 +5,12 @@ use std::{
     io::IoSliceMut,
     os::fd::OwnedFd,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Mutex, MutexGuard,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
-use crate::types::{scatter, total_len};
+use crate::{sys::lock, types::scatter};
 
 /// How many channels have something unread: readers of all others need not look.
 static ANYWHERE: AtomicUsize = AtomicUsize::new(0);
@@ -26,6 +26,8 @@ pub(crate) fn anything_unread() -> bool {
 pub(crate) struct Unread {
     /// Set while there is something. Changes while `held` is locked.
     some: AtomicBool,
+    /// Set while there are bytes: descriptors alone make nothing readable.
+    readable: AtomicBool,
     held: Mutex<Held>,
 }
 
@@ -37,8 +39,8 @@ struct Held {
 
 impl Unread {
     #[inline]
-    pub(crate) fn is_some(&self) -> bool {
-        anything_unread() && self.some.load(Ordering::Acquire)
+    pub(crate) fn is_readable(&self) -> bool {
+        anything_unread() && self.readable.load(Ordering::Acquire)
     }
 
     /// Puts bytes back, before what is there already.
@@ -58,7 +60,8 @@ impl Unread {
         self.note(&held);
     }
 
-    /// Takes what fits, and all descriptors if they are wanted. `None` if there is nothing.
+    /// Takes what fits, and all descriptors if they are wanted. `None` if there is nothing for
+    /// this reader. Descriptors that came without bytes wait for a reader of descriptors.
     pub(crate) fn take(
         &self,
         iov: &mut [IoSliceMut<'_>],
@@ -66,11 +69,10 @@ impl Unread {
         peek: bool,
     ) -> Option<usize> {
         let mut held = self.held();
-        if held.bytes.is_empty() {
+        if held.bytes.is_empty() && (held.fds.is_empty() || fds.is_none() || peek) {
             return None;
         }
-        let count = total_len(iov).min(held.bytes.len());
-        scatter(&held.bytes.make_contiguous()[..count], iov);
+        let count = scatter(held.bytes.make_contiguous(), iov);
         if !peek {
             held.bytes.drain(..count);
             let received = std::mem::take(&mut held.fds);
@@ -92,7 +94,9 @@ impl Unread {
     }
 
     fn note(&self, held: &Held) {
-        let some = !held.bytes.is_empty();
+        let some = !held.bytes.is_empty() || !held.fds.is_empty();
+        let readable = !held.bytes.is_empty();
+        self.readable.store(readable, Ordering::Release);
         match (self.some.swap(some, Ordering::AcqRel), some) {
             (false, true) => ANYWHERE.fetch_add(1, Ordering::AcqRel),
             (true, false) => ANYWHERE.fetch_sub(1, Ordering::AcqRel),
@@ -101,7 +105,7 @@ impl Unread {
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.held)
     }
 }
 

@@ -3,9 +3,10 @@
 use std::{
     io, mem, ptr,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    task::Waker,
     time::Instant,
 };
 
@@ -14,8 +15,11 @@ use glib_sys::GSource;
 
 use super::{ALWAYS, unread::Unread};
 use crate::{
-    hub::{Hub, Interest, Registration, Retired, Side},
-    sys::poll::{Wakeup, poll},
+    hub::{Hub, Interest, Line, Lines, Registration, Retired, Side},
+    sys::{
+        lock,
+        poll::{Wakeup, poll},
+    },
 };
 
 /// The waiters of one channel, and whether it is closed.
@@ -26,11 +30,21 @@ pub(crate) struct Waiters {
     /// How often waiters have been told to look again. Changes while `waiting` is locked.
     changes: AtomicUsize,
     waiting: Mutex<Waiting>,
-    /// The sides that a hub has been asked to watch, as bits: never less than there are.
-    waited_for: AtomicU8,
+    /// Shared with the hubs.
+    lines: Arc<Lines>,
     /// What a dropped future had read and nobody has got.
     pub(crate) unread: Unread,
 }
+
+/// Makes a hub watch what tells of a direction. `None` for what a hub cannot watch.
+pub(crate) trait Register:
+    FnOnce(&Arc<Hub>, &Arc<Lines>) -> io::Result<Option<Registration>>
+{
+}
+
+impl<F> Register for F where F: FnOnce(&Arc<Hub>, &Arc<Lines>) -> io::Result<Option<Registration>> {}
+
+type Found = io::Result<Option<Arc<Interest>>>;
 
 #[derive(Debug, Default)]
 struct Waiting {
@@ -42,6 +56,8 @@ struct Waiting {
     /// function takes it out before the memory goes.
     sources: Vec<SourcePtr>,
     threads: Vec<Arc<Wakeup>>,
+    /// Futures whose sources are in the context that the channel was attached to when they began.
+    settlers: Vec<Waker>,
 }
 
 impl Waiting {
@@ -97,45 +113,38 @@ impl Waiters {
         self.unread.clear();
     }
 
-    /// Whether a hub may have been asked to watch this direction.
+    /// What is known of one direction, as far as a hub watches it.
     #[inline]
-    pub(crate) fn has_interest(&self, side: Side) -> bool {
-        self.waited_for.load(Ordering::Acquire) & (1 << side as u8) != 0
+    pub(crate) fn line(&self, side: Side) -> &Line {
+        self.lines.of(side)
     }
 
-    /// The interest of a hub in one direction, unless the channel is attached to a context.
-    pub(crate) fn interest_unattached(&self, hub: *const Hub, side: Side) -> Option<Arc<Interest>> {
-        let waiting = self.waiting();
-        match waiting.context {
-            None => waiting.interest(hub, side),
-            Some(_) => None,
-        }
+    /// The interest of the hub that this thread is serving, if there is one.
+    pub(crate) fn interest_served_here(&self, side: Side) -> Option<Arc<Interest>> {
+        self.waiting().interest(Hub::served_here(), side)
     }
 
     /// The interest in one direction, of the hub of the context that the channel is attached to,
     /// or of what is running: made by `register` if there is none. That hub goes on watching until
     /// the channel is closed or goes to another context. `None` if the channel is closed.
-    pub(crate) fn interest_here(
-        &self,
-        side: Side,
-        register: impl FnOnce(&Arc<Hub>) -> io::Result<Option<Registration>>,
-    ) -> io::Result<Option<Arc<Interest>>> {
+    pub(crate) fn interest_here(&self, side: Side, register: impl Register) -> Found {
         // One lock for it all: a hub takes a descriptor once, and the context may change.
         let waiting = self.waiting();
         let hub = match &waiting.context {
             Some(context) => Hub::current_in(context)?,
-            None => Hub::current()?,
+            None => {
+                let interest = waiting.interest(Hub::running(), side);
+                if interest.is_some() {
+                    return Ok(interest);
+                }
+                Hub::current()?
+            }
         };
         self.interest_in(waiting, &hub, side, register)
     }
 
     /// As [`interest_here`](Self::interest_here), of a given hub.
-    pub(super) fn interest_at(
-        &self,
-        hub: &Arc<Hub>,
-        side: Side,
-        register: impl FnOnce(&Arc<Hub>) -> io::Result<Option<Registration>>,
-    ) -> io::Result<Option<Arc<Interest>>> {
+    pub(super) fn interest_at(&self, hub: &Arc<Hub>, side: Side, register: impl Register) -> Found {
         self.interest_in(self.waiting(), hub, side, register)
     }
 
@@ -144,19 +153,18 @@ impl Waiters {
         mut waiting: MutexGuard<'_, Waiting>,
         hub: &Arc<Hub>,
         side: Side,
-        register: impl FnOnce(&Arc<Hub>) -> io::Result<Option<Registration>>,
-    ) -> io::Result<Option<Arc<Interest>>> {
+        register: impl Register,
+    ) -> Found {
         if let Some(interest) = waiting.interest(Arc::as_ptr(hub), side) {
             return Ok(Some(interest));
         }
         if self.is_closed() {
             return Ok(None);
         }
-        let Some(registration) = register(hub)? else {
+        let Some(registration) = register(hub, &self.lines)? else {
             return Ok(None);
         };
         let interest = registration.interest().clone();
-        self.waited_for.fetch_or(1 << side as u8, Ordering::AcqRel);
         let before = mem::take(&mut waiting.registrations).into_iter();
         let (mut alive, ended): (Vec<_>, Vec<_>) =
             before.partition(|it| !it.interest().has_ended());
@@ -167,18 +175,34 @@ impl Waiters {
         Ok(Some(interest))
     }
 
-    /// The context that the channel is attached to.
-    pub(crate) fn context(&self) -> Option<glib::MainContext> {
-        self.waiting().context.clone()
-    }
-
     /// Attaches the channel to a context, or to none. Futures that wait for it go on in its hub.
     pub(crate) fn set_context(&self, context: Option<glib::MainContext>) {
         let mut waiting = self.waiting();
         let before = mem::replace(&mut waiting.context, context);
         let registrations = waiting.retire_all();
+        let settlers = mem::take(&mut waiting.settlers);
         drop(waiting);
         drop((before, registrations));
+        settlers.into_iter().for_each(Waker::wake);
+    }
+
+    /// The context that the channel is attached to; once that has changed, `settler` is woken.
+    pub(crate) fn context_for(&self, settler: Waker) -> Option<glib::MainContext> {
+        let mut waiting = self.waiting();
+        waiting.settlers.push(settler);
+        waiting.context.clone()
+    }
+
+    /// Wakes a settler no more.
+    pub(crate) fn forget_settler(&self, settler: &Waker) {
+        let mut waiting = self.waiting();
+        let settlers = waiting.settlers.iter();
+        let mine = settlers.enumerate().find(|(_, it)| it.will_wake(settler));
+        let forgotten = mine
+            .map(|(mine, _)| mine)
+            .map(|mine| waiting.settlers.swap_remove(mine));
+        drop(waiting);
+        drop(forgotten);
     }
 
     /// Makes everybody look again: something has changed that no descriptor tells.
@@ -268,6 +292,6 @@ impl Waiters {
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.waiting)
     }
 }

@@ -160,6 +160,12 @@ impl Slots<'_> {
                 && !pairs::bytes_write(self.class)
     }
 
+    /// Whether the class lends the descriptors that its channels wait for.
+    #[inline]
+    pub(crate) fn lends(self) -> bool {
+        self.class.lender().is_some()
+    }
+
     /// What the class lends for one direction, if its channels wait for nothing else.
     pub(crate) fn lent(self, side: Side) -> Option<Lent> {
         self.class.lender()?(&self.channel(), side)

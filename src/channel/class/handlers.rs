@@ -4,10 +4,12 @@
 use std::{
     collections::HashMap,
     ffi::c_void,
+    future::poll_fn,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    task::ready,
 };
 
 use glib::{IOCondition, subclass::prelude::*, thread_guard::ThreadGuard, translate::*};
@@ -16,11 +18,12 @@ use glib_sys::GMainContext;
 use super::{FdHandlers, Slots};
 use crate::{
     channel::{
-        Channel, ext_future,
+        Channel,
+        attempt::Attempt,
         ffi::{IOHandler, QIOChannel},
-        imp::unpoisoned,
     },
-    hub::{self, JoinHandle},
+    hub::{self, JoinHandle, Side},
+    sys::lock,
 };
 
 /// A handler that is set. Dropping it ends its calls.
@@ -73,12 +76,12 @@ pub(super) unsafe extern "C" fn set(
         )
     };
     let context = context.unwrap_or_else(glib::MainContext::default);
-    let start = |func: IOHandler, condition| {
+    let start = |func: IOHandler, side| {
         let func = func?;
         let current = Arc::new(AtomicBool::new(true));
         let calls = serve(
             channel.clone(),
-            condition,
+            side,
             Call { func, opaque },
             current.clone(),
         );
@@ -86,20 +89,23 @@ pub(super) unsafe extern "C" fn set(
         Some(FdHandler { current, task })
     };
     // The old ones first: never are both called.
-    let old = std::mem::take(&mut *unpoisoned(&channel.imp().fd_handlers));
+    let old = std::mem::take(&mut *lock(&channel.imp().fd_handlers));
     drop(old);
-    let new = [
-        start(io_read, IOCondition::IN),
-        start(io_write, IOCondition::OUT),
-    ];
-    let other = std::mem::replace(&mut *unpoisoned(&channel.imp().fd_handlers), new);
+    let new = [start(io_read, Side::Read), start(io_write, Side::Write)];
+    let other = std::mem::replace(&mut *lock(&channel.imp().fd_handlers), new);
     drop(other);
 }
 
 /// Calls a handler until the channel is closed or the handler has been replaced.
-async fn serve(channel: Channel, condition: IOCondition, call: Call, current: Arc<AtomicBool>) {
+async fn serve(channel: Channel, side: Side, call: Call, current: Arc<AtomicBool>) {
+    let mut attempt = Attempt::new(side);
     loop {
-        let got = match ext_future::ready(&channel, condition).await {
+        let wait = poll_fn(|cx| {
+            // What is ready all the time must not run all the time.
+            ready!(hub::poll_budget(cx));
+            attempt.poll_likely(&channel, cx)
+        });
+        let got = match wait.await {
             Ok(got) => got,
             Err(e) => {
                 // The last call: reading or writing tells what is wrong.
@@ -111,10 +117,12 @@ async fn serve(channel: Channel, condition: IOCondition, call: Call, current: Ar
         if !current.load(Ordering::Acquire) {
             return;
         }
+        let seen = attempt.seen(&channel);
         call.make();
+        attempt.used(&channel, seen);
         if got.contains(IOCondition::NVAL) {
             // It may be what keeps the channel.
-            drop_closure(&channel, &call, condition);
+            drop_closure(&channel, &call, side);
             return;
         }
     }
@@ -138,7 +146,7 @@ pub(in crate::channel) struct ClosureKey(usize);
 
 impl Drop for ClosureKey {
     fn drop(&mut self) {
-        let removed = unpoisoned(&CLOSURES)
+        let removed = lock(&CLOSURES)
             .as_mut()
             .and_then(|closures| closures.remove(&self.0));
         drop(removed);
@@ -166,7 +174,7 @@ pub(in crate::channel) fn set_closures(
             write: write.map(|func| Mutex::new(Some(func))),
         };
         let key = handlers.opaque.addr();
-        unpoisoned(&CLOSURES)
+        lock(&CLOSURES)
             .get_or_insert_default()
             .insert(key, Arc::new(closures));
         ClosureKey(key)
@@ -174,7 +182,7 @@ pub(in crate::channel) fn set_closures(
     // SAFETY: the functions take a number, whether or not it still means anything, and may be
     // called from any thread at any time.
     unsafe { Slots::of(channel).set_fd_handler(context, &handlers) };
-    let old = std::mem::replace(&mut *unpoisoned(&channel.imp().fd_closures), key);
+    let old = std::mem::replace(&mut *lock(&channel.imp().fd_closures), key);
     drop(old);
 }
 
@@ -216,21 +224,21 @@ unsafe extern "C" fn call_write(key: *mut c_void) {
 }
 
 /// Drops the closure of one direction, if it is one that was called.
-fn drop_closure(channel: &Channel, call: &Call, condition: IOCondition) {
+fn drop_closure(channel: &Channel, call: &Call, side: Side) {
     let key = call.opaque.addr();
-    let is_ours = unpoisoned(&channel.imp().fd_closures)
+    let is_ours = lock(&channel.imp().fd_closures)
         .as_ref()
         .is_some_and(|mine| mine.0 == key);
     if !is_ours {
         return;
     }
-    let closures = unpoisoned(&CLOSURES)
+    let closures = lock(&CLOSURES)
         .as_ref()
         .and_then(|closures| closures.get(&key).cloned());
     let closure = closures.as_ref().and_then(|closures| {
-        let closure = match condition.contains(IOCondition::IN) {
-            true => closures.read.as_ref()?,
-            false => closures.write.as_ref()?,
+        let closure = match side {
+            Side::Read => closures.read.as_ref()?,
+            Side::Write => closures.write.as_ref()?,
         };
         closure.try_lock().ok()?.take()
     });
@@ -238,7 +246,7 @@ fn drop_closure(channel: &Channel, call: &Call, condition: IOCondition) {
 }
 
 fn call_closure(key: *mut c_void, which: impl Fn(&Closures) -> Option<&Closure>) {
-    let closures = unpoisoned(&CLOSURES)
+    let closures = lock(&CLOSURES)
         .as_ref()
         .and_then(|closures| closures.get(&key.addr()).cloned());
     let Some(closures) = closures else { return };

@@ -18,6 +18,7 @@ use super::{
 use crate::{
     channel::{
         Channel,
+        attempt::Tried,
         ffi::{self, QIOChannel, QIOChannelClass},
     },
     types::{Feature, ReadFlags, Readiness, Shutdown, WriteFlags, total_len},
@@ -83,25 +84,41 @@ impl<'a> Slots<'a> {
     pub(crate) fn readv(
         self,
         iov: &mut [IoSliceMut<'_>],
-        mut fds: Option<&mut Vec<OwnedFd>>,
+        fds: Option<&mut Vec<OwnedFd>>,
         flags: ReadFlags,
     ) -> io::Result<usize> {
+        self.try_readv(iov, fds, flags).map(|tried| tried.result)
+    }
+
+    /// As [`readv`](Self::readv), and tells whether it came short.
+    #[inline(always)]
+    pub(crate) fn try_readv(
+        self,
+        iov: &mut [IoSliceMut<'_>],
+        mut fds: Option<&mut Vec<OwnedFd>>,
+        flags: ReadFlags,
+    ) -> io::Result<Tried<usize>> {
         let plain = self.begin()?;
         self.check_read(fds.is_some(), flags)?;
         let room = total_len(iov);
         if room == 0 {
-            return self.check_open().map(|()| 0);
+            return self.check_open().map(|()| Tried::whole(0));
         }
         if watch::anything_unread()
             && let Some(count) = self.take_unread(iov, &mut fds, flags)
         {
-            return Ok(count);
+            return Ok(Tried::whole(count));
         }
-        if !plain && pairs::bytes_read(self.class) {
-            pairs::readv_by_bytes(self, iov, fds, flags)
+        // A read that takes descriptors along ends where they are, and what was only looked at is
+        // still there.
+        let drains = fds.is_none() && !flags.contains(ReadFlags::PEEK);
+        let result = if !plain && pairs::bytes_read(self.class) {
+            pairs::readv_by_bytes(self, iov, fds, flags)?
         } else {
-            self.slot_readv(iov, room, fds, flags)
-        }
+            self.slot_readv(iov, room, fds, flags)?
+        };
+        let short = drains && 0 < result && result < room;
+        Ok(Tried { result, short })
     }
 
     /// Reads what a dropped future had read, if there is any.
