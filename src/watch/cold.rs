@@ -13,7 +13,7 @@ use std::{
 use glib::{IOCondition, translate::*};
 use glib_sys::GSource;
 
-use super::{Waiters, source::directions};
+use super::{Waiters, leg::directions};
 use crate::{
     hub::{Hub, Interest, Lines, Serves, ShortRead, Side, Ticket},
     sys::{FdLease, poll::poll_now},

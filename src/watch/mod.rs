@@ -9,13 +9,15 @@
 mod callback;
 mod cold;
 mod foreign;
+mod leg;
 mod source;
 mod unread;
 mod waiters;
 
 pub(crate) use callback::{set_callback, set_callback_local};
 pub(crate) use foreign::{adopt, adopt_any, broken};
-pub(crate) use source::{Fds, WatchedFd, asking, directions, on_fds, question};
+pub(crate) use leg::{Fds, WatchedFd, directions, question};
+pub(crate) use source::{asking, on_fds};
 pub(crate) use unread::anything_unread;
 pub(crate) use waiters::Waiters;
 

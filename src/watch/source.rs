@@ -11,48 +11,22 @@
 //! loop really runs in there does it take its descriptors out of the poll set.
 
 use std::{
-    cell::{Cell, RefCell, UnsafeCell},
+    cell::{Cell, RefCell},
     mem, ptr,
     sync::Arc,
 };
 
 use glib::{IOCondition, translate::*};
 use glib_sys::{
-    G_SOURCE_CONTINUE, G_SOURCE_REMOVE, GPollFD, GSource, GSourceFunc, GSourceFuncs, gboolean,
-    gpointer,
+    G_SOURCE_CONTINUE, G_SOURCE_REMOVE, GSource, GSourceFunc, GSourceFuncs, gboolean, gpointer,
 };
 
-use super::{ALWAYS, Waiters, Watched, callback, cold::Cold};
-use crate::{
-    sys::{FdLease, poll::poll_now},
-    types::Readiness,
+use super::{
+    ALWAYS, Waiters, Watched, callback,
+    cold::Cold,
+    leg::{Fds, Leg, question},
 };
-
-/// A descriptor to poll, and the lease that keeps its number from being reused.
-#[derive(Debug)]
-pub(crate) struct WatchedFd {
-    number: i32,
-    lease: Option<FdLease>,
-}
-
-impl WatchedFd {
-    /// A descriptor of whoever asks; it must stay open while the watch lives.
-    pub(crate) fn unleased(number: i32) -> Self {
-        Self {
-            number,
-            lease: None,
-        }
-    }
-}
-
-impl From<FdLease> for WatchedFd {
-    fn from(lease: FdLease) -> Self {
-        Self {
-            number: lease.number(),
-            lease: Some(lease),
-        }
-    }
-}
+use crate::types::Readiness;
 
 /// Asks an object what to wait for until a condition is worth trying.
 pub(crate) type Ask = fn(&glib::Object, IOCondition) -> Readiness;
@@ -98,119 +72,22 @@ struct State {
 /// A watch on leased descriptors goes cold after so many polls with nothing to tell.
 const QUIET_ENOUGH: u32 = 32;
 
-/// One descriptor, for the conditions of one direction or of both.
-struct Leg {
-    poll: UnsafeCell<GPollFD>,
-    /// The conditions of the channel that this descriptor tells of.
-    serves: IOCondition,
-    /// Whether GLib polls it.
-    polled: Cell<bool>,
-    lease: Option<FdLease>,
-}
-
-impl Leg {
-    fn new(fd: Option<WatchedFd>, serves: IOCondition) -> Self {
-        let (number, lease) = fd.map_or((-1, None), |fd| (fd.number, fd.lease));
-        Self {
-            poll: UnsafeCell::new(GPollFD {
-                fd: number,
-                events: serves.bits() as u16,
-                revents: 0,
-            }),
-            serves,
-            polled: Cell::new(false),
-            lease,
-        }
-    }
-
-    /// Whether the channel itself has closed this direction, and only this one.
-    fn is_dead(&self) -> bool {
-        self.lease.as_ref().is_some_and(FdLease::is_closed)
-    }
-
-    /// The conditions of the channel that the last poll found.
-    fn ready(&self) -> IOCondition {
-        if !self.polled.get() || self.is_dead() {
-            return IOCondition::empty();
-        }
-        // SAFETY: GLib writes `revents` between `prepare` and `check`, in this thread.
-        let (events, revents) = unsafe {
-            let poll = self.poll.get();
-            ((*poll).events, (*poll).revents)
-        };
-        let serves = self.serves;
-        let revents = IOCondition::from_bits_truncate(revents.into());
-        let same = u32::from(events) & !ALWAYS.bits() == (serves - ALWAYS).bits();
-        let wanted = if same {
-            revents & serves
-        } else if revents.bits() & u32::from(events) & !ALWAYS.bits() != 0 {
-            serves - ALWAYS
-        } else {
-            IOCondition::empty()
-        };
-        wanted | (revents & ALWAYS)
-    }
-}
-
-/// The conditions by direction: reading, and writing. What is always told goes with one of them,
-/// and with reading if nothing else is asked for.
-pub(crate) fn directions(condition: IOCondition) -> [IOCondition; 2] {
-    let write = condition & IOCondition::OUT;
-    let read = condition - write;
-    if (read - ALWAYS).is_empty() && !write.is_empty() {
-        [IOCondition::empty(), condition]
-    } else {
-        [read, write]
-    }
-}
-
-/// What to ask an object about for these conditions of one direction.
-pub(crate) fn question(conditions: IOCondition) -> IOCondition {
-    match conditions - ALWAYS {
-        nothing if nothing.is_empty() => IOCondition::IN,
-        asked => asked,
-    }
-}
-
-/// The descriptors of a watch.
-#[derive(Debug)]
-pub(crate) enum Fds {
-    /// One tells of both directions.
-    Both(WatchedFd),
-    /// One for reading and one for writing; a direction without one has hung up.
-    Pair(Option<WatchedFd>, Option<WatchedFd>),
-}
-
 /// A watch on descriptors that stay the same.
 pub(crate) fn on_fds(watched: Watched<'_>, condition: IOCondition, fds: Fds) -> glib::Source {
     let one_for_both = matches!(fds, Fds::Both(_));
-    let [reads, writes] = directions(condition);
-    let none = || Leg::new(None, IOCondition::empty());
-    let legs = match fds {
-        Fds::Both(fd) => [Leg::new(Some(fd), condition), none()],
-        Fds::Pair(_, write) if reads.is_empty() && !writes.is_empty() => {
-            [none(), Leg::new(write, writes)]
-        }
-        Fds::Pair(read, write) if (condition - ALWAYS).is_empty() => {
-            [Leg::new(read.or(write), condition), none()]
-        }
-        Fds::Pair(read, _) if writes.is_empty() => [Leg::new(read, reads), none()],
-        Fds::Pair(read, write) => [Leg::new(read, reads), Leg::new(write, writes)],
-    };
+    let legs = fds.legs(condition);
     create(watched, condition, Feed::Fixed, legs, one_for_both)
 }
 
 /// A watch that asks the object before each poll.
 pub(crate) fn asking(watched: Watched<'_>, condition: IOCondition, ask: Ask) -> glib::Source {
-    let [reads, writes] = directions(condition);
-    let legs = [Leg::new(None, reads), Leg::new(None, writes)];
+    let legs = Leg::without_fds(condition);
     create(watched, condition, Feed::Asked(ask), legs, false)
 }
 
 /// A watch that is ready when its child source is, which the caller adds.
 pub(super) fn parent(watched: Watched<'_>, condition: IOCondition) -> glib::Source {
-    let [reads, writes] = directions(condition);
-    let legs = [Leg::new(None, reads), Leg::new(None, writes)];
+    let legs = Leg::without_fds(condition);
     create(watched, condition, Feed::Child, legs, false)
 }
 
@@ -250,10 +127,8 @@ fn create(
         let recursive = !matches!(feed, Feed::Child);
         glib_sys::g_source_set_can_recurse(source, recursive.into_glib());
         if matches!(feed, Feed::Fixed) {
-            for leg in &state.legs {
-                if (*leg.poll.get()).fd >= 0 {
-                    poll_leg(source, leg, true);
-                }
+            for leg in state.legs.iter().filter(|leg| leg.has_fd()) {
+                leg.set_polled(source, true);
             }
         }
         state.waiters.enter(source);
@@ -303,26 +178,6 @@ unsafe fn state<'a>(source: *mut GSource) -> &'a State {
     unsafe { &(*source.cast::<WatchSource>()).state }
 }
 
-/// Makes GLib poll a leg, or stop.
-///
-/// # Safety
-///
-/// `leg` must be of `source`, and this the thread that owns its context, if it has one.
-unsafe fn poll_leg(source: *mut GSource, leg: &Leg, wanted: bool) {
-    if leg.polled.replace(wanted) == wanted {
-        return;
-    }
-    // SAFETY: the GPollFD lives as long as the source.
-    unsafe {
-        if wanted {
-            glib_sys::g_source_add_poll(source, leg.poll.get());
-        } else {
-            glib_sys::g_source_remove_poll(source, leg.poll.get());
-            (*leg.poll.get()).revents = 0;
-        }
-    }
-}
-
 unsafe extern "C" fn prepare(source: *mut GSource, timeout: *mut i32) -> gboolean {
     // SAFETY: GLib passes the source that these functions are for, and the address
     // of a timeout.
@@ -362,13 +217,13 @@ unsafe extern "C" fn prepare(source: *mut GSource, timeout: *mut i32) -> gboolea
 ///
 /// # Safety
 ///
-/// As for [`poll_leg`].
+/// As for [`Leg::set_polled`].
 unsafe fn drop_dead_legs(source: *mut GSource, state: &State) -> IOCondition {
     for leg in state.legs.iter().filter(|leg| leg.is_dead()) {
         // SAFETY: passed on from the caller.
-        unsafe { poll_leg(source, leg, false) };
+        unsafe { leg.set_polled(source, false) };
     }
-    match state.legs.iter().any(|leg| leg.polled.get()) {
+    match state.legs.iter().any(|leg| leg.is_polled()) {
         true => IOCondition::empty(),
         false => IOCondition::HUP,
     }
@@ -378,9 +233,9 @@ unsafe fn drop_dead_legs(source: *mut GSource, state: &State) -> IOCondition {
 ///
 /// # Safety
 ///
-/// As for [`poll_leg`], and the source must be attached.
+/// As for [`Leg::set_polled`], and the source must be attached.
 unsafe fn go_cold(source: *mut GSource, state: &State) {
-    let polled = || state.legs.iter().filter(|leg| leg.polled.get());
+    let polled = || state.legs.iter().filter(|leg| leg.is_polled());
     if polled().any(|leg| leg.lease.is_none()) {
         return;
     }
@@ -394,7 +249,7 @@ unsafe fn go_cold(source: *mut GSource, state: &State) {
         };
         *state.cold.borrow_mut() = Some(cold);
         for leg in &state.legs {
-            poll_leg(source, leg, false);
+            leg.set_polled(source, false);
         }
         (*source).source_funcs = &COLD.0;
     }
@@ -404,7 +259,7 @@ unsafe fn go_cold(source: *mut GSource, state: &State) {
 ///
 /// # Safety
 ///
-/// As for [`poll_leg`].
+/// As for [`Leg::set_polled`].
 unsafe fn go_hot(source: *mut GSource, state: &State) {
     let Some(cold) = state.cold.take() else {
         return;
@@ -416,13 +271,10 @@ unsafe fn go_hot(source: *mut GSource, state: &State) {
         state.quiet.set(0);
         state.prepared.set(IOCondition::empty());
         for leg in &state.legs {
-            let poll = leg.poll.get();
-            if (*poll).fd < 0 || leg.is_dead() {
-                continue;
+            if leg.has_fd() && !leg.is_dead() {
+                leg.set_polled(source, true);
+                leg.poll_now();
             }
-            poll_leg(source, leg, true);
-            let now = poll_now((*poll).fd, (*poll).events as i16);
-            (*poll).revents = now.unwrap_or_default() as u16;
         }
     }
 }
@@ -431,41 +283,16 @@ unsafe fn go_hot(source: *mut GSource, state: &State) {
 ///
 /// # Safety
 ///
-/// As for [`poll_leg`].
+/// As for [`Leg::set_polled`].
 unsafe fn ask_legs(source: *mut GSource, state: &State, ask: Ask) -> IOCondition {
     let mut ready = IOCondition::empty();
     for (i, leg) in state.legs.iter().enumerate() {
-        let serves = leg.serves;
-        if serves.is_empty() && !(state.condition.is_empty() && i == 0) {
+        if leg.serves.is_empty() && !(state.condition.is_empty() && i == 0) {
             continue;
         }
-        let (fd, events) = match ask(&state.object, question(serves)) {
-            // Errors and hang-ups are told without being asked for.
-            Readiness::Fd(fd, _) if fd >= 0 && (serves - ALWAYS).is_empty() => {
-                (fd, IOCondition::empty())
-            }
-            Readiness::Fd(fd, events) if fd >= 0 => (fd, events),
-            Readiness::Now => {
-                ready |= serves - ALWAYS;
-                (-1, IOCondition::empty())
-            }
-            // This watch is what the object would be watched by: nothing tells.
-            Readiness::Watch | Readiness::Fd(..) => {
-                ready |= IOCondition::NVAL;
-                (-1, IOCondition::empty())
-            }
-        };
-        // SAFETY: GLib reads `fd` when the leg enters or leaves the poll set and
-        // `events` when it collects them, in this thread, after `prepare`.
-        unsafe {
-            let poll = leg.poll.get();
-            if (*poll).fd != fd {
-                poll_leg(source, leg, false);
-                (*poll).fd = fd;
-            }
-            (*poll).events = events.bits() as u16;
-            poll_leg(source, leg, fd >= 0);
-        }
+        let answer = ask(&state.object, question(leg.serves));
+        // SAFETY: passed on from the caller.
+        ready |= unsafe { leg.follow(source, answer) };
     }
     ready
 }
@@ -486,12 +313,12 @@ fn polled(state: &State) -> IOCondition {
 ///
 /// # Safety
 ///
-/// As for [`poll_leg`].
+/// As for [`Leg::set_polled`].
 unsafe fn park(source: *mut GSource, state: &State) {
     if !state.parked.replace(true) {
         for leg in &state.legs {
             // SAFETY: passed on from the caller.
-            unsafe { poll_leg(source, leg, false) };
+            unsafe { leg.set_polled(source, false) };
         }
     }
 }
@@ -530,7 +357,7 @@ unsafe extern "C" fn dispatch(source: *mut GSource, func: GSourceFunc, data: gpo
         }
         if state.parked.replace(false) && glib_sys::g_source_is_destroyed(source) == 0 {
             for leg in &state.legs {
-                poll_leg(source, leg, (*leg.poll.get()).fd >= 0 && !leg.is_dead());
+                leg.set_polled(source, leg.has_fd() && !leg.is_dead());
             }
         }
         again

@@ -1,0 +1,217 @@
+//! What a watch polls: descriptors, each for the conditions of one direction or of both.
+
+use std::cell::{Cell, UnsafeCell};
+
+use glib::IOCondition;
+use glib_sys::{GPollFD, GSource};
+
+use super::ALWAYS;
+use crate::{
+    sys::{FdLease, poll::poll_now},
+    types::Readiness,
+};
+
+/// A descriptor to poll, and the lease that keeps its number from being reused.
+#[derive(Debug)]
+pub(crate) struct WatchedFd {
+    number: i32,
+    lease: Option<FdLease>,
+}
+
+impl WatchedFd {
+    /// A descriptor of whoever asks; it must stay open while the watch lives.
+    pub(crate) fn unleased(number: i32) -> Self {
+        Self {
+            number,
+            lease: None,
+        }
+    }
+}
+
+impl From<FdLease> for WatchedFd {
+    fn from(lease: FdLease) -> Self {
+        Self {
+            number: lease.number(),
+            lease: Some(lease),
+        }
+    }
+}
+
+/// The descriptors of a watch.
+#[derive(Debug)]
+pub(crate) enum Fds {
+    /// One tells of both directions.
+    Both(WatchedFd),
+    /// One for reading and one for writing; a direction without one has hung up.
+    Pair(Option<WatchedFd>, Option<WatchedFd>),
+}
+
+impl Fds {
+    /// What to poll for a condition.
+    pub(super) fn legs(self, condition: IOCondition) -> [Leg; 2] {
+        let [reads, writes] = directions(condition);
+        let none = || Leg::new(None, IOCondition::empty());
+        match self {
+            Self::Both(fd) => [Leg::new(Some(fd), condition), none()],
+            Self::Pair(_, write) if reads.is_empty() && !writes.is_empty() => {
+                [none(), Leg::new(write, writes)]
+            }
+            Self::Pair(read, write) if (condition - ALWAYS).is_empty() => {
+                [Leg::new(read.or(write), condition), none()]
+            }
+            Self::Pair(read, _) if writes.is_empty() => [Leg::new(read, reads), none()],
+            Self::Pair(read, write) => [Leg::new(read, reads), Leg::new(write, writes)],
+        }
+    }
+}
+
+/// The conditions by direction: reading, and writing. What is always told goes with one of them,
+/// and with reading if nothing else is asked for.
+pub(crate) fn directions(condition: IOCondition) -> [IOCondition; 2] {
+    let write = condition & IOCondition::OUT;
+    let read = condition - write;
+    if (read - ALWAYS).is_empty() && !write.is_empty() {
+        [IOCondition::empty(), condition]
+    } else {
+        [read, write]
+    }
+}
+
+/// What to ask an object about for these conditions of one direction.
+pub(crate) fn question(conditions: IOCondition) -> IOCondition {
+    match conditions - ALWAYS {
+        nothing if nothing.is_empty() => IOCondition::IN,
+        asked => asked,
+    }
+}
+
+/// One descriptor, for the conditions of one direction or of both.
+pub(super) struct Leg {
+    /// Used only in the thread that owns the context of the source: by GLib between `prepare` and
+    /// `check`, by this file otherwise.
+    poll: UnsafeCell<GPollFD>,
+    /// The conditions of the channel that this descriptor tells of.
+    pub(super) serves: IOCondition,
+    /// Whether GLib polls it.
+    polled: Cell<bool>,
+    pub(super) lease: Option<FdLease>,
+}
+
+impl Leg {
+    fn new(fd: Option<WatchedFd>, serves: IOCondition) -> Self {
+        let (number, lease) = fd.map_or((-1, None), |fd| (fd.number, fd.lease));
+        Self {
+            poll: UnsafeCell::new(GPollFD {
+                fd: number,
+                events: serves.bits() as u16,
+                revents: 0,
+            }),
+            serves,
+            polled: Cell::new(false),
+            lease,
+        }
+    }
+
+    /// One for each direction, without a descriptor until the object [says one](Self::follow).
+    pub(super) fn without_fds(condition: IOCondition) -> [Self; 2] {
+        directions(condition).map(|serves| Self::new(None, serves))
+    }
+
+    pub(super) fn has_fd(&self) -> bool {
+        // SAFETY: only `follow` changes the number, in this thread.
+        unsafe { (*self.poll.get()).fd >= 0 }
+    }
+
+    pub(super) fn is_polled(&self) -> bool {
+        self.polled.get()
+    }
+
+    /// Whether the channel itself has closed this direction, and only this one.
+    pub(super) fn is_dead(&self) -> bool {
+        self.lease.as_ref().is_some_and(FdLease::is_closed)
+    }
+
+    /// The conditions of the channel that the last poll found.
+    pub(super) fn ready(&self) -> IOCondition {
+        if !self.polled.get() || self.is_dead() {
+            return IOCondition::empty();
+        }
+        // SAFETY: GLib writes `revents` between `prepare` and `check`, in this thread.
+        let (events, revents) = unsafe {
+            let poll = self.poll.get();
+            ((*poll).events, (*poll).revents)
+        };
+        let serves = self.serves;
+        let revents = IOCondition::from_bits_truncate(revents.into());
+        let same = u32::from(events) & !ALWAYS.bits() == (serves - ALWAYS).bits();
+        let wanted = if same {
+            revents & serves
+        } else if revents.bits() & u32::from(events) & !ALWAYS.bits() != 0 {
+            serves - ALWAYS
+        } else {
+            IOCondition::empty()
+        };
+        wanted | (revents & ALWAYS)
+    }
+
+    /// Makes GLib poll it, or stop.
+    ///
+    /// # Safety
+    ///
+    /// It must be a leg of `source`, and this the thread that owns its context, if it has one.
+    pub(super) unsafe fn set_polled(&self, source: *mut GSource, wanted: bool) {
+        if self.polled.replace(wanted) == wanted {
+            return;
+        }
+        // SAFETY: the GPollFD lives as long as the source.
+        unsafe {
+            if wanted {
+                glib_sys::g_source_add_poll(source, self.poll.get());
+            } else {
+                glib_sys::g_source_remove_poll(source, self.poll.get());
+                (*self.poll.get()).revents = 0;
+            }
+        }
+    }
+
+    /// Makes GLib poll what the object answered to the [`question`], and returns what needs no
+    /// poll.
+    ///
+    /// # Safety
+    ///
+    /// As for [`set_polled`](Self::set_polled).
+    pub(super) unsafe fn follow(&self, source: *mut GSource, answer: Readiness) -> IOCondition {
+        let wanted = self.serves - ALWAYS;
+        let none = IOCondition::empty();
+        let (fd, events, ready) = match answer {
+            // Errors and hang-ups are told without being asked for.
+            Readiness::Fd(fd, _) if fd >= 0 && wanted.is_empty() => (fd, none, none),
+            Readiness::Fd(fd, events) if fd >= 0 => (fd, events, none),
+            Readiness::Now => (-1, none, wanted),
+            // This watch is what the object would be watched by: nothing tells.
+            Readiness::Watch | Readiness::Fd(..) => (-1, none, IOCondition::NVAL),
+        };
+        // SAFETY: GLib reads `fd` when the leg enters or leaves the poll set and
+        // `events` when it collects them, in this thread, after `prepare`.
+        unsafe {
+            let poll = self.poll.get();
+            if (*poll).fd != fd {
+                self.set_polled(source, false);
+                (*poll).fd = fd;
+            }
+            (*poll).events = events.bits() as u16;
+            self.set_polled(source, fd >= 0);
+        }
+        ready
+    }
+
+    /// Finds out what is ready now, in place of GLib's next poll.
+    pub(super) fn poll_now(&self) {
+        // SAFETY: GLib does not use the GPollFD while this runs.
+        unsafe {
+            let poll = self.poll.get();
+            let now = poll_now((*poll).fd, (*poll).events as i16);
+            (*poll).revents = now.unwrap_or_default() as u16;
+        }
+    }
+}
