@@ -11,7 +11,7 @@ use super::{Hub, queue::Served};
 use crate::sys::lock;
 
 /// A dispatch goes on for about this long while there is something to do.
-const BUDGET: Duration = Duration::from_micros(50);
+const BUDGET: Duration = Duration::from_micros(100);
 
 /// After a look for more that found nothing, only every so many dispatches look again.
 const PROBE_EVERY: u32 = 16;

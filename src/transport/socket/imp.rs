@@ -4,7 +4,7 @@ use std::{
     io::{self, IoSlice, IoSliceMut},
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     sync::{
-        LazyLock, Mutex, PoisonError,
+        LazyLock, Mutex,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -15,7 +15,7 @@ use super::{QIOChannelSocket, QIOChannelSocketClass, bound_path::BoundPath};
 use crate::{
     channel::{Channel, ChannelExt as _, ChannelImpl, ffi::Lent, leased_watch},
     hub::{Serves, ShortRead},
-    sys::{file, scm, socket},
+    sys::{file, lock, scm, socket},
     transport::fd_slot::FdSlot,
     types::{Feature, ReadFlags, Readiness, Shutdown, WriteFlags},
 };
@@ -142,12 +142,7 @@ impl ChannelImpl for ChannelSocket {
                 let _ = socket::shutdown(fd, Shutdown::Both);
             }
         });
-        drop(
-            self.bound
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take(),
-        );
+        drop(lock(&self.bound).take());
         result
     }
 

@@ -7,7 +7,7 @@ use std::{
     future::{Future, poll_fn},
     io,
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
-    sync::{PoisonError, atomic::Ordering},
+    sync::atomic::Ordering,
 };
 
 use gio::prelude::*;
@@ -17,7 +17,7 @@ use crate::{
     channel::{Attempt, Channel, ChannelExt as _, Tried, Try, ffi::derived_class, stream::std_io},
     error::{explain, from_glib_error, io_error, not_supported},
     hub::Side,
-    sys::{address::Native, file, poll, socket},
+    sys::{address::Native, file, lock, poll, socket},
     types::{Feature, ReadFlags},
 };
 use bound_path::BoundPath;
@@ -199,11 +199,7 @@ impl ChannelSocket {
             .map_err(|e| explain(e, format!("Unable to listen on {}", text(address))))?;
         let bound = BoundPath::of(address);
         self.imp().open(fd)?;
-        *self
-            .imp()
-            .bound
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = bound;
+        *lock(&self.imp().bound) = bound;
         Ok(())
     }
 
