@@ -4,7 +4,8 @@ use std::{
     cell::Cell,
     collections::VecDeque,
     future::Future,
-    io, mem,
+    io,
+    mem::{self, ManuallyDrop},
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::{
@@ -46,6 +47,11 @@ thread_local! {
     static LEFT: Cell<Option<u32>> = const { Cell::new(None) };
     /// At what depth of main loops that task runs: what a loop inside it runs is elsewhere.
     static DEPTH: Cell<i32> = const { Cell::new(0) };
+}
+
+thread_local! {
+    /// Says to the next future that is to be dropped that this is not its thread.
+    static AWAY: Cell<bool> = const { Cell::new(false) };
 }
 
 thread_local! {
@@ -144,16 +150,18 @@ fn is_home(runnable: &Runnable<Home>) -> bool {
     runnable.metadata().is_none_or(|home| home == this_thread())
 }
 
+/// Closes a task, so that whoever awaits it is told, and drops its future if this thread may.
 fn drop_at_home(runnable: Runnable<Home>) {
-    if is_home(&runnable) {
-        drop(runnable);
-    } else {
+    if !is_home(&runnable) {
         glib::g_warning!(
             "Qio",
             "A task is leaked: its context went in another thread than its own"
         );
-        mem::forget(runnable);
+        // A future that is not dropped has to stay where it is pinned: this keeps its memory.
+        mem::forget(runnable.waker());
+        AWAY.set(true);
     }
+    drop(runnable);
 }
 
 impl Hub {
@@ -176,7 +184,7 @@ impl Hub {
             place,
         };
         Task {
-            future,
+            future: ManuallyDrop::new(future),
             _entry: entry,
         }
     }
@@ -192,8 +200,9 @@ impl Hub {
         let future = self.task(entry.key(), future);
         let builder = Builder::new().metadata(Some(this_thread()));
         let schedule = move |runnable| hub.schedule(runnable);
-        // SAFETY: the future is polled and dropped by its runnable alone, and that is run and
-        // dropped in this thread alone: see `run` and `drop_at_home`. The future and
+        // SAFETY: the future is polled and dropped by its runnable alone. That is run in this
+        // thread alone (see `run`); if it is dropped in another one, the future is not: see
+        // `drop_at_home`. What is around the future may be dropped anywhere. The future and
         // `schedule` are 'static, and `schedule` may be called and dropped anywhere.
         let (runnable, task) = unsafe { builder.spawn_unchecked(|_| future, schedule) };
         entry.insert(runnable.waker());
@@ -223,8 +232,8 @@ impl Hub {
 
 /// The future of a task: catches its panic, and takes the task off the list at its end.
 struct Task<F> {
-    /// Pinned with the task.
-    future: F,
+    /// Pinned with the task. Dropped with it, but not in another thread than its own.
+    future: ManuallyDrop<F>,
     _entry: Entry,
 }
 
@@ -232,13 +241,23 @@ impl<F: Future> Future for Task<F> {
     type Output = Outcome<F::Output>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        // SAFETY: the future is pinned as the task is: nothing moves it out, `Task` has no `Drop`,
-        // and is `Unpin` only if the future is.
-        let future = unsafe { self.map_unchecked_mut(|this| &mut this.future) };
+        // SAFETY: the future is pinned as the task is: nothing moves it out, `Drop` drops it in its
+        // place or leaves it there for ever, and `Task` is `Unpin` only if the future is.
+        let future = unsafe { self.map_unchecked_mut(|this| &mut *this.future) };
         match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
             Ok(poll) => poll.map(Ok),
             Err(panic) => Poll::Ready(Err(panic)),
         }
+    }
+}
+
+impl<F> Drop for Task<F> {
+    fn drop(&mut self) {
+        if AWAY.replace(false) {
+            return;
+        }
+        // SAFETY: nobody uses it any more.
+        unsafe { ManuallyDrop::drop(&mut self.future) };
     }
 }
 
@@ -265,7 +284,8 @@ fn hub(context: &glib::MainContext, priority: Priority) -> Arc<Hub> {
 /// [`MainContext::spawn_local`](glib::MainContext::spawn_local) does, but all such tasks of a
 /// context share one source, however many they are.
 ///
-/// Dropping the handle leaves the task alone. When the context is dropped, so is the task.
+/// Dropping the handle leaves the task alone. When the context is dropped, so is the task; if that
+/// happens in another thread, the future is leaked, and the handle says that it was cancelled.
 ///
 /// # Panics
 ///
