@@ -28,6 +28,10 @@ const BATCH: usize = 8;
 /// Operations that a task may complete without a wait before others have their turn.
 const OPERATIONS: u32 = 128;
 
+/// How often a context that goes gives way to threads that have a task of it in their hands: they
+/// could only leak it.
+const STRAGGLERS: usize = 1_000;
+
 /// The only thread that a task may run in, if there is one.
 pub(super) type Home = Option<ThreadId>;
 
@@ -133,16 +137,28 @@ impl Tasks {
 
     /// Drops all tasks, but for those that only another thread may drop.
     pub(super) fn cancel_all(&self) {
-        self.dead.store(true, Ordering::Release);
-        let queued = mem::take(&mut *lock(&self.queue));
-        let stranded = mem::take(&mut *lock(&self.stranded));
-        queued.into_iter().chain(stranded).for_each(drop_at_home);
-        let alive: Vec<_> = lock(&self.alive)
-            .iter()
-            .map(|(_, waker)| waker.clone())
-            .collect();
-        // Each comes back by `schedule`, which drops it.
-        alive.into_iter().for_each(Waker::wake);
+        for _ in 0..STRAGGLERS {
+            let alive: Vec<_> = lock(&self.alive)
+                .iter()
+                .map(|(_, waker)| waker.clone())
+                .collect();
+            // Each comes back by `schedule`.
+            alive.into_iter().for_each(Waker::wake);
+            let queued = mem::take(&mut *lock(&self.queue));
+            let stranded = mem::take(&mut *lock(&self.stranded));
+            queued.into_iter().chain(stranded).for_each(drop_at_home);
+            if lock(&self.alive).is_empty() {
+                break;
+            }
+            // One that another thread has woken, and is about to put into the queue; or a new one.
+            thread::yield_now();
+        }
+        let late = {
+            let mut queue = lock(&self.queue);
+            self.dead.store(true, Ordering::Release);
+            mem::take(&mut *queue)
+        };
+        late.into_iter().for_each(drop_at_home);
     }
 }
 

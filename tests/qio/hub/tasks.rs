@@ -275,6 +275,39 @@ fn a_context_that_goes_in_another_thread_drops_no_future_there_and_whoever_await
     }
 }
 
+/// Has another thread wake somebody when it is dropped, and waits until that is done.
+struct WakesElsewhere(Arc<Mutex<Option<Waker>>>);
+
+impl Drop for WakesElsewhere {
+    fn drop(&mut self) {
+        let waker = self.0.lock().expect("no panic").take().expect("polled");
+        thread::spawn(|| waker.wake()).join().expect("no panic");
+    }
+}
+
+#[test]
+fn a_task_that_another_thread_wakes_while_its_context_goes_is_dropped_at_home() {
+    let context = MainContext::new();
+    let (waker, held) = (Arc::new(Mutex::new(None)), Rc::new(()));
+    let (wakes, inside) = (WakesElsewhere(waker.clone()), held.clone());
+    let first = start(&context, async move {
+        let _wakes = wakes;
+        pending::<()>().await;
+    });
+    let second = start(
+        &context,
+        poll_fn(move |cx| {
+            let _held = &inside;
+            *waker.lock().expect("no panic") = Some(cx.waker().clone());
+            Poll::<()>::Pending
+        }),
+    );
+    settle(&context);
+    drop(context);
+    assert_eq!(Rc::strong_count(&held), 1, "it is not leaked");
+    assert!(first.is_finished() && second.is_finished());
+}
+
 #[test]
 fn a_context_takes_its_descriptors_along_whatever_is_still_alive_of_its_tasks() {
     alone(
