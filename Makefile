@@ -9,6 +9,10 @@ FILE ?=
 # `make FILE="a b" demo` must reach cargo as one word. Quotes a word for the shell, whatever is in it.
 quoted = '$(subst ','\'',$(1))'
 
+# The tests in which threads meet, by parts of their names; the rest of `make soak` is the tests that
+# are ignored elsewhere.
+races = thread wake hub::contexts hub::sharing
+
 # A target is described by what follows the two number signs.
 help: ## Lists these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 14
@@ -42,11 +46,13 @@ docs: ## Makes the documentation in target/doc
 	@.ci/packages demo
 	@cargo doc --locked --no-deps
 
-soak: ## Runs the tests about threads ten times over
+soak: ## Runs for ten minutes: races, wakes, random programs, leaks
 	@.ci/packages test
+	@cargo test --quiet --locked --test qio --no-run
 	@for round in 1 2 3 4 5 6 7 8 9 10; do \
-		cargo test --quiet --locked --test qio threads || exit 1; \
+		timeout 1m cargo test --quiet --locked --test qio -- $(races) || exit 1; \
 	done
+	@timeout 10m cargo test --quiet --locked --test qio -- --ignored --test-threads=1
 
 clean: ## Removes what cargo has built
 	@cargo clean

@@ -35,7 +35,7 @@ struct Elsewhere {
     closed: bool,
 }
 
-// SAFETY: `here` is used with a [`Served`] of the hub, by one thread at a time, and by `close` when
+// SAFETY: `here` is used with a [`Served`] of the hub, by one thread at a time, and by `take_all` when
 // there will be none any more. A `Runnable` may be sent, and is dropped by the rules of its home.
 unsafe impl Sync for Queue {}
 
@@ -55,21 +55,24 @@ impl Queue {
         Ok(())
     }
 
-    /// Takes nothing any more, and returns what is left.
+    /// Takes nothing any more from other threads.
+    pub(super) fn close(&self) {
+        lock(&self.elsewhere).closed = true;
+    }
+
+    /// What is in both ends.
     ///
     /// # Safety
     ///
     /// Nobody may be dispatching the hub, now or later.
-    pub(super) unsafe fn close(&self) -> Runnables {
+    pub(super) unsafe fn take_all(&self) -> Runnables {
         let mut elsewhere = lock(&self.elsewhere);
-        elsewhere.closed = true;
         self.some_elsewhere.store(false, Ordering::Release);
-        let mut left = mem::take(&mut elsewhere.runnables);
-        drop(elsewhere);
-        // SAFETY: the caller's promise.
-        left.append(unsafe { &mut *self.here.get() });
+        // SAFETY: the caller's promise: there is no `Served`.
+        let mut all = mem::take(unsafe { &mut *self.here.get() });
         self.here_len.store(0, Ordering::Relaxed);
-        left
+        all.append(&mut elsewhere.runnables);
+        all
     }
 }
 

@@ -3,7 +3,8 @@
 use std::{
     cell::Cell,
     future::Future,
-    io, mem,
+    io,
+    mem::{self, ManuallyDrop},
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::{
@@ -31,6 +32,10 @@ const BATCH: usize = 8;
 /// Operations that a task may complete without a wait before others have their turn.
 const OPERATIONS: u32 = 128;
 
+/// How often a context that goes gives way to threads that have a task of it in their hands: they
+/// could only leak it.
+const STRAGGLERS: usize = 1_000;
+
 /// The only thread that a task may run in, if there is one.
 pub(super) type Home = Option<ThreadId>;
 
@@ -49,6 +54,11 @@ thread_local! {
     static LEFT: Cell<Option<u32>> = const { Cell::new(None) };
     /// At what depth of main loops that task runs: what a loop inside it runs is elsewhere.
     static DEPTH: Cell<i32> = const { Cell::new(0) };
+}
+
+thread_local! {
+    /// Says to the next future that is to be dropped that this is not its thread.
+    static AWAY: Cell<bool> = const { Cell::new(false) };
 }
 
 thread_local! {
@@ -134,16 +144,27 @@ impl Tasks {
     ///
     /// Nobody may be dispatching the hub, now or later.
     pub(super) unsafe fn cancel_all(&self) {
-        // SAFETY: the caller's promise.
-        let queued = unsafe { self.queue.close() };
-        let stranded = mem::take(&mut *lock(&self.stranded));
-        queued.into_iter().chain(stranded).for_each(drop_at_home);
-        let alive: Vec<_> = lock(&self.alive)
-            .iter()
-            .map(|(_, waker)| waker.clone())
-            .collect();
-        // Each comes back by `schedule`, which drops it.
-        alive.into_iter().for_each(Waker::wake);
+        for _ in 0..STRAGGLERS {
+            let alive: Vec<_> = lock(&self.alive)
+                .iter()
+                .map(|(_, waker)| waker.clone())
+                .collect();
+            // Each comes back by `schedule`.
+            alive.into_iter().for_each(Waker::wake);
+            // SAFETY: the caller's promise.
+            let queued = unsafe { self.queue.take_all() };
+            let stranded = mem::take(&mut *lock(&self.stranded));
+            queued.into_iter().chain(stranded).for_each(drop_at_home);
+            if lock(&self.alive).is_empty() {
+                break;
+            }
+            // One that another thread has woken, and is about to put into the queue; or a new one.
+            thread::yield_now();
+        }
+        self.queue.close();
+        // SAFETY: as above.
+        let late = unsafe { self.queue.take_all() };
+        late.into_iter().for_each(drop_at_home);
     }
 }
 
@@ -151,16 +172,18 @@ fn is_home(runnable: &Runnable<Home>) -> bool {
     runnable.metadata().is_none_or(|home| home == this_thread())
 }
 
+/// Closes a task, so that whoever awaits it is told, and drops its future if this thread may.
 fn drop_at_home(runnable: Runnable<Home>) {
-    if is_home(&runnable) {
-        drop(runnable);
-    } else {
+    if !is_home(&runnable) {
         glib::g_warning!(
             "Qio",
             "A task is leaked: its context went in another thread than its own"
         );
-        mem::forget(runnable);
+        // A future that is not dropped has to stay where it is pinned: this keeps its memory.
+        mem::forget(runnable.waker());
+        AWAY.set(true);
     }
+    drop(runnable);
 }
 
 impl Hub {
@@ -180,7 +203,7 @@ impl Hub {
             place,
         };
         Task {
-            future,
+            future: ManuallyDrop::new(future),
             _entry: entry,
         }
     }
@@ -190,20 +213,8 @@ impl Hub {
         F: Future + 'static,
         F::Output: 'static,
     {
-        let hub = self.clone();
-        let mut alive = lock(&self.tasks.alive);
-        let entry = alive.vacant_entry();
-        let future = self.task(entry.key(), future);
-        let builder = Builder::new().metadata(Some(this_thread()));
-        let schedule = move |runnable| hub.schedule(runnable);
-        // SAFETY: the future is polled and dropped by its runnable alone, and that is run and
-        // dropped in this thread alone: see `run` and `drop_at_home`. The future and
-        // `schedule` are 'static, and `schedule` may be called and dropped anywhere.
-        let (runnable, task) = unsafe { builder.spawn_unchecked(|_| future, schedule) };
-        entry.insert(runnable.waker());
-        drop(alive);
-        runnable.schedule();
-        JoinHandle::new(task)
+        // SAFETY: the home is this thread.
+        unsafe { self.start(Some(this_thread()), future) }
     }
 
     pub(crate) fn spawn<F>(self: &Arc<Self>, future: F) -> JoinHandle<F::Output>
@@ -211,13 +222,29 @@ impl Hub {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
+        // SAFETY: the future may be sent.
+        unsafe { self.start(None, future) }
+    }
+
+    /// # Safety
+    ///
+    /// `home` must be this thread, unless the future and its result are `Send`.
+    unsafe fn start<F>(self: &Arc<Self>, home: Home, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
         let hub = self.clone();
         let mut alive = lock(&self.tasks.alive);
         let entry = alive.vacant_entry();
         let future = self.task(entry.key(), future);
-        let (runnable, task) = Builder::new()
-            .metadata(None)
-            .spawn(|_| future, move |runnable| hub.schedule(runnable));
+        let builder = Builder::new().metadata(home);
+        let schedule = move |runnable| hub.schedule(runnable);
+        // SAFETY: the future is polled and dropped by its runnable alone. That is run at home
+        // alone (see `run`); if it is dropped in another thread, the future is not: see
+        // `drop_at_home`. What is around the future may be dropped anywhere. The future and
+        // `schedule` are 'static, and `schedule` may be called and dropped anywhere.
+        let (runnable, task) = unsafe { builder.spawn_unchecked(|_| future, schedule) };
         entry.insert(runnable.waker());
         drop(alive);
         runnable.schedule();
@@ -227,8 +254,8 @@ impl Hub {
 
 /// The future of a task: catches its panic, and takes the task off the list at its end.
 struct Task<F> {
-    /// Pinned with the task.
-    future: F,
+    /// Pinned with the task. Dropped with it, but not in another thread than its own.
+    future: ManuallyDrop<F>,
     _entry: Entry,
 }
 
@@ -236,13 +263,23 @@ impl<F: Future> Future for Task<F> {
     type Output = Outcome<F::Output>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        // SAFETY: the future is pinned as the task is: nothing moves it out, `Task` has no `Drop`,
-        // and is `Unpin` only if the future is.
-        let future = unsafe { self.map_unchecked_mut(|this| &mut this.future) };
+        // SAFETY: the future is pinned as the task is: nothing moves it out, `Drop` drops it in its
+        // place or leaves it there for ever, and `Task` is `Unpin` only if the future is.
+        let future = unsafe { self.map_unchecked_mut(|this| &mut *this.future) };
         match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
             Ok(poll) => poll.map(Ok),
             Err(panic) => Poll::Ready(Err(panic)),
         }
+    }
+}
+
+impl<F> Drop for Task<F> {
+    fn drop(&mut self) {
+        if AWAY.replace(false) {
+            return;
+        }
+        // SAFETY: nobody uses it any more.
+        unsafe { ManuallyDrop::drop(&mut self.future) };
     }
 }
 
@@ -269,7 +306,8 @@ fn hub(context: &glib::MainContext, priority: Priority) -> Arc<Hub> {
 /// [`MainContext::spawn_local`](glib::MainContext::spawn_local) does, but all such tasks of a
 /// context share one source, however many they are.
 ///
-/// Dropping the handle leaves the task alone. When the context is dropped, so is the task.
+/// Dropping the handle leaves the task alone. When the context is dropped, so is the task; if that
+/// happens in another thread, the future is leaked, and the handle says that it was cancelled.
 ///
 /// # Panics
 ///

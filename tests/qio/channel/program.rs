@@ -7,7 +7,7 @@ use std::{
     io::{self, ErrorKind, IoSliceMut},
     pin::pin,
     task::{Context, Poll, Waker},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use glib::{IOCondition, MainContext};
@@ -303,6 +303,25 @@ fn random_programs_do_what_the_model_does() {
     );
 }
 
+#[test]
+#[ignore = "takes minutes: `make soak`"]
+fn a_hundred_thousand_random_programs_do_what_the_model_does() {
+    alone(
+        "channel::program::a_hundred_thousand_random_programs_do_what_the_model_does",
+        || {
+            let begin = Instant::now();
+            for _ in 0..100 {
+                run_programs();
+                // Where machines are slow it may be fewer.
+                if begin.elapsed() > Duration::from_secs(300) {
+                    break;
+                }
+            }
+        },
+    );
+}
+
+/// A thousand of them, others each time.
 fn run_programs() {
     in_loop(|context| {
         let other = MainContext::new();

@@ -33,6 +33,8 @@ pub(crate) fn rerun(name: &str, change: impl FnOnce(&mut Command) -> &mut Comman
     let mut command = Command::new(std::env::current_exe().expect("this program"));
     command
         .args(["--exact", name, "--nocapture", "--test-threads=1"])
+        // It was chosen already.
+        .arg("--include-ignored")
         .env(ALONE, "1");
     let output = change(&mut command).output().expect("this program runs");
     let ran = String::from_utf8_lossy(&output.stdout).contains("running 1 test");

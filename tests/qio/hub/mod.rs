@@ -3,6 +3,7 @@
 mod contexts;
 mod fork;
 mod handlers;
+mod leaks;
 mod pitfalls;
 mod sharing;
 mod tasks;

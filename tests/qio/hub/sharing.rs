@@ -140,6 +140,25 @@ fn all_tasks_that_wait_for_one_direction_are_woken() {
 }
 
 #[test]
+fn a_watch_for_a_hang_up_that_has_been_quiet_does_not_make_readers_forget_what_is_there() {
+    let context = MainContext::new();
+    let (a, b) = ChannelSocket::pair().expect("a socketpair");
+    let first = reading(&context, &a);
+    settle(&context);
+    b.write_all(b"xy").expect("room");
+    join(&context, first).expect("no panic").expect("read");
+    let go_on = |_: &ChannelSocket, _| ControlFlow::Continue;
+    let watch = a.add_watch_source_local(IOCondition::HUP, go_on, Some(&context));
+    // Until the hub waits for it.
+    for _ in 0..40 {
+        context.iteration(false);
+    }
+    let second = reading(&context, &a);
+    join(&context, second).expect("no panic").expect("read");
+    watch.destroy();
+}
+
+#[test]
 fn a_channel_is_read_in_one_context_and_written_in_another() {
     in_time(|| {
         const SIZE: usize = 1 << 20;

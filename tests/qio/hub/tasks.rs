@@ -213,6 +213,101 @@ fn tasks_end_with_their_context_and_whoever_awaits_them_is_told() {
     assert_eq!(join(&elsewhere, waiting).expect("no panic"), [true; 3]);
 }
 
+/// A task that is at the place of its future, and stays there.
+fn staying(context: &MainContext, held: &Rc<()>, place: &Rc<Cell<usize>>) -> JoinHandle<()> {
+    let (held, place) = (held.clone(), place.clone());
+    let at = poll_fn(move |_| {
+        place.set((&raw const held).addr());
+        Poll::Pending
+    });
+    start(context, at)
+}
+
+#[test]
+fn a_context_that_goes_in_another_thread_drops_no_future_there_and_whoever_awaits_it_is_told() {
+    for runs_there in [false, true] {
+        let (context, here) = (MainContext::new(), MainContext::new());
+        let (held, place) = (Rc::new(()), Rc::new(Cell::new(0)));
+        let (a, _b) = ChannelSocket::pair().expect("a socketpair");
+        let (reads, never_run) = (held.clone(), held.clone());
+        let mut handles = vec![
+            staying(&context, &held, &place),
+            start(&context, async move {
+                let _held = reads;
+                let _ = a.read_future(&mut [0]).await;
+            }),
+        ];
+        settle(&context);
+        handles.push(start(&context, async move { drop(never_run) }));
+        let not_yet_awaited = staying(&context, &held, &Rc::default());
+        let waiting = start(&here, async move {
+            let mut results = Vec::new();
+            for handle in handles {
+                results.push(handle.await.expect_err("it never ends").is_cancelled());
+            }
+            results
+        });
+        settle(&here);
+        assert_eq!(Rc::strong_count(&held), 5);
+        let stranger = thread::spawn(move || {
+            if runs_there {
+                settle(&context);
+            }
+            drop(context);
+        });
+        stranger.join().expect("no panic");
+        assert!(not_yet_awaited.is_finished());
+        assert_eq!(join(&here, waiting).expect("no panic"), [true; 3]);
+        let e = join(&here, not_yet_awaited).expect_err("it never ends");
+        assert!(e.is_cancelled());
+        assert_eq!(Rc::strong_count(&held), 5, "the futures are not dropped");
+        // They are pinned: nothing else may come where they are.
+        let places: Vec<_> = (0..100).map(|_| Rc::new(Cell::new(0))).collect();
+        let others = places.iter().map(|place| staying(&here, &held, place));
+        let others: Vec<_> = others.collect();
+        settle(&here);
+        assert!(
+            places
+                .iter()
+                .all(|other| ![0, place.get()].contains(&other.get()))
+        );
+        drop(others);
+    }
+}
+
+/// Has another thread wake somebody when it is dropped, and waits until that is done.
+struct WakesElsewhere(Arc<Mutex<Option<Waker>>>);
+
+impl Drop for WakesElsewhere {
+    fn drop(&mut self) {
+        let waker = self.0.lock().expect("no panic").take().expect("polled");
+        thread::spawn(|| waker.wake()).join().expect("no panic");
+    }
+}
+
+#[test]
+fn a_task_that_another_thread_wakes_while_its_context_goes_is_dropped_at_home() {
+    let context = MainContext::new();
+    let (waker, held) = (Arc::new(Mutex::new(None)), Rc::new(()));
+    let (wakes, inside) = (WakesElsewhere(waker.clone()), held.clone());
+    let first = start(&context, async move {
+        let _wakes = wakes;
+        pending::<()>().await;
+    });
+    let second = start(
+        &context,
+        poll_fn(move |cx| {
+            let _held = &inside;
+            *waker.lock().expect("no panic") = Some(cx.waker().clone());
+            Poll::<()>::Pending
+        }),
+    );
+    settle(&context);
+    drop(context);
+    assert_eq!(Rc::strong_count(&held), 1, "it is not leaked");
+    assert!(first.is_finished() && second.is_finished());
+}
+
 #[test]
 fn a_context_takes_its_descriptors_along_whatever_is_still_alive_of_its_tasks() {
     alone(

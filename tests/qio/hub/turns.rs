@@ -154,8 +154,7 @@ fn run_undisturbed(context: &MainContext, future: impl Future<Output = ()> + 'st
     }
 }
 
-#[test]
-fn no_wake_is_lost_of_a_hundred_thousand_from_each_of_four_threads() {
+fn wakes_of_four_threads() {
     in_time(|| {
         const EACH: usize = 100_000;
         let bell = Arc::new(Bell::default());
@@ -172,8 +171,7 @@ fn no_wake_is_lost_of_a_hundred_thousand_from_each_of_four_threads() {
     });
 }
 
-#[test]
-fn no_wake_is_lost_when_the_loop_sleeps_before_each() {
+fn wakes_of_a_loop_that_sleeps() {
     in_time(|| {
         const TIMES: usize = 20_000;
         let (bell, (sender, heard)) = (Arc::new(Bell::default()), mpsc::channel());
@@ -190,6 +188,26 @@ fn no_wake_is_lost_when_the_loop_sleeps_before_each() {
         run_undisturbed(&MainContext::new(), listening);
         thread.join().expect("no panic");
     });
+}
+
+#[test]
+fn no_wake_is_lost_of_a_hundred_thousand_from_each_of_four_threads() {
+    wakes_of_four_threads();
+}
+
+#[test]
+fn no_wake_is_lost_when_the_loop_sleeps_before_each() {
+    wakes_of_a_loop_that_sleeps();
+}
+
+#[test]
+#[ignore = "takes a minute: `make soak`"]
+fn no_wake_is_lost_in_a_minute() {
+    let begin = Instant::now();
+    while begin.elapsed() < Duration::from_secs(60) {
+        wakes_of_four_threads();
+        wakes_of_a_loop_that_sleeps();
+    }
 }
 
 #[test]
