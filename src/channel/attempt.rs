@@ -37,7 +37,7 @@ pub(crate) struct Attempt {
 enum Wait {
     Not,
     Edge(Arc<Interest>, Ticket),
-    Watch(WatchWait),
+    Watch(Box<WatchWait>),
 }
 
 /// The flags of the next try, which only slots of this crate get.
@@ -310,7 +310,8 @@ impl Attempt {
                 },
                 _ => {
                     self.leave();
-                    self.wait = Wait::Watch(WatchWait::new(channel, condition, cx.waker()));
+                    let watch = WatchWait::new(channel, condition, cx.waker());
+                    self.wait = Wait::Watch(Box::new(watch));
                 }
             }
         }

@@ -36,7 +36,7 @@ pub struct Channel {
     /// Who is to be woken; tells them that the channel is closed.
     pub(crate) waiters: Arc<Waiters>,
     /// What `set_aio_fd_handler` has set, for reading and for writing.
-    pub(super) fd_handlers: Mutex<[Option<FdHandler>; 2]>,
+    pub(super) fd_handlers: Mutex<Option<Box<[Option<FdHandler>; 2]>>>,
     /// The Rust closures behind them.
     pub(super) fd_closures: Mutex<Option<ClosureKey>>,
 }

@@ -157,7 +157,7 @@ impl Line {
 
     pub(super) fn is_waited_for(&self) -> bool {
         let waiting = lock(&self.waiting);
-        waiting.first.is_some() || !waiting.others.is_empty()
+        waiting.first.is_some() || waiting.others().next().is_some()
     }
 }
 
@@ -166,17 +166,25 @@ struct Waiting {
     next_ticket: u32,
     /// The usual one, without memory of its own.
     first: Option<(u32, Waker)>,
-    others: Vec<(u32, Waker)>,
+    others: Option<Box<Others>>,
 }
 
+#[derive(Debug, Default)]
+struct Others(Vec<(u32, Waker)>);
+
 impl Waiting {
+    fn others(&self) -> impl Iterator<Item = &(u32, Waker)> {
+        self.others.iter().flat_map(|others| &others.0)
+    }
+
     /// Returns a waker that was replaced.
     fn enter(&mut self, ticket: &mut Ticket, waker: &Waker) -> Option<Waker> {
         let mine = *ticket.number.get_or_insert_with(|| {
             self.next_ticket = self.next_ticket.wrapping_add(1);
             self.next_ticket
         });
-        let mut entered = self.first.iter_mut().chain(&mut self.others);
+        let others = self.others.iter_mut().flat_map(|others| &mut others.0);
+        let mut entered = self.first.iter_mut().chain(others);
         if let Some((_, known)) = entered.find(|(ticket, _)| *ticket == mine) {
             return match known.will_wake(waker) {
                 true => None,
@@ -186,7 +194,7 @@ impl Waiting {
         let entry = (mine, waker.clone());
         match &self.first {
             None => self.first = Some(entry),
-            Some(_) => self.others.push(entry),
+            Some(_) => self.others.get_or_insert_default().0.push(entry),
         }
         None
     }
@@ -199,14 +207,15 @@ impl Waiting {
         {
             return self.first.take();
         }
-        let position = self.others.iter().position(|(ticket, _)| *ticket == mine);
-        position.map(|position| self.others.swap_remove(position))
+        let position = self.others().position(|(ticket, _)| *ticket == mine)?;
+        let others = self.others.as_mut()?;
+        Some(others.0.swap_remove(position))
     }
 
     fn drain(&mut self, into: &mut Vec<Waker>) {
         into.extend(self.first.take().map(|(_, waker)| waker));
-        if !self.others.is_empty() {
-            into.extend(self.others.drain(..).map(|(_, waker)| waker));
+        if let Some(others) = &mut self.others {
+            into.extend(others.0.drain(..).map(|(_, waker)| waker));
         }
     }
 }

@@ -28,7 +28,7 @@ pub(crate) struct Unread {
     some: AtomicBool,
     /// Set while there are bytes: descriptors alone make nothing readable.
     readable: AtomicBool,
-    held: Mutex<Held>,
+    held: Mutex<Option<Box<Held>>>,
 }
 
 #[derive(Debug, Default)]
@@ -50,6 +50,7 @@ impl Unread {
         fds: Vec<OwnedFd>,
     ) {
         let mut held = self.held();
+        let held = held.get_or_insert_default();
         for bytes in bytes.rev() {
             bytes
                 .iter()
@@ -57,7 +58,7 @@ impl Unread {
                 .for_each(|&byte| held.bytes.push_front(byte));
         }
         held.fds.splice(0..0, fds);
-        self.note(&held);
+        self.note(held);
     }
 
     /// Takes what fits, and all descriptors if they are wanted. `None` if there is nothing for
@@ -68,7 +69,8 @@ impl Unread {
         fds: Option<&mut Vec<OwnedFd>>,
         peek: bool,
     ) -> Option<usize> {
-        let mut held = self.held();
+        let mut guard = self.held();
+        let held = guard.as_mut()?;
         if held.bytes.is_empty() && (held.fds.is_empty() || fds.is_none() || peek) {
             return None;
         }
@@ -76,8 +78,8 @@ impl Unread {
         if !peek {
             held.bytes.drain(..count);
             let received = std::mem::take(&mut held.fds);
-            self.note(&held);
-            drop(held);
+            self.note(held);
+            drop(guard);
             if let Some(fds) = fds {
                 fds.extend(received);
             }
@@ -87,8 +89,8 @@ impl Unread {
 
     pub(crate) fn clear(&self) {
         let mut held = self.held();
-        let cleared = std::mem::take(&mut *held);
-        self.note(&held);
+        let cleared = held.take();
+        self.note(&Held::default());
         drop(held);
         drop(cleared);
     }
@@ -104,7 +106,7 @@ impl Unread {
         };
     }
 
-    fn held(&self) -> MutexGuard<'_, Held> {
+    fn held(&self) -> MutexGuard<'_, Option<Box<Held>>> {
         lock(&self.held)
     }
 }

@@ -48,10 +48,18 @@ type Found = io::Result<Option<Arc<Interest>>>;
 
 #[derive(Debug, Default)]
 struct Waiting {
-    /// Where the hubs watch the channel's descriptors.
-    registrations: Vec<Registration>,
+    /// Where a hub watches the channel's descriptors: the usual one, without memory of its own.
+    registration: Option<Registration>,
     /// Whose hub is to watch them, if it is not that of whoever waits.
     context: Option<glib::MainContext>,
+    /// What most channels do not have.
+    crowd: Option<Box<Crowd>>,
+}
+
+#[derive(Debug, Default)]
+struct Crowd {
+    /// More of them.
+    registrations: Vec<Registration>,
     /// Each is a live source: it enters this list when it is made, and its finalize
     /// function takes it out before the memory goes.
     sources: Vec<SourcePtr>,
@@ -64,23 +72,50 @@ impl Waiting {
     /// Makes room for other registrations. Dropping these wakes the futures: to be done without
     /// the lock, which they take when they look again.
     fn retire_all(&mut self) -> Vec<Retired> {
-        let registrations = self.registrations.drain(..);
-        registrations.map(Registration::retire).collect()
+        self.take_registrations()
+            .map(Registration::retire)
+            .collect()
+    }
+
+    fn take_registrations(&mut self) -> impl Iterator<Item = Registration> {
+        let more = self.crowd.as_mut();
+        let more = more.map(|crowd| mem::take(&mut crowd.registrations));
+        self.registration
+            .take()
+            .into_iter()
+            .chain(more.into_iter().flatten())
+    }
+
+    fn add(&mut self, registration: Registration) {
+        match &self.registration {
+            None => self.registration = Some(registration),
+            Some(_) => self.crowd().registrations.push(registration),
+        }
+    }
+
+    fn crowd(&mut self) -> &mut Crowd {
+        self.crowd.get_or_insert_default()
     }
 
     fn interest(&self, hub: *const Hub, side: Side) -> Option<Arc<Interest>> {
-        let mut interests = self.registrations.iter().map(Registration::interest);
+        let more = self.crowd.iter().flat_map(|crowd| &crowd.registrations);
+        let mut interests = self
+            .registration
+            .iter()
+            .chain(more)
+            .map(Registration::interest);
         interests
             .find(|interest| ptr::eq(Arc::as_ptr(interest.hub()), hub) && interest.serves(side))
             .cloned()
     }
 
     fn wake(&self) {
-        for source in &self.sources {
+        let Some(crowd) = &self.crowd else { return };
+        for source in &crowd.sources {
             // SAFETY: sources in the list are live while the lock is held.
             unsafe { glib_sys::g_source_set_ready_time(source.0, 0) };
         }
-        for thread in &self.threads {
+        for thread in &crowd.threads {
             thread.wake();
         }
     }
@@ -165,11 +200,10 @@ impl Waiters {
             return Ok(None);
         };
         let interest = registration.interest().clone();
-        let before = mem::take(&mut waiting.registrations).into_iter();
-        let (mut alive, ended): (Vec<_>, Vec<_>) =
-            before.partition(|it| !it.interest().has_ended());
-        alive.push(registration);
-        waiting.registrations = alive;
+        let before = waiting.take_registrations();
+        let (alive, ended): (Vec<_>, Vec<_>) = before.partition(|it| !it.interest().has_ended());
+        alive.into_iter().for_each(|it| waiting.add(it));
+        waiting.add(registration);
         drop(waiting);
         drop(ended);
         Ok(Some(interest))
@@ -180,27 +214,26 @@ impl Waiters {
         let mut waiting = self.waiting();
         let before = mem::replace(&mut waiting.context, context);
         let registrations = waiting.retire_all();
-        let settlers = mem::take(&mut waiting.settlers);
+        let crowd = waiting.crowd.as_mut();
+        let settlers = crowd.map(|crowd| mem::take(&mut crowd.settlers));
         drop(waiting);
         drop((before, registrations));
-        settlers.into_iter().for_each(Waker::wake);
+        settlers.into_iter().flatten().for_each(Waker::wake);
     }
 
     /// The context that the channel is attached to; once that has changed, `settler` is woken.
     pub(crate) fn context_for(&self, settler: Waker) -> Option<glib::MainContext> {
         let mut waiting = self.waiting();
-        waiting.settlers.push(settler);
+        waiting.crowd().settlers.push(settler);
         waiting.context.clone()
     }
 
     /// Wakes a settler no more.
     pub(crate) fn forget_settler(&self, settler: &Waker) {
         let mut waiting = self.waiting();
-        let settlers = waiting.settlers.iter();
-        let mine = settlers.enumerate().find(|(_, it)| it.will_wake(settler));
-        let forgotten = mine
-            .map(|(mine, _)| mine)
-            .map(|mine| waiting.settlers.swap_remove(mine));
+        let settlers = &mut waiting.crowd().settlers;
+        let mine = settlers.iter().position(|it| it.will_wake(settler));
+        let forgotten = mine.map(|mine| settlers.swap_remove(mine));
         drop(waiting);
         drop(forgotten);
     }
@@ -233,7 +266,7 @@ impl Waiters {
         let wakeup = Wakeup::of_this_thread();
         let outdated = {
             let mut waiting = self.waiting();
-            waiting.threads.extend(wakeup.clone());
+            waiting.crowd().threads.extend(wakeup.clone());
             self.changes() != seen
         };
         let result = match outdated {
@@ -242,8 +275,9 @@ impl Waiters {
         };
         if let Some(wakeup) = wakeup {
             let mut waiting = self.waiting();
-            let mine = waiting.threads.iter().position(|w| Arc::ptr_eq(w, &wakeup));
-            waiting.threads.swap_remove(mine.expect("entered above"));
+            let threads = &mut waiting.crowd().threads;
+            let mine = threads.iter().position(|w| Arc::ptr_eq(w, &wakeup));
+            threads.swap_remove(mine.expect("entered above"));
             drop(waiting);
             if !matches!(result, Ok(1..)) {
                 wakeup.forget();
@@ -257,8 +291,9 @@ impl Waiters {
 
     /// Makes a source look again, if it is one that waits.
     pub(super) fn poke(&self, source: *mut GSource) {
-        let waiting = self.waiting();
-        if let Some(source) = waiting.sources.iter().find(|s| ptr::addr_eq(s.0, source)) {
+        let mut waiting = self.waiting();
+        let mut sources = waiting.crowd().sources.iter();
+        if let Some(source) = sources.find(|s| ptr::addr_eq(s.0, source)) {
             // SAFETY: sources in the list are live while the lock is held.
             unsafe { glib_sys::g_source_set_ready_time(source.0, 0) };
         }
@@ -270,24 +305,25 @@ impl Waiters {
             return;
         }
         let mut waiting = self.waiting();
-        let mine = waiting
-            .registrations
-            .iter()
-            .position(|registration| Arc::ptr_eq(registration.interest(), interest));
-        let released = mine.map(|mine| waiting.registrations.swap_remove(mine).retire());
+        let before = waiting.take_registrations();
+        let (released, others): (Vec<_>, Vec<_>) =
+            before.partition(|it| Arc::ptr_eq(it.interest(), interest));
+        others.into_iter().for_each(|it| waiting.add(it));
+        let released: Vec<_> = released.into_iter().map(Registration::retire).collect();
         drop(waiting);
         // Whoever came meanwhile is woken, and begins anew.
         drop(released);
     }
 
     pub(super) fn enter(&self, source: *mut GSource) {
-        self.waiting().sources.push(SourcePtr(source));
+        self.waiting().crowd().sources.push(SourcePtr(source));
     }
 
     pub(super) fn leave(&self, source: *mut GSource) {
         let mut waiting = self.waiting();
-        if let Some(mine) = waiting.sources.iter().position(|s| ptr::eq(s.0, source)) {
-            waiting.sources.swap_remove(mine);
+        let sources = &mut waiting.crowd().sources;
+        if let Some(mine) = sources.iter().position(|s| ptr::eq(s.0, source)) {
+            sources.swap_remove(mine);
         }
     }
 

@@ -92,6 +92,7 @@ pub(super) unsafe extern "C" fn set(
     let old = std::mem::take(&mut *lock(&channel.imp().fd_handlers));
     drop(old);
     let new = [start(io_read, Side::Read), start(io_write, Side::Write)];
+    let new = new.iter().any(Option::is_some).then(|| Box::new(new));
     let other = std::mem::replace(&mut *lock(&channel.imp().fd_handlers), new);
     drop(other);
 }

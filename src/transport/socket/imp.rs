@@ -23,7 +23,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct ChannelSocket {
     pub(super) fd: FdSlot,
-    pub(super) bound: Mutex<Option<BoundPath>>,
+    pub(super) bound: Mutex<Option<Box<BoundPath>>>,
     /// A listening socket that came from elsewhere may be in use there.
     pub(super) adopted: AtomicBool,
     /// Bytes have no boundaries. Known before the descriptor can be used.

@@ -197,7 +197,7 @@ impl ChannelSocket {
         let fd = Native::new(address)
             .and_then(|native| socket::listen(&native, backlog))
             .map_err(|e| explain(e, format!("Unable to listen on {}", text(address))))?;
-        let bound = BoundPath::of(address);
+        let bound = BoundPath::of(address).map(Box::new);
         self.imp().open(fd)?;
         *lock(&self.imp().bound) = bound;
         Ok(())
