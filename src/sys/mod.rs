@@ -18,7 +18,7 @@ pub(crate) mod socket;
 pub(crate) mod vectored;
 
 pub(crate) use lock::lock;
-pub(crate) use shared_fd::{FdGuard, FdLease, SharedFd};
+pub(crate) use shared_fd::{FdGuard, FdLease, Noted, SharedFd};
 
 use std::io;
 

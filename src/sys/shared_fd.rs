@@ -58,32 +58,36 @@ impl SharedFd {
     /// The descriptor, for the length of one operation. `None` once closed.
     #[inline]
     pub(crate) fn get(&self) -> Option<FdGuard<'_>> {
-        if !hazard::note(self.address()) {
-            return self.get_counted();
+        match self.noted() {
+            Some(noted) => Some(FdGuard::Noted(noted)),
+            None => self.counted().map(FdGuard::Counted),
         }
+    }
+
+    /// The same in the usual case, with the least code around what is done with it. `None` says
+    /// to use [`get`](Self::get).
+    #[inline]
+    pub(crate) fn noted(&self) -> Option<Noted<'_>> {
+        if !hazard::note(self.address()) {
+            return None;
+        }
+        let noted = Noted {
+            shared: self,
+            _this_thread: PhantomData,
+        };
         // The barrier of `close` stands in for the processor's: either it sees the note, or
         // we see `CLOSED`.
         compiler_fence(Ordering::SeqCst);
-        self.guard(true)
+        // Dropping it is right in any case.
+        (!self.is_closed()).then_some(noted)
     }
 
     #[cold]
     #[inline(never)]
-    fn get_counted(&self) -> Option<FdGuard<'_>> {
+    fn counted(&self) -> Option<Counted<'_>> {
         self.count();
-        self.guard(false)
-    }
-
-    /// A guard of a use that has begun.
-    #[inline]
-    fn guard(&self, noted: bool) -> Option<FdGuard<'_>> {
-        let guard = FdGuard {
-            shared: self,
-            noted,
-            _this_thread: PhantomData,
-        };
-        // Dropping the guard is right in any case.
-        (!self.is_closed()).then_some(guard)
+        let counted = Counted(self);
+        (!self.is_closed()).then_some(counted)
     }
 
     /// The descriptor, for as long as the lease lives. `None` once closed.
@@ -182,29 +186,52 @@ impl Drop for SharedFd {
 
 /// One use of a [`SharedFd`], by this thread.
 #[derive(Debug)]
-pub(crate) struct FdGuard<'a> {
-    shared: &'a SharedFd,
-    /// Noted by this thread, and not counted.
-    noted: bool,
-    _this_thread: PhantomData<*const ()>,
+pub(crate) enum FdGuard<'a> {
+    Noted(Noted<'a>),
+    Counted(Counted<'a>),
 }
 
 impl AsFd for FdGuard<'_> {
     #[inline]
     fn as_fd(&self) -> BorrowedFd<'_> {
+        let shared = match self {
+            Self::Noted(Noted { shared, .. }) | Self::Counted(Counted(shared)) => shared,
+        };
         // SAFETY: a guard is a use, and `fd` stays open while there is one.
+        unsafe { BorrowedFd::borrow_raw(shared.fd) }
+    }
+}
+
+/// A use that is counted.
+#[derive(Debug)]
+pub(crate) struct Counted<'a>(&'a SharedFd);
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.let_go_counted();
+    }
+}
+
+/// A use that this thread has noted.
+#[derive(Debug)]
+pub(crate) struct Noted<'a> {
+    shared: &'a SharedFd,
+    _this_thread: PhantomData<*const ()>,
+}
+
+impl AsFd for Noted<'_> {
+    #[inline]
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        // SAFETY: as for `FdGuard`.
         unsafe { BorrowedFd::borrow_raw(self.shared.fd) }
     }
 }
 
-impl Drop for FdGuard<'_> {
+impl Drop for Noted<'_> {
     #[inline]
     fn drop(&mut self) {
-        if !self.noted {
-            return self.shared.let_go_counted();
-        }
         hazard::clear();
-        // As in `get`: either the barrier makes `close` see that we have gone, or we see `CLOSED`.
+        // As in `noted`: either the barrier makes `close` see that we have gone, or we see `CLOSED`.
         compiler_fence(Ordering::SeqCst);
         if self.shared.is_closed() {
             self.shared.settle();

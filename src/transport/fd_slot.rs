@@ -11,7 +11,7 @@ use glib::{IOCondition, subclass::prelude::*};
 use crate::{
     channel::{Channel, ChannelExt},
     error::{closed, io_error},
-    sys::{FdGuard, SharedFd, file, poll, vectored},
+    sys::{FdGuard, Noted, SharedFd, file, poll, vectored},
     types::{ReadFlags, Readiness, WriteFlags},
 };
 
@@ -60,6 +60,12 @@ impl FdSlot {
             Some(guard) => Ok(guard),
             None => Err(self.why_not()),
         }
+    }
+
+    /// The same in the usual case: see [`SharedFd::noted`].
+    #[inline]
+    pub(super) fn noted(&self) -> Option<Noted<'_>> {
+        self.shared()?.noted()
     }
 
     #[cold]

@@ -104,6 +104,28 @@ impl ObjectImpl for ChannelSocket {
     }
 }
 
+impl ChannelSocket {
+    #[inline(never)]
+    fn receive(
+        &self,
+        iov: &mut [IoSliceMut<'_>],
+        fds: Option<&mut Vec<OwnedFd>>,
+        flags: ReadFlags,
+    ) -> io::Result<usize> {
+        scm::recvmsg(self.fd.get()?.as_fd(), iov, fds, flags)
+    }
+
+    #[inline(never)]
+    fn send(
+        &self,
+        iov: &[IoSlice<'_>],
+        fds: &[BorrowedFd<'_>],
+        flags: WriteFlags,
+    ) -> io::Result<usize> {
+        scm::sendmsg(self.fd.get()?.as_fd(), iov, fds, flags)
+    }
+}
+
 impl ChannelImpl for ChannelSocket {
     // Into the trampoline, as `recv` into this: after a system call every frame counts.
     #[inline(always)]
@@ -113,11 +135,12 @@ impl ChannelImpl for ChannelSocket {
         fds: Option<&mut Vec<OwnedFd>>,
         flags: ReadFlags,
     ) -> io::Result<usize> {
-        let fd = self.fd.get()?;
-        match (iov, fds) {
-            ([one], None) => socket::recv(fd.as_fd(), one, flags),
-            (iov, fds) => scm::recvmsg(fd.as_fd(), iov, fds, flags),
+        if let ([one], None) = (&mut *iov, &fds)
+            && let Some(fd) = self.fd.noted()
+        {
+            return socket::recv(fd.as_fd(), one, flags);
         }
+        self.receive(iov, fds, flags)
     }
 
     #[inline(always)]
@@ -127,11 +150,12 @@ impl ChannelImpl for ChannelSocket {
         fds: &[BorrowedFd<'_>],
         flags: WriteFlags,
     ) -> io::Result<usize> {
-        let fd = self.fd.get()?;
-        match (iov, fds) {
-            ([one], []) => socket::send(fd.as_fd(), one, flags),
-            (iov, fds) => scm::sendmsg(fd.as_fd(), iov, fds, flags),
+        if let ([one], []) = (iov, fds)
+            && let Some(fd) = self.fd.noted()
+        {
+            return socket::send(fd.as_fd(), one, flags);
         }
+        self.send(iov, fds, flags)
     }
 
     fn close(&self) -> io::Result<()> {
