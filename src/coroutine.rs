@@ -127,10 +127,7 @@ pub fn wait_for<F: Future>(future: F) -> io::Result<F::Output> {
     loop {
         let current = CURRENT.get();
         if current.unwinding {
-            return Err(io_error(
-                gio::IOErrorEnum::Cancelled,
-                "The coroutine was dropped",
-            ));
+            return Err(dropped());
         }
         let waker = WAKER.with_borrow(Clone::clone);
         let waker = waker.expect("a coroutine runs with a waker");
@@ -159,6 +156,11 @@ pub fn yield_now() -> io::Result<()> {
         cx.waker().wake_by_ref();
         Poll::Pending
     }))
+}
+
+/// What waiting in a coroutine comes to that is being dropped.
+pub(crate) fn dropped() -> io::Error {
+    io_error(gio::IOErrorEnum::Cancelled, "The coroutine was dropped")
 }
 
 /// Whether the coroutine that runs is being dropped.

@@ -5,7 +5,7 @@
 //! `GError`s in GIO's domains. A `GError` that passes through an `io::Error` comes
 //! out with the same domain, code and message.
 
-use std::{fmt, io};
+use std::{any::Any, fmt, io};
 
 use gio::IOErrorEnum;
 
@@ -187,6 +187,19 @@ pub(crate) fn not_supported(message: &str) -> io::Error {
 #[inline(never)]
 pub(crate) fn closed() -> io::Error {
     io_error(IOErrorEnum::Closed, "Channel is closed")
+}
+
+/// The text that a panic came with.
+#[cold]
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("no message")
+}
+
+/// Somebody has cancelled what was being done.
+pub(crate) fn cancelled() -> io::Error {
+    io_error(IOErrorEnum::Cancelled, "Operation was cancelled")
 }
 
 /// Whether this only means "not now".

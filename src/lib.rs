@@ -60,6 +60,8 @@
 //! A program that links this crate must not load the C library `libqio-1.0` as well: GObject
 //! types have one registration in a process, and the second one aborts it.
 
+#[cfg(feature = "capi")]
+mod capi;
 mod channel;
 pub mod coroutine;
 mod error;

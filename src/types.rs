@@ -1,6 +1,10 @@
 //! The small values that every room speaks: features, directions, flags, readiness.
 
-use std::{io::IoSliceMut, ops::Deref, os::fd::RawFd};
+use std::{
+    io::{self, IoSliceMut},
+    ops::Deref,
+    os::fd::RawFd,
+};
 
 /// What a channel can do beyond reading and writing. The bits are `1 << n`, where `n` is the
 /// number that QEMU gives the feature.
@@ -118,6 +122,15 @@ pub enum Readiness {
 pub(crate) fn total_len<B: Deref<Target = [u8]>>(iov: &[B]) -> usize {
     iov.iter()
         .fold(0, |sum: usize, buf| sum.saturating_add(buf.len()))
+}
+
+/// A buffer of zeros, or an error where there is no memory for it: sizes come from callers.
+pub(crate) fn zeros(len: usize) -> io::Result<Vec<u8>> {
+    let mut buf = Vec::new();
+    buf.try_reserve_exact(len)
+        .map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
+    buf.resize(len, 0);
+    Ok(buf)
 }
 
 /// Hands data out to buffers, in order, and returns how much of it. What does not fit is left

@@ -10,7 +10,10 @@ use std::{
 
 use gio::prelude::*;
 
-use crate::{error::io_error, hub::Sleep};
+use crate::{
+    error::{cancelled, io_error},
+    hub::Sleep,
+};
 
 /// Limits for every future whose result is an [`io::Result`]: the futures of channels, and any
 /// made of them.
@@ -57,26 +60,25 @@ pub trait IoFutureExt<T>: Future<Output = io::Result<T>> + Sized {
     /// Fails with [`Cancelled`](gio::IOErrorEnum::Cancelled) and drops the future as soon as the
     /// cancellable is cancelled, in whatever thread.
     fn or_cancelled(self, cancellable: &gio::Cancellable) -> impl Future<Output = io::Result<T>> {
-        let cancellable = cancellable.clone();
-        async move {
-            let cancelled = || {
-                Err(io_error(
-                    gio::IOErrorEnum::Cancelled,
-                    "Operation was cancelled",
-                ))
-            };
-            if cancellable.is_cancelled() {
-                return cancelled();
-            }
-            let mut stop = cancellable.future();
-            let mut future = pin!(self);
-            poll_fn(move |cx| match future.as_mut().poll(cx) {
-                Poll::Pending => stop.as_mut().poll(cx).map(|()| cancelled()),
-                ready => ready,
-            })
-            .await
-        }
+        cancellable_future(self, cancellable.clone())
     }
 }
 
 impl<T, F: Future<Output = io::Result<T>>> IoFutureExt<T> for F {}
+
+/// As [`IoFutureExt::or_cancelled`]. May be sent if the future may.
+pub(crate) async fn cancellable_future<T>(
+    future: impl Future<Output = io::Result<T>>,
+    cancellable: gio::Cancellable,
+) -> io::Result<T> {
+    if cancellable.is_cancelled() {
+        return Err(cancelled());
+    }
+    let mut stop = cancellable.future();
+    let mut future = pin!(future);
+    poll_fn(move |cx| match future.as_mut().poll(cx) {
+        Poll::Pending => stop.as_mut().poll(cx).map(|()| Err(cancelled())),
+        ready => ready,
+    })
+    .await
+}

@@ -22,6 +22,8 @@ pub use class::{ChannelImpl, ChannelImplExt, FdHandlers};
 pub use ext::ChannelExt;
 pub use ext_future::ChannelFutureExt;
 pub use limit::IoFutureExt;
+#[cfg(feature = "capi")]
+pub(crate) use limit::cancellable_future;
 pub(crate) use ready::leased_watch;
 pub use stream::Waiting;
 pub use stream_async::{AsyncStream, ReadHalf, WriteHalf};

@@ -14,7 +14,7 @@ use glib::{ControlFlow, IOCondition, subclass::prelude::*};
 use super::{Channel, class::Slots, ext_future, limit::IoFutureExt as _};
 use crate::{
     coroutine,
-    error::{invalid, io_error},
+    error::{cancelled, invalid, io_error},
     sys::SharedFd,
     types::Readiness,
     watch::{self, ALWAYS, Fds, WatchedFd},
@@ -60,10 +60,7 @@ pub(super) fn wait_cancellable(
         cancellable.disconnect_cancelled(handler);
     }
     match cancellable.is_cancelled() {
-        true => Err(io_error(
-            gio::IOErrorEnum::Cancelled,
-            "Operation was cancelled",
-        )),
+        true => Err(cancelled()),
         false => result,
     }
 }

@@ -13,7 +13,7 @@ use std::{
 use async_task::{FallibleTask, Task};
 
 use super::tasks::Home;
-use crate::sys::lock;
+use crate::{error::panic_text, sys::lock};
 
 /// What came of a task: its result, or its panic.
 pub(super) type Outcome<T> = Result<T, Box<dyn Any + Send>>;
@@ -122,10 +122,7 @@ impl JoinError {
         let Some(panic) = &self.panic else {
             return "the task was cancelled".to_owned();
         };
-        let panic = lock(panic);
-        let text = panic.downcast_ref::<&str>().copied();
-        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-        format!("the task panicked: {}", text.unwrap_or("no message"))
+        format!("the task panicked: {}", panic_text(&**lock(panic)))
     }
 }
 

@@ -323,7 +323,7 @@ pub(super) unsafe extern "C" fn get_credentials(
 /// # Safety
 ///
 /// `first` must point to `len` valid elements that live and stay as they are for `'a`.
-pub(super) unsafe fn array<'a, T>(first: *const T, len: usize) -> &'a [T] {
+pub(crate) unsafe fn array<'a, T>(first: *const T, len: usize) -> &'a [T] {
     match len {
         0 => &[],
         // SAFETY: the caller's promise.
@@ -336,7 +336,7 @@ pub(super) unsafe fn array<'a, T>(first: *const T, len: usize) -> &'a [T] {
 /// # Safety
 ///
 /// As for [`array`], and nobody else may look at the elements.
-pub(super) unsafe fn array_mut<'a, T>(first: *mut T, len: usize) -> &'a mut [T] {
+pub(crate) unsafe fn array_mut<'a, T>(first: *mut T, len: usize) -> &'a mut [T] {
     match len {
         0 => &mut [],
         // SAFETY: the caller's promise.
@@ -349,7 +349,7 @@ pub(super) unsafe fn array_mut<'a, T>(first: *mut T, len: usize) -> &'a mut [T] 
 /// # Safety
 ///
 /// `fds` and `nfds` must be what the slot was called with: NULL, or writable.
-pub(super) unsafe fn give_fds(received: Vec<OwnedFd>, fds: *mut *mut c_int, nfds: *mut size_t) {
+pub(crate) unsafe fn give_fds(received: Vec<OwnedFd>, fds: *mut *mut c_int, nfds: *mut size_t) {
     if fds.is_null() {
         return;
     }

@@ -35,7 +35,7 @@ thread_local! {
 /// `out` must be NULL or the address of a `GError *` that is not set.
 #[cold]
 #[inline(never)]
-pub(super) unsafe fn report(
+pub(crate) unsafe fn report(
     out: *mut *mut GError,
     error: io::Error,
     channel: &Channel,
@@ -44,14 +44,7 @@ pub(super) unsafe fn report(
     if out.is_null() {
         return;
     }
-    let reported = match (error.get_ref(), error.raw_os_error()) {
-        (Some(_), _) => to_glib_error(&error),
-        (None, errno) => {
-            let plain = errno.map_or_else(|| error.kind().into(), io::Error::from_raw_os_error);
-            let action = format!("Unable to {action} {}", channel.label());
-            to_glib_error(&explain(plain, action))
-        }
-    };
+    let reported = describe(&error, channel, action);
     let raw: *mut GError = reported.clone().into_glib_ptr();
     let original = Original {
         error,
@@ -62,6 +55,20 @@ pub(super) unsafe fn report(
     let _ = LAST.try_with(|last| last.replace(Some(original)));
     // SAFETY: `out` is not NULL and takes the error over.
     unsafe { *out = raw };
+}
+
+/// What an error of a channel is as a `GError`. `action` completes "Unable to …" where the error
+/// does not say itself what failed.
+pub(crate) fn describe(error: &io::Error, channel: &Channel, action: &str) -> glib::Error {
+    if error.get_ref().is_some() {
+        return to_glib_error(error);
+    }
+    let plain = match error.raw_os_error() {
+        Some(errno) => io::Error::from_raw_os_error(errno),
+        None => error.kind().into(),
+    };
+    let action = format!("Unable to {action} {}", channel.label());
+    to_glib_error(&explain(plain, action))
 }
 
 /// Takes an error over that a slot reported.

@@ -22,6 +22,7 @@ use crate::{
         attempt::Attempt,
         ffi::{IOHandler, QIOChannel},
     },
+    error::panic_text,
     hub::{self, JoinHandle, Side},
     sys::lock,
 };
@@ -257,8 +258,9 @@ fn call_closure(key: *mut c_void, which: impl Fn(&Closures) -> Option<&Closure>)
         && let Some(call) = call.as_mut()
     {
         let call = std::panic::AssertUnwindSafe(call);
-        if std::panic::catch_unwind(call).is_err() {
-            glib::g_critical!("Qio", "An fd handler panicked");
+        if let Err(panic) = std::panic::catch_unwind(call) {
+            let text = panic_text(&*panic);
+            glib::g_critical!("Qio", "An fd handler panicked: {}", text);
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::{
         attempt::Tried,
         ffi::{self, QIOChannel, QIOChannelClass},
     },
-    types::{Feature, ReadFlags, Readiness, Shutdown, WriteFlags, total_len},
+    types::{Feature, ReadFlags, Readiness, Shutdown, WriteFlags, total_len, zeros},
     watch,
 };
 
@@ -170,7 +170,7 @@ impl<'a> Slots<'a> {
             return Ok(glib::Bytes::from_static(&[]));
         }
         if watch::anything_unread() {
-            let mut buf = vec![0; count];
+            let mut buf = zeros(count)?;
             let taken = self.take_unread(&mut [IoSliceMut::new(&mut buf)], &mut fds, flags);
             if let Some(taken) = taken {
                 buf.truncate(taken);

@@ -19,7 +19,13 @@ mod tests;
 mod trampoline;
 
 pub(super) use defaults::fill as fill_defaults;
+#[cfg(feature = "capi")]
+pub(crate) use defaults::{array, array_mut, give_fds};
+#[cfg(feature = "capi")]
+pub(crate) use gerror::{describe, report};
 pub(crate) use invoke::Slots;
+#[cfg(feature = "capi")]
+pub(crate) use pairs::steal;
 pub use parent::ChannelImplExt;
 
 use std::{

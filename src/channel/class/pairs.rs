@@ -21,7 +21,7 @@ use crate::{
         ffi::{QIOChannel, QIOChannelClass},
     },
     error::from_glib_error,
-    types::{ReadFlags, WriteFlags, scatter, total_len},
+    types::{ReadFlags, WriteFlags, scatter, total_len, zeros},
 };
 
 /// The two slots of a pair, as far as they can be compared: the one of iovecs and the one
@@ -153,10 +153,7 @@ pub(super) fn read_bytes_by_iov(
     fds: Option<&mut Vec<OwnedFd>>,
     flags: ReadFlags,
 ) -> io::Result<glib::Bytes> {
-    let mut buf = Vec::new();
-    buf.try_reserve_exact(count)
-        .map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
-    buf.resize(count, 0);
+    let mut buf = zeros(count)?;
     let n = slots.slot_readv(&mut [IoSliceMut::new(&mut buf)], count, fds, flags)?;
     buf.truncate(n);
     Ok(glib::Bytes::from_owned(buf))
@@ -175,7 +172,7 @@ pub(super) fn list(fds: &[BorrowedFd<'_>]) -> io::Result<Option<gio::UnixFDList>
 }
 
 /// Moves the descriptors out of a list.
-pub(super) fn steal(list: &gio::UnixFDList, fds: &mut Vec<OwnedFd>) {
+pub(crate) fn steal(list: &gio::UnixFDList, fds: &mut Vec<OwnedFd>) {
     let mut len: c_int = 0;
     // SAFETY: the call gives away an array of `len` descriptors, and those in it.
     unsafe {

@@ -28,7 +28,7 @@ use crate::{
         },
     },
     coroutine,
-    error::{invalid, io_error},
+    error::{invalid, io_error, panic_text},
     types::{ReadFlags, Readiness, Shutdown, WriteFlags},
     watch,
 };
@@ -73,13 +73,9 @@ unsafe fn guarded<T: ChannelImpl, R>(
 fn panicked(panic: &(dyn Any + Send), class: &str) -> io::Error {
     // A coroutine that is dropped unwinds its stack; what is in C has to return.
     if coroutine::is_unwinding() {
-        return io_error(gio::IOErrorEnum::Cancelled, "The coroutine was dropped");
+        return coroutine::dropped();
     }
-    let text = panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no message");
+    let text = panic_text(panic);
     let message = format!("A method of {class} panicked: {text}");
     glib::g_critical!("Qio", "{}", message);
     io_error(gio::IOErrorEnum::Failed, &message)

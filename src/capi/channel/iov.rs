@@ -1,0 +1,455 @@
+//! Reading and writing memory of C, with descriptors as numbers.
+
+use std::{
+    ffi::{CStr, c_char, c_int},
+    io::{self, IoSlice, IoSliceMut},
+    os::fd::{BorrowedFd, OwnedFd},
+    ptr,
+};
+
+use glib_sys::GError;
+use libc::{iovec, size_t, ssize_t};
+
+use crate::{
+    Channel, ChannelExt, ReadFlags, WriteFlags,
+    capi::{array, array_mut, count, give_fds, holds, status, value, with},
+    ffi::QIOChannel,
+};
+
+/// The memory of an argument; `None`, with a complaint, where there should be some and is none.
+///
+/// # Safety
+///
+/// As for the functions of this room.
+#[inline]
+pub(super) unsafe fn memory<'a>(
+    function: &CStr,
+    buf: *const c_char,
+    buflen: size_t,
+) -> Option<&'a [u8]> {
+    let is_there = holds(function, !buf.is_null() || buflen == 0, c"buf != NULL");
+    // SAFETY: the caller's promise.
+    is_there.then(|| unsafe { array(buf.cast(), buflen) })
+}
+
+/// As [`memory`], to be written.
+///
+/// # Safety
+///
+/// As for the functions of this room.
+#[inline]
+pub(super) unsafe fn memory_mut<'a>(
+    function: &CStr,
+    buf: *mut c_char,
+    buflen: size_t,
+) -> Option<&'a mut [u8]> {
+    let is_there = holds(function, !buf.is_null() || buflen == 0, c"buf != NULL");
+    // SAFETY: the caller's promise.
+    is_there.then(|| unsafe { array_mut(buf.cast(), buflen) })
+}
+
+/// The list of buffers of an argument.
+///
+/// # Safety
+///
+/// As for the functions of this room.
+#[inline]
+pub(super) unsafe fn list<'a>(
+    function: &CStr,
+    iov: *const iovec,
+    niov: size_t,
+) -> Option<&'a [IoSlice<'a>]> {
+    let is_there = holds(function, !iov.is_null() || niov == 0, c"iov != NULL");
+    // SAFETY: the caller's promise; an IoSlice has the layout of an iovec.
+    is_there.then(|| unsafe { array(iov.cast(), niov) })
+}
+
+/// As [`list`], to be read into. The list itself stays as it is.
+///
+/// # Safety
+///
+/// As for the functions of this room.
+#[inline]
+pub(super) unsafe fn list_mut<'a>(
+    function: &CStr,
+    iov: *const iovec,
+    niov: size_t,
+) -> Option<&'a mut [IoSliceMut<'a>]> {
+    let is_there = holds(function, !iov.is_null() || niov == 0, c"iov != NULL");
+    // SAFETY: the caller's promise; an IoSliceMut has the layout of an iovec.
+    is_there.then(|| unsafe { array_mut(iov.cast_mut().cast(), niov) })
+}
+
+/// The descriptors of an argument.
+///
+/// # Safety
+///
+/// As for the functions of this room.
+unsafe fn descriptors<'a>(
+    function: &CStr,
+    fds: *const c_int,
+    nfds: size_t,
+) -> Option<&'a [BorrowedFd<'a>]> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if !holds(function, !fds.is_null() || nfds == 0, c"fds != NULL") {
+            return None;
+        }
+        let open = array(fds, nfds).iter().all(|&fd| fd >= 0);
+        // A BorrowedFd is `repr(transparent)` over its number, which is not -1.
+        holds(function, open, c"fd >= 0").then(|| array(fds.cast(), nfds))
+    }
+}
+
+/// Reads with descriptors, if there is a place for them, and gives them away.
+///
+/// # Safety
+///
+/// As for the functions of this room.
+unsafe fn receiving<R>(
+    fds: *mut *mut c_int,
+    nfds: *mut size_t,
+    read: impl FnOnce(Option<&mut Vec<OwnedFd>>) -> io::Result<R>,
+) -> io::Result<R> {
+    if fds.is_null() || nfds.is_null() {
+        return read(None);
+    }
+    let mut received = Vec::new();
+    let result = read(Some(&mut received));
+    if result.is_err() {
+        received.clear();
+    }
+    // SAFETY: the caller's promise.
+    unsafe { give_fds(received, fds, nfds) };
+    result
+}
+
+/// 1, or 0 at the end of the file, or -1 with an error.
+///
+/// # Safety
+///
+/// As for the functions of this room.
+unsafe fn until_eof(result: io::Result<bool>, error: *mut *mut GError, channel: &Channel) -> c_int {
+    // SAFETY: the caller's promise.
+    unsafe { value(result.map(c_int::from), -1, error, channel, "read from") }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_readv_full(
+    ioc: *mut QIOChannel,
+    iov: *const iovec,
+    niov: size_t,
+    fds: *mut *mut c_int,
+    nfds: *mut size_t,
+    flags: c_int,
+    error: *mut *mut GError,
+) -> ssize_t {
+    // SAFETY: see the room.
+    unsafe {
+        let function = c"qio_channel_readv_full";
+        with(function, ioc, error, -1, |channel: &Channel| {
+            let Some(iov) = list_mut(function, iov, niov) else {
+                return -1;
+            };
+            let flags = ReadFlags::from_bits_truncate(flags as u32);
+            let result = receiving(fds, nfds, |fds| channel.readv_full(iov, fds, flags));
+            count(result, error, channel, "read from")
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_writev_full(
+    ioc: *mut QIOChannel,
+    iov: *const iovec,
+    niov: size_t,
+    fds: *mut c_int,
+    nfds: size_t,
+    flags: c_int,
+    error: *mut *mut GError,
+) -> ssize_t {
+    // SAFETY: see the room.
+    unsafe {
+        let function = c"qio_channel_writev_full";
+        with(function, ioc, error, -1, |channel: &Channel| {
+            let Some(iov) = list(function, iov, niov) else {
+                return -1;
+            };
+            let Some(fds) = descriptors(function, fds, nfds) else {
+                return -1;
+            };
+            let flags = WriteFlags::from_bits_truncate(flags as u32);
+            count(
+                channel.writev_full(iov, fds, flags),
+                error,
+                channel,
+                "write to",
+            )
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_readv(
+    ioc: *mut QIOChannel,
+    iov: *const iovec,
+    niov: size_t,
+    error: *mut *mut GError,
+) -> ssize_t {
+    // SAFETY: see the room.
+    unsafe {
+        let function = c"qio_channel_readv";
+        with(function, ioc, error, -1, |channel: &Channel| {
+            let Some(iov) = list_mut(function, iov, niov) else {
+                return -1;
+            };
+            count(channel.readv(iov), error, channel, "read from")
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_writev(
+    ioc: *mut QIOChannel,
+    iov: *const iovec,
+    niov: size_t,
+    error: *mut *mut GError,
+) -> ssize_t {
+    // SAFETY: see the room.
+    unsafe {
+        let function = c"qio_channel_writev";
+        with(function, ioc, error, -1, |channel: &Channel| {
+            let Some(iov) = list(function, iov, niov) else {
+                return -1;
+            };
+            count(channel.writev(iov), error, channel, "write to")
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_read(
+    ioc: *mut QIOChannel,
+    buf: *mut c_char,
+    buflen: size_t,
+    error: *mut *mut GError,
+) -> ssize_t {
+    // SAFETY: see the room.
+    unsafe {
+        let function = c"qio_channel_read";
+        with(function, ioc, error, -1, |channel: &Channel| {
+            let Some(buf) = memory_mut(function, buf, buflen) else {
+                return -1;
+            };
+            count(channel.read(buf), error, channel, "read from")
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_write(
+    ioc: *mut QIOChannel,
+    buf: *const c_char,
+    buflen: size_t,
+    error: *mut *mut GError,
+) -> ssize_t {
+    // SAFETY: see the room.
+    unsafe {
+        let function = c"qio_channel_write";
+        with(function, ioc, error, -1, |channel: &Channel| {
+            let Some(buf) = memory(function, buf, buflen) else {
+                return -1;
+            };
+            count(channel.write(buf), error, channel, "write to")
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_readv_all_eof(
+    ioc: *mut QIOChannel,
+    iov: *const iovec,
+    niov: size_t,
+    error: *mut *mut GError,
+) -> c_int {
+    // SAFETY: see the room.
+    unsafe {
+        let function = c"qio_channel_readv_all_eof";
+        with(function, ioc, error, -1, |channel: &Channel| {
+            let Some(iov) = list_mut(function, iov, niov) else {
+                return -1;
+            };
+            until_eof(channel.readv_all_eof(iov), error, channel)
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_readv_all(
+    ioc: *mut QIOChannel,
+    iov: *const iovec,
+    niov: size_t,
+    error: *mut *mut GError,
+) -> c_int {
+    // SAFETY: see the room.
+    unsafe {
+        let function = c"qio_channel_readv_all";
+        with(function, ioc, error, -1, |channel: &Channel| {
+            let Some(iov) = list_mut(function, iov, niov) else {
+                return -1;
+            };
+            status(channel.readv_all(iov), error, channel, "read from")
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_writev_all(
+    ioc: *mut QIOChannel,
+    iov: *const iovec,
+    niov: size_t,
+    error: *mut *mut GError,
+) -> c_int {
+    // SAFETY: see the room.
+    unsafe {
+        let function = c"qio_channel_writev_all";
+        with(function, ioc, error, -1, |channel: &Channel| {
+            let Some(iov) = list(function, iov, niov) else {
+                return -1;
+            };
+            status(channel.writev_all(iov), error, channel, "write to")
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_read_all_eof(
+    ioc: *mut QIOChannel,
+    buf: *mut c_char,
+    buflen: size_t,
+    error: *mut *mut GError,
+) -> c_int {
+    // SAFETY: see the room.
+    unsafe {
+        let function = c"qio_channel_read_all_eof";
+        with(function, ioc, error, -1, |channel: &Channel| {
+            let Some(buf) = memory_mut(function, buf, buflen) else {
+                return -1;
+            };
+            until_eof(channel.read_all_eof(buf), error, channel)
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_read_all(
+    ioc: *mut QIOChannel,
+    buf: *mut c_char,
+    buflen: size_t,
+    error: *mut *mut GError,
+) -> c_int {
+    // SAFETY: see the room.
+    unsafe {
+        let function = c"qio_channel_read_all";
+        with(function, ioc, error, -1, |channel: &Channel| {
+            let Some(buf) = memory_mut(function, buf, buflen) else {
+                return -1;
+            };
+            status(channel.read_all(buf), error, channel, "read from")
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_write_all(
+    ioc: *mut QIOChannel,
+    buf: *const c_char,
+    buflen: size_t,
+    error: *mut *mut GError,
+) -> c_int {
+    // SAFETY: see the room.
+    unsafe {
+        let function = c"qio_channel_write_all";
+        with(function, ioc, error, -1, |channel: &Channel| {
+            let Some(buf) = memory(function, buf, buflen) else {
+                return -1;
+            };
+            status(channel.write_all(buf), error, channel, "write to")
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_readv_full_all_eof(
+    ioc: *mut QIOChannel,
+    iov: *const iovec,
+    niov: size_t,
+    fds: *mut *mut c_int,
+    nfds: *mut size_t,
+    error: *mut *mut GError,
+) -> c_int {
+    // SAFETY: see the room.
+    unsafe {
+        let function = c"qio_channel_readv_full_all_eof";
+        with(function, ioc, error, -1, |channel: &Channel| {
+            let Some(iov) = list_mut(function, iov, niov) else {
+                return -1;
+            };
+            let result = receiving(fds, nfds, |fds| match fds {
+                Some(fds) => channel.readv_full_all_eof(iov, fds),
+                None => channel.readv_all_eof(iov),
+            });
+            until_eof(result, error, channel)
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_readv_full_all(
+    ioc: *mut QIOChannel,
+    iov: *const iovec,
+    niov: size_t,
+    fds: *mut *mut c_int,
+    nfds: *mut size_t,
+    error: *mut *mut GError,
+) -> c_int {
+    // SAFETY: see the room.
+    unsafe {
+        let function = c"qio_channel_readv_full_all";
+        with(function, ioc, error, -1, |channel: &Channel| {
+            let Some(iov) = list_mut(function, iov, niov) else {
+                return -1;
+            };
+            let result = receiving(fds, nfds, |fds| match fds {
+                Some(fds) => channel.readv_full_all(iov, fds),
+                None => channel.readv_all(iov),
+            });
+            status(result, error, channel, "read from")
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_writev_full_all(
+    ioc: *mut QIOChannel,
+    iov: *const iovec,
+    niov: size_t,
+    fds: *mut c_int,
+    nfds: size_t,
+    error: *mut *mut GError,
+) -> c_int {
+    // SAFETY: see the room.
+    unsafe {
+        let function = c"qio_channel_writev_full_all";
+        with(function, ioc, error, -1, |channel: &Channel| {
+            let Some(iov) = list(function, iov, niov) else {
+                return -1;
+            };
+            let Some(fds) = descriptors(function, fds, nfds) else {
+                return -1;
+            };
+            let result = channel.writev_full_all(iov, fds, WriteFlags::empty());
+            status(result, error, channel, "write to")
+        })
+    }
+}

@@ -1,0 +1,246 @@
+//! Reading and writing at offsets.
+
+use std::{
+    ffi::{c_char, c_int},
+    io, ptr,
+};
+
+use glib::translate::*;
+use glib_sys::{GBytes, GError};
+use libc::{iovec, size_t, ssize_t};
+
+use super::iov::{list, list_mut, memory, memory_mut};
+use crate::{
+    Channel, ChannelExt,
+    capi::{count, holds, status, value, with},
+    error::invalid,
+    ffi::QIOChannel,
+    types::zeros,
+};
+
+fn unsigned(offset: i64) -> io::Result<u64> {
+    u64::try_from(offset).map_err(|_| invalid("Offset is negative"))
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_pread(
+    ioc: *mut QIOChannel,
+    buf: *mut c_char,
+    buflen: size_t,
+    offset: i64,
+    error: *mut *mut GError,
+) -> ssize_t {
+    // SAFETY: see the room.
+    unsafe {
+        let function = c"qio_channel_pread";
+        with(function, ioc, error, -1, |channel: &Channel| {
+            let Some(buf) = memory_mut(function, buf, buflen) else {
+                return -1;
+            };
+            let result = unsigned(offset).and_then(|offset| channel.pread(buf, offset));
+            count(result, error, channel, "read from")
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_pread_all(
+    ioc: *mut QIOChannel,
+    buf: *mut c_char,
+    buflen: size_t,
+    offset: i64,
+    error: *mut *mut GError,
+) -> c_int {
+    // SAFETY: see the room.
+    unsafe {
+        let function = c"qio_channel_pread_all";
+        with(function, ioc, error, -1, |channel: &Channel| {
+            let Some(buf) = memory_mut(function, buf, buflen) else {
+                return -1;
+            };
+            let result = unsigned(offset).and_then(|offset| channel.pread_all(buf, offset));
+            status(result, error, channel, "read from")
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_preadv(
+    ioc: *mut QIOChannel,
+    iov: *const iovec,
+    niov: size_t,
+    offset: i64,
+    error: *mut *mut GError,
+) -> ssize_t {
+    // SAFETY: see the room.
+    unsafe {
+        let function = c"qio_channel_preadv";
+        with(function, ioc, error, -1, |channel: &Channel| {
+            let Some(iov) = list_mut(function, iov, niov) else {
+                return -1;
+            };
+            let result = unsigned(offset).and_then(|offset| channel.preadv(iov, offset));
+            count(result, error, channel, "read from")
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_preadv_all(
+    ioc: *mut QIOChannel,
+    iov: *const iovec,
+    niov: size_t,
+    offset: i64,
+    error: *mut *mut GError,
+) -> c_int {
+    // SAFETY: see the room.
+    unsafe {
+        let function = c"qio_channel_preadv_all";
+        with(function, ioc, error, -1, |channel: &Channel| {
+            let Some(iov) = list_mut(function, iov, niov) else {
+                return -1;
+            };
+            let result = unsigned(offset).and_then(|offset| channel.preadv_all(iov, offset));
+            status(result, error, channel, "read from")
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_pwrite(
+    ioc: *mut QIOChannel,
+    buf: *const c_char,
+    buflen: size_t,
+    offset: i64,
+    error: *mut *mut GError,
+) -> ssize_t {
+    // SAFETY: see the room.
+    unsafe {
+        let function = c"qio_channel_pwrite";
+        with(function, ioc, error, -1, |channel: &Channel| {
+            let Some(buf) = memory(function, buf, buflen) else {
+                return -1;
+            };
+            let result = unsigned(offset).and_then(|offset| channel.pwrite(buf, offset));
+            count(result, error, channel, "write to")
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_pwrite_all(
+    ioc: *mut QIOChannel,
+    buf: *const c_char,
+    buflen: size_t,
+    offset: i64,
+    error: *mut *mut GError,
+) -> c_int {
+    // SAFETY: see the room.
+    unsafe {
+        let function = c"qio_channel_pwrite_all";
+        with(function, ioc, error, -1, |channel: &Channel| {
+            let Some(buf) = memory(function, buf, buflen) else {
+                return -1;
+            };
+            let result = unsigned(offset).and_then(|offset| channel.pwrite_all(buf, offset));
+            status(result, error, channel, "write to")
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_pwritev(
+    ioc: *mut QIOChannel,
+    iov: *const iovec,
+    niov: size_t,
+    offset: i64,
+    error: *mut *mut GError,
+) -> ssize_t {
+    // SAFETY: see the room.
+    unsafe {
+        let function = c"qio_channel_pwritev";
+        with(function, ioc, error, -1, |channel: &Channel| {
+            let Some(iov) = list(function, iov, niov) else {
+                return -1;
+            };
+            let result = unsigned(offset).and_then(|offset| channel.pwritev(iov, offset));
+            count(result, error, channel, "write to")
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_pwritev_all(
+    ioc: *mut QIOChannel,
+    iov: *const iovec,
+    niov: size_t,
+    offset: i64,
+    error: *mut *mut GError,
+) -> c_int {
+    // SAFETY: see the room.
+    unsafe {
+        let function = c"qio_channel_pwritev_all";
+        with(function, ioc, error, -1, |channel: &Channel| {
+            let Some(iov) = list(function, iov, niov) else {
+                return -1;
+            };
+            let result = unsigned(offset).and_then(|offset| channel.pwritev_all(iov, offset));
+            status(result, error, channel, "write to")
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_pread_bytes(
+    ioc: *mut QIOChannel,
+    count: size_t,
+    offset: i64,
+    error: *mut *mut GError,
+) -> *mut GBytes {
+    let failed = ptr::null_mut();
+    // SAFETY: see the room.
+    unsafe {
+        with(
+            c"qio_channel_pread_bytes",
+            ioc,
+            error,
+            failed,
+            |channel: &Channel| {
+                let result = unsigned(offset).and_then(|offset| {
+                    let mut buf = zeros(count)?;
+                    let read = channel.pread(&mut buf, offset)?;
+                    buf.truncate(read);
+                    Ok(glib::Bytes::from_owned(buf).to_glib_full())
+                });
+                value(result, failed, error, channel, "read from")
+            },
+        )
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_pwrite_bytes(
+    ioc: *mut QIOChannel,
+    bytes: *mut GBytes,
+    offset: i64,
+    error: *mut *mut GError,
+) -> ssize_t {
+    let function = c"qio_channel_pwrite_bytes";
+    // SAFETY: see the room.
+    unsafe {
+        with(function, ioc, error, -1, |channel: &Channel| {
+            if !holds(function, !bytes.is_null(), c"bytes != NULL") {
+                return -1;
+            }
+            let bytes = glib::Bytes::from_glib_borrow(bytes);
+            let result = unsigned(offset).and_then(|offset| channel.pwrite(&bytes, offset));
+            value(
+                result.map(|count| count as ssize_t),
+                -1,
+                error,
+                channel,
+                "write to",
+            )
+        })
+    }
+}

@@ -1,0 +1,64 @@
+//! Coroutines of C functions.
+
+use glib::translate::*;
+use glib_sys::{GDestroyNotify, gboolean, gpointer};
+
+use super::{guarded, holds};
+use crate::coroutine;
+
+type CoroutineFunc = Option<unsafe extern "C" fn(user_data: gpointer)>;
+
+/// What a C function is called with, and how it is freed.
+struct Data {
+    user_data: gpointer,
+    notify: GDestroyNotify,
+}
+
+impl Drop for Data {
+    fn drop(&mut self) {
+        if let Some(notify) = self.notify {
+            // SAFETY: once, as the caller of `qio_coroutine_start` wants it.
+            unsafe { notify(self.user_data) };
+        }
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_coroutine_start(
+    func: CoroutineFunc,
+    user_data: gpointer,
+    notify: GDestroyNotify,
+) {
+    let function = c"qio_coroutine_start";
+    holds(function, func.is_some(), c"func != NULL");
+    let Some(call) = func else { return };
+    let data = Data { user_data, notify };
+    // SAFETY: see the room; the function is called with its data, which is freed after it.
+    unsafe {
+        guarded(function, std::ptr::null_mut(), (), move || {
+            drop(coroutine::spawn(move || {
+                let data = data;
+                call(data.user_data);
+            }));
+        });
+    }
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn qio_in_coroutine() -> gboolean {
+    coroutine::in_coroutine().into_glib()
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn qio_coroutine_yield() {
+    let function = c"qio_coroutine_yield";
+    if holds(function, coroutine::in_coroutine(), c"qio_in_coroutine ()") {
+        // SAFETY: there is no place for an error.
+        unsafe {
+            guarded(function, std::ptr::null_mut(), (), || {
+                // It is being dropped: what is in C goes on to its end.
+                let _ = coroutine::yield_now();
+            });
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The channels that own a descriptor or memory.
