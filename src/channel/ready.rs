@@ -97,6 +97,8 @@ fn wait_until(
             IOCondition::IN
         } else {
             match what_to_wait_for(channel, condition) {
+                // Closed since it was asked above: there is no descriptor any more.
+                Readiness::Now if channel.imp().is_closed() => IOCondition::NVAL,
                 Readiness::Now if !(condition - ALWAYS).is_empty() => condition - ALWAYS,
                 Readiness::Fd(fd, wanted) => {
                     let got = waiters.block_on(fd, wanted, deadline, seen)?;
