@@ -1,1 +1,356 @@
-//! x
+//! Reading and writing `GBytes`, with descriptors in a `GUnixFDList`: for bindings, whose errors are
+//! exceptions, also would-block.
+
+use std::{
+    ffi::{CStr, c_uint},
+    io::{self, IoSlice, IoSliceMut},
+    os::fd::{BorrowedFd, OwnedFd},
+    ptr,
+};
+
+use gio::prelude::*;
+use gio_sys::GUnixFDList;
+use glib::translate::*;
+use glib_sys::{GBytes, GError, gboolean};
+use libc::{size_t, ssize_t};
+
+use crate::{
+    Channel, ChannelExt, ReadFlags, WriteFlags,
+    capi::{holds, success, value, with},
+    channel::class::Slots,
+    ffi::QIOChannel,
+    types::zeros,
+};
+
+/// Descriptors as an argument takes them: `None` for none.
+pub(super) fn fd_list(fds: Vec<OwnedFd>) -> Option<gio::UnixFDList> {
+    (!fds.is_empty()).then(|| gio::UnixFDList::from_array(fds))
+}
+
+/// Calls `f` with the descriptors of a list.
+pub(super) fn with_fds<R>(
+    list: Option<&gio::UnixFDList>,
+    f: impl FnOnce(&[BorrowedFd<'_>]) -> R,
+) -> R {
+    let numbers = list.map(|list| list.peek_fds()).unwrap_or_default();
+    // SAFETY: the list has them open, and lives through the call.
+    let borrow = |&fd: &i32| unsafe { BorrowedFd::borrow_raw(fd) };
+    let fds: Vec<_> = numbers.iter().map(borrow).collect();
+    f(&fds)
+}
+
+/// The bytes of an argument; `None`, with a complaint, if there are none.
+///
+/// # Safety
+///
+/// As for the functions of this room.
+pub(super) unsafe fn some_bytes(function: &CStr, bytes: *mut GBytes) -> Option<glib::Bytes> {
+    let is_there = holds(function, !bytes.is_null(), c"bytes != NULL");
+    // SAFETY: the caller's promise.
+    is_there.then(|| unsafe { from_glib_none(bytes) })
+}
+
+/// The list of an argument, which may be none.
+///
+/// # Safety
+///
+/// As for the functions of this room.
+pub(super) unsafe fn some_fds(fds: *mut GUnixFDList) -> Option<gio::UnixFDList> {
+    // SAFETY: the caller's promise.
+    unsafe { from_glib_none(fds) }
+}
+
+/// Gives descriptors away, if there is a place for them.
+///
+/// # Safety
+///
+/// As for the functions of this room.
+pub(super) unsafe fn give_list(received: Vec<OwnedFd>, fds: *mut *mut GUnixFDList) {
+    if !fds.is_null() {
+        // SAFETY: the caller's promise.
+        unsafe { *fds = fd_list(received).to_glib_full() };
+    }
+}
+
+/// Reads, with descriptors if there is a place for them.
+///
+/// # Safety
+///
+/// As for the functions of this room.
+unsafe fn receiving<R>(
+    fds: *mut *mut GUnixFDList,
+    read: impl FnOnce(Option<&mut Vec<OwnedFd>>) -> io::Result<R>,
+) -> io::Result<R> {
+    let mut received = Vec::new();
+    let result = read((!fds.is_null()).then_some(&mut received));
+    if result.is_err() {
+        received.clear();
+    }
+    // SAFETY: the caller's promise.
+    unsafe { give_list(received, fds) };
+    result
+}
+
+/// Reads until all is read; `None` at the end of the file.
+fn read_all_eof(
+    channel: &Channel,
+    count: usize,
+    fds: Option<&mut Vec<OwnedFd>>,
+) -> io::Result<Option<glib::Bytes>> {
+    let mut buf = zeros(count)?;
+    let mut iov = [IoSliceMut::new(&mut buf)];
+    let whole = match fds {
+        Some(fds) => channel.readv_full_all_eof(&mut iov, fds)?,
+        None => channel.readv_all_eof(&mut iov)?,
+    };
+    Ok(whole.then(|| glib::Bytes::from_owned(buf)))
+}
+
+/// Reads until all is read.
+fn read_all(
+    channel: &Channel,
+    count: usize,
+    fds: Option<&mut Vec<OwnedFd>>,
+) -> io::Result<Option<glib::Bytes>> {
+    let mut buf = zeros(count)?;
+    let mut iov = [IoSliceMut::new(&mut buf)];
+    match fds {
+        Some(fds) => channel.readv_full_all(&mut iov, fds)?,
+        None => channel.readv_all(&mut iov)?,
+    }
+    Ok(Some(glib::Bytes::from_owned(buf)))
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_read_bytes(
+    ioc: *mut QIOChannel,
+    count: size_t,
+    error: *mut *mut GError,
+) -> *mut GBytes {
+    let failed = ptr::null_mut();
+    // SAFETY: see the room.
+    unsafe {
+        with(
+            c"qio_channel_read_bytes",
+            ioc,
+            error,
+            failed,
+            |channel: &Channel| {
+                let bytes = channel.read_bytes(count).map(|bytes| bytes.to_glib_full());
+                value(bytes, failed, error, channel, "read from")
+            },
+        )
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_read_bytes_with_fds(
+    ioc: *mut QIOChannel,
+    count: size_t,
+    fds: *mut *mut GUnixFDList,
+    flags: c_uint,
+    error: *mut *mut GError,
+) -> *mut GBytes {
+    let failed = ptr::null_mut();
+    // SAFETY: see the room.
+    unsafe {
+        with(
+            c"qio_channel_read_bytes_with_fds",
+            ioc,
+            error,
+            failed,
+            |channel: &Channel| {
+                let flags = ReadFlags::from_bits_truncate(flags);
+                let slots = Slots::of(channel);
+                let bytes = receiving(fds, |fds| slots.read_bytes(count, fds, flags));
+                let bytes = bytes.map(|bytes| bytes.to_glib_full());
+                value(bytes, failed, error, channel, "read from")
+            },
+        )
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_read_bytes_all(
+    ioc: *mut QIOChannel,
+    count: size_t,
+    error: *mut *mut GError,
+) -> *mut GBytes {
+    let failed = ptr::null_mut();
+    // SAFETY: see the room.
+    unsafe {
+        with(
+            c"qio_channel_read_bytes_all",
+            ioc,
+            error,
+            failed,
+            |channel: &Channel| {
+                let bytes = read_all(channel, count, None).map(|bytes| bytes.to_glib_full());
+                value(bytes, failed, error, channel, "read from")
+            },
+        )
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_read_bytes_with_fds_all(
+    ioc: *mut QIOChannel,
+    count: size_t,
+    fds: *mut *mut GUnixFDList,
+    error: *mut *mut GError,
+) -> *mut GBytes {
+    let failed = ptr::null_mut();
+    // SAFETY: see the room.
+    unsafe {
+        with(
+            c"qio_channel_read_bytes_with_fds_all",
+            ioc,
+            error,
+            failed,
+            |channel: &Channel| {
+                let bytes = receiving(fds, |fds| read_all(channel, count, fds));
+                let bytes = bytes.map(|bytes| bytes.to_glib_full());
+                value(bytes, failed, error, channel, "read from")
+            },
+        )
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_read_bytes_all_eof(
+    ioc: *mut QIOChannel,
+    count: size_t,
+    error: *mut *mut GError,
+) -> *mut GBytes {
+    let failed = ptr::null_mut();
+    // SAFETY: see the room.
+    unsafe {
+        with(
+            c"qio_channel_read_bytes_all_eof",
+            ioc,
+            error,
+            failed,
+            |channel: &Channel| {
+                let bytes = read_all_eof(channel, count, None).map(|bytes| bytes.to_glib_full());
+                value(bytes, failed, error, channel, "read from")
+            },
+        )
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_read_bytes_with_fds_all_eof(
+    ioc: *mut QIOChannel,
+    count: size_t,
+    fds: *mut *mut GUnixFDList,
+    error: *mut *mut GError,
+) -> *mut GBytes {
+    let failed = ptr::null_mut();
+    // SAFETY: see the room.
+    unsafe {
+        with(
+            c"qio_channel_read_bytes_with_fds_all_eof",
+            ioc,
+            error,
+            failed,
+            |channel: &Channel| {
+                let bytes = receiving(fds, |fds| read_all_eof(channel, count, fds));
+                let bytes = bytes.map(|bytes| bytes.to_glib_full());
+                value(bytes, failed, error, channel, "read from")
+            },
+        )
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_write_bytes(
+    ioc: *mut QIOChannel,
+    bytes: *mut GBytes,
+    error: *mut *mut GError,
+) -> ssize_t {
+    // SAFETY: see the room.
+    unsafe {
+        let function = c"qio_channel_write_bytes";
+        with(function, ioc, error, -1, |channel: &Channel| {
+            let Some(bytes) = some_bytes(function, bytes) else {
+                return -1;
+            };
+            let written = channel.write_bytes(&bytes).map(|count| count as ssize_t);
+            value(written, -1, error, channel, "write to")
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_write_bytes_with_fds(
+    ioc: *mut QIOChannel,
+    bytes: *mut GBytes,
+    fds: *mut GUnixFDList,
+    flags: c_uint,
+    error: *mut *mut GError,
+) -> ssize_t {
+    // SAFETY: see the room.
+    unsafe {
+        let function = c"qio_channel_write_bytes_with_fds";
+        with(function, ioc, error, -1, |channel: &Channel| {
+            let Some(bytes) = some_bytes(function, bytes) else {
+                return -1;
+            };
+            let flags = WriteFlags::from_bits_truncate(flags);
+            let fds = some_fds(fds);
+            let slots = Slots::of(channel);
+            let written = with_fds(fds.as_ref(), |fds| slots.write_bytes(&bytes, fds, flags));
+            value(
+                written.map(|count| count as ssize_t),
+                -1,
+                error,
+                channel,
+                "write to",
+            )
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_write_bytes_all(
+    ioc: *mut QIOChannel,
+    bytes: *mut GBytes,
+    error: *mut *mut GError,
+) -> gboolean {
+    // SAFETY: see the room.
+    unsafe {
+        let function = c"qio_channel_write_bytes_all";
+        with(function, ioc, error, 0, |channel: &Channel| {
+            let Some(bytes) = some_bytes(function, bytes) else {
+                return 0;
+            };
+            success(channel.write_all(&bytes), error, channel, "write to")
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_write_bytes_with_fds_all(
+    ioc: *mut QIOChannel,
+    bytes: *mut GBytes,
+    fds: *mut GUnixFDList,
+    flags: c_uint,
+    error: *mut *mut GError,
+) -> gboolean {
+    // SAFETY: see the room.
+    unsafe {
+        let function = c"qio_channel_write_bytes_with_fds_all";
+        with(function, ioc, error, 0, |channel: &Channel| {
+            let Some(bytes) = some_bytes(function, bytes) else {
+                return 0;
+            };
+            let flags = WriteFlags::from_bits_truncate(flags);
+            let fds = some_fds(fds);
+            let iov = [IoSlice::new(&bytes)];
+            let result = with_fds(fds.as_ref(), |fds| {
+                channel.writev_full_all(&iov, fds, flags)
+            });
+            success(result, error, channel, "write to")
+        })
+    }
+}

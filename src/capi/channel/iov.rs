@@ -4,7 +4,6 @@ use std::{
     ffi::{CStr, c_char, c_int},
     io::{self, IoSlice, IoSliceMut},
     os::fd::{BorrowedFd, OwnedFd},
-    ptr,
 };
 
 use glib_sys::GError;

@@ -1,1 +1,453 @@
-//! x
+//! Watches, waiting, contexts and handlers.
+
+use std::{
+    ffi::{CStr, c_int, c_uint, c_void},
+    io, mem, ptr,
+    time::Duration,
+};
+
+use gio_sys::GCancellable;
+use glib::{IOCondition, translate::*};
+use glib_sys::{
+    GDestroyNotify, GError, GIOCondition, GMainContext, GSource, GSourceFunc, gboolean, gpointer,
+};
+
+use crate::{
+    Channel, ChannelExt, FdHandlers,
+    capi::{holds, success, with},
+    channel::class::Slots,
+    ffi::{IOHandler, QIOChannel},
+};
+
+/// What a watch calls.
+type ChannelFunc = Option<
+    unsafe extern "C" fn(
+        ioc: *mut QIOChannel,
+        condition: GIOCondition,
+        user_data: gpointer,
+    ) -> gboolean,
+>;
+
+/// What a watch calls, with its data and how they are freed.
+struct Callback {
+    func: ChannelFunc,
+    user_data: gpointer,
+    notify: GDestroyNotify,
+}
+
+impl Callback {
+    /// # Safety
+    ///
+    /// As for the functions of this room.
+    unsafe fn watch(self, channel: &Channel, condition: GIOCondition) -> glib::Source {
+        // SAFETY: the source is a watch: it calls its callback with the arguments of a
+        // `ChannelFunc`, and GLib frees the data after the last call.
+        unsafe {
+            let source = channel.create_watch(from_glib(condition));
+            let func = mem::transmute::<ChannelFunc, GSourceFunc>(self.func);
+            let raw: *mut GSource = source.to_glib_none().0;
+            glib_sys::g_source_set_callback(raw, func, self.user_data, self.notify);
+            source
+        }
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_create_watch(
+    ioc: *mut QIOChannel,
+    condition: GIOCondition,
+) -> *mut GSource {
+    let failed = ptr::null_mut();
+    // SAFETY: see the room, as for all functions here.
+    unsafe {
+        with(
+            c"qio_channel_create_watch",
+            ioc,
+            ptr::null_mut(),
+            failed,
+            |channel: &Channel| channel.create_watch(from_glib(condition)).to_glib_full(),
+        )
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_create_watch_full(
+    ioc: *mut QIOChannel,
+    condition: GIOCondition,
+    func: ChannelFunc,
+    user_data: gpointer,
+    notify: GDestroyNotify,
+) -> *mut GSource {
+    let function = c"qio_channel_create_watch_full";
+    let failed = ptr::null_mut();
+    // SAFETY: see above.
+    unsafe {
+        with(
+            function,
+            ioc,
+            ptr::null_mut(),
+            failed,
+            |channel: &Channel| {
+                if !holds(function, func.is_some(), c"func != NULL") {
+                    return failed;
+                }
+                let callback = Callback {
+                    func,
+                    user_data,
+                    notify,
+                };
+                callback.watch(channel, condition).to_glib_full()
+            },
+        )
+    }
+}
+
+/// Makes a watch and attaches it.
+///
+/// # Safety
+///
+/// As for the functions of this room.
+unsafe fn attach(
+    function: &CStr,
+    ioc: *mut QIOChannel,
+    condition: GIOCondition,
+    callback: Callback,
+    context: *mut GMainContext,
+) -> *mut GSource {
+    let failed = ptr::null_mut();
+    // SAFETY: the caller's promise.
+    unsafe {
+        with(
+            function,
+            ioc,
+            ptr::null_mut(),
+            failed,
+            |channel: &Channel| {
+                if !holds(function, callback.func.is_some(), c"func != NULL") {
+                    return failed;
+                }
+                let source = callback.watch(channel, condition);
+                let raw: *mut GSource = source.to_glib_full();
+                glib_sys::g_source_attach(raw, context);
+                raw
+            },
+        )
+    }
+}
+
+/// As [`attach`], and returns the id of the source.
+///
+/// # Safety
+///
+/// As for the functions of this room.
+unsafe fn attach_with_id(
+    function: &CStr,
+    ioc: *mut QIOChannel,
+    condition: GIOCondition,
+    callback: Callback,
+    context: *mut GMainContext,
+) -> c_uint {
+    // SAFETY: the caller's promise; the reference is given back.
+    unsafe {
+        let source = attach(function, ioc, condition, callback, context);
+        if source.is_null() {
+            return 0;
+        }
+        let id = glib_sys::g_source_get_id(source);
+        glib_sys::g_source_unref(source);
+        id
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_add_watch(
+    ioc: *mut QIOChannel,
+    condition: GIOCondition,
+    func: ChannelFunc,
+    user_data: gpointer,
+    notify: GDestroyNotify,
+) -> c_uint {
+    let callback = Callback {
+        func,
+        user_data,
+        notify,
+    };
+    // SAFETY: see above.
+    unsafe {
+        attach_with_id(
+            c"qio_channel_add_watch",
+            ioc,
+            condition,
+            callback,
+            ptr::null_mut(),
+        )
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_add_watch_full(
+    ioc: *mut QIOChannel,
+    condition: GIOCondition,
+    func: ChannelFunc,
+    user_data: gpointer,
+    notify: GDestroyNotify,
+    context: *mut GMainContext,
+) -> c_uint {
+    let callback = Callback {
+        func,
+        user_data,
+        notify,
+    };
+    // SAFETY: see above.
+    unsafe {
+        attach_with_id(
+            c"qio_channel_add_watch_full",
+            ioc,
+            condition,
+            callback,
+            context,
+        )
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_add_watch_source(
+    ioc: *mut QIOChannel,
+    condition: GIOCondition,
+    func: ChannelFunc,
+    user_data: gpointer,
+    notify: GDestroyNotify,
+    context: *mut GMainContext,
+) -> *mut GSource {
+    let callback = Callback {
+        func,
+        user_data,
+        notify,
+    };
+    // SAFETY: see above.
+    unsafe {
+        attach(
+            c"qio_channel_add_watch_source",
+            ioc,
+            condition,
+            callback,
+            context,
+        )
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_create_fd_watch(
+    ioc: *mut QIOChannel,
+    fd: c_int,
+    condition: GIOCondition,
+) -> *mut GSource {
+    let failed = ptr::null_mut();
+    // SAFETY: see above.
+    unsafe {
+        with(
+            c"qio_channel_create_fd_watch",
+            ioc,
+            ptr::null_mut(),
+            failed,
+            |channel: &Channel| {
+                channel
+                    .create_fd_watch(fd, from_glib(condition))
+                    .to_glib_full()
+            },
+        )
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_create_fd_pair_watch(
+    ioc: *mut QIOChannel,
+    fdread: c_int,
+    fdwrite: c_int,
+    condition: GIOCondition,
+) -> *mut GSource {
+    let function = c"qio_channel_create_fd_pair_watch";
+    let failed = ptr::null_mut();
+    // SAFETY: see above.
+    unsafe {
+        with(
+            function,
+            ioc,
+            ptr::null_mut(),
+            failed,
+            |channel: &Channel| {
+                let source = channel.create_fd_pair_watch(fdread, fdwrite, from_glib(condition));
+                source.to_glib_full()
+            },
+        )
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_wait(ioc: *mut QIOChannel, condition: GIOCondition) {
+    // SAFETY: see above.
+    unsafe {
+        with(
+            c"qio_channel_wait",
+            ioc,
+            ptr::null_mut(),
+            (),
+            |channel: &Channel| {
+                complain_of(channel, channel.wait(from_glib(condition)));
+            },
+        );
+    }
+}
+
+/// There is no place for an error.
+fn complain_of(channel: &Channel, result: io::Result<IOCondition>) {
+    if let Err(e) = result {
+        glib::g_warning!("Qio", "Unable to wait for {}: {}", channel.label(), e);
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_wait_timeout(
+    ioc: *mut QIOChannel,
+    condition: GIOCondition,
+    timeout_us: i64,
+    ready: *mut GIOCondition,
+    error: *mut *mut GError,
+) -> gboolean {
+    // SAFETY: see above.
+    unsafe {
+        with(
+            c"qio_channel_wait_timeout",
+            ioc,
+            error,
+            0,
+            |channel: &Channel| {
+                let condition = from_glib(condition);
+                let result = match u64::try_from(timeout_us) {
+                    Ok(us) => channel.wait_timeout(condition, Duration::from_micros(us)),
+                    // Less than nothing is no limit.
+                    Err(_) => channel.wait(condition),
+                };
+                success(told(result, ready), error, channel, "wait for")
+            },
+        )
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_wait_cancellable(
+    ioc: *mut QIOChannel,
+    condition: GIOCondition,
+    cancellable: *mut GCancellable,
+    ready: *mut GIOCondition,
+    error: *mut *mut GError,
+) -> gboolean {
+    // SAFETY: see above.
+    unsafe {
+        with(
+            c"qio_channel_wait_cancellable",
+            ioc,
+            error,
+            0,
+            |channel: &Channel| {
+                let condition = from_glib(condition);
+                let result = match Option::<gio::Cancellable>::from_glib_none(cancellable) {
+                    Some(cancellable) => channel.wait_cancellable(condition, &cancellable),
+                    None => channel.wait(condition),
+                };
+                success(told(result, ready), error, channel, "wait for")
+            },
+        )
+    }
+}
+
+/// Tells what is ready, if there is a place for it.
+///
+/// # Safety
+///
+/// As for the functions of this room.
+unsafe fn told(result: io::Result<IOCondition>, ready: *mut GIOCondition) -> io::Result<()> {
+    let got = result?;
+    if !ready.is_null() {
+        // SAFETY: the caller's promise.
+        unsafe { *ready = got.into_glib() };
+    }
+    Ok(())
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_yield(ioc: *mut QIOChannel, condition: GIOCondition) {
+    let function = c"qio_channel_yield";
+    // SAFETY: see above.
+    unsafe {
+        with(function, ioc, ptr::null_mut(), (), |channel: &Channel| {
+            if holds(
+                function,
+                crate::coroutine::in_coroutine(),
+                c"qio_in_coroutine ()",
+            ) {
+                complain_of(channel, channel.yield_until(from_glib(condition)));
+            }
+        });
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_attach_aio_context(
+    ioc: *mut QIOChannel,
+    ctx: *mut GMainContext,
+) {
+    // SAFETY: see above.
+    unsafe {
+        with(
+            c"qio_channel_attach_aio_context",
+            ioc,
+            ptr::null_mut(),
+            (),
+            |channel: &Channel| {
+                let context = Option::<glib::MainContext>::from_glib_none(ctx);
+                channel.attach_context(&context.unwrap_or_else(glib::MainContext::default));
+            },
+        );
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_detach_aio_context(ioc: *mut QIOChannel) {
+    // SAFETY: see above.
+    unsafe {
+        with(
+            c"qio_channel_detach_aio_context",
+            ioc,
+            ptr::null_mut(),
+            (),
+            |channel: &Channel| {
+                channel.detach_context();
+            },
+        );
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_set_aio_fd_handler(
+    ioc: *mut QIOChannel,
+    ctx: *mut GMainContext,
+    io_read: IOHandler,
+    io_write: IOHandler,
+    opaque: *mut c_void,
+) {
+    // SAFETY: see above; the handlers may be called until they are replaced.
+    unsafe {
+        with(
+            c"qio_channel_set_aio_fd_handler",
+            ioc,
+            ptr::null_mut(),
+            (),
+            |channel: &Channel| {
+                let context = Option::<glib::MainContext>::from_glib_none(ctx);
+                let handlers = FdHandlers::new(io_read, io_write, opaque);
+                Slots::of(channel).set_fd_handler(context.as_ref(), &handlers);
+            },
+        );
+    }
+}

@@ -24,8 +24,6 @@ pub(crate) use defaults::{array, array_mut, give_fds};
 #[cfg(feature = "capi")]
 pub(crate) use gerror::{describe, report};
 pub(crate) use invoke::Slots;
-#[cfg(feature = "capi")]
-pub(crate) use pairs::steal;
 pub use parent::ChannelImplExt;
 
 use std::{
@@ -46,6 +44,17 @@ pub struct FdHandlers {
     pub(super) read: IOHandler,
     pub(super) write: IOHandler,
     pub(super) opaque: *mut c_void,
+}
+
+#[cfg(feature = "capi")]
+impl FdHandlers {
+    pub(crate) fn new(read: IOHandler, write: IOHandler, opaque: *mut c_void) -> Self {
+        Self {
+            read,
+            write,
+            opaque,
+        }
+    }
 }
 
 /// Must be implemented by a class that derives from [`Channel`]: its virtual functions.

@@ -172,7 +172,7 @@ pub(super) fn list(fds: &[BorrowedFd<'_>]) -> io::Result<Option<gio::UnixFDList>
 }
 
 /// Moves the descriptors out of a list.
-pub(crate) fn steal(list: &gio::UnixFDList, fds: &mut Vec<OwnedFd>) {
+pub(super) fn steal(list: &gio::UnixFDList, fds: &mut Vec<OwnedFd>) {
     let mut len: c_int = 0;
     // SAFETY: the call gives away an array of `len` descriptors, and those in it.
     unsafe {
