@@ -1,0 +1,52 @@
+/* Coroutines: ordinary code with a stack of its own, on the main loop. */
+
+#ifndef QIO_COROUTINE_H
+#define QIO_COROUTINE_H
+
+#include <qio/qio-types.h>
+
+G_BEGIN_DECLS
+
+/**
+ * QIOCoroutineFunc: (skip)
+ * @user_data: what was given to qio_coroutine_start()
+ *
+ * The code of a coroutine. The functions that wait for a channel suspend it in place of blocking.
+ */
+typedef void (*QIOCoroutineFunc) (gpointer user_data);
+
+/**
+ * qio_coroutine_start: (skip)
+ * @func: the code
+ * @user_data: what it is called with
+ * @notify: (nullable): frees @user_data when the code has ended
+ *
+ * Runs code in a coroutine of the thread's default main context, on a stack of 256 KiB. It begins when the
+ * context runs.
+ *
+ * If the context goes before the code has ended, every wait in it fails at once, so that it can come to its
+ * end.
+ */
+void qio_coroutine_start (QIOCoroutineFunc func,
+                          gpointer user_data,
+                          GDestroyNotify notify);
+
+/**
+ * qio_in_coroutine:
+ *
+ * Tells whether the code that calls is in a coroutine, and not in a main loop inside one.
+ *
+ * Returns: %TRUE in a coroutine
+ */
+gboolean qio_in_coroutine (void);
+
+/**
+ * qio_coroutine_yield: (skip)
+ *
+ * Lets the other sources of the main loop have their turn. Only in a coroutine.
+ */
+void qio_coroutine_yield (void);
+
+G_END_DECLS
+
+#endif

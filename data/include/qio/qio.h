@@ -1,0 +1,16 @@
+/* qio: channels for the GLib main loop. */
+
+#ifndef QIO_H
+#define QIO_H
+
+#include <qio/qio-types.h>
+#include <qio/qio-channel.h>
+#include <qio/qio-coroutine.h>
+
+#include <qio/qio-channel-buffer.h>
+#include <qio/qio-channel-command.h>
+#include <qio/qio-channel-file.h>
+#include <qio/qio-channel-null.h>
+#include <qio/qio-channel-socket.h>
+
+#endif
