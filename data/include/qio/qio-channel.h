@@ -1,0 +1,1764 @@
+/* The base class of all channels. */
+
+#ifndef QIO_CHANNEL_H
+#define QIO_CHANNEL_H
+
+#include <qio/qio-types.h>
+
+G_BEGIN_DECLS
+
+#define QIO_TYPE_CHANNEL (qio_channel_get_type ())
+
+/**
+ * QIOChannel:
+ *
+ * A channel that bytes, and sometimes file descriptors, go through: the abstract base class of them all.
+ *
+ * Try first: in non-blocking mode a read or write that would have to wait says so, and only then is it worth
+ * waiting, with a watch, an asynchronous function, a coroutine or qio_channel_wait(). In blocking mode, the mode
+ * of a new channel, reads and writes wait by themselves.
+ *
+ * Channels can be shared between threads. qio_channel_shutdown() and qio_channel_close() may be called while
+ * another thread is blocked in a read: that read returns.
+ */
+G_DECLARE_DERIVABLE_TYPE (QIOChannel, qio_channel, QIO, CHANNEL, GObject)
+
+/**
+ * QIOChannelFunc:
+ * @ioc: the channel
+ * @condition: what is there, never nothing
+ * @user_data: what was given with the function
+ *
+ * What a watch calls.
+ *
+ * Returns: %G_SOURCE_CONTINUE to be called again, or %G_SOURCE_REMOVE
+ */
+typedef gboolean (*QIOChannelFunc) (QIOChannel *ioc,
+                                    GIOCondition condition,
+                                    gpointer user_data);
+
+/**
+ * QIOHandler: (skip)
+ * @opaque: what was given with the handlers
+ *
+ * What qio_channel_set_aio_fd_handler() has called.
+ */
+typedef void (*QIOHandler) (gpointer opaque);
+
+/**
+ * QIOChannelClass:
+ * @parent_class: the parent class
+ * @io_writev: writes from a list of buffers, with descriptors; for classes in C
+ * @io_readv: reads into a list of buffers, with descriptors; for classes in C
+ * @io_close: closes, flushing what is still held; called once
+ * @io_create_watch: makes a source that calls a #QIOChannelFunc
+ * @io_set_blocking: makes reads and writes wait, or say that they would have to
+ * @io_shutdown: ends one direction, or both; quick, from any thread
+ * @io_set_cork: holds written data back, or sends what was held back; a hint
+ * @io_set_delay: allows small writes to be merged, or not; a hint
+ * @io_seek: moves the position
+ * @io_set_aio_fd_handler: calls handlers whenever the channel is ready
+ * @io_wait_fd: tells which descriptor to wait for, and for which condition of it
+ * @io_preadv: reads at an offset
+ * @io_pwritev: writes at an offset
+ * @io_flush: sends what the channel itself still holds
+ * @io_get_credentials: tells who is at the other end
+ * @io_read_bytes: reads bytes, with descriptors; for bindings, in place of @io_readv
+ * @io_write_bytes: writes bytes, with descriptors; for bindings, in place of @io_writev
+ *
+ * The class of a channel. Every slot has a default, which is an error that says "not supported", or nothing for
+ * the hints. A class fills @io_readv or @io_read_bytes, @io_writev or @io_write_bytes, @io_close,
+ * @io_set_blocking, and @io_wait_fd or @io_create_watch.
+ */
+struct _QIOChannelClass
+{
+  GObjectClass parent_class;
+
+  /*< public >*/
+  gssize (*io_writev) (QIOChannel *ioc,
+                       const struct iovec *iov,
+                       gsize niov,
+                       int *fds,
+                       gsize nfds,
+                       int flags,
+                       GError **error);
+  gssize (*io_readv) (QIOChannel *ioc,
+                      const struct iovec *iov,
+                      gsize niov,
+                      int **fds,
+                      gsize *nfds,
+                      int flags,
+                      GError **error);
+  int (*io_close) (QIOChannel *ioc,
+                   GError **error);
+  GSource *(*io_create_watch) (QIOChannel *ioc,
+                               GIOCondition condition);
+  int (*io_set_blocking) (QIOChannel *ioc,
+                          gboolean enabled,
+                          GError **error);
+  int (*io_shutdown) (QIOChannel *ioc,
+                      QIOChannelShutdown how,
+                      GError **error);
+  void (*io_set_cork) (QIOChannel *ioc,
+                       gboolean enabled);
+  void (*io_set_delay) (QIOChannel *ioc,
+                        gboolean enabled);
+  goffset (*io_seek) (QIOChannel *ioc,
+                      goffset offset,
+                      int whence,
+                      GError **error);
+  void (*io_set_aio_fd_handler) (QIOChannel *ioc,
+                                 GMainContext *ctx,
+                                 QIOHandler io_read,
+                                 QIOHandler io_write,
+                                 gpointer opaque);
+  int (*io_wait_fd) (QIOChannel *ioc,
+                     GIOCondition condition,
+                     GIOCondition *fd_condition);
+  gssize (*io_preadv) (QIOChannel *ioc,
+                       const struct iovec *iov,
+                       gsize niov,
+                       goffset offset,
+                       GError **error);
+  gssize (*io_pwritev) (QIOChannel *ioc,
+                        const struct iovec *iov,
+                        gsize niov,
+                        goffset offset,
+                        GError **error);
+  int (*io_flush) (QIOChannel *ioc,
+                   GError **error);
+  GCredentials *(*io_get_credentials) (QIOChannel *ioc,
+                                       GError **error);
+  GBytes *(*io_read_bytes) (QIOChannel *ioc,
+                            gsize count,
+                            GUnixFDList **fds,
+                            QIOChannelReadFlags flags,
+                            GError **error);
+  gssize (*io_write_bytes) (QIOChannel *ioc,
+                            GBytes *bytes,
+                            GUnixFDList *fds,
+                            QIOChannelWriteFlags flags,
+                            GError **error);
+
+  /*< private >*/
+  gpointer padding[12];
+};
+
+/**
+ * QIOChannelClass::io_writev: (skip)
+ * @ioc: the channel
+ *
+ * Writes from a list of buffers.
+ */
+
+/**
+ * QIOChannelClass::io_readv: (skip)
+ * @ioc: the channel
+ *
+ * Reads into a list of buffers.
+ */
+
+/**
+ * QIOChannelClass::io_preadv: (skip)
+ * @ioc: the channel
+ *
+ * Reads at an offset.
+ */
+
+/**
+ * QIOChannelClass::io_pwritev: (skip)
+ * @ioc: the channel
+ *
+ * Writes at an offset.
+ */
+
+/**
+ * QIOChannelClass::io_set_aio_fd_handler: (skip)
+ * @ioc: the channel
+ *
+ * Calls handlers whenever the channel is ready.
+ */
+
+/**
+ * QIOChannelClass::io_close:
+ * @ioc: the channel
+ * @error: where to report an error
+ *
+ * Closes. Called once in the life of a channel.
+ *
+ * Returns: (skip): 0, or -1 with an error
+ */
+
+/**
+ * QIOChannelClass::io_create_watch:
+ * @ioc: the channel
+ * @condition: what to wait for
+ *
+ * Makes a source that waits for a condition. A source of another kind that GLib makes is wrapped.
+ *
+ * Returns: (transfer full): a source
+ */
+
+/**
+ * QIOChannelClass::io_set_blocking:
+ * @ioc: the channel
+ * @enabled: whether to wait
+ * @error: where to report an error
+ *
+ * Makes reads and writes wait, or say that they would have to.
+ *
+ * Returns: (skip): 0, or -1 with an error
+ */
+
+/**
+ * QIOChannelClass::io_shutdown:
+ * @ioc: the channel
+ * @how: the direction
+ * @error: where to report an error
+ *
+ * Ends one direction, or both.
+ *
+ * Returns: (skip): 0, or -1 with an error
+ */
+
+/**
+ * QIOChannelClass::io_set_cork:
+ * @ioc: the channel
+ * @enabled: whether to hold data back
+ *
+ * Holds written data back.
+ */
+
+/**
+ * QIOChannelClass::io_set_delay:
+ * @ioc: the channel
+ * @enabled: whether small writes may be merged
+ *
+ * Allows small writes to be merged.
+ */
+
+/**
+ * QIOChannelClass::io_seek:
+ * @ioc: the channel
+ * @offset: where to
+ * @whence: 0: from the start, 1: from here, 2: from the end
+ * @error: where to report an error
+ *
+ * Moves the position.
+ *
+ * Returns: the new position, or -1 with an error
+ */
+
+/**
+ * QIOChannelClass::io_wait_fd:
+ * @ioc: the channel
+ * @condition: %G_IO_IN or %G_IO_OUT
+ * @fd_condition: (out): what to wait for on the descriptor
+ *
+ * Tells what to wait for until a condition is worth trying. Quick, and never blocks.
+ *
+ * Returns: a descriptor, %QIO_CHANNEL_WAIT_NOW or %QIO_CHANNEL_WAIT_WATCH
+ */
+
+/**
+ * QIOChannelClass::io_flush:
+ * @ioc: the channel
+ * @error: where to report an error
+ *
+ * Sends what the channel itself still holds.
+ *
+ * Returns: (skip): 0, or -1 with an error
+ */
+
+/**
+ * QIOChannelClass::io_get_credentials:
+ * @ioc: the channel
+ * @error: where to report an error
+ *
+ * Tells who is at the other end.
+ *
+ * Returns: (transfer full): credentials
+ */
+
+/**
+ * QIOChannelClass::io_read_bytes:
+ * @ioc: the channel
+ * @count: the most bytes
+ * @fds: (out) (optional) (nullable) (transfer full): descriptors that came along
+ * @flags: how to read
+ * @error: where to report an error
+ *
+ * Reads. Reports %G_IO_ERROR_WOULD_BLOCK where it would have to wait.
+ *
+ * Returns: (transfer full): the bytes, none at the end of the file
+ */
+
+/**
+ * QIOChannelClass::io_write_bytes:
+ * @ioc: the channel
+ * @bytes: what to write
+ * @fds: (nullable): descriptors to send along
+ * @flags: how to write
+ * @error: where to report an error
+ *
+ * Writes. Reports %G_IO_ERROR_WOULD_BLOCK where it would have to wait.
+ *
+ * Returns: how many bytes were written
+ */
+
+/**
+ * QIOChannel:name:
+ *
+ * What the channel is called in messages and in the names of its sources.
+ */
+
+/**
+ * QIOChannel:features:
+ *
+ * What the channel can do beyond reading and writing.
+ */
+
+/**
+ * QIOChannel:blocking:
+ *
+ * Whether reads and writes wait until they can be done.
+ */
+
+/**
+ * QIOChannel:closed:
+ *
+ * Whether the channel has been closed.
+ */
+
+/**
+ * qio_channel_has_feature:
+ * @ioc: a channel
+ * @feature: a feature
+ *
+ * Tells whether a channel has a feature.
+ *
+ * Returns: %TRUE if it has
+ */
+gboolean qio_channel_has_feature (QIOChannel *ioc,
+                                  QIOChannelFeature feature);
+
+/**
+ * qio_channel_set_feature:
+ * @ioc: a channel
+ * @feature: a feature
+ *
+ * Adds a feature: for the class of the channel.
+ */
+void qio_channel_set_feature (QIOChannel *ioc,
+                              QIOChannelFeature feature);
+
+/**
+ * qio_channel_get_features:
+ * @ioc: a channel
+ *
+ * Tells what a channel can do.
+ *
+ * Returns: its features
+ */
+QIOChannelFeature qio_channel_get_features (QIOChannel *ioc);
+
+/**
+ * qio_channel_set_name:
+ * @ioc: a channel
+ * @name: (nullable): the name
+ *
+ * Names a channel, for messages and for the names of its sources.
+ */
+void qio_channel_set_name (QIOChannel *ioc,
+                           const char *name);
+
+/**
+ * qio_channel_get_name:
+ * @ioc: a channel
+ *
+ * Tells the name of a channel.
+ *
+ * Returns: (transfer full) (nullable): the name
+ */
+char *qio_channel_get_name (QIOChannel *ioc);
+
+/**
+ * qio_channel_readv_full: (skip)
+ * @ioc: a channel
+ * @iov: the buffers, in order
+ * @niov: how many buffers there are
+ * @fds: (nullable): where to put the descriptors that came along, to be freed by g_free()
+ * @nfds: (nullable): where to put how many came
+ * @flags: how to do it
+ * @error: where to report an error
+ *
+ * Reads once, into several buffers. Needs %QIO_CHANNEL_FEATURE_FD_PASS where @fds is not %NULL; without,
+ * descriptors that come are closed.
+ *
+ * Returns: how many bytes, 0 at the end of the file, -1 with an error, or %QIO_CHANNEL_ERR_BLOCK
+ */
+gssize qio_channel_readv_full (QIOChannel *ioc,
+                               const struct iovec *iov,
+                               gsize niov,
+                               int **fds,
+                               gsize *nfds,
+                               int flags,
+                               GError **error);
+
+/**
+ * qio_channel_writev_full: (skip)
+ * @ioc: a channel
+ * @iov: the buffers, in order
+ * @niov: how many buffers there are
+ * @fds: (nullable): descriptors to send with the first byte; they stay open here
+ * @nfds: how many there are
+ * @flags: how to do it
+ * @error: where to report an error
+ *
+ * Writes once, from several buffers. Needs %QIO_CHANNEL_FEATURE_FD_PASS where there are descriptors.
+ *
+ * Returns: how many bytes, -1 with an error, or %QIO_CHANNEL_ERR_BLOCK
+ */
+gssize qio_channel_writev_full (QIOChannel *ioc,
+                                const struct iovec *iov,
+                                gsize niov,
+                                int *fds,
+                                gsize nfds,
+                                int flags,
+                                GError **error);
+
+/**
+ * qio_channel_readv_all_eof: (skip)
+ * @ioc: a channel
+ * @iov: the buffers, in order
+ * @niov: how many buffers there are
+ * @error: where to report an error
+ *
+ * Reads until all buffers are full, and waits where it has to: in a coroutine by suspending that.
+ *
+ * Returns: 1, or 0 if the file ended before the first byte, or -1 with an error
+ */
+int qio_channel_readv_all_eof (QIOChannel *ioc,
+                               const struct iovec *iov,
+                               gsize niov,
+                               GError **error);
+
+/**
+ * qio_channel_readv_all: (skip)
+ * @ioc: a channel
+ * @iov: the buffers, in order
+ * @niov: how many buffers there are
+ * @error: where to report an error
+ *
+ * As qio_channel_readv_all_eof(); every end of the file is an error.
+ *
+ * Returns: 0, or -1 with an error
+ */
+int qio_channel_readv_all (QIOChannel *ioc,
+                           const struct iovec *iov,
+                           gsize niov,
+                           GError **error);
+
+/**
+ * qio_channel_writev_all: (skip)
+ * @ioc: a channel
+ * @iov: the buffers, in order
+ * @niov: how many buffers there are
+ * @error: where to report an error
+ *
+ * Writes all buffers, and waits where it has to.
+ *
+ * Returns: 0, or -1 with an error
+ */
+int qio_channel_writev_all (QIOChannel *ioc,
+                            const struct iovec *iov,
+                            gsize niov,
+                            GError **error);
+
+/**
+ * qio_channel_readv: (skip)
+ * @ioc: a channel
+ * @iov: the buffers, in order
+ * @niov: how many buffers there are
+ * @error: where to report an error
+ *
+ * As qio_channel_readv_full(), without descriptors and flags.
+ *
+ * Returns: how many bytes, 0 at the end of the file, -1 with an error, or %QIO_CHANNEL_ERR_BLOCK
+ */
+gssize qio_channel_readv (QIOChannel *ioc,
+                          const struct iovec *iov,
+                          gsize niov,
+                          GError **error);
+
+/**
+ * qio_channel_writev: (skip)
+ * @ioc: a channel
+ * @iov: the buffers, in order
+ * @niov: how many buffers there are
+ * @error: where to report an error
+ *
+ * As qio_channel_writev_full(), without descriptors and flags.
+ *
+ * Returns: how many bytes, -1 with an error, or %QIO_CHANNEL_ERR_BLOCK
+ */
+gssize qio_channel_writev (QIOChannel *ioc,
+                           const struct iovec *iov,
+                           gsize niov,
+                           GError **error);
+
+/**
+ * qio_channel_read: (skip)
+ * @ioc: a channel
+ * @buf: the memory
+ * @buflen: its size in bytes
+ * @error: where to report an error
+ *
+ * Reads once.
+ *
+ * Returns: how many bytes, 0 at the end of the file, -1 with an error, or %QIO_CHANNEL_ERR_BLOCK
+ */
+gssize qio_channel_read (QIOChannel *ioc,
+                         char *buf,
+                         gsize buflen,
+                         GError **error);
+
+/**
+ * qio_channel_write: (skip)
+ * @ioc: a channel
+ * @buf: the memory
+ * @buflen: its size in bytes
+ * @error: where to report an error
+ *
+ * Writes once.
+ *
+ * Returns: how many bytes, -1 with an error, or %QIO_CHANNEL_ERR_BLOCK
+ */
+gssize qio_channel_write (QIOChannel *ioc,
+                          const char *buf,
+                          gsize buflen,
+                          GError **error);
+
+/**
+ * qio_channel_read_all_eof: (skip)
+ * @ioc: a channel
+ * @buf: the memory
+ * @buflen: its size in bytes
+ * @error: where to report an error
+ *
+ * As qio_channel_readv_all_eof(), into one buffer.
+ *
+ * Returns: 1, or 0 if the file ended before the first byte, or -1 with an error
+ */
+int qio_channel_read_all_eof (QIOChannel *ioc,
+                              char *buf,
+                              gsize buflen,
+                              GError **error);
+
+/**
+ * qio_channel_read_all: (skip)
+ * @ioc: a channel
+ * @buf: the memory
+ * @buflen: its size in bytes
+ * @error: where to report an error
+ *
+ * As qio_channel_readv_all(), into one buffer.
+ *
+ * Returns: 0, or -1 with an error
+ */
+int qio_channel_read_all (QIOChannel *ioc,
+                          char *buf,
+                          gsize buflen,
+                          GError **error);
+
+/**
+ * qio_channel_write_all: (skip)
+ * @ioc: a channel
+ * @buf: the memory
+ * @buflen: its size in bytes
+ * @error: where to report an error
+ *
+ * As qio_channel_writev_all(), from one buffer.
+ *
+ * Returns: 0, or -1 with an error
+ */
+int qio_channel_write_all (QIOChannel *ioc,
+                           const char *buf,
+                           gsize buflen,
+                           GError **error);
+
+/**
+ * qio_channel_readv_full_all_eof: (skip)
+ * @ioc: a channel
+ * @iov: the buffers, in order
+ * @niov: how many buffers there are
+ * @fds: (nullable): where to put the descriptors that came along, to be freed by g_free()
+ * @nfds: (nullable): where to put how many came
+ * @error: where to report an error
+ *
+ * As qio_channel_readv_all_eof(), with descriptors.
+ *
+ * Returns: 1, or 0 if the file ended before the first byte, or -1 with an error
+ */
+int qio_channel_readv_full_all_eof (QIOChannel *ioc,
+                                    const struct iovec *iov,
+                                    gsize niov,
+                                    int **fds,
+                                    gsize *nfds,
+                                    GError **error);
+
+/**
+ * qio_channel_readv_full_all: (skip)
+ * @ioc: a channel
+ * @iov: the buffers, in order
+ * @niov: how many buffers there are
+ * @fds: (nullable): where to put the descriptors that came along, to be freed by g_free()
+ * @nfds: (nullable): where to put how many came
+ * @error: where to report an error
+ *
+ * As qio_channel_readv_all(), with descriptors.
+ *
+ * Returns: 0, or -1 with an error
+ */
+int qio_channel_readv_full_all (QIOChannel *ioc,
+                                const struct iovec *iov,
+                                gsize niov,
+                                int **fds,
+                                gsize *nfds,
+                                GError **error);
+
+/**
+ * qio_channel_writev_full_all: (skip)
+ * @ioc: a channel
+ * @iov: the buffers, in order
+ * @niov: how many buffers there are
+ * @fds: (nullable): descriptors to send with the first byte; they stay open here
+ * @nfds: how many there are
+ * @error: where to report an error
+ *
+ * As qio_channel_writev_all(), with descriptors, which travel with the first byte.
+ *
+ * Returns: 0, or -1 with an error
+ */
+int qio_channel_writev_full_all (QIOChannel *ioc,
+                                 const struct iovec *iov,
+                                 gsize niov,
+                                 int *fds,
+                                 gsize nfds,
+                                 GError **error);
+
+/**
+ * qio_channel_pread: (skip)
+ * @ioc: a channel
+ * @buf: the memory
+ * @buflen: its size in bytes
+ * @offset: where in the file
+ * @error: where to report an error
+ *
+ * Reads once at an offset, and leaves the position alone. Needs %QIO_CHANNEL_FEATURE_SEEKABLE.
+ *
+ * Returns: how many bytes, -1 with an error, or %QIO_CHANNEL_ERR_BLOCK
+ */
+gssize qio_channel_pread (QIOChannel *ioc,
+                          char *buf,
+                          gsize buflen,
+                          goffset offset,
+                          GError **error);
+
+/**
+ * qio_channel_pread_all: (skip)
+ * @ioc: a channel
+ * @buf: the memory
+ * @buflen: its size in bytes
+ * @offset: where in the file
+ * @error: where to report an error
+ *
+ * As qio_channel_pread(), until all is done.
+ *
+ * Returns: 0, or -1 with an error
+ */
+int qio_channel_pread_all (QIOChannel *ioc,
+                           char *buf,
+                           gsize buflen,
+                           goffset offset,
+                           GError **error);
+
+/**
+ * qio_channel_preadv: (skip)
+ * @ioc: a channel
+ * @iov: the buffers, in order
+ * @niov: how many buffers there are
+ * @offset: where in the file
+ * @error: where to report an error
+ *
+ * Reads once at an offset, and leaves the position alone. Needs %QIO_CHANNEL_FEATURE_SEEKABLE.
+ *
+ * Returns: how many bytes, -1 with an error, or %QIO_CHANNEL_ERR_BLOCK
+ */
+gssize qio_channel_preadv (QIOChannel *ioc,
+                           const struct iovec *iov,
+                           gsize niov,
+                           goffset offset,
+                           GError **error);
+
+/**
+ * qio_channel_preadv_all: (skip)
+ * @ioc: a channel
+ * @iov: the buffers, in order
+ * @niov: how many buffers there are
+ * @offset: where in the file
+ * @error: where to report an error
+ *
+ * As qio_channel_preadv(), until all is done.
+ *
+ * Returns: 0, or -1 with an error
+ */
+int qio_channel_preadv_all (QIOChannel *ioc,
+                            const struct iovec *iov,
+                            gsize niov,
+                            goffset offset,
+                            GError **error);
+
+/**
+ * qio_channel_pwrite: (skip)
+ * @ioc: a channel
+ * @buf: the memory
+ * @buflen: its size in bytes
+ * @offset: where in the file
+ * @error: where to report an error
+ *
+ * Writes once at an offset, and leaves the position alone. Needs %QIO_CHANNEL_FEATURE_SEEKABLE.
+ *
+ * Returns: how many bytes, -1 with an error, or %QIO_CHANNEL_ERR_BLOCK
+ */
+gssize qio_channel_pwrite (QIOChannel *ioc,
+                           const char *buf,
+                           gsize buflen,
+                           goffset offset,
+                           GError **error);
+
+/**
+ * qio_channel_pwrite_all: (skip)
+ * @ioc: a channel
+ * @buf: the memory
+ * @buflen: its size in bytes
+ * @offset: where in the file
+ * @error: where to report an error
+ *
+ * As qio_channel_pwrite(), until all is done.
+ *
+ * Returns: 0, or -1 with an error
+ */
+int qio_channel_pwrite_all (QIOChannel *ioc,
+                            const char *buf,
+                            gsize buflen,
+                            goffset offset,
+                            GError **error);
+
+/**
+ * qio_channel_pwritev: (skip)
+ * @ioc: a channel
+ * @iov: the buffers, in order
+ * @niov: how many buffers there are
+ * @offset: where in the file
+ * @error: where to report an error
+ *
+ * Writes once at an offset, and leaves the position alone. Needs %QIO_CHANNEL_FEATURE_SEEKABLE.
+ *
+ * Returns: how many bytes, -1 with an error, or %QIO_CHANNEL_ERR_BLOCK
+ */
+gssize qio_channel_pwritev (QIOChannel *ioc,
+                            const struct iovec *iov,
+                            gsize niov,
+                            goffset offset,
+                            GError **error);
+
+/**
+ * qio_channel_pwritev_all: (skip)
+ * @ioc: a channel
+ * @iov: the buffers, in order
+ * @niov: how many buffers there are
+ * @offset: where in the file
+ * @error: where to report an error
+ *
+ * As qio_channel_pwritev(), until all is done.
+ *
+ * Returns: 0, or -1 with an error
+ */
+int qio_channel_pwritev_all (QIOChannel *ioc,
+                             const struct iovec *iov,
+                             gsize niov,
+                             goffset offset,
+                             GError **error);
+
+/**
+ * qio_channel_set_blocking:
+ * @ioc: a channel
+ * @enabled: whether to do so
+ * @error: where to report an error
+ *
+ * Makes reads and writes wait until they can be done, or say that they would have to.
+ *
+ * Returns: (skip): 0, or -1 with an error
+ */
+int qio_channel_set_blocking (QIOChannel *ioc,
+                              gboolean enabled,
+                              GError **error);
+
+/**
+ * qio_channel_get_blocking:
+ * @ioc: a channel
+ *
+ * Tells the mode of a channel.
+ *
+ * Returns: %TRUE if reads and writes wait
+ */
+gboolean qio_channel_get_blocking (QIOChannel *ioc);
+
+/**
+ * qio_channel_close:
+ * @ioc: a channel
+ * @error: where to report an error
+ *
+ * Closes a channel, flushing what is still held. All who wait for it are woken. It counts as closed afterwards
+ * even if there was an error; later calls do nothing.
+ *
+ * Returns: (skip): 0, or -1 with an error
+ */
+int qio_channel_close (QIOChannel *ioc,
+                       GError **error);
+
+/**
+ * qio_channel_is_closed:
+ * @ioc: a channel
+ *
+ * Tells whether a channel has been closed.
+ *
+ * Returns: %TRUE once it has
+ */
+gboolean qio_channel_is_closed (QIOChannel *ioc);
+
+/**
+ * qio_channel_shutdown:
+ * @ioc: a channel
+ * @how: the direction
+ * @error: where to report an error
+ *
+ * Ends one direction, or both. Quick, does not block, and may be called from any thread. Needs
+ * %QIO_CHANNEL_FEATURE_SHUTDOWN.
+ *
+ * Returns: (skip): 0, or -1 with an error
+ */
+int qio_channel_shutdown (QIOChannel *ioc,
+                          QIOChannelShutdown how,
+                          GError **error);
+
+/**
+ * qio_channel_flush:
+ * @ioc: a channel
+ * @error: where to report an error
+ *
+ * Sends what the channel itself still holds.
+ *
+ * Returns: (skip): 0, or -1 with an error
+ */
+int qio_channel_flush (QIOChannel *ioc,
+                       GError **error);
+
+/**
+ * qio_channel_set_delay:
+ * @ioc: a channel
+ * @enabled: whether to do so
+ *
+ * Allows small writes to be merged, or has each sent at once. A hint.
+ */
+void qio_channel_set_delay (QIOChannel *ioc,
+                            gboolean enabled);
+
+/**
+ * qio_channel_set_cork:
+ * @ioc: a channel
+ * @enabled: whether to do so
+ *
+ * Holds written data back, or sends what was held back. A hint.
+ */
+void qio_channel_set_cork (QIOChannel *ioc,
+                           gboolean enabled);
+
+/**
+ * qio_channel_io_seek:
+ * @ioc: a channel
+ * @offset: where to
+ * @whence: 0: from the start, 1: from here, 2: from the end
+ * @error: where to report an error
+ *
+ * Moves the position. Needs %QIO_CHANNEL_FEATURE_SEEKABLE.
+ *
+ * Returns: the new position, or -1 with an error
+ */
+goffset qio_channel_io_seek (QIOChannel *ioc,
+                             goffset offset,
+                             int whence,
+                             GError **error);
+
+/**
+ * qio_channel_get_credentials:
+ * @ioc: a channel
+ * @error: where to report an error
+ *
+ * Tells who is at the other end.
+ *
+ * Returns: (transfer full): the credentials
+ */
+GCredentials *qio_channel_get_credentials (QIOChannel *ioc,
+                                           GError **error);
+
+/**
+ * qio_channel_create_watch: (virtual io_create_watch)
+ * @ioc: a channel
+ * @condition: what to wait for
+ *
+ * Makes a source that waits for a condition; its callback is a #QIOChannelFunc. %G_IO_HUP, %G_IO_ERR and
+ * %G_IO_NVAL are always told. %G_IO_NVAL comes once and ends the watch: the channel is closed.
+ *
+ * Returns: (transfer full): a source, which is not attached
+ */
+GSource *qio_channel_create_watch (QIOChannel *ioc,
+                                   GIOCondition condition);
+
+/**
+ * qio_channel_create_watch_full: (rename-to qio_channel_create_watch)
+ * @ioc: a channel
+ * @condition: what to wait for
+ * @func: (scope notified) (closure user_data) (destroy notify): what to call
+ * @user_data: what to call @func with
+ * @notify: (nullable): frees @user_data
+ *
+ * As qio_channel_create_watch(), with its callback.
+ *
+ * Returns: (transfer full): a source, which is not attached
+ */
+GSource *qio_channel_create_watch_full (QIOChannel *ioc,
+                                        GIOCondition condition,
+                                        QIOChannelFunc func,
+                                        gpointer user_data,
+                                        GDestroyNotify notify);
+
+/**
+ * qio_channel_create_fd_watch:
+ * @ioc: a channel
+ * @fd: a descriptor
+ * @condition: what to wait for
+ *
+ * Makes a watch of one descriptor: for #QIOChannelClass.io_create_watch of classes. The descriptor must stay
+ * open while the watch lives.
+ *
+ * Returns: (transfer full): a source
+ */
+GSource *qio_channel_create_fd_watch (QIOChannel *ioc,
+                                      int fd,
+                                      GIOCondition condition);
+
+/**
+ * qio_channel_create_fd_pair_watch:
+ * @ioc: a channel
+ * @fdread: the descriptor to read from
+ * @fdwrite: the descriptor to write to
+ * @condition: what to wait for
+ *
+ * As qio_channel_create_fd_watch(), with one descriptor to read from and one to write to. A direction with a
+ * negative one has hung up.
+ *
+ * Returns: (transfer full): a source
+ */
+GSource *qio_channel_create_fd_pair_watch (QIOChannel *ioc,
+                                           int fdread,
+                                           int fdwrite,
+                                           GIOCondition condition);
+
+/**
+ * qio_channel_add_watch:
+ * @ioc: a channel
+ * @condition: what to wait for
+ * @func: (scope notified) (closure user_data) (destroy notify): what to call
+ * @user_data: what to call @func with
+ * @notify: (nullable): frees @user_data
+ *
+ * Calls @func from the default context whenever a condition is there, until it returns %G_SOURCE_REMOVE.
+ *
+ * Returns: the id of the source, for g_source_remove()
+ */
+guint qio_channel_add_watch (QIOChannel *ioc,
+                             GIOCondition condition,
+                             QIOChannelFunc func,
+                             gpointer user_data,
+                             GDestroyNotify notify);
+
+/**
+ * qio_channel_add_watch_full: (rename-to qio_channel_add_watch)
+ * @ioc: a channel
+ * @condition: what to wait for
+ * @func: (scope notified) (closure user_data) (destroy notify): what to call
+ * @user_data: what to call @func with
+ * @notify: (nullable): frees @user_data
+ * @context: (nullable): the context, or %NULL for the default one
+ *
+ * As qio_channel_add_watch(), in a context.
+ *
+ * Returns: the id of the source in its context
+ */
+guint qio_channel_add_watch_full (QIOChannel *ioc,
+                                  GIOCondition condition,
+                                  QIOChannelFunc func,
+                                  gpointer user_data,
+                                  GDestroyNotify notify,
+                                  GMainContext *context);
+
+/**
+ * qio_channel_add_watch_source:
+ * @ioc: a channel
+ * @condition: what to wait for
+ * @func: (scope notified) (closure user_data) (destroy notify): what to call
+ * @user_data: what to call @func with
+ * @notify: (nullable): frees @user_data
+ * @context: (nullable): the context, or %NULL for the default one
+ *
+ * As qio_channel_add_watch_full(), and returns the source.
+ *
+ * Returns: (transfer full): the source
+ */
+GSource *qio_channel_add_watch_source (QIOChannel *ioc,
+                                       GIOCondition condition,
+                                       QIOChannelFunc func,
+                                       gpointer user_data,
+                                       GDestroyNotify notify,
+                                       GMainContext *context);
+
+/**
+ * qio_channel_attach_aio_context:
+ * @ioc: a channel
+ * @ctx: (nullable): the context, or %NULL for the default one
+ *
+ * Has asynchronous functions and coroutines wait for this channel in a context, whatever their own is. Those
+ * that wait already go there.
+ */
+void qio_channel_attach_aio_context (QIOChannel *ioc,
+                                     GMainContext *ctx);
+
+/**
+ * qio_channel_detach_aio_context:
+ * @ioc: a channel
+ *
+ * Undoes qio_channel_attach_aio_context().
+ */
+void qio_channel_detach_aio_context (QIOChannel *ioc);
+
+/**
+ * qio_channel_yield: (skip)
+ * @ioc: a channel
+ * @condition: what to wait for
+ *
+ * Suspends the coroutine that calls until a condition is there. Only in a coroutine.
+ */
+void qio_channel_yield (QIOChannel *ioc,
+                        GIOCondition condition);
+
+/**
+ * qio_channel_wait:
+ * @ioc: a channel
+ * @condition: what to wait for
+ *
+ * Blocks this thread until a condition is there; in a coroutine suspends that.
+ */
+void qio_channel_wait (QIOChannel *ioc,
+                       GIOCondition condition);
+
+/**
+ * qio_channel_wait_timeout:
+ * @ioc: a channel
+ * @condition: what to wait for
+ * @timeout_us: the longest time to wait, in microseconds; negative for no limit
+ * @ready: (out) (optional): what is there
+ * @error: where to report an error
+ *
+ * As qio_channel_wait(), for some time at most. Reports %G_IO_ERROR_TIMED_OUT after that.
+ *
+ * Returns: %TRUE, or %FALSE with an error
+ */
+gboolean qio_channel_wait_timeout (QIOChannel *ioc,
+                                   GIOCondition condition,
+                                   gint64 timeout_us,
+                                   GIOCondition *ready,
+                                   GError **error);
+
+/**
+ * qio_channel_wait_cancellable:
+ * @ioc: a channel
+ * @condition: what to wait for
+ * @cancellable: (nullable): cancels the operation
+ * @ready: (out) (optional): what is there
+ * @error: where to report an error
+ *
+ * As qio_channel_wait(), until @cancellable is cancelled. Reports %G_IO_ERROR_CANCELLED then.
+ *
+ * Returns: %TRUE, or %FALSE with an error
+ */
+gboolean qio_channel_wait_cancellable (QIOChannel *ioc,
+                                       GIOCondition condition,
+                                       GCancellable *cancellable,
+                                       GIOCondition *ready,
+                                       GError **error);
+
+/**
+ * qio_channel_set_aio_fd_handler: (skip)
+ * @ioc: a channel
+ * @ctx: (nullable): the context, or %NULL for the default one
+ * @io_read: (nullable): called when it can be read
+ * @io_write: (nullable): called when it can be written
+ * @opaque: what to call them with
+ *
+ * Calls functions from a context whenever the channel is ready, in place of those set before; %NULL for none. On
+ * a non-blocking channel there may be nothing after all: reading or writing says so.
+ */
+void qio_channel_set_aio_fd_handler (QIOChannel *ioc,
+                                     GMainContext *ctx,
+                                     QIOHandler io_read,
+                                     QIOHandler io_write,
+                                     gpointer opaque);
+
+/**
+ * qio_channel_new_fd:
+ * @fd: a descriptor
+ * @error: where to report an error
+ *
+ * Makes a channel of a descriptor, which it takes over: a socket or a file, whichever it is. Closes it on
+ * failure.
+ *
+ * Returns: (transfer full): a channel
+ */
+QIOChannel *qio_channel_new_fd (int fd,
+                                GError **error);
+
+/**
+ * qio_channel_read_bytes:
+ * @ioc: a channel
+ * @count: the most bytes
+ * @error: where to report an error
+ *
+ * Reads once. Reports %G_IO_ERROR_WOULD_BLOCK where it would have to wait.
+ *
+ * Returns: (transfer full): the bytes, none at the end of the file
+ */
+GBytes *qio_channel_read_bytes (QIOChannel *ioc,
+                                gsize count,
+                                GError **error);
+
+/**
+ * qio_channel_read_bytes_with_fds: (virtual io_read_bytes)
+ * @ioc: a channel
+ * @count: the most bytes
+ * @fds: (out) (optional) (nullable) (transfer full): descriptors that came along
+ * @flags: how to do it
+ * @error: where to report an error
+ *
+ * As qio_channel_read_bytes(), with descriptors and flags.
+ *
+ * Returns: (transfer full): the bytes, none at the end of the file
+ */
+GBytes *qio_channel_read_bytes_with_fds (QIOChannel *ioc,
+                                         gsize count,
+                                         GUnixFDList **fds,
+                                         QIOChannelReadFlags flags,
+                                         GError **error);
+
+/**
+ * qio_channel_read_bytes_all:
+ * @ioc: a channel
+ * @count: how many bytes
+ * @error: where to report an error
+ *
+ * Reads exactly so many bytes, and waits where it has to. Reports %QIO_CHANNEL_ERROR_TRUNCATED if the file ends
+ * before.
+ *
+ * Returns: (transfer full): the bytes
+ */
+GBytes *qio_channel_read_bytes_all (QIOChannel *ioc,
+                                    gsize count,
+                                    GError **error);
+
+/**
+ * qio_channel_read_bytes_all_eof:
+ * @ioc: a channel
+ * @count: how many bytes
+ * @error: where to report an error
+ *
+ * As qio_channel_read_bytes_all(); the end of the file before the first byte is no error.
+ *
+ * Returns: (transfer full) (nullable): the bytes, or %NULL at the end of the file
+ */
+GBytes *qio_channel_read_bytes_all_eof (QIOChannel *ioc,
+                                        gsize count,
+                                        GError **error);
+
+/**
+ * qio_channel_read_bytes_with_fds_all:
+ * @ioc: a channel
+ * @count: how many bytes
+ * @fds: (out) (optional) (nullable) (transfer full): descriptors that came along
+ * @error: where to report an error
+ *
+ * As qio_channel_read_bytes_all(), with descriptors.
+ *
+ * Returns: (transfer full): the bytes
+ */
+GBytes *qio_channel_read_bytes_with_fds_all (QIOChannel *ioc,
+                                             gsize count,
+                                             GUnixFDList **fds,
+                                             GError **error);
+
+/**
+ * qio_channel_read_bytes_with_fds_all_eof:
+ * @ioc: a channel
+ * @count: how many bytes
+ * @fds: (out) (optional) (nullable) (transfer full): descriptors that came along
+ * @error: where to report an error
+ *
+ * As qio_channel_read_bytes_all_eof(), with descriptors.
+ *
+ * Returns: (transfer full) (nullable): the bytes, or %NULL at the end of the file
+ */
+GBytes *qio_channel_read_bytes_with_fds_all_eof (QIOChannel *ioc,
+                                                 gsize count,
+                                                 GUnixFDList **fds,
+                                                 GError **error);
+
+/**
+ * qio_channel_write_bytes:
+ * @ioc: a channel
+ * @bytes: what to write
+ * @error: where to report an error
+ *
+ * Writes once. Reports %G_IO_ERROR_WOULD_BLOCK where it would have to wait.
+ *
+ * Returns: how many bytes were written, or -1 with an error
+ */
+gssize qio_channel_write_bytes (QIOChannel *ioc,
+                                GBytes *bytes,
+                                GError **error);
+
+/**
+ * qio_channel_write_bytes_with_fds: (virtual io_write_bytes)
+ * @ioc: a channel
+ * @bytes: what to write
+ * @fds: (nullable): descriptors to send along; they stay open here
+ * @flags: how to do it
+ * @error: where to report an error
+ *
+ * As qio_channel_write_bytes(), with descriptors and flags.
+ *
+ * Returns: how many bytes were written, or -1 with an error
+ */
+gssize qio_channel_write_bytes_with_fds (QIOChannel *ioc,
+                                         GBytes *bytes,
+                                         GUnixFDList *fds,
+                                         QIOChannelWriteFlags flags,
+                                         GError **error);
+
+/**
+ * qio_channel_write_bytes_all:
+ * @ioc: a channel
+ * @bytes: what to write
+ * @error: where to report an error
+ *
+ * Writes all bytes, and waits where it has to.
+ *
+ * Returns: %TRUE, or %FALSE with an error
+ */
+gboolean qio_channel_write_bytes_all (QIOChannel *ioc,
+                                      GBytes *bytes,
+                                      GError **error);
+
+/**
+ * qio_channel_write_bytes_with_fds_all:
+ * @ioc: a channel
+ * @bytes: what to write
+ * @fds: (nullable): descriptors to send along; they stay open here
+ * @flags: how to do it
+ * @error: where to report an error
+ *
+ * As qio_channel_write_bytes_all(), with descriptors, which travel with the first byte.
+ *
+ * Returns: %TRUE, or %FALSE with an error
+ */
+gboolean qio_channel_write_bytes_with_fds_all (QIOChannel *ioc,
+                                               GBytes *bytes,
+                                               GUnixFDList *fds,
+                                               QIOChannelWriteFlags flags,
+                                               GError **error);
+
+/**
+ * qio_channel_pread_bytes:
+ * @ioc: a channel
+ * @count: the most bytes
+ * @offset: where in the file
+ * @error: where to report an error
+ *
+ * Reads once at an offset.
+ *
+ * Returns: (transfer full): the bytes
+ */
+GBytes *qio_channel_pread_bytes (QIOChannel *ioc,
+                                 gsize count,
+                                 goffset offset,
+                                 GError **error);
+
+/**
+ * qio_channel_pwrite_bytes:
+ * @ioc: a channel
+ * @bytes: what to write
+ * @offset: where in the file
+ * @error: where to report an error
+ *
+ * Writes once at an offset.
+ *
+ * Returns: how many bytes were written, or -1 with an error
+ */
+gssize qio_channel_pwrite_bytes (QIOChannel *ioc,
+                                 GBytes *bytes,
+                                 goffset offset,
+                                 GError **error);
+
+/**
+ * qio_channel_read_bytes_async:
+ * @ioc: a channel
+ * @count: the most bytes
+ * @io_priority: the priority of the operation
+ * @cancellable: (nullable): cancels the operation
+ * @callback: (scope async) (closure user_data): what to call when it is done
+ * @user_data: what to call @callback with
+ *
+ * As qio_channel_read_bytes(), without holding up the main loop: @callback is called from the thread-default
+ * context. Never blocks, whatever the mode of the channel is. What a cancelled operation had read stays in the
+ * channel.
+ */
+void qio_channel_read_bytes_async (QIOChannel *ioc,
+                                   gsize count,
+                                   int io_priority,
+                                   GCancellable *cancellable,
+                                   GAsyncReadyCallback callback,
+                                   gpointer user_data);
+
+/**
+ * qio_channel_read_bytes_finish:
+ * @ioc: a channel
+ * @result: what @callback got
+ * @error: where to report an error
+ *
+ * Takes the result of qio_channel_read_bytes_async().
+ *
+ * Returns: (transfer full): the bytes, none at the end of the file
+ */
+GBytes *qio_channel_read_bytes_finish (QIOChannel *ioc,
+                                       GAsyncResult *result,
+                                       GError **error);
+
+/**
+ * qio_channel_read_bytes_with_fds_async:
+ * @ioc: a channel
+ * @count: the most bytes
+ * @flags: how to do it
+ * @io_priority: the priority of the operation
+ * @cancellable: (nullable): cancels the operation
+ * @callback: (scope async) (closure user_data): what to call when it is done
+ * @user_data: what to call @callback with
+ *
+ * As qio_channel_read_bytes_with_fds(), without holding up the main loop: @callback is called from the thread-
+ * default context. Never blocks, whatever the mode of the channel is. What a cancelled operation had read stays
+ * in the channel.
+ */
+void qio_channel_read_bytes_with_fds_async (QIOChannel *ioc,
+                                            gsize count,
+                                            QIOChannelReadFlags flags,
+                                            int io_priority,
+                                            GCancellable *cancellable,
+                                            GAsyncReadyCallback callback,
+                                            gpointer user_data);
+
+/**
+ * qio_channel_read_bytes_with_fds_finish:
+ * @ioc: a channel
+ * @result: what @callback got
+ * @fds: (out) (optional) (nullable) (transfer full): descriptors that came along
+ * @error: where to report an error
+ *
+ * Takes the result of qio_channel_read_bytes_with_fds_async().
+ *
+ * Returns: (transfer full): the bytes, none at the end of the file
+ */
+GBytes *qio_channel_read_bytes_with_fds_finish (QIOChannel *ioc,
+                                                GAsyncResult *result,
+                                                GUnixFDList **fds,
+                                                GError **error);
+
+/**
+ * qio_channel_read_bytes_all_async:
+ * @ioc: a channel
+ * @count: how many bytes
+ * @io_priority: the priority of the operation
+ * @cancellable: (nullable): cancels the operation
+ * @callback: (scope async) (closure user_data): what to call when it is done
+ * @user_data: what to call @callback with
+ *
+ * As qio_channel_read_bytes_all(), without holding up the main loop: @callback is called from the thread-default
+ * context. Never blocks, whatever the mode of the channel is. What a cancelled operation had read stays in the
+ * channel.
+ */
+void qio_channel_read_bytes_all_async (QIOChannel *ioc,
+                                       gsize count,
+                                       int io_priority,
+                                       GCancellable *cancellable,
+                                       GAsyncReadyCallback callback,
+                                       gpointer user_data);
+
+/**
+ * qio_channel_read_bytes_all_finish:
+ * @ioc: a channel
+ * @result: what @callback got
+ * @error: where to report an error
+ *
+ * Takes the result of qio_channel_read_bytes_all_async().
+ *
+ * Returns: (transfer full): the bytes
+ */
+GBytes *qio_channel_read_bytes_all_finish (QIOChannel *ioc,
+                                           GAsyncResult *result,
+                                           GError **error);
+
+/**
+ * qio_channel_read_bytes_all_eof_async:
+ * @ioc: a channel
+ * @count: how many bytes
+ * @io_priority: the priority of the operation
+ * @cancellable: (nullable): cancels the operation
+ * @callback: (scope async) (closure user_data): what to call when it is done
+ * @user_data: what to call @callback with
+ *
+ * As qio_channel_read_bytes_all_eof(), without holding up the main loop: @callback is called from the thread-
+ * default context. Never blocks, whatever the mode of the channel is. What a cancelled operation had read stays
+ * in the channel.
+ */
+void qio_channel_read_bytes_all_eof_async (QIOChannel *ioc,
+                                           gsize count,
+                                           int io_priority,
+                                           GCancellable *cancellable,
+                                           GAsyncReadyCallback callback,
+                                           gpointer user_data);
+
+/**
+ * qio_channel_read_bytes_all_eof_finish:
+ * @ioc: a channel
+ * @result: what @callback got
+ * @error: where to report an error
+ *
+ * Takes the result of qio_channel_read_bytes_all_eof_async().
+ *
+ * Returns: (transfer full) (nullable): the bytes, or %NULL at the end of the file
+ */
+GBytes *qio_channel_read_bytes_all_eof_finish (QIOChannel *ioc,
+                                               GAsyncResult *result,
+                                               GError **error);
+
+/**
+ * qio_channel_read_bytes_with_fds_all_async:
+ * @ioc: a channel
+ * @count: how many bytes
+ * @io_priority: the priority of the operation
+ * @cancellable: (nullable): cancels the operation
+ * @callback: (scope async) (closure user_data): what to call when it is done
+ * @user_data: what to call @callback with
+ *
+ * As qio_channel_read_bytes_with_fds_all(), without holding up the main loop: @callback is called from the
+ * thread-default context. Never blocks, whatever the mode of the channel is. What a cancelled operation had read
+ * stays in the channel.
+ */
+void qio_channel_read_bytes_with_fds_all_async (QIOChannel *ioc,
+                                                gsize count,
+                                                int io_priority,
+                                                GCancellable *cancellable,
+                                                GAsyncReadyCallback callback,
+                                                gpointer user_data);
+
+/**
+ * qio_channel_read_bytes_with_fds_all_finish:
+ * @ioc: a channel
+ * @result: what @callback got
+ * @fds: (out) (optional) (nullable) (transfer full): descriptors that came along
+ * @error: where to report an error
+ *
+ * Takes the result of qio_channel_read_bytes_with_fds_all_async().
+ *
+ * Returns: (transfer full): the bytes
+ */
+GBytes *qio_channel_read_bytes_with_fds_all_finish (QIOChannel *ioc,
+                                                    GAsyncResult *result,
+                                                    GUnixFDList **fds,
+                                                    GError **error);
+
+/**
+ * qio_channel_write_bytes_async:
+ * @ioc: a channel
+ * @bytes: what to write
+ * @io_priority: the priority of the operation
+ * @cancellable: (nullable): cancels the operation
+ * @callback: (scope async) (closure user_data): what to call when it is done
+ * @user_data: what to call @callback with
+ *
+ * As qio_channel_write_bytes(), without holding up the main loop: @callback is called from the thread-default
+ * context. Never blocks, whatever the mode of the channel is. What a cancelled operation had read stays in the
+ * channel.
+ */
+void qio_channel_write_bytes_async (QIOChannel *ioc,
+                                    GBytes *bytes,
+                                    int io_priority,
+                                    GCancellable *cancellable,
+                                    GAsyncReadyCallback callback,
+                                    gpointer user_data);
+
+/**
+ * qio_channel_write_bytes_finish:
+ * @ioc: a channel
+ * @result: what @callback got
+ * @error: where to report an error
+ *
+ * Takes the result of qio_channel_write_bytes_async().
+ *
+ * Returns: how many bytes were written, or -1 with an error
+ */
+gssize qio_channel_write_bytes_finish (QIOChannel *ioc,
+                                       GAsyncResult *result,
+                                       GError **error);
+
+/**
+ * qio_channel_write_bytes_with_fds_async:
+ * @ioc: a channel
+ * @bytes: what to write
+ * @fds: (nullable): descriptors to send along; they stay open here
+ * @flags: how to do it
+ * @io_priority: the priority of the operation
+ * @cancellable: (nullable): cancels the operation
+ * @callback: (scope async) (closure user_data): what to call when it is done
+ * @user_data: what to call @callback with
+ *
+ * As qio_channel_write_bytes_with_fds(), without holding up the main loop: @callback is called from the thread-
+ * default context. Never blocks, whatever the mode of the channel is. What a cancelled operation had read stays
+ * in the channel.
+ */
+void qio_channel_write_bytes_with_fds_async (QIOChannel *ioc,
+                                             GBytes *bytes,
+                                             GUnixFDList *fds,
+                                             QIOChannelWriteFlags flags,
+                                             int io_priority,
+                                             GCancellable *cancellable,
+                                             GAsyncReadyCallback callback,
+                                             gpointer user_data);
+
+/**
+ * qio_channel_write_bytes_with_fds_finish:
+ * @ioc: a channel
+ * @result: what @callback got
+ * @error: where to report an error
+ *
+ * Takes the result of qio_channel_write_bytes_with_fds_async().
+ *
+ * Returns: how many bytes were written, or -1 with an error
+ */
+gssize qio_channel_write_bytes_with_fds_finish (QIOChannel *ioc,
+                                                GAsyncResult *result,
+                                                GError **error);
+
+/**
+ * qio_channel_write_bytes_all_async:
+ * @ioc: a channel
+ * @bytes: what to write
+ * @io_priority: the priority of the operation
+ * @cancellable: (nullable): cancels the operation
+ * @callback: (scope async) (closure user_data): what to call when it is done
+ * @user_data: what to call @callback with
+ *
+ * As qio_channel_write_bytes_all(), without holding up the main loop: @callback is called from the thread-
+ * default context. Never blocks, whatever the mode of the channel is. What a cancelled operation had read stays
+ * in the channel.
+ */
+void qio_channel_write_bytes_all_async (QIOChannel *ioc,
+                                        GBytes *bytes,
+                                        int io_priority,
+                                        GCancellable *cancellable,
+                                        GAsyncReadyCallback callback,
+                                        gpointer user_data);
+
+/**
+ * qio_channel_write_bytes_all_finish:
+ * @ioc: a channel
+ * @result: what @callback got
+ * @error: where to report an error
+ *
+ * Takes the result of qio_channel_write_bytes_all_async().
+ *
+ * Returns: %TRUE, or %FALSE with an error
+ */
+gboolean qio_channel_write_bytes_all_finish (QIOChannel *ioc,
+                                             GAsyncResult *result,
+                                             GError **error);
+
+/**
+ * qio_channel_write_bytes_with_fds_all_async:
+ * @ioc: a channel
+ * @bytes: what to write
+ * @fds: (nullable): descriptors to send along; they stay open here
+ * @flags: how to do it
+ * @io_priority: the priority of the operation
+ * @cancellable: (nullable): cancels the operation
+ * @callback: (scope async) (closure user_data): what to call when it is done
+ * @user_data: what to call @callback with
+ *
+ * As qio_channel_write_bytes_with_fds_all(), without holding up the main loop: @callback is called from the
+ * thread-default context. Never blocks, whatever the mode of the channel is. What a cancelled operation had read
+ * stays in the channel.
+ */
+void qio_channel_write_bytes_with_fds_all_async (QIOChannel *ioc,
+                                                 GBytes *bytes,
+                                                 GUnixFDList *fds,
+                                                 QIOChannelWriteFlags flags,
+                                                 int io_priority,
+                                                 GCancellable *cancellable,
+                                                 GAsyncReadyCallback callback,
+                                                 gpointer user_data);
+
+/**
+ * qio_channel_write_bytes_with_fds_all_finish:
+ * @ioc: a channel
+ * @result: what @callback got
+ * @error: where to report an error
+ *
+ * Takes the result of qio_channel_write_bytes_with_fds_all_async().
+ *
+ * Returns: %TRUE, or %FALSE with an error
+ */
+gboolean qio_channel_write_bytes_with_fds_all_finish (QIOChannel *ioc,
+                                                      GAsyncResult *result,
+                                                      GError **error);
+
+/**
+ * qio_channel_ready_async:
+ * @ioc: a channel
+ * @condition: what to wait for
+ * @io_priority: the priority of the operation
+ * @cancellable: (nullable): cancels the operation
+ * @callback: (scope async) (closure user_data): what to call when it is done
+ * @user_data: what to call @callback with
+ *
+ * Waits until a condition is there, without holding up the main loop.
+ */
+void qio_channel_ready_async (QIOChannel *ioc,
+                              GIOCondition condition,
+                              int io_priority,
+                              GCancellable *cancellable,
+                              GAsyncReadyCallback callback,
+                              gpointer user_data);
+
+/**
+ * qio_channel_ready_finish:
+ * @ioc: a channel
+ * @result: what @callback got
+ * @error: where to report an error
+ *
+ * Takes the result of qio_channel_ready_async().
+ *
+ * Returns: what is there; nothing with an error
+ */
+GIOCondition qio_channel_ready_finish (QIOChannel *ioc,
+                                       GAsyncResult *result,
+                                       GError **error);
+
+/**
+ * qio_channel_close_async:
+ * @ioc: a channel
+ * @io_priority: the priority of the operation
+ * @cancellable: (nullable): cancels the operation
+ * @callback: (scope async) (closure user_data): what to call when it is done
+ * @user_data: what to call @callback with
+ *
+ * As qio_channel_close(), without holding up the main loop: @callback is called from the thread-default context.
+ * Never blocks, whatever the mode of the channel is. What a cancelled operation had read stays in the channel.
+ */
+void qio_channel_close_async (QIOChannel *ioc,
+                              int io_priority,
+                              GCancellable *cancellable,
+                              GAsyncReadyCallback callback,
+                              gpointer user_data);
+
+/**
+ * qio_channel_close_finish:
+ * @ioc: a channel
+ * @result: what @callback got
+ * @error: where to report an error
+ *
+ * Takes the result of qio_channel_close_async().
+ *
+ * Returns: (skip): 0, or -1 with an error
+ */
+int qio_channel_close_finish (QIOChannel *ioc,
+                              GAsyncResult *result,
+                              GError **error);
+
+/**
+ * qio_channel_flush_async:
+ * @ioc: a channel
+ * @io_priority: the priority of the operation
+ * @cancellable: (nullable): cancels the operation
+ * @callback: (scope async) (closure user_data): what to call when it is done
+ * @user_data: what to call @callback with
+ *
+ * As qio_channel_flush(), without holding up the main loop: @callback is called from the thread-default context.
+ * Never blocks, whatever the mode of the channel is. What a cancelled operation had read stays in the channel.
+ */
+void qio_channel_flush_async (QIOChannel *ioc,
+                              int io_priority,
+                              GCancellable *cancellable,
+                              GAsyncReadyCallback callback,
+                              gpointer user_data);
+
+/**
+ * qio_channel_flush_finish:
+ * @ioc: a channel
+ * @result: what @callback got
+ * @error: where to report an error
+ *
+ * Takes the result of qio_channel_flush_async().
+ *
+ * Returns: (skip): 0, or -1 with an error
+ */
+int qio_channel_flush_finish (QIOChannel *ioc,
+                              GAsyncResult *result,
+                              GError **error);
+
+/**
+ * qio_context_set_busy_poll:
+ * @context: (nullable): the context, or %NULL for the default one
+ * @io_priority: the priority of the operations
+ * @spin_us: how long, in microseconds
+ * @error: where to report an error
+ *
+ * Makes the operations of a context look for news for some time before the thread sleeps. Zero, the default,
+ * turns that off.
+ *
+ * Returns: %TRUE, or %FALSE with an error
+ */
+gboolean qio_context_set_busy_poll (GMainContext *context,
+                                    int io_priority,
+                                    gint64 spin_us,
+                                    GError **error);
+
+G_END_DECLS
+
+#endif
