@@ -9,6 +9,7 @@
 //! instances of other classes do is defined: a critical warning, and a harmless result.
 #![allow(unsafe_code)]
 #![allow(clippy::missing_safety_doc)] // it is said above, once for all
+#![allow(unreachable_pub)] // exported by name
 
 mod channel;
 #[path = "coroutine.rs"]
