@@ -3,8 +3,8 @@
 //!
 //! A hub belongs to a context and a priority, so that what it runs keeps the priority that
 //! its user gave it. It is made at the first wait and dies with its context: the source's
-//! callback data is destroyed while the context is still there, and from then on nobody uses the
-//! context's address. A hub knows descriptors and tasks, and nothing of channels.
+//! callback data is destroyed while the context is still there. Whoever wakes it from elsewhere does
+//! so by the epoll instance, not by the context, whose last reference may be going just then. A hub knows descriptors and tasks, and nothing of channels.
 #![allow(unsafe_code)]
 
 mod interest;
@@ -41,7 +41,6 @@ use std::{
 };
 
 use glib::IOCondition;
-use glib_sys::GMainContext;
 
 use self::{pace::Pace, registry::Registry, tasks::Tasks};
 use crate::sys::{SharedFd, lock};
@@ -49,8 +48,6 @@ use crate::sys::{SharedFd, lock};
 /// See the [module](self).
 #[derive(Debug)]
 pub(crate) struct Hub {
-    /// Empty once the context has let go of the source.
-    context: Mutex<Option<ContextPtr>>,
     /// The address of the context, to be compared.
     home: usize,
     priority: i32,
@@ -63,13 +60,6 @@ pub(crate) struct Hub {
     /// Kept from dispatch to dispatch for its memory.
     wakers: Mutex<Vec<Waker>>,
 }
-
-/// A context that the source of the hub is attached to.
-#[derive(Debug)]
-struct ContextPtr(*mut GMainContext);
-
-// SAFETY: any thread may wake a context.
-unsafe impl Send for ContextPtr {}
 
 thread_local! {
     /// The hub that is being dispatched, and at what depth of main loops.
@@ -134,7 +124,6 @@ impl Hub {
 
     fn new(home: usize, priority: i32) -> io::Result<Arc<Self>> {
         Ok(Arc::new(Self {
-            context: Mutex::new(None),
             home,
             priority,
             registry: Mutex::new(Registry::new()?),
@@ -210,15 +199,11 @@ impl Hub {
         if self.is_served_here() {
             return;
         }
-        if let Some(context) = &*lock(&self.context) {
-            // SAFETY: the context is there for as long as its address is: see `let_go`.
-            unsafe { glib_sys::g_main_context_wakeup(context.0) };
-        }
+        self.registry().wake();
     }
 
-    /// The context is going: nobody may use its address after this has returned.
+    /// The context is going.
     fn let_go(&self) {
-        lock(&self.context).take();
         registry::remove_hub(self.home, self.priority);
         // Outside of all locks: tasks and wakers may do anything when they are dropped.
         let interests = self.registry().close();

@@ -101,6 +101,16 @@ impl Registry {
         })
     }
 
+    /// Wakes the thread that waits for the instance.
+    pub(super) fn wake(&mut self) {
+        // A child must not wake its parent.
+        if self.renew_after_fork().is_ok()
+            && let Some(epoll) = &self.epoll
+        {
+            epoll.wake();
+        }
+    }
+
     pub(super) fn epoll_number(&self) -> RawFd {
         self.epoll.as_ref().map_or(-1, Epoll::number)
     }

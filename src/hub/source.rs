@@ -7,8 +7,7 @@ use glib_sys::{
     G_IO_IN, G_SOURCE_CONTINUE, GPollFD, GSource, GSourceFunc, GSourceFuncs, gboolean, gpointer,
 };
 
-use super::{ContextPtr, Hub, Running};
-use crate::sys::lock;
+use super::{Hub, Running};
 
 #[repr(C)]
 struct HubSource {
@@ -42,7 +41,7 @@ pub(super) fn attach(hub: &Arc<Hub>, context: &glib::MainContext) {
     // state is written before anything can look at it. GLib keeps the pointer to the
     // GPollFD until the source is destroyed; it lives as long as the source. `let_go` gets a
     // reference of its own, and is called when the source is destroyed: with its context, which
-    // is still there at that time. It clears the address that is stored here.
+    // is still there at that time.
     unsafe {
         let size = size_of::<HubSource>() as u32;
         let source = glib_sys::g_source_new(ptr::from_ref(&FUNCS.0).cast_mut(), size);
@@ -65,7 +64,6 @@ pub(super) fn attach(hub: &Arc<Hub>, context: &glib::MainContext) {
         glib_sys::g_source_add_poll(source, (*this).state.poll.get());
         let data = Arc::into_raw(hub.clone()).cast_mut().cast();
         glib_sys::g_source_set_callback(source, Some(no_callback), data, Some(let_go));
-        *lock(&hub.context) = Some(ContextPtr(context.as_ptr()));
         glib_sys::g_source_attach(source, context.to_glib_none().0);
         glib_sys::g_source_unref(source);
     }

@@ -7,9 +7,15 @@ use std::{
 };
 
 use glib::IOCondition;
-use nix::sys::epoll::{self, EpollCreateFlags, EpollEvent, EpollFlags};
+use nix::sys::{
+    epoll::{self, EpollCreateFlags, EpollEvent, EpollFlags},
+    eventfd::{EfdFlags, EventFd},
+};
 
 use super::fork;
+
+/// The key of no descriptor that is watched.
+const ALARM: u64 = u64::MAX;
 
 /// The most events that one call takes.
 pub(crate) const MOST_EVENTS: usize = 128;
@@ -18,16 +24,28 @@ pub(crate) const MOST_EVENTS: usize = 128;
 #[derive(Debug)]
 pub(crate) struct Epoll {
     epoll: epoll::Epoll,
+    /// Written to wake those who wait for the instance. Never read: each write is an edge.
+    alarm: EventFd,
     /// A forked child shares the instance with its parent, and must not change it.
     generation: usize,
 }
 
 impl Epoll {
     pub(crate) fn new() -> io::Result<Self> {
+        let epoll = epoll::Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        let alarm = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
+        epoll.add(&alarm, event(IOCondition::IN, ALARM))?;
         Ok(Self {
-            epoll: epoll::Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?,
+            epoll,
+            alarm,
             generation: fork::generation(),
         })
+    }
+
+    /// Makes the instance readable, in whatever thread somebody waits for it.
+    pub(crate) fn wake(&self) {
+        // It is full only after 2^64 wake-ups.
+        let _ = self.alarm.write(1);
     }
 
     /// Whether this process has forked from the one that made the instance.

@@ -100,12 +100,18 @@ pub(super) unsafe extern "C" fn set(
 
 /// Calls a handler until the channel is closed or the handler has been replaced.
 async fn serve(channel: Channel, side: Side, call: Call, current: Arc<AtomicBool>) {
+    let last = LastCall {
+        channel,
+        side,
+        call,
+    };
+    let channel = &last.channel;
     let mut attempt = Attempt::new(side);
     loop {
         let wait = poll_fn(|cx| {
             // What is ready all the time must not run all the time.
             ready!(hub::poll_budget(cx));
-            attempt.poll_likely(&channel, cx)
+            attempt.poll_likely(channel, cx)
         });
         let got = match wait.await {
             Ok(got) => got,
@@ -119,14 +125,26 @@ async fn serve(channel: Channel, side: Side, call: Call, current: Arc<AtomicBool
         if !current.load(Ordering::Acquire) {
             return;
         }
-        let seen = attempt.seen(&channel);
+        let seen = attempt.seen(channel);
         call.make();
-        attempt.used(&channel, seen);
+        attempt.used(channel, seen);
         if got.contains(IOCondition::NVAL) {
-            // It may be what keeps the channel.
-            drop_closure(&channel, &call, side);
             return;
         }
+    }
+}
+
+/// There will be no more calls: the channel is closed, the handler was replaced, or the context has
+/// gone. Drops the closure, which may be what keeps the channel.
+struct LastCall {
+    channel: Channel,
+    side: Side,
+    call: Call,
+}
+
+impl Drop for LastCall {
+    fn drop(&mut self) {
+        drop_closure(&self.channel, &self.call, self.side);
     }
 }
 

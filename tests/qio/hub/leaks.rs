@@ -62,8 +62,9 @@ fn use_up(read: &Channel, write: &Channel, context: &MainContext, round: usize) 
         watch.destroy();
     }
 
-    let handled = read.downgrade();
-    let handler = move || drop(handled.upgrade().map(|channel| channel.read(&mut [0; 8])));
+    // It keeps its channel.
+    let handled = read.clone();
+    let handler = move || drop(handled.read(&mut [0; 8]));
     let handler = Box::new(handler);
     read.set_fd_handler_local(Some(context), Some(handler), None);
     drop(start(context, two_bytes(read.clone())));
@@ -78,9 +79,9 @@ fn churn(rounds: usize) -> usize {
     let elsewhere = Runner::new();
     let mut alive = Vec::<WeakRef<Channel>>::new();
     for round in 0..rounds {
-        // They outlive the context: what happens to them wakes nobody there while it goes.
-        let pairs = pairs();
         let context = MainContext::new();
+        // They go before the context: what waits is woken while nobody runs that.
+        let pairs = pairs();
         let with_each = || {
             for (read, write) in &pairs {
                 use_up(read, write, &context, round);
