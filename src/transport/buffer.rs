@@ -228,18 +228,21 @@ impl ChannelBuffer {
     }
 
     /// Everything that is in the memory, wherever the position is. Copies it.
+    #[doc(alias = "qio_channel_buffer_get_data")]
     #[must_use]
     pub fn data(&self) -> glib::Bytes {
         glib::Bytes::from(&self.imp().memory().data[..])
     }
 
     /// How many bytes the memory holds.
+    #[doc(alias = "qio_channel_buffer_get_size")]
     #[must_use]
     pub fn size(&self) -> u64 {
         self.imp().memory().data.len() as u64
     }
 
     /// Where the next read or write takes place, in bytes from the start.
+    #[doc(alias = "qio_channel_buffer_get_position")]
     #[must_use]
     pub fn position(&self) -> u64 {
         self.imp().memory().position

@@ -231,6 +231,7 @@ impl ChannelFile {
     ///
     /// [`AlreadyExists`](io::ErrorKind::AlreadyExists) if it has had one, and closed. The
     /// descriptor is closed then.
+    #[doc(alias = "qio_channel_file_adopt_fd")]
     pub fn adopt_fd(&self, fd: OwnedFd) -> io::Result<()> {
         self.imp().fd.check_unopened()?;
         let blocking = file::is_blocking(fd.as_fd()).unwrap_or(true);
@@ -294,6 +295,7 @@ impl ChannelFile {
     }
 
     /// The number of the descriptor, for display; -1 when closed.
+    #[doc(alias = "qio_channel_file_get_fd")]
     #[must_use]
     pub fn fd(&self) -> RawFd {
         self.imp().fd.number()
@@ -310,6 +312,7 @@ impl ChannelFile {
     }
 
     /// The path that was opened, if it was one.
+    #[doc(alias = "qio_channel_file_get_path")]
     #[must_use]
     pub fn path(&self) -> Option<PathBuf> {
         self.imp().path.get().cloned()

@@ -1,1 +1,58 @@
-//! The channels that own a descriptor or memory.
+//! The functions of the channels that own a descriptor or memory, one file for each class.
+
+mod buffer;
+mod command;
+mod file;
+mod null;
+mod socket;
+
+use std::{
+    ffi::{CStr, OsStr, c_char, c_int},
+    os::{
+        fd::{FromRawFd, OwnedFd},
+        unix::ffi::OsStrExt,
+    },
+    ptr,
+};
+
+use glib_sys::GError;
+
+use super::{give, guarded, holds};
+use crate::ffi::QIOChannel;
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_new_fd(fd: c_int, error: *mut *mut GError) -> *mut QIOChannel {
+    // SAFETY: see the room.
+    unsafe {
+        let function = c"qio_channel_new_fd";
+        let Some(fd) = own(function, fd) else {
+            return ptr::null_mut();
+        };
+        guarded(function, error, ptr::null_mut(), || {
+            give(crate::channel_for_fd(fd), error)
+        })
+    }
+}
+
+/// Takes a descriptor over; complains if it is none.
+///
+/// # Safety
+///
+/// As for the functions of this room, and the caller gives the descriptor away.
+unsafe fn own(function: &CStr, fd: c_int) -> Option<OwnedFd> {
+    // SAFETY: the system may be asked about any number.
+    let is_open = fd >= 0 && unsafe { libc::fcntl(fd, libc::F_GETFD) } != -1;
+    // SAFETY: it is open, and the caller gives it away.
+    holds(function, is_open, c"fd is an open file descriptor")
+        .then(|| unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// A string that need not be UTF-8.
+///
+/// # Safety
+///
+/// As for the functions of this room; not NULL.
+unsafe fn os_str<'a>(string: *const c_char) -> &'a OsStr {
+    // SAFETY: the caller's promise.
+    OsStr::from_bytes(unsafe { CStr::from_ptr(string) }.to_bytes())
+}

@@ -3,7 +3,7 @@
 use std::{
     ffi::OsStr,
     io,
-    os::fd::OwnedFd,
+    os::{fd::OwnedFd, unix::ffi::OsStrExt},
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -27,22 +27,28 @@ pub enum Access {
 }
 
 /// Where a command's standard error goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
+#[enum_type(name = "QIOChannelCommandStderr")]
+#[doc(alias = "QIOChannelCommandStderr")]
+#[repr(i32)]
 pub enum StderrPolicy {
     /// Where the standard error of this process goes.
     #[default]
-    Inherit,
+    #[enum_value(name = "QIO_CHANNEL_COMMAND_STDERR_INHERIT", nick = "inherit")]
+    Inherit = 0,
     /// Nowhere.
-    Null,
+    #[enum_value(name = "QIO_CHANNEL_COMMAND_STDERR_NULL", nick = "null")]
+    Null = 1,
     /// Where the command's standard output goes: with the rest of what it writes.
-    Merge,
+    #[enum_value(name = "QIO_CHANNEL_COMMAND_STDERR_MERGE", nick = "merge")]
+    Merge = 2,
 }
 
 /// A command that is going to be started. See [`ChannelCommand::builder`].
 #[derive(Debug)]
 pub struct CommandBuilder {
-    /// `None` if there is not even a program.
-    command: Option<Command>,
+    /// Or why it cannot be started.
+    command: io::Result<Command>,
     directory: Option<PathBuf>,
     access: Access,
     stderr: StderrPolicy,
@@ -54,11 +60,16 @@ impl CommandBuilder {
         I: IntoIterator<Item: AsRef<OsStr>>,
     {
         let mut argv = argv.into_iter();
-        let command = argv.next().map(|program| {
-            let mut command = Command::new(program);
-            command.args(argv);
-            command
-        });
+        let command = match argv.next() {
+            Some(program) => {
+                let mut command = Command::new(program);
+                command.args(argv);
+                Ok(command)
+            }
+            None => Err(invalid(
+                "There is no command to run: the list of arguments is empty",
+            )),
+        };
         Self {
             command,
             directory: None,
@@ -97,6 +108,47 @@ impl CommandBuilder {
         self.with(Command::env_clear)
     }
 
+    /// Starts with this environment instead of ours: a list of `NAME=VALUE`, as `environ` in C.
+    /// An entry that is not of this form makes [`spawn`](Self::spawn) fail.
+    ///
+    /// ```
+    /// use qio::{Access, ChannelCommand, prelude::*};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let command = ChannelCommand::builder(["/usr/bin/env"]).environ(["ONLY=this"]);
+    /// let command = command.access(Access::Read).spawn()?;
+    /// let mut all = [0; 10];
+    /// command.read_all(&mut all)?;
+    /// assert_eq!(&all, b"ONLY=this\n");
+    /// # command.close()
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn environ<I>(self, settings: I) -> Self
+    where
+        I: IntoIterator<Item: AsRef<OsStr>>,
+    {
+        let mut this = self.env_clear();
+        for setting in settings {
+            this = match split(setting.as_ref()) {
+                Some((name, value)) => this.env(name, value),
+                None => this.with_malformed(setting.as_ref()),
+            };
+        }
+        this
+    }
+
+    /// What was wrong first is told.
+    fn with_malformed(mut self, setting: &OsStr) -> Self {
+        self.command = self.command.and_then(|_| {
+            let setting = setting.display();
+            Err(invalid(&format!(
+                "Not a setting of the environment, which would be NAME=VALUE: \"{setting}\""
+            )))
+        });
+        self
+    }
+
     /// The directory that the command starts in.
     #[must_use]
     pub fn directory(self, path: impl AsRef<Path>) -> Self {
@@ -106,7 +158,7 @@ impl CommandBuilder {
     }
 
     fn with(mut self, change: impl FnOnce(&mut Command) -> &mut Command) -> Self {
-        if let Some(command) = &mut self.command {
+        if let Ok(command) = &mut self.command {
             change(command);
         }
         self
@@ -117,13 +169,10 @@ impl CommandBuilder {
     /// # Errors
     ///
     /// What the system says, with the name of the program: not found, not executable; or
-    /// that there is no program at all.
+    /// that there is no program at all, or a malformed environment.
+    #[doc(alias = "qio_channel_command_new_full")]
     pub fn spawn(self) -> io::Result<ChannelCommand> {
-        let Some(mut command) = self.command else {
-            return Err(invalid(
-                "There is no command to run: the list of arguments is empty",
-            ));
-        };
+        let mut command = self.command?;
         let name = command.get_program().to_string_lossy().into_owned();
         let failed = |e| {
             let place = match &self.directory {
@@ -154,6 +203,14 @@ impl CommandBuilder {
         })?;
         ChannelCommand::with_child(read, write, child)
     }
+}
+
+/// The name and the value in `NAME=VALUE`.
+fn split(setting: &OsStr) -> Option<(&OsStr, &OsStr)> {
+    let bytes = setting.as_bytes();
+    let at = bytes.iter().position(|&byte| byte == b'=')?;
+    let (name, value) = (&bytes[..at], &bytes[at + 1..]);
+    (!name.is_empty()).then(|| (OsStr::from_bytes(name), OsStr::from_bytes(value)))
 }
 
 /// Our ends of the pipes, and what the command gets.

@@ -314,6 +314,7 @@ impl ChannelCommand {
     }
 
     /// The process id; it may be another process's once this one has been waited for.
+    #[doc(alias = "qio_channel_command_get_pid")]
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.imp().child.get().map_or(0, Child::pid)
@@ -325,6 +326,7 @@ impl ChannelCommand {
     /// # Errors
     ///
     /// When the channel is closed, or no more descriptors are to be had.
+    #[doc(alias = "qio_channel_command_get_pidfd")]
     pub fn pidfd(&self) -> io::Result<OwnedFd> {
         self.child()?.pidfd()
     }
@@ -345,6 +347,7 @@ impl ChannelCommand {
     /// # Errors
     ///
     /// As [`exit_status`](Self::exit_status).
+    #[doc(alias = "qio_channel_command_wait_exit")]
     pub fn wait_exit(&self) -> io::Result<ExitStatus> {
         let status = self.child()?.status(true)?;
         Ok(ExitStatus::from_raw(status.unwrap_or_default()))
@@ -365,6 +368,7 @@ impl ChannelCommand {
     /// # Errors
     ///
     /// As [`send_signal`](Self::send_signal).
+    #[doc(alias = "qio_channel_command_terminate")]
     pub fn terminate(&self) -> io::Result<()> {
         self.send_signal(libc::SIGTERM)
     }
@@ -374,6 +378,7 @@ impl ChannelCommand {
     /// # Errors
     ///
     /// As [`send_signal`](Self::send_signal).
+    #[doc(alias = "qio_channel_command_kill")]
     pub fn kill(&self) -> io::Result<()> {
         self.send_signal(libc::SIGKILL)
     }

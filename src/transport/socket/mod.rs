@@ -99,6 +99,7 @@ impl ChannelSocket {
     ///
     /// As [`new_fd`](Self::new_fd), and [`AlreadyExists`](io::ErrorKind::AlreadyExists) if the
     /// channel has had one, and closed.
+    #[doc(alias = "qio_channel_socket_adopt_fd")]
     pub fn adopt_fd(&self, fd: OwnedFd) -> io::Result<()> {
         self.imp().fd.check_unopened()?;
         let describe = file::describe(fd.as_fd());
@@ -230,6 +231,8 @@ impl ChannelSocket {
     /// # Errors
     ///
     /// As [`accept`](Self::accept).
+    #[doc(alias = "qio_channel_socket_accept_async")]
+    #[doc(alias = "qio_channel_socket_accept_finish")]
     pub fn accept_future(&self) -> impl Future<Output = io::Result<Self>> + Send + '_ {
         let mut attempt = Attempt::new(Side::Read);
         poll_fn(move |cx| {
@@ -271,6 +274,7 @@ impl ChannelSocket {
     }
 
     /// The number of the descriptor, for display; -1 when closed.
+    #[doc(alias = "qio_channel_socket_get_fd")]
     #[must_use]
     pub fn fd(&self) -> RawFd {
         self.imp().fd.number()

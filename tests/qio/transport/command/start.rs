@@ -37,6 +37,31 @@ fn the_environment_can_be_empty() {
 }
 
 #[test]
+fn the_environment_can_be_given_as_a_list() {
+    let command = ChannelCommand::builder(["/usr/bin/env"])
+        .env("GONE", "before")
+        .environ(["EMPTY=", "EQUAL=a=b"])
+        .env("ADDED", "after")
+        .access(Access::Read)
+        .spawn()
+        .expect("env");
+    let text = output(&command);
+    let mut lines: Vec<_> = text.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["ADDED=after", "EMPTY=", "EQUAL=a=b"]);
+}
+
+#[test]
+fn a_malformed_environment_is_told() {
+    for setting in ["NOTHING", "", "=VALUE"] {
+        let command = ChannelCommand::builder(["true"]).environ(["A=b", setting, "C"]);
+        let e = command.env("D", "e").spawn().expect_err("malformed");
+        assert_eq!(e.kind(), ErrorKind::InvalidInput);
+        assert!(e.to_string().contains(&format!("\"{setting}\"")), "{e}");
+    }
+}
+
+#[test]
 fn the_directory_is_where_it_starts() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().canonicalize().expect("a path");

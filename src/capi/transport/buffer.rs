@@ -1,0 +1,68 @@
+//! Memory as a channel.
+
+use std::ptr;
+
+use glib::{prelude::*, translate::*};
+use glib_sys::{GBytes, GType};
+use libc::size_t;
+
+use crate::{
+    ChannelBuffer,
+    capi::{give, guarded, instance, with},
+    ffi::QIOChannelBuffer,
+};
+
+instance!(ChannelBuffer, c"QIO_IS_CHANNEL_BUFFER (buffer)");
+
+#[unsafe(no_mangle)]
+pub extern "C" fn qio_channel_buffer_get_type() -> GType {
+    ChannelBuffer::static_type().into_glib()
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn qio_channel_buffer_new(capacity: size_t) -> *mut QIOChannelBuffer {
+    let (function, no_error) = (c"qio_channel_buffer_new", ptr::null_mut());
+    // SAFETY: there is no place for an error.
+    unsafe {
+        guarded(function, no_error, ptr::null_mut(), || {
+            give(Ok(ChannelBuffer::new(capacity)), no_error)
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_buffer_get_data(buffer: *mut QIOChannelBuffer) -> *mut GBytes {
+    let (function, no_error) = (c"qio_channel_buffer_get_data", ptr::null_mut());
+    // SAFETY: see the room.
+    unsafe {
+        with(
+            function,
+            buffer,
+            no_error,
+            ptr::null_mut(),
+            |buffer: &ChannelBuffer| buffer.data().into_glib_ptr(),
+        )
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_buffer_get_size(buffer: *mut QIOChannelBuffer) -> u64 {
+    let function = c"qio_channel_buffer_get_size";
+    // SAFETY: see the room.
+    unsafe { with(function, buffer, ptr::null_mut(), 0, ChannelBuffer::size) }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_buffer_get_position(buffer: *mut QIOChannelBuffer) -> u64 {
+    let function = c"qio_channel_buffer_get_position";
+    // SAFETY: see the room.
+    unsafe {
+        with(
+            function,
+            buffer,
+            ptr::null_mut(),
+            0,
+            ChannelBuffer::position,
+        )
+    }
+}

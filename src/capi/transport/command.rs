@@ -1,0 +1,297 @@
+//! Child processes.
+
+use std::{
+    ffi::{CStr, OsStr, c_char, c_int, c_uint},
+    os::{
+        fd::{IntoRawFd, OwnedFd},
+        unix::process::ExitStatusExt,
+    },
+    process::ExitStatus,
+    ptr,
+};
+
+use glib::{prelude::*, translate::*};
+use glib_sys::{GError, GPid, GType, gboolean};
+
+use super::{os_str, own};
+use crate::{
+    Access, ChannelCommand, StderrPolicy,
+    capi::{give, guarded, holds, instance, success, value, with},
+    ffi::QIOChannelCommand,
+};
+
+instance!(ChannelCommand, c"QIO_IS_CHANNEL_COMMAND (command)");
+
+#[unsafe(no_mangle)]
+pub extern "C" fn qio_channel_command_get_type() -> GType {
+    ChannelCommand::static_type().into_glib()
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn qio_channel_command_stderr_get_type() -> GType {
+    StderrPolicy::static_type().into_glib()
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_command_new_spawn(
+    argv: *const *const c_char,
+    flags: c_int,
+    error: *mut *mut GError,
+) -> *mut QIOChannelCommand {
+    let function = c"qio_channel_command_new_spawn";
+    let (true, Some(access)) = (
+        holds(function, !argv.is_null(), c"argv != NULL"),
+        access(function, flags),
+    ) else {
+        return ptr::null_mut();
+    };
+    // SAFETY: see the room; the list was checked.
+    unsafe {
+        guarded(function, error, ptr::null_mut(), || {
+            give(ChannelCommand::new_spawn(strings(argv), access), error)
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_command_new_full(
+    argv: *const *const c_char,
+    envp: *const *const c_char,
+    directory: *const c_char,
+    flags: c_int,
+    stderr_policy: c_uint,
+    error: *mut *mut GError,
+) -> *mut QIOChannelCommand {
+    let function = c"qio_channel_command_new_full";
+    let (true, Some(access), Some(stderr)) = (
+        holds(function, !argv.is_null(), c"argv != NULL"),
+        access(function, flags),
+        policy(function, stderr_policy),
+    ) else {
+        return ptr::null_mut();
+    };
+    // SAFETY: see the room; the lists and the string are looked at where they are not NULL.
+    unsafe {
+        guarded(function, error, ptr::null_mut(), || {
+            let mut builder = ChannelCommand::builder(strings(argv))
+                .access(access)
+                .stderr(stderr);
+            if !envp.is_null() {
+                builder = builder.environ(strings(envp));
+            }
+            if !directory.is_null() {
+                builder = builder.directory(os_str(directory));
+            }
+            give(builder.spawn(), error)
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_command_new_pid(
+    writefd: c_int,
+    readfd: c_int,
+    pid: GPid,
+    error: *mut *mut GError,
+) -> *mut QIOChannelCommand {
+    let function = c"qio_channel_command_new_pid";
+    let pid = u32::try_from(pid).unwrap_or_default();
+    if !holds(function, pid > 0, c"pid > 0") {
+        return ptr::null_mut();
+    }
+    // SAFETY: see the room.
+    unsafe {
+        let (Ok(read), Ok(write)) = (
+            own_if_any(function, readfd),
+            // One descriptor may serve both directions, but has one owner.
+            own_if_any(function, if writefd == readfd { -1 } else { writefd }),
+        ) else {
+            return ptr::null_mut();
+        };
+        guarded(function, error, ptr::null_mut(), || {
+            let write = match &read {
+                Some(both) if writefd == readfd => both.try_clone().map(Some),
+                _ => Ok(write),
+            };
+            give(
+                write.and_then(|write| ChannelCommand::new_pid(read, write, pid)),
+                error,
+            )
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_command_get_pid(command: *mut QIOChannelCommand) -> GPid {
+    let (function, no_error) = (c"qio_channel_command_get_pid", ptr::null_mut());
+    // SAFETY: see the room.
+    unsafe {
+        with(
+            function,
+            command,
+            no_error,
+            0,
+            |command: &ChannelCommand| command.pid().cast_signed(),
+        )
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_command_get_pidfd(
+    command: *mut QIOChannelCommand,
+    error: *mut *mut GError,
+) -> c_int {
+    let function = c"qio_channel_command_get_pidfd";
+    // SAFETY: see the room.
+    unsafe {
+        with(function, command, error, -1, |command: &ChannelCommand| {
+            let fd = command.pidfd().map(OwnedFd::into_raw_fd);
+            value(fd, -1, error, command.upcast_ref(), "watch the process of")
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_command_get_exit_status(
+    command: *mut QIOChannelCommand,
+    wait_status: *mut c_int,
+    error: *mut *mut GError,
+) -> gboolean {
+    let function = c"qio_channel_command_get_exit_status";
+    // SAFETY: see the room.
+    unsafe {
+        with(function, command, error, 0, |command: &ChannelCommand| {
+            let status = command.exit_status();
+            let status = value(status, None, error, command.upcast_ref(), WAIT);
+            tell(status, wait_status)
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_command_wait_exit(
+    command: *mut QIOChannelCommand,
+    wait_status: *mut c_int,
+    error: *mut *mut GError,
+) -> gboolean {
+    let function = c"qio_channel_command_wait_exit";
+    // SAFETY: see the room.
+    unsafe {
+        with(function, command, error, 0, |command: &ChannelCommand| {
+            let status = command.wait_exit().map(Some);
+            let status = value(status, None, error, command.upcast_ref(), WAIT);
+            tell(status, wait_status)
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_command_send_signal(
+    command: *mut QIOChannelCommand,
+    signum: c_int,
+    error: *mut *mut GError,
+) -> gboolean {
+    let function = c"qio_channel_command_send_signal";
+    // SAFETY: see the room.
+    unsafe {
+        with(function, command, error, 0, |command: &ChannelCommand| {
+            let result = command.send_signal(signum);
+            success(result, error, command.upcast_ref(), SIGNAL)
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_command_terminate(
+    command: *mut QIOChannelCommand,
+    error: *mut *mut GError,
+) -> gboolean {
+    let function = c"qio_channel_command_terminate";
+    // SAFETY: see the room.
+    unsafe {
+        with(function, command, error, 0, |command: &ChannelCommand| {
+            success(command.terminate(), error, command.upcast_ref(), SIGNAL)
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_command_kill(
+    command: *mut QIOChannelCommand,
+    error: *mut *mut GError,
+) -> gboolean {
+    let function = c"qio_channel_command_kill";
+    // SAFETY: see the room.
+    unsafe {
+        with(function, command, error, 0, |command: &ChannelCommand| {
+            success(command.kill(), error, command.upcast_ref(), SIGNAL)
+        })
+    }
+}
+
+/// What failed, in errors.
+const WAIT: &str = "wait for";
+const SIGNAL: &str = "send a signal to";
+
+/// The ends that the channel has, by the flags of `open()`.
+fn access(function: &CStr, flags: c_int) -> Option<Access> {
+    let access = match flags & libc::O_ACCMODE {
+        libc::O_RDONLY => Some(Access::Read),
+        libc::O_WRONLY => Some(Access::Write),
+        libc::O_RDWR => Some(Access::ReadWrite),
+        _ => None,
+    };
+    let expected = c"flags are O_RDONLY, O_WRONLY or O_RDWR";
+    holds(function, access.is_some(), expected);
+    access
+}
+
+fn policy(function: &CStr, policy: c_uint) -> Option<StderrPolicy> {
+    // SAFETY: any number may be asked about.
+    let policy = unsafe { StderrPolicy::try_from_glib(policy.cast_signed()) }.ok();
+    let expected = c"stderr_policy is a QIOChannelCommandStderr";
+    holds(function, policy.is_some(), expected);
+    policy
+}
+
+/// Takes a descriptor over, unless it is -1; an error, with a complaint, if it is not open.
+///
+/// # Safety
+///
+/// As for [`own`].
+unsafe fn own_if_any(function: &CStr, fd: c_int) -> Result<Option<OwnedFd>, ()> {
+    match fd {
+        -1 => Ok(None),
+        // SAFETY: the caller's promise.
+        fd => unsafe { own(function, fd) }.map(Some).ok_or(()),
+    }
+}
+
+/// The strings of a list that ends in NULL.
+///
+/// # Safety
+///
+/// As for the functions of this room; not NULL.
+unsafe fn strings<'a>(list: *const *const c_char) -> Vec<&'a OsStr> {
+    // SAFETY: the caller's promise: nothing behind the NULL is looked at.
+    (0..)
+        .map(|i| unsafe { *list.add(i) })
+        .take_while(|string| !string.is_null())
+        .map(|string| unsafe { os_str(string) })
+        .collect()
+}
+
+/// Whether a command has ended, and how.
+///
+/// # Safety
+///
+/// As for the functions of this room; the place may be NULL.
+unsafe fn tell(status: Option<ExitStatus>, wait_status: *mut c_int) -> gboolean {
+    if let Some(status) = status
+        && !wait_status.is_null()
+    {
+        // SAFETY: the caller's promise.
+        unsafe { *wait_status = status.into_raw() };
+    }
+    status.is_some().into_glib()
+}

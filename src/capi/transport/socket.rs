@@ -1,0 +1,271 @@
+//! Stream sockets.
+
+use std::{
+    ffi::{c_int, c_uint},
+    io, ptr,
+};
+
+use gio_sys::{
+    GAsyncReadyCallback, GAsyncResult, GCancellable, GSocketAddress, GSocketConnectable,
+};
+use glib::{prelude::*, translate::*};
+use glib_sys::{GError, GType, gboolean, gpointer};
+
+use super::own;
+use crate::{
+    Channel, ChannelSocket,
+    capi::{
+        Instance, complain, fail, fail_without_channel, give, guarded, holds, instance, is_a,
+        status, success,
+        task::{Call, finish, start},
+        with,
+    },
+    ffi::QIOChannelSocket,
+};
+
+instance!(ChannelSocket, c"QIO_IS_CHANNEL_SOCKET (socket)");
+instance!(gio::SocketAddress, c"G_IS_SOCKET_ADDRESS (address)");
+instance!(gio::SocketConnectable, c"G_IS_SOCKET_CONNECTABLE (address)");
+
+#[unsafe(no_mangle)]
+pub extern "C" fn qio_channel_socket_get_type() -> GType {
+    ChannelSocket::static_type().into_glib()
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn qio_channel_socket_new() -> *mut QIOChannelSocket {
+    let (function, no_error) = (c"qio_channel_socket_new", ptr::null_mut());
+    // SAFETY: there is no place for an error.
+    unsafe {
+        guarded(function, no_error, ptr::null_mut(), || {
+            give(Ok(ChannelSocket::new()), no_error)
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_socket_new_fd(
+    fd: c_int,
+    error: *mut *mut GError,
+) -> *mut QIOChannelSocket {
+    let function = c"qio_channel_socket_new_fd";
+    // SAFETY: see the room.
+    unsafe {
+        let Some(fd) = own(function, fd) else {
+            return ptr::null_mut();
+        };
+        guarded(function, error, ptr::null_mut(), || {
+            give(ChannelSocket::new_fd(fd), error)
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_socket_new_pair(
+    one: *mut *mut QIOChannelSocket,
+    other: *mut *mut QIOChannelSocket,
+    error: *mut *mut GError,
+) -> gboolean {
+    let function = c"qio_channel_socket_new_pair";
+    if !holds(function, !one.is_null(), c"one != NULL")
+        || !holds(function, !other.is_null(), c"other != NULL")
+    {
+        return 0;
+    }
+    // SAFETY: see the room; the places were checked.
+    unsafe {
+        guarded(function, error, 0, || match ChannelSocket::pair() {
+            Ok((a, b)) => {
+                *one = give(Ok(a), error);
+                *other = give(Ok(b), error);
+                1
+            }
+            Err(e) => {
+                fail_without_channel(error, &e);
+                0
+            }
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_socket_adopt_fd(
+    socket: *mut QIOChannelSocket,
+    fd: c_int,
+    error: *mut *mut GError,
+) -> gboolean {
+    let function = c"qio_channel_socket_adopt_fd";
+    // SAFETY: see the room.
+    unsafe {
+        with(function, socket, error, 0, |socket: &ChannelSocket| {
+            let Some(fd) = own(function, fd) else {
+                return 0;
+            };
+            success(socket.adopt_fd(fd), error, socket.upcast_ref(), "open")
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_socket_connect_sync(
+    socket: *mut QIOChannelSocket,
+    address: *mut GSocketConnectable,
+    error: *mut *mut GError,
+) -> c_int {
+    let function = c"qio_channel_socket_connect_sync";
+    // SAFETY: see the room.
+    unsafe {
+        with(function, socket, error, -1, |socket: &ChannelSocket| {
+            let connect = |address: &gio::SocketConnectable| {
+                let result = socket.connect_sync(address);
+                status(result, error, socket.upcast_ref(), "connect")
+            };
+            with(function, address, error, -1, connect)
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_socket_listen_sync(
+    socket: *mut QIOChannelSocket,
+    address: *mut GSocketAddress,
+    backlog: c_uint,
+    error: *mut *mut GError,
+) -> c_int {
+    let function = c"qio_channel_socket_listen_sync";
+    // SAFETY: see the room.
+    unsafe {
+        with(function, socket, error, -1, |socket: &ChannelSocket| {
+            let listen = |address: &gio::SocketAddress| {
+                let result = socket.listen_sync(address, backlog);
+                status(result, error, socket.upcast_ref(), "listen on")
+            };
+            with(function, address, error, -1, listen)
+        })
+    }
+}
+
+/// What an error of `accept` is called.
+const ACCEPT: &str = "accept a connection on";
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_socket_accept(
+    socket: *mut QIOChannelSocket,
+    error: *mut *mut GError,
+) -> *mut QIOChannelSocket {
+    let (function, failed) = (c"qio_channel_socket_accept", ptr::null_mut());
+    // SAFETY: see the room.
+    unsafe {
+        with(function, socket, error, failed, |socket: &ChannelSocket| {
+            give_from(socket.accept(), error, socket.upcast_ref(), ACCEPT)
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_socket_accept_async(
+    socket: *mut QIOChannelSocket,
+    io_priority: c_int,
+    cancellable: *mut GCancellable,
+    callback: GAsyncReadyCallback,
+    user_data: gpointer,
+) {
+    let call = Call {
+        tag: qio_channel_socket_accept_async as *const () as usize,
+        name: c"qio_channel_socket_accept_async",
+        io_priority,
+        cancellable,
+        callback,
+        user_data,
+    };
+    // SAFETY: see the room.
+    unsafe {
+        if !is_a::<ChannelSocket>(socket.cast()) {
+            return complain(call.name, ChannelSocket::IS);
+        }
+        start(socket.cast(), call, ACCEPT, |channel| async move {
+            let socket = channel.downcast_ref::<ChannelSocket>();
+            socket.expect("checked").accept_future().await
+        });
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_socket_accept_finish(
+    socket: *mut QIOChannelSocket,
+    result: *mut GAsyncResult,
+    error: *mut *mut GError,
+) -> *mut QIOChannelSocket {
+    // SAFETY: see the room; what has this tag has a socket for its result.
+    unsafe {
+        finish(
+            c"qio_channel_socket_accept_finish",
+            socket.cast(),
+            result,
+            qio_channel_socket_accept_async as *const () as usize,
+            error,
+            ptr::null_mut(),
+            |accepted: ChannelSocket| give(Ok(accepted), error),
+        )
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_socket_get_local_address(
+    socket: *mut QIOChannelSocket,
+    error: *mut *mut GError,
+) -> *mut GSocketAddress {
+    let (function, failed) = (c"qio_channel_socket_get_local_address", ptr::null_mut());
+    // SAFETY: see the room.
+    unsafe {
+        with(function, socket, error, failed, |socket: &ChannelSocket| {
+            let action = "get the local address of";
+            give_from(socket.local_address(), error, socket.upcast_ref(), action)
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_socket_get_remote_address(
+    socket: *mut QIOChannelSocket,
+    error: *mut *mut GError,
+) -> *mut GSocketAddress {
+    let (function, failed) = (c"qio_channel_socket_get_remote_address", ptr::null_mut());
+    // SAFETY: see the room.
+    unsafe {
+        with(function, socket, error, failed, |socket: &ChannelSocket| {
+            let action = "get the remote address of";
+            give_from(socket.remote_address(), error, socket.upcast_ref(), action)
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_socket_get_fd(socket: *mut QIOChannelSocket) -> c_int {
+    let function = c"qio_channel_socket_get_fd";
+    // SAFETY: see the room.
+    unsafe { with(function, socket, ptr::null_mut(), -1, ChannelSocket::fd) }
+}
+
+/// As [`give`], with an error that names the channel.
+///
+/// # Safety
+///
+/// As for the functions of this room.
+unsafe fn give_from<T: IsA<glib::Object>>(
+    result: io::Result<T>,
+    out: *mut *mut GError,
+    channel: &Channel,
+    action: &str,
+) -> *mut T::GlibType {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match result {
+            Ok(object) => give(Ok(object), out),
+            Err(e) => {
+                fail(out, e, channel, action);
+                ptr::null_mut()
+            }
+        }
+    }
+}
