@@ -1,10 +1,12 @@
 //! The functions of every channel that are not about waiting: its state, and reading and writing.
 
 mod bytes;
-mod bytes_async;
 mod iov;
 mod positions;
+mod read_async;
+mod state_async;
 mod watch;
+mod write_async;
 
 use std::{
     ffi::{c_char, c_int, c_uint},

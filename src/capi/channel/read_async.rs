@@ -1,0 +1,309 @@
+//! Asynchronous reading: see `task`.
+
+use std::{
+    ffi::{c_int, c_uint},
+    io::{self, IoSliceMut},
+    os::fd::OwnedFd,
+    ptr,
+};
+
+use gio_sys::{GAsyncReadyCallback, GAsyncResult, GCancellable, GUnixFDList};
+use glib::translate::*;
+use glib_sys::{GBytes, GError, gpointer};
+use libc::size_t;
+
+use super::bytes::give_list;
+use crate::{
+    Channel, ChannelFutureExt, ReadFlags,
+    capi::task::{Call, finish, start},
+    ffi::QIOChannel,
+    types::zeros,
+};
+
+/// What a read has brought.
+type Read = (Option<glib::Bytes>, Vec<OwnedFd>);
+
+async fn read(
+    channel: Channel,
+    count: usize,
+    with_fds: bool,
+    flags: ReadFlags,
+) -> io::Result<Read> {
+    let mut buf = zeros(count)?;
+    let mut fds = Vec::new();
+    let mut iov = [IoSliceMut::new(&mut buf)];
+    let wanted = with_fds.then_some(&mut fds);
+    let count = channel.readv_full_future(&mut iov, wanted, flags).await?;
+    buf.truncate(count);
+    Ok((Some(glib::Bytes::from_owned(buf)), fds))
+}
+
+async fn read_all_eof(channel: Channel, count: usize, with_fds: bool) -> io::Result<Read> {
+    let mut buf = zeros(count)?;
+    let mut fds = Vec::new();
+    let mut iov = [IoSliceMut::new(&mut buf)];
+    let whole = match with_fds {
+        true => {
+            channel
+                .readv_full_all_eof_future(&mut iov, &mut fds)
+                .await?
+        }
+        false => channel.readv_all_eof_future(&mut iov).await?,
+    };
+    Ok((whole.then(|| glib::Bytes::from_owned(buf)), fds))
+}
+
+async fn read_all(channel: Channel, count: usize, with_fds: bool) -> io::Result<Read> {
+    let mut buf = zeros(count)?;
+    let mut fds = Vec::new();
+    let mut iov = [IoSliceMut::new(&mut buf)];
+    match with_fds {
+        true => channel.readv_full_all_future(&mut iov, &mut fds).await?,
+        false => channel.readv_all_future(&mut iov).await?,
+    }
+    Ok((Some(glib::Bytes::from_owned(buf)), fds))
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_read_bytes_async(
+    ioc: *mut QIOChannel,
+    count: size_t,
+    io_priority: c_int,
+    cancellable: *mut GCancellable,
+    callback: GAsyncReadyCallback,
+    user_data: gpointer,
+) {
+    let call = Call {
+        tag: qio_channel_read_bytes_async as *const () as usize,
+        name: c"qio_channel_read_bytes_async",
+        io_priority,
+        cancellable,
+        callback,
+        user_data,
+    };
+    // SAFETY: see the room.
+    unsafe {
+        start(ioc, call, "read from", |channel| {
+            read(channel, count, false, ReadFlags::empty())
+        });
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_read_bytes_finish(
+    ioc: *mut QIOChannel,
+    result: *mut GAsyncResult,
+    error: *mut *mut GError,
+) -> *mut GBytes {
+    let name = c"qio_channel_read_bytes_finish";
+    let tag = qio_channel_read_bytes_async as *const () as usize;
+    // SAFETY: the function that has the tag starts an operation with this result.
+    unsafe {
+        finish(
+            name,
+            ioc.cast(),
+            result,
+            tag,
+            error,
+            ptr::null_mut(),
+            |(bytes, _): Read| bytes.to_glib_full(),
+        )
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_read_bytes_with_fds_async(
+    ioc: *mut QIOChannel,
+    count: size_t,
+    flags: c_uint,
+    io_priority: c_int,
+    cancellable: *mut GCancellable,
+    callback: GAsyncReadyCallback,
+    user_data: gpointer,
+) {
+    let call = Call {
+        tag: qio_channel_read_bytes_with_fds_async as *const () as usize,
+        name: c"qio_channel_read_bytes_with_fds_async",
+        io_priority,
+        cancellable,
+        callback,
+        user_data,
+    };
+    // SAFETY: see the room.
+    unsafe {
+        start(ioc, call, "read from", |channel| {
+            read(channel, count, true, ReadFlags::from_bits_truncate(flags))
+        });
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_read_bytes_with_fds_finish(
+    ioc: *mut QIOChannel,
+    result: *mut GAsyncResult,
+    fds: *mut *mut GUnixFDList,
+    error: *mut *mut GError,
+) -> *mut GBytes {
+    let name = c"qio_channel_read_bytes_with_fds_finish";
+    let tag = qio_channel_read_bytes_with_fds_async as *const () as usize;
+    // SAFETY: the function that has the tag starts an operation with this result.
+    unsafe {
+        finish(
+            name,
+            ioc.cast(),
+            result,
+            tag,
+            error,
+            ptr::null_mut(),
+            |(bytes, received): Read| {
+                give_list(received, fds);
+                bytes.to_glib_full()
+            },
+        )
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_read_bytes_all_async(
+    ioc: *mut QIOChannel,
+    count: size_t,
+    io_priority: c_int,
+    cancellable: *mut GCancellable,
+    callback: GAsyncReadyCallback,
+    user_data: gpointer,
+) {
+    let call = Call {
+        tag: qio_channel_read_bytes_all_async as *const () as usize,
+        name: c"qio_channel_read_bytes_all_async",
+        io_priority,
+        cancellable,
+        callback,
+        user_data,
+    };
+    // SAFETY: see the room.
+    unsafe {
+        start(ioc, call, "read from", |channel| {
+            read_all(channel, count, false)
+        });
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_read_bytes_all_finish(
+    ioc: *mut QIOChannel,
+    result: *mut GAsyncResult,
+    error: *mut *mut GError,
+) -> *mut GBytes {
+    let name = c"qio_channel_read_bytes_all_finish";
+    let tag = qio_channel_read_bytes_all_async as *const () as usize;
+    // SAFETY: the function that has the tag starts an operation with this result.
+    unsafe {
+        finish(
+            name,
+            ioc.cast(),
+            result,
+            tag,
+            error,
+            ptr::null_mut(),
+            |(bytes, _): Read| bytes.to_glib_full(),
+        )
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_read_bytes_all_eof_async(
+    ioc: *mut QIOChannel,
+    count: size_t,
+    io_priority: c_int,
+    cancellable: *mut GCancellable,
+    callback: GAsyncReadyCallback,
+    user_data: gpointer,
+) {
+    let call = Call {
+        tag: qio_channel_read_bytes_all_eof_async as *const () as usize,
+        name: c"qio_channel_read_bytes_all_eof_async",
+        io_priority,
+        cancellable,
+        callback,
+        user_data,
+    };
+    // SAFETY: see the room.
+    unsafe {
+        start(ioc, call, "read from", |channel| {
+            read_all_eof(channel, count, false)
+        });
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_read_bytes_all_eof_finish(
+    ioc: *mut QIOChannel,
+    result: *mut GAsyncResult,
+    error: *mut *mut GError,
+) -> *mut GBytes {
+    let name = c"qio_channel_read_bytes_all_eof_finish";
+    let tag = qio_channel_read_bytes_all_eof_async as *const () as usize;
+    // SAFETY: the function that has the tag starts an operation with this result.
+    unsafe {
+        finish(
+            name,
+            ioc.cast(),
+            result,
+            tag,
+            error,
+            ptr::null_mut(),
+            |(bytes, _): Read| bytes.to_glib_full(),
+        )
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_read_bytes_with_fds_all_async(
+    ioc: *mut QIOChannel,
+    count: size_t,
+    io_priority: c_int,
+    cancellable: *mut GCancellable,
+    callback: GAsyncReadyCallback,
+    user_data: gpointer,
+) {
+    let call = Call {
+        tag: qio_channel_read_bytes_with_fds_all_async as *const () as usize,
+        name: c"qio_channel_read_bytes_with_fds_all_async",
+        io_priority,
+        cancellable,
+        callback,
+        user_data,
+    };
+    // SAFETY: see the room.
+    unsafe {
+        start(ioc, call, "read from", |channel| {
+            read_all(channel, count, true)
+        });
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_read_bytes_with_fds_all_finish(
+    ioc: *mut QIOChannel,
+    result: *mut GAsyncResult,
+    fds: *mut *mut GUnixFDList,
+    error: *mut *mut GError,
+) -> *mut GBytes {
+    let name = c"qio_channel_read_bytes_with_fds_all_finish";
+    let tag = qio_channel_read_bytes_with_fds_all_async as *const () as usize;
+    // SAFETY: the function that has the tag starts an operation with this result.
+    unsafe {
+        finish(
+            name,
+            ioc.cast(),
+            result,
+            tag,
+            error,
+            ptr::null_mut(),
+            |(bytes, received): Read| {
+                give_list(received, fds);
+                bytes.to_glib_full()
+            },
+        )
+    }
+}

@@ -1,0 +1,142 @@
+//! Asynchronous waiting, flushing and closing: see `task`.
+
+use std::ffi::c_int;
+
+use gio_sys::{GAsyncReadyCallback, GAsyncResult, GCancellable};
+use glib::translate::*;
+use glib_sys::{GError, GIOCondition, gpointer};
+
+use crate::{
+    ChannelFutureExt,
+    capi::task::{Call, finish, finish_success, start},
+    ffi::QIOChannel,
+};
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_ready_async(
+    ioc: *mut QIOChannel,
+    condition: GIOCondition,
+    io_priority: c_int,
+    cancellable: *mut GCancellable,
+    callback: GAsyncReadyCallback,
+    user_data: gpointer,
+) {
+    let call = Call {
+        tag: qio_channel_ready_async as *const () as usize,
+        name: c"qio_channel_ready_async",
+        io_priority,
+        cancellable,
+        callback,
+        user_data,
+    };
+    // SAFETY: see the room.
+    unsafe {
+        start(ioc, call, "wait for", |channel| async move {
+            channel.ready(from_glib(condition)).await
+        });
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_ready_finish(
+    ioc: *mut QIOChannel,
+    result: *mut GAsyncResult,
+    error: *mut *mut GError,
+) -> GIOCondition {
+    let name = c"qio_channel_ready_finish";
+    let tag = qio_channel_ready_async as *const () as usize;
+    // SAFETY: the function that has the tag starts an operation with this result.
+    unsafe {
+        finish(
+            name,
+            ioc.cast(),
+            result,
+            tag,
+            error,
+            0,
+            |got: glib::IOCondition| got.into_glib(),
+        )
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_close_async(
+    ioc: *mut QIOChannel,
+    io_priority: c_int,
+    cancellable: *mut GCancellable,
+    callback: GAsyncReadyCallback,
+    user_data: gpointer,
+) {
+    let call = Call {
+        tag: qio_channel_close_async as *const () as usize,
+        name: c"qio_channel_close_async",
+        io_priority,
+        cancellable,
+        callback,
+        user_data,
+    };
+    // SAFETY: see the room.
+    unsafe {
+        start(ioc, call, "close", |channel| async move {
+            channel.close_future().await
+        });
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_close_finish(
+    ioc: *mut QIOChannel,
+    result: *mut GAsyncResult,
+    error: *mut *mut GError,
+) -> c_int {
+    let name = c"qio_channel_close_finish";
+    let tag = qio_channel_close_async as *const () as usize;
+    // SAFETY: the function that has the tag starts an operation with this result.
+    unsafe {
+        match finish_success(name, ioc.cast(), result, tag, error) {
+            0 => -1,
+            _ => 0,
+        }
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_flush_async(
+    ioc: *mut QIOChannel,
+    io_priority: c_int,
+    cancellable: *mut GCancellable,
+    callback: GAsyncReadyCallback,
+    user_data: gpointer,
+) {
+    let call = Call {
+        tag: qio_channel_flush_async as *const () as usize,
+        name: c"qio_channel_flush_async",
+        io_priority,
+        cancellable,
+        callback,
+        user_data,
+    };
+    // SAFETY: see the room.
+    unsafe {
+        start(ioc, call, "flush", |channel| async move {
+            channel.flush_future().await
+        });
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_flush_finish(
+    ioc: *mut QIOChannel,
+    result: *mut GAsyncResult,
+    error: *mut *mut GError,
+) -> c_int {
+    let name = c"qio_channel_flush_finish";
+    let tag = qio_channel_flush_async as *const () as usize;
+    // SAFETY: the function that has the tag starts an operation with this result.
+    unsafe {
+        match finish_success(name, ioc.cast(), result, tag, error) {
+            0 => -1,
+            _ => 0,
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! Asynchronous writing: see `task`.
+
+use std::{
+    ffi::{c_int, c_uint},
+    io::{self, IoSlice},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+};
+
+use gio_sys::{GAsyncReadyCallback, GAsyncResult, GCancellable, GUnixFDList};
+use glib_sys::{GBytes, GError, gboolean, gpointer};
+use libc::ssize_t;
+
+use super::bytes::{some_bytes, some_fds, with_fds};
+use crate::{
+    Channel, ChannelFutureExt, WriteFlags,
+    capi::task::{Call, finish, finish_success, start},
+    ffi::QIOChannel,
+};
+
+/// Reads until all is read; no bytes at the end of the file.
+
+/// Reads until all is read.
+
+/// Bytes, and descriptors that stay open for as long as they are written.
+struct Message {
+    bytes: glib::Bytes,
+    /// Ours: the list may be emptied by its owner at any time.
+    fds: io::Result<Vec<OwnedFd>>,
+    flags: WriteFlags,
+}
+
+async fn write(channel: Channel, message: Message) -> io::Result<usize> {
+    let iov = [IoSlice::new(&message.bytes)];
+    let fds = message.fds?;
+    let fds: Vec<_> = fds.iter().map(OwnedFd::as_fd).collect();
+    channel.writev_full_future(&iov, &fds, message.flags).await
+}
+
+async fn write_all(channel: Channel, message: Message) -> io::Result<()> {
+    let iov = [IoSlice::new(&message.bytes)];
+    let fds = message.fds?;
+    let fds: Vec<_> = fds.iter().map(OwnedFd::as_fd).collect();
+    channel
+        .writev_full_all_future(&iov, &fds, message.flags)
+        .await
+}
+
+/// Duplicates of the descriptors in a list, if there is one.
+fn duplicates(list: Option<gio::UnixFDList>) -> io::Result<Vec<OwnedFd>> {
+    with_fds(list.as_ref(), |fds| {
+        fds.iter().map(BorrowedFd::try_clone_to_owned).collect()
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_write_bytes_async(
+    ioc: *mut QIOChannel,
+    bytes: *mut GBytes,
+    io_priority: c_int,
+    cancellable: *mut GCancellable,
+    callback: GAsyncReadyCallback,
+    user_data: gpointer,
+) {
+    let call = Call {
+        tag: qio_channel_write_bytes_async as *const () as usize,
+        name: c"qio_channel_write_bytes_async",
+        io_priority,
+        cancellable,
+        callback,
+        user_data,
+    };
+    // SAFETY: see the room.
+    unsafe {
+        let Some(bytes) = some_bytes(call.name, bytes) else {
+            return;
+        };
+        let message = Message {
+            bytes,
+            fds: Ok(Vec::new()),
+            flags: WriteFlags::empty(),
+        };
+        start(ioc, call, "write to", |channel| write(channel, message));
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_write_bytes_finish(
+    ioc: *mut QIOChannel,
+    result: *mut GAsyncResult,
+    error: *mut *mut GError,
+) -> ssize_t {
+    let name = c"qio_channel_write_bytes_finish";
+    let tag = qio_channel_write_bytes_async as *const () as usize;
+    // SAFETY: the function that has the tag starts an operation with this result.
+    unsafe {
+        finish(name, ioc.cast(), result, tag, error, -1, |count: usize| {
+            count as ssize_t
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_write_bytes_with_fds_async(
+    ioc: *mut QIOChannel,
+    bytes: *mut GBytes,
+    fds: *mut GUnixFDList,
+    flags: c_uint,
+    io_priority: c_int,
+    cancellable: *mut GCancellable,
+    callback: GAsyncReadyCallback,
+    user_data: gpointer,
+) {
+    let call = Call {
+        tag: qio_channel_write_bytes_with_fds_async as *const () as usize,
+        name: c"qio_channel_write_bytes_with_fds_async",
+        io_priority,
+        cancellable,
+        callback,
+        user_data,
+    };
+    // SAFETY: see the room.
+    unsafe {
+        let Some(bytes) = some_bytes(call.name, bytes) else {
+            return;
+        };
+        let message = Message {
+            bytes,
+            fds: duplicates(some_fds(fds)),
+            flags: WriteFlags::from_bits_truncate(flags),
+        };
+        start(ioc, call, "write to", |channel| write(channel, message));
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_write_bytes_with_fds_finish(
+    ioc: *mut QIOChannel,
+    result: *mut GAsyncResult,
+    error: *mut *mut GError,
+) -> ssize_t {
+    let name = c"qio_channel_write_bytes_with_fds_finish";
+    let tag = qio_channel_write_bytes_with_fds_async as *const () as usize;
+    // SAFETY: the function that has the tag starts an operation with this result.
+    unsafe {
+        finish(name, ioc.cast(), result, tag, error, -1, |count: usize| {
+            count as ssize_t
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_write_bytes_all_async(
+    ioc: *mut QIOChannel,
+    bytes: *mut GBytes,
+    io_priority: c_int,
+    cancellable: *mut GCancellable,
+    callback: GAsyncReadyCallback,
+    user_data: gpointer,
+) {
+    let call = Call {
+        tag: qio_channel_write_bytes_all_async as *const () as usize,
+        name: c"qio_channel_write_bytes_all_async",
+        io_priority,
+        cancellable,
+        callback,
+        user_data,
+    };
+    // SAFETY: see the room.
+    unsafe {
+        let Some(bytes) = some_bytes(call.name, bytes) else {
+            return;
+        };
+        let message = Message {
+            bytes,
+            fds: Ok(Vec::new()),
+            flags: WriteFlags::empty(),
+        };
+        start(ioc, call, "write to", |channel| write_all(channel, message));
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_write_bytes_all_finish(
+    ioc: *mut QIOChannel,
+    result: *mut GAsyncResult,
+    error: *mut *mut GError,
+) -> gboolean {
+    let name = c"qio_channel_write_bytes_all_finish";
+    let tag = qio_channel_write_bytes_all_async as *const () as usize;
+    // SAFETY: the function that has the tag starts an operation with this result.
+    unsafe { finish_success(name, ioc.cast(), result, tag, error) }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_write_bytes_with_fds_all_async(
+    ioc: *mut QIOChannel,
+    bytes: *mut GBytes,
+    fds: *mut GUnixFDList,
+    flags: c_uint,
+    io_priority: c_int,
+    cancellable: *mut GCancellable,
+    callback: GAsyncReadyCallback,
+    user_data: gpointer,
+) {
+    let call = Call {
+        tag: qio_channel_write_bytes_with_fds_all_async as *const () as usize,
+        name: c"qio_channel_write_bytes_with_fds_all_async",
+        io_priority,
+        cancellable,
+        callback,
+        user_data,
+    };
+    // SAFETY: see the room.
+    unsafe {
+        let Some(bytes) = some_bytes(call.name, bytes) else {
+            return;
+        };
+        let message = Message {
+            bytes,
+            fds: duplicates(some_fds(fds)),
+            flags: WriteFlags::from_bits_truncate(flags),
+        };
+        start(ioc, call, "write to", |channel| write_all(channel, message));
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_write_bytes_with_fds_all_finish(
+    ioc: *mut QIOChannel,
+    result: *mut GAsyncResult,
+    error: *mut *mut GError,
+) -> gboolean {
+    let name = c"qio_channel_write_bytes_with_fds_all_finish";
+    let tag = qio_channel_write_bytes_with_fds_all_async as *const () as usize;
+    // SAFETY: the function that has the tag starts an operation with this result.
+    unsafe { finish_success(name, ioc.cast(), result, tag, error) }
+}
