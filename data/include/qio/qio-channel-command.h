@@ -1,0 +1,219 @@
+/* Child processes: what they read and write is the channel. */
+
+#ifndef QIO_CHANNEL_COMMAND_H
+#define QIO_CHANNEL_COMMAND_H
+
+#include <qio/qio-channel.h>
+
+G_BEGIN_DECLS
+
+/**
+ * QIOChannelCommandStderr:
+ * @QIO_CHANNEL_COMMAND_STDERR_INHERIT: where that of this process goes
+ * @QIO_CHANNEL_COMMAND_STDERR_NULL: nowhere
+ * @QIO_CHANNEL_COMMAND_STDERR_MERGE: where the standard output of the command goes
+ *
+ * Where the standard error of a command goes.
+ */
+typedef enum
+{
+  QIO_CHANNEL_COMMAND_STDERR_INHERIT = 0,
+  QIO_CHANNEL_COMMAND_STDERR_NULL = 1,
+  QIO_CHANNEL_COMMAND_STDERR_MERGE = 2
+} QIOChannelCommandStderr;
+
+#define QIO_TYPE_CHANNEL_COMMAND_STDERR (qio_channel_command_stderr_get_type ())
+GType qio_channel_command_stderr_get_type (void);
+
+#define QIO_TYPE_CHANNEL_COMMAND (qio_channel_command_get_type ())
+
+/**
+ * QIOChannelCommand:
+ *
+ * A command whose standard output is read and whose standard input is written.
+ *
+ * qio_channel_shutdown() for writing ends the command's input. qio_channel_close() ends both, waits in either
+ * mode until the command has ended, and is an error if it failed. A command that may not end by itself is to be
+ * terminated before, or waited for by its pidfd.
+ *
+ * Who writes much before reading anything may wait for ever: the command stops to read when nobody reads what it
+ * writes.
+ *
+ * A channel that is finalized without being closed does not block: a command that still runs has a moment to
+ * end, then is terminated, then killed. Signals never reach another process.
+ */
+G_DECLARE_DERIVABLE_TYPE (QIOChannelCommand, qio_channel_command, QIO, CHANNEL_COMMAND, QIOChannel)
+
+/**
+ * QIOChannelCommandClass:
+ * @parent_class: the parent class
+ *
+ * The class of a #QIOChannelCommand.
+ */
+struct _QIOChannelCommandClass
+{
+  QIOChannelClass parent_class;
+
+  /*< private >*/
+  gpointer padding[8];
+};
+
+/**
+ * QIOChannelCommand:pid:
+ *
+ * The process id of the command, or 0.
+ */
+
+/**
+ * QIOChannelCommand:wait-status:
+ *
+ * How the command ended, as `waitpid()` tells it; -1 while that is not known.
+ */
+
+/**
+ * qio_channel_command_new_spawn: (constructor)
+ * @argv: (array zero-terminated=1) (element-type filename): the program and its arguments
+ * @flags: `O_RDONLY`, `O_WRONLY` or `O_RDWR`: what the channel can do
+ * @error: where to report an error
+ *
+ * Starts a command, which is looked up in `PATH`, with the environment and in the directory of this process. A
+ * command that is not read from has its output thrown away; one that is not written to has no input.
+ *
+ * Returns: (transfer full): a channel
+ */
+QIOChannelCommand *qio_channel_command_new_spawn (const char *const *argv,
+                                                  int flags,
+                                                  GError **error);
+
+/**
+ * qio_channel_command_new_full: (constructor)
+ * @argv: (array zero-terminated=1) (element-type filename): the program and its arguments
+ * @envp: (array zero-terminated=1) (element-type filename) (nullable): the environment, each `NAME=VALUE`, or
+ *   %NULL for that of this process
+ * @directory: (type filename) (nullable): where to start, or %NULL for the directory of this process
+ * @flags: `O_RDONLY`, `O_WRONLY` or `O_RDWR`: what the channel can do
+ * @stderr_policy: where the standard error goes
+ * @error: where to report an error
+ *
+ * Starts a command. See qio_channel_command_new_spawn(). The program is looked up in the `PATH` of the
+ * environment that it gets.
+ *
+ * Returns: (transfer full): a channel
+ */
+QIOChannelCommand *qio_channel_command_new_full (const char *const *argv,
+                                                 const char *const *envp,
+                                                 const char *directory,
+                                                 int flags,
+                                                 QIOChannelCommandStderr stderr_policy,
+                                                 GError **error);
+
+/**
+ * qio_channel_command_new_pid: (constructor)
+ * @writefd: where the command reads its input from, or -1
+ * @readfd: where the command's output is to be read, or -1; may be the same as @writefd
+ * @pid: a child of this process that nobody has waited for
+ * @error: where to report an error
+ *
+ * Makes a channel of a command that was started by other means. It takes the descriptors over, closes them on
+ * failure, and nobody else may wait for the child.
+ *
+ * Returns: (transfer full): a channel
+ */
+QIOChannelCommand *qio_channel_command_new_pid (int writefd,
+                                                int readfd,
+                                                GPid pid,
+                                                GError **error);
+
+/**
+ * qio_channel_command_get_pid:
+ * @command: a channel
+ *
+ * Tells the process id. It may be that of another process once the command was waited for.
+ *
+ * Returns: the process id, or 0
+ */
+GPid qio_channel_command_get_pid (QIOChannelCommand *command);
+
+/**
+ * qio_channel_command_get_pidfd:
+ * @command: a channel
+ * @error: where to report an error
+ *
+ * Makes a descriptor for the process, which can be read from when it has ended, whatever happens to the channel.
+ * It is the caller's to close.
+ *
+ * Returns: a descriptor, or -1 with an error
+ */
+int qio_channel_command_get_pidfd (QIOChannelCommand *command,
+                                   GError **error);
+
+/**
+ * qio_channel_command_get_exit_status:
+ * @command: a channel
+ * @wait_status: (out) (optional): how it ended, for g_spawn_check_wait_status(); set only with %TRUE
+ * @error: where to report an error
+ *
+ * Tells how the command ended, if it has. Does not block.
+ *
+ * Returns: %TRUE if it has ended; %FALSE if it runs, or with an error
+ */
+gboolean qio_channel_command_get_exit_status (QIOChannelCommand *command,
+                                              int *wait_status,
+                                              GError **error);
+
+/**
+ * qio_channel_command_wait_exit:
+ * @command: a channel
+ * @wait_status: (out) (optional): how it ended, for g_spawn_check_wait_status(); set only with %TRUE
+ * @error: where to report an error
+ *
+ * Blocks until the command has ended, without closing the channel: what it has written can still be read. A
+ * command whose output nobody reads may never end.
+ *
+ * Returns: %TRUE, or %FALSE with an error
+ */
+gboolean qio_channel_command_wait_exit (QIOChannelCommand *command,
+                                        int *wait_status,
+                                        GError **error);
+
+/**
+ * qio_channel_command_send_signal:
+ * @command: a channel
+ * @signum: the number of a signal
+ * @error: where to report an error
+ *
+ * Sends a signal to the command. Does nothing if it has ended.
+ *
+ * Returns: %TRUE, or %FALSE with an error
+ */
+gboolean qio_channel_command_send_signal (QIOChannelCommand *command,
+                                          int signum,
+                                          GError **error);
+
+/**
+ * qio_channel_command_terminate:
+ * @command: a channel
+ * @error: where to report an error
+ *
+ * Asks the command to end (`SIGTERM`).
+ *
+ * Returns: %TRUE, or %FALSE with an error
+ */
+gboolean qio_channel_command_terminate (QIOChannelCommand *command,
+                                        GError **error);
+
+/**
+ * qio_channel_command_kill:
+ * @command: a channel
+ * @error: where to report an error
+ *
+ * Ends the command (`SIGKILL`).
+ *
+ * Returns: %TRUE, or %FALSE with an error
+ */
+gboolean qio_channel_command_kill (QIOChannelCommand *command,
+                                   GError **error);
+
+G_END_DECLS
+
+#endif

@@ -1,0 +1,128 @@
+/* Files, pipes, terminals. */
+
+#ifndef QIO_CHANNEL_FILE_H
+#define QIO_CHANNEL_FILE_H
+
+#include <qio/qio-channel.h>
+
+G_BEGIN_DECLS
+
+#define QIO_TYPE_CHANNEL_FILE (qio_channel_file_get_type ())
+
+/**
+ * QIOChannelFile:
+ *
+ * A file, a pipe, a terminal: anything with a descriptor that is not a socket.
+ *
+ * Files on disk are always ready, and reading them can take a while nevertheless; the asynchronous functions
+ * do not hold up the main loop with it. A write to a pipe that nobody reads any more fails with
+ * %G_IO_ERROR_BROKEN_PIPE and raises no signal.
+ */
+G_DECLARE_DERIVABLE_TYPE (QIOChannelFile, qio_channel_file, QIO, CHANNEL_FILE, QIOChannel)
+
+/**
+ * QIOChannelFileClass:
+ * @parent_class: the parent class
+ *
+ * The class of a #QIOChannelFile.
+ */
+struct _QIOChannelFileClass
+{
+  QIOChannelClass parent_class;
+
+  /*< private >*/
+  gpointer padding[8];
+};
+
+/**
+ * QIOChannelFile:fd:
+ *
+ * The number of the descriptor, or -1 when there is none.
+ */
+
+/**
+ * QIOChannelFile:path:
+ *
+ * The path that was opened, if it was one.
+ */
+
+/**
+ * qio_channel_file_new_fd: (constructor)
+ * @fd: a descriptor
+ *
+ * Makes a channel of a descriptor, which it takes over. The mode, blocking or not, is the one that the
+ * descriptor is in.
+ *
+ * Returns: (transfer full): a channel
+ */
+QIOChannelFile *qio_channel_file_new_fd (int fd);
+
+/**
+ * qio_channel_file_new_path: (constructor)
+ * @path: (type filename): a path
+ * @flags: flags of `open()`, such as `O_RDWR | O_CREAT`
+ * @mode: the permissions of a file that this creates
+ * @error: where to report an error
+ *
+ * Opens a file. Its descriptor is not passed on to programs that this process starts.
+ *
+ * Returns: (transfer full): a channel
+ */
+QIOChannelFile *qio_channel_file_new_path (const char *path,
+                                           int flags,
+                                           guint mode,
+                                           GError **error);
+
+/**
+ * qio_channel_file_new_pipe:
+ * @reader: (out) (transfer full): the end to read from
+ * @writer: (out) (transfer full): the end to write to
+ * @error: where to report an error
+ *
+ * Makes a pipe. Neither end is set on failure.
+ *
+ * Returns: %TRUE, or %FALSE with an error
+ */
+gboolean qio_channel_file_new_pipe (QIOChannelFile **reader,
+                                    QIOChannelFile **writer,
+                                    GError **error);
+
+/**
+ * qio_channel_file_adopt_fd:
+ * @file: a channel
+ * @fd: a descriptor
+ * @error: where to report an error
+ *
+ * Gives a channel its descriptor, which it takes over, and closes on failure. For classes that derive from this
+ * one, whose instances begin without. %G_IO_ERROR_EXISTS if the channel has one, %G_IO_ERROR_CLOSED if it was
+ * closed.
+ *
+ * Returns: %TRUE, or %FALSE with an error
+ */
+gboolean qio_channel_file_adopt_fd (QIOChannelFile *file,
+                                    int fd,
+                                    GError **error);
+
+/**
+ * qio_channel_file_get_fd:
+ * @file: a channel
+ *
+ * Tells the number of the descriptor, which the channel keeps: do not close it.
+ *
+ * Returns: the number, or -1 when there is none
+ */
+int qio_channel_file_get_fd (QIOChannelFile *file);
+
+/**
+ * qio_channel_file_get_path:
+ * @file: a channel
+ *
+ * Tells the path that was opened.
+ *
+ * Returns: (transfer full) (nullable) (type filename): the path, or %NULL if the channel was made otherwise
+ */
+char *qio_channel_file_get_path (QIOChannelFile *file);
+
+G_END_DECLS
+
+#endif
