@@ -2,7 +2,7 @@
 
 use std::{
     cell::Cell,
-    ptr,
+    ptr::{self, NonNull},
     sync::{
         Mutex, MutexGuard,
         atomic::{AtomicU32, AtomicUsize, Ordering},
@@ -16,7 +16,8 @@ use super::lock;
 ///
 /// Notes are plain stores. Who reads the notes of others calls [`settling`] before, whose
 /// barrier orders them with what the threads do after their stores.
-struct Note(AtomicUsize);
+#[derive(Debug)]
+pub(super) struct Note(AtomicUsize);
 
 const NOTHING: usize = 0;
 /// The note is not in the list, and nobody would see it: before a thread's first use, after
@@ -49,26 +50,35 @@ impl Drop for Listing {
     }
 }
 
+/// A use that this thread has noted. It keeps the way to the note, which in a shared library is a
+/// call. Stays in its thread.
+#[derive(Debug)]
+pub(super) struct Use(NonNull<Note>);
+
 /// Notes that this thread uses something, unless it cannot, or is in the middle of using
 /// something else.
 #[inline]
-pub(super) fn note(address: usize) -> bool {
+pub(super) fn note(address: usize) -> Option<Use> {
     MINE.with(|mine| {
         let may = match mine.0.load(Ordering::Relaxed) {
             NOTHING => true,
             before => before == UNLISTED && list(mine),
         };
-        if may {
+        may.then(|| {
             mine.0.store(address, Ordering::Relaxed);
-        }
-        may
+            Use(NonNull::from_ref(mine))
+        })
     })
 }
 
-/// Ends the use that was noted.
-#[inline]
-pub(super) fn clear() {
-    MINE.with(|mine| mine.0.store(NOTHING, Ordering::Release));
+impl Use {
+    /// To be called once.
+    #[inline]
+    pub(super) fn end(&self) {
+        // SAFETY: the note of this thread, which needs no destructor and so lives as long as it.
+        let mine = unsafe { self.0.as_ref() };
+        mine.0.store(NOTHING, Ordering::Release);
+    }
 }
 
 #[cold]

@@ -9,7 +9,6 @@
 
 use std::{
     io,
-    marker::PhantomData,
     os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd},
     ptr,
     sync::{
@@ -68,12 +67,9 @@ impl SharedFd {
     /// to use [`get`](Self::get).
     #[inline]
     pub(crate) fn noted(&self) -> Option<Noted<'_>> {
-        if !hazard::note(self.address()) {
-            return None;
-        }
         let noted = Noted {
             shared: self,
-            _this_thread: PhantomData,
+            note: hazard::note(self.address())?,
         };
         // The barrier of `close` stands in for the processor's: either it sees the note, or
         // we see `CLOSED`.
@@ -216,7 +212,7 @@ impl Drop for Counted<'_> {
 #[derive(Debug)]
 pub(crate) struct Noted<'a> {
     shared: &'a SharedFd,
-    _this_thread: PhantomData<*const ()>,
+    note: hazard::Use,
 }
 
 impl AsFd for Noted<'_> {
@@ -230,7 +226,7 @@ impl AsFd for Noted<'_> {
 impl Drop for Noted<'_> {
     #[inline]
     fn drop(&mut self) {
-        hazard::clear();
+        self.note.end();
         // As in `noted`: either the barrier makes `close` see that we have gone, or we see `CLOSED`.
         compiler_fence(Ordering::SeqCst);
         if self.shared.is_closed() {
