@@ -38,6 +38,7 @@ async fn read(
     Ok((Some(glib::Bytes::from_owned(buf)), fds))
 }
 
+/// Reads until all is read; no bytes at the end of the file.
 async fn read_all_eof(channel: Channel, count: usize, with_fds: bool) -> io::Result<Read> {
     let mut buf = zeros(count)?;
     let mut fds = Vec::new();
@@ -53,6 +54,7 @@ async fn read_all_eof(channel: Channel, count: usize, with_fds: bool) -> io::Res
     Ok((whole.then(|| glib::Bytes::from_owned(buf)), fds))
 }
 
+/// Reads until all is read.
 async fn read_all(channel: Channel, count: usize, with_fds: bool) -> io::Result<Read> {
     let mut buf = zeros(count)?;
     let mut fds = Vec::new();

@@ -17,10 +17,6 @@ use crate::{
     ffi::QIOChannel,
 };
 
-/// Reads until all is read; no bytes at the end of the file.
-
-/// Reads until all is read.
-
 /// Bytes, and descriptors that stay open for as long as they are written.
 struct Message {
     bytes: glib::Bytes,
