@@ -4,7 +4,7 @@
 use std::{
     ffi::{CStr, c_int},
     future::Future,
-    io, ptr,
+    io, mem, ptr,
 };
 
 use gio_sys::{GAsyncReadyCallback, GAsyncResult, GCancellable, GTask};
@@ -30,31 +30,40 @@ pub(super) struct Call {
     pub(super) user_data: gpointer,
 }
 
-/// A reference to a `GTask`.
+/// A reference to a `GTask` that is to be completed.
 struct Task(*mut GTask);
 
 // SAFETY: a GTask may be completed, and let go of, in any thread.
 unsafe impl Send for Task {}
 
 impl Task {
-    fn complete<T>(&self, result: Result<T, glib::Error>) {
-        // SAFETY: the task is alive, and is completed once. It takes over the box, or the error.
+    fn complete<T>(self, result: Result<T, glib::Error>) {
+        let raw = self.0;
+        mem::forget(self);
+        // SAFETY: the task is alive, and is completed once: it was not dropped. It takes over the box, or
+        // the error; the reference is ours.
         unsafe {
             match result {
                 Ok(value) => {
                     let value = Box::into_raw(Box::new(value)).cast();
-                    gio_sys::g_task_return_pointer(self.0, value, Some(free::<T>));
+                    gio_sys::g_task_return_pointer(raw, value, Some(free::<T>));
                 }
-                Err(e) => gio_sys::g_task_return_error(self.0, e.into_glib_ptr()),
+                Err(e) => gio_sys::g_task_return_error(raw, e.into_glib_ptr()),
             }
+            gobject_sys::g_object_unref(raw.cast());
         }
     }
 }
 
 impl Drop for Task {
     fn drop(&mut self) {
-        // SAFETY: the reference is ours.
-        unsafe { gobject_sys::g_object_unref(self.0.cast()) };
+        // The operation has panicked, which was told.
+        let e = glib::Error::new(gio::IOErrorEnum::Failed, "The operation panicked");
+        // SAFETY: the task was not completed; the reference is ours.
+        unsafe {
+            gio_sys::g_task_return_error(self.0, e.into_glib_ptr());
+            gobject_sys::g_object_unref(self.0.cast());
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 //! waited for by its watch.
 
 use std::{
-    io, mem,
+    io, mem, ptr,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -99,8 +99,7 @@ impl Attempt {
         ready!(hub::poll_budget(cx));
         let own = Slots::of(channel).obey_no_wait();
         let blocking = channel.imp().is_blocking();
-        // Outside of a hub what is known may be old, and nobody else would look.
-        let mut worth_it = matches!(self.wait, Wait::Not) && Hub::served_here().is_null();
+        let mut worth_it = false;
         loop {
             if blocking && !own {
                 // The slot would block.
@@ -110,7 +109,7 @@ impl Attempt {
                 }
             }
             let seen = channel.imp().waiters.line(self.side).seen();
-            worth_it = worth_it || seen.is_ready() || self.has_unread(channel);
+            worth_it = worth_it || seen.is_ready() || self.has_unread(channel) || self.may_be_old();
             let result = match worth_it {
                 true => attempt(Try::new(own, blocking)),
                 false => Err(io::ErrorKind::WouldBlock.into()),
@@ -141,7 +140,7 @@ impl Attempt {
             // Nobody watches.
             _ if seen.is_news() => {}
             _ => {
-                if let Some(interest) = channel.imp().waiters.interest_served_here(self.side) {
+                if let Some(interest) = channel.imp().waiters.interest_running(self.side) {
                     interest.read_short(seen);
                 }
             }
@@ -175,7 +174,7 @@ impl Attempt {
 
     /// Somebody has used the channel, in whatever way.
     pub(crate) fn used(&mut self, channel: &Channel, seen: Seen) {
-        let interest = channel.imp().waiters.interest_served_here(self.side);
+        let interest = channel.imp().waiters.interest_running(self.side);
         self.is_guess = interest.is_some();
         if let Some(interest) = interest {
             interest.guess_drained(self.side, seen);
@@ -237,13 +236,12 @@ impl Attempt {
         seen: Seen,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
-        let waits = matches!(&self.wait, Wait::Edge(interest, _) if !interest.has_ended());
+        let running = Hub::running();
+        let waits = matches!(&self.wait, Wait::Edge(interest, _)
+            if ptr::eq(Arc::as_ptr(interest.hub()), running) && !interest.has_ended());
         if !waits {
             match self.interest(channel) {
-                Ok(Some(interest)) => {
-                    self.leave();
-                    self.wait = Wait::Edge(interest, Ticket::default());
-                }
+                Ok(Some(interest)) => self.wait_by(interest),
                 Ok(None) => return self.poll_unlent(channel, cx),
                 Err(e) => return Poll::Ready(Err(e)),
             }
@@ -257,6 +255,14 @@ impl Attempt {
                 }
             }
             _ => Poll::Ready(Ok(())),
+        }
+    }
+
+    /// Waits by an interest, in place of whatever it was before.
+    fn wait_by(&mut self, interest: Arc<Interest>) {
+        if !matches!(&self.wait, Wait::Edge(mine, _) if Arc::ptr_eq(mine, &interest)) {
+            self.leave();
+            self.wait = Wait::Edge(interest, Ticket::default());
         }
     }
 
@@ -281,17 +287,12 @@ impl Attempt {
         cx: &mut Context<'_>,
         since: Option<Seen>,
     ) -> io::Result<Poll<()>> {
+        self.wait_by(interest.clone());
         match &mut self.wait {
-            Wait::Edge(mine, ticket) if Arc::ptr_eq(mine, interest) => {
+            Wait::Edge(interest, ticket) => {
                 interest.poll_edge(self.side, ticket, cx.waker(), since)
             }
-            _ => {
-                self.leave();
-                let mut ticket = Ticket::default();
-                let poll = interest.poll_edge(self.side, &mut ticket, cx.waker(), since);
-                self.wait = Wait::Edge(interest.clone(), ticket);
-                poll
-            }
+            _ => Ok(Poll::Ready(())),
         }
     }
 
@@ -331,6 +332,12 @@ impl Attempt {
             Err(e) if e.raw_os_error() == Some(libc::EPERM) => Ok(None),
             result => result,
         }
+    }
+
+    /// Outside of a hub, and in a main loop inside a task, what is known may be old or a guess, and
+    /// nobody else would look.
+    fn may_be_old(&self) -> bool {
+        matches!(self.wait, Wait::Not) && Hub::running().is_null()
     }
 
     fn has_unread(&self, channel: &Channel) -> bool {
@@ -457,11 +464,19 @@ impl WatchWait {
         let got = *lock(&self.news.got);
         if !got.is_empty() {
             Poll::Ready(Watched::Fired(got))
-        } else if self.news.moved.load(Ordering::Acquire) {
+        } else if self.news.moved.load(Ordering::Acquire) || self.is_elsewhere() {
             Poll::Ready(Watched::Moved)
         } else {
             Poll::Pending
         }
+    }
+}
+
+impl WatchWait {
+    /// The source has gone with its context, or this is polled in another one.
+    fn is_elsewhere(&self) -> bool {
+        let here = self.waiters.context().unwrap_or_else(hub::running_context);
+        self.source.is_destroyed() || self.source.context() != Some(here)
     }
 }
 

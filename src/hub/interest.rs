@@ -3,6 +3,7 @@
 use std::{
     io,
     os::fd::AsFd,
+    ptr,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU32, Ordering},
@@ -112,9 +113,10 @@ impl Interest {
     }
 
     /// It is likely that there is nothing left: not ready, until an edge, or until the hub
-    /// has looked before its thread sleeps. Elsewhere nobody would look in time.
+    /// has looked before its thread sleeps. Elsewhere, and in main loops inside a task, nobody would
+    /// look in time.
     pub(crate) fn guess_drained(self: &Arc<Self>, side: Side, seen: Seen) {
-        if self.hub.is_served_here()
+        if ptr::eq(Hub::running(), Arc::as_ptr(&self.hub))
             && self.lines.of(side).forget(seen, READY)
             && !self.doubted.load(Ordering::Relaxed)
         {

@@ -110,7 +110,8 @@ impl Line {
     /// What the bits say is over, unless there has been an edge since `seen`. Returns whether it
     /// is so.
     pub(super) fn forget(&self, Seen(seen): Seen, bits: u32) -> bool {
-        if seen & bits == 0 {
+        // Only who saw it ready has tried: others know nothing of an end that is still to be told.
+        if seen & READY == 0 {
             return false;
         }
         // A failure is an edge, which is news.

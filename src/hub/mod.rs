@@ -112,14 +112,8 @@ impl Hub {
     /// Whether this thread is dispatching the hub, maybe with another main loop in one of its
     /// tasks: it looks at the queue, and at what is doubted, before it sleeps.
     #[inline]
-    pub(crate) fn is_served_here(&self) -> bool {
-        ptr::eq(Self::served_here(), self)
-    }
-
-    /// The address of the hub that this thread is dispatching, to be compared; or null.
-    #[inline]
-    pub(crate) fn served_here() -> *const Self {
-        SERVED.get()
+    fn is_served_here(&self) -> bool {
+        ptr::eq(SERVED.get(), self)
     }
 
     fn new(home: usize, priority: i32) -> io::Result<Arc<Self>> {
@@ -151,10 +145,13 @@ impl Hub {
             let (hub, lines) = (self.clone(), lines.clone());
             Arc::new(Interest::new(hub, key, lease, serves, lines))
         });
-        let registration = Registration::new(interest.clone());
         let result = registry.watch(&interest, side.condition());
+        if result.is_err() {
+            // Nobody waits by it yet: nobody is to be woken, under whatever lock the caller has.
+            registry.discard(interest.key);
+        }
         drop(registry);
-        result.map(|()| Some(registration))
+        result.map(|()| Some(Registration::new(interest)))
     }
 
     /// Watches a descriptor for one more condition.

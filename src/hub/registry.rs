@@ -57,6 +57,11 @@ impl Registry {
         }
     }
 
+    /// Removes what could not be watched.
+    pub(super) fn discard(&mut self, key: u64) {
+        self.interests.try_remove(place(key));
+    }
+
     /// Closes the instance, although channels and handles may hold the hub for longer, and returns
     /// all interests, to be ended. There will be no more.
     pub(super) fn close(&mut self) -> Vec<Arc<Interest>> {

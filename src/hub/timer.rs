@@ -10,7 +10,7 @@ use std::{
 
 use glib::ControlFlow;
 
-use super::default_context;
+use super::running_context;
 use crate::sys::lock;
 
 /// GLib counts the milliseconds of one alarm in 32 bits.
@@ -47,7 +47,7 @@ impl Future for Sleep {
             return Poll::Ready(());
         }
         match &self.alarm {
-            Some(alarm) if !alarm.source.is_destroyed() => {
+            Some(alarm) if alarm.is_here() => {
                 let before = std::mem::replace(&mut *lock(&alarm.waker), cx.waker().clone());
                 // Outside of the lock: it may do anything.
                 drop(before);
@@ -59,19 +59,25 @@ impl Future for Sleep {
 }
 
 impl Alarm {
+    /// It has not gone with its context, and this is the one.
+    fn is_here(&self) -> bool {
+        !self.source.is_destroyed() && self.source.context() == Some(running_context())
+    }
+
     fn new(left: Duration, waker: Waker) -> Self {
         let waker = Arc::new(Mutex::new(waker));
         let current = glib::main_current_source();
-        let context = current.as_ref().and_then(glib::Source::context);
         let priority = current.map_or(glib::Priority::DEFAULT, |source| source.priority().into());
         // GLib counts in whole milliseconds: not earlier than asked.
         let left = left.saturating_add(Duration::from_millis(1));
         let woken = waker.clone();
         let source = glib::timeout_source_new(left, None, priority, move || {
-            lock(&woken).wake_by_ref();
+            // Not under the lock: it may do anything.
+            let waker = lock(&woken).clone();
+            waker.wake();
             ControlFlow::Break
         });
-        source.attach(Some(&context.unwrap_or_else(default_context)));
+        source.attach(Some(&running_context()));
         Self { source, waker }
     }
 }

@@ -175,9 +175,14 @@ pub(crate) struct Traits {
 /// Fails with `ENOTSOCK` for anything that is not a socket.
 pub(crate) fn traits(fd: BorrowedFd<'_>) -> io::Result<Traits> {
     let domain = option(fd, libc::SOL_SOCKET, libc::SO_DOMAIN)?;
+    let protocol = option(fd, libc::SOL_SOCKET, libc::SO_PROTOCOL)?;
+    // Others of this type may keep messages apart, as SCTP does.
+    let known = matches!(domain, libc::AF_UNIX | libc::AF_VSOCK)
+        || matches!(protocol, libc::IPPROTO_TCP | libc::IPPROTO_MPTCP);
+    let type_ = option(fd, libc::SOL_SOCKET, libc::SO_TYPE)?;
     Ok(Traits {
         unix: domain == libc::AF_UNIX,
-        stream: option(fd, libc::SOL_SOCKET, libc::SO_TYPE)? == libc::SOCK_STREAM,
+        stream: type_ == libc::SOCK_STREAM && known,
         listening: option(fd, libc::SOL_SOCKET, libc::SO_ACCEPTCONN)? != 0,
     })
 }

@@ -154,9 +154,14 @@ impl Waiters {
         self.lines.of(side)
     }
 
-    /// The interest of the hub that this thread is serving, if there is one.
-    pub(crate) fn interest_served_here(&self, side: Side) -> Option<Arc<Interest>> {
-        self.waiting().interest(Hub::served_here(), side)
+    /// The interest of the hub that is running, if there is one.
+    pub(crate) fn interest_running(&self, side: Side) -> Option<Arc<Interest>> {
+        self.waiting().interest(Hub::running(), side)
+    }
+
+    /// The context that the channel is attached to.
+    pub(crate) fn context(&self) -> Option<glib::MainContext> {
+        self.waiting().context.clone()
     }
 
     /// The interest in one direction, of the hub of the context that the channel is attached to,

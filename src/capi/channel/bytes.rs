@@ -4,7 +4,7 @@
 use std::{
     ffi::{CStr, c_uint},
     io::{self, IoSlice, IoSliceMut},
-    os::fd::{BorrowedFd, OwnedFd},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     ptr,
 };
 
@@ -18,6 +18,7 @@ use crate::{
     Channel, ChannelExt, ReadFlags, WriteFlags,
     capi::{holds, success, value, with},
     channel::class::Slots,
+    error::from_glib_error,
     ffi::QIOChannel,
     types::zeros,
 };
@@ -27,16 +28,24 @@ pub(super) fn fd_list(fds: Vec<OwnedFd>) -> Option<gio::UnixFDList> {
     (!fds.is_empty()).then(|| gio::UnixFDList::from_array(fds))
 }
 
-/// Calls `f` with the descriptors of a list.
+/// Calls `f` with duplicates of the descriptors in a list: what it does may take its time, and the
+/// list may be emptied by its owner meanwhile.
 pub(super) fn with_fds<R>(
     list: Option<&gio::UnixFDList>,
-    f: impl FnOnce(&[BorrowedFd<'_>]) -> R,
-) -> R {
-    let numbers = list.map(|list| list.peek_fds()).unwrap_or_default();
-    // SAFETY: the list has them open, and lives through the call.
-    let borrow = |&fd: &i32| unsafe { BorrowedFd::borrow_raw(fd) };
-    let fds: Vec<_> = numbers.iter().map(borrow).collect();
+    f: impl FnOnce(&[BorrowedFd<'_>]) -> io::Result<R>,
+) -> io::Result<R> {
+    let fds = duplicates(list)?;
+    let fds: Vec<_> = fds.iter().map(OwnedFd::as_fd).collect();
     f(&fds)
+}
+
+/// Duplicates of the descriptors in a list, if there is one.
+pub(super) fn duplicates(list: Option<&gio::UnixFDList>) -> io::Result<Vec<OwnedFd>> {
+    let Some(list) = list else {
+        return Ok(Vec::new());
+    };
+    let get = |index| list.get(index).map_err(from_glib_error);
+    (0..list.length()).map(get).collect()
 }
 
 /// The bytes of an argument; `None`, with a complaint, if there are none.

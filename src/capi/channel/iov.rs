@@ -1,6 +1,7 @@
 //! Reading and writing memory of C, with descriptors as numbers.
 
 use std::{
+    borrow::Cow,
     ffi::{CStr, c_char, c_int},
     io::{self, IoSlice, IoSliceMut},
     os::fd::{BorrowedFd, OwnedFd},
@@ -47,7 +48,8 @@ pub(super) unsafe fn memory_mut<'a>(
     is_there.then(|| unsafe { array_mut(buf.cast(), buflen) })
 }
 
-/// The list of buffers of an argument.
+/// The list of buffers of an argument. In C a buffer of no bytes may be nowhere, in Rust it is
+/// somewhere: a list with such buffers is copied.
 ///
 /// # Safety
 ///
@@ -57,10 +59,33 @@ pub(super) unsafe fn list<'a>(
     function: &CStr,
     iov: *const iovec,
     niov: size_t,
-) -> Option<&'a [IoSlice<'a>]> {
-    let is_there = holds(function, !iov.is_null() || niov == 0, c"iov != NULL");
-    // SAFETY: the caller's promise; an IoSlice has the layout of an iovec.
-    is_there.then(|| unsafe { array(iov.cast(), niov) })
+) -> Option<Cow<'a, [IoSlice<'a>]>> {
+    // SAFETY: the caller's promise; an IoSlice has the layout of an iovec that is somewhere.
+    unsafe {
+        match are_somewhere(function, iov, niov)? {
+            true => Some(Cow::Borrowed(array(iov.cast(), niov))),
+            false => {
+                let copy = |buf: &iovec| IoSlice::new(array(buf.iov_base.cast(), buf.iov_len));
+                Some(Cow::Owned(array(iov, niov).iter().map(copy).collect()))
+            }
+        }
+    }
+}
+
+/// A list of buffers to be read into.
+pub(super) enum Room<'a> {
+    Theirs(&'a mut [IoSliceMut<'a>]),
+    Copied(Vec<IoSliceMut<'a>>),
+}
+
+impl<'a> Room<'a> {
+    #[inline]
+    pub(super) fn buffers(&mut self) -> &mut [IoSliceMut<'a>] {
+        match self {
+            Self::Theirs(list) => list,
+            Self::Copied(list) => list,
+        }
+    }
 }
 
 /// As [`list`], to be read into. The list itself stays as it is.
@@ -73,10 +98,41 @@ pub(super) unsafe fn list_mut<'a>(
     function: &CStr,
     iov: *const iovec,
     niov: size_t,
-) -> Option<&'a mut [IoSliceMut<'a>]> {
-    let is_there = holds(function, !iov.is_null() || niov == 0, c"iov != NULL");
-    // SAFETY: the caller's promise; an IoSliceMut has the layout of an iovec.
-    is_there.then(|| unsafe { array_mut(iov.cast_mut().cast(), niov) })
+) -> Option<Room<'a>> {
+    // SAFETY: as for `list`.
+    unsafe {
+        match are_somewhere(function, iov, niov)? {
+            true => Some(Room::Theirs(array_mut(iov.cast_mut().cast(), niov))),
+            false => {
+                let copy =
+                    |buf: &iovec| IoSliceMut::new(array_mut(buf.iov_base.cast(), buf.iov_len));
+                Some(Room::Copied(array(iov, niov).iter().map(copy).collect()))
+            }
+        }
+    }
+}
+
+/// Whether all buffers of a list have an address; `None`, with a complaint, where one that has
+/// bytes, or the list, has none.
+///
+/// # Safety
+///
+/// As for the functions of this room.
+#[inline]
+unsafe fn are_somewhere(function: &CStr, iov: *const iovec, niov: size_t) -> Option<bool> {
+    if !holds(function, !iov.is_null() || niov == 0, c"iov != NULL") {
+        return None;
+    }
+    // SAFETY: the caller's promise.
+    let nowhere = unsafe { array(iov, niov) }
+        .iter()
+        .filter(|buf| buf.iov_base.is_null());
+    let (mut some, mut bytes) = (false, 0);
+    for buf in nowhere {
+        some = true;
+        bytes |= buf.iov_len;
+    }
+    holds(function, bytes == 0, c"iov->iov_base != NULL").then_some(!some)
 }
 
 /// The descriptors of an argument.
@@ -147,11 +203,13 @@ pub unsafe extern "C" fn qio_channel_readv_full(
     unsafe {
         let function = c"qio_channel_readv_full";
         with(function, ioc, error, -1, |channel: &Channel| {
-            let Some(iov) = list_mut(function, iov, niov) else {
+            let Some(mut iov) = list_mut(function, iov, niov) else {
                 return -1;
             };
             let flags = ReadFlags::from_bits_truncate(flags as u32);
-            let result = receiving(fds, nfds, |fds| channel.readv_full(iov, fds, flags));
+            let result = receiving(fds, nfds, |fds| {
+                channel.readv_full(iov.buffers(), fds, flags)
+            });
             count(result, error, channel, "read from")
         })
     }
@@ -179,7 +237,7 @@ pub unsafe extern "C" fn qio_channel_writev_full(
             };
             let flags = WriteFlags::from_bits_truncate(flags as u32);
             count(
-                channel.writev_full(iov, fds, flags),
+                channel.writev_full(&iov, fds, flags),
                 error,
                 channel,
                 "write to",
@@ -199,10 +257,10 @@ pub unsafe extern "C" fn qio_channel_readv(
     unsafe {
         let function = c"qio_channel_readv";
         with(function, ioc, error, -1, |channel: &Channel| {
-            let Some(iov) = list_mut(function, iov, niov) else {
+            let Some(mut iov) = list_mut(function, iov, niov) else {
                 return -1;
             };
-            count(channel.readv(iov), error, channel, "read from")
+            count(channel.readv(iov.buffers()), error, channel, "read from")
         })
     }
 }
@@ -221,7 +279,7 @@ pub unsafe extern "C" fn qio_channel_writev(
             let Some(iov) = list(function, iov, niov) else {
                 return -1;
             };
-            count(channel.writev(iov), error, channel, "write to")
+            count(channel.writev(&iov), error, channel, "write to")
         })
     }
 }
@@ -275,10 +333,10 @@ pub unsafe extern "C" fn qio_channel_readv_all_eof(
     unsafe {
         let function = c"qio_channel_readv_all_eof";
         with(function, ioc, error, -1, |channel: &Channel| {
-            let Some(iov) = list_mut(function, iov, niov) else {
+            let Some(mut iov) = list_mut(function, iov, niov) else {
                 return -1;
             };
-            until_eof(channel.readv_all_eof(iov), error, channel)
+            until_eof(channel.readv_all_eof(iov.buffers()), error, channel)
         })
     }
 }
@@ -294,10 +352,15 @@ pub unsafe extern "C" fn qio_channel_readv_all(
     unsafe {
         let function = c"qio_channel_readv_all";
         with(function, ioc, error, -1, |channel: &Channel| {
-            let Some(iov) = list_mut(function, iov, niov) else {
+            let Some(mut iov) = list_mut(function, iov, niov) else {
                 return -1;
             };
-            status(channel.readv_all(iov), error, channel, "read from")
+            status(
+                channel.readv_all(iov.buffers()),
+                error,
+                channel,
+                "read from",
+            )
         })
     }
 }
@@ -316,7 +379,7 @@ pub unsafe extern "C" fn qio_channel_writev_all(
             let Some(iov) = list(function, iov, niov) else {
                 return -1;
             };
-            status(channel.writev_all(iov), error, channel, "write to")
+            status(channel.writev_all(&iov), error, channel, "write to")
         })
     }
 }
@@ -391,12 +454,12 @@ pub unsafe extern "C" fn qio_channel_readv_full_all_eof(
     unsafe {
         let function = c"qio_channel_readv_full_all_eof";
         with(function, ioc, error, -1, |channel: &Channel| {
-            let Some(iov) = list_mut(function, iov, niov) else {
+            let Some(mut iov) = list_mut(function, iov, niov) else {
                 return -1;
             };
             let result = receiving(fds, nfds, |fds| match fds {
-                Some(fds) => channel.readv_full_all_eof(iov, fds),
-                None => channel.readv_all_eof(iov),
+                Some(fds) => channel.readv_full_all_eof(iov.buffers(), fds),
+                None => channel.readv_all_eof(iov.buffers()),
             });
             until_eof(result, error, channel)
         })
@@ -416,12 +479,12 @@ pub unsafe extern "C" fn qio_channel_readv_full_all(
     unsafe {
         let function = c"qio_channel_readv_full_all";
         with(function, ioc, error, -1, |channel: &Channel| {
-            let Some(iov) = list_mut(function, iov, niov) else {
+            let Some(mut iov) = list_mut(function, iov, niov) else {
                 return -1;
             };
             let result = receiving(fds, nfds, |fds| match fds {
-                Some(fds) => channel.readv_full_all(iov, fds),
-                None => channel.readv_all(iov),
+                Some(fds) => channel.readv_full_all(iov.buffers(), fds),
+                None => channel.readv_all(iov.buffers()),
             });
             status(result, error, channel, "read from")
         })
@@ -447,7 +510,7 @@ pub unsafe extern "C" fn qio_channel_writev_full_all(
             let Some(fds) = descriptors(function, fds, nfds) else {
                 return -1;
             };
-            let result = channel.writev_full_all(iov, fds, WriteFlags::empty());
+            let result = channel.writev_full_all(&iov, fds, WriteFlags::empty());
             status(result, error, channel, "write to")
         })
     }

@@ -76,10 +76,10 @@ pub unsafe extern "C" fn qio_channel_preadv(
     unsafe {
         let function = c"qio_channel_preadv";
         with(function, ioc, error, -1, |channel: &Channel| {
-            let Some(iov) = list_mut(function, iov, niov) else {
+            let Some(mut iov) = list_mut(function, iov, niov) else {
                 return -1;
             };
-            let result = unsigned(offset).and_then(|offset| channel.preadv(iov, offset));
+            let result = unsigned(offset).and_then(|offset| channel.preadv(iov.buffers(), offset));
             count(result, error, channel, "read from")
         })
     }
@@ -97,10 +97,11 @@ pub unsafe extern "C" fn qio_channel_preadv_all(
     unsafe {
         let function = c"qio_channel_preadv_all";
         with(function, ioc, error, -1, |channel: &Channel| {
-            let Some(iov) = list_mut(function, iov, niov) else {
+            let Some(mut iov) = list_mut(function, iov, niov) else {
                 return -1;
             };
-            let result = unsigned(offset).and_then(|offset| channel.preadv_all(iov, offset));
+            let result =
+                unsigned(offset).and_then(|offset| channel.preadv_all(iov.buffers(), offset));
             status(result, error, channel, "read from")
         })
     }
@@ -163,7 +164,7 @@ pub unsafe extern "C" fn qio_channel_pwritev(
             let Some(iov) = list(function, iov, niov) else {
                 return -1;
             };
-            let result = unsigned(offset).and_then(|offset| channel.pwritev(iov, offset));
+            let result = unsigned(offset).and_then(|offset| channel.pwritev(&iov, offset));
             count(result, error, channel, "write to")
         })
     }
@@ -184,7 +185,7 @@ pub unsafe extern "C" fn qio_channel_pwritev_all(
             let Some(iov) = list(function, iov, niov) else {
                 return -1;
             };
-            let result = unsigned(offset).and_then(|offset| channel.pwritev_all(iov, offset));
+            let result = unsigned(offset).and_then(|offset| channel.pwritev_all(&iov, offset));
             status(result, error, channel, "write to")
         })
     }

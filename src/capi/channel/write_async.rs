@@ -3,14 +3,14 @@
 use std::{
     ffi::{c_int, c_uint},
     io::{self, IoSlice},
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::fd::{AsFd, OwnedFd},
 };
 
 use gio_sys::{GAsyncReadyCallback, GAsyncResult, GCancellable, GUnixFDList};
 use glib_sys::{GBytes, GError, gboolean, gpointer};
 use libc::ssize_t;
 
-use super::bytes::{some_bytes, some_fds, with_fds};
+use super::bytes::{duplicates, some_bytes, some_fds};
 use crate::{
     Channel, ChannelFutureExt, WriteFlags,
     capi::task::{Call, finish, finish_success, start},
@@ -39,13 +39,6 @@ async fn write_all(channel: Channel, message: Message) -> io::Result<()> {
     channel
         .writev_full_all_future(&iov, &fds, message.flags)
         .await
-}
-
-/// Duplicates of the descriptors in a list, if there is one.
-fn duplicates(list: Option<gio::UnixFDList>) -> io::Result<Vec<OwnedFd>> {
-    with_fds(list.as_ref(), |fds| {
-        fds.iter().map(BorrowedFd::try_clone_to_owned).collect()
-    })
 }
 
 #[unsafe(no_mangle)]
@@ -121,7 +114,7 @@ pub unsafe extern "C" fn qio_channel_write_bytes_with_fds_async(
         };
         let message = Message {
             bytes,
-            fds: duplicates(some_fds(fds)),
+            fds: duplicates(some_fds(fds).as_ref()),
             flags: WriteFlags::from_bits_truncate(flags),
         };
         start(ioc, call, "write to", |channel| write(channel, message));
@@ -213,7 +206,7 @@ pub unsafe extern "C" fn qio_channel_write_bytes_with_fds_all_async(
         };
         let message = Message {
             bytes,
-            fds: duplicates(some_fds(fds)),
+            fds: duplicates(some_fds(fds).as_ref()),
             flags: WriteFlags::from_bits_truncate(flags),
         };
         start(ioc, call, "write to", |channel| write_all(channel, message));

@@ -28,6 +28,8 @@ pub struct ChannelSocket {
     pub(super) adopted: AtomicBool,
     /// Bytes have no boundaries. Known before the descriptor can be used.
     stream: AtomicBool,
+    /// Reads end where descriptors are. Likewise.
+    unix: AtomicBool,
 }
 
 #[glib::object_subclass]
@@ -48,10 +50,9 @@ impl ObjectSubclass for ChannelSocket {
                     side,
                     short_read: match (
                         this.stream.load(Ordering::Relaxed),
-                        channel.has_feature(Feature::FD_PASS),
+                        this.unix.load(Ordering::Relaxed),
                     ) {
                         (false, _) => ShortRead::SaysNothing,
-                        // Reads end where descriptors are.
                         (true, true) => ShortRead::IsUsuallyAll,
                         (true, false) => ShortRead::IsAll,
                     },
@@ -203,6 +204,7 @@ impl ChannelSocket {
         let blocking = file::is_blocking(fd.as_fd())?;
         self.fd.fill_after(fd, || {
             self.stream.store(traits.stream, Ordering::Relaxed);
+            self.unix.store(traits.unix, Ordering::Relaxed);
         })?;
         let mut features = Feature::READ_PEEK;
         features.set(Feature::LISTEN, traits.listening);

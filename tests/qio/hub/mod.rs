@@ -4,6 +4,7 @@ mod contexts;
 mod fork;
 mod handlers;
 mod leaks;
+mod moves;
 mod pitfalls;
 mod sharing;
 mod tasks;
