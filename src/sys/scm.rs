@@ -124,7 +124,8 @@ fn send_with_fds(
     // need, so that the first header and its data lie within it; a BorrowedFd is
     // `repr(transparent)` over the number that goes on the wire.
     unsafe {
-        message.msg_controllen = libc::CMSG_SPACE(payload as u32) as _;
+        // Without the padding, which nobody has written.
+        message.msg_controllen = libc::CMSG_LEN(payload as u32) as _;
         let header = libc::CMSG_FIRSTHDR(message);
         ptr::write(
             header,
