@@ -1,0 +1,241 @@
+//! Programs in other languages that use the C library: C, Python, GJS and Vala.
+//!
+//! The library is that of `.ci/capi`, which builds what is not up to date. `tests/lang` holds the
+//! programs, `examples` and `README.md` those that are for readers. A tool that is missing fails the test that
+//! needs it, with the name of its package.
+
+#[path = "lang/run.rs"]
+mod run;
+#[path = "lang/screen.rs"]
+mod screen;
+
+use std::{
+    fs,
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    path::PathBuf,
+};
+
+use run::{Binary, compile_c, compile_vala, folder, gjs, in_root, python, python_has, valgrind};
+use screen::Screen;
+
+#[test]
+fn the_journey_in_c() {
+    compile_c("tests/lang/journey.c", &[]).run("journey: ok");
+}
+
+#[test]
+fn the_journey_in_c_leaks_nothing() {
+    let journey = compile_c("tests/lang/journey.c", &[]);
+    valgrind(&journey).arg("--without-child").run("journey: ok");
+}
+
+#[test]
+fn the_journey_in_c_stays_in_its_memory() {
+    let sanitizer = ["-fsanitize=address", "-fno-omit-frame-pointer"];
+    if !run::links_with(&sanitizer) {
+        // Not every compiler has it; valgrind above looks at the same.
+        eprintln!("lang: this compiler has no AddressSanitizer");
+        return;
+    }
+    compile_c("tests/lang/journey.c", &sanitizer)
+        .command()
+        // What is leaked is for valgrind to find, which also works inside of containers.
+        .env("ASAN_OPTIONS", "detect_leaks=0")
+        .run("journey: ok");
+}
+
+#[test]
+fn the_journey_in_python() {
+    python("tests/lang/journey.py").run("journey: ok");
+}
+
+#[test]
+fn the_journey_in_gjs() {
+    gjs("tests/lang/journey.js").run("journey: ok");
+}
+
+#[test]
+fn the_journey_in_vala() {
+    compile_vala("tests/lang/journey.vala").run("journey: ok");
+}
+
+#[test]
+fn every_function_of_the_seed_header_works_as_there() {
+    let seed = compile_c("tests/lang/seed.c", &[]);
+    seed.run("seed: ok");
+    valgrind(&seed).run("seed: ok");
+}
+
+#[test]
+fn misuse_is_a_critical_warning_and_never_a_crash() {
+    let misuse = compile_c("tests/lang/misuse.c", &[]);
+    misuse.run("misuse: ok");
+    valgrind(&misuse).run("misuse: ok");
+}
+
+#[test]
+fn every_function_is_misused() {
+    let misuse = fs::read_to_string(in_root("tests/lang/misuse.c")).expect("readable");
+    let forgotten: Vec<_> = functions_of_the_headers()
+        .into_iter()
+        .filter(|function| !misuse.contains(&format!("{function} (")))
+        // Nothing can be wrong with no argument, and with numbers of which each means something.
+        .filter(|function| {
+            let harmless = [
+                "_get_type",
+                "_quark",
+                "_null_new",
+                "_socket_new",
+                "_buffer_new",
+            ];
+            !harmless.iter().any(|end| function.ends_with(end)) && function != "qio_in_coroutine"
+        })
+        .collect();
+    assert!(forgotten.is_empty(), "{forgotten:#?}");
+}
+
+fn functions_of_the_headers() -> Vec<String> {
+    let mut functions = Vec::new();
+    for header in fs::read_dir(in_root("data/include/qio")).expect("readable") {
+        let text = fs::read_to_string(header.expect("readable").path()).expect("readable");
+        let lines = text
+            .lines()
+            .filter(|line| !line.starts_with([' ', '#', '/', 't']));
+        functions.extend(lines.filter_map(declared_function));
+    }
+    assert!(functions.len() > 100, "the functions are found");
+    functions
+}
+
+/// The function that a line declares: `qio_channel_read` for `gssize qio_channel_read (QIOChannel *ioc,`.
+fn declared_function(line: &str) -> Option<String> {
+    let before = line.split(" (").next()?;
+    let start = before.find("qio_")?;
+    let name = &before[start..];
+    let is_name = name
+        .chars()
+        .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    (is_name && line.contains(" (") && !line.starts_with("G_")).then(|| name.to_owned())
+}
+
+#[test]
+fn the_example_echo_in_c_echoes() {
+    echoes(&compile_c("examples/c/echo.c", &[]));
+}
+
+#[test]
+fn the_example_echo_in_vala_echoes() {
+    echoes(&compile_vala("examples/vala/echo.vala"));
+}
+
+/// An example that listens on a port of its own choice, says which, and echoes what two clients send.
+fn echoes(example: &Binary) {
+    let mut server = example.command().start();
+    let port = server.line_after("echo: listening on 127.0.0.1:");
+    let address = format!("127.0.0.1:{port}");
+    let mut clients = [(); 2].map(|()| TcpStream::connect(&address).expect("the server listens"));
+    for client in &mut clients {
+        client
+            .set_read_timeout(Some(run::PATIENCE))
+            .expect("not zero");
+        client.write_all(b"hello\n").expect("connected");
+    }
+    for client in &mut clients {
+        let mut echo = [0; 6];
+        client.read_exact(&mut echo).expect("the echo");
+        assert_eq!(&echo, b"hello\n");
+    }
+    drop(clients);
+    server.stop();
+}
+
+#[test]
+fn the_example_watch_in_python_shows_what_it_reads() {
+    shows_its_input(python("examples/python/watch.py"));
+}
+
+#[test]
+fn the_example_watch_in_gjs_shows_what_it_reads() {
+    shows_its_input(gjs("examples/gjs/watch.js"));
+}
+
+/// An example that connects to an address and tells how much arrives, until the end.
+fn shows_its_input(example: run::Program) {
+    let (listener, address) = listen();
+    let mut program = example.arg(&address).start();
+    let (mut peer, _) = listener.accept().expect("the example connects");
+    peer.write_all(b"one line\n").expect("connected");
+    assert_eq!(program.line_after("watch: 9 bytes: "), "one line");
+    drop(peer);
+    program.line_after("watch: end");
+    program.finish();
+}
+
+fn listen() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
+    let address = listener.local_addr().expect("bound").to_string();
+    (listener, address)
+}
+
+#[test]
+fn the_example_gtk_monitor_shows_on_the_screen_what_arrives() {
+    // Of its plot: nothing else has it.
+    const BLUE: [u8; 3] = [51, 102, 204];
+    python_has(
+        "import gi; gi.require_version('Gtk', '4.0')",
+        "gir1.2-gtk-4.0",
+    );
+    python_has("import gi; gi.require_foreign('cairo')", "python3-gi-cairo");
+    let screen = Screen::start();
+    let (listener, address) = listen();
+    let mut program = python("examples/python/gtk_monitor.py")
+        .arg(&address)
+        .env("DISPLAY", &screen.display())
+        .env("GDK_BACKEND", "x11")
+        .env("GSK_RENDERER", "cairo")
+        .env("GSETTINGS_BACKEND", "memory")
+        .env("GTK_A11Y", "none")
+        .start();
+    let (mut peer, _) = listener.accept().expect("the window connects");
+    screen.wait_until("the window is there", |shot| {
+        shot.count(BLUE) == 0 && shot.colours() > 1
+    });
+    peer.write_all(&[b'q'; 100_000]).expect("connected");
+    screen.wait_until("the plot shows it", |shot| shot.count(BLUE) > 0);
+    drop(peer);
+    assert_eq!(program.line_after("monitor: "), "100.0 kB received");
+    screen.shot().save(&folder().join("gtk_monitor.ppm"));
+    program.stop();
+}
+
+#[test]
+fn the_quick_start_of_the_readme_runs_in_each_language() {
+    let expected = "hello";
+    let block = |language| quick_start(language);
+    let file = |name: &str, text: String| -> PathBuf {
+        let path = folder().join(name);
+        fs::write(&path, text).expect("writable");
+        path
+    };
+    // The documentation tests run the Rust one, with all of the README.
+    assert!(block("rust").contains("fn main()"));
+    compile_c(file("quick_start.c", block("c")), &[]).run(expected);
+    compile_vala(file("quick_start.vala", block("vala"))).run(expected);
+    python(file("quick_start.py", block("python"))).run(expected);
+    gjs(file("quick_start.js", block("js"))).run(expected);
+}
+
+/// The first block of a language in the README's quick start.
+fn quick_start(language: &str) -> String {
+    let readme = fs::read_to_string(in_root("README.md")).expect("readable");
+    let (_, section) = readme
+        .split_once("\n## Quick start\n")
+        .expect("it is there");
+    let section = section.split("\n## ").next().expect("not empty");
+    let fence = format!("```{language}\n");
+    let (_, block) = section
+        .split_once(&fence)
+        .unwrap_or_else(|| panic!("the quick start has nothing in {language}"));
+    block.split("```").next().expect("not empty").to_owned()
+}

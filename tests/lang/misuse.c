@@ -1,0 +1,424 @@
+/* Calls every function as nobody should: without an instance, with one of another class, with
+ * descriptors and memory that are not there, twice. Each is a critical warning or an error, with a
+ * harmless result, and nothing crashes. */
+#include "check.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+static guint criticals;
+
+static void
+count_critical (const char *domain, GLogLevelFlags level, const char *message, gpointer user_data)
+{
+  if ((level & G_LOG_LEVEL_MASK) != G_LOG_LEVEL_CRITICAL || strstr (message, "qio_") != message)
+    {
+      fprintf (stderr, "unexpected: %s: %s\n", domain, message);
+      exit (1);
+    }
+  criticals++;
+}
+
+/* An expression that warns once, and is true. */
+#define complains(expression)                                                  \
+  do                                                                           \
+    {                                                                          \
+      criticals = 0;                                                           \
+      check (expression);                                                      \
+      if (criticals != 1)                                                      \
+        {                                                                      \
+          fprintf (stderr, "%s:%d: %u criticals: %s\n", __FILE__, __LINE__,    \
+                   criticals, #expression);                                    \
+          exit (1);                                                            \
+        }                                                                      \
+      check_ok (error);                                                        \
+    }                                                                          \
+  while (0)
+
+/* The same for a function without a result. */
+#define complains_void(call) complains (((call), TRUE))
+
+static GError *error;
+
+static gboolean
+never (QIOChannel *ioc, GIOCondition condition, gpointer user_data)
+{
+  check (!"called");
+  return G_SOURCE_REMOVE;
+}
+
+static void
+never_ready (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  check (!"called");
+}
+
+static void
+never_handle (gpointer opaque)
+{
+  check (!"called");
+}
+
+/* Data that a refused call was given is freed once, or stays with the caller. */
+static void
+count_free (gpointer user_data)
+{
+  ++*(guint *) user_data;
+}
+
+/* The functions of the base class, on what is no channel. */
+static void
+base (gpointer wrong)
+{
+  QIOChannel *ioc = wrong;
+  char buf[4];
+  struct iovec iov = { buf, sizeof buf };
+  GUnixFDList *list = NULL;
+  GBytes *bytes = g_bytes_new_static ("b", 1);
+  GIOCondition ready;
+  guint freed = 0;
+  int *fds = NULL;
+  gsize nfds = 0;
+
+  complains (!qio_channel_has_feature (ioc, QIO_CHANNEL_FEATURE_FD_PASS));
+  complains_void (qio_channel_set_feature (ioc, QIO_CHANNEL_FEATURE_FD_PASS));
+  complains (qio_channel_get_features (ioc) == 0);
+  complains_void (qio_channel_set_name (ioc, "name"));
+  complains (qio_channel_get_name (ioc) == NULL);
+  complains (qio_channel_set_blocking (ioc, TRUE, &error) == -1);
+  complains (!qio_channel_get_blocking (ioc));
+  complains (!qio_channel_is_closed (ioc));
+  complains (qio_channel_close (ioc, &error) == -1);
+  complains (qio_channel_shutdown (ioc, QIO_CHANNEL_SHUTDOWN_BOTH, &error) == -1);
+  complains (qio_channel_flush (ioc, &error) == -1);
+  complains_void (qio_channel_set_delay (ioc, TRUE));
+  complains_void (qio_channel_set_cork (ioc, TRUE));
+  complains (qio_channel_io_seek (ioc, 0, SEEK_SET, &error) == -1);
+  complains (qio_channel_get_credentials (ioc, &error) == NULL);
+
+  complains (qio_channel_read (ioc, buf, 1, &error) == -1);
+  complains (qio_channel_write (ioc, buf, 1, &error) == -1);
+  complains (qio_channel_readv (ioc, &iov, 1, &error) == -1);
+  complains (qio_channel_writev (ioc, &iov, 1, &error) == -1);
+  complains (qio_channel_readv_full (ioc, &iov, 1, &fds, &nfds, 0, &error) == -1);
+  complains (qio_channel_writev_full (ioc, &iov, 1, NULL, 0, 0, &error) == -1);
+  complains (qio_channel_read_all (ioc, buf, 1, &error) == -1);
+  complains (qio_channel_read_all_eof (ioc, buf, 1, &error) == -1);
+  complains (qio_channel_write_all (ioc, buf, 1, &error) == -1);
+  complains (qio_channel_readv_all (ioc, &iov, 1, &error) == -1);
+  complains (qio_channel_readv_all_eof (ioc, &iov, 1, &error) == -1);
+  complains (qio_channel_writev_all (ioc, &iov, 1, &error) == -1);
+  complains (qio_channel_readv_full_all (ioc, &iov, 1, &fds, &nfds, &error) == -1);
+  complains (qio_channel_readv_full_all_eof (ioc, &iov, 1, &fds, &nfds, &error) == -1);
+  complains (qio_channel_writev_full_all (ioc, &iov, 1, NULL, 0, &error) == -1);
+  check (fds == NULL && nfds == 0);
+
+  complains (qio_channel_pread (ioc, buf, 1, 0, &error) == -1);
+  complains (qio_channel_pwrite (ioc, buf, 1, 0, &error) == -1);
+  complains (qio_channel_preadv (ioc, &iov, 1, 0, &error) == -1);
+  complains (qio_channel_pwritev (ioc, &iov, 1, 0, &error) == -1);
+  complains (qio_channel_pread_all (ioc, buf, 1, 0, &error) == -1);
+  complains (qio_channel_pwrite_all (ioc, buf, 1, 0, &error) == -1);
+  complains (qio_channel_preadv_all (ioc, &iov, 1, 0, &error) == -1);
+  complains (qio_channel_pwritev_all (ioc, &iov, 1, 0, &error) == -1);
+  complains (qio_channel_pread_bytes (ioc, 1, 0, &error) == NULL);
+  complains (qio_channel_pwrite_bytes (ioc, bytes, 0, &error) == -1);
+
+  complains (qio_channel_read_bytes (ioc, 1, &error) == NULL);
+  complains (qio_channel_read_bytes_with_fds (ioc, 1, &list, 0, &error) == NULL);
+  complains (qio_channel_read_bytes_all (ioc, 1, &error) == NULL);
+  complains (qio_channel_read_bytes_all_eof (ioc, 1, &error) == NULL);
+  complains (qio_channel_read_bytes_with_fds_all (ioc, 1, &list, &error) == NULL);
+  complains (qio_channel_read_bytes_with_fds_all_eof (ioc, 1, &list, &error) == NULL);
+  complains (qio_channel_write_bytes (ioc, bytes, &error) == -1);
+  complains (qio_channel_write_bytes_with_fds (ioc, bytes, NULL, 0, &error) == -1);
+  complains (!qio_channel_write_bytes_all (ioc, bytes, &error));
+  complains (!qio_channel_write_bytes_with_fds_all (ioc, bytes, NULL, 0, &error));
+  check (list == NULL);
+
+  complains (qio_channel_create_watch (ioc, G_IO_IN) == NULL);
+  complains (qio_channel_create_watch_full (ioc, G_IO_IN, never, &freed, count_free) == NULL);
+  complains (qio_channel_create_fd_watch (ioc, 0, G_IO_IN) == NULL);
+  complains (qio_channel_create_fd_pair_watch (ioc, 0, 1, G_IO_IN) == NULL);
+  complains (qio_channel_add_watch (ioc, G_IO_IN, never, &freed, count_free) == 0);
+  complains (qio_channel_add_watch_full (ioc, G_IO_IN, never, &freed, count_free, NULL) == 0);
+  complains (qio_channel_add_watch_source (ioc, G_IO_IN, never, &freed, count_free, NULL) == NULL);
+  check (freed <= 4);
+  complains_void (qio_channel_attach_aio_context (ioc, NULL));
+  complains_void (qio_channel_detach_aio_context (ioc));
+  complains_void (qio_channel_set_aio_fd_handler (ioc, NULL, never_handle, never_handle, NULL));
+  complains_void (qio_channel_yield (ioc, G_IO_IN));
+  complains_void (qio_channel_wait (ioc, G_IO_IN));
+  complains (!qio_channel_wait_timeout (ioc, G_IO_IN, 0, &ready, &error));
+  complains (!qio_channel_wait_cancellable (ioc, G_IO_IN, NULL, &ready, &error));
+  g_bytes_unref (bytes);
+}
+
+/* The asynchronous ones. */
+static void
+asynchronous (gpointer wrong)
+{
+  QIOChannel *ioc = wrong;
+  GBytes *bytes = g_bytes_new_static ("b", 1);
+  GUnixFDList *list = NULL;
+
+  complains_void (qio_channel_read_bytes_async (ioc, 1, 0, NULL, never_ready, NULL));
+  complains_void (qio_channel_read_bytes_with_fds_async (ioc, 1, 0, 0, NULL, never_ready, NULL));
+  complains_void (qio_channel_read_bytes_all_async (ioc, 1, 0, NULL, never_ready, NULL));
+  complains_void (qio_channel_read_bytes_all_eof_async (ioc, 1, 0, NULL, never_ready, NULL));
+  complains_void (qio_channel_read_bytes_with_fds_all_async (ioc, 1, 0, NULL, never_ready, NULL));
+  complains_void (qio_channel_write_bytes_async (ioc, bytes, 0, NULL, never_ready, NULL));
+  complains_void (qio_channel_write_bytes_with_fds_async (ioc, bytes, NULL, 0, 0, NULL, never_ready, NULL));
+  complains_void (qio_channel_write_bytes_all_async (ioc, bytes, 0, NULL, never_ready, NULL));
+  complains_void (qio_channel_write_bytes_with_fds_all_async (ioc, bytes, NULL, 0, 0, NULL, never_ready, NULL));
+  complains_void (qio_channel_ready_async (ioc, G_IO_IN, 0, NULL, never_ready, NULL));
+  complains_void (qio_channel_close_async (ioc, 0, NULL, never_ready, NULL));
+  complains_void (qio_channel_flush_async (ioc, 0, NULL, never_ready, NULL));
+  complains_void (qio_channel_socket_accept_async (wrong, 0, NULL, never_ready, NULL));
+
+  complains (qio_channel_read_bytes_finish (ioc, NULL, &error) == NULL);
+  complains (qio_channel_read_bytes_with_fds_finish (ioc, NULL, &list, &error) == NULL);
+  complains (qio_channel_read_bytes_all_finish (ioc, NULL, &error) == NULL);
+  complains (qio_channel_read_bytes_all_eof_finish (ioc, NULL, &error) == NULL);
+  complains (qio_channel_read_bytes_with_fds_all_finish (ioc, NULL, &list, &error) == NULL);
+  complains (qio_channel_write_bytes_finish (ioc, NULL, &error) == -1);
+  complains (qio_channel_write_bytes_with_fds_finish (ioc, NULL, &error) == -1);
+  complains (!qio_channel_write_bytes_all_finish (ioc, NULL, &error));
+  complains (!qio_channel_write_bytes_with_fds_all_finish (ioc, NULL, &error));
+  complains (qio_channel_ready_finish (ioc, NULL, &error) == 0);
+  complains (qio_channel_close_finish (ioc, NULL, &error) == -1);
+  complains (qio_channel_flush_finish (ioc, NULL, &error) == -1);
+  complains (qio_channel_socket_accept_finish (wrong, NULL, &error) == NULL);
+  check (list == NULL);
+  g_bytes_unref (bytes);
+}
+
+/* Those of the transports. */
+static void
+transports (gpointer wrong)
+{
+  int status = 0;
+  GInetAddress *host = g_inet_address_new_loopback (G_SOCKET_FAMILY_IPV4);
+  GSocketAddress *address = g_inet_socket_address_new (host, 0);
+
+  complains (qio_channel_file_get_fd (wrong) == -1);
+  complains (qio_channel_file_get_path (wrong) == NULL);
+  complains (!qio_channel_file_adopt_fd (wrong, 0, &error));
+  complains (!qio_channel_socket_adopt_fd (wrong, 0, &error));
+  complains (qio_channel_socket_get_fd (wrong) == -1);
+  complains (qio_channel_socket_connect_sync (wrong, G_SOCKET_CONNECTABLE (address), &error) == -1);
+  complains (qio_channel_socket_listen_sync (wrong, address, 1, &error) == -1);
+  complains (qio_channel_socket_accept (wrong, &error) == NULL);
+  complains (qio_channel_socket_get_local_address (wrong, &error) == NULL);
+  complains (qio_channel_socket_get_remote_address (wrong, &error) == NULL);
+  complains (qio_channel_command_get_pid (wrong) <= 0);
+  complains (qio_channel_command_get_pidfd (wrong, &error) == -1);
+  complains (!qio_channel_command_get_exit_status (wrong, &status, &error));
+  complains (!qio_channel_command_wait_exit (wrong, &status, &error));
+  complains (!qio_channel_command_send_signal (wrong, 0, &error));
+  complains (!qio_channel_command_terminate (wrong, &error));
+  complains (!qio_channel_command_kill (wrong, &error));
+  complains (qio_channel_buffer_get_data (wrong) == NULL);
+  complains (qio_channel_buffer_get_size (wrong) == 0);
+  complains (qio_channel_buffer_get_position (wrong) == 0);
+  g_object_unref (address);
+  g_object_unref (host);
+}
+
+static gboolean
+note_condition (QIOChannel *ioc, GIOCondition condition, gpointer user_data)
+{
+  *(GIOCondition *) user_data = condition;
+  return G_SOURCE_REMOVE;
+}
+
+/* What waits for nothing says so. */
+static void
+fires_nval (GSource *source)
+{
+  GIOCondition condition = 0;
+
+  check (source != NULL);
+  g_source_set_callback (source, G_SOURCE_FUNC (note_condition), &condition, NULL);
+  g_source_attach (source, NULL);
+  while (condition == 0)
+    g_main_context_iteration (NULL, TRUE);
+  check (condition & G_IO_NVAL);
+  g_source_unref (source);
+}
+
+/* Functions without an instance, and arguments that are not there. */
+static void
+arguments (void)
+{
+  QIOChannelSocket *one, *other, *no_socket = NULL;
+  QIOChannelFile *no_file = NULL;
+  QIOChannel *ioc;
+  GBytes *no_bytes = NULL;
+  int bad_fd = -1, freed_fd, *fds = NULL;
+  gsize nfds = 0;
+  guint freed = 0;
+  char buf[4] = "";
+  struct iovec iov = { buf, sizeof buf }, empty = { NULL, 0 };
+
+  check (qio_channel_socket_new_pair (&one, &other, &error));
+  ioc = QIO_CHANNEL (one);
+
+  /* Memory. */
+  complains (qio_channel_read (ioc, NULL, 4, &error) == -1);
+  complains (qio_channel_write (ioc, NULL, 4, &error) == -1);
+  complains (qio_channel_read_all (ioc, NULL, 4, &error) == -1);
+  complains (qio_channel_read_all_eof (ioc, NULL, 4, &error) == -1);
+  complains (qio_channel_write_all (ioc, NULL, 4, &error) == -1);
+  complains (qio_channel_pread (ioc, NULL, 4, 0, &error) == -1);
+  complains (qio_channel_pwrite (ioc, NULL, 4, 0, &error) == -1);
+  complains (qio_channel_pread_all (ioc, NULL, 4, 0, &error) == -1);
+  complains (qio_channel_pwrite_all (ioc, NULL, 4, 0, &error) == -1);
+  complains (qio_channel_readv (ioc, NULL, 1, &error) == -1);
+  complains (qio_channel_writev (ioc, NULL, 1, &error) == -1);
+  complains (qio_channel_readv_full (ioc, NULL, 1, &fds, &nfds, 0, &error) == -1);
+  complains (qio_channel_writev_full (ioc, NULL, 1, NULL, 0, 0, &error) == -1);
+  complains (qio_channel_readv_all (ioc, NULL, 1, &error) == -1);
+  complains (qio_channel_readv_all_eof (ioc, NULL, 1, &error) == -1);
+  complains (qio_channel_writev_all (ioc, NULL, 1, &error) == -1);
+  complains (qio_channel_readv_full_all (ioc, NULL, 1, &fds, &nfds, &error) == -1);
+  complains (qio_channel_readv_full_all_eof (ioc, NULL, 1, &fds, &nfds, &error) == -1);
+  complains (qio_channel_writev_full_all (ioc, NULL, 1, NULL, 0, &error) == -1);
+  complains (qio_channel_preadv (ioc, NULL, 1, 0, &error) == -1);
+  complains (qio_channel_pwritev (ioc, NULL, 1, 0, &error) == -1);
+  complains (qio_channel_preadv_all (ioc, NULL, 1, 0, &error) == -1);
+  complains (qio_channel_pwritev_all (ioc, NULL, 1, 0, &error) == -1);
+  complains (qio_channel_write_bytes (ioc, no_bytes, &error) == -1);
+  complains (qio_channel_write_bytes_with_fds (ioc, no_bytes, NULL, 0, &error) == -1);
+  complains (!qio_channel_write_bytes_all (ioc, no_bytes, &error));
+  complains (!qio_channel_write_bytes_with_fds_all (ioc, no_bytes, NULL, 0, &error));
+  complains (qio_channel_pwrite_bytes (ioc, no_bytes, 0, &error) == -1);
+  complains_void (qio_channel_write_bytes_async (ioc, no_bytes, 0, NULL, never_ready, NULL));
+
+  /* Nothing of nothing is no misuse. */
+  criticals = 0;
+  check (qio_channel_write (ioc, NULL, 0, &error) == 0);
+  check (qio_channel_read (ioc, NULL, 0, &error) == 0);
+  check (qio_channel_writev (ioc, NULL, 0, &error) == 0);
+  check (qio_channel_writev_all (ioc, &empty, 1, &error) == 0);
+  check (qio_channel_readv_all (ioc, &empty, 1, &error) == 0);
+  check_ok (error);
+  check (criticals == 0);
+
+  /* Descriptors. */
+  complains (qio_channel_writev_full (ioc, &iov, 1, NULL, 1, 0, &error) == -1);
+  complains (qio_channel_writev_full (ioc, &iov, 1, &bad_fd, 1, 0, &error) == -1);
+  complains (qio_channel_writev_full_all (ioc, &iov, 1, &bad_fd, 1, &error) == -1);
+  complains (qio_channel_file_new_fd (-1) == NULL);
+  complains (qio_channel_socket_new_fd (-1, &error) == NULL);
+  complains (qio_channel_new_fd (-1, &error) == NULL);
+  fires_nval (qio_channel_create_fd_watch (ioc, -1, G_IO_IN));
+  fires_nval (qio_channel_create_fd_pair_watch (ioc, -1, -1, G_IO_IN));
+  freed_fd = dup (0);
+  close (freed_fd);
+  check (qio_channel_writev_full (ioc, &iov, 1, &freed_fd, 1, 0, &error) == -1);
+  check (error != NULL);
+  g_clear_error (&error);
+
+  /* Functions and names. */
+  complains (qio_channel_add_watch (ioc, G_IO_IN, NULL, &freed, count_free) == 0);
+  complains (qio_channel_add_watch_full (ioc, G_IO_IN, NULL, &freed, count_free, NULL) == 0);
+  complains (qio_channel_add_watch_source (ioc, G_IO_IN, NULL, &freed, count_free, NULL) == NULL);
+  complains (qio_channel_create_watch_full (ioc, G_IO_IN, NULL, &freed, count_free) == NULL);
+  complains_void (qio_coroutine_start (NULL, &freed, count_free));
+  check (freed <= 5);
+  complains_void (qio_coroutine_yield ());
+  complains_void (qio_channel_yield (ioc, G_IO_IN));
+  complains (qio_channel_file_new_path (NULL, 0, 0, &error) == NULL);
+  complains (!qio_channel_file_new_pipe (NULL, &no_file, &error));
+  complains (!qio_channel_socket_new_pair (&no_socket, NULL, &error));
+  check (no_socket == NULL && no_file == NULL);
+  complains (qio_channel_socket_connect_sync (one, NULL, &error) == -1);
+  complains (qio_channel_socket_listen_sync (one, NULL, 1, &error) == -1);
+  complains (qio_channel_command_new_spawn (NULL, O_RDWR, &error) == NULL);
+  complains (qio_channel_command_new_full (NULL, NULL, NULL, O_RDWR, 0, &error) == NULL);
+  complains (qio_channel_command_new_pid (-1, -1, -1, &error) == NULL);
+
+  /* Values that mean nothing are errors. */
+  check (qio_channel_shutdown (ioc, 17, &error) == -1);
+  check_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT);
+  check (qio_channel_io_seek (ioc, 0, 17, &error) == -1);
+  check (error != NULL);
+  g_clear_error (&error);
+  check (qio_channel_pread (ioc, buf, 4, -1, &error) == -1);
+  check (error != NULL);
+  g_clear_error (&error);
+  check (!qio_context_set_busy_poll (NULL, 0, -1, &error) || error == NULL);
+  g_clear_error (&error);
+
+  /* Results of another call, or of another channel. */
+  {
+    GTask *task = g_task_new (one, NULL, NULL, NULL);
+
+    complains (qio_channel_read_bytes_finish (ioc, G_ASYNC_RESULT (task), &error) == NULL);
+    complains (qio_channel_write_bytes_finish (QIO_CHANNEL (other), G_ASYNC_RESULT (task), &error) == -1);
+    g_object_unref (task);
+  }
+
+  /* Closed, and closed again; then used. */
+  criticals = 0;
+  check (qio_channel_close (ioc, &error) == 0);
+  check (qio_channel_close (ioc, &error) == 0);
+  check_ok (error);
+  check (qio_channel_write (ioc, "x", 1, &error) == -1);
+  check_error (error, G_IO_ERROR, G_IO_ERROR_CLOSED);
+  check (qio_channel_read (ioc, buf, 1, NULL) == -1);
+  qio_channel_wait (ioc, G_IO_IN);
+  check (criticals == 0);
+
+  g_object_unref (one);
+  g_object_unref (other);
+}
+
+/* A descriptor that somebody else has closed: errors. */
+static void
+freed_descriptor (void)
+{
+  QIOChannelSocket *one, *other;
+  char byte;
+
+  check (qio_channel_socket_new_pair (&one, &other, &error));
+  close (qio_channel_socket_get_fd (one));
+  check (qio_channel_read (QIO_CHANNEL (one), &byte, 1, &error) == -1);
+  check (error != NULL);
+  g_clear_error (&error);
+  check (qio_channel_write (QIO_CHANNEL (one), "x", 1, &error) == -1);
+  check (error != NULL);
+  g_clear_error (&error);
+  g_object_unref (other);
+  /* Otherwise the channel would close the number of a stranger later. */
+  check (dup2 (0, qio_channel_socket_get_fd (one)) >= 0);
+  g_object_unref (one);
+}
+
+int
+main (void)
+{
+  GObject *stranger = g_object_new (G_TYPE_OBJECT, NULL);
+  QIOChannel *null = QIO_CHANNEL (qio_channel_null_new ());
+
+  /* Whatever the environment says: here criticals are counted. */
+  g_log_set_always_fatal (G_LOG_LEVEL_ERROR);
+  g_log_set_handler ("Qio", G_LOG_LEVEL_MASK, count_critical, NULL);
+
+  base (NULL);
+  base (stranger);
+  asynchronous (NULL);
+  asynchronous (stranger);
+  transports (NULL);
+  transports (stranger);
+  transports (null);
+  arguments ();
+  freed_descriptor ();
+
+  g_object_unref (stranger);
+  g_object_unref (null);
+  printf ("misuse: ok\n");
+  return 0;
+}
