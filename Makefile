@@ -45,9 +45,11 @@ ci: ## Everything that must pass: check, then test
 	@$(MAKE) --no-print-directory check
 	@$(MAKE) --no-print-directory test
 
-bench: ## Measures what a channel costs beside the bare system calls, and beside its peers
-	@.ci/packages demo
+bench: ## Measures what a channel costs beside the bare system calls, from C, and beside its peers
+	@.ci/packages capi
 	@cargo bench --locked --bench overhead
+	@.ci/capi
+	@cargo bench --locked --bench capi
 	@cargo bench --locked --bench peers
 
 capi: ## Builds the C library, its introspection data and its Vala binding in target/capi

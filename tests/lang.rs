@@ -46,6 +46,11 @@ fn the_journey_in_c_stays_in_its_memory() {
 }
 
 #[test]
+fn calls_from_c_allocate_nothing() {
+    compile_c("tests/lang/allocations.c", &[]).run("allocations: ok");
+}
+
+#[test]
 fn the_journey_in_python() {
     python("tests/lang/journey.py").run("journey: ok");
 }
