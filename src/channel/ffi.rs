@@ -2,7 +2,7 @@
 #![allow(unsafe_code)]
 
 use std::{
-    ffi::{c_int, c_void},
+    ffi::{c_int, c_uint, c_void},
     sync::{Arc, atomic::AtomicUsize},
 };
 
@@ -154,7 +154,7 @@ pub struct QIOChannelClass {
             ioc: *mut QIOChannel,
             count: size_t,
             fds: *mut *mut GUnixFDList,
-            flags: c_int,
+            flags: c_uint,
             error: *mut *mut GError,
         ) -> *mut GBytes,
     >,
@@ -163,7 +163,7 @@ pub struct QIOChannelClass {
             ioc: *mut QIOChannel,
             bytes: *mut GBytes,
             fds: *mut GUnixFDList,
-            flags: c_int,
+            flags: c_uint,
             error: *mut *mut GError,
         ) -> ssize_t,
     >,

@@ -99,7 +99,7 @@ impl Slots<'_> {
         };
         // SAFETY: see `close`; the slot gives the bytes and the list away, or NULL.
         let (bytes, error) = with_error(|error| unsafe {
-            let raw = slot(self.ioc(), count, list_out, flags.bits() as c_int, error);
+            let raw = slot(self.ioc(), count, list_out, flags.bits(), error);
             Option::<glib::Bytes>::from_glib_full(raw)
         });
         // SAFETY: see above.
@@ -124,7 +124,7 @@ impl Slots<'_> {
     ) -> io::Result<usize> {
         let slot = self.class.io_write_bytes.unwrap_or(defaults::write_bytes);
         let list = pairs::list(fds)?;
-        let flags = flags.bits() as c_int;
+        let flags = flags.bits();
         // SAFETY: see `close`; the slot only borrows the bytes and the list.
         let written = self.count("write to", bytes.len(), |error| unsafe {
             let (bytes, list) = (bytes.to_glib_none(), list.to_glib_none());

@@ -2,7 +2,7 @@
 //! may keep, waiting by `io_wait_fd`, and for paired slots the other of the pair.
 
 use std::{
-    ffi::c_int,
+    ffi::{c_int, c_uint},
     io::{self, IoSlice, IoSliceMut},
     os::fd::{BorrowedFd, IntoRawFd, OwnedFd},
     ptr, slice,
@@ -139,7 +139,7 @@ pub(super) unsafe extern "C" fn read_bytes(
     ioc: *mut QIOChannel,
     count: size_t,
     fds: *mut *mut GUnixFDList,
-    flags: c_int,
+    flags: c_uint,
     error: *mut *mut GError,
 ) -> *mut GBytes {
     // SAFETY: see above.
@@ -152,7 +152,7 @@ pub(super) unsafe extern "C" fn read_bytes(
         let filled = pairs::read_filled(slots.class).iov;
         let mut received = Vec::new();
         let result = pairs::by_twin(filled, ioc, Turn::Read, || {
-            let flags = ReadFlags::from_bits_retain(flags as u32);
+            let flags = ReadFlags::from_bits_retain(flags);
             let wanted = (!fds.is_null()).then_some(&mut received);
             pairs::read_bytes_by_iov(slots, count, wanted, flags)
         });
@@ -176,7 +176,7 @@ pub(super) unsafe extern "C" fn write_bytes(
     ioc: *mut QIOChannel,
     bytes: *mut GBytes,
     fds: *mut GUnixFDList,
-    flags: c_int,
+    flags: c_uint,
     error: *mut *mut GError,
 ) -> ssize_t {
     // SAFETY: see above; a list lends its array of `len` open descriptors.
@@ -192,7 +192,7 @@ pub(super) unsafe extern "C" fn write_bytes(
                 false => gio_sys::g_unix_fd_list_peek_fds(fds, &mut len),
             };
             let fds = array(raw.cast::<BorrowedFd<'_>>(), len as usize);
-            let flags = WriteFlags::from_bits_retain(flags as u32);
+            let flags = WriteFlags::from_bits_retain(flags);
             slots.slot_writev(&[IoSlice::new(&bytes)], bytes.len(), fds, flags)
         });
         match result {

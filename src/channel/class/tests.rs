@@ -2,7 +2,7 @@
 
 use std::{
     cell::Cell,
-    ffi::{c_int, c_void},
+    ffi::{c_int, c_uint, c_void},
     io::{self, IoSlice, IoSliceMut},
     ptr,
     sync::Mutex,
@@ -66,7 +66,7 @@ unsafe extern "C" fn store_bytes(
     _ioc: *mut QIOChannel,
     bytes: *mut GBytes,
     _fds: *mut GUnixFDList,
-    _flags: c_int,
+    _flags: c_uint,
     _error: *mut *mut GError,
 ) -> ssize_t {
     // SAFETY: the caller lends its bytes.
@@ -79,7 +79,7 @@ unsafe extern "C" fn take_bytes(
     _ioc: *mut QIOChannel,
     count: size_t,
     _fds: *mut *mut GUnixFDList,
-    _flags: c_int,
+    _flags: c_uint,
     error: *mut *mut GError,
 ) -> *mut GBytes {
     let mut store = STORE.lock().expect("one test");
@@ -126,7 +126,7 @@ unsafe extern "C" fn chain_read_bytes(
     ioc: *mut QIOChannel,
     count: size_t,
     fds: *mut *mut GUnixFDList,
-    flags: c_int,
+    flags: c_uint,
     error: *mut *mut GError,
 ) -> *mut GBytes {
     // SAFETY: passed on as it came.
@@ -167,7 +167,7 @@ unsafe extern "C" fn nothing_read(
     _ioc: *mut QIOChannel,
     _count: size_t,
     _fds: *mut *mut GUnixFDList,
-    _flags: c_int,
+    _flags: c_uint,
     _error: *mut *mut GError,
 ) -> *mut GBytes {
     ptr::null_mut()
@@ -177,7 +177,7 @@ unsafe extern "C" fn nothing_written(
     _ioc: *mut QIOChannel,
     _bytes: *mut GBytes,
     _fds: *mut GUnixFDList,
-    _flags: c_int,
+    _flags: c_uint,
     error: *mut *mut GError,
 ) -> ssize_t {
     let e = glib::Error::new(gio::IOErrorEnum::NoSpace, "it is full");
