@@ -147,6 +147,7 @@ pub fn wait_for<F: Future>(future: F) -> io::Result<F::Output> {
 /// # Errors
 ///
 /// As [`wait_for`].
+#[doc(alias = "qio_coroutine_yield")]
 pub fn yield_now() -> io::Result<()> {
     let mut yielded = false;
     wait_for(std::future::poll_fn(move |cx| {

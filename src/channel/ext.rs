@@ -37,6 +37,7 @@ use crate::{
 /// are skipped. Reading into no room, or writing nothing, returns 0 at once.
 pub trait ChannelExt: IsA<Channel> + 'static {
     /// What the channel is called in messages and in the names of its sources.
+    #[doc(alias = "qio_channel_get_name")]
     fn name(&self) -> Option<glib::GString> {
         self.as_ref().imp().name()
     }
@@ -48,6 +49,7 @@ pub trait ChannelExt: IsA<Channel> + 'static {
     }
 
     /// Everything the channel can do beyond reading and writing.
+    #[doc(alias = "qio_channel_get_features")]
     fn features(&self) -> Feature {
         self.as_ref().imp().features()
     }
@@ -75,6 +77,7 @@ pub trait ChannelExt: IsA<Channel> + 'static {
     /// `EINVAL` for `fds` without [`Feature::FD_PASS`] or a flag without its feature. On
     /// any error descriptors that have come are closed.
     #[doc(alias = "qio_channel_readv_full")]
+    #[doc(alias = "qio_channel_read_bytes_with_fds")]
     fn readv_full(
         &self,
         iov: &mut [IoSliceMut<'_>],
@@ -95,6 +98,7 @@ pub trait ChannelExt: IsA<Channel> + 'static {
     /// `EINVAL` for `fds` without [`Feature::FD_PASS`] or without data, and for a flag
     /// without its feature.
     #[doc(alias = "qio_channel_writev_full")]
+    #[doc(alias = "qio_channel_write_bytes_with_fds")]
     fn writev_full(
         &self,
         iov: &[IoSlice<'_>],
@@ -169,18 +173,21 @@ pub trait ChannelExt: IsA<Channel> + 'static {
 
     /// As [`readv_all_eof`](Self::readv_all_eof), for one buffer.
     #[doc(alias = "qio_channel_read_all_eof")]
+    #[doc(alias = "qio_channel_read_bytes_all_eof")]
     fn read_all_eof(&self, buf: &mut [u8]) -> io::Result<bool> {
         self.readv_all_eof(&mut [IoSliceMut::new(buf)])
     }
 
     /// As [`readv_all`](Self::readv_all), for one buffer.
     #[doc(alias = "qio_channel_read_all")]
+    #[doc(alias = "qio_channel_read_bytes_all")]
     fn read_all(&self, buf: &mut [u8]) -> io::Result<()> {
         self.readv_all(&mut [IoSliceMut::new(buf)])
     }
 
     /// As [`writev_all`](Self::writev_all), for one buffer.
     #[doc(alias = "qio_channel_write_all")]
+    #[doc(alias = "qio_channel_write_bytes_all")]
     fn write_all(&self, buf: &[u8]) -> io::Result<()> {
         self.writev_all(&[IoSlice::new(buf)])
     }
@@ -189,6 +196,7 @@ pub trait ChannelExt: IsA<Channel> + 'static {
     /// with any part of the data are added to `fds`. Descriptors without data are not the
     /// end of the file. On an error those that have come are closed.
     #[doc(alias = "qio_channel_readv_full_all_eof")]
+    #[doc(alias = "qio_channel_read_bytes_with_fds_all_eof")]
     fn readv_full_all_eof(
         &self,
         iov: &mut [IoSliceMut<'_>],
@@ -200,6 +208,7 @@ pub trait ChannelExt: IsA<Channel> + 'static {
     /// As [`readv_all`](Self::readv_all), with file descriptors. See
     /// [`readv_full_all_eof`](Self::readv_full_all_eof).
     #[doc(alias = "qio_channel_readv_full_all")]
+    #[doc(alias = "qio_channel_read_bytes_with_fds_all")]
     fn readv_full_all(&self, iov: &mut [IoSliceMut<'_>], fds: &mut Vec<OwnedFd>) -> io::Result<()> {
         ReadAll::new(iov).with_fds(fds).run(self.as_ref())
     }
@@ -211,6 +220,7 @@ pub trait ChannelExt: IsA<Channel> + 'static {
     ///
     /// `EINVAL` for `fds` without data: they could never be sent.
     #[doc(alias = "qio_channel_writev_full_all")]
+    #[doc(alias = "qio_channel_write_bytes_with_fds_all")]
     fn writev_full_all(
         &self,
         iov: &[IoSlice<'_>],
@@ -229,6 +239,7 @@ pub trait ChannelExt: IsA<Channel> + 'static {
 
     /// Reads once at an offset in bytes; the position stays.
     #[doc(alias = "qio_channel_pread")]
+    #[doc(alias = "qio_channel_pread_bytes")]
     fn pread(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         self.preadv(&mut [IoSliceMut::new(buf)], offset)
     }
@@ -241,6 +252,7 @@ pub trait ChannelExt: IsA<Channel> + 'static {
 
     /// Writes once at an offset in bytes; the position stays.
     #[doc(alias = "qio_channel_pwrite")]
+    #[doc(alias = "qio_channel_pwrite_bytes")]
     fn pwrite(&self, buf: &[u8], offset: u64) -> io::Result<usize> {
         self.pwritev(&[IoSlice::new(buf)], offset)
     }
@@ -276,6 +288,7 @@ pub trait ChannelExt: IsA<Channel> + 'static {
     }
 
     /// Whether reads and writes wait until they can be done, as far as this object knows.
+    #[doc(alias = "qio_channel_get_blocking")]
     fn is_blocking(&self) -> bool {
         self.as_ref().imp().is_blocking()
     }
@@ -290,6 +303,7 @@ pub trait ChannelExt: IsA<Channel> + 'static {
     }
 
     /// Whether the channel has been closed.
+    #[doc(alias = "qio_channel_is_closed")]
     fn is_closed(&self) -> bool {
         self.as_ref().imp().is_closed()
     }
@@ -430,6 +444,7 @@ pub trait ChannelExt: IsA<Channel> + 'static {
     /// # Errors
     ///
     /// [`TimedOut`](io::ErrorKind::TimedOut) if none was there in time.
+    #[doc(alias = "qio_channel_wait_timeout")]
     fn wait_timeout(&self, condition: IOCondition, timeout: Duration) -> io::Result<IOCondition> {
         ready::wait(self.as_ref(), condition, Some(timeout))
     }
@@ -439,6 +454,7 @@ pub trait ChannelExt: IsA<Channel> + 'static {
     /// # Errors
     ///
     /// [`Cancelled`](gio::IOErrorEnum::Cancelled).
+    #[doc(alias = "qio_channel_wait_cancellable")]
     fn wait_cancellable(
         &self,
         condition: IOCondition,

@@ -64,6 +64,8 @@ pub trait ChannelFutureExt: IsA<Channel> {
     /// # Errors
     ///
     /// `EINVAL` for no condition at all.
+    #[doc(alias = "qio_channel_ready_async")]
+    #[doc(alias = "qio_channel_ready_finish")]
     fn ready(
         &self,
         condition: IOCondition,
@@ -73,7 +75,8 @@ pub trait ChannelFutureExt: IsA<Channel> {
     }
 
     /// Reads once. Returns 0 at end-of-file.
-    #[doc(alias = "qio_channel_read_async")]
+    #[doc(alias = "qio_channel_read_bytes_async")]
+    #[doc(alias = "qio_channel_read_bytes_finish")]
     fn read_future<'a>(
         &'a self,
         buf: &'a mut [u8],
@@ -92,6 +95,8 @@ pub trait ChannelFutureExt: IsA<Channel> {
 
     /// Reads once, into several buffers, with the file descriptors that come along, and with
     /// flags. See [`ChannelExt::readv_full`].
+    #[doc(alias = "qio_channel_read_bytes_with_fds_async")]
+    #[doc(alias = "qio_channel_read_bytes_with_fds_finish")]
     fn readv_full_future<'a>(
         &'a self,
         iov: &'a mut [IoSliceMut<'_>],
@@ -102,7 +107,8 @@ pub trait ChannelFutureExt: IsA<Channel> {
     }
 
     /// Writes once, at least one byte, and returns how many.
-    #[doc(alias = "qio_channel_write_async")]
+    #[doc(alias = "qio_channel_write_bytes_async")]
+    #[doc(alias = "qio_channel_write_bytes_finish")]
     fn write_future<'a>(
         &'a self,
         buf: &'a [u8],
@@ -124,6 +130,8 @@ pub trait ChannelFutureExt: IsA<Channel> {
 
     /// Writes once, from several buffers, with file descriptors, and with flags. See
     /// [`ChannelExt::writev_full`].
+    #[doc(alias = "qio_channel_write_bytes_with_fds_async")]
+    #[doc(alias = "qio_channel_write_bytes_with_fds_finish")]
     fn writev_full_future<'a>(
         &'a self,
         iov: &'a [IoSlice<'_>],
@@ -136,7 +144,8 @@ pub trait ChannelFutureExt: IsA<Channel> {
     /// Reads until the buffer is full. See [`ChannelExt::read_all`].
     ///
     /// Dropped in the middle, it gives back to the channel what it has read.
-    #[doc(alias = "qio_channel_read_all_async")]
+    #[doc(alias = "qio_channel_read_bytes_all_async")]
+    #[doc(alias = "qio_channel_read_bytes_all_finish")]
     fn read_all_future<'a>(
         &'a self,
         buf: &'a mut [u8],
@@ -151,6 +160,8 @@ pub trait ChannelFutureExt: IsA<Channel> {
 
     /// Reads until the buffer is full (`true`), unless the end comes before the first byte. See
     /// [`ChannelExt::read_all_eof`].
+    #[doc(alias = "qio_channel_read_bytes_all_eof_async")]
+    #[doc(alias = "qio_channel_read_bytes_all_eof_finish")]
     fn read_all_eof_future<'a>(
         &'a self,
         buf: &'a mut [u8],
@@ -181,6 +192,8 @@ pub trait ChannelFutureExt: IsA<Channel> {
 
     /// As [`readv_all_future`](Self::readv_all_future), with the file descriptors that come
     /// along.
+    #[doc(alias = "qio_channel_read_bytes_with_fds_all_async")]
+    #[doc(alias = "qio_channel_read_bytes_with_fds_all_finish")]
     fn readv_full_all_future<'a>(
         &'a self,
         iov: &'a mut [IoSliceMut<'_>],
@@ -202,7 +215,8 @@ pub trait ChannelFutureExt: IsA<Channel> {
     }
 
     /// Writes the whole buffer. See [`ChannelExt::write_all`].
-    #[doc(alias = "qio_channel_write_all_async")]
+    #[doc(alias = "qio_channel_write_bytes_all_async")]
+    #[doc(alias = "qio_channel_write_bytes_all_finish")]
     fn write_all_future<'a>(
         &'a self,
         buf: &'a [u8],
@@ -226,6 +240,8 @@ pub trait ChannelFutureExt: IsA<Channel> {
 
     /// As [`writev_all_future`](Self::writev_all_future), with file descriptors, which travel
     /// with the first byte, and with flags.
+    #[doc(alias = "qio_channel_write_bytes_with_fds_all_async")]
+    #[doc(alias = "qio_channel_write_bytes_with_fds_all_finish")]
     fn writev_full_all_future<'a>(
         &'a self,
         iov: &'a [IoSlice<'a>],
@@ -237,6 +253,8 @@ pub trait ChannelFutureExt: IsA<Channel> {
     }
 
     /// Sends what the channel itself still holds.
+    #[doc(alias = "qio_channel_flush_async")]
+    #[doc(alias = "qio_channel_flush_finish")]
     fn flush_future(&self) -> impl Future<Output = io::Result<()>> + Send + '_ {
         let channel: &Channel = self.upcast_ref();
         async move {
@@ -258,6 +276,8 @@ pub trait ChannelFutureExt: IsA<Channel> {
 
     /// Closes the channel: in GIO's thread pool, where that may take its time. See
     /// [`ChannelExt::close`]. Dropping the future does not stop it.
+    #[doc(alias = "qio_channel_close_async")]
+    #[doc(alias = "qio_channel_close_finish")]
     fn close_future(&self) -> impl Future<Output = io::Result<()>> + Send + '_ {
         let channel: &Channel = self.upcast_ref();
         async move {
