@@ -38,7 +38,7 @@ typedef gboolean (*QIOChannelFunc) (QIOChannel *ioc,
                                     gpointer user_data);
 
 /**
- * QIOHandler: (skip)
+ * QIOHandler:
  * @opaque: what was given with the handlers
  *
  * What qio_channel_set_aio_fd_handler() has called.
