@@ -1,10 +1,16 @@
-# Everything a visitor wants to run. Cargo does the work; `.ci/packages` sees to GLib.
+# Everything a visitor wants to run. Cargo does the work; `.ci/packages` sees to the system packages, `.ci/capi`
+# builds the C library, `.ci/install` installs it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check ci bench docs soak clean
+.PHONY: help demo test check ci bench capi gir install uninstall docs soak clean
 
 # The file that the demo sends; empty: the demo's own program.
 FILE ?=
+
+# Where the library is installed. The other folders are usual ones below PREFIX, unless they are given as well.
+PREFIX ?= /usr/local
+DESTDIR ?=
+export PREFIX DESTDIR LIBDIR INCLUDEDIR GIRDIR TYPELIBDIR VAPIDIR PYOVERRIDESDIR
 
 # `make FILE="a b" demo` must reach cargo as one word. Quotes a word for the shell, whatever is in it.
 quoted = '$(subst ','\'',$(1))'
@@ -15,21 +21,23 @@ races = thread wake hub::contexts hub::sharing
 
 # A target is described by what follows the two number signs.
 help: ## Lists these targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
 
 demo: ## Sends a file through five channels: make demo [FILE=path]
 	@.ci/packages demo
 	@cargo run --release --locked --example journey -- $(if $(FILE),$(call quoted,$(FILE)))
 
-test: ## Runs all tests: unit, integration and documentation; builds the examples
+test: ## Runs all tests, of Rust and of the C library with its bindings; builds the examples
 	@.ci/packages test
 	@cargo build --locked --examples
+	@.ci/capi
 	@cargo test --locked
 
 check: ## Looks at format, lints and documentation
 	@.ci/packages test
 	@cargo fmt --check
 	@cargo clippy --locked --all-targets -- -D warnings
+	@cargo clippy --locked --lib --features capi -- -D warnings
 	@RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 
 ci: ## Everything that must pass: check, then test
@@ -38,13 +46,31 @@ ci: ## Everything that must pass: check, then test
 	@$(MAKE) --no-print-directory test
 
 bench: ## Measures what a channel costs beside the bare system calls, and beside its peers
-	@.ci/packages demo
+	@.ci/packages capi
+	@.ci/capi
 	@cargo bench --locked --bench overhead
+	@cargo bench --locked --bench capi
 	@cargo bench --locked --bench peers
 
-docs: ## Makes the documentation in target/doc
-	@.ci/packages demo
+capi: ## Builds the C library, its introspection data and its Vala binding in target/capi
+	@.ci/packages capi
+	@.ci/capi
+
+gir: ## Writes data/Qio-1.0.gir anew, after a change of the headers
+	@.ci/packages capi
+	@.ci/capi gir
+
+install: ## Installs what `make capi` has built, or builds it: make install [PREFIX=/usr/local] [DESTDIR=]
+	@test -e "$$(.ci/capi folder)/Qio-1.0.typelib" || $(MAKE) --no-print-directory capi
+	@.ci/install install
+
+uninstall: ## Removes what `make install` has installed, by the same settings
+	@.ci/install uninstall
+
+docs: ## Makes the documentation, for Rust and for C, in target/doc
+	@.ci/packages docs
 	@cargo doc --locked --no-deps
+	@.ci/capi docs
 
 soak: ## Runs for ten minutes: races, wakes, random programs, leaks
 	@.ci/packages test
