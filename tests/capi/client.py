@@ -1,0 +1,30 @@
+"""A client of the library that is installed."""
+
+import gi
+
+gi.require_version("Qio", "1.0")
+from gi.repository import Gio, GLib, Qio
+
+_, here, there = Qio.ChannelSocket.new_pair()
+here.set_blocking(False)
+try:
+    here.read_bytes(16)
+    raise SystemExit("nothing was there to be read")
+except GLib.Error as error:
+    assert error.matches(Gio.io_error_quark(), Gio.IOErrorEnum.WOULD_BLOCK), error
+
+loop = GLib.MainLoop()
+read = []
+
+
+def on_ready(channel, condition, *_):
+    assert channel == here and condition & GLib.IOCondition.IN
+    read.append(channel.read_bytes(16).get_data())
+    loop.quit()
+    return GLib.SOURCE_REMOVE
+
+
+here.add_watch(GLib.IOCondition.IN, on_ready)
+there.write_bytes_all(GLib.Bytes(b"hello"))
+loop.run()
+assert read == [b"hello"], read

@@ -1,0 +1,11 @@
+//! The C library: that its headers, its symbols, its introspection data and the Rust code say the
+//! same, and that it works where it is installed. Needs a compiler and what `make capi` needs;
+//! `make test` sees to all of it.
+
+mod classes;
+mod common;
+mod gir;
+mod headers;
+mod install;
+mod signatures;
+mod symbols;
