@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::common::{cc, compile, headers, output, root, with_library};
+use crate::common::{cc, compile, headers, in_time, library, output, root};
 
 /// The types that the headers declare, each with the beginning of its functions' names.
 fn types() -> Vec<(String, String)> {
@@ -55,7 +55,8 @@ main (void)
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("sizes.c");
     fs::write(&file, source).expect("written");
-    output(&mut with_library(compile(&file, folder.path())));
+    let sizes = compile(&file, folder.path());
+    output(in_time(sizes).env("LD_LIBRARY_PATH", library()));
 }
 
 /// The compiler compares C's class struct with what cbindgen makes of Rust's.

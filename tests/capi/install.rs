@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-use crate::common::{library, output, pkg_config, python, root};
+use crate::common::{in_time, library, output, pkg_config, python, root};
 
 /// Runs make with settings, and without those of the make that may run these tests.
 #[track_caller]
@@ -87,10 +87,10 @@ fn what_a_package_would_hold_serves_c_and_python() {
             .args(flags.split_whitespace())
             .args(pkg_config(&["--cflags", "--libs", "gio-unix-2.0"])),
     );
-    output(Command::new(&client).env("LD_LIBRARY_PATH", &lib));
+    output(in_time(&client).env("LD_LIBRARY_PATH", &lib));
 
     output(
-        Command::new(python())
+        in_time(python())
             .arg(source("client.py"))
             .env("LD_LIBRARY_PATH", &lib)
             .env("GI_TYPELIB_PATH", folder_of("Qio-1.0.typelib", &all)),
@@ -126,7 +126,7 @@ fn a_prefix_of_ones_own_serves_static_programs_and_vala() {
                 other => other,
             })),
     );
-    output(&mut Command::new(&client));
+    output(&mut in_time(&client));
 
     let client = folder.path().join("vala");
     output(
@@ -144,7 +144,7 @@ fn a_prefix_of_ones_own_serves_static_programs_and_vala() {
                 ),
             ),
     );
-    output(Command::new(&client).env("LD_LIBRARY_PATH", prefix.join("lib")));
+    output(in_time(&client).env("LD_LIBRARY_PATH", prefix.join("lib")));
 
     make("uninstall", &settings);
     assert!(files(&prefix).is_empty(), "{:?}", files(&prefix));

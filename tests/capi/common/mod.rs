@@ -4,7 +4,7 @@ use std::{
     ffi::OsStr,
     fs,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::Command,
     sync::OnceLock,
 };
 
@@ -33,7 +33,7 @@ pub(crate) fn include() -> PathBuf {
     root().join("data/include")
 }
 
-/// The headers, without the one that includes all.
+/// The headers.
 pub(crate) fn headers() -> Vec<PathBuf> {
     let folder = fs::read_dir(include().join("qio")).expect("readable");
     let mut headers: Vec<_> = folder
@@ -44,31 +44,28 @@ pub(crate) fn headers() -> Vec<PathBuf> {
     headers
 }
 
+/// A command that runs a program, and ends it when it hangs.
+pub(crate) fn in_time(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new("timeout");
+    command.arg("60").arg(program);
+    command
+}
+
 /// Runs a command that has to succeed, and returns what it prints.
 #[track_caller]
 pub(crate) fn output(command: &mut Command) -> String {
-    let output = run(command);
-    assert!(output.status.success(), "{}", told(command, &output));
-    String::from_utf8(output.stdout).expect("text")
-}
-
-/// Runs a command.
-#[track_caller]
-pub(crate) fn run(command: &mut Command) -> Output {
-    match command.output() {
+    let output = match command.output() {
         Ok(output) => output,
         Err(e) => panic!("{command:?}: {e}; `make test` installs what the tests need"),
-    }
-}
-
-/// All that a command has said.
-pub(crate) fn told(command: &Command, output: &Output) -> String {
-    format!(
+    };
+    assert!(
+        output.status.success(),
         "{command:?}: {}\n{}{}",
         output.status,
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
-    )
+    );
+    String::from_utf8(output.stdout).expect("text")
 }
 
 /// What pkg-config says, as words.
@@ -96,8 +93,7 @@ fn compiler(name: &str) -> Command {
     compiler
 }
 
-/// Compiles a C program with the library, and returns where it is: in `folder`. The program is run
-/// by [`with_library`].
+/// Compiles a C program with the library, and returns where it is: in `folder`.
 #[track_caller]
 pub(crate) fn compile(source: &Path, folder: &Path) -> PathBuf {
     let program = folder.join(source.file_stem().expect("a name"));
@@ -119,17 +115,6 @@ pub(crate) fn compile(source: &Path, folder: &Path) -> PathBuf {
         .args(pkg_config(&["--libs", "gio-unix-2.0"])),
     );
     program
-}
-
-/// A command that finds the library and its typelib: a program, or an interpreter.
-pub(crate) fn with_library(program: impl AsRef<OsStr>) -> Command {
-    let mut command = Command::new(program);
-    command
-        .env("LD_LIBRARY_PATH", library())
-        .env("GI_TYPELIB_PATH", library())
-        .env("PYTHONPATH", root().join("data/python"))
-        .env("PYTHONDONTWRITEBYTECODE", "1");
-    command
 }
 
 /// The script that runs a python3 that knows PyGObject.
