@@ -56,6 +56,11 @@ fn the_journey_in_python() {
 }
 
 #[test]
+fn python_has_with_blocks_and_writes_its_own_bytes() {
+    python("tests/lang/overrides.py").run("overrides: ok");
+}
+
+#[test]
 fn the_journey_in_gjs() {
     gjs("tests/lang/journey.js").run("journey: ok");
 }

@@ -4,7 +4,7 @@ use std::{
     io, mem, ptr,
     sync::{
         Arc, Mutex, MutexGuard,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
     },
     task::Waker,
     time::Instant,
@@ -112,8 +112,7 @@ impl Waiting {
     fn wake(&self) {
         let Some(crowd) = &self.crowd else { return };
         for source in &crowd.sources {
-            // SAFETY: sources in the list are live while the lock is held.
-            unsafe { glib_sys::g_source_set_ready_time(source.0, 0) };
+            source.make_ready();
         }
         for thread in &crowd.threads {
             thread.wake();
@@ -127,6 +126,20 @@ struct SourcePtr(*mut GSource);
 // SAFETY: the pointer is compared, and passed to g_source_set_ready_time(), which any
 // thread may call.
 unsafe impl Send for SourcePtr {}
+
+impl SourcePtr {
+    /// To be called while the list is locked that the source is in.
+    fn make_ready(&self) {
+        // SAFETY: its finalize function waits for the lock. GLib complains of sources without a
+        // reference, which wait for nothing any more; others may be made ready by any thread.
+        unsafe {
+            let references = AtomicU32::from_ptr(&raw mut (*self.0).ref_count);
+            if references.load(Ordering::Acquire) > 0 {
+                glib_sys::g_source_set_ready_time(self.0, 0);
+            }
+        }
+    }
+}
 
 impl Waiters {
     #[inline]
@@ -299,8 +312,7 @@ impl Waiters {
         let mut waiting = self.waiting();
         let mut sources = waiting.crowd().sources.iter();
         if let Some(source) = sources.find(|s| ptr::addr_eq(s.0, source)) {
-            // SAFETY: sources in the list are live while the lock is held.
-            unsafe { glib_sys::g_source_set_ready_time(source.0, 0) };
+            source.make_ready();
         }
     }
 

@@ -191,7 +191,10 @@ pub(crate) fn valgrind(binary: &Binary) -> Program {
 /// A script in Python, for the interpreter that has the introspection module.
 pub(crate) fn python(script: impl AsRef<Path>) -> Program {
     python_has("import gi", "python3-gi");
-    Program::new(in_root(".ci/python")).arg(in_root(script))
+    // With the overrides, as users have them.
+    Program::new(in_root(".ci/python"))
+        .arg(in_root(script))
+        .env("PYTHONPATH", in_root("data/python"))
 }
 
 /// Makes sure that something works in Python, by its package.
@@ -240,7 +243,7 @@ impl Program {
         self
     }
 
-    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
         self
     }
