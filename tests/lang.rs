@@ -201,7 +201,7 @@ fn the_example_gtk_monitor_shows_on_the_screen_what_arrives() {
     let (listener, address) = listen();
     let mut program = python("examples/python/gtk_monitor.py")
         .arg(&address)
-        .env("DISPLAY", &screen.display())
+        .env("DISPLAY", screen.display())
         .env("GDK_BACKEND", "x11")
         .env("GSK_RENDERER", "cairo")
         .env("GSETTINGS_BACKEND", "memory")
