@@ -13,8 +13,8 @@ use std::{
 use glib::{ControlFlow, IOCondition};
 use qio::{ChannelSocket, prelude::*};
 
-const ROUND_TRIPS: u32 = 100_000;
-const TURNS: usize = 7;
+const ROUND_TRIPS: u32 = 20_000;
+const TURNS: usize = 51;
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = env::args().skip(1).collect();
