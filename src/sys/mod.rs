@@ -24,23 +24,33 @@ use std::io;
 
 use nix::errno::Errno;
 
-/// Runs a raw transfer of data again for as long as a signal interrupts it.
+/// Runs a transfer of data again for as long as a signal interrupts it.
 #[inline]
-fn transfer(mut call: impl FnMut() -> isize) -> io::Result<usize> {
-    let count = call();
-    if count >= 0 {
-        return Ok(count as usize);
-    }
-    match Errno::last_raw() {
-        libc::EINTR => transfer_again(call),
-        errno => Err(io::Error::from_raw_os_error(errno)),
+fn transfer(mut call: impl FnMut() -> rustix::io::Result<usize>) -> io::Result<usize> {
+    match call() {
+        Ok(count) => Ok(count),
+        Err(rustix::io::Errno::INTR) => transfer_again(call),
+        Err(e) => Err(e.into()),
     }
 }
 
 #[cold]
 #[inline(never)]
-fn transfer_again(mut call: impl FnMut() -> isize) -> io::Result<usize> {
-    retry(|| checked(call()))
+fn transfer_again(mut call: impl FnMut() -> rustix::io::Result<usize>) -> io::Result<usize> {
+    loop {
+        match call() {
+            Err(rustix::io::Errno::INTR) => {}
+            result => return result.map_err(Into::into),
+        }
+    }
+}
+
+/// The same for the C library's functions, which return -1 and set `errno`.
+#[inline]
+fn transfer_raw(mut call: impl FnMut() -> isize) -> io::Result<usize> {
+    transfer(|| {
+        usize::try_from(call()).map_err(|_| rustix::io::Errno::from_raw_os_error(Errno::last_raw()))
+    })
 }
 
 /// Runs a system call again for as long as a signal interrupts it.

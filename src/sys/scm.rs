@@ -10,7 +10,7 @@ use std::{
     ptr, slice,
 };
 
-use super::{socket, transfer, vectored::IOV_MAX};
+use super::{socket, transfer_raw, vectored::IOV_MAX};
 use crate::{
     error::{ChannelError, channel_error},
     types::{ReadFlags, WriteFlags, scatter, total_len},
@@ -148,7 +148,7 @@ fn send_message(
 ) -> io::Result<usize> {
     let flags = socket::sending(flags);
     // SAFETY: every pointer in the message is to memory that its caller borrows.
-    transfer(|| unsafe { libc::sendmsg(fd.as_raw_fd(), message, flags) })
+    transfer_raw(|| unsafe { libc::sendmsg(fd.as_raw_fd(), message, flags) })
 }
 
 /// Receives one message. The descriptors that came with it are close-on-exec and
@@ -180,7 +180,7 @@ fn receive_message(
     flags: libc::c_int,
 ) -> io::Result<usize> {
     // SAFETY: every pointer in the message is to memory that is exclusively ours.
-    transfer(|| unsafe { libc::recvmsg(fd.as_raw_fd(), message, flags) })
+    transfer_raw(|| unsafe { libc::recvmsg(fd.as_raw_fd(), message, flags) })
 }
 
 #[inline(never)]

@@ -4,13 +4,13 @@ use std::{
     io,
     mem::MaybeUninit,
     os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
-    ptr,
 };
 
 use nix::{
     errno::Errno,
     sys::socket::{self, AddressFamily, SockFlag, SockType},
 };
+use rustix::net::{RecvFlags, SendFlags};
 
 use super::{address::Native, checked, poll, transfer};
 use crate::types::{ReadFlags, Shutdown, WriteFlags};
@@ -32,8 +32,8 @@ pub(super) fn sending(flags: WriteFlags) -> libc::c_int {
 
 #[inline]
 pub(crate) fn recv(fd: BorrowedFd<'_>, buf: &mut [u8], flags: ReadFlags) -> io::Result<usize> {
-    // SAFETY: nothing but initialised bytes is ever written there.
-    recv_uninit(fd, unsafe { &mut *(ptr::from_mut(buf) as *mut _) }, flags)
+    let flags = RecvFlags::from_bits_retain(receiving(flags) as u32);
+    transfer(|| rustix::net::recv(fd, &mut *buf, flags).map(|(_, count)| count))
 }
 
 /// As [`recv`]. What it says to have read is initialised.
@@ -43,22 +43,14 @@ pub(crate) fn recv_uninit(
     buf: &mut [MaybeUninit<u8>],
     flags: ReadFlags,
 ) -> io::Result<usize> {
-    let flags = receiving(flags);
-    // SAFETY: the pointer and the length are those of a live exclusive buffer.
-    transfer(|| unsafe { libc::recv(fd.as_raw_fd(), buf.as_mut_ptr().cast(), buf.len(), flags) })
+    let flags = RecvFlags::from_bits_retain(receiving(flags) as u32);
+    transfer(|| rustix::net::recv(fd, &mut *buf, flags).map(|(_, count)| count))
 }
 
 #[inline]
 pub(crate) fn send(fd: BorrowedFd<'_>, buf: &[u8], flags: WriteFlags) -> io::Result<usize> {
-    // SAFETY: the pointer and the length are those of a live buffer.
-    transfer(|| unsafe {
-        libc::send(
-            fd.as_raw_fd(),
-            buf.as_ptr().cast(),
-            buf.len(),
-            sending(flags),
-        )
-    })
+    let flags = SendFlags::from_bits_retain(sending(flags) as u32);
+    transfer(|| rustix::net::send(fd, buf, flags))
 }
 
 /// A new socket for an address's family, close-on-exec and blocking.
