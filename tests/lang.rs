@@ -56,8 +56,13 @@ fn the_journey_in_python() {
 }
 
 #[test]
-fn python_has_with_blocks_and_writes_its_own_bytes() {
+fn python_has_with_blocks_its_own_bytes_and_any_exception() {
     python("tests/lang/overrides.py").run("overrides: ok");
+}
+
+#[test]
+fn python_awaits_on_the_main_context_and_under_asyncio() {
+    python("tests/lang/await.py").run("await: ok");
 }
 
 #[test]

@@ -145,6 +145,10 @@ const Counter = GObject.registerClass(class Counter extends Qio.ChannelSocket {
 
 // Does what its owner tells it, which is wrong.
 const Wrong = GObject.registerClass(class Wrong extends Qio.Channel {
+    vfunc_io_set_blocking(_enabled) {
+        throw new TypeError('no mode');
+    }
+
     vfunc_io_read_bytes(count, _flags) {
         return [this.read(count), null];
     }
@@ -437,6 +441,10 @@ function wrongClasses() {
         },
     }).read_bytes(1));
     check(plain instanceof TypeError && plain.message === 'no idea');
+
+    // Also where nothing but a status is returned.
+    const status = errorOf(() => wrong({}).set_blocking(false));
+    check(status instanceof TypeError && status.message === 'no mode');
 
     // No result, and too much of it.
     const none = errorOf(() => wrong({read: () => null}).read_bytes(1));
