@@ -187,10 +187,12 @@ def spawn(coroutine):
 def run(coroutine):
     """Runs a coroutine, and the thread-default main context until it has ended. Returns what it returns."""
     task = Task(coroutine)
-    context = GLib.MainContext.ref_thread_default()
+    # Which, unlike the bare context, an interrupt from the keyboard ends.
+    loop = GLib.MainLoop.new(GLib.MainContext.ref_thread_default(), False)
+    task._callbacks.append(loop.quit)
     try:
-        while not task.done():
-            context.iteration(True)
+        if not task.done():
+            loop.run()
     finally:
         task.close()
     return task.result()
@@ -276,7 +278,7 @@ def _adapt(cls):
 
 
 def _slots(cls):
-    """The virtual functions that report errors, by the names that Python has for them; and whether they only do that."""
+    """The names of the virtual functions that report errors, and whether they return nothing but a status."""
     for base in cls.__mro__:
         info = base.__dict__.get("__info__")
         for slot in info.get_vfuncs() if info is not None else ():
