@@ -122,9 +122,9 @@ pub(crate) fn links_with(options: &[&str]) -> bool {
     output.status.success()
 }
 
-/// Compiles a program in Vala.
+/// Compiles a program in Vala, with other files that belong to it.
 #[track_caller]
-pub(crate) fn compile_vala(source: impl AsRef<Path>) -> Binary {
+pub(crate) fn compile_vala(source: impl AsRef<Path>, others: &[&str]) -> Binary {
     let path = place_for(source.as_ref());
     let mut valac = Command::new(tool("valac", "valac"));
     valac
@@ -139,6 +139,7 @@ pub(crate) fn compile_vala(source: impl AsRef<Path>) -> Binary {
         .args(["-X", "-w", "--output"])
         .arg(&path)
         .arg(in_root(source))
+        .args(others.iter().map(in_root))
         .env("PKG_CONFIG_PATH", library());
     // The C compiler that valac calls is a tool too.
     tool("cc", "gcc");

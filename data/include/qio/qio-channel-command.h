@@ -170,7 +170,7 @@ gboolean qio_channel_command_get_exit_status (QIOChannelCommand *command,
  * Blocks until the command has ended, without closing the channel: what it has written can still be read. A
  * command whose output nobody reads may never end.
  *
- * Returns: %TRUE, or %FALSE with an error
+ * Returns: (skip): %TRUE, or %FALSE with an error
  */
 gboolean qio_channel_command_wait_exit (QIOChannelCommand *command,
                                         int *wait_status,
@@ -184,7 +184,7 @@ gboolean qio_channel_command_wait_exit (QIOChannelCommand *command,
  *
  * Sends a signal to the command. Does nothing if it has ended.
  *
- * Returns: %TRUE, or %FALSE with an error
+ * Returns: (skip): %TRUE, or %FALSE with an error
  */
 gboolean qio_channel_command_send_signal (QIOChannelCommand *command,
                                           int signum,
@@ -197,7 +197,7 @@ gboolean qio_channel_command_send_signal (QIOChannelCommand *command,
  *
  * Asks the command to end (`SIGTERM`).
  *
- * Returns: %TRUE, or %FALSE with an error
+ * Returns: (skip): %TRUE, or %FALSE with an error
  */
 gboolean qio_channel_command_terminate (QIOChannelCommand *command,
                                         GError **error);
@@ -209,7 +209,7 @@ gboolean qio_channel_command_terminate (QIOChannelCommand *command,
  *
  * Ends the command (`SIGKILL`).
  *
- * Returns: %TRUE, or %FALSE with an error
+ * Returns: (skip): %TRUE, or %FALSE with an error
  */
 gboolean qio_channel_command_kill (QIOChannelCommand *command,
                                    GError **error);

@@ -81,7 +81,7 @@ QIOChannelFile *qio_channel_file_new_path (const char *path,
  *
  * Makes a pipe. Neither end is set on failure.
  *
- * Returns: %TRUE, or %FALSE with an error
+ * Returns: (skip): %TRUE, or %FALSE with an error
  */
 gboolean qio_channel_file_new_pipe (QIOChannelFile **reader,
                                     QIOChannelFile **writer,
@@ -97,7 +97,7 @@ gboolean qio_channel_file_new_pipe (QIOChannelFile **reader,
  * one, whose instances begin without. %G_IO_ERROR_EXISTS if the channel has one, %G_IO_ERROR_CLOSED if it was
  * closed.
  *
- * Returns: %TRUE, or %FALSE with an error
+ * Returns: (skip): %TRUE, or %FALSE with an error
  */
 gboolean qio_channel_file_adopt_fd (QIOChannelFile *file,
                                     int fd,

@@ -82,7 +82,7 @@ QIOChannelSocket *qio_channel_socket_new_fd (int fd,
  *
  * Makes two unix sockets that are connected to each other. Neither is set on failure.
  *
- * Returns: %TRUE, or %FALSE with an error
+ * Returns: (skip): %TRUE, or %FALSE with an error
  */
 gboolean qio_channel_socket_new_pair (QIOChannelSocket **one,
                                       QIOChannelSocket **other,
@@ -97,7 +97,7 @@ gboolean qio_channel_socket_new_pair (QIOChannelSocket **one,
  * Gives a channel its socket, which it takes over, and closes on failure. For classes that derive from this one,
  * whose instances begin without. %G_IO_ERROR_EXISTS if the channel has one, %G_IO_ERROR_CLOSED if it was closed.
  *
- * Returns: %TRUE, or %FALSE with an error
+ * Returns: (skip): %TRUE, or %FALSE with an error
  */
 gboolean qio_channel_socket_adopt_fd (QIOChannelSocket *socket,
                                       int fd,

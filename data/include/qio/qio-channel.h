@@ -1083,7 +1083,7 @@ void qio_channel_wait (QIOChannel *ioc,
  *
  * As qio_channel_wait(), for some time at most. Reports %G_IO_ERROR_TIMED_OUT after that.
  *
- * Returns: %TRUE, or %FALSE with an error
+ * Returns: (skip): %TRUE, or %FALSE with an error
  */
 gboolean qio_channel_wait_timeout (QIOChannel *ioc,
                                    GIOCondition condition,
@@ -1101,7 +1101,7 @@ gboolean qio_channel_wait_timeout (QIOChannel *ioc,
  *
  * As qio_channel_wait(), until @cancellable is cancelled. Reports %G_IO_ERROR_CANCELLED then.
  *
- * Returns: %TRUE, or %FALSE with an error
+ * Returns: (skip): %TRUE, or %FALSE with an error
  */
 gboolean qio_channel_wait_cancellable (QIOChannel *ioc,
                                        GIOCondition condition,
@@ -1272,7 +1272,7 @@ gssize qio_channel_write_bytes_with_fds (QIOChannel *ioc,
  *
  * Writes all bytes, and waits where it has to.
  *
- * Returns: %TRUE, or %FALSE with an error
+ * Returns: (skip): %TRUE, or %FALSE with an error
  */
 gboolean qio_channel_write_bytes_all (QIOChannel *ioc,
                                       GBytes *bytes,
@@ -1288,7 +1288,7 @@ gboolean qio_channel_write_bytes_all (QIOChannel *ioc,
  *
  * As qio_channel_write_bytes_all(), with descriptors, which travel with the first byte.
  *
- * Returns: %TRUE, or %FALSE with an error
+ * Returns: (skip): %TRUE, or %FALSE with an error
  */
 gboolean qio_channel_write_bytes_with_fds_all (QIOChannel *ioc,
                                                GBytes *bytes,
@@ -1604,7 +1604,7 @@ void qio_channel_write_bytes_all_async (QIOChannel *ioc,
  *
  * Takes the result of qio_channel_write_bytes_all_async().
  *
- * Returns: %TRUE, or %FALSE with an error
+ * Returns: (skip): %TRUE, or %FALSE with an error
  */
 gboolean qio_channel_write_bytes_all_finish (QIOChannel *ioc,
                                              GAsyncResult *result,
@@ -1642,7 +1642,7 @@ void qio_channel_write_bytes_with_fds_all_async (QIOChannel *ioc,
  *
  * Takes the result of qio_channel_write_bytes_with_fds_all_async().
  *
- * Returns: %TRUE, or %FALSE with an error
+ * Returns: (skip): %TRUE, or %FALSE with an error
  */
 gboolean qio_channel_write_bytes_with_fds_all_finish (QIOChannel *ioc,
                                                       GAsyncResult *result,
@@ -1752,7 +1752,7 @@ int qio_channel_flush_finish (QIOChannel *ioc,
  * Makes the operations of a context look for news for some time before the thread sleeps. Zero, the default,
  * turns that off.
  *
- * Returns: %TRUE, or %FALSE with an error
+ * Returns: (skip): %TRUE, or %FALSE with an error
  */
 gboolean qio_context_set_busy_poll (GMainContext *context,
                                     int io_priority,
