@@ -1,13 +1,13 @@
 //! Stream sockets.
 
+mod connect;
+
 use std::{
     ffi::{c_int, c_uint},
     io, ptr,
 };
 
-use gio_sys::{
-    GAsyncReadyCallback, GAsyncResult, GCancellable, GSocketAddress, GSocketConnectable,
-};
+use gio_sys::{GAsyncReadyCallback, GAsyncResult, GCancellable, GSocketAddress};
 use glib::{prelude::*, translate::*};
 use glib_sys::{GError, GType, gboolean, gpointer};
 
@@ -25,7 +25,6 @@ use crate::{
 
 instance!(ChannelSocket, c"QIO_IS_CHANNEL_SOCKET (socket)");
 instance!(gio::SocketAddress, c"G_IS_SOCKET_ADDRESS (address)");
-instance!(gio::SocketConnectable, c"G_IS_SOCKET_CONNECTABLE (address)");
 
 #[unsafe(no_mangle)]
 pub extern "C" fn qio_channel_socket_get_type() -> GType {
@@ -102,25 +101,6 @@ pub unsafe extern "C" fn qio_channel_socket_adopt_fd(
                 return 0;
             };
             success(socket.adopt_fd(fd), error, socket.upcast_ref(), "open")
-        })
-    }
-}
-
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn qio_channel_socket_connect_sync(
-    socket: *mut QIOChannelSocket,
-    address: *mut GSocketConnectable,
-    error: *mut *mut GError,
-) -> c_int {
-    let function = c"qio_channel_socket_connect_sync";
-    // SAFETY: see the room.
-    unsafe {
-        with(function, socket, error, -1, |socket: &ChannelSocket| {
-            let connect = |address: &gio::SocketConnectable| {
-                let result = socket.connect_sync(address);
-                status(result, error, socket.upcast_ref(), "connect")
-            };
-            with(function, address, error, -1, connect)
         })
     }
 }
