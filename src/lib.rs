@@ -83,7 +83,7 @@ pub use hub::{
 };
 pub use transport::{
     Access, ChannelBuffer, ChannelCommand, ChannelFile, ChannelNull, ChannelSocket, CommandBuilder,
-    StderrPolicy, channel_for_fd,
+    ConnectStage, StderrPolicy, channel_for_fd,
 };
 pub use types::{Feature, ReadFlags, Readiness, Shutdown, WriteFlags};
 

@@ -20,7 +20,15 @@ const ROOMS: [(&str, &[&str]); 10] = [
     ),
     (
         "transport",
-        &["channel", "watch", "hub", "sys", "error", "types"],
+        &[
+            "channel",
+            "watch",
+            "coroutine",
+            "hub",
+            "sys",
+            "error",
+            "types",
+        ],
     ),
     ("prelude", &["channel"]),
     (

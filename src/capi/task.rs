@@ -5,6 +5,7 @@ use std::{
     ffi::{CStr, c_int},
     future::Future,
     io, mem, ptr,
+    sync::Arc,
 };
 
 use gio_sys::{GAsyncReadyCallback, GAsyncResult, GCancellable, GTask};
@@ -72,6 +73,70 @@ unsafe extern "C" fn free<T>(value: gpointer) {
     drop(unsafe { Box::from_raw(value.cast::<T>()) });
 }
 
+/// An operation that is to run on a hub.
+struct Started {
+    hub: Arc<Hub>,
+    task: Task,
+    cancellable: Option<gio::Cancellable>,
+    channel: Channel,
+    action: &'static str,
+}
+
+impl Started {
+    /// # Safety
+    ///
+    /// As for the functions of this room.
+    unsafe fn new(
+        ioc: *mut crate::ffi::QIOChannel,
+        call: &Call,
+        action: &'static str,
+    ) -> Option<Self> {
+        // SAFETY: the caller's promise; the task takes a reference to what it needs.
+        unsafe {
+            if !is_a::<Channel>(ioc.cast()) {
+                complain(call.name, c"QIO_IS_CHANNEL (ioc)");
+                return None;
+            }
+            let channel: Channel = from_glib_none(ioc);
+            let raw = gio_sys::g_task_new(
+                ioc.cast::<GObject>(),
+                call.cancellable,
+                call.callback,
+                call.user_data,
+            );
+            let task = Task(raw);
+            gio_sys::g_task_set_source_tag(raw, ptr::without_provenance_mut(call.tag));
+            gio_sys::g_task_set_priority(raw, call.io_priority);
+            // What has been read is told, also if it was cancelled after that.
+            gio_sys::g_task_set_check_cancellable(raw, 0);
+            let cancellable = from_glib_none(call.cancellable);
+            match Hub::of(&default_context(), from_glib(call.io_priority)) {
+                Ok(hub) => Some(Self {
+                    hub,
+                    task,
+                    cancellable,
+                    channel,
+                    action,
+                }),
+                Err(e) => {
+                    task.complete::<()>(Err(describe(&e, &channel, action)));
+                    None
+                }
+            }
+        }
+    }
+
+    /// Runs it to its end.
+    async fn run<T>(self, future: impl Future<Output = io::Result<T>>) {
+        let result = match self.cancellable {
+            Some(cancellable) => cancellable_future(future, cancellable).await,
+            None => future.await,
+        };
+        let described = result.map_err(|e| describe(&e, &self.channel, self.action));
+        self.task.complete(described);
+    }
+}
+
 /// Starts an operation of a channel. `action` completes "Unable to …" in its errors.
 ///
 /// # Safety
@@ -86,40 +151,49 @@ pub(super) unsafe fn start<T, F>(
     T: Send + 'static,
     F: Future<Output = io::Result<T>> + Send + 'static,
 {
-    // SAFETY: the caller's promise; the task takes a reference to what it needs.
-    unsafe {
-        if !is_a::<Channel>(ioc.cast()) {
-            return complain(call.name, c"QIO_IS_CHANNEL (ioc)");
+    guarded_start(call.name, || {
+        // SAFETY: the caller's promise.
+        let started = unsafe { Started::new(ioc, &call, action) };
+        if let Some(started) = started {
+            let hub = started.hub.clone();
+            let future = operation(started.channel.clone());
+            drop(hub.spawn(started.run(future)));
         }
-        guarded(call.name, ptr::null_mut(), (), || {
-            let channel: Channel = from_glib_none(ioc);
-            let raw = gio_sys::g_task_new(
-                ioc.cast::<GObject>(),
-                call.cancellable,
-                call.callback,
-                call.user_data,
-            );
-            let task = Task(raw);
-            gio_sys::g_task_set_source_tag(raw, ptr::without_provenance_mut(call.tag));
-            gio_sys::g_task_set_priority(raw, call.io_priority);
-            // What has been read is told, also if it was cancelled after that.
-            gio_sys::g_task_set_check_cancellable(raw, 0);
-            let cancellable = Option::<gio::Cancellable>::from_glib_none(call.cancellable);
-            let future = operation(channel.clone());
-            let hub = match Hub::of(&default_context(), from_glib(call.io_priority)) {
-                Ok(hub) => hub,
-                Err(e) => return task.complete::<T>(Err(describe(&e, &channel, action))),
+    });
+}
+
+/// As [`start`], for an operation that stays in one thread: the first that runs the context.
+///
+/// # Safety
+///
+/// As for the functions of this room.
+pub(super) unsafe fn start_local<T, F>(
+    ioc: *mut crate::ffi::QIOChannel,
+    call: Call,
+    action: &'static str,
+    operation: impl FnOnce(Channel) -> F + Send + 'static,
+) where
+    T: Send + 'static,
+    F: Future<Output = io::Result<T>> + 'static,
+{
+    guarded_start(call.name, || {
+        // SAFETY: the caller's promise.
+        let started = unsafe { Started::new(ioc, &call, action) };
+        if let Some(started) = started {
+            let hub = started.hub.clone();
+            let here = hub.clone();
+            let begin = async move {
+                let future = operation(started.channel.clone());
+                drop(here.spawn_local(started.run(future)));
             };
-            let handle = hub.spawn(async move {
-                let result = match cancellable {
-                    Some(cancellable) => cancellable_future(future, cancellable).await,
-                    None => future.await,
-                };
-                task.complete(result.map_err(|e| describe(&e, &channel, action)));
-            });
-            drop(handle);
-        });
-    }
+            drop(hub.spawn(begin));
+        }
+    });
+}
+
+fn guarded_start(name: &CStr, start: impl FnOnce()) {
+    // SAFETY: there is no place for an error.
+    unsafe { guarded(name, ptr::null_mut(), (), start) };
 }
 
 /// Takes the result of an operation, of type `T`, that the function with this tag started.

@@ -7,6 +7,7 @@
 //! so by the epoll instance, not by the context, whose last reference may be going just then. A hub knows descriptors and tasks, and nothing of channels.
 #![allow(unsafe_code)]
 
+mod inner;
 mod interest;
 mod join;
 mod line;
@@ -23,6 +24,7 @@ pub use tasks::{
     spawn, spawn_in, spawn_local, spawn_local_in, spawn_local_with_priority, spawn_with_priority,
 };
 
+pub(crate) use inner::Inner;
 pub(crate) use interest::{Interest, Registration, Retired, Serves, ShortRead};
 pub(crate) use line::{Line, Lines, Seen, Side, Ticket};
 pub(crate) use tasks::{poll_budget, running_context};

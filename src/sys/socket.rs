@@ -55,9 +55,14 @@ pub(crate) fn send(fd: BorrowedFd<'_>, buf: &[u8], flags: WriteFlags) -> io::Res
 
 /// A new socket for an address's family, close-on-exec and blocking.
 fn stream(address: &Native) -> io::Result<OwnedFd> {
+    new(address, libc::SOCK_STREAM)
+}
+
+/// As [`stream`], of a type that may come with flags.
+fn new(address: &Native, kind: libc::c_int) -> io::Result<OwnedFd> {
     // SAFETY: no memory is passed; the result is checked and owned by nobody else.
     unsafe {
-        let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC;
+        let kind = kind | libc::SOCK_CLOEXEC;
         let fd = checked(libc::socket(address.family(), kind, 0) as isize)?;
         Ok(OwnedFd::from_raw_fd(fd as i32))
     }
@@ -73,12 +78,44 @@ pub(crate) fn connect(address: &Native) -> io::Result<OwnedFd> {
         // The attempt goes on in the kernel; calling again would be an error.
         Err(Errno::EINTR) => {
             while poll::poll(fd.as_raw_fd(), libc::POLLOUT, None, None)? == 0 {}
-            match option(fd.as_fd(), libc::SOL_SOCKET, libc::SO_ERROR)? {
-                0 => Ok(fd),
-                errno => Err(io::Error::from_raw_os_error(errno)),
-            }
+            take_error(fd.as_fd())?;
+            Ok(fd)
         }
         Err(e) => Err(e.into()),
+    }
+}
+
+/// Connects a new socket, without waiting for the answer: it does not block. Says whether it is
+/// connected already; else [`take_error`] tells, once it is ready for writing.
+pub(crate) fn start_connecting(
+    address: &Native,
+    kind: gio::SocketType,
+) -> io::Result<(OwnedFd, bool)> {
+    let kind = match kind {
+        gio::SocketType::Stream => libc::SOCK_STREAM,
+        gio::SocketType::Datagram => libc::SOCK_DGRAM,
+        gio::SocketType::Seqpacket => libc::SOCK_SEQPACKET,
+        _ => return Err(Errno::ESOCKTNOSUPPORT.into()),
+    };
+    let fd = new(address, kind | libc::SOCK_NONBLOCK)?;
+    loop {
+        // SAFETY: the address holds as many bytes as it says.
+        let result = unsafe { libc::connect(fd.as_raw_fd(), address.as_ptr(), address.len()) };
+        match checked(result as isize) {
+            // A signal has come between two calls, and the first has connected.
+            Ok(_) | Err(Errno::EISCONN) => return Ok((fd, true)),
+            Err(Errno::EINPROGRESS | Errno::EALREADY) => return Ok((fd, false)),
+            Err(Errno::EINTR) => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+}
+
+/// The error that an operation of the kernel's has ended with, if it has; it is told once.
+pub(crate) fn take_error(fd: BorrowedFd<'_>) -> io::Result<()> {
+    match option(fd, libc::SOL_SOCKET, libc::SO_ERROR)? {
+        0 => Ok(()),
+        errno => Err(io::Error::from_raw_os_error(errno)),
     }
 }
 

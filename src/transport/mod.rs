@@ -14,7 +14,9 @@ pub use command::{
 };
 pub use file::{ChannelFile, ChannelFileImpl, QIOChannelFile, QIOChannelFileClass};
 pub use null::{ChannelNull, ChannelNullImpl, QIOChannelNull, QIOChannelNullClass};
-pub use socket::{ChannelSocket, ChannelSocketImpl, QIOChannelSocket, QIOChannelSocketClass};
+pub use socket::{
+    ChannelSocket, ChannelSocketImpl, ConnectStage, QIOChannelSocket, QIOChannelSocketClass,
+};
 
 use std::{
     io,

@@ -66,6 +66,8 @@ struct Crowd {
     threads: Vec<Arc<Wakeup>>,
     /// Futures whose sources are in the context that the channel was attached to when they began.
     settlers: Vec<Waker>,
+    /// Futures that wait for something else, and not any longer than until the channel is closed.
+    closers: Vec<Waker>,
 }
 
 impl Waiting {
@@ -155,9 +157,12 @@ impl Waiters {
         self.changes.fetch_add(1, Ordering::Release);
         waiting.wake();
         let registrations = waiting.retire_all();
+        let crowd = waiting.crowd.as_mut();
+        let closers = crowd.map(|crowd| mem::take(&mut crowd.closers));
         drop(waiting);
         // Wakes the futures, without the lock that they take when they look again.
         drop(registrations);
+        closers.into_iter().flatten().for_each(Waker::wake);
         self.unread.clear();
     }
 
@@ -249,9 +254,25 @@ impl Waiters {
     /// Wakes a settler no more.
     pub(crate) fn forget_settler(&self, settler: &Waker) {
         let mut waiting = self.waiting();
-        let settlers = &mut waiting.crowd().settlers;
-        let mine = settlers.iter().position(|it| it.will_wake(settler));
-        let forgotten = mine.map(|mine| settlers.swap_remove(mine));
+        let forgotten = take_out(&mut waiting.crowd().settlers, settler);
+        drop(waiting);
+        drop(forgotten);
+    }
+
+    /// Wakes `closer` once the channel is closed; says whether it is.
+    pub(crate) fn until_closed(&self, closer: Waker) -> bool {
+        let mut waiting = self.waiting();
+        let closed = self.is_closed();
+        if !closed {
+            waiting.crowd().closers.push(closer);
+        }
+        closed
+    }
+
+    /// Wakes a closer no more.
+    pub(crate) fn forget_closer(&self, closer: &Waker) {
+        let mut waiting = self.waiting();
+        let forgotten = take_out(&mut waiting.crowd().closers, closer);
         drop(waiting);
         drop(forgotten);
     }
@@ -347,4 +368,10 @@ impl Waiters {
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         lock(&self.waiting)
     }
+}
+
+/// To be dropped outside of the lock: that may run anything.
+fn take_out(wakers: &mut Vec<Waker>, waker: &Waker) -> Option<Waker> {
+    let mine = wakers.iter().position(|it| it.will_wake(waker))?;
+    Some(wakers.swap_remove(mine))
 }

@@ -176,6 +176,7 @@ asynchronous (gpointer wrong)
   complains_void (qio_channel_close_async (ioc, 0, NULL, never_ready, NULL));
   complains_void (qio_channel_flush_async (ioc, 0, NULL, never_ready, NULL));
   complains_void (qio_channel_socket_accept_async (wrong, 0, NULL, never_ready, NULL));
+  complains_void (qio_channel_socket_connect_async (wrong, wrong, NULL, 0, NULL, never_ready, NULL));
 
   complains (qio_channel_read_bytes_finish (ioc, NULL, &error) == NULL);
   complains (qio_channel_read_bytes_with_fds_finish (ioc, NULL, &list, &error) == NULL);
@@ -190,6 +191,7 @@ asynchronous (gpointer wrong)
   complains (qio_channel_close_finish (ioc, NULL, &error) == -1);
   complains (qio_channel_flush_finish (ioc, NULL, &error) == -1);
   complains (qio_channel_socket_accept_finish (wrong, NULL, &error) == NULL);
+  complains (!qio_channel_socket_connect_finish (wrong, NULL, &error));
   check (list == NULL);
   g_bytes_unref (bytes);
 }
@@ -261,6 +263,7 @@ arguments (void)
   guint freed = 0;
   char buf[4] = "";
   struct iovec iov = { buf, sizeof buf }, empty = { NULL, 0 };
+  g_autoptr (GSocketAddress) address = g_unix_socket_address_new ("/nowhere");
 
   check (qio_channel_socket_new_pair (&one, &other, &error));
   ioc = QIO_CHANNEL (one);
@@ -335,6 +338,9 @@ arguments (void)
   complains (!qio_channel_socket_new_pair (&no_socket, NULL, &error));
   check (no_socket == NULL && no_file == NULL);
   complains (qio_channel_socket_connect_sync (one, NULL, &error) == -1);
+  complains_void (qio_channel_socket_connect_async (one, NULL, NULL, 0, NULL, never_ready, NULL));
+  complains_void (qio_channel_socket_connect_async (one, G_SOCKET_CONNECTABLE (address), (gpointer) address, 0,
+                                                    NULL, never_ready, NULL));
   complains (qio_channel_socket_listen_sync (one, NULL, 1, &error) == -1);
   complains (qio_channel_command_new_spawn (NULL, O_RDWR, &error) == NULL);
   complains (qio_channel_command_new_full (NULL, NULL, NULL, O_RDWR, 0, &error) == NULL);

@@ -7,6 +7,32 @@
 
 G_BEGIN_DECLS
 
+/**
+ * QIOChannelConnectStage:
+ * @QIO_CHANNEL_CONNECT_STAGE_RESOLVING: the addresses are being looked up
+ * @QIO_CHANNEL_CONNECT_STAGE_RESOLVED: there is an address; others may follow
+ * @QIO_CHANNEL_CONNECT_STAGE_CONNECTING: an address is being tried: that of the proxy, if there is one
+ * @QIO_CHANNEL_CONNECT_STAGE_CONNECTED: the address has answered
+ * @QIO_CHANNEL_CONNECT_STAGE_PROXY_NEGOTIATING: the proxy has been asked to connect
+ * @QIO_CHANNEL_CONNECT_STAGE_PROXY_NEGOTIATED: the proxy has connected
+ * @QIO_CHANNEL_CONNECT_STAGE_COMPLETE: the end: the channel is open, or it has failed
+ *
+ * How far a connect has come. The numbers are those of #GSocketClientEvent.
+ */
+typedef enum
+{
+  QIO_CHANNEL_CONNECT_STAGE_RESOLVING = 0,
+  QIO_CHANNEL_CONNECT_STAGE_RESOLVED = 1,
+  QIO_CHANNEL_CONNECT_STAGE_CONNECTING = 2,
+  QIO_CHANNEL_CONNECT_STAGE_CONNECTED = 3,
+  QIO_CHANNEL_CONNECT_STAGE_PROXY_NEGOTIATING = 4,
+  QIO_CHANNEL_CONNECT_STAGE_PROXY_NEGOTIATED = 5,
+  QIO_CHANNEL_CONNECT_STAGE_COMPLETE = 8,
+} QIOChannelConnectStage;
+
+#define QIO_TYPE_CHANNEL_CONNECT_STAGE (qio_channel_connect_stage_get_type ())
+GType qio_channel_connect_stage_get_type (void);
+
 #define QIO_TYPE_CHANNEL_SOCKET (qio_channel_socket_get_type ())
 
 /**
@@ -50,6 +76,21 @@ struct _QIOChannelSocketClass
  * QIOChannelSocket:remote-address:
  *
  * The address of the other end, if there is one.
+ */
+
+/**
+ * QIOChannelSocket::connect-progress:
+ * @socket: the channel
+ * @stage: how far it is
+ * @connectable: what is being connected to
+ * @address: (nullable): the address that @stage is about, if it is about one
+ *
+ * A connect has come to another stage: emitted by qio_channel_socket_connect_async(), in the thread that
+ * runs the context. Several addresses may be tried at the same time. The last stage is
+ * %QIO_CHANNEL_CONNECT_STAGE_COMPLETE, with the address of the other end, or without one on failure; after it
+ * was cancelled a connect tells nothing more.
+ *
+ * The address of a proxy is a #GProxyAddress while it is being connected to.
  */
 
 /**
@@ -109,14 +150,61 @@ gboolean qio_channel_socket_adopt_fd (QIOChannelSocket *socket,
  * @address: where to
  * @error: where to report an error
  *
- * Connects. Blocks, also while a name is looked up. Where a name has several addresses, each is tried in turn,
- * and the error is that of the last one.
+ * Connects. Blocks, also while a name is looked up; in a coroutine, suspends that. Where a name has several
+ * addresses, each is tried in turn, and the error is that of the last one. Proxies are not used.
  *
  * Returns: (skip): 0, or -1 with an error
  */
 int qio_channel_socket_connect_sync (QIOChannelSocket *socket,
                                      GSocketConnectable *address,
                                      GError **error);
+
+/**
+ * qio_channel_socket_connect_async:
+ * @socket: a channel that is not open yet
+ * @address: where to: an address, a #GNetworkAddress, a #GNetworkService, …
+ * @client: (nullable): the options, %NULL for those of a new #GSocketClient
+ * @io_priority: the priority, %G_PRIORITY_DEFAULT for example
+ * @cancellable: (nullable): what can cancel it, at any stage; all that was being tried is closed then
+ * @callback: (scope async) (closure user_data): called when it is done
+ * @user_data: what to call it with
+ *
+ * Connects, on the thread's default main context, without blocking. Where there are several addresses, the
+ * next one is tried beside the others when they have not answered within a quarter of a second; the first
+ * that answers is taken. Proxies are those of the desktop's settings, SOCKS and HTTP.
+ *
+ * @client has the options, as GIO knows them: the timeout in seconds, for each address and step, the
+ * local address, the type of socket, whether to use proxies and whom to ask for them. Nothing is kept of it.
+ * To unix sockets and #GNativeSocketAddress<!-- -->es there are no proxies.
+ *
+ * The new connection is blocking, as every new channel. #QIOChannelSocket::connect-progress tells how far it
+ * is.
+ */
+void qio_channel_socket_connect_async (QIOChannelSocket *socket,
+                                       GSocketConnectable *address,
+                                       GSocketClient *client,
+                                       int io_priority,
+                                       GCancellable *cancellable,
+                                       GAsyncReadyCallback callback,
+                                       gpointer user_data);
+
+/**
+ * qio_channel_socket_connect_finish:
+ * @socket: the channel
+ * @result: what the callback was given
+ * @error: where to report an error
+ *
+ * Takes the result of qio_channel_socket_connect_async(). An error has the domain and the code of GIO
+ * (%G_RESOLVER_ERROR, %G_IO_ERROR_TIMED_OUT, %G_IO_ERROR_PROXY_FAILED, …), and names what could not be connected
+ * to, with the address that failed or the proxy where that is known. %G_IO_ERROR_EXISTS if the channel
+ * is open, %G_IO_ERROR_CLOSED as soon as it is closed, %G_IO_ERROR_NOT_SUPPORTED for a client that wants TLS,
+ * for a proxy that is itself behind TLS, and for a local address of anything but IP.
+ *
+ * Returns: %TRUE, or %FALSE with an error
+ */
+gboolean qio_channel_socket_connect_finish (QIOChannelSocket *socket,
+                                            GAsyncResult *result,
+                                            GError **error);
 
 /**
  * qio_channel_socket_listen_sync:

@@ -9,9 +9,13 @@ use std::{
     },
 };
 
-use glib::{IOCondition, ParamSpec, prelude::*, subclass::prelude::*};
+use glib::{
+    IOCondition, ParamSpec,
+    prelude::*,
+    subclass::{Signal, prelude::*},
+};
 
-use super::{QIOChannelSocket, QIOChannelSocketClass, bound_path::BoundPath};
+use super::{QIOChannelSocket, QIOChannelSocketClass, bound_path::BoundPath, connect};
 use crate::{
     channel::{Channel, ChannelExt as _, ChannelImpl, ffi::Lent, leased_watch},
     hub::{Serves, ShortRead},
@@ -86,6 +90,10 @@ impl ObjectImpl for ChannelSocket {
             ]
         });
         &*PROPERTIES
+    }
+
+    fn signals() -> &'static [Signal] {
+        connect::signals()
     }
 
     fn constructed(&self) {

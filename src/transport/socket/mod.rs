@@ -1,7 +1,10 @@
 //! Stream sockets: TCP, unix paths and abstract names, and any that is adopted.
 
 mod bound_path;
+mod connect;
 mod imp;
+
+pub use connect::ConnectStage;
 
 use std::{
     future::{Future, poll_fn},
@@ -15,7 +18,7 @@ use glib::{IOCondition, subclass::prelude::*};
 
 use crate::{
     channel::{Attempt, Channel, ChannelExt as _, Tried, Try, ffi::derived_class, stream::std_io},
-    error::{explain, from_glib_error, io_error, not_supported},
+    error::{explain, not_supported},
     hub::Side,
     sys::{address::Native, file, lock, poll, socket},
     types::{Feature, ReadFlags},
@@ -46,6 +49,10 @@ glib::wrapper! {
     ///
     /// `fd`, an integer, readable: -1 when closed; `local-address` and `remote-address`,
     /// [`gio::SocketAddress`]es, readable.
+    ///
+    /// # Signals
+    ///
+    /// `connect-progress`: see [`connect_connect_progress`](Self::connect_connect_progress).
     ///
     /// # Examples
     ///
@@ -123,17 +130,6 @@ impl ChannelSocket {
         Ok((one, other))
     }
 
-    /// Connects a new channel. See [`connect_sync`](Self::connect_sync).
-    ///
-    /// # Errors
-    ///
-    /// As [`connect_sync`](Self::connect_sync).
-    pub fn connect(address: &impl IsA<gio::SocketConnectable>) -> io::Result<Self> {
-        let this = Self::new();
-        this.connect_sync(address)?;
-        Ok(this)
-    }
-
     /// Listens on a new channel. See [`listen_sync`](Self::listen_sync).
     ///
     /// # Errors
@@ -143,40 +139,6 @@ impl ChannelSocket {
         let this = Self::new();
         this.listen_sync(address, backlog)?;
         Ok(this)
-    }
-
-    /// Connects, blocking. Where a name has several addresses, each is tried in turn.
-    ///
-    /// # Errors
-    ///
-    /// That of the last address, with the address; of the resolver; or
-    /// [`AlreadyExists`](io::ErrorKind::AlreadyExists) if the channel has been opened.
-    #[doc(alias = "qio_channel_socket_connect_sync")]
-    pub fn connect_sync(&self, address: &impl IsA<gio::SocketConnectable>) -> io::Result<()> {
-        self.imp().fd.check_unopened()?;
-        let addresses = address.enumerate();
-        let mut failure = None;
-        while let Some(address) = addresses
-            .next(gio::Cancellable::NONE)
-            .map_err(from_glib_error)?
-        {
-            match Native::new(&address).and_then(|native| socket::connect(&native)) {
-                Ok(fd) => return self.imp().open(fd),
-                Err(e) => {
-                    failure = Some(explain(
-                        e,
-                        format!("Unable to connect to {}", text(&address)),
-                    ));
-                }
-            }
-        }
-        Err(failure.unwrap_or_else(|| {
-            let name = SocketConnectableExt::to_string(address);
-            io_error(
-                gio::IOErrorEnum::HostNotFound,
-                &format!("{name} has no address"),
-            )
-        }))
     }
 
     /// Listens, with at most `backlog` connections waiting to be accepted. With port 0 the

@@ -2,6 +2,7 @@
 
 pub(crate) mod alone;
 pub(crate) mod fds;
+pub(crate) mod native;
 pub(crate) mod pattern;
 pub(crate) mod signals;
 

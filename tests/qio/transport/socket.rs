@@ -1,6 +1,7 @@
 //! `ChannelSocket`.
 
 mod address;
+mod connect;
 mod listen;
 mod options;
 mod state;

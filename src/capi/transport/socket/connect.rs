@@ -1,18 +1,34 @@
 //! Connecting.
 
-use std::ffi::c_int;
+use std::{ffi::c_int, io};
 
-use gio_sys::GSocketConnectable;
-use glib::prelude::*;
-use glib_sys::GError;
+use gio_sys::{GAsyncReadyCallback, GAsyncResult, GCancellable, GSocketClient, GSocketConnectable};
+use glib::{prelude::*, translate::*};
+use glib_sys::{GError, GType, gboolean, gpointer};
 
 use crate::{
-    ChannelSocket,
-    capi::{instance, status, with},
+    Channel, ChannelSocket, ConnectStage,
+    capi::{
+        Instance, complain, instance, is_a, status,
+        task::{Call, finish_success, start_local},
+        with,
+    },
     ffi::QIOChannelSocket,
 };
 
 instance!(gio::SocketConnectable, c"G_IS_SOCKET_CONNECTABLE (address)");
+instance!(
+    gio::SocketClient,
+    c"client == NULL || G_IS_SOCKET_CLIENT (client)"
+);
+
+/// What an error of a connect is called.
+const CONNECT: &str = "connect";
+
+#[unsafe(no_mangle)]
+pub extern "C" fn qio_channel_connect_stage_get_type() -> GType {
+    ConnectStage::static_type().into_glib()
+}
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_socket_connect_sync(
@@ -26,9 +42,83 @@ pub unsafe extern "C" fn qio_channel_socket_connect_sync(
         with(function, socket, error, -1, |socket: &ChannelSocket| {
             let connect = |address: &gio::SocketConnectable| {
                 let result = socket.connect_sync(address);
-                status(result, error, socket.upcast_ref(), "connect")
+                status(result, error, socket.upcast_ref(), CONNECT)
             };
             with(function, address, error, -1, connect)
         })
+    }
+}
+
+/// What an asynchronous function was called with.
+struct Arguments {
+    address: gio::SocketConnectable,
+    client: Option<gio::SocketClient>,
+}
+
+// SAFETY: whoever calls an asynchronous function hands its arguments to the thread that runs the
+// context, as with those of GIO; until then nothing is done with them here.
+unsafe impl Send for Arguments {}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_socket_connect_async(
+    socket: *mut QIOChannelSocket,
+    address: *mut GSocketConnectable,
+    client: *mut GSocketClient,
+    io_priority: c_int,
+    cancellable: *mut GCancellable,
+    callback: GAsyncReadyCallback,
+    user_data: gpointer,
+) {
+    let call = Call {
+        tag: qio_channel_socket_connect_async as *const () as usize,
+        name: c"qio_channel_socket_connect_async",
+        io_priority,
+        cancellable,
+        callback,
+        user_data,
+    };
+    // SAFETY: see the room.
+    unsafe {
+        if !is_a::<ChannelSocket>(socket.cast()) {
+            return complain(call.name, ChannelSocket::IS);
+        }
+        if !is_a::<gio::SocketConnectable>(address.cast()) {
+            return complain(call.name, gio::SocketConnectable::IS);
+        }
+        if !client.is_null() && !is_a::<gio::SocketClient>(client.cast()) {
+            return complain(call.name, gio::SocketClient::IS);
+        }
+        let arguments = Arguments {
+            address: from_glib_none(address),
+            client: from_glib_none(client),
+        };
+        let operation = |channel| connect(channel, arguments);
+        start_local(socket.cast(), call, CONNECT, operation);
+    }
+}
+
+async fn connect(channel: Channel, with: Arguments) -> io::Result<()> {
+    let socket = channel.downcast_ref::<ChannelSocket>();
+    let connecting = socket
+        .expect("checked")
+        .connect_async(&with.address, with.client.as_ref());
+    connecting.await
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_socket_connect_finish(
+    socket: *mut QIOChannelSocket,
+    result: *mut GAsyncResult,
+    error: *mut *mut GError,
+) -> gboolean {
+    // SAFETY: see the room.
+    unsafe {
+        finish_success(
+            c"qio_channel_socket_connect_finish",
+            socket.cast(),
+            result,
+            qio_channel_socket_connect_async as *const () as usize,
+            error,
+        )
     }
 }

@@ -12,7 +12,7 @@ use qio::{ChannelSocket, prelude::*, to_glib_error};
 use super::{abstract_name, connection, port_of, unix, v4, v6};
 
 /// A port that is taken, by a socket that does not listen: connecting to it is refused.
-fn deaf() -> (OwnedFd, gio::SocketAddress) {
+pub(super) fn deaf() -> (OwnedFd, gio::SocketAddress) {
     let fd = socket(
         AddressFamily::Inet,
         SockType::Stream,

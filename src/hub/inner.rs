@@ -1,0 +1,356 @@
+//! A main context inside the one that is running, for operations of GIO.
+//!
+//! GIO goes on with an operation, step by step, in what is the default context of the thread at that
+//! time. What runs here may be another context, of which nobody has made that default. So there
+//! is one for GIO's operations: a source in the running context, the pump, iterates it as the
+//! thread's default. It has the priority of what runs, which GIO would not keep either; and
+//! what was cancelled can come to its end at once, without running anybody else's sources.
+//!
+//! There is one for a context, a priority and a thread. It outlives its users for a while: what GIO
+//! leaves behind, such as the late answer of a name server, is freed when it is dispatched.
+//! Callbacks of users have no business in it: they would take it for the context that runs.
+
+use std::{
+    cell::{Cell, RefCell},
+    ptr,
+    rc::Rc,
+    thread::ThreadId,
+    time::Duration,
+};
+
+use glib::{ControlFlow, MainContext, MainContextFlags, Priority, translate::*};
+use glib_sys::{
+    G_SOURCE_CONTINUE, GPollFD, GSource, GSourceFunc, GSourceFuncs, gboolean, gpointer,
+};
+
+use super::{running_context, tasks::this_thread};
+
+/// Without users for so long, or up to twice that, it goes.
+const LINGER: Duration = Duration::from_secs(30);
+
+/// More steps than there are between being cancelled and having ended.
+const STEPS: usize = 64;
+
+thread_local! {
+    static INNER: RefCell<Vec<Rc<State>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// See the [module](self). Stays in its thread.
+#[derive(Debug)]
+pub(crate) struct Inner(Rc<State>);
+
+#[derive(Debug)]
+struct State {
+    context: MainContext,
+    /// In each context that a user was polled in.
+    pumps: RefCell<Vec<glib::Source>>,
+    /// Since the last look.
+    used: Cell<bool>,
+}
+
+impl Inner {
+    /// That of the context that is running, at the priority of what runs there.
+    pub(crate) fn here() -> Self {
+        let known = INNER.with_borrow(|all| all.iter().find(|state| state.is_here()).cloned());
+        let state = known.unwrap_or_else(State::new);
+        state.used.set(true);
+        Self(state)
+    }
+
+    /// Has it run also in the context that is running now.
+    pub(crate) fn come_here(&self) {
+        if !self.0.is_here() {
+            self.0.pump_here();
+        }
+    }
+
+    /// Starts an operation.
+    ///
+    /// # Panics
+    ///
+    /// Never: no other thread has the context.
+    pub(crate) fn start<R>(&self, operation: impl FnOnce() -> R) -> R {
+        let started = self.0.context.with_thread_default(operation);
+        started.expect("no other thread has this context")
+    }
+
+    /// Lets operations that were cancelled come to their end, as far as they need not wait for it.
+    pub(crate) fn settle(&self) {
+        let context = &self.0.context;
+        // This is called from inside of it: it goes on afterwards.
+        if !context.is_owner() {
+            self.start(|| (0..STEPS).any(|_| !context.iteration(false)));
+        }
+    }
+}
+
+impl State {
+    fn new() -> Rc<Self> {
+        let state = Rc::new(Self {
+            // Whoever adds a source makes the pump look, also while nobody iterates it.
+            context: MainContext::with_flags(MainContextFlags::OWNERLESS_POLLING),
+            pumps: RefCell::default(),
+            used: Cell::new(true),
+        });
+        state.pump_here();
+        let (home, me) = (this_thread(), Rc::as_ptr(&state).addr());
+        let look = move || match home == this_thread() && retire_idle(me) {
+            true => ControlFlow::Break,
+            false => ControlFlow::Continue,
+        };
+        let timer = glib::timeout_source_new(LINGER, None, Priority::DEFAULT, look);
+        timer.attach(Some(&state.context));
+        INNER.with_borrow_mut(|all| all.push(state.clone()));
+        state
+    }
+
+    fn is_here(&self) -> bool {
+        let (context, priority) = place();
+        let pumps = self.pumps.borrow();
+        pumps.iter().any(|pump| {
+            !pump.is_destroyed()
+                && Priority::from(pump.priority()) == priority
+                && pump.context().as_ref() == Some(&context)
+        })
+    }
+
+    fn pump_here(&self) {
+        let (context, priority) = place();
+        let pump = pump(&self.context, priority);
+        pump.attach(Some(&context));
+        self.pumps.borrow_mut().push(pump);
+    }
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        let pumps = self.pumps.take();
+        pumps.iter().for_each(glib::Source::destroy);
+    }
+}
+
+/// The context that runs, and the priority of what runs there.
+fn place() -> (MainContext, Priority) {
+    let current = glib::main_current_source();
+    let priority = current.map_or(Priority::DEFAULT, |source| source.priority().into());
+    (running_context(), priority)
+}
+
+/// Whether it has gone: it had no user for a while.
+fn retire_idle(address: usize) -> bool {
+    let retired = INNER.with_borrow_mut(|all| {
+        let mine = all
+            .iter()
+            .position(|state| Rc::as_ptr(state).addr() == address)?;
+        let idle = Rc::strong_count(&all[mine]) == 1 && !all[mine].used.replace(false);
+        idle.then(|| all.swap_remove(mine))
+    });
+    // Dropped outside of the borrow.
+    retired.is_some()
+}
+
+/// Takes out what only contexts that have gone would run.
+fn retire_stranded() {
+    let stranded = INNER.try_with(|all| {
+        let Ok(mut all) = all.try_borrow_mut() else {
+            return Vec::new();
+        };
+        let taken = std::mem::take(&mut *all);
+        let runs = |state: &Rc<State>| {
+            let mut pumps = state.pumps.borrow_mut();
+            pumps.retain(|pump| !pump.is_destroyed());
+            !pumps.is_empty()
+        };
+        let (alive, stranded) = taken.into_iter().partition(runs);
+        *all = alive;
+        stranded
+    });
+    drop(stranded);
+}
+
+#[repr(C)]
+struct PumpSource {
+    source: GSource,
+    /// Valid from `pump` to `finalize`.
+    pump: Pump,
+}
+
+/// Used in the thread that owns the outer context alone.
+struct Pump {
+    context: MainContext,
+    /// The only thread that may run what is in the context.
+    home: ThreadId,
+    polled: RefCell<Polled>,
+}
+
+#[derive(Default)]
+struct Polled {
+    /// What the inner context waits for, as far as it has been asked.
+    wanted: Vec<GPollFD>,
+    /// The same, as the outer context polls it.
+    fds: Vec<(i32, u16, Tag)>,
+    /// When the inner context is to be looked at, at the latest.
+    deadline: Option<i64>,
+}
+
+/// What GLib calls a descriptor of a source.
+type Tag = gpointer;
+
+struct Funcs(GSourceFuncs);
+
+// SAFETY: function pointers, which nobody changes.
+unsafe impl Sync for Funcs {}
+
+static FUNCS: Funcs = Funcs(GSourceFuncs {
+    prepare: Some(prepare),
+    check: Some(check),
+    dispatch: Some(dispatch),
+    finalize: Some(finalize),
+    closure_callback: None,
+    closure_marshal: None,
+});
+
+fn pump(context: &MainContext, priority: Priority) -> glib::Source {
+    // SAFETY: the functions are those of a `PumpSource`, whose size GLib allocates, and its
+    // state is written before anything can look at it. `let_go` needs no data.
+    unsafe {
+        let size = size_of::<PumpSource>() as u32;
+        let source = glib_sys::g_source_new(ptr::from_ref(&FUNCS.0).cast_mut(), size);
+        let pump = Pump {
+            context: context.clone(),
+            home: this_thread(),
+            polled: RefCell::default(),
+        };
+        ptr::write(&raw mut (*source.cast::<PumpSource>()).pump, pump);
+        glib_sys::g_source_set_static_name(source, c"qio inner context".as_ptr());
+        glib_sys::g_source_set_priority(source, priority.into_glib());
+        // A main loop in a callback of the outer context goes on with what is in here.
+        glib_sys::g_source_set_can_recurse(source, true.into_glib());
+        let data = ptr::null_mut();
+        glib_sys::g_source_set_callback(source, Some(no_callback), data, Some(let_go));
+        from_glib_full(source)
+    }
+}
+
+unsafe extern "C" fn no_callback(_: gpointer) -> gboolean {
+    G_SOURCE_CONTINUE
+}
+
+/// The pump is destroyed, with its context maybe.
+unsafe extern "C" fn let_go(_: gpointer) {
+    retire_stranded();
+}
+
+/// # Safety
+///
+/// `source` must be a source that [`pump`] made and that is not finalized.
+unsafe fn state<'a>(source: *mut GSource) -> &'a Pump {
+    // SAFETY: `pump` wrote the state, and it stays valid until `finalize`.
+    unsafe { &(*source.cast::<PumpSource>()).pump }
+}
+
+unsafe extern "C" fn prepare(source: *mut GSource, timeout: *mut i32) -> gboolean {
+    // SAFETY: GLib passes the source that these functions are for, and the address of a timeout.
+    unsafe {
+        let pump = state(source);
+        let mut polled = pump.polled.borrow_mut();
+        *timeout = polled.ask(pump);
+        polled.deadline = match *timeout {
+            ..0 => None,
+            wait => Some(glib_sys::g_get_monotonic_time() + i64::from(wait) * 1_000),
+        };
+        polled.apply(source);
+        (*timeout == 0).into_glib()
+    }
+}
+
+unsafe extern "C" fn check(source: *mut GSource) -> gboolean {
+    // SAFETY: as for `prepare`; the tags are those of descriptors that the source has.
+    unsafe {
+        let polled = state(source).polled.borrow();
+        let time = glib_sys::g_source_get_time(source);
+        let late = polled.deadline.is_some_and(|deadline| time >= deadline);
+        let mut fds = polled.fds.iter();
+        let ready = fds.any(|fd| glib_sys::g_source_query_unix_fd(source, fd.2) != 0);
+        (late || ready).into_glib()
+    }
+}
+
+unsafe extern "C" fn dispatch(source: *mut GSource, _: GSourceFunc, _: gpointer) -> gboolean {
+    // SAFETY: as for `prepare`.
+    let pump = unsafe { state(source) };
+    let context = pump.context.clone();
+    if pump.home == this_thread() {
+        // It looks for itself what is ready.
+        let _ = context.with_thread_default(|| context.iteration(false));
+    }
+    G_SOURCE_CONTINUE
+}
+
+unsafe extern "C" fn finalize(source: *mut GSource) {
+    // SAFETY: GLib calls this once, at the end.
+    unsafe { ptr::drop_in_place(&raw mut (*source.cast::<PumpSource>()).pump) };
+}
+
+impl Polled {
+    /// Asks the inner context what it waits for, and for how many milliseconds at most; -1 is for
+    /// ever.
+    fn ask(&mut self, pump: &Pump) -> i32 {
+        self.wanted.clear();
+        let mut timeout = -1;
+        // In another thread it waits until its own one runs the outer context again.
+        let Ok(_owned) = pump.context.acquire() else {
+            return timeout;
+        };
+        if pump.home != this_thread() {
+            return timeout;
+        }
+        let context = pump.context.to_glib_none().0;
+        let (mut priority, mut room) = (0, self.wanted.capacity());
+        // SAFETY: this thread owns the context. The array has room for as many as it is said to,
+        // and as many as the call says it wrote are initialised, if they fit.
+        unsafe {
+            glib_sys::g_main_context_prepare(context, &mut priority);
+            loop {
+                let array = self.wanted.as_mut_ptr();
+                let count = glib_sys::g_main_context_query(
+                    context,
+                    priority,
+                    &mut timeout,
+                    array,
+                    room as i32,
+                );
+                let count = usize::try_from(count).unwrap_or_default();
+                if count <= room {
+                    self.wanted.set_len(count);
+                    return timeout;
+                }
+                self.wanted.reserve(count);
+                room = self.wanted.capacity();
+            }
+        }
+    }
+
+    /// Has the outer context poll what is wanted, and nothing else.
+    ///
+    /// # Safety
+    ///
+    /// `source` must be the source that has this state.
+    unsafe fn apply(&mut self, source: *mut GSource) {
+        let have = self.fds.iter().map(|&(fd, events, _)| (fd, events));
+        let want = self.wanted.iter().map(|fd| (fd.fd, fd.events));
+        if have.eq(want) {
+            return;
+        }
+        // SAFETY: the caller's promise; each tag is taken back once.
+        unsafe {
+            for (_, _, tag) in self.fds.drain(..) {
+                glib_sys::g_source_remove_unix_fd(source, tag);
+            }
+            for &GPollFD { fd, events, .. } in &self.wanted {
+                let tag = glib_sys::g_source_add_unix_fd(source, fd, events.into());
+                self.fds.push((fd, events, tag));
+            }
+        }
+    }
+}

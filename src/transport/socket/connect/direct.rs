@@ -1,0 +1,139 @@
+//! Connections to single addresses that need no name server and no proxy: unix sockets, and native
+//! addresses such as those of vsock, of which GIO makes no sockets.
+
+use std::{
+    future::poll_fn,
+    io,
+    os::fd::{AsFd, AsRawFd, OwnedFd},
+    sync::Arc,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use gio::prelude::*;
+
+use super::ConnectStage;
+use crate::{
+    channel::IoFutureExt as _,
+    error::{closed, not_supported, would_block},
+    hub::{Hub, Lines, Registration, Serves, ShortRead, Side, Sleep, Ticket},
+    sys::{SharedFd, address::Native, file, poll, socket},
+};
+
+/// Nothing tells when the queue of a unix socket has room again.
+const BEFORE_NEXT_TRY: Duration = Duration::from_millis(10);
+
+/// Connects, and makes the socket blocking.
+pub(super) async fn connect(
+    address: &gio::SocketAddress,
+    client: Option<&gio::SocketClient>,
+    tell: impl Fn(ConnectStage, Option<&gio::SocketAddress>),
+) -> io::Result<OwnedFd> {
+    if client.is_some_and(|client| client.local_address().is_some()) {
+        return Err(not_supported(
+            "Only connections over IP can be given a local address",
+        ));
+    }
+    tell(ConnectStage::Resolving, None);
+    let native = Native::new(address)?;
+    tell(ConnectStage::Resolved, None);
+    tell(ConnectStage::Connecting, Some(address));
+    let kind = client.map_or(gio::SocketType::Stream, |client| client.socket_type());
+    let connecting = try_until_connected(&native, kind);
+    let fd = match client.map_or(0, |client| client.timeout()) {
+        0 => connecting.await?,
+        seconds => {
+            let limited = connecting.or_timeout(Duration::from_secs(seconds.into()));
+            limited.await.map_err(as_the_system_says)?
+        }
+    };
+    file::set_blocking(fd.as_fd(), true)?;
+    tell(ConnectStage::Connected, Some(address));
+    Ok(fd)
+}
+
+fn as_the_system_says(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::TimedOut => io::Error::from_raw_os_error(libc::ETIMEDOUT),
+        _ => error,
+    }
+}
+
+async fn try_until_connected(address: &Native, kind: gio::SocketType) -> io::Result<OwnedFd> {
+    loop {
+        match socket::start_connecting(address, kind) {
+            Ok((fd, true)) => return Ok(fd),
+            Ok((fd, false)) => return connected(fd).await,
+            Err(e) if would_block(&e) && address.family() == libc::AF_UNIX => {
+                Sleep::until(Instant::now() + BEFORE_NEXT_TRY).await;
+            }
+            Err(e) => return Err(e),
+        }
+    }
+}
+
+/// Waits for the answer.
+async fn connected(fd: OwnedFd) -> io::Result<OwnedFd> {
+    // The watch has a lease on it, and is gone when this returns.
+    let kept = fd.try_clone()?;
+    let mut answer = Answer::new(fd);
+    poll_fn(|cx| answer.poll(cx)).await?;
+    drop(answer);
+    socket::take_error(kept.as_fd())?;
+    Ok(kept)
+}
+
+/// A socket that is being connected, watched by a hub.
+struct Answer {
+    fd: Arc<SharedFd>,
+    lines: Arc<Lines>,
+    ticket: Ticket,
+    /// In the hub of the context that ran last.
+    registration: Option<Registration>,
+}
+
+impl Answer {
+    fn new(fd: OwnedFd) -> Self {
+        Self {
+            fd: SharedFd::new(fd),
+            lines: Arc::default(),
+            ticket: Ticket::default(),
+            registration: None,
+        }
+    }
+
+    fn poll(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            let number = self.fd.get().ok_or_else(closed)?.as_fd().as_raw_fd();
+            if poll::poll_now(number, libc::POLLOUT)? != 0 {
+                return Poll::Ready(Ok(()));
+            }
+            let interest = self.registration()?.interest().clone();
+            let seen = self.lines.of(Side::Write).seen();
+            let ticket = &mut self.ticket;
+            let wait = interest.poll_edge(Side::Write, ticket, cx.waker(), Some(seen))?;
+            if wait.is_pending() && poll::poll_now(number, libc::POLLOUT)? == 0 {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    fn registration(&mut self) -> io::Result<&Registration> {
+        let hub = Hub::current()?;
+        let here = |it: &mut Registration| {
+            let interest = it.interest();
+            Arc::ptr_eq(interest.hub(), &hub) && !interest.has_ended()
+        };
+        if self.registration.as_mut().is_none_or(|it| !here(it)) {
+            // A hub takes a descriptor once.
+            self.registration = None;
+            let serves = Serves {
+                both: false,
+                side: Side::Write,
+                short_read: ShortRead::SaysNothing,
+            };
+            self.registration = hub.register(&self.fd, &self.lines, Side::Write, serves)?;
+        }
+        self.registration.as_ref().ok_or_else(closed)
+    }
+}
