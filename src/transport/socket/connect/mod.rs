@@ -151,7 +151,7 @@ impl ChannelSocket {
             return coroutine::wait_for(self.connect_async(address, Some(&client)))?;
         }
         self.imp().fd.check_unopened()?;
-        let addresses = address.enumerate();
+        let addresses = unused(address.as_ref()).enumerate();
         let mut failure = None;
         while let Some(next) = addresses
             .next(gio::Cancellable::NONE)
@@ -243,7 +243,7 @@ impl ChannelSocket {
                 let result = direct::connect(one, client, tell).await;
                 result.map_err(|e| unable(e, &text(one)))
             }
-            _ => client::connect(address, client, tell).await,
+            _ => client::connect(&unused(address), client, tell).await,
         }
     }
 
@@ -334,6 +334,19 @@ impl Closer<'_> {
 impl Drop for Closer<'_> {
     fn drop(&mut self) {
         self.leave();
+    }
+}
+
+/// A service that was looked up once gives no addresses any more, and GIO's client ends the process
+/// over that: looks it up anew.
+fn unused(connectable: &gio::SocketConnectable) -> gio::SocketConnectable {
+    match connectable.downcast_ref::<gio::NetworkService>() {
+        Some(used) if used.type_() == gio::NetworkService::static_type() => {
+            let new = gio::NetworkService::new(&used.service(), &used.protocol(), &used.domain());
+            new.set_scheme(&used.scheme());
+            new.upcast()
+        }
+        _ => connectable.clone(),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Connecting without holding up the main loop.
 
+mod names;
+
 use std::{
     io::{self, ErrorKind},
     net::Ipv4Addr,
