@@ -1,6 +1,7 @@
 //! Connecting without holding up the main loop.
 
 mod names;
+mod proxies;
 
 use std::{
     io::{self, ErrorKind},
