@@ -3,6 +3,7 @@
 pub(crate) mod alone;
 pub(crate) mod fds;
 pub(crate) mod native;
+pub(crate) mod network;
 pub(crate) mod pattern;
 pub(crate) mod proxy;
 pub(crate) mod resolver;

@@ -1,6 +1,8 @@
 //! Connecting without holding up the main loop.
 
+mod leaks;
 mod names;
+mod network;
 mod proxies;
 
 use std::{
@@ -68,16 +70,35 @@ fn stages(told: &Told) -> Vec<ConnectStage> {
     told.iter().map(|(stage, _)| *stage).collect()
 }
 
-/// A unix socket whose queue has no room, until something is accepted. To connect to it takes until
+/// A unix socket whose queue has no room, until something is accepted: connecting to it takes until
 /// then.
-fn full() -> (ChannelSocket, Vec<ChannelSocket>) {
+fn full() -> (ChannelSocket, ChannelSocket) {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let name = format!("full-{}", COUNT.fetch_add(1, Ordering::Relaxed));
-    let listener = ChannelSocket::listen(&abstract_name(&name), 0).expect("listens");
-    let address = local(&listener);
+    fill_queue(&abstract_name(&name))
+}
+
+/// The same for TCP, which tries again after a second.
+fn full_tcp() -> (ChannelSocket, ChannelSocket) {
+    fill_queue(&v4())
+}
+
+fn fill_queue(address: &gio::SocketAddress) -> (ChannelSocket, ChannelSocket) {
     // A backlog of 0 has room for one.
-    let first = ChannelSocket::connect(&address).expect("there is room");
-    (listener, vec![first])
+    let listener = ChannelSocket::listen(address, 0).expect("listens");
+    let first = ChannelSocket::connect(&local(&listener)).expect("there is room");
+    (listener, first)
+}
+
+/// Listeners that do not answer, and what to connect to: each is another way of waiting.
+fn silent() -> [(ChannelSocket, ChannelSocket, gio::SocketAddress); 3] {
+    let ((unix, one), (tcp, two), (native, three)) = (full(), full_tcp(), full_tcp());
+    let (at_unix, at_tcp, at_native) = (local(&unix), local(&tcp), as_native(&local(&native)));
+    [
+        (unix, one, at_unix),
+        (tcp, two, at_tcp),
+        (native, three, at_native),
+    ]
 }
 
 #[test]
@@ -230,42 +251,45 @@ fn a_channel_may_try_again_after_a_failure() {
 }
 
 #[test]
-fn a_full_queue_is_waited_for() {
-    on_loop(|| async {
-        let (listener, _first) = full();
-        let accepts = listener.clone();
-        let ticks = after_ticks(move || drop(accepts.accept().expect("the first")));
-        let client = ChannelSocket::connect_future(&local(&listener)).await;
-        assert!(ticks.load(Ordering::Relaxed) >= 3, "the loop ran");
-        client.expect("connects");
-    });
+fn an_answer_is_waited_for() {
+    for (listener, _first, address) in silent() {
+        on_loop(|| async move {
+            let accepts = listener.clone();
+            let ticks = after_ticks(move || drop(accepts.accept().expect("the first")));
+            let client = ChannelSocket::connect_future(&address).await;
+            assert!(ticks.load(Ordering::Relaxed) >= 3, "the loop ran");
+            client.expect("connects");
+        });
+    }
 }
 
 #[test]
 fn a_channel_that_is_closed_meanwhile_stops_connecting_at_once() {
-    on_loop(|| async {
-        let (listener, _first) = full();
-        let channel = ChannelSocket::new();
-        let told = listen_to(&channel);
-        let closes = channel.clone();
-        after_ticks(move || closes.close().expect("nothing to close"));
-        let e = channel.connect_async(&local(&listener), None).await;
-        let e = to_glib_error(&e.expect_err("closed"));
-        assert!(e.matches(gio::IOErrorEnum::Closed), "{e}");
-        let last = told.lock().expect("no panic").last().cloned();
-        assert_eq!(last, Some((ConnectStage::Complete, None)));
-    });
+    for (_listener, _first, address) in silent() {
+        on_loop(|| async move {
+            let channel = ChannelSocket::new();
+            let told = listen_to(&channel);
+            let closes = channel.clone();
+            after_ticks(move || closes.close().expect("nothing to close"));
+            let e = channel.connect_async(&address, None).await;
+            let e = to_glib_error(&e.expect_err("closed"));
+            assert!(e.matches(gio::IOErrorEnum::Closed), "{e}");
+            let last = told.lock().expect("no panic").last().cloned();
+            assert_eq!(last, Some((ConnectStage::Complete, None)));
+        });
+    }
 }
 
 #[test]
 fn another_thread_may_close_the_channel() {
-    for _ in 0..50 {
-        on_loop(|| async {
-            let (listener, _first) = full();
+    let silent = silent();
+    for round in 0..90 {
+        let address = silent[round % 3].2.clone();
+        on_loop(|| async move {
             let channel = ChannelSocket::new();
             let closes = channel.clone();
             let closer = thread::spawn(move || closes.close());
-            let e = channel.connect_async(&local(&listener), None).await;
+            let e = channel.connect_async(&address, None).await;
             let e = to_glib_error(&e.expect_err("closed"));
             assert!(e.matches(gio::IOErrorEnum::Closed), "{e}");
             closer.join().expect("no panic").expect("closed");
@@ -295,20 +319,24 @@ fn a_client_has_the_options() {
 }
 
 #[test]
-fn a_timeout_of_the_client_counts_for_unix_sockets_as_well() {
-    on_loop(|| async {
-        let (listener, _first) = full();
-        let address = local(&listener);
-        let client = gio::SocketClient::new();
-        client.set_timeout(1);
-        let channel = ChannelSocket::new();
-        let e = channel.connect_async(&address, Some(&client)).await;
-        let e = e.expect_err("nobody accepts");
-        assert_eq!(e.kind(), ErrorKind::TimedOut);
-        let address = SocketConnectableExt::to_string(&address);
-        let text = format!("Unable to connect to {address}: Connection timed out");
-        assert_eq!(e.to_string(), text);
-    });
+fn a_timeout_of_the_client_is_named_with_the_address() {
+    for (_listener, _first, address) in silent() {
+        on_loop(|| async move {
+            let client = gio::SocketClient::new();
+            client.set_timeout(1);
+            let channel = ChannelSocket::new();
+            let e = channel.connect_async(&address, Some(&client)).await;
+            let e = e.expect_err("nobody accepts");
+            assert_eq!(e.kind(), ErrorKind::TimedOut);
+            let text = format!(
+                "Unable to connect to {}: ",
+                SocketConnectableExt::to_string(&address)
+            );
+            assert!(e.to_string().starts_with(&text), "{e}");
+            let e = to_glib_error(&e);
+            assert!(e.matches(gio::IOErrorEnum::TimedOut), "{e:?}");
+        });
+    }
 }
 
 #[test]
@@ -442,11 +470,12 @@ fn tasks_of_glib_connect_as_well() {
 #[test]
 fn a_connect_goes_on_in_another_context() {
     in_loop(|context| {
-        let (unix, _first) = full();
-        let mut future = Box::pin(ChannelSocket::connect_future(&local(&unix)));
-        begin(&mut future);
-        drop(unix.accept().expect("the first"));
-        context.block_on(future).expect("connects");
+        for (listener, _first, address) in silent() {
+            let mut future = Box::pin(ChannelSocket::connect_future(&address));
+            begin(&mut future);
+            drop(listener.accept().expect("the first"));
+            context.block_on(future).expect("connects");
+        }
 
         let tcp = listener(&v4());
         let name = gio::NetworkAddress::new("localhost", port_of(&local(&tcp)));
@@ -533,33 +562,30 @@ fn dropping_it_cancels_at_once() {
         "transport::socket::connect::dropping_it_cancels_at_once",
         || {
             in_loop(|context| {
-                let (listener, _first) = full();
-                let tcp = local(&super::connect::listener(&v4()));
-                for address in [local(&listener), as_native(&tcp), tcp] {
-                    let connect = |stop: Option<ConnectStage>| {
-                        let channel = ChannelSocket::new();
-                        let (cancellable, cancels) = (gio::Cancellable::new(), stop);
-                        let stops = cancellable.clone();
-                        channel.connect_connect_progress(move |_, stage, _, _| {
-                            if Some(stage) == cancels {
-                                stops.cancel();
-                            }
-                        });
-                        let address = address.clone();
-                        context.block_on(async move {
-                            let connecting = channel.connect_async(&address, None);
-                            let result = connecting.or_cancelled(&cancellable).await;
-                            drop(channel);
-                            result
-                        })
-                    };
-                    let stages = [ConnectStage::Resolving, ConnectStage::Connecting];
-                    let _ = connect(Some(ConnectStage::Resolving));
-                    let before = fds::count();
-                    for stage in stages {
-                        let _ = connect(Some(stage));
+                let silent = silent();
+                let give_up_at = |address: &gio::SocketAddress, unwanted| {
+                    let (channel, cancellable) = (ChannelSocket::new(), gio::Cancellable::new());
+                    let cancels = cancellable.clone();
+                    channel.connect_connect_progress(move |_, stage, _, _| {
+                        if stage == unwanted {
+                            cancels.cancel();
+                        }
+                    });
+                    let connecting = channel.connect_async(address, None);
+                    context.block_on(async {
+                        let e = connecting.or_cancelled(&cancellable).await;
                         // Without another turn of the loop.
-                        assert_eq!(fds::count(), before, "{stage:?}");
+                        let count = fds::count();
+                        let e = to_glib_error(&e.expect_err("cancelled"));
+                        assert!(e.matches(gio::IOErrorEnum::Cancelled), "{e}");
+                        count
+                    })
+                };
+                for (_, _, address) in &silent {
+                    // What the loop has is made once.
+                    let before = give_up_at(address, ConnectStage::Resolving);
+                    for stage in [ConnectStage::Resolving, ConnectStage::Connecting] {
+                        assert_eq!(give_up_at(address, stage), before, "{stage:?}");
                     }
                 }
             });
