@@ -10,6 +10,9 @@
 //! leaves behind, such as the late answer of a name server, is freed when it is dispatched.
 //! Callbacks of users have no business in it: they would take it for the context that runs.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     cell::{Cell, RefCell},
     ptr,

@@ -22,7 +22,8 @@ use qio::{ChannelSocket, ConnectStage, coroutine, prelude::*, to_glib_error};
 
 use super::{abstract_name, address::deaf, port_of, unix, v4, v6};
 use crate::common::{
-    after_ticks, alone::alone, fds, in_loop, in_time, iterate_until, native, on_loop, settle,
+    FEW, after_ticks, alone::alone, fds, in_loop, in_time, iterate_until, iterations, native,
+    on_loop, settle,
 };
 
 /// Where a listener listens.
@@ -591,4 +592,28 @@ fn dropping_it_cancels_at_once() {
             });
         },
     );
+}
+
+#[test]
+fn a_context_may_be_run_by_another_thread_for_a_while() {
+    for (listener, _first, address) in silent() {
+        in_time(move || {
+            let context = MainContext::new();
+            let connecting = ChannelSocket::connect_future(&address);
+            let task = qio::spawn_local_in(&context, Priority::DEFAULT, connecting);
+            settle(&context);
+            let elsewhere = context.clone();
+            let accepts = listener.clone();
+            let thread = thread::spawn(move || {
+                drop(accepts.accept().expect("the first"));
+                iterations(&elsewhere)
+            });
+            let count = thread.join().expect("no panic");
+            assert!(count <= 2 * FEW, "{count} iterations");
+            assert!(!task.is_finished(), "it stays in its thread");
+            iterate_until(&context, || task.is_finished());
+            let result = task.now_or_never().expect("ended");
+            result.expect("no panic").expect("connects");
+        });
+    }
 }

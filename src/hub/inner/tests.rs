@@ -1,0 +1,106 @@
+//! When an inner context goes: that takes half a minute, or the end of a context or a thread.
+
+use super::*;
+
+/// How many there are in this thread.
+fn count() -> usize {
+    INNER.with_borrow(Vec::len)
+}
+
+fn address(inner: &Inner) -> usize {
+    Rc::as_ptr(&inner.0).addr()
+}
+
+/// Runs `body` as something that a new context runs. Tests of other threads do not count.
+fn in_a_context<R: Send + 'static>(body: impl FnOnce(&MainContext) -> R + Send + 'static) -> R {
+    let thread = std::thread::spawn(|| {
+        let context = MainContext::new();
+        let result = context.with_thread_default(|| body(&context));
+        result.expect("nobody else has it")
+    });
+    thread.join().expect("no panic")
+}
+
+#[test]
+fn there_is_one_for_a_context() {
+    in_a_context(|_| {
+        let one = Inner::here();
+        let other = Inner::here();
+        assert_eq!(address(&one), address(&other));
+        let elsewhere = MainContext::new();
+        elsewhere.block_on(async { one.come_here() });
+        elsewhere.block_on(async { assert_eq!(address(&one), address(&Inner::here())) });
+        let another = MainContext::new();
+        another.block_on(async { assert_ne!(address(&one), address(&Inner::here())) });
+    });
+}
+
+#[test]
+fn it_stays_while_it_is_used_and_goes_when_it_was_not_for_a_while() {
+    in_a_context(|context| {
+        let used = Inner::here();
+        let me = address(&used);
+        assert!(!retire_idle(me) && !retire_idle(me), "there is a user");
+        drop(used);
+        drop(Inner::here());
+        assert!(!retire_idle(me), "it was used since the last look");
+        assert_eq!(count(), 1);
+        assert!(retire_idle(me), "nobody used it since");
+        assert_eq!(count(), 0);
+        while context.iteration(false) {}
+        assert!(!context.pending());
+        // The timer of one that has gone finds nothing.
+        assert!(!retire_idle(me));
+    });
+}
+
+#[test]
+fn it_goes_with_the_context_that_runs_it() {
+    in_a_context(|_| {
+        let context = MainContext::new();
+        let inner = context.block_on(async { Inner::here() });
+        assert_eq!(count(), 1);
+        drop(context);
+        assert_eq!(count(), 0, "nobody can find it any more");
+        // Its user can go on elsewhere.
+        inner.come_here();
+        inner.settle();
+    });
+}
+
+#[test]
+fn it_runs_in_no_other_thread() {
+    let context = MainContext::new();
+    let inner = context.block_on(async { Inner::here() });
+    let idle = glib::idle_source_new(None, Priority::DEFAULT, || ControlFlow::Break);
+    idle.attach(Some(&inner.0.context));
+    let thread = std::thread::spawn(move || {
+        while context.iteration(false) {}
+        context
+    });
+    let context = thread.join().expect("no panic");
+    assert!(!idle.is_destroyed(), "nobody has run it");
+    while context.iteration(false) {}
+    assert!(idle.is_destroyed());
+}
+
+#[test]
+fn another_thread_that_adds_something_wakes_the_context_that_runs() {
+    let context = MainContext::new();
+    let inner = context.block_on(async { Inner::here() });
+    let done = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    for _ in 0..200 {
+        let (ends, target) = (done.clone(), inner.0.context.clone());
+        let adds = std::thread::spawn(move || {
+            let source = glib::idle_source_new(None, Priority::DEFAULT, move || {
+                ends.store(true, std::sync::atomic::Ordering::Relaxed);
+                ControlFlow::Break
+            });
+            source.attach(Some(&target));
+        });
+        while !done.swap(false, std::sync::atomic::Ordering::Relaxed) {
+            context.iteration(true);
+        }
+        adds.join().expect("no panic");
+    }
+}
