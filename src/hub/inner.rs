@@ -15,18 +15,19 @@ mod tests;
 
 use std::{
     cell::{Cell, RefCell},
-    ptr,
+    io, ptr,
     rc::Rc,
     thread::ThreadId,
     time::Duration,
 };
 
-use glib::{ControlFlow, MainContext, MainContextFlags, Priority, translate::*};
+use glib::{ControlFlow, MainContext, MainContextFlags, Priority, prelude::*, translate::*};
 use glib_sys::{
     G_SOURCE_CONTINUE, GPollFD, GSource, GSourceFunc, GSourceFuncs, gboolean, gpointer,
 };
 
 use super::{running_context, tasks::this_thread};
+use crate::sys::file;
 
 /// Without users for so long, or up to twice that, it goes.
 const LINGER: Duration = Duration::from_secs(30);
@@ -52,12 +53,16 @@ struct State {
 }
 
 impl Inner {
-    /// That of the context that is running, at the priority of what runs there.
-    pub(crate) fn here() -> Self {
+    /// That of the context that is running, at the priority of what runs there. Fails where the
+    /// system has no descriptor left for one.
+    pub(crate) fn here() -> io::Result<Self> {
         let known = INNER.with_borrow(|all| all.iter().find(|state| state.is_here()).cloned());
-        let state = known.unwrap_or_else(State::new);
+        let state = match known {
+            Some(state) => state,
+            None => State::new()?,
+        };
         state.used.set(true);
-        Self(state)
+        Ok(Self(state))
     }
 
     /// Has it run also in the context that is running now.
@@ -88,7 +93,11 @@ impl Inner {
 }
 
 impl State {
-    fn new() -> Rc<Self> {
+    fn new() -> io::Result<Rc<Self>> {
+        // GLib ends the process where there is none for the wake-ups of a context. This will be one;
+        // the first task of GIO makes another, once.
+        drop([file::eventfd()?, file::eventfd()?]);
+        gio::Task::<bool>::static_type();
         let state = Rc::new(Self {
             // Whoever adds a source makes the pump look, also while nobody iterates it.
             context: MainContext::with_flags(MainContextFlags::OWNERLESS_POLLING),
@@ -104,7 +113,7 @@ impl State {
         let timer = glib::timeout_source_new(LINGER, None, Priority::DEFAULT, look);
         timer.attach(Some(&state.context));
         INNER.with_borrow_mut(|all| all.push(state.clone()));
-        state
+        Ok(state)
     }
 
     fn is_here(&self) -> bool {

@@ -7,6 +7,10 @@ fn count() -> usize {
     INNER.with_borrow(Vec::len)
 }
 
+fn here() -> Inner {
+    Inner::here().expect("there are descriptors")
+}
+
 fn address(inner: &Inner) -> usize {
     Rc::as_ptr(&inner.0).addr()
 }
@@ -24,25 +28,25 @@ fn in_a_context<R: Send + 'static>(body: impl FnOnce(&MainContext) -> R + Send +
 #[test]
 fn there_is_one_for_a_context() {
     in_a_context(|_| {
-        let one = Inner::here();
-        let other = Inner::here();
+        let one = here();
+        let other = here();
         assert_eq!(address(&one), address(&other));
         let elsewhere = MainContext::new();
         elsewhere.block_on(async { one.come_here() });
-        elsewhere.block_on(async { assert_eq!(address(&one), address(&Inner::here())) });
+        elsewhere.block_on(async { assert_eq!(address(&one), address(&here())) });
         let another = MainContext::new();
-        another.block_on(async { assert_ne!(address(&one), address(&Inner::here())) });
+        another.block_on(async { assert_ne!(address(&one), address(&here())) });
     });
 }
 
 #[test]
 fn it_stays_while_it_is_used_and_goes_when_it_was_not_for_a_while() {
     in_a_context(|context| {
-        let used = Inner::here();
+        let used = here();
         let me = address(&used);
         assert!(!retire_idle(me) && !retire_idle(me), "there is a user");
         drop(used);
-        drop(Inner::here());
+        drop(here());
         assert!(!retire_idle(me), "it was used since the last look");
         assert_eq!(count(), 1);
         assert!(retire_idle(me), "nobody used it since");
@@ -58,7 +62,7 @@ fn it_stays_while_it_is_used_and_goes_when_it_was_not_for_a_while() {
 fn it_goes_with_the_context_that_runs_it() {
     in_a_context(|_| {
         let context = MainContext::new();
-        let inner = context.block_on(async { Inner::here() });
+        let inner = context.block_on(async { here() });
         assert_eq!(count(), 1);
         drop(context);
         assert_eq!(count(), 0, "nobody can find it any more");
@@ -71,7 +75,7 @@ fn it_goes_with_the_context_that_runs_it() {
 #[test]
 fn it_runs_in_no_other_thread() {
     let context = MainContext::new();
-    let inner = context.block_on(async { Inner::here() });
+    let inner = context.block_on(async { here() });
     let idle = glib::idle_source_new(None, Priority::DEFAULT, || ControlFlow::Break);
     idle.attach(Some(&inner.0.context));
     let thread = std::thread::spawn(move || {
@@ -87,7 +91,7 @@ fn it_runs_in_no_other_thread() {
 #[test]
 fn another_thread_that_adds_something_wakes_the_context_that_runs() {
     let context = MainContext::new();
-    let inner = context.block_on(async { Inner::here() });
+    let inner = context.block_on(async { here() });
     let done = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
     for _ in 0..200 {
         let (ends, target) = (done.clone(), inner.0.context.clone());

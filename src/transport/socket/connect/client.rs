@@ -31,7 +31,8 @@ pub(super) async fn connect(
     client: Option<&gio::SocketClient>,
     tell: impl Fn(ConnectStage, Option<&gio::SocketAddress>),
 ) -> io::Result<OwnedFd> {
-    let operation = Operation::start(connectable, client);
+    let operation =
+        Operation::start(connectable, client).map_err(|e| unable(e, &target(connectable, None)))?;
     let result = poll_fn(|cx| {
         operation.inner.come_here();
         loop {
@@ -117,12 +118,17 @@ struct Failures {
 }
 
 impl Operation {
-    fn start(connectable: &gio::SocketConnectable, options: Option<&gio::SocketClient>) -> Self {
+    fn start(
+        connectable: &gio::SocketConnectable,
+        options: Option<&gio::SocketClient>,
+    ) -> io::Result<Self> {
+        let inner = Inner::here()?;
         // Of its own: what it tells does not say which connect it is about.
         let client = gio::SocketClient::new();
         if let Some(options) = options {
             copy_options(options, &client);
         }
+        make_singletons(&client);
         let (story, failures) = (Rc::<RefCell<Story>>::default(), SharedFailures::default());
         let (listens, watches) = (story.clone(), Arc::downgrade(&failures));
         let events = client.connect_event(move |_, event, _, connection| {
@@ -142,7 +148,6 @@ impl Operation {
             Story::wake(&listens);
         });
         let cancellable = gio::Cancellable::new();
-        let inner = Inner::here();
         let ends = story.clone();
         inner.start(|| {
             client.connect_async(connectable, Some(&cancellable), move |result| {
@@ -150,14 +155,14 @@ impl Operation {
                 Story::wake(&ends);
             });
         });
-        Self {
+        Ok(Self {
             client,
             events: Some(events),
             cancellable,
             story,
             failures,
             inner,
-        }
+        })
     }
 }
 
@@ -172,6 +177,15 @@ impl Drop for Operation {
         let result = self.story.borrow_mut().result.take();
         drop(result);
         self.inner.settle();
+    }
+}
+
+/// What GIO makes once for the process listens for changes, of the proxy settings for example, in the
+/// context that is the default at that time: the inner one would not do, which goes.
+fn make_singletons(client: &gio::SocketClient) {
+    let _ = gio::Resolver::default();
+    if client.enables_proxy() {
+        let _ = client.proxy_resolver();
     }
 }
 

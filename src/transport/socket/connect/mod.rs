@@ -202,6 +202,31 @@ impl ChannelSocket {
     /// [`Closed`](gio::IOErrorEnum::Closed) as soon as it is closed.
     /// [`Unsupported`](io::ErrorKind::Unsupported) for a client that wants TLS, which is not for a socket
     /// to do, for a proxy that is itself behind TLS, and for a local address of anything but IP.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gio::prelude::*;
+    /// use qio::{ChannelSocket, ConnectStage};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// # let any = gio::InetSocketAddress::new(&gio::InetAddress::new_loopback(gio::SocketFamily::Ipv4), 0);
+    /// # let address = ChannelSocket::listen(&any, 16)?.local_address()?;
+    /// let client = gio::SocketClient::new();
+    /// client.set_timeout(5);
+    /// client.set_enable_proxy(false);
+    ///
+    /// let channel = ChannelSocket::new();
+    /// channel.connect_connect_progress(|_, stage, _, address| match (stage, address) {
+    ///     (ConnectStage::Connecting, Some(address)) => println!("trying {}", address.to_string()),
+    ///     _ => println!("{stage:?}"),
+    /// });
+    /// let connecting = channel.connect_async(&address, Some(&client));
+    /// let error = glib::MainContext::default().block_on(connecting).unwrap_err();
+    /// assert!(error.to_string().ends_with(": Connection refused")); // it listens no more
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "qio_channel_socket_connect_async")]
     #[doc(alias = "qio_channel_socket_connect_finish")]
     pub fn connect_async<'a, A>(
@@ -370,8 +395,13 @@ fn through(connectable: &gio::SocketConnectable, proxy: &gio::SocketAddress) -> 
 }
 
 fn name(connectable: &gio::SocketConnectable) -> String {
-    match connectable.downcast_ref::<gio::NetworkService>() {
-        Some(it) => format!("_{}._{}.{}", it.service(), it.protocol(), it.domain()),
+    if let Some(it) = connectable.downcast_ref::<gio::NetworkService>() {
+        return format!("_{}._{}.{}", it.service(), it.protocol(), it.domain());
+    }
+    match connectable.downcast_ref::<gio::NetworkAddress>() {
+        // GIO writes no brackets.
+        Some(it) if it.hostname().contains(':') => format!("[{}]:{}", it.hostname(), it.port()),
+        Some(it) => format!("{}:{}", it.hostname(), it.port()),
         None => SocketConnectableExt::to_string(connectable).into(),
     }
 }

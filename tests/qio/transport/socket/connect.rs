@@ -187,6 +187,25 @@ fn a_refused_name_is_named_with_its_address() {
 }
 
 #[test]
+fn an_address_of_ipv6_is_told_as_people_write_it() {
+    let Some(any) = v6() else { return };
+    in_loop(move |context| {
+        let port = port_of(&local(&listener(&any)));
+        let host = gio::InetAddress::new_loopback(gio::SocketFamily::Ipv6);
+        let addresses: [gio::SocketConnectable; 2] = [
+            gio::InetSocketAddress::new(&host, port).upcast(),
+            gio::NetworkAddress::new("::1", port).upcast(),
+        ];
+        for address in addresses {
+            let e = context.block_on(ChannelSocket::connect_future(&address));
+            let e = e.expect_err("nobody listens any more").to_string();
+            let text = format!("Unable to connect to [::1]:{port}: Connection refused");
+            assert_eq!(e, text);
+        }
+    });
+}
+
+#[test]
 fn a_missing_unix_path_is_named_as_by_the_blocking_call() {
     let directory = tempfile::tempdir().expect("a directory");
     let address = unix(&directory.path().join("missing"));
@@ -521,6 +540,21 @@ fn a_coroutine_connects_to_every_kind_of_address() {
             result.expect("connects");
             let server = listener.accept().expect("accepts");
             server.read_all(&mut [0]).expect("read");
+        });
+    }
+}
+
+#[test]
+fn a_coroutine_that_is_dropped_while_it_connects_lets_go() {
+    for (_listener, _first, address) in silent() {
+        in_loop(move |context| {
+            let channel = ChannelSocket::new();
+            let weak = channel.downgrade();
+            let task = coroutine::spawn(move || channel.connect_sync(&address));
+            settle(context);
+            task.abort();
+            settle(context);
+            assert!(weak.upgrade().is_none());
         });
     }
 }

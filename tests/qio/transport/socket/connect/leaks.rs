@@ -1,6 +1,10 @@
 //! What is left of connects, however they end: nothing.
 
+use std::os::fd::OwnedFd;
+
 use glib::WeakRef;
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::*;
 use crate::common::resolver::{Answer, know};
@@ -76,6 +80,48 @@ fn connects_of_every_kind_and_end_leave_nothing() {
                 while fds::count() > before {
                     // Threads of GIO's have to notice that nobody asks any more.
                     thread::yield_now();
+                }
+            });
+        },
+    );
+}
+
+/// Takes all descriptors that this process may have.
+fn take_all_descriptors() -> Vec<OwnedFd> {
+    let one = OwnedFd::from(std::fs::File::open("/dev/null").expect("open"));
+    let mut all: Vec<_> = std::iter::from_fn(|| one.try_clone().ok()).collect();
+    all.push(one);
+    all
+}
+
+#[test]
+fn without_descriptors_it_fails_and_later_it_works() {
+    alone(
+        "transport::socket::connect::leaks::without_descriptors_it_fails_and_later_it_works",
+        || {
+            in_loop(|context| {
+                let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("the limit");
+                setrlimit(Resource::RLIMIT_NOFILE, 100, hard).expect("lowered");
+                let (tcp, unix) = (listener(&v4()), listener(&abstract_name("few")));
+                let name = gio::NetworkAddress::new("127.0.0.1", port_of(&local(&tcp)));
+                let addresses: [gio::SocketConnectable; 4] = [
+                    local(&tcp).upcast(),
+                    name.upcast(),
+                    as_native(&local(&tcp)).upcast(),
+                    local(&unix).upcast(),
+                ];
+                for address in addresses {
+                    // Before the loop has what it needs for connects, and afterwards.
+                    for _ in 0..2 {
+                        let all = take_all_descriptors();
+                        let e = context.block_on(ChannelSocket::connect_future(&address));
+                        let e = to_glib_error(&e.expect_err("no descriptor is left"));
+                        drop(all);
+                        assert!(e.matches(gio::IOErrorEnum::TooManyOpenFiles), "{e:?}");
+                        assert!(e.message().starts_with("Unable to connect to "), "{e}");
+                        let again = context.block_on(ChannelSocket::connect_future(&address));
+                        again.expect("connects");
+                    }
                 }
             });
         },
