@@ -1,9 +1,11 @@
 //! Connecting without holding up the main loop.
 
+mod contexts;
 mod leaks;
 mod names;
 mod network;
 mod proxies;
+mod waits;
 
 use std::{
     io::{self, ErrorKind},
@@ -17,13 +19,12 @@ use std::{
 
 use futures_util::FutureExt as _;
 use gio::prelude::*;
-use glib::{MainContext, Priority};
-use qio::{ChannelSocket, ConnectStage, coroutine, prelude::*, to_glib_error};
+use glib::MainContext;
+use qio::{ChannelSocket, ConnectStage, prelude::*, to_glib_error};
 
 use super::{abstract_name, address::deaf, port_of, unix, v4, v6};
 use crate::common::{
-    FEW, after_ticks, alone::alone, fds, in_loop, in_time, iterate_until, iterations, native,
-    on_loop, settle,
+    after_ticks, alone::alone, fds, in_loop, in_time, iterate_until, native, on_loop, settle,
 };
 
 /// Where a listener listens.
@@ -271,53 +272,6 @@ fn a_channel_may_try_again_after_a_failure() {
 }
 
 #[test]
-fn an_answer_is_waited_for() {
-    for (listener, _first, address) in silent() {
-        on_loop(|| async move {
-            let accepts = listener.clone();
-            let ticks = after_ticks(move || drop(accepts.accept().expect("the first")));
-            let client = ChannelSocket::connect_future(&address).await;
-            assert!(ticks.load(Ordering::Relaxed) >= 3, "the loop ran");
-            client.expect("connects");
-        });
-    }
-}
-
-#[test]
-fn a_channel_that_is_closed_meanwhile_stops_connecting_at_once() {
-    for (_listener, _first, address) in silent() {
-        on_loop(|| async move {
-            let channel = ChannelSocket::new();
-            let told = listen_to(&channel);
-            let closes = channel.clone();
-            after_ticks(move || closes.close().expect("nothing to close"));
-            let e = channel.connect_async(&address, None).await;
-            let e = to_glib_error(&e.expect_err("closed"));
-            assert!(e.matches(gio::IOErrorEnum::Closed), "{e}");
-            let last = told.lock().expect("no panic").last().cloned();
-            assert_eq!(last, Some((ConnectStage::Complete, None)));
-        });
-    }
-}
-
-#[test]
-fn another_thread_may_close_the_channel() {
-    let silent = silent();
-    for round in 0..90 {
-        let address = silent[round % 3].2.clone();
-        on_loop(|| async move {
-            let channel = ChannelSocket::new();
-            let closes = channel.clone();
-            let closer = thread::spawn(move || closes.close());
-            let e = channel.connect_async(&address, None).await;
-            let e = to_glib_error(&e.expect_err("closed"));
-            assert!(e.matches(gio::IOErrorEnum::Closed), "{e}");
-            closer.join().expect("no panic").expect("closed");
-        });
-    }
-}
-
-#[test]
 fn a_client_has_the_options() {
     on_loop(|| async {
         let listener = listener(&v4());
@@ -336,27 +290,6 @@ fn a_client_has_the_options() {
         let peer = peer.downcast::<gio::InetSocketAddress>().expect("IP");
         assert_eq!(peer.address().to_str(), "127.0.0.7");
     });
-}
-
-#[test]
-fn a_timeout_of_the_client_is_named_with_the_address() {
-    for (_listener, _first, address) in silent() {
-        on_loop(|| async move {
-            let client = gio::SocketClient::new();
-            client.set_timeout(1);
-            let channel = ChannelSocket::new();
-            let e = channel.connect_async(&address, Some(&client)).await;
-            let e = e.expect_err("nobody accepts");
-            assert_eq!(e.kind(), ErrorKind::TimedOut);
-            let text = format!(
-                "Unable to connect to {}: ",
-                SocketConnectableExt::to_string(&address)
-            );
-            assert!(e.to_string().starts_with(&text), "{e}");
-            let e = to_glib_error(&e);
-            assert!(e.matches(gio::IOErrorEnum::TimedOut), "{e:?}");
-        });
-    }
 }
 
 #[test]
@@ -442,212 +375,4 @@ fn a_failure_is_complete_without_an_address() {
             assert!(!told.iter().any(|it| it.0 == ConnectStage::Connected));
         }
     });
-}
-
-#[test]
-fn any_context_will_do_also_one_that_is_nobodys_default() {
-    let directory = tempfile::tempdir().expect("a directory");
-    for address in kinds(directory.path()) {
-        in_time(move || {
-            let listener = listener(&address);
-            let address = local(&listener);
-            let context = MainContext::new();
-            let connect = |priority| {
-                let address = address.clone();
-                qio::spawn_local_in(&context, priority, async move {
-                    let first = ChannelSocket::connect_future(&address).await?;
-                    ChannelSocket::connect_future(&address).await?;
-                    io::Result::Ok(first)
-                })
-            };
-            let tasks = [Priority::HIGH, Priority::LOW, Priority::LOW].map(connect);
-            assert!(MainContext::thread_default().is_none());
-            iterate_until(&context, || tasks.iter().all(qio::JoinHandle::is_finished));
-            for task in tasks {
-                let result = task.now_or_never().expect("ended");
-                result.expect("no panic").expect("connects");
-            }
-        });
-    }
-}
-
-#[test]
-fn tasks_of_glib_connect_as_well() {
-    in_loop(|context| {
-        let listener = listener(&v4());
-        let address = local(&listener);
-        let task = context.spawn_local(async move {
-            let client = ChannelSocket::connect_future(&address).await?;
-            client.write_all_future(b"x").await
-        });
-        let result = context.block_on(task);
-        result.expect("no panic").expect("connects");
-        let server = listener.accept().expect("accepts");
-        server.read_all(&mut [0]).expect("read");
-    });
-}
-
-#[test]
-fn a_connect_goes_on_in_another_context() {
-    in_loop(|context| {
-        for (listener, _first, address) in silent() {
-            let mut future = Box::pin(ChannelSocket::connect_future(&address));
-            begin(&mut future);
-            drop(listener.accept().expect("the first"));
-            context.block_on(future).expect("connects");
-        }
-
-        let tcp = listener(&v4());
-        let name = gio::NetworkAddress::new("localhost", port_of(&local(&tcp)));
-        let mut future = Box::pin(ChannelSocket::connect_future(&name));
-        begin(&mut future);
-        context.block_on(future).expect("connects");
-    });
-}
-
-/// Polls a future once, in a context that goes then.
-fn begin(future: &mut (impl Future + Unpin)) {
-    let context = MainContext::new();
-    context.block_on(async { assert!(future.now_or_never().is_none()) });
-}
-
-#[test]
-fn in_a_coroutine_the_blocking_call_suspends() {
-    in_loop(|context| {
-        let (listener, _first) = full();
-        let accepts = listener.clone();
-        let ticks = after_ticks(move || drop(accepts.accept().expect("the first")));
-        let address = local(&listener);
-        let client = coroutine::spawn(move || ChannelSocket::connect(&address));
-        let client = context.block_on(client).expect("no panic");
-        assert!(ticks.load(Ordering::Relaxed) >= 3, "the loop ran");
-        client.expect("connects");
-    });
-}
-
-#[test]
-fn a_coroutine_connects_to_every_kind_of_address() {
-    let directory = tempfile::tempdir().expect("a directory");
-    for address in kinds(directory.path()) {
-        in_loop(move |context| {
-            let listener = listener(&address);
-            let address = local(&listener);
-            let talk = coroutine::spawn(move || {
-                let client = ChannelSocket::connect(&address)?;
-                client.write_all(b"x")
-            });
-            let result = context.block_on(talk).expect("no panic");
-            result.expect("connects");
-            let server = listener.accept().expect("accepts");
-            server.read_all(&mut [0]).expect("read");
-        });
-    }
-}
-
-#[test]
-fn a_coroutine_that_is_dropped_while_it_connects_lets_go() {
-    for (_listener, _first, address) in silent() {
-        in_loop(move |context| {
-            let channel = ChannelSocket::new();
-            let weak = channel.downgrade();
-            let task = coroutine::spawn(move || channel.connect_sync(&address));
-            settle(context);
-            task.abort();
-            settle(context);
-            assert!(weak.upgrade().is_none());
-        });
-    }
-}
-
-#[test]
-fn a_handler_may_abort_the_connect_that_it_hears_of() {
-    in_loop(|context| {
-        let listener = listener(&v4());
-        let address = local(&listener);
-        for unwanted in [ConnectStage::Resolving, ConnectStage::Connecting] {
-            let channel = ChannelSocket::new();
-            let task = Arc::new(Mutex::new(None::<qio::JoinHandle<()>>));
-            let aborts = task.clone();
-            channel.connect_connect_progress(move |_, stage, _, _| {
-                assert!(stage as i32 <= unwanted as i32, "{stage:?}");
-                if stage == unwanted {
-                    let task = aborts.lock().expect("no panic");
-                    task.as_ref().expect("set").abort();
-                }
-            });
-            let (connects, address) = (channel.clone(), address.clone());
-            let handle = qio::spawn_local(async move {
-                let _ = connects.connect_async(&address, None).await;
-            });
-            *task.lock().expect("no panic") = Some(handle);
-            let ended = || {
-                let task = task.lock().expect("no panic");
-                task.as_ref().is_some_and(qio::JoinHandle::is_finished)
-            };
-            iterate_until(context, ended);
-            settle(context);
-            assert_eq!(channel.fd(), -1);
-        }
-    });
-}
-
-#[test]
-fn dropping_it_cancels_at_once() {
-    alone(
-        "transport::socket::connect::dropping_it_cancels_at_once",
-        || {
-            in_loop(|context| {
-                let silent = silent();
-                let give_up_at = |address: &gio::SocketAddress, unwanted| {
-                    let (channel, cancellable) = (ChannelSocket::new(), gio::Cancellable::new());
-                    let cancels = cancellable.clone();
-                    channel.connect_connect_progress(move |_, stage, _, _| {
-                        if stage == unwanted {
-                            cancels.cancel();
-                        }
-                    });
-                    let connecting = channel.connect_async(address, None);
-                    context.block_on(async {
-                        let e = connecting.or_cancelled(&cancellable).await;
-                        // Without another turn of the loop.
-                        let count = fds::count();
-                        let e = to_glib_error(&e.expect_err("cancelled"));
-                        assert!(e.matches(gio::IOErrorEnum::Cancelled), "{e}");
-                        count
-                    })
-                };
-                for (_, _, address) in &silent {
-                    // What the loop has is made once.
-                    let before = give_up_at(address, ConnectStage::Resolving);
-                    for stage in [ConnectStage::Resolving, ConnectStage::Connecting] {
-                        assert_eq!(give_up_at(address, stage), before, "{stage:?}");
-                    }
-                }
-            });
-        },
-    );
-}
-
-#[test]
-fn a_context_may_be_run_by_another_thread_for_a_while() {
-    for (listener, _first, address) in silent() {
-        in_time(move || {
-            let context = MainContext::new();
-            let connecting = ChannelSocket::connect_future(&address);
-            let task = qio::spawn_local_in(&context, Priority::DEFAULT, connecting);
-            settle(&context);
-            let elsewhere = context.clone();
-            let accepts = listener.clone();
-            let thread = thread::spawn(move || {
-                drop(accepts.accept().expect("the first"));
-                iterations(&elsewhere)
-            });
-            let count = thread.join().expect("no panic");
-            assert!(count <= 2 * FEW, "{count} iterations");
-            assert!(!task.is_finished(), "it stays in its thread");
-            iterate_until(&context, || task.is_finished());
-            let result = task.now_or_never().expect("ended");
-            result.expect("no panic").expect("connects");
-        });
-    }
 }

@@ -2,7 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
-use glib::WeakRef;
+use glib::{Priority, WeakRef};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
