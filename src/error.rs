@@ -154,6 +154,15 @@ pub(crate) fn explain(error: io::Error, action: impl Into<String>) -> io::Error 
     )
 }
 
+/// The number of a system error, also of one that was explained.
+pub(crate) fn errno(error: &io::Error) -> Option<i32> {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    match inner {
+        Some(Explained { reason, .. }) => errno(reason),
+        None => error.raw_os_error(),
+    }
+}
+
 /// The text of an error; the system's own words where it is a system error.
 fn reason(error: &io::Error) -> String {
     match error.raw_os_error() {

@@ -12,6 +12,9 @@
 //! | [`ChannelBuffer`] | memory |
 //! | [`ChannelNull`] | nothing |
 //!
+//! A [`NetListener`] accepts clients on several sockets at once, and [`activation`] takes sockets over
+//! that a service manager has opened.
+//!
 //! The methods that all of them have are those of [`ChannelExt`]. [`channel_for_fd`] makes the
 //! right channel of any descriptor. A class of your own derives from [`Channel`], or from one
 //! of the classes above, by [`ChannelImpl`](subclass::prelude::ChannelImpl).
@@ -66,6 +69,7 @@ mod channel;
 pub mod coroutine;
 mod error;
 mod hub;
+mod net;
 pub mod prelude;
 mod sys;
 mod transport;
@@ -81,6 +85,7 @@ pub use hub::{
     JoinError, JoinHandle, set_busy_poll, spawn, spawn_in, spawn_local, spawn_local_in,
     spawn_local_with_priority, spawn_with_priority,
 };
+pub use net::{Incoming, NetListener, activation};
 pub use transport::{
     Access, ChannelBuffer, ChannelCommand, ChannelFile, ChannelNull, ChannelSocket, CommandBuilder,
     ConnectStage, StderrPolicy, channel_for_fd,
@@ -90,6 +95,7 @@ pub use types::{Feature, ReadFlags, Readiness, Shutdown, WriteFlags};
 /// The C layout of instances and classes.
 pub mod ffi {
     pub use crate::channel::ffi::*;
+    pub use crate::net::{QIONetListener, QIONetListenerClass};
     pub use crate::transport::{
         QIOChannelBuffer, QIOChannelBufferClass, QIOChannelCommand, QIOChannelCommandClass,
         QIOChannelFile, QIOChannelFileClass, QIOChannelNull, QIOChannelNullClass, QIOChannelSocket,
@@ -105,6 +111,7 @@ pub mod subclass {
         pub use glib::subclass::prelude::*;
 
         pub use crate::channel::{ChannelImpl, ChannelImplExt};
+        pub use crate::net::NetListenerImpl;
         pub use crate::transport::{
             ChannelBufferImpl, ChannelCommandImpl, ChannelFileImpl, ChannelNullImpl,
             ChannelSocketImpl,

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// The rooms of `src/`, from the ground up, each with those that it may import from.
-const ROOMS: [(&str, &[&str]); 10] = [
+const ROOMS: [(&str, &[&str]); 11] = [
     ("error", &[]),
     ("types", &[]),
     ("sys", &["error", "types"]),
@@ -30,10 +30,24 @@ const ROOMS: [(&str, &[&str]); 10] = [
             "types",
         ],
     ),
+    (
+        "net",
+        &[
+            "transport",
+            "channel",
+            "coroutine",
+            "watch",
+            "hub",
+            "sys",
+            "error",
+            "types",
+        ],
+    ),
     ("prelude", &["channel"]),
     (
         "capi",
         &[
+            "net",
             "transport",
             "channel",
             "coroutine",

@@ -252,16 +252,32 @@ const _: () = assert!(
     size_of::<QIOChannelClass>() == size_of::<GObjectClass>() + (SLOTS + 12) * size_of::<usize>()
 );
 
-/// Declares the C structs of a class that adds no virtual function to its parent, and
-/// lets Rust types derive from it by a trait of their own.
+/// Declares the C structs of a class that adds no virtual function to its parent, which is
+/// [`Channel`](super::Channel) if no other is named, and lets Rust types derive from it by a trait
+/// of their own.
 macro_rules! derived_class {
     ($wrapper:ident, $imp:ty, $impl_trait:ident, $instance:ident, $class:ident) => {
+        $crate::channel::ffi::derived_class!(
+            $wrapper,
+            $imp,
+            $impl_trait: $crate::channel::ChannelImpl,
+            $instance: $crate::channel::ffi::QIOChannel,
+            $class: $crate::channel::ffi::QIOChannelClass
+        );
+    };
+    (
+        $wrapper:ident,
+        $imp:ty,
+        $impl_trait:ident: $parent_impl:path,
+        $instance:ident: $parent_instance:ty,
+        $class:ident: $parent_class:ty
+    ) => {
         #[doc = concat!("The C instance of [`", stringify!($wrapper), "`].")]
         #[derive(Debug)]
         #[repr(C)]
         pub struct $instance {
             /// The parent.
-            pub parent_instance: $crate::channel::ffi::QIOChannel,
+            pub parent_instance: $parent_instance,
         }
 
         #[doc = concat!("The C class of [`", stringify!($wrapper), "`].")]
@@ -269,7 +285,7 @@ macro_rules! derived_class {
         #[repr(C)]
         pub struct $class {
             /// The parent.
-            pub parent_class: $crate::channel::ffi::QIOChannelClass,
+            pub parent_class: $parent_class,
             /// For virtual functions to come.
             pub padding: [glib_sys::gpointer; 8],
         }
@@ -288,8 +304,7 @@ macro_rules! derived_class {
 
         #[doc = concat!("Must be implemented by a class that derives from [`", stringify!($wrapper), "`].")]
         pub trait $impl_trait:
-            $crate::channel::ChannelImpl
-            + glib::subclass::types::ObjectSubclass<Type: glib::object::IsA<$wrapper>>
+            $parent_impl + glib::subclass::types::ObjectSubclass<Type: glib::object::IsA<$wrapper>>
         {
         }
 

@@ -82,6 +82,13 @@ pub(crate) fn identity(path: &Path) -> io::Result<(u64, u64)> {
     Ok((stat.st_dev, stat.st_ino))
 }
 
+/// Moves a file to a name that nobody has: fails, and does nothing, if somebody has it.
+pub(crate) fn rename_to_free(from: &Path, to: &Path) -> io::Result<()> {
+    use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
+    let flags = RenameFlags::RENAME_NOREPLACE;
+    Ok(renameat2(AT_FDCWD, from, AT_FDCWD, to, flags)?)
+}
+
 /// Puts a dead file in the place of an open one: the number stays taken, but what it meant is
 /// closed, except for system calls that are under way. Those to come fail: nothing can be read
 /// from or written to an epoll descriptor, and this one leads nowhere.

@@ -9,6 +9,8 @@ pub(crate) mod epoll;
 pub(crate) mod file;
 mod fork;
 mod hazard;
+pub(crate) mod inherited;
+pub(crate) mod listen;
 mod lock;
 pub(crate) mod poll;
 pub(crate) mod process;

@@ -5,6 +5,7 @@ use std::{
     io,
     os::fd::{AsRawFd, OwnedFd, RawFd},
     sync::Arc,
+    task::Wake,
     time::{Duration, Instant},
 };
 
@@ -52,6 +53,12 @@ impl Wakeup {
     }
 }
 
+impl Wake for Wakeup {
+    fn wake(self: Arc<Self>) {
+        Self::wake(&self);
+    }
+}
+
 /// Polls one descriptor until one of `events`, an error or a hang-up is there, and
 /// returns what is. Returns 0 when the deadline has passed or `wakeup` was woken;
 /// without a `wakeup` also every now and then.
@@ -61,34 +68,57 @@ pub(crate) fn poll(
     wakeup: Option<&Wakeup>,
     deadline: Option<Instant>,
 ) -> io::Result<i16> {
-    let mut fds = [
-        libc::pollfd {
-            fd,
-            events,
-            revents: 0,
-        },
-        libc::pollfd {
-            fd: wakeup.map_or(-1, |w| w.eventfd.as_raw_fd()),
-            events: libc::POLLIN,
-            revents: 0,
-        },
-    ];
+    let mut fds = [asked(fd, events), asked_of(wakeup)];
+    poll_fds(&mut fds, wakeup.is_some(), deadline)?;
+    Ok(fds[0].revents)
+}
+
+/// As [`poll`], for one of several descriptors to be readable, whichever that is.
+pub(crate) fn poll_readable(
+    fds: impl Iterator<Item = RawFd>,
+    wakeup: Option<&Wakeup>,
+    deadline: Option<Instant>,
+) -> io::Result<()> {
+    let fds = fds.map(|fd| asked(fd, libc::POLLIN));
+    let mut fds: Vec<_> = fds.chain([asked_of(wakeup)]).collect();
+    poll_fds(&mut fds, wakeup.is_some(), deadline)
+}
+
+fn asked(fd: RawFd, events: i16) -> libc::pollfd {
+    libc::pollfd {
+        fd,
+        events,
+        revents: 0,
+    }
+}
+
+fn asked_of(wakeup: Option<&Wakeup>) -> libc::pollfd {
+    let fd = wakeup.map_or(-1, |wakeup| wakeup.eventfd.as_raw_fd());
+    asked(fd, libc::POLLIN)
+}
+
+fn poll_fds(
+    fds: &mut [libc::pollfd],
+    can_be_woken: bool,
+    deadline: Option<Instant>,
+) -> io::Result<()> {
     loop {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        let sleep = match wakeup {
-            Some(_) => left,
-            None => Some(left.map_or(LOOK_AROUND, |left| left.min(LOOK_AROUND))),
+        let sleep = match can_be_woken {
+            true => left,
+            false => Some(left.map_or(LOOK_AROUND, |left| left.min(LOOK_AROUND))),
         };
         let sleep = sleep.map(|sleep| libc::timespec {
             tv_sec: sleep.as_secs().try_into().unwrap_or(libc::time_t::MAX),
             tv_nsec: sleep.subsec_nanos().into(),
         });
         let sleep = sleep.as_ref().map_or(std::ptr::null(), |t| t as *const _);
-        // SAFETY: the array has two elements and lives through the call, as does the
+        let count = fds.len() as libc::nfds_t;
+        // SAFETY: the array has as many elements and lives through the call, as does the
         // timespec; a NULL time means for ever, a NULL mask leaves the signals alone.
-        let result = unsafe { libc::ppoll(fds.as_mut_ptr(), 2, sleep, std::ptr::null()) };
+        let result = unsafe { libc::ppoll(fds.as_mut_ptr(), count, sleep, std::ptr::null()) };
         match checked(result as isize) {
-            Ok(_) => return Ok(fds[0].revents),
+            Ok(_) => return Ok(()),
             Err(nix::errno::Errno::EINTR) => {}
             Err(e) => return Err(e.into()),
         }
@@ -97,11 +127,7 @@ pub(crate) fn poll(
 
 /// What of `events`, errors and hang-ups is there just now.
 pub(crate) fn poll_now(fd: RawFd, events: i16) -> io::Result<i16> {
-    let mut fd = libc::pollfd {
-        fd,
-        events,
-        revents: 0,
-    };
+    let mut fd = asked(fd, events);
     // SAFETY: the one pollfd lives through the call, which does not wait.
     checked(unsafe { libc::poll(&mut fd, 1, 0) } as isize)?;
     Ok(fd.revents)

@@ -54,7 +54,7 @@ pub(crate) fn send(fd: BorrowedFd<'_>, buf: &[u8], flags: WriteFlags) -> io::Res
 }
 
 /// A new socket for an address's family, close-on-exec and blocking.
-fn stream(address: &Native) -> io::Result<OwnedFd> {
+pub(super) fn stream(address: &Native) -> io::Result<OwnedFd> {
     new(address, libc::SOCK_STREAM)
 }
 
@@ -119,22 +119,8 @@ pub(crate) fn take_error(fd: BorrowedFd<'_>) -> io::Result<()> {
     }
 }
 
-/// A new stream socket, bound and listening.
-pub(crate) fn listen(address: &Native, backlog: i32) -> io::Result<OwnedFd> {
-    let fd = stream(address)?;
-    if address.family() != libc::AF_UNIX {
-        set_option(fd.as_fd(), libc::SOL_SOCKET, libc::SO_REUSEADDR, 1)?;
-    }
-    // SAFETY: the address holds as many bytes as it says; listen() takes no memory.
-    unsafe {
-        checked(libc::bind(fd.as_raw_fd(), address.as_ptr(), address.len()) as isize)?;
-        checked(libc::listen(fd.as_raw_fd(), backlog) as isize)?;
-    }
-    Ok(fd)
-}
-
-/// Takes one connection off a listening socket. A connection that died in the
-/// queue is passed over.
+/// Takes one connection off a listening socket: blocking, whatever that is. A connection that
+/// died in the queue is passed over, and so is what the network says of one.
 pub(crate) fn accept(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     loop {
         // SAFETY: the peer's address is not asked for; the result is checked and owned
@@ -149,7 +135,17 @@ pub(crate) fn accept(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
             .map(|fd| OwnedFd::from_raw_fd(fd as i32))
         };
         match accepted {
-            Err(Errno::EINTR | Errno::ECONNABORTED) => {}
+            Err(
+                Errno::EINTR
+                | Errno::ECONNABORTED
+                | Errno::EPROTO
+                | Errno::ENETDOWN
+                | Errno::ENETUNREACH
+                | Errno::ENONET
+                | Errno::EHOSTDOWN
+                | Errno::EHOSTUNREACH
+                | Errno::ENOPROTOOPT,
+            ) => {}
             result => return result.map_err(Into::into),
         }
     }
@@ -242,7 +238,7 @@ fn option(fd: BorrowedFd<'_>, level: i32, name: i32) -> io::Result<i32> {
     Ok(value)
 }
 
-fn set_option(fd: BorrowedFd<'_>, level: i32, name: i32, value: i32) -> io::Result<()> {
+pub(super) fn set_option(fd: BorrowedFd<'_>, level: i32, name: i32, value: i32) -> io::Result<()> {
     // SAFETY: the value lives through the call and has the length that is told.
     checked(unsafe {
         libc::setsockopt(

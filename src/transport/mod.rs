@@ -17,6 +17,7 @@ pub use null::{ChannelNull, ChannelNullImpl, QIOChannelNull, QIOChannelNullClass
 pub use socket::{
     ChannelSocket, ChannelSocketImpl, ConnectStage, QIOChannelSocket, QIOChannelSocketClass,
 };
+pub(crate) use socket::{Listening, PathAccess, resolve};
 
 use std::{
     io,

@@ -303,29 +303,31 @@ impl Waiters {
         seen: usize,
     ) -> io::Result<IOCondition> {
         let wakeup = Wakeup::of_this_thread();
-        let outdated = {
-            let mut waiting = self.waiting();
-            waiting.crowd().threads.extend(wakeup.clone());
-            self.changes() != seen
+        let waiting = self.enter_thread(wakeup.clone());
+        let result = match self.changes() == seen {
+            true => poll(fd, condition.bits() as i16, wakeup.as_deref(), deadline),
+            false => Ok(0),
         };
-        let result = match outdated {
-            true => Ok(0),
-            false => poll(fd, condition.bits() as i16, wakeup.as_deref(), deadline),
-        };
-        if let Some(wakeup) = wakeup {
-            let mut waiting = self.waiting();
-            let threads = &mut waiting.crowd().threads;
-            let mine = threads.iter().position(|w| Arc::ptr_eq(w, &wakeup));
-            threads.swap_remove(mine.expect("entered above"));
-            drop(waiting);
-            if !matches!(result, Ok(1..)) {
-                wakeup.forget();
-            }
+        drop(waiting);
+        if let Some(wakeup) = wakeup
+            && !matches!(result, Ok(1..))
+        {
+            wakeup.forget();
         }
         if self.is_closed() {
             return Ok(IOCondition::NVAL);
         }
         Ok(IOCondition::from_bits_truncate(result? as u32) & (condition | ALWAYS))
+    }
+
+    /// Has a thread woken whenever waiters are to look again, if there is a way to wake it, until
+    /// what this returns is dropped.
+    pub(crate) fn enter_thread(&self, wakeup: Option<Arc<Wakeup>>) -> WaitingThread<'_> {
+        self.waiting().crowd().threads.extend(wakeup.clone());
+        WaitingThread {
+            waiters: self,
+            wakeup,
+        }
     }
 
     /// Makes a source look again, if it is one that waits.
@@ -374,4 +376,21 @@ impl Waiters {
 fn take_out(wakers: &mut Vec<Waker>, waker: &Waker) -> Option<Waker> {
     let mine = wakers.iter().position(|it| it.will_wake(waker))?;
     Some(wakers.swap_remove(mine))
+}
+
+/// A thread in the list of those that wait.
+#[derive(Debug)]
+pub(crate) struct WaitingThread<'a> {
+    waiters: &'a Waiters,
+    wakeup: Option<Arc<Wakeup>>,
+}
+
+impl Drop for WaitingThread<'_> {
+    fn drop(&mut self) {
+        let Some(wakeup) = &self.wakeup else { return };
+        let mut waiting = self.waiters.waiting();
+        let threads = &mut waiting.crowd().threads;
+        let mine = threads.iter().position(|it| Arc::ptr_eq(it, wakeup));
+        threads.swap_remove(mine.expect("entered before"));
+    }
 }

@@ -5,6 +5,7 @@ mod common;
 mod coroutine;
 mod error;
 mod hub;
+mod net;
 mod transport;
 mod types;
 mod watch;

@@ -1,10 +1,19 @@
 //! The file of a listening unix socket goes with it.
 
-use std::path::PathBuf;
+use std::{
+    fs::{self, Permissions},
+    io,
+    os::{
+        fd::AsRawFd,
+        unix::fs::{MetadataExt, PermissionsExt, chown},
+    },
+    path::PathBuf,
+};
 
 use gio::prelude::*;
 
-use crate::sys::file;
+use super::PathAccess;
+use crate::sys::{file, listen};
 
 /// The file that a listening unix socket made, to be removed with it.
 #[derive(Debug)]
@@ -30,6 +39,28 @@ impl BoundPath {
             identity,
             owner: std::process::id(),
         })
+    }
+
+    /// Lets in whom it is said to. To be called before the socket listens: until then it refuses
+    /// everybody.
+    pub(super) fn set_access(&self, access: PathAccess) -> io::Result<()> {
+        if access == PathAccess::default() {
+            return Ok(());
+        }
+        // What is changed is the file itself, whatever is put in its place meanwhile.
+        let file = listen::open_file_of_socket(&self.path)?;
+        let file = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+        let there = fs::metadata(&file)?;
+        if (there.dev(), there.ino()) != self.identity {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        if access.uid.is_some() || access.gid.is_some() {
+            chown(&file, access.uid, access.gid)?;
+        }
+        if let Some(mode) = access.mode {
+            fs::set_permissions(&file, Permissions::from_mode(mode))?;
+        }
+        Ok(())
     }
 }
 

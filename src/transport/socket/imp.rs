@@ -1,6 +1,7 @@
 //! What a socket fills in of the class: calls of the system on its descriptor.
 
 use std::{
+    any::Any,
     io::{self, IoSlice, IoSliceMut},
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     sync::{
@@ -24,10 +25,18 @@ use crate::{
     types::{Feature, ReadFlags, Readiness, Shutdown, WriteFlags},
 };
 
+/// What goes when the channel is closed, or dropped.
+#[derive(Debug)]
+#[allow(dead_code)] // it is there to be dropped
+pub(super) enum Tied {
+    Path(BoundPath),
+    Other(Box<dyn Any + Send + Sync>),
+}
+
 #[derive(Debug, Default)]
 pub struct ChannelSocket {
     pub(super) fd: FdSlot,
-    pub(super) bound: Mutex<Option<Box<BoundPath>>>,
+    pub(super) tied: Mutex<Option<Box<Tied>>>,
     /// A listening socket that came from elsewhere may be in use there.
     pub(super) adopted: AtomicBool,
     /// Bytes have no boundaries. Known before the descriptor can be used.
@@ -175,7 +184,8 @@ impl ChannelImpl for ChannelSocket {
                 let _ = socket::shutdown(fd, Shutdown::Both);
             }
         });
-        drop(lock(&self.bound).take());
+        let tied = lock(&self.tied).take();
+        drop(tied);
         result
     }
 
@@ -210,6 +220,20 @@ impl ChannelSocket {
     pub(super) fn open(&self, fd: OwnedFd) -> io::Result<()> {
         let traits = socket::traits(fd.as_fd())?;
         let blocking = file::is_blocking(fd.as_fd())?;
+        self.fill(fd, traits, blocking)
+    }
+
+    /// Takes a connection over that a listening socket has given: it is like that, and blocking.
+    pub(super) fn open_accepted(&self, fd: OwnedFd, from: &Self) -> io::Result<()> {
+        let traits = socket::Traits {
+            unix: from.unix.load(Ordering::Relaxed),
+            stream: from.stream.load(Ordering::Relaxed),
+            listening: false,
+        };
+        self.fill(fd, traits, true)
+    }
+
+    fn fill(&self, fd: OwnedFd, traits: socket::Traits, blocking: bool) -> io::Result<()> {
         self.fd.fill_after(fd, || {
             self.stream.store(traits.stream, Ordering::Relaxed);
             self.unix.store(traits.unix, Ordering::Relaxed);

@@ -3,10 +3,12 @@
 mod bound_path;
 mod connect;
 mod imp;
+mod listen;
 
 pub use connect::ConnectStage;
 
 use std::{
+    any::Any,
     future::{Future, poll_fn},
     io,
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
@@ -20,10 +22,10 @@ use crate::{
     channel::{Attempt, Channel, ChannelExt as _, Tried, Try, ffi::derived_class, stream::std_io},
     error::{explain, not_supported},
     hub::Side,
-    sys::{address::Native, file, lock, poll, socket},
+    sys::{FdLease, file, lock, poll, socket},
     types::{Feature, ReadFlags},
 };
-use bound_path::BoundPath;
+pub(crate) use listen::{Listening, PathAccess, resolve};
 
 derived_class!(
     ChannelSocket,
@@ -154,16 +156,24 @@ impl ChannelSocket {
         address: &impl IsA<gio::SocketAddress>,
         backlog: u32,
     ) -> io::Result<()> {
-        self.imp().fd.check_unopened()?;
-        let address = address.as_ref();
-        let backlog = i32::try_from(backlog).unwrap_or(i32::MAX);
-        let fd = Native::new(address)
-            .and_then(|native| socket::listen(&native, backlog))
-            .map_err(|e| explain(e, format!("Unable to listen on {}", text(address))))?;
-        let bound = BoundPath::of(address).map(Box::new);
-        self.imp().open(fd)?;
-        *lock(&self.imp().bound) = bound;
-        Ok(())
+        self.listen_as(address.as_ref(), backlog, &Listening::default())
+    }
+
+    /// Listens on the first address of a name that can be listened on: nothing blocks meanwhile.
+    /// See [`listen_sync`](Self::listen_sync). Stays in the thread where it is polled first: the
+    /// name is looked up in the context of what is running there.
+    ///
+    /// # Errors
+    ///
+    /// As [`listen_sync`](Self::listen_sync), for the last address; and that of the resolver.
+    #[doc(alias = "qio_channel_socket_listen_async")]
+    #[doc(alias = "qio_channel_socket_listen_finish")]
+    pub fn listen_future<A: IsA<gio::SocketConnectable>>(
+        &self,
+        address: &A,
+        backlog: u32,
+    ) -> impl Future<Output = io::Result<()>> + use<A> {
+        listen::on_first(self.clone(), address.as_ref(), backlog)
     }
 
     /// Takes one connection. In blocking mode waits for one. The new channel is blocking, whatever
@@ -183,7 +193,8 @@ impl ChannelSocket {
         drop(fd);
         let fd = self.imp().fd.ready(self.upcast_ref(), IOCondition::IN)?;
         let accepted = Self::new();
-        accepted.imp().open(socket::accept(fd.as_fd())?)?;
+        let connection = socket::accept(fd.as_fd())?;
+        accepted.imp().open_accepted(connection, self.imp())?;
         Ok(accepted)
     }
 
@@ -204,7 +215,8 @@ impl ChannelSocket {
         })
     }
 
-    fn accept_now(&self, how: Try) -> io::Result<Self> {
+    /// As [`accept`](Self::accept), without blocking if the flags say so.
+    pub(crate) fn accept_now(&self, how: Try) -> io::Result<Self> {
         if how.read.contains(ReadFlags::NO_WAIT) {
             let fd = self.imp().fd.get()?;
             let ready = poll::poll_now(fd.as_fd().as_raw_fd(), libc::POLLIN)?;
@@ -240,6 +252,21 @@ impl ChannelSocket {
     #[must_use]
     pub fn fd(&self) -> RawFd {
         self.imp().fd.number()
+    }
+
+    /// Keeps the descriptor open, whoever closes the channel. `None` if nothing is open.
+    pub(crate) fn lease(&self) -> Option<FdLease> {
+        self.imp().fd.shared()?.lease()
+    }
+
+    /// Drops something when the channel is closed, or dropped: at once if it is closed already.
+    pub(crate) fn tie(&self, other: Box<dyn Any + Send + Sync>) {
+        let before = lock(&self.imp().tied).replace(Box::new(imp::Tied::Other(other)));
+        drop(before);
+        if self.is_closed() {
+            let tied = lock(&self.imp().tied).take();
+            drop(tied);
+        }
     }
 
     /// Lends the descriptor to `f`: it stays open meanwhile, whoever closes the channel.

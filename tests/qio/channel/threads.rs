@@ -7,7 +7,7 @@ use std::{
     path::Path,
     sync::{
         Barrier,
-        atomic::{AtomicBool, AtomicI32, Ordering},
+        atomic::{AtomicBool, Ordering},
         mpsc,
     },
     thread,
@@ -17,43 +17,9 @@ use std::{
 use gio::prelude::*;
 use qio::{Channel, ChannelFile, ChannelSocket, Shutdown, prelude::*, to_glib_error};
 
-use crate::common::{fill, in_time};
+use crate::common::{blocked::Blocked, fill, in_time};
 
 const ROUNDS: usize = 1_000;
-
-/// Told by a thread right before it blocks, so that others can see it blocked.
-#[derive(Default)]
-struct Blocked(AtomicI32);
-
-impl Blocked {
-    fn soon(&self) {
-        self.0
-            .store(nix::unistd::gettid().as_raw(), Ordering::SeqCst);
-    }
-
-    /// Spins until that thread sleeps, which it does for nothing but the channel; or is gone.
-    fn wait(&self) {
-        loop {
-            match self.0.load(Ordering::SeqCst) {
-                0 => {}
-                id if is_asleep(id) => return,
-                _ => {}
-            }
-            thread::yield_now();
-        }
-    }
-}
-
-fn is_asleep(thread: i32) -> bool {
-    match fs::read_to_string(format!("/proc/self/task/{thread}/stat")) {
-        // The state follows the name, which is in parentheses and may hold anything.
-        Ok(stat) => stat
-            .rsplit(')')
-            .next()
-            .is_some_and(|rest| rest.starts_with(" S")),
-        Err(_) => true,
-    }
-}
 
 #[track_caller]
 fn check_closed(e: &io::Error) {

@@ -1,12 +1,14 @@
 //! What several tests need.
 
 pub(crate) mod alone;
+pub(crate) mod blocked;
 pub(crate) mod fds;
 pub(crate) mod native;
 pub(crate) mod network;
 pub(crate) mod pattern;
 pub(crate) mod proxy;
 pub(crate) mod resolver;
+pub(crate) mod runner;
 pub(crate) mod signals;
 
 use std::{

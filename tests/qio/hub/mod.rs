@@ -18,10 +18,10 @@ use std::{
 };
 
 use futures_util::FutureExt as _;
-use glib::{ControlFlow, MainContext, MainLoop, Priority};
+use glib::{ControlFlow, MainContext, Priority};
 use qio::{JoinError, JoinHandle};
 
-use crate::common::{PATIENCE, iterate_until};
+use crate::common::{PATIENCE, iterate_until, runner::Runner};
 
 /// Starts a task in a context that nobody else runs.
 fn start<T: 'static>(
@@ -62,40 +62,4 @@ async fn pass() {
         }
     })
     .await;
-}
-
-/// A thread that runs a context of its own for as long as this lives.
-struct Runner {
-    context: MainContext,
-    main_loop: MainLoop,
-    thread: Option<thread::JoinHandle<()>>,
-}
-
-impl Runner {
-    fn new() -> Self {
-        let context = MainContext::new();
-        let main_loop = MainLoop::new(Some(&context), false);
-        let (sender, started) = mpsc::channel();
-        let idle = glib::idle_source_new(Some("test start"), Priority::HIGH, move || {
-            let _ = sender.send(());
-            ControlFlow::Break
-        });
-        idle.attach(Some(&context));
-        let running = main_loop.clone();
-        let thread = thread::spawn(move || running.run());
-        started.recv_timeout(PATIENCE).expect("it runs");
-        Self {
-            context,
-            main_loop,
-            thread: Some(thread),
-        }
-    }
-}
-
-impl Drop for Runner {
-    fn drop(&mut self) {
-        self.main_loop.quit();
-        let ended = self.thread.take().expect("joined once").join();
-        assert!(ended.is_ok() || thread::panicking(), "the loop panicked");
-    }
 }

@@ -21,11 +21,11 @@ use glib::{
     subclass::{Signal, prelude::*},
 };
 
-use super::{ChannelSocket, text};
+use super::{ChannelSocket, listen::no_address, text};
 use crate::{
     channel::Channel,
     coroutine,
-    error::{closed, explain, from_glib_error, io_error, not_supported},
+    error::{closed, explain, from_glib_error, not_supported},
     sys::{address::Native, socket},
     watch::Waiters,
 };
@@ -162,13 +162,7 @@ impl ChannelSocket {
                 Err(e) => failure = Some(unable(e, &target(address.as_ref(), Some(&next)))),
             }
         }
-        Err(failure.unwrap_or_else(|| {
-            let name = name(address.as_ref());
-            io_error(
-                gio::IOErrorEnum::HostNotFound,
-                &format!("{name} has no address"),
-            )
-        }))
+        Err(failure.unwrap_or_else(|| no_address(&name(address.as_ref()))))
     }
 
     /// Connects without holding up the main loop, whatever context that runs.

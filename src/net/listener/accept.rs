@@ -1,0 +1,308 @@
+//! Taking clients: one machine for callbacks, futures, streams and blocking threads, which differ
+//! in how they wait.
+
+use std::{
+    future::{Future, poll_fn},
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::Instant,
+};
+
+use futures_core::{FusedStream, Stream};
+use glib::{prelude::*, subclass::prelude::*};
+
+use super::{
+    NetListener,
+    gate::{Entry, Gate, Seat},
+    imp::Sockets,
+};
+use crate::{
+    channel::{Attempt, Channel, Tried, Try},
+    coroutine,
+    error::would_block,
+    hub::{Side, Sleep},
+    sys::poll::{Wakeup, poll_readable},
+    transport::ChannelSocket,
+    types::ReadFlags,
+    watch::Waiters,
+};
+
+/// One who takes clients.
+#[derive(Debug)]
+pub(super) struct Acceptor {
+    seat: Seat,
+    style: Style,
+    /// The sockets that `lines` are of.
+    known: Option<u64>,
+    lines: Vec<(ChannelSocket, Attempt)>,
+    /// Where to look first: after the one that has given the last client.
+    first: usize,
+    alarm: Option<Sleep>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Style {
+    /// Waits for the listener to be opened, again and again, and lets blocked threads go first.
+    Callback,
+    /// Ends when the listener, which was opened for the n-th time, is disconnected.
+    Caller(u64),
+}
+
+/// What came of looking at all sockets.
+enum Step {
+    Client(ChannelSocket),
+    Failed(io::Error),
+    /// Nobody is there, or may come in. The waker is woken when that may be otherwise; readiness of
+    /// the sockets is up to the style, if there is no time to wait for.
+    Wait(Wait),
+}
+
+enum Wait {
+    ForClients,
+    ForPlace,
+    Until(Instant),
+}
+
+impl Acceptor {
+    pub(super) fn for_callback(gate: Arc<Gate>) -> Self {
+        Self::new(gate, Style::Callback)
+    }
+
+    pub(super) fn for_caller(listener: &NetListener) -> Self {
+        let imp = listener.imp();
+        Self::new(imp.gate.clone(), Style::Caller(imp.session()))
+    }
+
+    fn new(gate: Arc<Gate>, style: Style) -> Self {
+        Self {
+            seat: Seat::new(gate),
+            style,
+            known: None,
+            lines: Vec::new(),
+            first: 0,
+            alarm: None,
+        }
+    }
+
+    /// The next client, once there is one, in the hub of what is running.
+    pub(super) fn poll(
+        &mut self,
+        listener: &NetListener,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<ChannelSocket>> {
+        loop {
+            let step = self.step(listener, cx.waker(), |channel, attempt| {
+                attempt.poll(channel.as_ref(), cx, |how| {
+                    channel.accept_now(how).map(Tried::whole)
+                })
+            });
+            match step {
+                Step::Client(client) => return Poll::Ready(Ok(client)),
+                Step::Failed(e) => return Poll::Ready(Err(e)),
+                Step::Wait(Wait::Until(time)) => {
+                    let alarm = self.alarm.insert(Sleep::until(time));
+                    if Pin::new(alarm).poll(cx).is_pending() {
+                        return Poll::Pending;
+                    }
+                }
+                Step::Wait(_) => return Poll::Pending,
+            }
+        }
+    }
+
+    /// The next client; blocks until there is one.
+    fn block(&mut self, listener: &NetListener) -> io::Result<ChannelSocket> {
+        let wakeup = Wakeup::of_this_thread();
+        let waker = match &wakeup {
+            Some(wakeup) => Waker::from(wakeup.clone()),
+            // Then poll looks around by itself.
+            None => Waker::noop().clone(),
+        };
+        let no_wait = {
+            let mut flags = Try::plain();
+            flags.read |= ReadFlags::NO_WAIT;
+            flags
+        };
+        loop {
+            let step = self.step(listener, &waker, |channel, _| {
+                match channel.accept_now(no_wait) {
+                    Err(e) if would_block(&e) => Poll::Pending,
+                    result => Poll::Ready(result),
+                }
+            });
+            let (looks, deadline) = match step {
+                Step::Client(client) => return Ok(client),
+                Step::Failed(e) => return Err(e),
+                Step::Wait(Wait::ForClients) => (&self.lines[..], None),
+                Step::Wait(Wait::ForPlace) => (&[][..], None),
+                Step::Wait(Wait::Until(time)) => (&[][..], Some(time)),
+            };
+            let woken: Vec<_> = looks
+                .iter()
+                .map(|(channel, _)| waiters(channel).enter_thread(wakeup.clone()))
+                .collect();
+            // One that is closed is found by the next step.
+            let leases: Option<Vec<_>> = looks.iter().map(|(channel, _)| channel.lease()).collect();
+            if let Some(leases) = leases {
+                let numbers = leases.iter().map(|lease| lease.number());
+                poll_readable(numbers, wakeup.as_deref(), deadline)?;
+            }
+            drop(woken);
+            if let Some(wakeup) = &wakeup {
+                wakeup.forget();
+            }
+        }
+    }
+
+    /// Looks at all sockets once, by `try_one`, which says that it is pending if nobody is there.
+    fn step(
+        &mut self,
+        listener: &NetListener,
+        waker: &Waker,
+        mut try_one: impl FnMut(&ChannelSocket, &mut Attempt) -> Poll<io::Result<ChannelSocket>>,
+    ) -> Step {
+        loop {
+            let gate = self.seat.gate().clone();
+            let entry = gate.enter(&mut self.seat, waker, self.style == Style::Callback);
+            // After the waker was left there, so that no news is missed.
+            match self.follow(listener) {
+                Ok(None) => {}
+                Ok(Some(client)) => return Step::Client(client),
+                Err(Step::Wait(wait)) => return Step::Wait(wait),
+                Err(step) => return step,
+            }
+            let permit = match entry {
+                Entry::Go(permit) => permit,
+                Entry::Full => return Step::Wait(Wait::ForPlace),
+                Entry::Until(time) => return Step::Wait(Wait::Until(time)),
+            };
+            self.alarm = None;
+            let mut failure = None;
+            for i in 0..self.lines.len() {
+                let place = (self.first + i) % self.lines.len();
+                let (channel, attempt) = &mut self.lines[place];
+                match try_one(channel, attempt) {
+                    Poll::Pending => {}
+                    Poll::Ready(Ok(client)) => {
+                        self.first = place + 1;
+                        client.tie(Box::new(permit.admit()));
+                        return Step::Client(client);
+                    }
+                    Poll::Ready(Err(e)) => {
+                        failure = Some((channel.clone(), e));
+                        break;
+                    }
+                }
+            }
+            drop(permit);
+            let Some((channel, e)) = failure else {
+                return Step::Wait(Wait::ForClients);
+            };
+            if let Err(e) = listener.imp().failed(&channel, e) {
+                return Step::Failed(e);
+            }
+        }
+    }
+
+    /// Sees to it that `lines` are those of the listener. Returns a client that somebody else had
+    /// accepted and not delivered; or what to do if the listener is not open.
+    fn follow(&mut self, listener: &NetListener) -> Result<Option<ChannelSocket>, Step> {
+        let session = match self.style {
+            Style::Callback => None,
+            Style::Caller(session) => Some(session),
+        };
+        match listener.imp().sockets(session, self.known) {
+            Ok(Sockets::Returned(client)) => return Ok(Some(client)),
+            Ok(Sockets::Same) => {}
+            Ok(Sockets::Others { known, channels }) => {
+                let line = |channel| (channel, Attempt::new(Side::Read));
+                self.lines = channels.into_iter().map(line).collect();
+                self.known = Some(known);
+            }
+            Err(e) => {
+                self.lines = Vec::new();
+                self.known = None;
+                return Err(match self.style {
+                    Style::Callback => Step::Wait(Wait::ForPlace),
+                    Style::Caller(_) => Step::Failed(e),
+                });
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn waiters(channel: &ChannelSocket) -> &Waiters {
+    &channel.upcast_ref::<Channel>().imp().waiters
+}
+
+/// Waits in a future.
+pub(super) async fn in_future(listener: NetListener) -> io::Result<ChannelSocket> {
+    let mut acceptor = Acceptor::for_caller(&listener);
+    poll_fn(|cx| acceptor.poll(&listener, cx)).await
+}
+
+/// Blocks, or suspends a coroutine.
+pub(super) fn wait(listener: &NetListener) -> io::Result<ChannelSocket> {
+    let _callbacks_wait = listener.imp().gate.block();
+    if coroutine::in_coroutine() {
+        return coroutine::wait_for(in_future(listener.clone()))?;
+    }
+    Acceptor::for_caller(listener).block(listener)
+}
+
+/// The clients of a [`NetListener`], as a [`Stream`]: see [`incoming`](NetListener::incoming).
+#[derive(Debug)]
+pub struct Incoming {
+    listener: NetListener,
+    acceptor: Acceptor,
+    has_ended: bool,
+}
+
+static_assertions::assert_impl_all!(Incoming: Send, Unpin);
+
+impl Incoming {
+    pub(super) fn new(listener: &NetListener) -> Self {
+        Self {
+            listener: listener.clone(),
+            acceptor: Acceptor::for_caller(listener),
+            has_ended: false,
+        }
+    }
+}
+
+impl Stream for Incoming {
+    type Item = io::Result<ChannelSocket>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        if this.has_ended {
+            return Poll::Ready(None);
+        }
+        this.acceptor.poll(&this.listener, cx).map(|client| {
+            // What it said at the beginning, or to whoever disconnected it, was the end.
+            this.has_ended = client.is_err() && !this.is_open();
+            match this.has_ended {
+                true => None,
+                false => Some(client),
+            }
+        })
+    }
+}
+
+impl Incoming {
+    fn is_open(&self) -> bool {
+        match self.acceptor.style {
+            Style::Caller(session) => self.listener.imp().is_open_since(session),
+            Style::Callback => true,
+        }
+    }
+}
+
+impl FusedStream for Incoming {
+    fn is_terminated(&self) -> bool {
+        self.has_ended
+    }
+}

@@ -1,0 +1,270 @@
+//! Who may accept just now: as many as the limit of clients allows, and nobody for a while after
+//! the system has run out of something.
+//!
+//! The gate also knows everybody who waits to accept, to wake them for news that no descriptor
+//! tells: a client has gone, the sockets are others, the listener is disconnected.
+
+use std::{
+    sync::{Arc, Mutex},
+    task::Waker,
+    time::{Duration, Instant},
+};
+
+use slab::Slab;
+
+use crate::sys::lock;
+
+/// Nobody accepts for so long after the first shortage; for twice as long after the next one, and
+/// so on.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+/// But not for longer than this.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// A shortage is told of in the log, and the next one not before so much time has passed.
+const BETWEEN_WARNINGS: Duration = Duration::from_secs(60);
+
+#[derive(Debug, Default)]
+pub(super) struct Gate(Mutex<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// 0: none.
+    limit: usize,
+    /// Clients, and those who are about to accept one.
+    entered: usize,
+    pause: Option<Pause>,
+    last_warning: Option<Instant>,
+    /// Threads that are blocked in `wait_client`: callbacks let them have what comes.
+    blocked: usize,
+    waiting: Slab<Waker>,
+    /// Somebody was turned away, and has to be told when that may be otherwise.
+    turned_away: bool,
+}
+
+/// There was not enough of something.
+#[derive(Debug, Clone, Copy)]
+struct Pause {
+    length: Duration,
+    /// Over, if it was cut short.
+    until: Option<Instant>,
+}
+
+/// What the gate says.
+#[derive(Debug)]
+pub(super) enum Entry {
+    /// Accept, and tie this to what was accepted.
+    Go(Permit),
+    /// Wait to be woken.
+    Full,
+    /// Wait to be woken, or for this time to come.
+    Until(Instant),
+}
+
+impl Gate {
+    /// Asks to accept. Whatever the answer is, the waker is woken when another try may be worth it.
+    pub(super) fn enter(self: &Arc<Self>, seat: &mut Seat, waker: &Waker, yields: bool) -> Entry {
+        let mut inner = lock(&self.0);
+        let before = seat.take(&mut inner, waker);
+        let entry = if inner.is_full() || (yields && inner.blocked > 0) {
+            inner.turned_away = true;
+            Entry::Full
+        } else if let Some(until) = inner.pause.and_then(|pause| pause.until)
+            && until > Instant::now()
+        {
+            inner.turned_away = true;
+            Entry::Until(until)
+        } else {
+            inner.entered += 1;
+            Entry::Go(Permit {
+                gate: self.clone(),
+                is_client: false,
+            })
+        };
+        drop(inner);
+        // Dropping a waker may run anything: not under the lock.
+        drop(before);
+        entry
+    }
+
+    /// The system is short of something. Returns whether that is to be told.
+    pub(super) fn pause(&self) -> bool {
+        let now = Instant::now();
+        let mut inner = lock(&self.0);
+        let length = match inner.pause {
+            Some(pause) => (pause.length * 2).min(LONGEST_PAUSE),
+            None => FIRST_PAUSE,
+        };
+        inner.pause = Some(Pause {
+            length,
+            until: Some(now + length),
+        });
+        let last = inner.last_warning;
+        let warn = last.is_none_or(|last| now.duration_since(last) >= BETWEEN_WARNINGS);
+        if warn {
+            inner.last_warning = Some(now);
+        }
+        warn
+    }
+
+    /// Wakes everybody who waits.
+    pub(super) fn wake(&self) {
+        lock(&self.0).wake_all().into_iter().for_each(Waker::wake);
+    }
+
+    /// Callbacks get nothing until what this returns is dropped.
+    pub(super) fn block(&self) -> Blocking<'_> {
+        lock(&self.0).blocked += 1;
+        Blocking(self)
+    }
+
+    pub(super) fn set_limit(&self, limit: usize) {
+        lock(&self.0).limit = limit;
+        self.wake();
+    }
+
+    pub(super) fn limit(&self) -> usize {
+        lock(&self.0).limit
+    }
+
+    /// Who is just trying to accept counts as well: not for long.
+    pub(super) fn clients(&self) -> usize {
+        lock(&self.0).entered
+    }
+}
+
+impl Inner {
+    fn is_full(&self) -> bool {
+        self.limit != 0 && self.entered >= self.limit
+    }
+
+    /// To be woken without the lock.
+    fn wake_all(&mut self) -> Vec<Waker> {
+        self.turned_away = false;
+        self.waiting
+            .iter()
+            .map(|(_, waker)| waker.clone())
+            .collect()
+    }
+}
+
+/// One who may accept, and then the client: counted for as long as this lives.
+#[derive(Debug)]
+pub(super) struct Permit {
+    gate: Arc<Gate>,
+    is_client: bool,
+}
+
+impl Permit {
+    /// Somebody was accepted.
+    pub(super) fn admit(mut self) -> Self {
+        self.is_client = true;
+        lock(&self.gate.0).pause = None;
+        self
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let mut inner = lock(&self.gate.0);
+        inner.entered -= 1;
+        if self.is_client
+            && let Some(pause) = &mut inner.pause
+        {
+            // What it gives back may be what there was too little of.
+            pause.until = None;
+        }
+        let woken = match inner.turned_away {
+            true => inner.wake_all(),
+            false => Vec::new(),
+        };
+        drop(inner);
+        woken.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// A thread that waits for a client itself.
+#[derive(Debug)]
+pub(super) struct Blocking<'a>(&'a Gate);
+
+impl Drop for Blocking<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.0).blocked -= 1;
+        self.0.wake();
+    }
+}
+
+/// The place of one who accepts, among those who are to be woken.
+#[derive(Debug)]
+pub(super) struct Seat {
+    gate: Arc<Gate>,
+    place: Option<usize>,
+}
+
+impl Seat {
+    pub(super) fn new(gate: Arc<Gate>) -> Self {
+        Self { gate, place: None }
+    }
+
+    pub(super) fn gate(&self) -> &Arc<Gate> {
+        &self.gate
+    }
+
+    /// Returns a waker that was replaced.
+    fn take(&mut self, inner: &mut Inner, waker: &Waker) -> Option<Waker> {
+        match self.place {
+            None => {
+                self.place = Some(inner.waiting.insert(waker.clone()));
+                None
+            }
+            Some(place) => {
+                let mine = &mut inner.waiting[place];
+                (!mine.will_wake(waker)).then(|| std::mem::replace(mine, waker.clone()))
+            }
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let place = self.place.take();
+        let left = place.map(|place| lock(&self.gate.0).waiting.remove(place));
+        drop(left);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_a_second_and_end_with_success() {
+        let gate = Arc::new(Gate::default());
+        let length = || lock(&gate.0).pause.expect("a pause").length;
+        let mut lengths = Vec::new();
+        for _ in 0..10 {
+            gate.pause();
+            lengths.push(length().as_millis());
+        }
+        assert_eq!(lengths, [10, 20, 40, 80, 160, 320, 640, 1000, 1000, 1000]);
+        let mut seat = Seat::new(gate.clone());
+        let turned_away = gate.enter(&mut seat, Waker::noop(), false);
+        assert!(matches!(turned_away, Entry::Until(_)));
+        lock(&gate.0).pause = None;
+        let Entry::Go(permit) = gate.enter(&mut seat, Waker::noop(), false) else {
+            panic!("there is no pause");
+        };
+        gate.pause();
+        let client = permit.admit();
+        gate.pause();
+        assert_eq!(length(), FIRST_PAUSE, "they begin anew");
+        drop(client);
+        let entry = gate.enter(&mut seat, Waker::noop(), false);
+        assert!(matches!(entry, Entry::Go(_)), "a client has gone");
+    }
+
+    #[test]
+    fn shortages_are_told_of_once_in_a_while() {
+        let gate = Gate::default();
+        assert!(gate.pause());
+        assert!((0..100).all(|_| !gate.pause()));
+    }
+}

@@ -1,0 +1,152 @@
+//! Callbacks: a task in the context that the callback is to be called in.
+
+use std::{
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Mutex},
+    task::{Context, Poll},
+};
+
+use glib::{WeakRef, prelude::*, subclass::prelude::*, thread_guard::ThreadGuard};
+
+use super::{NetListener, accept::Acceptor};
+use crate::{
+    error::panic_text,
+    hub::{self, JoinHandle},
+    sys::lock,
+    transport::ChannelSocket,
+};
+
+/// What is called for each client.
+pub(super) enum Func {
+    Anywhere(Box<dyn FnMut(&NetListener, ChannelSocket) + Send>),
+    Here(ThreadGuard<LocalFunc>),
+}
+
+type LocalFunc = Box<dyn FnMut(&NetListener, ChannelSocket)>;
+
+impl Func {
+    fn call(&mut self, listener: &NetListener, client: ChannelSocket) {
+        match self {
+            Self::Anywhere(func) => func(listener, client),
+            Self::Here(func) => (func.get_mut())(listener, client),
+        }
+    }
+
+    fn may_be_dropped(&self) -> bool {
+        match self {
+            Self::Anywhere(_) => true,
+            Self::Here(func) => func.is_owner(),
+        }
+    }
+}
+
+/// Locked while it is called; empty once there are no more calls.
+type Place = Arc<Mutex<Option<Func>>>;
+
+/// A callback that is set. Dropping it ends its calls; one that is under way goes on.
+pub(super) struct Server {
+    pub(super) number: u64,
+    place: Place,
+    task: JoinHandle<()>,
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Server").field(&self.number).finish()
+    }
+}
+
+impl Server {
+    /// Begins to serve, in a context.
+    pub(super) fn start(
+        listener: &NetListener,
+        number: u64,
+        func: Func,
+        context: &glib::MainContext,
+    ) -> Self {
+        let is_local = matches!(func, Func::Here(_));
+        let place = Arc::new(Mutex::new(Some(func)));
+        let mut serving = Serving {
+            listener: listener.downgrade(),
+            number,
+            place: place.clone(),
+            acceptor: Acceptor::for_callback(listener.imp().gate.clone()),
+        };
+        let future = poll_fn(move |cx| serving.poll(cx));
+        let priority = glib::Priority::DEFAULT;
+        let task = match is_local {
+            true => hub::spawn_local_in(context, priority, future),
+            false => hub::spawn_in(context, priority, future),
+        };
+        Self {
+            number,
+            place,
+            task,
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+        // What is being called, or belongs to another thread, is dropped with the task.
+        let func = self.place.try_lock().ok().and_then(|mut place| {
+            let is_here = place.as_ref().is_some_and(Func::may_be_dropped);
+            is_here.then(|| place.take())
+        });
+        drop(func);
+    }
+}
+
+/// The task. It goes with its context.
+struct Serving {
+    listener: WeakRef<NetListener>,
+    number: u64,
+    place: Place,
+    acceptor: Acceptor,
+}
+
+impl Serving {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            // Alive as long as it is open; afterwards the user's.
+            let Some(listener) = self.listener.upgrade() else {
+                return Poll::Ready(());
+            };
+            if !listener.imp().is_served_by(self.number) {
+                return Poll::Ready(());
+            }
+            match self.acceptor.poll(&listener, cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(client)) => self.deliver(&listener, client),
+                Poll::Ready(Err(e)) => listener.imp().put_off(&e),
+            }
+        }
+    }
+
+    fn deliver(&self, listener: &NetListener, client: ChannelSocket) {
+        let mut place = lock(&self.place);
+        // It may have been replaced, or the listener disconnected, since the client was accepted.
+        let is_current = listener.imp().is_served_by(self.number) && listener.is_connected();
+        let Some(func) = place.as_mut().filter(|_| is_current) else {
+            drop(place);
+            return listener.imp().give_back(client);
+        };
+        let call = AssertUnwindSafe(|| func.call(listener, client));
+        if let Err(panic) = catch_unwind(call) {
+            let text = panic_text(&*panic);
+            glib::g_critical!("Qio", "A callback for clients panicked: {}", text);
+        }
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let func = lock(&self.place).take();
+        drop(func);
+        if let Some(listener) = self.listener.upgrade() {
+            listener.imp().end_server(self.number);
+        }
+    }
+}

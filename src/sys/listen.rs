@@ -1,0 +1,73 @@
+//! Sockets that listen.
+
+use std::{
+    io,
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+    path::Path,
+};
+
+use nix::{errno::Errno, fcntl::OFlag};
+
+use super::{
+    address::Native,
+    checked,
+    socket::{set_option, stream},
+};
+
+/// How a socket is bound.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Binding {
+    /// Others that say so as well may have the same address.
+    pub(crate) reuse_port: bool,
+    /// An IPv6 socket leaves IPv4 to others, or takes it as well; else as the system is set up.
+    pub(crate) v6_only: Option<bool>,
+}
+
+/// A new stream socket, bound; nobody can connect to it yet.
+pub(crate) fn bind(address: &Native, binding: Binding) -> io::Result<OwnedFd> {
+    let fd = stream(address)?;
+    let set = |level, name, value: bool| set_option(fd.as_fd(), level, name, value.into());
+    if address.family() != libc::AF_UNIX {
+        set(libc::SOL_SOCKET, libc::SO_REUSEADDR, true)?;
+        if binding.reuse_port {
+            set(libc::SOL_SOCKET, libc::SO_REUSEPORT, true)?;
+        }
+    }
+    if let (libc::AF_INET6, Some(only)) = (address.family(), binding.v6_only) {
+        set(libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, only)?;
+    }
+    // SAFETY: the address holds as many bytes as it says.
+    checked(unsafe { libc::bind(fd.as_raw_fd(), address.as_ptr(), address.len()) } as isize)?;
+    Ok(fd)
+}
+
+/// Lets others connect from now on.
+pub(crate) fn start(fd: BorrowedFd<'_>, backlog: i32) -> io::Result<()> {
+    // SAFETY: listen() takes no memory.
+    checked(unsafe { libc::listen(fd.as_raw_fd(), backlog) } as isize)?;
+    Ok(())
+}
+
+/// Connects, without waiting, only to see what comes of it.
+pub(crate) fn probe(address: &Native) -> io::Result<()> {
+    let fd = stream(address)?;
+    super::file::set_blocking(fd.as_fd(), false)?;
+    // SAFETY: the address holds as many bytes as it says.
+    checked(unsafe { libc::connect(fd.as_raw_fd(), address.as_ptr(), address.len()) } as isize)?;
+    Ok(())
+}
+
+/// Opens the file of a socket itself, not what it leads to: to be looked at and changed.
+pub(crate) fn open_file_of_socket(path: &Path) -> io::Result<OwnedFd> {
+    super::file::open(path, (OFlag::O_PATH | OFlag::O_NOFOLLOW).bits(), 0)
+}
+
+/// Whether accepting fails for want of something that may be there again later: the connection
+/// stays in the queue.
+pub(crate) fn is_shortage(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    matches!(
+        errno,
+        Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM | Errno::ENOSPC)
+    )
+}

@@ -1,0 +1,120 @@
+//! Listening on an address.
+
+use std::{
+    future::{Future, poll_fn},
+    io,
+    os::fd::AsFd,
+    pin::pin,
+};
+
+use gio::prelude::*;
+use glib::subclass::prelude::*;
+
+use super::{ChannelSocket, bound_path::BoundPath, imp::Tied, text};
+use crate::{
+    error::{explain, from_glib_error, io_error},
+    hub,
+    sys::{
+        address::Native,
+        listen::{self, Binding},
+        lock,
+    },
+};
+
+/// How to listen.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Listening {
+    pub(crate) binding: Binding,
+    pub(crate) access: PathAccess,
+}
+
+/// Who may connect to a unix path, as far as it is not to be as the system has it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct PathAccess {
+    pub(crate) mode: Option<u32>,
+    pub(crate) uid: Option<u32>,
+    pub(crate) gid: Option<u32>,
+}
+
+impl ChannelSocket {
+    /// Listens on an address.
+    pub(crate) fn listen_as(
+        &self,
+        address: &gio::SocketAddress,
+        backlog: u32,
+        how: &Listening,
+    ) -> io::Result<()> {
+        self.imp().fd.check_unopened()?;
+        let explained = |e| explain(e, format!("Unable to listen on {}", text(address)));
+        let native = Native::new(address).map_err(explained)?;
+        let fd = listen::bind(&native, how.binding).map_err(explained)?;
+        // From here on nothing but the socket itself goes without its file.
+        let bound = BoundPath::of(address);
+        if let Some(bound) = &bound {
+            bound.set_access(how.access).map_err(explained)?;
+        }
+        let backlog = i32::try_from(backlog).unwrap_or(i32::MAX);
+        listen::start(fd.as_fd(), backlog).map_err(explained)?;
+        self.imp().open(fd)?;
+        *lock(&self.imp().tied) = bound.map(|bound| Box::new(Tied::Path(bound)));
+        Ok(())
+    }
+}
+
+/// Listens on the first address that can be listened on.
+pub(super) fn on_first(
+    channel: ChannelSocket,
+    address: &gio::SocketConnectable,
+    backlog: u32,
+) -> impl Future<Output = io::Result<()>> + use<> {
+    let addresses = resolve(address);
+    async move {
+        channel.imp().fd.check_unopened()?;
+        let mut failure = None;
+        for address in addresses.await? {
+            match channel.listen_as(&address, backlog, &Listening::default()) {
+                Ok(()) => return Ok(()),
+                Err(e) => failure = Some(e),
+            }
+        }
+        Err(failure.expect("there is an address"))
+    }
+}
+
+/// All addresses of a name, of which there is one at least. Stays in the thread where it is polled
+/// first.
+pub(crate) fn resolve(
+    name: &gio::SocketConnectable,
+) -> impl Future<Output = io::Result<Vec<gio::SocketAddress>>> + use<> {
+    let addresses = name.enumerate();
+    let name = SocketConnectableExt::to_string(name);
+    async move {
+        let mut found = Vec::new();
+        while let Some(address) = next(&addresses).await? {
+            found.push(address);
+        }
+        match found.is_empty() {
+            true => Err(no_address(&name)),
+            false => Ok(found),
+        }
+    }
+}
+
+async fn next(addresses: &gio::SocketAddressEnumerator) -> io::Result<Option<gio::SocketAddress>> {
+    let mut next = pin!(addresses.next_future());
+    poll_fn(|cx| {
+        // GIO answers in the thread's default context, which need not be the one that runs.
+        let here = hub::running_context();
+        let polled = here.with_thread_default(|| next.as_mut().poll(cx));
+        polled.expect("what runs in a context owns it")
+    })
+    .await
+    .map_err(from_glib_error)
+}
+
+pub(super) fn no_address(name: &str) -> io::Error {
+    io_error(
+        gio::IOErrorEnum::HostNotFound,
+        &format!("{name} has no address"),
+    )
+}

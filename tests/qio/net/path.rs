@@ -1,0 +1,248 @@
+//! Unix paths: who may connect, and what is left behind.
+
+use std::{
+    fs,
+    io::ErrorKind,
+    os::unix::{
+        fs::{MetadataExt, PermissionsExt},
+        net::{UnixDatagram, UnixListener, UnixStream},
+    },
+    path::PathBuf,
+    thread,
+};
+
+use nix::unistd::{getegid, geteuid};
+use qio::NetListener;
+
+use super::*;
+use crate::common::{
+    alone::{is_alone, rerun},
+    in_time,
+};
+
+fn folder() -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().expect("a directory");
+    let path = folder.path().join("socket");
+    (folder, path)
+}
+
+/// What a program leaves behind that was killed.
+fn leave_stale(path: &Path) {
+    drop(UnixListener::bind(path).expect("bound"));
+    assert!(path.exists());
+}
+
+fn replacing() -> NetListener {
+    let listener = NetListener::new();
+    listener.set_replace_stale(true);
+    assert!(listener.replaces_stale());
+    listener
+}
+
+#[test]
+fn a_path_has_the_mode_and_the_owner_that_are_asked_for() {
+    let (_folder, path) = folder();
+    let listener = NetListener::new();
+    assert_eq!(listener.path_mode(), None);
+    assert_eq!(listener.property::<u32>("path-mode"), u32::MAX);
+    for mode in [0o600, 0o666, 0o777] {
+        listener.set_path_mode(Some(mode));
+        listener.open_sync(&unix(&path), 4).expect("listens");
+        let there = fs::metadata(&path).expect("there");
+        assert_eq!(there.permissions().mode() & 0o7777, mode);
+        listener.disconnect();
+    }
+    listener.set_path_mode(None);
+    if !geteuid().is_root() {
+        return skip("only root gives files away");
+    }
+    listener.set_path_owner(Some(12_345), None);
+    listener.open_sync(&unix(&path), 4).expect("listens");
+    let there = fs::metadata(&path).expect("there");
+    assert_eq!((there.uid(), there.gid()), (12_345, getegid().as_raw()));
+    listener.disconnect();
+    assert!(!path.exists());
+}
+
+#[test]
+fn an_owner_that_may_not_be_is_an_error_that_leaves_nothing() {
+    const NAME: &str = "net::path::an_owner_that_may_not_be_is_an_error_that_leaves_nothing";
+    const FOLDER: &str = "QIO_TEST_FOLDER";
+    if !is_alone() {
+        let (folder, _) = folder();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).expect("set");
+        let output = rerun(NAME, |command| command.env(FOLDER, folder.path()));
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{text}");
+        assert_eq!(fs::read_dir(folder.path()).expect("open").count(), 0);
+        return;
+    }
+    if geteuid().is_root() {
+        // Somebody who may not give files away.
+        nix::unistd::setuid(65_534.into()).expect("root may");
+    }
+    let path = PathBuf::from(std::env::var_os(FOLDER).expect("set")).join("socket");
+    let listener = NetListener::new();
+    listener.set_path_owner(Some(0), None);
+    let e = listener.open_sync(&unix(&path), 4).expect_err("forbidden");
+    let expected = format!(
+        "Unable to listen on {}: Operation not permitted",
+        path.display()
+    );
+    assert_eq!(e.to_string(), expected);
+    assert!(!listener.is_connected());
+}
+
+#[test]
+fn a_stale_socket_is_replaced_if_that_is_asked_for() {
+    let (folder, path) = folder();
+    leave_stale(&path);
+    let e = NetListener::new()
+        .open_sync(&unix(&path), 4)
+        .expect_err("in the way");
+    assert_eq!(e.kind(), ErrorKind::AddrInUse);
+    assert!(path.exists());
+
+    let listener = replacing();
+    listener.open_sync(&unix(&path), 4).expect("replaced");
+    let client = connect_to(&unix(&path));
+    is_connection(&client, &listener.wait_client().expect("a client"));
+    assert_eq!(port_of_path(&listener), path);
+    listener.disconnect();
+    assert_eq!(fs::read_dir(folder.path()).expect("open").count(), 0);
+    // Where nothing is, nothing is in the way.
+    listener.open_sync(&unix(&path), 4).expect("listens");
+}
+
+fn port_of_path(listener: &NetListener) -> PathBuf {
+    let address = listener.local_addresses().remove(0);
+    let address = address.downcast::<gio::UnixSocketAddress>().expect("unix");
+    match address.path() {
+        Some(UnixSocketAddressPath::Path(path)) => path.to_owned(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_socket_that_somebody_listens_on_stays() {
+    let (_folder, path) = folder();
+    let living = UnixListener::bind(&path).expect("bound");
+    let e = replacing().open_sync(&unix(&path), 4).expect_err("in use");
+    assert_eq!(e.kind(), ErrorKind::AddrInUse);
+    let expected = format!(
+        "Unable to replace {}: Somebody listens on it, and it stays",
+        path.display()
+    );
+    assert_eq!(e.to_string(), expected);
+    // The one that looked, and another one.
+    drop(living.accept().expect("the look"));
+    let _client = UnixStream::connect(&path).expect("it answers");
+    living.accept().expect("a client");
+}
+
+#[test]
+fn a_socket_whose_queue_is_full_stays() {
+    let (_folder, path) = folder();
+    let living = ChannelSocket::listen(&unix(&path), 0).expect("listens");
+    let _first = connect_to(&unix(&path));
+    let e = in_time({
+        let address = unix(&path);
+        move || replacing().open_sync(&address, 4).expect_err("in use")
+    });
+    assert_eq!(e.kind(), ErrorKind::AddrInUse);
+    living.accept().expect("still there");
+}
+
+#[test]
+fn a_socket_of_another_kind_stays() {
+    let (_folder, path) = folder();
+    let living = UnixDatagram::bind(&path).expect("bound");
+    let e = replacing().open_sync(&unix(&path), 4).expect_err("in use");
+    assert_eq!(e.kind(), ErrorKind::AddrInUse);
+    let sender = UnixDatagram::unbound().expect("a socket");
+    sender.send_to(b"x", &path).expect("still there");
+    living.recv(&mut [0]).expect("it answers");
+}
+
+#[test]
+fn what_is_not_a_socket_stays() {
+    let (folder, path) = folder();
+    let target = folder.path().join("target");
+    leave_stale(&target);
+    let makers: [fn(&Path, &Path); 4] = [
+        |path, _| fs::write(path, "a file").expect("written"),
+        |path, _| fs::create_dir(path).expect("made"),
+        |path, target| std::os::unix::fs::symlink(target, path).expect("linked"),
+        |path, _| nix::unistd::mkfifo(path, nix::sys::stat::Mode::S_IRWXU).expect("made"),
+    ];
+    for make in makers {
+        make(&path, &target);
+        let before = fs::symlink_metadata(&path).expect("there").ino();
+        let e = replacing()
+            .open_sync(&unix(&path), 4)
+            .expect_err("in the way");
+        assert_eq!(e.kind(), ErrorKind::AlreadyExists, "{e}");
+        assert!(
+            e.to_string().ends_with("It is not a socket, and stays"),
+            "{e}"
+        );
+        assert_eq!(fs::symlink_metadata(&path).expect("there").ino(), before);
+        if path.is_dir() {
+            fs::remove_dir(&path).expect("removed");
+        } else {
+            fs::remove_file(&path).expect("removed");
+        }
+    }
+    assert!(target.exists());
+}
+
+#[test]
+fn of_many_who_replace_a_socket_at_the_same_time_one_wins() {
+    for _ in 0..30 {
+        let (folder, path) = folder();
+        leave_stale(&path);
+        let winners: Vec<_> = thread::scope(|scope| {
+            let threads: Vec<_> = (0..6)
+                .map(|_| {
+                    scope.spawn(|| {
+                        let listener = replacing();
+                        listener.open_sync(&unix(&path), 16).map(|()| listener)
+                    })
+                })
+                .collect();
+            let results = threads.into_iter().map(|it| it.join().expect("no panic"));
+            results.filter_map(Result::ok).collect()
+        });
+        assert_eq!(winners.len(), 1);
+        let client = connect_to(&unix(&path));
+        in_time({
+            let winner = winners[0].clone();
+            move || {
+                // Those that looked are in the queue as well.
+                let wanted = client;
+                wanted.write_all(b"x").expect("written");
+                while winner
+                    .wait_client()
+                    .expect("a client")
+                    .read(&mut [0])
+                    .expect("read")
+                    == 0
+                {}
+            }
+        });
+        drop(winners);
+        assert_eq!(fs::read_dir(folder.path()).expect("open").count(), 0);
+    }
+}
+
+#[test]
+fn whoever_holds_the_folder_for_long_is_told_of() {
+    let (folder, path) = folder();
+    let lock = fs::File::open(folder.path()).expect("open");
+    lock.lock().expect("locked");
+    let e = replacing().open_sync(&unix(&path), 4).expect_err("locked");
+    let e = qio::to_glib_error(&e);
+    assert!(e.matches(gio::IOErrorEnum::Busy), "{e}");
+    drop(lock);
+    replacing().open_sync(&unix(&path), 4).expect("free again");
+}
