@@ -129,6 +129,7 @@ fn every_function_is_misused() {
                 "_null_new",
                 "_socket_new",
                 "_buffer_new",
+                "_listener_new",
             ];
             !harmless.iter().any(|end| function.ends_with(end)) && function != "qio_in_coroutine"
         })

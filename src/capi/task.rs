@@ -73,70 +73,6 @@ unsafe extern "C" fn free<T>(value: gpointer) {
     drop(unsafe { Box::from_raw(value.cast::<T>()) });
 }
 
-/// An operation that is to run on a hub.
-struct Started {
-    hub: Arc<Hub>,
-    task: Task,
-    cancellable: Option<gio::Cancellable>,
-    channel: Channel,
-    action: &'static str,
-}
-
-impl Started {
-    /// # Safety
-    ///
-    /// As for the functions of this room.
-    unsafe fn new(
-        ioc: *mut crate::ffi::QIOChannel,
-        call: &Call,
-        action: &'static str,
-    ) -> Option<Self> {
-        // SAFETY: the caller's promise; the task takes a reference to what it needs.
-        unsafe {
-            if !is_a::<Channel>(ioc.cast()) {
-                complain(call.name, c"QIO_IS_CHANNEL (ioc)");
-                return None;
-            }
-            let channel: Channel = from_glib_none(ioc);
-            let raw = gio_sys::g_task_new(
-                ioc.cast::<GObject>(),
-                call.cancellable,
-                call.callback,
-                call.user_data,
-            );
-            let task = Task(raw);
-            gio_sys::g_task_set_source_tag(raw, ptr::without_provenance_mut(call.tag));
-            gio_sys::g_task_set_priority(raw, call.io_priority);
-            // What has been read is told, also if it was cancelled after that.
-            gio_sys::g_task_set_check_cancellable(raw, 0);
-            let cancellable = from_glib_none(call.cancellable);
-            match Hub::of(&default_context(), from_glib(call.io_priority)) {
-                Ok(hub) => Some(Self {
-                    hub,
-                    task,
-                    cancellable,
-                    channel,
-                    action,
-                }),
-                Err(e) => {
-                    task.complete::<()>(Err(describe(&e, &channel, action)));
-                    None
-                }
-            }
-        }
-    }
-
-    /// Runs it to its end.
-    async fn run<T>(self, future: impl Future<Output = io::Result<T>>) {
-        let result = match self.cancellable {
-            Some(cancellable) => cancellable_future(future, cancellable).await,
-            None => future.await,
-        };
-        let described = result.map_err(|e| describe(&e, &self.channel, self.action));
-        self.task.complete(described);
-    }
-}
-
 /// Starts an operation of a channel. `action` completes "Unable to …" in its errors.
 ///
 /// # Safety
@@ -151,49 +87,152 @@ pub(super) unsafe fn start<T, F>(
     T: Send + 'static,
     F: Future<Output = io::Result<T>> + Send + 'static,
 {
-    guarded_start(call.name, || {
-        // SAFETY: the caller's promise.
-        let started = unsafe { Started::new(ioc, &call, action) };
-        if let Some(started) = started {
-            let hub = started.hub.clone();
-            let future = operation(started.channel.clone());
-            drop(hub.spawn(started.run(future)));
-        }
-    });
+    // SAFETY: the caller's promise.
+    unsafe {
+        of_channel(ioc, &call, |channel| {
+            let future = operation(channel.clone());
+            let told = move |e: &io::Error| describe(e, &channel, action);
+            start_anywhere(ioc.cast(), &call, future, told);
+        });
+    }
 }
 
 /// As [`start`], for an operation that stays in one thread: the first that runs the context.
 ///
 /// # Safety
 ///
-/// As for the functions of this room.
+/// As for [`start_local_of`].
 pub(super) unsafe fn start_local<T, F>(
     ioc: *mut crate::ffi::QIOChannel,
     call: Call,
     action: &'static str,
-    operation: impl FnOnce(Channel) -> F + Send + 'static,
+    operation: impl FnOnce(Channel) -> F,
 ) where
-    T: Send + 'static,
+    T: 'static,
     F: Future<Output = io::Result<T>> + 'static,
 {
-    guarded_start(call.name, || {
-        // SAFETY: the caller's promise.
-        let started = unsafe { Started::new(ioc, &call, action) };
-        if let Some(started) = started {
-            let hub = started.hub.clone();
-            let here = hub.clone();
-            let begin = async move {
-                let future = operation(started.channel.clone());
-                drop(here.spawn_local(started.run(future)));
-            };
-            drop(hub.spawn(begin));
-        }
-    });
+    // SAFETY: the caller's promise.
+    unsafe {
+        of_channel(ioc, &call, |channel| {
+            let future = operation(channel.clone());
+            let told = move |e: &io::Error| describe(e, &channel, action);
+            start_local_of(ioc.cast(), &call, future, told);
+        });
+    }
 }
 
-fn guarded_start(name: &CStr, start: impl FnOnce()) {
-    // SAFETY: there is no place for an error.
-    unsafe { guarded(name, ptr::null_mut(), (), start) };
+/// # Safety
+///
+/// As for the functions of this room.
+unsafe fn of_channel(ioc: *mut crate::ffi::QIOChannel, call: &Call, start: impl FnOnce(Channel)) {
+    // SAFETY: the caller's promise; there is no place for an error.
+    unsafe {
+        if !is_a::<Channel>(ioc.cast()) {
+            return complain(call.name, c"QIO_IS_CHANNEL (ioc)");
+        }
+        guarded(call.name, ptr::null_mut(), (), || {
+            start(from_glib_none(ioc));
+        });
+    }
+}
+
+/// Starts an operation of any object, for which `told` makes a `GError` of an error.
+///
+/// # Safety
+///
+/// As for the functions of this room; `object` must be one.
+pub(super) unsafe fn start_anywhere<T, F>(
+    object: *mut GObject,
+    call: &Call,
+    future: F,
+    told: impl Fn(&io::Error) -> glib::Error + Send + 'static,
+) where
+    T: Send + 'static,
+    F: Future<Output = io::Result<T>> + Send + 'static,
+{
+    // SAFETY: the caller's promise.
+    let (task, cancellable) = unsafe { prepare(object, call) };
+    match hub_for(call) {
+        Ok(hub) => drop(hub.spawn(run(task, cancellable, future, told))),
+        Err(e) => task.complete::<T>(Err(told(&e))),
+    }
+}
+
+/// What a caller hands to the thread that runs its context.
+struct HandedOver<T>(T);
+
+// SAFETY: as with the asynchronous functions of GIO, whoever calls one hands its arguments over; nothing
+// is done with what is in here before it has arrived.
+unsafe impl<T> Send for HandedOver<T> {}
+
+impl<T> HandedOver<T> {
+    fn take(self) -> T {
+        self.0
+    }
+}
+
+/// As [`start_anywhere`], for an operation that stays in one thread: the first that runs the context.
+///
+/// # Safety
+///
+/// As for [`start_anywhere`]; and the future must have done nothing yet that binds it to this thread.
+pub(super) unsafe fn start_local_of<T, F>(
+    object: *mut GObject,
+    call: &Call,
+    future: F,
+    told: impl Fn(&io::Error) -> glib::Error + 'static,
+) where
+    T: 'static,
+    F: Future<Output = io::Result<T>> + 'static,
+{
+    // SAFETY: the caller's promise.
+    let (task, cancellable) = unsafe { prepare(object, call) };
+    match hub_for(call) {
+        Ok(hub) => {
+            let there = hub.clone();
+            let handed = HandedOver((future, told));
+            drop(hub.spawn(async move {
+                let (future, told) = handed.take();
+                drop(there.spawn_local(run(task, cancellable, future, told)));
+            }));
+        }
+        Err(e) => task.complete::<T>(Err(told(&e))),
+    }
+}
+
+/// # Safety
+///
+/// As for the functions of this room; `object` must be one.
+unsafe fn prepare(object: *mut GObject, call: &Call) -> (Task, Option<gio::Cancellable>) {
+    // SAFETY: the caller's promise; the task takes references.
+    unsafe {
+        let raw = gio_sys::g_task_new(object, call.cancellable, call.callback, call.user_data);
+        gio_sys::g_task_set_source_tag(raw, ptr::without_provenance_mut(call.tag));
+        gio_sys::g_task_set_priority(raw, call.io_priority);
+        // What has been read is told, also if it was cancelled after that.
+        gio_sys::g_task_set_check_cancellable(raw, 0);
+        (Task(raw), from_glib_none(call.cancellable))
+    }
+}
+
+/// That of the caller's context, at the priority of the call.
+fn hub_for(call: &Call) -> io::Result<Arc<Hub>> {
+    // SAFETY: every number is a priority.
+    let priority = unsafe { from_glib(call.io_priority) };
+    Hub::of(&default_context(), priority)
+}
+
+async fn run<T>(
+    task: Task,
+    cancellable: Option<gio::Cancellable>,
+    future: impl Future<Output = io::Result<T>>,
+    told: impl Fn(&io::Error) -> glib::Error,
+) {
+    let result = match cancellable {
+        Some(cancellable) => cancellable_future(future, cancellable).await,
+        None => future.await,
+    };
+    task.complete(result.map_err(|e| told(&e)));
 }
 
 /// Takes the result of an operation, of type `T`, that the function with this tag started.

@@ -83,6 +83,7 @@ fn nonsense(variable: &str, text: &str) -> io::Error {
 ///
 /// No other thread may read or change the environment meanwhile, in whatever language: best done
 /// first in `main`.
+#[doc(alias = "qio_activation_unset_environment")]
 pub unsafe fn unset_environment() {
     for variable in [PID, COUNT, NAMES] {
         // SAFETY: the caller's promise.

@@ -21,6 +21,7 @@ fn prototypes_are_those_of_rust() {
          iovec = \"struct iovec\"\n\
          IOHandler = \"QIOHandler\"\n\
          ChannelFunc = \"QIOChannelFunc\"\n\
+         ClientFunc = \"QIONetListenerClientFunc\"\n\
          CoroutineFunc = \"QIOCoroutineFunc\"\n",
     );
 

@@ -177,6 +177,7 @@ asynchronous (gpointer wrong)
   complains_void (qio_channel_flush_async (ioc, 0, NULL, never_ready, NULL));
   complains_void (qio_channel_socket_accept_async (wrong, 0, NULL, never_ready, NULL));
   complains_void (qio_channel_socket_connect_async (wrong, wrong, NULL, 0, NULL, never_ready, NULL));
+  complains_void (qio_channel_socket_listen_async (wrong, NULL, 1, 0, NULL, never_ready, NULL));
 
   complains (qio_channel_read_bytes_finish (ioc, NULL, &error) == NULL);
   complains (qio_channel_read_bytes_with_fds_finish (ioc, NULL, &list, &error) == NULL);
@@ -192,6 +193,7 @@ asynchronous (gpointer wrong)
   complains (qio_channel_flush_finish (ioc, NULL, &error) == -1);
   complains (qio_channel_socket_accept_finish (wrong, NULL, &error) == NULL);
   complains (!qio_channel_socket_connect_finish (wrong, NULL, &error));
+  complains (!qio_channel_socket_listen_finish (wrong, NULL, &error));
   check (list == NULL);
   g_bytes_unref (bytes);
 }
@@ -382,6 +384,85 @@ arguments (void)
   g_object_unref (other);
 }
 
+static void
+never_a_client (QIONetListener *listener, QIOChannelSocket *client, gpointer user_data)
+{
+  check (!"called");
+}
+
+/* The functions of listeners, on what is none. */
+static void
+listeners (gpointer wrong)
+{
+  GSocketConnectable *address = G_SOCKET_CONNECTABLE (g_unix_socket_address_new ("/nowhere"));
+  guint freed = 0;
+
+  complains (qio_net_listener_open_sync (wrong, address, 1, &error) == -1);
+  complains_void (qio_net_listener_open_async (wrong, address, 1, 0, NULL, never_ready, NULL));
+  complains (!qio_net_listener_open_finish (wrong, NULL, &error));
+  complains (qio_net_listener_open_port (wrong, 0, 1, &error) == 0);
+  complains (qio_net_listener_open_activated (wrong, NULL, &error) == -1);
+  complains (qio_net_listener_add (wrong, NULL, &error) == -1);
+  complains_void (qio_net_listener_disconnect (wrong));
+  complains (!qio_net_listener_is_connected (wrong));
+  complains (qio_net_listener_get_local_addresses (wrong) == NULL);
+  complains_void (qio_net_listener_set_client_func (wrong, never_a_client, &freed, count_free));
+  complains_void (qio_net_listener_set_client_func_full (wrong, never_a_client, &freed, count_free, NULL));
+  check (freed == 0);
+  complains (qio_net_listener_wait_client (wrong, &error) == NULL);
+  complains_void (qio_net_listener_accept_async (wrong, 0, NULL, never_ready, NULL));
+  complains (qio_net_listener_accept_finish (wrong, NULL, &error) == NULL);
+  complains_void (qio_net_listener_set_name (wrong, "name"));
+  complains (qio_net_listener_get_name (wrong) == NULL);
+  complains_void (qio_net_listener_set_max_clients (wrong, 1));
+  complains (qio_net_listener_get_max_clients (wrong) == 0);
+  complains (qio_net_listener_get_clients (wrong) == 0);
+  complains_void (qio_net_listener_set_reuse_port (wrong, TRUE));
+  complains (!qio_net_listener_get_reuse_port (wrong));
+  complains_void (qio_net_listener_set_replace_stale (wrong, TRUE));
+  complains (!qio_net_listener_get_replace_stale (wrong));
+  complains_void (qio_net_listener_set_path_mode (wrong, 0600));
+  complains (qio_net_listener_get_path_mode (wrong) == G_MAXUINT);
+  complains_void (qio_net_listener_set_path_owner (wrong, 0, 0));
+
+  g_object_unref (address);
+}
+
+/* A listener whose other arguments are wrong, and that is used before it is opened. */
+static void
+listener_arguments (void)
+{
+  QIONetListener *listener = qio_net_listener_new ();
+  QIOChannelSocket *one, *other;
+  guint freed = 0;
+
+  complains (qio_net_listener_open_sync (listener, NULL, 1, &error) == -1);
+  complains_void (qio_net_listener_open_async (listener, NULL, 1, 0, NULL, never_ready, NULL));
+  complains (qio_net_listener_add (listener, NULL, &error) == -1);
+
+  criticals = 0;
+  check (qio_net_listener_wait_client (listener, &error) == NULL);
+  check_error (error, G_IO_ERROR, G_IO_ERROR_NOT_CONNECTED);
+  check (qio_channel_socket_new_pair (&one, &other, &error));
+  check (qio_net_listener_add (listener, one, &error) == -1);
+  check_error (error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED);
+  qio_net_listener_disconnect (listener);
+  qio_net_listener_disconnect (listener);
+  qio_net_listener_set_client_func (listener, never_a_client, &freed, count_free);
+  qio_net_listener_set_client_func (listener, never_a_client, &freed, count_free);
+  check (freed == 1);
+  qio_net_listener_set_client_func (listener, NULL, NULL, NULL);
+  check (freed == 2);
+  check (qio_activation_sockets (&error) == NULL);
+  check_ok (error);
+  qio_activation_unset_environment ();
+  check (criticals == 0);
+
+  g_object_unref (one);
+  g_object_unref (other);
+  g_object_unref (listener);
+}
+
 /* A descriptor that somebody else has closed: errors. */
 static void
 freed_descriptor (void)
@@ -421,6 +502,10 @@ main (void)
   transports (stranger);
   transports (null);
   arguments ();
+  listeners (NULL);
+  listeners (stranger);
+  listeners (null);
+  listener_arguments ();
   freed_descriptor ();
 
   g_object_unref (stranger);

@@ -223,6 +223,41 @@ int qio_channel_socket_listen_sync (QIOChannelSocket *socket,
                                     GError **error);
 
 /**
+ * qio_channel_socket_listen_async:
+ * @socket: a channel that is not open yet
+ * @address: where; with port 0 the system chooses one
+ * @backlog: how many connections may wait to be accepted
+ * @io_priority: the priority, %G_PRIORITY_DEFAULT for example
+ * @cancellable: (nullable): what can cancel it
+ * @callback: (scope async) (closure user_data): called when it is done
+ * @user_data: what to call it with
+ *
+ * As qio_channel_socket_listen_sync(), on the first address of a name that can be listened on. Nothing blocks
+ * while the name is looked up.
+ */
+void qio_channel_socket_listen_async (QIOChannelSocket *socket,
+                                      GSocketConnectable *address,
+                                      guint backlog,
+                                      int io_priority,
+                                      GCancellable *cancellable,
+                                      GAsyncReadyCallback callback,
+                                      gpointer user_data);
+
+/**
+ * qio_channel_socket_listen_finish:
+ * @socket: the channel
+ * @result: what the callback was given
+ * @error: where to report an error
+ *
+ * Takes the result of qio_channel_socket_listen_async().
+ *
+ * Returns: %TRUE, or %FALSE with an error
+ */
+gboolean qio_channel_socket_listen_finish (QIOChannelSocket *socket,
+                                           GAsyncResult *result,
+                                           GError **error);
+
+/**
  * qio_channel_socket_accept:
  * @socket: a channel that listens
  * @error: where to report an error

@@ -19,10 +19,11 @@ use crate::{
 
 /// What is called for each client.
 pub(super) enum Func {
-    Anywhere(Box<dyn FnMut(&NetListener, ChannelSocket) + Send>),
+    Anywhere(AnyFunc),
     Here(ThreadGuard<LocalFunc>),
 }
 
+type AnyFunc = Box<dyn FnMut(&NetListener, ChannelSocket) + Send>;
 type LocalFunc = Box<dyn FnMut(&NetListener, ChannelSocket)>;
 
 impl Func {

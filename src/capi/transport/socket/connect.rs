@@ -49,16 +49,6 @@ pub unsafe extern "C" fn qio_channel_socket_connect_sync(
     }
 }
 
-/// What an asynchronous function was called with.
-struct Arguments {
-    address: gio::SocketConnectable,
-    client: Option<gio::SocketClient>,
-}
-
-// SAFETY: whoever calls an asynchronous function hands its arguments to the thread that runs the
-// context, as with those of GIO; until then nothing is done with them here.
-unsafe impl Send for Arguments {}
-
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_socket_connect_async(
     socket: *mut QIOChannelSocket,
@@ -88,20 +78,22 @@ pub unsafe extern "C" fn qio_channel_socket_connect_async(
         if !client.is_null() && !is_a::<gio::SocketClient>(client.cast()) {
             return complain(call.name, gio::SocketClient::IS);
         }
-        let arguments = Arguments {
-            address: from_glib_none(address),
-            client: from_glib_none(client),
-        };
-        let operation = |channel| connect(channel, arguments);
+        let address: gio::SocketConnectable = from_glib_none(address);
+        let client: Option<gio::SocketClient> = from_glib_none(client);
+        let operation = |channel| connect(channel, address, client);
         start_local(socket.cast(), call, CONNECT, operation);
     }
 }
 
-async fn connect(channel: Channel, with: Arguments) -> io::Result<()> {
+async fn connect(
+    channel: Channel,
+    address: gio::SocketConnectable,
+    client: Option<gio::SocketClient>,
+) -> io::Result<()> {
     let socket = channel.downcast_ref::<ChannelSocket>();
     let connecting = socket
         .expect("checked")
-        .connect_async(&with.address, with.client.as_ref());
+        .connect_async(&address, client.as_ref());
     connecting.await
 }
 

@@ -7,7 +7,9 @@ use std::{
     io, ptr,
 };
 
-use gio_sys::{GAsyncReadyCallback, GAsyncResult, GCancellable, GSocketAddress};
+use gio_sys::{
+    GAsyncReadyCallback, GAsyncResult, GCancellable, GSocketAddress, GSocketConnectable,
+};
 use glib::{prelude::*, translate::*};
 use glib_sys::{GError, GType, gboolean, gpointer};
 
@@ -17,9 +19,10 @@ use crate::{
     capi::{
         Instance, complain, fail, fail_without_channel, give, guarded, holds, instance, is_a,
         status, success,
-        task::{Call, finish, start},
+        task::{Call, finish, finish_success, start, start_local_of},
         with,
     },
+    channel::class::describe,
     ffi::QIOChannelSocket,
 };
 
@@ -122,6 +125,63 @@ pub unsafe extern "C" fn qio_channel_socket_listen_sync(
             };
             with(function, address, error, -1, listen)
         })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_socket_listen_async(
+    socket: *mut QIOChannelSocket,
+    address: *mut GSocketConnectable,
+    backlog: c_uint,
+    io_priority: c_int,
+    cancellable: *mut GCancellable,
+    callback: GAsyncReadyCallback,
+    user_data: gpointer,
+) {
+    let call = Call {
+        tag: qio_channel_socket_listen_async as *const () as usize,
+        name: c"qio_channel_socket_listen_async",
+        io_priority,
+        cancellable,
+        callback,
+        user_data,
+    };
+    let no_error = ptr::null_mut();
+    // SAFETY: see the room.
+    unsafe {
+        with(
+            call.name,
+            socket,
+            no_error,
+            (),
+            |channel: &ChannelSocket| {
+                let listen = |address: &gio::SocketConnectable| {
+                    let future = channel.listen_future(address, backlog);
+                    let base = channel.clone().upcast();
+                    let told = move |e: &io::Error| describe(e, &base, "listen on");
+                    start_local_of(socket.cast(), &call, future, told);
+                };
+                with(call.name, address, no_error, (), listen);
+            },
+        );
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_socket_listen_finish(
+    socket: *mut QIOChannelSocket,
+    result: *mut GAsyncResult,
+    error: *mut *mut GError,
+) -> gboolean {
+    // SAFETY: see the room; what has this tag has no result.
+    unsafe {
+        finish_success(
+            c"qio_channel_socket_listen_finish",
+            socket.cast(),
+            result,
+            qio_channel_socket_listen_async as *const () as usize,
+            error,
+        )
     }
 }
 

@@ -1,0 +1,448 @@
+/* Listening on several addresses at once. */
+
+#ifndef QIO_NET_LISTENER_H
+#define QIO_NET_LISTENER_H
+
+#include <qio/qio-channel-socket.h>
+
+G_BEGIN_DECLS
+
+#define QIO_TYPE_NET_LISTENER (qio_net_listener_get_type ())
+
+/**
+ * QIONetListener:
+ *
+ * Listens on all addresses of a name, or on any sockets at once, and accepts clients: by a callback
+ * (qio_net_listener_set_client_func()), asynchronously (qio_net_listener_accept_async()), or blocking
+ * (qio_net_listener_wait_client()). Each client goes to one of them.
+ *
+ * When descriptors or memory are short, whoever accepts waits, and is never told: the clients stay in the queue
+ * of the system. A warning is logged once in a while, and #QIONetListener::accept-error is emitted every time. A
+ * client that goes, or a pause that gets longer up to one second, ends the wait.
+ *
+ * A listener can be used from any thread. Finalizing it disconnects it, but with a callback it stays alive until
+ * it is disconnected, or the callback is taken away, or its context goes.
+ */
+G_DECLARE_DERIVABLE_TYPE (QIONetListener, qio_net_listener, QIO, NET_LISTENER, GObject)
+
+/**
+ * QIONetListenerClass:
+ * @parent_class: the parent class
+ *
+ * The class of a #QIONetListener.
+ */
+struct _QIONetListenerClass
+{
+  GObjectClass parent_class;
+
+  /*< private >*/
+  gpointer padding[8];
+};
+
+/**
+ * QIONetListener:name:
+ *
+ * What the listener is called in messages. Its sockets are called the same.
+ */
+
+/**
+ * QIONetListener:connected:
+ *
+ * Whether it listens on anything.
+ */
+
+/**
+ * QIONetListener:max-clients:
+ *
+ * How many clients there may be at a time, or 0 for any number.
+ */
+
+/**
+ * QIONetListener:clients:
+ *
+ * How many clients there are. Changes without notice.
+ */
+
+/**
+ * QIONetListener:reuse-port:
+ *
+ * Whether sockets share their port with others that say so as well.
+ */
+
+/**
+ * QIONetListener:replace-stale:
+ *
+ * Whether a unix socket that nobody answers on is replaced.
+ */
+
+/**
+ * QIONetListener:path-mode:
+ *
+ * The permissions of unix paths, or %G_MAXUINT for those that the umask leaves.
+ */
+
+/**
+ * QIONetListener::accept-error:
+ * @listener: the listener
+ * @error: why
+ *
+ * Accepting has failed, and is tried again. Emitted in the thread that accepts.
+ */
+
+/**
+ * QIONetListenerClientFunc:
+ * @listener: the listener
+ * @client: the client, which is closed after the call unless it is referenced
+ * @user_data: what was given with the function
+ *
+ * What is called for each client.
+ */
+typedef void (*QIONetListenerClientFunc) (QIONetListener *listener,
+                                          QIOChannelSocket *client,
+                                          gpointer user_data);
+
+/**
+ * qio_net_listener_new:
+ *
+ * Makes a listener that is still to be opened.
+ *
+ * Returns: (transfer full): a listener
+ */
+QIONetListener *qio_net_listener_new (void);
+
+/**
+ * qio_net_listener_open_sync:
+ * @listener: a listener
+ * @address: where; with port 0 the system chooses one
+ * @backlog: how many clients may wait to be accepted, for each address
+ * @error: where to report an error
+ *
+ * Listens on every address of a name as well. Blocks while the name is looked up.
+ *
+ * With port 0 all addresses get the same port. Where there are IPv4 and IPv6 addresses, sockets of IPv6 leave IPv4
+ * alone. Addresses of a family that the machine does not have are passed over, if there are others; any other
+ * address that cannot be listened on is an error, and then none is.
+ *
+ * Returns: (skip): 0, or -1 with an error
+ */
+int qio_net_listener_open_sync (QIONetListener *listener,
+                                GSocketConnectable *address,
+                                guint backlog,
+                                GError **error);
+
+/**
+ * qio_net_listener_open_async:
+ * @listener: a listener
+ * @address: where; with port 0 the system chooses one
+ * @backlog: how many clients may wait to be accepted, for each address
+ * @io_priority: the priority, %G_PRIORITY_DEFAULT for example
+ * @cancellable: (nullable): what can cancel it
+ * @callback: (scope async) (closure user_data): called when it is done
+ * @user_data: what to call it with
+ *
+ * As qio_net_listener_open_sync(), without blocking.
+ */
+void qio_net_listener_open_async (QIONetListener *listener,
+                                  GSocketConnectable *address,
+                                  guint backlog,
+                                  int io_priority,
+                                  GCancellable *cancellable,
+                                  GAsyncReadyCallback callback,
+                                  gpointer user_data);
+
+/**
+ * qio_net_listener_open_finish:
+ * @listener: the listener
+ * @result: what the callback was given
+ * @error: where to report an error
+ *
+ * Takes the result of qio_net_listener_open_async().
+ *
+ * Returns: %TRUE, or %FALSE with an error
+ */
+gboolean qio_net_listener_open_finish (QIONetListener *listener,
+                                       GAsyncResult *result,
+                                       GError **error);
+
+/**
+ * qio_net_listener_open_port:
+ * @listener: a listener
+ * @port: a port, or 0 for one that the system chooses
+ * @backlog: how many clients may wait to be accepted, for each family
+ * @error: where to report an error
+ *
+ * Listens on a port of all interfaces as well, over IPv4 and IPv6 as far as the machine has them.
+ *
+ * Returns: the port, or 0 with an error
+ */
+guint16 qio_net_listener_open_port (QIONetListener *listener,
+                                    guint16 port,
+                                    guint backlog,
+                                    GError **error);
+
+/**
+ * qio_net_listener_open_activated:
+ * @listener: a listener
+ * @name: (nullable): the name of the sockets, or %NULL for all
+ * @error: where to report an error
+ *
+ * Listens on the sockets as well that a service manager has opened for this process. See
+ * qio_activation_sockets().
+ *
+ * Returns: how many they are, which may be none; or -1 with an error
+ */
+int qio_net_listener_open_activated (QIONetListener *listener,
+                                     const char *name,
+                                     GError **error);
+
+/**
+ * qio_net_listener_add:
+ * @listener: a listener
+ * @socket: a channel that listens
+ * @error: where to report an error
+ *
+ * Listens on a socket of the caller's as well. It does not block from now on, and is closed when the listener is
+ * disconnected. %G_IO_ERROR_NOT_SUPPORTED if it does not listen, %G_IO_ERROR_EXISTS if the listener has it already.
+ *
+ * Returns: (skip): 0, or -1 with an error
+ */
+int qio_net_listener_add (QIONetListener *listener,
+                          QIOChannelSocket *socket,
+                          GError **error);
+
+/**
+ * qio_net_listener_disconnect:
+ * @listener: a listener
+ *
+ * Closes all sockets, which removes unix paths. Whoever is about to accept, in whatever thread, fails with
+ * %G_IO_ERROR_CLOSED; the callback is not called any more, but for a call that is under way in another thread.
+ * Clients that were accepted are left alone.
+ *
+ * The listener can be opened again. The callback stays set.
+ */
+void qio_net_listener_disconnect (QIONetListener *listener);
+
+/**
+ * qio_net_listener_is_connected:
+ * @listener: a listener
+ *
+ * Tells whether it listens on anything.
+ *
+ * Returns: %TRUE if it does
+ */
+gboolean qio_net_listener_is_connected (QIONetListener *listener);
+
+/**
+ * qio_net_listener_get_local_addresses:
+ * @listener: a listener
+ *
+ * Tells the addresses that it listens on.
+ *
+ * Returns: (element-type GSocketAddress) (transfer full): the addresses
+ */
+GList *qio_net_listener_get_local_addresses (QIONetListener *listener);
+
+/**
+ * qio_net_listener_set_client_func:
+ * @listener: a listener
+ * @func: (nullable) (scope notified) (closure user_data) (destroy notify): what to call, or %NULL for nothing
+ * @user_data: what to call @func with
+ * @notify: (nullable): frees @user_data
+ *
+ * Calls @func for each client, from the default context, in place of what was called before.
+ */
+void qio_net_listener_set_client_func (QIONetListener *listener,
+                                       QIONetListenerClientFunc func,
+                                       gpointer user_data,
+                                       GDestroyNotify notify);
+
+/**
+ * qio_net_listener_set_client_func_full: (rename-to qio_net_listener_set_client_func)
+ * @listener: a listener
+ * @func: (nullable) (scope notified) (closure user_data) (destroy notify): what to call, or %NULL for nothing
+ * @user_data: what to call @func with
+ * @notify: (nullable): frees @user_data
+ * @context: (nullable): the context, or %NULL for the default one
+ *
+ * As qio_net_listener_set_client_func(), in a context. When this returns no call begins that is not to be in this
+ * context, and no client is lost: this is how a listener is moved to another context.
+ *
+ * What was set before is freed at once, or after a call of it that is under way.
+ */
+void qio_net_listener_set_client_func_full (QIONetListener *listener,
+                                            QIONetListenerClientFunc func,
+                                            gpointer user_data,
+                                            GDestroyNotify notify,
+                                            GMainContext *context);
+
+/**
+ * qio_net_listener_wait_client:
+ * @listener: a listener
+ * @error: where to report an error
+ *
+ * Blocks until there is a client. The callback gets none meanwhile. In a coroutine, suspends that.
+ *
+ * Returns: (transfer full): the client
+ */
+QIOChannelSocket *qio_net_listener_wait_client (QIONetListener *listener,
+                                                GError **error);
+
+/**
+ * qio_net_listener_accept_async:
+ * @listener: a listener
+ * @io_priority: the priority, %G_PRIORITY_DEFAULT for example
+ * @cancellable: (nullable): what can cancel it; the client stays in the queue then
+ * @callback: (scope async) (closure user_data): called when it is done
+ * @user_data: what to call it with
+ *
+ * Accepts one client, once there is one.
+ */
+void qio_net_listener_accept_async (QIONetListener *listener,
+                                    int io_priority,
+                                    GCancellable *cancellable,
+                                    GAsyncReadyCallback callback,
+                                    gpointer user_data);
+
+/**
+ * qio_net_listener_accept_finish:
+ * @listener: the listener
+ * @result: what the callback was given
+ * @error: where to report an error
+ *
+ * Takes the result of qio_net_listener_accept_async().
+ *
+ * Returns: (transfer full): the client
+ */
+QIOChannelSocket *qio_net_listener_accept_finish (QIONetListener *listener,
+                                                  GAsyncResult *result,
+                                                  GError **error);
+
+/**
+ * qio_net_listener_set_name:
+ * @listener: a listener
+ * @name: (nullable): a name
+ *
+ * Says what the listener is called in messages. Its sockets are called the same.
+ */
+void qio_net_listener_set_name (QIONetListener *listener,
+                                const char *name);
+
+/**
+ * qio_net_listener_get_name:
+ * @listener: a listener
+ *
+ * Tells what the listener is called in messages.
+ *
+ * Returns: (transfer full) (nullable): the name
+ */
+char *qio_net_listener_get_name (QIONetListener *listener);
+
+/**
+ * qio_net_listener_set_max_clients:
+ * @listener: a listener
+ * @limit: how many, or 0 for any number
+ *
+ * Accepts nobody while there are so many clients. A client counts from when it was accepted until its channel is
+ * closed or finalized.
+ */
+void qio_net_listener_set_max_clients (QIONetListener *listener,
+                                       guint limit);
+
+/**
+ * qio_net_listener_get_max_clients:
+ * @listener: a listener
+ *
+ * Tells how many clients there may be at a time.
+ *
+ * Returns: how many, or 0 for any number
+ */
+guint qio_net_listener_get_max_clients (QIONetListener *listener);
+
+/**
+ * qio_net_listener_get_clients:
+ * @listener: a listener
+ *
+ * Tells how many clients there are, whose channels are neither closed nor finalized.
+ *
+ * Returns: how many
+ */
+guint qio_net_listener_get_clients (QIONetListener *listener);
+
+/**
+ * qio_net_listener_set_reuse_port:
+ * @listener: a listener
+ * @enabled: whether to share ports
+ *
+ * Says whether sockets that are opened from now on share their port with others that say so as well: the system
+ * spreads the clients.
+ */
+void qio_net_listener_set_reuse_port (QIONetListener *listener,
+                                      gboolean enabled);
+
+/**
+ * qio_net_listener_get_reuse_port:
+ * @listener: a listener
+ *
+ * Tells whether ports are shared.
+ *
+ * Returns: %TRUE if they are
+ */
+gboolean qio_net_listener_get_reuse_port (QIONetListener *listener);
+
+/**
+ * qio_net_listener_set_replace_stale:
+ * @listener: a listener
+ * @enabled: whether to replace
+ *
+ * Says whether a unix socket is removed that is where one is to be opened, and that refuses connections: what a
+ * program leaves behind that was killed. To find out, it is connected to. A socket that somebody listens on is never
+ * removed, nor anything that is not a socket: these are errors.
+ */
+void qio_net_listener_set_replace_stale (QIONetListener *listener,
+                                         gboolean enabled);
+
+/**
+ * qio_net_listener_get_replace_stale:
+ * @listener: a listener
+ *
+ * Tells whether stale sockets are replaced.
+ *
+ * Returns: %TRUE if they are
+ */
+gboolean qio_net_listener_get_replace_stale (QIONetListener *listener);
+
+/**
+ * qio_net_listener_set_path_mode:
+ * @listener: a listener
+ * @mode: permissions such as 0660, or %G_MAXUINT for those that the umask leaves
+ *
+ * Says what permissions the unix paths have that are opened from now on. Nobody can connect before they are set.
+ */
+void qio_net_listener_set_path_mode (QIONetListener *listener,
+                                     guint mode);
+
+/**
+ * qio_net_listener_get_path_mode:
+ * @listener: a listener
+ *
+ * Tells what permissions unix paths have.
+ *
+ * Returns: the permissions, or %G_MAXUINT for those that the umask leaves
+ */
+guint qio_net_listener_get_path_mode (QIONetListener *listener);
+
+/**
+ * qio_net_listener_set_path_owner:
+ * @listener: a listener
+ * @uid: the user, or %G_MAXUINT to leave that
+ * @gid: the group, or %G_MAXUINT to leave that
+ *
+ * Says whom the unix paths belong to that are opened from now on. Nobody can connect before that.
+ */
+void qio_net_listener_set_path_owner (QIONetListener *listener,
+                                      guint uid,
+                                      guint gid);
+
+G_END_DECLS
+
+#endif

@@ -1,0 +1,36 @@
+//! Sockets that a service manager has opened.
+
+use std::ptr;
+
+use glib::translate::*;
+use glib_sys::{GError, GList};
+
+use crate::{
+    ChannelSocket, activation,
+    capi::{fail_without_channel, guarded},
+};
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_activation_sockets(error: *mut *mut GError) -> *mut GList {
+    let (function, failed) = (c"qio_activation_sockets", ptr::null_mut());
+    // SAFETY: see the room.
+    unsafe {
+        guarded(function, error, failed, || match activation::sockets() {
+            Ok(sockets) => {
+                let sockets = sockets.into_iter().map(|(_, socket)| socket);
+                let sockets: Vec<ChannelSocket> = sockets.collect();
+                ToGlibContainerFromSlice::to_glib_full_from_slice(&sockets)
+            }
+            Err(e) => {
+                fail_without_channel(error, &e);
+                failed
+            }
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_activation_unset_environment() {
+    // SAFETY: the caller's promise: see the header.
+    unsafe { activation::unset_environment() };
+}

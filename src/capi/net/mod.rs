@@ -1,0 +1,4 @@
+//! Sockets in number.
+
+mod activation;
+mod listener;
