@@ -6,7 +6,7 @@
 //!
 //! | class | what it is |
 //! | --- | --- |
-//! | [`ChannelSocket`] | TCP, unix paths and abstract names; passes file descriptors |
+//! | [`ChannelSocket`] | TCP, unix paths and abstract names, datagrams; passes file descriptors |
 //! | [`ChannelFile`] | files, pipes, terminals |
 //! | [`ChannelCommand`] | a child process's input and output |
 //! | [`ChannelBuffer`] | memory |
@@ -88,9 +88,9 @@ pub use hub::{
 pub use net::{Incoming, NetListener, activation};
 pub use transport::{
     Access, ChannelBuffer, ChannelCommand, ChannelFile, ChannelNull, ChannelSocket, CommandBuilder,
-    ConnectStage, StderrPolicy, channel_for_fd,
+    ConnectStage, PeerCredentials, StderrPolicy, channel_for_fd,
 };
-pub use types::{Feature, ReadFlags, Readiness, Shutdown, WriteFlags};
+pub use types::{Feature, Flushed, ReadFlags, Readiness, Shutdown, WriteFlags};
 
 /// The C layout of instances and classes.
 pub mod ffi {

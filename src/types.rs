@@ -33,7 +33,7 @@ pub use flags::ReadFlags;
 ///
 /// | flag | |
 /// | --- | --- |
-/// | `ZERO_COPY` | send from the caller's memory without a copy; needs [`Feature::WRITE_ZERO_COPY`] |
+/// | `ZERO_COPY` | send without a copy, from memory that stays until [`flush`](crate::ChannelExt::flush); needs [`Feature::WRITE_ZERO_COPY`]. Bytes are kept for it ([`write_bytes_full`](crate::ChannelExt::write_bytes_full)); borrowed memory is copied, and `flush` says so |
 #[doc(alias = "QIOChannelWriteFlags")]
 pub use flags::WriteFlags;
 
@@ -102,6 +102,18 @@ impl Shutdown {
     }
 }
 
+/// What [`flush`](crate::ChannelExt::flush) has found out about writes with
+/// [`WriteFlags::ZERO_COPY`] since the last time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Flushed {
+    /// At least one was sent from where the data is; or there was none.
+    #[default]
+    Sent,
+    /// There were some, and the data of all of them was copied after all, as it is on the way to
+    /// the same machine: plain writes would have cost less.
+    Copied,
+}
+
 /// What to wait for until a condition of a channel is worth trying: the answer
 /// of [`ChannelImpl::wait_fd`](crate::subclass::prelude::ChannelImpl::wait_fd).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,6 +165,11 @@ impl ReadFlags {
     pub(crate) const NO_WAIT: Self = Self::from_bits_retain(NO_WAIT);
 }
 
+/// Tells a class of this crate that the memory of a write stays as it is until the channel has been
+/// flushed. Set only by this crate, where the caller has promised so.
+const LENT: u32 = 1 << 29;
+
 impl WriteFlags {
     pub(crate) const NO_WAIT: Self = Self::from_bits_retain(NO_WAIT);
+    pub(crate) const LENT: Self = Self::from_bits_retain(LENT);
 }

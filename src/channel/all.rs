@@ -19,7 +19,7 @@ use glib::{IOCondition, subclass::prelude::*};
 
 use super::{
     Channel,
-    attempt::{Attempt, Tried, Try, nothing_tells},
+    attempt::{self, Attempt, Tried, Try, nothing_tells},
     class::Slots,
     disk, ready,
 };
@@ -50,7 +50,7 @@ pub(super) fn blocking<T>(
     }
 }
 
-fn wait_for(channel: &Channel, condition: IOCondition) -> io::Result<()> {
+pub(super) fn wait_for(channel: &Channel, condition: IOCondition) -> io::Result<()> {
     if !ready::wait(channel, condition, None)?.contains(IOCondition::NVAL) {
         Ok(())
     } else if channel.imp().is_closed() {
@@ -183,7 +183,7 @@ impl<'a, 'b> ReadAll<'a, 'b> {
         }
         let fds_before = self.fds.as_ref().map_or(0, Received::count);
         let Tried { result, short } = self.read_some(channel, how.read)?;
-        let result = self.took(result, fds_before)?;
+        let result = self.took(channel, result, fds_before)?;
         Ok(Tried { result, short })
     }
 
@@ -192,8 +192,16 @@ impl<'a, 'b> ReadAll<'a, 'b> {
     }
 
     /// Goes on after a read.
-    fn took(&mut self, count: usize, fds_before: usize) -> io::Result<Option<bool>> {
+    fn took(
+        &mut self,
+        channel: &Channel,
+        count: usize,
+        fds_before: usize,
+    ) -> io::Result<Option<bool>> {
         if count == 0 && self.fds.as_ref().map_or(0, Received::count) == fds_before {
+            if was_empty_message(channel)? {
+                return Ok(None);
+            }
             return match self.started {
                 true => Err(truncated()),
                 false => Ok(Some(false)),
@@ -220,8 +228,14 @@ impl<'a, 'b> ReadAll<'a, 'b> {
         let fds = self.fds.as_mut();
         match &mut self.iov[buffer..] {
             [current, rest @ ..] if offset > 0 => {
+                let many = rest.len() >= WINDOW;
                 let mut left = iter::once(&mut current[offset..])
                     .chain(rest.iter_mut().map(|buf| &mut buf[..]));
+                if many && channel.imp().keeps_messages() {
+                    // A message that fits into what is left must fit into the list.
+                    let mut left: Vec<_> = left.map(IoSliceMut::new).collect();
+                    return read_step(channel, &mut left, fds, self.offset, done, flags);
+                }
                 let mut window: [_; WINDOW] =
                     array::from_fn(|_| IoSliceMut::new(left.next().unwrap_or_default()));
                 read_step(channel, &mut window, fds, self.offset, done, flags)
@@ -284,7 +298,7 @@ impl Undo<'_, '_, '_> {
             let at = transfer.offset.map(|at| at.saturating_add(done));
             let room = &mut transfer.iov[buffer][offset..];
             let result = match disk::read(self.channel, file, room, at).await {
-                Ok(count) => self.transfer.took(count, 0),
+                Ok(count) => self.transfer.took(self.channel, count, 0),
                 Err(e) => Err(e),
             };
             match result {
@@ -339,6 +353,12 @@ impl Drop for Undo<'_, '_, '_> {
     }
 }
 
+/// Whether nothing was read because there is a message that has nothing, and not because it is over.
+#[cold]
+fn was_empty_message(channel: &Channel) -> io::Result<bool> {
+    Ok(channel.imp().keeps_messages() && !attempt::has_ended(channel)?)
+}
+
 fn truncated() -> io::Error {
     channel_error(
         ChannelError::Truncated,
@@ -387,6 +407,8 @@ pub(super) struct WriteAll<'a> {
     /// Where to write, for channels with positions.
     offset: Option<u64>,
     flags: WriteFlags,
+    /// What the one buffer is, if it can be kept.
+    kept: Option<&'a glib::Bytes>,
     cursor: Cursor,
 }
 
@@ -397,10 +419,17 @@ impl<'a> WriteAll<'a> {
             fds: &[],
             offset: None,
             flags: WriteFlags::empty(),
+            kept: None,
             cursor: Cursor::default(),
         };
         this.advance(0);
         this
+    }
+
+    /// The one buffer is that of `bytes`.
+    pub(super) fn keeping(self, bytes: &'a glib::Bytes) -> Self {
+        let kept = Some(bytes);
+        Self { kept, ..self }
     }
 
     pub(super) fn with_fds(self, fds: &'a [BorrowedFd<'a>]) -> Self {
@@ -483,9 +512,12 @@ impl<'a> WriteAll<'a> {
         flags: WriteFlags,
     ) -> io::Result<usize> {
         let slots = Slots::of(channel);
-        match self.offset {
-            Some(offset) => slots.pwritev(iov, offset.saturating_add(done)),
-            None => slots.writev(iov, self.fds, self.flags | flags),
+        let flags = self.flags | flags;
+        match (self.offset, self.kept) {
+            (Some(offset), _) => slots.pwritev(iov, offset.saturating_add(done)),
+            // What is in memory has fewer bytes than can be counted.
+            (_, Some(bytes)) => slots.write_kept(bytes, done as usize, self.fds, flags),
+            _ => slots.writev(iov, self.fds, flags),
         }
     }
 

@@ -5,7 +5,9 @@
 //! waited for by its watch.
 
 use std::{
-    io, mem, ptr,
+    io, mem,
+    os::fd::{AsFd, AsRawFd},
+    ptr,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -19,7 +21,10 @@ use super::{Channel, class::Slots, ffi::Lent};
 use crate::{
     error::{closed, not_supported, would_block},
     hub::{self, Hub, Interest, Lines, Seen, Serves, Side, Ticket},
-    sys::{SharedFd, lock, poll::poll_now},
+    sys::{
+        SharedFd, lock,
+        poll::{has_hung_up, poll_now},
+    },
     types::{ReadFlags, WriteFlags},
     watch::{self, Waiters},
 };
@@ -206,7 +211,10 @@ impl Attempt {
             };
             let seen = self.seen(channel);
             let now = match fd.fd.get() {
-                Some(guard) => level(&guard, condition),
+                Some(guard) => level(&guard, condition).and_then(|got| {
+                    let waiters = &channel.imp().waiters;
+                    waiters.without_notes(got, condition, || level(&guard, condition))
+                }),
                 None => continue,
             };
             match now {
@@ -387,8 +395,16 @@ fn pollable(channel: &Channel, side: Side) -> Option<Pollable> {
     }
 }
 
+/// Whether nothing will come any more, as far as a descriptor of the channel tells.
+pub(super) fn has_ended(channel: &Channel) -> io::Result<bool> {
+    let lent = pollable(channel, Side::Read);
+    match lent.as_ref().and_then(|lent| lent.fd.get()) {
+        Some(guard) => has_hung_up(guard.as_fd()),
+        None => Ok(true),
+    }
+}
+
 fn level(fd: &crate::sys::FdGuard<'_>, condition: IOCondition) -> io::Result<IOCondition> {
-    use std::os::fd::{AsFd, AsRawFd};
     let events = poll_now(fd.as_fd().as_raw_fd(), condition.bits() as i16)?;
     Ok(IOCondition::from_bits_truncate(events as u32))
 }

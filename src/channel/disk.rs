@@ -124,7 +124,7 @@ fn seek(file: &Arc<SharedFd>, to: SeekFrom) -> io::Result<u64> {
 
 /// Calls something that takes its time in GIO's thread pool. The result comes by the context that
 /// runs here, whether or not that is the thread's default one: no other one has to run.
-pub(super) fn blocking<T: Send + 'static>(
+pub(crate) fn blocking<T: Send + 'static>(
     call: impl FnOnce() -> T + Send + 'static,
 ) -> gio::JoinHandle<T> {
     let mut call = Some(call);

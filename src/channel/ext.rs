@@ -12,11 +12,11 @@ use super::{
     AsyncStream, Channel, Waiting,
     all::{ReadAll, WriteAll},
     class::{Slots, handlers},
-    ext_future, ready,
+    ext_future, flush, ready,
 };
 use crate::{
     coroutine,
-    types::{Feature, ReadFlags, Shutdown, WriteFlags},
+    types::{Feature, Flushed, ReadFlags, Shutdown, WriteFlags},
     watch::{Fds, WatchedFd, dress},
 };
 
@@ -98,7 +98,6 @@ pub trait ChannelExt: IsA<Channel> + 'static {
     /// `EINVAL` for `fds` without [`Feature::FD_PASS`] or without data, and for a flag
     /// without its feature.
     #[doc(alias = "qio_channel_writev_full")]
-    #[doc(alias = "qio_channel_write_bytes_with_fds")]
     fn writev_full(
         &self,
         iov: &[IoSlice<'_>],
@@ -142,6 +141,36 @@ pub trait ChannelExt: IsA<Channel> + 'static {
     #[doc(alias = "qio_channel_write_bytes")]
     fn write_bytes(&self, bytes: &glib::Bytes) -> io::Result<usize> {
         Slots::of(self.as_ref()).write_bytes(bytes, &[], WriteFlags::empty())
+    }
+
+    /// Writes once, with file descriptors and flags, and returns the number of bytes written. See
+    /// [`writev_full`](Self::writev_full).
+    ///
+    /// With [`WriteFlags::ZERO_COPY`] the bytes are kept until they have been sent. That pays from some
+    /// ten kilobytes on. A class that derives from one of this crate and writes by itself
+    /// may copy them; [`flush`](Self::flush) tells.
+    #[doc(alias = "qio_channel_write_bytes_with_fds")]
+    fn write_bytes_full(
+        &self,
+        bytes: &glib::Bytes,
+        fds: &[BorrowedFd<'_>],
+        flags: WriteFlags,
+    ) -> io::Result<usize> {
+        Slots::of(self.as_ref()).write_kept(bytes, 0, fds, flags)
+    }
+
+    /// As [`write_bytes_full`](Self::write_bytes_full), until all bytes are written, waiting
+    /// whatever the mode.
+    #[doc(alias = "qio_channel_write_bytes_with_fds_all")]
+    fn write_bytes_full_all(
+        &self,
+        bytes: &glib::Bytes,
+        fds: &[BorrowedFd<'_>],
+        flags: WriteFlags,
+    ) -> io::Result<()> {
+        let iov = [IoSlice::new(bytes)];
+        let transfer = WriteAll::new(&iov).with_fds(fds).with_flags(flags);
+        transfer.keeping(bytes).run(self.as_ref())
     }
 
     /// Reads until all buffers are full, waiting whatever the mode. Returns `false` if the
@@ -220,7 +249,6 @@ pub trait ChannelExt: IsA<Channel> + 'static {
     ///
     /// `EINVAL` for `fds` without data: they could never be sent.
     #[doc(alias = "qio_channel_writev_full_all")]
-    #[doc(alias = "qio_channel_write_bytes_with_fds_all")]
     fn writev_full_all(
         &self,
         iov: &[IoSlice<'_>],
@@ -330,10 +358,19 @@ pub trait ChannelExt: IsA<Channel> + 'static {
         Slots::of(self.as_ref()).shutdown(how)
     }
 
-    /// Sends what the channel itself still holds.
+    /// Sends what the channel itself still holds, and waits, whatever the mode, until all that was
+    /// written with [`WriteFlags::ZERO_COPY`] has been sent and its memory is not needed any more.
+    /// Tells whether that was of use.
+    ///
+    /// On TCP a write has been sent once the peer has received it: a peer that does not read makes
+    /// this wait. Who shuts both directions down, or closes the channel, ends the wait.
+    ///
+    /// # Errors
+    ///
+    /// [`BrokenPipe`](io::ErrorKind::BrokenPipe) if the connection ends before all has been sent.
     #[doc(alias = "qio_channel_flush")]
-    fn flush(&self) -> io::Result<()> {
-        Slots::of(self.as_ref()).flush()
+    fn flush(&self) -> io::Result<Flushed> {
+        flush::blocking(self.as_ref())
     }
 
     /// Allows (`true`) small writes to be merged into larger packets. A hint, which a

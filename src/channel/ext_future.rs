@@ -15,12 +15,12 @@ use super::{
     all::{ReadAll, WriteAll},
     attempt::{Attempt, Tried},
     class::Slots,
-    disk,
+    disk, flush,
 };
 use crate::{
     error::{invalid, io_error},
     hub::{self, Side},
-    types::{ReadFlags, Shutdown, WriteFlags},
+    types::{Flushed, ReadFlags, Shutdown, WriteFlags},
     watch,
 };
 
@@ -116,7 +116,14 @@ pub trait ChannelFutureExt: IsA<Channel> {
         let channel = self.upcast_ref();
         async move {
             let buf = IoSlice::new(buf);
-            write(channel, slice::from_ref(&buf), &[], WriteFlags::empty()).await
+            write(
+                channel,
+                slice::from_ref(&buf),
+                None,
+                &[],
+                WriteFlags::empty(),
+            )
+            .await
         }
     }
 
@@ -130,15 +137,13 @@ pub trait ChannelFutureExt: IsA<Channel> {
 
     /// Writes once, from several buffers, with file descriptors, and with flags. See
     /// [`ChannelExt::writev_full`].
-    #[doc(alias = "qio_channel_write_bytes_with_fds_async")]
-    #[doc(alias = "qio_channel_write_bytes_with_fds_finish")]
     fn writev_full_future<'a>(
         &'a self,
         iov: &'a [IoSlice<'_>],
         fds: &'a [BorrowedFd<'_>],
         flags: WriteFlags,
     ) -> impl Future<Output = io::Result<usize>> + Send + 'a {
-        write(self.upcast_ref(), iov, fds, flags)
+        write(self.upcast_ref(), iov, None, fds, flags)
     }
 
     /// Reads until the buffer is full. See [`ChannelExt::read_all`].
@@ -240,8 +245,6 @@ pub trait ChannelFutureExt: IsA<Channel> {
 
     /// As [`writev_all_future`](Self::writev_all_future), with file descriptors, which travel
     /// with the first byte, and with flags.
-    #[doc(alias = "qio_channel_write_bytes_with_fds_all_async")]
-    #[doc(alias = "qio_channel_write_bytes_with_fds_all_finish")]
     fn writev_full_all_future<'a>(
         &'a self,
         iov: &'a [IoSlice<'a>],
@@ -252,20 +255,47 @@ pub trait ChannelFutureExt: IsA<Channel> {
         transfer.run_async(self.upcast_ref())
     }
 
-    /// Sends what the channel itself still holds.
+    /// Writes once, with file descriptors and flags. See [`ChannelExt::write_bytes_full`].
+    #[doc(alias = "qio_channel_write_bytes_with_fds_async")]
+    #[doc(alias = "qio_channel_write_bytes_with_fds_finish")]
+    fn write_bytes_full_future<'a>(
+        &'a self,
+        bytes: &'a glib::Bytes,
+        fds: &'a [BorrowedFd<'_>],
+        flags: WriteFlags,
+    ) -> impl Future<Output = io::Result<usize>> + Send + 'a {
+        let channel = self.upcast_ref();
+        async move {
+            let kept = flags.contains(WriteFlags::ZERO_COPY).then_some(bytes);
+            let iov = [IoSlice::new(bytes)];
+            write(channel, iov, kept, fds, flags).await
+        }
+    }
+
+    /// Writes all bytes, with file descriptors, which travel with the first byte, and with flags. See
+    /// [`ChannelExt::write_bytes_full_all`].
+    #[doc(alias = "qio_channel_write_bytes_with_fds_all_async")]
+    #[doc(alias = "qio_channel_write_bytes_with_fds_all_finish")]
+    fn write_bytes_full_all_future<'a>(
+        &'a self,
+        bytes: &'a glib::Bytes,
+        fds: &'a [BorrowedFd<'a>],
+        flags: WriteFlags,
+    ) -> impl Future<Output = io::Result<()>> + Send + 'a {
+        let channel = self.upcast_ref();
+        async move {
+            let iov = [IoSlice::new(bytes)];
+            let transfer = WriteAll::new(&iov).with_fds(fds).with_flags(flags);
+            transfer.keeping(bytes).run_async(channel).await
+        }
+    }
+
+    /// Sends what the channel itself still holds, and waits until memory that was written without a
+    /// copy is not needed any more. See [`ChannelExt::flush`].
     #[doc(alias = "qio_channel_flush_async")]
     #[doc(alias = "qio_channel_flush_finish")]
-    fn flush_future(&self) -> impl Future<Output = io::Result<()>> + Send + '_ {
-        let channel: &Channel = self.upcast_ref();
-        async move {
-            let mut attempt = Attempt::new(Side::Write);
-            poll_fn(|cx| {
-                attempt.poll(channel, cx, |_| {
-                    Slots::of(channel).flush().map(Tried::whole)
-                })
-            })
-            .await
-        }
+    fn flush_future(&self) -> impl Future<Output = io::Result<Flushed>> + Send + '_ {
+        flush::future(self.upcast_ref())
     }
 
     /// Ends one direction, or both. See [`ChannelExt::shutdown`], which does not block.
@@ -319,6 +349,7 @@ async fn read<'b>(
 async fn write<'b>(
     channel: &Channel,
     iov: impl AsRef<[IoSlice<'b>]>,
+    kept: Option<&glib::Bytes>,
     fds: &[BorrowedFd<'_>],
     flags: WriteFlags,
 ) -> io::Result<usize> {
@@ -330,10 +361,12 @@ async fn write<'b>(
     let mut attempt = Attempt::new(Side::Write);
     poll_fn(|cx| {
         attempt.poll(channel, cx, |how| {
-            let slots = Slots::of(channel);
-            slots
-                .writev(iov.as_ref(), fds, flags | how.write)
-                .map(Tried::whole)
+            let (slots, flags) = (Slots::of(channel), flags | how.write);
+            let written = match kept {
+                Some(bytes) => slots.write_kept(bytes, 0, fds, flags),
+                None => slots.writev(iov.as_ref(), fds, flags),
+            };
+            written.map(Tried::whole)
         })
     })
     .await

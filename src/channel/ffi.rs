@@ -16,6 +16,7 @@ use super::imp;
 use crate::{
     hub::{Serves, Side},
     sys::SharedFd,
+    types::WriteFlags,
 };
 
 /// What `io_readv` and `io_writev` return where the channel would have to wait;
@@ -30,6 +31,10 @@ pub const QIO_CHANNEL_WAIT_NOW: c_int = -2;
 
 /// Lends the descriptor that one direction of a channel waits for.
 pub(crate) type Lend = fn(&super::Channel, Side) -> Option<Lent>;
+
+/// Writes what bytes hold from some place on, without a copy, and keeps them until that is done.
+pub(crate) type Keep =
+    fn(&super::Channel, &glib::Bytes, usize, WriteFlags) -> std::io::Result<usize>;
 
 /// A descriptor of a channel's own.
 #[derive(Debug)]
@@ -188,6 +193,8 @@ struct OwnSlots {
     waiting: [usize; 2],
     /// Lends the descriptors that those wait for.
     lend: Lend,
+    /// Does what `io_writev` does, for memory that can be kept.
+    keep: Option<Keep>,
 }
 
 impl QIOChannelClass {
@@ -196,13 +203,31 @@ impl QIOChannelClass {
     /// and whose `io_wait_fd` and `io_create_watch` wait for what `lend` lends. Does
     /// not bind a derived class that fills them otherwise.
     pub(crate) fn describe_slots(&mut self, check_closed: bool, lend: Lend) {
+        self.describe_slots_and_keeping(check_closed, lend, None);
+    }
+
+    /// As [`describe_slots`](Self::describe_slots), by a class that can write without a copy.
+    pub(crate) fn describe_slots_and_keeping(
+        &mut self,
+        check_closed: bool,
+        lend: Lend,
+        keep: Option<Keep>,
+    ) {
         // Classes of static types are never freed.
         self.own = Some(Box::leak(Box::new(OwnSlots {
             data: self.data_slots(),
             check_closed,
             waiting: self.waiting_slots(),
             lend,
+            keep,
         })));
+    }
+
+    /// What writes bytes without a copy in place of `io_writev`.
+    pub(super) fn keeper(&self) -> Option<Keep> {
+        self.own
+            .filter(|own| own.data == self.data_slots())
+            .and_then(|own| own.keep)
     }
 
     /// Whether `io_readv` and `io_writev` check for closed themselves.

@@ -31,6 +31,8 @@ pub struct Channel {
     nonblocking: AtomicBool,
     /// Reading and writing may take its time, which nothing tells.
     on_disk: AtomicBool,
+    /// Reads may find a message that has nothing, which is not the end.
+    messages: AtomicBool,
     /// Set by the first call to close, before the slot runs.
     closing: AtomicBool,
     /// Who is to be woken; tells them that the channel is closed.
@@ -155,6 +157,14 @@ impl Channel {
     #[inline]
     pub(super) fn is_on_disk(&self) -> bool {
         self.on_disk.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn note_messages(&self, messages: bool) {
+        self.messages.store(messages, Ordering::Release);
+    }
+
+    pub(super) fn keeps_messages(&self) -> bool {
+        self.messages.load(Ordering::Acquire)
     }
 
     #[inline]

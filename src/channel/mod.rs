@@ -11,6 +11,7 @@ mod disk;
 mod ext;
 mod ext_future;
 pub(crate) mod ffi;
+mod flush;
 pub(crate) mod imp;
 mod limit;
 mod ready;
@@ -19,6 +20,7 @@ mod stream_async;
 
 pub(crate) use attempt::{Attempt, Tried, Try};
 pub use class::{ChannelImpl, ChannelImplExt, FdHandlers};
+pub(crate) use disk::blocking as blocking_call;
 pub use ext::ChannelExt;
 pub use ext_future::ChannelFutureExt;
 pub use limit::IoFutureExt;

@@ -102,6 +102,9 @@ fn wait_until(
                 Readiness::Now if !(condition - ALWAYS).is_empty() => condition - ALWAYS,
                 Readiness::Fd(fd, wanted) => {
                     let got = waiters.block_on(fd, wanted, deadline, seen)?;
+                    // Without them: another look.
+                    let look = || Ok(IOCondition::empty());
+                    let got = waiters.without_notes(got, condition, look)?;
                     meaning(got, wanted, condition)
                 }
                 Readiness::Now | Readiness::Watch => {

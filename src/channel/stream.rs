@@ -4,7 +4,7 @@ use std::io::{self, IoSlice, IoSliceMut, Read, Seek, SeekFrom, Write};
 
 use glib::IOCondition;
 
-use super::{Channel, ChannelFutureExt as _, all::blocking, class::Slots};
+use super::{Channel, ChannelFutureExt as _, all::blocking, class::Slots, flush};
 use crate::{
     coroutine,
     types::{ReadFlags, WriteFlags},
@@ -41,7 +41,7 @@ macro_rules! std_io {
             }
 
             fn flush(&mut self) -> std::io::Result<()> {
-                $crate::channel::ChannelExt::flush(*self)
+                $crate::channel::ChannelExt::flush(*self).map(|_| ())
             }
         }
 
@@ -123,11 +123,7 @@ impl Write for Waiting {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        if coroutine::in_coroutine() {
-            return coroutine::wait_for(self.0.flush_future())?;
-        }
-        let slots = Slots::of(&self.0);
-        blocking(&self.0, IOCondition::OUT, || slots.flush().map(Some))
+        flush::blocking(&self.0).map(|_| ())
     }
 }
 

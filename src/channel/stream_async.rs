@@ -16,7 +16,7 @@ use super::{
     Channel, ChannelExt,
     attempt::{Attempt, Tried},
     class::Slots,
-    disk,
+    disk, flush,
 };
 use crate::{
     hub::Side,
@@ -214,9 +214,7 @@ impl AsyncWrite for AsyncStream {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_jobs(cx))?;
         let Self { channel, write, .. } = &mut *self;
-        write.poll(channel, cx, |_| {
-            Slots::of(channel).flush().map(Tried::whole)
-        })
+        flush::poll(channel, write, cx).map_ok(|_| ())
     }
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -38,6 +38,23 @@ impl Native {
         Ok(native)
     }
 
+    /// The CID and the port, if it is of a virtual machine or its host.
+    pub(crate) fn as_vsock(&self) -> Option<(u32, u32)> {
+        let whole = self.len as usize >= mem::size_of::<libc::sockaddr_vm>();
+        if self.family() != libc::AF_VSOCK || !whole {
+            return None;
+        }
+        let place = (&raw const self.storage).cast::<libc::sockaddr_vm>();
+        // SAFETY: as the family says, and initialised.
+        let address = unsafe { &*place };
+        Some((address.svm_cid, address.svm_port))
+    }
+
+    /// Whether there is an address at all: sockets without one have at most a family.
+    pub(crate) fn is_named(&self) -> bool {
+        self.len as usize > mem::size_of::<libc::sa_family_t>()
+    }
+
     /// Room for an address of any family.
     pub(crate) fn empty() -> Self {
         Self {

@@ -11,7 +11,7 @@ use nix::{errno::Errno, fcntl::OFlag};
 use super::{
     address::Native,
     checked,
-    socket::{set_option, stream},
+    socket::{self, set_option},
 };
 
 /// How a socket is bound.
@@ -23,9 +23,9 @@ pub(crate) struct Binding {
     pub(crate) v6_only: Option<bool>,
 }
 
-/// A new stream socket, bound; nobody can connect to it yet.
-pub(crate) fn bind(address: &Native, binding: Binding) -> io::Result<OwnedFd> {
-    let fd = stream(address)?;
+/// A new socket of a type such as `SOCK_STREAM`, bound; nobody can connect to it yet.
+pub(crate) fn bind(address: &Native, kind: i32, binding: Binding) -> io::Result<OwnedFd> {
+    let fd = socket::new(address.family(), kind)?;
     let set = |level, name, value: bool| set_option(fd.as_fd(), level, name, value.into());
     if address.family() != libc::AF_UNIX {
         set(libc::SOL_SOCKET, libc::SO_REUSEADDR, true)?;
@@ -36,8 +36,7 @@ pub(crate) fn bind(address: &Native, binding: Binding) -> io::Result<OwnedFd> {
     if let (libc::AF_INET6, Some(only)) = (address.family(), binding.v6_only) {
         set(libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, only)?;
     }
-    // SAFETY: the address holds as many bytes as it says.
-    checked(unsafe { libc::bind(fd.as_raw_fd(), address.as_ptr(), address.len()) } as isize)?;
+    socket::bind(fd.as_fd(), address)?;
     Ok(fd)
 }
 
@@ -50,11 +49,7 @@ pub(crate) fn start(fd: BorrowedFd<'_>, backlog: i32) -> io::Result<()> {
 
 /// Connects, without waiting, only to see what comes of it.
 pub(crate) fn probe(address: &Native) -> io::Result<()> {
-    let fd = stream(address)?;
-    super::file::set_blocking(fd.as_fd(), false)?;
-    // SAFETY: the address holds as many bytes as it says.
-    checked(unsafe { libc::connect(fd.as_raw_fd(), address.as_ptr(), address.len()) } as isize)?;
-    Ok(())
+    socket::start_connecting(address, libc::SOCK_STREAM).map(|_| ())
 }
 
 /// Opens the file of a socket itself, not what it leads to: to be looked at and changed.

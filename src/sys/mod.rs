@@ -5,6 +5,8 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod address;
+pub(crate) mod credentials;
+pub(crate) mod datagram;
 pub(crate) mod epoll;
 pub(crate) mod file;
 mod fork;
@@ -12,12 +14,14 @@ mod hazard;
 pub(crate) mod inherited;
 pub(crate) mod listen;
 mod lock;
+pub(crate) mod options;
 pub(crate) mod poll;
 pub(crate) mod process;
 pub(crate) mod scm;
 mod shared_fd;
 pub(crate) mod socket;
 pub(crate) mod vectored;
+pub(crate) mod zero_copy;
 
 pub(crate) use lock::lock;
 pub(crate) use shared_fd::{FdGuard, FdLease, Noted, SharedFd};

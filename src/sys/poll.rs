@@ -3,7 +3,7 @@
 use std::{
     cell::RefCell,
     io,
-    os::fd::{AsRawFd, OwnedFd, RawFd},
+    os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd},
     sync::Arc,
     task::Wake,
     time::{Duration, Instant},
@@ -131,4 +131,10 @@ pub(crate) fn poll_now(fd: RawFd, events: i16) -> io::Result<i16> {
     // SAFETY: the one pollfd lives through the call, which does not wait.
     checked(unsafe { libc::poll(&mut fd, 1, 0) } as isize)?;
     Ok(fd.revents)
+}
+
+/// Whether nothing will come through a socket any more.
+pub(crate) fn has_hung_up(fd: BorrowedFd<'_>) -> io::Result<bool> {
+    let got = poll_now(fd.as_raw_fd(), libc::POLLRDHUP)?;
+    Ok(got & (libc::POLLRDHUP | libc::POLLHUP) != 0)
 }

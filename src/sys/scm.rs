@@ -68,7 +68,7 @@ impl Gathered {
     }
 }
 
-fn message(iov: *const libc::iovec, count: usize) -> libc::msghdr {
+pub(super) fn message(iov: *const libc::iovec, count: usize) -> libc::msghdr {
     // SAFETY: all zeros is a valid msghdr: no name, no buffers, no control data.
     let mut message: libc::msghdr = unsafe { mem::zeroed() };
     message.msg_iov = iov.cast_mut();
@@ -91,7 +91,7 @@ pub(crate) fn sendmsg(
     }
     let mut message = message(iov.as_ptr().cast(), iov.len());
     match fds {
-        [] => send_message(fd, &message, flags),
+        [] => send_message(fd, &message, socket::sending(flags)),
         fds => send_with_fds(fd, &mut message, fds, flags),
     }
 }
@@ -137,16 +137,15 @@ fn send_with_fds(
         );
         ptr::copy_nonoverlapping(fds.as_ptr().cast::<u8>(), libc::CMSG_DATA(header), payload);
     }
-    send_message(fd, message, flags)
+    send_message(fd, message, socket::sending(flags))
 }
 
 #[inline]
-fn send_message(
+pub(super) fn send_message(
     fd: BorrowedFd<'_>,
     message: &libc::msghdr,
-    flags: WriteFlags,
+    flags: libc::c_int,
 ) -> io::Result<usize> {
-    let flags = socket::sending(flags);
     // SAFETY: every pointer in the message is to memory that its caller borrows.
     transfer_raw(|| unsafe { libc::sendmsg(fd.as_raw_fd(), message, flags) })
 }
@@ -167,14 +166,14 @@ pub(crate) fn recvmsg(
     let mut message = message(iov.as_mut_ptr().cast(), iov.len());
     match fds {
         Some(fds) if !flags.contains(ReadFlags::PEEK) => {
-            receive_with_fds(fd, &mut message, fds, flags)
+            receive_with_fds(fd, &mut message, fds, socket::receiving(flags))
         }
         _ => receive_message(fd, &mut message, socket::receiving(flags)),
     }
 }
 
 #[inline]
-fn receive_message(
+pub(super) fn receive_message(
     fd: BorrowedFd<'_>,
     message: &mut libc::msghdr,
     flags: libc::c_int,
@@ -197,20 +196,16 @@ fn receive_gathered(
 }
 
 #[inline(never)]
-fn receive_with_fds(
+pub(super) fn receive_with_fds(
     fd: BorrowedFd<'_>,
     message: &mut libc::msghdr,
     fds: &mut Vec<OwnedFd>,
-    flags: ReadFlags,
+    flags: libc::c_int,
 ) -> io::Result<usize> {
     let mut control = Control::new();
     message.msg_control = control.0.as_mut_ptr().cast();
     message.msg_controllen = CONTROL_SIZE as _;
-    let count = receive_message(
-        fd,
-        message,
-        socket::receiving(flags) | libc::MSG_CMSG_CLOEXEC,
-    )?;
+    let count = receive_message(fd, message, flags | libc::MSG_CMSG_CLOEXEC)?;
     let before = fds.len();
     // SAFETY: the call filled `message` in, and its control data is in `control`.
     unsafe { take_fds(message, fds) };

@@ -12,7 +12,7 @@ use nix::{
 };
 use rustix::net::{RecvFlags, SendFlags};
 
-use super::{address::Native, checked, poll, transfer};
+use super::{address::Native, checked, poll, transfer, zero_copy};
 use crate::types::{ReadFlags, Shutdown, WriteFlags};
 
 /// The flags of a message, for a read.
@@ -53,24 +53,28 @@ pub(crate) fn send(fd: BorrowedFd<'_>, buf: &[u8], flags: WriteFlags) -> io::Res
     transfer(|| rustix::net::send(fd, buf, flags))
 }
 
-/// A new socket for an address's family, close-on-exec and blocking.
-pub(super) fn stream(address: &Native) -> io::Result<OwnedFd> {
-    new(address, libc::SOCK_STREAM)
-}
-
-/// As [`stream`], of a type that may come with flags.
-fn new(address: &Native, kind: libc::c_int) -> io::Result<OwnedFd> {
+/// A new socket of a family and a type such as `SOCK_STREAM`, close-on-exec and blocking.
+pub(super) fn new(family: i32, kind: i32) -> io::Result<OwnedFd> {
     // SAFETY: no memory is passed; the result is checked and owned by nobody else.
     unsafe {
-        let kind = kind | libc::SOCK_CLOEXEC;
-        let fd = checked(libc::socket(address.family(), kind, 0) as isize)?;
+        let fd = checked(libc::socket(family, kind | libc::SOCK_CLOEXEC, 0) as isize)?;
         Ok(OwnedFd::from_raw_fd(fd as i32))
     }
 }
 
-/// Connects a new stream socket, blocking.
-pub(crate) fn connect(address: &Native) -> io::Result<OwnedFd> {
-    let fd = stream(address)?;
+/// Gives a socket its own address.
+pub(super) fn bind(fd: BorrowedFd<'_>, address: &Native) -> io::Result<()> {
+    // SAFETY: the address holds as many bytes as it says.
+    checked(unsafe { libc::bind(fd.as_raw_fd(), address.as_ptr(), address.len()) } as isize)?;
+    Ok(())
+}
+
+/// Connects a new socket of a type such as `SOCK_STREAM`, blocking.
+pub(crate) fn connect(address: &Native, kind: i32) -> io::Result<OwnedFd> {
+    connect_fd(new(address.family(), kind)?, address)
+}
+
+pub(super) fn connect_fd(fd: OwnedFd, address: &Native) -> io::Result<OwnedFd> {
     // SAFETY: the address holds as many bytes as it says.
     let result = unsafe { libc::connect(fd.as_raw_fd(), address.as_ptr(), address.len()) };
     match checked(result as isize) {
@@ -87,17 +91,8 @@ pub(crate) fn connect(address: &Native) -> io::Result<OwnedFd> {
 
 /// Connects a new socket, without waiting for the answer: it does not block. Says whether it is
 /// connected already; else [`take_error`] tells, once it is ready for writing.
-pub(crate) fn start_connecting(
-    address: &Native,
-    kind: gio::SocketType,
-) -> io::Result<(OwnedFd, bool)> {
-    let kind = match kind {
-        gio::SocketType::Stream => libc::SOCK_STREAM,
-        gio::SocketType::Datagram => libc::SOCK_DGRAM,
-        gio::SocketType::Seqpacket => libc::SOCK_SEQPACKET,
-        _ => return Err(Errno::ESOCKTNOSUPPORT.into()),
-    };
-    let fd = new(address, kind | libc::SOCK_NONBLOCK)?;
+pub(crate) fn start_connecting(address: &Native, kind: i32) -> io::Result<(OwnedFd, bool)> {
+    let fd = new(address.family(), kind | libc::SOCK_NONBLOCK)?;
     loop {
         // SAFETY: the address holds as many bytes as it says.
         let result = unsafe { libc::connect(fd.as_raw_fd(), address.as_ptr(), address.len()) };
@@ -151,11 +146,11 @@ pub(crate) fn accept(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     }
 }
 
-/// Two connected unix stream sockets.
-pub(crate) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
+/// Two connected unix sockets of a type such as `SOCK_STREAM`.
+pub(crate) fn pair(kind: i32) -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(socket::socketpair(
         AddressFamily::Unix,
-        SockType::Stream,
+        SockType::try_from(kind)?,
         None,
         SockFlag::SOCK_CLOEXEC,
     )?)
@@ -191,10 +186,14 @@ pub(crate) fn remote_address(fd: BorrowedFd<'_>) -> io::Result<gio::SocketAddres
 /// What a socket is, as far as the features of a channel depend on it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Traits {
+    /// `SOCK_STREAM` or another type.
+    pub(crate) kind: i32,
     pub(crate) unix: bool,
     /// Bytes without boundaries.
     pub(crate) stream: bool,
     pub(crate) listening: bool,
+    /// Writes, its own or those of what it accepts, can be sent from where they are.
+    pub(crate) zero_copy: bool,
 }
 
 /// Fails with `ENOTSOCK` for anything that is not a socket.
@@ -204,11 +203,14 @@ pub(crate) fn traits(fd: BorrowedFd<'_>) -> io::Result<Traits> {
     // Others of this type may keep messages apart, as SCTP does.
     let known = matches!(domain, libc::AF_UNIX | libc::AF_VSOCK)
         || matches!(protocol, libc::IPPROTO_TCP | libc::IPPROTO_MPTCP);
-    let type_ = option(fd, libc::SOL_SOCKET, libc::SO_TYPE)?;
+    let kind = option(fd, libc::SOL_SOCKET, libc::SO_TYPE)?;
+    let listening = option(fd, libc::SOL_SOCKET, libc::SO_ACCEPTCONN)? != 0;
     Ok(Traits {
+        kind,
         unix: domain == libc::AF_UNIX,
-        stream: type_ == libc::SOCK_STREAM && known,
-        listening: option(fd, libc::SOL_SOCKET, libc::SO_ACCEPTCONN)? != 0,
+        stream: kind == libc::SOCK_STREAM && known,
+        listening,
+        zero_copy: zero_copy::is_known(domain, protocol),
     })
 }
 
@@ -222,7 +224,7 @@ pub(crate) fn set_cork(fd: BorrowedFd<'_>, enabled: bool) -> io::Result<()> {
     set_option(fd, libc::IPPROTO_TCP, libc::TCP_CORK, enabled.into())
 }
 
-fn option(fd: BorrowedFd<'_>, level: i32, name: i32) -> io::Result<i32> {
+pub(super) fn option(fd: BorrowedFd<'_>, level: i32, name: i32) -> io::Result<i32> {
     let mut value: i32 = 0;
     let mut len = size_of::<i32>() as libc::socklen_t;
     // SAFETY: the value and its length live through the call and agree.

@@ -15,7 +15,8 @@ pub use command::{
 pub use file::{ChannelFile, ChannelFileImpl, QIOChannelFile, QIOChannelFileClass};
 pub use null::{ChannelNull, ChannelNullImpl, QIOChannelNull, QIOChannelNullClass};
 pub use socket::{
-    ChannelSocket, ChannelSocketImpl, ConnectStage, QIOChannelSocket, QIOChannelSocketClass,
+    ChannelSocket, ChannelSocketImpl, ConnectStage, PeerCredentials, QIOChannelSocket,
+    QIOChannelSocketClass,
 };
 pub(crate) use socket::{Listening, PathAccess, resolve};
 

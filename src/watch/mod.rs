@@ -19,7 +19,7 @@ pub(crate) use foreign::{adopt, adopt_any, broken};
 pub(crate) use leg::{Fds, WatchedFd, directions, question};
 pub(crate) use source::{asking, on_fds};
 pub(crate) use unread::anything_unread;
-pub(crate) use waiters::Waiters;
+pub(crate) use waiters::{Notes, Waiters};
 
 use std::sync::Arc;
 

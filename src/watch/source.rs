@@ -305,7 +305,14 @@ unsafe extern "C" fn check(source: *mut GSource) -> gboolean {
 }
 
 fn polled(state: &State) -> IOCondition {
-    state.legs[0].ready() | state.legs[1].ready()
+    let ready = || state.legs[0].ready() | state.legs[1].ready();
+    let again = || {
+        let polled = state.legs.iter().filter(|leg| leg.is_polled());
+        polled.for_each(Leg::poll_now);
+        Ok(ready())
+    };
+    let got = state.waiters.without_notes(ready(), state.condition, again);
+    got.unwrap_or(IOCondition::ERR)
 }
 
 /// Takes the legs out of the poll set until the callback has returned: a nested main

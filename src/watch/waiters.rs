@@ -1,7 +1,7 @@
 //! Everybody who waits for one channel, so that closing it can wake them.
 
 use std::{
-    io, mem, ptr,
+    fmt, io, mem, ptr,
     sync::{
         Arc, Mutex, MutexGuard,
         atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
@@ -64,10 +64,18 @@ struct Crowd {
     /// function takes it out before the memory goes.
     sources: Vec<SourcePtr>,
     threads: Vec<Arc<Wakeup>>,
+    /// Takes what the system tells of as errors and that are none.
+    notes: Option<Arc<dyn Notes>>,
     /// Futures whose sources are in the context that the channel was attached to when they began.
     settlers: Vec<Waker>,
     /// Futures that wait for something else, and not any longer than until the channel is closed.
     closers: Vec<Waker>,
+}
+
+/// Takes the notes of the system on what a channel has sent, which it tells of as if they were errors.
+pub(crate) trait Notes: fmt::Debug + Send + Sync {
+    /// Takes all there are. Returns whether there were any.
+    fn take(&self) -> bool;
 }
 
 impl Waiting {
@@ -286,6 +294,37 @@ impl Waiters {
         drop(waiting);
         // Futures begin anew.
         drop(registrations);
+    }
+
+    /// From now on errors may be notes.
+    pub(crate) fn set_notes(&self, notes: Arc<dyn Notes>) {
+        self.waiting().crowd().notes = Some(notes);
+    }
+
+    pub(crate) fn has_notes(&self) -> bool {
+        self.notes().is_some()
+    }
+
+    fn notes(&self) -> Option<Arc<dyn Notes>> {
+        let waiting = self.waiting();
+        waiting.crowd.as_ref().and_then(|crowd| crowd.notes.clone())
+    }
+
+    /// What a descriptor told, or what it tells `again`, if the error among that was a note: who
+    /// waits for `asked`, and not just for an error, has no use for it.
+    pub(crate) fn without_notes(
+        &self,
+        got: IOCondition,
+        asked: IOCondition,
+        again: impl FnOnce() -> io::Result<IOCondition>,
+    ) -> io::Result<IOCondition> {
+        let is_note = got.contains(IOCondition::ERR)
+            && self.notes().is_some_and(|notes| notes.take())
+            && !(asked - ALWAYS).is_empty();
+        match is_note {
+            true => again(),
+            false => Ok(got),
+        }
     }
 
     /// To be read before asking what to wait for, and given to [`block_on`](Self::block_on).

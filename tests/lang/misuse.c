@@ -178,6 +178,7 @@ asynchronous (gpointer wrong)
   complains_void (qio_channel_socket_accept_async (wrong, 0, NULL, never_ready, NULL));
   complains_void (qio_channel_socket_connect_async (wrong, wrong, NULL, 0, NULL, never_ready, NULL));
   complains_void (qio_channel_socket_listen_async (wrong, NULL, 1, 0, NULL, never_ready, NULL));
+  complains_void (qio_channel_socket_dgram_async (wrong, NULL, NULL, 0, NULL, never_ready, NULL));
 
   complains (qio_channel_read_bytes_finish (ioc, NULL, &error) == NULL);
   complains (qio_channel_read_bytes_with_fds_finish (ioc, NULL, &list, &error) == NULL);
@@ -194,6 +195,7 @@ asynchronous (gpointer wrong)
   complains (qio_channel_socket_accept_finish (wrong, NULL, &error) == NULL);
   complains (!qio_channel_socket_connect_finish (wrong, NULL, &error));
   complains (!qio_channel_socket_listen_finish (wrong, NULL, &error));
+  complains (qio_channel_socket_dgram_finish (wrong, NULL, &error) == -1);
   check (list == NULL);
   g_bytes_unref (bytes);
 }
@@ -205,6 +207,7 @@ transports (gpointer wrong)
   int status = 0;
   GInetAddress *host = g_inet_address_new_loopback (G_SOCKET_FAMILY_IPV4);
   GSocketAddress *address = g_inet_socket_address_new (host, 0);
+  GBytes *bytes = g_bytes_new_static ("b", 1);
 
   complains (qio_channel_file_get_fd (wrong) == -1);
   complains (qio_channel_file_get_path (wrong) == NULL);
@@ -216,6 +219,27 @@ transports (gpointer wrong)
   complains (qio_channel_socket_accept (wrong, &error) == NULL);
   complains (qio_channel_socket_get_local_address (wrong, &error) == NULL);
   complains (qio_channel_socket_get_remote_address (wrong, &error) == NULL);
+  complains (qio_channel_socket_get_socket_type (wrong) == G_SOCKET_TYPE_INVALID);
+  complains (qio_channel_socket_dgram_sync (wrong, address, NULL, &error) == -1);
+  complains (qio_channel_socket_receive_from (wrong, 1, NULL, &error) == NULL);
+  complains (qio_channel_socket_send_to (wrong, bytes, address, &error) == -1);
+  complains (qio_channel_socket_get_next_message_size (wrong, &error) == -1);
+  complains (!qio_channel_socket_get_peer_credentials (wrong, NULL, NULL, NULL, &error));
+  complains (qio_channel_socket_get_peer_pidfd (wrong, &error) == -1);
+  complains (qio_channel_socket_get_send_buffer_size (wrong, &error) == -1);
+  complains (!qio_channel_socket_set_send_buffer_size (wrong, 1, &error));
+  complains (qio_channel_socket_get_receive_buffer_size (wrong, &error) == -1);
+  complains (!qio_channel_socket_set_receive_buffer_size (wrong, 1, &error));
+  complains (qio_channel_socket_get_keep_alive (wrong, &error) == -1);
+  complains (!qio_channel_socket_set_keep_alive (wrong, 1, &error));
+  complains (qio_channel_socket_get_keep_alive_idle (wrong, &error) == -1);
+  complains (!qio_channel_socket_set_keep_alive_idle (wrong, 1, &error));
+  complains (qio_channel_socket_get_keep_alive_interval (wrong, &error) == -1);
+  complains (!qio_channel_socket_set_keep_alive_interval (wrong, 1, &error));
+  complains (qio_channel_socket_get_keep_alive_count (wrong, &error) == -1);
+  complains (!qio_channel_socket_set_keep_alive_count (wrong, 1, &error));
+  complains (qio_channel_socket_get_user_timeout (wrong, &error) == -1);
+  complains (!qio_channel_socket_set_user_timeout (wrong, 1, &error));
   complains (qio_channel_command_get_pid (wrong) <= 0);
   complains (qio_channel_command_get_pidfd (wrong, &error) == -1);
   complains (!qio_channel_command_get_exit_status (wrong, &status, &error));
@@ -226,6 +250,7 @@ transports (gpointer wrong)
   complains (qio_channel_buffer_get_data (wrong) == NULL);
   complains (qio_channel_buffer_get_size (wrong) == 0);
   complains (qio_channel_buffer_get_position (wrong) == 0);
+  g_bytes_unref (bytes);
   g_object_unref (address);
   g_object_unref (host);
 }
@@ -338,6 +363,12 @@ arguments (void)
   complains (qio_channel_file_new_path (NULL, 0, 0, &error) == NULL);
   complains (!qio_channel_file_new_pipe (NULL, &no_file, &error));
   complains (!qio_channel_socket_new_pair (&no_socket, NULL, &error));
+  complains (!qio_channel_socket_new_pair_of_type (G_SOCKET_TYPE_STREAM, NULL, &no_socket, &error));
+  complains (!qio_channel_socket_new_pair_of_type (17, &no_socket, &no_socket, &error));
+  complains (qio_channel_socket_new_of_type (G_SOCKET_TYPE_INVALID) == NULL);
+  complains (qio_channel_socket_send_to (one, NULL, NULL, &error) == -1);
+  complains (qio_channel_socket_dgram_sync (one, (gpointer) one, NULL, &error) == -1);
+  complains (qio_channel_socket_dgram_sync (one, NULL, (gpointer) one, &error) == -1);
   check (no_socket == NULL && no_file == NULL);
   complains (qio_channel_socket_connect_sync (one, NULL, &error) == -1);
   complains_void (qio_channel_socket_connect_async (one, NULL, NULL, 0, NULL, never_ready, NULL));

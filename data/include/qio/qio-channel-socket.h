@@ -1,4 +1,4 @@
-/* Stream sockets: TCP, unix paths and abstract names. */
+/* Sockets: TCP, UDP, unix paths and abstract names, and any that is adopted. */
 
 #ifndef QIO_CHANNEL_SOCKET_H
 #define QIO_CHANNEL_SOCKET_H
@@ -38,7 +38,8 @@ GType qio_channel_connect_stage_get_type (void);
 /**
  * QIOChannelSocket:
  *
- * A stream socket: TCP over IPv4 and IPv6, a unix path or an abstract name, or any socket that is adopted.
+ * A socket: a stream, which is TCP over IPv4 and IPv6, a unix path or an abstract name; datagrams, over UDP or
+ * unix; a sequence of packets; or any socket that is adopted.
  *
  * Unix sockets pass file descriptors, up to 253 in one message. A write to a peer that is gone fails and raises
  * no signal. A socket that listens on a unix path removes the file when it is closed or finalized, unless
@@ -91,6 +92,37 @@ struct _QIOChannelSocketClass
  * was cancelled a connect tells nothing more.
  *
  * The address of a proxy is a #GProxyAddress while it is being connected to.
+ */
+
+/**
+ * QIOChannelSocket:socket-type:
+ *
+ * Whether it is a stream, or keeps messages apart: what it is to become, and once it is open, what it is.
+ */
+
+/**
+ * QIOChannelSocket:send-buffer-size:
+ *
+ * How many bytes of what is sent the system may hold. Linux doubles what is set.
+ */
+
+/**
+ * QIOChannelSocket:receive-buffer-size:
+ *
+ * How many bytes the system may hold that were received and not read. Linux doubles what is set.
+ */
+
+/**
+ * QIOChannelSocket:keep-alive:
+ *
+ * Whether the system asks a silent peer now and then if it is still there.
+ */
+
+/**
+ * QIOChannelSocket:user-timeout:
+ *
+ * How many milliseconds a peer on TCP has to acknowledge what was sent before it counts as gone; 0 stands for as
+ * long as the system is set up for.
  */
 
 /**
@@ -336,6 +368,369 @@ GSocketAddress *qio_channel_socket_get_remote_address (QIOChannelSocket *socket,
  * Returns: the number, or -1 when there is none
  */
 int qio_channel_socket_get_fd (QIOChannelSocket *socket);
+
+/**
+ * qio_channel_socket_new_of_type: (constructor)
+ * @type: %G_SOCKET_TYPE_STREAM, %G_SOCKET_TYPE_DATAGRAM or %G_SOCKET_TYPE_SEQPACKET
+ *
+ * Makes a channel that is still to be opened, as a socket of some type. qio_channel_socket_connect_sync() and
+ * qio_channel_socket_listen_sync() open it. A sequence of packets is a connection that keeps messages apart, of unix
+ * sockets or of virtual machines. Datagram sockets do not listen.
+ *
+ * Returns: (transfer full): a channel
+ */
+QIOChannelSocket *qio_channel_socket_new_of_type (GSocketType type);
+
+/**
+ * qio_channel_socket_new_pair_of_type:
+ * @type: %G_SOCKET_TYPE_STREAM, %G_SOCKET_TYPE_DATAGRAM or %G_SOCKET_TYPE_SEQPACKET
+ * @one: (out) (transfer full): one end
+ * @other: (out) (transfer full): the other end
+ * @error: where to report an error
+ *
+ * As qio_channel_socket_new_pair(), of any type.
+ *
+ * Returns: %TRUE, or %FALSE with an error
+ */
+gboolean qio_channel_socket_new_pair_of_type (GSocketType type,
+                                              QIOChannelSocket **one,
+                                              QIOChannelSocket **other,
+                                              GError **error);
+
+/**
+ * qio_channel_socket_get_socket_type:
+ * @socket: a channel
+ *
+ * Tells the type of the socket: what it is to become, and once it is open, what it is.
+ *
+ * Returns: the type, %G_SOCKET_TYPE_INVALID for one that GIO does not know
+ */
+GSocketType qio_channel_socket_get_socket_type (QIOChannelSocket *socket);
+
+/**
+ * qio_channel_socket_dgram_sync:
+ * @socket: a channel that is not open yet
+ * @local: (nullable): where to receive, or %NULL for wherever the system chooses
+ * @remote: (nullable): where to send to, or %NULL for nowhere in particular; not both are %NULL
+ * @error: where to report an error
+ *
+ * Opens a channel as a datagram socket: UDP, or unix. Blocks while a name is looked up. With @remote it is
+ * connected: messages are sent there, and taken only from there. The file of a unix path is removed with the channel.
+ *
+ * Each write is one message, and each read takes one. A message that does not fit into the room of a read is
+ * %G_IO_ERROR_MESSAGE_TOO_LARGE, and the rest of it is lost: qio_channel_socket_get_next_message_size() tells
+ * beforehand. Nothing read is an empty message, and the end only after the channel was shut down.
+ *
+ * Returns: (skip): 0, or -1 with an error
+ */
+int qio_channel_socket_dgram_sync (QIOChannelSocket *socket,
+                                   GSocketAddress *local,
+                                   GSocketConnectable *remote,
+                                   GError **error);
+
+/**
+ * qio_channel_socket_dgram_async:
+ * @socket: a channel that is not open yet
+ * @local: (nullable): where to receive
+ * @remote: (nullable): where to send to: a #GSocketAddress or a #GNetworkAddress
+ * @io_priority: the priority, %G_PRIORITY_DEFAULT for example
+ * @cancellable: (nullable): what can cancel it; the channel stays as it is then
+ * @callback: (scope async) (closure user_data): called when it is done
+ * @user_data: what to call it with
+ *
+ * As qio_channel_socket_dgram_sync(), without holding up the main loop: @callback is called from the thread's
+ * default main context.
+ */
+void qio_channel_socket_dgram_async (QIOChannelSocket *socket,
+                                     GSocketAddress *local,
+                                     GSocketConnectable *remote,
+                                     int io_priority,
+                                     GCancellable *cancellable,
+                                     GAsyncReadyCallback callback,
+                                     gpointer user_data);
+
+/**
+ * qio_channel_socket_dgram_finish:
+ * @socket: the channel
+ * @result: what the callback was given
+ * @error: where to report an error
+ *
+ * Takes the result of qio_channel_socket_dgram_async().
+ *
+ * Returns: (skip): 0, or -1 with an error
+ */
+int qio_channel_socket_dgram_finish (QIOChannelSocket *socket,
+                                     GAsyncResult *result,
+                                     GError **error);
+
+/**
+ * qio_channel_socket_receive_from:
+ * @socket: a channel that keeps messages apart
+ * @count: the most bytes
+ * @from: (out) (optional) (nullable) (transfer full): where the message came from, or %NULL for a unix socket without an address
+ * @error: where to report an error
+ *
+ * Reads one message. In blocking mode waits for one; in non-blocking mode the error is %G_IO_ERROR_WOULD_BLOCK
+ * if none is there.
+ *
+ * Returns: (transfer full): the message, which may be empty
+ */
+GBytes *qio_channel_socket_receive_from (QIOChannelSocket *socket,
+                                         gsize count,
+                                         GSocketAddress **from,
+                                         GError **error);
+
+/**
+ * qio_channel_socket_send_to:
+ * @socket: a channel that keeps messages apart
+ * @bytes: the message, which may be empty
+ * @to: where to
+ * @error: where to report an error
+ *
+ * Sends one message. In non-blocking mode the error is %G_IO_ERROR_WOULD_BLOCK if there is no room.
+ *
+ * Returns: the number of bytes sent, or -1 with an error
+ */
+gssize qio_channel_socket_send_to (QIOChannelSocket *socket,
+                                   GBytes *bytes,
+                                   GSocketAddress *to,
+                                   GError **error);
+
+/**
+ * qio_channel_socket_get_next_message_size:
+ * @socket: a channel that keeps messages apart
+ * @error: where to report an error
+ *
+ * Tells how many bytes the next message has, which stays where it is. In blocking mode waits for one; in
+ * non-blocking mode the error is %G_IO_ERROR_WOULD_BLOCK if none is there.
+ *
+ * Returns: the number of bytes, or -1 with an error
+ */
+gssize qio_channel_socket_get_next_message_size (QIOChannelSocket *socket,
+                                                 GError **error);
+
+/**
+ * qio_channel_socket_get_peer_credentials:
+ * @socket: a unix socket
+ * @pid: (out) (optional): the process, or 0 if this process cannot see it
+ * @uid: (out) (optional): the user it ran as
+ * @gid: (out) (optional): the group it ran as
+ * @error: where to report an error
+ *
+ * Tells who is at the other end, as it was when it connected, listened, or made the pair.
+ * qio_channel_get_credentials() tells the same by an object, which has no group. %G_IO_ERROR_NOT_SUPPORTED for
+ * other sockets, %G_IO_ERROR_NOT_CONNECTED if there is no other end.
+ *
+ * Returns: %TRUE, or %FALSE with an error
+ */
+gboolean qio_channel_socket_get_peer_credentials (QIOChannelSocket *socket,
+                                                  int *pid,
+                                                  guint *uid,
+                                                  guint *gid,
+                                                  GError **error);
+
+/**
+ * qio_channel_socket_get_peer_pidfd:
+ * @socket: a unix socket
+ * @error: where to report an error
+ *
+ * Tells the process at the other end by a descriptor, which refers to it whatever becomes of its number, and is
+ * readable once it has ended. As qio_channel_socket_get_peer_credentials(); and %G_IO_ERROR_NOT_SUPPORTED before
+ * Linux 6.5.
+ *
+ * Returns: a descriptor, which the caller closes, or -1 with an error
+ */
+int qio_channel_socket_get_peer_pidfd (QIOChannelSocket *socket,
+                                       GError **error);
+
+/**
+ * qio_channel_socket_get_send_buffer_size:
+ * @socket: a channel
+ * @error: where to report an error
+ *
+ * Tells how many bytes of what is sent the system may hold, with what it needs itself to do so.
+ *
+ * Returns: the number, or -1 with an error
+ */
+gint64 qio_channel_socket_get_send_buffer_size (QIOChannelSocket *socket,
+                                                GError **error);
+
+/**
+ * qio_channel_socket_set_send_buffer_size:
+ * @socket: a channel
+ * @bytes: how many
+ * @error: where to report an error
+ *
+ * Sets how many bytes of what is sent the system may hold, with what it needs itself to do so.
+ * Linux doubles the number, has limits to which it keeps in silence, and lets buffers of TCP no longer grow by themselves after that. Errors name the option.
+ *
+ * Returns: %TRUE, or %FALSE with an error
+ */
+gboolean qio_channel_socket_set_send_buffer_size (QIOChannelSocket *socket,
+                                                  guint bytes,
+                                                  GError **error);
+
+/**
+ * qio_channel_socket_get_receive_buffer_size:
+ * @socket: a channel
+ * @error: where to report an error
+ *
+ * Tells how many bytes the system may hold that were received and not read, with what it needs itself to do so.
+ *
+ * Returns: the number, or -1 with an error
+ */
+gint64 qio_channel_socket_get_receive_buffer_size (QIOChannelSocket *socket,
+                                                   GError **error);
+
+/**
+ * qio_channel_socket_set_receive_buffer_size:
+ * @socket: a channel
+ * @bytes: how many
+ * @error: where to report an error
+ *
+ * Sets how many bytes the system may hold that were received and not read, with what it needs itself to do so.
+ * As qio_channel_socket_set_send_buffer_size() has it. Errors name the option.
+ *
+ * Returns: %TRUE, or %FALSE with an error
+ */
+gboolean qio_channel_socket_set_receive_buffer_size (QIOChannelSocket *socket,
+                                                     guint bytes,
+                                                     GError **error);
+
+/**
+ * qio_channel_socket_get_keep_alive:
+ * @socket: a channel
+ * @error: where to report an error
+ *
+ * Tells whether the system asks a silent peer now and then if it is still there.
+ *
+ * Returns: 1 if it does, 0 if not, or -1 with an error
+ */
+gint64 qio_channel_socket_get_keep_alive (QIOChannelSocket *socket,
+                                          GError **error);
+
+/**
+ * qio_channel_socket_set_keep_alive:
+ * @socket: a channel
+ * @enabled: whether to do so
+ * @error: where to report an error
+ *
+ * Sets whether the system asks a silent peer now and then if it is still there.
+ * If it is not, reads and writes fail with %G_IO_ERROR_TIMED_OUT. Errors name the option.
+ *
+ * Returns: %TRUE, or %FALSE with an error
+ */
+gboolean qio_channel_socket_set_keep_alive (QIOChannelSocket *socket,
+                                            gboolean enabled,
+                                            GError **error);
+
+/**
+ * qio_channel_socket_get_keep_alive_idle:
+ * @socket: a channel
+ * @error: where to report an error
+ *
+ * Tells for how many seconds a peer on TCP is silent before it is asked.
+ *
+ * Returns: the number, or -1 with an error
+ */
+gint64 qio_channel_socket_get_keep_alive_idle (QIOChannelSocket *socket,
+                                               GError **error);
+
+/**
+ * qio_channel_socket_set_keep_alive_idle:
+ * @socket: a channel
+ * @seconds: how many
+ * @error: where to report an error
+ *
+ * Sets for how many seconds a peer on TCP is silent before it is asked.
+ * 1 to 32767. Errors name the option.
+ *
+ * Returns: %TRUE, or %FALSE with an error
+ */
+gboolean qio_channel_socket_set_keep_alive_idle (QIOChannelSocket *socket,
+                                                 guint seconds,
+                                                 GError **error);
+
+/**
+ * qio_channel_socket_get_keep_alive_interval:
+ * @socket: a channel
+ * @error: where to report an error
+ *
+ * Tells how many seconds a peer on TCP has to answer before it is asked again.
+ *
+ * Returns: the number, or -1 with an error
+ */
+gint64 qio_channel_socket_get_keep_alive_interval (QIOChannelSocket *socket,
+                                                   GError **error);
+
+/**
+ * qio_channel_socket_set_keep_alive_interval:
+ * @socket: a channel
+ * @seconds: how many
+ * @error: where to report an error
+ *
+ * Sets how many seconds a peer on TCP has to answer before it is asked again.
+ * 1 to 32767. Errors name the option.
+ *
+ * Returns: %TRUE, or %FALSE with an error
+ */
+gboolean qio_channel_socket_set_keep_alive_interval (QIOChannelSocket *socket,
+                                                     guint seconds,
+                                                     GError **error);
+
+/**
+ * qio_channel_socket_get_keep_alive_count:
+ * @socket: a channel
+ * @error: where to report an error
+ *
+ * Tells how often a peer on TCP is asked without an answer before it counts as gone.
+ *
+ * Returns: the number, or -1 with an error
+ */
+gint64 qio_channel_socket_get_keep_alive_count (QIOChannelSocket *socket,
+                                                GError **error);
+
+/**
+ * qio_channel_socket_set_keep_alive_count:
+ * @socket: a channel
+ * @count: how often
+ * @error: where to report an error
+ *
+ * Sets how often a peer on TCP is asked without an answer before it counts as gone.
+ * 1 to 127. Errors name the option.
+ *
+ * Returns: %TRUE, or %FALSE with an error
+ */
+gboolean qio_channel_socket_set_keep_alive_count (QIOChannelSocket *socket,
+                                                  guint count,
+                                                  GError **error);
+
+/**
+ * qio_channel_socket_get_user_timeout:
+ * @socket: a channel
+ * @error: where to report an error
+ *
+ * Tells how many milliseconds a peer on TCP has to acknowledge what was sent before it counts as gone.
+ *
+ * Returns: the number, or -1 with an error
+ */
+gint64 qio_channel_socket_get_user_timeout (QIOChannelSocket *socket,
+                                            GError **error);
+
+/**
+ * qio_channel_socket_set_user_timeout:
+ * @socket: a channel
+ * @milliseconds: how many
+ * @error: where to report an error
+ *
+ * Sets how many milliseconds a peer on TCP has to acknowledge what was sent before it counts as gone.
+ * Zero stands for as long as the system is set up for. Reads and writes fail with %G_IO_ERROR_TIMED_OUT then. Errors name the option.
+ *
+ * Returns: %TRUE, or %FALSE with an error
+ */
+gboolean qio_channel_socket_set_user_timeout (QIOChannelSocket *socket,
+                                              guint milliseconds,
+                                              GError **error);
 
 G_END_DECLS
 

@@ -265,9 +265,10 @@ struct _QIOChannelClass
  * @ioc: the channel
  * @error: where to report an error
  *
- * Sends what the channel itself still holds.
+ * Sends what the channel itself still holds, and sees to the end of writes without a copy. Reports
+ * %G_IO_ERROR_WOULD_BLOCK as long as that is not done.
  *
- * Returns: (skip): 0, or -1 with an error
+ * Returns: 0, 1 if all data was copied that was to be written without, or -1 with an error
  */
 
 /**
@@ -858,9 +859,11 @@ int qio_channel_shutdown (QIOChannel *ioc,
  * @ioc: a channel
  * @error: where to report an error
  *
- * Sends what the channel itself still holds.
+ * Sends what the channel itself still holds, and waits, whatever the mode, until all that was written with
+ * %QIO_CHANNEL_WRITE_FLAG_ZERO_COPY has been sent: its memory belongs to the caller again. A peer that does not read
+ * makes it wait; shutting both directions down, or closing the channel, ends that with an error.
  *
- * Returns: (skip): 0, or -1 with an error
+ * Returns: 1 if there were such writes, and all of them were copied after all; 0 otherwise; or -1 with an error
  */
 int qio_channel_flush (QIOChannel *ioc,
                        GError **error);
@@ -1736,7 +1739,7 @@ void qio_channel_flush_async (QIOChannel *ioc,
  *
  * Takes the result of qio_channel_flush_async().
  *
- * Returns: (skip): 0, or -1 with an error
+ * Returns: as qio_channel_flush()
  */
 int qio_channel_flush_finish (QIOChannel *ioc,
                               GAsyncResult *result,

@@ -3,7 +3,7 @@
 
 use std::{
     ffi::{CStr, c_uint},
-    io::{self, IoSlice, IoSliceMut},
+    io::{self, IoSliceMut},
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     ptr,
 };
@@ -307,8 +307,9 @@ pub unsafe extern "C" fn qio_channel_write_bytes_with_fds(
             };
             let flags = WriteFlags::from_bits_truncate(flags);
             let fds = some_fds(fds);
-            let slots = Slots::of(channel);
-            let written = with_fds(fds.as_ref(), |fds| slots.write_bytes(&bytes, fds, flags));
+            let written = with_fds(fds.as_ref(), |fds| {
+                channel.write_bytes_full(&bytes, fds, flags)
+            });
             value(
                 written.map(|count| count as ssize_t),
                 -1,
@@ -355,9 +356,8 @@ pub unsafe extern "C" fn qio_channel_write_bytes_with_fds_all(
             };
             let flags = WriteFlags::from_bits_truncate(flags);
             let fds = some_fds(fds);
-            let iov = [IoSlice::new(&bytes)];
             let result = with_fds(fds.as_ref(), |fds| {
-                channel.writev_full_all(&iov, fds, flags)
+                channel.write_bytes_full_all(&bytes, fds, flags)
             });
             success(result, error, channel, "write to")
         })

@@ -236,12 +236,9 @@ pub unsafe extern "C" fn qio_channel_writev_full(
                 return -1;
             };
             let flags = WriteFlags::from_bits_truncate(flags as u32);
-            count(
-                channel.writev_full(&iov, fds, flags),
-                error,
-                channel,
-                "write to",
-            )
+            // Memory that is written without a copy is the caller's, who flushes before it goes.
+            let written = channel.writev_lent(&iov, fds, flags);
+            count(written, error, channel, "write to")
         })
     }
 }

@@ -19,7 +19,10 @@ use glib::{prelude::*, translate::*};
 use glib_sys::{GError, GType, gboolean};
 
 use super::{status, value, with};
-use crate::{Channel, ChannelExt, Feature, Shutdown, error::invalid, ffi::QIOChannel};
+use crate::{
+    Channel, ChannelExt, Feature, Shutdown, channel::class::flushed, error::invalid,
+    ffi::QIOChannel,
+};
 
 #[unsafe(no_mangle)]
 pub extern "C" fn qio_channel_get_type() -> GType {
@@ -200,7 +203,7 @@ pub unsafe extern "C" fn qio_channel_flush(ioc: *mut QIOChannel, error: *mut *mu
     // SAFETY: see above.
     unsafe {
         with(c"qio_channel_flush", ioc, error, -1, |channel: &Channel| {
-            status(channel.flush(), error, channel, "flush")
+            value(channel.flush().map(flushed), -1, error, channel, "flush")
         })
     }
 }

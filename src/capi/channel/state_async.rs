@@ -9,6 +9,7 @@ use glib_sys::{GError, GIOCondition, gpointer};
 use crate::{
     ChannelFutureExt,
     capi::task::{Call, finish, finish_success, start},
+    channel::class::flushed,
     ffi::QIOChannel,
 };
 
@@ -133,10 +134,5 @@ pub unsafe extern "C" fn qio_channel_flush_finish(
     let name = c"qio_channel_flush_finish";
     let tag = qio_channel_flush_async as *const () as usize;
     // SAFETY: the function that has the tag starts an operation with this result.
-    unsafe {
-        match finish_success(name, ioc.cast(), result, tag, error) {
-            0 => -1,
-            _ => 0,
-        }
-    }
+    unsafe { finish(name, ioc.cast(), result, tag, error, -1, flushed) }
 }

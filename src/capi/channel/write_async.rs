@@ -2,7 +2,7 @@
 
 use std::{
     ffi::{c_int, c_uint},
-    io::{self, IoSlice},
+    io,
     os::fd::{AsFd, OwnedFd},
 };
 
@@ -26,18 +26,18 @@ struct Message {
 }
 
 async fn write(channel: Channel, message: Message) -> io::Result<usize> {
-    let iov = [IoSlice::new(&message.bytes)];
-    let fds = message.fds?;
-    let fds: Vec<_> = fds.iter().map(OwnedFd::as_fd).collect();
-    channel.writev_full_future(&iov, &fds, message.flags).await
-}
-
-async fn write_all(channel: Channel, message: Message) -> io::Result<()> {
-    let iov = [IoSlice::new(&message.bytes)];
     let fds = message.fds?;
     let fds: Vec<_> = fds.iter().map(OwnedFd::as_fd).collect();
     channel
-        .writev_full_all_future(&iov, &fds, message.flags)
+        .write_bytes_full_future(&message.bytes, &fds, message.flags)
+        .await
+}
+
+async fn write_all(channel: Channel, message: Message) -> io::Result<()> {
+    let fds = message.fds?;
+    let fds: Vec<_> = fds.iter().map(OwnedFd::as_fd).collect();
+    channel
+        .write_bytes_full_all_future(&message.bytes, &fds, message.flags)
         .await
 }
 

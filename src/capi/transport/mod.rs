@@ -5,6 +5,9 @@ mod command;
 mod file;
 mod null;
 mod socket;
+mod socket_credentials;
+mod socket_datagram;
+mod socket_options;
 
 use std::{
     ffi::{CStr, OsStr, c_char, c_int},

@@ -25,7 +25,7 @@ use crate::{
         ffi::{QIO_CHANNEL_ERR_BLOCK, QIO_CHANNEL_WAIT_WATCH, QIOChannel, QIOChannelClass},
     },
     error::{not_supported, would_block},
-    types::{ReadFlags, WriteFlags},
+    types::{Flushed, ReadFlags, WriteFlags},
     watch,
 };
 
@@ -297,6 +297,14 @@ pub(super) unsafe extern "C" fn pwritev(
 ) -> ssize_t {
     // SAFETY: see above.
     unsafe { give(ioc, error, "", Err(no_positions())) }
+}
+
+/// What a slot returns that has flushed, as QEMU has it.
+pub(crate) fn flushed(result: Flushed) -> c_int {
+    match result {
+        Flushed::Sent => 0,
+        Flushed::Copied => 1,
+    }
 }
 
 pub(super) unsafe extern "C" fn flush(_ioc: *mut QIOChannel, _error: *mut *mut GError) -> c_int {

@@ -21,7 +21,7 @@ use crate::{
         attempt::Tried,
         ffi::{self, QIOChannel, QIOChannelClass},
     },
-    types::{Feature, ReadFlags, Readiness, Shutdown, WriteFlags, total_len, zeros},
+    types::{Feature, Flushed, ReadFlags, Readiness, Shutdown, WriteFlags, total_len, zeros},
     watch,
 };
 
@@ -202,6 +202,31 @@ impl<'a> Slots<'a> {
         }
     }
 
+    /// Writes what bytes hold from some place on; without a copy if the flags say so, and the class
+    /// can keep them until they have been sent.
+    pub(crate) fn write_kept(
+        self,
+        bytes: &glib::Bytes,
+        from: usize,
+        fds: &[BorrowedFd<'_>],
+        flags: WriteFlags,
+    ) -> io::Result<usize> {
+        let data = &bytes[from..];
+        let keep = match flags.contains(WriteFlags::ZERO_COPY) && !data.is_empty() {
+            true => self.class.keeper().filter(|_| fds.is_empty()),
+            false => None,
+        };
+        match keep {
+            Some(keep) => {
+                self.check_open()?;
+                self.check_write(data.len(), false, flags)?;
+                keep(&self.channel(), bytes, from, flags)
+            }
+            None if from == 0 => self.write_bytes(bytes, fds, flags),
+            None => self.writev(&[IoSlice::new(data)], fds, flags),
+        }
+    }
+
     pub(crate) fn close(self) -> io::Result<()> {
         let slot = self.class.io_close.unwrap_or(defaults::close);
         // SAFETY: the slot is called on an instance of its class, as all below.
@@ -335,11 +360,19 @@ impl<'a> Slots<'a> {
         self.some(written)
     }
 
-    pub(crate) fn flush(self) -> io::Result<()> {
+    pub(crate) fn flush(self) -> io::Result<Flushed> {
         self.check_open()?;
         let slot = self.class.io_flush.unwrap_or(defaults::flush);
+        let mut flushed = Flushed::Sent;
         // SAFETY: see `close`.
-        self.status("flush", |error| unsafe { slot(self.ioc(), error) })
+        self.status("flush", |error| unsafe {
+            let status = slot(self.ioc(), error);
+            if status > 0 {
+                flushed = Flushed::Copied;
+            }
+            status
+        })?;
+        Ok(flushed)
     }
 
     pub(crate) fn credentials(self) -> io::Result<gio::Credentials> {

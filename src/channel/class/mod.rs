@@ -12,6 +12,7 @@ mod defaults;
 mod gerror;
 pub(super) mod handlers;
 mod invoke;
+mod lent;
 mod pairs;
 mod parent;
 #[cfg(test)]
@@ -20,7 +21,7 @@ mod trampoline;
 
 pub(super) use defaults::fill as fill_defaults;
 #[cfg(feature = "capi")]
-pub(crate) use defaults::{array, array_mut, give_fds};
+pub(crate) use defaults::{array, array_mut, flushed, give_fds};
 #[cfg(feature = "capi")]
 pub(crate) use gerror::{describe, report};
 pub(crate) use invoke::Slots;
@@ -35,7 +36,7 @@ use std::{
 use glib::{IOCondition, prelude::*, subclass::prelude::*};
 
 use super::{Channel, ffi::IOHandler};
-use crate::types::{ReadFlags, Readiness, Shutdown, WriteFlags};
+use crate::types::{Flushed, ReadFlags, Readiness, Shutdown, WriteFlags};
 
 /// Two C functions and what they are called with, for [`ChannelImpl::set_fd_handler`]. They are
 /// lent for the length of that call, because their owner may replace them at any time.
@@ -231,8 +232,10 @@ pub trait ChannelImpl: ObjectImpl + ObjectSubclass<Type: IsA<Channel>> + Send + 
         self.parent_pwritev(iov, offset)
     }
 
-    /// Sends what the channel itself still holds. Optional. Default: nothing is held.
-    fn flush(&self) -> io::Result<()> {
+    /// Sends what the channel itself still holds, and sees to the end of writes without a copy.
+    /// Would-block as long as that is not done: the caller waits until the channel can be written
+    /// to. Optional. Default: nothing is held.
+    fn flush(&self) -> io::Result<Flushed> {
         self.parent_flush()
     }
 

@@ -8,18 +8,19 @@ use std::{
 use glib::IOCondition;
 
 use super::{ChannelImpl, FdHandlers, Slots};
-use crate::types::{ReadFlags, Readiness, Shutdown, WriteFlags};
+use crate::types::{Flushed, ReadFlags, Readiness, Shutdown, WriteFlags};
 
 /// What the parent class does: for overrides of [`ChannelImpl`] that add to it.
 pub trait ChannelImplExt: ChannelImpl {
-    /// Chains up [`ChannelImpl::writev`].
+    /// Chains up [`ChannelImpl::writev`]. The memory need not stay after the call: the parent class
+    /// copies it, whatever the flags are.
     fn parent_writev(
         &self,
         iov: &[IoSlice<'_>],
         fds: &[BorrowedFd<'_>],
         flags: WriteFlags,
     ) -> io::Result<usize> {
-        Slots::of_parent(self).writev(iov, fds, flags)
+        Slots::of_parent(self).writev(iov, fds, flags - WriteFlags::LENT)
     }
 
     /// Chains up [`ChannelImpl::readv`].
@@ -90,7 +91,7 @@ pub trait ChannelImplExt: ChannelImpl {
     }
 
     /// Chains up [`ChannelImpl::flush`].
-    fn parent_flush(&self) -> io::Result<()> {
+    fn parent_flush(&self) -> io::Result<Flushed> {
         Slots::of_parent(self).flush()
     }
 

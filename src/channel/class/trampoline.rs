@@ -16,7 +16,7 @@ use libc::{iovec, size_t, ssize_t};
 
 use super::{
     ChannelImpl, FdHandlers,
-    defaults::{array, array_mut, give, give_fds},
+    defaults::{self, array, array_mut, give, give_fds},
     gerror,
 };
 use crate::{
@@ -379,7 +379,11 @@ unsafe extern "C" fn pwritev<T: ChannelImpl>(
 
 unsafe extern "C" fn flush<T: ChannelImpl>(ioc: *mut QIOChannel, error: *mut *mut GError) -> c_int {
     // SAFETY: see above.
-    unsafe { reporting(ioc, error, "flush", -1, |imp: &T| imp.flush().map(|()| 0)) }
+    unsafe {
+        reporting(ioc, error, "flush", -1, |imp: &T| {
+            imp.flush().map(defaults::flushed)
+        })
+    }
 }
 
 unsafe extern "C" fn get_credentials<T: ChannelImpl>(

@@ -5,8 +5,8 @@ use std::{
     io::{self, IoSlice, IoSliceMut},
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     sync::{
-        LazyLock, Mutex,
-        atomic::{AtomicBool, Ordering},
+        Arc, LazyLock, Mutex, OnceLock,
+        atomic::{AtomicBool, AtomicI32, Ordering},
     },
 };
 
@@ -16,13 +16,16 @@ use glib::{
     subclass::{Signal, prelude::*},
 };
 
-use super::{QIOChannelSocket, QIOChannelSocketClass, bound_path::BoundPath, connect};
+use super::{
+    QIOChannelSocket, QIOChannelSocketClass, bound_path::BoundPath, connect, datagram::native_kind,
+    options, zero_copy::ZeroCopy,
+};
 use crate::{
     channel::{Channel, ChannelExt as _, ChannelImpl, ffi::Lent, leased_watch},
-    hub::{Serves, ShortRead},
-    sys::{file, lock, scm, socket},
+    hub::{Serves, ShortRead, Side},
+    sys::{credentials, datagram, file, lock, scm, socket},
     transport::fd_slot::FdSlot,
-    types::{Feature, ReadFlags, Readiness, Shutdown, WriteFlags},
+    types::{Feature, Flushed, ReadFlags, Readiness, Shutdown, WriteFlags},
 };
 
 /// What goes when the channel is closed, or dropped.
@@ -36,6 +39,12 @@ pub(super) enum Tied {
 #[derive(Debug, Default)]
 pub struct ChannelSocket {
     pub(super) fd: FdSlot,
+    /// The same, if reading it is reading bytes, and not messages: the short way.
+    bytes: FdSlot,
+    /// `SOCK_STREAM` or another type, or 0 for the usual one: what it is to become, and once it
+    /// is open, what it is.
+    kind: AtomicI32,
+    pub(super) zero_copy: OnceLock<Arc<ZeroCopy>>,
     pub(super) tied: Mutex<Option<Box<Tied>>>,
     /// A listening socket that came from elsewhere may be in use there.
     pub(super) adopted: AtomicBool,
@@ -43,6 +52,8 @@ pub struct ChannelSocket {
     stream: AtomicBool,
     /// Reads end where descriptors are. Likewise.
     unix: AtomicBool,
+    /// Writes, also of what it accepts, can be sent from where they are.
+    sends_uncopied: AtomicBool,
 }
 
 #[glib::object_subclass]
@@ -54,31 +65,47 @@ impl ObjectSubclass for ChannelSocket {
     type Instance = QIOChannelSocket;
 
     fn class_init(class: &mut Self::Class) {
-        class.parent_class.describe_slots(true, |channel, side| {
-            let this = channel.downcast_ref::<super::ChannelSocket>()?.imp();
-            Some(Lent::Pollable {
-                fd: this.fd.shared()?.clone(),
-                serves: Serves {
-                    both: true,
-                    side,
-                    short_read: match (
-                        this.stream.load(Ordering::Relaxed),
-                        this.unix.load(Ordering::Relaxed),
-                    ) {
-                        (false, _) => ShortRead::SaysNothing,
-                        (true, true) => ShortRead::IsUsuallyAll,
-                        (true, false) => ShortRead::IsAll,
-                    },
-                },
-            })
-        });
+        let slots = &mut class.parent_class;
+        slots.describe_slots_and_keeping(true, lend, Some(keep));
     }
+}
+
+fn lend(channel: &Channel, side: Side) -> Option<Lent> {
+    let this = channel.downcast_ref::<super::ChannelSocket>()?.imp();
+    Some(Lent::Pollable {
+        fd: this.fd.shared()?.clone(),
+        serves: Serves {
+            both: true,
+            side,
+            short_read: match (
+                this.stream.load(Ordering::Relaxed),
+                this.unix.load(Ordering::Relaxed),
+            ) {
+                (false, _) => ShortRead::SaysNothing,
+                (true, true) => ShortRead::IsUsuallyAll,
+                (true, false) => ShortRead::IsAll,
+            },
+        },
+    })
+}
+
+fn keep(
+    channel: &Channel,
+    bytes: &glib::Bytes,
+    from: usize,
+    flags: WriteFlags,
+) -> io::Result<usize> {
+    let this = channel.downcast_ref::<super::ChannelSocket>();
+    let send = |zero_copy: &ZeroCopy, fd: BorrowedFd<'_>| {
+        zero_copy.sends.send_kept(fd, bytes, from, flags)
+    };
+    this.expect("a socket").imp().send_in_place(flags, send)
 }
 
 impl ObjectImpl for ChannelSocket {
     fn properties() -> &'static [ParamSpec] {
-        static PROPERTIES: LazyLock<[ParamSpec; 3]> = LazyLock::new(|| {
-            [
+        static PROPERTIES: LazyLock<Vec<ParamSpec>> = LazyLock::new(|| {
+            let mut properties = vec![
                 glib::ParamSpecInt::builder("fd")
                     .nick("File descriptor")
                     .blurb("The descriptor, or -1 when closed")
@@ -96,9 +123,16 @@ impl ObjectImpl for ChannelSocket {
                     .blurb("The address of the other end, if there is one")
                     .read_only()
                     .build(),
-            ]
+                glib::ParamSpecEnum::builder_with_default("socket-type", gio::SocketType::Stream)
+                    .nick("Socket type")
+                    .blurb("Whether it is a stream, or keeps messages apart")
+                    .construct_only()
+                    .build(),
+            ];
+            properties.extend(options::properties());
+            properties
         });
-        &*PROPERTIES
+        &PROPERTIES
     }
 
     fn signals() -> &'static [Signal] {
@@ -117,7 +151,18 @@ impl ObjectImpl for ChannelSocket {
             "fd" => self.fd.number().to_value(),
             "local-address" => obj.local_address().ok().to_value(),
             "remote-address" => obj.remote_address().ok().to_value(),
-            name => unreachable!("no property {name}"),
+            "socket-type" => obj.socket_type().to_value(),
+            name => options::property(&obj, name),
+        }
+    }
+
+    fn set_property(&self, _id: usize, value: &glib::Value, pspec: &ParamSpec) {
+        match pspec.name() {
+            "socket-type" => {
+                let kind = value.get().expect("a type of sockets");
+                self.kind.store(native_kind(kind), Ordering::Release);
+            }
+            name => options::set_property(&self.obj(), name, value),
         }
     }
 }
@@ -130,7 +175,11 @@ impl ChannelSocket {
         fds: Option<&mut Vec<OwnedFd>>,
         flags: ReadFlags,
     ) -> io::Result<usize> {
-        scm::recvmsg(self.fd.get()?.as_fd(), iov, fds, flags)
+        let fd = self.fd.get()?;
+        match self.keeps_messages() {
+            true => datagram::receive(fd.as_fd(), iov, fds, flags),
+            false => scm::recvmsg(fd.as_fd(), iov, fds, flags),
+        }
     }
 
     #[inline(never)]
@@ -140,7 +189,14 @@ impl ChannelSocket {
         fds: &[BorrowedFd<'_>],
         flags: WriteFlags,
     ) -> io::Result<usize> {
-        scm::sendmsg(self.fd.get()?.as_fd(), iov, fds, flags)
+        if flags.contains(WriteFlags::ZERO_COPY) {
+            return self.send_in_place(flags, |zero_copy, fd| zero_copy.sends.send(fd, iov, flags));
+        }
+        let fd = self.fd.get()?;
+        match self.keeps_messages() {
+            true => datagram::send(fd.as_fd(), iov, fds, flags),
+            false => scm::sendmsg(fd.as_fd(), iov, fds, flags),
+        }
     }
 }
 
@@ -154,7 +210,7 @@ impl ChannelImpl for ChannelSocket {
         flags: ReadFlags,
     ) -> io::Result<usize> {
         if let ([one], None) = (&mut *iov, &fds)
-            && let Some(fd) = self.fd.noted()
+            && let Some(fd) = self.bytes.noted()
         {
             return socket::recv(fd.as_fd(), one, flags);
         }
@@ -168,7 +224,7 @@ impl ChannelImpl for ChannelSocket {
         fds: &[BorrowedFd<'_>],
         flags: WriteFlags,
     ) -> io::Result<usize> {
-        if let ([one], []) = (iov, fds)
+        if let ([one], [], false) = (iov, fds, flags.contains(WriteFlags::ZERO_COPY))
             && let Some(fd) = self.fd.noted()
         {
             return socket::send(fd.as_fd(), one, flags);
@@ -179,6 +235,7 @@ impl ChannelImpl for ChannelSocket {
     fn close(&self) -> io::Result<()> {
         // Before the number is free for others: waiters must not look at it any more.
         self.obj().upcast_ref::<Channel>().imp().mark_closed();
+        self.see_off();
         let result = self.fd.close(|fd| {
             if !self.is_foreign_listener() {
                 let _ = socket::shutdown(fd, Shutdown::Both);
@@ -213,6 +270,18 @@ impl ChannelImpl for ChannelSocket {
     fn wait_fd(&self, condition: IOCondition) -> Readiness {
         self.fd.wait_fd(condition)
     }
+
+    fn flush(&self) -> io::Result<Flushed> {
+        match self.zero_copy.get() {
+            Some(zero_copy) => zero_copy.sends.finish(self.fd.get()?.as_fd()),
+            None => Ok(Flushed::Sent),
+        }
+    }
+
+    fn credentials(&self) -> io::Result<gio::Credentials> {
+        let peer = self.obj().peer()?;
+        Ok(credentials::to_gio(peer))
+    }
 }
 
 impl ChannelSocket {
@@ -226,6 +295,8 @@ impl ChannelSocket {
     /// Takes a connection over that a listening socket has given: it is like that, and blocking.
     pub(super) fn open_accepted(&self, fd: OwnedFd, from: &Self) -> io::Result<()> {
         let traits = socket::Traits {
+            kind: from.kind(),
+            zero_copy: from.sends_uncopied.load(Ordering::Relaxed),
             unix: from.unix.load(Ordering::Relaxed),
             stream: from.stream.load(Ordering::Relaxed),
             listening: false,
@@ -235,17 +306,38 @@ impl ChannelSocket {
 
     fn fill(&self, fd: OwnedFd, traits: socket::Traits, blocking: bool) -> io::Result<()> {
         self.fd.fill_after(fd, || {
+            self.kind.store(traits.kind, Ordering::Release);
             self.stream.store(traits.stream, Ordering::Relaxed);
             self.unix.store(traits.unix, Ordering::Relaxed);
+            self.sends_uncopied
+                .store(traits.zero_copy, Ordering::Relaxed);
         })?;
         let mut features = Feature::READ_PEEK;
         features.set(Feature::LISTEN, traits.listening);
         features.set(Feature::FD_PASS, traits.unix && !traits.listening);
+        let sends_uncopied = traits.zero_copy && !traits.listening;
+        features.set(Feature::WRITE_ZERO_COPY, sends_uncopied);
         let obj = self.obj();
         let channel = obj.upcast_ref::<Channel>();
+        match self.keeps_messages() {
+            true => channel.imp().note_messages(true),
+            false => self.bytes.share(&self.fd),
+        }
         channel.add_features(features);
         channel.note_blocking(blocking);
         Ok(())
+    }
+
+    /// What it is to become, or is.
+    pub(super) fn kind(&self) -> i32 {
+        match self.kind.load(Ordering::Acquire) {
+            0 => libc::SOCK_STREAM,
+            kind => kind,
+        }
+    }
+
+    pub(super) fn keeps_messages(&self) -> bool {
+        self.kind() != libc::SOCK_STREAM
     }
 
     /// Ending a listening socket would end it for every process that has it.

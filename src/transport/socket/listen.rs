@@ -12,7 +12,7 @@ use glib::subclass::prelude::*;
 
 use super::{ChannelSocket, bound_path::BoundPath, imp::Tied, text};
 use crate::{
-    error::{explain, from_glib_error, io_error},
+    error::{explain, from_glib_error, io_error, not_supported},
     hub,
     sys::{
         address::Native,
@@ -45,9 +45,14 @@ impl ChannelSocket {
         how: &Listening,
     ) -> io::Result<()> {
         self.imp().fd.check_unopened()?;
+        let kind = self.imp().kind();
+        if kind == libc::SOCK_DGRAM {
+            // It would leave a file behind before the system says so.
+            return Err(not_supported("Datagram sockets do not listen"));
+        }
         let explained = |e| explain(e, format!("Unable to listen on {}", text(address)));
         let native = Native::new(address).map_err(explained)?;
-        let fd = listen::bind(&native, how.binding).map_err(explained)?;
+        let fd = listen::bind(&native, kind, how.binding).map_err(explained)?;
         // From here on nothing but the socket itself goes without its file.
         let bound = BoundPath::of(address);
         if let Some(bound) = &bound {

@@ -1,11 +1,16 @@
-//! Stream sockets: TCP, unix paths and abstract names, and any that is adopted.
+//! Sockets: TCP, UDP, unix paths and abstract names, and any that is adopted.
 
 mod bound_path;
 mod connect;
+mod credentials;
+mod datagram;
 mod imp;
 mod listen;
+mod options;
+mod zero_copy;
 
 pub use connect::ConnectStage;
+pub use credentials::PeerCredentials;
 
 use std::{
     any::Any,
@@ -20,11 +25,12 @@ use glib::{IOCondition, subclass::prelude::*};
 
 use crate::{
     channel::{Attempt, Channel, ChannelExt as _, Tried, Try, ffi::derived_class, stream::std_io},
-    error::{explain, not_supported},
+    error::{explain, from_glib_error, not_supported},
     hub::Side,
-    sys::{FdLease, file, lock, poll, socket},
+    sys::{FdLease, address::Native, file, lock, poll, socket},
     types::{Feature, ReadFlags},
 };
+use datagram::native_kind;
 pub(crate) use listen::{Listening, PathAccess, resolve};
 
 derived_class!(
@@ -36,8 +42,9 @@ derived_class!(
 );
 
 glib::wrapper! {
-    /// A stream socket: TCP over IPv4 and IPv6, a unix path or an abstract name, or any
-    /// socket that is adopted. Addresses are GIO's.
+    /// A socket: a stream, which is TCP over IPv4 and IPv6, a unix path or an abstract name;
+    /// datagrams, over UDP or unix; a sequence of packets; or any socket that is adopted. Addresses are GIO's.
+    /// What keeps messages apart has [rules of its own](#messages).
     ///
     /// Unix sockets pass file descriptors, up to 253 in one message. A write to a peer
     /// that is gone fails and raises no signal. Whoever is blocked on the socket when it is
@@ -49,8 +56,14 @@ glib::wrapper! {
     ///
     /// # Properties
     ///
-    /// `fd`, an integer, readable: -1 when closed; `local-address` and `remote-address`,
-    /// [`gio::SocketAddress`]es, readable.
+    /// | name | type | |
+    /// | --- | --- | --- |
+    /// | `fd` | integer | readable: -1 when closed |
+    /// | `local-address`, `remote-address` | [`gio::SocketAddress`] | readable |
+    /// | `socket-type` | [`gio::SocketType`] | readable, writable at construction |
+    /// | `send-buffer-size`, `receive-buffer-size` | unsigned | readable, writable: bytes |
+    /// | `keep-alive` | boolean | readable, writable |
+    /// | `user-timeout` | unsigned | readable, writable: milliseconds |
     ///
     /// # Signals
     ///
@@ -125,7 +138,18 @@ impl ChannelSocket {
     /// What the system says.
     #[doc(alias = "qio_channel_socket_new_pair")]
     pub fn pair() -> io::Result<(Self, Self)> {
-        let (a, b) = socket::pair()?;
+        Self::pair_of(gio::SocketType::Stream)
+    }
+
+    /// As [`pair`](Self::pair), of any type: unix datagram sockets, and sequences of packets, keep
+    /// messages apart.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    #[doc(alias = "qio_channel_socket_new_pair_of_type")]
+    pub fn pair_of(kind: gio::SocketType) -> io::Result<(Self, Self)> {
+        let (a, b) = socket::pair(native_kind(kind))?;
         let (one, other) = (Self::new(), Self::new());
         one.imp().open(a)?;
         other.imp().open(b)?;
@@ -285,7 +309,34 @@ impl Default for ChannelSocket {
     }
 }
 
+/// What `attempt` makes of the first address that will do. `unable` explains an error, of an address, or of
+/// looking the addresses up.
+fn each_address<T>(
+    connectable: &impl IsA<gio::SocketConnectable>,
+    mut attempt: impl FnMut(&Native) -> io::Result<T>,
+    unable: impl Fn(io::Error, Option<&gio::SocketAddress>) -> io::Error,
+) -> io::Result<T> {
+    let addresses = connectable.enumerate();
+    let mut failure = None;
+    while let Some(address) = addresses
+        .next(gio::Cancellable::NONE)
+        .map_err(|e| unable(from_glib_error(e), None))?
+    {
+        match Native::new(&address).and_then(|native| attempt(&native)) {
+            Err(e) => failure = Some(unable(e, Some(&address))),
+            success => return success,
+        }
+    }
+    let name = SocketConnectableExt::to_string(connectable);
+    Err(failure.unwrap_or_else(|| listen::no_address(&name)))
+}
+
 /// An address in messages.
 fn text(address: &gio::SocketAddress) -> glib::GString {
-    SocketConnectableExt::to_string(address)
+    let native = Native::new(address).ok();
+    match native.and_then(|native| native.as_vsock()) {
+        // GIO knows no more than that it is one of the system's.
+        Some((cid, port)) => format!("vsock:{cid}:{port}").into(),
+        None => SocketConnectableExt::to_string(address),
+    }
 }

@@ -2,9 +2,15 @@
 
 mod address;
 mod connect;
+mod credentials;
+mod datagram;
+mod kinds;
 mod listen;
 mod options;
+mod peek;
 mod state;
+mod timeouts;
+mod zero_copy;
 
 use std::{
     io::{self, ErrorKind, IoSlice, IoSliceMut, Write as _},

@@ -1,4 +1,4 @@
-//! Stream sockets.
+//! Sockets; those that keep messages apart, options and credentials have files of their own.
 
 mod connect;
 

@@ -28,11 +28,12 @@ use crate::{
 /// Connects, and makes the socket blocking.
 pub(super) async fn connect(
     connectable: &gio::SocketConnectable,
+    kind: gio::SocketType,
     client: Option<&gio::SocketClient>,
     tell: impl Fn(ConnectStage, Option<&gio::SocketAddress>),
 ) -> io::Result<OwnedFd> {
-    let operation =
-        Operation::start(connectable, client).map_err(|e| unable(e, &target(connectable, None)))?;
+    let operation = Operation::start(connectable, kind, client)
+        .map_err(|e| unable(e, &target(connectable, None)))?;
     let result = poll_fn(|cx| {
         operation.inner.come_here();
         loop {
@@ -120,6 +121,7 @@ struct Failures {
 impl Operation {
     fn start(
         connectable: &gio::SocketConnectable,
+        kind: gio::SocketType,
         options: Option<&gio::SocketClient>,
     ) -> io::Result<Self> {
         let inner = Inner::here()?;
@@ -128,6 +130,7 @@ impl Operation {
         if let Some(options) = options {
             copy_options(options, &client);
         }
+        client.set_socket_type(kind);
         make_singletons(&client);
         let (story, failures) = (Rc::<RefCell<Story>>::default(), SharedFailures::default());
         let (listens, watches) = (story.clone(), Arc::downgrade(&failures));
@@ -191,7 +194,6 @@ fn make_singletons(client: &gio::SocketClient) {
 
 fn copy_options(from: &gio::SocketClient, to: &gio::SocketClient) {
     to.set_family(from.family());
-    to.set_socket_type(from.socket_type());
     to.set_protocol(from.protocol());
     to.set_local_address(from.local_address().as_ref());
     to.set_timeout(from.timeout());

@@ -12,7 +12,7 @@ use std::{
 
 use gio::prelude::*;
 
-use super::ConnectStage;
+use super::{super::datagram::native_kind, ConnectStage};
 use crate::{
     channel::IoFutureExt as _,
     error::{closed, not_supported, would_block},
@@ -26,6 +26,7 @@ const BEFORE_NEXT_TRY: Duration = Duration::from_millis(10);
 /// Connects, and makes the socket blocking.
 pub(super) async fn connect(
     address: &gio::SocketAddress,
+    kind: gio::SocketType,
     client: Option<&gio::SocketClient>,
     tell: impl Fn(ConnectStage, Option<&gio::SocketAddress>),
 ) -> io::Result<OwnedFd> {
@@ -38,8 +39,7 @@ pub(super) async fn connect(
     let native = Native::new(address)?;
     tell(ConnectStage::Resolved, None);
     tell(ConnectStage::Connecting, Some(address));
-    let kind = client.map_or(gio::SocketType::Stream, |client| client.socket_type());
-    let connecting = try_until_connected(&native, kind);
+    let connecting = try_until_connected(&native, native_kind(kind));
     let fd = match client.map_or(0, |client| client.timeout()) {
         0 => connecting.await?,
         seconds => {
@@ -59,7 +59,7 @@ fn as_the_system_says(error: io::Error) -> io::Error {
     }
 }
 
-async fn try_until_connected(address: &Native, kind: gio::SocketType) -> io::Result<OwnedFd> {
+async fn try_until_connected(address: &Native, kind: i32) -> io::Result<OwnedFd> {
     loop {
         match socket::start_connecting(address, kind) {
             Ok((fd, true)) => return Ok(fd),

@@ -21,11 +21,11 @@ use glib::{
     subclass::{Signal, prelude::*},
 };
 
-use super::{ChannelSocket, listen::no_address, text};
+use super::{ChannelSocket, each_address, text};
 use crate::{
     channel::Channel,
     coroutine,
-    error::{closed, explain, from_glib_error, not_supported},
+    error::{closed, explain, not_supported},
     sys::{address::Native, socket},
     watch::Waiters,
 };
@@ -151,18 +151,11 @@ impl ChannelSocket {
             return coroutine::wait_for(self.connect_async(address, Some(&client)))?;
         }
         self.imp().fd.check_unopened()?;
-        let addresses = unused(address.as_ref()).enumerate();
-        let mut failure = None;
-        while let Some(next) = addresses
-            .next(gio::Cancellable::NONE)
-            .map_err(|e| unable(from_glib_error(e), &target(address.as_ref(), None)))?
-        {
-            match Native::new(&next).and_then(|native| socket::connect(&native)) {
-                Ok(fd) => return self.imp().open(fd),
-                Err(e) => failure = Some(unable(e, &target(address.as_ref(), Some(&next)))),
-            }
-        }
-        Err(failure.unwrap_or_else(|| no_address(&name(address.as_ref()))))
+        let (address, kind) = (address.as_ref(), self.imp().kind());
+        let connect = |native: &Native| socket::connect(native, kind);
+        let unable = |e, next: Option<&gio::SocketAddress>| unable(e, &target(address, next));
+        let fd = each_address(&unused(address), connect, unable)?;
+        self.imp().open(fd)
     }
 
     /// Connects without holding up the main loop, whatever context that runs.
@@ -174,7 +167,7 @@ impl ChannelSocket {
     /// when they have not answered within a quarter of a second; the first that answers is taken.
     ///
     /// `client` has the options, as GIO knows them: a timeout in seconds, for each address and step;
-    /// the local address; the type of socket; whether to use proxies, and whom to ask for
+    /// the local address; the type of socket, for a channel that is to be a stream; whether to use proxies, and whom to ask for
     /// them. Without it there is no timeout but the system's, and proxies are those of the
     /// desktop's settings: SOCKS and HTTP. Nothing is kept of it, and it may be used for other
     /// connects at the same time. To unix sockets and native addresses there are no proxies.
@@ -256,13 +249,19 @@ impl ChannelSocket {
                 "A socket does not speak TLS: turn it off in the client",
             ));
         }
+        let kind = match self.socket_type() {
+            gio::SocketType::Stream => {
+                client.map_or(gio::SocketType::Stream, |it| it.socket_type())
+            }
+            own => own,
+        };
         let tell = |stage, at: Option<&gio::SocketAddress>| self.tell(stage, address, at);
         match address.downcast_ref::<gio::SocketAddress>() {
             Some(one) if !one.is::<gio::InetSocketAddress>() => {
-                let result = direct::connect(one, client, tell).await;
+                let result = direct::connect(one, kind, client, tell).await;
                 result.map_err(|e| unable(e, &text(one)))
             }
-            _ => client::connect(&unused(address), client, tell).await,
+            _ => client::connect(&unused(address), kind, client, tell).await,
         }
     }
 

@@ -1,0 +1,74 @@
+//! Waiting until a channel has sent what it holds, and until nobody reads memory any more that was
+//! written without a copy.
+
+use std::{
+    future::poll_fn,
+    io,
+    task::{Context, Poll, ready},
+};
+
+use glib::{IOCondition, subclass::prelude::*};
+
+use super::{
+    Channel,
+    all::wait_for,
+    attempt::{Attempt, Tried},
+    class::Slots,
+};
+use crate::{
+    coroutine,
+    error::{closed, would_block},
+    hub::Side,
+    types::{Flushed, Readiness},
+};
+
+/// Flushes; this thread waits, or the coroutine.
+pub(super) fn blocking(channel: &Channel) -> io::Result<Flushed> {
+    if coroutine::in_coroutine() {
+        return coroutine::wait_for(future(channel))?;
+    }
+    let waiters = &channel.imp().waiters;
+    loop {
+        // Before trying: others may take the notes that this waits for, and say so.
+        let seen = waiters.changes();
+        let slots = Slots::of(channel);
+        match slots.flush() {
+            Err(e) if would_block(&e) => {}
+            result => return result,
+        }
+        match slots.wait_fd(IOCondition::OUT) {
+            Readiness::Fd(fd, _) if waiters.has_notes() => {
+                waiters.block_on(fd, IOCondition::ERR, None, seen)?;
+            }
+            _ => wait_for(channel, IOCondition::OUT)?,
+        }
+    }
+}
+
+/// Flushes, in a future.
+pub(super) async fn future(channel: &Channel) -> io::Result<Flushed> {
+    let mut attempt = Attempt::new(Side::Write);
+    poll_fn(|cx| poll(channel, &mut attempt, cx)).await
+}
+
+/// The same, as a step of one.
+pub(super) fn poll(
+    channel: &Channel,
+    attempt: &mut Attempt,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<Flushed>> {
+    if !channel.imp().waiters.has_notes() {
+        let flush = || Slots::of(channel).flush().map(Tried::whole);
+        return attempt.poll(channel, cx, |_| flush());
+    }
+    loop {
+        match Slots::of(channel).flush() {
+            Err(e) if would_block(&e) => {}
+            result => return Poll::Ready(result),
+        }
+        let got = ready!(attempt.poll_level(channel, IOCondition::ERR, cx))?;
+        if got.contains(IOCondition::NVAL) {
+            return Poll::Ready(Err(closed()));
+        }
+    }
+}

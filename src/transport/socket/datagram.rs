@@ -1,0 +1,288 @@
+//! Sockets that keep messages apart.
+
+use std::{
+    future::{Future, poll_fn},
+    io::{self, IoSliceMut},
+    os::fd::{AsFd, OwnedFd},
+};
+
+use gio::prelude::*;
+use glib::subclass::prelude::*;
+
+use super::{ChannelSocket, bound_path::BoundPath, each_address, imp::Tied, text};
+use crate::{
+    channel::{Attempt, Channel, Tried, Try, blocking_call},
+    error::{explain, invalid, io_error, would_block},
+    hub::Side,
+    sys::{FdGuard, address::Native, datagram, lock},
+    types::{ReadFlags, WriteFlags},
+};
+
+/// # Messages
+///
+/// Datagram sockets, and those of the type [`Seqpacket`](gio::SocketType::Seqpacket), keep messages apart: each write
+/// is one message, also from several buffers, and each read takes one.
+///
+/// - A message that does not fit into the room of a read is an error,
+///   [`MessageTooLarge`](gio::IOErrorEnum::MessageTooLarge), and the rest of it is lost: the next read gets the
+///   next message. The buffers hold as much as fits. [`next_message_size`](Self::next_message_size) tells beforehand; a look at a message
+///   ([`ReadFlags::PEEK`]) loses nothing.
+/// - A read of nothing (0) is an empty message on a datagram socket, which has no end until it is
+///   shut down; on a sequence of packets it is usually the end. The functions that read until all is read pass over empty
+///   messages, and put several messages together if need be. Streams of `std::io` and `futures-io` know no
+///   empty messages: they take them for the end.
+/// - A write of nothing writes nothing. [`send_to`](Self::send_to) sends empty messages.
+impl ChannelSocket {
+    /// Makes a channel that is still to be opened, as a socket of some type.
+    /// [`connect_sync`](Self::connect_sync) and [`listen_sync`](Self::listen_sync) open it.
+    ///
+    /// [`Seqpacket`](gio::SocketType::Seqpacket) is for unix sockets, and for virtual machines: connections that keep
+    /// messages apart. A datagram socket, which [`dgram_sync`](Self::dgram_sync) opens whatever the type was, does not listen.
+    #[doc(alias = "qio_channel_socket_new_of_type")]
+    #[must_use]
+    pub fn of_type(kind: gio::SocketType) -> Self {
+        glib::Object::builder()
+            .property("socket-type", kind)
+            .build()
+    }
+
+    /// The type of the socket: what it is to become, and once it is open, what it is.
+    /// [`Invalid`](gio::SocketType::Invalid) for one that GIO does not know.
+    #[doc(alias = "qio_channel_socket_get_socket_type")]
+    #[must_use]
+    pub fn socket_type(&self) -> gio::SocketType {
+        match self.imp().kind() {
+            libc::SOCK_STREAM => gio::SocketType::Stream,
+            libc::SOCK_DGRAM => gio::SocketType::Datagram,
+            libc::SOCK_SEQPACKET => gio::SocketType::Seqpacket,
+            _ => gio::SocketType::Invalid,
+        }
+    }
+
+    /// Opens a new channel. See [`dgram_sync`](Self::dgram_sync).
+    ///
+    /// # Errors
+    ///
+    /// As [`dgram_sync`](Self::dgram_sync).
+    pub fn dgram(
+        local: Option<&impl IsA<gio::SocketAddress>>,
+        remote: Option<&impl IsA<gio::SocketConnectable>>,
+    ) -> io::Result<Self> {
+        let this = Self::new();
+        this.dgram_sync(local, remote)?;
+        Ok(this)
+    }
+
+    /// Opens the channel as a datagram socket: UDP, or unix. Blocks while a name is looked up.
+    ///
+    /// With a `local` address others can send to it; the file of a unix path is removed with the channel. With a `remote` one it
+    /// is connected: messages are sent there, and taken only from there. A unix socket without a local address cannot be
+    /// answered; an address of the type [`Anonymous`](gio::UnixSocketAddressType::Anonymous) makes the system
+    /// choose a name.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` without any address; what the system says, with the addresses; and as
+    /// [`connect_sync`](Self::connect_sync).
+    #[doc(alias = "qio_channel_socket_dgram_sync")]
+    pub fn dgram_sync(
+        &self,
+        local: Option<&impl IsA<gio::SocketAddress>>,
+        remote: Option<&impl IsA<gio::SocketConnectable>>,
+    ) -> io::Result<()> {
+        self.imp().fd.check_unopened()?;
+        let local = local.map(AsRef::as_ref);
+        let fd = open(local, remote.map(AsRef::as_ref))?;
+        self.take_over(fd, local)
+    }
+
+    /// As [`dgram_sync`](Self::dgram_sync), without holding up the main loop: names are looked up in GIO's thread pool.
+    /// Dropping it leaves the channel as it was.
+    ///
+    /// # Errors
+    ///
+    /// As [`dgram_sync`](Self::dgram_sync); and `EINVAL` for a `remote` that is neither a
+    /// [`gio::SocketAddress`] nor a [`gio::NetworkAddress`].
+    #[doc(alias = "qio_channel_socket_dgram_async")]
+    #[doc(alias = "qio_channel_socket_dgram_finish")]
+    pub fn dgram_future<L, R>(
+        &self,
+        local: Option<&L>,
+        remote: Option<&R>,
+    ) -> impl Future<Output = io::Result<()>> + Send + use<L, R>
+    where
+        L: IsA<gio::SocketAddress>,
+        R: IsA<gio::SocketConnectable>,
+    {
+        let local = local.map(|local| local.as_ref().clone());
+        let remote = remote.map(|remote| Remote::of(remote.as_ref())).transpose();
+        let this = self.clone();
+        async move {
+            this.imp().fd.check_unopened()?;
+            let fd = match remote? {
+                None => open(local.as_ref(), gio::SocketConnectable::NONE)?,
+                Some(Remote::Address(address)) => open(local.as_ref(), Some(&address))?,
+                Some(Remote::Name(name)) => {
+                    let local = local.clone();
+                    let job = blocking_call(move || open(local.as_ref(), Some(&name)));
+                    let failed = || io_error(gio::IOErrorEnum::Failed, "Opening a socket panicked");
+                    job.await.unwrap_or_else(|_| Err(failed()))?
+                }
+            };
+            this.take_over(fd, local.as_ref())
+        }
+    }
+
+    /// Reads one message, and tells where it came from: `None` for a unix socket without an
+    /// address. Goes by the mode of the channel, as reads do.
+    ///
+    /// # Errors
+    ///
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is none and the channel is non-blocking; as reads
+    /// for messages that do not fit; and `EINVAL` for sockets that are streams.
+    #[doc(alias = "qio_channel_socket_receive_from")]
+    pub fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, Option<gio::SocketAddress>)> {
+        self.recv_from_now(buf, Try::plain())
+    }
+
+    /// As [`recv_from`](Self::recv_from), once there is a message. Dropping it loses none.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv_from`](Self::recv_from).
+    pub fn recv_from_future<'a>(
+        &'a self,
+        buf: &'a mut [u8],
+    ) -> impl Future<Output = io::Result<(usize, Option<gio::SocketAddress>)>> + Send + 'a {
+        let mut attempt = Attempt::new(Side::Read);
+        poll_fn(move |cx| {
+            attempt.poll(self.upcast_ref(), cx, |how| {
+                self.recv_from_now(buf, how).map(Tried::whole)
+            })
+        })
+    }
+
+    fn recv_from_now(
+        &self,
+        buf: &mut [u8],
+        how: Try,
+    ) -> io::Result<(usize, Option<gio::SocketAddress>)> {
+        let fd = self.fd_of_messages()?;
+        let unread = &self.upcast_ref::<Channel>().imp().waiters.unread;
+        // What a dropped future had read comes first, and nobody knows any more from where.
+        let mut room = [IoSliceMut::new(buf)];
+        if unread.is_readable()
+            && let Some(count) = unread.take(&mut room, None, false)
+        {
+            return Ok((count, None));
+        }
+        let (count, from) = datagram::receive_from(fd.as_fd(), buf, how.read)?;
+        Ok((count, from.map(Native::to_gio).transpose()?))
+    }
+
+    /// Sends one message, which may be empty, to an address. Goes by the mode of the channel, as writes do.
+    ///
+    /// # Errors
+    ///
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is no room and the channel is non-blocking: on a unix socket
+    /// that is not connected nothing tells when there will be. `EINVAL` for sockets that are streams; and what
+    /// the system says, with the address.
+    #[doc(alias = "qio_channel_socket_send_to")]
+    pub fn send_to(&self, buf: &[u8], to: &impl IsA<gio::SocketAddress>) -> io::Result<usize> {
+        let fd = self.fd_of_messages()?;
+        let to = to.as_ref();
+        let sent = Native::new(to)
+            .and_then(|to| datagram::send_to(fd.as_fd(), buf, &to, WriteFlags::empty()));
+        sent.map_err(|e| match would_block(&e) {
+            true => e,
+            false => explain(e, format!("Unable to send to {}", text(to))),
+        })
+    }
+
+    /// How many bytes the next message has, which stays where it is: the room that a read needs. In blocking
+    /// mode waits for one.
+    ///
+    /// # Errors
+    ///
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is none and the channel is non-blocking; `EINVAL` for sockets
+    /// that are streams.
+    #[doc(alias = "qio_channel_socket_get_next_message_size")]
+    pub fn next_message_size(&self) -> io::Result<usize> {
+        let fd = self.fd_of_messages()?;
+        datagram::next_size(fd.as_fd(), ReadFlags::empty())
+    }
+
+    fn fd_of_messages(&self) -> io::Result<FdGuard<'_>> {
+        let fd = self.imp().fd.get()?;
+        match self.imp().keeps_messages() {
+            true => Ok(fd),
+            false => Err(invalid("A stream keeps no messages apart")),
+        }
+    }
+
+    fn take_over(&self, fd: OwnedFd, local: Option<&gio::SocketAddress>) -> io::Result<()> {
+        let bound = local.and_then(BoundPath::of);
+        self.imp().open(fd)?;
+        *lock(&self.imp().tied) = bound.map(|bound| Box::new(Tied::Path(bound)));
+        Ok(())
+    }
+}
+
+/// Where to, as far as threads may share it.
+enum Remote {
+    Address(gio::SocketAddress),
+    Name(gio::NetworkAddress),
+}
+
+impl Remote {
+    fn of(remote: &gio::SocketConnectable) -> io::Result<Self> {
+        if let Some(address) = remote.dynamic_cast_ref::<gio::SocketAddress>() {
+            Ok(Self::Address(address.clone()))
+        } else if let Some(name) = remote.dynamic_cast_ref::<gio::NetworkAddress>() {
+            Ok(Self::Name(name.clone()))
+        } else {
+            Err(invalid(
+                "Datagrams are sent to an address, or to the name of a host",
+            ))
+        }
+    }
+}
+
+/// A datagram socket, connected to the first address of `remote` that will do.
+fn open(
+    local: Option<&gio::SocketAddress>,
+    remote: Option<&impl IsA<gio::SocketConnectable>>,
+) -> io::Result<OwnedFd> {
+    let native = local.map(Native::new).transpose()?;
+    match (local, remote) {
+        (None, None) => Err(invalid(
+            "A datagram socket needs an address of its own, or one to send to",
+        )),
+        (Some(local), None) => datagram::open(native.as_ref(), None)
+            .map_err(|e| explain(e, format!("Unable to receive on {}", text(local)))),
+        (_, Some(remote)) => {
+            let unable = |e, address: Option<&gio::SocketAddress>| {
+                let to = match address {
+                    Some(address) => text(address),
+                    None => SocketConnectableExt::to_string(remote),
+                };
+                // Which of the two addresses it is about, nothing tells.
+                let from = local.map(|local| format!("from {} ", text(local)));
+                let from = from.unwrap_or_default();
+                explain(e, format!("Unable to send {from}to {to}"))
+            };
+            let to = |address: &Native| datagram::open(native.as_ref(), Some(address));
+            each_address(remote, to, unable)
+        }
+    }
+}
+
+/// What a type is called in the system; 0 for the usual one.
+pub(super) fn native_kind(kind: gio::SocketType) -> i32 {
+    match kind {
+        gio::SocketType::Stream => libc::SOCK_STREAM,
+        gio::SocketType::Datagram => libc::SOCK_DGRAM,
+        gio::SocketType::Seqpacket => libc::SOCK_SEQPACKET,
+        _ => 0,
+    }
+}

@@ -1,0 +1,200 @@
+//! The options of a socket: how large its buffers are, and how long a silent peer is waited for.
+
+use std::{io, os::fd::AsFd, time::Duration};
+
+use glib::{ParamSpec, prelude::*, subclass::prelude::*};
+
+use super::ChannelSocket;
+use crate::sys::options::SocketOption;
+
+impl ChannelSocket {
+    /// How many bytes of what is sent the system may hold, with what it needs itself to do so.
+    ///
+    /// # Errors
+    ///
+    /// When the channel is not open; and what the system says, with the name of the option, as for
+    /// all options.
+    #[doc(alias = "qio_channel_socket_get_send_buffer_size")]
+    pub fn send_buffer_size(&self) -> io::Result<u32> {
+        self.option(SocketOption::SendBuffer)
+    }
+
+    /// Sets how many bytes of what is sent the system may hold. Linux doubles the number, to
+    /// have room for what it needs itself, and has limits (`net.core.wmem_max`), to which it
+    /// keeps in silence: [`send_buffer_size`](Self::send_buffer_size) tells. Buffers of TCP no longer
+    /// grow by themselves after that.
+    #[doc(alias = "qio_channel_socket_set_send_buffer_size")]
+    pub fn set_send_buffer_size(&self, bytes: u32) -> io::Result<()> {
+        self.set_option(SocketOption::SendBuffer, bytes, "send-buffer-size")
+    }
+
+    /// How many bytes the system may hold that were received and not read. See
+    /// [`send_buffer_size`](Self::send_buffer_size).
+    #[doc(alias = "qio_channel_socket_get_receive_buffer_size")]
+    pub fn receive_buffer_size(&self) -> io::Result<u32> {
+        self.option(SocketOption::ReceiveBuffer)
+    }
+
+    /// Sets how many bytes the system may hold that were received and not read
+    /// (`net.core.rmem_max`). See [`set_send_buffer_size`](Self::set_send_buffer_size).
+    #[doc(alias = "qio_channel_socket_set_receive_buffer_size")]
+    pub fn set_receive_buffer_size(&self, bytes: u32) -> io::Result<()> {
+        self.set_option(SocketOption::ReceiveBuffer, bytes, "receive-buffer-size")
+    }
+
+    /// Whether the system asks a silent peer now and then if it is still there.
+    #[doc(alias = "qio_channel_socket_get_keep_alive")]
+    pub fn keep_alive(&self) -> io::Result<bool> {
+        Ok(self.option(SocketOption::KeepAlive)? != 0)
+    }
+
+    /// Has the system ask a silent peer now and then if it is still there. If it is not, reads
+    /// and writes fail with [`TimedOut`](io::ErrorKind::TimedOut).
+    #[doc(alias = "qio_channel_socket_set_keep_alive")]
+    pub fn set_keep_alive(&self, enabled: bool) -> io::Result<()> {
+        self.set_option(SocketOption::KeepAlive, enabled.into(), "keep-alive")
+    }
+
+    /// How long a peer on TCP is silent before it is asked.
+    #[doc(alias = "qio_channel_socket_get_keep_alive_idle")]
+    pub fn keep_alive_idle(&self) -> io::Result<Duration> {
+        self.time(SocketOption::KeepAliveIdle)
+    }
+
+    /// Sets how long a peer on TCP is silent before it is asked: one second to 32767 seconds,
+    /// rounded up to whole ones.
+    #[doc(alias = "qio_channel_socket_set_keep_alive_idle")]
+    pub fn set_keep_alive_idle(&self, time: Duration) -> io::Result<()> {
+        self.set_time(SocketOption::KeepAliveIdle, time)
+    }
+
+    /// How long a peer on TCP has to answer before it is asked again.
+    #[doc(alias = "qio_channel_socket_get_keep_alive_interval")]
+    pub fn keep_alive_interval(&self) -> io::Result<Duration> {
+        self.time(SocketOption::KeepAliveInterval)
+    }
+
+    /// Sets how long a peer on TCP has to answer before it is asked again: one second to 32767
+    /// seconds, rounded up to whole ones.
+    #[doc(alias = "qio_channel_socket_set_keep_alive_interval")]
+    pub fn set_keep_alive_interval(&self, time: Duration) -> io::Result<()> {
+        self.set_time(SocketOption::KeepAliveInterval, time)
+    }
+
+    /// How often a peer on TCP is asked without an answer before it counts as gone.
+    #[doc(alias = "qio_channel_socket_get_keep_alive_count")]
+    pub fn keep_alive_count(&self) -> io::Result<u32> {
+        self.option(SocketOption::KeepAliveCount)
+    }
+
+    /// Sets how often a peer on TCP is asked without an answer before it counts as gone: 1 to 127.
+    #[doc(alias = "qio_channel_socket_set_keep_alive_count")]
+    pub fn set_keep_alive_count(&self, count: u32) -> io::Result<()> {
+        self.with_option(|fd| SocketOption::KeepAliveCount.set(fd, count))
+    }
+
+    /// How long a peer on TCP has to acknowledge what was sent before it counts as gone; zero: as
+    /// long as the system is set up for, which is some 15 minutes.
+    #[doc(alias = "qio_channel_socket_get_user_timeout")]
+    pub fn user_timeout(&self) -> io::Result<Duration> {
+        self.time(SocketOption::UserTimeout)
+    }
+
+    /// Sets how long a peer on TCP has to acknowledge what was sent before it counts as gone, rounded
+    /// up to whole milliseconds; zero: as long as the system is set up for. Reads and writes fail
+    /// with [`TimedOut`](io::ErrorKind::TimedOut) then.
+    #[doc(alias = "qio_channel_socket_set_user_timeout")]
+    pub fn set_user_timeout(&self, time: Duration) -> io::Result<()> {
+        self.set_time(SocketOption::UserTimeout, time)?;
+        self.notify("user-timeout");
+        Ok(())
+    }
+
+    fn option(&self, option: SocketOption) -> io::Result<u32> {
+        self.with_option(|fd| option.get(fd))
+    }
+
+    fn time(&self, option: SocketOption) -> io::Result<Duration> {
+        self.with_option(|fd| option.get_time(fd))
+    }
+
+    fn set_option(&self, option: SocketOption, value: u32, property: &str) -> io::Result<()> {
+        self.with_option(|fd| option.set(fd, value))?;
+        self.notify(property);
+        Ok(())
+    }
+
+    fn set_time(&self, option: SocketOption, time: Duration) -> io::Result<()> {
+        self.with_option(|fd| option.set_time(fd, time))
+    }
+
+    fn with_option<R>(
+        &self,
+        f: impl FnOnce(std::os::fd::BorrowedFd<'_>) -> io::Result<R>,
+    ) -> io::Result<R> {
+        f(self.imp().fd.get()?.as_fd())
+    }
+}
+
+/// The options that are properties.
+pub(super) fn properties() -> [ParamSpec; 4] {
+    let number = |name, nick, blurb| {
+        glib::ParamSpecUInt::builder(name)
+            .nick(nick)
+            .blurb(blurb)
+            .maximum(i32::MAX as u32)
+            .explicit_notify()
+            .build()
+    };
+    [
+        number(
+            "send-buffer-size",
+            "Send buffer size",
+            "How many bytes of what is sent the system may hold",
+        ),
+        number(
+            "receive-buffer-size",
+            "Receive buffer size",
+            "How many bytes the system may hold that were received and not read",
+        ),
+        glib::ParamSpecBoolean::builder("keep-alive")
+            .nick("Keep alive")
+            .blurb("Whether the system asks a silent peer now and then if it is still there")
+            .explicit_notify()
+            .build(),
+        number(
+            "user-timeout",
+            "User timeout",
+            "Milliseconds in which a peer has to acknowledge what was sent, or 0",
+        ),
+    ]
+}
+
+/// The value of a property, which is zero where there is none.
+pub(super) fn property(socket: &ChannelSocket, name: &str) -> glib::Value {
+    match name {
+        "send-buffer-size" => socket.send_buffer_size().unwrap_or(0).to_value(),
+        "receive-buffer-size" => socket.receive_buffer_size().unwrap_or(0).to_value(),
+        "keep-alive" => socket.keep_alive().unwrap_or(false).to_value(),
+        "user-timeout" => {
+            let time = socket.user_timeout().unwrap_or_default().as_millis();
+            u32::try_from(time).unwrap_or(u32::MAX).to_value()
+        }
+        name => unreachable!("no property {name}"),
+    }
+}
+
+pub(super) fn set_property(socket: &ChannelSocket, name: &str, value: &glib::Value) {
+    let number = || value.get::<u32>().expect("a number");
+    let result = match name {
+        "send-buffer-size" => socket.set_send_buffer_size(number()),
+        "receive-buffer-size" => socket.set_receive_buffer_size(number()),
+        "keep-alive" => socket.set_keep_alive(value.get().expect("a boolean")),
+        "user-timeout" => socket.set_user_timeout(Duration::from_millis(number().into())),
+        name => unreachable!("no property {name}"),
+    };
+    // A property has no way to report an error but this.
+    if let Err(e) = result {
+        glib::g_warning!("Qio", "Unable to set the property \"{}\": {}", name, e);
+    }
+}
