@@ -6,6 +6,7 @@ mod coroutine;
 mod error;
 mod hub;
 mod net;
+mod peers;
 mod transport;
 mod types;
 mod watch;
