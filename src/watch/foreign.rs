@@ -1,14 +1,21 @@
 //! Sources that a subclass's `io_create_watch` made by other means.
 
-use std::ptr;
+use std::{
+    mem, ptr,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
 
 use glib::{IOCondition, translate::*};
-use glib_sys::{GSource, GSourceFuncs, gboolean};
+use glib_sys::{GIOCondition, GSource, GSourceFuncs, gboolean, gpointer};
+use gobject_sys::GObject;
 
 use super::{
     Watched,
-    callback::PlainFunc,
-    source::{asking, is_ours, parent},
+    callback::{PlainFunc, WatchFunc},
+    source::{Told, asking, is_of, is_ours, parent, relay},
 };
 use crate::types::Readiness;
 
@@ -24,7 +31,8 @@ unsafe extern "C" {
 /// Makes whatever `io_create_watch` returned fit for a `QIOChannelFunc`.
 ///
 /// GLib's own sources call their callbacks with other arguments: such a source becomes
-/// the child of a watch. No source at all becomes a watch that fires `G_IO_NVAL`.
+/// the child of a watch, and so does a watch of another channel, such as the one below a layer.
+/// No source at all becomes a watch that fires `G_IO_NVAL`.
 /// Any other source is taken to call a `QIOChannelFunc`, as the contract of
 /// `io_create_watch` demands.
 ///
@@ -42,7 +50,8 @@ pub(crate) unsafe fn adopt(
     // SAFETY: the caller gives away a reference.
     unsafe {
         let source: glib::Source = from_glib_full(source);
-        match is_glibs(source.to_glib_none().0) {
+        let raw: *mut GSource = source.to_glib_none().0;
+        match is_glibs(raw) || is_ours(raw) {
             true => adopt_any(watched, condition, source),
             false => source,
         }
@@ -61,9 +70,12 @@ pub(crate) fn adopt_any(
     unsafe {
         let raw: *mut GSource = source.to_glib_none().0;
         if is_ours(raw) {
-            return source;
+            return match is_of(raw, watched.object) {
+                true => source,
+                false => relayed(watched, condition, source),
+            };
         }
-        let keep = std::mem::transmute::<unsafe extern "C" fn() -> gboolean, PlainFunc>(keep);
+        let keep = mem::transmute::<unsafe extern "C" fn() -> gboolean, PlainFunc>(keep);
         glib_sys::g_source_set_callback(raw, Some(keep), ptr::null_mut(), None);
         let watch = parent(watched, condition);
         glib_sys::g_source_add_child_source(watch.to_glib_none().0, raw);
@@ -73,6 +85,46 @@ pub(crate) fn adopt_any(
 
 unsafe extern "C" fn keep() -> gboolean {
     glib_sys::G_SOURCE_CONTINUE
+}
+
+/// Makes a watch of another channel the child of one of this channel, whose callback gets this
+/// channel and what the child tells: GLib dispatches children first.
+///
+/// # Safety
+///
+/// `source` must be a watch, and new.
+unsafe fn relayed(
+    watched: Watched<'_>,
+    condition: IOCondition,
+    source: glib::Source,
+) -> glib::Source {
+    let told = Told::default();
+    let data = Arc::into_raw(told.clone()).cast_mut().cast();
+    let watch = relay(watched, condition, told);
+    // SAFETY: the callback is one for watches; its data are a reference, which `forget` drops.
+    unsafe {
+        let raw: *mut GSource = source.to_glib_none().0;
+        let note = mem::transmute::<WatchFunc, PlainFunc>(note);
+        glib_sys::g_source_set_callback(raw, Some(note), data, Some(forget));
+        glib_sys::g_source_add_child_source(watch.to_glib_none().0, raw);
+    }
+    watch
+}
+
+unsafe extern "C" fn note(
+    _object: *mut GObject,
+    condition: GIOCondition,
+    told: gpointer,
+) -> gboolean {
+    // SAFETY: the data of the callback, which GLib keeps while it runs.
+    let told = unsafe { &*told.cast::<AtomicU32>() };
+    told.fetch_or(condition, Ordering::Relaxed);
+    glib_sys::G_SOURCE_CONTINUE
+}
+
+unsafe extern "C" fn forget(told: gpointer) {
+    // SAFETY: the reference that `relayed` gave away, once.
+    drop(unsafe { Arc::from_raw(told.cast::<AtomicU32>().cast_const()) });
 }
 
 /// A watch that fires `G_IO_NVAL` once: nothing can be waited for.

@@ -13,7 +13,10 @@
 use std::{
     cell::{Cell, RefCell},
     mem, ptr,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use glib::{IOCondition, translate::*};
@@ -31,8 +34,10 @@ use crate::types::Readiness;
 /// Asks an object what to wait for until a condition is worth trying.
 pub(crate) type Ask = fn(&glib::Object, IOCondition) -> Readiness;
 
+/// What a watch has told that is the child of another one.
+pub(super) type Told = Arc<AtomicU32>;
+
 /// How a watch learns what is ready.
-#[derive(Clone, Copy)]
 pub(super) enum Feed {
     /// From descriptors that never change.
     Fixed,
@@ -40,6 +45,8 @@ pub(super) enum Feed {
     Asked(Ask),
     /// From a source that somebody else made, which is its child.
     Child,
+    /// From a watch of another object, which is its child and tells what is there.
+    Relayed(Told),
 }
 
 #[repr(C)]
@@ -91,6 +98,12 @@ pub(super) fn parent(watched: Watched<'_>, condition: IOCondition) -> glib::Sour
     create(watched, condition, Feed::Child, legs, false)
 }
 
+/// As [`parent`], of a watch that writes down what it is told.
+pub(super) fn relay(watched: Watched<'_>, condition: IOCondition, told: Told) -> glib::Source {
+    let legs = Leg::without_fds(condition);
+    create(watched, condition, Feed::Relayed(told), legs, false)
+}
+
 fn create(
     watched: Watched<'_>,
     condition: IOCondition,
@@ -103,6 +116,9 @@ fn create(
     // pointers to the `GPollFD`s until the source is destroyed; they live as long
     // as the source. The reference is passed to the wrapper.
     unsafe {
+        let fixed = matches!(feed, Feed::Fixed);
+        // GLib takes the children out of the poll set as well.
+        let recursive = !matches!(feed, Feed::Child | Feed::Relayed(_));
         let size = size_of::<WatchSource>() as u32;
         let source = glib_sys::g_source_new(ptr::from_ref(&FUNCS.0).cast_mut(), size);
         let this = source.cast::<WatchSource>();
@@ -124,9 +140,8 @@ fn create(
         );
         let state = &(*this).state;
         glib_sys::g_source_set_name(source, watched.name.to_glib_none().0);
-        let recursive = !matches!(feed, Feed::Child);
         glib_sys::g_source_set_can_recurse(source, recursive.into_glib());
-        if matches!(feed, Feed::Fixed) {
+        if fixed {
             for leg in state.legs.iter().filter(|leg| leg.has_fd()) {
                 leg.set_polled(source, true);
             }
@@ -170,6 +185,16 @@ pub(super) unsafe fn is_ours(source: *const GSource) -> bool {
     }
 }
 
+/// Whether a watch waits for this object.
+///
+/// # Safety
+///
+/// As for [`state`].
+pub(super) unsafe fn is_of(source: *mut GSource, object: &glib::Object) -> bool {
+    // SAFETY: passed on from the caller.
+    unsafe { state(source) }.object == *object
+}
+
 /// # Safety
 ///
 /// `source` must be a source that [`create`] made and that is not finalized.
@@ -193,7 +218,7 @@ unsafe extern "C" fn prepare(source: *mut GSource, timeout: *mut i32) -> gboolea
             let ready = match state.feed {
                 Feed::Asked(ask) => ask_legs(source, state, ask),
                 Feed::Fixed => drop_dead_legs(source, state),
-                Feed::Child => IOCondition::empty(),
+                Feed::Child | Feed::Relayed(_) => IOCondition::empty(),
             };
             let unread = match state.waiters.unread.is_readable() {
                 true => state.condition & IOCondition::IN,
@@ -376,10 +401,12 @@ fn found(state: &State) -> IOCondition {
     if state.waiters.is_closed() {
         return IOCondition::NVAL;
     }
-    match state.feed {
-        Feed::Child => state.condition - ALWAYS,
-        _ => (state.prepared.get() | polled(state)) & (state.condition | ALWAYS),
-    }
+    let ready = match &state.feed {
+        Feed::Child => return state.condition - ALWAYS,
+        Feed::Relayed(told) => IOCondition::from_bits_truncate(told.swap(0, Ordering::Relaxed)),
+        _ => polled(state),
+    };
+    (state.prepared.get() | ready) & (state.condition | ALWAYS)
 }
 
 unsafe extern "C" fn finalize(source: *mut GSource) {

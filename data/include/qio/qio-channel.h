@@ -194,7 +194,8 @@ struct _QIOChannelClass
  * @ioc: the channel
  * @condition: what to wait for
  *
- * Makes a source that waits for a condition. A source of another kind that GLib makes is wrapped.
+ * Makes a source that waits for a condition. A source of another kind that GLib makes is wrapped, and so is the
+ * watch of another channel: what it tells is told for this one.
  *
  * Returns: (transfer full): a source
  */

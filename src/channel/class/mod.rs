@@ -170,7 +170,8 @@ pub trait ChannelImpl: ObjectImpl + ObjectSubclass<Type: IsA<Channel>> + Send + 
 
     /// Makes a source that waits for a condition and calls a `QIOChannelFunc`.
     ///
-    /// A source of another kind that GLib makes (timeout, idle, descriptor) is wrapped.
+    /// A source of another kind that GLib makes (timeout, idle, descriptor) is wrapped, and so is the
+    /// watch of another channel: what it tells is told for this one.
     /// Default: a source that asks [`wait_fd`](Self::wait_fd) before every poll.
     fn create_watch(&self, condition: IOCondition) -> glib::Source {
         self.parent_create_watch(condition)

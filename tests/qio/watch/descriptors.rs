@@ -137,3 +137,59 @@ fn a_source_of_any_kind_serves_as_a_watch() {
     });
     assert_eq!(watch.ended(), [IN]);
 }
+
+mod layer {
+    use std::sync::OnceLock;
+
+    use glib::{IOCondition, Source};
+    use qio::{ChannelSocket, prelude::*, subclass::prelude::*};
+
+    /// Waits for the channel below, by the watch of that one.
+    #[derive(Default)]
+    pub struct Layer {
+        pub(super) below: OnceLock<ChannelSocket>,
+    }
+
+    #[glib::object_subclass]
+    impl ObjectSubclass for Layer {
+        const NAME: &'static str = "TestWatchLayer";
+        type Type = super::Layer;
+        type ParentType = qio::Channel;
+    }
+
+    impl ObjectImpl for Layer {}
+
+    impl ChannelImpl for Layer {
+        fn create_watch(&self, condition: IOCondition) -> Source {
+            let below = self.below.get().expect("set at first");
+            below.create_watch(condition)
+        }
+    }
+}
+
+glib::wrapper! {
+    pub struct Layer(ObjectSubclass<layer::Layer>) @extends Channel;
+}
+
+#[test]
+fn the_watch_of_another_channel_tells_for_the_one_that_returned_it() {
+    use glib::subclass::prelude::ObjectSubclassIsExt;
+    let (below, peer) = nonblocking_pair();
+    let layer: Layer = glib::Object::new();
+    layer.imp().below.set(below.clone()).expect("new");
+    let watch = |condition, flow: fn() -> ControlFlow| {
+        Watch::new(&layer, condition, move |channel, _| {
+            assert_eq!(channel.type_().name(), "TestWatchLayer");
+            flow()
+        })
+    };
+    assert_eq!(watch(IN | OUT, || Continue).called(1), [OUT]);
+    let reading = watch(IN, || Continue);
+    peer.write_all(b"x").expect("there is room");
+    assert_eq!(reading.called(2), [IN, IN]);
+    assert_eq!(watch(IN | OUT, || Break).ended(), [IN | OUT]);
+    drop(peer);
+    assert_eq!(watch(IN, || Break).ended(), [IN | HUP]);
+    below.close().expect("closed");
+    assert_eq!(watch(IN, || Continue).ended(), [NVAL]);
+}
