@@ -126,6 +126,11 @@ macro_rules! instance {
 use instance;
 
 instance!(Channel, c"QIO_IS_CHANNEL (ioc)");
+instance!(
+    gio::Cancellable,
+    c"cancellable == NULL || G_IS_CANCELLABLE (cancellable)"
+);
+instance!(gio::UnixFDList, c"fds == NULL || G_IS_UNIX_FD_LIST (fds)");
 
 /// Whether a pointer is to an instance of `T`.
 ///
@@ -141,6 +146,28 @@ unsafe fn is_a<T: Instance>(instance: gpointer) -> bool {
     // SAFETY: an instance has a class.
     let class = unsafe { (*instance).g_class.addr() };
     class == T::last().load(Ordering::Relaxed) || is_found_to_be_a::<T>(instance, class)
+}
+
+/// An argument for which NULL is none; `Err`, with a complaint, if it is no instance of `T`.
+///
+/// # Safety
+///
+/// As for the functions of this room.
+unsafe fn some<T>(
+    function: &CStr,
+    instance: *mut <T as ObjectType>::GlibType,
+) -> Result<Option<T>, ()>
+where
+    T: Instance + FromGlibPtrNone<*mut <T as ObjectType>::GlibType>,
+{
+    // SAFETY: the caller's promise; NULL, or checked to be an instance.
+    unsafe {
+        let fits = instance.is_null() || is_a::<T>(instance.cast());
+        match holds(function, fits, T::IS) {
+            true => Ok(from_glib_none(instance)),
+            false => Err(()),
+        }
+    }
 }
 
 #[cold]

@@ -13,7 +13,7 @@ use glib::translate::*;
 use glib_sys::{GError, gboolean, gpointer};
 use gobject_sys::GObject;
 
-use super::{complain, guarded, holds, is_a};
+use super::{complain, guarded, holds, is_a, some};
 use crate::{
     Channel,
     channel::{cancellable_future, class::describe},
@@ -151,7 +151,9 @@ pub(super) unsafe fn start_anywhere<T, F>(
     F: Future<Output = io::Result<T>> + Send + 'static,
 {
     // SAFETY: the caller's promise.
-    let (task, cancellable) = unsafe { prepare(object, call) };
+    let Some((task, cancellable)) = (unsafe { prepare(object, call) }) else {
+        return;
+    };
     match hub_for(call) {
         Ok(hub) => drop(hub.spawn(run(task, cancellable, future, told))),
         Err(e) => task.complete::<T>(Err(told(&e))),
@@ -186,7 +188,9 @@ pub(super) unsafe fn start_local_of<T, F>(
     F: Future<Output = io::Result<T>> + 'static,
 {
     // SAFETY: the caller's promise.
-    let (task, cancellable) = unsafe { prepare(object, call) };
+    let Some((task, cancellable)) = (unsafe { prepare(object, call) }) else {
+        return;
+    };
     match hub_for(call) {
         Ok(hub) => {
             let there = hub.clone();
@@ -203,15 +207,16 @@ pub(super) unsafe fn start_local_of<T, F>(
 /// # Safety
 ///
 /// As for the functions of this room; `object` must be one.
-unsafe fn prepare(object: *mut GObject, call: &Call) -> (Task, Option<gio::Cancellable>) {
+unsafe fn prepare(object: *mut GObject, call: &Call) -> Option<(Task, Option<gio::Cancellable>)> {
     // SAFETY: the caller's promise; the task takes references.
     unsafe {
+        let cancellable = some(call.name, call.cancellable).ok()?;
         let raw = gio_sys::g_task_new(object, call.cancellable, call.callback, call.user_data);
         gio_sys::g_task_set_source_tag(raw, ptr::without_provenance_mut(call.tag));
         gio_sys::g_task_set_priority(raw, call.io_priority);
         // What has been read is told, also if it was cancelled after that.
         gio_sys::g_task_set_check_cancellable(raw, 0);
-        (Task(raw), from_glib_none(call.cancellable))
+        Some((Task(raw), cancellable))
     }
 }
 

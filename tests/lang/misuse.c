@@ -351,6 +351,11 @@ arguments (void)
   check (error != NULL);
   g_clear_error (&error);
 
+  complains (qio_channel_readv_full (ioc, &iov, 1, &fds, NULL, 0, &error) == -1);
+  complains (qio_channel_readv_full (ioc, &iov, 1, NULL, &nfds, 0, &error) == -1);
+  complains (qio_channel_readv_full_all (ioc, &iov, 1, &fds, NULL, &error) == -1);
+  complains (qio_channel_readv_full_all_eof (ioc, &iov, 1, &fds, NULL, &error) == -1);
+
   /* Functions and names. */
   complains (qio_channel_add_watch (ioc, G_IO_IN, NULL, &freed, count_free) == 0);
   complains (qio_channel_add_watch_full (ioc, G_IO_IN, NULL, &freed, count_free, NULL) == 0);
@@ -494,6 +499,31 @@ listener_arguments (void)
   g_object_unref (listener);
 }
 
+/* What may be NULL, and is of another class. */
+static void
+strangers (gpointer stranger)
+{
+  QIOChannelSocket *one, *other;
+  QIOChannel *ioc;
+  GBytes *bytes = g_bytes_new_static ("b", 1);
+  GIOCondition ready;
+
+  check (qio_channel_socket_new_pair (&one, &other, &error));
+  ioc = QIO_CHANNEL (one);
+  complains_void (qio_channel_read_bytes_async (ioc, 1, 0, stranger, never_ready, NULL));
+  complains_void (qio_channel_close_async (ioc, 0, stranger, never_ready, NULL));
+  complains_void (qio_channel_socket_accept_async (one, 0, stranger, never_ready, NULL));
+  complains (!qio_channel_wait_cancellable (ioc, G_IO_OUT, stranger, &ready, &error));
+  complains (qio_channel_write_bytes_with_fds (ioc, bytes, stranger, 0, &error) == -1);
+  complains (!qio_channel_write_bytes_with_fds_all (ioc, bytes, stranger, 0, &error));
+  complains_void (qio_channel_write_bytes_with_fds_async (ioc, bytes, stranger, 0, 0, NULL, never_ready, NULL));
+  complains_void (qio_channel_write_bytes_with_fds_all_async (ioc, bytes, stranger, 0, 0, NULL, never_ready, NULL));
+  check (!qio_channel_is_closed (ioc));
+  g_object_unref (one);
+  g_object_unref (other);
+  g_bytes_unref (bytes);
+}
+
 /* A descriptor that somebody else has closed: errors. */
 static void
 freed_descriptor (void)
@@ -537,6 +567,7 @@ main (void)
   listeners (stranger);
   listeners (null);
   listener_arguments ();
+  strangers (stranger);
   freed_descriptor ();
 
   g_object_unref (stranger);

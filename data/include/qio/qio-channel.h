@@ -390,7 +390,7 @@ char *qio_channel_get_name (QIOChannel *ioc);
  * @iov: the buffers, in order
  * @niov: how many buffers there are
  * @fds: (nullable): where to put the descriptors that came along, to be freed by g_free()
- * @nfds: (nullable): where to put how many came
+ * @nfds: (nullable): where to put how many came; %NULL if @fds is
  * @flags: how to do it
  * @error: where to report an error
  *
@@ -595,7 +595,7 @@ int qio_channel_write_all (QIOChannel *ioc,
  * @iov: the buffers, in order
  * @niov: how many buffers there are
  * @fds: (nullable): where to put the descriptors that came along, to be freed by g_free()
- * @nfds: (nullable): where to put how many came
+ * @nfds: (nullable): where to put how many came; %NULL if @fds is
  * @error: where to report an error
  *
  * As qio_channel_readv_all_eof(), with descriptors.
@@ -615,7 +615,7 @@ int qio_channel_readv_full_all_eof (QIOChannel *ioc,
  * @iov: the buffers, in order
  * @niov: how many buffers there are
  * @fds: (nullable): where to put the descriptors that came along, to be freed by g_free()
- * @nfds: (nullable): where to put how many came
+ * @nfds: (nullable): where to put how many came; %NULL if @fds is
  * @error: where to report an error
  *
  * As qio_channel_readv_all(), with descriptors.

@@ -16,7 +16,7 @@ use libc::{size_t, ssize_t};
 
 use crate::{
     Channel, ChannelExt, ReadFlags, WriteFlags,
-    capi::{holds, success, value, with},
+    capi::{holds, some, success, value, with},
     channel::class::Slots,
     error::from_glib_error,
     ffi::QIOChannel,
@@ -57,16 +57,6 @@ pub(super) unsafe fn some_bytes(function: &CStr, bytes: *mut GBytes) -> Option<g
     let is_there = holds(function, !bytes.is_null(), c"bytes != NULL");
     // SAFETY: the caller's promise.
     is_there.then(|| unsafe { from_glib_none(bytes) })
-}
-
-/// The list of an argument, which may be none.
-///
-/// # Safety
-///
-/// As for the functions of this room.
-pub(super) unsafe fn some_fds(fds: *mut GUnixFDList) -> Option<gio::UnixFDList> {
-    // SAFETY: the caller's promise.
-    unsafe { from_glib_none(fds) }
 }
 
 /// Gives descriptors away, if there is a place for them.
@@ -305,8 +295,10 @@ pub unsafe extern "C" fn qio_channel_write_bytes_with_fds(
             let Some(bytes) = some_bytes(function, bytes) else {
                 return -1;
             };
+            let Ok(fds) = some(function, fds) else {
+                return -1;
+            };
             let flags = WriteFlags::from_bits_truncate(flags);
-            let fds = some_fds(fds);
             let written = with_fds(fds.as_ref(), |fds| {
                 channel.write_bytes_full(&bytes, fds, flags)
             });
@@ -354,8 +346,10 @@ pub unsafe extern "C" fn qio_channel_write_bytes_with_fds_all(
             let Some(bytes) = some_bytes(function, bytes) else {
                 return 0;
             };
+            let Ok(fds) = some(function, fds) else {
+                return 0;
+            };
             let flags = WriteFlags::from_bits_truncate(flags);
-            let fds = some_fds(fds);
             let result = with_fds(fds.as_ref(), |fds| {
                 channel.write_bytes_full_all(&bytes, fds, flags)
             });

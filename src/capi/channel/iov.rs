@@ -156,6 +156,12 @@ unsafe fn descriptors<'a>(
     }
 }
 
+/// Whether there is a place for descriptors and for their number, or for neither; complains if not.
+fn places(function: &CStr, fds: *mut *mut c_int, nfds: *mut size_t) -> bool {
+    let expected = c"(fds == NULL) == (nfds == NULL)";
+    holds(function, fds.is_null() == nfds.is_null(), expected)
+}
+
 /// Reads with descriptors, if there is a place for them, and gives them away.
 ///
 /// # Safety
@@ -166,7 +172,7 @@ unsafe fn receiving<R>(
     nfds: *mut size_t,
     read: impl FnOnce(Option<&mut Vec<OwnedFd>>) -> io::Result<R>,
 ) -> io::Result<R> {
-    if fds.is_null() || nfds.is_null() {
+    if fds.is_null() {
         return read(None);
     }
     let mut received = Vec::new();
@@ -203,6 +209,9 @@ pub unsafe extern "C" fn qio_channel_readv_full(
     unsafe {
         let function = c"qio_channel_readv_full";
         with(function, ioc, error, -1, |channel: &Channel| {
+            if !places(function, fds, nfds) {
+                return -1;
+            }
             let Some(mut iov) = list_mut(function, iov, niov) else {
                 return -1;
             };
@@ -451,6 +460,9 @@ pub unsafe extern "C" fn qio_channel_readv_full_all_eof(
     unsafe {
         let function = c"qio_channel_readv_full_all_eof";
         with(function, ioc, error, -1, |channel: &Channel| {
+            if !places(function, fds, nfds) {
+                return -1;
+            }
             let Some(mut iov) = list_mut(function, iov, niov) else {
                 return -1;
             };
@@ -476,6 +488,9 @@ pub unsafe extern "C" fn qio_channel_readv_full_all(
     unsafe {
         let function = c"qio_channel_readv_full_all";
         with(function, ioc, error, -1, |channel: &Channel| {
+            if !places(function, fds, nfds) {
+                return -1;
+            }
             let Some(mut iov) = list_mut(function, iov, niov) else {
                 return -1;
             };

@@ -14,7 +14,7 @@ use glib_sys::{
 
 use crate::{
     Channel, ChannelExt, FdHandlers,
-    capi::{holds, success, with},
+    capi::{holds, some, success, with},
     channel::class::Slots,
     ffi::{IOHandler, QIOChannel},
 };
@@ -344,20 +344,18 @@ pub unsafe extern "C" fn qio_channel_wait_cancellable(
 ) -> gboolean {
     // SAFETY: see above.
     unsafe {
-        with(
-            c"qio_channel_wait_cancellable",
-            ioc,
-            error,
-            0,
-            |channel: &Channel| {
-                let condition = from_glib(condition);
-                let result = match Option::<gio::Cancellable>::from_glib_none(cancellable) {
-                    Some(cancellable) => channel.wait_cancellable(condition, &cancellable),
-                    None => channel.wait(condition),
-                };
-                success(told(result, ready), error, channel, "wait for")
-            },
-        )
+        let function = c"qio_channel_wait_cancellable";
+        with(function, ioc, error, 0, |channel: &Channel| {
+            let Ok(cancellable) = some::<gio::Cancellable>(function, cancellable) else {
+                return 0;
+            };
+            let condition = from_glib(condition);
+            let result = match cancellable {
+                Some(cancellable) => channel.wait_cancellable(condition, &cancellable),
+                None => channel.wait(condition),
+            };
+            success(told(result, ready), error, channel, "wait for")
+        })
     }
 }
 

@@ -10,10 +10,13 @@ use gio_sys::{GAsyncReadyCallback, GAsyncResult, GCancellable, GUnixFDList};
 use glib_sys::{GBytes, GError, gboolean, gpointer};
 use libc::ssize_t;
 
-use super::bytes::{duplicates, some_bytes, some_fds};
+use super::bytes::{duplicates, some_bytes};
 use crate::{
     Channel, ChannelFutureExt, WriteFlags,
-    capi::task::{Call, finish, finish_success, start},
+    capi::{
+        some,
+        task::{Call, finish, finish_success, start},
+    },
     ffi::QIOChannel,
 };
 
@@ -112,9 +115,12 @@ pub unsafe extern "C" fn qio_channel_write_bytes_with_fds_async(
         let Some(bytes) = some_bytes(call.name, bytes) else {
             return;
         };
+        let Ok(fds) = some(call.name, fds) else {
+            return;
+        };
         let message = Message {
             bytes,
-            fds: duplicates(some_fds(fds).as_ref()),
+            fds: duplicates(fds.as_ref()),
             flags: WriteFlags::from_bits_truncate(flags),
         };
         start(ioc, call, "write to", |channel| write(channel, message));
@@ -204,9 +210,12 @@ pub unsafe extern "C" fn qio_channel_write_bytes_with_fds_all_async(
         let Some(bytes) = some_bytes(call.name, bytes) else {
             return;
         };
+        let Ok(fds) = some(call.name, fds) else {
+            return;
+        };
         let message = Message {
             bytes,
-            fds: duplicates(some_fds(fds).as_ref()),
+            fds: duplicates(fds.as_ref()),
             flags: WriteFlags::from_bits_truncate(flags),
         };
         start(ioc, call, "write to", |channel| write_all(channel, message));
