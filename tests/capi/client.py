@@ -1,4 +1,6 @@
-"""A client of the library that is installed."""
+"""A client of the library that is installed; with `--overrides`, of those for Python as well."""
+
+import sys
 
 import gi
 
@@ -28,3 +30,14 @@ here.add_watch(GLib.IOCondition.IN, on_ready)
 there.write_bytes_all(GLib.Bytes(b"hello"))
 loop.run()
 assert read == [b"hello"], read
+
+if "--overrides" in sys.argv:
+    there.write_bytes_all(b"bytes")
+    assert here.read_bytes(16).get_data() == b"bytes"
+
+    async def end():
+        async with there:
+            pass
+        return (await here.read_bytes_async(16)).get_size()
+
+    assert Qio.run(end()) == 0

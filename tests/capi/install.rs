@@ -10,7 +10,7 @@ use crate::common::{in_time, library, output, pkg_config, python, root};
 
 /// Runs make with settings, and without those of the make that may run these tests.
 #[track_caller]
-fn make(target: &str, settings: &[String]) {
+fn make(target: &str, settings: &[String]) -> String {
     library();
     output(
         Command::new("make")
@@ -20,8 +20,18 @@ fn make(target: &str, settings: &[String]) {
             .args(settings)
             .env_remove("MAKEFLAGS")
             .env_remove("MAKELEVEL")
-            .env_remove("MAKEFILES"),
-    );
+            .env_remove("MAKEFILES")
+            .env("XDG_DATA_DIRS", "/usr/local/share:/usr/share"),
+    )
+}
+
+/// The settings that `make install` tells whoever is to find the library elsewhere.
+fn told(installed: &str) -> Vec<(&str, &str)> {
+    let lines = installed.lines().filter(|line| line.starts_with("  "));
+    lines
+        .flat_map(str::split_whitespace)
+        .filter_map(|word| word.split_once('='))
+        .collect()
 }
 
 /// The files below a folder.
@@ -101,18 +111,17 @@ fn what_a_package_would_hold_serves_c_and_python() {
 }
 
 #[test]
-fn a_prefix_of_ones_own_serves_static_programs_and_vala() {
+fn a_prefix_of_ones_own_serves_static_programs_and_by_what_is_told_vala_and_python() {
     let folder = tempfile::tempdir().expect("a folder");
     let prefix = folder.path().join("own");
     let settings = [format!("PREFIX={}", prefix.display())];
-    make("install", &settings);
-    let all = files(&prefix);
-    let pkg_config_path = folder_of("qio-1.0.pc", &all);
+    let installed = make("install", &settings);
+    let environment = told(&installed);
 
     let flags = output(
         Command::new("pkg-config")
             .args(["--static", "--cflags", "--libs", "qio-1.0"])
-            .env("PKG_CONFIG_PATH", &pkg_config_path),
+            .envs(environment.iter().copied()),
     );
     let archive = prefix.join("lib/libqio-1.0.a").display().to_string();
     let client = folder.path().join("static");
@@ -135,16 +144,16 @@ fn a_prefix_of_ones_own_serves_static_programs_and_vala() {
             .arg(source("client.vala"))
             .arg("-o")
             .arg(&client)
-            .env("PKG_CONFIG_PATH", &pkg_config_path)
-            .env(
-                "XDG_DATA_DIRS",
-                format!(
-                    "{}:/usr/local/share:/usr/share",
-                    prefix.join("share").display()
-                ),
-            ),
+            .envs(environment.iter().copied()),
     );
-    output(in_time(&client).env("LD_LIBRARY_PATH", prefix.join("lib")));
+    output(in_time(&client).envs(environment.iter().copied()));
+
+    output(
+        in_time(python())
+            .arg(source("client.py"))
+            .arg("--overrides")
+            .envs(environment.iter().copied()),
+    );
 
     make("uninstall", &settings);
     assert!(files(&prefix).is_empty(), "{:?}", files(&prefix));
