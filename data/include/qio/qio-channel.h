@@ -195,7 +195,7 @@ struct _QIOChannelClass
  * @condition: what to wait for
  *
  * Makes a source that waits for a condition. A source of another kind that GLib makes is wrapped, and so is the
- * watch of another channel: what it tells is told for this one.
+ * watch of another channel: what it tells is told for this one. Called `create_watch` in Vala.
  *
  * Returns: (transfer full): a source
  */
@@ -290,7 +290,7 @@ struct _QIOChannelClass
  * @flags: how to read
  * @error: where to report an error
  *
- * Reads. Reports %G_IO_ERROR_WOULD_BLOCK where it would have to wait.
+ * Reads. Reports %G_IO_ERROR_WOULD_BLOCK where it would have to wait. Called `read_bytes_with_fds` in Vala.
  *
  * Returns: (transfer full): the bytes, none at the end of the file
  */
@@ -303,7 +303,7 @@ struct _QIOChannelClass
  * @flags: how to write
  * @error: where to report an error
  *
- * Writes. Reports %G_IO_ERROR_WOULD_BLOCK where it would have to wait.
+ * Writes. Reports %G_IO_ERROR_WOULD_BLOCK where it would have to wait. Called `write_bytes_with_fds` in Vala.
  *
  * Returns: how many bytes were written
  */
@@ -1165,7 +1165,8 @@ GBytes *qio_channel_read_bytes (QIOChannel *ioc,
  * @flags: how to do it
  * @error: where to report an error
  *
- * As qio_channel_read_bytes(), with descriptors and flags.
+ * As qio_channel_read_bytes(), with descriptors and flags. Needs %QIO_CHANNEL_FEATURE_FD_PASS where @fds is not
+ * %NULL, as it never is in other languages than C.
  *
  * Returns: (transfer full): the bytes, none at the end of the file
  */
@@ -1518,8 +1519,8 @@ GBytes *qio_channel_read_bytes_with_fds_all_finish (QIOChannel *ioc,
  * @user_data: what to call @callback with
  *
  * As qio_channel_write_bytes(), without holding up the main loop: @callback is called from the thread-default
- * context. Never blocks, whatever the mode of the channel is. What a cancelled operation had read stays in the
- * channel.
+ * context. Never blocks, whatever the mode of the channel is. What a cancelled operation had written
+ * by then is written.
  */
 void qio_channel_write_bytes_async (QIOChannel *ioc,
                                     GBytes *bytes,
@@ -1554,8 +1555,8 @@ gssize qio_channel_write_bytes_finish (QIOChannel *ioc,
  * @user_data: what to call @callback with
  *
  * As qio_channel_write_bytes_with_fds(), without holding up the main loop: @callback is called from the thread-
- * default context. Never blocks, whatever the mode of the channel is. What a cancelled operation had read stays
- * in the channel.
+ * default context. Never blocks, whatever the mode of the channel is. What a cancelled operation had written
+ * by then is written.
  */
 void qio_channel_write_bytes_with_fds_async (QIOChannel *ioc,
                                              GBytes *bytes,
@@ -1589,9 +1590,9 @@ gssize qio_channel_write_bytes_with_fds_finish (QIOChannel *ioc,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_write_bytes_all(), without holding up the main loop: @callback is called from the thread-
- * default context. Never blocks, whatever the mode of the channel is. What a cancelled operation had read stays
- * in the channel.
+ * As qio_channel_write_bytes_all(), without holding up the main loop: @callback is called from the thread-default
+ * context. Never blocks, whatever the mode of the channel is. What a cancelled operation had written by then is
+ * written.
  */
 void qio_channel_write_bytes_all_async (QIOChannel *ioc,
                                         GBytes *bytes,
@@ -1625,9 +1626,9 @@ gboolean qio_channel_write_bytes_all_finish (QIOChannel *ioc,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_write_bytes_with_fds_all(), without holding up the main loop: @callback is called from the
- * thread-default context. Never blocks, whatever the mode of the channel is. What a cancelled operation had read
- * stays in the channel.
+ * As qio_channel_write_bytes_with_fds_all(), without holding up the main loop: @callback is called from the thread-
+ * default context. Never blocks, whatever the mode of the channel is. What a cancelled operation had written by
+ * then is written.
  */
 void qio_channel_write_bytes_with_fds_all_async (QIOChannel *ioc,
                                                  GBytes *bytes,
@@ -1693,7 +1694,7 @@ GIOCondition qio_channel_ready_finish (QIOChannel *ioc,
  * @user_data: what to call @callback with
  *
  * As qio_channel_close(), without holding up the main loop: @callback is called from the thread-default context.
- * Never blocks, whatever the mode of the channel is. What a cancelled operation had read stays in the channel.
+ * Never blocks, whatever the mode of the channel is.
  */
 void qio_channel_close_async (QIOChannel *ioc,
                               int io_priority,
@@ -1724,7 +1725,7 @@ int qio_channel_close_finish (QIOChannel *ioc,
  * @user_data: what to call @callback with
  *
  * As qio_channel_flush(), without holding up the main loop: @callback is called from the thread-default context.
- * Never blocks, whatever the mode of the channel is. What a cancelled operation had read stays in the channel.
+ * Never blocks, whatever the mode of the channel is.
  */
 void qio_channel_flush_async (QIOChannel *ioc,
                               int io_priority,
