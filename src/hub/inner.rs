@@ -73,10 +73,6 @@ impl Inner {
     }
 
     /// Starts an operation.
-    ///
-    /// # Panics
-    ///
-    /// Never: no other thread has the context.
     pub(crate) fn start<R>(&self, operation: impl FnOnce() -> R) -> R {
         let started = self.0.context.with_thread_default(operation);
         started.expect("no other thread has this context")

@@ -158,12 +158,13 @@ impl ChannelSocket {
         self.imp().open(fd)
     }
 
-    /// Connects without holding up the main loop, whatever context that runs.
+    /// Connects without holding up the main loop, whatever context that runs. As all that is GIO's, the future
+    /// stays in its thread: [`spawn_local`](crate::spawn_local).
     ///
     /// The address may be a name ([`gio::NetworkAddress`]), a service whose hosts the name server
     /// knows ([`gio::NetworkService`]), any [`gio::SocketAddress`] (over IP, a unix path, an
     /// abstract name, or a [`gio::NativeSocketAddress`] such as one of vsock) or a
-    /// connectable of your own. Where there are several addresses, the next one is tried beside the others
+    /// connectable of your own, which must give an address or an error: GIO ends the process otherwise. Where there are several addresses, the next one is tried beside the others
     /// when they have not answered within a quarter of a second; the first that answers is taken.
     ///
     /// `client` has the options, as GIO knows them: a timeout in seconds, for each address and step;
