@@ -1,10 +1,11 @@
 //! Connecting: in turn and blocking, or side by side and in a future.
 //!
-//! `client` has GIO connect, which knows names and proxies; `direct` connects to single addresses of
+//! `client` has GIO connect, which knows names and proxies, by one `operation` or more; `direct` connects to single addresses of
 //! the kinds that need neither, and that GIO knows only in part.
 
 mod client;
 mod direct;
+mod operation;
 
 use std::{
     future::{Future, poll_fn},

@@ -76,6 +76,62 @@ fn a_timeout_is_about_the_address_that_did_not_answer() {
 }
 
 #[test]
+fn an_address_that_answers_late_is_not_given_up_because_another_one_fails() {
+    in_a_network_of_its_own(
+        "an_address_that_answers_late_is_not_given_up_because_another_one_fails",
+        |context| {
+            know([("many.test", Answer::Addresses(&["10.9.0.2", "10.9.0.1"]))]);
+            let (listener, _first) = fill_queue(&ip("10.9.0.1", 0));
+            let port = port_of(&local(&listener));
+            let client = gio::SocketClient::new();
+            client.set_timeout(1);
+            let channel = ChannelSocket::new();
+            // There is room as soon as the second one has been asked, which it will be again a second
+            // later: that is after the first one has failed.
+            let late = format!("10.9.0.1:{port}");
+            let accepts = listener.clone();
+            channel.connect_connect_progress(move |_, stage, _, address| {
+                let address = address.map(SocketConnectableExt::to_string);
+                if stage == ConnectStage::Connecting && address.is_some_and(|it| it == late) {
+                    accepts.set_blocking(false).expect("non-blocking");
+                    let _ = accepts.accept();
+                }
+            });
+            let name = gio::NetworkAddress::new("many.test", port);
+            let result = context.block_on(channel.connect_async(&name, Some(&client)));
+            result.expect("connects");
+        },
+    );
+}
+
+#[test]
+fn where_nobody_answers_every_address_had_its_time() {
+    in_a_network_of_its_own(
+        "where_nobody_answers_every_address_had_its_time",
+        |context| {
+            know([("many.test", Answer::Addresses(&["10.9.0.2", "fd09::2"]))]);
+            let name = gio::NetworkAddress::new("many.test", 9);
+            let client = gio::SocketClient::new();
+            client.set_timeout(1);
+            let channel = ChannelSocket::new();
+            let told = listen_to(&channel);
+            let e = context.block_on(channel.connect_async(&name, Some(&client)));
+            let e = e.expect_err("nobody answers");
+            assert_eq!(e.kind(), ErrorKind::TimedOut);
+            assert!(
+                e.to_string()
+                    .starts_with("Unable to connect to many.test:9 ("),
+                "{e}"
+            );
+            let told = stages(&told);
+            assert_eq!(told.last(), Some(&ConnectStage::Complete));
+            let resolved = told.iter().filter(|it| **it == ConnectStage::Resolved);
+            assert_eq!(resolved.count(), 1, "{told:?}");
+        },
+    );
+}
+
+#[test]
 fn an_unreachable_network_is_told_with_the_address() {
     in_a_network_of_its_own(
         "an_unreachable_network_is_told_with_the_address",
