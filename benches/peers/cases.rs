@@ -166,13 +166,22 @@ impl Side {
 
 impl Work {
     /// What `Side::Ideal` would take.
-    pub(crate) fn ideal(self) -> f64 {
+    pub(crate) fn ideal(self, side: Side) -> Option<f64> {
         let ideal = match self {
+            _ if side != Side::Ideal => return None,
             Self::Timer { .. } => fairness::PERIOD,
             Self::Redraw => fairness::FRAME,
             _ => unreachable!("only clocks have one"),
         };
-        ideal.as_nanos() as f64
+        Some(ideal.as_nanos() as f64)
+    }
+
+    /// How often each side has its turn.
+    pub(crate) fn rounds(self) -> usize {
+        match self {
+            Self::PingPong { .. } | Self::Bulk { .. } => 11,
+            Self::IdleMemory { .. } | Self::Timer { .. } | Self::Redraw => 5,
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use nix::{
 };
 
 use super::{
-    cases::{CASES, Case, Peer, Side, Work},
+    cases::{CASES, Case, Peer, Side},
     meter::median,
 };
 
@@ -28,7 +28,7 @@ struct Row {
 /// All cases whose names contain `filter`.
 pub(crate) fn all(filter: &str) -> ExitCode {
     if let Err(e) = stay_on_one_cpu() {
-        eprintln!("peers: not on one CPU: {e}");
+        eprintln!(concat!(env!("CARGO_CRATE_NAME"), ": not on one CPU: {}"), e);
     }
     println!(
         "{:<26} {:<12} {:>12} {:>12} {:>8} {:>6}",
@@ -50,7 +50,10 @@ pub(crate) fn all(filter: &str) -> ExitCode {
         }
     }
     if let Err(e) = write_json(&rows) {
-        eprintln!("peers: writing the results: {e}");
+        eprintln!(
+            concat!(env!("CARGO_CRATE_NAME"), ": writing the results: {}"),
+            e
+        );
         failed = true;
     }
     if failed {
@@ -71,19 +74,11 @@ fn stay_on_one_cpu() -> nix::Result<()> {
     sched_setaffinity(this, &one)
 }
 
-/// How often each side has its turn.
-fn rounds(work: Work) -> usize {
-    match work {
-        Work::PingPong { .. } | Work::Bulk { .. } => 11,
-        Work::IdleMemory { .. } | Work::Timer { .. } | Work::Redraw => 5,
-    }
-}
-
 /// The medians of both sides and of the ratios of neighbours: drift hits both alike, all
 /// the more since the sides take turns in beginning.
 fn compare(case: &'static Case, peer: &Peer) -> io::Result<Row> {
     let (mut ours, mut theirs, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
-    for round in 0..rounds(case.work) {
+    for round in 0..case.work.rounds() {
         let (a, b) = if round % 2 == 0 {
             let a = measure(case, case.style)?;
             (a, measure(case, peer.side)?)
@@ -107,8 +102,8 @@ fn compare(case: &'static Case, peer: &Peer) -> io::Result<Row> {
 
 /// Runs one side in a process of its own.
 fn measure(case: &Case, side: Side) -> io::Result<f64> {
-    if side == Side::Ideal {
-        return Ok(case.work.ideal());
+    if let Some(ideal) = case.work.ideal(side) {
+        return Ok(ideal);
     }
     let child = Command::new(env::current_exe()?)
         .args(["--case", case.name, "--side", side.name()])
@@ -153,8 +148,9 @@ fn json(row: &Row) -> String {
     )
 }
 
-/// `bench/peers.json` in the target directory, wherever that is.
+/// `bench/peers.json`, for the benchmark of that name, in the target directory, wherever that is.
 fn results() -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent();
-    target.expect("cargo's").join("bench/peers.json")
+    let name = concat!("bench/", env!("CARGO_CRATE_NAME"), ".json");
+    target.expect("cargo's").join(name)
 }

@@ -8,13 +8,13 @@ use std::{
 };
 
 /// Units are counted but not measured for so long.
-const WARM_UP: Duration = Duration::from_millis(40);
+pub(crate) const WARM_UP: Duration = Duration::from_millis(40);
 
 /// The clock is read once in a batch, which takes at least so long.
 const BATCH: Duration = Duration::from_millis(4);
 
 /// Batches are measured for so long.
-const MEASURE: Duration = Duration::from_millis(120);
+pub(crate) const MEASURE: Duration = Duration::from_millis(120);
 
 /// Prints the result to the parent process.
 pub(crate) fn report(value: f64) -> ! {
