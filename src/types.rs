@@ -33,7 +33,12 @@ pub use flags::ReadFlags;
 ///
 /// | flag | |
 /// | --- | --- |
-/// | `ZERO_COPY` | send without a copy, from memory that stays until [`flush`](crate::ChannelExt::flush); needs [`Feature::WRITE_ZERO_COPY`]. Bytes are kept for it ([`write_bytes_full`](crate::ChannelExt::write_bytes_full)); borrowed memory is copied, and `flush` says so |
+/// | `ZERO_COPY` | send without a copy; needs [`Feature::WRITE_ZERO_COPY`] |
+///
+/// The memory has to stay until [`flush`](crate::ChannelExt::flush) has succeeded. Bytes are kept for
+/// it, by [`write_bytes_full`](crate::ChannelExt::write_bytes_full) and its kin; borrowed memory is
+/// copied, and `flush` says so, unless [`writev_lent`](crate::Channel::writev_lent) is promised
+/// more.
 #[doc(alias = "QIOChannelWriteFlags")]
 pub use flags::WriteFlags;
 

@@ -66,6 +66,18 @@ fn the_journey_in_c_stays_in_its_memory() {
 }
 
 #[test]
+fn sockets_of_every_kind_in_c() {
+    let sockets = compile_c("tests/lang/sockets.c", &[]);
+    sockets.run("sockets: ok");
+    valgrind(&sockets).run("sockets: ok");
+}
+
+#[test]
+fn sockets_of_every_kind_in_python() {
+    python("tests/lang/sockets.py").run("sockets: ok");
+}
+
+#[test]
 fn calls_from_c_allocate_nothing() {
     compile_c("tests/lang/allocations.c", &[]).run("allocations: ok");
 }

@@ -146,9 +146,9 @@ pub trait ChannelExt: IsA<Channel> + 'static {
     /// Writes once, with file descriptors and flags, and returns the number of bytes written. See
     /// [`writev_full`](Self::writev_full).
     ///
-    /// With [`WriteFlags::ZERO_COPY`] the bytes are kept until they have been sent. That pays from some
-    /// ten kilobytes on. A class that derives from one of this crate and writes by itself
-    /// may copy them; [`flush`](Self::flush) tells.
+    /// With [`WriteFlags::ZERO_COPY`] the bytes are kept until they have been sent, which pays from
+    /// some ten kilobytes on. Classes that derive from one of this crate and write by themselves
+    /// are not told, and copy.
     #[doc(alias = "qio_channel_write_bytes_with_fds")]
     fn write_bytes_full(
         &self,
@@ -464,9 +464,9 @@ pub trait ChannelExt: IsA<Channel> + 'static {
     }
 
     /// Blocks this thread, or suspends the coroutine that runs, until one of the conditions is
-    /// there, and returns those that are. `HUP`, `ERR` and `NVAL` end the wait too; a channel that is closed meanwhile
-    /// gives `NVAL`. A condition that is there means that a read or write is worth
-    /// trying, and no more.
+    /// there, and returns those that are. `HUP`, `ERR` and `NVAL` end the wait too; a channel that
+    /// is closed meanwhile gives `NVAL`. A condition that is there means that a read or write is
+    /// worth trying, and no more.
     ///
     /// # Errors
     ///

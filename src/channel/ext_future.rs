@@ -272,8 +272,8 @@ pub trait ChannelFutureExt: IsA<Channel> {
         }
     }
 
-    /// Writes all bytes, with file descriptors, which travel with the first byte, and with flags. See
-    /// [`ChannelExt::write_bytes_full_all`].
+    /// Writes all bytes, with file descriptors, which travel with the first byte, and with flags.
+    /// See [`ChannelExt::write_bytes_full_all`].
     #[doc(alias = "qio_channel_write_bytes_with_fds_all_async")]
     #[doc(alias = "qio_channel_write_bytes_with_fds_all_finish")]
     fn write_bytes_full_all_future<'a>(

@@ -24,8 +24,8 @@ pub(crate) fn open(local: Option<&Native>, remote: Option<&Native>) -> io::Resul
     }
 }
 
-/// Receives one message, with its descriptors as [`scm::recvmsg`] has it. One that does not fit is an
-/// error, and its descriptors are closed; a look at it is none. Returns 0 for an empty message,
+/// Receives one message, with its descriptors as [`scm::recvmsg`] has it. One that does not fit is
+/// an error, and its descriptors are closed; a look at it is none. Returns 0 for an empty message,
 /// and once receiving has been shut down.
 pub(crate) fn receive(
     fd: BorrowedFd<'_>,

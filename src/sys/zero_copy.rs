@@ -1,8 +1,8 @@
 //! Sending data from where it is, without a copy: the system reads the memory when it transmits it,
 //! and says later, in the error queue of the socket, that it has done so.
 //!
-//! The system numbers such sends, and tells of ranges of numbers. [`Sends`] counts along: a lock keeps
-//! the count in step, also across the call that sends, which never waits.
+//! The system numbers such sends, and tells of ranges of numbers. [`Sends`] counts along: a lock
+//! keeps the count in step, also across the call that sends, which never waits.
 
 use std::{
     collections::VecDeque,

@@ -100,7 +100,8 @@ pub unsafe extern "C" fn qio_channel_socket_get_socket_type(
     }
 }
 
-/// Addresses of arguments, each of which may be NULL; `None`, with a complaint, if one is something else.
+/// Addresses of arguments, each of which may be NULL; `None`, with a complaint, if one is something
+/// else.
 ///
 /// # Safety
 ///

@@ -213,6 +213,19 @@ impl Slots<'_> {
         Ok(())
     }
 
+    /// The flags for `io_writev`. Memory that nobody has promised to keep is not written without a
+    /// copy: slots of this crate copy it, and say so; others are not told to do otherwise.
+    #[inline]
+    pub(super) fn as_promised(self, flags: WriteFlags) -> WriteFlags {
+        if !flags.contains(WriteFlags::ZERO_COPY) || self.class.slots_obey_no_wait() {
+            return flags;
+        }
+        match flags.contains(WriteFlags::LENT) {
+            true => flags - WriteFlags::LENT,
+            false => flags - WriteFlags::ZERO_COPY,
+        }
+    }
+
     pub(super) fn need(self, feature: Feature) -> io::Result<()> {
         if self.channel().imp().features().contains(feature) {
             return Ok(());

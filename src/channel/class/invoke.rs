@@ -152,9 +152,9 @@ impl<'a> Slots<'a> {
             return self.check_open().map(|()| 0);
         }
         if !plain && pairs::bytes_write(self.class) {
-            pairs::writev_by_bytes(self, iov, fds, flags)
+            pairs::writev_by_bytes(self, iov, fds, flags - WriteFlags::LENT)
         } else {
-            self.slot_writev(iov, size, fds, flags)
+            self.slot_writev(iov, size, fds, self.as_promised(flags))
         }
     }
 
@@ -198,6 +198,7 @@ impl<'a> Slots<'a> {
         if pairs::bytes_write(self.class) {
             self.slot_write_bytes(bytes, fds, flags)
         } else {
+            let flags = self.as_promised(flags);
             self.slot_writev(&[IoSlice::new(bytes)], bytes.len(), fds, flags)
         }
     }

@@ -9,15 +9,15 @@ use super::Slots;
 use crate::{channel::Channel, types::WriteFlags};
 
 impl Channel {
-    /// As [`writev_full`](crate::ChannelExt::writev_full), and with [`WriteFlags::ZERO_COPY`] really
-    /// without a copy. [`write_bytes_full`](crate::ChannelExt::write_bytes_full) does the same
-    /// safely, with memory that is kept.
+    /// As [`writev_full`](crate::ChannelExt::writev_full), and with [`WriteFlags::ZERO_COPY`]
+    /// really without a copy. [`write_bytes_full`](crate::ChannelExt::write_bytes_full) does the
+    /// same safely, with memory that is kept.
     ///
     /// # Safety
     ///
     /// With [`WriteFlags::ZERO_COPY`] the memory has to stay until
-    /// [`flush`](crate::ChannelExt::flush) has succeeded, whatever else happens: the system reads it until then. What is
-    /// written to it meanwhile may be sent in place of what it held.
+    /// [`flush`](crate::ChannelExt::flush) has succeeded, whatever else happens: the system reads
+    /// it until then. What is written to it meanwhile may be sent in place of what it held.
     #[doc(alias = "qio_channel_writev_full")]
     pub unsafe fn writev_lent(
         &self,
@@ -25,13 +25,10 @@ impl Channel {
         fds: &[BorrowedFd<'_>],
         flags: WriteFlags,
     ) -> io::Result<usize> {
-        let slots = Slots::of(self);
-        // Slots of others know only what is in the contract.
-        let lent = flags.contains(WriteFlags::ZERO_COPY) && slots.obey_no_wait();
-        let lent = match lent {
+        let lent = match flags.contains(WriteFlags::ZERO_COPY) {
             true => WriteFlags::LENT,
             false => WriteFlags::empty(),
         };
-        slots.writev(iov, fds, flags | lent)
+        Slots::of(self).writev(iov, fds, flags | lent)
     }
 }

@@ -14,8 +14,8 @@ use crate::{channel::ChannelExt as _, error::explain, sys::credentials, types::F
 /// the pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PeerCredentials {
-    /// The process; 0 if this process cannot see it, from inside a container for example. Another process may
-    /// have the number by now: [`ChannelSocket::peer_pidfd`] tells them apart.
+    /// The process; 0 if this process cannot see it, from inside a container for example. Another
+    /// process may have the number by now: [`ChannelSocket::peer_pidfd`] tells them apart.
     pub pid: i32,
     /// The user it ran as.
     pub uid: u32,
@@ -42,8 +42,8 @@ impl ChannelSocket {
         })
     }
 
-    /// The process at the other end of a unix socket, as a descriptor that refers to it for as long as
-    /// it is open, whatever becomes of the number. It is readable once the process has ended.
+    /// The process at the other end of a unix socket, as a descriptor that refers to it for as long
+    /// as it is open, whatever becomes of the number. It is readable once the process has ended.
     ///
     /// # Errors
     ///

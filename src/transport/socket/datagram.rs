@@ -20,24 +20,26 @@ use crate::{
 
 /// # Messages
 ///
-/// Datagram sockets, and those of the type [`Seqpacket`](gio::SocketType::Seqpacket), keep messages apart: each write
-/// is one message, also from several buffers, and each read takes one.
+/// Datagram sockets, and those of the type [`Seqpacket`](gio::SocketType::Seqpacket), keep messages
+/// apart: each write is one message, also from several buffers, and each read takes one.
 ///
 /// - A message that does not fit into the room of a read is an error,
-///   [`MessageTooLarge`](gio::IOErrorEnum::MessageTooLarge), and the rest of it is lost: the next read gets the
-///   next message. The buffers hold as much as fits. [`next_message_size`](Self::next_message_size) tells beforehand; a look at a message
+///   [`MessageTooLarge`](gio::IOErrorEnum::MessageTooLarge), and the rest of it is lost: the next
+///   read gets the next message. The buffers hold as much as fits.
+///   [`next_message_size`](Self::next_message_size) tells beforehand; a look at a message
 ///   ([`ReadFlags::PEEK`]) loses nothing.
 /// - A read of nothing (0) is an empty message on a datagram socket, which has no end until it is
-///   shut down; on a sequence of packets it is usually the end. The functions that read until all is read pass over empty
-///   messages, and put several messages together if need be. Streams of `std::io` and `futures-io` know no
-///   empty messages: they take them for the end.
+///   shut down; on a sequence of packets it is usually the end. The functions that read until all
+///   is read pass over empty messages, and put several messages together if need be. Streams of
+///   `std::io` and `futures-io` know no empty messages: they take them for the end.
 /// - A write of nothing writes nothing. [`send_to`](Self::send_to) sends empty messages.
 impl ChannelSocket {
     /// Makes a channel that is still to be opened, as a socket of some type.
     /// [`connect_sync`](Self::connect_sync) and [`listen_sync`](Self::listen_sync) open it.
     ///
-    /// [`Seqpacket`](gio::SocketType::Seqpacket) is for unix sockets, and for virtual machines: connections that keep
-    /// messages apart. A datagram socket, which [`dgram_sync`](Self::dgram_sync) opens whatever the type was, does not listen.
+    /// [`Seqpacket`](gio::SocketType::Seqpacket) is for unix sockets, and for virtual machines:
+    /// connections that keep messages apart. A datagram socket, which
+    /// [`dgram_sync`](Self::dgram_sync) opens whatever the type was, does not listen.
     #[doc(alias = "qio_channel_socket_new_of_type")]
     #[must_use]
     pub fn of_type(kind: gio::SocketType) -> Self {
@@ -75,10 +77,10 @@ impl ChannelSocket {
 
     /// Opens the channel as a datagram socket: UDP, or unix. Blocks while a name is looked up.
     ///
-    /// With a `local` address others can send to it; the file of a unix path is removed with the channel. With a `remote` one it
-    /// is connected: messages are sent there, and taken only from there. A unix socket without a local address cannot be
-    /// answered; an address of the type [`Anonymous`](gio::UnixSocketAddressType::Anonymous) makes the system
-    /// choose a name.
+    /// With a `local` address others can send to it; the file of a unix path is removed with the
+    /// channel. With a `remote` one it is connected: messages are sent there, and taken only from
+    /// there. A unix socket without a local address cannot be answered; an address of the type
+    /// [`Anonymous`](gio::UnixSocketAddressType::Anonymous) makes the system choose a name.
     ///
     /// # Errors
     ///
@@ -96,8 +98,8 @@ impl ChannelSocket {
         self.take_over(fd, local)
     }
 
-    /// As [`dgram_sync`](Self::dgram_sync), without holding up the main loop: names are looked up in GIO's thread pool.
-    /// Dropping it leaves the channel as it was.
+    /// As [`dgram_sync`](Self::dgram_sync), without holding up the main loop: names are looked up
+    /// in GIO's thread pool. Dropping it leaves the channel as it was.
     ///
     /// # Errors
     ///
@@ -138,8 +140,8 @@ impl ChannelSocket {
     ///
     /// # Errors
     ///
-    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is none and the channel is non-blocking; as reads
-    /// for messages that do not fit; and `EINVAL` for sockets that are streams.
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is none and the channel is non-blocking;
+    /// as reads for messages that do not fit; and `EINVAL` for sockets that are streams.
     #[doc(alias = "qio_channel_socket_receive_from")]
     pub fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, Option<gio::SocketAddress>)> {
         self.recv_from_now(buf, Try::plain())
@@ -180,13 +182,14 @@ impl ChannelSocket {
         Ok((count, from.map(Native::to_gio).transpose()?))
     }
 
-    /// Sends one message, which may be empty, to an address. Goes by the mode of the channel, as writes do.
+    /// Sends one message, which may be empty, to an address. Goes by the mode of the channel, as
+    /// writes do.
     ///
     /// # Errors
     ///
-    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is no room and the channel is non-blocking: on a unix socket
-    /// that is not connected nothing tells when there will be. `EINVAL` for sockets that are streams; and what
-    /// the system says, with the address.
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is no room and the channel is
+    /// non-blocking: on a unix socket that is not connected nothing tells when there will be.
+    /// `EINVAL` for sockets that are streams; and what the system says, with the address.
     #[doc(alias = "qio_channel_socket_send_to")]
     pub fn send_to(&self, buf: &[u8], to: &impl IsA<gio::SocketAddress>) -> io::Result<usize> {
         let fd = self.fd_of_messages()?;
@@ -199,13 +202,13 @@ impl ChannelSocket {
         })
     }
 
-    /// How many bytes the next message has, which stays where it is: the room that a read needs. In blocking
-    /// mode waits for one.
+    /// How many bytes the next message has, which stays where it is: the room that a read needs. In
+    /// blocking mode waits for one.
     ///
     /// # Errors
     ///
-    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is none and the channel is non-blocking; `EINVAL` for sockets
-    /// that are streams.
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is none and the channel is non-blocking;
+    /// `EINVAL` for sockets that are streams.
     #[doc(alias = "qio_channel_socket_get_next_message_size")]
     pub fn next_message_size(&self) -> io::Result<usize> {
         let fd = self.fd_of_messages()?;

@@ -43,8 +43,8 @@ derived_class!(
 
 glib::wrapper! {
     /// A socket: a stream, which is TCP over IPv4 and IPv6, a unix path or an abstract name;
-    /// datagrams, over UDP or unix; a sequence of packets; or any socket that is adopted. Addresses are GIO's.
-    /// What keeps messages apart has [rules of its own](#messages).
+    /// datagrams, over UDP or unix; a sequence of packets; or any socket that is adopted. Addresses
+    /// are GIO's. What keeps messages apart has [rules of its own](#messages).
     ///
     /// Unix sockets pass file descriptors, up to 253 in one message. A write to a peer
     /// that is gone fails and raises no signal. Whoever is blocked on the socket when it is
@@ -75,10 +75,10 @@ glib::wrapper! {
     /// use qio::{ChannelSocket, prelude::*};
     ///
     /// # fn main() -> std::io::Result<()> {
-    /// let any = gio::InetSocketAddress::new(&gio::InetAddress::new_loopback(gio::SocketFamily::Ipv4), 0);
-    /// let listener = ChannelSocket::listen(&any, 16)?;
-    /// let client = ChannelSocket::connect(&listener.local_address()?)?;
-    /// let server = listener.accept()?;
+    /// let any =
+    /// gio::InetSocketAddress::new(&gio::InetAddress::new_loopback(gio::SocketFamily::Ipv4), 0);
+    /// let listener = ChannelSocket::listen(&any, 16)?; let client =
+    /// ChannelSocket::connect(&listener.local_address()?)?; let server = listener.accept()?;
     ///
     /// client.write_all(b"ping")?;
     /// let mut word = [0; 4];

@@ -19,10 +19,10 @@ impl ChannelSocket {
         self.option(SocketOption::SendBuffer)
     }
 
-    /// Sets how many bytes of what is sent the system may hold. Linux doubles the number, to
-    /// have room for what it needs itself, and has limits (`net.core.wmem_max`), to which it
-    /// keeps in silence: [`send_buffer_size`](Self::send_buffer_size) tells. Buffers of TCP no longer
-    /// grow by themselves after that.
+    /// Sets how many bytes of what is sent the system may hold. Linux doubles the number, to have
+    /// room for what it needs itself, and has limits (`net.core.wmem_max`), to which it keeps in
+    /// silence: [`send_buffer_size`](Self::send_buffer_size) tells. Buffers of TCP no longer grow
+    /// by themselves after that.
     #[doc(alias = "qio_channel_socket_set_send_buffer_size")]
     pub fn set_send_buffer_size(&self, bytes: u32) -> io::Result<()> {
         self.set_option(SocketOption::SendBuffer, bytes, "send-buffer-size")
@@ -100,9 +100,9 @@ impl ChannelSocket {
         self.time(SocketOption::UserTimeout)
     }
 
-    /// Sets how long a peer on TCP has to acknowledge what was sent before it counts as gone, rounded
-    /// up to whole milliseconds; zero: as long as the system is set up for. Reads and writes fail
-    /// with [`TimedOut`](io::ErrorKind::TimedOut) then.
+    /// Sets how long a peer on TCP has to acknowledge what was sent before it counts as gone,
+    /// rounded up to whole milliseconds; zero: as long as the system is set up for. Reads and
+    /// writes fail with [`TimedOut`](io::ErrorKind::TimedOut) then.
     #[doc(alias = "qio_channel_socket_set_user_timeout")]
     pub fn set_user_timeout(&self, time: Duration) -> io::Result<()> {
         self.set_time(SocketOption::UserTimeout, time)?;

@@ -22,8 +22,8 @@ use crate::{
     watch::Notes,
 };
 
-/// How long the memory of a socket that was closed is kept for a peer that does not read. The system
-/// gives up on such connections after a similar time.
+/// How long the memory of a socket that was closed is kept for a peer that does not read. The
+/// system gives up on such connections after a similar time.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The writes without a copy of one socket, from the first one on.

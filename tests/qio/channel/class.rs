@@ -1,6 +1,7 @@
 //! `src/channel/class/`: classes of channels that are written in Rust.
 
 mod answers;
+mod lending;
 mod parent;
 mod properties;
 

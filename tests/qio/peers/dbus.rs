@@ -1,5 +1,5 @@
-//! A D-Bus message bus, which passes descriptors between its clients: spoken to in its own protocol, from
-//! the first byte on.
+//! A D-Bus message bus, which passes descriptors between its clients: spoken to in its own
+//! protocol, from the first byte on.
 
 use std::{
     io::{IoSlice, IoSliceMut, Write as _},
