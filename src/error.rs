@@ -47,13 +47,14 @@ pub fn to_glib_error(error: &io::Error) -> glib::Error {
         if let Some(glib) = inner.downcast_ref::<glib::Error>() {
             return glib.clone();
         }
-        if let Some(explained) = inner.downcast_ref::<Explained>() {
-            let reason = to_glib_error(&explained.reason);
-            return glib::Error::with_domain(
-                reason.domain(),
-                reason.code(),
-                &explained.to_string(),
-            );
+        let explained = inner.downcast_ref::<Explained>();
+        let transfer = inner.downcast_ref::<TransferError>();
+        if let Some(cause) = explained
+            .map(|explained| &explained.reason)
+            .or(transfer.map(TransferError::reason))
+        {
+            let cause = to_glib_error(cause);
+            return glib::Error::with_domain(cause.domain(), cause.code(), &inner.to_string());
         }
     }
     let message = reason(error);
@@ -161,6 +162,91 @@ pub(crate) fn errno(error: &io::Error) -> Option<i32> {
         Some(Explained { reason, .. }) => errno(reason),
         None => error.raw_os_error(),
     }
+}
+
+/// Moving data has come to an end too early: how much went through, and why no more. It is inside
+/// the errors of [`splice_to`](crate::ChannelExt::splice_to), [`relay`](crate::relay) and their kin.
+///
+/// # Examples
+///
+/// ```
+/// use qio::{ChannelBuffer, ChannelFile, TransferError, prelude::*};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let (read, write) = ChannelFile::pipe()?;
+/// read.close()?;
+/// let source = ChannelBuffer::from(b"nobody reads it".to_vec());
+/// let e = source.splice_to(&write, None).unwrap_err();
+/// assert_eq!(TransferError::of(&e).map(TransferError::moved), Some(0));
+/// assert_eq!(source.position(), 0); // nothing is lost
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct TransferError {
+    action: String,
+    moved: u64,
+    moved_back: u64,
+    reason: io::Error,
+}
+
+impl TransferError {
+    /// What an error says of the data that was being moved, if it is one of moving data.
+    #[must_use]
+    pub fn of(error: &io::Error) -> Option<&Self> {
+        error.get_ref()?.downcast_ref()
+    }
+
+    /// How many bytes the target has taken. In a relay: the second channel.
+    #[must_use]
+    pub fn moved(&self) -> u64 {
+        self.moved
+    }
+
+    /// How many bytes a relay has moved from its second channel to its first one.
+    #[must_use]
+    pub fn moved_back(&self) -> u64 {
+        self.moved_back
+    }
+
+    /// What has ended it.
+    #[must_use]
+    pub fn reason(&self) -> &io::Error {
+        &self.reason
+    }
+}
+
+impl fmt::Display for TransferError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.action, reason(&self.reason))
+    }
+}
+
+impl std::error::Error for TransferError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.reason)
+    }
+}
+
+/// The error of moving data, after so many bytes.
+pub(crate) fn transfer_error(reason: io::Error, action: String, moved: u64) -> io::Error {
+    let kind = reason.kind();
+    let error = TransferError {
+        action,
+        moved,
+        moved_back: 0,
+        reason,
+    };
+    io::Error::new(kind, error)
+}
+
+/// The same error, of a relay that has moved so many bytes there and back.
+pub(crate) fn relay_error(mut error: io::Error, moved: u64, moved_back: u64) -> io::Error {
+    let inner = error.get_mut();
+    if let Some(transfer) = inner.and_then(|inner| inner.downcast_mut::<TransferError>()) {
+        (transfer.moved, transfer.moved_back) = (moved, moved_back);
+    }
+    error
 }
 
 /// The text of an error; the system's own words where it is a system error.

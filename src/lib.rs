@@ -15,8 +15,8 @@
 //! A [`NetListener`] accepts clients on several sockets at once, and [`activation`] takes sockets over
 //! that a service manager has opened.
 //!
-//! The methods that all of them have are those of [`ChannelExt`]. [`channel_for_fd`] makes the
-//! right channel of any descriptor. A class of your own derives from [`Channel`], or from one
+//! The methods that all of them have are those of [`ChannelExt`]. [`relay`] connects two of them to each
+//! other. [`channel_for_fd`] makes the right channel of any descriptor. A class of your own derives from [`Channel`], or from one
 //! of the classes above, by [`ChannelImpl`](subclass::prelude::ChannelImpl).
 //!
 //! # Examples
@@ -77,10 +77,11 @@ mod types;
 mod watch;
 
 pub use channel::{
-    AsyncStream, Channel, ChannelExt, ChannelFutureExt, FdHandlers, IoFutureExt, ReadHalf, Waiting,
-    WriteHalf,
+    AsyncStream, ByteCounter, Channel, ChannelExt, ChannelFutureExt, FdHandlers, IoFutureExt,
+    ReadHalf, RelayCounters, Relayed, Waiting, WriteHalf, relay, relay_counted,
+    relay_counted_future, relay_future,
 };
-pub use error::{ChannelError, from_glib_error, to_glib_error};
+pub use error::{ChannelError, TransferError, from_glib_error, to_glib_error};
 pub use hub::{
     JoinError, JoinHandle, set_busy_poll, spawn, spawn_in, spawn_local, spawn_local_in,
     spawn_local_with_priority, spawn_with_priority,
@@ -94,7 +95,7 @@ pub use types::{Feature, Flushed, ReadFlags, Readiness, Shutdown, WriteFlags};
 
 /// The C layout of instances and classes.
 pub mod ffi {
-    pub use crate::channel::ffi::*;
+    pub use crate::channel::{QIOByteCounter, ffi::*};
     pub use crate::net::{QIONetListener, QIONetListenerClass};
     pub use crate::transport::{
         QIOChannelBuffer, QIOChannelBufferClass, QIOChannelCommand, QIOChannelCommandClass,

@@ -50,6 +50,7 @@ pub(super) fn blocking<T>(
     }
 }
 
+/// Waits in this thread until another try is worth it.
 pub(super) fn wait_for(channel: &Channel, condition: IOCondition) -> io::Result<()> {
     if !ready::wait(channel, condition, None)?.contains(IOCondition::NVAL) {
         Ok(())
@@ -343,13 +344,7 @@ impl Drop for Undo<'_, '_, '_> {
         let bytes: Vec<&[u8]> = whole.chain(part).collect();
         let fds = fds.as_mut().map(Received::take).unwrap_or_default();
         let waiters = &self.channel.imp().waiters;
-        waiters.unread.put_back(bytes.into_iter(), fds);
-        if waiters.is_closed() {
-            // Nobody reads it any more, and closing may have been over before.
-            return waiters.unread.clear();
-        }
-        // Nothing else tells those who wait for data.
-        waiters.wake();
+        waiters.take_back(bytes.into_iter(), fds);
     }
 }
 

@@ -34,6 +34,8 @@ use crate::{
 pub(crate) struct Attempt {
     side: Side,
     wait: Wait,
+    /// It waits in the context that runs, whatever context the channel is attached to.
+    here: bool,
     /// What is known of the direction was a guess in the last place: see [`used`](Self::used).
     is_guess: bool,
 }
@@ -90,8 +92,16 @@ impl Attempt {
         Self {
             side,
             wait: Wait::Not,
+            here: false,
             is_guess: false,
         }
+    }
+
+    /// For those who run a context of their own, and no other one meanwhile.
+    pub(crate) fn here(side: Side) -> Self {
+        let mut this = Self::new(side);
+        this.here = true;
+        this
     }
 
     /// Tries until it does not say would-block.
@@ -319,7 +329,7 @@ impl Attempt {
                 },
                 _ => {
                     self.leave();
-                    let watch = WatchWait::new(channel, condition, cx.waker());
+                    let watch = WatchWait::new(channel, condition, self.here, cx.waker());
                     self.wait = Wait::Watch(Box::new(watch));
                 }
             }
@@ -335,7 +345,12 @@ impl Attempt {
             Some(lent) => hub.register(&lent.fd, lines, self.side, lent.serves),
             None => Ok(None),
         };
-        match channel.imp().waiters.interest_here(self.side, register) {
+        let waiters = &channel.imp().waiters;
+        let found = match self.here {
+            true => waiters.interest_at(&Hub::current()?, self.side, register),
+            false => waiters.interest_here(self.side, register),
+        };
+        match found {
             // Always ready, says the system.
             Err(e) if e.raw_os_error() == Some(libc::EPERM) => Ok(None),
             result => result,
@@ -390,7 +405,7 @@ struct Pollable {
 
 fn pollable(channel: &Channel, side: Side) -> Option<Pollable> {
     match Slots::of(channel).lent(side)? {
-        Lent::Pollable { fd, serves } => Some(Pollable { fd, serves }),
+        Lent::Pollable { fd, serves, .. } => Some(Pollable { fd, serves }),
         Lent::Disk(_) => None,
     }
 }
@@ -417,6 +432,8 @@ struct WatchWait {
     /// Wakes `news` when the channel goes to another context.
     settler: Waker,
     waiters: Arc<Waiters>,
+    /// In the context that runs, in place of that.
+    here: bool,
 }
 
 /// What has come of a wait by a watch.
@@ -448,7 +465,7 @@ impl Wake for News {
 }
 
 impl WatchWait {
-    fn new(channel: &Channel, condition: IOCondition, waker: &Waker) -> Self {
+    fn new(channel: &Channel, condition: IOCondition, here: bool, waker: &Waker) -> Self {
         let news = Arc::new(News {
             got: Mutex::new(IOCondition::empty()),
             moved: AtomicBool::new(false),
@@ -463,13 +480,14 @@ impl WatchWait {
         });
         let settler = Waker::from(news.clone());
         let waiters = channel.imp().waiters.clone();
-        let context = waiters.context_for(settler.clone());
+        let context = waiters.context_for(settler.clone()).filter(|_| !here);
         source.attach(Some(&context.unwrap_or_else(hub::running_context)));
         Self {
             source,
             news,
             settler,
             waiters,
+            here,
         }
     }
 
@@ -491,7 +509,8 @@ impl WatchWait {
 impl WatchWait {
     /// The source has gone with its context, or this is polled in another one.
     fn is_elsewhere(&self) -> bool {
-        let here = self.waiters.context().unwrap_or_else(hub::running_context);
+        let context = self.waiters.context().filter(|_| !self.here);
+        let here = context.unwrap_or_else(hub::running_context);
         self.source.is_destroyed() || self.source.context() != Some(here)
     }
 }

@@ -94,6 +94,15 @@ pub(super) fn take_back(file: &Arc<SharedFd>, count: u64) {
     let _ = i64::try_from(count).map(|count| seek(file, SeekFrom::Current(-count)));
 }
 
+/// Moves the position by bytes that have been read past it.
+pub(super) fn skip(file: &Arc<SharedFd>, count: usize) -> io::Result<()> {
+    seek(
+        file,
+        SeekFrom::Current(i64::try_from(count).unwrap_or(i64::MAX)),
+    )
+    .map(drop)
+}
+
 fn unread(channel: &Channel, buf: &mut [u8], at: Option<u64>) -> io::Result<Option<usize>> {
     if channel.imp().is_closed() {
         return Err(closed());
@@ -107,7 +116,7 @@ fn unread(channel: &Channel, buf: &mut [u8], at: Option<u64>) -> io::Result<Opti
     })
 }
 
-fn position(file: &Arc<SharedFd>, at: Option<u64>) -> io::Result<u64> {
+pub(super) fn position(file: &Arc<SharedFd>, at: Option<u64>) -> io::Result<u64> {
     match at {
         Some(at) => Ok(at),
         None => seek(file, SeekFrom::Current(0)),
@@ -138,7 +147,7 @@ pub(crate) fn blocking<T: Send + 'static>(
     .expect("started once")
 }
 
-async fn pool<T: Send + 'static>(
+pub(super) async fn pool<T: Send + 'static>(
     file: &Arc<SharedFd>,
     call: impl FnOnce(std::os::fd::BorrowedFd<'_>) -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {

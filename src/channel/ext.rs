@@ -9,10 +9,10 @@ use std::{
 use glib::{ControlFlow, IOCondition, SignalHandlerId, prelude::*, subclass::prelude::*};
 
 use super::{
-    AsyncStream, Channel, Waiting,
+    AsyncStream, ByteCounter, Channel, Waiting,
     all::{ReadAll, WriteAll},
     class::{Slots, handlers},
-    ext_future, flush, ready,
+    ext_future, flush, ready, splice,
 };
 use crate::{
     coroutine,
@@ -307,6 +307,38 @@ pub trait ChannelExt: IsA<Channel> + 'static {
     #[doc(alias = "qio_channel_pwrite_all")]
     fn pwrite_all(&self, buf: &[u8], offset: u64) -> io::Result<()> {
         self.pwritev_all(&[IoSlice::new(buf)], offset)
+    }
+
+    /// Moves bytes from this channel to another one, until this one ends, or `count` bytes have gone
+    /// through, waiting whatever the mode of the two is. Returns how many bytes that were. The target
+    /// is not shut down at the end; [`relay`](crate::relay) does that.
+    ///
+    /// Between sockets, pipes and files they stay inside the kernel; else they go through one buffer of
+    /// at most 256 KiB. Never more is read than the target takes in. A file from which
+    /// bytes are on their way into a socket is best left alone: what is changed in it meanwhile may
+    /// be what the peer gets. Where the source keeps messages apart, each is written at once, as far as
+    /// it is within `count`.
+    ///
+    /// # Errors
+    ///
+    /// Those of reading and writing, with a [`TransferError`](crate::TransferError) inside, which tells
+    /// how many bytes the target has taken. No byte is lost: what had been read and could not be
+    /// written goes to the next reader of this channel, or its position moves back. Descriptors that
+    /// come along with the data cannot be moved: they are an error, and stay in the channel, with the
+    /// data, for a reader that wants them.
+    #[doc(alias = "qio_channel_splice_to")]
+    fn splice_to(&self, target: &impl IsA<Channel>, count: Option<u64>) -> io::Result<u64> {
+        splice::splice(self.as_ref(), target.as_ref(), count, None)
+    }
+
+    /// As [`splice_to`](Self::splice_to), and counts the bytes while they are moved.
+    fn splice_to_counted(
+        &self,
+        target: &impl IsA<Channel>,
+        count: Option<u64>,
+        counter: &ByteCounter,
+    ) -> io::Result<u64> {
+        splice::splice(self.as_ref(), target.as_ref(), count, Some(counter))
     }
 
     /// Moves the position of the channel and returns the new one, in bytes from the start.

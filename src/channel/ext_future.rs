@@ -11,11 +11,11 @@ use std::{
 use glib::{IOCondition, prelude::*};
 
 use super::{
-    Channel, ChannelExt,
+    ByteCounter, Channel, ChannelExt,
     all::{ReadAll, WriteAll},
     attempt::{Attempt, Tried},
     class::Slots,
-    disk, flush,
+    disk, flush, splice,
 };
 use crate::{
     error::{invalid, io_error},
@@ -253,6 +253,32 @@ pub trait ChannelFutureExt: IsA<Channel> {
     ) -> impl Future<Output = io::Result<()>> + Send + 'a {
         let transfer = WriteAll::new(iov).with_fds(fds).with_flags(flags);
         transfer.run_async(self.upcast_ref())
+    }
+
+    /// Moves bytes from this channel to another one. See [`ChannelExt::splice_to`].
+    ///
+    /// Dropped in the middle, it gives back to this channel what it has read and not yet written. Between
+    /// sockets that are in blocking mode bytes go through memory, as the kernel could not be told
+    /// not to wait.
+    #[doc(alias = "qio_channel_splice_to_async")]
+    #[doc(alias = "qio_channel_splice_to_finish")]
+    fn splice_to_future<'a>(
+        &'a self,
+        target: &'a impl IsA<Channel>,
+        count: Option<u64>,
+    ) -> impl Future<Output = io::Result<u64>> + Send + 'a {
+        splice::splice_async(self.upcast_ref(), target.upcast_ref(), count, None)
+    }
+
+    /// As [`splice_to_future`](Self::splice_to_future), and counts the bytes while they are moved, also
+    /// for those who drop it.
+    fn splice_to_counted_future<'a>(
+        &'a self,
+        target: &'a impl IsA<Channel>,
+        count: Option<u64>,
+        counter: &'a ByteCounter,
+    ) -> impl Future<Output = io::Result<u64>> + Send + 'a {
+        splice::splice_async(self.upcast_ref(), target.upcast_ref(), count, Some(counter))
     }
 
     /// Writes once, with file descriptors and flags. See [`ChannelExt::write_bytes_full`].

@@ -40,8 +40,16 @@ pub(crate) type Keep =
 #[derive(Debug)]
 pub(crate) enum Lent {
     /// One that can be waited for.
-    Pollable { fd: Arc<SharedFd>, serves: Serves },
-    /// A file on disk: reading and writing it may take its time, and nothing tells how long.
+    Pollable {
+        fd: Arc<SharedFd>,
+        serves: Serves,
+        /// The bytes of the channel are those of the descriptor, one after the other: who moves them
+        /// by the descriptor moves the same as `io_readv` and `io_writev`. Never so for a layer,
+        /// nor where messages are to be kept apart.
+        raw: bool,
+    },
+    /// A file on disk: reading and writing it may take its time, and nothing tells how long. Its
+    /// bytes are the channel's.
     Disk(Arc<SharedFd>),
 }
 

@@ -2,7 +2,7 @@
 //!
 //! `imp` is what an instance carries, `ffi` the C layout, `class` the virtual functions.
 //! `all` holds the loops that go on until everything is done, `ready` the ways to wait,
-//! `stream` the traits of `std::io`.
+//! `stream` the traits of `std::io`, `splice` what moves bytes from one channel to another.
 
 mod all;
 mod attempt;
@@ -15,6 +15,7 @@ mod flush;
 pub(crate) mod imp;
 mod limit;
 mod ready;
+mod splice;
 pub(crate) mod stream;
 mod stream_async;
 
@@ -27,6 +28,10 @@ pub use limit::IoFutureExt;
 #[cfg(feature = "capi")]
 pub(crate) use limit::cancellable_future;
 pub(crate) use ready::leased_watch;
+pub use splice::{
+    ByteCounter, QIOByteCounter, RelayCounters, Relayed, relay, relay_counted,
+    relay_counted_future, relay_future,
+};
 pub use stream::Waiting;
 pub use stream_async::{AsyncStream, ReadHalf, WriteHalf};
 

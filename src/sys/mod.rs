@@ -19,7 +19,9 @@ pub(crate) mod poll;
 pub(crate) mod process;
 pub(crate) mod scm;
 mod shared_fd;
+mod sigpipe;
 pub(crate) mod socket;
+pub(crate) mod splice;
 pub(crate) mod vectored;
 pub(crate) mod zero_copy;
 

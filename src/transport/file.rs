@@ -61,6 +61,7 @@ mod imp {
                                 _ => ShortRead::SaysNothing,
                             },
                         },
+                        raw: kind == Some(&Kind::Pipe),
                     },
                 })
             });

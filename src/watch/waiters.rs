@@ -1,7 +1,9 @@
 //! Everybody who waits for one channel, so that closing it can wake them.
 
 use std::{
-    fmt, io, mem, ptr,
+    fmt, io, mem,
+    os::fd::OwnedFd,
+    ptr,
     sync::{
         Arc, Mutex, MutexGuard,
         atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
@@ -210,7 +212,7 @@ impl Waiters {
     }
 
     /// As [`interest_here`](Self::interest_here), of a given hub.
-    pub(super) fn interest_at(&self, hub: &Arc<Hub>, side: Side, register: impl Register) -> Found {
+    pub(crate) fn interest_at(&self, hub: &Arc<Hub>, side: Side, register: impl Register) -> Found {
         self.interest_in(self.waiting(), hub, side, register)
     }
 
@@ -325,6 +327,21 @@ impl Waiters {
             true => again(),
             false => Ok(got),
         }
+    }
+
+    /// Takes back what somebody had read who does not want it any more: the next reader gets it first.
+    pub(crate) fn take_back<'a>(
+        &self,
+        bytes: impl DoubleEndedIterator<Item = &'a [u8]>,
+        fds: Vec<OwnedFd>,
+    ) {
+        self.unread.put_back(bytes, fds);
+        if self.is_closed() {
+            // Nobody reads it any more, and closing may have been over before.
+            return self.unread.clear();
+        }
+        // Nothing else tells those who wait for data.
+        self.wake();
     }
 
     /// To be read before asking what to wait for, and given to [`block_on`](Self::block_on).

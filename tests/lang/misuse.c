@@ -152,6 +152,9 @@ base (gpointer wrong)
   complains_void (qio_channel_wait (ioc, G_IO_IN));
   complains (!qio_channel_wait_timeout (ioc, G_IO_IN, 0, &ready, &error));
   complains (!qio_channel_wait_cancellable (ioc, G_IO_IN, NULL, &ready, &error));
+
+  complains (qio_channel_splice_to (ioc, ioc, -1, NULL, &error) == -1);
+  complains (!qio_channel_relay (ioc, ioc, NULL, NULL, &error));
   g_bytes_unref (bytes);
 }
 
@@ -175,6 +178,8 @@ asynchronous (gpointer wrong)
   complains_void (qio_channel_ready_async (ioc, G_IO_IN, 0, NULL, never_ready, NULL));
   complains_void (qio_channel_close_async (ioc, 0, NULL, never_ready, NULL));
   complains_void (qio_channel_flush_async (ioc, 0, NULL, never_ready, NULL));
+  complains_void (qio_channel_splice_to_async (ioc, ioc, -1, NULL, 0, NULL, never_ready, NULL));
+  complains_void (qio_channel_relay_async (ioc, ioc, NULL, NULL, 0, NULL, never_ready, NULL));
   complains_void (qio_channel_socket_accept_async (wrong, 0, NULL, never_ready, NULL));
   complains_void (qio_channel_socket_connect_async (wrong, wrong, NULL, 0, NULL, never_ready, NULL));
   complains_void (qio_channel_socket_listen_async (wrong, NULL, 1, 0, NULL, never_ready, NULL));
@@ -192,6 +197,8 @@ asynchronous (gpointer wrong)
   complains (qio_channel_ready_finish (ioc, NULL, &error) == 0);
   complains (qio_channel_close_finish (ioc, NULL, &error) == -1);
   complains (qio_channel_flush_finish (ioc, NULL, &error) == -1);
+  complains (qio_channel_splice_to_finish (ioc, NULL, &error) == -1);
+  complains (!qio_channel_relay_finish (ioc, NULL, &error));
   complains (qio_channel_socket_accept_finish (wrong, NULL, &error) == NULL);
   complains (!qio_channel_socket_connect_finish (wrong, NULL, &error));
   complains (!qio_channel_socket_listen_finish (wrong, NULL, &error));
@@ -384,7 +391,18 @@ arguments (void)
   complains (qio_channel_command_new_full (NULL, NULL, NULL, O_RDWR, 0, &error) == NULL);
   complains (qio_channel_command_new_pid (-1, -1, -1, &error) == NULL);
 
+  /* Channels to move data to, and counters. */
+  complains (qio_channel_splice_to (ioc, NULL, -1, NULL, &error) == -1);
+  complains (!qio_channel_relay (ioc, NULL, NULL, NULL, &error));
+  complains_void (qio_channel_splice_to_async (ioc, NULL, -1, NULL, 0, NULL, never_ready, NULL));
+  complains_void (qio_channel_relay_async (ioc, NULL, NULL, NULL, 0, NULL, never_ready, NULL));
+  complains (qio_byte_counter_ref (NULL) == NULL);
+  complains_void (qio_byte_counter_unref (NULL));
+  complains (qio_byte_counter_get_count (NULL) == 0);
+
   /* Values that mean nothing are errors. */
+  check (qio_channel_splice_to (ioc, QIO_CHANNEL (other), -2, NULL, &error) == -1);
+  check_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT);
   check (qio_channel_shutdown (ioc, 17, &error) == -1);
   check_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT);
   check (qio_channel_io_seek (ioc, 0, 17, &error) == -1);

@@ -4,6 +4,7 @@
 #define QIO_CHANNEL_H
 
 #include <qio/qio-types.h>
+#include <qio/qio-byte-counter.h>
 
 G_BEGIN_DECLS
 
@@ -1746,6 +1747,138 @@ void qio_channel_flush_async (QIOChannel *ioc,
 int qio_channel_flush_finish (QIOChannel *ioc,
                               GAsyncResult *result,
                               GError **error);
+
+/**
+ * qio_channel_splice_to:
+ * @ioc: where to read
+ * @target: where to write
+ * @count: how many bytes at most, or -1 for all until the end of @ioc
+ * @counter: (nullable): counts the bytes while they are moved
+ * @error: where to report an error
+ *
+ * Moves bytes from one channel to another, waiting whatever the mode of the two is. @target is not shut down at
+ * the end: qio_channel_relay() does that.
+ *
+ * Between sockets, pipes and files they stay inside the kernel; else they go through one buffer of at most 256
+ * KiB. Never more is read than @target takes in. A file from which bytes are on their way into a socket is
+ * best left alone: what is changed in it meanwhile may be what the peer gets.
+ *
+ * After an error @counter tells how many bytes @target has taken, as does the message. No byte is lost: what
+ * had been read and could not be written goes to the next reader of @ioc, or its position moves back.
+ * Descriptors that come along with the data cannot be moved: they are an error, and stay in the channel, with
+ * the data, for a reader that wants them.
+ *
+ * Returns: how many bytes were moved, or -1 with an error
+ */
+gint64 qio_channel_splice_to (QIOChannel *ioc,
+                              QIOChannel *target,
+                              gint64 count,
+                              QIOByteCounter *counter,
+                              GError **error);
+
+/**
+ * qio_channel_splice_to_async:
+ * @ioc: where to read
+ * @target: where to write
+ * @count: how many bytes at most, or -1 for all until the end of @ioc
+ * @counter: (nullable): counts the bytes while they are moved
+ * @io_priority: the priority of the operation
+ * @cancellable: (nullable): cancels the operation
+ * @callback: (scope async) (closure user_data): what to call when it is done
+ * @user_data: what to call @callback with
+ *
+ * As qio_channel_splice_to(), without holding up the main loop: @callback is called from the thread-default
+ * context. Never blocks, whatever the mode of the channels is; between sockets in blocking mode bytes go through
+ * memory. What a cancelled operation had read and not written stays in @ioc.
+ */
+void qio_channel_splice_to_async (QIOChannel *ioc,
+                                  QIOChannel *target,
+                                  gint64 count,
+                                  QIOByteCounter *counter,
+                                  int io_priority,
+                                  GCancellable *cancellable,
+                                  GAsyncReadyCallback callback,
+                                  gpointer user_data);
+
+/**
+ * qio_channel_splice_to_finish:
+ * @ioc: where to read
+ * @result: what @callback got
+ * @error: where to report an error
+ *
+ * Takes the result of qio_channel_splice_to_async().
+ *
+ * Returns: how many bytes were moved, or -1 with an error
+ */
+gint64 qio_channel_splice_to_finish (QIOChannel *ioc,
+                                     GAsyncResult *result,
+                                     GError **error);
+
+/**
+ * qio_channel_relay:
+ * @ioc: a channel
+ * @other: another one
+ * @sent: (nullable): counts the bytes from @ioc to @other
+ * @received: (nullable): counts the bytes from @other to @ioc
+ * @error: where to report an error
+ *
+ * Moves bytes between two channels, in both directions, until both have come to their end. Waits whatever the
+ * mode of the channels is, in a main context of its own, or in the coroutine that runs.
+ *
+ * Where one channel ends, the other one is shut down for writing once everything has been written to it, and
+ * the other direction goes on. A channel without %QIO_CHANNEL_FEATURE_SHUTDOWN cannot be told: its reader
+ * learns of the end when the channel is closed. A direction also ends, as the last one, where a
+ * connection has gone, or a command has ended, that it writes to, and nothing is left to be written. The
+ * channels stay open.
+ *
+ * The first error of either direction ends both at once. How bytes are moved, what is never lost, and what does
+ * not come along, is as for qio_channel_splice_to().
+ *
+ * Returns: %TRUE, or %FALSE with an error
+ */
+gboolean qio_channel_relay (QIOChannel *ioc,
+                            QIOChannel *other,
+                            QIOByteCounter *sent,
+                            QIOByteCounter *received,
+                            GError **error);
+
+/**
+ * qio_channel_relay_async:
+ * @ioc: a channel
+ * @other: another one
+ * @sent: (nullable): counts the bytes from @ioc to @other
+ * @received: (nullable): counts the bytes from @other to @ioc
+ * @io_priority: the priority of the operation
+ * @cancellable: (nullable): cancels the operation
+ * @callback: (scope async) (closure user_data): what to call when it is done
+ * @user_data: what to call @callback with
+ *
+ * As qio_channel_relay(), without holding up the main loop: @callback is called from the thread-default context.
+ * Never blocks, whatever the mode of the channels is. What a cancelled operation had read and not written stays
+ * in the channels.
+ */
+void qio_channel_relay_async (QIOChannel *ioc,
+                              QIOChannel *other,
+                              QIOByteCounter *sent,
+                              QIOByteCounter *received,
+                              int io_priority,
+                              GCancellable *cancellable,
+                              GAsyncReadyCallback callback,
+                              gpointer user_data);
+
+/**
+ * qio_channel_relay_finish:
+ * @ioc: a channel
+ * @result: what @callback got
+ * @error: where to report an error
+ *
+ * Takes the result of qio_channel_relay_async().
+ *
+ * Returns: %TRUE, or %FALSE with an error
+ */
+gboolean qio_channel_relay_finish (QIOChannel *ioc,
+                                   GAsyncResult *result,
+                                   GError **error);
 
 /**
  * qio_context_set_busy_poll:

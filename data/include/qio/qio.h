@@ -4,6 +4,7 @@
 #define QIO_H
 
 #include <qio/qio-types.h>
+#include <qio/qio-byte-counter.h>
 #include <qio/qio-channel.h>
 #include <qio/qio-coroutine.h>
 

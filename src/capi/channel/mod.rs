@@ -4,6 +4,7 @@ mod bytes;
 mod iov;
 mod positions;
 mod read_async;
+mod splice;
 mod state_async;
 mod watch;
 mod write_async;

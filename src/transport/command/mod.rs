@@ -68,6 +68,7 @@ mod imp {
                         side,
                         short_read: ShortRead::IsAll,
                     },
+                    raw: true,
                 })
             });
         }

@@ -86,6 +86,7 @@ fn lend(channel: &Channel, side: Side) -> Option<Lent> {
                 (true, false) => ShortRead::IsAll,
             },
         },
+        raw: this.stream.load(Ordering::Relaxed),
     })
 }
 

@@ -84,7 +84,7 @@ glib::wrapper! {
 }
 
 impl Proxy {
-    fn new(socket: ChannelSocket, by_watch: bool) -> Self {
+    pub(super) fn new(socket: ChannelSocket, by_watch: bool) -> Self {
         let this: Self = glib::Object::new();
         this.imp().inner.set((socket, by_watch)).expect("new");
         this

@@ -13,5 +13,6 @@ mod future_foreign;
 mod limit;
 mod program;
 mod ready;
+mod splice;
 mod stream;
 mod threads;

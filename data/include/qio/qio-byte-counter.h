@@ -1,0 +1,62 @@
+/* Counting bytes while they are moved. */
+
+#ifndef QIO_BYTE_COUNTER_H
+#define QIO_BYTE_COUNTER_H
+
+#include <glib-object.h>
+
+G_BEGIN_DECLS
+
+/**
+ * QIOByteCounter:
+ *
+ * Counts the bytes that qio_channel_splice_to() and qio_channel_relay() move, for whoever wants to see them while
+ * that goes on, in whatever thread, and also where an error has ended it. It is reference-counted.
+ */
+typedef struct _QIOByteCounter QIOByteCounter;
+
+#define QIO_TYPE_BYTE_COUNTER (qio_byte_counter_get_type ())
+GType qio_byte_counter_get_type (void);
+
+/**
+ * qio_byte_counter_new:
+ *
+ * Makes a counter that has counted nothing yet.
+ *
+ * Returns: (transfer full): the counter
+ */
+QIOByteCounter *qio_byte_counter_new (void);
+
+/**
+ * qio_byte_counter_ref:
+ * @counter: a counter
+ *
+ * Takes a reference to the counter. May be called from any thread.
+ *
+ * Returns: (transfer full): the same counter
+ */
+QIOByteCounter *qio_byte_counter_ref (QIOByteCounter *counter);
+
+/**
+ * qio_byte_counter_unref:
+ * @counter: (transfer full): a counter
+ *
+ * Gives a reference back. May be called from any thread.
+ */
+void qio_byte_counter_unref (QIOByteCounter *counter);
+
+/**
+ * qio_byte_counter_get_count:
+ * @counter: a counter
+ *
+ * Tells how many bytes it has counted so far. May be called from any thread.
+ *
+ * Returns: the number of bytes
+ */
+guint64 qio_byte_counter_get_count (QIOByteCounter *counter);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (QIOByteCounter, qio_byte_counter_unref)
+
+G_END_DECLS
+
+#endif

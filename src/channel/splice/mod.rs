@@ -1,0 +1,49 @@
+//! Moving bytes from channel to channel, in one direction or both.
+//!
+//! `route` says which way they go: inside the kernel, between descriptors that both classes lend and
+//! whose bytes are those of the channels, or through memory, by the slots. `held` is what has been read
+//! and not written yet, `flow` one direction with the steps that fill and empty that, `by_disk` the
+//! steps that take their time. `relay` is two flows. None of it knows a transport.
+
+mod by_disk;
+mod counter;
+mod flow;
+mod held;
+mod relay;
+mod route;
+
+pub use counter::{ByteCounter, QIOByteCounter};
+pub use relay::{RelayCounters, Relayed, relay, relay_counted, relay_counted_future, relay_future};
+
+use std::io;
+
+use self::flow::{Flow, Manner};
+use super::Channel;
+
+/// Moves up to `count` bytes, or all until the end.
+pub(super) fn splice(
+    source: &Channel,
+    target: &Channel,
+    count: Option<u64>,
+    counter: Option<&ByteCounter>,
+) -> io::Result<u64> {
+    Flow::new(
+        source,
+        target,
+        count,
+        counter.cloned().into_iter().collect(),
+    )
+    .run()
+}
+
+/// As [`splice`], in a future.
+pub(super) async fn splice_async(
+    source: &Channel,
+    target: &Channel,
+    count: Option<u64>,
+    counter: Option<&ByteCounter>,
+) -> io::Result<u64> {
+    let counters = counter.cloned().into_iter().collect();
+    let flow = Flow::new(source, target, count, counters);
+    flow.run_async(Manner::default()).await
+}

@@ -1,0 +1,231 @@
+//! Both directions at once.
+
+use std::{
+    future::{Future, poll_fn},
+    io,
+    pin::pin,
+    sync::atomic::{AtomicBool, Ordering},
+    task::Poll,
+};
+
+use glib::{MainContext, prelude::*, subclass::prelude::*};
+
+use super::{
+    ByteCounter,
+    flow::{Flow, Manner},
+};
+use crate::{
+    channel::{Channel, attempt::Tried, class::Slots},
+    coroutine,
+    error::{relay_error, transfer_error},
+    hub::Side,
+    types::{Feature, Shutdown},
+};
+
+/// How many bytes a relay has moved.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Relayed {
+    /// From the first channel to the second one.
+    pub sent: u64,
+    /// From the second channel to the first one.
+    pub received: u64,
+}
+
+/// Count the bytes of a relay while it runs.
+#[derive(Debug, Clone, Default)]
+pub struct RelayCounters {
+    /// From the first channel to the second one.
+    pub sent: ByteCounter,
+    /// From the second channel to the first one.
+    pub received: ByteCounter,
+}
+
+impl RelayCounters {
+    /// What they have counted so far.
+    #[must_use]
+    pub fn counts(&self) -> Relayed {
+        Relayed {
+            sent: self.sent.count(),
+            received: self.received.count(),
+        }
+    }
+}
+
+/// Moves bytes between two channels, in both directions, until both have come to their end; blocking,
+/// or in the coroutine that runs. Waits whatever the mode of the channels is.
+///
+/// Where one channel ends, the other one is shut down for writing once everything has been written to
+/// it, and the other direction goes on. A channel without [`Feature::SHUTDOWN`] cannot be told: its
+/// reader learns of the end when the channel is closed. A direction also ends, as the last one,
+/// where a connection has gone, or a command has ended, that it writes to, and nothing is left to be
+/// written. The channels stay open.
+///
+/// How bytes are moved, what is never lost, and what does not come along, is as for
+/// [`splice_to`](crate::ChannelExt::splice_to). The thread runs a main context of its own meanwhile:
+/// whatever context the channels are attached to need not run.
+///
+/// # Errors
+///
+/// The first one of either direction ends both at once, with a [`TransferError`](crate::TransferError)
+/// inside that has both counts.
+///
+/// # Examples
+///
+/// ```
+/// use qio::{ChannelCommand, ChannelSocket, Shutdown, prelude::*};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let (client, server) = ChannelSocket::pair()?;
+/// let sort = ChannelCommand::builder(["sort", "-n"]).spawn()?;
+///
+/// client.write_all(b"10\n9\n")?;
+/// client.shutdown(Shutdown::Write)?;
+/// let relayed = qio::relay(&server, &sort)?;
+/// assert_eq!((relayed.sent, relayed.received), (5, 5));
+///
+/// let mut sorted = [0; 5];
+/// client.read_all(&mut sorted)?;
+/// assert_eq!(&sorted, b"9\n10\n");
+/// # Ok(())
+/// # }
+/// ```
+#[doc(alias = "qio_channel_relay")]
+pub fn relay(one: &impl IsA<Channel>, other: &impl IsA<Channel>) -> io::Result<Relayed> {
+    relay_counted(one, other, &RelayCounters::default())
+}
+
+/// As [`relay`], and counts the bytes while it runs.
+///
+/// # Errors
+///
+/// As [`relay`].
+pub fn relay_counted(
+    one: &impl IsA<Channel>,
+    other: &impl IsA<Channel>,
+    counters: &RelayCounters,
+) -> io::Result<Relayed> {
+    let (one, other) = (one.upcast_ref(), other.upcast_ref());
+    if coroutine::in_coroutine() {
+        return coroutine::wait_for(run(one, other, counters, false))?;
+    }
+    let context = MainContext::new();
+    context
+        .with_thread_default(|| context.block_on(run(one, other, counters, true)))
+        .expect("nobody else has this context")
+}
+
+/// As [`relay`], in a future, which never blocks, whatever the mode of the channels is. Dropping it ends
+/// both directions at once and loses no data; [`relay_counted_future`] tells how far they have come.
+///
+/// # Errors
+///
+/// As [`relay`].
+#[doc(alias = "qio_channel_relay_async")]
+#[doc(alias = "qio_channel_relay_finish")]
+pub fn relay_future<'a>(
+    one: &'a impl IsA<Channel>,
+    other: &'a impl IsA<Channel>,
+) -> impl Future<Output = io::Result<Relayed>> + Send + 'a {
+    let (one, other): (&Channel, &Channel) = (one.upcast_ref(), other.upcast_ref());
+    async move { run(one, other, &RelayCounters::default(), false).await }
+}
+
+/// As [`relay_future`], and counts the bytes while it runs.
+///
+/// # Errors
+///
+/// As [`relay`].
+pub fn relay_counted_future<'a>(
+    one: &'a impl IsA<Channel>,
+    other: &'a impl IsA<Channel>,
+    counters: &'a RelayCounters,
+) -> impl Future<Output = io::Result<Relayed>> + Send + 'a {
+    run(one.upcast_ref(), other.upcast_ref(), counters, false)
+}
+
+async fn run(
+    one: &Channel,
+    other: &Channel,
+    counters: &RelayCounters,
+    here: bool,
+) -> io::Result<Relayed> {
+    // Those of the caller may have counted before.
+    let mine = RelayCounters::default();
+    let sent = vec![mine.sent.clone(), counters.sent.clone()];
+    let received = vec![mine.received.clone(), counters.received.clone()];
+    let over = [false, false].map(AtomicBool::new);
+    let manner = |back: usize| Manner {
+        here,
+        back_is_over: Some(&over[back]),
+    };
+    let mut there = pin!(direction(one, other, sent, manner(1)));
+    let mut back = pin!(direction(other, one, received, manner(0)));
+    poll_fn(|cx| {
+        loop {
+            let mut news = false;
+            for (i, over) in over.iter().enumerate() {
+                if over.load(Ordering::Relaxed) {
+                    continue;
+                }
+                let polled = match i {
+                    0 => there.as_mut().poll(cx),
+                    _ => back.as_mut().poll(cx),
+                };
+                match polled {
+                    Poll::Ready(Ok(())) => {
+                        over.store(true, Ordering::Relaxed);
+                        news = true;
+                    }
+                    Poll::Ready(Err(e)) => {
+                        let Relayed { sent, received } = mine.counts();
+                        return Poll::Ready(Err(relay_error(e, sent, received)));
+                    }
+                    Poll::Pending => {}
+                }
+            }
+            if over.iter().all(|over| over.load(Ordering::Relaxed)) {
+                return Poll::Ready(Ok(mine.counts()));
+            }
+            // The other one is to learn of it.
+            if !news {
+                return Poll::Pending;
+            }
+        }
+    })
+    .await
+}
+
+/// One direction, with its end.
+async fn direction(
+    source: &Channel,
+    target: &Channel,
+    counters: Vec<ByteCounter>,
+    manner: Manner<'_>,
+) -> io::Result<()> {
+    let flow = Flow::new(source, target, None, counters);
+    let moved = flow.run_async(manner).await?;
+    end(target, manner).await.map_err(|e| {
+        let label = target.label();
+        let action = format!("Unable to end what is written to {label} after {moved} bytes");
+        transfer_error(e, action, moved)
+    })
+}
+
+/// Tells the reader of a channel that nothing more comes.
+async fn end(channel: &Channel, manner: Manner<'_>) -> io::Result<()> {
+    let mut attempt = manner.attempt(Side::Write);
+    poll_fn(|cx| {
+        attempt.poll(channel, cx, |_| {
+            Slots::of(channel).flush().map(Tried::whole)
+        })
+    })
+    .await?;
+    if !channel.imp().features().contains(Feature::SHUTDOWN) {
+        return Ok(());
+    }
+    match Slots::of(channel).shutdown(Shutdown::Write) {
+        // The peer has gone already; whether too early, the other direction knows.
+        Err(e) if e.raw_os_error() == Some(libc::ENOTCONN) => Ok(()),
+        result => result,
+    }
+}

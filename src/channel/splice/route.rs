@@ -1,0 +1,191 @@
+//! Which way bytes go from one channel to another: inside the kernel where both lend descriptors whose
+//! bytes are their own, else through memory.
+
+use std::{
+    io,
+    os::fd::{AsFd, AsRawFd, BorrowedFd},
+    sync::Arc,
+};
+
+use glib::subclass::prelude::*;
+
+use crate::{
+    channel::{Channel, class::Slots, ffi::Lent},
+    error::would_block,
+    hub::Side,
+    sys::{
+        FdGuard, SharedFd,
+        file::{self, Kind},
+        poll::poll_now,
+        splice,
+    },
+    types::Feature,
+};
+
+/// The most bytes of one call that may take all: the count is told in such steps.
+const CHUNK: u64 = 16 * 1024 * 1024;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Route {
+    /// Read into memory, write from there, by the slots.
+    Memory,
+    /// From the one into the other, as one of them is a pipe.
+    Direct,
+    /// Into a pipe of our own, and out of it.
+    Pipe,
+    /// From a file on disk, as a file: its position moves.
+    File,
+}
+
+/// The descriptor of one direction of a channel, if its bytes are those of the channel.
+#[derive(Debug)]
+struct End {
+    fd: Arc<SharedFd>,
+    kind: Kind,
+}
+
+impl End {
+    fn of(channel: &Channel, side: Side) -> Option<Self> {
+        let slots = Slots::of(channel);
+        let fd = match slots.lent(side)? {
+            Lent::Disk(fd) => fd,
+            Lent::Pollable { fd, raw: true, .. } => fd,
+            Lent::Pollable { .. } => return None,
+        };
+        // What reads and writes otherwise than the class that lends has something in between.
+        if !slots.obey_no_wait() {
+            return None;
+        }
+        let kind = file::kind(fd.get()?.as_fd()).ok()?;
+        Some(Self { fd, kind })
+    }
+
+    /// Whether a call would wait, which nothing but the mode of the channel prevents.
+    fn would_wait(&self, channel: &Channel) -> bool {
+        self.kind == Kind::Socket && channel.imp().is_blocking()
+    }
+
+    fn is_ready(&self, events: i16) -> io::Result<bool> {
+        match self.fd.get() {
+            Some(fd) => Ok(poll_now(fd.as_fd().as_raw_fd(), events)? != 0),
+            // The next try tells.
+            None => Ok(true),
+        }
+    }
+}
+
+/// Both descriptors.
+#[derive(Debug)]
+pub(super) struct Ends {
+    source: End,
+    target: End,
+}
+
+impl Ends {
+    pub(super) fn of(source: &Channel, target: &Channel) -> Option<Self> {
+        // The kernel would throw descriptors away that come along.
+        if source.imp().features().contains(Feature::FD_PASS) {
+            return None;
+        }
+        Some(Self {
+            source: End::of(source, Side::Read)?,
+            target: End::of(target, Side::Write)?,
+        })
+    }
+
+    /// The best way, for those who may block or for those who may not.
+    pub(super) fn route(&self, may_block: bool) -> Route {
+        match (self.source.kind, self.target.kind) {
+            (Kind::Disk, Kind::Disk | Kind::Pipe | Kind::Socket) => Route::File,
+            (Kind::Pipe, Kind::Disk) if may_block => Route::Direct,
+            (Kind::Pipe, Kind::Pipe | Kind::Socket) | (Kind::Socket, Kind::Pipe) => Route::Direct,
+            (Kind::Socket, Kind::Socket) => Route::Pipe,
+            _ => Route::Memory,
+        }
+    }
+
+    pub(super) fn source_fd(&self) -> Option<FdGuard<'_>> {
+        self.source.fd.get()
+    }
+
+    pub(super) fn target_file(&self) -> Option<&Arc<SharedFd>> {
+        (self.target.kind == Kind::Disk).then_some(&self.target.fd)
+    }
+
+    pub(super) fn target_fd(&self) -> Option<FdGuard<'_>> {
+        self.target.fd.get()
+    }
+
+    /// Whether writing would wait in the system.
+    pub(super) fn target_would_wait(&self, target: &Channel) -> bool {
+        self.target.would_wait(target)
+    }
+
+    /// Whether there is nothing to read, and reading would wait in the system.
+    pub(super) fn source_would_wait(&self, source: &Channel) -> io::Result<bool> {
+        Ok(self.source.would_wait(source) && !self.source.is_ready(libc::POLLIN)?)
+    }
+
+    /// Moves bytes from the one into the other.
+    pub(super) fn pass(&self, count: u64) -> io::Result<Option<usize>> {
+        let (Some(from), Some(to)) = (self.source_fd(), self.target_fd()) else {
+            return Ok(None);
+        };
+        let (from, to) = (from.as_fd(), to.as_fd());
+        // At most `CHUNK`, which fits.
+        let count = count.min(CHUNK) as usize;
+        possibly(match (self.source.kind, self.target.kind) {
+            (Kind::Disk, Kind::Disk) => splice::copy_file_range(from, to, None, count),
+            (Kind::Disk, Kind::Socket) => splice::sendfile(from, to, count),
+            _ => splice::splice_quietly(from, to, count),
+        })
+    }
+
+    /// Which of the two is not ready, where moving would have to wait for one. `None`: it is not so
+    /// any more.
+    pub(super) fn blocked(&self) -> io::Result<Option<Side>> {
+        Ok(if !self.source.is_ready(libc::POLLIN)? {
+            Some(Side::Read)
+        } else if !self.target.is_ready(libc::POLLOUT)? {
+            Some(Side::Write)
+        } else {
+            None
+        })
+    }
+}
+
+/// Copies from file to file, at these offsets.
+pub(super) fn copy(
+    from: BorrowedFd<'_>,
+    to: BorrowedFd<'_>,
+    offsets: (u64, u64),
+    count: u64,
+) -> io::Result<Option<usize>> {
+    let count = count.min(CHUNK) as usize;
+    possibly(splice::copy_file_range(from, to, Some(offsets), count))
+}
+
+/// `None` where the kernel cannot do this with these two: nothing has been moved then, and the slots
+/// can, or say why not.
+pub(super) fn possibly(result: io::Result<usize>) -> io::Result<Option<usize>> {
+    match result {
+        Ok(count) => Ok(Some(count)),
+        Err(e) if would_block(&e) => Err(e),
+        Err(e) => match e.raw_os_error() {
+            Some(
+                libc::EINVAL
+                | libc::ENOSYS
+                | libc::EOPNOTSUPP
+                | libc::EXDEV
+                | libc::EBADF
+                | libc::EPERM
+                | libc::EACCES
+                | libc::ETXTBSY
+                | libc::EISDIR
+                | libc::ESPIPE
+                | libc::EOVERFLOW,
+            ) => Ok(None),
+            _ => Err(e),
+        },
+    }
+}

@@ -1,0 +1,179 @@
+//! Moving data inside the kernel: none of it comes into this process.
+//!
+//! No call here waits for a pipe: it says would-block. Sockets wait if they are in blocking mode, and
+//! files on disk take the time that they take.
+
+use std::{
+    io::{self, IoSliceMut},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+    ptr,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use super::{checked, file, retry, sigpipe::quietly, vectored};
+
+/// The most bytes of one call: the kernel takes no more at once.
+const MOST: usize = 0x7fff_f000;
+
+/// Moves up to `count` bytes; one of the two is a pipe. Returns 0 at the end of `from`.
+pub(crate) fn splice(from: BorrowedFd<'_>, to: BorrowedFd<'_>, count: usize) -> io::Result<usize> {
+    splice_from(from, None, to, count)
+}
+
+/// As [`splice`], to a pipe, from an offset of a file on: its position stays.
+pub(crate) fn splice_at(
+    from: BorrowedFd<'_>,
+    offset: u64,
+    to: BorrowedFd<'_>,
+    count: usize,
+) -> io::Result<usize> {
+    splice_from(from, Some(vectored::signed(offset)?), to, count)
+}
+
+fn splice_from(
+    from: BorrowedFd<'_>,
+    mut offset: Option<i64>,
+    to: BorrowedFd<'_>,
+    count: usize,
+) -> io::Result<usize> {
+    let count = count.min(MOST);
+    let offset = offset.as_mut().map_or(ptr::null_mut(), ptr::from_mut);
+    retry(|| {
+        // SAFETY: the offset is NULL or lives through the call, which touches no other memory of ours.
+        checked(unsafe {
+            libc::splice(
+                from.as_raw_fd(),
+                offset,
+                to.as_raw_fd(),
+                ptr::null_mut(),
+                count,
+                libc::SPLICE_F_NONBLOCK | libc::SPLICE_F_MOVE,
+            )
+        })
+    })
+}
+
+/// As [`splice`], to something whose reader may be gone: no signal is raised.
+pub(crate) fn splice_quietly(
+    from: BorrowedFd<'_>,
+    to: BorrowedFd<'_>,
+    count: usize,
+) -> io::Result<usize> {
+    quietly(count, || splice(from, to, count))
+}
+
+/// Sends up to `count` bytes of a file, from its position on, which moves, to a socket. Returns 0 at
+/// the end of the file.
+pub(crate) fn sendfile(
+    file: BorrowedFd<'_>,
+    socket: BorrowedFd<'_>,
+    count: usize,
+) -> io::Result<usize> {
+    let count = count.min(MOST);
+    quietly(count, || {
+        retry(|| {
+            // SAFETY: no memory of ours is passed.
+            checked(unsafe {
+                libc::sendfile(socket.as_raw_fd(), file.as_raw_fd(), ptr::null_mut(), count)
+            })
+        })
+    })
+}
+
+/// Copies up to `count` bytes from file to file, at the given offsets, or from and to the positions,
+/// which then move. Returns 0 at the end of `from`.
+pub(crate) fn copy_file_range(
+    from: BorrowedFd<'_>,
+    to: BorrowedFd<'_>,
+    offsets: Option<(u64, u64)>,
+    count: usize,
+) -> io::Result<usize> {
+    let count = count.min(MOST);
+    let mut offsets = match offsets {
+        Some((from, to)) => Some([vectored::signed(from)?, vectored::signed(to)?]),
+        None => None,
+    };
+    let [at, to_at] = match &mut offsets {
+        Some([from, to]) => [ptr::from_mut(from), ptr::from_mut(to)],
+        None => [ptr::null_mut(); 2],
+    };
+    retry(|| {
+        // SAFETY: the offsets are NULL or live through the call.
+        checked(unsafe {
+            libc::copy_file_range(from.as_raw_fd(), at, to.as_raw_fd(), to_at, count, 0)
+        })
+    })
+}
+
+/// How many [`Pipe`]s this process has.
+static PIPES: AtomicUsize = AtomicUsize::new(0);
+
+/// No more than these at a time. A user has 64 MiB of pipes on most systems, and when they are used up,
+/// every new pipe of every program of his is a small one.
+const MOST_PIPES: usize = 16;
+
+/// What a pipe of ours is to hold, if the system allows it.
+const PIPE_SIZE: i32 = 1024 * 1024;
+
+/// A pipe of our own between two descriptors that are no pipes.
+#[derive(Debug)]
+pub(crate) struct Pipe {
+    read: OwnedFd,
+    write: OwnedFd,
+    size: usize,
+}
+
+impl Pipe {
+    /// `None` where none is to be had, or there are enough of them.
+    pub(crate) fn new() -> Option<Self> {
+        if PIPES.fetch_add(1, Ordering::Relaxed) < MOST_PIPES
+            && let Ok((read, write)) = file::pipe()
+        {
+            // SAFETY: no memory is passed.
+            let size = unsafe { libc::fcntl(write.as_raw_fd(), libc::F_SETPIPE_SZ, PIPE_SIZE) };
+            // Where that is refused it is as large as pipes are.
+            let size = usize::try_from(size).unwrap_or(64 * 1024);
+            return Some(Self { read, write, size });
+        }
+        PIPES.fetch_sub(1, Ordering::Relaxed);
+        None
+    }
+
+    /// Moves up to `count` bytes into the pipe, which is empty; from an offset, or from wherever
+    /// `from` is.
+    pub(crate) fn fill(
+        &self,
+        from: BorrowedFd<'_>,
+        offset: Option<u64>,
+        count: u64,
+    ) -> io::Result<usize> {
+        let count = usize::try_from(count).unwrap_or(usize::MAX).min(self.size);
+        match offset {
+            Some(offset) => splice_at(from, offset, self.write.as_fd(), count),
+            None => splice(from, self.write.as_fd(), count),
+        }
+    }
+
+    /// Moves up to `count` of the bytes that are in the pipe.
+    pub(crate) fn drain(&self, to: BorrowedFd<'_>, count: usize) -> io::Result<usize> {
+        splice_quietly(self.read.as_fd(), to, count)
+    }
+
+    /// Reads the bytes that are in the pipe: as many as the buffer has room for.
+    pub(crate) fn take(&self, buf: &mut [u8]) -> io::Result<()> {
+        let mut taken = 0;
+        while taken < buf.len() {
+            match vectored::readv(self.read.as_fd(), &mut [IoSliceMut::new(&mut buf[taken..])])? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                count => taken += count,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Pipe {
+    fn drop(&mut self) {
+        PIPES.fetch_sub(1, Ordering::Relaxed);
+    }
+}

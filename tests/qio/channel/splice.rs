@@ -1,0 +1,9 @@
+//! `src/channel/splice/`.
+
+mod counts;
+mod ends;
+mod loss;
+mod pairs;
+mod pressure;
+mod relay;
+mod relay_faults;
