@@ -12,8 +12,8 @@
 //! | [`ChannelBuffer`] | memory |
 //! | [`ChannelNull`] | nothing |
 //!
-//! A [`NetListener`] accepts clients on several sockets at once, and [`activation`] takes sockets over
-//! that a service manager has opened.
+//! A [`NetListener`] accepts clients on several sockets at once, [`activation`] takes sockets over
+//! that a service manager has opened, and a [`NetAddress`] connects to what a text says.
 //!
 //! The methods that all of them have are those of [`ChannelExt`]. [`relay`] connects two of them to each
 //! other. [`channel_for_fd`] makes the right channel of any descriptor. A class of your own derives from [`Channel`], or from one
@@ -86,7 +86,7 @@ pub use hub::{
     JoinError, JoinHandle, set_busy_poll, spawn, spawn_in, spawn_local, spawn_local_in,
     spawn_local_with_priority, spawn_with_priority,
 };
-pub use net::{Incoming, NetListener, activation};
+pub use net::{Incoming, NetAddress, NetAddressError, NetListener, activation};
 pub use transport::{
     Access, ChannelBuffer, ChannelCommand, ChannelFile, ChannelNull, ChannelSocket, CommandBuilder,
     ConnectStage, PeerCredentials, StderrPolicy, channel_for_fd,

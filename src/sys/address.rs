@@ -38,6 +38,20 @@ impl Native {
         Ok(native)
     }
 
+    /// An address of a virtual machine or its host.
+    pub(crate) fn vsock(cid: u32, port: u32) -> Self {
+        let mut native = Self::empty();
+        let place = (&raw mut native.storage).cast::<libc::sockaddr_vm>();
+        // SAFETY: `storage` has room for an address of any family, aligned, and is all zeros, which
+        // is a valid one of this.
+        let address = unsafe { &mut *place };
+        address.svm_family = libc::AF_VSOCK as libc::sa_family_t;
+        address.svm_cid = cid;
+        address.svm_port = port;
+        native.len = mem::size_of::<libc::sockaddr_vm>() as libc::socklen_t;
+        native
+    }
+
     /// The CID and the port, if it is of a virtual machine or its host.
     pub(crate) fn as_vsock(&self) -> Option<(u32, u32)> {
         let whole = self.len as usize >= mem::size_of::<libc::sockaddr_vm>();

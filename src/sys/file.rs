@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
+    os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
     path::Path,
 };
 
@@ -41,6 +41,22 @@ pub(crate) fn kind(fd: BorrowedFd<'_>) -> io::Result<Kind> {
 pub(crate) fn open(path: &Path, flags: i32, mode: u32) -> io::Result<OwnedFd> {
     let flags = OFlag::from_bits_retain(flags) | OFlag::O_CLOEXEC;
     retry(|| nix::fcntl::open(path, flags, Mode::from_bits_retain(mode)))
+}
+
+/// A second descriptor, close-on-exec, for what a number means that this process was started with. Such a
+/// number is everybody's: it came through exec. One that is close-on-exec was opened here, and belongs to
+/// whoever opened it; it is `None`.
+pub(crate) fn duplicate_inherited(number: RawFd) -> io::Result<Option<OwnedFd>> {
+    // SAFETY: the system may be asked about any number; no memory is passed.
+    let flags = checked(unsafe { libc::fcntl(number, libc::F_GETFD) } as isize)?;
+    if flags as i32 & libc::FD_CLOEXEC != 0 {
+        return Ok(None);
+    }
+    // SAFETY: the number is left as it is; the result is checked and owned by nobody else.
+    unsafe {
+        let fd = checked(libc::fcntl(number, libc::F_DUPFD_CLOEXEC, 3) as isize)?;
+        Ok(Some(OwnedFd::from_raw_fd(fd as i32)))
+    }
 }
 
 /// A pipe: where to read, where to write; both close-on-exec.

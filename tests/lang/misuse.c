@@ -540,6 +540,44 @@ strangers (gpointer stranger)
   g_object_unref (one);
   g_object_unref (other);
   g_bytes_unref (bytes);
+/* Addresses that are not there, and texts that are none. */
+static void
+addresses (gpointer wrong)
+{
+  QIONetAddress *none = NULL, *address;
+  char *text;
+
+  complains (qio_net_address_new_from_string (NULL, &error) == NULL);
+  complains (qio_net_address_new_from_socket_address (wrong, &error) == NULL);
+  complains (qio_net_address_copy (none) == NULL);
+  complains_void (qio_net_address_free (none));
+  complains (qio_net_address_to_string (none) == NULL);
+  complains (qio_net_address_get_scheme (none) == NULL);
+  complains (qio_net_address_get_connectable (none, &error) == NULL);
+  complains (qio_net_address_connect_sync (none, &error) == NULL);
+  complains (qio_net_address_listen_sync (none, 1, &error) == NULL);
+
+  criticals = 0;
+  check (qio_net_address_new_from_string ("tcp:\xff:80", &error) == NULL);
+  check_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT);
+  check (qio_net_address_new_from_string ("", NULL) == NULL);
+  text = g_strnfill (1000000, '%');
+  check (qio_net_address_new_from_string (text, &error) == NULL);
+  check_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT);
+  g_free (text);
+  check (criticals == 0);
+
+  address = qio_net_address_new_from_string ("fd:2147483647", &error);
+  check_ok (error);
+  complains (!qio_net_address_equal (address, none));
+  complains (!qio_net_address_equal (none, address));
+  check (qio_net_address_connect_sync (address, &error) == NULL);
+  check (error != NULL);
+  g_clear_error (&error);
+  check (qio_net_address_listen_sync (address, 1, &error) == NULL);
+  check (error != NULL);
+  g_clear_error (&error);
+  qio_net_address_free (address);
 }
 
 /* A descriptor that somebody else has closed: errors. */
@@ -586,6 +624,8 @@ main (void)
   listeners (null);
   listener_arguments ();
   strangers (stranger);
+  addresses (NULL);
+  addresses (stranger);
   freed_descriptor ();
 
   g_object_unref (stranger);

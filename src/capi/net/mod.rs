@@ -1,4 +1,5 @@
-//! Sockets in number.
+//! The network above single sockets.
 
 mod activation;
+mod address;
 mod listener;

@@ -267,7 +267,7 @@ fn open(
             let unable = |e, address: Option<&gio::SocketAddress>| {
                 let to = match address {
                     Some(address) => text(address),
-                    None => SocketConnectableExt::to_string(remote),
+                    None => SocketConnectableExt::to_string(remote).into(),
                 };
                 // Which of the two addresses it is about, nothing tells.
                 let from = local.map(|local| format!("from {} ", text(local)));

@@ -332,11 +332,13 @@ fn each_address<T>(
 }
 
 /// An address in messages.
-fn text(address: &gio::SocketAddress) -> glib::GString {
-    let native = Native::new(address).ok();
-    match native.and_then(|native| native.as_vsock()) {
-        // GIO knows no more than that it is one of the system's.
-        Some((cid, port)) => format!("vsock:{cid}:{port}").into(),
-        None => SocketConnectableExt::to_string(address),
+fn text(address: &gio::SocketAddress) -> String {
+    // To GIO this is some bytes.
+    match Native::new(address)
+        .ok()
+        .and_then(|native| native.as_vsock())
+    {
+        Some((cid, port)) => format!("vsock:{cid}:{port}"),
+        None => SocketConnectableExt::to_string(address).into(),
     }
 }

@@ -2,6 +2,7 @@
 
 mod accept;
 mod activation;
+mod address;
 mod context;
 mod limit;
 mod listen_future;

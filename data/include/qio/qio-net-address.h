@@ -1,0 +1,159 @@
+/* Addresses as programs and configuration write them. */
+
+#ifndef QIO_NET_ADDRESS_H
+#define QIO_NET_ADDRESS_H
+
+#include <qio/qio-channel.h>
+#include <qio/qio-channel-socket.h>
+
+G_BEGIN_DECLS
+
+#define QIO_TYPE_NET_ADDRESS (qio_net_address_get_type ())
+
+/**
+ * QIONetAddress:
+ *
+ * Where to connect to, or to listen: what programs are told on their command line or in configuration.
+ *
+ * - `tcp:HOST:PORT`: TCP; a host name, an IPv4 address, or an IPv6 address in brackets, with a scope if there is
+ *   one: `tcp:[fe80::1%eth0]:80`. No host, `tcp::80`, is every address of this machine, for listening.
+ * - `unix:PATH`: a unix socket in the file system
+ * - `unix:@NAME`: a unix socket in the abstract namespace
+ * - `vsock:CID:PORT`: a socket between a virtual machine and its host; the CID is a number, `any`, `local` or
+ *   `host`, the port a number or `any`
+ * - `fd:N`: a descriptor that this process was started with
+ *
+ * Paths and names have `%` and two hexadecimal digits for bytes that cannot be written otherwise: control
+ * characters, what is no UTF-8, `%` itself, and an `@` that a path begins with.
+ *
+ * What qio_net_address_to_string() writes is read again, as the same address.
+ */
+typedef struct _QIONetAddress QIONetAddress;
+
+GType qio_net_address_get_type (void);
+
+/**
+ * qio_net_address_new_from_string: (constructor)
+ * @text: an address
+ * @error: where to report an error
+ *
+ * Reads an address. Nothing is looked up. %G_IO_ERROR_INVALID_ARGUMENT, with a message that says where the mistake
+ * is and what was expected, if it is none.
+ *
+ * Returns: (transfer full): the address
+ */
+QIONetAddress *qio_net_address_new_from_string (const char *text,
+                                                GError **error);
+
+/**
+ * qio_net_address_new_from_socket_address: (constructor)
+ * @address: the address of a peer, or of a socket that listens
+ * @error: where to report an error
+ *
+ * Makes an address that can be written of one of GIO's. %G_IO_ERROR_NOT_SUPPORTED if no text stands for it: for a unix
+ * socket without a name, or another family.
+ *
+ * Returns: (transfer full): the address
+ */
+QIONetAddress *qio_net_address_new_from_socket_address (GSocketAddress *address,
+                                                        GError **error);
+
+/**
+ * qio_net_address_copy:
+ * @address: an address
+ *
+ * Copies an address.
+ *
+ * Returns: (transfer full): the copy
+ */
+QIONetAddress *qio_net_address_copy (const QIONetAddress *address);
+
+/**
+ * qio_net_address_free: (skip)
+ * @address: (transfer full): an address
+ *
+ * Frees an address.
+ */
+void qio_net_address_free (QIONetAddress *address);
+
+/**
+ * qio_net_address_equal:
+ * @one: an address
+ * @other: an address
+ *
+ * Tells whether two addresses are written alike. A name is not the address that it stands for.
+ *
+ * Returns: whether they are the same
+ */
+gboolean qio_net_address_equal (const QIONetAddress *one,
+                                const QIONetAddress *other);
+
+/**
+ * qio_net_address_to_string:
+ * @address: an address
+ *
+ * Writes an address.
+ *
+ * Returns: (transfer full): the text, in UTF-8
+ */
+char *qio_net_address_to_string (const QIONetAddress *address);
+
+/**
+ * qio_net_address_get_scheme:
+ * @address: an address
+ *
+ * Tells what the text begins with.
+ *
+ * Returns: (transfer none): `tcp`, `unix`, `vsock` or `fd`
+ */
+const char *qio_net_address_get_scheme (const QIONetAddress *address);
+
+/**
+ * qio_net_address_get_connectable:
+ * @address: an address
+ * @error: where to report an error
+ *
+ * Makes the address as GIO's functions take it. A name stays a name: a #GNetworkAddress. %G_IO_ERROR_INVALID_ARGUMENT
+ * for `fd`, and for a scope that is no network interface here.
+ *
+ * Returns: (transfer full): the address
+ */
+GSocketConnectable *qio_net_address_get_connectable (const QIONetAddress *address,
+                                                     GError **error);
+
+/**
+ * qio_net_address_connect_sync:
+ * @address: where to
+ * @error: where to report an error
+ *
+ * Connects. Blocks, also while a name is looked up.
+ *
+ * For `fd` the channel gets a descriptor of its own for what the number means, and the number stays open: a peer
+ * sees the end by qio_channel_shutdown(), or once this process has ended. Only numbers that this process was
+ * started with are taken, which are those that are not close-on-exec.
+ *
+ * Returns: (transfer full): a channel
+ */
+QIOChannel *qio_net_address_connect_sync (const QIONetAddress *address,
+                                          GError **error);
+
+/**
+ * qio_net_address_listen_sync:
+ * @address: where
+ * @backlog: how many connections may wait to be accepted
+ * @error: where to report an error
+ *
+ * Listens. Blocks while a name is looked up; of several addresses that it has, the first that works is the one. The
+ * path of a unix socket must not be there yet. For `fd` it is a socket that listens already.
+ *
+ * Returns: (transfer full): a channel
+ */
+QIOChannelSocket *qio_net_address_listen_sync (const QIONetAddress *address,
+                                               guint backlog,
+                                               GError **error);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (QIONetAddress, qio_net_address_free)
+
+G_END_DECLS
+
+#endif

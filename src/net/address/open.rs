@@ -1,0 +1,208 @@
+//! What an address is good for: objects of GIO, and channels.
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    os::fd::RawFd,
+};
+
+use gio::prelude::*;
+
+use super::{Host, Kind, NetAddress};
+use crate::{
+    channel::{Channel, ChannelExt as _},
+    error::{explain, from_glib_error, invalid, io_error, not_supported},
+    sys::{address::Native, file},
+    transport::{ChannelSocket, channel_for_fd},
+    types::Feature,
+};
+
+impl NetAddress {
+    /// The address as GIO's functions take it. A name stays a name: a [`gio::NetworkAddress`].
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) for `fd:`, which is no address to GIO, and for a scope that is
+    /// no network interface here.
+    #[doc(alias = "qio_net_address_get_connectable")]
+    pub fn to_connectable(&self) -> io::Result<gio::SocketConnectable> {
+        Ok(match &self.0 {
+            Kind::Tcp { host, port } => match host {
+                Host::Name(name) => gio::NetworkAddress::new(name, *port).upcast(),
+                Host::Any => literal(Ipv6Addr::UNSPECIFIED, *port).upcast(),
+                Host::V4(address) => literal(*address, *port).upcast(),
+                Host::V6(address, None) => literal(*address, *port).upcast(),
+                Host::V6(address, Some(scope)) => self.scoped(address, scope, *port)?.upcast(),
+            },
+            Kind::Unix(path) => gio::UnixSocketAddress::new(path).upcast(),
+            Kind::Abstract(name) => {
+                let name = UnixSocketAddressPath::Abstract(name);
+                gio::UnixSocketAddress::with_type(name).upcast()
+            }
+            Kind::Vsock { cid, port } => Native::vsock(*cid, *port).to_gio()?.upcast(),
+            Kind::Fd(_) => {
+                return Err(invalid(&format!(
+                    "There is no socket address for {self}: it is connected already"
+                )));
+            }
+        })
+    }
+
+    fn scoped(
+        &self,
+        address: &Ipv6Addr,
+        scope: &str,
+        port: u16,
+    ) -> io::Result<gio::InetSocketAddress> {
+        let text = format!("{address}%{scope}");
+        gio::InetSocketAddress::from_string(&text, port.into()).ok_or_else(|| {
+            let reason = "the scope is no network interface here";
+            invalid(&format!("There is no socket address for {self}: {reason}"))
+        })
+    }
+
+    /// Connects, blocking: also while a name is looked up.
+    ///
+    /// For `fd:` the channel gets a descriptor of its own for what the number means, a
+    /// [`ChannelSocket`] or a [`ChannelFile`](crate::ChannelFile). The number stays open and is nobody's: a peer
+    /// sees the end by [`shutdown`](crate::ChannelExt::shutdown), or once this process has ended. Only numbers
+    /// that this process was started with are taken, which are those that are not close-on-exec: others
+    /// belong to a part of this program that does not know of it.
+    ///
+    /// # Errors
+    ///
+    /// As [`ChannelSocket::connect_sync`], [`to_connectable`](Self::to_connectable) and
+    /// [`channel_for_fd`], and [`InvalidInput`](io::ErrorKind::InvalidInput) if there is no host to connect to.
+    #[doc(alias = "qio_net_address_connect_sync")]
+    pub fn connect(&self) -> io::Result<Channel> {
+        if let Kind::Fd(number) = self.0 {
+            return self.inherited(number);
+        }
+        Ok(ChannelSocket::connect(&self.to_peer()?)?.upcast())
+    }
+
+    /// As [`to_connectable`](Self::to_connectable), to connect to.
+    fn to_peer(&self) -> io::Result<gio::SocketConnectable> {
+        match self.0 {
+            Kind::Tcp {
+                host: Host::Any, ..
+            } => Err(invalid(&format!(
+                "Unable to connect to {self}: there is no host"
+            ))),
+            _ => self.to_connectable(),
+        }
+    }
+
+    fn inherited(&self, number: RawFd) -> io::Result<Channel> {
+        let failed = |e| explain(e, format!("Unable to use {self}"));
+        let fd = file::duplicate_inherited(number).map_err(failed)?;
+        let private = || invalid("it is close-on-exec: this process was not started with it");
+        let fd = fd.ok_or_else(|| failed(private()))?;
+        channel_for_fd(fd).map_err(failed)
+    }
+
+    /// Listens, with at most `backlog` connections waiting to be accepted. Blocks while a name is looked up; of
+    /// several addresses that it has, the first that works is the one. No host stands for all addresses, those
+    /// of IPv4 too, unless the system's `bindv6only` keeps them apart.
+    ///
+    /// `fd:` is a socket that listens already; see [`connect`](Self::connect). The path of a unix socket must not
+    /// be there yet.
+    ///
+    /// # Errors
+    ///
+    /// As [`ChannelSocket::listen_sync`] and [`to_connectable`](Self::to_connectable), and
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) for a descriptor that is no listening socket.
+    #[doc(alias = "qio_net_address_listen_sync")]
+    pub fn listen(&self, backlog: u32) -> io::Result<ChannelSocket> {
+        if let Kind::Fd(number) = self.0 {
+            let channel = self.inherited(number)?;
+            return match channel.downcast::<ChannelSocket>() {
+                Ok(socket) if socket.has_feature(Feature::LISTEN) => Ok(socket),
+                _ => Err(invalid(&format!("Unable to listen on {self}: it does not"))),
+            };
+        }
+        let mut failure = None;
+        for address in self.to_local()? {
+            match ChannelSocket::listen(&address, backlog) {
+                Ok(socket) => return Ok(socket),
+                Err(e) => failure = Some(e),
+            }
+        }
+        Err(failure.unwrap_or_else(|| {
+            let message = format!("Unable to listen on {self}: it has no address");
+            io_error(gio::IOErrorEnum::HostNotFound, &message)
+        }))
+    }
+
+    /// The addresses to listen on, in their order.
+    fn to_local(&self) -> io::Result<Vec<gio::SocketAddress>> {
+        if let Kind::Tcp {
+            host: Host::Any,
+            port,
+        } = self.0
+        {
+            // The second where there is no IPv6.
+            return Ok(vec![
+                literal(Ipv6Addr::UNSPECIFIED, port).upcast(),
+                literal(Ipv4Addr::UNSPECIFIED, port).upcast(),
+            ]);
+        }
+        let addresses = self.to_connectable()?.enumerate();
+        let next = || addresses.next(gio::Cancellable::NONE).transpose();
+        let failed = |e| explain(from_glib_error(e), format!("Unable to listen on {self}"));
+        std::iter::from_fn(next)
+            .map(|it| it.map_err(failed))
+            .collect()
+    }
+}
+
+fn literal(address: impl Into<IpAddr>, port: u16) -> gio::InetSocketAddress {
+    SocketAddr::new(address.into(), port).into()
+}
+
+/// The address of a peer, or of a socket that listens, as a text can have it. The flow information of IPv6 is no
+/// part of where a peer is, and is left out.
+///
+/// # Errors
+///
+/// [`Unsupported`](io::ErrorKind::Unsupported) for an address that no text stands for: that of a unix socket
+/// without a name, or of another family.
+impl TryFrom<&gio::SocketAddress> for NetAddress {
+    type Error = io::Error;
+
+    #[doc(alias = "qio_net_address_new_from_socket_address")]
+    fn try_from(address: &gio::SocketAddress) -> io::Result<Self> {
+        let unwritten = || {
+            let text = SocketConnectableExt::to_string(address);
+            not_supported(&format!("No text stands for the socket address {text}"))
+        };
+        if let Some(inet) = address.downcast_ref::<gio::InetSocketAddress>() {
+            let host = inet.address().to_str();
+            // Newer versions of GIO write the scope too, by its name.
+            let host = host.split('%').next().unwrap_or_default();
+            let scope = match inet.family() {
+                gio::SocketFamily::Ipv6 => inet.scope_id(),
+                _ => 0,
+            };
+            return Ok(match scope {
+                0 => Self::tcp(host, inet.port())?,
+                scope => Self::tcp(&format!("{host}%{scope}"), inet.port())?,
+            });
+        }
+        if let Some(unix) = address.downcast_ref::<gio::UnixSocketAddress>() {
+            use UnixSocketAddressPath::{Abstract, AbstractPadded, Path};
+            return Ok(match unix.path() {
+                Some(Path(path)) => Self::unix(path)?,
+                Some(Abstract(name)) => Self::unix_abstract(name)?,
+                Some(AbstractPadded(name)) => {
+                    let mut name = name.to_vec();
+                    name.resize(super::LONGEST, 0);
+                    Self::unix_abstract(name)?
+                }
+                _ => return Err(unwritten()),
+            });
+        }
+        let (cid, port) = Native::new(address)?.as_vsock().ok_or_else(unwritten)?;
+        Ok(Self::vsock(cid, port))
+    }
+}

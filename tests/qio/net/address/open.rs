@@ -1,0 +1,345 @@
+//! Addresses in use: with GIO, to connect and to listen.
+
+use std::{
+    io::{self, ErrorKind, Write as _},
+    os::fd::{AsFd, AsRawFd, OwnedFd},
+};
+
+use gio::prelude::*;
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use qio::{ChannelFile, ChannelSocket, NetAddress, Shutdown, prelude::*, to_glib_error};
+
+use super::{canonical, named, parsed, tcp, unix};
+use crate::common::{alone::alone, fds, in_time};
+
+/// What GIO calls an address.
+#[track_caller]
+fn gio_text(address: &NetAddress) -> String {
+    let connectable = address.to_connectable().expect("an address of GIO");
+    SocketConnectableExt::to_string(&connectable).into()
+}
+
+fn socket_address(address: &NetAddress) -> gio::SocketAddress {
+    let connectable = address.to_connectable().expect("an address of GIO");
+    connectable.downcast().expect("no name")
+}
+
+/// Sends a byte there and back.
+#[track_caller]
+fn check_connects(address: &NetAddress, listener: &ChannelSocket) {
+    let client = address.connect().unwrap_or_else(|e| panic!("{e}"));
+    let server = listener.accept().expect("accepts");
+    client.write_all(b"x").expect("written");
+    server.read_all(&mut [0]).expect("read");
+    server.write_all(b"y").expect("written");
+    client.read_all(&mut [0]).expect("read");
+}
+
+/// The address that a listener has got.
+fn told(listener: &ChannelSocket) -> NetAddress {
+    let address = listener.local_address().expect("an address");
+    NetAddress::try_from(&address).expect("written")
+}
+
+#[track_caller]
+fn check_listens_and_connects(address: &NetAddress) -> NetAddress {
+    let listener = address.listen(4).unwrap_or_else(|e| panic!("{e}"));
+    let told = told(&listener);
+    check_connects(&told, &listener);
+    told
+}
+
+#[test]
+fn a_name_stays_a_name() {
+    let connectable = tcp("localhost", 80).to_connectable().expect("a name");
+    let address = connectable.downcast_ref::<gio::NetworkAddress>();
+    let address = address.expect("a name");
+    assert_eq!(
+        (address.hostname().as_str(), address.port()),
+        ("localhost", 80)
+    );
+}
+
+#[test]
+fn gio_has_the_same_address() {
+    for (address, text) in [
+        (tcp("127.0.0.1", 80), "127.0.0.1:80"),
+        (tcp("::1", 80), "[::1]:80"),
+        (tcp("", 80), "[::]:80"),
+        (unix("/tmp/x"), "/tmp/x"),
+    ] {
+        assert_eq!(gio_text(&address), text);
+    }
+    let scoped = socket_address(&tcp("fe80::1%1", 80));
+    let scoped = scoped
+        .downcast_ref::<gio::InetSocketAddress>()
+        .expect("internet");
+    assert_eq!((scoped.scope_id(), scoped.port()), (1, 80));
+}
+
+#[test]
+fn socket_addresses_become_texts_and_the_same_again() {
+    for (text, address) in canonical() {
+        // Descriptors have none, and scopes become numbers.
+        if text.starts_with("fd:") || text.contains("fe80:") {
+            continue;
+        }
+        let connectable = address.to_connectable().expect("an address of GIO");
+        let Ok(socket_address) = connectable.downcast::<gio::SocketAddress>() else {
+            continue;
+        };
+        let again = NetAddress::try_from(&socket_address).expect("written");
+        match text {
+            "tcp::0" | "tcp::80" => assert!(again.to_string().starts_with("tcp:[::]:")),
+            _ => assert_eq!(again, address, "{text}"),
+        }
+    }
+}
+
+#[test]
+fn a_scope_is_written_by_its_number() {
+    let address = socket_address(&tcp("fe80::1%lo", 80));
+    let again = NetAddress::try_from(&address).expect("written");
+    assert_eq!(again.to_string(), "tcp:[fe80::1%1]:80");
+}
+
+#[test]
+fn a_padded_name_is_written_with_its_padding() {
+    let address = gio::UnixSocketAddress::with_type(UnixSocketAddressPath::AbstractPadded(b"n"));
+    let address =
+        NetAddress::try_from(address.upcast_ref::<gio::SocketAddress>()).expect("written");
+    assert_eq!(address.to_string(), format!("unix:@n{}", "%00".repeat(106)));
+}
+
+#[test]
+fn an_unnamed_socket_has_no_text() {
+    let (one, _other) = ChannelSocket::pair().expect("a pair");
+    let address = one.local_address().expect("an address");
+    let e = NetAddress::try_from(&address).expect_err("no name");
+    assert_eq!(e.kind(), ErrorKind::Unsupported);
+    assert_eq!(
+        e.to_string(),
+        "No text stands for the socket address anonymous"
+    );
+}
+
+#[test]
+fn a_scope_must_be_an_interface() {
+    let e = tcp("fe80::1%nosuch0", 80)
+        .connect()
+        .expect_err("no interface");
+    assert_eq!(e.kind(), ErrorKind::InvalidInput);
+    assert_eq!(
+        e.to_string(),
+        "There is no socket address for tcp:[fe80::1%nosuch0]:80: the scope is no network interface here"
+    );
+}
+
+#[test]
+fn tcp_listens_and_connects() {
+    check_listens_and_connects(&tcp("127.0.0.1", 0));
+    match tcp("::1", 0).listen(1) {
+        Ok(_) => drop(check_listens_and_connects(&tcp("::1", 0))),
+        Err(e) => {
+            let _ = writeln!(io::stderr(), "skipped: no IPv6 loopback ({e})");
+        }
+    }
+}
+
+#[test]
+fn a_name_listens_and_connects() {
+    let listener = parsed("tcp:localhost:0").listen(4).expect("listens");
+    let port = listener.local_address().expect("an address");
+    let port = port
+        .downcast::<gio::InetSocketAddress>()
+        .expect("internet")
+        .port();
+    check_connects(&tcp("localhost", port), &listener);
+}
+
+#[test]
+fn no_host_listens_on_all_addresses_and_is_nothing_to_connect_to() {
+    let listener = tcp("", 0).listen(4).expect("listens");
+    let port = listener.local_address().expect("an address");
+    let port = port
+        .downcast::<gio::InetSocketAddress>()
+        .expect("internet")
+        .port();
+    check_connects(&tcp("127.0.0.1", port), &listener);
+    let e = tcp("", port).connect().expect_err("no host");
+    assert_eq!(e.kind(), ErrorKind::InvalidInput);
+    assert_eq!(
+        e.to_string(),
+        format!("Unable to connect to tcp::{port}: there is no host")
+    );
+}
+
+#[test]
+fn unix_paths_of_all_bytes_listen_and_connect() {
+    use std::os::unix::ffi::OsStrExt;
+    let directory = tempfile::tempdir().expect("a directory");
+    for name in [&b"plain"[..], b"@%\n\xff", "größe".as_bytes()] {
+        let path = directory.path().join(std::ffi::OsStr::from_bytes(name));
+        let address = unix(&path);
+        assert_eq!(check_listens_and_connects(&address), address);
+        assert!(!path.exists());
+    }
+}
+
+#[test]
+fn abstract_names_of_all_bytes_listen_and_connect() {
+    let mut name = format!("qio-test-{}\0", std::process::id()).into_bytes();
+    for end in [&b"x"[..], b"\0", b"\xff%\n"] {
+        name.extend(end);
+        let address = named(&name);
+        assert_eq!(check_listens_and_connects(&address), address);
+    }
+    name.resize(107, 0);
+    assert_eq!(check_listens_and_connects(&named(&name)), named(&name));
+}
+
+#[test]
+fn vsock_listens_and_connects_on_this_machine() {
+    let listener = match NetAddress::vsock(1, u32::MAX).listen(4) {
+        Ok(listener) => listener,
+        Err(e) => {
+            let message = "Unable to listen on vsock:1:4294967295: ";
+            assert!(e.to_string().starts_with(message), "{e}");
+            let _ = writeln!(io::stderr(), "skipped: no vsock loopback ({e})");
+            return;
+        }
+    };
+    check_connects(&told(&listener), &listener);
+}
+
+#[test]
+fn failures_name_the_address() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("missing");
+    let e = unix(&path).connect().expect_err("nobody there");
+    let path = path.display();
+    assert_eq!(
+        e.to_string(),
+        format!("Unable to connect to {path}: No such file or directory")
+    );
+    let listener = tcp("127.0.0.1", 0).listen(1).expect("listens");
+    let address = told(&listener);
+    let e = address.listen(1).expect_err("in use");
+    assert_eq!(e.kind(), ErrorKind::AddrInUse);
+    let e = NetAddress::vsock(u32::MAX, 1)
+        .connect()
+        .expect_err("no machine");
+    assert!(
+        e.to_string()
+            .starts_with("Unable to connect to vsock:4294967295:1: "),
+        "{e}"
+    );
+}
+
+fn set_cloexec(fd: &OwnedFd, cloexec: bool) {
+    let mut flags = FdFlag::empty();
+    flags.set(FdFlag::FD_CLOEXEC, cloexec);
+    fcntl(fd, FcntlArg::F_SETFD(flags)).expect("open");
+}
+
+fn fd_of(fd: &OwnedFd) -> NetAddress {
+    NetAddress::fd(fd.as_raw_fd()).expect("a number")
+}
+
+#[test]
+fn a_descriptor_from_outside_is_shared_and_left_open() {
+    // No child of another test may inherit it.
+    alone(
+        "net::address::open::a_descriptor_from_outside_is_shared_and_left_open",
+        || {
+            let (read, write) = nix::unistd::pipe().expect("a pipe");
+            set_cloexec(&write, false);
+            let channel = fd_of(&write).connect().expect("a channel");
+            let file = channel.downcast_ref::<ChannelFile>().expect("a file");
+            assert_ne!(file.fd(), write.as_raw_fd());
+            assert!(file.with_fd(fds::is_cloexec).expect("open"));
+            channel.write_all(b"x").expect("written");
+            let before = fds::count();
+            channel.close().expect("closed");
+            assert_eq!(fds::count(), before - 1);
+            nix::unistd::write(&write, b"y").expect("still open");
+            drop(write);
+            let read = ChannelFile::new_fd(read);
+            let mut all = [0; 2];
+            read.read_all(&mut all).expect("both");
+            assert_eq!((&all, read.read(&mut [0]).expect("the end")), (b"xy", 0));
+        },
+    );
+}
+
+#[test]
+fn a_socket_from_outside_is_a_socket() {
+    alone(
+        "net::address::open::a_socket_from_outside_is_a_socket",
+        || {
+            let (one, other) = std::os::unix::net::UnixStream::pair().expect("a pair");
+            let other = OwnedFd::from(other);
+            set_cloexec(&other, false);
+            let channel = fd_of(&other).connect().expect("a channel");
+            assert!(channel.is::<ChannelSocket>());
+            // Whoever has the number as well is told of the end by this.
+            channel.shutdown(Shutdown::Write).expect("shut down");
+            let peer = ChannelSocket::new_fd(one.into()).expect("a socket");
+            assert_eq!(in_time(move || peer.read(&mut [0])).expect("the end"), 0);
+            let e = fd_of(&other).listen(1).expect_err("does not listen");
+            assert_eq!(
+                e.to_string(),
+                format!("Unable to listen on fd:{}: it does not", other.as_raw_fd())
+            );
+            assert!(to_glib_error(&e).matches(gio::IOErrorEnum::InvalidArgument));
+        },
+    );
+}
+
+#[test]
+fn a_listening_socket_from_outside_is_listened_on() {
+    alone(
+        "net::address::open::a_listening_socket_from_outside_is_listened_on",
+        || {
+            let listener = tcp("127.0.0.1", 0).listen(4).expect("listens");
+            let fd = listener
+                .with_fd(|fd| fd.try_clone_to_owned())
+                .expect("open");
+            let fd = fd.expect("a descriptor");
+            set_cloexec(&fd, false);
+            let address = told(&listener);
+            listener.close().expect("closed");
+            let adopted = fd_of(&fd).listen(0).expect("listens");
+            check_connects(&address, &adopted);
+        },
+    );
+}
+
+#[test]
+fn descriptors_of_others_are_left_alone() {
+    let (_read, write) = std::io::pipe().expect("a pipe");
+    assert!(fds::is_cloexec(write.as_fd()));
+    let number = write.as_raw_fd();
+    let e = NetAddress::fd(number).expect("a number").connect();
+    assert_eq!(
+        e.expect_err("private").to_string(),
+        format!(
+            "Unable to use fd:{number}: it is close-on-exec: this process was not started with it"
+        )
+    );
+    let e = NetAddress::fd(i32::MAX).expect("a number").connect();
+    assert_eq!(
+        e.expect_err("not open").to_string(),
+        "Unable to use fd:2147483647: Bad file number"
+    );
+}
+
+#[test]
+fn a_descriptor_is_no_address_of_gio() {
+    let e = parsed("fd:3").to_connectable().expect_err("no address");
+    assert_eq!(e.kind(), ErrorKind::InvalidInput);
+    assert_eq!(
+        e.to_string(),
+        "There is no socket address for fd:3: it is connected already"
+    );
+}
