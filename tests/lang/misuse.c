@@ -455,6 +455,7 @@ listeners (gpointer wrong)
   complains_void (qio_net_listener_open_async (wrong, address, 1, 0, NULL, never_ready, NULL));
   complains (!qio_net_listener_open_finish (wrong, NULL, &error));
   complains (qio_net_listener_open_port (wrong, 0, 1, &error) == 0);
+  complains (qio_net_listener_open_address (wrong, NULL, 1, &error) == -1);
   complains (qio_net_listener_open_activated (wrong, NULL, &error) == -1);
   complains (qio_net_listener_add (wrong, NULL, &error) == -1);
   complains_void (qio_net_listener_disconnect (wrong));
@@ -492,6 +493,7 @@ listener_arguments (void)
 
   complains (qio_net_listener_open_sync (listener, NULL, 1, &error) == -1);
   complains_void (qio_net_listener_open_async (listener, NULL, 1, 0, NULL, never_ready, NULL));
+  complains (qio_net_listener_open_address (listener, NULL, 1, &error) == -1);
   complains (qio_net_listener_add (listener, NULL, &error) == -1);
 
   criticals = 0;

@@ -126,7 +126,8 @@ GSocketConnectable *qio_net_address_get_connectable (const QIONetAddress *addres
  * @address: where to
  * @error: where to report an error
  *
- * Connects. Blocks, also while a name is looked up.
+ * Connects. Blocks, also while a name is looked up. qio_channel_socket_connect_async() does not, with what
+ * qio_net_address_get_connectable() returns.
  *
  * For `fd` the channel gets a descriptor of its own for what the number means, and the number stays open: a peer
  * sees the end by qio_channel_shutdown(), or once this process has ended. Only numbers that this process was

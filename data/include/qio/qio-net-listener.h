@@ -4,6 +4,7 @@
 #define QIO_NET_LISTENER_H
 
 #include <qio/qio-channel-socket.h>
+#include <qio/qio-net-address.h>
 
 G_BEGIN_DECLS
 
@@ -179,6 +180,24 @@ guint16 qio_net_listener_open_port (QIONetListener *listener,
                                     guint16 port,
                                     guint backlog,
                                     GError **error);
+
+/**
+ * qio_net_listener_open_address:
+ * @listener: a listener
+ * @address: an address as people write it
+ * @backlog: how many clients may wait to be accepted, on each address
+ * @error: where to report an error
+ *
+ * Listens on an address as well: as qio_net_listener_open_sync(), without a host as
+ * qio_net_listener_open_port(), and for `fd` on a socket that listens already. Blocks while a name is looked up;
+ * qio_net_listener_open_async() does not, with what qio_net_address_get_connectable() returns.
+ *
+ * Returns: (skip): 0, or -1 with an error
+ */
+int qio_net_listener_open_address (QIONetListener *listener,
+                                   const QIONetAddress *address,
+                                   guint backlog,
+                                   GError **error);
 
 /**
  * qio_net_listener_open_activated:

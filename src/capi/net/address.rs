@@ -1,7 +1,7 @@
 //! Addresses that people write: a boxed type.
 
 use std::{
-    ffi::{CStr, OsStr, c_char, c_uint},
+    ffi::{CStr, OsStr, c_char, c_int, c_uint},
     io,
     os::unix::ffi::OsStrExt,
     ptr,
@@ -12,9 +12,9 @@ use glib::{prelude::*, translate::*};
 use glib_sys::{GError, GType, gboolean};
 
 use crate::{
-    NetAddress as QIONetAddress,
+    NetAddress as QIONetAddress, NetListener,
     capi::{fail_without_channel, give, guarded, holds, with},
-    ffi::{QIOChannel, QIOChannelSocket},
+    ffi::{QIOChannel, QIOChannelSocket, QIONetListener},
 };
 
 #[unsafe(no_mangle)]
@@ -163,6 +163,30 @@ pub unsafe extern "C" fn qio_net_address_listen_sync(
     unsafe {
         with_boxed(function, address, error, failed, |address| {
             give(address.listen(backlog), error)
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_net_listener_open_address(
+    listener: *mut QIONetListener,
+    address: *const QIONetAddress,
+    backlog: c_uint,
+    error: *mut *mut GError,
+) -> c_int {
+    let function = c"qio_net_listener_open_address";
+    // SAFETY: see above.
+    unsafe {
+        with(function, listener, error, -1, |listener: &NetListener| {
+            with_boxed(function, address, error, -1, |address| {
+                match listener.open_address(address, backlog) {
+                    Ok(()) => 0,
+                    Err(e) => {
+                        fail_without_channel(error, &e);
+                        -1
+                    }
+                }
+            })
         })
     }
 }

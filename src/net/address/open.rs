@@ -1,6 +1,7 @@
 //! What an address is good for: objects of GIO, and channels.
 
 use std::{
+    future::Future,
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     os::fd::RawFd,
@@ -12,6 +13,7 @@ use super::{Host, Kind, NetAddress};
 use crate::{
     channel::{Channel, ChannelExt as _},
     error::{explain, from_glib_error, invalid, io_error, not_supported},
+    net::NetListener,
     sys::{address::Native, file},
     transport::{ChannelSocket, channel_for_fd},
     types::Feature,
@@ -81,6 +83,25 @@ impl NetAddress {
         Ok(ChannelSocket::connect(&self.to_peer()?)?.upcast())
     }
 
+    /// As [`connect`](Self::connect), in a future, which never blocks: as [`ChannelSocket::connect_future`], through
+    /// the desktop's proxies. In C it is `qio_channel_socket_connect_async()` that connects to what
+    /// `qio_net_address_get_connectable()` returns.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect), and those of the proxies.
+    pub fn connect_future(&self) -> impl Future<Output = io::Result<Channel>> + use<> {
+        let this = self.clone();
+        async move {
+            if let Kind::Fd(number) = this.0 {
+                return this.inherited(number);
+            }
+            Ok(ChannelSocket::connect_future(&this.to_peer()?)
+                .await?
+                .upcast())
+        }
+    }
+
     /// As [`to_connectable`](Self::to_connectable), to connect to.
     fn to_peer(&self) -> io::Result<gio::SocketConnectable> {
         match self.0 {
@@ -103,7 +124,8 @@ impl NetAddress {
 
     /// Listens, with at most `backlog` connections waiting to be accepted. Blocks while a name is looked up; of
     /// several addresses that it has, the first that works is the one. No host stands for all addresses, those
-    /// of IPv4 too, unless the system's `bindv6only` keeps them apart.
+    /// of IPv4 too, unless the system's `bindv6only` keeps them apart. A [`NetListener`] listens on all of them
+    /// by [`open_address`](NetListener::open_address).
     ///
     /// `fd:` is a socket that listens already; see [`connect`](Self::connect). The path of a unix socket must not
     /// be there yet.
@@ -153,6 +175,53 @@ impl NetAddress {
         std::iter::from_fn(next)
             .map(|it| it.map_err(failed))
             .collect()
+    }
+}
+
+/// Addresses as people write them.
+impl NetListener {
+    /// Listens on an address as people write it as well: see [`open_sync`](Self::open_sync), and without
+    /// a host [`open_port`](Self::open_port). `fd:` is a socket that listens already.
+    ///
+    /// # Errors
+    ///
+    /// As those, and as [`NetAddress::listen`].
+    #[doc(alias = "qio_net_listener_open_address")]
+    pub fn open_address(&self, address: &NetAddress, backlog: u32) -> io::Result<()> {
+        match &address.0 {
+            Kind::Fd(_) => self.add(&address.listen(backlog)?),
+            Kind::Tcp {
+                host: Host::Any,
+                port,
+            } => self.open_port(*port, backlog).map(drop),
+            _ => self.open_sync(&address.to_connectable()?, backlog),
+        }
+    }
+
+    /// As [`open_address`](Self::open_address), without blocking.
+    ///
+    /// # Errors
+    ///
+    /// As [`open_address`](Self::open_address).
+    pub fn open_address_future(
+        &self,
+        address: &NetAddress,
+        backlog: u32,
+    ) -> impl Future<Output = io::Result<()>> + use<> {
+        let (this, address) = (self.clone(), address.clone());
+        async move {
+            match &address.0 {
+                Kind::Tcp {
+                    host: Host::Name(_),
+                    ..
+                } => {
+                    let name = address.to_connectable()?;
+                    this.open_future(&name, backlog).await
+                }
+                // Nothing has to be looked up.
+                _ => this.open_address(&address, backlog),
+            }
+        }
     }
 }
 

@@ -393,6 +393,9 @@ fn name(connectable: &gio::SocketConnectable) -> String {
     if let Some(it) = connectable.downcast_ref::<gio::NetworkService>() {
         return format!("_{}._{}.{}", it.service(), it.protocol(), it.domain());
     }
+    if let Some(address) = connectable.downcast_ref::<gio::SocketAddress>() {
+        return text(address);
+    }
     match connectable.downcast_ref::<gio::NetworkAddress>() {
         // GIO writes no brackets.
         Some(it) if it.hostname().contains(':') => format!("[{}]:{}", it.hostname(), it.port()),

@@ -7,10 +7,12 @@ use std::{
 
 use gio::prelude::*;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
-use qio::{ChannelFile, ChannelSocket, NetAddress, Shutdown, prelude::*, to_glib_error};
+use qio::{
+    ChannelFile, ChannelSocket, NetAddress, NetListener, Shutdown, prelude::*, to_glib_error,
+};
 
 use super::{canonical, named, parsed, tcp, unix};
-use crate::common::{alone::alone, fds, in_time};
+use crate::common::{alone::alone, fds, in_time, on_loop};
 
 /// What GIO calls an address.
 #[track_caller]
@@ -35,6 +37,17 @@ fn check_connects(address: &NetAddress, listener: &ChannelSocket) {
     client.read_all(&mut [0]).expect("read");
 }
 
+/// The same, without holding up the main loop.
+#[track_caller]
+fn check_connects_in_a_future(address: &NetAddress, listener: &ChannelSocket) {
+    let address = address.clone();
+    let client = on_loop(move || address.connect_future());
+    let client = client.unwrap_or_else(|e| panic!("{e}"));
+    client.write_all(b"x").expect("written");
+    let server = listener.accept().expect("accepts");
+    server.read_all(&mut [0]).expect("read");
+}
+
 /// The address that a listener has got.
 fn told(listener: &ChannelSocket) -> NetAddress {
     let address = listener.local_address().expect("an address");
@@ -46,6 +59,7 @@ fn check_listens_and_connects(address: &NetAddress) -> NetAddress {
     let listener = address.listen(4).unwrap_or_else(|e| panic!("{e}"));
     let told = told(&listener);
     check_connects(&told, &listener);
+    check_connects_in_a_future(&told, &listener);
     told
 }
 
@@ -166,12 +180,52 @@ fn no_host_listens_on_all_addresses_and_is_nothing_to_connect_to() {
         .expect("internet")
         .port();
     check_connects(&tcp("127.0.0.1", port), &listener);
+    let address = tcp("", port);
+    let failed = on_loop(move || address.connect_future());
+    failed.expect_err("no host");
     let e = tcp("", port).connect().expect_err("no host");
     assert_eq!(e.kind(), ErrorKind::InvalidInput);
     assert_eq!(
         e.to_string(),
         format!("Unable to connect to tcp::{port}: there is no host")
     );
+}
+
+/// Listens on an address by a listener, blocking or not, and returns the addresses that it has got.
+fn opened(address: &NetAddress) -> [(NetListener, Vec<NetAddress>); 2] {
+    let (now, later) = (NetListener::new(), NetListener::new());
+    now.open_address(address, 4).expect("listens");
+    let (listener, address) = (later.clone(), address.clone());
+    let opened = on_loop(move || listener.open_address_future(&address, 4));
+    opened.expect("listens");
+    [now, later].map(|listener| {
+        let addresses = listener.local_addresses();
+        let addresses = addresses.iter().map(NetAddress::try_from);
+        let addresses = addresses.map(|it| it.expect("written")).collect();
+        (listener, addresses)
+    })
+}
+
+#[test]
+fn listeners_are_opened_on_all_addresses_of_what_is_written() {
+    for (listener, addresses) in opened(&tcp("127.0.0.1", 0)) {
+        let client = addresses[0].connect().expect("connects");
+        let server = in_time(move || listener.wait_client()).expect("accepted");
+        client.write_all(b"x").expect("written");
+        server.read_all(&mut [0]).expect("read");
+    }
+    let has_v6 = tcp("::1", 0).listen(1).is_ok();
+    for text in ["tcp:localhost:0", "tcp::0"] {
+        for (_listener, addresses) in opened(&parsed(text)) {
+            assert_eq!(addresses.len(), 1 + usize::from(has_v6), "{text}");
+        }
+    }
+    let name = format!("qio-test-opened-{}", std::process::id());
+    let listener = NetListener::new();
+    listener
+        .open_address(&named(name.as_bytes()), 4)
+        .expect("listens");
+    named(name.as_bytes()).connect().expect("connects");
 }
 
 #[test]
@@ -226,12 +280,11 @@ fn failures_name_the_address() {
     let address = told(&listener);
     let e = address.listen(1).expect_err("in use");
     assert_eq!(e.kind(), ErrorKind::AddrInUse);
-    let e = NetAddress::vsock(u32::MAX, 1)
-        .connect()
-        .expect_err("no machine");
+    // Whether there are such sockets here or not: this machine has another CID.
+    let e = NetAddress::vsock(123_456_789, 1).listen(1);
+    let e = e.expect_err("another machine").to_string();
     assert!(
-        e.to_string()
-            .starts_with("Unable to connect to vsock:4294967295:1: "),
+        e.starts_with("Unable to listen on vsock:123456789:1: "),
         "{e}"
     );
 }
@@ -262,6 +315,9 @@ fn a_descriptor_from_outside_is_shared_and_left_open() {
             let before = fds::count();
             channel.close().expect("closed");
             assert_eq!(fds::count(), before - 1);
+            let address = fd_of(&write);
+            let channel = on_loop(move || address.connect_future());
+            assert!(channel.expect("a channel").is::<ChannelFile>());
             nix::unistd::write(&write, b"y").expect("still open");
             drop(write);
             let read = ChannelFile::new_fd(read);
@@ -311,6 +367,13 @@ fn a_listening_socket_from_outside_is_listened_on() {
             listener.close().expect("closed");
             let adopted = fd_of(&fd).listen(0).expect("listens");
             check_connects(&address, &adopted);
+            let listener = NetListener::new();
+            listener.open_address(&fd_of(&fd), 0).expect("listens");
+            adopted.close().expect("closed");
+            let client = address.connect().expect("connects");
+            let server = in_time(move || listener.wait_client()).expect("accepted");
+            client.write_all(b"x").expect("written");
+            server.read_all(&mut [0]).expect("read");
         },
     );
 }
