@@ -1,0 +1,154 @@
+//! Addresses of the command line, and the channels that they stand for.
+
+use std::{
+    ffi::{OsStr, OsString},
+    fmt, io,
+    os::unix::ffi::{OsStrExt, OsStringExt},
+    path::PathBuf,
+};
+
+use nix::fcntl::{FcntlArg, fcntl};
+use qio::{Channel, ChannelCommand, ChannelFile, NetAddress, prelude::*};
+
+use crate::ends::{Ends, unshared};
+
+#[derive(Clone)]
+pub(crate) enum Endpoint {
+    Connect(NetAddress),
+    /// Belongs to others as well: its mode stays as it is.
+    Fd(NetAddress),
+    Listen(NetAddress),
+    Exec(Vec<OsString>),
+    File(PathBuf),
+    Stdio,
+}
+
+/// How a file is opened.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Read,
+    Write { append: bool },
+}
+
+impl Endpoint {
+    /// Reads an address, or says in one line what is wrong with it.
+    pub(crate) fn read(text: &OsStr) -> Result<Self, String> {
+        if text == "-" || text == "stdio" {
+            return Ok(Self::Stdio);
+        }
+        let bytes = text.as_bytes();
+        let colon = bytes.iter().position(|&byte| byte == b':');
+        let (scheme, rest) = match colon {
+            Some(colon) => (&bytes[..colon], &bytes[colon + 1..]),
+            None => return Err(unknown(text)),
+        };
+        let address =
+            |text: &[u8]| NetAddress::try_from(OsStr::from_bytes(text)).map_err(|e| e.to_string());
+        match scheme {
+            b"tcp" | b"unix" | b"vsock" => address(bytes).map(Self::Connect),
+            b"fd" => address(bytes).map(Self::Fd),
+            b"tcp-listen" => address(&listening(b"tcp:", b":", rest)).map(Self::Listen),
+            b"unix-listen" => address(&[b"unix:", rest].concat()).map(Self::Listen),
+            b"vsock-listen" => address(&listening(b"vsock:", b"any:", rest)).map(Self::Listen),
+            b"exec" => match glib::shell_parse_argv(OsStr::from_bytes(rest)) {
+                Ok(argv) => Ok(Self::Exec(argv)),
+                Err(e) => Err(format!(
+                    "Unable to read the command of {}: {}",
+                    text.display(),
+                    e.message()
+                )),
+            },
+            b"file" if rest.is_empty() => Err("file: needs a path".to_owned()),
+            b"file" => Ok(Self::File(OsString::from_vec(rest.to_vec()).into())),
+            _ => Err(unknown(text)),
+        }
+    }
+
+    pub(crate) fn is_listener(&self) -> bool {
+        matches!(self, Self::Listen(_))
+    }
+
+    /// Whether there is only one of it, for one client.
+    pub(crate) fn is_single(&self) -> bool {
+        matches!(self, Self::Stdio)
+    }
+
+    /// Opens what does not listen.
+    pub(crate) async fn open(&self, mode: Mode) -> io::Result<Channel> {
+        let channel = match self {
+            Self::Connect(address) => at_once(address.connect_future().await?)?,
+            Self::Listen(_) => unreachable!("clients are accepted"),
+            Self::Fd(address) => as_opened(unshared(address.connect()?))?,
+            Self::Exec(argv) => at_once(ChannelCommand::builder(argv).spawn()?.upcast())?,
+            Self::File(path) => file(path.clone(), mode).await?,
+            Self::Stdio => Ends::stdio()?.upcast(),
+        };
+        channel.set_name(Some(&self.to_string()));
+        Ok(channel)
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connect(address) | Self::Fd(address) | Self::Listen(address) => {
+                write!(f, "{address}")
+            }
+            Self::Exec(argv) => write!(f, "exec:{}", argv.join(OsStr::new(" ")).display()),
+            Self::File(path) => write!(f, "file:{}", path.display()),
+            Self::Stdio => f.write_str("stdio"),
+        }
+    }
+}
+
+/// An address to listen on, of a port alone too.
+fn listening(scheme: &[u8], any: &[u8], rest: &[u8]) -> Vec<u8> {
+    match rest.contains(&b':') {
+        true => [scheme, rest].concat(),
+        false => [scheme, any, rest].concat(),
+    }
+}
+
+fn unknown(text: &OsStr) -> String {
+    let text = text.display();
+    format!("\"{text}\" is no address, such as tcp:HOST:PORT or stdio; see relay --help")
+}
+
+/// A channel of our own alone: the system need not be asked before each call whether it would wait.
+pub(crate) fn at_once(channel: Channel) -> io::Result<Channel> {
+    channel.set_blocking(false)?;
+    Ok(channel)
+}
+
+/// What was opened by others to be read only, or to be written, is like a file of that kind.
+fn as_opened(channel: Channel) -> io::Result<Channel> {
+    let file = match channel.downcast::<ChannelFile>() {
+        Ok(file) => file,
+        Err(channel) => return Ok(channel),
+    };
+    let flags = file.with_fd(|fd| fcntl(fd, FcntlArg::F_GETFL))??;
+    Ok(match flags & libc::O_ACCMODE {
+        libc::O_RDONLY => Ends::reading(file).upcast(),
+        libc::O_WRONLY => Ends::writing(file)?.upcast(),
+        _ => file.upcast(),
+    })
+}
+
+/// Opens a file in a thread: what is a pipe waits for somebody at its other end.
+async fn file(path: PathBuf, mode: Mode) -> io::Result<Channel> {
+    let open = move || match mode {
+        Mode::Read => Ok(Ends::reading(ChannelFile::open(path)?)),
+        Mode::Write { append } => {
+            let how = if append {
+                libc::O_APPEND
+            } else {
+                libc::O_TRUNC
+            };
+            let flags = libc::O_WRONLY | libc::O_CREAT | how;
+            Ends::writing(ChannelFile::new_path(path, flags, 0o666)?)
+        }
+    };
+    let opened = gio::spawn_blocking(open).await.expect("it does not panic");
+    let ends: Ends = opened?;
+    Ok(ends.upcast())
+}

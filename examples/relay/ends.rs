@@ -1,0 +1,179 @@
+//! One channel of two: what is read comes from one, what is written goes to another.
+
+use std::io;
+
+use nix::{
+    fcntl::{FcntlArg, fcntl},
+    sys::stat::fstat,
+};
+use qio::{Channel, ChannelFile, ChannelNull, Feature, NetAddress, prelude::*};
+
+mod imp {
+    use std::{
+        io::{self, IoSlice, IoSliceMut},
+        os::fd::{BorrowedFd, OwnedFd},
+        sync::OnceLock,
+    };
+
+    use glib::IOCondition;
+    use qio::{
+        Channel, ChannelFile, Feature, ReadFlags, Readiness, Shutdown, WriteFlags, prelude::*,
+        subclass::prelude::*,
+    };
+
+    /// A pipe that can be written to has room for this much.
+    const PIPE_BUF: usize = libc::PIPE_BUF;
+
+    #[derive(Debug, Default)]
+    pub struct Ends {
+        pub(super) read: OnceLock<Channel>,
+        pub(super) write: OnceLock<Channel>,
+        /// What ends with the writing, for the reader.
+        pub(super) teller: OnceLock<ChannelFile>,
+    }
+
+    #[glib::object_subclass]
+    impl ObjectSubclass for Ends {
+        const NAME: &'static str = "RelayEnds";
+        type Type = super::Ends;
+        type ParentType = Channel;
+    }
+
+    impl ObjectImpl for Ends {}
+
+    impl Ends {
+        fn read(&self) -> &Channel {
+            self.read.get().expect("made with it")
+        }
+
+        fn write(&self) -> &Channel {
+            self.write.get().expect("made with it")
+        }
+    }
+
+    impl ChannelImpl for Ends {
+        fn readv(
+            &self,
+            iov: &mut [IoSliceMut<'_>],
+            _fds: Option<&mut Vec<OwnedFd>>,
+            flags: ReadFlags,
+        ) -> io::Result<usize> {
+            self.read().readv_full(iov, None, flags)
+        }
+
+        /// What others have open as well may be blocking: no more is written at once than does not block.
+        fn writev(
+            &self,
+            iov: &[IoSlice<'_>],
+            _fds: &[BorrowedFd<'_>],
+            flags: WriteFlags,
+        ) -> io::Result<usize> {
+            let write = self.write();
+            match iov.iter().find(|buf| !buf.is_empty()) {
+                Some(first) if write.is_blocking() && !write.has_feature(Feature::SEEKABLE) => {
+                    let some = &first[..first.len().min(PIPE_BUF)];
+                    write.writev_full(&[IoSlice::new(some)], &[], flags)
+                }
+                _ => write.writev_full(iov, &[], flags),
+            }
+        }
+
+        fn close(&self) -> io::Result<()> {
+            let read = self.read().close();
+            self.shutdown(Shutdown::Write).and(read)
+        }
+
+        /// Closes: there is nobody else who writes, or reads.
+        fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+            if how != Shutdown::Write {
+                self.read().close()?;
+            }
+            if how != Shutdown::Read {
+                let write = self.write();
+                if write.has_feature(Feature::SHUTDOWN) && !write.is_closed() {
+                    // A socket may be the input as well.
+                    let _ = write.shutdown(Shutdown::Write);
+                }
+                write.close()?;
+                if let Some(teller) = self.teller.get() {
+                    teller.close()?;
+                }
+            }
+            Ok(())
+        }
+
+        fn wait_fd(&self, condition: IOCondition) -> Readiness {
+            let channel = match condition.contains(IOCondition::OUT) {
+                true => self.write(),
+                false => self.read(),
+            };
+            let fd = channel.find_property("fd").map(|_| channel.property("fd"));
+            match fd {
+                Some(fd) if !channel.is_closed() => Readiness::Fd(fd, condition),
+                _ => Readiness::Now,
+            }
+        }
+    }
+}
+
+glib::wrapper! {
+    /// A channel whose two directions are two channels.
+    pub struct Ends(ObjectSubclass<imp::Ends>) @extends Channel;
+}
+
+impl Ends {
+    fn new(read: Channel, write: Channel, teller: Option<ChannelFile>) -> Self {
+        let this: Self = glib::Object::new();
+        this.set_feature(Feature::SHUTDOWN);
+        let imp = glib::subclass::prelude::ObjectSubclassIsExt::imp(&this);
+        imp.read.set(read).expect("new");
+        imp.write.set(write).expect("new");
+        if let Some(teller) = teller {
+            imp.teller.set(teller).expect("new");
+        }
+        this
+    }
+
+    /// A file to be read: what is written is thrown away.
+    pub(crate) fn reading(file: ChannelFile) -> Self {
+        Self::new(file.upcast(), ChannelNull::new().upcast(), None)
+    }
+
+    /// A file to be written: there is nothing to be read, until the writing is done.
+    pub(crate) fn writing(file: ChannelFile) -> io::Result<Self> {
+        let (silence, teller) = ChannelFile::pipe()?;
+        Ok(Self::new(silence.upcast(), file.upcast(), Some(teller)))
+    }
+
+    /// Standard input and output, which nobody else here uses from now on: who has their other ends sees
+    /// that they are closed.
+    pub(crate) fn stdio() -> io::Result<Self> {
+        let take = |number| {
+            let address = NetAddress::fd(number).map_err(io::Error::from)?;
+            address.connect().map(unshared)
+        };
+        let (read, write) = (take(0)?, take(1)?);
+        let nothing = std::fs::File::options()
+            .read(true)
+            .write(true)
+            .open("/dev/null")?;
+        nix::unistd::dup2_stdin(&nothing)?;
+        nix::unistd::dup2_stdout(&nothing)?;
+        Ok(Self::new(read, write, None))
+    }
+}
+
+/// A pipe that others have as well, by a descriptor whose mode is not theirs: it does not block. What is no
+/// pipe, or may not be opened, stays as it is.
+pub(crate) fn unshared(channel: Channel) -> Channel {
+    let reopened = channel.downcast_ref::<ChannelFile>().and_then(|file| {
+        let (stat, flags) = file
+            .with_fd(|fd| (fstat(fd), fcntl(fd, FcntlArg::F_GETFL)))
+            .ok()?;
+        let is_pipe = stat.ok()?.st_mode & libc::S_IFMT == libc::S_IFIFO;
+        let flags = flags.ok()? & libc::O_ACCMODE | libc::O_NONBLOCK;
+        let path = format!("/proc/self/fd/{}", file.fd());
+        is_pipe.then(|| ChannelFile::new_path(path, flags, 0).ok())?
+    });
+    reopened.map_or(channel, Cast::upcast)
+}

@@ -1,0 +1,136 @@
+//! How much goes through, on a terminal while it does, and in words.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    io::{self, IsTerminal},
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use glib::ControlFlow;
+use indicatif::{BinaryBytes, ProgressBar, ProgressStyle};
+use qio::{RelayCounters, Relayed};
+
+/// How often the numbers change.
+const TICK: Duration = Duration::from_millis(250);
+
+/// Of all connections together.
+pub(crate) struct Meter {
+    /// Those that are there.
+    connections: RefCell<BTreeMap<u64, RelayCounters>>,
+    /// The number of the next one.
+    next: Cell<u64>,
+    /// What has gone through those that were there.
+    before: Cell<Relayed>,
+    bar: ProgressBar,
+    begin: Instant,
+}
+
+impl Meter {
+    /// `live`: shows the numbers while they change.
+    pub(crate) fn new(live: bool) -> Rc<Self> {
+        let bar = match live && io::stderr().is_terminal() {
+            true => ProgressBar::new_spinner(),
+            false => ProgressBar::hidden(),
+        };
+        bar.set_style(ProgressStyle::with_template("{msg}").expect("a template"));
+        let this = Rc::new(Self {
+            connections: RefCell::default(),
+            next: Cell::default(),
+            before: Cell::default(),
+            bar,
+            begin: Instant::now(),
+        });
+        if !this.bar.is_hidden() {
+            this.tick();
+        }
+        this
+    }
+
+    fn tick(self: &Rc<Self>) {
+        let weak = Rc::downgrade(self);
+        let (mut before, mut then) = (Relayed::default(), Instant::now());
+        glib::timeout_add_local(TICK, move || {
+            let Some(this) = weak.upgrade() else {
+                return ControlFlow::Break;
+            };
+            let (now, seconds) = (this.counts(), then.elapsed().as_secs_f64());
+            let rate = |after: u64, before: u64| ((after - before) as f64 / seconds) as u64;
+            let part = |arrow, after, before| {
+                let rate = BinaryBytes(rate(after, before));
+                format!("{arrow} {} ({rate}/s)", BinaryBytes(after))
+            };
+            let sent = part("->", now.sent, before.sent);
+            let received = part("<-", now.received, before.received);
+            let connections = match this.connections.borrow().len() {
+                1 => "1 connection".to_owned(),
+                count => format!("{count} connections"),
+            };
+            this.bar
+                .set_message(format!("{connections}  {sent}  {received}"));
+            (before, then) = (now, Instant::now());
+            ControlFlow::Continue
+        });
+    }
+
+    fn counts(&self) -> Relayed {
+        let counts = self.connections.borrow();
+        let counts = counts.values().map(RelayCounters::counts);
+        counts.fold(self.before.get(), sum)
+    }
+
+    /// A connection, for as long as what is returned lives.
+    pub(crate) fn connection(self: &Rc<Self>) -> Connection {
+        let (number, counters) = (self.next.get(), RelayCounters::default());
+        self.next.set(number + 1);
+        let mut connections = self.connections.borrow_mut();
+        connections.insert(number, counters.clone());
+        Connection {
+            meter: self.clone(),
+            number,
+            counters,
+        }
+    }
+
+    /// Says something, above the numbers.
+    pub(crate) fn say(&self, what: &str) {
+        self.bar.suspend(|| eprintln!("relay: {what}"));
+    }
+
+    /// Shows no more numbers but, where they were shown, those of the end.
+    pub(crate) fn finish(&self, tell: bool) {
+        let shown = !self.bar.is_hidden();
+        self.bar.finish_and_clear();
+        if shown || tell {
+            eprintln!("relay: {}", summary(self.counts(), self.begin.elapsed()));
+        }
+    }
+}
+
+pub(crate) struct Connection {
+    meter: Rc<Meter>,
+    number: u64,
+    pub(crate) counters: RelayCounters,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.meter.connections.borrow_mut().remove(&self.number);
+        self.meter
+            .before
+            .set(sum(self.meter.before.get(), self.counters.counts()));
+    }
+}
+
+fn sum(one: Relayed, other: Relayed) -> Relayed {
+    Relayed {
+        sent: one.sent + other.sent,
+        received: one.received + other.received,
+    }
+}
+
+pub(crate) fn summary(relayed: Relayed, time: Duration) -> String {
+    let Relayed { sent, received } = relayed;
+    format!("{sent} bytes there, {received} bytes back, in {time:.1?}")
+}

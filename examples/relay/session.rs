@@ -1,0 +1,257 @@
+//! Two channels come together: once, or for every client.
+
+use std::{
+    future::Future,
+    io::{self, IsTerminal},
+    pin::pin,
+    rc::Rc,
+    task::Poll,
+    time::{Duration, Instant},
+};
+
+use qio::{
+    Channel, ChannelCommand, ChannelSocket, IoFutureExt, JoinHandle, NetAddress, NetListener,
+    RelayCounters, Relayed, prelude::*, relay_counted_future, to_glib_error,
+};
+
+use crate::{
+    endpoint::{Endpoint, Mode, at_once},
+    meter::{Meter, summary},
+    options::Options,
+};
+
+/// Connections that wait to be accepted.
+const BACKLOG: u32 = 128;
+
+/// One side of the command line.
+struct Side {
+    endpoint: Endpoint,
+    /// Listens from the start on, if that is what it is.
+    listener: Option<NetListener>,
+    mode: Mode,
+    timeout: Option<Duration>,
+}
+
+impl Side {
+    async fn new(
+        endpoint: &Endpoint,
+        mode: Mode,
+        options: &Options,
+        meter: &Meter,
+    ) -> io::Result<Self> {
+        let listener = match endpoint {
+            Endpoint::Listen(address) => {
+                let listener = NetListener::new();
+                // What a relay has left behind that was killed.
+                listener.set_replace_stale(true);
+                listener.open_address_future(address, BACKLOG).await?;
+                if options.verbose {
+                    for address in listener.local_addresses() {
+                        meter.say(&format!("listening on {}", NetAddress::try_from(&address)?));
+                    }
+                }
+                Some(listener)
+            }
+            _ => None,
+        };
+        Ok(Self {
+            endpoint: endpoint.clone(),
+            listener,
+            mode,
+            timeout: options.timeout,
+        })
+    }
+
+    /// A channel, as soon as there is one.
+    async fn channel(&self) -> io::Result<Channel> {
+        if let Some(listener) = &self.listener {
+            return accept(listener).await;
+        }
+        let channel = self.endpoint.open(self.mode);
+        let Some(timeout) = self.timeout else {
+            return channel.await;
+        };
+        channel
+            .or_timeout(timeout)
+            .await
+            .map_err(|e| match e.kind() {
+                io::ErrorKind::TimedOut => {
+                    let message = format!("Unable to open {} in {timeout:?}", self.endpoint);
+                    io::Error::new(io::ErrorKind::TimedOut, message)
+                }
+                _ => e,
+            })
+    }
+}
+
+async fn accept(listener: &NetListener) -> io::Result<Channel> {
+    let client = listener.accept_future().await?;
+    client.set_name(Some(&name_of(&client)));
+    at_once(client.upcast())
+}
+
+/// The address of a client, if it has one.
+fn name_of(client: &ChannelSocket) -> String {
+    let address = client.remote_address().ok();
+    let address = address.and_then(|address| NetAddress::try_from(&address).ok());
+    address.map_or_else(|| "client".to_owned(), |address| address.to_string())
+}
+
+/// Until the end, of everything or of the first pair.
+pub(crate) async fn run(options: &Options, stop: &gio::Cancellable) -> io::Result<()> {
+    let write = Mode::Write {
+        append: options.append || options.fork,
+    };
+    let stdio = options.first.is_single() || options.second.is_single();
+    let talks = stdio && (io::stdin().is_terminal() || io::stdout().is_terminal());
+    let meter = Meter::new(!options.quiet && !talks);
+    let first = Side::new(&options.first, Mode::Read, options, &meter);
+    let first = first.or_cancelled(stop).await?;
+    let second = Side::new(&options.second, write, options, &meter);
+    let second = second.or_cancelled(stop).await?;
+    let session = Session {
+        second,
+        meter,
+        timeout: options.timeout,
+        verbose: options.verbose,
+    };
+    let session = Rc::new(session);
+    let result = match options.fork {
+        true => serve(first, &session, stop).await,
+        false => once(first, &session, stop).await,
+    };
+    session.meter.finish(options.verbose && options.fork);
+    result
+}
+
+async fn once(first: Side, session: &Session, stop: &gio::Cancellable) -> io::Result<()> {
+    let channel = first.channel().or_cancelled(stop).await?;
+    // Who comes now is not served: better that it is told.
+    drop(first);
+    session.run(channel, stop).await
+}
+
+/// Serves each client with a second channel of its own.
+async fn serve(first: Side, session: &Rc<Session>, stop: &gio::Cancellable) -> io::Result<()> {
+    let mut tasks: Vec<JoinHandle<()>> = Vec::new();
+    let result = loop {
+        let client = match first.channel().or_cancelled(stop).await {
+            Ok(client) => client,
+            Err(e) => break Err(e),
+        };
+        let (session, stop) = (session.clone(), stop.clone());
+        tasks.retain(|task| !task.is_finished());
+        tasks.push(qio::spawn_local(async move {
+            let name = client.name().unwrap_or_default();
+            match session.run(client, &stop).await {
+                Err(e) if !stop.is_cancelled() => {
+                    session.meter.say(&format!("{name}: {}", one_line(&e)));
+                }
+                _ => {}
+            }
+        }));
+    };
+    drop(first);
+    for task in tasks {
+        let _ = task.await;
+    }
+    result
+}
+
+/// What is done with the first channel, once it is there.
+struct Session {
+    second: Side,
+    meter: Rc<Meter>,
+    timeout: Option<Duration>,
+    verbose: bool,
+}
+
+impl Session {
+    async fn run(&self, first: Channel, stop: &gio::Cancellable) -> io::Result<()> {
+        let begin = Instant::now();
+        let first = Guard(first);
+        let second = Guard(self.second.channel().or_cancelled(stop).await?);
+        let pair = format!("{} and {}", name(&first.0), name(&second.0));
+        if self.verbose {
+            self.meter.say(&format!("{pair}: connected"));
+        }
+        let connection = self.meter.connection();
+        let counters = &connection.counters;
+        let relay = relay_counted_future(&first.0, &second.0, counters);
+        let relay = while_it_moves(relay, counters, self.timeout);
+        let result = relay.or_cancelled(stop).await;
+        let result = match result {
+            Ok(_) => {
+                let closed = first.close().or_cancelled(stop).await;
+                closed.and(second.close().or_cancelled(stop).await)
+            }
+            Err(e) => Err(e),
+        };
+        if self.verbose {
+            let how = summary(counters.counts(), begin.elapsed());
+            self.meter.say(&format!("{pair}: {how}"));
+        }
+        result
+    }
+}
+
+fn name(channel: &Channel) -> String {
+    channel.name().map_or_else(String::new, Into::into)
+}
+
+/// A channel of a session. If that ends early, a command is told to end as well.
+struct Guard(Channel);
+
+impl Guard {
+    async fn close(self) -> io::Result<()> {
+        self.0.close_future().await
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if let Some(command) = self.0.downcast_ref::<ChannelCommand>() {
+            // It may have ended already.
+            let _ = command.terminate();
+        }
+    }
+}
+
+/// Gives up once nothing has moved for so long.
+async fn while_it_moves(
+    relay: impl Future<Output = io::Result<Relayed>>,
+    counters: &RelayCounters,
+    timeout: Option<Duration>,
+) -> io::Result<Relayed> {
+    let Some(timeout) = timeout else {
+        return relay.await;
+    };
+    let tick = (timeout / 8).max(Duration::from_millis(10));
+    let mut relay = pin!(relay);
+    let (mut seen, mut since) = (counters.counts(), Instant::now());
+    loop {
+        let mut alarm = pin!(glib::timeout_future(tick));
+        let ended = std::future::poll_fn(|cx| {
+            if let Poll::Ready(result) = relay.as_mut().poll(cx) {
+                return Poll::Ready(Some(result));
+            }
+            alarm.as_mut().poll(cx).map(|()| None)
+        });
+        if let Some(result) = ended.await {
+            return result;
+        }
+        let now = counters.counts();
+        if now == seen && since.elapsed() >= timeout {
+            let message = format!("Nothing has moved for {timeout:?}");
+            return Err(io::Error::new(io::ErrorKind::TimedOut, message));
+        }
+        if now != seen {
+            (seen, since) = (now, Instant::now());
+        }
+    }
+}
+
+/// An error as GLib words it.
+pub(crate) fn one_line(e: &io::Error) -> String {
+    to_glib_error(e).message().replace('\n', " ")
+}

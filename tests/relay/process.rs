@@ -1,0 +1,218 @@
+//! Programs that run beside the tests, and are ended with them.
+
+use std::{
+    env,
+    ffi::OsStr,
+    io::{self, BufRead, BufReader, Read, Write},
+    mem,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{
+        LazyLock,
+        mpsc::{self, Receiver},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use nix::{sys::signal::Signal, unistd::Pid};
+
+/// Longer than anything takes that is going to happen at all.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The example, which is up to date.
+pub(crate) fn relay() -> &'static Path {
+    static RELAY: LazyLock<PathBuf> = LazyLock::new(|| {
+        let this = env::current_exe().expect("this program");
+        let profile = this.ancestors().nth(2).expect("below the profile's folder");
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--quiet", "--locked", "--example", "relay"]);
+        if profile.ends_with("release") {
+            cargo.arg("--release");
+        }
+        cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
+        let status = cargo.status().expect("cargo runs");
+        assert!(status.success(), "{status}");
+        profile.join("examples/relay")
+    });
+    &RELAY
+}
+
+/// Another program. One that is missing is named with its package.
+pub(crate) fn tool(name: &str, package: &str) -> Command {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let found = env::split_paths(&path).any(|folder| folder.join(name).is_file());
+    assert!(found, "{name} is missing: install the package {package}");
+    Command::new(name)
+}
+
+/// The example with arguments, and nothing to read.
+pub(crate) fn start(arguments: impl IntoIterator<Item: AsRef<OsStr>>) -> Running {
+    Running::new(Command::new(relay()).args(arguments).stdin(Stdio::null()))
+}
+
+/// The example, which is given this to read.
+pub(crate) fn start_with(
+    arguments: impl IntoIterator<Item: AsRef<OsStr>>,
+    input: &[u8],
+) -> Running {
+    let mut command = Command::new(relay());
+    let mut running = Running::new(command.args(arguments).stdin(Stdio::piped()));
+    let mut stdin = running.child.stdin.take().expect("piped");
+    let input = input.to_owned();
+    // It may not want it.
+    thread::spawn(move || drop(stdin.write_all(&input)));
+    running
+}
+
+/// A program that runs. Dropping it ends it.
+pub(crate) struct Running {
+    child: Child,
+    output: Receiver<Vec<u8>>,
+    /// What has come out of that and was not asked for.
+    pending: Vec<u8>,
+    /// In lines.
+    errors: Receiver<Vec<u8>>,
+}
+
+/// How a program has ended, and what it had to say.
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
+    pub(crate) output: Vec<u8>,
+    pub(crate) errors: String,
+}
+
+impl Running {
+    pub(crate) fn new(command: &mut Command) -> Self {
+        let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command
+            .spawn()
+            .unwrap_or_else(|e| panic!("{command:?}: {e}"));
+        Self {
+            output: chunks(child.stdout.take().expect("piped"), |stream, chunk| {
+                chunk.extend(stream.fill_buf()?);
+                stream.consume(chunk.len());
+                Ok(chunk.len())
+            }),
+            pending: Vec::new(),
+            errors: chunks(child.stderr.take().expect("piped"), |stream, chunk| {
+                stream.read_until(b'\n', chunk)
+            }),
+            child,
+        }
+    }
+
+    /// The rest of the next line on standard error that has this in it.
+    #[track_caller]
+    pub(crate) fn told(&mut self, what: &str) -> String {
+        let (deadline, mut said) = (Instant::now() + PATIENCE, Vec::new());
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let Ok(line) = self.errors.recv_timeout(left) else {
+                let said = String::from_utf8_lossy(&said);
+                panic!("it never said \"{what}\", but:\n{said}");
+            };
+            let text = String::from_utf8_lossy(&line);
+            if let Some((_, rest)) = text.split_once(what) {
+                return rest.trim_end().to_owned();
+            }
+            said.extend(line);
+        }
+    }
+
+    /// Reads standard output up to this, and returns what comes before.
+    #[track_caller]
+    pub(crate) fn until(&mut self, end: &str) -> String {
+        loop {
+            let text = String::from_utf8_lossy(&self.pending).into_owned();
+            if let Some((before, rest)) = text.split_once(end) {
+                self.pending = rest.into();
+                return before.to_owned();
+            }
+            let more = self.output.recv_timeout(PATIENCE);
+            self.pending
+                .extend(more.unwrap_or_else(|_| panic!("no \"{end}\" in {text:?}")));
+        }
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.child.id() as i32);
+        nix::sys::signal::kill(pid, signal).expect("it runs");
+    }
+
+    /// Waits for the end.
+    #[track_caller]
+    pub(crate) fn end(mut self) -> Ended {
+        let deadline = Instant::now() + PATIENCE;
+        let collect = |chunks: &Receiver<Vec<u8>>, mut all: Vec<u8>| {
+            loop {
+                let left = deadline.saturating_duration_since(Instant::now());
+                match chunks.recv_timeout(left) {
+                    Ok(chunk) => all.extend(chunk),
+                    Err(mpsc::RecvTimeoutError::Disconnected) => return all,
+                    Err(mpsc::RecvTimeoutError::Timeout) => panic!("it hangs"),
+                }
+            }
+        };
+        let output = collect(&self.output, mem::take(&mut self.pending));
+        let errors = collect(&self.errors, Vec::new());
+        // It has closed both: the end is near.
+        let status = self.child.wait().expect("a child");
+        Ended {
+            status,
+            output,
+            errors: String::from_utf8_lossy(&errors).into_owned(),
+        }
+    }
+
+    /// Waits for an end without an error, and returns what it has written.
+    #[track_caller]
+    pub(crate) fn success(self) -> Vec<u8> {
+        let Ended {
+            status,
+            output,
+            errors,
+        } = self.end();
+        assert!(status.success(), "{status}\n{errors}");
+        output
+    }
+
+    /// Waits for an end with one line about what was wrong.
+    #[track_caller]
+    pub(crate) fn failure(self, code: i32) -> String {
+        let Ended { status, errors, .. } = self.end();
+        assert_eq!(status.code(), Some(code), "{errors}");
+        let line = errors
+            .strip_prefix("relay: ")
+            .and_then(|line| line.strip_suffix('\n'));
+        let line = line.unwrap_or_else(|| panic!("{errors:?}"));
+        assert!(!line.contains('\n'), "{line}");
+        line.to_owned()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What comes out of a stream, in pieces.
+fn chunks<R: Read + Send + 'static>(
+    stream: R,
+    read: impl Fn(&mut BufReader<R>, &mut Vec<u8>) -> io::Result<usize> + Send + 'static,
+) -> Receiver<Vec<u8>> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut stream = BufReader::new(stream);
+        loop {
+            let mut chunk = Vec::new();
+            match read(&mut stream, &mut chunk) {
+                Ok(1..) if sender.send(chunk).is_ok() => {}
+                _ => break,
+            }
+        }
+    });
+    receiver
+}

@@ -1,0 +1,146 @@
+//! The command line, and what is said of mistakes.
+
+use std::net::TcpListener;
+
+use crate::process::start;
+
+#[test]
+fn help_is_shown_and_names_all_addresses() {
+    for option in ["-h", "--help"] {
+        let help = start([option]).success();
+        let help = String::from_utf8(help).expect("text");
+        for address in [
+            "stdio",
+            "tcp:",
+            "unix:",
+            "vsock:",
+            "tcp-listen:",
+            "unix-listen:",
+            "vsock-listen:",
+            "exec:",
+            "file:",
+            "fd:",
+        ] {
+            assert!(help.contains(&format!("\n  {address}")), "{address}");
+        }
+        for line in help.lines() {
+            assert!(line.len() <= 80, "{line}");
+        }
+    }
+}
+
+#[test]
+fn wrong_usage_is_told_in_one_line() {
+    for (arguments, message) in [
+        (&[][..], "expected two addresses, not 0; see relay --help"),
+        (
+            &["stdio"],
+            "expected two addresses, not 1; see relay --help",
+        ),
+        (
+            &["-", "-", "-"],
+            "expected two addresses, not 3; see relay --help",
+        ),
+        (
+            &["--forks", "-", "-"],
+            "there is no option --forks; see relay --help",
+        ),
+        (
+            &["--fork=1", "-", "-"],
+            "there is no option --fork=1; see relay --help",
+        ),
+        (&["-", "-", "-t"], "--timeout needs a number of seconds"),
+        (
+            &["-t", "0", "-", "-"],
+            "--timeout needs a number of seconds above 0, not \"0\"",
+        ),
+        (
+            &["--timeout=x", "-", "-"],
+            "--timeout needs a number of seconds above 0, not \"x\"",
+        ),
+        (
+            &["-f", "tcp:h:1", "exec:cat"],
+            "--fork is for a FIRST that listens, such as tcp-listen:",
+        ),
+        (
+            &["-f", "tcp-listen:1", "-"],
+            "with --fork, SECOND must be there for each client: not stdio",
+        ),
+        (
+            &["stdio", "localhost:80"],
+            "\"localhost:80\" is no address, such as tcp:HOST:PORT or stdio; see relay --help",
+        ),
+        (
+            &["stdio", "--", "-x"],
+            "\"-x\" is no address, such as tcp:HOST:PORT or stdio; see relay --help",
+        ),
+        (
+            &["stdio", "tcp:localhost:http"],
+            "Unable to read the address \"tcp:localhost:http\": \
+             expected a port from 0 to 65535 at character 15, not \"http\"",
+        ),
+        (
+            &["tcp-listen:80x", "stdio"],
+            "Unable to read the address \"tcp::80x\": \
+             expected a port from 0 to 65535 at character 6, not \"80x\"",
+        ),
+        (&["stdio", "file:"], "file: needs a path"),
+        (
+            &["-", "stdio"],
+            "stdio can be one of the two addresses, not both",
+        ),
+        (
+            &["stdio", "exec:echo 'x"],
+            "Unable to read the command of exec:echo 'x: \
+             Text ended before matching quote was found for '. (The text was “echo 'x”)",
+        ),
+    ] {
+        assert_eq!(start(arguments).failure(2), message, "{arguments:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_opened_is_told_in_one_line() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let missing = directory.path().join("missing");
+    let missing = missing.display();
+    // Bound and not listening: nobody else gets it.
+    let deaf = TcpListener::bind("127.0.0.1:0").expect("loopback");
+    let port = deaf.local_addr().expect("bound").port();
+    drop(deaf);
+    for (second, message) in [
+        (
+            format!("tcp:127.0.0.1:{port}"),
+            format!("Unable to connect to 127.0.0.1:{port}: Connection refused"),
+        ),
+        (
+            format!("unix:{missing}"),
+            format!("Unable to connect to {missing}: No such file or directory"),
+        ),
+        (
+            format!("file:{missing}/x"),
+            format!("Unable to open {missing}/x: No such file or directory"),
+        ),
+        (
+            format!("exec:{missing}"),
+            format!("Unable to run \"{missing}\": No such file or directory"),
+        ),
+        (
+            "fd:77".to_owned(),
+            "Unable to use fd:77: Bad file number".to_owned(),
+        ),
+    ] {
+        assert_eq!(start(["stdio", &second]).failure(1), message);
+    }
+}
+
+#[test]
+fn an_address_in_use_is_told_at_once() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("loopback");
+    let address = taken.local_addr().expect("bound");
+    let relay = start(["--fork", &format!("tcp-listen:{address}"), "exec:cat"]);
+    assert_eq!(
+        relay.failure(1),
+        format!("Unable to listen on {address}: Address already in use")
+    );
+}
