@@ -1,7 +1,7 @@
 //! Connecting: in turn and blocking, or side by side and in a future.
 //!
-//! `client` has GIO connect, which knows names and proxies, by one `operation` or more; `direct` connects to single addresses of
-//! the kinds that need neither, and that GIO knows only in part.
+//! `client` has GIO connect, which knows names and proxies, by one `operation` or more; `direct`
+//! connects to single addresses of the kinds that need neither, and that GIO knows only in part.
 
 mod client;
 mod direct;
@@ -159,14 +159,15 @@ impl ChannelSocket {
         self.imp().open(fd)
     }
 
-    /// Connects without holding up the main loop, whatever context that runs. As all that is GIO's, the future
-    /// stays in its thread: [`spawn_local`](crate::spawn_local).
+    /// Connects without holding up the main loop, whatever context that runs. As all that is GIO's,
+    /// the future stays in its thread: [`spawn_local`](crate::spawn_local).
     ///
     /// The address may be a name ([`gio::NetworkAddress`]), a service whose hosts the name server
     /// knows ([`gio::NetworkService`]), any [`gio::SocketAddress`] (over IP, a unix path, an
-    /// abstract name, or a [`gio::NativeSocketAddress`] such as one of vsock) or a
-    /// connectable of your own, which must give an address or an error: GIO ends the process otherwise. Where there are several addresses, the next one is tried beside the others
-    /// when they have not answered within a quarter of a second; the first that answers is taken.
+    /// abstract name, or a [`gio::NativeSocketAddress`] such as one of vsock) or a connectable of your
+    /// own, which must give an address or an error: GIO ends the process otherwise. Where there are
+    /// several addresses, the next one is tried beside the others when they have not answered
+    /// within a quarter of a second; the first that answers is taken.
     ///
     /// `client` has the options, as GIO knows them: a timeout in seconds, for each address and step;
     /// the local address; the type of socket, for a channel that is to be a stream; whether to use proxies, and whom to ask for
@@ -182,15 +183,18 @@ impl ChannelSocket {
     ///
     /// # Errors
     ///
-    /// They keep the domain and the code of GIO and name what could not be connected to, with the address
-    /// that failed, or the proxy, where that is known: `Unable to connect to example.org:80 (192.0.2.7:80):
-    /// Connection refused`. Of several addresses it is the one that failed last. [`gio::ResolverError`] for
-    /// names that cannot be looked up; `ProxyFailed`, `ProxyAuthFailed` and the like of
-    /// [`gio::IOErrorEnum`]; [`TimedOut`](io::ErrorKind::TimedOut);
+    /// They keep the domain and the code of GIO and name what could not be connected to, with the
+    /// address that failed, or the proxy, where that is known: `Unable to connect to
+    /// example.org:80 (192.0.2.7:80): Connection refused`. Of several addresses it is the one
+    /// that failed last.
+    ///
+    /// [`gio::ResolverError`] for names that cannot be looked up; `ProxyFailed`, `ProxyAuthFailed`
+    /// and the like of [`gio::IOErrorEnum`]; [`TimedOut`](io::ErrorKind::TimedOut);
     /// [`AlreadyExists`](io::ErrorKind::AlreadyExists) if the channel has been opened, and
     /// [`Closed`](gio::IOErrorEnum::Closed) as soon as it is closed.
-    /// [`Unsupported`](io::ErrorKind::Unsupported) for a client that wants TLS, which is not for a socket
-    /// to do, for a proxy that is itself behind TLS, and for a local address of anything but IP.
+    /// [`Unsupported`](io::ErrorKind::Unsupported) for a client that wants TLS, which is not for a
+    /// socket to do, for a proxy that is itself behind TLS, and for a local address of anything
+    /// but IP.
     ///
     /// # Examples
     ///
