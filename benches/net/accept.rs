@@ -170,7 +170,7 @@ pub(crate) fn by_callback(transport: Transport) -> ! {
                 (clients, served, since) = (door.burst(), 0, Instant::now());
             }
         });
-        std::future::pending().await
+        std::future::pending::<()>().await;
     })
 }
 

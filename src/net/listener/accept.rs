@@ -170,7 +170,6 @@ impl Acceptor {
             match self.follow(listener) {
                 Ok(None) => {}
                 Ok(Some(client)) => return Step::Client(client),
-                Err(Step::Wait(wait)) => return Step::Wait(wait),
                 Err(step) => return step,
             }
             let permit = match entry {

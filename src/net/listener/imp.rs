@@ -254,7 +254,7 @@ impl NetListener {
         let before = self.is_connected();
         let changed = self.change(|state| {
             let place = state.channels.iter().position(|it| it == channel);
-            let removed = place.map(|place| state.channels.swap_remove(place));
+            let removed = place.map(|place| state.channels.remove(place));
             state.version += u64::from(removed.is_some());
             state.session += u64::from(removed.is_some() && state.channels.is_empty());
             removed

@@ -9,7 +9,7 @@ use std::{
 use qio::NetListener;
 
 use super::*;
-use crate::common::{alone::alone, in_time, iterate_until, runner::Runner};
+use crate::common::{in_time, iterate_until, runner::Runner};
 
 /// Answers each client with one byte, and checks that this is the context.
 fn answer(
@@ -91,10 +91,9 @@ fn a_listener_that_is_moved_under_load_loses_nobody() {
 #[ignore = "takes half a minute: `make soak`"]
 fn a_listener_that_is_moved_under_load_for_long_loses_nobody() {
     const NAME: &str = "net::context::a_listener_that_is_moved_under_load_for_long_loses_nobody";
-    alone(NAME, || {
+    alone_with_figures(NAME, || {
         let (asked, moves) = under_load(Duration::from_secs(30));
-        let figures = format!("{asked} clients served in {moves} places");
-        let _ = writeln!(io::stderr(), "{figures}");
+        tell_figures(&format!("{asked} clients served, {moves} moves in 30 s"));
     });
 }
 

@@ -3,6 +3,7 @@
 mod accept;
 mod activation;
 mod address;
+mod churn;
 mod context;
 mod limit;
 mod listen_future;
@@ -21,6 +22,8 @@ use std::{
 
 use gio::prelude::*;
 use qio::{ChannelSocket, NetListener, prelude::*};
+
+use crate::common::alone::{is_alone, rerun};
 
 fn loopback(family: gio::SocketFamily) -> gio::SocketAddress {
     gio::InetSocketAddress::new(&gio::InetAddress::new_loopback(family), 0).upcast()
@@ -47,6 +50,27 @@ fn has_v6() -> bool {
 
 fn skip(why: &str) {
     let _ = writeln!(io::stderr(), "skipped: {why}");
+}
+
+/// As `alone`, and shows the figures that the test tells, past the harness's capture.
+#[track_caller]
+fn alone_with_figures(name: &str, body: impl FnOnce()) {
+    if is_alone() {
+        return body();
+    }
+    let output = rerun(name, |command| command);
+    let text = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}{errors}");
+    for figures in text.lines().filter_map(|line| line.split_once(FIGURES)) {
+        let _ = writeln!(io::stderr(), "{}", figures.1);
+    }
+}
+
+const FIGURES: &str = "figures: ";
+
+fn tell_figures(figures: &str) {
+    println!("{FIGURES}{figures}");
 }
 
 fn unix(path: &Path) -> gio::SocketAddress {
