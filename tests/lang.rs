@@ -114,6 +114,16 @@ fn the_journey_in_vala() {
 }
 
 #[test]
+fn a_listener_accepts_in_every_language() {
+    let listener = compile_c("tests/lang/listener.c", &[]);
+    listener.run("listener: ok");
+    valgrind(&listener).run("listener: ok");
+    python("tests/lang/listener.py").run("listener: ok");
+    gjs("tests/lang/listener.js").run("listener: ok");
+    compile_vala("tests/lang/listener.vala").run("listener: ok");
+}
+
+#[test]
 fn every_function_of_the_seed_header_works_as_there() {
     let seed = compile_c("tests/lang/seed.c", &[]);
     seed.run("seed: ok");
