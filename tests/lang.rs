@@ -120,7 +120,7 @@ fn a_listener_accepts_in_every_language() {
     valgrind(&listener).run("listener: ok");
     python("tests/lang/listener.py").run("listener: ok");
     gjs("tests/lang/listener.js").run("listener: ok");
-    compile_vala("tests/lang/listener.vala").run("listener: ok");
+    compile_vala("tests/lang/listener.vala", &[]).run("listener: ok");
 }
 
 #[test]
