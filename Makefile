@@ -46,11 +46,13 @@ ci: ## Everything that must pass: check, then test
 	@$(MAKE) --no-print-directory test
 
 bench: ## Measures what a channel costs beside the bare system calls, from C, and beside its peers
-	@.ci/packages capi
+	@.ci/packages test
 	@cargo bench --locked --bench overhead
 	@.ci/capi
 	@cargo bench --locked --bench capi
 	@cargo bench --locked --bench peers
+	@cargo bench --locked --bench net
+	@cargo bench --locked --bench splice
 
 capi: ## Builds the C library, its introspection data and its Vala binding in target/capi
 	@.ci/packages capi
