@@ -2,7 +2,7 @@
 # builds the C library, `.ci/install` installs it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check ci bench capi gir install uninstall docs soak clean
+.PHONY: help demo test check ci bench capi gir install uninstall docs soak fuzz clean
 
 # The file that the demo sends; empty: the demo's own program.
 FILE ?=
@@ -81,6 +81,15 @@ soak: ## Runs for ten minutes: races, wakes, random programs, leaks
 		timeout 1m cargo test --quiet --locked --test qio -- $(races) || exit 1; \
 	done
 	@timeout 10m cargo test --quiet --locked --test qio -- --ignored --test-threads=1
+
+fuzz: ## Feeds the parsers with random texts, one minute each
+	@.ci/packages test
+	@cargo fuzz --version >/dev/null 2>&1 || cargo install --quiet --locked cargo-fuzz@0.13.2
+	@for target in $$(cargo fuzz list); do \
+		mkdir -p fuzz/target/corpus/$$target; \
+		RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none $$target fuzz/target/corpus/$$target fuzz/corpus/$$target \
+			-- -max_total_time=60 -max_len=512 -verbosity=0 -print_final_stats=1 || exit 1; \
+	done
 
 clean: ## Removes what cargo has built
 	@cargo clean
