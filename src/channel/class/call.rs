@@ -197,8 +197,14 @@ impl Slots<'_> {
         Ok(())
     }
 
+    /// Returns the flags that the slot gets.
     #[inline]
-    pub(super) fn check_write(self, size: usize, fds: bool, flags: WriteFlags) -> io::Result<()> {
+    pub(super) fn check_write(
+        self,
+        size: usize,
+        fds: bool,
+        flags: WriteFlags,
+    ) -> io::Result<WriteFlags> {
         if fds {
             self.need(Feature::FD_PASS)?;
             if size == 0 {
@@ -207,23 +213,25 @@ impl Slots<'_> {
                 ));
             }
         }
-        if flags.contains(WriteFlags::ZERO_COPY) {
-            self.need(Feature::WRITE_ZERO_COPY)?;
+        match flags.contains(WriteFlags::ZERO_COPY) {
+            true => self.check_zero_copy(flags),
+            false => Ok(flags),
         }
-        Ok(())
     }
 
-    /// The flags for `io_writev`. Memory that nobody has promised to keep is not written without a
-    /// copy: slots of this crate copy it, and say so; others are not told to do otherwise.
-    #[inline]
-    pub(super) fn as_promised(self, flags: WriteFlags) -> WriteFlags {
-        if !flags.contains(WriteFlags::ZERO_COPY) || self.class.slots_obey_no_wait() {
-            return flags;
+    /// Memory that nobody has promised to keep is not written without a copy: slots of this crate
+    /// copy it, and say so; others are not told to do otherwise.
+    #[cold]
+    #[inline(never)]
+    fn check_zero_copy(self, flags: WriteFlags) -> io::Result<WriteFlags> {
+        self.need(Feature::WRITE_ZERO_COPY)?;
+        if self.class.slots_obey_no_wait() {
+            return Ok(flags);
         }
-        match flags.contains(WriteFlags::LENT) {
+        Ok(match flags.contains(WriteFlags::LENT) {
             true => flags - WriteFlags::LENT,
             false => flags - WriteFlags::ZERO_COPY,
-        }
+        })
     }
 
     pub(super) fn need(self, feature: Feature) -> io::Result<()> {

@@ -147,14 +147,14 @@ impl<'a> Slots<'a> {
     ) -> io::Result<usize> {
         let size = total_len(iov);
         let plain = self.begin()?;
-        self.check_write(size, !fds.is_empty(), flags)?;
+        let promised = self.check_write(size, !fds.is_empty(), flags)?;
         if size == 0 {
             return self.check_open().map(|()| 0);
         }
         if !plain && pairs::bytes_write(self.class) {
             pairs::writev_by_bytes(self, iov, fds, flags - WriteFlags::LENT)
         } else {
-            self.slot_writev(iov, size, fds, self.as_promised(flags))
+            self.slot_writev(iov, size, fds, promised)
         }
     }
 
@@ -191,15 +191,14 @@ impl<'a> Slots<'a> {
         flags: WriteFlags,
     ) -> io::Result<usize> {
         self.check_open()?;
-        self.check_write(bytes.len(), !fds.is_empty(), flags)?;
+        let promised = self.check_write(bytes.len(), !fds.is_empty(), flags)?;
         if bytes.is_empty() {
             return Ok(0);
         }
         if pairs::bytes_write(self.class) {
             self.slot_write_bytes(bytes, fds, flags)
         } else {
-            let flags = self.as_promised(flags);
-            self.slot_writev(&[IoSlice::new(bytes)], bytes.len(), fds, flags)
+            self.slot_writev(&[IoSlice::new(bytes)], bytes.len(), fds, promised)
         }
     }
 
