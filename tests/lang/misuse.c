@@ -542,6 +542,8 @@ strangers (gpointer stranger)
   g_object_unref (one);
   g_object_unref (other);
   g_bytes_unref (bytes);
+}
+
 /* Addresses that are not there, and texts that are none. */
 static void
 addresses (gpointer wrong)
