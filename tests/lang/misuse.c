@@ -3,6 +3,7 @@
  * harmless result, and nothing crashes. */
 #include "check.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
@@ -284,6 +285,17 @@ fires_nval (GSource *source)
   g_source_unref (source);
 }
 
+/* There is nothing, and the error says why. */
+static void
+refuses_closed (int fd, gpointer made)
+{
+  g_autofree char *expected = g_strdup_printf ("Unable to take over descriptor %d: ", fd);
+
+  check (made == NULL && error != NULL);
+  check (g_str_has_prefix (error->message, expected));
+  check_error (error, G_IO_ERROR, g_io_error_from_errno (EBADF));
+}
+
 /* Functions without an instance, and arguments that are not there. */
 static void
 arguments (void)
@@ -291,6 +303,8 @@ arguments (void)
   QIOChannelSocket *one, *other, *no_socket = NULL;
   QIOChannelFile *no_file = NULL;
   QIOChannel *ioc;
+  QIOChannelSocket *unopened = qio_channel_socket_new ();
+  QIOChannelFile *unopened_file = g_object_new (QIO_TYPE_CHANNEL_FILE, NULL);
   GBytes *no_bytes = NULL;
   int bad_fd = -1, freed_fd, *fds = NULL;
   gsize nfds = 0;
@@ -347,13 +361,28 @@ arguments (void)
   complains (qio_channel_writev_full (ioc, &iov, 1, NULL, 1, 0, &error) == -1);
   complains (qio_channel_writev_full (ioc, &iov, 1, &bad_fd, 1, 0, &error) == -1);
   complains (qio_channel_writev_full_all (ioc, &iov, 1, &bad_fd, 1, &error) == -1);
-  complains (qio_channel_file_new_fd (-1) == NULL);
+  complains (qio_channel_file_new_fd (-1, &error) == NULL);
   complains (qio_channel_socket_new_fd (-1, &error) == NULL);
   complains (qio_channel_new_fd (-1, &error) == NULL);
   fires_nval (qio_channel_create_fd_watch (ioc, -1, G_IO_IN));
   fires_nval (qio_channel_create_fd_pair_watch (ioc, -1, -1, G_IO_IN));
+
+  /* A number that is not open is an error. */
+  criticals = 0;
   freed_fd = dup (0);
   close (freed_fd);
+  refuses_closed (freed_fd, qio_channel_file_new_fd (freed_fd, &error));
+  refuses_closed (freed_fd, qio_channel_socket_new_fd (freed_fd, &error));
+  refuses_closed (freed_fd, qio_channel_new_fd (freed_fd, &error));
+  refuses_closed (freed_fd, qio_channel_command_new_pid (-1, freed_fd, getpid (), &error));
+  check (!qio_channel_socket_adopt_fd (unopened, freed_fd, &error));
+  refuses_closed (freed_fd, NULL);
+  check (!qio_channel_file_adopt_fd (unopened_file, freed_fd, &error));
+  refuses_closed (freed_fd, NULL);
+  check (qio_channel_file_new_fd (freed_fd, NULL) == NULL);
+  check (criticals == 0);
+  g_object_unref (unopened);
+  g_object_unref (unopened_file);
   check (qio_channel_writev_full (ioc, &iov, 1, &freed_fd, 1, 0, &error) == -1);
   check (error != NULL);
   g_clear_error (&error);

@@ -115,7 +115,7 @@ QIOChannelCommand *qio_channel_command_new_full (const char *const *argv,
  * @error: where to report an error
  *
  * Makes a channel of a command that was started by other means. It takes the descriptors over, closes them on
- * failure, and nobody else may wait for the child.
+ * failure, and nobody else may wait for the child. A number that is not open is an error.
  *
  * Returns: (transfer full): a channel
  */

@@ -49,13 +49,15 @@ struct _QIOChannelFileClass
 /**
  * qio_channel_file_new_fd: (constructor)
  * @fd: a descriptor
+ * @error: where to report an error
  *
  * Makes a channel of a descriptor, which it takes over. The mode, blocking or not, is the one that the
- * descriptor is in.
+ * descriptor is in. The only error is a number that is not open.
  *
  * Returns: (transfer full): a channel
  */
-QIOChannelFile *qio_channel_file_new_fd (int fd);
+QIOChannelFile *qio_channel_file_new_fd (int fd,
+                                         GError **error);
 
 /**
  * qio_channel_file_new_path: (constructor)
@@ -95,7 +97,7 @@ gboolean qio_channel_file_new_pipe (QIOChannelFile **reader,
  *
  * Gives a channel its descriptor, which it takes over, and closes on failure. For classes that derive from this
  * one, whose instances begin without. %G_IO_ERROR_EXISTS if the channel has one, %G_IO_ERROR_CLOSED if it was
- * closed.
+ * closed. A number that is not open is an error as well.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
  */

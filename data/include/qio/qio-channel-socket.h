@@ -140,7 +140,7 @@ QIOChannelSocket *qio_channel_socket_new (void);
  * @error: where to report an error
  *
  * Makes a channel of a socket, which it takes over, and closes on failure. The mode, blocking or not, is the
- * one that the socket is in.
+ * one that the socket is in. A number that is not open is an error, as is what is no socket.
  *
  * Returns: (transfer full): a channel
  */
@@ -168,7 +168,8 @@ gboolean qio_channel_socket_new_pair (QIOChannelSocket **one,
  * @error: where to report an error
  *
  * Gives a channel its socket, which it takes over, and closes on failure. For classes that derive from this one,
- * whose instances begin without. %G_IO_ERROR_EXISTS if the channel has one, %G_IO_ERROR_CLOSED if it was closed.
+ * whose instances begin without. %G_IO_ERROR_EXISTS if the channel has one, %G_IO_ERROR_CLOSED if it was closed. A
+ * number that is not open is an error as well.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
  */

@@ -1137,7 +1137,7 @@ void qio_channel_set_aio_fd_handler (QIOChannel *ioc,
  * @error: where to report an error
  *
  * Makes a channel of a descriptor, which it takes over: a socket or a file, whichever it is. Closes it on
- * failure.
+ * failure. A number that is not open is an error.
  *
  * Returns: (transfer full): a channel
  */

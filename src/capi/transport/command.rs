@@ -102,9 +102,13 @@ pub unsafe extern "C" fn qio_channel_command_new_pid(
     // SAFETY: see the room.
     unsafe {
         let (Ok(read), Ok(write)) = (
-            own_if_any(function, readfd),
+            own_if_any(function, readfd, error),
             // One descriptor may serve both directions, but has one owner.
-            own_if_any(function, if writefd == readfd { -1 } else { writefd }),
+            own_if_any(
+                function,
+                if writefd == readfd { -1 } else { writefd },
+                error,
+            ),
         ) else {
             return ptr::null_mut();
         };
@@ -254,16 +258,20 @@ fn policy(function: &CStr, policy: c_uint) -> Option<StderrPolicy> {
     policy
 }
 
-/// Takes a descriptor over, unless it is -1; an error, with a complaint, if it is not open.
+/// As [`own`]; -1 is none.
 ///
 /// # Safety
 ///
 /// As for [`own`].
-unsafe fn own_if_any(function: &CStr, fd: c_int) -> Result<Option<OwnedFd>, ()> {
+unsafe fn own_if_any(
+    function: &CStr,
+    fd: c_int,
+    error: *mut *mut GError,
+) -> Result<Option<OwnedFd>, ()> {
     match fd {
         -1 => Ok(None),
         // SAFETY: the caller's promise.
-        fd => unsafe { own(function, fd) }.map(Some).ok_or(()),
+        fd => unsafe { own(function, fd, error) }.map(Some).ok_or(()),
     }
 }
 

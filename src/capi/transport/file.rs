@@ -23,15 +23,18 @@ pub extern "C" fn qio_channel_file_get_type() -> GType {
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn qio_channel_file_new_fd(fd: c_int) -> *mut QIOChannelFile {
-    let (function, no_error) = (c"qio_channel_file_new_fd", ptr::null_mut());
+pub unsafe extern "C" fn qio_channel_file_new_fd(
+    fd: c_int,
+    error: *mut *mut GError,
+) -> *mut QIOChannelFile {
+    let function = c"qio_channel_file_new_fd";
     // SAFETY: see the room.
     unsafe {
-        let Some(fd) = own(function, fd) else {
+        let Some(fd) = own(function, fd, error) else {
             return ptr::null_mut();
         };
-        guarded(function, no_error, ptr::null_mut(), || {
-            give(Ok(ChannelFile::new_fd(fd)), no_error)
+        guarded(function, error, ptr::null_mut(), || {
+            give(Ok(ChannelFile::new_fd(fd)), error)
         })
     }
 }
@@ -93,7 +96,7 @@ pub unsafe extern "C" fn qio_channel_file_adopt_fd(
     // SAFETY: see the room.
     unsafe {
         with(function, file, error, 0, |file: &ChannelFile| {
-            let Some(fd) = own(function, fd) else {
+            let Some(fd) = own(function, fd, error) else {
                 return 0;
             };
             success(file.adopt_fd(fd), error, file.upcast_ref(), "open")

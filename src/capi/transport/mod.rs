@@ -11,6 +11,7 @@ mod socket_options;
 
 use std::{
     ffi::{CStr, OsStr, c_char, c_int},
+    io,
     os::{
         fd::{FromRawFd, OwnedFd},
         unix::ffi::OsStrExt,
@@ -20,15 +21,15 @@ use std::{
 
 use glib_sys::GError;
 
-use super::{give, guarded, holds};
-use crate::ffi::QIOChannel;
+use super::{fail_without_channel, give, guarded, holds};
+use crate::{error::explain, ffi::QIOChannel};
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_new_fd(fd: c_int, error: *mut *mut GError) -> *mut QIOChannel {
     // SAFETY: see the room.
     unsafe {
         let function = c"qio_channel_new_fd";
-        let Some(fd) = own(function, fd) else {
+        let Some(fd) = own(function, fd, error) else {
             return ptr::null_mut();
         };
         guarded(function, error, ptr::null_mut(), || {
@@ -37,17 +38,26 @@ pub unsafe extern "C" fn qio_channel_new_fd(fd: c_int, error: *mut *mut GError) 
     }
 }
 
-/// Takes a descriptor over; complains if it is none.
+/// Takes a descriptor over. Complains of a number that can be none, and reports one that is not open, which who
+/// opened it elsewhere may not know.
 ///
 /// # Safety
 ///
 /// As for the functions of this room, and the caller gives the descriptor away.
-unsafe fn own(function: &CStr, fd: c_int) -> Option<OwnedFd> {
-    // SAFETY: the system may be asked about any number.
-    let is_open = fd >= 0 && unsafe { libc::fcntl(fd, libc::F_GETFD) } != -1;
-    // SAFETY: it is open, and the caller gives it away.
-    holds(function, is_open, c"fd is an open file descriptor")
-        .then(|| unsafe { OwnedFd::from_raw_fd(fd) })
+unsafe fn own(function: &CStr, fd: c_int, error: *mut *mut GError) -> Option<OwnedFd> {
+    if !holds(function, fd >= 0, c"fd >= 0") {
+        return None;
+    }
+    // SAFETY: the system may be asked about any number; the descriptor is open, and the caller gives it away.
+    unsafe {
+        if libc::fcntl(fd, libc::F_GETFD) == -1 {
+            let e = io::Error::last_os_error();
+            let e = explain(e, format!("Unable to take over descriptor {fd}"));
+            fail_without_channel(error, &e);
+            return None;
+        }
+        Some(OwnedFd::from_raw_fd(fd))
+    }
 }
 
 /// A string that need not be UTF-8.

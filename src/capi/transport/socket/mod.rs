@@ -53,7 +53,7 @@ pub unsafe extern "C" fn qio_channel_socket_new_fd(
     let function = c"qio_channel_socket_new_fd";
     // SAFETY: see the room.
     unsafe {
-        let Some(fd) = own(function, fd) else {
+        let Some(fd) = own(function, fd, error) else {
             return ptr::null_mut();
         };
         guarded(function, error, ptr::null_mut(), || {
@@ -100,7 +100,7 @@ pub unsafe extern "C" fn qio_channel_socket_adopt_fd(
     // SAFETY: see the room.
     unsafe {
         with(function, socket, error, 0, |socket: &ChannelSocket| {
-            let Some(fd) = own(function, fd) else {
+            let Some(fd) = own(function, fd, error) else {
                 return 0;
             };
             success(socket.adopt_fd(fd), error, socket.upcast_ref(), "open")
