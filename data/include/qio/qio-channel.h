@@ -1166,8 +1166,8 @@ GBytes *qio_channel_read_bytes (QIOChannel *ioc,
  * @flags: how to do it
  * @error: where to report an error
  *
- * As qio_channel_read_bytes(), with descriptors and flags. Needs %QIO_CHANNEL_FEATURE_FD_PASS where @fds is not
- * %NULL, as it never is in other languages than C.
+ * As qio_channel_read_bytes(), with descriptors and flags. A channel without %QIO_CHANNEL_FEATURE_FD_PASS has no
+ * descriptors: @fds is set to %NULL, and so it is where none came along.
  *
  * Returns: (transfer full): the bytes, none at the end of the file
  */
@@ -1213,7 +1213,7 @@ GBytes *qio_channel_read_bytes_all_eof (QIOChannel *ioc,
  * @fds: (out) (optional) (nullable) (transfer full): descriptors that came along
  * @error: where to report an error
  *
- * As qio_channel_read_bytes_all(), with descriptors.
+ * As qio_channel_read_bytes_all(), with descriptors: see qio_channel_read_bytes_with_fds().
  *
  * Returns: (transfer full): the bytes
  */
@@ -1229,7 +1229,7 @@ GBytes *qio_channel_read_bytes_with_fds_all (QIOChannel *ioc,
  * @fds: (out) (optional) (nullable) (transfer full): descriptors that came along
  * @error: where to report an error
  *
- * As qio_channel_read_bytes_all_eof(), with descriptors.
+ * As qio_channel_read_bytes_all_eof(), with descriptors: see qio_channel_read_bytes_with_fds().
  *
  * Returns: (transfer full) (nullable): the bytes, or %NULL at the end of the file
  */

@@ -15,7 +15,7 @@ use glib_sys::{GBytes, GError, gboolean};
 use libc::{size_t, ssize_t};
 
 use crate::{
-    Channel, ChannelExt, ReadFlags, WriteFlags,
+    Channel, ChannelExt, Feature, ReadFlags, WriteFlags,
     capi::{holds, some, success, value, with},
     channel::class::Slots,
     error::from_glib_error,
@@ -71,17 +71,19 @@ pub(super) unsafe fn give_list(received: Vec<OwnedFd>, fds: *mut *mut GUnixFDLis
     }
 }
 
-/// Reads, with descriptors if there is a place for them.
+/// Reads, with descriptors if there is a place for them and the channel has any: bindings always have a place.
 ///
 /// # Safety
 ///
 /// As for the functions of this room.
 unsafe fn receiving<R>(
+    channel: &Channel,
     fds: *mut *mut GUnixFDList,
     read: impl FnOnce(Option<&mut Vec<OwnedFd>>) -> io::Result<R>,
 ) -> io::Result<R> {
     let mut received = Vec::new();
-    let result = read((!fds.is_null()).then_some(&mut received));
+    let wanted = !fds.is_null() && channel.has_feature(Feature::FD_PASS);
+    let result = read(wanted.then_some(&mut received));
     if result.is_err() {
         received.clear();
     }
@@ -161,7 +163,7 @@ pub unsafe extern "C" fn qio_channel_read_bytes_with_fds(
             |channel: &Channel| {
                 let flags = ReadFlags::from_bits_truncate(flags);
                 let slots = Slots::of(channel);
-                let bytes = receiving(fds, |fds| slots.read_bytes(count, fds, flags));
+                let bytes = receiving(channel, fds, |fds| slots.read_bytes(count, fds, flags));
                 let bytes = bytes.map(|bytes| bytes.to_glib_full());
                 value(bytes, failed, error, channel, "read from")
             },
@@ -207,7 +209,7 @@ pub unsafe extern "C" fn qio_channel_read_bytes_with_fds_all(
             error,
             failed,
             |channel: &Channel| {
-                let bytes = receiving(fds, |fds| read_all(channel, count, fds));
+                let bytes = receiving(channel, fds, |fds| read_all(channel, count, fds));
                 let bytes = bytes.map(|bytes| bytes.to_glib_full());
                 value(bytes, failed, error, channel, "read from")
             },
@@ -253,7 +255,7 @@ pub unsafe extern "C" fn qio_channel_read_bytes_with_fds_all_eof(
             error,
             failed,
             |channel: &Channel| {
-                let bytes = receiving(fds, |fds| read_all_eof(channel, count, fds));
+                let bytes = receiving(channel, fds, |fds| read_all_eof(channel, count, fds));
                 let bytes = bytes.map(|bytes| bytes.to_glib_full());
                 value(bytes, failed, error, channel, "read from")
             },

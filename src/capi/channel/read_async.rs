@@ -14,7 +14,7 @@ use libc::size_t;
 
 use super::bytes::give_list;
 use crate::{
-    Channel, ChannelFutureExt, ReadFlags,
+    Channel, ChannelExt, ChannelFutureExt, Feature, ReadFlags,
     capi::task::{Call, finish, start},
     ffi::QIOChannel,
     types::zeros,
@@ -134,7 +134,13 @@ pub unsafe extern "C" fn qio_channel_read_bytes_with_fds_async(
     // SAFETY: see the room.
     unsafe {
         start(ioc, call, "read from", |channel| {
-            read(channel, count, true, ReadFlags::from_bits_truncate(flags))
+            let with_fds = channel.has_feature(Feature::FD_PASS);
+            read(
+                channel,
+                count,
+                with_fds,
+                ReadFlags::from_bits_truncate(flags),
+            )
         });
     }
 }
@@ -279,7 +285,8 @@ pub unsafe extern "C" fn qio_channel_read_bytes_with_fds_all_async(
     // SAFETY: see the room.
     unsafe {
         start(ioc, call, "read from", |channel| {
-            read_all(channel, count, true)
+            let with_fds = channel.has_feature(Feature::FD_PASS);
+            read_all(channel, count, with_fds)
         });
     }
 }
