@@ -58,7 +58,7 @@ def reads_well():
 
 
 def every_asynchronous_method_can_be_awaited():
-    classes = [getattr(Qio, name) for name in dir(Qio) if name.startswith("Channel")]
+    classes = [getattr(Qio, name) for name in dir(Qio) if name.startswith(("Channel", "Net"))]
     methods = {getattr(cls, name) for cls in classes for name in dir(cls) if name.endswith("_async")}
     for method in methods:
         assert inspect.signature(method).parameters["callback"].default is None, method

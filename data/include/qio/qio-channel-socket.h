@@ -233,7 +233,7 @@ void qio_channel_socket_connect_async (QIOChannelSocket *socket,
  * is open, %G_IO_ERROR_CLOSED as soon as it is closed, %G_IO_ERROR_NOT_SUPPORTED for a client that wants TLS,
  * for a proxy that is itself behind TLS, and for a local address of anything but IP.
  *
- * Returns: %TRUE, or %FALSE with an error
+ * Returns: (skip): %TRUE, or %FALSE with an error
  */
 gboolean qio_channel_socket_connect_finish (QIOChannelSocket *socket,
                                             GAsyncResult *result,
@@ -284,7 +284,7 @@ void qio_channel_socket_listen_async (QIOChannelSocket *socket,
  *
  * Takes the result of qio_channel_socket_listen_async().
  *
- * Returns: %TRUE, or %FALSE with an error
+ * Returns: (skip): %TRUE, or %FALSE with an error
  */
 gboolean qio_channel_socket_listen_finish (QIOChannelSocket *socket,
                                            GAsyncResult *result,
@@ -391,7 +391,7 @@ QIOChannelSocket *qio_channel_socket_new_of_type (GSocketType type);
  *
  * As qio_channel_socket_new_pair(), of any type.
  *
- * Returns: %TRUE, or %FALSE with an error
+ * Returns: (skip): %TRUE, or %FALSE with an error
  */
 gboolean qio_channel_socket_new_pair_of_type (GSocketType type,
                                               QIOChannelSocket **one,
@@ -522,7 +522,7 @@ gssize qio_channel_socket_get_next_message_size (QIOChannelSocket *socket,
  * qio_channel_get_credentials() tells the same by an object, which has no group. %G_IO_ERROR_NOT_SUPPORTED for
  * other sockets, %G_IO_ERROR_NOT_CONNECTED if there is no other end.
  *
- * Returns: %TRUE, or %FALSE with an error
+ * Returns: (skip): %TRUE, or %FALSE with an error
  */
 gboolean qio_channel_socket_get_peer_credentials (QIOChannelSocket *socket,
                                                   int *pid,
@@ -565,7 +565,7 @@ gint64 qio_channel_socket_get_send_buffer_size (QIOChannelSocket *socket,
  * Sets how many bytes of what is sent the system may hold, with what it needs itself to do so.
  * Linux doubles the number, has limits to which it keeps in silence, and lets buffers of TCP no longer grow by themselves after that. Errors name the option.
  *
- * Returns: %TRUE, or %FALSE with an error
+ * Returns: (skip): %TRUE, or %FALSE with an error
  */
 gboolean qio_channel_socket_set_send_buffer_size (QIOChannelSocket *socket,
                                                   guint bytes,
@@ -592,7 +592,7 @@ gint64 qio_channel_socket_get_receive_buffer_size (QIOChannelSocket *socket,
  * Sets how many bytes the system may hold that were received and not read, with what it needs itself to do so.
  * As qio_channel_socket_set_send_buffer_size() has it. Errors name the option.
  *
- * Returns: %TRUE, or %FALSE with an error
+ * Returns: (skip): %TRUE, or %FALSE with an error
  */
 gboolean qio_channel_socket_set_receive_buffer_size (QIOChannelSocket *socket,
                                                      guint bytes,
@@ -619,7 +619,7 @@ gint64 qio_channel_socket_get_keep_alive (QIOChannelSocket *socket,
  * Sets whether the system asks a silent peer now and then if it is still there.
  * If it is not, reads and writes fail with %G_IO_ERROR_TIMED_OUT. Errors name the option.
  *
- * Returns: %TRUE, or %FALSE with an error
+ * Returns: (skip): %TRUE, or %FALSE with an error
  */
 gboolean qio_channel_socket_set_keep_alive (QIOChannelSocket *socket,
                                             gboolean enabled,
@@ -646,7 +646,7 @@ gint64 qio_channel_socket_get_keep_alive_idle (QIOChannelSocket *socket,
  * Sets for how many seconds a peer on TCP is silent before it is asked.
  * 1 to 32767. Errors name the option.
  *
- * Returns: %TRUE, or %FALSE with an error
+ * Returns: (skip): %TRUE, or %FALSE with an error
  */
 gboolean qio_channel_socket_set_keep_alive_idle (QIOChannelSocket *socket,
                                                  guint seconds,
@@ -673,7 +673,7 @@ gint64 qio_channel_socket_get_keep_alive_interval (QIOChannelSocket *socket,
  * Sets how many seconds a peer on TCP has to answer before it is asked again.
  * 1 to 32767. Errors name the option.
  *
- * Returns: %TRUE, or %FALSE with an error
+ * Returns: (skip): %TRUE, or %FALSE with an error
  */
 gboolean qio_channel_socket_set_keep_alive_interval (QIOChannelSocket *socket,
                                                      guint seconds,
@@ -700,7 +700,7 @@ gint64 qio_channel_socket_get_keep_alive_count (QIOChannelSocket *socket,
  * Sets how often a peer on TCP is asked without an answer before it counts as gone.
  * 1 to 127. Errors name the option.
  *
- * Returns: %TRUE, or %FALSE with an error
+ * Returns: (skip): %TRUE, or %FALSE with an error
  */
 gboolean qio_channel_socket_set_keep_alive_count (QIOChannelSocket *socket,
                                                   guint count,
@@ -727,7 +727,7 @@ gint64 qio_channel_socket_get_user_timeout (QIOChannelSocket *socket,
  * Sets how many milliseconds a peer on TCP has to acknowledge what was sent before it counts as gone.
  * Zero stands for as long as the system is set up for. Reads and writes fail with %G_IO_ERROR_TIMED_OUT then. Errors name the option.
  *
- * Returns: %TRUE, or %FALSE with an error
+ * Returns: (skip): %TRUE, or %FALSE with an error
  */
 gboolean qio_channel_socket_set_user_timeout (QIOChannelSocket *socket,
                                               guint milliseconds,

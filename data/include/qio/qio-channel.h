@@ -1834,7 +1834,7 @@ gint64 qio_channel_splice_to_finish (QIOChannel *ioc,
  * The first error of either direction ends both at once. How bytes are moved, what is never lost, and what does
  * not come along, is as for qio_channel_splice_to().
  *
- * Returns: %TRUE, or %FALSE with an error
+ * Returns: (skip): %TRUE, or %FALSE with an error
  */
 gboolean qio_channel_relay (QIOChannel *ioc,
                             QIOChannel *other,
@@ -1874,7 +1874,7 @@ void qio_channel_relay_async (QIOChannel *ioc,
  *
  * Takes the result of qio_channel_relay_async().
  *
- * Returns: %TRUE, or %FALSE with an error
+ * Returns: (skip): %TRUE, or %FALSE with an error
  */
 gboolean qio_channel_relay_finish (QIOChannel *ioc,
                                    GAsyncResult *result,

@@ -159,7 +159,7 @@ void qio_net_listener_open_async (QIONetListener *listener,
  *
  * Takes the result of qio_net_listener_open_async().
  *
- * Returns: %TRUE, or %FALSE with an error
+ * Returns: (skip): %TRUE, or %FALSE with an error
  */
 gboolean qio_net_listener_open_finish (QIONetListener *listener,
                                        GAsyncResult *result,
@@ -238,6 +238,8 @@ int qio_net_listener_add (QIONetListener *listener,
  * Clients that were accepted are left alone.
  *
  * The listener can be opened again. The callback stays set.
+ *
+ * Called `close` in Python, GJS and Vala, where every object has a `disconnect`, for the handlers of its signals.
  */
 void qio_net_listener_disconnect (QIONetListener *listener);
 

@@ -1,4 +1,5 @@
-"""What annotations cannot say: `with`, `await`, bytes of Python where C has a GBytes, and exceptions of any kind.
+"""What annotations cannot say: `with`, `await`, bytes of Python where C has a GBytes, exceptions of any kind, and
+addresses that are text.
 
 A method `…_async` that is called without a callback returns what can be awaited: in a coroutine that `run` or
 `spawn` runs on the main context, or under asyncio if its loop runs that context.
@@ -17,7 +18,7 @@ from gi.types import snake_case
 
 Qio = get_introspection_module("Qio")
 
-__all__ = ["Channel", "run", "spawn"]
+__all__ = ["Channel", "NetAddress", "run", "spawn"]
 
 
 def _io_error(message, code):
@@ -337,6 +338,29 @@ class Channel(Qio.Channel):
 
 
 Channel = override(Channel)
+
+
+class NetAddress(Qio.NetAddress):
+    """Equal to others that are written alike, and shown as it is written."""
+
+    def __eq__(self, other):
+        return self.equal(other) if isinstance(other, Qio.NetAddress) else NotImplemented
+
+    def __ne__(self, other):
+        # Which the base has, of its own kind.
+        return not self == other
+
+    def __hash__(self):
+        return hash(self.to_string())
+
+    def __str__(self):
+        return self.to_string()
+
+    def __repr__(self):
+        return f"<Qio.NetAddress {self}>"
+
+
+NetAddress = override(NetAddress)
 
 for _name in dir(Qio):
     _class = getattr(Qio, _name, None) if _name[0].isupper() else None
