@@ -20,7 +20,10 @@ use run::{Binary, compile_c, compile_vala, folder, gjs, in_root, python, python_
 use screen::Screen;
 
 /// The parts of the journey: each is a program of its own in each language.
-const PARTS: [&str; 3] = ["journey", "waiting", "subclass"];
+const PARTS: [&str; 4] = ["journey", "waiting", "subclass", "network"];
+
+/// What else there is in C.
+const MORE_IN_C: [&str; 1] = ["sockets"];
 
 /// The source of a part, and the last line that the program prints.
 fn part(part: &str, language: &str) -> (String, String) {
@@ -30,16 +33,23 @@ fn part(part: &str, language: &str) -> (String, String) {
     )
 }
 
+fn parts_in_c() -> impl Iterator<Item = (String, String)> {
+    [PARTS.as_slice(), &MORE_IN_C]
+        .concat()
+        .into_iter()
+        .map(|name| part(name, "c"))
+}
+
 #[test]
 fn the_journey_in_c() {
-    for (source, last) in PARTS.map(|name| part(name, "c")) {
+    for (source, last) in parts_in_c() {
         compile_c(source, &[]).run(&last);
     }
 }
 
 #[test]
 fn the_journey_in_c_leaks_nothing() {
-    for (source, last) in PARTS.map(|name| part(name, "c")) {
+    for (source, last) in parts_in_c() {
         // Only the first part starts a command, which needs a pidfd: valgrind 3.19 answers `ENOSYS` to
         // pidfd_open(2), and the library has no other way that would never mean another process.
         valgrind(&compile_c(source, &[]))
@@ -56,20 +66,13 @@ fn the_journey_in_c_stays_in_its_memory() {
         eprintln!("lang: this compiler has no AddressSanitizer");
         return;
     }
-    for (source, last) in PARTS.map(|name| part(name, "c")) {
+    for (source, last) in parts_in_c() {
         compile_c(source, &sanitizer)
             .command()
             // What is leaked is for valgrind to find, which also works inside of containers.
             .env("ASAN_OPTIONS", "detect_leaks=0")
             .run(&last);
     }
-}
-
-#[test]
-fn sockets_of_every_kind_in_c() {
-    let sockets = compile_c("tests/lang/sockets.c", &[]);
-    sockets.run("sockets: ok");
-    valgrind(&sockets).run("sockets: ok");
 }
 
 #[test]

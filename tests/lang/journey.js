@@ -1,5 +1,5 @@
 // A journey through the library in GJS. Its stages are those of the other journeys of this folder, and so are those
-// of waiting.js and subclass.js, which go on with it.
+// of waiting.js, subclass.js and network.js, which go on with it.
 
 import Gio from 'gi://Gio';
 import GLib from 'gi://GLib';

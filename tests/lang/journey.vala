@@ -1,5 +1,5 @@
 // A journey through the library in Vala. Its stages are those of the other journeys of this folder, and so are those
-// of waiting.vala and subclass.vala, which go on with it.
+// of waiting.vala, subclass.vala and network.vala, which go on with it.
 
 const string PART = "journey";
 
