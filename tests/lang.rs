@@ -23,7 +23,7 @@ use screen::Screen;
 const PARTS: [&str; 4] = ["journey", "waiting", "subclass", "network"];
 
 /// What else there is in C.
-const MORE_IN_C: [&str; 1] = ["sockets"];
+const MORE_IN_C: [&str; 2] = ["sockets", "forms"];
 
 /// The source of a part, and the last line that the program prints.
 fn part(part: &str, language: &str) -> (String, String) {
@@ -50,7 +50,7 @@ fn the_journey_in_c() {
 #[test]
 fn the_journey_in_c_leaks_nothing() {
     for (source, last) in parts_in_c() {
-        // Only the first part starts a command, which needs a pidfd: valgrind 3.19 answers `ENOSYS` to
+        // Some start commands, which need a pidfd: valgrind 3.19 answers `ENOSYS` to
         // pidfd_open(2), and the library has no other way that would never mean another process.
         valgrind(&compile_c(source, &[]))
             .arg("--without-child")
@@ -131,6 +131,22 @@ fn every_function_of_the_seed_header_works_as_there() {
     let seed = compile_c("tests/lang/seed.c", &[]);
     seed.run("seed: ok");
     valgrind(&seed).run("seed: ok");
+}
+
+#[test]
+fn every_function_is_used_in_c() {
+    let others = ["tests/lang/seed.c", "tests/lang/journey.h"].map(str::to_owned);
+    let sources = parts_in_c().map(|(source, _)| source).chain(others);
+    let uses: String = sources
+        .map(|source| fs::read_to_string(in_root(source)).expect("readable"))
+        .collect();
+    let unused: Vec<_> = functions_of_the_headers()
+        .into_iter()
+        .filter(|function| !uses.contains(&format!("{function} (")))
+        // Macros call them: QIO_TYPE_CHANNEL, QIO_CHANNEL_ERROR.
+        .filter(|function| !function.ends_with("_get_type") && !function.ends_with("_quark"))
+        .collect();
+    assert!(unused.is_empty(), "{unused:#?}");
 }
 
 #[test]

@@ -1,5 +1,5 @@
 /* A journey through the library in C. Its stages are those of the other journeys of this folder, and so are those of
- * waiting.c, subclass.c and network.c, which go on with it. */
+ * waiting.c, subclass.c and network.c, which go on with it; forms.c has what no stage needs. */
 #include "journey.h"
 
 #include <fcntl.h>
