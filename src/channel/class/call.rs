@@ -198,8 +198,23 @@ impl Slots<'_> {
     }
 
     /// Returns the flags that the slot gets.
-    #[inline]
+    // Into the invoker: what is not usual is out of the way.
+    #[inline(always)]
     pub(super) fn check_write(
+        self,
+        size: usize,
+        fds: bool,
+        flags: WriteFlags,
+    ) -> io::Result<WriteFlags> {
+        match fds || flags.contains(WriteFlags::ZERO_COPY) {
+            true => self.check_unusual_write(size, fds, flags),
+            false => Ok(flags),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn check_unusual_write(
         self,
         size: usize,
         fds: bool,
@@ -221,8 +236,6 @@ impl Slots<'_> {
 
     /// Memory that nobody has promised to keep is not written without a copy: slots of this crate
     /// copy it, and say so; others are not told to do otherwise.
-    #[cold]
-    #[inline(never)]
     fn check_zero_copy(self, flags: WriteFlags) -> io::Result<WriteFlags> {
         self.need(Feature::WRITE_ZERO_COPY)?;
         if self.class.slots_obey_no_wait() {
