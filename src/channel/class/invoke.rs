@@ -67,7 +67,7 @@ impl<'a> Slots<'a> {
         unsafe { from_glib_borrow(self.ioc) }
     }
 
-    // One copy of the short way: it stays in the caches across system calls.
+    // The short way has no frame of its own on the way to a slot.
     #[inline]
     pub(crate) fn read(self, buf: &mut [u8]) -> io::Result<usize> {
         let mut buf = IoSliceMut::new(buf);
@@ -138,7 +138,7 @@ impl<'a> Slots<'a> {
         unread.take(iov, fds.as_deref_mut(), flags.contains(ReadFlags::PEEK))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn writev(
         self,
         iov: &[IoSlice<'_>],
