@@ -350,7 +350,7 @@ impl Drop for Undo<'_, '_, '_> {
 
 /// Whether nothing was read because there is a message that has nothing, and not because it is over.
 #[cold]
-fn was_empty_message(channel: &Channel) -> io::Result<bool> {
+pub(super) fn was_empty_message(channel: &Channel) -> io::Result<bool> {
     Ok(channel.imp().keeps_messages() && !attempt::has_ended(channel)?)
 }
 

@@ -317,7 +317,7 @@ pub trait ChannelExt: IsA<Channel> + 'static {
     /// at most 256 KiB. Never more is read than the target takes in. A file from which
     /// bytes are on their way into a socket is best left alone: what is changed in it meanwhile may
     /// be what the peer gets. Where the source keeps messages apart, each is written at once, as far as
-    /// it is within `count`.
+    /// it is within `count`: the rest of it is the next one then. Empty messages are passed over.
     ///
     /// # Errors
     ///

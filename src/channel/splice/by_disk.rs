@@ -30,7 +30,7 @@ pub(super) async fn step(flow: &mut Flow<'_>) -> io::Result<Progress> {
         return Ok(Progress::More);
     };
     if !flow.held.is_empty() {
-        let count = disk::write(flow.target, &file, flow.held.in_memory(), None).await?;
+        let count = disk::write(flow.target, &file, flow.to_write(), None).await?;
         return flow.wrote(count);
     }
     if flow.route != Route::File || flow.has_unread() {

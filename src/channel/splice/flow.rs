@@ -21,7 +21,7 @@ use super::{
 use crate::{
     channel::{
         Channel,
-        all::wait_for,
+        all::{wait_for, was_empty_message},
         attempt::{Attempt, Tried, Try},
         class::Slots,
     },
@@ -241,7 +241,8 @@ impl<'a> Flow<'a> {
         let origin = held::origin(self.source);
         let mut fds = Vec::new();
         let passes_fds = self.source.imp().features().contains(Feature::FD_PASS);
-        let room = self.held.room(self.left);
+        let most = self.most_to_read();
+        let room = self.held.room(most);
         let Tried { result, short } = Slots::of(self.source).try_readv(
             &mut [IoSliceMut::new(room)],
             passes_fds.then_some(&mut fds),
@@ -257,10 +258,22 @@ impl<'a> Flow<'a> {
         Ok(Tried { result, short })
     }
 
+    /// How many bytes a read may take. What does not fit of a message would be lost: it is held, and
+    /// goes back to the source.
+    fn most_to_read(&self) -> u64 {
+        match self.source.imp().keeps_messages() {
+            true => u64::MAX,
+            false => self.left,
+        }
+    }
+
     /// So many bytes have been read into memory.
     pub(super) fn filled(&mut self, count: usize, origin: Origin) -> io::Result<Progress> {
         if count == 0 {
-            return self.end();
+            return match was_empty_message(self.source)? {
+                true => Ok(Progress::More),
+                false => self.end(),
+            };
         }
         self.held.filled(count, origin);
         self.is_bulk |= count >= BULK;
@@ -344,7 +357,7 @@ impl<'a> Flow<'a> {
     /// Writes what is held.
     fn empty(&mut self, how: Try) -> io::Result<Progress> {
         let Some((pipe, piped)) = self.held.in_pipe() else {
-            let data = IoSlice::new(self.held.in_memory());
+            let data = IoSlice::new(self.to_write());
             let count = Slots::of(self.target).writev(&[data], &[], how.write)?;
             return self.wrote(count);
         };
@@ -359,6 +372,13 @@ impl<'a> Flow<'a> {
         }
         self.held.spill();
         Ok(self.by_memory())
+    }
+
+    /// What is held in memory, as far as it is to be moved.
+    pub(super) fn to_write(&self) -> &[u8] {
+        let data = self.held.in_memory();
+        let most = usize::try_from(self.left).unwrap_or(usize::MAX);
+        &data[..data.len().min(most)]
     }
 
     /// So many of the bytes that are held have been written.

@@ -3,6 +3,7 @@
 mod counts;
 mod ends;
 mod loss;
+mod messages;
 mod pairs;
 mod pressure;
 mod relay;

@@ -1,0 +1,103 @@
+//! Sources and targets that keep messages apart.
+
+use qio::{ByteCounter, ChannelNull, ChannelSocket, Shutdown, prelude::*};
+
+use super::ends::rest;
+use crate::common::{in_loop, in_time, iterate_until};
+
+fn pair(kind: gio::SocketType) -> (ChannelSocket, ChannelSocket) {
+    ChannelSocket::pair_of(kind).expect("a pair")
+}
+
+fn udp() -> (ChannelSocket, ChannelSocket) {
+    let loopback = gio::InetAddress::new_loopback(gio::SocketFamily::Ipv4);
+    let any = gio::InetSocketAddress::new(&loopback, 0);
+    let nobody = gio::SocketConnectable::NONE;
+    let one = ChannelSocket::dgram(Some(&any), nobody).expect("opened");
+    let address = one.local_address().expect("an address");
+    let other = ChannelSocket::dgram(gio::SocketAddress::NONE, Some(&address)).expect("connects");
+    (one, other)
+}
+
+#[test]
+fn an_empty_message_is_not_the_end() {
+    in_loop(|context| {
+        let (source, peer) = udp();
+        let to = source.local_address().expect("an address");
+        let counter = ByteCounter::new();
+        let (target, reader) = ChannelSocket::pair().expect("a pair");
+        let (counts, from) = (counter.clone(), source.clone());
+        let task = context.spawn_local(async move {
+            from.splice_to_counted_future(&target, Some(9), &counts)
+                .await
+        });
+        peer.write_all(b"some").expect("sent");
+        iterate_until(context, || counter.count() == 4);
+        peer.send_to(b"", &to).expect("sent");
+        peer.write_all(b"more.").expect("sent");
+        let moved = context.block_on(task).expect("no panic");
+        assert_eq!(moved.expect("moved"), 9);
+        assert_eq!(rest(&reader), b"somemore.");
+    });
+}
+
+#[test]
+fn an_empty_message_is_not_the_end_for_who_blocks() {
+    in_time(|| {
+        let (peer, source) = udp();
+        let to = source.local_address().expect("an address");
+        peer.send_to(b"", &to).expect("sent");
+        peer.send_to(b"some", &to).expect("sent");
+        let moved = source.splice_to(&ChannelNull::new(), Some(4));
+        assert_eq!(moved.expect("moved"), 4);
+        source.shutdown(Shutdown::Read).expect("shut down");
+        let moved = source.splice_to(&ChannelNull::new(), None);
+        assert_eq!(moved.expect("the end"), 0);
+    });
+}
+
+#[test]
+fn what_a_message_has_beyond_the_count_stays_with_the_source() {
+    in_loop(|context| {
+        for kind in [gio::SocketType::Datagram, gio::SocketType::Seqpacket] {
+            for by_future in [false, true] {
+                let (source, peer) = pair(kind);
+                let (target, reader) = pair(kind);
+                peer.write_all(b"0123456789").expect("sent");
+                peer.write_all(b"next").expect("sent");
+                let moved = match by_future {
+                    true => context.block_on(source.splice_to_future(&target, Some(4))),
+                    false => source.splice_to(&target, Some(4)),
+                };
+                assert_eq!(moved.expect("moved"), 4);
+                let mut buf = [0; 20];
+                assert_eq!(reader.read(&mut buf).expect("read"), 4);
+                assert_eq!(&buf[..4], b"0123");
+                assert_eq!(source.read(&mut buf).expect("read"), 6);
+                assert_eq!(&buf[..6], b"456789");
+                assert_eq!(source.read(&mut buf).expect("read"), 4);
+            }
+        }
+    });
+}
+
+#[test]
+fn messages_stay_apart() {
+    in_loop(|context| {
+        for kind in [gio::SocketType::Datagram, gio::SocketType::Seqpacket] {
+            let (source, peer) = pair(kind);
+            let (target, reader) = pair(kind);
+            let sizes = [1, 70_000, 3, 100_000];
+            for size in sizes {
+                peer.write_all(&vec![7; size]).expect("sent");
+            }
+            let all = sizes.iter().sum::<usize>() as u64;
+            let moved = context.block_on(source.splice_to_future(&target, Some(all)));
+            assert_eq!(moved.expect("moved"), all);
+            let mut buf = vec![0; 200_000];
+            for size in sizes {
+                assert_eq!(reader.read(&mut buf).expect("read"), size);
+            }
+        }
+    });
+}
