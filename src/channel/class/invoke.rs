@@ -145,6 +145,18 @@ impl<'a> Slots<'a> {
         fds: &[BorrowedFd<'_>],
         flags: WriteFlags,
     ) -> io::Result<usize> {
+        // Anybody can make flags of any bits.
+        self.writev_as_promised(iov, fds, flags - WriteFlags::LENT)
+    }
+
+    /// As [`writev`](Self::writev), for callers whose promise [`WriteFlags::LENT`] is.
+    #[inline]
+    pub(super) fn writev_as_promised(
+        self,
+        iov: &[IoSlice<'_>],
+        fds: &[BorrowedFd<'_>],
+        flags: WriteFlags,
+    ) -> io::Result<usize> {
         let size = total_len(iov);
         let plain = self.begin()?;
         let promised = self.check_write(size, !fds.is_empty(), flags)?;
@@ -190,6 +202,7 @@ impl<'a> Slots<'a> {
         fds: &[BorrowedFd<'_>],
         flags: WriteFlags,
     ) -> io::Result<usize> {
+        let flags = flags - WriteFlags::LENT;
         self.check_open()?;
         let promised = self.check_write(bytes.len(), !fds.is_empty(), flags)?;
         if bytes.is_empty() {

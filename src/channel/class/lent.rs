@@ -29,6 +29,6 @@ impl Channel {
             true => WriteFlags::LENT,
             false => WriteFlags::empty(),
         };
-        Slots::of(self).writev(iov, fds, flags | lent)
+        Slots::of(self).writev_as_promised(iov, fds, flags - WriteFlags::LENT | lent)
     }
 }

@@ -20,7 +20,7 @@ pub trait ChannelImplExt: ChannelImpl {
         fds: &[BorrowedFd<'_>],
         flags: WriteFlags,
     ) -> io::Result<usize> {
-        Slots::of_parent(self).writev(iov, fds, flags - WriteFlags::LENT)
+        Slots::of_parent(self).writev(iov, fds, flags)
     }
 
     /// Chains up [`ChannelImpl::readv`].

@@ -58,7 +58,13 @@ impl ChannelSocket {
                     if would_block(&e)
                         && channel.is_blocking()
                         && !flags.contains(WriteFlags::NO_WAIT) => {}
-                result => return result,
+                result => {
+                    // Who closes it has looked before there was this, or sees to it as well.
+                    if channel.is_closed() {
+                        self.keep_to_the_end(zero_copy, fd.as_fd());
+                    }
+                    return result;
+                }
             }
             // They would end each wait at once.
             zero_copy.sends.take_notes(fd.as_fd())?;
@@ -85,19 +91,26 @@ impl ChannelSocket {
 
     /// Before the descriptor goes: memory that the system still reads stays for as long as it does.
     pub(super) fn see_off(&self) {
-        let (Some(zero_copy), Ok(fd)) = (self.zero_copy.get(), self.fd.get()) else {
-            return;
-        };
-        let _ = zero_copy.sends.take_notes(fd.as_fd());
+        if let (Some(zero_copy), Ok(fd)) = (self.zero_copy.get(), self.fd.get()) {
+            self.keep_to_the_end(zero_copy, fd.as_fd());
+        }
+    }
+
+    fn keep_to_the_end(&self, zero_copy: &ZeroCopy, fd: BorrowedFd<'_>) {
+        let _ = zero_copy.sends.take_notes(fd);
         if !zero_copy.sends.keeps() {
             return;
         }
         // The connection ends when all has been sent, as it does after any close.
-        let held: Arc<dyn AsFd + Send + Sync> = match fd.as_fd().try_clone_to_owned() {
+        let held: Arc<dyn AsFd + Send + Sync> = match fd.try_clone_to_owned() {
             Ok(duplicate) => Arc::new(duplicate),
             Err(_) => match self.fd.shared().and_then(SharedFd::lease) {
                 Some(lease) => Arc::new(lease),
-                None => return,
+                None => {
+                    // It is closed already, and goes with its last user.
+                    let _ = zero_copy::abort_on_close(fd);
+                    return;
+                }
             },
         };
         let (sends, theirs) = (zero_copy.sends.clone(), held.clone());

@@ -1,5 +1,6 @@
 //! Writes from where the data is.
 
+mod closing;
 mod waiting;
 
 use std::{
