@@ -419,7 +419,10 @@ pub(super) fn has_ended(channel: &Channel) -> io::Result<bool> {
     }
 }
 
-fn level(fd: &crate::sys::FdGuard<'_>, condition: IOCondition) -> io::Result<IOCondition> {
+pub(super) fn level(
+    fd: &crate::sys::FdGuard<'_>,
+    condition: IOCondition,
+) -> io::Result<IOCondition> {
     let events = poll_now(fd.as_fd().as_raw_fd(), condition.bits() as i16)?;
     Ok(IOCondition::from_bits_truncate(events as u32))
 }

@@ -25,10 +25,8 @@ impl Channel {
         fds: &[BorrowedFd<'_>],
         flags: WriteFlags,
     ) -> io::Result<usize> {
-        let lent = match flags.contains(WriteFlags::ZERO_COPY) {
-            true => WriteFlags::LENT,
-            false => WriteFlags::empty(),
-        };
-        Slots::of(self).writev_as_promised(iov, fds, flags - WriteFlags::LENT | lent)
+        let mut flags = flags;
+        flags.set(WriteFlags::LENT, flags.contains(WriteFlags::ZERO_COPY));
+        Slots::of(self).writev_as_promised(iov, fds, flags)
     }
 }

@@ -7,7 +7,6 @@ use std::{
     future::poll_fn,
     io::{self, IoSlice, IoSliceMut},
     os::fd::AsFd,
-    sync::atomic::{AtomicBool, Ordering},
     task::Poll,
 };
 
@@ -16,13 +15,14 @@ use glib::{IOCondition, subclass::prelude::*};
 use super::{
     ByteCounter, by_disk,
     held::{self, Held, Origin},
+    manner::{Manner, give_way},
     route::{Ends, Route, possibly},
 };
 use crate::{
     channel::{
         Channel,
         all::{wait_for, was_empty_message},
-        attempt::{Attempt, Tried, Try},
+        attempt::{Tried, Try},
         class::Slots,
     },
     coroutine,
@@ -31,8 +31,9 @@ use crate::{
     types::Feature,
 };
 
-/// After so many bytes a task gives way to others, and to the main loop.
+/// After so many bytes, or steps, a task gives way to others, and to the main loop.
 const TURN: u64 = 1024 * 1024;
+const STEPS: u32 = 256;
 
 /// Where a read gets as much, a pipe of our own is worth it.
 const BULK: usize = 32 * 1024;
@@ -68,25 +69,6 @@ pub(super) struct Flow<'a> {
     /// How often both of them were ready after all.
     doubts: u32,
     pub(super) held: Held,
-}
-
-/// How a flow waits in a future.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Manner<'a> {
-    /// In the context that runs, which nobody else serves.
-    pub(super) here: bool,
-    /// The flow the other way, if there is one, is over: then this one is too once the target has hung
-    /// up, although nobody has written to it.
-    pub(super) back_is_over: Option<&'a AtomicBool>,
-}
-
-impl Manner<'_> {
-    pub(super) fn attempt(self, side: Side) -> Attempt {
-        match self.here {
-            true => Attempt::here(side),
-            false => Attempt::new(side),
-        }
-    }
 }
 
 impl<'a> Flow<'a> {
@@ -152,8 +134,9 @@ impl<'a> Flow<'a> {
         self.choose();
         let mut attempts = [Side::Read, Side::Write].map(|side| manner.attempt(side));
         let mut hung_up = manner.attempt(Side::Write);
-        let mut turn_ends = TURN;
+        let (mut turn_ends, mut steps) = (TURN, 0);
         while self.left > 0 {
+            steps += 1;
             let progress = match by_disk::is_next(self) {
                 // Apart, not to make the futures of all others larger.
                 true => Box::pin(by_disk::step(self)).await?,
@@ -178,8 +161,8 @@ impl<'a> Flow<'a> {
             if progress == Progress::End {
                 break;
             }
-            if self.moved >= turn_ends {
-                turn_ends = self.moved.saturating_add(TURN);
+            if self.moved >= turn_ends || steps == STEPS {
+                (turn_ends, steps) = (self.moved.saturating_add(TURN), 0);
                 give_way().await;
             }
         }
@@ -337,7 +320,7 @@ impl<'a> Flow<'a> {
                 Ok(Progress::More)
             }
             Ok(None) => Ok(self.by_memory()),
-            Err(e) if would_block(&e) => match ends.blocked()? {
+            Err(e) if would_block(&e) => match ends.blocked(self.source, self.target)? {
                 Some(blocked) if blocked == side => Err(e),
                 Some(blocked) => {
                     self.blocked = blocked;
@@ -417,26 +400,4 @@ impl Drop for Flow<'_> {
     fn drop(&mut self) {
         self.held.give_back(self.source);
     }
-}
-
-impl Manner<'_> {
-    /// Whether a target that has hung up is the end, and tells so.
-    fn ends_with(self, target: &Channel) -> bool {
-        self.back_is_over
-            .is_some_and(|over| over.load(Ordering::Relaxed))
-            && Slots::of(target).lends()
-    }
-}
-
-/// Lets others have their turn.
-async fn give_way() {
-    let mut gave_way = false;
-    poll_fn(|cx| {
-        if std::mem::replace(&mut gave_way, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }

@@ -3,12 +3,14 @@
 //! `route` says which way they go: inside the kernel, between descriptors that both classes lend and
 //! whose bytes are those of the channels, or through memory, by the slots. `held` is what has been read
 //! and not written yet, `flow` one direction with the steps that fill and empty that, `by_disk` the
-//! steps that take their time. `relay` is two flows. None of it knows a transport.
+//! steps that take their time, `manner` how it waits in a future. `relay` is two flows.
+//! None of it knows a transport.
 
 mod by_disk;
 mod counter;
 mod flow;
 mod held;
+mod manner;
 mod relay;
 mod route;
 
@@ -17,7 +19,7 @@ pub use relay::{RelayCounters, Relayed, relay, relay_counted, relay_counted_futu
 
 use std::io;
 
-use self::flow::{Flow, Manner};
+use self::{flow::Flow, manner::Manner};
 use super::Channel;
 
 /// Moves up to `count` bytes, or all until the end.

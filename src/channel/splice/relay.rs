@@ -10,12 +10,9 @@ use std::{
 
 use glib::{MainContext, prelude::*, subclass::prelude::*};
 
-use super::{
-    ByteCounter,
-    flow::{Flow, Manner},
-};
+use super::{ByteCounter, flow::Flow, manner::Manner};
 use crate::{
-    channel::{Channel, attempt::Tried, class::Slots},
+    channel::{Channel, class::Slots, flush},
     coroutine,
     error::{relay_error, transfer_error},
     hub::Side,
@@ -214,12 +211,7 @@ async fn direction(
 /// Tells the reader of a channel that nothing more comes.
 async fn end(channel: &Channel, manner: Manner<'_>) -> io::Result<()> {
     let mut attempt = manner.attempt(Side::Write);
-    poll_fn(|cx| {
-        attempt.poll(channel, cx, |_| {
-            Slots::of(channel).flush().map(Tried::whole)
-        })
-    })
-    .await?;
+    poll_fn(|cx| flush::poll(channel, &mut attempt, cx)).await?;
     if !channel.imp().features().contains(Feature::SHUTDOWN) {
         return Ok(());
     }

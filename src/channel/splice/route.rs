@@ -3,20 +3,19 @@
 
 use std::{
     io,
-    os::fd::{AsFd, AsRawFd, BorrowedFd},
+    os::fd::{AsFd, BorrowedFd},
     sync::Arc,
 };
 
-use glib::subclass::prelude::*;
+use glib::{IOCondition, subclass::prelude::*};
 
 use crate::{
-    channel::{Channel, class::Slots, ffi::Lent},
+    channel::{Channel, attempt::level, class::Slots, ffi::Lent},
     error::would_block,
     hub::Side,
     sys::{
         FdGuard, SharedFd,
         file::{self, Kind},
-        poll::poll_now,
         splice,
     },
     types::Feature,
@@ -65,11 +64,23 @@ impl End {
         self.kind == Kind::Socket && channel.imp().is_blocking()
     }
 
-    fn is_ready(&self, events: i16) -> io::Result<bool> {
-        match self.fd.get() {
-            Some(fd) => Ok(poll_now(fd.as_fd().as_raw_fd(), events)? != 0),
+    /// Whether a call would not wait. What the system tells of memory that was written without a copy
+    /// does not count: a call would wait all the same.
+    fn is_ready(&self, channel: &Channel, condition: IOCondition) -> io::Result<bool> {
+        let Some(fd) = self.fd.get() else {
             // The next try tells.
-            None => Ok(true),
+            return Ok(true);
+        };
+        loop {
+            let mut was_note = false;
+            let waiters = &channel.imp().waiters;
+            let got = waiters.without_notes(level(&fd, condition)?, condition, || {
+                was_note = true;
+                Ok(IOCondition::empty())
+            })?;
+            if !was_note {
+                return Ok(!got.is_empty());
+            }
         }
     }
 }
@@ -123,7 +134,7 @@ impl Ends {
 
     /// Whether there is nothing to read, and reading would wait in the system.
     pub(super) fn source_would_wait(&self, source: &Channel) -> io::Result<bool> {
-        Ok(self.source.would_wait(source) && !self.source.is_ready(libc::POLLIN)?)
+        Ok(self.source.would_wait(source) && !self.source.is_ready(source, IOCondition::IN)?)
     }
 
     /// Moves bytes from the one into the other.
@@ -143,10 +154,10 @@ impl Ends {
 
     /// Which of the two is not ready, where moving would have to wait for one. `None`: it is not so
     /// any more.
-    pub(super) fn blocked(&self) -> io::Result<Option<Side>> {
-        Ok(if !self.source.is_ready(libc::POLLIN)? {
+    pub(super) fn blocked(&self, source: &Channel, target: &Channel) -> io::Result<Option<Side>> {
+        Ok(if !self.source.is_ready(source, IOCondition::IN)? {
             Some(Side::Read)
-        } else if !self.target.is_ready(libc::POLLOUT)? {
+        } else if !self.target.is_ready(target, IOCondition::OUT)? {
             Some(Side::Write)
         } else {
             None

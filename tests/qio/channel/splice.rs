@@ -4,6 +4,7 @@ mod counts;
 mod ends;
 mod loss;
 mod messages;
+mod notes;
 mod pairs;
 mod pressure;
 mod relay;

@@ -1,9 +1,15 @@
 //! Sources and targets that keep messages apart.
 
+use std::{
+    future::Future as _,
+    pin::pin,
+    task::{Context, Waker},
+};
+
 use qio::{ByteCounter, ChannelNull, ChannelSocket, Shutdown, prelude::*};
 
 use super::ends::rest;
-use crate::common::{in_loop, in_time, iterate_until};
+use crate::common::{in_loop, in_time, iterate_until, settle};
 
 fn pair(kind: gio::SocketType) -> (ChannelSocket, ChannelSocket) {
     ChannelSocket::pair_of(kind).expect("a pair")
@@ -99,5 +105,26 @@ fn messages_stay_apart() {
                 assert_eq!(reader.read(&mut buf).expect("read"), size);
             }
         }
+    });
+}
+
+#[test]
+fn others_have_their_turn_while_many_small_messages_are_moved() {
+    const MESSAGES: u64 = 200;
+    in_loop(|context| {
+        let (source, peer) = udp();
+        for _ in 0..MESSAGES {
+            peer.write_all(b"x").expect("sent");
+        }
+        let (counter, target) = (ByteCounter::new(), ChannelNull::new());
+        let future = source.splice_to_counted_future(&target, Some(MESSAGES), &counter);
+        let mut future = pin!(future);
+        let mut cx = Context::from_waker(Waker::noop());
+        while counter.count() == 0 {
+            let _ = future.as_mut().poll(&mut cx);
+            settle(context);
+        }
+        assert!(counter.count() < MESSAGES);
+        assert_eq!(context.block_on(future).expect("moved"), MESSAGES);
     });
 }

@@ -1,0 +1,76 @@
+//! Beside writes without a copy, of which the system tells as if there were errors.
+
+use glib::MainContext;
+use qio::{ByteCounter, ChannelSocket, Shutdown, WriteFlags, prelude::*};
+
+use super::ends::{pattern, rest, tcp_pair};
+use crate::common::{FEW, in_loop, iterate_until, iterations};
+
+/// Sends something without a copy that arrives at once: a note says so.
+fn leave_a_note(channel: &ChannelSocket, peer: &ChannelSocket) {
+    let bytes = glib::Bytes::from_owned(pattern(50_000));
+    channel
+        .write_bytes_full_all(&bytes, &[], WriteFlags::ZERO_COPY)
+        .expect("written");
+    peer.read_all(&mut vec![0; 50_000]).expect("read");
+}
+
+#[test]
+fn a_note_is_nothing_to_read() {
+    in_loop(|context: &MainContext| {
+        for blocking in [true, false] {
+            let (source, peer) = tcp_pair();
+            let (target, reader) = tcp_pair();
+            target.set_blocking(false).expect("non-blocking");
+            source.set_blocking(blocking).expect("the mode");
+            let counter = ByteCounter::new();
+            let (from, counts) = (source.clone(), counter.clone());
+            let task = context.spawn_local(async move {
+                from.splice_to_counted_future(&target, None, &counts).await
+            });
+            // As much as makes a pipe of its own worth it.
+            let data = pattern(200_000);
+            peer.write_all(&data).expect("written");
+            let mut received = vec![0; data.len()];
+            iterate_until(context, || counter.count() == 200_000);
+            reader.read_all(&mut received).expect("read");
+            for _ in 0..3 {
+                leave_a_note(&source, &peer);
+                assert!(iterations(context) <= FEW);
+            }
+            peer.write_all(b"more").expect("written");
+            peer.shutdown(Shutdown::Write).expect("shut down");
+            let moved = context.block_on(task).expect("no panic");
+            assert_eq!(moved.expect("moved"), 200_004);
+            assert_eq!(rest(&reader), b"more");
+        }
+    });
+}
+
+#[test]
+fn a_relay_ends_what_it_writes_once_all_has_been_sent() {
+    in_loop(|context: &MainContext| {
+        for blocking in [true, false] {
+            let (one, client) = tcp_pair();
+            let (other, server) = tcp_pair();
+            // More than the reader takes in before it reads.
+            other.set_blocking(false).expect("non-blocking");
+            let bytes = glib::Bytes::from_owned(pattern(20_000_000));
+            let flags = WriteFlags::ZERO_COPY;
+            let sent = other.write_bytes_full(&bytes, &[], flags).expect("sent");
+            other.set_blocking(blocking).expect("the mode");
+            let (from, to) = (one.clone(), other.clone());
+            let task = context.spawn_local(async move { qio::relay_future(&from, &to).await });
+            client.shutdown(Shutdown::Write).expect("shut down");
+            for _ in 0..2 {
+                assert!(iterations(context) <= FEW);
+            }
+            server.shutdown(Shutdown::Write).expect("shut down");
+            assert!(iterations(context) <= FEW);
+            let reader = std::thread::spawn(move || rest(&server).len());
+            let relayed = context.block_on(task).expect("no panic");
+            assert_eq!(relayed.expect("relayed"), qio::Relayed::default());
+            assert_eq!(reader.join().expect("no panic"), sent);
+        }
+    });
+}
