@@ -313,8 +313,8 @@ pub trait ChannelExt: IsA<Channel> + 'static {
     /// through, waiting whatever the mode of the two is. Returns how many bytes that were. The target
     /// is not shut down at the end; [`relay`](crate::relay) does that.
     ///
-    /// Between sockets, pipes and files they stay inside the kernel; else they go through one buffer of
-    /// at most 256 KiB. Never more is read than the target takes in. A file from which
+    /// Between sockets, pipes and files they stay inside the kernel; else, and from unix sockets, whose
+    /// data may come with descriptors, they go through one buffer of at most 256 KiB. Never more is read than the target takes in. A file from which
     /// bytes are on their way into a socket is best left alone: what is changed in it meanwhile may
     /// be what the peer gets. Where the source keeps messages apart, each is written at once, as far as
     /// it is within `count`: the rest of it is the next one then. Empty messages are passed over.
@@ -395,7 +395,8 @@ pub trait ChannelExt: IsA<Channel> + 'static {
     /// Tells whether that was of use.
     ///
     /// On TCP a write has been sent once the peer has received it: a peer that does not read makes
-    /// this wait. Who shuts both directions down, or closes the channel, ends the wait.
+    /// this wait. Who shuts both directions down, or closes the channel, ends the wait; so does
+    /// shutting down what is written once the peer has shut down its side: flush before that.
     ///
     /// # Errors
     ///

@@ -863,7 +863,8 @@ int qio_channel_shutdown (QIOChannel *ioc,
  *
  * Sends what the channel itself still holds, and waits, whatever the mode, until all that was written with
  * %QIO_CHANNEL_WRITE_FLAG_ZERO_COPY has been sent: its memory belongs to the caller again. A peer that does not read
- * makes it wait; shutting both directions down, or closing the channel, ends that with an error.
+ * makes it wait; shutting both directions down, or closing the channel, ends that with an error, and so does
+ * shutting down what is written once the peer has shut down its side: flush before that.
  *
  * Returns: 1 if there were such writes, and all of them were copied after all; 0 otherwise; or -1 with an error
  */
@@ -1759,9 +1760,11 @@ int qio_channel_flush_finish (QIOChannel *ioc,
  * Moves bytes from one channel to another, waiting whatever the mode of the two is. @target is not shut down at
  * the end: qio_channel_relay() does that.
  *
- * Between sockets, pipes and files they stay inside the kernel; else they go through one buffer of at most 256
- * KiB. Never more is read than @target takes in. A file from which bytes are on their way into a socket is
- * best left alone: what is changed in it meanwhile may be what the peer gets.
+ * Between sockets, pipes and files they stay inside the kernel; else, and from unix sockets, whose data may come
+ * with descriptors, they go through one buffer of at most 256 KiB. Never more is read than @target takes in. A
+ * file from which bytes are on their way into a socket is best left alone: what is changed in it meanwhile may be
+ * what the peer gets. Where @ioc keeps messages apart, each is written at once, as far as it is within @count:
+ * the rest of it is the next one then. Empty messages are passed over.
  *
  * After an error @counter tells how many bytes @target has taken, as does the message. No byte is lost: what
  * had been read and could not be written goes to the next reader of @ioc, or its position moves back.

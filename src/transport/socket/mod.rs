@@ -75,10 +75,11 @@ glib::wrapper! {
     /// use qio::{ChannelSocket, prelude::*};
     ///
     /// # fn main() -> std::io::Result<()> {
-    /// let any =
-    /// gio::InetSocketAddress::new(&gio::InetAddress::new_loopback(gio::SocketFamily::Ipv4), 0);
-    /// let listener = ChannelSocket::listen(&any, 16)?; let client =
-    /// ChannelSocket::connect(&listener.local_address()?)?; let server = listener.accept()?;
+    /// let loopback = gio::InetAddress::new_loopback(gio::SocketFamily::Ipv4);
+    /// let any = gio::InetSocketAddress::new(&loopback, 0);
+    /// let listener = ChannelSocket::listen(&any, 16)?;
+    /// let client = ChannelSocket::connect(&listener.local_address()?)?;
+    /// let server = listener.accept()?;
     ///
     /// client.write_all(b"ping")?;
     /// let mut word = [0; 4];

@@ -116,15 +116,19 @@ fn others_have_their_turn_while_many_small_messages_are_moved() {
         for _ in 0..MESSAGES {
             peer.write_all(b"x").expect("sent");
         }
-        let (counter, target) = (ByteCounter::new(), ChannelNull::new());
+        let (target, _reader) = ChannelSocket::pair().expect("a pair");
+        let counter = ByteCounter::new();
         let future = source.splice_to_counted_future(&target, Some(MESSAGES), &counter);
         let mut future = pin!(future);
         let mut cx = Context::from_waker(Waker::noop());
-        while counter.count() == 0 {
+        let (mut before, mut most) = (0, 0);
+        while before < MESSAGES {
             let _ = future.as_mut().poll(&mut cx);
+            let now = counter.count();
+            most = most.max(now - before);
+            before = now;
             settle(context);
         }
-        assert!(counter.count() < MESSAGES);
-        assert_eq!(context.block_on(future).expect("moved"), MESSAGES);
+        assert!(most < MESSAGES, "{most} at once");
     });
 }
