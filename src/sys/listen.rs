@@ -3,7 +3,7 @@
 use std::{
     io,
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use nix::{errno::Errno, fcntl::OFlag};
@@ -52,9 +52,12 @@ pub(crate) fn probe(address: &Native) -> io::Result<()> {
     socket::start_connecting(address, libc::SOCK_STREAM).map(|_| ())
 }
 
-/// Opens the file of a socket itself, not what it leads to: to be looked at and changed.
-pub(crate) fn open_file_of_socket(path: &Path) -> io::Result<OwnedFd> {
-    super::file::open(path, (OFlag::O_PATH | OFlag::O_NOFOLLOW).bits(), 0)
+/// Opens the file of a socket itself, not what it leads to: to be looked at and changed, and
+/// connected to, by another name, which it has for as long as it is open.
+pub(crate) fn open_file_of_socket(path: &Path) -> io::Result<(OwnedFd, PathBuf)> {
+    let file = super::file::open(path, (OFlag::O_PATH | OFlag::O_NOFOLLOW).bits(), 0)?;
+    let name = format!("/proc/self/fd/{}", file.as_raw_fd());
+    Ok((file, name.into()))
 }
 
 /// Whether accepting fails for want of something that may be there again later: the connection

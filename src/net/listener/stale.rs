@@ -87,22 +87,21 @@ fn remove_stale(path: &Path) -> io::Result<()> {
 
 /// Whether it is a socket that refuses. Nothing is fine; anything else is an error.
 fn is_stale(path: &Path) -> io::Result<bool> {
-    let is_socket = match fs::symlink_metadata(path) {
-        Ok(there) => there.file_type().is_socket(),
+    // By its own name it may be too long for an address: GIO would cut that off, and another one be asked.
+    let (_open, file) = match listen::open_file_of_socket(path) {
+        Ok(open) => open,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(e) => return Err(e),
     };
-    if !is_socket {
+    if !fs::metadata(&file)?.file_type().is_socket() {
         return Err(io_error(
             gio::IOErrorEnum::Exists,
             "It is not a socket, and stays",
         ));
     }
-    let address: gio::SocketAddress = gio::UnixSocketAddress::new(path).upcast();
+    let address: gio::SocketAddress = gio::UnixSocketAddress::new(&file).upcast();
     match listen::probe(&Native::new(&address)?) {
         Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => Ok(true),
-        // Gone meanwhile.
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
         // Somebody answers, or is too busy to, or does not let us ask.
         _ => Err(in_use()),
     }

@@ -3,10 +3,7 @@
 use std::{
     fs::{self, Permissions},
     io,
-    os::{
-        fd::AsRawFd,
-        unix::fs::{MetadataExt, PermissionsExt, chown},
-    },
+    os::unix::fs::{MetadataExt, PermissionsExt, chown},
     path::PathBuf,
 };
 
@@ -48,8 +45,7 @@ impl BoundPath {
             return Ok(());
         }
         // What is changed is the file itself, whatever is put in its place meanwhile.
-        let file = listen::open_file_of_socket(&self.path)?;
-        let file = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+        let (_open, file) = listen::open_file_of_socket(&self.path)?;
         let there = fs::metadata(&file)?;
         if (there.dev(), there.ino()) != self.identity {
             return Err(io::ErrorKind::NotFound.into());

@@ -124,6 +124,29 @@ fn port_of_path(listener: &NetListener) -> PathBuf {
 }
 
 #[test]
+fn the_longest_paths_are_replaced_and_stay_as_others_do() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let own = folder.path().as_os_str().len();
+    // As many as an address has room for; the name beside it that is used meanwhile is longer.
+    for length in 98..=107 {
+        let inner = folder.path().join("x".repeat(length - own - 3));
+        fs::create_dir(&inner).expect("made");
+        let path = inner.join("s");
+        assert_eq!(path.as_os_str().len(), length);
+        leave_stale(&path);
+        let listener = replacing();
+        listener.open_sync(&unix(&path), 4).expect("replaced");
+        let e = replacing().open_sync(&unix(&path), 4).expect_err("in use");
+        assert_eq!(e.kind(), ErrorKind::AddrInUse);
+        drop(listener.wait_client().expect("the look"));
+        let client = connect_to(&unix(&path));
+        is_connection(&client, &listener.wait_client().expect("a client"));
+        drop(listener);
+        assert_eq!(fs::read_dir(&inner).expect("open").count(), 0);
+    }
+}
+
+#[test]
 fn a_socket_that_somebody_listens_on_stays() {
     let (_folder, path) = folder();
     let living = UnixListener::bind(&path).expect("bound");
