@@ -5,7 +5,7 @@ use std::{
     future::{Future, poll_fn},
     io,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     task::{Context, Poll, Waker},
     time::Instant,
 };
@@ -37,8 +37,6 @@ pub(super) struct Acceptor {
     /// The sockets that `lines` are of.
     known: Option<u64>,
     lines: Vec<(ChannelSocket, Attempt)>,
-    /// Where to look first: after the one that has given the last client.
-    first: usize,
     alarm: Option<Sleep>,
 }
 
@@ -81,7 +79,6 @@ impl Acceptor {
             style,
             known: None,
             lines: Vec::new(),
-            first: 0,
             alarm: None,
         }
     }
@@ -179,17 +176,21 @@ impl Acceptor {
             };
             self.alarm = None;
             let mut failure = None;
+            let next = &listener.imp().next;
+            let first = next.load(Ordering::Relaxed);
             for i in 0..self.lines.len() {
-                let place = (self.first + i) % self.lines.len();
+                let place = first.wrapping_add(i) % self.lines.len();
                 let (channel, attempt) = &mut self.lines[place];
                 match try_one(channel, attempt) {
                     Poll::Pending => {}
                     Poll::Ready(Ok(client)) => {
-                        self.first = place + 1;
+                        next.store(place + 1, Ordering::Relaxed);
                         client.tie(Box::new(permit.admit()));
                         return Step::Client(client);
                     }
                     Poll::Ready(Err(e)) => {
+                        // The others get their turn, also if this one fails for ever.
+                        next.store(place + 1, Ordering::Relaxed);
                         failure = Some((channel.clone(), e));
                         break;
                     }

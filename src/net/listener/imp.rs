@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     io,
-    sync::{Arc, LazyLock, Mutex},
+    sync::{Arc, LazyLock, Mutex, atomic::AtomicUsize},
 };
 
 use gio::prelude::*;
@@ -28,6 +28,9 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct NetListener {
     pub(super) gate: Arc<Gate>,
+    /// Where to look first, of all sockets: after the one that has given the last client, or has
+    /// failed.
+    pub(super) next: AtomicUsize,
     state: Mutex<State>,
     options: Mutex<Options>,
     name: Mutex<Option<glib::GString>>,

@@ -7,7 +7,7 @@ use nix::sched::{CloneFlags, unshare};
 use qio::{ChannelFile, ChannelSocket, NetListener, prelude::*};
 
 use super::*;
-use crate::common::{alone::alone, fds, in_time, on_loop};
+use crate::common::{alone::alone, fds, in_loop, in_time, iterate_until, on_loop};
 
 #[test]
 fn a_listener_is_connected_from_opening_to_disconnecting() {
@@ -178,6 +178,48 @@ fn if_one_address_is_taken_none_is_listened_on() {
     let expected = format!("Unable to listen on 127.0.0.1:{port}: Address already in use");
     assert_eq!(e.to_string(), expected);
     assert!(!listener.is_connected());
+}
+
+#[test]
+fn the_sockets_take_turns_whoever_accepts() {
+    let listener = listening();
+    listener.open_sync(&v4(), 4).expect("listens");
+    let addresses = listener.local_addresses();
+    let _clients: Vec<_> = [0, 0, 0, 1, 1].map(|i| connect_to(&addresses[i])).into();
+    let accept: [fn(&NetListener) -> std::io::Result<ChannelSocket>; 2] = [
+        |listener| listener.wait_client(),
+        |listener| glib::MainContext::new().block_on(listener.accept_future()),
+    ];
+    let places = [0, 1, 0, 1].map(|style| {
+        let client = accept[style](&listener).expect("a client");
+        let port = port_of(&client.local_address().expect("open"));
+        usize::from(port == port_of(&addresses[1]))
+    });
+    assert_eq!(places, [0, 1, 0, 1]);
+}
+
+#[test]
+fn a_socket_that_has_failed_for_ever_does_not_hold_up_the_others() {
+    let broken = ChannelSocket::listen(&v4(), 4).expect("listens");
+    let sound = ChannelSocket::listen(&v4(), 4).expect("listens");
+    let address = sound.local_address().expect("bound");
+    let listener = NetListener::new();
+    for channel in [&broken, &sound] {
+        listener.add(channel).expect("added");
+    }
+    broken.shutdown(qio::Shutdown::Both).expect("shut down");
+
+    let client = connect_to(&address);
+    let e = listener.wait_client().expect_err("the first one");
+    assert_eq!(e.kind(), ErrorKind::InvalidInput, "{e}");
+    is_connection(&client, &listener.wait_client().expect("the second one"));
+
+    in_loop(move |context| {
+        let guests = Guests::default();
+        listener.set_client_func_full(guests.welcome(), Some(context));
+        let clients = [connect_to(&address), connect_to(&address)];
+        iterate_until(context, || guests.count() == clients.len());
+    });
 }
 
 #[test]
