@@ -10,8 +10,11 @@
 //! leaves behind, such as the late answer of a name server, is freed when it is dispatched.
 //! Callbacks of users have no business in it: they would take it for the context that runs.
 
+mod call;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use call::Call;
 
 use std::{
     cell::{Cell, RefCell},
@@ -21,13 +24,14 @@ use std::{
     time::Duration,
 };
 
-use glib::{ControlFlow, MainContext, MainContextFlags, Priority, prelude::*, translate::*};
+use gio::prelude::*;
+use glib::{ControlFlow, MainContext, MainContextFlags, Priority, translate::*};
 use glib_sys::{
     G_SOURCE_CONTINUE, GPollFD, GSource, GSourceFunc, GSourceFuncs, gboolean, gpointer,
 };
 
 use super::{running_context, tasks::this_thread};
-use crate::sys::file;
+use crate::{error::not_supported, sys::file};
 
 /// Without users for so long, or up to twice that, it goes.
 const LINGER: Duration = Duration::from_secs(30);
@@ -41,7 +45,7 @@ thread_local! {
 
 /// See the [module](self). Stays in its thread.
 #[derive(Debug)]
-pub(crate) struct Inner(Rc<State>);
+struct Inner(Rc<State>);
 
 #[derive(Debug)]
 struct State {
@@ -54,8 +58,12 @@ struct State {
 
 impl Inner {
     /// That of the context that is running, at the priority of what runs there. Fails where the
-    /// system has no descriptor left for one.
-    pub(crate) fn here() -> io::Result<Self> {
+    /// system has no descriptor left for one, and in a thread that waits by other means than a main
+    /// loop, while another one runs the context: nobody would run what is in here.
+    fn here() -> io::Result<Self> {
+        if running_context().acquire().is_err() {
+            return Err(not_supported("The main context runs in another thread"));
+        }
         let known = INNER.with_borrow(|all| all.iter().find(|state| state.is_here()).cloned());
         let state = match known {
             Some(state) => state,
@@ -66,20 +74,20 @@ impl Inner {
     }
 
     /// Has it run also in the context that is running now.
-    pub(crate) fn come_here(&self) {
+    fn come_here(&self) {
         if !self.0.is_here() {
             self.0.pump_here();
         }
     }
 
     /// Starts an operation.
-    pub(crate) fn start<R>(&self, operation: impl FnOnce() -> R) -> R {
+    fn start<R>(&self, operation: impl FnOnce() -> R) -> R {
         let started = self.0.context.with_thread_default(operation);
         started.expect("no other thread has this context")
     }
 
     /// Lets operations that were cancelled come to their end, as far as they need not wait for it.
-    pub(crate) fn settle(&self) {
+    fn settle(&self) {
         let context = &self.0.context;
         // This is called from inside of it: it goes on afterwards.
         if !context.is_owner() {
@@ -94,6 +102,9 @@ impl State {
         // the first task of GIO makes another, once.
         drop([file::eventfd()?, file::eventfd()?]);
         gio::Task::<bool>::static_type();
+        // This is made once for the process, and listens in the context that is the default one at
+        // that time: the one in here would not do, which goes.
+        let _ = gio::Resolver::default();
         let state = Rc::new(Self {
             // Whoever adds a source makes the pump look, also while nobody iterates it.
             context: MainContext::with_flags(MainContextFlags::OWNERLESS_POLLING),

@@ -24,7 +24,7 @@ pub use tasks::{
     spawn, spawn_in, spawn_local, spawn_local_in, spawn_local_with_priority, spawn_with_priority,
 };
 
-pub(crate) use inner::Inner;
+pub(crate) use inner::Call;
 pub(crate) use interest::{Interest, Registration, Retired, Serves, ShortRead};
 pub(crate) use line::{Line, Lines, Seen, Side, Ticket};
 pub(crate) use tasks::{poll_budget, running_context};

@@ -18,7 +18,7 @@ pub use socket::{
     ChannelSocket, ChannelSocketImpl, ConnectStage, PeerCredentials, QIOChannelSocket,
     QIOChannelSocketClass,
 };
-pub(crate) use socket::{Listening, PathAccess, resolve};
+pub(crate) use socket::{Listening, PathAccess, resolve, resolve_sync, text};
 
 use std::{
     io,

@@ -12,10 +12,10 @@ use gio::prelude::*;
 use super::{Host, Kind, NetAddress};
 use crate::{
     channel::{Channel, ChannelExt as _},
-    error::{explain, from_glib_error, invalid, io_error, not_supported},
+    error::{explain, invalid, not_supported},
     net::NetListener,
     sys::{address::Native, file},
-    transport::{ChannelSocket, channel_for_fd},
+    transport::{ChannelSocket, channel_for_fd, resolve_sync},
     types::Feature,
 };
 
@@ -122,8 +122,8 @@ impl NetAddress {
         channel_for_fd(fd).map_err(failed)
     }
 
-    /// Listens, with at most `backlog` connections waiting to be accepted. Blocks while a name is looked up; of
-    /// several addresses that it has, the first that works is the one. No host stands for all addresses, those
+    /// Listens, with at most `backlog` connections waiting to be accepted. Blocks while a name is looked up, or
+    /// suspends a coroutine; of several addresses that it has, the first that works is the one. No host stands for all addresses, those
     /// of IPv4 too, unless the system's `bindv6only` keeps them apart. A [`NetListener`] listens on all of them
     /// by [`open_address`](NetListener::open_address).
     ///
@@ -150,10 +150,7 @@ impl NetAddress {
                 Err(e) => failure = Some(e),
             }
         }
-        Err(failure.unwrap_or_else(|| {
-            let message = format!("Unable to listen on {self}: it has no address");
-            io_error(gio::IOErrorEnum::HostNotFound, &message)
-        }))
+        Err(failure.expect("there is an address"))
     }
 
     /// The addresses to listen on, in their order.
@@ -169,12 +166,8 @@ impl NetAddress {
                 literal(Ipv4Addr::UNSPECIFIED, port).upcast(),
             ]);
         }
-        let addresses = self.to_connectable()?.enumerate();
-        let next = || addresses.next(gio::Cancellable::NONE).transpose();
-        let failed = |e| explain(from_glib_error(e), format!("Unable to listen on {self}"));
-        std::iter::from_fn(next)
-            .map(|it| it.map_err(failed))
-            .collect()
+        let addresses = resolve_sync(&self.to_connectable()?);
+        addresses.map_err(|e| explain(e, format!("Unable to listen on {self}")))
     }
 }
 

@@ -22,7 +22,7 @@ use crate::{
     channel::ChannelExt as _,
     error::{explain, io_error, to_glib_error},
     sys::{listen::is_shortage, lock},
-    transport::ChannelSocket,
+    transport::{ChannelSocket, text},
 };
 
 #[derive(Debug, Default)]
@@ -197,9 +197,7 @@ impl NetListener {
         }
         let addresses = self.channels();
         let addresses = addresses.iter().filter_map(|it| it.local_address().ok());
-        let addresses: Vec<_> = addresses
-            .map(|it| SocketConnectableExt::to_string(&it).to_string())
-            .collect();
+        let addresses: Vec<_> = addresses.map(|it| text(&it)).collect();
         match addresses.is_empty() {
             true => class.to_owned(),
             false => format!("{class} on {}", addresses.join(", ")),

@@ -21,8 +21,8 @@ use glib::{subclass::prelude::*, thread_guard::ThreadGuard};
 
 use crate::{
     channel::{ChannelExt as _, ffi::derived_class},
-    error::{from_glib_error, io_error, not_supported},
-    transport::{ChannelSocket, resolve},
+    error::{io_error, not_supported},
+    transport::{ChannelSocket, resolve, resolve_sync},
     types::Feature,
 };
 use serve::Func;
@@ -108,7 +108,8 @@ impl NetListener {
     }
 
     /// Listens on every address of a name as well, each with at most `backlog` clients waiting to be
-    /// accepted. Blocks while the name is looked up.
+    /// accepted. Blocks while the name is looked up; in a [coroutine](crate::coroutine), suspends
+    /// that.
     ///
     /// With port 0 the system chooses one, which is the same for all addresses:
     /// [`local_addresses`](Self::local_addresses) tells it. Where there are IPv4 and IPv6 addresses,
@@ -125,15 +126,7 @@ impl NetListener {
         address: &impl IsA<gio::SocketConnectable>,
         backlog: u32,
     ) -> io::Result<()> {
-        let enumerator = address.enumerate();
-        let mut addresses = Vec::new();
-        while let Some(address) = enumerator
-            .next(gio::Cancellable::NONE)
-            .map_err(from_glib_error)?
-        {
-            addresses.push(address);
-        }
-        self.open(&addresses, backlog)
+        self.open(&resolve_sync(address.as_ref())?, backlog)
     }
 
     /// As [`open_sync`](Self::open_sync), without blocking. Stays in the thread where it is polled

@@ -9,7 +9,12 @@ use std::{
 use gio::prelude::*;
 use glib::subclass::prelude::*;
 
-use super::{ChannelSocket, bound_path::BoundPath, each_address, imp::Tied, text};
+use super::{
+    ChannelSocket,
+    bound_path::BoundPath,
+    imp::Tied,
+    names::{each_address, name, text},
+};
 use crate::{
     channel::{Attempt, Channel, Tried, Try, blocking_call},
     error::{explain, invalid, io_error, would_block},
@@ -267,7 +272,7 @@ fn open(
             let unable = |e, address: Option<&gio::SocketAddress>| {
                 let to = match address {
                     Some(address) => text(address),
-                    None => SocketConnectableExt::to_string(remote).into(),
+                    None => name(remote.as_ref()),
                 };
                 // Which of the two addresses it is about, nothing tells.
                 let from = local.map(|local| format!("from {} ", text(local)));
@@ -275,7 +280,7 @@ fn open(
                 explain(e, format!("Unable to send {from}to {to}"))
             };
             let to = |address: &Native| datagram::open(native.as_ref(), Some(address));
-            each_address(remote, to, unable)
+            each_address(remote.as_ref(), to, unable)
         }
     }
 }

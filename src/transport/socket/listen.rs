@@ -1,19 +1,17 @@
 //! Listening on an address.
 
-use std::{
-    future::{Future, poll_fn},
-    io,
-    os::fd::AsFd,
-    pin::pin,
-};
+use std::{future::Future, io, os::fd::AsFd};
 
-use gio::prelude::*;
 use glib::subclass::prelude::*;
 
-use super::{ChannelSocket, bound_path::BoundPath, imp::Tied, text};
+use super::{
+    ChannelSocket,
+    bound_path::BoundPath,
+    imp::Tied,
+    names::{resolve, text},
+};
 use crate::{
-    error::{explain, from_glib_error, io_error, not_supported},
-    hub,
+    error::{explain, not_supported},
     sys::{
         address::Native,
         listen::{self, Binding},
@@ -84,42 +82,4 @@ pub(super) fn on_first(
         }
         Err(failure.expect("there is an address"))
     }
-}
-
-/// All addresses of a name, of which there is one at least. Stays in the thread where it is polled
-/// first.
-pub(crate) fn resolve(
-    name: &gio::SocketConnectable,
-) -> impl Future<Output = io::Result<Vec<gio::SocketAddress>>> + use<> {
-    let addresses = name.enumerate();
-    let name = SocketConnectableExt::to_string(name);
-    async move {
-        let mut found = Vec::new();
-        while let Some(address) = next(&addresses).await? {
-            found.push(address);
-        }
-        match found.is_empty() {
-            true => Err(no_address(&name)),
-            false => Ok(found),
-        }
-    }
-}
-
-async fn next(addresses: &gio::SocketAddressEnumerator) -> io::Result<Option<gio::SocketAddress>> {
-    let mut next = pin!(addresses.next_future());
-    poll_fn(|cx| {
-        // GIO answers in the thread's default context, which need not be the one that runs.
-        let here = hub::running_context();
-        let polled = here.with_thread_default(|| next.as_mut().poll(cx));
-        polled.expect("what runs in a context owns it")
-    })
-    .await
-    .map_err(from_glib_error)
-}
-
-pub(super) fn no_address(name: &str) -> io::Error {
-    io_error(
-        gio::IOErrorEnum::HostNotFound,
-        &format!("{name} has no address"),
-    )
 }

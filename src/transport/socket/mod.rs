@@ -6,6 +6,7 @@ mod credentials;
 mod datagram;
 mod imp;
 mod listen;
+mod names;
 mod options;
 mod zero_copy;
 
@@ -25,13 +26,14 @@ use glib::{IOCondition, subclass::prelude::*};
 
 use crate::{
     channel::{Attempt, Channel, ChannelExt as _, Tried, Try, ffi::derived_class, stream::std_io},
-    error::{explain, from_glib_error, not_supported},
+    error::{explain, not_supported},
     hub::Side,
-    sys::{FdLease, address::Native, file, lock, poll, socket},
+    sys::{FdLease, file, lock, poll, socket},
     types::{Feature, ReadFlags},
 };
 use datagram::native_kind;
-pub(crate) use listen::{Listening, PathAccess, resolve};
+pub(crate) use listen::{Listening, PathAccess};
+pub(crate) use names::{resolve, resolve_sync, text};
 
 derived_class!(
     ChannelSocket,
@@ -307,39 +309,5 @@ impl ChannelSocket {
 impl Default for ChannelSocket {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-/// What `attempt` makes of the first address that will do. `unable` explains an error, of an address, or of
-/// looking the addresses up.
-fn each_address<T>(
-    connectable: &impl IsA<gio::SocketConnectable>,
-    mut attempt: impl FnMut(&Native) -> io::Result<T>,
-    unable: impl Fn(io::Error, Option<&gio::SocketAddress>) -> io::Error,
-) -> io::Result<T> {
-    let addresses = connectable.enumerate();
-    let mut failure = None;
-    while let Some(address) = addresses
-        .next(gio::Cancellable::NONE)
-        .map_err(|e| unable(from_glib_error(e), None))?
-    {
-        match Native::new(&address).and_then(|native| attempt(&native)) {
-            Err(e) => failure = Some(unable(e, Some(&address))),
-            success => return success,
-        }
-    }
-    let name = SocketConnectableExt::to_string(connectable);
-    Err(failure.unwrap_or_else(|| listen::no_address(&name)))
-}
-
-/// An address in messages.
-fn text(address: &gio::SocketAddress) -> String {
-    // To GIO this is some bytes.
-    match Native::new(address)
-        .ok()
-        .and_then(|native| native.as_vsock())
-    {
-        Some((cid, port)) => format!("vsock:{cid}:{port}"),
-        None => SocketConnectableExt::to_string(address).into(),
     }
 }

@@ -2,8 +2,15 @@
 
 use std::io::ErrorKind;
 
+use qio::{NetListener, coroutine};
+
 use super::*;
-use crate::common::on_loop;
+use crate::common::{
+    alone::alone,
+    in_loop, on_loop,
+    resolver::{Answer, know, know_service},
+    settle,
+};
 
 #[test]
 fn a_channel_listens_on_the_first_address_of_a_name() {
@@ -50,4 +57,46 @@ fn a_name_that_nobody_knows_is_told_of() {
     });
     let e = qio::to_glib_error(&e);
     assert!(e.message().contains("nowhere.invalid"), "{e}");
+}
+
+#[test]
+fn in_a_coroutine_the_blocking_call_suspends() {
+    const NAME: &str = "net::listen_future::in_a_coroutine_the_blocking_call_suspends";
+    alone(NAME, || {
+        know([
+            ("here.test", Answer::Addresses(&["127.0.0.1"])),
+            ("silent.test", Answer::Silence),
+        ]);
+        in_loop(|context| {
+            let opened = coroutine::spawn(|| {
+                let listener = NetListener::new();
+                let name = gio::NetworkAddress::new("here.test", 0);
+                listener.open_sync(&name, 4).map(|()| listener)
+            });
+            let listener = context.block_on(opened).expect("no panic");
+            assert!(listener.expect("listens").is_connected());
+
+            let waits = coroutine::spawn(|| {
+                let name = gio::NetworkAddress::new("silent.test", 0);
+                NetListener::new().open_sync(&name, 4)
+            });
+            settle(context);
+            assert!(!waits.is_finished());
+            waits.abort();
+            settle(context);
+        });
+    });
+}
+
+#[test]
+fn a_service_is_looked_up_anew() {
+    const NAME: &str = "net::listen_future::a_service_is_looked_up_anew";
+    alone(NAME, || {
+        know([("here.test", Answer::Addresses(&["127.0.0.1"]))]);
+        know_service("_qio._tcp.here.test", &["here.test"], 0);
+        let service = gio::NetworkService::new("qio", "tcp", "here.test");
+        for _ in 0..2 {
+            NetListener::new().open_sync(&service, 4).expect("listens");
+        }
+    });
 }

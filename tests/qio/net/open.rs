@@ -223,6 +223,21 @@ fn a_socket_that_has_failed_for_ever_does_not_hold_up_the_others() {
 }
 
 #[test]
+fn messages_name_sockets_that_gio_has_no_words_for() {
+    let any = qio::NetAddress::vsock(u32::MAX, u32::MAX);
+    let any = any.to_connectable().expect("an address");
+    let listener = NetListener::new();
+    if let Err(e) = listener.open_sync(&any, 4) {
+        return skip(&format!("no vsock ({e})"));
+    }
+    let broken = ChannelSocket::listen(&v4(), 4).expect("listens");
+    listener.add(&broken).expect("added");
+    broken.shutdown(qio::Shutdown::Both).expect("shut down");
+    let e = listener.wait_client().expect_err("a socket that failed");
+    assert!(e.to_string().contains(" on vsock:4294967295:"), "{e}");
+}
+
+#[test]
 fn names_that_nobody_knows_are_told_of() {
     let e = NetListener::new()
         .open_sync(&gio::NetworkAddress::new("nowhere.invalid", 1), 4)

@@ -22,7 +22,10 @@ use glib::{
     subclass::{Signal, prelude::*},
 };
 
-use super::{ChannelSocket, each_address, text};
+use super::{
+    ChannelSocket,
+    names::{each_address, name, text, unused},
+};
 use crate::{
     channel::Channel,
     coroutine,
@@ -155,7 +158,7 @@ impl ChannelSocket {
         let (address, kind) = (address.as_ref(), self.imp().kind());
         let connect = |native: &Native| socket::connect(native, kind);
         let unable = |e, next: Option<&gio::SocketAddress>| unable(e, &target(address, next));
-        let fd = each_address(&unused(address), connect, unable)?;
+        let fd = each_address(address, connect, unable)?;
         self.imp().open(fd)
     }
 
@@ -361,19 +364,6 @@ impl Drop for Closer<'_> {
     }
 }
 
-/// A service that was looked up once gives no addresses any more, and GIO's client ends the process
-/// over that: looks it up anew.
-fn unused(connectable: &gio::SocketConnectable) -> gio::SocketConnectable {
-    match connectable.downcast_ref::<gio::NetworkService>() {
-        Some(used) if used.type_() == gio::NetworkService::static_type() => {
-            let new = gio::NetworkService::new(&used.service(), &used.protocol(), &used.domain());
-            new.set_scheme(&used.scheme());
-            new.upcast()
-        }
-        _ => connectable.clone(),
-    }
-}
-
 fn unable(error: io::Error, target: &str) -> io::Error {
     explain(error, format!("Unable to connect to {target}"))
 }
@@ -391,19 +381,4 @@ fn target(connectable: &gio::SocketConnectable, address: Option<&gio::SocketAddr
 fn through(connectable: &gio::SocketConnectable, proxy: &gio::SocketAddress) -> String {
     let name = name(connectable);
     format!("{name} through the proxy {}", text(proxy))
-}
-
-fn name(connectable: &gio::SocketConnectable) -> String {
-    if let Some(it) = connectable.downcast_ref::<gio::NetworkService>() {
-        return format!("_{}._{}.{}", it.service(), it.protocol(), it.domain());
-    }
-    if let Some(address) = connectable.downcast_ref::<gio::SocketAddress>() {
-        return text(address);
-    }
-    match connectable.downcast_ref::<gio::NetworkAddress>() {
-        // GIO writes no brackets.
-        Some(it) if it.hostname().contains(':') => format!("[{}]:{}", it.hostname(), it.port()),
-        Some(it) => format!("{}:{}", it.hostname(), it.port()),
-        None => SocketConnectableExt::to_string(connectable).into(),
-    }
 }

@@ -6,39 +6,26 @@ use std::{
     io, mem,
     rc::Rc,
     sync::{Arc, Mutex, Weak},
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
 };
 
 use gio::prelude::*;
 use glib::SignalHandlerId;
 
 use super::ConnectStage;
-use crate::{hub::Inner, sys::lock};
+use crate::{hub::Call, sys::lock};
 
 /// A client of GIO's that connects once. Dropping it cancels that.
 pub(super) struct Operation {
     client: gio::SocketClient,
     events: Option<SignalHandlerId>,
-    cancellable: gio::Cancellable,
-    story: Rc<RefCell<Story>>,
+    news: News,
     failures: SharedFailures,
-    inner: Inner,
+    call: Call<gio::SocketConnection>,
 }
 
-/// What GIO has told.
-#[derive(Default)]
-struct Story {
-    news: VecDeque<(ConnectStage, Option<gio::SocketAddress>)>,
-    result: Option<Result<gio::SocketConnection, glib::Error>>,
-    waker: Option<Waker>,
-}
-
-impl Story {
-    fn wake(story: &RefCell<Self>) {
-        let waker = story.borrow_mut().waker.take();
-        waker.into_iter().for_each(Waker::wake);
-    }
-}
+/// What GIO has told, and nobody has heard yet.
+type News = Rc<RefCell<VecDeque<(ConnectStage, Option<gio::SocketAddress>)>>>;
 
 /// Threads of GIO's may be the last that have a connection.
 type SharedFailures = Arc<Mutex<Failures>>;
@@ -94,34 +81,33 @@ impl Operation {
         connectable: &gio::SocketConnectable,
         client: gio::SocketClient,
     ) -> io::Result<Self> {
-        let inner = Inner::here()?;
-        make_singletons(&client);
-        let (story, failures) = (Rc::<RefCell<Story>>::default(), SharedFailures::default());
-        let (listens, watches) = (story.clone(), Arc::downgrade(&failures));
-        let events = client.connect_event(move |_, event, _, connection| {
-            let connection = connection.and_then(|it| it.downcast_ref::<gio::SocketConnection>());
-            let address = connection.and_then(|connection| connection.remote_address().ok());
-            note(&watches, event, connection, address.as_ref());
-            if let Some(stage) = stage(event) {
-                listens.borrow_mut().news.push_back((stage, address));
-                Story::wake(&listens);
-            }
-        });
-        let cancellable = gio::Cancellable::new();
-        let ends = story.clone();
-        inner.start(|| {
-            client.connect_async(connectable, Some(&cancellable), move |result| {
-                ends.borrow_mut().result = Some(result);
-                Story::wake(&ends);
+        let call = Call::here()?;
+        make_proxy_resolver(&client);
+        let (news, failures) = (News::default(), SharedFailures::default());
+        let (listens, watches) = (news.clone(), Arc::downgrade(&failures));
+        let mut events = None;
+        call.start(|cancellable, answer| {
+            let ends = answer.clone();
+            events = Some(client.connect_event(move |_, event, _, connection| {
+                let connection = connection.and_then(|it| it.downcast_ref());
+                let address =
+                    connection.and_then(|it: &gio::SocketConnection| it.remote_address().ok());
+                note(&watches, event, connection, address.as_ref());
+                if let Some(stage) = stage(event) {
+                    listens.borrow_mut().push_back((stage, address));
+                    answer.wake();
+                }
+            }));
+            client.connect_async(connectable, Some(cancellable), move |result| {
+                ends.give(result);
             });
         });
         Ok(Self {
             client,
-            events: Some(events),
-            cancellable,
-            story,
+            events,
+            news,
             failures,
-            inner,
+            call,
         })
     }
 
@@ -131,18 +117,13 @@ impl Operation {
         cx: &Context<'_>,
         tell: impl Fn(ConnectStage, Option<&gio::SocketAddress>),
     ) -> Poll<Result<gio::SocketConnection, glib::Error>> {
-        self.inner.come_here();
+        let result = self.call.poll(cx);
         loop {
-            let mut story = self.story.borrow_mut();
-            if let Some((stage, address)) = story.news.pop_front() {
-                drop(story);
-                tell(stage, address.as_ref());
-                continue;
+            let next = self.news.borrow_mut().pop_front();
+            match next {
+                Some((stage, address)) => tell(stage, address.as_ref()),
+                None => return result,
             }
-            let before = story.waker.replace(cx.waker().clone());
-            let result = story.result.take();
-            drop((story, before));
-            return result.map_or(Poll::Pending, Poll::Ready);
         }
     }
 
@@ -158,18 +139,13 @@ impl Drop for Operation {
             .take()
             .into_iter()
             .for_each(|events| self.client.disconnect(events));
-        // It may also have addresses left that it tries no more.
-        self.cancellable.cancel();
-        let result = self.story.borrow_mut().result.take();
-        drop(result);
-        self.inner.settle();
+        // The call is cancelled also if it has ended: there may be addresses left that are tried no more.
     }
 }
 
-/// What GIO makes once for the process listens for changes, of the proxy settings for example, in the
-/// context that is the default at that time: the inner one would not do, which goes.
-fn make_singletons(client: &gio::SocketClient) {
-    let _ = gio::Resolver::default();
+/// This is made once for the process as well, and listens for changes of the settings in the context
+/// that is the default one at that time: the inner one would not do, which goes.
+fn make_proxy_resolver(client: &gio::SocketClient) {
     if client.enables_proxy() {
         let _ = client.proxy_resolver();
     }

@@ -144,3 +144,28 @@ fn a_context_may_be_run_by_another_thread_for_a_while() {
         });
     }
 }
+
+/// Nobody would go on with it: GIO's steps stay in the thread that began.
+#[test]
+fn where_another_thread_runs_the_context_it_is_an_error() {
+    let name = "transport::socket::connect::contexts::where_another_thread_runs_the_context_it_is_an_error";
+    alone(name, || {
+        let context = MainContext::default();
+        let _owned = context.acquire().expect("nobody else has it");
+        let thread = thread::spawn(|| {
+            let listener = listener(&v4());
+            let connecting = ChannelSocket::connect_future(&local(&listener));
+            let host = gio::NetworkAddress::new("localhost", 0);
+            let channel = ChannelSocket::new();
+            let listening = channel.listen_future(&host, 4);
+            let connected = connecting.now_or_never().expect("at once").map(drop);
+            [connected, listening.now_or_never().expect("at once")]
+        });
+        for result in thread.join().expect("no panic") {
+            let e = result.expect_err("nobody would answer");
+            assert_eq!(e.kind(), ErrorKind::Unsupported, "{e}");
+            let reason = "The main context runs in another thread";
+            assert!(e.to_string().ends_with(reason), "{e}");
+        }
+    });
+}
