@@ -178,7 +178,8 @@ fn a_connect_to_a_host_that_never_answers_is_cancelled_by_another_thread() {
                 let before = fds::count();
                 for _ in 0..50 {
                     give_up();
-                    assert_eq!(fds::count(), before);
+                    // A thread of GIO's that looks for a proxy may not have ended yet.
+                    iterate_until(context, || fds::count() == before);
                 }
             }
         },
