@@ -19,7 +19,7 @@ use crate::{
     channel::{Attempt, Channel, Tried, Try, blocking_call},
     error::{explain, invalid, io_error, would_block},
     hub::Side,
-    sys::{FdGuard, address::Native, datagram, lock},
+    sys::{FdGuard, address::Native, datagram},
     types::{ReadFlags, WriteFlags},
 };
 
@@ -231,7 +231,9 @@ impl ChannelSocket {
     fn take_over(&self, fd: OwnedFd, local: Option<&gio::SocketAddress>) -> io::Result<()> {
         let bound = local.and_then(BoundPath::of);
         self.imp().open(fd)?;
-        *lock(&self.imp().tied) = bound.map(|bound| Box::new(Tied::Path(bound)));
+        if let Some(bound) = bound {
+            self.imp().tie(Tied::Path(bound));
+        }
         Ok(())
     }
 }

@@ -329,6 +329,16 @@ impl ChannelSocket {
         Ok(())
     }
 
+    /// Takes something along when the channel is closed, or dropped: at once if it is closed already.
+    pub(super) fn tie(&self, tied: Tied) {
+        let before = lock(&self.tied).replace(Box::new(tied));
+        drop(before);
+        if self.obj().is_closed() {
+            let tied = lock(&self.tied).take();
+            drop(tied);
+        }
+    }
+
     /// What it is to become, or is.
     pub(super) fn kind(&self) -> i32 {
         match self.kind.load(Ordering::Acquire) {

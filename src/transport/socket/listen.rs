@@ -15,7 +15,6 @@ use crate::{
     sys::{
         address::Native,
         listen::{self, Binding},
-        lock,
     },
 };
 
@@ -59,7 +58,9 @@ impl ChannelSocket {
         let backlog = i32::try_from(backlog).unwrap_or(i32::MAX);
         listen::start(fd.as_fd(), backlog).map_err(explained)?;
         self.imp().open(fd)?;
-        *lock(&self.imp().tied) = bound.map(|bound| Box::new(Tied::Path(bound)));
+        if let Some(bound) = bound {
+            self.imp().tie(Tied::Path(bound));
+        }
         Ok(())
     }
 }

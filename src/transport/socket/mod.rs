@@ -28,7 +28,7 @@ use crate::{
     channel::{Attempt, Channel, ChannelExt as _, Tried, Try, ffi::derived_class, stream::std_io},
     error::{explain, not_supported},
     hub::Side,
-    sys::{FdLease, file, lock, poll, socket},
+    sys::{FdLease, file, poll, socket},
     types::{Feature, ReadFlags},
 };
 use datagram::native_kind;
@@ -288,12 +288,7 @@ impl ChannelSocket {
 
     /// Drops something when the channel is closed, or dropped: at once if it is closed already.
     pub(crate) fn tie(&self, other: Box<dyn Any + Send + Sync>) {
-        let before = lock(&self.imp().tied).replace(Box::new(imp::Tied::Other(other)));
-        drop(before);
-        if self.is_closed() {
-            let tied = lock(&self.imp().tied).take();
-            drop(tied);
-        }
+        self.imp().tie(imp::Tied::Other(other));
     }
 
     /// Lends the descriptor to `f`: it stays open meanwhile, whoever closes the channel.

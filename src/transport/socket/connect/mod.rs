@@ -196,8 +196,9 @@ impl ChannelSocket {
     /// [`AlreadyExists`](io::ErrorKind::AlreadyExists) if the channel has been opened, and
     /// [`Closed`](gio::IOErrorEnum::Closed) as soon as it is closed.
     /// [`Unsupported`](io::ErrorKind::Unsupported) for a client that wants TLS, which is not for a
-    /// socket to do, for a proxy that is itself behind TLS, and for a local address of anything
-    /// but IP.
+    /// socket to do, for a proxy that is itself behind TLS, for a local address of anything
+    /// but IP, and in a thread that does not run its main context while another one does: nobody
+    /// would go on with it.
     ///
     /// # Examples
     ///
