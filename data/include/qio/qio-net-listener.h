@@ -118,7 +118,7 @@ QIONetListener *qio_net_listener_new (void);
  * @backlog: how many clients may wait to be accepted, for each address
  * @error: where to report an error
  *
- * Listens on every address of a name as well. Blocks while the name is looked up.
+ * Listens on every address of a name as well. Blocks while the name is looked up; in a coroutine, suspends that.
  *
  * With port 0 all addresses get the same port. Where there are IPv4 and IPv6 addresses, sockets of IPv6 leave IPv4
  * alone. Addresses of a family that the machine does not have are passed over, if there are others; any other

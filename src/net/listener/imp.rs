@@ -100,10 +100,12 @@ impl ObjectImpl for NetListener {
                 glib::ParamSpecBoolean::builder("reuse-port")
                     .nick("Reuse the port")
                     .blurb("Whether others that say so as well may listen on the same port")
+                    .explicit_notify()
                     .build(),
                 glib::ParamSpecBoolean::builder("replace-stale")
                     .nick("Replace what is stale")
                     .blurb("Whether a socket that nobody answers on is replaced")
+                    .explicit_notify()
                     .build(),
                 glib::ParamSpecUInt::builder("path-mode")
                     .nick("Mode of the path")
@@ -111,6 +113,7 @@ impl ObjectImpl for NetListener {
                         "The permissions of unix paths, or the largest number for the usual ones",
                     )
                     .default_value(u32::MAX)
+                    .explicit_notify()
                     .build(),
             ]
         });
@@ -166,8 +169,17 @@ impl NetListener {
         *lock(&self.options)
     }
 
-    pub(super) fn set_option(&self, set: impl FnOnce(&mut Options)) {
-        set(&mut lock(&self.options));
+    /// Changes an option, and tells of it if it is a property.
+    pub(super) fn set_option(&self, property: Option<&str>, set: impl FnOnce(&mut Options)) {
+        let changed = {
+            let mut options = lock(&self.options);
+            let before = *options;
+            set(&mut options);
+            *options != before
+        };
+        if let Some(property) = property.filter(|_| changed) {
+            self.obj().notify(property);
+        }
     }
 
     pub(super) fn name(&self) -> Option<glib::GString> {

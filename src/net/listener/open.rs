@@ -18,7 +18,7 @@ use crate::{
 const CLASHES: usize = 200;
 
 /// How sockets are to be opened.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Options {
     pub(super) reuse_port: bool,
     pub(super) replace_stale: bool,

@@ -45,7 +45,7 @@ impl NetListener {
     #[doc(alias = "qio_net_listener_set_reuse_port")]
     pub fn set_reuse_port(&self, enabled: bool) {
         self.imp()
-            .set_option(|options| options.reuse_port = enabled);
+            .set_option(Some("reuse-port"), |options| options.reuse_port = enabled);
     }
 
     /// Whether ports are shared: see [`set_reuse_port`](Self::set_reuse_port).
@@ -61,8 +61,9 @@ impl NetListener {
     /// errors.
     #[doc(alias = "qio_net_listener_set_replace_stale")]
     pub fn set_replace_stale(&self, enabled: bool) {
-        self.imp()
-            .set_option(|options| options.replace_stale = enabled);
+        self.imp().set_option(Some("replace-stale"), |options| {
+            options.replace_stale = enabled;
+        });
     }
 
     /// Whether stale sockets are replaced: see [`set_replace_stale`](Self::set_replace_stale).
@@ -76,7 +77,8 @@ impl NetListener {
     /// those that the umask leaves. Nobody can connect before they are set.
     #[doc(alias = "qio_net_listener_set_path_mode")]
     pub fn set_path_mode(&self, mode: Option<u32>) {
-        self.imp().set_option(|options| options.access.mode = mode);
+        self.imp()
+            .set_option(Some("path-mode"), |options| options.access.mode = mode);
     }
 
     /// The permissions of unix paths, if they are not the usual ones.
@@ -90,7 +92,7 @@ impl NetListener {
     /// `None` leaves one as it is. Nobody can connect before that.
     #[doc(alias = "qio_net_listener_set_path_owner")]
     pub fn set_path_owner(&self, uid: Option<u32>, gid: Option<u32>) {
-        self.imp().set_option(|options| {
+        self.imp().set_option(None, |options| {
             options.access.uid = uid;
             options.access.gid = gid;
         });

@@ -238,6 +238,25 @@ fn messages_name_sockets_that_gio_has_no_words_for() {
 }
 
 #[test]
+fn settings_that_change_are_told_of() {
+    let listener = NetListener::new();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let tells = told.clone();
+    listener.connect_notify(None, move |_, property| {
+        let name = property.name().to_owned();
+        tells.lock().expect("no panic").push(name);
+    });
+    for _ in 0..2 {
+        listener.set_reuse_port(true);
+        listener.set_replace_stale(true);
+        listener.set_path_mode(Some(0o600));
+    }
+    listener.set_property("reuse-port", false);
+    let expected = ["reuse-port", "replace-stale", "path-mode", "reuse-port"];
+    assert_eq!(*told.lock().expect("no panic"), expected);
+}
+
+#[test]
 fn names_that_nobody_knows_are_told_of() {
     let e = NetListener::new()
         .open_sync(&gio::NetworkAddress::new("nowhere.invalid", 1), 4)
