@@ -317,7 +317,7 @@ fn no_signal_comes_of_dead_readers_and_no_descriptor_stays_open() {
                 assert_eq!((signals.0 | signals.1) & bit(Signal::SIGPIPE), 0);
                 for from in [End::File, End::Pipe, End::Tcp, End::Buffer] {
                     for to in [End::Pipe, End::Unix, End::Tcp] {
-                        let data = pattern(20_000_000);
+                        let data = pattern(8_000_000);
                         let (source, peer) = source(from, &data);
                         let (target, reader) = target(to);
                         let feeder = feed(peer, &data);
