@@ -55,7 +55,7 @@ door.set_client_func(null, null);
 client = connectTo(door);
 greet(client, await door.accept_async(GLib.PRIORITY_DEFAULT, null));
 
-door.disconnect();
+door.close();
 check(!door.is_connected());
 await door.open_async(name, 5, GLib.PRIORITY_DEFAULT, null);
 const own = new Qio.ChannelSocket();

@@ -64,14 +64,14 @@ door.connect("accept-error", lambda listener, error: errors.append(error))
 door.emit("accept-error", GLib.Error("none", "g-io-error-quark", Gio.IOErrorEnum.FAILED))
 assert errors[0].message == "none"
 
-door.disconnect()
+door.close()
 assert not door.is_connected() and door.get_local_addresses() == []
 try:
     door.wait_client()
     raise AssertionError("it is not open")
 except GLib.Error as error:
     assert error.matches(Gio.io_error_quark(), Gio.IOErrorEnum.NOT_CONNECTED)
-assert wait_for(door.open_async, door.open_finish, Gio.NetworkAddress.new("localhost", 0), 5)
+wait_for(door.open_async, door.open_finish, Gio.NetworkAddress.new("localhost", 0), 5)
 assert door.open_port(0, 5) != 0
 assert Qio.activation_sockets() == []
 print("listener: ok")

@@ -45,7 +45,7 @@ async void accepting () throws Error {
     client = connect_to (door);
     greet (client, yield door.accept_async ());
 
-    door.disconnect ();
+    door.close ();
     assert (!door.is_connected ());
     yield door.open_async (name, 5);
     var own = new Qio.ChannelSocket ();
