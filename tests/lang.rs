@@ -71,8 +71,6 @@ fn the_journey_in_c_stays_in_its_memory() {
             .command()
             // What is leaked is for valgrind to find, which also works inside of containers.
             .env("ASAN_OPTIONS", "detect_leaks=0")
-            // GIO's module for proxies is in C++, whose exceptions the sanitizer must know from the start.
-            .env("GIO_USE_PROXY_RESOLVER", "dummy")
             .run(&last);
     }
 }
