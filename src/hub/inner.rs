@@ -7,10 +7,12 @@
 //! what was cancelled can come to its end at once, without running anybody else's sources.
 //!
 //! There is one for a context, a priority and a thread. It outlives its users for a while: what GIO
-//! leaves behind, such as the late answer of a name server, is freed when it is dispatched.
+//! leaves behind, such as the late answer of a name server, is freed when it is dispatched. What is
+//! still to be answered when it goes is kept in the list of `left`.
 //! Callbacks of users have no business in it: they would take it for the context that runs.
 
 mod call;
+mod left;
 #[cfg(test)]
 mod tests;
 
@@ -18,8 +20,8 @@ pub(crate) use call::Call;
 
 use std::{
     cell::{Cell, RefCell},
-    io, ptr,
-    rc::Rc,
+    io, mem, ptr,
+    rc::{Rc, Weak},
     thread::ThreadId,
     time::Duration,
 };
@@ -30,6 +32,7 @@ use glib_sys::{
     G_SOURCE_CONTINUE, GPollFD, GSource, GSourceFunc, GSourceFuncs, gboolean, gpointer,
 };
 
+use self::left::Calls;
 use super::{running_context, tasks::this_thread};
 use crate::{error::not_supported, sys::file};
 
@@ -54,6 +57,10 @@ struct State {
     pumps: RefCell<Vec<glib::Source>>,
     /// Since the last look.
     used: Cell<bool>,
+    /// What was cancelled in it.
+    cancelled: Calls,
+    /// Looks whether it is used.
+    timer: glib::Source,
 }
 
 impl Inner {
@@ -64,6 +71,8 @@ impl Inner {
         if running_context().acquire().is_err() {
             return Err(not_supported("The main context runs in another thread"));
         }
+        retire_stranded();
+        left::go_on();
         let known = INNER.with_borrow(|all| all.iter().find(|state| state.is_here()).cloned());
         let state = match known {
             Some(state) => state,
@@ -86,13 +95,10 @@ impl Inner {
         started.expect("no other thread has this context")
     }
 
-    /// Lets operations that were cancelled come to their end, as far as they need not wait for it.
-    fn settle(&self) {
-        let context = &self.0.context;
-        // This is called from inside of it: it goes on afterwards.
-        if !context.is_owner() {
-            self.start(|| (0..STEPS).any(|_| !context.iteration(false)));
-        }
+    /// Lets an operation that was cancelled come to its end, as far as it need not wait for it.
+    fn settle(&self, cancelled: &gio::Cancellable) {
+        settle(&self.0.context);
+        self.0.cancelled.note(cancelled);
     }
 }
 
@@ -105,20 +111,25 @@ impl State {
         // This is made once for the process, and listens in the context that is the default one at
         // that time: the one in here would not do, which goes.
         let _ = gio::Resolver::default();
-        let state = Rc::new(Self {
-            // Whoever adds a source makes the pump look, also while nobody iterates it.
-            context: MainContext::with_flags(MainContextFlags::OWNERLESS_POLLING),
-            pumps: RefCell::default(),
-            used: Cell::new(true),
+        // Whoever adds a source makes the pump look, also while nobody iterates it.
+        let context = MainContext::with_flags(MainContextFlags::OWNERLESS_POLLING);
+        let state = Rc::new_cyclic(|me: &Weak<Self>| {
+            let (home, me) = (this_thread(), me.as_ptr().addr());
+            let look = move || match home == this_thread() && retire_idle(me) {
+                true => ControlFlow::Break,
+                false => ControlFlow::Continue,
+            };
+            let timer = glib::timeout_source_new(LINGER, None, Priority::DEFAULT, look);
+            timer.attach(Some(&context));
+            Self {
+                context,
+                pumps: RefCell::default(),
+                used: Cell::new(true),
+                cancelled: Calls::default(),
+                timer,
+            }
         });
         state.pump_here();
-        let (home, me) = (this_thread(), Rc::as_ptr(&state).addr());
-        let look = move || match home == this_thread() && retire_idle(me) {
-            true => ControlFlow::Break,
-            false => ControlFlow::Continue,
-        };
-        let timer = glib::timeout_source_new(LINGER, None, Priority::DEFAULT, look);
-        timer.attach(Some(&state.context));
         INNER.with_borrow_mut(|all| all.push(state.clone()));
         Ok(state)
     }
@@ -145,6 +156,17 @@ impl Drop for State {
     fn drop(&mut self) {
         let pumps = self.pumps.take();
         pumps.iter().for_each(glib::Source::destroy);
+        self.timer.destroy();
+        left::leave(&self.context, mem::take(&mut self.cancelled));
+    }
+}
+
+/// Runs what is ready in an inner context of this thread.
+fn settle(context: &MainContext) {
+    // Inside of it, or while another thread looks whose it is: it goes on afterwards.
+    if !context.is_owner() {
+        let run = || (0..STEPS).any(|_| !context.iteration(false));
+        let _ = context.with_thread_default(run);
     }
 }
 
@@ -174,7 +196,7 @@ fn retire_stranded() {
         let Ok(mut all) = all.try_borrow_mut() else {
             return Vec::new();
         };
-        let taken = std::mem::take(&mut *all);
+        let taken = mem::take(&mut *all);
         let runs = |state: &Rc<State>| {
             let mut pumps = state.pumps.borrow_mut();
             pumps.retain(|pump| !pump.is_destroyed());

@@ -66,9 +66,12 @@ impl<T> Call<T> {
 impl<T> Drop for Call<T> {
     fn drop(&mut self) {
         self.cancellable.cancel();
-        let result = self.answer.0.borrow_mut().result.take();
-        drop(result);
-        self.inner.settle();
+        // A late answer finds nobody to wake.
+        let mut place = self.answer.0.borrow_mut();
+        let gone = (place.result.take(), place.waker.take());
+        drop(place);
+        drop(gone);
+        self.inner.settle(&self.cancellable);
     }
 }
 

@@ -1,6 +1,14 @@
 //! When an inner context goes: that takes half a minute, or the end of a context or a thread.
 
+use std::{
+    sync::{Arc, mpsc},
+    time::Instant,
+};
+
 use super::*;
+
+/// How long something takes at most that ends by itself.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How many there are in this thread.
 fn count() -> usize {
@@ -68,8 +76,89 @@ fn it_goes_with_the_context_that_runs_it() {
         assert_eq!(count(), 0, "nobody can find it any more");
         // Its user can go on elsewhere.
         inner.come_here();
-        inner.settle();
+        inner.settle(&gio::Cancellable::new());
     });
+}
+
+/// Starts a call that a thread answers when it is told to, whether it is cancelled or not. What its
+/// callback owns is left for as long as that may still be called, or nobody will.
+fn answered_by_a_thread() -> (Call<bool>, mpsc::Sender<()>, std::sync::Weak<()>) {
+    let call = Call::<bool>::here().expect("there are descriptors");
+    let (tells, told) = mpsc::channel();
+    let owned = Arc::new(());
+    let left = Arc::downgrade(&owned);
+    call.start(|cancellable, _| {
+        let back = move |_: gio::Task<bool>, _: Option<&gio::Cancellable>| drop(owned);
+        // SAFETY: the callback may be dropped in any thread.
+        let task = unsafe { gio::Task::new(None, Some(cancellable), back) };
+        task.run_in_thread(move |task, _: Option<&gio::Cancellable>, _| {
+            let _: Result<(), mpsc::RecvError> = told.recv();
+            // SAFETY: nobody else answers.
+            unsafe { task.return_result(Ok(true)) };
+        });
+    });
+    (call, tells, left)
+}
+
+#[test]
+fn what_was_cancelled_is_answered_after_the_context_has_gone() {
+    in_a_context(|_| {
+        let context = MainContext::new();
+        let (call, answers, left) = context.block_on(async { answered_by_a_thread() });
+        drop(call);
+        assert_eq!((count(), left::count()), (1, 0));
+        drop(context);
+        assert_eq!((count(), left::count()), (0, 1), "it is not found any more");
+        drop(here());
+        assert_eq!(left::count(), 1, "there is no answer");
+        answers.send(()).expect("it waits");
+        let end = Instant::now() + PATIENCE;
+        while left::count() > 0 {
+            assert!(Instant::now() < end, "nobody takes the answer");
+            std::thread::yield_now();
+            drop(here());
+        }
+        assert!(left.upgrade().is_none());
+    });
+}
+
+#[test]
+fn what_outlives_the_context_is_cancelled_and_answered() {
+    in_a_context(|_| {
+        let context = MainContext::new();
+        let (call, answers, left) = context.block_on(async { answered_by_a_thread() });
+        drop(context);
+        assert_eq!((count(), left::count()), (0, 0), "its user has it");
+        drop(call);
+        assert_eq!(left::count(), 1);
+        answers.send(()).expect("it waits");
+        let end = Instant::now() + PATIENCE;
+        while left.upgrade().is_some() {
+            assert!(Instant::now() < end, "nobody takes the answer");
+            std::thread::yield_now();
+            drop(here());
+        }
+    });
+}
+
+#[test]
+fn a_thread_that_ends_takes_the_answers_that_are_there() {
+    let left = in_a_context(|_| {
+        let context = MainContext::new();
+        let (call, answers, left) = context.block_on(async { answered_by_a_thread() });
+        let inner = INNER.with_borrow(|all| all[0].context.clone());
+        drop(call);
+        drop(context);
+        assert_eq!(left::count(), 1);
+        answers.send(()).expect("it waits");
+        let end = Instant::now() + PATIENCE;
+        while !inner.pending() {
+            assert!(Instant::now() < end, "there is no answer");
+            std::thread::yield_now();
+        }
+        left
+    });
+    assert!(left.upgrade().is_none());
 }
 
 #[test]
