@@ -210,8 +210,8 @@ commands (void)
   check (qio_channel_command_kill (command, &error));
   ends_by (command, SIGKILL);
   command = qio_channel_command_new_spawn (cat, O_RDWR, &error);
-  check (qio_channel_command_send_signal (command, SIGINT, &error));
-  ends_by (command, SIGINT);
+  check (qio_channel_command_send_signal (command, SIGUSR1, &error));
+  ends_by (command, SIGUSR1);
 
   /* One that was started by other means. */
   check (g_spawn_async (NULL, (char **) cat, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL, &pid,
