@@ -10,6 +10,9 @@ import threading
 import types
 import weakref
 
+# Who has started this may have interrupts ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 import gi
 
 gi.require_version("Qio", "1.0")
@@ -183,8 +186,7 @@ def closing_a_coroutine_cancels_what_it_awaits():
     there.write_bytes_all(b"kept")
     assert Qio.run(text(here, 4)) == b"kept"
 
-    # So does an interrupt from the keyboard, which leaves run(). Who has started this may have it ignored.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    # So does an interrupt from the keyboard, which leaves run().
     cancellable = Gio.Cancellable()
     GLib.idle_add(os.kill, os.getpid(), signal.SIGINT)
     try:
