@@ -69,6 +69,7 @@ mod channel;
 pub mod coroutine;
 mod error;
 mod hub;
+mod layer;
 mod net;
 pub mod prelude;
 mod sys;
@@ -86,6 +87,7 @@ pub use hub::{
     JoinError, JoinHandle, set_busy_poll, spawn, spawn_in, spawn_local, spawn_local_in,
     spawn_local_with_priority, spawn_with_priority,
 };
+pub use layer::{TlsCreds, TlsCredsBuilder, TlsEndpoint};
 pub use net::{Incoming, NetAddress, NetAddressError, NetListener, activation};
 pub use transport::{
     Access, ChannelBuffer, ChannelCommand, ChannelFile, ChannelNull, ChannelSocket, CommandBuilder,
@@ -96,6 +98,7 @@ pub use types::{Feature, Flushed, ReadFlags, Readiness, Shutdown, WriteFlags};
 /// The C layout of instances and classes.
 pub mod ffi {
     pub use crate::channel::{QIOByteCounter, ffi::*};
+    pub use crate::layer::{QIOTlsCreds, QIOTlsCredsClass};
     pub use crate::net::{QIONetListener, QIONetListenerClass};
     pub use crate::transport::{
         QIOChannelBuffer, QIOChannelBufferClass, QIOChannelCommand, QIOChannelCommandClass,
@@ -112,6 +115,7 @@ pub mod subclass {
         pub use glib::subclass::prelude::*;
 
         pub use crate::channel::{ChannelImpl, ChannelImplExt};
+        pub use crate::layer::TlsCredsImpl;
         pub use crate::net::NetListenerImpl;
         pub use crate::transport::{
             ChannelBufferImpl, ChannelCommandImpl, ChannelFileImpl, ChannelNullImpl,

@@ -1,0 +1,7 @@
+//! Channels that wrap another channel: they know the base class, and no transport.
+
+mod tls;
+
+pub use tls::{
+    QIOTlsCreds, QIOTlsCredsClass, TlsCreds, TlsCredsBuilder, TlsCredsImpl, TlsEndpoint,
+};
