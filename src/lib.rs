@@ -87,7 +87,7 @@ pub use hub::{
     JoinError, JoinHandle, set_busy_poll, spawn, spawn_in, spawn_local, spawn_local_in,
     spawn_local_with_priority, spawn_with_priority,
 };
-pub use layer::{TlsCreds, TlsCredsBuilder, TlsEndpoint};
+pub use layer::{TlsCreds, TlsCredsBuilder, TlsEndpoint, TlsPskHash};
 pub use net::{Incoming, NetAddress, NetAddressError, NetListener, activation};
 pub use transport::{
     Access, ChannelBuffer, ChannelCommand, ChannelFile, ChannelNull, ChannelSocket, CommandBuilder,

@@ -7,14 +7,24 @@ mod creds;
 mod shim;
 
 pub use creds::{
-    QIOTlsCreds, QIOTlsCredsClass, TlsCreds, TlsCredsBuilder, TlsCredsImpl, TlsEndpoint,
+    QIOTlsCreds, QIOTlsCredsClass, TlsCreds, TlsCredsBuilder, TlsCredsImpl, TlsEndpoint, TlsPskHash,
 };
 
 use std::io;
 
+use openssl::error::ErrorStack;
+
 use crate::error::from_glib_error;
 
 /// An error with a code of GIO's TLS.
-pub(crate) fn tls_error(code: gio::TlsError, message: &str) -> io::Error {
+pub(super) fn tls_error(code: gio::TlsError, message: &str) -> io::Error {
     from_glib_error(glib::Error::new(code, message))
+}
+
+/// What OpenSSL says has gone wrong: the deepest reason, which it met first.
+fn reason(stack: &ErrorStack) -> &'static str {
+    let mut errors = stack.errors().iter();
+    errors
+        .find_map(|error| error.reason())
+        .unwrap_or("OpenSSL does not say why")
 }

@@ -1,15 +1,255 @@
-//! What the crate `openssl` lacks, or calls unsafe.
+//! What the crate `openssl` lacks, or calls unsafe: keys of TLS 1.3 that both ends have already, lists of revoked
+//! certificates, what an extension is worth. The functions are safe to call; the rest of the room has no unsafe
+//! code.
 #![allow(unsafe_code)]
 
-use openssl::{
-    error::ErrorStack,
-    ssl::{SslRef, SslSessionRef},
+use std::{
+    ffi::{c_int, c_uchar},
+    mem, ptr, slice,
+    sync::LazyLock,
 };
 
-/// Proposes to the server to go on with a session.
-///
-/// The session must be one of a connection of the context that this connection is of.
+use foreign_types::{ForeignType, ForeignTypeRef};
+use openssl::{
+    error::ErrorStack,
+    ex_data::Index,
+    nid::Nid,
+    ssl::{SslContext, SslContextBuilder, SslRef, SslSession, SslSessionRef},
+    x509::{X509Crl, X509Ref, store::X509StoreBuilderRef},
+};
+use openssl_sys as ffi;
+
+/// TLS 1.3, as it is written on the wire.
+const TLS1_3: c_int = 0x0304;
+
+/// The number of the extension that carries the names of keys.
+const PRE_SHARED_KEY: u32 = 41;
+
+/// Of a client: its name, its key, and the suite that is used at first.
+pub(super) struct OwnKey {
+    pub(super) name: Vec<u8>,
+    pub(super) key: Vec<u8>,
+    /// Two bytes, as on the wire; it says which hash the key is for.
+    pub(super) suite: [u8; 2],
+    /// How many bytes this hash has.
+    pub(super) hash_len: usize,
+}
+
+/// Of a server: the key of somebody.
+pub(super) type FindKey = Box<dyn Fn(&[u8]) -> Option<Vec<u8>> + Send + Sync>;
+
+/// Where a context keeps its key, and which keys it knows.
+static OWN_KEY: LazyLock<Option<Index<SslContext, OwnKey>>> =
+    LazyLock::new(|| SslContext::new_ex_index().ok());
+static FIND_KEY: LazyLock<Option<Index<SslContext, FindKey>>> =
+    LazyLock::new(|| SslContext::new_ex_index().ok());
+
+type UseSession = unsafe extern "C" fn(
+    *mut ffi::SSL,
+    *const ffi::EVP_MD,
+    *mut *const c_uchar,
+    *mut usize,
+    *mut *mut ffi::SSL_SESSION,
+) -> c_int;
+type FindSession =
+    unsafe extern "C" fn(*mut ffi::SSL, *const c_uchar, usize, *mut *mut ffi::SSL_SESSION) -> c_int;
+
+unsafe extern "C" {
+    fn SSL_CTX_set_psk_use_session_callback(context: *mut ffi::SSL_CTX, callback: UseSession);
+    fn SSL_CTX_set_psk_find_session_callback(context: *mut ffi::SSL_CTX, callback: FindSession);
+    fn SSL_SESSION_new() -> *mut ffi::SSL_SESSION;
+    fn SSL_SESSION_set1_master_key(
+        session: *mut ffi::SSL_SESSION,
+        key: *const c_uchar,
+        len: usize,
+    ) -> c_int;
+    fn SSL_SESSION_set_cipher(
+        session: *mut ffi::SSL_SESSION,
+        cipher: *const ffi::SSL_CIPHER,
+    ) -> c_int;
+    fn SSL_SESSION_set_protocol_version(session: *mut ffi::SSL_SESSION, version: c_int) -> c_int;
+    fn SSL_CIPHER_find(ssl: *mut ffi::SSL, suite: *const c_uchar) -> *const ffi::SSL_CIPHER;
+    fn SSL_get_pending_cipher(ssl: *const ffi::SSL) -> *const ffi::SSL_CIPHER;
+    fn X509_STORE_add_crl(store: *mut ffi::X509_STORE, crl: *mut ffi::X509_CRL) -> c_int;
+}
+
+/// The result of a function that returns 1 if all went well.
+fn done(result: c_int) -> Result<(), ErrorStack> {
+    match result {
+        1 => Ok(()),
+        _ => Err(ErrorStack::get()),
+    }
+}
+
+/// Proposes to the server to go on with a session, of any connection of the same context.
 pub(super) fn set_session(ssl: &mut SslRef, session: &SslSessionRef) -> Result<(), ErrorStack> {
-    // SAFETY: the session is of the same context, as the caller sees to.
+    // SAFETY: `Sessions`, the only caller, has those of one context, and offers them to its connections only.
     unsafe { ssl.set_session(session) }
+}
+
+/// Lets the clients of a context use a key with TLS 1.3.
+pub(super) fn use_key(context: &mut SslContextBuilder, own: OwnKey) -> Result<(), ErrorStack> {
+    let index = (*OWN_KEY).ok_or_else(ErrorStack::get)?;
+    context.set_ex_data(index, own);
+    // SAFETY: the context is a live one; the callback has the right type, and takes what was set before.
+    unsafe { SSL_CTX_set_psk_use_session_callback(context.as_ptr(), use_session) };
+    Ok(())
+}
+
+/// Lets the servers of a context find keys of clients with TLS 1.3.
+pub(super) fn find_keys(context: &mut SslContextBuilder, find: FindKey) -> Result<(), ErrorStack> {
+    let index = (*FIND_KEY).ok_or_else(ErrorStack::get)?;
+    context.set_ex_data(index, find);
+    // SAFETY: as above.
+    unsafe { SSL_CTX_set_psk_find_session_callback(context.as_ptr(), find_session) };
+    Ok(())
+}
+
+/// Asked when the client says hello: `hash` is NULL at first; if the server wants to hear it again, the
+/// hash of the suite that it has chosen.
+unsafe extern "C" fn use_session(
+    ssl: *mut ffi::SSL,
+    hash: *const ffi::EVP_MD,
+    name: *mut *const c_uchar,
+    name_len: *mut usize,
+    session: *mut *mut ffi::SSL_SESSION,
+) -> c_int {
+    // SAFETY: OpenSSL hands out a live connection, and places for the results. The name stays where it is, as
+    // long as the context does, which the connection keeps.
+    unsafe {
+        *session = ptr::null_mut();
+        let own = OWN_KEY.and_then(|index| SslRef::from_ptr(ssl).ssl_context().ex_data(index));
+        let Some(own) = own else {
+            return 1;
+        };
+        if !hash.is_null() && ffi::EVP_MD_get_size(hash) != own.hash_len as c_int {
+            return 1;
+        }
+        let cipher = SSL_CIPHER_find(ssl, own.suite.as_ptr());
+        match new_session(&own.key, cipher) {
+            Some(made) => {
+                (*name, *name_len) = (own.name.as_ptr(), own.name.len());
+                *session = given(made);
+                1
+            }
+            None => 0,
+        }
+    }
+}
+
+/// Asked for every name that a client shows, which may be a ticket too.
+unsafe extern "C" fn find_session(
+    ssl: *mut ffi::SSL,
+    name: *const c_uchar,
+    name_len: usize,
+    session: *mut *mut ffi::SSL_SESSION,
+) -> c_int {
+    // SAFETY: OpenSSL hands out a live connection, a name of that length, and a place for the result.
+    unsafe {
+        *session = ptr::null_mut();
+        let name = bytes(name, name_len);
+        let find = FIND_KEY.and_then(|index| SslRef::from_ptr(ssl).ssl_context().ex_data(index));
+        let Some(key) = find.and_then(|find| find(name)) else {
+            return 1;
+        };
+        // The suite is chosen already, and so is the hash.
+        match new_session(&key, SSL_get_pending_cipher(ssl)) {
+            Some(made) => {
+                *session = given(made);
+                1
+            }
+            None => 0,
+        }
+    }
+}
+
+/// A session for OpenSSL, which frees it.
+fn given(session: SslSession) -> *mut ffi::SSL_SESSION {
+    let pointer = session.as_ptr();
+    mem::forget(session);
+    pointer
+}
+
+/// A session that begins with a key.
+///
+/// # Safety
+///
+/// The cipher is NULL or one of OpenSSL's, which are there for ever.
+unsafe fn new_session(key: &[u8], cipher: *const ffi::SSL_CIPHER) -> Option<SslSession> {
+    if cipher.is_null() {
+        return None;
+    }
+    // SAFETY: a new session is nobody else's, and freed by its wrapper if it comes to nothing; the key is copied.
+    unsafe {
+        let session = SSL_SESSION_new();
+        if session.is_null() {
+            return None;
+        }
+        let session = SslSession::from_ptr(session);
+        let set = SSL_SESSION_set1_master_key(session.as_ptr(), key.as_ptr(), key.len()) == 1
+            && SSL_SESSION_set_cipher(session.as_ptr(), cipher) == 1
+            && SSL_SESSION_set_protocol_version(session.as_ptr(), TLS1_3) == 1;
+        set.then_some(session)
+    }
+}
+
+/// The names of keys that a client shows, and how they are proved, as the extension has it. Only while its
+/// hello is looked at; empty if it shows none.
+pub(super) fn shown_keys(ssl: &mut SslRef) -> &[u8] {
+    let (mut data, mut len) = (ptr::null(), 0);
+    // SAFETY: the places are there; what is returned belongs to the hello, which outlives the borrow. At any other
+    // time there is none.
+    unsafe {
+        let found =
+            ffi::SSL_client_hello_get0_ext(ssl.as_ptr(), PRE_SHARED_KEY, &mut data, &mut len);
+        match found {
+            1 => bytes(data, len),
+            _ => &[],
+        }
+    }
+}
+
+/// Bytes of C.
+///
+/// # Safety
+///
+/// There are so many, for as long as `'a`; NULL if there are none.
+unsafe fn bytes<'a>(data: *const c_uchar, len: usize) -> &'a [u8] {
+    match len {
+        0 => &[],
+        // SAFETY: the caller's promise.
+        _ => unsafe { slice::from_raw_parts(data, len) },
+    }
+}
+
+/// Lets OpenSSL choose the numbers of Diffie and Hellman, as large as the other keys ask for.
+pub(super) fn choose_dh(context: &mut SslContextBuilder) -> Result<(), ErrorStack> {
+    // SAFETY: the context is a live one.
+    match unsafe { ffi::SSL_CTX_set_dh_auto(context.as_ptr(), 1) } {
+        1 => Ok(()),
+        _ => Err(ErrorStack::get()),
+    }
+}
+
+/// Adds what an authority has revoked.
+pub(super) fn add_crl(store: &mut X509StoreBuilderRef, crl: &X509Crl) -> Result<(), ErrorStack> {
+    // SAFETY: both are live ones, and the store takes a reference of its own.
+    done(unsafe { X509_STORE_add_crl(store.as_ptr(), crl.as_ptr()) })
+}
+
+/// Whether an extension of a certificate, which has it, must be heeded.
+pub(super) fn is_critical(certificate: &X509Ref, extension: Nid) -> bool {
+    // SAFETY: the certificate is a live one, and the extension its own.
+    unsafe {
+        let at = ffi::X509_get_ext_by_NID(certificate.as_ptr(), extension.as_raw(), -1);
+        at >= 0
+            && ffi::X509_EXTENSION_get_critical(ffi::X509_get_ext(certificate.as_ptr(), at)) != 0
+    }
+}
+
+/// What a certificate says of being an authority: nothing, or whether it is one.
+pub(super) fn says_authority(certificate: &X509Ref) -> Option<bool> {
+    // SAFETY: the certificate is a live one.
+    let flags = unsafe { ffi::X509_get_extension_flags(certificate.as_ptr()) };
+    (flags & ffi::EXFLAG_BCONS != 0).then_some(flags & ffi::EXFLAG_CA != 0)
 }

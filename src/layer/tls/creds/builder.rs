@@ -1,47 +1,438 @@
-//! How credentials are made.
+//! How credentials are made: what their user says. `make` does it.
 
-use std::{io, sync::Arc};
+use std::{
+    env, fmt, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
+use gio::{TlsAuthenticationMode, TlsProtocolVersion, prelude::*};
 use glib::subclass::prelude::*;
-use openssl::ssl::{SslContext, SslMethod, SslVerifyMode, SslVersion};
 
-use super::{TlsCreds, TlsEndpoint, imp::Made, sessions::Sessions};
+use super::{
+    TlsCreds, TlsEndpoint, TlsPskHash,
+    key_log::{self, KeyLog},
+    psk::Keys,
+    source::Source,
+};
+use crate::error::{explain, invalid};
+
+/// Asked for the password of something.
+pub(super) type Password = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// What GIO calls the versions that there are here.
+pub(super) const OLDEST: TlsProtocolVersion = TlsProtocolVersion::Tls12;
 
 /// Credentials that are going to be made. See [`TlsCreds::builder`].
-#[derive(Debug, Clone)]
+///
+/// Nothing is read before [`build`](Self::build).
+#[derive(Clone, glib::Boxed)]
+#[boxed_type(name = "QIOTlsCredsBuilder")]
+#[doc(alias = "QIOTlsCredsBuilder")]
+#[doc(alias = "qio_tls_creds_builder_copy")]
+#[doc(alias = "qio_tls_creds_builder_free")]
 pub struct TlsCredsBuilder {
-    endpoint: TlsEndpoint,
+    pub(super) endpoint: TlsEndpoint,
+    pub(super) directory: Option<PathBuf>,
+    pub(super) trust: Vec<Source>,
+    pub(super) system_trust: bool,
+    pub(super) crls: Vec<Source>,
+    /// The certificate, and its key, which may be missing.
+    pub(super) identity: Option<(Source, Option<Source>)>,
+    pub(super) password: Option<Password>,
+    pub(super) psks: Vec<(String, Vec<u8>)>,
+    pub(super) psk_files: Vec<PathBuf>,
+    pub(super) psk_user: Option<String>,
+    pub(super) psk_hash: TlsPskHash,
+    pub(super) anonymous: bool,
+    pub(super) client_certificates: TlsAuthenticationMode,
+    pub(super) min_version: TlsProtocolVersion,
+    pub(super) max_version: Option<TlsProtocolVersion>,
+    pub(super) ciphers: Option<String>,
+    pub(super) ciphersuites: Option<String>,
+    pub(super) alpn: Vec<Vec<u8>>,
+    pub(super) resumption: bool,
+    pub(super) key_log: Option<KeyLog>,
+    pub(super) key_log_file: Option<PathBuf>,
+    pub(super) checks: bool,
 }
 
+/// Without what is secret.
+impl fmt::Debug for TlsCredsBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsCredsBuilder")
+            .field("endpoint", &self.endpoint)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Certificates.
 impl TlsCredsBuilder {
     pub(super) fn new(endpoint: TlsEndpoint) -> Self {
-        Self { endpoint }
+        Self {
+            endpoint,
+            directory: None,
+            trust: Vec::new(),
+            system_trust: false,
+            crls: Vec::new(),
+            identity: None,
+            password: None,
+            psks: Vec::new(),
+            psk_files: Vec::new(),
+            psk_user: None,
+            psk_hash: TlsPskHash::default(),
+            anonymous: false,
+            client_certificates: TlsAuthenticationMode::None,
+            min_version: OLDEST,
+            max_version: None,
+            ciphers: None,
+            ciphersuites: None,
+            alpn: Vec::new(),
+            resumption: true,
+            key_log: None,
+            key_log_file: None,
+            checks: true,
+        }
     }
 
-    pub(super) fn trusting_nobody() -> io::Result<Made> {
-        let mut context = SslContext::builder(SslMethod::tls())?;
-        context.set_min_proto_version(Some(SslVersion::TLS1_2))?;
-        context.set_verify(SslVerifyMode::PEER);
-        let sessions = Arc::new(Sessions::default());
-        sessions.keep(&mut context);
-        Ok(Made {
-            endpoint: TlsEndpoint::Client,
-            context: context.build(),
-            verifies_peer: true,
-            sessions,
-        })
+    /// Takes everything from a directory as QEMU lays it out:
+    ///
+    /// | file | |
+    /// | --- | --- |
+    /// | `ca-cert.pem` | the authorities to trust |
+    /// | `ca-crl.pem` | what they have revoked, if it is there |
+    /// | `server-cert.pem`, `server-key.pem` | what a server shows |
+    /// | `client-cert.pem`, `client-key.pem` | what a client shows, if they are there |
+    ///
+    /// The certificate must be one of these authorities.
+    #[doc(alias = "qio_tls_creds_builder_set_directory")]
+    #[must_use]
+    pub fn directory(mut self, path: impl AsRef<Path>) -> Self {
+        self.directory = Some(path.as_ref().to_owned());
+        self
     }
 
-    /// Makes them.
+    /// Trusts the authorities of a PEM file as well. It is enough for a peer to show a chain that leads to one of
+    /// them, also where that one is not at the root.
+    #[doc(alias = "qio_tls_creds_builder_add_trust_file")]
+    #[must_use]
+    pub fn trust_file(mut self, path: impl AsRef<Path>) -> Self {
+        self.trust.push(Source::File(path.as_ref().to_owned()));
+        self
+    }
+
+    /// Trusts the authorities of a text in PEM form as well.
+    #[doc(alias = "qio_tls_creds_builder_add_trust_pem")]
+    #[must_use]
+    pub fn trust_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.trust.push(Source::Memory("certificate", pem.into()));
+        self
+    }
+
+    /// Trusts an authority as well.
+    #[doc(alias = "qio_tls_creds_builder_add_trust")]
+    #[must_use]
+    pub fn trust(self, authority: &impl IsA<gio::TlsCertificate>) -> Self {
+        self.trust_pem(pem_of(authority.as_ref()))
+    }
+
+    /// Trusts the authorities that the system trusts as well. A client that is told of no others trusts these, if it
+    /// has no key of its own ([`psk`](Self::psk)).
+    #[doc(alias = "qio_tls_creds_builder_add_system_trust")]
+    #[must_use]
+    pub fn system_trust(mut self) -> Self {
+        self.system_trust = true;
+        self
+    }
+
+    /// Believes no certificate that is in this list of revoked ones, a PEM file. Authorities that have no list
+    /// have revoked nothing.
+    #[doc(alias = "qio_tls_creds_builder_add_crl_file")]
+    #[must_use]
+    pub fn crl_file(mut self, path: impl AsRef<Path>) -> Self {
+        self.crls.push(Source::File(path.as_ref().to_owned()));
+        self
+    }
+
+    /// As [`crl_file`](Self::crl_file), of a text.
+    #[doc(alias = "qio_tls_creds_builder_add_crl_pem")]
+    #[must_use]
+    pub fn crl_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.crls
+            .push(Source::Memory("list of revoked certificates", pem.into()));
+        self
+    }
+
+    /// Shows a certificate, of a PEM file: first the end's own, then those that lead to an authority. The file of
+    /// the key may be the same one.
+    #[doc(alias = "qio_tls_creds_builder_set_certificate_files")]
+    #[must_use]
+    pub fn certificate_files(
+        mut self,
+        certificate: impl AsRef<Path>,
+        key: impl AsRef<Path>,
+    ) -> Self {
+        self.identity = Some((
+            Source::File(certificate.as_ref().to_owned()),
+            Some(Source::File(key.as_ref().to_owned())),
+        ));
+        self
+    }
+
+    /// As [`certificate_files`](Self::certificate_files), of texts.
+    #[doc(alias = "qio_tls_creds_builder_set_certificate_pem")]
+    #[must_use]
+    pub fn certificate_pem(
+        mut self,
+        certificate: impl Into<Vec<u8>>,
+        key: impl Into<Vec<u8>>,
+    ) -> Self {
+        self.identity = Some((
+            Source::Memory("certificate", certificate.into()),
+            Some(Source::Memory("private key", key.into())),
+        ));
+        self
+    }
+
+    /// Shows a certificate, with its issuers as far as it knows them. It must have a private key that can be taken
+    /// out, which one on a token cannot.
+    #[doc(alias = "qio_tls_creds_builder_set_certificate")]
+    #[must_use]
+    pub fn certificate(mut self, certificate: &impl IsA<gio::TlsCertificate>) -> Self {
+        let mut next = Some(certificate.as_ref().clone());
+        let mut chain = Vec::new();
+        while let Some(certificate) = next {
+            chain.extend(pem_of(&certificate));
+            next = certificate.issuer();
+        }
+        let key = certificate.as_ref().private_key_pem();
+        let key = key.map(|pem| Source::Memory("private key", pem.as_bytes().to_vec()));
+        self.identity = Some((Source::Memory("certificate", chain), key));
+        self
+    }
+
+    /// The password of the private key, if it is locked by one.
+    #[doc(alias = "qio_tls_creds_builder_set_password")]
+    #[must_use]
+    pub fn password(self, password: impl Into<String>) -> Self {
+        let password = password.into();
+        self.password_from(move |_| Some(password.clone()))
+    }
+
+    /// Who knows the password of the private key. It is called by [`build`](Self::build), in the same thread, if
+    /// the key is locked, with what the key is called: the path of its file. `None` is that nobody knows. Nobody is
+    /// asked at a terminal.
+    #[doc(alias = "qio_tls_creds_builder_set_password_func")]
+    #[must_use]
+    pub fn password_from(
+        mut self,
+        ask: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
+        self.password = Some(Arc::new(ask));
+        self
+    }
+
+    /// Whether a server asks clients for certificates: not at all, as if this is not called; those that have one, with
+    /// [`Requested`](TlsAuthenticationMode::Requested); or all. What a client shows must be good in any case.
+    #[doc(alias = "qio_tls_creds_builder_set_client_certificates")]
+    #[must_use]
+    pub fn client_certificates(mut self, mode: TlsAuthenticationMode) -> Self {
+        self.client_certificates = mode;
+        self
+    }
+
+    /// Whether certificates are looked at while credentials are made, as if this is not called. Without, what is
+    /// wrong with them comes out when a peer refuses them.
+    #[doc(alias = "qio_tls_creds_builder_set_checks")]
+    #[must_use]
+    pub fn checks(mut self, checks: bool) -> Self {
+        self.checks = checks;
+        self
+    }
+}
+
+/// Keys that both ends have already, and no proof at all.
+impl TlsCredsBuilder {
+    /// Has a key in common with somebody: a client uses it, under this name; a server knows it, beside others.
+    #[doc(alias = "qio_tls_creds_builder_add_psk")]
+    #[must_use]
+    pub fn psk(mut self, name: &str, key: impl Into<Vec<u8>>) -> Self {
+        self.psks.push((name.to_owned(), key.into()));
+        self
+    }
+
+    /// Has the keys of a file, which may be more than one, in the form of GnuTLS: `NAME:KEY` in each line, with the
+    /// key in hexadecimal digits, as `psktool` makes it.
+    #[doc(alias = "qio_tls_creds_builder_add_psk_file")]
+    #[must_use]
+    pub fn psk_file(mut self, path: impl AsRef<Path>) -> Self {
+        self.psk_files.push(path.as_ref().to_owned());
+        self
+    }
+
+    /// Under which name a client has its key, where there are several.
+    #[doc(alias = "qio_tls_creds_builder_set_psk_user")]
+    #[must_use]
+    pub fn psk_user(mut self, name: &str) -> Self {
+        self.psk_user = Some(name.to_owned());
+        self
+    }
+
+    /// Which hash the key of a client is for, with TLS 1.3; SHA-256 if this is not called. A server finds it out.
+    #[doc(alias = "qio_tls_creds_builder_set_psk_hash")]
+    #[must_use]
+    pub fn psk_hash(mut self, hash: TlsPskHash) -> Self {
+        self.psk_hash = hash;
+        self
+    }
+
+    /// Proves nothing, and believes everybody: what is sent cannot be overheard, but who it is sent to may be
+    /// **anybody who is in the way**. Only for networks that are safe without TLS, with peers that can do nothing
+    /// else. TLS 1.2, and no certificates or keys beside it.
+    #[doc(alias = "qio_tls_creds_builder_set_insecure_anonymous")]
+    #[must_use]
+    pub fn insecure_anonymous(mut self) -> Self {
+        self.anonymous = true;
+        self
+    }
+}
+
+/// The protocol.
+impl TlsCredsBuilder {
+    /// The oldest version that is spoken: TLS 1.2, if this is not called, or 1.3.
+    #[doc(alias = "qio_tls_creds_builder_set_min_version")]
+    #[must_use]
+    pub fn min_version(mut self, version: TlsProtocolVersion) -> Self {
+        self.min_version = version;
+        self
+    }
+
+    /// The newest version that is spoken; what OpenSSL has if this is not called.
+    #[doc(alias = "qio_tls_creds_builder_set_max_version")]
+    #[must_use]
+    pub fn max_version(mut self, version: TlsProtocolVersion) -> Self {
+        self.max_version = Some(version);
+        self
+    }
+
+    /// The ciphers for TLS 1.2, in OpenSSL's words, as `ECDHE+AESGCM`. Those that prove nothing, or hide nothing, are
+    /// never among them.
+    #[doc(alias = "qio_tls_creds_builder_set_ciphers")]
+    #[must_use]
+    pub fn ciphers(mut self, list: &str) -> Self {
+        self.ciphers = Some(list.to_owned());
+        self
+    }
+
+    /// The suites for TLS 1.3, by their names, with colons between them, as `TLS_AES_128_GCM_SHA256`.
+    #[doc(alias = "qio_tls_creds_builder_set_ciphersuites")]
+    #[must_use]
+    pub fn ciphersuites(mut self, list: &str) -> Self {
+        self.ciphersuites = Some(list.to_owned());
+        self
+    }
+
+    /// The protocols to speak over TLS, the best one first. A client offers them; a server takes the first that the
+    /// client offers too, and refuses one that offers others only. Without, whoever connects may offer what it likes.
+    #[doc(alias = "qio_tls_creds_builder_set_alpn_protocols")]
+    #[must_use]
+    pub fn alpn_protocols<I>(mut self, protocols: I) -> Self
+    where
+        I: IntoIterator<Item: AsRef<[u8]>>,
+    {
+        let protocols = protocols.into_iter();
+        self.alpn = protocols.map(|name| name.as_ref().to_vec()).collect();
+        self
+    }
+
+    /// Whether a later connection may go on where an earlier one was, with fewer round trips, as if this is not
+    /// called. Credentials keep what they need for it in memory, and their clients do so by the names of the servers.
+    #[doc(alias = "qio_tls_creds_builder_set_resumption")]
+    #[must_use]
+    pub fn resumption(mut self, resumption: bool) -> Self {
+        self.resumption = resumption;
+        self
+    }
+
+    /// Gives away the keys of all connections, line by line, in the form of NSS, which Wireshark reads. **Whoever has
+    /// them reads everything.** Called in the thread of the handshake, and must return soon.
+    #[doc(alias = "qio_tls_creds_builder_set_key_log_func")]
+    #[must_use]
+    pub fn key_log(mut self, log: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        self.key_log = Some(Arc::new(log));
+        self
+    }
+
+    /// As [`key_log`](Self::key_log), to the end of a file, which only its owner can read if it is made.
+    #[doc(alias = "qio_tls_creds_builder_set_key_log_file")]
+    #[must_use]
+    pub fn key_log_file(mut self, path: impl AsRef<Path>) -> Self {
+        self.key_log_file = Some(path.as_ref().to_owned());
+        self
+    }
+
+    /// As [`key_log_file`](Self::key_log_file), with the file that the environment variable `SSLKEYLOGFILE` names,
+    /// if it is set. It is not looked at otherwise.
+    #[doc(alias = "qio_tls_creds_builder_set_key_log_from_environment")]
+    #[must_use]
+    pub fn key_log_from_environment(mut self) -> Self {
+        self.key_log_file = env::var_os("SSLKEYLOGFILE").map(PathBuf::from);
+        self
+    }
+
+    /// Reads what there is to read, looks whether it is good, and makes credentials of it. Blocks while files are
+    /// read.
+    ///
+    /// Unless [`checks`](Self::checks) are off: certificates must be valid now, and of the right kind. The
+    /// authorities to trust are authorities, at least one of each file; what an end shows may be used for that
+    /// end, and is no authority, unless it has signed itself; and in a [`directory`](Self::directory), the authorities there
+    /// have signed it. A private key must always match.
     ///
     /// # Errors
     ///
-    /// What is wrong with them.
+    /// What the system says of a file; or what is wrong with which file, or with what is in memory:
+    /// [`TlsError::BadCertificate`](gio::TlsError::BadCertificate), or
+    /// [`BadCertificatePassword`](gio::TlsError::BadCertificatePassword). What is missing, or does not
+    /// go together, is [`InvalidInput`](io::ErrorKind::InvalidInput).
+    #[doc(alias = "qio_tls_creds_builder_build")]
     pub fn build(self) -> io::Result<TlsCreds> {
-        let mut made = Self::trusting_nobody()?;
-        made.endpoint = self.endpoint;
+        let made = self.make()?;
         let creds: TlsCreds = glib::Object::new();
         creds.imp().set(made);
         Ok(creds)
     }
+
+    /// All keys that both ends have.
+    pub(super) fn keys(&self) -> io::Result<Keys> {
+        let mut keys = Keys::default();
+        for (name, key) in &self.psks {
+            keys.add(name.as_bytes(), key)
+                .map_err(|reason| invalid(&format!("Unable to use a key: {reason}")))?;
+        }
+        for path in &self.psk_files {
+            keys.load(&Source::File(path.clone()))?;
+        }
+        Ok(keys)
+    }
+
+    /// Where the keys of connections are given away, if anywhere.
+    pub(super) fn key_log_sink(&self) -> io::Result<Option<KeyLog>> {
+        let Some(path) = &self.key_log_file else {
+            return Ok(self.key_log.clone());
+        };
+        let file = key_log::to_file(path)
+            .map_err(|e| explain(e, format!("Unable to open {}", path.display())))?;
+        Ok(Some(match self.key_log.clone() {
+            Some(log) => Arc::new(move |line: &str| {
+                log(line);
+                file(line);
+            }),
+            None => file,
+        }))
+    }
+}
+
+fn pem_of(certificate: &gio::TlsCertificate) -> Vec<u8> {
+    let pem = certificate.certificate_pem();
+    pem.map(|pem| pem.as_bytes().to_vec()).unwrap_or_default()
 }

@@ -1,10 +1,22 @@
-//! Credentials.
+//! Credentials: whom one end of a connection trusts, and what it has to show.
+//!
+//! `builder` takes down what their user says; `make` makes one context of OpenSSL of it, which does not change any
+//! more; `source` is where certificates and keys are read, `checks` whether they are any good, `psk` what needs
+//! no certificates; `sessions` are those that a client can go on with, and `key_log` gives keys away.
 
 mod builder;
+mod checks;
 mod imp;
+mod key_log;
+mod make;
+mod psk;
 mod sessions;
+mod source;
+#[cfg(test)]
+mod tests;
 
 pub use builder::TlsCredsBuilder;
+pub use psk::TlsPskHash;
 
 use glib::subclass::prelude::*;
 use openssl::ssl::{SslContextRef, SslRef, SslSession};

@@ -1,0 +1,162 @@
+//! Where certificates and keys come from, and what is read there.
+
+use std::{borrow::Cow, fmt, fs, io, os::unix::fs::MetadataExt as _, path::PathBuf};
+
+use gio::TlsError;
+use openssl::{
+    error::ErrorStack,
+    pkey::{PKey, Private},
+    x509::{X509, X509Crl},
+};
+
+use super::builder::Password;
+use crate::{
+    error::explain,
+    layer::tls::{reason, tls_error},
+};
+
+/// Everybody may read or write it, or the group may write it.
+const OPEN_TO_OTHERS: u32 = 0o026;
+
+/// A file, or memory.
+#[derive(Clone)]
+pub(super) enum Source {
+    File(PathBuf),
+    /// With what it is called.
+    Memory(&'static str, Vec<u8>),
+}
+
+/// What it is called in messages.
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Memory(name, _) => write!(f, "the {name} in memory"),
+        }
+    }
+}
+
+impl Source {
+    /// The error of what it holds.
+    pub(super) fn wrong(&self, reason: &str) -> io::Error {
+        self.error(TlsError::BadCertificate, reason)
+    }
+
+    fn error(&self, code: TlsError, reason: &str) -> io::Error {
+        tls_error(code, &format!("Unable to use {self}: {reason}"))
+    }
+
+    /// What is there to be read.
+    fn read(&self) -> io::Result<Cow<'_, [u8]>> {
+        let bytes = match self {
+            Self::File(path) => Cow::Owned(
+                fs::read(path).map_err(|e| explain(e, format!("Unable to load {self}")))?,
+            ),
+            Self::Memory(_, bytes) => Cow::Borrowed(bytes.as_slice()),
+        };
+        match bytes.trim_ascii().is_empty() {
+            false => Ok(bytes),
+            true => Err(self.wrong("it is empty")),
+        }
+    }
+
+    /// The same, where it is nobody else's business. A file that others may read is worth a warning.
+    pub(super) fn secret(&self) -> io::Result<Cow<'_, [u8]>> {
+        let bytes = self.read()?;
+        if let Self::File(path) = self
+            && let Ok(about) = fs::metadata(path)
+            && about.mode() & OPEN_TO_OTHERS != 0
+        {
+            glib::g_warning!(
+                "Qio",
+                "{} holds a secret, and is open to others: its mode is {:o}",
+                self,
+                about.mode() & 0o7777
+            );
+        }
+        Ok(bytes)
+    }
+
+    /// One certificate or more.
+    pub(super) fn certificates(&self) -> io::Result<Vec<X509>> {
+        let pem = self.read()?;
+        let found = X509::stack_from_pem(&pem).map_err(|e| self.unreadable("certificate", &e))?;
+        match found.is_empty() {
+            false => Ok(found),
+            true => Err(self.lacks("certificate", &pem)),
+        }
+    }
+
+    /// One list of revoked certificates or more.
+    pub(super) fn crls(&self) -> io::Result<Vec<X509Crl>> {
+        let pem = self.read()?;
+        let starts = starts_of(&pem, b"-----BEGIN X509 CRL-----");
+        if starts.is_empty() {
+            return Err(self.lacks("list of revoked certificates", &pem));
+        }
+        let parse = |start: usize| {
+            let read = X509Crl::from_pem(&pem[start..]);
+            read.map_err(|e| self.unreadable("list of revoked certificates", &e))
+        };
+        starts.into_iter().map(parse).collect()
+    }
+
+    /// A private key. If it is locked, the password is asked for.
+    pub(super) fn key(&self, password: Option<&Password>) -> io::Result<PKey<Private>> {
+        let pem = self.secret()?;
+        let (mut asked, mut given) = (false, None);
+        let key = PKey::private_key_from_pem_callback(&pem, |place| {
+            asked = true;
+            given = password.and_then(|ask| ask(&self.to_string()));
+            let given = given.as_deref().unwrap_or_default().as_bytes();
+            // Cutting it off would make another one of it.
+            let fits = given.len() <= place.len();
+            let len = if fits { given.len() } else { 0 };
+            place[..len].copy_from_slice(&given[..len]);
+            Ok(len)
+        });
+        let refused = |reason| Err(self.error(TlsError::BadCertificatePassword, reason));
+        match key {
+            Ok(key) => Ok(key),
+            Err(_) if asked && given.is_none() => {
+                refused("it is locked by a password, and none was given")
+            }
+            Err(_) if asked => refused("it is locked by another password"),
+            Err(e) => Err(match label(&pem) {
+                Some(label) if label.ends_with("PRIVATE KEY") => self.unreadable("private key", &e),
+                _ => self.lacks("private key", &pem),
+            }),
+        }
+    }
+
+    fn unreadable(&self, expected: &str, e: &ErrorStack) -> io::Error {
+        self.wrong(&format!("the {expected} is damaged: {}", reason(e)))
+    }
+
+    /// It is something else.
+    fn lacks(&self, expected: &str, pem: &[u8]) -> io::Error {
+        self.wrong(&match label(pem) {
+            Some(label) => format!(
+                "expected a {expected} in PEM form, not a {}",
+                label.to_ascii_lowercase()
+            ),
+            None => format!("expected a {expected} in PEM form"),
+        })
+    }
+}
+
+/// What the first block of a PEM file is.
+fn label(pem: &[u8]) -> Option<Cow<'_, str>> {
+    let begin = b"-----BEGIN ";
+    let start = *starts_of(pem, begin).first()? + begin.len();
+    let rest = &pem[start..];
+    let len = starts_of(rest, b"-----").first().copied()?;
+    Some(String::from_utf8_lossy(&rest[..len]))
+}
+
+/// Where a text has another one in it.
+fn starts_of(text: &[u8], part: &[u8]) -> Vec<usize> {
+    let windows = text.windows(part.len()).enumerate();
+    let found = windows.filter(|(_, window)| *window == part);
+    found.map(|(at, _)| at).collect()
+}

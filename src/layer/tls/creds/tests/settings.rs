@@ -1,0 +1,129 @@
+//! What a user says of the protocol.
+
+use std::{
+    fs,
+    sync::{Arc, Mutex},
+};
+
+use gio::TlsProtocolVersion::{Tls12, Tls13};
+use openssl::ssl::SslVersion;
+
+use super::{
+    certs::{Cert, Directory, Request},
+    client, connect, server,
+};
+use crate::TlsCredsBuilder;
+
+const NAME: &str = "qio.example";
+
+/// Both ends, to say more to.
+fn ends() -> (TlsCredsBuilder, TlsCredsBuilder, Cert) {
+    let authority = Request::authority("qio CA").signed_by_itself();
+    let cert = Request::server(NAME).dns(NAME).signed_by(&authority);
+    let server = server().certificate_pem(cert.pem.as_str(), cert.key.as_str());
+    (client().trust_pem(authority.pem.as_str()), server, cert)
+}
+
+#[test]
+fn the_server_chooses_the_first_of_its_protocols_that_the_client_offers() {
+    let (client, server, _) = ends();
+    let server = server
+        .alpn_protocols(["h2", "http/1.1"])
+        .build()
+        .expect("good");
+    let chosen = |offered: &[&str]| {
+        let client = client.clone().alpn_protocols(offered).build();
+        let (asked, answered) = connect(&client.expect("good"), &server, NAME);
+        let (asked, answered) = (asked?, answered?);
+        assert_eq!(asked.alpn, answered.alpn);
+        Ok::<_, String>(asked.alpn)
+    };
+    assert_eq!(chosen(&["http/1.1", "h2"]), Ok(Some("h2".to_owned())));
+    assert_eq!(
+        chosen(&["spdy", "http/1.1"]),
+        Ok(Some("http/1.1".to_owned()))
+    );
+    assert_eq!(chosen(&[]), Ok(None));
+    let refused = chosen(&["spdy"]).expect_err("nothing in common");
+    assert!(refused.contains("no application protocol"), "{refused}");
+}
+
+#[test]
+fn names_of_protocols_have_1_to_255_bytes() {
+    for name in [String::new(), "x".repeat(256)] {
+        let e = client()
+            .alpn_protocols([name])
+            .build()
+            .expect_err("no name");
+        assert_eq!(
+            e.to_string(),
+            "Unable to use a name of a protocol: it has 1 to 255 bytes"
+        );
+    }
+    let many = (0..300).map(|_| "x".repeat(255));
+    let e = client().alpn_protocols(many).build().expect_err("too many");
+    assert_eq!(
+        e.to_string(),
+        "Unable to use the names of protocols: they are too many"
+    );
+}
+
+#[test]
+fn versions_and_ciphers_are_as_they_are_told() {
+    let (client, server, _) = ends();
+    let server = server.build().expect("good");
+    let seen = |client: TlsCredsBuilder| {
+        let (asked, _) = connect(&client.build().expect("good"), &server, NAME);
+        let asked = asked.expect("agreed");
+        (asked.version, asked.cipher)
+    };
+    let (version, _) = seen(client.clone());
+    assert_eq!(version, Some(SslVersion::TLS1_3));
+    let old = client.clone().max_version(Tls12);
+    let (version, cipher) = seen(old.ciphers("ECDHE+AES128+AESGCM"));
+    assert_eq!(version, Some(SslVersion::TLS1_2));
+    assert_eq!(cipher, "ECDHE-ECDSA-AES128-GCM-SHA256");
+    let (_, suite) = seen(client.clone().ciphersuites("TLS_CHACHA20_POLY1305_SHA256"));
+    assert_eq!(suite, "TLS_CHACHA20_POLY1305_SHA256");
+
+    let (_, server, _) = ends();
+    let new = server.min_version(Tls13).build().expect("good");
+    let old = client.max_version(Tls12).build().expect("good");
+    let (asked, answered) = connect(&old, &new, NAME);
+    asked.expect_err("the client is told");
+    assert_eq!(answered.expect_err("too old"), "unsupported protocol");
+}
+
+#[test]
+fn keys_are_given_away_to_who_asks_only() {
+    let (client, server, _) = ends();
+    let files = Directory::new();
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let log = lines.clone();
+    let client = client
+        .key_log(move |line| log.lock().expect("whole").push(line.to_owned()))
+        .build()
+        .expect("good");
+    let file = files.file("keys.log");
+    let server = server.key_log_file(&file).build().expect("good");
+    let (asked, answered) = connect(&client, &server, NAME);
+    asked.expect("agreed");
+    answered.expect("agreed");
+    let lines = lines.lock().expect("whole");
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.starts_with("CLIENT_TRAFFIC_SECRET_0 ")),
+        "{lines:?}"
+    );
+    // Both ends know the same.
+    let mut theirs: Vec<String> = lines.clone();
+    let text = fs::read_to_string(&file).expect("readable");
+    let mut ours: Vec<_> = text.lines().map(str::to_owned).collect();
+    theirs.sort();
+    ours.sort();
+    assert_eq!(ours, theirs);
+    use std::os::unix::fs::MetadataExt as _;
+    let mode = fs::metadata(&file).expect("there").mode();
+    assert_eq!(mode & 0o077, 0, "nobody else's business");
+}

@@ -1,0 +1,250 @@
+//! Certificates, made for each test: good ones, and such as nobody should have.
+
+use std::{
+    fs,
+    net::IpAddr,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CustomExtension,
+    DistinguishedName, DnType, IsCa, Issuer, KeyIdMethod, KeyPair, RevokedCertParams, SanType,
+    SerialNumber, date_time_ymd,
+};
+
+/// Bits of the key usage, as they are encoded.
+pub(crate) const SIGNS: u8 = 0x80;
+pub(crate) const ENCIPHERS: u8 = 0x20;
+pub(crate) const SIGNS_CERTIFICATES: u8 = 0x04;
+pub(crate) const SIGNS_LISTS: u8 = 0x02;
+
+/// What a key is for; the last part of the identifier.
+pub(crate) const FOR_SERVERS: u8 = 1;
+pub(crate) const FOR_CLIENTS: u8 = 2;
+
+/// Whether an extension must be heeded.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Heed {
+    Must,
+    May,
+}
+
+/// A certificate that is going to be signed.
+pub(crate) struct Request(CertificateParams);
+
+impl Request {
+    /// Of an authority: it says so, and may sign certificates and lists of revoked ones.
+    pub(crate) fn authority(name: &str) -> Self {
+        Self::plain(name)
+            .constraints(IsCa::Ca(BasicConstraints::Unconstrained))
+            .usage(Heed::Must, SIGNS_CERTIFICATES | SIGNS_LISTS)
+    }
+
+    /// Of a server, for a name in the subject alone: [`dns`](Self::dns) is what counts.
+    pub(crate) fn server(name: &str) -> Self {
+        Self::plain(name)
+            .constraints(IsCa::ExplicitNoCa)
+            .usage(Heed::Must, SIGNS)
+            .purpose(Heed::Must, &[FOR_SERVERS])
+    }
+
+    pub(crate) fn client(name: &str) -> Self {
+        Self::plain(name)
+            .constraints(IsCa::ExplicitNoCa)
+            .usage(Heed::Must, SIGNS)
+            .purpose(Heed::Must, &[FOR_CLIENTS])
+    }
+
+    /// Without any extension.
+    pub(crate) fn plain(name: &str) -> Self {
+        let mut params = CertificateParams::default();
+        let mut subject = DistinguishedName::new();
+        subject.push(DnType::CountryName, "UK");
+        subject.push(DnType::CommonName, name);
+        params.distinguished_name = subject;
+        (params.not_before, params.not_after) =
+            (date_time_ymd(2020, 1, 1), date_time_ymd(2090, 1, 1));
+        Self(params)
+    }
+
+    pub(crate) fn constraints(mut self, is: IsCa) -> Self {
+        self.0.is_ca = is;
+        self
+    }
+
+    /// The key usage: instead of another one.
+    pub(crate) fn usage(self, heed: Heed, bits: u8) -> Self {
+        let value = match bits {
+            0 => vec![3, 1, 0],
+            bits => vec![3, 2, bits.trailing_zeros() as u8, bits],
+        };
+        self.extension(&[2, 5, 29, 15], heed, value)
+    }
+
+    /// The extended key usage: instead of another one.
+    pub(crate) fn purpose(self, heed: Heed, purposes: &[u8]) -> Self {
+        let each = |last: &u8| [6, 8, 0x2b, 6, 1, 5, 5, 7, 3, *last];
+        let list: Vec<_> = purposes.iter().flat_map(each).collect();
+        let value = [vec![0x30, list.len() as u8], list].concat();
+        self.extension(&[2, 5, 29, 37], heed, value)
+    }
+
+    /// Takes the key usage and the extended one out.
+    pub(crate) fn for_anything(mut self) -> Self {
+        self.0.custom_extensions.clear();
+        self
+    }
+
+    fn extension(mut self, id: &[u64], heed: Heed, value: Vec<u8>) -> Self {
+        let all = &mut self.0.custom_extensions;
+        all.retain(|other| !other.oid_components().eq(id.iter().copied()));
+        let mut extension = CustomExtension::from_oid_content(id, value);
+        extension.set_criticality(heed == Heed::Must);
+        all.push(extension);
+        self
+    }
+
+    pub(crate) fn dns(mut self, name: &str) -> Self {
+        let name = name.try_into().expect("ASCII");
+        self.0.subject_alt_names.push(SanType::DnsName(name));
+        self
+    }
+
+    pub(crate) fn ip(mut self, address: &str) -> Self {
+        let address: IpAddr = address.parse().expect("an address");
+        self.0.subject_alt_names.push(SanType::IpAddress(address));
+        self
+    }
+
+    /// What revocations call it.
+    pub(crate) fn serial(mut self, number: u8) -> Self {
+        self.0.serial_number = Some(SerialNumber::from_slice(&[number]));
+        self
+    }
+
+    pub(crate) fn expired(mut self) -> Self {
+        (self.0.not_before, self.0.not_after) =
+            (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
+        self
+    }
+
+    pub(crate) fn not_yet_valid(mut self) -> Self {
+        (self.0.not_before, self.0.not_after) =
+            (date_time_ymd(2089, 1, 1), date_time_ymd(2090, 1, 1));
+        self
+    }
+
+    pub(crate) fn signed_by(self, issuer: &Cert) -> Cert {
+        let key = KeyPair::generate().expect("a key");
+        let signed = self.0.signed_by(&key, &issuer.as_issuer());
+        Cert::new(signed.expect("signed").pem(), self.0, key)
+    }
+
+    pub(crate) fn signed_by_itself(self) -> Cert {
+        let key = KeyPair::generate().expect("a key");
+        let signed = self.0.self_signed(&key);
+        Cert::new(signed.expect("signed").pem(), self.0, key)
+    }
+}
+
+/// A certificate with its key.
+pub(crate) struct Cert {
+    /// Both in PEM form.
+    pub(crate) pem: String,
+    pub(crate) key: String,
+    params: CertificateParams,
+    pair: KeyPair,
+}
+
+impl Cert {
+    fn new(pem: String, params: CertificateParams, pair: KeyPair) -> Self {
+        let key = pair.serialize_pem();
+        Self {
+            pem,
+            key,
+            params,
+            pair,
+        }
+    }
+
+    fn as_issuer(&self) -> Issuer<'_, &KeyPair> {
+        Issuer::from_params(&self.params, &self.pair)
+    }
+
+    /// The list, in PEM form, of those that it has signed and revoked.
+    pub(crate) fn revokes(&self, serials: &[u8]) -> String {
+        self.revocations(serials, 2090)
+    }
+
+    /// The same, of another time.
+    pub(crate) fn revoked_once(&self, serials: &[u8]) -> String {
+        self.revocations(serials, 2021)
+    }
+
+    fn revocations(&self, serials: &[u8], until: i32) -> String {
+        let revoked = |number: &u8| RevokedCertParams {
+            serial_number: SerialNumber::from_slice(&[*number]),
+            revocation_time: date_time_ymd(2020, 2, 1),
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let list = CertificateRevocationListParams {
+            this_update: date_time_ymd(2020, 2, 1),
+            next_update: date_time_ymd(until, 1, 1),
+            crl_number: SerialNumber::from_slice(&[1]),
+            issuing_distribution_point: None,
+            revoked_certs: serials.iter().map(revoked).collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let signed = list.signed_by(&self.as_issuer()).expect("signed");
+        signed.pem().expect("PEM")
+    }
+}
+
+/// A directory in QEMU's layout, gone with the test.
+pub(crate) struct Directory(tempfile::TempDir);
+
+impl Directory {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().expect("a directory"))
+    }
+
+    /// What a server has that trusts an authority.
+    pub(crate) fn of_server(authorities: &str, server: &Cert) -> Self {
+        Self::of("server", authorities, server)
+    }
+
+    /// What a client has.
+    pub(crate) fn of_client(authorities: &str, client: &Cert) -> Self {
+        Self::of("client", authorities, client)
+    }
+
+    fn of(end: &str, authorities: &str, cert: &Cert) -> Self {
+        let this = Self::new();
+        this.write("ca-cert.pem", authorities);
+        this.write(&format!("{end}-cert.pem"), &cert.pem);
+        this.write(&format!("{end}-key.pem"), &cert.key);
+        this
+    }
+
+    /// Writes a file, which only its owner can read.
+    pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.file(name);
+        fs::write(&path, text).expect("written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("its own");
+        path
+    }
+
+    pub(crate) fn remove(&self, name: &str) {
+        fs::remove_file(self.file(name)).expect("it was there");
+    }
+
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.path().join(name)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
