@@ -5,6 +5,7 @@ mod common;
 mod coroutine;
 mod error;
 mod hub;
+mod layer;
 mod net;
 mod peers;
 mod transport;

@@ -1,0 +1,3 @@
+//! Channels that wrap another channel.
+
+mod tls;

@@ -1,0 +1,99 @@
+//! Keys that both ends have already.
+
+use gio::TlsError;
+
+use super::{client, is_bad, refused, server};
+use crate::common::certs::Directory;
+
+#[test]
+fn names_and_keys_that_cannot_be_are_refused() {
+    let long = "x".repeat(129);
+    for name in ["", "nul\0", &long] {
+        refused(
+            client().psk(name, "key"),
+            "Unable to use a key: a name has 1 to 128 bytes, of which none is NUL",
+        );
+    }
+    for key in [vec![], vec![0; 257]] {
+        refused(
+            client().psk("qemu", key),
+            "Unable to use a key: a key has 1 to 256 bytes",
+        );
+    }
+    client()
+        .psk(&"x".repeat(128), [0; 256])
+        .build()
+        .expect("good");
+    refused(
+        server().psk("qemu", "one").psk("qemu", "other"),
+        "Unable to use a key: \"qemu\" is there twice",
+    );
+}
+
+#[test]
+fn what_is_wrong_in_a_file_is_told_with_its_line() {
+    let files = Directory::new();
+    for (text, reason) in [
+        ("", "it is empty"),
+        ("\n\n", "it is empty"),
+        ("qemu", "line 1: expected a name, a colon and a key"),
+        (
+            "anne:00\nqemu:0",
+            "line 2: the key is not of hexadecimal digits, two for each byte",
+        ),
+        (
+            "anne:00\n\nqemu:xy",
+            "line 3: the key is not of hexadecimal digits, two for each byte",
+        ),
+        ("qemu:", "line 1: a key has 1 to 256 bytes"),
+        (
+            ":00",
+            "line 1: a name has 1 to 128 bytes, of which none is NUL",
+        ),
+        (
+            "#qemu:00",
+            "line 1: the name after # is not of hexadecimal digits",
+        ),
+        ("qemu:00\n#71656d75:01", "line 2: \"qemu\" is there twice"),
+    ] {
+        let file = files.write("keys.psk", text);
+        let reason = match text.trim().is_empty() {
+            true => "it is empty",
+            false => reason,
+        };
+        is_bad(
+            server().psk_file(&file),
+            TlsError::BadCertificate,
+            &format!("Unable to use {}: {reason}", file.display()),
+        );
+    }
+    let file = files.file("nowhere.psk");
+    refused(
+        server().psk_file(&file),
+        &format!(
+            "Unable to load {}: No such file or directory",
+            file.display()
+        ),
+    );
+}
+
+#[test]
+fn a_client_says_which_of_several_keys_is_its_own() {
+    let files = Directory::new();
+    let file = files.write("keys.psk", "anne:00\nqemu:01\n");
+    refused(
+        client().psk_file(&file),
+        "Unable to choose a key: there are 2, and it is not said whose",
+    );
+    refused(
+        client().psk_file(&file).psk_user("bob"),
+        "Unable to choose a key: there is none of \"bob\"",
+    );
+    client()
+        .psk_file(&file)
+        .psk_user("qemu")
+        .build()
+        .expect("good");
+    let creds = client().psk("qemu", "key").build().expect("the only one");
+    assert!(!creds.verifies_peer());
+}

@@ -1,0 +1,3 @@
+//! TLS.
+
+mod creds;
