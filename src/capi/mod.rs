@@ -15,6 +15,7 @@ mod channel;
 #[path = "coroutine.rs"]
 mod coroutines;
 mod hub;
+mod layer;
 mod net;
 mod task;
 mod transport;

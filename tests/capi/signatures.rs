@@ -22,6 +22,8 @@ fn prototypes_are_those_of_rust() {
          IOHandler = \"QIOHandler\"\n\
          ChannelFunc = \"QIOChannelFunc\"\n\
          ClientFunc = \"QIONetListenerClientFunc\"\n\
+         PasswordFunc = \"QIOTlsPasswordFunc\"\n\
+         KeyLogFunc = \"QIOTlsKeyLogFunc\"\n\
          CoroutineFunc = \"QIOCoroutineFunc\"\n",
     );
 

@@ -613,6 +613,122 @@ addresses (gpointer wrong)
   qio_net_address_free (address);
 }
 
+static void
+count_freed (gpointer data)
+{
+  ++*(int *) data;
+}
+
+static char *
+never_password (const char *what, gpointer user_data)
+{
+  check (!"called");
+  return NULL;
+}
+
+static void
+never_log (const char *line, gpointer user_data)
+{
+  check (!"called");
+}
+
+/* Credentials and builders that are not there, and arguments that are none. */
+static void
+credentials (gpointer wrong)
+{
+  QIOTlsCredsBuilder *none = NULL, *builder, *copy;
+  GBytes *bytes = g_bytes_new_static ("hello", 5);
+  const char *protocols[] = { "h2", NULL };
+  QIOTlsCreds *creds;
+  int freed = 0;
+
+  complains (qio_tls_creds_get_endpoint (wrong) == QIO_TLS_ENDPOINT_CLIENT);
+  complains (!qio_tls_creds_verifies_peer (wrong));
+  complains (qio_tls_creds_builder_new (77) == NULL);
+  complains (qio_tls_creds_builder_copy (none) == NULL);
+  complains_void (qio_tls_creds_builder_free (none));
+  complains (qio_tls_creds_builder_build (none, &error) == NULL);
+  complains_void (qio_tls_creds_builder_set_directory (none, "/"));
+  complains_void (qio_tls_creds_builder_add_trust_file (none, "/"));
+  complains_void (qio_tls_creds_builder_add_trust_pem (none, bytes));
+  complains_void (qio_tls_creds_builder_add_system_trust (none));
+  complains_void (qio_tls_creds_builder_add_crl_file (none, "/"));
+  complains_void (qio_tls_creds_builder_add_crl_pem (none, bytes));
+  complains_void (qio_tls_creds_builder_set_certificate_files (none, "/", "/"));
+  complains_void (qio_tls_creds_builder_set_certificate_pem (none, bytes, bytes));
+  complains_void (qio_tls_creds_builder_set_password (none, "x"));
+  complains_void (qio_tls_creds_builder_set_client_certificates (none, G_TLS_AUTHENTICATION_NONE));
+  complains_void (qio_tls_creds_builder_set_checks (none, FALSE));
+  complains_void (qio_tls_creds_builder_add_psk (none, "x", bytes));
+  complains_void (qio_tls_creds_builder_add_psk_file (none, "/"));
+  complains_void (qio_tls_creds_builder_set_psk_user (none, "x"));
+  complains_void (qio_tls_creds_builder_set_psk_hash (none, QIO_TLS_PSK_HASH_SHA384));
+  complains_void (qio_tls_creds_builder_set_insecure_anonymous (none));
+  complains_void (qio_tls_creds_builder_set_min_version (none, G_TLS_PROTOCOL_VERSION_TLS_1_3));
+  complains_void (qio_tls_creds_builder_set_max_version (none, G_TLS_PROTOCOL_VERSION_TLS_1_3));
+  complains_void (qio_tls_creds_builder_set_ciphers (none, "x"));
+  complains_void (qio_tls_creds_builder_set_ciphersuites (none, "x"));
+  complains_void (qio_tls_creds_builder_set_alpn_protocols (none, protocols));
+  complains_void (qio_tls_creds_builder_set_resumption (none, FALSE));
+  complains_void (qio_tls_creds_builder_set_key_log_file (none, "/"));
+  complains_void (qio_tls_creds_builder_set_key_log_from_environment (none));
+
+  builder = qio_tls_creds_builder_new (QIO_TLS_ENDPOINT_SERVER);
+  complains_void (qio_tls_creds_builder_set_directory (builder, NULL));
+  complains_void (qio_tls_creds_builder_add_trust_file (builder, NULL));
+  complains_void (qio_tls_creds_builder_add_trust_pem (builder, NULL));
+  complains_void (qio_tls_creds_builder_add_trust (builder, wrong));
+  complains_void (qio_tls_creds_builder_add_crl_file (builder, NULL));
+  complains_void (qio_tls_creds_builder_add_crl_pem (builder, NULL));
+  complains_void (qio_tls_creds_builder_set_certificate_files (builder, NULL, "/"));
+  complains_void (qio_tls_creds_builder_set_certificate_files (builder, "/", NULL));
+  complains_void (qio_tls_creds_builder_set_certificate_pem (builder, NULL, bytes));
+  complains_void (qio_tls_creds_builder_set_certificate_pem (builder, bytes, NULL));
+  complains_void (qio_tls_creds_builder_set_certificate (builder, wrong));
+  complains_void (qio_tls_creds_builder_set_password (builder, NULL));
+  complains_void (qio_tls_creds_builder_set_password (builder, "\xff"));
+  complains_void (qio_tls_creds_builder_set_client_certificates (builder, 77));
+  complains_void (qio_tls_creds_builder_add_psk (builder, NULL, bytes));
+  complains_void (qio_tls_creds_builder_add_psk (builder, "x", NULL));
+  complains_void (qio_tls_creds_builder_add_psk_file (builder, NULL));
+  complains_void (qio_tls_creds_builder_set_psk_user (builder, NULL));
+  complains_void (qio_tls_creds_builder_set_psk_hash (builder, 77));
+  complains_void (qio_tls_creds_builder_set_min_version (builder, 77));
+  complains_void (qio_tls_creds_builder_set_max_version (builder, 77));
+  complains_void (qio_tls_creds_builder_set_ciphers (builder, NULL));
+  complains_void (qio_tls_creds_builder_set_ciphersuites (builder, NULL));
+  complains_void (qio_tls_creds_builder_set_alpn_protocols (builder, NULL));
+  complains_void (qio_tls_creds_builder_set_key_log_file (builder, NULL));
+
+  /* What comes with a function is freed, whatever comes of it. */
+  complains_void (qio_tls_creds_builder_set_password_func (none, NULL, &freed, count_freed));
+  complains_void (qio_tls_creds_builder_set_password_func (builder, NULL, &freed, count_freed));
+  complains_void (qio_tls_creds_builder_set_password_func (none, never_password, &freed, count_freed));
+  complains_void (qio_tls_creds_builder_set_key_log_func (none, NULL, &freed, count_freed));
+  complains_void (qio_tls_creds_builder_set_key_log_func (builder, NULL, &freed, count_freed));
+  complains_void (qio_tls_creds_builder_set_key_log_func (none, never_log, &freed, count_freed));
+  check (freed == 6);
+
+  /* Nothing of it has come in. */
+  criticals = 0;
+  check (qio_tls_creds_builder_build (builder, &error) == NULL);
+  check_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT);
+  qio_tls_creds_builder_add_psk (builder, "x", bytes);
+  qio_tls_creds_builder_set_key_log_func (builder, never_log, &freed, count_freed);
+  copy = qio_tls_creds_builder_copy (builder);
+  qio_tls_creds_builder_free (builder);
+  creds = qio_tls_creds_builder_build (copy, &error);
+  check_ok (error);
+  qio_tls_creds_builder_free (copy);
+  check (qio_tls_creds_get_endpoint (creds) == QIO_TLS_ENDPOINT_SERVER);
+  check (!qio_tls_creds_verifies_peer (creds));
+  check (freed == 6);
+  g_object_unref (creds);
+  check (freed == 7);
+  check (criticals == 0);
+  g_bytes_unref (bytes);
+}
+
 /* A descriptor that somebody else has closed: errors. */
 static void
 freed_descriptor (void)
@@ -658,7 +774,9 @@ main (void)
   listener_arguments ();
   strangers (stranger);
   addresses (NULL);
+  credentials (NULL);
   addresses (stranger);
+  credentials (stranger);
   freed_descriptor ();
 
   g_object_unref (stranger);

@@ -14,6 +14,8 @@
 #include <qio/qio-channel-null.h>
 #include <qio/qio-channel-socket.h>
 
+#include <qio/qio-tls-creds.h>
+
 #include <qio/qio-net-address.h>
 #include <qio/qio-activation.h>
 #include <qio/qio-net-listener.h>

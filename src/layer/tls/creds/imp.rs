@@ -1,8 +1,8 @@
 //! What credentials carry.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
-use glib::subclass::prelude::*;
+use glib::{ParamSpec, prelude::*, subclass::prelude::*};
 use openssl::ssl::SslContext;
 
 use super::{
@@ -33,7 +33,33 @@ impl ObjectSubclass for TlsCreds {
     type Instance = QIOTlsCreds;
 }
 
-impl ObjectImpl for TlsCreds {}
+impl ObjectImpl for TlsCreds {
+    fn properties() -> &'static [ParamSpec] {
+        static PROPERTIES: LazyLock<[ParamSpec; 2]> = LazyLock::new(|| {
+            [
+                glib::ParamSpecEnum::builder::<TlsEndpoint>("endpoint")
+                    .nick("Endpoint")
+                    .blurb("Which end they are for")
+                    .read_only()
+                    .build(),
+                glib::ParamSpecBoolean::builder("verifies-peer")
+                    .nick("Verifies the peer")
+                    .blurb("Whether a certificate that the peer shows is verified")
+                    .read_only()
+                    .build(),
+            ]
+        });
+        &*PROPERTIES
+    }
+
+    fn property(&self, _id: usize, pspec: &ParamSpec) -> glib::Value {
+        match pspec.name() {
+            "endpoint" => self.made().endpoint.to_value(),
+            "verifies-peer" => self.made().verifies_peer.to_value(),
+            name => unreachable!("no property {name}"),
+        }
+    }
+}
 
 impl TlsCreds {
     pub(super) fn set(&self, made: Made) {

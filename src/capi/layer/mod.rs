@@ -1,0 +1,3 @@
+//! The channels that wrap another channel, and what they need.
+
+mod tls_creds;

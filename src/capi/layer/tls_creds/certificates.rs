@@ -1,0 +1,252 @@
+//! Certificates, and who vouches for them.
+
+use std::{
+    ffi::{c_char, c_uint},
+    ptr,
+};
+
+use gio::TlsAuthenticationMode;
+use gio_sys::GTlsCertificate;
+use glib::translate::*;
+use glib_sys::{GBytes, GDestroyNotify, gboolean, gpointer};
+
+use super::{Callback, QIOTlsCredsBuilder, as_path, bytes, change, text};
+use crate::capi::{holds, instance, with};
+
+instance!(gio::TlsCertificate, c"G_IS_TLS_CERTIFICATE (certificate)");
+
+/// Says what the password of something is, in memory of `g_malloc()`, or NULL.
+type PasswordFunc =
+    Option<unsafe extern "C" fn(what: *const c_char, user_data: gpointer) -> *mut c_char>;
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_tls_creds_builder_set_directory(
+    builder: *mut QIOTlsCredsBuilder,
+    path: *const c_char,
+) {
+    let function = c"qio_tls_creds_builder_set_directory";
+    // SAFETY: see above.
+    unsafe {
+        if let Some(path) = as_path(function, path, c"path != NULL") {
+            change(function, builder, |builder| builder.directory(path));
+        }
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_tls_creds_builder_add_trust_file(
+    builder: *mut QIOTlsCredsBuilder,
+    path: *const c_char,
+) {
+    let function = c"qio_tls_creds_builder_add_trust_file";
+    // SAFETY: see above.
+    unsafe {
+        if let Some(path) = as_path(function, path, c"path != NULL") {
+            change(function, builder, |builder| builder.trust_file(path));
+        }
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_tls_creds_builder_add_trust_pem(
+    builder: *mut QIOTlsCredsBuilder,
+    pem: *mut GBytes,
+) {
+    let function = c"qio_tls_creds_builder_add_trust_pem";
+    // SAFETY: see above.
+    unsafe {
+        if let Some(pem) = bytes(function, pem, c"pem != NULL") {
+            change(function, builder, |builder| builder.trust_pem(pem));
+        }
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_tls_creds_builder_add_trust(
+    builder: *mut QIOTlsCredsBuilder,
+    authority: *mut GTlsCertificate,
+) {
+    let (function, no_error) = (c"qio_tls_creds_builder_add_trust", ptr::null_mut());
+    // SAFETY: see above.
+    unsafe {
+        with(
+            function,
+            authority,
+            no_error,
+            (),
+            |authority: &gio::TlsCertificate| {
+                change(function, builder, |builder| builder.trust(authority));
+            },
+        );
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_tls_creds_builder_add_system_trust(builder: *mut QIOTlsCredsBuilder) {
+    let function = c"qio_tls_creds_builder_add_system_trust";
+    // SAFETY: see above.
+    unsafe { change(function, builder, QIOTlsCredsBuilder::system_trust) };
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_tls_creds_builder_add_crl_file(
+    builder: *mut QIOTlsCredsBuilder,
+    path: *const c_char,
+) {
+    let function = c"qio_tls_creds_builder_add_crl_file";
+    // SAFETY: see above.
+    unsafe {
+        if let Some(path) = as_path(function, path, c"path != NULL") {
+            change(function, builder, |builder| builder.crl_file(path));
+        }
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_tls_creds_builder_add_crl_pem(
+    builder: *mut QIOTlsCredsBuilder,
+    pem: *mut GBytes,
+) {
+    let function = c"qio_tls_creds_builder_add_crl_pem";
+    // SAFETY: see above.
+    unsafe {
+        if let Some(pem) = bytes(function, pem, c"pem != NULL") {
+            change(function, builder, |builder| builder.crl_pem(pem));
+        }
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_tls_creds_builder_set_certificate_files(
+    builder: *mut QIOTlsCredsBuilder,
+    certificate: *const c_char,
+    key: *const c_char,
+) {
+    let function = c"qio_tls_creds_builder_set_certificate_files";
+    // SAFETY: see above.
+    unsafe {
+        if let Some(certificate) = as_path(function, certificate, c"certificate != NULL")
+            && let Some(key) = as_path(function, key, c"key != NULL")
+        {
+            change(function, builder, |builder| {
+                builder.certificate_files(certificate, key)
+            });
+        }
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_tls_creds_builder_set_certificate_pem(
+    builder: *mut QIOTlsCredsBuilder,
+    certificate: *mut GBytes,
+    key: *mut GBytes,
+) {
+    let function = c"qio_tls_creds_builder_set_certificate_pem";
+    // SAFETY: see above.
+    unsafe {
+        if let Some(certificate) = bytes(function, certificate, c"certificate != NULL")
+            && let Some(key) = bytes(function, key, c"key != NULL")
+        {
+            change(function, builder, |builder| {
+                builder.certificate_pem(certificate, key)
+            });
+        }
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_tls_creds_builder_set_certificate(
+    builder: *mut QIOTlsCredsBuilder,
+    certificate: *mut GTlsCertificate,
+) {
+    let (function, no_error) = (c"qio_tls_creds_builder_set_certificate", ptr::null_mut());
+    // SAFETY: see above.
+    unsafe {
+        with(
+            function,
+            certificate,
+            no_error,
+            (),
+            |certificate: &gio::TlsCertificate| {
+                change(function, builder, |builder| {
+                    builder.certificate(certificate)
+                });
+            },
+        );
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_tls_creds_builder_set_password(
+    builder: *mut QIOTlsCredsBuilder,
+    password: *const c_char,
+) {
+    let function = c"qio_tls_creds_builder_set_password";
+    // SAFETY: see above.
+    unsafe {
+        if let Some(password) = text(function, password, c"password is UTF-8") {
+            change(function, builder, |builder| builder.password(password));
+        }
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_tls_creds_builder_set_password_func(
+    builder: *mut QIOTlsCredsBuilder,
+    func: PasswordFunc,
+    user_data: gpointer,
+    notify: GDestroyNotify,
+) {
+    let function = c"qio_tls_creds_builder_set_password_func";
+    // Whatever comes of it, the data are freed.
+    let callback = Callback {
+        func,
+        user_data,
+        notify,
+    };
+    if !holds(function, func.is_some(), c"func != NULL") {
+        return;
+    }
+    let ask = move |what: &str| {
+        let Callback {
+            func, user_data, ..
+        } = &callback;
+        let what = glib::GString::from(what);
+        // SAFETY: the string lives through the call, and the data until `notify` is called; what is returned is ours.
+        func.and_then(|func| unsafe {
+            from_glib_full::<_, Option<glib::GString>>(func(what.as_ptr(), *user_data))
+        })
+        .map(String::from)
+    };
+    // SAFETY: see above.
+    unsafe { change(function, builder, |builder| builder.password_from(ask)) };
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_tls_creds_builder_set_client_certificates(
+    builder: *mut QIOTlsCredsBuilder,
+    mode: c_uint,
+) {
+    let function = c"qio_tls_creds_builder_set_client_certificates";
+    // SAFETY: any number may be asked about.
+    let mode = unsafe { TlsAuthenticationMode::from_glib(mode.cast_signed()) };
+    let known = !matches!(mode, TlsAuthenticationMode::__Unknown(_));
+    if holds(function, known, c"mode is a GTlsAuthenticationMode") {
+        // SAFETY: see above.
+        unsafe {
+            change(function, builder, |builder| {
+                builder.client_certificates(mode)
+            });
+        };
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_tls_creds_builder_set_checks(
+    builder: *mut QIOTlsCredsBuilder,
+    checks: gboolean,
+) {
+    let function = c"qio_tls_creds_builder_set_checks";
+    // SAFETY: see above.
+    unsafe { change(function, builder, |builder| builder.checks(checks != 0)) };
+}

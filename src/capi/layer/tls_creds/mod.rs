@@ -1,0 +1,211 @@
+//! Credentials of TLS, and how they are made: a boxed type.
+
+mod certificates;
+mod protocol;
+
+use std::{
+    ffi::{CStr, OsStr, c_char, c_uint},
+    mem,
+    os::unix::ffi::OsStrExt,
+    path::Path,
+    ptr,
+};
+
+use glib::{prelude::*, translate::*};
+use glib_sys::{GBytes, GDestroyNotify, GError, GType, gboolean, gpointer};
+
+use crate::{
+    TlsCreds, TlsCredsBuilder as QIOTlsCredsBuilder, TlsEndpoint, TlsPskHash,
+    capi::{give, guarded, holds, instance, with},
+    ffi::QIOTlsCreds,
+};
+
+instance!(TlsCreds, c"QIO_IS_TLS_CREDS (creds)");
+
+/// A function with its data, and how they are freed.
+struct Callback<F> {
+    func: F,
+    user_data: gpointer,
+    notify: GDestroyNotify,
+}
+
+// SAFETY: who sets a function promises that it may be called from any thread, and its data freed there.
+unsafe impl<F> Send for Callback<F> {}
+// SAFETY: as above, also from several at once.
+unsafe impl<F> Sync for Callback<F> {}
+
+impl<F> Drop for Callback<F> {
+    fn drop(&mut self) {
+        if let Some(notify) = self.notify {
+            // SAFETY: there are no more calls, and this is the one time.
+            unsafe { notify(self.user_data) };
+        }
+    }
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn qio_tls_endpoint_get_type() -> GType {
+    TlsEndpoint::static_type().into_glib()
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn qio_tls_psk_hash_get_type() -> GType {
+    TlsPskHash::static_type().into_glib()
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn qio_tls_creds_get_type() -> GType {
+    TlsCreds::static_type().into_glib()
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn qio_tls_creds_builder_get_type() -> GType {
+    QIOTlsCredsBuilder::static_type().into_glib()
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_tls_creds_get_endpoint(creds: *mut QIOTlsCreds) -> c_uint {
+    let (function, no_error) = (c"qio_tls_creds_get_endpoint", ptr::null_mut());
+    // SAFETY: see the room, as for all functions here.
+    unsafe {
+        with(function, creds, no_error, 0, |creds: &TlsCreds| {
+            creds.endpoint().into_glib().cast_unsigned()
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_tls_creds_verifies_peer(creds: *mut QIOTlsCreds) -> gboolean {
+    let (function, no_error) = (c"qio_tls_creds_verifies_peer", ptr::null_mut());
+    // SAFETY: see above.
+    unsafe {
+        with(function, creds, no_error, 0, |creds: &TlsCreds| {
+            creds.verifies_peer().into_glib()
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_tls_creds_builder_new(endpoint: c_uint) -> *mut QIOTlsCredsBuilder {
+    let (function, no_error) = (c"qio_tls_creds_builder_new", ptr::null_mut());
+    // SAFETY: any number may be asked about.
+    let endpoint = unsafe { TlsEndpoint::try_from_glib(endpoint.cast_signed()) };
+    let expected = c"endpoint is a QIOTlsEndpoint";
+    if !holds(function, endpoint.is_ok(), expected) {
+        return ptr::null_mut();
+    }
+    let make = || {
+        endpoint.map_or(ptr::null_mut(), |endpoint| {
+            boxed(TlsCreds::builder(endpoint))
+        })
+    };
+    // SAFETY: there is no place for an error.
+    unsafe { guarded(function, no_error, ptr::null_mut(), make) }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_tls_creds_builder_copy(
+    builder: *const QIOTlsCredsBuilder,
+) -> *mut QIOTlsCredsBuilder {
+    let (function, no_error) = (c"qio_tls_creds_builder_copy", ptr::null_mut());
+    if !holds(function, !builder.is_null(), c"builder != NULL") {
+        return ptr::null_mut();
+    }
+    // SAFETY: what is not NULL is a builder, which the caller keeps alive for the length of the call.
+    unsafe {
+        guarded(function, no_error, ptr::null_mut(), || {
+            boxed((*builder).clone())
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_tls_creds_builder_free(builder: *mut QIOTlsCredsBuilder) {
+    let function = c"qio_tls_creds_builder_free";
+    if holds(function, !builder.is_null(), c"builder != NULL") {
+        // SAFETY: it came from `boxed`, or from GLib's copy of such a one, and is given back.
+        let free = || drop(unsafe { Box::from_raw(builder) });
+        // SAFETY: there is no place for an error.
+        unsafe { guarded(function, ptr::null_mut(), (), free) };
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_tls_creds_builder_build(
+    builder: *const QIOTlsCredsBuilder,
+    error: *mut *mut GError,
+) -> *mut QIOTlsCreds {
+    let (function, failed) = (c"qio_tls_creds_builder_build", ptr::null_mut());
+    if !holds(function, !builder.is_null(), c"builder != NULL") {
+        return failed;
+    }
+    // SAFETY: as above.
+    unsafe {
+        guarded(function, error, failed, || {
+            give((*builder).clone().build(), error)
+        })
+    }
+}
+
+fn boxed(builder: QIOTlsCredsBuilder) -> *mut QIOTlsCredsBuilder {
+    Box::into_raw(Box::new(builder))
+}
+
+/// Changes a builder where it is; complains if it is NULL.
+///
+/// # Safety
+///
+/// As for the functions of this room.
+unsafe fn change(
+    function: &CStr,
+    builder: *mut QIOTlsCredsBuilder,
+    how: impl FnOnce(QIOTlsCredsBuilder) -> QIOTlsCredsBuilder,
+) {
+    if !holds(function, !builder.is_null(), c"builder != NULL") {
+        return;
+    }
+    // SAFETY: what is not NULL is a builder, which nobody else uses during the call.
+    unsafe {
+        guarded(function, ptr::null_mut(), (), || {
+            let old = mem::replace(&mut *builder, TlsCreds::builder(TlsEndpoint::Client));
+            *builder = how(old);
+        });
+    }
+}
+
+/// A string that need not be UTF-8; complains if it is NULL.
+///
+/// # Safety
+///
+/// As for the functions of this room.
+unsafe fn as_path<'a>(function: &CStr, path: *const c_char, expected: &CStr) -> Option<&'a Path> {
+    // SAFETY: what is not NULL ends in NUL.
+    holds(function, !path.is_null(), expected)
+        .then(|| unsafe { Path::new(OsStr::from_bytes(CStr::from_ptr(path).to_bytes())) })
+}
+
+/// A string of UTF-8; complains if it is none.
+///
+/// # Safety
+///
+/// As for the functions of this room.
+unsafe fn text<'a>(function: &CStr, text: *const c_char, expected: &CStr) -> Option<&'a str> {
+    let text = match text.is_null() {
+        true => None,
+        // SAFETY: what is not NULL ends in NUL.
+        false => unsafe { CStr::from_ptr(text) }.to_str().ok(),
+    };
+    holds(function, text.is_some(), expected);
+    text
+}
+
+/// What is in a GBytes; complains if it is NULL.
+///
+/// # Safety
+///
+/// As for the functions of this room.
+unsafe fn bytes(function: &CStr, bytes: *mut GBytes, expected: &CStr) -> Option<Vec<u8>> {
+    // SAFETY: what is not NULL is a GBytes.
+    holds(function, !bytes.is_null(), expected)
+        .then(|| unsafe { glib::Bytes::from_glib_none(bytes) }.to_vec())
+}
