@@ -81,6 +81,11 @@ fn sockets_of_every_kind_in_python() {
 }
 
 #[test]
+fn credentials_of_tls_in_python() {
+    python("tests/lang/tls_creds.py").run("credentials: ok");
+}
+
+#[test]
 fn calls_from_c_allocate_nothing() {
     compile_c("tests/lang/allocations.c", &[]).run("allocations: ok");
 }

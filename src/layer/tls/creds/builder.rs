@@ -233,7 +233,8 @@ impl TlsCredsBuilder {
     }
 
     /// Whether a server asks clients for certificates: not at all, as if this is not called; those that have one, with
-    /// [`Requested`](TlsAuthenticationMode::Requested); or all. What a client shows must be good in any case.
+    /// [`Requested`](TlsAuthenticationMode::Requested); or all. What a client shows must be good in any case. One that
+    /// has a key in common with the server shows none.
     #[doc(alias = "qio_tls_creds_builder_set_client_certificates")]
     #[must_use]
     pub fn client_certificates(mut self, mode: TlsAuthenticationMode) -> Self {

@@ -249,3 +249,31 @@ fn from_hex(text: &[u8]) -> Option<Vec<u8>> {
 fn printed(name: &[u8]) -> String {
     format!("\"{}\"", name.escape_ascii())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::shown;
+
+    /// Two names with their ages, and two proofs.
+    const SHOWN: &[u8] = b"\0\x11\0\x03one\0\0\0\0\0\x02to\0\0\0\0\0\x05\x02ab\x01c";
+
+    #[test]
+    fn names_are_read_with_their_proofs() {
+        let expected: [(&[u8], &[u8]); 2] = [(b"one", b"ab"), (b"to", b"c")];
+        assert_eq!(shown(SHOWN).expect("whole"), expected);
+        assert_eq!(shown(&[]), None);
+        for len in 0..SHOWN.len() {
+            assert_eq!(shown(&SHOWN[..len]), None, "cut off after {len}");
+        }
+    }
+
+    proptest! {
+        /// They come from whoever connects.
+        #[test]
+        fn whatever_is_shown_is_read_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+            let _ = shown(&bytes);
+        }
+    }
+}

@@ -24,7 +24,7 @@ use openssl::{
     x509::{X509Ref, X509VerifyResult, verify::X509CheckFlags},
 };
 
-use super::{TlsCreds, TlsCredsBuilder, TlsEndpoint};
+use super::{TlsCreds, TlsCredsBuilder, TlsEndpoint, TlsPskHash};
 use crate::layer::tls::reason;
 
 /// Longer than anything takes that is going to happen at all.

@@ -11,8 +11,7 @@ use std::{
 use gio::TlsProtocolVersion::{self, Tls12, Tls13};
 use openssl::ssl::Ssl;
 
-use super::{PATIENCE, Seen, certs::Directory, client, server, start, talk};
-use crate::TlsCreds;
+use super::{PATIENCE, Seen, TlsCreds, certs::Directory, client, server, start, talk};
 
 /// The key of `psktool`'s manual, and what a file has of it.
 const HEX: &str = "88f3824b3e5659f52d00e959bacab954b6540344";
@@ -206,6 +205,13 @@ fn gnutls_servers_have_a_key_in_common_with_ours_in_either_version() {
         (Tls12, "PSK", Some("AES-256-GCM"), "PSK-AES256-GCM-SHA384"),
         (Tls12, "ECDHE-PSK", None, "ECDHE-PSK-CHACHA20-POLY1305"),
         (Tls13, "ECDHE-PSK", None, "SHA256"),
+        // It has to ask for another group, and the key is looked for once more.
+        (
+            Tls13,
+            "ECDHE-PSK",
+            Some("AES-128-GCM:-GROUP-ALL:+GROUP-SECP384R1"),
+            "SHA256",
+        ),
     ] {
         let priority = priority(version, &[exchange], cipher);
         let arguments = ["--pskpasswd", path, "--priority", &priority];

@@ -4,10 +4,10 @@ use gio::TlsProtocolVersion::{Tls12, Tls13};
 use openssl::ssl::SslVersion;
 
 use super::{
+    TlsCreds, TlsCredsBuilder, TlsPskHash,
     certs::{Directory, Request},
     client, connect, server,
 };
-use crate::{TlsCreds, TlsCredsBuilder, TlsPskHash};
 
 const KEY: &[u8] = b"0123456789abcdef";
 
@@ -126,6 +126,29 @@ fn a_server_takes_keys_and_certificates_side_by_side() {
         let by_certificate = over(client().trust_pem(authority.pem.as_str()), version);
         let (asked, _) = connect(&by_certificate, &server, "qio.example");
         assert_eq!(asked.expect("agreed").peer.as_deref(), Some("qio.example"));
+    }
+}
+
+#[test]
+fn a_later_connection_goes_on_without_the_key() {
+    for version in [Tls12, Tls13] {
+        let client = over(has("qemu", KEY), version);
+        let server = knows("qemu", KEY);
+        for first in [true, false] {
+            let (asked, answered) = connect(&client, &server, "anything");
+            let asked = asked.expect("agreed");
+            answered.expect("agreed");
+            // OpenSSL says so of every key of TLS 1.3.
+            assert!(asked.resumed || first);
+        }
+        // A server that does not know of it takes the key.
+        let (asked, answered) = connect(&client, &knows("qemu", KEY), "anything");
+        asked.expect("agreed");
+        answered.expect("agreed");
+        // And one with another key takes neither.
+        let (asked, answered) = connect(&client, &knows("qemu", b"another"), "anything");
+        asked.expect_err("the client is told");
+        answered.expect_err("the server refuses");
     }
 }
 

@@ -3,10 +3,10 @@
 use gio::TlsProtocolVersion::{self, Tls12, Tls13};
 
 use super::{
+    TlsCreds,
     certs::{Cert, Request},
     client, connect, server,
 };
-use crate::TlsCreds;
 
 const NAME: &str = "qio.example";
 

@@ -9,10 +9,10 @@ use gio::TlsProtocolVersion::{Tls12, Tls13};
 use openssl::ssl::SslVersion;
 
 use super::{
+    TlsCredsBuilder,
     certs::{Cert, Directory, Request},
     client, connect, server,
 };
-use crate::TlsCredsBuilder;
 
 const NAME: &str = "qio.example";
 

@@ -3,11 +3,10 @@
 use gio::TlsAuthenticationMode::{None as NotAsked, Requested, Required};
 
 use super::{
-    Verdicts,
+    TlsCreds, Verdicts,
     certs::{Cert, Heed, Request, SIGNS_CERTIFICATES},
     client, connect, server,
 };
-use crate::TlsCreds;
 
 const NAME: &str = "qio.example";
 
