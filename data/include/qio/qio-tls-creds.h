@@ -324,7 +324,7 @@ void qio_tls_creds_builder_set_password_func (QIOTlsCredsBuilder *builder,
  * @mode: whether clients are asked
  *
  * Says whether a server asks clients for certificates: not at all, as if this is not called; those that have one; or
- * all. What a client shows must be good in any case.
+ * all. What a client shows must be good in any case. One that has a key in common with the server shows none.
  */
 void qio_tls_creds_builder_set_client_certificates (QIOTlsCredsBuilder *builder,
                                                     GTlsAuthenticationMode mode);

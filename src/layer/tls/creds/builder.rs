@@ -9,13 +9,7 @@ use std::{
 use gio::{TlsAuthenticationMode, TlsProtocolVersion, prelude::*};
 use glib::subclass::prelude::*;
 
-use super::{
-    TlsCreds, TlsEndpoint, TlsPskHash,
-    key_log::{self, KeyLog},
-    psk::Keys,
-    source::Source,
-};
-use crate::error::{explain, invalid};
+use super::{TlsCreds, TlsEndpoint, TlsPskHash, key_log::KeyLog, source::Source};
 
 /// Asked for the password of something.
 pub(super) type Password = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
@@ -401,35 +395,6 @@ impl TlsCredsBuilder {
         let creds: TlsCreds = glib::Object::new();
         creds.imp().set(made);
         Ok(creds)
-    }
-
-    /// All keys that both ends have.
-    pub(super) fn keys(&self) -> io::Result<Keys> {
-        let mut keys = Keys::default();
-        for (name, key) in &self.psks {
-            keys.add(name.as_bytes(), key)
-                .map_err(|reason| invalid(&format!("Unable to use a key: {reason}")))?;
-        }
-        for path in &self.psk_files {
-            keys.load(&Source::File(path.clone()))?;
-        }
-        Ok(keys)
-    }
-
-    /// Where the keys of connections are given away, if anywhere.
-    pub(super) fn key_log_sink(&self) -> io::Result<Option<KeyLog>> {
-        let Some(path) = &self.key_log_file else {
-            return Ok(self.key_log.clone());
-        };
-        let file = key_log::to_file(path)
-            .map_err(|e| explain(e, format!("Unable to open {}", path.display())))?;
-        Ok(Some(match self.key_log.clone() {
-            Some(log) => Arc::new(move |line: &str| {
-                log(line);
-                file(line);
-            }),
-            None => file,
-        }))
     }
 }
 

@@ -1,15 +1,11 @@
-//! Making credentials: one context of OpenSSL, as their user wants it.
+//! Making credentials: one context of OpenSSL, as their user wants it. What is spoken is in `protocol`.
 
 use std::{io, path::Path, sync::Arc};
 
-use gio::{TlsAuthenticationMode, TlsProtocolVersion};
+use gio::TlsAuthenticationMode;
 use openssl::{
     error::ErrorStack,
-    rand::rand_bytes,
-    ssl::{
-        AlpnError, SslContext, SslContextBuilder, SslMethod, SslMode, SslOptions,
-        SslSessionCacheMode, SslVerifyMode, SslVersion,
-    },
+    ssl::{SslContext, SslContextBuilder, SslMethod, SslMode, SslOptions, SslVerifyMode},
     x509::{
         X509, X509Crl, X509StoreContextRef, X509VerifyResult,
         store::{X509Store, X509StoreBuilder},
@@ -18,34 +14,13 @@ use openssl::{
 };
 
 use super::{
-    TlsEndpoint,
-    builder::{OLDEST, TlsCredsBuilder},
-    checks,
-    imp::Made,
-    sessions::Sessions,
+    TlsEndpoint, builder::TlsCredsBuilder, checks, imp::Made, psk::Keys, sessions::Sessions,
     source::Source,
 };
 use crate::{
     error::invalid,
     layer::tls::{reason, shim},
 };
-
-/// For TLS 1.2, with keys that both ends have: first what keeps old connections secret if the key gets out.
-const PSK_CIPHERS: &str =
-    "kECDHEPSK+CHACHA20:kDHEPSK+AESGCM:kDHEPSK+CHACHA20:kECDHEPSK:kDHEPSK:kPSK:!3DES:!RC4";
-
-/// For TLS 1.2, with nothing. Only the lowest level of security has them.
-const ANONYMOUS_CIPHERS: &str =
-    "ADH-AES256-GCM-SHA384:ADH-AES128-GCM-SHA256:AECDH-AES256-SHA:AECDH-AES128-SHA:@SECLEVEL=0";
-
-/// What proves nothing or hides nothing is not to be had by mistake.
-const NEVER: &str = ":!aNULL:!eNULL";
-
-/// Those of TLS 1.3, as OpenSSL has them if it is told nothing.
-const SUITES: &str = "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256";
-
-/// How many sessions a server keeps itself; with most clients it does not have to.
-const SERVER_SESSIONS: i32 = 1024;
 
 /// Whom to believe.
 #[derive(Default)]
@@ -112,7 +87,7 @@ impl TlsCredsBuilder {
         }
     }
 
-    fn trusts_somebody(&self) -> bool {
+    pub(super) fn trusts_somebody(&self) -> bool {
         self.system_trust || !self.trust.is_empty()
     }
 
@@ -165,109 +140,8 @@ impl TlsCredsBuilder {
         })
     }
 
-    fn set_versions(&self, context: &mut SslContextBuilder) -> io::Result<()> {
-        let known = |version| match version {
-            TlsProtocolVersion::Tls12 => Ok(SslVersion::TLS1_2),
-            TlsProtocolVersion::Tls13 => Ok(SslVersion::TLS1_3),
-            _ => Err(invalid(
-                "Unable to make credentials: versions of TLS are 1.2 and 1.3",
-            )),
-        };
-        let (oldest, newest) = (self.min_version, self.max_version);
-        if newest.is_some_and(|newest| newest < oldest) {
-            return Err(invalid(
-                "Unable to make credentials: the newest version of TLS is older than the oldest one",
-            ));
-        }
-        if self.anonymous && oldest > OLDEST {
-            return Err(invalid(
-                "Unable to make credentials: TLS 1.3 has nothing anonymous",
-            ));
-        }
-        let newest = if self.anonymous { Some(OLDEST) } else { newest };
-        context.set_min_proto_version(Some(known(oldest)?))?;
-        context.set_max_proto_version(newest.map(known).transpose()?)?;
-        Ok(())
-    }
-
-    fn set_ciphers(&self, context: &mut SslContextBuilder) -> io::Result<()> {
-        let wrong = |list: &str, e: &ErrorStack| {
-            invalid(&format!(
-                "Unable to use the ciphers \"{list}\": {}",
-                reason(e)
-            ))
-        };
-        let has_certificates = self.identity.is_some() || self.trusts_somebody();
-        let list = match &self.ciphers {
-            Some(list) => list.clone(),
-            None if self.anonymous => ANONYMOUS_CIPHERS.to_owned(),
-            None if !self.has_keys() => "DEFAULT:!PSK".to_owned(),
-            None if has_certificates => format!("DEFAULT:{PSK_CIPHERS}"),
-            None => PSK_CIPHERS.to_owned(),
-        };
-        let complete = match self.anonymous {
-            true if self.ciphers.is_some() => format!("{list}:@SECLEVEL=0"),
-            true => list.clone(),
-            false => format!("{list}{NEVER}"),
-        };
-        context
-            .set_cipher_list(&complete)
-            .map_err(|e| wrong(&list, &e))?;
-        let suites = self.suites();
-        context
-            .set_ciphersuites(&suites)
-            .map_err(|e| wrong(&suites, &e))?;
-        if self.endpoint == TlsEndpoint::Server && self.anonymous {
-            context.set_options(SslOptions::CIPHER_SERVER_PREFERENCE);
-        }
-        Ok(())
-    }
-
-    fn has_keys(&self) -> bool {
+    pub(super) fn has_keys(&self) -> bool {
         !self.psks.is_empty() || !self.psk_files.is_empty()
-    }
-
-    /// Those of TLS 1.3. The key of a client goes with one hash: a server that chose another suite could not take it.
-    fn suites(&self) -> String {
-        let all = self.ciphersuites.as_deref().unwrap_or(SUITES);
-        let of_key = self.endpoint == TlsEndpoint::Client && self.has_keys();
-        let of_key = of_key.then(|| self.psk_hash.suites_of(all));
-        match of_key {
-            // With a certificate, any other will do as well.
-            Some(some) if !some.is_empty() && !self.trusts_somebody() => some,
-            _ => all.to_owned(),
-        }
-    }
-
-    fn set_alpn(&self, context: &mut SslContextBuilder) -> io::Result<()> {
-        let mut list = Vec::new();
-        for name in &self.alpn {
-            let len = u8::try_from(name.len()).ok().filter(|len| *len > 0);
-            let len = len.ok_or_else(|| {
-                invalid("Unable to use a name of a protocol: it has 1 to 255 bytes")
-            })?;
-            list.push(len);
-            list.extend_from_slice(name);
-        }
-        if list.is_empty() {
-            return Ok(());
-        }
-        if list.len() > usize::from(u16::MAX) {
-            return Err(invalid(
-                "Unable to use the names of protocols: they are too many",
-            ));
-        }
-        match self.endpoint {
-            TlsEndpoint::Client => context.set_alpn_protos(&list)?,
-            TlsEndpoint::Server => {
-                let ours = self.alpn.clone();
-                context.set_alpn_select_callback(move |_, offered| {
-                    let find = |name| protocols(offered).find(|offer| offer == name);
-                    ours.iter().find_map(find).ok_or(AlpnError::ALERT_FATAL)
-                });
-            }
-        }
-        Ok(())
     }
 
     fn set_identity(&self, context: &mut SslContextBuilder, trust: &Trust) -> io::Result<()> {
@@ -335,6 +209,19 @@ impl TlsCredsBuilder {
         })
     }
 
+    /// All keys that both ends have.
+    fn keys(&self) -> io::Result<Keys> {
+        let mut keys = Keys::default();
+        for (name, key) in &self.psks {
+            keys.add(name.as_bytes(), key)
+                .map_err(|reason| invalid(&format!("Unable to use a key: {reason}")))?;
+        }
+        for path in &self.psk_files {
+            keys.load(&Source::File(path.clone()))?;
+        }
+        Ok(keys)
+    }
+
     fn set_keys(&self, context: &mut SslContextBuilder) -> io::Result<()> {
         let keys = self.keys()?;
         if keys.is_empty() {
@@ -344,31 +231,6 @@ impl TlsCredsBuilder {
             TlsEndpoint::Client => keys.use_in(context, self.psk_user.as_deref(), self.psk_hash),
             TlsEndpoint::Server => keys.find_in(context, &self.suites()),
         }
-    }
-
-    fn set_sessions(
-        &self,
-        context: &mut SslContextBuilder,
-        sessions: &Arc<Sessions>,
-    ) -> io::Result<()> {
-        if !self.resumption {
-            context.set_session_cache_mode(SslSessionCacheMode::OFF);
-            context.set_options(SslOptions::NO_TICKET);
-            context.set_num_tickets(0)?;
-            return Ok(());
-        }
-        match self.endpoint {
-            TlsEndpoint::Client => sessions.keep(context),
-            TlsEndpoint::Server => {
-                // Nobody else's sessions are taken for ours, whatever a client has been told there.
-                let mut id = [0; 32];
-                rand_bytes(&mut id)?;
-                context.set_session_id_context(&id)?;
-                context.set_session_cache_mode(SslSessionCacheMode::SERVER);
-                context.set_session_cache_size(SERVER_SESSIONS);
-            }
-        }
-        Ok(())
     }
 }
 
@@ -387,16 +249,6 @@ fn store(authorities: &[X509], crls: &[X509Crl], system: bool) -> io::Result<X50
     }
     store.set_flags(flags)?;
     Ok(store.build())
-}
-
-/// The names in a list of protocols, as it is on the wire.
-fn protocols(mut list: &[u8]) -> impl Iterator<Item = &[u8]> {
-    std::iter::from_fn(move || {
-        let (len, rest) = list.split_first()?;
-        let (name, rest) = rest.split_at_checked(usize::from(*len))?;
-        list = rest;
-        Some(name)
-    })
 }
 
 /// An authority without a list has revoked nothing.

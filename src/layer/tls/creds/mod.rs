@@ -1,7 +1,7 @@
 //! Credentials: whom one end of a connection trusts, and what it has to show.
 //!
-//! `builder` takes down what their user says; `make` makes one context of OpenSSL of it, which does not change any
-//! more; `source` is where certificates and keys are read, `checks` whether they are any good, `psk` what needs
+//! `builder` takes down what their user says; `make` and `protocol` make one context of OpenSSL of it, which does not
+//! change any more; `source` is where certificates and keys are read, `checks` whether they are any good, `psk` what needs
 //! no certificates; `sessions` are those that a client can go on with, and `key_log` gives keys away.
 
 mod builder;
@@ -9,6 +9,7 @@ mod checks;
 mod imp;
 mod key_log;
 mod make;
+mod protocol;
 mod psk;
 mod sessions;
 mod source;

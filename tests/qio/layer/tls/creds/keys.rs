@@ -1,6 +1,7 @@
 //! Keys that both ends have already.
 
-use gio::TlsError;
+use gio::{TlsError, TlsProtocolVersion};
+use qio::TlsPskHash;
 
 use super::{client, is_bad, refused, server};
 use crate::common::certs::Directory;
@@ -78,7 +79,7 @@ fn what_is_wrong_in_a_file_is_told_with_its_line() {
 }
 
 #[test]
-fn a_client_says_which_of_several_keys_is_its_own() {
+fn a_client_says_which_key_is_its_own_and_for_which_hash() {
     let files = Directory::new();
     let file = files.write("keys.psk", "anne:00\nqemu:01\n");
     refused(
@@ -94,6 +95,20 @@ fn a_client_says_which_of_several_keys_is_its_own() {
         .psk_user("qemu")
         .build()
         .expect("good");
+    let suited = || {
+        client()
+            .psk("qemu", "key")
+            .ciphersuites("TLS_AES_256_GCM_SHA384")
+    };
+    refused(
+        suited(),
+        "Unable to make credentials: no suite has the hash that the key is for",
+    );
+    suited().psk_hash(TlsPskHash::Sha384).build().expect("good");
+    suited()
+        .max_version(TlsProtocolVersion::Tls12)
+        .build()
+        .expect("it is not needed");
     let creds = client().psk("qemu", "key").build().expect("the only one");
     assert!(!creds.verifies_peer());
 }
