@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::fs::MetadataExt as _,
     sync::{Arc, Mutex},
 };
 
@@ -123,7 +124,6 @@ fn keys_are_given_away_to_who_asks_only() {
     theirs.sort();
     ours.sort();
     assert_eq!(ours, theirs);
-    use std::os::unix::fs::MetadataExt as _;
     let mode = fs::metadata(&file).expect("there").mode();
     assert_eq!(mode & 0o077, 0, "nobody else's business");
 }
