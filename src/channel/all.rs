@@ -51,10 +51,10 @@ pub(super) fn blocking<T>(
 }
 
 /// Waits in this thread until another try is worth it.
-pub(super) fn wait_for(channel: &Channel, condition: IOCondition) -> io::Result<()> {
+pub(crate) fn wait_for(channel: &Channel, condition: IOCondition) -> io::Result<()> {
     if !ready::wait(channel, condition, None)?.contains(IOCondition::NVAL) {
         Ok(())
-    } else if channel.imp().is_closed() {
+    } else if channel.imp().is_closed() || channel.base().imp().is_closed() {
         Err(closed())
     } else {
         Err(nothing_tells(channel))
@@ -345,6 +345,18 @@ impl Drop for Undo<'_, '_, '_> {
         let fds = fds.as_mut().map(Received::take).unwrap_or_default();
         let waiters = &self.channel.imp().waiters;
         waiters.take_back(bytes.into_iter(), fds);
+        if self.channel.below().is_some() {
+            self.channel.wake_waiters();
+        }
+    }
+}
+
+/// All is written; a layer may hold some of it, in non-blocking mode, and nobody may come back to it.
+#[inline]
+fn finish_writing(channel: &Channel) -> io::Result<()> {
+    match channel.below() {
+        Some(_) => Slots::of(channel).flush().map(|_| ()),
+        None => Ok(()),
     }
 }
 
@@ -482,7 +494,7 @@ impl<'a> WriteAll<'a> {
         } = self.cursor;
         let left = &self.iov[buffer..];
         if left.is_empty() && self.fds.is_empty() {
-            return Ok(Some(()));
+            return finish_writing(channel).map(Some);
         }
         let count = match left {
             [current, rest @ ..] if offset > 0 => {
@@ -496,7 +508,10 @@ impl<'a> WriteAll<'a> {
         };
         self.fds = &[];
         self.advance(count);
-        Ok((self.cursor.buffer == self.iov.len()).then_some(()))
+        match self.cursor.buffer == self.iov.len() {
+            true => finish_writing(channel).map(Some),
+            false => Ok(None),
+        }
     }
 
     fn write_step(

@@ -25,8 +25,8 @@ use crate::{
         SharedFd, lock,
         poll::{has_hung_up, poll_now},
     },
-    types::{ReadFlags, WriteFlags},
-    watch::{self, Waiters},
+    types::{ReadFlags, Readiness, WriteFlags},
+    watch::{self, ALWAYS, Waiters},
 };
 
 /// One direction of a channel, for one future at a time.
@@ -114,8 +114,11 @@ impl Attempt {
         ready!(hub::poll_budget(cx));
         let own = Slots::of(channel).obey_no_wait();
         let blocking = channel.imp().is_blocking();
-        let mut worth_it = false;
+        // What a layer holds tells nobody of itself: it is always tried.
+        let layer = channel.below().is_some();
+        let mut worth_it = layer;
         loop {
+            let changes = changes(channel, layer);
             if blocking && !own {
                 // The slot would block.
                 let condition = self.side.condition();
@@ -123,7 +126,7 @@ impl Attempt {
                     return Poll::Ready(Err(e));
                 }
             }
-            let seen = channel.imp().waiters.line(self.side).seen();
+            let seen = self.seen(channel);
             worth_it = worth_it || seen.is_ready() || self.has_unread(channel) || self.may_be_old();
             let result = match worth_it {
                 true => attempt(Try::new(own, blocking)),
@@ -131,14 +134,17 @@ impl Attempt {
             };
             match result {
                 Ok(Tried { result, short }) => {
-                    if short && own {
+                    if short && own && !layer {
                         self.read_short(channel, seen);
                     }
                     return self.finish(Ok(result));
                 }
                 Err(e) if would_block(&e) => {
-                    if let Err(e) = ready!(self.poll_wait(channel, seen, cx)) {
-                        return self.finish(Err(e));
+                    match self.poll_wait(channel, seen, cx) {
+                        Poll::Ready(Ok(())) => {}
+                        Poll::Ready(Err(e)) => return self.finish(Err(e)),
+                        Poll::Pending if has_changed(channel, changes) => {}
+                        Poll::Pending => return Poll::Pending,
                     }
                     worth_it = true;
                 }
@@ -184,11 +190,14 @@ impl Attempt {
 
     /// To be taken before somebody uses the channel.
     pub(crate) fn seen(&self, channel: &Channel) -> Seen {
-        channel.imp().waiters.line(self.side).seen()
+        channel.base().imp().waiters.line(self.side).seen()
     }
 
     /// Somebody has used the channel, in whatever way.
     pub(crate) fn used(&mut self, channel: &Channel, seen: Seen) {
+        if channel.below().is_some() {
+            return;
+        }
         let interest = channel.imp().waiters.interest_running(self.side);
         self.is_guess = interest.is_some();
         if let Some(interest) = interest {
@@ -210,6 +219,11 @@ impl Attempt {
             if self.has_unread(channel) {
                 return self.finish(Ok(condition & IOCondition::IN));
             }
+            let layer = channel.below().is_some();
+            let changes = changes(channel, layer);
+            if layer && self.is_worth_trying(channel, condition) {
+                return self.finish(Ok(condition - ALWAYS));
+            }
             let lent = pollable(channel, self.side);
             let interest = match self.interest(channel) {
                 Ok(interest) => interest,
@@ -222,7 +236,7 @@ impl Attempt {
             let seen = self.seen(channel);
             let now = match fd.fd.get() {
                 Some(guard) => level(&guard, condition).and_then(|got| {
-                    let waiters = &channel.imp().waiters;
+                    let waiters = &channel.base().imp().waiters;
                     waiters.without_notes(got, condition, || level(&guard, condition))
                 }),
                 None => continue,
@@ -241,6 +255,7 @@ impl Attempt {
             };
             match self.poll_edge(&interest, cx, since) {
                 Ok(Poll::Ready(())) => {}
+                Ok(Poll::Pending) if has_changed(channel, changes) => {}
                 Ok(Poll::Pending) => return Poll::Pending,
                 Err(e) => return self.finish(Err(e)),
             }
@@ -345,7 +360,7 @@ impl Attempt {
             Some(lent) => hub.register(&lent.fd, lines, self.side, lent.serves),
             None => Ok(None),
         };
-        let waiters = &channel.imp().waiters;
+        let waiters = &channel.base().imp().waiters;
         let found = match self.here {
             true => waiters.interest_at(&Hub::current()?, self.side, register),
             false => waiters.interest_here(self.side, register),
@@ -361,6 +376,13 @@ impl Attempt {
     /// nobody else would look.
     fn may_be_old(&self) -> bool {
         matches!(self.wait, Wait::Not) && Hub::running().is_null()
+    }
+
+    /// Whether a layer needs nothing of what is below it to go on.
+    #[cold]
+    fn is_worth_trying(&self, channel: &Channel, condition: IOCondition) -> bool {
+        !(condition - ALWAYS).is_empty()
+            && Slots::of(channel).wait_fd(self.side.condition()) == Readiness::Now
     }
 
     fn has_unread(&self, channel: &Channel) -> bool {
@@ -387,6 +409,18 @@ impl Drop for Attempt {
     fn drop(&mut self) {
         self.leave();
     }
+}
+
+/// What a layer has told those who wait for it, to be compared: it may do so before they are
+/// entered anywhere.
+#[inline]
+fn changes(channel: &Channel, layer: bool) -> Option<usize> {
+    layer.then(|| channel.imp().waiters.changes())
+}
+
+#[inline]
+fn has_changed(channel: &Channel, since: Option<usize>) -> bool {
+    since.is_some_and(|since| channel.imp().waiters.changes() != since)
 }
 
 /// Would-block, and no way to tell when that changes.

@@ -442,14 +442,13 @@ pub trait ChannelExt: IsA<Channel> + 'static {
     /// all are at first, is watched by the context of whoever waits.
     #[doc(alias = "qio_channel_attach_aio_context")]
     fn attach_context(&self, context: &glib::MainContext) {
-        let context = Some(context.clone());
-        self.as_ref().imp().waiters.set_context(context);
+        self.as_ref().set_context(Some(context));
     }
 
     /// Undoes [`attach_context`](Self::attach_context).
     #[doc(alias = "qio_channel_detach_aio_context")]
     fn detach_context(&self) {
-        self.as_ref().imp().waiters.set_context(None);
+        self.as_ref().set_context(None);
     }
 
     /// Calls functions from a context, `None` being the default one, whenever the channel is ready

@@ -32,6 +32,9 @@ pub const QIO_CHANNEL_WAIT_NOW: c_int = -2;
 /// Lends the descriptor that one direction of a channel waits for.
 pub(crate) type Lend = fn(&super::Channel, Side) -> Option<Lent>;
 
+/// The channel that a layer reads its bytes from, and writes them to.
+pub(crate) type Below = fn(&super::Channel) -> Option<&super::Channel>;
+
 /// Writes what bytes hold from some place on, without a copy, and keeps them until that is done.
 pub(crate) type Keep =
     fn(&super::Channel, &glib::Bytes, usize, WriteFlags) -> std::io::Result<usize>;
@@ -203,6 +206,8 @@ struct OwnSlots {
     lend: Lend,
     /// Does what `io_writev` does, for memory that can be kept.
     keep: Option<Keep>,
+    /// What a layer waits for is the descriptor of this one.
+    below: Option<Below>,
 }
 
 impl QIOChannelClass {
@@ -221,14 +226,39 @@ impl QIOChannelClass {
         lend: Lend,
         keep: Option<Keep>,
     ) {
-        // Classes of static types are never freed.
-        self.own = Some(Box::leak(Box::new(OwnSlots {
+        self.describe(OwnSlots {
             data: self.data_slots(),
             check_closed,
             waiting: self.waiting_slots(),
             lend,
             keep,
-        })));
+            below: None,
+        });
+    }
+
+    /// As [`describe_slots`](Self::describe_slots), by a layer: `lend` lends what the channel below it
+    /// does, as long as the same direction of that is all that there is to wait for.
+    pub(crate) fn describe_layer(&mut self, lend: Lend, below: Below) {
+        self.describe(OwnSlots {
+            data: self.data_slots(),
+            check_closed: false,
+            waiting: self.waiting_slots(),
+            lend,
+            keep: None,
+            below: Some(below),
+        });
+    }
+
+    fn describe(&mut self, slots: OwnSlots) {
+        // Classes of static types are never freed.
+        self.own = Some(Box::leak(Box::new(slots)));
+    }
+
+    /// What a layer waits for, if its class still waits like that.
+    #[inline]
+    pub(super) fn below(&self) -> Option<Below> {
+        let own = self.own?;
+        own.below.filter(|_| own.waiting == self.waiting_slots())
     }
 
     /// What writes bytes without a copy in place of `io_writev`.

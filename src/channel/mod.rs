@@ -19,6 +19,7 @@ mod splice;
 pub(crate) mod stream;
 mod stream_async;
 
+pub(crate) use all::wait_for;
 pub(crate) use attempt::{Attempt, Tried, Try};
 pub use class::{ChannelImpl, ChannelImplExt, FdHandlers};
 pub(crate) use disk::blocking as blocking_call;
@@ -106,6 +107,47 @@ impl Channel {
             waiters: &self.imp().waiters,
             name: name.as_deref().unwrap_or(self.type_().name()),
         })
+    }
+
+    /// The channel below this layer, if it is one.
+    #[inline]
+    pub(crate) fn below(&self) -> Option<&Self> {
+        class::Slots::of(self).below()?(self)
+    }
+
+    /// The channel whose descriptor tells of this one: itself, or what is below all layers.
+    #[inline]
+    pub(crate) fn base(&self) -> &Self {
+        let mut base = self;
+        while let Some(below) = base.below() {
+            base = below;
+        }
+        base
+    }
+
+    /// Whether a read gets what somebody else had read and given back.
+    pub(crate) fn has_unread(&self) -> bool {
+        self.imp().waiters.unread.is_readable()
+    }
+
+    /// Attaches the channel to a context, or to none, and what is below it.
+    fn set_context(&self, context: Option<&glib::MainContext>) {
+        let mut next = Some(self);
+        while let Some(channel) = next {
+            channel.imp().waiters.set_context(context.cloned());
+            next = channel.below();
+        }
+    }
+
+    /// Makes everybody look again who waits for this channel: something has changed that no
+    /// descriptor tells.
+    pub(crate) fn wake_waiters(&self) {
+        self.imp().waiters.wake();
+        let base = self.base();
+        if base != self {
+            // Futures wait there.
+            base.imp().waiters.wake();
+        }
     }
 
     /// Adds features, for the class of the channel.

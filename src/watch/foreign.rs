@@ -99,16 +99,27 @@ unsafe fn relayed(
     source: glib::Source,
 ) -> glib::Source {
     let told = Told::default();
-    let data = Arc::into_raw(told.clone()).cast_mut().cast();
-    let watch = relay(watched, condition, told);
+    // SAFETY: passed on from the caller.
+    unsafe {
+        note_down(&source, told.clone());
+        let watch = relay(watched, condition, told);
+        glib_sys::g_source_add_child_source(watch.to_glib_none().0, source.to_glib_none().0);
+        watch
+    }
+}
+
+/// Gives a watch a callback that writes down what it is told.
+///
+/// # Safety
+///
+/// `source` must be a watch, and new.
+pub(super) unsafe fn note_down(source: &glib::Source, told: Told) {
+    let data = Arc::into_raw(told).cast_mut().cast();
     // SAFETY: the callback is one for watches; its data are a reference, which `forget` drops.
     unsafe {
-        let raw: *mut GSource = source.to_glib_none().0;
         let note = mem::transmute::<WatchFunc, PlainFunc>(note);
-        glib_sys::g_source_set_callback(raw, Some(note), data, Some(forget));
-        glib_sys::g_source_add_child_source(watch.to_glib_none().0, raw);
+        glib_sys::g_source_set_callback(source.to_glib_none().0, Some(note), data, Some(forget));
     }
-    watch
 }
 
 unsafe extern "C" fn note(

@@ -205,6 +205,17 @@ impl Leg {
         ready
     }
 
+    /// Makes GLib poll nothing for it: something else tells. Nothing is ready.
+    ///
+    /// # Safety
+    ///
+    /// As for [`set_polled`](Self::set_polled).
+    pub(super) unsafe fn follow_nothing(&self, source: *mut GSource) -> IOCondition {
+        // SAFETY: passed on from the caller.
+        unsafe { self.set_polled(source, false) };
+        IOCondition::empty()
+    }
+
     /// Finds out what is ready now, in place of GLib's next poll.
     pub(super) fn poll_now(&self) {
         // SAFETY: GLib does not use the GPollFD while this runs.

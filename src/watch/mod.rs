@@ -6,6 +6,7 @@
 //! knows who waits for it ([`Waiters`]), to wake them all when it is closed.
 #![allow(unsafe_code)]
 
+mod below;
 mod callback;
 mod cold;
 mod foreign;
@@ -14,10 +15,11 @@ mod source;
 mod unread;
 mod waiters;
 
+pub(crate) use below::Layer;
 pub(crate) use callback::{set_callback, set_callback_local};
 pub(crate) use foreign::{adopt, adopt_any, broken};
 pub(crate) use leg::{Fds, WatchedFd, directions, question};
-pub(crate) use source::{asking, on_fds};
+pub(crate) use source::{Ask, asking, layered, on_fds};
 pub(crate) use unread::anything_unread;
 pub(crate) use waiters::{Notes, Waiters};
 

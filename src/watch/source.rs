@@ -25,7 +25,9 @@ use glib_sys::{
 };
 
 use super::{
-    ALWAYS, Waiters, Watched, callback,
+    ALWAYS, Waiters, Watched,
+    below::{Below, Layer},
+    callback,
     cold::Cold,
     leg::{Fds, Leg, question},
 };
@@ -43,6 +45,8 @@ pub(super) enum Feed {
     Fixed,
     /// From what the object answers before each poll.
     Asked(Ask),
+    /// The same, and where it has none to tell, from the watch of the object below.
+    Layered(Ask, Below),
     /// From a source that somebody else made, which is its child.
     Child,
     /// From a watch of another object, which is its child and tells what is there.
@@ -90,6 +94,23 @@ pub(crate) fn on_fds(watched: Watched<'_>, condition: IOCondition, fds: Fds) -> 
 pub(crate) fn asking(watched: Watched<'_>, condition: IOCondition, ask: Ask) -> glib::Source {
     let legs = Leg::without_fds(condition);
     create(watched, condition, Feed::Asked(ask), legs, false)
+}
+
+/// As [`asking`], of a layer: where it names no descriptor, it waits for the object below.
+pub(crate) fn layered(
+    watched: Watched<'_>,
+    condition: IOCondition,
+    ask: Ask,
+    layer: Layer,
+) -> glib::Source {
+    let legs = Leg::without_fds(condition);
+    let feed = Feed::Layered(ask, Below::new(layer));
+    create(watched, condition, feed, legs, false)
+}
+
+/// The conditions that were written down.
+pub(super) fn told_of(bits: u32) -> IOCondition {
+    IOCondition::from_bits_truncate(bits)
 }
 
 /// A watch that is ready when its child source is, which the caller adds.
@@ -215,8 +236,19 @@ unsafe extern "C" fn prepare(source: *mut GSource, timeout: *mut i32) -> gboolea
         } else if state.waiters.is_closed() {
             state.prepared.set(IOCondition::NVAL);
         } else {
-            let ready = match state.feed {
-                Feed::Asked(ask) => ask_legs(source, state, ask),
+            let ready = match &state.feed {
+                Feed::Asked(ask) => ask_legs(source, state, *ask, |_| false),
+                Feed::Layered(ask, below) => {
+                    let mut needed = IOCondition::empty();
+                    let ready = ask_legs(source, state, *ask, |question| {
+                        needed |= (below.layer.needs)(&state.object, question);
+                        true
+                    });
+                    if below.follow(source, &state.object, needed) {
+                        *timeout = 0;
+                    }
+                    ready
+                }
                 Feed::Fixed => drop_dead_legs(source, state),
                 Feed::Child | Feed::Relayed(_) => IOCondition::empty(),
             };
@@ -304,20 +336,32 @@ unsafe fn go_hot(source: *mut GSource, state: &State) {
     }
 }
 
-/// Asks the object what to poll, and returns what needs no poll.
+/// Asks the object what to poll, and returns what needs no poll. `by_watch` is told of what the object
+/// is asked in vain, and says whether there is another way.
 ///
 /// # Safety
 ///
 /// As for [`Leg::set_polled`].
-unsafe fn ask_legs(source: *mut GSource, state: &State, ask: Ask) -> IOCondition {
+unsafe fn ask_legs(
+    source: *mut GSource,
+    state: &State,
+    ask: Ask,
+    mut by_watch: impl FnMut(IOCondition) -> bool,
+) -> IOCondition {
     let mut ready = IOCondition::empty();
     for (i, leg) in state.legs.iter().enumerate() {
         if leg.serves.is_empty() && !(state.condition.is_empty() && i == 0) {
             continue;
         }
-        let answer = ask(&state.object, question(leg.serves));
+        let asked = question(leg.serves);
+        let answer = ask(&state.object, asked);
         // SAFETY: passed on from the caller.
-        ready |= unsafe { leg.follow(source, answer) };
+        ready |= unsafe {
+            match answer == Readiness::Watch && by_watch(asked) {
+                true => leg.follow_nothing(source),
+                false => leg.follow(source, answer),
+            }
+        };
     }
     ready
 }
@@ -351,6 +395,10 @@ unsafe fn park(source: *mut GSource, state: &State) {
         for leg in &state.legs {
             // SAFETY: passed on from the caller.
             unsafe { leg.set_polled(source, false) };
+        }
+        if let Feed::Layered(_, below) = &state.feed {
+            // SAFETY: passed on from the caller.
+            unsafe { below.leave(source) };
         }
     }
 }
@@ -403,10 +451,22 @@ fn found(state: &State) -> IOCondition {
     }
     let ready = match &state.feed {
         Feed::Child => return state.condition - ALWAYS,
-        Feed::Relayed(told) => IOCondition::from_bits_truncate(told.swap(0, Ordering::Relaxed)),
+        Feed::Relayed(told) => told_of(told.swap(0, Ordering::Relaxed)),
+        Feed::Layered(_, below) => polled(state) | by_child(state, below),
         _ => polled(state),
     };
     (state.prepared.get() | ready) & (state.condition | ALWAYS)
+}
+
+/// What the child has told, in the words of this object.
+fn by_child(state: &State, below: &Below) -> IOCondition {
+    let told = below.take_told();
+    let wanted = |leg: &&Leg| {
+        let asked = leg.serves - ALWAYS;
+        !asked.is_empty() && told.intersects((below.layer.needs)(&state.object, asked))
+    };
+    let legs = state.legs.iter().filter(wanted);
+    legs.fold(told & ALWAYS, |ready, leg| ready | (leg.serves - ALWAYS))
 }
 
 unsafe extern "C" fn finalize(source: *mut GSource) {

@@ -14,7 +14,7 @@ use libc::ssize_t;
 
 use super::{Slots, defaults, gerror, pairs};
 use crate::{
-    channel::ffi::{self, Lent},
+    channel::ffi::{self, Below, Lent},
     error::{closed, invalid, io_error, not_supported},
     hub::Side,
     types::{Feature, ReadFlags, WriteFlags},
@@ -169,6 +169,12 @@ impl Slots<'_> {
     /// What the class lends for one direction, if its channels wait for nothing else.
     pub(crate) fn lent(self, side: Side) -> Option<Lent> {
         self.class.lender()?(&self.channel(), side)
+    }
+
+    /// What tells whether this channel is worth trying, if it is a layer.
+    #[inline]
+    pub(crate) fn below(self) -> Option<Below> {
+        self.class.below()
     }
 
     /// An error, or what it means if another thread has closed the channel meanwhile: whatever

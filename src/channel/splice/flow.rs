@@ -24,6 +24,7 @@ use crate::{
         all::{wait_for, was_empty_message},
         attempt::{Tried, Try},
         class::Slots,
+        flush,
     },
     coroutine,
     error::{closed, not_supported, transfer_error, would_block},
@@ -121,6 +122,9 @@ impl<'a> Flow<'a> {
                 Err(e) => return Err(e),
             }
         }
+        if self.target.below().is_some() {
+            flush::blocking(self.target)?;
+        }
         Ok(())
     }
 
@@ -165,6 +169,11 @@ impl<'a> Flow<'a> {
                 (turn_ends, steps) = (self.moved.saturating_add(TURN), 0);
                 give_way().await;
             }
+        }
+        if self.target.below().is_some() {
+            // A layer may hold something.
+            let (target, attempt) = (self.target, &mut attempts[Side::Write as usize]);
+            poll_fn(|cx| flush::poll(target, attempt, cx)).await?;
         }
         Ok(())
     }
