@@ -11,6 +11,7 @@
 //! | [`ChannelCommand`] | a child process's input and output |
 //! | [`ChannelBuffer`] | memory |
 //! | [`ChannelNull`] | nothing |
+//! | [`ChannelTls`] | TLS over any channel |
 //!
 //! A [`NetListener`] accepts clients on several sockets at once, [`activation`] takes sockets over
 //! that a service manager has opened, and a [`NetAddress`] connects to what a text says.
@@ -87,7 +88,7 @@ pub use hub::{
     JoinError, JoinHandle, set_busy_poll, spawn, spawn_in, spawn_local, spawn_local_in,
     spawn_local_with_priority, spawn_with_priority,
 };
-pub use layer::{TlsCreds, TlsCredsBuilder, TlsEndpoint, TlsPskHash};
+pub use layer::{ChannelTls, TlsCreds, TlsCredsBuilder, TlsEndpoint, TlsPskHash};
 pub use net::{Incoming, NetAddress, NetAddressError, NetListener, activation};
 pub use transport::{
     Access, ChannelBuffer, ChannelCommand, ChannelFile, ChannelNull, ChannelSocket, CommandBuilder,
@@ -98,7 +99,7 @@ pub use types::{Feature, Flushed, ReadFlags, Readiness, Shutdown, WriteFlags};
 /// The C layout of instances and classes.
 pub mod ffi {
     pub use crate::channel::{QIOByteCounter, ffi::*};
-    pub use crate::layer::{QIOTlsCreds, QIOTlsCredsClass};
+    pub use crate::layer::{QIOChannelTLS, QIOChannelTLSClass, QIOTlsCreds, QIOTlsCredsClass};
     pub use crate::net::{QIONetListener, QIONetListenerClass};
     pub use crate::transport::{
         QIOChannelBuffer, QIOChannelBufferClass, QIOChannelCommand, QIOChannelCommandClass,
@@ -115,7 +116,7 @@ pub mod subclass {
         pub use glib::subclass::prelude::*;
 
         pub use crate::channel::{ChannelImpl, ChannelImplExt};
-        pub use crate::layer::TlsCredsImpl;
+        pub use crate::layer::{ChannelTlsImpl, TlsCredsImpl};
         pub use crate::net::NetListenerImpl;
         pub use crate::transport::{
             ChannelBufferImpl, ChannelCommandImpl, ChannelFileImpl, ChannelNullImpl,

@@ -1,16 +1,33 @@
 //! TLS, by the OpenSSL of the system.
 //!
 //! `creds` is what a peer is told, and what is believed of it: made once, checked when it is made, and shared by
-//! any number of channels. `shim` is what the crate `openssl` has no words for: the one file with unsafe code.
+//! any number of channels. `channel` and `imp` are the class of channels: `engine` computes, between plaintext and
+//! ciphertext in memory (`pipes`); `link` moves the ciphertext, `waiting` says what to wait for, `flusher` sends
+//! what a write has left; `handshake` is about the peer, `failure` about what goes wrong. `shim` is what the crate
+//! `openssl` has no words for: the one file with unsafe code.
 
+mod channel;
 mod creds;
+mod engine;
+mod failure;
+mod flusher;
+mod handshake;
+mod imp;
+mod link;
+mod pipes;
 mod shim;
+mod waiting;
+
+pub use channel::{ChannelTls, ChannelTlsImpl, QIOChannelTLS, QIOChannelTLSClass};
 
 pub use creds::{
     QIOTlsCreds, QIOTlsCredsClass, TlsCreds, TlsCredsBuilder, TlsCredsImpl, TlsEndpoint, TlsPskHash,
 };
 
-use std::io;
+use std::{
+    io,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use openssl::error::ErrorStack;
 
@@ -19,6 +36,12 @@ use crate::error::from_glib_error;
 /// An error with a code of GIO's TLS.
 pub(super) fn tls_error(code: gio::TlsError, message: &str) -> io::Error {
     from_glib_error(glib::Error::new(code, message))
+}
+
+/// Locks a mutex, whoever panicked while it was locked: what it guards is whole between any two
+/// statements.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What OpenSSL says has gone wrong: the deepest reason, which it met first.

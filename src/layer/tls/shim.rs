@@ -14,7 +14,7 @@ use openssl::{
     error::ErrorStack,
     ex_data::Index,
     nid::Nid,
-    ssl::{SslContext, SslContextBuilder, SslRef, SslSession, SslSessionRef},
+    ssl::{SslContext, SslContextBuilder, SslRef, SslSession, SslSessionRef, SslStream},
     x509::{X509Crl, X509Ref, store::X509StoreBuilderRef},
 };
 use openssl_sys as ffi;
@@ -24,6 +24,17 @@ const TLS1_3: c_int = 0x0304;
 
 /// The number of the extension that carries the names of keys.
 const PRE_SHARED_KEY: u32 = 41;
+
+/// Has new keys made for what is sent from now on, and if `ask` for what the peer sends. The note of that goes with
+/// the next step of the handshake, or the next write. TLS 1.3 only.
+pub(super) fn update_keys<S>(stream: &mut SslStream<S>, ask: bool) -> Result<(), ErrorStack> {
+    // SAFETY: the connection is alive, and nobody else's; the kinds are SSL_KEY_UPDATE_NOT_REQUESTED and
+    // _REQUESTED.
+    match unsafe { SSL_key_update(stream.ssl().as_ptr(), c_int::from(ask)) } {
+        1 => Ok(()),
+        _ => Err(ErrorStack::get()),
+    }
+}
 
 /// Of a client: its name, its key, and the suite that is used at first.
 pub(super) struct OwnKey {
@@ -55,6 +66,7 @@ type FindSession =
     unsafe extern "C" fn(*mut ffi::SSL, *const c_uchar, usize, *mut *mut ffi::SSL_SESSION) -> c_int;
 
 unsafe extern "C" {
+    fn SSL_key_update(ssl: *mut ffi::SSL, kind: c_int) -> c_int;
     fn SSL_CTX_set_psk_use_session_callback(context: *mut ffi::SSL_CTX, callback: UseSession);
     fn SSL_CTX_set_psk_find_session_callback(context: *mut ffi::SSL_CTX, callback: FindSession);
     fn SSL_SESSION_new() -> *mut ffi::SSL_SESSION;

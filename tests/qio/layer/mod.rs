@@ -1,3 +1,3 @@
-//! Channels that wrap another channel.
+//! `src/layer/`: channels that wrap another channel.
 
 mod tls;

@@ -1,3 +1,11 @@
-//! TLS.
+//! `src/layer/tls/`.
 
+mod classes;
 mod creds;
+mod ends;
+mod handshake;
+mod hostile;
+mod keys;
+mod leaks;
+mod pair;
+mod peers;

@@ -1,0 +1,380 @@
+//! The class of TLS channels.
+
+use std::{
+    future::{Future, poll_fn},
+    io,
+    sync::Mutex,
+};
+
+use glib::{IOCondition, SignalHandlerId, prelude::*, subclass::prelude::*};
+
+use super::{
+    TlsCreds, TlsEndpoint,
+    engine::Engine,
+    failure::of_stack,
+    handshake::{AUTHORIZE, prepare},
+    imp,
+    link::Link,
+    waiting::wake_with,
+};
+use crate::{
+    channel::{
+        Attempt, Channel, ChannelExt as _, Tried, ffi::derived_class, stream::std_io, wait_for,
+    },
+    coroutine,
+    error::{explain, invalid, would_block},
+    hub::Side,
+};
+
+derived_class!(
+    ChannelTls,
+    imp::ChannelTls,
+    ChannelTlsImpl,
+    QIOChannelTLS,
+    QIOChannelTLSClass
+);
+
+glib::wrapper! {
+    /// TLS over any channel, which it takes over: that one is made not to block, is not to be read or
+    /// written by anybody else, and is closed with this one.
+    ///
+    /// The first read or write shakes hands; [`handshake`](Self::handshake) does nothing else. A handshake
+    /// that has failed is final, and every call tells of it. Closing the channel ends one that is going
+    /// on with an error. [`or_timeout`](crate::IoFutureExt::or_timeout) and
+    /// [`or_cancelled`](crate::IoFutureExt::or_cancelled) limit it; what is left of it then goes on with the
+    /// next call.
+    ///
+    /// The peer's end is the end of a file only if the peer has said goodbye. Without that
+    /// the data may have been cut by anybody, and reads fail with `G_TLS_ERROR_EOF`, of the kind
+    /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof), unless they are told to be
+    /// [relaxed](crate::ReadFlags::RELAXED_EOF).
+    ///
+    /// One thread may read while another one writes. In non-blocking mode a write may encrypt more than
+    /// the channel below takes at once. The rest goes with the next read, write or wait, or when the context
+    /// runs in which it was written; [`flush`](crate::ChannelExt::flush) waits for it. What has not been
+    /// sent when the channel is closed is an error of closing.
+    ///
+    /// # Properties
+    ///
+    /// | name | type | |
+    /// | --- | --- | --- |
+    /// | `master` | [`Channel`] | readable: the channel below |
+    /// | `creds` | [`TlsCreds`] | readable |
+    /// | `hostname` | string | readable: the server that a client asks for |
+    /// | `handshake-done` | boolean | readable |
+    /// | `peer-certificate` | [`gio::TlsCertificate`] | readable: what the peer has shown, with its issuers |
+    /// | `protocol-version` | [`gio::TlsProtocolVersion`] | readable |
+    /// | `cipher` | string | readable |
+    /// | `alpn-protocol` | string | readable |
+    /// | `resumed` | boolean | readable: whether an earlier session goes on |
+    ///
+    /// # Signals
+    ///
+    /// `authorize-peer`: see [`connect_authorize_peer`](Self::connect_authorize_peer).
+    ///
+    /// # Examples
+    ///
+    /// A client and a server that have a key in common:
+    ///
+    /// ```
+    /// use qio::{ChannelSocket, ChannelTls, TlsCreds, TlsEndpoint, prelude::*};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let creds = |end| TlsCreds::builder(end).psk("alice", *b"sixteen bytes...").build();
+    /// let (here, there) = ChannelSocket::pair()?;
+    /// let client = ChannelTls::new_client(&here, &creds(TlsEndpoint::Client)?, None)?;
+    /// let server = ChannelTls::new_server(&there, &creds(TlsEndpoint::Server)?)?;
+    /// let served = std::thread::spawn(move || server.write_all(b"hello").map(|()| server));
+    /// let mut greeting = [0; 5];
+    /// client.read_all(&mut greeting)?; // which shakes hands
+    /// assert_eq!(&greeting, b"hello");
+    /// println!("{}", client.cipher().expect("they are connected"));
+    /// # drop(served.join());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias = "QIOChannelTLS")]
+    pub struct ChannelTls(ObjectSubclass<imp::ChannelTls>) @extends Channel;
+}
+
+static_assertions::assert_impl_all!(ChannelTls: Send, Sync);
+std_io!(ChannelTls);
+
+impl ChannelTls {
+    /// Makes the client's end of a connection, with the server of this name or address. Says nothing to the
+    /// peer yet.
+    ///
+    /// The name goes to the server in plain text, an address does not. Where the credentials
+    /// [verify the peer](TlsCreds::verifies_peer), its certificate has to be for `hostname`.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` for credentials of a server, and for no name where one is needed; and those of making the
+    /// channel below non-blocking.
+    #[doc(alias = "qio_channel_tls_new_client")]
+    pub fn new_client<'a>(
+        master: &impl IsA<Channel>,
+        creds: &TlsCreds,
+        hostname: impl Into<Option<&'a str>>,
+    ) -> io::Result<Self> {
+        if creds.endpoint() != TlsEndpoint::Client {
+            return Err(invalid("These credentials are for servers"));
+        }
+        Self::new(master.upcast_ref(), creds, hostname.into())
+    }
+
+    /// Makes the server's end of a connection. Says nothing to the peer yet.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` for credentials of a client; and those of making the channel below non-blocking.
+    #[doc(alias = "qio_channel_tls_new_server")]
+    pub fn new_server(master: &impl IsA<Channel>, creds: &TlsCreds) -> io::Result<Self> {
+        if creds.endpoint() != TlsEndpoint::Server {
+            return Err(invalid("These credentials are for clients"));
+        }
+        Self::new(master.upcast_ref(), creds, None)
+    }
+
+    fn new(master: &Channel, creds: &TlsCreds, hostname: Option<&str>) -> io::Result<Self> {
+        let ssl = prepare(creds, hostname)?;
+        let peer = match (creds.endpoint(), hostname) {
+            (TlsEndpoint::Server, _) => "the client",
+            (TlsEndpoint::Client, Some(name)) => name,
+            (TlsEndpoint::Client, None) => "the server",
+        };
+        let engine = Engine::new(ssl, peer.to_owned())
+            .map_err(|e| of_stack("Unable to begin with TLS", &e))?;
+        master
+            .set_blocking(false)
+            .map_err(|e| explain(e, "Unable to make the channel below non-blocking"))?;
+        let this: Self = glib::Object::new();
+        this.imp().set_link(Link {
+            engine: Mutex::new(engine),
+            master: master.clone(),
+            creds: creds.clone(),
+            hostname: hostname.map(Into::into),
+            flusher: Mutex::default(),
+        });
+        wake_with(this.upcast_ref(), master);
+        Ok(this)
+    }
+
+    /// Shakes hands, and waits until that is done, whatever the mode; in a coroutine suspends that. Returns
+    /// at once if it is done.
+    ///
+    /// # Errors
+    ///
+    /// `G_TLS_ERROR_BAD_CERTIFICATE`, `_CERTIFICATE_REQUIRED`, `_NOT_TLS`, `_EOF` or `_HANDSHAKE`, and
+    /// those of the channel below.
+    #[doc(alias = "qio_channel_tls_handshake")]
+    pub fn handshake(&self) -> io::Result<()> {
+        self.until_done(IOCondition::IN, Self::step_handshake)
+    }
+
+    /// As [`handshake`](Self::handshake), in a future. If that is dropped, the next call goes on.
+    #[doc(alias = "qio_channel_tls_handshake_async")]
+    #[doc(alias = "qio_channel_tls_handshake_finish")]
+    pub fn handshake_future(&self) -> impl Future<Output = io::Result<()>> + Send + '_ {
+        self.future(Side::Read, Self::step_handshake)
+    }
+
+    fn step_handshake(&self) -> io::Result<()> {
+        let channel = self.upcast_ref();
+        let link = self.imp().link()?;
+        link.shake(channel)?;
+        link.flush(channel)
+    }
+
+    /// Says goodbye to the peer, and waits until that has been sent, after all that was written. Nothing can be
+    /// written any more; reading goes on, until the peer says goodbye.
+    ///
+    /// # Errors
+    ///
+    /// Those of writing.
+    #[doc(alias = "qio_channel_tls_bye")]
+    pub fn bye(&self) -> io::Result<()> {
+        self.until_done(IOCondition::OUT, Self::step_bye)
+    }
+
+    /// As [`bye`](Self::bye), in a future.
+    #[doc(alias = "qio_channel_tls_bye_async")]
+    #[doc(alias = "qio_channel_tls_bye_finish")]
+    pub fn bye_future(&self) -> impl Future<Output = io::Result<()>> + Send + '_ {
+        self.future(Side::Write, Self::step_bye)
+    }
+
+    fn step_bye(&self) -> io::Result<()> {
+        let link = self.imp().link()?;
+        let channel = self.upcast_ref();
+        link.shake(channel)?;
+        link.engine().say_bye();
+        link.flush(channel)
+    }
+
+    /// Has new keys made for what is sent from now on, and if `ask_peer` by the peer for what it sends, so that
+    /// less is known to whoever gets to know one. OpenSSL limits what is encrypted with one key by itself. Does
+    /// not block.
+    ///
+    /// # Errors
+    ///
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) before the handshake is done; unsupported with TLS 1.2; and
+    /// those of writing.
+    #[doc(alias = "qio_channel_tls_update_keys")]
+    pub fn update_keys(&self, ask_peer: bool) -> io::Result<()> {
+        let link = self.imp().link()?;
+        let channel = self.upcast_ref();
+        link.shake(channel)?;
+        link.engine().update_keys(ask_peer)?;
+        match link.flush(channel) {
+            Err(e) if would_block(&e) => {
+                link.flush_later(channel);
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    fn until_done(
+        &self,
+        condition: IOCondition,
+        step: fn(&Self) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let side = match condition {
+            IOCondition::OUT => Side::Write,
+            _ => Side::Read,
+        };
+        if coroutine::in_coroutine() {
+            return coroutine::wait_for(self.future(side, step))?;
+        }
+        loop {
+            match step(self) {
+                Err(e) if would_block(&e) => wait_for(self.upcast_ref(), condition)?,
+                result => return result,
+            }
+        }
+    }
+
+    async fn future(&self, side: Side, step: fn(&Self) -> io::Result<()>) -> io::Result<()> {
+        let mut attempt = Attempt::new(side);
+        poll_fn(|cx| attempt.poll(self.upcast_ref(), cx, |_| step(self).map(Tried::whole))).await
+    }
+
+    /// The channel below.
+    ///
+    /// # Panics
+    ///
+    /// If this was not made by one of the constructors.
+    #[doc(alias = "qio_channel_tls_get_master")]
+    #[must_use]
+    pub fn master(&self) -> Channel {
+        let link = self.imp().link().expect("made by a constructor");
+        link.master.clone()
+    }
+
+    /// What this end has to show, and whom it trusts.
+    ///
+    /// # Panics
+    ///
+    /// As [`master`](Self::master).
+    #[doc(alias = "qio_channel_tls_get_creds")]
+    #[must_use]
+    pub fn creds(&self) -> TlsCreds {
+        let link = self.imp().link().expect("made by a constructor");
+        link.creds.clone()
+    }
+
+    /// The server that a client asks for.
+    #[doc(alias = "qio_channel_tls_get_hostname")]
+    #[must_use]
+    pub fn hostname(&self) -> Option<glib::GString> {
+        self.imp().link().ok()?.hostname.clone()
+    }
+
+    /// Whether the connection is established.
+    #[doc(alias = "qio_channel_tls_is_handshake_done")]
+    #[must_use]
+    pub fn is_handshake_done(&self) -> bool {
+        let link = self.imp().link();
+        link.is_ok_and(|link| link.engine().is_open())
+    }
+
+    /// What the peer has shown, with its issuers as far as they are known. Also of a handshake that has
+    /// failed over it. `None` without a TLS backend of GIO's.
+    #[doc(alias = "qio_channel_tls_get_peer_certificate")]
+    #[must_use]
+    pub fn peer_certificate(&self) -> Option<gio::TlsCertificate> {
+        self.imp().link().ok()?.peer_certificate()
+    }
+
+    /// The version of TLS, once the connection is established.
+    #[doc(alias = "qio_channel_tls_get_protocol_version")]
+    #[must_use]
+    pub fn protocol_version(&self) -> gio::TlsProtocolVersion {
+        match self.imp().link() {
+            Ok(link) => link.protocol_version(),
+            Err(_) => gio::TlsProtocolVersion::Unknown,
+        }
+    }
+
+    /// The name of the cipher suite, as the standards have it, once the connection is established.
+    #[doc(alias = "qio_channel_tls_get_cipher")]
+    #[must_use]
+    pub fn cipher(&self) -> Option<glib::GString> {
+        let engine = self.imp().link().ok()?.engine();
+        let cipher = engine.ssl().current_cipher().filter(|_| engine.is_open())?;
+        Some(cipher.standard_name().unwrap_or(cipher.name()).into())
+    }
+
+    /// The protocol that both ends have agreed on, if they have.
+    #[doc(alias = "qio_channel_tls_get_alpn_protocol")]
+    #[must_use]
+    pub fn alpn_protocol(&self) -> Option<glib::GString> {
+        let engine = self.imp().link().ok()?.engine();
+        let protocol = engine.ssl().selected_alpn_protocol()?;
+        Some(String::from_utf8_lossy(protocol).into_owned().into())
+    }
+
+    /// Whether an earlier session goes on: then no certificate was shown.
+    #[doc(alias = "qio_channel_tls_is_resumed")]
+    #[must_use]
+    pub fn is_resumed(&self) -> bool {
+        let link = self.imp().link();
+        link.is_ok_and(|link| {
+            let engine = link.engine();
+            engine.is_open() && engine.ssl().session_reused()
+        })
+    }
+
+    /// Calls `func`, in the thread that shakes hands, when the certificate of the peer has been verified,
+    /// with that and its issuers. If it says no, or any other handler does, the handshake fails. Nothing
+    /// is read or written before. Not called where no certificate is shown, nor for credentials that do
+    /// not verify.
+    pub fn connect_authorize_peer<F>(&self, func: F) -> SignalHandlerId
+    where
+        F: Fn(&Self, &gio::TlsCertificate) -> bool + Send + Sync + 'static,
+    {
+        self.connect_closure(
+            AUTHORIZE,
+            false,
+            glib::RustClosure::new(move |values| {
+                let [this, certificate] = values else {
+                    unreachable!("the signal has one argument");
+                };
+                let welcome = func(
+                    &this.get().expect("a TLS channel"),
+                    &certificate.get().expect("a certificate"),
+                );
+                Some(welcome.to_value())
+            }),
+        )
+    }
+
+    /// Calls `func`, in the thread that shakes hands, when the connection is established.
+    pub fn connect_handshake_done_notify<F>(&self, func: F) -> SignalHandlerId
+    where
+        F: Fn(&Self) + Send + Sync + 'static,
+    {
+        self.connect_notify(Some("handshake-done"), move |channel, _| func(channel))
+    }
+}

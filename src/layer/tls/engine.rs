@@ -1,0 +1,379 @@
+//! OpenSSL between plaintext and ciphertext in memory. Nothing here waits, or calls a channel.
+
+use std::{
+    fmt,
+    io::{self, IoSlice, IoSliceMut},
+    mem,
+};
+
+use openssl::ssl::{ErrorCode, Ssl, SslRef, SslStream, SslVersion};
+
+use super::{
+    failure::{Failure, cut_short, of_data, of_handshake, of_stack, truncated, unable_to_shake},
+    pipes::{CHUNK, Pipes, Queue},
+    shim,
+};
+use crate::error::{closed, not_supported};
+
+/// The most plaintext of one record.
+const RECORD: usize = 16 * 1024;
+
+/// How far it has come.
+#[derive(Debug)]
+pub(super) enum Stage {
+    /// Nothing was said yet.
+    Fresh,
+    Shaking,
+    /// The hands are shaken, and somebody is asked whether the peer is welcome.
+    Judging,
+    Open,
+    /// There will never be a connection.
+    Failed(Failure),
+}
+
+/// What came of a try.
+#[derive(Debug)]
+pub(super) enum Step<T> {
+    Done(T),
+    /// More ciphertext has to come first.
+    Starving,
+}
+
+/// One end of a connection. Locked only for as long as it computes.
+pub(super) struct Engine {
+    stream: SslStream<Pipes>,
+    /// What the other end is called in messages.
+    peer: String,
+    pub(super) stage: Stage,
+    /// Somebody reads from the channel below; what comes has to be fed in that order.
+    pub(super) receiving: bool,
+    /// Somebody writes to the channel below.
+    pub(super) sending: bool,
+    /// What the channel below has not taken of what was to be sent, before the output of OpenSSL.
+    unsent: Queue,
+    /// Somebody waits for the end of what somebody else does.
+    pub(super) missed: bool,
+    /// Ciphertext has come that OpenSSL has not seen.
+    fed: bool,
+    /// The stream below has ended.
+    ended: bool,
+    /// Nothing more can be read from the channel below.
+    broken: Option<Failure>,
+    /// OpenSSL has given up: it says why but once.
+    dead: Option<Failure>,
+    /// The peer has said goodbye.
+    peer_done: bool,
+    /// Nothing is to be read any more.
+    pub(super) read_shut: bool,
+    /// Nothing can be written any more.
+    pub(super) write_over: Option<Failure>,
+    said_bye: bool,
+    /// The channel below is to be shut down when all has been sent.
+    pub(super) shut_below: bool,
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine")
+            .field("stage", &self.stage)
+            .field("pipes", self.stream.get_ref())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    pub(super) fn new(ssl: Ssl, peer: String) -> Result<Self, openssl::error::ErrorStack> {
+        Ok(Self {
+            stream: SslStream::new(ssl, Pipes::default())?,
+            peer,
+            stage: Stage::Fresh,
+            receiving: false,
+            sending: false,
+            unsent: Queue::default(),
+            missed: false,
+            fed: false,
+            ended: false,
+            broken: None,
+            dead: None,
+            peer_done: false,
+            read_shut: false,
+            write_over: None,
+            said_bye: false,
+            shut_below: false,
+        })
+    }
+
+    pub(super) fn ssl(&self) -> &SslRef {
+        self.stream.ssl()
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.stage, Stage::Open)
+    }
+
+    /// Whether the records of the other direction are all that data needs. Otherwise hands are being
+    /// shaken, maybe once more.
+    pub(super) fn is_settled(&self) -> bool {
+        self.is_open() && self.ssl().is_init_finished()
+    }
+
+    /// Goes on with the handshake. Done says that it is for others to judge the peer.
+    pub(super) fn shake(&mut self) -> io::Result<Step<()>> {
+        self.stage = Stage::Shaking;
+        self.fed = false;
+        match self.stream.do_handshake() {
+            Ok(()) => {
+                self.stage = Stage::Judging;
+                Ok(Step::Done(()))
+            }
+            Err(e) if is_starving(&e) => match self.lost() {
+                None => Ok(Step::Starving),
+                Some(reason) => Err(self.fail(unable_to_shake(&self.peer, reason))),
+            },
+            Err(e) => {
+                let error = of_handshake(&self.peer, self.ssl(), &e);
+                Err(self.fail(error))
+            }
+        }
+    }
+
+    /// Why no more ciphertext will come during a handshake.
+    fn lost(&self) -> Option<io::Error> {
+        match &self.broken {
+            Some(broken) => Some(broken.again()),
+            None => self.ended.then(cut_short),
+        }
+    }
+
+    /// There will never be a connection. Returns why.
+    pub(super) fn fail(&mut self, error: io::Error) -> io::Error {
+        self.stage = Stage::Failed(Failure::of(&error));
+        error
+    }
+
+    pub(super) fn unwelcome(&mut self, reason: io::Error) -> io::Error {
+        let error = unable_to_shake(&self.peer, reason);
+        self.fail(error)
+    }
+
+    /// Decrypts what is there. Nothing says that the stream has ended.
+    pub(super) fn read(
+        &mut self,
+        iov: &mut [IoSliceMut<'_>],
+        peek: bool,
+        relaxed: bool,
+    ) -> io::Result<Step<usize>> {
+        if self.read_shut {
+            return Ok(Step::Done(0));
+        }
+        if let Some(dead) = &self.dead {
+            return Err(dead.again());
+        }
+        self.fed = false;
+        let mut total = 0;
+        for buf in iov {
+            let mut from = 0;
+            while from < buf.len() {
+                let room = &mut buf[from..];
+                let result = match peek {
+                    true => self.stream.ssl_peek(room),
+                    false => self.stream.ssl_read(room),
+                };
+                match result {
+                    // What was looked at is still there.
+                    Ok(count) if peek => return Ok(Step::Done(count)),
+                    Ok(count) => (from, total) = (from + count, total + count),
+                    Err(_) if total > 0 => return self.stopped(total, &result),
+                    Err(e) if e.code() == ErrorCode::ZERO_RETURN => {
+                        self.peer_done = true;
+                        return Ok(Step::Done(0));
+                    }
+                    Err(e) if is_starving(&e) => return self.starved(relaxed),
+                    Err(e) => {
+                        let error = of_data(&e);
+                        return Err(self.break_down(error));
+                    }
+                }
+            }
+        }
+        Ok(Step::Done(total))
+    }
+
+    /// Something has stopped a read that has got something: it is for the next one.
+    fn stopped(
+        &mut self,
+        total: usize,
+        result: &Result<usize, openssl::ssl::Error>,
+    ) -> io::Result<Step<usize>> {
+        match result {
+            Err(e) if e.code() == ErrorCode::ZERO_RETURN => self.peer_done = true,
+            Err(e) if !is_starving(e) => {
+                self.break_down(of_data(e));
+            }
+            _ => {}
+        }
+        Ok(Step::Done(total))
+    }
+
+    fn starved(&self, relaxed: bool) -> io::Result<Step<usize>> {
+        match &self.broken {
+            Some(broken) => Err(broken.again()),
+            None if self.ended && relaxed => Ok(Step::Done(0)),
+            None if self.ended => Err(truncated()),
+            None => Ok(Step::Starving),
+        }
+    }
+
+    /// OpenSSL cannot go on, neither here nor there.
+    fn break_down(&mut self, error: io::Error) -> io::Error {
+        self.dead = Some(Failure::of(&error));
+        self.write_over.get_or_insert_with(|| Failure::of(&error));
+        error
+    }
+
+    /// Encrypts a chunk of data, and returns how much. There must be nothing on its way.
+    pub(super) fn write(&mut self, iov: &[IoSlice<'_>]) -> io::Result<Step<usize>> {
+        if let Some(over) = &self.write_over {
+            return Err(over.again());
+        }
+        let mut total = 0;
+        let mut merged = Vec::new();
+        let mut left = iov.iter().map(|buf| &buf[..]).filter(|buf| !buf.is_empty());
+        let mut next = left.next();
+        while let Some(data) = next.filter(|_| total < CHUNK) {
+            let data = &data[..data.len().min(CHUNK - total)];
+            next = left.next();
+            // A record has its price: small buffers share one.
+            let record = match next {
+                Some(_) if data.len() < RECORD / 4 => {
+                    merged.clear();
+                    merged.extend_from_slice(data);
+                    let room = RECORD.min(CHUNK - total);
+                    while let Some(more) = next.filter(|more| merged.len() + more.len() <= room) {
+                        merged.extend_from_slice(more);
+                        next = left.next();
+                    }
+                    &merged[..]
+                }
+                _ => data,
+            };
+            match self.encrypt(record)? {
+                Step::Done(()) => total += record.len(),
+                Step::Starving if total > 0 => break,
+                Step::Starving => return Ok(Step::Starving),
+            }
+        }
+        Ok(Step::Done(total))
+    }
+
+    fn encrypt(&mut self, mut data: &[u8]) -> io::Result<Step<()>> {
+        while !data.is_empty() {
+            match self.stream.ssl_write(data) {
+                Ok(count) => data = &data[count..],
+                Err(e) if is_starving(&e) => return Ok(Step::Starving),
+                Err(e) => {
+                    let error = of_data(&e);
+                    return Err(self.break_down(error));
+                }
+            }
+        }
+        Ok(Step::Done(()))
+    }
+
+    /// Has new keys made: see [`shim::update_keys`].
+    pub(super) fn update_keys(&mut self, ask: bool) -> io::Result<()> {
+        if let Some(over) = &self.write_over {
+            return Err(over.again());
+        }
+        if self.ssl().version2() != Some(SslVersion::TLS1_3) {
+            return Err(not_supported("Keys can be updated with TLS 1.3 only"));
+        }
+        let failed = |e| of_stack("Unable to update the keys", &e);
+        shim::update_keys(&mut self.stream, ask).map_err(failed)?;
+        match self.stream.do_handshake() {
+            Err(e) if !is_starving(&e) => Err(self.break_down(of_data(&e))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Says goodbye, once; nothing is written after that.
+    pub(super) fn say_bye(&mut self) {
+        if !mem::replace(&mut self.said_bye, true) && self.is_open() && self.write_over.is_none() {
+            let _ = self.stream.shutdown();
+        }
+        self.end_writing();
+    }
+
+    /// Leaves without a goodbye.
+    pub(super) fn end_writing(&mut self) {
+        self.said_bye = true;
+        let over = || Failure::of(&io::Error::from_raw_os_error(libc::EPIPE));
+        self.write_over.get_or_insert_with(over);
+    }
+
+    /// Takes in what the channel below had.
+    pub(super) fn feed(&mut self, buffer: Vec<u8>, count: usize) {
+        match count {
+            0 => self.ended = true,
+            _ => {
+                self.stream.get_mut().feed(buffer, count);
+                self.fed = true;
+            }
+        }
+    }
+
+    /// Nothing more will come from below.
+    pub(super) fn break_off(&mut self, error: &io::Error) {
+        self.broken = Some(Failure::of(error));
+    }
+
+    /// Whether somebody who reads gets an answer without more ciphertext.
+    pub(super) fn has_answer(&self) -> bool {
+        self.read_shut
+            || self.peer_done
+            || self.ended
+            || self.broken.is_some()
+            || self.dead.is_some()
+            || self.fed
+            || self.ssl().pending() > 0
+            || self.stream.get_ref().has_record()
+    }
+
+    /// Whether there is ciphertext that the channel below has not taken.
+    pub(super) fn has_unsent(&self) -> bool {
+        self.sending || !self.unsent.is_empty() || !self.stream.get_ref().output.is_empty()
+    }
+
+    /// What is to be sent next, for whoever is allowed to send.
+    pub(super) fn take_unsent(&mut self) -> Option<Queue> {
+        if self.unsent.is_empty() {
+            self.unsent = mem::take(&mut self.stream.get_mut().output);
+        }
+        (!self.unsent.is_empty()).then(|| mem::take(&mut self.unsent))
+    }
+
+    /// Takes back what could not be sent yet.
+    pub(super) fn keep_unsent(&mut self, left: Queue) {
+        self.unsent = left;
+    }
+
+    /// Nothing more can be sent to the channel below.
+    pub(super) fn break_sending(&mut self, error: &io::Error) {
+        self.unsent.clear();
+        self.stream.get_mut().output.clear();
+        self.said_bye = true;
+        self.write_over = Some(Failure::of(error));
+    }
+
+    /// Ends whatever goes on.
+    pub(super) fn close(&mut self) {
+        if !matches!(self.stage, Stage::Open | Stage::Failed(_)) {
+            self.stage = Stage::Failed(Failure::of(&closed()));
+        }
+        self.end_writing();
+    }
+}
+
+fn is_starving(error: &openssl::ssl::Error) -> bool {
+    error.code() == ErrorCode::WANT_READ
+}

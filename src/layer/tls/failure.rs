@@ -1,0 +1,135 @@
+//! What goes wrong, in words.
+
+use std::io;
+
+use gio::TlsError;
+use openssl::{
+    error::{Error, ErrorStack},
+    ssl::{self, SslRef},
+    x509::X509VerifyResult,
+};
+
+use super::{reason, tls_error};
+use crate::error::{errno, explain, io_error, to_glib_error};
+
+/// An error that is told to everybody who comes.
+#[derive(Debug, Clone)]
+pub(super) struct Failure {
+    kind: io::ErrorKind,
+    /// Of the system, and nothing else to say.
+    errno: Option<i32>,
+    error: glib::Error,
+}
+
+impl Failure {
+    pub(super) fn of(error: &io::Error) -> Self {
+        Self {
+            kind: error.kind(),
+            errno: errno(error).filter(|_| error.get_ref().is_none()),
+            error: to_glib_error(error),
+        }
+    }
+
+    /// The same error once more.
+    pub(super) fn again(&self) -> io::Error {
+        match self.errno {
+            Some(errno) => io::Error::from_raw_os_error(errno),
+            None => io::Error::new(self.kind, self.error.clone()),
+        }
+    }
+}
+
+/// The numbers of OpenSSL's reasons that have codes of GIO's.
+const NOT_TLS: [i32; 4] = [
+    156, // http request
+    155, // https proxy request
+    258, // unsupported protocol version in a record that is none
+    267, // wrong version number
+];
+const CERTIFICATE_VERIFY_FAILED: i32 = 134;
+const NO_CERTIFICATE: [i32; 2] = [
+    199,  // the peer did not return one
+    1116, // the alert "certificate required"
+];
+/// From here on a reason is an alert of the peer's.
+const ALERTS: i32 = 1000;
+
+/// The error of a handshake. `peer` is what the other end is called.
+pub(super) fn of_handshake(peer: &str, ssl: &SslRef, error: &ssl::Error) -> io::Error {
+    let code = first_code(error);
+    let reason = match ssl.verify_result() {
+        result if code == CERTIFICATE_VERIFY_FAILED && result != X509VerifyResult::OK => {
+            tls_error(TlsError::BadCertificate, result.error_string())
+        }
+        _ => {
+            let kind = match code {
+                _ if NOT_TLS.contains(&code) => TlsError::NotTls,
+                _ if NO_CERTIFICATE.contains(&code) => TlsError::CertificateRequired,
+                CERTIFICATE_VERIFY_FAILED => TlsError::BadCertificate,
+                _ => TlsError::Handshake,
+            };
+            tls_error(kind, &words(error))
+        }
+    };
+    unable_to_shake(peer, reason)
+}
+
+/// What has ended a handshake.
+pub(super) fn unable_to_shake(peer: &str, reason: io::Error) -> io::Error {
+    explain(reason, format!("Unable to shake hands with {peer}"))
+}
+
+/// The error of a connection that is established.
+pub(super) fn of_data(error: &ssl::Error) -> io::Error {
+    let reason = tls_error(TlsError::Misc, &words(error));
+    explain(reason, "TLS failed")
+}
+
+/// Something that is not to happen, before there is a connection.
+pub(super) fn of_stack(action: &str, stack: &ErrorStack) -> io::Error {
+    explain(tls_error(TlsError::Misc, reason(stack)), action)
+}
+
+/// The stream below has ended, and the peer has not said so.
+pub(super) fn truncated() -> io::Error {
+    eof("The connection was cut: it has ended without a goodbye of the peer")
+}
+
+/// The same, before there was a connection.
+pub(super) fn cut_short() -> io::Error {
+    eof("The peer has closed the connection")
+}
+
+/// Data was written that nobody will get.
+pub(super) fn unsent() -> io::Error {
+    io_error(
+        gio::IOErrorEnum::BrokenPipe,
+        "Channel was closed before all that was written could be sent",
+    )
+}
+
+fn eof(message: &str) -> io::Error {
+    io::Error::new(
+        io::ErrorKind::UnexpectedEof,
+        glib::Error::new(TlsError::Eof, message),
+    )
+}
+
+/// OpenSSL's reason. An alert has the version of TLS in it that first had it, which means nothing.
+fn words(error: &ssl::Error) -> String {
+    let (code, reason) = match error.ssl_error() {
+        Some(stack) => (first_code(error), reason(stack)),
+        None => (0, "OpenSSL does not say why"),
+    };
+    match reason.split_once(" alert ") {
+        Some((_, alert)) if code >= ALERTS => format!("the peer says \"{alert}\""),
+        _ => reason.to_owned(),
+    }
+}
+
+/// The number of the reason that it met first, or 0.
+fn first_code(error: &ssl::Error) -> i32 {
+    let errors = error.ssl_error().map_or(&[][..], ErrorStack::errors);
+    let first = errors.iter().find(|error| error.reason().is_some());
+    first.map_or(0, Error::reason_code)
+}

@@ -1,0 +1,100 @@
+//! A task that sends what a write in non-blocking mode has left, so that nothing stays unsent when nobody
+//! reads, writes or waits any more.
+
+use std::{
+    future::poll_fn,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Poll, ready},
+};
+
+use glib::{prelude::*, subclass::prelude::*};
+
+use super::{ChannelTls, link::Link, lock};
+use crate::{
+    channel::{Attempt, Channel, Tried},
+    hub::{Hub, JoinHandle, Side},
+};
+
+/// The task of a channel, on the hub of whoever wrote. Dropping this ends it.
+#[derive(Debug)]
+pub(super) struct Flusher {
+    /// The address of that hub, to be compared.
+    hub: usize,
+    /// Set, while the channel's place for this is locked, once there was nothing to send.
+    done: Arc<AtomicBool>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Flusher {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Flusher {
+    fn works_for(&self, hub: usize) -> bool {
+        self.hub == hub && !self.done.load(Ordering::Acquire)
+    }
+}
+
+impl Link {
+    /// Sees to it that what is unsent is sent, by the context that runs.
+    pub(super) fn flush_later(&self, channel: &Channel) {
+        let Ok(hub) = Hub::current() else {
+            // No descriptor is to be had for it: whoever uses the channel next sends it.
+            return;
+        };
+        let here = Arc::as_ptr(&hub).addr();
+        let works =
+            |flusher: &Option<Flusher>| flusher.as_ref().is_some_and(|it| it.works_for(here));
+        if works(&lock(&self.flusher)) {
+            return;
+        }
+        let Some(tls) = channel.downcast_ref::<ChannelTls>() else {
+            return;
+        };
+        let done = Arc::new(AtomicBool::new(false));
+        let task = hub.spawn(send_all(tls.downgrade(), done.clone()));
+        let flusher = Flusher {
+            hub: here,
+            done,
+            task,
+        };
+        let before = lock(&self.flusher).replace(flusher);
+        drop(before);
+    }
+
+    /// Whether there is nothing left to send, which is then noted.
+    fn is_done(&self, done: &AtomicBool) -> bool {
+        let _place = lock(&self.flusher);
+        let is_done = !self.engine().has_unsent();
+        done.store(is_done, Ordering::Release);
+        is_done
+    }
+}
+
+/// Keeps no channel alive.
+async fn send_all(channel: glib::WeakRef<ChannelTls>, done: Arc<AtomicBool>) {
+    let mut attempt = Attempt::new(Side::Write);
+    poll_fn(move |cx| {
+        let Some(channel) = channel.upgrade() else {
+            return Poll::Ready(());
+        };
+        let Ok(link) = channel.imp().link() else {
+            return Poll::Ready(());
+        };
+        let channel = channel.upcast_ref();
+        loop {
+            let flush = |_| link.flush(channel).map(Tried::whole);
+            let sent = ready!(attempt.poll(channel, cx, flush));
+            // Whoever writes next is told of an error.
+            if sent.is_err() || link.is_done(&done) {
+                return Poll::Ready(());
+            }
+        }
+    })
+    .await;
+}

@@ -1,0 +1,184 @@
+//! Who shakes hands, and with whom: what the peer has to show, and who else is asked about it.
+
+use std::{io, mem, ops::ControlFlow, sync::LazyLock};
+
+use gio::prelude::*;
+use glib::subclass::Signal;
+use openssl::{
+    ssl::{Ssl, SslRef, SslVersion},
+    x509::{X509, verify::X509CheckFlags},
+};
+
+use super::{
+    ChannelTls, TlsCreds, TlsEndpoint, engine::Stage, failure::of_stack, link::Link, tls_error,
+};
+use crate::{
+    channel::Channel,
+    error::{cancelled, from_glib_error, invalid},
+};
+
+/// The name of the signal.
+pub(super) const AUTHORIZE: &str = "authorize-peer";
+
+pub(super) fn signals() -> &'static [Signal] {
+    static SIGNALS: LazyLock<[Signal; 1]> = LazyLock::new(|| {
+        [Signal::builder(AUTHORIZE)
+            .param_types([gio::TlsCertificate::static_type()])
+            .return_type::<bool>()
+            .run_last()
+            .accumulator(|_, _, welcome| match welcome.get() {
+                Ok(true) => ControlFlow::Continue(welcome.clone()),
+                _ => ControlFlow::Break(false.to_value()),
+            })
+            .build()]
+    });
+    &*SIGNALS
+}
+
+/// A connection of these credentials, with what is asked of its peer.
+pub(super) fn prepare(creds: &TlsCreds, hostname: Option<&str>) -> io::Result<Ssl> {
+    let failed = |e| of_stack("Unable to begin with TLS", &e);
+    let mut ssl = Ssl::new(creds.context()).map_err(failed)?;
+    if creds.endpoint() == TlsEndpoint::Server {
+        ssl.set_accept_state();
+        return Ok(ssl);
+    }
+    ssl.set_connect_state();
+    let name = hostname.map(|name| name.strip_suffix('.').unwrap_or(name));
+    match name.filter(|name| !name.is_empty()) {
+        Some(name) => expect(&mut ssl, creds, name)?,
+        None if creds.verifies_peer() => {
+            return Err(invalid(
+                "The certificate of a server is checked for its name: say which",
+            ));
+        }
+        None => {}
+    }
+    Ok(ssl)
+}
+
+/// Asks for the server of this name, or of this address.
+fn expect(ssl: &mut SslRef, creds: &TlsCreds, name: &str) -> io::Result<()> {
+    let failed = |e| of_stack(&format!("Unable to ask for {name}"), &e);
+    // The brackets of an address in a URI are not part of it.
+    let bare = name
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    let address = bare.unwrap_or(name).parse();
+    if address.is_err() {
+        ssl.set_hostname(name).map_err(failed)?;
+    }
+    if creds.verifies_peer() {
+        let wanted = ssl.param_mut();
+        wanted.set_hostflags(X509CheckFlags::NO_PARTIAL_WILDCARDS);
+        match address {
+            Ok(address) => wanted.set_ip(address).map_err(failed)?,
+            Err(_) => wanted.set_host(name).map_err(failed)?,
+        }
+    }
+    creds.resume(ssl, name);
+    Ok(())
+}
+
+impl Link {
+    /// The hands are shaken: asks whether the peer is welcome, and opens the connection if so.
+    pub(super) fn judge(&self, channel: &Channel) {
+        let mut verdict = Verdict {
+            link: self,
+            channel,
+            // Of a coroutine that ends while others are asked.
+            result: Err(cancelled()),
+        };
+        verdict.result = self.ask_about_peer(channel);
+    }
+
+    fn ask_about_peer(&self, channel: &Channel) -> io::Result<()> {
+        let tls = channel.downcast_ref::<ChannelTls>();
+        let Some(tls) = tls.filter(|_| self.creds.verifies_peer()) else {
+            return Ok(());
+        };
+        let asked = glib::subclass::SignalId::lookup(AUTHORIZE, ChannelTls::static_type());
+        let listens =
+            asked.is_some_and(|id| glib::signal::signal_has_handler_pending(tls, id, None, false));
+        let Some(chain) = self.chain().filter(|_| listens) else {
+            return Ok(());
+        };
+        let welcome = tls.emit_by_name::<bool>(AUTHORIZE, &[&certificate(&chain)?]);
+        match welcome {
+            true => Ok(()),
+            false => Err(tls_error(
+                gio::TlsError::BadCertificate,
+                "the certificate is valid, but not welcome",
+            )),
+        }
+    }
+
+    /// The certificate of the peer, and those that it was issued by.
+    fn chain(&self) -> Option<Vec<X509>> {
+        let engine = self.engine();
+        let ssl = engine.ssl();
+        let own = ssl.peer_certificate()?;
+        let mut chain = vec![own];
+        // As far as it was verified just now; a session that went on has but the certificate.
+        let more = ssl.verified_chain().or(ssl.peer_cert_chain());
+        let more = more.into_iter().flatten().map(ToOwned::to_owned);
+        let own = chain[0].to_der().ok();
+        chain.extend(more.filter(|it| it.to_der().ok() != own));
+        Some(chain)
+    }
+
+    /// The certificate of the peer, with its issuers.
+    pub(super) fn peer_certificate(&self) -> Option<gio::TlsCertificate> {
+        certificate(&self.chain()?).ok()
+    }
+
+    pub(super) fn protocol_version(&self) -> gio::TlsProtocolVersion {
+        let engine = self.engine();
+        match engine.ssl().version2() {
+            _ if !engine.is_open() => gio::TlsProtocolVersion::Unknown,
+            Some(SslVersion::TLS1_2) => gio::TlsProtocolVersion::Tls12,
+            Some(SslVersion::TLS1_3) => gio::TlsProtocolVersion::Tls13,
+            _ => gio::TlsProtocolVersion::Unknown,
+        }
+    }
+}
+
+/// What comes of asking about a peer, told when this is dropped.
+struct Verdict<'a> {
+    link: &'a Link,
+    channel: &'a Channel,
+    result: io::Result<()>,
+}
+
+impl Drop for Verdict<'_> {
+    fn drop(&mut self) {
+        let mut engine = self.link.engine();
+        // Somebody may have closed the channel meanwhile.
+        let counts = matches!(engine.stage, Stage::Judging);
+        let verdict = mem::replace(&mut self.result, Ok(()));
+        let opened = counts && verdict.is_ok();
+        match verdict {
+            Ok(()) if counts => engine.stage = Stage::Open,
+            Err(reason) if counts => {
+                engine.unwelcome(reason);
+            }
+            _ => {}
+        }
+        engine.missed = false;
+        drop(engine);
+        // Also those who have waited for the other direction.
+        self.channel.wake_waiters();
+        if opened {
+            self.channel.notify("handshake-done");
+        }
+    }
+}
+
+fn certificate(chain: &[X509]) -> io::Result<gio::TlsCertificate> {
+    let mut text = Vec::new();
+    for one in chain {
+        text.extend(one.to_pem()?);
+    }
+    let text = String::from_utf8_lossy(&text);
+    gio::TlsCertificate::from_pem(&text).map_err(from_glib_error)
+}

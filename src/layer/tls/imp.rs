@@ -1,0 +1,245 @@
+//! What a TLS channel fills in of the class.
+
+use std::{
+    io::{self, IoSlice, IoSliceMut},
+    os::fd::{BorrowedFd, OwnedFd},
+    sync::{LazyLock, OnceLock},
+};
+
+use glib::{
+    IOCondition, ParamSpec,
+    prelude::*,
+    subclass::{Signal, prelude::*},
+};
+
+use super::{QIOChannelTLS, QIOChannelTLSClass, TlsCreds, handshake, link::Link, waiting};
+use crate::{
+    channel::{Channel, ChannelExt as _, ChannelImpl, class::Slots, wait_for},
+    error::{io_error, would_block},
+    types::{Feature, Flushed, ReadFlags, Readiness, Shutdown, WriteFlags},
+};
+
+#[derive(Debug, Default)]
+pub struct ChannelTls {
+    /// Set by the constructors.
+    link: OnceLock<Link>,
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for ChannelTls {
+    const NAME: &'static str = "QIOChannelTLS";
+    type Type = super::ChannelTls;
+    type ParentType = Channel;
+    type Class = QIOChannelTLSClass;
+    type Instance = QIOChannelTLS;
+
+    fn class_init(class: &mut Self::Class) {
+        class
+            .parent_class
+            .describe_layer(waiting::lend, waiting::below);
+    }
+}
+
+impl ObjectImpl for ChannelTls {
+    fn properties() -> &'static [ParamSpec] {
+        static PROPERTIES: LazyLock<Vec<ParamSpec>> = LazyLock::new(|| {
+            vec![
+                glib::ParamSpecObject::builder::<Channel>("master")
+                    .nick("Master")
+                    .blurb("The channel below")
+                    .read_only()
+                    .build(),
+                glib::ParamSpecObject::builder::<TlsCreds>("creds")
+                    .nick("Credentials")
+                    .blurb("What this end has to show, and whom it trusts")
+                    .read_only()
+                    .build(),
+                glib::ParamSpecString::builder("hostname")
+                    .nick("Host name")
+                    .blurb("The name of the server that a client asks for")
+                    .read_only()
+                    .build(),
+                glib::ParamSpecBoolean::builder("handshake-done")
+                    .nick("Handshake done")
+                    .blurb("Whether the connection is established")
+                    .read_only()
+                    .build(),
+                glib::ParamSpecObject::builder::<gio::TlsCertificate>("peer-certificate")
+                    .nick("Peer certificate")
+                    .blurb("What the peer has shown, with its issuers")
+                    .read_only()
+                    .build(),
+                glib::ParamSpecEnum::builder_with_default(
+                    "protocol-version",
+                    gio::TlsProtocolVersion::Unknown,
+                )
+                .nick("Protocol version")
+                .blurb("The version of TLS, once that is known")
+                .read_only()
+                .build(),
+                glib::ParamSpecString::builder("cipher")
+                    .nick("Cipher")
+                    .blurb("The name of the cipher suite, once that is known")
+                    .read_only()
+                    .build(),
+                glib::ParamSpecString::builder("alpn-protocol")
+                    .nick("ALPN protocol")
+                    .blurb("The protocol that both ends have agreed on")
+                    .read_only()
+                    .build(),
+                glib::ParamSpecBoolean::builder("resumed")
+                    .nick("Resumed")
+                    .blurb("Whether an earlier session goes on")
+                    .read_only()
+                    .build(),
+            ]
+        });
+        &PROPERTIES
+    }
+
+    fn signals() -> &'static [Signal] {
+        handshake::signals()
+    }
+
+    fn constructed(&self) {
+        self.parent_constructed();
+        let obj = self.obj();
+        let channel: &Channel = obj.upcast_ref();
+        channel.add_features(Feature::SHUTDOWN | Feature::READ_PEEK);
+    }
+
+    fn property(&self, _id: usize, pspec: &ParamSpec) -> glib::Value {
+        let obj = self.obj();
+        match pspec.name() {
+            "master" => self.link.get().map(|link| &link.master).to_value(),
+            "creds" => self.link.get().map(|link| &link.creds).to_value(),
+            "hostname" => obj.hostname().to_value(),
+            "handshake-done" => obj.is_handshake_done().to_value(),
+            "peer-certificate" => obj.peer_certificate().to_value(),
+            "protocol-version" => obj.protocol_version().to_value(),
+            "cipher" => obj.cipher().to_value(),
+            "alpn-protocol" => obj.alpn_protocol().to_value(),
+            "resumed" => obj.is_resumed().to_value(),
+            name => unreachable!("no property {name}"),
+        }
+    }
+
+    fn dispose(&self) {
+        if let Some(link) = self.link.get() {
+            // Whoever has the channel below may go on with it.
+            let _ = link.leave(self.obj().upcast_ref());
+        }
+    }
+}
+
+impl ChannelImpl for ChannelTls {
+    fn readv(
+        &self,
+        iov: &mut [IoSliceMut<'_>],
+        _fds: Option<&mut Vec<OwnedFd>>,
+        flags: ReadFlags,
+    ) -> io::Result<usize> {
+        let no_wait = flags.contains(ReadFlags::NO_WAIT);
+        self.waiting(IOCondition::IN, no_wait, |link, channel| {
+            link.read(channel, iov, flags)
+        })
+    }
+
+    fn writev(
+        &self,
+        iov: &[IoSlice<'_>],
+        _fds: &[BorrowedFd<'_>],
+        flags: WriteFlags,
+    ) -> io::Result<usize> {
+        let no_wait = flags.contains(WriteFlags::NO_WAIT) || !self.obj().is_blocking();
+        let count = self.waiting(IOCondition::OUT, no_wait, |link, channel| {
+            link.write(channel, iov)
+        })?;
+        match no_wait {
+            true => self.link()?.flush_later(self.obj().upcast_ref()),
+            false => self.waiting(IOCondition::OUT, false, Link::flush)?,
+        }
+        Ok(count)
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.link()?.close(self.obj().upcast_ref())
+    }
+
+    fn create_watch(&self, condition: IOCondition) -> glib::Source {
+        waiting::watch(self.obj().upcast_ref(), condition)
+    }
+
+    fn set_blocking(&self, _enabled: bool) -> io::Result<()> {
+        // The channel below never blocks.
+        Ok(())
+    }
+
+    fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        self.link()?.shutdown(self.obj().upcast_ref(), how)
+    }
+
+    fn set_cork(&self, enabled: bool) {
+        if let Some(link) = self.link.get() {
+            link.master.set_cork(enabled);
+        }
+    }
+
+    fn set_delay(&self, enabled: bool) {
+        if let Some(link) = self.link.get() {
+            link.master.set_delay(enabled);
+        }
+    }
+
+    fn wait_fd(&self, condition: IOCondition) -> Readiness {
+        match self.link.get() {
+            Some(link) => link.wait_fd(condition),
+            None => Readiness::Now,
+        }
+    }
+
+    fn flush(&self) -> io::Result<Flushed> {
+        let link = self.link()?;
+        link.flush(self.obj().upcast_ref())?;
+        Slots::of(&link.master).flush()
+    }
+
+    fn credentials(&self) -> io::Result<gio::Credentials> {
+        self.link()?.master.credentials()
+    }
+}
+
+impl ChannelTls {
+    pub(super) fn set_link(&self, link: Link) {
+        self.link.set(link).expect("set once");
+    }
+
+    pub(super) fn link(&self) -> io::Result<&Link> {
+        self.link.get().ok_or_else(|| {
+            io_error(
+                gio::IOErrorEnum::NotConnected,
+                "Channel has no channel below",
+            )
+        })
+    }
+
+    /// Tries; in blocking mode until it does not say would-block.
+    fn waiting<T>(
+        &self,
+        condition: IOCondition,
+        no_wait: bool,
+        mut attempt: impl FnMut(&Link, &Channel) -> io::Result<T>,
+    ) -> io::Result<T> {
+        let link = self.link()?;
+        let obj = self.obj();
+        let channel: &Channel = obj.upcast_ref();
+        loop {
+            match attempt(link, channel) {
+                Err(e) if would_block(&e) && !no_wait && channel.is_blocking() => {
+                    wait_for(channel, condition)?;
+                }
+                result => return result,
+            }
+        }
+    }
+}

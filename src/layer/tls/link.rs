@@ -1,0 +1,321 @@
+//! Ciphertext between the engine and the channel below. One at a time reads that, and one writes, so that
+//! records keep their order; who comes meanwhile is told would-block, and then that there is news. No
+//! lock is held while the channel below is called.
+
+use std::{
+    io::{self, IoSlice, IoSliceMut},
+    mem,
+    sync::{Mutex, MutexGuard},
+};
+
+use glib::subclass::prelude::*;
+
+use super::{
+    creds::TlsCreds,
+    engine::{Engine, Stage, Step},
+    failure::unsent,
+    flusher::Flusher,
+    lock,
+    pipes::{CHUNK, Queue, give_buffer, take_buffer},
+};
+use crate::{
+    channel::{Channel, ChannelExt as _, class::Slots},
+    error::{closed, would_block},
+    types::{Feature, ReadFlags, Shutdown},
+};
+
+/// What a channel becomes when it is made: it never changes but for the engine.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) engine: Mutex<Engine>,
+    pub(super) master: Channel,
+    pub(super) creds: TlsCreds,
+    pub(super) hostname: Option<glib::GString>,
+    pub(super) flusher: Mutex<Option<Flusher>>,
+}
+
+impl Link {
+    pub(super) fn engine(&self) -> MutexGuard<'_, Engine> {
+        lock(&self.engine)
+    }
+
+    /// Decrypts what there is, and what the channel below has. Would-block where that has nothing.
+    pub(super) fn read(
+        &self,
+        channel: &Channel,
+        iov: &mut [IoSliceMut<'_>],
+        flags: ReadFlags,
+    ) -> io::Result<usize> {
+        let peek = flags.contains(ReadFlags::PEEK);
+        let relaxed = flags.contains(ReadFlags::RELAXED_EOF);
+        self.shake(channel)?;
+        loop {
+            let (step, answers) = {
+                let mut engine = self.engine();
+                (engine.read(iov, peek, relaxed), engine.has_unsent())
+            };
+            if answers {
+                // Also where there is an error: the peer is to be told.
+                self.try_flush(channel);
+            }
+            match step? {
+                Step::Done(count) => return Ok(count),
+                Step::Starving => self.receive(channel)?,
+            }
+        }
+    }
+
+    /// Encrypts a chunk and sends what the channel below takes of it; the rest is unsent. Would-block as
+    /// long as something is.
+    pub(super) fn write(&self, channel: &Channel, iov: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.shake(channel)?;
+        loop {
+            let step = {
+                let mut engine = self.engine();
+                match engine.has_unsent() {
+                    true => None,
+                    false => Some(engine.write(iov)?),
+                }
+            };
+            match step {
+                None => self.flush(channel)?,
+                Some(Step::Done(count)) => {
+                    return match self.flush(channel) {
+                        Err(e) if !would_block(&e) => Err(e),
+                        _ => Ok(count),
+                    };
+                }
+                Some(Step::Starving) => {
+                    self.try_flush(channel);
+                    self.receive(channel)?;
+                }
+            }
+        }
+    }
+
+    /// Goes on with the handshake, if it is not done. Would-block where the peer has to say something
+    /// first. The error of a failed one is told to everybody.
+    pub(super) fn shake(&self, channel: &Channel) -> io::Result<()> {
+        loop {
+            let step = {
+                let mut engine = self.engine();
+                match &engine.stage {
+                    Stage::Open => return Ok(()),
+                    Stage::Failed(failure) => return Err(failure.again()),
+                    Stage::Judging => {
+                        engine.missed = true;
+                        return Err(io::ErrorKind::WouldBlock.into());
+                    }
+                    Stage::Fresh | Stage::Shaking => engine.shake(),
+                }
+            };
+            match step {
+                Ok(Step::Done(())) => self.judge(channel),
+                Ok(Step::Starving) => {
+                    self.try_flush(channel);
+                    match self.receive(channel) {
+                        // What has failed is what OpenSSL sees next.
+                        Err(e) if !would_block(&e) => continue,
+                        result => result?,
+                    }
+                }
+                Err(e) => {
+                    // The alert, as far as it is taken.
+                    self.try_flush(channel);
+                    channel.wake_waiters();
+                    return Err(e);
+                }
+            }
+        }
+    }
+
+    /// Reads ciphertext once, and feeds the engine.
+    fn receive(&self, channel: &Channel) -> io::Result<()> {
+        let Some(token) = Receiving::begin(self, channel) else {
+            return Err(io::ErrorKind::WouldBlock.into());
+        };
+        let mut buffer = take_buffer();
+        // Only what is new is zeroed.
+        buffer.resize(CHUNK, 0);
+        let result = self.master.read(&mut buffer);
+        let mut engine = self.engine();
+        let result = match result {
+            Ok(count) => {
+                engine.feed(buffer, count);
+                Ok(())
+            }
+            Err(e) => {
+                give_buffer(buffer);
+                if !would_block(&e) {
+                    engine.break_off(&e);
+                }
+                Err(e)
+            }
+        };
+        drop(engine);
+        drop(token);
+        result
+    }
+
+    /// Sends what is unsent. Would-block where the channel below does not take it all, or somebody else
+    /// is at it.
+    pub(super) fn flush(&self, channel: &Channel) -> io::Result<()> {
+        loop {
+            let Some(mut token) = Sending::begin(self, channel)? else {
+                return self.finish_writing();
+            };
+            let sent = self.master.write(token.queue.left());
+            match sent {
+                Ok(count) => token.queue.take(count),
+                Err(e) if would_block(&e) => return Err(e),
+                Err(e) => {
+                    self.engine().break_sending(&e);
+                    token.queue.clear();
+                    return Err(e);
+                }
+            }
+        }
+    }
+
+    /// As [`flush`](Self::flush), where it does not matter now: whoever writes next is told.
+    pub(super) fn try_flush(&self, channel: &Channel) {
+        let _ = self.flush(channel);
+    }
+
+    /// All has been given to the channel below. If nothing will be written any more, that may know; if it
+    /// is a layer itself, it may still hold something.
+    fn finish_writing(&self) -> io::Result<()> {
+        if self.master.below().is_some() {
+            Slots::of(&self.master).flush()?;
+        }
+        let is_over = mem::take(&mut self.engine().shut_below);
+        match is_over && self.master.has_feature(Feature::SHUTDOWN) {
+            true => self.master.shutdown(Shutdown::Write),
+            false => Ok(()),
+        }
+    }
+
+    /// Ends one direction, or both. A handshake that is going on fails.
+    pub(super) fn shutdown(&self, channel: &Channel, how: Shutdown) -> io::Result<()> {
+        {
+            let mut engine = self.engine();
+            if engine.is_open() {
+                if how.writes() {
+                    engine.say_bye();
+                    engine.shut_below = true;
+                }
+                engine.read_shut |= how.reads();
+            } else if !matches!(engine.stage, Stage::Failed(_)) {
+                engine.unwelcome(closed());
+                engine.shut_below = how.writes();
+            }
+        }
+        let sent = match self.flush(channel) {
+            Err(e) if would_block(&e) => {
+                self.flush_later(channel);
+                Ok(())
+            }
+            result => result,
+        };
+        if how.reads() && self.master.has_feature(Feature::SHUTDOWN) {
+            self.master.shutdown(Shutdown::Read)?;
+        }
+        channel.wake_waiters();
+        sent
+    }
+
+    /// Says goodbye, as far as that does not block.
+    pub(super) fn leave(&self, channel: &Channel) -> io::Result<()> {
+        let sent = self.flush(channel);
+        if sent.is_ok() {
+            self.engine().say_bye();
+            // The goodbye itself is not worth an error: the peer may have gone.
+            self.try_flush(channel);
+        }
+        self.engine().close();
+        let flusher = lock(&self.flusher).take();
+        drop(flusher);
+        sent
+    }
+
+    /// Says goodbye, as far as that does not block, and closes the channel below.
+    pub(super) fn close(&self, channel: &Channel) -> io::Result<()> {
+        let sent = match self.leave(channel) {
+            Err(e) if would_block(&e) => Err(unsent()),
+            result => result,
+        };
+        // Before those who wait see that the channel below is closed.
+        channel.imp().mark_closed();
+        let closed = self.master.close();
+        channel.wake_waiters();
+        sent.and(closed)
+    }
+}
+
+/// Who reads from the channel below.
+struct Receiving<'a> {
+    link: &'a Link,
+    channel: &'a Channel,
+}
+
+impl<'a> Receiving<'a> {
+    /// `None` if somebody else does.
+    fn begin(link: &'a Link, channel: &'a Channel) -> Option<Self> {
+        let mut engine = link.engine();
+        if mem::replace(&mut engine.receiving, true) {
+            engine.missed = true;
+            return None;
+        }
+        Some(Self { link, channel })
+    }
+}
+
+impl Drop for Receiving<'_> {
+    fn drop(&mut self) {
+        let mut engine = self.link.engine();
+        engine.receiving = false;
+        tell_those_who_missed(engine, self.channel);
+    }
+}
+
+/// Who writes to the channel below.
+struct Sending<'a> {
+    link: &'a Link,
+    channel: &'a Channel,
+    queue: Queue,
+}
+
+impl<'a> Sending<'a> {
+    /// `None` if there is nothing to send; would-block if somebody else sends.
+    fn begin(link: &'a Link, channel: &'a Channel) -> io::Result<Option<Self>> {
+        let mut engine = link.engine();
+        if engine.sending {
+            engine.missed = true;
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let queue = engine.take_unsent();
+        engine.sending = queue.is_some();
+        Ok(queue.map(|queue| Self {
+            link,
+            channel,
+            queue,
+        }))
+    }
+}
+
+impl Drop for Sending<'_> {
+    fn drop(&mut self) {
+        let mut engine = self.link.engine();
+        engine.sending = false;
+        engine.keep_unsent(mem::take(&mut self.queue));
+        tell_those_who_missed(engine, self.channel);
+    }
+}
+
+fn tell_those_who_missed(mut engine: MutexGuard<'_, Engine>, channel: &Channel) {
+    let missed = mem::take(&mut engine.missed);
+    drop(engine);
+    if missed {
+        channel.wake_waiters();
+    }
+}

@@ -1,0 +1,174 @@
+//! What to wait for: the layer has no descriptor, and forwards the question to the channel below, for the
+//! direction that the record layer needs.
+
+use std::{
+    sync::Arc,
+    task::{Wake, Waker},
+};
+
+use glib::{IOCondition, prelude::*, subclass::prelude::*};
+
+use super::{
+    ChannelTls,
+    engine::{Engine, Stage},
+    link::Link,
+};
+use crate::{
+    channel::{Channel, ChannelExt as _, class::Slots, ffi::Lent},
+    hub::Side,
+    types::Readiness,
+    watch::{self, Layer, Waiters},
+};
+
+/// What makes a direction worth trying.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Needs {
+    Nothing,
+    /// One of these conditions of the channel below. None: that somebody else has done what he is at.
+    Below(IOCondition),
+}
+
+impl Engine {
+    /// What makes a direction worth trying.
+    fn needs(&mut self, side: Side) -> Needs {
+        match &self.stage {
+            Stage::Fresh | Stage::Failed(_) => return Needs::Nothing,
+            Stage::Judging => return self.needs_news(),
+            Stage::Shaking => return self.needs_exchange(),
+            Stage::Open => {}
+        }
+        match side {
+            Side::Read if self.has_answer() => Needs::Nothing,
+            Side::Write if self.write_over.is_some() => Needs::Nothing,
+            Side::Write if self.is_settled() => match self.sending {
+                true => self.needs_news(),
+                false => Needs::Below(IOCondition::OUT),
+            },
+            _ => self.needs_exchange(),
+        }
+    }
+
+    /// Whether a direction needs the same direction of the channel below, and nothing else.
+    fn is_plain(&self, side: Side) -> bool {
+        self.is_settled() && (side == Side::Write || !self.has_unsent())
+    }
+
+    /// Ciphertext has to come, or what is unsent has to go before the peer says more.
+    fn needs_exchange(&mut self) -> Needs {
+        let mut conditions = IOCondition::empty();
+        conditions.set(IOCondition::IN, !self.receiving);
+        conditions.set(IOCondition::OUT, self.has_unsent() && !self.sending);
+        self.missed |= self.receiving || self.sending;
+        Needs::Below(conditions)
+    }
+
+    fn needs_news(&mut self) -> Needs {
+        self.missed = true;
+        Needs::Below(IOCondition::empty())
+    }
+}
+
+impl Link {
+    pub(super) fn wait_fd(&self, condition: IOCondition) -> Readiness {
+        match self.engine().needs(side(condition)) {
+            Needs::Nothing => Readiness::Now,
+            Needs::Below(conditions) => self.ask_below(conditions),
+        }
+    }
+
+    fn ask_below(&self, conditions: IOCondition) -> Readiness {
+        let [read, write] = watch::directions(conditions);
+        // Nobody must look at a number that is about to be a stranger's.
+        let is_over = self.master.is_closed();
+        if is_over || !read.is_empty() && self.master.has_unread() {
+            return Readiness::Now;
+        }
+        let ask = |conditions| Slots::of(&self.master).wait_fd(conditions);
+        match (read.is_empty(), write.is_empty()) {
+            (true, true) => Readiness::Watch,
+            (false, true) => ask(read),
+            (true, false) => ask(write),
+            (false, false) => match (ask(read), ask(write)) {
+                (Readiness::Now, _) | (_, Readiness::Now) => Readiness::Now,
+                (Readiness::Fd(a, for_read), Readiness::Fd(b, for_write)) if a == b => {
+                    Readiness::Fd(a, for_read | for_write)
+                }
+                // Two descriptors: only a watch waits for both.
+                _ => Readiness::Watch,
+            },
+        }
+    }
+}
+
+/// Wakes those who wait for a layer when somebody else closes the channel below.
+struct Collapse(Arc<Waiters>);
+
+impl Wake for Collapse {
+    fn wake(self: Arc<Self>) {
+        self.0.wake();
+    }
+}
+
+/// Has those who wait for a layer woken when the channel below is closed.
+pub(super) fn wake_with(channel: &Channel, master: &Channel) {
+    let waiters = channel.imp().waiters.clone();
+    master
+        .imp()
+        .waiters
+        .until_closed(Waker::from(Arc::new(Collapse(waiters))));
+}
+
+fn side(condition: IOCondition) -> Side {
+    match condition.contains(IOCondition::OUT) {
+        true => Side::Write,
+        false => Side::Read,
+    }
+}
+
+fn link_of(channel: &Channel) -> Option<&Link> {
+    channel.downcast_ref::<ChannelTls>()?.imp().link().ok()
+}
+
+/// What is lent is that of the channel below, as long as nothing else is to be waited for.
+pub(super) fn lend(channel: &Channel, side: Side) -> Option<Lent> {
+    let link = link_of(channel)?;
+    if !link.engine().is_plain(side) {
+        return None;
+    }
+    match Slots::of(&link.master).lent(side)? {
+        Lent::Pollable { fd, serves, .. } => Some(Lent::Pollable {
+            fd,
+            serves,
+            raw: false,
+        }),
+        Lent::Disk(_) => None,
+    }
+}
+
+pub(super) fn below(channel: &Channel) -> Option<&Channel> {
+    Some(&link_of(channel)?.master)
+}
+
+/// A watch that asks what to wait for before each poll, and waits by the watch of the channel below where
+/// that names no descriptor.
+pub(super) fn watch(channel: &Channel, condition: IOCondition) -> glib::Source {
+    let ask: watch::Ask = |object, condition| match link(object) {
+        Some(link) => link.wait_fd(condition),
+        None => Readiness::Now,
+    };
+    let layer = Layer {
+        needs: |object, condition| {
+            let needs = link(object).map(|link| link.engine().needs(side(condition)));
+            match needs {
+                Some(Needs::Below(conditions)) => conditions,
+                Some(Needs::Nothing) | None => IOCondition::empty(),
+            }
+        },
+        watch: |object, conditions| Some(Slots::of(&link(object)?.master).create_watch(conditions)),
+    };
+    channel.watched(|watched| watch::layered(watched, condition, ask, layer))
+}
+
+fn link(object: &glib::Object) -> Option<&Link> {
+    object.downcast_ref::<Channel>().and_then(link_of)
+}

@@ -1,0 +1,388 @@
+//! Shaking hands, in every style, and with whom not to.
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use futures_util::future;
+use gio::{TlsAuthenticationMode, TlsError, TlsProtocolVersion};
+use glib::{ControlFlow, IOCondition};
+use qio::{ChannelSocket, ChannelTls, Shutdown, TlsCreds, TlsEndpoint, coroutine, prelude::*};
+
+use super::ends::{
+    NAME, client_builder, client_cert, client_creds, friends, over, server_builder, server_creds,
+    shake, shake_anyhow, strangers, with,
+};
+use crate::common::{after_ticks, certs::Request, in_loop, in_time, iterate_until, on_loop};
+
+fn pair() -> (ChannelSocket, ChannelSocket) {
+    ChannelSocket::pair().expect("a pair")
+}
+
+/// That this is the error that is told.
+#[track_caller]
+fn assert_tls(result: io::Result<()>, code: TlsError, words: &str) {
+    let e = result.expect_err("it fails");
+    assert!(e.to_string().contains(words), "{e}");
+    let error = qio::to_glib_error(&e);
+    assert_eq!(error.kind::<TlsError>(), Some(code), "{e}");
+}
+
+#[test]
+fn what_was_agreed_on_can_be_read() {
+    in_time(|| {
+        let client_creds = client_builder().alpn_protocols(["h2", "http/1.1"]);
+        let server_creds = server_builder().alpn_protocols(["http/1.1"]);
+        let (here, there) = pair();
+        let (client, server) = with(
+            &here,
+            &client_creds.build().expect("good"),
+            &there,
+            &server_creds.build().expect("good"),
+        );
+        assert_eq!(client.hostname().as_deref(), Some(NAME));
+        assert_eq!(server.hostname(), None);
+        assert_eq!(client.protocol_version(), TlsProtocolVersion::Unknown);
+        assert_eq!(client.cipher(), None);
+        let told = Arc::new(AtomicU32::new(0));
+        let count = told.clone();
+        client.connect_handshake_done_notify(move |_| {
+            count.fetch_add(1, Ordering::Relaxed);
+        });
+        shake(&client, &server);
+        assert_eq!(told.load(Ordering::Relaxed), 1);
+        for end in [&client, &server] {
+            assert!(end.is_handshake_done() && !end.is_resumed());
+            assert_eq!(end.protocol_version(), TlsProtocolVersion::Tls13);
+            assert_eq!(end.cipher().as_deref(), Some("TLS_AES_256_GCM_SHA384"));
+            assert_eq!(end.alpn_protocol().as_deref(), Some("http/1.1"));
+            end.handshake().expect("it is done");
+        }
+        let certificate = client.peer_certificate().expect("a server shows one");
+        assert!(certificate.issuer().is_some(), "with its issuer");
+        assert!(server.peer_certificate().is_none(), "it was not asked for");
+        assert_eq!(client.master(), *here.upcast_ref::<qio::Channel>());
+        assert_eq!(client.property::<TlsCreds>("creds"), client.creds());
+    });
+}
+
+#[test]
+fn futures_shake_hands_on_one_loop() {
+    on_loop(|| async {
+        let (client, server) = strangers();
+        let both = future::join(client.handshake_future(), server.handshake_future());
+        let (here, there) = both.await;
+        here.and(there).expect("friends");
+    });
+}
+
+#[test]
+fn coroutines_shake_hands_and_the_loop_runs() {
+    in_loop(|context| {
+        let (client, server) = strangers();
+        let ticks = after_ticks(|| ());
+        let there = coroutine::spawn(move || server.handshake().map(|()| server));
+        let here = coroutine::spawn(move || {
+            // In blocking mode, by a read.
+            client.read(&mut [0; 5]).map(|count| (client, count))
+        });
+        let server = context.block_on(there).expect("no panic").expect("friends");
+        server.write_all(b"hello").expect("written");
+        let (_client, count) = context.block_on(here).expect("no panic").expect("read");
+        assert_eq!(count, 5);
+        let _ = ticks;
+    });
+}
+
+#[test]
+fn watches_drive_a_handshake() {
+    in_loop(|context| {
+        let (client, server) = strangers();
+        let mut sources = Vec::new();
+        for end in [&client, &server] {
+            end.set_blocking(false).expect("non-blocking");
+            let go_on = |end: &ChannelTls, _| match end.read(&mut [0]) {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => ControlFlow::Continue,
+                result => panic!("{result:?}"),
+            };
+            sources.push(end.add_watch_source_local(IOCondition::IN, go_on, Some(context)));
+        }
+        iterate_until(context, || {
+            client.is_handshake_done() && server.is_handshake_done()
+        });
+        sources.iter().for_each(glib::Source::destroy);
+    });
+}
+
+#[test]
+fn addresses_are_verified_too() {
+    in_time(|| {
+        for (name, good) in [
+            ("127.0.0.1", true),
+            (NAME, true),
+            ("SERVER.test.", true),
+            ("127.0.0.2", false),
+            ("other.test", false),
+        ] {
+            let (here, there) = pair();
+            let client = ChannelTls::new_client(&here, &client_creds(), name).expect("a client");
+            let server = ChannelTls::new_server(&there, &server_creds()).expect("a server");
+            let (here, there) = shake_anyhow(&client, &server);
+            if good {
+                here.and(there).expect(name);
+                continue;
+            }
+            assert_tls(here, TlsError::BadCertificate, "mismatch");
+            assert_tls(there, TlsError::Handshake, "bad certificate");
+            let again = client.write(b"x").unwrap_err().to_string();
+            assert!(
+                again.contains(&format!("Unable to shake hands with {name}: ")),
+                "{again}"
+            );
+        }
+    });
+}
+
+#[test]
+fn strangers_are_told_what_is_wrong() {
+    in_time(|| {
+        let other = Request::authority("other").signed_by_itself();
+        let client = TlsCreds::builder(TlsEndpoint::Client).trust_pem(other.pem);
+        let (here, there) = pair();
+        let (client, server) = with(
+            &here,
+            &client.build().expect("good"),
+            &there,
+            &server_creds(),
+        );
+        let (here, there) = shake_anyhow(&client, &server);
+        assert_tls(
+            here,
+            TlsError::BadCertificate,
+            "self-signed certificate in certificate chain",
+        );
+        assert_tls(there, TlsError::Handshake, "unknown ca");
+    });
+}
+
+#[test]
+fn a_client_that_has_no_certificate_is_refused_where_one_is_needed() {
+    in_time(|| {
+        let needy = server_builder().client_certificates(TlsAuthenticationMode::Required);
+        let (here, there) = pair();
+        let (client, server) = with(
+            &here,
+            &client_creds(),
+            &there,
+            &needy.build().expect("good"),
+        );
+        let (_, there) = shake_anyhow(&client, &server);
+        assert_tls(
+            there,
+            TlsError::CertificateRequired,
+            "did not return a certificate",
+        );
+        // With TLS 1.3 a client learns of it by its first read.
+        let e = client.read(&mut [0]).unwrap_err();
+        assert!(e.to_string().contains("certificate required"), "{e}");
+    });
+}
+
+#[test]
+fn somebody_is_asked_about_the_peer() {
+    in_time(|| {
+        for welcome in [true, false] {
+            let asking = server_builder().client_certificates(TlsAuthenticationMode::Required);
+            let shown = client_builder()
+                .certificate_pem(client_cert().pem.as_str(), client_cert().key.as_str());
+            let (here, there) = pair();
+            let (client, server) = with(
+                &here,
+                &shown.build().expect("good"),
+                &there,
+                &asking.build().expect("good"),
+            );
+            let asked = Arc::new(AtomicU32::new(0));
+            let count = asked.clone();
+            server.connect_authorize_peer(move |server, certificate| {
+                assert!(!server.is_handshake_done());
+                assert!(
+                    certificate
+                        .subject_name()
+                        .expect("a name")
+                        .contains("client")
+                );
+                assert_eq!(
+                    server.peer_certificate().map(|it| it.subject_name()),
+                    Some(certificate.subject_name())
+                );
+                count.fetch_add(1, Ordering::Relaxed);
+                welcome
+            });
+            server.connect_authorize_peer(|_, _| true);
+            let (_, there) = shake_anyhow(&client, &server);
+            assert_eq!(asked.load(Ordering::Relaxed), 1);
+            match welcome {
+                true => there.expect("welcome"),
+                false => {
+                    assert_tls(there, TlsError::BadCertificate, "not welcome");
+                    server.close().expect("closed");
+                    let e = client.read(&mut [0]).unwrap_err();
+                    assert_eq!(e.kind(), io::ErrorKind::UnexpectedEof, "no goodbye: {e}");
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn a_session_goes_on_at_both_ends() {
+    in_time(|| {
+        for version in [TlsProtocolVersion::Tls12, TlsProtocolVersion::Tls13] {
+            let here = client_builder().max_version(version).build().expect("good");
+            let there = server_creds();
+            for resumed in [false, true, true] {
+                let (a, b) = pair();
+                let (client, server) = with(&a, &here, &b, &there);
+                shake(&client, &server);
+                assert_eq!(client.protocol_version(), version);
+                assert_eq!(
+                    (client.is_resumed(), server.is_resumed()),
+                    (resumed, resumed)
+                );
+                // Tickets come with the data.
+                server.write_all(b"x").expect("written");
+                client.read_all(&mut [0]).expect("read");
+                assert!(client.peer_certificate().is_some());
+            }
+            let (a, b) = pair();
+            let other = ChannelTls::new_client(&a, &here, "127.0.0.1").expect("a client");
+            let server = ChannelTls::new_server(&b, &there).expect("a server");
+            shake(&other, &server);
+            assert!(!other.is_resumed(), "it is another name");
+        }
+    });
+}
+
+#[test]
+fn a_slow_handshake_is_cut_and_the_next_call_goes_on() {
+    on_loop(|| async {
+        let (client, server) = strangers();
+        let e = client
+            .handshake_future()
+            .or_timeout(Duration::from_millis(20))
+            .await
+            .unwrap_err();
+        assert_eq!(e.kind(), io::ErrorKind::TimedOut);
+        let cancellable = gio::Cancellable::new();
+        let stopped = async {
+            cancellable.cancel();
+        };
+        let shaking = client.handshake_future().or_cancelled(&cancellable);
+        let (result, ()) = future::join(shaking, stopped).await;
+        assert!(qio::to_glib_error(&result.unwrap_err()).matches(gio::IOErrorEnum::Cancelled));
+        let both = future::join(client.handshake_future(), server.handshake_future());
+        let (here, there) = both.await;
+        here.and(there).expect("nothing was lost");
+    });
+}
+
+#[test]
+fn closing_ends_a_handshake() {
+    in_time(|| {
+        let (client, _server) = strangers();
+        let blocked = crate::common::blocked::Blocked::default();
+        thread::scope(|scope| {
+            let shaking = scope.spawn(|| {
+                blocked.soon();
+                client.handshake()
+            });
+            blocked.wait();
+            client.close().expect("closed");
+            let e = shaking.join().expect("no panic").unwrap_err();
+            assert_eq!(e.kind(), io::ErrorKind::NotConnected, "{e}");
+        });
+    });
+    on_loop(|| async {
+        let (client, _server) = strangers();
+        let closer = client.clone();
+        let close = async move {
+            thread::spawn(move || closer.close())
+                .join()
+                .expect("no panic")
+        };
+        let (shaken, closed) = future::join(client.handshake_future(), close).await;
+        closed.expect("closed");
+        assert_eq!(shaken.unwrap_err().kind(), io::ErrorKind::NotConnected);
+    });
+}
+
+#[test]
+fn shutting_down_ends_a_handshake() {
+    in_time(|| {
+        let (client, server) = strangers();
+        let blocked = crate::common::blocked::Blocked::default();
+        thread::scope(|scope| {
+            let shaking = scope.spawn(|| {
+                blocked.soon();
+                client.handshake()
+            });
+            blocked.wait();
+            client.shutdown(Shutdown::Both).expect("shut down");
+            shaking.join().expect("no panic").expect_err("it is over");
+        });
+        assert_tls(server.handshake(), TlsError::Eof, "closed the connection");
+    });
+}
+
+#[test]
+fn credentials_are_for_one_end() {
+    let (here, _there) = pair();
+    let e = ChannelTls::new_client(&here, &server_creds(), NAME).unwrap_err();
+    assert_eq!(e.to_string(), "These credentials are for servers");
+    let e = ChannelTls::new_server(&here, &client_creds()).unwrap_err();
+    assert_eq!(e.to_string(), "These credentials are for clients");
+    let e = ChannelTls::new_client(&here, &client_creds(), None).unwrap_err();
+    assert_eq!(e.kind(), io::ErrorKind::InvalidInput, "{e}");
+}
+
+#[test]
+fn no_protocol_in_common_is_an_alert() {
+    in_time(|| {
+        let (here, there) = pair();
+        let (client, server) = with(
+            &here,
+            &client_builder()
+                .alpn_protocols(["smtp"])
+                .build()
+                .expect("good"),
+            &there,
+            &server_builder()
+                .alpn_protocols(["h2"])
+                .build()
+                .expect("good"),
+        );
+        let (here, _) = shake_anyhow(&client, &server);
+        assert_tls(here, TlsError::Handshake, "no application protocol");
+    });
+}
+
+#[test]
+fn tls_in_tls_in_tls() {
+    in_time(|| {
+        let (client, server) = over(over(friends()));
+        crate::common::pattern::transfer_both_modes(&client, &server);
+        assert_eq!(client.read_bytes(0).expect("nothing").len(), 0);
+    });
+    on_loop(|| async {
+        let (client, server) = over(over(friends()));
+        crate::common::pattern::transfer_by_futures(&client, &server, true).await;
+        crate::common::pattern::transfer_by_futures(&server, &client, false).await;
+    });
+}
