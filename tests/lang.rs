@@ -86,6 +86,11 @@ fn credentials_of_tls_in_python() {
 }
 
 #[test]
+fn tls_in_python_also_over_a_class_of_its_own() {
+    python("tests/lang/tls.py").run("tls: ok");
+}
+
+#[test]
 fn calls_from_c_allocate_nothing() {
     compile_c("tests/lang/allocations.c", &[]).run("allocations: ok");
 }

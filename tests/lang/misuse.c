@@ -729,6 +729,61 @@ credentials (gpointer wrong)
   g_bytes_unref (bytes);
 }
 
+/* TLS over what is no channel, and with credentials of the other end. */
+static void
+layers (gpointer wrong)
+{
+  QIOTlsCredsBuilder *builder = qio_tls_creds_builder_new (QIO_TLS_ENDPOINT_SERVER);
+  QIOChannel *null = QIO_CHANNEL (qio_channel_null_new ());
+  GBytes *key = g_bytes_new_static ("hello", 5);
+  QIOTlsCreds *creds;
+
+  qio_tls_creds_builder_add_psk (builder, "x", key);
+  creds = qio_tls_creds_builder_build (builder, &error);
+  check_ok (error);
+  complains (qio_channel_tls_new_client (wrong, creds, "x", &error) == NULL);
+  complains (qio_channel_tls_new_client (null, wrong, "x", &error) == NULL);
+  complains (qio_channel_tls_new_client (null, creds, "\xff", &error) == NULL);
+  complains (qio_channel_tls_new_server (wrong, creds, &error) == NULL);
+  complains (qio_channel_tls_new_server (null, wrong, &error) == NULL);
+  criticals = 0;
+  check (qio_channel_tls_new_client (null, creds, "x", &error) == NULL);
+  check_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT);
+  check (criticals == 0);
+  complains (!qio_channel_tls_handshake (wrong, &error));
+  complains_void (qio_channel_tls_handshake_async (wrong, 0, NULL, never_ready, NULL));
+  complains (!qio_channel_tls_handshake_finish (wrong, NULL, &error));
+  complains (!qio_channel_tls_bye (wrong, &error));
+  complains_void (qio_channel_tls_bye_async (wrong, 0, NULL, never_ready, NULL));
+  complains (!qio_channel_tls_bye_finish (wrong, NULL, &error));
+  complains (!qio_channel_tls_update_keys (wrong, TRUE, &error));
+  complains (qio_channel_tls_get_master (wrong) == NULL);
+  complains (qio_channel_tls_get_creds (wrong) == NULL);
+  complains (qio_channel_tls_get_hostname (wrong) == NULL);
+  complains (!qio_channel_tls_is_handshake_done (wrong));
+  complains (qio_channel_tls_get_peer_certificate (wrong) == NULL);
+  complains (qio_channel_tls_get_protocol_version (wrong) == G_TLS_PROTOCOL_VERSION_UNKNOWN);
+  complains (qio_channel_tls_get_cipher (wrong) == NULL);
+  complains (qio_channel_tls_get_alpn_protocol (wrong) == NULL);
+  complains (!qio_channel_tls_is_resumed (wrong));
+
+  /* Made by its type alone, it has nothing below it. */
+  QIOChannelTLS *bare = g_object_new (QIO_TYPE_CHANNEL_TLS, NULL);
+  check (qio_channel_tls_get_master (bare) == NULL);
+  check (qio_channel_tls_get_creds (bare) == NULL);
+  check (!qio_channel_tls_handshake (bare, &error));
+  check_error (error, G_IO_ERROR, G_IO_ERROR_NOT_CONNECTED);
+  check (qio_channel_write (QIO_CHANNEL (bare), "x", 1, &error) == -1);
+  check_error (error, G_IO_ERROR, G_IO_ERROR_NOT_CONNECTED);
+  check (criticals == 1);
+  g_object_unref (bare);
+
+  qio_tls_creds_builder_free (builder);
+  g_object_unref (creds);
+  g_object_unref (null);
+  g_bytes_unref (key);
+}
+
 /* A descriptor that somebody else has closed: errors. */
 static void
 freed_descriptor (void)
@@ -775,8 +830,10 @@ main (void)
   strangers (stranger);
   addresses (NULL);
   credentials (NULL);
+  layers (NULL);
   addresses (stranger);
   credentials (stranger);
+  layers (stranger);
   freed_descriptor ();
 
   g_object_unref (stranger);

@@ -15,6 +15,7 @@
 #include <qio/qio-channel-socket.h>
 
 #include <qio/qio-tls-creds.h>
+#include <qio/qio-channel-tls.h>
 
 #include <qio/qio-net-address.h>
 #include <qio/qio-activation.h>

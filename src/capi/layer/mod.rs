@@ -1,3 +1,4 @@
 //! The channels that wrap another channel, and what they need.
 
+mod tls;
 mod tls_creds;

@@ -1,0 +1,340 @@
+/* TLS over any channel. */
+
+#ifndef QIO_CHANNEL_TLS_H
+#define QIO_CHANNEL_TLS_H
+
+#include <qio/qio-channel.h>
+#include <qio/qio-tls-creds.h>
+
+G_BEGIN_DECLS
+
+#define QIO_TYPE_CHANNEL_TLS (qio_channel_tls_get_type ())
+
+/**
+ * QIOChannelTLS:
+ *
+ * TLS over any channel, which it takes over: that one is made not to block, is not to be read or written by
+ * anybody else, and is closed with this one.
+ *
+ * The first read or write shakes hands; qio_channel_tls_handshake() does nothing else. A handshake that has failed
+ * is final, and every call tells of it. Closing the channel ends one that is going on with an error. One that is
+ * cancelled goes on with the next call.
+ *
+ * The peer's end is the end of a file only if the peer has said goodbye. Without that the data may have been cut
+ * by anybody, and reads fail with %G_TLS_ERROR_EOF, unless they are told
+ * %QIO_CHANNEL_READ_FLAG_RELAXED_EOF.
+ *
+ * One thread may read while another one writes. In non-blocking mode a write may encrypt more than the channel
+ * below takes at once. The rest goes with the next read, write or wait, or when the context runs in which it was
+ * written; qio_channel_flush() waits for it. What has not been sent when the channel is closed is an error of
+ * closing.
+ */
+G_DECLARE_DERIVABLE_TYPE (QIOChannelTLS, qio_channel_tls, QIO, CHANNEL_TLS, QIOChannel)
+
+/**
+ * QIOChannelTLSClass:
+ * @parent_class: the parent class
+ *
+ * The class of a #QIOChannelTLS.
+ */
+struct _QIOChannelTLSClass
+{
+  QIOChannelClass parent_class;
+
+  /*< private >*/
+  gpointer padding[8];
+};
+
+/**
+ * QIOChannelTLS:master:
+ *
+ * The channel below.
+ */
+
+/**
+ * QIOChannelTLS:creds:
+ *
+ * What this end has to show, and whom it trusts.
+ */
+
+/**
+ * QIOChannelTLS:hostname:
+ *
+ * The name of the server that a client asks for.
+ */
+
+/**
+ * QIOChannelTLS:handshake-done:
+ *
+ * Whether the connection is established.
+ */
+
+/**
+ * QIOChannelTLS:peer-certificate:
+ *
+ * What the peer has shown, with its issuers.
+ */
+
+/**
+ * QIOChannelTLS:protocol-version:
+ *
+ * The version of TLS, once that is known.
+ */
+
+/**
+ * QIOChannelTLS:cipher:
+ *
+ * The name of the cipher suite, once that is known.
+ */
+
+/**
+ * QIOChannelTLS:alpn-protocol:
+ *
+ * The protocol that both ends have agreed on.
+ */
+
+/**
+ * QIOChannelTLS:resumed:
+ *
+ * Whether an earlier session goes on.
+ */
+
+/**
+ * QIOChannelTLS::authorize-peer:
+ * @tls: the channel
+ * @certificate: what the peer has shown, with its issuers
+ *
+ * The certificate of the peer has been verified: is the peer welcome? If one handler says no, the handshake fails.
+ * Emitted in the thread that shakes hands; nothing is read or written before. Not emitted where no certificate is
+ * shown, nor for credentials that do not verify.
+ *
+ * Returns: whether the peer is welcome
+ */
+
+/**
+ * qio_channel_tls_new_client: (constructor)
+ * @master: the channel below
+ * @creds: credentials of a client
+ * @hostname: (nullable): the name or the address of the server
+ * @error: where to report an error
+ *
+ * Makes the client's end of a connection. Says nothing to the peer yet. The name goes to the server in plain text,
+ * an address does not. Where the credentials verify the peer, its certificate has to be for @hostname, which must
+ * not be %NULL then.
+ *
+ * Returns: (transfer full): a channel
+ */
+QIOChannelTLS *qio_channel_tls_new_client (QIOChannel *master,
+                                           QIOTlsCreds *creds,
+                                           const char *hostname,
+                                           GError **error);
+
+/**
+ * qio_channel_tls_new_server: (constructor)
+ * @master: the channel below
+ * @creds: credentials of a server
+ * @error: where to report an error
+ *
+ * Makes the server's end of a connection. Says nothing to the peer yet.
+ *
+ * Returns: (transfer full): a channel
+ */
+QIOChannelTLS *qio_channel_tls_new_server (QIOChannel *master,
+                                           QIOTlsCreds *creds,
+                                           GError **error);
+
+/**
+ * qio_channel_tls_handshake:
+ * @tls: a channel
+ * @error: where to report an error
+ *
+ * Shakes hands, and waits until that is done, whatever the mode; in a coroutine suspends that. Returns at once if
+ * it is done.
+ *
+ * Returns: (skip): %TRUE, or %FALSE with an error
+ */
+gboolean qio_channel_tls_handshake (QIOChannelTLS *tls,
+                                    GError **error);
+
+/**
+ * qio_channel_tls_handshake_async:
+ * @tls: a channel
+ * @io_priority: the priority, %G_PRIORITY_DEFAULT for example
+ * @cancellable: (nullable): what can cancel it
+ * @callback: (scope async) (closure user_data): called when it is done
+ * @user_data: what to call it with
+ *
+ * Shakes hands, on the thread's default main context, without blocking. If it is cancelled, the next call goes on.
+ */
+void qio_channel_tls_handshake_async (QIOChannelTLS *tls,
+                                      int io_priority,
+                                      GCancellable *cancellable,
+                                      GAsyncReadyCallback callback,
+                                      gpointer user_data);
+
+/**
+ * qio_channel_tls_handshake_finish:
+ * @tls: the channel
+ * @result: what the callback was given
+ * @error: where to report an error
+ *
+ * Takes the result of qio_channel_tls_handshake_async().
+ *
+ * Returns: (skip): %TRUE, or %FALSE with an error
+ */
+gboolean qio_channel_tls_handshake_finish (QIOChannelTLS *tls,
+                                           GAsyncResult *result,
+                                           GError **error);
+
+/**
+ * qio_channel_tls_bye:
+ * @tls: a channel
+ * @error: where to report an error
+ *
+ * Says goodbye to the peer, and waits until that has been sent, after all that was written. Nothing can be
+ * written any more; reading goes on, until the peer says goodbye.
+ *
+ * Returns: (skip): %TRUE, or %FALSE with an error
+ */
+gboolean qio_channel_tls_bye (QIOChannelTLS *tls,
+                              GError **error);
+
+/**
+ * qio_channel_tls_bye_async:
+ * @tls: a channel
+ * @io_priority: the priority, %G_PRIORITY_DEFAULT for example
+ * @cancellable: (nullable): what can cancel it
+ * @callback: (scope async) (closure user_data): called when it is done
+ * @user_data: what to call it with
+ *
+ * Says goodbye, as qio_channel_tls_bye(), on the thread's default main context, without blocking.
+ */
+void qio_channel_tls_bye_async (QIOChannelTLS *tls,
+                                int io_priority,
+                                GCancellable *cancellable,
+                                GAsyncReadyCallback callback,
+                                gpointer user_data);
+
+/**
+ * qio_channel_tls_bye_finish:
+ * @tls: the channel
+ * @result: what the callback was given
+ * @error: where to report an error
+ *
+ * Takes the result of qio_channel_tls_bye_async().
+ *
+ * Returns: (skip): %TRUE, or %FALSE with an error
+ */
+gboolean qio_channel_tls_bye_finish (QIOChannelTLS *tls,
+                                     GAsyncResult *result,
+                                     GError **error);
+
+/**
+ * qio_channel_tls_update_keys:
+ * @tls: a channel
+ * @ask_peer: whether the peer is to have new keys made as well, for what it sends
+ * @error: where to report an error
+ *
+ * Has new keys made for what is sent from now on, so that less is known to whoever gets to know one. Does not
+ * block. With TLS 1.3 only, and after the handshake.
+ *
+ * Returns: (skip): %TRUE, or %FALSE with an error
+ */
+gboolean qio_channel_tls_update_keys (QIOChannelTLS *tls,
+                                      gboolean ask_peer,
+                                      GError **error);
+
+/**
+ * qio_channel_tls_get_master:
+ * @tls: a channel
+ *
+ * Tells the channel below.
+ *
+ * Returns: (transfer full): the channel
+ */
+QIOChannel *qio_channel_tls_get_master (QIOChannelTLS *tls);
+
+/**
+ * qio_channel_tls_get_creds:
+ * @tls: a channel
+ *
+ * Tells what this end has to show, and whom it trusts.
+ *
+ * Returns: (transfer full): the credentials
+ */
+QIOTlsCreds *qio_channel_tls_get_creds (QIOChannelTLS *tls);
+
+/**
+ * qio_channel_tls_get_hostname:
+ * @tls: a channel
+ *
+ * Tells the server that a client asks for.
+ *
+ * Returns: (transfer full) (nullable): the name or the address
+ */
+char *qio_channel_tls_get_hostname (QIOChannelTLS *tls);
+
+/**
+ * qio_channel_tls_is_handshake_done:
+ * @tls: a channel
+ *
+ * Tells whether the connection is established.
+ *
+ * Returns: whether it is
+ */
+gboolean qio_channel_tls_is_handshake_done (QIOChannelTLS *tls);
+
+/**
+ * qio_channel_tls_get_peer_certificate:
+ * @tls: a channel
+ *
+ * Tells what the peer has shown, with its issuers as far as they are known, also of a handshake that has failed
+ * over it. Needs a TLS backend of GIO's.
+ *
+ * Returns: (transfer full) (nullable): the certificate
+ */
+GTlsCertificate *qio_channel_tls_get_peer_certificate (QIOChannelTLS *tls);
+
+/**
+ * qio_channel_tls_get_protocol_version:
+ * @tls: a channel
+ *
+ * Tells the version of TLS, once the connection is established.
+ *
+ * Returns: the version
+ */
+GTlsProtocolVersion qio_channel_tls_get_protocol_version (QIOChannelTLS *tls);
+
+/**
+ * qio_channel_tls_get_cipher:
+ * @tls: a channel
+ *
+ * Tells the name of the cipher suite, as the standards have it, once the connection is established.
+ *
+ * Returns: (transfer full) (nullable): the name
+ */
+char *qio_channel_tls_get_cipher (QIOChannelTLS *tls);
+
+/**
+ * qio_channel_tls_get_alpn_protocol:
+ * @tls: a channel
+ *
+ * Tells the protocol that both ends have agreed on.
+ *
+ * Returns: (transfer full) (nullable): the name
+ */
+char *qio_channel_tls_get_alpn_protocol (QIOChannelTLS *tls);
+
+/**
+ * qio_channel_tls_is_resumed:
+ * @tls: a channel
+ *
+ * Tells whether an earlier session goes on: then no certificate was shown.
+ *
+ * Returns: whether it is so
+ */
+gboolean qio_channel_tls_is_resumed (QIOChannelTLS *tls);
+
+G_END_DECLS
+
+#endif

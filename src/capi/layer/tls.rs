@@ -1,0 +1,351 @@
+//! TLS over a channel.
+
+use std::{
+    ffi::{CStr, c_char, c_int},
+    ptr,
+};
+
+use gio_sys::{
+    G_TLS_PROTOCOL_VERSION_UNKNOWN, GAsyncReadyCallback, GAsyncResult, GCancellable,
+    GTlsCertificate, GTlsProtocolVersion,
+};
+use glib::{prelude::*, translate::*};
+use glib_sys::{GError, GFALSE, GType, gboolean, gpointer};
+
+use crate::{
+    Channel, ChannelTls, TlsCreds,
+    capi::{
+        Instance, complain, give, guarded, holds, instance, is_a, success,
+        task::{Call, finish_success, start},
+        with,
+    },
+    ffi::{QIOChannel, QIOChannelTLS, QIOTlsCreds},
+};
+
+instance!(ChannelTls, c"QIO_IS_CHANNEL_TLS (tls)");
+
+/// What an error of a handshake is called.
+const SHAKE: &str = "shake hands by";
+/// What an error of a goodbye is called.
+const BYE: &str = "say goodbye by";
+
+#[unsafe(no_mangle)]
+pub extern "C" fn qio_channel_tls_get_type() -> GType {
+    ChannelTls::static_type().into_glib()
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_tls_new_client(
+    master: *mut QIOChannel,
+    creds: *mut QIOTlsCreds,
+    hostname: *const c_char,
+    error: *mut *mut GError,
+) -> *mut QIOChannelTLS {
+    let function = c"qio_channel_tls_new_client";
+    // SAFETY: see the room; the string ends in NUL where it is not NULL.
+    unsafe {
+        let hostname = (!hostname.is_null()).then(|| CStr::from_ptr(hostname).to_str());
+        let Ok(hostname) = hostname.transpose() else {
+            complain(function, c"hostname is UTF-8");
+            return ptr::null_mut();
+        };
+        over(function, master, creds, error, |master, creds| {
+            ChannelTls::new_client(master, creds, hostname)
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_tls_new_server(
+    master: *mut QIOChannel,
+    creds: *mut QIOTlsCreds,
+    error: *mut *mut GError,
+) -> *mut QIOChannelTLS {
+    // SAFETY: see the room.
+    unsafe {
+        over(
+            c"qio_channel_tls_new_server",
+            master,
+            creds,
+            error,
+            ChannelTls::new_server,
+        )
+    }
+}
+
+/// # Safety
+///
+/// As for the functions of this room.
+unsafe fn over(
+    function: &CStr,
+    master: *mut QIOChannel,
+    creds: *mut QIOTlsCreds,
+    error: *mut *mut GError,
+    make: impl FnOnce(&Channel, &TlsCreds) -> std::io::Result<ChannelTls>,
+) -> *mut QIOChannelTLS {
+    // SAFETY: the caller's promise; checked to be instances.
+    unsafe {
+        if !holds(
+            function,
+            is_a::<Channel>(master.cast()),
+            c"QIO_IS_CHANNEL (master)",
+        ) || !holds(function, is_a::<TlsCreds>(creds.cast()), TlsCreds::IS)
+        {
+            return ptr::null_mut();
+        }
+        guarded(function, error, ptr::null_mut(), || {
+            let master = Channel::from_glib_borrow(master);
+            let creds = TlsCreds::from_glib_borrow(creds);
+            give(make(&master, &creds), error)
+        })
+    }
+}
+
+/// Calls a method that may fail.
+///
+/// # Safety
+///
+/// As for the functions of this room.
+unsafe fn attempt(
+    function: &CStr,
+    tls: *mut QIOChannelTLS,
+    error: *mut *mut GError,
+    action: &str,
+    method: impl FnOnce(&ChannelTls) -> std::io::Result<()>,
+) -> gboolean {
+    // SAFETY: the caller's promise.
+    unsafe {
+        with(function, tls, error, GFALSE, |tls: &ChannelTls| {
+            success(method(tls), error, tls.upcast_ref(), action)
+        })
+    }
+}
+
+/// Calls a method that tells something.
+///
+/// # Safety
+///
+/// As for the functions of this room.
+unsafe fn tell<R: Copy>(
+    function: &CStr,
+    tls: *mut QIOChannelTLS,
+    nothing: R,
+    method: impl FnOnce(&ChannelTls) -> R,
+) -> R {
+    // SAFETY: the caller's promise; there is no place for an error.
+    unsafe { with(function, tls, ptr::null_mut(), nothing, method) }
+}
+
+/// What a property holds, to be given away; NULL where a channel was made by its type alone.
+fn object<T>(tls: &ChannelTls, property: &str) -> *mut T {
+    let object = tls.property::<Option<glib::Object>>(property);
+    let raw: *mut gobject_sys::GObject = object.to_glib_full();
+    raw.cast()
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_tls_handshake(
+    tls: *mut QIOChannelTLS,
+    error: *mut *mut GError,
+) -> gboolean {
+    let function = c"qio_channel_tls_handshake";
+    // SAFETY: see the room.
+    unsafe { attempt(function, tls, error, SHAKE, ChannelTls::handshake) }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_tls_handshake_async(
+    tls: *mut QIOChannelTLS,
+    io_priority: c_int,
+    cancellable: *mut GCancellable,
+    callback: GAsyncReadyCallback,
+    user_data: gpointer,
+) {
+    let call = Call {
+        tag: qio_channel_tls_handshake_async as *const () as usize,
+        name: c"qio_channel_tls_handshake_async",
+        io_priority,
+        cancellable,
+        callback,
+        user_data,
+    };
+    // SAFETY: see the room.
+    unsafe {
+        if !is_a::<ChannelTls>(tls.cast()) {
+            return complain(call.name, ChannelTls::IS);
+        }
+        start(tls.cast(), call, SHAKE, |channel| async move {
+            as_tls(&channel).handshake_future().await
+        });
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_tls_handshake_finish(
+    tls: *mut QIOChannelTLS,
+    result: *mut GAsyncResult,
+    error: *mut *mut GError,
+) -> gboolean {
+    let name = c"qio_channel_tls_handshake_finish";
+    let tag = qio_channel_tls_handshake_async as *const () as usize;
+    // SAFETY: see the room.
+    unsafe { finish_success(name, tls.cast(), result, tag, error) }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_tls_bye(
+    tls: *mut QIOChannelTLS,
+    error: *mut *mut GError,
+) -> gboolean {
+    // SAFETY: see the room.
+    unsafe { attempt(c"qio_channel_tls_bye", tls, error, BYE, ChannelTls::bye) }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_tls_bye_async(
+    tls: *mut QIOChannelTLS,
+    io_priority: c_int,
+    cancellable: *mut GCancellable,
+    callback: GAsyncReadyCallback,
+    user_data: gpointer,
+) {
+    let call = Call {
+        tag: qio_channel_tls_bye_async as *const () as usize,
+        name: c"qio_channel_tls_bye_async",
+        io_priority,
+        cancellable,
+        callback,
+        user_data,
+    };
+    // SAFETY: see the room.
+    unsafe {
+        if !is_a::<ChannelTls>(tls.cast()) {
+            return complain(call.name, ChannelTls::IS);
+        }
+        start(tls.cast(), call, BYE, |channel| async move {
+            as_tls(&channel).bye_future().await
+        });
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_tls_bye_finish(
+    tls: *mut QIOChannelTLS,
+    result: *mut GAsyncResult,
+    error: *mut *mut GError,
+) -> gboolean {
+    let name = c"qio_channel_tls_bye_finish";
+    let tag = qio_channel_tls_bye_async as *const () as usize;
+    // SAFETY: see the room.
+    unsafe { finish_success(name, tls.cast(), result, tag, error) }
+}
+
+fn as_tls(channel: &Channel) -> &ChannelTls {
+    channel.downcast_ref().expect("checked")
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_tls_update_keys(
+    tls: *mut QIOChannelTLS,
+    ask_peer: gboolean,
+    error: *mut *mut GError,
+) -> gboolean {
+    let function = c"qio_channel_tls_update_keys";
+    // SAFETY: see the room.
+    unsafe {
+        attempt(function, tls, error, "update the keys of", |tls| {
+            tls.update_keys(from_glib(ask_peer))
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_tls_get_master(tls: *mut QIOChannelTLS) -> *mut QIOChannel {
+    let function = c"qio_channel_tls_get_master";
+    // SAFETY: see the room.
+    unsafe { tell(function, tls, ptr::null_mut(), |tls| object(tls, "master")) }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_tls_get_creds(tls: *mut QIOChannelTLS) -> *mut QIOTlsCreds {
+    let function = c"qio_channel_tls_get_creds";
+    // SAFETY: see the room.
+    unsafe { tell(function, tls, ptr::null_mut(), |tls| object(tls, "creds")) }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_tls_get_hostname(tls: *mut QIOChannelTLS) -> *mut c_char {
+    let function = c"qio_channel_tls_get_hostname";
+    // SAFETY: see the room.
+    unsafe {
+        tell(function, tls, ptr::null_mut(), |tls| {
+            tls.hostname().to_glib_full()
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_tls_is_handshake_done(tls: *mut QIOChannelTLS) -> gboolean {
+    let function = c"qio_channel_tls_is_handshake_done";
+    // SAFETY: see the room.
+    unsafe {
+        tell(function, tls, GFALSE, |tls| {
+            tls.is_handshake_done().into_glib()
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_tls_get_peer_certificate(
+    tls: *mut QIOChannelTLS,
+) -> *mut GTlsCertificate {
+    let function = c"qio_channel_tls_get_peer_certificate";
+    // SAFETY: see the room.
+    unsafe {
+        tell(function, tls, ptr::null_mut(), |tls| {
+            tls.peer_certificate().to_glib_full()
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_tls_get_protocol_version(
+    tls: *mut QIOChannelTLS,
+) -> GTlsProtocolVersion {
+    let function = c"qio_channel_tls_get_protocol_version";
+    // SAFETY: see the room.
+    unsafe {
+        tell(function, tls, G_TLS_PROTOCOL_VERSION_UNKNOWN, |tls| {
+            tls.protocol_version().into_glib()
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_tls_get_cipher(tls: *mut QIOChannelTLS) -> *mut c_char {
+    let function = c"qio_channel_tls_get_cipher";
+    // SAFETY: see the room.
+    unsafe {
+        tell(function, tls, ptr::null_mut(), |tls| {
+            tls.cipher().to_glib_full()
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_tls_get_alpn_protocol(tls: *mut QIOChannelTLS) -> *mut c_char {
+    let function = c"qio_channel_tls_get_alpn_protocol";
+    // SAFETY: see the room.
+    unsafe {
+        tell(function, tls, ptr::null_mut(), |tls| {
+            tls.alpn_protocol().to_glib_full()
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_tls_is_resumed(tls: *mut QIOChannelTLS) -> gboolean {
+    let function = c"qio_channel_tls_is_resumed";
+    // SAFETY: see the room.
+    unsafe { tell(function, tls, GFALSE, |tls| tls.is_resumed().into_glib()) }
+}
