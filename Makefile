@@ -53,6 +53,7 @@ bench: ## Measures what a channel costs beside the bare system calls, from C, an
 	@cargo bench --locked --bench peers
 	@cargo bench --locked --bench net
 	@cargo bench --locked --bench splice
+	@cargo bench --locked --bench tls
 
 capi: ## Builds the C library, its introspection data and its Vala binding in target/capi
 	@.ci/packages capi
