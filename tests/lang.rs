@@ -23,7 +23,7 @@ use screen::Screen;
 const PARTS: [&str; 4] = ["journey", "waiting", "subclass", "network"];
 
 /// What else there is in C.
-const MORE_IN_C: [&str; 2] = ["sockets", "forms"];
+const MORE_IN_C: [&str; 3] = ["sockets", "forms", "tls"];
 
 /// The source of a part, and the last line that the program prints.
 fn part(part: &str, language: &str) -> (String, String) {

@@ -1,0 +1,355 @@
+/* The part of the journey in C that goes through TLS: credentials, and channels over channels. */
+
+#include "journey.h"
+
+#include <glib/gstdio.h>
+
+static char *directory;
+static char *certificate, *key;
+
+/* A certificate that has signed itself, of localhost. */
+static void
+make_certificate (void)
+{
+  GError *error = NULL;
+  g_autofree char *command = NULL;
+  int wait_status;
+
+  directory = g_dir_make_tmp ("qio-tls-XXXXXX", &error);
+  check_ok (error);
+  certificate = g_build_filename (directory, "cert.pem", NULL);
+  key = g_build_filename (directory, "key.pem", NULL);
+  command = g_strdup_printf ("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost"
+                             " -addext subjectAltName=DNS:localhost -keyout %s -out %s",
+                             key, certificate);
+  check (g_spawn_command_line_sync (command, NULL, NULL, &wait_status, &error));
+  check (g_spawn_check_wait_status (wait_status, &error));
+  check_ok (error);
+}
+
+static void
+remove_certificate (void)
+{
+  g_remove (certificate);
+  g_remove (key);
+  g_rmdir (directory);
+  g_clear_pointer (&certificate, g_free);
+  g_clear_pointer (&key, g_free);
+  g_clear_pointer (&directory, g_free);
+}
+
+static QIOTlsCreds *
+client_creds (void)
+{
+  GError *error = NULL;
+  static const char *const protocols[] = { "other", "echo", NULL };
+  g_autoptr (QIOTlsCredsBuilder) builder = qio_tls_creds_builder_new (QIO_TLS_ENDPOINT_CLIENT);
+  g_autoptr (QIOTlsCredsBuilder) copy = NULL;
+  QIOTlsCreds *creds;
+
+  qio_tls_creds_builder_add_trust_file (builder, certificate);
+  qio_tls_creds_builder_set_alpn_protocols (builder, protocols);
+  copy = qio_tls_creds_builder_copy (builder);
+  creds = qio_tls_creds_builder_build (copy, &error);
+  check_ok (error);
+  check (qio_tls_creds_get_endpoint (creds) == QIO_TLS_ENDPOINT_CLIENT);
+  check (qio_tls_creds_verifies_peer (creds));
+  return creds;
+}
+
+static QIOTlsCreds *
+server_creds (void)
+{
+  GError *error = NULL;
+  static const char *const protocols[] = { "echo", NULL };
+  g_autoptr (QIOTlsCredsBuilder) builder = qio_tls_creds_builder_new (QIO_TLS_ENDPOINT_SERVER);
+  QIOTlsCreds *creds;
+
+  qio_tls_creds_builder_set_certificate_files (builder, certificate, key);
+  qio_tls_creds_builder_set_alpn_protocols (builder, protocols);
+  creds = qio_tls_creds_builder_build (builder, &error);
+  check_ok (error);
+  check (!qio_tls_creds_verifies_peer (creds));
+  return creds;
+}
+
+/* Credentials that are told from memory, and such as are not there. */
+static void
+told_otherwise (void)
+{
+  GError *error = NULL;
+  g_autofree char *text = NULL;
+  gsize length;
+  g_autoptr (GBytes) pem = NULL;
+  g_autoptr (GBytes) nothing = g_bytes_new_static ("nothing", 7);
+  g_autoptr (QIOTlsCreds) creds = NULL;
+  QIOTlsCredsBuilder *builder = qio_tls_creds_builder_new (QIO_TLS_ENDPOINT_CLIENT);
+
+  check (g_file_get_contents (certificate, &text, &length, &error));
+  pem = g_bytes_new (text, length);
+  qio_tls_creds_builder_add_trust_pem (builder, pem);
+  creds = qio_tls_creds_builder_build (builder, &error);
+  check_ok (error);
+  qio_tls_creds_builder_add_trust_pem (builder, nothing);
+  check (qio_tls_creds_builder_build (builder, &error) == NULL);
+  check (error != NULL);
+  g_clear_error (&error);
+  qio_tls_creds_builder_free (builder);
+
+  builder = qio_tls_creds_builder_new (QIO_TLS_ENDPOINT_SERVER);
+  qio_tls_creds_builder_set_directory (builder, "/nowhere");
+  check (qio_tls_creds_builder_build (builder, &error) == NULL);
+  check (strstr (error->message, "/nowhere") != NULL);
+  check_error (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND);
+  qio_tls_creds_builder_free (builder);
+}
+
+static guint lines, passwords, freed;
+
+static void
+count_line (const char *line, gpointer user_data)
+{
+  check (user_data == &lines && line != NULL);
+  lines++;
+}
+
+static char *
+tell_password (const char *file, gpointer user_data)
+{
+  check (file != NULL && user_data == &passwords);
+  passwords++;
+  return g_strdup ("secret");
+}
+
+static void
+count_free (gpointer user_data G_GNUC_UNUSED)
+{
+  freed++;
+}
+
+/* What is asked of credentials by a key in common, and to what the peer is held. */
+static QIOTlsCreds *
+psk_creds (QIOTlsEndpoint endpoint)
+{
+  GError *error = NULL;
+  g_autoptr (GBytes) secret = g_bytes_new_static ("sixteen bytes...", 16);
+  g_autoptr (QIOTlsCredsBuilder) builder = qio_tls_creds_builder_new (endpoint);
+  QIOTlsCreds *creds;
+
+  qio_tls_creds_builder_add_psk (builder, "alice", secret);
+  qio_tls_creds_builder_set_psk_user (builder, "alice");
+  qio_tls_creds_builder_set_psk_hash (builder, QIO_TLS_PSK_HASH_SHA256);
+  qio_tls_creds_builder_set_min_version (builder, G_TLS_PROTOCOL_VERSION_TLS_1_2);
+  qio_tls_creds_builder_set_max_version (builder, G_TLS_PROTOCOL_VERSION_TLS_1_3);
+  qio_tls_creds_builder_set_ciphersuites (builder, "TLS_AES_128_GCM_SHA256");
+  qio_tls_creds_builder_set_resumption (builder, FALSE);
+  qio_tls_creds_builder_set_key_log_func (builder, count_line, &lines, count_free);
+  creds = qio_tls_creds_builder_build (builder, &error);
+  check_ok (error);
+  return creds;
+}
+
+/* Whether credentials can be made of this; it is freed. */
+static gboolean
+can_be_made (QIOTlsCredsBuilder *builder)
+{
+  GError *error = NULL;
+  g_autoptr (QIOTlsCreds) creds = qio_tls_creds_builder_build (builder, &error);
+
+  check ((creds == NULL) == (error != NULL));
+  g_clear_error (&error);
+  qio_tls_creds_builder_free (builder);
+  return creds != NULL;
+}
+
+/* Every option once. */
+static void
+options (void)
+{
+  GError *error = NULL;
+  g_autoptr (GTlsCertificate) object = g_tls_certificate_new_from_files (certificate, key, &error);
+  g_autofree char *certificate_text = NULL;
+  g_autofree char *key_text = NULL;
+  g_autofree char *log = g_build_filename (directory, "keys.log", NULL);
+  g_autoptr (GBytes) certificate_pem = NULL;
+  g_autoptr (GBytes) key_pem = NULL;
+  QIOTlsCredsBuilder *builder;
+  gsize length;
+
+  check_ok (error);
+  check (g_file_get_contents (certificate, &certificate_text, &length, &error));
+  certificate_pem = g_bytes_new (certificate_text, length);
+  check (g_file_get_contents (key, &key_text, &length, &error));
+  key_pem = g_bytes_new (key_text, length);
+
+  builder = qio_tls_creds_builder_new (QIO_TLS_ENDPOINT_CLIENT);
+  qio_tls_creds_builder_add_system_trust (builder);
+  qio_tls_creds_builder_add_trust (builder, object);
+  qio_tls_creds_builder_set_checks (builder, TRUE);
+  qio_tls_creds_builder_set_key_log_from_environment (builder);
+  check (can_be_made (builder));
+
+  builder = qio_tls_creds_builder_new (QIO_TLS_ENDPOINT_SERVER);
+  qio_tls_creds_builder_set_certificate_pem (builder, certificate_pem, key_pem);
+  qio_tls_creds_builder_add_trust_pem (builder, certificate_pem);
+  qio_tls_creds_builder_set_client_certificates (builder, G_TLS_AUTHENTICATION_REQUIRED);
+  qio_tls_creds_builder_set_ciphers (builder, "ECDHE-ECDSA-AES128-GCM-SHA256");
+  qio_tls_creds_builder_set_password (builder, "not needed");
+  qio_tls_creds_builder_set_key_log_file (builder, log);
+  check (can_be_made (builder));
+  g_remove (log);
+
+  builder = qio_tls_creds_builder_new (QIO_TLS_ENDPOINT_SERVER);
+  qio_tls_creds_builder_set_certificate (builder, object);
+  freed = 0;
+  qio_tls_creds_builder_set_password_func (builder, tell_password, &passwords, count_free);
+  check (can_be_made (builder));
+  check (passwords == 0 && freed == 1);
+
+  builder = qio_tls_creds_builder_new (QIO_TLS_ENDPOINT_SERVER);
+  qio_tls_creds_builder_set_insecure_anonymous (builder);
+  check (can_be_made (builder));
+
+  /* None of these is what it is said to be. */
+  builder = qio_tls_creds_builder_new (QIO_TLS_ENDPOINT_CLIENT);
+  qio_tls_creds_builder_add_crl_file (builder, "/nowhere.pem");
+  check (!can_be_made (builder));
+  builder = qio_tls_creds_builder_new (QIO_TLS_ENDPOINT_CLIENT);
+  qio_tls_creds_builder_add_crl_pem (builder, key_pem);
+  check (!can_be_made (builder));
+  builder = qio_tls_creds_builder_new (QIO_TLS_ENDPOINT_SERVER);
+  qio_tls_creds_builder_add_psk_file (builder, key);
+  check (!can_be_made (builder));
+}
+
+/* Both ends over a pair of sockets. */
+static void
+make_ends (QIOTlsCreds *mine, QIOTlsCreds *theirs, const char *name, QIOChannelTLS **client, QIOChannelTLS **server)
+{
+  GError *error = NULL;
+  g_autoptr (QIOChannelSocket) here = NULL;
+  g_autoptr (QIOChannelSocket) there = NULL;
+
+  make_pair (&here, &there);
+  *client = qio_channel_tls_new_client (QIO_CHANNEL (here), mine, name, &error);
+  check_ok (error);
+  *server = qio_channel_tls_new_server (QIO_CHANNEL (there), theirs, &error);
+  check_ok (error);
+}
+
+static void
+verified (QIOTlsCreds *mine, QIOTlsCreds *theirs)
+{
+  GError *error = NULL;
+  g_autoptr (QIOChannelTLS) client = NULL;
+  g_autoptr (QIOChannelTLS) server = NULL;
+  g_autoptr (QIOChannel) master = NULL;
+  g_autoptr (QIOTlsCreds) creds = NULL;
+  g_autoptr (GTlsCertificate) peer = NULL;
+  g_autoptr (GAsyncResult) answered = NULL;
+  g_autoptr (GAsyncResult) asked = NULL;
+  g_autoptr (GAsyncResult) left = NULL;
+  g_autofree char *name = NULL;
+  g_autofree char *cipher = NULL;
+  g_autofree char *protocol = NULL;
+  char buf[8];
+
+  make_ends (mine, theirs, "localhost", &client, &server);
+  check (!qio_channel_tls_is_handshake_done (client));
+  qio_channel_tls_handshake_async (server, G_PRIORITY_DEFAULT, NULL, take_result, &answered);
+  qio_channel_tls_handshake_async (client, G_PRIORITY_DEFAULT, NULL, take_result, &asked);
+  check (qio_channel_tls_handshake_finish (client, await (&asked), &error));
+  check (qio_channel_tls_handshake_finish (server, await (&answered), &error));
+  check_ok (error);
+  /* There is nothing left to do. */
+  check (qio_channel_tls_handshake (client, &error) && qio_channel_tls_is_handshake_done (client));
+
+  master = qio_channel_tls_get_master (client);
+  creds = qio_channel_tls_get_creds (client);
+  peer = qio_channel_tls_get_peer_certificate (client);
+  name = qio_channel_tls_get_hostname (client);
+  cipher = qio_channel_tls_get_cipher (client);
+  protocol = qio_channel_tls_get_alpn_protocol (client);
+  check (QIO_IS_CHANNEL_SOCKET (master) && creds == mine && peer != NULL);
+  check (g_str_equal (name, "localhost") && g_str_has_prefix (cipher, "TLS_") && g_str_equal (protocol, "echo"));
+  check (qio_channel_tls_get_protocol_version (client) == G_TLS_PROTOCOL_VERSION_TLS_1_3);
+  check (!qio_channel_tls_is_resumed (client));
+
+  check (qio_channel_write_all (QIO_CHANNEL (client), "question", 8, &error) == 0);
+  check (qio_channel_read_all (QIO_CHANNEL (server), buf, 8, &error) == 0);
+  check (memcmp (buf, "question", 8) == 0);
+  check (qio_channel_tls_update_keys (client, FALSE, &error));
+  check (qio_channel_write_all (QIO_CHANNEL (client), "more", 4, &error) == 0);
+  check (qio_channel_read_all (QIO_CHANNEL (server), buf, 4, &error) == 0);
+  check (memcmp (buf, "more", 4) == 0);
+
+  /* The end is told apart from a connection that breaks. */
+  check (qio_channel_tls_bye (client, &error));
+  check (qio_channel_read (QIO_CHANNEL (server), buf, 8, &error) == 0);
+  qio_channel_tls_bye_async (server, G_PRIORITY_DEFAULT, NULL, take_result, &left);
+  check (qio_channel_tls_bye_finish (server, await (&left), &error));
+  check (qio_channel_close (QIO_CHANNEL (client), &error) == 0);
+  check (qio_channel_close (QIO_CHANNEL (server), &error) == 0);
+  check_ok (error);
+}
+
+/* Another name is another server. */
+static void
+refused (QIOTlsCreds *mine, QIOTlsCreds *theirs)
+{
+  GError *error = NULL;
+  g_autoptr (QIOChannelTLS) client = NULL;
+  g_autoptr (QIOChannelTLS) server = NULL;
+  g_autoptr (GAsyncResult) answered = NULL;
+  g_autoptr (GAsyncResult) asked = NULL;
+
+  make_ends (mine, theirs, "example.org", &client, &server);
+  qio_channel_tls_handshake_async (server, G_PRIORITY_DEFAULT, NULL, take_result, &answered);
+  qio_channel_tls_handshake_async (client, G_PRIORITY_DEFAULT, NULL, take_result, &asked);
+  check (!qio_channel_tls_handshake_finish (client, await (&asked), &error));
+  check (strstr (error->message, "Unable to shake hands with example.org") != NULL);
+  check_error (error, G_TLS_ERROR, G_TLS_ERROR_BAD_CERTIFICATE);
+  check (!qio_channel_tls_handshake_finish (server, await (&answered), &error));
+  g_clear_error (&error);
+}
+
+/* A key that both know stands for both. */
+static void
+in_common (void)
+{
+  GError *error = NULL;
+  g_autoptr (QIOTlsCreds) mine = psk_creds (QIO_TLS_ENDPOINT_CLIENT);
+  g_autoptr (QIOTlsCreds) theirs = psk_creds (QIO_TLS_ENDPOINT_SERVER);
+  g_autoptr (QIOChannelTLS) client = NULL;
+  g_autoptr (QIOChannelTLS) server = NULL;
+  g_autoptr (GAsyncResult) answered = NULL;
+  g_autoptr (GAsyncResult) asked = NULL;
+
+  make_ends (mine, theirs, NULL, &client, &server);
+  qio_channel_tls_handshake_async (server, G_PRIORITY_DEFAULT, NULL, take_result, &answered);
+  qio_channel_tls_handshake_async (client, G_PRIORITY_DEFAULT, NULL, take_result, &asked);
+  check (qio_channel_tls_handshake_finish (client, await (&asked), &error));
+  check_ok (error);
+  check (qio_channel_tls_handshake_finish (server, await (&answered), &error));
+  check_ok (error);
+  check (qio_channel_tls_get_peer_certificate (client) == NULL && lines > 0);
+}
+
+int
+main (void)
+{
+  g_autoptr (QIOTlsCreds) mine = NULL;
+  g_autoptr (QIOTlsCreds) theirs = NULL;
+
+  make_certificate ();
+  mine = client_creds ();
+  theirs = server_creds ();
+  told_otherwise ();
+  verified (mine, theirs);
+  refused (mine, theirs);
+  in_common ();
+  options ();
+  remove_certificate ();
+  printf ("tls: ok\n");
+  return 0;
+}
