@@ -75,13 +75,13 @@ docs: ## Makes the documentation, for Rust and for C, in target/doc
 	@cargo doc --locked --no-deps
 	@.ci/capi docs
 
-soak: ## Runs for ten minutes: races, wakes, random programs, leaks
+soak: ## Runs for a quarter of an hour: races, wakes, random programs, leaks, clients in number
 	@.ci/packages test
 	@cargo test --quiet --locked --test qio --no-run
 	@for round in 1 2 3 4 5 6 7 8 9 10; do \
 		timeout 1m cargo test --quiet --locked --test qio -- $(races) || exit 1; \
 	done
-	@timeout 10m cargo test --quiet --locked --test qio -- --ignored --test-threads=1
+	@timeout 15m cargo test --quiet --locked --test qio -- --ignored --test-threads=1
 
 fuzz: ## Feeds the parsers with random texts, one minute each
 	@.ci/packages test
