@@ -291,6 +291,7 @@ pub unsafe extern "C" fn qio_channel_writev(
 }
 
 #[unsafe(no_mangle)]
+#[unsafe(link_section = ".text.hot.qio")]
 pub unsafe extern "C" fn qio_channel_read(
     ioc: *mut QIOChannel,
     buf: *mut c_char,
@@ -310,6 +311,7 @@ pub unsafe extern "C" fn qio_channel_read(
 }
 
 #[unsafe(no_mangle)]
+#[unsafe(link_section = ".text.hot.qio")]
 pub unsafe extern "C" fn qio_channel_write(
     ioc: *mut QIOChannel,
     buf: *const c_char,

@@ -145,6 +145,9 @@ unsafe fn telling<T: ChannelImpl, R>(
 // instances, with arrays of the given lengths (whatever the pointer where that is 0)
 // and a place for an error or NULL.
 
+// Beside each other, with the functions of C that lead there: after a system call each page of code is to be found
+// anew.
+#[unsafe(link_section = ".text.hot.qio")]
 unsafe extern "C" fn writev<T: ChannelImpl>(
     ioc: *mut QIOChannel,
     iov: *const iovec,
@@ -165,6 +168,7 @@ unsafe extern "C" fn writev<T: ChannelImpl>(
     }
 }
 
+#[unsafe(link_section = ".text.hot.qio")]
 unsafe extern "C" fn readv<T: ChannelImpl>(
     ioc: *mut QIOChannel,
     iov: *const iovec,
