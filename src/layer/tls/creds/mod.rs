@@ -20,7 +20,7 @@ pub use builder::TlsCredsBuilder;
 pub use psk::TlsPskHash;
 
 use glib::subclass::prelude::*;
-use openssl::ssl::{SslContextRef, SslRef, SslSession};
+use openssl::ssl::{SslContextRef, SslRef};
 
 use crate::channel::ffi::derived_class;
 
@@ -130,21 +130,10 @@ impl TlsCreds {
 }
 
 /// What channels are told.
-#[allow(dead_code)] // until there are any
 impl TlsCreds {
     /// All of it, as OpenSSL wants it.
     pub(crate) fn context(&self) -> &SslContextRef {
         &self.imp().made().context
-    }
-
-    /// A session with the server of this name, to go on with. One of TLS 1.3 is given once.
-    pub(crate) fn session_for(&self, name: &str) -> Option<SslSession> {
-        self.imp().made().sessions.take(name)
-    }
-
-    /// Keeps a session with the server of this name.
-    pub(crate) fn remember(&self, name: &str, session: SslSession) {
-        self.imp().made().sessions.put(name, session);
     }
 
     /// Lets a connection of a client go on with a session with the server of this name, if there is one, and keeps

@@ -1,6 +1,7 @@
 //! Going on where an earlier connection was.
 
 use gio::TlsProtocolVersion::{self, Tls12, Tls13};
+use glib::subclass::prelude::*;
 
 use super::{
     TlsCreds,
@@ -94,7 +95,7 @@ fn a_session_of_tls_1_3_is_given_once_and_others_again() {
         let (client, server, _) = ends(version);
         resumed(&client, &server, NAME);
         let mut given = 0;
-        while given < 10 && client.session_for(NAME).is_some() {
+        while given < 10 && client.imp().made().sessions.take(NAME).is_some() {
             given += 1;
         }
         assert_eq!(given < 10, once, "{version:?}");
@@ -105,13 +106,23 @@ fn a_session_of_tls_1_3_is_given_once_and_others_again() {
 fn a_client_keeps_so_many_sessions() {
     let (client, server, _) = ends(Tls12);
     resumed(&client, &server, NAME);
-    let session = client.session_for(NAME).expect("it is kept");
+    let session = client.imp().made().sessions.take(NAME).expect("it is kept");
     for number in 0..1000 {
-        client.remember(&format!("{number}.example"), session.clone());
+        let name = format!("{number}.example");
+        client.imp().made().sessions.put(&name, session.clone());
     }
-    let kept =
-        (0..1000).filter(|number| client.session_for(&format!("{number}.example")).is_some());
+    let kept = (0..1000).filter(|number| {
+        client
+            .imp()
+            .made()
+            .sessions
+            .take(&format!("{number}.example"))
+            .is_some()
+    });
     assert_eq!(kept.count(), 256);
-    assert!(client.session_for("999.example").is_some());
-    assert!(client.session_for(NAME).is_none(), "the oldest go first");
+    assert!(client.imp().made().sessions.take("999.example").is_some());
+    assert!(
+        client.imp().made().sessions.take(NAME).is_none(),
+        "the oldest go first"
+    );
 }
