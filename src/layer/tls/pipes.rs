@@ -41,20 +41,26 @@ pub(super) fn give_buffer(buffer: Vec<u8>) {
 pub(super) struct Queue {
     buffer: Vec<u8>,
     taken: usize,
+    /// What the buffer has after these is nothing: it keeps its length, not to be zeroed each time.
+    end: usize,
 }
 
 impl Queue {
-    /// The bytes of a buffer, which is given to the thread when they have been taken.
-    pub(super) fn new(buffer: Vec<u8>) -> Self {
-        Self { buffer, taken: 0 }
+    /// The first bytes of a buffer, which is given to the thread when they have been taken.
+    pub(super) fn new(buffer: Vec<u8>, end: usize) -> Self {
+        Self {
+            buffer,
+            taken: 0,
+            end,
+        }
     }
 
     pub(super) fn left(&self) -> &[u8] {
-        &self.buffer[self.taken..]
+        &self.buffer[self.taken..self.end]
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.taken == self.buffer.len()
+        self.taken == self.end
     }
 
     pub(super) fn take(&mut self, count: usize) {
@@ -67,13 +73,20 @@ impl Queue {
     pub(super) fn push(&mut self, bytes: &[u8]) {
         if self.buffer.capacity() == 0 {
             self.buffer = take_buffer();
-            self.buffer.clear();
         }
-        self.buffer.extend_from_slice(bytes);
+        let end = self.end + bytes.len();
+        match self.buffer.get_mut(self.end..end) {
+            Some(room) => room.copy_from_slice(bytes),
+            None => {
+                self.buffer.truncate(self.end);
+                self.buffer.extend_from_slice(bytes);
+            }
+        }
+        self.end = end;
     }
 
     pub(super) fn clear(&mut self) {
-        self.taken = 0;
+        (self.taken, self.end) = (0, 0);
         give_buffer(mem::take(&mut self.buffer));
     }
 }
@@ -93,10 +106,9 @@ pub(super) struct Pipes {
 
 impl Pipes {
     /// Adds what has come. What was there before is a part of a record at most.
-    pub(super) fn feed(&mut self, mut buffer: Vec<u8>, count: usize) {
+    pub(super) fn feed(&mut self, buffer: Vec<u8>, count: usize) {
         if self.input.is_empty() {
-            buffer.truncate(count);
-            self.input = Queue::new(buffer);
+            self.input = Queue::new(buffer, count);
         } else {
             self.input.push(&buffer[..count]);
             give_buffer(buffer);
