@@ -17,7 +17,7 @@ quoted = '$(subst ','\'',$(1))'
 
 # The tests in which threads meet, by parts of their names; the rest of `make soak` is the tests that
 # are ignored elsewhere.
-races = thread wake hub::contexts hub::sharing
+races = thread wake hub::contexts hub::sharing tls::sharing
 
 # A target is described by what follows the two number signs.
 help: ## Lists these targets

@@ -166,8 +166,13 @@ pub(crate) fn scatter(data: &[u8], iov: &mut [IoSliceMut<'_>]) -> usize {
 /// only by this crate, and only for slots of its own.
 const NO_WAIT: u32 = 1 << 30;
 
+/// Tells a layer of this crate that the descriptor below it is known to have nothing to read: what the
+/// layer holds is all there may be. Set only by those who then wait for news of that.
+const NO_NEWS: u32 = 1 << 28;
+
 impl ReadFlags {
     pub(crate) const NO_WAIT: Self = Self::from_bits_retain(NO_WAIT);
+    pub(crate) const NO_NEWS: Self = Self::from_bits_retain(NO_NEWS);
 }
 
 /// Tells a class of this crate that the memory of a write stays as it is until the channel has been

@@ -63,9 +63,10 @@ impl Try {
         }
     }
 
-    fn new(own: bool, blocking: bool) -> Self {
+    fn new(own: bool, blocking: bool, news: bool) -> Self {
         let mut this = Self::plain();
         this.read.set(ReadFlags::NO_WAIT, own && blocking);
+        this.read.set(ReadFlags::NO_NEWS, own && !news);
         this.write.set(WriteFlags::NO_WAIT, own && blocking);
         this
     }
@@ -116,7 +117,7 @@ impl Attempt {
         let blocking = channel.imp().is_blocking();
         // What a layer holds tells nobody of itself: it is always tried.
         let layer = channel.below().is_some();
-        let mut worth_it = layer;
+        let mut woken = false;
         loop {
             let changes = changes(channel, layer);
             if blocking && !own {
@@ -127,9 +128,9 @@ impl Attempt {
                 }
             }
             let seen = self.seen(channel);
-            worth_it = worth_it || seen.is_ready() || self.has_unread(channel) || self.may_be_old();
-            let result = match worth_it {
-                true => attempt(Try::new(own, blocking)),
+            let news = woken || seen.is_ready() || self.has_unread(channel) || self.may_be_old();
+            let result = match layer || news {
+                true => attempt(Try::new(own, blocking, news)),
                 false => Err(io::ErrorKind::WouldBlock.into()),
             };
             match result {
@@ -146,7 +147,7 @@ impl Attempt {
                         Poll::Pending if has_changed(channel, changes) => {}
                         Poll::Pending => return Poll::Pending,
                     }
-                    worth_it = true;
+                    woken = true;
                 }
                 Err(e) => return self.finish(Err(e)),
             }
@@ -281,8 +282,15 @@ impl Attempt {
         }
         match &mut self.wait {
             Wait::Edge(interest, ticket) => {
-                interest.would_block(self.side, seen);
-                match interest.poll_edge(self.side, ticket, cx.waker(), None) {
+                // A layer may have other reasons, and tells itself what came of the calls below it.
+                let since = match channel.below() {
+                    Some(_) => Some(seen),
+                    None => {
+                        interest.would_block(self.side, seen);
+                        None
+                    }
+                };
+                match interest.poll_edge(self.side, ticket, cx.waker(), since) {
                     Ok(poll) => poll.map(Ok),
                     Err(e) => Poll::Ready(Err(e)),
                 }

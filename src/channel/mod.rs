@@ -6,6 +6,7 @@
 
 mod all;
 mod attempt;
+pub(crate) mod beneath;
 pub(crate) mod class;
 mod disk;
 mod ext;

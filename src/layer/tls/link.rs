@@ -19,7 +19,7 @@ use super::{
     pipes::{CHUNK, Queue, give_buffer, take_buffer},
 };
 use crate::{
-    channel::{Channel, ChannelExt as _, class::Slots},
+    channel::{Channel, ChannelExt as _, beneath, class::Slots},
     error::{closed, would_block},
     types::{Feature, ReadFlags, Shutdown},
 };
@@ -48,6 +48,10 @@ impl Link {
     ) -> io::Result<usize> {
         let peek = flags.contains(ReadFlags::PEEK);
         let relaxed = flags.contains(ReadFlags::RELAXED_EOF);
+        // The channel below may hold something itself.
+        let no_news = flags.contains(ReadFlags::NO_NEWS)
+            && self.master.below().is_none()
+            && !self.master.has_unread();
         self.shake(channel)?;
         loop {
             let (step, answers) = {
@@ -60,6 +64,7 @@ impl Link {
             }
             match step? {
                 Step::Done(count) => return Ok(count),
+                Step::Starving if no_news => return Err(io::ErrorKind::WouldBlock.into()),
                 Step::Starving => self.receive(channel)?,
             }
         }
@@ -137,7 +142,7 @@ impl Link {
         let mut buffer = take_buffer();
         // Only what is new is zeroed.
         buffer.resize(CHUNK, 0);
-        let result = self.master.read(&mut buffer);
+        let result = beneath::read(&self.master, &mut buffer);
         let mut engine = self.engine();
         let result = match result {
             Ok(count) => {
@@ -164,7 +169,7 @@ impl Link {
             let Some(mut token) = Sending::begin(self, channel)? else {
                 return self.finish_writing();
             };
-            let sent = self.master.write(token.queue.left());
+            let sent = beneath::write(&self.master, token.queue.left());
             match sent {
                 Ok(count) => token.queue.take(count),
                 Err(e) if would_block(&e) => return Err(e),

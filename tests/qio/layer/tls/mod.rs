@@ -9,3 +9,4 @@ mod keys;
 mod leaks;
 mod pair;
 mod peers;
+mod sharing;

@@ -1,0 +1,162 @@
+//! Several who use one end, and those who use the channel below as well: nobody waits for what has come already.
+
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+};
+
+use futures_util::{FutureExt as _, future};
+use glib::MainContext;
+use qio::{ChannelSocket, ChannelTls, Shutdown, prelude::*};
+
+use super::ends::{friends, over, shake};
+use crate::common::{in_time, nonblocking_pair, on_loop};
+
+/// Two ends that have shaken hands on this loop.
+async fn shaken_over(pair: (ChannelSocket, ChannelSocket)) -> (ChannelTls, ChannelTls) {
+    let (client, server) = over(pair);
+    let (here, there) = future::join(client.handshake_future(), server.handshake_future()).await;
+    here.and(there).expect("shaken");
+    (client, server)
+}
+
+/// Reads bytes one by one in a context of its own, until the stream ends.
+fn read_in_a_context(channel: &ChannelTls, count: &AtomicUsize) {
+    let context = MainContext::new();
+    let body = || {
+        context.block_on(async {
+            let mut byte = [0];
+            while channel
+                .read_all_eof_future(&mut byte)
+                .await
+                .expect("a byte or the end")
+            {
+                count.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+    };
+    context.with_thread_default(body).expect("its own");
+}
+
+#[test]
+fn readers_in_several_contexts_and_a_blocking_one_share_what_comes() {
+    in_time(|| {
+        let (client, server) = friends();
+        let count = AtomicUsize::new(0);
+        let sizes = (0..3_000).map(|i| 1 + i * 7 % 11);
+        let sent: usize = sizes.clone().sum();
+        thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| read_in_a_context(&server, &count));
+            }
+            scope.spawn(|| {
+                let mut byte = [0];
+                while server.read_all_eof(&mut byte).expect("a byte or the end") {
+                    count.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+            let mut written = 0;
+            for size in sizes {
+                written += size;
+                client.write_all(&[7; 11][..size]).expect("written");
+                // At times all of them wait when the next comes.
+                while size % 3 == 0 && count.load(Ordering::Relaxed) < written {
+                    thread::yield_now();
+                }
+            }
+            client.shutdown(Shutdown::Write).expect("the end");
+        });
+        assert_eq!(count.into_inner(), sent);
+    });
+}
+
+#[test]
+fn two_contexts_take_turns_at_both_ends() {
+    in_time(|| {
+        let (client, server) = friends();
+        let play = |channel: &ChannelTls, begins: bool| {
+            let context = MainContext::new();
+            let body = || {
+                context.block_on(async {
+                    for turn in 0..5_000_u32 {
+                        if begins || turn > 0 {
+                            let ball = turn.to_be_bytes();
+                            channel.write_all_future(&ball).await.expect("written");
+                        }
+                        let mut ball = [0; 4];
+                        channel.read_all_future(&mut ball).await.expect("read");
+                    }
+                    if !begins {
+                        channel.write_all_future(&[0; 4]).await.expect("written");
+                    }
+                });
+            };
+            context.with_thread_default(body).expect("its own");
+        };
+        thread::scope(|scope| {
+            scope.spawn(|| play(&server, false));
+            play(&client, true);
+        });
+    });
+}
+
+#[test]
+fn what_is_given_back_to_the_channel_below_is_read() {
+    on_loop(|| async {
+        let (here, below) = nonblocking_pair();
+        let (client, server) = shaken_over((here, below.clone())).await;
+        // What comes with the handshake is behind both.
+        client.write_all_future(b"x").await.expect("written");
+        server.read_all_future(&mut [0]).await.expect("read");
+        let mut got = [0; 4];
+        let mut read = server.read_all_future(&mut got).boxed_local();
+        assert!(future::poll_immediate(&mut read).await.is_none());
+        // Somebody below takes a record, and then does not want it.
+        let mut record = [0; 4096];
+        let mut thief = below.read_all_future(&mut record).boxed_local();
+        client.write_all_future(b"loot").await.expect("written");
+        assert!(future::poll_immediate(&mut thief).await.is_none());
+        drop(thief);
+        read.await.expect("read");
+        assert_eq!(&got, b"loot");
+    });
+}
+
+#[test]
+fn data_beyond_one_read_of_the_channel_below_is_not_forgotten() {
+    on_loop(|| async {
+        let (client, server) = shaken_over(nonblocking_pair()).await;
+        // More than is read at once, and no more news after that.
+        let sent = vec![7; 150_000];
+        let mut got = vec![0; sent.len()];
+        let write = client.write_all_future(&sent);
+        let read = async {
+            for part in got.chunks_mut(1000) {
+                server.read_all_future(part).await.expect("read");
+            }
+        };
+        future::join(write, read).await.0.expect("written");
+        assert!(got == sent);
+    });
+}
+
+#[test]
+fn a_blocking_call_on_a_loop_s_end_sees_what_the_loop_has_not() {
+    in_time(|| {
+        let (client, server) = over(nonblocking_pair());
+        shake(&client, &server);
+        let context = MainContext::new();
+        let body = || {
+            context.block_on(async {
+                client.write_all_future(b"a").await.expect("written");
+                server.read_all_future(&mut [0]).await.expect("read");
+                // The loop has been told of nothing since: the call itself finds out.
+                client.write_all(b"b").expect("written");
+                let mut got = [0];
+                assert_eq!(server.read(&mut got).expect("it is there"), 1);
+                assert_eq!(&got, b"b");
+            });
+        };
+        context.with_thread_default(body).expect("its own");
+    });
+}
