@@ -1,9 +1,9 @@
-//! Addresses that GIO knows as bytes of the kernel's alone.
-#![allow(unsafe_code)] // GIO's constructor is not bound.
+//! What GLib and GIO have and the crates do not: addresses as bytes of the kernel's, and the sources of a context.
+#![allow(unsafe_code)] // The functions are not bound.
 
 use std::net::Ipv4Addr;
 
-use glib::translate::*;
+use glib::{ControlFlow, MainContext, Priority, translate::*};
 
 /// An address of IPv4, of which GIO is not told what it is.
 pub(crate) fn ipv4(address: Ipv4Addr, port: u16) -> gio::SocketAddress {
@@ -22,4 +22,18 @@ pub(crate) fn ipv4(address: Ipv4Addr, port: u16) -> gio::SocketAddress {
             size_of_val(&native),
         ))
     }
+}
+
+/// How many sources are attached to a context.
+pub(crate) fn sources(context: &MainContext) -> usize {
+    let newest = glib::idle_source_new(None, Priority::LOW, || ControlFlow::Break);
+    let id = newest.attach(Some(context));
+    newest.destroy();
+    let is_there = |id: &u32| {
+        // SAFETY: the context is alive; what is returned is only compared.
+        let source =
+            unsafe { glib::ffi::g_main_context_find_source_by_id(context.to_glib_none().0, *id) };
+        !source.is_null()
+    };
+    (1..id.as_raw()).filter(is_there).count()
 }

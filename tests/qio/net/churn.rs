@@ -10,7 +10,7 @@ use nix::sys::resource::{Resource, setrlimit};
 use qio::NetListener;
 
 use super::*;
-use crate::common::{alone::alone, fds, in_loop, iterate_until, settle};
+use crate::common::{alone::alone, fds, in_loop, iterate_until, memory::resident, settle};
 
 /// Clients that connect, all at once or as soon as there is room, and then want one byte each.
 fn crowd(path: &Path, count: usize) -> Child {
@@ -96,14 +96,6 @@ fn ten_thousand_clients_are_served_with_a_thousand_descriptors() {
     });
 }
 
-/// The memory of this process that is in RAM, in KiB.
-fn resident() -> usize {
-    let status = std::fs::read_to_string("/proc/self/status").expect("/proc");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let number = line.expect("the line").trim().trim_end_matches(" kB");
-    number.parse().expect("a number")
-}
-
 /// One after the other connects, is echoed and goes, so many in a second.
 fn visit(address: &gio::SocketAddress, count: u32, rate: u32) {
     let begin = Instant::now();
@@ -162,7 +154,7 @@ fn rounds_of_visits(rounds: usize, count: u32, rate: u32) -> Vec<(usize, usize)>
             });
             visitor.join().expect("no panic");
             assert_eq!(listener.clients(), 0);
-            figures.push((fds::count(), resident()));
+            figures.push((fds::count(), resident() / 1024));
         }
         figures
     })

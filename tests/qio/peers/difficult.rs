@@ -14,7 +14,7 @@ use std::{
 use qio::{ChannelSocket, prelude::*};
 
 use super::{loopback, port_of};
-use crate::common::{in_time, on_loop};
+use crate::common::{in_time, memory::resident, on_loop};
 
 /// A connection whose other end is not ours.
 fn connection() -> (ChannelSocket, TcpStream) {
@@ -82,13 +82,6 @@ fn a_peer_that_vanishes_in_the_middle_ends_futures_with_an_error() {
     });
 }
 
-/// How many bytes of memory this process has, of its own.
-fn memory() -> usize {
-    let statm = std::fs::read_to_string("/proc/self/statm").expect("/proc");
-    let resident = statm.split_whitespace().nth(1).expect("a number");
-    resident.parse::<usize>().expect("a number") * 4096
-}
-
 #[test]
 fn a_peer_that_never_reads_holds_a_writer_back_and_no_memory() {
     let name = "peers::difficult::a_peer_that_never_reads_holds_a_writer_back_and_no_memory";
@@ -110,14 +103,14 @@ fn a_peer_that_never_reads_holds_a_writer_back_and_no_memory() {
                 before = written.load(Ordering::Relaxed);
                 glib::timeout_future(std::time::Duration::from_millis(20)).await;
             }
-            let resident = memory();
+            let memory = resident();
             for _ in 0..1_000 {
                 // A future that waits, and is dropped.
                 let chunk = vec![7; CHUNK];
                 let waiting = channel.write_all_future(&chunk);
                 futures_util::FutureExt::now_or_never(waiting);
             }
-            assert!(memory() < resident + 8 * 1024 * 1024);
+            assert!(resident() < memory + 8 * 1024 * 1024);
             assert!(before < 64 * 1024 * 1024, "the system holds no more");
             drop(peer);
             task.await.expect("it ends, as the peer has gone");

@@ -116,9 +116,12 @@ impl TlsCredsBuilder {
             TlsEndpoint::Client => SslMethod::tls_client(),
             TlsEndpoint::Server => SslMethod::tls_server(),
         })?;
-        // Who writes again what would block has the same bytes, perhaps elsewhere. Who has been believed once
-        // does not become somebody else in the middle.
-        context.set_mode(SslMode::ENABLE_PARTIAL_WRITE | SslMode::ACCEPT_MOVING_WRITE_BUFFER);
+        // Who writes again what would block has the same bytes, perhaps elsewhere. An idle connection needs no room
+        // for records. Who has been believed once does not become somebody else in the middle.
+        let mode = SslMode::ENABLE_PARTIAL_WRITE
+            | SslMode::ACCEPT_MOVING_WRITE_BUFFER
+            | SslMode::RELEASE_BUFFERS;
+        context.set_mode(mode);
         context.set_options(SslOptions::NO_RENEGOTIATION | SslOptions::NO_COMPRESSION);
         shim::choose_dh(&mut context)?;
         self.set_versions(&mut context)?;
