@@ -16,7 +16,7 @@ use crate::{
     coroutine,
     error::{relay_error, transfer_error},
     hub::Side,
-    types::{Feature, Shutdown},
+    types::{Feature, Flushed, Shutdown},
 };
 
 /// How many bytes a relay has moved.
@@ -215,9 +215,21 @@ async fn end(channel: &Channel, manner: Manner<'_>) -> io::Result<()> {
     if !channel.imp().features().contains(Feature::SHUTDOWN) {
         return Ok(());
     }
-    match Slots::of(channel).shutdown(Shutdown::Write) {
+    let told = match Slots::of(channel).shutdown(Shutdown::Write) {
+        // The goodbye of a layer has not been sent if there was no room for it.
+        Ok(()) if channel.below().is_some() => {
+            poll_fn(|cx| flush::poll(channel, &mut attempt, cx)).await
+        }
+        result => result.map(|()| Flushed::default()),
+    };
+    match told {
         // The peer has gone already; whether too early, the other direction knows.
-        Err(e) if e.raw_os_error() == Some(libc::ENOTCONN) => Ok(()),
-        result => result,
+        Err(e) if has_gone(&e) => Ok(()),
+        result => result.map(drop),
     }
+}
+
+fn has_gone(e: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, NotConnected};
+    matches!(e.kind(), NotConnected | BrokenPipe | ConnectionReset)
 }

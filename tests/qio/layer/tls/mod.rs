@@ -9,4 +9,5 @@ mod keys;
 mod leaks;
 mod pair;
 mod peers;
+mod relay;
 mod sharing;

@@ -1,0 +1,100 @@
+//! Relays with TLS at one end: how they end.
+
+use std::os::fd::AsFd as _;
+
+use nix::sys::socket::{setsockopt, sockopt::SndBuf};
+use qio::{
+    ChannelSocket, ChannelTls, RelayCounters, Shutdown, prelude::*, relay_counted_future,
+    relay_future,
+};
+
+use super::ends::{friends, over, shake};
+use crate::common::{fill, in_loop, in_time, iterate_until, settle};
+
+/// Friends of whom the server has room for a few records on their way to the client, none of which is there.
+fn narrow() -> (ChannelTls, ChannelTls) {
+    let (here, there) = ChannelSocket::pair().expect("a pair");
+    let least = there.with_fd(|fd| setsockopt(&fd.as_fd(), SndBuf, &1));
+    least.expect("open").expect("set");
+    let (client, server) = over((here, there));
+    shake(&client, &server);
+    server.write_all(b"!").expect("written");
+    client.read_all(&mut [0]).expect("read");
+    server.set_blocking(false).expect("set");
+    (client, server)
+}
+
+/// How many records of one byte there is room for.
+fn room() -> usize {
+    let (_client, server) = narrow();
+    let mut count = 0;
+    while server.write(b"x").is_ok() {
+        count += 1;
+    }
+    // The last one waits for room.
+    count - 1
+}
+
+#[test]
+fn a_goodbye_that_finds_no_room_is_waited_for() {
+    in_loop(|context| {
+        let room = room();
+        let (client, server) = narrow();
+        for _ in 1..room {
+            server.write_all(b"x").expect("there is room");
+        }
+        let (feeder, source) = ChannelSocket::pair().expect("a pair");
+        feeder.write_all(b"x").expect("written");
+        feeder.close().expect("closed");
+        client.bye().expect("said");
+
+        let counters = RelayCounters::default();
+        let (counted, relayed) = (counters.clone(), server.clone());
+        let relay =
+            qio::spawn_local(
+                async move { relay_counted_future(&source, &relayed, &counted).await },
+            );
+        iterate_until(context, || counters.counts().sent == 1);
+        settle(context);
+        assert!(!relay.is_finished(), "the goodbye has no room yet");
+        let mut got = vec![0; room];
+        context
+            .block_on(client.read_all_future(&mut got))
+            .expect("read");
+        context.block_on(relay).expect("no panic").expect("relayed");
+        server.close().expect("all was sent");
+        let end = context.block_on(client.read_future(&mut [0]));
+        assert_eq!(end.expect("a clean end"), 0);
+    });
+}
+
+#[test]
+fn a_peer_that_has_said_goodbye_and_gone_is_told_nothing_any_more() {
+    in_loop(|context| {
+        let (client, server) = friends();
+        let (user, target) = ChannelSocket::pair().expect("a pair");
+        client.write_all(b"all there is").expect("written");
+        client.close().expect("closed");
+        user.shutdown(Shutdown::Write).expect("shut down");
+        let relay = relay_future(&server, &target);
+        let relayed = context.block_on(relay).expect("a clean end");
+        assert_eq!((relayed.sent, relayed.received), (12, 0));
+        let mut got = [0; 12];
+        user.read_all(&mut got).expect("read");
+        assert_eq!(&got, b"all there is");
+    });
+}
+
+#[test]
+fn a_peer_that_has_gone_before_it_got_all_is_an_error() {
+    in_time(|| {
+        let (client, server) = friends();
+        let (user, target) = ChannelSocket::pair().expect("a pair");
+        user.set_blocking(false).expect("set");
+        fill(&user);
+        user.shutdown(Shutdown::Write).expect("shut down");
+        client.close().expect("closed");
+        let e = qio::relay(&server, &target).expect_err("there is nobody");
+        assert_eq!(e.kind(), std::io::ErrorKind::BrokenPipe, "{e}");
+    });
+}
