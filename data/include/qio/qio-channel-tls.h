@@ -119,8 +119,8 @@ struct _QIOChannelTLSClass
  * @error: where to report an error
  *
  * Makes the client's end of a connection. Says nothing to the peer yet. The name goes to the server in plain text,
- * an address does not. Where the credentials verify the peer, its certificate has to be for @hostname, which must
- * not be %NULL then.
+ * an address does not; a name of other letters goes as certificates have it, as `xn--…`. Where the credentials verify
+ * the peer, its certificate has to be for @hostname, which must not be %NULL then.
  *
  * Returns: (transfer full): a channel
  */

@@ -104,12 +104,13 @@ impl ChannelTls {
     /// Makes the client's end of a connection, with the server of this name or address. Says nothing to the
     /// peer yet.
     ///
-    /// The name goes to the server in plain text, an address does not. Where the credentials
+    /// The name goes to the server in plain text, an address does not; a name of other letters goes as certificates have
+    /// it, as `xn--…`. Where the credentials
     /// [verify the peer](TlsCreds::verifies_peer), its certificate has to be for `hostname`.
     ///
     /// # Errors
     ///
-    /// `EINVAL` for credentials of a server, and for no name where one is needed; and those of making the
+    /// `EINVAL` for credentials of a server, for no name where one is needed, and for one that is none; and those of making the
     /// channel below non-blocking.
     #[doc(alias = "qio_channel_tls_new_client")]
     pub fn new_client<'a>(

@@ -3,7 +3,7 @@
 use std::{io, mem, ops::ControlFlow, sync::LazyLock};
 
 use gio::prelude::*;
-use glib::subclass::Signal;
+use glib::{GString, subclass::Signal};
 use openssl::{
     ssl::{Ssl, SslRef, SslVersion},
     x509::{X509, verify::X509CheckFlags},
@@ -46,7 +46,7 @@ pub(super) fn prepare(creds: &TlsCreds, hostname: Option<&str>) -> io::Result<Ss
     ssl.set_connect_state();
     let name = hostname.map(|name| name.strip_suffix('.').unwrap_or(name));
     match name.filter(|name| !name.is_empty()) {
-        Some(name) => expect(&mut ssl, creds, name)?,
+        Some(name) => expect(&mut ssl, creds, &as_certified(name)?)?,
         None if creds.verifies_peer() => {
             return Err(invalid(
                 "The certificate of a server is checked for its name: say which",
@@ -55,6 +55,15 @@ pub(super) fn prepare(creds: &TlsCreds, hostname: Option<&str>) -> io::Result<Ss
         None => {}
     }
     Ok(ssl)
+}
+
+/// A name of other letters, as certificates have it.
+fn as_certified(name: &str) -> io::Result<GString> {
+    if name.is_ascii() {
+        return Ok(name.into());
+    }
+    let ascii = glib::hostname_to_ascii(name);
+    ascii.ok_or_else(|| invalid(&format!("\"{name}\" is no name of a server")))
 }
 
 /// Asks for the server of this name, or of this address.

@@ -16,8 +16,8 @@ use glib::{ControlFlow, IOCondition};
 use qio::{ChannelSocket, ChannelTls, Shutdown, TlsCreds, TlsEndpoint, coroutine, prelude::*};
 
 use super::ends::{
-    NAME, client_builder, client_cert, client_creds, friends, over, server_builder, server_creds,
-    shake, shake_anyhow, strangers, with,
+    NAME, authority, client_builder, client_cert, client_creds, friends, over, server_builder,
+    server_creds, shake, shake_anyhow, strangers, with,
 };
 use crate::common::{after_ticks, certs::Request, in_loop, in_time, iterate_until, on_loop};
 
@@ -32,6 +32,26 @@ fn assert_tls(result: io::Result<()>, code: TlsError, words: &str) {
     assert!(e.to_string().contains(words), "{e}");
     let error = qio::to_glib_error(&e);
     assert_eq!(error.kind::<TlsError>(), Some(code), "{e}");
+}
+
+#[test]
+fn a_name_of_other_letters_is_that_of_the_certificate() {
+    in_time(|| {
+        let cert = Request::server("server").dns("xn--bcher-kva.test");
+        let cert = cert.signed_by(authority());
+        let server = TlsCreds::builder(TlsEndpoint::Server).certificate_pem(cert.pem, cert.key);
+        let server = server.build().expect("good");
+        for (name, is_right) in [("bücher.test", true), ("bucher.test", false)] {
+            let (here, there) = pair();
+            let client = ChannelTls::new_client(&here, &client_creds(), name).expect("a client");
+            let server = ChannelTls::new_server(&there, &server).expect("a server");
+            assert_eq!(client.hostname().as_deref(), Some(name));
+            assert_eq!(shake_anyhow(&client, &server).0.is_ok(), is_right, "{name}");
+        }
+        let wrong = ChannelTls::new_client(&pair().0, &client_creds(), "ü\u{fffd}.test");
+        let e = wrong.expect_err("no name");
+        assert_eq!(e.kind(), io::ErrorKind::InvalidInput, "{e}");
+    });
 }
 
 #[test]
