@@ -586,6 +586,7 @@ addresses (gpointer wrong)
   complains_void (qio_net_address_free (none));
   complains (qio_net_address_to_string (none) == NULL);
   complains (qio_net_address_get_scheme (none) == NULL);
+  complains (qio_net_address_get_host (none) == NULL);
   complains (qio_net_address_get_connectable (none, &error) == NULL);
   complains (qio_net_address_connect_sync (none, &error) == NULL);
   complains (qio_net_address_listen_sync (none, 1, &error) == NULL);

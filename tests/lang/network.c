@@ -46,6 +46,7 @@ addresses (void)
   GError *error = NULL;
   g_autoptr (QIONetAddress) any = qio_net_address_new_from_string ("tcp:127.0.0.1:0", &error);
   g_autoptr (QIONetAddress) named = qio_net_address_new_from_string ("tcp:localhost:80", &error);
+  g_autoptr (QIONetAddress) socket = qio_net_address_new_from_string ("unix:@name", &error);
   g_autoptr (QIONetAddress) told = NULL;
   g_autoptr (QIONetAddress) copy = NULL;
   g_autoptr (QIONetAddress) again = NULL;
@@ -55,6 +56,7 @@ addresses (void)
   g_autoptr (QIOChannelSocket) server = NULL;
   g_autoptr (QIOChannel) client = NULL;
   g_autofree char *text = NULL;
+  g_autofree char *host = NULL;
 
   check_ok (error);
   listener = qio_net_address_listen_sync (any, 5, &error);
@@ -77,6 +79,9 @@ addresses (void)
   copy = g_boxed_copy (QIO_TYPE_NET_ADDRESS, told);
   check (qio_net_address_equal (told, copy));
   qio_net_address_free (qio_net_address_copy (copy));
+
+  host = qio_net_address_get_host (told);
+  check (g_str_equal (host, "127.0.0.1") && qio_net_address_get_host (socket) == NULL);
 
   connectable = qio_net_address_get_connectable (named, &error);
   check (G_IS_NETWORK_ADDRESS (connectable));

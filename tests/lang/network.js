@@ -47,6 +47,7 @@ async function addresses() {
     const listener = at('tcp:127.0.0.1:0').listen_sync(5);
     const told = Qio.NetAddress.new_from_socket_address(listener.get_local_address());
     check(told.get_scheme() === 'tcp' && told.to_string().startsWith('tcp:127.0.0.1:'));
+    check(told.get_host() === '127.0.0.1' && at('unix:@name').get_host() === null);
     check(told.equal(at(told.to_string())) && told.equal(told.copy()));
     const client = told.connect_sync();
     const server = listener.accept();

@@ -42,6 +42,7 @@ def addresses():
     listener = at("tcp:127.0.0.1:0").listen_sync(5)
     told = Qio.NetAddress.new_from_socket_address(listener.get_local_address())
     check(told.get_scheme() == "tcp" and str(told).startswith("tcp:127.0.0.1:"))
+    check(told.get_host() == "127.0.0.1" and at("unix:@name").get_host() is None)
     check(told == at(told.to_string()) and told == told.copy())
     client = told.connect_sync()
     server = listener.accept()

@@ -34,6 +34,7 @@ async void addresses () throws Error {
     var listener = at ("tcp:127.0.0.1:0").listen_sync (5);
     var told = new Qio.NetAddress.from_socket_address (listener.get_local_address ());
     assert (told.get_scheme () == "tcp" && told.to_string ().has_prefix ("tcp:127.0.0.1:"));
+    assert (told.get_host () == "127.0.0.1" && at ("unix:@name").get_host () == null);
     assert (told.equal (at (told.to_string ())) && told.equal (told.copy ()));
     var client = told.connect_sync ();
     var server = listener.accept ();

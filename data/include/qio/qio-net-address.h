@@ -109,6 +109,17 @@ char *qio_net_address_to_string (const QIONetAddress *address);
 const char *qio_net_address_get_scheme (const QIONetAddress *address);
 
 /**
+ * qio_net_address_get_host:
+ * @address: an address
+ *
+ * Tells the host of an address of TCP as a certificate or another protocol has it: a name, or an address without brackets
+ * and without its scope.
+ *
+ * Returns: (transfer full) (nullable): the host, in UTF-8, or %NULL if there is none
+ */
+char *qio_net_address_get_host (const QIONetAddress *address);
+
+/**
  * qio_net_address_get_connectable:
  * @address: an address
  * @error: where to report an error

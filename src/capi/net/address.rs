@@ -125,6 +125,17 @@ pub unsafe extern "C" fn qio_net_address_get_scheme(
 }
 
 #[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_net_address_get_host(address: *const QIONetAddress) -> *mut c_char {
+    let (function, no_error) = (c"qio_net_address_get_host", ptr::null_mut());
+    // SAFETY: see above.
+    unsafe {
+        with_boxed(function, address, no_error, ptr::null_mut(), |address| {
+            address.host().to_glib_full()
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_net_address_get_connectable(
     address: *const QIONetAddress,
     error: *mut *mut GError,

@@ -182,6 +182,22 @@ impl NetAddress {
             Kind::Fd(_) => "fd",
         }
     }
+
+    /// The host of an address of TCP, if there is one, as a certificate or another protocol has it: a name, or an
+    /// address without brackets and without its scope.
+    #[doc(alias = "qio_net_address_get_host")]
+    #[must_use]
+    pub fn host(&self) -> Option<String> {
+        match &self.0 {
+            Kind::Tcp { host, .. } => match host {
+                Host::Any => None,
+                Host::Name(name) => Some(name.clone()),
+                Host::V4(address) => Some(address.to_string()),
+                Host::V6(address, _) => Some(address.to_string()),
+            },
+            _ => None,
+        }
+    }
 }
 
 impl FromStr for NetAddress {

@@ -329,6 +329,24 @@ fn schemes_are_told() {
     }
 }
 
+#[test]
+fn hosts_are_told_as_certificates_have_them() {
+    for (text, host) in [
+        ("tcp:example.org:80", Some("example.org")),
+        ("tcp:127.0.0.1:80", Some("127.0.0.1")),
+        ("tcp:[::1]:80", Some("::1")),
+        ("tcp:[fe80::1%eth0]:80", Some("fe80::1")),
+        ("tcp::80", None),
+        ("unix:/run/service", None),
+        ("unix:@service", None),
+        ("vsock:host:80", None),
+        ("fd:3", None),
+    ] {
+        let address: NetAddress = text.parse().expect(text);
+        assert_eq!(address.host().as_deref(), host, "{text}");
+    }
+}
+
 fn any_address() -> impl Strategy<Value = NetAddress> {
     let label = "[a-zA-Z0-9_-]{1,20}|[à-ö]{1,9}";
     let host = vec(label, 1..4).prop_map(|labels| labels.join("."));
