@@ -18,6 +18,8 @@ pub(crate) enum Endpoint {
     /// Belongs to others as well: its mode stays as it is.
     Fd(NetAddress),
     Listen(NetAddress),
+    /// What has TLS over it connects, or listens, or is a command.
+    Tls(Box<Self>),
     Exec(Vec<OsString>),
     File(PathBuf),
     Stdio,
@@ -37,11 +39,7 @@ impl Endpoint {
             return Ok(Self::Stdio);
         }
         let bytes = text.as_bytes();
-        let colon = bytes.iter().position(|&byte| byte == b':');
-        let (scheme, rest) = match colon {
-            Some(colon) => (&bytes[..colon], &bytes[colon + 1..]),
-            None => return Err(unknown(text)),
-        };
+        let (scheme, rest) = split(bytes).ok_or_else(|| unknown(text))?;
         let address =
             |text: &[u8]| NetAddress::try_from(OsStr::from_bytes(text)).map_err(|e| e.to_string());
         match scheme {
@@ -50,6 +48,7 @@ impl Endpoint {
             b"tcp-listen" => address(&listening(b"tcp:", b":", rest)).map(Self::Listen),
             b"unix-listen" => address(&[b"unix:", rest].concat()).map(Self::Listen),
             b"vsock-listen" => address(&listening(b"vsock:", b"any:", rest)).map(Self::Listen),
+            b"tls" | b"tls-listen" => Ok(Self::Tls(Box::new(Self::below_tls(scheme, rest)?))),
             b"exec" => match glib::shell_parse_argv(OsStr::from_bytes(rest)) {
                 Ok(argv) => Ok(Self::Exec(argv)),
                 Err(e) => Err(format!(
@@ -64,8 +63,48 @@ impl Endpoint {
         }
     }
 
+    /// Reads what TLS goes over: TCP, if no other scheme is named.
+    fn below_tls(scheme: &[u8], rest: &[u8]) -> Result<Self, String> {
+        let listens = scheme == b"tls-listen";
+        let (below, rest) = match split(rest) {
+            Some((below @ (b"tcp" | b"unix" | b"vsock"), rest)) => (below, rest),
+            Some((below @ b"exec", rest)) if !listens => (below, rest),
+            Some((b"exec" | b"fd" | b"file" | b"tls", _)) => {
+                let scheme = String::from_utf8_lossy(scheme);
+                let text = String::from_utf8_lossy(rest);
+                return Err(format!(
+                    "there is no {scheme}: over {text}; see relay --help"
+                ));
+            }
+            _ => (&b"tcp"[..], rest),
+        };
+        let suffix: &[u8] = if listens { b"-listen:" } else { b":" };
+        let text = [below, suffix, rest].concat();
+        Self::read(OsStr::from_bytes(&text))
+    }
+
+    /// The same without TLS.
+    pub(crate) fn below(&self) -> &Self {
+        match self {
+            Self::Tls(below) => below,
+            this => this,
+        }
+    }
+
+    pub(crate) fn is_tls(&self) -> bool {
+        matches!(self, Self::Tls(_))
+    }
+
     pub(crate) fn is_listener(&self) -> bool {
-        matches!(self, Self::Listen(_))
+        matches!(self.below(), Self::Listen(_))
+    }
+
+    /// The name of what it connects to, as a certificate has it.
+    pub(crate) fn host(&self) -> Option<String> {
+        match self.below() {
+            Self::Connect(address) => address.host(),
+            _ => None,
+        }
     }
 
     /// Whether there is only one of it, for one client.
@@ -73,17 +112,19 @@ impl Endpoint {
         matches!(self, Self::Stdio)
     }
 
-    /// Opens what does not listen.
+    /// Opens what does not listen, without TLS.
     pub(crate) async fn open(&self, mode: Mode) -> io::Result<Channel> {
-        let channel = match self {
+        let channel = match self.below() {
             Self::Connect(address) => at_once(address.connect_future().await?)?,
-            Self::Listen(_) => unreachable!("clients are accepted"),
+            Self::Listen(_) | Self::Tls(_) => {
+                unreachable!("clients are accepted, and TLS is not below")
+            }
             Self::Fd(address) => as_opened(unshared(address.connect()?))?,
             Self::Exec(argv) => at_once(ChannelCommand::builder(argv).spawn()?.upcast())?,
             Self::File(path) => file(path.clone(), mode).await?,
             Self::Stdio => Ends::stdio()?.upcast(),
         };
-        channel.set_name(Some(&self.to_string()));
+        channel.set_name(Some(&self.below().to_string()));
         Ok(channel)
     }
 }
@@ -94,11 +135,18 @@ impl fmt::Display for Endpoint {
             Self::Connect(address) | Self::Fd(address) | Self::Listen(address) => {
                 write!(f, "{address}")
             }
+            Self::Tls(below) => write!(f, "tls:{below}"),
             Self::Exec(argv) => write!(f, "exec:{}", argv.join(OsStr::new(" ")).display()),
             Self::File(path) => write!(f, "file:{}", path.display()),
             Self::Stdio => f.write_str("stdio"),
         }
     }
+}
+
+/// The scheme of an address, and the rest.
+fn split(address: &[u8]) -> Option<(&[u8], &[u8])> {
+    let colon = address.iter().position(|&byte| byte == b':')?;
+    Some((&address[..colon], &address[colon + 1..]))
 }
 
 /// An address to listen on, of a port alone too.

@@ -7,16 +7,19 @@
 //! ```text
 //! relay --fork tcp-listen:127.0.0.1:8080 unix:/run/service.sock
 //! relay stdio tcp:localhost:8080
+//! relay --fork --tls-cert=cert.pem --tls-key=key.pem tls-listen:8443 tcp:localhost:8080
 //! ```
 //!
 //! `options` reads the command line, `endpoint` makes channels of addresses, `ends` makes one channel of two
-//! one-way ones, `session` brings two channels together, and `meter` shows what goes through.
+//! one-way ones, `tls` is for those who want that, `session` brings two channels together, and `meter` shows what
+//! goes through.
 
 mod endpoint;
 mod ends;
 mod meter;
 mod options;
 mod session;
+mod tls;
 
 use std::{env, io::Write, process::ExitCode};
 

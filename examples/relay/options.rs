@@ -1,8 +1,12 @@
 //! The command line.
 
-use std::{ffi::OsString, time::Duration};
+use std::{
+    ffi::{OsStr, OsString},
+    os::unix::ffi::OsStrExt,
+    time::Duration,
+};
 
-use crate::endpoint::Endpoint;
+use crate::{endpoint::Endpoint, tls::TlsOptions};
 
 pub(crate) const HELP: &str = "\
 Usage: relay [OPTIONS] FIRST SECOND
@@ -18,6 +22,10 @@ Addresses:
   tcp-listen:[HOST:]PORT    waits for a client; without HOST, on all addresses
   unix-listen:PATH          the same, and removes PATH at the end
   vsock-listen:[CID:]PORT   the same
+  tls:HOST:PORT         connects, and speaks TLS; also over what is not TCP:
+                        tls:unix:PATH, tls:vsock:CID:PORT, tls:exec:COMMAND
+  tls-listen:[HOST:]PORT    waits for a client that speaks TLS; also
+                        tls-listen:unix:PATH, tls-listen:vsock:[CID:]PORT
   exec:COMMAND          runs a command, with quotes as in a shell, but nothing
                         else; where that is needed: exec:'sh -c \"ls | wc\"'
   file:PATH             as FIRST: is read, and what comes back is thrown away
@@ -39,6 +47,27 @@ Options:
   -q, --quiet           do not show on a terminal how much goes through
   -h, --help            show this
 
+Options for TLS, where both addresses speak it for both:
+      --tls-dir=DIR     has files as QEMU wants them: ca-cert.pem, ca-crl.pem,
+                        server-cert.pem, server-key.pem, client-cert.pem and
+                        client-key.pem, each if it is needed
+      --tls-ca=FILE     trust these authorities; without any, and without keys,
+                        tls: trusts those of the system
+      --tls-cert=FILE   show this certificate
+      --tls-key=FILE    its private key, if that is in a file of its own
+      --tls-psk=FILE    keys that the peer has too, NAME:KEY in each line, as
+                        psktool makes them
+      --tls-user=NAME   whose key of them tls: uses, if there are several
+      --tls-name=NAME   the name, or the address, that a server has to prove to
+                        have, in place of HOST
+      --tls-clients=HOW whether clients have to show certificates: off, which is
+                        so if this is not given, optional, or required
+      --tls-min=VERSION the oldest version to speak: 1.2 or 1.3
+      --tls-alpn=NAMES  the protocols that are spoken over TLS, the best one
+                        first, with commas between them
+      --tls-timeout=SECONDS     give up if shaking hands takes longer; 10 if
+                        this is not given
+
 The exit status is 0 at the end, also if that is SIGINT, SIGTERM or SIGHUP, 1
 after an error, and 2 for a command line that cannot be understood.
 
@@ -47,12 +76,13 @@ Examples:
   relay --fork tcp-listen:127.0.0.1:8080 unix:/run/service.sock
   relay --fork unix-listen:/tmp/echo exec:cat
   relay tcp-listen:9000 file:received
+  relay --fork --tls-dir=/etc/pki/qemu tls-listen:8443 tcp:localhost:80
 ";
 
 /// What the command line asks for.
 pub(crate) enum Asked {
     Help,
-    Relay(Options),
+    Relay(Box<Options>),
 }
 
 pub(crate) struct Options {
@@ -61,6 +91,7 @@ pub(crate) struct Options {
     pub(crate) fork: bool,
     pub(crate) append: bool,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) tls: TlsOptions,
     pub(crate) verbose: bool,
     pub(crate) quiet: bool,
 }
@@ -70,7 +101,7 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Aske
     let mut arguments = arguments.into_iter();
     let mut addresses = Vec::new();
     let (mut fork, mut append, mut verbose, mut quiet) = (false, false, false, false);
-    let mut timeout = None;
+    let (mut timeout, mut tls) = (None, TlsOptions::default());
     let mut only_addresses = false;
     while let Some(argument) = arguments.next() {
         let text = argument.to_string_lossy();
@@ -79,7 +110,11 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Aske
             continue;
         }
         let (name, value) = match text.split_once('=') {
-            Some((name, value)) if name.starts_with("--") => (name, Some(value.to_owned())),
+            // Names are ASCII: there are as many bytes of it.
+            Some((name, _)) if name.starts_with("--") => {
+                let value = &argument.as_bytes()[name.len() + 1..];
+                (name, Some(OsStr::from_bytes(value).to_owned()))
+            }
             _ => (&*text, None),
         };
         match (name, value) {
@@ -89,8 +124,10 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Aske
             ("-v" | "--verbose", None) => verbose = true,
             ("-q" | "--quiet", None) => quiet = true,
             ("-t" | "--timeout", value) => {
-                let next = || Some(arguments.next()?.to_string_lossy().into_owned());
-                timeout = Some(seconds(value.or_else(next))?);
+                timeout = Some(seconds("--timeout", value.or_else(|| arguments.next()))?);
+            }
+            (name, value) if TlsOptions::has(name) => {
+                tls.take(name, value.or_else(|| arguments.next()))?;
             }
             ("--", None) => only_addresses = true,
             _ => return Err(format!("there is no option {text}; see relay --help")),
@@ -112,22 +149,26 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Aske
     if fork && second.is_single() {
         return Err("with --fork, SECOND must be there for each client: not stdio".to_owned());
     }
-    Ok(Asked::Relay(Options {
+    tls.check([&first, &second])?;
+    Ok(Asked::Relay(Box::new(Options {
         first,
         second,
         fork,
         append,
         timeout,
+        tls,
         verbose,
         quiet,
-    }))
+    })))
 }
 
-fn seconds(value: Option<String>) -> Result<Duration, String> {
-    let value = value.ok_or("--timeout needs a number of seconds")?;
+/// The value of the option `name`, in seconds.
+pub(crate) fn seconds(name: &str, value: Option<OsString>) -> Result<Duration, String> {
+    let value = value.ok_or_else(|| format!("{name} needs a number of seconds"))?;
+    let value = value.to_string_lossy();
     let seconds = value.parse::<f64>().ok();
     seconds
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
         .filter(|timeout| !timeout.is_zero())
-        .ok_or_else(|| format!("--timeout needs a number of seconds above 0, not \"{value}\""))
+        .ok_or_else(|| format!("{name} needs a number of seconds above 0, not \"{value}\""))
 }

@@ -10,14 +10,15 @@ use std::{
 };
 
 use qio::{
-    Channel, ChannelCommand, ChannelSocket, IoFutureExt, JoinHandle, NetAddress, NetListener,
-    RelayCounters, Relayed, prelude::*, relay_counted_future, to_glib_error,
+    Channel, ChannelCommand, ChannelSocket, ChannelTls, IoFutureExt, JoinHandle, NetAddress,
+    NetListener, RelayCounters, Relayed, Shutdown, prelude::*, relay_counted_future, to_glib_error,
 };
 
 use crate::{
     endpoint::{Endpoint, Mode, at_once},
     meter::{Meter, summary},
     options::Options,
+    tls::{self, Tls},
 };
 
 /// Connections that wait to be accepted.
@@ -30,6 +31,7 @@ struct Side {
     listener: Option<NetListener>,
     mode: Mode,
     timeout: Option<Duration>,
+    tls: Option<Tls>,
 }
 
 impl Side {
@@ -39,15 +41,21 @@ impl Side {
         options: &Options,
         meter: &Meter,
     ) -> io::Result<Self> {
-        let listener = match endpoint {
+        let tls = match endpoint.is_tls() {
+            true => Some(Tls::new(endpoint, &options.tls)?),
+            false => None,
+        };
+        let listener = match endpoint.below() {
             Endpoint::Listen(address) => {
                 let listener = NetListener::new();
                 // What a relay has left behind that was killed.
                 listener.set_replace_stale(true);
                 listener.open_address_future(address, BACKLOG).await?;
                 if options.verbose {
+                    let scheme = if tls.is_some() { "tls:" } else { "" };
                     for address in listener.local_addresses() {
-                        meter.say(&format!("listening on {}", NetAddress::try_from(&address)?));
+                        let address = NetAddress::try_from(&address)?;
+                        meter.say(&format!("listening on {scheme}{address}"));
                     }
                 }
                 Some(listener)
@@ -59,14 +67,24 @@ impl Side {
             listener,
             mode,
             timeout: options.timeout,
+            tls,
         })
     }
 
-    /// A channel, as soon as there is one.
-    async fn channel(&self) -> io::Result<Channel> {
-        if let Some(listener) = &self.listener {
-            return accept(listener).await;
+    /// A channel, as soon as there is one, on which no hands are shaken yet.
+    async fn channel(&self) -> io::Result<Guard> {
+        let channel = match &self.listener {
+            Some(listener) => accept(listener).await?,
+            None => self.open().await?,
+        };
+        let channel = Guard(channel);
+        match &self.tls {
+            Some(tls) => tls.over(&channel.0).map(|tls| channel.replaced(tls)),
+            None => Ok(channel),
         }
+    }
+
+    async fn open(&self) -> io::Result<Channel> {
         let channel = self.endpoint.open(self.mode);
         let Some(timeout) = self.timeout else {
             return channel.await;
@@ -113,6 +131,7 @@ pub(crate) async fn run(options: &Options, stop: &gio::Cancellable) -> io::Resul
         second,
         meter,
         timeout: options.timeout,
+        handshake: options.tls.deadline(),
         verbose: options.verbose,
     };
     let session = Rc::new(session);
@@ -142,7 +161,7 @@ async fn serve(first: Side, session: &Rc<Session>, stop: &gio::Cancellable) -> i
         let (session, stop) = (session.clone(), stop.clone());
         tasks.retain(|task| !task.is_finished());
         tasks.push(qio::spawn_local(async move {
-            let name = client.name().unwrap_or_default();
+            let name = client.name();
             match session.run(client, &stop).await {
                 Err(e) if !stop.is_cancelled() => {
                     session.meter.say(&format!("{name}: {}", one_line(&e)));
@@ -163,15 +182,19 @@ struct Session {
     second: Side,
     meter: Rc<Meter>,
     timeout: Option<Duration>,
+    /// How long one may take.
+    handshake: Duration,
     verbose: bool,
 }
 
 impl Session {
-    async fn run(&self, first: Channel, stop: &gio::Cancellable) -> io::Result<()> {
+    async fn run(&self, first: Guard, stop: &gio::Cancellable) -> io::Result<()> {
         let begin = Instant::now();
-        let first = Guard(first);
-        let second = Guard(self.second.channel().or_cancelled(stop).await?);
-        let pair = format!("{} and {}", name(&first.0), name(&second.0));
+        // Who is a stranger is not led any further.
+        self.shake(&first).or_cancelled(stop).await?;
+        let second = self.second.channel().or_cancelled(stop).await?;
+        self.shake(&second).or_cancelled(stop).await?;
+        let pair = format!("{} and {}", first.name(), second.name());
         if self.verbose {
             self.meter.say(&format!("{pair}: connected"));
         }
@@ -193,16 +216,31 @@ impl Session {
         }
         result
     }
+
+    async fn shake(&self, channel: &Guard) -> io::Result<()> {
+        let agreed = tls::shake(&channel.0, self.handshake).await?;
+        if let Some(agreed) = agreed.filter(|_| self.verbose) {
+            self.meter.say(&format!("{}: {agreed}", channel.name()));
+        }
+        Ok(())
+    }
 }
 
-fn name(channel: &Channel) -> String {
-    channel.name().map_or_else(String::new, Into::into)
-}
-
-/// A channel of a session. If that ends early, a command is told to end as well.
+/// A channel of a session. If that ends early, a command is told to end as well; and who speaks TLS
+/// is not to take it for the end of the data: there is no goodbye.
 struct Guard(Channel);
 
 impl Guard {
+    fn name(&self) -> String {
+        self.0.name().map_or_else(String::new, Into::into)
+    }
+
+    /// Guards what has taken the channel over.
+    fn replaced(mut self, channel: Channel) -> Self {
+        self.0 = channel;
+        self
+    }
+
     async fn close(self) -> io::Result<()> {
         self.0.close_future().await
     }
@@ -210,7 +248,14 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        if let Some(command) = self.0.downcast_ref::<ChannelCommand>() {
+        let tls = self.0.downcast_ref::<ChannelTls>();
+        let below = tls.map(ChannelTls::master);
+        if let Some(below) = &below {
+            // Nothing gets through after that.
+            let _ = below.shutdown(Shutdown::Both);
+        }
+        let bottom = below.as_ref().unwrap_or(&self.0);
+        if let Some(command) = bottom.downcast_ref::<ChannelCommand>() {
             // It may have ended already.
             let _ = command.terminate();
         }

@@ -1,9 +1,15 @@
 //! The example `relay`, run as a user runs it, with peers that users have.
 
+#[path = "../qio/common/certs.rs"]
+#[allow(dead_code)] // the tests of the library use the rest
+mod certs;
 mod files;
 mod peers;
+mod pki;
 mod process;
 mod servers;
+mod tls;
+mod tls_peers;
 mod usage;
 
 use std::{

@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use crate::process::start;
+use crate::{pki::Pki, process::start};
 
 #[test]
 fn help_is_shown_and_names_all_addresses() {
@@ -17,6 +17,8 @@ fn help_is_shown_and_names_all_addresses() {
             "tcp-listen:",
             "unix-listen:",
             "vsock-listen:",
+            "tls:",
+            "tls-listen:",
             "exec:",
             "file:",
             "fd:",
@@ -84,6 +86,63 @@ fn wrong_usage_is_told_in_one_line() {
             "Unable to read the address \"tcp::80x\": \
              expected a port from 0 to 65535 at character 6, not \"80x\"",
         ),
+        (
+            &["stdio", "tls:localhost"],
+            "Unable to read the address \"tcp:localhost\": expected \":\" and a port at the end",
+        ),
+        (
+            &["stdio", "tls:fd:3"],
+            "there is no tls: over fd:3; see relay --help",
+        ),
+        (
+            &["tls-listen:exec:cat", "stdio"],
+            "there is no tls-listen: over exec:cat; see relay --help",
+        ),
+        (
+            &["--tls-cat=x", "stdio", "tls:h:1"],
+            "there is no option --tls-cat=x; see relay --help",
+        ),
+        (&["stdio", "tls:h:1", "--tls-ca"], "--tls-ca needs a value"),
+        (
+            &["--tls-ca=x", "stdio", "tcp:h:1"],
+            "--tls-ca is for an address tls: or tls-listen:",
+        ),
+        (
+            &["--tls-name=x", "tls-listen:1", "stdio"],
+            "--tls-name is for an address tls:",
+        ),
+        (
+            &["--tls-clients=off", "stdio", "tls:h:1"],
+            "--tls-clients is for an address tls-listen:",
+        ),
+        (
+            &["--tls-clients=all", "tls-listen:1", "stdio"],
+            "--tls-clients is off, optional or required, not \"all\"",
+        ),
+        (
+            &["--tls-min=1.1", "stdio", "tls:h:1"],
+            "--tls-min is 1.2 or 1.3, not \"1.1\"",
+        ),
+        (
+            &["--tls-timeout=0", "stdio", "tls:h:1"],
+            "--tls-timeout needs a number of seconds above 0, not \"0\"",
+        ),
+        (
+            &["--tls-key=x", "stdio", "tls:h:1"],
+            "--tls-key is for a certificate: --tls-cert is missing",
+        ),
+        (
+            &["--tls-user=x", "stdio", "tls:h:1"],
+            "--tls-user is for keys: --tls-psk is missing",
+        ),
+        (
+            &["--tls-ca=x", "tls-listen:1", "stdio"],
+            "tls-listen: needs --tls-dir, --tls-cert or --tls-psk; see relay --help",
+        ),
+        (
+            &["stdio", "tls:unix:/run/x"],
+            "tls:unix:/run/x has no name that its certificate could be for: --tls-name is missing",
+        ),
         (&["stdio", "file:"], "file: needs a path"),
         (
             &["-", "stdio"],
@@ -131,6 +190,54 @@ fn what_cannot_be_opened_is_told_in_one_line() {
         ),
     ] {
         assert_eq!(start(["stdio", &second]).failure(1), message);
+    }
+}
+
+#[test]
+fn what_is_wrong_with_files_of_tls_is_told_in_one_line() {
+    let pki = Pki::new();
+    let missing = pki.file("missing");
+    let (listens, connects) = (["tls-listen:0", "exec:cat"], ["stdio", "tls:localhost:1"]);
+    for (options, addresses, message) in [
+        (
+            vec![format!("--tls-dir={missing}")],
+            listens,
+            format!("Unable to load {missing}/ca-cert.pem: No such file or directory"),
+        ),
+        (
+            vec![format!("--tls-cert={missing}")],
+            listens,
+            format!("Unable to load {missing}: No such file or directory"),
+        ),
+        (
+            vec![pki.option("cert", "server-cert.pem")],
+            listens,
+            format!(
+                "Unable to use {}: expected a private key in PEM form, not a certificate",
+                pki.file("server-cert.pem")
+            ),
+        ),
+        (
+            vec![format!("--tls-psk={missing}")],
+            connects,
+            format!("Unable to load {missing}: No such file or directory"),
+        ),
+        (
+            vec![format!("--tls-ca={missing}")],
+            connects,
+            format!("Unable to load {missing}: No such file or directory"),
+        ),
+        (
+            vec![pki.option("ca", "keys.psk")],
+            connects,
+            format!(
+                "Unable to use {}: expected a certificate in PEM form",
+                pki.file("keys.psk")
+            ),
+        ),
+    ] {
+        let arguments = options.iter().map(String::as_str).chain(addresses);
+        assert_eq!(start(arguments).failure(1), message, "{options:?}");
     }
 }
 

@@ -1,0 +1,340 @@
+//! TLS at either address: who is let in, who is not, and how it ends.
+
+use std::{
+    ffi::OsStr,
+    io::{Read, Write},
+    net::TcpStream,
+    os::{fd::OwnedFd, unix::net::UnixStream},
+    process::Command,
+};
+
+use nix::sys::signal::Signal;
+
+use crate::{
+    accept, connect, pattern,
+    pki::{NAME, Pki},
+    process::{self, Running, start, start_with},
+    rest, tcp_server,
+};
+
+/// A server for many, with these options, and its address for clients.
+pub(crate) fn server(
+    options: &[impl AsRef<OsStr>],
+    first: &str,
+    second: &str,
+) -> (Running, String) {
+    let mut all = vec![OsStr::new("-v"), OsStr::new("--fork")];
+    all.extend(options.iter().map(AsRef::as_ref));
+    all.extend([first, second].map(OsStr::new));
+    let mut server = start(all);
+    let address = server.told("listening on ");
+    (server, address)
+}
+
+const LOOPBACK: &str = "tls-listen:127.0.0.1:0";
+
+/// What has been let in, and has nothing more to say until what is returned beside it is shut down.
+pub(crate) fn held(command: &mut Command) -> (Running, UnixStream) {
+    let (here, there) = UnixStream::pair().expect("a pair");
+    (Running::new(command.stdin(OwnedFd::from(there))), here)
+}
+
+fn held_client(arguments: &[&str]) -> (Running, UnixStream) {
+    held(Command::new(process::relay()).args(arguments))
+}
+
+/// Ends a server that has served, without an error of its own.
+pub(crate) fn stop(server: Running) -> String {
+    server.signal(Signal::SIGTERM);
+    let ended = server.end();
+    assert!(ended.status.success(), "{}", ended.errors);
+    ended.errors
+}
+
+#[test]
+fn much_comes_back_and_what_is_said_after_the_end_of_the_question_too() {
+    let pki = Pki::new();
+    let (mut server, address) = server(
+        &[pki.directory()],
+        LOOPBACK,
+        "exec:sh -c 'cat; echo at the end'",
+    );
+    assert!(address.starts_with("tls:tcp:127.0.0.1:"), "{address}");
+    let data = pattern(3_000_000);
+    let ca = pki.option("ca", "ca-cert.pem");
+    let answer = start_with([&ca, "stdio", &address], &data).success();
+    assert!(answer == [&data[..], b"at the end\n"].concat());
+    let agreed = server.told(": TLS 1.3, ");
+    assert!(agreed.starts_with("TLS_"), "{agreed}");
+    server.told("3000000 bytes there, 3000011 bytes back");
+    stop(server);
+}
+
+#[test]
+fn unix_sockets_and_commands_are_below_it_as_well() {
+    let pki = Pki::new();
+    let path = pki.file("socket");
+    let listens = format!("tls-listen:unix:{path}");
+    let (server, address) = server(&[pki.directory()], &listens, "exec:tac");
+    assert_eq!(address, format!("tls:unix:{path}"));
+    let ca = pki.option("ca", "ca-cert.pem");
+    let command = format!("tls:exec:socat -t 30 - UNIX-CONNECT:{path}");
+    for address in [&address, &command] {
+        let name = format!("--tls-name={NAME}");
+        let answer = start_with([&ca, &name, "stdio", address], b"1\n2\n").success();
+        assert_eq!(answer, b"2\n1\n");
+    }
+    stop(server);
+}
+
+#[test]
+fn one_relay_may_speak_it_at_both_ends() {
+    let pki = Pki::new();
+    let ask = "--tls-clients=required".to_owned();
+    let (mut last, address) = server(&[pki.directory(), ask], LOOPBACK, "exec:tac");
+    let (middle, address) = server(&[pki.directory()], LOOPBACK, &address);
+    let ca = pki.option("ca", "ca-cert.pem");
+    let answer = start_with([&ca, "stdio", &address], b"1\n2\n").success();
+    assert_eq!(answer, b"2\n1\n");
+    // It is not the client of the middle that is known.
+    assert!(last.told(", with ").contains("CN=client"));
+    stop(middle);
+    stop(last);
+}
+
+#[test]
+fn certificates_of_clients_are_asked_for() {
+    let pki = Pki::new();
+    let ca = pki.option("ca", "ca-cert.pem");
+    let [own, own_key] = pki.shown("client");
+    let [other, other_key] = pki.shown("stranger");
+    for how in ["off", "optional", "required"] {
+        let mut options = vec![ca.clone(), format!("--tls-clients={how}")];
+        options.extend(pki.shown("server"));
+        let (mut server, address) = server(&options, LOOPBACK, "exec:cat");
+
+        let known = [&ca, &own, &own_key, "stdio", &address];
+        assert_eq!(start_with(known, b"x").success(), b"x");
+        if how != "off" {
+            assert!(server.told(", with ").contains("CN=client"));
+        }
+        let nobody = start_with([&ca, "stdio", &address], b"x");
+        match how {
+            "required" => {
+                refused(nobody);
+                server.told("the client: peer did not return a certificate");
+            }
+            _ => assert_eq!(nobody.success(), b"x"),
+        }
+        let stranger = start_with([&ca, &other, &other_key, "stdio", &address], b"x");
+        match how {
+            "off" => assert_eq!(stranger.success(), b"x"),
+            _ => {
+                refused(stranger);
+                server.told("the client: unable to get local issuer certificate");
+            }
+        }
+        assert_eq!(start_with(known, b"y").success(), b"y");
+        stop(server);
+    }
+}
+
+/// Waits for the end of a client that was not let in. Why, the server says after the handshake: what the client
+/// makes of it depends on what it was doing then.
+#[track_caller]
+fn refused(client: Running) {
+    let ended = client.end();
+    assert_eq!(ended.status.code(), Some(1), "{}", ended.errors);
+    assert_eq!(ended.output, b"");
+}
+
+#[test]
+fn keys_in_common_are_enough() {
+    let pki = Pki::new();
+    let keys = |name| pki.option("psk", name);
+    let (mut server, address) = server(&[keys("two.psk")], LOOPBACK, "exec:cat");
+    let alice = "--tls-user=alice".to_owned();
+    for options in [
+        vec![keys("keys.psk")],
+        vec![keys("two.psk"), alice.clone()],
+        vec![keys("two.psk"), "--tls-user=bob".to_owned()],
+    ] {
+        let mut all = options;
+        all.extend(["stdio".to_owned(), address.clone()]);
+        assert_eq!(start_with(all, b"x").success(), b"x");
+    }
+    let unsaid = start([&keys("two.psk"), "stdio", &address]).failure(1);
+    assert_eq!(
+        unsaid,
+        "Unable to choose a key: there are 2, and it is not said whose"
+    );
+    refused(start([&keys("wrong.psk"), "stdio", &address]));
+    server.told("Unable to shake hands with the client: ");
+    stop(server);
+}
+
+#[test]
+fn a_server_that_proves_nothing_is_not_spoken_to() {
+    let pki = Pki::new();
+    let (mut server, address) = server(&pki.shown("server"), LOOPBACK, "exec:cat");
+    let (ca, others) = (
+        pki.option("ca", "ca-cert.pem"),
+        pki.option("ca", "others.pem"),
+    );
+    for (options, reason) in [
+        (vec![&*others], "unable to get local issuer certificate"),
+        (vec![], "unable to get local issuer certificate"),
+        (vec![&ca, "--tls-name=other.test"], "hostname mismatch"),
+        (vec![&ca, "--tls-name=127.0.0.2"], "IP address mismatch"),
+    ] {
+        let peer = options.iter().find_map(|it| it.strip_prefix("--tls-name="));
+        let arguments = [&options[..], &["stdio", &address]].concat();
+        assert_eq!(
+            start_with(arguments, b"a secret").failure(1),
+            format!(
+                "Unable to shake hands with {}: {reason}",
+                peer.unwrap_or("127.0.0.1")
+            )
+        );
+        server.told("Unable to shake hands with the client: the peer says ");
+    }
+    assert!(!stop(server).contains("connected"));
+}
+
+#[test]
+fn what_does_not_speak_it_is_told_apart() {
+    let pki = Pki::new();
+    let (mut server, address) = server(&[pki.directory()], LOOPBACK, "exec:cat");
+    let plain = connect(address.trim_start_matches("tls:tcp:"));
+    (&plain).write_all(b"GET / HTTP/1.0\r\n\r\n").expect("sent");
+    server.told("Unable to shake hands with the client: http request");
+    drop(plain);
+    stop(server);
+
+    let (listener, address) = tcp_server();
+    let ca = pki.option("ca", "ca-cert.pem");
+    let client = start([&ca, "stdio", &format!("tls:{address}")]);
+    accept(&listener)
+        .write_all(b"220 ready\r\n")
+        .expect("connected");
+    assert_eq!(
+        client.failure(1),
+        "Unable to shake hands with 127.0.0.1: wrong version number"
+    );
+}
+
+#[test]
+fn versions_and_protocols_are_chosen() {
+    let pki = Pki::new();
+    let options = [pki.directory(), "--tls-alpn=two,one".to_owned()];
+    let (mut server, address) = server(&options, LOOPBACK, "exec:cat");
+    let ca = pki.option("ca", "ca-cert.pem");
+    let answer = start_with([&ca, "--tls-alpn=one,two", "stdio", &address], b"x");
+    assert_eq!(answer.success(), b"x");
+    server.told(", ALPN two");
+    let other = start([&ca, "--tls-alpn=three", "stdio", &address]).failure(1);
+    assert!(other.contains("no application protocol"), "{other}");
+    stop(server);
+}
+
+#[test]
+fn a_silent_client_is_cut_while_others_are_served() {
+    let pki = Pki::new();
+    let (listener, service) = tcp_server();
+    let options = [pki.directory(), "--tls-timeout=0.3".to_owned()];
+    let (mut server, address) = server(&options, LOOPBACK, &service);
+    let mute = connect(address.trim_start_matches("tls:tcp:"));
+    let name = mute.local_addr().expect("an address");
+
+    let ca = pki.option("ca", "ca-cert.pem");
+    let (mut client, mut input) = held_client(&[&ca, "stdio", &address]);
+    input.write_all(b"question").expect("connected");
+    // Nobody was led to the service for the sake of the silent one.
+    let mut served = accept(&listener);
+    served.read_exact(&mut [0; 8]).expect("the question");
+    assert_eq!(
+        server.told(&format!("relay: tls:tcp:{name}: ")),
+        "Unable to shake hands with the client in 300ms"
+    );
+    assert_eq!(rest(mute), b"");
+    served.write_all(b"answer\n").expect("connected");
+    assert_eq!(client.until("\n"), "answer");
+    drop((served, input));
+    client.success();
+    stop(server);
+    listener.set_nonblocking(true).expect("set");
+    let more = listener.accept().expect_err("nobody else came");
+    assert_eq!(more.kind(), std::io::ErrorKind::WouldBlock);
+}
+
+#[test]
+fn a_silent_server_is_given_up_in_time() {
+    let pki = Pki::new();
+    let (listener, address) = tcp_server();
+    let ca = pki.option("ca", "ca-cert.pem");
+    let client = start([&ca, "--tls-timeout=.2", "stdio", &format!("tls:{address}")]);
+    let silent = accept(&listener);
+    assert_eq!(
+        client.failure(1),
+        "Unable to shake hands with 127.0.0.1 in 200ms"
+    );
+    drop(silent);
+}
+
+/// A client in the middle of a talk with a server, and the service that it has been led to.
+fn in_the_middle(pki: &Pki) -> (Running, Running, TcpStream, UnixStream) {
+    let (listener, service) = tcp_server();
+    let (server, address) = server(&[pki.directory()], LOOPBACK, &service);
+    let ca = pki.option("ca", "ca-cert.pem");
+    let (mut client, input) = held_client(&[&ca, "stdio", &address]);
+    let mut service = accept(&listener);
+    service
+        .write_all(b"half of the answer\n")
+        .expect("connected");
+    assert_eq!(client.until("\n"), "half of the answer");
+    (server, client, service, input)
+}
+
+#[test]
+fn what_is_cut_is_not_taken_for_the_end() {
+    let pki = Pki::new();
+    for signal in [Signal::SIGTERM, Signal::SIGKILL] {
+        let (server, client, _service, _input) = in_the_middle(&pki);
+        server.signal(signal);
+        server.end();
+        let cut = client.failure(1);
+        assert!(
+            cut.ends_with("it has ended without a goodbye of the peer"),
+            "{cut}"
+        );
+    }
+    // Nor where the service behind it breaks off.
+    let (server, client, service, _input) = in_the_middle(&pki);
+    let abrupt = nix::libc::linger {
+        l_onoff: 1,
+        l_linger: 0,
+    };
+    nix::sys::socket::setsockopt(&service, nix::sys::socket::sockopt::Linger, &abrupt)
+        .expect("set");
+    drop(service);
+    let cut = client.failure(1);
+    assert!(
+        cut.ends_with("it has ended without a goodbye of the peer"),
+        "{cut}"
+    );
+    stop(server);
+}
+
+#[test]
+fn an_end_is_an_end() {
+    let pki = Pki::new();
+    let (server, client, service, mut input) = in_the_middle(&pki);
+    input.write_all(b"another question").expect("connected");
+    drop(input);
+    assert_eq!(rest(&service), b"another question");
+    // The way back goes on.
+    (&service).write_all(b"the rest").expect("connected");
+    drop(service);
+    assert_eq!(client.success(), b"the rest");
+    assert!(!stop(server).contains("Unable"));
+}
