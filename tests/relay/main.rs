@@ -4,10 +4,12 @@
 #[allow(dead_code)] // the tests of the library use the rest
 mod certs;
 mod files;
+mod nbd;
 mod peers;
 mod pki;
 mod process;
 mod servers;
+mod starttls;
 mod tls;
 mod tls_peers;
 mod usage;
