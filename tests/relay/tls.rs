@@ -281,6 +281,21 @@ fn a_silent_server_is_given_up_in_time() {
     drop(silent);
 }
 
+#[test]
+fn a_command_below_it_ends_with_the_relay() {
+    let pki = Pki::new();
+    let options = [pki.directory(), format!("--tls-name={NAME}")];
+    let mute = "tls:exec:sh -c 'echo it runs >&2; exec sleep 1000'";
+    let addresses = ["--tls-timeout=0.2", "stdio", mute];
+    let mut client = start(options.iter().map(String::as_str).chain(addresses));
+    client.told("it runs");
+    // It has the other end of standard error, which ends with it.
+    assert_eq!(
+        client.failure(1),
+        "Unable to shake hands with server.test in 200ms"
+    );
+}
+
 /// A client in the middle of a talk with a server, and the service that it has been led to.
 fn in_the_middle(pki: &Pki) -> (Running, Running, TcpStream, UnixStream) {
     let (listener, service) = tcp_server();
