@@ -60,7 +60,7 @@ struct _QIOChannelTLSClass
 /**
  * QIOChannelTLS:hostname:
  *
- * The name of the server that a client asks for.
+ * The name of the server that a client asks for; of a server, what its client has asked for.
  */
 
 /**
@@ -268,7 +268,8 @@ QIOTlsCreds *qio_channel_tls_get_creds (QIOChannelTLS *tls);
  * qio_channel_tls_get_hostname:
  * @tls: a channel
  *
- * Tells the server that a client asks for.
+ * Tells the server that a client asks for. Of a server: what its client has asked for, once that is known; not where
+ * the client has an address only.
  *
  * Returns: (transfer full) (nullable): the name or the address
  */

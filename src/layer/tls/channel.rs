@@ -7,6 +7,7 @@ use std::{
 };
 
 use glib::{IOCondition, SignalHandlerId, prelude::*, subclass::prelude::*};
+use openssl::ssl::NameType;
 
 use super::{
     TlsCreds, TlsEndpoint,
@@ -60,7 +61,7 @@ glib::wrapper! {
     /// | --- | --- | --- |
     /// | `master` | [`Channel`] | readable: the channel below |
     /// | `creds` | [`TlsCreds`] | readable |
-    /// | `hostname` | string | readable: the server that a client asks for |
+    /// | `hostname` | string | readable: the server that a client asks for; of a server, what its client has asked for |
     /// | `handshake-done` | boolean | readable |
     /// | `peer-certificate` | [`gio::TlsCertificate`] | readable: what the peer has shown, with its issuers |
     /// | `protocol-version` | [`gio::TlsProtocolVersion`] | readable |
@@ -285,11 +286,14 @@ impl ChannelTls {
         link.creds.clone()
     }
 
-    /// The server that a client asks for.
+    /// The server that a client asks for. Of a server: what its client has asked for, once that is known; not where
+    /// the client has an address only.
     #[doc(alias = "qio_channel_tls_get_hostname")]
     #[must_use]
     pub fn hostname(&self) -> Option<glib::GString> {
-        self.imp().link().ok()?.hostname.clone()
+        let link = self.imp().link().ok()?;
+        let asked = || Some(link.engine().ssl().servername(NameType::HOST_NAME)?.into());
+        link.hostname.clone().or_else(asked)
     }
 
     /// Whether the connection is established.

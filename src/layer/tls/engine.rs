@@ -190,7 +190,7 @@ impl Engine {
                     }
                     Err(e) if is_starving(&e) => return self.starved(relaxed),
                     Err(e) => {
-                        let error = of_data(&e);
+                        let error = of_data(&self.peer, &e);
                         return Err(self.break_down(error));
                     }
                 }
@@ -208,7 +208,7 @@ impl Engine {
         match result {
             Err(e) if e.code() == ErrorCode::ZERO_RETURN => self.peer_done = true,
             Err(e) if !is_starving(e) => {
-                self.break_down(of_data(e));
+                self.break_down(of_data(&self.peer, e));
             }
             _ => {}
         }
@@ -272,7 +272,7 @@ impl Engine {
                 Ok(count) => data = &data[count..],
                 Err(e) if is_starving(&e) => return Ok(Step::Starving),
                 Err(e) => {
-                    let error = of_data(&e);
+                    let error = of_data(&self.peer, &e);
                     return Err(self.break_down(error));
                 }
             }
@@ -291,7 +291,7 @@ impl Engine {
         let failed = |e| of_stack("Unable to update the keys", &e);
         shim::update_keys(&mut self.stream, ask).map_err(failed)?;
         match self.stream.do_handshake() {
-            Err(e) if !is_starving(&e) => Err(self.break_down(of_data(&e))),
+            Err(e) if !is_starving(&e) => Err(self.break_down(of_data(&self.peer, &e))),
             _ => Ok(()),
         }
     }

@@ -9,7 +9,7 @@ use openssl::{
     x509::X509VerifyResult,
 };
 
-use super::{reason, tls_error};
+use super::{reason, tls_error, verdict};
 use crate::error::{errno, explain, io_error, to_glib_error};
 
 /// An error that is told to everybody who comes.
@@ -40,12 +40,12 @@ impl Failure {
 }
 
 /// The numbers of OpenSSL's reasons that have codes of GIO's.
-const NOT_TLS: [i32; 4] = [
+const NOT_TLS: [i32; 3] = [
     156, // http request
     155, // https proxy request
-    258, // unsupported protocol version in a record that is none
     267, // wrong version number
 ];
+const UNSUPPORTED_PROTOCOL: i32 = 258;
 const CERTIFICATE_VERIFY_FAILED: i32 = 134;
 const NO_CERTIFICATE: [i32; 2] = [
     199,  // the peer did not return one
@@ -57,16 +57,18 @@ const ALERTS: i32 = 1000;
 /// The error of a handshake. `peer` is what the other end is called.
 pub(super) fn of_handshake(peer: &str, ssl: &SslRef, error: &ssl::Error) -> io::Error {
     let code = first_code(error);
+    // What OpenSSL met first may lie deeper: a signature that is wrong.
+    let is_refused = codes(error).any(|code| code == CERTIFICATE_VERIFY_FAILED);
     let reason = match ssl.verify_result() {
-        result if code == CERTIFICATE_VERIFY_FAILED && result != X509VerifyResult::OK => {
-            tls_error(TlsError::BadCertificate, result.error_string())
+        result if is_refused && result != X509VerifyResult::OK => {
+            let why = verdict::noted(ssl).unwrap_or(result.error_string());
+            tls_error(TlsError::BadCertificate, why)
         }
         _ => {
             let kind = match code {
                 _ if NOT_TLS.contains(&code) => TlsError::NotTls,
-                _ if NO_CERTIFICATE.contains(&code) => TlsError::CertificateRequired,
-                CERTIFICATE_VERIFY_FAILED => TlsError::BadCertificate,
-                _ => TlsError::Handshake,
+                _ if is_refused => TlsError::BadCertificate,
+                _ => kind_or(code, TlsError::Handshake),
             };
             tls_error(kind, &words(error))
         }
@@ -79,10 +81,21 @@ pub(super) fn unable_to_shake(peer: &str, reason: io::Error) -> io::Error {
     explain(reason, format!("Unable to shake hands with {peer}"))
 }
 
-/// The error of a connection that is established.
-pub(super) fn of_data(error: &ssl::Error) -> io::Error {
-    let reason = tls_error(TlsError::Misc, &words(error));
-    explain(reason, "TLS failed")
+/// The error of a connection that is established. With TLS 1.3 a client learns here what the server thinks of its
+/// certificate.
+pub(super) fn of_data(peer: &str, error: &ssl::Error) -> io::Error {
+    let kind = kind_or(first_code(error), TlsError::Misc);
+    explain(
+        tls_error(kind, &words(error)),
+        format!("TLS with {peer} failed"),
+    )
+}
+
+fn kind_or(code: i32, other: TlsError) -> TlsError {
+    match NO_CERTIFICATE.contains(&code) {
+        true => TlsError::CertificateRequired,
+        false => other,
+    }
 }
 
 /// Something that is not to happen, before there is a connection.
@@ -123,13 +136,19 @@ fn words(error: &ssl::Error) -> String {
     };
     match reason.split_once(" alert ") {
         Some((_, alert)) if code >= ALERTS => format!("the peer says \"{alert}\""),
+        _ if code == UNSUPPORTED_PROTOCOL => format!("{reason}: no version of TLS in common"),
         _ => reason.to_owned(),
     }
 }
 
 /// The number of the reason that it met first, or 0.
 fn first_code(error: &ssl::Error) -> i32 {
+    codes(error).next().unwrap_or(0)
+}
+
+/// The numbers of all reasons.
+fn codes(error: &ssl::Error) -> impl Iterator<Item = i32> {
     let errors = error.ssl_error().map_or(&[][..], ErrorStack::errors);
-    let first = errors.iter().find(|error| error.reason().is_some());
-    first.map_or(0, Error::reason_code)
+    let with_reason = errors.iter().filter(|error| error.reason().is_some());
+    with_reason.map(Error::reason_code)
 }

@@ -11,6 +11,7 @@ use openssl::{
 
 use super::{
     ChannelTls, TlsCreds, TlsEndpoint, engine::Stage, failure::of_stack, link::Link, tls_error,
+    verdict,
 };
 use crate::{
     channel::Channel,
@@ -39,6 +40,7 @@ pub(super) fn signals() -> &'static [Signal] {
 pub(super) fn prepare(creds: &TlsCreds, hostname: Option<&str>) -> io::Result<Ssl> {
     let failed = |e| of_stack("Unable to begin with TLS", &e);
     let mut ssl = Ssl::new(creds.context()).map_err(failed)?;
+    verdict::keep(&mut ssl);
     if creds.endpoint() == TlsEndpoint::Server {
         ssl.set_accept_state();
         return Ok(ssl);
@@ -126,10 +128,11 @@ impl Link {
     fn chain(&self) -> Option<Vec<X509>> {
         let engine = self.engine();
         let ssl = engine.ssl();
-        let own = ssl.peer_certificate()?;
-        let mut chain = vec![own];
-        // As far as it was verified just now; a session that went on has but the certificate.
+        // As far as it was verified just now; a session that went on has but the certificate, and a handshake that
+        // has failed but the chain.
         let more = ssl.verified_chain().or(ssl.peer_cert_chain());
+        let first = || more?.get(0).map(ToOwned::to_owned);
+        let mut chain = vec![ssl.peer_certificate().or_else(first)?];
         let more = more.into_iter().flatten().map(ToOwned::to_owned);
         let own = chain[0].to_der().ok();
         chain.extend(more.filter(|it| it.to_der().ok() != own));

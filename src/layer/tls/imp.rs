@@ -56,7 +56,7 @@ impl ObjectImpl for ChannelTls {
                     .build(),
                 glib::ParamSpecString::builder("hostname")
                     .nick("Host name")
-                    .blurb("The name of the server that a client asks for")
+                    .blurb("The name of the server that a client asks for, or has asked for")
                     .read_only()
                     .build(),
                 glib::ParamSpecBoolean::builder("handshake-done")

@@ -3,8 +3,8 @@
 //! `creds` is what a peer is told, and what is believed of it: made once, checked when it is made, and shared by
 //! any number of channels. `channel` and `imp` are the class of channels: `engine` computes, between plaintext and
 //! ciphertext in memory (`pipes`); `link` moves the ciphertext, `waiting` says what to wait for, `flusher` sends
-//! what a write has left; `handshake` is about the peer, `failure` about what goes wrong. `shim` is what the crate
-//! `openssl` has no words for: the one file with unsafe code.
+//! what a write has left; `handshake` is about the peer, `verdict` about certificates that are not believed, `failure`
+//! about all else that goes wrong. `shim` is what the crate `openssl` has no words for: the one file with unsafe code.
 
 mod channel;
 mod creds;
@@ -16,6 +16,7 @@ mod imp;
 mod link;
 mod pipes;
 mod shim;
+mod verdict;
 mod waiting;
 
 pub use channel::{ChannelTls, ChannelTlsImpl, QIOChannelTLS, QIOChannelTLSClass};

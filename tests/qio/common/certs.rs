@@ -73,6 +73,11 @@ impl Request {
         self
     }
 
+    /// Says that it is of an authority, which need not be heeded.
+    pub(crate) fn perhaps_authority(self) -> Self {
+        self.extension(&[2, 5, 29, 19], Heed::May, vec![0x30, 3, 1, 1, 0xff])
+    }
+
     /// The key usage: instead of another one.
     pub(crate) fn usage(self, heed: Heed, bits: u8) -> Self {
         let value = match bits {
@@ -166,6 +171,12 @@ impl Cert {
             params,
             pair,
         }
+    }
+
+    /// The same, shown with others beside it.
+    pub(crate) fn with_pem(&self, pem: String) -> Self {
+        let pair = KeyPair::from_pem(&self.key).expect("its own key");
+        Self::new(pem, self.params.clone(), pair)
     }
 
     fn as_issuer(&self) -> Issuer<'_, &KeyPair> {

@@ -15,7 +15,7 @@ use openssl::{
 };
 
 use super::{TlsEndpoint, source::Source};
-use crate::layer::tls::{reason, shim};
+use crate::layer::tls::{reason, shim, verdict::subject};
 
 /// Authorities to trust: at least one is good. One of many that has expired does no harm.
 pub(super) fn authorities(source: &Source, all: &[X509]) -> io::Result<()> {
@@ -138,12 +138,5 @@ fn named(certificate: &X509Ref, of: usize, reason: String) -> String {
     if of == 1 {
         return reason;
     }
-    let mut parts = certificate.subject_name().entries().map(|entry| {
-        let value = entry.data().to_string();
-        let key = entry.object().nid().short_name().unwrap_or("?").to_owned();
-        format!("{key}={}", value.unwrap_or_default())
-    });
-    let first = parts.next().unwrap_or_default();
-    let name = parts.fold(first, |name, part| format!("{name},{part}"));
-    format!("{name}: {reason}")
+    format!("{}: {reason}", subject(certificate.subject_name()))
 }

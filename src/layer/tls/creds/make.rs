@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     error::invalid,
-    layer::tls::{reason, shim},
+    layer::tls::{reason, shim, verdict},
 };
 
 /// Whom to believe.
@@ -127,6 +127,7 @@ impl TlsCredsBuilder {
         self.set_versions(&mut context)?;
         self.set_ciphers(&mut context)?;
         self.set_alpn(&mut context)?;
+        self.set_names(&mut context);
         self.set_identity(&mut context, trust)?;
         let verifies_peer = self.set_trust(&mut context, trust)?;
         self.set_keys(&mut context)?;
@@ -195,11 +196,7 @@ impl TlsCredsBuilder {
             // Also where a client has a key: a server that has none shows a certificate, which nobody vouches for.
             _ => SslVerifyMode::PEER,
         };
-        if trust.crls.is_empty() {
-            context.set_verify(mode);
-        } else {
-            context.set_verify_callback(mode, ignores_lack_of_crl);
-        }
+        context.set_verify_callback(mode, believes);
         if self.endpoint == TlsEndpoint::Server && mode != SslVerifyMode::NONE {
             for authority in &trust.authorities {
                 context.add_client_ca(authority)?;
@@ -254,11 +251,15 @@ fn store(authorities: &[X509], crls: &[X509Crl], system: bool) -> io::Result<X50
     Ok(store.build())
 }
 
-/// An authority without a list has revoked nothing.
-fn ignores_lack_of_crl(good: bool, context: &mut X509StoreContextRef) -> bool {
-    let lacks = !good && context.error().as_raw() == openssl_sys::X509_V_ERR_UNABLE_TO_GET_CRL;
-    if lacks {
-        context.set_error(X509VerifyResult::OK);
+/// Whether OpenSSL is right. An authority without a list has revoked nothing.
+fn believes(good: bool, context: &mut X509StoreContextRef) -> bool {
+    if good {
+        return true;
     }
-    good || lacks
+    let lacks_list = context.error().as_raw() == openssl_sys::X509_V_ERR_UNABLE_TO_GET_CRL;
+    match lacks_list {
+        true => context.set_error(X509VerifyResult::OK),
+        false => verdict::note(context),
+    }
+    lacks_list
 }

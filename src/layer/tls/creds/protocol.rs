@@ -147,6 +147,13 @@ impl TlsCredsBuilder {
         Ok(())
     }
 
+    /// A server has one certificate, whoever is asked for: but it is told, also of a session that goes on.
+    pub(super) fn set_names(&self, context: &mut SslContextBuilder) {
+        if self.endpoint == TlsEndpoint::Server {
+            context.set_servername_callback(|_, _| Ok(()));
+        }
+    }
+
     pub(super) fn set_sessions(
         &self,
         context: &mut SslContextBuilder,

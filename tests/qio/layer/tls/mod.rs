@@ -7,6 +7,7 @@ mod handshake;
 mod hostile;
 mod keys;
 mod leaks;
+mod matrix;
 mod pair;
 mod peers;
 mod relay;

@@ -1,0 +1,151 @@
+//! Why a certificate is not believed, in words. It is noted while OpenSSL looks at the certificate: afterwards only a
+//! number is left.
+
+use std::{
+    net::IpAddr,
+    sync::{LazyLock, OnceLock},
+};
+
+use openssl::{
+    ex_data::Index,
+    nid::Nid,
+    ssl::{Ssl, SslRef},
+    x509::{X509NameRef, X509Ref, X509StoreContext, X509StoreContextRef},
+};
+use openssl_sys as ffi;
+
+/// The most characters of a name that are shown: whoever has made the certificate has chosen it.
+const LONGEST: usize = 100;
+
+/// The most names that are shown.
+const MOST: usize = 8;
+
+/// Where a connection keeps it.
+static REASON: LazyLock<Option<Index<Ssl, OnceLock<String>>>> =
+    LazyLock::new(|| Ssl::new_ex_index().ok());
+
+/// Lets a connection keep why it does not believe its peer.
+pub(super) fn keep(ssl: &mut SslRef) {
+    if let Some(index) = *REASON {
+        ssl.set_ex_data(index, OnceLock::new());
+    }
+}
+
+/// Notes why the certificate that is looked at is not believed.
+pub(super) fn note(context: &X509StoreContextRef) {
+    let ssl = X509StoreContext::ssl_idx();
+    let ssl = ssl.ok().and_then(|index| context.ex_data(index));
+    let place = REASON.and_then(|index| ssl?.ex_data(index));
+    if let Some(place) = place {
+        place.get_or_init(|| words(context));
+    }
+}
+
+/// What was noted.
+pub(super) fn noted(ssl: &SslRef) -> Option<&str> {
+    let place = ssl.ex_data((*REASON)?)?;
+    place.get().map(String::as_str)
+}
+
+fn words(context: &X509StoreContextRef) -> String {
+    let verdict = context.error();
+    let Some(certificate) = context.current_cert() else {
+        return verdict.error_string().to_owned();
+    };
+    let more = match verdict.as_raw() {
+        ffi::X509_V_ERR_CERT_HAS_EXPIRED => {
+            format!(" was valid until {}", certificate.not_after())
+        }
+        ffi::X509_V_ERR_CERT_NOT_YET_VALID => {
+            format!(" is valid from {}", certificate.not_before())
+        }
+        ffi::X509_V_ERR_HOSTNAME_MISMATCH | ffi::X509_V_ERR_IP_ADDRESS_MISMATCH => {
+            format!(" is for {}", names(certificate))
+        }
+        ffi::X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT
+        | ffi::X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY
+        | ffi::X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE => {
+            format!(" was issued by {}", subject(certificate.issuer_name()))
+        }
+        _ => String::new(),
+    };
+    let whose = subject(certificate.subject_name());
+    format!("{}: {whose}{more}", verdict.error_string())
+}
+
+/// A name as it stands in a certificate: `C=UK,CN=qemu.org`.
+pub(super) fn subject(name: &X509NameRef) -> String {
+    let parts = name.entries().map(|entry| {
+        let value = entry.data().to_string();
+        let key = entry.object().nid().short_name().unwrap_or("?").to_owned();
+        format!("{key}={}", value.unwrap_or_default())
+    });
+    let all: Vec<_> = parts.collect();
+    match all.is_empty() {
+        true => "somebody without a name".to_owned(),
+        false => shown(&all.join(",")),
+    }
+}
+
+/// The names and addresses that a certificate of a server is for.
+fn names(certificate: &X509Ref) -> String {
+    let alternatives = certificate.subject_alt_names();
+    let mut all: Vec<_> = alternatives
+        .iter()
+        .flatten()
+        .filter_map(|name| match (name.dnsname(), name.ipaddress()) {
+            (Some(name), _) => Some(shown(name)),
+            (_, Some(bytes)) => address(bytes).map(|address| address.to_string()),
+            _ => None,
+        })
+        .collect();
+    if all.is_empty() {
+        let common = certificate.subject_name().entries_by_nid(Nid::COMMONNAME);
+        all.extend(common.filter_map(|entry| Some(shown(&entry.data().to_string().ok()?))));
+    }
+    let more = all.len().saturating_sub(MOST);
+    all.truncate(MOST);
+    match (all.is_empty(), more) {
+        (true, _) => "no name".to_owned(),
+        (_, 0) => all.join(", "),
+        _ => format!("{}, and {more} more", all.join(", ")),
+    }
+}
+
+fn address(bytes: &[u8]) -> Option<IpAddr> {
+    match bytes.len() {
+        4 => <[u8; 4]>::try_from(bytes).ok().map(IpAddr::from),
+        _ => <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from),
+    }
+}
+
+/// Text of somebody else's, fit to be shown.
+fn shown(text: &str) -> String {
+    let mut result = String::new();
+    for (at, c) in text.chars().enumerate() {
+        if at == LONGEST {
+            return result + "...";
+        }
+        match c {
+            '"' | '\'' => result.push(c),
+            c => result.extend(c.escape_debug()),
+        }
+    }
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LONGEST, shown};
+
+    #[test]
+    fn names_of_others_are_harmless_and_short() {
+        assert_eq!(shown("O'Brien \"&\" S\u{f8}n"), "O'Brien \"&\" S\u{f8}n");
+        assert_eq!(
+            shown("a\r\nb\x1b[2J\u{202e}"),
+            "a\\r\\nb\\u{1b}[2J\\u{202e}"
+        );
+        let long = "x".repeat(1000);
+        assert_eq!(shown(&long), "x".repeat(LONGEST) + "...");
+    }
+}
