@@ -46,6 +46,7 @@ const NOT_TLS: [i32; 3] = [
     267, // wrong version number
 ];
 const UNSUPPORTED_PROTOCOL: i32 = 258;
+const NO_SUITABLE_SIGNATURE_ALGORITHM: i32 = 118;
 const CERTIFICATE_VERIFY_FAILED: i32 = 134;
 const NO_CERTIFICATE: [i32; 2] = [
     199,  // the peer did not return one
@@ -64,6 +65,10 @@ pub(super) fn of_handshake(peer: &str, ssl: &SslRef, error: &ssl::Error) -> io::
             let why = verdict::noted(ssl).unwrap_or(result.error_string());
             tls_error(TlsError::BadCertificate, why)
         }
+        _ if code == NO_SUITABLE_SIGNATURE_ALGORITHM && ssl.certificate().is_none() => tls_error(
+            TlsError::Handshake,
+            "it has no key that is known here, and there is no certificate to show",
+        ),
         _ => {
             let kind = match code {
                 _ if NOT_TLS.contains(&code) => TlsError::NotTls,
@@ -134,7 +139,7 @@ fn words(error: &ssl::Error) -> String {
         Some(stack) => (first_code(error), reason(stack)),
         None => (0, "OpenSSL does not say why"),
     };
-    match reason.split_once(" alert ") {
+    match reason.split_once(" alert ").or(reason.split_once(' ')) {
         Some((_, alert)) if code >= ALERTS => format!("the peer says \"{alert}\""),
         _ if code == UNSUPPORTED_PROTOCOL => format!("{reason}: no version of TLS in common"),
         _ => reason.to_owned(),

@@ -3,6 +3,7 @@
 mod classes;
 mod creds;
 mod ends;
+mod gnutls;
 mod handshake;
 mod hostile;
 mod keys;

@@ -1,0 +1,402 @@
+//! `gnutls-cli`, which connects to us.
+
+use std::{
+    io::{self, Read as _, Write as _},
+    thread,
+};
+
+use gio::{
+    TlsAuthenticationMode, TlsError,
+    TlsProtocolVersion::{Tls12, Tls13},
+};
+use glib::IOCondition;
+use qio::{ChannelTls, prelude::*};
+
+use super::{Client, files, lines, priority};
+use crate::{
+    common::in_time,
+    layer::tls::ends::{NAME, client_cert, server_builder, server_creds},
+};
+
+/// It trusts the authority, and asks for our name.
+const TRUST: [&str; 6] = [
+    "--x509cafile",
+    "ca-cert.pem",
+    "--sni-hostname",
+    NAME,
+    "--verify-hostname",
+    NAME,
+];
+
+fn trusting<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    [&TRUST, more].concat()
+}
+
+/// Several MiB in both directions at once, and then a goodbye from both ends.
+fn exchange(client: &mut Client, server: &ChannelTls) {
+    let text = lines();
+    let mut input = client.input();
+    thread::scope(|scope| {
+        let sent = scope.spawn(|| input.write_all(&text).map(|()| input));
+        scope.spawn(|| server.write_all(&text).expect("written"));
+        let heard = scope.spawn(|| {
+            let mut got = vec![0; text.len()];
+            client.output().read_exact(&mut got).expect("read");
+            got
+        });
+        let mut got = vec![0; text.len()];
+        server.read_all(&mut got).expect("read");
+        assert!(got == text);
+        assert!(heard.join().expect("no panic") == text);
+        // Who has nothing more to say to it hears nothing more from it.
+        drop(sent.join().expect("no panic").expect("taken"));
+        assert_eq!(server.read(&mut [0]).expect("a clean end"), 0);
+        server.bye().expect("said");
+    });
+    assert_eq!(client.got(), (Vec::new(), true));
+}
+
+#[test]
+fn they_show_certificates_and_megabytes_go_both_ways() {
+    in_time(|| {
+        for version in [Tls12, Tls13] {
+            let asking = server_builder()
+                .client_certificates(TlsAuthenticationMode::Required)
+                .alpn_protocols(["echo"]);
+            let arguments = [
+                "--x509certfile",
+                "client-cert.pem",
+                "--x509keyfile",
+                "client-key.pem",
+                "--alpn",
+                "other",
+                "--alpn",
+                "echo",
+                "--priority",
+                &priority(version),
+            ];
+            let mut client = Client::start(files(), &trusting(&arguments));
+            let server = client.server(&asking.build().expect("good"));
+            assert_eq!(server.hostname(), None, "nobody has asked yet");
+            server.handshake().expect("friends");
+            assert_eq!(server.protocol_version(), version);
+            assert_eq!(server.alpn_protocol().as_deref(), Some("echo"));
+            assert_eq!(server.hostname().as_deref(), Some(NAME));
+            let shown = server.peer_certificate().expect("it was asked for");
+            assert!(shown.subject_name().expect("a name").contains("client"));
+            exchange(&mut client, &server);
+        }
+    });
+}
+
+#[test]
+fn they_are_refused_without_a_certificate_where_one_is_needed() {
+    in_time(|| {
+        for version in [Tls12, Tls13] {
+            let asking = server_builder().client_certificates(TlsAuthenticationMode::Required);
+            let priority = priority(version);
+            let mut client = Client::start(files(), &trusting(&["--priority", &priority]));
+            let server = client.server(&asking.build().expect("good"));
+            let e = server.handshake().expect_err("it has none");
+            assert_eq!(
+                e.to_string(),
+                "Unable to shake hands with the client: peer did not return a certificate"
+            );
+            server.close().expect("closed");
+            let (_, content) = client.got();
+            assert!(!content, "{}", client.said());
+        }
+    });
+}
+
+#[test]
+fn they_tell_what_they_have_against_us() {
+    in_time(|| {
+        for version in [Tls12, Tls13] {
+            let directory = files();
+            directory.write("ca-cert.pem", &client_cert().pem);
+            let priority = priority(version);
+            let mut client = Client::start(directory, &trusting(&["--priority", &priority]));
+            let server = client.server(&server_creds());
+            // With TLS 1.3, it looks at the certificate when all else is done.
+            let e = server.handshake().and_then(|()| server.read_all(&mut [0]));
+            let e = e.expect_err("it does not trust us");
+            assert!(e.to_string().contains("the peer says \""), "{e}");
+            assert!(!client.got().1, "{}", client.said());
+        }
+    });
+}
+
+/// With TLS 1.3 it is new keys that it wants, from both ends. With TLS 1.2 it would shake hands once more, which we do
+/// not: it is told, and may go on or not.
+#[test]
+fn they_get_new_keys_but_no_second_handshake() {
+    in_time(|| {
+        let priority = priority(Tls13);
+        let arguments = ["--rehandshake", "--priority", &priority];
+        let mut client = Client::start(files(), &trusting(&arguments));
+        let server = client.server(&server_creds());
+        server.handshake().expect("friends");
+        exchange(&mut client, &server);
+        let said = client.said();
+        assert!(said.contains("ReHandshake was completed"), "{said}");
+
+        let priority = super::priority(Tls12);
+        let arguments = ["--rehandshake", "--priority", &priority];
+        let mut client = Client::start(files(), &trusting(&arguments));
+        let server = client.server(&server_creds());
+        server.handshake().expect("friends");
+        // gnutls-cli 3.7 asks again and again, and then gives up.
+        let end = server.read(&mut [0]);
+        match end {
+            Ok(count) => assert_eq!(count, 0),
+            Err(e) => {
+                let text = e.to_string();
+                assert!(text.starts_with("TLS with the client failed: "), "{text}");
+            }
+        }
+        drop(server);
+        assert_eq!(client.got().0, b"");
+        let said = client.said();
+        assert!(said.contains("No renegotiation is allowed"), "{said}");
+    });
+}
+
+/// New keys at any time, while data goes both ways. GnuTLS takes eight of ours in a second.
+#[test]
+fn they_change_keys_in_the_middle() {
+    in_time(|| {
+        let priority = priority(Tls13);
+        let arguments = ["--inline-commands", "--priority", &priority];
+        let mut client = Client::start(files(), &trusting(&arguments));
+        let server = client.server(&server_creds());
+        server.handshake().expect("friends");
+        let mut input = client.input();
+        for round in 0..2 {
+            // For both ends, and for its own only.
+            for line in [&b"^rekey^\n"[..], b"^rekey1^\n"] {
+                input.write_all(line).expect("taken");
+                // It takes one line for a command: here it is.
+                let below = server.master();
+                below.wait(IOCondition::IN).expect("a note of new keys");
+                server.write_all(b"before\n").expect("written");
+                input.write_all(b"hello\n").expect("taken");
+                let mut got = [0; 6];
+                server.read_all(&mut got).expect("read");
+                assert_eq!(&got, b"hello\n", "round {round}");
+                server.write_all(b"after\n").expect("written");
+                let mut got = [0; 13];
+                client.output().read_exact(&mut got).expect("read");
+                assert_eq!(&got, b"before\nafter\n", "round {round}");
+                server.update_keys(false).expect("new keys");
+            }
+        }
+        drop(input);
+        assert_eq!(server.read(&mut [0]).expect("a clean end"), 0);
+        server.bye().expect("said");
+        assert!(client.got().1, "{}", client.said());
+    });
+}
+
+#[test]
+fn they_go_on_with_a_session() {
+    in_time(|| {
+        let creds = server_creds();
+        for version in [Tls12, Tls13] {
+            let priority = priority(version);
+            let arguments = ["--resume", "--waitresumption", "--priority", &priority];
+            let mut client = Client::start(files(), &trusting(&arguments));
+            let server = client.server(&creds);
+            server.handshake().expect("friends");
+            assert!(!server.is_resumed());
+            assert_eq!(server.read(&mut [0]).expect("a clean end"), 0);
+            drop(server);
+            let server = client.server(&creds);
+            server.handshake().expect("friends");
+            assert!(server.is_resumed(), "{version:?}");
+            assert_eq!(server.hostname().as_deref(), Some(NAME));
+            exchange(&mut client, &server);
+            let said = client.said();
+            assert!(said.contains("This is a resumed session"), "{said}");
+        }
+    });
+}
+
+#[test]
+fn they_may_ask_for_no_name_and_no_protocol() {
+    in_time(|| {
+        let creds = server_builder().alpn_protocols(["echo"]).build();
+        let creds = creds.expect("good");
+        let mut client = Client::start(files(), &trusting(&["--disable-sni"]));
+        let server = client.server(&creds);
+        server.handshake().expect("friends");
+        assert_eq!((server.hostname(), server.alpn_protocol()), (None, None));
+
+        let mut client = Client::start(files(), &trusting(&["--alpn", "other"]));
+        let server = client.server(&creds);
+        let e = server.handshake().expect_err("nothing in common");
+        assert_eq!(
+            e.to_string(),
+            "Unable to shake hands with the client: no application protocol"
+        );
+        assert!(!client.got().1);
+        let said = client.said();
+        assert!(
+            said.is_empty() || said.contains("application protocol"),
+            "{said}"
+        );
+    });
+}
+
+#[test]
+fn they_end_at_any_time() {
+    in_time(|| {
+        let told = |result: io::Result<()>, words: &str| {
+            let e = result.expect_err("it is gone");
+            assert_eq!(e.kind(), io::ErrorKind::UnexpectedEof, "{e}");
+            assert!(qio::to_glib_error(&e).matches(TlsError::Eof), "{e}");
+            assert!(e.to_string().ends_with(words), "{e}");
+        };
+        // Before it has said anything.
+        let mut client = Client::start(files(), &trusting(&["--starttls"]));
+        let server = client.server(&server_creds());
+        drop(client);
+        told(server.handshake(), "The peer has closed the connection");
+        for version in [Tls12, Tls13] {
+            let priority = priority(version);
+            let mut client = Client::start(files(), &trusting(&["--priority", &priority]));
+            let server = client.server(&server_creds());
+            server.handshake().expect("friends");
+            let mut input = client.input();
+            input.write_all(b"last words").expect("taken");
+            server.read_all(&mut [0; 10]).expect("read");
+            drop(client);
+            told(
+                server.read_all(&mut [0]),
+                "it has ended without a goodbye of the peer",
+            );
+        }
+    });
+}
+
+/// What GnuTLS calls a priority: versions, suites, groups, signatures, and habits.
+#[test]
+fn they_speak_in_many_ways() {
+    in_time(|| {
+        let creds = server_creds();
+        for (priority, version, cipher) in [
+            ("NORMAL", Tls13, "TLS_AES_256_GCM_SHA384"),
+            ("PERFORMANCE", Tls13, "TLS_AES_128_GCM_SHA256"),
+            ("SECURE128", Tls13, "TLS_AES_256_GCM_SHA384"),
+            ("PFS", Tls13, "TLS_AES_256_GCM_SHA384"),
+            (
+                "SECURE128:-VERS-TLS1.3",
+                Tls12,
+                "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
+            ),
+            (
+                "NORMAL:-CIPHER-ALL:+AES-128-GCM",
+                Tls13,
+                "TLS_AES_128_GCM_SHA256",
+            ),
+            (
+                "NORMAL:-CIPHER-ALL:+CHACHA20-POLY1305",
+                Tls13,
+                "TLS_CHACHA20_POLY1305_SHA256",
+            ),
+            (
+                "NORMAL:-VERS-TLS1.3:-CIPHER-ALL:+CHACHA20-POLY1305",
+                Tls12,
+                "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
+            ),
+            (
+                "NORMAL:-VERS-TLS1.3:-CIPHER-ALL:+AES-256-CBC",
+                Tls12,
+                "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA",
+            ),
+            (
+                "NORMAL:-VERS-TLS1.3:-CIPHER-ALL:+AES-128-CBC:%NO_ETM:%NO_SESSION_HASH",
+                Tls12,
+                "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA",
+            ),
+            // It guesses another group at first, and says hello twice.
+            (
+                "NORMAL:-GROUP-ALL:+GROUP-SECP521R1",
+                Tls13,
+                "TLS_AES_256_GCM_SHA384",
+            ),
+            (
+                "NORMAL:-VERS-ALL:+VERS-TLS1.3:-GROUP-ALL:+GROUP-FFDHE2048",
+                Tls13,
+                "TLS_AES_256_GCM_SHA384",
+            ),
+            (
+                "NORMAL:%NO_TICKETS:%COMPAT:%DISABLE_SAFE_RENEGOTIATION",
+                Tls13,
+                "TLS_AES_256_GCM_SHA384",
+            ),
+            (
+                "NORMAL:-VERS-TLS1.3:%NO_TICKETS:%DISABLE_SAFE_RENEGOTIATION",
+                Tls12,
+                "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
+            ),
+            (
+                "NORMAL:%DISABLE_TLS13_COMPAT_MODE:%DUMBFW",
+                Tls13,
+                "TLS_AES_256_GCM_SHA384",
+            ),
+        ] {
+            let mut client = Client::start(files(), &trusting(&["--priority", priority]));
+            let server = client.server(&creds);
+            server.handshake().unwrap_or_else(|e| {
+                panic!("{priority}: {e}: {}", client.said());
+            });
+            assert_eq!(server.protocol_version(), version, "{priority}");
+            assert_eq!(server.cipher().as_deref(), Some(cipher), "{priority}");
+            server.write_all(b"hello").expect("written");
+            let mut input = client.input();
+            input.write_all(b"hello").expect("taken");
+            let mut got = [0; 5];
+            server.read_all(&mut got).expect("read");
+            server.bye().expect("said");
+            assert_eq!((&got, client.got().0.as_slice()), (b"hello", &b"hello"[..]));
+        }
+    });
+}
+
+#[test]
+fn they_are_refused_if_they_speak_in_no_way_of_ours() {
+    in_time(|| {
+        let creds = server_creds();
+        let too_old = "unsupported protocol: no version of TLS in common";
+        for (priority, reason) in [
+            ("NORMAL:-VERS-ALL:+VERS-TLS1.1", too_old),
+            ("NORMAL:-VERS-ALL:+VERS-TLS1.0", too_old),
+            ("NORMAL:-VERS-ALL:+VERS-TLS1.1:+VERS-TLS1.0", too_old),
+            // A key of RSA is not what we have.
+            (
+                "NORMAL:-VERS-TLS1.3:-KX-ALL:+RSA:+ECDHE-RSA",
+                "no shared cipher",
+            ),
+            (
+                "NORMAL:-VERS-ALL:+VERS-TLS1.3:-SIGN-ALL:+SIGN-RSA-PSS-RSAE-SHA256",
+                "no suitable signature algorithm",
+            ),
+        ] {
+            let mut client = Client::start(files(), &trusting(&["--priority", priority]));
+            let server = client.server(&creds);
+            let e = server.handshake().expect_err("nothing in common");
+            assert_eq!(
+                e.to_string(),
+                format!("Unable to shake hands with the client: {reason}"),
+                "{priority}"
+            );
+            assert!(
+                qio::to_glib_error(&e).matches(TlsError::Handshake),
+                "{priority}: {e}"
+            );
+            server.close().expect("closed");
+            assert!(!client.got().1, "{priority}");
+        }
+    });
+}
