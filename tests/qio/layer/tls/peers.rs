@@ -1,5 +1,7 @@
 //! The program `openssl` at the other end.
 
+mod keys;
+
 use std::{
     io::{Read as _, Write as _},
     process::{Child, ChildStdin, Command, Stdio},
