@@ -1,6 +1,7 @@
 //! `src/layer/tls/`.
 
 mod classes;
+mod contexts;
 mod creds;
 mod ends;
 mod gnutls;
@@ -9,6 +10,7 @@ mod hostile;
 mod keys;
 mod leaks;
 mod matrix;
+mod meetings;
 mod pair;
 mod peers;
 mod relay;
