@@ -335,6 +335,71 @@ in_common (void)
   check (qio_channel_tls_get_peer_certificate (client) == NULL && lines > 0);
 }
 
+typedef struct
+{
+  QIOChannelTLS *server;
+  GCancellable *cancellable;
+  gboolean cancels;
+} Elsewhere;
+
+/* Shakes hands on a context of this thread's own, which is not the default one. */
+static gpointer
+shake_elsewhere (gpointer user_data)
+{
+  Elsewhere *elsewhere = user_data;
+  GError *error = NULL;
+  g_autoptr (GMainContext) context = g_main_context_new ();
+  g_autoptr (GAsyncResult) answered = NULL;
+
+  g_main_context_push_thread_default (context);
+  qio_channel_tls_handshake_async (elsewhere->server, G_PRIORITY_DEFAULT, elsewhere->cancellable, take_result, &answered);
+  check (answered == NULL);
+  while (answered == NULL)
+    {
+      g_main_context_iteration (context, !elsewhere->cancels);
+      if (elsewhere->cancels)
+        g_cancellable_cancel (elsewhere->cancellable);
+    }
+  if (elsewhere->cancels)
+    {
+      check (!qio_channel_tls_handshake_finish (elsewhere->server, answered, &error));
+      check_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+    }
+  else
+    {
+      check (qio_channel_tls_handshake_finish (elsewhere->server, answered, &error));
+      check_ok (error);
+    }
+  g_main_context_pop_thread_default (context);
+  return NULL;
+}
+
+/* What was cancelled goes on with the next call. */
+static void
+elsewhere (QIOTlsCreds *mine, QIOTlsCreds *theirs)
+{
+  GError *error = NULL;
+  g_autoptr (QIOChannelTLS) client = NULL;
+  g_autoptr (QIOChannelTLS) server = NULL;
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  g_autofree char *asked_for = NULL;
+  Elsewhere elsewhere;
+
+  make_ends (mine, theirs, "localhost", &client, &server);
+  elsewhere = (Elsewhere){ server, cancellable, TRUE };
+  g_thread_join (g_thread_new ("elsewhere", shake_elsewhere, &elsewhere));
+  elsewhere = (Elsewhere){ server, NULL, FALSE };
+  {
+    GThread *thread = g_thread_new ("elsewhere", shake_elsewhere, &elsewhere);
+
+    check (qio_channel_tls_handshake (client, &error));
+    check_ok (error);
+    g_thread_join (thread);
+  }
+  asked_for = qio_channel_tls_get_hostname (server);
+  check (g_strcmp0 (asked_for, "localhost") == 0);
+}
+
 int
 main (void)
 {
@@ -347,6 +412,7 @@ main (void)
   told_otherwise ();
   verified (mine, theirs);
   refused (mine, theirs);
+  elsewhere (mine, theirs);
   in_common ();
   options ();
   remove_certificate ();

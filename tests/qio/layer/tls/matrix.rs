@@ -208,13 +208,13 @@ fn the_same_authority() {
 #[test]
 fn who_is_welcome() {
     in_time(|| {
-        let tests: [(&str, bool, fn(&str) -> bool); 4] = [
-            ("another", false, |name| name == "CN=dogfood"),
+        type IsWelcome = fn(&str) -> bool;
+        for (what, good, is_welcome) in [
+            ("another", false, (|name| name == "CN=dogfood") as IsWelcome),
             ("this one", true, |name| name == "CN=qemu"),
             ("one that is longer", false, |name| name == "CN=qemustuff"),
             ("all that begin so", true, |name| name.starts_with("CN=qe")),
-        ];
-        for (what, good, is_welcome) in tests {
+        ] {
             for version in VERSIONS {
                 let (client, server) = meet(
                     &end(&GOOD.authority, &GOOD.client),
