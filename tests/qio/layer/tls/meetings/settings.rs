@@ -7,9 +7,9 @@ use std::{
 };
 
 use gio::TlsProtocolVersion::{Tls12, Tls13};
-use qio::TlsCredsBuilder;
+use qio::{TlsCredsBuilder, prelude::*};
 
-use super::{client, connect, refused, server};
+use super::{client, connect, refused, server, talk};
 use crate::common::certs::{Cert, Directory, Request};
 
 const NAME: &str = "qio.example";
@@ -17,7 +17,11 @@ const NAME: &str = "qio.example";
 /// Both ends, to say more to.
 fn ends() -> (TlsCredsBuilder, TlsCredsBuilder, Cert) {
     let authority = Request::authority("qio CA").signed_by_itself();
-    let cert = Request::server(NAME).dns(NAME).signed_by(&authority);
+    let cert = Request::server(NAME)
+        .dns(NAME)
+        .ip("192.0.2.1")
+        .ip("2001:db8::1")
+        .signed_by(&authority);
     let server = server().certificate_pem(cert.pem.as_str(), cert.key.as_str());
     (client().trust_pem(authority.pem.as_str()), server, cert)
 }
@@ -44,6 +48,33 @@ fn the_server_chooses_the_first_of_its_protocols_that_the_client_offers() {
     assert_eq!(chosen(&[]), Ok(None));
     let refused = chosen(&["spdy"]).expect_err("nothing in common");
     assert!(refused.contains("no application protocol"), "{refused}");
+}
+
+#[test]
+fn a_server_knows_which_name_it_was_asked_for() {
+    let (client, server, _) = ends();
+    let server = server.build().expect("good");
+    for version in [Tls12, Tls13] {
+        // It is a name only that is told.
+        let client = client.clone().max_version(version).build().expect("good");
+        for (name, told) in [
+            (NAME, Some(NAME)),
+            ("qio.example.", Some(NAME)),
+            // The session goes on, and so does the name.
+            (NAME, Some(NAME)),
+            ("192.0.2.1", None),
+            ("[2001:db8::1]", None),
+        ] {
+            let (asks, answers) = super::ends(&client, &server, name);
+            assert_eq!(answers.hostname(), None);
+            let (asked, answered) = talk(&asks, &answers);
+            asked.and(answered).expect("agreed");
+            assert_eq!(asks.hostname().as_deref(), Some(name));
+            assert_eq!(answers.hostname().as_deref(), told, "{name}, {version:?}");
+            let property = answers.property::<Option<String>>("hostname");
+            assert_eq!(property.as_deref(), told);
+        }
+    }
 }
 
 #[test]
