@@ -77,6 +77,10 @@ impl Below {
         true
     }
 
+    pub(super) fn has_child(&self) -> bool {
+        self.child.borrow().is_some()
+    }
+
     /// Waits for nothing any more.
     ///
     /// # Safety

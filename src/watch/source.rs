@@ -230,42 +230,58 @@ unsafe extern "C" fn prepare(source: *mut GSource, timeout: *mut i32) -> gboolea
     unsafe {
         *timeout = -1;
         let state = state(source);
-        state.prepared.set(IOCondition::empty());
+        let (ready, begin_anew) = look(source, state);
+        if begin_anew {
+            *timeout = 0;
+        }
+        state.prepared.set(ready);
+        (!ready.is_empty()).into_glib()
+    }
+}
+
+/// Finds out what is ready without a poll, and has everything else waited for. Whether that takes GLib another
+/// turn.
+///
+/// # Safety
+///
+/// As for [`Leg::set_polled`].
+unsafe fn look(source: *mut GSource, state: &State) -> (IOCondition, bool) {
+    // SAFETY: passed on from the caller.
+    unsafe {
         if state.dispatching.get() {
             park(source, state);
-        } else if state.waiters.is_closed() {
-            state.prepared.set(IOCondition::NVAL);
-        } else {
-            let ready = match &state.feed {
-                Feed::Asked(ask) => ask_legs(source, state, *ask, |_| false),
-                Feed::Layered(ask, below) => {
-                    let mut needed = IOCondition::empty();
-                    let ready = ask_legs(source, state, *ask, |question| {
-                        needed |= (below.layer.needs)(&state.object, question);
-                        true
-                    });
-                    if below.follow(source, &state.object, needed) {
-                        *timeout = 0;
-                    }
-                    ready
-                }
-                Feed::Fixed => drop_dead_legs(source, state),
-                Feed::Child | Feed::Relayed(_) => IOCondition::empty(),
-            };
-            let unread = match state.waiters.unread.is_readable() {
-                true => state.condition & IOCondition::IN,
-                false => IOCondition::empty(),
-            };
-            let ready = ready | unread;
-            let quiet = state.quiet.get() + 1;
-            state.quiet.set(quiet);
-            if quiet >= QUIET_ENOUGH && ready.is_empty() && matches!(state.feed, Feed::Fixed) {
-                state.quiet.set(0);
-                go_cold(source, state);
-            }
-            state.prepared.set(ready);
+            return (IOCondition::empty(), false);
         }
-        (!state.prepared.get().is_empty()).into_glib()
+        if state.waiters.is_closed() {
+            return (IOCondition::NVAL, false);
+        }
+        let mut begin_anew = false;
+        let ready = match &state.feed {
+            Feed::Asked(ask) => ask_legs(source, state, *ask, |_| false),
+            Feed::Layered(ask, below) => {
+                let mut needed = IOCondition::empty();
+                let ready = ask_legs(source, state, *ask, |question| {
+                    needed |= (below.layer.needs)(&state.object, question);
+                    true
+                });
+                begin_anew = below.follow(source, &state.object, needed);
+                ready
+            }
+            Feed::Fixed => drop_dead_legs(source, state),
+            Feed::Child | Feed::Relayed(_) => IOCondition::empty(),
+        };
+        let unread = match state.waiters.unread.is_readable() {
+            true => state.condition & IOCondition::IN,
+            false => IOCondition::empty(),
+        };
+        let ready = ready | unread;
+        let quiet = state.quiet.get() + 1;
+        state.quiet.set(quiet);
+        if quiet >= QUIET_ENOUGH && ready.is_empty() && matches!(state.feed, Feed::Fixed) {
+            state.quiet.set(0);
+            go_cold(source, state);
+        }
+        (ready, begin_anew)
     }
 }
 
@@ -414,6 +430,8 @@ unsafe extern "C" fn dispatch(source: *mut GSource, func: GSourceFunc, data: gpo
             glib_sys::g_source_set_ready_time(source, -1);
         }
         if state.dispatching.get() {
+            // As `prepare` does, where GLib asks this one.
+            park(source, state);
             return G_SOURCE_CONTINUE;
         }
         go_hot(source, state);
@@ -421,6 +439,10 @@ unsafe extern "C" fn dispatch(source: *mut GSource, func: GSourceFunc, data: gpo
             glib::g_warning!("Qio", "A watch was dispatched without a callback");
             return G_SOURCE_REMOVE;
         };
+        if has_child(state) {
+            // GLib does not ask a source whose child needs no poll, and things have changed since it did.
+            state.prepared.set(look(source, state).0);
+        }
         let condition = found(state);
         if condition.is_empty() {
             return G_SOURCE_CONTINUE;
@@ -441,6 +463,14 @@ unsafe extern "C" fn dispatch(source: *mut GSource, func: GSourceFunc, data: gpo
             }
         }
         again
+    }
+}
+
+fn has_child(state: &State) -> bool {
+    match &state.feed {
+        Feed::Fixed | Feed::Asked(_) => false,
+        Feed::Layered(_, below) => below.has_child(),
+        Feed::Child | Feed::Relayed(_) => true,
     }
 }
 

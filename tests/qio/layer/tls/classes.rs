@@ -1,5 +1,7 @@
 //! Over channels of others: classes that have no descriptor, that give a byte at a time, and pipes.
 
+use std::sync::atomic::Ordering;
+
 use glib::{ControlFlow, IOCondition};
 use proptest::prelude::*;
 use qio::{Access, Channel, ChannelCommand, ChannelSocket, ChannelTls, prelude::*};
@@ -16,7 +18,7 @@ mod imp {
         os::fd::{BorrowedFd, OwnedFd},
         sync::{
             OnceLock,
-            atomic::{AtomicUsize, Ordering},
+            atomic::{AtomicBool, AtomicUsize, Ordering},
         },
     };
 
@@ -30,6 +32,8 @@ mod imp {
         /// In turn.
         pub(super) sizes: OnceLock<Vec<usize>>,
         turn: AtomicUsize,
+        /// Its watches fire all the time.
+        pub(super) eager: AtomicBool,
     }
 
     #[glib::object_subclass]
@@ -83,6 +87,10 @@ mod imp {
         }
 
         fn create_watch(&self, condition: IOCondition) -> glib::Source {
+            if self.eager.load(Ordering::Relaxed) {
+                let priority = glib::Priority::DEFAULT;
+                return glib::idle_source_new(None, priority, || glib::ControlFlow::Continue);
+            }
             self.socket().create_watch(condition)
         }
     }
@@ -134,44 +142,63 @@ fn bytes_that_come_one_at_a_time_are_whole() {
     });
 }
 
+/// One end says hello, from the first word on by a watch, which the other one reads by a watch, byte by byte.
+/// Returns that one.
+fn greet(context: &glib::MainContext, client: &ChannelTls, server: &ChannelTls) -> glib::Source {
+    for end in [client, server] {
+        end.set_blocking(false).expect("non-blocking");
+    }
+    // A handshake has to be read as well.
+    let mut written = false;
+    let writer = client.add_watch_source_local(
+        IOCondition::OUT,
+        move |client: &ChannelTls, condition| {
+            assert_eq!(condition, IOCondition::OUT);
+            match client.write(b"hello") {
+                Ok(5) if !std::mem::replace(&mut written, true) => ControlFlow::Break,
+                Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => ControlFlow::Continue,
+                result => panic!("{result:?}"),
+            }
+        },
+        Some(context),
+    );
+    let got = std::rc::Rc::new(std::cell::Cell::new(0));
+    let count = got.clone();
+    let reader = server.add_watch_source_local(
+        IOCondition::IN,
+        move |server: &ChannelTls, condition| {
+            assert_eq!(condition, IOCondition::IN);
+            // A byte at a time: the rest is decrypted already.
+            if let Ok(1) = server.read(&mut [0]) {
+                count.set(count.get() + 1);
+            }
+            ControlFlow::Continue
+        },
+        Some(context),
+    );
+    iterate_until(context, || got.get() == 5 && writer.is_destroyed());
+    reader
+}
+
 #[test]
 fn a_watch_over_a_watch_tells_what_it_needs() {
     in_loop(|context| {
         let (client, server) = over(drips(&[usize::MAX]));
-        for end in [&client, &server] {
-            end.set_blocking(false).expect("non-blocking");
-        }
-        // From the first word on, by writing: a handshake has to be read as well.
-        let mut written = false;
-        let writer = client.add_watch_source_local(
-            IOCondition::OUT,
-            move |client: &ChannelTls, condition| {
-                assert_eq!(condition, IOCondition::OUT);
-                match client.write(b"hello") {
-                    Ok(5) if !std::mem::replace(&mut written, true) => ControlFlow::Break,
-                    Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => ControlFlow::Continue,
-                    result => panic!("{result:?}"),
-                }
-            },
-            Some(context),
-        );
-        let got = std::rc::Rc::new(std::cell::Cell::new(0));
-        let count = got.clone();
-        let reader = server.add_watch_source_local(
-            IOCondition::IN,
-            move |server: &ChannelTls, condition| {
-                assert_eq!(condition, IOCondition::IN);
-                // A byte at a time: the rest is decrypted already.
-                if let Ok(1) = server.read(&mut [0]) {
-                    count.set(count.get() + 1);
-                }
-                ControlFlow::Continue
-            },
-            Some(context),
-        );
-        iterate_until(context, || got.get() == 5 && writer.is_destroyed());
+        let reader = greet(context, &client, &server);
         assert!(iterations(context) <= FEW);
         reader.destroy();
+    });
+}
+
+#[test]
+fn a_watch_over_one_that_needs_no_poll_is_asked_too() {
+    in_loop(|context| {
+        let ends = drips(&[usize::MAX]);
+        for end in [&ends.0, &ends.1] {
+            end.imp().eager.store(true, Ordering::Relaxed);
+        }
+        let (client, server) = over(ends);
+        greet(context, &client, &server).destroy();
     });
 }
 
