@@ -128,11 +128,13 @@ impl Link {
     fn chain(&self) -> Option<Vec<X509>> {
         let engine = self.engine();
         let ssl = engine.ssl();
-        // As far as it was verified just now; a session that went on has but the certificate, and a handshake that
-        // has failed but the chain.
-        let more = ssl.verified_chain().or(ssl.peer_cert_chain());
-        let first = || more?.get(0).map(ToOwned::to_owned);
-        let mut chain = vec![ssl.peer_certificate().or_else(first)?];
+        // As far as it was verified just now, which is all that is left of one that was refused; a session that
+        // went on has but the certificate.
+        let verified = ssl.verified_chain();
+        let first = || Some(verified?.get(0)?.to_owned());
+        let own = ssl.peer_certificate().or_else(first)?;
+        let mut chain = vec![own];
+        let more = verified.or(ssl.peer_cert_chain());
         let more = more.into_iter().flatten().map(ToOwned::to_owned);
         let own = chain[0].to_der().ok();
         chain.extend(more.filter(|it| it.to_der().ok() != own));

@@ -11,7 +11,7 @@ use std::{
 };
 
 use futures_util::future;
-use gio::{TlsAuthenticationMode, TlsError, TlsProtocolVersion};
+use gio::{TlsAuthenticationMode, TlsError, TlsProtocolVersion, prelude::*};
 use glib::{ControlFlow, IOCondition};
 use qio::{ChannelSocket, ChannelTls, Shutdown, TlsCreds, TlsEndpoint, coroutine, prelude::*};
 
@@ -170,7 +170,7 @@ fn addresses_are_verified_too() {
 }
 
 #[test]
-fn strangers_are_told_what_is_wrong() {
+fn strangers_are_told_what_is_wrong_and_with_whom() {
     in_time(|| {
         let other = Request::authority("other").signed_by_itself();
         let client = TlsCreds::builder(TlsEndpoint::Client).trust_pem(other.pem);
@@ -188,6 +188,8 @@ fn strangers_are_told_what_is_wrong() {
             "self-signed certificate in certificate chain",
         );
         assert_tls(there, TlsError::Handshake, "unknown ca");
+        let refused = client.peer_certificate().expect("it was shown");
+        assert!(refused.issuer().is_some(), "with its issuers");
     });
 }
 
@@ -340,6 +342,20 @@ fn closing_ends_a_handshake() {
         let (shaken, closed) = future::join(client.handshake_future(), close).await;
         closed.expect("closed");
         assert_eq!(shaken.unwrap_err().kind(), io::ErrorKind::NotConnected);
+    });
+}
+
+#[test]
+fn words_of_a_handshake_that_are_unsent_are_no_error_of_closing() {
+    in_time(|| {
+        let (here, _there) = pair();
+        here.set_blocking(false).expect("non-blocking");
+        while here.write(&[0; 4096]).is_ok() {}
+        let client = ChannelTls::new_client(&here, &client_creds(), "localhost").expect("a client");
+        client.set_blocking(false).expect("non-blocking");
+        let e = client.read(&mut [0]).unwrap_err();
+        assert_eq!(e.kind(), io::ErrorKind::WouldBlock, "{e}");
+        client.close().expect("nothing is lost");
     });
 }
 
