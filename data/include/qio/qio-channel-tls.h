@@ -24,6 +24,9 @@ G_BEGIN_DECLS
  * by anybody, and reads fail with %G_TLS_ERROR_EOF, unless they are told
  * %QIO_CHANNEL_READ_FLAG_RELAXED_EOF.
  *
+ * A channel that is freed says goodbye if that does not block, which writes to the channel below. Where that is of a
+ * class in a language that collects garbage, and calls no methods meanwhile, as GJS, close it before.
+ *
  * One thread may read while another one writes. In non-blocking mode a write may encrypt more than the channel
  * below takes at once. The rest goes with the next read, write or wait, or when the context runs in which it was
  * written; qio_channel_flush() waits for it. What has not been sent when the channel is closed is an error of
@@ -107,6 +110,10 @@ struct _QIOChannelTLSClass
  * The certificate of the peer has been verified: is the peer welcome? If one handler says no, the handshake fails.
  * Emitted in the thread that shakes hands; nothing is read or written before. Not emitted where no certificate is
  * shown, nor for credentials that do not verify.
+ *
+ * A handler of a binding that throws has not said yes. Handlers may close the channel, which ends the handshake with
+ * an error. They may let go of it as well, but for a read or a write that shakes hands: whoever calls that has a
+ * reference.
  *
  * Returns: whether the peer is welcome
  */

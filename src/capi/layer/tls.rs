@@ -116,7 +116,9 @@ unsafe fn attempt(
     // SAFETY: the caller's promise.
     unsafe {
         with(function, tls, error, GFALSE, |tls: &ChannelTls| {
-            success(method(tls), error, tls.upcast_ref(), action)
+            // Whoever is asked about the peer may let go of the channel.
+            let tls = tls.clone();
+            success(method(&tls), error, tls.upcast_ref(), action)
         })
     }
 }
