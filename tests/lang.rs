@@ -4,6 +4,9 @@
 //! programs, `examples` and `README.md` those that are for readers. A tool that is missing fails the test that
 //! needs it, with the name of its package.
 
+#[path = "qio/common/certs.rs"]
+#[allow(dead_code)] // the bad ones
+mod certs;
 #[path = "lang/run.rs"]
 mod run;
 #[path = "lang/screen.rs"]
@@ -16,14 +19,17 @@ use std::{
     path::PathBuf,
 };
 
-use run::{Binary, compile_c, compile_vala, folder, gjs, in_root, python, python_has, valgrind};
+use certs::{Directory, Request};
+use run::{
+    Binary, Program, compile_c, compile_vala, folder, gjs, in_root, python, python_has, valgrind,
+};
 use screen::Screen;
 
 /// The parts of the journey: each is a program of its own in each language.
 const PARTS: [&str; 4] = ["journey", "waiting", "subclass", "network"];
 
 /// What else there is in C.
-const MORE_IN_C: [&str; 3] = ["sockets", "forms", "tls"];
+const MORE_IN_C: [&str; 5] = ["sockets", "forms", "tls", "tls_class", "tls_asked"];
 
 /// The source of a part, and the last line that the program prints.
 fn part(part: &str, language: &str) -> (String, String) {
@@ -87,7 +93,37 @@ fn credentials_of_tls_in_python() {
 
 #[test]
 fn tls_in_python_also_over_a_class_of_its_own() {
-    python("tests/lang/tls.py").run("tls: ok");
+    goes_through_tls(python("tests/lang/tls.py"));
+}
+
+#[test]
+fn tls_in_gjs_also_over_a_class_of_its_own() {
+    goes_through_tls(gjs("tests/lang/tls.js"));
+}
+
+#[test]
+fn tls_in_vala_also_over_a_class_of_its_own() {
+    let program = compile_vala("tests/lang/tls.vala", &["tests/lang/common.vala"]);
+    goes_through_tls(program.command());
+}
+
+/// A program that is shown a directory of certificates for both ends: localhost, and alice, a client.
+#[track_caller]
+fn goes_through_tls(program: Program) {
+    let authority = Request::authority("an authority").signed_by_itself();
+    let middle = Request::authority("one in the middle").signed_by(&authority);
+    let server = Request::server("a server")
+        .dns("localhost")
+        .signed_by(&middle);
+    let client = Request::client("alice").signed_by(&middle);
+    let directory = Directory::new();
+    directory.write("ca-cert.pem", &authority.pem);
+    for (end, cert) in [("server", &server), ("client", &client)] {
+        let chain = [cert.pem.as_str(), &middle.pem].concat();
+        directory.write(&format!("{end}-cert.pem"), chain);
+        directory.write(&format!("{end}-key.pem"), &cert.key);
+    }
+    program.env("QIO_TEST_PKI", directory.path()).run("tls: ok");
 }
 
 #[test]
@@ -145,7 +181,7 @@ fn every_function_of_the_seed_header_works_as_there() {
 
 #[test]
 fn every_function_is_used_in_c() {
-    let others = ["tests/lang/seed.c", "tests/lang/journey.h"].map(str::to_owned);
+    let others = ["seed.c", "journey.h", "tls.h"].map(|name| format!("tests/lang/{name}"));
     let sources = parts_in_c().map(|(source, _)| source).chain(others);
     let uses: String = sources
         .map(|source| fs::read_to_string(in_root(source)).expect("readable"))
@@ -255,7 +291,7 @@ fn the_example_watch_in_gjs_shows_what_it_reads() {
 }
 
 /// An example that connects to an address and tells how much arrives, until the end.
-fn shows_its_input(example: run::Program) {
+fn shows_its_input(example: Program) {
     let (listener, address) = listen();
     let mut program = example.arg(&address).start();
     let (mut peer, _) = listener.accept().expect("the example connects");

@@ -1,77 +1,6 @@
 /* The part of the journey in C that goes through TLS: credentials, and channels over channels. */
 
-#include "journey.h"
-
-#include <glib/gstdio.h>
-
-static char *directory;
-static char *certificate, *key;
-
-/* A certificate that has signed itself, of localhost. */
-static void
-make_certificate (void)
-{
-  GError *error = NULL;
-  g_autofree char *command = NULL;
-  int wait_status;
-
-  directory = g_dir_make_tmp ("qio-tls-XXXXXX", &error);
-  check_ok (error);
-  certificate = g_build_filename (directory, "cert.pem", NULL);
-  key = g_build_filename (directory, "key.pem", NULL);
-  command = g_strdup_printf ("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost"
-                             " -addext subjectAltName=DNS:localhost -keyout %s -out %s",
-                             key, certificate);
-  check (g_spawn_command_line_sync (command, NULL, NULL, &wait_status, &error));
-  check (g_spawn_check_wait_status (wait_status, &error));
-  check_ok (error);
-}
-
-static void
-remove_certificate (void)
-{
-  g_remove (certificate);
-  g_remove (key);
-  g_rmdir (directory);
-  g_clear_pointer (&certificate, g_free);
-  g_clear_pointer (&key, g_free);
-  g_clear_pointer (&directory, g_free);
-}
-
-static QIOTlsCreds *
-client_creds (void)
-{
-  GError *error = NULL;
-  static const char *const protocols[] = { "other", "echo", NULL };
-  g_autoptr (QIOTlsCredsBuilder) builder = qio_tls_creds_builder_new (QIO_TLS_ENDPOINT_CLIENT);
-  g_autoptr (QIOTlsCredsBuilder) copy = NULL;
-  QIOTlsCreds *creds;
-
-  qio_tls_creds_builder_add_trust_file (builder, certificate);
-  qio_tls_creds_builder_set_alpn_protocols (builder, protocols);
-  copy = qio_tls_creds_builder_copy (builder);
-  creds = qio_tls_creds_builder_build (copy, &error);
-  check_ok (error);
-  check (qio_tls_creds_get_endpoint (creds) == QIO_TLS_ENDPOINT_CLIENT);
-  check (qio_tls_creds_verifies_peer (creds));
-  return creds;
-}
-
-static QIOTlsCreds *
-server_creds (void)
-{
-  GError *error = NULL;
-  static const char *const protocols[] = { "echo", NULL };
-  g_autoptr (QIOTlsCredsBuilder) builder = qio_tls_creds_builder_new (QIO_TLS_ENDPOINT_SERVER);
-  QIOTlsCreds *creds;
-
-  qio_tls_creds_builder_set_certificate_files (builder, certificate, key);
-  qio_tls_creds_builder_set_alpn_protocols (builder, protocols);
-  creds = qio_tls_creds_builder_build (builder, &error);
-  check_ok (error);
-  check (!qio_tls_creds_verifies_peer (creds));
-  return creds;
-}
+#include "tls.h"
 
 /* Credentials that are told from memory, and such as are not there. */
 static void
@@ -222,21 +151,6 @@ options (void)
   check (!can_be_made (builder));
 }
 
-/* Both ends over a pair of sockets. */
-static void
-make_ends (QIOTlsCreds *mine, QIOTlsCreds *theirs, const char *name, QIOChannelTLS **client, QIOChannelTLS **server)
-{
-  GError *error = NULL;
-  g_autoptr (QIOChannelSocket) here = NULL;
-  g_autoptr (QIOChannelSocket) there = NULL;
-
-  make_pair (&here, &there);
-  *client = qio_channel_tls_new_client (QIO_CHANNEL (here), mine, name, &error);
-  check_ok (error);
-  *server = qio_channel_tls_new_server (QIO_CHANNEL (there), theirs, &error);
-  check_ok (error);
-}
-
 static void
 verified (QIOTlsCreds *mine, QIOTlsCreds *theirs)
 {
@@ -246,8 +160,6 @@ verified (QIOTlsCreds *mine, QIOTlsCreds *theirs)
   g_autoptr (QIOChannel) master = NULL;
   g_autoptr (QIOTlsCreds) creds = NULL;
   g_autoptr (GTlsCertificate) peer = NULL;
-  g_autoptr (GAsyncResult) answered = NULL;
-  g_autoptr (GAsyncResult) asked = NULL;
   g_autoptr (GAsyncResult) left = NULL;
   g_autofree char *name = NULL;
   g_autofree char *cipher = NULL;
@@ -256,11 +168,7 @@ verified (QIOTlsCreds *mine, QIOTlsCreds *theirs)
 
   make_ends (mine, theirs, "localhost", &client, &server);
   check (!qio_channel_tls_is_handshake_done (client));
-  qio_channel_tls_handshake_async (server, G_PRIORITY_DEFAULT, NULL, take_result, &answered);
-  qio_channel_tls_handshake_async (client, G_PRIORITY_DEFAULT, NULL, take_result, &asked);
-  check (qio_channel_tls_handshake_finish (client, await (&asked), &error));
-  check (qio_channel_tls_handshake_finish (server, await (&answered), &error));
-  check_ok (error);
+  shake_hands (client, server);
   /* There is nothing left to do. */
   check (qio_channel_tls_handshake (client, &error) && qio_channel_tls_is_handshake_done (client));
 
@@ -317,21 +225,13 @@ refused (QIOTlsCreds *mine, QIOTlsCreds *theirs)
 static void
 in_common (void)
 {
-  GError *error = NULL;
   g_autoptr (QIOTlsCreds) mine = psk_creds (QIO_TLS_ENDPOINT_CLIENT);
   g_autoptr (QIOTlsCreds) theirs = psk_creds (QIO_TLS_ENDPOINT_SERVER);
   g_autoptr (QIOChannelTLS) client = NULL;
   g_autoptr (QIOChannelTLS) server = NULL;
-  g_autoptr (GAsyncResult) answered = NULL;
-  g_autoptr (GAsyncResult) asked = NULL;
 
   make_ends (mine, theirs, NULL, &client, &server);
-  qio_channel_tls_handshake_async (server, G_PRIORITY_DEFAULT, NULL, take_result, &answered);
-  qio_channel_tls_handshake_async (client, G_PRIORITY_DEFAULT, NULL, take_result, &asked);
-  check (qio_channel_tls_handshake_finish (client, await (&asked), &error));
-  check_ok (error);
-  check (qio_channel_tls_handshake_finish (server, await (&answered), &error));
-  check_ok (error);
+  shake_hands (client, server);
   check (qio_channel_tls_get_peer_certificate (client) == NULL && lines > 0);
 }
 

@@ -1,15 +1,59 @@
-"""TLS in Python: over sockets, and over a class of its own."""
+"""TLS in Python: over sockets, and over a class of its own. QIO_TEST_PKI is a directory in QEMU's layout."""
 
+import gc
 import os
-import subprocess
-import tempfile
+import sys
+import threading
+import weakref
 
-from common import check, error_of, iterate_until, make_pair, wait_for
+from common import check, error_of, is_io, iterate_until, make_pair, wait_for
 from gi.repository import Gio, GLib, Qio
+
+CLIENT, SERVER = Qio.TlsEndpoint.CLIENT, Qio.TlsEndpoint.SERVER
+PKI = os.environ["QIO_TEST_PKI"]
+
+
+def path(name):
+    return os.path.join(PKI, name)
+
+
+def pem(name):
+    with open(path(name), "rb") as file:
+        return GLib.Bytes.new(file.read())
+
+
+def made(endpoint, say):
+    builder = Qio.TlsCredsBuilder.new(endpoint)
+    say(builder)
+    return builder.build()
+
+
+def trusting(builder):
+    builder.add_trust_pem(pem("ca-cert.pem"))
+    builder.set_alpn_protocols(["echo"])
+
+
+def showing(builder):
+    builder.set_certificate_pem(pem("server-cert.pem"), pem("server-key.pem"))
+    builder.set_alpn_protocols(["echo"])
+
+
+def by_directory(builder):
+    builder.set_directory(PKI)
+
+
+def by_directory_and_asking(builder):
+    by_directory(builder)
+    builder.set_client_certificates(Gio.TlsAuthenticationMode.REQUIRED)
+
+
+client_creds, server_creds = made(CLIENT, trusting), made(SERVER, showing)
 
 
 class Slow(Qio.Channel):
     """Passes everything on, a few bytes at a time, and waits by a watch alone."""
+
+    broken = None
 
     def __init__(self, below):
         super().__init__()
@@ -19,6 +63,8 @@ class Slow(Qio.Channel):
         return self.below.write_bytes(GLib.Bytes.new(data.get_data()[:100]))
 
     def do_io_read_bytes(self, count, flags):
+        if self.broken is not None:
+            raise self.broken
         return self.below.read_bytes(min(count, 70)), None
 
     def do_io_set_blocking(self, enabled):
@@ -33,79 +79,252 @@ class Slow(Qio.Channel):
         return 0
 
 
-def credentials(folder):
-    certificate, key = os.path.join(folder, "cert.pem"), os.path.join(folder, "key.pem")
-    make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost"
-    names = ["-addext", "subjectAltName=DNS:localhost"]
-    command = [*make.split(), *names, "-keyout", key, "-out", certificate]
-    subprocess.run(command, check=True, capture_output=True)
-    client = Qio.TlsCredsBuilder.new(Qio.TlsEndpoint.CLIENT)
-    client.add_trust_file(certificate)
-    client.set_alpn_protocols(["echo"])
-    server = Qio.TlsCredsBuilder.new(Qio.TlsEndpoint.SERVER)
-    server.set_certificate_files(certificate, key)
-    server.set_alpn_protocols(["echo"])
-    return client.build(), server.build()
+def over(here, there, mine=client_creds, theirs=server_creds, name="localhost"):
+    return Qio.ChannelTLS.new_client(here, mine, name), Qio.ChannelTLS.new_server(there, theirs)
 
 
-def meet(here, there, name="localhost"):
-    """Both ends shake hands on one main loop; what comes of it at the client's."""
-    client = Qio.ChannelTLS.new_client(here, client_creds, name)
-    server = Qio.ChannelTLS.new_server(there, server_creds)
+async def shake(*ends):
+    for handshake in [end.handshake_async() for end in ends]:
+        await handshake
+
+
+async def outcomes(*ends):
+    """What comes of a handshake at each end: nothing, or an error."""
     results = []
-    for end in (client, server):
-        end.handshake_async(GLib.PRIORITY_DEFAULT, None, lambda *args: results.append(args))
-    iterate_until(lambda: len(results) == 2)
-    return client, server, results
+    for handshake in [end.handshake_async() for end in ends]:
+        results.append(await failure(handshake))
+    return results
 
 
-with tempfile.TemporaryDirectory() as folder:
-    client_creds, server_creds = credentials(folder)
+async def failure(awaitable):
+    try:
+        await awaitable
+    except GLib.Error as error:
+        return error
+    return None
 
-for over in (lambda end: end, Slow):
-    one, other = make_pair()
-    client, server, results = meet(over(one), over(other))
-    for end, result in results:
-        end.handshake_finish(result)
+
+def is_tls(error, code):
+    return error.matches(Gio.tls_error_quark(), code)
+
+
+async def part(one, other):
+    """Says goodbye at one end, which is the end of what the other one reads."""
+    bye, read = one.bye_async(), other.read_bytes_async(1)
+    await bye
+    check((await read).get_size() == 0)
+
+
+def by_callbacks():
+    """Without a coroutine, over sockets and over a class."""
+    for wrapped in (lambda end: end, Slow):
+        client, server = over(*map(wrapped, make_pair()))
+        results = []
+        for end in (client, server):
+            end.handshake_async(GLib.PRIORITY_DEFAULT, None, lambda *args: results.append(args))
+        iterate_until(lambda: len(results) == 2)
+        for end, result in results:
+            end.handshake_finish(result)
+        text = os.urandom(100_000)
+        got = []
+        server.read_bytes_all_async(len(text), 0, None, lambda end, result: got.append(end.read_bytes_all_finish(result)))
+        wait_for(client.write_bytes_all_async, client.write_bytes_all_finish, GLib.Bytes.new(text))
+        iterate_until(lambda: got)
+        check(got[0].get_data() == text)
+        client.update_keys(True)
+        wait_for(client.bye_async, client.bye_finish)
+        check(wait_for(server.read_bytes_async, server.read_bytes_finish, 1).get_size() == 0)
+
+
+async def verified():
+    client, server = over(*make_pair())
+    told = []
+    client.connect("notify::handshake-done", lambda *args: told.append(args))
+    check(not client.props.handshake_done and client.get_cipher() is None)
+    await shake(client, server)
+    check(len(told) == 1)
     for end in (client, server):
         check(end.is_handshake_done() and end.props.handshake_done)
-        check(end.get_protocol_version() == Gio.TlsProtocolVersion.TLS_1_3)
-        check(end.get_cipher().startswith("TLS_") and end.get_alpn_protocol() == "echo")
-        check(not end.is_resumed())
-    check(client.get_hostname() == server.get_hostname() == "localhost")
+        check(end.get_protocol_version() == end.props.protocol_version == Gio.TlsProtocolVersion.TLS_1_3)
+        check(end.get_cipher().startswith("TLS_") and end.get_alpn_protocol() == end.props.alpn_protocol == "echo")
+        check(not end.is_resumed() and not end.props.resumed)
+    check(client.get_hostname() == "localhost" and server.get_hostname() == "localhost")
     check(client.get_creds() == client_creds and client.get_master() == client.props.master)
-    check("localhost" in client.get_peer_certificate().get_subject_name())
+    check(client.get_peer_certificate().is_same(Gio.TlsCertificate.new_from_file(path("server-cert.pem"))))
     check(server.get_peer_certificate() is None)
+    async with client, server:
+        await client.write_bytes_all_async(b"question")
+        check((await server.read_bytes_all_async(8)).get_data() == b"question")
+        await part(client, server)
+    check(client.is_closed() and server.props.master.is_closed())
 
-    text = os.urandom(100_000)
-    got = []
-    server.read_bytes_all_async(len(text), 0, None, lambda end, result: got.append(end.read_bytes_all_finish(result)))
-    wait_for(client.write_bytes_all_async, client.write_bytes_all_finish, GLib.Bytes.new(text))
-    iterate_until(lambda: got)
-    check(got[0].get_data() == text)
-    client.update_keys(True)
-    wait_for(client.bye_async, client.bye_finish)
-    check(wait_for(server.read_bytes_async, server.read_bytes_finish, 1).get_size() == 0)
-    client.close()
-    server.close()
 
-# Another name is another server.
-client, server, results = meet(*make_pair(), "example.org")
-error = error_of(client.handshake_finish, next(result for end, result in results if end == client))
-check(error.matches(Gio.tls_error_quark(), Gio.TlsError.BAD_CERTIFICATE))
-check("Unable to shake hands with example.org" in error.message)
+async def cut():
+    """An end without a goodbye may be anybody's work."""
+    client, server = over(*make_pair())
+    await shake(client, server)
+    server.get_master().close()
+    check(is_tls(await failure(client.read_bytes_async(1)), Gio.TlsError.EOF))
+    rest, _ = client.read_bytes_with_fds(1, Qio.ChannelReadFlags.RELAXED_EOF)
+    check(rest.get_size() == 0)
 
-# Somebody says no.
-one, other = make_pair()
-client = Qio.ChannelTLS.new_client(one, client_creds, "localhost")
-server = Qio.ChannelTLS.new_server(other, server_creds)
-asked = []
-client.connect("authorize-peer", lambda end, certificate: asked.append(certificate))
-server.handshake_async(GLib.PRIORITY_DEFAULT, None, lambda *args: None)
-error = error_of(wait_for, client.handshake_async, client.handshake_finish)
-check(len(asked) == 1 and "not welcome" in error.message)
-check(error_of(client.read_bytes, 1).message == error.message)
-check(error_of(client.bye).message == error.message)
-check(error_of(client.handshake).message == error.message)
 
+async def another_name():
+    client, server = over(*make_pair(), name="example.org")
+    error, theirs = await outcomes(client, server)
+    check(is_tls(error, Gio.TlsError.BAD_CERTIFICATE) and is_tls(theirs, Gio.TlsError.HANDSHAKE))
+    check("Unable to shake hands with example.org" in error.message)
+    check(client.get_peer_certificate() is not None)
+
+
+async def asked():
+    """Somebody else is asked about a certificate that is good."""
+    mine, theirs = made(CLIENT, by_directory), made(SERVER, by_directory_and_asking)
+    client, server = over(*make_pair(), mine, theirs)
+    seen = []
+
+    def welcome(end, certificate):
+        check(end == server and not end.props.handshake_done and threading.current_thread() is threading.main_thread())
+        while certificate is not None:
+            seen.append(certificate.props.subject_name)
+            certificate = certificate.props.issuer
+        return True
+
+    server.connect("authorize-peer", welcome)
+    await shake(client, server)
+    check(len(seen) == 3 and "alice" in seen[0])
+
+    def raises(*_):
+        raise ValueError("on purpose")
+
+    def show(kind, error, traceback):
+        shown.append(str(error))
+
+    # A no is final, and so is whatever is no yes. Nobody is asked after that.
+    shown, after = [], []
+    sys.excepthook = show
+    for answer in (lambda *_: False, lambda *_: None, raises):
+        client, server = over(*make_pair(), mine, theirs)
+        server.connect("authorize-peer", lambda *_: True)
+        server.connect("authorize-peer", answer)
+        server.connect("authorize-peer", lambda *_: after.append(True))
+        _, error = await outcomes(client, server)
+        check(is_tls(error, Gio.TlsError.BAD_CERTIFICATE) and "not welcome" in error.message)
+        for call in (lambda: server.read_bytes(1), server.bye, server.handshake):
+            check(error_of(call).message == error.message)
+    sys.excepthook = sys.__excepthook__
+    check(shown == ["on purpose"] and not after)
+
+    # Whoever is asked may close the channel.
+    client, server = over(*make_pair(), mine, theirs)
+    server.connect("authorize-peer", lambda end, _: end.close() or True)
+    _, error = await outcomes(client, server)
+    check(is_io(error, Gio.IOErrorEnum.CLOSED) and not server.is_handshake_done())
+
+
+def asked_by_a_thread():
+    """The thread that shakes hands is the one that asks."""
+    client, server = over(*make_pair(), made(CLIENT, by_directory), made(SERVER, by_directory_and_asking))
+    threads = []
+    server.connect("authorize-peer", lambda *_: threads.append(threading.current_thread()) or True)
+    thread = threading.Thread(target=server.handshake)
+    thread.start()
+    client.handshake()
+    thread.join()
+    check(threads == [thread])
+
+
+class Witness:
+    """Dies with whoever has it."""
+
+    def __init__(self):
+        self.lines = []
+
+    def note(self, line):
+        self.lines.append(line)
+
+
+async def in_common():
+    """A key that both know stands for both."""
+    witness = Witness()
+
+    def psk(name):
+        def say(builder):
+            builder.add_psk(name, GLib.Bytes.new(b"sixteen bytes..."))
+            builder.set_key_log_func(witness.note)
+
+        return say
+
+    theirs = made(SERVER, psk("alice"))
+    client, server = over(*make_pair(), made(CLIENT, psk("alice")), theirs, None)
+    await shake(client, server)
+    check(not client.get_creds().verifies_peer() and client.get_peer_certificate() is None)
+    check(any(line.startswith("CLIENT_TRAFFIC_SECRET_0 ") for line in witness.lines))
+    errors = await outcomes(*over(*make_pair(), made(CLIENT, psk("mallory")), theirs, None))
+    check(all(is_tls(error, Gio.TlsError.HANDSHAKE) for error in errors))
+    return weakref.ref(witness)
+
+
+async def resumed():
+    mine, theirs = made(CLIENT, trusting), made(SERVER, showing)
+    for again in (False, True):
+        client, server = over(*make_pair(), mine, theirs)
+        seen = []
+        client.connect("authorize-peer", lambda _, certificate: seen.append(certificate) or True)
+        await shake(client, server)
+        check(client.is_resumed() == server.props.resumed == again)
+        check(len(seen) == 1 and client.get_peer_certificate() is not None)
+        # The ticket comes with the data.
+        await server.write_bytes_all_async(b"x")
+        await client.read_bytes_all_async(1)
+        await part(client, server)
+
+
+async def limited():
+    """A deadline is a cancellable. What is left goes on with the next call, and ends when the channel is closed."""
+    client, server = over(*make_pair())
+    cancellable = Gio.Cancellable()
+    GLib.timeout_add(10, cancellable.cancel)
+    check(is_io(await failure(client.handshake_async(cancellable=cancellable)), Gio.IOErrorEnum.CANCELLED))
+    await shake(client, server)
+    check(client.is_handshake_done())
+
+    lonely, _ = over(*make_pair())
+    handshake = lonely.handshake_async()
+    lonely.close()
+    check(is_io(await failure(handshake), Gio.IOErrorEnum.CLOSED))
+
+
+async def over_a_class():
+    # TLS in TLS.
+    client, server = over(*over(*map(Slow, make_pair())))
+    await shake(client, server)
+    written = client.write_bytes_all_async(bytes(20_000))
+    check((await server.read_bytes_all_async(20_000)).get_data() == bytes(20_000))
+    await written
+    await part(client, server)
+
+    # What the class raises is what the caller of TLS gets.
+    client, _ = over(*map(Slow, make_pair()))
+    client.get_master().broken = TimeoutError(110, "Not today")
+    error = await failure(client.handshake_async())
+    check(is_io(error, Gio.IOErrorEnum.TIMED_OUT) and "Not today" in error.message)
+
+
+async def all_of_it():
+    await verified()
+    await cut()
+    await another_name()
+    await asked()
+    await resumed()
+    await limited()
+    await over_a_class()
+    return await in_common()
+
+
+by_callbacks()
+asked_by_a_thread()
+gone = Qio.run(all_of_it())
+gc.collect()
+check(gone() is None)
 print("tls: ok")

@@ -1,0 +1,301 @@
+/* The part of the journey in C where somebody is asked about the peer of TLS, and what becomes of who asks and of
+ * who is asked. */
+
+#include "tls.h"
+
+static QIOTlsCreds *mine, *theirs;
+static guint freed;
+
+static void
+count_free (gpointer user_data, GClosure *closure)
+{
+  freed++;
+}
+
+static void
+count_freed (gpointer user_data)
+{
+  freed++;
+}
+
+/* Credentials with which both ends show the certificate, and want to see it. */
+static QIOTlsCreds *
+mutual_creds (QIOTlsEndpoint endpoint)
+{
+  GError *error = NULL;
+  g_autoptr (QIOTlsCredsBuilder) builder = qio_tls_creds_builder_new (endpoint);
+  QIOTlsCreds *creds;
+
+  qio_tls_creds_builder_set_certificate_files (builder, certificate, key);
+  qio_tls_creds_builder_add_trust_file (builder, certificate);
+  if (endpoint == QIO_TLS_ENDPOINT_SERVER)
+    qio_tls_creds_builder_set_client_certificates (builder, G_TLS_AUTHENTICATION_REQUIRED);
+  creds = qio_tls_creds_builder_build (builder, &error);
+  check_ok (error);
+  check (qio_tls_creds_verifies_peer (creds));
+  return creds;
+}
+
+/* What the handler does before it answers. */
+typedef struct
+{
+  gboolean answer;
+  gboolean closes;
+  /* Where the last reference is, if it lets go of that. */
+  QIOChannelTLS **place;
+  guint calls;
+  GThread *thread;
+} Doorman;
+
+static gboolean
+ask (QIOChannelTLS *tls, GTlsCertificate *shown, gpointer user_data)
+{
+  GError *error = NULL;
+  Doorman *doorman = user_data;
+  g_autoptr (GTlsCertificate) expected = g_tls_certificate_new_from_file (certificate, &error);
+
+  check_ok (error);
+  check (g_tls_certificate_is_same (shown, expected));
+  check (!qio_channel_tls_is_handshake_done (tls));
+  doorman->calls++;
+  doorman->thread = g_thread_self ();
+  if (doorman->closes)
+    check (qio_channel_close (QIO_CHANNEL (tls), &error) == 0);
+  if (doorman->place != NULL)
+    g_clear_object (doorman->place);
+  return doorman->answer;
+}
+
+static void
+stand_at (QIOChannelTLS *tls, Doorman *doorman)
+{
+  check (g_signal_connect_data (tls, "authorize-peer", G_CALLBACK (ask), doorman, count_free, 0) != 0);
+}
+
+static gpointer
+shake_anyhow (gpointer data)
+{
+  GError *error = NULL;
+
+  if (!qio_channel_tls_handshake (data, &error))
+    g_clear_error (&error);
+  return NULL;
+}
+
+/* How the end that is asked shakes hands. */
+typedef enum
+{
+  BY_BLOCKING,
+  BY_CALLING_BACK,
+  BY_READING,
+  BY_WATCHING,
+  WAYS
+} Way;
+
+typedef struct
+{
+  GError *error;
+  gboolean done;
+} Outcome;
+
+static void
+finish (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  Outcome *outcome = user_data;
+
+  qio_channel_tls_handshake_finish (QIO_CHANNEL_TLS (source), result, &outcome->error);
+  outcome->done = TRUE;
+}
+
+static gboolean
+read_anyhow (QIOChannel *ioc, GIOCondition condition, gpointer user_data)
+{
+  Outcome *outcome = user_data;
+  char buf[1];
+
+  if (condition != G_IO_NVAL && qio_channel_read (ioc, buf, 1, &outcome->error) == QIO_CHANNEL_ERR_BLOCK
+      && !qio_channel_tls_is_handshake_done (QIO_CHANNEL_TLS (ioc)))
+    return G_SOURCE_CONTINUE;
+  outcome->done = TRUE;
+  return G_SOURCE_REMOVE;
+}
+
+/* A handshake in which the server is asked. Returns its error, if there is one. */
+static GError *
+meet (Doorman *doorman, Way way, gboolean lets_go)
+{
+  g_autoptr (QIOChannelTLS) client = NULL;
+  QIOChannelTLS *server;
+  Outcome outcome = { 0 };
+  GThread *peer;
+  char buf[1];
+
+  make_ends (mine, theirs, "localhost", &client, &server);
+  freed = 0;
+  stand_at (server, doorman);
+  if (lets_go)
+    doorman->place = &server;
+  peer = g_thread_new ("peer", shake_anyhow, client);
+  switch (way)
+    {
+    case BY_BLOCKING:
+      qio_channel_tls_handshake (server, &outcome.error);
+      break;
+    case BY_READING:
+      /* Nothing comes but the end. */
+      check (qio_channel_set_blocking (QIO_CHANNEL (server), FALSE, NULL) == 0);
+      while (qio_channel_read (QIO_CHANNEL (server), buf, 1, &outcome.error) == QIO_CHANNEL_ERR_BLOCK
+             && !qio_channel_tls_is_handshake_done (server))
+        qio_channel_wait (QIO_CHANNEL (server), G_IO_IN);
+      break;
+    case BY_CALLING_BACK:
+      qio_channel_tls_handshake_async (server, G_PRIORITY_DEFAULT, NULL, finish, &outcome);
+      break;
+    default:
+      check (qio_channel_set_blocking (QIO_CHANNEL (server), FALSE, NULL) == 0);
+      check (qio_channel_add_watch (QIO_CHANNEL (server), G_IO_IN, read_anyhow, &outcome, NULL) != 0);
+    }
+  while ((way == BY_CALLING_BACK || way == BY_WATCHING) && !outcome.done)
+    g_main_context_iteration (NULL, TRUE);
+  /* What was kept alive by the call is gone with it. */
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+  check (doorman->calls == 1 && doorman->thread == g_thread_self ());
+  check ((server == NULL) == lets_go && freed == (lets_go ? 1 : 0));
+  g_clear_object (&server);
+  check (freed == 1);
+  g_thread_join (peer);
+  return outcome.error;
+}
+
+static void
+answered (Way way)
+{
+  GError *error;
+  Doorman yes = { .answer = TRUE };
+  Doorman no = { .answer = FALSE };
+  Doorman closing = { .answer = TRUE, .closes = TRUE };
+
+  error = meet (&yes, way, FALSE);
+  check_ok (error);
+  error = meet (&no, way, FALSE);
+  check (strstr (error->message, "not welcome") != NULL);
+  check_error (error, G_TLS_ERROR, G_TLS_ERROR_BAD_CERTIFICATE);
+  error = meet (&closing, way, FALSE);
+  check_error (error, G_IO_ERROR, G_IO_ERROR_CLOSED);
+}
+
+/* The handler has the last reference: the call has one of its own. */
+static void
+let_go (Way way)
+{
+  GError *error;
+  Doorman yes = { .answer = TRUE };
+  Doorman no = { .answer = FALSE };
+  Doorman closing = { .answer = TRUE, .closes = TRUE };
+
+  error = meet (&yes, way, TRUE);
+  check_ok (error);
+  error = meet (&no, way, TRUE);
+  check_error (error, G_TLS_ERROR, G_TLS_ERROR_BAD_CERTIFICATE);
+  error = meet (&closing, way, TRUE);
+  check_error (error, G_IO_ERROR, G_IO_ERROR_CLOSED);
+}
+
+/* One no is enough, and nobody is asked after that; who is blocked, or gone, is not asked. */
+static void
+several (void)
+{
+  GError *error = NULL;
+  g_autoptr (QIOChannelTLS) client = NULL;
+  g_autoptr (QIOChannelTLS) server = NULL;
+  g_autoptr (GAsyncResult) answered = NULL;
+  g_autoptr (GAsyncResult) asked = NULL;
+  Doorman yes = { .answer = TRUE };
+  Doorman no = { .answer = FALSE };
+  Doorman late = { .answer = TRUE };
+  Doorman gone = { .answer = FALSE };
+
+  make_ends (mine, theirs, "localhost", &client, &server);
+  freed = 0;
+  stand_at (server, &gone);
+  check (g_signal_handlers_disconnect_by_data (server, &gone) == 1 && freed == 1);
+  stand_at (server, &yes);
+  stand_at (server, &no);
+  stand_at (server, &late);
+  qio_channel_tls_handshake_async (client, G_PRIORITY_DEFAULT, NULL, take_result, &asked);
+  qio_channel_tls_handshake_async (server, G_PRIORITY_DEFAULT, NULL, take_result, &answered);
+  check (!qio_channel_tls_handshake_finish (server, await (&answered), &error));
+  check_error (error, G_TLS_ERROR, G_TLS_ERROR_BAD_CERTIFICATE);
+  check (yes.calls == 1 && no.calls == 1 && late.calls == 0 && gone.calls == 0);
+  /* Nothing is sent to somebody who is not welcome. */
+  check (qio_channel_write (QIO_CHANNEL (server), "x", 1, &error) == -1);
+  check_error (error, G_TLS_ERROR, G_TLS_ERROR_BAD_CERTIFICATE);
+  await (&asked);
+  g_clear_object (&answered);
+  g_clear_object (&server);
+  check (freed == 4);
+}
+
+static void
+count_line (const char *line, gpointer user_data)
+{
+  check (g_str_is_ascii (line) && strchr (line, '\n') == NULL);
+  ++*(guint *) user_data;
+}
+
+/* Who gets the keys goes with the last of those that give them away. */
+static void
+key_log (void)
+{
+  GError *error = NULL;
+  QIOTlsCredsBuilder *builder = qio_tls_creds_builder_new (QIO_TLS_ENDPOINT_CLIENT);
+  QIOTlsCredsBuilder *copy;
+  QIOTlsCreds *creds;
+  QIOChannelTLS *client, *server;
+  guint lines = 0;
+
+  freed = 0;
+  qio_tls_creds_builder_set_key_log_func (builder, count_line, &lines, count_freed);
+  /* Another one takes its place. */
+  qio_tls_creds_builder_set_key_log_func (builder, count_line, &lines, count_freed);
+  check (freed == 1);
+  qio_tls_creds_builder_set_certificate_files (builder, certificate, key);
+  qio_tls_creds_builder_add_trust_file (builder, certificate);
+  copy = qio_tls_creds_builder_copy (builder);
+  qio_tls_creds_builder_free (builder);
+  creds = qio_tls_creds_builder_build (copy, &error);
+  check_ok (error);
+  qio_tls_creds_builder_free (copy);
+  make_ends (creds, theirs, "localhost", &client, &server);
+  g_object_unref (creds);
+  check (freed == 1);
+  shake_hands (client, server);
+  check (lines > 0);
+  g_object_unref (server);
+  check (freed == 1);
+  g_object_unref (client);
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+  check (freed == 2);
+}
+
+int
+main (void)
+{
+  make_certificate ();
+  mine = mutual_creds (QIO_TLS_ENDPOINT_CLIENT);
+  theirs = mutual_creds (QIO_TLS_ENDPOINT_SERVER);
+  for (Way way = 0; way < WAYS; way++)
+    answered (way);
+  let_go (BY_BLOCKING);
+  let_go (BY_CALLING_BACK);
+  let_go (BY_WATCHING);
+  several ();
+  key_log ();
+  g_object_unref (mine);
+  g_object_unref (theirs);
+  remove_certificate ();
+  printf ("tls_asked: ok\n");
+  return 0;
+}
