@@ -250,7 +250,7 @@ async def in_common():
 
     def psk(name):
         def say(builder):
-            builder.add_psk(name, GLib.Bytes.new(b"sixteen bytes..."))
+            builder.add_psk(name, b"sixteen bytes...")
             builder.set_key_log_func(witness.note)
 
         return say

@@ -202,7 +202,39 @@ let_go (Way way)
   check_error (error, G_IO_ERROR, G_IO_ERROR_CLOSED);
 }
 
-/* One no is enough, and nobody is asked after that; who is blocked, or gone, is not asked. */
+/* The context of the call is where it is asked. */
+static void
+elsewhere (void)
+{
+  GError *error = NULL;
+  g_autoptr (QIOChannelTLS) client = NULL;
+  g_autoptr (QIOChannelTLS) server = NULL;
+  g_autoptr (GAsyncResult) answered = NULL;
+  g_autoptr (GAsyncResult) asked = NULL;
+  GMainContext *own = g_main_context_new ();
+  Doorman yes = { .answer = TRUE };
+
+  make_ends (mine, theirs, "localhost", &client, &server);
+  stand_at (server, &yes);
+  check (!qio_channel_tls_update_keys (server, FALSE, &error));
+  check_error (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK);
+  g_main_context_push_thread_default (own);
+  qio_channel_tls_handshake_async (client, G_PRIORITY_DEFAULT, NULL, take_result, &asked);
+  qio_channel_tls_handshake_async (server, G_PRIORITY_DEFAULT, NULL, take_result, &answered);
+  g_main_context_pop_thread_default (own);
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+  check (yes.calls == 0 && answered == NULL);
+  while (answered == NULL || asked == NULL)
+    g_main_context_iteration (own, TRUE);
+  check (qio_channel_tls_handshake_finish (server, answered, &error));
+  check (qio_channel_tls_handshake_finish (client, asked, &error));
+  check_ok (error);
+  check (yes.calls == 1);
+  g_main_context_unref (own);
+}
+
+/* One no is enough, and nobody is asked after that; nor is who is gone. */
 static void
 several (void)
 {
@@ -280,6 +312,49 @@ key_log (void)
   check (freed == 2);
 }
 
+static char *
+answer_with (const char *what, gpointer user_data)
+{
+  check (g_str_has_suffix (what, "locked.pem"));
+  return g_strdup (user_data);
+}
+
+/* Who knows the password may say something else, or nothing. */
+static void
+passwords (void)
+{
+  GError *error = NULL;
+  g_autofree char *locked = g_build_filename (directory, "locked.pem", NULL);
+  g_autofree char *command = g_strdup_printf ("openssl pkey -aes256 -passout pass:sesame -in %s -out %s", key, locked);
+  const char *const answers[] = { "sesame", "tahini", "\xff", NULL };
+  int wait_status;
+
+  check (g_spawn_command_line_sync (command, NULL, NULL, &wait_status, &error));
+  check (g_spawn_check_wait_status (wait_status, &error));
+  freed = 0;
+  for (gsize i = 0; i < G_N_ELEMENTS (answers); i++)
+    {
+      QIOTlsCredsBuilder *builder = qio_tls_creds_builder_new (QIO_TLS_ENDPOINT_SERVER);
+      g_autoptr (QIOTlsCreds) creds = NULL;
+
+      qio_tls_creds_builder_set_certificate_files (builder, certificate, locked);
+      qio_tls_creds_builder_set_password_func (builder, answer_with, (gpointer) answers[i], count_freed);
+      if (i == 2)
+        g_test_expect_message ("Qio", G_LOG_LEVEL_CRITICAL, "*the password is UTF-8*");
+      creds = qio_tls_creds_builder_build (builder, &error);
+      g_test_assert_expected_messages ();
+      check ((creds != NULL) == (i == 0));
+      if (i == 0)
+        check_ok (error);
+      else
+        check_error (error, G_TLS_ERROR, G_TLS_ERROR_BAD_CERTIFICATE_PASSWORD);
+      /* Credentials do not ask again. */
+      qio_tls_creds_builder_free (builder);
+      check (freed == i + 1);
+    }
+  g_remove (locked);
+}
+
 int
 main (void)
 {
@@ -291,8 +366,10 @@ main (void)
   let_go (BY_BLOCKING);
   let_go (BY_CALLING_BACK);
   let_go (BY_WATCHING);
+  elsewhere ();
   several ();
   key_log ();
+  passwords ();
   g_object_unref (mine);
   g_object_unref (theirs);
   remove_certificate ();

@@ -3,6 +3,7 @@
 import gc
 import os
 import subprocess
+import sys
 import tempfile
 
 import gi
@@ -32,7 +33,8 @@ assert Qio.TlsCreds().verifies_peer()
 
 builder = Qio.TlsCredsBuilder.new(SERVER)
 refused(builder, Gio.io_error_quark(), Gio.IOErrorEnum.INVALID_ARGUMENT, "a server needs a certificate")
-builder.add_psk("qemu", GLib.Bytes.new(b"\0 an example \xff"))
+builder.add_psk("qemu", b"\0 an example \xff")
+builder.add_psk("xen", GLib.Bytes.new(b"another"))
 builder.set_alpn_protocols(["h2", "http/1.1"])
 assert not builder.copy().build().verifies_peer()
 builder.set_ciphers("ROT13")
@@ -69,10 +71,20 @@ with tempfile.TemporaryDirectory() as folder:
     other.build()
     assert asked == [key] * 4
 
+    # Whoever raises an exception knows none.
+    shown = []
+    sys.excepthook = lambda kind, error, traceback: shown.append(kind)
+    builder = Qio.TlsCredsBuilder.new(SERVER)
+    builder.set_certificate_files(certificate, key)
+    builder.set_password_func(lambda what: {}[what])
+    refused(builder, Gio.tls_error_quark(), Gio.TlsError.BAD_CERTIFICATE_PASSWORD, "none was given")
+    sys.excepthook = sys.__excepthook__
+    assert shown == [KeyError]
+
     builder = Qio.TlsCredsBuilder.new(CLIENT)
     builder.add_trust_file(certificate)
     with open(certificate, "rb") as file:
-        builder.add_trust_pem(GLib.Bytes.new(file.read()))
+        builder.add_trust_pem(file.read())
     assert builder.build().verifies_peer()
     builder.add_crl_file(certificate)
     refused(builder, Gio.tls_error_quark(), Gio.TlsError.BAD_CERTIFICATE, "list of revoked certificates")

@@ -129,6 +129,9 @@ struct _QIOChannelTLSClass
  * an address does not; a name of other letters goes as certificates have it, as `xn--…`. Where the credentials verify
  * the peer, its certificate has to be for @hostname, which must not be %NULL then.
  *
+ * Errors are %G_IO_ERROR_INVALID_ARGUMENT for credentials of a server, and for no name where one is needed; and those
+ * of making @master non-blocking.
+ *
  * Returns: (transfer full): a channel
  */
 QIOChannelTLS *qio_channel_tls_new_client (QIOChannel *master,
@@ -144,6 +147,8 @@ QIOChannelTLS *qio_channel_tls_new_client (QIOChannel *master,
  *
  * Makes the server's end of a connection. Says nothing to the peer yet.
  *
+ * Errors are %G_IO_ERROR_INVALID_ARGUMENT for credentials of a client, and those of making @master non-blocking.
+ *
  * Returns: (transfer full): a channel
  */
 QIOChannelTLS *qio_channel_tls_new_server (QIOChannel *master,
@@ -158,6 +163,10 @@ QIOChannelTLS *qio_channel_tls_new_server (QIOChannel *master,
  * Shakes hands, and waits until that is done, whatever the mode; in a coroutine suspends that. Returns at once if
  * it is done.
  *
+ * Errors are %G_TLS_ERROR_BAD_CERTIFICATE, also for a peer that is not welcome, %G_TLS_ERROR_CERTIFICATE_REQUIRED,
+ * %G_TLS_ERROR_NOT_TLS, %G_TLS_ERROR_EOF, %G_TLS_ERROR_HANDSHAKE for everything else that TLS says, and those of the
+ * channel below.
+ *
  * Returns: (skip): %TRUE, or %FALSE with an error
  */
 gboolean qio_channel_tls_handshake (QIOChannelTLS *tls,
@@ -171,7 +180,8 @@ gboolean qio_channel_tls_handshake (QIOChannelTLS *tls,
  * @callback: (scope async) (closure user_data): called when it is done
  * @user_data: what to call it with
  *
- * Shakes hands, on the thread's default main context, without blocking. If it is cancelled, the next call goes on.
+ * Shakes hands, as qio_channel_tls_handshake(), on the thread's default main context, without blocking. If it is
+ * cancelled, the next call goes on.
  */
 void qio_channel_tls_handshake_async (QIOChannelTLS *tls,
                                       int io_priority,
@@ -199,7 +209,7 @@ gboolean qio_channel_tls_handshake_finish (QIOChannelTLS *tls,
  * @error: where to report an error
  *
  * Says goodbye to the peer, and waits until that has been sent, after all that was written. Nothing can be
- * written any more; reading goes on, until the peer says goodbye.
+ * written any more; reading goes on, until the peer says goodbye. Errors are those of writing.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
  */
@@ -243,7 +253,10 @@ gboolean qio_channel_tls_bye_finish (QIOChannelTLS *tls,
  * @error: where to report an error
  *
  * Has new keys made for what is sent from now on, so that less is known to whoever gets to know one. Does not
- * block. With TLS 1.3 only, and after the handshake.
+ * block.
+ *
+ * Errors are %G_IO_ERROR_WOULD_BLOCK before the handshake is done, %G_IO_ERROR_NOT_SUPPORTED with TLS 1.2, and those
+ * of writing.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
  */

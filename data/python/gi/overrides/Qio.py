@@ -364,5 +364,5 @@ NetAddress = override(NetAddress)
 
 for _name in dir(Qio):
     _class = getattr(Qio, _name, None) if _name[0].isupper() else None
-    if isinstance(_class, type) and issubclass(_class, GObject.Object):
+    if isinstance(_class, type) and issubclass(_class, (GObject.Object, GObject.GBoxed)):
         _adapt(_class)

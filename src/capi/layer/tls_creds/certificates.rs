@@ -1,7 +1,7 @@
 //! Certificates, and who vouches for them.
 
 use std::{
-    ffi::{c_char, c_uint},
+    ffi::{CStr, c_char, c_uint},
     ptr,
 };
 
@@ -212,14 +212,31 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_password_func(
             func, user_data, ..
         } = &callback;
         let what = glib::GString::from(what);
-        // SAFETY: the string lives through the call, and the data until `notify` is called; what is returned is ours.
-        func.and_then(|func| unsafe {
-            from_glib_full::<_, Option<glib::GString>>(func(what.as_ptr(), *user_data))
-        })
-        .map(String::from)
+        // SAFETY: the string lives through the call, and the data until `notify` is called.
+        let told = unsafe { (*func)?(what.as_ptr(), *user_data) };
+        // SAFETY: what is not NULL is a string, and ours.
+        unsafe { take_password(told) }
     };
     // SAFETY: see above.
     unsafe { change(function, builder, |builder| builder.password_from(ask)) };
+}
+
+/// Takes what somebody has answered, which is to be UTF-8.
+///
+/// # Safety
+///
+/// It must be NULL, or a string in memory of `g_malloc()` that is given away.
+unsafe fn take_password(told: *mut c_char) -> Option<String> {
+    if told.is_null() {
+        return None;
+    }
+    // SAFETY: the caller's promise.
+    let password = unsafe { CStr::from_ptr(told) }.to_str().map(str::to_owned);
+    // SAFETY: it was given away, and is not used any more.
+    unsafe { glib_sys::g_free(told.cast()) };
+    let place = c"qio_tls_creds_builder_build";
+    holds(place, password.is_ok(), c"the password is UTF-8");
+    password.ok()
 }
 
 #[unsafe(no_mangle)]
