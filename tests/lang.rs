@@ -29,7 +29,14 @@ use screen::Screen;
 const PARTS: [&str; 4] = ["journey", "waiting", "subclass", "network"];
 
 /// What else there is in C.
-const MORE_IN_C: [&str; 5] = ["sockets", "forms", "tls", "tls_class", "tls_asked"];
+const MORE_IN_C: [&str; 6] = [
+    "sockets",
+    "forms",
+    "tls",
+    "tls_class",
+    "tls_derived",
+    "tls_asked",
+];
 
 /// The source of a part, and the last line that the program prints.
 fn part(part: &str, language: &str) -> (String, String) {

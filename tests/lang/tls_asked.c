@@ -41,11 +41,33 @@ typedef struct
 {
   gboolean answer;
   gboolean closes;
+  /* Runs the main loop meanwhile, as a dialog does. */
+  gboolean takes_its_time;
   /* Where the last reference is, if it lets go of that. */
   QIOChannelTLS **place;
   guint calls;
   GThread *thread;
 } Doorman;
+
+static gboolean
+note_time (gpointer user_data)
+{
+  *(gboolean *) user_data = TRUE;
+  return G_SOURCE_REMOVE;
+}
+
+static void
+take_time (void)
+{
+  gboolean over = FALSE;
+  guint turns = 0;
+
+  g_timeout_add (30, note_time, &over);
+  for (; !over; turns++)
+    g_main_context_iteration (NULL, TRUE);
+  /* It waits, and does not spin. */
+  check (turns < 50);
+}
 
 static gboolean
 ask (QIOChannelTLS *tls, GTlsCertificate *shown, gpointer user_data)
@@ -59,6 +81,8 @@ ask (QIOChannelTLS *tls, GTlsCertificate *shown, gpointer user_data)
   check (!qio_channel_tls_is_handshake_done (tls));
   doorman->calls++;
   doorman->thread = g_thread_self ();
+  if (doorman->takes_its_time)
+    take_time ();
   if (doorman->closes)
     check (qio_channel_close (QIO_CHANNEL (tls), &error) == 0);
   if (doorman->place != NULL)
@@ -175,7 +199,10 @@ answered (Way way)
   Doorman yes = { .answer = TRUE };
   Doorman no = { .answer = FALSE };
   Doorman closing = { .answer = TRUE, .closes = TRUE };
+  Doorman slow = { .answer = TRUE, .takes_its_time = TRUE };
 
+  error = meet (&slow, way, FALSE);
+  check_ok (error);
   error = meet (&yes, way, FALSE);
   check_ok (error);
   error = meet (&no, way, FALSE);
@@ -200,6 +227,48 @@ let_go (Way way)
   check_error (error, G_TLS_ERROR, G_TLS_ERROR_BAD_CERTIFICATE);
   error = meet (&closing, way, TRUE);
   check_error (error, G_IO_ERROR, G_IO_ERROR_CLOSED);
+}
+
+static gpointer
+greet (gpointer data)
+{
+  GError *error = NULL;
+
+  check (qio_channel_write_all (data, "x", 1, &error) == 0);
+  check (qio_channel_close (data, &error) == 0);
+  check_ok (error);
+  return NULL;
+}
+
+/* Others wait for the same channel meanwhile, in all ways. */
+static void
+waited_for (void)
+{
+  GError *error = NULL;
+  g_autoptr (QIOChannelTLS) client = NULL;
+  g_autoptr (QIOChannelTLS) server = NULL;
+  g_autoptr (GAsyncResult) answered = NULL;
+  g_autoptr (GAsyncResult) read = NULL;
+  g_autoptr (GBytes) bytes = NULL;
+  Doorman slow = { .answer = TRUE, .takes_its_time = TRUE };
+  Seen seen = { 0 };
+  GThread *peer;
+
+  make_ends (mine, theirs, "localhost", &client, &server);
+  check (qio_channel_set_blocking (QIO_CHANNEL (server), FALSE, &error) == 0);
+  stand_at (server, &slow);
+  qio_channel_read_bytes_async (QIO_CHANNEL (server), 8, G_PRIORITY_DEFAULT, NULL, take_result, &read);
+  qio_channel_tls_handshake_async (server, G_PRIORITY_DEFAULT, NULL, take_result, &answered);
+  peer = g_thread_new ("peer", greet, client);
+  check (qio_channel_tls_handshake_finish (server, await (&answered), &error));
+  bytes = qio_channel_read_bytes_finish (QIO_CHANNEL (server), await (&read), &error);
+  check_ok (error);
+  check (holds (bytes, "x") && slow.calls == 1);
+  /* The goodbye. */
+  check (qio_channel_add_watch (QIO_CHANNEL (server), G_IO_IN, note, &seen, note_freed) != 0);
+  run_until_called (&seen, NULL);
+  check (seen.condition & G_IO_IN && seen.freed == 1);
+  g_thread_join (peer);
 }
 
 /* The context of the call is where it is asked. */
@@ -366,6 +435,7 @@ main (void)
   let_go (BY_BLOCKING);
   let_go (BY_CALLING_BACK);
   let_go (BY_WATCHING);
+  waited_for ();
   elsewhere ();
   several ();
   key_log ();
