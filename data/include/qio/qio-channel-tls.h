@@ -129,8 +129,8 @@ struct _QIOChannelTLSClass
  * an address does not; a name of other letters goes as certificates have it, as `xn--…`. Where the credentials verify
  * the peer, its certificate has to be for @hostname, which must not be %NULL then.
  *
- * Errors are %G_IO_ERROR_INVALID_ARGUMENT for credentials of a server, and for no name where one is needed; and those
- * of making @master non-blocking.
+ * Errors are %G_IO_ERROR_INVALID_ARGUMENT for credentials of a server, for no name where one is needed, and for one
+ * that is none; and those of making @master non-blocking.
  *
  * Returns: (transfer full): a channel
  */
