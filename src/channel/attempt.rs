@@ -270,6 +270,10 @@ impl Attempt {
         seen: Seen,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
+        // What a layer waits for changes, although the descriptor below is watched all the time.
+        if channel.below().is_some() && pollable(channel, self.side).is_none() {
+            return self.poll_unlent(channel, cx);
+        }
         let running = Hub::running();
         let waits = matches!(&self.wait, Wait::Edge(interest, _)
             if ptr::eq(Arc::as_ptr(interest.hub()), running) && !interest.has_ended());

@@ -18,6 +18,10 @@ use crate::error::{closed, not_supported};
 /// The most plaintext of one record.
 const RECORD: usize = 16 * 1024;
 
+/// With so much on its way nothing more is read: a peer that asks and does not listen gets no more answers. No
+/// write gets there, so that two ends that only write go on reading.
+const FLOOD: usize = 4 * CHUNK;
+
 /// How far it has come.
 #[derive(Debug)]
 pub(super) enum Stage {
@@ -37,6 +41,8 @@ pub(super) enum Step<T> {
     Done(T),
     /// More ciphertext has to come first.
     Starving,
+    /// Others are to have their turn. There is more to do.
+    Tired,
 }
 
 /// One end of a connection. Locked only for as long as it computes.
@@ -54,7 +60,7 @@ pub(super) struct Engine {
     /// Somebody waits for the end of what somebody else does.
     pub(super) missed: bool,
     /// Ciphertext has come that OpenSSL has not seen.
-    fed: bool,
+    pub(super) fed: bool,
     /// The stream below has ended.
     ended: bool,
     /// Nothing more can be read from the channel below.
@@ -120,12 +126,13 @@ impl Engine {
     /// Goes on with the handshake. Done says that it is for others to judge the peer.
     pub(super) fn shake(&mut self) -> io::Result<Step<()>> {
         self.stage = Stage::Shaking;
-        self.fed = false;
+        self.begin_turn();
         match self.stream.do_handshake() {
             Ok(()) => {
                 self.stage = Stage::Judging;
                 Ok(Step::Done(()))
             }
+            Err(e) if is_starving(&e) && self.is_tired() => Ok(Step::Tired),
             Err(e) if is_starving(&e) => match self.lost() {
                 None => Ok(Step::Starving),
                 Some(reason) => Err(self.fail(unable_to_shake(&self.peer, reason))),
@@ -135,6 +142,18 @@ impl Engine {
                 Err(self.fail(error))
             }
         }
+    }
+
+    /// OpenSSL is about to see what has come.
+    fn begin_turn(&mut self) {
+        self.fed = false;
+        self.stream.get_mut().begin_turn();
+    }
+
+    /// Whether OpenSSL wants to read although there is something: its turn is over.
+    fn is_tired(&mut self) -> bool {
+        self.fed = !self.stream.get_ref().input.is_empty();
+        self.fed
     }
 
     /// Why no more ciphertext will come during a handshake.
@@ -169,7 +188,7 @@ impl Engine {
         if let Some(dead) = &self.dead {
             return Err(dead.again());
         }
-        self.fed = false;
+        self.begin_turn();
         let mut total = 0;
         for buf in iov {
             let mut from = 0;
@@ -188,6 +207,7 @@ impl Engine {
                         self.peer_done = true;
                         return Ok(Step::Done(0));
                     }
+                    Err(e) if is_starving(&e) && self.is_tired() => return Ok(Step::Tired),
                     Err(e) if is_starving(&e) => return self.starved(relaxed),
                     Err(e) => {
                         let error = of_data(&self.peer, &e);
@@ -210,7 +230,10 @@ impl Engine {
             Err(e) if !is_starving(e) => {
                 self.break_down(of_data(&self.peer, e));
             }
-            _ => {}
+            Err(_) => {
+                self.is_tired();
+            }
+            Ok(_) => {}
         }
         Ok(Step::Done(total))
     }
@@ -236,6 +259,7 @@ impl Engine {
         if let Some(over) = &self.write_over {
             return Err(over.again());
         }
+        self.stream.get_mut().begin_turn();
         let mut total = 0;
         let mut merged = Vec::new();
         let mut left = iov.iter().map(|buf| &buf[..]).filter(|buf| !buf.is_empty());
@@ -259,8 +283,9 @@ impl Engine {
             };
             match self.encrypt(record)? {
                 Step::Done(()) => total += record.len(),
-                Step::Starving if total > 0 => break,
+                _ if total > 0 => break,
                 Step::Starving => return Ok(Step::Starving),
+                Step::Tired => return Ok(Step::Tired),
             }
         }
         Ok(Step::Done(total))
@@ -270,6 +295,7 @@ impl Engine {
         while !data.is_empty() {
             match self.stream.ssl_write(data) {
                 Ok(count) => data = &data[count..],
+                Err(e) if is_starving(&e) && self.is_tired() => return Ok(Step::Tired),
                 Err(e) if is_starving(&e) => return Ok(Step::Starving),
                 Err(e) => {
                     let error = of_data(&self.peer, &e);
@@ -290,6 +316,7 @@ impl Engine {
         }
         let failed = |e| of_stack("Unable to update the keys", &e);
         shim::update_keys(&mut self.stream, ask).map_err(failed)?;
+        self.stream.get_mut().begin_turn();
         match self.stream.do_handshake() {
             Err(e) if !is_starving(&e) => Err(self.break_down(of_data(&self.peer, &e))),
             _ => Ok(()),
@@ -342,6 +369,11 @@ impl Engine {
     /// Whether there is ciphertext that the channel below has not taken.
     pub(super) fn has_unsent(&self) -> bool {
         self.sending || !self.unsent.is_empty() || !self.stream.get_ref().output.is_empty()
+    }
+
+    /// Whether the answers to what the peer has said are more than it should be left to wait for.
+    pub(super) fn is_flooded(&self) -> bool {
+        self.unsent.left().len() + self.stream.get_ref().output.left().len() > FLOOD
     }
 
     /// What is to be sent next, for whoever is allowed to send.

@@ -66,6 +66,7 @@ impl Link {
                 Step::Done(count) => return Ok(count),
                 Step::Starving if no_news => return Err(io::ErrorKind::WouldBlock.into()),
                 Step::Starving => self.receive(channel)?,
+                Step::Tired => return Err(io::ErrorKind::WouldBlock.into()),
             }
         }
     }
@@ -94,6 +95,10 @@ impl Link {
                     self.try_flush(channel);
                     self.receive(channel)?;
                 }
+                Some(Step::Tired) => {
+                    self.try_flush(channel);
+                    return Err(io::ErrorKind::WouldBlock.into());
+                }
             }
         }
     }
@@ -116,6 +121,10 @@ impl Link {
             };
             match step {
                 Ok(Step::Done(())) => self.judge(channel),
+                Ok(Step::Tired) => {
+                    self.try_flush(channel);
+                    return Err(io::ErrorKind::WouldBlock.into());
+                }
                 Ok(Step::Starving) => {
                     self.try_flush(channel);
                     match self.receive(channel) {
@@ -134,8 +143,11 @@ impl Link {
         }
     }
 
-    /// Reads ciphertext once, and feeds the engine.
+    /// Reads ciphertext once, and feeds the engine. Would-block also where the peer has to take answers first.
     fn receive(&self, channel: &Channel) -> io::Result<()> {
+        if self.engine().is_flooded() {
+            self.flush(channel)?;
+        }
         let Some(token) = Receiving::begin(self, channel) else {
             return Err(io::ErrorKind::WouldBlock.into());
         };

@@ -9,6 +9,10 @@ use std::{
 /// How much is read from the channel below at once, and about how much is written: four records.
 pub(super) const CHUNK: usize = 64 * 1024;
 
+/// How often OpenSSL reads before others have their turn, twice for a record: a peer may send more that is worth
+/// nothing, such as new keys, than anybody has time for.
+const TURN: usize = 256;
+
 /// The most buffers that a thread keeps: TLS in TLS uses several at a time.
 const SPARE: usize = 4;
 
@@ -102,9 +106,16 @@ impl Drop for Queue {
 pub(super) struct Pipes {
     pub(super) input: Queue,
     pub(super) output: Queue,
+    /// How often OpenSSL may still read.
+    turn: usize,
 }
 
 impl Pipes {
+    /// To be called before OpenSSL is. Without it there is nothing to read.
+    pub(super) fn begin_turn(&mut self) {
+        self.turn = TURN;
+    }
+
     /// Adds what has come. What was there before is a part of a record at most.
     pub(super) fn feed(&mut self, buffer: Vec<u8>, count: usize) {
         if self.input.is_empty() {
@@ -130,9 +141,10 @@ impl Pipes {
 impl Read for Pipes {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let left = self.input.left();
-        if left.is_empty() {
+        if left.is_empty() || self.turn == 0 {
             return Err(io::ErrorKind::WouldBlock.into());
         }
+        self.turn -= 1;
         let count = left.len().min(buf.len());
         buf[..count].copy_from_slice(&left[..count]);
         self.input.take(count);

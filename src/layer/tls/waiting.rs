@@ -34,6 +34,7 @@ impl Engine {
         match &self.stage {
             Stage::Fresh | Stage::Failed(_) => return Needs::Nothing,
             Stage::Judging => return self.needs_news(),
+            Stage::Shaking if self.fed => return Needs::Nothing,
             Stage::Shaking => return self.needs_exchange(),
             Stage::Open => {}
         }
@@ -44,19 +45,20 @@ impl Engine {
                 true => self.needs_news(),
                 false => Needs::Below(IOCondition::OUT),
             },
+            Side::Write if self.fed => Needs::Nothing,
             _ => self.needs_exchange(),
         }
     }
 
     /// Whether a direction needs the same direction of the channel below, and nothing else.
     fn is_plain(&self, side: Side) -> bool {
-        self.is_settled() && (side == Side::Write || !self.has_unsent())
+        self.is_settled() && (side == Side::Write || !self.has_unsent() && !self.fed)
     }
 
-    /// Ciphertext has to come, or what is unsent has to go before the peer says more.
+    /// Ciphertext has to come, or what is unsent has to go before the peer says more, or is heard.
     fn needs_exchange(&mut self) -> Needs {
         let mut conditions = IOCondition::empty();
-        conditions.set(IOCondition::IN, !self.receiving);
+        conditions.set(IOCondition::IN, !self.receiving && !self.is_flooded());
         conditions.set(IOCondition::OUT, self.has_unsent() && !self.sending);
         self.missed |= self.receiving || self.sending;
         Needs::Below(conditions)

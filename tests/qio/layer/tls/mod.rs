@@ -4,6 +4,7 @@ mod classes;
 mod contexts;
 mod creds;
 mod ends;
+mod floods;
 mod gnutls;
 mod handshake;
 mod hostile;
