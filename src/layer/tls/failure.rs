@@ -5,7 +5,7 @@ use std::io;
 use gio::TlsError;
 use openssl::{
     error::{Error, ErrorStack},
-    ssl::{self, SslRef},
+    ssl::{self, ErrorCode, SslRef},
     x509::X509VerifyResult,
 };
 
@@ -61,6 +61,8 @@ pub(super) fn of_handshake(peer: &str, ssl: &SslRef, error: &ssl::Error) -> io::
     // What OpenSSL met first may lie deeper: a signature that is wrong.
     let is_refused = codes(error).any(|code| code == CERTIFICATE_VERIFY_FAILED);
     let reason = match ssl.verify_result() {
+        // It has said goodbye instead of hello, which is no error to OpenSSL.
+        _ if error.code() == ErrorCode::ZERO_RETURN => cut_short(),
         result if is_refused && result != X509VerifyResult::OK => {
             let why = verdict::noted(ssl).unwrap_or(result.error_string());
             tls_error(TlsError::BadCertificate, why)
@@ -139,11 +141,22 @@ fn words(error: &ssl::Error) -> String {
         Some(stack) => (first_code(error), reason(stack)),
         None => (0, "OpenSSL does not say why"),
     };
+    if let Some(number) = unknown_alert(error) {
+        return format!("the peer sends an alert that nobody knows, {number}");
+    }
     match reason.split_once(" alert ").or(reason.split_once(' ')) {
         Some((_, alert)) if code >= ALERTS => format!("the peer says \"{alert}\""),
         _ if code == UNSUPPORTED_PROTOCOL => format!("{reason}: no version of TLS in common"),
         _ => reason.to_owned(),
     }
+}
+
+/// The number of an alert of the peer's that OpenSSL has no words for.
+fn unknown_alert(error: &ssl::Error) -> Option<i32> {
+    let mut errors = error.ssl_error()?.errors().iter();
+    let nameless = errors.find(|error| error.reason().is_none())?;
+    let number = nameless.reason_code() - ALERTS;
+    (0..=255).contains(&number).then_some(number)
 }
 
 /// The number of the reason that it met first, or 0.

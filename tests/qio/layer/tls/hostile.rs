@@ -73,6 +73,38 @@ fn half_a_record_and_then_the_end_is_an_error() {
 }
 
 #[test]
+fn a_goodbye_in_place_of_a_hello_is_an_error() {
+    in_time(|| {
+        let [(client, attacker), _] = victims();
+        attacker
+            .write_all(&[21, 3, 3, 0, 2, 1, 0])
+            .expect("written");
+        let e = client.handshake().unwrap_err();
+        assert_eq!(code(&e), Some(TlsError::Eof), "{e}");
+        let message = e.to_string();
+        assert!(
+            message.ends_with("The peer has closed the connection"),
+            "{e}"
+        );
+    });
+}
+
+#[test]
+fn an_alert_that_nobody_knows_is_told_by_its_number() {
+    in_time(|| {
+        let [(client, attacker), _] = victims();
+        attacker
+            .write_all(&[21, 3, 3, 0, 2, 2, 14])
+            .expect("written");
+        let message = client.handshake().unwrap_err().to_string();
+        assert!(
+            message.ends_with("the peer sends an alert that nobody knows, 14"),
+            "{message}"
+        );
+    });
+}
+
+#[test]
 fn claims_of_16_mebibytes_cost_nothing() {
     in_time(|| {
         for claim in [
