@@ -1,8 +1,26 @@
-//! The memory of this process.
+//! How much memory this process takes. Only a test that runs alone may ask.
+
+use std::fs;
 
 /// How many bytes of it are in RAM.
 pub(crate) fn resident() -> usize {
-    let statm = std::fs::read_to_string("/proc/self/statm").expect("/proc");
-    let pages = statm.split_whitespace().nth(1).expect("a number");
-    pages.parse::<usize>().expect("a number") * 4096
+    figure("VmRSS:")
+}
+
+/// By how many bytes more than ever before `body` makes this process grow, if only for a moment: with what C code
+/// takes.
+pub(crate) fn growth(body: impl FnOnce()) -> usize {
+    let before = figure("VmHWM:");
+    body();
+    figure("VmHWM:") - before
+}
+
+fn figure(name: &str) -> usize {
+    let status = fs::read_to_string("/proc/self/status").expect("/proc");
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
+    let kibibytes: usize = kibibytes
+        .and_then(|it| it.trim().parse().ok())
+        .expect("a number");
+    kibibytes * 1024
 }
