@@ -83,13 +83,14 @@ soak: ## Runs for a quarter of an hour: races, wakes, random programs, leaks, cl
 	done
 	@timeout 15m cargo test --quiet --locked --test qio -- --ignored --test-threads=1
 
-fuzz: ## Feeds the parsers with random texts, one minute each
+fuzz: ## Feeds the parsers and a TLS server with random input, one minute each
 	@.ci/packages test
 	@cargo fuzz --version >/dev/null 2>&1 || cargo install --quiet --locked cargo-fuzz@0.13.2
 	@for target in $$(cargo fuzz list); do \
 		mkdir -p fuzz/target/corpus/$$target; \
+		case $$target in tls_*) len=2048 ;; *) len=512 ;; esac; \
 		RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none $$target fuzz/target/corpus/$$target fuzz/corpus/$$target \
-			-- -max_total_time=60 -max_len=512 -verbosity=0 -print_final_stats=1 || exit 1; \
+			-- -max_total_time=60 -max_len=$$len -verbosity=0 -print_final_stats=1 || exit 1; \
 	done
 
 clean: ## Removes what cargo has built

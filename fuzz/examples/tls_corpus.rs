@@ -1,0 +1,255 @@
+//! Writes the corpus of `tls_server` anew, from the root of the project:
+//!
+//! ```text
+//! cargo run --manifest-path fuzz/Cargo.toml --example tls_corpus
+//! ```
+//!
+//! What clients say is recorded: that of this crate, `openssl s_client` and `gnutls-cli`, each as far as it goes with a
+//! setting. The server's random numbers are none, so that the whole conversation is right once more. Beside that
+//! there are a few changes that somebody in the middle makes.
+
+#[path = "../fuzz_targets/tls/end.rs"]
+#[allow(dead_code)]
+mod end;
+#[path = "../fuzz_targets/tls/ends.rs"]
+#[allow(dead_code)]
+mod ends;
+#[path = "../fuzz_targets/tls/wire.rs"]
+#[allow(dead_code)]
+mod wire;
+
+use std::{
+    fs,
+    io::{self, Read, Write},
+    net::{TcpListener, TcpStream},
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use qio::ChannelTls;
+
+use self::{
+    end::End,
+    ends::{IDENTITY, KEY, NAME, Setting, restart_chance, swap_chance},
+    wire::Wire,
+};
+
+/// What the server has to say, and what comes before the words of a client in an input.
+const WORDS: usize = 100;
+const HEAD: [u8; 4] = [0; 4];
+
+fn main() -> io::Result<()> {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/tls_server");
+    let folder = std::env::temp_dir().join(format!("qio-tls-corpus-{}", std::process::id()));
+    fs::create_dir_all(&corpus)?;
+    fs::create_dir_all(&folder)?;
+    let (certificate, key) = &*IDENTITY;
+    fs::write(folder.join("cert.pem"), certificate)?;
+    fs::write(folder.join("key.pem"), key)?;
+    for (number, setting) in (0..).zip(Setting::ALL) {
+        let name = format!("{setting:?}").to_lowercase();
+        let put = |what: &str, head: &[u8], rest: &[u8]| {
+            let input = [&[number], head, rest].concat();
+            fs::write(corpus.join(format!("{name}-{what}")), input)
+        };
+        put("own", &HEAD, &record(setting, &mut Own::new(setting))?)?;
+        for program in ["openssl", "gnutls"] {
+            if let Some(mut command) = command(setting, program) {
+                let mut peer = Program::start(command.current_dir(&folder))?;
+                let words = record(setting, &mut peer)?;
+                peer.child.kill()?;
+                peer.child.wait()?;
+                put(program, &HEAD, &words)?;
+            }
+        }
+        put("middle", &[1, 0, 0, 0], &[])?;
+        // In each direction: one of the first records, and one of the last.
+        for (what, record, kind) in [
+            ("hello", 0, number),
+            ("flight", 2, number + 5),
+            ("data", 6, number + 9),
+        ] {
+            let change = |way: u8| [way | record, kind, 0, number * 9, number + 1, number];
+            put(
+                what,
+                &[1, number, 0, 0],
+                &[change(0), change(0x80)].concat(),
+            )?;
+        }
+    }
+    fs::remove_dir_all(folder)
+}
+
+/// A client.
+trait Peer {
+    /// Hears something, and says more. Nothing at its end.
+    fn answer(&mut self, heard: &[u8]) -> io::Result<Vec<u8>>;
+}
+
+/// What a client says to a server, which understands it, now and once more.
+fn record(setting: Setting, peer: &mut impl Peer) -> io::Result<Vec<u8>> {
+    let mut words = Vec::new();
+    let mut server = self::server(setting);
+    let mut heard = Vec::new();
+    loop {
+        let said = peer.answer(&heard)?;
+        if said.is_empty() {
+            break;
+        }
+        words.extend(&said);
+        server.wire.put(&said);
+        while server.step() {}
+        heard = server.wire.take().0;
+    }
+    assert!(
+        server.tls.is_handshake_done(),
+        "{setting:?}: {:?}",
+        server.error
+    );
+    let mut again = self::server(setting);
+    again.wire.put(&words);
+    while again.step() {}
+    assert!(
+        again.tls.is_handshake_done(),
+        "{setting:?} once more: {:?}",
+        again.error
+    );
+    Ok(words)
+}
+
+/// As the target has it.
+fn server(setting: Setting) -> End {
+    let creds = setting.server();
+    restart_chance(0);
+    let wire = Wire::new(0, 0);
+    let tls = ChannelTls::new_server(&wire, &creds).expect("a server");
+    End::new(tls, wire, (0, None), WORDS, 0)
+}
+
+/// A client of this crate, which has random numbers of its own.
+struct Own {
+    end: End,
+    chance: u64,
+}
+
+impl Own {
+    fn new(setting: Setting) -> Self {
+        let wire = Wire::new(0, 0);
+        let tls = ChannelTls::new_client(&wire, &setting.client(), NAME).expect("a client");
+        Self {
+            end: End::new(tls, wire, (1, None), WORDS, 0),
+            chance: 1 << 40,
+        }
+    }
+}
+
+impl Peer for Own {
+    fn answer(&mut self, heard: &[u8]) -> io::Result<Vec<u8>> {
+        self.end.wire.put(heard);
+        let servers = swap_chance(self.chance);
+        while self.end.step() {}
+        self.chance = swap_chance(servers);
+        Ok(self.end.wire.take().0)
+    }
+}
+
+/// A program.
+struct Program {
+    child: Child,
+    stream: TcpStream,
+}
+
+impl Program {
+    fn start(command: &mut Command) -> io::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let port = listener.local_addr()?.port().to_string();
+        let arguments: Vec<_> = command
+            .get_args()
+            .map(|argument| argument.to_string_lossy().replace("PORT", &port))
+            .collect();
+        let mut child = Command::new(command.get_program())
+            .args(arguments)
+            .current_dir(command.get_current_dir().unwrap_or(Path::new(".")))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let (stream, _) = listener.accept()?;
+        stream.set_read_timeout(Some(Duration::from_millis(500)))?;
+        child
+            .stdin
+            .take()
+            .expect("a pipe")
+            .write_all(b"some words\n")?;
+        Ok(Self { child, stream })
+    }
+}
+
+impl Peer for Program {
+    fn answer(&mut self, heard: &[u8]) -> io::Result<Vec<u8>> {
+        let _ = self.stream.write_all(heard);
+        let mut said = vec![0; 1 << 16];
+        // Who says nothing for a while has ended, or waits for us to.
+        let count = self.stream.read(&mut said).unwrap_or(0);
+        said.truncate(count);
+        Ok(said)
+    }
+}
+
+/// A client of a setting, if this program has it.
+fn command(setting: Setting, program: &str) -> Option<Command> {
+    let key: String = KEY.1.iter().map(|byte| format!("{byte:02x}")).collect();
+    let words = |text: &str| {
+        let text = text.replace("KEY", &key).replace("USER", KEY.0);
+        text.split_whitespace()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let (name, always, more) = match program {
+        "openssl" => {
+            let more = match setting {
+                Setting::Certificate | Setting::Tickets | Setting::PskOrCertificate => "-tls1_3",
+                Setting::Certificate12 | Setting::Tickets12 => "-tls1_2",
+                Setting::ClientRequired | Setting::ClientRequested => {
+                    "-tls1_3 -cert cert.pem -key key.pem"
+                }
+                Setting::ClientRequired12 => "-tls1_2 -cert cert.pem -key key.pem",
+                Setting::Psk => "-tls1_3 -psk_identity USER -psk KEY",
+                Setting::Psk12 => "-tls1_2 -psk_identity USER -psk KEY",
+                Setting::Alpn => "-alpn other,echo",
+                Setting::Anonymous => "-tls1_2 -cipher aNULL:@SECLEVEL=0",
+                Setting::PskSha384 => return None,
+            };
+            ("openssl", "s_client -connect 127.0.0.1:PORT", more)
+        }
+        _ => {
+            let more = match setting {
+                Setting::Certificate | Setting::Tickets | Setting::PskOrCertificate => {
+                    "--priority NORMAL"
+                }
+                Setting::Certificate12 | Setting::Tickets12 => "--priority NORMAL:-VERS-TLS1.3",
+                Setting::ClientRequired | Setting::ClientRequested => {
+                    "--x509certfile cert.pem --x509keyfile key.pem"
+                }
+                Setting::ClientRequired12 => {
+                    "--x509certfile cert.pem --x509keyfile key.pem --priority NORMAL:-VERS-TLS1.3"
+                }
+                Setting::Psk | Setting::PskSha384 => {
+                    "--pskusername USER --pskkey KEY --priority NORMAL:-VERS-ALL:+VERS-TLS1.3:+ECDHE-PSK:+PSK"
+                }
+                Setting::Psk12 => {
+                    "--pskusername USER --pskkey KEY --priority NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+ECDHE-PSK"
+                }
+                Setting::Alpn => "--alpn other --alpn echo",
+                Setting::Anonymous => {
+                    "--priority NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+ANON-ECDH:+ANON-DH"
+                }
+            };
+            ("gnutls-cli", "--insecure --port PORT 127.0.0.1", more)
+        }
+    };
+    let mut command = Command::new(name);
+    command.args(words(always)).args(words(more));
+    Some(command)
+}

@@ -1,0 +1,147 @@
+//! Whatever a server of TLS is told: it never fails otherwise than by an error that stays the same, takes bounded
+//! memory and time, gives nobody data that is not the peer's, and goes when nobody has it.
+//!
+//! The first five bytes of the input say who talks to whom (`tls/ends.rs`), whether to a recorded or invented
+//! client or to a real one with somebody in the middle, what is called when, and in which pieces. The rest is what
+//! the client says, or what the one in the middle does (`tls/middle.rs`).
+#![no_main]
+
+#[path = "tls/end.rs"]
+mod end;
+#[path = "tls/ends.rs"]
+#[allow(dead_code)] // the program that writes the corpus uses the rest
+mod ends;
+#[path = "tls/memory.rs"]
+mod memory;
+#[path = "tls/middle.rs"]
+mod middle;
+#[path = "tls/wire.rs"]
+mod wire;
+
+use libfuzzer_sys::fuzz_target;
+use qio::ChannelTls;
+
+use self::{
+    end::End,
+    ends::{NAME, Setting, restart_chance},
+    middle::Middle,
+    wire::Wire,
+};
+
+/// As much as both ends may have at a time, with the buffers that stay for the next ones.
+const MEMORY: usize = 1 << 20;
+
+/// How often both ends have their turn: far more often than there are pieces.
+const TURNS: usize = 40_000;
+
+/// How much each end has to say, if it is known what that is.
+const WORDS: usize = 1000;
+
+/// What the two ends say begins with these.
+const SALTS: (u8, u8) = (0x55, 0x0f);
+
+fuzz_target!(|input: &[u8]| {
+    let Some((&[setting, manner, calls, reading, writing], rest)) = input.split_first_chunk()
+    else {
+        return;
+    };
+    let setting = Setting::of(setting);
+    let (server_creds, client_creds) = (setting.server(), setting.client());
+    restart_chance(0);
+    memory::begin();
+    let pieces = (reading, writing);
+    match manner % 2 {
+        0 => {
+            let wire = Wire::new(reading, writing);
+            let tls = ChannelTls::new_server(&wire, &server_creds).expect("a server");
+            listen(End::new(tls, wire, (SALTS.1, None), 100, calls), rest);
+        }
+        _ => {
+            let connect = |pieces: (u8, u8), calls| {
+                let (a, b) = (Wire::new(pieces.0, pieces.1), Wire::new(pieces.1, pieces.0));
+                let client = ChannelTls::new_client(&a, &client_creds, NAME).expect("a client");
+                let server = ChannelTls::new_server(&b, &server_creds).expect("a server");
+                let (here, there) = SALTS;
+                (
+                    End::new(client, a, (here, Some(there)), WORDS, calls),
+                    End::new(server, b, (there, Some(here)), WORDS, calls.wrapping_mul(3)),
+                )
+            };
+            if setting.resumes() {
+                // The session to go on with.
+                let (client, server) = connect((0, 0), 0);
+                talk(client, server, Middle::new(&[]));
+            }
+            let (client, server) = connect(pieces, calls);
+            talk(client, server, Middle::new(rest));
+        }
+    }
+    let peak = memory::peak();
+    assert!(peak < MEMORY, "{peak} bytes");
+});
+
+/// A server is told something, and then nothing more.
+fn listen(mut server: End, words: &[u8]) {
+    server.wire.put(words);
+    for ended in [false, true] {
+        if ended {
+            server.wire.end();
+        }
+        for turn in 0.. {
+            assert!(turn < TURNS, "there is no end to it");
+            if !server.step() {
+                break;
+            }
+        }
+    }
+    assert!(server.is_over(), "the end is told");
+    let (answer, _) = server.wire.take();
+    assert!(
+        answer.len() < 20_000 + 2 * words.len(),
+        "{} bytes to say",
+        answer.len()
+    );
+    server.finish();
+}
+
+/// Two ends talk, as well as they can.
+fn talk(mut client: End, mut server: End, mut middle: Middle) {
+    for ended in [false, true] {
+        if ended {
+            // Nothing moves any more: the connection is cut.
+            client.wire.end();
+            server.wire.end();
+        }
+        for turn in 0.. {
+            assert!(turn < TURNS, "there is no end to it");
+            let works = [client.step(), server.step()];
+            let moves = middle.carry(&client.wire, &server.wire);
+            if works == [false; 2] && !moves {
+                break;
+            }
+        }
+    }
+    for (end, peer) in [(&client, &server), (&server, &client)] {
+        assert!(end.is_over(), "the end is told");
+        assert!(end.got <= peer.written, "nobody has said that");
+        assert!(!end.ended || peer.said_bye, "nobody has said goodbye");
+        if middle.is_honest() {
+            assert_eq!(end.error, None, "nobody disturbs");
+            assert!(end.ended && end.got == WORDS, "{} bytes", end.got);
+        }
+    }
+    if client.tls.is_handshake_done() && server.tls.is_handshake_done() {
+        let agreed = |end: &End| {
+            let tls = &end.tls;
+            (
+                tls.protocol_version(),
+                tls.cipher(),
+                tls.alpn_protocol(),
+                tls.is_resumed(),
+            )
+        };
+        assert_eq!(agreed(&client), agreed(&server));
+    }
+    client.finish();
+    server.finish();
+}
