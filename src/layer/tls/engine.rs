@@ -349,6 +349,12 @@ impl Engine {
         }
     }
 
+    /// Whether the peer may have said something that nobody has heard.
+    pub(super) fn may_be_told_more(&self) -> bool {
+        let is_over = self.peer_done || self.ended || self.broken.is_some() || self.dead.is_some();
+        self.is_open() && !is_over
+    }
+
     /// Nothing more will come from below.
     pub(super) fn break_off(&mut self, error: &io::Error) {
         self.broken = Some(Failure::of(error));

@@ -254,6 +254,11 @@ impl Link {
             // The goodbye itself is not worth an error: the peer may have gone.
             self.try_flush(channel);
         }
+        if self.engine().may_be_told_more() {
+            // Such as sessions, which nobody may have read. The system would take that for a reason not to send
+            // what was written.
+            let _ = self.receive(channel);
+        }
         self.engine().close();
         let flusher = lock(&self.flusher).take();
         drop(flusher);

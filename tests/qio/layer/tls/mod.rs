@@ -3,6 +3,7 @@
 mod classes;
 mod contexts;
 mod creds;
+mod endings;
 mod ends;
 mod floods;
 mod gnutls;
