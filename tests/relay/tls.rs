@@ -182,20 +182,17 @@ fn a_server_that_proves_nothing_is_not_spoken_to() {
         pki.option("ca", "others.pem"),
     );
     for (options, reason) in [
-        (vec![&*others], "unable to get local issuer certificate"),
-        (vec![], "unable to get local issuer certificate"),
-        (vec![&ca, "--tls-name=other.test"], "hostname mismatch"),
-        (vec![&ca, "--tls-name=127.0.0.2"], "IP address mismatch"),
+        (vec![&*others], "unable to get local issuer certificate: C="),
+        (vec![], "unable to get local issuer certificate: C="),
+        (vec![&ca, "--tls-name=other.test"], "hostname mismatch: C="),
+        (vec![&ca, "--tls-name=127.0.0.2"], "IP address mismatch: C="),
     ] {
         let peer = options.iter().find_map(|it| it.strip_prefix("--tls-name="));
         let arguments = [&options[..], &["stdio", &address]].concat();
-        assert_eq!(
-            start_with(arguments, b"a secret").failure(1),
-            format!(
-                "Unable to shake hands with {}: {reason}",
-                peer.unwrap_or("127.0.0.1")
-            )
-        );
+        let told = start_with(arguments, b"a secret").failure(1);
+        let peer = peer.unwrap_or("127.0.0.1");
+        let expected = format!("Unable to shake hands with {peer}: {reason}");
+        assert!(told.starts_with(&expected), "{told}");
         server.told("Unable to shake hands with the client: the peer says ");
     }
     assert!(!stop(server).contains("connected"));

@@ -333,6 +333,7 @@ fn check(who: Who, trick: &str, verdict: Verdict, ours: &Result<String, String>,
         Server12 | Server13 => NAME,
     };
     let unable = format!("Unable to shake hands with {peer}: ");
+    let failed = format!("TLS with {peer} failed: ");
     let error = || ours.as_ref().expect_err(&case);
     let alert = |name: &str| match name {
         "none" => theirs == "cut",
@@ -347,7 +348,7 @@ fn check(who: Who, trick: &str, verdict: Verdict, ours: &Result<String, String>,
             assert!(alert(name), "{case}");
         }
         Failure(reason, name) => {
-            let told = error().strip_prefix("TLS failed: ");
+            let told = error().strip_prefix(&failed);
             assert!(
                 told.is_some_and(|told| is_clear(told) && told.contains(reason)),
                 "{case}"
