@@ -7,13 +7,16 @@ mod servers;
 use std::{
     io::{Read as _, Write as _},
     net::{Ipv4Addr, TcpListener, TcpStream},
-    os::fd::OwnedFd,
+    os::fd::{AsRawFd as _, OwnedFd},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     thread,
     time::Instant,
 };
 
 use gio::TlsProtocolVersion;
+use nix::sys::socket::{
+    AddressFamily, SockFlag, SockType, SockaddrIn, bind, getsockname, setsockopt, socket, sockopt,
+};
 use qio::{ChannelSocket, ChannelTls, TlsCreds, prelude::*};
 
 use super::ends::{authority, client_cert, server_cert};
@@ -147,20 +150,36 @@ impl Client {
 struct Server {
     program: Program,
     port: u16,
+    /// Keeps the port for it: nobody else is given one that is bound.
+    _reserved: OwnedFd,
+}
+
+/// A port that can be bound once more by who lets it be shared, as the program does.
+fn reserve_port() -> (OwnedFd, u16) {
+    let family = AddressFamily::Inet;
+    let flags = SockFlag::SOCK_CLOEXEC;
+    let socket = socket(family, SockType::Stream, flags, None).expect("a socket");
+    setsockopt(&socket, sockopt::ReuseAddr, &true).expect("set");
+    let any = SockaddrIn::new(0, 0, 0, 0, 0);
+    bind(socket.as_raw_fd(), &any).expect("a port");
+    let address: SockaddrIn = getsockname(socket.as_raw_fd()).expect("bound");
+    (socket, address.port())
 }
 
 impl Server {
     #[track_caller]
     fn start(directory: &Directory, arguments: &[&str]) -> Self {
         // It takes no socket that is open, and does not tell which port it has chosen.
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-        let port = listener.local_addr().expect("an address").port();
-        drop(listener);
+        let (reserved, port) = reserve_port();
         let number = port.to_string();
         let all = [&["--echo", "--quiet", "--port", &number], arguments].concat();
         let mut program = Program::start("gnutls-serv", directory, &all, Stdio::null());
         program.until_ready(|| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok());
-        Self { program, port }
+        Self {
+            program,
+            port,
+            _reserved: reserved,
+        }
     }
 
     /// A connection with it.
