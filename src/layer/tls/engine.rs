@@ -6,7 +6,7 @@ use std::{
     mem,
 };
 
-use openssl::ssl::{ErrorCode, Ssl, SslRef, SslStream, SslVersion};
+use openssl::ssl::{ErrorCode, ShutdownState, Ssl, SslRef, SslStream, SslVersion};
 
 use super::{
     failure::{Failure, cut_short, of_data, of_handshake, of_stack, truncated, unable_to_shake},
@@ -152,7 +152,7 @@ impl Engine {
 
     /// Whether OpenSSL wants to read although there is something: its turn is over.
     fn is_tired(&mut self) -> bool {
-        self.fed = !self.stream.get_ref().input.is_empty();
+        self.fed = self.has_input();
         self.fed
     }
 
@@ -188,6 +188,9 @@ impl Engine {
         if let Some(dead) = &self.dead {
             return Err(dead.again());
         }
+        if self.has_nothing() {
+            return self.starved(relaxed);
+        }
         self.begin_turn();
         let mut total = 0;
         for buf in iov {
@@ -217,6 +220,16 @@ impl Engine {
             }
         }
         Ok(Step::Done(total))
+    }
+
+    /// Whether OpenSSL would say for sure that more has to come: asking it is dear.
+    fn has_nothing(&mut self) -> bool {
+        let is_over = self.stream.get_shutdown().contains(ShutdownState::RECEIVED);
+        !self.fed && !is_over && !self.has_input() && self.ssl().pending() == 0
+    }
+
+    fn has_input(&self) -> bool {
+        !self.stream.get_ref().input.is_empty()
     }
 
     /// Something has stopped a read that has got something: it is for the next one.
