@@ -39,7 +39,7 @@ pub use stream_async::{AsyncStream, ReadHalf, WriteHalf};
 
 use glib::{prelude::*, subclass::prelude::*};
 
-use crate::{types::Feature, watch::Watched};
+use crate::{hub::Side, types::Feature, watch::Watched};
 
 glib::wrapper! {
     /// A channel that bytes, and sometimes file descriptors, go through: the abstract
@@ -148,6 +148,17 @@ impl Channel {
         if base != self {
             // Futures wait there.
             base.imp().waiters.wake();
+        }
+    }
+
+    /// As [`wake_waiters`](Self::wake_waiters), of a layer that has taken what those who wait for a direction of
+    /// what is below would have been told of, and has something for them itself.
+    pub(crate) fn tell_waiters(&self, side: Side) {
+        self.imp().waiters.wake();
+        let base = &self.base().imp().waiters;
+        // After that: whoever is entered there later sees that it has changed.
+        if base.line(side).is_waited_for() {
+            base.wake();
         }
     }
 

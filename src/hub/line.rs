@@ -156,7 +156,7 @@ impl Line {
         }
     }
 
-    pub(super) fn is_waited_for(&self) -> bool {
+    pub(crate) fn is_waited_for(&self) -> bool {
         let waiting = lock(&self.waiting);
         waiting.first.is_some() || waiting.others().next().is_some()
     }

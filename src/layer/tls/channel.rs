@@ -13,7 +13,7 @@ use super::{
     TlsCreds, TlsEndpoint,
     engine::Engine,
     failure::of_stack,
-    handshake::{AUTHORIZE, prepare},
+    handshake::{AUTHORIZE, called, prepare},
     imp,
     link::Link,
     waiting::wake_with,
@@ -171,14 +171,14 @@ impl ChannelTls {
     /// those of the channel below.
     #[doc(alias = "qio_channel_tls_handshake")]
     pub fn handshake(&self) -> io::Result<()> {
-        self.until_done(IOCondition::IN, Self::step_handshake)
+        self.until_done(Self::step_handshake)
     }
 
     /// As [`handshake`](Self::handshake), in a future. If that is dropped, the next call goes on.
     #[doc(alias = "qio_channel_tls_handshake_async")]
     #[doc(alias = "qio_channel_tls_handshake_finish")]
     pub fn handshake_future(&self) -> impl Future<Output = io::Result<()>> + Send + '_ {
-        self.future(Side::Read, Self::step_handshake)
+        self.future(Self::step_handshake)
     }
 
     fn step_handshake(&self) -> io::Result<()> {
@@ -196,14 +196,14 @@ impl ChannelTls {
     /// Those of writing.
     #[doc(alias = "qio_channel_tls_bye")]
     pub fn bye(&self) -> io::Result<()> {
-        self.until_done(IOCondition::OUT, Self::step_bye)
+        self.until_done(Self::step_bye)
     }
 
     /// As [`bye`](Self::bye), in a future.
     #[doc(alias = "qio_channel_tls_bye_async")]
     #[doc(alias = "qio_channel_tls_bye_finish")]
     pub fn bye_future(&self) -> impl Future<Output = io::Result<()>> + Send + '_ {
-        self.future(Side::Write, Self::step_bye)
+        self.future(Self::step_bye)
     }
 
     fn step_bye(&self) -> io::Result<()> {
@@ -220,7 +220,7 @@ impl ChannelTls {
     ///
     /// # Errors
     ///
-    /// [`WouldBlock`](io::ErrorKind::WouldBlock) before the handshake is done; unsupported with TLS 1.2; and
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) before the handshake is done, and while too much is unsent; unsupported with TLS 1.2; and
     /// those of writing.
     #[doc(alias = "qio_channel_tls_update_keys")]
     pub fn update_keys(&self, ask_peer: bool) -> io::Result<()> {
@@ -228,6 +228,7 @@ impl ChannelTls {
         let channel = self.upcast_ref();
         link.shake(channel)?;
         link.engine().update_keys(ask_peer)?;
+        link.creds.give_keys_away();
         match link.flush(channel) {
             Err(e) if would_block(&e) => {
                 link.flush_later(channel);
@@ -237,28 +238,24 @@ impl ChannelTls {
         }
     }
 
-    fn until_done(
-        &self,
-        condition: IOCondition,
-        step: fn(&Self) -> io::Result<()>,
-    ) -> io::Result<()> {
-        let side = match condition {
-            IOCondition::OUT => Side::Write,
-            _ => Side::Read,
-        };
+    /// Takes steps until they are done. What they wait for at last is that all has been sent.
+    fn until_done(&self, step: fn(&Self) -> io::Result<()>) -> io::Result<()> {
         if coroutine::in_coroutine() {
-            return coroutine::wait_for(self.future(side, step))?;
+            return coroutine::wait_for(self.future(step))?;
         }
         loop {
             match step(self) {
-                Err(e) if would_block(&e) => wait_for(self.upcast_ref(), condition)?,
+                Err(e) if would_block(&e) => {
+                    self.imp().link()?.may_wait()?;
+                    wait_for(self.upcast_ref(), IOCondition::OUT)?;
+                }
                 result => return result,
             }
         }
     }
 
-    async fn future(&self, side: Side, step: fn(&Self) -> io::Result<()>) -> io::Result<()> {
-        let mut attempt = Attempt::new(side);
+    async fn future(&self, step: fn(&Self) -> io::Result<()>) -> io::Result<()> {
+        let mut attempt = Attempt::new(Side::Write);
         poll_fn(|cx| attempt.poll(self.upcast_ref(), cx, |_| step(self).map(Tried::whole))).await
     }
 
@@ -353,7 +350,7 @@ impl ChannelTls {
 
     /// Calls `func`, in the thread that shakes hands, when the certificate of the peer has been verified,
     /// with that and its issuers. If it says no, or any other handler does, the handshake fails. Nothing
-    /// is read or written before. Not called where no certificate is shown, nor for credentials that do
+    /// is read or written before, and waiting for that in here is an error. Not called where no certificate is shown, nor for credentials that do
     /// not verify.
     pub fn connect_authorize_peer<F>(&self, func: F) -> SignalHandlerId
     where
@@ -366,10 +363,12 @@ impl ChannelTls {
                 let [this, certificate] = values else {
                     unreachable!("the signal has one argument");
                 };
-                let welcome = func(
-                    &this.get().expect("a TLS channel"),
-                    &certificate.get().expect("a certificate"),
+                let (this, certificate) = (
+                    this.get().expect("a TLS channel"),
+                    certificate.get().expect("a certificate"),
                 );
+                // Nobody is welcome to one who has panicked.
+                let welcome = called(|| func(&this, &certificate)).unwrap_or(false);
                 Some(welcome.to_value())
             }),
         )
@@ -380,6 +379,8 @@ impl ChannelTls {
     where
         F: Fn(&Self) + Send + Sync + 'static,
     {
-        self.connect_notify(Some("handshake-done"), move |channel, _| func(channel))
+        self.connect_notify(Some("handshake-done"), move |channel, _| {
+            called(|| func(channel));
+        })
     }
 }

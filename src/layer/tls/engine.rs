@@ -1,12 +1,18 @@
 //! OpenSSL between plaintext and ciphertext in memory. Nothing here waits, or calls a channel.
 
+mod unsent;
+
 use std::{
     fmt,
     io::{self, IoSlice, IoSliceMut},
     mem,
+    thread::{self, ThreadId},
 };
 
-use openssl::ssl::{ErrorCode, ShutdownState, Ssl, SslRef, SslStream, SslVersion};
+use openssl::{
+    error::ErrorStack,
+    ssl::{ErrorCode, ShutdownState, Ssl, SslRef, SslStream, SslVersion},
+};
 
 use super::{
     failure::{Failure, cut_short, of_data, of_handshake, of_stack, truncated, unable_to_shake},
@@ -18,18 +24,14 @@ use crate::error::{closed, not_supported};
 /// The most plaintext of one record.
 const RECORD: usize = 16 * 1024;
 
-/// With so much on its way nothing more is read: a peer that asks and does not listen gets no more answers. No
-/// write gets there, so that two ends that only write go on reading.
-const FLOOD: usize = 4 * CHUNK;
-
 /// How far it has come.
 #[derive(Debug)]
 pub(super) enum Stage {
     /// Nothing was said yet.
     Fresh,
     Shaking,
-    /// The hands are shaken, and somebody is asked whether the peer is welcome.
-    Judging,
+    /// The hands are shaken, and somebody is asked, in this thread, whether the peer is welcome.
+    Judging(ThreadId),
     Open,
     /// There will never be a connection.
     Failed(Failure),
@@ -59,6 +61,8 @@ pub(super) struct Engine {
     unsent: Queue,
     /// Somebody waits for the end of what somebody else does.
     pub(super) missed: bool,
+    /// Those who read have been told to wait until there is less unsent.
+    pub(super) choked: bool,
     /// Ciphertext has come that OpenSSL has not seen.
     pub(super) fed: bool,
     /// The stream below has ended.
@@ -88,7 +92,7 @@ impl fmt::Debug for Engine {
 }
 
 impl Engine {
-    pub(super) fn new(ssl: Ssl, peer: String) -> Result<Self, openssl::error::ErrorStack> {
+    pub(super) fn new(ssl: Ssl, peer: String) -> Result<Self, ErrorStack> {
         Ok(Self {
             stream: SslStream::new(ssl, Pipes::default())?,
             peer,
@@ -97,6 +101,7 @@ impl Engine {
             sending: false,
             unsent: Queue::default(),
             missed: false,
+            choked: false,
             fed: false,
             ended: false,
             broken: None,
@@ -127,15 +132,16 @@ impl Engine {
     pub(super) fn shake(&mut self) -> io::Result<Step<()>> {
         self.stage = Stage::Shaking;
         self.begin_turn();
+        self.fed = false;
         match self.stream.do_handshake() {
             Ok(()) => {
-                self.stage = Stage::Judging;
+                self.stage = Stage::Judging(thread::current().id());
                 Ok(Step::Done(()))
             }
             Err(e) if is_starving(&e) && self.is_tired() => Ok(Step::Tired),
             Err(e) if is_starving(&e) => match self.lost() {
                 None => Ok(Step::Starving),
-                Some(reason) => Err(self.fail(unable_to_shake(&self.peer, reason))),
+                Some(reason) => Err(self.unwelcome(reason)),
             },
             Err(e) => {
                 let error = of_handshake(&self.peer, self.ssl(), &e);
@@ -144,9 +150,10 @@ impl Engine {
         }
     }
 
-    /// OpenSSL is about to see what has come.
+    /// To be called before OpenSSL is.
     fn begin_turn(&mut self) {
-        self.fed = false;
+        // It takes what others have left in this thread for its own.
+        drop(ErrorStack::get());
         self.stream.get_mut().begin_turn();
     }
 
@@ -192,6 +199,7 @@ impl Engine {
             return self.starved(relaxed);
         }
         self.begin_turn();
+        self.fed = false;
         let mut total = 0;
         for buf in iov {
             let mut from = 0;
@@ -260,8 +268,8 @@ impl Engine {
         }
     }
 
-    /// OpenSSL cannot go on, neither here nor there.
-    fn break_down(&mut self, error: io::Error) -> io::Error {
+    /// Nothing goes on, neither here nor there.
+    pub(super) fn break_down(&mut self, error: io::Error) -> io::Error {
         self.dead = Some(Failure::of(&error));
         self.write_over.get_or_insert_with(|| Failure::of(&error));
         error
@@ -272,7 +280,7 @@ impl Engine {
         if let Some(over) = &self.write_over {
             return Err(over.again());
         }
-        self.stream.get_mut().begin_turn();
+        self.begin_turn();
         let mut total = 0;
         let mut merged = Vec::new();
         let mut left = iov.iter().map(|buf| &buf[..]).filter(|buf| !buf.is_empty());
@@ -294,29 +302,34 @@ impl Engine {
                 }
                 _ => data,
             };
-            match self.encrypt(record)? {
-                Step::Done(()) => total += record.len(),
-                _ if total > 0 => break,
-                Step::Starving => return Ok(Step::Starving),
-                Step::Tired => return Ok(Step::Tired),
+            let encrypted = self.encrypt(record)?;
+            total += encrypted;
+            if encrypted < record.len() {
+                let tired = self.is_tired();
+                return Ok(match total {
+                    0 if tired => Step::Tired,
+                    0 => Step::Starving,
+                    _ => Step::Done(total),
+                });
             }
         }
         Ok(Step::Done(total))
     }
 
-    fn encrypt(&mut self, mut data: &[u8]) -> io::Result<Step<()>> {
-        while !data.is_empty() {
-            match self.stream.ssl_write(data) {
-                Ok(count) => data = &data[count..],
-                Err(e) if is_starving(&e) && self.is_tired() => return Ok(Step::Tired),
-                Err(e) if is_starving(&e) => return Ok(Step::Starving),
+    /// Returns how much came before OpenSSL would have to read.
+    fn encrypt(&mut self, data: &[u8]) -> io::Result<usize> {
+        let mut total = 0;
+        while total < data.len() {
+            match self.stream.ssl_write(&data[total..]) {
+                Ok(count) => total += count,
+                Err(e) if is_starving(&e) => break,
                 Err(e) => {
                     let error = of_data(&self.peer, &e);
                     return Err(self.break_down(error));
                 }
             }
         }
-        Ok(Step::Done(()))
+        Ok(total)
     }
 
     /// Has new keys made: see [`shim::update_keys`].
@@ -327,9 +340,13 @@ impl Engine {
         if self.ssl().version2() != Some(SslVersion::TLS1_3) {
             return Err(not_supported("Keys can be updated with TLS 1.3 only"));
         }
+        // A write may have left a chunk.
+        if self.count_unsent() > 2 * CHUNK {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        self.begin_turn();
         let failed = |e| of_stack("Unable to update the keys", &e);
         shim::update_keys(&mut self.stream, ask).map_err(failed)?;
-        self.stream.get_mut().begin_turn();
         match self.stream.do_handshake() {
             Err(e) if !is_starving(&e) => Err(self.break_down(of_data(&self.peer, &e))),
             _ => Ok(()),
@@ -339,6 +356,7 @@ impl Engine {
     /// Says goodbye, once; nothing is written after that.
     pub(super) fn say_bye(&mut self) {
         if !mem::replace(&mut self.said_bye, true) && self.is_open() && self.write_over.is_none() {
+            self.begin_turn();
             let _ = self.stream.shutdown();
         }
         self.end_writing();
@@ -383,37 +401,6 @@ impl Engine {
             || self.fed
             || self.ssl().pending() > 0
             || self.stream.get_ref().has_record()
-    }
-
-    /// Whether there is ciphertext that the channel below has not taken.
-    pub(super) fn has_unsent(&self) -> bool {
-        self.sending || !self.unsent.is_empty() || !self.stream.get_ref().output.is_empty()
-    }
-
-    /// Whether the answers to what the peer has said are more than it should be left to wait for.
-    pub(super) fn is_flooded(&self) -> bool {
-        self.unsent.left().len() + self.stream.get_ref().output.left().len() > FLOOD
-    }
-
-    /// What is to be sent next, for whoever is allowed to send.
-    pub(super) fn take_unsent(&mut self) -> Option<Queue> {
-        if self.unsent.is_empty() {
-            self.unsent = mem::take(&mut self.stream.get_mut().output);
-        }
-        (!self.unsent.is_empty()).then(|| mem::take(&mut self.unsent))
-    }
-
-    /// Takes back what could not be sent yet.
-    pub(super) fn keep_unsent(&mut self, left: Queue) {
-        self.unsent = left;
-    }
-
-    /// Nothing more can be sent to the channel below.
-    pub(super) fn break_sending(&mut self, error: &io::Error) {
-        self.unsent.clear();
-        self.stream.get_mut().output.clear();
-        self.said_bye = true;
-        self.write_over = Some(Failure::of(error));
     }
 
     /// Ends whatever goes on.

@@ -120,6 +120,14 @@ pub(super) fn cut_short() -> io::Error {
     eof("The peer has closed the connection")
 }
 
+/// Somebody who is asked about the peer wants to hear from it first.
+pub(super) fn unjudged() -> io::Error {
+    io_error(
+        gio::IOErrorEnum::Pending,
+        "Nothing can be read or written before it is known whether the peer is welcome",
+    )
+}
+
 /// Data was written that nobody will get.
 pub(super) fn unsent() -> io::Error {
     io_error(

@@ -23,7 +23,7 @@ use crate::{
 pub(super) struct Flusher {
     /// The address of that hub, to be compared.
     hub: usize,
-    /// Set, while the channel's place for this is locked, once there was nothing to send.
+    /// Set, while the channel's place for this is locked, once there was nothing to send; or on an error.
     done: Arc<AtomicBool>,
     task: JoinHandle<()>,
 }
@@ -43,6 +43,9 @@ impl Flusher {
 impl Link {
     /// Sees to it that what is unsent is sent, by the context that runs.
     pub(super) fn flush_later(&self, channel: &Channel) {
+        if !self.engine().has_left() {
+            return;
+        }
         let Ok(hub) = Hub::current() else {
             // No descriptor is to be had for it: whoever uses the channel next sends it.
             return;
@@ -90,8 +93,12 @@ async fn send_all(channel: glib::WeakRef<ChannelTls>, done: Arc<AtomicBool>) {
         loop {
             let flush = |_| link.flush(channel).map(Tried::whole);
             let sent = ready!(attempt.poll(channel, cx, flush));
-            // Whoever writes next is told of an error.
-            if sent.is_err() || link.is_done(&done) {
+            if sent.is_err() {
+                // Whoever writes next is told of it.
+                done.store(true, Ordering::Release);
+                return Poll::Ready(());
+            }
+            if link.is_done(&done) {
                 return Poll::Ready(());
             }
         }

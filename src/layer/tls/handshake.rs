@@ -1,6 +1,11 @@
 //! Who shakes hands, and with whom: what the peer has to show, and who else is asked about it.
 
-use std::{io, mem, ops::ControlFlow, sync::LazyLock};
+use std::{
+    io, mem,
+    ops::ControlFlow,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::LazyLock,
+};
 
 use gio::prelude::*;
 use glib::{GString, subclass::Signal};
@@ -15,7 +20,8 @@ use super::{
 };
 use crate::{
     channel::Channel,
-    error::{cancelled, from_glib_error, invalid},
+    coroutine,
+    error::{cancelled, from_glib_error, invalid, panic_text},
 };
 
 /// The name of the signal.
@@ -36,6 +42,19 @@ pub(super) fn signals() -> &'static [Signal] {
     &*SIGNALS
 }
 
+/// Calls a handler. GObject's emission is around it: no panic goes through that, nor the end of a coroutine.
+pub(super) fn called<R>(handler: impl FnOnce() -> R) -> Option<R> {
+    let result = catch_unwind(AssertUnwindSafe(handler));
+    result
+        .inspect_err(|panic| {
+            if !coroutine::is_unwinding() {
+                let text = panic_text(&**panic);
+                glib::g_critical!("Qio", "A handler of a TLS channel panicked: {}", text);
+            }
+        })
+        .ok()
+}
+
 /// A connection of these credentials, with what is asked of its peer.
 pub(super) fn prepare(creds: &TlsCreds, hostname: Option<&str>) -> io::Result<Ssl> {
     let failed = |e| of_stack("Unable to begin with TLS", &e);
@@ -48,7 +67,7 @@ pub(super) fn prepare(creds: &TlsCreds, hostname: Option<&str>) -> io::Result<Ss
     ssl.set_connect_state();
     let name = hostname.map(|name| name.strip_suffix('.').unwrap_or(name));
     match name.filter(|name| !name.is_empty()) {
-        Some(name) => expect(&mut ssl, creds, &as_certified(name)?)?,
+        Some(name) => expect(&mut ssl, creds, name)?,
         None if creds.verifies_peer() => {
             return Err(invalid(
                 "The certificate of a server is checked for its name: say which",
@@ -59,36 +78,53 @@ pub(super) fn prepare(creds: &TlsCreds, hostname: Option<&str>) -> io::Result<Ss
     Ok(ssl)
 }
 
-/// A name of other letters, as certificates have it.
-fn as_certified(name: &str) -> io::Result<GString> {
-    if name.is_ascii() {
-        return Ok(name.into());
-    }
-    let ascii = glib::hostname_to_ascii(name);
-    ascii.ok_or_else(|| invalid(&format!("\"{name}\" is no name of a server")))
-}
-
 /// Asks for the server of this name, or of this address.
 fn expect(ssl: &mut SslRef, creds: &TlsCreds, name: &str) -> io::Result<()> {
+    if name.contains('\0') {
+        return Err(no_name(name));
+    }
     let failed = |e| of_stack(&format!("Unable to ask for {name}"), &e);
     // The brackets of an address in a URI are not part of it.
     let bare = name
         .strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'));
-    let address = bare.unwrap_or(name).parse();
+    // Nor is the interface that leads there.
+    let bare = bare.unwrap_or(name);
+    let address = bare.split('%').next().unwrap_or(bare).parse();
+    let ascii = match &address {
+        Ok(_) => name.into(),
+        Err(_) => dns_name(name)?,
+    };
     if address.is_err() {
-        ssl.set_hostname(name).map_err(failed)?;
+        ssl.set_hostname(&ascii).map_err(failed)?;
     }
     if creds.verifies_peer() {
         let wanted = ssl.param_mut();
         wanted.set_hostflags(X509CheckFlags::NO_PARTIAL_WILDCARDS);
         match address {
             Ok(address) => wanted.set_ip(address).map_err(failed)?,
-            Err(_) => wanted.set_host(name).map_err(failed)?,
+            Err(_) => wanted.set_host(&ascii).map_err(failed)?,
         }
     }
     creds.resume(ssl, name);
     Ok(())
+}
+
+/// A name as it is in certificates, and on the wire. One that begins with a dot would be any below that.
+fn dns_name(name: &str) -> io::Result<GString> {
+    let ascii = match name.is_ascii() {
+        true => Some(name.into()),
+        false => glib::hostname_to_ascii(name),
+    };
+    let is_good = |name: &GString| !name.is_empty() && !name.starts_with('.');
+    ascii.filter(is_good).ok_or_else(|| no_name(name))
+}
+
+fn no_name(name: &str) -> io::Error {
+    let name = name.escape_debug();
+    invalid(&format!(
+        "\"{name}\" is no name of a server, as the domain name system has them, nor an address"
+    ))
 }
 
 impl Link {
@@ -100,6 +136,7 @@ impl Link {
             // Of a coroutine that ends while others are asked.
             result: Err(cancelled()),
         };
+        self.creds.give_keys_away();
         verdict.result = self.ask_about_peer(channel);
     }
 
@@ -115,6 +152,9 @@ impl Link {
             return Ok(());
         };
         let welcome = tls.emit_by_name::<bool>(AUTHORIZE, &[&certificate(&chain)?]);
+        if coroutine::is_unwinding() {
+            return Err(coroutine::dropped());
+        }
         match welcome {
             true => Ok(()),
             false => Err(tls_error(
@@ -168,13 +208,15 @@ impl Drop for Verdict<'_> {
     fn drop(&mut self) {
         let mut engine = self.link.engine();
         // Somebody may have closed the channel meanwhile.
-        let counts = matches!(engine.stage, Stage::Judging);
+        let counts = matches!(engine.stage, Stage::Judging(_));
         let verdict = mem::replace(&mut self.result, Ok(()));
         let opened = counts && verdict.is_ok();
         match verdict {
             Ok(()) if counts => engine.stage = Stage::Open,
             Err(reason) if counts => {
                 engine.unwelcome(reason);
+                // What is proved by it, and sessions, are for those who are welcome.
+                engine.discard();
             }
             _ => {}
         }

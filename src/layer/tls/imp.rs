@@ -236,6 +236,7 @@ impl ChannelTls {
         loop {
             match attempt(link, channel) {
                 Err(e) if would_block(&e) && !no_wait && channel.is_blocking() => {
+                    link.may_wait()?;
                     wait_for(channel, condition)?;
                 }
                 result => return result,

@@ -6,6 +6,7 @@ use std::{
     io::{self, IoSlice, IoSliceMut},
     mem,
     sync::{Mutex, MutexGuard},
+    thread,
 };
 
 use glib::subclass::prelude::*;
@@ -13,14 +14,16 @@ use glib::subclass::prelude::*;
 use super::{
     creds::TlsCreds,
     engine::{Engine, Stage, Step},
-    failure::unsent,
+    failure::{unjudged, unsent},
     flusher::Flusher,
     lock,
     pipes::{CHUNK, Queue, give_buffer, take_buffer},
 };
 use crate::{
     channel::{Channel, ChannelExt as _, beneath, class::Slots},
+    coroutine,
     error::{closed, would_block},
+    hub::Side,
     types::{Feature, ReadFlags, Shutdown},
 };
 
@@ -53,22 +56,69 @@ impl Link {
             && self.master.below().is_none()
             && !self.master.has_unread();
         self.shake(channel)?;
+        let mut received = false;
         loop {
-            let (step, answers) = {
+            let (step, answers, leaves, settles) = {
                 let mut engine = self.engine();
-                (engine.read(iov, peek, relaxed), engine.has_unsent())
+                if engine.is_choked() {
+                    drop(engine);
+                    self.relieve(channel)?;
+                    continue;
+                }
+                engine.choked = false;
+                let settled = engine.is_settled();
+                let step = engine.read(iov, peek, relaxed);
+                (
+                    step,
+                    engine.has_left(),
+                    received && engine.has_answer(),
+                    !settled && engine.is_settled(),
+                )
             };
-            if answers {
+            self.creds.give_keys_away();
+            if settles {
+                // Writers have waited for what has been read.
+                channel.wake_waiters();
+            } else if leaves {
+                // The channel below has nothing any more for those who wait there.
+                channel.tell_waiters(Side::Read);
+            }
+            if answers
+                && let Err(e) = self.flush(channel)
+                && would_block(&e)
+            {
                 // Also where there is an error: the peer is to be told.
-                self.try_flush(channel);
+                self.flush_later(channel);
             }
             match step? {
                 Step::Done(count) => return Ok(count),
                 Step::Starving if no_news => return Err(io::ErrorKind::WouldBlock.into()),
-                Step::Starving => self.receive(channel)?,
+                Step::Starving => {
+                    self.receive(channel)?;
+                    received = true;
+                }
                 Step::Tired => return Err(io::ErrorKind::WouldBlock.into()),
             }
         }
+    }
+
+    /// Sends what is unsent where that is too much to read on. Would-block as long as it is.
+    fn relieve(&self, channel: &Channel) -> io::Result<()> {
+        let Err(e) = self.flush(channel) else {
+            return Ok(());
+        };
+        let mut engine = self.engine();
+        if !would_block(&e) || !engine.is_choked() {
+            return Ok(());
+        }
+        let news = !mem::replace(&mut engine.choked, true);
+        drop(engine);
+        if news {
+            // They wait for more to come.
+            channel.wake_waiters();
+        }
+        self.flush_later(channel);
+        Err(e)
     }
 
     /// Encrypts a chunk and sends what the channel below takes of it; the rest is unsent. Would-block as
@@ -83,6 +133,7 @@ impl Link {
                     false => Some(engine.write(iov)?),
                 }
             };
+            self.creds.give_keys_away();
             match step {
                 None => self.flush(channel)?,
                 Some(Step::Done(count)) => {
@@ -94,6 +145,8 @@ impl Link {
                 Some(Step::Starving) => {
                     self.try_flush(channel);
                     self.receive(channel)?;
+                    // There may be data in it.
+                    channel.tell_waiters(Side::Read);
                 }
                 Some(Step::Tired) => {
                     self.try_flush(channel);
@@ -112,14 +165,18 @@ impl Link {
                 match &engine.stage {
                     Stage::Open => return Ok(()),
                     Stage::Failed(failure) => return Err(failure.again()),
-                    Stage::Judging => {
+                    Stage::Judging(_) => {
                         engine.missed = true;
                         return Err(io::ErrorKind::WouldBlock.into());
                     }
                     Stage::Fresh | Stage::Shaking => engine.shake(),
                 }
             };
+            if !matches!(step, Ok(Step::Done(()))) {
+                self.creds.give_keys_away();
+            }
             match step {
+                // Which gives them away as well: whatever comes of that, there is a verdict.
                 Ok(Step::Done(())) => self.judge(channel),
                 Ok(Step::Tired) => {
                     self.try_flush(channel);
@@ -143,11 +200,20 @@ impl Link {
         }
     }
 
-    /// Reads ciphertext once, and feeds the engine. Would-block also where the peer has to take answers first.
-    fn receive(&self, channel: &Channel) -> io::Result<()> {
-        if self.engine().is_flooded() {
-            self.flush(channel)?;
+    /// Fails where this thread would wait for itself: in a handler that is asked about the peer.
+    pub(super) fn may_wait(&self) -> io::Result<()> {
+        match self.engine().stage {
+            Stage::Judging(thread)
+                if thread == thread::current().id() && !coroutine::in_coroutine() =>
+            {
+                Err(unjudged())
+            }
+            _ => Ok(()),
         }
+    }
+
+    /// Reads ciphertext once, and feeds the engine.
+    fn receive(&self, channel: &Channel) -> io::Result<()> {
         let Some(token) = Receiving::begin(self, channel) else {
             return Err(io::ErrorKind::WouldBlock.into());
         };

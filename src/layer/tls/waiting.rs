@@ -33,18 +33,16 @@ impl Engine {
     fn needs(&mut self, side: Side) -> Needs {
         match &self.stage {
             Stage::Fresh | Stage::Failed(_) => return Needs::Nothing,
-            Stage::Judging => return self.needs_news(),
+            Stage::Judging(_) => return self.needs_news(),
             Stage::Shaking if self.fed => return Needs::Nothing,
             Stage::Shaking => return self.needs_exchange(),
             Stage::Open => {}
         }
         match side {
+            Side::Read if self.is_choked() => self.needs_room(),
             Side::Read if self.has_answer() => Needs::Nothing,
             Side::Write if self.write_over.is_some() => Needs::Nothing,
-            Side::Write if self.is_settled() => match self.sending {
-                true => self.needs_news(),
-                false => Needs::Below(IOCondition::OUT),
-            },
+            Side::Write if self.is_settled() => self.needs_room(),
             Side::Write if self.fed => Needs::Nothing,
             _ => self.needs_exchange(),
         }
@@ -58,10 +56,18 @@ impl Engine {
     /// Ciphertext has to come, or what is unsent has to go before the peer says more, or is heard.
     fn needs_exchange(&mut self) -> Needs {
         let mut conditions = IOCondition::empty();
-        conditions.set(IOCondition::IN, !self.receiving && !self.is_flooded());
+        conditions.set(IOCondition::IN, !self.receiving && !self.is_choked());
         conditions.set(IOCondition::OUT, self.has_unsent() && !self.sending);
         self.missed |= self.receiving || self.sending;
         Needs::Below(conditions)
+    }
+
+    /// What is unsent has to go.
+    fn needs_room(&mut self) -> Needs {
+        match self.sending {
+            true => self.needs_news(),
+            false => Needs::Below(IOCondition::OUT),
+        }
     }
 
     fn needs_news(&mut self) -> Needs {
@@ -154,6 +160,9 @@ pub(super) fn below(channel: &Channel) -> Option<&Channel> {
 /// A watch that asks what to wait for before each poll, and waits by the watch of the channel below where
 /// that names no descriptor.
 pub(super) fn watch(channel: &Channel, condition: IOCondition) -> glib::Source {
+    if (condition - watch::ALWAYS).is_empty() {
+        return watch_for_end(channel, condition);
+    }
     let ask: watch::Ask = |object, condition| match link(object) {
         Some(link) => link.wait_fd(condition),
         None => Readiness::Now,
@@ -166,9 +175,23 @@ pub(super) fn watch(channel: &Channel, condition: IOCondition) -> glib::Source {
                 Some(Needs::Nothing) | None => IOCondition::empty(),
             }
         },
-        watch: |object, conditions| Some(Slots::of(&link(object)?.master).create_watch(conditions)),
+        watch: watch_below,
     };
     channel.watched(|watched| watch::layered(watched, condition, ask, layer))
+}
+
+/// A watch for nothing but an end, which is that of the channel below, whatever has been decrypted.
+fn watch_for_end(channel: &Channel, condition: IOCondition) -> glib::Source {
+    let layer = Layer {
+        needs: |_, _| IOCondition::HUP | IOCondition::ERR,
+        watch: watch_below,
+    };
+    let by_watch: watch::Ask = |_, _| Readiness::Watch;
+    channel.watched(|watched| watch::layered(watched, condition, by_watch, layer))
+}
+
+fn watch_below(object: &glib::Object, conditions: IOCondition) -> Option<glib::Source> {
+    Some(Slots::of(&link(object)?.master).create_watch(conditions))
 }
 
 fn link(object: &glib::Object) -> Option<&Link> {

@@ -6,7 +6,8 @@ use glib::{ParamSpec, prelude::*, subclass::prelude::*};
 use openssl::ssl::SslContext;
 
 use super::{
-    QIOTlsCreds, QIOTlsCredsClass, TlsEndpoint, builder::TlsCredsBuilder, sessions::Sessions,
+    QIOTlsCreds, QIOTlsCredsClass, TlsEndpoint, builder::TlsCredsBuilder, key_log::Sink,
+    sessions::Sessions,
 };
 
 #[derive(Debug, Default)]
@@ -23,6 +24,8 @@ pub(super) struct Made {
     pub(super) verifies_peer: bool,
     /// Those of `context`, and no others.
     pub(super) sessions: Arc<Sessions>,
+    /// Who gets the keys of connections, if anybody.
+    pub(super) key_log: Option<Sink>,
 }
 
 #[glib::object_subclass]

@@ -1,6 +1,9 @@
-//! Giving the keys of connections away, to whoever has to look into them.
+//! Giving the keys of connections away, to whoever has to look into them. OpenSSL tells of them while a
+//! connection is locked: the lines stay in the thread until it is not.
 
 use std::{
+    cell::RefCell,
+    fmt,
     fs::OpenOptions,
     io::{self, Write as _},
     os::unix::fs::OpenOptionsExt as _,
@@ -13,6 +16,32 @@ use std::{
 
 /// Takes one line.
 pub(super) type KeyLog = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// Where the lines of all connections go.
+pub(super) struct Sink(pub(super) KeyLog);
+
+impl fmt::Debug for Sink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sink").finish_non_exhaustive()
+    }
+}
+
+thread_local! {
+    static LINES: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Keeps a line, which OpenSSL tells.
+pub(super) fn note(line: &str) {
+    let _ = LINES.try_with(|lines| lines.borrow_mut().push(line.to_owned()));
+}
+
+impl Sink {
+    /// Gives away what was noted in this thread.
+    pub(super) fn take_noted(&self) {
+        let noted = LINES.try_with(RefCell::take).unwrap_or_default();
+        noted.iter().for_each(|line| self.0(line));
+    }
+}
 
 /// Adds the lines to a file. Whole lines: others may write to the same one.
 pub(super) fn to_file(path: &Path) -> io::Result<KeyLog> {

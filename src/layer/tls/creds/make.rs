@@ -14,7 +14,13 @@ use openssl::{
 };
 
 use super::{
-    TlsEndpoint, builder::TlsCredsBuilder, checks, imp::Made, psk::Keys, sessions::Sessions,
+    TlsEndpoint,
+    builder::TlsCredsBuilder,
+    checks,
+    imp::Made,
+    key_log::{self, Sink},
+    psk::Keys,
+    sessions::Sessions,
     source::Source,
 };
 use crate::{
@@ -131,8 +137,9 @@ impl TlsCredsBuilder {
         self.set_identity(&mut context, trust)?;
         let verifies_peer = self.set_trust(&mut context, trust)?;
         self.set_keys(&mut context)?;
-        if let Some(log) = self.key_log_sink()? {
-            context.set_keylog_callback(move |_, line| log(line));
+        let key_log = self.key_log_sink()?.map(Sink);
+        if key_log.is_some() {
+            context.set_keylog_callback(|_, line| key_log::note(line));
         }
         let sessions = Arc::<Sessions>::default();
         self.set_sessions(&mut context, &sessions)?;
@@ -141,6 +148,7 @@ impl TlsCredsBuilder {
             context: context.build(),
             verifies_peer,
             sessions,
+            key_log,
         })
     }
 

@@ -141,4 +141,12 @@ impl TlsCreds {
     pub(crate) fn resume(&self, ssl: &mut SslRef, name: &str) {
         self.imp().made().sessions.resume(ssl, name);
     }
+
+    /// Gives away the keys that OpenSSL has told of in this thread, if somebody wants them. Calls their code: no lock
+    /// is to be held.
+    pub(crate) fn give_keys_away(&self) {
+        if let Some(log) = &self.imp().made().key_log {
+            log.take_noted();
+        }
+    }
 }

@@ -18,6 +18,9 @@ use crate::layer::tls::shim;
 /// How many are kept; the oldest go first.
 const MOST: usize = 256;
 
+/// How many of one server: one that gives away many does not make those of others go.
+const MOST_OF_ONE: usize = 8;
+
 /// What a connection of a client calls its server.
 static NAME: LazyLock<Option<Index<Ssl, String>>> = LazyLock::new(|| Ssl::new_ex_index().ok());
 
@@ -41,8 +44,12 @@ impl Sessions {
 
     pub(super) fn put(&self, name: &str, session: SslSession) {
         let mut all = self.lock();
-        if all.len() == MOST {
-            all.pop_front();
+        let mut theirs = (0..all.len()).filter(|&at| all[at].0 == name);
+        let their_oldest = theirs.next();
+        match their_oldest {
+            Some(oldest) if theirs.count() + 1 >= MOST_OF_ONE => _ = all.remove(oldest),
+            _ if all.len() == MOST => _ = all.pop_front(),
+            _ => {}
         }
         all.push_back((name.to_owned(), session));
     }

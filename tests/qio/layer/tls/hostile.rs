@@ -2,11 +2,13 @@
 
 use std::{io, thread, time::Duration};
 
+use futures_util::FutureExt as _;
 use gio::TlsError;
+use openssl::x509::X509;
 use qio::{ChannelSocket, ChannelTls, Shutdown, prelude::*};
 
-use super::ends::{NAME, client_creds, friends, server_creds};
-use crate::common::{alone::alone, in_time, memory::growth, on_loop};
+use super::ends::{NAME, client_creds, friends, over, server_creds, shake, strangers};
+use crate::common::{alone::alone, in_time, memory::growth, nonblocking_pair, on_loop};
 
 /// Both kinds of ends, each with somebody at the other end who speaks no TLS.
 fn victims() -> [(ChannelTls, ChannelSocket); 2] {
@@ -196,5 +198,53 @@ fn what_came_before_a_broken_record_is_read_first() {
         let mut got = [0; 64];
         assert_eq!(server.read(&mut got).expect("it came before"), 4);
         server.read(&mut got).expect_err("it is broken");
+    });
+}
+
+#[test]
+fn a_goodbye_in_mid_handshake_is_the_end() {
+    in_time(|| {
+        let (client, server) = over(nonblocking_pair());
+        for end in [&client, &server] {
+            end.set_blocking(false).expect("non-blocking");
+            let e = end.read(&mut [0]).unwrap_err();
+            assert_eq!(e.kind(), io::ErrorKind::WouldBlock, "{e}");
+        }
+        let goodbye = [21, 3, 3, 0, 2, 1, 0];
+        client.master().write_all(&goodbye).expect("written");
+        let e = server.handshake().unwrap_err();
+        assert_eq!(code(&e), Some(TlsError::Eof), "{e}");
+        assert!(e.to_string().contains("closed the connection"), "{e}");
+    });
+}
+
+#[test]
+fn what_others_have_left_in_openssl_is_not_ours() {
+    in_time(|| {
+        let left = X509::from_pem(b"no certificate").unwrap_err();
+        let (client, server) = strangers();
+        server.set_blocking(false).expect("non-blocking");
+        left.put();
+        let e = server.handshake_future().now_or_never();
+        assert!(e.is_none(), "{e:?}");
+        shake(&client, &server);
+        for _ in 0..2 {
+            left.put();
+            let e = server.read(&mut [0]).unwrap_err();
+            assert_eq!(e.kind(), io::ErrorKind::WouldBlock, "{e}");
+        }
+        left.put();
+        server.write_all(b"x").expect("written");
+        client.read_all(&mut [0]).expect("read");
+        left.put();
+        client.write_all(b"x").expect("written");
+        left.put();
+        server.read_all(&mut [0]).expect("read");
+        left.put();
+        client.update_keys(true).expect("new keys");
+        left.put();
+        client.bye().expect("said");
+        left.put();
+        assert!(!server.read_all_eof(&mut [0]).expect("a clean end"));
     });
 }

@@ -1,5 +1,6 @@
 //! `src/layer/tls/`.
 
+mod choked;
 mod classes;
 mod contexts;
 mod creds;
@@ -9,13 +10,16 @@ mod floods;
 mod gnutls;
 mod handshake;
 mod hostile;
+mod judging;
 mod keys;
 mod leaks;
 mod matrix;
 mod meetings;
 mod mischief;
+mod names;
 mod pair;
 mod peers;
 mod python;
 mod relay;
 mod sharing;
+mod waits;

@@ -1,6 +1,8 @@
 //! Several who use one end, and those who use the channel below as well: nobody waits for what has come already.
 
 use std::{
+    cell::Cell,
+    rc::Rc,
     sync::atomic::{AtomicUsize, Ordering},
     thread,
 };
@@ -10,7 +12,9 @@ use glib::MainContext;
 use qio::{ChannelSocket, ChannelTls, Shutdown, prelude::*};
 
 use super::ends::{friends, over, shake};
-use crate::common::{in_time, nonblocking_pair, on_loop};
+use crate::common::{
+    blocked::Blocked, in_loop, in_time, iterate_until, nonblocking_pair, on_loop, settle,
+};
 
 /// Two ends that have shaken hands on this loop.
 async fn shaken_over(pair: (ChannelSocket, ChannelSocket)) -> (ChannelTls, ChannelTls) {
@@ -158,5 +162,81 @@ fn a_blocking_call_on_a_loop_s_end_sees_what_the_loop_has_not() {
             });
         };
         context.with_thread_default(body).expect("its own");
+    });
+}
+
+#[test]
+fn a_task_is_told_of_what_somebody_else_has_decrypted() {
+    in_loop(|context| {
+        let (client, server) = friends();
+        server.set_blocking(false).expect("non-blocking");
+        let done = Rc::new(Cell::new(false));
+        let (reader, note) = (server.clone(), done.clone());
+        qio::spawn_local(async move {
+            reader.read_all_future(&mut [0]).await.expect("read");
+            note.set(true);
+        });
+        settle(context);
+        client.write_all(b"ab").expect("written");
+        // The record is taken before the loop hears of it: the socket has nothing any more.
+        assert_eq!(server.read(&mut [0]).expect("read"), 1);
+        iterate_until(context, || done.get());
+    });
+}
+
+#[test]
+fn two_blocked_threads_share_a_record() {
+    in_time(|| {
+        let (client, server) = friends();
+        for _ in 0..100 {
+            let readers = [Blocked::default(), Blocked::default()];
+            thread::scope(|scope| {
+                for reader in &readers {
+                    scope.spawn(|| {
+                        reader.soon();
+                        server.read_all(&mut [0]).expect("a byte for each");
+                    });
+                }
+                readers.iter().for_each(Blocked::wait);
+                client.write_all(b"ab").expect("written");
+            });
+        }
+    });
+}
+
+/// Does it again and again in a context of its own, until it fails or there is no more.
+fn in_a_context<F: Future<Output = bool>>(mut act: impl FnMut() -> F) {
+    let context = MainContext::new();
+    let body = || context.block_on(async { while act().await {} });
+    context.with_thread_default(body).expect("its own");
+}
+
+#[test]
+fn everybody_returns_when_it_ends_in_the_middle() {
+    in_time(|| {
+        for round in 0..24 {
+            let (client, server) = friends();
+            let going = |count: std::io::Result<usize>| count.is_ok_and(|count| count > 0);
+            thread::scope(|scope| {
+                for end in [&client, &server] {
+                    scope.spawn(move || while going(end.read(&mut [0; 5000])) {});
+                    scope.spawn(move || while end.write_all(&[1; 70_000]).is_ok() {});
+                    scope.spawn(move || {
+                        in_a_context(|| async { going(end.read_future(&mut [0; 3000]).await) });
+                    });
+                    scope.spawn(move || {
+                        in_a_context(|| async { end.write_all_future(&[0; 30_000]).await.is_ok() });
+                    });
+                    scope.spawn(move || while end.update_keys(true).is_ok() {});
+                }
+                (0..round * 60).for_each(|_| thread::yield_now());
+                // What is lost by that is somebody's error.
+                let _ = match round % 3 {
+                    0 => client.close(),
+                    1 => server.shutdown(Shutdown::Both),
+                    _ => client.master().close(),
+                };
+            });
+        }
     });
 }

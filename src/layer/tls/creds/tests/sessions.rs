@@ -59,3 +59,18 @@ fn a_client_keeps_so_many_sessions() {
         "the oldest go first"
     );
 }
+
+#[test]
+fn a_server_that_gives_many_sessions_takes_no_room_of_others() {
+    let (client, server) = ends(Tls13);
+    connect(&client, &server, NAME);
+    let sessions = &client.imp().made().sessions;
+    let session = sessions.take(NAME).expect("it is kept");
+    sessions.put("quiet.example", session.clone());
+    for _ in 0..1000 {
+        sessions.put("loud.example", session.clone());
+    }
+    assert!(sessions.take("quiet.example").is_some());
+    let kept = (0..1000).filter(|_| sessions.take("loud.example").is_some());
+    assert_eq!(kept.count(), 8);
+}

@@ -1,0 +1,214 @@
+//! Code of users that runs in the middle of a handshake: who is asked about the peer, and who gets the keys.
+
+use std::{
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+};
+
+use gio::{TlsAuthenticationMode, TlsError, TlsProtocolVersion};
+use qio::{ChannelSocket, ChannelTls, coroutine, prelude::*};
+
+use super::ends::{
+    client_builder, client_cert, server_builder, server_creds, shake, shake_anyhow, strangers, with,
+};
+use crate::common::{blocked::Blocked, in_loop, in_time, iterate_until, settle};
+
+#[test]
+fn who_is_asked_about_the_peer_cannot_wait_for_it() {
+    in_time(|| {
+        let (client, server) = strangers();
+        client.connect_authorize_peer(|client, _| {
+            for result in [
+                client.read(&mut [0]),
+                client.write(b"x"),
+                client.handshake().map(|()| 0),
+                client.bye().map(|()| 0),
+            ] {
+                let e = result.expect_err("it would wait for itself");
+                let error = qio::to_glib_error(&e);
+                assert!(error.matches(gio::IOErrorEnum::Pending), "{e}");
+            }
+            client.set_blocking(false).expect("non-blocking");
+            let e = client.read(&mut [0]).expect_err("there is nothing");
+            client.set_blocking(true).expect("blocking");
+            e.kind() == io::ErrorKind::WouldBlock
+        });
+        shake(&client, &server);
+    });
+}
+
+#[test]
+fn who_is_asked_about_the_peer_can_close() {
+    in_time(|| {
+        let (client, server) = strangers();
+        client.connect_authorize_peer(|client, _| client.close().is_ok());
+        let (here, there) = shake_anyhow(&client, &server);
+        let e = here.expect_err("it is closed");
+        assert_eq!(e.kind(), io::ErrorKind::NotConnected, "{e}");
+        let e = there.expect_err("nothing was proved");
+        assert!(qio::to_glib_error(&e).matches(TlsError::Eof), "{e}");
+    });
+}
+
+#[test]
+fn a_server_that_is_not_welcome_gets_no_certificate_of_the_client() {
+    in_time(|| {
+        let asking = server_builder().client_certificates(TlsAuthenticationMode::Required);
+        let shown = client_builder()
+            .certificate_pem(client_cert().pem.as_str(), client_cert().key.as_str());
+        let (here, there) = ChannelSocket::pair().expect("a pair");
+        let (client, server) = with(
+            &here,
+            &shown.build().expect("good"),
+            &there,
+            &asking.build().expect("good"),
+        );
+        client.connect_authorize_peer(|_, _| false);
+        thread::scope(|scope| {
+            let served = scope.spawn(|| server.handshake());
+            client.handshake().expect_err("not welcome");
+            client.close().expect("closed");
+            let e = served.join().expect("no panic").expect_err("no handshake");
+            assert!(qio::to_glib_error(&e).matches(TlsError::Eof), "{e}");
+        });
+        assert!(server.peer_certificate().is_none());
+    });
+}
+
+#[test]
+fn who_gets_the_keys_may_look_at_the_connection() {
+    in_time(|| {
+        let place = Arc::new(Mutex::new(None::<ChannelTls>));
+        let (looked, lines) = (place.clone(), Arc::new(Mutex::new(0)));
+        let count = lines.clone();
+        let log = move |_: &str| {
+            let channel = looked.lock().expect("whole").clone();
+            assert!(!channel.expect("set").is_handshake_done());
+            *count.lock().expect("whole") += 1;
+        };
+        let (here, there) = ChannelSocket::pair().expect("a pair");
+        let creds = client_builder().key_log(log).build().expect("good");
+        let (client, server) = with(&here, &creds, &there, &server_creds());
+        place.lock().expect("whole").replace(client.clone());
+        shake(&client, &server);
+        place.lock().expect("whole").take();
+        assert!(
+            *lines.lock().expect("whole") >= 4,
+            "of both directions, twice"
+        );
+    });
+}
+
+#[test]
+fn a_panic_of_who_gets_the_keys_ends_the_handshake() {
+    in_time(|| {
+        let creds = client_builder().key_log(|_| panic!("no keys, please"));
+        let (here, there) = ChannelSocket::pair().expect("a pair");
+        let creds = creds.build().expect("good");
+        let (client, server) = with(&here, &creds, &there, &server_creds());
+        thread::scope(|scope| {
+            let served = scope.spawn(|| server.handshake());
+            let shaken = catch_unwind(AssertUnwindSafe(|| client.handshake()));
+            shaken.expect_err("the panic comes out");
+            client.handshake().expect_err("it is over");
+            client.close().expect("closed");
+            served
+                .join()
+                .expect("no panic")
+                .expect_err("nobody is there");
+        });
+    });
+}
+
+#[test]
+fn a_coroutine_that_ends_while_somebody_is_asked_ends_the_handshake() {
+    in_loop(|context| {
+        let (client, server) = strangers();
+        let (patience, _nobody) = ChannelSocket::pair().expect("a pair");
+        let asked = Arc::new(AtomicBool::new(false));
+        let note = asked.clone();
+        client.connect_authorize_peer(move |_, _| {
+            note.store(true, Ordering::Relaxed);
+            patience.read_all(&mut [0]).is_ok()
+        });
+        let shaking = client.clone();
+        let shaking = coroutine::spawn(move || shaking.handshake());
+        let served = server.clone();
+        let served = qio::spawn_local(async move { served.handshake_future().await });
+        iterate_until(context, || asked.load(Ordering::Relaxed));
+        shaking.abort();
+        settle(context);
+        let e = client.handshake().expect_err("nobody has said yes");
+        assert!(
+            qio::to_glib_error(&e).matches(gio::IOErrorEnum::Cancelled),
+            "{e}"
+        );
+        client.close().expect("closed");
+        let served = context.block_on(served).expect("no panic");
+        served.expect_err("nobody is there");
+    });
+}
+
+#[test]
+fn who_goes_on_with_a_session_is_asked_about_again() {
+    in_time(|| {
+        for version in [TlsProtocolVersion::Tls12, TlsProtocolVersion::Tls13] {
+            let asking = server_builder().client_certificates(TlsAuthenticationMode::Required);
+            let asking = asking.build().expect("good");
+            let shown = client_builder()
+                .max_version(version)
+                .certificate_pem(client_cert().pem.as_str(), client_cert().key.as_str())
+                .build()
+                .expect("good");
+            for (welcome, goes_on) in [(true, false), (true, true), (false, true), (false, true)] {
+                let (here, there) = ChannelSocket::pair().expect("a pair");
+                let (client, server) = with(&here, &shown, &there, &asking);
+                server.connect_authorize_peer(move |_, certificate| {
+                    let name = certificate.subject_name();
+                    welcome && name.is_some_and(|name| name.contains("client"))
+                });
+                let (_, served) = shake_anyhow(&client, &server);
+                if !welcome {
+                    let e = served.expect_err("not welcome");
+                    assert!(e.to_string().contains("not welcome"), "{e}");
+                    continue;
+                }
+                served.expect("welcome");
+                assert_eq!(server.is_resumed(), goes_on);
+                // Tickets come with the data.
+                server.write_all(b"x").expect("written");
+                client.read_all(&mut [0]).expect("read");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_thread_that_comes_while_somebody_is_asked_waits_for_the_answer() {
+    in_time(|| {
+        let (client, server) = strangers();
+        let reader = Arc::new(Blocked::default());
+        let waits = reader.clone();
+        client.connect_authorize_peer(move |_, _| {
+            waits.wait();
+            true
+        });
+        thread::scope(|scope| {
+            scope.spawn(|| server.write_all(b"hello").expect("written"));
+            scope.spawn(|| client.handshake().expect("welcome"));
+            scope.spawn(|| {
+                // Somebody else shakes hands, and is asked.
+                while client.peer_certificate().is_none() {
+                    thread::yield_now();
+                }
+                reader.soon();
+                client.read_all(&mut [0; 5]).expect("read");
+            });
+        });
+    });
+}

@@ -1,0 +1,109 @@
+//! What is waited for where records and data do not go together.
+
+use std::{cell::Cell, io, rc::Rc};
+
+use glib::{ControlFlow, IOCondition};
+use qio::{ChannelTls, prelude::*};
+
+use super::ends::{friends, over, shake, strangers};
+use crate::common::{
+    FEW, fill, in_loop, in_time, iterate_until, iterations, nonblocking_pair, settle,
+};
+
+#[test]
+fn half_a_record_does_not_make_a_watch_spin() {
+    in_loop(|context| {
+        let (client, server) = friends();
+        server.set_blocking(false).expect("non-blocking");
+        let half = [23, 3, 3, 0, 40, 1, 2, 3];
+        client.master().write_all(&half).expect("written");
+        let nothing = |server: &ChannelTls, _| {
+            let e = server.read(&mut [0]).unwrap_err();
+            assert_eq!(e.kind(), io::ErrorKind::WouldBlock, "{e}");
+            ControlFlow::Continue
+        };
+        let source = server.add_watch_source_local(IOCondition::IN, nothing, Some(context));
+        assert!(iterations(context) <= FEW);
+        source.destroy();
+    });
+}
+
+/// Waits for an end alone, while there is data that nobody reads.
+#[track_caller]
+fn assert_end_is_told((client, server): (ChannelTls, ChannelTls), context: &glib::MainContext) {
+    client.write_all(b"data").expect("written");
+    server.read_all(&mut [0]).expect("read");
+    let told = Rc::new(Cell::new(IOCondition::empty()));
+    let note = told.clone();
+    let source = server.add_watch_source_local(
+        IOCondition::HUP,
+        move |_, condition| {
+            note.set(condition);
+            ControlFlow::Break
+        },
+        Some(context),
+    );
+    assert!(iterations(context) <= FEW);
+    assert!(told.get().is_empty());
+    client.close().expect("closed");
+    iterate_until(context, || told.get().contains(IOCondition::HUP));
+    assert!(source.is_destroyed());
+    let got = server.wait(IOCondition::HUP).expect("told as well");
+    assert!(got.contains(IOCondition::HUP));
+}
+
+#[test]
+fn an_end_is_told_while_there_is_data() {
+    in_loop(|context| {
+        assert_end_is_told(friends(), context);
+        let (client, server) = in_time(|| {
+            let (client, server) = over(friends());
+            shake(&client, &server);
+            (client, server)
+        });
+        assert_end_is_told((client, server), context);
+    });
+}
+
+#[test]
+fn a_handshake_goes_on_in_another_context() {
+    in_loop(|context| {
+        let (client, server) = strangers();
+        let shaking = client.clone();
+        let shaking = qio::spawn_local(async move { shaking.handshake_future().await });
+        settle(context);
+        let other = glib::MainContext::new();
+        client.attach_context(&other);
+        settle(context);
+        let served = qio::spawn_local(async move { server.handshake_future().await });
+        iterate_until(context, || {
+            settle(&other);
+            shaking.is_finished() && served.is_finished()
+        });
+        for task in [shaking, served] {
+            context.block_on(task).expect("no panic").expect("shaken");
+        }
+    });
+}
+
+#[test]
+fn a_handshake_that_waits_for_room_does_not_spin() {
+    in_loop(|context| {
+        let (client, server) = over(nonblocking_pair());
+        for end in [&client, &server] {
+            end.set_blocking(false).expect("non-blocking");
+        }
+        for end in [&client, &server, &client] {
+            let e = end.read(&mut [0]).unwrap_err();
+            assert_eq!(e.kind(), io::ErrorKind::WouldBlock, "{e}");
+        }
+        // The client is done, and the server will be, but for its tickets, which find no room.
+        client.write_all(b"data").expect("written");
+        fill(&server.master());
+        let shaking = server.clone();
+        let task = qio::spawn_local(async move { shaking.handshake_future().await });
+        assert!(iterations(context) <= FEW);
+        assert!(server.is_handshake_done());
+        drop(task);
+    });
+}
