@@ -108,8 +108,8 @@ struct _QIOChannelTLSClass
  * @certificate: what the peer has shown, with its issuers
  *
  * The certificate of the peer has been verified: is the peer welcome? If one handler says no, the handshake fails.
- * Emitted in the thread that shakes hands; nothing is read or written before. Not emitted where no certificate is
- * shown, nor for credentials that do not verify.
+ * Emitted in the thread that shakes hands; nothing is read or written before, and waiting for that in a handler is
+ * an error, %G_IO_ERROR_PENDING. Not emitted where no certificate is shown, nor for credentials that do not verify.
  *
  * A handler of a binding that throws has not said yes. Handlers may close the channel, which ends the handshake with
  * an error. They may let go of it as well, but for a read or a write that shakes hands: whoever calls that has a
@@ -255,8 +255,8 @@ gboolean qio_channel_tls_bye_finish (QIOChannelTLS *tls,
  * Has new keys made for what is sent from now on, so that less is known to whoever gets to know one. Does not
  * block.
  *
- * Errors are %G_IO_ERROR_WOULD_BLOCK before the handshake is done, %G_IO_ERROR_NOT_SUPPORTED with TLS 1.2, and those
- * of writing.
+ * Errors are %G_IO_ERROR_WOULD_BLOCK before the handshake is done and while too much is unsent,
+ * %G_IO_ERROR_NOT_SUPPORTED with TLS 1.2, and those of writing.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
  */

@@ -350,7 +350,8 @@ impl ChannelTls {
 
     /// Calls `func`, in the thread that shakes hands, when the certificate of the peer has been verified,
     /// with that and its issuers. If it says no, or any other handler does, the handshake fails. Nothing
-    /// is read or written before, and waiting for that in here is an error. Not called where no certificate is shown, nor for credentials that do
+    /// is read or written before, and waiting for that in here is an error
+    /// ([`Pending`](gio::IOErrorEnum::Pending)). Not called where no certificate is shown, nor for credentials that do
     /// not verify.
     pub fn connect_authorize_peer<F>(&self, func: F) -> SignalHandlerId
     where
