@@ -65,6 +65,8 @@ Options for TLS, where both addresses speak it for both:
       --tls-min=VERSION the oldest version to speak: 1.2 or 1.3
       --tls-alpn=NAMES  the protocols that are spoken over TLS, the best one
                         first, with commas between them
+      --tls-goodbye=HOW whether peers have to say goodbye before they end:
+                        required, which is so if this is not given, or optional
       --tls-timeout=SECONDS     give up if shaking hands takes longer; 10 if
                         this is not given
 

@@ -14,7 +14,7 @@ use crate::{
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// The options, and which of the addresses each is for: the one that connects, and the one that listens.
-const OPTIONS: [(&str, bool, bool); 11] = [
+const OPTIONS: [(&str, bool, bool); 12] = [
     ("--tls-dir", true, true),
     ("--tls-ca", true, true),
     ("--tls-cert", true, true),
@@ -25,6 +25,7 @@ const OPTIONS: [(&str, bool, bool); 11] = [
     ("--tls-clients", false, true),
     ("--tls-min", true, true),
     ("--tls-alpn", true, true),
+    ("--tls-goodbye", true, true),
     ("--tls-timeout", true, true),
 ];
 
@@ -43,6 +44,8 @@ pub(crate) struct TlsOptions {
     clients: Option<TlsAuthenticationMode>,
     min: Option<TlsProtocolVersion>,
     alpn: Option<String>,
+    /// An end without a goodbye is an end as well.
+    lenient: bool,
     timeout: Option<Duration>,
 }
 
@@ -82,6 +85,13 @@ impl TlsOptions {
                 });
             }
             "--tls-alpn" => self.alpn = Some(text),
+            "--tls-goodbye" => {
+                self.lenient = match &*text {
+                    "required" => false,
+                    "optional" => true,
+                    _ => return Err(one_of("required or optional")),
+                };
+            }
             _ => self.timeout = Some(seconds(name, Some(value))?),
         }
         self.given.push(name.to_owned());
@@ -168,6 +178,7 @@ pub(crate) struct Tls {
     creds: TlsCreds,
     /// Of the server, to a client.
     name: Option<String>,
+    lenient: bool,
 }
 
 impl Tls {
@@ -180,6 +191,7 @@ impl Tls {
         Ok(Self {
             creds: options.creds(end)?,
             name: options.name.clone().or_else(|| endpoint.host()),
+            lenient: options.lenient,
         })
     }
 
@@ -191,6 +203,7 @@ impl Tls {
             }
             TlsEndpoint::Server => ChannelTls::new_server(channel, &self.creds)?,
         };
+        tls.set_require_close_notify(!self.lenient);
         let name = channel.name().unwrap_or_default();
         tls.set_name(Some(&format!("tls:{name}")));
         at_once(tls.upcast())

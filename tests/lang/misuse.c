@@ -818,6 +818,8 @@ layers (gpointer wrong)
   complains (qio_channel_tls_get_cipher (wrong) == NULL);
   complains (qio_channel_tls_get_alpn_protocol (wrong) == NULL);
   complains (!qio_channel_tls_is_resumed (wrong));
+  complains_void (qio_channel_tls_set_require_close_notify (wrong, FALSE));
+  complains (!qio_channel_tls_get_require_close_notify (wrong));
 
   bare_layer ();
   qio_tls_creds_builder_free (builder);

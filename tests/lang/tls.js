@@ -135,6 +135,8 @@ async function cut() {
     check(isTls(await rejectionOf(client.read_bytes_async(1, USUAL, null)), Gio.TlsError.EOF));
     const [rest] = client.read_bytes_with_fds(1, Qio.ChannelReadFlags.RELAXED_EOF);
     check(rest.get_size() === 0);
+    client.require_close_notify = false;
+    check((await client.read_bytes_async(1, USUAL, null)).get_size() === 0);
 }
 
 async function anotherName() {

@@ -167,6 +167,9 @@ async def cut():
     check(is_tls(await failure(client.read_bytes_async(1)), Gio.TlsError.EOF))
     rest, _ = client.read_bytes_with_fds(1, Qio.ChannelReadFlags.RELAXED_EOF)
     check(rest.get_size() == 0)
+    check(client.props.require_close_notify)
+    client.set_require_close_notify(False)
+    check((await client.read_bytes_async(1)).get_size() == 0)
 
 
 async def another_name():

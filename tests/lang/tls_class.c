@@ -353,6 +353,9 @@ cut (void)
   qio_channel_read_bytes_async (QIO_CHANNEL (client), 8, G_PRIORITY_DEFAULT, NULL, take_result, &read);
   check (qio_channel_read_bytes_finish (QIO_CHANNEL (client), await (&read), &error) == NULL);
   check_error (error, G_TLS_ERROR, G_TLS_ERROR_EOF);
+  check (qio_channel_tls_get_require_close_notify (client));
+  qio_channel_tls_set_require_close_notify (client, FALSE);
+  check (qio_channel_read (QIO_CHANNEL (client), buf, sizeof buf, &error) == 0);
 }
 
 int

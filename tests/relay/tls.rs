@@ -294,11 +294,12 @@ fn a_command_below_it_ends_with_the_relay() {
 }
 
 /// A client in the middle of a talk with a server, and the service that it has been led to.
-fn in_the_middle(pki: &Pki) -> (Running, Running, TcpStream, UnixStream) {
+fn in_the_middle(pki: &Pki, options: &[&str]) -> (Running, Running, TcpStream, UnixStream) {
     let (listener, service) = tcp_server();
     let (server, address) = server(&[pki.directory()], LOOPBACK, &service);
     let ca = pki.option("ca", "ca-cert.pem");
-    let (mut client, input) = held_client(&[&ca, "stdio", &address]);
+    let all = [options, &[&ca, "stdio", &address]].concat();
+    let (mut client, input) = held_client(&all);
     let mut service = accept(&listener);
     service
         .write_all(b"half of the answer\n")
@@ -311,7 +312,7 @@ fn in_the_middle(pki: &Pki) -> (Running, Running, TcpStream, UnixStream) {
 fn what_is_cut_is_not_taken_for_the_end() {
     let pki = Pki::new();
     for signal in [Signal::SIGTERM, Signal::SIGKILL] {
-        let (server, client, _service, _input) = in_the_middle(&pki);
+        let (server, client, _service, _input) = in_the_middle(&pki, &[]);
         server.signal(signal);
         server.end();
         let cut = client.failure(1);
@@ -321,7 +322,7 @@ fn what_is_cut_is_not_taken_for_the_end() {
         );
     }
     // Nor where the service behind it breaks off.
-    let (server, client, service, _input) = in_the_middle(&pki);
+    let (server, client, service, _input) = in_the_middle(&pki, &[]);
     let abrupt = nix::libc::linger {
         l_onoff: 1,
         l_linger: 0,
@@ -338,9 +339,20 @@ fn what_is_cut_is_not_taken_for_the_end() {
 }
 
 #[test]
+fn a_cut_is_an_end_for_whoever_says_so() {
+    let pki = Pki::new();
+    let options = ["--tls-goodbye=optional"];
+    let (server, client, _service, input) = in_the_middle(&pki, &options);
+    server.signal(Signal::SIGKILL);
+    server.end();
+    drop(input);
+    client.success();
+}
+
+#[test]
 fn an_end_is_an_end() {
     let pki = Pki::new();
-    let (server, client, service, mut input) = in_the_middle(&pki);
+    let (server, client, service, mut input) = in_the_middle(&pki, &[]);
     input.write_all(b"another question").expect("connected");
     drop(input);
     assert_eq!(rest(&service), b"another question");

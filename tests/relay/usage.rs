@@ -124,6 +124,10 @@ fn wrong_usage_is_told_in_one_line() {
             "--tls-min is 1.2 or 1.3, not \"1.1\"",
         ),
         (
+            &["--tls-goodbye=no", "stdio", "tls:h:1"],
+            "--tls-goodbye is required or optional, not \"no\"",
+        ),
+        (
             &["--tls-timeout=0", "stdio", "tls:h:1"],
             "--tls-timeout needs a number of seconds above 0, not \"0\"",
         ),

@@ -22,7 +22,7 @@ G_BEGIN_DECLS
  *
  * The peer's end is the end of a file only if the peer has said goodbye. Without that the data may have been cut
  * by anybody, and reads fail with %G_TLS_ERROR_EOF, unless they are told
- * %QIO_CHANNEL_READ_FLAG_RELAXED_EOF.
+ * %QIO_CHANNEL_READ_FLAG_RELAXED_EOF, or qio_channel_tls_set_require_close_notify() has been.
  *
  * A channel that is freed says goodbye if that does not block, which writes to the channel below. Where that is of a
  * class in a language that collects garbage, and calls no methods meanwhile, as GJS, close it before.
@@ -100,6 +100,12 @@ struct _QIOChannelTLSClass
  * QIOChannelTLS:resumed:
  *
  * Whether an earlier session goes on.
+ */
+
+/**
+ * QIOChannelTLS:require-close-notify:
+ *
+ * Whether a stream that ends without a goodbye of the peer is an error.
  */
 
 /**
@@ -355,6 +361,28 @@ char *qio_channel_tls_get_alpn_protocol (QIOChannelTLS *tls);
  * Returns: whether it is so
  */
 gboolean qio_channel_tls_is_resumed (QIOChannelTLS *tls);
+
+/**
+ * qio_channel_tls_set_require_close_notify:
+ * @tls: a TLS channel
+ * @required: whether the peer has to say goodbye
+ *
+ * Says whether a stream that ends without a goodbye of the peer is an error of reading, which is the case unless this is
+ * said. Some servers never say goodbye, and protocols that tell the length of everything do not need it. As the property
+ * of #GTlsConnection; %QIO_CHANNEL_READ_FLAG_RELAXED_EOF does the same for one read.
+ */
+void qio_channel_tls_set_require_close_notify (QIOChannelTLS *tls,
+                                               gboolean required);
+
+/**
+ * qio_channel_tls_get_require_close_notify:
+ * @tls: a TLS channel
+ *
+ * Tells whether the peer has to say goodbye.
+ *
+ * Returns: %TRUE if it has to
+ */
+gboolean qio_channel_tls_get_require_close_notify (QIOChannelTLS *tls);
 
 G_END_DECLS
 

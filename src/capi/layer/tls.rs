@@ -351,3 +351,30 @@ pub unsafe extern "C" fn qio_channel_tls_is_resumed(tls: *mut QIOChannelTLS) -> 
     // SAFETY: see the room.
     unsafe { tell(function, tls, GFALSE, |tls| tls.is_resumed().into_glib()) }
 }
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_tls_set_require_close_notify(
+    tls: *mut QIOChannelTLS,
+    required: gboolean,
+) {
+    let function = c"qio_channel_tls_set_require_close_notify";
+    // SAFETY: see the room.
+    unsafe {
+        tell(function, tls, (), |tls| {
+            tls.set_require_close_notify(from_glib(required));
+        });
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_tls_get_require_close_notify(
+    tls: *mut QIOChannelTLS,
+) -> gboolean {
+    let function = c"qio_channel_tls_get_require_close_notify";
+    // SAFETY: see the room.
+    unsafe {
+        tell(function, tls, GFALSE, |tls| {
+            tls.requires_close_notify().into_glib()
+        })
+    }
+}

@@ -7,7 +7,6 @@ use std::{
 };
 
 use glib::{IOCondition, SignalHandlerId, prelude::*, subclass::prelude::*};
-use openssl::ssl::NameType;
 
 use super::{
     TlsCreds, TlsEndpoint,
@@ -48,7 +47,8 @@ glib::wrapper! {
     /// The peer's end is the end of a file only if the peer has said goodbye. Without that
     /// the data may have been cut by anybody, and reads fail with `G_TLS_ERROR_EOF`, of the kind
     /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof), unless they are told to be
-    /// [relaxed](crate::ReadFlags::RELAXED_EOF).
+    /// [relaxed](crate::ReadFlags::RELAXED_EOF), or a goodbye is
+    /// [not required](Self::set_require_close_notify).
     ///
     /// One thread may read while another one writes. In non-blocking mode a write may encrypt more than
     /// the channel below takes at once. The rest goes with the next read, write or wait, or when the context
@@ -68,6 +68,7 @@ glib::wrapper! {
     /// | `cipher` | string | readable |
     /// | `alpn-protocol` | string | readable |
     /// | `resumed` | boolean | readable: whether an earlier session goes on |
+    /// | `require-close-notify` | boolean | readable, writable: [`set_require_close_notify`](Self::set_require_close_notify) |
     ///
     /// # Signals
     ///
@@ -259,93 +260,22 @@ impl ChannelTls {
         poll_fn(|cx| attempt.poll(self.upcast_ref(), cx, |_| step(self).map(Tried::whole))).await
     }
 
-    /// The channel below.
-    ///
-    /// # Panics
-    ///
-    /// If this was not made by one of the constructors.
-    #[doc(alias = "qio_channel_tls_get_master")]
-    #[must_use]
-    pub fn master(&self) -> Channel {
-        let link = self.imp().link().expect("made by a constructor");
-        link.master.clone()
-    }
-
-    /// What this end has to show, and whom it trusts.
-    ///
-    /// # Panics
-    ///
-    /// As [`master`](Self::master).
-    #[doc(alias = "qio_channel_tls_get_creds")]
-    #[must_use]
-    pub fn creds(&self) -> TlsCreds {
-        let link = self.imp().link().expect("made by a constructor");
-        link.creds.clone()
-    }
-
-    /// The server that a client asks for. Of a server: what its client has asked for, once that is known; not where
-    /// the client has an address only.
-    #[doc(alias = "qio_channel_tls_get_hostname")]
-    #[must_use]
-    pub fn hostname(&self) -> Option<glib::GString> {
-        let link = self.imp().link().ok()?;
-        let asked = || Some(link.engine().ssl().servername(NameType::HOST_NAME)?.into());
-        link.hostname.clone().or_else(asked)
-    }
-
-    /// Whether the connection is established.
-    #[doc(alias = "qio_channel_tls_is_handshake_done")]
-    #[must_use]
-    pub fn is_handshake_done(&self) -> bool {
-        let link = self.imp().link();
-        link.is_ok_and(|link| link.engine().is_open())
-    }
-
-    /// What the peer has shown, with its issuers as far as they are known. Also of a handshake that has
-    /// failed over it. `None` without a TLS backend of GIO's.
-    #[doc(alias = "qio_channel_tls_get_peer_certificate")]
-    #[must_use]
-    pub fn peer_certificate(&self) -> Option<gio::TlsCertificate> {
-        self.imp().link().ok()?.peer_certificate()
-    }
-
-    /// The version of TLS, once the connection is established.
-    #[doc(alias = "qio_channel_tls_get_protocol_version")]
-    #[must_use]
-    pub fn protocol_version(&self) -> gio::TlsProtocolVersion {
-        match self.imp().link() {
-            Ok(link) => link.protocol_version(),
-            Err(_) => gio::TlsProtocolVersion::Unknown,
+    /// Says whether a stream that ends without a goodbye of the peer is an error of reading, which is the case unless
+    /// this is said. Some servers never say goodbye, and protocols that tell the length of everything do not need it.
+    /// As the property of `GTlsConnection`; the flag [`RELAXED_EOF`](crate::ReadFlags::RELAXED_EOF) does the
+    /// same for one read.
+    #[doc(alias = "qio_channel_tls_set_require_close_notify")]
+    pub fn set_require_close_notify(&self, required: bool) {
+        if self.imp().set_lenient(!required) {
+            self.notify("require-close-notify");
         }
     }
 
-    /// The name of the cipher suite, as the standards have it, once the connection is established.
-    #[doc(alias = "qio_channel_tls_get_cipher")]
+    /// Whether the peer has to say goodbye: see [`set_require_close_notify`](Self::set_require_close_notify).
+    #[doc(alias = "qio_channel_tls_get_require_close_notify")]
     #[must_use]
-    pub fn cipher(&self) -> Option<glib::GString> {
-        let engine = self.imp().link().ok()?.engine();
-        let cipher = engine.ssl().current_cipher().filter(|_| engine.is_open())?;
-        Some(cipher.standard_name().unwrap_or(cipher.name()).into())
-    }
-
-    /// The protocol that both ends have agreed on, if they have.
-    #[doc(alias = "qio_channel_tls_get_alpn_protocol")]
-    #[must_use]
-    pub fn alpn_protocol(&self) -> Option<glib::GString> {
-        let engine = self.imp().link().ok()?.engine();
-        let protocol = engine.ssl().selected_alpn_protocol()?;
-        Some(String::from_utf8_lossy(protocol).into_owned().into())
-    }
-
-    /// Whether an earlier session goes on: then no certificate was shown.
-    #[doc(alias = "qio_channel_tls_is_resumed")]
-    #[must_use]
-    pub fn is_resumed(&self) -> bool {
-        let link = self.imp().link();
-        link.is_ok_and(|link| {
-            let engine = link.engine();
-            engine.is_open() && engine.ssl().session_reused()
-        })
+    pub fn requires_close_notify(&self) -> bool {
+        !self.imp().is_lenient()
     }
 
     /// Calls `func`, in the thread that shakes hands, when the certificate of the peer has been verified,

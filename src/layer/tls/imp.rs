@@ -3,7 +3,10 @@
 use std::{
     io::{self, IoSlice, IoSliceMut},
     os::fd::{BorrowedFd, OwnedFd},
-    sync::{LazyLock, OnceLock},
+    sync::{
+        LazyLock, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use glib::{
@@ -23,6 +26,8 @@ use crate::{
 pub struct ChannelTls {
     /// Set by the constructors.
     link: OnceLock<Link>,
+    /// An end without a goodbye is no error.
+    lenient: AtomicBool,
 }
 
 #[glib::object_subclass]
@@ -92,6 +97,12 @@ impl ObjectImpl for ChannelTls {
                     .blurb("Whether an earlier session goes on")
                     .read_only()
                     .build(),
+                glib::ParamSpecBoolean::builder("require-close-notify")
+                    .nick("Require a goodbye")
+                    .blurb("Whether a stream that ends without a goodbye of the peer is an error")
+                    .default_value(true)
+                    .explicit_notify()
+                    .build(),
             ]
         });
         &PROPERTIES
@@ -120,6 +131,16 @@ impl ObjectImpl for ChannelTls {
             "cipher" => obj.cipher().to_value(),
             "alpn-protocol" => obj.alpn_protocol().to_value(),
             "resumed" => obj.is_resumed().to_value(),
+            "require-close-notify" => obj.requires_close_notify().to_value(),
+            name => unreachable!("no property {name}"),
+        }
+    }
+
+    fn set_property(&self, _id: usize, value: &glib::Value, pspec: &ParamSpec) {
+        match pspec.name() {
+            "require-close-notify" => self
+                .obj()
+                .set_require_close_notify(value.get().expect("a boolean")),
             name => unreachable!("no property {name}"),
         }
     }
@@ -137,9 +158,12 @@ impl ChannelImpl for ChannelTls {
         &self,
         iov: &mut [IoSliceMut<'_>],
         _fds: Option<&mut Vec<OwnedFd>>,
-        flags: ReadFlags,
+        mut flags: ReadFlags,
     ) -> io::Result<usize> {
         let no_wait = flags.contains(ReadFlags::NO_WAIT);
+        if self.is_lenient() {
+            flags |= ReadFlags::RELAXED_EOF;
+        }
         self.waiting(IOCondition::IN, no_wait, |link, channel| {
             link.read(channel, iov, flags)
         })
@@ -212,6 +236,15 @@ impl ChannelImpl for ChannelTls {
 impl ChannelTls {
     pub(super) fn set_link(&self, link: Link) {
         self.link.set(link).expect("set once");
+    }
+
+    pub(super) fn is_lenient(&self) -> bool {
+        self.lenient.load(Ordering::Relaxed)
+    }
+
+    /// Returns whether that is new.
+    pub(super) fn set_lenient(&self, lenient: bool) -> bool {
+        self.lenient.swap(lenient, Ordering::Relaxed) != lenient
     }
 
     pub(super) fn link(&self) -> io::Result<&Link> {

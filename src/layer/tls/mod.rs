@@ -9,6 +9,7 @@
 mod channel;
 mod creds;
 mod engine;
+mod facts;
 mod failure;
 mod flusher;
 mod handshake;

@@ -2,7 +2,10 @@
 
 use std::{
     io::{IoSlice, IoSliceMut},
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     thread,
     time::Duration,
 };
@@ -329,6 +332,22 @@ fn a_goodbye_is_a_clean_end_and_a_cut_is_not() {
         let mut iov = [IoSliceMut::new(&mut got)];
         let relaxed = server.readv_full(&mut iov, None, ReadFlags::RELAXED_EOF);
         assert_eq!(relaxed.expect("relaxed"), 0);
+
+        assert!(server.requires_close_notify());
+        let changes = Arc::new(AtomicU32::new(0));
+        let count = changes.clone();
+        server.connect_notify(Some("require-close-notify"), move |_, _| {
+            count.fetch_add(1, Ordering::Relaxed);
+        });
+        for _ in 0..2 {
+            server.set_require_close_notify(false);
+        }
+        assert_eq!(changes.load(Ordering::Relaxed), 1);
+        assert!(!server.property::<bool>("require-close-notify"));
+        assert_eq!(server.read(&mut got).expect("not required"), 0);
+        server.set_property("require-close-notify", true);
+        let e = server.read(&mut got).unwrap_err();
+        assert_eq!(e.kind(), std::io::ErrorKind::UnexpectedEof);
     });
 }
 
