@@ -3,8 +3,8 @@
 mod keys;
 
 use std::{
-    io::{Read as _, Write as _},
-    process::{Child, ChildStdin, Command, Stdio},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     thread,
 };
 
@@ -82,6 +82,68 @@ impl Client {
         self.child.wait().expect("it ends");
         got
     }
+}
+
+/// A program that we connect to, until this is dropped.
+struct Server {
+    child: Child,
+    port: u16,
+    /// What it says beside what is on the wire.
+    _stdout: BufReader<ChildStdout>,
+}
+
+impl Server {
+    fn start(directory: &Directory, arguments: &[&str]) -> Self {
+        let all = [&["s_server", "-accept", "127.0.0.1:0"], arguments].concat();
+        let mut child = openssl(directory, &all)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("install the package openssl");
+        let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+        let mut line = String::new();
+        while !line.starts_with("ACCEPT ") {
+            line.clear();
+            let count = stdout.read_line(&mut line).expect("text");
+            assert_ne!(count, 0, "it does not listen: {}", end(&mut child));
+        }
+        let port = line.trim_end().rsplit(':').next().expect("a port");
+        Self {
+            child,
+            port: port.parse().expect("a number"),
+            _stdout: stdout,
+        }
+    }
+
+    /// A connection with it.
+    fn connect(&self) -> ChannelSocket {
+        let host = gio::InetAddress::new_loopback(gio::SocketFamily::Ipv4);
+        let address = gio::InetSocketAddress::new(&host, self.port);
+        ChannelSocket::connect(&address).expect("it listens")
+    }
+
+    /// Ends it, and returns what it has complained of.
+    fn complaints(&mut self) -> String {
+        end(&mut self.child)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        end(&mut self.child);
+    }
+}
+
+/// Ends a program, and returns what is on its standard error, the first time.
+fn end(child: &mut Child) -> String {
+    let _ = child.kill();
+    let _ = child.wait();
+    let mut said = String::new();
+    if let Some(mut stderr) = child.stderr.take() {
+        let _ = stderr.read_to_string(&mut said);
+    }
+    said
 }
 
 #[test]
@@ -191,45 +253,16 @@ fn s_client_goes_on_with_a_session() {
 fn we_talk_to_s_server_through_pipes() {
     in_time(|| {
         let directory = files();
-        let listener = ChannelSocket::listen(&loopback(), 1).expect("listens");
-        let address = listener.local_address().expect("an address");
-        let port = address
-            .downcast::<gio::InetSocketAddress>()
-            .expect("TCP")
-            .port();
-        listener.close().expect("it is free");
-        let port = port.to_string();
-        let mut peer = openssl(
-            &directory,
-            &[
-                "s_server",
-                "-accept",
-                &port,
-                "-cert",
-                "server-cert.pem",
-                "-key",
-                "server-key.pem",
-                "-CAfile",
-                "ca-cert.pem",
-                "-Verify",
-                "1",
-                "-verify_return_error",
-                "-rev",
-                "-alpn",
-                "rev",
-            ],
-        )
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("install the package openssl");
+        let shown = ["-cert", "server-cert.pem", "-key", "server-key.pem"];
+        let asking = ["-CAfile", "ca-cert.pem", "-Verify", "1"];
+        let talking = ["-verify_return_error", "-rev", "-alpn", "rev"];
+        let peer = Server::start(&directory, &[&shown[..], &asking, &talking].concat());
         let creds = client_builder()
             .certificate_pem(client_cert().pem.as_str(), client_cert().key.as_str())
             .alpn_protocols(["rev"])
             .build()
             .expect("good");
-        let target = format!("TCP:127.0.0.1:{port},retry=100,interval=0.05");
+        let target = format!("TCP:127.0.0.1:{}", peer.port);
         for resumed in [false, true] {
             let command = ["socat", "-", target.as_str()];
             let command = ChannelCommand::new_spawn(command, Access::ReadWrite).expect("socat");
@@ -248,8 +281,6 @@ fn we_talk_to_s_server_through_pipes() {
             assert_eq!(client.is_resumed(), resumed);
             client.bye().expect("said");
         }
-        peer.kill().expect("it runs");
-        peer.wait().expect("ended");
     });
 }
 

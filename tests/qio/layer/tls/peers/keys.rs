@@ -1,17 +1,11 @@
 //! Keys that both ends have already. One of TLS 1.3 for SHA-384 the program takes as a session.
 
-use std::{
-    io::{Read as _, Write as _},
-    net::{Ipv4Addr, TcpListener, TcpStream},
-    process::Stdio,
-    thread,
-    time::Instant,
-};
+use std::io::Write as _;
 
-use qio::{ChannelSocket, ChannelTls, TlsCreds, TlsEndpoint, TlsPskHash, prelude::*};
+use qio::{ChannelTls, TlsCreds, TlsEndpoint, TlsPskHash, prelude::*};
 
-use super::{Client, openssl};
-use crate::common::{PATIENCE, certs::Directory, in_time};
+use super::{Client, Server, authority};
+use crate::common::{certs::Directory, in_time};
 
 const KEY: &[u8] = b"0123456789abcdef";
 const HEX: &str = "30313233343536373839616263646566";
@@ -89,7 +83,7 @@ fn s_client_has_a_key_in_common_with_us() {
             let arguments = [way, &["-psk_identity", "qemu"]].concat();
             let files = files();
             // The program is told of an authority, which it does not need.
-            files.write("ca-cert.pem", &super::authority().pem);
+            files.write("ca-cert.pem", &authority().pem);
             let mut client = Client::start(&files, &creds, &arguments);
             let server = client.server.clone();
             server
@@ -111,47 +105,20 @@ fn s_client_has_a_key_in_common_with_us() {
 fn s_server_has_a_key_in_common_with_us() {
     in_time(|| {
         for (way, hash, expected) in WAYS {
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-            let port = listener.local_addr().expect("an address").port();
-            drop(listener);
-            let number = port.to_string();
-            let arguments = ["s_server", "-accept", &number, "-nocert", "-quiet"];
-            let arguments = [&arguments, way, &["-psk_identity", "qemu", "-rev"]].concat();
-            let files = files();
-            let mut peer = openssl(&files, &arguments)
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(Stdio::piped())
-                .spawn()
-                .expect("install the package openssl");
-            let deadline = Instant::now() + PATIENCE;
-            let socket = loop {
-                if let Ok(socket) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) {
-                    break socket;
-                }
-                let gone = peer.try_wait().expect("a child");
-                assert!(gone.is_none() && Instant::now() < deadline, "{gone:?}");
-                thread::yield_now();
-            };
-            let master = ChannelSocket::new_fd(socket.into()).expect("a socket");
+            let arguments = ["-nocert", "-psk_identity", "qemu", "-rev"];
+            let mut peer = Server::start(&files(), &[&arguments[..], way].concat());
             let creds = TlsCreds::builder(TlsEndpoint::Client)
                 .psk("qemu", KEY)
                 .psk_hash(hash)
                 .build()
                 .expect("a key");
-            let client = ChannelTls::new_client(&master, &creds, None).expect("a client");
+            let client = ChannelTls::new_client(&peer.connect(), &creds, None).expect("a client");
             let talk = || {
                 client.write_all(b"drawer\n")?;
                 let mut got = [0; 7];
                 client.read_all(&mut got).map(|()| got)
             };
-            let got = talk();
-            peer.kill().expect("it runs");
-            let mut said = String::new();
-            let mut stderr = peer.stderr.take().expect("a pipe");
-            stderr.read_to_string(&mut said).expect("text");
-            peer.wait().expect("ended");
-            let got = got.unwrap_or_else(|e| panic!("{way:?}: {e}: {said}"));
+            let got = talk().unwrap_or_else(|e| panic!("{way:?}: {e}: {}", peer.complaints()));
             assert_eq!(&got, b"reward\n");
             assert_eq!(client.cipher().as_deref(), Some(expected), "{way:?}");
         }
