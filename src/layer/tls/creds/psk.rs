@@ -4,7 +4,7 @@ use std::{collections::HashMap, io, str, sync::Arc};
 
 use openssl::{
     error::ErrorStack,
-    ssl::{ClientHelloResponse, SslContextBuilder, SslRef},
+    ssl::{ClientHelloResponse, SslContextBuilder, SslRef, SslVersion},
 };
 
 use super::source::Source;
@@ -155,10 +155,12 @@ impl Keys {
             hash_len: hash.len(),
         };
         shim::use_key(context, own)?;
-        context.set_psk_client_callback(move |_, _, name_out, key_out| {
+        context.set_psk_client_callback(move |ssl, _, name_out, key_out| {
             // The name ends in NUL.
             let fits = name.len() < name_out.len() && key.len() <= key_out.len();
-            if !fits {
+            // Where the key was not used because of its hash, OpenSSL would take it from here, with another one.
+            let is_refused = ssl.version2() == Some(SslVersion::TLS1_3);
+            if is_refused || !fits {
                 return Ok(0);
             }
             name_out[..name.len()].copy_from_slice(&name);

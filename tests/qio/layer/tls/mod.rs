@@ -21,5 +21,6 @@ mod pair;
 mod peers;
 mod python;
 mod relay;
+mod retry;
 mod sharing;
 mod waits;
