@@ -216,7 +216,12 @@ fn everybody_returns_when_it_ends_in_the_middle() {
     in_time(|| {
         for round in 0..24 {
             let (client, server) = friends();
-            let going = |count: std::io::Result<usize>| count.is_ok_and(|count| count > 0);
+            let through = &AtomicUsize::new(0);
+            let going = move |count: std::io::Result<usize>| {
+                let count = count.unwrap_or(0);
+                through.fetch_add(count, Ordering::Relaxed);
+                count > 0
+            };
             thread::scope(|scope| {
                 for end in [&client, &server] {
                     scope.spawn(move || while going(end.read(&mut [0; 5000])) {});
@@ -229,7 +234,10 @@ fn everybody_returns_when_it_ends_in_the_middle() {
                     });
                     scope.spawn(move || while end.update_keys(true).is_ok() {});
                 }
-                (0..round * 60).for_each(|_| thread::yield_now());
+                // However long that takes.
+                while through.load(Ordering::Relaxed) < round * 30_000 {
+                    thread::yield_now();
+                }
                 // What is lost by that is somebody's error.
                 let _ = match round % 3 {
                     0 => client.close(),
