@@ -122,6 +122,14 @@ impl Engine {
         matches!(self.stage, Stage::Open)
     }
 
+    /// Why there will never be a connection.
+    pub(super) fn failure(&self) -> Option<&Failure> {
+        match &self.stage {
+            Stage::Failed(failure) => Some(failure),
+            _ => None,
+        }
+    }
+
     /// Whether the records of the other direction are all that data needs. Otherwise hands are being
     /// shaken, maybe once more.
     pub(super) fn is_settled(&self) -> bool {

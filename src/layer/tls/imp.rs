@@ -15,7 +15,9 @@ use glib::{
     subclass::{Signal, prelude::*},
 };
 
-use super::{QIOChannelTLS, QIOChannelTLSClass, TlsCreds, handshake, link::Link, waiting};
+use super::{
+    QIOChannelTLS, QIOChannelTLSClass, TlsCreds, failure::Failure, handshake, link::Link, waiting,
+};
 use crate::{
     channel::{Channel, ChannelExt as _, ChannelImpl, class::Slots, wait_for},
     error::{io_error, would_block},
@@ -224,7 +226,12 @@ impl ChannelImpl for ChannelTls {
 
     fn flush(&self) -> io::Result<Flushed> {
         let link = self.link()?;
-        link.flush(self.obj().upcast_ref())?;
+        link.flush(self.obj().upcast_ref()).map_err(|e| {
+            let engine = link.engine();
+            // Nobody has to wait for what is left of a handshake that has failed.
+            let failure = engine.failure().filter(|_| would_block(&e));
+            failure.map_or(e, Failure::again)
+        })?;
         Slots::of(&link.master).flush()
     }
 

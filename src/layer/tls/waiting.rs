@@ -41,6 +41,8 @@ impl Engine {
         match side {
             Side::Read if self.is_choked() => self.needs_room(),
             Side::Read if self.has_answer() => Needs::Nothing,
+            // Nothing is encrypted, nor told, before that has gone.
+            Side::Write if self.has_unsent() => self.needs_room(),
             Side::Write if self.write_over.is_some() => Needs::Nothing,
             Side::Write if self.is_settled() => self.needs_room(),
             Side::Write if self.fed => Needs::Nothing,
@@ -48,9 +50,13 @@ impl Engine {
         }
     }
 
-    /// Whether a direction needs the same direction of the channel below, and nothing else.
+    /// Whether a direction needs the same direction of the channel below, and nothing else. After a handshake
+    /// that has failed only what is unsent waits for anything.
     fn is_plain(&self, side: Side) -> bool {
-        self.is_settled() && (side == Side::Write || !self.has_unsent() && !self.fed)
+        match side {
+            Side::Read => self.is_settled() && !self.has_unsent() && !self.fed,
+            Side::Write => self.is_settled() || self.failure().is_some(),
+        }
     }
 
     /// Ciphertext has to come, or what is unsent has to go before the peer says more, or is heard.

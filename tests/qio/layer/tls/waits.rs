@@ -1,13 +1,14 @@
 //! What is waited for where records and data do not go together.
 
-use std::{cell::Cell, io, rc::Rc};
+use std::{cell::Cell, io, rc::Rc, thread};
 
 use glib::{ControlFlow, IOCondition};
-use qio::{ChannelTls, prelude::*};
+use qio::{ChannelTls, Shutdown, prelude::*};
 
 use super::ends::{friends, over, shake, strangers};
 use crate::common::{
-    FEW, fill, in_loop, in_time, iterate_until, iterations, nonblocking_pair, settle,
+    FEW, blocked::Blocked, fill, in_loop, in_time, iterate_until, iterations, nonblocking_pair,
+    settle,
 };
 
 #[test]
@@ -105,5 +106,65 @@ fn a_handshake_that_waits_for_room_does_not_spin() {
         assert!(iterations(context) <= FEW);
         assert!(server.is_handshake_done());
         drop(task);
+    });
+}
+
+/// Calls it while the channel is full, reads all when it sleeps, and returns what comes of it.
+fn without_room<T: Send>(
+    begin: impl FnOnce(&ChannelTls),
+    act: impl FnOnce(&ChannelTls) -> io::Result<T> + Send,
+) -> T {
+    let (client, server) = friends();
+    client.set_blocking(false).expect("non-blocking");
+    fill(&client);
+    client.set_blocking(true).expect("blocking");
+    begin(&client);
+    let blocked = Blocked::default();
+    thread::scope(|scope| {
+        let acting = scope.spawn(|| {
+            blocked.soon();
+            act(&client)
+        });
+        // Forever, if it spins.
+        blocked.wait();
+        let mut some = vec![0; 65_536];
+        while server.read(&mut some).expect("a clean end") > 0 {}
+        acting.join().expect("no panic").expect("done in the end")
+    })
+}
+
+#[test]
+fn who_waits_until_the_goodbye_is_sent_sleeps() {
+    in_time(|| {
+        without_room(|_| (), ChannelTls::bye);
+        let shut = |client: &ChannelTls| client.shutdown(Shutdown::Write).expect("begun");
+        without_room(shut, |client| client.flush().map(drop));
+    });
+}
+
+#[test]
+fn what_is_left_of_a_handshake_waits_for_room_and_keeps_nobody() {
+    in_loop(|context| {
+        let (client, server) = over(nonblocking_pair());
+        for end in [&client, &server] {
+            end.set_blocking(false).expect("non-blocking");
+        }
+        let e = client.read(&mut [0]).unwrap_err();
+        assert_eq!(e.kind(), io::ErrorKind::WouldBlock, "{e}");
+        fill(&server.master());
+        let e = server.read(&mut [0]).unwrap_err();
+        assert_eq!(e.kind(), io::ErrorKind::WouldBlock, "{e}");
+        let shaking = server.clone();
+        let shaking = qio::spawn_local(async move { shaking.handshake_future().await });
+        settle(context);
+        server.shutdown(Shutdown::Both).expect("begun");
+        assert!(iterations(context) <= FEW);
+        let failed = context.block_on(shaking).expect("no panic").unwrap_err();
+        for e in [
+            server.flush().unwrap_err(),
+            context.block_on(server.flush_future()).unwrap_err(),
+        ] {
+            assert_eq!(e.to_string(), failed.to_string());
+        }
     });
 }
