@@ -9,7 +9,7 @@ use std::{
     thread,
 };
 
-use glib::subclass::prelude::*;
+use glib::{IOCondition, subclass::prelude::*};
 
 use super::{
     creds::TlsCreds,
@@ -24,7 +24,7 @@ use crate::{
     coroutine,
     error::{closed, would_block},
     hub::Side,
-    types::{Feature, ReadFlags, Shutdown},
+    types::{Feature, ReadFlags, Readiness, Shutdown},
 };
 
 /// What a channel becomes when it is made: it never changes but for the engine.
@@ -76,6 +76,7 @@ impl Link {
                 )
             };
             self.creds.give_keys_away();
+            let leaves = leaves || received && self.below_holds_more();
             if settles {
                 // Writers have waited for what has been read.
                 channel.wake_waiters();
@@ -100,6 +101,13 @@ impl Link {
                 Step::Tired => return Err(io::ErrorKind::WouldBlock.into()),
             }
         }
+    }
+
+    /// Whether the channel below is a layer that has more without being told of it. Those who wait here may wait for
+    /// the descriptor of the lowest one.
+    fn below_holds_more(&self) -> bool {
+        self.master.below().is_some()
+            && Slots::of(&self.master).wait_fd(IOCondition::IN) == Readiness::Now
     }
 
     /// Sends what is unsent where that is too much to read on. Would-block as long as it is.

@@ -204,6 +204,44 @@ fn two_blocked_threads_share_a_record() {
     });
 }
 
+/// The lower layer takes all from the socket at once, and the upper one has no use for all of it yet.
+#[test]
+fn two_blocked_threads_share_what_the_layer_below_holds() {
+    in_time(|| {
+        let (here, there) = nonblocking_pair();
+        let (client, server) = over(over((here.clone(), there.clone())));
+        shake(&client, &server);
+        // The sessions, which the client has not read yet, and what is said of them.
+        server.write_all(b"x").expect("written");
+        client.read_all(&mut [0]).expect("read");
+        for _ in 0..50 {
+            client.write_all(&[7; 65_536]).expect("written");
+            client.write_all(&[7; 8_000]).expect("written");
+            let mut wire = vec![0; 100_000];
+            let count = there.read(&mut wire).expect("all of it");
+            // Nearly a record is there already when the rest comes.
+            here.write_all(&wire[..16_000]).expect("written");
+            server.set_blocking(false).expect("non-blocking");
+            server.read(&mut [0]).expect_err("would block");
+            server.set_blocking(true).expect("blocking");
+            // Three records of the upper layer, and one byte more.
+            let readers = [(Blocked::default(), 3 * 16_384), (Blocked::default(), 1)];
+            thread::scope(|scope| {
+                for (reader, size) in &readers {
+                    scope.spawn(|| {
+                        reader.soon();
+                        server.read_all(&mut vec![0; *size]).expect("read");
+                    });
+                }
+                readers.iter().for_each(|(reader, _)| reader.wait());
+                here.write_all(&wire[16_000..count]).expect("written");
+            });
+            let mut rest = vec![0; 65_536 + 8_000 - 3 * 16_384 - 1];
+            server.read_all(&mut rest).expect("read");
+        }
+    });
+}
+
 /// Does it again and again in a context of its own, until it fails or there is no more.
 fn in_a_context<F: Future<Output = bool>>(mut act: impl FnMut() -> F) {
     let context = MainContext::new();
