@@ -78,6 +78,8 @@ pub(super) struct Engine {
     /// Nothing can be written any more.
     pub(super) write_over: Option<Failure>,
     said_bye: bool,
+    /// That has been sent as well, with all that was before it.
+    all_said: bool,
     /// The channel below is to be shut down when all has been sent.
     pub(super) shut_below: bool,
 }
@@ -110,6 +112,7 @@ impl Engine {
             read_shut: false,
             write_over: None,
             said_bye: false,
+            all_said: false,
             shut_below: false,
         })
     }

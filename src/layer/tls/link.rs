@@ -279,7 +279,7 @@ impl Link {
         if self.master.below().is_some() {
             Slots::of(&self.master).flush()?;
         }
-        let is_over = mem::take(&mut self.engine().shut_below);
+        let is_over = self.engine().take_end();
         match is_over && self.master.has_feature(Feature::SHUTDOWN) {
             true => self.master.shutdown(Shutdown::Write),
             false => Ok(()),
@@ -298,7 +298,10 @@ impl Link {
                 engine.read_shut |= how.reads();
             } else if !matches!(engine.stage, Stage::Failed(_)) {
                 engine.unwelcome(closed());
-                engine.shut_below = how.writes();
+                if how.writes() {
+                    engine.end_writing();
+                    engine.shut_below = true;
+                }
             }
         }
         let sent = match self.flush(channel) {

@@ -38,10 +38,20 @@ impl Engine {
         if matches!(self.stage, Stage::Judging(_)) {
             return None;
         }
+        if self.all_said {
+            // Answers to the peer's new keys, which is not to listen any more.
+            self.discard();
+        }
         if self.unsent.is_empty() {
             self.unsent = mem::take(&mut self.stream.get_mut().output);
         }
+        self.all_said |= self.said_bye && self.unsent.is_empty();
         (!self.unsent.is_empty()).then(|| mem::take(&mut self.unsent))
+    }
+
+    /// Whether the channel below is to be shut down now.
+    pub(in crate::layer::tls) fn take_end(&mut self) -> bool {
+        self.all_said && mem::take(&mut self.shut_below)
     }
 
     /// Takes back what could not be sent yet.

@@ -1,12 +1,13 @@
-//! Ends over TCP, where the system throws away what was written if something that came is unread.
+//! Who has written all, and what is still to come then.
 
-use std::thread;
+use std::{io, thread};
 
 use qio::{ChannelSocket, prelude::*};
 
-use super::ends::{over, shake};
+use super::ends::{friends, over, shake};
 use crate::common::{fill, in_time};
 
+/// Over TCP the system throws away what was written if something that came is unread.
 #[test]
 fn who_never_reads_loses_nothing_that_it_has_written() {
     in_time(|| {
@@ -36,5 +37,21 @@ fn who_never_reads_loses_nothing_that_it_has_written() {
             server.read_all(rest).expect("all of it");
             assert_eq!(server.read(first).expect("a clean end"), 0);
         }
+    });
+}
+
+#[test]
+fn nothing_is_left_to_be_sent_after_the_goodbye() {
+    in_time(|| {
+        let (client, server) = friends();
+        client.bye().expect("said");
+        client.set_blocking(false).expect("non-blocking");
+        fill(&client.master());
+        // Which is to be answered with new keys, and there is no room.
+        server.update_keys(true).expect("new keys");
+        let e = client.read(&mut [0]).expect_err("there is no data");
+        assert_eq!(e.kind(), io::ErrorKind::WouldBlock, "{e}");
+        client.flush().expect("all is said");
+        client.close().expect("closed");
     });
 }
