@@ -423,16 +423,24 @@ impl Drop for Attempt {
     }
 }
 
-/// What a layer has told those who wait for it, to be compared: it may do so before they are
-/// entered anywhere.
+/// What a layer, and those below it, have told those who wait for them, to be compared: they may do so before
+/// anybody is entered anywhere.
 #[inline]
 fn changes(channel: &Channel, layer: bool) -> Option<usize> {
-    layer.then(|| channel.imp().waiters.changes())
+    layer.then(|| count_changes(channel))
+}
+
+fn count_changes(channel: &Channel) -> usize {
+    let own = channel.imp().waiters.changes();
+    match channel.below() {
+        Some(below) => own.wrapping_add(count_changes(below)),
+        None => own,
+    }
 }
 
 #[inline]
 fn has_changed(channel: &Channel, since: Option<usize>) -> bool {
-    since.is_some_and(|since| channel.imp().waiters.changes() != since)
+    since.is_some_and(|since| count_changes(channel) != since)
 }
 
 /// Would-block, and no way to tell when that changes.

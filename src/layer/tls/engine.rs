@@ -65,6 +65,9 @@ pub(super) struct Engine {
     pub(super) choked: bool,
     /// Ciphertext has come that OpenSSL has not seen.
     pub(super) fed: bool,
+    /// Somebody has stopped before the channel below was asked, which may have had something all the time: whoever
+    /// waits has to look, and not only wait for more to come.
+    pub(super) unsure: bool,
     /// The stream below has ended.
     ended: bool,
     /// Nothing more can be read from the channel below.
@@ -105,6 +108,7 @@ impl Engine {
             missed: false,
             choked: false,
             fed: false,
+            unsure: false,
             ended: false,
             broken: None,
             dead: None,
@@ -171,6 +175,7 @@ impl Engine {
     /// Whether OpenSSL wants to read although there is something: its turn is over.
     fn is_tired(&mut self) -> bool {
         self.fed = self.has_input();
+        self.unsure |= self.fed;
         self.fed
     }
 

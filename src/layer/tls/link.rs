@@ -93,7 +93,10 @@ impl Link {
             }
             match step? {
                 Step::Done(count) => return Ok(count),
-                Step::Starving if no_news => return Err(io::ErrorKind::WouldBlock.into()),
+                Step::Starving if no_news => {
+                    self.engine().unsure = false;
+                    return Err(io::ErrorKind::WouldBlock.into());
+                }
                 Step::Starving => {
                     self.receive(channel)?;
                     received = true;
@@ -119,6 +122,7 @@ impl Link {
         if !would_block(&e) || !engine.is_choked() {
             return Ok(());
         }
+        engine.unsure = true;
         let news = !mem::replace(&mut engine.choked, true);
         drop(engine);
         if news {
@@ -237,14 +241,19 @@ impl Link {
             }
             Err(e) => {
                 give_buffer(buffer);
-                if !would_block(&e) {
-                    engine.break_off(&e);
+                match would_block(&e) {
+                    true => engine.unsure = false,
+                    false => engine.break_off(&e),
                 }
                 Err(e)
             }
         };
         drop(engine);
         drop(token);
+        if result.as_ref().is_err_and(|e| !would_block(e)) {
+            // Others are not told otherwise, where the channel below has no descriptor.
+            channel.tell_waiters(Side::Read);
+        }
         result
     }
 

@@ -54,7 +54,7 @@ impl Engine {
     /// that has failed only what is unsent waits for anything.
     fn is_plain(&self, side: Side) -> bool {
         match side {
-            Side::Read => self.is_settled() && !self.has_unsent() && !self.fed,
+            Side::Read => self.is_settled() && !self.has_unsent() && !self.fed && !self.unsure,
             Side::Write => self.is_settled() || self.failure().is_some(),
         }
     }
