@@ -7,6 +7,9 @@ use super::wire::Wire;
 /// The bytes of one change.
 const LEN: usize = 6;
 
+/// A record that has been doubled so often is not made longer: that memory would be of this program.
+const TOO_LONG: usize = 32 * 1024;
+
 /// What is done to a record.
 #[derive(Debug, Clone)]
 struct Change {
@@ -53,7 +56,7 @@ impl Change {
             }
             // The record is missing, comes twice, or after the next one.
             6 => record.clear(),
-            7 => record.extend_from_within(..),
+            7 if record.len() < TOO_LONG => record.extend_from_within(..),
             8 => {
                 let before = later.replace(record);
                 record = before.unwrap_or_default();
