@@ -297,6 +297,12 @@ pub(crate) fn cancelled() -> io::Error {
     io_error(IOErrorEnum::Cancelled, "Operation was cancelled")
 }
 
+/// Whether a connection has no other end any more.
+pub(crate) fn has_gone(e: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, NotConnected};
+    matches!(e.kind(), NotConnected | BrokenPipe | ConnectionReset)
+}
+
 /// Whether this only means "not now".
 pub(crate) fn would_block(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::WouldBlock

@@ -14,7 +14,7 @@ use super::{ByteCounter, flow::Flow, manner::Manner};
 use crate::{
     channel::{Channel, class::Slots, flush},
     coroutine,
-    error::{relay_error, transfer_error},
+    error::{has_gone, relay_error, transfer_error},
     hub::Side,
     types::{Feature, Flushed, Shutdown},
 };
@@ -227,9 +227,4 @@ async fn end(channel: &Channel, manner: Manner<'_>) -> io::Result<()> {
         Err(e) if has_gone(&e) => Ok(()),
         result => result.map(drop),
     }
-}
-
-fn has_gone(e: &io::Error) -> bool {
-    use io::ErrorKind::{BrokenPipe, ConnectionReset, NotConnected};
-    matches!(e.kind(), NotConnected | BrokenPipe | ConnectionReset)
 }

@@ -211,6 +211,7 @@ impl ChannelTls {
         let link = self.imp().link()?;
         let channel = self.upcast_ref();
         link.shake(channel)?;
+        link.flush(channel)?;
         link.engine().say_bye();
         link.flush(channel)
     }

@@ -81,6 +81,8 @@ pub(super) struct Engine {
     /// Nothing can be written any more.
     pub(super) write_over: Option<Failure>,
     said_bye: bool,
+    /// When that was said, nothing else was unsent.
+    is_farewell: bool,
     /// That has been sent as well, with all that was before it.
     all_said: bool,
     /// The channel below is to be shut down when all has been sent.
@@ -116,6 +118,7 @@ impl Engine {
             read_shut: false,
             write_over: None,
             said_bye: false,
+            is_farewell: false,
             all_said: false,
             shut_below: false,
         })
@@ -372,6 +375,7 @@ impl Engine {
     /// Says goodbye, once; nothing is written after that.
     pub(super) fn say_bye(&mut self) {
         if !mem::replace(&mut self.said_bye, true) && self.is_open() && self.write_over.is_none() {
+            self.is_farewell = !self.has_unsent();
             self.begin_turn();
             let _ = self.stream.shutdown();
         }

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     channel::{Channel, ChannelExt as _, beneath, class::Slots},
     coroutine,
-    error::{closed, would_block},
+    error::{closed, has_gone, would_block},
     hub::Side,
     types::{Feature, ReadFlags, Readiness, Shutdown},
 };
@@ -268,6 +268,7 @@ impl Link {
             match sent {
                 Ok(count) => token.queue.take(count),
                 Err(e) if would_block(&e) => return Err(e),
+                Err(e) if has_gone(&e) && self.engine().is_farewell() => token.queue.clear(),
                 Err(e) => {
                     self.engine().break_sending(&e);
                     token.queue.clear();
@@ -289,9 +290,12 @@ impl Link {
             Slots::of(&self.master).flush()?;
         }
         let is_over = self.engine().take_end();
-        match is_over && self.master.has_feature(Feature::SHUTDOWN) {
-            true => self.master.shutdown(Shutdown::Write),
-            false => Ok(()),
+        if !is_over || !self.master.has_feature(Feature::SHUTDOWN) {
+            return Ok(());
+        }
+        match self.master.shutdown(Shutdown::Write) {
+            Err(e) if has_gone(&e) && self.engine().is_farewell() => Ok(()),
+            result => result,
         }
     }
 

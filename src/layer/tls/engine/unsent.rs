@@ -54,6 +54,12 @@ impl Engine {
         self.all_said && mem::take(&mut self.shut_below)
     }
 
+    /// Whether all that may be unsent is the goodbye, and the peer has said its own: it may have gone, and nothing is
+    /// lost by that.
+    pub(in crate::layer::tls) fn is_farewell(&self) -> bool {
+        self.is_farewell && self.peer_done
+    }
+
     /// Takes back what could not be sent yet.
     pub(in crate::layer::tls) fn keep_unsent(&mut self, left: Queue) {
         self.unsent = left;
