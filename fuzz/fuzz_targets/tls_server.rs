@@ -28,8 +28,9 @@ use self::{
     wire::Wire,
 };
 
-/// As much as both ends may have at a time, with the buffers that stay for the next ones.
-const MEMORY: usize = 1 << 20;
+/// As much as both ends may have at a time, with what is on the wire, and four buffers of at most 256 KiB that stay for the
+/// next ones.
+const MEMORY: usize = 2 << 20;
 
 /// How often both ends have their turn: far more often than there are pieces.
 const TURNS: usize = 40_000;

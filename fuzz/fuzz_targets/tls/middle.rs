@@ -8,7 +8,7 @@ use super::wire::Wire;
 const LEN: usize = 6;
 
 /// A record that has been doubled so often is not made longer: that memory would be of this program.
-const TOO_LONG: usize = 32 * 1024;
+const TOO_LONG: usize = 4096;
 
 /// What is done to a record.
 #[derive(Debug, Clone)]
