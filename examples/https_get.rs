@@ -26,7 +26,7 @@ fn get(host: &str, path: &str) -> io::Result<Vec<u8>> {
 
     let socket = ChannelSocket::connect(&address)?;
     let tls = ChannelTls::new_client(&socket, &creds, name.as_str())?;
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
     tls.write_all(request.as_bytes())?; // which shakes hands
     eprintln!(
         "{name}: {:?}, {}",
@@ -39,11 +39,16 @@ fn get(host: &str, path: &str) -> io::Result<Vec<u8>> {
     Ok(answer)
 }
 
+/// Not an option, nor a whole URI.
+fn is_host(text: &str) -> bool {
+    !text.starts_with('-') && !text.contains('/')
+}
+
 fn main() -> ExitCode {
     let arguments: Vec<_> = env::args().skip(1).collect();
     let (host, path) = match &arguments[..] {
-        [host] => (host.clone(), "/".to_owned()),
-        [host, path] => (host.clone(), path.clone()),
+        [host] if is_host(host) => (host.clone(), "/".to_owned()),
+        [host, path] if is_host(host) => (host.clone(), path.clone()),
         _ => {
             eprintln!("usage: https_get HOST[:PORT] [PATH]");
             return ExitCode::from(2);

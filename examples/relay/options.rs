@@ -79,6 +79,7 @@ Examples:
   relay --fork unix-listen:/tmp/echo exec:cat
   relay tcp-listen:9000 file:received
   relay --fork --tls-dir=/etc/pki/qemu tls-listen:8443 tcp:localhost:80
+  relay --tls-ca=ca-cert.pem stdio tls:localhost:8443
 ";
 
 /// What the command line asks for.

@@ -22,8 +22,5 @@ fuzz_target!(|text: &[u8]| {
 fn check_mistake(text: &str, e: &qio::NetAddressError) {
     assert!(text[e.position()..].starts_with(e.found()));
     let message = e.to_string();
-    assert!(
-        !message.contains('\n') && message.len() < 6_000,
-        "{message:?}"
-    );
+    assert!(!message.contains('\n') && message.len() < 6_000, "{message:?}");
 }

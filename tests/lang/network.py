@@ -73,7 +73,7 @@ async def connecting():
     socket = Qio.ChannelSocket()
     told = []
     socket.connect("connect-progress", lambda *what: told.append(what))
-    check(await socket.connect_async(name, None) is None)
+    check(await socket.connect_async(name) is None)
     stage = Qio.ChannelConnectStage
     stages = [stage.RESOLVING, stage.RESOLVED, stage.CONNECTING, stage.CONNECTED, stage.COMPLETE]
     check([what[1] for what in told] == stages)

@@ -204,7 +204,7 @@ fn what_does_not_speak_it_is_told_apart() {
     let (mut server, address) = server(&[pki.directory()], LOOPBACK, "exec:cat");
     let plain = connect(address.trim_start_matches("tls:tcp:"));
     (&plain).write_all(b"GET / HTTP/1.0\r\n\r\n").expect("sent");
-    server.told("Unable to shake hands with the client: http request");
+    server.told("Unable to shake hands with the client: it speaks HTTP, and not TLS");
     drop(plain);
     stop(server);
 
@@ -216,7 +216,7 @@ fn what_does_not_speak_it_is_told_apart() {
         .expect("connected");
     assert_eq!(
         client.failure(1),
-        "Unable to shake hands with 127.0.0.1: wrong version number"
+        "Unable to shake hands with 127.0.0.1: what it says is not TLS"
     );
 }
 

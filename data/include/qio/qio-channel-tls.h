@@ -22,7 +22,13 @@ G_BEGIN_DECLS
  *
  * The peer's end is the end of a file only if the peer has said goodbye. Without that the data may have been cut
  * by anybody, and reads fail with %G_TLS_ERROR_EOF, unless they are told
- * %QIO_CHANNEL_READ_FLAG_RELAXED_EOF, or qio_channel_tls_set_require_close_notify() has been.
+ * %QIO_CHANNEL_READ_FLAG_RELAXED_EOF, or qio_channel_tls_set_require_close_notify() has been. To close the channel
+ * below is such a cut. qio_channel_close() says goodbye, as far as that does not block, and closes the channel below;
+ * qio_channel_shutdown() for writing says goodbye, and reading goes on; qio_channel_tls_bye() waits until the goodbye has
+ * been sent.
+ *
+ * To go over to TLS in the middle of a connection, read up to the agreed end and no further: what has been read already
+ * is lost for TLS. The functions of this class return whether they succeeded, and not a number as those of #QIOChannel.
  *
  * A channel that is freed says goodbye if that does not block, which writes to the channel below. Where that is of a
  * class in a language that collects garbage, and calls no methods meanwhile, as GJS, close it before.
@@ -115,7 +121,9 @@ struct _QIOChannelTLSClass
  *
  * The certificate of the peer has been verified: is the peer welcome? If one handler says no, the handshake fails.
  * Emitted in the thread that shakes hands; nothing is read or written before, and waiting for that in a handler is
- * an error, %G_IO_ERROR_PENDING. Not emitted where no certificate is shown, nor for credentials that do not verify.
+ * an error, %G_IO_ERROR_PENDING. Not emitted where no certificate is shown, nor for credentials that do not verify. Also emitted for a session that goes on, with the
+ * certificate of the first time. A peer that is refused is told nothing but the end of the connection. Without a TLS
+ * backend of GIO's everybody is refused.
  *
  * A handler of a binding that throws has not said yes. Handlers may close the channel, which ends the handshake with
  * an error. They may let go of it as well, but for a read or a write that shakes hands: whoever calls that has a
@@ -172,6 +180,9 @@ QIOChannelTLS *qio_channel_tls_new_server (QIOChannel *master,
  * Errors are %G_TLS_ERROR_BAD_CERTIFICATE, also for a peer that is not welcome, %G_TLS_ERROR_CERTIFICATE_REQUIRED,
  * %G_TLS_ERROR_NOT_TLS, %G_TLS_ERROR_EOF, %G_TLS_ERROR_HANDSHAKE for everything else that TLS says, and those of the
  * channel below.
+ *
+ * With TLS 1.3 a client is done before the server has looked at its certificate: that it is refused comes out at the first
+ * read. qio_channel_close() in another thread ends it.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
  */

@@ -48,7 +48,15 @@ glib::wrapper! {
     /// the data may have been cut by anybody, and reads fail with `G_TLS_ERROR_EOF`, of the kind
     /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof), unless they are told to be
     /// [relaxed](crate::ReadFlags::RELAXED_EOF), or a goodbye is
-    /// [not required](Self::set_require_close_notify).
+    /// [not required](Self::set_require_close_notify). To close the channel below is such a cut.
+    ///
+    /// `close` says goodbye, as far as that does not block, and closes the channel below; so do dropping the last
+    /// reference and the close of an [`AsyncStream`](crate::AsyncStream). `shutdown` for writing says goodbye, and reading
+    /// goes on. [`bye`](Self::bye) waits until the goodbye has been sent.
+    ///
+    /// The channel below may be one of any class: sockets of a [`NetListener`](crate::NetListener), the pipes of a
+    /// [`ChannelCommand`](crate::ChannelCommand), another TLS channel. To go over to TLS in the middle of a connection, read
+    /// up to the agreed end and no further: what has been read already is lost for TLS.
     ///
     /// One thread may read while another one writes. In non-blocking mode a write may encrypt more than
     /// the channel below takes at once. The rest goes with the next read, write or wait, or when the context
@@ -169,7 +177,10 @@ impl ChannelTls {
     /// # Errors
     ///
     /// `G_TLS_ERROR_BAD_CERTIFICATE`, `_CERTIFICATE_REQUIRED`, `_NOT_TLS`, `_EOF` or `_HANDSHAKE`, and
-    /// those of the channel below.
+    /// those of the channel below; `qio::to_glib_error(&e).matches(gio::TlsError::BadCertificate)` tells them apart.
+    ///
+    /// With TLS 1.3 a client is done before the server has looked at its certificate: that it is refused comes out at the
+    /// first read.
     #[doc(alias = "qio_channel_tls_handshake")]
     pub fn handshake(&self) -> io::Result<()> {
         self.until_done(Self::step_handshake)
@@ -282,8 +293,10 @@ impl ChannelTls {
     /// Calls `func`, in the thread that shakes hands, when the certificate of the peer has been verified,
     /// with that and its issuers. If it says no, or any other handler does, the handshake fails. Nothing
     /// is read or written before, and waiting for that in here is an error
-    /// ([`Pending`](gio::IOErrorEnum::Pending)). Not called where no certificate is shown, nor for credentials that do
-    /// not verify.
+    /// ([`Pending`](gio::IOErrorEnum::Pending)). Called for a session that goes on too, with the certificate of the first
+    /// time. Not called where no certificate is shown, nor for credentials that do not verify. A peer that is refused is
+    /// told nothing but the end of the connection; one with TLS 1.2 may be done with its handshake. Needs a TLS backend
+    /// of GIO's (the package `glib-networking`), without which everybody is refused.
     pub fn connect_authorize_peer<F>(&self, func: F) -> SignalHandlerId
     where
         F: Fn(&Self, &gio::TlsCertificate) -> bool + Send + Sync + 'static,

@@ -85,7 +85,7 @@ impl ChannelTls {
         Some(String::from_utf8_lossy(protocol).into_owned().into())
     }
 
-    /// Whether an earlier session goes on: then no certificate was shown.
+    /// Whether an earlier session goes on: then no certificate was shown, and that of the first time counts.
     #[doc(alias = "qio_channel_tls_is_resumed")]
     #[must_use]
     pub fn is_resumed(&self) -> bool {

@@ -40,11 +40,11 @@ impl Failure {
 }
 
 /// The numbers of OpenSSL's reasons that have codes of GIO's.
-const NOT_TLS: [i32; 3] = [
+const HTTP: [i32; 2] = [
     156, // http request
     155, // https proxy request
-    267, // wrong version number
 ];
+const WRONG_VERSION_NUMBER: i32 = 267;
 const UNSUPPORTED_PROTOCOL: i32 = 258;
 const NO_SUITABLE_SIGNATURE_ALGORITHM: i32 = 118;
 const CERTIFICATE_VERIFY_FAILED: i32 = 134;
@@ -73,7 +73,8 @@ pub(super) fn of_handshake(peer: &str, ssl: &SslRef, error: &ssl::Error) -> io::
         ),
         _ => {
             let kind = match code {
-                _ if NOT_TLS.contains(&code) => TlsError::NotTls,
+                WRONG_VERSION_NUMBER => TlsError::NotTls,
+                _ if HTTP.contains(&code) => TlsError::NotTls,
                 _ if is_refused => TlsError::BadCertificate,
                 _ => kind_or(code, TlsError::Handshake),
             };
@@ -154,6 +155,8 @@ fn words(error: &ssl::Error) -> String {
     }
     match reason.split_once(" alert ").or(reason.split_once(' ')) {
         Some((_, alert)) if code >= ALERTS => format!("the peer says \"{alert}\""),
+        _ if HTTP.contains(&code) => "it speaks HTTP, and not TLS".to_owned(),
+        _ if code == WRONG_VERSION_NUMBER => "what it says is not TLS".to_owned(),
         _ if code == UNSUPPORTED_PROTOCOL => format!("{reason}: no version of TLS in common"),
         _ => reason.to_owned(),
     }

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     channel::Channel,
     coroutine,
-    error::{cancelled, from_glib_error, invalid, panic_text},
+    error::{cancelled, explain, from_glib_error, invalid, panic_text},
 };
 
 /// The name of the signal.
@@ -110,14 +110,24 @@ fn expect(ssl: &mut SslRef, creds: &TlsCreds, name: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// A name as it is in certificates, and on the wire. One that begins with a dot would be any below that.
+/// A name as it is in certificates, and on the wire.
 fn dns_name(name: &str) -> io::Result<GString> {
     let ascii = match name.is_ascii() {
         true => Some(name.into()),
         false => glib::hostname_to_ascii(name),
     };
-    let is_good = |name: &GString| !name.is_empty() && !name.starts_with('.');
-    ascii.filter(is_good).ok_or_else(|| no_name(name))
+    ascii
+        .filter(|name| is_dns_name(name))
+        .ok_or_else(|| no_name(name))
+}
+
+/// Whether it is made of labels: nothing that a URI may have beside the name, and no pattern.
+fn is_dns_name(name: &str) -> bool {
+    let is_label = |label: &str| {
+        let is_of_it = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+        (1..=63).contains(&label.len()) && label.bytes().all(is_of_it)
+    };
+    name.split('.').all(is_label)
 }
 
 fn no_name(name: &str) -> io::Error {
@@ -151,7 +161,13 @@ impl Link {
         let Some(chain) = self.chain().filter(|_| listens) else {
             return Ok(());
         };
-        let welcome = tls.emit_by_name::<bool>(AUTHORIZE, &[&certificate(&chain)?]);
+        let shown = certificate(&chain).map_err(|e| {
+            explain(
+                e,
+                "nobody can be asked about the certificate, for which GIO needs a TLS backend",
+            )
+        })?;
+        let welcome = tls.emit_by_name::<bool>(AUTHORIZE, &[&shown]);
         if coroutine::is_unwinding() {
             return Err(coroutine::dropped());
         }

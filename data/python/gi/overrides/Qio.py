@@ -245,8 +245,14 @@ def _with_bytes(method, parameters):
 
 
 def _with_await(method, finish, parameters):
-    """An asynchronous method that can be called without a callback, priority and cancellable."""
-    signature = _signature(parameters, {"io_priority": GLib.PRIORITY_DEFAULT, "cancellable": None, "callback": None})
+    """An asynchronous method that can be called without a callback, priority and cancellable, and what else may be None."""
+    defaults = {"io_priority": GLib.PRIORITY_DEFAULT, "cancellable": None, "callback": None}
+    for parameter in reversed(parameters):
+        name = parameter.get_name()
+        if name not in defaults and not parameter.may_be_null():
+            break
+        defaults.setdefault(name)
+    signature = _signature(parameters, defaults)
 
     @functools.wraps(method)
     def wrapper(*arguments, **named):

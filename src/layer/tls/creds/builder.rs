@@ -158,7 +158,8 @@ impl TlsCredsBuilder {
     }
 
     /// Shows a certificate, of a PEM file: first the end's own, then those that lead to an authority. The file of
-    /// the key may be the same one.
+    /// the key may be the same one. What the certificate forbids is an error where it is critical, and otherwise up to the
+    /// peer.
     #[doc(alias = "qio_tls_creds_builder_set_certificate_files")]
     #[must_use]
     pub fn certificate_files(

@@ -63,6 +63,11 @@ impl Source {
     /// The same, where it is nobody else's business. A file that others may read is worth a warning.
     pub(super) fn secret(&self) -> io::Result<Cow<'_, [u8]>> {
         let bytes = self.read()?;
+        self.warn_if_open();
+        Ok(bytes)
+    }
+
+    fn warn_if_open(&self) {
         if let Self::File(path) = self
             && let Ok(about) = fs::metadata(path)
             && about.mode() & OPEN_TO_OTHERS != 0
@@ -74,7 +79,6 @@ impl Source {
                 about.mode() & 0o7777
             );
         }
-        Ok(bytes)
     }
 
     /// One certificate or more.
@@ -103,7 +107,7 @@ impl Source {
 
     /// A private key. If it is locked, the password is asked for.
     pub(super) fn key(&self, password: Option<&Password>) -> io::Result<PKey<Private>> {
-        let pem = self.secret()?;
+        let pem = self.read()?;
         let (mut asked, mut given) = (false, None);
         let key = PKey::private_key_from_pem_callback(&pem, |place| {
             asked = true;
@@ -117,7 +121,10 @@ impl Source {
         });
         let refused = |reason| Err(self.error(TlsError::BadCertificatePassword, reason));
         match key {
-            Ok(key) => Ok(key),
+            Ok(key) => {
+                self.warn_if_open();
+                Ok(key)
+            }
             Err(_) if asked && given.is_none() => {
                 refused("it is locked by a password, and none was given")
             }

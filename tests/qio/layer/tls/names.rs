@@ -22,6 +22,12 @@ fn what_is_no_name_is_refused() {
         // Verified, it would be any server below that.
         ".test",
         "..",
+        "a..b",
+        // What a URI has beside it, a pattern, and what is written by mistake.
+        "localhost:8443",
+        "https://localhost/",
+        "*.test",
+        "local host",
         &"long.".repeat(60),
         "\u{fffd}.test",
     ] {
