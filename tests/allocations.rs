@@ -8,10 +8,14 @@ use std::{
     io::{ErrorKind, IoSlice, IoSliceMut},
 };
 
-use qio::{ChannelBuffer, ChannelFile, ChannelSocket, prelude::*};
+use qio::{
+    ChannelBuffer, ChannelFile, ChannelSocket, ChannelTls, TlsCreds, TlsEndpoint, prelude::*,
+};
 
 thread_local! {
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+    /// Bytes that are in use.
+    static LIVE: Cell<usize> = const { Cell::new(0) };
 }
 
 struct Counting;
@@ -20,11 +24,13 @@ struct Counting;
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
+        let _ = LIVE.try_with(|live| live.set(live.get().wrapping_add(layout.size())));
         // SAFETY: passed on.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        let _ = LIVE.try_with(|live| live.set(live.get().wrapping_sub(layout.size())));
         // SAFETY: passed on.
         unsafe { System.dealloc(memory, layout) }
     }
@@ -101,4 +107,38 @@ fn reading_memory_does_not_allocate() {
         buffer.read(&mut [0; 8]).expect("there");
     };
     assert_eq!(allocations(read), 0);
+}
+
+/// A connection of which one end has written more than there is room for.
+fn write_too_much([here, there]: &[TlsCreds; 2]) {
+    let (a, b) = ChannelSocket::pair().expect("a socketpair");
+    let client = ChannelTls::new_client(&a, here, None).expect("a client");
+    let server = ChannelTls::new_server(&b, there).expect("a server");
+    for end in [&client, &server] {
+        end.set_blocking(false).expect("non-blocking");
+    }
+    let e = loop {
+        match client.write(&[7; 4096]) {
+            Err(e) if client.is_handshake_done() => break e,
+            _ if client.is_handshake_done() => {}
+            _ => drop(server.read(&mut [0])),
+        }
+    };
+    assert_eq!(e.kind(), ErrorKind::WouldBlock);
+}
+
+#[test]
+fn what_is_left_to_a_main_loop_that_never_runs_is_freed_with_its_channel() {
+    let creds = [TlsEndpoint::Client, TlsEndpoint::Server]
+        .map(|end| {
+            TlsCreds::builder(end)
+                .psk("me", *b"sixteen bytes...")
+                .build()
+        })
+        .map(|creds| creds.expect("a key"));
+    (0..20).for_each(|_| write_too_much(&creds));
+    let before = LIVE.get();
+    (0..200).for_each(|_| write_too_much(&creds));
+    let kept = LIVE.get().saturating_sub(before);
+    assert!(kept < 200, "{kept} bytes of 200 connections");
 }

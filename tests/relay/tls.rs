@@ -216,7 +216,7 @@ fn what_does_not_speak_it_is_told_apart() {
         .expect("connected");
     assert_eq!(
         client.failure(1),
-        "Unable to shake hands with 127.0.0.1: what it says is not TLS"
+        "Unable to shake hands with 127.0.0.1: what it says is not TLS (wrong version number)"
     );
 }
 

@@ -156,7 +156,7 @@ fn words(error: &ssl::Error) -> String {
     match reason.split_once(" alert ").or(reason.split_once(' ')) {
         Some((_, alert)) if code >= ALERTS => format!("the peer says \"{alert}\""),
         _ if HTTP.contains(&code) => "it speaks HTTP, and not TLS".to_owned(),
-        _ if code == WRONG_VERSION_NUMBER => "what it says is not TLS".to_owned(),
+        _ if code == WRONG_VERSION_NUMBER => format!("what it says is not TLS ({reason})"),
         _ if code == UNSUPPORTED_PROTOCOL => format!("{reason}: no version of TLS in common"),
         _ => reason.to_owned(),
     }

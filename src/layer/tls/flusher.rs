@@ -2,20 +2,20 @@
 //! reads, writes or waits any more.
 
 use std::{
-    future::poll_fn,
+    future::{Future, poll_fn},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     task::{Poll, ready},
 };
 
-use glib::{prelude::*, subclass::prelude::*};
+use glib::{ControlFlow, prelude::*, subclass::prelude::*};
 
 use super::{ChannelTls, link::Link, lock};
 use crate::{
     channel::{Attempt, Channel, Tried},
-    hub::{Hub, JoinHandle, Side},
+    hub::{Hub, JoinHandle, Side, default_context},
 };
 
 /// The task of a channel, on the hub of whoever wrote. Dropping this ends it.
@@ -25,12 +25,59 @@ pub(super) struct Flusher {
     hub: usize,
     /// Set, while the channel's place for this is locked, once there was nothing to send; or on an error.
     done: Arc<AtomicBool>,
-    task: JoinHandle<()>,
+    _work: Work,
 }
 
-impl Drop for Flusher {
+/// Ends when this is dropped.
+#[derive(Debug)]
+struct Work {
+    task: Arc<Mutex<Begun>>,
+    /// Begins it, where nothing of the context is running.
+    source: Option<glib::Source>,
+}
+
+#[derive(Debug)]
+enum Begun {
+    NotYet,
+    Task(JoinHandle<()>),
+    Never,
+}
+
+impl Work {
+    /// A task of what is running, or of the context once that runs. One that never does keeps nothing of it.
+    fn new(hub: &Arc<Hub>, future: impl Future<Output = ()> + Send + 'static) -> Self {
+        if glib::main_current_source().is_some() {
+            let task = Begun::Task(hub.spawn(future));
+            return Self {
+                task: Arc::new(Mutex::new(task)),
+                source: None,
+            };
+        }
+        let task = Arc::new(Mutex::new(Begun::NotYet));
+        let (place, hub, mut future) = (task.clone(), hub.clone(), Some(future));
+        let priority = glib::Priority::DEFAULT;
+        let source = glib::idle_source_new(Some("qio TLS"), priority, move || {
+            let mut begun = lock(&place);
+            if let (Begun::NotYet, Some(future)) = (&*begun, future.take()) {
+                *begun = Begun::Task(hub.spawn(future));
+            }
+            ControlFlow::Break
+        });
+        source.attach(Some(&default_context()));
+        let source = Some(source);
+        Self { task, source }
+    }
+}
+
+impl Drop for Work {
     fn drop(&mut self) {
-        self.task.abort();
+        if let Some(source) = &self.source {
+            source.destroy();
+        }
+        let begun = std::mem::replace(&mut *lock(&self.task), Begun::Never);
+        if let Begun::Task(task) = begun {
+            task.abort();
+        }
     }
 }
 
@@ -60,11 +107,10 @@ impl Link {
             return;
         };
         let done = Arc::new(AtomicBool::new(false));
-        let task = hub.spawn(send_all(tls.downgrade(), done.clone()));
         let flusher = Flusher {
             hub: here,
+            _work: Work::new(&hub, send_all(tls.downgrade(), done.clone())),
             done,
-            task,
         };
         let before = lock(&self.flusher).replace(flusher);
         drop(before);
