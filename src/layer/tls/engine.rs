@@ -59,8 +59,10 @@ pub(super) struct Engine {
     pub(super) sending: bool,
     /// What the channel below has not taken of what was to be sent, before the output of OpenSSL.
     unsent: Queue,
-    /// Somebody waits for the end of what somebody else does.
-    pub(super) missed: bool,
+    /// Somebody waits for the end of that.
+    pub(super) missed_receiving: bool,
+    /// The same, of the other. They are told apart, or whoever receives would wake itself while others send.
+    pub(super) missed_sending: bool,
     /// Those who read have been told to wait until there is less unsent.
     pub(super) choked: bool,
     /// Ciphertext has come that OpenSSL has not seen.
@@ -107,7 +109,8 @@ impl Engine {
             receiving: false,
             sending: false,
             unsent: Queue::default(),
-            missed: false,
+            missed_receiving: false,
+            missed_sending: false,
             choked: false,
             fed: false,
             unsure: false,

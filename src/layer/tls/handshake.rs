@@ -236,7 +236,6 @@ impl Drop for Verdict<'_> {
             }
             _ => {}
         }
-        engine.missed = false;
         drop(engine);
         // Also those who have waited for the other direction.
         self.channel.wake_waiters();

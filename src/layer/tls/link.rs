@@ -177,10 +177,8 @@ impl Link {
                 match &engine.stage {
                     Stage::Open => return Ok(()),
                     Stage::Failed(failure) => return Err(failure.again()),
-                    Stage::Judging(_) => {
-                        engine.missed = true;
-                        return Err(io::ErrorKind::WouldBlock.into());
-                    }
+                    // The verdict is told to everybody.
+                    Stage::Judging(_) => return Err(io::ErrorKind::WouldBlock.into()),
                     Stage::Fresh | Stage::Shaking => engine.shake(),
                 }
             };
@@ -197,9 +195,11 @@ impl Link {
                 Ok(Step::Starving) => {
                     self.try_flush(channel);
                     match self.receive(channel) {
+                        Err(e) if would_block(&e) => return Err(e),
                         // What has failed is what OpenSSL sees next.
-                        Err(e) if !would_block(&e) => continue,
-                        result => result?,
+                        _ if !self.engine().is_open() => {}
+                        // Somebody else was faster, and it was data, or its end.
+                        _ => channel.tell_waiters(Side::Read),
                     }
                 }
                 Err(e) => {
@@ -380,7 +380,7 @@ impl<'a> Receiving<'a> {
     fn begin(link: &'a Link, channel: &'a Channel) -> Option<Self> {
         let mut engine = link.engine();
         if mem::replace(&mut engine.receiving, true) {
-            engine.missed = true;
+            engine.missed_receiving = true;
             return None;
         }
         Some(Self { link, channel })
@@ -391,7 +391,11 @@ impl Drop for Receiving<'_> {
     fn drop(&mut self) {
         let mut engine = self.link.engine();
         engine.receiving = false;
-        tell_those_who_missed(engine, self.channel);
+        let missed = mem::take(&mut engine.missed_receiving);
+        drop(engine);
+        if missed {
+            self.channel.wake_waiters();
+        }
     }
 }
 
@@ -407,7 +411,7 @@ impl<'a> Sending<'a> {
     fn begin(link: &'a Link, channel: &'a Channel) -> io::Result<Option<Self>> {
         let mut engine = link.engine();
         if engine.sending {
-            engine.missed = true;
+            engine.missed_sending = true;
             return Err(io::ErrorKind::WouldBlock.into());
         }
         let queue = engine.take_unsent();
@@ -425,14 +429,10 @@ impl Drop for Sending<'_> {
         let mut engine = self.link.engine();
         engine.sending = false;
         engine.keep_unsent(mem::take(&mut self.queue));
-        tell_those_who_missed(engine, self.channel);
-    }
-}
-
-fn tell_those_who_missed(mut engine: MutexGuard<'_, Engine>, channel: &Channel) {
-    let missed = mem::take(&mut engine.missed);
-    drop(engine);
-    if missed {
-        channel.wake_waiters();
+        let missed = mem::take(&mut engine.missed_sending);
+        drop(engine);
+        if missed {
+            self.channel.wake_waiters();
+        }
     }
 }

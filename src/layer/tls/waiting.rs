@@ -33,7 +33,8 @@ impl Engine {
     fn needs(&mut self, side: Side) -> Needs {
         match &self.stage {
             Stage::Fresh | Stage::Failed(_) => return Needs::Nothing,
-            Stage::Judging(_) => return self.needs_news(),
+            // The verdict is told to everybody.
+            Stage::Judging(_) => return Needs::Below(IOCondition::empty()),
             Stage::Shaking if self.fed => return Needs::Nothing,
             Stage::Shaking => return self.needs_exchange(),
             Stage::Open => {}
@@ -64,21 +65,18 @@ impl Engine {
         let mut conditions = IOCondition::empty();
         conditions.set(IOCondition::IN, !self.receiving && !self.is_choked());
         conditions.set(IOCondition::OUT, self.has_unsent() && !self.sending);
-        self.missed |= self.receiving || self.sending;
+        self.missed_receiving |= self.receiving;
+        self.missed_sending |= self.sending;
         Needs::Below(conditions)
     }
 
     /// What is unsent has to go.
     fn needs_room(&mut self) -> Needs {
-        match self.sending {
-            true => self.needs_news(),
-            false => Needs::Below(IOCondition::OUT),
-        }
-    }
-
-    fn needs_news(&mut self) -> Needs {
-        self.missed = true;
-        Needs::Below(IOCondition::empty())
+        self.missed_sending |= self.sending;
+        Needs::Below(match self.sending {
+            true => IOCondition::empty(),
+            false => IOCondition::OUT,
+        })
     }
 }
 
@@ -92,6 +90,9 @@ impl Link {
 
     fn ask_below(&self, conditions: IOCondition) -> Readiness {
         let [read, write] = watch::directions(conditions);
+        if conditions.is_empty() {
+            return Readiness::Watch;
+        }
         // Nobody must look at a number that is about to be a stranger's.
         let is_over = self.master.is_closed();
         if is_over || !read.is_empty() && self.master.has_unread() {
@@ -99,8 +100,7 @@ impl Link {
         }
         let ask = |conditions| Slots::of(&self.master).wait_fd(conditions);
         match (read.is_empty(), write.is_empty()) {
-            (true, true) => Readiness::Watch,
-            (false, true) => ask(read),
+            (_, true) => ask(read),
             (true, false) => ask(write),
             (false, false) => match (ask(read), ask(write)) {
                 (Readiness::Now, _) | (_, Readiness::Now) => Readiness::Now,

@@ -56,6 +56,27 @@ fn who_is_asked_about_the_peer_can_close() {
 }
 
 #[test]
+fn who_waits_for_a_verdict_sleeps_although_there_is_nothing_below_any_more() {
+    in_time(|| {
+        let (client, server) = strangers();
+        client.connect_authorize_peer(|client, _| {
+            client.master().close().expect("closed");
+            let reader = Arc::new(Blocked::default());
+            let (channel, soon) = (client.clone(), reader.clone());
+            thread::spawn(move || {
+                soon.soon();
+                channel.read(&mut [0])
+            });
+            // Forever, if it spins.
+            reader.wait();
+            true
+        });
+        let (here, _) = shake_anyhow(&client, &server);
+        here.expect_err("it is closed");
+    });
+}
+
+#[test]
 fn a_server_that_is_not_welcome_gets_no_certificate_of_the_client() {
     in_time(|| {
         let asking = server_builder().client_certificates(TlsAuthenticationMode::Required);

@@ -4,6 +4,7 @@ mod choked;
 mod classes;
 mod contexts;
 mod creds;
+mod crossing;
 mod endings;
 mod ends;
 mod floods;
