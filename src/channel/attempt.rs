@@ -576,5 +576,7 @@ impl Drop for WatchWait {
     fn drop(&mut self) {
         self.waiters.forget_settler(&self.settler);
         self.source.destroy();
+        // Before its last reference goes: GLib complains if it is made ready in that very moment.
+        self.waiters.forget_source(&self.source);
     }
 }

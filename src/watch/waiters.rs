@@ -12,7 +12,7 @@ use std::{
     time::Instant,
 };
 
-use glib::IOCondition;
+use glib::{IOCondition, translate::*};
 use glib_sys::GSource;
 
 use super::{ALWAYS, unread::Unread};
@@ -413,6 +413,11 @@ impl Waiters {
 
     pub(super) fn enter(&self, source: *mut GSource) {
         self.waiting().crowd().sources.push(SourcePtr(source));
+    }
+
+    /// Makes a source look again no more, which waits for nothing any more.
+    pub(crate) fn forget_source(&self, source: &glib::Source) {
+        self.leave(source.to_glib_none().0);
     }
 
     pub(super) fn leave(&self, source: *mut GSource) {
