@@ -4,29 +4,30 @@
 //! waits, and what it knows saves calls that would fail. Whatever else a channel waits for is
 //! waited for by its watch.
 
+mod by_watch;
+
 use std::{
     io, mem,
     os::fd::{AsFd, AsRawFd},
     ptr,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
-    task::{Context, Poll, Wake, Waker, ready},
+    sync::Arc,
+    task::{Context, Poll, ready},
 };
 
-use glib::{ControlFlow, IOCondition, subclass::prelude::*};
+use glib::{IOCondition, subclass::prelude::*};
+
+use self::by_watch::{WatchWait, Watched};
 
 use super::{Channel, class::Slots, ffi::Lent};
 use crate::{
     error::{closed, not_supported, would_block},
     hub::{self, Hub, Interest, Lines, Seen, Serves, Side, Ticket},
     sys::{
-        SharedFd, lock,
+        SharedFd,
         poll::{has_hung_up, poll_now},
     },
     types::{ReadFlags, Readiness, WriteFlags},
-    watch::{self, ALWAYS, Waiters},
+    watch::ALWAYS,
 };
 
 /// One direction of a channel, for one future at a time.
@@ -141,7 +142,7 @@ impl Attempt {
                     return self.finish(Ok(result));
                 }
                 Err(e) if would_block(&e) => {
-                    match self.poll_wait(channel, seen, cx) {
+                    match self.poll_wait(channel, layer, seen, cx) {
                         Poll::Ready(Ok(())) => {}
                         Poll::Ready(Err(e)) => return self.finish(Err(e)),
                         Poll::Pending if has_changed(channel, changes) => {}
@@ -182,7 +183,8 @@ impl Attempt {
             if seen.is_ready() {
                 return self.finish(Ok(self.side.condition()));
             }
-            if let Err(e) = ready!(self.poll_wait(channel, seen, cx)) {
+            // Of a layer there is no guess.
+            if let Err(e) = ready!(self.poll_wait(channel, false, seen, cx)) {
                 return self.finish(Err(e));
             }
         }
@@ -267,11 +269,12 @@ impl Attempt {
     fn poll_wait(
         &mut self,
         channel: &Channel,
+        layer: bool,
         seen: Seen,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         // What a layer waits for changes, although the descriptor below is watched all the time.
-        if channel.below().is_some() && pollable(channel, self.side).is_none() {
+        if layer && pollable(channel, self.side).is_none() {
             return self.poll_unlent(channel, cx);
         }
         let running = Hub::running();
@@ -287,13 +290,10 @@ impl Attempt {
         match &mut self.wait {
             Wait::Edge(interest, ticket) => {
                 // A layer may have other reasons, and tells itself what came of the calls below it.
-                let since = match channel.below() {
-                    Some(_) => Some(seen),
-                    None => {
-                        interest.would_block(self.side, seen);
-                        None
-                    }
-                };
+                let since = layer.then_some(seen);
+                if !layer {
+                    interest.would_block(self.side, seen);
+                }
                 match interest.poll_edge(self.side, ticket, cx.waker(), since) {
                     Ok(poll) => poll.map(Ok),
                     Err(e) => Poll::Ready(Err(e)),
@@ -479,104 +479,4 @@ pub(super) fn level(
 ) -> io::Result<IOCondition> {
     let events = poll_now(fd.as_fd().as_raw_fd(), condition.bits() as i16)?;
     Ok(IOCondition::from_bits_truncate(events as u32))
-}
-
-/// A wait by the channel's own watch, in the context that the channel is attached to.
-#[derive(Debug)]
-struct WatchWait {
-    source: glib::Source,
-    news: Arc<News>,
-    /// Wakes `news` when the channel goes to another context.
-    settler: Waker,
-    waiters: Arc<Waiters>,
-    /// In the context that runs, in place of that.
-    here: bool,
-}
-
-/// What has come of a wait by a watch.
-enum Watched {
-    Fired(IOCondition),
-    /// The channel has gone to another context: to be begun anew.
-    Moved,
-}
-
-#[derive(Debug)]
-struct News {
-    got: Mutex<IOCondition>,
-    moved: AtomicBool,
-    waker: Mutex<Waker>,
-}
-
-impl News {
-    fn tell(&self) {
-        let waker = lock(&self.waker).clone();
-        waker.wake();
-    }
-}
-
-impl Wake for News {
-    fn wake(self: Arc<Self>) {
-        self.moved.store(true, Ordering::Release);
-        self.tell();
-    }
-}
-
-impl WatchWait {
-    fn new(channel: &Channel, condition: IOCondition, here: bool, waker: &Waker) -> Self {
-        let news = Arc::new(News {
-            got: Mutex::new(IOCondition::empty()),
-            moved: AtomicBool::new(false),
-            waker: Mutex::new(waker.clone()),
-        });
-        let source = Slots::of(channel).create_watch(condition);
-        let fired = news.clone();
-        watch::set_callback(&source, move |_: &Channel, condition| {
-            *lock(&fired.got) = condition;
-            fired.tell();
-            ControlFlow::Break
-        });
-        let settler = Waker::from(news.clone());
-        let waiters = channel.imp().waiters.clone();
-        let context = waiters.context_for(settler.clone()).filter(|_| !here);
-        source.attach(Some(&context.unwrap_or_else(hub::running_context)));
-        Self {
-            source,
-            news,
-            settler,
-            waiters,
-            here,
-        }
-    }
-
-    fn poll(&self, cx: &Context<'_>) -> Poll<Watched> {
-        let before = mem::replace(&mut *lock(&self.news.waker), cx.waker().clone());
-        drop(before);
-        // After that: whoever changes it wakes the waker.
-        let got = *lock(&self.news.got);
-        if !got.is_empty() {
-            Poll::Ready(Watched::Fired(got))
-        } else if self.news.moved.load(Ordering::Acquire) || self.is_elsewhere() {
-            Poll::Ready(Watched::Moved)
-        } else {
-            Poll::Pending
-        }
-    }
-}
-
-impl WatchWait {
-    /// The source has gone with its context, or this is polled in another one.
-    fn is_elsewhere(&self) -> bool {
-        let context = self.waiters.context().filter(|_| !self.here);
-        let here = context.unwrap_or_else(hub::running_context);
-        self.source.is_destroyed() || self.source.context() != Some(here)
-    }
-}
-
-impl Drop for WatchWait {
-    fn drop(&mut self) {
-        self.waiters.forget_settler(&self.settler);
-        self.source.destroy();
-        // Before its last reference goes: GLib complains if it is made ready in that very moment.
-        self.waiters.forget_source(&self.source);
-    }
 }

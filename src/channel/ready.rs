@@ -186,7 +186,7 @@ fn iterate_until(
             break;
         }
     }
-    source.destroy();
+    channel.imp().waiters.end(&source);
     if let Some(alarm) = alarm {
         alarm.destroy();
     }

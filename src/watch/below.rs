@@ -11,7 +11,7 @@ use glib_sys::GSource;
 
 use super::{
     foreign::note_down,
-    source::{Told, told_of},
+    source::{Told, retire, told_of},
 };
 
 /// What a layer knows of the object below it.
@@ -88,9 +88,16 @@ impl Below {
     /// As for [`follow`](Self::follow).
     pub(super) unsafe fn leave(&self, parent: *mut GSource) {
         self.watched.set(IOCondition::empty());
-        if let Some(child) = self.child.take().filter(|child| !child.is_destroyed()) {
-            // SAFETY: it was made its child.
-            unsafe { glib_sys::g_source_remove_child_source(parent, child.to_glib_none().0) };
+        let Some(child) = self.child.take() else {
+            return;
+        };
+        let raw: *mut GSource = child.to_glib_none().0;
+        // SAFETY: it is alive, and of this thread; it was made a child of the parent, which it is until it is destroyed.
+        unsafe {
+            if !child.is_destroyed() {
+                glib_sys::g_source_remove_child_source(parent, raw);
+            }
+            retire(raw);
         }
     }
 

@@ -415,8 +415,10 @@ impl Waiters {
         self.waiting().crowd().sources.push(SourcePtr(source));
     }
 
-    /// Makes a source look again no more, which waits for nothing any more.
-    pub(crate) fn forget_source(&self, source: &glib::Source) {
+    /// Ends a watch. It leaves the list while it is whole: GLib complains of a source that is made ready in the very
+    /// moment in which its last reference goes.
+    pub(crate) fn end(&self, source: &glib::Source) {
+        source.destroy();
         self.leave(source.to_glib_none().0);
     }
 

@@ -1,0 +1,122 @@
+//! Waiting by a watch, where no hub can watch.
+
+use std::{
+    mem,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
+};
+
+use glib::{ControlFlow, IOCondition, subclass::prelude::*};
+
+use crate::{
+    channel::{Channel, class::Slots},
+    hub,
+    sys::lock,
+    watch::{self, Waiters},
+};
+
+/// A wait by the channel's own watch, in the context that the channel is attached to.
+#[derive(Debug)]
+pub(super) struct WatchWait {
+    source: glib::Source,
+    news: Arc<News>,
+    /// Wakes `news` when the channel goes to another context.
+    settler: Waker,
+    waiters: Arc<Waiters>,
+    /// In the context that runs, in place of that.
+    here: bool,
+}
+
+/// What has come of a wait by a watch.
+pub(super) enum Watched {
+    Fired(IOCondition),
+    /// The channel has gone to another context: to be begun anew.
+    Moved,
+}
+
+#[derive(Debug)]
+struct News {
+    got: Mutex<IOCondition>,
+    moved: AtomicBool,
+    waker: Mutex<Waker>,
+}
+
+impl News {
+    fn tell(&self) {
+        let waker = lock(&self.waker).clone();
+        waker.wake();
+    }
+}
+
+impl Wake for News {
+    fn wake(self: Arc<Self>) {
+        self.moved.store(true, Ordering::Release);
+        self.tell();
+    }
+}
+
+impl WatchWait {
+    pub(super) fn new(
+        channel: &Channel,
+        condition: IOCondition,
+        here: bool,
+        waker: &Waker,
+    ) -> Self {
+        let news = Arc::new(News {
+            got: Mutex::new(IOCondition::empty()),
+            moved: AtomicBool::new(false),
+            waker: Mutex::new(waker.clone()),
+        });
+        let source = Slots::of(channel).create_watch(condition);
+        let fired = news.clone();
+        watch::set_callback(&source, move |_: &Channel, condition| {
+            *lock(&fired.got) = condition;
+            fired.tell();
+            ControlFlow::Break
+        });
+        let settler = Waker::from(news.clone());
+        let waiters = channel.imp().waiters.clone();
+        let context = waiters.context_for(settler.clone()).filter(|_| !here);
+        source.attach(Some(&context.unwrap_or_else(hub::running_context)));
+        Self {
+            source,
+            news,
+            settler,
+            waiters,
+            here,
+        }
+    }
+
+    pub(super) fn poll(&self, cx: &Context<'_>) -> Poll<Watched> {
+        let before = mem::replace(&mut *lock(&self.news.waker), cx.waker().clone());
+        drop(before);
+        // After that: whoever changes it wakes the waker.
+        let got = *lock(&self.news.got);
+        if !got.is_empty() {
+            Poll::Ready(Watched::Fired(got))
+        } else if self.news.moved.load(Ordering::Acquire) || self.is_elsewhere() {
+            Poll::Ready(Watched::Moved)
+        } else {
+            Poll::Pending
+        }
+    }
+}
+
+impl WatchWait {
+    /// The source has gone with its context, or this is polled in another one.
+    fn is_elsewhere(&self) -> bool {
+        let context = self.waiters.context().filter(|_| !self.here);
+        let here = context.unwrap_or_else(hub::running_context);
+        self.source.is_destroyed() || self.source.context() != Some(here)
+    }
+}
+
+impl Drop for WatchWait {
+    fn drop(&mut self) {
+        self.waiters.forget_settler(&self.settler);
+        self.waiters.end(&self.source);
+    }
+}

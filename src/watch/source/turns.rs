@@ -1,0 +1,300 @@
+//! What GLib asks of a watch in each turn of a main loop, and the change between its poll and the hub's.
+
+use std::{mem, sync::atomic::Ordering};
+
+use glib::{IOCondition, translate::*};
+use glib_sys::{G_SOURCE_CONTINUE, G_SOURCE_REMOVE, GSource, GSourceFunc, gboolean, gpointer};
+
+use super::{Ask, COLD, FUNCS, Feed, State, state, told_of};
+use crate::{
+    types::Readiness,
+    watch::{
+        ALWAYS,
+        below::Below,
+        callback,
+        cold::Cold,
+        leg::{Leg, question},
+    },
+};
+/// A watch on leased descriptors goes cold after so many polls with nothing to tell.
+const QUIET_ENOUGH: u32 = 32;
+
+pub(super) unsafe extern "C" fn prepare(source: *mut GSource, timeout: *mut i32) -> gboolean {
+    // SAFETY: GLib passes the source that these functions are for, and the address
+    // of a timeout.
+    unsafe {
+        *timeout = -1;
+        let state = state(source);
+        let (ready, begin_anew) = look(source, state);
+        if begin_anew {
+            *timeout = 0;
+        }
+        state.prepared.set(ready);
+        (!ready.is_empty()).into_glib()
+    }
+}
+
+/// Finds out what is ready without a poll, and has everything else waited for. Whether that takes GLib another
+/// turn.
+///
+/// # Safety
+///
+/// As for [`Leg::set_polled`].
+unsafe fn look(source: *mut GSource, state: &State) -> (IOCondition, bool) {
+    // SAFETY: passed on from the caller.
+    unsafe {
+        if state.dispatching.get() {
+            park(source, state);
+            return (IOCondition::empty(), false);
+        }
+        if state.waiters.is_closed() {
+            return (IOCondition::NVAL, false);
+        }
+        let mut begin_anew = false;
+        let ready = match &state.feed {
+            Feed::Asked(ask) => ask_legs(source, state, *ask, |_| false),
+            Feed::Layered(ask, below) => {
+                let mut needed = IOCondition::empty();
+                let ready = ask_legs(source, state, *ask, |question| {
+                    needed |= (below.layer.needs)(&state.object, question);
+                    true
+                });
+                begin_anew = below.follow(source, &state.object, needed);
+                ready
+            }
+            Feed::Fixed => drop_dead_legs(source, state),
+            Feed::Child | Feed::Relayed(_) => IOCondition::empty(),
+        };
+        let unread = match state.waiters.unread.is_readable() {
+            true => state.condition & IOCondition::IN,
+            false => IOCondition::empty(),
+        };
+        let ready = ready | unread;
+        let quiet = state.quiet.get() + 1;
+        state.quiet.set(quiet);
+        if quiet >= QUIET_ENOUGH && ready.is_empty() && matches!(state.feed, Feed::Fixed) {
+            state.quiet.set(0);
+            go_cold(source, state);
+        }
+        (ready, begin_anew)
+    }
+}
+
+/// Stops polling what the channel itself has closed. The one who did that need not be told, as
+/// long as there is something else to wait for; a watch with nothing left has hung up.
+///
+/// # Safety
+///
+/// As for [`Leg::set_polled`].
+unsafe fn drop_dead_legs(source: *mut GSource, state: &State) -> IOCondition {
+    for leg in state.legs.iter().filter(|leg| leg.is_dead()) {
+        // SAFETY: passed on from the caller.
+        unsafe { leg.set_polled(source, false) };
+    }
+    match state.legs.iter().any(|leg| leg.is_polled()) {
+        true => IOCondition::empty(),
+        false => IOCondition::HUP,
+    }
+}
+
+/// Makes the hub wait for the descriptors in place of GLib, if all are leased and none is ready.
+///
+/// # Safety
+///
+/// As for [`Leg::set_polled`], and the source must be attached.
+unsafe fn go_cold(source: *mut GSource, state: &State) {
+    let polled = || state.legs.iter().filter(|leg| leg.is_polled());
+    if polled().any(|leg| leg.lease.is_none()) {
+        return;
+    }
+    let fds = polled().filter_map(|leg| Some((leg.lease.as_ref()?, leg.serves)));
+    // SAFETY: passed on from the caller. The functions of a source are read in this thread, which
+    // owns its context; those that are set here are for the same kind of source.
+    unsafe {
+        // What the hub cannot do, GLib goes on doing.
+        let Ok(Some(cold)) = Cold::new(source, &state.waiters, fds, state.one_for_both) else {
+            return;
+        };
+        *state.cold.borrow_mut() = Some(cold);
+        for leg in &state.legs {
+            leg.set_polled(source, false);
+        }
+        (*source).source_funcs = &COLD.0;
+    }
+}
+
+/// Makes GLib wait for the descriptors again, and looks at them.
+///
+/// # Safety
+///
+/// As for [`Leg::set_polled`].
+unsafe fn go_hot(source: *mut GSource, state: &State) {
+    let Some(cold) = state.cold.take() else {
+        return;
+    };
+    cold.end(&state.waiters);
+    // SAFETY: as for `go_cold`; GLib does not use the GPollFD while this runs.
+    unsafe {
+        (*source).source_funcs = &FUNCS.0;
+        state.quiet.set(0);
+        state.prepared.set(IOCondition::empty());
+        for leg in &state.legs {
+            if leg.has_fd() && !leg.is_dead() {
+                leg.set_polled(source, true);
+                leg.poll_now();
+            }
+        }
+    }
+}
+
+/// Asks the object what to poll, and returns what needs no poll. `by_watch` is told of what the object
+/// is asked in vain, and says whether there is another way.
+///
+/// # Safety
+///
+/// As for [`Leg::set_polled`].
+unsafe fn ask_legs(
+    source: *mut GSource,
+    state: &State,
+    ask: Ask,
+    mut by_watch: impl FnMut(IOCondition) -> bool,
+) -> IOCondition {
+    let mut ready = IOCondition::empty();
+    for (i, leg) in state.legs.iter().enumerate() {
+        if leg.serves.is_empty() && !(state.condition.is_empty() && i == 0) {
+            continue;
+        }
+        let asked = question(leg.serves);
+        let answer = ask(&state.object, asked);
+        // SAFETY: passed on from the caller.
+        ready |= unsafe {
+            match answer == Readiness::Watch && by_watch(asked) {
+                true => leg.follow_nothing(source),
+                false => leg.follow(source, answer),
+            }
+        };
+    }
+    ready
+}
+
+pub(super) unsafe extern "C" fn check(source: *mut GSource) -> gboolean {
+    // SAFETY: GLib passes the source that these functions are for.
+    let state = unsafe { state(source) };
+    let ready = !state.dispatching.get() && !polled(state).is_empty();
+    ready.into_glib()
+}
+
+fn polled(state: &State) -> IOCondition {
+    let ready = || state.legs[0].ready() | state.legs[1].ready();
+    let again = || {
+        let polled = state.legs.iter().filter(|leg| leg.is_polled());
+        polled.for_each(Leg::poll_now);
+        Ok(ready())
+    };
+    let got = state.waiters.without_notes(ready(), state.condition, again);
+    got.unwrap_or(IOCondition::ERR)
+}
+
+/// Takes the legs out of the poll set until the callback has returned: a nested main
+/// loop would spin on what only the callback can consume.
+///
+/// # Safety
+///
+/// As for [`Leg::set_polled`].
+unsafe fn park(source: *mut GSource, state: &State) {
+    if !state.parked.replace(true) {
+        for leg in &state.legs {
+            // SAFETY: passed on from the caller.
+            unsafe { leg.set_polled(source, false) };
+        }
+        if let Feed::Layered(_, below) = &state.feed {
+            // SAFETY: passed on from the caller.
+            unsafe { below.leave(source) };
+        }
+    }
+}
+
+pub(super) unsafe extern "C" fn dispatch(
+    source: *mut GSource,
+    func: GSourceFunc,
+    data: gpointer,
+) -> gboolean {
+    // SAFETY: GLib passes the source that these functions are for and holds a
+    // reference on it, and the callback that was set: a `QIOChannelFunc`, as the
+    // documentation of every function that returns a watch demands.
+    unsafe {
+        let state = state(source);
+        // It has done its work when it brought us here; `prepare` looks for itself.
+        if glib_sys::g_source_get_ready_time(source) >= 0 {
+            glib_sys::g_source_set_ready_time(source, -1);
+        }
+        if state.dispatching.get() {
+            // As `prepare` does, where GLib asks this one.
+            park(source, state);
+            return G_SOURCE_CONTINUE;
+        }
+        go_hot(source, state);
+        let Some(func) = func else {
+            glib::g_warning!("Qio", "A watch was dispatched without a callback");
+            return G_SOURCE_REMOVE;
+        };
+        if has_child(state) {
+            // GLib does not ask a source whose child needs no poll, and things have changed since it did.
+            state.prepared.set(look(source, state).0);
+        }
+        let condition = found(state);
+        if condition.is_empty() {
+            return G_SOURCE_CONTINUE;
+        }
+        let func = mem::transmute::<callback::PlainFunc, callback::WatchFunc>(func);
+        state.quiet.set(0);
+        state.dispatching.set(true);
+        let object: *mut gobject_sys::GObject = state.object.to_glib_none().0;
+        let again = func(object, condition.into_glib(), data);
+        state.dispatching.set(false);
+        // Nothing ever follows an invalid descriptor: firing again would spin.
+        if condition.contains(IOCondition::NVAL) || again == G_SOURCE_REMOVE {
+            state.waiters.leave(source);
+            return G_SOURCE_REMOVE;
+        }
+        if state.parked.replace(false) && glib_sys::g_source_is_destroyed(source) == 0 {
+            for leg in &state.legs {
+                leg.set_polled(source, leg.has_fd() && !leg.is_dead());
+            }
+        }
+        again
+    }
+}
+
+fn has_child(state: &State) -> bool {
+    match &state.feed {
+        Feed::Fixed | Feed::Asked(_) => false,
+        Feed::Layered(_, below) => below.has_child(),
+        Feed::Child | Feed::Relayed(_) => true,
+    }
+}
+
+/// The conditions to tell the callback: asked for, or among those always told.
+fn found(state: &State) -> IOCondition {
+    if state.waiters.is_closed() {
+        return IOCondition::NVAL;
+    }
+    let ready = match &state.feed {
+        Feed::Child => return state.condition - ALWAYS,
+        Feed::Relayed(told) => told_of(told.swap(0, Ordering::Relaxed)),
+        Feed::Layered(_, below) => polled(state) | by_child(state, below),
+        _ => polled(state),
+    };
+    (state.prepared.get() | ready) & (state.condition | ALWAYS)
+}
+
+/// What the child has told, in the words of this object.
+fn by_child(state: &State, below: &Below) -> IOCondition {
+    let told = below.take_told();
+    let wanted = |leg: &&Leg| {
+        let asked = leg.serves - ALWAYS;
+        !asked.is_empty() && told.intersects((below.layer.needs)(&state.object, asked))
+    };
+    let legs = state.legs.iter().filter(wanted);
+    legs.fold(told & ALWAYS, |ready, leg| ready | (leg.serves - ALWAYS))
+}
