@@ -3,25 +3,10 @@
 use glib::translate::*;
 use glib_sys::{GDestroyNotify, gboolean, gpointer};
 
-use super::{guarded, holds};
+use super::{callback::Callback, guarded, holds};
 use crate::coroutine;
 
 type CoroutineFunc = Option<unsafe extern "C" fn(user_data: gpointer)>;
-
-/// What a C function is called with, and how it is freed.
-struct Data {
-    user_data: gpointer,
-    notify: GDestroyNotify,
-}
-
-impl Drop for Data {
-    fn drop(&mut self) {
-        if let Some(notify) = self.notify {
-            // SAFETY: once, as the caller of `qio_coroutine_start` wants it.
-            unsafe { notify(self.user_data) };
-        }
-    }
-}
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_coroutine_start(
@@ -32,13 +17,18 @@ pub unsafe extern "C" fn qio_coroutine_start(
     let function = c"qio_coroutine_start";
     holds(function, func.is_some(), c"func != NULL");
     let Some(call) = func else { return };
-    let data = Data { user_data, notify };
+    let callback = Callback {
+        func: call,
+        user_data,
+        notify,
+    };
     // SAFETY: see the room; the function is called with its data, which is freed after it.
     unsafe {
         guarded(function, std::ptr::null_mut(), (), move || {
             drop(coroutine::spawn(move || {
-                let data = data;
-                call(data.user_data);
+                // All of it goes in: the data are freed after the call.
+                let callback = callback;
+                (callback.func)(callback.user_data);
             }));
         });
     }

@@ -11,6 +11,7 @@
 #![allow(clippy::missing_safety_doc)] // it is said above, once for all
 #![allow(unreachable_pub)] // exported by name
 
+mod callback;
 mod channel;
 #[path = "coroutine.rs"]
 mod coroutines;

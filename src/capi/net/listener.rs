@@ -12,6 +12,7 @@ use glib_sys::{GDestroyNotify, GError, GList, GMainContext, GType, gboolean, gpo
 use crate::{
     ChannelSocket, NetListener,
     capi::{
+        callback::Callback,
         fail_without_channel, give, guarded, instance,
         task::{Call, finish, finish_success, start_anywhere, start_local_of},
         with,
@@ -30,36 +31,6 @@ type ClientFunc = Option<
         user_data: gpointer,
     ),
 >;
-
-/// The same, with its data and how they are freed.
-struct Callback {
-    func: unsafe extern "C" fn(*mut QIONetListener, *mut QIOChannelSocket, gpointer),
-    user_data: gpointer,
-    notify: GDestroyNotify,
-}
-
-// SAFETY: who sets a function promises that it may be called from the thread of its context, and
-// its data freed there or where it is replaced.
-unsafe impl Send for Callback {}
-
-impl Callback {
-    fn call(&mut self, listener: &NetListener, client: &ChannelSocket) {
-        // SAFETY: the objects live through the call, and the data until `notify` is called.
-        unsafe {
-            let (listener, client) = (listener.to_glib_none(), client.to_glib_none());
-            (self.func)(listener.0, client.0, self.user_data);
-        }
-    }
-}
-
-impl Drop for Callback {
-    fn drop(&mut self) {
-        if let Some(notify) = self.notify {
-            // SAFETY: there are no more calls, and this is the one time.
-            unsafe { notify(self.user_data) };
-        }
-    }
-}
 
 /// Numbers that stand for nothing.
 const NOTHING: c_uint = c_uint::MAX;
@@ -321,12 +292,18 @@ unsafe fn set_client_func(
             let Some(func) = func else {
                 return listener.unset_client_func();
             };
-            let mut callback = Callback {
+            let callback = Callback {
                 func,
                 user_data,
                 notify,
             };
-            let func = move |listener: &NetListener, client| callback.call(listener, &client);
+            let func = move |listener: &NetListener, client: ChannelSocket| {
+                // All of it goes in.
+                let callback = &callback;
+                let (listener, client) = (listener.to_glib_none(), client.to_glib_none());
+                // The objects live through the call, and the data until `notify` is called.
+                (callback.func)(listener.0, client.0, callback.user_data);
+            };
             listener.set_client_func_full(func, context.as_ref());
         });
     }

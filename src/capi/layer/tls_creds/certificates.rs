@@ -10,8 +10,8 @@ use gio_sys::GTlsCertificate;
 use glib::translate::*;
 use glib_sys::{GBytes, GDestroyNotify, gboolean, gpointer};
 
-use super::{Callback, QIOTlsCredsBuilder, as_path, bytes, change, text};
-use crate::capi::{holds, instance, with};
+use super::{QIOTlsCredsBuilder, as_path, bytes, change, text};
+use crate::capi::{callback::Callback, holds, instance, with};
 
 instance!(gio::TlsCertificate, c"G_IS_TLS_CERTIFICATE (certificate)");
 

@@ -12,7 +12,7 @@ use std::{
 };
 
 use glib::{prelude::*, translate::*};
-use glib_sys::{GBytes, GDestroyNotify, GError, GType, gboolean, gpointer};
+use glib_sys::{GBytes, GError, GType, gboolean};
 
 use crate::{
     TlsCreds, TlsCredsBuilder as QIOTlsCredsBuilder, TlsEndpoint, TlsPskHash,
@@ -21,27 +21,6 @@ use crate::{
 };
 
 instance!(TlsCreds, c"QIO_IS_TLS_CREDS (creds)");
-
-/// A function with its data, and how they are freed.
-struct Callback<F> {
-    func: F,
-    user_data: gpointer,
-    notify: GDestroyNotify,
-}
-
-// SAFETY: who sets a function promises that it may be called from any thread, and its data freed there.
-unsafe impl<F> Send for Callback<F> {}
-// SAFETY: as above, also from several at once.
-unsafe impl<F> Sync for Callback<F> {}
-
-impl<F> Drop for Callback<F> {
-    fn drop(&mut self) {
-        if let Some(notify) = self.notify {
-            // SAFETY: there are no more calls, and this is the one time.
-            unsafe { notify(self.user_data) };
-        }
-    }
-}
 
 #[unsafe(no_mangle)]
 pub extern "C" fn qio_tls_endpoint_get_type() -> GType {

@@ -6,8 +6,11 @@ use gio::TlsProtocolVersion;
 use glib::translate::*;
 use glib_sys::{GBytes, GDestroyNotify, gboolean, gpointer};
 
-use super::{Callback, QIOTlsCredsBuilder, as_path, bytes, change, text};
-use crate::{TlsPskHash, capi::holds};
+use super::{QIOTlsCredsBuilder, as_path, bytes, change, text};
+use crate::{
+    TlsPskHash,
+    capi::{callback::Callback, holds},
+};
 
 /// Takes one line of the keys of a connection.
 type KeyLogFunc = Option<unsafe extern "C" fn(line: *const c_char, user_data: gpointer)>;
