@@ -142,3 +142,16 @@ fn what_is_left_to_a_main_loop_that_never_runs_is_freed_with_its_channel() {
     let kept = LIVE.get().saturating_sub(before);
     assert!(kept < 200, "{kept} bytes of 200 connections");
 }
+
+#[test]
+fn a_channel_keeps_nothing_of_those_that_have_been_over_it() {
+    let creds = TlsCreds::builder(TlsEndpoint::Client).psk("me", *b"sixteen bytes...");
+    let creds = creds.build().expect("a key");
+    let (below, _peer) = ChannelSocket::pair().expect("a socketpair");
+    let over = || drop(ChannelTls::new_client(&below, &creds, None).expect("a client"));
+    (0..20).for_each(|_| over());
+    let before = LIVE.get();
+    (0..200).for_each(|_| over());
+    let kept = LIVE.get().saturating_sub(before);
+    assert!(kept < 200, "{kept} bytes of 200 channels");
+}

@@ -16,7 +16,7 @@ use crate::{
     coroutine,
     error::{has_gone, relay_error, transfer_error},
     hub::Side,
-    types::{Feature, Flushed, Shutdown},
+    types::{Feature, Shutdown},
 };
 
 /// How many bytes a relay has moved.
@@ -218,13 +218,14 @@ async fn end(channel: &Channel, manner: Manner<'_>) -> io::Result<()> {
     let told = match Slots::of(channel).shutdown(Shutdown::Write) {
         // The goodbye of a layer has not been sent if there was no room for it.
         Ok(()) if channel.below().is_some() => {
-            poll_fn(|cx| flush::poll(channel, &mut attempt, cx)).await
+            let sent = poll_fn(|cx| flush::poll(channel, &mut attempt, cx));
+            sent.await.map(drop)
         }
-        result => result.map(|()| Flushed::default()),
+        result => result,
     };
     match told {
         // The peer has gone already; whether too early, the other direction knows.
         Err(e) if has_gone(&e) => Ok(()),
-        result => result.map(drop),
+        result => result,
     }
 }

@@ -161,13 +161,13 @@ impl ChannelTls {
             .map_err(|e| explain(e, "Unable to make the channel below non-blocking"))?;
         let this: Self = glib::Object::new();
         this.imp().set_link(Link {
+            collapse: wake_with(this.upcast_ref(), master),
             engine: Mutex::new(engine),
             master: master.clone(),
             creds: creds.clone(),
             hostname: hostname.map(Into::into),
             flusher: Mutex::default(),
         });
-        wake_with(this.upcast_ref(), master);
         Ok(this)
     }
 

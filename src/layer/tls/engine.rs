@@ -135,6 +135,10 @@ impl Engine {
         matches!(self.stage, Stage::Open)
     }
 
+    pub(super) fn is_shaking(&self) -> bool {
+        matches!(self.stage, Stage::Shaking)
+    }
+
     /// Why there will never be a connection.
     pub(super) fn failure(&self) -> Option<&Failure> {
         match &self.stage {
@@ -291,7 +295,7 @@ impl Engine {
     }
 
     /// Nothing goes on, neither here nor there.
-    pub(super) fn break_down(&mut self, error: io::Error) -> io::Error {
+    fn break_down(&mut self, error: io::Error) -> io::Error {
         self.dead = Some(Failure::of(&error));
         self.write_over.get_or_insert_with(|| Failure::of(&error));
         error

@@ -90,20 +90,21 @@ fn expect(ssl: &mut SslRef, creds: &TlsCreds, name: &str) -> io::Result<()> {
         .and_then(|rest| rest.strip_suffix(']'));
     // Nor is the interface that leads there.
     let bare = bare.unwrap_or(name);
-    let address = bare.split('%').next().unwrap_or(bare).parse();
-    let ascii = match &address {
-        Ok(_) => name.into(),
-        Err(_) => dns_name(name)?,
-    };
-    if address.is_err() {
-        ssl.set_hostname(&ascii).map_err(failed)?;
+    let address = bare.split('%').next().unwrap_or(bare);
+    let verifies = creds.verifies_peer();
+    if verifies {
+        ssl.param_mut()
+            .set_hostflags(X509CheckFlags::NO_PARTIAL_WILDCARDS);
     }
-    if creds.verifies_peer() {
-        let wanted = ssl.param_mut();
-        wanted.set_hostflags(X509CheckFlags::NO_PARTIAL_WILDCARDS);
-        match address {
-            Ok(address) => wanted.set_ip(address).map_err(failed)?,
-            Err(_) => wanted.set_host(&ascii).map_err(failed)?,
+    match address.parse() {
+        Ok(address) if verifies => ssl.param_mut().set_ip(address).map_err(failed)?,
+        Ok(_) => {}
+        Err(_) => {
+            let name = dns_name(name)?;
+            ssl.set_hostname(&name).map_err(failed)?;
+            if verifies {
+                ssl.param_mut().set_host(&name).map_err(failed)?;
+            }
         }
     }
     creds.resume(ssl, name);

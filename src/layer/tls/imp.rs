@@ -151,6 +151,7 @@ impl ObjectImpl for ChannelTls {
         if let Some(link) = self.link.get() {
             // Whoever has the channel below may go on with it.
             let _ = link.leave(self.obj().upcast_ref());
+            waiting::stop_waking_with(&link.collapse, &link.master);
         }
     }
 }
@@ -226,7 +227,16 @@ impl ChannelImpl for ChannelTls {
 
     fn flush(&self) -> io::Result<Flushed> {
         let link = self.link()?;
-        link.flush(self.obj().upcast_ref()).map_err(|e| {
+        let obj = self.obj();
+        let channel = obj.upcast_ref();
+        if link.engine().is_shaking() {
+            // Who waits for room is told of words of the peer's as well, which somebody has to hear.
+            match link.shake(channel) {
+                Err(e) if !would_block(&e) => return Err(e),
+                _ => {}
+            }
+        }
+        link.flush(channel).map_err(|e| {
             let engine = link.engine();
             // Nobody has to wait for what is left of a handshake that has failed.
             let failure = engine.failure().filter(|_| would_block(&e));

@@ -6,6 +6,7 @@ use std::{
     io::{self, IoSlice, IoSliceMut},
     mem,
     sync::{Mutex, MutexGuard},
+    task::Waker,
     thread,
 };
 
@@ -35,6 +36,8 @@ pub(super) struct Link {
     pub(super) creds: TlsCreds,
     pub(super) hostname: Option<glib::GString>,
     pub(super) flusher: Mutex<Option<Flusher>>,
+    /// Woken when the channel below is closed.
+    pub(super) collapse: Waker,
 }
 
 impl Link {
@@ -68,6 +71,8 @@ impl Link {
                 engine.choked = false;
                 let settled = engine.is_settled();
                 let step = engine.read(iov, peek, relaxed);
+                // The descriptor below has told that there is nothing.
+                engine.unsure &= !(no_news && matches!(step, Ok(Step::Starving)));
                 (
                     step,
                     engine.has_left(),
@@ -93,15 +98,12 @@ impl Link {
             }
             match step? {
                 Step::Done(count) => return Ok(count),
-                Step::Starving if no_news => {
-                    self.engine().unsure = false;
-                    return Err(io::ErrorKind::WouldBlock.into());
-                }
+                Step::Tired => return Err(io::ErrorKind::WouldBlock.into()),
+                Step::Starving if no_news => return Err(io::ErrorKind::WouldBlock.into()),
                 Step::Starving => {
                     self.receive(channel)?;
                     received = true;
                 }
-                Step::Tired => return Err(io::ErrorKind::WouldBlock.into()),
             }
         }
     }

@@ -123,13 +123,17 @@ impl Wake for Collapse {
     }
 }
 
-/// Has those who wait for a layer woken when the channel below is closed.
-pub(super) fn wake_with(channel: &Channel, master: &Channel) {
+/// Has those who wait for a layer woken when the channel below is closed, until that is
+/// [undone](stop_waking_with).
+pub(super) fn wake_with(channel: &Channel, master: &Channel) -> Waker {
     let waiters = channel.imp().waiters.clone();
-    master
-        .imp()
-        .waiters
-        .until_closed(Waker::from(Arc::new(Collapse(waiters))));
+    let collapse = Waker::from(Arc::new(Collapse(waiters)));
+    master.imp().waiters.until_closed(collapse.clone());
+    collapse
+}
+
+pub(super) fn stop_waking_with(collapse: &Waker, master: &Channel) {
+    master.imp().waiters.forget_closer(collapse);
 }
 
 fn side(condition: IOCondition) -> Side {

@@ -98,7 +98,7 @@ impl TlsCredsBuilder {
     /// | `server-cert.pem`, `server-key.pem` | what a server shows |
     /// | `client-cert.pem`, `client-key.pem` | what a client shows, if they are there |
     ///
-    /// The certificate must be one of these authorities.
+    /// One of these authorities must vouch for the certificate.
     #[doc(alias = "qio_tls_creds_builder_set_directory")]
     #[must_use]
     pub fn directory(mut self, path: impl AsRef<Path>) -> Self {

@@ -242,6 +242,30 @@ fn two_blocked_threads_share_what_the_layer_below_holds() {
     });
 }
 
+/// Whose turn at a flood is over comes again, although somebody else has heard the rest by then.
+#[test]
+fn who_was_interrupted_is_told_of_the_end_of_a_flood() {
+    in_time(|| {
+        for _ in 0..25 {
+            let (client, server) = friends();
+            for _ in 0..2_000 {
+                server.update_keys(false).expect("new keys");
+            }
+            server.shutdown(Shutdown::Write).expect("the end");
+            let count = AtomicUsize::new(0);
+            thread::scope(|scope| {
+                for _ in 0..2 {
+                    scope.spawn(|| read_in_a_context(&client, &count));
+                }
+                scope.spawn(|| client.read_all_eof(&mut [0]).expect("a clean end"));
+                // Most of it, which has found no room.
+                server.flush().expect("flushed");
+            });
+            assert_eq!(count.into_inner(), 0);
+        }
+    });
+}
+
 /// Does it again and again in a context of its own, until it fails or there is no more.
 fn in_a_context<F: Future<Output = bool>>(mut act: impl FnMut() -> F) {
     let context = MainContext::new();

@@ -5,7 +5,7 @@ use std::{cell::Cell, io, rc::Rc, thread};
 use glib::{ControlFlow, IOCondition};
 use qio::{ChannelTls, Shutdown, prelude::*};
 
-use super::ends::{friends, over, shake, strangers};
+use super::ends::{NAME, client_creds, friends, over, shake, strangers};
 use crate::common::{
     FEW, blocked::Blocked, fill, in_loop, in_time, iterate_until, iterations, nonblocking_pair,
     settle,
@@ -166,5 +166,25 @@ fn what_is_left_of_a_handshake_waits_for_room_and_keeps_nobody() {
         ] {
             assert_eq!(e.to_string(), failed.to_string());
         }
+    });
+}
+
+#[test]
+fn a_flush_in_a_handshake_hears_the_peer_and_does_not_spin() {
+    in_loop(|context| {
+        let (here, there) = nonblocking_pair();
+        let client = ChannelTls::new_client(&here, &client_creds(), NAME).expect("a client");
+        client.set_blocking(false).expect("non-blocking");
+        fill(&here);
+        let e = client.read(&mut [0]).unwrap_err();
+        assert_eq!(e.kind(), io::ErrorKind::WouldBlock, "{e}");
+        // The beginning of a record, while there is no room for the hello.
+        there.write_all(&[22, 3, 3]).expect("written");
+        let flushing = client.clone();
+        let flushing = qio::spawn_local(async move { flushing.flush_future().await });
+        settle(context);
+        assert!(iterations(context) <= FEW);
+        assert!(!flushing.is_finished());
+        flushing.abort();
     });
 }
