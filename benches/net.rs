@@ -6,6 +6,8 @@
 
 mod net {
     pub(crate) mod accept;
+    #[path = "../peers/beside.rs"]
+    pub(crate) mod beside;
     pub(crate) mod cases;
     #[path = "../peers/compare.rs"]
     pub(crate) mod compare;

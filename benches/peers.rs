@@ -7,6 +7,7 @@
 
 mod peers {
     pub(crate) mod bare;
+    pub(crate) mod beside;
     pub(crate) mod cases;
     pub(crate) mod compare;
     pub(crate) mod fairness;

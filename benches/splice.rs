@@ -7,6 +7,9 @@
 
 #![allow(unsafe_code)] // the bare system call
 
+#[path = "peers/beside.rs"]
+mod beside;
+
 use std::{
     env, fs,
     io::{self, Read, SeekFrom, Write},
@@ -18,6 +21,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use beside::{Beside, in_turns};
 use qio::{ChannelFile, ChannelSocket, prelude::*};
 
 /// What a relay moves, in bytes.
@@ -124,30 +128,24 @@ fn fail(e: &io::Error) -> ExitCode {
 }
 
 fn compare(case: &Case) -> io::Result<()> {
-    let (mut ours, mut theirs, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
-    // The first ones warm up.
-    for round in 0..=case.rounds {
-        let (a, b) = if round % 2 == 0 {
-            let a = case.ours.measure()?;
-            (a, case.peer.measure()?)
-        } else {
-            let b = case.peer.measure()?;
-            (case.ours.measure()?, b)
-        };
-        if round > 0 {
-            let throughput = |time: Duration| case.bytes as f64 / time.as_secs_f64() / 1048576.0;
-            ours.push(throughput(a));
-            theirs.push(throughput(b));
-            ratios.push(b.as_secs_f64() / a.as_secs_f64());
-        }
-    }
-    let ratio = median(&mut ratios);
+    let throughput = |side: Side| {
+        let time = side.measure()?;
+        Ok(case.bytes as f64 / time.as_secs_f64() / 1048576.0)
+    };
+    let Beside {
+        ours,
+        theirs,
+        ratio,
+    } = in_turns(
+        1,
+        case.rounds,
+        || throughput(case.ours),
+        || throughput(case.peer),
+    )?;
     println!(
-        "{:<24} {:<10} {:>12.0} {:>12.0} {ratio:>8.3} {:>6} {}",
+        "{:<24} {:<10} {ours:>12.0} {theirs:>12.0} {ratio:>8.3} {:>6} {}",
         case.name,
         case.peer.name(),
-        median(&mut ours),
-        median(&mut theirs),
         case.goal.map_or("-".into(), |goal| goal.to_string()),
         match case.goal {
             Some(goal) if ratio < goal => "missed",
@@ -155,11 +153,6 @@ fn compare(case: &Case) -> io::Result<()> {
         }
     );
     Ok(())
-}
-
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
 
 impl Side {

@@ -4,6 +4,9 @@
 //! a thread for each end, asynchronous ones have both ends on one loop. `cargo bench --bench tls -- [FILTER]` runs the
 //! cases whose names contain FILTER, and prints both sides and the median of the ratios of neighbours.
 
+#[path = "peers/beside.rs"]
+mod beside;
+
 use std::{
     env,
     io::{self, Read, Write},
@@ -15,6 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use beside::{Beside, in_turns};
 use futures_util::future;
 use openssl::{
     pkey::PKey,
@@ -181,38 +185,20 @@ fn main() -> ExitCode {
 
 fn compare(case: &Case) -> io::Result<()> {
     let (amount, unit) = case.work.amount();
-    let (mut ours, mut theirs, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
-    // The first one warms up.
-    for round in 0..=ROUNDS {
-        let (a, b) = if round % 2 == 0 {
-            let a = case.ours.measure(case.work)?;
-            (a, case.peer.measure(case.work)?)
-        } else {
-            let b = case.peer.measure(case.work)?;
-            (case.ours.measure(case.work)?, b)
-        };
-        if round > 0 {
-            ours.push(amount / a.as_secs_f64());
-            theirs.push(amount / b.as_secs_f64());
-            ratios.push(b.as_secs_f64() / a.as_secs_f64());
-        }
-    }
-    let ratio = median(&mut ratios);
+    let speed = |side: Side| Ok(amount / side.measure(case.work)?.as_secs_f64());
+    let Beside {
+        ours,
+        theirs,
+        ratio,
+    } = in_turns(1, ROUNDS, || speed(case.ours), || speed(case.peer))?;
     println!(
-        "{:<20} {:<14} {:>10.0} {:>10.0} {unit:<8} {ratio:>6.3} {:>6} {}",
+        "{:<20} {:<14} {ours:>10.0} {theirs:>10.0} {unit:<8} {ratio:>6.3} {:>6} {}",
         case.name,
         case.peer.name(),
-        median(&mut ours),
-        median(&mut theirs),
         case.goal,
         if ratio < case.goal { "missed" } else { "" },
     );
     Ok(())
-}
-
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
 
 impl Side {

@@ -15,7 +15,10 @@ use futures_util::StreamExt as _;
 use nix::sys::socket::{setsockopt, sockopt::Linger};
 use qio::{ChannelSocket, NetListener};
 
-use super::meter::{MEASURE, WARM_UP, median, report};
+use super::{
+    beside::median,
+    meter::{MEASURE, WARM_UP, report},
+};
 
 #[derive(Clone, Copy)]
 pub(crate) enum Transport {

@@ -12,8 +12,8 @@ use nix::{
 };
 
 use super::{
+    beside::{Beside, in_turns},
     cases::{CASES, Case, Peer, Side},
-    meter::median,
 };
 
 struct Row {
@@ -74,28 +74,20 @@ fn stay_on_one_cpu() -> nix::Result<()> {
     sched_setaffinity(this, &one)
 }
 
-/// The medians of both sides and of the ratios of neighbours: drift hits both alike, all
-/// the more since the sides take turns in beginning.
 fn compare(case: &'static Case, peer: &Peer) -> io::Result<Row> {
-    let (mut ours, mut theirs, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
-    for round in 0..case.work.rounds() {
-        let (a, b) = if round % 2 == 0 {
-            let a = measure(case, case.style)?;
-            (a, measure(case, peer.side)?)
-        } else {
-            let b = measure(case, peer.side)?;
-            (measure(case, case.style)?, b)
-        };
-        ours.push(a);
-        theirs.push(b);
-        ratios.push(a / b);
-    }
+    let rounds = case.work.rounds();
+    let ours = || measure(case, case.style);
+    let Beside {
+        ours,
+        theirs,
+        ratio,
+    } = in_turns(0, rounds, ours, || measure(case, peer.side))?;
     Ok(Row {
         case: case.name,
         peer: peer.side.name(),
-        ours: median(&mut ours),
-        theirs: median(&mut theirs),
-        ratio: median(&mut ratios),
+        ours,
+        theirs,
+        ratio,
         goal: peer.goal,
     })
 }

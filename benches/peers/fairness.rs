@@ -8,8 +8,9 @@ use std::{
 use glib::{ControlFlow, MainContext, Priority};
 
 use super::{
+    beside::percentile,
     futures::{Runtime, start_pair},
-    meter::{Meter, percentile, report},
+    meter::{Meter, report},
     ours::{Ours, OursBehind},
     sockets::Transport,
 };

@@ -7,6 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::beside::median;
+
 /// Units are counted but not measured for so long.
 pub(crate) const WARM_UP: Duration = Duration::from_millis(40);
 
@@ -20,16 +22,6 @@ pub(crate) const MEASURE: Duration = Duration::from_millis(120);
 pub(crate) fn report(value: f64) -> ! {
     println!("{value}");
     process::exit(0)
-}
-
-/// The middle one.
-pub(crate) fn median(values: &mut [f64]) -> f64 {
-    percentile(values, 50)
-}
-
-pub(crate) fn percentile(values: &mut [f64], percent: usize) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[(values.len() * percent / 100).min(values.len() - 1)]
 }
 
 /// Counts units of work, and ends the process with the nanoseconds that one takes: the
