@@ -76,6 +76,7 @@ fn run(program: &Path, arguments: &[&str]) -> String {
 /// Compiles the C side against the library in `target/capi`.
 fn compile() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let headers = here.parent().expect("the project").join("data/include");
     let target = Path::new(env!("CARGO_TARGET_TMPDIR"))
         .parent()
         .expect("is in target");
@@ -94,8 +95,8 @@ fn compile() -> PathBuf {
     let status = Command::new("cc")
         .args(["-O2", "-Wall", "-Wextra", "-o"])
         .arg(&program)
-        .arg(here.join("benches/capi/calls.c"))
-        .arg(format!("-I{}", here.join("data/include").display()))
+        .arg(here.join("capi/calls.c"))
+        .arg(format!("-I{}", headers.display()))
         .arg(format!("-L{}", library.display()))
         .arg(format!("-Wl,-rpath,{}", library.display()))
         .arg("-lqio-1.0")

@@ -26,7 +26,15 @@ pub(crate) fn relay() -> &'static Path {
         let this = env::current_exe().expect("this program");
         let profile = this.ancestors().nth(2).expect("below the profile's folder");
         let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--quiet", "--locked", "--example", "relay"]);
+        cargo.args([
+            "build",
+            "--quiet",
+            "--locked",
+            "-p",
+            "qio-example-relay",
+            "--example",
+            "relay",
+        ]);
         if profile.ends_with("release") {
             cargo.arg("--release");
         }
