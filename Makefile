@@ -2,7 +2,7 @@
 # builds the C library, `.ci/install` installs it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check ci bench capi gir install uninstall docs soak fuzz clean
+.PHONY: help demo test check ci distros bench capi gir install uninstall docs soak fuzz clean
 
 # The file that the demo sends; empty: the demo's own program.
 FILE ?=
@@ -25,35 +25,37 @@ help: ## Lists these targets
 
 demo: ## Sends a file through five channels: make demo [FILE=path]
 	@.ci/packages demo
-	@cargo run --release --locked --example journey -- $(if $(FILE),$(call quoted,$(FILE)))
+	@echo "demo: building the library and the example \`journey\`, which takes a minute the first time" >&2
+	@cargo run --release --locked -p qio-examples --example journey -- $(if $(FILE),$(call quoted,$(FILE)))
+	@echo "demo: next, a file of your own: make demo FILE=/etc/services" >&2
+	@echo "demo: or an echo server with 10,000 clients: cargo run --release --example echo" >&2
 
 test: ## Runs all tests, of Rust and of the C library with its bindings; builds the examples
-	@.ci/packages test
-	@cargo build --locked --examples
-	@.ci/capi
-	@cargo test --locked
+	@.ci/test
 
 check: ## Looks at format, lints and documentation
-	@.ci/packages test
-	@cargo fmt --check
-	@cargo clippy --locked --all-targets -- -D warnings
+	@.ci/packages test >/dev/null
+	@cargo fmt --all --check
+	@cargo clippy --locked --workspace --all-targets -- -D warnings
 	@cargo clippy --locked --lib --features capi -- -D warnings
 	@RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 
-ci: ## Everything that must pass: check, then test
-	@.ci/packages test
+ci: ## Everything that must pass: check, then test; fails on skips that tests/allowed-skips does not have
 	@$(MAKE) --no-print-directory check
-	@$(MAKE) --no-print-directory test
+	@.ci/test strict
+
+distros: ## Runs demo and test in fresh Debian 12, 13 and sid: make distros [SUITES=bookworm,trixie,sid]
+	@.ci/distros $(if $(SUITES),$(call quoted,$(SUITES)))
 
 bench: ## Measures what a channel costs beside the bare system calls, from C, and beside its peers
-	@.ci/packages test
-	@cargo bench --locked --bench overhead
+	@.ci/packages test >/dev/null
+	@cargo bench --locked -p qio-benches --bench overhead
 	@.ci/capi
-	@cargo bench --locked --bench capi
-	@cargo bench --locked --bench peers
-	@cargo bench --locked --bench net
-	@cargo bench --locked --bench splice
-	@cargo bench --locked --bench tls
+	@cargo bench --locked -p qio-benches --bench capi
+	@cargo bench --locked -p qio-benches --bench peers
+	@cargo bench --locked -p qio-benches --bench net
+	@cargo bench --locked -p qio-benches --bench splice
+	@cargo bench --locked -p qio-benches --bench tls
 
 capi: ## Builds the C library, its introspection data and its Vala binding in target/capi
 	@.ci/packages capi
@@ -76,7 +78,7 @@ docs: ## Makes the documentation, for Rust and for C, in target/doc
 	@.ci/capi docs
 
 soak: ## Runs for a quarter of an hour: races, wakes, random programs, leaks, clients in number
-	@.ci/packages test
+	@.ci/packages test >/dev/null
 	@cargo test --quiet --locked --test qio --no-run
 	@for round in 1 2 3 4 5 6 7 8 9 10; do \
 		timeout 1m cargo test --quiet --locked --test qio -- $(races) || exit 1; \
@@ -84,7 +86,7 @@ soak: ## Runs for a quarter of an hour: races, wakes, random programs, leaks, cl
 	@timeout 15m cargo test --quiet --locked --test qio -- --ignored --test-threads=1
 
 fuzz: ## Feeds the parsers and a TLS server with random input, one minute each
-	@.ci/packages test
+	@.ci/packages test >/dev/null
 	@cargo fuzz --version >/dev/null 2>&1 || cargo install --quiet --locked cargo-fuzz@0.13.2
 	@for target in $$(cargo fuzz list); do \
 		mkdir -p fuzz/target/corpus/$$target; \

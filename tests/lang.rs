@@ -1,8 +1,8 @@
 //! Programs in other languages that use the C library: C, Python, GJS and Vala.
 //!
 //! The library is that of `.ci/capi`, which builds what is not up to date. `tests/lang` holds the
-//! programs, `examples` and `README.md` those that are for readers. A tool that is missing fails the test that
-//! needs it, with the name of its package.
+//! programs, `examples` and `README.md` those that are for readers. A test whose package
+//! `.ci/packages` left out is skipped; a tool that is missing for another reason fails it, with the name of its package.
 
 #[path = "qio/common/certs.rs"]
 #[allow(dead_code)] // the bad ones
@@ -11,6 +11,9 @@ mod certs;
 mod run;
 #[path = "lang/screen.rs"]
 mod screen;
+#[macro_use]
+#[path = "qio/common/skip.rs"]
+mod skip;
 
 use std::{
     fs,
@@ -55,6 +58,7 @@ fn parts_in_c() -> impl Iterator<Item = (String, String)> {
 
 #[test]
 fn the_journey_in_c() {
+    needs!("openssl", "glib-networking");
     for (source, last) in parts_in_c() {
         compile_c(source, &[]).run(&last);
     }
@@ -62,6 +66,7 @@ fn the_journey_in_c() {
 
 #[test]
 fn the_journey_in_c_leaks_nothing() {
+    needs!("valgrind", "openssl", "glib-networking");
     for (source, last) in parts_in_c() {
         // Some start commands, which need a pidfd: valgrind 3.19 answers `ENOSYS` to
         // pidfd_open(2), and the library has no other way that would never mean another process.
@@ -73,11 +78,11 @@ fn the_journey_in_c_leaks_nothing() {
 
 #[test]
 fn the_journey_in_c_stays_in_its_memory() {
+    needs!("openssl", "glib-networking");
     let sanitizer = ["-fsanitize=address", "-fno-omit-frame-pointer"];
     if !run::links_with(&sanitizer) {
-        // Not every compiler has it; valgrind above looks at the same.
-        eprintln!("lang: this compiler has no AddressSanitizer");
-        return;
+        // Valgrind above checks the same.
+        return skip::skip("the C compiler has no AddressSanitizer");
     }
     for (source, last) in parts_in_c() {
         compile_c(source, &sanitizer)
@@ -90,26 +95,31 @@ fn the_journey_in_c_stays_in_its_memory() {
 
 #[test]
 fn sockets_of_every_kind_in_python() {
+    needs!("python3-gi", "gobject-introspection");
     python("tests/lang/sockets.py").run("sockets: ok");
 }
 
 #[test]
 fn credentials_of_tls_in_python() {
+    needs!("python3-gi", "gobject-introspection");
     python("tests/lang/tls_creds.py").run("credentials: ok");
 }
 
 #[test]
 fn tls_in_python_also_over_a_class_of_its_own() {
+    needs!("python3-gi", "gobject-introspection");
     goes_through_tls(python("tests/lang/tls.py"));
 }
 
 #[test]
 fn tls_in_gjs_also_over_a_class_of_its_own() {
+    needs!("gjs", "gobject-introspection");
     goes_through_tls(gjs("tests/lang/tls.js"));
 }
 
 #[test]
 fn tls_in_vala_also_over_a_class_of_its_own() {
+    needs!("valac", "gobject-introspection");
     let program = compile_vala("tests/lang/tls.vala", &["tests/lang/common.vala"]);
     goes_through_tls(program.command());
 }
@@ -140,6 +150,7 @@ fn calls_from_c_allocate_nothing() {
 
 #[test]
 fn the_journey_in_python() {
+    needs!("python3-gi", "gobject-introspection");
     for (source, last) in PARTS.map(|name| part(name, "py")) {
         python(source).run(&last);
     }
@@ -147,16 +158,19 @@ fn the_journey_in_python() {
 
 #[test]
 fn python_has_with_blocks_its_own_bytes_and_any_exception() {
+    needs!("python3-gi", "gobject-introspection");
     python("tests/lang/overrides.py").run("overrides: ok");
 }
 
 #[test]
 fn python_awaits_on_the_main_context_and_under_asyncio() {
+    needs!("python3-gi", "gobject-introspection");
     python("tests/lang/await.py").run("await: ok");
 }
 
 #[test]
 fn the_journey_in_gjs() {
+    needs!("gjs", "gobject-introspection");
     for (source, last) in PARTS.map(|name| part(name, "js")) {
         gjs(source).run(&last);
     }
@@ -164,6 +178,7 @@ fn the_journey_in_gjs() {
 
 #[test]
 fn the_journey_in_vala() {
+    needs!("valac", "gobject-introspection");
     for (source, last) in PARTS.map(|name| part(name, "vala")) {
         compile_vala(source, &["tests/lang/common.vala"]).run(&last);
     }
@@ -171,6 +186,13 @@ fn the_journey_in_vala() {
 
 #[test]
 fn a_listener_accepts_in_every_language() {
+    needs!(
+        "gobject-introspection",
+        "valgrind",
+        "python3-gi",
+        "gjs",
+        "valac"
+    );
     let listener = compile_c("tests/lang/listener.c", &[]);
     listener.run("listener: ok");
     valgrind(&listener).run("listener: ok");
@@ -181,6 +203,7 @@ fn a_listener_accepts_in_every_language() {
 
 #[test]
 fn every_function_of_the_seed_header_works_as_there() {
+    needs!("valgrind");
     let seed = compile_c("tests/lang/seed.c", &[]);
     seed.run("seed: ok");
     valgrind(&seed).run("seed: ok");
@@ -204,6 +227,7 @@ fn every_function_is_used_in_c() {
 
 #[test]
 fn misuse_is_a_critical_warning_and_never_a_crash() {
+    needs!("valgrind");
     let misuse = compile_c("tests/lang/misuse.c", &[]);
     misuse.run("misuse: ok");
     valgrind(&misuse).run("misuse: ok");
@@ -263,6 +287,7 @@ fn the_example_echo_in_c_echoes() {
 
 #[test]
 fn the_example_echo_in_vala_echoes() {
+    needs!("valac", "gobject-introspection");
     echoes(&compile_vala("examples/vala/echo.vala", &[]));
 }
 
@@ -289,11 +314,13 @@ fn echoes(example: &Binary) {
 
 #[test]
 fn the_example_watch_in_python_shows_what_it_reads() {
+    needs!("python3-gi", "gobject-introspection");
     shows_its_input(python("examples/python/watch.py"));
 }
 
 #[test]
 fn the_example_watch_in_gjs_shows_what_it_reads() {
+    needs!("gjs", "gobject-introspection");
     shows_its_input(gjs("examples/gjs/watch.js"));
 }
 
@@ -317,6 +344,13 @@ fn listen() -> (TcpListener, String) {
 
 #[test]
 fn the_example_gtk_monitor_shows_on_the_screen_what_arrives() {
+    needs!(
+        "gobject-introspection",
+        "python3-gi",
+        "python3-gi-cairo",
+        "gir1.2-gtk-4.0",
+        "xvfb"
+    );
     // Of its plot: nothing else has it.
     const BLUE: [u8; 3] = [51, 102, 204];
     python_has(
@@ -348,6 +382,7 @@ fn the_example_gtk_monitor_shows_on_the_screen_what_arrives() {
 
 #[test]
 fn the_quick_start_of_the_readme_runs_in_each_language() {
+    needs!("gobject-introspection", "python3-gi", "gjs", "valac");
     let expected = "hello";
     let block = |language| quick_start(language);
     let file = |name: &str, text: String| -> PathBuf {

@@ -2,6 +2,10 @@
 //! same, and that it works where it is installed. Needs a compiler and what `make capi` needs;
 //! `make test` sees to all of it.
 
+#[macro_use]
+#[path = "../qio/common/skip.rs"]
+mod skip;
+
 mod classes;
 mod common;
 mod gir;

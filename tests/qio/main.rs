@@ -1,5 +1,9 @@
 //! The integration tests, one binary that mirrors `src/`.
 
+#[macro_use]
+#[path = "common/skip.rs"]
+mod skip;
+
 mod channel;
 mod common;
 mod coroutine;

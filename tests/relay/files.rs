@@ -107,6 +107,7 @@ fn descriptors_that_are_inherited_are_used() {
 
 #[test]
 fn a_terminal_shows_how_much_goes_through() {
+    needs!("bsdutils");
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("socket");
     let listener = UnixListener::bind(&path).expect("listens");

@@ -1,5 +1,9 @@
 //! The example `relay`, run as a user runs it, with peers that users have.
 
+#[macro_use]
+#[path = "../qio/common/skip.rs"]
+mod skip;
+
 #[path = "../qio/common/certs.rs"]
 #[allow(dead_code)] // the tests of the library use the rest
 mod certs;

@@ -34,6 +34,7 @@ fn file_with(data: &[u8]) -> File {
 
 #[test]
 fn socat_is_a_server() {
+    needs!("socat");
     let mut socat = socat(&["tcp-listen:0,bind=127.0.0.1", "exec:tac"]);
     let mut socat = Running::new(socat.stdin(Stdio::null()));
     let address = socat.told("listening on AF=2 ");
@@ -44,6 +45,7 @@ fn socat_is_a_server() {
 
 #[test]
 fn socat_is_a_client() {
+    needs!("socat");
     let mut relay = start(["-v", "--fork", "tcp-listen:127.0.0.1:0", "exec:cat"]);
     let address = relay.told("listening on tcp:");
     let data = pattern(1_000_000);
@@ -55,6 +57,7 @@ fn socat_is_a_client() {
 
 #[test]
 fn socat_and_the_relay_have_the_same_abstract_names() {
+    needs!("socat");
     let name = format!("qio-relay-{}", std::process::id());
     let mut relay = start(["-v", &format!("unix-listen:@{name}"), "exec:cat"]);
     relay.told("listening on unix:@");
@@ -66,6 +69,7 @@ fn socat_and_the_relay_have_the_same_abstract_names() {
 
 #[test]
 fn ncat_is_a_server() {
+    needs!("ncat");
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("socket").display().to_string();
     let mut ncat = ncat(&["--listen", "--unixsock", &path]);
@@ -78,6 +82,7 @@ fn ncat_is_a_server() {
 
 #[test]
 fn ncat_is_a_client() {
+    needs!("ncat");
     let mut relay = start(["-v", "tcp-listen:127.0.0.1:0", "exec:tac"]);
     let port = relay.told("listening on tcp:127.0.0.1:");
     let mut ncat = ncat(&["127.0.0.1", &port]);

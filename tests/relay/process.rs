@@ -26,15 +26,8 @@ pub(crate) fn relay() -> &'static Path {
         let this = env::current_exe().expect("this program");
         let profile = this.ancestors().nth(2).expect("below the profile's folder");
         let mut cargo = Command::new(env!("CARGO"));
-        cargo.args([
-            "build",
-            "--quiet",
-            "--locked",
-            "-p",
-            "qio-example-relay",
-            "--example",
-            "relay",
-        ]);
+        // The same packages as `cargo test`: with others, features and so all crates would differ.
+        cargo.args(["build", "--quiet", "--locked", "--example", "relay"]);
         if profile.ends_with("release") {
             cargo.arg("--release");
         }

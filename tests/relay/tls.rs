@@ -72,6 +72,7 @@ fn much_comes_back_and_what_is_said_after_the_end_of_the_question_too() {
 
 #[test]
 fn unix_sockets_and_commands_are_below_it_as_well() {
+    needs!("socat");
     let pki = Pki::new();
     let path = pki.file("socket");
     let listens = format!("tls-listen:unix:{path}");
@@ -89,6 +90,7 @@ fn unix_sockets_and_commands_are_below_it_as_well() {
 
 #[test]
 fn one_relay_may_speak_it_at_both_ends() {
+    needs!("glib-networking");
     let pki = Pki::new();
     let ask = "--tls-clients=required".to_owned();
     let (mut last, address) = server(&[pki.directory(), ask], LOOPBACK, "exec:tac");
@@ -104,6 +106,7 @@ fn one_relay_may_speak_it_at_both_ends() {
 
 #[test]
 fn certificates_of_clients_are_asked_for() {
+    needs!("glib-networking");
     let pki = Pki::new();
     let ca = pki.option("ca", "ca-cert.pem");
     let [own, own_key] = pki.shown("client");

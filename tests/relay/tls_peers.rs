@@ -38,6 +38,7 @@ fn echoes(client: &mut Command) {
 
 #[test]
 fn s_client_is_a_client() {
+    needs!("openssl");
     let pki = Pki::new();
     let options = [
         pki.directory(),
@@ -81,6 +82,7 @@ fn s_client_is_a_client() {
 
 #[test]
 fn the_oldest_version_is_chosen() {
+    needs!("openssl");
     let pki = Pki::new();
     let options = [pki.directory(), "--tls-min=1.3".to_owned()];
     let (mut server, address) = server(&options, LOOPBACK, "exec:cat");
@@ -94,6 +96,7 @@ fn the_oldest_version_is_chosen() {
 
 #[test]
 fn s_server_is_a_server() {
+    needs!("openssl");
     let pki = Pki::new();
     let (ca, cert, key) = (
         pki.file("ca-cert.pem"),
@@ -126,6 +129,7 @@ fn s_server_is_a_server() {
 
 #[test]
 fn gnutls_cli_is_a_client() {
+    needs!("gnutls-bin");
     let pki = Pki::new();
     let options = [pki.directory(), "--tls-clients=required".to_owned()];
     let (mut server, address) = server(&options, LOOPBACK, "exec:cat");
@@ -155,6 +159,7 @@ fn gnutls_cli_is_a_client() {
 
 #[test]
 fn gnutls_cli_has_a_key_in_common() {
+    needs!("gnutls-bin");
     let pki = Pki::new();
     let (mut server, address) = server(&[pki.option("psk", "keys.psk")], LOOPBACK, "exec:cat");
     let port = address.rsplit(':').next().expect("a port");

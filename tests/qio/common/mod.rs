@@ -34,9 +34,12 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 #[track_caller]
 pub(crate) fn in_time<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> T {
     let (sender, receiver) = mpsc::channel();
-    let thread = std::thread::spawn(move || {
+    // A skipped test is reported by the name of its thread.
+    let name = std::thread::current().name().unwrap_or("test").to_owned();
+    let thread = std::thread::Builder::new().name(name).spawn(move || {
         let _ = sender.send(job());
     });
+    let thread = thread.expect("a thread");
     match receiver.recv_timeout(PATIENCE) {
         Ok(result) => result,
         Err(mpsc::RecvTimeoutError::Timeout) => panic!("it hangs"),

@@ -1,28 +1,27 @@
 //! Networks of a test's own: namespaces, where the machine lets us have them.
 
-use std::{
-    io::{self, Write as _},
-    process::Command,
-};
+use std::{io, process::Command};
 
 use nix::sched::{CloneFlags, unshare};
 
 use super::alone::alone;
+use crate::skip::skip;
 
 /// Runs the body of the test `name` (its full path) in a process, and a network, of its own. That has
 /// loopback, and at 10.9.0.1 and fd09::1 a link whose other hosts, 10.9.0.2 and fd09::2, never
-/// answer. Says so past the harness's capture, and does nothing, where there are no such networks.
+/// answer. Skips the test where there are no
+/// such networks.
 #[track_caller]
 pub(crate) fn in_a_network(name: &str, body: impl FnOnce()) {
     alone(name, || {
         // This thread, and those that it starts.
         match unshare(CloneFlags::CLONE_NEWNET).map_err(io::Error::from) {
             Ok(()) => {}
-            Err(e) => return skip(name, &e.to_string()),
+            Err(e) => return skip(format_args!("no network namespaces ({e})")),
         }
         match LINKS.iter().try_for_each(|line| ip(line)) {
             Ok(()) => body(),
-            Err(e) => skip(name, &e),
+            Err(e) => skip(format_args!("no network namespaces ({e})")),
         }
     });
 }
@@ -50,11 +49,4 @@ fn ip(line: &str) -> Result<(), String> {
             String::from_utf8_lossy(&output.stderr).trim()
         )),
     }
-}
-
-fn skip(name: &str, reason: &str) {
-    let _ = writeln!(
-        io::stderr(),
-        "skipped: {name}: no network of its own ({reason})"
-    );
 }

@@ -85,6 +85,7 @@ impl Drop for Manager {
 
 #[test]
 fn systemd_hands_its_sockets_over_with_their_names() {
+    needs!("systemd");
     const NAME: &str = "net::activation::systemd_hands_its_sockets_over_with_their_names";
     if is_alone() {
         return serve_by_name();

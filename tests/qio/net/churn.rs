@@ -72,6 +72,7 @@ fn serve_crowds(processes: usize, descriptors: u64) -> usize {
 
 #[test]
 fn more_clients_than_descriptors_are_all_served() {
+    needs!("python3");
     alone(
         "net::churn::more_clients_than_descriptors_are_all_served",
         || {
@@ -84,6 +85,7 @@ fn more_clients_than_descriptors_are_all_served() {
 #[test]
 #[ignore = "takes a while: `make soak`"]
 fn ten_thousand_clients_are_served_with_a_thousand_descriptors() {
+    needs!("python3");
     const NAME: &str = "net::churn::ten_thousand_clients_are_served_with_a_thousand_descriptors";
     alone_with_figures(NAME, || {
         let begin = Instant::now();
@@ -180,6 +182,7 @@ fn is_flat(figures: &[(usize, usize)]) {
 
 #[test]
 fn clients_that_come_and_go_leave_nothing() {
+    needs!("python3");
     alone("net::churn::clients_that_come_and_go_leave_nothing", || {
         is_flat(&rounds_of_visits(3, 500, 5_000));
     });
@@ -188,6 +191,7 @@ fn clients_that_come_and_go_leave_nothing() {
 #[test]
 #[ignore = "takes half a minute: `make soak`"]
 fn a_thousand_clients_a_second_leave_nothing_in_half_a_minute() {
+    needs!("python3");
     const NAME: &str = "net::churn::a_thousand_clients_a_second_leave_nothing_in_half_a_minute";
     alone_with_figures(NAME, || {
         let figures = rounds_of_visits(6, 5_000, 1_000);

@@ -23,7 +23,10 @@ use std::{
 use gio::prelude::*;
 use qio::{ChannelSocket, NetListener, prelude::*};
 
-use crate::common::alone::{is_alone, rerun};
+use crate::{
+    common::alone::{is_alone, rerun},
+    skip::skip,
+};
 
 fn loopback(family: gio::SocketFamily) -> gio::SocketAddress {
     gio::InetSocketAddress::new(&gio::InetAddress::new_loopback(family), 0).upcast()
@@ -37,19 +40,15 @@ fn v6() -> gio::SocketAddress {
     loopback(gio::SocketFamily::Ipv6)
 }
 
-/// Whether the machine has IPv6; it is told past the harness's capture that a test is skipped.
+/// Whether the machine has IPv6: else the test is skipped.
 fn has_v6() -> bool {
     match ChannelSocket::listen(&v6(), 1) {
         Ok(_) => true,
         Err(e) => {
-            skip(&format!("no IPv6 loopback ({e})"));
+            skip(format_args!("no IPv6 loopback ({e})"));
             false
         }
     }
-}
-
-fn skip(why: &str) {
-    let _ = writeln!(io::stderr(), "skipped: {why}");
 }
 
 /// As `alone`, and shows the figures that the test tells, past the harness's capture.

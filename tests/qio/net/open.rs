@@ -127,7 +127,7 @@ fn a_port_that_one_family_does_not_have_is_given_up_for_another_one() {
         "net::open::a_port_that_one_family_does_not_have_is_given_up_for_another_one",
         || {
             if let Err(e) = unshare(CloneFlags::CLONE_NEWNET) {
-                return skip(&format!("no network namespace ({e})"));
+                return skip(format_args!("no network namespaces ({e})"));
             }
             let up = std::process::Command::new("ip")
                 .args(["link", "set", "lo", "up"])
@@ -228,7 +228,7 @@ fn messages_name_sockets_that_gio_has_no_words_for() {
     let any = any.to_connectable().expect("an address");
     let listener = NetListener::new();
     if let Err(e) = listener.open_sync(&any, 4) {
-        return skip(&format!("no vsock ({e})"));
+        return skip(format_args!("no vsock ({e})"));
     }
     let broken = ChannelSocket::listen(&v4(), 4).expect("listens");
     listener.add(&broken).expect("added");

@@ -74,6 +74,7 @@ impl Drop for Crowd {
 
 #[test]
 fn a_callback_waits_for_descriptors_without_spinning_and_goes_on() {
+    needs!("python3");
     alone(
         "net::shortage::a_callback_waits_for_descriptors_without_spinning_and_goes_on",
         || {
@@ -125,6 +126,7 @@ fn a_callback_waits_for_descriptors_without_spinning_and_goes_on() {
 
 #[test]
 fn a_future_waits_for_descriptors() {
+    needs!("python3");
     alone("net::shortage::a_future_waits_for_descriptors", || {
         in_loop(|context| {
             let listener = listening();
@@ -147,6 +149,7 @@ fn a_future_waits_for_descriptors() {
 
 #[test]
 fn a_blocked_thread_waits_for_descriptors_even_for_its_own() {
+    needs!("python3");
     alone(
         "net::shortage::a_blocked_thread_waits_for_descriptors_even_for_its_own",
         || {
@@ -180,6 +183,7 @@ fn a_blocked_thread_waits_for_descriptors_even_for_its_own() {
 
 #[test]
 fn it_is_told_once_in_the_log_and_every_time_by_the_signal() {
+    needs!("python3");
     const NAME: &str = "net::shortage::it_is_told_once_in_the_log_and_every_time_by_the_signal";
     if !is_alone() {
         let output = rerun(NAME, |command| command);
@@ -221,6 +225,7 @@ fn it_is_told_once_in_the_log_and_every_time_by_the_signal() {
 
 #[test]
 fn clients_that_have_gone_again_do_not_stop_it() {
+    needs!("python3");
     alone(
         "net::shortage::clients_that_have_gone_again_do_not_stop_it",
         || {

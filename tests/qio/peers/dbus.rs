@@ -128,6 +128,7 @@ fn call_ourselves(name: &str, fd: BorrowedFd<'_>) -> Vec<u8> {
 
 #[test]
 fn a_descriptor_goes_through_the_bus_and_comes_back() {
+    needs!("dbus-daemon");
     in_time(|| {
         let directory = tempfile::tempdir().expect("a directory");
         let (mut peer, address) = bus(directory.path());
@@ -154,6 +155,7 @@ fn a_descriptor_goes_through_the_bus_and_comes_back() {
 
 #[test]
 fn a_descriptor_goes_through_the_bus_by_futures() {
+    needs!("dbus-daemon");
     on_loop(|| async {
         let directory = tempfile::tempdir().expect("a directory");
         let (mut peer, address) = bus(directory.path());

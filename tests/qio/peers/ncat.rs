@@ -19,6 +19,7 @@ fn families() -> Vec<(gio::SocketFamily, &'static str, &'static str)> {
 
 #[test]
 fn we_connect_to_ncat_over_tcp_and_unix() {
+    needs!("ncat");
     for (family, option, host) in families() {
         let port = free_port(family);
         let number = port.to_string();
@@ -34,6 +35,7 @@ fn we_connect_to_ncat_over_tcp_and_unix() {
 
 #[test]
 fn ncat_connects_to_us_over_tcp_and_unix() {
+    needs!("ncat");
     for (family, option, host) in families() {
         let listener = ChannelSocket::listen(&loopback(family, 0), 1).expect("listens");
         let port = super::port_of(&listener.local_address().expect("an address"));
@@ -51,6 +53,7 @@ fn ncat_connects_to_us_over_tcp_and_unix() {
 
 #[test]
 fn datagrams_go_to_ncat_and_back_over_udp() {
+    needs!("ncat");
     let family = gio::SocketFamily::Ipv4;
     let port = free_port(family);
     let number = port.to_string();

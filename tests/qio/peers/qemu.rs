@@ -62,6 +62,7 @@ impl Monitor {
 
 #[test]
 fn qemu_takes_descriptors_by_name_and_gives_them_back_by_number() {
+    needs!("qemu-system-x86");
     in_time(|| {
         let directory = tempfile::tempdir().expect("a directory");
         let monitor = Monitor::start(directory.path());
@@ -82,6 +83,7 @@ fn qemu_takes_descriptors_by_name_and_gives_them_back_by_number() {
 
 #[test]
 fn qemu_opens_what_we_have_passed_in_place_of_a_file() {
+    needs!("qemu-system-x86");
     in_time(|| {
         let directory = tempfile::tempdir().expect("a directory");
         let monitor = Monitor::start(directory.path());
@@ -108,6 +110,7 @@ fn qemu_opens_what_we_have_passed_in_place_of_a_file() {
 
 #[test]
 fn qemu_takes_a_socket_of_ours_as_a_character_device() {
+    needs!("qemu-system-x86");
     in_time(|| {
         let directory = tempfile::tempdir().expect("a directory");
         let monitor = Monitor::start(directory.path());
@@ -138,6 +141,7 @@ fn qemu_takes_a_socket_of_ours_as_a_character_device() {
 
 #[test]
 fn qemu_is_known_by_its_number() {
+    needs!("qemu-system-x86");
     in_time(|| {
         let directory = tempfile::tempdir().expect("a directory");
         let monitor = Monitor::start(directory.path());

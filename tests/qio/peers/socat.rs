@@ -32,6 +32,7 @@ fn families() -> Vec<(gio::SocketFamily, &'static str, &'static str)> {
 
 #[test]
 fn we_connect_to_socat_by_every_kind_of_stream() {
+    needs!("socat");
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("socket");
     let name = unique("stream");
@@ -55,6 +56,7 @@ fn we_connect_to_socat_by_every_kind_of_stream() {
 
 #[test]
 fn socat_connects_to_us_by_every_kind_of_stream() {
+    needs!("socat");
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("socket");
     let name = unique("reverse");
@@ -80,6 +82,7 @@ fn socat_connects_to_us_by_every_kind_of_stream() {
 
 #[test]
 fn packets_go_to_socat_and_back() {
+    needs!("socat");
     // 5 is SOCK_SEQPACKET.
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("socket");
@@ -101,6 +104,7 @@ fn packets_go_to_socat_and_back() {
 
 #[test]
 fn datagrams_go_to_socat_and_back_over_udp() {
+    needs!("socat");
     for (family, number, host) in families() {
         let port = free_port(family);
         let listen = format!("UDP{number}-RECVFROM:{port},bind={host},fork");
@@ -123,6 +127,7 @@ fn datagrams_go_to_socat_and_back_over_udp() {
 
 #[test]
 fn datagrams_of_socat_come_to_us_and_are_answered_over_unix() {
+    needs!("socat");
     let directory = tempfile::tempdir().expect("a directory");
     let (ours, theirs) = (
         directory.path().join("ours"),

@@ -31,6 +31,7 @@ fn control(
 
 #[test]
 fn swtpm_takes_the_socket_for_its_data_and_answers_there() {
+    needs!("swtpm");
     in_time(|| {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("control");

@@ -32,6 +32,7 @@ fn output(command: &ChannelCommand) -> String {
 
 #[test]
 fn data_goes_through_a_command_and_back() {
+    needs!("socat");
     let socat = ChannelCommand::builder(["socat", "STDIO", "SYSTEM:cat"]).spawn();
     let socat = socat.expect("socat");
     in_time(move || {
@@ -45,6 +46,7 @@ fn data_goes_through_a_command_and_back() {
 
 #[test]
 fn data_goes_from_one_command_through_a_fifo_to_another() {
+    needs!("socat");
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("fifo");
     nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).expect("a FIFO");

@@ -15,9 +15,12 @@ use qio::{
 };
 
 use super::ends::{pattern, rest, tcp_pair};
-use crate::common::{
-    alone::{alone, is_alone, rerun},
-    in_loop, in_time, iterate_until, on_loop,
+use crate::{
+    common::{
+        alone::{alone, is_alone, rerun},
+        in_loop, in_time, iterate_until, on_loop,
+    },
+    skip::skip,
 };
 
 /// Closes a connection as one that has failed.
@@ -193,8 +196,7 @@ fn a_link_that_is_cut_ends_the_relay_in_time() {
     if !is_alone() {
         let may = Command::new("unshare").args(["--net", "true"]).status();
         if !may.is_ok_and(|status| status.success()) || !ip("-V") {
-            eprintln!("skipped: there are no network namespaces here, or no `unshare` and `ip`");
-            return;
+            return skip("no network namespaces, or no `unshare` and `ip`");
         }
         let output = rerun(NAME, |command| command.env(NETWORK, "new"));
         let text = String::from_utf8_lossy(&output.stderr);

@@ -212,6 +212,7 @@ fn tls_in_tls_over_a_watch() {
 
 #[test]
 fn pipes_of_a_command_carry_tls() {
+    needs!("socat");
     // What the client says comes back through a command, to a server that sits in this process.
     in_time(|| {
         let directory = tempfile::tempdir().expect("a directory");

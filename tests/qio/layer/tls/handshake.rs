@@ -56,6 +56,7 @@ fn a_name_of_other_letters_is_that_of_the_certificate() {
 
 #[test]
 fn what_was_agreed_on_can_be_read() {
+    needs!("glib-networking");
     in_time(|| {
         let client_creds = client_builder().alpn_protocols(["h2", "http/1.1"]);
         let server_creds = server_builder().alpn_protocols(["http/1.1"]);
@@ -171,6 +172,7 @@ fn addresses_are_verified_too() {
 
 #[test]
 fn strangers_are_told_what_is_wrong_and_with_whom() {
+    needs!("glib-networking");
     in_time(|| {
         let other = Request::authority("other").signed_by_itself();
         let client = TlsCreds::builder(TlsEndpoint::Client).trust_pem(other.pem);
@@ -218,6 +220,7 @@ fn a_client_that_has_no_certificate_is_refused_where_one_is_needed() {
 
 #[test]
 fn somebody_is_asked_about_the_peer() {
+    needs!("glib-networking");
     in_time(|| {
         for welcome in [true, false] {
             let asking = server_builder().client_certificates(TlsAuthenticationMode::Required);
@@ -265,6 +268,7 @@ fn somebody_is_asked_about_the_peer() {
 
 #[test]
 fn a_session_goes_on_at_both_ends() {
+    needs!("glib-networking");
     in_time(|| {
         for version in [TlsProtocolVersion::Tls12, TlsProtocolVersion::Tls13] {
             let here = client_builder().max_version(version).build().expect("good");

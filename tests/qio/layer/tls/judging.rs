@@ -20,6 +20,7 @@ use crate::common::{blocked::Blocked, in_loop, in_time, iterate_until, settle};
 
 #[test]
 fn who_is_asked_about_the_peer_cannot_wait_for_it() {
+    needs!("glib-networking");
     in_time(|| {
         let (client, server) = strangers();
         client.connect_authorize_peer(|client, _| {
@@ -44,6 +45,7 @@ fn who_is_asked_about_the_peer_cannot_wait_for_it() {
 
 #[test]
 fn who_is_asked_about_the_peer_can_close() {
+    needs!("glib-networking");
     in_time(|| {
         let (client, server) = strangers();
         client.connect_authorize_peer(|client, _| client.close().is_ok());
@@ -57,6 +59,7 @@ fn who_is_asked_about_the_peer_can_close() {
 
 #[test]
 fn who_waits_for_a_verdict_sleeps_although_there_is_nothing_below_any_more() {
+    needs!("glib-networking");
     in_time(|| {
         let (client, server) = strangers();
         client.connect_authorize_peer(|client, _| {
@@ -148,6 +151,7 @@ fn a_panic_of_who_gets_the_keys_ends_the_handshake() {
 
 #[test]
 fn a_coroutine_that_ends_while_somebody_is_asked_ends_the_handshake() {
+    needs!("glib-networking");
     in_loop(|context| {
         let (client, server) = strangers();
         let (patience, _nobody) = ChannelSocket::pair().expect("a pair");
@@ -177,6 +181,7 @@ fn a_coroutine_that_ends_while_somebody_is_asked_ends_the_handshake() {
 
 #[test]
 fn who_goes_on_with_a_session_is_asked_about_again() {
+    needs!("glib-networking");
     in_time(|| {
         for version in [TlsProtocolVersion::Tls12, TlsProtocolVersion::Tls13] {
             let asking = server_builder().client_certificates(TlsAuthenticationMode::Required);
@@ -211,6 +216,7 @@ fn who_goes_on_with_a_session_is_asked_about_again() {
 
 #[test]
 fn a_thread_that_comes_while_somebody_is_asked_waits_for_the_answer() {
+    needs!("glib-networking");
     in_time(|| {
         let (client, server) = strangers();
         let reader = Arc::new(Blocked::default());

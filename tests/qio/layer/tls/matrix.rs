@@ -195,6 +195,7 @@ fn shown_by_client(what: &str, cert: Request, verdict: Verdict<'_>) {
 
 #[test]
 fn the_same_authority() {
+    needs!("glib-networking");
     in_time(|| {
         let (client, server) = (
             end(&GOOD.authority, &GOOD.client),
@@ -207,6 +208,7 @@ fn the_same_authority() {
 /// QEMU's lists of those who are welcome: here somebody is asked.
 #[test]
 fn who_is_welcome() {
+    needs!("glib-networking");
     in_time(|| {
         type IsWelcome = fn(&str) -> bool;
         for (what, good, is_welcome) in [

@@ -384,10 +384,12 @@ fn is_clear(reason: &str) -> bool {
 
 #[test]
 fn a_handshake_against_the_rules_is_one_error_and_an_alert() {
+    needs!("python3-gi", "tlslite-ng");
     Mischief::start().play_all(IN_HANDSHAKE);
 }
 
 #[test]
 fn records_against_the_rules_are_one_error_and_an_alert() {
+    needs!("python3-gi", "tlslite-ng");
     Mischief::start().play_all(AFTERWARDS);
 }

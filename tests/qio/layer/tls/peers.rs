@@ -148,6 +148,7 @@ fn end(child: &mut Child) -> String {
 
 #[test]
 fn s_client_talks_to_us() {
+    needs!("openssl");
     in_time(|| {
         let directory = files();
         for version in ["-tls1_2", "-tls1_3"] {
@@ -204,6 +205,7 @@ fn s_client_talks_to_us() {
 
 #[test]
 fn s_client_updates_its_keys_and_ours() {
+    needs!("openssl");
     in_time(|| {
         let directory = files();
         let arguments = ["-tls1_3", "-servername", NAME];
@@ -227,6 +229,7 @@ fn s_client_updates_its_keys_and_ours() {
 
 #[test]
 fn s_client_goes_on_with_a_session() {
+    needs!("openssl");
     in_time(|| {
         let directory = files();
         let creds = server_creds();
@@ -251,6 +254,7 @@ fn s_client_goes_on_with_a_session() {
 /// `openssl s_server` on the pipes of a command of ours: `socat` connects the two.
 #[test]
 fn we_talk_to_s_server_through_pipes() {
+    needs!("openssl");
     in_time(|| {
         let directory = files();
         let shown = ["-cert", "server-cert.pem", "-key", "server-key.pem"];
@@ -286,6 +290,7 @@ fn we_talk_to_s_server_through_pipes() {
 
 #[test]
 fn s_client_that_trusts_somebody_else_is_told_apart() {
+    needs!("openssl");
     in_time(|| {
         let directory = files();
         directory.write("ca-cert.pem", &client_cert().pem);

@@ -91,6 +91,7 @@ fn pattern() -> Vec<u8> {
 
 #[test]
 fn data_goes_both_ways_and_both_say_goodbye() {
+    needs!("python3-gi");
     in_time(|| {
         let count = COUNT.to_string();
         let (give, take) = (format!("give={count}"), format!("take={count}"));
@@ -129,6 +130,7 @@ fn data_goes_both_ways_and_both_say_goodbye() {
 
 #[test]
 fn sessions_go_on_at_both_ends() {
+    needs!("python3-gi");
     in_time(|| {
         for role in ["client", "server"] {
             for (name, _) in VERSIONS {
@@ -151,6 +153,7 @@ fn sessions_go_on_at_both_ends() {
 
 #[test]
 fn a_cut_is_told_from_an_end_at_both_ends() {
+    needs!("python3-gi");
     in_time(|| {
         for role in ["client", "server"] {
             for (name, _) in VERSIONS {
@@ -188,6 +191,7 @@ fn a_cut_is_told_from_an_end_at_both_ends() {
 
 #[test]
 fn nobody_is_asked_for_a_certificate_after_the_handshake() {
+    needs!("python3-gi");
     in_time(|| {
         // Our client does not say that it would answer, so that a server must not ask.
         let python = Python::start("server", "1.3", &["connect", "ask", "give=6", "unwrap"]);

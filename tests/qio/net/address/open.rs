@@ -1,7 +1,7 @@
 //! Addresses in use: with GIO, to connect and to listen.
 
 use std::{
-    io::{self, ErrorKind, Write as _},
+    io::ErrorKind,
     os::fd::{AsFd, AsRawFd, OwnedFd},
 };
 
@@ -12,7 +12,10 @@ use qio::{
 };
 
 use super::{canonical, named, parsed, tcp, unix};
-use crate::common::{alone::alone, fds, in_time, on_loop};
+use crate::{
+    common::{alone::alone, fds, in_time, on_loop},
+    skip::skip,
+};
 
 /// What GIO calls an address.
 #[track_caller]
@@ -154,9 +157,7 @@ fn tcp_listens_and_connects() {
     check_listens_and_connects(&tcp("127.0.0.1", 0));
     match tcp("::1", 0).listen(1) {
         Ok(_) => drop(check_listens_and_connects(&tcp("::1", 0))),
-        Err(e) => {
-            let _ = writeln!(io::stderr(), "skipped: no IPv6 loopback ({e})");
-        }
+        Err(e) => skip(format_args!("no IPv6 loopback ({e})")),
     }
 }
 
@@ -259,8 +260,7 @@ fn vsock_listens_and_connects_on_this_machine() {
         Err(e) => {
             let message = "Unable to listen on vsock:1:4294967295: ";
             assert!(e.to_string().starts_with(message), "{e}");
-            let _ = writeln!(io::stderr(), "skipped: no vsock loopback ({e})");
-            return;
+            return skip(format_args!("no vsock loopback ({e})"));
         }
     };
     check_connects(&told(&listener), &listener);

@@ -1,7 +1,7 @@
 //! Who is at the other end.
 
 use std::{
-    io::{self, ErrorKind, Write as _},
+    io::ErrorKind,
     os::{fd::AsFd, unix::fs::MetadataExt as _},
     process::{Command, Stdio},
 };
@@ -10,7 +10,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use qio::{Channel, ChannelBuffer, ChannelSocket, prelude::*};
 
 use super::{abstract_name, connection, unix, v4};
-use crate::common::fds;
+use crate::{common::fds, skip::skip};
 
 /// The process that a pidfd refers to.
 fn pid_of(pidfd: impl AsFd) -> i32 {
@@ -53,6 +53,7 @@ fn both_ends_of_unix_sockets_know_each_other() {
 
 #[test]
 fn another_process_is_told_by_number_and_by_a_descriptor_that_tells_its_end() {
+    needs!("socat");
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("socket");
     let listener = ChannelSocket::listen(&unix(&path), 1).expect("listens");
@@ -70,9 +71,8 @@ fn another_process_is_told_by_number_and_by_a_descriptor_that_tells_its_end() {
     let pidfd = match pidfd {
         Ok(pidfd) => pidfd,
         Err(e) if e.kind() == ErrorKind::Unsupported => {
-            let _ = writeln!(io::stderr(), "skipped: {e}");
             socat.wait().expect("it ends");
-            return;
+            return skip(format_args!("no pidfd of a peer ({e})"));
         }
         Err(e) => panic!("{e}"),
     };

@@ -1,7 +1,7 @@
 //! Sequences of packets, virtual machines, and adopted sockets of every kind.
 
 use std::{
-    io::{self, ErrorKind, IoSliceMut, Write as _},
+    io::{ErrorKind, IoSliceMut},
     os::{
         fd::{AsFd, AsRawFd, OwnedFd},
         unix::net::UnixDatagram,
@@ -15,7 +15,10 @@ use nix::sys::socket::{
 use qio::{ChannelSocket, Feature, ReadFlags, prelude::*};
 
 use super::{abstract_name, unix, v4};
-use crate::common::{in_time, on_loop, pattern};
+use crate::{
+    common::{in_time, on_loop, pattern},
+    skip::skip,
+};
 
 const PACKETS: gio::SocketType = gio::SocketType::Seqpacket;
 
@@ -190,7 +193,7 @@ fn adopted_sockets_of_every_kind_have_the_features_of_their_kind() {
         ),
     ] {
         let Some(channel) = adopt(family, kind) else {
-            skip(&format!("no sockets of {family:?}, {kind:?}"));
+            skip(format_args!("no sockets of {family:?}, {kind:?}"));
             continue;
         };
         assert_eq!(channel.socket_type(), type_, "{family:?} {kind:?}");
@@ -214,11 +217,6 @@ fn an_adopted_datagram_socket_keeps_messages_apart() {
     assert_eq!(channel.read(&mut buf).expect("a message"), 2);
 }
 
-/// Told past the harness's capture.
-fn skip(why: &str) {
-    let _ = writeln!(io::stderr(), "skipped: {why}");
-}
-
 /// A socket of a virtual machine or its host that listens, and the CID by which it can be
 /// reached from here.
 fn vsock_listener(kind: SockType, cid: u32) -> nix::Result<OwnedFd> {
@@ -232,7 +230,7 @@ fn vsock_listener(kind: SockType, cid: u32) -> nix::Result<OwnedFd> {
 fn vsock_has_addresses_and_refusals_with_names() {
     let listener = match vsock_listener(SockType::Stream, libc::VMADDR_CID_ANY) {
         Ok(fd) => ChannelSocket::new_fd(fd).expect("a socket"),
-        Err(e) => return skip(&format!("no vsock ({e})")),
+        Err(e) => return skip(format_args!("no vsock ({e})")),
     };
     assert!(listener.has_feature(Feature::LISTEN));
     let address = listener.local_address().expect("an address");
@@ -256,7 +254,7 @@ fn vsock_transfers_everything_where_this_machine_is_its_own_peer() {
         let listener = match vsock_listener(kind, LOCAL) {
             Ok(fd) => ChannelSocket::new_fd(fd).expect("a socket"),
             Err(e) => {
-                skip(&format!("no vsock loopback for {kind:?} ({e})"));
+                skip(format_args!("no vsock loopback for {kind:?} ({e})"));
                 continue;
             }
         };

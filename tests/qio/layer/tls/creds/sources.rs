@@ -49,6 +49,7 @@ fn files_and_memory_and_a_directory_are_the_same() {
 
 #[test]
 fn certificates_of_gio_are_taken() {
+    needs!("glib-networking");
     let (authority, cert) = good();
     let pem = [cert.pem.as_str(), cert.key.as_str(), authority.pem.as_str()].concat();
     let ours = gio::TlsCertificate::from_pem(&pem)

@@ -58,6 +58,7 @@ fn exchange(client: &mut Client, server: &ChannelTls) {
 
 #[test]
 fn they_show_certificates_and_megabytes_go_both_ways() {
+    needs!("gnutls-bin");
     in_time(|| {
         for version in [Tls12, Tls13] {
             let asking = server_builder()
@@ -91,6 +92,7 @@ fn they_show_certificates_and_megabytes_go_both_ways() {
 
 #[test]
 fn they_are_refused_without_a_certificate_where_one_is_needed() {
+    needs!("gnutls-bin");
     in_time(|| {
         for version in [Tls12, Tls13] {
             let asking = server_builder().client_certificates(TlsAuthenticationMode::Required);
@@ -111,6 +113,7 @@ fn they_are_refused_without_a_certificate_where_one_is_needed() {
 
 #[test]
 fn they_tell_what_they_have_against_us() {
+    needs!("gnutls-bin");
     in_time(|| {
         for version in [Tls12, Tls13] {
             let directory = files();
@@ -131,6 +134,7 @@ fn they_tell_what_they_have_against_us() {
 /// not: it is told, and may go on or not.
 #[test]
 fn they_get_new_keys_but_no_second_handshake() {
+    needs!("gnutls-bin");
     in_time(|| {
         let priority = priority(Tls13);
         let arguments = ["--rehandshake", "--priority", &priority];
@@ -165,6 +169,7 @@ fn they_get_new_keys_but_no_second_handshake() {
 /// New keys at any time, while data goes both ways. GnuTLS takes eight of ours in a second.
 #[test]
 fn they_change_keys_in_the_middle() {
+    needs!("gnutls-bin");
     in_time(|| {
         let priority = priority(Tls13);
         let arguments = ["--inline-commands", "--priority", &priority];
@@ -200,6 +205,7 @@ fn they_change_keys_in_the_middle() {
 
 #[test]
 fn they_go_on_with_a_session() {
+    needs!("gnutls-bin");
     in_time(|| {
         let creds = server_creds();
         for version in [Tls12, Tls13] {
@@ -224,6 +230,7 @@ fn they_go_on_with_a_session() {
 
 #[test]
 fn they_may_ask_for_no_name_and_no_protocol() {
+    needs!("gnutls-bin");
     in_time(|| {
         let creds = server_builder().alpn_protocols(["echo"]).build();
         let creds = creds.expect("good");
@@ -250,6 +257,7 @@ fn they_may_ask_for_no_name_and_no_protocol() {
 
 #[test]
 fn they_end_at_any_time() {
+    needs!("gnutls-bin");
     in_time(|| {
         let told = |result: io::Result<()>, words: &str| {
             let e = result.expect_err("it is gone");
@@ -282,6 +290,7 @@ fn they_end_at_any_time() {
 /// What GnuTLS calls a priority: versions, suites, groups, signatures, and habits.
 #[test]
 fn they_speak_in_many_ways() {
+    needs!("gnutls-bin");
     in_time(|| {
         let creds = server_creds();
         for (priority, version, cipher) in [
@@ -366,6 +375,7 @@ fn they_speak_in_many_ways() {
 
 #[test]
 fn they_are_refused_if_they_speak_in_no_way_of_ours() {
+    needs!("gnutls-bin");
     in_time(|| {
         let creds = server_creds();
         let too_old = "unsupported protocol: no version of TLS in common";

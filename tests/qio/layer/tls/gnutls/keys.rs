@@ -2,7 +2,7 @@
 
 use std::{
     ffi::OsStr,
-    io::{self, BufRead as _, BufReader, Write as _},
+    io::{BufRead as _, BufReader, Write as _},
     net::{Ipv4Addr, TcpListener, TcpStream},
     process::{Command, Stdio},
 };
@@ -13,7 +13,10 @@ use qio::{
 };
 
 use super::{Client, HEX, Program, Server, echo, key};
-use crate::common::{certs::Directory, in_time};
+use crate::{
+    common::{certs::Directory, in_time},
+    skip::skip,
+};
 
 fn client() -> TlsCredsBuilder {
     TlsCreds::builder(TlsEndpoint::Client)
@@ -40,6 +43,7 @@ const USER: [&str; 4] = ["--pskusername", "qemu", "--pskkey", HEX];
 
 #[test]
 fn their_clients_have_a_key_in_common_with_us_in_either_version() {
+    needs!("gnutls-bin");
     in_time(|| {
         let creds = server().psk("qemu", key()).build().expect("a key");
         // Without Diffie and Hellman: about to tell of them beside a key of TLS 1.2, gnutls-cli 3.7 crashes, whoever
@@ -100,6 +104,7 @@ fn their_clients_have_a_key_in_common_with_us_in_either_version() {
 
 #[test]
 fn their_clients_with_another_key_or_name_are_refused() {
+    needs!("gnutls-bin");
     in_time(|| {
         for (name, key, reasons) in [
             (
@@ -139,6 +144,7 @@ fn their_clients_with_another_key_or_name_are_refused() {
 
 #[test]
 fn their_servers_have_a_key_in_common_with_us_in_either_version() {
+    needs!("gnutls-bin");
     in_time(|| {
         let files = Directory::new();
         let file = files.write("keys.psk", format!("anne:00ff\nqemu:{HEX}\n"));
@@ -196,6 +202,7 @@ fn their_servers_have_a_key_in_common_with_us_in_either_version() {
 /// comes of it.
 #[test]
 fn keys_for_another_hash_are_none_for_their_programs() {
+    needs!("gnutls-bin");
     in_time(|| {
         let priority = priority(Tls13, PSK, Some("AES-256-GCM"));
         let creds = server().psk("qemu", key()).build().expect("a key");
@@ -227,9 +234,10 @@ fn for_sha384() -> TlsCreds {
     builder.build().expect("a key")
 }
 
-/// The library has such keys since 3.8.11. Says so past the harness's capture where it is older.
+/// The library has such keys since 3.8.11. Skipped where it is older.
 #[test]
 fn their_library_has_a_key_for_sha_384_in_common_with_us() {
+    needs!("gnutls-bin");
     in_time(|| {
         let files = Directory::new();
         let script = files.write("sha384.py", include_str!("sha384.py"));
@@ -247,11 +255,7 @@ fn their_library_has_a_key_for_sha_384_in_common_with_us() {
         let output = peer.0.stdout.take().expect("a pipe");
         BufReader::new(output).read_line(&mut line).expect("read");
         if line.is_empty() && peer.0.wait().expect("it ends").code() == Some(77) {
-            let _ = writeln!(
-                io::stderr(),
-                "skipped: a key for SHA-384 with GnuTLS: it is older than 3.8.11"
-            );
-            return;
+            return skip("no pre-shared keys for SHA-384: GnuTLS is older than 3.8.11");
         }
         let socket =
             TcpStream::connect((Ipv4Addr::LOCALHOST, line.trim().parse().expect("a port")));
@@ -289,6 +293,7 @@ fn their_library_has_a_key_for_sha_384_in_common_with_us() {
 
 #[test]
 fn they_are_anonymous_with_us() {
+    needs!("gnutls-bin");
     in_time(|| {
         let priority = priority(Tls12, &["ANON-DH", "ANON-ECDH"], None);
         let creds = server().insecure_anonymous().build();

@@ -52,6 +52,7 @@ fn echo_all(client: &ChannelTls) {
 
 #[test]
 fn they_ask_for_certificates_and_send_megabytes_back() {
+    needs!("gnutls-bin");
     in_time(|| {
         for version in [Tls12, Tls13] {
             let arguments = [
@@ -81,6 +82,7 @@ fn they_ask_for_certificates_and_send_megabytes_back() {
 
 #[test]
 fn they_refuse_whom_they_do_not_like() {
+    needs!("gnutls-bin");
     in_time(|| {
         for version in [Tls12, Tls13] {
             let talk = |client: ChannelTls| {
@@ -111,6 +113,7 @@ fn they_refuse_whom_they_do_not_like() {
 
 #[test]
 fn we_refuse_whom_we_do_not_trust() {
+    needs!("gnutls-bin");
     in_time(|| {
         let stranger = TlsCreds::builder(TlsEndpoint::Client)
             .trust_pem(client_cert().pem.as_str())
@@ -159,6 +162,7 @@ fn ask_again(client: &ChannelTls) {
 /// that it changes.
 #[test]
 fn they_change_their_keys_but_get_no_second_handshake() {
+    needs!("gnutls-bin");
     in_time(|| {
         let mut newer = server(Tls13, &[]);
         let client = newer.client(&creds(), Some(NAME));
@@ -181,6 +185,7 @@ fn they_change_their_keys_but_get_no_second_handshake() {
 
 #[test]
 fn we_go_on_with_a_session_of_theirs() {
+    needs!("gnutls-bin");
     in_time(|| {
         for version in [Tls12, Tls13] {
             for more in [&[][..], &["--noticket"]] {
@@ -207,6 +212,7 @@ fn we_go_on_with_a_session_of_theirs() {
 
 #[test]
 fn they_end_at_any_time() {
+    needs!("gnutls-bin");
     in_time(|| {
         for version in [Tls12, Tls13] {
             let mut server = server(version, &[]);
@@ -222,6 +228,7 @@ fn they_end_at_any_time() {
 
 #[test]
 fn what_is_too_old_is_refused() {
+    needs!("gnutls-bin");
     in_time(|| {
         for version in ["1.1", "1.0"] {
             let priority = format!("NORMAL:-VERS-ALL:+VERS-TLS{version}");
@@ -242,6 +249,7 @@ fn what_is_too_old_is_refused() {
 
 #[test]
 fn they_speak_in_many_ways() {
+    needs!("gnutls-bin");
     in_time(|| {
         for (priority, cipher) in [
             ("SECURE128", "TLS_AES_256_GCM_SHA384"),

@@ -18,6 +18,7 @@ use crate::common::{
 
 #[test]
 fn another_authority() {
+    needs!("glib-networking");
     in_time(|| {
         let other = Request::authority("qemu CA 1").signed_by_itself();
         let of_other = Request::client("qemu").signed_by(&other);
@@ -69,6 +70,7 @@ fn another_authority() {
 
 #[test]
 fn authorities() {
+    needs!("glib-networking");
     in_time(|| {
         let any = || IsCa::Ca(BasicConstraints::Unconstrained);
         let plain = || Request::plain("qemu CA 1");
@@ -127,6 +129,7 @@ fn authorities() {
 
 #[test]
 fn whoever_has_signed_himself() {
+    needs!("glib-networking");
     in_time(|| {
         let good = &GOOD.authority;
         let server = Request::server(NAME).signed_by_itself();
@@ -158,6 +161,7 @@ fn whoever_has_signed_himself() {
 /// QEMU's chain: a root, two levels of authorities below, and a certificate at each end.
 #[test]
 fn a_chain_of_three() {
+    needs!("glib-networking");
     in_time(|| {
         let root = Request::authority("qemu root").signed_by_itself();
         let level_1a = Request::authority("qemu level 1a").signed_by(&root);

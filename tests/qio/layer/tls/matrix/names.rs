@@ -9,6 +9,7 @@ use crate::common::{certs::Request, in_time};
 
 #[test]
 fn names_and_addresses() {
+    needs!("glib-networking");
     in_time(|| {
         let one = || {
             Request::server(NAME)
@@ -76,6 +77,7 @@ fn names_and_addresses() {
 
 #[test]
 fn wildcards() {
+    needs!("glib-networking");
     in_time(|| {
         for (pattern, name, good) in [
             ("*.qemu.org", "www.qemu.org", true),
@@ -103,6 +105,7 @@ fn wildcards() {
 
 #[test]
 fn many_names_are_not_all_told() {
+    needs!("glib-networking");
     in_time(|| {
         let cert = (0..50).fold(Request::server("many"), |cert, number| {
             cert.dns(&format!("{number}.example"))

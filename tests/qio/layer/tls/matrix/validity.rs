@@ -18,6 +18,7 @@ use crate::common::{
 
 #[test]
 fn times() {
+    needs!("glib-networking");
     in_time(|| {
         let good = &GOOD.authority;
         let late = |name| {
@@ -92,6 +93,7 @@ fn times() {
 
 #[test]
 fn usage() {
+    needs!("glib-networking");
     in_time(|| {
         let plain = || Request::plain("qemu.org").constraints(IsCa::ExplicitNoCa);
         let fine = |own, other| {
@@ -154,6 +156,7 @@ fn usage() {
 
 #[test]
 fn revocation() {
+    needs!("glib-networking");
     in_time(|| {
         let good = &GOOD.authority;
         let list = good.revokes(&[7, 8]);

@@ -48,6 +48,7 @@ fn shows(certs: &Certs, cert: &Cert) -> TlsCreds {
 
 #[test]
 fn a_server_asks_for_certificates_as_it_is_told() {
+    needs!("glib-networking");
     let certs = certs();
     let with = shows(&certs, &certs.client);
     let without = client().trust_pem(certs.authority.pem.as_str()).build();
@@ -108,6 +109,7 @@ fn ask(end: &ChannelTls, welcome: bool) -> Asked {
 
 #[test]
 fn whoever_is_asked_sees_the_whole_chain_at_both_ends() {
+    needs!("glib-networking");
     let certs = certs();
     let first = Request::authority("level 1").signed_by(&certs.authority);
     let second = Request::authority("level 2").signed_by(&first);
@@ -142,6 +144,7 @@ fn whoever_is_asked_sees_the_whole_chain_at_both_ends() {
 
 #[test]
 fn a_client_may_have_something_against_a_server() {
+    needs!("glib-networking");
     let certs = certs();
     for version in [Tls12, Tls13] {
         let trusts = client().trust_pem(certs.authority.pem.as_str());
@@ -168,6 +171,7 @@ fn a_client_may_have_something_against_a_server() {
 /// A session that goes on shows no certificate; it is known from then.
 #[test]
 fn somebody_is_asked_again_when_a_session_goes_on() {
+    needs!("glib-networking");
     let certs = certs();
     for version in [Tls12, Tls13] {
         let there = asks(&certs, Required);

@@ -90,6 +90,7 @@ fn another_key_and_another_name_are_refused() {
 /// Who has a key expects it to be known: what shows a certificate instead is somebody else.
 #[test]
 fn a_client_with_a_key_believes_no_certificate_instead() {
+    needs!("glib-networking");
     let authority = Request::authority("qio CA").signed_by_itself();
     let cert = Request::server("qio.example")
         .dns("qio.example")
@@ -121,6 +122,7 @@ fn a_client_with_a_key_believes_no_certificate_instead() {
 
 #[test]
 fn a_server_takes_keys_and_certificates_side_by_side() {
+    needs!("glib-networking");
     let authority = Request::authority("qio CA").signed_by_itself();
     let cert = Request::server("qio.example")
         .dns("qio.example")

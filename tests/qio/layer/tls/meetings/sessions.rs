@@ -38,6 +38,7 @@ fn resumed(client: &TlsCreds, server: &TlsCreds, name: &str) -> bool {
 
 #[test]
 fn a_later_connection_goes_on_with_the_session_of_an_earlier_one() {
+    needs!("glib-networking");
     for version in [Tls12, Tls13] {
         let (client, server, _) = ends(version);
         assert!(!resumed(&client, &server, NAME));
@@ -51,6 +52,7 @@ fn a_later_connection_goes_on_with_the_session_of_an_earlier_one() {
 
 #[test]
 fn another_server_does_not_go_on_with_it() {
+    needs!("glib-networking");
     for version in [Tls12, Tls13] {
         let (client, server, authority) = ends(version);
         assert!(!resumed(&client, &server, NAME));
@@ -63,6 +65,7 @@ fn another_server_does_not_go_on_with_it() {
 
 #[test]
 fn either_end_can_do_without() {
+    needs!("glib-networking");
     for version in [Tls12, Tls13] {
         let (client, server, authority) = ends(version);
         let forgets = super::client()

@@ -59,6 +59,7 @@ fn in_every_way(
 
 #[test]
 fn both_ends_see_the_same_wherever_it_comes_from() {
+    needs!("glib-networking");
     let (authority, server_cert, client_cert) = certs();
     let here = Directory::of_client(&authority.pem, &client_cert);
     let there = Directory::of_server(&authority.pem, &server_cert);
@@ -78,6 +79,7 @@ fn both_ends_see_the_same_wherever_it_comes_from() {
 /// What the system trusts is what OpenSSL is told in the environment.
 #[test]
 fn a_client_that_is_told_nothing_trusts_whom_the_system_trusts() {
+    needs!("glib-networking");
     const TEST: &str = "layer::tls::meetings::sources::a_client_that_is_told_nothing_trusts_whom_the_system_trusts";
     let untrusted = "self-signed certificate in certificate chain: C=UK,CN=qio CA";
     if !is_alone() {

@@ -76,6 +76,7 @@ fn files() -> Directory {
 
 #[test]
 fn s_client_has_a_key_in_common_with_us() {
+    needs!("openssl");
     in_time(|| {
         let creds = TlsCreds::builder(TlsEndpoint::Server).psk("qemu", KEY);
         let creds = creds.build().expect("a key");
@@ -103,6 +104,7 @@ fn s_client_has_a_key_in_common_with_us() {
 
 #[test]
 fn s_server_has_a_key_in_common_with_us() {
+    needs!("openssl");
     in_time(|| {
         for (way, hash, expected) in WAYS {
             let arguments = ["-nocert", "-psk_identity", "qemu", "-rev"];

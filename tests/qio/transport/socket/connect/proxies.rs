@@ -75,6 +75,7 @@ fn check_named(e: &glib::Error, port: u16, proxy_port: u16) {
 
 #[test]
 fn a_socks_proxy_is_passed_through() {
+    needs!("microsocks");
     in_loop(|context| {
         let proxy = Proxy::socks(None);
         let port = proxy.port();
@@ -84,6 +85,7 @@ fn a_socks_proxy_is_passed_through() {
 
 #[test]
 fn a_socks_proxy_is_told_the_user_and_the_password() {
+    needs!("microsocks");
     in_loop(|context| {
         let proxy = Proxy::socks(Some(("me", "secret")));
         let port = proxy.port();
@@ -97,6 +99,7 @@ fn a_socks_proxy_is_told_the_user_and_the_password() {
 
 #[test]
 fn a_wrong_password_for_a_socks_proxy_is_told() {
+    needs!("microsocks");
     in_loop(|context| {
         let proxy = Proxy::socks(Some(("me", "secret")));
         let uri = format!("socks5://me:wrong@127.0.0.1:{}", proxy.port());
@@ -108,6 +111,7 @@ fn a_wrong_password_for_a_socks_proxy_is_told() {
 
 #[test]
 fn a_socks_proxy_that_wants_a_password_is_told() {
+    needs!("microsocks");
     in_loop(|context| {
         let proxy = Proxy::socks(Some(("me", "secret")));
         let uri = format!("socks5://127.0.0.1:{}", proxy.port());
@@ -119,6 +123,7 @@ fn a_socks_proxy_that_wants_a_password_is_told() {
 
 #[test]
 fn what_a_socks_proxy_cannot_connect_to_is_told() {
+    needs!("microsocks");
     in_loop(|context| {
         let proxy = Proxy::socks(None);
         let (_fd, deaf) = deaf();
@@ -133,6 +138,7 @@ fn what_a_socks_proxy_cannot_connect_to_is_told() {
 
 #[test]
 fn an_http_proxy_is_passed_through() {
+    needs!("tinyproxy-bin");
     in_loop(|context| {
         let proxy = Proxy::http("");
         let port = proxy.port();
@@ -142,6 +148,7 @@ fn an_http_proxy_is_passed_through() {
 
 #[test]
 fn an_http_proxy_is_told_the_user_and_the_password() {
+    needs!("tinyproxy-bin");
     in_loop(|context| {
         let proxy = Proxy::http("BasicAuth me secret\n");
         let port = proxy.port();
@@ -154,6 +161,7 @@ fn an_http_proxy_is_told_the_user_and_the_password() {
 
 #[test]
 fn an_http_proxy_that_refuses_is_told() {
+    needs!("tinyproxy-bin");
     in_loop(|context| {
         // Connections to no other port.
         let proxy = Proxy::http("ConnectPort 1\n");
