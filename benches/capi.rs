@@ -3,6 +3,9 @@
 //!
 //! The C side is `benches/capi/calls.c`, a program of its own: a process has one copy of the types.
 
+#[path = "peers/verdict.rs"]
+mod verdict;
+
 use std::{
     env,
     path::{Path, PathBuf},
@@ -12,6 +15,7 @@ use std::{
 
 use glib::{ControlFlow, IOCondition};
 use qio::{ChannelSocket, prelude::*};
+use verdict::Verdict;
 
 const ROUND_TRIPS: u32 = 20_000;
 const TURNS: usize = 51;
@@ -29,18 +33,19 @@ fn main() -> ExitCode {
         "{:<36} {:>9} {:>9} {:>7}  goal",
         "case", "ours ns", "peer ns", "ratio"
     );
+    let mut failed = false;
     for line in run(&program, &["calls"]).lines() {
         let fields: Vec<_> = line.split(' ').collect();
         let [name, ours, bare] = fields[..] else {
             panic!("three words in {line:?}");
         };
         let goal = if name == "would-block" { 1.10 } else { 1.05 };
-        row(
+        failed |= row(
             &format!("C {name}, bare calls"),
             number(ours),
             number(bare),
             goal,
-        );
+        ) == Verdict::Failed;
     }
     let count = ROUND_TRIPS.to_string();
     let this = env::current_exe().expect("this program has a path");
@@ -52,14 +57,18 @@ fn main() -> ExitCode {
     let mut turns: Vec<_> = (0..TURNS).map(|_| turn()).collect();
     turns.sort_by(|a, b| (a.0 / a.1).total_cmp(&(b.0 / b.1)));
     let (ours, rust) = turns[TURNS / 2];
-    row("C ping-pong of watches, Rust", ours, rust, 1.05);
-    ExitCode::SUCCESS
+    failed |= row("C ping-pong of watches, Rust", ours, rust, 1.05) == Verdict::Failed;
+    match failed {
+        true => ExitCode::FAILURE,
+        false => ExitCode::SUCCESS,
+    }
 }
 
-fn row(name: &str, ours: f64, peer: f64, goal: f64) {
+fn row(name: &str, ours: f64, peer: f64, goal: f64) -> Verdict {
     let ratio = ours / peer;
-    let missed = if ratio > goal { " missed" } else { "" };
-    println!("{name:<36} {ours:>9.0} {peer:>9.0} {ratio:>7.3}  {goal:.2}{missed}");
+    let verdict = Verdict::at_most(ratio, goal);
+    println!("{name:<36} {ours:>9.0} {peer:>9.0} {ratio:>7.3}  {goal:.2} {verdict}");
+    verdict
 }
 
 fn number(text: &str) -> f64 {

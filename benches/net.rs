@@ -11,9 +11,13 @@ mod net {
     pub(crate) mod cases;
     #[path = "../peers/compare.rs"]
     pub(crate) mod compare;
+    #[path = "../peers/counts.rs"]
+    pub(crate) mod counts;
     #[path = "../peers/meter.rs"]
     #[allow(dead_code)] // `peers` uses all of it
     pub(crate) mod meter;
+    #[path = "../peers/verdict.rs"]
+    pub(crate) mod verdict;
 }
 
 use std::{env, process::ExitCode};

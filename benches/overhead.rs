@@ -5,10 +5,14 @@
 
 #![allow(unsafe_code)] // the bare system calls
 
+#[path = "peers/verdict.rs"]
+mod verdict;
+
 use std::{
     hint::black_box,
     io::{self, IoSlice},
     os::fd::RawFd,
+    process::ExitCode,
     sync::Mutex,
     time::{Duration, Instant},
 };
@@ -18,6 +22,7 @@ use criterion::{
     measurement::{Measurement, ValueFormatter},
 };
 use qio::{ChannelSocket, prelude::*};
+use verdict::Verdict;
 
 /// Runs of one side before it is the other side's turn.
 const TURN: u64 = 256;
@@ -206,7 +211,7 @@ fn ratio(case: &Case, pair: &Pair, rounds: u64) -> f64 {
     ours.as_secs_f64() / bare.as_secs_f64()
 }
 
-fn main() {
+fn main() -> ExitCode {
     let results = Mutex::new(Vec::new());
     let mut criterion = Criterion::default()
         .with_measurement(Ratio)
@@ -227,10 +232,11 @@ fn main() {
         results.lock().expect("one thread").push((case, samples));
     }
     group.finish();
-    report(results.into_inner().expect("one thread"));
+    report(results.into_inner().expect("one thread"))
 }
 
-fn report(results: Vec<(&Case, Vec<f64>)>) {
+fn report(results: Vec<(&Case, Vec<f64>)>) -> ExitCode {
+    let mut code = ExitCode::SUCCESS;
     println!("{:<24} {:>8} {:>8}", "case", "ratio", "goal");
     for (case, mut samples) in results {
         if samples.is_empty() {
@@ -238,10 +244,14 @@ fn report(results: Vec<(&Case, Vec<f64>)>) {
         }
         samples.sort_by(f64::total_cmp);
         let median = samples[samples.len() / 2];
-        let verdict = if median > case.goal { "missed" } else { "" };
+        let verdict = Verdict::at_most(median, case.goal);
+        if verdict == Verdict::Failed {
+            code = ExitCode::FAILURE;
+        }
         println!(
             "{:<24} {median:>8.3} {:>8.2} {verdict}",
             case.name, case.goal
         );
     }
+    code
 }

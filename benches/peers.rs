@@ -10,6 +10,7 @@ mod peers {
     pub(crate) mod beside;
     pub(crate) mod cases;
     pub(crate) mod compare;
+    pub(crate) mod counts;
     pub(crate) mod fairness;
     pub(crate) mod futures;
     pub(crate) mod meter;
@@ -19,12 +20,13 @@ mod peers {
     pub(crate) mod ours;
     pub(crate) mod sockets;
     pub(crate) mod turns;
+    pub(crate) mod verdict;
 }
 
 use std::{env, process::ExitCode};
 
 use nix::unistd::alarm;
-use peers::{cases, compare, sockets};
+use peers::{cases, compare, counts, sockets};
 
 /// The seconds after which a side that hangs is killed.
 const TOO_LONG: u32 = 20;
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
             "--filter" => &mut filter,
             "--case" => &mut case,
             "--side" => &mut side,
+            "--echo" => sockets::echo(), // a peer in another process
             option if option.starts_with('-') => return usage(),
             _ => {
                 filter = Some(argument);
@@ -57,7 +60,10 @@ fn main() -> ExitCode {
         (None, None) => compare::all(filter.as_deref().unwrap_or_default()),
         (Some(case), Some(side)) => match cases::find(&case, &side) {
             Some((work, side)) => {
-                alarm::set(TOO_LONG);
+                // Under callgrind it takes many times as long, and ends by itself.
+                if env::var_os(counts::UNITS).is_none() {
+                    alarm::set(TOO_LONG);
+                }
                 cases::run(work, side)
             }
             None => usage(),

@@ -9,6 +9,8 @@
 
 #[path = "peers/beside.rs"]
 mod beside;
+#[path = "peers/verdict.rs"]
+mod verdict;
 
 use std::{
     env, fs,
@@ -23,6 +25,7 @@ use std::{
 
 use beside::{Beside, in_turns};
 use qio::{ChannelFile, ChannelSocket, prelude::*};
+use verdict::Verdict;
 
 /// What a relay moves, in bytes.
 const RELAYED: u64 = 1 << 30;
@@ -114,12 +117,15 @@ fn main() -> ExitCode {
         "{:<24} {:<10} {:>12} {:>12} {:>8} {:>6}",
         "case", "peer", "ours MiB/s", "peer MiB/s", "ratio", "goal"
     );
+    let mut code = ExitCode::SUCCESS;
     for case in CASES.iter().filter(|case| case.name.contains(filter)) {
-        if let Err(e) = compare(case) {
-            return fail(&io::Error::other(format!("{}: {e}", case.name)));
+        match compare(case) {
+            Ok(Verdict::Failed) => code = ExitCode::FAILURE,
+            Ok(_) => {}
+            Err(e) => return fail(&io::Error::other(format!("{}: {e}", case.name))),
         }
     }
-    ExitCode::SUCCESS
+    code
 }
 
 fn fail(e: &io::Error) -> ExitCode {
@@ -127,7 +133,7 @@ fn fail(e: &io::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn compare(case: &Case) -> io::Result<()> {
+fn compare(case: &Case) -> io::Result<Verdict> {
     let throughput = |side: Side| {
         let time = side.measure()?;
         Ok(case.bytes as f64 / time.as_secs_f64() / 1048576.0)
@@ -142,17 +148,16 @@ fn compare(case: &Case) -> io::Result<()> {
         || throughput(case.ours),
         || throughput(case.peer),
     )?;
+    let verdict = case
+        .goal
+        .map_or(Verdict::Met, |goal| Verdict::at_least(ratio, goal));
     println!(
-        "{:<24} {:<10} {ours:>12.0} {theirs:>12.0} {ratio:>8.3} {:>6} {}",
+        "{:<24} {:<10} {ours:>12.0} {theirs:>12.0} {ratio:>8.3} {:>6} {verdict}",
         case.name,
         case.peer.name(),
         case.goal.map_or("-".into(), |goal| goal.to_string()),
-        match case.goal {
-            Some(goal) if ratio < goal => "missed",
-            _ => "",
-        }
     );
-    Ok(())
+    Ok(verdict)
 }
 
 impl Side {

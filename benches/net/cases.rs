@@ -72,6 +72,10 @@ impl Work {
         None
     }
 
+    pub(crate) fn counts_instructions(self) -> bool {
+        false
+    }
+
     /// How often each side has its turn.
     pub(crate) fn rounds(self) -> usize {
         11

@@ -37,6 +37,10 @@ pub(crate) enum Work {
         pairs: usize,
         idle: usize,
     },
+    /// A ping-pong with another process: nanoseconds for a round trip.
+    Remote { transport: Transport, size: usize },
+    /// A ping-pong of one pair in this process: instructions for a round trip.
+    Instructions { transport: Transport, size: usize },
     /// From one task to another in blocks: nanoseconds for a MiB.
     Bulk { block: usize },
     /// Bytes for a channel that waits in a task beside so many.
@@ -104,40 +108,51 @@ const fn beside(idle: usize, pairs: usize) -> Work {
 
 const KIB: usize = 1024;
 
+/// What a round trip of futures over a unix socket may take.
+const INSTRUCTIONS: f64 = 2600.0;
+
 #[rustfmt::skip] // one line is one row
 pub(crate) const CASES: &[Case] = &[
     case("pingpong/unix/1B/futures", ping_pong(Unix, 1), Side::Futures,
-        &[goal(Side::Tokio, 1.0), goal(Epoll, 1.1), also(Poll), goal(GioAsync, 0.3), also(GioPollable)]),
+        &[goal(Side::Tokio, 0.98), goal(Epoll, 1.1), also(Poll), goal(GioAsync, 0.3), also(GioPollable)]),
     case("pingpong/unix/4KiB/futures", ping_pong(Unix, 4 * KIB), Side::Futures,
-        &[goal(Side::Tokio, 1.0), goal(Epoll, 1.1), goal(GioAsync, 0.3)]),
+        &[goal(Side::Tokio, 1.0), goal(Epoll, 1.12), goal(GioAsync, 0.3)]),
     case("pingpong/tcp/1B/futures", ping_pong(Tcp, 1), Side::Futures,
         &[goal(Side::Tokio, 1.0), goal(Epoll, 1.1), also(Poll), goal(GioAsync, 0.42), also(GioPollable)]),
     case("pingpong/tcp/4KiB/futures", ping_pong(Tcp, 4 * KIB), Side::Futures,
         &[goal(Side::Tokio, 1.0), goal(Epoll, 1.1), goal(GioAsync, 0.42)]),
     case("pingpong/unix/1B/watch", ping_pong(Unix, 1), Side::Watch,
-        &[goal(GioChannel, 0.75)]),
+        &[goal(GioChannel, 0.79)]),
+    case("instructions/unix/1B", Work::Instructions { transport: Unix, size: 1 }, Side::Futures,
+        &[goal(Ideal, 1.0), also(Side::Tokio), also(Epoll)]),
+    case("remote/unix/1B/futures", Work::Remote { transport: Unix, size: 1 }, Side::Futures,
+        &[goal(Side::Tokio, 1.05), also(GioAsync)]),
+    case("remote/tcp/1B/futures", Work::Remote { transport: Tcp, size: 1 }, Side::Futures,
+        &[goal(Side::Tokio, 1.05), also(GioAsync)]),
+    case("remote/unix/1B/watch", Work::Remote { transport: Unix, size: 1 }, Side::Watch,
+        &[also(GioChannel)]),
     case("idle/100/futures", beside(100, 1), Side::Futures,
-        &[goal(Side::Tokio, 1.1), goal(GioAsync, 0.1)]),
+        &[goal(Side::Tokio, 1.0), goal(GioAsync, 0.1)]),
     case("idle/1000/futures", beside(1000, 1), Side::Futures,
-        &[goal(Side::Tokio, 1.1), goal(GioAsync, 0.01)]),
+        &[goal(Side::Tokio, 1.0), goal(GioAsync, 0.01)]),
     case("idle/5000/futures", beside(5000, 1), Side::Futures,
-        &[goal(Side::Tokio, 1.1), goal(GioAsync, 0.001)]),
+        &[goal(Side::Tokio, 1.0), goal(GioAsync, 0.001)]),
     case("idle/1000/watch", beside(1000, 1), Side::Watch,
-        &[goal(GioChannel, 0.12)]),
+        &[goal(GioChannel, 0.2)]),
     case("idle/5000/watch", beside(5000, 1), Side::Watch,
-        &[goal(GioChannel, 0.05)]),
+        &[goal(GioChannel, 0.2)]),
     case("idle/1000/handler", beside(1000, 1), Side::Handler,
-        &[goal(Side::Tokio, 1.1)]),
+        &[goal(Side::Tokio, 1.04)]),
     case("active/100of5000/futures", beside(5000, 100), Side::Futures,
-        &[goal(Side::Tokio, 1.15)]),
+        &[goal(Side::Tokio, 1.07)]),
     case("bulk/unix/64KiB", Work::Bulk { block: 64 * KIB }, Side::Futures,
-        &[goal(Side::Tokio, 1.03), goal(GioAsync, 0.85)]),
+        &[goal(Side::Tokio, 1.02), goal(GioAsync, 0.85)]),
     case("bulk/unix/1MiB", Work::Bulk { block: 1024 * KIB }, Side::Futures,
-        &[goal(Side::Tokio, 1.03), goal(GioAsync, 0.85)]),
+        &[goal(Side::Tokio, 1.02), goal(GioAsync, 0.85)]),
     case("coroutine/pingpong", ping_pong(Unix, 1), Side::Coroutine,
-        &[goal(Side::Futures, 1.3)]),
+        &[goal(Side::Futures, 1.2)]),
     case("memory/idle", Work::IdleMemory { idle: 5000 }, Side::Futures,
-        &[goal(Side::Tokio, 0.8)]),
+        &[goal(Side::Tokio, 0.77)]),
     case("fairness/timer/median", Work::Timer { percent: 50 }, Side::Futures,
         &[goal(Ideal, 1.1)]),
     case("fairness/timer/p99", Work::Timer { percent: 99 }, Side::Futures,
@@ -167,19 +182,25 @@ impl Side {
 impl Work {
     /// What `Side::Ideal` would take.
     pub(crate) fn ideal(self, side: Side) -> Option<f64> {
-        let ideal = match self {
-            _ if side != Side::Ideal => return None,
-            Self::Timer { .. } => fairness::PERIOD,
-            Self::Redraw => fairness::FRAME,
-            _ => unreachable!("only clocks have one"),
-        };
-        Some(ideal.as_nanos() as f64)
+        match self {
+            _ if side != Side::Ideal => None,
+            Self::Timer { .. } => Some(fairness::PERIOD.as_nanos() as f64),
+            Self::Redraw => Some(fairness::FRAME.as_nanos() as f64),
+            Self::Instructions { .. } => Some(INSTRUCTIONS),
+            _ => unreachable!("neither a clock nor a count"),
+        }
+    }
+
+    /// Whether callgrind counts, instead of a clock.
+    pub(crate) fn counts_instructions(self) -> bool {
+        matches!(self, Self::Instructions { .. })
     }
 
     /// How often each side has its turn.
     pub(crate) fn rounds(self) -> usize {
         match self {
-            Self::PingPong { .. } | Self::Bulk { .. } => 11,
+            Self::PingPong { .. } | Self::Remote { .. } | Self::Bulk { .. } => 11,
+            Self::Instructions { .. } => 1,
             Self::IdleMemory { .. } | Self::Timer { .. } | Self::Redraw => 5,
         }
     }
@@ -201,7 +222,10 @@ pub(crate) fn run(work: Work, side: Side) -> ExitCode {
         (Side::Futures, _) => futures::<Ours>(work),
         (Side::GioAsync, _) => futures::<Gio<Async>>(work),
         (Side::GioPollable, _) => futures::<Gio<Pollable>>(work),
-        (Side::Tokio, Work::PingPong { transport: Tcp, .. }) => futures::<Tokio<TcpStream>>(work),
+        (
+            Side::Tokio,
+            Work::PingPong { transport: Tcp, .. } | Work::Remote { transport: Tcp, .. },
+        ) => futures::<Tokio<TcpStream>>(work),
         (Side::Tokio, _) => futures::<Tokio<UnixStream>>(work),
         (
             _,
@@ -212,6 +236,11 @@ pub(crate) fn run(work: Work, side: Side) -> ExitCode {
                 idle,
             },
         ) => callbacks(side, transport, size, idle),
+        (_, Work::Instructions { transport, size }) => callbacks(side, transport, size, 0),
+        (Side::Watch, Work::Remote { transport, size }) => ours::remote_watch(transport, size),
+        (Side::GioChannel, Work::Remote { transport, size }) => {
+            on_giochannel::remote(transport, size);
+        }
         _ => unreachable!("no such case"),
     }
     unreachable!("the process has ended")
@@ -225,6 +254,8 @@ fn futures<R: Runtime>(work: Work) {
             pairs,
             idle,
         } => futures::ping_pong::<R>(transport, size, pairs, idle),
+        Work::Instructions { transport, size } => futures::ping_pong::<R>(transport, size, 1, 0),
+        Work::Remote { transport, size } => futures::remote::<R>(transport, size),
         Work::Bulk { block } => futures::bulk::<R>(block),
         Work::IdleMemory { idle } => futures::idle_memory::<R>(idle),
         Work::Timer { .. } | Work::Redraw => unreachable!("about our side only"),

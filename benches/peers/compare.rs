@@ -14,6 +14,8 @@ use nix::{
 use super::{
     beside::{Beside, in_turns},
     cases::{CASES, Case, Peer, Side},
+    counts,
+    verdict::Verdict,
 };
 
 struct Row {
@@ -32,14 +34,14 @@ pub(crate) fn all(filter: &str) -> ExitCode {
     }
     println!(
         "{:<26} {:<12} {:>12} {:>12} {:>8} {:>6}",
-        "case", "peer", "ours ns", "peer ns", "ratio", "goal"
+        "case", "peer", "ours", "peer's", "ratio", "goal"
     );
     let (mut rows, mut failed) = (Vec::new(), false);
     for case in CASES.iter().filter(|case| case.name.contains(filter)) {
         for peer in case.peers {
             match compare(case, peer) {
                 Ok(row) => {
-                    print(&row);
+                    failed |= print(&row) == Verdict::Failed;
                     rows.push(row);
                 }
                 Err(e) => {
@@ -97,6 +99,9 @@ fn measure(case: &Case, side: Side) -> io::Result<f64> {
     if let Some(ideal) = case.work.ideal(side) {
         return Ok(ideal);
     }
+    if case.work.counts_instructions() {
+        return counts::instructions(case.name, side.name());
+    }
     let child = Command::new(env::current_exe()?)
         .args(["--case", case.name, "--side", side.name()])
         .stderr(Stdio::inherit())
@@ -109,18 +114,16 @@ fn measure(case: &Case, side: Side) -> io::Result<f64> {
     result.trim().parse().map_err(io::Error::other)
 }
 
-fn print(row: &Row) {
+fn print(row: &Row) -> Verdict {
     let goal = row.goal.map_or("-".into(), |goal| goal.to_string());
-    let missed = row.goal.is_some_and(|goal| row.ratio > goal);
+    let verdict = row
+        .goal
+        .map_or(Verdict::Met, |goal| Verdict::at_most(row.ratio, goal));
     println!(
         "{:<26} {:<12} {:>12.0} {:>12.0} {:>8.4} {goal:>6} {}",
-        row.case,
-        row.peer,
-        row.ours,
-        row.theirs,
-        row.ratio,
-        if missed { "missed" } else { "" }
+        row.case, row.peer, row.ours, row.theirs, row.ratio, verdict
     );
+    verdict
 }
 
 fn write_json(rows: &[Row]) -> io::Result<()> {
@@ -135,7 +138,7 @@ fn write_json(rows: &[Row]) -> io::Result<()> {
 /// No name has a character that would need an escape.
 fn json(row: &Row) -> String {
     format!(
-        r#"  {{"case": "{}", "peer": "{}", "ours_ns": {:.1}, "peer_ns": {:.1}, "ratio": {:.6}}}"#,
+        r#"  {{"case": "{}", "peer": "{}", "ours": {:.1}, "peers": {:.1}, "ratio": {:.6}}}"#,
         row.case, row.peer, row.ours, row.theirs, row.ratio
     )
 }

@@ -50,6 +50,14 @@ pub(crate) fn ping_pong<R: Runtime>(transport: Transport, size: usize, pairs: us
     });
 }
 
+/// A ping-pong with another process, which echoes.
+pub(crate) fn remote<R: Runtime>(transport: Transport, size: usize) {
+    R::run(move || {
+        let end = R::End::new(sockets::remote(transport), size, ROOM);
+        R::spawn(call(end, size, Meter::new()));
+    });
+}
+
 /// Spawns both ends of a ping-pong.
 pub(crate) fn start_pair<R: Runtime>(transport: Transport, size: usize, meter: &Rc<Meter>) {
     let [a, b] = sockets::pair(transport).map(|socket| R::End::new(socket, size, ROOM));

@@ -2,12 +2,12 @@
 
 use std::{
     cell::{Cell, RefCell},
-    process,
+    env, process,
     rc::Rc,
     time::{Duration, Instant},
 };
 
-use super::beside::median;
+use super::{beside::median, counts::UNITS};
 
 /// Units are counted but not measured for so long.
 pub(crate) const WARM_UP: Duration = Duration::from_millis(40);
@@ -33,19 +33,24 @@ pub(crate) struct Meter {
     warm_up: Cell<Option<Instant>>,
     measure: Cell<Option<Instant>>,
     samples: RefCell<Vec<f64>>,
+    /// The process ends after the first batch.
+    fixed: bool,
 }
 
 impl Meter {
     pub(crate) fn new() -> Rc<Self> {
-        Self::with_batch(1)
+        match env::var(UNITS) {
+            Ok(units) => Self::with_batch(units.parse().expect("a number"), true),
+            Err(_) => Self::with_batch(1, false),
+        }
     }
 
     /// Counts only.
     pub(crate) fn endless() -> Rc<Self> {
-        Self::with_batch(u64::MAX)
+        Self::with_batch(u64::MAX, false)
     }
 
-    fn with_batch(batch: u64) -> Rc<Self> {
+    fn with_batch(batch: u64, fixed: bool) -> Rc<Self> {
         Rc::new(Self {
             count: Cell::new(0),
             batch: Cell::new(batch),
@@ -53,6 +58,7 @@ impl Meter {
             warm_up: Cell::new(None),
             measure: Cell::new(None),
             samples: RefCell::new(Vec::new()),
+            fixed,
         })
     }
 
@@ -69,6 +75,9 @@ impl Meter {
     fn end_batch(&self) {
         let now = Instant::now();
         let took = now - self.since.get();
+        if self.fixed {
+            report(took.as_nanos() as f64 / self.count.get() as f64);
+        }
         if let Some(start) = self.measure.get() {
             let sample = took.as_nanos() as f64 / self.count.get() as f64;
             self.samples.borrow_mut().push(sample);

@@ -27,14 +27,18 @@ pub(crate) fn ping_pong(transport: Transport, size: usize, idle: usize) {
         let [a, b] = sockets::pair(transport).map(Channel::new);
         let client = Turn::client(size, &Meter::new());
         a.write(&client.message);
-        for (channel, mut turn) in [(b, Turn::server(size)), (a, client)] {
-            channel.watch(context, move |channel| {
-                let count = channel.read(&mut turn.room);
-                if turn.received(count) {
-                    channel.write(&turn.message);
-                }
-            });
-        }
+        b.take_turns(context, Turn::server(size));
+        a.take_turns(context, client);
+    });
+}
+
+/// A ping-pong of a watch with another process, which echoes.
+pub(crate) fn remote(transport: Transport, size: usize) {
+    on_main_loop(|context| {
+        let channel = Channel::new(sockets::remote(transport));
+        let turn = Turn::client(size, &Meter::new());
+        channel.write(&turn.message);
+        channel.take_turns(context, turn);
     });
 }
 
@@ -53,6 +57,15 @@ impl Channel {
             ffi::g_io_channel_set_buffered(channel, ffi::GFALSE);
             Self(channel)
         }
+    }
+
+    fn take_turns(self, context: &glib::MainContext, mut turn: Turn) {
+        self.watch(context, move |channel| {
+            let count = channel.read(&mut turn.room);
+            if turn.received(count) {
+                channel.write(&turn.message);
+            }
+        });
     }
 
     fn read(self, room: &mut [u8]) -> usize {

@@ -140,6 +140,19 @@ fn handle(
     channel.set_fd_handler_local(Some(context), Some(ready), None);
 }
 
+/// A ping-pong of a watch with another process, which echoes.
+pub(crate) fn remote_watch(transport: Transport, size: usize) {
+    on_main_loop(|context| {
+        let channel = channel(sockets::remote(transport));
+        let mut turn = Turn::client(size, &Meter::new());
+        let sent = channel.write(&turn.message).expect("room");
+        assert_eq!(sent, size);
+        watch(channel, context, move |channel| {
+            take_turn(channel, &mut turn);
+        });
+    });
+}
+
 /// Both ends of a ping-pong, which has begun.
 fn begin(transport: Transport, size: usize) -> [(ChannelSocket, Turn); 2] {
     let [a, b] = sockets::pair(transport).map(channel);

@@ -1,17 +1,24 @@
 //! The sockets that all sides use: non-blocking, and without delay.
 
 use std::{
-    fs,
+    env, fs, io,
     net::{Ipv4Addr, TcpListener, TcpStream},
     os::{
         fd::OwnedFd,
         linux::net::SocketAddrExt,
         unix::net::{SocketAddr, UnixListener, UnixStream},
     },
-    process,
+    process::{self, Command, Stdio},
 };
 
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::{
+    fcntl::{FcntlArg, OFlag, fcntl},
+    sched::{CpuSet, sched_setaffinity},
+    sys::resource::{Resource, getrlimit, setrlimit},
+    unistd::{Pid, read, write},
+};
+
+use super::turns::ROOM;
 
 #[derive(Clone, Copy)]
 pub(crate) enum Transport {
@@ -39,6 +46,49 @@ pub(crate) fn pair(transport: Transport) -> [OwnedFd; 2] {
                 end.set_nodelay(true).expect("TCP");
                 end.into()
             })
+        }
+    }
+}
+
+/// The end of a connection whose other end another process has, on another CPU where there is one: it echoes, and
+/// ends with this process.
+#[expect(
+    clippy::zombie_processes,
+    reason = "it ends with this process, and not before"
+)]
+pub(crate) fn remote(transport: Transport) -> OwnedFd {
+    let [here, there] = pair(transport);
+    let this = env::current_exe().expect("this program has a path");
+    let child = Command::new(this)
+        .arg("--echo")
+        .stdin(Stdio::from(there))
+        .spawn();
+    child.expect("the peer starts");
+    here
+}
+
+/// Is that peer: a blocking loop on standard input.
+pub(crate) fn echo() -> ! {
+    let this = Pid::from_raw(0);
+    let mut first = CpuSet::new();
+    first.set(0).expect("there is a first CPU");
+    // Best effort: where that CPU is not allowed, both ends share one.
+    let _ = sched_setaffinity(this, &first);
+    let socket = io::stdin();
+    fcntl(&socket, FcntlArg::F_SETFL(OFlag::empty())).expect("a blocking socket");
+    let mut buffer = vec![0; ROOM];
+    loop {
+        match read(&socket, &mut buffer) {
+            Ok(0) | Err(_) => process::exit(0),
+            Ok(count) => {
+                let mut left = &buffer[..count];
+                while !left.is_empty() {
+                    let Ok(sent) = write(&socket, left) else {
+                        process::exit(0)
+                    };
+                    left = &left[sent..];
+                }
+            }
         }
     }
 }
