@@ -9,6 +9,8 @@
 mod certs;
 #[path = "lang/run.rs"]
 mod run;
+#[path = "lang/running.rs"]
+mod running;
 #[path = "lang/screen.rs"]
 mod screen;
 #[macro_use]
@@ -328,7 +330,7 @@ fn the_example_watch_in_gjs_shows_what_it_reads() {
 fn shows_its_input(example: Program) {
     let (listener, address) = listen();
     let mut program = example.arg(&address).start();
-    let (mut peer, _) = listener.accept().expect("the example connects");
+    let mut peer = program.accept(&listener);
     peer.write_all(b"one line\n").expect("connected");
     assert_eq!(program.line_after("watch: 9 bytes: "), "one line");
     drop(peer);
@@ -368,7 +370,7 @@ fn the_example_gtk_monitor_shows_on_the_screen_what_arrives() {
         .env("GSETTINGS_BACKEND", "memory")
         .env("GTK_A11Y", "none")
         .start();
-    let (mut peer, _) = listener.accept().expect("the window connects");
+    let mut peer = program.accept(&listener);
     screen.wait_until("the window is there", |shot| {
         shot.count(BLUE) == 0 && shot.colours() > 1
     });

@@ -4,16 +4,14 @@ use std::{
     env,
     ffi::{OsStr, OsString},
     fs,
-    io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
-    sync::{
-        LazyLock,
-        mpsc::{self, Receiver},
-    },
+    process::{Command, Stdio},
+    sync::LazyLock,
     thread,
     time::{Duration, Instant},
 };
+
+use crate::running::Running;
 
 /// Longer than any program here takes, under valgrind on a busy machine too.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
@@ -200,14 +198,19 @@ pub(crate) fn python(script: impl AsRef<Path>) -> Program {
 
 /// Makes sure that something works in Python, by its package.
 pub(crate) fn python_has(statement: &str, package: &str) {
-    let test = Command::new(in_root(".ci/python"))
+    assert!(
+        python_runs(statement),
+        "\"{statement}\" fails in Python: install the package {package}"
+    );
+}
+
+/// Whether a statement works in Python.
+pub(crate) fn python_runs(statement: &str) -> bool {
+    let output = Command::new(in_root(".ci/python"))
         .args(["-c", statement])
         .output()
         .expect("it runs");
-    assert!(
-        test.status.success(),
-        "\"{statement}\" fails in Python: install the package {package}"
-    );
+    output.status.success()
 }
 
 /// A module for GJS.
@@ -220,6 +223,7 @@ pub(crate) fn gjs(module: impl AsRef<Path>) -> Program {
 /// A program to be run with the library.
 pub(crate) struct Program {
     command: Command,
+    limit: Duration,
 }
 
 impl Program {
@@ -231,7 +235,16 @@ impl Program {
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .env("G_DEBUG", "fatal-criticals")
             .stdin(Stdio::null());
-        Self { command }
+        Self {
+            command,
+            limit: PATIENCE,
+        }
+    }
+
+    /// Sets how long it may take at most, `PATIENCE` by default.
+    pub(crate) fn limit(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
     }
 
     pub(crate) fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
@@ -263,106 +276,13 @@ impl Program {
     }
 
     pub(crate) fn start(mut self) -> Running {
-        let mut child = self
+        let child = self
             .command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap_or_else(|e| panic!("{:?}: {e}", self.command));
-        let lines = lines_of(child.stdout.take().expect("piped"));
-        let errors = lines_of(child.stderr.take().expect("piped"));
-        Running {
-            child,
-            lines,
-            errors,
-        }
-    }
-}
-
-fn lines_of(stream: impl Read + Send + 'static) -> Receiver<String> {
-    let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
-        for line in BufReader::new(stream).split(b'\n') {
-            let Ok(line) = line else { break };
-            if sender.send(String::from_utf8_lossy(&line).into()).is_err() {
-                break;
-            }
-        }
-    });
-    receiver
-}
-
-/// A program that runs. Dropping it ends it.
-pub(crate) struct Running {
-    child: Child,
-    lines: Receiver<String>,
-    errors: Receiver<String>,
-}
-
-impl Running {
-    /// The rest of the next line that begins like this.
-    #[track_caller]
-    pub(crate) fn line_after(&mut self, start: &str) -> String {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            match self.lines.recv_timeout(left) {
-                Ok(line) => match line.strip_prefix(start) {
-                    Some(rest) => return rest.to_owned(),
-                    None => continue,
-                },
-                Err(_) => {
-                    let _ = self.child.kill();
-                    panic!("it never said \"{start}\"\n{}", self.errors());
-                }
-            }
-        }
-    }
-
-    /// Waits for the end, which must be a good one.
-    #[track_caller]
-    pub(crate) fn finish(mut self) {
-        let status = self.wait();
-        assert!(status.success(), "{status}\n{}", self.errors());
-    }
-
-    /// Ends a program that would run for ever. It must still run.
-    #[track_caller]
-    pub(crate) fn stop(mut self) {
-        let ended = self.child.try_wait().expect("a child");
-        assert!(ended.is_none(), "{ended:?}\n{}", self.errors());
-    }
-
-    #[track_caller]
-    fn wait(&mut self) -> ExitStatus {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            if let Some(status) = self.child.try_wait().expect("a child") {
-                return status;
-            }
-            if Instant::now() > deadline {
-                let _ = self.child.kill();
-                panic!("it hangs\n{}{}", self.rest(), self.errors());
-            }
-            thread::sleep(Duration::from_millis(5));
-        }
-    }
-
-    /// What it has said and nobody has asked for.
-    fn rest(&self) -> String {
-        self.lines.iter().map(|line| line + "\n").collect()
-    }
-
-    /// What it had to complain of. Ends it, as there may be more to come otherwise.
-    fn errors(&mut self) -> String {
-        let _ = self.child.kill();
-        self.errors.iter().map(|line| line + "\n").collect()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let deadline = Instant::now() + self.limit;
+        Running::new(child, deadline)
     }
 }

@@ -8,7 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::run::{PATIENCE, Program, Running, folder, tool};
+use crate::{
+    run::{PATIENCE, Program, folder, tool},
+    running::Running,
+};
 
 pub(crate) struct Screen {
     /// Lives as long as the screen.
