@@ -19,7 +19,7 @@ mod skip;
 
 use std::{
     fs,
-    io::{Read, Write},
+    io::{self, Read, Write},
     net::{TcpListener, TcpStream},
     path::PathBuf,
 };
@@ -168,6 +168,19 @@ fn python_has_with_blocks_its_own_bytes_and_any_exception() {
 fn python_awaits_on_the_main_context_and_under_asyncio() {
     needs!("python3-gi", "gobject-introspection");
     python("tests/lang/await.py").run("await: ok");
+}
+
+#[test]
+fn python_awaits_in_the_event_loop_of_pygobject() {
+    if !run::python_runs("import gi.events") {
+        // Past the capture of the test harness.
+        let why = "no event loop of PyGObject: it is older than 3.50";
+        let _ = writeln!(io::stderr(), "skipped: {why}");
+        return;
+    }
+    python("tests/lang/await.py")
+        .arg("gi.events")
+        .run("await: ok");
 }
 
 #[test]

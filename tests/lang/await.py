@@ -1,4 +1,7 @@
-"""Coroutines of Python that await channels: on the main context, and under asyncio."""
+"""Coroutines of Python that await channels: on the main context, and under asyncio.
+
+With the argument `gi.events`: in the event loop that newer versions of PyGObject have.
+"""
 
 import asyncio
 import gc
@@ -314,44 +317,65 @@ def under_asyncio(coroutine, loop):
     return task.result()
 
 
-def asyncio_awaits_too():
+async def cancelled(reader):
+    task = asyncio.ensure_future(reader)
+    await asyncio.sleep(0)
+    task.cancel()
+    try:
+        await task
+    except asyncio.CancelledError:
+        return
+    raise AssertionError("not cancelled")
+
+
+async def conversation_of_asyncio():
     here, there = Qio.ChannelSocket.new_pair()
+    here.write_bytes_all(b"cd")
+    written = there.write_bytes_all_async(b"ab")
+    first, second = await asyncio.gather(text(here, 2), asyncio.wait_for(text(there, 2), 60))
+    assert await written is None
+    assert (first, second) == (b"ab", b"cd")
+    cancellable = Gio.Cancellable()
 
-    async def cancelled(reader):
-        task = asyncio.ensure_future(reader)
-        await asyncio.sleep(0)
-        task.cancel()
-        try:
-            await task
-        except asyncio.CancelledError:
-            return
+    async def reader():
+        await here.read_bytes_async(5, cancellable=cancellable)
+
+    await cancelled(reader())
+    assert cancellable.is_cancelled()
+    # Which has lost nothing.
+    await there.write_bytes_all_async(b"kept")
+    assert await text(here, 4) == b"kept"
+    # A GCancellable ends one call, and no task of asyncio.
+    cancellable = Gio.Cancellable()
+    read = here.read_bytes_async(5, cancellable=cancellable)
+    cancellable.cancel()
+    try:
+        await read
+    except GLib.Error as error:
+        assert is_cancelled(error)
+    else:
         raise AssertionError("not cancelled")
+    # A task of the main context can be awaited, and one can run inside.
+    task = Qio.spawn(text(here, 7))
+    await there.write_bytes_all_async(b"spawned")
+    assert await task == b"spawned"
+    assert Qio.run(ready_to_write(here)) == GLib.IOCondition.OUT
+    async with there:
+        pass
+    try:
+        await here.read_bytes_all_async(1)
+    except GLib.Error as error:
+        assert error.matches(Qio.ChannelError.quark(), Qio.ChannelError.TRUNCATED)
+        return "talked"
 
-    async def conversation():
-        here.write_bytes_all(b"cd")
-        written = there.write_bytes_all_async(b"ab")
-        first, second = await asyncio.gather(text(here, 2), asyncio.wait_for(text(there, 2), 60))
-        await written
-        assert (first, second) == (b"ab", b"cd")
-        cancellable = Gio.Cancellable()
 
-        async def reader():
-            await here.read_bytes_async(5, cancellable=cancellable)
+async def ready_to_write(channel):
+    return await channel.ready_async(GLib.IOCondition.OUT)
 
-        await cancelled(reader())
-        assert cancellable.is_cancelled()
-        # Which has lost nothing.
-        await there.write_bytes_all_async(b"kept")
-        assert await text(here, 4) == b"kept"
-        there.close()
-        try:
-            await here.read_bytes_all_async(1)
-        except GLib.Error as error:
-            assert error.matches(Qio.ChannelError.quark(), Qio.ChannelError.TRUNCATED)
-            return "talked"
 
+def asyncio_awaits_too():
     loop = asyncio.new_event_loop()
-    assert under_asyncio(conversation(), loop) == "talked"
+    assert under_asyncio(conversation_of_asyncio(), loop) == "talked"
     loop.close()
 
 
@@ -366,41 +390,39 @@ def a_loop_beside_the_main_context_is_refused():
         raise AssertionError("no error")
 
 
-def pygobject_is_left_to_await_where_it_can():
-    """A newer one, in a loop of its own. Here it only notes that it was asked."""
-    loop = asyncio.new_event_loop()
-    events = sys.modules["gi.events"] = types.ModuleType("gi.events")
-    events.GLibEventLoop = type(loop)
-    here, _there = Qio.ChannelSocket.new_pair()
+def the_loop_of_pygobject_awaits_the_same():
+    """It runs the main context itself, and awaits what GIO has to await."""
+    from gi.events import GLibEventLoop
 
-    async def ask():
-        # PyGObject without awaiting begins the call, and returns nothing.
-        return here.flush_async()
+    loop = GLibEventLoop(context)
+    assert loop.run_until_complete(conversation_of_asyncio()) == "talked"
 
-    async def of_ours():
-        return await here.ready_async(GLib.IOCondition.OUT)
+    async def beside_gio():
+        here, there = Qio.ChannelSocket.new_pair()
+        stream = Gio.MemoryInputStream.new_from_bytes(GLib.Bytes.new(b"of GIO"))
+        theirs = stream.read_bytes_async(6, GLib.PRIORITY_DEFAULT)
+        ours, nothing = await asyncio.gather(here.read_bytes_async(4), there.write_bytes_all_async(b"ours"))
+        assert nothing is None
+        return ours.get_data(), (await theirs).get_data()
 
-    async def nested():
-        return Qio.run(of_ours())
-
-    assert under_asyncio(ask(), loop) is None
-    assert under_asyncio(nested(), loop) == GLib.IOCondition.OUT
-    del sys.modules["gi.events"]
+    assert loop.run_until_complete(beside_gio()) == (b"ours", b"of GIO")
     loop.close()
 
 
-reads_well()
-every_asynchronous_method_can_be_awaited()
-several_run_at_once()
-operations_begin_when_they_are_called()
-errors_are_raised_where_they_are_awaited()
-cancelling_a_task_cancels_what_it_awaits()
-closing_a_coroutine_cancels_what_it_awaits()
-nothing_is_left()
-unseen_exceptions_are_told()
-callbacks_work_as_ever()
-each_thread_has_its_own_context()
-asyncio_awaits_too()
-a_loop_beside_the_main_context_is_refused()
-pygobject_is_left_to_await_where_it_can()
+if sys.argv[1:] == ["gi.events"]:
+    the_loop_of_pygobject_awaits_the_same()
+else:
+    reads_well()
+    every_asynchronous_method_can_be_awaited()
+    several_run_at_once()
+    operations_begin_when_they_are_called()
+    errors_are_raised_where_they_are_awaited()
+    cancelling_a_task_cancels_what_it_awaits()
+    closing_a_coroutine_cancels_what_it_awaits()
+    nothing_is_left()
+    unseen_exceptions_are_told()
+    callbacks_work_as_ever()
+    each_thread_has_its_own_context()
+    asyncio_awaits_too()
+    a_loop_beside_the_main_context_is_refused()
 print("await: ok")

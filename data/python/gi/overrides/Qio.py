@@ -37,12 +37,6 @@ def _asyncio_loop():
     return asyncio and asyncio._get_running_loop()
 
 
-def _pygobject_awaits():
-    """Whether a call without a callback is for PyGObject to await, as it can since it has `gi.events`."""
-    events = sys.modules.get("gi.events")
-    return events is not None and isinstance(_asyncio_loop(), events.GLibEventLoop)
-
-
 class Awaitable:
     """What will have a result, or an exception."""
 
@@ -206,8 +200,18 @@ def _bytes(data):
     return data if data is None or isinstance(data, GLib.Bytes) else GLib.Bytes.new(memoryview(data).tobytes())
 
 
+def _ask(info, *names):
+    """What introspection says, by the name that this PyGObject has for the question: newer ones have those of
+    girepository-2.0."""
+    return next(getattr(info, name) for name in names if hasattr(info, name))()
+
+
+def _type_of(argument):
+    return _ask(argument, "get_type_info", "get_type")
+
+
 def _is_bytes(argument):
-    kind = argument.get_type()
+    kind = _type_of(argument)
     if kind.get_tag() != TypeTag.INTERFACE:
         return False
     interface = kind.get_interface()
@@ -219,7 +223,9 @@ def _parameters(method):
     arguments = method.get_arguments()
     implied = set()
     for argument in arguments:
-        implied |= {argument.get_closure(), argument.get_destroy(), argument.get_type().get_array_length()}
+        implied.add(_ask(argument, "get_closure_index", "get_closure"))
+        implied.add(_ask(argument, "get_destroy_index", "get_destroy"))
+        implied.add(_ask(_type_of(argument), "get_array_length_index", "get_array_length"))
     return [a for i, a in enumerate(arguments) if i not in implied and a.get_direction() != Direction.OUT]
 
 
@@ -261,8 +267,8 @@ def _with_await(method, finish, parameters):
         *arguments, cancellable, callback = list(bound.arguments.values())[:-1]
         if callback is not None:
             return method(*arguments, cancellable, callback, *bound.arguments["user_data"])
-        if getattr(_running, "task", None) is None and _pygobject_awaits():
-            return method(*arguments, **({} if cancellable is None else {"cancellable": cancellable}))
+        # Also in a loop of `gi.events`, where PyGObject has an awaitable of its own: asyncio.gather() never ends
+        # with one (up to 3.58 at least), and a task that awaits one cannot be cancelled (3.50).
         return Operation(functools.partial(method, *arguments), finish, cancellable or Gio.Cancellable())
 
     wrapper.__signature__ = signature
