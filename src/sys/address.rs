@@ -1,6 +1,6 @@
 //! Socket addresses between GIO's objects and the kernel's structures.
 
-use std::{io, mem};
+use std::{ffi::OsStr, io, mem, os::unix::ffi::OsStrExt, path::Path};
 
 use gio::prelude::*;
 use glib::translate::*;
@@ -80,6 +80,7 @@ impl Native {
 
     pub(crate) fn to_gio(self) -> io::Result<gio::SocketAddress> {
         let mut native = self;
+        native.cut_path();
         // SAFETY: `storage` holds `len` initialised bytes, which the call only reads;
         // the result is a new reference or NULL.
         let address: Option<gio::SocketAddress> = unsafe {
@@ -89,6 +90,24 @@ impl Native {
             ))
         };
         address.ok_or_else(|| nix::errno::Errno::EAFNOSUPPORT.into())
+    }
+
+    /// Takes the NUL after the path of a unix address off its length: the kernel counts it, and GIO
+    /// since 2.90 makes it a part of the path.
+    fn cut_path(&mut self) {
+        if self.family() != libc::AF_UNIX {
+            return;
+        }
+        let start = mem::offset_of!(libc::sockaddr_un, sun_path);
+        let place = (&raw const self.storage).cast::<libc::sockaddr_un>();
+        // SAFETY: as the family says, and initialised.
+        let path = unsafe { &(*place).sun_path };
+        // An abstract name begins with a NUL, and is as long as it is.
+        if path[0] != 0
+            && let Some(end) = path.iter().position(|byte| *byte == 0)
+        {
+            self.len = self.len.min((start + end) as libc::socklen_t);
+        }
     }
 
     pub(crate) fn family(&self) -> i32 {
@@ -106,5 +125,16 @@ impl Native {
     /// Where a system call writes an address and its length.
     pub(crate) fn as_out(&mut self) -> (*mut libc::sockaddr, *mut libc::socklen_t) {
         ((&raw mut self.storage).cast(), &raw mut self.len)
+    }
+}
+
+/// The path of a unix address that is in the file system. That of a socket of GIO 2.90 ends with a NUL.
+pub(crate) fn path_of(address: &gio::SocketAddress) -> Option<&Path> {
+    match address.downcast_ref::<gio::UnixSocketAddress>()?.path()? {
+        UnixSocketAddressPath::Path(path) => {
+            let mut parts = path.as_os_str().as_bytes().split(|byte| *byte == 0);
+            Some(Path::new(OsStr::from_bytes(parts.next()?)))
+        }
+        _ => None,
     }
 }

@@ -14,7 +14,10 @@ use crate::{
     channel::{Channel, ChannelExt as _},
     error::{explain, invalid, not_supported},
     net::NetListener,
-    sys::{address::Native, file},
+    sys::{
+        address::{Native, path_of},
+        file,
+    },
     transport::{ChannelSocket, channel_for_fd, resolve_sync},
     types::Feature,
 };
@@ -251,10 +254,12 @@ impl TryFrom<&gio::SocketAddress> for NetAddress {
                 scope => Self::tcp(&format!("{host}%{scope}"), inet.port())?,
             });
         }
+        if let Some(path) = path_of(address) {
+            return Ok(Self::unix(path)?);
+        }
         if let Some(unix) = address.downcast_ref::<gio::UnixSocketAddress>() {
-            use UnixSocketAddressPath::{Abstract, AbstractPadded, Path};
+            use UnixSocketAddressPath::{Abstract, AbstractPadded};
             return Ok(match unix.path() {
-                Some(Path(path)) => Self::unix(path)?,
                 Some(Abstract(name)) => Self::unix_abstract(name)?,
                 Some(AbstractPadded(name)) => {
                     let mut name = name.to_vec();

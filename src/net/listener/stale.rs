@@ -19,7 +19,10 @@ use gio::prelude::*;
 
 use crate::{
     error::{explain, io_error},
-    sys::{address::Native, file, listen},
+    sys::{
+        address::{Native, path_of},
+        file, listen,
+    },
 };
 
 /// Others hold the lock for as long as it takes to bind a socket: this often, and so long each
@@ -35,20 +38,13 @@ pub(super) struct FolderLock(File);
 /// Removes what is at a unix path if it is a socket that nobody answers on. An error if there is
 /// anything else. To be kept until somebody answers.
 pub(super) fn make_room(address: &gio::SocketAddress) -> io::Result<Option<FolderLock>> {
-    let Some(path) = path_of(address) else {
+    let Some(path) = path_of(address).and_then(|path| std::path::absolute(path).ok()) else {
         return Ok(None);
     };
     let explained = |e| explain(e, format!("Unable to replace {}", path.display()));
     let lock = lock_folder_of(&path).map_err(explained)?;
     remove_stale(&path).map_err(explained)?;
     Ok(lock)
-}
-
-fn path_of(address: &gio::SocketAddress) -> Option<PathBuf> {
-    match address.downcast_ref::<gio::UnixSocketAddress>()?.path()? {
-        UnixSocketAddressPath::Path(path) => std::path::absolute(path).ok(),
-        _ => None,
-    }
 }
 
 /// `None` where folders cannot be locked, on some file systems: then the second look has to do.

@@ -7,10 +7,8 @@ use std::{
     path::PathBuf,
 };
 
-use gio::prelude::*;
-
 use super::PathAccess;
-use crate::sys::{file, listen};
+use crate::sys::{address::path_of, file, listen};
 
 /// The file that a listening unix socket made, to be removed with it.
 #[derive(Debug)]
@@ -25,11 +23,7 @@ pub(super) struct BoundPath {
 impl BoundPath {
     /// Of a path, or of nothing: abstract names leave no file.
     pub(super) fn of(address: &gio::SocketAddress) -> Option<Self> {
-        let unix = address.downcast_ref::<gio::UnixSocketAddress>()?;
-        let Some(UnixSocketAddressPath::Path(path)) = unix.path() else {
-            return None;
-        };
-        let path = std::path::absolute(path).ok()?;
+        let path = std::path::absolute(path_of(address)?).ok()?;
         let identity = file::identity(&path).ok()?;
         Some(Self {
             path,

@@ -241,6 +241,31 @@ fn unix_paths_of_all_bytes_listen_and_connect() {
     }
 }
 
+/// GIO itself may count the NUL after the path, as the kernel does.
+#[test]
+fn an_address_of_a_socket_of_gio_is_written_and_used_as_any() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("socket");
+    let socket = gio::Socket::new(
+        gio::SocketFamily::Unix,
+        gio::SocketType::Stream,
+        gio::SocketProtocol::Default,
+    )
+    .expect("a socket");
+    let address = gio::UnixSocketAddress::new(&path);
+    socket.bind(&address, false).expect("bound");
+    let address = socket.local_address().expect("an address");
+    assert_eq!(
+        NetAddress::try_from(&address).expect("written"),
+        unix(&path)
+    );
+    std::fs::remove_file(&path).expect("there");
+    let listener = ChannelSocket::listen(&address, 1).expect("listens");
+    assert_eq!(told(&listener), unix(&path));
+    drop(listener);
+    assert!(!path.exists());
+}
+
 #[test]
 fn abstract_names_of_all_bytes_listen_and_connect() {
     let mut name = format!("qio-test-{}\0", std::process::id()).into_bytes();
