@@ -5,7 +5,10 @@ use std::time::Duration;
 use futures_util::future;
 use qio::{ChannelSocket, ChannelTls, prelude::*};
 
-use super::ends::{NAME, client_creds, server_creds, shake, with};
+use super::{
+    ends::{NAME, client_creds, server_creds, shake, with},
+    openssl_since,
+};
 use crate::common::{alone::alone, fds, memory::resident, native::sources, settle};
 
 /// Channels that are alive are counted by their weak references.
@@ -92,8 +95,15 @@ fn idle_connections_keep_no_room_for_records() {
                 connections.push((client, server));
             }
             let each = (resident() - before) / 200;
+            // The ephemeral keys of ML-KEM, with which OpenSSL agrees on secrets since 3.5: it keeps them
+            // as long as the connection, 7.6 kB in a client and 6.1 kB in a server, and frees them by
+            // no function.
+            let keys = match openssl_since(3, 5) {
+                true => 7 * 1024,
+                false => 0,
+            };
             // The room for one record each way would be as much again.
-            assert!(each < 34 * 1024, "{each} bytes");
+            assert!(each < 34 * 1024 + keys, "{each} bytes");
         },
     );
 }

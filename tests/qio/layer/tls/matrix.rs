@@ -26,8 +26,9 @@ enum Verdict<'a> {
     /// The reason of the client, and the alert that the server gets.
     ClientRefuses(&'a str, &'a str),
     ServerRefuses(&'a str, &'a str),
-    /// As where the client refuses; but with TLS 1.2 a server has no use for such a certificate, which signs nothing.
-    Unable(&'a str, &'a str),
+    /// As where the client refuses; but with TLS 1.2 a server has no use for such a certificate, which
+    /// signs nothing, and fails for its own reason.
+    Unable(&'a str, &'a str, &'a str),
 }
 use Verdict::{Agreed, ClientRefuses, ServerRefuses, Unable};
 
@@ -126,13 +127,13 @@ fn expect(what: &str, client: &End<'_>, server: &End<'_>, name: &str, verdict: V
                 there.expect(&what);
                 assert_eq!(client.protocol_version(), version);
             }
-            Unable(..) if version == TlsProtocolVersion::Tls12 => {
+            Unable(_, _, reason) if version == TlsProtocolVersion::Tls12 => {
                 let text = shaking(name, &told("handshake failure"));
                 assert_fails(&what, &here, TlsError::Handshake, &text);
-                let text = shaking("the client", "no shared cipher");
+                let text = shaking("the client", reason);
                 assert_fails(&what, &there, TlsError::Handshake, &text);
             }
-            ClientRefuses(why, alert) | Unable(why, alert) => {
+            ClientRefuses(why, alert) | Unable(why, alert, _) => {
                 let text = shaking(name, why);
                 assert_fails(&what, &here, TlsError::BadCertificate, &text);
                 let text = shaking("the client", &told(alert));

@@ -25,3 +25,8 @@ mod relay;
 mod retry;
 mod sharing;
 mod waits;
+
+/// Whether OpenSSL, as it is loaded, is of this version or a later one.
+fn openssl_since(major: i64, minor: i64) -> bool {
+    openssl::version::number() >= major << 28 | minor << 20
+}

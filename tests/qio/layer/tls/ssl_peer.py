@@ -91,6 +91,9 @@ class Peer:
         except ssl.SSLError as error:
             # Older versions have no class for it here.
             print("cut" if "EOF" in (error.reason or "") else f"end {error}")
+        except ConnectionError:
+            # Since 3.13, if OpenSSL's alert about the cut finds no peer: the error of the system.
+            print("cut")
 
     def keep_session(self):
         self.session = self.connection.session

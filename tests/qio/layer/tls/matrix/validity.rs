@@ -3,6 +3,7 @@
 use rcgen::IsCa;
 
 use super::{
+    super::openssl_since,
     End, GOOD, NAME,
     Verdict::{Agreed, ClientRefuses, ServerRefuses, Unable},
     end, expect, shown_by_client, shown_by_server,
@@ -26,11 +27,12 @@ fn times() {
                 "certificate has expired: C=UK,CN={name} was valid until Jan  1 00:00:00 2021 GMT"
             )
         };
-        let early = |name| {
-            format!(
-                "certificate is not yet valid: C=UK,CN={name} is valid from Jan  1 00:00:00 2089 GMT"
-            )
+        let not_yet = match openssl_since(3, 6) {
+            true => "certificate is not yet valid or the system clock is incorrect",
+            false => "certificate is not yet valid",
         };
+        let early =
+            |name| format!("{not_yet}: C=UK,CN={name} is valid from Jan  1 00:00:00 2089 GMT");
         let server = || Request::server(NAME);
         let client = || Request::client("qemu");
         let (late_server, late_client) = (late(NAME), late("qemu"));
@@ -135,7 +137,8 @@ fn usage() {
             shown_by_server(what, cert, NAME, ClientRefuses(why, alert));
         }
         for (what, cert) in signs_nothing() {
-            shown_by_server(what, cert, NAME, Unable(why, alert));
+            let verdict = Unable(why, alert, "no shared cipher");
+            shown_by_server(what, cert, NAME, verdict);
         }
         for (what, cert) in fine(FOR_CLIENTS, FOR_SERVERS) {
             shown_by_client(what, cert, Agreed);
@@ -149,7 +152,13 @@ fn usage() {
             "unknown ca",
         );
         let nothing = || plain().usage(Must, 0);
-        shown_by_server("for nothing", nothing(), NAME, Unable(why, alert));
+        // That of 3.5 also says why it shares no cipher.
+        let reason = match openssl_since(3, 5) {
+            true => "invalid certificate",
+            false => "no shared cipher",
+        };
+        let verdict = Unable(why, alert, reason);
+        shown_by_server("for nothing", nothing(), NAME, verdict);
         shown_by_client("for nothing", nothing(), ServerRefuses(why, alert));
     });
 }
