@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use crate::certs::{Cert, Directory, Request};
+use crate::certs::{Cert, Directory, ENCIPHERS, Heed, Request, SIGNS};
 
 /// The name that the server has, beside its address, which is 127.0.0.1.
 pub(crate) const NAME: &str = "server.test";
@@ -17,12 +17,17 @@ pub(crate) struct Pki(Directory);
 impl Pki {
     pub(crate) fn new() -> Self {
         let authority = Request::authority("authority").signed_by_itself();
-        let server = Request::server("server").dns(NAME).ip("127.0.0.1");
+        // QEMU before 10.2 refuses to load a certificate without the second one, whatever its key is for.
+        let usage = |request: Request| request.usage(Heed::Must, SIGNS | ENCIPHERS);
+        let server = usage(Request::server("server").dns(NAME).ip("127.0.0.1"));
         let this = Self(Directory::of_server(
             &authority.pem,
             &server.signed_by(&authority),
         ));
-        this.write("client", &Request::client("client").signed_by(&authority));
+        this.write(
+            "client",
+            &usage(Request::client("client")).signed_by(&authority),
+        );
         let authority = Request::authority("authority of others").signed_by_itself();
         let stranger = Request::client("stranger").signed_by(&authority);
         this.0.write("others.pem", &authority.pem);
