@@ -19,7 +19,7 @@ mod skip;
 
 use std::{
     fs,
-    io::{self, Read, Write},
+    io::{Read, Write},
     net::{TcpListener, TcpStream},
     path::PathBuf,
 };
@@ -172,11 +172,9 @@ fn python_awaits_on_the_main_context_and_under_asyncio() {
 
 #[test]
 fn python_awaits_in_the_event_loop_of_pygobject() {
+    needs!("python3-gi", "gobject-introspection");
     if !run::python_runs("import gi.events") {
-        // Past the capture of the test harness.
-        let why = "no event loop of PyGObject: it is older than 3.50";
-        let _ = writeln!(io::stderr(), "skipped: {why}");
-        return;
+        return skip::skip("no event loop of PyGObject: it is older than 3.50");
     }
     python("tests/lang/await.py")
         .arg("gi.events")
