@@ -18,7 +18,7 @@ use std::{
 use nix::{sys::signal::Signal, unistd::Pid};
 
 /// Longer than anything takes that is going to happen at all.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The example, which is up to date.
 pub(crate) fn relay() -> &'static Path {

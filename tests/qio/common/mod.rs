@@ -27,7 +27,7 @@ use std::{
 use qio::{ChannelSocket, prelude::*};
 
 /// Longer than anything takes that is going to happen at all.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs `job` in a thread and returns what it returns; panics if that takes too long, so that
 /// a hang fails the test instead of the whole run.
