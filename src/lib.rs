@@ -73,6 +73,7 @@ mod hub;
 mod layer;
 mod net;
 pub mod prelude;
+mod sync;
 mod sys;
 mod transport;
 mod types;

@@ -7,7 +7,7 @@ use std::{
 
 use nix::errno::Errno;
 
-use super::{checked, socket};
+use super::{call, socket};
 use crate::error::not_supported;
 
 /// The process that connected, or listened, or made the pair, as it was at that time.
@@ -20,15 +20,15 @@ pub(crate) fn peer(fd: BorrowedFd<'_>) -> io::Result<libc::ucred> {
     };
     let mut len = size_of::<libc::ucred>() as libc::socklen_t;
     // SAFETY: the credentials and their length live through the call and agree.
-    checked(unsafe {
+    call(|| unsafe {
         libc::getsockopt(
             fd.as_raw_fd(),
             libc::SOL_SOCKET,
             libc::SO_PEERCRED,
             (&raw mut peer).cast(),
             &mut len,
-        )
-    } as isize)?;
+        ) as isize
+    })?;
     match peer.uid {
         // Of nobody: there is no peer, or none that the system knows.
         u32::MAX => Err(Errno::ENOTCONN.into()),

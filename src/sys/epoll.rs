@@ -12,7 +12,8 @@ use nix::sys::{
     eventfd::{EfdFlags, EventFd},
 };
 
-use super::fork;
+use super::{call, retry};
+use crate::sync;
 
 /// The key of no descriptor that is watched.
 const ALARM: u64 = u64::MAX;
@@ -32,25 +33,26 @@ pub(crate) struct Epoll {
 
 impl Epoll {
     pub(crate) fn new() -> io::Result<Self> {
-        let epoll = epoll::Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
-        let alarm = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
-        epoll.add(&alarm, event(IOCondition::IN, ALARM))?;
+        let epoll = retry(|| epoll::Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC))?;
+        let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
+        let alarm = retry(|| EventFd::from_flags(flags))?;
+        retry(|| epoll.add(&alarm, event(IOCondition::IN, ALARM)))?;
         Ok(Self {
             epoll,
             alarm,
-            generation: fork::generation(),
+            generation: sync::generation(),
         })
     }
 
     /// Makes the instance readable, in whatever thread somebody waits for it.
     pub(crate) fn wake(&self) {
         // It is full only after 2^64 wake-ups.
-        let _ = self.alarm.write(1);
+        let _ = retry(|| self.alarm.write(1));
     }
 
     /// Whether this process has forked from the one that made the instance.
     pub(crate) fn is_inherited(&self) -> bool {
-        self.generation != fork::generation()
+        self.generation != sync::generation()
     }
 
     pub(crate) fn number(&self) -> RawFd {
@@ -64,7 +66,7 @@ impl Epoll {
         conditions: IOCondition,
         key: u64,
     ) -> io::Result<()> {
-        Ok(self.epoll.add(fd, event(conditions, key))?)
+        Ok(retry(|| self.epoll.add(fd, event(conditions, key)))?)
     }
 
     /// Watches for other conditions. What is there already is told again.
@@ -74,12 +76,13 @@ impl Epoll {
         conditions: IOCondition,
         key: u64,
     ) -> io::Result<()> {
-        Ok(self.epoll.modify(fd, &mut event(conditions, key))?)
+        let mut event = event(conditions, key);
+        Ok(retry(|| self.epoll.modify(fd, &mut event))?)
     }
 
     pub(crate) fn remove(&self, fd: BorrowedFd<'_>) {
         if !self.is_inherited() {
-            let _ = self.epoll.delete(fd.as_fd());
+            let _ = retry(|| self.epoll.delete(fd.as_fd()));
         }
     }
 
@@ -88,10 +91,11 @@ impl Epoll {
     pub(crate) fn take(&self, mut f: impl FnMut(u64, Edges)) -> usize {
         let mut events = [const { MaybeUninit::<libc::epoll_event>::uninit() }; MOST_EVENTS];
         let most = MOST_EVENTS as i32;
-        // SAFETY: the array has room for that many events and lives through the call. Does not
-        // wait: nothing interrupts it, and nothing else can be wrong.
-        let count = unsafe { libc::epoll_wait(self.number(), events.as_mut_ptr().cast(), most, 0) };
-        let count = usize::try_from(count).unwrap_or(0);
+        let (number, array) = (self.number(), events.as_mut_ptr().cast());
+        // SAFETY: the array has room for that many events and lives through the call.
+        let count = call(|| unsafe { libc::epoll_wait(number, array, most, 0) as isize });
+        // It does not wait, and nothing can be wrong with it.
+        let count = count.unwrap_or(0);
         for event in &events[..count] {
             // SAFETY: the call has filled this many.
             let event = unsafe { event.assume_init() };

@@ -11,7 +11,7 @@ use nix::{
     sys::stat::{Mode, SFlag},
 };
 
-use super::{checked, retry};
+use super::{call, retry};
 
 /// What kind of file a descriptor refers to, as far as waiting and writing differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(crate) enum Kind {
 }
 
 pub(crate) fn kind(fd: BorrowedFd<'_>) -> io::Result<Kind> {
-    let mode = nix::sys::stat::fstat(fd)?.st_mode;
+    let mode = retry(|| nix::sys::stat::fstat(fd))?.st_mode;
     let packets = status_flags(fd)?.contains(OFlag::O_DIRECT);
     Ok(match SFlag::from_bits_truncate(mode) & SFlag::S_IFMT {
         SFlag::S_IFREG | SFlag::S_IFDIR | SFlag::S_IFBLK => Kind::Disk,
@@ -40,7 +40,8 @@ pub(crate) fn kind(fd: BorrowedFd<'_>) -> io::Result<Kind> {
 /// Opens a path with `O_*` flags; the descriptor is close-on-exec.
 pub(crate) fn open(path: &Path, flags: i32, mode: u32) -> io::Result<OwnedFd> {
     let flags = OFlag::from_bits_retain(flags) | OFlag::O_CLOEXEC;
-    retry(|| nix::fcntl::open(path, flags, Mode::from_bits_retain(mode)))
+    let mode = Mode::from_bits_retain(mode);
+    Ok(retry(|| nix::fcntl::open(path, flags, mode))?)
 }
 
 /// A second descriptor, close-on-exec, for what a number means that this process was started with. Such a
@@ -48,24 +49,31 @@ pub(crate) fn open(path: &Path, flags: i32, mode: u32) -> io::Result<OwnedFd> {
 /// whoever opened it; it is `None`.
 pub(crate) fn duplicate_inherited(number: RawFd) -> io::Result<Option<OwnedFd>> {
     // SAFETY: the system may be asked about any number; no memory is passed.
-    let flags = checked(unsafe { libc::fcntl(number, libc::F_GETFD) } as isize)?;
+    let flags = call(|| unsafe { libc::fcntl(number, libc::F_GETFD) as isize })?;
     if flags as i32 & libc::FD_CLOEXEC != 0 {
         return Ok(None);
     }
     // SAFETY: the number is left as it is; the result is checked and owned by nobody else.
     unsafe {
-        let fd = checked(libc::fcntl(number, libc::F_DUPFD_CLOEXEC, 3) as isize)?;
+        let fd = call(|| libc::fcntl(number, libc::F_DUPFD_CLOEXEC, 3) as isize)?;
         Ok(Some(OwnedFd::from_raw_fd(fd as i32)))
     }
 }
 
+/// Whether a number is a descriptor of this process.
+pub(crate) fn check_is_open(number: RawFd) -> io::Result<()> {
+    // SAFETY: the system may be asked about any number; no memory is passed.
+    call(|| unsafe { libc::fcntl(number, libc::F_GETFD) as isize })?;
+    Ok(())
+}
+
 /// A pipe: where to read, where to write; both close-on-exec.
 pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
-    Ok(nix::unistd::pipe2(OFlag::O_CLOEXEC)?)
+    Ok(retry(|| nix::unistd::pipe2(OFlag::O_CLOEXEC))?)
 }
 
 fn status_flags(fd: BorrowedFd<'_>) -> io::Result<OFlag> {
-    let flags = nix::fcntl::fcntl(fd, FcntlArg::F_GETFL)?;
+    let flags = retry(|| nix::fcntl::fcntl(fd, FcntlArg::F_GETFL))?;
     Ok(OFlag::from_bits_retain(flags))
 }
 
@@ -78,7 +86,7 @@ pub(crate) fn set_blocking(fd: BorrowedFd<'_>, enabled: bool) -> io::Result<()> 
     let mut flags = before;
     flags.set(OFlag::O_NONBLOCK, !enabled);
     if flags != before {
-        nix::fcntl::fcntl(fd, FcntlArg::F_SETFL(flags))?;
+        retry(|| nix::fcntl::fcntl(fd, FcntlArg::F_SETFL(flags)))?;
     }
     Ok(())
 }
@@ -87,14 +95,14 @@ pub(crate) fn set_blocking(fd: BorrowedFd<'_>, enabled: bool) -> io::Result<()> 
 pub(crate) fn eventfd() -> io::Result<OwnedFd> {
     // SAFETY: no memory is passed; the result is checked and owned by nobody else.
     unsafe {
-        let fd = checked(libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) as isize)?;
+        let fd = call(|| libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) as isize)?;
         Ok(OwnedFd::from_raw_fd(fd as i32))
     }
 }
 
 /// The identity of the file at a path, or of an open one: device and inode.
 pub(crate) fn identity(path: &Path) -> io::Result<(u64, u64)> {
-    let stat = nix::sys::stat::lstat(path)?;
+    let stat = retry(|| nix::sys::stat::lstat(path))?;
     Ok((stat.st_dev, stat.st_ino))
 }
 
@@ -102,7 +110,7 @@ pub(crate) fn identity(path: &Path) -> io::Result<(u64, u64)> {
 pub(crate) fn rename_to_free(from: &Path, to: &Path) -> io::Result<()> {
     use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
     let flags = RenameFlags::RENAME_NOREPLACE;
-    Ok(renameat2(AT_FDCWD, from, AT_FDCWD, to, flags)?)
+    Ok(retry(|| renameat2(AT_FDCWD, from, AT_FDCWD, to, flags))?)
 }
 
 /// Puts a dead file in the place of an open one: the number stays taken, but what it meant is
@@ -111,9 +119,10 @@ pub(crate) fn rename_to_free(from: &Path, to: &Path) -> io::Result<()> {
 pub(crate) fn bury(fd: BorrowedFd<'_>) {
     use nix::sys::epoll::{Epoll, EpollCreateFlags};
     // Where no descriptor is to be had, the file is closed with its last user.
-    if let Ok(dead) = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC) {
+    if let Ok(dead) = retry(|| Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)) {
+        let (dead, number) = (dead.0.as_raw_fd(), fd.as_raw_fd());
         // SAFETY: both numbers are open, and nobody else closes them during the call.
-        unsafe { libc::dup3(dead.0.as_raw_fd(), fd.as_raw_fd(), libc::O_CLOEXEC) };
+        let _ = call(|| unsafe { libc::dup3(dead, number, libc::O_CLOEXEC) as isize });
     }
 }
 

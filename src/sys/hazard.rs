@@ -4,12 +4,13 @@ use std::{
     cell::Cell,
     ptr::{self, NonNull},
     sync::{
-        Mutex, MutexGuard,
-        atomic::{AtomicU32, AtomicUsize, Ordering},
+        MutexGuard,
+        atomic::{AtomicUsize, Ordering},
     },
 };
 
-use super::lock;
+use super::call;
+use crate::sync::ProcessMutex;
 
 /// The note of one thread: the address of what it uses, [`NOTHING`], or [`UNLISTED`]. Only
 /// that thread writes it.
@@ -30,8 +31,11 @@ thread_local! {
     static LISTING: Cell<Option<Listing>> = const { Cell::new(None) };
 }
 
-/// The notes of all threads that have listed theirs.
-static LISTED: Mutex<Vec<NotePtr>> = Mutex::new(Vec::new());
+/// The notes of all threads that have listed theirs. A forked child has one thread: no other one
+/// would ever take its note off the list, and the memory of the notes is used for other things.
+static LISTED: ProcessMutex<Vec<NotePtr>> = ProcessMutex::new(Vec::new(), |listed| {
+    MINE.with(|mine| listed.retain(|note| ptr::eq(note.0, mine)));
+});
 
 /// Of a thread that is alive: it takes its note off the list before its memory goes.
 struct NotePtr(*const Note);
@@ -45,7 +49,7 @@ impl Drop for Listing {
     fn drop(&mut self) {
         MINE.with(|mine| {
             mine.0.store(UNLISTED, Ordering::Relaxed);
-            listed().retain(|note| !ptr::eq(note.0, mine));
+            LISTED.lock().retain(|note| !ptr::eq(note.0, mine));
         });
     }
 }
@@ -88,7 +92,7 @@ fn list(mine: &Note) -> bool {
     barrier_registered()
         && LISTING
             .try_with(|listing| {
-                listed().push(NotePtr(mine));
+                LISTED.lock().push(NotePtr(mine));
                 listing.set(Some(Listing));
             })
             .is_ok()
@@ -98,46 +102,28 @@ fn list(mine: &Note) -> bool {
 pub(super) struct Settling {
     /// The barrier has worked: what is not noted is not used.
     sure: bool,
-    _one_at_a_time: MutexGuard<'static, ()>,
+    listed: MutexGuard<'static, Vec<NotePtr>>,
 }
 
 /// Makes the notes of all threads visible.
 pub(super) fn settling() -> Settling {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let one_at_a_time = lock(&ONE_AT_A_TIME);
-    // Nobody notes anything where the system has no barrier. It may also be taken away later, by
-    // a filter on system calls: then nobody knows.
+    let listed = LISTED.lock();
+    // No thread notes anything where the system has no barrier. It may also be taken away later, by
+    // a filter on system calls: then any thread may use anything.
     let sure = !barrier_registered() || membarrier(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED);
-    forget_other_threads_after_fork();
-    Settling {
-        sure,
-        _one_at_a_time: one_at_a_time,
-    }
+    Settling { sure, listed }
 }
 
 impl Settling {
     /// Whether any thread notes that it uses this, or could.
     pub(super) fn may_be_noted(&self, address: usize) -> bool {
         !self.sure
-            || listed().iter().any(|note| {
-                // SAFETY: a note in the list is alive while the list is locked.
+            || self.listed.iter().any(|note| {
+                // SAFETY: a note in the list is alive while the list is locked: its thread takes it
+                // off before it ends, and a fork leaves only the note of the thread that forked.
                 unsafe { (*note.0).0.load(Ordering::Acquire) == address }
             })
     }
-}
-
-/// A forked child has one thread: the notes of the others will never be taken off the list.
-fn forget_other_threads_after_fork() {
-    static OWNER: AtomicU32 = AtomicU32::new(0);
-    let this = std::process::id();
-    let owner = OWNER.swap(this, Ordering::AcqRel);
-    if owner != this && owner != 0 {
-        MINE.with(|mine| listed().retain(|note| ptr::eq(note.0, mine)));
-    }
-}
-
-fn listed() -> MutexGuard<'static, Vec<NotePtr>> {
-    lock(&LISTED)
 }
 
 /// Whether this process may use the barrier; it registers for it at the first call.
@@ -156,5 +142,5 @@ fn barrier_registered() -> bool {
 
 fn membarrier(command: libc::c_int) -> bool {
     // SAFETY: the call takes no memory.
-    unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) == 0 }
+    call(|| unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) as isize }).is_ok()
 }

@@ -9,7 +9,7 @@ use std::{
 
 use nix::fcntl::{FcntlArg, FdFlag};
 
-use super::lock;
+use super::{file, lock, retry};
 use crate::error::invalid;
 
 /// The process that the descriptors are for.
@@ -39,8 +39,7 @@ pub(crate) fn take(
     let end = i32::try_from(count).ok().and_then(|n| FIRST.checked_add(n));
     let numbers = FIRST..end.ok_or_else(|| nonsense(COUNT, &count.to_string()))?;
     for number in numbers.clone() {
-        // SAFETY: the system may be asked about any number.
-        let is_open = unsafe { libc::fcntl(number, libc::F_GETFD) } != -1;
+        let is_open = file::check_is_open(number).is_ok();
         // SAFETY: it is open, and stays so: it has not been taken.
         let fd = is_open.then(|| unsafe { BorrowedFd::borrow_raw(number) });
         check(number, fd)?;
@@ -50,7 +49,7 @@ pub(crate) fn take(
         // SAFETY: it was open before anybody in this process could open one, and is for this
         // process to take, says the environment; this is done once. Nobody else owns it.
         let fd = unsafe { OwnedFd::from_raw_fd(number) };
-        nix::fcntl::fcntl(&fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
+        retry(|| nix::fcntl::fcntl(&fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)))?;
         Ok(fd)
     };
     numbers.map(own).collect()

@@ -10,7 +10,7 @@ use nix::{errno::Errno, fcntl::OFlag};
 
 use super::{
     address::Native,
-    checked,
+    call,
     socket::{self, set_option},
 };
 
@@ -43,7 +43,7 @@ pub(crate) fn bind(address: &Native, kind: i32, binding: Binding) -> io::Result<
 /// Lets others connect from now on.
 pub(crate) fn start(fd: BorrowedFd<'_>, backlog: i32) -> io::Result<()> {
     // SAFETY: listen() takes no memory.
-    checked(unsafe { libc::listen(fd.as_raw_fd(), backlog) } as isize)?;
+    call(|| unsafe { libc::listen(fd.as_raw_fd(), backlog) as isize })?;
     Ok(())
 }
 

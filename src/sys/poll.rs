@@ -9,7 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{checked, file};
+use super::{call, file, retry};
+use crate::sync;
 
 /// The longest that a waiter without a [`Wakeup`] sleeps before it looks around.
 const LOOK_AROUND: Duration = Duration::from_millis(20);
@@ -19,7 +20,7 @@ const LOOK_AROUND: Duration = Duration::from_millis(20);
 pub(crate) struct Wakeup {
     eventfd: OwnedFd,
     /// A forked child needs one of its own.
-    process: u32,
+    generation: usize,
 }
 
 thread_local! {
@@ -30,12 +31,18 @@ impl Wakeup {
     /// This thread's wake-up, made at its first wait. `None` where no descriptor is to be had,
     /// or the thread is ending.
     pub(crate) fn of_this_thread() -> Option<Arc<Self>> {
-        let process = std::process::id();
+        let generation = sync::generation();
         let mine = |mine: &RefCell<Option<Arc<Self>>>| {
             let mut mine = mine.borrow_mut();
-            if mine.as_ref().is_none_or(|mine| mine.process != process) {
+            if mine
+                .as_ref()
+                .is_none_or(|mine| mine.generation != generation)
+            {
                 let eventfd = file::eventfd().ok()?;
-                *mine = Some(Arc::new(Self { eventfd, process }));
+                *mine = Some(Arc::new(Self {
+                    eventfd,
+                    generation,
+                }));
             }
             mine.clone()
         };
@@ -44,12 +51,12 @@ impl Wakeup {
 
     pub(crate) fn wake(&self) {
         // A full counter is as good a wake-up as one more.
-        let _ = nix::unistd::write(&self.eventfd, &1u64.to_ne_bytes());
+        let _ = retry(|| nix::unistd::write(&self.eventfd, &1u64.to_ne_bytes()));
     }
 
     /// Forgets wake-ups that came too late for the wait they were meant for.
     pub(crate) fn forget(&self) {
-        let _ = nix::unistd::read(&self.eventfd, &mut [0; 8]);
+        let _ = retry(|| nix::unistd::read(&self.eventfd, &mut [0; 8]));
     }
 }
 
@@ -102,7 +109,8 @@ fn poll_fds(
     can_be_woken: bool,
     deadline: Option<Instant>,
 ) -> io::Result<()> {
-    loop {
+    call(|| {
+        // Anew after each interruption: so much less is left.
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let sleep = match can_be_woken {
             true => left,
@@ -116,20 +124,16 @@ fn poll_fds(
         let count = fds.len() as libc::nfds_t;
         // SAFETY: the array has as many elements and lives through the call, as does the
         // timespec; a NULL time means for ever, a NULL mask leaves the signals alone.
-        let result = unsafe { libc::ppoll(fds.as_mut_ptr(), count, sleep, std::ptr::null()) };
-        match checked(result as isize) {
-            Ok(_) => return Ok(()),
-            Err(nix::errno::Errno::EINTR) => {}
-            Err(e) => return Err(e.into()),
-        }
-    }
+        unsafe { libc::ppoll(fds.as_mut_ptr(), count, sleep, std::ptr::null()) as isize }
+    })?;
+    Ok(())
 }
 
 /// What of `events`, errors and hang-ups is there just now.
 pub(crate) fn poll_now(fd: RawFd, events: i16) -> io::Result<i16> {
     let mut fd = asked(fd, events);
     // SAFETY: the one pollfd lives through the call, which does not wait.
-    checked(unsafe { libc::poll(&mut fd, 1, 0) } as isize)?;
+    call(|| unsafe { libc::poll(&mut fd, 1, 0) as isize })?;
     Ok(fd.revents)
 }
 

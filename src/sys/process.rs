@@ -5,31 +5,25 @@ use std::{
     os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
 };
 
-use super::{checked, retry};
+use super::call;
 
 /// A descriptor for a process, which must be a child that nobody has waited for:
 /// otherwise the number could mean another process by now.
 pub(crate) fn pidfd_open(pid: u32) -> io::Result<OwnedFd> {
     // SAFETY: no memory is passed; the result is checked and owned by nobody else.
     unsafe {
-        let fd = checked(libc::syscall(libc::SYS_pidfd_open, pid as libc::pid_t, 0) as isize)?;
+        let pid = pid as libc::pid_t;
+        let fd = call(|| libc::syscall(libc::SYS_pidfd_open, pid, 0) as isize)?;
         Ok(OwnedFd::from_raw_fd(fd as i32))
     }
 }
 
 /// Sends a signal. A process that has ended already is not an error.
 pub(crate) fn send_signal(pidfd: BorrowedFd<'_>, signal: i32) -> io::Result<()> {
+    let (pidfd, none) = (pidfd.as_raw_fd(), std::ptr::null::<libc::siginfo_t>());
+    let number = libc::SYS_pidfd_send_signal;
     // SAFETY: the information block may be NULL.
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_pidfd_send_signal,
-            pidfd.as_raw_fd(),
-            signal,
-            std::ptr::null::<libc::siginfo_t>(),
-            0,
-        )
-    };
-    match checked(result as isize) {
+    match call(|| unsafe { libc::syscall(number, pidfd, signal, none, 0) as isize }) {
         Err(nix::errno::Errno::ESRCH) => Ok(()),
         result => result.map(drop).map_err(Into::into),
     }
@@ -61,9 +55,7 @@ fn wait(pidfd: BorrowedFd<'_>, flags: i32) -> io::Result<libc::siginfo_t> {
     // SAFETY: an all-zero siginfo_t is a valid one to be filled in.
     let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
     let id = pidfd.as_raw_fd() as libc::id_t;
-    retry(|| {
-        // SAFETY: `info` is a siginfo_t that lives through the call.
-        checked(unsafe { libc::waitid(libc::P_PIDFD, id, &mut info, flags) } as isize)
-    })?;
+    // SAFETY: `info` is a siginfo_t that lives through the call.
+    call(|| unsafe { libc::waitid(libc::P_PIDFD, id, &mut info, flags) as isize })?;
     Ok(info)
 }

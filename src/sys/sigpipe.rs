@@ -2,7 +2,7 @@
 
 use std::{io, mem::MaybeUninit, ptr};
 
-use nix::errno::Errno;
+use super::call;
 
 /// Calls something that writes at most `whole` bytes and may raise `SIGPIPE`: the signal is held
 /// back from this thread for the length of the call and taken away if the call raised it. Nothing
@@ -59,9 +59,7 @@ impl HeldSigpipe {
             tv_nsec: 0,
         };
         // SAFETY: the set and the time are initialised; no information is asked back.
-        while unsafe { libc::sigtimedwait(&self.sigpipe, ptr::null_mut(), &now) } == -1
-            && Errno::last() == Errno::EINTR
-        {}
+        let _ = call(|| unsafe { libc::sigtimedwait(&self.sigpipe, ptr::null_mut(), &now) as _ });
     }
 }
 

@@ -12,7 +12,7 @@ use nix::{
 };
 use rustix::net::{RecvFlags, SendFlags};
 
-use super::{address::Native, checked, poll, transfer, zero_copy};
+use super::{address::Native, call, once, poll, retry, transfer, zero_copy};
 use crate::types::{ReadFlags, Shutdown, WriteFlags};
 
 /// The flags of a message, for a read.
@@ -57,7 +57,7 @@ pub(crate) fn send(fd: BorrowedFd<'_>, buf: &[u8], flags: WriteFlags) -> io::Res
 pub(super) fn new(family: i32, kind: i32) -> io::Result<OwnedFd> {
     // SAFETY: no memory is passed; the result is checked and owned by nobody else.
     unsafe {
-        let fd = checked(libc::socket(family, kind | libc::SOCK_CLOEXEC, 0) as isize)?;
+        let fd = call(|| libc::socket(family, kind | libc::SOCK_CLOEXEC, 0) as isize)?;
         Ok(OwnedFd::from_raw_fd(fd as i32))
     }
 }
@@ -65,7 +65,7 @@ pub(super) fn new(family: i32, kind: i32) -> io::Result<OwnedFd> {
 /// Gives a socket its own address.
 pub(super) fn bind(fd: BorrowedFd<'_>, address: &Native) -> io::Result<()> {
     // SAFETY: the address holds as many bytes as it says.
-    checked(unsafe { libc::bind(fd.as_raw_fd(), address.as_ptr(), address.len()) } as isize)?;
+    call(|| unsafe { libc::bind(fd.as_raw_fd(), address.as_ptr(), address.len()) as isize })?;
     Ok(())
 }
 
@@ -75,18 +75,30 @@ pub(crate) fn connect(address: &Native, kind: i32) -> io::Result<OwnedFd> {
 }
 
 pub(super) fn connect_fd(fd: OwnedFd, address: &Native) -> io::Result<OwnedFd> {
-    // SAFETY: the address holds as many bytes as it says.
-    let result = unsafe { libc::connect(fd.as_raw_fd(), address.as_ptr(), address.len()) };
-    match checked(result as isize) {
-        Ok(_) => Ok(fd),
-        // The attempt goes on in the kernel; calling again would be an error.
-        Err(Errno::EINTR) => {
-            while poll::poll(fd.as_raw_fd(), libc::POLLOUT, None, None)? == 0 {}
-            take_error(fd.as_fd())?;
-            Ok(fd)
+    loop {
+        match connect_once(fd.as_fd(), address) {
+            Ok(_) => return Ok(fd),
+            Err(Errno::EINTR) if !goes_on_when_interrupted(address) => {}
+            Err(Errno::EINTR) => {
+                while poll::poll(fd.as_raw_fd(), libc::POLLOUT, None, None)? == 0 {}
+                take_error(fd.as_fd())?;
+                return Ok(fd);
+            }
+            Err(e) => return Err(e.into()),
         }
-        Err(e) => Err(e.into()),
     }
+}
+
+fn connect_once(fd: BorrowedFd<'_>, address: &Native) -> Result<usize, Errno> {
+    // SAFETY: the address holds as many bytes as it says.
+    once(|| unsafe { libc::connect(fd.as_raw_fd(), address.as_ptr(), address.len()) as isize })
+}
+
+/// Whether an attempt to connect is still in progress after a signal has interrupted the call, which
+/// must then not be made again. Sockets of the other families have only waited for room in the
+/// queue of the listening socket, and have not been connected.
+fn goes_on_when_interrupted(address: &Native) -> bool {
+    !matches!(address.family(), libc::AF_UNIX | libc::AF_VSOCK)
 }
 
 /// Connects a new socket, without waiting for the answer: it does not block. Says whether it is
@@ -94,9 +106,7 @@ pub(super) fn connect_fd(fd: OwnedFd, address: &Native) -> io::Result<OwnedFd> {
 pub(crate) fn start_connecting(address: &Native, kind: i32) -> io::Result<(OwnedFd, bool)> {
     let fd = new(address.family(), kind | libc::SOCK_NONBLOCK)?;
     loop {
-        // SAFETY: the address holds as many bytes as it says.
-        let result = unsafe { libc::connect(fd.as_raw_fd(), address.as_ptr(), address.len()) };
-        match checked(result as isize) {
+        match connect_once(fd.as_fd(), address) {
             // A signal has come between two calls, and the first has connected.
             Ok(_) | Err(Errno::EISCONN) => return Ok((fd, true)),
             Err(Errno::EINPROGRESS | Errno::EALREADY) => return Ok((fd, false)),
@@ -118,21 +128,15 @@ pub(crate) fn take_error(fd: BorrowedFd<'_>) -> io::Result<()> {
 /// died in the queue is passed over, and so is what the network says of one.
 pub(crate) fn accept(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     loop {
-        // SAFETY: the peer's address is not asked for; the result is checked and owned
-        // by nobody else.
-        let accepted = unsafe {
-            checked(libc::accept4(
-                fd.as_raw_fd(),
-                std::ptr::null_mut(),
-                std::ptr::null_mut(),
-                libc::SOCK_CLOEXEC,
-            ) as isize)
-            .map(|fd| OwnedFd::from_raw_fd(fd as i32))
-        };
+        let (number, none) = (fd.as_raw_fd(), std::ptr::null_mut());
+        // SAFETY: the peer's address is not asked for.
+        let accepted =
+            call(|| unsafe { libc::accept4(number, none, none.cast(), libc::SOCK_CLOEXEC) as _ });
         match accepted {
+            // SAFETY: the call has made the descriptor, which nothing else owns.
+            Ok(fd) => return Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) }),
             Err(
-                Errno::EINTR
-                | Errno::ECONNABORTED
+                Errno::ECONNABORTED
                 | Errno::EPROTO
                 | Errno::ENETDOWN
                 | Errno::ENETUNREACH
@@ -141,19 +145,18 @@ pub(crate) fn accept(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
                 | Errno::EHOSTUNREACH
                 | Errno::ENOPROTOOPT,
             ) => {}
-            result => return result.map_err(Into::into),
+            Err(e) => return Err(e.into()),
         }
     }
 }
 
 /// Two connected unix sockets of a type such as `SOCK_STREAM`.
 pub(crate) fn pair(kind: i32) -> io::Result<(OwnedFd, OwnedFd)> {
-    Ok(socket::socketpair(
-        AddressFamily::Unix,
-        SockType::try_from(kind)?,
-        None,
-        SockFlag::SOCK_CLOEXEC,
-    )?)
+    let kind = SockType::try_from(kind)?;
+    let flags = SockFlag::SOCK_CLOEXEC;
+    Ok(retry(|| {
+        socket::socketpair(AddressFamily::Unix, kind, None, flags)
+    })?)
 }
 
 pub(crate) fn shutdown(fd: BorrowedFd<'_>, how: Shutdown) -> io::Result<()> {
@@ -162,7 +165,7 @@ pub(crate) fn shutdown(fd: BorrowedFd<'_>, how: Shutdown) -> io::Result<()> {
         Shutdown::Write => socket::Shutdown::Write,
         Shutdown::Both => socket::Shutdown::Both,
     };
-    Ok(socket::shutdown(fd.as_raw_fd(), how)?)
+    Ok(retry(|| socket::shutdown(fd.as_raw_fd(), how))?)
 }
 
 type GetName = unsafe extern "C" fn(i32, *mut libc::sockaddr, *mut libc::socklen_t) -> libc::c_int;
@@ -171,7 +174,7 @@ fn name(fd: BorrowedFd<'_>, get: GetName) -> io::Result<gio::SocketAddress> {
     let mut native = Native::empty();
     let (address, len) = native.as_out();
     // SAFETY: the pointers are to the storage and the length of a live `Native`.
-    checked(unsafe { get(fd.as_raw_fd(), address, len) } as isize)?;
+    call(|| unsafe { get(fd.as_raw_fd(), address, len) as isize })?;
     native.to_gio()
 }
 
@@ -228,28 +231,28 @@ pub(super) fn option(fd: BorrowedFd<'_>, level: i32, name: i32) -> io::Result<i3
     let mut value: i32 = 0;
     let mut len = size_of::<i32>() as libc::socklen_t;
     // SAFETY: the value and its length live through the call and agree.
-    checked(unsafe {
+    call(|| unsafe {
         libc::getsockopt(
             fd.as_raw_fd(),
             level,
             name,
             (&raw mut value).cast(),
             &mut len,
-        )
-    } as isize)?;
+        ) as isize
+    })?;
     Ok(value)
 }
 
 pub(super) fn set_option(fd: BorrowedFd<'_>, level: i32, name: i32, value: i32) -> io::Result<()> {
     // SAFETY: the value lives through the call and has the length that is told.
-    checked(unsafe {
+    call(|| unsafe {
         libc::setsockopt(
             fd.as_raw_fd(),
             level,
             name,
             (&raw const value).cast(),
             size_of::<i32>() as libc::socklen_t,
-        )
-    } as isize)?;
+        ) as isize
+    })?;
     Ok(())
 }

@@ -10,7 +10,7 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use super::{checked, file, retry, sigpipe::quietly, vectored};
+use super::{call, file, sigpipe::quietly, vectored};
 
 /// The most bytes of one call: the kernel takes no more at once.
 const MOST: usize = 0x7fff_f000;
@@ -38,19 +38,12 @@ fn splice_from(
 ) -> io::Result<usize> {
     let count = count.min(MOST);
     let offset = offset.as_mut().map_or(ptr::null_mut(), ptr::from_mut);
-    retry(|| {
-        // SAFETY: the offset is NULL or lives through the call, which touches no other memory of ours.
-        checked(unsafe {
-            libc::splice(
-                from.as_raw_fd(),
-                offset,
-                to.as_raw_fd(),
-                ptr::null_mut(),
-                count,
-                libc::SPLICE_F_NONBLOCK | libc::SPLICE_F_MOVE,
-            )
-        })
-    })
+    let flags = libc::SPLICE_F_NONBLOCK | libc::SPLICE_F_MOVE;
+    let (from, to, none) = (from.as_raw_fd(), to.as_raw_fd(), ptr::null_mut());
+    // SAFETY: the offset is NULL or lives through the call, which touches no other memory of ours.
+    Ok(call(|| unsafe {
+        libc::splice(from, offset, to, none, count, flags)
+    })?)
 }
 
 /// As [`splice`], to something whose reader may be gone: no signal is raised.
@@ -70,13 +63,12 @@ pub(crate) fn sendfile(
     count: usize,
 ) -> io::Result<usize> {
     let count = count.min(MOST);
+    let (file, socket, none) = (file.as_raw_fd(), socket.as_raw_fd(), ptr::null_mut());
     quietly(count, || {
-        retry(|| {
-            // SAFETY: no memory of ours is passed.
-            checked(unsafe {
-                libc::sendfile(socket.as_raw_fd(), file.as_raw_fd(), ptr::null_mut(), count)
-            })
-        })
+        // SAFETY: no memory of ours is passed.
+        Ok(call(|| unsafe {
+            libc::sendfile(socket, file, none, count)
+        })?)
     })
 }
 
@@ -97,12 +89,11 @@ pub(crate) fn copy_file_range(
         Some([from, to]) => [ptr::from_mut(from), ptr::from_mut(to)],
         None => [ptr::null_mut(); 2],
     };
-    retry(|| {
-        // SAFETY: the offsets are NULL or live through the call.
-        checked(unsafe {
-            libc::copy_file_range(from.as_raw_fd(), at, to.as_raw_fd(), to_at, count, 0)
-        })
-    })
+    let (from, to) = (from.as_raw_fd(), to.as_raw_fd());
+    // SAFETY: the offsets are NULL or live through the call.
+    Ok(call(|| unsafe {
+        libc::copy_file_range(from, at, to, to_at, count, 0)
+    })?)
 }
 
 /// How many [`Pipe`]s this process has.
@@ -129,10 +120,11 @@ impl Pipe {
         if PIPES.fetch_add(1, Ordering::Relaxed) < MOST_PIPES
             && let Ok((read, write)) = file::pipe()
         {
+            let number = write.as_raw_fd();
             // SAFETY: no memory is passed.
-            let size = unsafe { libc::fcntl(write.as_raw_fd(), libc::F_SETPIPE_SZ, PIPE_SIZE) };
+            let size = call(|| unsafe { libc::fcntl(number, libc::F_SETPIPE_SZ, PIPE_SIZE) as _ });
             // Where that is refused it is as large as pipes are.
-            let size = usize::try_from(size).unwrap_or(64 * 1024);
+            let size = size.unwrap_or(64 * 1024);
             return Some(Self { read, write, size });
         }
         PIPES.fetch_sub(1, Ordering::Relaxed);

@@ -7,7 +7,7 @@ use std::{
 
 use nix::{errno::Errno, sys::uio};
 
-use super::{retry, sigpipe::quietly};
+use super::{call, retry, sigpipe::quietly};
 use crate::types::total_len;
 
 /// The most buffers that one system call takes.
@@ -20,17 +20,17 @@ fn at_most<T>(iov: &[T]) -> &[T] {
 
 pub(crate) fn readv(fd: BorrowedFd<'_>, iov: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
     if let [one] = iov {
-        return retry(|| nix::unistd::read(fd, one));
+        return Ok(retry(|| nix::unistd::read(fd, one))?);
     }
     let count = iov.len().min(IOV_MAX);
-    retry(|| uio::readv(fd, &mut iov[..count]))
+    Ok(retry(|| uio::readv(fd, &mut iov[..count]))?)
 }
 
 pub(crate) fn writev(fd: BorrowedFd<'_>, iov: &[IoSlice<'_>]) -> io::Result<usize> {
     if let [one] = iov {
-        return retry(|| nix::unistd::write(fd, one));
+        return Ok(retry(|| nix::unistd::write(fd, one))?);
     }
-    retry(|| uio::writev(fd, at_most(iov)))
+    Ok(retry(|| uio::writev(fd, at_most(iov)))?)
 }
 
 pub(crate) fn preadv(
@@ -40,12 +40,12 @@ pub(crate) fn preadv(
 ) -> io::Result<usize> {
     let offset = signed(offset)?;
     let count = iov.len().min(IOV_MAX);
-    retry(|| uio::preadv(fd, &mut iov[..count], offset))
+    Ok(retry(|| uio::preadv(fd, &mut iov[..count], offset))?)
 }
 
 pub(crate) fn pwritev(fd: BorrowedFd<'_>, iov: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
     let offset = signed(offset)?;
-    retry(|| uio::pwritev(fd, at_most(iov), offset))
+    Ok(retry(|| uio::pwritev(fd, at_most(iov), offset))?)
 }
 
 /// Writes to a pipe, where a dead reader raises `SIGPIPE`: see [`quietly`].
@@ -61,8 +61,8 @@ pub(crate) fn seek(fd: BorrowedFd<'_>, to: io::SeekFrom) -> io::Result<u64> {
         io::SeekFrom::End(offset) => (offset, libc::SEEK_END),
     };
     // SAFETY: lseek touches no memory of ours.
-    let position = unsafe { libc::lseek64(fd.as_raw_fd(), offset, whence) };
-    u64::try_from(position).map_err(|_| io::Error::last_os_error())
+    let position = call(|| unsafe { libc::lseek64(fd.as_raw_fd(), offset, whence) as isize })?;
+    Ok(position as u64)
 }
 
 pub(super) fn signed(offset: u64) -> io::Result<i64> {

@@ -13,7 +13,7 @@ use std::{
     sync::{Mutex, OnceLock},
 };
 
-use super::{checked, lock, poll::poll_now, scm, socket, transfer_raw};
+use super::{call, lock, poll::poll_now, scm, socket, transfer_raw};
 use crate::{
     error::{io_error, would_block},
     types::{Flushed, WriteFlags},
@@ -251,15 +251,15 @@ pub(crate) fn abort_on_close(fd: BorrowedFd<'_>) -> io::Result<()> {
         l_linger: 0,
     };
     // SAFETY: the value lives through the call and has the length that is told.
-    checked(unsafe {
+    call(|| unsafe {
         libc::setsockopt(
             fd.as_raw_fd(),
             libc::SOL_SOCKET,
             libc::SO_LINGER,
             (&raw const linger).cast(),
             size_of::<libc::linger>() as libc::socklen_t,
-        )
-    } as isize)?;
+        ) as isize
+    })?;
     Ok(())
 }
 

@@ -11,7 +11,6 @@ mod socket_options;
 
 use std::{
     ffi::{CStr, OsStr, c_char, c_int},
-    io,
     os::{
         fd::{FromRawFd, OwnedFd},
         unix::ffi::OsStrExt,
@@ -22,7 +21,7 @@ use std::{
 use glib_sys::GError;
 
 use super::{fail_without_channel, give, guarded, holds};
-use crate::{error::explain, ffi::QIOChannel};
+use crate::{error::explain, ffi::QIOChannel, sys};
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_new_fd(fd: c_int, error: *mut *mut GError) -> *mut QIOChannel {
@@ -48,10 +47,9 @@ unsafe fn own(function: &CStr, fd: c_int, error: *mut *mut GError) -> Option<Own
     if !holds(function, fd >= 0, c"fd >= 0") {
         return None;
     }
-    // SAFETY: the system may be asked about any number; the descriptor is open, and the caller gives it away.
+    // SAFETY: the descriptor is open, and the caller gives it away; the rest is the caller's promise.
     unsafe {
-        if libc::fcntl(fd, libc::F_GETFD) == -1 {
-            let e = io::Error::last_os_error();
+        if let Err(e) = sys::file::check_is_open(fd) {
             let e = explain(e, format!("Unable to take over descriptor {fd}"));
             fail_without_channel(error, &e);
             return None;

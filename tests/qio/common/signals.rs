@@ -31,6 +31,11 @@ pub(crate) fn interruptions() -> usize {
 /// Interrupts this thread by a signal again and again, for as long as the timer lives. System
 /// calls are not restarted: they fail with `EINTR`.
 pub(crate) fn interrupt_this_thread() -> Timer {
+    interrupt_this_thread_every(Duration::from_micros(300))
+}
+
+/// As [`interrupt_this_thread`], so often.
+pub(crate) fn interrupt_this_thread_every(time: Duration) -> Timer {
     let action = SigAction::new(
         SigHandler::Handler(count),
         SaFlags::empty(),
@@ -44,7 +49,7 @@ pub(crate) fn interrupt_this_thread() -> Timer {
         si_value: 0,
     };
     let mut timer = Timer::new(ClockId::CLOCK_MONOTONIC, SigEvent::new(notify)).expect("a timer");
-    let often = Expiration::Interval(Duration::from_micros(300).into());
+    let often = Expiration::Interval(time.into());
     timer.set(often, TimerSetTimeFlags::empty()).expect("set");
     timer
 }

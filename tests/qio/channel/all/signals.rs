@@ -3,14 +3,17 @@
 use std::{
     io::{self, ErrorKind, IoSlice},
     thread,
+    time::Duration,
 };
+
+use futures_util::future::join;
 
 use glib::prelude::*;
 use nix::sys::signal::{SigSet, Signal, raise};
 use qio::{Channel, ChannelCommand, ChannelFile, WriteFlags, prelude::*};
 
 use super::streams;
-use crate::common::{alone::alone, in_time, signals};
+use crate::common::{alone::alone, in_time, on_loop, signals};
 
 /// A transfer of which one half waits until a signal has interrupted the other one often.
 fn transfer_with_interruptions(read: &Channel, write: &Channel, interrupt_reader: bool) {
@@ -62,6 +65,35 @@ fn signals_do_not_disturb_a_transfer() {
             });
         },
     );
+}
+
+#[test]
+fn signals_do_not_disturb_futures() {
+    alone(
+        "channel::all::signals::signals_do_not_disturb_futures",
+        || {
+            for (read, write) in streams() {
+                for blocking in [true, false] {
+                    let (read, write) = (read.clone(), write.clone());
+                    read.set_blocking(blocking).expect("the mode");
+                    write.set_blocking(blocking).expect("the mode");
+                    on_loop(move || bytes_beside_signals(read, write));
+                }
+            }
+        },
+    );
+}
+
+/// Single bytes, each of which is waited for, until signals have interrupted this thread often.
+async fn bytes_beside_signals(read: Channel, write: Channel) {
+    let enough = signals::interruptions() + 10_000;
+    let _timer = signals::interrupt_this_thread_every(Duration::from_micros(50));
+    while signals::interruptions() < enough {
+        let mut byte = [0];
+        let (got, written) = join(read.read_future(&mut byte), write.write_all_future(b"x")).await;
+        assert_eq!((got.expect("read"), byte), (1, *b"x"));
+        written.expect("written");
+    }
 }
 
 /// Of each kind: a channel whose reader is dead.

@@ -24,7 +24,7 @@ use qio::{ChannelSocket, ConnectStage, prelude::*, to_glib_error};
 
 use super::{abstract_name, address::deaf, port_of, unix, v4, v6};
 use crate::common::{
-    after_ticks, alone::alone, fds, in_loop, iterate_until, native, on_loop, settle,
+    after_ticks, alone::alone, fds, in_loop, iterate_until, native, on_loop, settle, signals,
 };
 
 /// Where a listener listens.

@@ -16,6 +16,29 @@ fn an_answer_is_waited_for() {
 }
 
 #[test]
+fn a_blocking_connect_that_signals_interrupt_is_waited_for() {
+    let name = "transport::socket::connect::waits::\
+                a_blocking_connect_that_signals_interrupt_is_waited_for";
+    alone(name, || {
+        for (listener, _first, address) in silent() {
+            let enough = signals::interruptions() + 20;
+            let accepts = thread::spawn(move || {
+                while signals::interruptions() < enough {
+                    thread::yield_now();
+                }
+                drop(listener.accept().expect("the first"));
+                listener.accept().expect("the second")
+            });
+            let _timer = signals::interrupt_this_thread();
+            let client = ChannelSocket::connect(&address).expect("connects");
+            client.write_all(b"x").expect("it is connected");
+            let accepted = accepts.join().expect("no panic");
+            accepted.read_all(&mut [0]).expect("it is the same one");
+        }
+    });
+}
+
+#[test]
 fn a_channel_that_is_closed_meanwhile_stops_connecting_at_once() {
     for (_listener, _first, address) in silent() {
         on_loop(|| async move {

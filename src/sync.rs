@@ -1,0 +1,141 @@
+//! Locks, and what a fork means for them.
+#![allow(unsafe_code)]
+
+use std::{
+    cell::UnsafeCell,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+
+/// Locks a mutex, also one that a panic has poisoned: what it guards is whole between any two
+/// statements.
+#[inline]
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+static GENERATION: AtomicUsize = AtomicUsize::new(0);
+
+/// A number that differs from the parent's in a forked child, at the price of two loads. A process
+/// id would not do: a child in another PID namespace may have the id of its parent.
+#[inline]
+pub(crate) fn generation() -> usize {
+    handle_forks();
+    GENERATION.load(Ordering::Relaxed)
+}
+
+/// The mutexes that are held across forks.
+static HELD_ACROSS_FORKS: Mutex<Vec<&'static dyn HeldAcrossForks>> = Mutex::new(Vec::new());
+
+trait HeldAcrossForks: Sync {
+    fn before_fork(&'static self);
+    fn after_fork(&'static self, in_child: bool);
+}
+
+/// A mutex of the whole process that is never locked by another thread in a forked child: the
+/// thread that forks holds it meanwhile.
+///
+/// None of them is locked while another one is: the order in which a fork locks them is arbitrary.
+pub(crate) struct ProcessMutex<T: Send + 'static> {
+    mutex: Mutex<T>,
+    /// Of the thread that is forking. Accessed only while the mutex is locked.
+    held: UnsafeCell<Option<MutexGuard<'static, T>>>,
+    is_registered: AtomicBool,
+    /// Adapts the value in the child, which has only the thread that forked.
+    in_child: fn(&mut T),
+}
+
+// SAFETY: `held` is accessed only by the thread that has locked the mutex.
+unsafe impl<T: Send> Sync for ProcessMutex<T> {}
+
+impl<T: Send> ProcessMutex<T> {
+    pub(crate) const fn new(value: T, in_child: fn(&mut T)) -> Self {
+        Self {
+            mutex: Mutex::new(value),
+            held: UnsafeCell::new(None),
+            is_registered: AtomicBool::new(false),
+            in_child,
+        }
+    }
+
+    pub(crate) fn lock(&'static self) -> MutexGuard<'static, T> {
+        if !self.is_registered.load(Ordering::Acquire) {
+            handle_forks();
+            let mut all = lock(&HELD_ACROSS_FORKS);
+            if !self.is_registered.swap(true, Ordering::AcqRel) {
+                all.push(self);
+            }
+        }
+        lock(&self.mutex)
+    }
+}
+
+impl<T: Send> HeldAcrossForks for ProcessMutex<T> {
+    fn before_fork(&'static self) {
+        let guard = lock(&self.mutex);
+        // SAFETY: this thread has locked the mutex, just now.
+        unsafe { *self.held.get() = Some(guard) };
+    }
+
+    fn after_fork(&'static self, in_child: bool) {
+        // SAFETY: this thread has locked the mutex, in `before_fork`. The guard leaves its place
+        // before it unlocks.
+        let guard = unsafe { (*self.held.get()).take() };
+        if let (Some(mut value), true) = (guard, in_child) {
+            (self.in_child)(&mut value);
+        }
+    }
+}
+
+/// Registers the handlers that `fork()` calls, once.
+#[inline]
+fn handle_forks() {
+    static BEGUN: AtomicBool = AtomicBool::new(false);
+    if !BEGUN.load(Ordering::Acquire) {
+        register(&BEGUN);
+    }
+}
+
+// Not a `Once`: a child that was forked in the middle of it would wait for ever.
+#[cold]
+fn register(begun: &AtomicBool) {
+    if !begun.swap(true, Ordering::AcqRel) {
+        // SAFETY: the handlers are functions of this library, which is never unloaded. It fails
+        // only without memory; forks are not noticed then.
+        unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };
+    }
+}
+
+/// The list, while a thread forks. Accessed only while the list is locked.
+struct Forking(UnsafeCell<Option<MutexGuard<'static, Vec<&'static dyn HeldAcrossForks>>>>);
+
+// SAFETY: accessed only by the thread that has locked the list.
+unsafe impl Sync for Forking {}
+
+static FORKING: Forking = Forking(UnsafeCell::new(None));
+
+extern "C" fn before() {
+    let all = lock(&HELD_ACROSS_FORKS);
+    all.iter().for_each(|mutex| mutex.before_fork());
+    // SAFETY: this thread has locked the list, just now.
+    unsafe { *FORKING.0.get() = Some(all) };
+}
+
+extern "C" fn in_parent() {
+    after(false);
+}
+
+extern "C" fn in_child() {
+    GENERATION.fetch_add(1, Ordering::Relaxed);
+    after(true);
+}
+
+fn after(in_child: bool) {
+    // SAFETY: this thread has locked the list, in `before`. The guard leaves its place before it
+    // unlocks.
+    let all = unsafe { (*FORKING.0.get()).take() };
+    let all = all.iter().flat_map(|all| all.iter());
+    all.for_each(|mutex| mutex.after_fork(in_child));
+}
