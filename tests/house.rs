@@ -31,6 +31,7 @@ const ROOMS: [(&str, &[&str]); 13] = [
             "coroutine",
             "hub",
             "sys",
+            "sync",
             "error",
             "types",
         ],

@@ -113,19 +113,6 @@ pub(crate) fn rename_to_free(from: &Path, to: &Path) -> io::Result<()> {
     Ok(retry(|| renameat2(AT_FDCWD, from, AT_FDCWD, to, flags))?)
 }
 
-/// Puts a dead file in the place of an open one: the number stays taken, but what it meant is
-/// closed, except for system calls that are under way. Those to come fail: nothing can be read
-/// from or written to an epoll descriptor, and this one leads nowhere.
-pub(crate) fn bury(fd: BorrowedFd<'_>) {
-    use nix::sys::epoll::{Epoll, EpollCreateFlags};
-    // Where no descriptor is to be had, the file is closed with its last user.
-    if let Ok(dead) = retry(|| Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)) {
-        let (dead, number) = (dead.0.as_raw_fd(), fd.as_raw_fd());
-        // SAFETY: both numbers are open, and nobody else closes them during the call.
-        let _ = call(|| unsafe { libc::dup3(dead, number, libc::O_CLOEXEC) as isize });
-    }
-}
-
 /// A descriptor in messages.
 pub(crate) fn describe(fd: BorrowedFd<'_>) -> String {
     format!("fd {}", fd.as_raw_fd())

@@ -9,6 +9,7 @@ pub(crate) mod address;
 mod call;
 pub(crate) mod credentials;
 pub(crate) mod datagram;
+pub(crate) mod dummy;
 pub(crate) mod epoll;
 pub(crate) mod file;
 mod hazard;

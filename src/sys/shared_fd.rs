@@ -17,7 +17,11 @@ use std::{
     },
 };
 
-use super::hazard::{self, Settling};
+use super::{
+    dummy,
+    hazard::{self, Settling},
+};
+use crate::sync;
 
 /// Nobody may begin to use the descriptor any more.
 const CLOSED: usize = 1;
@@ -33,6 +37,8 @@ const USER: usize = 4;
 pub(crate) struct SharedFd {
     /// Open in this process, and ours alone to close, until `RELEASED` is set.
     fd: RawFd,
+    /// Of the process that made this: see [`sync::generation`].
+    generation: u32,
     /// `RELEASED` is set once, after `CLOSED`, by whoever finds neither a counted user nor a
     /// thread that notes a use. A use that begins after `CLOSED` sees it and ends at once.
     state: AtomicUsize,
@@ -42,6 +48,7 @@ impl SharedFd {
     pub(crate) fn new(fd: OwnedFd) -> Arc<Self> {
         Arc::new(Self {
             fd: fd.into_raw_fd(),
+            generation: sync::generation() as u32,
             state: AtomicUsize::new(0),
         })
     }
@@ -50,6 +57,7 @@ impl SharedFd {
     pub(crate) fn none() -> Arc<Self> {
         Arc::new(Self {
             fd: -1,
+            generation: sync::generation() as u32,
             state: AtomicUsize::new(CLOSED | RELEASED),
         })
     }
@@ -103,8 +111,14 @@ impl SharedFd {
         self.state.load(Ordering::Acquire) & CLOSED != 0
     }
 
-    /// Lets nobody use the descriptor from now on. `before` sees it a last time if others are
-    /// still using it: the time to wake them up. Reports what the kernel says to the close if
+    /// Whether this process has forked from the one that made this, which has the descriptor too.
+    pub(crate) fn is_inherited(&self) -> bool {
+        self.generation != sync::generation() as u32
+    }
+
+    /// Lets no thread use the descriptor from now on. `before` gets it a last time if others are
+    /// still using it: the time to wake them up. In a forked child it is
+    /// [replaced](dummy::replace) instead, which changes nothing for the parent. Reports what the kernel says to the close if
     /// this is the call that releases the descriptor.
     pub(crate) fn close(&self, before: impl FnOnce(BorrowedFd<'_>)) -> io::Result<()> {
         if self.state.fetch_or(CLOSED, Ordering::SeqCst) & CLOSED != 0 {
@@ -119,7 +133,11 @@ impl SharedFd {
             self.count();
         }
         // SAFETY: counted as a user just now, when it was not released.
-        before(unsafe { BorrowedFd::borrow_raw(self.fd) });
+        let fd = unsafe { BorrowedFd::borrow_raw(self.fd) };
+        match self.is_inherited() {
+            true => dummy::replace(fd),
+            false => before(fd),
+        }
         self.let_go_counted();
         Ok(())
     }

@@ -10,7 +10,10 @@ use std::{
     io::{self, IoSlice},
     mem::{self, MaybeUninit},
     os::fd::{AsFd, AsRawFd, BorrowedFd},
-    sync::{Mutex, OnceLock},
+    sync::{
+        Mutex,
+        atomic::{AtomicU8, Ordering},
+    },
 };
 
 use super::{call, lock, poll::poll_now, scm, socket, transfer_raw};
@@ -21,7 +24,9 @@ use crate::{
 
 /// Whether the system sends without a copy over a protocol. Asked once, of a socket of our own.
 pub(super) fn is_known(domain: i32, protocol: i32) -> bool {
-    static KNOWN: [OnceLock<bool>; 4] = [const { OnceLock::new() }; 4];
+    const UNKNOWN: u8 = 2;
+    // Not a `OnceLock`: a child that was forked in the middle of it would wait for ever.
+    static KNOWN: [AtomicU8; 4] = [const { AtomicU8::new(UNKNOWN) }; 4];
     let (place, kind) = match (domain, protocol) {
         (libc::AF_INET, libc::IPPROTO_TCP) => (0, libc::SOCK_STREAM),
         (libc::AF_INET6, libc::IPPROTO_TCP) => (1, libc::SOCK_STREAM),
@@ -29,11 +34,12 @@ pub(super) fn is_known(domain: i32, protocol: i32) -> bool {
         (libc::AF_INET6, libc::IPPROTO_UDP) => (3, libc::SOCK_DGRAM),
         _ => return false,
     };
-    *KNOWN[place].get_or_init(|| {
-        socket::new(domain, kind)
-            .and_then(|fd| enable(fd.as_fd()))
-            .unwrap_or(false)
-    })
+    let known = &KNOWN[place];
+    if known.load(Ordering::Relaxed) == UNKNOWN {
+        let enabled = socket::new(domain, kind).and_then(|fd| enable(fd.as_fd()));
+        known.store(enabled.unwrap_or(false).into(), Ordering::Relaxed);
+    }
+    known.load(Ordering::Relaxed) == u8::from(true)
 }
 
 /// Prepares a socket. `false` where somebody has done so before: the numbers of what they send

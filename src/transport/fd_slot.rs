@@ -11,7 +11,7 @@ use glib::{IOCondition, subclass::prelude::*};
 use crate::{
     channel::{Channel, ChannelExt},
     error::{closed, io_error},
-    sys::{FdGuard, Noted, SharedFd, file, poll, vectored},
+    sys::{FdGuard, Noted, SharedFd, dummy, file, poll, vectored},
     types::{ReadFlags, Readiness, WriteFlags},
 };
 
@@ -94,6 +94,11 @@ impl FdSlot {
         self.shared().is_some_and(|shared| !shared.is_closed())
     }
 
+    /// Whether this process has forked from the one that filled the slot.
+    pub(super) fn is_inherited(&self) -> bool {
+        self.shared().is_some_and(|shared| shared.is_inherited())
+    }
+
     /// The number, or -1.
     pub(super) fn number(&self) -> RawFd {
         self.shared().map_or(-1, |shared| shared.number())
@@ -108,7 +113,7 @@ impl FdSlot {
     /// Closes something whose other end must see it at once, even if a watch or another thread
     /// still holds the number.
     pub(super) fn close_at_once(&self) -> io::Result<()> {
-        self.close(file::bury)
+        self.close(dummy::replace)
     }
 
     /// Where the descriptor is gone there is nothing to wait for: trying fails at once.

@@ -21,6 +21,7 @@ use crate::{
     error::{explain, not_supported},
     hub::{Serves, ShortRead},
     sys::{
+        dummy,
         file::{self, Kind},
         vectored,
     },
@@ -235,6 +236,8 @@ impl ChannelFile {
     #[doc(alias = "qio_channel_file_adopt_fd")]
     pub fn adopt_fd(&self, fd: OwnedFd) -> io::Result<()> {
         self.imp().fd.check_unopened()?;
+        // Where that fails now, it may still succeed when it is needed.
+        let _ = dummy::prepare();
         let blocking = file::is_blocking(fd.as_fd()).unwrap_or(true);
         let seekable = vectored::seek(fd.as_fd(), SeekFrom::Current(0)).is_ok();
         let kind = file::kind(fd.as_fd()).unwrap_or(Kind::Other);

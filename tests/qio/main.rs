@@ -12,6 +12,7 @@ mod hub;
 mod layer;
 mod net;
 mod peers;
+mod sync;
 mod transport;
 mod types;
 mod watch;

@@ -173,6 +173,7 @@ impl CommandBuilder {
     #[doc(alias = "qio_channel_command_new_full")]
     pub fn spawn(self) -> io::Result<ChannelCommand> {
         let mut command = self.command?;
+        ChannelCommand::prepare_to_close()?;
         let name = command.get_program().to_string_lossy().into_owned();
         let failed = |e| {
             let place = match &self.directory {

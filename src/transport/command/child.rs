@@ -12,6 +12,7 @@ use std::{
 use super::reaper;
 use crate::{
     error::{explain, from_glib_error},
+    sync,
     sys::{FdLease, SharedFd, process},
 };
 
@@ -27,6 +28,8 @@ pub(super) struct Child {
     status: OnceLock<i32>,
     /// Set by the one that removes the child from the system's table.
     collected: AtomicBool,
+    /// A process that forks from its parent is not its parent.
+    generation: usize,
 }
 
 impl Child {
@@ -40,6 +43,7 @@ impl Child {
             pidfd: SharedFd::new(pidfd),
             status: OnceLock::new(),
             collected: AtomicBool::new(false),
+            generation: sync::generation(),
         })
     }
 
@@ -86,8 +90,16 @@ impl Child {
         }
     }
 
-    /// Waits for the end, which is an error unless it is a success.
+    fn is_inherited(&self) -> bool {
+        self.generation != sync::generation()
+    }
+
+    /// Waits for the end, which is an error unless it is a success. In a process that has forked
+    /// from the one that started the child there is nothing to wait for.
     pub(super) fn finish(&self) -> io::Result<()> {
+        if self.is_inherited() {
+            return self.pidfd.close(|_| ());
+        }
         let status = self.status(true)?.unwrap_or_default();
         let _ = self.pidfd.close(|_| ());
         glib::spawn_check_wait_status(status).map_err(|e| {
@@ -98,7 +110,8 @@ impl Child {
 
     /// Nobody will ask any more: does not block.
     pub(super) fn abandon(&self) {
-        if let Ok(None) = self.status(false)
+        if !self.is_inherited()
+            && let Ok(None) = self.status(false)
             && let Some(pidfd) = self.pidfd.lease()
         {
             reaper::take(pidfd);

@@ -27,9 +27,9 @@ use crate::{
         leased_watch,
         stream::std_io,
     },
-    error::not_supported,
+    error::{explain, not_supported},
     hub::{Serves, ShortRead, Side},
-    sys::file,
+    sys::{dummy, file},
     types::{Feature, ReadFlags, Readiness, Shutdown, WriteFlags},
 };
 use child::Child;
@@ -296,7 +296,13 @@ impl ChannelCommand {
     /// What the system says if there is no such process.
     #[doc(alias = "qio_channel_command_new_pid")]
     pub fn new_pid(read: Option<OwnedFd>, write: Option<OwnedFd>, pid: u32) -> io::Result<Self> {
+        Self::prepare_to_close()?;
         Self::with_child(read, write, Child::new(pid, format!("Process {pid}"))?)
+    }
+
+    /// Closing must end the input of the command, whatever there is left by then.
+    fn prepare_to_close() -> io::Result<()> {
+        dummy::prepare().map_err(|e| explain(e, "Unable to prepare for closing a command"))
     }
 
     fn with_child(read: Option<OwnedFd>, write: Option<OwnedFd>, child: Child) -> io::Result<Self> {

@@ -8,7 +8,10 @@ use std::{
 };
 
 use super::PathAccess;
-use crate::sys::{address::path_of, file, listen};
+use crate::{
+    sync,
+    sys::{address::path_of, file, listen},
+};
 
 /// The file that a listening unix socket made, to be removed with it.
 #[derive(Debug)]
@@ -17,7 +20,7 @@ pub(super) struct BoundPath {
     /// The file has this identity as long as nobody has put another in its place.
     identity: (u64, u64),
     /// A forked child must leave it alone.
-    owner: u32,
+    generation: usize,
 }
 
 impl BoundPath {
@@ -28,7 +31,7 @@ impl BoundPath {
         Some(Self {
             path,
             identity,
-            owner: std::process::id(),
+            generation: sync::generation(),
         })
     }
 
@@ -57,7 +60,7 @@ impl BoundPath {
 impl Drop for BoundPath {
     fn drop(&mut self) {
         let same = file::identity(&self.path).is_ok_and(|identity| identity == self.identity);
-        if same && self.owner == std::process::id() {
+        if same && self.generation == sync::generation() {
             let _ = std::fs::remove_file(&self.path);
         }
     }

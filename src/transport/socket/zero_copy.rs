@@ -97,6 +97,10 @@ impl ChannelSocket {
     }
 
     fn keep_to_the_end(&self, zero_copy: &ZeroCopy, fd: BorrowedFd<'_>) {
+        // The connection is the parent's in a forked child, and the memory is a copy.
+        if self.fd.is_inherited() {
+            return;
+        }
         let _ = zero_copy.sends.take_notes(fd);
         if !zero_copy.sends.keeps() {
             return;

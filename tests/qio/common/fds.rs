@@ -5,10 +5,19 @@ use std::{
     os::fd::{AsRawFd, BorrowedFd},
 };
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
 /// How many descriptors this process has open. Only a test that runs alone may count.
 pub(crate) fn count() -> usize {
     // One is the directory that is being read.
     fs::read_dir("/proc/self/fd").expect("/proc").count() - 1
+}
+
+/// Opens descriptors until no more are to be had. Only a test that runs alone may do so.
+pub(crate) fn take_all() -> Vec<fs::File> {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("a known limit");
+    setrlimit(Resource::RLIMIT_NOFILE, hard.min(256), hard).expect("lowered");
+    std::iter::from_fn(|| fs::File::open("/dev/null").ok()).collect()
 }
 
 /// What a descriptor refers to: two of the same file have the same answer.

@@ -5,6 +5,7 @@ pub(crate) mod blocked;
 #[allow(dead_code)] // the tests inside the room of TLS use the rest
 pub(crate) mod certs;
 pub(crate) mod fds;
+pub(crate) mod fork;
 pub(crate) mod memory;
 pub(crate) mod native;
 pub(crate) mod network;

@@ -1,36 +1,14 @@
 //! Processes that fork while tasks wait.
-#![allow(unsafe_code)] // A forked child exits without the rest of this process.
 
 use std::io;
 
-use nix::{
-    sys::wait::{WaitStatus, waitpid},
-    unistd::{ForkResult, fork},
-};
 use qio::prelude::*;
 
 use super::{
     pitfalls::{pair, reading},
     *,
 };
-use crate::common::alone::alone;
-
-/// Runs `child` in a forked process, and returns when that has ended well.
-fn in_child(child: impl FnOnce()) {
-    // SAFETY: only this thread is forked; the others of this process hold no lock that the child
-    // takes, and it exits without running anything that is not its own.
-    match unsafe { fork() }.expect("a fork") {
-        ForkResult::Child => {
-            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(child));
-            // SAFETY: ends the process at once.
-            unsafe { libc::_exit(i32::from(result.is_err())) };
-        }
-        ForkResult::Parent { child } => {
-            let status = waitpid(child, None).expect("awaited");
-            assert_eq!(status, WaitStatus::Exited(child, 0));
-        }
-    }
-}
+use crate::common::{alone::alone, fork::in_child};
 
 #[test]
 fn a_forked_child_that_lets_go_of_all_leaves_the_waits_of_its_parent_alone() {

@@ -8,12 +8,12 @@ use std::{
     time::Duration,
 };
 
-use glib::{IOCondition, prelude::*};
+use glib::{IOCondition, MainContext, prelude::*};
 use nix::libc;
 use qio::{Access, ChannelCommand, ChannelFile, Shutdown, prelude::*, to_glib_error};
 
 use super::shell;
-use crate::common::{PATIENCE, in_time};
+use crate::common::{PATIENCE, alone::alone, fds, in_time};
 
 /// A command that ends only at a signal.
 fn endless() -> ChannelCommand {
@@ -164,6 +164,21 @@ fn what_was_written_before_the_end_is_still_read() {
     assert!(command.wait_exit().expect("ended").success());
     command.read_all(&mut [0; 5]).expect("read");
     assert_eq!(command.read(&mut [0]).expect("the end"), 0);
+}
+
+#[test]
+fn closing_needs_no_free_descriptor() {
+    let name = "transport::command::end::closing_needs_no_free_descriptor";
+    alone(name, || {
+        let context = MainContext::new();
+        let cat = ChannelCommand::builder(["cat"]).spawn().expect("cat");
+        // It keeps the numbers of both pipes in use.
+        let watch = cat.create_watch(IOCondition::IN | IOCondition::OUT);
+        watch.attach(Some(&context));
+        let _taken = fds::take_all();
+        in_time(move || cat.close().expect("success"));
+        watch.destroy();
+    });
 }
 
 #[test]
