@@ -30,7 +30,7 @@ use std::{
 use crate::{
     channel::ChannelExt as _,
     error::invalid,
-    sys::{inherited, lock, socket},
+    sys::{inherited, lock, nature::Nature},
     transport::ChannelSocket,
 };
 
@@ -74,8 +74,8 @@ pub(super) fn take(name: Option<&str>) -> io::Result<Vec<(String, ChannelSocket)
 }
 
 fn check(number: RawFd, fd: Option<BorrowedFd<'_>>) -> io::Result<()> {
-    let what = match fd.map(socket::traits) {
-        Some(Ok(traits)) if traits.listening => return Ok(()),
+    let what = match fd.map(Nature::of) {
+        Some(Ok(nature)) if nature.socket.is_some_and(|it| it.listening) => return Ok(()),
         Some(_) => "is not a socket that listens",
         None => "is not open",
     };

@@ -1,4 +1,4 @@
-//! Opening descriptors and asking what they are.
+//! Opening descriptors, and the modes that they are in.
 
 use std::{
     io,
@@ -8,34 +8,10 @@ use std::{
 
 use nix::{
     fcntl::{FcntlArg, OFlag},
-    sys::stat::{Mode, SFlag},
+    sys::stat::Mode,
 };
 
 use super::{call, retry};
-
-/// What kind of file a descriptor refers to, as far as waiting and writing differ.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// A regular file, a directory or a block device: always ready.
-    Disk,
-    /// A pipe or FIFO of bytes: reads end only where there is nothing more.
-    Pipe,
-    /// A socket: writing can raise `SIGPIPE`.
-    Socket,
-    /// A terminal, an eventfd, a pipe of packets and so on.
-    Other,
-}
-
-pub(crate) fn kind(fd: BorrowedFd<'_>) -> io::Result<Kind> {
-    let mode = retry(|| nix::sys::stat::fstat(fd))?.st_mode;
-    let packets = status_flags(fd)?.contains(OFlag::O_DIRECT);
-    Ok(match SFlag::from_bits_truncate(mode) & SFlag::S_IFMT {
-        SFlag::S_IFREG | SFlag::S_IFDIR | SFlag::S_IFBLK => Kind::Disk,
-        SFlag::S_IFIFO if !packets => Kind::Pipe,
-        SFlag::S_IFSOCK => Kind::Socket,
-        _ => Kind::Other,
-    })
-}
 
 /// Opens a path with `O_*` flags; the descriptor is close-on-exec.
 pub(crate) fn open(path: &Path, flags: i32, mode: u32) -> io::Result<OwnedFd> {
@@ -72,13 +48,9 @@ pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(retry(|| nix::unistd::pipe2(OFlag::O_CLOEXEC))?)
 }
 
-fn status_flags(fd: BorrowedFd<'_>) -> io::Result<OFlag> {
+pub(super) fn status_flags(fd: BorrowedFd<'_>) -> io::Result<OFlag> {
     let flags = retry(|| nix::fcntl::fcntl(fd, FcntlArg::F_GETFL))?;
     Ok(OFlag::from_bits_retain(flags))
-}
-
-pub(crate) fn is_blocking(fd: BorrowedFd<'_>) -> io::Result<bool> {
-    Ok(!status_flags(fd)?.contains(OFlag::O_NONBLOCK))
 }
 
 pub(crate) fn set_blocking(fd: BorrowedFd<'_>, enabled: bool) -> io::Result<()> {

@@ -15,6 +15,7 @@ pub(crate) mod file;
 mod hazard;
 pub(crate) mod inherited;
 pub(crate) mod listen;
+pub(crate) mod nature;
 pub(crate) mod options;
 pub(crate) mod poll;
 pub(crate) mod process;

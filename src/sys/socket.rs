@@ -12,7 +12,7 @@ use nix::{
 };
 use rustix::net::{RecvFlags, SendFlags};
 
-use super::{address::Native, call, once, poll, retry, transfer, zero_copy};
+use super::{address::Native, call, nature::ShortRead, once, poll, retry, transfer, zero_copy};
 use crate::types::{ReadFlags, Shutdown, WriteFlags};
 
 /// The flags of a message, for a read.
@@ -199,8 +199,22 @@ pub(crate) struct Traits {
     pub(crate) zero_copy: bool,
 }
 
+impl Traits {
+    pub(crate) fn short_read(&self) -> ShortRead {
+        match (self.stream, self.unix) {
+            (false, _) => ShortRead::SaysNothing,
+            (true, true) => ShortRead::IsUsuallyAll,
+            (true, false) => ShortRead::IsAll,
+        }
+    }
+
+    pub(crate) fn keeps_messages(&self) -> bool {
+        self.kind != libc::SOCK_STREAM
+    }
+}
+
 /// Fails with `ENOTSOCK` for anything that is not a socket.
-pub(crate) fn traits(fd: BorrowedFd<'_>) -> io::Result<Traits> {
+pub(super) fn traits(fd: BorrowedFd<'_>) -> io::Result<Traits> {
     let domain = option(fd, libc::SOL_SOCKET, libc::SO_DOMAIN)?;
     let protocol = option(fd, libc::SOL_SOCKET, libc::SO_PROTOCOL)?;
     // Others of this type may keep messages apart, as SCTP does.

@@ -7,7 +7,7 @@ use std::{
 
 use nix::{errno::Errno, sys::uio};
 
-use super::{call, retry, sigpipe::quietly};
+use super::{call, retry, sigpipe::quietly, transfer_raw};
 use crate::types::total_len;
 
 /// The most buffers that one system call takes.
@@ -51,6 +51,34 @@ pub(crate) fn pwritev(fd: BorrowedFd<'_>, iov: &[IoSlice<'_>], offset: u64) -> i
 /// Writes to a pipe, where a dead reader raises `SIGPIPE`: see [`quietly`].
 pub(crate) fn writev_quietly(fd: BorrowedFd<'_>, iov: &[IoSlice<'_>]) -> io::Result<usize> {
     quietly(total_len(iov), || writev(fd, iov))
+}
+
+/// As [`readv`], of what may have no position, without waiting: [`lacks_flag`] tells where there is
+/// no way to.
+pub(crate) fn readv_now(fd: BorrowedFd<'_>, iov: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+    let count = iov.len().min(IOV_MAX) as i32;
+    let (number, iov) = (fd.as_raw_fd(), iov.as_ptr().cast());
+    // SAFETY: an `IoSliceMut` has the layout of an iovec; the buffers are exclusively ours.
+    transfer_raw(|| unsafe { libc::preadv2(number, iov, count, -1, libc::RWF_NOWAIT) })
+}
+
+/// As [`writev_quietly`], without waiting. See [`readv_now`].
+pub(crate) fn writev_now_quietly(fd: BorrowedFd<'_>, iov: &[IoSlice<'_>]) -> io::Result<usize> {
+    let some = at_most(iov);
+    let (number, array, count) = (fd.as_raw_fd(), some.as_ptr().cast(), some.len() as i32);
+    quietly(total_len(iov), || {
+        // SAFETY: an `IoSlice` has the layout of an iovec.
+        transfer_raw(|| unsafe { libc::pwritev2(number, array, count, -1, libc::RWF_NOWAIT) })
+    })
+}
+
+/// Whether [`readv_now`] or [`writev_now_quietly`] has failed because the file, or the system, has
+/// no way not to wait.
+pub(crate) fn lacks_flag(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error().map(Errno::from_raw),
+        Some(Errno::EOPNOTSUPP | Errno::ENOSYS)
+    )
 }
 
 /// Moves the position of a descriptor and returns the new one.

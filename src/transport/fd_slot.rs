@@ -1,7 +1,7 @@
 //! The place for a descriptor in a channel.
 
 use std::{
-    io::{self, IoSlice, IoSliceMut},
+    io,
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
     sync::{Arc, OnceLock},
 };
@@ -11,8 +11,9 @@ use glib::{IOCondition, subclass::prelude::*};
 use crate::{
     channel::{Channel, ChannelExt},
     error::{closed, io_error},
-    sys::{FdGuard, Noted, SharedFd, dummy, file, poll, vectored},
-    types::{ReadFlags, Readiness, WriteFlags},
+    hub::ShortRead,
+    sys::{FdGuard, Noted, SharedFd, dummy, file, nature},
+    types::Readiness,
 };
 
 /// Empty until the channel is opened, and closed for ever after it was closed, also where that
@@ -128,54 +129,6 @@ impl FdSlot {
         file::set_blocking(self.get()?.as_fd(), enabled)
     }
 
-    /// Reads from something that cannot be shut down, so that `close` could wake a reader
-    /// that is blocked in the system: in blocking mode waits where it can.
-    pub(super) fn readv_wakeably(
-        &self,
-        channel: &Channel,
-        iov: &mut [IoSliceMut<'_>],
-        flags: ReadFlags,
-    ) -> io::Result<usize> {
-        let no_wait = flags.contains(ReadFlags::NO_WAIT);
-        let fd = self.ready_unless(no_wait, channel, IOCondition::IN)?;
-        vectored::readv(fd.as_fd(), iov)
-    }
-
-    /// Writes to a pipe or the like. As [`readv_wakeably`](Self::readv_wakeably), until
-    /// there is room; a large write that has begun goes on until the peer has read it.
-    pub(super) fn writev_wakeably(
-        &self,
-        channel: &Channel,
-        iov: &[IoSlice<'_>],
-        flags: WriteFlags,
-    ) -> io::Result<usize> {
-        let no_wait = flags.contains(WriteFlags::NO_WAIT);
-        let fd = self.ready_unless(no_wait, channel, IOCondition::OUT)?;
-        if no_wait && let Some(first) = iov.iter().find(|buf| !buf.is_empty()) {
-            // A pipe that says it is ready has room for this much.
-            let some = &first[..first.len().min(libc::PIPE_BUF)];
-            return vectored::writev_quietly(fd.as_fd(), &[IoSlice::new(some)]);
-        }
-        vectored::writev_quietly(fd.as_fd(), iov)
-    }
-
-    /// The descriptor, in blocking mode once it is ready, or would-block if that is not now.
-    fn ready_unless(
-        &self,
-        no_wait: bool,
-        channel: &Channel,
-        condition: IOCondition,
-    ) -> io::Result<FdGuard<'_>> {
-        if !no_wait {
-            return self.ready(channel, condition);
-        }
-        let fd = self.get()?;
-        match poll::poll_now(fd.as_fd().as_raw_fd(), condition.bits() as i16)? {
-            0 => Err(io::ErrorKind::WouldBlock.into()),
-            _ => Ok(fd),
-        }
-    }
-
     /// The descriptor, in blocking mode once it is ready.
     pub(super) fn ready(
         &self,
@@ -196,6 +149,16 @@ impl FdSlot {
             if !got.is_empty() && self.is_open() {
                 return Ok(fd);
             }
+        }
+    }
+}
+
+impl From<nature::ShortRead> for ShortRead {
+    fn from(short_read: nature::ShortRead) -> Self {
+        match short_read {
+            nature::ShortRead::SaysNothing => Self::SaysNothing,
+            nature::ShortRead::IsAll => Self::IsAll,
+            nature::ShortRead::IsUsuallyAll => Self::IsUsuallyAll,
         }
     }
 }

@@ -10,19 +10,13 @@ use std::{
 
 use glib::{IOCondition, ParamSpec, prelude::*, subclass::prelude::*};
 
-use super::fd_slot::FdSlot;
+use super::endpoint::Endpoint;
 use crate::{
-    channel::{
-        Channel, ChannelImpl,
-        ffi::{Lent, derived_class},
-        leased_watch,
-        stream::std_io,
-    },
+    channel::{Channel, ChannelImpl, ffi::derived_class, leased_watch, stream::std_io},
     error::{explain, not_supported},
-    hub::{Serves, ShortRead},
     sys::{
-        dummy,
-        file::{self, Kind},
+        dummy, file,
+        nature::{Kind, Nature},
         vectored,
     },
     types::{Feature, ReadFlags, Readiness, WriteFlags},
@@ -33,8 +27,7 @@ mod imp {
 
     #[derive(Debug, Default)]
     pub struct ChannelFile {
-        pub(super) fd: FdSlot,
-        pub(super) kind: OnceLock<Kind>,
+        pub(super) end: Endpoint,
         pub(super) path: OnceLock<PathBuf>,
     }
 
@@ -49,22 +42,7 @@ mod imp {
         fn class_init(class: &mut Self::Class) {
             class.parent_class.describe_slots(true, |channel, side| {
                 let this = channel.downcast_ref::<super::ChannelFile>()?.imp();
-                let fd = this.fd.shared()?.clone();
-                Some(match this.kind.get() {
-                    Some(Kind::Disk) => Lent::Disk(fd),
-                    kind => Lent::Pollable {
-                        fd,
-                        serves: Serves {
-                            both: true,
-                            side,
-                            short_read: match kind {
-                                Some(Kind::Pipe) => ShortRead::IsAll,
-                                _ => ShortRead::SaysNothing,
-                            },
-                        },
-                        raw: kind == Some(&Kind::Pipe),
-                    },
-                })
+                this.end.lend(side, true)
             });
         }
     }
@@ -92,7 +70,7 @@ mod imp {
 
         fn property(&self, _id: usize, pspec: &ParamSpec) -> glib::Value {
             match pspec.name() {
-                "fd" => self.fd.number().to_value(),
+                "fd" => self.end.fd.number().to_value(),
                 "path" => self.path.get().to_value(),
                 name => unreachable!("no property {name}"),
             }
@@ -106,9 +84,9 @@ mod imp {
             _fds: Option<&mut Vec<OwnedFd>>,
             flags: ReadFlags,
         ) -> io::Result<usize> {
-            match self.kind.get() {
-                Some(Kind::Disk) => vectored::readv(self.fd.get()?.as_fd(), iov),
-                _ => self.fd.readv_wakeably(self.obj().upcast_ref(), iov, flags),
+            match self.end.kind() {
+                Some(Kind::Disk) => vectored::readv(self.end.fd.get()?.as_fd(), iov),
+                _ => self.end.read(self.obj().upcast_ref(), iov, flags),
             }
         }
 
@@ -118,43 +96,43 @@ mod imp {
             _fds: &[BorrowedFd<'_>],
             flags: WriteFlags,
         ) -> io::Result<usize> {
-            match self.kind.get() {
-                Some(Kind::Disk) => vectored::writev(self.fd.get()?.as_fd(), iov),
-                _ => self.fd.writev_wakeably(self.obj().upcast_ref(), iov, flags),
+            match self.end.kind() {
+                Some(Kind::Disk) => vectored::writev(self.end.fd.get()?.as_fd(), iov),
+                _ => self.end.write(self.obj().upcast_ref(), iov, flags),
             }
         }
 
         fn close(&self) -> io::Result<()> {
             // Before the number is free for others: waiters must not look at it any more.
             self.obj().upcast_ref::<Channel>().imp().mark_closed();
-            self.fd.close_at_once()
+            self.end.close()
         }
 
         fn create_watch(&self, condition: IOCondition) -> glib::Source {
-            let fd = self.fd.shared();
+            let fd = self.end.fd.shared();
             leased_watch(self.obj().upcast_ref(), condition, fd, fd)
         }
 
         fn set_blocking(&self, enabled: bool) -> io::Result<()> {
-            self.fd.set_blocking(enabled)
+            self.end.fd.set_blocking(enabled)
         }
 
         fn seek(&self, to: SeekFrom) -> io::Result<u64> {
-            positional(vectored::seek(self.fd.get()?.as_fd(), to))
+            positional(vectored::seek(self.end.fd.get()?.as_fd(), to))
         }
 
         fn preadv(&self, iov: &mut [IoSliceMut<'_>], offset: u64) -> io::Result<usize> {
-            positional(vectored::preadv(self.fd.get()?.as_fd(), iov, offset))
+            positional(vectored::preadv(self.end.fd.get()?.as_fd(), iov, offset))
         }
 
         fn pwritev(&self, iov: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
-            positional(vectored::pwritev(self.fd.get()?.as_fd(), iov, offset))
+            positional(vectored::pwritev(self.end.fd.get()?.as_fd(), iov, offset))
         }
 
         fn wait_fd(&self, condition: IOCondition) -> Readiness {
-            match self.kind.get() {
+            match self.end.kind() {
                 Some(Kind::Disk) => Readiness::Now,
-                _ => self.fd.wait_fd(condition),
+                _ => self.end.fd.wait_fd(condition),
             }
         }
     }
@@ -188,8 +166,13 @@ glib::wrapper! {
     /// [`close`](crate::ChannelExt::close) makes a reader return, with an error that says
     /// closed, that another thread has blocked on an empty pipe or terminal, and a writer
     /// that waits for room. A large write to a pipe that has begun in blocking mode goes on
-    /// until the peer has read enough, and of several threads that read one pipe in blocking mode,
-    /// one that has lost the race for the data waits for more, or for the writer.
+    /// until the peer has read enough.
+    ///
+    /// In non-blocking mode, and in asynchronous calls in either mode, nothing blocks, whatever
+    /// other processes do that have the same file, with the one exception of files on disk. A
+    /// device that has no way to be read or written like that, other than a terminal, is put in
+    /// non-blocking mode by the first asynchronous call, for every process that shares its
+    /// description; blocking mode waits as before.
     ///
     /// # Properties
     ///
@@ -235,18 +218,16 @@ impl ChannelFile {
     /// descriptor is closed then.
     #[doc(alias = "qio_channel_file_adopt_fd")]
     pub fn adopt_fd(&self, fd: OwnedFd) -> io::Result<()> {
-        self.imp().fd.check_unopened()?;
+        self.imp().end.fd.check_unopened()?;
         // Where that fails now, it may still succeed when it is needed.
         let _ = dummy::prepare();
-        let blocking = file::is_blocking(fd.as_fd()).unwrap_or(true);
+        let nature = Nature::of(fd.as_fd()).unwrap_or(Nature::UNKNOWN);
         let seekable = vectored::seek(fd.as_fd(), SeekFrom::Current(0)).is_ok();
-        let kind = file::kind(fd.as_fd()).unwrap_or(Kind::Other);
         let channel = self.upcast_ref::<Channel>();
-        self.imp().fd.fill_after(fd, || {
-            self.imp().kind.get_or_init(|| kind);
-            channel.imp().note_disk(kind == Kind::Disk);
+        self.imp().end.fill(fd, nature, || {
+            channel.imp().note_disk(nature.kind == Kind::Disk);
         })?;
-        channel.note_blocking(blocking);
+        channel.note_blocking(nature.is_blocking);
         if seekable {
             channel.add_features(Feature::SEEKABLE);
         }
@@ -302,7 +283,7 @@ impl ChannelFile {
     #[doc(alias = "qio_channel_file_get_fd")]
     #[must_use]
     pub fn fd(&self) -> RawFd {
-        self.imp().fd.number()
+        self.imp().end.fd.number()
     }
 
     /// Lends the descriptor to `f`: its number stays reserved meanwhile. If another thread closes
@@ -312,7 +293,7 @@ impl ChannelFile {
     ///
     /// When the channel is closed.
     pub fn with_fd<R>(&self, f: impl FnOnce(BorrowedFd<'_>) -> R) -> io::Result<R> {
-        Ok(f(self.imp().fd.get()?.as_fd()))
+        Ok(f(self.imp().end.fd.get()?.as_fd()))
     }
 
     /// The path that was opened, if it was one.

@@ -2,6 +2,7 @@
 
 mod buffer;
 mod command;
+mod endpoint;
 mod fd_slot;
 mod file;
 mod null;
@@ -27,7 +28,10 @@ use std::{
 
 use glib::prelude::*;
 
-use crate::{channel::Channel, sys::file::Kind};
+use crate::{
+    channel::Channel,
+    sys::nature::{Kind, Nature},
+};
 
 /// Makes a channel of a descriptor, which it takes over: a [`ChannelSocket`] of a socket,
 /// a [`ChannelFile`] of anything else.
@@ -37,7 +41,7 @@ use crate::{channel::Channel, sys::file::Kind};
 /// What the system says when asked what the descriptor is.
 #[doc(alias = "qio_channel_new_fd")]
 pub fn channel_for_fd(fd: OwnedFd) -> io::Result<Channel> {
-    match crate::sys::file::kind(fd.as_fd())? {
+    match Nature::of(fd.as_fd())?.kind {
         Kind::Socket => Ok(ChannelSocket::new_fd(fd)?.upcast()),
         _ => Ok(ChannelFile::new_fd(fd).upcast()),
     }

@@ -15,7 +15,7 @@ use crate::{
     hub::Side,
     sys::{
         FdGuard, SharedFd,
-        file::{self, Kind},
+        nature::{Kind, Nature},
         splice,
     },
     types::Feature,
@@ -55,7 +55,7 @@ impl End {
         if !slots.obey_no_wait() {
             return None;
         }
-        let kind = file::kind(fd.get()?.as_fd()).ok()?;
+        let kind = Nature::of(fd.get()?.as_fd()).ok()?.kind;
         Some(Self { fd, kind })
     }
 

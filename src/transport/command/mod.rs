@@ -19,17 +19,14 @@ use std::{
 
 use glib::{IOCondition, ParamSpec, prelude::*, subclass::prelude::*};
 
-use super::fd_slot::FdSlot;
+use super::endpoint::Endpoint;
 use crate::{
     channel::{
-        Channel, ChannelExt as _, ChannelImpl,
-        ffi::{Lent, derived_class},
-        leased_watch,
-        stream::std_io,
+        Channel, ChannelExt as _, ChannelImpl, ffi::derived_class, leased_watch, stream::std_io,
     },
     error::{explain, not_supported},
-    hub::{Serves, ShortRead, Side},
-    sys::{dummy, file},
+    hub::Side,
+    sys::{dummy, nature::Nature},
     types::{Feature, ReadFlags, Readiness, Shutdown, WriteFlags},
 };
 use child::Child;
@@ -40,9 +37,9 @@ mod imp {
     #[derive(Debug, Default)]
     pub struct ChannelCommand {
         /// Where the child's output comes from; empty if it is not to be read.
-        pub(super) output: FdSlot,
+        pub(super) output: Endpoint,
         /// Where the child's input goes to; empty if it is not to be written.
-        pub(super) input: FdSlot,
+        pub(super) input: Endpoint,
         pub(super) child: OnceLock<Child>,
     }
 
@@ -57,19 +54,11 @@ mod imp {
         fn class_init(class: &mut Self::Class) {
             class.parent_class.describe_slots(false, |channel, side| {
                 let this = channel.downcast_ref::<super::ChannelCommand>()?.imp();
-                let slot = match side {
+                let end = match side {
                     Side::Read => &this.output,
                     Side::Write => &this.input,
                 };
-                Some(Lent::Pollable {
-                    fd: slot.shared()?.clone(),
-                    serves: Serves {
-                        both: false,
-                        side,
-                        short_read: ShortRead::IsAll,
-                    },
-                    raw: true,
-                })
+                end.lend(side, false)
             });
         }
     }
@@ -121,7 +110,7 @@ mod imp {
         ) -> io::Result<usize> {
             self.check(&self.output, "reading")?;
             let channel = self.obj();
-            let result = self.output.readv_wakeably(channel.upcast_ref(), iov, flags);
+            let result = self.output.read(channel.upcast_ref(), iov, flags);
             // Also if it was shut down while we waited.
             if result.is_err() && self.is_shut(&self.output) {
                 return Ok(0);
@@ -137,7 +126,7 @@ mod imp {
         ) -> io::Result<usize> {
             self.check(&self.input, "writing")?;
             let channel = self.obj();
-            let result = self.input.writev_wakeably(channel.upcast_ref(), iov, flags);
+            let result = self.input.write(channel.upcast_ref(), iov, flags);
             if result.is_err() && self.is_shut(&self.input) {
                 return Err(io::Error::from_raw_os_error(libc::EPIPE));
             }
@@ -155,29 +144,27 @@ mod imp {
         }
 
         fn create_watch(&self, condition: IOCondition) -> glib::Source {
-            let (read, write) = (self.output.shared(), self.input.shared());
+            let (read, write) = (self.output.fd.shared(), self.input.fd.shared());
             leased_watch(self.obj().upcast_ref(), condition, read, write)
         }
 
         fn set_blocking(&self, enabled: bool) -> io::Result<()> {
-            for slot in [&self.output, &self.input] {
-                if slot.is_open() {
-                    slot.set_blocking(enabled)?;
+            for end in [&self.output, &self.input] {
+                if end.fd.is_open() {
+                    end.fd.set_blocking(enabled)?;
                 }
             }
             Ok(())
         }
 
         fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-            let read = if how.reads() {
-                self.output.close_at_once()
-            } else {
-                Ok(())
+            let read = match how.reads() {
+                true => self.output.shut_down(Shutdown::Read),
+                false => Ok(()),
             };
-            let write = if how.writes() {
-                self.input.close_at_once()
-            } else {
-                Ok(())
+            let write = match how.writes() {
+                true => self.input.shut_down(Shutdown::Write),
+                false => Ok(()),
             };
             self.obj().upcast_ref::<Channel>().imp().waiters.wake();
             read.and(write)
@@ -185,24 +172,24 @@ mod imp {
 
         fn wait_fd(&self, condition: IOCondition) -> Readiness {
             match condition.contains(IOCondition::OUT) {
-                true => self.input.wait_fd(condition),
-                false => self.output.wait_fd(condition),
+                true => self.input.fd.wait_fd(condition),
+                false => self.output.fd.wait_fd(condition),
             }
         }
     }
 
     impl ChannelCommand {
         fn close_pipes(&self) -> io::Result<()> {
-            self.input.close_at_once().and(self.output.close_at_once())
+            self.input.close().and(self.output.close())
         }
 
         /// Shut down, that is: closed while the channel is not.
-        fn is_shut(&self, slot: &FdSlot) -> bool {
-            slot.shared().is_some() && !slot.is_open() && !self.obj().is_closed()
+        fn is_shut(&self, end: &Endpoint) -> bool {
+            end.fd.shared().is_some() && !end.fd.is_open() && !self.obj().is_closed()
         }
 
-        fn check(&self, slot: &FdSlot, what: &str) -> io::Result<()> {
-            match slot.shared() {
+        fn check(&self, end: &Endpoint, what: &str) -> io::Result<()> {
+            match end.fd.shared() {
                 Some(_) => Ok(()),
                 None => Err(not_supported(&format!(
                     "The command was not started for {what}"
@@ -289,7 +276,11 @@ impl ChannelCommand {
     }
 
     /// Makes a channel of a child that has been started by other means: where to read its
-    /// output and where to write its input. The channel takes over waiting for it.
+    /// output and where to write its input. The channel takes over waiting for it. It is in
+    /// non-blocking mode if both descriptors are.
+    ///
+    /// They may be pipes, terminals, or sockets, which are shut down by `shutdown(2)`: two
+    /// descriptors of one socket serve both directions.
     ///
     /// # Errors
     ///
@@ -310,12 +301,15 @@ impl ChannelCommand {
         let imp = this.imp();
         let channel = this.upcast_ref::<Channel>();
         imp.child.set(child).expect("new");
-        for (slot, fd) in [(&imp.output, read), (&imp.input, write)] {
+        let mut is_blocking = read.is_none() && write.is_none();
+        for (end, fd) in [(&imp.output, read), (&imp.input, write)] {
             if let Some(fd) = fd {
-                channel.note_blocking(file::is_blocking(fd.as_fd())?);
-                slot.fill(fd)?;
+                let nature = Nature::of(fd.as_fd())?;
+                is_blocking |= nature.is_blocking;
+                end.fill(fd, nature, || ())?;
             }
         }
+        channel.note_blocking(is_blocking);
         channel.add_features(Feature::SHUTDOWN);
         Ok(this)
     }

@@ -22,8 +22,8 @@ use super::{
 };
 use crate::{
     channel::{Channel, ChannelExt as _, ChannelImpl, ffi::Lent, leased_watch},
-    hub::{Serves, ShortRead, Side},
-    sys::{credentials, datagram, file, lock, scm, socket},
+    hub::{Serves, Side},
+    sys::{FdGuard, credentials, datagram, file, lock, nature::Nature, scm, socket},
     transport::fd_slot::FdSlot,
     types::{Feature, Flushed, ReadFlags, Readiness, Shutdown, WriteFlags},
 };
@@ -77,14 +77,7 @@ fn lend(channel: &Channel, side: Side) -> Option<Lent> {
         serves: Serves {
             both: true,
             side,
-            short_read: match (
-                this.stream.load(Ordering::Relaxed),
-                this.unix.load(Ordering::Relaxed),
-            ) {
-                (false, _) => ShortRead::SaysNothing,
-                (true, true) => ShortRead::IsUsuallyAll,
-                (true, false) => ShortRead::IsAll,
-            },
+            short_read: this.traits().short_read().into(),
         },
         raw: this.stream.load(Ordering::Relaxed),
     })
@@ -253,7 +246,11 @@ impl ChannelImpl for ChannelSocket {
     }
 
     fn set_blocking(&self, enabled: bool) -> io::Result<()> {
-        self.fd.set_blocking(enabled)
+        match self.is_own_listener() {
+            // The mode is only the channel's.
+            true => self.fd.get().map(drop),
+            false => self.fd.set_blocking(enabled),
+        }
     }
 
     fn shutdown(&self, how: Shutdown) -> io::Result<()> {
@@ -285,24 +282,41 @@ impl ChannelImpl for ChannelSocket {
     }
 }
 
+fn not_a_socket() -> io::Error {
+    io::Error::from_raw_os_error(libc::ENOTSOCK)
+}
+
 impl ChannelSocket {
     /// Takes a socket over and finds out what it can do.
     pub(super) fn open(&self, fd: OwnedFd) -> io::Result<()> {
-        let traits = socket::traits(fd.as_fd())?;
-        let blocking = file::is_blocking(fd.as_fd())?;
-        self.fill(fd, traits, blocking)
+        let nature = Nature::of(fd.as_fd())?;
+        let traits = nature.socket.ok_or_else(not_a_socket)?;
+        self.fill(fd, traits, nature.is_blocking)
+    }
+
+    /// As [`open`](Self::open), of a socket of this channel's own that listens. It is in non-blocking
+    /// mode whatever the channel's mode is: another process that has it may take a connection that
+    /// this one has seen.
+    pub(super) fn open_listening(&self, fd: OwnedFd) -> io::Result<()> {
+        file::set_blocking(fd.as_fd(), false)?;
+        let traits = Nature::of(fd.as_fd())?.socket;
+        self.fill(fd, traits.ok_or_else(not_a_socket)?, true)
     }
 
     /// Takes a connection over that a listening socket has given: it is like that, and blocking.
     pub(super) fn open_accepted(&self, fd: OwnedFd, from: &Self) -> io::Result<()> {
-        let traits = socket::Traits {
-            kind: from.kind(),
-            zero_copy: from.sends_uncopied.load(Ordering::Relaxed),
-            unix: from.unix.load(Ordering::Relaxed),
-            stream: from.stream.load(Ordering::Relaxed),
+        self.fill(fd, from.traits(), true)
+    }
+
+    /// What it is, but for whether it listens.
+    fn traits(&self) -> socket::Traits {
+        socket::Traits {
+            kind: self.kind(),
+            zero_copy: self.sends_uncopied.load(Ordering::Relaxed),
+            unix: self.unix.load(Ordering::Relaxed),
+            stream: self.stream.load(Ordering::Relaxed),
             listening: false,
-        };
-        self.fill(fd, traits, true)
+        }
     }
 
     fn fill(&self, fd: OwnedFd, traits: socket::Traits, blocking: bool) -> io::Result<()> {
@@ -348,12 +362,25 @@ impl ChannelSocket {
     }
 
     pub(super) fn keeps_messages(&self) -> bool {
-        self.kind() != libc::SOCK_STREAM
+        self.traits().keeps_messages()
     }
 
     /// Ending a listening socket would end it for every process that has it.
     fn is_foreign_listener(&self) -> bool {
         self.adopted.load(Ordering::Acquire) && self.obj().has_feature(Feature::LISTEN)
+    }
+
+    fn is_own_listener(&self) -> bool {
+        !self.adopted.load(Ordering::Acquire) && self.obj().has_feature(Feature::LISTEN)
+    }
+
+    /// The descriptor of a listening socket, to accept from without blocking. The system has no flag
+    /// for that: one that came from elsewhere, or that another process has changed, is put in
+    /// non-blocking mode, for all that have it.
+    pub(super) fn nonblocking_listener(&self) -> io::Result<FdGuard<'_>> {
+        let fd = self.fd.get()?;
+        file::set_blocking(fd.as_fd(), false)?;
+        Ok(fd)
     }
 
     /// A socket of another kind does not know the option, which is fine.

@@ -57,7 +57,7 @@ impl ChannelSocket {
         }
         let backlog = i32::try_from(backlog).unwrap_or(i32::MAX);
         listen::start(fd.as_fd(), backlog).map_err(explained)?;
-        self.imp().open(fd)?;
+        self.imp().open_listening(fd)?;
         if let Some(bound) = bound {
             self.imp().tie(Tied::Path(bound));
         }

@@ -17,7 +17,7 @@ use std::{
     any::Any,
     future::{Future, poll_fn},
     io,
-    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
+    os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd},
     sync::atomic::Ordering,
 };
 
@@ -26,9 +26,9 @@ use glib::{IOCondition, subclass::prelude::*};
 
 use crate::{
     channel::{Attempt, Channel, ChannelExt as _, Tried, Try, ffi::derived_class, stream::std_io},
-    error::{explain, not_supported},
+    error::{explain, not_supported, would_block},
     hub::Side,
-    sys::{FdLease, file, poll, socket},
+    sys::{FdLease, file, socket},
     types::{Feature, ReadFlags},
 };
 use datagram::native_kind;
@@ -213,20 +213,13 @@ impl ChannelSocket {
     /// `EMFILE` for example: the connection stays in the queue then.
     #[doc(alias = "qio_channel_socket_accept")]
     pub fn accept(&self) -> io::Result<Self> {
-        let fd = self.imp().fd.get()?;
-        if !self.has_feature(Feature::LISTEN) {
-            return Err(not_supported("Channel does not listen for connections"));
-        }
-        drop(fd);
-        let fd = self.imp().fd.ready(self.upcast_ref(), IOCondition::IN)?;
-        let accepted = Self::new();
-        let connection = socket::accept(fd.as_fd())?;
-        accepted.imp().open_accepted(connection, self.imp())?;
-        Ok(accepted)
+        self.accept_now(Try::plain())
     }
 
     /// Takes one connection, once there is one. See [`accept`](Self::accept). Never blocks,
-    /// whatever the mode of the channel is; dropping it leaves the connection in the queue.
+    /// whatever the mode of the channel is, also where other processes accept from the same socket;
+    /// dropping it leaves the connection in the queue. A socket that this channel has not made is put
+    /// in non-blocking mode, for all that have it.
     ///
     /// # Errors
     ///
@@ -244,14 +237,27 @@ impl ChannelSocket {
 
     /// As [`accept`](Self::accept), without blocking if the flags say so.
     pub(crate) fn accept_now(&self, how: Try) -> io::Result<Self> {
-        if how.read.contains(ReadFlags::NO_WAIT) {
-            let fd = self.imp().fd.get()?;
-            let ready = poll::poll_now(fd.as_fd().as_raw_fd(), libc::POLLIN)?;
-            if ready == 0 {
-                return Err(io::ErrorKind::WouldBlock.into());
-            }
+        let (imp, channel) = (self.imp(), self.upcast_ref::<Channel>());
+        // Before what it cannot do: that it is not open.
+        drop(imp.fd.get()?);
+        if !self.has_feature(Feature::LISTEN) {
+            return Err(not_supported("Channel does not listen for connections"));
         }
-        self.accept()
+        let connection = loop {
+            let no_wait = how.read.contains(ReadFlags::NO_WAIT) || !channel.is_blocking();
+            let fd = match no_wait {
+                true => imp.nonblocking_listener()?,
+                false => imp.fd.ready(channel, IOCondition::IN)?,
+            };
+            match socket::accept(fd.as_fd()) {
+                // Another thread or process has been faster.
+                Err(e) if would_block(&e) && !no_wait => {}
+                result => break result?,
+            }
+        };
+        let accepted = Self::new();
+        accepted.imp().open_accepted(connection, imp)?;
+        Ok(accepted)
     }
 
     /// The address of this end.

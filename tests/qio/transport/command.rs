@@ -1,5 +1,6 @@
 //! `ChannelCommand`.
 
+mod adopted;
 mod end;
 mod start;
 

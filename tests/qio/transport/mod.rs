@@ -3,6 +3,7 @@
 mod buffer;
 mod command;
 mod file;
+mod never_blocks;
 mod null;
 mod socket;
 

@@ -1,0 +1,111 @@
+//! What a descriptor is. Every transport asks this of every descriptor.
+
+use std::{
+    io,
+    os::fd::{AsRawFd, BorrowedFd, OwnedFd},
+};
+
+use nix::{fcntl::OFlag, sys::stat::SFlag};
+
+use super::{call, file, retry, socket};
+
+/// What kind of file a descriptor refers to, as far as waiting, reading and writing differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A regular file, a directory or a block device: always ready.
+    Disk,
+    /// A pipe or FIFO of bytes: reads end only where there is nothing more.
+    Pipe,
+    /// A socket: writing can raise `SIGPIPE`.
+    Socket,
+    /// A terminal, which each `open()` gives a description of its own.
+    Terminal,
+    /// Another character device, an eventfd, a pipe of packets, and so on.
+    Other,
+}
+
+/// What it says about a descriptor that a read took less than there was room for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ShortRead {
+    /// Nothing: there may be another message, or another line.
+    SaysNothing,
+    /// The read has taken all there was.
+    IsAll,
+    /// The same, unless the system has ended the read for another reason, such as descriptors that
+    /// were sent along.
+    IsUsuallyAll,
+}
+
+/// What a descriptor is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Nature {
+    pub(crate) kind: Kind,
+    /// Of a socket.
+    pub(crate) socket: Option<socket::Traits>,
+    pub(crate) short_read: ShortRead,
+    /// The description is in blocking mode.
+    pub(crate) is_blocking: bool,
+}
+
+impl Nature {
+    /// Where the system does not tell.
+    pub(crate) const UNKNOWN: Self = Self {
+        kind: Kind::Other,
+        socket: None,
+        short_read: ShortRead::SaysNothing,
+        is_blocking: true,
+    };
+
+    pub(crate) fn of(fd: BorrowedFd<'_>) -> io::Result<Self> {
+        let stat = retry(|| nix::sys::stat::fstat(fd))?;
+        let flags = file::status_flags(fd)?;
+        let kind = match SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT {
+            SFlag::S_IFREG | SFlag::S_IFDIR | SFlag::S_IFBLK => Kind::Disk,
+            SFlag::S_IFIFO if !flags.contains(OFlag::O_DIRECT) => Kind::Pipe,
+            SFlag::S_IFSOCK => Kind::Socket,
+            // Opening this one again makes another pseudo-terminal.
+            SFlag::S_IFCHR if stat.st_rdev != PTMX && is_terminal(fd) => Kind::Terminal,
+            _ => Kind::Other,
+        };
+        let socket = match kind {
+            Kind::Socket => Some(socket::traits(fd)?),
+            _ => None,
+        };
+        let short_read = match (kind, &socket) {
+            (Kind::Pipe, _) => ShortRead::IsAll,
+            (_, Some(traits)) => traits.short_read(),
+            _ => ShortRead::SaysNothing,
+        };
+        Ok(Self {
+            kind,
+            socket,
+            short_read,
+            is_blocking: !flags.contains(OFlag::O_NONBLOCK),
+        })
+    }
+
+    /// Each read takes one message of a socket, and each write makes one.
+    pub(crate) fn keeps_messages(&self) -> bool {
+        self.socket.is_some_and(|traits| traits.keeps_messages())
+    }
+}
+
+/// The device of the side of a pseudo-terminal that a terminal emulator has: major 5, minor 2.
+const PTMX: libc::dev_t = (5 << 8) | 2;
+
+fn is_terminal(fd: BorrowedFd<'_>) -> bool {
+    let mut size = std::mem::MaybeUninit::<libc::termios>::uninit();
+    let (number, size) = (fd.as_raw_fd(), size.as_mut_ptr());
+    // SAFETY: there is room for what the call fills in.
+    call(|| unsafe { libc::ioctl(number, libc::TCGETS, size) as isize }).is_ok()
+}
+
+/// Opens the file of a descriptor again, as a description of its own in non-blocking mode, which no
+/// other process shares. Not for sockets, nor for devices that are another one for each `open()`.
+pub(crate) fn reopen_nonblocking(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    let kept = OFlag::O_ACCMODE | OFlag::O_DIRECT | OFlag::O_APPEND;
+    let flags = file::status_flags(fd)? & kept;
+    let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
+    let flags = flags | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    file::open(path.as_ref(), flags.bits(), 0)
+}

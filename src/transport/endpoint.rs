@@ -1,0 +1,230 @@
+//! A descriptor of a channel that is no socket channel, and how it is read and written.
+
+use std::{
+    io::{self, IoSlice, IoSliceMut},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use glib::IOCondition;
+
+use super::fd_slot::FdSlot;
+use crate::{
+    channel::{Channel, ChannelExt as _, ffi::Lent},
+    error::would_block,
+    hub::{Serves, Side},
+    sys::{
+        FdGuard, datagram, file,
+        nature::{self, Kind, Nature},
+        scm, socket, vectored,
+    },
+    types::{ReadFlags, Shutdown, WriteFlags},
+};
+
+/// A pipe, a terminal, a device, also a socket; or a file on disk, which this reads and writes as
+/// if it did not block.
+///
+/// What is not to block makes no system call that could, whatever mode the description is in, which
+/// other processes may share and change, and whatever they read or write at the same time:
+///
+/// - Sockets have `MSG_DONTWAIT`.
+/// - Pipes and many devices have `RWF_NOWAIT`.
+/// - Others are opened again: a description of their own is in non-blocking mode.
+/// - What has none of these is put in non-blocking mode.
+///
+/// Blocking mode waits, and tries again where another reader or writer has been faster.
+#[derive(Debug, Default)]
+pub(super) struct Endpoint {
+    pub(super) fd: FdSlot,
+    nature: OnceLock<Nature>,
+    /// The description of its own, once it has been needed.
+    own: FdSlot,
+    /// The file has no `RWF_NOWAIT`.
+    lacks_flag: AtomicBool,
+}
+
+impl Endpoint {
+    /// Takes a descriptor over. Fails, and closes it, if there has been one already, or if it has
+    /// been closed. `prepare` runs before anything can use the descriptor.
+    pub(super) fn fill(
+        &self,
+        fd: OwnedFd,
+        nature: Nature,
+        prepare: impl FnOnce(),
+    ) -> io::Result<()> {
+        self.fd.fill_after(fd, || {
+            self.nature.get_or_init(|| nature);
+            prepare();
+        })
+    }
+
+    pub(super) fn kind(&self) -> Option<Kind> {
+        self.nature.get().map(|nature| nature.kind)
+    }
+
+    /// For one direction of a channel that has one descriptor for both of them, or one for each.
+    pub(super) fn lend(&self, side: Side, both: bool) -> Option<Lent> {
+        let fd = self.fd.shared()?.clone();
+        let nature = self.nature.get()?;
+        Some(match nature.kind {
+            Kind::Disk => Lent::Disk(fd),
+            kind => Lent::Pollable {
+                fd,
+                serves: Serves {
+                    both,
+                    side,
+                    short_read: nature.short_read.into(),
+                },
+                raw: kind == Kind::Pipe,
+            },
+        })
+    }
+
+    /// Closes it at once, also if a watch or another thread has the number in use.
+    pub(super) fn close(&self) -> io::Result<()> {
+        let own = self.own.close_at_once();
+        self.fd.close_at_once().and(own)
+    }
+
+    /// Ends one direction, or both, and closes it.
+    pub(super) fn shut_down(&self, how: Shutdown) -> io::Result<()> {
+        let shut = match self.kind() {
+            // Another descriptor of the socket may stay open.
+            Some(Kind::Socket) => self
+                .fd
+                .get()
+                .and_then(|fd| socket::shutdown(fd.as_fd(), how)),
+            _ => Ok(()),
+        };
+        self.close().and(shut)
+    }
+
+    pub(super) fn read(
+        &self,
+        channel: &Channel,
+        iov: &mut [IoSliceMut<'_>],
+        flags: ReadFlags,
+    ) -> io::Result<usize> {
+        loop {
+            if flags.contains(ReadFlags::NO_WAIT) || !channel.is_blocking() {
+                return self.read_now(iov);
+            }
+            let fd = self.fd.ready(channel, IOCondition::IN)?;
+            let read = match self.read_without_waiting(fd.as_fd(), iov) {
+                Some(read) => read,
+                None => vectored::readv(fd.as_fd(), iov),
+            };
+            match read {
+                Err(e) if would_block(&e) => {}
+                read => return read,
+            }
+        }
+    }
+
+    fn read_now(&self, iov: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        let fd = self.fd.get()?;
+        match self.read_without_waiting(fd.as_fd(), iov) {
+            Some(read) => read,
+            None => vectored::readv(self.nonblocking(fd)?.as_fd(), iov),
+        }
+    }
+
+    /// `None` if there is no flag for that.
+    fn read_without_waiting(
+        &self,
+        fd: BorrowedFd<'_>,
+        iov: &mut [IoSliceMut<'_>],
+    ) -> Option<io::Result<usize>> {
+        let flags = ReadFlags::NO_WAIT;
+        match self.nature.get() {
+            Some(nature) if nature.keeps_messages() => {
+                Some(datagram::receive(fd, iov, None, flags))
+            }
+            Some(nature) if nature.kind == Kind::Socket => Some(scm::recvmsg(fd, iov, None, flags)),
+            _ => self.by_flag(|| vectored::readv_now(fd, iov)),
+        }
+    }
+
+    /// In blocking mode a large write to a pipe that has begun goes on until the peer has read it.
+    pub(super) fn write(
+        &self,
+        channel: &Channel,
+        iov: &[IoSlice<'_>],
+        flags: WriteFlags,
+    ) -> io::Result<usize> {
+        loop {
+            if flags.contains(WriteFlags::NO_WAIT) || !channel.is_blocking() {
+                return self.write_now(iov);
+            }
+            let fd = self.fd.ready(channel, IOCondition::OUT)?;
+            let written = match self.send(fd.as_fd(), iov, WriteFlags::empty()) {
+                Some(sent) => sent,
+                None => vectored::writev_quietly(fd.as_fd(), iov),
+            };
+            match written {
+                Err(e) if would_block(&e) => {}
+                written => return written,
+            }
+        }
+    }
+
+    fn write_now(&self, iov: &[IoSlice<'_>]) -> io::Result<usize> {
+        let fd = self.fd.get()?;
+        let written = self
+            .send(fd.as_fd(), iov, WriteFlags::NO_WAIT)
+            .or_else(|| self.by_flag(|| vectored::writev_now_quietly(fd.as_fd(), iov)));
+        match written {
+            Some(written) => written,
+            None => vectored::writev_quietly(self.nonblocking(fd)?.as_fd(), iov),
+        }
+    }
+
+    /// `None` if it is no socket.
+    fn send(
+        &self,
+        fd: BorrowedFd<'_>,
+        iov: &[IoSlice<'_>],
+        flags: WriteFlags,
+    ) -> Option<io::Result<usize>> {
+        match self.nature.get() {
+            Some(nature) if nature.keeps_messages() => Some(datagram::send(fd, iov, &[], flags)),
+            Some(nature) if nature.kind == Kind::Socket => Some(scm::sendmsg(fd, iov, &[], flags)),
+            _ => None,
+        }
+    }
+
+    /// Calls something that has a flag not to wait. `None` if the file does not have it.
+    fn by_flag(&self, call: impl FnOnce() -> io::Result<usize>) -> Option<io::Result<usize>> {
+        if self.lacks_flag.load(Ordering::Relaxed) {
+            return None;
+        }
+        match call() {
+            Err(e) if vectored::lacks_flag(&e) => {
+                self.lacks_flag.store(true, Ordering::Relaxed);
+                None
+            }
+            result => Some(result),
+        }
+    }
+
+    /// A description in non-blocking mode.
+    #[cold]
+    fn nonblocking<'a>(&'a self, fd: FdGuard<'a>) -> io::Result<FdGuard<'a>> {
+        let may_reopen = matches!(self.kind(), Some(Kind::Pipe | Kind::Terminal));
+        if may_reopen && self.own.shared().is_none() {
+            // Fails without /proc, without permission, and for a FIFO that has no reader.
+            if let Ok(own) = nature::reopen_nonblocking(fd.as_fd()) {
+                // Another thread may have done so as well.
+                let _ = self.own.fill(own);
+            }
+        }
+        if self.own.shared().is_some() {
+            return self.own.get();
+        }
+        file::set_blocking(fd.as_fd(), false)?;
+        Ok(fd)
+    }
+}

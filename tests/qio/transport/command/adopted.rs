@@ -1,0 +1,114 @@
+//! Commands that were started elsewhere, whose descriptors may be anything.
+
+use std::{
+    fs::File,
+    io::{ErrorKind, IoSlice, Write as _},
+    os::fd::{AsFd, OwnedFd},
+    process::{Command, Stdio},
+    sync::Arc,
+    thread,
+};
+
+use nix::{
+    fcntl::{FcntlArg, OFlag, fcntl},
+    libc,
+};
+use qio::{ChannelCommand, ChannelSocket, Shutdown, WriteFlags, prelude::*};
+
+use super::super::never_blocks::{pipe, sockets};
+use crate::common::{after_ticks, blocked::Blocked, in_time, on_loop};
+
+/// A channel of a process that does nothing until the channel ends it.
+fn channel(read: Option<OwnedFd>, write: Option<OwnedFd>) -> ChannelCommand {
+    let mut sleep = Command::new("sleep");
+    let sleep = sleep.arg("1000").stdin(Stdio::null()).spawn();
+    let pid = sleep.expect("sleep").id();
+    ChannelCommand::new_pid(read, write, pid).expect("a child")
+}
+
+#[test]
+fn each_descriptor_has_a_mode_of_its_own() {
+    for only_output_blocks in [true, false] {
+        let ((output, peer), (_peer, input)) = (pipe(0), pipe(0));
+        let other = if only_output_blocks { &input } else { &output };
+        fcntl(other.as_fd(), FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).expect("the mode");
+        let command = channel(Some(output), Some(input));
+        assert!(command.is_blocking(), "one of them is");
+        let (reader, mut writer) = (command.clone(), File::from(peer));
+        let mut writes = writer.try_clone().expect("a descriptor");
+        on_loop(move || async move {
+            after_ticks(move || writes.write_all(b"x").expect("room"));
+            reader.read_future(&mut [0; 10]).await.expect("read");
+        });
+        // Without a future, reading waits all the same.
+        let blocked = Arc::new(Blocked::default());
+        let reads = blocked.clone();
+        let thread = thread::spawn(move || {
+            reads.soon();
+            command.read(&mut [0; 10]).expect("read")
+        });
+        blocked.wait();
+        writer.write_all(b"yy").expect("room");
+        assert_eq!(thread.join().expect("no panic"), 2);
+    }
+}
+
+/// Three messages that come at once, after a read has begun to wait.
+#[track_caller]
+fn check_messages(read: OwnedFd, send: impl FnOnce() + Send + 'static) {
+    let command = channel(Some(read), None);
+    on_loop(move || async move {
+        after_ticks(send);
+        for message in [b'a', b'b', b'c'] {
+            let mut buf = [0; 100];
+            let count = command.read_future(&mut buf).await.expect("read");
+            assert_eq!(buf[..count], [message]);
+        }
+    });
+}
+
+#[test]
+fn messages_stay_apart_and_none_is_left() {
+    for (read, write) in [pipe(libc::O_DIRECT), sockets(libc::SOCK_SEQPACKET)] {
+        check_messages(read, move || {
+            let mut file = File::from(write);
+            for message in [b"a", b"b", b"c"] {
+                file.write_all(message).expect("room");
+            }
+        });
+    }
+}
+
+#[test]
+fn reads_that_end_at_descriptors_leave_nothing() {
+    let (read, write) = sockets(libc::SOCK_STREAM);
+    let peer = ChannelSocket::new_fd(write).expect("a socket");
+    check_messages(read, move || {
+        let some = File::open("/dev/null").expect("opened");
+        for message in [b"a", b"b", b"c"] {
+            let message = [IoSlice::new(message)];
+            peer.writev_full_all(&message, &[some.as_fd()], WriteFlags::empty())
+                .expect("room");
+        }
+    });
+}
+
+#[test]
+fn a_socket_for_both_directions_is_shut_down_for_one() {
+    let (ours, theirs) = sockets(libc::SOCK_STREAM);
+    let pid = {
+        let mut wc = Command::new("wc");
+        let input = theirs.try_clone().expect("a descriptor");
+        let wc = wc.arg("-c").stdin(input).stdout(theirs).spawn();
+        wc.expect("wc").id()
+    };
+    let twin = ours.try_clone().expect("a descriptor");
+    let command = ChannelCommand::new_pid(Some(ours), Some(twin), pid).expect("a child");
+    in_time(move || {
+        command.write_all(b"12345").expect("written");
+        command.shutdown(Shutdown::Write).expect("shut down");
+        let e = command.write(b"x").expect_err("shut");
+        assert_eq!(e.kind(), ErrorKind::BrokenPipe);
+        assert_eq!(super::output(&command).trim(), "5");
+    });
+}

@@ -1,0 +1,237 @@
+//! Asynchronous calls never hold up the main loop: whatever kind of descriptor it is, in blocking mode,
+//! whoever else reads from it, and whether or not a peer reads.
+#![allow(unsafe_code)] // `openpty()` and the like, which have no safe form here.
+
+use std::{
+    fs::File,
+    future::Future,
+    io::{Read as _, Write as _},
+    mem,
+    os::fd::{AsRawFd, FromRawFd, OwnedFd},
+    process::{Command, Stdio},
+    ptr,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use gio::prelude::*;
+use glib::MainContext;
+use nix::{errno::Errno, libc, sys::stat::Mode};
+use qio::{Channel, ChannelCommand, ChannelFile, ChannelSocket, prelude::*};
+
+use crate::common::{after_ticks, in_time, on_loop};
+
+/// Where to read what is written to the other, both in blocking mode.
+type Ends = (OwnedFd, OwnedFd);
+
+/// Two descriptors by a function of the system that makes two.
+fn two(make: impl FnOnce(*mut i32) -> i32) -> Ends {
+    let mut numbers = [-1; 2];
+    assert_eq!(make(numbers.as_mut_ptr()), 0, "{}", Errno::last());
+    // SAFETY: they have been opened just now, and belong to nothing else.
+    let [one, other] = numbers.map(|number| unsafe { OwnedFd::from_raw_fd(number) });
+    (one, other)
+}
+
+pub(super) fn pipe(flags: i32) -> Ends {
+    // SAFETY: there is room for two.
+    two(|numbers| unsafe { libc::pipe2(numbers, flags | libc::O_CLOEXEC) })
+}
+
+fn fifo() -> Ends {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("fifo");
+    nix::unistd::mkfifo(&path, Mode::S_IRWXU).expect("a FIFO");
+    let both = File::options().read(true).write(true).open(&path);
+    let write = File::options().write(true).open(&path).expect("opened");
+    let read = File::open(&path).expect("opened");
+    drop(both);
+    (read.into(), write.into())
+}
+
+pub(super) fn sockets(kind: i32) -> Ends {
+    // SAFETY: there is room for two.
+    two(|numbers| unsafe { libc::socketpair(libc::AF_UNIX, kind | libc::SOCK_CLOEXEC, 0, numbers) })
+}
+
+/// A terminal that changes nothing, and the side of its emulator.
+fn terminal() -> Ends {
+    let none = ptr::null_mut();
+    let (emulator, terminal) = two(|numbers| {
+        // SAFETY: there is room for two; name, settings and size may be NULL.
+        unsafe { libc::openpty(numbers, numbers.add(1), none, none.cast(), none.cast()) }
+    });
+    let number = terminal.as_raw_fd();
+    // SAFETY: the settings may be zeros, and are read before they are written.
+    unsafe {
+        let mut settings = mem::zeroed();
+        assert_eq!(libc::tcgetattr(number, &mut settings), 0);
+        libc::cfmakeraw(&mut settings);
+        assert_eq!(libc::tcsetattr(number, libc::TCSANOW, &settings), 0);
+    }
+    (terminal, emulator)
+}
+
+fn swapped((a, b): Ends) -> Ends {
+    (b, a)
+}
+
+/// Each kind of descriptor that transfers bytes or messages.
+fn kinds() -> Vec<(&'static str, Ends)> {
+    vec![
+        ("pipe", pipe(0)),
+        ("pipe of packets", pipe(libc::O_DIRECT)),
+        ("FIFO", fifo()),
+        ("socket", sockets(libc::SOCK_STREAM)),
+        ("packets", sockets(libc::SOCK_SEQPACKET)),
+        ("datagrams", sockets(libc::SOCK_DGRAM)),
+        ("terminal", terminal()),
+        ("emulator", swapped(terminal())),
+    ]
+}
+
+/// What makes a channel of a descriptor to be read, or to be written.
+type Wrap = fn(Option<OwnedFd>, Option<OwnedFd>) -> Channel;
+
+/// The channels that such a descriptor can have.
+const WRAPS: [(&str, Wrap); 2] = [
+    ("file", |read, write| {
+        ChannelFile::new_fd(read.or(write).expect("one of them")).upcast()
+    }),
+    ("command", |read, write| {
+        let mut sleep = Command::new("sleep");
+        let sleep = sleep.arg("1000").stdin(Stdio::null()).spawn();
+        // The channel ends it.
+        let pid = sleep.expect("sleep").id();
+        ChannelCommand::new_pid(read, write, pid)
+            .expect("a child")
+            .upcast()
+    }),
+];
+
+/// Reads all there is, in blocking mode, until the thread is no longer needed.
+fn drain(fd: OwnedFd) {
+    thread::spawn(move || {
+        let mut file = File::from(fd);
+        let mut buf = vec![0; 1 << 16];
+        while !matches!(file.read(&mut buf), Ok(0) | Err(_)) {}
+    });
+}
+
+#[test]
+fn a_peer_that_does_not_read_does_not_hold_up_the_loop() {
+    for (channel, wrap) in WRAPS {
+        for (kind, (read, write)) in kinds() {
+            eprintln!("{channel} of a {kind}");
+            let writer = wrap(None, Some(write));
+            on_loop(move || async move {
+                after_ticks(move || drain(read));
+                for _ in 0..400 {
+                    let message = [b'x'; 4000];
+                    writer.write_all_future(&message).await.expect("written");
+                }
+            });
+        }
+    }
+}
+
+/// Two loops wait for the same bytes, of which each gets some: the next one is written when both
+/// loops have gone on.
+#[test]
+fn another_reader_that_is_faster_does_not_hold_up_the_loop() {
+    const BYTES: usize = 30;
+    for (channel, wrap) in WRAPS {
+        for (kind, (read, write)) in kinds() {
+            eprintln!("{channel} of a {kind}");
+            let got = Arc::new(AtomicUsize::new(0));
+            let ticks = [(); 2].map(|()| Arc::new(AtomicU32::new(0)));
+            for ticks in &ticks {
+                let reader = wrap(Some(read.try_clone().expect("a descriptor")), None);
+                compete(got.clone(), ticks.clone(), move |got| async move {
+                    while reader.read_future(&mut [0; 10]).await.is_ok_and(|n| n > 0) {
+                        got.fetch_add(1, Ordering::SeqCst);
+                    }
+                });
+            }
+            in_time(move || {
+                let mut write = File::from(write);
+                for byte in 1..=BYTES {
+                    write.write_all(b"x").expect("room");
+                    await_progress(&got, byte, &ticks);
+                }
+            });
+        }
+    }
+}
+
+#[test]
+fn another_process_that_accepts_faster_does_not_hold_up_the_loop() {
+    const CLIENTS: usize = 30;
+    let any = gio::InetAddress::new_loopback(gio::SocketFamily::Ipv4);
+    let own = ChannelSocket::listen(&gio::InetSocketAddress::new(&any, 0), 16).expect("listens");
+    let address = own.local_address().expect("an address");
+    let fd = own.with_fd(|fd| fd.try_clone_to_owned().expect("a descriptor"));
+    let foreign = ChannelSocket::new_fd(fd.expect("open")).expect("a socket");
+    // That is for all that have it.
+    foreign.set_blocking(true).expect("the mode");
+    let got = Arc::new(AtomicUsize::new(0));
+    let ticks = [(); 2].map(|()| Arc::new(AtomicU32::new(0)));
+    for (listener, ticks) in [own, foreign].into_iter().zip(&ticks) {
+        assert!(listener.is_blocking());
+        compete(got.clone(), ticks.clone(), move |got| async move {
+            while listener.accept_future().await.is_ok() {
+                got.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+    }
+    in_time(move || {
+        for client in 1..=CLIENTS {
+            ChannelSocket::connect(&address).expect("connected");
+            await_progress(&got, client, &ticks);
+        }
+    });
+}
+
+/// Runs a task in a thread with a main loop of its own, which counts the ticks of a timer, until the
+/// test is over.
+fn compete<F: Future<Output = ()>>(
+    got: Arc<AtomicUsize>,
+    ticks: Arc<AtomicU32>,
+    task: impl FnOnce(Arc<AtomicUsize>) -> F + Send + 'static,
+) {
+    thread::spawn(move || {
+        let context = MainContext::new();
+        let body = || {
+            let tick = move || {
+                ticks.fetch_add(1, Ordering::SeqCst);
+                glib::ControlFlow::Continue
+            };
+            let timer = glib::timeout_source_new(
+                Duration::from_millis(1),
+                None,
+                glib::Priority::DEFAULT,
+                tick,
+            );
+            timer.attach(Some(&context));
+            context.block_on(task(got));
+        };
+        context.with_thread_default(body).expect("a new context");
+    });
+}
+
+/// Waits until so many have been got, and both timers have ticked after that.
+fn await_progress(got: &AtomicUsize, count: usize, ticks: &[Arc<AtomicU32>; 2]) {
+    while got.load(Ordering::SeqCst) < count {
+        thread::yield_now();
+    }
+    for ticks in ticks {
+        let before = ticks.load(Ordering::SeqCst);
+        while ticks.load(Ordering::SeqCst) < before + 2 {
+            thread::yield_now();
+        }
+    }
+}
