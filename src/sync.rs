@@ -5,7 +5,7 @@ use std::{
     cell::UnsafeCell,
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
 };
 
@@ -16,14 +16,33 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-static GENERATION: AtomicUsize = AtomicUsize::new(0);
+static GENERATION: AtomicU32 = AtomicU32::new(0);
 
 /// A number that differs from the parent's in a forked child, at the price of two loads. A process
 /// id would not do: a child in another PID namespace may have the id of its parent.
 #[inline]
-pub(crate) fn generation() -> usize {
+pub(crate) fn generation() -> u32 {
     handle_forks();
     GENERATION.load(Ordering::Relaxed)
+}
+
+/// The process that made something.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Maker(u32);
+
+impl Maker {
+    /// Whether this process has forked from that one.
+    #[inline]
+    pub(crate) fn is_parent(self) -> bool {
+        self.0 != generation()
+    }
+}
+
+/// This process.
+impl Default for Maker {
+    fn default() -> Self {
+        Self(generation())
+    }
 }
 
 /// The mutexes that are held across forks.

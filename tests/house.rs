@@ -17,7 +17,7 @@ const ROOMS: [(&str, &[&str]); 13] = [
     ("coroutine", &["hub", "error"]),
     (
         "channel",
-        &["watch", "coroutine", "hub", "sys", "error", "types"],
+        &["watch", "coroutine", "hub", "sys", "sync", "error", "types"],
     ),
     (
         "layer",

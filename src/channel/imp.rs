@@ -18,7 +18,7 @@ use super::{
     },
     ffi::{QIOChannel, QIOChannelClass},
 };
-use crate::{sys::lock, types::Feature, watch::Waiters};
+use crate::{sync::Maker, sys::lock, types::Feature, watch::Waiters};
 
 /// The state of the base class. Nothing here is locked while a slot runs.
 #[derive(Debug, Default)]
@@ -35,6 +35,7 @@ pub struct Channel {
     messages: AtomicBool,
     /// Set by the first call to close, before the slot runs.
     closing: AtomicBool,
+    maker: Maker,
     /// Who is to be woken; tells them that the channel is closed.
     pub(crate) waiters: Arc<Waiters>,
     /// What `set_aio_fd_handler` has set, for reading and for writing.
@@ -188,7 +189,11 @@ impl Channel {
         let obj = self.obj();
         let result = Slots::of(&obj).close();
         self.mark_closed();
-        obj.notify("closed");
+        // Another thread of the parent may have had GObject's locks when this process was forked from
+        // it: they are locked for ever.
+        if !self.maker.is_parent() {
+            obj.notify("closed");
+        }
         result
     }
 }

@@ -13,7 +13,7 @@ use nix::sys::{
 };
 
 use super::{call, retry};
-use crate::sync;
+use crate::sync::Maker;
 
 /// The key of no descriptor that is watched.
 const ALARM: u64 = u64::MAX;
@@ -28,7 +28,7 @@ pub(crate) struct Epoll {
     /// Written to wake those who wait for the instance. Never read: each write is an edge.
     alarm: EventFd,
     /// A forked child shares the instance with its parent, and must not change it.
-    generation: usize,
+    maker: Maker,
 }
 
 impl Epoll {
@@ -40,7 +40,7 @@ impl Epoll {
         Ok(Self {
             epoll,
             alarm,
-            generation: sync::generation(),
+            maker: Maker::default(),
         })
     }
 
@@ -52,7 +52,7 @@ impl Epoll {
 
     /// Whether this process has forked from the one that made the instance.
     pub(crate) fn is_inherited(&self) -> bool {
-        self.generation != sync::generation()
+        self.maker.is_parent()
     }
 
     pub(crate) fn number(&self) -> RawFd {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{call, file, retry};
-use crate::sync;
+use crate::sync::Maker;
 
 /// The longest that a waiter without a [`Wakeup`] sleeps before it looks around.
 const LOOK_AROUND: Duration = Duration::from_millis(20);
@@ -20,7 +20,7 @@ const LOOK_AROUND: Duration = Duration::from_millis(20);
 pub(crate) struct Wakeup {
     eventfd: OwnedFd,
     /// A forked child needs one of its own.
-    generation: usize,
+    maker: Maker,
 }
 
 thread_local! {
@@ -31,18 +31,11 @@ impl Wakeup {
     /// This thread's wake-up, made at its first wait. `None` where no descriptor is to be had,
     /// or the thread is ending.
     pub(crate) fn of_this_thread() -> Option<Arc<Self>> {
-        let generation = sync::generation();
         let mine = |mine: &RefCell<Option<Arc<Self>>>| {
             let mut mine = mine.borrow_mut();
-            if mine
-                .as_ref()
-                .is_none_or(|mine| mine.generation != generation)
-            {
-                let eventfd = file::eventfd().ok()?;
-                *mine = Some(Arc::new(Self {
-                    eventfd,
-                    generation,
-                }));
+            if mine.as_ref().is_none_or(|mine| mine.maker.is_parent()) {
+                let (eventfd, maker) = (file::eventfd().ok()?, Maker::default());
+                *mine = Some(Arc::new(Self { eventfd, maker }));
             }
             mine.clone()
         };

@@ -21,7 +21,7 @@ use super::{
     dummy,
     hazard::{self, Settling},
 };
-use crate::sync;
+use crate::sync::Maker;
 
 /// Nobody may begin to use the descriptor any more.
 const CLOSED: usize = 1;
@@ -37,8 +37,7 @@ const USER: usize = 4;
 pub(crate) struct SharedFd {
     /// Open in this process, and ours alone to close, until `RELEASED` is set.
     fd: RawFd,
-    /// Of the process that made this: see [`sync::generation`].
-    generation: u32,
+    maker: Maker,
     /// `RELEASED` is set once, after `CLOSED`, by whoever finds neither a counted user nor a
     /// thread that notes a use. A use that begins after `CLOSED` sees it and ends at once.
     state: AtomicUsize,
@@ -48,7 +47,7 @@ impl SharedFd {
     pub(crate) fn new(fd: OwnedFd) -> Arc<Self> {
         Arc::new(Self {
             fd: fd.into_raw_fd(),
-            generation: sync::generation() as u32,
+            maker: Maker::default(),
             state: AtomicUsize::new(0),
         })
     }
@@ -57,7 +56,7 @@ impl SharedFd {
     pub(crate) fn none() -> Arc<Self> {
         Arc::new(Self {
             fd: -1,
-            generation: sync::generation() as u32,
+            maker: Maker::default(),
             state: AtomicUsize::new(CLOSED | RELEASED),
         })
     }
@@ -113,7 +112,7 @@ impl SharedFd {
 
     /// Whether this process has forked from the one that made this, which has the descriptor too.
     pub(crate) fn is_inherited(&self) -> bool {
-        self.generation != sync::generation() as u32
+        self.maker.is_parent()
     }
 
     /// Lets no thread use the descriptor from now on. `before` gets it a last time if others are

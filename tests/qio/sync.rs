@@ -84,15 +84,19 @@ fn fork_beside_threads(forks: usize) {
         for _ in 0..3 {
             scope.spawn(busy);
         }
-        for _ in 0..forks {
-            in_child(|| {
-                a.write_all(b"y").expect("room");
-                b.read_all(&mut [0]).expect("read");
-                a.close().expect("closed");
-                b.close().expect("closed");
-            });
-        }
+        let children = scope.spawn(|| {
+            for _ in 0..forks {
+                in_child(|| {
+                    a.write_all(b"y").expect("room");
+                    b.read_all(&mut [0]).expect("read");
+                    a.close().expect("closed");
+                    b.close().expect("closed");
+                });
+            }
+        });
+        let ended = children.join();
         over.store(true, Ordering::Relaxed);
+        ended.expect("each child comes to its end");
     });
 }
 

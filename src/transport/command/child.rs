@@ -12,7 +12,7 @@ use std::{
 use super::reaper;
 use crate::{
     error::{explain, from_glib_error},
-    sync,
+    sync::Maker,
     sys::{FdLease, SharedFd, process},
 };
 
@@ -29,7 +29,7 @@ pub(super) struct Child {
     /// Set by the one that removes the child from the system's table.
     collected: AtomicBool,
     /// A process that forks from its parent is not its parent.
-    generation: usize,
+    maker: Maker,
 }
 
 impl Child {
@@ -43,7 +43,7 @@ impl Child {
             pidfd: SharedFd::new(pidfd),
             status: OnceLock::new(),
             collected: AtomicBool::new(false),
-            generation: sync::generation(),
+            maker: Maker::default(),
         })
     }
 
@@ -91,7 +91,7 @@ impl Child {
     }
 
     fn is_inherited(&self) -> bool {
-        self.generation != sync::generation()
+        self.maker.is_parent()
     }
 
     /// Waits for the end, which is an error unless it is a success. In a process that has forked

@@ -9,7 +9,7 @@ use std::{
 
 use super::PathAccess;
 use crate::{
-    sync,
+    sync::Maker,
     sys::{address::path_of, file, listen},
 };
 
@@ -20,7 +20,7 @@ pub(super) struct BoundPath {
     /// The file has this identity as long as nobody has put another in its place.
     identity: (u64, u64),
     /// A forked child must leave it alone.
-    generation: usize,
+    maker: Maker,
 }
 
 impl BoundPath {
@@ -31,7 +31,7 @@ impl BoundPath {
         Some(Self {
             path,
             identity,
-            generation: sync::generation(),
+            maker: Maker::default(),
         })
     }
 
@@ -60,7 +60,7 @@ impl BoundPath {
 impl Drop for BoundPath {
     fn drop(&mut self) {
         let same = file::identity(&self.path).is_ok_and(|identity| identity == self.identity);
-        if same && self.generation == sync::generation() {
+        if same && !self.maker.is_parent() {
             let _ = std::fs::remove_file(&self.path);
         }
     }
