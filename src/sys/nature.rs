@@ -14,7 +14,7 @@ use super::{call, file, retry, socket};
 pub(crate) enum Kind {
     /// A regular file, a directory or a block device: always ready.
     Disk,
-    /// A pipe or FIFO of bytes: reads end only where there is nothing more.
+    /// A pipe or FIFO of bytes.
     Pipe,
     /// A socket: writing can raise `SIGPIPE`.
     Socket,
@@ -24,25 +24,14 @@ pub(crate) enum Kind {
     Other,
 }
 
-/// What it says about a descriptor that a read took less than there was room for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ShortRead {
-    /// Nothing: there may be another message, or another line.
-    SaysNothing,
-    /// The read has taken all there was.
-    IsAll,
-    /// The same, unless the system has ended the read for another reason, such as descriptors that
-    /// were sent along.
-    IsUsuallyAll,
-}
-
 /// What a descriptor is.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Nature {
     pub(crate) kind: Kind,
     /// Of a socket.
     pub(crate) socket: Option<socket::Traits>,
-    pub(crate) short_read: ShortRead,
+    /// A read that has taken less than there was room for has taken all there was.
+    pub(crate) short_read_is_all: bool,
     /// The description is in blocking mode.
     pub(crate) is_blocking: bool,
 }
@@ -52,7 +41,7 @@ impl Nature {
     pub(crate) const UNKNOWN: Self = Self {
         kind: Kind::Other,
         socket: None,
-        short_read: ShortRead::SaysNothing,
+        short_read_is_all: false,
         is_blocking: true,
     };
 
@@ -71,15 +60,13 @@ impl Nature {
             Kind::Socket => Some(socket::traits(fd)?),
             _ => None,
         };
-        let short_read = match (kind, &socket) {
-            (Kind::Pipe, _) => ShortRead::IsAll,
-            (_, Some(traits)) => traits.short_read(),
-            _ => ShortRead::SaysNothing,
-        };
+        // A reader cannot tell whether a writer of a pipe keeps packets apart (O_DIRECT), nor where
+        // descriptors in a stream have ended a read. Terminals have lines.
+        let short_read_is_all = socket.is_some_and(|traits| traits.stream && !traits.unix);
         Ok(Self {
             kind,
             socket,
-            short_read,
+            short_read_is_all,
             is_blocking: !flags.contains(OFlag::O_NONBLOCK),
         })
     }

@@ -12,7 +12,7 @@ use nix::{
 };
 use rustix::net::{RecvFlags, SendFlags};
 
-use super::{address::Native, call, nature::ShortRead, once, poll, retry, transfer, zero_copy};
+use super::{address::Native, call, once, poll, retry, transfer, zero_copy};
 use crate::types::{ReadFlags, Shutdown, WriteFlags};
 
 /// The flags of a message, for a read.
@@ -200,14 +200,6 @@ pub(crate) struct Traits {
 }
 
 impl Traits {
-    pub(crate) fn short_read(&self) -> ShortRead {
-        match (self.stream, self.unix) {
-            (false, _) => ShortRead::SaysNothing,
-            (true, true) => ShortRead::IsUsuallyAll,
-            (true, false) => ShortRead::IsAll,
-        }
-    }
-
     pub(crate) fn keeps_messages(&self) -> bool {
         self.kind != libc::SOCK_STREAM
     }

@@ -15,7 +15,7 @@ use super::fd_slot::FdSlot;
 use crate::{
     channel::{Channel, ChannelExt as _, ffi::Lent},
     error::would_block,
-    hub::{Serves, Side},
+    hub::{Serves, ShortRead, Side},
     sys::{
         FdGuard, datagram, file,
         nature::{self, Kind, Nature},
@@ -76,7 +76,10 @@ impl Endpoint {
                 serves: Serves {
                     both,
                     side,
-                    short_read: nature.short_read.into(),
+                    short_read: match nature.short_read_is_all {
+                        true => ShortRead::IsAll,
+                        false => ShortRead::SaysNothing,
+                    },
                 },
                 raw: kind == Kind::Pipe,
             },

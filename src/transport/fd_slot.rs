@@ -11,8 +11,7 @@ use glib::{IOCondition, subclass::prelude::*};
 use crate::{
     channel::{Channel, ChannelExt},
     error::{closed, io_error},
-    hub::ShortRead,
-    sys::{FdGuard, Noted, SharedFd, dummy, file, nature},
+    sys::{FdGuard, Noted, SharedFd, dummy, file},
     types::Readiness,
 };
 
@@ -149,16 +148,6 @@ impl FdSlot {
             if !got.is_empty() && self.is_open() {
                 return Ok(fd);
             }
-        }
-    }
-}
-
-impl From<nature::ShortRead> for ShortRead {
-    fn from(short_read: nature::ShortRead) -> Self {
-        match short_read {
-            nature::ShortRead::SaysNothing => Self::SaysNothing,
-            nature::ShortRead::IsAll => Self::IsAll,
-            nature::ShortRead::IsUsuallyAll => Self::IsUsuallyAll,
         }
     }
 }

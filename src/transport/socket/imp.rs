@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     channel::{Channel, ChannelExt as _, ChannelImpl, ffi::Lent, leased_watch},
-    hub::{Serves, Side},
+    hub::{Serves, ShortRead, Side},
     sys::{FdGuard, credentials, datagram, file, lock, nature::Nature, scm, socket},
     transport::fd_slot::FdSlot,
     types::{Feature, Flushed, ReadFlags, Readiness, Shutdown, WriteFlags},
@@ -77,7 +77,14 @@ fn lend(channel: &Channel, side: Side) -> Option<Lent> {
         serves: Serves {
             both: true,
             side,
-            short_read: this.traits().short_read().into(),
+            short_read: match (
+                this.stream.load(Ordering::Relaxed),
+                this.unix.load(Ordering::Relaxed),
+            ) {
+                (false, _) => ShortRead::SaysNothing,
+                (true, true) => ShortRead::IsUsuallyAll,
+                (true, false) => ShortRead::IsAll,
+            },
         },
         raw: this.stream.load(Ordering::Relaxed),
     })

@@ -175,7 +175,10 @@ fn closing_an_adopted_listening_socket_ends_a_blocked_accept_and_nothing_else() 
             let owner = listener();
             let fd = owner.with_fd(|fd| fd.try_clone_to_owned());
             let fd = fd.expect("open").expect("a duplicate");
-            check_closed(&end_accept(&ChannelSocket::new_fd(fd).expect("a socket")));
+            let adopted = ChannelSocket::new_fd(fd).expect("a socket");
+            // Those that are made here are in non-blocking mode.
+            adopted.set_blocking(true).expect("the mode");
+            check_closed(&end_accept(&adopted));
             let address = owner.local_address().expect("an address");
             let client = ChannelSocket::connect(&address).expect("it still listens");
             owner.accept().expect("accepts");

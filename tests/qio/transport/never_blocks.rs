@@ -130,10 +130,13 @@ fn a_peer_that_does_not_read_does_not_hold_up_the_loop() {
             let writer = wrap(None, Some(write));
             on_loop(move || async move {
                 after_ticks(move || drain(read));
-                for _ in 0..400 {
-                    let message = [b'x'; 4000];
-                    writer.write_all_future(&message).await.expect("written");
-                }
+                let writes = qio::spawn_local(async move {
+                    for _ in 0..400 {
+                        let message = [b'x'; 4000];
+                        writer.write_all_future(&message).await.expect("written");
+                    }
+                });
+                writes.await.expect("no panic");
             });
         }
     }
@@ -198,7 +201,7 @@ fn another_process_that_accepts_faster_does_not_hold_up_the_loop() {
 
 /// Runs a task in a thread with a main loop of its own, which counts the ticks of a timer, until the
 /// test is over.
-fn compete<F: Future<Output = ()>>(
+fn compete<F: Future<Output = ()> + 'static>(
     got: Arc<AtomicUsize>,
     ticks: Arc<AtomicU32>,
     task: impl FnOnce(Arc<AtomicUsize>) -> F + Send + 'static,
@@ -217,7 +220,9 @@ fn compete<F: Future<Output = ()>>(
                 tick,
             );
             timer.attach(Some(&context));
-            context.block_on(task(got));
+            let task = task(got);
+            let run = context.block_on(async { qio::spawn_local(task).await });
+            run.expect("no panic");
         };
         context.with_thread_default(body).expect("a new context");
     });

@@ -55,42 +55,52 @@ fn each_descriptor_has_a_mode_of_its_own() {
 
 /// Three messages that come at once, after a read has begun to wait.
 #[track_caller]
-fn check_messages(read: OwnedFd, send: impl FnOnce() + Send + 'static) {
+fn check_messages(read: OwnedFd, blocking: bool, send: impl FnOnce() + Send + 'static) {
     let command = channel(Some(read), None);
+    command.set_blocking(blocking).expect("the mode");
     on_loop(move || async move {
         after_ticks(send);
-        for message in [b'a', b'b', b'c'] {
-            let mut buf = [0; 100];
-            let count = command.read_future(&mut buf).await.expect("read");
-            assert_eq!(buf[..count], [message]);
-        }
+        let reads = qio::spawn_local(async move {
+            for message in [b'a', b'b', b'c'] {
+                let mut buf = [0; 100];
+                let count = command.read_future(&mut buf).await.expect("read");
+                assert_eq!(buf[..count], [message]);
+            }
+        });
+        reads.await.expect("no panic");
     });
 }
 
 #[test]
 fn messages_stay_apart_and_none_is_left() {
-    for (read, write) in [pipe(libc::O_DIRECT), sockets(libc::SOCK_SEQPACKET)] {
-        check_messages(read, move || {
-            let mut file = File::from(write);
-            for message in [b"a", b"b", b"c"] {
-                file.write_all(message).expect("room");
-            }
-        });
+    for blocking in [true, false] {
+        for (read, write) in [pipe(libc::O_DIRECT), sockets(libc::SOCK_SEQPACKET)] {
+            // An end would be read as well.
+            let mut file = File::from(write.try_clone().expect("a descriptor"));
+            check_messages(read, blocking, move || {
+                for message in [b"a", b"b", b"c"] {
+                    file.write_all(message).expect("room");
+                }
+            });
+        }
     }
 }
 
 #[test]
 fn reads_that_end_at_descriptors_leave_nothing() {
-    let (read, write) = sockets(libc::SOCK_STREAM);
-    let peer = ChannelSocket::new_fd(write).expect("a socket");
-    check_messages(read, move || {
-        let some = File::open("/dev/null").expect("opened");
-        for message in [b"a", b"b", b"c"] {
-            let message = [IoSlice::new(message)];
-            peer.writev_full_all(&message, &[some.as_fd()], WriteFlags::empty())
-                .expect("room");
-        }
-    });
+    for blocking in [true, false] {
+        let (read, write) = sockets(libc::SOCK_STREAM);
+        let peer = ChannelSocket::new_fd(write).expect("a socket");
+        let _open = peer.clone();
+        check_messages(read, blocking, move || {
+            let some = File::open("/dev/null").expect("opened");
+            for message in [b"a", b"b", b"c"] {
+                let message = [IoSlice::new(message)];
+                peer.writev_full_all(&message, &[some.as_fd()], WriteFlags::empty())
+                    .expect("room");
+            }
+        });
+    }
 }
 
 #[test]
