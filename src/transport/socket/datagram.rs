@@ -183,7 +183,8 @@ impl ChannelSocket {
         {
             return Ok((count, None));
         }
-        let (count, from) = datagram::receive_from(fd.as_fd(), buf, how.read)?;
+        let flags = self.imp().read_flags(how.read);
+        let (count, from) = datagram::receive_from(fd.as_fd(), buf, flags)?;
         Ok((count, from.map(Native::to_gio).transpose()?))
     }
 
@@ -198,9 +199,8 @@ impl ChannelSocket {
     #[doc(alias = "qio_channel_socket_send_to")]
     pub fn send_to(&self, buf: &[u8], to: &impl IsA<gio::SocketAddress>) -> io::Result<usize> {
         let fd = self.fd_of_messages()?;
-        let to = to.as_ref();
-        let sent = Native::new(to)
-            .and_then(|to| datagram::send_to(fd.as_fd(), buf, &to, WriteFlags::empty()));
+        let (to, flags) = (to.as_ref(), self.imp().write_flags(WriteFlags::empty()));
+        let sent = Native::new(to).and_then(|to| datagram::send_to(fd.as_fd(), buf, &to, flags));
         sent.map_err(|e| match would_block(&e) {
             true => e,
             false => explain(e, format!("Unable to send to {}", text(to))),
@@ -217,7 +217,7 @@ impl ChannelSocket {
     #[doc(alias = "qio_channel_socket_get_next_message_size")]
     pub fn next_message_size(&self) -> io::Result<usize> {
         let fd = self.fd_of_messages()?;
-        datagram::next_size(fd.as_fd(), ReadFlags::empty())
+        datagram::next_size(fd.as_fd(), self.imp().read_flags(ReadFlags::empty()))
     }
 
     fn fd_of_messages(&self) -> io::Result<FdGuard<'_>> {

@@ -169,6 +169,24 @@ impl ObjectImpl for ChannelSocket {
 }
 
 impl ChannelSocket {
+    /// In non-blocking mode no call waits, also if another process that shares the description has
+    /// changed its mode.
+    #[inline]
+    pub(super) fn read_flags(&self, flags: ReadFlags) -> ReadFlags {
+        match self.obj().is_blocking() {
+            true => flags,
+            false => flags | ReadFlags::NO_WAIT,
+        }
+    }
+
+    #[inline]
+    pub(super) fn write_flags(&self, flags: WriteFlags) -> WriteFlags {
+        match self.obj().is_blocking() {
+            true => flags,
+            false => flags | WriteFlags::NO_WAIT,
+        }
+    }
+
     #[inline(never)]
     fn receive(
         &self,
@@ -210,6 +228,7 @@ impl ChannelImpl for ChannelSocket {
         fds: Option<&mut Vec<OwnedFd>>,
         flags: ReadFlags,
     ) -> io::Result<usize> {
+        let flags = self.read_flags(flags);
         if let ([one], None) = (&mut *iov, &fds)
             && let Some(fd) = self.bytes.noted()
         {
@@ -225,6 +244,7 @@ impl ChannelImpl for ChannelSocket {
         fds: &[BorrowedFd<'_>],
         flags: WriteFlags,
     ) -> io::Result<usize> {
+        let flags = self.write_flags(flags);
         if let ([one], [], false) = (iov, fds, flags.contains(WriteFlags::ZERO_COPY))
             && let Some(fd) = self.fd.noted()
         {

@@ -5,9 +5,9 @@
 use std::{
     fs::File,
     future::Future,
-    io::{Read as _, Write as _},
+    io::{ErrorKind, Read as _, Write as _},
     mem,
-    os::fd::{AsRawFd, FromRawFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
     process::{Command, Stdio},
     ptr,
     sync::{
@@ -113,12 +113,19 @@ const WRAPS: [(&str, Wrap); 2] = [
     }),
 ];
 
-/// Reads all there is, in blocking mode, until the thread is no longer needed.
+/// Reads all there is, until the end, in a thread.
 fn drain(fd: OwnedFd) {
     thread::spawn(move || {
         let mut file = File::from(fd);
         let mut buf = vec![0; 1 << 16];
-        while !matches!(file.read(&mut buf), Ok(0) | Err(_)) {}
+        loop {
+            match file.read(&mut buf) {
+                Ok(1..) => {}
+                // A device that has no other way is in non-blocking mode by now.
+                Err(e) if e.kind() == ErrorKind::WouldBlock => thread::yield_now(),
+                _ => return,
+            }
+        }
     });
 }
 
@@ -165,6 +172,48 @@ fn another_reader_that_is_faster_does_not_hold_up_the_loop() {
                 for byte in 1..=BYTES {
                     write.write_all(b"x").expect("room");
                     await_progress(&got, byte, &ticks);
+                }
+            });
+        }
+    }
+}
+
+/// The description may be shared.
+fn put_in_blocking_mode(fd: BorrowedFd<'_>) {
+    // SAFETY: no memory is passed.
+    let done = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, 0) };
+    assert_eq!(done, 0, "{}", Errno::last());
+}
+
+#[test]
+fn another_process_that_changes_the_mode_does_not_hold_up_the_loop() {
+    let socket: Wrap = |read, write| {
+        let fd = read.or(write).expect("one of them");
+        ChannelSocket::new_fd(fd).expect("a socket").upcast()
+    };
+    for (channel, wrap) in WRAPS.into_iter().chain([("socket", socket)]) {
+        for (kind, (read, write)) in kinds() {
+            if channel == "socket" && !["socket", "packets", "datagrams"].contains(&kind) {
+                continue;
+            }
+            eprintln!("{channel} of a {kind}");
+            let ends = [&read, &write].map(|fd| fd.try_clone().expect("a descriptor"));
+            let (reader, writer) = (wrap(Some(read), None), wrap(None, Some(write)));
+            for (channel, shared) in [&reader, &writer].into_iter().zip(&ends) {
+                channel.set_blocking(false).expect("the mode");
+                put_in_blocking_mode(shared.as_fd());
+            }
+            on_loop(move || async move {
+                let [read, write] = ends;
+                let mut write = File::from(write);
+                after_ticks(move || write.write_all(b"x").expect("room"));
+                reader.read_future(&mut [0; 10]).await.expect("read");
+                let e = reader.read(&mut [0]).expect_err("there is nothing");
+                assert_eq!(e.kind(), ErrorKind::WouldBlock);
+                after_ticks(move || drain(read));
+                for _ in 0..400 {
+                    let message = [b'x'; 4000];
+                    writer.write_all_future(&message).await.expect("written");
                 }
             });
         }
