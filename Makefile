@@ -2,7 +2,7 @@
 # builds the C library, `.ci/install` installs it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check ci distros bench capi gir install uninstall docs soak fuzz clean
+.PHONY: help demo test check ci distros bench capi gir install uninstall docs soak miri fuzz clean
 
 # The file that the demo sends; empty: the demo's own program.
 FILE ?=
@@ -18,6 +18,9 @@ quoted = '$(subst ','\'',$(1))'
 # The tests in which threads meet, by parts of their names; the rest of `make soak` is the tests that
 # are ignored elsewhere.
 races = thread wake hub::contexts hub::sharing tls::sharing
+
+# The tests of what makes no system calls, by parts of their names: for Miri.
+pure = sys::scm
 
 # A target is described by what follows the two number signs.
 help: ## Lists these targets
@@ -77,13 +80,23 @@ docs: ## Makes the documentation, for Rust and for C, in target/doc
 	@cargo doc --locked --no-deps
 	@.ci/capi docs
 
-soak: ## Runs for a quarter of an hour: races, wakes, random programs, leaks, clients in number
+soak: ## Runs for half an hour: races, wakes, random programs, leaks, clients in number, faults
 	@.ci/packages test >/dev/null
 	@cargo test --quiet --locked --test qio --no-run
 	@for round in 1 2 3 4 5 6 7 8 9 10; do \
 		timeout 1m cargo test --quiet --locked --test qio -- $(races) || exit 1; \
 	done
 	@timeout 15m cargo test --quiet --locked --test qio -- --ignored --test-threads=1
+	@timeout 30m cargo test --quiet --locked --test inject -- --ignored --nocapture every_system_call_may_fail
+
+miri: ## Runs what makes no system calls under Miri, or where no nightly Rust has it, under valgrind
+	@.ci/packages demo
+	@if cargo +nightly miri --version >/dev/null 2>&1; then \
+		MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test --locked --lib -- $(pure); \
+	else \
+		echo "miri: not installed (rustup +nightly component add miri); valgrind looks at the same" >&2; \
+		cargo test --locked --lib --config 'target."cfg(unix)".runner = "valgrind -q --error-exitcode=99"' -- $(pure); \
+	fi
 
 fuzz: ## Feeds the parsers and a TLS server with random input, one minute each
 	@.ci/packages test >/dev/null

@@ -239,7 +239,8 @@ unsafe fn take_fds(message: &libc::msghdr, fds: &mut Vec<OwnedFd>) {
         while !header.is_null() {
             let (level, kind) = ((*header).cmsg_level, (*header).cmsg_type);
             if level == libc::SOL_SOCKET && (kind == libc::SCM_RIGHTS || kind == PIDFD) {
-                let bytes = (*header).cmsg_len as usize - libc::CMSG_LEN(0) as usize;
+                let bytes =
+                    ((*header).cmsg_len as usize).saturating_sub(libc::CMSG_LEN(0) as usize);
                 let data = libc::CMSG_DATA(header).cast::<RawFd>();
                 for i in 0..bytes / mem::size_of::<RawFd>() {
                     let number = ptr::read_unaligned(data.add(i));
@@ -253,6 +254,101 @@ unsafe fn take_fds(message: &libc::msghdr, fds: &mut Vec<OwnedFd>) {
                 }
             }
             header = libc::CMSG_NXTHDR(message, header);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs::File, os::fd::IntoRawFd};
+
+    use super::*;
+
+    /// A received message with these control data: level, kind and bytes.
+    fn with_control(pieces: &[(i32, i32, &[u8])], check: impl FnOnce(&libc::msghdr)) {
+        let mut control = Control::new();
+        let mut message = message(ptr::null(), 0);
+        message.msg_control = control.0.as_mut_ptr().cast();
+        let mut at = 0;
+        for (level, kind, data) in pieces {
+            let (len, data_at) = (data.len() as u32, at + mem::size_of::<libc::cmsghdr>());
+            let header = libc::cmsghdr {
+                // SAFETY: a calculation.
+                cmsg_len: unsafe { libc::CMSG_LEN(len) } as _,
+                cmsg_level: *level,
+                cmsg_type: *kind,
+            };
+            // SAFETY: the bounds are checked by the slices, whose memory nothing else uses; the
+            // place is aligned, as all pieces are padded.
+            unsafe {
+                let place = control.0[at..data_at].as_mut_ptr();
+                ptr::write(place.cast(), header);
+                let place = control.0[data_at..data_at + data.len()].as_mut_ptr();
+                ptr::copy_nonoverlapping(data.as_ptr(), place.cast(), data.len());
+                at += libc::CMSG_SPACE(len) as usize;
+            }
+            // Without the padding of the last one, as the system has it.
+            message.msg_controllen = (data_at + data.len()) as _;
+        }
+        check(&message);
+    }
+
+    fn open() -> RawFd {
+        File::open("/dev/null").expect("opened").into_raw_fd()
+    }
+
+    #[test]
+    fn descriptors_are_found_among_other_control_data() {
+        let numbers = [open(), open(), open()];
+        let bytes: Vec<u8> = numbers.iter().flat_map(|fd| fd.to_ne_bytes()).collect();
+        let pidfd = open().to_ne_bytes();
+        let absent = (-1i32).to_ne_bytes();
+        let pieces: [(i32, i32, &[u8]); 6] = [
+            (libc::SOL_SOCKET, libc::SCM_CREDENTIALS, &[7; 12]),
+            (libc::SOL_SOCKET, libc::SCM_RIGHTS, &bytes[..4]),
+            (libc::SOL_SOCKET, 4, &pidfd),
+            (libc::SOL_SOCKET, 4, &absent),
+            (libc::SOL_IP, libc::SCM_RIGHTS, &[1, 2, 3]),
+            (libc::SOL_SOCKET, libc::SCM_RIGHTS, &bytes[4..]),
+        ];
+        with_control(&pieces, |message| {
+            let mut fds = Vec::new();
+            // SAFETY: the control data are in place; the descriptors are open, and nothing else's.
+            unsafe { take_fds(message, &mut fds) };
+            let found: Vec<_> = fds.iter().map(AsRawFd::as_raw_fd).collect();
+            assert_eq!(found, numbers);
+        });
+    }
+
+    #[test]
+    fn no_control_data_and_empty_ones_have_no_descriptors() {
+        let empty: [(i32, i32, &[u8]); 2] = [(libc::SOL_SOCKET, libc::SCM_RIGHTS, &[]); 2];
+        for pieces in [&empty[..0], &empty[..1], &empty[..]] {
+            with_control(pieces, |message| {
+                let mut fds = Vec::new();
+                // SAFETY: the control data are in place.
+                unsafe { take_fds(message, &mut fds) };
+                assert!(fds.is_empty());
+            });
+        }
+    }
+
+    #[test]
+    fn what_is_gathered_is_scattered_again() {
+        let data: Vec<u8> = (0..=255).cycle().take(GATHER_MOST).collect();
+        for cuts in [[0, 0], [1, 1], [0, GATHER_MOST], [100, 3000]] {
+            let (first, rest) = data.split_at(cuts[0]);
+            let (second, third) = rest.split_at(cuts[1].saturating_sub(cuts[0]));
+            let mut gathered = Gathered::new();
+            let whole = gathered.copy_from(&[first, second, third].map(IoSlice::new));
+            assert_eq!(whole, data);
+            let mut places = [vec![0; 10], vec![0; 0], vec![0; GATHER_MOST]];
+            let mut iov: Vec<_> = places.iter_mut().map(|it| IoSliceMut::new(it)).collect();
+            assert_eq!(scatter(whole, &mut iov), GATHER_MOST);
+            assert_eq!(
+                [&places[0][..], &places[2][..GATHER_MOST - 10]].concat(),
+                data
+            );
         }
     }
 }

@@ -82,7 +82,10 @@ pub(super) fn connect_fd(fd: OwnedFd, address: &Native) -> io::Result<OwnedFd> {
             Err(Errno::EINTR) => {
                 while poll::poll(fd.as_raw_fd(), libc::POLLOUT, None, None)? == 0 {}
                 take_error(fd.as_fd())?;
-                return Ok(fd);
+                // Unless the signal came before the attempt began.
+                if remote_address(fd.as_fd()).is_ok() {
+                    return Ok(fd);
+                }
             }
             Err(e) => return Err(e.into()),
         }
