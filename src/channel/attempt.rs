@@ -21,7 +21,7 @@ use self::by_watch::{WatchWait, Watched};
 use super::{Channel, class::Slots, ffi::Lent};
 use crate::{
     error::{closed, not_supported, would_block},
-    hub::{self, Hub, Interest, Lines, Seen, Serves, Side, Ticket},
+    hub::{self, Hub, ReadyEvent, Registration, Serves, Side, WaiterKey},
     sys::{
         SharedFd,
         poll::{has_hung_up, poll_now},
@@ -34,17 +34,20 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Attempt {
     side: Side,
-    wait: Wait,
     /// It waits in the context that runs, whatever context the channel is attached to.
     here: bool,
-    /// What is known of the direction was a guess in the last place: see [`used`](Self::used).
-    is_guess: bool,
+    /// Of the hub that it was last polled on, if that watches the channel.
+    registration: Option<Arc<Registration>>,
+    wait: Wait,
+    /// What the channel had told its waiters when this began to wait: see [`epoch`].
+    epoch: usize,
 }
 
 #[derive(Debug)]
 enum Wait {
     Not,
-    Edge(Arc<Interest>, Ticket),
+    /// In the list of the registration.
+    Edge(WaiterKey),
     Watch(Box<WatchWait>),
 }
 
@@ -93,9 +96,10 @@ impl Attempt {
     pub(crate) fn new(side: Side) -> Self {
         Self {
             side,
-            wait: Wait::Not,
             here: false,
-            is_guess: false,
+            registration: None,
+            wait: Wait::Not,
+            epoch: 0,
         }
     }
 
@@ -116,11 +120,11 @@ impl Attempt {
         ready!(hub::poll_budget(cx));
         let own = Slots::of(channel).obey_no_wait();
         let blocking = channel.imp().is_blocking();
-        // What a layer holds tells nobody of itself: it is always tried.
+        // What a layer holds is reported by nothing: it is always tried.
         let layer = channel.below().is_some();
-        let mut woken = false;
+        let mut again = false;
         loop {
-            let changes = changes(channel, layer);
+            let epoch = epoch(channel);
             if blocking && !own {
                 // The slot would block.
                 let condition = self.side.condition();
@@ -128,8 +132,12 @@ impl Attempt {
                     return Poll::Ready(Err(e));
                 }
             }
-            let seen = self.seen(channel);
-            let news = woken || seen.is_ready() || self.has_unread(channel) || self.may_be_old();
+            let seen = self.seen(channel, again);
+            let news = again
+                || seen.is_none_or(ReadyEvent::is_ready)
+                || self.is_waiting() && self.epoch != epoch
+                || self.has_unread(channel)
+                || self.may_be_old();
             let result = match layer || news {
                 true => attempt(Try::new(own, blocking, news)),
                 false => Err(io::ErrorKind::WouldBlock.into()),
@@ -137,74 +145,54 @@ impl Attempt {
             match result {
                 Ok(Tried { result, short }) => {
                     if short && own && !layer {
-                        self.read_short(channel, seen);
+                        self.read_short(seen);
                     }
                     return self.finish(Ok(result));
                 }
                 Err(e) if would_block(&e) => {
+                    self.epoch = epoch;
                     match self.poll_wait(channel, layer, seen, cx) {
                         Poll::Ready(Ok(())) => {}
                         Poll::Ready(Err(e)) => return self.finish(Err(e)),
-                        Poll::Pending if has_changed(channel, changes) => {}
+                        Poll::Pending if self::epoch(channel) != epoch => {}
                         Poll::Pending => return Poll::Pending,
                     }
-                    woken = true;
+                    again = true;
                 }
                 Err(e) => return self.finish(Err(e)),
             }
         }
     }
 
+    /// What the hub that runs has seen of the direction, if it watches that. Before the first try
+    /// of a write that is not looked up: there is room, as a rule. What it waits by since the last try
+    /// (`again`) is of the hub that runs, or that of the context where no hub does.
+    #[inline]
+    fn seen(&mut self, channel: &Channel, again: bool) -> Option<ReadyEvent> {
+        let is_known = self.is_of_hub_running() || again && self.registration.is_some();
+        if !is_known {
+            if self.side == Side::Write && !self.is_waiting() {
+                return None;
+            }
+            let waiters = &channel.base().imp().waiters;
+            let known = waiters.registration_known(self.side, self.here);
+            self.use_registration(known);
+        }
+        let registration = self.registration.as_ref()?;
+        Some(registration.ready_event(self.side))
+    }
+
+    fn is_of_hub_running(&self) -> bool {
+        self.registration
+            .as_ref()
+            .is_some_and(|it| ptr::eq(Arc::as_ptr(it.hub()), Hub::running()) && !it.has_ended())
+    }
+
     /// A read has taken less than it had room for.
     #[inline]
-    fn read_short(&self, channel: &Channel, seen: Seen) {
-        match &self.wait {
-            Wait::Edge(interest, _) => interest.read_short(seen),
-            // Nobody watches.
-            _ if seen.is_news() => {}
-            _ => {
-                if let Some(interest) = channel.imp().waiters.interest_running(self.side) {
-                    interest.read_short(seen);
-                }
-            }
-        }
-    }
-
-    /// As [`poll_level`](Self::poll_level), for somebody who does no harm if there is nothing,
-    /// and after whom there may be nothing left: see [`used`](Self::used).
-    pub(crate) fn poll_likely(
-        &mut self,
-        channel: &Channel,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<IOCondition>> {
-        let imp = channel.imp();
-        if self.is_guess && !imp.is_closed() && !imp.is_blocking() && !self.has_unread(channel) {
-            let seen = self.seen(channel);
-            if seen.is_ready() {
-                return self.finish(Ok(self.side.condition()));
-            }
-            // Of a layer there is no guess.
-            if let Err(e) = ready!(self.poll_wait(channel, false, seen, cx)) {
-                return self.finish(Err(e));
-            }
-        }
-        self.poll_level(channel, self.side.condition(), cx)
-    }
-
-    /// To be taken before somebody uses the channel.
-    pub(crate) fn seen(&self, channel: &Channel) -> Seen {
-        channel.base().imp().waiters.line(self.side).seen()
-    }
-
-    /// Somebody has used the channel, in whatever way.
-    pub(crate) fn used(&mut self, channel: &Channel, seen: Seen) {
-        if channel.below().is_some() {
-            return;
-        }
-        let interest = channel.imp().waiters.interest_running(self.side);
-        self.is_guess = interest.is_some();
-        if let Some(interest) = interest {
-            interest.guess_drained(self.side, seen);
+    fn read_short(&self, seen: Option<ReadyEvent>) {
+        if let (Some(registration), Some(seen)) = (&self.registration, seen) {
+            registration.read_short(seen);
         }
     }
 
@@ -216,6 +204,7 @@ impl Attempt {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<IOCondition>> {
         loop {
+            let epoch = epoch(channel);
             if channel.imp().is_closed() {
                 return self.finish(Ok(IOCondition::NVAL));
             }
@@ -223,20 +212,19 @@ impl Attempt {
                 return self.finish(Ok(condition & IOCondition::IN));
             }
             let layer = channel.below().is_some();
-            let changes = changes(channel, layer);
             if layer && self.is_worth_trying(channel, condition) {
                 return self.finish(Ok(condition - ALWAYS));
             }
             let lent = pollable(channel, self.side);
-            let interest = match self.interest(channel) {
-                Ok(interest) => interest,
+            let registration = match self.find_registration(channel) {
+                Ok(registration) => registration,
                 Err(e) => return self.finish(Err(e)),
             };
-            let (Some(fd), Some(interest)) = (lent, interest) else {
+            let (Some(fd), Some(registration)) = (lent, registration) else {
                 let got = ready!(self.poll_watch(channel, condition, cx));
                 return self.finish(Ok(got));
             };
-            let seen = self.seen(channel);
+            let seen = registration.ready_event(self.side);
             let now = match fd.fd.get() {
                 Some(guard) => level(&guard, condition).and_then(|got| {
                     let waiters = &channel.base().imp().waiters;
@@ -251,63 +239,63 @@ impl Attempt {
             // Who only waits for an end has not found out whether there is data.
             let since = match condition.contains(self.side.condition()) {
                 true => {
-                    interest.would_block(self.side, seen);
+                    registration.would_block(self.side, seen);
                     None
                 }
                 false => Some(seen),
             };
-            match self.poll_edge(&interest, cx, since) {
+            match self.poll_edge(&registration, cx, since) {
                 Ok(Poll::Ready(())) => {}
-                Ok(Poll::Pending) if has_changed(channel, changes) => {}
+                Ok(Poll::Pending) if self::epoch(channel) != epoch => {}
                 Ok(Poll::Pending) => return Poll::Pending,
                 Err(e) => return self.finish(Err(e)),
             }
         }
     }
 
-    /// Not ready as of `seen`: waits. Ready where another try is worth it.
+    /// Not ready as of `seen`, if the hub that runs had seen anything: waits. Ready where another try
+    /// is worth it.
     fn poll_wait(
         &mut self,
         channel: &Channel,
         layer: bool,
-        seen: Seen,
+        seen: Option<ReadyEvent>,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         // What a layer waits for changes, although the descriptor below is watched all the time.
         if layer && pollable(channel, self.side).is_none() {
             return self.poll_unlent(channel, cx);
         }
-        let running = Hub::running();
-        let waits = matches!(&self.wait, Wait::Edge(interest, _)
-            if ptr::eq(Arc::as_ptr(interest.hub()), running) && !interest.has_ended());
-        if !waits {
-            match self.interest(channel) {
-                Ok(Some(interest)) => self.wait_by(interest),
+        let before = self.registration.clone();
+        let registration = match before.filter(|_| self.is_of_hub_running()) {
+            Some(registration) => registration,
+            None => match self.find_registration(channel) {
+                Ok(Some(registration)) => registration,
                 Ok(None) => return self.poll_unlent(channel, cx),
                 Err(e) => return Poll::Ready(Err(e)),
-            }
-        }
-        match &mut self.wait {
-            Wait::Edge(interest, ticket) => {
-                // A layer may have other reasons, and tells itself what came of the calls below it.
-                let since = layer.then_some(seen);
-                if !layer {
-                    interest.would_block(self.side, seen);
+            },
+        };
+        let since = match layer {
+            // A layer may have other reasons, and reports itself what came of the calls below it.
+            true => seen.or_else(|| Some(registration.ready_event(self.side))),
+            false => {
+                if let Some(seen) = seen {
+                    registration.would_block(self.side, seen);
                 }
-                match interest.poll_edge(self.side, ticket, cx.waker(), since) {
-                    Ok(poll) => poll.map(Ok),
-                    Err(e) => Poll::Ready(Err(e)),
-                }
+                None
             }
-            _ => Poll::Ready(Ok(())),
+        };
+        match self.poll_edge(&registration, cx, since) {
+            Ok(poll) => poll.map(Ok),
+            Err(e) => Poll::Ready(Err(e)),
         }
     }
 
-    /// Waits by an interest, in place of whatever it was before.
-    fn wait_by(&mut self, interest: Arc<Interest>) {
-        if !matches!(&self.wait, Wait::Edge(mine, _) if Arc::ptr_eq(mine, &interest)) {
+    /// Uses a registration, or none, in place of whatever it was before.
+    fn use_registration(&mut self, registration: Option<Arc<Registration>>) {
+        if self.registration.as_ref().map(Arc::as_ptr) != registration.as_ref().map(Arc::as_ptr) {
             self.leave();
-            self.wait = Wait::Edge(interest, Ticket::default());
+            self.registration = registration;
         }
     }
 
@@ -328,15 +316,16 @@ impl Attempt {
 
     fn poll_edge(
         &mut self,
-        interest: &Arc<Interest>,
+        registration: &Arc<Registration>,
         cx: &mut Context<'_>,
-        since: Option<Seen>,
+        since: Option<ReadyEvent>,
     ) -> io::Result<Poll<()>> {
-        self.wait_by(interest.clone());
+        self.use_registration(Some(registration.clone()));
+        if !matches!(self.wait, Wait::Edge(_)) {
+            self.wait = Wait::Edge(WaiterKey::default());
+        }
         match &mut self.wait {
-            Wait::Edge(interest, ticket) => {
-                interest.poll_edge(self.side, ticket, cx.waker(), since)
-            }
+            Wait::Edge(key) => registration.poll_edge(self.side, key, cx.waker(), since),
             _ => Ok(Poll::Ready(())),
         }
     }
@@ -363,19 +352,19 @@ impl Attempt {
         }
     }
 
-    /// The interest of this context's hub, from now on. `None` for what a hub cannot watch.
-    fn interest(&self, channel: &Channel) -> io::Result<Option<Arc<Interest>>> {
+    /// That of this context's hub, from now on. `None` for what a hub cannot watch.
+    fn find_registration(&self, channel: &Channel) -> io::Result<Option<Arc<Registration>>> {
         if !Slots::of(channel).lends() {
             return Ok(None);
         }
-        let register = |hub: &Arc<Hub>, lines: &Arc<Lines>| match pollable(channel, self.side) {
-            Some(lent) => hub.register(&lent.fd, lines, self.side, lent.serves),
+        let register = |hub: &Arc<Hub>| match pollable(channel, self.side) {
+            Some(lent) => hub.register(&lent.fd, self.side, lent.serves),
             None => Ok(None),
         };
         let waiters = &channel.base().imp().waiters;
         let found = match self.here {
-            true => waiters.interest_at(&Hub::current()?, self.side, register),
-            false => waiters.interest_here(self.side, register),
+            true => waiters.registration_at(&Hub::current()?, self.side, register),
+            false => waiters.registration_here(self.side, register),
         };
         match found {
             // Always ready, says the system.
@@ -384,10 +373,14 @@ impl Attempt {
         }
     }
 
-    /// Outside of a hub, and in a main loop inside a task, what is known may be old or a guess, and
-    /// nobody else would look.
+    fn is_waiting(&self) -> bool {
+        !matches!(self.wait, Wait::Not)
+    }
+
+    /// Outside of a hub, and in a main loop inside a task, what a hub has seen may be old, and it would
+    /// not look in time.
     fn may_be_old(&self) -> bool {
-        matches!(self.wait, Wait::Not) && Hub::running().is_null()
+        !self.is_waiting() && Hub::running().is_null()
     }
 
     /// Whether a layer needs nothing of what is below it to go on.
@@ -408,11 +401,13 @@ impl Attempt {
 
     #[inline]
     fn leave(&mut self) {
-        if matches!(self.wait, Wait::Not) {
+        if !self.is_waiting() {
             return;
         }
-        if let Wait::Edge(interest, ticket) = mem::replace(&mut self.wait, Wait::Not) {
-            interest.leave(self.side, &ticket);
+        if let Wait::Edge(key) = mem::replace(&mut self.wait, Wait::Not)
+            && let Some(registration) = &self.registration
+        {
+            registration.leave(self.side, &key);
         }
     }
 }
@@ -423,24 +418,15 @@ impl Drop for Attempt {
     }
 }
 
-/// What a layer, and those below it, have told those who wait for them, to be compared: they may do so before
-/// anybody is entered anywhere.
+/// How often the waiters of a channel, and of those below a layer, have been made to look again, to
+/// be compared: that may happen before anything is entered anywhere.
 #[inline]
-fn changes(channel: &Channel, layer: bool) -> Option<usize> {
-    layer.then(|| count_changes(channel))
-}
-
-fn count_changes(channel: &Channel) -> usize {
+fn epoch(channel: &Channel) -> usize {
     let own = channel.imp().waiters.changes();
     match channel.below() {
-        Some(below) => own.wrapping_add(count_changes(below)),
+        Some(below) => own.wrapping_add(epoch(below)),
         None => own,
     }
-}
-
-#[inline]
-fn has_changed(channel: &Channel, since: Option<usize>) -> bool {
-    since.is_some_and(|since| count_changes(channel) != since)
 }
 
 /// Would-block, and no way to tell when that changes.

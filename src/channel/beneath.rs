@@ -5,11 +5,7 @@ use std::io::{self, IoSliceMut};
 use glib::subclass::prelude::*;
 
 use super::{Channel, attempt::Tried, class::Slots};
-use crate::{
-    error::would_block,
-    hub::{Seen, Side},
-    types::ReadFlags,
-};
+use crate::{error::would_block, hub::Side, types::ReadFlags};
 
 /// Reads once from the channel below.
 pub(crate) fn read(below: &Channel, buf: &mut [u8]) -> io::Result<usize> {
@@ -33,26 +29,20 @@ fn tell<T>(
     side: Side,
     call: impl FnOnce() -> io::Result<Tried<T>>,
 ) -> io::Result<T> {
-    let waiters = &below.imp().waiters;
-    let seen = waiters.line(side).seen();
-    let result = call();
-    let is_over = match &result {
-        Ok(tried) => tried.short && Slots::of(below).obey_no_wait(),
-        Err(e) => would_block(e),
+    let watched = match below.below() {
+        Some(_) => None,
+        None => below.imp().waiters.registration_known(side, true),
     };
-    if is_over && below.below().is_none() {
-        note(below, side, seen, result.is_ok());
+    let seen = watched.as_ref().map(|it| it.ready_event(side));
+    let result = call();
+    if let (Some(registration), Some(seen)) = (watched, seen) {
+        match &result {
+            Ok(tried) if tried.short && Slots::of(below).obey_no_wait() => {
+                registration.read_short(seen);
+            }
+            Err(e) if would_block(e) => registration.would_block(side, seen),
+            _ => {}
+        }
     }
     result.map(|tried| tried.result)
-}
-
-/// Nothing is left as of `seen`, or little was read, which says the same.
-fn note(below: &Channel, side: Side, seen: Seen, is_short: bool) {
-    let Some(interest) = below.imp().waiters.interest_running(side) else {
-        return;
-    };
-    match is_short {
-        true => interest.read_short(seen),
-        false => interest.would_block(side, seen),
-    }
 }

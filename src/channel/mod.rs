@@ -157,7 +157,7 @@ impl Channel {
         self.imp().waiters.wake();
         let base = &self.base().imp().waiters;
         // After that: whoever is entered there later sees that it has changed.
-        if base.line(side).is_waited_for() {
+        if base.is_waited_for(side) {
             base.wake();
         }
     }

@@ -8,11 +8,11 @@
 #![allow(unsafe_code)]
 
 mod inner;
-mod interest;
+mod io_state;
 mod join;
-mod line;
 mod pace;
 mod queue;
+mod registration;
 mod registry;
 mod source;
 mod tasks;
@@ -25,20 +25,17 @@ pub use tasks::{
 };
 
 pub(crate) use inner::Call;
-pub(crate) use interest::{Interest, Registration, Retired, Serves, ShortRead};
-pub(crate) use line::{Line, Lines, Seen, Side, Ticket};
+pub(crate) use io_state::{ReadyEvent, Side, WaiterKey};
+pub(crate) use registration::{Deregistered, Registration, RegistrationGuard, Serves, ShortRead};
 pub(crate) use tasks::{poll_budget, running_context};
 pub(crate) use timer::Sleep;
 
 use std::{
     cell::{Cell, RefCell},
-    io, mem,
+    io,
     os::fd::BorrowedFd,
     ptr,
-    sync::{
-        Arc, Mutex, MutexGuard,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard},
     task::Waker,
 };
 
@@ -54,9 +51,6 @@ pub(crate) struct Hub {
     home: usize,
     priority: i32,
     registry: Mutex<Registry>,
-    /// To be looked at before the thread sleeps.
-    doubted: Mutex<Vec<Arc<Interest>>>,
-    has_doubts: AtomicBool,
     tasks: Tasks,
     pace: Pace,
     /// Kept from dispatch to dispatch for its memory.
@@ -112,7 +106,7 @@ impl Hub {
     }
 
     /// Whether this thread is dispatching the hub, maybe with another main loop in one of its
-    /// tasks: it looks at the queue, and at what is doubted, before it sleeps.
+    /// tasks: it looks at the queue before it sleeps.
     #[inline]
     fn is_served_here(&self) -> bool {
         ptr::eq(SERVED.get(), self)
@@ -123,8 +117,6 @@ impl Hub {
             home,
             priority,
             registry: Mutex::new(Registry::new()?),
-            doubted: Mutex::default(),
-            has_doubts: AtomicBool::new(false),
             tasks: Tasks::default(),
             pace: Pace::default(),
             wakers: Mutex::default(),
@@ -135,30 +127,27 @@ impl Hub {
     pub(crate) fn register(
         self: &Arc<Self>,
         fd: &Arc<SharedFd>,
-        lines: &Arc<Lines>,
         side: Side,
         serves: Serves,
-    ) -> io::Result<Option<Registration>> {
+    ) -> io::Result<Option<RegistrationGuard>> {
         let Some(lease) = fd.lease() else {
             return Ok(None);
         };
         let mut registry = self.registry();
-        let interest = registry.insert(|key| {
-            let (hub, lines) = (self.clone(), lines.clone());
-            Arc::new(Interest::new(hub, key, lease, serves, lines))
-        });
-        let result = registry.watch(&interest, side.condition());
+        let registration =
+            registry.insert(|key| Arc::new(Registration::new(self.clone(), key, lease, serves)));
+        let result = registry.watch(&registration, side.condition());
         if result.is_err() {
-            // Nobody waits by it yet: nobody is to be woken, under whatever lock the caller has.
-            registry.discard(interest.key);
+            // It has no waiters yet: nothing is to be woken, under whatever lock the caller has.
+            registry.discard(registration.key);
         }
         drop(registry);
-        result.map(|()| Some(Registration::new(interest)))
+        result.map(|()| Some(RegistrationGuard::new(registration)))
     }
 
     /// Watches a descriptor for one more condition.
-    fn watch(&self, interest: &Interest, condition: IOCondition) -> io::Result<()> {
-        self.registry().watch(interest, condition)
+    fn watch(&self, registration: &Registration, condition: IOCondition) -> io::Result<()> {
+        self.registry().watch(registration, condition)
     }
 
     fn forget(&self, key: u64, fd: BorrowedFd<'_>) {
@@ -174,25 +163,6 @@ impl Hub {
         events
     }
 
-    /// Has an interest looked at before this thread, which is serving the hub, sleeps.
-    fn doubt(&self, interest: Arc<Interest>) {
-        lock(&self.doubted).push(interest);
-        self.has_doubts.store(true, Ordering::Release);
-    }
-
-    /// Looks at those whose readiness was guessed, and wakes those who waited in vain.
-    fn resolve_doubts(&self) {
-        if !self.has_doubts.swap(false, Ordering::AcqRel) {
-            return;
-        }
-        let doubted = mem::take(&mut *lock(&self.doubted));
-        let mut woken = Vec::new();
-        for interest in doubted {
-            interest.resolve_doubt(&mut woken);
-        }
-        woken.into_iter().for_each(Waker::wake);
-    }
-
     /// Makes the loop look, unless it is about to.
     fn nudge(&self) {
         if self.is_served_here() {
@@ -205,10 +175,8 @@ impl Hub {
     fn let_go(&self) {
         registry::remove_hub(self.home, self.priority);
         // Outside of all locks: tasks and wakers may do anything when they are dropped.
-        let interests = self.registry().close();
-        interests.iter().for_each(|interest| interest.end());
-        // Other hubs may have relied on the guesses of this one.
-        self.resolve_doubts();
+        let registrations = self.registry().close();
+        registrations.iter().for_each(|it| it.end());
         // SAFETY: GLib holds the callback data, whose end this is, for as long as it
         // dispatches the source.
         unsafe { self.tasks.cancel_all() };

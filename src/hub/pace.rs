@@ -16,9 +16,6 @@ const BUDGET: Duration = Duration::from_micros(100);
 /// After a look for more that found nothing, only every so many dispatches look again.
 const PROBE_EVERY: u32 = 16;
 
-/// Where there is always something to do, guesses are looked at after so many dispatches.
-const DOUBT_EVERY: u32 = 16;
-
 /// Looking at the clock is not free either.
 const ROUNDS_PER_LOOK: u32 = 4;
 
@@ -101,14 +98,10 @@ impl Pace {
 
 impl Hub {
     pub(super) fn has_work(&self) -> bool {
-        // A main loop inside a task must not sleep on a guess either.
-        self.tasks.has_work()
-            || self.pace.again.load(Ordering::Relaxed)
-            || self.has_doubts.load(Ordering::Acquire)
+        self.tasks.has_work() || self.pace.again.load(Ordering::Relaxed)
     }
 
-    /// One dispatch: wakes and runs, while there is something to do and time left. If there is
-    /// nothing left to do, what was guessed is looked at before the thread may sleep.
+    /// One dispatch: wakes and runs, while there is something to do and time left.
     pub(super) fn serve(&self, served: Served<'_>, polled: bool) {
         self.pace.again.store(false, Ordering::Relaxed);
         self.pace.count_dispatch();
@@ -118,15 +111,9 @@ impl Hub {
             self.turn(&mut wakers);
         }
         self.tasks.run(served, || begin.elapsed() < BUDGET);
-        match self.drain(served, begin, &mut wakers) {
-            Drained::All => self.resolve_doubts(),
-            Drained::Some => {
-                // The other sources, once, and back.
-                self.pace.again.store(true, Ordering::Relaxed);
-                if self.pace.is_each(DOUBT_EVERY) {
-                    self.resolve_doubts();
-                }
-            }
+        if self.drain(served, begin, &mut wakers) == Drained::Some {
+            // The other sources, once, and back.
+            self.pace.again.store(true, Ordering::Relaxed);
         }
         *lock(&self.wakers) = wakers;
     }

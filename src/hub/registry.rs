@@ -11,7 +11,7 @@ use std::{
 use glib::IOCondition;
 use slab::Slab;
 
-use super::{Hub, Interest, source};
+use super::{Hub, Registration, source};
 use crate::{
     error::closed,
     sys::{epoll::Epoll, lock},
@@ -22,8 +22,8 @@ use crate::{
 pub(super) struct Registry {
     /// Empty once the context has gone.
     epoll: Option<Epoll>,
-    interests: Slab<Arc<Interest>>,
-    /// Tells interests apart that had the same place one after the other.
+    registrations: Slab<Arc<Registration>>,
+    /// Tells registrations apart that had the same place one after the other.
     generation: u32,
 }
 
@@ -31,27 +31,30 @@ impl Registry {
     pub(super) fn new() -> io::Result<Self> {
         Ok(Self {
             epoll: Some(Epoll::new()?),
-            interests: Slab::new(),
+            registrations: Slab::new(),
             generation: 0,
         })
     }
 
-    pub(super) fn insert(&mut self, make: impl FnOnce(u64) -> Arc<Interest>) -> Arc<Interest> {
+    pub(super) fn insert(
+        &mut self,
+        make: impl FnOnce(u64) -> Arc<Registration>,
+    ) -> Arc<Registration> {
         self.generation = self.generation.wrapping_add(1);
-        let entry = self.interests.vacant_entry();
-        let interest = make(u64::from(self.generation) << 32 | entry.key() as u64);
-        entry.insert(interest.clone());
-        interest
+        let entry = self.registrations.vacant_entry();
+        let registration = make(u64::from(self.generation) << 32 | entry.key() as u64);
+        entry.insert(registration.clone());
+        registration
     }
 
-    pub(super) fn remove(&mut self, key: u64, fd: BorrowedFd<'_>) -> Option<Arc<Interest>> {
+    pub(super) fn remove(&mut self, key: u64, fd: BorrowedFd<'_>) -> Option<Arc<Registration>> {
         let place = place(key);
-        match self.interests.get(place) {
-            Some(interest) if interest.key == key => {
+        match self.registrations.get(place) {
+            Some(registration) if registration.key == key => {
                 if let Some(epoll) = &self.epoll {
                     epoll.remove(fd);
                 }
-                Some(self.interests.remove(place))
+                Some(self.registrations.remove(place))
             }
             _ => None,
         }
@@ -59,34 +62,38 @@ impl Registry {
 
     /// Removes what could not be watched.
     pub(super) fn discard(&mut self, key: u64) {
-        self.interests.try_remove(place(key));
+        self.registrations.try_remove(place(key));
     }
 
     /// Closes the instance, although channels and handles may hold the hub for longer, and returns
-    /// all interests, to be ended. There will be no more.
-    pub(super) fn close(&mut self) -> Vec<Arc<Interest>> {
+    /// all registrations, to be ended. There will be no more.
+    pub(super) fn close(&mut self) -> Vec<Arc<Registration>> {
         self.epoll = None;
-        self.interests
+        self.registrations
             .iter()
-            .map(|(_, interest)| interest.clone())
+            .map(|(_, registration)| registration.clone())
             .collect()
     }
 
-    pub(super) fn watch(&mut self, interest: &Interest, condition: IOCondition) -> io::Result<()> {
+    pub(super) fn watch(
+        &mut self,
+        registration: &Registration,
+        condition: IOCondition,
+    ) -> io::Result<()> {
         self.renew_after_fork()?;
         let epoll = self.epoll.as_ref().ok_or_else(closed)?;
-        let watched = IOCondition::from_bits_retain(interest.watched.load(Ordering::Relaxed));
+        let watched = IOCondition::from_bits_retain(registration.watched.load(Ordering::Relaxed));
         let wanted = watched | condition;
         let mut result = Ok(());
         // What has ended meanwhile is told so by its waiters.
-        interest.with_fd(|fd| {
+        registration.with_fd(|fd| {
             result = match watched.is_empty() {
-                true => epoll.add(fd.as_fd(), wanted, interest.key),
-                false => epoll.modify(fd.as_fd(), wanted, interest.key),
+                true => epoll.add(fd.as_fd(), wanted, registration.key),
+                false => epoll.modify(fd.as_fd(), wanted, registration.key),
             };
         });
         if result.is_ok() {
-            interest.watched.store(wanted.bits(), Ordering::Release);
+            registration.watched.store(wanted.bits(), Ordering::Release);
         }
         result
     }
@@ -95,12 +102,13 @@ impl Registry {
     pub(super) fn turn(&mut self, woken: &mut Vec<Waker>) -> usize {
         // What the parent's instance has to tell is for the parent.
         let renewed = self.renew_after_fork().is_ok();
-        let interests = &self.interests;
+        let registrations = &self.registrations;
         let epoll = self.epoll.as_ref().filter(|_| renewed);
         epoll.map_or(0, |epoll| {
             epoll.take(|key, edges| {
-                if let Some(interest) = interests.get(place(key)).filter(|it| it.key == key) {
-                    interest.edges(edges, woken);
+                if let Some(registration) = registrations.get(place(key)).filter(|it| it.key == key)
+                {
+                    registration.edges(edges, woken);
                 }
             })
         })
@@ -126,14 +134,15 @@ impl Registry {
             return Ok(());
         }
         let epoll = Epoll::new()?;
-        for (_, interest) in &self.interests {
-            let watched = IOCondition::from_bits_retain(interest.watched.load(Ordering::Relaxed));
+        for (_, registration) in &self.registrations {
+            let watched =
+                IOCondition::from_bits_retain(registration.watched.load(Ordering::Relaxed));
             if watched.is_empty() {
                 // It is just being added.
                 continue;
             }
-            interest.with_fd(|fd| {
-                let _ = epoll.add(fd.as_fd(), watched, interest.key);
+            registration.with_fd(|fd| {
+                let _ = epoll.add(fd.as_fd(), watched, registration.key);
             });
         }
         self.epoll = Some(epoll);

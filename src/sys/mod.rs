@@ -6,6 +6,7 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod address;
+pub(crate) mod boundary;
 mod call;
 pub(crate) mod credentials;
 pub(crate) mod datagram;

@@ -15,13 +15,13 @@ use glib_sys::GSource;
 
 use super::{Waiters, leg::directions};
 use crate::{
-    hub::{Hub, Interest, Lines, Serves, ShortRead, Side, Ticket},
+    hub::{Hub, Registration, Serves, ShortRead, Side, WaiterKey},
     sys::{FdLease, poll::poll_now},
 };
 
 /// What a cold watch waits for. Waits no more when it is dropped.
 #[derive(Default)]
-pub(super) struct Cold(Vec<(Arc<Interest>, Side, Ticket)>);
+pub(super) struct Cold(Vec<(Arc<Registration>, Side, WaiterKey)>);
 
 impl Cold {
     /// Makes the hub of the source's context wait for descriptors, each with its conditions.
@@ -60,11 +60,11 @@ impl Cold {
                     side,
                     short_read: ShortRead::SaysNothing,
                 };
-                let Some(interest) = interest(&hub, waiters, fd, serves)? else {
+                let Some(registration) = registration(&hub, waiters, fd, serves)? else {
                     return Ok(None);
                 };
                 if this
-                    .wait(waiters, interest, fd, conditions, side, &waker)?
+                    .wait(registration, fd, conditions, side, &waker)?
                     .is_ready()
                 {
                     return Ok(None);
@@ -76,59 +76,57 @@ impl Cold {
 
     fn wait(
         &mut self,
-        waiters: &Waiters,
-        interest: Arc<Interest>,
+        registration: Arc<Registration>,
         fd: &FdLease,
         conditions: IOCondition,
         side: Side,
         waker: &Waker,
     ) -> io::Result<Poll<()>> {
-        let seen = waiters.line(side).seen();
+        let seen = registration.ready_event(side);
         if poll_now(fd.number(), conditions.bits() as i16)? != 0 {
             return Ok(Poll::Ready(()));
         }
         // Who only waits for an end has not found out whether there is data.
         let since = match conditions.contains(side.condition()) {
             true => {
-                interest.would_block(side, seen);
+                registration.would_block(side, seen);
                 None
             }
             false => Some(seen),
         };
-        let mut ticket = Ticket::default();
-        let poll = interest.poll_edge(side, &mut ticket, waker, since);
+        let mut key = WaiterKey::default();
+        let poll = registration.poll_edge(side, &mut key, waker, since);
         // It has been entered, whatever came of it.
-        self.0.push((interest, side, ticket));
+        self.0.push((registration, side, key));
         poll
     }
 
     /// Ends the wait, also for the hub if nobody else needs it: it would be told of everything
     /// that the hot watch is told.
     pub(super) fn end(mut self, waiters: &Waiters) {
-        for interest in self.leave() {
-            waiters.release(&interest);
+        for registration in self.leave() {
+            waiters.release(&registration);
         }
     }
 
     /// Waits no more. Returns what it has waited for.
-    fn leave(&mut self) -> impl Iterator<Item = Arc<Interest>> {
-        self.0.drain(..).map(|(interest, side, ticket)| {
-            interest.leave(side, &ticket);
-            interest
+    fn leave(&mut self) -> impl Iterator<Item = Arc<Registration>> {
+        self.0.drain(..).map(|(registration, side, key)| {
+            registration.leave(side, &key);
+            registration
         })
     }
 }
 
-/// The hub's interest in a descriptor, from now on. `None` if that has been closed.
-fn interest(
+/// The hub's registration of a descriptor, from now on. `None` if that has been closed.
+fn registration(
     hub: &Arc<Hub>,
     waiters: &Waiters,
     fd: &FdLease,
     serves: Serves,
-) -> io::Result<Option<Arc<Interest>>> {
-    let register =
-        |hub: &Arc<Hub>, lines: &Arc<Lines>| hub.register(fd.shared(), lines, serves.side, serves);
-    waiters.interest_at(hub, serves.side, register)
+) -> io::Result<Option<Arc<Registration>>> {
+    let register = |hub: &Arc<Hub>| hub.register(fd.shared(), serves.side, serves);
+    waiters.registration_at(hub, serves.side, register)
 }
 
 impl Drop for Cold {

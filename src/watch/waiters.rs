@@ -17,7 +17,7 @@ use glib_sys::GSource;
 
 use super::{ALWAYS, unread::Unread};
 use crate::{
-    hub::{Hub, Interest, Line, Lines, Registration, Retired, Side},
+    hub::{Deregistered, Hub, Registration, RegistrationGuard, Side},
     sys::{
         lock,
         poll::{Wakeup, poll},
@@ -32,26 +32,24 @@ pub(crate) struct Waiters {
     /// How often waiters have been told to look again. Changes while `waiting` is locked.
     changes: AtomicUsize,
     waiting: Mutex<Waiting>,
-    /// Shared with the hubs.
-    lines: Arc<Lines>,
     /// What a dropped future had read and nobody has got.
     pub(crate) unread: Unread,
 }
 
 /// Makes a hub watch what tells of a direction. `None` for what a hub cannot watch.
 pub(crate) trait Register:
-    FnOnce(&Arc<Hub>, &Arc<Lines>) -> io::Result<Option<Registration>>
+    FnOnce(&Arc<Hub>) -> io::Result<Option<RegistrationGuard>>
 {
 }
 
-impl<F> Register for F where F: FnOnce(&Arc<Hub>, &Arc<Lines>) -> io::Result<Option<Registration>> {}
+impl<F> Register for F where F: FnOnce(&Arc<Hub>) -> io::Result<Option<RegistrationGuard>> {}
 
-type Found = io::Result<Option<Arc<Interest>>>;
+type Found = io::Result<Option<Arc<Registration>>>;
 
 #[derive(Debug, Default)]
 struct Waiting {
     /// Where a hub watches the channel's descriptors: the usual one, without memory of its own.
-    registration: Option<Registration>,
+    registration: Option<RegistrationGuard>,
     /// Whose hub is to watch them, if it is not that of whoever waits.
     context: Option<glib::MainContext>,
     /// What most channels do not have.
@@ -61,7 +59,7 @@ struct Waiting {
 #[derive(Debug, Default)]
 struct Crowd {
     /// More of them.
-    registrations: Vec<Registration>,
+    registrations: Vec<RegistrationGuard>,
     /// Each is a live source: it enters this list when it is made, and its finalize
     /// function takes it out before the memory goes.
     sources: Vec<SourcePtr>,
@@ -83,13 +81,13 @@ pub(crate) trait Notes: fmt::Debug + Send + Sync {
 impl Waiting {
     /// Makes room for other registrations. Dropping these wakes the futures: to be done without
     /// the lock, which they take when they look again.
-    fn retire_all(&mut self) -> Vec<Retired> {
+    fn deregister_all(&mut self) -> Vec<Deregistered> {
         self.take_registrations()
-            .map(Registration::retire)
+            .map(RegistrationGuard::deregister)
             .collect()
     }
 
-    fn take_registrations(&mut self) -> impl Iterator<Item = Registration> {
+    fn take_registrations(&mut self) -> impl Iterator<Item = RegistrationGuard> {
         let more = self.crowd.as_mut();
         let more = more.map(|crowd| mem::take(&mut crowd.registrations));
         self.registration
@@ -98,7 +96,7 @@ impl Waiting {
             .chain(more.into_iter().flatten())
     }
 
-    fn add(&mut self, registration: Registration) {
+    fn add(&mut self, registration: RegistrationGuard) {
         match &self.registration {
             None => self.registration = Some(registration),
             Some(_) => self.crowd().registrations.push(registration),
@@ -109,15 +107,15 @@ impl Waiting {
         self.crowd.get_or_insert_default()
     }
 
-    fn interest(&self, hub: *const Hub, side: Side) -> Option<Arc<Interest>> {
+    fn registrations(&self) -> impl Iterator<Item = &Arc<Registration>> {
         let more = self.crowd.iter().flat_map(|crowd| &crowd.registrations);
-        let mut interests = self
-            .registration
-            .iter()
-            .chain(more)
-            .map(Registration::interest);
-        interests
-            .find(|interest| ptr::eq(Arc::as_ptr(interest.hub()), hub) && interest.serves(side))
+        let all = self.registration.iter().chain(more);
+        all.map(RegistrationGuard::get)
+    }
+
+    fn registration(&self, hub: *const Hub, side: Side) -> Option<Arc<Registration>> {
+        self.registrations()
+            .find(|it| ptr::eq(Arc::as_ptr(it.hub()), hub) && it.serves(side))
             .cloned()
     }
 
@@ -166,7 +164,7 @@ impl Waiters {
         self.closed.store(true, Ordering::Release);
         self.changes.fetch_add(1, Ordering::Release);
         waiting.wake();
-        let registrations = waiting.retire_all();
+        let registrations = waiting.deregister_all();
         let crowd = waiting.crowd.as_mut();
         let closers = crowd.map(|crowd| mem::take(&mut crowd.closers));
         drop(waiting);
@@ -176,15 +174,24 @@ impl Waiters {
         self.unread.clear();
     }
 
-    /// What is known of one direction, as far as a hub watches it.
-    #[inline]
-    pub(crate) fn line(&self, side: Side) -> &Line {
-        self.lines.of(side)
+    /// That of the hub that runs, or of the context that the channel is attached to, unless the caller
+    /// waits `here` all the same.
+    pub(crate) fn registration_known(&self, side: Side, here: bool) -> Option<Arc<Registration>> {
+        let waiting = self.waiting();
+        match &waiting.context {
+            Some(context) if !here => waiting
+                .registrations()
+                .find(|it| it.hub().is_in(context) && it.serves(side))
+                .cloned(),
+            _ => waiting.registration(Hub::running(), side),
+        }
     }
 
-    /// The interest of the hub that is running, if there is one.
-    pub(crate) fn interest_running(&self, side: Side) -> Option<Arc<Interest>> {
-        self.waiting().interest(Hub::running(), side)
+    /// Whether anything waits for a direction by a hub.
+    pub(crate) fn is_waited_for(&self, side: Side) -> bool {
+        self.waiting()
+            .registrations()
+            .any(|it| it.has_waiters(side))
     }
 
     /// The context that the channel is attached to.
@@ -192,61 +199,66 @@ impl Waiters {
         self.waiting().context.clone()
     }
 
-    /// The interest in one direction, of the hub of the context that the channel is attached to,
+    /// The registration of one direction, of the hub of the context that the channel is attached to,
     /// or of what is running: made by `register` if there is none. That hub goes on watching until
     /// the channel is closed or goes to another context. `None` if the channel is closed.
-    pub(crate) fn interest_here(&self, side: Side, register: impl Register) -> Found {
+    pub(crate) fn registration_here(&self, side: Side, register: impl Register) -> Found {
         // One lock for it all: a hub takes a descriptor once, and the context may change.
         let waiting = self.waiting();
         let hub = match &waiting.context {
             Some(context) => Hub::current_in(context)?,
             None => {
-                let interest = waiting.interest(Hub::running(), side);
-                if interest.is_some() {
-                    return Ok(interest);
+                let known = waiting.registration(Hub::running(), side);
+                if known.is_some() {
+                    return Ok(known);
                 }
                 Hub::current()?
             }
         };
-        self.interest_in(waiting, &hub, side, register)
+        self.registration_in(waiting, &hub, side, register)
     }
 
-    /// As [`interest_here`](Self::interest_here), of a given hub.
-    pub(crate) fn interest_at(&self, hub: &Arc<Hub>, side: Side, register: impl Register) -> Found {
-        self.interest_in(self.waiting(), hub, side, register)
+    /// As [`registration_here`](Self::registration_here), of a given hub.
+    pub(crate) fn registration_at(
+        &self,
+        hub: &Arc<Hub>,
+        side: Side,
+        register: impl Register,
+    ) -> Found {
+        self.registration_in(self.waiting(), hub, side, register)
     }
 
-    fn interest_in(
+    fn registration_in(
         &self,
         mut waiting: MutexGuard<'_, Waiting>,
         hub: &Arc<Hub>,
         side: Side,
         register: impl Register,
     ) -> Found {
-        if let Some(interest) = waiting.interest(Arc::as_ptr(hub), side) {
-            return Ok(Some(interest));
+        if let Some(known) = waiting.registration(Arc::as_ptr(hub), side) {
+            return Ok(Some(known));
         }
         if self.is_closed() {
             return Ok(None);
         }
-        let Some(registration) = register(hub, &self.lines)? else {
+        let Some(guard) = register(hub)? else {
             return Ok(None);
         };
-        let interest = registration.interest().clone();
+        let registration = guard.get().clone();
         let before = waiting.take_registrations();
-        let (alive, ended): (Vec<_>, Vec<_>) = before.partition(|it| !it.interest().has_ended());
+        let (alive, ended): (Vec<_>, Vec<_>) = before.partition(|it| !it.get().has_ended());
         alive.into_iter().for_each(|it| waiting.add(it));
-        waiting.add(registration);
+        waiting.add(guard);
         drop(waiting);
         drop(ended);
-        Ok(Some(interest))
+        Ok(Some(registration))
     }
 
     /// Attaches the channel to a context, or to none. Futures that wait for it go on in its hub.
     pub(crate) fn set_context(&self, context: Option<glib::MainContext>) {
         let mut waiting = self.waiting();
         let before = mem::replace(&mut waiting.context, context);
-        let registrations = waiting.retire_all();
+        let registrations = waiting.deregister_all();
         let crowd = waiting.crowd.as_mut();
         let settlers = crowd.map(|crowd| mem::take(&mut crowd.settlers));
         drop(waiting);
@@ -287,15 +299,24 @@ impl Waiters {
         drop(forgotten);
     }
 
-    /// Makes everybody look again: something has changed that no descriptor tells.
+    /// Makes all waiters look again: something has changed that no descriptor reports.
     pub(crate) fn wake(&self) {
         let mut waiting = self.waiting();
         self.changes.fetch_add(1, Ordering::Release);
         waiting.wake();
-        let registrations = waiting.retire_all();
+        let (closed, open): (Vec<_>, Vec<_>) = waiting
+            .take_registrations()
+            .partition(|it| it.get().is_closed());
+        let woken: Vec<_> = open.iter().map(|it| it.get().clone()).collect();
+        open.into_iter().for_each(|it| waiting.add(it));
+        let closed: Vec<_> = closed
+            .into_iter()
+            .map(RegistrationGuard::deregister)
+            .collect();
         drop(waiting);
-        // Futures begin anew.
-        drop(registrations);
+        // Wakes futures, without the lock that they take when they look again.
+        drop(closed);
+        woken.iter().for_each(|it| it.wake_all());
     }
 
     /// From now on errors may be notes.
@@ -395,19 +416,22 @@ impl Waiters {
         }
     }
 
-    /// Makes a hub watch a descriptor no more, unless somebody waits for it.
-    pub(super) fn release(&self, interest: &Arc<Interest>) {
-        if interest.is_waited_for() {
+    /// Makes a hub watch a descriptor no more, unless something waits for it.
+    pub(super) fn release(&self, registration: &Arc<Registration>) {
+        if registration.is_waited_for() {
             return;
         }
         let mut waiting = self.waiting();
         let before = waiting.take_registrations();
         let (released, others): (Vec<_>, Vec<_>) =
-            before.partition(|it| Arc::ptr_eq(it.interest(), interest));
+            before.partition(|it| Arc::ptr_eq(it.get(), registration));
         others.into_iter().for_each(|it| waiting.add(it));
-        let released: Vec<_> = released.into_iter().map(Registration::retire).collect();
+        let released: Vec<_> = released
+            .into_iter()
+            .map(RegistrationGuard::deregister)
+            .collect();
         drop(waiting);
-        // Whoever came meanwhile is woken, and begins anew.
+        // A waiter that came meanwhile is woken, and begins anew.
         drop(released);
     }
 

@@ -111,7 +111,7 @@ async fn serve(channel: Channel, side: Side, call: Call, current: Arc<AtomicBool
         let wait = poll_fn(|cx| {
             // What is ready all the time must not run all the time.
             ready!(hub::poll_budget(cx));
-            attempt.poll_likely(channel, cx)
+            attempt.poll_level(channel, side.condition(), cx)
         });
         let got = match wait.await {
             Ok(got) => got,
@@ -125,9 +125,7 @@ async fn serve(channel: Channel, side: Side, call: Call, current: Arc<AtomicBool
         if !current.load(Ordering::Acquire) {
             return;
         }
-        let seen = attempt.seen(channel);
         call.make();
-        attempt.used(channel, seen);
         if got.contains(IOCondition::NVAL) {
             return;
         }

@@ -21,6 +21,7 @@ use crate::{
         attempt::Tried,
         ffi::{self, QIOChannel, QIOChannelClass},
     },
+    sys::boundary,
     types::{Feature, Flushed, ReadFlags, Readiness, Shutdown, WriteFlags, total_len, zeros},
     watch,
 };
@@ -117,7 +118,7 @@ impl<'a> Slots<'a> {
         } else {
             self.slot_readv(iov, room, fds, flags)?
         };
-        let short = drains && 0 < result && result < room;
+        let short = drains && 0 < result && result < room && !boundary::take();
         Ok(Tried { result, short })
     }
 

@@ -23,7 +23,7 @@ use super::{
 use crate::{
     channel::{Channel, ChannelExt as _, ChannelImpl, ffi::Lent, leased_watch},
     hub::{Serves, ShortRead, Side},
-    sys::{FdGuard, credentials, datagram, file, lock, nature::Nature, scm, socket},
+    sys::{FdGuard, boundary, credentials, datagram, file, lock, nature::Nature, scm, socket},
     transport::fd_slot::FdSlot,
     types::{Feature, Flushed, ReadFlags, Readiness, Shutdown, WriteFlags},
 };
@@ -77,13 +77,9 @@ fn lend(channel: &Channel, side: Side) -> Option<Lent> {
         serves: Serves {
             both: true,
             side,
-            short_read: match (
-                this.stream.load(Ordering::Relaxed),
-                this.unix.load(Ordering::Relaxed),
-            ) {
-                (false, _) => ShortRead::SaysNothing,
-                (true, true) => ShortRead::IsUsuallyAll,
-                (true, false) => ShortRead::IsAll,
+            short_read: match this.stream.load(Ordering::Relaxed) {
+                true => ShortRead::IsAll,
+                false => ShortRead::SaysNothing,
             },
         },
         raw: this.stream.load(Ordering::Relaxed),
@@ -197,7 +193,12 @@ impl ChannelSocket {
         let fd = self.fd.get()?;
         match self.keeps_messages() {
             true => datagram::receive(fd.as_fd(), iov, fds, flags),
-            false => scm::recvmsg(fd.as_fd(), iov, fds, flags),
+            false => {
+                if self.unix.load(Ordering::Relaxed) {
+                    boundary::note();
+                }
+                scm::recvmsg(fd.as_fd(), iov, fds, flags)
+            }
         }
     }
 
@@ -232,7 +233,10 @@ impl ChannelImpl for ChannelSocket {
         if let ([one], None) = (&mut *iov, &fds)
             && let Some(fd) = self.bytes.noted()
         {
-            return socket::recv(fd.as_fd(), one, flags);
+            return match self.unix.load(Ordering::Relaxed) {
+                true => boundary::recv(fd.as_fd(), one, flags),
+                false => socket::recv(fd.as_fd(), one, flags),
+            };
         }
         self.receive(iov, fds, flags)
     }

@@ -1,7 +1,7 @@
 //! Several waits for one channel, and several channels of one descriptor.
 
 use std::{
-    io::ErrorKind,
+    io::{ErrorKind, IoSlice},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -9,7 +9,7 @@ use std::{
 };
 
 use glib::IOCondition;
-use qio::{Channel, ChannelSocket, channel_for_fd, prelude::*};
+use qio::{Channel, ChannelSocket, WriteFlags, channel_for_fd, prelude::*};
 
 use super::*;
 use crate::common::{FEW, in_time, iterations};
@@ -186,6 +186,59 @@ fn a_channel_is_read_in_one_context_and_written_in_another() {
         writes.join().expect("no panic").expect("written");
         echoes.join().expect("no panic");
     });
+}
+
+/// A channel that two contexts have waited for, which has more than a read gets that ends at
+/// descriptors. Neither context has an event left.
+fn with_more_behind_descriptors(contexts: [&MainContext; 2]) -> (ChannelSocket, ChannelSocket) {
+    let (a, b) = ChannelSocket::pair().expect("a socketpair");
+    a.set_blocking(false).expect("non-blocking");
+    for context in contexts {
+        let first = reading(context, &a);
+        settle(context);
+        b.write_all(b"x").expect("room");
+        join(context, first).expect("no panic").expect("read");
+    }
+    let file = std::fs::File::open("/dev/null").expect("opens");
+    let fds = [std::os::fd::AsFd::as_fd(&file)];
+    b.writev_full_all(&[IoSlice::new(b"m2")], &fds, WriteFlags::empty())
+        .expect("room");
+    b.write_all(b"m1").expect("room");
+    contexts.into_iter().for_each(settle);
+    (a, b)
+}
+
+#[test]
+fn what_is_left_behind_descriptors_is_read_by_a_loop_of_another_context_inside_the_task() {
+    let [here, other] = [MainContext::new(), MainContext::new()];
+    let (a, _b) = with_more_behind_descriptors([&other, &here]);
+    let inner = other.clone();
+    let task = start(&here, async move {
+        assert_eq!(a.read_future(&mut [0; 100]).await.expect("read"), 2);
+        join(&inner, reading(&inner, &a)).expect("no panic")
+    });
+    join(&here, task).expect("no panic").expect("read");
+}
+
+#[test]
+fn what_is_left_behind_descriptors_is_read_by_a_thread_that_the_task_blocks_for() {
+    let here = MainContext::new();
+    let runner = Runner::new();
+    let (a, _b) = with_more_behind_descriptors([&here, &MainContext::new()]);
+    let (done, is_done) = mpsc::channel();
+    let task = start(&here, async move {
+        assert_eq!(a.read_future(&mut [0; 100]).await.expect("read"), 2);
+        drop(qio::spawn_in(
+            &runner.context,
+            Priority::DEFAULT,
+            async move {
+                let result = a.read_all_future(&mut [0]).await;
+                done.send(result).expect("somebody waits");
+            },
+        ));
+        is_done.recv_timeout(PATIENCE).expect("in time")
+    });
+    join(&here, task).expect("no panic").expect("read");
 }
 
 #[test]

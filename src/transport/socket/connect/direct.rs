@@ -16,7 +16,7 @@ use super::{super::datagram::native_kind, ConnectStage};
 use crate::{
     channel::IoFutureExt as _,
     error::{closed, not_supported, would_block},
-    hub::{Hub, Lines, Registration, Serves, ShortRead, Side, Sleep, Ticket},
+    hub::{Hub, Registration, RegistrationGuard, Serves, ShortRead, Side, Sleep, WaiterKey},
     sys::{SharedFd, address::Native, file, poll, socket},
 };
 
@@ -86,18 +86,16 @@ async fn connected(fd: OwnedFd) -> io::Result<OwnedFd> {
 /// A socket that is being connected, watched by a hub.
 struct Answer {
     fd: Arc<SharedFd>,
-    lines: Arc<Lines>,
-    ticket: Ticket,
+    key: WaiterKey,
     /// In the hub of the context that ran last.
-    registration: Option<Registration>,
+    registration: Option<RegistrationGuard>,
 }
 
 impl Answer {
     fn new(fd: OwnedFd) -> Self {
         Self {
             fd: SharedFd::new(fd),
-            lines: Arc::default(),
-            ticket: Ticket::default(),
+            key: WaiterKey::default(),
             registration: None,
         }
     }
@@ -108,32 +106,32 @@ impl Answer {
             if poll::poll_now(number, libc::POLLOUT)? != 0 {
                 return Poll::Ready(Ok(()));
             }
-            let interest = self.registration()?.interest().clone();
-            let seen = self.lines.of(Side::Write).seen();
-            let ticket = &mut self.ticket;
-            let wait = interest.poll_edge(Side::Write, ticket, cx.waker(), Some(seen))?;
+            let registration = self.registration()?;
+            let seen = registration.ready_event(Side::Write);
+            let key = &mut self.key;
+            let wait = registration.poll_edge(Side::Write, key, cx.waker(), Some(seen))?;
             if wait.is_pending() && poll::poll_now(number, libc::POLLOUT)? == 0 {
                 return Poll::Pending;
             }
         }
     }
 
-    fn registration(&mut self) -> io::Result<&Registration> {
+    fn registration(&mut self) -> io::Result<Arc<Registration>> {
         let hub = Hub::current()?;
-        let here = |it: &mut Registration| {
-            let interest = it.interest();
-            Arc::ptr_eq(interest.hub(), &hub) && !interest.has_ended()
-        };
-        if self.registration.as_mut().is_none_or(|it| !here(it)) {
+        let here =
+            |it: &RegistrationGuard| Arc::ptr_eq(it.get().hub(), &hub) && !it.get().has_ended();
+        if self.registration.as_ref().is_none_or(|it| !here(it)) {
             // A hub takes a descriptor once.
             self.registration = None;
+            self.key = WaiterKey::default();
             let serves = Serves {
                 both: false,
                 side: Side::Write,
                 short_read: ShortRead::SaysNothing,
             };
-            self.registration = hub.register(&self.fd, &self.lines, Side::Write, serves)?;
+            self.registration = hub.register(&self.fd, Side::Write, serves)?;
         }
-        self.registration.as_ref().ok_or_else(closed)
+        let registration = self.registration.as_ref().ok_or_else(closed)?;
+        Ok(registration.get().clone())
     }
 }

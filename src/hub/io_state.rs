@@ -1,0 +1,206 @@
+//! The readiness of one direction of a descriptor, as one hub sees it, and what waits for it there.
+
+use std::{
+    mem,
+    sync::{
+        Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
+    task::Waker,
+};
+
+use glib::IOCondition;
+
+use crate::sys::lock;
+
+/// One direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    Read,
+    Write,
+}
+
+impl Side {
+    pub(super) const BOTH: [Self; 2] = [Self::Read, Self::Write];
+
+    pub(crate) fn condition(self) -> IOCondition {
+        match self {
+            Self::Read => IOCondition::IN,
+            Self::Write => IOCondition::OUT,
+        }
+    }
+}
+
+/// Trying may succeed: no attempt has met would-block since the last edge.
+pub(super) const READY: u32 = 1;
+/// There is more to report than data, such as the end.
+pub(super) const HANGUP: u32 = 2;
+/// Counts the edges, above the bits.
+const EDGE: u32 = 4;
+
+/// A snapshot of the readiness of a direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ReadyEvent(u32);
+
+impl ReadyEvent {
+    #[inline]
+    pub(crate) fn is_ready(self) -> bool {
+        self.0 & READY != 0
+    }
+
+    pub(super) fn is_hangup(self) -> bool {
+        self.0 & HANGUP != 0
+    }
+
+    pub(super) fn edges(self) -> u32 {
+        self.0 / EDGE
+    }
+}
+
+/// Identifies one waiter within one direction.
+#[derive(Debug, Default)]
+pub(crate) struct WaiterKey {
+    number: Option<u32>,
+    /// The edges there had been before it was entered: the next one takes it off the list.
+    edges: u32,
+}
+
+/// One direction of a registration.
+#[derive(Debug)]
+pub(super) struct DirectionState {
+    readiness: AtomicU32,
+    waiters: Mutex<WaitList>,
+}
+
+impl Default for DirectionState {
+    fn default() -> Self {
+        Self {
+            // No event has been seen yet: try first.
+            readiness: AtomicU32::new(READY),
+            waiters: Mutex::default(),
+        }
+    }
+}
+
+impl DirectionState {
+    /// To be taken before an attempt, and passed on with its result.
+    #[inline]
+    pub(super) fn ready_event(&self) -> ReadyEvent {
+        ReadyEvent(self.readiness.load(Ordering::Acquire))
+    }
+
+    /// Clears bits, unless there has been an edge since `seen`.
+    pub(super) fn clear(&self, ReadyEvent(seen): ReadyEvent, bits: u32) {
+        // Only a caller that observed READY has made an attempt: others must not clear an end that
+        // is still to be reported.
+        if seen & READY != 0 {
+            // A failure is an edge meanwhile.
+            let _ = self.readiness.compare_exchange(
+                seen,
+                seen & !bits,
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            );
+        }
+    }
+
+    /// Records an edge, and adds those that wait for it to `woken`.
+    pub(super) fn edge(&self, bits: u32, woken: &mut Vec<Waker>) {
+        let next = |word: u32| Some(word.wrapping_add(EDGE) | bits);
+        let _ = self
+            .readiness
+            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, next);
+        self.drain(woken);
+    }
+
+    /// Takes all waiters off the list.
+    pub(super) fn drain(&self, woken: &mut Vec<Waker>) {
+        lock(&self.waiters).drain(woken);
+    }
+
+    /// Waits from now on for the next edge.
+    pub(super) fn enter(&self, key: &mut WaiterKey, waker: &Waker) {
+        let mut waiters = lock(&self.waiters);
+        key.edges = self.ready_event().edges();
+        let replaced = waiters.enter(key, waker);
+        drop(waiters);
+        // Dropping a waker may run anything: not under the lock.
+        drop(replaced);
+    }
+
+    /// Waits no more.
+    #[inline]
+    pub(super) fn leave(&self, key: &WaiterKey) {
+        // An edge empties the list after it is counted: at worst one more wake-up comes of it.
+        if let Some(number) = key.number
+            && self.ready_event().edges() == key.edges
+        {
+            let left = lock(&self.waiters).leave(number);
+            drop(left);
+        }
+    }
+
+    pub(super) fn has_waiters(&self) -> bool {
+        let waiters = lock(&self.waiters);
+        waiters.first.is_some() || waiters.others().next().is_some()
+    }
+}
+
+#[derive(Debug, Default)]
+struct WaitList {
+    next_number: u32,
+    /// The usual one, without memory of its own.
+    first: Option<(u32, Waker)>,
+    others: Option<Box<Others>>,
+}
+
+#[derive(Debug, Default)]
+struct Others(Vec<(u32, Waker)>);
+
+impl WaitList {
+    fn others(&self) -> impl Iterator<Item = &(u32, Waker)> {
+        self.others.iter().flat_map(|others| &others.0)
+    }
+
+    /// Returns a waker that was replaced.
+    fn enter(&mut self, key: &mut WaiterKey, waker: &Waker) -> Option<Waker> {
+        let mine = *key.number.get_or_insert_with(|| {
+            self.next_number = self.next_number.wrapping_add(1);
+            self.next_number
+        });
+        let others = self.others.iter_mut().flat_map(|others| &mut others.0);
+        let mut entered = self.first.iter_mut().chain(others);
+        if let Some((_, known)) = entered.find(|(number, _)| *number == mine) {
+            return match known.will_wake(waker) {
+                true => None,
+                false => Some(mem::replace(known, waker.clone())),
+            };
+        }
+        let entry = (mine, waker.clone());
+        match &self.first {
+            None => self.first = Some(entry),
+            Some(_) => self.others.get_or_insert_default().0.push(entry),
+        }
+        None
+    }
+
+    fn leave(&mut self, mine: u32) -> Option<(u32, Waker)> {
+        if self
+            .first
+            .as_ref()
+            .is_some_and(|(number, _)| *number == mine)
+        {
+            return self.first.take();
+        }
+        let position = self.others().position(|(number, _)| *number == mine)?;
+        let others = self.others.as_mut()?;
+        Some(others.0.swap_remove(position))
+    }
+
+    fn drain(&mut self, into: &mut Vec<Waker>) {
+        into.extend(self.first.take().map(|(_, waker)| waker));
+        if let Some(others) = &mut self.others {
+            into.extend(others.0.drain(..).map(|(_, waker)| waker));
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! One descriptor that a hub watches.
+
+use std::{
+    io,
+    os::fd::AsFd,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    task::{Poll, Waker},
+};
+
+use glib::IOCondition;
+
+use super::{
+    Hub,
+    io_state::{DirectionState, HANGUP, READY, ReadyEvent, Side, WaiterKey},
+};
+use crate::sys::{
+    FdLease,
+    epoll::{Edge, Edges},
+    lock,
+};
+
+/// What a descriptor is good for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Serves {
+    /// One descriptor reports both directions.
+    pub(crate) both: bool,
+    /// The only one that it reports, or that which it was registered for.
+    pub(crate) side: Side,
+    pub(crate) short_read: ShortRead,
+}
+
+/// What it says about a descriptor that a read took less than there was room for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ShortRead {
+    SaysNothing,
+    /// It has taken all there was.
+    IsAll,
+}
+
+/// A descriptor that a hub watches, with what that hub has seen of it and what waits for it there.
+/// Nothing of this is shared with other hubs: each gets every edge, by a registration of its own.
+#[derive(Debug)]
+pub(crate) struct Registration {
+    hub: Arc<Hub>,
+    pub(super) key: u64,
+    /// What the epoll instance watches for. Changed only while the hub's registry is locked.
+    pub(super) watched: AtomicU32,
+    /// Keeps the number from being reused. Empty once ended.
+    fd: Mutex<Option<FdLease>>,
+    ended: AtomicBool,
+    serves: Serves,
+    directions: [DirectionState; 2],
+}
+
+impl Registration {
+    pub(super) fn new(hub: Arc<Hub>, key: u64, fd: FdLease, serves: Serves) -> Self {
+        Self {
+            hub,
+            key,
+            watched: AtomicU32::new(0),
+            fd: Mutex::new(Some(fd)),
+            ended: AtomicBool::new(false),
+            serves,
+            directions: Default::default(),
+        }
+    }
+
+    pub(crate) fn hub(&self) -> &Arc<Hub> {
+        &self.hub
+    }
+
+    /// Whether this reports a direction of the channel.
+    #[inline]
+    pub(crate) fn serves(&self, side: Side) -> bool {
+        self.serves.both || self.serves.side == side
+    }
+
+    fn sides(&self) -> impl Iterator<Item = Side> {
+        Side::BOTH.into_iter().filter(|&side| self.serves(side))
+    }
+
+    #[inline]
+    fn direction(&self, side: Side) -> &DirectionState {
+        &self.directions[side as usize]
+    }
+
+    /// To be taken before an attempt, and passed on with its result.
+    #[inline]
+    pub(crate) fn ready_event(&self, side: Side) -> ReadyEvent {
+        self.direction(side).ready_event()
+    }
+
+    /// An attempt has met would-block: not ready, unless there has been an edge since `seen`.
+    pub(crate) fn would_block(&self, side: Side, seen: ReadyEvent) {
+        self.direction(side).clear(seen, READY | HANGUP);
+    }
+
+    /// Less was read than there was room for: likewise, as far as that means anything and there is
+    /// no end still to be reported.
+    #[inline]
+    pub(crate) fn read_short(&self, seen: ReadyEvent) {
+        if self.serves.short_read == ShortRead::IsAll && !seen.is_hangup() {
+            self.direction(Side::Read).clear(seen, READY);
+        }
+    }
+
+    /// Waits for an edge: ready if there has been one meanwhile (after `since`, for those that wait
+    /// for something else than being able to go on), or if the registration has ended.
+    pub(crate) fn poll_edge(
+        &self,
+        side: Side,
+        key: &mut WaiterKey,
+        waker: &Waker,
+        since: Option<ReadyEvent>,
+    ) -> io::Result<Poll<()>> {
+        let direction = self.direction(side);
+        direction.enter(key, waker);
+        // After that: what ends it empties the list when it is marked.
+        if self.has_ended() {
+            return Ok(Poll::Ready(()));
+        }
+        let watched = IOCondition::from_bits_retain(self.watched.load(Ordering::Acquire));
+        if !watched.contains(side.condition()) {
+            // What is there already is an edge for the epoll instance, which begins to watch.
+            direction.clear(direction.ready_event(), READY | HANGUP);
+            self.hub.watch(self, side.condition())?;
+        }
+        let now = direction.ready_event();
+        let news = match since {
+            Some(seen) => now.edges() != seen.edges(),
+            None => now.is_ready(),
+        };
+        match news {
+            true => Ok(Poll::Ready(())),
+            false => Ok(Poll::Pending),
+        }
+    }
+
+    /// Waits no more.
+    #[inline]
+    pub(crate) fn leave(&self, side: Side, key: &WaiterKey) {
+        self.direction(side).leave(key);
+    }
+
+    /// Records edges, and adds those that wait for them to `woken`.
+    pub(super) fn edges(&self, edges: Edges, woken: &mut Vec<Waker>) {
+        for side in self.sides() {
+            let edge = match side {
+                Side::Read => edges.read,
+                Side::Write => edges.write,
+            };
+            let bits = match edge {
+                Edge::Nothing => continue,
+                Edge::Ready => READY,
+                Edge::Over => READY | HANGUP,
+            };
+            self.direction(side).edge(bits, woken);
+        }
+    }
+
+    /// The descriptor with its conditions, for an epoll instance that has to begin anew.
+    pub(super) fn with_fd(&self, f: impl FnOnce(&FdLease)) {
+        if let Some(fd) = &*lock(&self.fd) {
+            f(fd);
+        }
+    }
+
+    /// Watches no more, so that another registration can take its place at once. The waiters are
+    /// woken by [`end`](Self::end), which is to follow. Returns the descriptor, if it had not
+    /// been given back yet.
+    fn deregister(&self) -> Option<FdLease> {
+        self.ended.store(true, Ordering::Release);
+        let fd = lock(&self.fd).take();
+        if let Some(fd) = &fd {
+            self.hub.forget(self.key, fd.as_fd());
+        }
+        fd
+    }
+
+    /// Gives the descriptor back and wakes all waiters: they look for another registration.
+    pub(crate) fn end(&self) {
+        let fd = self.deregister();
+        self.wake_all();
+        drop(fd);
+    }
+
+    /// Makes all waiters look again.
+    pub(crate) fn wake_all(&self) {
+        let mut woken = Vec::new();
+        for side in self.sides() {
+            self.direction(side).drain(&mut woken);
+        }
+        woken.into_iter().for_each(Waker::wake);
+    }
+
+    pub(crate) fn has_waiters(&self, side: Side) -> bool {
+        self.serves(side) && self.direction(side).has_waiters()
+    }
+
+    pub(crate) fn is_waited_for(&self) -> bool {
+        self.sides().any(|side| self.has_waiters(side))
+    }
+
+    #[inline]
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+
+    /// Whether the channel itself has closed the descriptor.
+    pub(crate) fn is_closed(&self) -> bool {
+        lock(&self.fd).as_ref().is_none_or(FdLease::is_closed)
+    }
+}
+
+/// A registration that ends when this is dropped: what a channel keeps.
+#[derive(Debug)]
+pub(crate) struct RegistrationGuard(Arc<Registration>);
+
+impl RegistrationGuard {
+    pub(super) fn new(registration: Arc<Registration>) -> Self {
+        Self(registration)
+    }
+
+    pub(crate) fn get(&self) -> &Arc<Registration> {
+        &self.0
+    }
+
+    /// Watches no more. Dropping the result, outside of locks, wakes the waiters.
+    pub(crate) fn deregister(self) -> Deregistered {
+        let fd = self.0.deregister();
+        Deregistered {
+            _guard: self,
+            _fd: fd,
+        }
+    }
+}
+
+impl Drop for RegistrationGuard {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+/// A registration that has ended, but for waking its waiters.
+#[derive(Debug)]
+pub(crate) struct Deregistered {
+    _guard: RegistrationGuard,
+    _fd: Option<FdLease>,
+}
