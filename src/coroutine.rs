@@ -11,6 +11,7 @@ use std::{
     cell::{Cell, RefCell},
     future::Future,
     io,
+    mem::ManuallyDrop,
     pin::{Pin, pin},
     ptr,
     task::{Context, Poll, Waker},
@@ -26,6 +27,10 @@ use crate::{
 /// The size of a coroutine's stack, in bytes, where none is given.
 pub const DEFAULT_STACK_SIZE: usize = 256 * 1024;
 
+/// How many waits of C code fail in a coroutine that is being dropped. Code that goes on to wait after that
+/// would never end, and is left where it is.
+const WAITS_AFTER_DROP: u32 = 1_000;
+
 /// What suspends a coroutine; it goes on when it has been woken by the waker that it got.
 type Suspend = Yielder<Waker, ()>;
 
@@ -38,12 +43,15 @@ struct Current {
     depth: i32,
     /// It is being dropped: nothing may suspend it any more.
     unwinding: bool,
+    /// How many waits may fail for that reason before it is given up.
+    waits_left: u32,
 }
 
 const NONE: Current = Current {
     suspend: ptr::null(),
     depth: 0,
     unwinding: false,
+    waits_left: 0,
 };
 
 thread_local! {
@@ -101,7 +109,22 @@ where
 {
     let stack = DefaultStack::new(size)
         .unwrap_or_else(|e| panic!("Unable to make a stack of {size} bytes: {e}"));
-    spawn_local_in(&running_context(), priority, Task::new(stack, f))
+    spawn_local_in(&running_context(), priority, Task::new(stack, f, true))
+}
+
+/// As [`spawn`], for code with frames of C on its stack, which nothing may unwind: if it is dropped, it goes on
+/// to its end, and each wait in it fails.
+#[cfg(feature = "capi")]
+pub(crate) fn spawn_foreign(f: impl FnOnce() + 'static) {
+    let size = DEFAULT_STACK_SIZE;
+    let stack = DefaultStack::new(size)
+        .unwrap_or_else(|e| panic!("Unable to make a stack of {size} bytes: {e}"));
+    let task = Task::new(stack, f, false);
+    drop(spawn_local_in(
+        &running_context(),
+        glib::Priority::DEFAULT,
+        task,
+    ));
 }
 
 /// Whether this code runs in a coroutine, which waiting would suspend. Callbacks of a main loop
@@ -127,6 +150,7 @@ pub fn wait_for<F: Future>(future: F) -> io::Result<F::Output> {
     loop {
         let current = CURRENT.get();
         if current.unwinding {
+            fail_or_stop(current);
             return Err(dropped());
         }
         let waker = WAKER.with_borrow(Clone::clone);
@@ -139,6 +163,20 @@ pub fn wait_for<F: Future>(future: F) -> io::Result<F::Output> {
         // is suspended by this and no other.
         let waker = unsafe { (*current.suspend).suspend(()) };
         WAKER.set(Some(waker));
+    }
+}
+
+/// In a coroutine that is being dropped: returns, so that the wait fails, unless that has happened too often.
+fn fail_or_stop(current: Current) {
+    match current.waits_left.checked_sub(1) {
+        Some(waits_left) => CURRENT.set(Current {
+            waits_left,
+            ..current
+        }),
+        None => {
+            // SAFETY: it belongs to the coroutine that runs here. That is never resumed: see `Task::leak`.
+            unsafe { (*current.suspend).suspend(()) };
+        }
     }
 }
 
@@ -171,13 +209,15 @@ pub(crate) fn is_unwinding() -> bool {
 
 /// A coroutine as a future.
 struct Task<T: 'static> {
-    coroutine: Coroutine<Waker, (), T, DefaultStack>,
+    coroutine: ManuallyDrop<Coroutine<Waker, (), T, DefaultStack>>,
     /// Null until the code has begun.
     suspend: *const Suspend,
+    /// Its stack may be unwound.
+    unwinds: bool,
 }
 
 impl<T: 'static> Task<T> {
-    fn new(stack: DefaultStack, f: impl FnOnce() -> T + 'static) -> Self {
+    fn new(stack: DefaultStack, f: impl FnOnce() -> T + 'static, unwinds: bool) -> Self {
         let coroutine = Coroutine::with_stack(stack, move |suspend: &Suspend, waker| {
             WAKER.set(Some(waker));
             CURRENT.set(Current {
@@ -187,8 +227,9 @@ impl<T: 'static> Task<T> {
             f()
         });
         Self {
-            coroutine,
+            coroutine: ManuallyDrop::new(coroutine),
             suspend: ptr::null(),
+            unwinds,
         }
     }
 
@@ -197,6 +238,10 @@ impl<T: 'static> Task<T> {
             suspend: self.suspend,
             depth: glib::main_depth(),
             unwinding,
+            waits_left: match self.unwinds {
+                true => u32::MAX,
+                false => WAITS_AFTER_DROP,
+            },
         });
         Entered {
             outer,
@@ -241,7 +286,28 @@ impl<T> Drop for Task<T> {
     fn drop(&mut self) {
         if self.coroutine.started() && !self.coroutine.done() {
             let _entered = self.enter(true);
-            self.coroutine.force_unwind();
+            match self.unwinds {
+                true => self.coroutine.force_unwind(),
+                false => {
+                    self.coroutine.resume(Waker::noop().clone());
+                }
+            }
         }
+        if self.coroutine.started() && !self.coroutine.done() {
+            return self.leak();
+        }
+        // SAFETY: nothing uses it any more.
+        unsafe { ManuallyDrop::drop(&mut self.coroutine) };
+    }
+}
+
+impl<T> Task<T> {
+    /// Leaves the code where it is, with its stack.
+    #[cold]
+    fn leak(&self) {
+        glib::g_warning!(
+            "Qio",
+            "Leaking a coroutine that was dropped, and goes on to wait although each wait fails"
+        );
     }
 }

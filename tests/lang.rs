@@ -26,7 +26,8 @@ use std::{
 
 use certs::{Directory, Request};
 use run::{
-    Binary, Program, compile_c, compile_vala, folder, gjs, in_root, python, python_has, valgrind,
+    Binary, Program, compile_c, compile_vala, fair_valgrind, folder, gjs, in_root, python,
+    python_has, valgrind,
 };
 use screen::Screen;
 
@@ -93,6 +94,39 @@ fn the_journey_in_c_stays_in_its_memory() {
             .env("ASAN_OPTIONS", "detect_leaks=0")
             .run(&last);
     }
+}
+
+#[test]
+fn coroutines_in_c_come_to_their_end_when_their_context_goes() {
+    compile_c("tests/lang/dropped.c", &[]).run("dropped: ok");
+}
+
+/// Contexts that are torn down beside threads that close what is waited for in them, for some seconds.
+fn teardown(command: Program, seconds: &str) {
+    command
+        .arg(seconds)
+        // What is used after it was freed is no address.
+        .env("MALLOC_PERTURB_", "165")
+        .run("teardown: ok");
+}
+
+#[test]
+fn contexts_go_while_threads_close_what_is_waited_for_in_them() {
+    teardown(compile_c("tests/lang/teardown.c", &[]).command(), "3");
+}
+
+#[test]
+fn contexts_that_go_beside_other_threads_use_nothing_that_was_freed() {
+    let program = compile_c("tests/lang/teardown.c", &[]);
+    teardown(fair_valgrind(&program), "6");
+}
+
+#[test]
+#[ignore = "takes two minutes: `make soak`"]
+fn contexts_go_while_threads_close_what_is_waited_for_in_them_in_two_minutes() {
+    let program = compile_c("tests/lang/teardown.c", &[]);
+    teardown(program.command(), "60");
+    teardown(fair_valgrind(&program), "60");
 }
 
 #[test]
@@ -224,7 +258,8 @@ fn every_function_of_the_seed_header_works_as_there() {
 
 #[test]
 fn every_function_is_used_in_c() {
-    let others = ["seed.c", "journey.h", "tls.h"].map(|name| format!("tests/lang/{name}"));
+    let others =
+        ["seed.c", "dropped.c", "journey.h", "tls.h"].map(|name| format!("tests/lang/{name}"));
     let sources = parts_in_c().map(|(source, _)| source).chain(others);
     let uses: String = sources
         .map(|source| fs::read_to_string(in_root(source)).expect("readable"))

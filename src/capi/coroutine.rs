@@ -25,11 +25,11 @@ pub unsafe extern "C" fn qio_coroutine_start(
     // SAFETY: see the room; the function is called with its data, which is freed after it.
     unsafe {
         guarded(function, std::ptr::null_mut(), (), move || {
-            drop(coroutine::spawn(move || {
+            coroutine::spawn_foreign(move || {
                 // All of it goes in: the data are freed after the call.
                 let callback = callback;
                 (callback.func)(callback.user_data);
-            }));
+            });
         });
     }
 }
@@ -40,15 +40,15 @@ pub extern "C" fn qio_in_coroutine() -> gboolean {
 }
 
 #[unsafe(no_mangle)]
-pub extern "C" fn qio_coroutine_yield() {
+pub extern "C" fn qio_coroutine_yield() -> gboolean {
     let function = c"qio_coroutine_yield";
-    if holds(function, coroutine::in_coroutine(), c"qio_in_coroutine ()") {
-        // SAFETY: there is no place for an error.
-        unsafe {
-            guarded(function, std::ptr::null_mut(), (), || {
-                // It is being dropped: what is in C goes on to its end.
-                let _ = coroutine::yield_now();
-            });
-        }
-    }
+    let may = holds(function, coroutine::in_coroutine(), c"qio_in_coroutine ()");
+    // SAFETY: there is no place for an error.
+    let goes_on = may
+        && unsafe {
+            guarded(function, std::ptr::null_mut(), false, || {
+                coroutine::yield_now().is_ok()
+            })
+        };
+    goes_on.into_glib()
 }

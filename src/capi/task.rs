@@ -5,7 +5,6 @@ use std::{
     ffi::{CStr, c_int},
     future::Future,
     io, mem, ptr,
-    sync::Arc,
 };
 
 use gio_sys::{GAsyncReadyCallback, GAsyncResult, GCancellable, GTask};
@@ -17,7 +16,7 @@ use super::{complain, guarded, holds, is_a, some};
 use crate::{
     Channel,
     channel::{cancellable_future, class::describe},
-    hub::{Hub, default_context},
+    hub::{Hub, default_context, running_place},
 };
 
 /// How an asynchronous function was called.
@@ -154,10 +153,7 @@ pub(super) unsafe fn start_anywhere<T, F>(
     let Some((task, cancellable)) = (unsafe { prepare(object, call) }) else {
         return;
     };
-    match hub_for(call) {
-        Ok(hub) => drop(hub.spawn(run(task, cancellable, future, told))),
-        Err(e) => task.complete::<T>(Err(told(&e))),
-    }
+    spawn_for(call, run(task, cancellable, future, told));
 }
 
 /// What a caller hands to the thread that runs its context.
@@ -191,17 +187,13 @@ pub(super) unsafe fn start_local_of<T, F>(
     let Some((task, cancellable)) = (unsafe { prepare(object, call) }) else {
         return;
     };
-    match hub_for(call) {
-        Ok(hub) => {
-            let there = hub.clone();
-            let handed = HandedOver((future, told));
-            drop(hub.spawn(async move {
-                let (future, told) = handed.take();
-                drop(there.spawn_local(run(task, cancellable, future, told)));
-            }));
-        }
-        Err(e) => task.complete::<T>(Err(told(&e))),
-    }
+    let handed = HandedOver((future, told));
+    spawn_for(call, async move {
+        let (future, told) = handed.take();
+        let (context, priority) = running_place();
+        let future = run(task, cancellable, future, told);
+        drop(Hub::spawn_local_in(&context, priority, future));
+    });
 }
 
 /// # Safety
@@ -220,11 +212,11 @@ unsafe fn prepare(object: *mut GObject, call: &Call) -> Option<(Task, Option<gio
     }
 }
 
-/// That of the caller's context, at the priority of the call.
-fn hub_for(call: &Call) -> io::Result<Arc<Hub>> {
+/// Runs a future in the caller's context, at the priority of the call.
+fn spawn_for(call: &Call, future: impl Future<Output = ()> + Send + 'static) {
     // SAFETY: every number is a priority.
     let priority = unsafe { from_glib(call.io_priority) };
-    Hub::of(&default_context(), priority)
+    drop(Hub::spawn_in(&default_context(), priority, future));
 }
 
 async fn run<T>(

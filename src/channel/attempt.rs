@@ -222,7 +222,7 @@ impl Attempt {
             };
             let (Some(fd), Some(registration)) = (lent, registration) else {
                 let got = ready!(self.poll_watch(channel, condition, cx));
-                return self.finish(Ok(got));
+                return self.finish(got);
             };
             let seen = registration.ready_event(self.side);
             let now = match fd.fd.get() {
@@ -305,7 +305,7 @@ impl Attempt {
         if channel.imp().is_closed() {
             return Poll::Ready(Err(closed()));
         }
-        let got = ready!(self.poll_watch(channel, self.side.condition(), cx));
+        let got = ready!(self.poll_watch(channel, self.side.condition(), cx))?;
         self.wait = Wait::Not;
         let waits = !got.contains(IOCondition::NVAL) || channel.imp().is_closed();
         Poll::Ready(match waits {
@@ -335,17 +335,17 @@ impl Attempt {
         channel: &Channel,
         condition: IOCondition,
         cx: &mut Context<'_>,
-    ) -> Poll<IOCondition> {
+    ) -> Poll<io::Result<IOCondition>> {
         loop {
             match &self.wait {
                 Wait::Watch(watch) => match watch.poll(cx) {
-                    Poll::Ready(Watched::Fired(got)) => return Poll::Ready(got),
+                    Poll::Ready(Watched::Fired(got)) => return Poll::Ready(Ok(got)),
                     Poll::Ready(Watched::Moved) => self.leave(),
                     Poll::Pending => return Poll::Pending,
                 },
                 _ => {
                     self.leave();
-                    let watch = WatchWait::new(channel, condition, self.here, cx.waker());
+                    let watch = WatchWait::new(channel, condition, self.here, cx.waker())?;
                     self.wait = Wait::Watch(Box::new(watch));
                 }
             }
@@ -363,7 +363,7 @@ impl Attempt {
         };
         let waiters = &channel.base().imp().waiters;
         let found = match self.here {
-            true => waiters.registration_at(&Hub::current()?, self.side, register),
+            true => waiters.registration_at(&Hub::running_here()?, self.side, register),
             false => waiters.registration_here(self.side, register),
         };
         match found {

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     coroutine,
     types::{Feature, Flushed, ReadFlags, Shutdown, WriteFlags},
-    watch::{Fds, WatchedFd, dress},
+    watch::{Fds, WatchedFd, adopt_any, dress},
 };
 
 /// The methods of every [`Channel`].
@@ -491,6 +491,7 @@ pub trait ChannelExt: IsA<Channel> + 'static {
     ///
     /// `EINVAL` outside of coroutines, and for no condition at all.
     #[doc(alias = "qio_channel_yield")]
+    #[doc(alias = "qio_channel_yield_full")]
     fn yield_until(&self, condition: IOCondition) -> io::Result<IOCondition> {
         coroutine::wait_for(ext_future::ready(self.as_ref(), condition))?
     }
@@ -701,6 +702,16 @@ pub trait ChannelExt: IsA<Channel> + 'static {
         let none = read.is_none() && write.is_none();
         let fds = (!none).then_some(Fds::Pair(read, write));
         ready::fd_watch(self.as_ref(), condition, fds)
+    }
+
+    /// Makes a watch that is ready when another source is, which becomes its child: for classes that fill
+    /// [`create_watch`](super::ChannelImpl::create_watch) by a source of GLib, GIO or their own. The source must
+    /// be new; whatever callback it has is replaced. Closing the channel wakes the watch, whether or not that
+    /// makes the source ready.
+    #[doc(alias = "qio_channel_create_child_watch")]
+    fn create_child_watch(&self, condition: IOCondition, source: glib::Source) -> glib::Source {
+        let channel: &Channel = self.upcast_ref();
+        channel.watched(|watched| adopt_any(watched, condition, source))
     }
 
     /// Calls `func` when the name changes.

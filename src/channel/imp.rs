@@ -54,6 +54,8 @@ impl ObjectSubclass for Channel {
 
     fn class_init(class: &mut Self::Class) {
         fill_defaults(class);
+        #[cfg(feature = "capi")]
+        prepare_tasks();
     }
 }
 
@@ -195,5 +197,14 @@ impl Channel {
             obj.notify("closed");
         }
         result
+    }
+}
+
+/// The first `GTask` makes a context for GLib's own thread, and ends the process where there is no descriptor
+/// for it: not when an asynchronous function is called, but now.
+#[cfg(feature = "capi")]
+fn prepare_tasks() {
+    if crate::sys::file::eventfd().is_ok() {
+        gio::Task::<bool>::static_type();
     }
 }

@@ -15,6 +15,7 @@ use super::{Channel, class::Slots, ext_future, limit::IoFutureExt as _};
 use crate::{
     coroutine,
     error::{cancelled, invalid, io_error},
+    hub::private_context,
     sys::SharedFd,
     types::Readiness,
     watch::{self, ALWAYS, Fds, WatchedFd},
@@ -108,7 +109,7 @@ fn wait_until(
                     meaning(got, wanted, condition)
                 }
                 Readiness::Now | Readiness::Watch => {
-                    iterate_until(channel, condition, deadline, stop)
+                    iterate_until(channel, condition, deadline, stop)?
                 }
             }
         };
@@ -158,8 +159,8 @@ fn iterate_until(
     condition: IOCondition,
     deadline: Option<Instant>,
     stop: &dyn Fn() -> bool,
-) -> IOCondition {
-    let context = glib::MainContext::new();
+) -> io::Result<IOCondition> {
+    let context = private_context()?;
     let got = Rc::new(Cell::new(IOCondition::empty()));
     let source = Slots::of(channel).create_watch(condition);
     let result = got.clone();
@@ -186,11 +187,11 @@ fn iterate_until(
             break;
         }
     }
-    channel.imp().waiters.end(&source);
+    source.destroy();
     if let Some(alarm) = alarm {
         alarm.destroy();
     }
-    got.get()
+    Ok(got.get())
 }
 
 /// A watch with its callback, not yet attached.

@@ -33,7 +33,7 @@ use glib_sys::{
 };
 
 use self::left::Calls;
-use super::{running_context, tasks::this_thread};
+use super::{running_context, running_place, tasks::this_thread};
 use crate::{error::not_supported, sys::file};
 
 /// Without users for so long, or up to twice that, it goes.
@@ -135,7 +135,7 @@ impl State {
     }
 
     fn is_here(&self) -> bool {
-        let (context, priority) = place();
+        let (context, priority) = running_place();
         let pumps = self.pumps.borrow();
         pumps.iter().any(|pump| {
             !pump.is_destroyed()
@@ -145,7 +145,7 @@ impl State {
     }
 
     fn pump_here(&self) {
-        let (context, priority) = place();
+        let (context, priority) = running_place();
         let pump = pump(&self.context, priority);
         pump.attach(Some(&context));
         self.pumps.borrow_mut().push(pump);
@@ -168,13 +168,6 @@ fn settle(context: &MainContext) {
         let run = || (0..STEPS).any(|_| !context.iteration(false));
         let _ = context.with_thread_default(run);
     }
-}
-
-/// The context that runs, and the priority of what runs there.
-fn place() -> (MainContext, Priority) {
-    let current = glib::main_current_source();
-    let priority = current.map_or(Priority::DEFAULT, |source| source.priority().into());
-    (running_context(), priority)
 }
 
 /// Whether it has gone: it had no user for a while.

@@ -118,11 +118,17 @@ impl DirectionState {
         lock(&self.waiters).drain(woken);
     }
 
-    /// Waits from now on for the next edge.
-    pub(super) fn enter(&self, key: &mut WaiterKey, waker: &Waker) {
+    /// Takes those off the list that any thread may wake.
+    pub(super) fn drain_remote(&self, woken: &mut Vec<Waker>) {
+        lock(&self.waiters).drain_remote(woken);
+    }
+
+    /// Waits from now on for the next edge. `remote`: any thread may wake the waker, not only that which
+    /// runs the context of the hub.
+    pub(super) fn enter(&self, key: &mut WaiterKey, waker: &Waker, remote: bool) {
         let mut waiters = lock(&self.waiters);
         key.edges = self.ready_event().edges();
-        let replaced = waiters.enter(key, waker);
+        let replaced = waiters.enter(key, waker, remote);
         drop(waiters);
         // Dropping a waker may run anything: not under the lock.
         drop(replaced);
@@ -150,33 +156,45 @@ impl DirectionState {
 struct WaitList {
     next_number: u32,
     /// The usual one, without memory of its own.
-    first: Option<(u32, Waker)>,
+    first: Option<Waiter>,
     others: Option<Box<Others>>,
 }
 
+#[derive(Debug)]
+struct Waiter {
+    number: u32,
+    remote: bool,
+    waker: Waker,
+}
+
 #[derive(Debug, Default)]
-struct Others(Vec<(u32, Waker)>);
+struct Others(Vec<Waiter>);
 
 impl WaitList {
-    fn others(&self) -> impl Iterator<Item = &(u32, Waker)> {
+    fn others(&self) -> impl Iterator<Item = &Waiter> {
         self.others.iter().flat_map(|others| &others.0)
     }
 
     /// Returns a waker that was replaced.
-    fn enter(&mut self, key: &mut WaiterKey, waker: &Waker) -> Option<Waker> {
+    fn enter(&mut self, key: &mut WaiterKey, waker: &Waker, remote: bool) -> Option<Waker> {
         let mine = *key.number.get_or_insert_with(|| {
             self.next_number = self.next_number.wrapping_add(1);
             self.next_number
         });
         let others = self.others.iter_mut().flat_map(|others| &mut others.0);
         let mut entered = self.first.iter_mut().chain(others);
-        if let Some((_, known)) = entered.find(|(number, _)| *number == mine) {
-            return match known.will_wake(waker) {
+        if let Some(known) = entered.find(|it| it.number == mine) {
+            known.remote = remote;
+            return match known.waker.will_wake(waker) {
                 true => None,
-                false => Some(mem::replace(known, waker.clone())),
+                false => Some(mem::replace(&mut known.waker, waker.clone())),
             };
         }
-        let entry = (mine, waker.clone());
+        let entry = Waiter {
+            number: mine,
+            remote,
+            waker: waker.clone(),
+        };
         match &self.first {
             None => self.first = Some(entry),
             Some(_) => self.others.get_or_insert_default().0.push(entry),
@@ -184,23 +202,27 @@ impl WaitList {
         None
     }
 
-    fn leave(&mut self, mine: u32) -> Option<(u32, Waker)> {
-        if self
-            .first
-            .as_ref()
-            .is_some_and(|(number, _)| *number == mine)
-        {
+    fn leave(&mut self, mine: u32) -> Option<Waiter> {
+        if self.first.as_ref().is_some_and(|it| it.number == mine) {
             return self.first.take();
         }
-        let position = self.others().position(|(number, _)| *number == mine)?;
+        let position = self.others().position(|it| it.number == mine)?;
         let others = self.others.as_mut()?;
         Some(others.0.swap_remove(position))
     }
 
     fn drain(&mut self, into: &mut Vec<Waker>) {
-        into.extend(self.first.take().map(|(_, waker)| waker));
+        into.extend(self.first.take().map(|it| it.waker));
         if let Some(others) = &mut self.others {
-            into.extend(others.0.drain(..).map(|(_, waker)| waker));
+            into.extend(others.0.drain(..).map(|it| it.waker));
+        }
+    }
+
+    fn drain_remote(&mut self, into: &mut Vec<Waker>) {
+        into.extend(self.first.take_if(|it| it.remote).map(|it| it.waker));
+        if let Some(others) = &mut self.others {
+            let remote = others.0.extract_if(.., |it| it.remote);
+            into.extend(remote.map(|it| it.waker));
         }
     }
 }

@@ -12,13 +12,13 @@ use std::{
 
 use async_task::{FallibleTask, Task};
 
-use super::tasks::Home;
+use super::tasks::Place;
 use crate::{error::panic_text, sys::lock};
 
 /// What came of a task: its result, or its panic.
 pub(super) type Outcome<T> = Result<T, Box<dyn Any + Send>>;
 
-type Handle<T> = FallibleTask<Outcome<T>, Home>;
+type Handle<T> = FallibleTask<Outcome<T>, Place>;
 
 /// A task that was started by [`spawn_local`](crate::spawn_local) or one of its kin: a future of
 /// its result.
@@ -27,7 +27,7 @@ type Handle<T> = FallibleTask<Outcome<T>, Home>;
 pub struct JoinHandle<T>(Mutex<Option<Handle<T>>>);
 
 impl<T> JoinHandle<T> {
-    pub(super) fn new(task: Task<Outcome<T>, Home>) -> Self {
+    pub(super) fn new(task: Task<Outcome<T>, Place>) -> Self {
         Self(Mutex::new(Some(task.fallible())))
     }
 

@@ -1,25 +1,32 @@
-//! The hub of a main context: one source that watches all descriptors by epoll, with a queue
-//! of its own for the tasks that it wakes.
+//! The hub of a main context: it watches all descriptors by one epoll instance, and runs the tasks
+//! that it wakes.
 //!
-//! A hub belongs to a context and a priority, so that what it runs keeps the priority that
-//! its user gave it. It is made at the first wait and dies with its context: the source's
-//! callback data is destroyed while the context is still there. Whoever wakes it from elsewhere does
-//! so by the epoll instance, not by the context, whose last reference may be going just then. A hub knows descriptors and tasks, and nothing of channels.
+//! A context has one hub, made at the first wait or task, whatever the priorities; each priority has a
+//! [`Lane`], a source without descriptors of its own (`source`), so that what it runs keeps the
+//! priority that its user gave it. **Only the thread that runs the context touches its sources.** Any other thread has one way
+//! in: the remote queue (`remote`) and an eventfd in the epoll instance. Teardown of the
+//! context closes it: GLib destroys the callback data of the lanes' sources while the context is
+//! still there. After that a message is dropped by its sender.
+//!
+//! A hub in which nothing has waited for a while goes, with its descriptors; the next wait makes another one.
+//! It works without descriptors too, if none is to be had: then it looks around every now and then, and
+//! registering one is an error. A hub deals with descriptors and tasks, and nothing of channels.
 #![allow(unsafe_code)]
 
+mod dispatch;
 mod inner;
 mod io_state;
 mod join;
-mod pace;
-mod queue;
+mod lane;
 mod registration;
 mod registry;
+mod remote;
 mod source;
 mod tasks;
 mod timer;
 
+pub use dispatch::set_busy_poll;
 pub use join::{JoinError, JoinHandle};
-pub use pace::set_busy_poll;
 pub use tasks::{
     spawn, spawn_in, spawn_local, spawn_local_in, spawn_local_with_priority, spawn_with_priority,
 };
@@ -27,58 +34,91 @@ pub use tasks::{
 pub(crate) use inner::Call;
 pub(crate) use io_state::{ReadyEvent, Side, WaiterKey};
 pub(crate) use registration::{Deregistered, Registration, RegistrationGuard, Serves, ShortRead};
-pub(crate) use tasks::{poll_budget, running_context};
+pub(crate) use tasks::{poll_budget, running_context, running_place};
 pub(crate) use timer::Sleep;
 
 use std::{
     cell::{Cell, RefCell},
-    io,
-    os::fd::BorrowedFd,
-    ptr,
-    sync::{Arc, Mutex, MutexGuard},
+    io, mem, ptr,
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicBool, Ordering},
+    },
     task::Waker,
 };
 
-use glib::IOCondition;
+use self::{
+    dispatch::Lifetime,
+    lane::Lane,
+    registry::Registry,
+    remote::{Message, RemoteQueue},
+    tasks::Tasks,
+    timer::Timers,
+};
+use crate::{
+    error::{explain, not_supported},
+    sys::{SharedFd, file, lock},
+};
 
-use self::{pace::Pace, registry::Registry, tasks::Tasks};
-use crate::sys::{SharedFd, lock};
-
-/// See the [module](self).
+/// See the [module](self). Locks are taken in this order: the hubs, the lanes, the registry, a
+/// direction of a registration. Nothing is woken or dropped under one of them.
 #[derive(Debug)]
 pub(crate) struct Hub {
     /// The address of the context, to be compared.
     home: usize,
-    priority: i32,
     registry: Mutex<Registry>,
+    lanes: Mutex<Vec<Arc<Lane>>>,
+    remote: RemoteQueue,
     tasks: Tasks,
-    pace: Pace,
+    timers: Timers,
+    lifetime: Lifetime,
+    /// Set before anything of it is taken apart, and never unset.
+    shut_down: AtomicBool,
     /// Kept from dispatch to dispatch for its memory.
     wakers: Mutex<Vec<Waker>>,
 }
 
 thread_local! {
-    /// The hub that is being dispatched, and at what depth of main loops.
-    static CURRENT: RefCell<Option<(Arc<Hub>, i32)>> = const { RefCell::new(None) };
-    /// The same, to be compared.
+    /// The lane that is being dispatched, and at what depth of main loops.
+    static CURRENT: RefCell<Option<(Arc<Lane>, i32)>> = const { RefCell::new(None) };
+    /// The hub that this thread is dispatching, maybe with another main loop in one of its tasks.
     static SERVED: Cell<*const Hub> = const { Cell::new(ptr::null()) };
 }
 
 impl Hub {
-    /// The hub of what is running: that of the task, or of the source being dispatched,
-    /// or of the thread's default context.
-    pub(crate) fn current() -> io::Result<Arc<Self>> {
-        if let Some(hub) = Self::with_running(Arc::clone) {
-            return Ok(hub);
-        }
-        let source = glib::main_current_source();
-        match source.as_ref().and_then(glib::Source::context) {
-            Some(context) => Self::of(&context, source.expect("has a context").priority().into()),
-            None => Self::of(&default_context(), glib::Priority::DEFAULT),
+    fn new(home: usize) -> Arc<Self> {
+        Arc::new(Self {
+            home,
+            registry: Mutex::new(Registry::new()),
+            lanes: Mutex::default(),
+            remote: RemoteQueue::default(),
+            tasks: Tasks::default(),
+            timers: Timers::default(),
+            lifetime: Lifetime::default(),
+            shut_down: AtomicBool::new(false),
+            wakers: Mutex::default(),
+        })
+    }
+
+    /// The hub of the task that runs, or of the context of the source being dispatched, or of the
+    /// thread's default context.
+    pub(crate) fn current() -> Arc<Self> {
+        match Self::with_running(Arc::clone) {
+            Some(hub) => hub,
+            None => Self::of(&running_context()),
         }
     }
 
-    /// The address of the hub that this thread is just serving, to be compared; or null.
+    /// As [`current`](Self::current), for waiting. Fails in a thread that runs no main context:
+    /// nothing would ever wake what waits there.
+    pub(crate) fn running_here() -> io::Result<Arc<Self>> {
+        if Self::running().is_null() {
+            assert_running()?;
+        }
+        Ok(Self::current())
+    }
+
+    /// The address of the hub that this thread is just dispatching, to be compared; or null.
     #[inline]
     pub(crate) fn running() -> *const Self {
         Self::with_running(Arc::as_ptr).unwrap_or(ptr::null())
@@ -87,18 +127,9 @@ impl Hub {
     fn with_running<R>(f: impl FnOnce(&Arc<Self>) -> R) -> Option<R> {
         CURRENT.with_borrow(|current| match current {
             // A main loop inside a task may be that of another context.
-            Some((hub, depth)) if *depth == glib::main_depth() => Some(f(hub)),
+            Some((lane, depth)) if *depth == glib::main_depth() => Some(f(&lane.hub)),
             _ => None,
         })
-    }
-
-    /// The hub of a context, at the priority of what is running if that is in this context.
-    pub(crate) fn current_in(context: &glib::MainContext) -> io::Result<Arc<Self>> {
-        let here = Self::current()?;
-        match here.is_in(context) {
-            true => Ok(here),
-            false => Self::of(context, glib::Priority::DEFAULT),
-        }
     }
 
     pub(crate) fn is_in(&self, context: &glib::MainContext) -> bool {
@@ -106,31 +137,32 @@ impl Hub {
     }
 
     /// Whether this thread is dispatching the hub, maybe with another main loop in one of its
-    /// tasks: it looks at the queue before it sleeps.
+    /// tasks: it looks at the queues before it sleeps.
     #[inline]
-    fn is_served_here(&self) -> bool {
+    pub(crate) fn is_served_here(&self) -> bool {
         ptr::eq(SERVED.get(), self)
     }
 
-    fn new(home: usize, priority: i32) -> io::Result<Arc<Self>> {
-        Ok(Arc::new(Self {
-            home,
-            priority,
-            registry: Mutex::new(Registry::new()?),
-            tasks: Tasks::default(),
-            pace: Pace::default(),
-            wakers: Mutex::default(),
-        }))
+    /// Whether this thread runs the context, and so may touch its sources.
+    #[inline]
+    pub(crate) fn is_run_here(&self) -> bool {
+        self.is_served_here() || running_owned().is_some_and(|context| self.is_in(&context))
     }
 
-    /// Watches a descriptor from now on. `EPERM` says that it is always ready.
+    #[inline]
+    pub(crate) fn is_shut_down(&self) -> bool {
+        self.shut_down.load(Ordering::Acquire)
+    }
+
+    /// Watches a descriptor from now on. `None` if it is closed, or the hub has been shut down; `EPERM` says
+    /// that it is always ready.
     pub(crate) fn register(
         self: &Arc<Self>,
         fd: &Arc<SharedFd>,
         side: Side,
         serves: Serves,
     ) -> io::Result<Option<RegistrationGuard>> {
-        let Some(lease) = fd.lease() else {
+        let Some(lease) = fd.lease().filter(|_| !self.is_shut_down()) else {
             return Ok(None);
         };
         let mut registry = self.registry();
@@ -139,47 +171,112 @@ impl Hub {
         let result = registry.watch(&registration, side.condition());
         if result.is_err() {
             // It has no waiters yet: nothing is to be woken, under whatever lock the caller has.
-            registry.discard(registration.key);
+            registry.remove(registration.key);
         }
         drop(registry);
         result.map(|()| Some(RegistrationGuard::new(registration)))
     }
 
-    /// Watches a descriptor for one more condition.
-    fn watch(&self, registration: &Registration, condition: IOCondition) -> io::Result<()> {
-        self.registry().watch(registration, condition)
-    }
-
-    fn forget(&self, key: u64, fd: BorrowedFd<'_>) {
-        let forgotten = self.registry().remove(key, fd);
-        drop(forgotten);
-    }
-
-    /// Learns what has happened to the descriptors and wakes who waits for it. Returns how many
-    /// it was. `wakers` is empty, before and after.
-    fn turn(&self, wakers: &mut Vec<Waker>) -> usize {
-        let events = self.registry().turn(wakers);
+    /// Takes the events of the descriptors and wakes what waits for them. Returns how many there
+    /// were. `wakers` is empty, before and after.
+    fn poll_events(&self, wakers: &mut Vec<Waker>) -> usize {
+        let events = self.registry().poll_events(wakers);
         wakers.drain(..).for_each(Waker::wake);
         events
     }
 
-    /// Makes the loop look, unless it is about to.
-    fn nudge(&self) {
-        if self.is_served_here() {
-            return;
-        }
-        self.registry().wake();
+    /// As [`poll_events`](Self::poll_events), outside of a dispatch.
+    fn poll_events_between(&self) {
+        let mut wakers = mem::take(&mut *lock(&self.wakers));
+        self.poll_events(&mut wakers);
+        *lock(&self.wakers) = wakers;
     }
 
-    /// The context is going.
-    fn let_go(&self) {
-        registry::remove_hub(self.home, self.priority);
+    /// Hands something to the thread that runs the context, and wakes it. Gives it back once the context
+    /// has gone: all its sources have been taken out of it then.
+    fn send(&self, message: Message) -> Result<(), Message> {
+        if self.remote.push(message)? {
+            self.registry().wake();
+        }
+        Ok(())
+    }
+
+    /// Makes the main loop iterate once more, so that it asks all its sources.
+    pub(crate) fn notify(&self) {
+        if !self.is_served_here() && self.remote.notify() {
+            self.registry().wake();
+        }
+    }
+
+    /// As [`notify`](Self::notify), if little else uses the hub, so that it may go.
+    pub(crate) fn notify_if_spare(self: &Arc<Self>) {
+        const FEW: usize = 8;
+        if Arc::strong_count(self) < FEW {
+            self.notify();
+        }
+    }
+
+    /// Destroys a source of the context, from any thread.
+    pub(crate) fn destroy(&self, source: glib::Source) {
+        match self.is_run_here() {
+            true => source.destroy(),
+            // What comes back is of no context any more: GLib has destroyed it.
+            false => drop(self.send(Message::Destroy(source))),
+        }
+    }
+
+    /// Takes in what other threads have sent. In the thread that runs the context.
+    fn take_in(&self) {
+        if !self.remote.has_messages() {
+            return;
+        }
+        for message in self.remote.take() {
+            self.process(message);
+        }
+    }
+
+    fn process(&self, message: Message) {
+        match message {
+            Message::Run(runnable) => tasks::push(runnable),
+            Message::Wake(registration) => {
+                self.forget_if_ended(&registration);
+                registration.wake_all();
+            }
+            Message::WakeOne(waker) => waker.wake(),
+            Message::Destroy(source) => source.destroy(),
+        }
+    }
+
+    fn forget_if_ended(&self, registration: &Registration) {
+        if registration.has_ended() {
+            let forgotten = self.registry().remove(registration.key);
+            drop(forgotten);
+        }
+    }
+
+    /// Takes the hub apart: its context is going, or nothing has used it for a while. In the thread that
+    /// does that to the context, or that runs it.
+    fn shutdown(&self) {
+        if self.shut_down.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let _served = Served::begin(self);
+        registry::remove_hub(self);
         // Outside of all locks: tasks and wakers may do anything when they are dropped.
         let registrations = self.registry().close();
         registrations.iter().for_each(|it| it.end());
-        // SAFETY: GLib holds the callback data, whose end this is, for as long as it
-        // dispatches the source.
-        unsafe { self.tasks.cancel_all() };
+        self.timers.wake_all();
+        // SAFETY: GLib holds the callback data, whose end this is, for as long as it dispatches a
+        // source; or this is its thread, between two dispatches, and there is no task.
+        unsafe { self.cancel_all() };
+        for message in self.remote.close() {
+            match message {
+                Message::Run(runnable) => tasks::drop_at_home(runnable),
+                message => self.process(message),
+            }
+        }
+        let lanes = mem::take(&mut *lock(&self.lanes));
+        drop(lanes);
     }
 
     fn registry(&self) -> MutexGuard<'_, Registry> {
@@ -187,25 +284,39 @@ impl Hub {
     }
 }
 
-/// Marks a hub as running in this thread for as long as it lives.
+/// This thread is dispatching a hub for as long as this lives.
+struct Served(*const Hub);
+
+impl Served {
+    fn begin(hub: &Hub) -> Self {
+        Self(SERVED.replace(hub))
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        SERVED.set(self.0);
+    }
+}
+
+/// Marks a lane as running in this thread for as long as it lives.
 struct Running {
-    outer: Option<(Arc<Hub>, i32)>,
-    outer_served: *const Hub,
+    outer: Option<(Arc<Lane>, i32)>,
+    _served: Served,
 }
 
 impl Running {
-    fn enter(hub: &Arc<Hub>) -> Self {
-        let current = Some((hub.clone(), glib::main_depth()));
+    fn enter(lane: &Arc<Lane>) -> Self {
+        let current = Some((lane.clone(), glib::main_depth()));
         Self {
             outer: CURRENT.replace(current),
-            outer_served: SERVED.replace(Arc::as_ptr(hub)),
+            _served: Served::begin(&lane.hub),
         }
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        SERVED.set(self.outer_served);
         let entered = CURRENT.replace(self.outer.take());
         drop(entered);
     }
@@ -215,4 +326,26 @@ impl Drop for Running {
 pub(crate) fn default_context() -> glib::MainContext {
     // Not `unwrap_or_default`: the `Default` of a context is a new one.
     glib::MainContext::thread_default().unwrap_or_else(glib::MainContext::default)
+}
+
+/// A context for a thread that waits without running one. Fails where no descriptor is to be had for it: GLib
+/// would end the process.
+pub(crate) fn private_context() -> io::Result<glib::MainContext> {
+    let probe = file::eventfd();
+    drop(probe.map_err(|e| explain(e, "Unable to make a main context to wait in"))?);
+    Ok(glib::MainContext::new())
+}
+
+/// The context that this thread runs, or has acquired as its default one.
+fn running_owned() -> Option<glib::MainContext> {
+    match glib::main_current_source() {
+        Some(source) => source.context(),
+        None => Some(default_context()).filter(glib::MainContext::is_owner),
+    }
+}
+
+/// Fails in a thread that runs no main context.
+pub(crate) fn assert_running() -> io::Result<()> {
+    let text = "Unable to wait in a future: this thread runs no main context";
+    running_owned().map(drop).ok_or_else(|| not_supported(text))
 }

@@ -15,6 +15,7 @@ use glib::IOCondition;
 use super::{
     Hub,
     io_state::{DirectionState, HANGUP, READY, ReadyEvent, Side, WaiterKey},
+    remote::Message,
 };
 use crate::sys::{
     FdLease,
@@ -117,7 +118,11 @@ impl Registration {
         since: Option<ReadyEvent>,
     ) -> io::Result<Poll<()>> {
         let direction = self.direction(side);
-        direction.enter(key, waker);
+        match self.hub.is_run_here() {
+            true => direction.enter(key, waker, false),
+            // The channel is attached to another context than this, to whose thread the waker belongs.
+            false => direction.enter(key, &Hub::running_here()?.remote_waker(waker), true),
+        }
         // After that: what ends it empties the list when it is marked.
         if self.has_ended() {
             return Ok(Poll::Ready(()));
@@ -126,7 +131,7 @@ impl Registration {
         if !watched.contains(side.condition()) {
             // What is there already is an edge for the epoll instance, which begins to watch.
             direction.clear(direction.ready_event(), READY | HANGUP);
-            self.hub.watch(self, side.condition())?;
+            self.hub.registry().watch(self, side.condition())?;
         }
         let now = direction.ready_event();
         let news = match since {
@@ -168,30 +173,50 @@ impl Registration {
         }
     }
 
-    /// Watches no more, so that another registration can take its place at once. The waiters are
-    /// woken by [`end`](Self::end), which is to follow. Returns the descriptor, if it had not
-    /// been given back yet.
+    /// Watches no more, so that another registration can take its place at once, from any thread. The
+    /// waiters are woken by [`end`](Self::end), which is to follow. Returns the descriptor, if it
+    /// had not been given back yet.
     fn deregister(&self) -> Option<FdLease> {
         self.ended.store(true, Ordering::Release);
         let fd = lock(&self.fd).take();
         if let Some(fd) = &fd {
-            self.hub.forget(self.key, fd.as_fd());
+            self.hub.registry().unwatch(fd.as_fd());
         }
         fd
     }
 
     /// Gives the descriptor back and wakes all waiters: they look for another registration.
-    pub(crate) fn end(&self) {
+    pub(super) fn end(self: &Arc<Self>) {
         let fd = self.deregister();
-        self.wake_all();
         drop(fd);
+        // A waiter that comes after this looks sees that it has ended.
+        if self.hub.is_served_here() || !self.is_waited_for() {
+            self.hub.forget_if_ended(self);
+        }
+        self.wake();
     }
 
-    /// Makes all waiters look again.
-    pub(crate) fn wake_all(&self) {
+    /// Makes all waiters look again, from any thread.
+    pub(crate) fn wake(self: &Arc<Self>) {
+        if self.hub.is_served_here() {
+            return self.wake_all();
+        }
+        self.wake_by(DirectionState::drain_remote);
+        if self.is_waited_for() {
+            // If the context is going, that wakes them.
+            let _ = self.hub.send(Message::Wake(self.clone()));
+        }
+    }
+
+    /// The same in the thread that runs the context, or destroys it.
+    pub(super) fn wake_all(&self) {
+        self.wake_by(DirectionState::drain);
+    }
+
+    fn wake_by(&self, drain: fn(&DirectionState, &mut Vec<Waker>)) {
         let mut woken = Vec::new();
         for side in self.sides() {
-            self.direction(side).drain(&mut woken);
+            drain(self.direction(side), &mut woken);
         }
         woken.into_iter().for_each(Waker::wake);
     }

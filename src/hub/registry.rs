@@ -1,39 +1,42 @@
 //! What a hub watches, and which hubs there are.
 
 use std::{
+    cell::RefCell,
     collections::HashMap,
     io,
     os::fd::{AsFd, BorrowedFd, RawFd},
-    sync::{Arc, Mutex, atomic::Ordering},
+    sync::{Arc, Mutex, Weak, atomic::Ordering},
     task::Waker,
 };
 
-use glib::IOCondition;
+use glib::{IOCondition, Priority, translate::IntoGlib};
 use slab::Slab;
 
-use super::{Hub, Registration, source};
+use super::{Hub, JoinHandle, Registration, lane::Lane, source};
 use crate::{
-    error::closed,
+    error::{closed, explain},
     sys::{epoll::Epoll, lock},
 };
 
 /// The descriptors of a hub.
 #[derive(Debug)]
 pub(super) struct Registry {
-    /// Empty once the context has gone.
+    /// Empty while no descriptor is to be had for it, and once the hub is shut down.
     epoll: Option<Epoll>,
+    shut_down: bool,
     registrations: Slab<Arc<Registration>>,
     /// Tells registrations apart that had the same place one after the other.
     generation: u32,
 }
 
 impl Registry {
-    pub(super) fn new() -> io::Result<Self> {
-        Ok(Self {
-            epoll: Some(Epoll::new()?),
+    pub(super) fn new() -> Self {
+        Self {
+            epoll: Epoll::new().ok(),
+            shut_down: false,
             registrations: Slab::new(),
             generation: 0,
-        })
+        }
     }
 
     pub(super) fn insert(
@@ -47,32 +50,27 @@ impl Registry {
         registration
     }
 
-    pub(super) fn remove(&mut self, key: u64, fd: BorrowedFd<'_>) -> Option<Arc<Registration>> {
+    pub(super) fn remove(&mut self, key: u64) -> Option<Arc<Registration>> {
         let place = place(key);
         match self.registrations.get(place) {
-            Some(registration) if registration.key == key => {
-                if let Some(epoll) = &self.epoll {
-                    epoll.remove(fd);
-                }
-                Some(self.registrations.remove(place))
-            }
+            Some(registration) if registration.key == key => Some(self.registrations.remove(place)),
             _ => None,
         }
     }
 
-    /// Removes what could not be watched.
-    pub(super) fn discard(&mut self, key: u64) {
-        self.registrations.try_remove(place(key));
+    /// Watches a descriptor no more.
+    pub(super) fn unwatch(&self, fd: BorrowedFd<'_>) {
+        if let Some(epoll) = &self.epoll {
+            epoll.remove(fd);
+        }
     }
 
     /// Closes the instance, although channels and handles may hold the hub for longer, and returns
     /// all registrations, to be ended. There will be no more.
     pub(super) fn close(&mut self) -> Vec<Arc<Registration>> {
         self.epoll = None;
-        self.registrations
-            .iter()
-            .map(|(_, registration)| registration.clone())
-            .collect()
+        self.shut_down = true;
+        self.registrations.drain().collect()
     }
 
     pub(super) fn watch(
@@ -80,12 +78,12 @@ impl Registry {
         registration: &Registration,
         condition: IOCondition,
     ) -> io::Result<()> {
-        self.renew_after_fork()?;
+        self.renew()?;
         let epoll = self.epoll.as_ref().ok_or_else(closed)?;
         let watched = IOCondition::from_bits_retain(registration.watched.load(Ordering::Relaxed));
         let wanted = watched | condition;
         let mut result = Ok(());
-        // What has ended meanwhile is told so by its waiters.
+        // Whatever has ended meanwhile, its waiters see that.
         registration.with_fd(|fd| {
             result = match watched.is_empty() {
                 true => epoll.add(fd.as_fd(), wanted, registration.key),
@@ -98,16 +96,16 @@ impl Registry {
         result
     }
 
-    /// Takes what has happened, which may be nothing, and adds those who wait for it to `woken`.
-    pub(super) fn turn(&mut self, woken: &mut Vec<Waker>) -> usize {
-        // What the parent's instance has to tell is for the parent.
-        let renewed = self.renew_after_fork().is_ok();
+    /// Takes what has happened, which may be nothing, and adds those that wait for it to `woken`.
+    pub(super) fn poll_events(&mut self, woken: &mut Vec<Waker>) -> usize {
+        // What the parent's instance has to report is for the parent.
+        let renewed = self.renew().is_ok();
         let registrations = &self.registrations;
         let epoll = self.epoll.as_ref().filter(|_| renewed);
         epoll.map_or(0, |epoll| {
             epoll.take(|key, edges| {
-                if let Some(registration) = registrations.get(place(key)).filter(|it| it.key == key)
-                {
+                let registration = registrations.get(place(key));
+                if let Some(registration) = registration.filter(|it| it.key == key) {
                     registration.edges(edges, woken);
                 }
             })
@@ -117,7 +115,7 @@ impl Registry {
     /// Wakes the thread that waits for the instance.
     pub(super) fn wake(&mut self) {
         // A child must not wake its parent.
-        if self.renew_after_fork().is_ok()
+        if self.renew().is_ok()
             && let Some(epoll) = &self.epoll
         {
             epoll.wake();
@@ -128,15 +126,25 @@ impl Registry {
         self.epoll.as_ref().map_or(-1, Epoll::number)
     }
 
-    /// In a forked child: an instance of its own in place of the parent's, before it is used.
-    pub(super) fn renew_after_fork(&mut self) -> io::Result<()> {
-        if !self.epoll.as_ref().is_some_and(Epoll::is_inherited) {
+    /// Before a poll: the number of the instance, or -1.
+    pub(super) fn prepare(&mut self) -> RawFd {
+        // Without one, the hub looks around every now and then.
+        let _ = self.renew();
+        self.epoll_number()
+    }
+
+    /// An instance where there is none yet, or in a forked child, one of its own in place of the
+    /// parent's.
+    fn renew(&mut self) -> io::Result<()> {
+        let is_usable = self.epoll.as_ref().is_some_and(|it| !it.is_inherited());
+        if is_usable || self.shut_down {
             return Ok(());
         }
-        let epoll = Epoll::new()?;
+        let epoll = Epoll::new()
+            .map_err(|e| explain(e, "Unable to make an epoll instance for the main context"))?;
         for (_, registration) in &self.registrations {
-            let watched =
-                IOCondition::from_bits_retain(registration.watched.load(Ordering::Relaxed));
+            let watched = registration.watched.load(Ordering::Relaxed);
+            let watched = IOCondition::from_bits_retain(watched);
             if watched.is_empty() {
                 // It is just being added.
                 continue;
@@ -148,40 +156,148 @@ impl Registry {
         self.epoll = Some(epoll);
         Ok(())
     }
+
+    pub(super) fn len(&self) -> usize {
+        self.registrations.len()
+    }
+
+    pub(super) fn is_waited_for(&self) -> bool {
+        self.registrations.iter().any(|(_, it)| it.is_waited_for())
+    }
 }
 
 fn place(key: u64) -> usize {
     (key & u64::from(u32::MAX)) as usize
 }
 
-type Hubs = HashMap<(usize, i32), Arc<Hub>>;
+/// By the address of the context, which is that of a live one.
+static HUBS: Mutex<Option<HashMap<usize, Arc<Hub>>>> = Mutex::new(None);
 
-/// By the address of the context, which is that of a live one, and the priority.
-static HUBS: Mutex<Option<Hubs>> = Mutex::new(None);
+thread_local! {
+    /// The hub that this thread has looked up last.
+    static LAST: RefCell<Weak<Hub>> = const { RefCell::new(Weak::new()) };
+}
 
 impl Hub {
-    /// The hub of a context at a priority, which is made now if there is none.
-    pub(crate) fn of(
-        context: &glib::MainContext,
-        priority: glib::Priority,
-    ) -> io::Result<Arc<Self>> {
-        let home = context.as_ptr().addr();
-        let priority = glib::translate::IntoGlib::into_glib(priority);
-        let mut hubs = lock(&HUBS);
-        let hubs = hubs.get_or_insert_default();
-        if let Some(hub) = hubs.get(&(home, priority)) {
-            return Ok(hub.clone());
+    /// The hub of a context, which is made now if there is none.
+    pub(crate) fn of(context: &glib::MainContext) -> Arc<Self> {
+        let last = LAST.with_borrow(Weak::upgrade);
+        match last.filter(|hub| hub.is_in(context) && !hub.is_shut_down()) {
+            Some(hub) => hub,
+            None => {
+                let hub = Self::in_list(context, |hub| hub.clone());
+                LAST.set(Arc::downgrade(&hub));
+                hub
+            }
         }
-        let hub = Self::new(home, priority)?;
-        source::attach(&hub, context);
-        hubs.insert((home, priority), hub.clone());
-        Ok(hub)
+    }
+
+    /// Calls `f` with the hub of a context, while that cannot be shut down for being idle.
+    fn in_list<R>(context: &glib::MainContext, f: impl FnOnce(&Arc<Self>) -> R) -> R {
+        let mut hubs = lock(&HUBS);
+        let home = context.as_ptr().addr();
+        let hub = hubs.get_or_insert_default().entry(home).or_insert_with(|| {
+            let hub = Self::new(home);
+            hub.lifetime.watch();
+            // Others have to be woken there, also if there is never a task.
+            hub.lane(context, Priority::DEFAULT);
+            hub
+        });
+        f(hub)
+    }
+
+    fn lane(self: &Arc<Self>, context: &glib::MainContext, priority: Priority) -> Arc<Lane> {
+        let priority = priority.into_glib();
+        let mut lanes = lock(&self.lanes);
+        if let Some(lane) = lanes.iter().find(|lane| lane.priority == priority) {
+            return lane.clone();
+        }
+        let lane = Arc::new(Lane::new(self.clone(), priority));
+        source::attach(&lane, context);
+        lanes.push(lane.clone());
+        lane
+    }
+
+    /// Runs a future in a context, at a priority, in this thread.
+    pub(crate) fn spawn_local_in<F>(
+        context: &glib::MainContext,
+        priority: Priority,
+        future: F,
+    ) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        Self::lane_of(context, priority).spawn_local(future)
+    }
+
+    /// As [`spawn_local_in`](Self::spawn_local_in), in whatever thread runs the context.
+    pub(crate) fn spawn_in<F>(
+        context: &glib::MainContext,
+        priority: Priority,
+        future: F,
+    ) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        Self::lane_of(context, priority).spawn(future)
+    }
+
+    /// The lane of a context at a priority. A hub with a lane that is in use is not idle.
+    pub(super) fn lane_of(context: &glib::MainContext, priority: Priority) -> Arc<Lane> {
+        Self::in_list(context, |hub| hub.lane(context, priority))
+    }
+
+    /// Shuts the hub down, unless it is in use: in the thread that runs the context.
+    pub(super) fn shutdown_if_idle(&self) {
+        if self.remove_if_idle() {
+            self.shutdown();
+        }
+    }
+
+    /// Takes the hub off the list if only the list, its lanes and registrations that nothing waits for know it. Nothing
+    /// else can come to know it meanwhile: that goes by the list, or by something that counts.
+    fn remove_if_idle(&self) -> bool {
+        let mut hubs = lock(&HUBS);
+        let Some(listed) = hubs.as_ref().and_then(|hubs| hubs.get(&self.home)) else {
+            return false;
+        };
+        let lanes = lock(&self.lanes);
+        let registry = self.registry();
+        let known = 1 + lanes.len() + registry.len();
+        let is_idle = std::ptr::eq(Arc::as_ptr(listed), self)
+            && Arc::strong_count(listed) == known
+            && lanes
+                .iter()
+                .all(|it| Arc::strong_count(it) == source::UNUSED)
+            && !self.remote.has_messages()
+            && self.tasks.are_none()
+            && self.timers.are_none()
+            && !registry.is_waited_for();
+        drop(registry);
+        drop(lanes);
+        let removed = match (is_idle, &mut *hubs) {
+            (true, Some(hubs)) => hubs.remove(&self.home),
+            _ => None,
+        };
+        drop(hubs);
+        removed.is_some()
     }
 }
 
-pub(super) fn remove_hub(home: usize, priority: i32) {
-    let removed = lock(&HUBS)
-        .as_mut()
-        .and_then(|hubs| hubs.remove(&(home, priority)));
+pub(super) fn remove_hub(hub: &Hub) {
+    let mut hubs = lock(&HUBS);
+    let removed = match &mut *hubs {
+        Some(hubs)
+            if hubs
+                .get(&hub.home)
+                .is_some_and(|it| std::ptr::eq(&**it, hub)) =>
+        {
+            hubs.remove(&hub.home)
+        }
+        _ => None,
+    };
+    drop(hubs);
     drop(removed);
 }

@@ -1,29 +1,35 @@
-//! The `GSource` of a hub.
+//! The `GSource` of a lane.
+//!
+//! GLib asks the sources of a context in the order of their priorities. Events are taken when it asks: a
+//! lane is ready only if there are tasks of its own, so that I/O at one priority holds nothing up that is
+//! between it and another lane.
 
 use std::{cell::UnsafeCell, ptr, sync::Arc};
 
 use glib::translate::*;
 use glib_sys::{
-    G_IO_IN, G_SOURCE_CONTINUE, GPollFD, GSource, GSourceFunc, GSourceFuncs, gboolean, gpointer,
+    G_IO_IN, G_SOURCE_CONTINUE, G_SOURCE_REMOVE, GPollFD, GSource, GSourceFunc, GSourceFuncs,
+    gboolean, gpointer,
 };
 
-use super::{Hub, Running};
+use super::{Running, Served, lane::Lane};
 
 #[repr(C)]
-struct HubSource {
+struct LaneSource {
     source: GSource,
     /// Valid from `attach` to `finalize`.
     state: State,
 }
 
 struct State {
-    hub: Arc<Hub>,
+    lane: Arc<Lane>,
+    /// The epoll instance of the hub, which the other lanes poll as well: GLib polls it once.
     poll: UnsafeCell<GPollFD>,
 }
 
 struct Funcs(GSourceFuncs);
 
-// SAFETY: function pointers, which nobody changes.
+// SAFETY: function pointers, which never change.
 unsafe impl Sync for Funcs {}
 
 static FUNCS: Funcs = Funcs(GSourceFuncs {
@@ -35,35 +41,38 @@ static FUNCS: Funcs = Funcs(GSourceFuncs {
     closure_marshal: None,
 });
 
-/// Makes the source of a hub, which its context owns.
-pub(super) fn attach(hub: &Arc<Hub>, context: &glib::MainContext) {
-    // SAFETY: the functions are those of a `HubSource`, whose size GLib allocates, and its
+/// References to a lane that nothing uses: of its hub, its source, and the source's callback data.
+pub(super) const UNUSED: usize = 3;
+
+/// Makes the source of a lane, which its context owns. From any thread: the caller keeps the context.
+pub(super) fn attach(lane: &Arc<Lane>, context: &glib::MainContext) {
+    // SAFETY: the functions are those of a `LaneSource`, whose size GLib allocates, and its
     // state is written before anything can look at it. GLib keeps the pointer to the
-    // GPollFD until the source is destroyed; it lives as long as the source. `let_go` gets a
+    // GPollFD until the source is destroyed; it lives as long as the source. `shutdown` gets a
     // reference of its own, and is called when the source is destroyed: with its context, which
     // is still there at that time.
     unsafe {
-        let size = size_of::<HubSource>() as u32;
+        let size = size_of::<LaneSource>() as u32;
         let source = glib_sys::g_source_new(ptr::from_ref(&FUNCS.0).cast_mut(), size);
-        let this = source.cast::<HubSource>();
+        let this = source.cast::<LaneSource>();
         let poll = GPollFD {
-            fd: hub.registry().epoll_number(),
+            fd: lane.hub.registry().epoll_number(),
             events: G_IO_IN as u16,
             revents: 0,
         };
         ptr::write(
             &raw mut (*this).state,
             State {
-                hub: hub.clone(),
+                lane: lane.clone(),
                 poll: UnsafeCell::new(poll),
             },
         );
         glib_sys::g_source_set_static_name(source, c"qio hub".as_ptr());
-        glib_sys::g_source_set_priority(source, hub.priority);
+        glib_sys::g_source_set_priority(source, lane.priority);
         glib_sys::g_source_set_can_recurse(source, true.into_glib());
         glib_sys::g_source_add_poll(source, (*this).state.poll.get());
-        let data = Arc::into_raw(hub.clone()).cast_mut().cast();
-        glib_sys::g_source_set_callback(source, Some(no_callback), data, Some(let_go));
+        let data = Arc::into_raw(lane.clone()).cast_mut().cast();
+        glib_sys::g_source_set_callback(source, Some(no_callback), data, Some(shutdown));
         glib_sys::g_source_attach(source, context.to_glib_none().0);
         glib_sys::g_source_unref(source);
     }
@@ -73,10 +82,11 @@ unsafe extern "C" fn no_callback(_: gpointer) -> gboolean {
     G_SOURCE_CONTINUE
 }
 
-unsafe extern "C" fn let_go(data: gpointer) {
+/// The source is destroyed: with its context, or after the hub has been shut down.
+unsafe extern "C" fn shutdown(data: gpointer) {
     // SAFETY: the reference that `attach` gave to the callback data.
-    let hub = unsafe { Arc::from_raw(data.cast::<Hub>()) };
-    hub.let_go();
+    let lane = unsafe { Arc::from_raw(data.cast::<Lane>()) };
+    lane.hub.shutdown();
 }
 
 /// # Safety
@@ -84,27 +94,27 @@ unsafe extern "C" fn let_go(data: gpointer) {
 /// `source` must be a source that [`attach`] made and that is not finalized.
 unsafe fn state<'a>(source: *mut GSource) -> &'a State {
     // SAFETY: `attach` wrote the state, and it stays valid until `finalize`.
-    unsafe { &(*source.cast::<HubSource>()).state }
+    unsafe { &(*source.cast::<LaneSource>()).state }
 }
 
 unsafe extern "C" fn prepare(source: *mut GSource, timeout: *mut i32) -> gboolean {
     // SAFETY: GLib passes the source that these functions are for, and the address of a
     // timeout. It reads the GPollFD after this, in this thread.
     unsafe {
-        *timeout = -1;
         let state = state(source);
-        let number = {
-            let mut registry = state.hub.registry();
-            let _ = registry.renew_after_fork();
-            registry.epoll_number()
-        };
-        // Also if it was renewed in the middle of a turn.
+        let hub = &state.lane.hub;
+        let number = hub.registry().prepare();
+        // Also if it was renewed in the middle of a dispatch.
         if number != (*state.poll.get()).fd {
             glib_sys::g_source_remove_poll(source, state.poll.get());
             (*state.poll.get()).fd = number;
             glib_sys::g_source_add_poll(source, state.poll.get());
         }
-        state.hub.has_work().into_glib()
+        *timeout = {
+            let _served = Served::begin(hub);
+            hub.look_between()
+        };
+        state.lane.has_work().into_glib()
     }
 }
 
@@ -112,7 +122,14 @@ unsafe extern "C" fn check(source: *mut GSource) -> gboolean {
     // SAFETY: as for `prepare`.
     unsafe {
         let state = state(source);
-        ((*state.poll.get()).revents != 0 || state.hub.has_work()).into_glib()
+        let hub = &state.lane.hub;
+        let _served = Served::begin(hub);
+        match state.take_polled() {
+            true => hub.poll_events_between(),
+            false => hub.look_at_lifetime(),
+        }
+        hub.look_between();
+        state.lane.has_work().into_glib()
     }
 }
 
@@ -120,12 +137,14 @@ unsafe extern "C" fn dispatch(source: *mut GSource, _: GSourceFunc, _: gpointer)
     // SAFETY: as for `prepare`.
     unsafe {
         let state = state(source);
-        let polled = (*state.poll.get()).revents != 0;
-        (*state.poll.get()).revents = 0;
-        let hub = state.hub.clone();
-        let _running = Running::enter(&hub);
-        if let Some(served) = hub.served() {
-            hub.serve(served, polled);
+        let polled = state.take_polled();
+        let lane = state.lane.clone();
+        if lane.hub.is_shut_down() {
+            return G_SOURCE_REMOVE;
+        }
+        let _running = Running::enter(&lane);
+        if let Some(local) = lane.local() {
+            lane.dispatch(local, polled);
         }
     }
     G_SOURCE_CONTINUE
@@ -133,5 +152,17 @@ unsafe extern "C" fn dispatch(source: *mut GSource, _: GSourceFunc, _: gpointer)
 
 unsafe extern "C" fn finalize(source: *mut GSource) {
     // SAFETY: GLib calls this once, at the end.
-    unsafe { ptr::drop_in_place(&raw mut (*source.cast::<HubSource>()).state) };
+    unsafe { ptr::drop_in_place(&raw mut (*source.cast::<LaneSource>()).state) };
+}
+
+impl State {
+    /// Whether GLib's last poll has found events that have not been taken.
+    ///
+    /// # Safety
+    ///
+    /// This must be the thread that runs the context.
+    unsafe fn take_polled(&self) -> bool {
+        // SAFETY: GLib writes `revents` between `prepare` and `check`, in this thread.
+        unsafe { std::mem::take(&mut (*self.poll.get()).revents) != 0 }
+    }
 }

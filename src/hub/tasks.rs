@@ -3,26 +3,23 @@
 use std::{
     cell::Cell,
     future::Future,
-    io,
     mem::{self, ManuallyDrop},
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex},
     task::{Context, Poll, Waker},
     thread::{self, ThreadId},
 };
 
-use async_task::{Builder, Runnable};
+use async_task::Builder;
 use glib::Priority;
 use slab::Slab;
 
 use super::{
     Hub, JoinHandle, default_context,
     join::Outcome,
-    queue::{Queue, Served},
+    lane::{Lane, Local},
+    remote::Message,
 };
 use crate::sys::lock;
 
@@ -32,21 +29,23 @@ const BATCH: usize = 8;
 /// Operations that a task may complete without a wait before others have their turn.
 const OPERATIONS: u32 = 128;
 
-/// How often a context that goes gives way to threads that have a task of it in their hands: they
-/// could only leak it.
-const STRAGGLERS: usize = 1_000;
+/// How often a context that is torn down yields to threads that hold a task of it: they could only leak it.
+const CANCEL_RETRIES: usize = 1_000;
 
-/// The only thread that a task may run in, if there is one.
-pub(super) type Home = Option<ThreadId>;
+/// Where a task runs.
+#[derive(Debug)]
+pub(super) struct Place {
+    lane: Arc<Lane>,
+    /// The only thread that it may run in, if there is one.
+    owner: Option<ThreadId>,
+}
+
+pub(super) type Runnable = async_task::Runnable<Place>;
 
 #[derive(Debug, Default)]
 pub(super) struct Tasks {
-    pub(super) queue: Queue,
-    /// To wake those that are not in the queue when the context goes.
+    /// To wake those that are in no queue when the context goes.
     alive: Mutex<Slab<Waker>>,
-    /// The context has moved to another thread than theirs.
-    stranded: Mutex<Vec<Runnable<Home>>>,
-    some_are_stranded: AtomicBool,
 }
 
 thread_local! {
@@ -57,8 +56,8 @@ thread_local! {
 }
 
 thread_local! {
-    /// Says to the next future that is to be dropped that this is not its thread.
-    static AWAY: Cell<bool> = const { Cell::new(false) };
+    /// The next future that is dropped is not of this thread.
+    static LEAK_NEXT_FUTURE: Cell<bool> = const { Cell::new(false) };
 }
 
 thread_local! {
@@ -87,32 +86,22 @@ pub(crate) fn poll_budget(context: &Context<'_>) -> Poll<()> {
 }
 
 impl Tasks {
-    pub(super) fn has_work(&self) -> bool {
-        !self.queue.is_empty() || self.some_can_go_on()
+    pub(super) fn are_none(&self) -> bool {
+        lock(&self.alive).is_empty()
     }
+}
 
-    /// Whether this is the thread of tasks that were left to it by another one.
-    fn some_can_go_on(&self) -> bool {
-        self.some_are_stranded.load(Ordering::Relaxed) && lock(&self.stranded).iter().any(is_home)
-    }
-
+impl Local<'_> {
     /// Runs what is in the queue, and what comes meanwhile, for as long as there is time after
     /// each batch.
-    pub(super) fn run(&self, served: Served<'_>, has_time: impl Fn() -> bool) {
-        if self.some_are_stranded.load(Ordering::Relaxed) {
-            let stranded = mem::take(&mut *lock(&self.stranded));
-            let (home, away): (Vec<_>, Vec<_>) = stranded.into_iter().partition(is_home);
-            self.some_are_stranded
-                .store(!away.is_empty(), Ordering::Relaxed);
-            *lock(&self.stranded) = away;
-            home.into_iter().for_each(|runnable| served.push(runnable));
-        }
-        served.take_in();
+    pub(super) fn run(self, lane: &Lane, has_time: impl Fn() -> bool) {
+        self.take_deferred();
+        lane.hub.take_in();
         let depth = glib::main_depth();
         let mut ran = 0;
-        while let Some(runnable) = served.pop() {
+        while let Some(runnable) = self.pop() {
             if !is_home(&runnable) {
-                self.strand(runnable);
+                lane.defer_to_owner(runnable);
                 continue;
             }
             let outer = (LEFT.replace(Some(OPERATIONS)), DEPTH.replace(depth));
@@ -124,100 +113,90 @@ impl Tasks {
                 if !has_time() {
                     return;
                 }
-                served.take_in();
+                lane.hub.take_in();
             }
         }
     }
+}
 
-    fn strand(&self, runnable: Runnable<Home>) {
-        glib::g_warning!(
-            "Qio",
-            "A task that must stay in its thread waits until that thread runs the context again"
-        );
-        lock(&self.stranded).push(runnable);
-        self.some_are_stranded.store(true, Ordering::Relaxed);
-    }
-
+impl Hub {
     /// Drops all tasks, but for those that only another thread may drop.
     ///
     /// # Safety
     ///
-    /// Nobody may be dispatching the hub, now or later.
+    /// Nothing may be dispatching the hub, now or later.
     pub(super) unsafe fn cancel_all(&self) {
-        for _ in 0..STRAGGLERS {
-            let alive: Vec<_> = lock(&self.alive)
-                .iter()
-                .map(|(_, waker)| waker.clone())
-                .collect();
+        for _ in 0..CANCEL_RETRIES {
+            let alive = &self.tasks.alive;
+            let wakers: Vec<_> = lock(alive).iter().map(|(_, waker)| waker.clone()).collect();
             // Each comes back by `schedule`.
-            alive.into_iter().for_each(Waker::wake);
-            // SAFETY: the caller's promise.
-            let queued = unsafe { self.queue.take_all() };
-            let stranded = mem::take(&mut *lock(&self.stranded));
-            queued.into_iter().chain(stranded).for_each(drop_at_home);
-            if lock(&self.alive).is_empty() {
+            wakers.into_iter().for_each(Waker::wake);
+            self.take_in();
+            let lanes = lock(&self.lanes).clone();
+            for lane in lanes {
+                // SAFETY: the caller's promise.
+                unsafe { lane.take_all() }.for_each(drop_at_home);
+            }
+            if lock(alive).is_empty() {
                 break;
             }
             // One that another thread has woken, and is about to put into the queue; or a new one.
             thread::yield_now();
         }
-        self.queue.close();
-        // SAFETY: as above.
-        let late = unsafe { self.queue.take_all() };
-        late.into_iter().for_each(drop_at_home);
     }
 }
 
-fn is_home(runnable: &Runnable<Home>) -> bool {
-    runnable.metadata().is_none_or(|home| home == this_thread())
+pub(super) fn is_home(runnable: &Runnable) -> bool {
+    let owner = runnable.metadata().owner;
+    owner.is_none_or(|owner| owner == this_thread())
 }
 
-/// Closes a task, so that whoever awaits it is told, and drops its future if this thread may.
-fn drop_at_home(runnable: Runnable<Home>) {
+/// Closes a task, so that whatever awaits it goes on, and drops its future if this thread may.
+pub(super) fn drop_at_home(runnable: Runnable) {
     if !is_home(&runnable) {
         glib::g_warning!(
             "Qio",
-            "A task is leaked: its context went in another thread than its own"
+            "Leaking a task that must stay in its thread: its main context was destroyed in another one"
         );
         // A future that is not dropped has to stay where it is pinned: this keeps its memory.
         mem::forget(runnable.waker());
-        AWAY.set(true);
+        LEAK_NEXT_FUTURE.set(true);
     }
     drop(runnable);
 }
 
-impl Hub {
-    fn schedule(&self, runnable: Runnable<Home>) {
-        if let Some(served) = self.served() {
-            return served.push(runnable);
-        }
-        match self.tasks.queue.push(runnable) {
-            Ok(()) => self.nudge(),
-            Err(runnable) => drop_at_home(runnable),
-        }
+/// Has a task run, from any thread.
+fn schedule(runnable: Runnable) {
+    let lane = &runnable.metadata().lane;
+    if lane.hub.is_served_here() {
+        return push(runnable);
     }
-
-    fn task<F: Future>(self: &Arc<Self>, place: usize, future: F) -> Task<F> {
-        let entry = Entry {
-            hub: self.clone(),
-            place,
-        };
-        Task {
-            future: ManuallyDrop::new(future),
-            _entry: entry,
-        }
+    let hub = lane.hub.clone();
+    if let Err(Message::Run(runnable)) = hub.send(Message::Run(runnable)) {
+        drop_at_home(runnable);
     }
+}
 
-    pub(crate) fn spawn_local<F>(self: &Arc<Self>, future: F) -> JoinHandle<F::Output>
+/// Puts a task into the queue of its lane. In the thread that dispatches the hub.
+pub(super) fn push(runnable: Runnable) {
+    // The task keeps the lane, which outlives the reference.
+    let lane = Arc::as_ptr(&runnable.metadata().lane);
+    // SAFETY: the runnable keeps the lane, in the queue as well.
+    let local = unsafe { (*lane).local() };
+    local.expect("the hub is dispatched here").push(runnable);
+}
+
+impl Lane {
+    pub(super) fn spawn_local<F>(self: &Arc<Self>, future: F) -> JoinHandle<F::Output>
     where
         F: Future + 'static,
         F::Output: 'static,
     {
-        // SAFETY: the home is this thread.
+        // SAFETY: the owner is this thread.
         unsafe { self.start(Some(this_thread()), future) }
     }
 
-    pub(crate) fn spawn<F>(self: &Arc<Self>, future: F) -> JoinHandle<F::Output>
+    pub(super) fn spawn<F>(self: &Arc<Self>, future: F) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
@@ -228,22 +207,31 @@ impl Hub {
 
     /// # Safety
     ///
-    /// `home` must be this thread, unless the future and its result are `Send`.
-    unsafe fn start<F>(self: &Arc<Self>, home: Home, future: F) -> JoinHandle<F::Output>
+    /// `owner` must be this thread, unless the future and its result are `Send`.
+    unsafe fn start<F>(
+        self: &Arc<Self>,
+        owner: Option<ThreadId>,
+        future: F,
+    ) -> JoinHandle<F::Output>
     where
         F: Future + 'static,
         F::Output: 'static,
     {
-        let hub = self.clone();
-        let mut alive = lock(&self.tasks.alive);
+        let mut alive = lock(&self.hub.tasks.alive);
         let entry = alive.vacant_entry();
-        let future = self.task(entry.key(), future);
-        let builder = Builder::new().metadata(home);
-        let schedule = move |runnable| hub.schedule(runnable);
-        // SAFETY: the future is polled and dropped by its runnable alone. That is run at home
+        let future = Task {
+            future: ManuallyDrop::new(future),
+            _guard: AliveGuard {
+                hub: self.hub.clone(),
+                place: entry.key(),
+            },
+        };
+        let lane = self.clone();
+        let builder = Builder::new().metadata(Place { lane, owner });
+        // SAFETY: the future is polled and dropped by its runnable alone. That is run by its owner
         // alone (see `run`); if it is dropped in another thread, the future is not: see
-        // `drop_at_home`. What is around the future may be dropped anywhere. The future and
-        // `schedule` are 'static, and `schedule` may be called and dropped anywhere.
+        // `drop_at_home`. What is around the future may be dropped anywhere. The future is 'static, and
+        // `schedule` is a function.
         let (runnable, task) = unsafe { builder.spawn_unchecked(|_| future, schedule) };
         entry.insert(runnable.waker());
         drop(alive);
@@ -256,7 +244,7 @@ impl Hub {
 struct Task<F> {
     /// Pinned with the task. Dropped with it, but not in another thread than its own.
     future: ManuallyDrop<F>,
-    _entry: Entry,
+    _guard: AliveGuard,
 }
 
 impl<F: Future> Future for Task<F> {
@@ -275,7 +263,7 @@ impl<F: Future> Future for Task<F> {
 
 impl<F> Drop for Task<F> {
     fn drop(&mut self) {
-        if AWAY.replace(false) {
+        if LEAK_NEXT_FUTURE.replace(false) {
             return;
         }
         // SAFETY: nobody uses it any more.
@@ -284,21 +272,16 @@ impl<F> Drop for Task<F> {
 }
 
 /// The place of a task in the list of those that are alive.
-struct Entry {
+struct AliveGuard {
     hub: Arc<Hub>,
     place: usize,
 }
 
-impl Drop for Entry {
+impl Drop for AliveGuard {
     fn drop(&mut self) {
         let waker = lock(&self.hub.tasks.alive).try_remove(self.place);
         drop(waker);
     }
-}
-
-fn hub(context: &glib::MainContext, priority: Priority) -> Arc<Hub> {
-    let hub: io::Result<_> = Hub::of(context, priority);
-    hub.unwrap_or_else(|e| panic!("Unable to watch descriptors in a main context: {e}"))
 }
 
 /// Runs a future in the main context of this thread (what is running there now, else its
@@ -308,10 +291,6 @@ fn hub(context: &glib::MainContext, priority: Priority) -> Arc<Hub> {
 ///
 /// Dropping the handle leaves the task alone. When the context is dropped, so is the task; if that
 /// happens in another thread, the future is leaked, and the handle says that it was cancelled.
-///
-/// # Panics
-///
-/// When the system has no descriptor left for the context's epoll instance, which is made once.
 ///
 /// # Examples
 ///
@@ -330,10 +309,6 @@ where
 
 /// As [`spawn_local`], at a priority. I/O at a lower priority than GTK's redraw
 /// (`GDK_PRIORITY_REDRAW`, 120) leaves it its frames.
-///
-/// # Panics
-///
-/// As [`spawn_local`].
 pub fn spawn_local_with_priority<F>(priority: Priority, future: F) -> JoinHandle<F::Output>
 where
     F: Future + 'static,
@@ -346,7 +321,7 @@ where
 ///
 /// # Panics
 ///
-/// As [`spawn_local`], and if another thread owns the context.
+/// If another thread owns the context.
 pub fn spawn_local_in<F>(
     context: &glib::MainContext,
     priority: Priority,
@@ -359,15 +334,11 @@ where
     let _owned = context
         .acquire()
         .expect("the main context must belong to this thread, or to none yet");
-    hub(context, priority).spawn_local(future)
+    Hub::spawn_local_in(context, priority, future)
 }
 
 /// As [`spawn_local`], for a future that may run in another thread: that which runs the default
 /// context of this one.
-///
-/// # Panics
-///
-/// As [`spawn_local`].
 pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
@@ -377,10 +348,6 @@ where
 }
 
 /// As [`spawn`], at a priority. See [`spawn_local_with_priority`].
-///
-/// # Panics
-///
-/// As [`spawn_local`].
 pub fn spawn_with_priority<F>(priority: Priority, future: F) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
@@ -390,10 +357,6 @@ where
 }
 
 /// As [`spawn`], in a given context, from any thread.
-///
-/// # Panics
-///
-/// As [`spawn_local`].
 pub fn spawn_in<F>(
     context: &glib::MainContext,
     priority: Priority,
@@ -403,7 +366,14 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    hub(context, priority).spawn(future)
+    Hub::spawn_in(context, priority, future)
+}
+
+/// The context that runs, and the priority of what runs there.
+pub(crate) fn running_place() -> (glib::MainContext, Priority) {
+    let current = glib::main_current_source();
+    let priority = current.map_or(Priority::DEFAULT, |source| source.priority().into());
+    (running_context(), priority)
 }
 
 /// The context of the source that is being dispatched, or the default one.

@@ -1,39 +1,111 @@
-//! Sleeping in a future.
+//! Sleeping in a future: the deadlines of a hub.
 
 use std::{
+    collections::BTreeMap,
     future::Future,
+    mem,
     pin::Pin,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
 
-use glib::ControlFlow;
-
-use super::running_context;
+use super::Hub;
 use crate::sys::lock;
 
-/// GLib counts the milliseconds of one alarm in 32 bits.
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+/// What sleeps in the tasks of a context, by the time at which it is woken.
+#[derive(Debug, Default)]
+pub(super) struct Timers {
+    deadlines: Mutex<Deadlines>,
+    some: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Deadlines {
+    wakers: BTreeMap<Key, Waker>,
+    next_number: u64,
+}
+
+/// The deadline, and what tells those of the same time apart.
+type Key = (Instant, u64);
+
+impl Timers {
+    fn add(&self, deadline: Instant, waker: Waker) -> Key {
+        let mut deadlines = lock(&self.deadlines);
+        deadlines.next_number += 1;
+        let key = (deadline, deadlines.next_number);
+        deadlines.wakers.insert(key, waker);
+        self.some.store(true, Ordering::Release);
+        key
+    }
+
+    /// Whether it was still there.
+    fn replace(&self, key: &Key, waker: &Waker) -> bool {
+        let before = lock(&self.deadlines)
+            .wakers
+            .get_mut(key)
+            .map(|it| mem::replace(it, waker.clone()));
+        // Dropping a waker may run anything: not under the lock.
+        before.is_some()
+    }
+
+    fn remove(&self, key: &Key) {
+        let mut deadlines = lock(&self.deadlines);
+        let removed = deadlines.wakers.remove(key);
+        self.some
+            .store(!deadlines.wakers.is_empty(), Ordering::Release);
+        drop(deadlines);
+        drop(removed);
+    }
+
+    /// Wakes what has slept long enough. Returns how long until the next one.
+    pub(super) fn wake_due(&self) -> Option<Duration> {
+        if !self.some.load(Ordering::Acquire) {
+            return None;
+        }
+        let now = Instant::now();
+        let mut deadlines = lock(&self.deadlines);
+        let later = deadlines.wakers.split_off(&(now, u64::MAX));
+        let due = mem::replace(&mut deadlines.wakers, later);
+        let next = deadlines.wakers.keys().next().map(|(time, _)| *time - now);
+        self.some.store(next.is_some(), Ordering::Release);
+        drop(deadlines);
+        due.into_values().for_each(Waker::wake);
+        next
+    }
+
+    pub(super) fn wake_all(&self) {
+        let all = mem::take(&mut lock(&self.deadlines).wakers);
+        self.some.store(false, Ordering::Release);
+        all.into_values().for_each(Waker::wake);
+    }
+
+    pub(super) fn are_none(&self) -> bool {
+        !self.some.load(Ordering::Acquire)
+    }
+}
 
 /// Ready at a time, not earlier, in whole milliseconds.
 #[derive(Debug)]
 pub(crate) struct Sleep {
     deadline: Instant,
-    alarm: Option<Alarm>,
-}
-
-#[derive(Debug)]
-struct Alarm {
-    source: glib::Source,
-    waker: Arc<Mutex<Waker>>,
+    entered: Option<(Arc<Hub>, Key)>,
 }
 
 impl Sleep {
     pub(crate) fn until(deadline: Instant) -> Self {
         Self {
             deadline,
-            alarm: None,
+            entered: None,
+        }
+    }
+
+    fn leave(&mut self) {
+        if let Some((hub, key)) = self.entered.take() {
+            hub.timers.remove(&key);
         }
     }
 }
@@ -42,48 +114,25 @@ impl Future for Sleep {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let left = self.deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
+        if self.deadline <= Instant::now() {
             return Poll::Ready(());
         }
-        match &self.alarm {
-            Some(alarm) if alarm.is_here() => {
-                let before = std::mem::replace(&mut *lock(&alarm.waker), cx.waker().clone());
-                // Outside of the lock: it may do anything.
-                drop(before);
-            }
-            _ => self.alarm = Some(Alarm::new(left.min(LONGEST), cx.waker().clone())),
+        let hub = Hub::current();
+        let is_entered = self.entered.as_ref().is_some_and(|(mine, key)| {
+            Arc::ptr_eq(mine, &hub) && mine.timers.replace(key, cx.waker())
+        });
+        if !is_entered {
+            self.leave();
+            let key = hub.timers.add(self.deadline, cx.waker().clone());
+            hub.notify();
+            self.entered = Some((hub, key));
         }
         Poll::Pending
     }
 }
 
-impl Alarm {
-    /// It has not gone with its context, and this is the one.
-    fn is_here(&self) -> bool {
-        !self.source.is_destroyed() && self.source.context() == Some(running_context())
-    }
-
-    fn new(left: Duration, waker: Waker) -> Self {
-        let waker = Arc::new(Mutex::new(waker));
-        let current = glib::main_current_source();
-        let priority = current.map_or(glib::Priority::DEFAULT, |source| source.priority().into());
-        // GLib counts in whole milliseconds: not earlier than asked.
-        let left = left.saturating_add(Duration::from_millis(1));
-        let woken = waker.clone();
-        let source = glib::timeout_source_new(left, None, priority, move || {
-            // Not under the lock: it may do anything.
-            let waker = lock(&woken).clone();
-            waker.wake();
-            ControlFlow::Break
-        });
-        source.attach(Some(&running_context()));
-        Self { source, waker }
-    }
-}
-
-impl Drop for Alarm {
+impl Drop for Sleep {
     fn drop(&mut self) {
-        self.source.destroy();
+        self.leave();
     }
 }

@@ -11,7 +11,7 @@ use glib_sys::GSource;
 
 use super::{
     foreign::note_down,
-    source::{Told, retire, told_of},
+    source::{Told, told_of},
 };
 
 /// What a layer knows of the object below it.
@@ -97,7 +97,6 @@ impl Below {
             if !child.is_destroyed() {
                 glib_sys::g_source_remove_child_source(parent, raw);
             }
-            retire(raw);
         }
     }
 

@@ -2,21 +2,28 @@
 //!
 //! GLib asks each source before and after every poll, and polls its descriptors. A cold watch
 //! has nothing to ask and nothing to poll: the hub of its context waits for the descriptors, and
-//! makes the source ready when there is news. Its first dispatch makes it hot again.
+//! when there is news, gives it its functions back, by which it is dispatched. That makes it hot again.
 
 use std::{
     io, ptr,
-    sync::Arc,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicPtr, Ordering},
+    },
     task::{Poll, Wake, Waker},
 };
 
-use glib::{IOCondition, translate::*};
-use glib_sys::GSource;
+use glib::IOCondition;
+use glib_sys::{GSource, GSourceFuncs};
 
-use super::{Waiters, leg::directions};
+use super::{
+    Waiters,
+    leg::directions,
+    source::{COLD, FUNCS},
+};
 use crate::{
     hub::{Hub, Registration, Serves, ShortRead, Side, WaiterKey},
-    sys::{FdLease, poll::poll_now},
+    sys::{FdLease, lock, poll::poll_now},
 };
 
 /// What a cold watch waits for. Waits no more when it is dropped.
@@ -24,30 +31,16 @@ use crate::{
 pub(super) struct Cold(Vec<(Arc<Registration>, Side, WaiterKey)>);
 
 impl Cold {
-    /// Makes the hub of the source's context wait for descriptors, each with its conditions.
-    /// `None` if one of them is ready.
-    ///
-    /// # Safety
-    ///
-    /// `source` must be a live source that is attached, and that has entered `waiters`.
-    pub(super) unsafe fn new<'a>(
-        source: *mut GSource,
+    /// Makes the hub of a source's context wait for descriptors, each with its conditions.
+    /// `None` if one of them is ready. In the thread that owns the context.
+    pub(super) fn new<'a>(
+        hub: &Arc<Hub>,
+        warmth: &Arc<Warmth>,
         waiters: &Arc<Waiters>,
         fds: impl Iterator<Item = (&'a FdLease, IOCondition)>,
         one_for_both: bool,
     ) -> io::Result<Option<Self>> {
-        // SAFETY: the caller's promise.
-        let (context, priority) = unsafe {
-            let context = glib_sys::g_source_get_context(source);
-            let context: glib::MainContext = from_glib_none(context);
-            let priority = glib_sys::g_source_get_priority(source);
-            (context, from_glib(priority))
-        };
-        let hub = Hub::of(&context, priority)?;
-        let waker = Waker::from(Arc::new(Poke {
-            waiters: waiters.clone(),
-            source: source.addr(),
-        }));
+        let waker = Waker::from(warmth.clone());
         let mut this = Self::default();
         for (fd, conditions) in fds {
             let [read, write] = directions(conditions);
@@ -60,7 +53,7 @@ impl Cold {
                     side,
                     short_read: ShortRead::SaysNothing,
                 };
-                let Some(registration) = registration(&hub, waiters, fd, serves)? else {
+                let Some(registration) = registration(hub, waiters, fd, serves)? else {
                     return Ok(None);
                 };
                 if this
@@ -135,19 +128,83 @@ impl Drop for Cold {
     }
 }
 
-/// Makes a source ready, if it is still there.
-struct Poke {
-    waiters: Arc<Waiters>,
-    source: usize,
+/// Makes a cold source hot, if it is still there: as the waker of what waits in its place. The hub of
+/// its context wakes it, in the thread that owns the context; GLib reads the functions of a source there alone,
+/// but for `finalize`, which is the same in both tables.
+#[derive(Debug)]
+pub(super) struct Warmth {
+    /// Null once the source is being finalized, in whatever thread.
+    source: Mutex<SourcePtr>,
+    /// It is to be dispatched.
+    woken: AtomicBool,
 }
 
-impl Wake for Poke {
+#[derive(Debug)]
+struct SourcePtr(*mut GSource);
+
+// SAFETY: it is used while it is locked, and `finalize` waits for the lock before the memory goes.
+unsafe impl Send for SourcePtr {}
+
+impl Warmth {
+    pub(super) fn new(source: *mut GSource) -> Arc<Self> {
+        Arc::new(Self {
+            source: Mutex::new(SourcePtr(source)),
+            woken: AtomicBool::new(false),
+        })
+    }
+
+    pub(super) fn is_woken(&self) -> bool {
+        self.woken.load(Ordering::Acquire)
+    }
+
+    /// # Safety
+    ///
+    /// `source` must be the live source that this is for, and this the thread that owns its context.
+    pub(super) unsafe fn cool(&self, source: *mut GSource) {
+        self.woken.store(false, Ordering::Release);
+        // SAFETY: passed on from the caller.
+        unsafe { set_funcs(source, &COLD.0) };
+    }
+
+    /// # Safety
+    ///
+    /// As for [`cool`](Self::cool).
+    pub(super) unsafe fn warm(&self, source: *mut GSource) {
+        self.woken.store(false, Ordering::Release);
+        // SAFETY: passed on from the caller.
+        unsafe { set_funcs(source, &FUNCS.0) };
+    }
+
+    /// The source is being finalized.
+    pub(super) fn end(&self) {
+        lock(&self.source).0 = ptr::null_mut();
+    }
+}
+
+impl Wake for Warmth {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.waiters
-            .poke(ptr::without_provenance_mut::<GSource>(self.source));
+        let source = lock(&self.source);
+        if !source.0.is_null() {
+            self.woken.store(true, Ordering::Release);
+            // SAFETY: it is alive while it is locked. The hub wakes its waiters in the thread that owns
+            // the context.
+            unsafe { set_funcs(source.0, &FUNCS.0) };
+        }
+    }
+}
+
+/// # Safety
+///
+/// `source` must be a live watch.
+unsafe fn set_funcs(source: *mut GSource, funcs: &'static GSourceFuncs) {
+    // SAFETY: the caller's promise; both tables are for the same kind of source. Atomically, as another
+    // thread may be about to finalize it.
+    unsafe {
+        let place = (&raw mut (*source).source_funcs).cast::<*mut GSourceFuncs>();
+        AtomicPtr::from_ptr(place).store(ptr::from_ref(funcs).cast_mut(), Ordering::Release);
     }
 }

@@ -1,4 +1,6 @@
-//! Sources that a subclass's `io_create_watch` made by other means.
+//! Sources that are no watches of the channel: whatever `io_create_watch` of a class returned, and those of
+//! `create_child_watch`. Each becomes the child of a watch of ours, which is what `close` wakes, and whose
+//! callback gets the channel whatever arguments the child's own type calls its callback with.
 
 use std::{
     mem, ptr,
@@ -26,19 +28,27 @@ unsafe extern "C" {
     static g_unix_signal_funcs: GSourceFuncs;
     static g_unix_fd_source_funcs: GSourceFuncs;
     static g_io_watch_funcs: GSourceFuncs;
+    fn g_source_set_dummy_callback(source: *mut GSource);
 }
 
-/// Makes whatever `io_create_watch` returned fit for a `QIOChannelFunc`.
-///
-/// GLib's own sources call their callbacks with other arguments: such a source becomes
-/// the child of a watch, and so does a watch of another channel, such as the one below a layer.
-/// No source at all becomes a watch that fires `G_IO_NVAL`.
-/// Any other source is taken to call a `QIOChannelFunc`, as the contract of
-/// `io_create_watch` demands.
+/// What calls a source's callback, if it is no watch of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Callback {
+    /// Something that GObject knows how to call with a closure: all sources of GLib and GIO.
+    Closure,
+    /// A `QIOChannelFunc`, as the contract of `io_create_watch` has it: a class in the manner of QEMU's.
+    ChannelFunc,
+    /// Any function: one of safe code, which has not said.
+    Any,
+}
+
+/// Makes a watch of whatever `io_create_watch` returned. No source at all becomes one that fires
+/// `G_IO_NVAL`.
 ///
 /// # Safety
 ///
-/// `source` must be NULL or a source whose reference the caller gives away.
+/// `source` must be NULL or a new source whose reference the caller gives away. Unless its type has a
+/// `closure_callback`, it must call a `QIOChannelFunc`.
 pub(crate) unsafe fn adopt(
     watched: Watched<'_>,
     condition: IOCondition,
@@ -48,35 +58,47 @@ pub(crate) unsafe fn adopt(
         return broken(watched, condition);
     }
     // SAFETY: the caller gives away a reference.
-    unsafe {
-        let source: glib::Source = from_glib_full(source);
-        let raw: *mut GSource = source.to_glib_none().0;
-        match is_glibs(raw) || is_ours(raw) {
-            true => adopt_any(watched, condition, source),
-            false => source,
-        }
-    }
+    let source = unsafe { from_glib_full(source) };
+    adopt_with(watched, condition, source, Callback::ChannelFunc)
 }
 
-/// Makes any source fit for a `QIOChannelFunc`: one that is no watch becomes the child of one.
-/// For sources from safe code, which knows nothing of callbacks of C.
+/// The same for a source of safe code, whose callback takes nobody knows what.
 pub(crate) fn adopt_any(
     watched: Watched<'_>,
     condition: IOCondition,
     source: glib::Source,
 ) -> glib::Source {
-    // SAFETY: the source is alive. It gets a callback that does nothing but keep it, in place of
-    // whatever it had: one that ignores all arguments, however many there are.
+    adopt_with(watched, condition, source, Callback::Any)
+}
+
+fn adopt_with(
+    watched: Watched<'_>,
+    condition: IOCondition,
+    source: glib::Source,
+    otherwise: Callback,
+) -> glib::Source {
+    let raw: *mut GSource = source.to_glib_none().0;
+    // SAFETY: the source is alive. It gets a callback that fits to what calls it, by its type or by the caller's
+    // promise; `keep` ignores all arguments, however many there are.
     unsafe {
-        let raw: *mut GSource = source.to_glib_none().0;
         if is_ours(raw) {
             return match is_of(raw, watched.object) {
                 true => source,
                 false => relayed(watched, condition, source),
             };
         }
-        let keep = mem::transmute::<unsafe extern "C" fn() -> gboolean, PlainFunc>(keep);
-        glib_sys::g_source_set_callback(raw, Some(keep), ptr::null_mut(), None);
+        match if has_closure_callback(raw) {
+            Callback::Closure
+        } else {
+            otherwise
+        } {
+            Callback::ChannelFunc => return relayed(watched, condition, source),
+            Callback::Closure => g_source_set_dummy_callback(raw),
+            Callback::Any => {
+                let keep = mem::transmute::<unsafe extern "C" fn() -> gboolean, PlainFunc>(keep);
+                glib_sys::g_source_set_callback(raw, Some(keep), ptr::null_mut(), None);
+            }
+        }
         let watch = parent(watched, condition);
         glib_sys::g_source_add_child_source(watch.to_glib_none().0, raw);
         watch
@@ -87,12 +109,12 @@ unsafe extern "C" fn keep() -> gboolean {
     glib_sys::G_SOURCE_CONTINUE
 }
 
-/// Makes a watch of another channel the child of one of this channel, whose callback gets this
-/// channel and what the child tells: GLib dispatches children first.
+/// Makes a source that calls a `QIOChannelFunc` the child of a watch of this channel, whose callback gets this
+/// channel and the conditions of the child: GLib dispatches children first.
 ///
 /// # Safety
 ///
-/// `source` must be a watch, and new.
+/// `source` must be new, and call a `QIOChannelFunc`.
 unsafe fn relayed(
     watched: Watched<'_>,
     condition: IOCondition,
@@ -108,11 +130,11 @@ unsafe fn relayed(
     }
 }
 
-/// Gives a watch a callback that writes down what it is told.
+/// Gives a source that calls a `QIOChannelFunc` a callback that records the conditions.
 ///
 /// # Safety
 ///
-/// `source` must be a watch, and new.
+/// As for [`relayed`].
 pub(super) unsafe fn note_down(source: &glib::Source, told: Told) {
     let data = Arc::into_raw(told).cast_mut().cast();
     // SAFETY: the callback is one for watches; its data are a reference, which `forget` drops.
@@ -145,24 +167,23 @@ pub(crate) fn broken(watched: Watched<'_>, condition: IOCondition) -> glib::Sour
     })
 }
 
-/// Whether a source is of a kind that GLib makes.
+/// Whether GObject can call a closure in place of a source's callback.
 ///
 /// # Safety
 ///
 /// `source` must be a live source.
-unsafe fn is_glibs(source: *const GSource) -> bool {
-    // SAFETY: only the addresses of GLib's tables are taken.
+unsafe fn has_closure_callback(source: *const GSource) -> bool {
+    // SAFETY: the functions of a source are those of its type; of GLib's, only the addresses are taken.
     unsafe {
         let funcs = (*source).source_funcs;
-        [
+        let glibs = [
             &raw const g_timeout_funcs,
             &raw const g_child_watch_funcs,
             &raw const g_idle_funcs,
             &raw const g_unix_signal_funcs,
             &raw const g_unix_fd_source_funcs,
             &raw const g_io_watch_funcs,
-        ]
-        .into_iter()
-        .any(|known| ptr::eq(known, funcs))
+        ];
+        glibs.into_iter().any(|known| ptr::eq(known, funcs)) || (*funcs).closure_callback.is_some()
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! GLib allocates and frees it; the Rust state in it is written once when it is made
 //! and dropped by `finalize`. `prepare`, `check` and `dispatch` run in the one thread
-//! that owns the context at that time; only [`Waiters`] reaches a source from
-//! elsewhere, and it touches nothing of the state.
+//! that owns the context at that time, and nothing reaches a source from elsewhere: a channel that is closed
+//! makes the context iterate by its hub, which the first `prepare` enters in the channel.
 //!
 //! Sources may recurse: GLib would otherwise take their descriptors out of its poll set
 //! around every dispatch, which costs three system calls. What GLib guarded against is
@@ -15,7 +15,7 @@
 mod turns;
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::{Cell, OnceCell, RefCell},
     ptr,
     sync::{Arc, atomic::AtomicU32},
 };
@@ -28,10 +28,10 @@ use super::{
     Waiters, Watched,
     below::{Below, Layer},
     callback,
-    cold::Cold,
+    cold::{Cold, Warmth},
     leg::{Fds, Leg},
 };
-use crate::types::Readiness;
+use crate::{hub::Hub, types::Readiness};
 
 /// Asks an object what to wait for until a condition is worth trying.
 pub(crate) type Ask = fn(&glib::Object, IOCondition) -> Readiness;
@@ -78,6 +78,26 @@ struct State {
     quiet: Cell<u32>,
     /// The hub waits in place of GLib, and the functions are [`COLD`].
     cold: RefCell<Option<Cold>>,
+    /// Set once it has been cold.
+    warmth: OnceCell<Arc<Warmth>>,
+    /// The hub of the context that it is attached to, from the first `prepare` on.
+    hub: OnceCell<Arc<Hub>>,
+}
+
+impl State {
+    /// It is to be dispatched, as it has been woken while it was cold.
+    fn is_woken(&self) -> bool {
+        self.warmth.get().is_some_and(|warmth| warmth.is_woken())
+    }
+
+    /// Its context is to iterate no more for it.
+    fn leave(&self) {
+        if let Some(hub) = self.hub.get() {
+            self.waiters.leave(hub);
+            // That may have been all it was used for.
+            hub.notify_if_spare();
+        }
+    }
 }
 
 /// A watch on descriptors that stay the same.
@@ -154,6 +174,8 @@ fn create(
                 parked: Cell::new(false),
                 quiet: Cell::new(0),
                 cold: RefCell::new(None),
+                warmth: OnceCell::new(),
+                hub: OnceCell::new(),
             },
         );
         let state = &(*this).state;
@@ -164,17 +186,16 @@ fn create(
                 leg.set_polled(source, true);
             }
         }
-        state.waiters.enter(source);
         from_glib_full(source)
     }
 }
 
-struct Funcs(GSourceFuncs);
+pub(super) struct Funcs(pub(super) GSourceFuncs);
 
 // SAFETY: function pointers, which nobody changes.
 unsafe impl Sync for Funcs {}
 
-static FUNCS: Funcs = Funcs(GSourceFuncs {
+pub(super) static FUNCS: Funcs = Funcs(GSourceFuncs {
     prepare: Some(prepare),
     check: Some(check),
     dispatch: Some(dispatch),
@@ -184,7 +205,7 @@ static FUNCS: Funcs = Funcs(GSourceFuncs {
 });
 
 /// Of a cold watch: there is nothing to ask.
-static COLD: Funcs = Funcs(GSourceFuncs {
+pub(super) static COLD: Funcs = Funcs(GSourceFuncs {
     prepare: None,
     check: None,
     ..FUNCS.0
@@ -213,20 +234,6 @@ pub(super) unsafe fn is_of(source: *mut GSource, object: &glib::Object) -> bool 
     unsafe { state(source) }.object == *object
 }
 
-/// Takes a source that has ended off the list of those that wait, while it is whole: see [`Waiters::end`].
-///
-/// # Safety
-///
-/// As for [`is_ours`].
-pub(super) unsafe fn retire(source: *mut GSource) {
-    // SAFETY: passed on from the caller.
-    unsafe {
-        if is_ours(source) {
-            state(source).waiters.leave(source);
-        }
-    }
-}
-
 /// # Safety
 ///
 /// `source` must be a source that [`create`] made and that is not finalized.
@@ -237,9 +244,13 @@ unsafe fn state<'a>(source: *mut GSource) -> &'a State {
 
 unsafe extern "C" fn finalize(source: *mut GSource) {
     // SAFETY: GLib calls this once, for a source that these functions are for, when
-    // nobody else can reach it any more but `Waiters`, which it leaves first.
+    // nothing else can reach it any more but `Warmth`, which is told first.
     unsafe {
-        state(source).waiters.leave(source);
+        let state = state(source);
+        if let Some(warmth) = state.warmth.get() {
+            warmth.end();
+        }
+        state.leave();
         ptr::drop_in_place(&raw mut (*source.cast::<WatchSource>()).state);
     }
 }

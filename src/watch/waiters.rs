@@ -1,4 +1,7 @@
-//! Everybody who waits for one channel, so that closing it can wake them.
+//! What waits for one channel, so that closing it can wake all of it.
+//!
+//! A channel may be closed by any thread, and its watches belong to the threads that run their contexts: the
+//! channel has the hubs of these contexts, and makes them iterate once more.
 
 use std::{
     fmt, io, mem,
@@ -6,14 +9,13 @@ use std::{
     ptr,
     sync::{
         Arc, Mutex, MutexGuard,
-        atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::Waker,
     time::Instant,
 };
 
-use glib::{IOCondition, translate::*};
-use glib_sys::GSource;
+use glib::IOCondition;
 
 use super::{ALWAYS, unread::Unread};
 use crate::{
@@ -60,9 +62,8 @@ struct Waiting {
 struct Crowd {
     /// More of them.
     registrations: Vec<RegistrationGuard>,
-    /// Each is a live source: it enters this list when it is made, and its finalize
-    /// function takes it out before the memory goes.
-    sources: Vec<SourcePtr>,
+    /// Those of the contexts that watches are attached to, once for each watch.
+    hubs: Vec<Arc<Hub>>,
     threads: Vec<Arc<Wakeup>>,
     /// Takes what the system tells of as errors and that are none.
     notes: Option<Arc<dyn Notes>>,
@@ -121,32 +122,11 @@ impl Waiting {
 
     fn wake(&self) {
         let Some(crowd) = &self.crowd else { return };
-        for source in &crowd.sources {
-            source.make_ready();
+        for hub in &crowd.hubs {
+            hub.notify();
         }
         for thread in &crowd.threads {
             thread.wake();
-        }
-    }
-}
-
-#[derive(Debug, PartialEq)]
-struct SourcePtr(*mut GSource);
-
-// SAFETY: the pointer is compared, and passed to g_source_set_ready_time(), which any
-// thread may call.
-unsafe impl Send for SourcePtr {}
-
-impl SourcePtr {
-    /// To be called while the list is locked that the source is in.
-    fn make_ready(&self) {
-        // SAFETY: its finalize function waits for the lock. GLib complains of sources without a
-        // reference, which wait for nothing any more; others may be made ready by any thread.
-        unsafe {
-            let references = AtomicU32::from_ptr(&raw mut (*self.0).ref_count);
-            if references.load(Ordering::Acquire) > 0 {
-                glib_sys::g_source_set_ready_time(self.0, 0);
-            }
         }
     }
 }
@@ -206,13 +186,13 @@ impl Waiters {
         // One lock for it all: a hub takes a descriptor once, and the context may change.
         let waiting = self.waiting();
         let hub = match &waiting.context {
-            Some(context) => Hub::current_in(context)?,
+            Some(context) => Hub::of(context),
             None => {
                 let known = waiting.registration(Hub::running(), side);
                 if known.is_some() {
                     return Ok(known);
                 }
-                Hub::current()?
+                Hub::running_here()?
             }
         };
         self.registration_in(waiting, &hub, side, register)
@@ -316,7 +296,7 @@ impl Waiters {
         drop(waiting);
         // Wakes futures, without the lock that they take when they look again.
         drop(closed);
-        woken.iter().for_each(|it| it.wake_all());
+        woken.iter().for_each(|it| it.wake());
     }
 
     /// From now on errors may be notes.
@@ -407,15 +387,6 @@ impl Waiters {
         }
     }
 
-    /// Makes a source look again, if it is one that waits.
-    pub(super) fn poke(&self, source: *mut GSource) {
-        let mut waiting = self.waiting();
-        let mut sources = waiting.crowd().sources.iter();
-        if let Some(source) = sources.find(|s| ptr::addr_eq(s.0, source)) {
-            source.make_ready();
-        }
-    }
-
     /// Makes a hub watch a descriptor no more, unless something waits for it.
     pub(super) fn release(&self, registration: &Arc<Registration>) {
         if registration.is_waited_for() {
@@ -435,22 +406,17 @@ impl Waiters {
         drop(released);
     }
 
-    pub(super) fn enter(&self, source: *mut GSource) {
-        self.waiting().crowd().sources.push(SourcePtr(source));
+    /// Makes the context of a hub iterate whenever waiters are to look again, until the hub is
+    /// [taken out](Self::leave).
+    pub(super) fn enter(&self, hub: &Arc<Hub>) {
+        self.waiting().crowd().hubs.push(hub.clone());
     }
 
-    /// Ends a watch. It leaves the list while it is whole: GLib complains of a source that is made ready in the very
-    /// moment in which its last reference goes.
-    pub(crate) fn end(&self, source: &glib::Source) {
-        source.destroy();
-        self.leave(source.to_glib_none().0);
-    }
-
-    pub(super) fn leave(&self, source: *mut GSource) {
+    pub(super) fn leave(&self, hub: &Arc<Hub>) {
         let mut waiting = self.waiting();
-        let sources = &mut waiting.crowd().sources;
-        if let Some(mine) = sources.iter().position(|s| ptr::eq(s.0, source)) {
-            sources.swap_remove(mine);
+        let hubs = &mut waiting.crowd().hubs;
+        if let Some(mine) = hubs.iter().position(|it| Arc::ptr_eq(it, hub)) {
+            hubs.swap_remove(mine);
         }
     }
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <gio/gunixfdlist.h>
+#include <glib-unix.h>
 
 /* At an offset, which leaves the position alone: one buffer, several, and bytes. */
 static void
@@ -54,7 +55,7 @@ numbers (void)
   g_autoptr (QIOChannel) either = NULL;
   g_autoptr (GCancellable) cancellable = g_cancellable_new ();
   GIOCondition ready;
-  GSource *source;
+  GSource *source, *child;
   Seen seen = { 0 };
   char byte;
 
@@ -79,6 +80,16 @@ numbers (void)
   check (qio_channel_read_all (either, &byte, 1, &error) == 0 && byte == 's');
 
   source = qio_channel_create_fd_watch (QIO_CHANNEL (one), qio_channel_file_get_fd (writer), G_IO_OUT);
+  g_source_set_callback (source, G_SOURCE_FUNC (note), &seen, note_freed);
+  g_source_attach (source, NULL);
+  g_source_unref (source);
+  run_until_called (&seen, NULL);
+  check (seen.ioc == QIO_CHANNEL (one) && seen.condition == G_IO_OUT && seen.freed == 1);
+
+  seen = (Seen) { 0 };
+  child = g_unix_fd_source_new (qio_channel_file_get_fd (writer), G_IO_OUT);
+  source = qio_channel_create_child_watch (QIO_CHANNEL (one), G_IO_OUT | G_IO_HUP, child);
+  g_source_unref (child);
   g_source_set_callback (source, G_SOURCE_FUNC (note), &seen, note_freed);
   g_source_attach (source, NULL);
   g_source_unref (source);

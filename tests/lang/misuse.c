@@ -142,6 +142,7 @@ base (gpointer wrong)
   complains (qio_channel_create_watch_full (ioc, G_IO_IN, never, &freed, count_free) == NULL);
   complains (qio_channel_create_fd_watch (ioc, 0, G_IO_IN) == NULL);
   complains (qio_channel_create_fd_pair_watch (ioc, 0, 1, G_IO_IN) == NULL);
+  complains (qio_channel_create_child_watch (ioc, G_IO_IN, NULL) == NULL);
   complains (qio_channel_add_watch (ioc, G_IO_IN, never, &freed, count_free) == 0);
   complains (qio_channel_add_watch_full (ioc, G_IO_IN, never, &freed, count_free, NULL) == 0);
   complains (qio_channel_add_watch_source (ioc, G_IO_IN, never, &freed, count_free, NULL) == NULL);
@@ -150,6 +151,7 @@ base (gpointer wrong)
   complains_void (qio_channel_detach_aio_context (ioc));
   complains_void (qio_channel_set_aio_fd_handler (ioc, NULL, never_handle, never_handle, NULL));
   complains_void (qio_channel_yield (ioc, G_IO_IN));
+  complains (!qio_channel_yield_full (ioc, G_IO_IN, &ready, &error));
   complains_void (qio_channel_wait (ioc, G_IO_IN));
   complains (!qio_channel_wait_timeout (ioc, G_IO_IN, 0, &ready, &error));
   complains (!qio_channel_wait_cancellable (ioc, G_IO_IN, NULL, &ready, &error));
@@ -399,7 +401,7 @@ arguments (void)
   complains (qio_channel_create_watch_full (ioc, G_IO_IN, NULL, &freed, count_free) == NULL);
   complains_void (qio_coroutine_start (NULL, &freed, count_free));
   check (freed <= 5);
-  complains_void (qio_coroutine_yield ());
+  complains (!qio_coroutine_yield ());
   complains_void (qio_channel_yield (ioc, G_IO_IN));
   complains (qio_channel_file_new_path (NULL, 0, 0, &error) == NULL);
   complains (!qio_channel_file_new_pipe (NULL, &no_file, &error));

@@ -170,6 +170,15 @@ fn compile(mut compiler: Command) {
 
 /// A compiled program, with valgrind watching: an error of memory, or a definite leak, is its failure.
 pub(crate) fn valgrind(binary: &Binary) -> Program {
+    valgrind_with(binary, &[])
+}
+
+/// The same for threads that race: each gets its turns.
+pub(crate) fn fair_valgrind(binary: &Binary) -> Program {
+    valgrind_with(binary, &["--fair-sched=yes"])
+}
+
+fn valgrind_with(binary: &Binary, options: &'static [&'static str]) -> Program {
     const SUPPRESSIONS: &str = "/usr/share/glib-2.0/valgrind/glib.supp";
     assert!(
         Path::new(SUPPRESSIONS).exists(),
@@ -181,6 +190,7 @@ pub(crate) fn valgrind(binary: &Binary) -> Program {
             "--show-leak-kinds=definite",
             "--errors-for-leak-kinds=definite",
         ])
+        .args(options.iter().copied())
         .arg("--error-exitcode=9")
         .arg(format!("--suppressions={SUPPRESSIONS}"))
         .arg(&binary.path)

@@ -206,6 +206,23 @@ def wrong_classes():
     os.close(reader)
     os.close(writer)
 
+    # A source of GIO, whose callback has arguments of its own.
+    calls.clear()
+    stream = Gio.MemoryInputStream.new_from_bytes(GLib.Bytes.new(b"x"))
+    for make in (lambda: pollable.create_child_watch(GLib.IOCondition.IN, stream.create_source(None)),
+                 lambda: stream.create_source(None)):
+        pollable = Wrong(watch=make)
+        pollable.add_watch(GLib.IOCondition.IN, note)
+        iterate_until(lambda: calls)
+        check(calls == [(pollable, GLib.IOCondition.IN)])
+        calls.clear()
+    cancellable = Gio.Cancellable()
+    stopped = Wrong(watch=cancellable.source_new)
+    stopped.add_watch(GLib.IOCondition.IN, note)
+    GLib.idle_add(cancellable.cancel)
+    iterate_until(lambda: calls)
+    check(calls == [(stopped, GLib.IOCondition.IN)])
+
     # A source of another kind calls the callback nevertheless, and no source at all says so.
     calls.clear()
     timer = Wrong(watch=lambda: GLib.Timeout(1))

@@ -20,7 +20,9 @@ G_BEGIN_DECLS
  * of a new channel, reads and writes wait by themselves.
  *
  * Channels can be shared between threads. qio_channel_shutdown() and qio_channel_close() may be called while
- * another thread is blocked in a read: that read returns.
+ * another thread is blocked in a read: that read returns. Threads must not be ended by pthread_cancel() while they
+ * are in a function of this library: it unwinds the stack by means of the C library, which the frames of the library
+ * do not allow, and the process ends. Closing the channel, a time limit or a #GCancellable ends any wait.
  */
 G_DECLARE_DERIVABLE_TYPE (QIOChannel, qio_channel, QIO, CHANNEL, GObject)
 
@@ -966,6 +968,26 @@ GSource *qio_channel_create_fd_watch (QIOChannel *ioc,
                                       GIOCondition condition);
 
 /**
+ * qio_channel_create_child_watch:
+ * @ioc: a channel
+ * @condition: what to wait for
+ * @source: a source that is new, and not attached
+ *
+ * Makes a watch that is ready when @source is, which becomes its child: for #QIOChannelClass.io_create_watch
+ * of classes that wait by a source of GLib, of GIO or of their own. Whatever callback @source has is replaced. If GLib
+ * can call a closure for it, as for all sources of GLib and GIO, the watch reports @condition when it is ready;
+ * any other source must call a #QIOChannelFunc, and the watch reports the conditions that it passes.
+ *
+ * Closing the channel wakes the watch, whether or not that makes @source ready. What io_create_watch returns
+ * becomes the child of a watch in any case.
+ *
+ * Returns: (transfer full): a source
+ */
+GSource *qio_channel_create_child_watch (QIOChannel *ioc,
+                                         GIOCondition condition,
+                                         GSource *source);
+
+/**
  * qio_channel_create_fd_pair_watch:
  * @ioc: a channel
  * @fdread: the descriptor to read from
@@ -1068,6 +1090,23 @@ void qio_channel_detach_aio_context (QIOChannel *ioc);
  */
 void qio_channel_yield (QIOChannel *ioc,
                         GIOCondition condition);
+
+/**
+ * qio_channel_yield_full: (skip)
+ * @ioc: a channel
+ * @condition: what to wait for
+ * @ready: (out) (optional): the conditions that are there
+ * @error: the reason for a failure
+ *
+ * As qio_channel_yield(), and reports what is there, and whether the coroutine is being dropped:
+ * %G_IO_ERROR_CANCELLED.
+ *
+ * Returns: whether a condition is there
+ */
+gboolean qio_channel_yield_full (QIOChannel *ioc,
+                                 GIOCondition condition,
+                                 GIOCondition *ready,
+                                 GError **error);
 
 /**
  * qio_channel_wait:

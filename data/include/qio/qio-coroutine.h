@@ -24,8 +24,9 @@ typedef void (*QIOCoroutineFunc) (gpointer user_data);
  * Runs code in a coroutine of the thread's default main context, on a stack of 256 KiB. It begins when the
  * context runs.
  *
- * If the context goes before the code has ended, every wait in it fails at once, so that it can come to its
- * end.
+ * If the context goes before the code has ended, every wait in it fails at once, with %G_IO_ERROR_CANCELLED, so that
+ * it can come to its end: qio_coroutine_yield() and qio_channel_yield_full() return %FALSE. Code that goes on to wait
+ * all the same, a thousand times, is left where it is, and its stack is leaked.
  */
 void qio_coroutine_start (QIOCoroutineFunc func,
                           gpointer user_data,
@@ -43,9 +44,11 @@ gboolean qio_in_coroutine (void);
 /**
  * qio_coroutine_yield: (skip)
  *
- * Lets the other sources of the main loop have their turn. Only in a coroutine.
+ * Dispatches the other sources of the main loop. Only in a coroutine.
+ *
+ * Returns: %TRUE; %FALSE if the coroutine is being dropped, and has to come to its end
  */
-void qio_coroutine_yield (void);
+gboolean qio_coroutine_yield (void);
 
 G_END_DECLS
 

@@ -17,6 +17,7 @@ use crate::{
     capi::{holds, some, success, with},
     channel::class::Slots,
     ffi::{IOHandler, QIOChannel},
+    watch::{Watched, adopt},
 };
 
 /// What a watch calls.
@@ -284,6 +285,33 @@ pub unsafe extern "C" fn qio_channel_create_fd_pair_watch(
 }
 
 #[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_create_child_watch(
+    ioc: *mut QIOChannel,
+    condition: GIOCondition,
+    source: *mut GSource,
+) -> *mut GSource {
+    let function = c"qio_channel_create_child_watch";
+    let failed = ptr::null_mut();
+    // SAFETY: see above; the watch takes a reference of its own.
+    unsafe {
+        if !holds(function, !source.is_null(), c"source != NULL") {
+            return failed;
+        }
+        with(
+            function,
+            ioc,
+            ptr::null_mut(),
+            failed,
+            |channel: &Channel| {
+                let source = glib_sys::g_source_ref(source);
+                let adopt = |watched: Watched<'_>| adopt(watched, from_glib(condition), source);
+                channel.watched(adopt).to_glib_full()
+            },
+        )
+    }
+}
+
+#[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_wait(ioc: *mut QIOChannel, condition: GIOCondition) {
     // SAFETY: see above.
     unsafe {
@@ -387,6 +415,27 @@ pub unsafe extern "C" fn qio_channel_yield(ioc: *mut QIOChannel, condition: GIOC
                 complain_of(channel, channel.yield_until(from_glib(condition)));
             }
         });
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_yield_full(
+    ioc: *mut QIOChannel,
+    condition: GIOCondition,
+    ready: *mut GIOCondition,
+    error: *mut *mut GError,
+) -> gboolean {
+    let function = c"qio_channel_yield_full";
+    // SAFETY: see above.
+    unsafe {
+        with(function, ioc, error, 0, |channel: &Channel| {
+            let inside = crate::coroutine::in_coroutine();
+            if !holds(function, inside, c"qio_in_coroutine ()") {
+                return 0;
+            }
+            let result = channel.yield_until(from_glib(condition));
+            success(told(result, ready), error, channel, "wait for")
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Waiting by a watch, where no hub can watch.
 
 use std::{
-    mem,
+    io, mem,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -13,7 +13,7 @@ use glib::{ControlFlow, IOCondition, subclass::prelude::*};
 
 use crate::{
     channel::{Channel, class::Slots},
-    hub,
+    hub::{self, Hub},
     sys::lock,
     watch::{self, Waiters},
 };
@@ -21,7 +21,10 @@ use crate::{
 /// A wait by the channel's own watch, in the context that the channel is attached to.
 #[derive(Debug)]
 pub(super) struct WatchWait {
-    source: glib::Source,
+    /// Taken at the end: only the thread of its context may drop it.
+    source: Option<glib::Source>,
+    /// That of the context.
+    hub: Arc<Hub>,
     news: Arc<News>,
     /// Wakes `news` when the channel goes to another context.
     settler: Waker,
@@ -64,7 +67,11 @@ impl WatchWait {
         condition: IOCondition,
         here: bool,
         waker: &Waker,
-    ) -> Self {
+    ) -> io::Result<Self> {
+        let waiters = channel.imp().waiters.clone();
+        if here || waiters.context().is_none() {
+            hub::assert_running()?;
+        }
         let news = Arc::new(News {
             got: Mutex::new(IOCondition::empty()),
             moved: AtomicBool::new(false),
@@ -78,16 +85,17 @@ impl WatchWait {
             ControlFlow::Break
         });
         let settler = Waker::from(news.clone());
-        let waiters = channel.imp().waiters.clone();
         let context = waiters.context_for(settler.clone()).filter(|_| !here);
-        source.attach(Some(&context.unwrap_or_else(hub::running_context)));
-        Self {
-            source,
+        let context = context.unwrap_or_else(hub::running_context);
+        source.attach(Some(&context));
+        Ok(Self {
+            source: Some(source),
+            hub: Hub::of(&context),
             news,
             settler,
             waiters,
             here,
-        }
+        })
     }
 
     pub(super) fn poll(&self, cx: &Context<'_>) -> Poll<Watched> {
@@ -110,13 +118,15 @@ impl WatchWait {
     fn is_elsewhere(&self) -> bool {
         let context = self.waiters.context().filter(|_| !self.here);
         let here = context.unwrap_or_else(hub::running_context);
-        self.source.is_destroyed() || self.source.context() != Some(here)
+        !self.hub.is_in(&here) || self.hub.is_shut_down()
     }
 }
 
 impl Drop for WatchWait {
     fn drop(&mut self) {
         self.waiters.forget_settler(&self.settler);
-        self.waiters.end(&self.source);
+        if let Some(source) = self.source.take() {
+            self.hub.destroy(source);
+        }
     }
 }

@@ -10,6 +10,7 @@ use std::{
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::ready,
+    time::{Duration, Instant},
 };
 
 use glib::{IOCondition, subclass::prelude::*, thread_guard::ThreadGuard, translate::*};
@@ -21,11 +22,19 @@ use crate::{
         Channel,
         attempt::Attempt,
         ffi::{IOHandler, QIOChannel},
+        ready,
     },
-    error::panic_text,
-    hub::{self, JoinHandle, Side},
+    error::{errno, panic_text},
+    hub::{self, JoinHandle, Side, Sleep},
     sys::lock,
 };
+
+/// When the system was short of what watching a descriptor takes.
+const BEFORE_NEXT_TRY: Duration = Duration::from_millis(20);
+
+fn is_shortage(errno: i32) -> bool {
+    [libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::ENOSPC].contains(&errno)
+}
 
 /// A handler that is set. Dropping it ends its calls.
 #[derive(Debug)]
@@ -115,6 +124,14 @@ async fn serve(channel: Channel, side: Side, call: Call, current: Arc<AtomicBool
         });
         let got = match wait.await {
             Ok(got) => got,
+            // Registering it takes a descriptor, or memory: it may go next time.
+            Err(e) if errno(&e).is_some_and(is_shortage) => {
+                Sleep::until(Instant::now() + BEFORE_NEXT_TRY).await;
+                match ready::wait(channel, side.condition(), Some(Duration::ZERO)) {
+                    Ok(got) => got,
+                    Err(_) => continue,
+                }
+            }
             Err(e) => {
                 // The last call: reading or writing tells what is wrong.
                 let label = channel.label();

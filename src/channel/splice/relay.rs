@@ -8,14 +8,14 @@ use std::{
     task::Poll,
 };
 
-use glib::{MainContext, prelude::*, subclass::prelude::*};
+use glib::{prelude::*, subclass::prelude::*};
 
 use super::{ByteCounter, flow::Flow, manner::Manner};
 use crate::{
     channel::{Channel, class::Slots, flush},
     coroutine,
     error::{has_gone, relay_error, transfer_error},
-    hub::Side,
+    hub::{Side, private_context},
     types::{Feature, Shutdown},
 };
 
@@ -105,7 +105,7 @@ pub fn relay_counted(
     if coroutine::in_coroutine() {
         return coroutine::wait_for(run(one, other, counters, false))?;
     }
-    let context = MainContext::new();
+    let context = private_context()?;
     context
         .with_thread_default(|| context.block_on(run(one, other, counters, true)))
         .expect("nobody else has this context")

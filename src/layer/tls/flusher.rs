@@ -15,7 +15,7 @@ use glib::{ControlFlow, prelude::*, subclass::prelude::*};
 use super::{ChannelTls, link::Link, lock};
 use crate::{
     channel::{Attempt, Channel, Tried},
-    hub::{Hub, JoinHandle, Side, default_context},
+    hub::{Hub, JoinHandle, Side, running_place},
 };
 
 /// The task of a channel, on the hub of whoever wrote. Dropping this ends it.
@@ -32,8 +32,8 @@ pub(super) struct Flusher {
 #[derive(Debug)]
 struct Work {
     task: Arc<Mutex<Begun>>,
-    /// Begins it, where nothing of the context is running.
-    source: Option<glib::Source>,
+    /// Begins it, where nothing of the context of that hub is running.
+    source: Option<(Arc<Hub>, glib::Source)>,
 }
 
 #[derive(Debug)]
@@ -46,33 +46,34 @@ enum Begun {
 impl Work {
     /// A task of what is running, or of the context once that runs. One that never does keeps nothing of it.
     fn new(hub: &Arc<Hub>, future: impl Future<Output = ()> + Send + 'static) -> Self {
+        let (context, priority) = running_place();
         if glib::main_current_source().is_some() {
-            let task = Begun::Task(hub.spawn(future));
+            let task = Begun::Task(Hub::spawn_in(&context, priority, future));
             return Self {
                 task: Arc::new(Mutex::new(task)),
                 source: None,
             };
         }
         let task = Arc::new(Mutex::new(Begun::NotYet));
-        let (place, hub, mut future) = (task.clone(), hub.clone(), Some(future));
-        let priority = glib::Priority::DEFAULT;
+        let (place, mut future) = (task.clone(), Some(future));
         let source = glib::idle_source_new(Some("qio TLS"), priority, move || {
             let mut begun = lock(&place);
             if let (Begun::NotYet, Some(future)) = (&*begun, future.take()) {
-                *begun = Begun::Task(hub.spawn(future));
+                let (context, priority) = running_place();
+                *begun = Begun::Task(Hub::spawn_in(&context, priority, future));
             }
             ControlFlow::Break
         });
-        source.attach(Some(&default_context()));
-        let source = Some(source);
+        source.attach(Some(&context));
+        let source = Some((hub.clone(), source));
         Self { task, source }
     }
 }
 
 impl Drop for Work {
     fn drop(&mut self) {
-        if let Some(source) = &self.source {
-            source.destroy();
+        if let Some((hub, source)) = self.source.take() {
+            hub.destroy(source);
         }
         let begun = std::mem::replace(&mut *lock(&self.task), Begun::Never);
         if let Begun::Task(task) = begun {
@@ -93,10 +94,7 @@ impl Link {
         if !self.engine().has_left() {
             return;
         }
-        let Ok(hub) = Hub::current() else {
-            // No descriptor is to be had for it: whoever uses the channel next sends it.
-            return;
-        };
+        let hub = Hub::current();
         let here = Arc::as_ptr(&hub).addr();
         let works =
             |flusher: &Option<Flusher>| flusher.as_ref().is_some_and(|it| it.works_for(here));

@@ -5,14 +5,15 @@ use std::{mem, sync::atomic::Ordering};
 use glib::{IOCondition, translate::*};
 use glib_sys::{G_SOURCE_CONTINUE, G_SOURCE_REMOVE, GSource, GSourceFunc, gboolean, gpointer};
 
-use super::{Ask, COLD, FUNCS, Feed, State, state, told_of};
+use super::{Ask, Feed, State, state, told_of};
 use crate::{
+    hub::Hub,
     types::Readiness,
     watch::{
         ALWAYS,
         below::Below,
         callback,
-        cold::Cold,
+        cold::{Cold, Warmth},
         leg::{Leg, question},
     },
 };
@@ -25,6 +26,13 @@ pub(super) unsafe extern "C" fn prepare(source: *mut GSource, timeout: *mut i32)
     unsafe {
         *timeout = -1;
         let state = state(source);
+        if state.hub.get().is_none() {
+            enter(source, state);
+        }
+        if state.is_woken() {
+            // It is to be dispatched, which makes GLib poll its descriptors again.
+            return true.into_glib();
+        }
         let (ready, begin_anew) = look(source, state);
         if begin_anew {
             *timeout = 0;
@@ -32,6 +40,19 @@ pub(super) unsafe extern "C" fn prepare(source: *mut GSource, timeout: *mut i32)
         state.prepared.set(ready);
         (!ready.is_empty()).into_glib()
     }
+}
+
+/// Enters the hub of the context in the channel: before the channel is looked at for the first time.
+///
+/// # Safety
+///
+/// `source` must be attached, and this the thread that owns its context.
+unsafe fn enter(source: *mut GSource, state: &State) {
+    // SAFETY: the caller's promise.
+    let context: glib::MainContext =
+        unsafe { from_glib_none(glib_sys::g_source_get_context(source)) };
+    let hub = state.hub.get_or_init(|| Hub::of(&context));
+    state.waiters.enter(hub);
 }
 
 /// Finds out what is ready without a poll, and has everything else waited for. Whether that takes GLib another
@@ -112,14 +133,16 @@ unsafe fn go_cold(source: *mut GSource, state: &State) {
     // owns its context; those that are set here are for the same kind of source.
     unsafe {
         // What the hub cannot do, GLib goes on doing.
-        let Ok(Some(cold)) = Cold::new(source, &state.waiters, fds, state.one_for_both) else {
+        let Some(hub) = state.hub.get() else { return };
+        let warmth = state.warmth.get_or_init(|| Warmth::new(source));
+        let Ok(Some(cold)) = Cold::new(hub, warmth, &state.waiters, fds, state.one_for_both) else {
             return;
         };
         *state.cold.borrow_mut() = Some(cold);
         for leg in &state.legs {
             leg.set_polled(source, false);
         }
-        (*source).source_funcs = &COLD.0;
+        warmth.cool(source);
     }
 }
 
@@ -129,13 +152,13 @@ unsafe fn go_cold(source: *mut GSource, state: &State) {
 ///
 /// As for [`Leg::set_polled`].
 unsafe fn go_hot(source: *mut GSource, state: &State) {
-    let Some(cold) = state.cold.take() else {
+    let (Some(cold), Some(warmth)) = (state.cold.take(), state.warmth.get()) else {
         return;
     };
     cold.end(&state.waiters);
     // SAFETY: as for `go_cold`; GLib does not use the GPollFD while this runs.
     unsafe {
-        (*source).source_funcs = &FUNCS.0;
+        warmth.warm(source);
         state.quiet.set(0);
         state.prepared.set(IOCondition::empty());
         for leg in &state.legs {
@@ -180,8 +203,8 @@ unsafe fn ask_legs(
 pub(super) unsafe extern "C" fn check(source: *mut GSource) -> gboolean {
     // SAFETY: GLib passes the source that these functions are for.
     let state = unsafe { state(source) };
-    let ready = !state.dispatching.get() && !polled(state).is_empty();
-    ready.into_glib()
+    let ready = || !state.dispatching.get() && !polled(state).is_empty();
+    (state.is_woken() || ready()).into_glib()
 }
 
 fn polled(state: &State) -> IOCondition {
@@ -224,10 +247,6 @@ pub(super) unsafe extern "C" fn dispatch(
     // documentation of every function that returns a watch demands.
     unsafe {
         let state = state(source);
-        // It has done its work when it brought us here; `prepare` looks for itself.
-        if glib_sys::g_source_get_ready_time(source) >= 0 {
-            glib_sys::g_source_set_ready_time(source, -1);
-        }
         if state.dispatching.get() {
             // As `prepare` does, where GLib asks this one.
             park(source, state);
@@ -254,7 +273,6 @@ pub(super) unsafe extern "C" fn dispatch(
         state.dispatching.set(false);
         // Nothing ever follows an invalid descriptor: firing again would spin.
         if condition.contains(IOCondition::NVAL) || again == G_SOURCE_REMOVE {
-            state.waiters.leave(source);
             return G_SOURCE_REMOVE;
         }
         if state.parked.replace(false) && glib_sys::g_source_is_destroyed(source) == 0 {

@@ -117,7 +117,7 @@ impl Answer {
     }
 
     fn registration(&mut self) -> io::Result<Arc<Registration>> {
-        let hub = Hub::current()?;
+        let hub = Hub::running_here()?;
         let here =
             |it: &RegistrationGuard| Arc::ptr_eq(it.get().hub(), &hub) && !it.get().has_ended();
         if self.registration.as_ref().is_none_or(|it| !here(it)) {

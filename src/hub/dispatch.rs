@@ -1,0 +1,258 @@
+//! The dispatch budget of a lane: how long it goes on before the other sources of its context are dispatched.
+
+use std::{
+    hint, io, mem,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+    },
+    task::Waker,
+    time::{Duration, Instant},
+};
+
+use super::{
+    Hub,
+    lane::{Lane, Local},
+};
+use crate::sys::lock;
+
+/// A dispatch goes on for about this long while there is something to do.
+const BUDGET: Duration = Duration::from_micros(100);
+
+/// After a look for more that found nothing, only every so many dispatches look again.
+const PROBE_EVERY: u32 = 16;
+
+/// Looking at the clock is not free either.
+const ROUNDS_PER_LOOK: u32 = 4;
+
+/// After misses in a row, this many times two spins at most are left out.
+const LONGEST_BACK_OFF: u32 = 10;
+
+/// Longer than any exchange between two processors takes: from here on spinning only costs.
+const LONGEST_SPIN: Duration = Duration::from_millis(10);
+
+/// How often a hub without descriptors looks around.
+const LOOK_AROUND: Duration = Duration::from_millis(20);
+
+/// A hub that nothing has used for so long, or up to twice that, goes.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// Only the thread that runs the context changes it.
+#[derive(Debug, Default)]
+pub(super) struct DispatchBudget {
+    /// The last look for more found something.
+    more: AtomicBool,
+    dispatches: AtomicU32,
+    /// How long to look for more before giving in to sleep, in nanoseconds.
+    spin: AtomicU64,
+    /// There was something to do when the time was over: come back at once.
+    again: AtomicBool,
+    misses: AtomicU32,
+    spins_to_leave_out: AtomicU32,
+    /// Since when nothing has been found by looking for more.
+    spinning_since: Mutex<Option<Instant>>,
+}
+
+/// Makes the I/O tasks of a context look for more to do for up to `spin`, 10 ms at most, before the thread
+/// sleeps. Zero, which is the default, turns that off.
+///
+/// It cuts the latency of exchanges between two processors to a fraction, at the price of a
+/// busy processor; where it does not pay off it is left out, twice as often after each miss, so
+/// that peers that share a processor are not held up. The other sources of the context are dispatched
+/// meanwhile, every 100 µs.
+///
+/// # Errors
+///
+/// None at present.
+#[doc(alias = "qio_context_set_busy_poll")]
+pub fn set_busy_poll(
+    context: &glib::MainContext,
+    priority: glib::Priority,
+    spin: Duration,
+) -> io::Result<()> {
+    let nanos = spin.min(LONGEST_SPIN).as_nanos();
+    let lane = Hub::lane_of(context, priority);
+    lane.budget.spin.store(nanos as u64, Ordering::Relaxed);
+    Ok(())
+}
+
+impl DispatchBudget {
+    fn count_dispatch(&self) {
+        let dispatches = self.dispatches.load(Ordering::Relaxed).wrapping_add(1);
+        self.dispatches.store(dispatches, Ordering::Relaxed);
+    }
+
+    fn may_probe(&self) -> bool {
+        let is_due = || {
+            let count = self.dispatches.load(Ordering::Relaxed);
+            count.is_multiple_of(PROBE_EVERY)
+        };
+        self.more.load(Ordering::Relaxed) || is_due()
+    }
+
+    fn spins(&self) -> bool {
+        self.spin.load(Ordering::Relaxed) != 0
+    }
+
+    /// Nothing was found. Whether to look again, and not to sleep.
+    fn spin_on(&self) -> bool {
+        if !self.spins() {
+            return false;
+        }
+        let mut since = lock(&self.spinning_since);
+        let Some(begin) = *since else {
+            let left_out = self.spins_to_leave_out.load(Ordering::Relaxed);
+            if left_out > 0 {
+                self.spins_to_leave_out
+                    .store(left_out - 1, Ordering::Relaxed);
+                return false;
+            }
+            *since = Some(Instant::now());
+            return true;
+        };
+        if begin.elapsed().as_nanos() <= u128::from(self.spin.load(Ordering::Relaxed)) {
+            return true;
+        }
+        *since = None;
+        let misses = (self.misses.load(Ordering::Relaxed) + 1).min(LONGEST_BACK_OFF);
+        self.misses.store(misses, Ordering::Relaxed);
+        self.spins_to_leave_out
+            .store((1 << misses) - 1, Ordering::Relaxed);
+        false
+    }
+
+    /// Something was found.
+    fn spin_hit(&self) {
+        if self.spins() && lock(&self.spinning_since).take().is_some() {
+            self.misses.store(0, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Lane {
+    pub(super) fn has_work(&self) -> bool {
+        self.has_tasks() || self.budget.again.load(Ordering::Relaxed) || self.hub.is_shut_down()
+    }
+
+    /// One dispatch: wakes and runs, while there is something to do and time left.
+    pub(super) fn dispatch(&self, local: Local<'_>, polled: bool) {
+        self.budget.again.store(false, Ordering::Relaxed);
+        self.budget.count_dispatch();
+        self.hub.lifetime.used.store(true, Ordering::Relaxed);
+        let begin = Instant::now();
+        let mut wakers = mem::take(&mut *lock(&self.hub.wakers));
+        if polled {
+            self.hub.poll_events(&mut wakers);
+        }
+        let has_time = || begin.elapsed() < BUDGET;
+        local.run(self, has_time);
+        if !self.drain(local, has_time, &mut wakers) {
+            // The other sources, once, and back.
+            self.budget.again.store(true, Ordering::Relaxed);
+        }
+        *lock(&self.hub.wakers) = wakers;
+        self.hub.lifetime.watch();
+    }
+
+    /// Goes on until there is nothing left to do (`true`), or no time.
+    fn drain(
+        &self,
+        local: Local<'_>,
+        has_time: impl Fn() -> bool + Copy,
+        wakers: &mut Vec<Waker>,
+    ) -> bool {
+        let budget = &self.budget;
+        if !self.has_tasks() && !budget.spins() && !budget.may_probe() {
+            return true;
+        }
+        let mut rounds = 0;
+        loop {
+            let look = rounds % ROUNDS_PER_LOOK == 0 || self.has_tasks();
+            if look && !has_time() {
+                return false;
+            }
+            if self.hub.poll_events(wakers) == 0 && !self.has_tasks() {
+                if budget.spin_on() {
+                    hint::spin_loop();
+                    // It looks at the time in each round.
+                    rounds = 0;
+                    continue;
+                }
+                if rounds == 0 {
+                    budget.more.store(false, Ordering::Relaxed);
+                }
+                return true;
+            }
+            budget.more.store(true, Ordering::Relaxed);
+            budget.spin_hit();
+            local.run(self, has_time);
+            rounds += 1;
+        }
+    }
+}
+
+/// When a hub that is not used goes.
+#[derive(Debug, Default)]
+pub(super) struct Lifetime {
+    /// It has been dispatched since the last look.
+    used: AtomicBool,
+    /// Since when it is watched for being used; not all the time, not to wake a process that sleeps.
+    watched: Mutex<Option<Instant>>,
+    is_watched: AtomicBool,
+}
+
+impl Lifetime {
+    /// Has a look taken at it after a while.
+    pub(super) fn watch(&self) {
+        if !self.is_watched.swap(true, Ordering::Relaxed) {
+            *lock(&self.watched) = Some(Instant::now());
+        }
+    }
+
+    /// Whether the time has come.
+    fn is_over(&self) -> bool {
+        let mut watched = lock(&self.watched);
+        match *watched {
+            Some(since) if since.elapsed() >= LINGER => {
+                *watched = None;
+                self.is_watched.store(false, Ordering::Relaxed);
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Hub {
+    /// What is to be done before a poll and after it, apart from the events of descriptors. Returns how long
+    /// the thread may sleep, in milliseconds; -1 is for ever.
+    pub(super) fn look_between(&self) -> i32 {
+        if self.remote.has_messages() {
+            self.take_in();
+            self.lifetime.watch();
+        }
+        let mut sleep = self.timers.wake_due();
+        let mut limit = |time| sleep = Some(sleep.map_or(time, |sleep: Duration| sleep.min(time)));
+        if self.registry().epoll_number() < 0 {
+            limit(LOOK_AROUND);
+        }
+        if self.lifetime.is_watched.load(Ordering::Relaxed) {
+            limit(LINGER);
+        }
+        sleep.map_or(-1, |sleep| {
+            // Not earlier than asked.
+            let millis = sleep.as_nanos().div_ceil(1_000_000);
+            i32::try_from(millis).unwrap_or(i32::MAX)
+        })
+    }
+
+    /// Goes if nothing has used it for a while: after a poll that has found nothing for it.
+    pub(super) fn look_at_lifetime(&self) {
+        if self.lifetime.is_watched.load(Ordering::Relaxed) && self.lifetime.is_over() {
+            match self.lifetime.used.swap(false, Ordering::Relaxed) {
+                true => self.lifetime.watch(),
+                false => self.shutdown_if_idle(),
+            }
+        }
+    }
+}

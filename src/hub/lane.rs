@@ -1,0 +1,140 @@
+//! What a hub runs at one priority: a source of the context, and the tasks that are to be run.
+
+use std::{
+    cell::UnsafeCell,
+    collections::VecDeque,
+    marker::PhantomData,
+    mem,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+
+use super::{
+    Hub,
+    dispatch::DispatchBudget,
+    tasks::{Runnable, is_home},
+};
+use crate::sys::lock;
+
+#[derive(Debug)]
+pub(super) struct Lane {
+    pub(super) hub: Arc<Hub>,
+    pub(super) priority: i32,
+    pub(super) budget: DispatchBudget,
+    queue: LocalQueue,
+    /// The context has moved to another thread than theirs.
+    deferred: Mutex<Vec<Runnable>>,
+    some_are_deferred: AtomicBool,
+}
+
+/// Tasks to be run. Only the thread that dispatches the hub touches it, so that it needs no lock.
+#[derive(Debug, Default)]
+struct LocalQueue {
+    runnables: UnsafeCell<VecDeque<Runnable>>,
+    len: AtomicUsize,
+}
+
+// SAFETY: the runnables are used with a [`Local`] of the lane, by one thread at a time, and by `take_all`
+// when there will be none any more. A `Runnable` may be sent, and is dropped by the rules of its home.
+unsafe impl Sync for LocalQueue {}
+
+/// This thread is dispatching the hub of the lane. Not to be kept for longer.
+#[derive(Clone, Copy)]
+pub(super) struct Local<'a> {
+    lane: &'a Lane,
+    /// In another thread it would be wrong.
+    _here: PhantomData<*const ()>,
+}
+
+impl Lane {
+    pub(super) fn new(hub: Arc<Hub>, priority: i32) -> Self {
+        Self {
+            hub,
+            priority,
+            budget: DispatchBudget::default(),
+            queue: LocalQueue::default(),
+            deferred: Mutex::default(),
+            some_are_deferred: AtomicBool::new(false),
+        }
+    }
+
+    #[inline]
+    pub(super) fn local(&self) -> Option<Local<'_>> {
+        self.hub.is_served_here().then_some(Local {
+            lane: self,
+            _here: PhantomData,
+        })
+    }
+
+    pub(super) fn has_tasks(&self) -> bool {
+        self.queue.len.load(Ordering::Relaxed) != 0 || self.some_can_go_on()
+    }
+
+    /// Whether this is the thread of tasks that were left to it by another one.
+    fn some_can_go_on(&self) -> bool {
+        self.some_are_deferred.load(Ordering::Relaxed) && lock(&self.deferred).iter().any(is_home)
+    }
+
+    /// Leaves a task to its own thread.
+    pub(super) fn defer_to_owner(&self, runnable: Runnable) {
+        glib::g_warning!(
+            "Qio",
+            "A task that must stay in its thread waits until that thread runs the context again"
+        );
+        lock(&self.deferred).push(runnable);
+        self.some_are_deferred.store(true, Ordering::Relaxed);
+    }
+
+    /// All tasks that are to be run.
+    ///
+    /// # Safety
+    ///
+    /// Nothing may be dispatching the hub, now or later.
+    pub(super) unsafe fn take_all(&self) -> impl Iterator<Item = Runnable> + use<> {
+        // SAFETY: the caller's promise: there is no `Local`.
+        let queued = mem::take(unsafe { &mut *self.queue.runnables.get() });
+        self.queue.len.store(0, Ordering::Relaxed);
+        let deferred = mem::take(&mut *lock(&self.deferred));
+        queued.into_iter().chain(deferred)
+    }
+}
+
+impl Local<'_> {
+    pub(super) fn push(self, runnable: Runnable) {
+        self.change(|queue| queue.push_back(runnable));
+    }
+
+    pub(super) fn pop(self) -> Option<Runnable> {
+        self.change(VecDeque::pop_front)
+    }
+
+    /// Takes back what was left to this thread by another one.
+    pub(super) fn take_deferred(self) {
+        let lane = self.lane;
+        if !lane.some_are_deferred.load(Ordering::Relaxed) {
+            return;
+        }
+        let mut deferred = lock(&lane.deferred);
+        let (home, away): (Vec<_>, Vec<_>) =
+            mem::take(&mut *deferred).into_iter().partition(is_home);
+        lane.some_are_deferred
+            .store(!away.is_empty(), Ordering::Relaxed);
+        *deferred = away;
+        drop(deferred);
+        home.into_iter().for_each(|runnable| self.push(runnable));
+    }
+
+    /// `f` must do nothing else.
+    #[inline]
+    fn change<R>(self, f: impl FnOnce(&mut VecDeque<Runnable>) -> R) -> R {
+        let queue = &self.lane.queue;
+        // SAFETY: GLib lets one thread at a time run a context, and this is it. `f` only moves
+        // runnables, so that there is no other reference.
+        let runnables = unsafe { &mut *queue.runnables.get() };
+        let result = f(runnables);
+        queue.len.store(runnables.len(), Ordering::Relaxed);
+        result
+    }
+}
