@@ -53,14 +53,15 @@ pub(super) fn status_flags(fd: BorrowedFd<'_>) -> io::Result<OFlag> {
     Ok(OFlag::from_bits_retain(flags))
 }
 
-pub(crate) fn set_blocking(fd: BorrowedFd<'_>, enabled: bool) -> io::Result<()> {
+/// Returns whether that is a change.
+pub(crate) fn set_blocking(fd: BorrowedFd<'_>, enabled: bool) -> io::Result<bool> {
     let before = status_flags(fd)?;
     let mut flags = before;
     flags.set(OFlag::O_NONBLOCK, !enabled);
     if flags != before {
         retry(|| nix::fcntl::fcntl(fd, FcntlArg::F_SETFL(flags)))?;
     }
-    Ok(())
+    Ok(flags != before)
 }
 
 /// A counter that can wake a poll.

@@ -33,7 +33,7 @@ use crate::{
 /// - Sockets have `MSG_DONTWAIT`.
 /// - Pipes and many devices have `RWF_NOWAIT`.
 /// - Others are opened again: a description of their own is in non-blocking mode.
-/// - What has none of these is put in non-blocking mode.
+/// - What has none of these is put in non-blocking mode, until it is closed.
 ///
 /// Blocking mode waits, and tries again where another reader or writer has been faster.
 #[derive(Debug, Default)]
@@ -44,6 +44,8 @@ pub(super) struct Endpoint {
     own: FdSlot,
     /// The file has no `RWF_NOWAIT`.
     lacks_flag: AtomicBool,
+    /// The description was in blocking mode, which others that share it may rely on later.
+    was_blocking: AtomicBool,
 }
 
 impl Endpoint {
@@ -59,6 +61,12 @@ impl Endpoint {
             self.nature.get_or_init(|| nature);
             prepare();
         })
+    }
+
+    /// Sets the mode of the description for good.
+    pub(super) fn set_blocking(&self, enabled: bool) -> io::Result<()> {
+        self.was_blocking.store(false, Ordering::Relaxed);
+        self.fd.set_blocking(enabled)
     }
 
     pub(super) fn kind(&self) -> Option<Kind> {
@@ -88,6 +96,11 @@ impl Endpoint {
 
     /// Closes it at once, also if a watch or another thread has the number in use.
     pub(super) fn close(&self) -> io::Result<()> {
+        if self.was_blocking.swap(false, Ordering::Relaxed)
+            && let Ok(fd) = self.fd.get()
+        {
+            let _ = file::set_blocking(fd.as_fd(), true);
+        }
         let own = self.own.close_at_once();
         self.fd.close_at_once().and(own)
     }
@@ -227,7 +240,9 @@ impl Endpoint {
         if self.own.shared().is_some() {
             return self.own.get();
         }
-        file::set_blocking(fd.as_fd(), false)?;
+        if file::set_blocking(fd.as_fd(), false)? {
+            self.was_blocking.store(true, Ordering::Relaxed);
+        }
         Ok(fd)
     }
 }

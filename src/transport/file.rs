@@ -114,7 +114,7 @@ mod imp {
         }
 
         fn set_blocking(&self, enabled: bool) -> io::Result<()> {
-            self.end.fd.set_blocking(enabled)
+            self.end.set_blocking(enabled)
         }
 
         fn seek(&self, to: SeekFrom) -> io::Result<u64> {
@@ -172,7 +172,7 @@ glib::wrapper! {
     /// other processes do that have the same file, with the one exception of files on disk. A
     /// device that has no way to be read or written like that, other than a terminal, is put in
     /// non-blocking mode by the first asynchronous call, for every process that shares its
-    /// description; blocking mode waits as before.
+    /// description, until the channel is closed; blocking mode waits as before.
     ///
     /// # Properties
     ///

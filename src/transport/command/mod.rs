@@ -151,7 +151,7 @@ mod imp {
         fn set_blocking(&self, enabled: bool) -> io::Result<()> {
             for end in [&self.output, &self.input] {
                 if end.fd.is_open() {
-                    end.fd.set_blocking(enabled)?;
+                    end.set_blocking(enabled)?;
                 }
             }
             Ok(())

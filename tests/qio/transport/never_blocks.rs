@@ -221,6 +221,26 @@ fn another_process_that_changes_the_mode_does_not_hold_up_the_loop() {
 }
 
 #[test]
+fn a_device_is_in_the_mode_of_before_when_it_is_closed() {
+    let (terminal, emulator) = terminal();
+    let shared = emulator.try_clone().expect("a descriptor");
+    let is_blocking = || {
+        // SAFETY: no memory is passed.
+        let flags = unsafe { libc::fcntl(shared.as_raw_fd(), libc::F_GETFL) };
+        flags & libc::O_NONBLOCK == 0
+    };
+    let channel = ChannelFile::new_fd(emulator);
+    let reader = channel.clone();
+    on_loop(move || async move {
+        after_ticks(move || File::from(terminal).write_all(b"x").expect("room"));
+        reader.read_future(&mut [0]).await.expect("read");
+    });
+    assert!(!is_blocking(), "there is no other way");
+    channel.close().expect("closed");
+    assert!(is_blocking());
+}
+
+#[test]
 fn another_process_that_accepts_faster_does_not_hold_up_the_loop() {
     const CLIENTS: usize = 30;
     let any = gio::InetAddress::new_loopback(gio::SocketFamily::Ipv4);
