@@ -69,6 +69,7 @@ mod capi;
 mod channel;
 pub mod coroutine;
 mod error;
+mod gio_context;
 mod hub;
 mod layer;
 mod net;

@@ -224,16 +224,21 @@ impl Lifetime {
 }
 
 impl Hub {
-    /// What is to be done before a poll and after it, apart from the events of descriptors. Returns how long
-    /// the thread may sleep, in milliseconds; -1 is for ever.
-    pub(super) fn look_between(&self) -> i32 {
+    /// What is to be done before a poll and after it, apart from the events of descriptors. Returns
+    /// for how long nothing sleeps.
+    pub(super) fn look_between(&self) -> Option<Duration> {
         if self.remote.has_messages() {
             self.take_in();
             self.lifetime.watch();
         }
-        let mut sleep = self.timers.wake_due();
+        self.timers.wake_due()
+    }
+
+    /// How long the thread may sleep, in milliseconds, until what sleeps is to be woken; -1 is for ever. A hub
+    /// without descriptors is blind.
+    pub(super) fn sleep(&self, mut sleep: Option<Duration>, is_blind: bool) -> i32 {
         let mut limit = |time| sleep = Some(sleep.map_or(time, |sleep: Duration| sleep.min(time)));
-        if self.registry().epoll_number() < 0 {
+        if is_blind {
             limit(LOOK_AROUND);
         }
         if self.lifetime.is_watched.load(Ordering::Relaxed) {

@@ -14,7 +14,6 @@
 #![allow(unsafe_code)]
 
 mod dispatch;
-mod inner;
 mod io_state;
 mod join;
 mod lane;
@@ -31,10 +30,9 @@ pub use tasks::{
     spawn, spawn_in, spawn_local, spawn_local_in, spawn_local_with_priority, spawn_with_priority,
 };
 
-pub(crate) use inner::Call;
 pub(crate) use io_state::{ReadyEvent, Side, WaiterKey};
 pub(crate) use registration::{Deregistered, Registration, RegistrationGuard, Serves, ShortRead};
-pub(crate) use tasks::{poll_budget, running_context, running_place};
+pub(crate) use tasks::{poll_budget, running_context, running_place, this_thread};
 pub(crate) use timer::Sleep;
 
 use std::{

@@ -110,10 +110,11 @@ unsafe extern "C" fn prepare(source: *mut GSource, timeout: *mut i32) -> gboolea
             (*state.poll.get()).fd = number;
             glib_sys::g_source_add_poll(source, state.poll.get());
         }
-        *timeout = {
+        let next = {
             let _served = Served::begin(hub);
             hub.look_between()
         };
+        *timeout = hub.sleep(next, number < 0);
         state.lane.has_work().into_glib()
     }
 }

@@ -65,7 +65,7 @@ thread_local! {
 }
 
 /// The thread that calls. Also when that is ending.
-pub(super) fn this_thread() -> ThreadId {
+pub(crate) fn this_thread() -> ThreadId {
     ME.try_with(|me| *me)
         .unwrap_or_else(|_| thread::current().id())
 }

@@ -7,7 +7,7 @@ use gio::prelude::*;
 use crate::{
     coroutine,
     error::{from_glib_error, io_error},
-    hub::Call,
+    gio_context::GioOperation,
     sys::address::Native,
 };
 
@@ -49,7 +49,7 @@ pub(crate) fn resolve(
 }
 
 async fn next(addresses: &gio::SocketAddressEnumerator) -> io::Result<Option<gio::SocketAddress>> {
-    let call = Call::here()?;
+    let call = GioOperation::here()?;
     call.start(|cancellable, answer| {
         addresses.next_async(Some(cancellable), move |result| answer.give(result));
     });

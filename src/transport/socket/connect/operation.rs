@@ -13,7 +13,7 @@ use gio::prelude::*;
 use glib::SignalHandlerId;
 
 use super::ConnectStage;
-use crate::{hub::Call, sys::lock};
+use crate::{gio_context::GioOperation, sys::lock};
 
 /// A client of GIO's that connects once. Dropping it cancels that.
 pub(super) struct Operation {
@@ -21,7 +21,7 @@ pub(super) struct Operation {
     events: Option<SignalHandlerId>,
     news: News,
     failures: SharedFailures,
-    call: Call<gio::SocketConnection>,
+    call: GioOperation<gio::SocketConnection>,
 }
 
 /// What GIO has told, and nobody has heard yet.
@@ -81,7 +81,7 @@ impl Operation {
         connectable: &gio::SocketConnectable,
         client: gio::SocketClient,
     ) -> io::Result<Self> {
-        let call = Call::here()?;
+        let call = GioOperation::here()?;
         make_proxy_resolver(&client);
         let (news, failures) = (News::default(), SharedFailures::default());
         let (listens, watches) = (news.clone(), Arc::downgrade(&failures));

@@ -12,14 +12,14 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How many there are in this thread.
 fn count() -> usize {
-    INNER.with_borrow(Vec::len)
+    CONTEXTS.with_borrow(Vec::len)
 }
 
-fn here() -> Inner {
-    Inner::here().expect("there are descriptors")
+fn here() -> GioContext {
+    GioContext::here().expect("there are descriptors")
 }
 
-fn address(inner: &Inner) -> usize {
+fn address(inner: &GioContext) -> usize {
     Rc::as_ptr(&inner.0).addr()
 }
 
@@ -40,7 +40,7 @@ fn there_is_one_for_a_context() {
         let other = here();
         assert_eq!(address(&one), address(&other));
         let elsewhere = MainContext::new();
-        elsewhere.block_on(async { one.come_here() });
+        elsewhere.block_on(async { one.attach_to_running() });
         elsewhere.block_on(async { assert_eq!(address(&one), address(&here())) });
         let another = MainContext::new();
         another.block_on(async { assert_ne!(address(&one), address(&here())) });
@@ -75,15 +75,15 @@ fn it_goes_with_the_context_that_runs_it() {
         drop(context);
         assert_eq!(count(), 0, "nobody can find it any more");
         // Its user can go on elsewhere.
-        inner.come_here();
-        inner.settle(&gio::Cancellable::new());
+        inner.attach_to_running();
+        inner.run_pending(&gio::Cancellable::new());
     });
 }
 
 /// Starts a call that a thread answers when it is told to, whether it is cancelled or not. What its
 /// callback owns is left for as long as that may still be called, or nobody will.
-fn answered_by_a_thread() -> (Call<bool>, mpsc::Sender<()>, std::sync::Weak<()>) {
-    let call = Call::<bool>::here().expect("there are descriptors");
+fn answered_by_a_thread() -> (GioOperation<bool>, mpsc::Sender<()>, std::sync::Weak<()>) {
+    let call = GioOperation::<bool>::here().expect("there are descriptors");
     let (tells, told) = mpsc::channel();
     let owned = Arc::new(());
     let left = Arc::downgrade(&owned);
@@ -106,14 +106,18 @@ fn what_was_cancelled_is_answered_after_the_context_has_gone() {
         let context = MainContext::new();
         let (call, answers, left) = context.block_on(async { answered_by_a_thread() });
         drop(call);
-        assert_eq!((count(), left::count()), (1, 0));
+        assert_eq!((count(), pending::count()), (1, 0));
         drop(context);
-        assert_eq!((count(), left::count()), (0, 1), "it is not found any more");
+        assert_eq!(
+            (count(), pending::count()),
+            (0, 1),
+            "it is not found any more"
+        );
         drop(here());
-        assert_eq!(left::count(), 1, "there is no answer");
+        assert_eq!(pending::count(), 1, "there is no answer");
         answers.send(()).expect("it waits");
         let end = Instant::now() + PATIENCE;
-        while left::count() > 0 {
+        while pending::count() > 0 {
             assert!(Instant::now() < end, "nobody takes the answer");
             std::thread::yield_now();
             drop(here());
@@ -128,9 +132,9 @@ fn what_outlives_the_context_is_cancelled_and_answered() {
         let context = MainContext::new();
         let (call, answers, left) = context.block_on(async { answered_by_a_thread() });
         drop(context);
-        assert_eq!((count(), left::count()), (0, 0), "its user has it");
+        assert_eq!((count(), pending::count()), (0, 0), "its user has it");
         drop(call);
-        assert_eq!(left::count(), 1);
+        assert_eq!(pending::count(), 1);
         answers.send(()).expect("it waits");
         let end = Instant::now() + PATIENCE;
         while left.upgrade().is_some() {
@@ -146,10 +150,10 @@ fn a_thread_that_ends_takes_the_answers_that_are_there() {
     let left = in_a_context(|_| {
         let context = MainContext::new();
         let (call, answers, left) = context.block_on(async { answered_by_a_thread() });
-        let inner = INNER.with_borrow(|all| all[0].context.clone());
+        let inner = CONTEXTS.with_borrow(|all| all[0].context.clone());
         drop(call);
         drop(context);
-        assert_eq!(left::count(), 1);
+        assert_eq!(pending::count(), 1);
         answers.send(()).expect("it waits");
         let end = Instant::now() + PATIENCE;
         while !inner.pending() {

@@ -2,21 +2,22 @@
 //!
 //! GIO goes on with an operation, step by step, in what is the default context of the thread at that
 //! time. What runs here may be another context, of which nobody has made that default. So there
-//! is one for GIO's operations: a source in the running context, the pump, iterates it as the
+//! is one for GIO's operations: a source in the running context, the nested source, iterates it as the
 //! thread's default. It has the priority of what runs, which GIO would not keep either; and
 //! what was cancelled can come to its end at once, without running anybody else's sources.
 //!
 //! There is one for a context, a priority and a thread. It outlives its users for a while: what GIO
 //! leaves behind, such as the late answer of a name server, is freed when it is dispatched. What is
-//! still to be answered when it goes is kept in the list of `left`.
-//! Callbacks of users have no business in it: they would take it for the context that runs.
+//! still to be answered when it goes is kept in the list of `pending`.
+//! User callbacks must not run in it: they would take it for the context that runs.
+#![allow(unsafe_code)]
 
-mod call;
-mod left;
+mod operation;
+mod pending;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use call::Call;
+pub(crate) use operation::GioOperation;
 
 use std::{
     cell::{Cell, RefCell},
@@ -32,9 +33,12 @@ use glib_sys::{
     G_SOURCE_CONTINUE, GPollFD, GSource, GSourceFunc, GSourceFuncs, gboolean, gpointer,
 };
 
-use self::left::Calls;
-use super::{running_context, running_place, tasks::this_thread};
-use crate::{error::not_supported, sys::file};
+use self::pending::Calls;
+use crate::{
+    error::not_supported,
+    hub::{running_context, running_place, this_thread},
+    sys::file,
+};
 
 /// Without users for so long, or up to twice that, it goes.
 const LINGER: Duration = Duration::from_secs(30);
@@ -43,18 +47,18 @@ const LINGER: Duration = Duration::from_secs(30);
 const STEPS: usize = 64;
 
 thread_local! {
-    static INNER: RefCell<Vec<Rc<State>>> = const { RefCell::new(Vec::new()) };
+    static CONTEXTS: RefCell<Vec<Rc<State>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// See the [module](self). Stays in its thread.
 #[derive(Debug)]
-struct Inner(Rc<State>);
+struct GioContext(Rc<State>);
 
 #[derive(Debug)]
 struct State {
     context: MainContext,
     /// In each context that a user was polled in.
-    pumps: RefCell<Vec<glib::Source>>,
+    nested: RefCell<Vec<glib::Source>>,
     /// Since the last look.
     used: Cell<bool>,
     /// What was cancelled in it.
@@ -63,7 +67,7 @@ struct State {
     timer: glib::Source,
 }
 
-impl Inner {
+impl GioContext {
     /// That of the context that is running, at the priority of what runs there. Fails where the
     /// system has no descriptor left for one, and in a thread that waits by other means than a main
     /// loop, while another one runs the context: nobody would run what is in here.
@@ -72,8 +76,8 @@ impl Inner {
             return Err(not_supported("The main context runs in another thread"));
         }
         retire_stranded();
-        left::go_on();
-        let known = INNER.with_borrow(|all| all.iter().find(|state| state.is_here()).cloned());
+        pending::go_on();
+        let known = CONTEXTS.with_borrow(|all| all.iter().find(|state| state.is_here()).cloned());
         let state = match known {
             Some(state) => state,
             None => State::new()?,
@@ -83,9 +87,9 @@ impl Inner {
     }
 
     /// Has it run also in the context that is running now.
-    fn come_here(&self) {
+    fn attach_to_running(&self) {
         if !self.0.is_here() {
-            self.0.pump_here();
+            self.0.nest_here();
         }
     }
 
@@ -96,8 +100,8 @@ impl Inner {
     }
 
     /// Lets an operation that was cancelled come to its end, as far as it need not wait for it.
-    fn settle(&self, cancelled: &gio::Cancellable) {
-        settle(&self.0.context);
+    fn run_pending(&self, cancelled: &gio::Cancellable) {
+        run_pending(&self.0.context);
         self.0.cancelled.note(cancelled);
     }
 }
@@ -111,7 +115,7 @@ impl State {
         // This is made once for the process, and listens in the context that is the default one at
         // that time: the one in here would not do, which goes.
         let _ = gio::Resolver::default();
-        // Whoever adds a source makes the pump look, also while nobody iterates it.
+        // Whoever adds a source makes the nested source look, also while nobody iterates it.
         let context = MainContext::with_flags(MainContextFlags::OWNERLESS_POLLING);
         let state = Rc::new_cyclic(|me: &Weak<Self>| {
             let (home, me) = (this_thread(), me.as_ptr().addr());
@@ -123,46 +127,46 @@ impl State {
             timer.attach(Some(&context));
             Self {
                 context,
-                pumps: RefCell::default(),
+                nested: RefCell::default(),
                 used: Cell::new(true),
                 cancelled: Calls::default(),
                 timer,
             }
         });
-        state.pump_here();
-        INNER.with_borrow_mut(|all| all.push(state.clone()));
+        state.nest_here();
+        CONTEXTS.with_borrow_mut(|all| all.push(state.clone()));
         Ok(state)
     }
 
     fn is_here(&self) -> bool {
         let (context, priority) = running_place();
-        let pumps = self.pumps.borrow();
-        pumps.iter().any(|pump| {
-            !pump.is_destroyed()
-                && Priority::from(pump.priority()) == priority
-                && pump.context().as_ref() == Some(&context)
+        let nested = self.nested.borrow();
+        nested.iter().any(|source| {
+            !source.is_destroyed()
+                && Priority::from(source.priority()) == priority
+                && source.context().as_ref() == Some(&context)
         })
     }
 
-    fn pump_here(&self) {
+    fn nest_here(&self) {
         let (context, priority) = running_place();
-        let pump = pump(&self.context, priority);
-        pump.attach(Some(&context));
-        self.pumps.borrow_mut().push(pump);
+        let nested_source = nested_source(&self.context, priority);
+        nested_source.attach(Some(&context));
+        self.nested.borrow_mut().push(nested_source);
     }
 }
 
 impl Drop for State {
     fn drop(&mut self) {
-        let pumps = self.pumps.take();
-        pumps.iter().for_each(glib::Source::destroy);
+        let nested = self.nested.take();
+        nested.iter().for_each(glib::Source::destroy);
         self.timer.destroy();
-        left::leave(&self.context, mem::take(&mut self.cancelled));
+        pending::leave(&self.context, mem::take(&mut self.cancelled));
     }
 }
 
 /// Runs what is ready in an inner context of this thread.
-fn settle(context: &MainContext) {
+fn run_pending(context: &MainContext) {
     // Inside of it, or while another thread looks whose it is: it goes on afterwards.
     if !context.is_owner() {
         let run = || (0..STEPS).any(|_| !context.iteration(false));
@@ -172,7 +176,7 @@ fn settle(context: &MainContext) {
 
 /// Whether it has gone: it had no user for a while.
 fn retire_idle(address: usize) -> bool {
-    let retired = INNER.with_borrow_mut(|all| {
+    let retired = CONTEXTS.with_borrow_mut(|all| {
         let mine = all
             .iter()
             .position(|state| Rc::as_ptr(state).addr() == address)?;
@@ -185,15 +189,15 @@ fn retire_idle(address: usize) -> bool {
 
 /// Takes out what only contexts that have gone would run.
 fn retire_stranded() {
-    let stranded = INNER.try_with(|all| {
+    let stranded = CONTEXTS.try_with(|all| {
         let Ok(mut all) = all.try_borrow_mut() else {
             return Vec::new();
         };
         let taken = mem::take(&mut *all);
         let runs = |state: &Rc<State>| {
-            let mut pumps = state.pumps.borrow_mut();
-            pumps.retain(|pump| !pump.is_destroyed());
-            !pumps.is_empty()
+            let mut nested = state.nested.borrow_mut();
+            nested.retain(|source| !source.is_destroyed());
+            !nested.is_empty()
         };
         let (alive, stranded) = taken.into_iter().partition(runs);
         *all = alive;
@@ -203,14 +207,14 @@ fn retire_stranded() {
 }
 
 #[repr(C)]
-struct PumpSource {
+struct NestedGSource {
     source: GSource,
-    /// Valid from `pump` to `finalize`.
-    pump: Pump,
+    /// Valid from `nested_source` to `finalize`.
+    nested_source: NestedSource,
 }
 
 /// Used in the thread that owns the outer context alone.
-struct Pump {
+struct NestedSource {
     context: MainContext,
     /// The only thread that may run what is in the context.
     home: ThreadId,
@@ -244,18 +248,21 @@ static FUNCS: Funcs = Funcs(GSourceFuncs {
     closure_marshal: None,
 });
 
-fn pump(context: &MainContext, priority: Priority) -> glib::Source {
-    // SAFETY: the functions are those of a `PumpSource`, whose size GLib allocates, and its
+fn nested_source(context: &MainContext, priority: Priority) -> glib::Source {
+    // SAFETY: the functions are those of a `NestedGSource`, whose size GLib allocates, and its
     // state is written before anything can look at it. `let_go` needs no data.
     unsafe {
-        let size = size_of::<PumpSource>() as u32;
+        let size = size_of::<NestedGSource>() as u32;
         let source = glib_sys::g_source_new(ptr::from_ref(&FUNCS.0).cast_mut(), size);
-        let pump = Pump {
+        let nested_source = NestedSource {
             context: context.clone(),
             home: this_thread(),
             polled: RefCell::default(),
         };
-        ptr::write(&raw mut (*source.cast::<PumpSource>()).pump, pump);
+        ptr::write(
+            &raw mut (*source.cast::<NestedGSource>()).nested_source,
+            nested_source,
+        );
         glib_sys::g_source_set_static_name(source, c"qio inner context".as_ptr());
         glib_sys::g_source_set_priority(source, priority.into_glib());
         // A main loop in a callback of the outer context goes on with what is in here.
@@ -270,25 +277,25 @@ unsafe extern "C" fn no_callback(_: gpointer) -> gboolean {
     G_SOURCE_CONTINUE
 }
 
-/// The pump is destroyed, with its context maybe.
+/// The nested source is destroyed, with its context maybe.
 unsafe extern "C" fn let_go(_: gpointer) {
     retire_stranded();
 }
 
 /// # Safety
 ///
-/// `source` must be a source that [`pump`] made and that is not finalized.
-unsafe fn state<'a>(source: *mut GSource) -> &'a Pump {
-    // SAFETY: `pump` wrote the state, and it stays valid until `finalize`.
-    unsafe { &(*source.cast::<PumpSource>()).pump }
+/// `source` must be a source that [`nested_source`] made and that is not finalized.
+unsafe fn state<'a>(source: *mut GSource) -> &'a NestedSource {
+    // SAFETY: `nested_source` wrote the state, and it stays valid until `finalize`.
+    unsafe { &(*source.cast::<NestedGSource>()).nested_source }
 }
 
 unsafe extern "C" fn prepare(source: *mut GSource, timeout: *mut i32) -> gboolean {
     // SAFETY: GLib passes the source that these functions are for, and the address of a timeout.
     unsafe {
-        let pump = state(source);
-        let mut polled = pump.polled.borrow_mut();
-        *timeout = polled.ask(pump);
+        let nested_source = state(source);
+        let mut polled = nested_source.polled.borrow_mut();
+        *timeout = polled.ask(nested_source);
         polled.deadline = match *timeout {
             ..0 => None,
             wait => Some(glib_sys::g_get_monotonic_time() + i64::from(wait) * 1_000),
@@ -312,9 +319,9 @@ unsafe extern "C" fn check(source: *mut GSource) -> gboolean {
 
 unsafe extern "C" fn dispatch(source: *mut GSource, _: GSourceFunc, _: gpointer) -> gboolean {
     // SAFETY: as for `prepare`.
-    let pump = unsafe { state(source) };
-    let context = pump.context.clone();
-    if pump.home == this_thread() {
+    let nested_source = unsafe { state(source) };
+    let context = nested_source.context.clone();
+    if nested_source.home == this_thread() {
         // It looks for itself what is ready.
         let _ = context.with_thread_default(|| context.iteration(false));
     }
@@ -323,23 +330,23 @@ unsafe extern "C" fn dispatch(source: *mut GSource, _: GSourceFunc, _: gpointer)
 
 unsafe extern "C" fn finalize(source: *mut GSource) {
     // SAFETY: GLib calls this once, at the end.
-    unsafe { ptr::drop_in_place(&raw mut (*source.cast::<PumpSource>()).pump) };
+    unsafe { ptr::drop_in_place(&raw mut (*source.cast::<NestedGSource>()).nested_source) };
 }
 
 impl Polled {
     /// Asks the inner context what it waits for, and for how many milliseconds at most; -1 is for
     /// ever.
-    fn ask(&mut self, pump: &Pump) -> i32 {
+    fn ask(&mut self, nested_source: &NestedSource) -> i32 {
         self.wanted.clear();
         let mut timeout = -1;
         // In another thread it waits until its own one runs the outer context again.
-        let Ok(_owned) = pump.context.acquire() else {
+        let Ok(_owned) = nested_source.context.acquire() else {
             return timeout;
         };
-        if pump.home != this_thread() {
+        if nested_source.home != this_thread() {
             return timeout;
         }
-        let context = pump.context.to_glib_none().0;
+        let context = nested_source.context.to_glib_none().0;
         let (mut priority, mut room) = (0, self.wanted.capacity());
         // SAFETY: this thread owns the context. The array has room for as many as it is said to,
         // and as many as the call says it wrote are initialised, if they fit.

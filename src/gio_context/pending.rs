@@ -9,13 +9,13 @@ use std::{cell::RefCell, mem, thread};
 use gio::prelude::*;
 use glib::{MainContext, WeakRef};
 
-use super::settle;
+use super::run_pending;
 
 /// How often a thread that ends gives way to those that are about to answer.
 const STRAGGLERS: usize = 1_000;
 
 thread_local! {
-    static LEFT: RefCell<Vec<Left>> = const { RefCell::new(Vec::new()) };
+    static PENDING: RefCell<Vec<Pending>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Calls that were cancelled, and that GIO has not come to the end of. All that belongs to one keeps
@@ -25,7 +25,7 @@ pub(super) struct Calls(RefCell<Vec<WeakRef<gio::Cancellable>>>);
 
 /// An inner context that has gone, but for these. As long as there is one, its context would stay
 /// anyway: this needs no limit.
-struct Left {
+struct Pending {
     context: MainContext,
     calls: Calls,
 }
@@ -47,17 +47,17 @@ impl Calls {
     }
 }
 
-impl Left {
+impl Pending {
     /// Goes on with it.
     fn has_ended(&self) -> bool {
         self.calls.have_ended() || {
-            settle(&self.context);
+            run_pending(&self.context);
             self.calls.have_ended()
         }
     }
 }
 
-impl Drop for Left {
+impl Drop for Pending {
     /// Others than those that have ended are dropped when their thread ends.
     fn drop(&mut self) {
         for _ in 0..STRAGGLERS {
@@ -75,21 +75,21 @@ pub(super) fn leave(context: &MainContext, calls: Calls) {
         return;
     }
     let context = context.clone();
-    let left = Left { context, calls };
+    let left = Pending { context, calls };
     if !left.has_ended() {
         // If the thread is about to end this drops it.
-        let _ = LEFT.try_with(move |all| all.borrow_mut().push(left));
+        let _ = PENDING.try_with(move |all| all.borrow_mut().push(left));
     }
 }
 
 /// Goes on with all that is left in this thread.
 pub(super) fn go_on() {
     // Nothing is borrowed while something runs.
-    let Ok(mut left) = LEFT.try_with(RefCell::take) else {
+    let Ok(mut left) = PENDING.try_with(RefCell::take) else {
         return;
     };
     left.retain(|it| !it.has_ended());
-    let _ = LEFT.try_with(move |all| {
+    let _ = PENDING.try_with(move |all| {
         let meanwhile = mem::replace(&mut *all.borrow_mut(), left);
         all.borrow_mut().extend(meanwhile);
     });
@@ -98,5 +98,5 @@ pub(super) fn go_on() {
 /// How many there are in this thread.
 #[cfg(test)]
 pub(super) fn count() -> usize {
-    LEFT.with_borrow(Vec::len)
+    PENDING.with_borrow(Vec::len)
 }

@@ -9,20 +9,20 @@ use std::{
 
 use gio::prelude::*;
 
-use super::Inner;
+use super::GioContext;
 
-/// An asynchronous call of GIO's, whose steps run in the [`Inner`] context. Dropping it cancels it,
+/// An asynchronous call of GIO's, whose steps run in the [`GioContext`] context. Dropping it cancels it,
 /// and leaves nothing behind that only somebody else's context could free.
 #[derive(Debug)]
-pub(crate) struct Call<T> {
-    inner: Inner,
+pub(crate) struct GioOperation<T> {
+    inner: GioContext,
     cancellable: gio::Cancellable,
-    answer: Answer<T>,
+    answer: Completion<T>,
 }
 
 /// Where the result of a call is put.
 #[derive(Debug)]
-pub(crate) struct Answer<T>(Rc<RefCell<Place<T>>>);
+pub(crate) struct Completion<T>(Rc<RefCell<Place<T>>>);
 
 #[derive(Debug)]
 struct Place<T> {
@@ -30,7 +30,7 @@ struct Place<T> {
     waker: Option<Waker>,
 }
 
-impl<T> Call<T> {
+impl<T> GioOperation<T> {
     /// A call that is still to be started. Fails where there can be no inner context.
     pub(crate) fn here() -> io::Result<Self> {
         let place = Place {
@@ -38,21 +38,21 @@ impl<T> Call<T> {
             waker: None,
         };
         Ok(Self {
-            inner: Inner::here()?,
+            inner: GioContext::here()?,
             cancellable: gio::Cancellable::new(),
-            answer: Answer(Rc::new(RefCell::new(place))),
+            answer: Completion(Rc::new(RefCell::new(place))),
         })
     }
 
     /// Starts it: `begin` gets the cancellable for it, and has the answer given.
-    pub(crate) fn start(&self, begin: impl FnOnce(&gio::Cancellable, Answer<T>)) {
+    pub(crate) fn start(&self, begin: impl FnOnce(&gio::Cancellable, Completion<T>)) {
         let answer = self.answer.clone();
         self.inner.start(|| begin(&self.cancellable, answer));
     }
 
     /// The result, once. Goes on in the context that is running now.
     pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<Result<T, glib::Error>> {
-        self.inner.come_here();
+        self.inner.attach_to_running();
         let mut place = self.answer.0.borrow_mut();
         let before = place.waker.replace(cx.waker().clone());
         let result = place.result.take();
@@ -63,7 +63,7 @@ impl<T> Call<T> {
     }
 }
 
-impl<T> Drop for Call<T> {
+impl<T> Drop for GioOperation<T> {
     fn drop(&mut self) {
         self.cancellable.cancel();
         // A late answer finds nobody to wake.
@@ -71,11 +71,11 @@ impl<T> Drop for Call<T> {
         let gone = (place.result.take(), place.waker.take());
         drop(place);
         drop(gone);
-        self.inner.settle(&self.cancellable);
+        self.inner.run_pending(&self.cancellable);
     }
 }
 
-impl<T> Answer<T> {
+impl<T> Completion<T> {
     pub(crate) fn give(&self, result: Result<T, glib::Error>) {
         self.0.borrow_mut().result = Some(result);
         self.wake();
@@ -88,7 +88,7 @@ impl<T> Answer<T> {
     }
 }
 
-impl<T> Clone for Answer<T> {
+impl<T> Clone for Completion<T> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }
