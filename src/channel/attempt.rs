@@ -122,6 +122,7 @@ impl Attempt {
         let blocking = channel.imp().is_blocking();
         // What a layer holds is reported by nothing: it is always tried.
         let layer = channel.below().is_some();
+        let running = hub::running_for(cx);
         let mut again = false;
         loop {
             let epoch = epoch(channel);
@@ -132,12 +133,15 @@ impl Attempt {
                     return Poll::Ready(Err(e));
                 }
             }
-            let seen = self.seen(channel, again);
+            let seen = self.seen(channel, running, again);
+            // Outside of a hub, and in a main loop inside a task, what a hub has seen may be old, and it
+            // would not look in time.
+            let may_be_old = !self.is_waiting() && running.is_null();
             let news = again
                 || seen.is_none_or(ReadyEvent::is_ready)
                 || self.is_waiting() && self.epoch != epoch
                 || self.has_unread(channel)
-                || self.may_be_old();
+                || may_be_old;
             let result = match layer || news {
                 true => attempt(Try::new(own, blocking, news)),
                 false => Err(io::ErrorKind::WouldBlock.into()),
@@ -151,7 +155,7 @@ impl Attempt {
                 }
                 Err(e) if would_block(&e) => {
                     self.epoch = epoch;
-                    match self.poll_wait(channel, layer, seen, cx) {
+                    match self.poll_wait(channel, layer, (running, seen), cx) {
                         Poll::Ready(Ok(())) => {}
                         Poll::Ready(Err(e)) => return self.finish(Err(e)),
                         Poll::Pending if self::epoch(channel) != epoch => {}
@@ -168,24 +172,24 @@ impl Attempt {
     /// of a write that is not looked up: there is room, as a rule. What it waits by since the last try
     /// (`again`) is of the hub that runs, or that of the context where no hub does.
     #[inline]
-    fn seen(&mut self, channel: &Channel, again: bool) -> Option<ReadyEvent> {
-        let is_known = self.is_of_hub_running() || again && self.registration.is_some();
+    fn seen(&mut self, channel: &Channel, running: *const Hub, again: bool) -> Option<ReadyEvent> {
+        let is_known = self.is_of(running) || again && self.registration.is_some();
         if !is_known {
             if self.side == Side::Write && !self.is_waiting() {
                 return None;
             }
             let waiters = &channel.base().imp().waiters;
-            let known = waiters.registration_known(self.side, self.here);
+            let known = waiters.registration_known(self.side, running, self.here);
             self.use_registration(known);
         }
         let registration = self.registration.as_ref()?;
         Some(registration.ready_event(self.side))
     }
 
-    fn is_of_hub_running(&self) -> bool {
-        self.registration
-            .as_ref()
-            .is_some_and(|it| ptr::eq(Arc::as_ptr(it.hub()), Hub::running()) && !it.has_ended())
+    #[inline]
+    fn is_of(&self, hub: *const Hub) -> bool {
+        let registration = self.registration.as_ref();
+        registration.is_some_and(|it| ptr::eq(Arc::as_ptr(it.hub()), hub) && !it.has_ended())
     }
 
     /// A read has taken less than it had room for.
@@ -244,7 +248,8 @@ impl Attempt {
                 }
                 false => Some(seen),
             };
-            match self.poll_edge(&registration, cx, since) {
+            self.use_registration(Some(registration));
+            match self.poll_edge(cx, since) {
                 Ok(Poll::Ready(())) => {}
                 Ok(Poll::Pending) if self::epoch(channel) != epoch => {}
                 Ok(Poll::Pending) => return Poll::Pending,
@@ -259,21 +264,26 @@ impl Attempt {
         &mut self,
         channel: &Channel,
         layer: bool,
-        seen: Option<ReadyEvent>,
+        (running, mut seen): (*const Hub, Option<ReadyEvent>),
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         // What a layer waits for changes, although the descriptor below is watched all the time.
         if layer && pollable(channel, self.side).is_none() {
             return self.poll_unlent(channel, cx);
         }
-        let before = self.registration.clone();
-        let registration = match before.filter(|_| self.is_of_hub_running()) {
-            Some(registration) => registration,
-            None => match self.find_registration(channel) {
-                Ok(Some(registration)) => registration,
+        if !self.is_of(running) {
+            match self.find_registration(channel) {
                 Ok(None) => return self.poll_unlent(channel, cx),
+                Ok(found) => {
+                    // What was seen is of another registration.
+                    seen = seen.filter(|_| is_same(&found, &self.registration));
+                    self.use_registration(found);
+                }
                 Err(e) => return Poll::Ready(Err(e)),
-            },
+            }
+        }
+        let Some(registration) = &self.registration else {
+            return Poll::Ready(Ok(()));
         };
         let since = match layer {
             // A layer may have other reasons, and reports itself what came of the calls below it.
@@ -285,7 +295,7 @@ impl Attempt {
                 None
             }
         };
-        match self.poll_edge(&registration, cx, since) {
+        match self.poll_edge(cx, since) {
             Ok(poll) => poll.map(Ok),
             Err(e) => Poll::Ready(Err(e)),
         }
@@ -293,7 +303,7 @@ impl Attempt {
 
     /// Uses a registration, or none, in place of whatever it was before.
     fn use_registration(&mut self, registration: Option<Arc<Registration>>) {
-        if self.registration.as_ref().map(Arc::as_ptr) != registration.as_ref().map(Arc::as_ptr) {
+        if !is_same(&self.registration, &registration) {
             self.leave();
             self.registration = registration;
         }
@@ -314,18 +324,19 @@ impl Attempt {
         })
     }
 
+    /// Enters the list of the registration.
     fn poll_edge(
         &mut self,
-        registration: &Arc<Registration>,
         cx: &mut Context<'_>,
         since: Option<ReadyEvent>,
     ) -> io::Result<Poll<()>> {
-        self.use_registration(Some(registration.clone()));
         if !matches!(self.wait, Wait::Edge(_)) {
             self.wait = Wait::Edge(WaiterKey::default());
         }
-        match &mut self.wait {
-            Wait::Edge(key) => registration.poll_edge(self.side, key, cx.waker(), since),
+        match (&mut self.wait, &self.registration) {
+            (Wait::Edge(key), Some(registration)) => {
+                registration.poll_edge(self.side, key, cx.waker(), since)
+            }
             _ => Ok(Poll::Ready(())),
         }
     }
@@ -377,12 +388,6 @@ impl Attempt {
         !matches!(self.wait, Wait::Not)
     }
 
-    /// Outside of a hub, and in a main loop inside a task, what a hub has seen may be old, and it would
-    /// not look in time.
-    fn may_be_old(&self) -> bool {
-        !self.is_waiting() && Hub::running().is_null()
-    }
-
     /// Whether a layer needs nothing of what is below it to go on.
     #[cold]
     fn is_worth_trying(&self, channel: &Channel, condition: IOCondition) -> bool {
@@ -416,6 +421,10 @@ impl Drop for Attempt {
     fn drop(&mut self) {
         self.leave();
     }
+}
+
+fn is_same(one: &Option<Arc<Registration>>, other: &Option<Arc<Registration>>) -> bool {
+    one.as_ref().map(Arc::as_ptr) == other.as_ref().map(Arc::as_ptr)
 }
 
 /// How often the waiters of a channel, and of those below a layer, have been made to look again, to

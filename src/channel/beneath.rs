@@ -5,7 +5,11 @@ use std::io::{self, IoSliceMut};
 use glib::subclass::prelude::*;
 
 use super::{Channel, attempt::Tried, class::Slots};
-use crate::{error::would_block, hub::Side, types::ReadFlags};
+use crate::{
+    error::would_block,
+    hub::{Hub, Side},
+    types::ReadFlags,
+};
 
 /// Reads once from the channel below.
 pub(crate) fn read(below: &Channel, buf: &mut [u8]) -> io::Result<usize> {
@@ -31,7 +35,10 @@ fn tell<T>(
 ) -> io::Result<T> {
     let watched = match below.below() {
         Some(_) => None,
-        None => below.imp().waiters.registration_known(side, true),
+        None => below
+            .imp()
+            .waiters
+            .registration_known(side, Hub::running(), true),
     };
     let seen = watched.as_ref().map(|it| it.ready_event(side));
     let result = call();

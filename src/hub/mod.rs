@@ -32,7 +32,7 @@ pub use tasks::{
 
 pub(crate) use io_state::{ReadyEvent, Side, WaiterKey};
 pub(crate) use registration::{Deregistered, Registration, RegistrationGuard, Serves, ShortRead};
-pub(crate) use tasks::{poll_budget, running_context, running_place, this_thread};
+pub(crate) use tasks::{poll_budget, running_context, running_for, running_place, this_thread};
 pub(crate) use timer::Sleep;
 
 use std::{

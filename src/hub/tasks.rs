@@ -6,7 +6,11 @@ use std::{
     mem::{self, ManuallyDrop},
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
-    sync::{Arc, Mutex},
+    ptr,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicPtr, Ordering},
+    },
     task::{Context, Poll, Waker},
     thread::{self, ThreadId},
 };
@@ -38,6 +42,8 @@ pub(super) struct Place {
     lane: Arc<Lane>,
     /// The only thread that it may run in, if there is one.
     owner: Option<ThreadId>,
+    /// The data of the task's wakers, to be compared; set before it runs.
+    id: AtomicPtr<()>,
 }
 
 pub(super) type Runnable = async_task::Runnable<Place>;
@@ -53,6 +59,8 @@ thread_local! {
     static LEFT: Cell<Option<u32>> = const { Cell::new(None) };
     /// At what depth of main loops that task runs: what a loop inside it runs is elsewhere.
     static DEPTH: Cell<i32> = const { Cell::new(0) };
+    /// That task, by the data of its wakers, and its hub.
+    static RUNNING: Cell<(*const (), *const Hub)> = const { Cell::new((ptr::null(), ptr::null())) };
 }
 
 thread_local! {
@@ -68,6 +76,17 @@ thread_local! {
 pub(crate) fn this_thread() -> ThreadId {
     ME.try_with(|me| *me)
         .unwrap_or_else(|_| thread::current().id())
+}
+
+/// As [`Hub::running`], for what is polled with this context: a task that is woken by its own waker runs on
+/// its own hub, which needs no question to GLib.
+#[inline]
+pub(crate) fn running_for(cx: &Context<'_>) -> *const Hub {
+    let (id, hub) = RUNNING.get();
+    match ptr::eq(id, cx.waker().data()) && !id.is_null() {
+        true => hub,
+        false => Hub::running(),
+    }
 }
 
 /// Takes one operation off the budget of the task that runs. When that is used up the task is
@@ -105,7 +124,10 @@ impl Local<'_> {
                 continue;
             }
             let outer = (LEFT.replace(Some(OPERATIONS)), DEPTH.replace(depth));
+            let id = runnable.metadata().id.load(Ordering::Relaxed).cast_const();
+            let running = RUNNING.replace((id, Arc::as_ptr(&lane.hub)));
             runnable.run();
+            RUNNING.set(running);
             LEFT.set(outer.0);
             DEPTH.set(outer.1);
             ran += 1;
@@ -227,13 +249,17 @@ impl Lane {
             },
         };
         let lane = self.clone();
-        let builder = Builder::new().metadata(Place { lane, owner });
+        let id = AtomicPtr::default();
+        let builder = Builder::new().metadata(Place { lane, owner, id });
         // SAFETY: the future is polled and dropped by its runnable alone. That is run by its owner
         // alone (see `run`); if it is dropped in another thread, the future is not: see
         // `drop_at_home`. What is around the future may be dropped anywhere. The future is 'static, and
         // `schedule` is a function.
         let (runnable, task) = unsafe { builder.spawn_unchecked(|_| future, schedule) };
-        entry.insert(runnable.waker());
+        let waker = runnable.waker();
+        let id = waker.data().cast_mut();
+        runnable.metadata().id.store(id, Ordering::Relaxed);
+        entry.insert(waker);
         drop(alive);
         runnable.schedule();
         JoinHandle::new(task)

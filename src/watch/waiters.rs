@@ -154,16 +154,21 @@ impl Waiters {
         self.unread.clear();
     }
 
-    /// That of the hub that runs, or of the context that the channel is attached to, unless the caller
-    /// waits `here` all the same.
-    pub(crate) fn registration_known(&self, side: Side, here: bool) -> Option<Arc<Registration>> {
+    /// That of the hub that is `running`, or of the context that the channel is attached to, unless the
+    /// caller waits `here` all the same.
+    pub(crate) fn registration_known(
+        &self,
+        side: Side,
+        running: *const Hub,
+        here: bool,
+    ) -> Option<Arc<Registration>> {
         let waiting = self.waiting();
         match &waiting.context {
             Some(context) if !here => waiting
                 .registrations()
                 .find(|it| it.hub().is_in(context) && it.serves(side))
                 .cloned(),
-            _ => waiting.registration(Hub::running(), side),
+            _ => waiting.registration(running, side),
         }
     }
 
