@@ -97,6 +97,13 @@ fn the_journey_in_c_stays_in_its_memory() {
 }
 
 #[test]
+fn closing_a_channel_of_a_class_with_a_source_of_its_own_wakes_what_waits() {
+    let program = compile_c("tests/lang/own_source.c", &[]);
+    program.run("own_source: ok");
+    valgrind(&program).run("own_source: ok");
+}
+
+#[test]
 fn coroutines_in_c_come_to_their_end_when_their_context_goes() {
     compile_c("tests/lang/dropped.c", &[]).run("dropped: ok");
 }

@@ -223,6 +223,14 @@ impl Hub {
         }
     }
 
+    /// The same for a caller that keeps the context, which perhaps no thread runs: then nothing is left to be done.
+    pub(crate) fn destroy_in(&self, context: &glib::MainContext, source: glib::Source) {
+        match context.acquire() {
+            Ok(_owned) => source.destroy(),
+            Err(_) => self.destroy(source),
+        }
+    }
+
     /// Takes in what other threads have sent. In the thread that runs the context.
     fn take_in(&self) {
         if !self.remote.has_messages() {

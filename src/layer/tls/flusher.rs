@@ -10,7 +10,7 @@ use std::{
     task::{Poll, ready},
 };
 
-use glib::{ControlFlow, prelude::*, subclass::prelude::*};
+use glib::{ControlFlow, MainContext, prelude::*, subclass::prelude::*};
 
 use super::{ChannelTls, link::Link, lock};
 use crate::{
@@ -33,7 +33,7 @@ pub(super) struct Flusher {
 struct Work {
     task: Arc<Mutex<Begun>>,
     /// Begins it, where nothing of the context of that hub is running.
-    source: Option<(Arc<Hub>, glib::Source)>,
+    source: Option<(Arc<Hub>, MainContext, glib::Source)>,
 }
 
 #[derive(Debug)]
@@ -65,15 +65,15 @@ impl Work {
             ControlFlow::Break
         });
         source.attach(Some(&context));
-        let source = Some((hub.clone(), source));
+        let source = Some((hub.clone(), context, source));
         Self { task, source }
     }
 }
 
 impl Drop for Work {
     fn drop(&mut self) {
-        if let Some((hub, source)) = self.source.take() {
-            hub.destroy(source);
+        if let Some((hub, context, source)) = self.source.take() {
+            hub.destroy_in(&context, source);
         }
         let begun = std::mem::replace(&mut *lock(&self.task), Begun::Never);
         if let Begun::Task(task) = begun {

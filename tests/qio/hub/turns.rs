@@ -91,6 +91,28 @@ fn busy_polling_holds_up_neither_timers_nor_tasks() {
 }
 
 #[test]
+fn however_long_busy_polling_is_to_take_other_sources_are_dispatched_meanwhile() {
+    let context = MainContext::new();
+    let spin = Duration::from_secs(5);
+    qio::set_busy_poll(&context, Priority::DEFAULT, spin).expect("set");
+    let (a, b) = ChannelSocket::pair().expect("a socketpair");
+    let reads = start(&context, async move {
+        let mut byte = [0];
+        while a.read_all_eof_future(&mut byte).await.expect("read") {}
+    });
+    let begin = std::time::Instant::now();
+    let (timer, ticks) = ticking(&context);
+    for round in 1..4 {
+        b.write_all(b"x").expect("room");
+        iterate_until(&context, || ticks.load(Ordering::Relaxed) >= 3 * round);
+    }
+    assert!(begin.elapsed() < spin, "{:?}", begin.elapsed());
+    timer.destroy();
+    drop(b);
+    join(&context, reads).expect("no panic");
+}
+
+#[test]
 fn tasks_come_from_many_threads_and_wake_a_loop_that_sleeps() {
     in_time(|| {
         const EACH: usize = 1_000;
