@@ -88,6 +88,8 @@ soak: ## Runs for half an hour: races, wakes, random programs, leaks, clients in
 	done
 	@timeout 15m cargo test --quiet --locked --test qio -- --ignored --test-threads=1
 	@timeout 30m cargo test --quiet --locked --test inject -- --ignored --nocapture every_system_call_may_fail
+	@.ci/capi
+	@timeout 10m cargo test --quiet --locked --test lang -- --ignored --test-threads=1
 
 miri: ## Runs what makes no system calls under Miri, or where no nightly Rust has it, under valgrind
 	@.ci/packages demo

@@ -371,3 +371,36 @@ fn system_calls_are_made_in_one_room_and_again_after_signals_in_one_file() {
     let exceptions = OUTSIDE_OF_SYS.len() + MADE_ONCE.len();
     assert_eq!(used.len(), exceptions, "some exceptions are not needed");
 }
+
+/// What touches sources and contexts of whatever thread, and the only files that do so: in the thread that runs
+/// the context, or has acquired it.
+const OWNERS_ONLY: [(&str, &[&str]); 6] = [
+    ("g_source_set_ready_time", &[]),
+    ("g_source_destroy", &[]),
+    ("set_ready_time(", &[]),
+    ("g_main_context_wakeup", &[]),
+    (
+        ".destroy()",
+        &["channel/ready.rs", "gio_context/mod.rs", "hub/mod.rs"],
+    ),
+    (
+        "MainContext::new()",
+        &[
+            "channel/class/tests.rs",
+            "gio_context/tests.rs",
+            "hub/mod.rs",
+        ],
+    ),
+];
+
+#[test]
+fn sources_and_contexts_are_touched_by_their_owners_only() {
+    for Source { path, code } in sources() {
+        for (call, files) in OWNERS_ONLY {
+            assert!(
+                !code.contains(call) || files.contains(&path.as_str()),
+                "{path} calls {call}"
+            );
+        }
+    }
+}

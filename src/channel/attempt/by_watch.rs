@@ -44,6 +44,7 @@ pub(super) enum Watched {
 struct News {
     got: Mutex<IOCondition>,
     moved: AtomicBool,
+    /// For any thread: the channel may go to another context in whatever thread.
     waker: Mutex<Waker>,
 }
 
@@ -75,7 +76,7 @@ impl WatchWait {
         let news = Arc::new(News {
             got: Mutex::new(IOCondition::empty()),
             moved: AtomicBool::new(false),
-            waker: Mutex::new(waker.clone()),
+            waker: Mutex::new(Hub::current().remote_waker(waker)),
         });
         let source = Slots::of(channel).create_watch(condition);
         let fired = news.clone();
@@ -99,7 +100,8 @@ impl WatchWait {
     }
 
     pub(super) fn poll(&self, cx: &Context<'_>) -> Poll<Watched> {
-        let before = mem::replace(&mut *lock(&self.news.waker), cx.waker().clone());
+        let waker = Hub::current().remote_waker(cx.waker());
+        let before = mem::replace(&mut *lock(&self.news.waker), waker);
         drop(before);
         // After that: whoever changes it wakes the waker.
         let got = *lock(&self.news.got);

@@ -30,6 +30,7 @@ use crate::{
     channel::Channel,
     coroutine,
     error::{closed, explain, not_supported},
+    hub::Hub,
     sys::{address::Native, socket},
     watch::Waiters,
 };
@@ -348,8 +349,10 @@ impl Closer<'_> {
     /// From now on. Says whether it is closed.
     fn enter(&mut self, waker: &Waker) -> bool {
         self.leave();
+        // Any thread may close the channel.
+        let waker = Hub::current().remote_waker(waker);
         self.waker = Some(waker.clone());
-        self.waiters.until_closed(waker.clone())
+        self.waiters.until_closed(waker)
     }
 
     fn leave(&mut self) {
