@@ -2,7 +2,7 @@
 # builds the C library, `.ci/install` installs it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check ci distros bench capi gir install uninstall docs soak miri fuzz clean
+.PHONY: help demo test check ci distros bench capi gir install uninstall docs soak loom miri fuzz clean
 
 # The file that the demo sends; empty: the demo's own program.
 FILE ?=
@@ -82,6 +82,7 @@ docs: ## Makes the documentation, for Rust and for C, in target/doc
 
 soak: ## Runs for half an hour: races, wakes, random programs, leaks, clients in number, faults
 	@.ci/packages test >/dev/null
+	@$(MAKE) --no-print-directory loom
 	@cargo test --quiet --locked --test qio --no-run
 	@for round in 1 2 3 4 5 6 7 8 9 10; do \
 		timeout 1m cargo test --quiet --locked --test qio -- $(races) || exit 1; \
@@ -90,6 +91,10 @@ soak: ## Runs for half an hour: races, wakes, random programs, leaks, clients in
 	@timeout 30m cargo test --quiet --locked --test inject -- --ignored --nocapture every_system_call_may_fail
 	@.ci/capi
 	@timeout 10m cargo test --quiet --locked --test lang -- --ignored --test-threads=1
+
+loom: ## Explores models of the waiting core in every order of their threads' steps
+	@.ci/packages demo
+	@cargo test --release --locked -p qio-loom
 
 miri: ## Runs what makes no system calls under Miri, or where no nightly Rust has it, under valgrind
 	@.ci/packages demo

@@ -1,12 +1,15 @@
-//! Locks, and what a fork means for them.
+//! Locks, and what a fork means for them. Files that `tests/loom` compiles for its models take their locks and
+//! atomics from here.
 #![allow(unsafe_code)]
 
 use std::{
     cell::UnsafeCell,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU32, Ordering},
-    },
+    sync::{MutexGuard, PoisonError, atomic::compiler_fence},
+};
+
+pub(crate) use std::sync::{
+    Mutex,
+    atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
 };
 
 /// Locks a mutex, also one that a panic has poisoned: what it guards is whole between any two
@@ -14,6 +17,13 @@ use std::{
 #[inline]
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Orders this thread's stores before its loads, for a thread that calls membarrier(2): the barrier of that thread
+/// stands in for the processor's.
+#[inline]
+pub(crate) fn light_barrier() {
+    compiler_fence(Ordering::SeqCst);
 }
 
 static GENERATION: AtomicU32 = AtomicU32::new(0);

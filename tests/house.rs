@@ -12,7 +12,7 @@ const ROOMS: [(&str, &[&str]); 14] = [
     ("types", &[]),
     ("sync", &[]),
     ("sys", &["sync", "error", "types"]),
-    ("hub", &["sys", "error", "types"]),
+    ("hub", &["sys", "sync", "error", "types"]),
     ("gio_context", &["hub", "sys", "error"]),
     ("watch", &["hub", "sys", "error", "types"]),
     ("coroutine", &["hub", "error"]),
@@ -344,7 +344,8 @@ fn system_calls_are_recognised() {
 fn system_calls_are_made_in_one_room_and_again_after_signals_in_one_file() {
     let (mut wrong, mut used) = (Vec::new(), BTreeSet::new());
     for source in sources() {
-        if source.path == "sys/call.rs" {
+        // Files that only tests have may call what they like.
+        if source.path == "sys/call.rs" || source.path.ends_with("tests.rs") {
             continue;
         }
         let is_sys = source.path.starts_with("sys/");

@@ -264,6 +264,16 @@ fn every_function_of_the_seed_header_works_as_there() {
 }
 
 #[test]
+fn no_function_of_c_crashes_or_hangs_without_a_free_descriptor() {
+    needs!("python3-gi");
+    python("tests/lang/no_descriptors.py")
+        .arg(in_root("data/Qio-1.0.gir"))
+        // Some arguments are none that a function takes: that is a critical warning, and no crash.
+        .env("G_DEBUG", "")
+        .run("no descriptors: ok");
+}
+
+#[test]
 fn every_function_is_used_in_c() {
     let others =
         ["seed.c", "dropped.c", "journey.h", "tls.h"].map(|name| format!("tests/lang/{name}"));

@@ -1,17 +1,11 @@
-//! The readiness of one direction of a descriptor, as one hub sees it, and what waits for it there.
+//! The readiness of one direction of a descriptor, as one hub sees it, and what waits for it there. `tests/loom`
+//! explores it.
 
-use std::{
-    mem,
-    sync::{
-        Mutex,
-        atomic::{AtomicU32, Ordering},
-    },
-    task::Waker,
-};
+use std::{mem, task::Waker};
 
 use glib::IOCondition;
 
-use crate::sys::lock;
+use crate::sync::{AtomicU32, Mutex, Ordering, lock};
 
 /// One direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -20,6 +20,7 @@ mod lane;
 mod registration;
 mod registry;
 mod remote;
+mod remote_queue;
 mod source;
 mod tasks;
 mod timer;
@@ -46,12 +47,8 @@ use std::{
 };
 
 use self::{
-    dispatch::Lifetime,
-    lane::Lane,
-    registry::Registry,
-    remote::{Message, RemoteQueue},
-    tasks::Tasks,
-    timer::Timers,
+    dispatch::Lifetime, lane::Lane, registry::Registry, remote::Message, remote_queue::RemoteQueue,
+    tasks::Tasks, timer::Timers,
 };
 use crate::{
     error::{explain, not_supported},
@@ -66,7 +63,7 @@ pub(crate) struct Hub {
     home: usize,
     registry: Mutex<Registry>,
     lanes: Mutex<Vec<Arc<Lane>>>,
-    remote: RemoteQueue,
+    remote: RemoteQueue<Message>,
     tasks: Tasks,
     timers: Timers,
     lifetime: Lifetime,

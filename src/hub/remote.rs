@@ -1,16 +1,11 @@
 //! The one way into a hub for threads that do not run its context.
 
 use std::{
-    mem,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     task::{Wake, Waker},
 };
 
 use super::{Hub, Registration, tasks::Runnable};
-use crate::sys::lock;
 
 /// What the thread that runs the context is to do.
 #[derive(Debug)]
@@ -23,69 +18,6 @@ pub(super) enum Message {
     /// A source of the context, with the reference that must not be dropped elsewhere before it is
     /// destroyed: GLib would lock the context for that.
     Destroy(glib::Source),
-}
-
-#[derive(Debug)]
-pub(super) struct RemoteQueue {
-    /// `None` once the context is going.
-    inbox: Mutex<Option<Inbox>>,
-    some: AtomicBool,
-}
-
-#[derive(Debug, Default)]
-struct Inbox {
-    messages: Vec<Message>,
-    /// The thread has been woken since it last took messages.
-    notified: bool,
-}
-
-impl Default for RemoteQueue {
-    fn default() -> Self {
-        Self {
-            inbox: Mutex::new(Some(Inbox::default())),
-            some: AtomicBool::new(false),
-        }
-    }
-}
-
-impl RemoteQueue {
-    /// Whether the thread is to be woken for it. Gives the message back if the queue is closed.
-    pub(super) fn push(&self, message: Message) -> Result<bool, Message> {
-        let mut inbox = lock(&self.inbox);
-        let Some(inbox) = &mut *inbox else {
-            return Err(message);
-        };
-        inbox.messages.push(message);
-        self.some.store(true, Ordering::Release);
-        Ok(!mem::replace(&mut inbox.notified, true))
-    }
-
-    /// The same without a message.
-    pub(super) fn notify(&self) -> bool {
-        let mut inbox = lock(&self.inbox);
-        let Some(inbox) = &mut *inbox else {
-            return false;
-        };
-        self.some.store(true, Ordering::Release);
-        !mem::replace(&mut inbox.notified, true)
-    }
-
-    #[inline]
-    pub(super) fn has_messages(&self) -> bool {
-        self.some.load(Ordering::Acquire)
-    }
-
-    pub(super) fn take(&self) -> Vec<Message> {
-        let mut inbox = lock(&self.inbox);
-        self.some.store(false, Ordering::Release);
-        inbox.as_mut().map(mem::take).unwrap_or_default().messages
-    }
-
-    /// Takes no message any more. Returns those that were left.
-    pub(super) fn close(&self) -> Vec<Message> {
-        let inbox = lock(&self.inbox).take();
-        inbox.unwrap_or_default().messages
-    }
 }
 
 /// Wakes a waker in the thread that runs the context of a hub.

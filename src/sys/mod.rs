@@ -22,6 +22,8 @@ pub(crate) mod poll;
 pub(crate) mod process;
 pub(crate) mod scm;
 mod shared_fd;
+#[cfg(test)]
+mod shared_fd_tests;
 mod sigpipe;
 pub(crate) mod socket;
 pub(crate) mod splice;

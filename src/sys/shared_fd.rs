@@ -11,17 +11,14 @@ use std::{
     io,
     os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd},
     ptr,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering, compiler_fence},
-    },
+    sync::Arc,
 };
 
 use super::{
     dummy,
     hazard::{self, Settling},
 };
-use crate::sync::Maker;
+use crate::sync::{AtomicUsize, Maker, Ordering, light_barrier};
 
 /// Nobody may begin to use the descriptor any more.
 const CLOSED: usize = 1;
@@ -80,7 +77,7 @@ impl SharedFd {
         };
         // The barrier of `close` stands in for the processor's: either it sees the note, or
         // we see `CLOSED`.
-        compiler_fence(Ordering::SeqCst);
+        light_barrier();
         // Dropping it is right in any case.
         (!self.is_closed()).then_some(noted)
     }
@@ -245,7 +242,7 @@ impl Drop for Noted<'_> {
     fn drop(&mut self) {
         self.note.end();
         // As in `noted`: either the barrier makes `close` see that we have gone, or we see `CLOSED`.
-        compiler_fence(Ordering::SeqCst);
+        light_barrier();
         if self.shared.is_closed() {
             self.shared.settle();
         }
@@ -282,79 +279,5 @@ impl AsFd for FdLease {
 impl Drop for FdLease {
     fn drop(&mut self) {
         self.0.let_go_counted();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::os::fd::AsRawFd;
-
-    use super::*;
-
-    fn is_open(fd: RawFd) -> bool {
-        // SAFETY: F_GETFD only asks; a closed number is an answer too.
-        unsafe { libc::fcntl(fd, libc::F_GETFD) != -1 }
-    }
-
-    // A number that no test running in parallel opens and closes.
-    fn fd_from(number: RawFd) -> OwnedFd {
-        use std::os::fd::FromRawFd;
-        let file = std::fs::File::open("/dev/null").expect("/dev/null opens");
-        // SAFETY: the source is open, and the result is checked and owned by nobody else.
-        unsafe {
-            let fd = libc::fcntl(file.as_raw_fd(), libc::F_DUPFD_CLOEXEC, number);
-            assert!(fd >= number, "dup: {}", io::Error::last_os_error());
-            OwnedFd::from_raw_fd(fd)
-        }
-    }
-
-    #[test]
-    fn the_number_is_released_by_the_last_user_after_close() {
-        let shared = SharedFd::new(fd_from(500));
-        let number = shared.number();
-        let guard = shared.get().expect("open");
-        let lease = shared.lease().expect("open");
-        let mut woken = 0;
-        shared.close(|_| woken += 1).expect("close succeeds");
-        assert_eq!(woken, 1, "others are using it");
-        assert!(shared.get().is_none() && shared.lease().is_none());
-        assert_eq!(shared.number(), -1);
-        assert!(is_open(number), "two still hold it");
-        drop(guard);
-        assert!(is_open(number), "the lease still holds it");
-        drop(lease);
-        assert!(!is_open(number));
-        assert!(shared.get().is_none());
-        shared.close(|_| woken += 1).expect("closing twice is fine");
-        assert_eq!(woken, 1);
-    }
-
-    #[test]
-    fn close_without_users_releases_at_once_and_drop_closes() {
-        let shared = SharedFd::new(fd_from(600));
-        let number = shared.number();
-        let mut woken = 0;
-        shared.close(|_| woken += 1).expect("close succeeds");
-        assert_eq!(woken, 0);
-        assert!(!is_open(number));
-
-        let shared = SharedFd::new(fd_from(650));
-        let number = shared.number();
-        drop(shared);
-        assert!(!is_open(number));
-    }
-
-    #[test]
-    fn threads_that_race_with_close_never_release_twice() {
-        for _ in 0..200 {
-            let shared = SharedFd::new(fd_from(700));
-            std::thread::scope(|scope| {
-                for _ in 0..3 {
-                    scope.spawn(|| while shared.get().is_some() {});
-                }
-                scope.spawn(|| shared.close(|_| ()).expect("close succeeds"));
-            });
-            assert_eq!(shared.state.load(Ordering::SeqCst), CLOSED | RELEASED);
-        }
     }
 }
