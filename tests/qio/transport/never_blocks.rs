@@ -104,7 +104,9 @@ const WRAPS: [(&str, Wrap); 2] = [
     }),
     ("command", |read, write| {
         let mut sleep = Command::new("sleep");
-        let sleep = sleep.arg("1000").stdin(Stdio::null()).spawn();
+        // No output of its own: it may outlive the tests, and would hold their pipe open.
+        sleep.arg("1000").stdin(Stdio::null());
+        let sleep = sleep.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         // The channel ends it.
         let pid = sleep.expect("sleep").id();
         ChannelCommand::new_pid(read, write, pid)
@@ -159,13 +161,14 @@ fn another_reader_that_is_faster_does_not_hold_up_the_loop() {
             eprintln!("{channel} of a {kind}");
             let got = Arc::new(AtomicUsize::new(0));
             let ticks = [(); 2].map(|()| Arc::new(AtomicU32::new(0)));
+            let mut competitors = Vec::new();
             for ticks in &ticks {
                 let reader = wrap(Some(read.try_clone().expect("a descriptor")), None);
-                compete(got.clone(), ticks.clone(), move |got| async move {
+                competitors.push(compete(got.clone(), ticks.clone(), move |got| async move {
                     while reader.read_future(&mut [0; 10]).await.is_ok_and(|n| n > 0) {
                         got.fetch_add(1, Ordering::SeqCst);
                     }
-                });
+                }));
             }
             in_time(move || {
                 let mut write = File::from(write);
@@ -252,13 +255,14 @@ fn another_process_that_accepts_faster_does_not_hold_up_the_loop() {
     foreign.set_blocking(true).expect("the mode");
     let got = Arc::new(AtomicUsize::new(0));
     let ticks = [(); 2].map(|()| Arc::new(AtomicU32::new(0)));
+    let mut competitors = Vec::new();
     for (listener, ticks) in [own, foreign].into_iter().zip(&ticks) {
         assert!(listener.is_blocking());
-        compete(got.clone(), ticks.clone(), move |got| async move {
+        competitors.push(compete(got.clone(), ticks.clone(), move |got| async move {
             while listener.accept_future().await.is_ok() {
                 got.fetch_add(1, Ordering::SeqCst);
             }
-        });
+        }));
     }
     in_time(move || {
         for client in 1..=CLIENTS {
@@ -268,14 +272,33 @@ fn another_process_that_accepts_faster_does_not_hold_up_the_loop() {
     });
 }
 
+/// A thread with a main loop. Dropping this cancels the task, which drops its channel, and waits for the thread.
+struct Competitor {
+    stop: gio::Cancellable,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Drop for Competitor {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        if let Some(Err(panic)) = self.thread.take().map(thread::JoinHandle::join)
+            && !thread::panicking()
+        {
+            std::panic::resume_unwind(panic);
+        }
+    }
+}
+
 /// Runs a task in a thread with a main loop of its own, which counts the ticks of a timer, until the
 /// test is over.
 fn compete<F: Future<Output = ()> + 'static>(
     got: Arc<AtomicUsize>,
     ticks: Arc<AtomicU32>,
     task: impl FnOnce(Arc<AtomicUsize>) -> F + Send + 'static,
-) {
-    thread::spawn(move || {
+) -> Competitor {
+    let stop = gio::Cancellable::new();
+    let stopped = stop.clone();
+    let thread = thread::spawn(move || {
         let context = MainContext::new();
         let body = || {
             let tick = move || {
@@ -289,12 +312,17 @@ fn compete<F: Future<Output = ()> + 'static>(
                 tick,
             );
             timer.attach(Some(&context));
-            let task = task(got);
+            let task = gio::CancellableFuture::new(task(got), stopped);
             let run = context.block_on(async { qio::spawn_local(task).await });
-            run.expect("no panic");
+            // It is cancelled, or has come to the end of what there is to read.
+            let _ = run.expect("no panic");
         };
         context.with_thread_default(body).expect("a new context");
     });
+    Competitor {
+        stop,
+        thread: Some(thread),
+    }
 }
 
 /// Waits until so many have been got, and both timers have ticked after that.
