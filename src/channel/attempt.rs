@@ -39,7 +39,7 @@ pub(crate) struct Attempt {
     /// Of the hub that it was last polled on, if that watches the channel.
     registration: Option<Arc<Registration>>,
     wait: Wait,
-    /// What the channel had told its waiters when this began to wait: see [`epoch`].
+    /// The wake-ups that the channel had made when this began to wait: see [`epoch`].
     epoch: usize,
 }
 

@@ -115,7 +115,7 @@ impl State {
         // This is made once for the process, and listens in the context that is the default one at
         // that time: the one in here would not do, which goes.
         let _ = gio::Resolver::default();
-        // Whoever adds a source makes the nested source look, also while nobody iterates it.
+        // Whoever adds a source makes the nested source look, also while no thread iterates it.
         let context = MainContext::with_flags(MainContextFlags::OWNERLESS_POLLING);
         let state = Rc::new_cyclic(|me: &Weak<Self>| {
             let (home, me) = (this_thread(), me.as_ptr().addr());

@@ -25,7 +25,7 @@ pub(super) struct Registry {
     epoll: Option<Epoll>,
     shut_down: bool,
     registrations: Slab<Arc<Registration>>,
-    /// Tells registrations apart that had the same place one after the other.
+    /// Distinguishes registrations that had the same place one after the other.
     generation: u32,
 }
 

@@ -29,7 +29,7 @@ struct Deadlines {
     next_number: u64,
 }
 
-/// The deadline, and what tells those of the same time apart.
+/// The deadline, and a number that distinguishes those of the same time.
 type Key = (Instant, u64);
 
 impl Timers {

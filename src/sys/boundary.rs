@@ -1,6 +1,6 @@
 //! Reading one buffer from a unix stream socket, whose reads end also where descriptors are.
 //!
-//! A short read has taken all there was, unless it ended at descriptors. `recv` cannot tell;
+//! A short read has taken all there was, unless it ended at descriptors. `recv` does not report that;
 //! `recvmsg` sets `MSG_CTRUNC`. What it says is for the same thread, right after the call: results of
 //! virtual functions are numbers, which have no place for it.
 

@@ -29,7 +29,7 @@ pub(crate) fn duplicate_inherited(number: RawFd) -> io::Result<Option<OwnedFd>> 
     if flags as i32 & libc::FD_CLOEXEC != 0 {
         return Ok(None);
     }
-    // SAFETY: the number is left as it is; the result is checked and owned by nobody else.
+    // SAFETY: the number is left as it is; the result is checked and owned by nothing else.
     unsafe {
         let fd = call(|| libc::fcntl(number, libc::F_DUPFD_CLOEXEC, 3) as isize)?;
         Ok(Some(OwnedFd::from_raw_fd(fd as i32)))
@@ -66,7 +66,7 @@ pub(crate) fn set_blocking(fd: BorrowedFd<'_>, enabled: bool) -> io::Result<bool
 
 /// A counter that can wake a poll.
 pub(crate) fn eventfd() -> io::Result<OwnedFd> {
-    // SAFETY: no memory is passed; the result is checked and owned by nobody else.
+    // SAFETY: no memory is passed; the result is checked and owned by nothing else.
     unsafe {
         let fd = call(|| libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) as isize)?;
         Ok(OwnedFd::from_raw_fd(fd as i32))

@@ -37,7 +37,7 @@ pub(crate) struct Nature {
 }
 
 impl Nature {
-    /// Where the system does not tell.
+    /// Where the system does not report it.
     pub(crate) const UNKNOWN: Self = Self {
         kind: Kind::Other,
         socket: None,
@@ -60,7 +60,7 @@ impl Nature {
             Kind::Socket => Some(socket::traits(fd)?),
             _ => None,
         };
-        // A reader cannot tell whether a writer of a pipe keeps packets apart (O_DIRECT), nor where
+        // A reader cannot find out whether a writer of a pipe keeps packets apart (O_DIRECT), nor where
         // descriptors in a stream have ended a read. Terminals have lines.
         let short_read_is_all = socket.is_some_and(|traits| traits.stream && !traits.unix);
         Ok(Self {

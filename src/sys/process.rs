@@ -10,7 +10,7 @@ use super::call;
 /// A descriptor for a process, which must be a child that nobody has waited for:
 /// otherwise the number could mean another process by now.
 pub(crate) fn pidfd_open(pid: u32) -> io::Result<OwnedFd> {
-    // SAFETY: no memory is passed; the result is checked and owned by nobody else.
+    // SAFETY: no memory is passed; the result is checked and owned by nothing else.
     unsafe {
         let pid = pid as libc::pid_t;
         let fd = call(|| libc::syscall(libc::SYS_pidfd_open, pid, 0) as isize)?;

@@ -16,7 +16,7 @@ fn is_open(fd: RawFd) -> bool {
 fn fd_from(number: RawFd) -> OwnedFd {
     use std::os::fd::FromRawFd;
     let file = std::fs::File::open("/dev/null").expect("/dev/null opens");
-    // SAFETY: the source is open, and the result is checked and owned by nobody else.
+    // SAFETY: the source is open, and the result is checked and owned by nothing else.
     unsafe {
         let fd = libc::fcntl(file.as_raw_fd(), libc::F_DUPFD_CLOEXEC, number);
         assert!(fd >= number, "dup: {}", io::Error::last_os_error());

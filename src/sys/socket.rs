@@ -55,7 +55,7 @@ pub(crate) fn send(fd: BorrowedFd<'_>, buf: &[u8], flags: WriteFlags) -> io::Res
 
 /// A new socket of a family and a type such as `SOCK_STREAM`, close-on-exec and blocking.
 pub(super) fn new(family: i32, kind: i32) -> io::Result<OwnedFd> {
-    // SAFETY: no memory is passed; the result is checked and owned by nobody else.
+    // SAFETY: no memory is passed; the result is checked and owned by nothing else.
     unsafe {
         let fd = call(|| libc::socket(family, kind | libc::SOCK_CLOEXEC, 0) as isize)?;
         Ok(OwnedFd::from_raw_fd(fd as i32))

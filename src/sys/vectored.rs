@@ -53,7 +53,7 @@ pub(crate) fn writev_quietly(fd: BorrowedFd<'_>, iov: &[IoSlice<'_>]) -> io::Res
     quietly(total_len(iov), || writev(fd, iov))
 }
 
-/// As [`readv`], of what may have no position, without waiting: [`lacks_flag`] tells where there is
+/// As [`readv`], of what may have no position, without waiting: [`lacks_flag`] reports where there is
 /// no way to.
 pub(crate) fn readv_now(fd: BorrowedFd<'_>, iov: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
     let count = iov.len().min(IOV_MAX) as i32;

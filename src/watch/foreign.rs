@@ -62,7 +62,7 @@ pub(crate) unsafe fn adopt(
     adopt_with(watched, condition, source, Callback::ChannelFunc)
 }
 
-/// The same for a source of safe code, whose callback takes nobody knows what.
+/// The same for a source of safe code, whose callback takes unknown arguments.
 pub(crate) fn adopt_any(
     watched: Watched<'_>,
     condition: IOCondition,

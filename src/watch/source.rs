@@ -244,7 +244,7 @@ unsafe fn state<'a>(source: *mut GSource) -> &'a State {
 
 unsafe extern "C" fn finalize(source: *mut GSource) {
     // SAFETY: GLib calls this once, for a source that these functions are for, when
-    // nothing else can reach it any more but `Warmth`, which is told first.
+    // nothing else can reach it any more but `Warmth`, which is notified first.
     unsafe {
         let state = state(source);
         if let Some(warmth) = state.warmth.get() {

@@ -233,7 +233,7 @@ fn what_is_left_behind_descriptors_is_read_by_a_thread_that_the_task_blocks_for(
             Priority::DEFAULT,
             async move {
                 let result = a.read_all_future(&mut [0]).await;
-                done.send(result).expect("somebody waits");
+                done.send(result).expect("a receiver waits");
             },
         ));
         is_done.recv_timeout(PATIENCE).expect("in time")

@@ -1,5 +1,5 @@
 //! Asynchronous calls never hold up the main loop: whatever kind of descriptor it is, in blocking mode,
-//! whoever else reads from it, and whether or not a peer reads.
+//! whatever else reads from it, and whether or not a peer reads.
 #![allow(unsafe_code)] // `openpty()` and the like, which have no safe form here.
 
 use std::{
