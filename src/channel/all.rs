@@ -353,7 +353,7 @@ impl Drop for Undo<'_, '_, '_> {
 
 /// All is written; a layer may hold some of it, in non-blocking mode, and nobody may come back to it.
 #[inline]
-fn finish_writing(channel: &Channel) -> io::Result<()> {
+pub(super) fn finish_writing(channel: &Channel) -> io::Result<()> {
     match channel.below() {
         Some(_) => Slots::of(channel).flush().map(|_| ()),
         None => Ok(()),

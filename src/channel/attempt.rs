@@ -7,9 +7,8 @@
 mod by_watch;
 
 use std::{
-    io, mem,
+    io,
     os::fd::{AsFd, AsRawFd},
-    ptr,
     sync::Arc,
     task::{Context, Poll, ready},
 };
@@ -27,7 +26,7 @@ use crate::{
         poll::{has_hung_up, poll_now},
     },
     types::{ReadFlags, Readiness, WriteFlags},
-    watch::ALWAYS,
+    watch::{self, ALWAYS},
 };
 
 /// One direction of a channel, for one future at a time.
@@ -36,18 +35,20 @@ pub(crate) struct Attempt {
     side: Side,
     /// It waits in the context that runs, whatever context the channel is attached to.
     here: bool,
-    /// Of the hub that it was last polled on, if that watches the channel.
-    registration: Option<Arc<Registration>>,
-    wait: Wait,
+    /// Its place in the list of the registration.
+    key: WaiterKey,
+    by: WaitBy,
     /// The wake-ups that the channel had made when this began to wait: see [`epoch`].
     epoch: usize,
 }
 
+/// What it waits by, or has waited by.
 #[derive(Debug)]
-enum Wait {
-    Not,
-    /// In the list of the registration.
-    Edge(WaiterKey),
+enum WaitBy {
+    Nothing,
+    /// Of the hub that it was last polled on, which watches the channel.
+    Registration(Arc<Registration>),
+    /// Where no hub can watch.
     Watch(Box<WatchWait>),
 }
 
@@ -97,8 +98,8 @@ impl Attempt {
         Self {
             side,
             here: false,
-            registration: None,
-            wait: Wait::Not,
+            key: WaiterKey::default(),
+            by: WaitBy::Nothing,
             epoch: 0,
         }
     }
@@ -111,6 +112,9 @@ impl Attempt {
     }
 
     /// Tries until it does not say would-block.
+    // The usual way: a class of this crate that waits for its descriptors, and the hub that polls this watches
+    // them already. Everything else is out of line.
+    #[inline]
     pub(crate) fn poll<T>(
         &mut self,
         channel: &Channel,
@@ -118,11 +122,68 @@ impl Attempt {
         mut attempt: impl FnMut(Try) -> io::Result<Tried<T>>,
     ) -> Poll<io::Result<T>> {
         ready!(hub::poll_budget(cx));
+        let running = hub::running_for(cx);
+        let waiters = &channel.imp().waiters;
+        if let Some(home) = waiters.home(self.side, running)
+            && Slots::of(channel).wait_for_fds_only()
+            && (!self.is_waiting() || is_same(self.registration(), Some(home)))
+        {
+            let changes = waiters.changes();
+            let seen = home.ready_event(self.side);
+            if seen.is_ready() || self.is_waiting() && self.epoch != changes {
+                match attempt(Try::new(true, true, true)) {
+                    Ok(Tried { result, short }) => {
+                        if short {
+                            home.read_short(seen);
+                        }
+                        return self.finish(Ok(result));
+                    }
+                    Err(e) if would_block(&e) => home.would_block(self.side, seen),
+                    Err(e) => return self.finish(Err(e)),
+                }
+            }
+            if !watch::anything_unread()
+                && self.enter(home, cx, changes)
+                && waiters.changes() == changes
+            {
+                return Poll::Pending;
+            }
+        }
+        self.poll_any(channel, running, cx, &mut attempt)
+    }
+
+    #[inline]
+    fn registration(&self) -> Option<&Arc<Registration>> {
+        match &self.by {
+            WaitBy::Registration(registration) => Some(registration),
+            _ => None,
+        }
+    }
+
+    /// Enters the list of the registration. Returns whether it waits.
+    #[inline]
+    fn enter(&mut self, home: &Arc<Registration>, cx: &Context<'_>, changes: usize) -> bool {
+        self.epoch = changes;
+        if !self.key.is_entered() {
+            self.by = WaitBy::Registration(home.clone());
+        }
+        home.enter(self.side, &mut self.key, cx.waker())
+    }
+
+    /// As [`poll`](Self::poll), in general.
+    #[cold]
+    #[inline(never)]
+    fn poll_any<T>(
+        &mut self,
+        channel: &Channel,
+        running: *const Hub,
+        cx: &mut Context<'_>,
+        attempt: &mut dyn FnMut(Try) -> io::Result<Tried<T>>,
+    ) -> Poll<io::Result<T>> {
         let own = Slots::of(channel).obey_no_wait();
         let blocking = channel.imp().is_blocking();
         // What a layer holds is reported by nothing: it is always tried.
         let layer = channel.below().is_some();
-        let running = hub::running_for(cx);
         let mut again = false;
         loop {
             let epoch = epoch(channel);
@@ -173,7 +234,7 @@ impl Attempt {
     /// (`again`) is of the hub that runs, or that of the context where no hub does.
     #[inline]
     fn seen(&mut self, channel: &Channel, running: *const Hub, again: bool) -> Option<ReadyEvent> {
-        let is_known = self.is_of(running) || again && self.registration.is_some();
+        let is_known = self.is_of(running) || again && self.registration().is_some();
         if !is_known {
             if self.side == Side::Write && !self.is_waiting() {
                 return None;
@@ -182,20 +243,19 @@ impl Attempt {
             let known = waiters.registration_known(self.side, running, self.here);
             self.use_registration(known);
         }
-        let registration = self.registration.as_ref()?;
+        let registration = self.registration()?;
         Some(registration.ready_event(self.side))
     }
 
     #[inline]
     fn is_of(&self, hub: *const Hub) -> bool {
-        let registration = self.registration.as_ref();
-        registration.is_some_and(|it| ptr::eq(Arc::as_ptr(it.hub()), hub) && !it.has_ended())
+        self.registration().is_some_and(|it| it.is_of(hub))
     }
 
     /// A read has taken less than it had room for.
     #[inline]
     fn read_short(&self, seen: Option<ReadyEvent>) {
-        if let (Some(registration), Some(seen)) = (&self.registration, seen) {
+        if let (Some(registration), Some(seen)) = (self.registration(), seen) {
             registration.read_short(seen);
         }
     }
@@ -276,13 +336,13 @@ impl Attempt {
                 Ok(None) => return self.poll_unlent(channel, cx),
                 Ok(found) => {
                     // What was seen is of another registration.
-                    seen = seen.filter(|_| is_same(&found, &self.registration));
+                    seen = seen.filter(|_| is_same(found.as_ref(), self.registration()));
                     self.use_registration(found);
                 }
                 Err(e) => return Poll::Ready(Err(e)),
             }
         }
-        let Some(registration) = &self.registration else {
+        let Some(registration) = self.registration() else {
             return Poll::Ready(Ok(()));
         };
         let since = match layer {
@@ -303,9 +363,9 @@ impl Attempt {
 
     /// Uses a registration, or none, in place of whatever it was before.
     fn use_registration(&mut self, registration: Option<Arc<Registration>>) {
-        if !is_same(&self.registration, &registration) {
+        if !is_same(self.registration(), registration.as_ref()) {
             self.leave();
-            self.registration = registration;
+            self.by = registration.map_or(WaitBy::Nothing, WaitBy::Registration);
         }
     }
 
@@ -316,7 +376,7 @@ impl Attempt {
             return Poll::Ready(Err(closed()));
         }
         let got = ready!(self.poll_watch(channel, self.side.condition(), cx))?;
-        self.wait = Wait::Not;
+        self.leave();
         let waits = !got.contains(IOCondition::NVAL) || channel.imp().is_closed();
         Poll::Ready(match waits {
             true => Ok(()),
@@ -330,12 +390,9 @@ impl Attempt {
         cx: &mut Context<'_>,
         since: Option<ReadyEvent>,
     ) -> io::Result<Poll<()>> {
-        if !matches!(self.wait, Wait::Edge(_)) {
-            self.wait = Wait::Edge(WaiterKey::default());
-        }
-        match (&mut self.wait, &self.registration) {
-            (Wait::Edge(key), Some(registration)) => {
-                registration.poll_edge(self.side, key, cx.waker(), since)
+        match &self.by {
+            WaitBy::Registration(registration) => {
+                registration.poll_edge(self.side, &mut self.key, cx.waker(), since)
             }
             _ => Ok(Poll::Ready(())),
         }
@@ -348,8 +405,8 @@ impl Attempt {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<IOCondition>> {
         loop {
-            match &self.wait {
-                Wait::Watch(watch) => match watch.poll(cx) {
+            match &self.by {
+                WaitBy::Watch(watch) => match watch.poll(cx) {
                     Poll::Ready(Watched::Fired(got)) => return Poll::Ready(Ok(got)),
                     Poll::Ready(Watched::Moved) => self.leave(),
                     Poll::Pending => return Poll::Pending,
@@ -357,7 +414,7 @@ impl Attempt {
                 _ => {
                     self.leave();
                     let watch = WatchWait::new(channel, condition, self.here, cx.waker())?;
-                    self.wait = Wait::Watch(Box::new(watch));
+                    self.by = WaitBy::Watch(Box::new(watch));
                 }
             }
         }
@@ -380,12 +437,19 @@ impl Attempt {
         match found {
             // Always ready, says the system.
             Err(e) if e.raw_os_error() == Some(libc::EPERM) => Ok(None),
+            Ok(Some(registration)) => {
+                if !self.here {
+                    waiters.set_home(&registration);
+                }
+                Ok(Some(registration))
+            }
             result => result,
         }
     }
 
+    #[inline]
     fn is_waiting(&self) -> bool {
-        !matches!(self.wait, Wait::Not)
+        self.key.is_entered() || matches!(self.by, WaitBy::Watch(_))
     }
 
     /// Whether a layer needs nothing of what is below it to go on.
@@ -406,25 +470,24 @@ impl Attempt {
 
     #[inline]
     fn leave(&mut self) {
-        if !self.is_waiting() {
-            return;
-        }
-        if let Wait::Edge(key) = mem::replace(&mut self.wait, Wait::Not)
-            && let Some(registration) = &self.registration
-        {
-            registration.leave(self.side, &key);
+        match &self.by {
+            WaitBy::Registration(registration) => registration.leave(self.side, &mut self.key),
+            WaitBy::Watch(_) => self.by = WaitBy::Nothing,
+            WaitBy::Nothing => {}
         }
     }
 }
 
 impl Drop for Attempt {
+    #[inline]
     fn drop(&mut self) {
         self.leave();
     }
 }
 
-fn is_same(one: &Option<Arc<Registration>>, other: &Option<Arc<Registration>>) -> bool {
-    one.as_ref().map(Arc::as_ptr) == other.as_ref().map(Arc::as_ptr)
+#[inline]
+fn is_same(one: Option<&Arc<Registration>>, other: Option<&Arc<Registration>>) -> bool {
+    one.map(Arc::as_ptr) == other.map(Arc::as_ptr)
 }
 
 /// How often the waiters of a channel, and of those below a layer, have been made to look again, to

@@ -15,7 +15,7 @@ use super::{
     all::{ReadAll, WriteAll},
     attempt::{Attempt, Tried},
     class::Slots,
-    disk, flush, splice,
+    disk, flush, one_buffer, splice,
 };
 use crate::{
     error::{invalid, io_error},
@@ -81,8 +81,7 @@ pub trait ChannelFutureExt: IsA<Channel> {
         &'a self,
         buf: &'a mut [u8],
     ) -> impl Future<Output = io::Result<usize>> + Send + 'a {
-        let iov = [IoSliceMut::new(buf)];
-        read(self.upcast_ref(), iov, None, ReadFlags::empty())
+        one_buffer::Read::new(self.upcast_ref(), buf)
     }
 
     /// Reads once, into several buffers, in order.
@@ -113,18 +112,7 @@ pub trait ChannelFutureExt: IsA<Channel> {
         &'a self,
         buf: &'a [u8],
     ) -> impl Future<Output = io::Result<usize>> + Send + 'a {
-        let channel = self.upcast_ref();
-        async move {
-            let buf = IoSlice::new(buf);
-            write(
-                channel,
-                slice::from_ref(&buf),
-                None,
-                &[],
-                WriteFlags::empty(),
-            )
-            .await
-        }
+        one_buffer::Write::<false>::new(self.upcast_ref(), buf)
     }
 
     /// Writes once, from several buffers, in order.
@@ -226,13 +214,7 @@ pub trait ChannelFutureExt: IsA<Channel> {
         &'a self,
         buf: &'a [u8],
     ) -> impl Future<Output = io::Result<()>> + Send + 'a {
-        let channel = self.upcast_ref();
-        async move {
-            let buf = IoSlice::new(buf);
-            WriteAll::new(slice::from_ref(&buf))
-                .run_async(channel)
-                .await
-        }
+        one_buffer::Write::<true>::new(self.upcast_ref(), buf)
     }
 
     /// As [`write_all_future`](Self::write_all_future), from several buffers.

@@ -3,7 +3,7 @@
 use std::{
     io,
     sync::{
-        Arc, LazyLock, Mutex,
+        Arc, LazyLock, Mutex, OnceLock,
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
 };
@@ -18,7 +18,12 @@ use super::{
     },
     ffi::{QIOChannel, QIOChannelClass},
 };
-use crate::{sync::Maker, sys::lock, types::Feature, watch::Waiters};
+use crate::{
+    sync::Maker,
+    sys::{StreamSocket, lock},
+    types::Feature,
+    watch::Waiters,
+};
 
 /// The state of the base class. Nothing here is locked while a slot runs.
 #[derive(Debug, Default)]
@@ -36,6 +41,8 @@ pub struct Channel {
     /// Set by the first call to close, before the slot runs.
     closing: AtomicBool,
     maker: Maker,
+    /// What its slots of iovecs read and write, where that is the bytes of a socket.
+    pub(crate) stream: OnceLock<StreamSocket>,
     /// Who is to be woken; tells them that the channel is closed.
     pub(crate) waiters: Arc<Waiters>,
     /// What `set_aio_fd_handler` has set, for reading and for writing.

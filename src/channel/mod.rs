@@ -15,6 +15,7 @@ pub(crate) mod ffi;
 mod flush;
 pub(crate) mod imp;
 mod limit;
+mod one_buffer;
 mod ready;
 mod splice;
 pub(crate) mod stream;

@@ -142,11 +142,12 @@ impl Lane {
         let begin = Instant::now();
         let mut wakers = mem::take(&mut *lock(&self.hub.wakers));
         if polled {
-            self.hub.poll_events(&mut wakers);
+            self.hub.poll_events(&mut wakers, !self.has_tasks());
         }
         let has_time = || begin.elapsed() < BUDGET;
-        local.run(self, has_time);
-        if !self.drain(local, has_time, &mut wakers) {
+        let depth = glib::main_depth();
+        local.run(self, depth, has_time);
+        if !self.drain(local, depth, has_time, &mut wakers) {
             // The other sources, once, and back.
             self.budget.again.store(true, Ordering::Relaxed);
         }
@@ -158,6 +159,7 @@ impl Lane {
     fn drain(
         &self,
         local: Local<'_>,
+        depth: i32,
         has_time: impl Fn() -> bool + Copy,
         wakers: &mut Vec<Waker>,
     ) -> bool {
@@ -171,7 +173,8 @@ impl Lane {
             if look && !has_time() {
                 return false;
             }
-            if self.hub.poll_events(wakers) == 0 && !self.has_tasks() {
+            let is_idle = !self.has_tasks();
+            if self.hub.poll_events(wakers, is_idle) == 0 && !self.has_tasks() {
                 if budget.spin_on() {
                     hint::spin_loop();
                     // It looks at the time in each round.
@@ -185,7 +188,7 @@ impl Lane {
             }
             budget.more.store(true, Ordering::Relaxed);
             budget.spin_hit();
-            local.run(self, has_time);
+            local.run(self, depth, has_time);
             rounds += 1;
         }
     }

@@ -1,7 +1,7 @@
 //! The readiness of one direction of a descriptor, as one hub sees it, and what waits for it there. `tests/loom`
 //! explores it.
 
-use std::{mem, task::Waker};
+use std::{mem, num::NonZeroU32, task::Waker};
 
 use glib::IOCondition;
 
@@ -54,9 +54,16 @@ impl ReadyEvent {
 /// Identifies one waiter within one direction.
 #[derive(Debug, Default)]
 pub(crate) struct WaiterKey {
-    number: Option<u32>,
+    number: Option<NonZeroU32>,
     /// The edges there had been before it was entered: the next one takes it off the list.
     edges: u32,
+}
+
+impl WaiterKey {
+    #[inline]
+    pub(crate) fn is_entered(&self) -> bool {
+        self.number.is_some()
+    }
 }
 
 /// One direction of a registration.
@@ -119,9 +126,19 @@ impl DirectionState {
 
     /// Waits from now on for the next edge. `remote`: any thread may wake the waker, not only that which
     /// runs the context of the hub.
+    #[inline]
     pub(super) fn enter(&self, key: &mut WaiterKey, waker: &Waker, remote: bool) {
         let mut waiters = lock(&self.waiters);
         key.edges = self.ready_event().edges();
+        if waiters.is_empty() {
+            let number = waiters.number(key);
+            waiters.first = Some(Waiter {
+                number,
+                remote,
+                waker: waker.clone(),
+            });
+            return;
+        }
         let replaced = waiters.enter(key, waker, remote);
         drop(waiters);
         // Dropping a waker may run anything: not under the lock.
@@ -130,25 +147,29 @@ impl DirectionState {
 
     /// Waits no more.
     #[inline]
-    pub(super) fn leave(&self, key: &WaiterKey) {
+    pub(super) fn leave(&self, key: &mut WaiterKey) {
         // An edge empties the list after it is counted: at worst one more wake-up comes of it.
-        if let Some(number) = key.number
+        if let Some(number) = key.number.take()
             && self.ready_event().edges() == key.edges
         {
-            let left = lock(&self.waiters).leave(number);
-            drop(left);
+            self.remove(number);
         }
     }
 
+    #[cold]
+    fn remove(&self, number: NonZeroU32) {
+        let left = lock(&self.waiters).leave(number);
+        drop(left);
+    }
+
     pub(super) fn has_waiters(&self) -> bool {
-        let waiters = lock(&self.waiters);
-        waiters.first.is_some() || waiters.others().next().is_some()
+        !lock(&self.waiters).is_empty()
     }
 }
 
 #[derive(Debug, Default)]
 struct WaitList {
-    next_number: u32,
+    last_number: u32,
     /// The usual one, without memory of its own.
     first: Option<Waiter>,
     others: Option<Box<Others>>,
@@ -156,7 +177,7 @@ struct WaitList {
 
 #[derive(Debug)]
 struct Waiter {
-    number: u32,
+    number: NonZeroU32,
     remote: bool,
     waker: Waker,
 }
@@ -164,17 +185,35 @@ struct Waiter {
 #[derive(Debug, Default)]
 struct Others(Vec<Waiter>);
 
+impl Others {
+    #[cold]
+    fn drain(&mut self, into: &mut Vec<Waker>) {
+        into.extend(self.0.drain(..).map(|it| it.waker));
+    }
+}
+
 impl WaitList {
     fn others(&self) -> impl Iterator<Item = &Waiter> {
         self.others.iter().flat_map(|others| &others.0)
     }
 
+    #[inline]
+    fn is_empty(&self) -> bool {
+        self.first.is_none() && self.others().next().is_none()
+    }
+
+    /// The number of a waiter, which gets one if it has none.
+    #[inline]
+    fn number(&mut self, key: &mut WaiterKey) -> NonZeroU32 {
+        *key.number.get_or_insert_with(|| {
+            self.last_number = self.last_number.wrapping_add(1);
+            NonZeroU32::new(self.last_number).unwrap_or(NonZeroU32::MIN)
+        })
+    }
+
     /// Returns a waker that was replaced.
     fn enter(&mut self, key: &mut WaiterKey, waker: &Waker, remote: bool) -> Option<Waker> {
-        let mine = *key.number.get_or_insert_with(|| {
-            self.next_number = self.next_number.wrapping_add(1);
-            self.next_number
-        });
+        let mine = self.number(key);
         let others = self.others.iter_mut().flat_map(|others| &mut others.0);
         let mut entered = self.first.iter_mut().chain(others);
         if let Some(known) = entered.find(|it| it.number == mine) {
@@ -196,7 +235,7 @@ impl WaitList {
         None
     }
 
-    fn leave(&mut self, mine: u32) -> Option<Waiter> {
+    fn leave(&mut self, mine: NonZeroU32) -> Option<Waiter> {
         if self.first.as_ref().is_some_and(|it| it.number == mine) {
             return self.first.take();
         }
@@ -206,9 +245,11 @@ impl WaitList {
     }
 
     fn drain(&mut self, into: &mut Vec<Waker>) {
-        into.extend(self.first.take().map(|it| it.waker));
+        if let Some(first) = self.first.take() {
+            into.push(first.waker);
+        }
         if let Some(others) = &mut self.others {
-            into.extend(others.0.drain(..).map(|it| it.waker));
+            others.drain(into);
         }
     }
 

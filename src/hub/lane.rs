@@ -68,13 +68,16 @@ impl Lane {
         })
     }
 
+    #[inline]
     pub(super) fn has_tasks(&self) -> bool {
-        self.queue.len.load(Ordering::Relaxed) != 0 || self.some_can_go_on()
+        self.queue.len.load(Ordering::Relaxed) != 0
+            || self.some_are_deferred.load(Ordering::Relaxed) && self.some_can_go_on()
     }
 
     /// Whether this is the thread of tasks that were left to it by another one.
+    #[cold]
     fn some_can_go_on(&self) -> bool {
-        self.some_are_deferred.load(Ordering::Relaxed) && lock(&self.deferred).iter().any(is_home)
+        lock(&self.deferred).iter().any(is_home)
     }
 
     /// Leaves a task to its own thread.
@@ -111,11 +114,16 @@ impl Local<'_> {
     }
 
     /// Takes back what was left to this thread by another one.
+    #[inline]
     pub(super) fn take_deferred(self) {
-        let lane = self.lane;
-        if !lane.some_are_deferred.load(Ordering::Relaxed) {
-            return;
+        if self.lane.some_are_deferred.load(Ordering::Relaxed) {
+            self.queue_deferred();
         }
+    }
+
+    #[cold]
+    fn queue_deferred(self) {
+        let lane = self.lane;
         let mut deferred = lock(&lane.deferred);
         let (home, away): (Vec<_>, Vec<_>) =
             mem::take(&mut *deferred).into_iter().partition(is_home);

@@ -32,7 +32,7 @@ pub use tasks::{
 };
 
 pub(crate) use io_state::{ReadyEvent, Side, WaiterKey};
-pub(crate) use registration::{Deregistered, Registration, RegistrationGuard, Serves, ShortRead};
+pub(crate) use registration::{Deregistered, Registration, RegistrationGuard, Serves};
 pub(crate) use tasks::{poll_budget, running_context, running_for, running_place, this_thread};
 pub(crate) use timer::Sleep;
 
@@ -41,7 +41,7 @@ use std::{
     io, mem, ptr,
     sync::{
         Arc, Mutex, MutexGuard,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::Waker,
 };
@@ -67,6 +67,8 @@ pub(crate) struct Hub {
     tasks: Tasks,
     timers: Timers,
     lifetime: Lifetime,
+    /// How many registrations there are, with those that have ended and are still referred to.
+    registrations: AtomicUsize,
     /// Set before anything of it is taken apart, and never unset.
     shut_down: AtomicBool,
     /// Kept from dispatch to dispatch for its memory.
@@ -90,6 +92,7 @@ impl Hub {
             tasks: Tasks::default(),
             timers: Timers::default(),
             lifetime: Lifetime::default(),
+            registrations: AtomicUsize::new(0),
             shut_down: AtomicBool::new(false),
             wakers: Mutex::default(),
         })
@@ -114,7 +117,7 @@ impl Hub {
     }
 
     /// The address of the hub that this thread is just dispatching, to be compared; or null.
-    #[inline]
+    #[cold]
     pub(crate) fn running() -> *const Self {
         Self::with_running(Arc::as_ptr).unwrap_or(ptr::null())
     }
@@ -174,16 +177,16 @@ impl Hub {
 
     /// Takes the events of the descriptors and wakes what waits for them. Returns how many there
     /// were. `wakers` is empty, before and after.
-    fn poll_events(&self, wakers: &mut Vec<Waker>) -> usize {
-        let events = self.registry().poll_events(wakers);
+    fn poll_events(&self, wakers: &mut Vec<Waker>, is_idle: bool) -> usize {
+        let events = self.registry().poll_events(wakers, is_idle);
         wakers.drain(..).for_each(Waker::wake);
         events
     }
 
     /// As [`poll_events`](Self::poll_events), outside of a dispatch.
-    fn poll_events_between(&self) {
+    fn poll_events_between(&self, is_idle: bool) {
         let mut wakers = mem::take(&mut *lock(&self.wakers));
-        self.poll_events(&mut wakers);
+        self.poll_events(&mut wakers, is_idle);
         *lock(&self.wakers) = wakers;
     }
 
@@ -229,10 +232,15 @@ impl Hub {
     }
 
     /// Takes in what other threads have sent. In the thread that runs the context.
+    #[inline]
     fn take_in(&self) {
-        if !self.remote.has_messages() {
-            return;
+        if self.remote.has_messages() {
+            self.take_messages();
         }
+    }
+
+    #[cold]
+    fn take_messages(&self) {
         for message in self.remote.take() {
             self.process(message);
         }

@@ -3,6 +3,7 @@
 use std::{
     io,
     os::fd::AsFd,
+    ptr,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU32, Ordering},
@@ -21,6 +22,7 @@ use crate::sys::{
     FdLease,
     epoll::{Edge, Edges},
     lock,
+    nature::ShortRead,
 };
 
 /// What a descriptor is good for.
@@ -31,14 +33,6 @@ pub(crate) struct Serves {
     /// The only one that it reports, or that which it was registered for.
     pub(crate) side: Side,
     pub(crate) short_read: ShortRead,
-}
-
-/// What it says about a descriptor that a read took less than there was room for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ShortRead {
-    SaysNothing,
-    /// It has taken all there was.
-    IsAll,
 }
 
 /// A descriptor that a hub watches, with what that hub has seen of it and what waits for it there.
@@ -53,11 +47,32 @@ pub(crate) struct Registration {
     fd: Mutex<Option<FdLease>>,
     ended: AtomicBool,
     serves: Serves,
+    trigger: Trigger,
     directions: [DirectionState; 2],
 }
 
+/// How the epoll instance reports a descriptor whose short reads say something only as a rule.
+///
+/// Level-triggered, it reports data for as long as it is there: a short read may be taken for the last one, as what
+/// it has left is reported again. What nothing reads would be reported for ever, and so is reported by edges, until
+/// it is read again.
+#[derive(Debug, Default)]
+struct Trigger {
+    /// Changed only while the registry is locked.
+    is_level: AtomicBool,
+    /// How often it was changed to edges.
+    changes: AtomicU32,
+    /// Attempts that have met would-block since.
+    drained: AtomicU32,
+}
+
+/// After two to this many attempts that have met would-block, at most, the trigger is level again.
+const MOST_PATIENCE: u32 = 8;
+
 impl Registration {
     pub(super) fn new(hub: Arc<Hub>, key: u64, fd: FdLease, serves: Serves) -> Self {
+        // After the reference: while the two differ, the hub is in use.
+        hub.registrations.fetch_add(1, Ordering::AcqRel);
         Self {
             hub,
             key,
@@ -65,8 +80,15 @@ impl Registration {
             fd: Mutex::new(Some(fd)),
             ended: AtomicBool::new(false),
             serves,
+            trigger: Trigger::default(),
             directions: Default::default(),
         }
+    }
+
+    /// Whether this is of a hub, and has not ended.
+    #[inline]
+    pub(crate) fn is_of(&self, hub: *const Hub) -> bool {
+        ptr::eq(Arc::as_ptr(&self.hub), hub) && !self.has_ended()
     }
 
     pub(crate) fn hub(&self) -> &Arc<Hub> {
@@ -97,15 +119,52 @@ impl Registration {
     /// An attempt has met would-block: not ready, unless there has been an edge since `seen`.
     pub(crate) fn would_block(&self, side: Side, seen: ReadyEvent) {
         self.direction(side).clear(seen, READY | HANGUP);
+        if side == Side::Read
+            && self.serves.short_read == ShortRead::MayBeAll
+            && !self.trigger.is_level.load(Ordering::Relaxed)
+        {
+            self.count_drained();
+        }
+    }
+
+    /// Has the trigger changed to level again, in time.
+    #[cold]
+    fn count_drained(&self) {
+        let drained = self.trigger.drained.fetch_add(1, Ordering::Relaxed);
+        let changes = self.trigger.changes.load(Ordering::Relaxed);
+        if drained >> changes.min(MOST_PATIENCE) != 0 {
+            self.trigger.drained.store(0, Ordering::Relaxed);
+            self.hub.registry().use_level(self);
+        }
     }
 
     /// Less was read than there was room for: likewise, as far as that means anything and there is
     /// no end still to be reported.
     #[inline]
     pub(crate) fn read_short(&self, seen: ReadyEvent) {
-        if self.serves.short_read == ShortRead::IsAll && !seen.is_hangup() {
+        let is_all = match self.serves.short_read {
+            ShortRead::SaysNothing => false,
+            ShortRead::IsAll => true,
+            // After the read: what is left when it changes to edges is reported as one.
+            ShortRead::MayBeAll => self.trigger.is_level.load(Ordering::Acquire),
+        };
+        if is_all && !seen.is_hangup() {
             self.direction(Side::Read).clear(seen, READY);
         }
+    }
+
+    /// Whether data is to be reported for as long as it is there, where nothing but data is watched for.
+    pub(super) fn wants_level(&self, watched: IOCondition) -> bool {
+        self.serves.short_read == ShortRead::MayBeAll && watched == IOCondition::IN
+    }
+
+    pub(super) fn is_level(&self) -> bool {
+        self.trigger.is_level.load(Ordering::Relaxed)
+    }
+
+    /// The epoll instance reports it in another way from now on. While the registry is locked.
+    pub(super) fn set_level(&self, is_level: bool) {
+        self.trigger.is_level.store(is_level, Ordering::Release);
     }
 
     /// Waits for an edge: ready if there has been one meanwhile (after `since`, for those that wait
@@ -127,8 +186,7 @@ impl Registration {
         if self.has_ended() {
             return Ok(Poll::Ready(()));
         }
-        let watched = IOCondition::from_bits_retain(self.watched.load(Ordering::Acquire));
-        if !watched.contains(side.condition()) {
+        if !self.watches(side) {
             // What is there already is an edge for the epoll instance, which begins to watch.
             direction.clear(direction.ready_event(), READY | HANGUP);
             self.hub.registry().watch(self, side.condition())?;
@@ -144,25 +202,51 @@ impl Registration {
         }
     }
 
+    /// As [`poll_edge`](Self::poll_edge), in the thread that dispatches the hub. Returns whether it waits: not if
+    /// the epoll instance does not watch for the direction yet, or if there is something to look at.
+    #[inline]
+    pub(crate) fn enter(&self, side: Side, key: &mut WaiterKey, waker: &Waker) -> bool {
+        let direction = self.direction(side);
+        direction.enter(key, waker, false);
+        // After that: what ends it empties the list when it is marked.
+        !self.has_ended() && self.watches(side) && !direction.ready_event().is_ready()
+    }
+
+    /// Whether the epoll instance watches for a direction.
+    #[inline]
+    fn watches(&self, side: Side) -> bool {
+        let watched = IOCondition::from_bits_retain(self.watched.load(Ordering::Acquire));
+        watched.contains(side.condition())
+    }
+
     /// Waits no more.
     #[inline]
-    pub(crate) fn leave(&self, side: Side, key: &WaiterKey) {
+    pub(crate) fn leave(&self, side: Side, key: &mut WaiterKey) {
         self.direction(side).leave(key);
+    }
+
+    /// Whether data has been reported that nothing has read: another report says nothing new.
+    #[inline]
+    pub(super) fn is_unread(&self) -> bool {
+        self.direction(Side::Read).ready_event().is_ready()
+    }
+
+    /// How often the trigger was changed to edges decides for how long it stays so.
+    pub(super) fn count_change(&self) {
+        self.trigger.changes.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Records edges, and adds those that wait for them to `woken`.
     pub(super) fn edges(&self, edges: Edges, woken: &mut Vec<Waker>) {
-        for side in self.sides() {
-            let edge = match side {
-                Side::Read => edges.read,
-                Side::Write => edges.write,
-            };
+        for (side, edge) in [(Side::Read, edges.read), (Side::Write, edges.write)] {
             let bits = match edge {
                 Edge::Nothing => continue,
                 Edge::Ready => READY,
                 Edge::Over => READY | HANGUP,
             };
-            self.direction(side).edge(bits, woken);
+            if self.serves(side) {
+                self.direction(side).edge(bits, woken);
+            }
         }
     }
 
@@ -237,6 +321,12 @@ impl Registration {
     /// Whether the channel itself has closed the descriptor.
     pub(crate) fn is_closed(&self) -> bool {
         lock(&self.fd).as_ref().is_none_or(FdLease::is_closed)
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.hub.registrations.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

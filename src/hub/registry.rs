@@ -3,7 +3,7 @@
 use std::{
     cell::RefCell,
     collections::HashMap,
-    io,
+    io, mem,
     os::fd::{AsFd, BorrowedFd, RawFd},
     sync::{Arc, Mutex, Weak, atomic::Ordering},
     task::Waker,
@@ -12,10 +12,13 @@ use std::{
 use glib::{IOCondition, Priority, translate::IntoGlib};
 use slab::Slab;
 
-use super::{Hub, JoinHandle, Registration, lane::Lane, source};
+use super::{Hub, JoinHandle, Registration, Side, lane::Lane, source};
 use crate::{
     error::{closed, explain},
-    sys::{epoll::Epoll, lock},
+    sys::{
+        epoll::{Epoll, Trigger},
+        lock,
+    },
 };
 
 /// The descriptors of a hub.
@@ -27,6 +30,8 @@ pub(super) struct Registry {
     registrations: Slab<Arc<Registration>>,
     /// Distinguishes registrations that had the same place one after the other.
     generation: u32,
+    /// Those that are to report edges. Empty but for the length of a call.
+    changing: Vec<Arc<Registration>>,
 }
 
 impl Registry {
@@ -36,6 +41,7 @@ impl Registry {
             shut_down: false,
             registrations: Slab::new(),
             generation: 0,
+            changing: Vec::new(),
         }
     }
 
@@ -82,34 +88,104 @@ impl Registry {
         let epoll = self.epoll.as_ref().ok_or_else(closed)?;
         let watched = IOCondition::from_bits_retain(registration.watched.load(Ordering::Relaxed));
         let wanted = watched | condition;
+        let trigger = match registration.wants_level(wanted) {
+            true => Trigger::Level,
+            false => Trigger::Edge,
+        };
+        // Before it reports edges: until then no read relies on it.
+        registration.set_level(false);
         let mut result = Ok(());
         // Whatever has ended meanwhile, its waiters see that.
         registration.with_fd(|fd| {
             result = match watched.is_empty() {
-                true => epoll.add(fd.as_fd(), wanted, registration.key),
-                false => epoll.modify(fd.as_fd(), wanted, registration.key),
+                true => epoll.add(fd.as_fd(), wanted, trigger, registration.key),
+                false => epoll.modify(fd.as_fd(), wanted, trigger, registration.key),
             };
         });
         if result.is_ok() {
             registration.watched.store(wanted.bits(), Ordering::Release);
+            registration.set_level(trigger == Trigger::Level);
         }
         result
     }
 
-    /// Takes what has happened, which may be nothing, and adds those that wait for it to `woken`.
-    pub(super) fn poll_events(&mut self, woken: &mut Vec<Waker>) -> usize {
+    /// Has data reported for as long as it is there, and nothing but data: room to write is watched for again when
+    /// that is waited for.
+    pub(super) fn use_level(&mut self, registration: &Registration) {
+        let watched = IOCondition::from_bits_retain(registration.watched.load(Ordering::Relaxed));
+        if registration.is_level() || !watched.contains(IOCondition::IN) || self.renew().is_err() {
+            return;
+        }
+        let watch = |watched: IOCondition| {
+            registration
+                .watched
+                .store(watched.bits(), Ordering::Release);
+        };
+        // A writer is entered, and then looks whether room is watched for: either it sees this, or this sees it.
+        watch(IOCondition::IN);
+        if registration.has_waiters(Side::Write) {
+            return watch(watched);
+        }
+        if self.set_trigger(registration, IOCondition::IN, Trigger::Level) {
+            registration.set_level(true);
+        }
+    }
+
+    /// Has edges reported. What is there already is one.
+    fn use_edges(&self, registration: &Registration) {
+        // Before that: no read relies on it any more.
+        registration.set_level(false);
+        let watched = IOCondition::from_bits_retain(registration.watched.load(Ordering::Relaxed));
+        self.set_trigger(registration, watched, Trigger::Edge);
+    }
+
+    fn set_trigger(
+        &self,
+        registration: &Registration,
+        watched: IOCondition,
+        trigger: Trigger,
+    ) -> bool {
+        let mut is_set = false;
+        registration.with_fd(|fd| {
+            let set = |epoll: &Epoll| epoll.modify(fd.as_fd(), watched, trigger, registration.key);
+            is_set = self.epoll.as_ref().is_some_and(|epoll| set(epoll).is_ok());
+        });
+        is_set
+    }
+
+    /// Takes what has happened, which may be nothing, and adds those that wait for it to `woken`. Returns how much of
+    /// it is new. `is_idle`: no task may be about to read what has been reported.
+    pub(super) fn poll_events(&mut self, woken: &mut Vec<Waker>, is_idle: bool) -> usize {
         // What the parent's instance has to report is for the parent.
         let renewed = self.renew().is_ok();
-        let registrations = &self.registrations;
-        let epoll = self.epoll.as_ref().filter(|_| renewed);
-        epoll.map_or(0, |epoll| {
-            epoll.take(|key, edges| {
-                let registration = registrations.get(place(key));
-                if let Some(registration) = registration.filter(|it| it.key == key) {
-                    registration.edges(edges, woken);
+        let Some(epoll) = self.epoll.as_ref().filter(|_| renewed) else {
+            return 0;
+        };
+        let changing = &mut self.changing;
+        let count = epoll.take(|key, edges| {
+            let registration = self.registrations.get(place(key));
+            let Some(registration) = registration.filter(|it| it.key == key) else {
+                return true;
+            };
+            if registration.is_level() {
+                if edges.is_more_than_data() {
+                    changing.push(registration.clone());
+                } else if registration.is_unread() {
+                    if is_idle {
+                        registration.count_change();
+                        changing.push(registration.clone());
+                    }
+                    return false;
                 }
-            })
-        })
+            }
+            registration.edges(edges, woken);
+            true
+        });
+        if !self.changing.is_empty() {
+            let changing = mem::take(&mut self.changing);
+            changing.iter().for_each(|it| self.use_edges(it));
+        }
+        count
     }
 
     /// Wakes the thread that waits for the instance.
@@ -135,11 +211,17 @@ impl Registry {
 
     /// An instance where there is none yet, or in a forked child, one of its own in place of the
     /// parent's.
+    #[inline]
     fn renew(&mut self) -> io::Result<()> {
         let is_usable = self.epoll.as_ref().is_some_and(|it| !it.is_inherited());
-        if is_usable || self.shut_down {
-            return Ok(());
+        match is_usable || self.shut_down {
+            true => Ok(()),
+            false => self.make_another(),
         }
+    }
+
+    #[cold]
+    fn make_another(&mut self) -> io::Result<()> {
         let epoll = Epoll::new()
             .map_err(|e| explain(e, "Unable to make an epoll instance for the main context"))?;
         for (_, registration) in &self.registrations {
@@ -150,15 +232,15 @@ impl Registry {
                 continue;
             }
             registration.with_fd(|fd| {
-                let _ = epoll.add(fd.as_fd(), watched, registration.key);
+                let trigger = match registration.is_level() {
+                    true => Trigger::Level,
+                    false => Trigger::Edge,
+                };
+                let _ = epoll.add(fd.as_fd(), watched, trigger, registration.key);
             });
         }
         self.epoll = Some(epoll);
         Ok(())
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.registrations.len()
     }
 
     pub(super) fn is_waited_for(&self) -> bool {
@@ -265,7 +347,8 @@ impl Hub {
         };
         let lanes = lock(&self.lanes);
         let registry = self.registry();
-        let known = 1 + lanes.len() + registry.len();
+        let registrations = self.registrations.load(Ordering::Acquire);
+        let known = 1 + lanes.len() + registrations;
         let is_idle = std::ptr::eq(Arc::as_ptr(listed), self)
             && Arc::strong_count(listed) == known
             && lanes

@@ -126,7 +126,7 @@ unsafe extern "C" fn check(source: *mut GSource) -> gboolean {
         let hub = &state.lane.hub;
         let _served = Served::begin(hub);
         match state.take_polled() {
-            true => hub.poll_events_between(),
+            true => hub.poll_events_between(!state.lane.has_tasks()),
             false => hub.look_at_lifetime(),
         }
         hub.look_between();

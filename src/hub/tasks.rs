@@ -54,13 +54,47 @@ pub(super) struct Tasks {
     alive: Mutex<Slab<Waker>>,
 }
 
+/// The task that a thread runs.
+struct RunningTask {
+    /// The data of its wakers, to be compared. Null where no task runs.
+    id: Cell<*const ()>,
+    hub: Cell<*const Hub>,
+    /// Operations that are left to it. Whatever runs elsewhere has no limit.
+    left: Cell<u32>,
+    /// At what depth of main loops it runs: what a loop inside it runs is elsewhere.
+    depth: Cell<i32>,
+}
+
+const NO_LIMIT: u32 = u32::MAX;
+
 thread_local! {
-    /// Operations left to the task that runs. Whatever runs elsewhere has no limit.
-    static LEFT: Cell<Option<u32>> = const { Cell::new(None) };
-    /// At what depth of main loops that task runs: what a loop inside it runs is elsewhere.
-    static DEPTH: Cell<i32> = const { Cell::new(0) };
-    /// That task, by the data of its wakers, and its hub.
-    static RUNNING: Cell<(*const (), *const Hub)> = const { Cell::new((ptr::null(), ptr::null())) };
+    static RUNNING: RunningTask = const {
+        RunningTask {
+            id: Cell::new(ptr::null()),
+            hub: Cell::new(ptr::null()),
+            left: Cell::new(NO_LIMIT),
+            depth: Cell::new(0),
+        }
+    };
+}
+
+impl RunningTask {
+    /// Runs a task of a hub in the place of this one.
+    #[inline]
+    fn run(&self, runnable: Runnable, hub: &Hub, depth: i32) {
+        let id = runnable.metadata().id.load(Ordering::Relaxed).cast_const();
+        let outer = (
+            self.id.replace(id),
+            self.hub.replace(hub),
+            self.left.replace(OPERATIONS),
+            self.depth.replace(depth),
+        );
+        runnable.run();
+        self.id.set(outer.0);
+        self.hub.set(outer.1);
+        self.left.set(outer.2);
+        self.depth.set(outer.3);
+    }
 }
 
 thread_local! {
@@ -82,26 +116,36 @@ pub(crate) fn this_thread() -> ThreadId {
 /// its own hub, which needs no question to GLib.
 #[inline]
 pub(crate) fn running_for(cx: &Context<'_>) -> *const Hub {
-    let (id, hub) = RUNNING.get();
-    match ptr::eq(id, cx.waker().data()) && !id.is_null() {
-        true => hub,
-        false => Hub::running(),
-    }
+    RUNNING.with(|task| {
+        let id = task.id.get();
+        match ptr::eq(id, cx.waker().data()) && !id.is_null() {
+            true => task.hub.get(),
+            false => Hub::running(),
+        }
+    })
 }
 
 /// Takes one operation off the budget of the task that runs. When that is used up the task is
 /// woken again, after the others.
+#[inline]
 pub(crate) fn poll_budget(context: &Context<'_>) -> Poll<()> {
-    match LEFT.get() {
-        Some(0) if DEPTH.get() == glib::main_depth() => {
-            context.waker().wake_by_ref();
-            Poll::Pending
-        }
+    RUNNING.with(|task| match task.left.get() {
+        NO_LIMIT => Poll::Ready(()),
+        0 => out_of_budget(task, context),
         left => {
-            LEFT.set(left.map(|left| left.saturating_sub(1)));
+            task.left.set(left - 1);
             Poll::Ready(())
         }
+    })
+}
+
+#[cold]
+fn out_of_budget(task: &RunningTask, context: &Context<'_>) -> Poll<()> {
+    if task.depth.get() != glib::main_depth() {
+        return Poll::Ready(());
     }
+    context.waker().wake_by_ref();
+    Poll::Pending
 }
 
 impl Tasks {
@@ -113,23 +157,17 @@ impl Tasks {
 impl Local<'_> {
     /// Runs what is in the queue, and what comes meanwhile, for as long as there is time after
     /// each batch.
-    pub(super) fn run(self, lane: &Lane, has_time: impl Fn() -> bool) {
+    #[inline]
+    pub(super) fn run(self, lane: &Lane, depth: i32, has_time: impl Fn() -> bool) {
         self.take_deferred();
         lane.hub.take_in();
-        let depth = glib::main_depth();
         let mut ran = 0;
         while let Some(runnable) = self.pop() {
             if !is_home(&runnable) {
                 lane.defer_to_owner(runnable);
                 continue;
             }
-            let outer = (LEFT.replace(Some(OPERATIONS)), DEPTH.replace(depth));
-            let id = runnable.metadata().id.load(Ordering::Relaxed).cast_const();
-            let running = RUNNING.replace((id, Arc::as_ptr(&lane.hub)));
-            runnable.run();
-            RUNNING.set(running);
-            LEFT.set(outer.0);
-            DEPTH.set(outer.1);
+            RUNNING.with(|running| running.run(runnable, &lane.hub, depth));
             ran += 1;
             if ran % BATCH == 0 {
                 if !has_time() {
@@ -189,9 +227,12 @@ pub(super) fn drop_at_home(runnable: Runnable) {
 
 /// Has a task run, from any thread.
 fn schedule(runnable: Runnable) {
-    let lane = &runnable.metadata().lane;
-    if lane.hub.is_served_here() {
-        return push(runnable);
+    // The task keeps the lane, which outlives the reference.
+    let lane = Arc::as_ptr(&runnable.metadata().lane);
+    // SAFETY: the runnable keeps the lane, in the queue as well.
+    let lane = unsafe { &*lane };
+    if let Some(local) = lane.local() {
+        return local.push(runnable);
     }
     let hub = lane.hub.clone();
     if let Err(Message::Run(runnable)) = hub.send(Message::Run(runnable)) {

@@ -21,7 +21,16 @@ const ALARM: u64 = u64::MAX;
 /// The most events that one call takes.
 pub(crate) const MOST_EVENTS: usize = 128;
 
-/// Watches descriptors for edges: a condition is told once, when it comes.
+/// When the instance reports a condition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trigger {
+    /// Once, when it comes.
+    Edge,
+    /// For as long as it is there.
+    Level,
+}
+
+/// An epoll instance.
 #[derive(Debug)]
 pub(crate) struct Epoll {
     epoll: epoll::Epoll,
@@ -36,7 +45,8 @@ impl Epoll {
         let epoll = retry(|| epoll::Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC))?;
         let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
         let alarm = retry(|| EventFd::from_flags(flags))?;
-        retry(|| epoll.add(&alarm, event(IOCondition::IN, ALARM)))?;
+        let readable = event(IOCondition::IN, Trigger::Edge, ALARM);
+        retry(|| epoll.add(&alarm, readable))?;
         Ok(Self {
             epoll,
             alarm,
@@ -64,9 +74,11 @@ impl Epoll {
         &self,
         fd: BorrowedFd<'_>,
         conditions: IOCondition,
+        trigger: Trigger,
         key: u64,
     ) -> io::Result<()> {
-        Ok(retry(|| self.epoll.add(fd, event(conditions, key)))?)
+        let event = event(conditions, trigger, key);
+        Ok(retry(|| self.epoll.add(fd, event))?)
     }
 
     /// Watches for other conditions. What is there already is told again.
@@ -74,9 +86,10 @@ impl Epoll {
         &self,
         fd: BorrowedFd<'_>,
         conditions: IOCondition,
+        trigger: Trigger,
         key: u64,
     ) -> io::Result<()> {
-        let mut event = event(conditions, key);
+        let mut event = event(conditions, trigger, key);
         Ok(retry(|| self.epoll.modify(fd, &mut event))?)
     }
 
@@ -86,9 +99,10 @@ impl Epoll {
         }
     }
 
-    /// Calls `f` with the keys and edges of what has happened, and returns how many there
-    /// were. Does not wait.
-    pub(crate) fn take(&self, mut f: impl FnMut(u64, Edges)) -> usize {
+    /// Calls `f` with the keys and edges of what has happened, and returns for how many it said that they are news.
+    /// Does not wait.
+    #[inline]
+    pub(crate) fn take(&self, mut f: impl FnMut(u64, Edges) -> bool) -> usize {
         let mut events = [const { MaybeUninit::<libc::epoll_event>::uninit() }; MOST_EVENTS];
         let most = MOST_EVENTS as i32;
         let (number, array) = (self.number(), events.as_mut_ptr().cast());
@@ -96,20 +110,20 @@ impl Epoll {
         let count = call(|| unsafe { libc::epoll_wait(number, array, most, 0) as isize });
         // It does not wait, and nothing can be wrong with it.
         let count = count.unwrap_or(0);
+        let mut news = 0;
         for event in &events[..count] {
             // SAFETY: the call has filled this many.
             let event = unsafe { event.assume_init() };
-            f(
-                event.u64,
-                Edges::of(EpollFlags::from_bits_retain(event.events as i32)),
-            );
+            let edges = Edges::of(EpollFlags::from_bits_retain(event.events as i32));
+            news += usize::from(f(event.u64, edges));
         }
-        count
+        news
     }
 }
 
-fn event(conditions: IOCondition, key: u64) -> EpollEvent {
-    let mut flags = EpollFlags::EPOLLET;
+fn event(conditions: IOCondition, trigger: Trigger, key: u64) -> EpollEvent {
+    let mut flags = EpollFlags::empty();
+    flags.set(EpollFlags::EPOLLET, trigger == Trigger::Edge);
     flags.set(
         EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLPRI,
         conditions.contains(IOCondition::IN),
@@ -123,6 +137,7 @@ fn event(conditions: IOCondition, key: u64) -> EpollEvent {
 pub(crate) struct Edges {
     pub(crate) read: Edge,
     pub(crate) write: Edge,
+    is_error: bool,
 }
 
 /// What has happened to one direction.
@@ -154,6 +169,12 @@ impl Edges {
                 hup | EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLPRI,
             ),
             write: edge(EpollFlags::EPOLLOUT, hup),
+            is_error: flags.contains(EpollFlags::EPOLLERR),
         }
+    }
+
+    /// Whether there is anything but data to be read.
+    pub(crate) fn is_more_than_data(self) -> bool {
+        self.read != Edge::Ready || self.write != Edge::Nothing || self.is_error
     }
 }

@@ -6,7 +6,6 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod address;
-pub(crate) mod boundary;
 mod call;
 pub(crate) mod credentials;
 pub(crate) mod datagram;
@@ -27,10 +26,14 @@ mod shared_fd_tests;
 mod sigpipe;
 pub(crate) mod socket;
 pub(crate) mod splice;
+mod stream;
 pub(crate) mod vectored;
 pub(crate) mod zero_copy;
 
-pub(crate) use self::shared_fd::{FdGuard, FdLease, Noted, SharedFd};
+pub(crate) use self::{
+    shared_fd::{FdGuard, FdLease, Noted, SharedFd},
+    stream::StreamSocket,
+};
 pub(crate) use crate::sync::lock;
 
 use self::call::{call, once, retry, transfer, transfer_raw};

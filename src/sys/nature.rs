@@ -24,14 +24,24 @@ pub(crate) enum Kind {
     Other,
 }
 
+/// What it says about a descriptor that a read took less than there was room for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ShortRead {
+    SaysNothing,
+    /// It has taken all there was.
+    IsAll,
+    /// Likewise, as a rule. It may also have ended where descriptors or packets are.
+    MayBeAll,
+}
+
 /// What a descriptor is.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Nature {
     pub(crate) kind: Kind,
     /// Of a socket.
     pub(crate) socket: Option<socket::Traits>,
-    /// A read that has taken less than there was room for has taken all there was.
-    pub(crate) short_read_is_all: bool,
+    /// What it says that a read took less than there was room for.
+    pub(crate) short_read: ShortRead,
     /// The description is in blocking mode.
     pub(crate) is_blocking: bool,
 }
@@ -41,7 +51,7 @@ impl Nature {
     pub(crate) const UNKNOWN: Self = Self {
         kind: Kind::Other,
         socket: None,
-        short_read_is_all: false,
+        short_read: ShortRead::SaysNothing,
         is_blocking: true,
     };
 
@@ -60,13 +70,16 @@ impl Nature {
             Kind::Socket => Some(socket::traits(fd)?),
             _ => None,
         };
-        // A reader cannot find out whether a writer of a pipe keeps packets apart (O_DIRECT), nor where
-        // descriptors in a stream have ended a read. Terminals have lines.
-        let short_read_is_all = socket.is_some_and(|traits| traits.stream && !traits.unix);
+        let short_read = match (kind, &socket) {
+            (_, Some(traits)) => traits.short_read(),
+            // A reader cannot find out whether a writer keeps packets apart (O_DIRECT). Terminals have lines.
+            (Kind::Pipe | Kind::Terminal, _) => ShortRead::MayBeAll,
+            _ => ShortRead::SaysNothing,
+        };
         Ok(Self {
             kind,
             socket,
-            short_read_is_all,
+            short_read,
             is_blocking: !flags.contains(OFlag::O_NONBLOCK),
         })
     }

@@ -12,7 +12,7 @@ use nix::{
 };
 use rustix::net::{RecvFlags, SendFlags};
 
-use super::{address::Native, call, once, poll, retry, transfer, zero_copy};
+use super::{address::Native, call, nature::ShortRead, once, poll, retry, transfer, zero_copy};
 use crate::types::{ReadFlags, Shutdown, WriteFlags};
 
 /// The flags of a message, for a read.
@@ -203,6 +203,15 @@ pub(crate) struct Traits {
 }
 
 impl Traits {
+    /// Reads of a unix socket end where descriptors are.
+    pub(crate) fn short_read(&self) -> ShortRead {
+        match (self.stream, self.unix) {
+            (false, _) => ShortRead::SaysNothing,
+            (true, false) => ShortRead::IsAll,
+            (true, true) => ShortRead::MayBeAll,
+        }
+    }
+
     pub(crate) fn keeps_messages(&self) -> bool {
         self.kind != libc::SOCK_STREAM
     }

@@ -15,7 +15,7 @@ use super::fd_slot::FdSlot;
 use crate::{
     channel::{Channel, ChannelExt as _, ffi::Lent},
     error::would_block,
-    hub::{Serves, ShortRead, Side},
+    hub::{Serves, Side},
     sys::{
         FdGuard, datagram, file,
         nature::{self, Kind, Nature},
@@ -84,10 +84,7 @@ impl Endpoint {
                 serves: Serves {
                     both,
                     side,
-                    short_read: match nature.short_read_is_all {
-                        true => ShortRead::IsAll,
-                        false => ShortRead::SaysNothing,
-                    },
+                    short_read: nature.short_read,
                 },
                 raw: kind == Kind::Pipe,
             },

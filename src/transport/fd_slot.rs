@@ -41,13 +41,6 @@ impl FdSlot {
         }
     }
 
-    /// Shares what another slot has been filled with.
-    pub(super) fn share(&self, other: &Self) {
-        if let Some(shared) = other.shared() {
-            self.0.get_or_init(|| shared.clone());
-        }
-    }
-
     /// Fails if there has been a descriptor, or if the slot has been closed.
     pub(super) fn check_unopened(&self) -> io::Result<()> {
         match self.0.get() {

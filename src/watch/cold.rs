@@ -22,8 +22,8 @@ use super::{
     source::{COLD, FUNCS},
 };
 use crate::{
-    hub::{Hub, Registration, Serves, ShortRead, Side, WaiterKey},
-    sys::{FdLease, lock, poll::poll_now},
+    hub::{Hub, Registration, Serves, Side, WaiterKey},
+    sys::{FdLease, lock, nature::ShortRead, poll::poll_now},
 };
 
 /// What a cold watch waits for. Waits no more when it is dropped.
@@ -104,8 +104,8 @@ impl Cold {
 
     /// Waits no more. Returns what it has waited for.
     fn leave(&mut self) -> impl Iterator<Item = Arc<Registration>> {
-        self.0.drain(..).map(|(registration, side, key)| {
-            registration.leave(side, &key);
+        self.0.drain(..).map(|(registration, side, mut key)| {
+            registration.leave(side, &mut key);
             registration
         })
     }

@@ -8,7 +8,7 @@ use std::{
     os::fd::OwnedFd,
     ptr,
     sync::{
-        Arc, Mutex, MutexGuard,
+        Arc, Mutex, MutexGuard, OnceLock,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::Waker,
@@ -34,6 +34,9 @@ pub(crate) struct Waiters {
     /// How often waiters have been told to look again. Changes while `waiting` is locked.
     changes: AtomicUsize,
     waiting: Mutex<Waiting>,
+    /// That of the first hub that futures have waited in, which they find without a lock; also after it has
+    /// ended. It keeps the memory, not the descriptor.
+    home: OnceLock<Arc<Registration>>,
     /// What a dropped future had read and nobody has got.
     pub(crate) unread: Unread,
 }
@@ -170,6 +173,19 @@ impl Waiters {
                 .cloned(),
             _ => waiting.registration(running, side),
         }
+    }
+
+    /// The registration of a direction in a hub, if that was the first one that futures have waited in.
+    #[inline]
+    pub(crate) fn home(&self, side: Side, hub: *const Hub) -> Option<&Arc<Registration>> {
+        self.home
+            .get()
+            .filter(|home| home.is_of(hub) && home.serves(side))
+    }
+
+    /// Makes futures find a registration without a lock, unless they find another one.
+    pub(crate) fn set_home(&self, registration: &Arc<Registration>) {
+        self.home.get_or_init(|| registration.clone());
     }
 
     /// Whether anything waits for a direction by a hub.
@@ -394,7 +410,11 @@ impl Waiters {
 
     /// Makes a hub watch a descriptor no more, unless something waits for it.
     pub(super) fn release(&self, registration: &Arc<Registration>) {
-        if registration.is_waited_for() {
+        let is_home = self
+            .home
+            .get()
+            .is_some_and(|it| Arc::ptr_eq(it, registration));
+        if is_home || registration.is_waited_for() {
             return;
         }
         let mut waiting = self.waiting();

@@ -160,6 +160,13 @@ impl Slots<'_> {
                 && !pairs::bytes_write(self.class)
     }
 
+    /// Whether reads and writes go by slots of iovecs that obey `NO_WAIT`, and what the class lends is all that
+    /// its channels wait for.
+    #[inline]
+    pub(crate) fn wait_for_fds_only(self) -> bool {
+        pairs::waits_for_fds_only(self.class)
+    }
+
     /// Whether the class lends the descriptors that its channels wait for.
     #[inline]
     pub(crate) fn lends(self) -> bool {

@@ -21,7 +21,6 @@ use crate::{
         attempt::Tried,
         ffi::{self, QIOChannel, QIOChannelClass},
     },
-    sys::boundary,
     types::{Feature, Flushed, ReadFlags, Readiness, Shutdown, WriteFlags, total_len, zeros},
     watch,
 };
@@ -118,8 +117,38 @@ impl<'a> Slots<'a> {
         } else {
             self.slot_readv(iov, room, fds, flags)?
         };
-        let short = drains && 0 < result && result < room && !boundary::take();
+        let short = drains && 0 < result && result < room;
         Ok(Tried { result, short })
+    }
+
+    /// As [`try_readv`](Self::try_readv), into one buffer and without blocking, in the shortest way that there is.
+    #[inline(always)]
+    pub(crate) fn try_read(self, buf: &mut [u8], flags: ReadFlags) -> io::Result<Tried<usize>> {
+        if pairs::is_plain(self.class)
+            && !buf.is_empty()
+            && !watch::anything_unread()
+            && let Some(stream) = self.channel().imp().stream.get()
+            && let Some(read) = stream.recv(buf)
+        {
+            let result = read.map_err(|e| self.or_closed(e))?;
+            let short = 0 < result && result < buf.len();
+            return Ok(Tried { result, short });
+        }
+        self.try_readv(&mut [IoSliceMut::new(buf)], None, flags)
+    }
+
+    /// As [`writev`](Self::writev), likewise.
+    #[inline(always)]
+    pub(crate) fn try_write(self, buf: &[u8], flags: WriteFlags) -> io::Result<Tried<usize>> {
+        if pairs::is_plain(self.class)
+            && !buf.is_empty()
+            && let Some(stream) = self.channel().imp().stream.get()
+            && let Some(written) = stream.send(buf)
+        {
+            return written.map(Tried::whole).map_err(|e| self.or_closed(e));
+        }
+        self.writev(&[IoSlice::new(buf)], &[], flags)
+            .map(Tried::whole)
     }
 
     /// Reads what a dropped future had read, if there is any.

@@ -74,7 +74,23 @@ pub(super) fn write_filled(class: &QIOChannelClass) -> Filled {
 #[inline]
 pub(super) fn is_plain(class: &QIOChannelClass) -> bool {
     let address = ptr::from_ref(class).addr();
-    class.plain.load(Ordering::Relaxed) == address || find_plain(class, address)
+    class.plain.load(Ordering::Relaxed) & !FDS_ONLY == address || find_plain(class, address)
+}
+
+/// In the address of a plain class: its channels wait for the descriptors that it lends, and are no layers.
+const FDS_ONLY: usize = 1;
+
+/// Whether a class is plain, and nothing about waiting needs a look either.
+#[inline]
+pub(super) fn waits_for_fds_only(class: &QIOChannelClass) -> bool {
+    let address = ptr::from_ref(class).addr() | FDS_ONLY;
+    class.plain.load(Ordering::Relaxed) == address || find_fds_only(class, address)
+}
+
+#[cold]
+#[inline(never)]
+fn find_fds_only(class: &QIOChannelClass, address: usize) -> bool {
+    is_plain(class) && class.plain.load(Ordering::Relaxed) == address
 }
 
 #[cold]
@@ -82,7 +98,10 @@ pub(super) fn is_plain(class: &QIOChannelClass) -> bool {
 fn find_plain(class: &QIOChannelClass, address: usize) -> bool {
     let plain = class.slots_check_closed() && !bytes_read(class) && !bytes_write(class);
     if plain {
-        class.plain.store(address, Ordering::Relaxed);
+        let fds_only = class.lender().is_some() && class.below().is_none();
+        class
+            .plain
+            .store(address | usize::from(fds_only), Ordering::Relaxed);
     }
     plain
 }

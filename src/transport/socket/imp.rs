@@ -22,8 +22,11 @@ use super::{
 };
 use crate::{
     channel::{Channel, ChannelExt as _, ChannelImpl, ffi::Lent, leased_watch},
-    hub::{Serves, ShortRead, Side},
-    sys::{FdGuard, boundary, credentials, datagram, file, lock, nature::Nature, scm, socket},
+    hub::{Serves, Side},
+    sys::{
+        FdGuard, Noted, StreamSocket, credentials, datagram, file, lock, nature::Nature, scm,
+        socket,
+    },
     transport::fd_slot::FdSlot,
     types::{Feature, Flushed, ReadFlags, Readiness, Shutdown, WriteFlags},
 };
@@ -39,8 +42,6 @@ pub(super) enum Tied {
 #[derive(Debug, Default)]
 pub struct ChannelSocket {
     pub(super) fd: FdSlot,
-    /// The same, if reading it is reading bytes, and not messages: the short way.
-    bytes: FdSlot,
     /// `SOCK_STREAM` or another type, or 0 for the usual one: what it is to become, and once it
     /// is open, what it is.
     kind: AtomicI32,
@@ -77,10 +78,7 @@ fn lend(channel: &Channel, side: Side) -> Option<Lent> {
         serves: Serves {
             both: true,
             side,
-            short_read: match this.stream.load(Ordering::Relaxed) {
-                true => ShortRead::IsAll,
-                false => ShortRead::SaysNothing,
-            },
+            short_read: this.traits().short_read(),
         },
         raw: this.stream.load(Ordering::Relaxed),
     })
@@ -193,12 +191,7 @@ impl ChannelSocket {
         let fd = self.fd.get()?;
         match self.keeps_messages() {
             true => datagram::receive(fd.as_fd(), iov, fds, flags),
-            false => {
-                if self.unix.load(Ordering::Relaxed) {
-                    boundary::note();
-                }
-                scm::recvmsg(fd.as_fd(), iov, fds, flags)
-            }
+            false => scm::recvmsg(fd.as_fd(), iov, fds, flags),
         }
     }
 
@@ -231,12 +224,9 @@ impl ChannelImpl for ChannelSocket {
     ) -> io::Result<usize> {
         let flags = self.read_flags(flags);
         if let ([one], None) = (&mut *iov, &fds)
-            && let Some(fd) = self.bytes.noted()
+            && let Some(fd) = self.bytes()
         {
-            return match self.unix.load(Ordering::Relaxed) {
-                true => boundary::recv(fd.as_fd(), one, flags),
-                false => socket::recv(fd.as_fd(), one, flags),
-            };
+            return socket::recv(fd.as_fd(), one, flags);
         }
         self.receive(iov, fds, flags)
     }
@@ -365,9 +355,12 @@ impl ChannelSocket {
         features.set(Feature::WRITE_ZERO_COPY, sends_uncopied);
         let obj = self.obj();
         let channel = obj.upcast_ref::<Channel>();
-        match self.keeps_messages() {
-            true => channel.imp().note_messages(true),
-            false => self.bytes.share(&self.fd),
+        match (self.keeps_messages(), self.fd.shared()) {
+            (false, Some(fd)) => {
+                let stream = StreamSocket::new(fd.clone());
+                channel.imp().stream.get_or_init(|| stream);
+            }
+            _ => channel.imp().note_messages(true),
         }
         channel.add_features(features);
         channel.note_blocking(blocking);
@@ -385,6 +378,7 @@ impl ChannelSocket {
     }
 
     /// What it is to become, or is.
+    #[inline]
     pub(super) fn kind(&self) -> i32 {
         match self.kind.load(Ordering::Acquire) {
             0 => libc::SOCK_STREAM,
@@ -392,8 +386,15 @@ impl ChannelSocket {
         }
     }
 
+    /// The descriptor, if reading it is reading bytes, and not messages: that was known before it could be used.
+    #[inline]
+    fn bytes(&self) -> Option<Noted<'_>> {
+        self.fd.noted().filter(|_| !self.keeps_messages())
+    }
+
+    #[inline]
     pub(super) fn keeps_messages(&self) -> bool {
-        self.traits().keeps_messages()
+        self.kind() != libc::SOCK_STREAM
     }
 
     /// Ending a listening socket would end it for every process that has it.

@@ -9,6 +9,7 @@ mod moves;
 mod pitfalls;
 mod sharing;
 mod tasks;
+mod triggers;
 mod turns;
 
 use std::{

@@ -16,8 +16,8 @@ use super::{super::datagram::native_kind, ConnectStage};
 use crate::{
     channel::IoFutureExt as _,
     error::{closed, not_supported, would_block},
-    hub::{Hub, Registration, RegistrationGuard, Serves, ShortRead, Side, Sleep, WaiterKey},
-    sys::{SharedFd, address::Native, file, poll, socket},
+    hub::{Hub, Registration, RegistrationGuard, Serves, Side, Sleep, WaiterKey},
+    sys::{SharedFd, address::Native, file, nature::ShortRead, poll, socket},
 };
 
 /// Nothing tells when the queue of a unix socket has room again.

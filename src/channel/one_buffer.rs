@@ -1,0 +1,168 @@
+//! The futures of one buffer, which are most of them: written by hand, they are smaller than those that the
+//! compiler makes of the loops in `all`.
+
+use std::{
+    future::Future,
+    io, mem,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use glib::subclass::prelude::*;
+
+use super::{
+    Channel,
+    all::finish_writing,
+    attempt::{Attempt, Tried},
+    class::Slots,
+    disk,
+};
+use crate::hub::Side;
+
+/// What the thread pool does for a file on disk. Apart, not to make the futures of all others larger.
+type Job<'a, T> = Option<Pin<Box<dyn Future<Output = io::Result<T>> + Send + 'a>>>;
+
+/// Reads once.
+pub(super) struct Read<'a> {
+    channel: &'a Channel,
+    buf: &'a mut [u8],
+    attempt: Attempt,
+    job: Job<'a, usize>,
+}
+
+impl<'a> Read<'a> {
+    #[inline]
+    pub(super) fn new(channel: &'a Channel, buf: &'a mut [u8]) -> Self {
+        Self {
+            channel,
+            buf,
+            attempt: Attempt::new(Side::Read),
+            job: None,
+        }
+    }
+
+    #[cold]
+    fn poll_disk(&mut self, cx: &mut Context<'_>) -> Option<Poll<io::Result<usize>>> {
+        if self.job.is_none() && !self.buf.is_empty() {
+            let (channel, file) = (self.channel, disk::file(self.channel, Side::Read)?);
+            let buf = mem::take(&mut self.buf);
+            let job = async move { disk::read(channel, &file, buf, None).await };
+            self.job = Some(Box::pin(job));
+        }
+        self.job.as_mut().map(|job| job.as_mut().poll(cx))
+    }
+}
+
+impl Future for Read<'_> {
+    type Output = io::Result<usize>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if self.channel.imp().is_on_disk()
+            && let Some(poll) = self.poll_disk(cx)
+        {
+            return poll;
+        }
+        let Self {
+            channel,
+            buf,
+            attempt,
+            ..
+        } = &mut *self;
+        attempt.poll(channel, cx, |how| {
+            Slots::of(channel).try_read(buf, how.read)
+        })
+    }
+}
+
+/// Writes once, or until all is written.
+pub(super) struct Write<'a, const ALL: bool> {
+    channel: &'a Channel,
+    buf: &'a [u8],
+    done: usize,
+    attempt: Attempt,
+    job: Job<'a, usize>,
+}
+
+impl<'a, const ALL: bool> Write<'a, ALL> {
+    #[inline]
+    pub(super) fn new(channel: &'a Channel, buf: &'a [u8]) -> Self {
+        Self {
+            channel,
+            buf,
+            done: 0,
+            attempt: Attempt::new(Side::Write),
+            job: None,
+        }
+    }
+
+    #[cold]
+    fn poll_disk(&mut self, cx: &mut Context<'_>) -> Option<Poll<io::Result<usize>>> {
+        if self.job.is_none() && !self.buf.is_empty() {
+            let (channel, file) = (self.channel, disk::file(self.channel, Side::Write)?);
+            let buf = self.buf;
+            let job = async move {
+                let mut done = disk::write(channel, &file, buf, None).await?;
+                while ALL && done < buf.len() {
+                    done += disk::write(channel, &file, &buf[done..], None).await?;
+                }
+                Ok(done)
+            };
+            self.job = Some(Box::pin(job));
+        }
+        self.job.as_mut().map(|job| job.as_mut().poll(cx))
+    }
+
+    /// Returns the number of bytes written.
+    #[inline]
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.channel.imp().is_on_disk()
+            && let Some(poll) = self.poll_disk(cx)
+        {
+            return poll;
+        }
+        let Self {
+            channel,
+            buf,
+            done,
+            attempt,
+            ..
+        } = self;
+        loop {
+            let step = attempt.poll(channel, cx, |how| {
+                // Not again after all has been written and what a layer holds has met would-block.
+                if !ALL || *done < buf.len() {
+                    *done += Slots::of(channel)
+                        .try_write(&buf[*done..], how.write)?
+                        .result;
+                }
+                if ALL && *done == buf.len() {
+                    finish_writing(channel)?;
+                }
+                Ok(Tried::whole(()))
+            });
+            std::task::ready!(step)?;
+            if !ALL || *done == buf.len() {
+                return Poll::Ready(Ok(*done));
+            }
+        }
+    }
+}
+
+impl Future for Write<'_, false> {
+    type Output = io::Result<usize>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.poll_write(cx)
+    }
+}
+
+impl Future for Write<'_, true> {
+    type Output = io::Result<()>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.poll_write(cx).map_ok(drop)
+    }
+}
