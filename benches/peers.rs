@@ -9,6 +9,7 @@ mod peers {
     pub(crate) mod bare;
     pub(crate) mod beside;
     pub(crate) mod cases;
+    pub(crate) mod clock;
     pub(crate) mod compare;
     pub(crate) mod counts;
     pub(crate) mod fairness;

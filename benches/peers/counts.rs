@@ -5,8 +5,13 @@
 
 use std::{env, fs, io, path::Path, process::Command};
 
+use super::clock::SLOW;
+
 /// The number of units after which a [`Meter`](super::meter::Meter) ends its process, if it is set.
 pub(crate) const UNITS: &str = "QIO_BENCH_UNITS";
+
+/// valgrind makes a process about this many times slower.
+const SLOWER: u32 = 60;
 
 const FEW: u64 = 2000;
 const MANY: u64 = 6000;
@@ -28,6 +33,7 @@ fn total(case: &str, side: &str, units: u64) -> io::Result<f64> {
         .arg(env::current_exe()?)
         .args(["--case", case, "--side", side])
         .env(UNITS, units.to_string())
+        .env(SLOW, SLOWER.to_string())
         .output()?;
     if !output.status.success() {
         let errors = String::from_utf8_lossy(&output.stderr);
