@@ -4,7 +4,8 @@
 
 use std::{
     cell::UnsafeCell,
-    sync::{MutexGuard, PoisonError, atomic::compiler_fence},
+    sync::{MutexGuard, PoisonError, TryLockError, atomic::compiler_fence},
+    thread,
 };
 
 pub(crate) use std::sync::{
@@ -52,6 +53,79 @@ impl Maker {
 impl Default for Maker {
     fn default() -> Self {
         Self(generation())
+    }
+}
+
+/// A mutex of one object, of which there are too many to be held across forks.
+///
+/// In a forked child, which has only the thread that forked, one that another thread had locked is made anew, with the
+/// default value: what it guarded may be half changed, and is left alone. No thread forks while it has one locked.
+#[derive(Debug)]
+pub(crate) struct ForkMutex<T> {
+    mutex: UnsafeCell<Mutex<T>>,
+    /// Twice the generation of the process that uses the mutex; odd while that is making it anew.
+    state: AtomicU32,
+}
+
+// SAFETY: as of the mutex, which is replaced only where no thread can have a reference to it: see `adopt`.
+unsafe impl<T: Send> Sync for ForkMutex<T> {}
+
+impl<T> ForkMutex<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self {
+            mutex: UnsafeCell::new(Mutex::new(value)),
+            state: AtomicU32::new(generation() * 2),
+        }
+    }
+}
+
+impl<T: Default> Default for ForkMutex<T> {
+    fn default() -> Self {
+        Self::new(T::default())
+    }
+}
+
+impl<T: Default> ForkMutex<T> {
+    #[inline]
+    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+        // The handlers have been registered when this was made.
+        let process = GENERATION.load(Ordering::Relaxed) * 2;
+        if self.state.load(Ordering::Acquire) != process {
+            self.adopt(process);
+        }
+        // SAFETY: it is not replaced any more in this process.
+        lock(unsafe { &*self.mutex.get() })
+    }
+
+    /// Before the first use in a forked child.
+    #[cold]
+    fn adopt(&self, process: u32) {
+        loop {
+            let state = self.state.load(Ordering::Acquire);
+            let (acquire, relaxed) = (Ordering::Acquire, Ordering::Relaxed);
+            if state == process {
+                return;
+            }
+            if state == process + 1 {
+                // By another thread, which does little.
+                thread::yield_now();
+            } else if self
+                .state
+                .compare_exchange(state, process + 1, acquire, relaxed)
+                .is_ok()
+            {
+                break;
+            }
+        }
+        let mutex = self.mutex.get();
+        // SAFETY: every thread of this process comes by here before it locks the mutex for the first time, and has
+        // no reference to it before the state is stored. Whatever thread has locked it is of another process.
+        unsafe {
+            if matches!((*mutex).try_lock(), Err(TryLockError::WouldBlock)) {
+                mutex.write(Mutex::new(T::default()));
+            }
+        }
+        self.state.store(process, Ordering::Release);
     }
 }
 
@@ -167,4 +241,56 @@ fn after(in_child: bool) {
     let all = unsafe { (*FORKING.0.get()).take() };
     let all = all.iter().flat_map(|all| all.iter());
     all.for_each(|mutex| mutex.after_fork(in_child));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::mpsc, thread};
+
+    use super::*;
+
+    /// Forks, and returns what the child's closure says.
+    fn in_child(child: impl FnOnce() -> bool) -> bool {
+        // SAFETY: the child runs the closure, which uses a mutex alone, and exits at once.
+        unsafe {
+            match libc::fork() {
+                0 => libc::_exit(i32::from(!child())),
+                pid => {
+                    let mut status = 0;
+                    libc::waitpid(pid, &mut status, 0) == pid && status == 0
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_mutex_that_another_thread_has_locked_is_made_anew_in_a_forked_child() {
+        let mutex = ForkMutex::new(vec![1]);
+        let (locked, is_locked) = mpsc::channel();
+        let (over, is_over) = mpsc::channel::<()>();
+        thread::scope(|scope| {
+            let mutex = &mutex;
+            scope.spawn(move || {
+                let mut value = mutex.lock();
+                value.push(2);
+                locked.send(()).expect("received");
+                is_over.recv().expect("sent");
+            });
+            is_locked.recv().expect("sent");
+            assert!(in_child(|| mutex.lock().is_empty()));
+            over.send(()).expect("received");
+        });
+        assert_eq!(*mutex.lock(), [1, 2]);
+    }
+
+    #[test]
+    fn a_mutex_that_no_thread_has_locked_keeps_its_value_in_a_forked_child() {
+        let mutex = ForkMutex::new(vec![1]);
+        let again = || *mutex.lock() == [1, 2];
+        assert!(in_child(|| {
+            mutex.lock().push(2);
+            again() && in_child(again)
+        }));
+        assert_eq!(*mutex.lock(), [1]);
+    }
 }

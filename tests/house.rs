@@ -14,7 +14,7 @@ const ROOMS: [(&str, &[&str]); 14] = [
     ("sys", &["sync", "error", "types"]),
     ("hub", &["sys", "sync", "error", "types"]),
     ("gio_context", &["hub", "sys", "error"]),
-    ("watch", &["hub", "sys", "error", "types"]),
+    ("watch", &["hub", "sys", "sync", "error", "types"]),
     ("coroutine", &["hub", "error"]),
     (
         "channel",

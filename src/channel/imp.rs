@@ -3,7 +3,7 @@
 use std::{
     io,
     sync::{
-        Arc, LazyLock, Mutex, OnceLock,
+        Arc, LazyLock, OnceLock,
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
 };
@@ -19,8 +19,8 @@ use super::{
     ffi::{QIOChannel, QIOChannelClass},
 };
 use crate::{
-    sync::Maker,
-    sys::{StreamSocket, lock},
+    sync::{ForkMutex, Maker},
+    sys::StreamSocket,
     types::Feature,
     watch::Waiters,
 };
@@ -30,7 +30,7 @@ use crate::{
 pub struct Channel {
     /// Nothing is read, written or changed any more.
     closed: AtomicBool,
-    name: Mutex<Option<glib::GString>>,
+    name: ForkMutex<Option<glib::GString>>,
     features: AtomicU32,
     /// Inverted, so that a new channel is blocking.
     nonblocking: AtomicBool,
@@ -46,9 +46,9 @@ pub struct Channel {
     /// Who is to be woken; tells them that the channel is closed.
     pub(crate) waiters: Arc<Waiters>,
     /// What `set_aio_fd_handler` has set, for reading and for writing.
-    pub(super) fd_handlers: Mutex<Option<Box<[Option<FdHandler>; 2]>>>,
+    pub(super) fd_handlers: ForkMutex<Option<Box<[Option<FdHandler>; 2]>>>,
     /// The Rust closures behind them.
-    pub(super) fd_closures: Mutex<Option<ClosureKey>>,
+    pub(super) fd_closures: ForkMutex<Option<ClosureKey>>,
 }
 
 #[glib::object_subclass]
@@ -123,12 +123,12 @@ impl ObjectImpl for Channel {
 
 impl Channel {
     pub(super) fn name(&self) -> Option<glib::GString> {
-        lock(&self.name).clone()
+        self.name.lock().clone()
     }
 
     pub(super) fn set_name(&self, name: Option<glib::GString>) {
         let changed = {
-            let mut current = lock(&self.name);
+            let mut current = self.name.lock();
             let changed = *current != name;
             *current = name;
             changed

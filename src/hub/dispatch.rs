@@ -2,10 +2,7 @@
 
 use std::{
     hint, io, mem,
-    sync::{
-        Mutex,
-        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     task::Waker,
     time::{Duration, Instant},
 };
@@ -14,7 +11,7 @@ use super::{
     Hub,
     lane::{Lane, Local},
 };
-use crate::sys::lock;
+use crate::sync::ForkMutex;
 
 /// A dispatch goes on for about this long while there is something to do.
 const BUDGET: Duration = Duration::from_micros(100);
@@ -50,7 +47,7 @@ pub(super) struct DispatchBudget {
     misses: AtomicU32,
     spins_to_leave_out: AtomicU32,
     /// Since when nothing has been found by looking for more.
-    spinning_since: Mutex<Option<Instant>>,
+    spinning_since: ForkMutex<Option<Instant>>,
 }
 
 /// Makes the I/O tasks of a context look for more to do for up to `spin`, 10 ms at most, before the thread
@@ -99,7 +96,7 @@ impl DispatchBudget {
         if !self.spins() {
             return false;
         }
-        let mut since = lock(&self.spinning_since);
+        let mut since = self.spinning_since.lock();
         let Some(begin) = *since else {
             let left_out = self.spins_to_leave_out.load(Ordering::Relaxed);
             if left_out > 0 {
@@ -123,7 +120,7 @@ impl DispatchBudget {
 
     /// Something was found.
     fn spin_hit(&self) {
-        if self.spins() && lock(&self.spinning_since).take().is_some() {
+        if self.spins() && self.spinning_since.lock().take().is_some() {
             self.misses.store(0, Ordering::Relaxed);
         }
     }
@@ -140,7 +137,7 @@ impl Lane {
         self.budget.count_dispatch();
         self.hub.lifetime.used.store(true, Ordering::Relaxed);
         let begin = Instant::now();
-        let mut wakers = mem::take(&mut *lock(&self.hub.wakers));
+        let mut wakers = mem::take(&mut *self.hub.wakers.lock());
         if polled {
             self.hub.poll_events(&mut wakers, !self.has_tasks());
         }
@@ -151,7 +148,7 @@ impl Lane {
             // The other sources, once, and back.
             self.budget.again.store(true, Ordering::Relaxed);
         }
-        *lock(&self.hub.wakers) = wakers;
+        *self.hub.wakers.lock() = wakers;
         self.hub.lifetime.watch();
     }
 
@@ -200,7 +197,7 @@ pub(super) struct Lifetime {
     /// It has been dispatched since the last look.
     used: AtomicBool,
     /// Since when it is watched for being used; not all the time, not to wake a process that sleeps.
-    watched: Mutex<Option<Instant>>,
+    watched: ForkMutex<Option<Instant>>,
     is_watched: AtomicBool,
 }
 
@@ -208,13 +205,13 @@ impl Lifetime {
     /// Has a look taken at it after a while.
     pub(super) fn watch(&self) {
         if !self.is_watched.swap(true, Ordering::Relaxed) {
-            *lock(&self.watched) = Some(Instant::now());
+            *self.watched.lock() = Some(Instant::now());
         }
     }
 
     /// Whether the time has come.
     fn is_over(&self) -> bool {
-        let mut watched = lock(&self.watched);
+        let mut watched = self.watched.lock();
         match *watched {
             Some(since) if since.elapsed() >= LINGER => {
                 *watched = None;

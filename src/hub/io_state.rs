@@ -5,7 +5,7 @@ use std::{mem, num::NonZeroU32, task::Waker};
 
 use glib::IOCondition;
 
-use crate::sync::{AtomicU32, Mutex, Ordering, lock};
+use crate::sync::{AtomicU32, ForkMutex, Ordering};
 
 /// One direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +70,7 @@ impl WaiterKey {
 #[derive(Debug)]
 pub(super) struct DirectionState {
     readiness: AtomicU32,
-    waiters: Mutex<WaitList>,
+    waiters: ForkMutex<WaitList>,
 }
 
 impl Default for DirectionState {
@@ -78,7 +78,7 @@ impl Default for DirectionState {
         Self {
             // No event has been seen yet: try first.
             readiness: AtomicU32::new(READY),
-            waiters: Mutex::default(),
+            waiters: ForkMutex::default(),
         }
     }
 }
@@ -116,19 +116,19 @@ impl DirectionState {
 
     /// Takes all waiters off the list.
     pub(super) fn drain(&self, woken: &mut Vec<Waker>) {
-        lock(&self.waiters).drain(woken);
+        self.waiters.lock().drain(woken);
     }
 
     /// Takes those off the list that any thread may wake.
     pub(super) fn drain_remote(&self, woken: &mut Vec<Waker>) {
-        lock(&self.waiters).drain_remote(woken);
+        self.waiters.lock().drain_remote(woken);
     }
 
     /// Waits from now on for the next edge. `remote`: any thread may wake the waker, not only that which
     /// runs the context of the hub.
     #[inline]
     pub(super) fn enter(&self, key: &mut WaiterKey, waker: &Waker, remote: bool) {
-        let mut waiters = lock(&self.waiters);
+        let mut waiters = self.waiters.lock();
         key.edges = self.ready_event().edges();
         if waiters.is_empty() {
             let number = waiters.number(key);
@@ -158,12 +158,12 @@ impl DirectionState {
 
     #[cold]
     fn remove(&self, number: NonZeroU32) {
-        let left = lock(&self.waiters).leave(number);
+        let left = self.waiters.lock().leave(number);
         drop(left);
     }
 
     pub(super) fn has_waiters(&self) -> bool {
-        !lock(&self.waiters).is_empty()
+        !self.waiters.lock().is_empty()
     }
 }
 

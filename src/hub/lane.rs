@@ -6,7 +6,7 @@ use std::{
     marker::PhantomData,
     mem,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
@@ -16,7 +16,7 @@ use super::{
     dispatch::DispatchBudget,
     tasks::{Runnable, is_home},
 };
-use crate::sys::lock;
+use crate::sync::ForkMutex;
 
 #[derive(Debug)]
 pub(super) struct Lane {
@@ -25,7 +25,7 @@ pub(super) struct Lane {
     pub(super) budget: DispatchBudget,
     queue: LocalQueue,
     /// The context has moved to another thread than theirs.
-    deferred: Mutex<Vec<Runnable>>,
+    deferred: ForkMutex<Vec<Runnable>>,
     some_are_deferred: AtomicBool,
 }
 
@@ -55,7 +55,7 @@ impl Lane {
             priority,
             budget: DispatchBudget::default(),
             queue: LocalQueue::default(),
-            deferred: Mutex::default(),
+            deferred: ForkMutex::default(),
             some_are_deferred: AtomicBool::new(false),
         }
     }
@@ -77,7 +77,7 @@ impl Lane {
     /// Whether this is the thread of tasks that were left to it by another one.
     #[cold]
     fn some_can_go_on(&self) -> bool {
-        lock(&self.deferred).iter().any(is_home)
+        self.deferred.lock().iter().any(is_home)
     }
 
     /// Leaves a task to its own thread.
@@ -86,7 +86,7 @@ impl Lane {
             "Qio",
             "A task that must stay in its thread waits until that thread runs the context again"
         );
-        lock(&self.deferred).push(runnable);
+        self.deferred.lock().push(runnable);
         self.some_are_deferred.store(true, Ordering::Relaxed);
     }
 
@@ -99,7 +99,7 @@ impl Lane {
         // SAFETY: the caller's promise: there is no `Local`.
         let queued = mem::take(unsafe { &mut *self.queue.runnables.get() });
         self.queue.len.store(0, Ordering::Relaxed);
-        let deferred = mem::take(&mut *lock(&self.deferred));
+        let deferred = mem::take(&mut *self.deferred.lock());
         queued.into_iter().chain(deferred)
     }
 }
@@ -124,7 +124,7 @@ impl Local<'_> {
     #[cold]
     fn queue_deferred(self) {
         let lane = self.lane;
-        let mut deferred = lock(&lane.deferred);
+        let mut deferred = lane.deferred.lock();
         let (home, away): (Vec<_>, Vec<_>) =
             mem::take(&mut *deferred).into_iter().partition(is_home);
         lane.some_are_deferred

@@ -40,7 +40,7 @@ use std::{
     cell::{Cell, RefCell},
     io, mem, ptr,
     sync::{
-        Arc, Mutex, MutexGuard,
+        Arc, MutexGuard,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::Waker,
@@ -52,7 +52,8 @@ use self::{
 };
 use crate::{
     error::{explain, not_supported},
-    sys::{SharedFd, file, lock},
+    sync::ForkMutex,
+    sys::{SharedFd, file},
 };
 
 /// See the [module](self). Locks are taken in this order: the hubs, the lanes, the registry, a
@@ -61,8 +62,8 @@ use crate::{
 pub(crate) struct Hub {
     /// The address of the context, to be compared.
     home: usize,
-    registry: Mutex<Registry>,
-    lanes: Mutex<Vec<Arc<Lane>>>,
+    registry: ForkMutex<Registry>,
+    lanes: ForkMutex<Vec<Arc<Lane>>>,
     remote: RemoteQueue<Message>,
     tasks: Tasks,
     timers: Timers,
@@ -72,7 +73,7 @@ pub(crate) struct Hub {
     /// Set before anything of it is taken apart, and never unset.
     shut_down: AtomicBool,
     /// Kept from dispatch to dispatch for its memory.
-    wakers: Mutex<Vec<Waker>>,
+    wakers: ForkMutex<Vec<Waker>>,
 }
 
 thread_local! {
@@ -86,15 +87,15 @@ impl Hub {
     fn new(home: usize) -> Arc<Self> {
         Arc::new(Self {
             home,
-            registry: Mutex::new(Registry::new()),
-            lanes: Mutex::default(),
+            registry: ForkMutex::new(Registry::new()),
+            lanes: ForkMutex::default(),
             remote: RemoteQueue::default(),
             tasks: Tasks::default(),
             timers: Timers::default(),
             lifetime: Lifetime::default(),
             registrations: AtomicUsize::new(0),
             shut_down: AtomicBool::new(false),
-            wakers: Mutex::default(),
+            wakers: ForkMutex::default(),
         })
     }
 
@@ -185,9 +186,9 @@ impl Hub {
 
     /// As [`poll_events`](Self::poll_events), outside of a dispatch.
     fn poll_events_between(&self, is_idle: bool) {
-        let mut wakers = mem::take(&mut *lock(&self.wakers));
+        let mut wakers = mem::take(&mut *self.wakers.lock());
         self.poll_events(&mut wakers, is_idle);
-        *lock(&self.wakers) = wakers;
+        *self.wakers.lock() = wakers;
     }
 
     /// Hands something to the thread that runs the context, and wakes it. Gives it back once the context
@@ -286,12 +287,12 @@ impl Hub {
                 message => self.process(message),
             }
         }
-        let lanes = mem::take(&mut *lock(&self.lanes));
+        let lanes = mem::take(&mut *self.lanes.lock());
         drop(lanes);
     }
 
     fn registry(&self) -> MutexGuard<'_, Registry> {
-        lock(&self.registry)
+        self.registry.lock()
     }
 }
 

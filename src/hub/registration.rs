@@ -5,7 +5,7 @@ use std::{
     os::fd::AsFd,
     ptr,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
     task::{Poll, Waker},
@@ -18,11 +18,13 @@ use super::{
     io_state::{DirectionState, HANGUP, READY, ReadyEvent, Side, WaiterKey},
     remote::Message,
 };
-use crate::sys::{
-    FdLease,
-    epoll::{Edge, Edges},
-    lock,
-    nature::ShortRead,
+use crate::{
+    sync::ForkMutex,
+    sys::{
+        FdLease,
+        epoll::{Edge, Edges},
+        nature::ShortRead,
+    },
 };
 
 /// What a descriptor is good for.
@@ -44,7 +46,7 @@ pub(crate) struct Registration {
     /// What the epoll instance watches for. Changed only while the hub's registry is locked.
     pub(super) watched: AtomicU32,
     /// Keeps the number from being reused. Empty once ended.
-    fd: Mutex<Option<FdLease>>,
+    fd: ForkMutex<Option<FdLease>>,
     ended: AtomicBool,
     serves: Serves,
     trigger: Trigger,
@@ -77,7 +79,7 @@ impl Registration {
             hub,
             key,
             watched: AtomicU32::new(0),
-            fd: Mutex::new(Some(fd)),
+            fd: ForkMutex::new(Some(fd)),
             ended: AtomicBool::new(false),
             serves,
             trigger: Trigger::default(),
@@ -252,7 +254,7 @@ impl Registration {
 
     /// The descriptor with its conditions, for an epoll instance that has to begin anew.
     pub(super) fn with_fd(&self, f: impl FnOnce(&FdLease)) {
-        if let Some(fd) = &*lock(&self.fd) {
+        if let Some(fd) = &*self.fd.lock() {
             f(fd);
         }
     }
@@ -262,7 +264,7 @@ impl Registration {
     /// had not been given back yet.
     fn deregister(&self) -> Option<FdLease> {
         self.ended.store(true, Ordering::Release);
-        let fd = lock(&self.fd).take();
+        let fd = self.fd.lock().take();
         if let Some(fd) = &fd {
             self.hub.registry().unwatch(fd.as_fd());
         }
@@ -320,7 +322,7 @@ impl Registration {
 
     /// Whether the channel itself has closed the descriptor.
     pub(crate) fn is_closed(&self) -> bool {
-        lock(&self.fd).as_ref().is_none_or(FdLease::is_closed)
+        self.fd.lock().as_ref().is_none_or(FdLease::is_closed)
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     collections::HashMap,
     io, mem,
     os::fd::{AsFd, BorrowedFd, RawFd},
-    sync::{Arc, Mutex, Weak, atomic::Ordering},
+    sync::{Arc, Weak, atomic::Ordering},
     task::Waker,
 };
 
@@ -15,14 +15,12 @@ use slab::Slab;
 use super::{Hub, JoinHandle, Registration, Side, lane::Lane, source};
 use crate::{
     error::{closed, explain},
-    sys::{
-        epoll::{Epoll, Trigger},
-        lock,
-    },
+    sync::ProcessMutex,
+    sys::epoll::{Epoll, Trigger},
 };
 
 /// The descriptors of a hub.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Registry {
     /// Empty while no descriptor is to be had for it, and once the hub is shut down.
     epoll: Option<Epoll>,
@@ -38,10 +36,7 @@ impl Registry {
     pub(super) fn new() -> Self {
         Self {
             epoll: Epoll::new().ok(),
-            shut_down: false,
-            registrations: Slab::new(),
-            generation: 0,
-            changing: Vec::new(),
+            ..Self::default()
         }
     }
 
@@ -253,7 +248,7 @@ fn place(key: u64) -> usize {
 }
 
 /// By the address of the context, which is that of a live one.
-static HUBS: Mutex<Option<HashMap<usize, Arc<Hub>>>> = Mutex::new(None);
+static HUBS: ProcessMutex<Option<HashMap<usize, Arc<Hub>>>> = ProcessMutex::new(None, |_| ());
 
 thread_local! {
     /// The hub that this thread has looked up last.
@@ -276,7 +271,7 @@ impl Hub {
 
     /// Calls `f` with the hub of a context, while that cannot be shut down for being idle.
     fn in_list<R>(context: &glib::MainContext, f: impl FnOnce(&Arc<Self>) -> R) -> R {
-        let mut hubs = lock(&HUBS);
+        let mut hubs = HUBS.lock();
         let home = context.as_ptr().addr();
         let hub = hubs.get_or_insert_default().entry(home).or_insert_with(|| {
             let hub = Self::new(home);
@@ -290,7 +285,7 @@ impl Hub {
 
     fn lane(self: &Arc<Self>, context: &glib::MainContext, priority: Priority) -> Arc<Lane> {
         let priority = priority.into_glib();
-        let mut lanes = lock(&self.lanes);
+        let mut lanes = self.lanes.lock();
         if let Some(lane) = lanes.iter().find(|lane| lane.priority == priority) {
             return lane.clone();
         }
@@ -341,11 +336,11 @@ impl Hub {
     /// Takes the hub off the list if only the list, its lanes and registrations that nothing waits for know it. Nothing
     /// else can come to know it meanwhile: that goes by the list, or by something that counts.
     fn remove_if_idle(&self) -> bool {
-        let mut hubs = lock(&HUBS);
+        let mut hubs = HUBS.lock();
         let Some(listed) = hubs.as_ref().and_then(|hubs| hubs.get(&self.home)) else {
             return false;
         };
-        let lanes = lock(&self.lanes);
+        let lanes = self.lanes.lock();
         let registry = self.registry();
         let registrations = self.registrations.load(Ordering::Acquire);
         let known = 1 + lanes.len() + registrations;
@@ -370,7 +365,7 @@ impl Hub {
 }
 
 pub(super) fn remove_hub(hub: &Hub) {
-    let mut hubs = lock(&HUBS);
+    let mut hubs = HUBS.lock();
     let removed = match &mut *hubs {
         Some(hubs)
             if hubs

@@ -2,18 +2,19 @@
 
 use std::mem;
 
-use crate::sync::{AtomicBool, Mutex, Ordering, lock};
+use crate::sync::{AtomicBool, ForkMutex, Ordering};
 
 #[derive(Debug)]
 pub(super) struct RemoteQueue<M> {
-    /// `None` once the context is going.
-    inbox: Mutex<Option<Inbox<M>>>,
+    inbox: ForkMutex<Inbox<M>>,
     some: AtomicBool,
 }
 
 #[derive(Debug)]
 struct Inbox<M> {
     messages: Vec<M>,
+    /// The context is going.
+    is_closed: bool,
     /// The thread has been woken since it last took messages.
     notified: bool,
 }
@@ -22,6 +23,7 @@ impl<M> Default for Inbox<M> {
     fn default() -> Self {
         Self {
             messages: Vec::new(),
+            is_closed: false,
             notified: false,
         }
     }
@@ -30,7 +32,7 @@ impl<M> Default for Inbox<M> {
 impl<M> Default for RemoteQueue<M> {
     fn default() -> Self {
         Self {
-            inbox: Mutex::new(Some(Inbox::default())),
+            inbox: ForkMutex::default(),
             some: AtomicBool::new(false),
         }
     }
@@ -39,10 +41,10 @@ impl<M> Default for RemoteQueue<M> {
 impl<M> RemoteQueue<M> {
     /// Whether the thread is to be woken for it. Gives the message back if the queue is closed.
     pub(super) fn push(&self, message: M) -> Result<bool, M> {
-        let mut inbox = lock(&self.inbox);
-        let Some(inbox) = &mut *inbox else {
+        let mut inbox = self.inbox.lock();
+        if inbox.is_closed {
             return Err(message);
-        };
+        }
         inbox.messages.push(message);
         self.some.store(true, Ordering::Release);
         Ok(!mem::replace(&mut inbox.notified, true))
@@ -50,10 +52,10 @@ impl<M> RemoteQueue<M> {
 
     /// The same without a message.
     pub(super) fn notify(&self) -> bool {
-        let mut inbox = lock(&self.inbox);
-        let Some(inbox) = &mut *inbox else {
+        let mut inbox = self.inbox.lock();
+        if inbox.is_closed {
             return false;
-        };
+        }
         self.some.store(true, Ordering::Release);
         !mem::replace(&mut inbox.notified, true)
     }
@@ -64,14 +66,16 @@ impl<M> RemoteQueue<M> {
     }
 
     pub(super) fn take(&self) -> Vec<M> {
-        let mut inbox = lock(&self.inbox);
+        let mut inbox = self.inbox.lock();
         self.some.store(false, Ordering::Release);
-        inbox.as_mut().map(mem::take).unwrap_or_default().messages
+        inbox.notified = false;
+        mem::take(&mut inbox.messages)
     }
 
     /// Takes no message any more. Returns those that were left.
     pub(super) fn close(&self) -> Vec<M> {
-        let inbox = lock(&self.inbox).take();
-        inbox.unwrap_or_default().messages
+        let mut inbox = self.inbox.lock();
+        inbox.is_closed = true;
+        mem::take(&mut inbox.messages)
     }
 }

@@ -8,7 +8,7 @@ use std::{
     pin::Pin,
     ptr,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicPtr, Ordering},
     },
     task::{Context, Poll, Waker},
@@ -25,7 +25,7 @@ use super::{
     lane::{Lane, Local},
     remote::Message,
 };
-use crate::sys::lock;
+use crate::sync::ForkMutex;
 
 /// Tasks that run before the hub looks at the time again, which is not free.
 const BATCH: usize = 8;
@@ -51,7 +51,7 @@ pub(super) type Runnable = async_task::Runnable<Place>;
 #[derive(Debug, Default)]
 pub(super) struct Tasks {
     /// To wake those that are in no queue when the context goes.
-    alive: Mutex<Slab<Waker>>,
+    alive: ForkMutex<Slab<Waker>>,
 }
 
 /// The task that a thread runs.
@@ -150,7 +150,7 @@ fn out_of_budget(task: &RunningTask, context: &Context<'_>) -> Poll<()> {
 
 impl Tasks {
     pub(super) fn are_none(&self) -> bool {
-        lock(&self.alive).is_empty()
+        self.alive.lock().is_empty()
     }
 }
 
@@ -188,16 +188,20 @@ impl Hub {
     pub(super) unsafe fn cancel_all(&self) {
         for _ in 0..CANCEL_RETRIES {
             let alive = &self.tasks.alive;
-            let wakers: Vec<_> = lock(alive).iter().map(|(_, waker)| waker.clone()).collect();
+            let wakers: Vec<_> = alive
+                .lock()
+                .iter()
+                .map(|(_, waker)| waker.clone())
+                .collect();
             // Each comes back by `schedule`.
             wakers.into_iter().for_each(Waker::wake);
             self.take_in();
-            let lanes = lock(&self.lanes).clone();
+            let lanes = self.lanes.lock().clone();
             for lane in lanes {
                 // SAFETY: the caller's promise.
                 unsafe { lane.take_all() }.for_each(drop_at_home);
             }
-            if lock(alive).is_empty() {
+            if alive.lock().is_empty() {
                 break;
             }
             // One that another thread has woken, and is about to put into the queue; or a new one.
@@ -280,7 +284,7 @@ impl Lane {
         F: Future + 'static,
         F::Output: 'static,
     {
-        let mut alive = lock(&self.hub.tasks.alive);
+        let mut alive = self.hub.tasks.alive.lock();
         let entry = alive.vacant_entry();
         let future = Task {
             future: ManuallyDrop::new(future),
@@ -346,7 +350,7 @@ struct AliveGuard {
 
 impl Drop for AliveGuard {
     fn drop(&mut self) {
-        let waker = lock(&self.hub.tasks.alive).try_remove(self.place);
+        let waker = self.hub.tasks.alive.lock().try_remove(self.place);
         drop(waker);
     }
 }

@@ -6,7 +6,7 @@ use std::{
     mem,
     pin::Pin,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, Waker},
@@ -14,12 +14,12 @@ use std::{
 };
 
 use super::Hub;
-use crate::sys::lock;
+use crate::sync::ForkMutex;
 
 /// What sleeps in the tasks of a context, by the time at which it is woken.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
-    deadlines: Mutex<Deadlines>,
+    deadlines: ForkMutex<Deadlines>,
     some: AtomicBool,
 }
 
@@ -34,7 +34,7 @@ type Key = (Instant, u64);
 
 impl Timers {
     fn add(&self, deadline: Instant, waker: Waker) -> Key {
-        let mut deadlines = lock(&self.deadlines);
+        let mut deadlines = self.deadlines.lock();
         deadlines.next_number += 1;
         let key = (deadline, deadlines.next_number);
         deadlines.wakers.insert(key, waker);
@@ -44,7 +44,9 @@ impl Timers {
 
     /// Whether it was still there.
     fn replace(&self, key: &Key, waker: &Waker) -> bool {
-        let before = lock(&self.deadlines)
+        let before = self
+            .deadlines
+            .lock()
             .wakers
             .get_mut(key)
             .map(|it| mem::replace(it, waker.clone()));
@@ -53,7 +55,7 @@ impl Timers {
     }
 
     fn remove(&self, key: &Key) {
-        let mut deadlines = lock(&self.deadlines);
+        let mut deadlines = self.deadlines.lock();
         let removed = deadlines.wakers.remove(key);
         self.some
             .store(!deadlines.wakers.is_empty(), Ordering::Release);
@@ -67,7 +69,7 @@ impl Timers {
             return None;
         }
         let now = Instant::now();
-        let mut deadlines = lock(&self.deadlines);
+        let mut deadlines = self.deadlines.lock();
         let later = deadlines.wakers.split_off(&(now, u64::MAX));
         let due = mem::replace(&mut deadlines.wakers, later);
         let next = deadlines.wakers.keys().next().map(|(time, _)| *time - now);
@@ -78,7 +80,7 @@ impl Timers {
     }
 
     pub(super) fn wake_all(&self) {
-        let all = mem::take(&mut lock(&self.deadlines).wakers);
+        let all = mem::take(&mut self.deadlines.lock().wakers);
         self.some.store(false, Ordering::Release);
         all.into_values().for_each(Waker::wake);
     }

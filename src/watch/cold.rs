@@ -7,7 +7,7 @@
 use std::{
     io, ptr,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, AtomicPtr, Ordering},
     },
     task::{Poll, Wake, Waker},
@@ -23,7 +23,8 @@ use super::{
 };
 use crate::{
     hub::{Hub, Registration, Serves, Side, WaiterKey},
-    sys::{FdLease, lock, nature::ShortRead, poll::poll_now},
+    sync::ForkMutex,
+    sys::{FdLease, nature::ShortRead, poll::poll_now},
 };
 
 /// What a cold watch waits for. Waits no more when it is dropped.
@@ -134,7 +135,7 @@ impl Drop for Cold {
 #[derive(Debug)]
 pub(super) struct Warmth {
     /// Null once the source is being finalized, in whatever thread.
-    source: Mutex<SourcePtr>,
+    source: ForkMutex<SourcePtr>,
     /// It is to be dispatched.
     woken: AtomicBool,
 }
@@ -142,13 +143,19 @@ pub(super) struct Warmth {
 #[derive(Debug)]
 struct SourcePtr(*mut GSource);
 
+impl Default for SourcePtr {
+    fn default() -> Self {
+        Self(ptr::null_mut())
+    }
+}
+
 // SAFETY: it is used while it is locked, and `finalize` waits for the lock before the memory goes.
 unsafe impl Send for SourcePtr {}
 
 impl Warmth {
     pub(super) fn new(source: *mut GSource) -> Arc<Self> {
         Arc::new(Self {
-            source: Mutex::new(SourcePtr(source)),
+            source: ForkMutex::new(SourcePtr(source)),
             woken: AtomicBool::new(false),
         })
     }
@@ -177,7 +184,7 @@ impl Warmth {
 
     /// The source is being finalized.
     pub(super) fn end(&self) {
-        lock(&self.source).0 = ptr::null_mut();
+        self.source.lock().0 = ptr::null_mut();
     }
 }
 
@@ -187,7 +194,7 @@ impl Wake for Warmth {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        let source = lock(&self.source);
+        let source = self.source.lock();
         if !source.0.is_null() {
             self.woken.store(true, Ordering::Release);
             // SAFETY: it is alive while it is locked. The hub wakes its waiters in the thread that owns

@@ -5,12 +5,12 @@ use std::{
     io::IoSliceMut,
     os::fd::OwnedFd,
     sync::{
-        Mutex, MutexGuard,
+        MutexGuard,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
-use crate::{sys::lock, types::scatter};
+use crate::{sync::ForkMutex, types::scatter};
 
 /// How many channels have something unread: readers of all others need not look.
 static ANYWHERE: AtomicUsize = AtomicUsize::new(0);
@@ -28,7 +28,7 @@ pub(crate) struct Unread {
     some: AtomicBool,
     /// Set while there are bytes: descriptors alone make nothing readable.
     readable: AtomicBool,
-    held: Mutex<Option<Box<Held>>>,
+    held: ForkMutex<Option<Box<Held>>>,
 }
 
 #[derive(Debug, Default)]
@@ -107,7 +107,7 @@ impl Unread {
     }
 
     fn held(&self) -> MutexGuard<'_, Option<Box<Held>>> {
-        lock(&self.held)
+        self.held.lock()
     }
 }
 

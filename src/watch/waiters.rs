@@ -8,7 +8,7 @@ use std::{
     os::fd::OwnedFd,
     ptr,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock,
+        Arc, MutexGuard, OnceLock,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::Waker,
@@ -20,10 +20,8 @@ use glib::IOCondition;
 use super::{ALWAYS, unread::Unread};
 use crate::{
     hub::{Deregistered, Hub, Registration, RegistrationGuard, Side},
-    sys::{
-        lock,
-        poll::{Wakeup, poll},
-    },
+    sync::ForkMutex,
+    sys::poll::{Wakeup, poll},
 };
 
 /// The waiters of one channel, and whether it is closed.
@@ -33,7 +31,7 @@ pub(crate) struct Waiters {
     closed: AtomicBool,
     /// How often waiters have been told to look again. Changes while `waiting` is locked.
     changes: AtomicUsize,
-    waiting: Mutex<Waiting>,
+    waiting: ForkMutex<Waiting>,
     /// That of the first hub that futures have waited in, which they find without a lock; also after it has
     /// ended. It keeps the memory, not the descriptor.
     home: OnceLock<Arc<Registration>>,
@@ -446,7 +444,7 @@ impl Waiters {
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        lock(&self.waiting)
+        self.waiting.lock()
     }
 }
 

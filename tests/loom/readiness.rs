@@ -59,7 +59,7 @@ impl Descriptor {
             let seen = registration.ready_event();
             if seen.is_ready() {
                 if self.read() {
-                    return registration.leave(&key);
+                    return registration.leave(&mut key);
                 }
                 registration.clear(seen, READY | HANGUP);
             }
@@ -108,7 +108,7 @@ fn a_waiter_that_leaves_takes_no_other_off_the_list() {
             let registration = &leaving.registrations[0];
             let mut key = WaiterKey::default();
             registration.enter(&mut key, Waker::noop(), false);
-            registration.leave(&key);
+            registration.leave(&mut key);
         });
         let peer = descriptor.clone();
         let peer = thread::spawn(move || peer.arrive());

@@ -16,6 +16,16 @@ pub(crate) fn light_barrier() {
 }
 
 /// No model forks.
+#[derive(Debug, Default)]
+pub(crate) struct ForkMutex<T>(Mutex<T>);
+
+impl<T> ForkMutex<T> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+        lock(&self.0)
+    }
+}
+
+/// No model forks.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Maker(());
 

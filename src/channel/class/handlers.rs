@@ -26,7 +26,7 @@ use crate::{
     },
     error::{errno, panic_text},
     hub::{self, JoinHandle, Side, Sleep},
-    sys::lock,
+    sync::ProcessMutex,
 };
 
 /// When the system was short of what watching a descriptor takes.
@@ -99,11 +99,11 @@ pub(super) unsafe extern "C" fn set(
         Some(FdHandler { current, task })
     };
     // The old ones first: never are both called.
-    let old = std::mem::take(&mut *lock(&channel.imp().fd_handlers));
+    let old = std::mem::take(&mut *channel.imp().fd_handlers.lock());
     drop(old);
     let new = [start(io_read, Side::Read), start(io_write, Side::Write)];
     let new = new.iter().any(Option::is_some).then(|| Box::new(new));
-    let other = std::mem::replace(&mut *lock(&channel.imp().fd_handlers), new);
+    let other = std::mem::replace(&mut *channel.imp().fd_handlers.lock(), new);
     drop(other);
 }
 
@@ -165,7 +165,8 @@ impl Drop for LastCall {
 
 /// The handlers of a Rust caller, by a number in place of a pointer: a call that comes too late
 /// finds nothing.
-static CLOSURES: Mutex<Option<HashMap<usize, Arc<Closures>>>> = Mutex::new(None);
+static CLOSURES: ProcessMutex<Option<HashMap<usize, Arc<Closures>>>> =
+    ProcessMutex::new(None, |_| ());
 
 /// Empty after its last call.
 type Closure = Mutex<Option<Box<dyn FnMut() + Send>>>;
@@ -181,7 +182,8 @@ pub(in crate::channel) struct ClosureKey(usize);
 
 impl Drop for ClosureKey {
     fn drop(&mut self) {
-        let removed = lock(&CLOSURES)
+        let removed = CLOSURES
+            .lock()
             .as_mut()
             .and_then(|closures| closures.remove(&self.0));
         drop(removed);
@@ -209,7 +211,8 @@ pub(in crate::channel) fn set_closures(
             write: write.map(|func| Mutex::new(Some(func))),
         };
         let key = handlers.opaque.addr();
-        lock(&CLOSURES)
+        CLOSURES
+            .lock()
             .get_or_insert_default()
             .insert(key, Arc::new(closures));
         ClosureKey(key)
@@ -217,7 +220,7 @@ pub(in crate::channel) fn set_closures(
     // SAFETY: the functions take a number, whether or not it still means anything, and may be
     // called from any thread at any time.
     unsafe { Slots::of(channel).set_fd_handler(context, &handlers) };
-    let old = std::mem::replace(&mut *lock(&channel.imp().fd_closures), key);
+    let old = std::mem::replace(&mut *channel.imp().fd_closures.lock(), key);
     drop(old);
 }
 
@@ -261,13 +264,17 @@ unsafe extern "C" fn call_write(key: *mut c_void) {
 /// Drops the closure of one direction, if it is one that was called.
 fn drop_closure(channel: &Channel, call: &Call, side: Side) {
     let key = call.opaque.addr();
-    let is_ours = lock(&channel.imp().fd_closures)
+    let is_ours = channel
+        .imp()
+        .fd_closures
+        .lock()
         .as_ref()
         .is_some_and(|mine| mine.0 == key);
     if !is_ours {
         return;
     }
-    let closures = lock(&CLOSURES)
+    let closures = CLOSURES
+        .lock()
         .as_ref()
         .and_then(|closures| closures.get(&key).cloned());
     let closure = closures.as_ref().and_then(|closures| {
@@ -281,7 +288,8 @@ fn drop_closure(channel: &Channel, call: &Call, side: Side) {
 }
 
 fn call_closure(key: *mut c_void, which: impl Fn(&Closures) -> Option<&Closure>) {
-    let closures = lock(&CLOSURES)
+    let closures = CLOSURES
+        .lock()
         .as_ref()
         .and_then(|closures| closures.get(&key.addr()).cloned());
     let Some(closures) = closures else { return };

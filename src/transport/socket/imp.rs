@@ -5,7 +5,7 @@ use std::{
     io::{self, IoSlice, IoSliceMut},
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     sync::{
-        Arc, LazyLock, Mutex, OnceLock,
+        Arc, LazyLock, OnceLock,
         atomic::{AtomicBool, AtomicI32, Ordering},
     },
 };
@@ -23,10 +23,8 @@ use super::{
 use crate::{
     channel::{Channel, ChannelExt as _, ChannelImpl, ffi::Lent, leased_watch},
     hub::{Serves, Side},
-    sys::{
-        FdGuard, Noted, StreamSocket, credentials, datagram, file, lock, nature::Nature, scm,
-        socket,
-    },
+    sync::ForkMutex,
+    sys::{FdGuard, Noted, StreamSocket, credentials, datagram, file, nature::Nature, scm, socket},
     transport::fd_slot::FdSlot,
     types::{Feature, Flushed, ReadFlags, Readiness, Shutdown, WriteFlags},
 };
@@ -46,7 +44,7 @@ pub struct ChannelSocket {
     /// is open, what it is.
     kind: AtomicI32,
     pub(super) zero_copy: OnceLock<Arc<ZeroCopy>>,
-    pub(super) tied: Mutex<Option<Box<Tied>>>,
+    pub(super) tied: ForkMutex<Option<Box<Tied>>>,
     /// A listening socket that came from elsewhere may be in use there.
     pub(super) adopted: AtomicBool,
     /// Bytes have no boundaries. Known before the descriptor can be used.
@@ -256,7 +254,7 @@ impl ChannelImpl for ChannelSocket {
                 let _ = socket::shutdown(fd, Shutdown::Both);
             }
         });
-        let tied = lock(&self.tied).take();
+        let tied = self.tied.lock().take();
         drop(tied);
         result
     }
@@ -369,10 +367,10 @@ impl ChannelSocket {
 
     /// Takes something along when the channel is closed, or dropped: at once if it is closed already.
     pub(super) fn tie(&self, tied: Tied) {
-        let before = lock(&self.tied).replace(Box::new(tied));
+        let before = self.tied.lock().replace(Box::new(tied));
         drop(before);
         if self.obj().is_closed() {
-            let tied = lock(&self.tied).take();
+            let tied = self.tied.lock().take();
             drop(tied);
         }
     }
