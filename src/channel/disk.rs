@@ -1,5 +1,5 @@
 //! Files on disk in futures: reading and writing them may take its time, which nothing tells and
-//! no flag avoids. GIO's thread pool does it, through buffers that it owns.
+//! no flag avoids. The threads of `blocking` do it, through buffers that they own.
 //!
 //! The position of the file is moved when the result has arrived, in the future: one that is
 //! dropped has read nothing. What it writes may be written all the same.
@@ -12,14 +12,14 @@ use std::{
 
 use glib::subclass::prelude::*;
 
-use super::{Channel, class::Slots, ffi::Lent};
+use super::{Channel, blocking, class::Slots, ffi::Lent};
 use crate::{
-    error::{closed, io_error},
-    hub::{self, Side},
+    error::closed,
+    hub::Side,
     sys::{SharedFd, file as sys_file, vectored},
 };
 
-/// The most bytes that go through the pool at once.
+/// The most bytes that go through a thread at once.
 const CHUNK: usize = 256 * 1024;
 
 /// The file of a channel, if it is one on disk that is read and written by slots of its class.
@@ -131,32 +131,11 @@ fn seek(file: &Arc<SharedFd>, to: SeekFrom) -> io::Result<u64> {
     vectored::seek(file.get().ok_or_else(closed)?.as_fd(), to)
 }
 
-/// Calls something that takes its time in GIO's thread pool. The result comes by the context that
-/// runs here, whether or not that is the thread's default one: no other one has to run.
-pub(crate) fn blocking<T: Send + 'static>(
-    call: impl FnOnce() -> T + Send + 'static,
-) -> gio::JoinHandle<T> {
-    let mut call = Some(call);
-    let mut start = || call.take().map(gio::spawn_blocking);
-    let started = hub::running_context().with_thread_default(&mut start);
-    match started {
-        Ok(job) => job,
-        // Another thread's; nothing is better than the usual one.
-        Err(_) => start(),
-    }
-    .expect("started once")
-}
-
+/// Calls something with a file, in a thread where it may block.
 pub(super) async fn pool<T: Send + 'static>(
     file: &Arc<SharedFd>,
     call: impl FnOnce(std::os::fd::BorrowedFd<'_>) -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
     let lease = file.lease().ok_or_else(closed)?;
-    let job = blocking(move || call(lease.as_fd()));
-    job.await.unwrap_or_else(|_| {
-        Err(io_error(
-            gio::IOErrorEnum::Failed,
-            "The read or write panicked",
-        ))
-    })
+    blocking::begin(move || call(lease.as_fd()))?.await
 }

@@ -14,11 +14,12 @@ use super::{
     ByteCounter, Channel, ChannelExt,
     all::{ReadAll, WriteAll},
     attempt::{Attempt, Tried},
+    blocking,
     class::Slots,
     disk, flush, one_buffer, splice,
 };
 use crate::{
-    error::{invalid, io_error},
+    error::invalid,
     hub::{self, Side},
     types::{Flushed, ReadFlags, Shutdown, WriteFlags},
     watch,
@@ -30,8 +31,8 @@ use crate::{
 /// [`block_on`](glib::MainContext::block_on), in any mix. The context has to run.
 ///
 /// They never block, whatever the mode of the channel is; a class of another language that is in
-/// blocking mode is read or written once it is ready. Files on disk are read and written by GIO's
-/// thread pool.
+/// blocking mode is read or written once it is ready. Files on disk are read and written by
+/// other threads.
 ///
 /// Dropping a future cancels it at once and loses no data: what had been read goes to the next
 /// reader. What had been written stays written; what a dropped write to a file on disk was about
@@ -312,7 +313,7 @@ pub trait ChannelFutureExt: IsA<Channel> {
         async move { channel.shutdown(how) }
     }
 
-    /// Closes the channel: in GIO's thread pool, where that may take its time. See
+    /// Closes the channel: in another thread, where that may take its time. See
     /// [`ChannelExt::close`]. Dropping the future does not stop it.
     #[doc(alias = "qio_channel_close_async")]
     #[doc(alias = "qio_channel_close_finish")]
@@ -322,10 +323,12 @@ pub trait ChannelFutureExt: IsA<Channel> {
             if !Slots::of(channel).obey_no_wait() {
                 return channel.close();
             }
-            let channel = channel.clone();
-            disk::blocking(move || channel.close())
-                .await
-                .unwrap_or_else(|_| Err(io_error(gio::IOErrorEnum::Failed, "Closing panicked")))
+            let theirs = channel.clone();
+            match blocking::begin(move || theirs.close()) {
+                Ok(closing) => closing.await,
+                // Closing needs no thread, if only it may take its time here.
+                Err(_) => channel.close(),
+            }
         }
     }
 }

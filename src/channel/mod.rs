@@ -7,6 +7,7 @@
 mod all;
 mod attempt;
 pub(crate) mod beneath;
+pub(crate) mod blocking;
 pub(crate) mod class;
 mod disk;
 mod ext;
@@ -24,7 +25,7 @@ mod stream_async;
 pub(crate) use all::wait_for;
 pub(crate) use attempt::{Attempt, Tried, Try};
 pub use class::{ChannelImpl, ChannelImplExt, FdHandlers};
-pub(crate) use disk::blocking as blocking_call;
+
 pub use ext::ChannelExt;
 pub use ext_future::ChannelFutureExt;
 pub use limit::IoFutureExt;

@@ -59,7 +59,7 @@ pub struct AsyncStream {
     writing: Option<Job<()>>,
 }
 
-/// What the thread pool does for a file on disk.
+/// What other threads do for a file on disk.
 struct Job<T>(Pin<Box<dyn Future<Output = io::Result<T>> + Send>>);
 
 impl<T> fmt::Debug for Job<T> {

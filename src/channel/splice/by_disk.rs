@@ -1,4 +1,4 @@
-//! The steps in a future where one side is a file on disk: by GIO's threads, as nothing tells how long
+//! The steps in a future where one side is a file on disk: in other threads, as no flag limits how long
 //! they take.
 //!
 //! A position moves when the result has arrived: a flow that is dropped has read nothing, and what it was

@@ -16,8 +16,8 @@ use super::{
     names::{each_address, name, text},
 };
 use crate::{
-    channel::{Attempt, Channel, Tried, Try, blocking_call},
-    error::{explain, invalid, io_error, would_block},
+    channel::{Attempt, Channel, Tried, Try, blocking},
+    error::{explain, invalid, would_block},
     hub::Side,
     sys::{FdGuard, address::Native, datagram},
     types::{ReadFlags, WriteFlags},
@@ -104,7 +104,7 @@ impl ChannelSocket {
     }
 
     /// As [`dgram_sync`](Self::dgram_sync), without holding up the main loop: names are looked up
-    /// in GIO's thread pool. Dropping it leaves the channel as it was.
+    /// in another thread. Dropping it leaves the channel as it was.
     ///
     /// # Errors
     ///
@@ -131,9 +131,7 @@ impl ChannelSocket {
                 Some(Remote::Address(address)) => open(local.as_ref(), Some(&address))?,
                 Some(Remote::Name(name)) => {
                     let local = local.clone();
-                    let job = blocking_call(move || open(local.as_ref(), Some(&name)));
-                    let failed = || io_error(gio::IOErrorEnum::Failed, "Opening a socket panicked");
-                    job.await.unwrap_or_else(|_| Err(failed()))?
+                    blocking::begin(move || open(local.as_ref(), Some(&name)))?.await?
                 }
             };
             this.take_over(fd, local.as_ref())

@@ -2,6 +2,7 @@
 
 mod all;
 mod async_stream;
+mod blocking;
 mod cancel;
 mod class;
 mod disk;

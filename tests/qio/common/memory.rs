@@ -7,6 +7,11 @@ pub(crate) fn resident() -> usize {
     figure("VmRSS:")
 }
 
+/// How many bytes of addresses it uses.
+pub(crate) fn addresses() -> usize {
+    figure("VmSize:")
+}
+
 /// By how many bytes more than ever before `body` makes this process grow, if only for a moment: with what C code
 /// takes.
 pub(crate) fn growth(body: impl FnOnce()) -> usize {

@@ -1,0 +1,149 @@
+//! Calls that may block, in other threads.
+
+use std::{
+    future::{Future as _, pending},
+    io::SeekFrom,
+    pin::pin,
+    thread,
+};
+
+use futures_util::poll;
+use glib::{MainContext, Priority};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use qio::{ChannelCommand, ChannelFile, prelude::*};
+
+use crate::common::{alone::alone, fds, fork::in_child, in_time, memory, on_loop};
+
+/// A channel of an unnamed file of three bytes, at its beginning.
+fn file() -> ChannelFile {
+    let file = ChannelFile::from(tempfile::tempfile().expect("a file"));
+    file.write_all(b"abc").expect("written");
+    file.seek(SeekFrom::Start(0)).expect("seeks");
+    file
+}
+
+/// Reads the file in a context of its own.
+fn read(file: &ChannelFile) -> std::io::Result<usize> {
+    MainContext::new().block_on(file.read_future(&mut [0; 3]))
+}
+
+/// A context goes after it has begun to read a file, with the future or after it.
+fn abandon(file: &ChannelFile, with_future: bool) {
+    let context = MainContext::new();
+    let theirs = file.clone();
+    let reading = async move {
+        let mut buf = [0; 3];
+        let mut read = pin!(theirs.read_future(&mut buf));
+        assert!(poll!(read.as_mut()).is_pending(), "another thread reads");
+        pending::<()>().await;
+    };
+    let task = qio::spawn_local_in(&context, Priority::DEFAULT, reading);
+    context.iteration(false);
+    if !with_future {
+        task.abort();
+        context.iteration(false);
+    }
+}
+
+#[test]
+fn a_context_that_goes_with_a_read_of_a_file_under_way_keeps_no_descriptor() {
+    alone(
+        "channel::blocking::a_context_that_goes_with_a_read_of_a_file_under_way_keeps_no_descriptor",
+        || {
+            let file = file();
+            // What is made once for the process is there afterwards.
+            abandon(&file, true);
+            let before = fds::count();
+            for round in 0..50 {
+                abandon(&file, round % 2 == 0);
+            }
+            assert_eq!(fds::count(), before);
+        },
+    );
+}
+
+#[test]
+fn a_forked_child_reads_a_file_that_its_parent_has_read() {
+    alone(
+        "channel::blocking::a_forked_child_reads_a_file_that_its_parent_has_read",
+        || {
+            let file = file();
+            assert_eq!(read(&file).expect("read"), 3);
+            in_child(|| {
+                file.seek(SeekFrom::Start(1)).expect("seeks");
+                assert_eq!(read(&file).expect("read"), 2);
+            });
+        },
+    );
+}
+
+#[test]
+fn many_files_are_read_at_once_and_the_threads_are_used_again() {
+    on_loop(|| async {
+        for _ in 0..20 {
+            let reads: Vec<_> = (0..100)
+                .map(|_| qio::spawn_local(async { file().read_future(&mut [0; 3]).await }))
+                .collect();
+            for read in reads {
+                assert_eq!(read.await.expect("no panic").expect("read"), 3);
+            }
+        }
+    });
+}
+
+#[test]
+fn where_no_thread_can_be_started_reading_fails_and_closing_works() {
+    alone(
+        "channel::blocking::where_no_thread_can_be_started_reading_fails_and_closing_works",
+        || {
+            let context = MainContext::new();
+            let (file, cat) = (
+                file(),
+                ChannelCommand::builder(["true"]).spawn().expect("true"),
+            );
+            // No room for the stack of a thread.
+            let (soft, hard) = getrlimit(Resource::RLIMIT_AS).expect("a known limit");
+            let limit = memory::addresses() as u64 + (1 << 20);
+            setrlimit(Resource::RLIMIT_AS, limit, hard).expect("lowered");
+            let read = context.block_on(file.read_future(&mut [0; 3]));
+            let closed = context.block_on(cat.close_future());
+            setrlimit(Resource::RLIMIT_AS, soft, hard).expect("restored");
+            let e = read.expect_err("no thread");
+            assert!(
+                qio::to_glib_error(&e).matches(gio::IOErrorEnum::Failed),
+                "{e}"
+            );
+            assert!(e.to_string().starts_with("Unable to start a thread"), "{e}");
+            closed.expect("closed here");
+            assert!(cat.is_closed());
+            let again = context.block_on(file.read_future(&mut [0; 3]));
+            assert_eq!(again.expect("read"), 3);
+        },
+    );
+}
+
+#[test]
+fn a_future_that_is_dropped_in_another_thread_than_it_was_polled_in_leaves_the_file_alone() {
+    let file = file();
+    in_time(move || {
+        let context = MainContext::new();
+        let theirs = file.clone();
+        let mut reading = Box::pin(async move {
+            let mut buf = [0; 3];
+            theirs.read_future(&mut buf).await
+        });
+        let polled = context.block_on(std::future::poll_fn(|cx| {
+            std::task::Poll::Ready(reading.as_mut().poll(cx).is_pending())
+        }));
+        assert!(polled, "another thread reads");
+        thread::spawn(move || drop(reading))
+            .join()
+            .expect("no panic");
+        assert_eq!(
+            context
+                .block_on(file.read_future(&mut [0; 3]))
+                .expect("read"),
+            3
+        );
+    });
+}
