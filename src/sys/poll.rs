@@ -84,6 +84,20 @@ pub(crate) fn poll_readable(
     poll_fds(&mut fds, wakeup.is_some(), deadline)
 }
 
+/// As [`poll_readable`], for an error or a hang-up of any of them. Returns whether there is one.
+pub(crate) fn poll_errors(
+    fds: impl Iterator<Item = RawFd>,
+    wakeup: Option<&Wakeup>,
+    deadline: Option<Instant>,
+) -> io::Result<bool> {
+    let mut fds: Vec<_> = [asked_of(wakeup)]
+        .into_iter()
+        .chain(fds.map(|fd| asked(fd, 0)))
+        .collect();
+    poll_fds(&mut fds, wakeup.is_some(), deadline)?;
+    Ok(fds[1..].iter().any(|fd| fd.revents != 0))
+}
+
 fn asked(fd: RawFd, events: i16) -> libc::pollfd {
     libc::pollfd {
         fd,

@@ -88,11 +88,20 @@ struct State {
 
 impl Sends {
     /// `wake` makes those look again who were told would-block by [`finish`](Self::finish).
-    pub(crate) fn new(wake: impl Fn() + Send + Sync + 'static) -> Self {
-        Self {
+    pub(crate) fn new(wake: impl Fn() + Send + Sync + 'static, may_be_enabled: bool) -> Self {
+        let this = Self {
             state: Mutex::default(),
             wake: Box::new(wake),
+        };
+        if !may_be_enabled {
+            this.only_copy();
         }
+        this
+    }
+
+    /// Sends with a copy from now on.
+    pub(crate) fn only_copy(&self) {
+        lock(&self.state).enabled = Some(false);
     }
 
     /// Sends from memory that the caller has lent, if `flags` say so, and with a copy otherwise.
@@ -209,6 +218,12 @@ impl Sends {
         !lock(&self.state).kept.is_empty()
     }
 
+    /// Keeps what is kept for ever: nothing will report when it is not needed any more.
+    pub(crate) fn leak(&self) {
+        let kept = mem::take(&mut lock(&self.state).kept);
+        mem::forget(kept);
+    }
+
     /// What became of all sends since the last time. Would-block as long as some are under way.
     pub(crate) fn finish(&self, fd: BorrowedFd<'_>) -> io::Result<Flushed> {
         let result = self.try_finish(fd);
@@ -249,23 +264,16 @@ impl Sends {
     }
 }
 
-/// Makes the last close of a connection give up what is under way: nothing reads its memory
-/// after that.
-pub(crate) fn abort_on_close(fd: BorrowedFd<'_>) -> io::Result<()> {
-    let linger = libc::linger {
-        l_onoff: 1,
-        l_linger: 0,
+/// Ends a connection at once, also for others that have it: what has not been sent is dropped, and the
+/// system reports that of sends without a copy.
+pub(crate) fn disconnect(fd: BorrowedFd<'_>) -> io::Result<()> {
+    let nowhere = libc::sockaddr {
+        sa_family: libc::AF_UNSPEC as libc::sa_family_t,
+        sa_data: [0; 14],
     };
-    // SAFETY: the value lives through the call and has the length that is told.
-    call(|| unsafe {
-        libc::setsockopt(
-            fd.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_LINGER,
-            (&raw const linger).cast(),
-            size_of::<libc::linger>() as libc::socklen_t,
-        ) as isize
-    })?;
+    let length = size_of::<libc::sockaddr>() as libc::socklen_t;
+    // SAFETY: the address lives through the call and has the length that is told.
+    call(|| unsafe { libc::connect(fd.as_raw_fd(), &nowhere, length) as isize })?;
     Ok(())
 }
 

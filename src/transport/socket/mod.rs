@@ -5,6 +5,7 @@ mod connect;
 mod credentials;
 mod datagram;
 mod imp;
+mod leftovers;
 mod listen;
 mod names;
 mod options;

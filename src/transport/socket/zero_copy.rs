@@ -2,35 +2,31 @@
 
 use std::{
     io,
-    os::fd::{AsFd, AsRawFd, BorrowedFd},
+    os::fd::{AsFd, BorrowedFd},
     sync::{Arc, Weak},
-    time::{Duration, Instant},
 };
 
 use glib::{IOCondition, prelude::*, subclass::prelude::*};
 
-use super::imp::ChannelSocket;
+use super::{
+    imp::ChannelSocket,
+    leftovers::{Keeper, Leftover, PATIENCE},
+};
 use crate::{
     channel::{Channel, ChannelExt as _},
     error::would_block,
-    sys::{
-        SharedFd,
-        poll::{Wakeup, poll},
-        zero_copy::{self, Sends},
-    },
+    sys::{SharedFd, zero_copy::Sends},
     types::WriteFlags,
     watch::Notes,
 };
-
-/// How long the memory of a socket that was closed is kept for a peer that does not read. The
-/// system gives up on such connections after a similar time.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The writes without a copy of one socket, from the first one on.
 #[derive(Debug)]
 pub(super) struct ZeroCopy {
     pub(super) sends: Arc<Sends>,
     fd: Weak<SharedFd>,
+    /// For memory that outlives the channel. Without it there are only copies.
+    keeper: Option<Keeper>,
 }
 
 impl Notes for ZeroCopy {
@@ -52,6 +48,10 @@ impl ChannelSocket {
         let channel: &Channel = obj.upcast_ref();
         let mut fd = self.fd.get()?;
         let zero_copy = self.zero_copy.get_or_init(|| self.begin(channel));
+        if self.fd.is_inherited() {
+            // Its parent gets the notes as well, and has the thread that waits for them.
+            zero_copy.sends.only_copy();
+        }
         loop {
             match send(zero_copy, fd.as_fd()) {
                 Err(e)
@@ -81,9 +81,11 @@ impl ChannelSocket {
                 waiters.wake();
             }
         };
+        let keeper = Keeper::start().ok();
         let zero_copy = Arc::new(ZeroCopy {
-            sends: Arc::new(Sends::new(wake)),
+            sends: Arc::new(Sends::new(wake, keeper.is_some())),
             fd: self.fd.shared().map(Arc::downgrade).unwrap_or_default(),
+            keeper,
         });
         waiters.set_notes(zero_copy.clone());
         zero_copy
@@ -97,63 +99,33 @@ impl ChannelSocket {
     }
 
     fn keep_to_the_end(&self, zero_copy: &ZeroCopy, fd: BorrowedFd<'_>) {
-        // The connection is the parent's in a forked child, and the memory is a copy.
+        // The connection is the parent's in a forked child, which has only made copies.
         if self.fd.is_inherited() {
             return;
         }
         let _ = zero_copy.sends.take_notes(fd);
-        if !zero_copy.sends.keeps() {
+        let Some(keeper) = zero_copy
+            .keeper
+            .as_ref()
+            .filter(|_| zero_copy.sends.keeps())
+        else {
             return;
-        }
-        // The connection ends when all has been sent, as it does after any close.
-        let held: Arc<dyn AsFd + Send + Sync> = match fd.try_clone_to_owned() {
-            Ok(duplicate) => Arc::new(duplicate),
-            Err(_) => match self.fd.shared().and_then(SharedFd::lease) {
-                Some(lease) => Arc::new(lease),
-                None => {
-                    // It is closed already, and goes with its last user.
-                    let _ = zero_copy::abort_on_close(fd);
-                    return;
-                }
-            },
         };
-        let (sends, theirs) = (zero_copy.sends.clone(), held.clone());
-        let thread = std::thread::Builder::new()
-            .name("qio-zero-copy".into())
-            .stack_size(64 * 1024)
-            .spawn(move || {
-                see_to_the_end(&sends, theirs.as_fd());
-                // In this order: a connection that is given up reads no memory any more.
-                drop(theirs);
-                drop(sends);
-            });
-        if thread.is_err() {
-            // Nobody is left who could be patient.
-            let _ = zero_copy::abort_on_close(held.as_fd());
-        }
+        let sends = zero_copy.sends.clone();
+        // The connection ends when all has been sent, as it does after any close.
+        keeper.take(match fd.try_clone_to_owned() {
+            Ok(duplicate) => Leftover::new(sends, duplicate, PATIENCE),
+            Err(_) => match self.fd.shared().and_then(SharedFd::lease) {
+                Some(lease) => Leftover::new(sends, lease, PATIENCE),
+                // It is closed, and goes with this use: nothing could report when it has been sent.
+                None => return sends.leak(),
+            },
+        });
     }
 }
 
 impl Drop for ChannelSocket {
     fn drop(&mut self) {
         self.see_off();
-    }
-}
-
-/// Waits until all has been sent, and gives the connection up if that takes too long.
-fn see_to_the_end(sends: &Sends, fd: BorrowedFd<'_>) {
-    let deadline = Instant::now() + PATIENCE;
-    let wakeup = Wakeup::of_this_thread();
-    while sends.keeps() {
-        if Instant::now() >= deadline {
-            let _ = zero_copy::abort_on_close(fd);
-            return;
-        }
-        let got = poll(fd.as_raw_fd(), 0, wakeup.as_deref(), Some(deadline));
-        let some = sends.take_notes(fd).unwrap_or(false);
-        if !some && !matches!(got, Ok(0)) {
-            // The connection is over, which is told all the time: the last notes are on their way.
-            std::thread::sleep(Duration::from_millis(1));
-        }
     }
 }

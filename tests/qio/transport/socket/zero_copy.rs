@@ -1,6 +1,7 @@
 //! Writes from where the data is.
 
 mod closing;
+mod leftovers;
 mod waiting;
 
 use std::{

@@ -1,0 +1,202 @@
+//! Memory that the system still reads when the socket has been closed.
+//!
+//! One thread for the process waits until the peers have everything. It starts with the first
+//! channel that writes without a copy, so that closing starts nothing, and ends with the last one
+//! and with the last memory. No hub could stand in for it: a hub does nothing while its context is
+//! not iterated, and the connection does not end for the peer before its last descriptor is closed.
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fmt, io, mem,
+    os::fd::{AsFd, AsRawFd},
+    sync::{Arc, Mutex, Weak},
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    sync::{Maker, ProcessMutex, lock},
+    sys::{
+        poll::{Wakeup, poll_errors},
+        zero_copy::{Sends, disconnect},
+    },
+};
+
+/// For so long the memory is kept for a peer that does not read. The system gives up on such
+/// connections after a similar time.
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often a socket is looked at that reports its end all the time.
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// The thread, which goes on for as long as there is one of these.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    inbox: Arc<Mutex<Inbox>>,
+    maker: Maker,
+}
+
+#[derive(Debug, Default)]
+struct Inbox {
+    leftovers: Vec<Leftover>,
+    /// Ends the thread's wait. `None` if it looks around by itself.
+    wakeup: Option<Arc<Wakeup>>,
+    keepers: usize,
+    /// Nothing looks here any more.
+    is_over: bool,
+}
+
+/// What is left of one socket.
+#[derive(Debug)]
+pub(super) struct Leftover {
+    sends: Arc<Sends>,
+    /// Its last descriptor in this process.
+    fd: Fd,
+    deadline: Instant,
+    patience: Duration,
+    is_given_up: bool,
+}
+
+type Fd = Box<dyn Held>;
+
+pub(super) trait Held: AsFd + Send + fmt::Debug {}
+
+impl<T: AsFd + Send + fmt::Debug> Held for T {}
+
+/// That of the last thread. A forked child has none.
+static INBOX: ProcessMutex<Weak<Mutex<Inbox>>> = ProcessMutex::new(Weak::new(), |inbox| {
+    *inbox = Weak::new();
+});
+
+impl Keeper {
+    /// Starts the thread unless it runs.
+    pub(super) fn start() -> io::Result<Self> {
+        let mut place = INBOX.lock();
+        if let Some(inbox) = place.upgrade()
+            && let Some(keeper) = Self::of(inbox)
+        {
+            return Ok(keeper);
+        }
+        let inbox = Arc::new(Mutex::new(Inbox {
+            keepers: 1,
+            ..Inbox::default()
+        }));
+        let theirs = inbox.clone();
+        let thread = thread::Builder::new().name("qio-zero-copy".into());
+        thread.spawn(move || run(&theirs))?;
+        *place = Arc::downgrade(&inbox);
+        Ok(Self::new(inbox))
+    }
+
+    fn of(inbox: Arc<Mutex<Inbox>>) -> Option<Self> {
+        let mut its = lock(&inbox);
+        if its.is_over {
+            return None;
+        }
+        its.keepers += 1;
+        drop(its);
+        Some(Self::new(inbox))
+    }
+
+    fn new(inbox: Arc<Mutex<Inbox>>) -> Self {
+        Self {
+            inbox,
+            maker: Maker::default(),
+        }
+    }
+
+    pub(super) fn take(&self, leftover: Leftover) {
+        self.change(|inbox| inbox.leftovers.push(leftover));
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Inbox)) {
+        let mut inbox = lock(&self.inbox);
+        change(&mut inbox);
+        let wakeup = inbox.wakeup.clone();
+        drop(inbox);
+        if let Some(wakeup) = wakeup {
+            wakeup.wake();
+        }
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        // The thread is the parent's in a forked child, and may have had the lock.
+        if !self.maker.is_parent() {
+            self.change(|inbox| inbox.keepers -= 1);
+        }
+    }
+}
+
+/// What the thread does.
+fn run(inbox: &Mutex<Inbox>) {
+    let wakeup = Wakeup::of_this_thread();
+    lock(inbox).wakeup = wakeup.clone();
+    let mut all = Vec::new();
+    loop {
+        {
+            let mut inbox = lock(inbox);
+            all.append(&mut inbox.leftovers);
+            if all.is_empty() && inbox.keepers == 0 {
+                inbox.is_over = true;
+                return;
+            }
+        }
+        let (mut news, before) = (false, all.len());
+        all.retain_mut(|leftover| !leftover.look(&mut news));
+        if news || all.len() < before {
+            continue;
+        }
+        let fds = all.iter().map(|leftover| leftover.fd.as_fd().as_raw_fd());
+        let deadline = all.iter().map(|leftover| leftover.deadline).min();
+        let reported = poll_errors(fds, wakeup.as_deref(), deadline);
+        if let Some(wakeup) = &wakeup {
+            wakeup.forget();
+        }
+        if !matches!(reported, Ok(false)) && !all.iter_mut().any(Leftover::take_notes) {
+            // The end of a connection, whose last notes are on their way.
+            thread::sleep(PAUSE);
+        }
+    }
+}
+
+impl Leftover {
+    /// `fd` is the last descriptor of the socket in this process.
+    pub(super) fn new(sends: Arc<Sends>, fd: impl Held + 'static, patience: Duration) -> Self {
+        Self {
+            sends,
+            fd: Box::new(fd),
+            deadline: Instant::now() + patience,
+            patience,
+            is_given_up: false,
+        }
+    }
+
+    fn take_notes(&mut self) -> bool {
+        self.sends.take_notes(self.fd.as_fd()).unwrap_or(false)
+    }
+
+    /// Whether nothing is left; `news` is set if the system has reported anything.
+    fn look(&mut self, news: &mut bool) -> bool {
+        *news |= self.take_notes();
+        if !self.sends.keeps() {
+            return true;
+        }
+        if Instant::now() < self.deadline {
+            return false;
+        }
+        if mem::replace(&mut self.is_given_up, true) {
+            // Somebody else who has the socket takes the notes.
+            self.sends.leak();
+            return true;
+        }
+        // Whoever else has the socket: the system drops what has not been sent, and reports that.
+        let _ = disconnect(self.fd.as_fd());
+        self.deadline = Instant::now() + self.patience;
+        *news = true;
+        false
+    }
+}

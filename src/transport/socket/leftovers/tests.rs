@@ -1,0 +1,99 @@
+use std::{
+    io::{ErrorKind, Read as _},
+    net::{TcpListener, TcpStream},
+    os::fd::AsFd as _,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use super::*;
+use crate::types::WriteFlags;
+
+/// Memory that counts when it is let go.
+struct Counted(Vec<u8>, Arc<AtomicUsize>);
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.1.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// A connection into which more has been written without a copy than its peer takes in.
+struct Full {
+    sends: Arc<Sends>,
+    fd: TcpStream,
+    peer: TcpStream,
+    dropped: Arc<AtomicUsize>,
+}
+
+impl Full {
+    fn new() -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("listens");
+        let fd = TcpStream::connect(listener.local_addr().expect("bound")).expect("connects");
+        let (peer, _) = listener.accept().expect("accepts");
+        let (sends, dropped) = (Arc::new(Sends::new(|| (), true)), Arc::default());
+        let bytes = glib::Bytes::from_owned(Counted(vec![7; 3_000_000], Arc::clone(&dropped)));
+        let flags = WriteFlags::ZERO_COPY;
+        while sends.send_kept(fd.as_fd(), &bytes, 0, flags).is_ok() {}
+        assert!(sends.keeps());
+        Self {
+            sends,
+            fd,
+            peer,
+            dropped,
+        }
+    }
+}
+
+fn until(mut done: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(30);
+    while !done() {
+        assert!(Instant::now() < end, "it never happens");
+        thread::yield_now();
+    }
+}
+
+/// Gives the memory to the thread for a short time: it is released although nothing is read.
+#[track_caller]
+fn check_released(full: Full, keeper: &Keeper) -> TcpStream {
+    let patience = Duration::from_millis(50);
+    let begin = Instant::now();
+    keeper.take(Leftover::new(full.sends, full.fd, patience));
+    until(|| full.dropped.load(Ordering::SeqCst) == 1);
+    assert!(begin.elapsed() >= patience, "the peer has had no time");
+    full.peer
+}
+
+#[test]
+fn memory_for_a_peer_that_never_reads_is_released_and_the_connection_reset() {
+    let keeper = Keeper::start().expect("a thread");
+    let mut peer = check_released(Full::new(), &keeper);
+    let e = peer
+        .read_to_end(&mut Vec::new())
+        .expect_err("not all was sent");
+    assert_eq!(e.kind(), ErrorKind::ConnectionReset);
+}
+
+#[test]
+fn memory_is_released_although_another_process_may_have_the_connection() {
+    let keeper = Keeper::start().expect("a thread");
+    let full = Full::new();
+    let shared = full.fd.try_clone().expect("a duplicate");
+    check_released(full, &keeper);
+    assert!(shared.peer_addr().is_err(), "it is not connected any more");
+}
+
+#[test]
+fn memory_is_never_freed_where_the_system_does_not_report_its_end() {
+    let full = Full::new();
+    let mut leftover = Leftover::new(full.sends, full.fd, Duration::ZERO);
+    leftover.is_given_up = true;
+    assert!(leftover.look(&mut false), "it waits no more");
+    drop((leftover, full.peer));
+    assert_eq!(full.dropped.load(Ordering::SeqCst), 0);
+}
