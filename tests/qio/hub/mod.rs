@@ -6,10 +6,13 @@ mod fork;
 mod handlers;
 mod leaks;
 mod moves;
+mod nested;
 mod pitfalls;
 mod sharing;
+mod shortage;
 mod tasks;
 mod triggers;
+mod teardown;
 mod turns;
 
 use std::{
