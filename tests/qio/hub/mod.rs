@@ -1,6 +1,7 @@
 //! `src/hub/`: tasks on a context, and what waits for descriptors in them.
 
 mod contexts;
+mod crowd;
 mod descriptors;
 mod fork;
 mod handlers;
