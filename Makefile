@@ -19,6 +19,12 @@ quoted = '$(subst ','\'',$(1))'
 # are ignored elsewhere.
 races = thread wake hub::contexts hub::sharing tls::sharing
 
+# How often `make soak` repeats the contexts that go beside threads, for SOAK_SECONDS each, and the
+# storm of signals.
+SOAK_RUNS ?= 1
+SOAK_SECONDS ?= 60
+export SOAK_RUNS SOAK_SECONDS
+
 # The tests of what makes no system calls, by parts of their names: for Miri.
 pure = sys::scm
 
@@ -80,17 +86,20 @@ docs: ## Makes the documentation, for Rust and for C, in target/doc
 	@cargo doc --locked --no-deps
 	@.ci/capi docs
 
-soak: ## Runs for half an hour: races, wakes, random programs, leaks, clients in number, faults
+soak: ## Runs for half an hour: races, leaks, faults, forks, contexts that go: make soak [SOAK_RUNS=5]
 	@.ci/packages test >/dev/null
 	@$(MAKE) --no-print-directory loom
 	@cargo test --quiet --locked --test qio --no-run
 	@for round in 1 2 3 4 5 6 7 8 9 10; do \
 		timeout 1m cargo test --quiet --locked --test qio -- $(races) || exit 1; \
 	done
-	@timeout 15m cargo test --quiet --locked --test qio -- --ignored --test-threads=1
+	@timeout 20m cargo test --quiet --locked --test qio -- --ignored --test-threads=1
 	@timeout 30m cargo test --quiet --locked --test inject -- --ignored --nocapture every_system_call_may_fail
 	@.ci/capi
-	@timeout 10m cargo test --quiet --locked --test lang -- --ignored --test-threads=1
+	@timeout $$((10 * $(SOAK_RUNS)))m cargo test --quiet --locked --test lang -- --ignored --test-threads=1
+	@for run in $$(seq $(SOAK_RUNS)); do \
+		timeout 5m cargo test --quiet --locked --test lang -- in_a_storm_of_signals || exit 1; \
+	done
 
 loom: ## Explores models of the waiting core in every order of their threads' steps
 	@.ci/packages demo
