@@ -47,7 +47,7 @@ pub fn to_glib_error(error: &io::Error) -> glib::Error {
         if let Some(glib) = inner.downcast_ref::<glib::Error>() {
             return glib.clone();
         }
-        let explained = inner.downcast_ref::<Explained>();
+        let explained = inner.downcast_ref::<ContextError>();
         let transfer = inner.downcast_ref::<TransferError>();
         if let Some(cause) = explained
             .map(|explained| &explained.reason)
@@ -119,25 +119,25 @@ fn code_of(kind: io::ErrorKind) -> IOErrorEnum {
 }
 
 /// A system error together with what was being done, and to what.
-struct Explained {
+struct ContextError {
     action: String,
     reason: io::Error,
 }
 
-impl fmt::Display for Explained {
+impl fmt::Display for ContextError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.action, reason(&self.reason))
     }
 }
 
 /// The same text: it is what `fn main() -> io::Result<()>` shows.
-impl fmt::Debug for Explained {
+impl fmt::Debug for ContextError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "\"{self}\"")
     }
 }
 
-impl std::error::Error for Explained {
+impl std::error::Error for ContextError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         Some(&self.reason)
     }
@@ -145,10 +145,10 @@ impl std::error::Error for Explained {
 
 /// Says what failed before the reason: `explain(e, "Unable to open x")` reads
 /// `Unable to open x: No such file or directory`.
-pub(crate) fn explain(error: io::Error, action: impl Into<String>) -> io::Error {
+pub(crate) fn with_context(error: io::Error, action: impl Into<String>) -> io::Error {
     io::Error::new(
         error.kind(),
-        Explained {
+        ContextError {
             action: action.into(),
             reason: error,
         },
@@ -159,7 +159,7 @@ pub(crate) fn explain(error: io::Error, action: impl Into<String>) -> io::Error 
 pub(crate) fn errno(error: &io::Error) -> Option<i32> {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
     match inner {
-        Some(Explained { reason, .. }) => errno(reason),
+        Some(ContextError { reason, .. }) => errno(reason),
         None => error.raw_os_error(),
     }
 }
@@ -298,7 +298,7 @@ pub(crate) fn cancelled() -> io::Error {
 }
 
 /// Whether a connection has no other end any more.
-pub(crate) fn has_gone(e: &io::Error) -> bool {
+pub(crate) fn is_disconnected(e: &io::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionReset, NotConnected};
     matches!(e.kind(), NotConnected | BrokenPipe | ConnectionReset)
 }

@@ -11,8 +11,7 @@ use std::{
     sync::atomic::{AtomicI64, AtomicPtr, Ordering},
 };
 
-/// By how much the clock is to be slowed down, if it is set.
-pub(crate) const SLOW: &str = "QIO_BENCH_SLOW";
+use super::counts::SLOW;
 
 type Clock = unsafe extern "C" fn(libc::clockid_t, *mut libc::timespec) -> c_int;
 

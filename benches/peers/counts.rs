@@ -5,13 +5,14 @@
 
 use std::{env, fs, io, path::Path, process::Command};
 
-use super::clock::SLOW;
-
 /// The number of units after which a [`Meter`](super::meter::Meter) ends its process, if it is set.
 pub(crate) const UNITS: &str = "QIO_BENCH_UNITS";
 
 /// valgrind makes a process about this many times slower.
 const SLOWER: u32 = 60;
+
+/// By how much the clock of a process is to be slowed down, if it is set: see `clock`.
+pub(crate) const SLOW: &str = "QIO_BENCH_SLOW";
 
 const FEW: u64 = 2000;
 const MANY: u64 = 6000;

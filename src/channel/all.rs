@@ -19,14 +19,15 @@ use glib::{IOCondition, subclass::prelude::*};
 
 use super::{
     Channel,
-    attempt::{self, Attempt, Tried, Try, nothing_tells},
-    class::Slots,
-    disk, ready,
+    class::VFuncs,
+    disk,
+    poll_io::{self, IoFlags, PollIo, Transferred, cannot_wait_error},
+    ready,
 };
 use crate::{
     coroutine,
     error::{ChannelError, channel_error, closed, would_block},
-    hub::Side,
+    hub::Direction,
     sys::SharedFd,
     types::{ReadFlags, WriteFlags},
 };
@@ -57,16 +58,16 @@ pub(crate) fn wait_for(channel: &Channel, condition: IOCondition) -> io::Result<
     } else if channel.imp().is_closed() || channel.base().imp().is_closed() {
         Err(closed())
     } else {
-        Err(nothing_tells(channel))
+        Err(cannot_wait_error(channel))
     }
 }
 
 /// Runs steps until one has the result. Where a step would block, the task waits.
 fn poll_steps<T>(
     channel: &Channel,
-    attempt: &mut Attempt,
+    attempt: &mut PollIo,
     cx: &mut Context<'_>,
-    mut step: impl FnMut(Try) -> io::Result<Tried<Option<T>>>,
+    mut step: impl FnMut(IoFlags) -> io::Result<Transferred<Option<T>>>,
 ) -> Poll<io::Result<T>> {
     loop {
         if let Some(result) = ready!(attempt.poll(channel, cx, &mut step))? {
@@ -137,23 +138,23 @@ impl<'a, 'b> ReadAll<'a, 'b> {
             return coroutine::wait_for(self.run_eof_async(channel))?;
         }
         blocking(channel, IOCondition::IN, || {
-            Ok(self.step(channel, Try::plain())?.result)
+            Ok(self.step(channel, IoFlags::plain())?.result)
         })
     }
 
     /// As [`run_eof`](Self::run_eof), in a future. If that is dropped, what has been read
     /// goes back to the channel.
     pub(super) async fn run_eof_async(self, channel: &Channel) -> io::Result<bool> {
-        let mut undo = Undo {
+        let mut undo = CancelGuard {
             transfer: self,
             channel,
-            file: disk::file(channel, Side::Read),
+            file: disk::file(channel, Direction::Read),
         };
         if let Some(file) = undo.file.clone() {
             // Apart, not to make the futures of all others larger.
             return Box::pin(undo.finish_by_disk(&file)).await;
         }
-        let mut attempt = Attempt::new(Side::Read);
+        let mut attempt = PollIo::new(Direction::Read);
         let transfer = &mut undo.transfer;
         let result =
             poll_fn(|cx| poll_steps(channel, &mut attempt, cx, |how| transfer.step(channel, how)))
@@ -178,14 +179,14 @@ impl<'a, 'b> ReadAll<'a, 'b> {
         }
     }
 
-    fn step(&mut self, channel: &Channel, how: Try) -> io::Result<Tried<Option<bool>>> {
+    fn step(&mut self, channel: &Channel, how: IoFlags) -> io::Result<Transferred<Option<bool>>> {
         if self.is_full() {
-            return Ok(Tried::whole(Some(self.keep())));
+            return Ok(Transferred::whole(Some(self.keep())));
         }
         let fds_before = self.fds.as_ref().map_or(0, Received::count);
-        let Tried { result, short } = self.read_some(channel, how.read)?;
+        let Transferred { result, short } = self.read_some(channel, how.read)?;
         let result = self.took(channel, result, fds_before)?;
-        Ok(Tried { result, short })
+        Ok(Transferred { result, short })
     }
 
     fn is_full(&self) -> bool {
@@ -220,7 +221,7 @@ impl<'a, 'b> ReadAll<'a, 'b> {
         true
     }
 
-    fn read_some(&mut self, channel: &Channel, flags: ReadFlags) -> io::Result<Tried<usize>> {
+    fn read_some(&mut self, channel: &Channel, flags: ReadFlags) -> io::Result<Transferred<usize>> {
         let Cursor {
             buffer,
             offset,
@@ -232,7 +233,7 @@ impl<'a, 'b> ReadAll<'a, 'b> {
                 let many = rest.len() >= WINDOW;
                 let mut left = iter::once(&mut current[offset..])
                     .chain(rest.iter_mut().map(|buf| &mut buf[..]));
-                if many && channel.imp().keeps_messages() {
+                if many && channel.imp().is_message_oriented() {
                     // A message that fits into what is left must fit into the list.
                     let mut left: Vec<_> = left.map(IoSliceMut::new).collect();
                     return read_step(channel, &mut left, fds, self.offset, done, flags);
@@ -259,26 +260,26 @@ fn read_step(
     offset: Option<u64>,
     done: u64,
     flags: ReadFlags,
-) -> io::Result<Tried<usize>> {
-    let slots = Slots::of(channel);
+) -> io::Result<Transferred<usize>> {
+    let slots = VFuncs::of(channel);
     match offset {
         Some(offset) => {
             let count = slots.preadv(iov, offset.saturating_add(done))?;
-            Ok(Tried::whole(count))
+            Ok(Transferred::whole(count))
         }
         None => slots.try_readv(iov, fds.map(|fds| &mut *fds.list), flags),
     }
 }
 
 /// A read that is under way in a future.
-struct Undo<'c, 'a, 'b> {
+struct CancelGuard<'c, 'a, 'b> {
     transfer: ReadAll<'a, 'b>,
     channel: &'c Channel,
     /// Where the channel is a file on disk.
     file: Option<Arc<SharedFd>>,
 }
 
-impl Undo<'_, '_, '_> {
+impl CancelGuard<'_, '_, '_> {
     /// Nothing goes back: the read has come to its end.
     fn disarm(&mut self) {
         self.transfer.started = false;
@@ -317,7 +318,7 @@ impl Undo<'_, '_, '_> {
     }
 }
 
-impl Drop for Undo<'_, '_, '_> {
+impl Drop for CancelGuard<'_, '_, '_> {
     fn drop(&mut self) {
         let ReadAll {
             iov,
@@ -355,7 +356,7 @@ impl Drop for Undo<'_, '_, '_> {
 #[inline]
 pub(super) fn finish_writing(channel: &Channel) -> io::Result<()> {
     match channel.below() {
-        Some(_) => Slots::of(channel).flush().map(|_| ()),
+        Some(_) => VFuncs::of(channel).flush().map(|_| ()),
         None => Ok(()),
     }
 }
@@ -363,7 +364,7 @@ pub(super) fn finish_writing(channel: &Channel) -> io::Result<()> {
 /// Whether nothing was read because there is a message that has nothing, and not because it is over.
 #[cold]
 pub(super) fn was_empty_message(channel: &Channel) -> io::Result<bool> {
-    Ok(channel.imp().keeps_messages() && !attempt::has_ended(channel)?)
+    Ok(channel.imp().is_message_oriented() && !poll_io::has_ended(channel)?)
 }
 
 fn truncated() -> io::Error {
@@ -458,19 +459,19 @@ impl<'a> WriteAll<'a> {
             return coroutine::wait_for(self.run_async(channel))?;
         }
         blocking(channel, IOCondition::OUT, || {
-            self.step(channel, Try::plain())
+            self.step(channel, IoFlags::plain())
         })
     }
 
     /// As [`run`](Self::run), in a future. If that is dropped, what has been written stays so.
     pub(super) async fn run_async(mut self, channel: &Channel) -> io::Result<()> {
-        if let Some(file) = disk::file(channel, Side::Write) {
+        if let Some(file) = disk::file(channel, Direction::Write) {
             return Box::pin(self.run_by_disk(channel, &file)).await;
         }
-        let mut attempt = Attempt::new(Side::Write);
+        let mut attempt = PollIo::new(Direction::Write);
         poll_fn(|cx| {
             poll_steps(channel, &mut attempt, cx, |how| {
-                self.step(channel, how).map(Tried::whole)
+                self.step(channel, how).map(Transferred::whole)
             })
         })
         .await
@@ -486,7 +487,7 @@ impl<'a> WriteAll<'a> {
         Ok(())
     }
 
-    fn step(&mut self, channel: &Channel, how: Try) -> io::Result<Option<()>> {
+    fn step(&mut self, channel: &Channel, how: IoFlags) -> io::Result<Option<()>> {
         let Cursor {
             buffer,
             offset,
@@ -521,12 +522,12 @@ impl<'a> WriteAll<'a> {
         done: u64,
         flags: WriteFlags,
     ) -> io::Result<usize> {
-        let slots = Slots::of(channel);
+        let slots = VFuncs::of(channel);
         let flags = self.flags | flags;
         match (self.offset, self.kept) {
             (Some(offset), _) => slots.pwritev(iov, offset.saturating_add(done)),
             // What is in memory has fewer bytes than can be counted.
-            (_, Some(bytes)) => slots.write_kept(bytes, done as usize, self.fds, flags),
+            (_, Some(bytes)) => slots.write_owned(bytes, done as usize, self.fds, flags),
             _ => slots.writev(iov, self.fds, flags),
         }
     }

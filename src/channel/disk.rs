@@ -12,10 +12,10 @@ use std::{
 
 use glib::subclass::prelude::*;
 
-use super::{Channel, blocking, class::Slots, ffi::Lent};
+use super::{Channel, blocking, class::VFuncs, ffi::PollFd};
 use crate::{
     error::closed,
-    hub::Side,
+    hub::Direction,
     sys::{SharedFd, file as sys_file, vectored},
 };
 
@@ -24,13 +24,13 @@ const CHUNK: usize = 256 * 1024;
 
 /// The file of a channel, if it is one on disk that is read and written by slots of its class.
 #[inline]
-pub(super) fn file(channel: &Channel, side: Side) -> Option<Arc<SharedFd>> {
-    if !channel.imp().is_on_disk() {
+pub(super) fn file(channel: &Channel, side: Direction) -> Option<Arc<SharedFd>> {
+    if !channel.imp().is_regular_file() {
         return None;
     }
-    let slots = Slots::of(channel);
+    let slots = VFuncs::of(channel);
     match slots.lent(side)? {
-        Lent::Disk(file) if slots.obey_no_wait() => Some(file),
+        PollFd::Disk(file) if slots.honours_no_wait() => Some(file),
         _ => None,
     }
 }

@@ -11,13 +11,13 @@ use glib::{ControlFlow, IOCondition, SignalHandlerId, prelude::*, subclass::prel
 use super::{
     AsyncStream, ByteCounter, Channel, Waiting,
     all::{ReadAll, WriteAll},
-    class::{Slots, handlers},
+    class::{VFuncs, handlers},
     ext_future, flush, ready, splice,
 };
 use crate::{
     coroutine,
     types::{Feature, Flushed, ReadFlags, Shutdown, WriteFlags},
-    watch::{Fds, WatchedFd, adopt_any, dress},
+    watch::{Fds, LeasedFd, adopt_any, set_name_and_priority},
 };
 
 /// The methods of every [`Channel`].
@@ -84,7 +84,7 @@ pub trait ChannelExt: IsA<Channel> + 'static {
         fds: Option<&mut Vec<OwnedFd>>,
         flags: ReadFlags,
     ) -> io::Result<usize> {
-        Slots::of(self.as_ref()).readv(iov, fds, flags)
+        VFuncs::of(self.as_ref()).readv(iov, fds, flags)
     }
 
     /// Writes once, from several buffers, with file descriptors and flags.
@@ -104,43 +104,43 @@ pub trait ChannelExt: IsA<Channel> + 'static {
         fds: &[BorrowedFd<'_>],
         flags: WriteFlags,
     ) -> io::Result<usize> {
-        Slots::of(self.as_ref()).writev(iov, fds, flags)
+        VFuncs::of(self.as_ref()).writev(iov, fds, flags)
     }
 
     /// Reads once, into several buffers. See [`readv_full`](Self::readv_full).
     #[doc(alias = "qio_channel_readv")]
     fn readv(&self, iov: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        Slots::of(self.as_ref()).readv(iov, None, ReadFlags::empty())
+        VFuncs::of(self.as_ref()).readv(iov, None, ReadFlags::empty())
     }
 
     /// Writes once, from several buffers. See [`writev_full`](Self::writev_full).
     #[doc(alias = "qio_channel_writev")]
     fn writev(&self, iov: &[IoSlice<'_>]) -> io::Result<usize> {
-        Slots::of(self.as_ref()).writev(iov, &[], WriteFlags::empty())
+        VFuncs::of(self.as_ref()).writev(iov, &[], WriteFlags::empty())
     }
 
     /// Reads once. See [`readv_full`](Self::readv_full).
     #[doc(alias = "qio_channel_read")]
     fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
-        Slots::of(self.as_ref()).read(buf)
+        VFuncs::of(self.as_ref()).read(buf)
     }
 
     /// Writes once. See [`writev_full`](Self::writev_full).
     #[doc(alias = "qio_channel_write")]
     fn write(&self, buf: &[u8]) -> io::Result<usize> {
-        Slots::of(self.as_ref()).write(buf)
+        VFuncs::of(self.as_ref()).write(buf)
     }
 
     /// Reads once, at most `count` bytes, into memory of its own. Empty at end-of-file.
     #[doc(alias = "qio_channel_read_bytes")]
     fn read_bytes(&self, count: usize) -> io::Result<glib::Bytes> {
-        Slots::of(self.as_ref()).read_bytes(count, None, ReadFlags::empty())
+        VFuncs::of(self.as_ref()).read_bytes(count, None, ReadFlags::empty())
     }
 
     /// Writes once and returns the number of bytes written.
     #[doc(alias = "qio_channel_write_bytes")]
     fn write_bytes(&self, bytes: &glib::Bytes) -> io::Result<usize> {
-        Slots::of(self.as_ref()).write_bytes(bytes, &[], WriteFlags::empty())
+        VFuncs::of(self.as_ref()).write_bytes(bytes, &[], WriteFlags::empty())
     }
 
     /// Writes once, with file descriptors and flags, and returns the number of bytes written. See
@@ -156,7 +156,7 @@ pub trait ChannelExt: IsA<Channel> + 'static {
         fds: &[BorrowedFd<'_>],
         flags: WriteFlags,
     ) -> io::Result<usize> {
-        Slots::of(self.as_ref()).write_kept(bytes, 0, fds, flags)
+        VFuncs::of(self.as_ref()).write_owned(bytes, 0, fds, flags)
     }
 
     /// As [`write_bytes_full`](Self::write_bytes_full), until all bytes are written, waiting
@@ -262,7 +262,7 @@ pub trait ChannelExt: IsA<Channel> + 'static {
     /// Reads once at an offset in bytes, into several buffers; the position stays.
     #[doc(alias = "qio_channel_preadv")]
     fn preadv(&self, iov: &mut [IoSliceMut<'_>], offset: u64) -> io::Result<usize> {
-        Slots::of(self.as_ref()).preadv(iov, offset)
+        VFuncs::of(self.as_ref()).preadv(iov, offset)
     }
 
     /// Reads once at an offset in bytes; the position stays.
@@ -275,7 +275,7 @@ pub trait ChannelExt: IsA<Channel> + 'static {
     /// Writes once at an offset in bytes, from several buffers; the position stays.
     #[doc(alias = "qio_channel_pwritev")]
     fn pwritev(&self, iov: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
-        Slots::of(self.as_ref()).pwritev(iov, offset)
+        VFuncs::of(self.as_ref()).pwritev(iov, offset)
     }
 
     /// Writes once at an offset in bytes; the position stays.
@@ -344,7 +344,7 @@ pub trait ChannelExt: IsA<Channel> + 'static {
     /// Moves the position of the channel and returns the new one, in bytes from the start.
     #[doc(alias = "qio_channel_io_seek")]
     fn seek(&self, to: SeekFrom) -> io::Result<u64> {
-        Slots::of(self.as_ref()).seek(to)
+        VFuncs::of(self.as_ref()).seek(to)
     }
 
     /// Whether reads and writes wait until they can be done, as far as this object knows.
@@ -357,8 +357,8 @@ pub trait ChannelExt: IsA<Channel> + 'static {
     #[doc(alias = "qio_channel_set_blocking")]
     fn set_blocking(&self, enabled: bool) -> io::Result<()> {
         let channel = self.as_ref();
-        Slots::of(channel).set_blocking(enabled)?;
-        channel.note_blocking(enabled);
+        VFuncs::of(channel).set_blocking(enabled)?;
+        channel.set_blocking_state(enabled);
         Ok(())
     }
 
@@ -387,7 +387,7 @@ pub trait ChannelExt: IsA<Channel> + 'static {
     /// Unsupported without [`Feature::SHUTDOWN`].
     #[doc(alias = "qio_channel_shutdown")]
     fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        Slots::of(self.as_ref()).shutdown(how)
+        VFuncs::of(self.as_ref()).shutdown(how)
     }
 
     /// Sends what the channel itself still holds, and waits, whatever the mode, until all that was
@@ -410,20 +410,20 @@ pub trait ChannelExt: IsA<Channel> + 'static {
     /// channel may ignore; on TCP the inverse of `TCP_NODELAY`.
     #[doc(alias = "qio_channel_set_delay")]
     fn set_delay(&self, enabled: bool) {
-        Slots::of(self.as_ref()).set_delay(enabled);
+        VFuncs::of(self.as_ref()).set_delay(enabled);
     }
 
     /// Holds written data back (`true`), or sends what was held back. A hint, which a
     /// channel may ignore; on TCP it is `TCP_CORK`.
     #[doc(alias = "qio_channel_set_cork")]
     fn set_cork(&self, enabled: bool) {
-        Slots::of(self.as_ref()).set_cork(enabled);
+        VFuncs::of(self.as_ref()).set_cork(enabled);
     }
 
     /// Who is at the other end.
     #[doc(alias = "qio_channel_get_credentials")]
     fn credentials(&self) -> io::Result<gio::Credentials> {
-        Slots::of(self.as_ref()).credentials()
+        VFuncs::of(self.as_ref()).credentials()
     }
 
     /// This channel as a stream of `std::io` that waits instead of failing with
@@ -542,7 +542,7 @@ pub trait ChannelExt: IsA<Channel> + 'static {
     /// the channel is closed, or cannot be waited for.
     #[doc(alias = "qio_channel_create_watch")]
     fn create_watch(&self, condition: IOCondition) -> glib::Source {
-        Slots::of(self.as_ref()).create_watch(condition)
+        VFuncs::of(self.as_ref()).create_watch(condition)
     }
 
     /// Makes a source with a name, a priority and a callback, to be attached to a context.
@@ -560,7 +560,7 @@ pub trait ChannelExt: IsA<Channel> + 'static {
     where
         F: FnMut(&Self, IOCondition) -> ControlFlow + Send + 'static,
     {
-        dress(ready::watch(self, condition, func), name, priority)
+        set_name_and_priority(ready::watch(self, condition, func), name, priority)
     }
 
     /// As [`create_watch_full`](Self::create_watch_full), for a callback that must stay in
@@ -579,7 +579,7 @@ pub trait ChannelExt: IsA<Channel> + 'static {
     where
         F: FnMut(&Self, IOCondition) -> ControlFlow + 'static,
     {
-        dress(ready::watch_local(self, condition, func), name, priority)
+        set_name_and_priority(ready::watch_local(self, condition, func), name, priority)
     }
 
     /// Calls `func` from the default main context whenever one of the conditions is there,
@@ -680,7 +680,7 @@ pub trait ChannelExt: IsA<Channel> + 'static {
     /// while the source lives; a negative one makes a watch that fires `NVAL`.
     #[doc(alias = "qio_channel_create_fd_watch")]
     fn create_fd_watch(&self, fd: RawFd, condition: IOCondition) -> glib::Source {
-        let fds = (fd >= 0).then(|| Fds::Both(WatchedFd::unleased(fd)));
+        let fds = (fd >= 0).then(|| Fds::Both(LeasedFd::unleased(fd)));
         ready::fd_watch(self.as_ref(), condition, fds)
     }
 
@@ -697,8 +697,7 @@ pub trait ChannelExt: IsA<Channel> + 'static {
         if read_fd == write_fd {
             return self.create_fd_watch(read_fd, condition);
         }
-        let [read, write] =
-            [read_fd, write_fd].map(|fd| (fd >= 0).then(|| WatchedFd::unleased(fd)));
+        let [read, write] = [read_fd, write_fd].map(|fd| (fd >= 0).then(|| LeasedFd::unleased(fd)));
         let none = read.is_none() && write.is_none();
         let fds = (!none).then_some(Fds::Pair(read, write));
         ready::fd_watch(self.as_ref(), condition, fds)

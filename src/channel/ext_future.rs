@@ -13,14 +13,15 @@ use glib::{IOCondition, prelude::*};
 use super::{
     ByteCounter, Channel, ChannelExt,
     all::{ReadAll, WriteAll},
-    attempt::{Attempt, Tried},
     blocking,
-    class::Slots,
-    disk, flush, one_buffer, splice,
+    class::VFuncs,
+    disk, flush, one_buffer,
+    poll_io::{PollIo, Transferred},
+    splice,
 };
 use crate::{
     error::invalid,
-    hub::{self, Side},
+    hub::{self, Direction},
     types::{Flushed, ReadFlags, Shutdown, WriteFlags},
     watch,
 };
@@ -320,7 +321,7 @@ pub trait ChannelFutureExt: IsA<Channel> {
     fn close_future(&self) -> impl Future<Output = io::Result<()>> + Send + '_ {
         let channel: &Channel = self.upcast_ref();
         async move {
-            if !Slots::of(channel).obey_no_wait() {
+            if !VFuncs::of(channel).honours_no_wait() {
                 return channel.close();
             }
             let theirs = channel.clone();
@@ -341,16 +342,16 @@ async fn read<'b>(
     mut fds: Option<&mut Vec<OwnedFd>>,
     flags: ReadFlags,
 ) -> io::Result<usize> {
-    if let Some(file) = disk::file(channel, Side::Read)
+    if let Some(file) = disk::file(channel, Direction::Read)
         && let Some(first) = iov.as_mut().iter_mut().find(|buf| !buf.is_empty())
     {
         // Apart, not to make the futures of all others larger.
         return Box::pin(disk::read(channel, &file, first, None)).await;
     }
-    let mut attempt = Attempt::new(Side::Read);
+    let mut attempt = PollIo::new(Direction::Read);
     poll_fn(|cx| {
         attempt.poll(channel, cx, |how| {
-            let slots = Slots::of(channel);
+            let slots = VFuncs::of(channel);
             slots.try_readv(iov.as_mut(), fds.as_deref_mut(), flags | how.read)
         })
     })
@@ -364,20 +365,20 @@ async fn write<'b>(
     fds: &[BorrowedFd<'_>],
     flags: WriteFlags,
 ) -> io::Result<usize> {
-    if let Some(file) = disk::file(channel, Side::Write)
+    if let Some(file) = disk::file(channel, Direction::Write)
         && let Some(first) = iov.as_ref().iter().find(|buf| !buf.is_empty())
     {
         return Box::pin(disk::write(channel, &file, first, None)).await;
     }
-    let mut attempt = Attempt::new(Side::Write);
+    let mut attempt = PollIo::new(Direction::Write);
     poll_fn(|cx| {
         attempt.poll(channel, cx, |how| {
-            let (slots, flags) = (Slots::of(channel), flags | how.write);
+            let (slots, flags) = (VFuncs::of(channel), flags | how.write);
             let written = match kept {
-                Some(bytes) => slots.write_kept(bytes, 0, fds, flags),
+                Some(bytes) => slots.write_owned(bytes, 0, fds, flags),
                 None => slots.writev(iov.as_ref(), fds, flags),
             };
-            written.map(Tried::whole)
+            written.map(Transferred::whole)
         })
     })
     .await
@@ -389,8 +390,8 @@ pub(super) async fn ready(channel: &Channel, condition: IOCondition) -> io::Resu
         return Err(invalid("There is no condition to wait for"));
     }
     let [read, write] = watch::directions(condition);
-    let mut sides = [(read, Side::Read), (write, Side::Write)]
-        .map(|(condition, side)| (condition, Attempt::new(side)));
+    let mut sides = [(read, Direction::Read), (write, Direction::Write)]
+        .map(|(condition, side)| (condition, PollIo::new(side)));
     poll_fn(move |cx| {
         // What is ready all the time must not run all the time.
         std::task::ready!(hub::poll_budget(cx));

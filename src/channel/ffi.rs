@@ -14,7 +14,7 @@ use libc::{iovec, size_t, ssize_t};
 
 use super::imp;
 use crate::{
-    hub::{Serves, Side},
+    hub::{Direction, FdRole},
     sys::SharedFd,
     types::WriteFlags,
 };
@@ -30,22 +30,22 @@ pub const QIO_CHANNEL_WAIT_WATCH: c_int = -1;
 pub const QIO_CHANNEL_WAIT_NOW: c_int = -2;
 
 /// Lends the descriptor that one direction of a channel waits for.
-pub(crate) type Lend = fn(&super::Channel, Side) -> Option<Lent>;
+pub(crate) type PollFdFn = fn(&super::Channel, Direction) -> Option<PollFd>;
 
 /// The channel that a layer reads its bytes from, and writes them to.
 pub(crate) type Below = fn(&super::Channel) -> Option<&super::Channel>;
 
 /// Writes what bytes hold from some place on, without a copy, and keeps them until that is done.
-pub(crate) type Keep =
+pub(crate) type WriteOwnedFn =
     fn(&super::Channel, &glib::Bytes, usize, WriteFlags) -> std::io::Result<usize>;
 
 /// A descriptor of a channel's own.
 #[derive(Debug)]
-pub(crate) enum Lent {
+pub(crate) enum PollFd {
     /// One that can be waited for.
     Pollable {
         fd: Arc<SharedFd>,
-        serves: Serves,
+        serves: FdRole,
         /// The bytes of the channel are those of the descriptor, one after the other: who moves them
         /// by the descriptor moves the same as `io_readv` and `io_writev`. Never so for a layer,
         /// nor where messages are to be kept apart.
@@ -186,7 +186,7 @@ pub struct QIOChannelClass {
 
     /// Padding to C, as the next field: the slots that a class of this crate has filled, which a
     /// derived class inherits and may fill otherwise.
-    own: Option<&'static OwnSlots>,
+    own: Option<&'static NativeClass>,
     /// The address of the class if it is plain (see `pairs::is_plain`). A derived class
     /// that copied this has another address.
     pub(super) plain: AtomicUsize,
@@ -195,7 +195,7 @@ pub struct QIOChannelClass {
 
 /// What a class of this crate says of its slots.
 #[derive(Debug)]
-struct OwnSlots {
+struct NativeClass {
     /// The addresses of `io_readv` and `io_writev`, which obey `NO_WAIT`.
     data: [usize; 2],
     /// They fail by themselves once the channel is closed.
@@ -203,9 +203,9 @@ struct OwnSlots {
     /// The addresses of `io_wait_fd` and `io_create_watch`.
     waiting: [usize; 2],
     /// Lends the descriptors that those wait for.
-    lend: Lend,
+    lend: PollFdFn,
     /// Does what `io_writev` does, for memory that can be kept.
-    keep: Option<Keep>,
+    keep: Option<WriteOwnedFn>,
     /// What a layer waits for is the descriptor of this one.
     below: Option<Below>,
 }
@@ -215,18 +215,18 @@ impl QIOChannelClass {
     /// obey `NO_WAIT`, and if `check_closed`, fail by themselves after the channel was closed;
     /// and whose `io_wait_fd` and `io_create_watch` wait for what `lend` lends. Does
     /// not bind a derived class that fills them otherwise.
-    pub(crate) fn describe_slots(&mut self, check_closed: bool, lend: Lend) {
-        self.describe_slots_and_keeping(check_closed, lend, None);
+    pub(crate) fn set_native_class(&mut self, check_closed: bool, lend: PollFdFn) {
+        self.set_native_class_with_owned(check_closed, lend, None);
     }
 
-    /// As [`describe_slots`](Self::describe_slots), by a class that can write without a copy.
-    pub(crate) fn describe_slots_and_keeping(
+    /// As [`set_native_class`](Self::set_native_class), by a class that can write without a copy.
+    pub(crate) fn set_native_class_with_owned(
         &mut self,
         check_closed: bool,
-        lend: Lend,
-        keep: Option<Keep>,
+        lend: PollFdFn,
+        keep: Option<WriteOwnedFn>,
     ) {
-        self.describe(OwnSlots {
+        self.describe(NativeClass {
             data: self.data_slots(),
             check_closed,
             waiting: self.waiting_slots(),
@@ -236,10 +236,10 @@ impl QIOChannelClass {
         });
     }
 
-    /// As [`describe_slots`](Self::describe_slots), by a layer: `lend` lends what the channel below it
+    /// As [`set_native_class`](Self::set_native_class), by a layer: `lend` lends what the channel below it
     /// does, as long as the same direction of that is all that there is to wait for.
-    pub(crate) fn describe_layer(&mut self, lend: Lend, below: Below) {
-        self.describe(OwnSlots {
+    pub(crate) fn set_native_layer(&mut self, lend: PollFdFn, below: Below) {
+        self.describe(NativeClass {
             data: self.data_slots(),
             check_closed: false,
             waiting: self.waiting_slots(),
@@ -249,7 +249,7 @@ impl QIOChannelClass {
         });
     }
 
-    fn describe(&mut self, slots: OwnSlots) {
+    fn describe(&mut self, slots: NativeClass) {
         // Classes of static types are never freed.
         self.own = Some(Box::leak(Box::new(slots)));
     }
@@ -262,7 +262,7 @@ impl QIOChannelClass {
     }
 
     /// What writes bytes without a copy in place of `io_writev`.
-    pub(super) fn keeper(&self) -> Option<Keep> {
+    pub(super) fn write_owned_fn(&self) -> Option<WriteOwnedFn> {
         self.own
             .filter(|own| own.data == self.data_slots())
             .and_then(|own| own.keep)
@@ -275,12 +275,12 @@ impl QIOChannelClass {
     }
 
     /// Whether `io_readv` and `io_writev` obey `NO_WAIT`.
-    pub(super) fn slots_obey_no_wait(&self) -> bool {
+    pub(super) fn slots_honour_no_wait(&self) -> bool {
         self.own.is_some_and(|own| own.data == self.data_slots())
     }
 
     /// Who lends the descriptors that the channel waits for, if it waits for nothing else.
-    pub(super) fn lender(&self) -> Option<Lend> {
+    pub(super) fn poll_fd_fn(&self) -> Option<PollFdFn> {
         self.own
             .filter(|own| own.waiting == self.waiting_slots())
             .map(|own| own.lend)

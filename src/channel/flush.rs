@@ -12,13 +12,13 @@ use glib::{IOCondition, subclass::prelude::*};
 use super::{
     Channel,
     all::wait_for,
-    attempt::{Attempt, Tried},
-    class::Slots,
+    class::VFuncs,
+    poll_io::{PollIo, Transferred},
 };
 use crate::{
     coroutine,
     error::{closed, would_block},
-    hub::Side,
+    hub::Direction,
     types::{Flushed, Readiness},
 };
 
@@ -31,13 +31,13 @@ pub(super) fn blocking(channel: &Channel) -> io::Result<Flushed> {
     loop {
         // Before trying: others may take the notes that this waits for, and say so.
         let seen = waiters.changes();
-        let slots = Slots::of(channel);
+        let slots = VFuncs::of(channel);
         match slots.flush() {
             Err(e) if would_block(&e) => {}
             result => return result,
         }
         match slots.wait_fd(IOCondition::OUT) {
-            Readiness::Fd(fd, _) if waiters.has_notes() => {
+            Readiness::Fd(fd, _) if waiters.has_completions() => {
                 waiters.block_on(fd, IOCondition::ERR, None, seen)?;
             }
             _ => wait_for(channel, IOCondition::OUT)?,
@@ -47,22 +47,22 @@ pub(super) fn blocking(channel: &Channel) -> io::Result<Flushed> {
 
 /// Flushes, in a future.
 pub(super) async fn future(channel: &Channel) -> io::Result<Flushed> {
-    let mut attempt = Attempt::new(Side::Write);
+    let mut attempt = PollIo::new(Direction::Write);
     poll_fn(|cx| poll(channel, &mut attempt, cx)).await
 }
 
 /// The same, as a step of one.
 pub(super) fn poll(
     channel: &Channel,
-    attempt: &mut Attempt,
+    attempt: &mut PollIo,
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<Flushed>> {
-    if !channel.imp().waiters.has_notes() {
-        let flush = || Slots::of(channel).flush().map(Tried::whole);
+    if !channel.imp().waiters.has_completions() {
+        let flush = || VFuncs::of(channel).flush().map(Transferred::whole);
         return attempt.poll(channel, cx, |_| flush());
     }
     loop {
-        match Slots::of(channel).flush() {
+        match VFuncs::of(channel).flush() {
             Err(e) if would_block(&e) => {}
             result => return Poll::Ready(result),
         }

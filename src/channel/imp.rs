@@ -13,7 +13,7 @@ use glib::{ParamSpec, prelude::*, subclass::prelude::*};
 use super::{
     ChannelExt,
     class::{
-        Slots, fill_defaults,
+        VFuncs, fill_defaults,
         handlers::{ClosureKey, FdHandler},
     },
     ffi::{QIOChannel, QIOChannelClass},
@@ -154,26 +154,26 @@ impl Channel {
     }
 
     /// Remembers the mode that the channel is in.
-    pub(super) fn note_blocking(&self, enabled: bool) {
+    pub(super) fn set_blocking_state(&self, enabled: bool) {
         if self.nonblocking.swap(!enabled, Ordering::AcqRel) == enabled {
             self.obj().notify("blocking");
         }
     }
 
-    pub(crate) fn note_disk(&self, on_disk: bool) {
+    pub(crate) fn set_regular_file(&self, on_disk: bool) {
         self.on_disk.store(on_disk, Ordering::Release);
     }
 
     #[inline]
-    pub(super) fn is_on_disk(&self) -> bool {
+    pub(super) fn is_regular_file(&self) -> bool {
         self.on_disk.load(Ordering::Acquire)
     }
 
-    pub(crate) fn note_messages(&self, messages: bool) {
+    pub(crate) fn set_message_oriented(&self, messages: bool) {
         self.messages.store(messages, Ordering::Release);
     }
 
-    pub(super) fn keeps_messages(&self) -> bool {
+    pub(super) fn is_message_oriented(&self) -> bool {
         self.messages.load(Ordering::Acquire)
     }
 
@@ -196,7 +196,7 @@ impl Channel {
             return Ok(());
         }
         let obj = self.obj();
-        let result = Slots::of(&obj).close();
+        let result = VFuncs::of(&obj).close();
         self.mark_closed();
         // Another thread of the parent may have had GObject's locks when this process was forked from
         // it: they are locked for ever.

@@ -5,8 +5,6 @@
 //! `stream` the traits of `std::io`, `splice` what moves bytes from one channel to another.
 
 mod all;
-mod attempt;
-pub(crate) mod beneath;
 pub(crate) mod blocking;
 pub(crate) mod class;
 mod disk;
@@ -16,15 +14,17 @@ pub(crate) mod ffi;
 mod flush;
 pub(crate) mod imp;
 mod limit;
+pub(crate) mod lower_io;
 mod one_buffer;
+mod poll_io;
 mod ready;
 mod splice;
 pub(crate) mod stream;
 mod stream_async;
 
 pub(crate) use all::wait_for;
-pub(crate) use attempt::{Attempt, Tried, Try};
 pub use class::{ChannelImpl, ChannelImplExt, FdHandlers};
+pub(crate) use poll_io::{IoFlags, PollIo, Transferred};
 
 pub use ext::ChannelExt;
 pub use ext_future::ChannelFutureExt;
@@ -41,7 +41,7 @@ pub use stream_async::{AsyncStream, ReadHalf, WriteHalf};
 
 use glib::{prelude::*, subclass::prelude::*};
 
-use crate::{hub::Side, types::Feature, watch::Watched};
+use crate::{hub::Direction, types::Feature, watch::Watched};
 
 glib::wrapper! {
     /// A channel that bytes, and sometimes file descriptors, go through: the abstract
@@ -115,7 +115,7 @@ impl Channel {
     /// The channel below this layer, if it is one.
     #[inline]
     pub(crate) fn below(&self) -> Option<&Self> {
-        class::Slots::of(self).below()?(self)
+        class::VFuncs::of(self).below()?(self)
     }
 
     /// The channel whose descriptor tells of this one: itself, or what is below all layers.
@@ -155,7 +155,7 @@ impl Channel {
 
     /// As [`wake_waiters`](Self::wake_waiters), of a layer that has taken what those who wait for a direction of
     /// what is below would have been told of, and has something for them itself.
-    pub(crate) fn tell_waiters(&self, side: Side) {
+    pub(crate) fn wake_waiters_for(&self, side: Direction) {
         self.imp().waiters.wake();
         let base = &self.base().imp().waiters;
         // After that: whoever is entered there later sees that it has changed.
@@ -170,7 +170,7 @@ impl Channel {
     }
 
     /// Tells the base class the mode that an adopted descriptor is in.
-    pub(crate) fn note_blocking(&self, enabled: bool) {
-        self.imp().note_blocking(enabled);
+    pub(crate) fn set_blocking_state(&self, enabled: bool) {
+        self.imp().set_blocking_state(enabled);
     }
 }

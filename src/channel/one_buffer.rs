@@ -13,11 +13,11 @@ use glib::subclass::prelude::*;
 use super::{
     Channel,
     all::finish_writing,
-    attempt::{Attempt, Tried},
-    class::Slots,
+    class::VFuncs,
     disk,
+    poll_io::{PollIo, Transferred},
 };
-use crate::hub::Side;
+use crate::hub::Direction;
 
 /// What the thread pool does for a file on disk. Apart, not to make the futures of all others larger.
 type Job<'a, T> = Option<Pin<Box<dyn Future<Output = io::Result<T>> + Send + 'a>>>;
@@ -26,7 +26,7 @@ type Job<'a, T> = Option<Pin<Box<dyn Future<Output = io::Result<T>> + Send + 'a>
 pub(super) struct Read<'a> {
     channel: &'a Channel,
     buf: &'a mut [u8],
-    attempt: Attempt,
+    attempt: PollIo,
     job: Job<'a, usize>,
 }
 
@@ -36,7 +36,7 @@ impl<'a> Read<'a> {
         Self {
             channel,
             buf,
-            attempt: Attempt::new(Side::Read),
+            attempt: PollIo::new(Direction::Read),
             job: None,
         }
     }
@@ -44,7 +44,7 @@ impl<'a> Read<'a> {
     #[cold]
     fn poll_disk(&mut self, cx: &mut Context<'_>) -> Option<Poll<io::Result<usize>>> {
         if self.job.is_none() && !self.buf.is_empty() {
-            let (channel, file) = (self.channel, disk::file(self.channel, Side::Read)?);
+            let (channel, file) = (self.channel, disk::file(self.channel, Direction::Read)?);
             let buf = mem::take(&mut self.buf);
             let job = async move { disk::read(channel, &file, buf, None).await };
             self.job = Some(Box::pin(job));
@@ -58,7 +58,7 @@ impl Future for Read<'_> {
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if self.channel.imp().is_on_disk()
+        if self.channel.imp().is_regular_file()
             && let Some(poll) = self.poll_disk(cx)
         {
             return poll;
@@ -70,7 +70,7 @@ impl Future for Read<'_> {
             ..
         } = &mut *self;
         attempt.poll(channel, cx, |how| {
-            Slots::of(channel).try_read(buf, how.read)
+            VFuncs::of(channel).try_read(buf, how.read)
         })
     }
 }
@@ -80,7 +80,7 @@ pub(super) struct Write<'a, const ALL: bool> {
     channel: &'a Channel,
     buf: &'a [u8],
     done: usize,
-    attempt: Attempt,
+    attempt: PollIo,
     job: Job<'a, usize>,
 }
 
@@ -91,7 +91,7 @@ impl<'a, const ALL: bool> Write<'a, ALL> {
             channel,
             buf,
             done: 0,
-            attempt: Attempt::new(Side::Write),
+            attempt: PollIo::new(Direction::Write),
             job: None,
         }
     }
@@ -99,7 +99,7 @@ impl<'a, const ALL: bool> Write<'a, ALL> {
     #[cold]
     fn poll_disk(&mut self, cx: &mut Context<'_>) -> Option<Poll<io::Result<usize>>> {
         if self.job.is_none() && !self.buf.is_empty() {
-            let (channel, file) = (self.channel, disk::file(self.channel, Side::Write)?);
+            let (channel, file) = (self.channel, disk::file(self.channel, Direction::Write)?);
             let buf = self.buf;
             let job = async move {
                 let mut done = disk::write(channel, &file, buf, None).await?;
@@ -116,7 +116,7 @@ impl<'a, const ALL: bool> Write<'a, ALL> {
     /// Returns the number of bytes written.
     #[inline]
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        if self.channel.imp().is_on_disk()
+        if self.channel.imp().is_regular_file()
             && let Some(poll) = self.poll_disk(cx)
         {
             return poll;
@@ -132,14 +132,14 @@ impl<'a, const ALL: bool> Write<'a, ALL> {
             let step = attempt.poll(channel, cx, |how| {
                 // Not again after all has been written and what a layer holds has met would-block.
                 if !ALL || *done < buf.len() {
-                    *done += Slots::of(channel)
+                    *done += VFuncs::of(channel)
                         .try_write(&buf[*done..], how.write)?
                         .result;
                 }
                 if ALL && *done == buf.len() {
                     finish_writing(channel)?;
                 }
-                Ok(Tried::whole(()))
+                Ok(Transferred::whole(()))
             });
             std::task::ready!(step)?;
             if !ALL || *done == buf.len() {

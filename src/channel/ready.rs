@@ -11,14 +11,14 @@ use std::{
 use gio::prelude::*;
 use glib::{ControlFlow, IOCondition, subclass::prelude::*};
 
-use super::{Channel, class::Slots, ext_future, limit::IoFutureExt as _};
+use super::{Channel, class::VFuncs, ext_future, limit::IoFutureExt as _};
 use crate::{
     coroutine,
     error::{cancelled, invalid, io_error},
     hub::private_context,
     sys::SharedFd,
     types::Readiness,
-    watch::{self, ALWAYS, Fds, WatchedFd},
+    watch::{self, ALWAYS, Fds, LeasedFd},
 };
 
 /// Blocks until one of the conditions, or one that is always told, is there. In a coroutine,
@@ -105,7 +105,7 @@ fn wait_until(
                     let got = waiters.block_on(fd, wanted, deadline, seen)?;
                     // Without them: another look.
                     let look = || Ok(IOCondition::empty());
-                    let got = waiters.without_notes(got, condition, look)?;
+                    let got = waiters.ignore_completions(got, condition, look)?;
                     meaning(got, wanted, condition)
                 }
                 Readiness::Now | Readiness::Watch => {
@@ -133,10 +133,10 @@ fn meaning(got: IOCondition, wanted: IOCondition, condition: IOCondition) -> IOC
 
 /// One descriptor if one tells it all; two directions may need two.
 fn what_to_wait_for(channel: &Channel, condition: IOCondition) -> Readiness {
-    let slots = Slots::of(channel);
+    let slots = VFuncs::of(channel);
     let [read, write] = watch::directions(condition).map(|side| side - ALWAYS);
     if write.is_empty() || read.is_empty() {
-        let answer = slots.wait_fd(watch::question(condition));
+        let answer = slots.wait_fd(watch::primary_condition(condition));
         return match answer {
             // Errors and hang-ups are told without being asked for.
             Readiness::Fd(fd, _) if (condition - ALWAYS).is_empty() => Readiness::Fd(fd, condition),
@@ -162,7 +162,7 @@ fn iterate_until(
 ) -> io::Result<IOCondition> {
     let context = private_context()?;
     let got = Rc::new(Cell::new(IOCondition::empty()));
-    let source = Slots::of(channel).create_watch(condition);
+    let source = VFuncs::of(channel).create_watch(condition);
     let result = got.clone();
     watch::set_callback_local(&source, move |_: &Channel, condition| {
         result.set(condition);
@@ -200,7 +200,7 @@ where
     C: IsA<Channel>,
     F: FnMut(&C, IOCondition) -> ControlFlow + Send + 'static,
 {
-    let source = Slots::of(channel.as_ref()).create_watch(condition);
+    let source = VFuncs::of(channel.as_ref()).create_watch(condition);
     watch::set_callback(&source, callback);
     source
 }
@@ -211,7 +211,7 @@ where
     C: IsA<Channel>,
     F: FnMut(&C, IOCondition) -> ControlFlow + 'static,
 {
-    let source = Slots::of(channel.as_ref()).create_watch(condition);
+    let source = VFuncs::of(channel.as_ref()).create_watch(condition);
     watch::set_callback_local(&source, callback);
     source
 }
@@ -244,7 +244,7 @@ pub(crate) fn leased_watch(
     read: Option<&Arc<SharedFd>>,
     write: Option<&Arc<SharedFd>>,
 ) -> glib::Source {
-    let lease = |fd: &Arc<SharedFd>| fd.lease().map(WatchedFd::from);
+    let lease = |fd: &Arc<SharedFd>| fd.lease().map(LeasedFd::from);
     let fds = match (read, write) {
         (None, None) => None,
         (Some(a), Some(b)) if Arc::ptr_eq(a, b) => lease(a).map(Fds::Both),
@@ -261,6 +261,6 @@ pub(super) fn fd_watch(
 ) -> glib::Source {
     channel.watched(|watched| match fds {
         Some(fds) => watch::on_fds(watched, condition, fds),
-        None => watch::broken(watched, condition),
+        None => watch::nval_watch(watched, condition),
     })
 }

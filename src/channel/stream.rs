@@ -4,7 +4,7 @@ use std::io::{self, IoSlice, IoSliceMut, Read, Seek, SeekFrom, Write};
 
 use glib::IOCondition;
 
-use super::{Channel, ChannelFutureExt as _, all::blocking, class::Slots, flush};
+use super::{Channel, ChannelFutureExt as _, all::blocking, class::VFuncs, flush};
 use crate::{
     coroutine,
     types::{ReadFlags, WriteFlags},
@@ -100,7 +100,7 @@ impl Read for Waiting {
         if coroutine::in_coroutine() {
             return coroutine::wait_for(self.0.readv_future(bufs))?;
         }
-        let slots = Slots::of(&self.0);
+        let slots = VFuncs::of(&self.0);
         blocking(&self.0, IOCondition::IN, || {
             slots.readv(bufs, None, ReadFlags::empty()).map(Some)
         })
@@ -116,7 +116,7 @@ impl Write for Waiting {
         if coroutine::in_coroutine() {
             return coroutine::wait_for(self.0.writev_future(bufs))?;
         }
-        let slots = Slots::of(&self.0);
+        let slots = VFuncs::of(&self.0);
         blocking(&self.0, IOCondition::OUT, || {
             slots.writev(bufs, &[], WriteFlags::empty()).map(Some)
         })
@@ -129,6 +129,6 @@ impl Write for Waiting {
 
 impl Seek for Waiting {
     fn seek(&mut self, pos: SeekFrom) -> io::Result<u64> {
-        Slots::of(&self.0).seek(pos)
+        VFuncs::of(&self.0).seek(pos)
     }
 }

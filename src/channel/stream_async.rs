@@ -14,12 +14,12 @@ use futures_io::{AsyncRead, AsyncSeek, AsyncWrite};
 
 use super::{
     Channel, ChannelExt,
-    attempt::{Attempt, Tried},
-    class::Slots,
+    class::VFuncs,
     disk, flush,
+    poll_io::{PollIo, Transferred},
 };
 use crate::{
-    hub::Side,
+    hub::Direction,
     sys::SharedFd,
     types::{Feature, Shutdown},
 };
@@ -53,8 +53,8 @@ use crate::{
 #[derive(Debug)]
 pub struct AsyncStream {
     channel: Channel,
-    read: Attempt,
-    write: Attempt,
+    read: PollIo,
+    write: PollIo,
     reading: Option<Job<Vec<u8>>>,
     writing: Option<Job<()>>,
 }
@@ -72,8 +72,8 @@ impl AsyncStream {
     pub(super) fn new(channel: Channel) -> Self {
         Self {
             channel,
-            read: Attempt::new(Side::Read),
-            write: Attempt::new(Side::Write),
+            read: PollIo::new(Direction::Read),
+            write: PollIo::new(Direction::Write),
             reading: None,
             writing: None,
         }
@@ -173,14 +173,14 @@ impl AsyncRead for AsyncStream {
         cx: &mut Context<'_>,
         bufs: &mut [IoSliceMut<'_>],
     ) -> Poll<io::Result<usize>> {
-        if let Some(file) = disk::file(&self.channel, Side::Read)
+        if let Some(file) = disk::file(&self.channel, Direction::Read)
             && let Some(first) = bufs.iter_mut().find(|buf| !buf.is_empty())
         {
             return self.poll_disk_read(cx, file, first);
         }
         let Self { channel, read, .. } = &mut *self;
         read.poll(channel, cx, |how| {
-            Slots::of(channel).try_readv(bufs, None, how.read)
+            VFuncs::of(channel).try_readv(bufs, None, how.read)
         })
     }
 }
@@ -199,15 +199,15 @@ impl AsyncWrite for AsyncStream {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if let Some(file) = disk::file(&self.channel, Side::Write)
+        if let Some(file) = disk::file(&self.channel, Direction::Write)
             && let Some(first) = bufs.iter().find(|buf| !buf.is_empty())
         {
             return self.poll_disk_write(cx, file, first);
         }
         let Self { channel, write, .. } = &mut *self;
         write.poll(channel, cx, |how| {
-            let slots = Slots::of(channel);
-            slots.writev(bufs, &[], how.write).map(Tried::whole)
+            let slots = VFuncs::of(channel);
+            slots.writev(bufs, &[], how.write).map(Transferred::whole)
         })
     }
 

@@ -9,12 +9,12 @@ use crate::sync::{AtomicU32, ForkMutex, Ordering};
 
 /// One direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Side {
+pub(crate) enum Direction {
     Read,
     Write,
 }
 
-impl Side {
+impl Direction {
     pub(super) const BOTH: [Self; 2] = [Self::Read, Self::Write];
 
     pub(crate) fn condition(self) -> IOCondition {

@@ -31,8 +31,8 @@ pub use tasks::{
     spawn, spawn_in, spawn_local, spawn_local_in, spawn_local_with_priority, spawn_with_priority,
 };
 
-pub(crate) use io_state::{ReadyEvent, Side, WaiterKey};
-pub(crate) use registration::{Deregistered, Registration, RegistrationGuard, Serves};
+pub(crate) use io_state::{Direction, ReadyEvent, WaiterKey};
+pub(crate) use registration::{Deregistered, FdRole, Registration, RegistrationGuard};
 pub(crate) use tasks::{poll_budget, running_context, running_for, running_place, this_thread};
 pub(crate) use timer::Sleep;
 
@@ -51,7 +51,7 @@ use self::{
     tasks::Tasks, timer::Timers,
 };
 use crate::{
-    error::{explain, not_supported},
+    error::{not_supported, with_context},
     sync::ForkMutex,
     sys::{SharedFd, file},
 };
@@ -158,8 +158,8 @@ impl Hub {
     pub(crate) fn register(
         self: &Arc<Self>,
         fd: &Arc<SharedFd>,
-        side: Side,
-        serves: Serves,
+        side: Direction,
+        serves: FdRole,
     ) -> io::Result<Option<RegistrationGuard>> {
         let Some(lease) = fd.lease().filter(|_| !self.is_shut_down()) else {
             return Ok(None);
@@ -344,7 +344,7 @@ pub(crate) fn default_context() -> glib::MainContext {
 /// would end the process.
 pub(crate) fn private_context() -> io::Result<glib::MainContext> {
     let probe = file::eventfd();
-    drop(probe.map_err(|e| explain(e, "Unable to make a main context to wait in"))?);
+    drop(probe.map_err(|e| with_context(e, "Unable to make a main context to wait in"))?);
     Ok(glib::MainContext::new())
 }
 

@@ -15,25 +15,25 @@ use glib::IOCondition;
 
 use super::{
     Hub,
-    io_state::{DirectionState, HANGUP, READY, ReadyEvent, Side, WaiterKey},
+    io_state::{Direction, DirectionState, HANGUP, READY, ReadyEvent, WaiterKey},
     remote::Message,
 };
 use crate::{
     sync::ForkMutex,
     sys::{
         FdLease,
-        epoll::{Edge, Edges},
-        nature::ShortRead,
+        epoll::{Edges, ReadyEdge},
+        fd_info::ShortRead,
     },
 };
 
 /// What a descriptor is good for.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Serves {
+pub(crate) struct FdRole {
     /// One descriptor reports both directions.
     pub(crate) both: bool,
     /// The only one that it reports, or that which it was registered for.
-    pub(crate) side: Side,
+    pub(crate) side: Direction,
     pub(crate) short_read: ShortRead,
 }
 
@@ -48,7 +48,7 @@ pub(crate) struct Registration {
     /// Keeps the number from being reused. Empty once ended.
     fd: ForkMutex<Option<FdLease>>,
     ended: AtomicBool,
-    serves: Serves,
+    serves: FdRole,
     trigger: Trigger,
     directions: [DirectionState; 2],
 }
@@ -72,7 +72,7 @@ struct Trigger {
 const MOST_PATIENCE: u32 = 8;
 
 impl Registration {
-    pub(super) fn new(hub: Arc<Hub>, key: u64, fd: FdLease, serves: Serves) -> Self {
+    pub(super) fn new(hub: Arc<Hub>, key: u64, fd: FdLease, serves: FdRole) -> Self {
         // After the reference: while the two differ, the hub is in use.
         hub.registrations.fetch_add(1, Ordering::AcqRel);
         Self {
@@ -99,30 +99,32 @@ impl Registration {
 
     /// Whether this reports a direction of the channel.
     #[inline]
-    pub(crate) fn serves(&self, side: Side) -> bool {
+    pub(crate) fn serves(&self, side: Direction) -> bool {
         self.serves.both || self.serves.side == side
     }
 
-    fn sides(&self) -> impl Iterator<Item = Side> {
-        Side::BOTH.into_iter().filter(|&side| self.serves(side))
+    fn sides(&self) -> impl Iterator<Item = Direction> {
+        Direction::BOTH
+            .into_iter()
+            .filter(|&side| self.serves(side))
     }
 
     #[inline]
-    fn direction(&self, side: Side) -> &DirectionState {
+    fn direction(&self, side: Direction) -> &DirectionState {
         &self.directions[side as usize]
     }
 
     /// To be taken before an attempt, and passed on with its result.
     #[inline]
-    pub(crate) fn ready_event(&self, side: Side) -> ReadyEvent {
+    pub(crate) fn ready_event(&self, side: Direction) -> ReadyEvent {
         self.direction(side).ready_event()
     }
 
     /// An attempt has met would-block: not ready, unless there has been an edge since `seen`.
-    pub(crate) fn would_block(&self, side: Side, seen: ReadyEvent) {
+    pub(crate) fn would_block(&self, side: Direction, seen: ReadyEvent) {
         self.direction(side).clear(seen, READY | HANGUP);
-        if side == Side::Read
-            && self.serves.short_read == ShortRead::MayBeAll
+        if side == Direction::Read
+            && self.serves.short_read == ShortRead::ProbablyDrained
             && !self.trigger.is_level.load(Ordering::Relaxed)
         {
             self.count_drained();
@@ -145,19 +147,19 @@ impl Registration {
     #[inline]
     pub(crate) fn read_short(&self, seen: ReadyEvent) {
         let is_all = match self.serves.short_read {
-            ShortRead::SaysNothing => false,
-            ShortRead::IsAll => true,
+            ShortRead::Unknown => false,
+            ShortRead::Drained => true,
             // After the read: what is left when it changes to edges is reported as one.
-            ShortRead::MayBeAll => self.trigger.is_level.load(Ordering::Acquire),
+            ShortRead::ProbablyDrained => self.trigger.is_level.load(Ordering::Acquire),
         };
         if is_all && !seen.is_hangup() {
-            self.direction(Side::Read).clear(seen, READY);
+            self.direction(Direction::Read).clear(seen, READY);
         }
     }
 
     /// Whether data is to be reported for as long as it is there, where nothing but data is watched for.
     pub(super) fn wants_level(&self, watched: IOCondition) -> bool {
-        self.serves.short_read == ShortRead::MayBeAll && watched == IOCondition::IN
+        self.serves.short_read == ShortRead::ProbablyDrained && watched == IOCondition::IN
     }
 
     pub(super) fn is_level(&self) -> bool {
@@ -173,7 +175,7 @@ impl Registration {
     /// for something else than being able to go on), or if the registration has ended.
     pub(crate) fn poll_edge(
         &self,
-        side: Side,
+        side: Direction,
         key: &mut WaiterKey,
         waker: &Waker,
         since: Option<ReadyEvent>,
@@ -207,7 +209,7 @@ impl Registration {
     /// As [`poll_edge`](Self::poll_edge), in the thread that dispatches the hub. Returns whether it waits: not if
     /// the epoll instance does not watch for the direction yet, or if there is something to look at.
     #[inline]
-    pub(crate) fn enter(&self, side: Side, key: &mut WaiterKey, waker: &Waker) -> bool {
+    pub(crate) fn enter(&self, side: Direction, key: &mut WaiterKey, waker: &Waker) -> bool {
         let direction = self.direction(side);
         direction.enter(key, waker, false);
         // After that: what ends it empties the list when it is marked.
@@ -216,21 +218,21 @@ impl Registration {
 
     /// Whether the epoll instance watches for a direction.
     #[inline]
-    fn watches(&self, side: Side) -> bool {
+    fn watches(&self, side: Direction) -> bool {
         let watched = IOCondition::from_bits_retain(self.watched.load(Ordering::Acquire));
         watched.contains(side.condition())
     }
 
     /// Waits no more.
     #[inline]
-    pub(crate) fn leave(&self, side: Side, key: &mut WaiterKey) {
+    pub(crate) fn leave(&self, side: Direction, key: &mut WaiterKey) {
         self.direction(side).leave(key);
     }
 
     /// Whether data has been reported that nothing has read: another report says nothing new.
     #[inline]
     pub(super) fn is_unread(&self) -> bool {
-        self.direction(Side::Read).ready_event().is_ready()
+        self.direction(Direction::Read).ready_event().is_ready()
     }
 
     /// How often the trigger was changed to edges decides for how long it stays so.
@@ -240,11 +242,14 @@ impl Registration {
 
     /// Records edges, and adds those that wait for them to `woken`.
     pub(super) fn edges(&self, edges: Edges, woken: &mut Vec<Waker>) {
-        for (side, edge) in [(Side::Read, edges.read), (Side::Write, edges.write)] {
+        for (side, edge) in [
+            (Direction::Read, edges.read),
+            (Direction::Write, edges.write),
+        ] {
             let bits = match edge {
-                Edge::Nothing => continue,
-                Edge::Ready => READY,
-                Edge::Over => READY | HANGUP,
+                ReadyEdge::Nothing => continue,
+                ReadyEdge::Ready => READY,
+                ReadyEdge::Hangup => READY | HANGUP,
             };
             if self.serves(side) {
                 self.direction(side).edge(bits, woken);
@@ -307,7 +312,7 @@ impl Registration {
         woken.into_iter().for_each(Waker::wake);
     }
 
-    pub(crate) fn has_waiters(&self, side: Side) -> bool {
+    pub(crate) fn has_waiters(&self, side: Direction) -> bool {
         self.serves(side) && self.direction(side).has_waiters()
     }
 

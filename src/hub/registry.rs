@@ -12,9 +12,9 @@ use std::{
 use glib::{IOCondition, Priority, translate::IntoGlib};
 use slab::Slab;
 
-use super::{Hub, JoinHandle, Registration, Side, lane::Lane, source};
+use super::{Direction, Hub, JoinHandle, Registration, lane::Lane, source};
 use crate::{
-    error::{closed, explain},
+    error::{closed, with_context},
     sync::ProcessMutex,
     sys::epoll::{Epoll, Trigger},
 };
@@ -118,7 +118,7 @@ impl Registry {
         };
         // A writer is entered, and then looks whether room is watched for: either it sees this, or this sees it.
         watch(IOCondition::IN);
-        if registration.has_waiters(Side::Write) {
+        if registration.has_waiters(Direction::Write) {
             return watch(watched);
         }
         if self.set_trigger(registration, IOCondition::IN, Trigger::Level) {
@@ -217,8 +217,9 @@ impl Registry {
 
     #[cold]
     fn make_another(&mut self) -> io::Result<()> {
-        let epoll = Epoll::new()
-            .map_err(|e| explain(e, "Unable to make an epoll instance for the main context"))?;
+        let epoll = Epoll::new().map_err(|e| {
+            with_context(e, "Unable to make an epoll instance for the main context")
+        })?;
         for (_, registration) in &self.registrations {
             let watched = registration.watched.load(Ordering::Relaxed);
             let watched = IOCondition::from_bits_retain(watched);

@@ -30,7 +30,7 @@ use std::{
 use crate::{
     channel::ChannelExt as _,
     error::invalid,
-    sys::{inherited, lock, nature::Nature},
+    sys::{fd_info::FdInfo, inherited, lock},
     transport::ChannelSocket,
 };
 
@@ -74,8 +74,8 @@ pub(super) fn take(name: Option<&str>) -> io::Result<Vec<(String, ChannelSocket)
 }
 
 fn check(number: RawFd, fd: Option<BorrowedFd<'_>>) -> io::Result<()> {
-    let what = match fd.map(Nature::of) {
-        Some(Ok(nature)) if nature.socket.is_some_and(|it| it.listening) => return Ok(()),
+    let what = match fd.map(FdInfo::of) {
+        Some(Ok(fd_info)) if fd_info.socket.is_some_and(|it| it.listening) => return Ok(()),
         Some(_) => "is not a socket that listens",
         None => "is not open",
     };

@@ -135,30 +135,30 @@ fn event(conditions: IOCondition, trigger: Trigger, key: u64) -> EpollEvent {
 /// What an event says, for one direction each.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Edges {
-    pub(crate) read: Edge,
-    pub(crate) write: Edge,
+    pub(crate) read: ReadyEdge,
+    pub(crate) write: ReadyEdge,
     is_error: bool,
 }
 
 /// What has happened to one direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Edge {
+pub(crate) enum ReadyEdge {
     Nothing,
     /// Trying is worth it.
     Ready,
     /// The same, whatever comes of reading less than there is room for.
-    Over,
+    Hangup,
 }
 
 impl Edges {
     fn of(flags: EpollFlags) -> Self {
         let edge = |ready: EpollFlags, over: EpollFlags| {
             if flags.intersects(over) {
-                Edge::Over
+                ReadyEdge::Hangup
             } else if flags.intersects(ready | EpollFlags::EPOLLERR) {
-                Edge::Ready
+                ReadyEdge::Ready
             } else {
-                Edge::Nothing
+                ReadyEdge::Nothing
             }
         };
         let hup = EpollFlags::EPOLLHUP;
@@ -175,6 +175,6 @@ impl Edges {
 
     /// Whether there is anything but data to be read.
     pub(crate) fn is_more_than_data(self) -> bool {
-        self.read != Edge::Ready || self.write != Edge::Nothing || self.is_error
+        self.read != ReadyEdge::Ready || self.write != ReadyEdge::Nothing || self.is_error
     }
 }

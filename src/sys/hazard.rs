@@ -15,10 +15,10 @@ use crate::sync::ProcessMutex;
 /// The note of one thread: the address of what it uses, [`NOTHING`], or [`UNLISTED`]. Only
 /// that thread writes it.
 ///
-/// Notes are plain stores. Who reads the notes of others calls [`settling`] before, whose
+/// Notes are plain stores. Who reads the notes of others calls [`scan`] before, whose
 /// barrier orders them with what the threads do after their stores.
 #[derive(Debug)]
-pub(super) struct Note(AtomicUsize);
+pub(super) struct HazardSlot(AtomicUsize);
 
 const NOTHING: usize = 0;
 /// The note is not in the list, and nobody would see it: before a thread's first use, after
@@ -26,22 +26,22 @@ const NOTHING: usize = 0;
 const UNLISTED: usize = 1;
 
 thread_local! {
-    static MINE: Note = const { Note(AtomicUsize::new(UNLISTED)) };
+    static MINE: HazardSlot = const { HazardSlot(AtomicUsize::new(UNLISTED)) };
     /// Takes the note off the list when the thread ends.
     static LISTING: Cell<Option<Listing>> = const { Cell::new(None) };
 }
 
 /// The notes of all threads that have listed theirs. A forked child has one thread: no other one
 /// would ever take its note off the list, and the memory of the notes is used for other things.
-static LISTED: ProcessMutex<Vec<NotePtr>> = ProcessMutex::new(Vec::new(), |listed| {
+static LISTED: ProcessMutex<Vec<HazardSlotPtr>> = ProcessMutex::new(Vec::new(), |listed| {
     MINE.with(|mine| listed.retain(|note| ptr::eq(note.0, mine)));
 });
 
 /// Of a thread that is alive: it takes its note off the list before its memory goes.
-struct NotePtr(*const Note);
+struct HazardSlotPtr(*const HazardSlot);
 
 // SAFETY: it points to an atomic, which any thread may read while it is in the list.
-unsafe impl Send for NotePtr {}
+unsafe impl Send for HazardSlotPtr {}
 
 struct Listing;
 
@@ -57,7 +57,7 @@ impl Drop for Listing {
 /// A use that this thread has noted. It keeps the way to the note, which in a shared library is a
 /// call. Stays in its thread.
 #[derive(Debug)]
-pub(super) struct Use(NonNull<Note>);
+pub(super) struct Use(NonNull<HazardSlot>);
 
 /// Notes that this thread uses something, unless it cannot, or is in the middle of using
 /// something else.
@@ -87,34 +87,34 @@ impl Use {
 
 #[cold]
 #[inline(never)]
-fn list(mine: &Note) -> bool {
+fn list(mine: &HazardSlot) -> bool {
     // A thread that is already ending has no way left to take its note off again.
     barrier_registered()
         && LISTING
             .try_with(|listing| {
-                LISTED.lock().push(NotePtr(mine));
+                LISTED.lock().push(HazardSlotPtr(mine));
                 listing.set(Some(Listing));
             })
             .is_ok()
 }
 
 /// The right of one thread at a time to draw conclusions from the notes of all threads.
-pub(super) struct Settling {
+pub(super) struct HazardScan {
     /// The barrier has worked: what is not noted is not used.
     sure: bool,
-    listed: MutexGuard<'static, Vec<NotePtr>>,
+    listed: MutexGuard<'static, Vec<HazardSlotPtr>>,
 }
 
 /// Makes the notes of all threads visible.
-pub(super) fn settling() -> Settling {
+pub(super) fn scan() -> HazardScan {
     let listed = LISTED.lock();
     // No thread notes anything where the system has no barrier. It may also be taken away later, by
     // a filter on system calls: then any thread may use anything.
     let sure = !barrier_registered() || membarrier(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED);
-    Settling { sure, listed }
+    HazardScan { sure, listed }
 }
 
-impl Settling {
+impl HazardScan {
     /// Whether any thread notes that it uses this, or could.
     pub(super) fn may_be_noted(&self, address: usize) -> bool {
         !self.sure

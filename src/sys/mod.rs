@@ -11,11 +11,11 @@ pub(crate) mod credentials;
 pub(crate) mod datagram;
 pub(crate) mod dummy;
 pub(crate) mod epoll;
+pub(crate) mod fd_info;
 pub(crate) mod file;
 mod hazard;
 pub(crate) mod inherited;
 pub(crate) mod listen;
-pub(crate) mod nature;
 pub(crate) mod options;
 pub(crate) mod poll;
 pub(crate) mod process;
@@ -31,7 +31,7 @@ pub(crate) mod vectored;
 pub(crate) mod zero_copy;
 
 pub(crate) use self::{
-    shared_fd::{FdGuard, FdLease, Noted, SharedFd},
+    shared_fd::{FdGuard, FdLease, HazardGuard, SharedFd},
     stream::StreamSocket,
 };
 pub(crate) use crate::sync::lock;

@@ -3,7 +3,7 @@
 use std::{io, os::fd::BorrowedFd, time::Duration};
 
 use super::socket;
-use crate::error::{explain, invalid};
+use crate::error::{invalid, with_context};
 
 /// An option whose value is a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl SocketOption {
     pub(crate) fn get(self, fd: BorrowedFd<'_>) -> io::Result<u32> {
         let (level, number, name) = self.names();
         let value = socket::option(fd, level, number)
-            .map_err(|e| explain(e, format!("Unable to get the option {name}")))?;
+            .map_err(|e| with_context(e, format!("Unable to get the option {name}")))?;
         Ok(u32::try_from(value).unwrap_or(0))
     }
 
@@ -55,7 +55,7 @@ impl SocketOption {
         i32::try_from(value)
             .map_err(|_| invalid("the value is too large"))
             .and_then(|value| socket::set_option(fd, level, number, value))
-            .map_err(|e| explain(e, format!("Unable to set the option {name} to {value}")))
+            .map_err(|e| with_context(e, format!("Unable to set the option {name} to {value}")))
     }
 
     pub(crate) fn get_time(self, fd: BorrowedFd<'_>) -> io::Result<Duration> {

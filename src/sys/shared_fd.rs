@@ -16,7 +16,7 @@ use std::{
 
 use super::{
     dummy,
-    hazard::{self, Settling},
+    hazard::{self, HazardScan},
 };
 use crate::sync::{AtomicUsize, Maker, Ordering, light_barrier};
 
@@ -61,8 +61,8 @@ impl SharedFd {
     /// The descriptor, for the length of one operation. `None` once closed.
     #[inline]
     pub(crate) fn get(&self) -> Option<FdGuard<'_>> {
-        match self.noted() {
-            Some(noted) => Some(FdGuard::Noted(noted)),
+        match self.protect() {
+            Some(protect) => Some(FdGuard::HazardGuard(protect)),
             None => self.counted().map(FdGuard::Counted),
         }
     }
@@ -70,8 +70,8 @@ impl SharedFd {
     /// The same in the usual case, with the least code around what is done with it. `None` says
     /// to use [`get`](Self::get).
     #[inline]
-    pub(crate) fn noted(&self) -> Option<Noted<'_>> {
-        let noted = Noted {
+    pub(crate) fn protect(&self) -> Option<HazardGuard<'_>> {
+        let protect = HazardGuard {
             shared: self,
             note: hazard::note(self.address())?,
         };
@@ -79,7 +79,7 @@ impl SharedFd {
         // we see `CLOSED`.
         light_barrier();
         // Dropping it is right in any case.
-        (!self.is_closed()).then_some(noted)
+        (!self.is_closed()).then_some(protect)
     }
 
     #[cold]
@@ -121,9 +121,9 @@ impl SharedFd {
             return Ok(());
         }
         {
-            let settling = hazard::settling();
-            if !self.is_used(&settling) {
-                drop(settling);
+            let scan = hazard::scan();
+            if !self.is_used(&scan) {
+                drop(scan);
                 return self.release();
             }
             self.count();
@@ -139,8 +139,8 @@ impl SharedFd {
     }
 
     /// Whether anybody uses it. Nobody begins to after `CLOSED`: "no" stays true.
-    fn is_used(&self, settling: &Settling) -> bool {
-        self.state.load(Ordering::SeqCst) >= USER || settling.may_be_noted(self.address())
+    fn is_used(&self, scan: &HazardScan) -> bool {
+        self.state.load(Ordering::SeqCst) >= USER || scan.may_be_noted(self.address())
     }
 
     fn address(&self) -> usize {
@@ -164,7 +164,7 @@ impl SharedFd {
     #[cold]
     #[inline(never)]
     fn settle(&self) {
-        let used = self.is_used(&hazard::settling());
+        let used = self.is_used(&hazard::scan());
         if !used {
             let _ = self.release();
         }
@@ -197,7 +197,7 @@ impl Drop for SharedFd {
 /// One use of a [`SharedFd`], by this thread.
 #[derive(Debug)]
 pub(crate) enum FdGuard<'a> {
-    Noted(Noted<'a>),
+    HazardGuard(HazardGuard<'a>),
     Counted(Counted<'a>),
 }
 
@@ -205,7 +205,9 @@ impl AsFd for FdGuard<'_> {
     #[inline]
     fn as_fd(&self) -> BorrowedFd<'_> {
         let shared = match self {
-            Self::Noted(Noted { shared, .. }) | Self::Counted(Counted(shared)) => shared,
+            Self::HazardGuard(HazardGuard { shared, .. }) | Self::Counted(Counted(shared)) => {
+                shared
+            }
         };
         // SAFETY: a guard is a use, and `fd` stays open while there is one.
         unsafe { BorrowedFd::borrow_raw(shared.fd) }
@@ -224,12 +226,12 @@ impl Drop for Counted<'_> {
 
 /// A use that this thread has noted.
 #[derive(Debug)]
-pub(crate) struct Noted<'a> {
+pub(crate) struct HazardGuard<'a> {
     shared: &'a SharedFd,
     note: hazard::Use,
 }
 
-impl AsFd for Noted<'_> {
+impl AsFd for HazardGuard<'_> {
     #[inline]
     fn as_fd(&self) -> BorrowedFd<'_> {
         // SAFETY: as for `FdGuard`.
@@ -237,11 +239,11 @@ impl AsFd for Noted<'_> {
     }
 }
 
-impl Drop for Noted<'_> {
+impl Drop for HazardGuard<'_> {
     #[inline]
     fn drop(&mut self) {
         self.note.end();
-        // As in `noted`: either the barrier makes `close` see that we have gone, or we see `CLOSED`.
+        // As in `protect`: either the barrier makes `close` see that we have gone, or we see `CLOSED`.
         light_barrier();
         if self.shared.is_closed() {
             self.shared.settle();

@@ -7,7 +7,10 @@ use super::call;
 /// Calls something that writes at most `whole` bytes and may raise `SIGPIPE`: the signal is held
 /// back from this thread for the length of the call and taken away if the call raised it. Nothing
 /// changes for the process or for other threads.
-pub(super) fn quietly(whole: usize, call: impl FnOnce() -> io::Result<usize>) -> io::Result<usize> {
+pub(super) fn without_sigpipe(
+    whole: usize,
+    call: impl FnOnce() -> io::Result<usize>,
+) -> io::Result<usize> {
     let held = HeldSigpipe::new();
     let result = call();
     // A reader that died in the middle raises it too: the call returns what it had written.

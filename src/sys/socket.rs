@@ -12,7 +12,7 @@ use nix::{
 };
 use rustix::net::{RecvFlags, SendFlags};
 
-use super::{address::Native, call, nature::ShortRead, once, poll, retry, transfer, zero_copy};
+use super::{address::Native, call, fd_info::ShortRead, once, poll, retry, transfer, zero_copy};
 use crate::types::{ReadFlags, Shutdown, WriteFlags};
 
 /// The flags of a message, for a read.
@@ -206,13 +206,13 @@ impl Traits {
     /// Reads of a unix socket end where descriptors are.
     pub(crate) fn short_read(&self) -> ShortRead {
         match (self.stream, self.unix) {
-            (false, _) => ShortRead::SaysNothing,
-            (true, false) => ShortRead::IsAll,
-            (true, true) => ShortRead::MayBeAll,
+            (false, _) => ShortRead::Unknown,
+            (true, false) => ShortRead::Drained,
+            (true, true) => ShortRead::ProbablyDrained,
         }
     }
 
-    pub(crate) fn keeps_messages(&self) -> bool {
+    pub(crate) fn is_message_oriented(&self) -> bool {
         self.kind != libc::SOCK_STREAM
     }
 }

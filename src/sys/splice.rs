@@ -10,7 +10,7 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use super::{call, file, sigpipe::quietly, vectored};
+use super::{call, file, sigpipe::without_sigpipe, vectored};
 
 /// The most bytes of one call: the kernel takes no more at once.
 const MOST: usize = 0x7fff_f000;
@@ -47,12 +47,12 @@ fn splice_from(
 }
 
 /// As [`splice`], to something whose reader may be gone: no signal is raised.
-pub(crate) fn splice_quietly(
+pub(crate) fn splice_without_sigpipe(
     from: BorrowedFd<'_>,
     to: BorrowedFd<'_>,
     count: usize,
 ) -> io::Result<usize> {
-    quietly(count, || splice(from, to, count))
+    without_sigpipe(count, || splice(from, to, count))
 }
 
 /// Sends up to `count` bytes of a file, from its position on, which moves, to a socket. Returns 0 at
@@ -64,7 +64,7 @@ pub(crate) fn sendfile(
 ) -> io::Result<usize> {
     let count = count.min(MOST);
     let (file, socket, none) = (file.as_raw_fd(), socket.as_raw_fd(), ptr::null_mut());
-    quietly(count, || {
+    without_sigpipe(count, || {
         // SAFETY: no memory of ours is passed.
         Ok(call(|| unsafe {
             libc::sendfile(socket, file, none, count)
@@ -148,7 +148,7 @@ impl Pipe {
 
     /// Moves up to `count` of the bytes that are in the pipe.
     pub(crate) fn drain(&self, to: BorrowedFd<'_>, count: usize) -> io::Result<usize> {
-        splice_quietly(self.read.as_fd(), to, count)
+        splice_without_sigpipe(self.read.as_fd(), to, count)
     }
 
     /// Reads the bytes that are in the pipe: as many as the buffer has room for.

@@ -17,14 +17,14 @@ impl StreamSocket {
     /// Reads once without blocking. `None` if it is closed, or this thread is in the middle of another call.
     #[inline(always)]
     pub(crate) fn recv(&self, buf: &mut [u8]) -> Option<io::Result<usize>> {
-        let fd = self.0.noted()?;
+        let fd = self.0.protect()?;
         Some(socket::recv(fd.as_fd(), buf, ReadFlags::NO_WAIT))
     }
 
     /// Writes once without blocking. `None` as of [`recv`](Self::recv).
     #[inline(always)]
     pub(crate) fn send(&self, buf: &[u8]) -> Option<io::Result<usize>> {
-        let fd = self.0.noted()?;
+        let fd = self.0.protect()?;
         Some(socket::send(fd.as_fd(), buf, WriteFlags::NO_WAIT))
     }
 }

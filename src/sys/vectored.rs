@@ -7,7 +7,7 @@ use std::{
 
 use nix::{errno::Errno, sys::uio};
 
-use super::{call, retry, sigpipe::quietly, transfer_raw};
+use super::{call, retry, sigpipe::without_sigpipe, transfer_raw};
 use crate::types::total_len;
 
 /// The most buffers that one system call takes.
@@ -48,9 +48,9 @@ pub(crate) fn pwritev(fd: BorrowedFd<'_>, iov: &[IoSlice<'_>], offset: u64) -> i
     Ok(retry(|| uio::pwritev(fd, at_most(iov), offset))?)
 }
 
-/// Writes to a pipe, where a dead reader raises `SIGPIPE`: see [`quietly`].
-pub(crate) fn writev_quietly(fd: BorrowedFd<'_>, iov: &[IoSlice<'_>]) -> io::Result<usize> {
-    quietly(total_len(iov), || writev(fd, iov))
+/// Writes to a pipe, where a dead reader raises `SIGPIPE`: see [`without_sigpipe`].
+pub(crate) fn writev_without_sigpipe(fd: BorrowedFd<'_>, iov: &[IoSlice<'_>]) -> io::Result<usize> {
+    without_sigpipe(total_len(iov), || writev(fd, iov))
 }
 
 /// As [`readv`], of what may have no position, without waiting: [`lacks_flag`] reports where there is
@@ -62,17 +62,20 @@ pub(crate) fn readv_now(fd: BorrowedFd<'_>, iov: &mut [IoSliceMut<'_>]) -> io::R
     transfer_raw(|| unsafe { libc::preadv2(number, iov, count, -1, libc::RWF_NOWAIT) })
 }
 
-/// As [`writev_quietly`], without waiting. See [`readv_now`].
-pub(crate) fn writev_now_quietly(fd: BorrowedFd<'_>, iov: &[IoSlice<'_>]) -> io::Result<usize> {
+/// As [`writev_without_sigpipe`], without waiting. See [`readv_now`].
+pub(crate) fn writev_now_without_sigpipe(
+    fd: BorrowedFd<'_>,
+    iov: &[IoSlice<'_>],
+) -> io::Result<usize> {
     let some = at_most(iov);
     let (number, array, count) = (fd.as_raw_fd(), some.as_ptr().cast(), some.len() as i32);
-    quietly(total_len(iov), || {
+    without_sigpipe(total_len(iov), || {
         // SAFETY: an `IoSlice` has the layout of an iovec.
         transfer_raw(|| unsafe { libc::pwritev2(number, array, count, -1, libc::RWF_NOWAIT) })
     })
 }
 
-/// Whether [`readv_now`] or [`writev_now_quietly`] has failed because the file, or the system, has
+/// Whether [`readv_now`] or [`writev_now_without_sigpipe`] has failed because the file, or the system, has
 /// no way not to wait.
 pub(crate) fn lacks_flag(error: &io::Error) -> bool {
     matches!(

@@ -1,7 +1,7 @@
 //! Sending data from where it is, without a copy: the system reads the memory when it transmits it,
 //! and says later, in the error queue of the socket, that it has done so.
 //!
-//! The system numbers such sends, and tells of ranges of numbers. [`Sends`] counts along: a lock
+//! The system numbers such sends, and tells of ranges of numbers. [`ZeroCopySends`] counts along: a lock
 //! keeps the count in step, also across the call that sends, which never waits.
 
 use std::{
@@ -53,13 +53,13 @@ fn enable(fd: BorrowedFd<'_>) -> io::Result<bool> {
 }
 
 /// What is under way on one socket.
-pub(crate) struct Sends {
+pub(crate) struct ZeroCopySends {
     state: Mutex<State>,
     /// Makes those look again who wait for what is under way.
     wake: Box<dyn Fn() + Send + Sync>,
 }
 
-impl fmt::Debug for Sends {
+impl fmt::Debug for ZeroCopySends {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.state.fmt(f)
     }
@@ -86,7 +86,7 @@ struct State {
     awaited: bool,
 }
 
-impl Sends {
+impl ZeroCopySends {
     /// `wake` makes those look again who were told would-block by [`finish`](Self::finish).
     pub(crate) fn new(wake: impl Fn() + Send + Sync + 'static, may_be_enabled: bool) -> Self {
         let this = Self {
@@ -121,7 +121,7 @@ impl Sends {
 
     /// Sends what `bytes` hold from some place on, and keeps them until that is done. Says
     /// would-block in place of waiting.
-    pub(crate) fn send_kept(
+    pub(crate) fn send_owned(
         &self,
         fd: BorrowedFd<'_>,
         bytes: &glib::Bytes,
@@ -145,7 +145,7 @@ impl Sends {
         let mut state = lock(&self.state);
         if state.pending > 0 && state.next.is_multiple_of(LOOK_EVERY) {
             drop(state);
-            self.take_notes(fd)?;
+            self.drain_completions(fd)?;
             state = lock(&self.state);
         }
         let enabled = match state.enabled {
@@ -159,7 +159,7 @@ impl Sends {
             if is_full(&sent) {
                 // What the system has to tell takes the room that it lacks.
                 drop(state);
-                self.take_notes(fd)?;
+                self.drain_completions(fd)?;
                 state = lock(&self.state);
                 sent = scm::send_message(fd, &message, how);
             }
@@ -186,7 +186,7 @@ impl Sends {
 
     /// Takes what the system has told so far. Returns whether that was anything, and lets go of the
     /// memory that it was about.
-    pub(crate) fn take_notes(&self, fd: BorrowedFd<'_>) -> io::Result<bool> {
+    pub(crate) fn drain_completions(&self, fd: BorrowedFd<'_>) -> io::Result<bool> {
         let (mut some, mut done) = (false, Vec::new());
         // What is there otherwise is for somebody else who has the socket.
         while lock(&self.state).pending > 0
@@ -238,7 +238,7 @@ impl Sends {
         // Before looking into the queue: there may be news until it is over.
         let over = libc::POLLHUP | libc::POLLNVAL;
         let is_over = poll_now(fd.as_raw_fd(), 0)? & over != 0;
-        self.take_notes(fd)?;
+        self.drain_completions(fd)?;
         let mut state = lock(&self.state);
         if state.pending == 0 {
             let all_copied = state.copied && !state.in_place;

@@ -10,7 +10,7 @@ use glib::{ParamSpec, prelude::*, subclass::prelude::*};
 
 use crate::{
     channel::{Channel, ChannelImpl, ffi::derived_class, stream::std_io},
-    error::{explain, invalid},
+    error::{invalid, with_context},
     sys::lock,
     types::{Feature, ReadFlags, Readiness, WriteFlags, scatter, total_len},
 };
@@ -36,7 +36,7 @@ impl Memory {
         let count = total_len(iov);
         let too_large = || {
             let action = format!("Unable to grow the memory to {offset} + {count} bytes");
-            explain(io::Error::from_raw_os_error(libc::EFBIG), action)
+            with_context(io::Error::from_raw_os_error(libc::EFBIG), action)
         };
         let start = usize::try_from(offset).map_err(|_| too_large())?;
         let end = start.checked_add(count).ok_or_else(too_large)?;

@@ -13,13 +13,13 @@ use glib::IOCondition;
 
 use super::fd_slot::FdSlot;
 use crate::{
-    channel::{Channel, ChannelExt as _, ffi::Lent},
+    channel::{Channel, ChannelExt as _, ffi::PollFd},
     error::would_block,
-    hub::{Serves, Side},
+    hub::{Direction, FdRole},
     sys::{
-        FdGuard, datagram, file,
-        nature::{self, Kind, Nature},
-        scm, socket, vectored,
+        FdGuard, datagram,
+        fd_info::{self, FdInfo, Kind},
+        file, scm, socket, vectored,
     },
     types::{ReadFlags, Shutdown, WriteFlags},
 };
@@ -39,7 +39,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Endpoint {
     pub(super) fd: FdSlot,
-    nature: OnceLock<Nature>,
+    fd_info: OnceLock<FdInfo>,
     /// The description of its own, once it has been needed.
     own: FdSlot,
     /// The file has no `RWF_NOWAIT`.
@@ -54,11 +54,11 @@ impl Endpoint {
     pub(super) fn fill(
         &self,
         fd: OwnedFd,
-        nature: Nature,
+        fd_info: FdInfo,
         prepare: impl FnOnce(),
     ) -> io::Result<()> {
         self.fd.fill_after(fd, || {
-            self.nature.get_or_init(|| nature);
+            self.fd_info.get_or_init(|| fd_info);
             prepare();
         })
     }
@@ -70,21 +70,21 @@ impl Endpoint {
     }
 
     pub(super) fn kind(&self) -> Option<Kind> {
-        self.nature.get().map(|nature| nature.kind)
+        self.fd_info.get().map(|fd_info| fd_info.kind)
     }
 
     /// For one direction of a channel that has one descriptor for both of them, or one for each.
-    pub(super) fn lend(&self, side: Side, both: bool) -> Option<Lent> {
+    pub(super) fn lend(&self, side: Direction, both: bool) -> Option<PollFd> {
         let fd = self.fd.shared()?.clone();
-        let nature = self.nature.get()?;
-        Some(match nature.kind {
-            Kind::Disk => Lent::Disk(fd),
-            kind => Lent::Pollable {
+        let fd_info = self.fd_info.get()?;
+        Some(match fd_info.kind {
+            Kind::Disk => PollFd::Disk(fd),
+            kind => PollFd::Pollable {
                 fd,
-                serves: Serves {
+                serves: FdRole {
                     both,
                     side,
-                    short_read: nature.short_read,
+                    short_read: fd_info.short_read,
                 },
                 raw: kind == Kind::Pipe,
             },
@@ -152,11 +152,13 @@ impl Endpoint {
         iov: &mut [IoSliceMut<'_>],
     ) -> Option<io::Result<usize>> {
         let flags = ReadFlags::NO_WAIT;
-        match self.nature.get() {
-            Some(nature) if nature.keeps_messages() => {
+        match self.fd_info.get() {
+            Some(fd_info) if fd_info.is_message_oriented() => {
                 Some(datagram::receive(fd, iov, None, flags))
             }
-            Some(nature) if nature.kind == Kind::Socket => Some(scm::recvmsg(fd, iov, None, flags)),
+            Some(fd_info) if fd_info.kind == Kind::Socket => {
+                Some(scm::recvmsg(fd, iov, None, flags))
+            }
             _ => self.by_flag(|| vectored::readv_now(fd, iov)),
         }
     }
@@ -175,7 +177,7 @@ impl Endpoint {
             let fd = self.fd.ready(channel, IOCondition::OUT)?;
             let written = match self.send(fd.as_fd(), iov, WriteFlags::empty()) {
                 Some(sent) => sent,
-                None => vectored::writev_quietly(fd.as_fd(), iov),
+                None => vectored::writev_without_sigpipe(fd.as_fd(), iov),
             };
             match written {
                 Err(e) if would_block(&e) => {}
@@ -188,10 +190,10 @@ impl Endpoint {
         let fd = self.fd.get()?;
         let written = self
             .send(fd.as_fd(), iov, WriteFlags::NO_WAIT)
-            .or_else(|| self.by_flag(|| vectored::writev_now_quietly(fd.as_fd(), iov)));
+            .or_else(|| self.by_flag(|| vectored::writev_now_without_sigpipe(fd.as_fd(), iov)));
         match written {
             Some(written) => written,
-            None => vectored::writev_quietly(self.nonblocking(fd)?.as_fd(), iov),
+            None => vectored::writev_without_sigpipe(self.nonblocking(fd)?.as_fd(), iov),
         }
     }
 
@@ -202,9 +204,13 @@ impl Endpoint {
         iov: &[IoSlice<'_>],
         flags: WriteFlags,
     ) -> Option<io::Result<usize>> {
-        match self.nature.get() {
-            Some(nature) if nature.keeps_messages() => Some(datagram::send(fd, iov, &[], flags)),
-            Some(nature) if nature.kind == Kind::Socket => Some(scm::sendmsg(fd, iov, &[], flags)),
+        match self.fd_info.get() {
+            Some(fd_info) if fd_info.is_message_oriented() => {
+                Some(datagram::send(fd, iov, &[], flags))
+            }
+            Some(fd_info) if fd_info.kind == Kind::Socket => {
+                Some(scm::sendmsg(fd, iov, &[], flags))
+            }
             _ => None,
         }
     }
@@ -229,7 +235,7 @@ impl Endpoint {
         let may_reopen = matches!(self.kind(), Some(Kind::Pipe | Kind::Terminal));
         if may_reopen && self.own.shared().is_none() {
             // Fails without /proc, without permission, and for a FIFO that has no reader.
-            if let Ok(own) = nature::reopen_nonblocking(fd.as_fd()) {
+            if let Ok(own) = fd_info::reopen_nonblocking(fd.as_fd()) {
                 // Another thread may have done so as well.
                 let _ = self.own.fill(own);
             }

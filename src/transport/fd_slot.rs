@@ -11,7 +11,7 @@ use glib::{IOCondition, subclass::prelude::*};
 use crate::{
     channel::{Channel, ChannelExt},
     error::{closed, io_error},
-    sys::{FdGuard, Noted, SharedFd, dummy, file},
+    sys::{FdGuard, HazardGuard, SharedFd, dummy, file},
     types::Readiness,
 };
 
@@ -62,10 +62,10 @@ impl FdSlot {
         }
     }
 
-    /// The same in the usual case: see [`SharedFd::noted`].
+    /// The same in the usual case: see [`SharedFd::protect`].
     #[inline]
-    pub(super) fn noted(&self) -> Option<Noted<'_>> {
-        self.shared()?.noted()
+    pub(super) fn protect(&self) -> Option<HazardGuard<'_>> {
+        self.shared()?.protect()
     }
 
     #[cold]

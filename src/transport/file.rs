@@ -13,11 +13,11 @@ use glib::{IOCondition, ParamSpec, prelude::*, subclass::prelude::*};
 use super::endpoint::Endpoint;
 use crate::{
     channel::{Channel, ChannelImpl, ffi::derived_class, leased_watch, stream::std_io},
-    error::{explain, not_supported},
+    error::{not_supported, with_context},
     sys::{
-        dummy, file,
-        nature::{Kind, Nature},
-        vectored,
+        dummy,
+        fd_info::{FdInfo, Kind},
+        file, vectored,
     },
     types::{Feature, ReadFlags, Readiness, WriteFlags},
 };
@@ -40,7 +40,7 @@ mod imp {
         type Instance = QIOChannelFile;
 
         fn class_init(class: &mut Self::Class) {
-            class.parent_class.describe_slots(true, |channel, side| {
+            class.parent_class.set_native_class(true, |channel, side| {
                 let this = channel.downcast_ref::<super::ChannelFile>()?.imp();
                 this.end.lend(side, true)
             });
@@ -221,13 +221,13 @@ impl ChannelFile {
         self.imp().end.fd.check_unopened()?;
         // Where that fails now, it may still succeed when it is needed.
         let _ = dummy::prepare();
-        let nature = Nature::of(fd.as_fd()).unwrap_or(Nature::UNKNOWN);
+        let fd_info = FdInfo::of(fd.as_fd()).unwrap_or(FdInfo::UNKNOWN);
         let seekable = vectored::seek(fd.as_fd(), SeekFrom::Current(0)).is_ok();
         let channel = self.upcast_ref::<Channel>();
-        self.imp().end.fill(fd, nature, || {
-            channel.imp().note_disk(nature.kind == Kind::Disk);
+        self.imp().end.fill(fd, fd_info, || {
+            channel.imp().set_regular_file(fd_info.kind == Kind::Disk);
         })?;
-        channel.note_blocking(nature.is_blocking);
+        channel.set_blocking_state(fd_info.is_blocking);
         if seekable {
             channel.add_features(Feature::SEEKABLE);
         }
@@ -244,7 +244,7 @@ impl ChannelFile {
     pub fn new_path(path: impl AsRef<Path>, flags: i32, mode: u32) -> io::Result<Self> {
         let path = path.as_ref();
         let fd = file::open(path, flags, mode)
-            .map_err(|e| explain(e, format!("Unable to open {}", path.display())))?;
+            .map_err(|e| with_context(e, format!("Unable to open {}", path.display())))?;
         let this = Self::new_fd(fd);
         this.imp().path.set(path.to_owned()).expect("new");
         Ok(this)

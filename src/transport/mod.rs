@@ -30,7 +30,7 @@ use glib::prelude::*;
 
 use crate::{
     channel::Channel,
-    sys::nature::{Kind, Nature},
+    sys::fd_info::{FdInfo, Kind},
 };
 
 /// Makes a channel of a descriptor, which it takes over: a [`ChannelSocket`] of a socket,
@@ -41,7 +41,7 @@ use crate::{
 /// What the system says when asked what the descriptor is.
 #[doc(alias = "qio_channel_new_fd")]
 pub fn channel_for_fd(fd: OwnedFd) -> io::Result<Channel> {
-    match Nature::of(fd.as_fd())?.kind {
+    match FdInfo::of(fd.as_fd())?.kind {
         Kind::Socket => Ok(ChannelSocket::new_fd(fd)?.upcast()),
         _ => Ok(ChannelFile::new_fd(fd).upcast()),
     }

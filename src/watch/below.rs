@@ -10,13 +10,13 @@ use glib::{IOCondition, translate::*};
 use glib_sys::GSource;
 
 use super::{
-    foreign::note_down,
-    source::{Told, told_of},
+    foreign::set_recording_callback,
+    source::{ChildConditions, conditions_of},
 };
 
 /// What a layer knows of the object below it.
 #[derive(Clone, Copy)]
-pub(crate) struct Layer {
+pub(crate) struct LayerVtable {
     /// The conditions below that make one of this object worth trying. None: only waking its waiters
     /// does.
     pub(crate) needs: fn(&glib::Object, IOCondition) -> IOCondition,
@@ -25,19 +25,19 @@ pub(crate) struct Layer {
 }
 
 /// The child of a layer's watch.
-pub(super) struct Below {
-    pub(super) layer: Layer,
-    told: Told,
+pub(super) struct LowerWatch {
+    pub(super) layer: LayerVtable,
+    told: ChildConditions,
     child: RefCell<Option<glib::Source>>,
     /// What the child waits for.
     watched: Cell<IOCondition>,
 }
 
-impl Below {
-    pub(super) fn new(layer: Layer) -> Self {
+impl LowerWatch {
+    pub(super) fn new(layer: LayerVtable) -> Self {
         Self {
             layer,
-            told: Told::default(),
+            told: ChildConditions::default(),
             child: RefCell::new(None),
             watched: Cell::new(IOCondition::empty()),
         }
@@ -70,7 +70,7 @@ impl Below {
         };
         // SAFETY: a watch, and new; the parent is alive.
         unsafe {
-            note_down(&child, self.told.clone());
+            set_recording_callback(&child, self.told.clone());
             glib_sys::g_source_add_child_source(parent, child.to_glib_none().0);
         }
         self.child.replace(Some(child));
@@ -101,7 +101,7 @@ impl Below {
     }
 
     /// What the child has told since the last time.
-    pub(super) fn take_told(&self) -> IOCondition {
-        told_of(self.told.swap(0, Ordering::Relaxed))
+    pub(super) fn take_conditions(&self) -> IOCondition {
+        conditions_of(self.told.swap(0, Ordering::Relaxed))
     }
 }

@@ -17,7 +17,7 @@ use gobject_sys::GObject;
 use super::{
     Watched,
     callback::{PlainFunc, WatchFunc},
-    source::{Told, asking, is_of, is_ours, parent, relay},
+    source::{ChildConditions, asking, is_of, is_ours, parent, relay},
 };
 use crate::types::Readiness;
 
@@ -55,7 +55,7 @@ pub(crate) unsafe fn adopt(
     source: *mut GSource,
 ) -> glib::Source {
     if source.is_null() {
-        return broken(watched, condition);
+        return nval_watch(watched, condition);
     }
     // SAFETY: the caller gives away a reference.
     let source = unsafe { from_glib_full(source) };
@@ -120,10 +120,10 @@ unsafe fn relayed(
     condition: IOCondition,
     source: glib::Source,
 ) -> glib::Source {
-    let told = Told::default();
+    let told = ChildConditions::default();
     // SAFETY: passed on from the caller.
     unsafe {
-        note_down(&source, told.clone());
+        set_recording_callback(&source, told.clone());
         let watch = relay(watched, condition, told);
         glib_sys::g_source_add_child_source(watch.to_glib_none().0, source.to_glib_none().0);
         watch
@@ -135,7 +135,7 @@ unsafe fn relayed(
 /// # Safety
 ///
 /// As for [`relayed`].
-pub(super) unsafe fn note_down(source: &glib::Source, told: Told) {
+pub(super) unsafe fn set_recording_callback(source: &glib::Source, told: ChildConditions) {
     let data = Arc::into_raw(told).cast_mut().cast();
     // SAFETY: the callback is one for watches; its data are a reference, which `forget` drops.
     unsafe {
@@ -161,7 +161,7 @@ unsafe extern "C" fn forget(told: gpointer) {
 }
 
 /// A watch that fires `G_IO_NVAL` once: nothing can be waited for.
-pub(crate) fn broken(watched: Watched<'_>, condition: IOCondition) -> glib::Source {
+pub(crate) fn nval_watch(watched: Watched<'_>, condition: IOCondition) -> glib::Source {
     asking(watched, condition | IOCondition::IN, |_, _| {
         Readiness::Watch
     })

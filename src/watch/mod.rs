@@ -8,20 +8,20 @@
 
 mod below;
 mod callback;
-mod cold;
 mod foreign;
-mod leg;
+mod idle;
+mod polled_fd;
+mod pushback;
 mod source;
-mod unread;
 mod waiters;
 
-pub(crate) use below::Layer;
+pub(crate) use below::LayerVtable;
 pub(crate) use callback::{set_callback, set_callback_local};
-pub(crate) use foreign::{adopt, adopt_any, broken};
-pub(crate) use leg::{Fds, WatchedFd, directions, question};
-pub(crate) use source::{Ask, asking, layered, on_fds};
-pub(crate) use unread::anything_unread;
-pub(crate) use waiters::{Notes, Waiters};
+pub(crate) use foreign::{adopt, adopt_any, nval_watch};
+pub(crate) use polled_fd::{Fds, LeasedFd, directions, primary_condition};
+pub(crate) use pushback::anything_unread;
+pub(crate) use source::{WaitFdFn, asking, layered, on_fds};
+pub(crate) use waiters::{CompletionQueue, Waiters};
 
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ pub(crate) const ALWAYS: IOCondition = IOCondition::ERR
     .union(IOCondition::NVAL);
 
 /// Names a source, if it is to have another name, and gives it a priority.
-pub(crate) fn dress(
+pub(crate) fn set_name_and_priority(
     source: glib::Source,
     name: Option<&str>,
     priority: glib::Priority,

@@ -26,31 +26,31 @@ use glib_sys::{GSource, GSourceFuncs};
 use self::turns::{check, dispatch, prepare};
 use super::{
     Waiters, Watched,
-    below::{Below, Layer},
+    below::{LayerVtable, LowerWatch},
     callback,
-    cold::{Cold, Warmth},
-    leg::{Fds, Leg},
+    idle::{HubWait, SourceWaker},
+    polled_fd::{Fds, PolledFd},
 };
 use crate::{hub::Hub, types::Readiness};
 
 /// Asks an object what to wait for until a condition is worth trying.
-pub(crate) type Ask = fn(&glib::Object, IOCondition) -> Readiness;
+pub(crate) type WaitFdFn = fn(&glib::Object, IOCondition) -> Readiness;
 
 /// What a watch has told that is the child of another one.
-pub(super) type Told = Arc<AtomicU32>;
+pub(super) type ChildConditions = Arc<AtomicU32>;
 
 /// How a watch learns what is ready.
 pub(super) enum Feed {
     /// From descriptors that never change.
     Fixed,
     /// From what the object answers before each poll.
-    Asked(Ask),
+    Asked(WaitFdFn),
     /// The same, and where it has none to tell, from the watch of the object below.
-    Layered(Ask, Below),
+    Layered(WaitFdFn, LowerWatch),
     /// From a source that somebody else made, which is its child.
     Child,
     /// From a watch of another object, which is its child and tells what is there.
-    Relayed(Told),
+    Relayed(ChildConditions),
 }
 
 #[repr(C)]
@@ -65,7 +65,7 @@ struct State {
     waiters: Arc<Waiters>,
     condition: IOCondition,
     feed: Feed,
-    legs: [Leg; 2],
+    polled_fds: [PolledFd; 2],
     /// One descriptor tells of both directions, whether or not both are asked for.
     one_for_both: bool,
     /// What `prepare` found ready without a poll.
@@ -77,9 +77,9 @@ struct State {
     /// Polls since there was anything to tell.
     quiet: Cell<u32>,
     /// The hub waits in place of GLib, and the functions are [`COLD`].
-    cold: RefCell<Option<Cold>>,
+    cold: RefCell<Option<HubWait>>,
     /// Set once it has been cold.
-    warmth: OnceCell<Arc<Warmth>>,
+    warmth: OnceCell<Arc<SourceWaker>>,
     /// The hub of the context that it is attached to, from the first `prepare` on.
     hub: OnceCell<Arc<Hub>>,
 }
@@ -103,50 +103,54 @@ impl State {
 /// A watch on descriptors that stay the same.
 pub(crate) fn on_fds(watched: Watched<'_>, condition: IOCondition, fds: Fds) -> glib::Source {
     let one_for_both = matches!(fds, Fds::Both(_));
-    let legs = fds.legs(condition);
-    create(watched, condition, Feed::Fixed, legs, one_for_both)
+    let polled_fds = fds.polled_fds(condition);
+    create(watched, condition, Feed::Fixed, polled_fds, one_for_both)
 }
 
 /// A watch that asks the object before each poll.
-pub(crate) fn asking(watched: Watched<'_>, condition: IOCondition, ask: Ask) -> glib::Source {
-    let legs = Leg::without_fds(condition);
-    create(watched, condition, Feed::Asked(ask), legs, false)
+pub(crate) fn asking(watched: Watched<'_>, condition: IOCondition, ask: WaitFdFn) -> glib::Source {
+    let polled_fds = PolledFd::without_fds(condition);
+    create(watched, condition, Feed::Asked(ask), polled_fds, false)
 }
 
 /// As [`asking`], of a layer: where it names no descriptor, it waits for the object below.
 pub(crate) fn layered(
     watched: Watched<'_>,
     condition: IOCondition,
-    ask: Ask,
-    layer: Layer,
+    ask: WaitFdFn,
+    layer: LayerVtable,
 ) -> glib::Source {
-    let legs = Leg::without_fds(condition);
-    let feed = Feed::Layered(ask, Below::new(layer));
-    create(watched, condition, feed, legs, false)
+    let polled_fds = PolledFd::without_fds(condition);
+    let feed = Feed::Layered(ask, LowerWatch::new(layer));
+    create(watched, condition, feed, polled_fds, false)
 }
 
 /// The conditions that were written down.
-pub(super) fn told_of(bits: u32) -> IOCondition {
+pub(super) fn conditions_of(bits: u32) -> IOCondition {
     IOCondition::from_bits_truncate(bits)
 }
 
 /// A watch that is ready when its child source is, which the caller adds.
 pub(super) fn parent(watched: Watched<'_>, condition: IOCondition) -> glib::Source {
-    let legs = Leg::without_fds(condition);
-    create(watched, condition, Feed::Child, legs, false)
+    let polled_fds = PolledFd::without_fds(condition);
+    create(watched, condition, Feed::Child, polled_fds, false)
 }
 
 /// As [`parent`], of a watch that writes down what it is told.
-pub(super) fn relay(watched: Watched<'_>, condition: IOCondition, told: Told) -> glib::Source {
-    let legs = Leg::without_fds(condition);
-    create(watched, condition, Feed::Relayed(told), legs, false)
+pub(super) fn relay(
+    watched: Watched<'_>,
+    condition: IOCondition,
+    told: ChildConditions,
+) -> glib::Source {
+    let polled_fds = PolledFd::without_fds(condition);
+    create(watched, condition, Feed::Relayed(told), polled_fds, false)
 }
 
 fn create(
     watched: Watched<'_>,
     condition: IOCondition,
     feed: Feed,
-    legs: [Leg; 2],
+    polled_fds: [PolledFd; 2],
     one_for_both: bool,
 ) -> glib::Source {
     // SAFETY: the functions are those of a `WatchSource`, whose size GLib allocates,
@@ -167,7 +171,7 @@ fn create(
                 waiters: watched.waiters.clone(),
                 condition,
                 feed,
-                legs,
+                polled_fds,
                 one_for_both,
                 prepared: Cell::new(IOCondition::empty()),
                 dispatching: Cell::new(false),
@@ -182,7 +186,7 @@ fn create(
         glib_sys::g_source_set_name(source, watched.name.to_glib_none().0);
         glib_sys::g_source_set_can_recurse(source, recursive.into_glib());
         if fixed {
-            for leg in state.legs.iter().filter(|leg| leg.has_fd()) {
+            for leg in state.polled_fds.iter().filter(|leg| leg.has_fd()) {
                 leg.set_polled(source, true);
             }
         }
@@ -244,7 +248,7 @@ unsafe fn state<'a>(source: *mut GSource) -> &'a State {
 
 unsafe extern "C" fn finalize(source: *mut GSource) {
     // SAFETY: GLib calls this once, for a source that these functions are for, when
-    // nothing else can reach it any more but `Warmth`, which is notified first.
+    // nothing else can reach it any more but `SourceWaker`, which is notified first.
     unsafe {
         let state = state(source);
         if let Some(warmth) = state.warmth.get() {

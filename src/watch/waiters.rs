@@ -17,9 +17,9 @@ use std::{
 
 use glib::IOCondition;
 
-use super::{ALWAYS, unread::Unread};
+use super::{ALWAYS, pushback::PushbackBuffer};
 use crate::{
-    hub::{Deregistered, Hub, Registration, RegistrationGuard, Side},
+    hub::{Deregistered, Direction, Hub, Registration, RegistrationGuard},
     sync::ForkMutex,
     sys::poll::{Wakeup, poll},
 };
@@ -36,7 +36,7 @@ pub(crate) struct Waiters {
     /// ended. It keeps the memory, not the descriptor.
     home: OnceLock<Arc<Registration>>,
     /// What a dropped future had read and nobody has got.
-    pub(crate) unread: Unread,
+    pub(crate) unread: PushbackBuffer,
 }
 
 /// Makes a hub watch what tells of a direction. `None` for what a hub cannot watch.
@@ -56,26 +56,26 @@ struct Waiting {
     /// Whose hub is to watch them, if it is not that of whoever waits.
     context: Option<glib::MainContext>,
     /// What most channels do not have.
-    crowd: Option<Box<Crowd>>,
+    rare: Option<Box<RareWaiters>>,
 }
 
 #[derive(Debug, Default)]
-struct Crowd {
+struct RareWaiters {
     /// More of them.
     registrations: Vec<RegistrationGuard>,
     /// Those of the contexts that watches are attached to, once for each watch.
     hubs: Vec<Arc<Hub>>,
     threads: Vec<Arc<Wakeup>>,
     /// Takes what the system tells of as errors and that are none.
-    notes: Option<Arc<dyn Notes>>,
+    notes: Option<Arc<dyn CompletionQueue>>,
     /// Futures whose sources are in the context that the channel was attached to when they began.
-    settlers: Vec<Waker>,
+    context_wakers: Vec<Waker>,
     /// Futures that wait for something else, and not any longer than until the channel is closed.
-    closers: Vec<Waker>,
+    close_wakers: Vec<Waker>,
 }
 
 /// Takes the notes of the system on what a channel has sent, which it tells of as if they were errors.
-pub(crate) trait Notes: fmt::Debug + Send + Sync {
+pub(crate) trait CompletionQueue: fmt::Debug + Send + Sync {
     /// Takes all there are. Returns whether there were any.
     fn take(&self) -> bool;
 }
@@ -90,8 +90,8 @@ impl Waiting {
     }
 
     fn take_registrations(&mut self) -> impl Iterator<Item = RegistrationGuard> {
-        let more = self.crowd.as_mut();
-        let more = more.map(|crowd| mem::take(&mut crowd.registrations));
+        let more = self.rare.as_mut();
+        let more = more.map(|rare| mem::take(&mut rare.registrations));
         self.registration
             .take()
             .into_iter()
@@ -101,32 +101,32 @@ impl Waiting {
     fn add(&mut self, registration: RegistrationGuard) {
         match &self.registration {
             None => self.registration = Some(registration),
-            Some(_) => self.crowd().registrations.push(registration),
+            Some(_) => self.rare().registrations.push(registration),
         }
     }
 
-    fn crowd(&mut self) -> &mut Crowd {
-        self.crowd.get_or_insert_default()
+    fn rare(&mut self) -> &mut RareWaiters {
+        self.rare.get_or_insert_default()
     }
 
     fn registrations(&self) -> impl Iterator<Item = &Arc<Registration>> {
-        let more = self.crowd.iter().flat_map(|crowd| &crowd.registrations);
+        let more = self.rare.iter().flat_map(|rare| &rare.registrations);
         let all = self.registration.iter().chain(more);
         all.map(RegistrationGuard::get)
     }
 
-    fn registration(&self, hub: *const Hub, side: Side) -> Option<Arc<Registration>> {
+    fn registration(&self, hub: *const Hub, side: Direction) -> Option<Arc<Registration>> {
         self.registrations()
             .find(|it| ptr::eq(Arc::as_ptr(it.hub()), hub) && it.serves(side))
             .cloned()
     }
 
     fn wake(&self) {
-        let Some(crowd) = &self.crowd else { return };
-        for hub in &crowd.hubs {
+        let Some(rare) = &self.rare else { return };
+        for hub in &rare.hubs {
             hub.notify();
         }
-        for thread in &crowd.threads {
+        for thread in &rare.threads {
             thread.wake();
         }
     }
@@ -146,12 +146,12 @@ impl Waiters {
         self.changes.fetch_add(1, Ordering::Release);
         waiting.wake();
         let registrations = waiting.deregister_all();
-        let crowd = waiting.crowd.as_mut();
-        let closers = crowd.map(|crowd| mem::take(&mut crowd.closers));
+        let rare = waiting.rare.as_mut();
+        let close_wakers = rare.map(|rare| mem::take(&mut rare.close_wakers));
         drop(waiting);
         // Wakes the futures, without the lock that they take when they look again.
         drop(registrations);
-        closers.into_iter().flatten().for_each(Waker::wake);
+        close_wakers.into_iter().flatten().for_each(Waker::wake);
         self.unread.clear();
     }
 
@@ -159,7 +159,7 @@ impl Waiters {
     /// caller waits `here` all the same.
     pub(crate) fn registration_known(
         &self,
-        side: Side,
+        side: Direction,
         running: *const Hub,
         here: bool,
     ) -> Option<Arc<Registration>> {
@@ -175,7 +175,7 @@ impl Waiters {
 
     /// The registration of a direction in a hub, if that was the first one that futures have waited in.
     #[inline]
-    pub(crate) fn home(&self, side: Side, hub: *const Hub) -> Option<&Arc<Registration>> {
+    pub(crate) fn home(&self, side: Direction, hub: *const Hub) -> Option<&Arc<Registration>> {
         self.home
             .get()
             .filter(|home| home.is_of(hub) && home.serves(side))
@@ -187,7 +187,7 @@ impl Waiters {
     }
 
     /// Whether anything waits for a direction by a hub.
-    pub(crate) fn is_waited_for(&self, side: Side) -> bool {
+    pub(crate) fn is_waited_for(&self, side: Direction) -> bool {
         self.waiting()
             .registrations()
             .any(|it| it.has_waiters(side))
@@ -201,7 +201,7 @@ impl Waiters {
     /// The registration of one direction, of the hub of the context that the channel is attached to,
     /// or of what is running: made by `register` if there is none. That hub goes on watching until
     /// the channel is closed or goes to another context. `None` if the channel is closed.
-    pub(crate) fn registration_here(&self, side: Side, register: impl Register) -> Found {
+    pub(crate) fn registration_here(&self, side: Direction, register: impl Register) -> Found {
         // One lock for it all: a hub takes a descriptor once, and the context may change.
         let waiting = self.waiting();
         let hub = match &waiting.context {
@@ -221,7 +221,7 @@ impl Waiters {
     pub(crate) fn registration_at(
         &self,
         hub: &Arc<Hub>,
-        side: Side,
+        side: Direction,
         register: impl Register,
     ) -> Found {
         self.registration_in(self.waiting(), hub, side, register)
@@ -231,7 +231,7 @@ impl Waiters {
         &self,
         mut waiting: MutexGuard<'_, Waiting>,
         hub: &Arc<Hub>,
-        side: Side,
+        side: Direction,
         register: impl Register,
     ) -> Found {
         if let Some(known) = waiting.registration(Arc::as_ptr(hub), side) {
@@ -258,42 +258,42 @@ impl Waiters {
         let mut waiting = self.waiting();
         let before = mem::replace(&mut waiting.context, context);
         let registrations = waiting.deregister_all();
-        let crowd = waiting.crowd.as_mut();
-        let settlers = crowd.map(|crowd| mem::take(&mut crowd.settlers));
+        let rare = waiting.rare.as_mut();
+        let context_wakers = rare.map(|rare| mem::take(&mut rare.context_wakers));
         drop(waiting);
         drop((before, registrations));
-        settlers.into_iter().flatten().for_each(Waker::wake);
+        context_wakers.into_iter().flatten().for_each(Waker::wake);
     }
 
-    /// The context that the channel is attached to; once that has changed, `settler` is woken.
-    pub(crate) fn context_for(&self, settler: Waker) -> Option<glib::MainContext> {
+    /// The context that the channel is attached to; once that has changed, `context_waker` is woken.
+    pub(crate) fn context_for(&self, context_waker: Waker) -> Option<glib::MainContext> {
         let mut waiting = self.waiting();
-        waiting.crowd().settlers.push(settler);
+        waiting.rare().context_wakers.push(context_waker);
         waiting.context.clone()
     }
 
     /// Wakes a settler no more.
-    pub(crate) fn forget_settler(&self, settler: &Waker) {
+    pub(crate) fn forget_settler(&self, context_waker: &Waker) {
         let mut waiting = self.waiting();
-        let forgotten = take_out(&mut waiting.crowd().settlers, settler);
+        let forgotten = take_out(&mut waiting.rare().context_wakers, context_waker);
         drop(waiting);
         drop(forgotten);
     }
 
-    /// Wakes `closer` once the channel is closed; says whether it is.
-    pub(crate) fn until_closed(&self, closer: Waker) -> bool {
+    /// Wakes `close_waker` once the channel is closed; says whether it is.
+    pub(crate) fn until_closed(&self, close_waker: Waker) -> bool {
         let mut waiting = self.waiting();
         let closed = self.is_closed();
         if !closed {
-            waiting.crowd().closers.push(closer);
+            waiting.rare().close_wakers.push(close_waker);
         }
         closed
     }
 
     /// Wakes a closer no more.
-    pub(crate) fn forget_closer(&self, closer: &Waker) {
+    pub(crate) fn forget_closer(&self, close_waker: &Waker) {
         let mut waiting = self.waiting();
-        let forgotten = take_out(&mut waiting.crowd().closers, closer);
+        let forgotten = take_out(&mut waiting.rare().close_wakers, close_waker);
         drop(waiting);
         drop(forgotten);
     }
@@ -319,22 +319,22 @@ impl Waiters {
     }
 
     /// From now on errors may be notes.
-    pub(crate) fn set_notes(&self, notes: Arc<dyn Notes>) {
-        self.waiting().crowd().notes = Some(notes);
+    pub(crate) fn set_completions(&self, notes: Arc<dyn CompletionQueue>) {
+        self.waiting().rare().notes = Some(notes);
     }
 
-    pub(crate) fn has_notes(&self) -> bool {
+    pub(crate) fn has_completions(&self) -> bool {
         self.notes().is_some()
     }
 
-    fn notes(&self) -> Option<Arc<dyn Notes>> {
+    fn notes(&self) -> Option<Arc<dyn CompletionQueue>> {
         let waiting = self.waiting();
-        waiting.crowd.as_ref().and_then(|crowd| crowd.notes.clone())
+        waiting.rare.as_ref().and_then(|rare| rare.notes.clone())
     }
 
     /// What a descriptor told, or what it tells `again`, if the error among that was a note: who
     /// waits for `asked`, and not just for an error, has no use for it.
-    pub(crate) fn without_notes(
+    pub(crate) fn ignore_completions(
         &self,
         got: IOCondition,
         asked: IOCondition,
@@ -399,7 +399,7 @@ impl Waiters {
     /// Has a thread woken whenever waiters are to look again, if there is a way to wake it, until
     /// what this returns is dropped.
     pub(crate) fn enter_thread(&self, wakeup: Option<Arc<Wakeup>>) -> WaitingThread<'_> {
-        self.waiting().crowd().threads.extend(wakeup.clone());
+        self.waiting().rare().threads.extend(wakeup.clone());
         WaitingThread {
             waiters: self,
             wakeup,
@@ -432,12 +432,12 @@ impl Waiters {
     /// Makes the context of a hub iterate whenever waiters are to look again, until the hub is
     /// [taken out](Self::leave).
     pub(super) fn enter(&self, hub: &Arc<Hub>) {
-        self.waiting().crowd().hubs.push(hub.clone());
+        self.waiting().rare().hubs.push(hub.clone());
     }
 
     pub(super) fn leave(&self, hub: &Arc<Hub>) {
         let mut waiting = self.waiting();
-        let hubs = &mut waiting.crowd().hubs;
+        let hubs = &mut waiting.rare().hubs;
         if let Some(mine) = hubs.iter().position(|it| Arc::ptr_eq(it, hub)) {
             hubs.swap_remove(mine);
         }
@@ -465,7 +465,7 @@ impl Drop for WaitingThread<'_> {
     fn drop(&mut self) {
         let Some(wakeup) = &self.wakeup else { return };
         let mut waiting = self.waiters.waiting();
-        let threads = &mut waiting.crowd().threads;
+        let threads = &mut waiting.rare().threads;
         let mine = threads.iter().position(|it| Arc::ptr_eq(it, wakeup));
         threads.swap_remove(mine.expect("entered before"));
     }

@@ -17,7 +17,7 @@ use libc::{size_t, ssize_t};
 use crate::{
     Channel, ChannelExt, Feature, ReadFlags, WriteFlags,
     capi::{holds, some, success, value, with},
-    channel::class::Slots,
+    channel::class::VFuncs,
     error::from_glib_error,
     ffi::QIOChannel,
     types::zeros,
@@ -162,7 +162,7 @@ pub unsafe extern "C" fn qio_channel_read_bytes_with_fds(
             failed,
             |channel: &Channel| {
                 let flags = ReadFlags::from_bits_truncate(flags);
-                let slots = Slots::of(channel);
+                let slots = VFuncs::of(channel);
                 let bytes = receiving(channel, fds, |fds| slots.read_bytes(count, fds, flags));
                 let bytes = bytes.map(|bytes| bytes.to_glib_full());
                 value(bytes, failed, error, channel, "read from")

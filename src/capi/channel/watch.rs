@@ -15,7 +15,7 @@ use glib_sys::{
 use crate::{
     Channel, ChannelExt, FdHandlers,
     capi::{holds, some, success, with},
-    channel::class::Slots,
+    channel::class::VFuncs,
     ffi::{IOHandler, QIOChannel},
     watch::{Watched, adopt},
 };
@@ -493,7 +493,7 @@ pub unsafe extern "C" fn qio_channel_set_aio_fd_handler(
             |channel: &Channel| {
                 let context = Option::<glib::MainContext>::from_glib_none(ctx);
                 let handlers = FdHandlers::new(io_read, io_write, opaque);
-                Slots::of(channel).set_fd_handler(context.as_ref(), &handlers);
+                VFuncs::of(channel).set_fd_handler(context.as_ref(), &handlers);
             },
         );
     }

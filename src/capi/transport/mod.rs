@@ -21,7 +21,7 @@ use std::{
 use glib_sys::GError;
 
 use super::{fail_without_channel, give, guarded, holds};
-use crate::{error::explain, ffi::QIOChannel, sys};
+use crate::{error::with_context, ffi::QIOChannel, sys};
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_new_fd(fd: c_int, error: *mut *mut GError) -> *mut QIOChannel {
@@ -50,7 +50,7 @@ unsafe fn own(function: &CStr, fd: c_int, error: *mut *mut GError) -> Option<Own
     // SAFETY: the descriptor is open, and the caller gives it away; the rest is the caller's promise.
     unsafe {
         if let Err(e) = sys::file::check_is_open(fd) {
-            let e = explain(e, format!("Unable to take over descriptor {fd}"));
+            let e = with_context(e, format!("Unable to take over descriptor {fd}"));
             fail_without_channel(error, &e);
             return None;
         }

@@ -12,15 +12,15 @@ use glib::{subclass::prelude::*, translate::*};
 use glib_sys::GError;
 use libc::ssize_t;
 
-use super::{Slots, defaults, gerror, pairs};
+use super::{VFuncs, bytes_vfuncs, defaults, gerror};
 use crate::{
-    channel::ffi::{self, Below, Lent},
+    channel::ffi::{self, Below, PollFd},
     error::{closed, invalid, io_error, not_supported},
-    hub::Side,
+    hub::Direction,
     types::{Feature, ReadFlags, WriteFlags},
 };
 
-impl Slots<'_> {
+impl VFuncs<'_> {
     /// Calls `io_readv` itself. Descriptors that come with an error are closed.
     #[inline]
     pub(super) fn slot_readv(
@@ -110,7 +110,7 @@ impl Slots<'_> {
             return Err(self.too_much("read from", bytes.len(), count));
         }
         if let (Some(fds), Some(list)) = (fds, list) {
-            pairs::steal(&list, fds);
+            bytes_vfuncs::steal(&list, fds);
         }
         Ok(bytes)
     }
@@ -123,7 +123,7 @@ impl Slots<'_> {
         flags: WriteFlags,
     ) -> io::Result<usize> {
         let slot = self.class.io_write_bytes.unwrap_or(defaults::write_bytes);
-        let list = pairs::list(fds)?;
+        let list = bytes_vfuncs::list(fds)?;
         let flags = flags.bits();
         // SAFETY: see `close`; the slot only borrows the bytes and the list.
         let written = self.count("write to", bytes.len(), |error| unsafe {
@@ -144,7 +144,7 @@ impl Slots<'_> {
     /// themselves. Returns whether the class is plain.
     #[inline]
     pub(super) fn begin(self) -> io::Result<bool> {
-        let plain = pairs::is_plain(self.class);
+        let plain = bytes_vfuncs::is_plain(self.class);
         if !plain {
             self.check_open()?;
         }
@@ -152,30 +152,30 @@ impl Slots<'_> {
     }
 
     /// Whether reads and writes go by slots that obey `NO_WAIT`.
-    pub(crate) fn obey_no_wait(self) -> bool {
+    pub(crate) fn honours_no_wait(self) -> bool {
         // Plain classes are of this crate.
-        pairs::is_plain(self.class)
-            || self.class.slots_obey_no_wait()
-                && !pairs::bytes_read(self.class)
-                && !pairs::bytes_write(self.class)
+        bytes_vfuncs::is_plain(self.class)
+            || self.class.slots_honour_no_wait()
+                && !bytes_vfuncs::bytes_read(self.class)
+                && !bytes_vfuncs::bytes_write(self.class)
     }
 
     /// Whether reads and writes go by slots of iovecs that obey `NO_WAIT`, and what the class lends is all that
     /// its channels wait for.
     #[inline]
     pub(crate) fn wait_for_fds_only(self) -> bool {
-        pairs::waits_for_fds_only(self.class)
+        bytes_vfuncs::waits_for_fds_only(self.class)
     }
 
     /// Whether the class lends the descriptors that its channels wait for.
     #[inline]
-    pub(crate) fn lends(self) -> bool {
-        self.class.lender().is_some()
+    pub(crate) fn has_poll_fd(self) -> bool {
+        self.class.poll_fd_fn().is_some()
     }
 
     /// What the class lends for one direction, if its channels wait for nothing else.
-    pub(crate) fn lent(self, side: Side) -> Option<Lent> {
-        self.class.lender()?(&self.channel(), side)
+    pub(crate) fn lent(self, side: Direction) -> Option<PollFd> {
+        self.class.poll_fd_fn()?(&self.channel(), side)
     }
 
     /// What tells whether this channel is worth trying, if it is a layer.
@@ -251,7 +251,7 @@ impl Slots<'_> {
     /// copy it, and say so; others are not told to do otherwise.
     fn check_zero_copy(self, flags: WriteFlags) -> io::Result<WriteFlags> {
         self.need(Feature::WRITE_ZERO_COPY)?;
-        if self.class.slots_obey_no_wait() {
+        if self.class.slots_honour_no_wait() {
             return Ok(flags);
         }
         Ok(match flags.contains(WriteFlags::LENT) {

@@ -14,10 +14,10 @@ use glib_sys::{GBytes, GError, GIOCondition, GSource, gboolean};
 use libc::{iovec, size_t, ssize_t};
 
 use super::{
-    Slots,
+    VFuncs,
+    bytes_vfuncs::{self, Turn},
     call::unsupported,
     gerror, handlers,
-    pairs::{self, Turn},
 };
 use crate::{
     channel::{
@@ -97,13 +97,13 @@ pub(super) unsafe extern "C" fn writev(
     // SAFETY: see above; iovec and IoSlice, c_int and BorrowedFd have the same layout.
     unsafe {
         let channel = Channel::from_glib_borrow(ioc);
-        let slots = Slots::of(&channel);
-        let filled = pairs::write_filled(slots.class).bytes;
-        let result = pairs::by_twin(filled, ioc, Turn::Write, || {
+        let slots = VFuncs::of(&channel);
+        let filled = bytes_vfuncs::write_filled(slots.class).bytes;
+        let result = bytes_vfuncs::via_counterpart(filled, ioc, Turn::Write, || {
             let iov = array(iov.cast::<IoSlice<'_>>(), niov);
             let fds = array(fds.cast::<BorrowedFd<'_>>(), nfds);
             let flags = WriteFlags::from_bits_retain(flags as u32);
-            pairs::writev_by_bytes(slots, iov, fds, flags)
+            bytes_vfuncs::writev_by_bytes(slots, iov, fds, flags)
         });
         give(ioc, error, "write to", result)
     }
@@ -121,14 +121,14 @@ pub(super) unsafe extern "C" fn readv(
     // SAFETY: see above; iovec and IoSliceMut have the same layout.
     unsafe {
         let channel = Channel::from_glib_borrow(ioc);
-        let slots = Slots::of(&channel);
-        let filled = pairs::read_filled(slots.class).bytes;
+        let slots = VFuncs::of(&channel);
+        let filled = bytes_vfuncs::read_filled(slots.class).bytes;
         let mut received = Vec::new();
-        let result = pairs::by_twin(filled, ioc, Turn::Read, || {
+        let result = bytes_vfuncs::via_counterpart(filled, ioc, Turn::Read, || {
             let iov = array_mut(iov.cast_mut().cast::<IoSliceMut<'_>>(), niov);
             let flags = ReadFlags::from_bits_retain(flags as u32);
             let wanted = (!fds.is_null()).then_some(&mut received);
-            pairs::readv_by_bytes(slots, iov, wanted, flags)
+            bytes_vfuncs::readv_by_bytes(slots, iov, wanted, flags)
         });
         give_fds(received, fds, nfds);
         give(ioc, error, "read from", result)
@@ -148,13 +148,13 @@ pub(super) unsafe extern "C" fn read_bytes(
             *fds = ptr::null_mut();
         }
         let channel = Channel::from_glib_borrow(ioc);
-        let slots = Slots::of(&channel);
-        let filled = pairs::read_filled(slots.class).iov;
+        let slots = VFuncs::of(&channel);
+        let filled = bytes_vfuncs::read_filled(slots.class).iov;
         let mut received = Vec::new();
-        let result = pairs::by_twin(filled, ioc, Turn::Read, || {
+        let result = bytes_vfuncs::via_counterpart(filled, ioc, Turn::Read, || {
             let flags = ReadFlags::from_bits_retain(flags);
             let wanted = (!fds.is_null()).then_some(&mut received);
-            pairs::read_bytes_by_iov(slots, count, wanted, flags)
+            bytes_vfuncs::read_bytes_by_iov(slots, count, wanted, flags)
         });
         match result {
             Ok(bytes) => {
@@ -182,9 +182,9 @@ pub(super) unsafe extern "C" fn write_bytes(
     // SAFETY: see above; a list lends its array of `len` open descriptors.
     unsafe {
         let channel = Channel::from_glib_borrow(ioc);
-        let slots = Slots::of(&channel);
-        let filled = pairs::write_filled(slots.class).iov;
-        let result = pairs::by_twin(filled, ioc, Turn::Write, || {
+        let slots = VFuncs::of(&channel);
+        let filled = bytes_vfuncs::write_filled(slots.class).iov;
+        let result = bytes_vfuncs::via_counterpart(filled, ioc, Turn::Write, || {
             let bytes = glib::Bytes::from_glib_borrow(bytes);
             let mut len = 0;
             let raw = match fds.is_null() {
@@ -221,7 +221,7 @@ pub(super) unsafe extern "C" fn create_watch(
         channel
             .watched(|watched| {
                 watch::asking(watched, from_glib(condition), |object, condition| {
-                    Slots::of(object.unsafe_cast_ref::<Channel>()).wait_fd(condition)
+                    VFuncs::of(object.unsafe_cast_ref::<Channel>()).wait_fd(condition)
                 })
             })
             .into_glib_ptr()

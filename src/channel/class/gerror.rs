@@ -12,7 +12,7 @@ use glib_sys::GError;
 
 use crate::{
     channel::Channel,
-    error::{explain, from_glib_error, to_glib_error},
+    error::{from_glib_error, to_glib_error, with_context},
 };
 
 struct Original {
@@ -68,7 +68,7 @@ pub(crate) fn describe(error: &io::Error, channel: &Channel, action: &str) -> gl
         None => error.kind().into(),
     };
     let action = format!("Unable to {action} {}", channel.label());
-    to_glib_error(&explain(plain, action))
+    to_glib_error(&with_context(plain, action))
 }
 
 /// Takes an error over that a slot reported.

@@ -16,16 +16,16 @@ use std::{
 use glib::{IOCondition, subclass::prelude::*, thread_guard::ThreadGuard, translate::*};
 use glib_sys::GMainContext;
 
-use super::{FdHandlers, Slots};
+use super::{FdHandlers, VFuncs};
 use crate::{
     channel::{
         Channel,
-        attempt::Attempt,
         ffi::{IOHandler, QIOChannel},
+        poll_io::PollIo,
         ready,
     },
     error::{errno, panic_text},
-    hub::{self, JoinHandle, Side, Sleep},
+    hub::{self, Direction, JoinHandle, Sleep},
     sync::ProcessMutex,
 };
 
@@ -101,21 +101,24 @@ pub(super) unsafe extern "C" fn set(
     // The old ones first: never are both called.
     let old = std::mem::take(&mut *channel.imp().fd_handlers.lock());
     drop(old);
-    let new = [start(io_read, Side::Read), start(io_write, Side::Write)];
+    let new = [
+        start(io_read, Direction::Read),
+        start(io_write, Direction::Write),
+    ];
     let new = new.iter().any(Option::is_some).then(|| Box::new(new));
     let other = std::mem::replace(&mut *channel.imp().fd_handlers.lock(), new);
     drop(other);
 }
 
 /// Calls a handler until the channel is closed or the handler has been replaced.
-async fn serve(channel: Channel, side: Side, call: Call, current: Arc<AtomicBool>) {
+async fn serve(channel: Channel, side: Direction, call: Call, current: Arc<AtomicBool>) {
     let last = LastCall {
         channel,
         side,
         call,
     };
     let channel = &last.channel;
-    let mut attempt = Attempt::new(side);
+    let mut attempt = PollIo::new(side);
     loop {
         let wait = poll_fn(|cx| {
             // What is ready all the time must not run all the time.
@@ -153,7 +156,7 @@ async fn serve(channel: Channel, side: Side, call: Call, current: Arc<AtomicBool
 /// gone. Drops the closure, which may be what keeps the channel.
 struct LastCall {
     channel: Channel,
-    side: Side,
+    side: Direction,
     call: Call,
 }
 
@@ -219,7 +222,7 @@ pub(in crate::channel) fn set_closures(
     });
     // SAFETY: the functions take a number, whether or not it still means anything, and may be
     // called from any thread at any time.
-    unsafe { Slots::of(channel).set_fd_handler(context, &handlers) };
+    unsafe { VFuncs::of(channel).set_fd_handler(context, &handlers) };
     let old = std::mem::replace(&mut *channel.imp().fd_closures.lock(), key);
     drop(old);
 }
@@ -262,7 +265,7 @@ unsafe extern "C" fn call_write(key: *mut c_void) {
 }
 
 /// Drops the closure of one direction, if it is one that was called.
-fn drop_closure(channel: &Channel, call: &Call, side: Side) {
+fn drop_closure(channel: &Channel, call: &Call, side: Direction) {
     let key = call.opaque.addr();
     let is_ours = channel
         .imp()
@@ -279,8 +282,8 @@ fn drop_closure(channel: &Channel, call: &Call, side: Side) {
         .and_then(|closures| closures.get(&key).cloned());
     let closure = closures.as_ref().and_then(|closures| {
         let closure = match side {
-            Side::Read => closures.read.as_ref()?,
-            Side::Write => closures.write.as_ref()?,
+            Direction::Read => closures.read.as_ref()?,
+            Direction::Write => closures.write.as_ref()?,
         };
         closure.try_lock().ok()?.take()
     });

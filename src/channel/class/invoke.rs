@@ -11,15 +11,15 @@ use std::{
 use glib::{IOCondition, prelude::*, subclass::prelude::*, translate::*};
 
 use super::{
-    ChannelImpl, FdHandlers,
+    ChannelImpl, FdHandlers, bytes_vfuncs,
     call::{signed, unsupported, with_error},
-    defaults, handlers, pairs,
+    defaults, handlers,
 };
 use crate::{
     channel::{
         Channel,
-        attempt::Tried,
         ffi::{self, QIOChannel, QIOChannelClass},
+        poll_io::Transferred,
     },
     types::{Feature, Flushed, ReadFlags, Readiness, Shutdown, WriteFlags, total_len, zeros},
     watch,
@@ -27,13 +27,13 @@ use crate::{
 
 /// The slots of one class, to be called on one channel.
 #[derive(Clone, Copy)]
-pub(crate) struct Slots<'a> {
+pub(crate) struct VFuncs<'a> {
     /// A live channel for as long as `'a`, whose class is `class` or derives from it.
     ioc: *mut QIOChannel,
     pub(super) class: &'a QIOChannelClass,
 }
 
-impl<'a> Slots<'a> {
+impl<'a> VFuncs<'a> {
     /// The slots of the channel's own class.
     #[inline]
     pub(crate) fn of(channel: &'a Channel) -> Self {
@@ -97,34 +97,38 @@ impl<'a> Slots<'a> {
         iov: &mut [IoSliceMut<'_>],
         mut fds: Option<&mut Vec<OwnedFd>>,
         flags: ReadFlags,
-    ) -> io::Result<Tried<usize>> {
+    ) -> io::Result<Transferred<usize>> {
         let plain = self.begin()?;
         self.check_read(fds.is_some(), flags)?;
         let room = total_len(iov);
         if room == 0 {
-            return self.check_open().map(|()| Tried::whole(0));
+            return self.check_open().map(|()| Transferred::whole(0));
         }
         if watch::anything_unread()
             && let Some(count) = self.take_unread(iov, &mut fds, flags)
         {
-            return Ok(Tried::whole(count));
+            return Ok(Transferred::whole(count));
         }
         // A read that takes descriptors along ends where they are, and what was only looked at is
         // still there.
         let drains = fds.is_none() && !flags.contains(ReadFlags::PEEK);
-        let result = if !plain && pairs::bytes_read(self.class) {
-            pairs::readv_by_bytes(self, iov, fds, flags)?
+        let result = if !plain && bytes_vfuncs::bytes_read(self.class) {
+            bytes_vfuncs::readv_by_bytes(self, iov, fds, flags)?
         } else {
             self.slot_readv(iov, room, fds, flags)?
         };
         let short = drains && 0 < result && result < room;
-        Ok(Tried { result, short })
+        Ok(Transferred { result, short })
     }
 
     /// As [`try_readv`](Self::try_readv), into one buffer and without blocking, in the shortest way that there is.
     #[inline(always)]
-    pub(crate) fn try_read(self, buf: &mut [u8], flags: ReadFlags) -> io::Result<Tried<usize>> {
-        if pairs::is_plain(self.class)
+    pub(crate) fn try_read(
+        self,
+        buf: &mut [u8],
+        flags: ReadFlags,
+    ) -> io::Result<Transferred<usize>> {
+        if bytes_vfuncs::is_plain(self.class)
             && !buf.is_empty()
             && !watch::anything_unread()
             && let Some(stream) = self.channel().imp().stream.get()
@@ -132,23 +136,25 @@ impl<'a> Slots<'a> {
         {
             let result = read.map_err(|e| self.or_closed(e))?;
             let short = 0 < result && result < buf.len();
-            return Ok(Tried { result, short });
+            return Ok(Transferred { result, short });
         }
         self.try_readv(&mut [IoSliceMut::new(buf)], None, flags)
     }
 
     /// As [`writev`](Self::writev), likewise.
     #[inline(always)]
-    pub(crate) fn try_write(self, buf: &[u8], flags: WriteFlags) -> io::Result<Tried<usize>> {
-        if pairs::is_plain(self.class)
+    pub(crate) fn try_write(self, buf: &[u8], flags: WriteFlags) -> io::Result<Transferred<usize>> {
+        if bytes_vfuncs::is_plain(self.class)
             && !buf.is_empty()
             && let Some(stream) = self.channel().imp().stream.get()
             && let Some(written) = stream.send(buf)
         {
-            return written.map(Tried::whole).map_err(|e| self.or_closed(e));
+            return written
+                .map(Transferred::whole)
+                .map_err(|e| self.or_closed(e));
         }
         self.writev(&[IoSlice::new(buf)], &[], flags)
-            .map(Tried::whole)
+            .map(Transferred::whole)
     }
 
     /// Reads what a dropped future had read, if there is any.
@@ -193,8 +199,8 @@ impl<'a> Slots<'a> {
         if size == 0 {
             return self.check_open().map(|()| 0);
         }
-        if !plain && pairs::bytes_write(self.class) {
-            pairs::writev_by_bytes(self, iov, fds, flags - WriteFlags::LENT)
+        if !plain && bytes_vfuncs::bytes_write(self.class) {
+            bytes_vfuncs::writev_by_bytes(self, iov, fds, flags - WriteFlags::LENT)
         } else {
             self.slot_writev(iov, size, fds, promised)
         }
@@ -219,10 +225,10 @@ impl<'a> Slots<'a> {
                 return Ok(glib::Bytes::from_owned(buf));
             }
         }
-        if pairs::bytes_read(self.class) {
+        if bytes_vfuncs::bytes_read(self.class) {
             self.slot_read_bytes(count, fds, flags)
         } else {
-            pairs::read_bytes_by_iov(self, count, fds, flags)
+            bytes_vfuncs::read_bytes_by_iov(self, count, fds, flags)
         }
     }
 
@@ -238,7 +244,7 @@ impl<'a> Slots<'a> {
         if bytes.is_empty() {
             return Ok(0);
         }
-        if pairs::bytes_write(self.class) {
+        if bytes_vfuncs::bytes_write(self.class) {
             self.slot_write_bytes(bytes, fds, flags)
         } else {
             self.slot_writev(&[IoSlice::new(bytes)], bytes.len(), fds, promised)
@@ -247,7 +253,7 @@ impl<'a> Slots<'a> {
 
     /// Writes what bytes hold from some place on; without a copy if the flags say so, and the class
     /// can keep them until they have been sent.
-    pub(crate) fn write_kept(
+    pub(crate) fn write_owned(
         self,
         bytes: &glib::Bytes,
         from: usize,
@@ -256,7 +262,7 @@ impl<'a> Slots<'a> {
     ) -> io::Result<usize> {
         let data = &bytes[from..];
         let keep = match flags.contains(WriteFlags::ZERO_COPY) && !data.is_empty() {
-            true => self.class.keeper().filter(|_| fds.is_empty()),
+            true => self.class.write_owned_fn().filter(|_| fds.is_empty()),
             false => None,
         };
         match keep {

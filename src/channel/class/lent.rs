@@ -5,7 +5,7 @@ use std::{
     os::fd::BorrowedFd,
 };
 
-use super::Slots;
+use super::VFuncs;
 use crate::{channel::Channel, types::WriteFlags};
 
 impl Channel {
@@ -27,6 +27,6 @@ impl Channel {
     ) -> io::Result<usize> {
         let mut flags = flags;
         flags.set(WriteFlags::LENT, flags.contains(WriteFlags::ZERO_COPY));
-        Slots::of(self).writev_as_promised(iov, fds, flags)
+        VFuncs::of(self).writev_as_promised(iov, fds, flags)
     }
 }

@@ -4,16 +4,16 @@
 //! fill it. Rust classes fill them through [`ChannelImpl`] and generic trampolines
 //! (`trampoline`). Whoever calls a slot, also from Rust, does so through its one invoker
 //! (`invoke`, `call`), which normalises what a foreign slot may return. `defaults` is what the
-//! base class puts into every slot; `pairs` lets one of two twin slots serve for both.
+//! base class puts into every slot; `bytes_vfuncs` lets one of two twin slots serve for both.
 #![allow(unsafe_code)]
 
+mod bytes_vfuncs;
 mod call;
 mod defaults;
 mod gerror;
 pub(super) mod handlers;
 mod invoke;
 mod lent;
-mod pairs;
 mod parent;
 #[cfg(test)]
 mod tests;
@@ -24,7 +24,7 @@ pub(super) use defaults::fill as fill_defaults;
 pub(crate) use defaults::{array, array_mut, flushed, give_fds};
 #[cfg(feature = "capi")]
 pub(crate) use gerror::{describe, report};
-pub(crate) use invoke::Slots;
+pub(crate) use invoke::VFuncs;
 pub use parent::ChannelImplExt;
 
 use std::{

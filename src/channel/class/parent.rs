@@ -7,7 +7,7 @@ use std::{
 
 use glib::IOCondition;
 
-use super::{ChannelImpl, FdHandlers, Slots};
+use super::{ChannelImpl, FdHandlers, VFuncs};
 use crate::types::{Flushed, ReadFlags, Readiness, Shutdown, WriteFlags};
 
 /// What the parent class does: for overrides of [`ChannelImpl`] that add to it.
@@ -20,7 +20,7 @@ pub trait ChannelImplExt: ChannelImpl {
         fds: &[BorrowedFd<'_>],
         flags: WriteFlags,
     ) -> io::Result<usize> {
-        Slots::of_parent(self).writev(iov, fds, flags)
+        VFuncs::of_parent(self).writev(iov, fds, flags)
     }
 
     /// Chains up [`ChannelImpl::readv`].
@@ -30,74 +30,74 @@ pub trait ChannelImplExt: ChannelImpl {
         fds: Option<&mut Vec<OwnedFd>>,
         flags: ReadFlags,
     ) -> io::Result<usize> {
-        Slots::of_parent(self).readv(iov, fds, flags)
+        VFuncs::of_parent(self).readv(iov, fds, flags)
     }
 
     /// Chains up [`ChannelImpl::close`].
     fn parent_close(&self) -> io::Result<()> {
-        Slots::of_parent(self).close()
+        VFuncs::of_parent(self).close()
     }
 
     /// Chains up [`ChannelImpl::create_watch`].
     fn parent_create_watch(&self, condition: IOCondition) -> glib::Source {
-        Slots::of_parent(self).create_watch(condition)
+        VFuncs::of_parent(self).create_watch(condition)
     }
 
     /// Chains up [`ChannelImpl::set_blocking`].
     fn parent_set_blocking(&self, enabled: bool) -> io::Result<()> {
-        Slots::of_parent(self).set_blocking(enabled)
+        VFuncs::of_parent(self).set_blocking(enabled)
     }
 
     /// Chains up [`ChannelImpl::shutdown`].
     fn parent_shutdown(&self, how: Shutdown) -> io::Result<()> {
-        Slots::of_parent(self).shutdown(how)
+        VFuncs::of_parent(self).shutdown(how)
     }
 
     /// Chains up [`ChannelImpl::set_cork`].
     fn parent_set_cork(&self, enabled: bool) {
-        Slots::of_parent(self).set_cork(enabled);
+        VFuncs::of_parent(self).set_cork(enabled);
     }
 
     /// Chains up [`ChannelImpl::set_delay`].
     fn parent_set_delay(&self, enabled: bool) {
-        Slots::of_parent(self).set_delay(enabled);
+        VFuncs::of_parent(self).set_delay(enabled);
     }
 
     /// Chains up [`ChannelImpl::seek`].
     fn parent_seek(&self, to: SeekFrom) -> io::Result<u64> {
-        Slots::of_parent(self).seek(to)
+        VFuncs::of_parent(self).seek(to)
     }
 
     /// Chains up [`ChannelImpl::set_fd_handler`].
     fn parent_set_fd_handler(&self, context: Option<&glib::MainContext>, handlers: &FdHandlers) {
         // SAFETY: the handlers are lent by a caller of the slot, who upholds its contract for as
         // long as they are set, whichever class of the channel keeps them.
-        unsafe { Slots::of_parent(self).set_fd_handler(context, handlers) };
+        unsafe { VFuncs::of_parent(self).set_fd_handler(context, handlers) };
     }
 
     /// Chains up [`ChannelImpl::wait_fd`].
     fn parent_wait_fd(&self, condition: IOCondition) -> Readiness {
-        Slots::of_parent(self).wait_fd(condition)
+        VFuncs::of_parent(self).wait_fd(condition)
     }
 
     /// Chains up [`ChannelImpl::preadv`].
     fn parent_preadv(&self, iov: &mut [IoSliceMut<'_>], offset: u64) -> io::Result<usize> {
-        Slots::of_parent(self).preadv(iov, offset)
+        VFuncs::of_parent(self).preadv(iov, offset)
     }
 
     /// Chains up [`ChannelImpl::pwritev`].
     fn parent_pwritev(&self, iov: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
-        Slots::of_parent(self).pwritev(iov, offset)
+        VFuncs::of_parent(self).pwritev(iov, offset)
     }
 
     /// Chains up [`ChannelImpl::flush`].
     fn parent_flush(&self) -> io::Result<Flushed> {
-        Slots::of_parent(self).flush()
+        VFuncs::of_parent(self).flush()
     }
 
     /// Chains up [`ChannelImpl::credentials`].
     fn parent_credentials(&self) -> io::Result<gio::Credentials> {
-        Slots::of_parent(self).credentials()
+        VFuncs::of_parent(self).credentials()
     }
 }
 

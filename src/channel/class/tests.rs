@@ -13,7 +13,7 @@ use glib::{IOCondition, prelude::*, subclass::prelude::*, translate::*};
 use glib_sys::{GBytes, GError, GIOCondition, GSource};
 use libc::{size_t, ssize_t};
 
-use super::{ChannelImpl, FdHandlers, Slots, defaults};
+use super::{ChannelImpl, FdHandlers, VFuncs, defaults};
 use crate::{
     Channel, ChannelExt, ChannelSocket, Readiness,
     channel::ffi::{QIOChannel, QIOChannelClass},
@@ -225,7 +225,7 @@ fn what_a_raising_binding_leaves_becomes_an_error() {
 fn a_zero_descriptor_without_a_condition_is_not_standard_input() {
     let channel = raising::new();
     assert_eq!(
-        Slots::of(&channel).wait_fd(IOCondition::IN),
+        VFuncs::of(&channel).wait_fd(IOCondition::IN),
         Readiness::Watch
     );
     assert_eq!(
@@ -279,7 +279,7 @@ fn set_handlers(
         opaque: ptr::from_ref(calls).cast_mut().cast(),
     };
     // SAFETY: `calls` outlives the handlers, which each test takes away again.
-    unsafe { Slots::of(channel.upcast_ref()).set_fd_handler(Some(context), &handlers) };
+    unsafe { VFuncs::of(channel.upcast_ref()).set_fd_handler(Some(context), &handlers) };
 }
 
 #[test]
@@ -328,7 +328,7 @@ fn the_slots_of_bytes_and_iovecs_agree_on_would_block() {
     let (channel, _peer) = ChannelSocket::pair().expect("a socketpair");
     channel.set_blocking(false).expect("non-blocking");
     let mut error = ptr::null_mut();
-    let slot = Slots::of(channel.upcast_ref())
+    let slot = VFuncs::of(channel.upcast_ref())
         .class
         .io_read_bytes
         .expect("filled");
@@ -345,7 +345,7 @@ fn the_slots_of_bytes_and_iovecs_agree_on_would_block() {
     };
     assert!(bytes.is_null());
     assert!(error.expect("set").matches(gio::IOErrorEnum::WouldBlock));
-    let read = Slots::of(channel.upcast_ref()).readv(
+    let read = VFuncs::of(channel.upcast_ref()).readv(
         &mut [IoSliceMut::new(&mut [0])],
         None,
         ReadFlags::empty(),

@@ -87,7 +87,7 @@ fn panicked(panic: &(dyn Any + Send), class: &str) -> io::Error {
 ///
 /// `ioc` must be an instance of `T`, and `error` NULL or a place for an error.
 #[inline]
-unsafe fn reporting<T: ChannelImpl, R>(
+unsafe fn fallible<T: ChannelImpl, R>(
     ioc: *mut QIOChannel,
     error: *mut *mut GError,
     action: &str,
@@ -103,13 +103,13 @@ unsafe fn reporting<T: ChannelImpl, R>(
     }
 }
 
-/// As [`reporting`], for a slot that returns a count and knows would-block.
+/// As [`fallible`], for a slot that returns a count and knows would-block.
 ///
 /// # Safety
 ///
-/// As for [`reporting`].
+/// As for [`fallible`].
 #[inline]
-unsafe fn counting<T: ChannelImpl>(
+unsafe fn byte_count<T: ChannelImpl>(
     ioc: *mut QIOChannel,
     error: *mut *mut GError,
     action: &str,
@@ -132,7 +132,7 @@ unsafe fn counting<T: ChannelImpl>(
 /// # Safety
 ///
 /// `ioc` must be an instance of `T`.
-unsafe fn telling<T: ChannelImpl, R>(
+unsafe fn infallible<T: ChannelImpl, R>(
     ioc: *mut QIOChannel,
     failed: R,
     call: impl FnOnce(&T) -> R,
@@ -162,7 +162,7 @@ unsafe extern "C" fn writev<T: ChannelImpl>(
         let iov = array(iov.cast::<IoSlice<'_>>(), niov);
         let fds = array(fds.cast::<BorrowedFd<'_>>(), nfds);
         let flags = WriteFlags::from_bits_retain(flags as u32);
-        counting(ioc, error, "write to", |imp: &T| {
+        byte_count(ioc, error, "write to", |imp: &T| {
             imp.writev(iov, fds, flags)
         })
     }
@@ -185,7 +185,7 @@ unsafe extern "C" fn readv<T: ChannelImpl>(
         if !fds.is_null() {
             return readv_with_fds::<T>(ioc, iov, fds, nfds, flags, error);
         }
-        counting(ioc, error, "read from", |imp: &T| {
+        byte_count(ioc, error, "read from", |imp: &T| {
             imp.readv(iov, None, flags)
         })
     }
@@ -206,7 +206,7 @@ unsafe fn readv_with_fds<T: ChannelImpl>(
     // SAFETY: the caller's promise.
     unsafe {
         let mut received = Vec::new();
-        let count = counting(ioc, error, "read from", |imp: &T| {
+        let count = byte_count(ioc, error, "read from", |imp: &T| {
             imp.readv(iov, Some(&mut received), flags)
         });
         if count < 0 {
@@ -219,7 +219,7 @@ unsafe fn readv_with_fds<T: ChannelImpl>(
 
 unsafe extern "C" fn close<T: ChannelImpl>(ioc: *mut QIOChannel, error: *mut *mut GError) -> c_int {
     // SAFETY: see above.
-    unsafe { reporting(ioc, error, "close", -1, |imp: &T| imp.close().map(|()| 0)) }
+    unsafe { fallible(ioc, error, "close", -1, |imp: &T| imp.close().map(|()| 0)) }
 }
 
 unsafe extern "C" fn create_watch<T: ChannelImpl>(
@@ -228,7 +228,7 @@ unsafe extern "C" fn create_watch<T: ChannelImpl>(
 ) -> *mut GSource {
     // SAFETY: see above.
     unsafe {
-        telling(ioc, ptr::null_mut(), |imp: &T| {
+        infallible(ioc, ptr::null_mut(), |imp: &T| {
             let condition = from_glib(condition);
             let source = imp.create_watch(condition);
             Channel::from_glib_borrow(ioc)
@@ -245,7 +245,7 @@ unsafe extern "C" fn set_blocking<T: ChannelImpl>(
 ) -> c_int {
     // SAFETY: see above.
     unsafe {
-        reporting(ioc, error, "set the mode of", -1, |imp: &T| {
+        fallible(ioc, error, "set the mode of", -1, |imp: &T| {
             imp.set_blocking(from_glib(enabled)).map(|()| 0)
         })
     }
@@ -258,7 +258,7 @@ unsafe extern "C" fn shutdown<T: ChannelImpl>(
 ) -> c_int {
     // SAFETY: see above.
     unsafe {
-        reporting(ioc, error, "shut down", -1, |imp: &T| {
+        fallible(ioc, error, "shut down", -1, |imp: &T| {
             let how = match how {
                 1 => Shutdown::Read,
                 2 => Shutdown::Write,
@@ -276,12 +276,12 @@ unsafe extern "C" fn shutdown<T: ChannelImpl>(
 
 unsafe extern "C" fn set_cork<T: ChannelImpl>(ioc: *mut QIOChannel, enabled: gboolean) {
     // SAFETY: see above.
-    unsafe { telling(ioc, (), |imp: &T| imp.set_cork(from_glib(enabled))) };
+    unsafe { infallible(ioc, (), |imp: &T| imp.set_cork(from_glib(enabled))) };
 }
 
 unsafe extern "C" fn set_delay<T: ChannelImpl>(ioc: *mut QIOChannel, enabled: gboolean) {
     // SAFETY: see above.
-    unsafe { telling(ioc, (), |imp: &T| imp.set_delay(from_glib(enabled))) };
+    unsafe { infallible(ioc, (), |imp: &T| imp.set_delay(from_glib(enabled))) };
 }
 
 unsafe extern "C" fn seek<T: ChannelImpl>(
@@ -292,7 +292,7 @@ unsafe extern "C" fn seek<T: ChannelImpl>(
 ) -> i64 {
     // SAFETY: see above.
     unsafe {
-        reporting(ioc, error, "seek in", -1, |imp: &T| {
+        fallible(ioc, error, "seek in", -1, |imp: &T| {
             let to = match whence {
                 libc::SEEK_SET => SeekFrom::Start(unsigned(offset)?),
                 libc::SEEK_CUR => SeekFrom::Current(offset),
@@ -323,7 +323,7 @@ unsafe extern "C" fn set_aio_fd_handler<T: ChannelImpl>(
             write,
             opaque,
         };
-        telling(ioc, (), |imp: &T| {
+        infallible(ioc, (), |imp: &T| {
             imp.set_fd_handler(context.as_ref().as_ref(), &handlers);
         });
     }
@@ -336,7 +336,7 @@ unsafe extern "C" fn wait_fd<T: ChannelImpl>(
 ) -> c_int {
     // SAFETY: see above; `fd_condition` is writable.
     unsafe {
-        telling(ioc, QIO_CHANNEL_WAIT_WATCH, |imp: &T| {
+        infallible(ioc, QIO_CHANNEL_WAIT_WATCH, |imp: &T| {
             match imp.wait_fd(from_glib(condition)) {
                 Readiness::Fd(fd, condition) => {
                     *fd_condition = condition.into_glib();
@@ -359,7 +359,7 @@ unsafe extern "C" fn preadv<T: ChannelImpl>(
     // SAFETY: see above; iovec and IoSliceMut have the same layout.
     unsafe {
         let iov = array_mut(iov.cast_mut().cast::<IoSliceMut<'_>>(), niov);
-        counting(ioc, error, "read from", |imp: &T| {
+        byte_count(ioc, error, "read from", |imp: &T| {
             imp.preadv(iov, unsigned(offset)?)
         })
     }
@@ -375,7 +375,7 @@ unsafe extern "C" fn pwritev<T: ChannelImpl>(
     // SAFETY: see above; iovec and IoSlice have the same layout.
     unsafe {
         let iov = array(iov.cast::<IoSlice<'_>>(), niov);
-        counting(ioc, error, "write to", |imp: &T| {
+        byte_count(ioc, error, "write to", |imp: &T| {
             imp.pwritev(iov, unsigned(offset)?)
         })
     }
@@ -384,7 +384,7 @@ unsafe extern "C" fn pwritev<T: ChannelImpl>(
 unsafe extern "C" fn flush<T: ChannelImpl>(ioc: *mut QIOChannel, error: *mut *mut GError) -> c_int {
     // SAFETY: see above.
     unsafe {
-        reporting(ioc, error, "flush", -1, |imp: &T| {
+        fallible(ioc, error, "flush", -1, |imp: &T| {
             imp.flush().map(defaults::flushed)
         })
     }
@@ -396,7 +396,7 @@ unsafe extern "C" fn get_credentials<T: ChannelImpl>(
 ) -> *mut GCredentials {
     // SAFETY: see above.
     unsafe {
-        reporting(
+        fallible(
             ioc,
             error,
             "get the credentials of",

@@ -11,7 +11,7 @@ use super::{
     held::{self, Origin},
     route::{self, Route, possibly},
 };
-use crate::{channel::disk, error::closed, hub::Side, sys::SharedFd};
+use crate::{channel::disk, error::closed, hub::Direction, sys::SharedFd};
 
 /// Whether the next step reads or writes a file on disk.
 pub(super) fn is_next(flow: &Flow<'_>) -> bool {
@@ -20,8 +20,8 @@ pub(super) fn is_next(flow: &Flow<'_>) -> bool {
 
 fn file(flow: &Flow<'_>) -> Option<Arc<SharedFd>> {
     match flow.held.is_empty() {
-        true => disk::file(flow.source, Side::Read),
-        false => disk::file(flow.target, Side::Write),
+        true => disk::file(flow.source, Direction::Read),
+        false => disk::file(flow.target, Direction::Write),
     }
 }
 

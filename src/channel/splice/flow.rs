@@ -15,20 +15,20 @@ use glib::{IOCondition, subclass::prelude::*};
 use super::{
     ByteCounter, by_disk,
     held::{self, Held, Origin},
-    manner::{Manner, give_way},
     route::{Ends, Route, possibly},
+    wait_mode::{WaitMode, yield_now},
 };
 use crate::{
     channel::{
         Channel,
         all::{wait_for, was_empty_message},
-        attempt::{Tried, Try},
-        class::Slots,
+        class::VFuncs,
         flush,
+        poll_io::{IoFlags, Transferred},
     },
     coroutine,
     error::{closed, not_supported, transfer_error, would_block},
-    hub::Side,
+    hub::Direction,
     types::Feature,
 };
 
@@ -66,7 +66,7 @@ pub(super) struct Flow<'a> {
     /// There is much to be moved at once.
     is_bulk: bool,
     /// Who was not ready, where bytes go from the one into the other.
-    blocked: Side,
+    blocked: Direction,
     /// How often both of them were ready after all.
     doubts: u32,
     pub(super) held: Held,
@@ -90,7 +90,7 @@ impl<'a> Flow<'a> {
             ends: Ends::of(source, target),
             route: Route::Memory,
             is_bulk: false,
-            blocked: Side::Read,
+            blocked: Direction::Read,
             doubts: 0,
             held: Held::default(),
         }
@@ -99,7 +99,7 @@ impl<'a> Flow<'a> {
     /// Moves all and returns how many bytes that were, blocking, or in the coroutine that runs.
     pub(super) fn run(mut self) -> io::Result<u64> {
         if coroutine::in_coroutine() {
-            return coroutine::wait_for(self.run_async(Manner::default()))?;
+            return coroutine::wait_for(self.run_async(WaitMode::default()))?;
         }
         self.may_block = true;
         let result = self.block();
@@ -109,8 +109,8 @@ impl<'a> Flow<'a> {
     fn block(&mut self) -> io::Result<()> {
         self.choose();
         while self.left > 0 {
-            match self.step(self.turn(), Try::plain()) {
-                Ok(Tried {
+            match self.step(self.turn(), IoFlags::plain()) {
+                Ok(Transferred {
                     result: Progress::End,
                     ..
                 }) => break,
@@ -129,15 +129,15 @@ impl<'a> Flow<'a> {
     }
 
     /// As [`run`](Self::run), in a future.
-    pub(super) async fn run_async(mut self, manner: Manner<'_>) -> io::Result<u64> {
+    pub(super) async fn run_async(mut self, manner: WaitMode<'_>) -> io::Result<u64> {
         let result = self.steps(manner).await;
         self.finish(result)
     }
 
-    async fn steps(&mut self, manner: Manner<'_>) -> io::Result<()> {
+    async fn steps(&mut self, manner: WaitMode<'_>) -> io::Result<()> {
         self.choose();
-        let mut attempts = [Side::Read, Side::Write].map(|side| manner.attempt(side));
-        let mut hung_up = manner.attempt(Side::Write);
+        let mut attempts = [Direction::Read, Direction::Write].map(|side| manner.attempt(side));
+        let mut hung_up = manner.attempt(Direction::Write);
         let (mut turn_ends, mut steps) = (TURN, 0);
         while self.left > 0 {
             steps += 1;
@@ -151,7 +151,9 @@ impl<'a> Flow<'a> {
                     poll_fn(|cx| {
                         let polled = attempt.poll(channel, cx, |how| self.step(side, how));
                         match polled {
-                            Poll::Pending if side == Side::Read && manner.ends_with(target) => {
+                            Poll::Pending
+                                if side == Direction::Read && manner.ends_with(target) =>
+                            {
                                 let end = IOCondition::HUP | IOCondition::ERR;
                                 let ended = hung_up.poll_level(target, end, cx);
                                 ended.map(|ended| ended.map(|_| Progress::End))
@@ -167,12 +169,12 @@ impl<'a> Flow<'a> {
             }
             if self.moved >= turn_ends || steps == STEPS {
                 (turn_ends, steps) = (self.moved.saturating_add(TURN), 0);
-                give_way().await;
+                yield_now().await;
             }
         }
         if self.target.below().is_some() {
             // A layer may hold something.
-            let (target, attempt) = (self.target, &mut attempts[Side::Write as usize]);
+            let (target, attempt) = (self.target, &mut attempts[Direction::Write as usize]);
             poll_fn(|cx| flush::poll(target, attempt, cx)).await?;
         }
         Ok(())
@@ -190,20 +192,20 @@ impl<'a> Flow<'a> {
     }
 
     /// What the next step needs to be ready.
-    fn turn(&self) -> Side {
+    fn turn(&self) -> Direction {
         if !self.held.is_empty() {
-            return Side::Write;
+            return Direction::Write;
         }
         match self.route {
             Route::Direct | Route::File if !self.has_unread() => self.blocked,
-            _ => Side::Read,
+            _ => Direction::Read,
         }
     }
 
-    fn channel(&self, side: Side) -> &'a Channel {
+    fn channel(&self, side: Direction) -> &'a Channel {
         match side {
-            Side::Read => self.source,
-            Side::Write => self.target,
+            Direction::Read => self.source,
+            Direction::Write => self.target,
         }
     }
 
@@ -211,31 +213,31 @@ impl<'a> Flow<'a> {
         self.source.imp().waiters.unread.is_readable()
     }
 
-    fn step(&mut self, side: Side, how: Try) -> io::Result<Tried<Progress>> {
+    fn step(&mut self, side: Direction, how: IoFlags) -> io::Result<Transferred<Progress>> {
         match side {
-            Side::Read => self.fill(how),
-            Side::Write if self.held.is_empty() => self.pass(side).map(Tried::whole),
-            Side::Write => self.empty(how).map(Tried::whole),
+            Direction::Read => self.fill(how),
+            Direction::Write if self.held.is_empty() => self.pass(side).map(Transferred::whole),
+            Direction::Write => self.empty(how).map(Transferred::whole),
         }
     }
 
-    fn fill(&mut self, how: Try) -> io::Result<Tried<Progress>> {
+    fn fill(&mut self, how: IoFlags) -> io::Result<Transferred<Progress>> {
         match self.route {
             // It goes before what the descriptor has.
             _ if self.has_unread() => self.fill_memory(how),
-            Route::Direct | Route::File => self.pass(Side::Read).map(Tried::whole),
-            Route::Pipe if self.is_bulk => self.fill_pipe().map(Tried::whole),
+            Route::Direct | Route::File => self.pass(Direction::Read).map(Transferred::whole),
+            Route::Pipe if self.is_bulk => self.fill_pipe().map(Transferred::whole),
             Route::Pipe | Route::Memory => self.fill_memory(how),
         }
     }
 
-    fn fill_memory(&mut self, how: Try) -> io::Result<Tried<Progress>> {
+    fn fill_memory(&mut self, how: IoFlags) -> io::Result<Transferred<Progress>> {
         let origin = held::origin(self.source);
         let mut fds = Vec::new();
         let passes_fds = self.source.imp().features().contains(Feature::FD_PASS);
         let most = self.most_to_read();
         let room = self.held.room(most);
-        let Tried { result, short } = Slots::of(self.source).try_readv(
+        let Transferred { result, short } = VFuncs::of(self.source).try_readv(
             &mut [IoSliceMut::new(room)],
             passes_fds.then_some(&mut fds),
             how.read,
@@ -247,13 +249,13 @@ impl<'a> Flow<'a> {
             ));
         }
         let result = self.filled(result, origin)?;
-        Ok(Tried { result, short })
+        Ok(Transferred { result, short })
     }
 
     /// How many bytes a read may take. What does not fit of a message would be lost: it is held, and
     /// goes back to the source.
     fn most_to_read(&self) -> u64 {
-        match self.source.imp().keeps_messages() {
+        match self.source.imp().is_message_oriented() {
             true => u64::MAX,
             false => self.left,
         }
@@ -307,7 +309,7 @@ impl<'a> Flow<'a> {
     }
 
     /// Moves bytes from the source into the target; `side` is who was not ready the last time.
-    fn pass(&mut self, side: Side) -> io::Result<Progress> {
+    fn pass(&mut self, side: Direction) -> io::Result<Progress> {
         let Some(ends) = &self.ends else {
             return Ok(self.by_memory());
         };
@@ -347,10 +349,10 @@ impl<'a> Flow<'a> {
     }
 
     /// Writes what is held.
-    fn empty(&mut self, how: Try) -> io::Result<Progress> {
+    fn empty(&mut self, how: IoFlags) -> io::Result<Progress> {
         let Some((pipe, piped)) = self.held.in_pipe() else {
             let data = IoSlice::new(self.to_write());
-            let count = Slots::of(self.target).writev(&[data], &[], how.write)?;
+            let count = VFuncs::of(self.target).writev(&[data], &[], how.write)?;
             return self.wrote(count);
         };
         let ends = self.ends.as_ref();

@@ -10,7 +10,7 @@ use std::{
 use glib::subclass::prelude::*;
 
 use crate::{
-    channel::{Channel, class::Slots, disk},
+    channel::{Channel, class::VFuncs, disk},
     sys::{SharedFd, splice::Pipe},
     types::Feature,
 };
@@ -138,7 +138,7 @@ pub(super) fn origin(source: &Channel) -> Origin {
 fn seek_back(source: &Channel, count: usize) -> bool {
     // What is in memory has such a size.
     let to = SeekFrom::Current(-(count as i64));
-    Slots::of(source).seek(to).is_ok()
+    VFuncs::of(source).seek(to).is_ok()
 }
 
 /// Gives bytes and the descriptors that came along to the source.

@@ -10,16 +10,16 @@ mod by_disk;
 mod counter;
 mod flow;
 mod held;
-mod manner;
 mod relay;
 mod route;
+mod wait_mode;
 
 pub use counter::{ByteCounter, QIOByteCounter};
 pub use relay::{RelayCounters, Relayed, relay, relay_counted, relay_counted_future, relay_future};
 
 use std::io;
 
-use self::{flow::Flow, manner::Manner};
+use self::{flow::Flow, wait_mode::WaitMode};
 use super::Channel;
 
 /// Moves up to `count` bytes, or all until the end.
@@ -47,5 +47,5 @@ pub(super) async fn splice_async(
 ) -> io::Result<u64> {
     let counters = counter.cloned().into_iter().collect();
     let flow = Flow::new(source, target, count, counters);
-    flow.run_async(Manner::default()).await
+    flow.run_async(WaitMode::default()).await
 }

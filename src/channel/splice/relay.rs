@@ -10,12 +10,12 @@ use std::{
 
 use glib::{prelude::*, subclass::prelude::*};
 
-use super::{ByteCounter, flow::Flow, manner::Manner};
+use super::{ByteCounter, flow::Flow, wait_mode::WaitMode};
 use crate::{
-    channel::{Channel, class::Slots, flush},
+    channel::{Channel, class::VFuncs, flush},
     coroutine,
-    error::{has_gone, relay_error, transfer_error},
-    hub::{Side, private_context},
+    error::{is_disconnected, relay_error, transfer_error},
+    hub::{Direction, private_context},
     types::{Feature, Shutdown},
 };
 
@@ -151,7 +151,7 @@ async fn run(
     let sent = vec![mine.sent.clone(), counters.sent.clone()];
     let received = vec![mine.received.clone(), counters.received.clone()];
     let over = [false, false].map(AtomicBool::new);
-    let manner = |back: usize| Manner {
+    let manner = |back: usize| WaitMode {
         here,
         back_is_over: Some(&over[back]),
     };
@@ -197,7 +197,7 @@ async fn direction(
     source: &Channel,
     target: &Channel,
     counters: Vec<ByteCounter>,
-    manner: Manner<'_>,
+    manner: WaitMode<'_>,
 ) -> io::Result<()> {
     let flow = Flow::new(source, target, None, counters);
     let moved = flow.run_async(manner).await?;
@@ -209,13 +209,13 @@ async fn direction(
 }
 
 /// Tells the reader of a channel that nothing more comes.
-async fn end(channel: &Channel, manner: Manner<'_>) -> io::Result<()> {
-    let mut attempt = manner.attempt(Side::Write);
+async fn end(channel: &Channel, manner: WaitMode<'_>) -> io::Result<()> {
+    let mut attempt = manner.attempt(Direction::Write);
     poll_fn(|cx| flush::poll(channel, &mut attempt, cx)).await?;
     if !channel.imp().features().contains(Feature::SHUTDOWN) {
         return Ok(());
     }
-    let told = match Slots::of(channel).shutdown(Shutdown::Write) {
+    let told = match VFuncs::of(channel).shutdown(Shutdown::Write) {
         // The goodbye of a layer has not been sent if there was no room for it.
         Ok(()) if channel.below().is_some() => {
             let sent = poll_fn(|cx| flush::poll(channel, &mut attempt, cx));
@@ -225,7 +225,7 @@ async fn end(channel: &Channel, manner: Manner<'_>) -> io::Result<()> {
     };
     match told {
         // The peer has gone already; whether too early, the other direction knows.
-        Err(e) if has_gone(&e) => Ok(()),
+        Err(e) if is_disconnected(&e) => Ok(()),
         result => result,
     }
 }

@@ -10,12 +10,12 @@ use std::{
 use glib::{IOCondition, subclass::prelude::*};
 
 use crate::{
-    channel::{Channel, attempt::level, class::Slots, ffi::Lent},
+    channel::{Channel, class::VFuncs, ffi::PollFd, poll_io::level},
     error::would_block,
-    hub::Side,
+    hub::Direction,
     sys::{
         FdGuard, SharedFd,
-        nature::{Kind, Nature},
+        fd_info::{FdInfo, Kind},
         splice,
     },
     types::Feature,
@@ -44,18 +44,18 @@ struct End {
 }
 
 impl End {
-    fn of(channel: &Channel, side: Side) -> Option<Self> {
-        let slots = Slots::of(channel);
+    fn of(channel: &Channel, side: Direction) -> Option<Self> {
+        let slots = VFuncs::of(channel);
         let fd = match slots.lent(side)? {
-            Lent::Disk(fd) => fd,
-            Lent::Pollable { fd, raw: true, .. } => fd,
-            Lent::Pollable { .. } => return None,
+            PollFd::Disk(fd) => fd,
+            PollFd::Pollable { fd, raw: true, .. } => fd,
+            PollFd::Pollable { .. } => return None,
         };
         // What reads and writes otherwise than the class that lends has something in between.
-        if !slots.obey_no_wait() {
+        if !slots.honours_no_wait() {
             return None;
         }
-        let kind = Nature::of(fd.get()?.as_fd()).ok()?.kind;
+        let kind = FdInfo::of(fd.get()?.as_fd()).ok()?.kind;
         Some(Self { fd, kind })
     }
 
@@ -74,7 +74,7 @@ impl End {
         loop {
             let mut was_note = false;
             let waiters = &channel.imp().waiters;
-            let got = waiters.without_notes(level(&fd, condition)?, condition, || {
+            let got = waiters.ignore_completions(level(&fd, condition)?, condition, || {
                 was_note = true;
                 Ok(IOCondition::empty())
             })?;
@@ -99,8 +99,8 @@ impl Ends {
             return None;
         }
         Some(Self {
-            source: End::of(source, Side::Read)?,
-            target: End::of(target, Side::Write)?,
+            source: End::of(source, Direction::Read)?,
+            target: End::of(target, Direction::Write)?,
         })
     }
 
@@ -148,17 +148,21 @@ impl Ends {
         possibly(match (self.source.kind, self.target.kind) {
             (Kind::Disk, Kind::Disk) => splice::copy_file_range(from, to, None, count),
             (Kind::Disk, Kind::Socket) => splice::sendfile(from, to, count),
-            _ => splice::splice_quietly(from, to, count),
+            _ => splice::splice_without_sigpipe(from, to, count),
         })
     }
 
     /// Which of the two is not ready, where moving would have to wait for one. `None`: it is not so
     /// any more.
-    pub(super) fn blocked(&self, source: &Channel, target: &Channel) -> io::Result<Option<Side>> {
+    pub(super) fn blocked(
+        &self,
+        source: &Channel,
+        target: &Channel,
+    ) -> io::Result<Option<Direction>> {
         Ok(if !self.source.is_ready(source, IOCondition::IN)? {
-            Some(Side::Read)
+            Some(Direction::Read)
         } else if !self.target.is_ready(target, IOCondition::OUT)? {
-            Some(Side::Write)
+            Some(Direction::Write)
         } else {
             None
         })

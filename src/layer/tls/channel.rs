@@ -10,20 +10,20 @@ use glib::{IOCondition, SignalHandlerId, prelude::*, subclass::prelude::*};
 
 use super::{
     TlsCreds, TlsEndpoint,
-    engine::Engine,
+    engine::TlsState,
     failure::of_stack,
     handshake::{AUTHORIZE, called, prepare},
     imp,
-    link::Link,
+    link::Connection,
     waiting::wake_with,
 };
 use crate::{
     channel::{
-        Attempt, Channel, ChannelExt as _, Tried, ffi::derived_class, stream::std_io, wait_for,
+        Channel, ChannelExt as _, PollIo, Transferred, ffi::derived_class, stream::std_io, wait_for,
     },
     coroutine,
-    error::{explain, invalid, would_block},
-    hub::Side,
+    error::{invalid, with_context, would_block},
+    hub::Direction,
 };
 
 derived_class!(
@@ -154,13 +154,13 @@ impl ChannelTls {
             (TlsEndpoint::Client, Some(name)) => name,
             (TlsEndpoint::Client, None) => "the server",
         };
-        let engine = Engine::new(ssl, peer.to_owned())
+        let engine = TlsState::new(ssl, peer.to_owned())
             .map_err(|e| of_stack("Unable to begin with TLS", &e))?;
         master
             .set_blocking(false)
-            .map_err(|e| explain(e, "Unable to make the channel below non-blocking"))?;
+            .map_err(|e| with_context(e, "Unable to make the channel below non-blocking"))?;
         let this: Self = glib::Object::new();
-        this.imp().set_link(Link {
+        this.imp().set_link(Connection {
             collapse: wake_with(this.upcast_ref(), master),
             engine: Mutex::new(engine),
             master: master.clone(),
@@ -196,7 +196,7 @@ impl ChannelTls {
     fn step_handshake(&self) -> io::Result<()> {
         let channel = self.upcast_ref();
         let link = self.imp().link()?;
-        link.shake(channel)?;
+        link.do_handshake(channel)?;
         link.flush(channel)
     }
 
@@ -221,7 +221,7 @@ impl ChannelTls {
     fn step_bye(&self) -> io::Result<()> {
         let link = self.imp().link()?;
         let channel = self.upcast_ref();
-        link.shake(channel)?;
+        link.do_handshake(channel)?;
         link.flush(channel)?;
         link.engine().say_bye();
         link.flush(channel)
@@ -239,9 +239,9 @@ impl ChannelTls {
     pub fn update_keys(&self, ask_peer: bool) -> io::Result<()> {
         let link = self.imp().link()?;
         let channel = self.upcast_ref();
-        link.shake(channel)?;
+        link.do_handshake(channel)?;
         link.engine().update_keys(ask_peer)?;
-        link.creds.give_keys_away();
+        link.creds.flush_key_log();
         match link.flush(channel) {
             Err(e) if would_block(&e) => {
                 link.flush_later(channel);
@@ -268,8 +268,13 @@ impl ChannelTls {
     }
 
     async fn future(&self, step: fn(&Self) -> io::Result<()>) -> io::Result<()> {
-        let mut attempt = Attempt::new(Side::Write);
-        poll_fn(|cx| attempt.poll(self.upcast_ref(), cx, |_| step(self).map(Tried::whole))).await
+        let mut attempt = PollIo::new(Direction::Write);
+        poll_fn(|cx| {
+            attempt.poll(self.upcast_ref(), cx, |_| {
+                step(self).map(Transferred::whole)
+            })
+        })
+        .await
     }
 
     /// Says whether a stream that ends without a goodbye of the peer is an error of reading, which is the case unless

@@ -16,7 +16,7 @@ use openssl::{
 
 use super::{
     failure::{Failure, cut_short, of_data, of_handshake, of_stack, truncated, unable_to_shake},
-    pipes::{CHUNK, Pipes, Queue},
+    pipes::{CHUNK, MemoryBio, Queue},
     shim,
 };
 use crate::error::{closed, not_supported};
@@ -48,8 +48,8 @@ pub(super) enum Step<T> {
 }
 
 /// One end of a connection. Locked only for as long as it computes.
-pub(super) struct Engine {
-    stream: SslStream<Pipes>,
+pub(super) struct TlsState {
+    stream: SslStream<MemoryBio>,
     /// What the other end is called in messages.
     peer: String,
     pub(super) stage: Stage,
@@ -64,7 +64,7 @@ pub(super) struct Engine {
     /// The same, of the other. They are told apart, or whoever receives would wake itself while others send.
     pub(super) missed_sending: bool,
     /// Those who read have been told to wait until there is less unsent.
-    pub(super) choked: bool,
+    pub(super) output_blocked: bool,
     /// Ciphertext has come that OpenSSL has not seen.
     pub(super) fed: bool,
     /// Somebody has stopped before the channel below was asked, which may have had something all the time: whoever
@@ -77,21 +77,21 @@ pub(super) struct Engine {
     /// OpenSSL has given up: it says why but once.
     dead: Option<Failure>,
     /// The peer has said goodbye.
-    peer_done: bool,
+    close_notify_received: bool,
     /// Nothing is to be read any more.
     pub(super) read_shut: bool,
     /// Nothing can be written any more.
     pub(super) write_over: Option<Failure>,
-    said_bye: bool,
+    close_notify_queued: bool,
     /// When that was said, nothing else was unsent.
-    is_farewell: bool,
+    only_close_notify_left: bool,
     /// That has been sent as well, with all that was before it.
-    all_said: bool,
+    close_notify_sent: bool,
     /// The channel below is to be shut down when all has been sent.
     pub(super) shut_below: bool,
 }
 
-impl fmt::Debug for Engine {
+impl fmt::Debug for TlsState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Engine")
             .field("stage", &self.stage)
@@ -100,10 +100,10 @@ impl fmt::Debug for Engine {
     }
 }
 
-impl Engine {
+impl TlsState {
     pub(super) fn new(ssl: Ssl, peer: String) -> Result<Self, ErrorStack> {
         Ok(Self {
-            stream: SslStream::new(ssl, Pipes::default())?,
+            stream: SslStream::new(ssl, MemoryBio::default())?,
             peer,
             stage: Stage::Fresh,
             receiving: false,
@@ -111,18 +111,18 @@ impl Engine {
             unsent: Queue::default(),
             missed_receiving: false,
             missed_sending: false,
-            choked: false,
+            output_blocked: false,
             fed: false,
             unsure: false,
             ended: false,
             broken: None,
             dead: None,
-            peer_done: false,
+            close_notify_received: false,
             read_shut: false,
             write_over: None,
-            said_bye: false,
-            is_farewell: false,
-            all_said: false,
+            close_notify_queued: false,
+            only_close_notify_left: false,
+            close_notify_sent: false,
             shut_below: false,
         })
     }
@@ -154,7 +154,7 @@ impl Engine {
     }
 
     /// Goes on with the handshake. Done says that it is for others to judge the peer.
-    pub(super) fn shake(&mut self) -> io::Result<Step<()>> {
+    pub(super) fn do_handshake(&mut self) -> io::Result<Step<()>> {
         self.stage = Stage::Shaking;
         self.begin_turn();
         self.fed = false;
@@ -166,7 +166,7 @@ impl Engine {
             Err(e) if is_starving(&e) && self.is_tired() => Ok(Step::Tired),
             Err(e) if is_starving(&e) => match self.lost() {
                 None => Ok(Step::Starving),
-                Some(reason) => Err(self.unwelcome(reason)),
+                Some(reason) => Err(self.fail_handshake(reason)),
             },
             Err(e) => {
                 let error = of_handshake(&self.peer, self.ssl(), &e);
@@ -203,7 +203,7 @@ impl Engine {
         error
     }
 
-    pub(super) fn unwelcome(&mut self, reason: io::Error) -> io::Error {
+    pub(super) fn fail_handshake(&mut self, reason: io::Error) -> io::Error {
         let error = unable_to_shake(&self.peer, reason);
         self.fail(error)
     }
@@ -241,7 +241,7 @@ impl Engine {
                     Ok(count) => (from, total) = (from + count, total + count),
                     Err(_) if total > 0 => return self.stopped(total, &result),
                     Err(e) if e.code() == ErrorCode::ZERO_RETURN => {
-                        self.peer_done = true;
+                        self.close_notify_received = true;
                         return Ok(Step::Done(0));
                     }
                     Err(e) if is_starving(&e) && self.is_tired() => return Ok(Step::Tired),
@@ -273,7 +273,7 @@ impl Engine {
         result: &Result<usize, openssl::ssl::Error>,
     ) -> io::Result<Step<usize>> {
         match result {
-            Err(e) if e.code() == ErrorCode::ZERO_RETURN => self.peer_done = true,
+            Err(e) if e.code() == ErrorCode::ZERO_RETURN => self.close_notify_received = true,
             Err(e) if !is_starving(e) => {
                 self.break_down(of_data(&self.peer, e));
             }
@@ -381,8 +381,11 @@ impl Engine {
 
     /// Says goodbye, once; nothing is written after that.
     pub(super) fn say_bye(&mut self) {
-        if !mem::replace(&mut self.said_bye, true) && self.is_open() && self.write_over.is_none() {
-            self.is_farewell = !self.has_unsent();
+        if !mem::replace(&mut self.close_notify_queued, true)
+            && self.is_open()
+            && self.write_over.is_none()
+        {
+            self.only_close_notify_left = !self.has_unsent();
             self.begin_turn();
             let _ = self.stream.shutdown();
         }
@@ -391,7 +394,7 @@ impl Engine {
 
     /// Leaves without a goodbye.
     pub(super) fn end_writing(&mut self) {
-        self.said_bye = true;
+        self.close_notify_queued = true;
         let over = || Failure::of(&io::Error::from_raw_os_error(libc::EPIPE));
         self.write_over.get_or_insert_with(over);
     }
@@ -409,7 +412,10 @@ impl Engine {
 
     /// Whether the peer may have said something that nobody has heard.
     pub(super) fn may_be_told_more(&self) -> bool {
-        let is_over = self.peer_done || self.ended || self.broken.is_some() || self.dead.is_some();
+        let is_over = self.close_notify_received
+            || self.ended
+            || self.broken.is_some()
+            || self.dead.is_some();
         self.is_open() && !is_over
     }
 
@@ -421,7 +427,7 @@ impl Engine {
     /// Whether somebody who reads gets an answer without more ciphertext.
     pub(super) fn has_answer(&self) -> bool {
         self.read_shut
-            || self.peer_done
+            || self.close_notify_received
             || self.ended
             || self.broken.is_some()
             || self.dead.is_some()

@@ -10,7 +10,7 @@ use openssl::{
 };
 
 use super::{reason, tls_error, verdict};
-use crate::error::{errno, explain, io_error, to_glib_error};
+use crate::error::{errno, io_error, to_glib_error, with_context};
 
 /// An error that is told to everybody who comes.
 #[derive(Debug, Clone)]
@@ -64,7 +64,7 @@ pub(super) fn of_handshake(peer: &str, ssl: &SslRef, error: &ssl::Error) -> io::
         // It has said goodbye instead of hello, which is no error to OpenSSL.
         _ if error.code() == ErrorCode::ZERO_RETURN => cut_short(),
         result if is_refused && result != X509VerifyResult::OK => {
-            let why = verdict::noted(ssl).unwrap_or(result.error_string());
+            let why = verdict::protect(ssl).unwrap_or(result.error_string());
             tls_error(TlsError::BadCertificate, why)
         }
         _ if code == NO_SUITABLE_SIGNATURE_ALGORITHM && ssl.certificate().is_none() => tls_error(
@@ -86,14 +86,14 @@ pub(super) fn of_handshake(peer: &str, ssl: &SslRef, error: &ssl::Error) -> io::
 
 /// What has ended a handshake.
 pub(super) fn unable_to_shake(peer: &str, reason: io::Error) -> io::Error {
-    explain(reason, format!("Unable to shake hands with {peer}"))
+    with_context(reason, format!("Unable to shake hands with {peer}"))
 }
 
 /// The error of a connection that is established. With TLS 1.3 a client learns here what the server thinks of its
 /// certificate.
 pub(super) fn of_data(peer: &str, error: &ssl::Error) -> io::Error {
     let kind = kind_or(first_code(error), TlsError::Misc);
-    explain(
+    with_context(
         tls_error(kind, &words(error)),
         format!("TLS with {peer} failed"),
     )
@@ -108,7 +108,7 @@ fn kind_or(code: i32, other: TlsError) -> TlsError {
 
 /// Something that is not to happen, before there is a connection.
 pub(super) fn of_stack(action: &str, stack: &ErrorStack) -> io::Error {
-    explain(tls_error(TlsError::Misc, reason(stack)), action)
+    with_context(tls_error(TlsError::Misc, reason(stack)), action)
 }
 
 /// The stream below has ended, and the peer has not said so.

@@ -12,15 +12,15 @@ use std::{
 
 use glib::{ControlFlow, MainContext, prelude::*, subclass::prelude::*};
 
-use super::{ChannelTls, link::Link, lock};
+use super::{ChannelTls, link::Connection, lock};
 use crate::{
-    channel::{Attempt, Channel, Tried},
-    hub::{Hub, JoinHandle, Side, running_place},
+    channel::{Channel, PollIo, Transferred},
+    hub::{Direction, Hub, JoinHandle, running_place},
 };
 
 /// The task of a channel, on the hub of whoever wrote. Dropping this ends it.
 #[derive(Debug)]
-pub(super) struct Flusher {
+pub(super) struct BackgroundFlush {
     /// The address of that hub, to be compared.
     hub: usize,
     /// Set, while the channel's place for this is locked, once there was nothing to send; or on an error.
@@ -82,13 +82,13 @@ impl Drop for Work {
     }
 }
 
-impl Flusher {
+impl BackgroundFlush {
     fn works_for(&self, hub: usize) -> bool {
         self.hub == hub && !self.done.load(Ordering::Acquire)
     }
 }
 
-impl Link {
+impl Connection {
     /// Sees to it that what is unsent is sent, by the context that runs.
     pub(super) fn flush_later(&self, channel: &Channel) {
         if !self.engine().has_left() {
@@ -96,8 +96,9 @@ impl Link {
         }
         let hub = Hub::current();
         let here = Arc::as_ptr(&hub).addr();
-        let works =
-            |flusher: &Option<Flusher>| flusher.as_ref().is_some_and(|it| it.works_for(here));
+        let works = |flusher: &Option<BackgroundFlush>| {
+            flusher.as_ref().is_some_and(|it| it.works_for(here))
+        };
         if works(&lock(&self.flusher)) {
             return;
         }
@@ -105,7 +106,7 @@ impl Link {
             return;
         };
         let done = Arc::new(AtomicBool::new(false));
-        let flusher = Flusher {
+        let flusher = BackgroundFlush {
             hub: here,
             _work: Work::new(&hub, send_all(tls.downgrade(), done.clone())),
             done,
@@ -125,7 +126,7 @@ impl Link {
 
 /// Keeps no channel alive.
 async fn send_all(channel: glib::WeakRef<ChannelTls>, done: Arc<AtomicBool>) {
-    let mut attempt = Attempt::new(Side::Write);
+    let mut attempt = PollIo::new(Direction::Write);
     poll_fn(move |cx| {
         let Some(channel) = channel.upgrade() else {
             return Poll::Ready(());
@@ -135,7 +136,7 @@ async fn send_all(channel: glib::WeakRef<ChannelTls>, done: Arc<AtomicBool>) {
         };
         let channel = channel.upcast_ref();
         loop {
-            let flush = |_| link.flush(channel).map(Tried::whole);
+            let flush = |_| link.flush(channel).map(Transferred::whole);
             let sent = ready!(attempt.poll(channel, cx, flush));
             if sent.is_err() {
                 // Whoever writes next is told of it.

@@ -15,13 +15,13 @@ use openssl::{
 };
 
 use super::{
-    ChannelTls, TlsCreds, TlsEndpoint, engine::Stage, failure::of_stack, link::Link, tls_error,
-    verdict,
+    ChannelTls, TlsCreds, TlsEndpoint, engine::Stage, failure::of_stack, link::Connection,
+    tls_error, verdict,
 };
 use crate::{
     channel::Channel,
     coroutine,
-    error::{cancelled, explain, from_glib_error, invalid, panic_text},
+    error::{cancelled, from_glib_error, invalid, panic_text, with_context},
 };
 
 /// The name of the signal.
@@ -138,16 +138,16 @@ fn no_name(name: &str) -> io::Error {
     ))
 }
 
-impl Link {
+impl Connection {
     /// The hands are shaken: asks whether the peer is welcome, and opens the connection if so.
-    pub(super) fn judge(&self, channel: &Channel) {
+    pub(super) fn authorize_peer(&self, channel: &Channel) {
         let mut verdict = Verdict {
             link: self,
             channel,
             // Of a coroutine that ends while others are asked.
             result: Err(cancelled()),
         };
-        self.creds.give_keys_away();
+        self.creds.flush_key_log();
         verdict.result = self.ask_about_peer(channel);
     }
 
@@ -163,7 +163,7 @@ impl Link {
             return Ok(());
         };
         let shown = certificate(&chain).map_err(|e| {
-            explain(
+            with_context(
                 e,
                 "nobody can be asked about the certificate, for which GIO needs a TLS backend",
             )
@@ -216,7 +216,7 @@ impl Link {
 
 /// What comes of asking about a peer, told when this is dropped.
 struct Verdict<'a> {
-    link: &'a Link,
+    link: &'a Connection,
     channel: &'a Channel,
     result: io::Result<()>,
 }
@@ -231,7 +231,7 @@ impl Drop for Verdict<'_> {
         match verdict {
             Ok(()) if counts => engine.stage = Stage::Open,
             Err(reason) if counts => {
-                engine.unwelcome(reason);
+                engine.fail_handshake(reason);
                 // What is proved by it, and sessions, are for those who are welcome.
                 engine.discard();
             }

@@ -16,10 +16,11 @@ use glib::{
 };
 
 use super::{
-    QIOChannelTLS, QIOChannelTLSClass, TlsCreds, failure::Failure, handshake, link::Link, waiting,
+    QIOChannelTLS, QIOChannelTLSClass, TlsCreds, failure::Failure, handshake, link::Connection,
+    waiting,
 };
 use crate::{
-    channel::{Channel, ChannelExt as _, ChannelImpl, class::Slots, wait_for},
+    channel::{Channel, ChannelExt as _, ChannelImpl, class::VFuncs, wait_for},
     error::{io_error, would_block},
     types::{Feature, Flushed, ReadFlags, Readiness, Shutdown, WriteFlags},
 };
@@ -27,7 +28,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct ChannelTls {
     /// Set by the constructors.
-    link: OnceLock<Link>,
+    link: OnceLock<Connection>,
     /// An end without a goodbye is no error.
     lenient: AtomicBool,
 }
@@ -43,7 +44,7 @@ impl ObjectSubclass for ChannelTls {
     fn class_init(class: &mut Self::Class) {
         class
             .parent_class
-            .describe_layer(waiting::lend, waiting::below);
+            .set_native_layer(waiting::lend, waiting::below);
     }
 }
 
@@ -184,7 +185,7 @@ impl ChannelImpl for ChannelTls {
         })?;
         match no_wait {
             true => self.link()?.flush_later(self.obj().upcast_ref()),
-            false => self.waiting(IOCondition::OUT, false, Link::flush)?,
+            false => self.waiting(IOCondition::OUT, false, Connection::flush)?,
         }
         Ok(count)
     }
@@ -231,7 +232,7 @@ impl ChannelImpl for ChannelTls {
         let channel = obj.upcast_ref();
         if link.engine().is_shaking() {
             // Who waits for room is told of words of the peer's as well, which somebody has to hear.
-            match link.shake(channel) {
+            match link.do_handshake(channel) {
                 Err(e) if !would_block(&e) => return Err(e),
                 _ => {}
             }
@@ -242,7 +243,7 @@ impl ChannelImpl for ChannelTls {
             let failure = engine.failure().filter(|_| would_block(&e));
             failure.map_or(e, Failure::again)
         })?;
-        Slots::of(&link.master).flush()
+        VFuncs::of(&link.master).flush()
     }
 
     fn credentials(&self) -> io::Result<gio::Credentials> {
@@ -251,7 +252,7 @@ impl ChannelImpl for ChannelTls {
 }
 
 impl ChannelTls {
-    pub(super) fn set_link(&self, link: Link) {
+    pub(super) fn set_link(&self, link: Connection) {
         self.link.set(link).expect("set once");
     }
 
@@ -264,7 +265,7 @@ impl ChannelTls {
         self.lenient.swap(lenient, Ordering::Relaxed) != lenient
     }
 
-    pub(super) fn link(&self) -> io::Result<&Link> {
+    pub(super) fn link(&self) -> io::Result<&Connection> {
         self.link.get().ok_or_else(|| {
             io_error(
                 gio::IOErrorEnum::NotConnected,
@@ -278,7 +279,7 @@ impl ChannelTls {
         &self,
         condition: IOCondition,
         no_wait: bool,
-        mut attempt: impl FnMut(&Link, &Channel) -> io::Result<T>,
+        mut attempt: impl FnMut(&Connection, &Channel) -> io::Result<T>,
     ) -> io::Result<T> {
         let link = self.link()?;
         let obj = self.obj();

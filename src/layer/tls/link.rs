@@ -14,34 +14,34 @@ use glib::{IOCondition, subclass::prelude::*};
 
 use super::{
     creds::TlsCreds,
-    engine::{Engine, Stage, Step},
+    engine::{Stage, Step, TlsState},
     failure::{unjudged, unsent},
-    flusher::Flusher,
+    flusher::BackgroundFlush,
     lock,
     pipes::{CHUNK, Queue, give_buffer, take_buffer},
 };
 use crate::{
-    channel::{Channel, ChannelExt as _, beneath, class::Slots},
+    channel::{Channel, ChannelExt as _, class::VFuncs, lower_io},
     coroutine,
-    error::{closed, has_gone, would_block},
-    hub::Side,
+    error::{closed, is_disconnected, would_block},
+    hub::Direction,
     types::{Feature, ReadFlags, Readiness, Shutdown},
 };
 
 /// What a channel becomes when it is made: it never changes but for the engine.
 #[derive(Debug)]
-pub(super) struct Link {
-    pub(super) engine: Mutex<Engine>,
+pub(super) struct Connection {
+    pub(super) engine: Mutex<TlsState>,
     pub(super) master: Channel,
     pub(super) creds: TlsCreds,
     pub(super) hostname: Option<glib::GString>,
-    pub(super) flusher: Mutex<Option<Flusher>>,
+    pub(super) flusher: Mutex<Option<BackgroundFlush>>,
     /// Woken when the channel below is closed.
     pub(super) collapse: Waker,
 }
 
-impl Link {
-    pub(super) fn engine(&self) -> MutexGuard<'_, Engine> {
+impl Connection {
+    pub(super) fn engine(&self) -> MutexGuard<'_, TlsState> {
         lock(&self.engine)
     }
 
@@ -58,17 +58,17 @@ impl Link {
         let no_news = flags.contains(ReadFlags::NO_NEWS)
             && self.master.below().is_none()
             && !self.master.has_unread();
-        self.shake(channel)?;
+        self.do_handshake(channel)?;
         let mut received = false;
         loop {
             let (step, answers, leaves, settles) = {
                 let mut engine = self.engine();
-                if engine.is_choked() {
+                if engine.output_over_limit() {
                     drop(engine);
-                    self.relieve(channel)?;
+                    self.drain_output(channel)?;
                     continue;
                 }
-                engine.choked = false;
+                engine.output_blocked = false;
                 let settled = engine.is_settled();
                 let step = engine.read(iov, peek, relaxed);
                 // The descriptor below has told that there is nothing.
@@ -80,14 +80,14 @@ impl Link {
                     !settled && engine.is_settled(),
                 )
             };
-            self.creds.give_keys_away();
+            self.creds.flush_key_log();
             let leaves = leaves || received && self.below_holds_more();
             if settles {
                 // Writers have waited for what has been read.
                 channel.wake_waiters();
             } else if leaves {
                 // The channel below has nothing any more for those who wait there.
-                channel.tell_waiters(Side::Read);
+                channel.wake_waiters_for(Direction::Read);
             }
             if answers
                 && let Err(e) = self.flush(channel)
@@ -112,20 +112,20 @@ impl Link {
     /// the descriptor of the lowest one.
     fn below_holds_more(&self) -> bool {
         self.master.below().is_some()
-            && Slots::of(&self.master).wait_fd(IOCondition::IN) == Readiness::Now
+            && VFuncs::of(&self.master).wait_fd(IOCondition::IN) == Readiness::Now
     }
 
     /// Sends what is unsent where that is too much to read on. Would-block as long as it is.
-    fn relieve(&self, channel: &Channel) -> io::Result<()> {
+    fn drain_output(&self, channel: &Channel) -> io::Result<()> {
         let Err(e) = self.flush(channel) else {
             return Ok(());
         };
         let mut engine = self.engine();
-        if !would_block(&e) || !engine.is_choked() {
+        if !would_block(&e) || !engine.output_over_limit() {
             return Ok(());
         }
         engine.unsure = true;
-        let news = !mem::replace(&mut engine.choked, true);
+        let news = !mem::replace(&mut engine.output_blocked, true);
         drop(engine);
         if news {
             // They wait for more to come.
@@ -138,7 +138,7 @@ impl Link {
     /// Encrypts a chunk and sends what the channel below takes of it; the rest is unsent. Would-block as
     /// long as something is.
     pub(super) fn write(&self, channel: &Channel, iov: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.shake(channel)?;
+        self.do_handshake(channel)?;
         loop {
             let step = {
                 let mut engine = self.engine();
@@ -147,7 +147,7 @@ impl Link {
                     false => Some(engine.write(iov)?),
                 }
             };
-            self.creds.give_keys_away();
+            self.creds.flush_key_log();
             match step {
                 None => self.flush(channel)?,
                 Some(Step::Done(count)) => {
@@ -160,7 +160,7 @@ impl Link {
                     self.try_flush(channel);
                     self.receive(channel)?;
                     // There may be data in it.
-                    channel.tell_waiters(Side::Read);
+                    channel.wake_waiters_for(Direction::Read);
                 }
                 Some(Step::Tired) => {
                     self.try_flush(channel);
@@ -172,7 +172,7 @@ impl Link {
 
     /// Goes on with the handshake, if it is not done. Would-block where the peer has to say something
     /// first. The error of a failed one is told to everybody.
-    pub(super) fn shake(&self, channel: &Channel) -> io::Result<()> {
+    pub(super) fn do_handshake(&self, channel: &Channel) -> io::Result<()> {
         loop {
             let step = {
                 let mut engine = self.engine();
@@ -181,15 +181,15 @@ impl Link {
                     Stage::Failed(failure) => return Err(failure.again()),
                     // The verdict is told to everybody.
                     Stage::Judging(_) => return Err(io::ErrorKind::WouldBlock.into()),
-                    Stage::Fresh | Stage::Shaking => engine.shake(),
+                    Stage::Fresh | Stage::Shaking => engine.do_handshake(),
                 }
             };
             if !matches!(step, Ok(Step::Done(()))) {
-                self.creds.give_keys_away();
+                self.creds.flush_key_log();
             }
             match step {
                 // Which gives them away as well: whatever comes of that, there is a verdict.
-                Ok(Step::Done(())) => self.judge(channel),
+                Ok(Step::Done(())) => self.authorize_peer(channel),
                 Ok(Step::Tired) => {
                     self.try_flush(channel);
                     return Err(io::ErrorKind::WouldBlock.into());
@@ -201,7 +201,7 @@ impl Link {
                         // What has failed is what OpenSSL sees next.
                         _ if !self.engine().is_open() => {}
                         // Somebody else was faster, and it was data, or its end.
-                        _ => channel.tell_waiters(Side::Read),
+                        _ => channel.wake_waiters_for(Direction::Read),
                     }
                 }
                 Err(e) => {
@@ -234,7 +234,7 @@ impl Link {
         let mut buffer = take_buffer();
         // Only what is new is zeroed.
         buffer.resize(CHUNK, 0);
-        let result = beneath::read(&self.master, &mut buffer);
+        let result = lower_io::read(&self.master, &mut buffer);
         let mut engine = self.engine();
         let result = match result {
             Ok(count) => {
@@ -254,7 +254,7 @@ impl Link {
         drop(token);
         if result.as_ref().is_err_and(|e| !would_block(e)) {
             // Others are not told otherwise, where the channel below has no descriptor.
-            channel.tell_waiters(Side::Read);
+            channel.wake_waiters_for(Direction::Read);
         }
         result
     }
@@ -266,11 +266,13 @@ impl Link {
             let Some(mut token) = Sending::begin(self, channel)? else {
                 return self.finish_writing();
             };
-            let sent = beneath::write(&self.master, token.queue.left());
+            let sent = lower_io::write(&self.master, token.queue.left());
             match sent {
                 Ok(count) => token.queue.take(count),
                 Err(e) if would_block(&e) => return Err(e),
-                Err(e) if has_gone(&e) && self.engine().is_farewell() => token.queue.clear(),
+                Err(e) if is_disconnected(&e) && self.engine().only_close_notify_left() => {
+                    token.queue.clear();
+                }
                 Err(e) => {
                     self.engine().break_sending(&e);
                     token.queue.clear();
@@ -289,14 +291,14 @@ impl Link {
     /// is a layer itself, it may still hold something.
     fn finish_writing(&self) -> io::Result<()> {
         if self.master.below().is_some() {
-            Slots::of(&self.master).flush()?;
+            VFuncs::of(&self.master).flush()?;
         }
         let is_over = self.engine().take_end();
         if !is_over || !self.master.has_feature(Feature::SHUTDOWN) {
             return Ok(());
         }
         match self.master.shutdown(Shutdown::Write) {
-            Err(e) if has_gone(&e) && self.engine().is_farewell() => Ok(()),
+            Err(e) if is_disconnected(&e) && self.engine().only_close_notify_left() => Ok(()),
             result => result,
         }
     }
@@ -312,7 +314,7 @@ impl Link {
                 }
                 engine.read_shut |= how.reads();
             } else if !matches!(engine.stage, Stage::Failed(_)) {
-                engine.unwelcome(closed());
+                engine.fail_handshake(closed());
                 if how.writes() {
                     engine.end_writing();
                     engine.shut_below = true;
@@ -373,13 +375,13 @@ impl Link {
 
 /// Who reads from the channel below.
 struct Receiving<'a> {
-    link: &'a Link,
+    link: &'a Connection,
     channel: &'a Channel,
 }
 
 impl<'a> Receiving<'a> {
     /// `None` if somebody else does.
-    fn begin(link: &'a Link, channel: &'a Channel) -> Option<Self> {
+    fn begin(link: &'a Connection, channel: &'a Channel) -> Option<Self> {
         let mut engine = link.engine();
         if mem::replace(&mut engine.receiving, true) {
             engine.missed_receiving = true;
@@ -403,14 +405,14 @@ impl Drop for Receiving<'_> {
 
 /// Who writes to the channel below.
 struct Sending<'a> {
-    link: &'a Link,
+    link: &'a Connection,
     channel: &'a Channel,
     queue: Queue,
 }
 
 impl<'a> Sending<'a> {
     /// `None` if there is nothing to send; would-block if somebody else sends.
-    fn begin(link: &'a Link, channel: &'a Channel) -> io::Result<Option<Self>> {
+    fn begin(link: &'a Connection, channel: &'a Channel) -> io::Result<Option<Self>> {
         let mut engine = link.engine();
         if engine.sending {
             engine.missed_sending = true;

@@ -103,14 +103,14 @@ impl Drop for Queue {
 
 /// Ciphertext on its way in and out.
 #[derive(Debug, Default)]
-pub(super) struct Pipes {
+pub(super) struct MemoryBio {
     pub(super) input: Queue,
     pub(super) output: Queue,
     /// How often OpenSSL may still read.
     turn: usize,
 }
 
-impl Pipes {
+impl MemoryBio {
     /// To be called before OpenSSL is. Without it there is nothing to read.
     pub(super) fn begin_turn(&mut self) {
         self.turn = TURN;
@@ -138,7 +138,7 @@ impl Pipes {
     }
 }
 
-impl Read for Pipes {
+impl Read for MemoryBio {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let left = self.input.left();
         if left.is_empty() || self.turn == 0 {
@@ -152,7 +152,7 @@ impl Read for Pipes {
     }
 }
 
-impl Write for Pipes {
+impl Write for MemoryBio {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         self.output.push(buf);
         Ok(buf.len())

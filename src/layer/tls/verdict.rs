@@ -42,7 +42,7 @@ pub(super) fn note(context: &X509StoreContextRef) {
 }
 
 /// What was noted.
-pub(super) fn noted(ssl: &SslRef) -> Option<&str> {
+pub(super) fn protect(ssl: &SslRef) -> Option<&str> {
     let place = ssl.ex_data((*REASON)?)?;
     place.get().map(String::as_str)
 }

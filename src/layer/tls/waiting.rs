@@ -10,81 +10,84 @@ use glib::{IOCondition, prelude::*, subclass::prelude::*};
 
 use super::{
     ChannelTls,
-    engine::{Engine, Stage},
-    link::Link,
+    engine::{Stage, TlsState},
+    link::Connection,
 };
 use crate::{
-    channel::{Channel, ChannelExt as _, class::Slots, ffi::Lent},
-    hub::Side,
+    channel::{Channel, ChannelExt as _, class::VFuncs, ffi::PollFd},
+    hub::Direction,
     types::Readiness,
-    watch::{self, Layer, Waiters},
+    watch::{self, LayerVtable, Waiters},
 };
 
 /// What makes a direction worth trying.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Needs {
+enum WaitFor {
     Nothing,
     /// One of these conditions of the channel below. None: that somebody else has done what he is at.
     Below(IOCondition),
 }
 
-impl Engine {
+impl TlsState {
     /// What makes a direction worth trying.
-    fn needs(&mut self, side: Side) -> Needs {
+    fn needs(&mut self, side: Direction) -> WaitFor {
         match &self.stage {
-            Stage::Fresh | Stage::Failed(_) => return Needs::Nothing,
+            Stage::Fresh | Stage::Failed(_) => return WaitFor::Nothing,
             // The verdict is told to everybody.
-            Stage::Judging(_) => return Needs::Below(IOCondition::empty()),
-            Stage::Shaking if self.fed => return Needs::Nothing,
+            Stage::Judging(_) => return WaitFor::Below(IOCondition::empty()),
+            Stage::Shaking if self.fed => return WaitFor::Nothing,
             Stage::Shaking => return self.needs_exchange(),
             Stage::Open => {}
         }
         match side {
-            Side::Read if self.is_choked() => self.needs_room(),
-            Side::Read if self.has_answer() => Needs::Nothing,
+            Direction::Read if self.output_over_limit() => self.needs_room(),
+            Direction::Read if self.has_answer() => WaitFor::Nothing,
             // Nothing is encrypted, nor told, before that has gone.
-            Side::Write if self.has_unsent() => self.needs_room(),
-            Side::Write if self.write_over.is_some() => Needs::Nothing,
-            Side::Write if self.is_settled() => self.needs_room(),
-            Side::Write if self.fed => Needs::Nothing,
+            Direction::Write if self.has_unsent() => self.needs_room(),
+            Direction::Write if self.write_over.is_some() => WaitFor::Nothing,
+            Direction::Write if self.is_settled() => self.needs_room(),
+            Direction::Write if self.fed => WaitFor::Nothing,
             _ => self.needs_exchange(),
         }
     }
 
     /// Whether a direction needs the same direction of the channel below, and nothing else. After a handshake
     /// that has failed only what is unsent waits for anything.
-    fn is_plain(&self, side: Side) -> bool {
+    fn is_plain(&self, side: Direction) -> bool {
         match side {
-            Side::Read => self.is_settled() && !self.has_unsent() && !self.fed && !self.unsure,
-            Side::Write => self.is_settled() || self.failure().is_some(),
+            Direction::Read => self.is_settled() && !self.has_unsent() && !self.fed && !self.unsure,
+            Direction::Write => self.is_settled() || self.failure().is_some(),
         }
     }
 
     /// Ciphertext has to come, or what is unsent has to go before the peer says more, or is heard.
-    fn needs_exchange(&mut self) -> Needs {
+    fn needs_exchange(&mut self) -> WaitFor {
         let mut conditions = IOCondition::empty();
-        conditions.set(IOCondition::IN, !self.receiving && !self.is_choked());
+        conditions.set(
+            IOCondition::IN,
+            !self.receiving && !self.output_over_limit(),
+        );
         conditions.set(IOCondition::OUT, self.has_unsent() && !self.sending);
         self.missed_receiving |= self.receiving;
         self.missed_sending |= self.sending;
-        Needs::Below(conditions)
+        WaitFor::Below(conditions)
     }
 
     /// What is unsent has to go.
-    fn needs_room(&mut self) -> Needs {
+    fn needs_room(&mut self) -> WaitFor {
         self.missed_sending |= self.sending;
-        Needs::Below(match self.sending {
+        WaitFor::Below(match self.sending {
             true => IOCondition::empty(),
             false => IOCondition::OUT,
         })
     }
 }
 
-impl Link {
+impl Connection {
     pub(super) fn wait_fd(&self, condition: IOCondition) -> Readiness {
         match self.engine().needs(side(condition)) {
-            Needs::Nothing => Readiness::Now,
-            Needs::Below(conditions) => self.ask_below(conditions),
+            WaitFor::Nothing => Readiness::Now,
+            WaitFor::Below(conditions) => self.ask_below(conditions),
         }
     }
 
@@ -98,7 +101,7 @@ impl Link {
         if is_over || !read.is_empty() && self.master.has_unread() {
             return Readiness::Now;
         }
-        let ask = |conditions| Slots::of(&self.master).wait_fd(conditions);
+        let ask = |conditions| VFuncs::of(&self.master).wait_fd(conditions);
         match (read.is_empty(), write.is_empty()) {
             (_, true) => ask(read),
             (true, false) => ask(write),
@@ -115,9 +118,9 @@ impl Link {
 }
 
 /// Wakes those who wait for a layer when somebody else closes the channel below.
-struct Collapse(Arc<Waiters>);
+struct LowerClosedWaker(Arc<Waiters>);
 
-impl Wake for Collapse {
+impl Wake for LowerClosedWaker {
     fn wake(self: Arc<Self>) {
         self.0.wake();
     }
@@ -127,7 +130,7 @@ impl Wake for Collapse {
 /// [undone](stop_waking_with).
 pub(super) fn wake_with(channel: &Channel, master: &Channel) -> Waker {
     let waiters = channel.imp().waiters.clone();
-    let collapse = Waker::from(Arc::new(Collapse(waiters)));
+    let collapse = Waker::from(Arc::new(LowerClosedWaker(waiters)));
     master.imp().waiters.until_closed(collapse.clone());
     collapse
 }
@@ -136,30 +139,30 @@ pub(super) fn stop_waking_with(collapse: &Waker, master: &Channel) {
     master.imp().waiters.forget_closer(collapse);
 }
 
-fn side(condition: IOCondition) -> Side {
+fn side(condition: IOCondition) -> Direction {
     match condition.contains(IOCondition::OUT) {
-        true => Side::Write,
-        false => Side::Read,
+        true => Direction::Write,
+        false => Direction::Read,
     }
 }
 
-fn link_of(channel: &Channel) -> Option<&Link> {
+fn link_of(channel: &Channel) -> Option<&Connection> {
     channel.downcast_ref::<ChannelTls>()?.imp().link().ok()
 }
 
 /// What is lent is that of the channel below, as long as nothing else is to be waited for.
-pub(super) fn lend(channel: &Channel, side: Side) -> Option<Lent> {
+pub(super) fn lend(channel: &Channel, side: Direction) -> Option<PollFd> {
     let link = link_of(channel)?;
     if !link.engine().is_plain(side) {
         return None;
     }
-    match Slots::of(&link.master).lent(side)? {
-        Lent::Pollable { fd, serves, .. } => Some(Lent::Pollable {
+    match VFuncs::of(&link.master).lent(side)? {
+        PollFd::Pollable { fd, serves, .. } => Some(PollFd::Pollable {
             fd,
             serves,
             raw: false,
         }),
-        Lent::Disk(_) => None,
+        PollFd::Disk(_) => None,
     }
 }
 
@@ -173,16 +176,16 @@ pub(super) fn watch(channel: &Channel, condition: IOCondition) -> glib::Source {
     if (condition - watch::ALWAYS).is_empty() {
         return watch_for_end(channel, condition);
     }
-    let ask: watch::Ask = |object, condition| match link(object) {
+    let ask: watch::WaitFdFn = |object, condition| match link(object) {
         Some(link) => link.wait_fd(condition),
         None => Readiness::Now,
     };
-    let layer = Layer {
+    let layer = LayerVtable {
         needs: |object, condition| {
             let needs = link(object).map(|link| link.engine().needs(side(condition)));
             match needs {
-                Some(Needs::Below(conditions)) => conditions,
-                Some(Needs::Nothing) | None => IOCondition::empty(),
+                Some(WaitFor::Below(conditions)) => conditions,
+                Some(WaitFor::Nothing) | None => IOCondition::empty(),
             }
         },
         watch: watch_below,
@@ -192,18 +195,18 @@ pub(super) fn watch(channel: &Channel, condition: IOCondition) -> glib::Source {
 
 /// A watch for nothing but an end, which is that of the channel below, whatever has been decrypted.
 fn watch_for_end(channel: &Channel, condition: IOCondition) -> glib::Source {
-    let layer = Layer {
+    let layer = LayerVtable {
         needs: |_, _| IOCondition::HUP | IOCondition::ERR,
         watch: watch_below,
     };
-    let by_watch: watch::Ask = |_, _| Readiness::Watch;
+    let by_watch: watch::WaitFdFn = |_, _| Readiness::Watch;
     channel.watched(|watched| watch::layered(watched, condition, by_watch, layer))
 }
 
 fn watch_below(object: &glib::Object, conditions: IOCondition) -> Option<glib::Source> {
-    Some(Slots::of(&link(object)?.master).create_watch(conditions))
+    Some(VFuncs::of(&link(object)?.master).create_watch(conditions))
 }
 
-fn link(object: &glib::Object) -> Option<&Link> {
+fn link(object: &glib::Object) -> Option<&Connection> {
     object.downcast_ref::<Channel>().and_then(link_of)
 }

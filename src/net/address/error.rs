@@ -10,12 +10,12 @@ use std::{borrow::Cow, fmt, io, ops::Range};
 pub struct NetAddressError {
     /// Where it was no UTF-8, with replacement characters.
     text: Box<str>,
-    mistake: Mistake,
+    mistake: ParseError,
 }
 
 /// A place in a text, and what should have been there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Mistake {
+pub(super) struct ParseError {
     /// On boundaries of characters.
     pub(super) found: Range<usize>,
     pub(super) expected: Cow<'static, str>,
@@ -28,7 +28,7 @@ const SHOWN: usize = 400;
 const FOUND: usize = 60;
 
 impl NetAddressError {
-    pub(super) fn new(text: &str, mistake: Mistake) -> Self {
+    pub(super) fn new(text: &str, mistake: ParseError) -> Self {
         Self {
             text: text.into(),
             mistake,

@@ -12,7 +12,7 @@ use gio::prelude::*;
 use super::{Host, Kind, NetAddress};
 use crate::{
     channel::{Channel, ChannelExt as _},
-    error::{explain, invalid, not_supported},
+    error::{invalid, not_supported, with_context},
     net::NetListener,
     sys::{
         address::{Native, path_of},
@@ -118,7 +118,7 @@ impl NetAddress {
     }
 
     fn inherited(&self, number: RawFd) -> io::Result<Channel> {
-        let failed = |e| explain(e, format!("Unable to use {self}"));
+        let failed = |e| with_context(e, format!("Unable to use {self}"));
         let fd = file::duplicate_inherited(number).map_err(failed)?;
         let private = || invalid("it is close-on-exec: this process was not started with it");
         let fd = fd.ok_or_else(|| failed(private()))?;
@@ -170,7 +170,7 @@ impl NetAddress {
             ]);
         }
         let addresses = resolve_sync(&self.to_connectable()?);
-        addresses.map_err(|e| explain(e, format!("Unable to listen on {self}")))
+        addresses.map_err(|e| with_context(e, format!("Unable to listen on {self}")))
     }
 }
 

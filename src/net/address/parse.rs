@@ -9,7 +9,7 @@ use std::{
     str::FromStr,
 };
 
-use super::{CIDS, Host, Kind, LONGEST, NetAddressError, VSOCK_ANY, error::Mistake, written};
+use super::{CIDS, Host, Kind, LONGEST, NetAddressError, VSOCK_ANY, error::ParseError, written};
 
 pub(super) fn parse(text: &str) -> Result<Kind, NetAddressError> {
     kind(Part {
@@ -65,8 +65,8 @@ impl<'a> Part<'a> {
     }
 
     /// This part, where something else should be.
-    fn instead_of(&self, expected: impl Into<Cow<'static, str>>) -> Mistake {
-        Mistake {
+    fn instead_of(&self, expected: impl Into<Cow<'static, str>>) -> ParseError {
+        ParseError {
             found: self.range.clone(),
             expected: expected.into(),
         }
@@ -86,7 +86,7 @@ impl<'a> Part<'a> {
     }
 }
 
-fn kind(text: Part<'_>) -> Result<Kind, Mistake> {
+fn kind(text: Part<'_>) -> Result<Kind, ParseError> {
     const SCHEMES: &str = "\"tcp:\", \"unix:\", \"vsock:\" or \"fd:\"";
     let Some((scheme, rest)) = text.split(':') else {
         return Err(text.instead_of(SCHEMES));
@@ -100,7 +100,7 @@ fn kind(text: Part<'_>) -> Result<Kind, Mistake> {
     }
 }
 
-fn tcp(rest: Part<'_>) -> Result<Kind, Mistake> {
+fn tcp(rest: Part<'_>) -> Result<Kind, ParseError> {
     let (host, port) = match rest.as_str().starts_with('[') {
         true => bracketed(&rest.from(1))?,
         false => plain(&rest)?,
@@ -112,7 +112,7 @@ fn tcp(rest: Part<'_>) -> Result<Kind, Mistake> {
 }
 
 /// An IPv6 address, and what is behind its bracket and a colon.
-fn bracketed<'a>(rest: &Part<'a>) -> Result<(Host, Part<'a>), Mistake> {
+fn bracketed<'a>(rest: &Part<'a>) -> Result<(Host, Part<'a>), ParseError> {
     let Some((inside, behind)) = rest.split(']') else {
         let end = rest.from(rest.range.len());
         return Err(end.instead_of("\"]\" after the IPv6 address"));
@@ -133,7 +133,7 @@ fn bracketed<'a>(rest: &Part<'a>) -> Result<(Host, Part<'a>), Mistake> {
 const PORT_MISSING: &str = "\":\" and a port";
 
 /// A name or a number, within what the kernel allows for names.
-fn interface(scope: &Part<'_>) -> Result<String, Mistake> {
+fn interface(scope: &Part<'_>) -> Result<String, ParseError> {
     const LONGEST_NAME: usize = 15;
     let name = scope.as_str();
     let is_name = name.len() <= LONGEST_NAME
@@ -148,7 +148,7 @@ fn interface(scope: &Part<'_>) -> Result<String, Mistake> {
 }
 
 /// A name, an IPv4 address or nothing, and what is behind the colon.
-fn plain<'a>(rest: &Part<'a>) -> Result<(Host, Part<'a>), Mistake> {
+fn plain<'a>(rest: &Part<'a>) -> Result<(Host, Part<'a>), ParseError> {
     // All but the last piece may be what has been forgotten to be put in brackets.
     let last = rest.as_str().rfind(':').unwrap_or_default();
     for end in [last, rest.range.len()] {
@@ -167,7 +167,7 @@ fn plain<'a>(rest: &Part<'a>) -> Result<(Host, Part<'a>), Mistake> {
     }
 }
 
-fn plain_host(host: &Part<'_>) -> Result<Host, Mistake> {
+fn plain_host(host: &Part<'_>) -> Result<Host, ParseError> {
     const LONGEST_LABEL: usize = 63;
     const LONGEST_NAME: usize = 253;
     if host.range.is_empty() {
@@ -219,7 +219,7 @@ fn is_numeric(label: &str) -> bool {
     }
 }
 
-fn unix(rest: Part<'_>) -> Result<Kind, Mistake> {
+fn unix(rest: Part<'_>) -> Result<Kind, ParseError> {
     if rest.range.is_empty() {
         return Err(rest.instead_of("a path, or \"@\" and a name"));
     }
@@ -236,7 +236,7 @@ fn unix(rest: Part<'_>) -> Result<Kind, Mistake> {
 }
 
 /// The bytes that are written in a part of the text.
-fn decoded(part: &Part<'_>, nul: bool) -> Result<Vec<u8>, Mistake> {
+fn decoded(part: &Part<'_>, nul: bool) -> Result<Vec<u8>, ParseError> {
     let mut bytes = Vec::with_capacity(part.range.len().min(LONGEST));
     let mut place = 0;
     while let Some(c) = part.from(place).as_str().chars().next() {
@@ -268,7 +268,7 @@ fn decoded(part: &Part<'_>, nul: bool) -> Result<Vec<u8>, Mistake> {
 }
 
 /// The byte that two hexadecimal digits are.
-fn code(behind: &Part<'_>) -> Result<u8, Mistake> {
+fn code(behind: &Part<'_>) -> Result<u8, ParseError> {
     let digits: String = behind.as_str().chars().take(2).collect();
     let is_code = digits.len() == 2 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
     match u8::from_str_radix(&digits, 16) {
@@ -286,7 +286,7 @@ fn code_of(bytes: &[u8]) -> String {
     text + "\""
 }
 
-fn vsock(rest: Part<'_>) -> Result<Kind, Mistake> {
+fn vsock(rest: Part<'_>) -> Result<Kind, ParseError> {
     let (cid, port) = match rest.split(':') {
         Some((cid, port)) => (cid, Some(port)),
         None => (rest.clone(), None),
@@ -306,7 +306,7 @@ fn vsock(rest: Part<'_>) -> Result<Kind, Mistake> {
     .ok_or_else(|| port.instead_of("a port from 0 to 4294967295, or \"any\""))
 }
 
-fn fd(rest: Part<'_>) -> Result<Kind, Mistake> {
+fn fd(rest: Part<'_>) -> Result<Kind, ParseError> {
     match rest.number() {
         Some(number) => Ok(Kind::Fd(number)),
         None => Err(rest.instead_of("the number of a file descriptor")),

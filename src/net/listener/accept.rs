@@ -15,14 +15,14 @@ use glib::{prelude::*, subclass::prelude::*};
 
 use super::{
     NetListener,
-    gate::{Entry, Gate, Seat},
+    gate::{Admission, Entry, WaiterSlot},
     imp::Sockets,
 };
 use crate::{
-    channel::{Attempt, Channel, Tried, Try},
+    channel::{Channel, IoFlags, PollIo, Transferred},
     coroutine,
     error::would_block,
-    hub::{Side, Sleep},
+    hub::{Direction, Sleep},
     sys::poll::{Wakeup, poll_readable},
     transport::ChannelSocket,
     types::ReadFlags,
@@ -32,11 +32,11 @@ use crate::{
 /// One who takes clients.
 #[derive(Debug)]
 pub(super) struct Acceptor {
-    seat: Seat,
+    seat: WaiterSlot,
     style: Style,
     /// The sockets that `lines` are of.
     known: Option<u64>,
-    lines: Vec<(ChannelSocket, Attempt)>,
+    lines: Vec<(ChannelSocket, PollIo)>,
     alarm: Option<Sleep>,
 }
 
@@ -64,7 +64,7 @@ enum Wait {
 }
 
 impl Acceptor {
-    pub(super) fn for_callback(gate: Arc<Gate>) -> Self {
+    pub(super) fn for_callback(gate: Arc<Admission>) -> Self {
         Self::new(gate, Style::Callback)
     }
 
@@ -73,9 +73,9 @@ impl Acceptor {
         Self::new(imp.gate.clone(), Style::Caller(imp.session()))
     }
 
-    fn new(gate: Arc<Gate>, style: Style) -> Self {
+    fn new(gate: Arc<Admission>, style: Style) -> Self {
         Self {
-            seat: Seat::new(gate),
+            seat: WaiterSlot::new(gate),
             style,
             known: None,
             lines: Vec::new(),
@@ -92,7 +92,7 @@ impl Acceptor {
         loop {
             let step = self.step(listener, cx.waker(), |channel, attempt| {
                 attempt.poll(channel.as_ref(), cx, |how| {
-                    channel.accept_now(how).map(Tried::whole)
+                    channel.accept_now(how).map(Transferred::whole)
                 })
             });
             match step {
@@ -118,7 +118,7 @@ impl Acceptor {
             None => Waker::noop().clone(),
         };
         let no_wait = {
-            let mut flags = Try::plain();
+            let mut flags = IoFlags::plain();
             flags.read |= ReadFlags::NO_WAIT;
             flags
         };
@@ -158,7 +158,7 @@ impl Acceptor {
         &mut self,
         listener: &NetListener,
         waker: &Waker,
-        mut try_one: impl FnMut(&ChannelSocket, &mut Attempt) -> Poll<io::Result<ChannelSocket>>,
+        mut try_one: impl FnMut(&ChannelSocket, &mut PollIo) -> Poll<io::Result<ChannelSocket>>,
     ) -> Step {
         loop {
             let gate = self.seat.gate().clone();
@@ -185,7 +185,7 @@ impl Acceptor {
                     Poll::Pending => {}
                     Poll::Ready(Ok(client)) => {
                         next.store(place + 1, Ordering::Relaxed);
-                        client.tie(Box::new(permit.admit()));
+                        client.on_close(Box::new(permit.admit()));
                         return Step::Client(client);
                     }
                     Poll::Ready(Err(e)) => {
@@ -217,7 +217,7 @@ impl Acceptor {
             Ok(Sockets::Returned(client)) => return Ok(Some(client)),
             Ok(Sockets::Same) => {}
             Ok(Sockets::Others { known, channels }) => {
-                let line = |channel| (channel, Attempt::new(Side::Read));
+                let line = |channel| (channel, PollIo::new(Direction::Read));
                 self.lines = channels.into_iter().map(line).collect();
                 self.known = Some(known);
             }

@@ -23,7 +23,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const BETWEEN_WARNINGS: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Default)]
-pub(super) struct Gate(Mutex<Inner>);
+pub(super) struct Admission(Mutex<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -59,9 +59,14 @@ pub(super) enum Entry {
     Until(Instant),
 }
 
-impl Gate {
+impl Admission {
     /// Asks to accept. Whatever the answer is, the waker is woken when another try may be worth it.
-    pub(super) fn enter(self: &Arc<Self>, seat: &mut Seat, waker: &Waker, yields: bool) -> Entry {
+    pub(super) fn enter(
+        self: &Arc<Self>,
+        seat: &mut WaiterSlot,
+        waker: &Waker,
+        yields: bool,
+    ) -> Entry {
         let mut inner = lock(&self.0);
         let before = seat.take(&mut inner, waker);
         let entry = if inner.is_full() || (yields && inner.blocked > 0) {
@@ -149,7 +154,7 @@ impl Inner {
 /// One who may accept, and then the client: counted for as long as this lives.
 #[derive(Debug)]
 pub(super) struct Permit {
-    gate: Arc<Gate>,
+    gate: Arc<Admission>,
     is_client: bool,
 }
 
@@ -183,7 +188,7 @@ impl Drop for Permit {
 
 /// A thread that waits for a client itself.
 #[derive(Debug)]
-pub(super) struct Blocking<'a>(&'a Gate);
+pub(super) struct Blocking<'a>(&'a Admission);
 
 impl Drop for Blocking<'_> {
     fn drop(&mut self) {
@@ -194,17 +199,17 @@ impl Drop for Blocking<'_> {
 
 /// The place of one who accepts, among those who are to be woken.
 #[derive(Debug)]
-pub(super) struct Seat {
-    gate: Arc<Gate>,
+pub(super) struct WaiterSlot {
+    gate: Arc<Admission>,
     place: Option<usize>,
 }
 
-impl Seat {
-    pub(super) fn new(gate: Arc<Gate>) -> Self {
+impl WaiterSlot {
+    pub(super) fn new(gate: Arc<Admission>) -> Self {
         Self { gate, place: None }
     }
 
-    pub(super) fn gate(&self) -> &Arc<Gate> {
+    pub(super) fn gate(&self) -> &Arc<Admission> {
         &self.gate
     }
 
@@ -223,7 +228,7 @@ impl Seat {
     }
 }
 
-impl Drop for Seat {
+impl Drop for WaiterSlot {
     fn drop(&mut self) {
         let place = self.place.take();
         let left = place.map(|place| lock(&self.gate.0).waiting.remove(place));
@@ -237,7 +242,7 @@ mod tests {
 
     #[test]
     fn pauses_grow_to_a_second_and_end_with_success() {
-        let gate = Arc::new(Gate::default());
+        let gate = Arc::new(Admission::default());
         let length = || lock(&gate.0).pause.expect("a pause").length;
         let mut lengths = Vec::new();
         for _ in 0..10 {
@@ -245,7 +250,7 @@ mod tests {
             lengths.push(length().as_millis());
         }
         assert_eq!(lengths, [10, 20, 40, 80, 160, 320, 640, 1000, 1000, 1000]);
-        let mut seat = Seat::new(gate.clone());
+        let mut seat = WaiterSlot::new(gate.clone());
         let turned_away = gate.enter(&mut seat, Waker::noop(), false);
         assert!(matches!(turned_away, Entry::Until(_)));
         lock(&gate.0).pause = None;
@@ -263,7 +268,7 @@ mod tests {
 
     #[test]
     fn shortages_are_told_of_once_in_a_while() {
-        let gate = Gate::default();
+        let gate = Admission::default();
         assert!(gate.pause());
         assert!((0..100).all(|_| !gate.pause()));
     }

@@ -14,20 +14,20 @@ use glib::{
 
 use super::{
     QIONetListener, QIONetListenerClass,
-    gate::Gate,
+    gate::Admission,
     open::Options,
     serve::{Func, Server},
 };
 use crate::{
     channel::ChannelExt as _,
-    error::{explain, io_error, to_glib_error},
+    error::{io_error, to_glib_error, with_context},
     sys::{listen::is_shortage, lock},
     transport::{ChannelSocket, text},
 };
 
 #[derive(Debug, Default)]
 pub struct NetListener {
-    pub(super) gate: Arc<Gate>,
+    pub(super) gate: Arc<Admission>,
     /// Where to look first, of all sockets: after the one that has given the last client, or has
     /// failed.
     pub(super) next: AtomicUsize,
@@ -344,7 +344,7 @@ impl NetListener {
             return Ok(());
         }
         let lasts = !is_shortage(&e);
-        let e = explain(
+        let e = with_context(
             e,
             format!("Unable to accept a connection on {}", self.label()),
         );

@@ -18,7 +18,7 @@ use std::{
 use gio::prelude::*;
 
 use crate::{
-    error::{explain, io_error},
+    error::{io_error, with_context},
     sys::{
         address::{Native, path_of},
         file, listen,
@@ -41,7 +41,7 @@ pub(super) fn make_room(address: &gio::SocketAddress) -> io::Result<Option<Folde
     let Some(path) = path_of(address).and_then(|path| std::path::absolute(path).ok()) else {
         return Ok(None);
     };
-    let explained = |e| explain(e, format!("Unable to replace {}", path.display()));
+    let explained = |e| with_context(e, format!("Unable to replace {}", path.display()));
     let lock = lock_folder_of(&path).map_err(explained)?;
     remove_stale(&path).map_err(explained)?;
     Ok(lock)

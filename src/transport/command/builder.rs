@@ -10,7 +10,7 @@ use std::{
 
 use super::{ChannelCommand, child::Child};
 use crate::{
-    error::{explain, invalid},
+    error::{invalid, with_context},
     sys::file,
 };
 
@@ -180,7 +180,7 @@ impl CommandBuilder {
                 Some(directory) => format!(" in {}", directory.display()),
                 None => String::new(),
             };
-            explain(e, format!("Unable to run \"{name}\"{place}"))
+            with_context(e, format!("Unable to run \"{name}\"{place}"))
         };
         let Ends {
             read,

@@ -11,7 +11,7 @@ use std::{
 
 use super::reaper;
 use crate::{
-    error::{explain, from_glib_error},
+    error::{from_glib_error, with_context},
     sync::Maker,
     sys::{FdLease, SharedFd, process},
 };
@@ -36,7 +36,7 @@ impl Child {
     /// `pid` must be a child of this process that has not been waited for.
     pub(super) fn new(pid: u32, name: String) -> io::Result<Self> {
         let pidfd = process::pidfd_open(pid)
-            .map_err(|e| explain(e, format!("Unable to watch process {pid}")))?;
+            .map_err(|e| with_context(e, format!("Unable to watch process {pid}")))?;
         Ok(Self {
             pid,
             name,
@@ -85,7 +85,7 @@ impl Child {
             // Another thread may have collected it between our look and our call.
             Err(e) => match self.known_status() {
                 Some(status) => Ok(Some(status)),
-                None => Err(explain(e, format!("Unable to wait for {}", self.name))),
+                None => Err(with_context(e, format!("Unable to wait for {}", self.name))),
             },
         }
     }

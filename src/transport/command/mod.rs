@@ -24,9 +24,9 @@ use crate::{
     channel::{
         Channel, ChannelExt as _, ChannelImpl, ffi::derived_class, leased_watch, stream::std_io,
     },
-    error::{explain, not_supported},
-    hub::Side,
-    sys::{dummy, nature::Nature},
+    error::{not_supported, with_context},
+    hub::Direction,
+    sys::{dummy, fd_info::FdInfo},
     types::{Feature, ReadFlags, Readiness, Shutdown, WriteFlags},
 };
 use child::Child;
@@ -52,11 +52,11 @@ mod imp {
         type Instance = QIOChannelCommand;
 
         fn class_init(class: &mut Self::Class) {
-            class.parent_class.describe_slots(false, |channel, side| {
+            class.parent_class.set_native_class(false, |channel, side| {
                 let this = channel.downcast_ref::<super::ChannelCommand>()?.imp();
                 let end = match side {
-                    Side::Read => &this.output,
-                    Side::Write => &this.input,
+                    Direction::Read => &this.output,
+                    Direction::Write => &this.input,
                 };
                 end.lend(side, false)
             });
@@ -293,7 +293,7 @@ impl ChannelCommand {
 
     /// Closing must end the input of the command, whatever there is left by then.
     fn prepare_to_close() -> io::Result<()> {
-        dummy::prepare().map_err(|e| explain(e, "Unable to prepare for closing a command"))
+        dummy::prepare().map_err(|e| with_context(e, "Unable to prepare for closing a command"))
     }
 
     fn with_child(read: Option<OwnedFd>, write: Option<OwnedFd>, child: Child) -> io::Result<Self> {
@@ -304,12 +304,12 @@ impl ChannelCommand {
         let mut is_blocking = read.is_none() && write.is_none();
         for (end, fd) in [(&imp.output, read), (&imp.input, write)] {
             if let Some(fd) = fd {
-                let nature = Nature::of(fd.as_fd())?;
-                is_blocking |= nature.is_blocking;
-                end.fill(fd, nature, || ())?;
+                let fd_info = FdInfo::of(fd.as_fd())?;
+                is_blocking |= fd_info.is_blocking;
+                end.fill(fd, fd_info, || ())?;
             }
         }
-        channel.note_blocking(is_blocking);
+        channel.set_blocking_state(is_blocking);
         channel.add_features(Feature::SHUTDOWN);
         Ok(this)
     }

@@ -8,7 +8,7 @@ use std::{
 use glib::subclass::prelude::*;
 
 use super::ChannelSocket;
-use crate::{channel::ChannelExt as _, error::explain, sys::credentials, types::Feature};
+use crate::{channel::ChannelExt as _, error::with_context, sys::credentials, types::Feature};
 
 /// The process at the other end of a unix socket, as it was when it connected, listened, or made
 /// the pair.
@@ -64,6 +64,6 @@ impl ChannelSocket {
             true => Err(io::Error::from_raw_os_error(libc::ENOTCONN)),
             false => ask(fd.as_fd()),
         };
-        answer.map_err(|e| explain(e, "Unable to tell who is at the other end"))
+        answer.map_err(|e| with_context(e, "Unable to tell who is at the other end"))
     }
 }

@@ -12,13 +12,13 @@ use glib::subclass::prelude::*;
 use super::{
     ChannelSocket,
     bound_path::BoundPath,
-    imp::Tied,
+    imp::CloseHook,
     names::{each_address, name, text},
 };
 use crate::{
-    channel::{Attempt, Channel, Tried, Try, blocking},
-    error::{explain, invalid, would_block},
-    hub::Side,
+    channel::{Channel, IoFlags, PollIo, Transferred, blocking},
+    error::{invalid, with_context, would_block},
+    hub::Direction,
     sys::{FdGuard, address::Native, datagram},
     types::{ReadFlags, WriteFlags},
 };
@@ -147,7 +147,7 @@ impl ChannelSocket {
     /// as reads for messages that do not fit; and `EINVAL` for sockets that are streams.
     #[doc(alias = "qio_channel_socket_receive_from")]
     pub fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, Option<gio::SocketAddress>)> {
-        self.recv_from_now(buf, Try::plain())
+        self.recv_from_now(buf, IoFlags::plain())
     }
 
     /// As [`recv_from`](Self::recv_from), once there is a message. Dropping it loses none.
@@ -159,10 +159,10 @@ impl ChannelSocket {
         &'a self,
         buf: &'a mut [u8],
     ) -> impl Future<Output = io::Result<(usize, Option<gio::SocketAddress>)>> + Send + 'a {
-        let mut attempt = Attempt::new(Side::Read);
+        let mut attempt = PollIo::new(Direction::Read);
         poll_fn(move |cx| {
             attempt.poll(self.upcast_ref(), cx, |how| {
-                self.recv_from_now(buf, how).map(Tried::whole)
+                self.recv_from_now(buf, how).map(Transferred::whole)
             })
         })
     }
@@ -170,7 +170,7 @@ impl ChannelSocket {
     fn recv_from_now(
         &self,
         buf: &mut [u8],
-        how: Try,
+        how: IoFlags,
     ) -> io::Result<(usize, Option<gio::SocketAddress>)> {
         let fd = self.fd_of_messages()?;
         let unread = &self.upcast_ref::<Channel>().imp().waiters.unread;
@@ -201,7 +201,7 @@ impl ChannelSocket {
         let sent = Native::new(to).and_then(|to| datagram::send_to(fd.as_fd(), buf, &to, flags));
         sent.map_err(|e| match would_block(&e) {
             true => e,
-            false => explain(e, format!("Unable to send to {}", text(to))),
+            false => with_context(e, format!("Unable to send to {}", text(to))),
         })
     }
 
@@ -220,7 +220,7 @@ impl ChannelSocket {
 
     fn fd_of_messages(&self) -> io::Result<FdGuard<'_>> {
         let fd = self.imp().fd.get()?;
-        match self.imp().keeps_messages() {
+        match self.imp().is_message_oriented() {
             true => Ok(fd),
             false => Err(invalid("A stream keeps no messages apart")),
         }
@@ -230,7 +230,7 @@ impl ChannelSocket {
         let bound = local.and_then(BoundPath::of);
         self.imp().open(fd)?;
         if let Some(bound) = bound {
-            self.imp().tie(Tied::Path(bound));
+            self.imp().on_close(CloseHook::Path(bound));
         }
         Ok(())
     }
@@ -267,7 +267,7 @@ fn open(
             "A datagram socket needs an address of its own, or one to send to",
         )),
         (Some(local), None) => datagram::open(native.as_ref(), None)
-            .map_err(|e| explain(e, format!("Unable to receive on {}", text(local)))),
+            .map_err(|e| with_context(e, format!("Unable to receive on {}", text(local)))),
         (_, Some(remote)) => {
             let unable = |e, address: Option<&gio::SocketAddress>| {
                 let to = match address {
@@ -277,7 +277,7 @@ fn open(
                 // Which of the two addresses it is about, nothing tells.
                 let from = local.map(|local| format!("from {} ", text(local)));
                 let from = from.unwrap_or_default();
-                explain(e, format!("Unable to send {from}to {to}"))
+                with_context(e, format!("Unable to send {from}to {to}"))
             };
             let to = |address: &Native| datagram::open(native.as_ref(), Some(address));
             each_address(remote.as_ref(), to, unable)

@@ -21,10 +21,13 @@ use super::{
     options, zero_copy::ZeroCopy,
 };
 use crate::{
-    channel::{Channel, ChannelExt as _, ChannelImpl, ffi::Lent, leased_watch},
-    hub::{Serves, Side},
+    channel::{Channel, ChannelExt as _, ChannelImpl, ffi::PollFd, leased_watch},
+    hub::{Direction, FdRole},
     sync::ForkMutex,
-    sys::{FdGuard, Noted, StreamSocket, credentials, datagram, file, nature::Nature, scm, socket},
+    sys::{
+        FdGuard, HazardGuard, StreamSocket, credentials, datagram, fd_info::FdInfo, file, scm,
+        socket,
+    },
     transport::fd_slot::FdSlot,
     types::{Feature, Flushed, ReadFlags, Readiness, Shutdown, WriteFlags},
 };
@@ -32,7 +35,7 @@ use crate::{
 /// What goes when the channel is closed, or dropped.
 #[derive(Debug)]
 #[allow(dead_code)] // it is there to be dropped
-pub(super) enum Tied {
+pub(super) enum CloseHook {
     Path(BoundPath),
     Other(Box<dyn Any + Send + Sync>),
 }
@@ -44,7 +47,7 @@ pub struct ChannelSocket {
     /// is open, what it is.
     kind: AtomicI32,
     pub(super) zero_copy: OnceLock<Arc<ZeroCopy>>,
-    pub(super) tied: ForkMutex<Option<Box<Tied>>>,
+    pub(super) tied: ForkMutex<Option<Box<CloseHook>>>,
     /// A listening socket that came from elsewhere may be in use there.
     pub(super) adopted: AtomicBool,
     /// Bytes have no boundaries. Known before the descriptor can be used.
@@ -65,15 +68,15 @@ impl ObjectSubclass for ChannelSocket {
 
     fn class_init(class: &mut Self::Class) {
         let slots = &mut class.parent_class;
-        slots.describe_slots_and_keeping(true, lend, Some(keep));
+        slots.set_native_class_with_owned(true, lend, Some(keep));
     }
 }
 
-fn lend(channel: &Channel, side: Side) -> Option<Lent> {
+fn lend(channel: &Channel, side: Direction) -> Option<PollFd> {
     let this = channel.downcast_ref::<super::ChannelSocket>()?.imp();
-    Some(Lent::Pollable {
+    Some(PollFd::Pollable {
         fd: this.fd.shared()?.clone(),
-        serves: Serves {
+        serves: FdRole {
             both: true,
             side,
             short_read: this.traits().short_read(),
@@ -90,7 +93,7 @@ fn keep(
 ) -> io::Result<usize> {
     let this = channel.downcast_ref::<super::ChannelSocket>();
     let send = |zero_copy: &ZeroCopy, fd: BorrowedFd<'_>| {
-        zero_copy.sends.send_kept(fd, bytes, from, flags)
+        zero_copy.sends.send_owned(fd, bytes, from, flags)
     };
     this.expect("a socket").imp().send_in_place(flags, send)
 }
@@ -187,7 +190,7 @@ impl ChannelSocket {
         flags: ReadFlags,
     ) -> io::Result<usize> {
         let fd = self.fd.get()?;
-        match self.keeps_messages() {
+        match self.is_message_oriented() {
             true => datagram::receive(fd.as_fd(), iov, fds, flags),
             false => scm::recvmsg(fd.as_fd(), iov, fds, flags),
         }
@@ -204,7 +207,7 @@ impl ChannelSocket {
             return self.send_in_place(flags, |zero_copy, fd| zero_copy.sends.send(fd, iov, flags));
         }
         let fd = self.fd.get()?;
-        match self.keeps_messages() {
+        match self.is_message_oriented() {
             true => datagram::send(fd.as_fd(), iov, fds, flags),
             false => scm::sendmsg(fd.as_fd(), iov, fds, flags),
         }
@@ -238,7 +241,7 @@ impl ChannelImpl for ChannelSocket {
     ) -> io::Result<usize> {
         let flags = self.write_flags(flags);
         if let ([one], [], false) = (iov, fds, flags.contains(WriteFlags::ZERO_COPY))
-            && let Some(fd) = self.fd.noted()
+            && let Some(fd) = self.fd.protect()
         {
             return socket::send(fd.as_fd(), one, flags);
         }
@@ -248,7 +251,7 @@ impl ChannelImpl for ChannelSocket {
     fn close(&self) -> io::Result<()> {
         // Before the number is free for others: waiters must not look at it any more.
         self.obj().upcast_ref::<Channel>().imp().mark_closed();
-        self.see_off();
+        self.linger_until_complete();
         let result = self.fd.close(|fd| {
             if !self.is_foreign_listener() {
                 let _ = socket::shutdown(fd, Shutdown::Both);
@@ -308,9 +311,9 @@ fn not_a_socket() -> io::Error {
 impl ChannelSocket {
     /// Takes a socket over and finds out what it can do.
     pub(super) fn open(&self, fd: OwnedFd) -> io::Result<()> {
-        let nature = Nature::of(fd.as_fd())?;
-        let traits = nature.socket.ok_or_else(not_a_socket)?;
-        self.fill(fd, traits, nature.is_blocking)
+        let fd_info = FdInfo::of(fd.as_fd())?;
+        let traits = fd_info.socket.ok_or_else(not_a_socket)?;
+        self.fill(fd, traits, fd_info.is_blocking)
     }
 
     /// As [`open`](Self::open), of a socket of this channel's own that listens. It is in non-blocking
@@ -318,7 +321,7 @@ impl ChannelSocket {
     /// this one has seen.
     pub(super) fn open_listening(&self, fd: OwnedFd) -> io::Result<()> {
         file::set_blocking(fd.as_fd(), false)?;
-        let traits = Nature::of(fd.as_fd())?.socket;
+        let traits = FdInfo::of(fd.as_fd())?.socket;
         self.fill(fd, traits.ok_or_else(not_a_socket)?, true)
     }
 
@@ -353,20 +356,20 @@ impl ChannelSocket {
         features.set(Feature::WRITE_ZERO_COPY, sends_uncopied);
         let obj = self.obj();
         let channel = obj.upcast_ref::<Channel>();
-        match (self.keeps_messages(), self.fd.shared()) {
+        match (self.is_message_oriented(), self.fd.shared()) {
             (false, Some(fd)) => {
                 let stream = StreamSocket::new(fd.clone());
                 channel.imp().stream.get_or_init(|| stream);
             }
-            _ => channel.imp().note_messages(true),
+            _ => channel.imp().set_message_oriented(true),
         }
         channel.add_features(features);
-        channel.note_blocking(blocking);
+        channel.set_blocking_state(blocking);
         Ok(())
     }
 
     /// Takes something along when the channel is closed, or dropped: at once if it is closed already.
-    pub(super) fn tie(&self, tied: Tied) {
+    pub(super) fn on_close(&self, tied: CloseHook) {
         let before = self.tied.lock().replace(Box::new(tied));
         drop(before);
         if self.obj().is_closed() {
@@ -386,12 +389,12 @@ impl ChannelSocket {
 
     /// The descriptor, if reading it is reading bytes, and not messages: that was known before it could be used.
     #[inline]
-    fn bytes(&self) -> Option<Noted<'_>> {
-        self.fd.noted().filter(|_| !self.keeps_messages())
+    fn bytes(&self) -> Option<HazardGuard<'_>> {
+        self.fd.protect().filter(|_| !self.is_message_oriented())
     }
 
     #[inline]
-    pub(super) fn keeps_messages(&self) -> bool {
+    pub(super) fn is_message_oriented(&self) -> bool {
         self.kind() != libc::SOCK_STREAM
     }
 

@@ -20,7 +20,7 @@ use crate::{
     sync::{Maker, ProcessMutex, lock},
     sys::{
         poll::{Wakeup, poll_errors},
-        zero_copy::{Sends, disconnect},
+        zero_copy::{ZeroCopySends, disconnect},
     },
 };
 
@@ -51,7 +51,7 @@ struct Inbox {
 /// What is left of one socket.
 #[derive(Debug)]
 pub(super) struct Leftover {
-    sends: Arc<Sends>,
+    sends: Arc<ZeroCopySends>,
     /// Its last descriptor in this process.
     fd: Fd,
     deadline: Instant,
@@ -156,7 +156,7 @@ fn run(inbox: &Mutex<Inbox>) {
         if let Some(wakeup) = &wakeup {
             wakeup.forget();
         }
-        if !matches!(reported, Ok(false)) && !all.iter_mut().any(Leftover::take_notes) {
+        if !matches!(reported, Ok(false)) && !all.iter_mut().any(Leftover::drain_completions) {
             // The end of a connection, whose last notes are on their way.
             thread::sleep(PAUSE);
         }
@@ -165,7 +165,11 @@ fn run(inbox: &Mutex<Inbox>) {
 
 impl Leftover {
     /// `fd` is the last descriptor of the socket in this process.
-    pub(super) fn new(sends: Arc<Sends>, fd: impl Held + 'static, patience: Duration) -> Self {
+    pub(super) fn new(
+        sends: Arc<ZeroCopySends>,
+        fd: impl Held + 'static,
+        patience: Duration,
+    ) -> Self {
         Self {
             sends,
             fd: Box::new(fd),
@@ -175,13 +179,15 @@ impl Leftover {
         }
     }
 
-    fn take_notes(&mut self) -> bool {
-        self.sends.take_notes(self.fd.as_fd()).unwrap_or(false)
+    fn drain_completions(&mut self) -> bool {
+        self.sends
+            .drain_completions(self.fd.as_fd())
+            .unwrap_or(false)
     }
 
     /// Whether nothing is left; `news` is set if the system has reported anything.
     fn look(&mut self, news: &mut bool) -> bool {
-        *news |= self.take_notes();
+        *news |= self.drain_completions();
         if !self.sends.keeps() {
             return true;
         }

@@ -7,11 +7,11 @@ use glib::subclass::prelude::*;
 use super::{
     ChannelSocket,
     bound_path::BoundPath,
-    imp::Tied,
+    imp::CloseHook,
     names::{resolve, text},
 };
 use crate::{
-    error::{explain, not_supported},
+    error::{not_supported, with_context},
     sys::{
         address::Native,
         listen::{self, Binding},
@@ -47,7 +47,7 @@ impl ChannelSocket {
             // It would leave a file behind before the system says so.
             return Err(not_supported("Datagram sockets do not listen"));
         }
-        let explained = |e| explain(e, format!("Unable to listen on {}", text(address)));
+        let explained = |e| with_context(e, format!("Unable to listen on {}", text(address)));
         let native = Native::new(address).map_err(explained)?;
         let fd = listen::bind(&native, kind, how.binding).map_err(explained)?;
         // From here on nothing but the socket itself goes without its file.
@@ -59,7 +59,7 @@ impl ChannelSocket {
         listen::start(fd.as_fd(), backlog).map_err(explained)?;
         self.imp().open_listening(fd)?;
         if let Some(bound) = bound {
-            self.imp().tie(Tied::Path(bound));
+            self.imp().on_close(CloseHook::Path(bound));
         }
         Ok(())
     }

@@ -26,9 +26,11 @@ use gio::prelude::*;
 use glib::{IOCondition, subclass::prelude::*};
 
 use crate::{
-    channel::{Attempt, Channel, ChannelExt as _, Tried, Try, ffi::derived_class, stream::std_io},
-    error::{explain, not_supported, would_block},
-    hub::Side,
+    channel::{
+        Channel, ChannelExt as _, IoFlags, PollIo, Transferred, ffi::derived_class, stream::std_io,
+    },
+    error::{not_supported, with_context, would_block},
+    hub::Direction,
     sys::{FdLease, file, socket},
     types::{Feature, ReadFlags},
 };
@@ -132,7 +134,7 @@ impl ChannelSocket {
         self.imp().adopted.store(true, Ordering::Release);
         self.imp()
             .open(fd)
-            .map_err(|e| explain(e, format!("Unable to make a socket channel of {describe}")))
+            .map_err(|e| with_context(e, format!("Unable to make a socket channel of {describe}")))
     }
 
     /// Makes two channels that are connected to each other, and that pass descriptors.
@@ -214,7 +216,7 @@ impl ChannelSocket {
     /// `EMFILE` for example: the connection stays in the queue then.
     #[doc(alias = "qio_channel_socket_accept")]
     pub fn accept(&self) -> io::Result<Self> {
-        self.accept_now(Try::plain())
+        self.accept_now(IoFlags::plain())
     }
 
     /// Takes one connection, once there is one. See [`accept`](Self::accept). Never blocks,
@@ -228,16 +230,16 @@ impl ChannelSocket {
     #[doc(alias = "qio_channel_socket_accept_async")]
     #[doc(alias = "qio_channel_socket_accept_finish")]
     pub fn accept_future(&self) -> impl Future<Output = io::Result<Self>> + Send + '_ {
-        let mut attempt = Attempt::new(Side::Read);
+        let mut attempt = PollIo::new(Direction::Read);
         poll_fn(move |cx| {
             attempt.poll(self.upcast_ref(), cx, |how| {
-                self.accept_now(how).map(Tried::whole)
+                self.accept_now(how).map(Transferred::whole)
             })
         })
     }
 
     /// As [`accept`](Self::accept), without blocking if the flags say so.
-    pub(crate) fn accept_now(&self, how: Try) -> io::Result<Self> {
+    pub(crate) fn accept_now(&self, how: IoFlags) -> io::Result<Self> {
         let (imp, channel) = (self.imp(), self.upcast_ref::<Channel>());
         // Before what it cannot do: that it is not open.
         drop(imp.fd.get()?);
@@ -294,8 +296,8 @@ impl ChannelSocket {
     }
 
     /// Drops something when the channel is closed, or dropped: at once if it is closed already.
-    pub(crate) fn tie(&self, other: Box<dyn Any + Send + Sync>) {
-        self.imp().tie(imp::Tied::Other(other));
+    pub(crate) fn on_close(&self, other: Box<dyn Any + Send + Sync>) {
+        self.imp().on_close(imp::CloseHook::Other(other));
     }
 
     /// Lends the descriptor to `f`: it stays open meanwhile, whoever closes the channel.

@@ -15,25 +15,25 @@ use super::{
 use crate::{
     channel::{Channel, ChannelExt as _},
     error::would_block,
-    sys::{SharedFd, zero_copy::Sends},
+    sys::{SharedFd, zero_copy::ZeroCopySends},
     types::WriteFlags,
-    watch::Notes,
+    watch::CompletionQueue,
 };
 
 /// The writes without a copy of one socket, from the first one on.
 #[derive(Debug)]
 pub(super) struct ZeroCopy {
-    pub(super) sends: Arc<Sends>,
+    pub(super) sends: Arc<ZeroCopySends>,
     fd: Weak<SharedFd>,
     /// For memory that outlives the channel. Without it there are only copies.
     keeper: Option<Keeper>,
 }
 
-impl Notes for ZeroCopy {
+impl CompletionQueue for ZeroCopy {
     fn take(&self) -> bool {
         let shared = self.fd.upgrade();
         let guard = shared.as_ref().and_then(|shared| shared.get());
-        guard.is_some_and(|fd| self.sends.take_notes(fd.as_fd()).unwrap_or(false))
+        guard.is_some_and(|fd| self.sends.drain_completions(fd.as_fd()).unwrap_or(false))
     }
 }
 
@@ -61,13 +61,13 @@ impl ChannelSocket {
                 result => {
                     // Who closes it has looked before there was this, or sees to it as well.
                     if channel.is_closed() {
-                        self.keep_to_the_end(zero_copy, fd.as_fd());
+                        self.keep_until_complete(zero_copy, fd.as_fd());
                     }
                     return result;
                 }
             }
             // They would end each wait at once.
-            zero_copy.sends.take_notes(fd.as_fd())?;
+            zero_copy.sends.drain_completions(fd.as_fd())?;
             drop(fd);
             fd = self.fd.ready(channel, IOCondition::OUT)?;
         }
@@ -83,27 +83,27 @@ impl ChannelSocket {
         };
         let keeper = Keeper::start().ok();
         let zero_copy = Arc::new(ZeroCopy {
-            sends: Arc::new(Sends::new(wake, keeper.is_some())),
+            sends: Arc::new(ZeroCopySends::new(wake, keeper.is_some())),
             fd: self.fd.shared().map(Arc::downgrade).unwrap_or_default(),
             keeper,
         });
-        waiters.set_notes(zero_copy.clone());
+        waiters.set_completions(zero_copy.clone());
         zero_copy
     }
 
     /// Before the descriptor goes: memory that the system still reads stays for as long as it does.
-    pub(super) fn see_off(&self) {
+    pub(super) fn linger_until_complete(&self) {
         if let (Some(zero_copy), Ok(fd)) = (self.zero_copy.get(), self.fd.get()) {
-            self.keep_to_the_end(zero_copy, fd.as_fd());
+            self.keep_until_complete(zero_copy, fd.as_fd());
         }
     }
 
-    fn keep_to_the_end(&self, zero_copy: &ZeroCopy, fd: BorrowedFd<'_>) {
+    fn keep_until_complete(&self, zero_copy: &ZeroCopy, fd: BorrowedFd<'_>) {
         // The connection is the parent's in a forked child, which has only made copies.
         if self.fd.is_inherited() {
             return;
         }
-        let _ = zero_copy.sends.take_notes(fd);
+        let _ = zero_copy.sends.drain_completions(fd);
         let Some(keeper) = zero_copy
             .keeper
             .as_ref()
@@ -126,6 +126,6 @@ impl ChannelSocket {
 
 impl Drop for ChannelSocket {
     fn drop(&mut self) {
-        self.see_off();
+        self.linger_until_complete();
     }
 }

@@ -5,16 +5,16 @@ use std::{mem, sync::atomic::Ordering};
 use glib::{IOCondition, translate::*};
 use glib_sys::{G_SOURCE_CONTINUE, G_SOURCE_REMOVE, GSource, GSourceFunc, gboolean, gpointer};
 
-use super::{Ask, Feed, State, state, told_of};
+use super::{Feed, State, WaitFdFn, conditions_of, state};
 use crate::{
     hub::Hub,
     types::Readiness,
     watch::{
         ALWAYS,
-        below::Below,
+        below::LowerWatch,
         callback,
-        cold::{Cold, Warmth},
-        leg::{Leg, question},
+        idle::{HubWait, SourceWaker},
+        polled_fd::{PolledFd, primary_condition},
     },
 };
 /// A watch on leased descriptors goes cold after so many polls with nothing to tell.
@@ -60,7 +60,7 @@ unsafe fn enter(source: *mut GSource, state: &State) {
 ///
 /// # Safety
 ///
-/// As for [`Leg::set_polled`].
+/// As for [`PolledFd::set_polled`].
 unsafe fn look(source: *mut GSource, state: &State) -> (IOCondition, bool) {
     // SAFETY: passed on from the caller.
     unsafe {
@@ -76,8 +76,8 @@ unsafe fn look(source: *mut GSource, state: &State) -> (IOCondition, bool) {
             Feed::Asked(ask) => ask_legs(source, state, *ask, |_| false),
             Feed::Layered(ask, below) => {
                 let mut needed = IOCondition::empty();
-                let ready = ask_legs(source, state, *ask, |question| {
-                    needed |= (below.layer.needs)(&state.object, question);
+                let ready = ask_legs(source, state, *ask, |primary_condition| {
+                    needed |= (below.layer.needs)(&state.object, primary_condition);
                     true
                 });
                 begin_anew = below.follow(source, &state.object, needed);
@@ -106,13 +106,13 @@ unsafe fn look(source: *mut GSource, state: &State) -> (IOCondition, bool) {
 ///
 /// # Safety
 ///
-/// As for [`Leg::set_polled`].
+/// As for [`PolledFd::set_polled`].
 unsafe fn drop_dead_legs(source: *mut GSource, state: &State) -> IOCondition {
-    for leg in state.legs.iter().filter(|leg| leg.is_dead()) {
+    for leg in state.polled_fds.iter().filter(|leg| leg.is_dead()) {
         // SAFETY: passed on from the caller.
         unsafe { leg.set_polled(source, false) };
     }
-    match state.legs.iter().any(|leg| leg.is_polled()) {
+    match state.polled_fds.iter().any(|leg| leg.is_polled()) {
         true => IOCondition::empty(),
         false => IOCondition::HUP,
     }
@@ -122,9 +122,9 @@ unsafe fn drop_dead_legs(source: *mut GSource, state: &State) -> IOCondition {
 ///
 /// # Safety
 ///
-/// As for [`Leg::set_polled`], and the source must be attached.
+/// As for [`PolledFd::set_polled`], and the source must be attached.
 unsafe fn go_cold(source: *mut GSource, state: &State) {
-    let polled = || state.legs.iter().filter(|leg| leg.is_polled());
+    let polled = || state.polled_fds.iter().filter(|leg| leg.is_polled());
     if polled().any(|leg| leg.lease.is_none()) {
         return;
     }
@@ -134,12 +134,13 @@ unsafe fn go_cold(source: *mut GSource, state: &State) {
     unsafe {
         // What the hub cannot do, GLib goes on doing.
         let Some(hub) = state.hub.get() else { return };
-        let warmth = state.warmth.get_or_init(|| Warmth::new(source));
-        let Ok(Some(cold)) = Cold::new(hub, warmth, &state.waiters, fds, state.one_for_both) else {
+        let warmth = state.warmth.get_or_init(|| SourceWaker::new(source));
+        let Ok(Some(cold)) = HubWait::new(hub, warmth, &state.waiters, fds, state.one_for_both)
+        else {
             return;
         };
         *state.cold.borrow_mut() = Some(cold);
-        for leg in &state.legs {
+        for leg in &state.polled_fds {
             leg.set_polled(source, false);
         }
         warmth.cool(source);
@@ -150,7 +151,7 @@ unsafe fn go_cold(source: *mut GSource, state: &State) {
 ///
 /// # Safety
 ///
-/// As for [`Leg::set_polled`].
+/// As for [`PolledFd::set_polled`].
 unsafe fn go_hot(source: *mut GSource, state: &State) {
     let (Some(cold), Some(warmth)) = (state.cold.take(), state.warmth.get()) else {
         return;
@@ -161,7 +162,7 @@ unsafe fn go_hot(source: *mut GSource, state: &State) {
         warmth.warm(source);
         state.quiet.set(0);
         state.prepared.set(IOCondition::empty());
-        for leg in &state.legs {
+        for leg in &state.polled_fds {
             if leg.has_fd() && !leg.is_dead() {
                 leg.set_polled(source, true);
                 leg.poll_now();
@@ -175,19 +176,19 @@ unsafe fn go_hot(source: *mut GSource, state: &State) {
 ///
 /// # Safety
 ///
-/// As for [`Leg::set_polled`].
+/// As for [`PolledFd::set_polled`].
 unsafe fn ask_legs(
     source: *mut GSource,
     state: &State,
-    ask: Ask,
+    ask: WaitFdFn,
     mut by_watch: impl FnMut(IOCondition) -> bool,
 ) -> IOCondition {
     let mut ready = IOCondition::empty();
-    for (i, leg) in state.legs.iter().enumerate() {
+    for (i, leg) in state.polled_fds.iter().enumerate() {
         if leg.serves.is_empty() && !(state.condition.is_empty() && i == 0) {
             continue;
         }
-        let asked = question(leg.serves);
+        let asked = primary_condition(leg.serves);
         let answer = ask(&state.object, asked);
         // SAFETY: passed on from the caller.
         ready |= unsafe {
@@ -208,13 +209,15 @@ pub(super) unsafe extern "C" fn check(source: *mut GSource) -> gboolean {
 }
 
 fn polled(state: &State) -> IOCondition {
-    let ready = || state.legs[0].ready() | state.legs[1].ready();
+    let ready = || state.polled_fds[0].ready() | state.polled_fds[1].ready();
     let again = || {
-        let polled = state.legs.iter().filter(|leg| leg.is_polled());
-        polled.for_each(Leg::poll_now);
+        let polled = state.polled_fds.iter().filter(|leg| leg.is_polled());
+        polled.for_each(PolledFd::poll_now);
         Ok(ready())
     };
-    let got = state.waiters.without_notes(ready(), state.condition, again);
+    let got = state
+        .waiters
+        .ignore_completions(ready(), state.condition, again);
     got.unwrap_or(IOCondition::ERR)
 }
 
@@ -223,10 +226,10 @@ fn polled(state: &State) -> IOCondition {
 ///
 /// # Safety
 ///
-/// As for [`Leg::set_polled`].
+/// As for [`PolledFd::set_polled`].
 unsafe fn park(source: *mut GSource, state: &State) {
     if !state.parked.replace(true) {
-        for leg in &state.legs {
+        for leg in &state.polled_fds {
             // SAFETY: passed on from the caller.
             unsafe { leg.set_polled(source, false) };
         }
@@ -276,7 +279,7 @@ pub(super) unsafe extern "C" fn dispatch(
             return G_SOURCE_REMOVE;
         }
         if state.parked.replace(false) && glib_sys::g_source_is_destroyed(source) == 0 {
-            for leg in &state.legs {
+            for leg in &state.polled_fds {
                 leg.set_polled(source, leg.has_fd() && !leg.is_dead());
             }
         }
@@ -299,7 +302,7 @@ fn found(state: &State) -> IOCondition {
     }
     let ready = match &state.feed {
         Feed::Child => return state.condition - ALWAYS,
-        Feed::Relayed(told) => told_of(told.swap(0, Ordering::Relaxed)),
+        Feed::Relayed(told) => conditions_of(told.swap(0, Ordering::Relaxed)),
         Feed::Layered(_, below) => polled(state) | by_child(state, below),
         _ => polled(state),
     };
@@ -307,12 +310,12 @@ fn found(state: &State) -> IOCondition {
 }
 
 /// What the child has told, in the words of this object.
-fn by_child(state: &State, below: &Below) -> IOCondition {
-    let told = below.take_told();
-    let wanted = |leg: &&Leg| {
+fn by_child(state: &State, below: &LowerWatch) -> IOCondition {
+    let told = below.take_conditions();
+    let wanted = |leg: &&PolledFd| {
         let asked = leg.serves - ALWAYS;
         !asked.is_empty() && told.intersects((below.layer.needs)(&state.object, asked))
     };
-    let legs = state.legs.iter().filter(wanted);
-    legs.fold(told & ALWAYS, |ready, leg| ready | (leg.serves - ALWAYS))
+    let polled_fds = state.polled_fds.iter().filter(wanted);
+    polled_fds.fold(told & ALWAYS, |ready, leg| ready | (leg.serves - ALWAYS))
 }

@@ -46,17 +46,17 @@ impl Use {
     }
 }
 
-pub(super) struct Settling {
+pub(super) struct HazardScan {
     _listed: MutexGuard<'static, ()>,
 }
 
-pub(super) fn settling() -> Settling {
+pub(super) fn scan() -> HazardScan {
     let listed = LISTED.lock().expect("no thread of a model panics");
     fence(Ordering::SeqCst);
-    Settling { _listed: listed }
+    HazardScan { _listed: listed }
 }
 
-impl Settling {
+impl HazardScan {
     pub(super) fn may_be_noted(&self, address: usize) -> bool {
         NOTES
             .iter()

@@ -12,8 +12,8 @@ mod pitfalls;
 mod sharing;
 mod shortage;
 mod tasks;
-mod triggers;
 mod teardown;
+mod triggers;
 mod turns;
 
 use std::{

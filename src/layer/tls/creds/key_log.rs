@@ -38,8 +38,8 @@ pub(super) fn note(line: &str) {
 impl Sink {
     /// Gives away what was noted in this thread.
     pub(super) fn take_noted(&self) {
-        let noted = LINES.try_with(RefCell::take).unwrap_or_default();
-        noted.iter().for_each(|line| self.0(line));
+        let protect = LINES.try_with(RefCell::take).unwrap_or_default();
+        protect.iter().for_each(|line| self.0(line));
     }
 }
 

@@ -204,7 +204,7 @@ impl TlsCredsBuilder {
             // Also where a client has a key: a server that has none shows a certificate, which nobody vouches for.
             _ => SslVerifyMode::PEER,
         };
-        context.set_verify_callback(mode, believes);
+        context.set_verify_callback(mode, verify_callback);
         if self.endpoint == TlsEndpoint::Server && mode != SslVerifyMode::NONE {
             for authority in &trust.authorities {
                 context.add_client_ca(authority)?;
@@ -260,7 +260,7 @@ fn store(authorities: &[X509], crls: &[X509Crl], system: bool) -> io::Result<X50
 }
 
 /// Whether OpenSSL is right. An authority without a list has revoked nothing.
-fn believes(good: bool, context: &mut X509StoreContextRef) -> bool {
+fn verify_callback(good: bool, context: &mut X509StoreContextRef) -> bool {
     if good {
         return true;
     }

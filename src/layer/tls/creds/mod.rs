@@ -144,7 +144,7 @@ impl TlsCreds {
 
     /// Gives away the keys that OpenSSL has told of in this thread, if somebody wants them. Calls their code: no lock
     /// is to be held.
-    pub(crate) fn give_keys_away(&self) {
+    pub(crate) fn flush_key_log(&self) {
         if let Some(log) = &self.imp().made().key_log {
             log.take_noted();
         }

@@ -16,7 +16,7 @@ use super::{
     sessions::Sessions,
 };
 use crate::{
-    error::{explain, invalid},
+    error::{invalid, with_context},
     layer::tls::reason,
 };
 
@@ -185,7 +185,7 @@ impl TlsCredsBuilder {
             return Ok(self.key_log.clone());
         };
         let file = key_log::to_file(path)
-            .map_err(|e| explain(e, format!("Unable to open {}", path.display())))?;
+            .map_err(|e| with_context(e, format!("Unable to open {}", path.display())))?;
         Ok(Some(match self.key_log.clone() {
             Some(log) => Arc::new(move |line: &str| {
                 log(line);

@@ -11,7 +11,7 @@ use openssl::{
 
 use super::builder::Password;
 use crate::{
-    error::explain,
+    error::with_context,
     layer::tls::{reason, tls_error},
 };
 
@@ -50,7 +50,7 @@ impl Source {
     fn read(&self) -> io::Result<Cow<'_, [u8]>> {
         let bytes = match self {
             Self::File(path) => Cow::Owned(
-                fs::read(path).map_err(|e| explain(e, format!("Unable to load {self}")))?,
+                fs::read(path).map_err(|e| with_context(e, format!("Unable to load {self}")))?,
             ),
             Self::Memory(_, bytes) => Cow::Borrowed(bytes.as_slice()),
         };

@@ -2,7 +2,7 @@
 
 use std::{io, mem};
 
-use super::{Engine, Stage};
+use super::{Stage, TlsState};
 use crate::layer::tls::{
     failure::Failure,
     pipes::{CHUNK, Queue},
@@ -12,7 +12,7 @@ use crate::layer::tls::{
 /// that two of them never wait for each other to read.
 const MOST_UNSENT: usize = 4 * CHUNK;
 
-impl Engine {
+impl TlsState {
     /// Whether there is ciphertext that the channel below has not taken.
     pub(in crate::layer::tls) fn has_unsent(&self) -> bool {
         self.sending || self.has_left()
@@ -25,7 +25,7 @@ impl Engine {
 
     /// Whether so much is unsent that nothing is read before it has gone: the peer has us answer, and does not
     /// listen.
-    pub(in crate::layer::tls) fn is_choked(&self) -> bool {
+    pub(in crate::layer::tls) fn output_over_limit(&self) -> bool {
         self.count_unsent() > MOST_UNSENT && !self.read_shut && self.dead.is_none()
     }
 
@@ -38,26 +38,26 @@ impl Engine {
         if matches!(self.stage, Stage::Judging(_)) {
             return None;
         }
-        if self.all_said {
+        if self.close_notify_sent {
             // Answers to the peer's new keys, which is not to listen any more.
             self.discard();
         }
         if self.unsent.is_empty() {
             self.unsent = mem::take(&mut self.stream.get_mut().output);
         }
-        self.all_said |= self.said_bye && self.unsent.is_empty();
+        self.close_notify_sent |= self.close_notify_queued && self.unsent.is_empty();
         (!self.unsent.is_empty()).then(|| mem::take(&mut self.unsent))
     }
 
     /// Whether the channel below is to be shut down now.
     pub(in crate::layer::tls) fn take_end(&mut self) -> bool {
-        self.all_said && mem::take(&mut self.shut_below)
+        self.close_notify_sent && mem::take(&mut self.shut_below)
     }
 
     /// Whether all that may be unsent is the goodbye, and the peer has said its own: it may have gone, and nothing is
     /// lost by that.
-    pub(in crate::layer::tls) fn is_farewell(&self) -> bool {
-        self.is_farewell && self.peer_done
+    pub(in crate::layer::tls) fn only_close_notify_left(&self) -> bool {
+        self.only_close_notify_left && self.close_notify_received
     }
 
     /// Takes back what could not be sent yet.
@@ -68,7 +68,7 @@ impl Engine {
     /// Nothing more can be sent to the channel below.
     pub(in crate::layer::tls) fn break_sending(&mut self, error: &io::Error) {
         self.discard();
-        self.said_bye = true;
+        self.close_notify_queued = true;
         self.write_over = Some(Failure::of(error));
     }
 

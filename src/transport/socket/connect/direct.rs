@@ -16,8 +16,8 @@ use super::{super::datagram::native_kind, ConnectStage};
 use crate::{
     channel::IoFutureExt as _,
     error::{closed, not_supported, would_block},
-    hub::{Hub, Registration, RegistrationGuard, Serves, Side, Sleep, WaiterKey},
-    sys::{SharedFd, address::Native, file, nature::ShortRead, poll, socket},
+    hub::{Direction, FdRole, Hub, Registration, RegistrationGuard, Sleep, WaiterKey},
+    sys::{SharedFd, address::Native, fd_info::ShortRead, file, poll, socket},
 };
 
 /// Nothing tells when the queue of a unix socket has room again.
@@ -107,9 +107,9 @@ impl Answer {
                 return Poll::Ready(Ok(()));
             }
             let registration = self.registration()?;
-            let seen = registration.ready_event(Side::Write);
+            let seen = registration.ready_event(Direction::Write);
             let key = &mut self.key;
-            let wait = registration.poll_edge(Side::Write, key, cx.waker(), Some(seen))?;
+            let wait = registration.poll_edge(Direction::Write, key, cx.waker(), Some(seen))?;
             if wait.is_pending() && poll::poll_now(number, libc::POLLOUT)? == 0 {
                 return Poll::Pending;
             }
@@ -124,12 +124,12 @@ impl Answer {
             // A hub takes a descriptor once.
             self.registration = None;
             self.key = WaiterKey::default();
-            let serves = Serves {
+            let serves = FdRole {
                 both: false,
-                side: Side::Write,
-                short_read: ShortRead::SaysNothing,
+                side: Direction::Write,
+                short_read: ShortRead::Unknown,
             };
-            self.registration = hub.register(&self.fd, Side::Write, serves)?;
+            self.registration = hub.register(&self.fd, Direction::Write, serves)?;
         }
         let registration = self.registration.as_ref().ok_or_else(closed)?;
         Ok(registration.get().clone())

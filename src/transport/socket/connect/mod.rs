@@ -29,7 +29,7 @@ use super::{
 use crate::{
     channel::Channel,
     coroutine,
-    error::{closed, explain, not_supported},
+    error::{closed, not_supported, with_context},
     hub::Hub,
     sys::{address::Native, socket},
     watch::Waiters,
@@ -279,12 +279,12 @@ impl ChannelSocket {
     /// The result of a future, or that the channel is closed, as soon as it is.
     async fn unless_closed<T>(&self, future: impl Future<Output = io::Result<T>>) -> io::Result<T> {
         let channel: &Channel = self.upcast_ref();
-        let mut closer = Closer {
+        let mut close_waker = Closer {
             waiters: &channel.imp().waiters,
             waker: None,
         };
         let mut future = pin!(future);
-        poll_fn(move |cx| match closer.enter(cx.waker()) {
+        poll_fn(move |cx| match close_waker.enter(cx.waker()) {
             true => Poll::Ready(Err(closed())),
             false => future.as_mut().poll(cx),
         })
@@ -369,7 +369,7 @@ impl Drop for Closer<'_> {
 }
 
 fn unable(error: io::Error, target: &str) -> io::Error {
-    explain(error, format!("Unable to connect to {target}"))
+    with_context(error, format!("Unable to connect to {target}"))
 }
 
 /// What is being connected to, in messages, with the address that it is about.

@@ -25,7 +25,7 @@ impl Drop for Counted {
 
 /// A connection into which more has been written without a copy than its peer takes in.
 struct Full {
-    sends: Arc<Sends>,
+    sends: Arc<ZeroCopySends>,
     fd: TcpStream,
     peer: TcpStream,
     dropped: Arc<AtomicUsize>,
@@ -36,10 +36,10 @@ impl Full {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("listens");
         let fd = TcpStream::connect(listener.local_addr().expect("bound")).expect("connects");
         let (peer, _) = listener.accept().expect("accepts");
-        let (sends, dropped) = (Arc::new(Sends::new(|| (), true)), Arc::default());
+        let (sends, dropped) = (Arc::new(ZeroCopySends::new(|| (), true)), Arc::default());
         let bytes = glib::Bytes::from_owned(Counted(vec![7; 3_000_000], Arc::clone(&dropped)));
         let flags = WriteFlags::ZERO_COPY;
-        while sends.send_kept(fd.as_fd(), &bytes, 0, flags).is_ok() {}
+        while sends.send_owned(fd.as_fd(), &bytes, 0, flags).is_ok() {}
         assert!(sends.keeps());
         Self {
             sends,

@@ -17,10 +17,10 @@ use glib::{IOCondition, subclass::prelude::*};
 
 use self::by_watch::{WatchWait, Watched};
 
-use super::{Channel, class::Slots, ffi::Lent};
+use super::{Channel, class::VFuncs, ffi::PollFd};
 use crate::{
     error::{closed, not_supported, would_block},
-    hub::{self, Hub, ReadyEvent, Registration, Serves, Side, WaiterKey},
+    hub::{self, Direction, FdRole, Hub, ReadyEvent, Registration, WaiterKey},
     sys::{
         SharedFd,
         poll::{has_hung_up, poll_now},
@@ -31,8 +31,8 @@ use crate::{
 
 /// One direction of a channel, for one future at a time.
 #[derive(Debug)]
-pub(crate) struct Attempt {
-    side: Side,
+pub(crate) struct PollIo {
+    side: Direction,
     /// It waits in the context that runs, whatever context the channel is attached to.
     here: bool,
     /// Its place in the list of the registration.
@@ -54,12 +54,12 @@ enum WaitBy {
 
 /// The flags of the next try, which only slots of this crate get.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Try {
+pub(crate) struct IoFlags {
     pub(crate) read: ReadFlags,
     pub(crate) write: WriteFlags,
 }
 
-impl Try {
+impl IoFlags {
     /// For those who may block.
     pub(crate) fn plain() -> Self {
         Self {
@@ -78,13 +78,13 @@ impl Try {
 }
 
 /// What came of a try.
-pub(crate) struct Tried<T> {
+pub(crate) struct Transferred<T> {
     pub(crate) result: T,
     /// Less was read than there was room for.
     pub(crate) short: bool,
 }
 
-impl<T> Tried<T> {
+impl<T> Transferred<T> {
     pub(crate) fn whole(result: T) -> Self {
         Self {
             result,
@@ -93,8 +93,8 @@ impl<T> Tried<T> {
     }
 }
 
-impl Attempt {
-    pub(crate) fn new(side: Side) -> Self {
+impl PollIo {
+    pub(crate) fn new(side: Direction) -> Self {
         Self {
             side,
             here: false,
@@ -105,7 +105,7 @@ impl Attempt {
     }
 
     /// For those who run a context of their own, and no other one meanwhile.
-    pub(crate) fn here(side: Side) -> Self {
+    pub(crate) fn here(side: Direction) -> Self {
         let mut this = Self::new(side);
         this.here = true;
         this
@@ -119,20 +119,20 @@ impl Attempt {
         &mut self,
         channel: &Channel,
         cx: &mut Context<'_>,
-        mut attempt: impl FnMut(Try) -> io::Result<Tried<T>>,
+        mut attempt: impl FnMut(IoFlags) -> io::Result<Transferred<T>>,
     ) -> Poll<io::Result<T>> {
         ready!(hub::poll_budget(cx));
         let running = hub::running_for(cx);
         let waiters = &channel.imp().waiters;
         if let Some(home) = waiters.home(self.side, running)
-            && Slots::of(channel).wait_for_fds_only()
+            && VFuncs::of(channel).wait_for_fds_only()
             && (!self.is_waiting() || is_same(self.registration(), Some(home)))
         {
             let changes = waiters.changes();
             let seen = home.ready_event(self.side);
             if seen.is_ready() || self.is_waiting() && self.epoch != changes {
-                match attempt(Try::new(true, true, true)) {
-                    Ok(Tried { result, short }) => {
+                match attempt(IoFlags::new(true, true, true)) {
+                    Ok(Transferred { result, short }) => {
                         if short {
                             home.read_short(seen);
                         }
@@ -178,9 +178,9 @@ impl Attempt {
         channel: &Channel,
         running: *const Hub,
         cx: &mut Context<'_>,
-        attempt: &mut dyn FnMut(Try) -> io::Result<Tried<T>>,
+        attempt: &mut dyn FnMut(IoFlags) -> io::Result<Transferred<T>>,
     ) -> Poll<io::Result<T>> {
-        let own = Slots::of(channel).obey_no_wait();
+        let own = VFuncs::of(channel).honours_no_wait();
         let blocking = channel.imp().is_blocking();
         // What a layer holds is reported by nothing: it is always tried.
         let layer = channel.below().is_some();
@@ -197,18 +197,18 @@ impl Attempt {
             let seen = self.seen(channel, running, again);
             // Outside of a hub, and in a main loop inside a task, what a hub has seen may be old, and it
             // would not look in time.
-            let may_be_old = !self.is_waiting() && running.is_null();
+            let readiness_may_be_stale = !self.is_waiting() && running.is_null();
             let news = again
                 || seen.is_none_or(ReadyEvent::is_ready)
                 || self.is_waiting() && self.epoch != epoch
                 || self.has_unread(channel)
-                || may_be_old;
+                || readiness_may_be_stale;
             let result = match layer || news {
-                true => attempt(Try::new(own, blocking, news)),
+                true => attempt(IoFlags::new(own, blocking, news)),
                 false => Err(io::ErrorKind::WouldBlock.into()),
             };
             match result {
-                Ok(Tried { result, short }) => {
+                Ok(Transferred { result, short }) => {
                     if short && own && !layer {
                         self.read_short(seen);
                     }
@@ -236,7 +236,7 @@ impl Attempt {
     fn seen(&mut self, channel: &Channel, running: *const Hub, again: bool) -> Option<ReadyEvent> {
         let is_known = self.is_of(running) || again && self.registration().is_some();
         if !is_known {
-            if self.side == Side::Write && !self.is_waiting() {
+            if self.side == Direction::Write && !self.is_waiting() {
                 return None;
             }
             let waiters = &channel.base().imp().waiters;
@@ -292,7 +292,7 @@ impl Attempt {
             let now = match fd.fd.get() {
                 Some(guard) => level(&guard, condition).and_then(|got| {
                     let waiters = &channel.base().imp().waiters;
-                    waiters.without_notes(got, condition, || level(&guard, condition))
+                    waiters.ignore_completions(got, condition, || level(&guard, condition))
                 }),
                 None => continue,
             };
@@ -329,11 +329,11 @@ impl Attempt {
     ) -> Poll<io::Result<()>> {
         // What a layer waits for changes, although the descriptor below is watched all the time.
         if layer && pollable(channel, self.side).is_none() {
-            return self.poll_unlent(channel, cx);
+            return self.poll_without_fd(channel, cx);
         }
         if !self.is_of(running) {
             match self.find_registration(channel) {
-                Ok(None) => return self.poll_unlent(channel, cx),
+                Ok(None) => return self.poll_without_fd(channel, cx),
                 Ok(found) => {
                     // What was seen is of another registration.
                     seen = seen.filter(|_| is_same(found.as_ref(), self.registration()));
@@ -371,7 +371,7 @@ impl Attempt {
 
     /// As [`poll_wait`](Self::poll_wait), where no hub can watch.
     #[cold]
-    fn poll_unlent(&mut self, channel: &Channel, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_without_fd(&mut self, channel: &Channel, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if channel.imp().is_closed() {
             return Poll::Ready(Err(closed()));
         }
@@ -380,7 +380,7 @@ impl Attempt {
         let waits = !got.contains(IOCondition::NVAL) || channel.imp().is_closed();
         Poll::Ready(match waits {
             true => Ok(()),
-            false => Err(nothing_tells(channel)),
+            false => Err(cannot_wait_error(channel)),
         })
     }
 
@@ -422,7 +422,7 @@ impl Attempt {
 
     /// That of this context's hub, from now on. `None` for what a hub cannot watch.
     fn find_registration(&self, channel: &Channel) -> io::Result<Option<Arc<Registration>>> {
-        if !Slots::of(channel).lends() {
+        if !VFuncs::of(channel).has_poll_fd() {
             return Ok(None);
         }
         let register = |hub: &Arc<Hub>| match pollable(channel, self.side) {
@@ -456,11 +456,11 @@ impl Attempt {
     #[cold]
     fn is_worth_trying(&self, channel: &Channel, condition: IOCondition) -> bool {
         !(condition - ALWAYS).is_empty()
-            && Slots::of(channel).wait_fd(self.side.condition()) == Readiness::Now
+            && VFuncs::of(channel).wait_fd(self.side.condition()) == Readiness::Now
     }
 
     fn has_unread(&self, channel: &Channel) -> bool {
-        self.side == Side::Read && channel.imp().waiters.unread.is_readable()
+        self.side == Direction::Read && channel.imp().waiters.unread.is_readable()
     }
 
     fn finish<T>(&mut self, result: io::Result<T>) -> Poll<io::Result<T>> {
@@ -478,7 +478,7 @@ impl Attempt {
     }
 }
 
-impl Drop for Attempt {
+impl Drop for PollIo {
     #[inline]
     fn drop(&mut self) {
         self.leave();
@@ -502,7 +502,7 @@ fn epoch(channel: &Channel) -> usize {
 }
 
 /// Would-block, and no way to tell when that changes.
-pub(super) fn nothing_tells(channel: &Channel) -> io::Error {
+pub(super) fn cannot_wait_error(channel: &Channel) -> io::Error {
     let label = channel.label();
     not_supported(&format!(
         "{label} would block, and nothing tells when it would not"
@@ -512,19 +512,19 @@ pub(super) fn nothing_tells(channel: &Channel) -> io::Error {
 /// A descriptor that the hub can watch.
 struct Pollable {
     fd: Arc<SharedFd>,
-    serves: Serves,
+    serves: FdRole,
 }
 
-fn pollable(channel: &Channel, side: Side) -> Option<Pollable> {
-    match Slots::of(channel).lent(side)? {
-        Lent::Pollable { fd, serves, .. } => Some(Pollable { fd, serves }),
-        Lent::Disk(_) => None,
+fn pollable(channel: &Channel, side: Direction) -> Option<Pollable> {
+    match VFuncs::of(channel).lent(side)? {
+        PollFd::Pollable { fd, serves, .. } => Some(Pollable { fd, serves }),
+        PollFd::Disk(_) => None,
     }
 }
 
 /// Whether nothing will come any more, as far as a descriptor of the channel tells.
 pub(super) fn has_ended(channel: &Channel) -> io::Result<bool> {
-    let lent = pollable(channel, Side::Read);
+    let lent = pollable(channel, Direction::Read);
     match lent.as_ref().and_then(|lent| lent.fd.get()) {
         Some(guard) => has_hung_up(guard.as_fd()),
         None => Ok(true),

@@ -27,16 +27,16 @@ pub(crate) enum Kind {
 /// What it says about a descriptor that a read took less than there was room for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ShortRead {
-    SaysNothing,
+    Unknown,
     /// It has taken all there was.
-    IsAll,
+    Drained,
     /// Likewise, as a rule. It may also have ended where descriptors or packets are.
-    MayBeAll,
+    ProbablyDrained,
 }
 
 /// What a descriptor is.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Nature {
+pub(crate) struct FdInfo {
     pub(crate) kind: Kind,
     /// Of a socket.
     pub(crate) socket: Option<socket::Traits>,
@@ -46,12 +46,12 @@ pub(crate) struct Nature {
     pub(crate) is_blocking: bool,
 }
 
-impl Nature {
+impl FdInfo {
     /// Where the system does not report it.
     pub(crate) const UNKNOWN: Self = Self {
         kind: Kind::Other,
         socket: None,
-        short_read: ShortRead::SaysNothing,
+        short_read: ShortRead::Unknown,
         is_blocking: true,
     };
 
@@ -73,8 +73,8 @@ impl Nature {
         let short_read = match (kind, &socket) {
             (_, Some(traits)) => traits.short_read(),
             // A reader cannot find out whether a writer keeps packets apart (O_DIRECT). Terminals have lines.
-            (Kind::Pipe | Kind::Terminal, _) => ShortRead::MayBeAll,
-            _ => ShortRead::SaysNothing,
+            (Kind::Pipe | Kind::Terminal, _) => ShortRead::ProbablyDrained,
+            _ => ShortRead::Unknown,
         };
         Ok(Self {
             kind,
@@ -85,8 +85,9 @@ impl Nature {
     }
 
     /// Each read takes one message of a socket, and each write makes one.
-    pub(crate) fn keeps_messages(&self) -> bool {
-        self.socket.is_some_and(|traits| traits.keeps_messages())
+    pub(crate) fn is_message_oriented(&self) -> bool {
+        self.socket
+            .is_some_and(|traits| traits.is_message_oriented())
     }
 }
 

@@ -4,25 +4,25 @@ use std::io::{self, IoSliceMut};
 
 use glib::subclass::prelude::*;
 
-use super::{Channel, attempt::Tried, class::Slots};
+use super::{Channel, class::VFuncs, poll_io::Transferred};
 use crate::{
     error::would_block,
-    hub::{Hub, Side},
+    hub::{Direction, Hub},
     types::ReadFlags,
 };
 
 /// Reads once from the channel below.
 pub(crate) fn read(below: &Channel, buf: &mut [u8]) -> io::Result<usize> {
     let mut buf = [IoSliceMut::new(buf)];
-    tell(below, Side::Read, || {
-        Slots::of(below).try_readv(&mut buf, None, ReadFlags::empty())
+    tell(below, Direction::Read, || {
+        VFuncs::of(below).try_readv(&mut buf, None, ReadFlags::empty())
     })
 }
 
 /// Writes once to the channel below.
 pub(crate) fn write(below: &Channel, buf: &[u8]) -> io::Result<usize> {
-    tell(below, Side::Write, || {
-        Slots::of(below).write(buf).map(Tried::whole)
+    tell(below, Direction::Write, || {
+        VFuncs::of(below).write(buf).map(Transferred::whole)
     })
 }
 
@@ -30,8 +30,8 @@ pub(crate) fn write(below: &Channel, buf: &[u8]) -> io::Result<usize> {
 /// descriptor.
 fn tell<T>(
     below: &Channel,
-    side: Side,
-    call: impl FnOnce() -> io::Result<Tried<T>>,
+    side: Direction,
+    call: impl FnOnce() -> io::Result<Transferred<T>>,
 ) -> io::Result<T> {
     let watched = match below.below() {
         Some(_) => None,
@@ -44,7 +44,7 @@ fn tell<T>(
     let result = call();
     if let (Some(registration), Some(seen)) = (watched, seen) {
         match &result {
-            Ok(tried) if tried.short && Slots::of(below).obey_no_wait() => {
+            Ok(tried) if tried.short && VFuncs::of(below).honours_no_wait() => {
                 registration.read_short(seen);
             }
             Err(e) if would_block(e) => registration.would_block(side, seen),

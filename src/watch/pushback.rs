@@ -23,7 +23,7 @@ pub(crate) fn anything_unread() -> bool {
 
 /// Bytes and descriptors that go before what the channel still has.
 #[derive(Debug, Default)]
-pub(crate) struct Unread {
+pub(crate) struct PushbackBuffer {
     /// Set while there is something. Changes while `held` is locked.
     some: AtomicBool,
     /// Set while there are bytes: descriptors alone make nothing readable.
@@ -37,7 +37,7 @@ struct Held {
     fds: Vec<OwnedFd>,
 }
 
-impl Unread {
+impl PushbackBuffer {
     #[inline]
     pub(crate) fn is_readable(&self) -> bool {
         anything_unread() && self.readable.load(Ordering::Acquire)
@@ -111,7 +111,7 @@ impl Unread {
     }
 }
 
-impl Drop for Unread {
+impl Drop for PushbackBuffer {
     fn drop(&mut self) {
         self.clear();
     }

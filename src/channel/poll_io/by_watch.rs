@@ -12,7 +12,7 @@ use std::{
 use glib::{ControlFlow, IOCondition, subclass::prelude::*};
 
 use crate::{
-    channel::{Channel, class::Slots},
+    channel::{Channel, class::VFuncs},
     hub::{self, Hub},
     sys::lock,
     watch::{self, Waiters},
@@ -27,7 +27,7 @@ pub(super) struct WatchWait {
     hub: Arc<Hub>,
     news: Arc<News>,
     /// Wakes `news` when the channel goes to another context.
-    settler: Waker,
+    context_waker: Waker,
     waiters: Arc<Waiters>,
     /// In the context that runs, in place of that.
     here: bool,
@@ -78,22 +78,22 @@ impl WatchWait {
             moved: AtomicBool::new(false),
             waker: Mutex::new(Hub::current().remote_waker(waker)),
         });
-        let source = Slots::of(channel).create_watch(condition);
+        let source = VFuncs::of(channel).create_watch(condition);
         let fired = news.clone();
         watch::set_callback(&source, move |_: &Channel, condition| {
             *lock(&fired.got) = condition;
             fired.tell();
             ControlFlow::Break
         });
-        let settler = Waker::from(news.clone());
-        let context = waiters.context_for(settler.clone()).filter(|_| !here);
+        let context_waker = Waker::from(news.clone());
+        let context = waiters.context_for(context_waker.clone()).filter(|_| !here);
         let context = context.unwrap_or_else(hub::running_context);
         source.attach(Some(&context));
         Ok(Self {
             source: Some(source),
             hub: Hub::of(&context),
             news,
-            settler,
+            context_waker,
             waiters,
             here,
         })
@@ -126,7 +126,7 @@ impl WatchWait {
 
 impl Drop for WatchWait {
     fn drop(&mut self) {
-        self.waiters.forget_settler(&self.settler);
+        self.waiters.forget_settler(&self.context_waker);
         if let Some(source) = self.source.take() {
             self.hub.destroy(source);
         }

@@ -18,25 +18,25 @@ use glib_sys::{GSource, GSourceFuncs};
 
 use super::{
     Waiters,
-    leg::directions,
+    polled_fd::directions,
     source::{COLD, FUNCS},
 };
 use crate::{
-    hub::{Hub, Registration, Serves, Side, WaiterKey},
+    hub::{Direction, FdRole, Hub, Registration, WaiterKey},
     sync::ForkMutex,
-    sys::{FdLease, nature::ShortRead, poll::poll_now},
+    sys::{FdLease, fd_info::ShortRead, poll::poll_now},
 };
 
 /// What a cold watch waits for. Waits no more when it is dropped.
 #[derive(Default)]
-pub(super) struct Cold(Vec<(Arc<Registration>, Side, WaiterKey)>);
+pub(super) struct HubWait(Vec<(Arc<Registration>, Direction, WaiterKey)>);
 
-impl Cold {
+impl HubWait {
     /// Makes the hub of a source's context wait for descriptors, each with its conditions.
     /// `None` if one of them is ready. In the thread that owns the context.
     pub(super) fn new<'a>(
         hub: &Arc<Hub>,
-        warmth: &Arc<Warmth>,
+        warmth: &Arc<SourceWaker>,
         waiters: &Arc<Waiters>,
         fds: impl Iterator<Item = (&'a FdLease, IOCondition)>,
         one_for_both: bool,
@@ -45,14 +45,14 @@ impl Cold {
         let mut this = Self::default();
         for (fd, conditions) in fds {
             let [read, write] = directions(conditions);
-            for (conditions, side) in [(read, Side::Read), (write, Side::Write)] {
+            for (conditions, side) in [(read, Direction::Read), (write, Direction::Write)] {
                 if conditions.is_empty() {
                     continue;
                 }
-                let serves = Serves {
+                let serves = FdRole {
                     both: one_for_both,
                     side,
-                    short_read: ShortRead::SaysNothing,
+                    short_read: ShortRead::Unknown,
                 };
                 let Some(registration) = registration(hub, waiters, fd, serves)? else {
                     return Ok(None);
@@ -73,7 +73,7 @@ impl Cold {
         registration: Arc<Registration>,
         fd: &FdLease,
         conditions: IOCondition,
-        side: Side,
+        side: Direction,
         waker: &Waker,
     ) -> io::Result<Poll<()>> {
         let seen = registration.ready_event(side);
@@ -117,13 +117,13 @@ fn registration(
     hub: &Arc<Hub>,
     waiters: &Waiters,
     fd: &FdLease,
-    serves: Serves,
+    serves: FdRole,
 ) -> io::Result<Option<Arc<Registration>>> {
     let register = |hub: &Arc<Hub>| hub.register(fd.shared(), serves.side, serves);
     waiters.registration_at(hub, serves.side, register)
 }
 
-impl Drop for Cold {
+impl Drop for HubWait {
     fn drop(&mut self) {
         self.leave().for_each(drop);
     }
@@ -133,7 +133,7 @@ impl Drop for Cold {
 /// its context wakes it, in the thread that owns the context; GLib reads the functions of a source there alone,
 /// but for `finalize`, which is the same in both tables.
 #[derive(Debug)]
-pub(super) struct Warmth {
+pub(super) struct SourceWaker {
     /// Null once the source is being finalized, in whatever thread.
     source: ForkMutex<SourcePtr>,
     /// It is to be dispatched.
@@ -152,7 +152,7 @@ impl Default for SourcePtr {
 // SAFETY: it is used while it is locked, and `finalize` waits for the lock before the memory goes.
 unsafe impl Send for SourcePtr {}
 
-impl Warmth {
+impl SourceWaker {
     pub(super) fn new(source: *mut GSource) -> Arc<Self> {
         Arc::new(Self {
             source: ForkMutex::new(SourcePtr(source)),
@@ -188,7 +188,7 @@ impl Warmth {
     }
 }
 
-impl Wake for Warmth {
+impl Wake for SourceWaker {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }

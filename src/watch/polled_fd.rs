@@ -13,12 +13,12 @@ use crate::{
 
 /// A descriptor to poll, and the lease that keeps its number from being reused.
 #[derive(Debug)]
-pub(crate) struct WatchedFd {
+pub(crate) struct LeasedFd {
     number: i32,
     lease: Option<FdLease>,
 }
 
-impl WatchedFd {
+impl LeasedFd {
     /// A descriptor of whoever asks; it must stay open while the watch lives.
     pub(crate) fn unleased(number: i32) -> Self {
         Self {
@@ -28,7 +28,7 @@ impl WatchedFd {
     }
 }
 
-impl From<FdLease> for WatchedFd {
+impl From<FdLease> for LeasedFd {
     fn from(lease: FdLease) -> Self {
         Self {
             number: lease.number(),
@@ -41,26 +41,26 @@ impl From<FdLease> for WatchedFd {
 #[derive(Debug)]
 pub(crate) enum Fds {
     /// One tells of both directions.
-    Both(WatchedFd),
+    Both(LeasedFd),
     /// One for reading and one for writing; a direction without one has hung up.
-    Pair(Option<WatchedFd>, Option<WatchedFd>),
+    Pair(Option<LeasedFd>, Option<LeasedFd>),
 }
 
 impl Fds {
     /// What to poll for a condition.
-    pub(super) fn legs(self, condition: IOCondition) -> [Leg; 2] {
+    pub(super) fn polled_fds(self, condition: IOCondition) -> [PolledFd; 2] {
         let [reads, writes] = directions(condition);
-        let none = || Leg::new(None, IOCondition::empty());
+        let none = || PolledFd::new(None, IOCondition::empty());
         match self {
-            Self::Both(fd) => [Leg::new(Some(fd), condition), none()],
+            Self::Both(fd) => [PolledFd::new(Some(fd), condition), none()],
             Self::Pair(_, write) if reads.is_empty() && !writes.is_empty() => {
-                [none(), Leg::new(write, writes)]
+                [none(), PolledFd::new(write, writes)]
             }
             Self::Pair(read, write) if (condition - ALWAYS).is_empty() => {
-                [Leg::new(read.or(write), condition), none()]
+                [PolledFd::new(read.or(write), condition), none()]
             }
-            Self::Pair(read, _) if writes.is_empty() => [Leg::new(read, reads), none()],
-            Self::Pair(read, write) => [Leg::new(read, reads), Leg::new(write, writes)],
+            Self::Pair(read, _) if writes.is_empty() => [PolledFd::new(read, reads), none()],
+            Self::Pair(read, write) => [PolledFd::new(read, reads), PolledFd::new(write, writes)],
         }
     }
 }
@@ -78,7 +78,7 @@ pub(crate) fn directions(condition: IOCondition) -> [IOCondition; 2] {
 }
 
 /// What to ask an object about for these conditions of one direction.
-pub(crate) fn question(conditions: IOCondition) -> IOCondition {
+pub(crate) fn primary_condition(conditions: IOCondition) -> IOCondition {
     match conditions - ALWAYS {
         nothing if nothing.is_empty() => IOCondition::IN,
         asked => asked,
@@ -86,7 +86,7 @@ pub(crate) fn question(conditions: IOCondition) -> IOCondition {
 }
 
 /// One descriptor, for the conditions of one direction or of both.
-pub(super) struct Leg {
+pub(super) struct PolledFd {
     /// Used only in the thread that owns the context of the source: by GLib between `prepare` and
     /// `check`, by this file otherwise.
     poll: UnsafeCell<GPollFD>,
@@ -97,8 +97,8 @@ pub(super) struct Leg {
     pub(super) lease: Option<FdLease>,
 }
 
-impl Leg {
-    fn new(fd: Option<WatchedFd>, serves: IOCondition) -> Self {
+impl PolledFd {
+    fn new(fd: Option<LeasedFd>, serves: IOCondition) -> Self {
         let (number, lease) = fd.map_or((-1, None), |fd| (fd.number, fd.lease));
         Self {
             poll: UnsafeCell::new(GPollFD {
@@ -174,7 +174,7 @@ impl Leg {
         }
     }
 
-    /// Makes GLib poll what the object answered to the [`question`], and returns what needs no
+    /// Makes GLib poll what the object answered to the [`primary_condition`], and returns what needs no
     /// poll.
     ///
     /// # Safety

@@ -7,13 +7,13 @@ use std::{
 };
 
 use crate::{
-    channel::{Channel, attempt::Attempt, class::Slots},
-    hub::Side,
+    channel::{Channel, class::VFuncs, poll_io::PollIo},
+    hub::Direction,
 };
 
 /// How a flow waits in a future.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Manner<'a> {
+pub(super) struct WaitMode<'a> {
     /// In the context that runs, which nobody else serves.
     pub(super) here: bool,
     /// The flow the other way, if there is one, is over: then this one is too once the target has hung
@@ -21,11 +21,11 @@ pub(super) struct Manner<'a> {
     pub(super) back_is_over: Option<&'a AtomicBool>,
 }
 
-impl Manner<'_> {
-    pub(super) fn attempt(self, side: Side) -> Attempt {
+impl WaitMode<'_> {
+    pub(super) fn attempt(self, side: Direction) -> PollIo {
         match self.here {
-            true => Attempt::here(side),
-            false => Attempt::new(side),
+            true => PollIo::here(side),
+            false => PollIo::new(side),
         }
     }
 
@@ -33,12 +33,12 @@ impl Manner<'_> {
     pub(super) fn ends_with(self, target: &Channel) -> bool {
         self.back_is_over
             .is_some_and(|over| over.load(Ordering::Relaxed))
-            && Slots::of(target).lends()
+            && VFuncs::of(target).has_poll_fd()
     }
 }
 
 /// Lets others have their turn.
-pub(super) async fn give_way() {
+pub(super) async fn yield_now() {
     let mut gave_way = false;
     poll_fn(|cx| {
         if std::mem::replace(&mut gave_way, true) {

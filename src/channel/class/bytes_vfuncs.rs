@@ -14,7 +14,7 @@ use std::{
 use gio::prelude::*;
 use glib::translate::*;
 
-use super::{Slots, call::unsupported, defaults};
+use super::{VFuncs, call::unsupported, defaults};
 use crate::{
     channel::{
         Channel,
@@ -98,7 +98,7 @@ fn find_fds_only(class: &QIOChannelClass, address: usize) -> bool {
 fn find_plain(class: &QIOChannelClass, address: usize) -> bool {
     let plain = class.slots_check_closed() && !bytes_read(class) && !bytes_write(class);
     if plain {
-        let fds_only = class.lender().is_some() && class.below().is_none();
+        let fds_only = class.poll_fd_fn().is_some() && class.below().is_none();
         class
             .plain
             .store(address | usize::from(fds_only), Ordering::Relaxed);
@@ -144,7 +144,7 @@ fn bytes_win(class: &QIOChannelClass, pair: impl Fn(&QIOChannelClass) -> Pair) -
 }
 
 pub(super) fn readv_by_bytes(
-    slots: Slots<'_>,
+    slots: VFuncs<'_>,
     iov: &mut [IoSliceMut<'_>],
     fds: Option<&mut Vec<OwnedFd>>,
     flags: ReadFlags,
@@ -156,7 +156,7 @@ pub(super) fn readv_by_bytes(
 }
 
 pub(super) fn writev_by_bytes(
-    slots: Slots<'_>,
+    slots: VFuncs<'_>,
     iov: &[IoSlice<'_>],
     fds: &[BorrowedFd<'_>],
     flags: WriteFlags,
@@ -167,7 +167,7 @@ pub(super) fn writev_by_bytes(
 }
 
 pub(super) fn read_bytes_by_iov(
-    slots: Slots<'_>,
+    slots: VFuncs<'_>,
     count: usize,
     fds: Option<&mut Vec<OwnedFd>>,
     flags: ReadFlags,
@@ -216,7 +216,7 @@ thread_local! {
 
 /// Lets a default slot call its twin, if a class has filled that one, but not when the twin
 /// has just called it: a class that fills both and chains both up would go round for ever.
-pub(super) fn by_twin<R>(
+pub(super) fn via_counterpart<R>(
     filled: bool,
     ioc: *mut QIOChannel,
     turn: Turn,
