@@ -24,6 +24,7 @@ mod remote_queue;
 mod source;
 mod tasks;
 mod timer;
+mod trigger;
 
 pub use dispatch::set_busy_poll;
 pub use join::{JoinError, JoinHandle};

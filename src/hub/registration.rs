@@ -17,6 +17,7 @@ use super::{
     Hub,
     io_state::{Direction, DirectionState, HANGUP, READY, ReadyEvent, WaiterKey},
     remote::Message,
+    trigger::Trigger,
 };
 use crate::{
     sync::ForkMutex,
@@ -49,27 +50,9 @@ pub(crate) struct Registration {
     fd: ForkMutex<Option<FdLease>>,
     ended: AtomicBool,
     serves: FdRole,
-    trigger: Trigger,
+    pub(super) trigger: Trigger,
     directions: [DirectionState; 2],
 }
-
-/// How the epoll instance reports a descriptor whose short reads say something only as a rule.
-///
-/// Level-triggered, it reports data for as long as it is there: a short read may be taken for the last one, as what
-/// it has left is reported again. What nothing reads would be reported for ever, and so is reported by edges, until
-/// it is read again.
-#[derive(Debug, Default)]
-struct Trigger {
-    /// Changed only while the registry is locked.
-    is_level: AtomicBool,
-    /// How often it was changed to edges.
-    changes: AtomicU32,
-    /// Attempts that have met would-block since.
-    drained: AtomicU32,
-}
-
-/// After two to this many attempts that have met would-block, at most, the trigger is level again.
-const MOST_PATIENCE: u32 = 8;
 
 impl Registration {
     pub(super) fn new(hub: Arc<Hub>, key: u64, fd: FdLease, serves: FdRole) -> Self {
@@ -125,19 +108,9 @@ impl Registration {
         self.direction(side).clear(seen, READY | HANGUP);
         if side == Direction::Read
             && self.serves.short_read == ShortRead::ProbablyDrained
-            && !self.trigger.is_level.load(Ordering::Relaxed)
+            && !self.trigger.is_level()
+            && self.trigger.count_drained()
         {
-            self.count_drained();
-        }
-    }
-
-    /// Has the trigger changed to level again, in time.
-    #[cold]
-    fn count_drained(&self) {
-        let drained = self.trigger.drained.fetch_add(1, Ordering::Relaxed);
-        let changes = self.trigger.changes.load(Ordering::Relaxed);
-        if drained >> changes.min(MOST_PATIENCE) != 0 {
-            self.trigger.drained.store(0, Ordering::Relaxed);
             self.hub.registry().use_level(self);
         }
     }
@@ -146,13 +119,12 @@ impl Registration {
     /// no end still to be reported.
     #[inline]
     pub(crate) fn read_short(&self, seen: ReadyEvent) {
-        let is_all = match self.serves.short_read {
+        let is_drained = match self.serves.short_read {
             ShortRead::Unknown => false,
             ShortRead::Drained => true,
-            // After the read: what is left when it changes to edges is reported as one.
-            ShortRead::ProbablyDrained => self.trigger.is_level.load(Ordering::Acquire),
+            ShortRead::ProbablyDrained => self.trigger.is_level(),
         };
-        if is_all && !seen.is_hangup() {
+        if is_drained && !seen.is_hangup() {
             self.direction(Direction::Read).clear(seen, READY);
         }
     }
@@ -162,13 +134,10 @@ impl Registration {
         self.serves.short_read == ShortRead::ProbablyDrained && watched == IOCondition::IN
     }
 
-    pub(super) fn is_level(&self) -> bool {
-        self.trigger.is_level.load(Ordering::Relaxed)
-    }
-
-    /// The epoll instance reports it in another way from now on. While the registry is locked.
-    pub(super) fn set_level(&self, is_level: bool) {
-        self.trigger.is_level.store(is_level, Ordering::Release);
+    /// Whether data has been reported that nothing has read: another report says nothing new.
+    #[inline]
+    pub(super) fn is_unread(&self) -> bool {
+        self.direction(Direction::Read).ready_event().is_ready()
     }
 
     /// Waits for an edge: ready if there has been one meanwhile (after `since`, for those that wait
@@ -227,17 +196,6 @@ impl Registration {
     #[inline]
     pub(crate) fn leave(&self, side: Direction, key: &mut WaiterKey) {
         self.direction(side).leave(key);
-    }
-
-    /// Whether data has been reported that nothing has read: another report says nothing new.
-    #[inline]
-    pub(super) fn is_unread(&self) -> bool {
-        self.direction(Direction::Read).ready_event().is_ready()
-    }
-
-    /// How often the trigger was changed to edges decides for how long it stays so.
-    pub(super) fn count_change(&self) {
-        self.trigger.changes.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Records edges, and adds those that wait for them to `woken`.

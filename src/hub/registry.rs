@@ -88,7 +88,7 @@ impl Registry {
             false => Trigger::Edge,
         };
         // Before it reports edges: until then no read relies on it.
-        registration.set_level(false);
+        registration.trigger.set_level(false);
         let mut result = Ok(());
         // Whatever has ended meanwhile, its waiters see that.
         registration.with_fd(|fd| {
@@ -99,7 +99,7 @@ impl Registry {
         });
         if result.is_ok() {
             registration.watched.store(wanted.bits(), Ordering::Release);
-            registration.set_level(trigger == Trigger::Level);
+            registration.trigger.set_level(trigger == Trigger::Level);
         }
         result
     }
@@ -108,7 +108,10 @@ impl Registry {
     /// that is waited for.
     pub(super) fn use_level(&mut self, registration: &Registration) {
         let watched = IOCondition::from_bits_retain(registration.watched.load(Ordering::Relaxed));
-        if registration.is_level() || !watched.contains(IOCondition::IN) || self.renew().is_err() {
+        if registration.trigger.is_level()
+            || !watched.contains(IOCondition::IN)
+            || self.renew().is_err()
+        {
             return;
         }
         let watch = |watched: IOCondition| {
@@ -122,14 +125,14 @@ impl Registry {
             return watch(watched);
         }
         if self.set_trigger(registration, IOCondition::IN, Trigger::Level) {
-            registration.set_level(true);
+            registration.trigger.set_level(true);
         }
     }
 
     /// Has edges reported. What is there already is one.
     fn use_edges(&self, registration: &Registration) {
         // Before that: no read relies on it any more.
-        registration.set_level(false);
+        registration.trigger.set_level(false);
         let watched = IOCondition::from_bits_retain(registration.watched.load(Ordering::Relaxed));
         self.set_trigger(registration, watched, Trigger::Edge);
     }
@@ -162,12 +165,12 @@ impl Registry {
             let Some(registration) = registration.filter(|it| it.key == key) else {
                 return true;
             };
-            if registration.is_level() {
+            if registration.trigger.is_level() {
                 if edges.is_more_than_data() {
                     changing.push(registration.clone());
                 } else if registration.is_unread() {
                     if is_idle {
-                        registration.count_change();
+                        registration.trigger.count_change();
                         changing.push(registration.clone());
                     }
                     return false;
@@ -228,7 +231,7 @@ impl Registry {
                 continue;
             }
             registration.with_fd(|fd| {
-                let trigger = match registration.is_level() {
+                let trigger = match registration.trigger.is_level() {
                     true => Trigger::Level,
                     false => Trigger::Edge,
                 };

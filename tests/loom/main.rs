@@ -12,6 +12,8 @@ mod sync;
 mod io_state;
 #[path = "../../src/hub/remote_queue.rs"]
 mod remote_queue;
+#[path = "../../src/hub/trigger.rs"]
+mod trigger;
 
 #[allow(unsafe_code)] // descriptors by number, as in the library
 mod sys {
@@ -25,6 +27,7 @@ mod close;
 mod descriptors;
 mod readiness;
 mod remote;
+mod triggers;
 mod waker;
 
 /// Explores a model of two threads in every order of their steps.
