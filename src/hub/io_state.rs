@@ -115,6 +115,7 @@ impl DirectionState {
     }
 
     /// Takes all waiters off the list.
+    #[inline]
     pub(super) fn drain(&self, woken: &mut Vec<Waker>) {
         self.waiters.lock().drain(woken);
     }

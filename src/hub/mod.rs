@@ -181,7 +181,11 @@ impl Hub {
     /// were. `wakers` is empty, before and after.
     fn poll_events(&self, wakers: &mut Vec<Waker>, is_idle: bool) -> usize {
         let events = self.registry().poll_events(wakers, is_idle);
-        wakers.drain(..).for_each(Waker::wake);
+        // In their order, and at less cost than by `drain`, which is most of it for one.
+        wakers.reverse();
+        while let Some(waker) = wakers.pop() {
+            waker.wake();
+        }
         events
     }
 
