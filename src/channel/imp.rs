@@ -182,6 +182,11 @@ impl Channel {
         self.closed.load(Ordering::Acquire)
     }
 
+    /// Whether this process has forked from the one that made the channel.
+    pub(crate) fn is_inherited(&self) -> bool {
+        self.maker.is_parent()
+    }
+
     /// Lets nobody begin anything from now on, and wakes all who wait. A class whose descriptors
     /// get free as it closes calls this before: waiters must not look at a stranger's.
     pub(crate) fn mark_closed(&self) {

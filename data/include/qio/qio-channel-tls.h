@@ -23,7 +23,8 @@ G_BEGIN_DECLS
  * The peer's end is the end of a file only if the peer has said goodbye. Without that the data may have been cut
  * by anybody, and reads fail with %G_TLS_ERROR_EOF, unless they are told
  * %QIO_CHANNEL_READ_FLAG_RELAXED_EOF, or qio_channel_tls_set_require_close_notify() has been. To close the channel
- * below is such a cut. qio_channel_close() says goodbye, as far as that does not block, and closes the channel below;
+ * below is such a cut. qio_channel_close() sends close_notify, in blocking mode within 5 seconds or it fails, and in non-blocking mode as far as
+ * that does not block, and closes the channel below;
  * qio_channel_shutdown() for writing says goodbye, and reading goes on; qio_channel_tls_bye() waits until the goodbye has
  * been sent.
  *
@@ -225,8 +226,10 @@ gboolean qio_channel_tls_handshake_finish (QIOChannelTLS *tls,
  * @tls: a channel
  * @error: where to report an error
  *
- * Says goodbye to the peer, and waits until that has been sent, after all that was written. Nothing can be
- * written any more; reading goes on, until the peer says goodbye. Errors are those of writing.
+ * Sends close_notify to the peer, after all that was written; in blocking mode, and in a coroutine, waits until that has
+ * been sent. Nothing can be written any more; reading goes on, until the peer sends its own. Errors are those of
+ * writing; %G_IO_ERROR_WOULD_BLOCK in non-blocking mode says that something is still unsent: call it again, or use
+ * qio_channel_tls_bye_async(). The context that runs sends it as well.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
  */

@@ -244,7 +244,8 @@ void qio_tls_creds_builder_add_system_trust (QIOTlsCredsBuilder *builder);
  * @builder: a builder
  * @path: (type filename): a PEM file
  *
- * Believes no certificate that is in this list of revoked ones. Authorities that have no list have revoked nothing.
+ * Adds a certificate revocation list (CRL), which a trusted authority must have signed. Certificates that are in it are
+ * refused, and so are those of its issuer that it cannot be used for. Authorities that have no list have revoked nothing.
  */
 void qio_tls_creds_builder_add_crl_file (QIOTlsCredsBuilder *builder,
                                          const char *path);

@@ -50,13 +50,17 @@ glib::wrapper! {
     /// [relaxed](crate::ReadFlags::RELAXED_EOF), or a goodbye is
     /// [not required](Self::set_require_close_notify). To close the channel below is such a cut.
     ///
-    /// `close` says goodbye, as far as that does not block, and closes the channel below; so do dropping the last
+    /// `close` sends close_notify, in blocking mode within 5 seconds or it fails, and in non-blocking mode as far as that
+    /// does not block, and closes the channel below; so, without waiting, do dropping the last
     /// reference and the close of an [`AsyncStream`](crate::AsyncStream). `shutdown` for writing says goodbye, and reading
     /// goes on. [`bye`](Self::bye) waits until the goodbye has been sent.
     ///
     /// The channel below may be one of any class: sockets of a [`NetListener`](crate::NetListener), the pipes of a
     /// [`ChannelCommand`](crate::ChannelCommand), another TLS channel. To go over to TLS in the middle of a connection, read
     /// up to the agreed end and no further: what has been read already is lost for TLS.
+    ///
+    /// It begins in the mode of the channel below. In a forked child it can only be closed, which sends nothing: what the
+    /// child sent or read, the parent's state would lack.
     ///
     /// One thread may read while another one writes. In non-blocking mode a write may encrypt more than
     /// the channel below takes at once. The rest goes with the next read, write or wait, or when the context
@@ -154,8 +158,9 @@ impl ChannelTls {
             (TlsEndpoint::Client, Some(name)) => name,
             (TlsEndpoint::Client, None) => "the server",
         };
-        let engine = TlsState::new(ssl, peer.to_owned())
+        let engine = TlsState::new(ssl, peer.to_owned(), creds.tickets())
             .map_err(|e| of_stack("Unable to begin with TLS", &e))?;
+        let blocking = master.is_blocking();
         master
             .set_blocking(false)
             .map_err(|e| with_context(e, "Unable to make the channel below non-blocking"))?;
@@ -168,6 +173,7 @@ impl ChannelTls {
             hostname: hostname.map(Into::into),
             flusher: Mutex::default(),
         });
+        this.upcast_ref::<Channel>().set_blocking_state(blocking);
         Ok(this)
     }
 
@@ -200,15 +206,25 @@ impl ChannelTls {
         link.flush(channel)
     }
 
-    /// Says goodbye to the peer, and waits until that has been sent, after all that was written. Nothing can be
-    /// written any more; reading goes on, until the peer says goodbye.
+    /// Sends close_notify to the peer, after all that was written; in blocking mode, and in a coroutine, waits until
+    /// that has been sent. Nothing can be written any more; reading goes on, until the peer sends its own.
     ///
     /// # Errors
     ///
-    /// Those of writing.
+    /// Those of writing, of which [`WouldBlock`](io::ErrorKind::WouldBlock) in non-blocking mode says that something is
+    /// still unsent: call it again, or wait by [`bye_future`](Self::bye_future). The context that runs sends it as well.
     #[doc(alias = "qio_channel_tls_bye")]
     pub fn bye(&self) -> io::Result<()> {
-        self.until_done(Self::step_bye)
+        if self.is_blocking() || coroutine::in_coroutine() {
+            return self.until_done(Self::step_bye);
+        }
+        self.step_bye().inspect_err(|e| {
+            if would_block(e)
+                && let Ok(link) = self.imp().link()
+            {
+                link.flush_later(self.upcast_ref());
+            }
+        })
     }
 
     /// As [`bye`](Self::bye), in a future.

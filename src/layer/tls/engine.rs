@@ -7,6 +7,7 @@ use std::{
     io::{self, IoSlice, IoSliceMut},
     mem,
     thread::{self, ThreadId},
+    time::SystemTime,
 };
 
 use openssl::{
@@ -78,6 +79,8 @@ pub(super) struct TlsState {
     dead: Option<Failure>,
     /// The peer has said goodbye.
     close_notify_received: bool,
+    /// Session tickets that the first write sends.
+    tickets: u8,
     /// Nothing is to be read any more.
     pub(super) read_shut: bool,
     /// Nothing can be written any more.
@@ -101,7 +104,7 @@ impl fmt::Debug for TlsState {
 }
 
 impl TlsState {
-    pub(super) fn new(ssl: Ssl, peer: String) -> Result<Self, ErrorStack> {
+    pub(super) fn new(ssl: Ssl, peer: String, tickets: u8) -> Result<Self, ErrorStack> {
         Ok(Self {
             stream: SslStream::new(ssl, MemoryBio::default())?,
             peer,
@@ -118,6 +121,7 @@ impl TlsState {
             broken: None,
             dead: None,
             close_notify_received: false,
+            tickets,
             read_shut: false,
             write_over: None,
             close_notify_queued: false,
@@ -307,6 +311,7 @@ impl TlsState {
             return Err(over.again());
         }
         self.begin_turn();
+        self.queue_tickets();
         let mut total = 0;
         let mut merged = Vec::new();
         let mut left = iov.iter().map(|buf| &buf[..]).filter(|buf| !buf.is_empty());
@@ -340,6 +345,36 @@ impl TlsState {
             }
         }
         Ok(Step::Done(total))
+    }
+
+    /// Session tickets go with the first data of a server, and not at the end of the handshake: a client that only
+    /// sends would not read them, and its system would answer what it has left unread by a reset, in place of the rest of
+    /// its data.
+    fn queue_tickets(&mut self) {
+        let tickets = mem::take(&mut self.tickets);
+        let is_spoken = self.ssl().version2() == Some(SslVersion::TLS1_3);
+        if tickets == 0 || !is_spoken || !self.limit_session() {
+            return;
+        }
+        for _ in 0..tickets {
+            // Without one, the next handshake is a full one.
+            if shim::queue_ticket(&mut self.stream).is_err() {
+                drop(ErrorStack::get());
+            }
+        }
+    }
+
+    /// Sessions that are made of an earlier one live no longer than that. Returns whether they live at all.
+    fn limit_session(&self) -> bool {
+        let ssl = self.ssl();
+        let Some(session) = ssl.session().filter(|_| ssl.session_reused()) else {
+            return true;
+        };
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let age = now.map_or(0, |now| now.as_secs() as i64) - session.time();
+        let left = session.timeout() - age;
+        shim::limit_session(ssl, left.max(1) as u64);
+        left > 0
     }
 
     /// Returns how much came before OpenSSL would have to read.

@@ -3,7 +3,7 @@
 use glib::subclass::prelude::*;
 use openssl::ssl::NameType;
 
-use super::{ChannelTls, TlsCreds};
+use super::{ChannelTls, TlsCreds, handshake::asked_name};
 use crate::channel::Channel;
 
 impl ChannelTls {
@@ -37,7 +37,10 @@ impl ChannelTls {
     #[must_use]
     pub fn hostname(&self) -> Option<glib::GString> {
         let link = self.imp().link().ok()?;
-        let asked = || Some(link.engine().ssl().servername(NameType::HOST_NAME)?.into());
+        let asked = || {
+            let engine = link.engine();
+            asked_name(engine.ssl().servername(NameType::HOST_NAME)?).map(Into::into)
+        };
         link.hostname.clone().or_else(asked)
     }
 

@@ -129,6 +129,22 @@ pub(super) fn unjudged() -> io::Error {
     )
 }
 
+/// Of a forked child.
+pub(super) fn of_parent() -> io::Error {
+    io_error(
+        gio::IOErrorEnum::NotSupported,
+        "A TLS connection can be used only by the process that made it, and this is a forked child",
+    )
+}
+
+/// The peer does not read.
+pub(super) fn lingered() -> io::Error {
+    io_error(
+        gio::IOErrorEnum::TimedOut,
+        "Channel was closed before close_notify, and all that was written before it, could be sent",
+    )
+}
+
 /// Data was written that nobody will get.
 pub(super) fn unsent() -> io::Error {
     io_error(

@@ -15,7 +15,7 @@ use openssl::{
 };
 
 use super::{
-    ChannelTls, TlsCreds, TlsEndpoint, engine::Stage, failure::of_stack, link::Connection,
+    ChannelTls, TlsCreds, TlsEndpoint, engine::Stage, failure::of_stack, link::Connection, shim,
     tls_error, verdict,
 };
 use crate::{
@@ -93,8 +93,9 @@ fn expect(ssl: &mut SslRef, creds: &TlsCreds, name: &str) -> io::Result<()> {
     let address = bare.split('%').next().unwrap_or(bare);
     let verifies = creds.verifies_peer();
     if verifies {
-        ssl.param_mut()
-            .set_hostflags(X509CheckFlags::NO_PARTIAL_WILDCARDS);
+        ssl.param_mut().set_hostflags(
+            X509CheckFlags::NO_PARTIAL_WILDCARDS | X509CheckFlags::NEVER_CHECK_SUBJECT,
+        );
     }
     match address.parse() {
         Ok(address) if verifies => ssl.param_mut().set_ip(address).map_err(failed)?,
@@ -122,8 +123,18 @@ fn dns_name(name: &str) -> io::Result<GString> {
         .ok_or_else(|| no_name(name))
 }
 
-/// Whether it is made of labels: nothing that a URI may have beside the name, and no pattern.
+/// What a client has asked for, if that can be the name of a server.
+pub(super) fn asked_name(name: &str) -> Option<&str> {
+    Some(name).filter(|name| name.is_ascii() && is_dns_name(name))
+}
+
+/// Whether it is made of labels: nothing that a URI may have beside the name, no pattern, and no address, whose last
+/// part is a number.
 fn is_dns_name(name: &str) -> bool {
+    let last = name.rsplit('.').next().unwrap_or(name);
+    if last.bytes().all(|byte| byte.is_ascii_digit()) {
+        return false;
+    }
     let is_label = |label: &str| {
         let is_of_it = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
         (1..=63).contains(&label.len()) && label.bytes().all(is_of_it)
@@ -152,13 +163,15 @@ impl Connection {
     }
 
     fn ask_about_peer(&self, channel: &Channel) -> io::Result<()> {
+        self.check_cipher()?;
         let tls = channel.downcast_ref::<ChannelTls>();
         let Some(tls) = tls.filter(|_| self.creds.verifies_peer()) else {
             return Ok(());
         };
         let asked = glib::subclass::SignalId::lookup(AUTHORIZE, ChannelTls::static_type());
+        // Blocked handlers as well: without their answer, the answer is no.
         let listens =
-            asked.is_some_and(|id| glib::signal::signal_has_handler_pending(tls, id, None, false));
+            asked.is_some_and(|id| glib::signal::signal_has_handler_pending(tls, id, None, true));
         let Some(chain) = self.chain().filter(|_| listens) else {
             return Ok(());
         };
@@ -178,6 +191,23 @@ impl Connection {
                 gio::TlsError::BadCertificate,
                 "the certificate is valid, but not welcome",
             )),
+        }
+    }
+
+    /// Ciphers that encrypt after they have authenticated need an extended master secret.
+    fn check_cipher(&self) -> io::Result<()> {
+        let engine = self.engine();
+        let ssl = engine.ssl();
+        let needs_secret = ssl.version2() == Some(SslVersion::TLS1_2)
+            && ssl
+                .current_cipher()
+                .is_some_and(|it| !it.description().contains("Mac=AEAD"));
+        match needs_secret && !shim::has_extended_secret(ssl) {
+            true => Err(tls_error(
+                gio::TlsError::Handshake,
+                "the peer has no extended master secret, without which CBC ciphers are not safe",
+            )),
+            false => Ok(()),
         }
     }
 

@@ -16,7 +16,10 @@ use glib::{
 };
 
 use super::{
-    QIOChannelTLS, QIOChannelTLSClass, TlsCreds, failure::Failure, handshake, link::Connection,
+    QIOChannelTLS, QIOChannelTLSClass, TlsCreds,
+    failure::{Failure, of_parent},
+    handshake,
+    link::Connection,
     waiting,
 };
 use crate::{
@@ -150,8 +153,10 @@ impl ObjectImpl for ChannelTls {
 
     fn dispose(&self) {
         if let Some(link) = self.link.get() {
-            // Whoever has the channel below may go on with it.
-            let _ = link.leave(self.obj().upcast_ref());
+            if !self.is_inherited() {
+                // Whoever has the channel below may go on with it.
+                let _ = link.leave(self.obj().upcast_ref());
+            }
             waiting::stop_waking_with(&link.collapse, &link.master);
         }
     }
@@ -191,7 +196,11 @@ impl ChannelImpl for ChannelTls {
     }
 
     fn close(&self) -> io::Result<()> {
-        self.link()?.close(self.obj().upcast_ref())
+        match self.link.get().filter(|_| self.is_inherited()) {
+            // The connection is the parent's: nothing is sent.
+            Some(link) => link.master.close(),
+            None => self.link()?.close(self.obj().upcast_ref()),
+        }
     }
 
     fn create_watch(&self, condition: IOCondition) -> glib::Source {
@@ -265,13 +274,23 @@ impl ChannelTls {
         self.lenient.swap(lenient, Ordering::Relaxed) != lenient
     }
 
+    /// Whether this process has forked from the one whose connection it is: what either of them sent, or read, the other
+    /// one's state would lack.
+    fn is_inherited(&self) -> bool {
+        self.obj().upcast_ref::<Channel>().imp().is_inherited()
+    }
+
     pub(super) fn link(&self) -> io::Result<&Connection> {
-        self.link.get().ok_or_else(|| {
+        let link = self.link.get().ok_or_else(|| {
             io_error(
                 gio::IOErrorEnum::NotConnected,
-                "Channel has no channel below",
+                "TLS channel has no underlying channel",
             )
-        })
+        })?;
+        match self.is_inherited() {
+            true => Err(of_parent()),
+            false => Ok(link),
+        }
     }
 
     /// Tries; in blocking mode until it does not say would-block.

@@ -8,6 +8,7 @@ use std::{
     sync::{Mutex, MutexGuard},
     task::Waker,
     thread,
+    time::{Duration, Instant},
 };
 
 use glib::{IOCondition, subclass::prelude::*};
@@ -15,7 +16,7 @@ use glib::{IOCondition, subclass::prelude::*};
 use super::{
     creds::TlsCreds,
     engine::{Stage, Step, TlsState},
-    failure::{unjudged, unsent},
+    failure::{lingered, unjudged, unsent},
     flusher::BackgroundFlush,
     lock,
     pipes::{CHUNK, Queue, give_buffer, take_buffer},
@@ -27,6 +28,9 @@ use crate::{
     hub::Direction,
     types::{Feature, ReadFlags, Readiness, Shutdown},
 };
+
+/// For how long closing in blocking mode waits for a peer that does not read.
+const LINGER: Duration = Duration::from_secs(5);
 
 /// What a channel becomes when it is made: it never changes but for the engine.
 #[derive(Debug)]
@@ -359,11 +363,42 @@ impl Connection {
         sent
     }
 
-    /// Says goodbye, as far as that does not block, and closes the channel below.
+    /// In blocking mode: sends what is left, and close_notify, for at most [`LINGER`].
+    fn linger(&self, channel: &Channel) -> io::Result<()> {
+        let deadline = Instant::now() + LINGER;
+        let flush = || loop {
+            match self.flush(channel) {
+                Err(e) if would_block(&e) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return Err(lingered());
+                    }
+                    // What the wait has to say, the next look says as well.
+                    let _ = channel.wait_timeout(IOCondition::OUT, left);
+                }
+                result => return result,
+            }
+        };
+        flush()?;
+        self.engine().say_bye();
+        match flush() {
+            Err(e) if e.kind() == io::ErrorKind::TimedOut => Err(e),
+            // close_notify itself is not worth an error: the peer may have gone.
+            _ => Ok(()),
+        }
+    }
+
+    /// Sends close_notify, in non-blocking mode as far as that does not block, and closes the channel below.
     pub(super) fn close(&self, channel: &Channel) -> io::Result<()> {
+        let may_wait =
+            channel.is_blocking() && !coroutine::in_coroutine() && self.engine().is_open();
+        let lingered = match may_wait {
+            true => self.linger(channel),
+            false => Ok(()),
+        };
         let sent = match self.leave(channel) {
-            Err(e) if would_block(&e) => Err(unsent()),
-            result => result,
+            Err(e) if would_block(&e) => lingered.and(Err(unsent())),
+            result => lingered.and(result),
         };
         // Before those who wait see that the channel below is closed.
         channel.imp().mark_closed();

@@ -31,7 +31,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use openssl::error::ErrorStack;
+use openssl::error::{Error, ErrorStack};
 
 use crate::error::from_glib_error;
 
@@ -46,10 +46,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What OpenSSL says has gone wrong: the deepest reason, which it met first.
+/// What OpenSSL says has gone wrong: the deepest reason, which it met first, but for that of a provider, which knows of
+/// ciphers only.
 fn reason(stack: &ErrorStack) -> &'static str {
-    let mut errors = stack.errors().iter();
-    errors
-        .find_map(|error| error.reason())
+    let errors = || stack.errors().iter();
+    let is_deep = |error: &&Error| error.library() == Some("Provider routines");
+    errors()
+        .filter(|error| !is_deep(error))
+        .find_map(Error::reason)
+        .or_else(|| errors().find_map(Error::reason))
         .unwrap_or("OpenSSL does not say why")
 }

@@ -4,8 +4,10 @@
 #![allow(unsafe_code)]
 
 use std::{
-    ffi::{c_int, c_uchar},
-    mem, ptr, slice,
+    ffi::{CStr, OsString, c_char, c_int, c_long, c_uchar},
+    mem,
+    os::unix::ffi::OsStringExt as _,
+    ptr, slice,
     sync::LazyLock,
 };
 
@@ -15,12 +17,15 @@ use openssl::{
     ex_data::Index,
     nid::Nid,
     ssl::{SslContext, SslContextBuilder, SslRef, SslSession, SslSessionRef, SslStream},
-    x509::{X509Crl, X509Ref, store::X509StoreBuilderRef},
+    x509::{X509Crl, X509Ref, X509StoreContextRef, store::X509StoreBuilderRef},
 };
 use openssl_sys as ffi;
 
 /// TLS 1.3, as it is written on the wire.
 const TLS1_3: c_int = 0x0304;
+
+/// The control behind a macro of OpenSSL's, `SSL_get_extms_support`.
+const SSL_CTRL_GET_EXTMS_SUPPORT: c_int = 122;
 
 /// The number of the extension that carries the names of keys.
 const PRE_SHARED_KEY: u32 = 41;
@@ -34,6 +39,32 @@ pub(super) fn update_keys<S>(stream: &mut SslStream<S>, ask: bool) -> Result<(),
         1 => Ok(()),
         _ => Err(ErrorStack::get()),
     }
+}
+
+/// How long sessions of a context live, in seconds.
+pub(super) fn limit_sessions(context: &mut SslContextBuilder, seconds: u64) {
+    // SAFETY: the context is a live one.
+    unsafe { SSL_CTX_set_timeout(context.as_ptr(), seconds as c_long) };
+}
+
+/// How long the session of a connection, and those that are made of it, live from now on, in seconds.
+pub(super) fn limit_session(ssl: &SslRef, seconds: u64) {
+    if let Some(session) = ssl.session() {
+        // SAFETY: the session is a live one of this connection, which the caller has for itself.
+        unsafe { SSL_SESSION_set_timeout(session.as_ptr(), seconds as c_long) };
+    }
+}
+
+/// Whether a connection by TLS 1.2 has the extended master secret of RFC 7627.
+pub(super) fn has_extended_secret(ssl: &SslRef) -> bool {
+    // SAFETY: the connection is a live one; the control takes nothing.
+    unsafe { ffi::SSL_ctrl(ssl.as_ptr(), SSL_CTRL_GET_EXTMS_SUPPORT, 0, ptr::null_mut()) == 1 }
+}
+
+/// Has a server's session ticket sent with the next write. TLS 1.3 only, after the handshake.
+pub(super) fn queue_ticket<S>(stream: &mut SslStream<S>) -> Result<(), ErrorStack> {
+    // SAFETY: the connection is alive, and nothing else uses it.
+    done(unsafe { SSL_new_session_ticket(stream.ssl().as_ptr()) })
 }
 
 /// Of a client: its name, its key, and the suite that is used at first.
@@ -66,6 +97,10 @@ type FindSession =
     unsafe extern "C" fn(*mut ffi::SSL, *const c_uchar, usize, *mut *mut ffi::SSL_SESSION) -> c_int;
 
 unsafe extern "C" {
+    fn secure_getenv(name: *const c_char) -> *const c_char;
+    fn SSL_CTX_set_timeout(context: *mut ffi::SSL_CTX, seconds: c_long) -> c_long;
+    fn SSL_SESSION_set_timeout(session: *mut ffi::SSL_SESSION, seconds: c_long) -> c_long;
+    fn SSL_new_session_ticket(ssl: *mut ffi::SSL) -> c_int;
     fn SSL_key_update(ssl: *mut ffi::SSL, kind: c_int) -> c_int;
     fn SSL_CTX_set_psk_use_session_callback(context: *mut ffi::SSL_CTX, callback: UseSession);
     fn SSL_CTX_set_psk_find_session_callback(context: *mut ffi::SSL_CTX, callback: FindSession);
@@ -82,6 +117,11 @@ unsafe extern "C" {
     fn SSL_SESSION_set_protocol_version(session: *mut ffi::SSL_SESSION, version: c_int) -> c_int;
     fn SSL_CIPHER_find(ssl: *mut ffi::SSL, suite: *const c_uchar) -> *const ffi::SSL_CIPHER;
     fn SSL_get_pending_cipher(ssl: *const ffi::SSL) -> *const ffi::SSL_CIPHER;
+    fn X509_STORE_CTX_get0_param(context: *mut ffi::X509_STORE_CTX) -> *mut ffi::X509_VERIFY_PARAM;
+    fn X509_VERIFY_PARAM_get0_host(
+        param: *mut ffi::X509_VERIFY_PARAM,
+        index: c_int,
+    ) -> *const c_char;
     fn X509_STORE_add_crl(store: *mut ffi::X509_STORE, crl: *mut ffi::X509_CRL) -> c_int;
 }
 
@@ -256,6 +296,37 @@ pub(super) fn is_critical(certificate: &X509Ref, extension: Nid) -> bool {
         let at = ffi::X509_get_ext_by_NID(certificate.as_ptr(), extension.as_raw(), -1);
         at >= 0
             && ffi::X509_EXTENSION_get_critical(ffi::X509_get_ext(certificate.as_ptr(), at)) != 0
+    }
+}
+
+/// Whether the certificate that is being verified has no alternative names, and its common name is the host that is
+/// asked for.
+pub(super) fn is_for_common_name(context: &X509StoreContextRef) -> bool {
+    let Some(certificate) = context.current_cert() else {
+        return false;
+    };
+    // SAFETY: the context and its certificate are live ones; the host is a string that the parameters keep.
+    unsafe {
+        let nid = Nid::SUBJECT_ALT_NAME.as_raw();
+        if ffi::X509_get_ext_by_NID(certificate.as_ptr(), nid, -1) >= 0 {
+            return false;
+        }
+        let host = X509_VERIFY_PARAM_get0_host(X509_STORE_CTX_get0_param(context.as_ptr()), 0);
+        if host.is_null() {
+            return false;
+        }
+        let len = CStr::from_ptr(host).count_bytes();
+        let flags = ffi::X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS;
+        ffi::X509_check_host(certificate.as_ptr(), host, len, flags, ptr::null_mut()) == 1
+    }
+}
+
+/// A variable of the environment, unless the program runs with other rights than its caller's.
+pub(super) fn secure_env(name: &CStr) -> Option<OsString> {
+    // SAFETY: the name is a string; what is returned is one until the environment changes, and is copied at once.
+    unsafe {
+        let value = secure_getenv(name.as_ptr());
+        (!value.is_null()).then(|| OsString::from_vec(CStr::from_ptr(value).to_bytes().to_vec()))
     }
 }
 

@@ -7,12 +7,15 @@ use std::{
 };
 
 use openssl::{
+    asn1::Asn1Time,
     ex_data::Index,
     nid::Nid,
     ssl::{Ssl, SslRef},
     x509::{X509NameRef, X509Ref, X509StoreContext, X509StoreContextRef},
 };
 use openssl_sys as ffi;
+
+use super::shim;
 
 /// The most characters of a name that are shown: whoever has made the certificate has chosen it.
 const LONGEST: usize = 100;
@@ -38,6 +41,29 @@ pub(super) fn note(context: &X509StoreContextRef) {
     let place = REASON.and_then(|index| ssl?.ex_data(index));
     if let Some(place) = place {
         place.get_or_init(|| words(context));
+    }
+}
+
+/// How many seconds are left of all these certificates, at most so many.
+pub(super) fn seconds_left<'a>(chain: impl Iterator<Item = &'a X509Ref>, most: u64) -> u64 {
+    let Ok(now) = Asn1Time::days_from_now(0) else {
+        return 0;
+    };
+    chain.fold(most, |least, certificate| {
+        let left = now.diff(certificate.not_after());
+        let left = left.map_or(0, |left| {
+            i64::from(left.days) * 86_400 + i64::from(left.secs)
+        });
+        least.min(u64::try_from(left).unwrap_or(0))
+    })
+}
+
+/// The end's own certificate has been verified: a session of the connection lives no longer than what was verified.
+pub(super) fn limit_session(context: &X509StoreContextRef, most: u64) {
+    let ssl = X509StoreContext::ssl_idx();
+    let ssl = ssl.ok().and_then(|index| context.ex_data(index));
+    if let (Some(ssl), Some(chain)) = (ssl, context.chain()) {
+        shim::limit_session(ssl, seconds_left(chain.iter(), most).max(1));
     }
 }
 

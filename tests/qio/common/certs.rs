@@ -5,12 +5,13 @@ use std::{
     net::IpAddr,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
+    time::{Duration, SystemTime},
 };
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, CustomExtension,
-    DistinguishedName, DnType, IsCa, Issuer, KeyIdMethod, KeyPair, RevokedCertParams, SanType,
-    SerialNumber, date_time_ymd,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CrlDistributionPoint,
+    CrlIssuingDistributionPoint, CrlScope, CustomExtension, DistinguishedName, DnType, IsCa,
+    Issuer, KeyIdMethod, KeyPair, RevokedCertParams, SanType, SerialNumber, date_time_ymd,
 };
 
 /// Bits of the key usage, as they are encoded.
@@ -134,6 +135,11 @@ impl Request {
         self
     }
 
+    pub(crate) fn expires_in(mut self, left: Duration) -> Self {
+        self.0.not_after = (SystemTime::now() + left).into();
+        self
+    }
+
     pub(crate) fn not_yet_valid(mut self) -> Self {
         (self.0.not_before, self.0.not_after) =
             (date_time_ymd(2089, 1, 1), date_time_ymd(2090, 1, 1));
@@ -193,7 +199,16 @@ impl Cert {
         self.revocations(serials, 2021)
     }
 
+    /// A list that is about other certificates than those of ends.
+    pub(crate) fn revokes_authorities(&self, serials: &[u8]) -> String {
+        self.revocations_of(serials, 2090, Some(CrlScope::CaCertsOnly))
+    }
+
     fn revocations(&self, serials: &[u8], until: i32) -> String {
+        self.revocations_of(serials, until, None)
+    }
+
+    fn revocations_of(&self, serials: &[u8], until: i32, scope: Option<CrlScope>) -> String {
         let revoked = |number: &u8| RevokedCertParams {
             serial_number: SerialNumber::from_slice(&[*number]),
             revocation_time: date_time_ymd(2020, 2, 1),
@@ -204,7 +219,12 @@ impl Cert {
             this_update: date_time_ymd(2020, 2, 1),
             next_update: date_time_ymd(until, 1, 1),
             crl_number: SerialNumber::from_slice(&[1]),
-            issuing_distribution_point: None,
+            issuing_distribution_point: scope.map(|scope| CrlIssuingDistributionPoint {
+                distribution_point: CrlDistributionPoint {
+                    uris: vec!["http://crl.test/".to_owned()],
+                },
+                scope: Some(scope),
+            }),
             revoked_certs: serials.iter().map(revoked).collect(),
             key_identifier_method: KeyIdMethod::Sha256,
         };

@@ -1,7 +1,7 @@
 //! How credentials are made: what their user says. `make` does it.
 
 use std::{
-    env, fmt, io,
+    fmt, io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -10,6 +10,7 @@ use gio::{TlsAuthenticationMode, TlsProtocolVersion, prelude::*};
 use glib::subclass::prelude::*;
 
 use super::{TlsCreds, TlsEndpoint, TlsPskHash, key_log::KeyLog, source::Source};
+use crate::layer::tls::shim;
 
 /// Asked for the password of something.
 pub(super) type Password = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
@@ -139,7 +140,8 @@ impl TlsCredsBuilder {
         self
     }
 
-    /// Believes no certificate that is in this list of revoked ones, a PEM file. Authorities that have no list
+    /// Adds a certificate revocation list (CRL), a PEM file, which a trusted authority must have signed. Certificates that
+    /// are in it are refused, and so are those of its issuer that it cannot be used for. Authorities that have no list
     /// have revoked nothing.
     #[doc(alias = "qio_tls_creds_builder_add_crl_file")]
     #[must_use]
@@ -368,11 +370,11 @@ impl TlsCredsBuilder {
     }
 
     /// As [`key_log_file`](Self::key_log_file), with the file that the environment variable `SSLKEYLOGFILE` names,
-    /// if it is set. It is not looked at otherwise.
+    /// if it is set. It is not looked at otherwise, nor in a program that runs with other rights than its caller's.
     #[doc(alias = "qio_tls_creds_builder_set_key_log_from_environment")]
     #[must_use]
     pub fn key_log_from_environment(mut self) -> Self {
-        self.key_log_file = env::var_os("SSLKEYLOGFILE").map(PathBuf::from);
+        self.key_log_file = shim::secure_env(c"SSLKEYLOGFILE").map(PathBuf::from);
         self
     }
 

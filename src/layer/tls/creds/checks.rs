@@ -1,7 +1,7 @@
 //! Whether certificates are good for what they are to be used for: whoever has set them up is told when they are
 //! loaded, and not when some peer refuses them.
 
-use std::io;
+use std::{cmp::Ordering, io};
 
 use openssl::{
     asn1::Asn1Time,
@@ -9,7 +9,7 @@ use openssl::{
     nid::Nid,
     stack::Stack,
     x509::{
-        X509, X509ExtendedKeyUsage, X509KeyUsage, X509NameRef, X509Ref, X509StoreContext,
+        X509, X509Crl, X509ExtendedKeyUsage, X509KeyUsage, X509NameRef, X509Ref, X509StoreContext,
         X509VerifyResult, store::X509StoreRef,
     },
 };
@@ -29,14 +29,79 @@ pub(super) fn authorities(source: &Source, all: &[X509]) -> io::Result<()> {
     first.map_or(Ok(()), |reason| Err(source.wrong(&reason)))
 }
 
-/// What an end shows: its own certificate, and those that lead to an authority.
+fn is_same(one: &X509NameRef, other: &X509NameRef) -> bool {
+    one.try_cmp(other).is_ok_and(Ordering::is_eq)
+}
+
+fn is_root(certificate: &X509Ref) -> bool {
+    is_same(certificate.subject_name(), certificate.issuer_name())
+}
+
+/// Authorities that a path may lead to. One that has expired, and is no root or has a successor, would only stand in the
+/// way of a valid path.
+pub(super) fn usable(all: Vec<X509>) -> Vec<X509> {
+    let stays: Vec<_> = all
+        .iter()
+        .map(|one| {
+            let mut others = all.iter().filter(|it| is_valid(it).is_ok());
+            let has_successor = others.any(|it| is_same(it.subject_name(), one.subject_name()));
+            is_valid(one).is_ok() || is_root(one) && !has_successor
+        })
+        .collect();
+    let mut stays = stays.into_iter();
+    all.into_iter()
+        .filter(|_| stays.next() == Some(true))
+        .collect()
+}
+
+/// Certificate revocation lists: authorities that are trusted have signed them. Those of the system are not looked
+/// through.
+pub(super) fn crls(
+    source: &Source,
+    all: &[X509Crl],
+    authorities: &[X509],
+    system: bool,
+) -> io::Result<()> {
+    for crl in all {
+        let issuer = crl.issuer_name();
+        let is_issuer = |it: &&X509| it.subject_name().try_cmp(issuer).is_ok_and(|it| it.is_eq());
+        let mut issuers = authorities.iter().filter(is_issuer).peekable();
+        if issuers.peek().is_none() && system {
+            continue;
+        }
+        let signed = |it: &X509| {
+            it.public_key()
+                .is_ok_and(|key| crl.verify(&key).unwrap_or(false))
+        };
+        if !issuers.any(signed) {
+            // What OpenSSL has to say of other keys is not for the next caller.
+            drop(ErrorStack::get());
+            let issuer = subject(issuer);
+            return Err(source.wrong(&format!(
+                "the certificate revocation list of {issuer} is not signed by a trusted authority"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// What an end shows: its own certificate, and those that lead to an authority. The last one of these may have expired if
+/// it is a root, or has not signed the end's own: peers may have another path.
 pub(super) fn own(source: &Source, chain: &[X509], endpoint: TlsEndpoint) -> io::Result<()> {
+    let last = chain.len() - 1;
     for (at, certificate) in chain.iter().enumerate() {
-        let good = is_valid(certificate).and_then(|()| match at {
+        let wrong = |reason| source.wrong(&named(certificate, chain.len(), reason));
+        match is_valid(certificate).map_err(wrong) {
+            Err(e) if at == last && (at > 1 || at == 1 && is_root(certificate)) => {
+                glib::g_warning!("Qio", "{}; peers that need it will refuse the others", e);
+            }
+            valid => valid?,
+        }
+        match at {
             0 => is_for(certificate, endpoint),
             _ => is_authority(certificate),
-        });
-        good.map_err(|reason| source.wrong(&named(certificate, chain.len(), reason)))?;
+        }
+        .map_err(wrong)?;
     }
     Ok(())
 }
@@ -127,10 +192,6 @@ fn is_for(certificate: &X509Ref, endpoint: TlsEndpoint) -> Result<(), String> {
         ));
     }
     Ok(())
-}
-
-fn is_same(one: &X509NameRef, other: &X509NameRef) -> bool {
-    one.try_cmp(other).is_ok_and(|order| order.is_eq())
 }
 
 /// Which one of several it is.

@@ -22,6 +22,8 @@ pub(super) struct Made {
     pub(super) endpoint: TlsEndpoint,
     pub(super) context: SslContext,
     pub(super) verifies_peer: bool,
+    /// Session tickets that a server sends with TLS 1.3.
+    pub(super) tickets: u8,
     /// Those of `context`, and no others.
     pub(super) sessions: Arc<Sessions>,
     /// Who gets the keys of connections, if anybody.

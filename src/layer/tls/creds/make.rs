@@ -1,6 +1,6 @@
 //! Making credentials: one context of OpenSSL, as their user wants it. What is spoken is in `protocol`.
 
-use std::{io, path::Path, sync::Arc};
+use std::{fs, io, path::Path, sync::Arc};
 
 use gio::TlsAuthenticationMode;
 use openssl::{
@@ -19,6 +19,7 @@ use super::{
     checks,
     imp::Made,
     key_log::{self, Sink},
+    protocol::LONGEST_SESSION,
     psk::Keys,
     sessions::Sessions,
     source::Source,
@@ -59,7 +60,9 @@ impl TlsCredsBuilder {
         let is_there = |name: &str| directory.join(name).exists();
         let authorities = file("ca-cert.pem");
         self.trust.push(authorities.clone());
-        if is_there("ca-crl.pem") {
+        // Also where it is a link that leads nowhere, or cannot be looked at: loading it says why.
+        let revoked = fs::symlink_metadata(directory.join("ca-crl.pem"));
+        if !revoked.is_err_and(|e| e.kind() == io::ErrorKind::NotFound) {
             self.crls.push(file("ca-crl.pem"));
         }
         let (certificate, key) = match self.endpoint {
@@ -111,8 +114,11 @@ impl TlsCredsBuilder {
             }
             trust.authorities.extend(found);
         }
+        trust.authorities = checks::usable(trust.authorities);
         for source in &self.crls {
-            trust.crls.extend(source.crls()?);
+            let found = source.crls()?;
+            checks::crls(source, &found, &trust.authorities, trust.system)?;
+            trust.crls.extend(found);
         }
         Ok(trust)
     }
@@ -129,7 +135,7 @@ impl TlsCredsBuilder {
             | SslMode::RELEASE_BUFFERS;
         context.set_mode(mode);
         context.set_options(SslOptions::NO_RENEGOTIATION | SslOptions::NO_COMPRESSION);
-        shim::choose_dh(&mut context)?;
+        self.set_groups(&mut context)?;
         self.set_versions(&mut context)?;
         self.set_ciphers(&mut context)?;
         self.set_alpn(&mut context)?;
@@ -147,6 +153,7 @@ impl TlsCredsBuilder {
             endpoint: self.endpoint,
             context: context.build(),
             verifies_peer,
+            tickets: self.tickets(),
             sessions,
             key_log,
         })
@@ -204,7 +211,15 @@ impl TlsCredsBuilder {
             // Also where a client has a key: a server that has none shows a certificate, which nobody vouches for.
             _ => SslVerifyMode::PEER,
         };
-        context.set_verify_callback(mode, verify_callback);
+        let issuer = |crl: &X509Crl| crl.issuer_name().to_der();
+        let listed = trust
+            .crls
+            .iter()
+            .map(issuer)
+            .collect::<Result<Vec<_>, _>>()?;
+        context.set_verify_callback(mode, move |good, context| {
+            verify_callback(good, context, &listed)
+        });
         if self.endpoint == TlsEndpoint::Server && mode != SslVerifyMode::NONE {
             for authority in &trust.authorities {
                 context.add_client_ca(authority)?;
@@ -259,15 +274,26 @@ fn store(authorities: &[X509], crls: &[X509Crl], system: bool) -> io::Result<X50
     Ok(store.build())
 }
 
-/// Whether OpenSSL is right. An authority without a list has revoked nothing.
-fn verify_callback(good: bool, context: &mut X509StoreContextRef) -> bool {
+/// Whether OpenSSL is right. An authority without a list has revoked nothing; one whose lists are `listed`, and
+/// cannot be used for the certificate, may have revoked it. A common name counts where there are no other names at all.
+fn verify_callback(good: bool, context: &mut X509StoreContextRef, listed: &[Vec<u8>]) -> bool {
     if good {
+        if context.error_depth() == 0 {
+            verdict::limit_session(context, LONGEST_SESSION);
+        }
         return true;
     }
-    let lacks_list = context.error().as_raw() == openssl_sys::X509_V_ERR_UNABLE_TO_GET_CRL;
-    match lacks_list {
+    let is_right = match context.error().as_raw() {
+        openssl_sys::X509_V_ERR_UNABLE_TO_GET_CRL => !context.current_cert().is_some_and(|it| {
+            let issuer = it.issuer_name().to_der().unwrap_or_default();
+            listed.contains(&issuer)
+        }),
+        openssl_sys::X509_V_ERR_HOSTNAME_MISMATCH => shim::is_for_common_name(context),
+        _ => false,
+    };
+    match is_right {
         true => context.set_error(X509VerifyResult::OK),
         false => verdict::note(context),
     }
-    lacks_list
+    is_right
 }

@@ -142,6 +142,11 @@ impl TlsCreds {
         self.imp().made().sessions.resume(ssl, name);
     }
 
+    /// How many session tickets a server is to send with TLS 1.3.
+    pub(crate) fn tickets(&self) -> u8 {
+        self.imp().made().tickets
+    }
+
     /// Gives away the keys that OpenSSL has told of in this thread, if somebody wants them. Calls their code: no lock
     /// is to be held.
     pub(crate) fn flush_key_log(&self) {

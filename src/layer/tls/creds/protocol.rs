@@ -17,8 +17,16 @@ use super::{
 };
 use crate::{
     error::{invalid, with_context},
-    layer::tls::reason,
+    layer::tls::{reason, shim},
 };
+
+/// The groups of key exchanges, the best one first, and one that is safe from quantum computers as well.
+const GROUPS: &str = "X25519:P-256:X448:P-384:P-521";
+const HYBRID_GROUP: &str = "X25519MLKEM768";
+
+/// For TLS 1.2, with certificates: keys that are made anew for each connection, and first what authenticates as it
+/// encrypts. The others need an extended master secret: see `Connection::authorize_peer`.
+const CERTIFICATE_CIPHERS: &str = "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AESCCM:ECDHE+AES:@SECLEVEL=2";
 
 /// For TLS 1.2, with keys that both ends have: first what keeps old connections secret if the key gets out.
 const PSK_CIPHERS: &str =
@@ -33,6 +41,12 @@ const NEVER: &str = ":!aNULL:!eNULL";
 
 /// Those of TLS 1.3, as OpenSSL has them if it is told nothing.
 const SUITES: &str = "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256";
+
+/// How many session tickets a server sends with TLS 1.3, as OpenSSL does: a client may use each once.
+const TICKETS: u8 = 2;
+
+/// How long after a full handshake a session may be resumed, in seconds: a day.
+pub(super) const LONGEST_SESSION: u64 = 24 * 60 * 60;
 
 /// How many sessions a server keeps itself; with most clients it does not have to.
 const SERVER_SESSIONS: i32 = 1024;
@@ -63,6 +77,27 @@ impl TlsCredsBuilder {
         Ok(())
     }
 
+    pub(super) fn tickets(&self) -> u8 {
+        match self.endpoint {
+            TlsEndpoint::Server if self.resumption => TICKETS,
+            _ => 0,
+        }
+    }
+
+    /// Finite fields cost a server a hundred times what they cost a client: only keys that both ends have, which have no
+    /// other way with AES-GCM and TLS 1.2, and anonymous peers use them.
+    pub(super) fn set_groups(&self, context: &mut SslContextBuilder) -> io::Result<()> {
+        if self.has_keys() || self.anonymous {
+            shim::choose_dh(context)?;
+        }
+        let hybrid = context.set_groups_list(&format!("{HYBRID_GROUP}:{GROUPS}"));
+        if hybrid.is_err() {
+            // Older than OpenSSL 3.5.
+            context.set_groups_list(GROUPS)?;
+        }
+        Ok(())
+    }
+
     pub(super) fn set_ciphers(&self, context: &mut SslContextBuilder) -> io::Result<()> {
         let wrong = |list: &str, e: &ErrorStack| {
             invalid(&format!(
@@ -74,8 +109,8 @@ impl TlsCredsBuilder {
         let list = match &self.ciphers {
             Some(list) => list.clone(),
             None if self.anonymous => ANONYMOUS_CIPHERS.to_owned(),
-            None if !self.has_keys() => "DEFAULT:!PSK".to_owned(),
-            None if has_certificates => format!("DEFAULT:{PSK_CIPHERS}"),
+            None if !self.has_keys() => CERTIFICATE_CIPHERS.to_owned(),
+            None if has_certificates => format!("{CERTIFICATE_CIPHERS}:{PSK_CIPHERS}"),
             None => PSK_CIPHERS.to_owned(),
         };
         let complete = match self.anonymous {
@@ -97,7 +132,7 @@ impl TlsCredsBuilder {
                 .set_ciphersuites(&suites)
                 .map_err(|e| wrong(&suites, &e))?;
         }
-        if self.endpoint == TlsEndpoint::Server && self.anonymous {
+        if self.endpoint == TlsEndpoint::Server {
             context.set_options(SslOptions::CIPHER_SERVER_PREFERENCE);
         }
         Ok(())
@@ -159,12 +194,14 @@ impl TlsCredsBuilder {
         context: &mut SslContextBuilder,
         sessions: &Arc<Sessions>,
     ) -> io::Result<()> {
+        // Those of TLS 1.3 go with the first data: see `TlsState::write`.
+        context.set_num_tickets(0)?;
         if !self.resumption {
             context.set_session_cache_mode(SslSessionCacheMode::OFF);
             context.set_options(SslOptions::NO_TICKET);
-            context.set_num_tickets(0)?;
             return Ok(());
         }
+        shim::limit_sessions(context, LONGEST_SESSION);
         match self.endpoint {
             TlsEndpoint::Client => sessions.keep(context),
             TlsEndpoint::Server => {

@@ -1,9 +1,11 @@
-//! The sessions that servers have given a client.
+//! Client-side TLS session cache. A session, and those that are made of it, live no longer than a day after the full
+//! handshake, and no longer than the certificates that were verified then.
 
 use std::{
     collections::VecDeque,
     fmt,
     sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime},
 };
 
 use openssl::{
@@ -13,7 +15,8 @@ use openssl::{
     },
 };
 
-use crate::layer::tls::shim;
+use super::protocol::LONGEST_SESSION;
+use crate::layer::tls::{shim, verdict};
 
 /// How many are kept; the oldest go first.
 const MOST: usize = 256;
@@ -24,9 +27,20 @@ const MOST_OF_ONE: usize = 8;
 /// What a connection of a client calls its server.
 static NAME: LazyLock<Option<Index<Ssl, String>>> = LazyLock::new(|| Ssl::new_ex_index().ok());
 
-/// The sessions of one context, each with the name of its server; the newest comes last.
+/// Until when the session that a connection resumes may be used.
+static EXPIRY: LazyLock<Option<Index<Ssl, SystemTime>>> =
+    LazyLock::new(|| Ssl::new_ex_index().ok());
+
+/// The sessions of one context; the newest comes last.
 #[derive(Default)]
-pub(super) struct Sessions(Mutex<VecDeque<(String, SslSession)>>);
+pub(super) struct Sessions(Mutex<VecDeque<Cached>>);
+
+pub(super) struct Cached {
+    /// That of the server.
+    name: String,
+    session: SslSession,
+    expiry: SystemTime,
+}
 
 impl Sessions {
     /// Keeps what servers give to the connections of a context.
@@ -37,30 +51,36 @@ impl Sessions {
         context.set_new_session_callback(move |ssl, session| {
             let name = NAME.and_then(|index| ssl.ex_data(index).cloned());
             if let Some(name) = name {
-                this.put(&name, session);
+                this.put(&name, session, expiry(ssl));
             }
         });
     }
 
-    pub(super) fn put(&self, name: &str, session: SslSession) {
+    pub(super) fn put(&self, name: &str, session: SslSession, expiry: SystemTime) {
         let mut all = self.lock();
-        let mut theirs = (0..all.len()).filter(|&at| all[at].0 == name);
+        let mut theirs = (0..all.len()).filter(|&at| all[at].name == name);
         let their_oldest = theirs.next();
         match their_oldest {
             Some(oldest) if theirs.count() + 1 >= MOST_OF_ONE => _ = all.remove(oldest),
             _ if all.len() == MOST => _ = all.pop_front(),
             _ => {}
         }
-        all.push_back((name.to_owned(), session));
+        all.push_back(Cached {
+            name: name.to_owned(),
+            session,
+            expiry,
+        });
     }
 
-    pub(super) fn take(&self, name: &str) -> Option<SslSession> {
+    pub(super) fn take(&self, name: &str) -> Option<(SslSession, SystemTime)> {
         let mut all = self.lock();
-        let at = all.iter().rposition(|(of, _)| of == name)?;
-        let reusable = all[at].1.protocol_version() != SslVersion::TLS1_3;
+        let now = SystemTime::now();
+        all.retain(|it| it.expiry > now);
+        let at = all.iter().rposition(|it| it.name == name)?;
+        let reusable = all[at].session.protocol_version() != SslVersion::TLS1_3;
         match reusable {
-            true => Some(SslSessionRef::to_owned(&all[at].1)),
-            false => all.remove(at).map(|(_, session)| session),
+            true => Some((SslSessionRef::to_owned(&all[at].session), all[at].expiry)),
+            false => all.remove(at).map(|it| (it.session, it.expiry)),
         }
     }
 
@@ -68,21 +88,35 @@ impl Sessions {
         if let Some(index) = *NAME {
             ssl.set_ex_data(index, name.to_owned());
         }
-        if let Some(session) = self.take(name) {
+        if let Some((session, expiry)) = self.take(name) {
             // Without it, the handshake is a full one.
             let _ = shim::set_session(ssl, &session);
+            if let Some(index) = *EXPIRY {
+                ssl.set_ex_data(index, expiry);
+            }
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<(String, SslSession)>> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Cached>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Until when a new session of a connection may be used.
+fn expiry(ssl: &SslRef) -> SystemTime {
+    let resumed = EXPIRY.and_then(|index| ssl.ex_data(index).copied());
+    if let Some(expiry) = resumed.filter(|_| ssl.session_reused()) {
+        return expiry;
+    }
+    let chain = ssl.verified_chain();
+    let seconds = verdict::seconds_left(chain.into_iter().flatten(), LONGEST_SESSION);
+    SystemTime::now() + Duration::from_secs(seconds)
 }
 
 impl fmt::Debug for Sessions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list()
-            .entries(self.lock().iter().map(|(name, _)| name))
+            .entries(self.lock().iter().map(|it| &it.name))
             .finish()
     }
 }

@@ -12,9 +12,10 @@ use std::{
     time::Duration,
 };
 
-use openssl::ssl::Ssl;
+use openssl::ssl::{Ssl, SslVersion};
 
 use super::{TlsCreds, TlsCredsBuilder, TlsEndpoint};
+use crate::layer::tls::shim;
 
 /// Longer than anything takes that is going to happen at all.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -38,6 +39,9 @@ fn connect(client: &TlsCreds, server: &TlsCreds, name: &str) {
     let answers = Ssl::new(server.context()).expect("a connection");
     let thread = thread::spawn(move || {
         let mut stream = answers.accept(far).expect("agreed");
+        if stream.ssl().version2() == Some(SslVersion::TLS1_3) {
+            shim::queue_ticket(&mut stream).expect("after the handshake");
+        }
         stream.write_all(b"x").expect("written");
         let _ = stream.shutdown();
     });

@@ -1,5 +1,6 @@
 //! `src/layer/tls/`.
 
+mod audit;
 mod choked;
 mod classes;
 mod contexts;

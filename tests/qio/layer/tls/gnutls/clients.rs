@@ -215,6 +215,8 @@ fn they_go_on_with_a_session() {
             let server = client.server(&creds);
             server.handshake().expect("friends");
             assert!(!server.is_resumed());
+            // With TLS 1.3 the ticket goes with the first data.
+            server.write_all(b"hello\n").expect("written");
             assert_eq!(server.read(&mut [0]).expect("a clean end"), 0);
             drop(server);
             let server = client.server(&creds);
@@ -295,7 +297,7 @@ fn they_speak_in_many_ways() {
         let creds = server_creds();
         for (priority, version, cipher) in [
             ("NORMAL", Tls13, "TLS_AES_256_GCM_SHA384"),
-            ("PERFORMANCE", Tls13, "TLS_AES_128_GCM_SHA256"),
+            ("PERFORMANCE", Tls13, "TLS_AES_256_GCM_SHA384"),
             ("SECURE128", Tls13, "TLS_AES_256_GCM_SHA384"),
             ("PFS", Tls13, "TLS_AES_256_GCM_SHA384"),
             (
@@ -323,19 +325,9 @@ fn they_speak_in_many_ways() {
                 Tls12,
                 "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA",
             ),
-            (
-                "NORMAL:-VERS-TLS1.3:-CIPHER-ALL:+AES-128-CBC:%NO_ETM:%NO_SESSION_HASH",
-                Tls12,
-                "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA",
-            ),
             // It guesses another group at first, and says hello twice.
             (
                 "NORMAL:-GROUP-ALL:+GROUP-SECP521R1",
-                Tls13,
-                "TLS_AES_256_GCM_SHA384",
-            ),
-            (
-                "NORMAL:-VERS-ALL:+VERS-TLS1.3:-GROUP-ALL:+GROUP-FFDHE2048",
                 Tls13,
                 "TLS_AES_256_GCM_SHA384",
             ),
@@ -408,5 +400,19 @@ fn they_are_refused_if_they_speak_in_no_way_of_ours() {
             server.close().expect("closed");
             assert!(!client.got().1, "{priority}");
         }
+    });
+}
+
+#[test]
+fn cbc_ciphers_without_an_extended_master_secret_are_refused() {
+    needs!("gnutls-bin");
+    in_time(|| {
+        let priority = "NORMAL:-VERS-TLS1.3:-CIPHER-ALL:+AES-128-CBC:%NO_SESSION_HASH";
+        let mut client = Client::start(files(), &trusting(&["--priority", priority]));
+        let server = client.server(&server_creds());
+        let e = server.handshake().expect_err("CBC is not safe");
+        assert!(e.to_string().contains("no extended master secret"), "{e}");
+        drop(server);
+        assert!(!client.got().1);
     });
 }
