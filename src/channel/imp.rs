@@ -14,7 +14,7 @@ use super::{
     ChannelExt,
     class::{
         VFuncs, fill_defaults,
-        handlers::{ClosureKey, FdHandler},
+        handlers::{ClosureKeys, FdHandler},
     },
     ffi::{QIOChannel, QIOChannelClass},
 };
@@ -48,7 +48,7 @@ pub struct Channel {
     /// What `set_aio_fd_handler` has set, for reading and for writing.
     pub(super) fd_handlers: ForkMutex<Option<Box<[Option<FdHandler>; 2]>>>,
     /// The Rust closures behind them.
-    pub(super) fd_closures: ForkMutex<Option<ClosureKey>>,
+    pub(super) fd_closures: ForkMutex<Option<Box<ClosureKeys>>>,
 }
 
 #[glib::object_subclass]

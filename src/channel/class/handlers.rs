@@ -89,12 +89,13 @@ pub(super) unsafe extern "C" fn set(
     let start = |func: IOHandler, side| {
         let func = func?;
         let current = Arc::new(AtomicBool::new(true));
-        let calls = serve(
-            channel.clone(),
+        // Made here: a task may end before it is polled.
+        let last = LastCall {
+            channel: channel.clone(),
             side,
-            Call { func, opaque },
-            current.clone(),
-        );
+            call: Call { func, opaque },
+        };
+        let calls = serve(last, current.clone());
         let task = hub::spawn_in(&context, glib::Priority::DEFAULT, calls);
         Some(FdHandler { current, task })
     };
@@ -111,13 +112,8 @@ pub(super) unsafe extern "C" fn set(
 }
 
 /// Calls a handler until the channel is closed or the handler has been replaced.
-async fn serve(channel: Channel, side: Direction, call: Call, current: Arc<AtomicBool>) {
-    let last = LastCall {
-        channel,
-        side,
-        call,
-    };
-    let channel = &last.channel;
+async fn serve(last: LastCall, current: Arc<AtomicBool>) {
+    let (channel, side) = (&last.channel, last.side);
     let mut attempt = PollIo::new(side);
     loop {
         let wait = poll_fn(|cx| {
@@ -145,7 +141,7 @@ async fn serve(channel: Channel, side: Direction, call: Call, current: Arc<Atomi
         if !current.load(Ordering::Acquire) {
             return;
         }
-        call.make();
+        last.call.make();
         if got.contains(IOCondition::NVAL) {
             return;
         }
@@ -162,7 +158,7 @@ struct LastCall {
 
 impl Drop for LastCall {
     fn drop(&mut self) {
-        drop_closure(&self.channel, &self.call, self.side);
+        drop_closure(&self.call, self.side);
     }
 }
 
@@ -179,9 +175,13 @@ struct Closures {
     write: Option<Closure>,
 }
 
-/// The number of a channel's closures. Dropping it drops them.
+/// Of the closures that a channel has: more than one where threads have set some at the same time.
+#[derive(Debug, Default)]
+pub(in crate::channel) struct ClosureKeys(Vec<ClosureKey>);
+
+/// The number of closures. Dropping it drops them.
 #[derive(Debug)]
-pub(in crate::channel) struct ClosureKey(usize);
+struct ClosureKey(usize);
 
 impl Drop for ClosureKey {
     fn drop(&mut self) {
@@ -220,11 +220,16 @@ pub(in crate::channel) fn set_closures(
             .insert(key, Arc::new(closures));
         ClosureKey(key)
     });
+    // Those that are replaced are not what another thread sets meanwhile, which may be what stays.
+    let replaced = channel.imp().fd_closures.lock().take();
     // SAFETY: the functions take a number, whether or not it still means anything, and may be
     // called from any thread at any time.
     unsafe { VFuncs::of(channel).set_fd_handler(context, &handlers) };
-    let old = std::mem::replace(&mut *channel.imp().fd_closures.lock(), key);
-    drop(old);
+    if let Some(key) = key {
+        let mut keys = channel.imp().fd_closures.lock();
+        keys.get_or_insert_default().0.push(key);
+    }
+    drop(replaced);
 }
 
 /// Makes a closure that stays in this thread fit for [`set_closures`].
@@ -264,22 +269,20 @@ unsafe extern "C" fn call_write(key: *mut c_void) {
     call_closure(key, |closures| closures.write.as_ref());
 }
 
-/// Drops the closure of one direction, if it is one that was called.
-fn drop_closure(channel: &Channel, call: &Call, side: Direction) {
-    let key = call.opaque.addr();
-    let is_ours = channel
-        .imp()
-        .fd_closures
-        .lock()
-        .as_ref()
-        .is_some_and(|mine| mine.0 == key);
-    if !is_ours {
+/// Drops the closure of one direction, if it is one that was called: whether or not the channel has
+/// its number yet.
+fn drop_closure(call: &Call, side: Direction) {
+    let ours: unsafe extern "C" fn(*mut c_void) = match side {
+        Direction::Read => call_read,
+        Direction::Write => call_write,
+    };
+    if !std::ptr::fn_addr_eq(call.func, ours) {
         return;
     }
     let closures = CLOSURES
         .lock()
         .as_ref()
-        .and_then(|closures| closures.get(&key).cloned());
+        .and_then(|closures| closures.get(&call.opaque.addr()).cloned());
     let closure = closures.as_ref().and_then(|closures| {
         let closure = match side {
             Direction::Read => closures.read.as_ref()?,

@@ -3,13 +3,17 @@
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
+    sync::{
+        Arc, Barrier,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use qio::{Channel, ChannelFile, ChannelSocket, prelude::*};
 
 use super::*;
-use crate::common::{FEW, alone::alone, fill, iterations, nonblocking_pair};
+use crate::common::{FEW, alone::alone, fill, in_time, iterations, nonblocking_pair};
 
 type Handler = Option<Box<dyn FnMut()>>;
 
@@ -232,4 +236,76 @@ fn handlers_are_called_in_the_thread_that_runs_their_context() {
         assert_eq!(count, 1);
     }
     a.set_fd_handler(Some(&runner.context), None, None);
+}
+
+/// A handler that reads, counts bytes, and keeps its channel, for a context that a thread runs.
+fn set_counting(channel: &ChannelSocket, context: &MainContext, bytes: &Arc<AtomicUsize>) {
+    let (reader, counted) = (channel.clone(), bytes.clone());
+    let handler = move || {
+        if let Ok(count) = reader.read(&mut [0; 8]) {
+            counted.fetch_add(count, Ordering::SeqCst);
+        }
+    };
+    channel.set_fd_handler(Some(context), Some(Box::new(handler)), None);
+}
+
+#[test]
+fn of_handlers_that_two_threads_set_at_once_one_is_called_and_none_is_left_after_the_close() {
+    in_time(|| {
+        let runners = [Runner::new(), Runner::new()];
+        let mut channels = Vec::new();
+        for _ in 0..3_000 {
+            let (a, b) = nonblocking_pair();
+            let (bytes, barrier) = (Arc::new(AtomicUsize::new(0)), Barrier::new(runners.len()));
+            thread::scope(|scope| {
+                for runner in &runners {
+                    let set = || {
+                        barrier.wait();
+                        set_counting(&a, &runner.context, &bytes);
+                    };
+                    scope.spawn(set);
+                }
+            });
+            b.write_all(b"x").expect("room");
+            while bytes.load(Ordering::SeqCst) == 0 {
+                thread::yield_now();
+            }
+            a.close().expect("closed");
+            channels.push(a.downgrade());
+        }
+        while channels.iter().any(|it| it.upgrade().is_some()) {
+            thread::yield_now();
+        }
+    });
+}
+
+#[test]
+fn a_handler_that_is_set_beside_a_close_in_another_thread_is_dropped() {
+    in_time(|| {
+        let runner = Runner::new();
+        let mut channels = Vec::new();
+        for round in 0..3_000 {
+            let (a, _b) = nonblocking_pair();
+            let closing = a.clone();
+            let closes = thread::spawn(move || {
+                (0..round % 200).for_each(|_| std::hint::spin_loop());
+                closing.close().expect("closed");
+            });
+            set_counting(&a, &runner.context, &Arc::default());
+            closes.join().expect("no panic");
+            channels.push(a.downgrade());
+        }
+        while channels.iter().any(|it| it.upgrade().is_some()) {
+            thread::yield_now();
+        }
+    });
+}
+
+#[test]
+fn a_handler_is_dropped_with_a_context_that_has_never_run() {
+    let (a, _b) = nonblocking_pair();
+    set_counting(&a, &MainContext::new(), &Arc::default());
+    let channel = a.downgrade();
+    drop(a);
+    assert!(channel.upgrade().is_none());
 }
