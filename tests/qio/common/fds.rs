@@ -13,6 +13,16 @@ pub(crate) fn count() -> usize {
     fs::read_dir("/proc/self/fd").expect("/proc").count() - 1
 }
 
+/// What each of them refers to, in the order of their numbers. Only a test that runs alone may ask.
+pub(crate) fn all() -> Vec<String> {
+    let numbers = fs::read_dir("/proc/self/fd").expect("/proc");
+    let links = numbers.filter_map(|it| fs::read_link(it.ok()?.path()).ok());
+    // That of the directory has gone with it.
+    let mut links: Vec<_> = links.map(|it| it.to_string_lossy().into_owned()).collect();
+    links.retain(|link| !link.contains("/fd"));
+    links
+}
+
 /// Opens descriptors until no more are to be had. Only a test that runs alone may do so.
 pub(crate) fn take_all() -> Vec<fs::File> {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("a known limit");
