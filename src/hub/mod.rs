@@ -22,13 +22,14 @@ mod registry;
 mod remote;
 mod remote_queue;
 mod source;
+mod spawn;
 mod tasks;
 mod timer;
 mod trigger;
 
 pub use dispatch::set_busy_poll;
 pub use join::{JoinError, JoinHandle};
-pub use tasks::{
+pub use spawn::{
     spawn, spawn_in, spawn_local, spawn_local_in, spawn_local_with_priority, spawn_with_priority,
 };
 
