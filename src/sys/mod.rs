@@ -25,6 +25,7 @@ mod shared_fd;
 mod shared_fd_tests;
 mod sigpipe;
 pub(crate) mod socket;
+pub(crate) mod spawn;
 pub(crate) mod splice;
 mod stream;
 pub(crate) mod vectored;

@@ -241,8 +241,7 @@ main (int argc, char *argv[])
   numbers ();
   descriptors ();
   busy_polling ();
-  if (argc < 2 || strcmp (argv[1], "--without-child") != 0)
-    commands ();
+  commands ();
   printf ("forms: ok\n");
   return 0;
 }

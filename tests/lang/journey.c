@@ -268,9 +268,7 @@ main (int argc, char *argv[])
   descriptors ();
   loopback ();
   properties ();
-  /* Commands need pidfds, for which there is no substitute, and valgrind may not know that system call. */
-  if (argc < 2 || strcmp (argv[1], "--without-child") != 0)
-    command ();
+  command ();
   memory ();
 
   path = g_build_filename (directory, "file", NULL);

@@ -111,11 +111,12 @@ QIOChannelCommand *qio_channel_command_new_full (const char *const *argv,
  * qio_channel_command_new_pid: (constructor)
  * @writefd: where the command reads its input from, or -1
  * @readfd: where the command's output is to be read, or -1; may be the same as @writefd
- * @pid: a child of this process that nobody has waited for
+ * @pid: a child of this process that has not been waited for
  * @error: where to report an error
  *
  * Makes a channel of a command that was started by other means. It takes the descriptors over, closes them on
- * failure, and nobody else may wait for the child. A number that is not open is an error.
+ * failure, and nothing else may wait for the child. A number that is not open is an error, as is a child that does
+ * not exist.
  *
  * Returns: (transfer full): a channel
  */
@@ -139,8 +140,9 @@ GPid qio_channel_command_get_pid (QIOChannelCommand *command);
  * @command: a channel
  * @error: where to report an error
  *
- * Makes a descriptor for the process, which can be read from when it has ended, whatever happens to the channel.
- * It is the caller's to close.
+ * Makes a descriptor for the process, which becomes readable when it has ended, whatever happens to the channel.
+ * It is the caller's to close. Where the system has no pidfds it is another kind of descriptor, for which the same
+ * is true.
  *
  * Returns: a descriptor, or -1 with an error
  */
@@ -153,7 +155,8 @@ int qio_channel_command_get_pidfd (QIOChannelCommand *command,
  * @wait_status: (out) (optional): how it ended, for g_spawn_check_wait_status(); set only with %TRUE
  * @error: where to report an error
  *
- * Tells how the command ended, if it has. Does not block.
+ * Returns how the command ended, if it has. Does not block. It is an error if the status is unknown, because
+ * `SIGCHLD` is ignored in this process, which programs inherit, or something else has waited for the command.
  *
  * Returns: %TRUE if it has ended; %FALSE if it runs, or with an error
  */

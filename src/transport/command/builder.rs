@@ -1,17 +1,25 @@
 //! How a command is started.
 
 use std::{
-    ffi::OsStr,
+    collections::BTreeMap,
+    env,
+    ffi::{OsStr, OsString},
     io,
-    os::{fd::OwnedFd, unix::ffi::OsStrExt},
+    os::{
+        fd::{OwnedFd, RawFd},
+        unix::ffi::OsStrExt,
+    },
     path::{Path, PathBuf},
-    process::{Command, Stdio},
 };
 
-use super::{ChannelCommand, child::Child};
+use super::{
+    ChannelCommand,
+    child::Child,
+    process::{Process, end_unwatched},
+};
 use crate::{
     error::{invalid, with_context},
-    sys::file,
+    sys::{file, spawn::Program},
 };
 
 /// Which ends of a command the channel has.
@@ -47,11 +55,14 @@ pub enum StderrPolicy {
 /// A command that is going to be started. See [`ChannelCommand::builder`].
 #[derive(Debug)]
 pub struct CommandBuilder {
-    /// Or why it cannot be started.
-    command: io::Result<Command>,
+    argv: Vec<OsString>,
+    /// `None`: that of this process.
+    env: Option<BTreeMap<OsString, OsString>>,
     directory: Option<PathBuf>,
     access: Access,
     stderr: StderrPolicy,
+    /// What was wrong first.
+    malformed: Option<io::Error>,
 }
 
 impl CommandBuilder {
@@ -59,19 +70,12 @@ impl CommandBuilder {
     where
         I: IntoIterator<Item: AsRef<OsStr>>,
     {
-        let mut argv = argv.into_iter();
-        let command = match argv.next() {
-            Some(program) => {
-                let mut command = Command::new(program);
-                command.args(argv);
-                Ok(command)
-            }
-            None => Err(invalid(
-                "There is no command to run: the list of arguments is empty",
-            )),
-        };
+        let argv: Vec<_> = argv.into_iter().map(|it| it.as_ref().to_owned()).collect();
+        let empty = "There is no command to run: the list of arguments is empty";
         Self {
-            command,
+            malformed: argv.is_empty().then(|| invalid(empty)),
+            argv,
+            env: None,
             directory: None,
             access: Access::default(),
             stderr: StderrPolicy::default(),
@@ -92,20 +96,28 @@ impl CommandBuilder {
 
     /// Sets one variable of the command's environment.
     #[must_use]
-    pub fn env(self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
-        self.with(|command| command.env(name, value))
+    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        let (name, value) = (name.as_ref().to_owned(), value.as_ref().to_owned());
+        self.env_mut().insert(name, value);
+        self
     }
 
     /// Takes one variable out of the command's environment.
     #[must_use]
-    pub fn env_remove(self, name: impl AsRef<OsStr>) -> Self {
-        self.with(|command| command.env_remove(name))
+    pub fn env_remove(mut self, name: impl AsRef<OsStr>) -> Self {
+        self.env_mut().remove(name.as_ref());
+        self
     }
 
     /// Starts with an empty environment instead of ours.
     #[must_use]
-    pub fn env_clear(self) -> Self {
-        self.with(Command::env_clear)
+    pub fn env_clear(mut self) -> Self {
+        self.env = Some(BTreeMap::new());
+        self
+    }
+
+    fn env_mut(&mut self) -> &mut BTreeMap<OsString, OsString> {
+        self.env.get_or_insert_with(|| env::vars_os().collect())
     }
 
     /// Starts with this environment instead of ours: a list of `NAME=VALUE`, as `environ` in C.
@@ -138,13 +150,12 @@ impl CommandBuilder {
         this
     }
 
-    /// What was wrong first is told.
     fn with_malformed(mut self, setting: &OsStr) -> Self {
-        self.command = self.command.and_then(|_| {
-            let setting = setting.display();
-            Err(invalid(&format!(
+        let setting = setting.display();
+        self.malformed.get_or_insert_with(|| {
+            invalid(&format!(
                 "Not a setting of the environment, which would be NAME=VALUE: \"{setting}\""
-            )))
+            ))
         });
         self
     }
@@ -153,55 +164,42 @@ impl CommandBuilder {
     #[must_use]
     pub fn directory(self, path: impl AsRef<Path>) -> Self {
         let directory = Some(path.as_ref().to_owned());
-        let this = self.with(|command| command.current_dir(path));
-        Self { directory, ..this }
+        Self { directory, ..self }
     }
 
-    fn with(mut self, change: impl FnOnce(&mut Command) -> &mut Command) -> Self {
-        if let Ok(command) = &mut self.command {
-            change(command);
-        }
-        self
-    }
-
-    /// Starts the command.
+    /// Starts the command, with an empty signal mask and the default action for `SIGPIPE`.
     ///
     /// # Errors
     ///
     /// What the system says, with the name of the program: not found, not executable; or
     /// that there is no program at all, or a malformed environment.
     #[doc(alias = "qio_channel_command_new_full")]
-    pub fn spawn(self) -> io::Result<ChannelCommand> {
-        let mut command = self.command?;
+    pub fn spawn(mut self) -> io::Result<ChannelCommand> {
+        if let Some(malformed) = self.malformed.take() {
+            return Err(malformed);
+        }
         ChannelCommand::prepare_to_close()?;
-        let name = command.get_program().to_string_lossy().into_owned();
-        let failed = |e| {
-            let place = match &self.directory {
-                Some(directory) => format!(" in {}", directory.display()),
-                None => String::new(),
-            };
-            with_context(e, format!("Unable to run \"{name}\"{place}"))
+        let name = self.argv[0].to_string_lossy().into_owned();
+        let place = match &self.directory {
+            Some(directory) => format!(" in {}", directory.display()),
+            None => String::new(),
         };
-        let Ends {
-            read,
-            write,
-            stdin,
-            stdout,
-            stderr,
-        } = Ends::new(self.access, self.stderr).map_err(failed)?;
-        let mut process = command
-            .stdin(stdin)
-            .stdout(stdout)
-            .stderr(stderr)
-            .spawn()
-            .map_err(failed)?;
+        let failed = |e| with_context(e, format!("Unable to run \"{name}\"{place}"));
+        let Ends { read, write, fds } = Ends::new(self.access, self.stderr).map_err(failed)?;
+        let program = Program {
+            argv: self.argv,
+            env: self.env.unwrap_or_else(|| env::vars_os().collect()),
+            directory: self.directory,
+            fds,
+        };
+        let pid = program.spawn().map_err(failed)?;
         // Holds the child's ends of the pipes, which must be closed here.
-        drop(command);
-        let child = Child::new(process.id(), format!("Command \"{name}\"")).inspect_err(|_| {
-            // Nobody could see it off later.
-            let _ = process.kill();
-            let _ = process.wait();
+        drop(program);
+        let process = Process::open(pid).map_err(|e| {
+            end_unwatched(pid);
+            failed(e)
         })?;
+        let child = Child::new(pid, format!("command \"{name}\""), process);
         ChannelCommand::with_child(read, write, child)
     }
 }
@@ -218,28 +216,40 @@ fn split(setting: &OsStr) -> Option<(&OsStr, &OsStr)> {
 struct Ends {
     read: Option<OwnedFd>,
     write: Option<OwnedFd>,
-    stdin: Stdio,
-    stdout: Stdio,
-    stderr: Stdio,
+    /// By their numbers in the command, which has others from this process.
+    fds: BTreeMap<RawFd, OwnedFd>,
 }
 
 impl Ends {
     fn new(access: Access, stderr: StderrPolicy) -> io::Result<Self> {
-        let output = (access != Access::Write).then(file::pipe).transpose()?;
-        let input = (access != Access::Read).then(file::pipe).transpose()?;
-        let (read, theirs) = output.unzip();
-        let stderr = match (stderr, &theirs) {
-            (StderrPolicy::Inherit, _) => Stdio::inherit(),
-            (StderrPolicy::Merge, Some(theirs)) => theirs.try_clone()?.into(),
-            (StderrPolicy::Merge, None) | (StderrPolicy::Null, _) => Stdio::null(),
+        let nothing = || file::open(Path::new("/dev/null"), libc::O_RDWR, 0);
+        let mut fds = BTreeMap::new();
+        let mut write = None;
+        let stdin = match access {
+            Access::Read => nothing()?,
+            Access::Write | Access::ReadWrite => {
+                let (theirs, ours) = file::pipe()?;
+                write = Some(ours);
+                theirs
+            }
         };
-        let (stdin, write) = input.unzip();
-        Ok(Self {
-            read,
-            write,
-            stdin: stdin.map_or_else(Stdio::null, Into::into),
-            stdout: theirs.map_or_else(Stdio::null, Into::into),
-            stderr,
-        })
+        fds.insert(libc::STDIN_FILENO, stdin);
+        let mut read = None;
+        let stdout = match access {
+            Access::Write => nothing()?,
+            Access::Read | Access::ReadWrite => {
+                let (ours, theirs) = file::pipe()?;
+                read = Some(ours);
+                theirs
+            }
+        };
+        let stderr = match stderr {
+            StderrPolicy::Inherit => None,
+            StderrPolicy::Merge => Some(stdout.try_clone()?),
+            StderrPolicy::Null => Some(nothing()?),
+        };
+        fds.insert(libc::STDOUT_FILENO, stdout);
+        fds.extend(stderr.map(|stderr| (libc::STDERR_FILENO, stderr)));
+        Ok(Self { read, write, fds })
     }
 }

@@ -4,28 +4,29 @@ use std::{
     io,
     os::fd::{AsFd, OwnedFd},
     sync::{
-        Arc, OnceLock,
+        OnceLock,
         atomic::{AtomicBool, Ordering},
     },
 };
 
-use super::reaper;
+use super::{
+    process::{Exit, Process},
+    reaper,
+};
 use crate::{
     error::{from_glib_error, with_context},
     sync::Maker,
-    sys::{FdLease, SharedFd, process},
 };
 
-/// A child that nobody else waits for.
+/// A child that nothing else waits for.
 #[derive(Debug)]
 pub(super) struct Child {
     pid: u32,
-    /// In messages.
+    /// In messages, after an article.
     name: String,
-    /// Closed once the child has been collected on behalf of `close`.
-    pidfd: Arc<SharedFd>,
-    /// The wait status, once known.
-    status: OnceLock<i32>,
+    process: Process,
+    /// Once it has ended.
+    exit: OnceLock<Exit>,
     /// Set by the one that removes the child from the system's table.
     collected: AtomicBool,
     /// A process that forks from its parent is not its parent.
@@ -33,61 +34,76 @@ pub(super) struct Child {
 }
 
 impl Child {
-    /// `pid` must be a child of this process that has not been waited for.
-    pub(super) fn new(pid: u32, name: String) -> io::Result<Self> {
-        let pidfd = process::pidfd_open(pid)
-            .map_err(|e| with_context(e, format!("Unable to watch process {pid}")))?;
-        Ok(Self {
+    pub(super) fn new(pid: u32, name: String, process: Process) -> Self {
+        Self {
             pid,
             name,
-            pidfd: SharedFd::new(pidfd),
-            status: OnceLock::new(),
+            process,
+            exit: OnceLock::new(),
             collected: AtomicBool::new(false),
             maker: Maker::default(),
-        })
+        }
     }
 
     pub(super) fn pid(&self) -> u32 {
         self.pid
     }
 
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     pub(super) fn known_status(&self) -> Option<i32> {
-        self.status.get().copied()
+        match self.exit.get() {
+            Some(Exit::Status(status)) => Some(*status),
+            Some(Exit::Unknown) | None => None,
+        }
     }
 
     pub(super) fn pidfd(&self) -> io::Result<OwnedFd> {
-        self.lease()?.as_fd().try_clone_to_owned()
+        self.process.lease()?.as_fd().try_clone_to_owned()
     }
 
     pub(super) fn signal(&self, signal: i32) -> io::Result<()> {
-        if self.known_status().is_some() {
-            return Ok(());
+        match self.exit.get() {
+            Some(_) => Ok(()),
+            None => self.process.signal(signal),
         }
-        process::send_signal(self.lease()?.as_fd(), signal)
     }
 
     /// The wait status: of a child that has ended, or after waiting for the end. Any number
-    /// of threads may wait; the child stays in the system's table until all know.
+    /// of threads may wait; the child stays in the system's table until all have the status.
     pub(super) fn status(&self, block: bool) -> io::Result<Option<i32>> {
-        if let Some(status) = self.known_status() {
-            return Ok(Some(status));
+        match self.exit(block)? {
+            None => Ok(None),
+            Some(Exit::Status(status)) => Ok(Some(status)),
+            Some(Exit::Unknown) => Err(with_context(
+                io::Error::from_raw_os_error(libc::ECHILD),
+                format!(
+                    "The exit status of the {} is unknown, as SIGCHLD is ignored or something else has \
+                     waited for it",
+                    self.name
+                ),
+            )),
         }
-        let pidfd = self.lease()?;
-        match process::status(pidfd.as_fd(), block) {
-            Ok(None) => Ok(None),
-            Ok(Some(status)) => {
-                let status = *self.status.get_or_init(|| status);
-                if !self.collected.swap(true, Ordering::AcqRel) {
-                    process::collect(pidfd.as_fd());
-                }
-                Ok(Some(status))
-            }
-            // Another thread may have collected it between our look and our call.
-            Err(e) => match self.known_status() {
-                Some(status) => Ok(Some(status)),
-                None => Err(with_context(e, format!("Unable to wait for {}", self.name))),
-            },
+    }
+
+    fn exit(&self, block: bool) -> io::Result<Option<Exit>> {
+        if let Some(exit) = self.exit.get() {
+            return Ok(Some(*exit));
         }
+        let exit = self.process.exit(block);
+        let exit =
+            exit.map_err(|e| with_context(e, format!("Unable to wait for the {}", self.name)));
+        let Some(exit) = exit? else {
+            return Ok(None);
+        };
+        // Another thread may have collected it just before this one asked, after it had stored the status.
+        let exit = *self.exit.get_or_init(|| exit);
+        if !self.collected.swap(true, Ordering::AcqRel) {
+            self.process.collect();
+        }
+        Ok(Some(exit))
     }
 
     fn is_inherited(&self) -> bool {
@@ -98,27 +114,30 @@ impl Child {
     /// from the one that started the child there is nothing to wait for.
     pub(super) fn finish(&self) -> io::Result<()> {
         if self.is_inherited() {
-            return self.pidfd.close(|_| ());
+            self.process.close();
+            return Ok(());
         }
-        let status = self.status(true)?.unwrap_or_default();
-        let _ = self.pidfd.close(|_| ());
-        glib::spawn_check_wait_status(status).map_err(|e| {
-            let message = format!("{} failed: {}", self.name, e.message());
+        let status = self.status(true);
+        self.process.close();
+        glib::spawn_check_wait_status(status?.unwrap_or_default()).map_err(|e| {
+            let message = format!("{} failed: {}", capitalized(&self.name), e.message());
             from_glib_error(glib::Error::with_domain(e.domain(), e.code(), &message))
         })
     }
 
-    /// Nobody will ask any more: does not block.
+    /// Nothing will ask any more: does not block.
     pub(super) fn abandon(&self) {
         if !self.is_inherited()
-            && let Ok(None) = self.status(false)
-            && let Some(pidfd) = self.pidfd.lease()
+            && let Ok(None) = self.exit(false)
         {
-            reaper::take(pidfd);
+            reaper::take(self.process.clone());
         }
     }
+}
 
-    fn lease(&self) -> io::Result<FdLease> {
-        self.pidfd.lease().ok_or_else(crate::error::closed)
-    }
+/// As the first word of a sentence.
+fn capitalized(name: &str) -> String {
+    let mut chars = name.chars();
+    let first = chars.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(chars).collect()
 }

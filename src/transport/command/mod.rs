@@ -2,6 +2,7 @@
 
 mod builder;
 mod child;
+mod process;
 mod reaper;
 
 pub use builder::{Access, CommandBuilder, StderrPolicy};
@@ -30,6 +31,7 @@ use crate::{
     types::{Feature, ReadFlags, Readiness, Shutdown, WriteFlags},
 };
 use child::Child;
+use process::Process;
 
 mod imp {
     use super::*;
@@ -284,11 +286,20 @@ impl ChannelCommand {
     ///
     /// # Errors
     ///
-    /// What the system says if there is no such process.
+    /// `ECHILD` if there is no such child, or it has been waited for; and what the system says.
     #[doc(alias = "qio_channel_command_new_pid")]
     pub fn new_pid(read: Option<OwnedFd>, write: Option<OwnedFd>, pid: u32) -> io::Result<Self> {
         Self::prepare_to_close()?;
-        Self::with_child(read, write, Child::new(pid, format!("Process {pid}"))?)
+        let failed = |e| with_context(e, format!("Unable to watch process {pid}"));
+        let process = Process::open(pid).map_err(failed)?;
+        if process.is_no_child() {
+            return Err(failed(io::Error::from_raw_os_error(libc::ECHILD)));
+        }
+        Self::with_child(
+            read,
+            write,
+            Child::new(pid, format!("process {pid}"), process),
+        )
     }
 
     /// Closing must end the input of the command, whatever there is left by then.
@@ -300,6 +311,9 @@ impl ChannelCommand {
         let this: Self = glib::Object::new();
         let imp = this.imp();
         let channel = this.upcast_ref::<Channel>();
+        channel
+            .imp()
+            .set_description(format!("the {}", child.name()));
         imp.child.set(child).expect("new");
         let mut is_blocking = read.is_none() && write.is_none();
         for (end, fd) in [(&imp.output, read), (&imp.input, write)] {
@@ -322,7 +336,8 @@ impl ChannelCommand {
     }
 
     /// A duplicate of the descriptor for the process: readable when it has ended, whatever
-    /// happens to the channel.
+    /// happens to the channel. Where the system has no pidfds it is another kind of descriptor, for
+    /// which the same is true.
     ///
     /// # Errors
     ///
@@ -336,7 +351,8 @@ impl ChannelCommand {
     ///
     /// # Errors
     ///
-    /// What the system says, `ECHILD` if somebody else has waited for the command.
+    /// `ECHILD` if the command has ended and its status is unknown, because `SIGCHLD` is ignored in
+    /// this process, which programs inherit, or because something else has waited for the command.
     #[doc(alias = "qio_channel_command_get_exit_status")]
     pub fn exit_status(&self) -> io::Result<Option<ExitStatus>> {
         Ok(self.child()?.status(false)?.map(ExitStatus::from_raw))
@@ -358,7 +374,8 @@ impl ChannelCommand {
     ///
     /// # Errors
     ///
-    /// What the system says, `EINVAL` for a number that is no signal.
+    /// What the system says, `EINVAL` for a number that is no signal. Unsupported where the system has
+    /// no pidfds and `SIGCHLD` is ignored: the number might mean another process.
     #[doc(alias = "qio_channel_command_send_signal")]
     pub fn send_signal(&self, signal: i32) -> io::Result<()> {
         self.child()?.signal(signal)

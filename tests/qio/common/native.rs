@@ -37,3 +37,38 @@ pub(crate) fn sources(context: &MainContext) -> usize {
     };
     (1..id.as_raw()).filter(is_there).count()
 }
+
+/// Makes `pidfd_open(2)` fail with `ENOSYS` in this thread and those that it starts, as on older systems, in
+/// sandboxes and under valgrind. For tests that run alone.
+pub(crate) fn take_pidfds_away() {
+    use nix::libc::{
+        BPF_ABS, BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W, ENOSYS, PR_SET_NO_NEW_PRIVS,
+        PR_SET_SECCOMP, SECCOMP_MODE_FILTER, SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO, SYS_pidfd_open,
+        prctl, sock_filter, sock_fprog,
+    };
+    let op = |code, k, (jt, jf)| sock_filter {
+        code: code as u16,
+        jt,
+        jf,
+        k,
+    };
+    // The number of the call is what comes first.
+    let mut program = [
+        op(BPF_LD | BPF_W | BPF_ABS, 0, (0, 0)),
+        op(BPF_JMP | BPF_JEQ | BPF_K, SYS_pidfd_open as u32, (0, 1)),
+        op(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS as u32, (0, 0)),
+        op(BPF_RET | BPF_K, SECCOMP_RET_ALLOW, (0, 0)),
+    ];
+    let program = sock_fprog {
+        len: program.len() as u16,
+        filter: program.as_mut_ptr(),
+    };
+    // SAFETY: the program lives through the call, and the kernel copies it.
+    unsafe {
+        assert_eq!(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+        assert_eq!(
+            prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0),
+            0
+        );
+    }
+}

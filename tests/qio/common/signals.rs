@@ -75,3 +75,10 @@ pub(crate) fn blocked_and_pending() -> (u64, u64) {
 pub(crate) fn bit(signal: Signal) -> u64 {
     1 << (signal as i32 - 1)
 }
+
+/// From now on the system removes ended children of this process from its table, without a status.
+pub(crate) fn ignore_sigchld() {
+    let action = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
+    // SAFETY: no handler of ours is called.
+    unsafe { sigaction(Signal::SIGCHLD, &action) }.expect("ignored");
+}

@@ -2,7 +2,9 @@
 
 mod adopted;
 mod end;
+mod signals;
 mod start;
+mod without_pidfds;
 
 use std::{
     fs,
@@ -118,6 +120,24 @@ fn a_command_for_writing_keeps_its_output() {
     assert_eq!(e.to_string(), "The command was not started for reading");
     tee.close().expect("success");
     assert_eq!(fs::read_to_string(&path).expect("read"), "kept");
+}
+
+#[test]
+fn messages_name_the_command() {
+    let command = shell("exec <&-; echo; read line");
+    command.read_all(&mut [0]).expect("it has no input");
+    let text = qio::ChannelBuffer::from(b"text".to_vec());
+    let e = text.splice_to(&command, None).expect_err("no reader");
+    assert_eq!(
+        e.to_string(),
+        "Unable to move data from QIOChannelBuffer to the command \"sh\" after 0 bytes: Broken pipe"
+    );
+    command.set_name(Some("sorter"));
+    let e = text.splice_to(&command, None).expect_err("no reader");
+    assert!(
+        e.to_string().contains("to QIOChannelCommand \"sorter\""),
+        "{e}"
+    );
 }
 
 #[test]

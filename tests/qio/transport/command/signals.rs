@@ -1,0 +1,106 @@
+//! The signals that a command starts with, and a parent that ignores `SIGCHLD`.
+
+use std::{io::ErrorKind, os::fd::AsFd};
+
+use nix::{
+    libc,
+    sys::signal::{SigSet, Signal},
+};
+use qio::{Access, ChannelCommand, prelude::*};
+
+use super::{output, shell};
+use crate::common::{alone::alone, in_time, native::take_pidfds_away, signals};
+
+/// The line of `/proc/PID/status` of a command, as a number.
+#[track_caller]
+fn signals_of_a_command(line: &str) -> u64 {
+    let command = ChannelCommand::new_spawn(["grep", line, "/proc/self/status"], Access::Read);
+    let text = output(&command.expect("grep"));
+    let bits = text.trim().trim_start_matches(line).trim();
+    u64::from_str_radix(bits, 16).expect("hexadecimal")
+}
+
+#[test]
+fn no_signal_is_blocked_in_a_command() {
+    let mut blocked = SigSet::empty();
+    blocked.add(Signal::SIGTERM);
+    blocked.add(Signal::SIGUSR1);
+    // Of this thread alone.
+    blocked.thread_block().expect("blocked");
+    assert_eq!(signals_of_a_command("SigBlk:"), 0);
+    let command = ChannelCommand::new_spawn(["sleep", "1000"], Access::Read).expect("sleep");
+    command.terminate().expect("sent");
+    let status = in_time(move || command.wait_exit().expect("ended"));
+    assert_eq!(
+        std::os::unix::process::ExitStatusExt::signal(&status),
+        Some(libc::SIGTERM)
+    );
+}
+
+#[test]
+fn sigpipe_ends_a_command_although_this_process_ignores_it() {
+    let bit = signals::bit(Signal::SIGPIPE);
+    assert_eq!(signals_of_a_command("SigIgn:") & bit, 0);
+}
+
+/// What a program sees of commands that end with a status, where the system keeps none.
+#[track_caller]
+fn check_unknown() {
+    signals::ignore_sigchld();
+    for i in 0..50 {
+        let command = shell("exit 3");
+        if i % 2 == 0 {
+            assert_eq!(command.read(&mut [0]).expect("the end"), 0);
+        }
+        let e = in_time(move || command.close().expect_err("unknown"));
+        assert!(
+            e.to_string().starts_with(
+                "The exit status of the command \"sh\" is unknown, as SIGCHLD is ignored"
+            ),
+            "{e}"
+        );
+    }
+    let command = shell("read line; exit 3");
+    assert_eq!(command.exit_status().expect("asked"), None);
+    command.write_all(b"x\n").expect("written");
+    let waits = command.clone();
+    in_time(move || waits.wait_exit().expect_err("unknown"));
+    command.exit_status().expect_err("unknown");
+    assert_eq!(command.property::<i32>("wait-status"), -1);
+    // It has gone: whatever has the number now gets no signal.
+    command.kill().expect("nothing to do");
+    let ended = command.pidfd().expect("a descriptor");
+    let mut polled = [nix::poll::PollFd::new(
+        ended.as_fd(),
+        nix::poll::PollFlags::POLLIN,
+    )];
+    assert_eq!(nix::poll::poll(&mut polled, 0u8).expect("polled"), 1);
+}
+
+#[test]
+fn where_sigchld_is_ignored_commands_start_and_their_status_is_unknown() {
+    let name = "transport::command::signals::where_sigchld_is_ignored_commands_start_and_their_\
+                status_is_unknown";
+    alone(name, || {
+        check_unknown();
+        // A pidfd proves what the signal goes to.
+        let sleep = ChannelCommand::new_spawn(["sleep", "1000"], Access::Read).expect("sleep");
+        sleep.kill().expect("sent");
+        in_time(move || sleep.wait_exit().expect_err("unknown"));
+    });
+}
+
+#[test]
+fn nothing_is_signalled_by_number_where_sigchld_is_ignored() {
+    let name =
+        "transport::command::signals::nothing_is_signalled_by_number_where_sigchld_is_ignored";
+    alone(name, || {
+        take_pidfds_away();
+        check_unknown();
+        let cat = ChannelCommand::builder(["cat"]).spawn().expect("cat");
+        let e = cat.kill().expect_err("its number may be another's");
+        assert_eq!(e.kind(), ErrorKind::Unsupported);
+        cat.write_all(b"x").expect("it runs");
+        cat.read_all(&mut [0]).expect("it runs");
+    });
+}
