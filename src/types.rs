@@ -141,13 +141,30 @@ pub(crate) fn total_len<B: Deref<Target = [u8]>>(iov: &[B]) -> usize {
         .fold(0, |sum: usize, buf| sum.saturating_add(buf.len()))
 }
 
-/// A buffer of zeros, or an error where there is no memory for it: sizes come from callers.
+/// A buffer of zeros, or an error where there is no memory for it: sizes come from callers. A large
+/// one costs as it is filled: the system makes the zeros when a page is first written.
 pub(crate) fn zeros(len: usize) -> io::Result<Vec<u8>> {
     let mut buf = Vec::new();
     buf.try_reserve_exact(len)
         .map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
-    buf.resize(len, 0);
-    Ok(buf)
+    if len < LARGE {
+        buf.resize(len, 0);
+        return Ok(buf);
+    }
+    drop(buf);
+    Ok(vec![0; len])
+}
+
+/// From this size on memory comes from the system, and not from what was freed before.
+const LARGE: usize = 128 * 1024;
+
+/// What a read has put into a buffer of [`zeros`], without the memory that it has not used.
+pub(crate) fn into_bytes(mut buf: Vec<u8>, count: usize) -> glib::Bytes {
+    buf.truncate(count);
+    if buf.capacity() - count >= LARGE {
+        buf.shrink_to_fit();
+    }
+    glib::Bytes::from_owned(buf)
 }
 
 /// Hands data out to buffers, in order, and returns how much of it. What does not fit is left

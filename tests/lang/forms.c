@@ -234,9 +234,27 @@ commands (void)
   g_object_unref (command);
 }
 
+/* Sums of lengths that no result can report. */
+static void
+limits (void)
+{
+  GError *error = NULL;
+  g_autoptr (QIOChannelNull) null = qio_channel_null_new ();
+  char byte = 0;
+  struct iovec iov[] = { { &byte, G_MAXSSIZE }, { &byte, G_MAXSSIZE }, { &byte, 1 } };
+
+  check (qio_channel_writev (QIO_CHANNEL (null), iov, G_N_ELEMENTS (iov), &error) == -1);
+  check (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT));
+  g_clear_error (&error);
+  check (qio_channel_writev_all (QIO_CHANNEL (null), iov, G_N_ELEMENTS (iov), &error) == -1);
+  check (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT));
+  g_clear_error (&error);
+}
+
 int
 main (int argc, char *argv[])
 {
+  limits ();
   positions ();
   numbers ();
   descriptors ();

@@ -15,7 +15,7 @@ use crate::{
     capi::{count, holds, status, value, with},
     error::invalid,
     ffi::QIOChannel,
-    types::zeros,
+    types::{into_bytes, zeros},
 };
 
 fn unsigned(offset: i64) -> io::Result<u64> {
@@ -210,8 +210,7 @@ pub unsafe extern "C" fn qio_channel_pread_bytes(
                 let result = unsigned(offset).and_then(|offset| {
                     let mut buf = zeros(count)?;
                     let read = channel.pread(&mut buf, offset)?;
-                    buf.truncate(read);
-                    Ok(glib::Bytes::from_owned(buf).to_glib_full())
+                    Ok(into_bytes(buf, read).to_glib_full())
                 });
                 value(result, failed, error, channel, "read from")
             },

@@ -17,7 +17,7 @@ use crate::{
     Channel, ChannelExt, ChannelFutureExt, Feature, ReadFlags,
     capi::task::{Call, finish, start},
     ffi::QIOChannel,
-    types::zeros,
+    types::{into_bytes, zeros},
 };
 
 /// What a read has brought.
@@ -34,8 +34,7 @@ async fn read(
     let mut iov = [IoSliceMut::new(&mut buf)];
     let wanted = with_fds.then_some(&mut fds);
     let count = channel.readv_full_future(&mut iov, wanted, flags).await?;
-    buf.truncate(count);
-    Ok((Some(glib::Bytes::from_owned(buf)), fds))
+    Ok((Some(into_bytes(buf, count)), fds))
 }
 
 /// Reads until all is read; no bytes at the end of the file.

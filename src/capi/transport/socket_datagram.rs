@@ -18,7 +18,7 @@ use crate::{
         value, with,
     },
     ffi::QIOChannelSocket,
-    types::zeros,
+    types::{into_bytes, zeros},
 };
 
 #[unsafe(no_mangle)]
@@ -211,8 +211,7 @@ pub unsafe extern "C" fn qio_channel_socket_receive_from(
         with(function, socket, error, failed, |socket: &ChannelSocket| {
             let received = zeros(count).and_then(|mut buf| {
                 let (count, address) = socket.recv_from(&mut buf)?;
-                buf.truncate(count);
-                Ok((glib::Bytes::from_owned(buf), address))
+                Ok((into_bytes(buf, count), address))
             });
             match received {
                 Ok((bytes, address)) => {

@@ -21,7 +21,7 @@ use crate::{
         ffi::{QIOChannel, QIOChannelClass},
     },
     error::from_glib_error,
-    types::{ReadFlags, WriteFlags, scatter, total_len, zeros},
+    types::{ReadFlags, WriteFlags, into_bytes, scatter, total_len, zeros},
 };
 
 /// The two slots of a pair, as far as they can be compared: the one of iovecs and the one
@@ -174,8 +174,7 @@ pub(super) fn read_bytes_by_iov(
 ) -> io::Result<glib::Bytes> {
     let mut buf = zeros(count)?;
     let n = slots.slot_readv(&mut [IoSliceMut::new(&mut buf)], count, fds, flags)?;
-    buf.truncate(n);
-    Ok(glib::Bytes::from_owned(buf))
+    Ok(into_bytes(buf, n))
 }
 
 /// A list with duplicates of some descriptors; `None` for none.

@@ -81,7 +81,7 @@ impl VFuncs<'_> {
                 error,
             )
         })?;
-        self.some(written)
+        self.some(written, size)
     }
 
     /// Calls `io_read_bytes` itself.
@@ -130,7 +130,7 @@ impl VFuncs<'_> {
             let (bytes, list) = (bytes.to_glib_none(), list.to_glib_none());
             slot(self.ioc(), bytes.0, list.0, flags, error)
         })?;
-        self.some(written)
+        self.some(written, bytes.len())
     }
 
     pub(super) fn check_open(self) -> io::Result<()> {
@@ -305,9 +305,9 @@ impl VFuncs<'_> {
 
     /// Nothing written, of something, is what a raising binding leaves.
     #[inline]
-    pub(super) fn some(self, written: usize) -> io::Result<usize> {
+    pub(super) fn some(self, written: usize, size: usize) -> io::Result<usize> {
         match written {
-            0 => Err(self.unexplained("write to")),
+            0 if size > 0 => Err(self.unexplained("write to")),
             written => Ok(written),
         }
     }

@@ -11,7 +11,7 @@ use std::{
 use glib::{IOCondition, prelude::*, subclass::prelude::*, translate::*};
 
 use super::{
-    ChannelImpl, FdHandlers, bytes_vfuncs,
+    ChannelImpl, FdHandlers, buffers, bytes_vfuncs,
     call::{signed, unsupported, with_error},
     defaults, handlers,
 };
@@ -21,7 +21,9 @@ use crate::{
         ffi::{self, QIOChannel, QIOChannelClass},
         poll_io::Transferred,
     },
-    types::{Feature, Flushed, ReadFlags, Readiness, Shutdown, WriteFlags, total_len, zeros},
+    types::{
+        Feature, Flushed, ReadFlags, Readiness, Shutdown, WriteFlags, into_bytes, total_len, zeros,
+    },
     watch,
 };
 
@@ -103,6 +105,12 @@ impl<'a> VFuncs<'a> {
         let room = total_len(iov);
         if room == 0 {
             return self.check_open().map(|()| Transferred::whole(0));
+        }
+        if buffers::is_unusual(iov.len(), room)
+            && let Some(mut iov) = buffers::to_read(iov, room)?
+        {
+            let result = self.readv(&mut iov, fds, flags)?;
+            return Ok(Transferred::whole(result));
         }
         if watch::anything_unread()
             && let Some(count) = self.take_unread(iov, &mut fds, flags)
@@ -197,12 +205,33 @@ impl<'a> VFuncs<'a> {
         let plain = self.begin()?;
         let promised = self.check_write(size, !fds.is_empty(), flags)?;
         if size == 0 {
-            return self.check_open().map(|()| 0);
+            return self.write_nothing(flags);
+        }
+        if buffers::is_unusual(iov.len(), size)
+            && let Some(iov) = buffers::to_write(iov, size)?
+        {
+            return self.writev_as_promised(&iov, fds, flags);
         }
         if !plain && bytes_vfuncs::bytes_write(self.class) {
             bytes_vfuncs::writev_by_bytes(self, iov, fds, flags - WriteFlags::LENT)
         } else {
             self.slot_writev(iov, size, fds, promised)
+        }
+    }
+
+    /// Where each write is a message it may be an empty one; elsewhere there is nothing to do.
+    #[cold]
+    #[inline(never)]
+    fn write_nothing(self, flags: WriteFlags) -> io::Result<usize> {
+        self.check_open()?;
+        if !self.channel().imp().is_message_oriented() {
+            return Ok(0);
+        }
+        // Nothing that could be sent without a copy.
+        let flags = flags - WriteFlags::LENT - WriteFlags::ZERO_COPY;
+        match bytes_vfuncs::bytes_write(self.class) {
+            true => self.slot_write_bytes(&glib::Bytes::from_static(&[]), &[], flags),
+            false => self.slot_writev(&[IoSlice::new(&[])], 0, &[], flags),
         }
     }
 
@@ -221,8 +250,7 @@ impl<'a> VFuncs<'a> {
             let mut buf = zeros(count)?;
             let taken = self.take_unread(&mut [IoSliceMut::new(&mut buf)], &mut fds, flags);
             if let Some(taken) = taken {
-                buf.truncate(taken);
-                return Ok(glib::Bytes::from_owned(buf));
+                return Ok(into_bytes(buf, taken));
             }
         }
         if bytes_vfuncs::bytes_read(self.class) {
@@ -242,7 +270,7 @@ impl<'a> VFuncs<'a> {
         self.check_open()?;
         let promised = self.check_write(bytes.len(), !fds.is_empty(), flags)?;
         if bytes.is_empty() {
-            return Ok(0);
+            return self.write_nothing(flags);
         }
         if bytes_vfuncs::bytes_write(self.class) {
             self.slot_write_bytes(bytes, fds, flags)
@@ -374,12 +402,17 @@ impl<'a> VFuncs<'a> {
         }
     }
 
-    pub(crate) fn preadv(self, iov: &mut [IoSliceMut<'_>], offset: u64) -> io::Result<usize> {
+    pub(crate) fn preadv(self, iov: &mut [IoSliceMut<'_>], start: u64) -> io::Result<usize> {
         self.check_open()?;
-        let offset = signed(offset)?;
+        let offset = signed(start)?;
         let room = total_len(iov);
         if room == 0 {
             return Ok(0);
+        }
+        if buffers::is_unusual(iov.len(), room)
+            && let Some(mut iov) = buffers::to_read(iov, room)?
+        {
+            return self.preadv(&mut iov, start);
         }
         let slot = self.class.io_preadv.unwrap_or(defaults::preadv);
         // SAFETY: see `close`; an IoSliceMut has the layout of an iovec.
@@ -394,19 +427,24 @@ impl<'a> VFuncs<'a> {
         })
     }
 
-    pub(crate) fn pwritev(self, iov: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
+    pub(crate) fn pwritev(self, iov: &[IoSlice<'_>], start: u64) -> io::Result<usize> {
         self.check_open()?;
-        let offset = signed(offset)?;
+        let offset = signed(start)?;
         let size = total_len(iov);
         if size == 0 {
             return Ok(0);
+        }
+        if buffers::is_unusual(iov.len(), size)
+            && let Some(iov) = buffers::to_write(iov, size)?
+        {
+            return self.pwritev(&iov, start);
         }
         let slot = self.class.io_pwritev.unwrap_or(defaults::pwritev);
         // SAFETY: see `close`; an IoSlice has the layout of an iovec.
         let written = self.count("write to", size, |error| unsafe {
             slot(self.ioc(), iov.as_ptr().cast(), iov.len(), offset, error)
         })?;
-        self.some(written)
+        self.some(written, size)
     }
 
     pub(crate) fn flush(self) -> io::Result<Flushed> {

@@ -7,6 +7,7 @@
 //! base class puts into every slot; `bytes_vfuncs` lets one of two twin slots serve for both.
 #![allow(unsafe_code)]
 
+mod buffers;
 mod bytes_vfuncs;
 mod call;
 mod defaults;

@@ -3,6 +3,7 @@
 mod all;
 mod async_stream;
 mod blocking;
+mod buffers;
 mod cancel;
 mod class;
 mod disk;

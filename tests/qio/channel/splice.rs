@@ -1,7 +1,7 @@
 //! `src/channel/splice/`.
 
 mod counts;
-mod ends;
+pub(super) mod ends;
 mod loss;
 mod messages;
 mod notes;
@@ -9,3 +9,4 @@ mod pairs;
 mod pressure;
 mod relay;
 mod relay_faults;
+

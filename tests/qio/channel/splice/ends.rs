@@ -40,12 +40,12 @@ impl Kind {
     ];
 }
 
-pub(super) fn pattern(size: usize) -> Vec<u8> {
+pub(in crate::channel) fn pattern(size: usize) -> Vec<u8> {
     (0..size).map(|i| (i * 7 + i / 251) as u8).collect()
 }
 
 /// Two ends of a TCP connection.
-pub(super) fn tcp_pair() -> (ChannelSocket, ChannelSocket) {
+pub(in crate::channel) fn tcp_pair() -> (ChannelSocket, ChannelSocket) {
     let loopback = gio::InetAddress::new_loopback(gio::SocketFamily::Ipv4);
     let any = gio::InetSocketAddress::new(&loopback, 0);
     let listener = ChannelSocket::listen(&any, 1).expect("listens");
@@ -55,7 +55,7 @@ pub(super) fn tcp_pair() -> (ChannelSocket, ChannelSocket) {
 }
 
 /// A channel of an unnamed file with this content, at its beginning.
-pub(super) fn file(content: &[u8]) -> ChannelFile {
+pub(in crate::channel) fn file(content: &[u8]) -> ChannelFile {
     let file = ChannelFile::from(tempfile::tempfile().expect("a file"));
     file.write_all(content).expect("written");
     file.seek(SeekFrom::Start(0)).expect("seeks");
@@ -63,7 +63,7 @@ pub(super) fn file(content: &[u8]) -> ChannelFile {
 }
 
 /// All that a channel has until its end.
-pub(super) fn rest(channel: &impl IsA<Channel>) -> Vec<u8> {
+pub(in crate::channel) fn rest(channel: &impl IsA<Channel>) -> Vec<u8> {
     let mut all = Vec::new();
     channel.waiting().read_to_end(&mut all).expect("read");
     all

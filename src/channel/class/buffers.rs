@@ -1,0 +1,71 @@
+//! Lists of buffers that no slot could serve as they are.
+
+use std::io::{self, IoSlice, IoSliceMut};
+
+use crate::{error::invalid, sys::vectored::IOV_MAX};
+
+/// The most bytes that a result can report.
+const MOST: usize = isize::MAX as usize;
+
+/// Whether a list has to be looked at: it is longer than system calls take, or larger than a result
+/// reports.
+#[inline]
+pub(super) fn is_unusual(len: usize, total: usize) -> bool {
+    len > IOV_MAX || total > MOST
+}
+
+/// The buffers of an [unusual](is_unusual) list that are not empty, if some are: others do not count
+/// for the limit of system calls. Fails for a list that is too large.
+#[cold]
+#[inline(never)]
+pub(super) fn to_read<'a>(
+    iov: &'a mut [IoSliceMut<'_>],
+    total: usize,
+) -> io::Result<Option<Vec<IoSliceMut<'a>>>> {
+    check_total(total)?;
+    if !iov.iter().any(|buf| buf.is_empty()) {
+        return Ok(None);
+    }
+    let some = iov.iter_mut().filter(|buf| !buf.is_empty());
+    Ok(Some(some.map(|buf| IoSliceMut::new(buf)).collect()))
+}
+
+/// As [`to_read`].
+#[cold]
+#[inline(never)]
+pub(super) fn to_write<'a>(
+    iov: &'a [IoSlice<'_>],
+    total: usize,
+) -> io::Result<Option<Vec<IoSlice<'a>>>> {
+    check_total(total)?;
+    if !iov.iter().any(|buf| buf.is_empty()) {
+        return Ok(None);
+    }
+    let some = iov.iter().filter(|buf| !buf.is_empty());
+    Ok(Some(some.map(|buf| IoSlice::new(buf)).collect()))
+}
+
+fn check_total(total: usize) -> io::Result<()> {
+    match total > MOST {
+        true => Err(invalid(
+            "The buffers are larger in all than a number of bytes can be",
+        )),
+        false => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sum_that_no_result_can_report_is_refused() {
+        let too_much = MOST + 1;
+        assert!(is_unusual(1, too_much));
+        let e = to_read(&mut [], too_much).expect_err("too much");
+        assert_eq!(e.kind(), io::ErrorKind::InvalidInput);
+        let e = to_write(&[], too_much).expect_err("too much");
+        assert_eq!(e.kind(), io::ErrorKind::InvalidInput);
+        assert!(to_write(&[], MOST).expect("it fits").is_none());
+    }
+}
