@@ -44,6 +44,9 @@ pub(crate) struct FdInfo {
     pub(crate) short_read: ShortRead,
     /// The description is in blocking mode.
     pub(crate) is_blocking: bool,
+    /// The side of a pseudo-terminal that a terminal emulator has: where no process has the other side
+    /// any more, which is the end, reading fails with `EIO`.
+    pub(crate) is_pty_master: bool,
 }
 
 impl FdInfo {
@@ -53,6 +56,7 @@ impl FdInfo {
         socket: None,
         short_read: ShortRead::Unknown,
         is_blocking: true,
+        is_pty_master: false,
     };
 
     pub(crate) fn of(fd: BorrowedFd<'_>) -> io::Result<Self> {
@@ -81,6 +85,9 @@ impl FdInfo {
             socket,
             short_read,
             is_blocking: !flags.contains(OFlag::O_NONBLOCK),
+            is_pty_master: kind == Kind::Other
+                && SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFCHR
+                && stat.st_rdev == PTMX,
         })
     }
 

@@ -121,6 +121,23 @@ impl Endpoint {
         iov: &mut [IoSliceMut<'_>],
         flags: ReadFlags,
     ) -> io::Result<usize> {
+        let read = self.read_until_ready(channel, iov, flags);
+        match (&read, self.fd_info.get()) {
+            (Err(e), Some(fd_info))
+                if fd_info.is_pty_master && e.raw_os_error() == Some(libc::EIO) =>
+            {
+                Ok(0)
+            }
+            _ => read,
+        }
+    }
+
+    fn read_until_ready(
+        &self,
+        channel: &Channel,
+        iov: &mut [IoSliceMut<'_>],
+        flags: ReadFlags,
+    ) -> io::Result<usize> {
         loop {
             if flags.contains(ReadFlags::NO_WAIT) || !channel.is_blocking() {
                 return self.read_now(iov);

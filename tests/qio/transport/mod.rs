@@ -6,6 +6,7 @@ mod file;
 mod never_blocks;
 mod null;
 mod socket;
+mod terminal;
 
 use gio::prelude::*;
 use glib::WeakRef;

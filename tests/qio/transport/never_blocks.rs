@@ -59,7 +59,7 @@ pub(super) fn sockets(kind: i32) -> Ends {
 }
 
 /// A terminal that changes nothing, and the side of its emulator.
-fn terminal() -> Ends {
+pub(super) fn terminal() -> Ends {
     let none = ptr::null_mut();
     let (emulator, terminal) = two(|numbers| {
         // SAFETY: there is room for two; name, settings and size may be NULL.

@@ -1,0 +1,64 @@
+//! The end of a terminal, as the side of its emulator sees it.
+
+use std::{fs::File, io::Write as _, thread};
+
+use glib::{IOCondition, MainContext};
+use qio::{ChannelFile, ChannelSocket, Shutdown, prelude::*};
+
+use super::never_blocks::terminal;
+use crate::common::in_time;
+
+/// The emulator's side of a terminal that a program has written to and left.
+fn left_behind() -> ChannelFile {
+    let (terminal, emulator) = terminal();
+    File::from(terminal).write_all(b"bye").expect("room");
+    ChannelFile::new_fd(emulator)
+}
+
+#[test]
+fn where_no_program_has_the_terminal_any_more_reading_ends() {
+    for blocking in [true, false] {
+        let emulator = left_behind();
+        emulator.set_blocking(blocking).expect("the mode");
+        in_time(move || {
+            let mut buf = [0; 10];
+            assert_eq!(emulator.read(&mut buf).expect("read"), 3);
+            for _ in 0..2 {
+                assert_eq!(emulator.read(&mut buf).expect("the end"), 0);
+            }
+            let read = emulator.read_future(&mut buf);
+            assert_eq!(MainContext::new().block_on(read).expect("the end"), 0);
+            assert!(!emulator.read_all_eof(&mut buf).expect("the end"));
+            let got = emulator.wait(IOCondition::IN).expect("it has ended");
+            assert!(got.contains(IOCondition::HUP));
+        });
+    }
+}
+
+#[test]
+fn transfers_end_with_the_terminal() {
+    for by_future in [true, false] {
+        let (a, b) = ChannelSocket::pair().expect("a socketpair");
+        let emulator = left_behind();
+        let moved = in_time(move || match by_future {
+            true => MainContext::new().block_on(emulator.splice_to_future(&b, None)),
+            false => emulator.splice_to(&b, None),
+        });
+        assert_eq!(moved.expect("the end"), 3);
+        a.read_all(&mut [0; 3]).expect("bye");
+    }
+}
+
+#[test]
+fn a_relay_ends_with_the_terminal() {
+    let (a, one) = ChannelSocket::pair().expect("a socketpair");
+    let emulator = left_behind();
+    let client = thread::spawn(move || {
+        a.read_all(&mut [0; 3]).expect("bye");
+        assert_eq!(a.read(&mut [0]).expect("the end"), 0);
+        a.shutdown(Shutdown::Write).expect("shut down");
+    });
+    let relayed = in_time(move || qio::relay(&emulator, &one).expect("both ends"));
+    client.join().expect("no panic");
+    assert_eq!((relayed.sent, relayed.received), (3, 0));
+}
