@@ -379,6 +379,33 @@ pub trait ChannelExt: IsA<Channel> + 'static {
         self.as_ref().imp().close()
     }
 
+    /// Closes the channel as one that has failed: nothing is flushed and nothing is sent, and it does not
+    /// block. The peer of a TCP connection sees a reset, also where other processes have the connection, so
+    /// that what was cut does not look complete; a TLS channel above it sends no close_notify. A command is
+    /// killed. Unix sockets, pipes and files have no way to report it to their readers.
+    ///
+    /// Does nothing on a closed channel.
+    ///
+    /// ```
+    /// use qio::{ChannelSocket, NetListener, prelude::*};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let listener = NetListener::new();
+    /// listener.open_sync(&gio::InetSocketAddress::from_string("127.0.0.1", 0).unwrap(), 1)?;
+    /// let client = ChannelSocket::new();
+    /// client.connect_sync(&listener.local_addresses()[0])?;
+    /// let server = listener.wait_client()?;
+    /// client.abort();
+    /// let e = server.read(&mut [0; 10]).unwrap_err();
+    /// assert_eq!(e.kind(), std::io::ErrorKind::ConnectionReset);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias = "qio_channel_abort")]
+    fn abort(&self) {
+        self.as_ref().imp().abort();
+    }
+
     /// Ends one direction, or both, without closing. Does not block, and may be called
     /// from any thread, also while another one is blocked in a read or a write.
     ///

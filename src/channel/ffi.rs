@@ -39,6 +39,9 @@ pub(crate) type Below = fn(&super::Channel) -> Option<&super::Channel>;
 pub(crate) type WriteOwnedFn =
     fn(&super::Channel, &glib::Bytes, usize, WriteFlags) -> std::io::Result<usize>;
 
+/// Prepares a channel, which is not closed yet, for being closed as one that has failed: without blocking.
+pub(crate) type AbortFn = fn(&super::Channel);
+
 /// A descriptor of a channel's own.
 #[derive(Debug)]
 pub(crate) enum PollFd {
@@ -206,6 +209,7 @@ struct NativeClass {
     lend: PollFdFn,
     /// Does what `io_writev` does, for memory that can be kept.
     keep: Option<WriteOwnedFn>,
+    abort: Option<AbortFn>,
     /// What a layer waits for is the descriptor of this one.
     below: Option<Below>,
 }
@@ -216,15 +220,17 @@ impl QIOChannelClass {
     /// and whose `io_wait_fd` and `io_create_watch` wait for what `lend` lends. Does
     /// not bind a derived class that fills them otherwise.
     pub(crate) fn set_native_class(&mut self, check_closed: bool, lend: PollFdFn) {
-        self.set_native_class_with_owned(check_closed, lend, None);
+        self.set_native_class_with(check_closed, lend, None, None);
     }
 
-    /// As [`set_native_class`](Self::set_native_class), by a class that can write without a copy.
-    pub(crate) fn set_native_class_with_owned(
+    /// As [`set_native_class`](Self::set_native_class), by a class that can write without a copy, or has
+    /// something to do when a channel is aborted.
+    pub(crate) fn set_native_class_with(
         &mut self,
         check_closed: bool,
         lend: PollFdFn,
         keep: Option<WriteOwnedFn>,
+        abort: Option<AbortFn>,
     ) {
         self.describe(NativeClass {
             data: self.data_slots(),
@@ -232,6 +238,7 @@ impl QIOChannelClass {
             waiting: self.waiting_slots(),
             lend,
             keep,
+            abort,
             below: None,
         });
     }
@@ -245,8 +252,13 @@ impl QIOChannelClass {
             waiting: self.waiting_slots(),
             lend,
             keep: None,
+            abort: None,
             below: Some(below),
         });
+    }
+
+    pub(super) fn abort_fn(&self) -> Option<AbortFn> {
+        self.own?.abort
     }
 
     fn describe(&mut self, slots: NativeClass) {

@@ -205,6 +205,21 @@ impl Channel {
         self.waiters.close();
     }
 
+    /// Closes the channel and those below it as ones that have failed. The lowest goes first: what a
+    /// layer sends as it closes has nowhere to go.
+    pub(super) fn abort(&self) {
+        let mut channels: Vec<super::Channel> = vec![self.obj().clone()];
+        while let Some(below) = channels.last().and_then(|channel| channel.below()) {
+            let below = below.clone();
+            channels.push(below);
+        }
+        for channel in channels.iter().rev().filter(|it| !it.imp().is_closed()) {
+            VFuncs::of(channel).prepare_abort();
+            // What could not be sent was not to be sent.
+            let _ = channel.imp().close();
+        }
+    }
+
     /// Closes once; later calls have nothing to do. As in GIO the channel counts as
     /// closed even if the slot reports an error.
     pub(super) fn close(&self) -> io::Result<()> {

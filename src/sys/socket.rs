@@ -162,6 +162,24 @@ pub(crate) fn pair(kind: i32) -> io::Result<(OwnedFd, OwnedFd)> {
     })?)
 }
 
+/// Ends a TCP connection by a reset, at once. Other sockets have none, and stay as they are.
+pub(crate) fn reset(fd: BorrowedFd<'_>) {
+    let linger = libc::linger {
+        l_onoff: 1,
+        l_linger: 0,
+    };
+    // For closing, where another thread keeps connect(2) from disconnecting.
+    let _ = retry(|| socket::setsockopt(&fd, socket::sockopt::Linger, &linger));
+    let protocol = option(fd, libc::SOL_SOCKET, libc::SO_PROTOCOL);
+    if matches!(protocol, Ok(libc::IPPROTO_TCP | libc::IPPROTO_MPTCP)) {
+        // SAFETY: an all-zero address is a valid one, of the family AF_UNSPEC.
+        let nowhere: libc::sockaddr = unsafe { std::mem::zeroed() };
+        let (number, len) = (fd.as_raw_fd(), size_of_val(&nowhere) as libc::socklen_t);
+        // SAFETY: the address lives through the call and has that length.
+        let _ = call(|| unsafe { libc::connect(number, &nowhere, len) as isize });
+    }
+}
+
 pub(crate) fn shutdown(fd: BorrowedFd<'_>, how: Shutdown) -> io::Result<()> {
     let how = match how {
         Shutdown::Read => socket::Shutdown::Read,

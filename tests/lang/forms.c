@@ -234,7 +234,7 @@ commands (void)
   g_object_unref (command);
 }
 
-/* Sums of lengths that no result can report. */
+/* Sums of lengths that no result can report, and a close as of what has failed. */
 static void
 limits (void)
 {
@@ -249,6 +249,9 @@ limits (void)
   check (qio_channel_writev_all (QIO_CHANNEL (null), iov, G_N_ELEMENTS (iov), &error) == -1);
   check (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT));
   g_clear_error (&error);
+  qio_channel_abort (QIO_CHANNEL (null));
+  check (qio_channel_is_closed (QIO_CHANNEL (null)));
+  qio_channel_abort (QIO_CHANNEL (null));
 }
 
 int

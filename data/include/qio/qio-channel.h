@@ -834,6 +834,17 @@ int qio_channel_close (QIOChannel *ioc,
                        GError **error);
 
 /**
+ * qio_channel_abort:
+ * @ioc: a channel
+ *
+ * Closes a channel as one that has failed: nothing is flushed and nothing is sent, and it does not block. The peer
+ * of a TCP connection sees a reset, so that what was cut does not look complete; a TLS channel above it sends no
+ * close_notify. A command is killed. Unix sockets, pipes and files have no way to report it to their readers. Does
+ * nothing on a closed channel.
+ */
+void qio_channel_abort (QIOChannel *ioc);
+
+/**
  * qio_channel_is_closed:
  * @ioc: a channel
  *

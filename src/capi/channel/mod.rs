@@ -162,6 +162,23 @@ pub unsafe extern "C" fn qio_channel_is_closed(ioc: *mut QIOChannel) -> gboolean
 }
 
 #[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_abort(ioc: *mut QIOChannel) {
+    let no_error = ptr::null_mut();
+    // SAFETY: see the room.
+    unsafe {
+        with(
+            c"qio_channel_abort",
+            ioc,
+            no_error,
+            (),
+            |channel: &Channel| {
+                channel.abort();
+            },
+        );
+    }
+}
+
+#[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_close(ioc: *mut QIOChannel, error: *mut *mut GError) -> c_int {
     // SAFETY: see above.
     unsafe {

@@ -310,6 +310,13 @@ impl<'a> VFuncs<'a> {
         self.status("close", |error| unsafe { slot(self.ioc(), error) })
     }
 
+    /// What the class does before a channel is closed that is aborted.
+    pub(crate) fn prepare_abort(self) {
+        if let Some(abort) = self.class.abort_fn() {
+            abort(&self.channel());
+        }
+    }
+
     pub(crate) fn create_watch(self, condition: IOCondition) -> glib::Source {
         let slot = self.class.io_create_watch.unwrap_or(defaults::create_watch);
         // SAFETY: the slot gives its source away.

@@ -4,7 +4,7 @@ use std::{
     io,
     os::fd::{AsFd, OwnedFd},
     sync::{
-        OnceLock,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -16,6 +16,7 @@ use super::{
 use crate::{
     error::{from_glib_error, with_context},
     sync::Maker,
+    sys::FdLease,
 };
 
 /// A child that nothing else waits for.
@@ -125,13 +126,30 @@ impl Child {
         })
     }
 
-    /// Nothing will ask any more: does not block.
-    pub(super) fn abandon(&self) {
+    /// Nothing will wait any more: does not block.
+    pub(super) fn abandon(self: &Arc<Self>) {
         if !self.is_inherited()
             && let Ok(None) = self.exit(false)
         {
-            reaper::take(self.process.clone());
+            reaper::take(self.clone());
         }
+    }
+
+    /// Kills it, unless it is the child of another process.
+    pub(super) fn abort(&self) {
+        if !self.is_inherited() {
+            let _ = self.signal(libc::SIGKILL);
+        }
+    }
+
+    /// What becomes readable when it has ended.
+    pub(super) fn lease(&self) -> io::Result<FdLease> {
+        self.process.lease()
+    }
+
+    /// Waits for the end and removes the child from the system's table.
+    pub(super) fn reap(&self) {
+        let _ = self.exit(true);
     }
 }
 

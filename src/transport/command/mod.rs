@@ -15,7 +15,10 @@ use std::{
         unix::process::ExitStatusExt,
     },
     process::ExitStatus,
-    sync::{LazyLock, OnceLock},
+    sync::{
+        Arc, LazyLock, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use glib::{IOCondition, ParamSpec, prelude::*, subclass::prelude::*};
@@ -23,7 +26,10 @@ use glib::{IOCondition, ParamSpec, prelude::*, subclass::prelude::*};
 use super::endpoint::Endpoint;
 use crate::{
     channel::{
-        Channel, ChannelExt as _, ChannelImpl, ffi::derived_class, leased_watch, stream::std_io,
+        Channel, ChannelExt as _, ChannelImpl,
+        ffi::{PollFd, derived_class},
+        leased_watch,
+        stream::std_io,
     },
     error::{not_supported, with_context},
     hub::Direction,
@@ -42,7 +48,9 @@ mod imp {
         pub(super) output: Endpoint,
         /// Where the child's input goes to; empty if it is not to be written.
         pub(super) input: Endpoint,
-        pub(super) child: OnceLock<Child>,
+        pub(super) child: OnceLock<Arc<Child>>,
+        /// Closing waits for nothing.
+        aborted: AtomicBool,
     }
 
     #[glib::object_subclass]
@@ -54,14 +62,27 @@ mod imp {
         type Instance = QIOChannelCommand;
 
         fn class_init(class: &mut Self::Class) {
-            class.parent_class.set_native_class(false, |channel, side| {
-                let this = channel.downcast_ref::<super::ChannelCommand>()?.imp();
-                let end = match side {
-                    Direction::Read => &this.output,
-                    Direction::Write => &this.input,
-                };
-                end.lend(side, false)
-            });
+            let slots = &mut class.parent_class;
+            slots.set_native_class_with(false, lend, None, Some(abort));
+        }
+    }
+
+    fn lend(channel: &Channel, side: Direction) -> Option<PollFd> {
+        let this = channel.downcast_ref::<super::ChannelCommand>()?.imp();
+        let end = match side {
+            Direction::Read => &this.output,
+            Direction::Write => &this.input,
+        };
+        end.lend(side, false)
+    }
+
+    fn abort(channel: &Channel) {
+        if let Some(this) = channel.downcast_ref::<super::ChannelCommand>() {
+            let this = this.imp();
+            this.aborted.store(true, Ordering::Release);
+            if let Some(child) = this.child.get() {
+                child.abort();
+            }
         }
     }
 
@@ -89,8 +110,11 @@ mod imp {
         fn property(&self, _id: usize, pspec: &ParamSpec) -> glib::Value {
             let child = self.child.get();
             match pspec.name() {
-                "pid" => child.map_or(0, Child::pid).to_value(),
-                "wait-status" => child.and_then(Child::known_status).unwrap_or(-1).to_value(),
+                "pid" => child.map_or(0, |child| child.pid()).to_value(),
+                "wait-status" => child
+                    .and_then(|child| child.known_status())
+                    .unwrap_or(-1)
+                    .to_value(),
                 name => unreachable!("no property {name}"),
             }
         }
@@ -140,6 +164,10 @@ mod imp {
             self.obj().upcast_ref::<Channel>().imp().mark_closed();
             let closed = self.close_pipes();
             match self.child.get() {
+                Some(child) if self.aborted.load(Ordering::Acquire) => {
+                    child.abandon();
+                    closed
+                }
                 Some(child) => closed.and(child.finish()),
                 None => closed,
             }
@@ -314,7 +342,7 @@ impl ChannelCommand {
         channel
             .imp()
             .set_description(format!("the {}", child.name()));
-        imp.child.set(child).expect("new");
+        imp.child.set(Arc::new(child)).expect("new");
         let mut is_blocking = read.is_none() && write.is_none();
         for (end, fd) in [(&imp.output, read), (&imp.input, write)] {
             if let Some(fd) = fd {
@@ -332,7 +360,7 @@ impl ChannelCommand {
     #[doc(alias = "qio_channel_command_get_pid")]
     #[must_use]
     pub fn pid(&self) -> u32 {
-        self.imp().child.get().map_or(0, Child::pid)
+        self.imp().child.get().map_or(0, |child| child.pid())
     }
 
     /// A duplicate of the descriptor for the process: readable when it has ended, whatever
@@ -401,7 +429,7 @@ impl ChannelCommand {
         self.send_signal(libc::SIGKILL)
     }
 
-    fn child(&self) -> io::Result<&Child> {
+    fn child(&self) -> io::Result<&Arc<Child>> {
         self.imp()
             .child
             .get()

@@ -31,15 +31,15 @@ pub(super) enum Exit {
     Unknown,
 }
 
-/// See the [module](self). Clones are of the same child.
-#[derive(Debug, Clone)]
+/// See the [module](self).
+#[derive(Debug)]
 pub(super) struct Process {
     /// Readable once the child has ended. Closed on behalf of `close`.
     ended: Arc<SharedFd>,
     by: By,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 enum By {
     /// The descriptor is a pidfd.
     Pidfd,

@@ -1,8 +1,11 @@
 //! The end of commands that nothing waits for.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use super::process::Process;
+use super::child::Child;
 use crate::sys::{FdLease, poll::poll};
 
 /// How long a command may take to end at the end of its input.
@@ -13,29 +16,29 @@ const TERMINATION: Duration = Duration::from_secs(2);
 
 /// Sees to it that a command ends, and collects it. A thread does it, and not a timer: it
 /// must also happen in programs whose main loop does not run.
-pub(super) fn take(process: Process) {
-    let theirs = process.clone();
+pub(super) fn take(child: Arc<Child>) {
+    let theirs = child.clone();
     let thread = std::thread::Builder::new()
         .name("qio-reaper".into())
         .stack_size(64 * 1024)
         .spawn(move || end(&theirs));
     if thread.is_err() {
         // There is no thread that could wait.
-        let _ = process.signal(libc::SIGKILL);
-        process.collect();
+        let _ = child.signal(libc::SIGKILL);
+        child.reap();
     }
 }
 
-fn end(process: &Process) {
-    if let Ok(ended) = process.lease()
+fn end(child: &Child) {
+    if let Ok(ended) = child.lease()
         && !ends_within(&ended, END_OF_INPUT)
     {
-        let _ = process.signal(libc::SIGTERM);
+        let _ = child.signal(libc::SIGTERM);
         if !ends_within(&ended, TERMINATION) {
-            let _ = process.signal(libc::SIGKILL);
+            let _ = child.signal(libc::SIGKILL);
         }
     }
-    process.collect();
+    child.reap();
 }
 
 fn ends_within(ended: &FdLease, patience: Duration) -> bool {

@@ -68,7 +68,22 @@ impl ObjectSubclass for ChannelSocket {
 
     fn class_init(class: &mut Self::Class) {
         let slots = &mut class.parent_class;
-        slots.set_native_class_with_owned(true, lend, Some(keep));
+        slots.set_native_class_with(true, lend, Some(keep), Some(abort));
+    }
+}
+
+/// The connection of a process that this one has forked from goes on.
+fn abort(channel: &Channel) {
+    let Some(this) = channel.downcast_ref::<super::ChannelSocket>() else {
+        return;
+    };
+    let this = this.imp();
+    channel.imp().mark_closed();
+    if !this.fd.is_inherited()
+        && !this.obj().has_feature(Feature::LISTEN)
+        && let Ok(fd) = this.fd.get()
+    {
+        socket::reset(fd.as_fd());
     }
 }
 

@@ -1,5 +1,6 @@
 //! `src/channel/`.
 
+mod abort;
 mod all;
 mod async_stream;
 mod blocking;
