@@ -187,6 +187,7 @@ pub struct TransferError {
     action: String,
     moved: u64,
     moved_back: u64,
+    is_truncated: bool,
     reason: io::Error,
 }
 
@@ -209,6 +210,14 @@ impl TransferError {
         self.moved_back
     }
 
+    /// Whether reading has failed: what the target has taken lacks its end, which is not to look like an
+    /// end to its reader. [`abort`](crate::ChannelExt::abort) closes the target like that. `false` where
+    /// writing has failed: there is no reader then.
+    #[must_use]
+    pub fn is_truncated(&self) -> bool {
+        self.is_truncated
+    }
+
     /// What has ended it.
     #[must_use]
     pub fn reason(&self) -> &io::Error {
@@ -229,12 +238,18 @@ impl std::error::Error for TransferError {
 }
 
 /// The error of moving data, after so many bytes.
-pub(crate) fn transfer_error(reason: io::Error, action: String, moved: u64) -> io::Error {
+pub(crate) fn transfer_error(
+    reason: io::Error,
+    action: String,
+    moved: u64,
+    is_truncated: bool,
+) -> io::Error {
     let kind = reason.kind();
     let error = TransferError {
         action,
         moved,
         moved_back: 0,
+        is_truncated,
         reason,
     };
     io::Error::new(kind, error)

@@ -11,7 +11,8 @@ use std::{
 
 use qio::{
     Channel, ChannelCommand, ChannelSocket, ChannelTls, IoFutureExt, JoinHandle, NetAddress,
-    NetListener, RelayCounters, Relayed, Shutdown, prelude::*, relay_counted_future, to_glib_error,
+    NetListener, RelayCounters, Relayed, Shutdown, TransferError, prelude::*, relay_counted_future,
+    to_glib_error,
 };
 
 use crate::{
@@ -208,7 +209,14 @@ impl Session {
                 let closed = first.close().or_cancelled(stop).await;
                 closed.and(second.close().or_cancelled(stop).await)
             }
-            Err(e) => Err(e),
+            Err(e) => {
+                // A reader that is still there must not take what was cut for the end.
+                if TransferError::of(&e).is_none_or(TransferError::is_truncated) {
+                    first.abort();
+                    second.abort();
+                }
+                Err(e)
+            }
         };
         if self.verbose {
             let how = summary(counters.counts(), begin.elapsed());
@@ -241,6 +249,14 @@ impl Guard {
         self
     }
 
+    fn abort(&self) {
+        let bottom = bottom(&self.0);
+        // Without a close_notify TLS is cut anyhow, and a command gets the chance to end: see below.
+        if bottom == self.0 && bottom.downcast_ref::<ChannelCommand>().is_none() {
+            bottom.abort();
+        }
+    }
+
     async fn close(self) -> io::Result<()> {
         self.0.close_future().await
     }
@@ -248,18 +264,22 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        let tls = self.0.downcast_ref::<ChannelTls>();
-        let below = tls.map(ChannelTls::master);
-        if let Some(below) = &below {
+        let bottom = bottom(&self.0);
+        if bottom != self.0 {
             // Nothing gets through after that.
-            let _ = below.shutdown(Shutdown::Both);
+            let _ = bottom.shutdown(Shutdown::Both);
         }
-        let bottom = below.as_ref().unwrap_or(&self.0);
         if let Some(command) = bottom.downcast_ref::<ChannelCommand>() {
             // It may have ended already.
             let _ = command.terminate();
         }
     }
+}
+
+/// What is below TLS, or the channel itself.
+fn bottom(channel: &Channel) -> Channel {
+    let tls = channel.downcast_ref::<ChannelTls>();
+    tls.map_or_else(|| channel.clone(), ChannelTls::master)
 }
 
 /// Gives up once nothing has moved for so long.

@@ -169,3 +169,13 @@ impl Drop for Pipe {
         PIPES.fetch_sub(1, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+impl Pipe {
+    /// One that fails as it is read.
+    pub(crate) fn unreadable() -> Self {
+        let mut pipe = Self::new().expect("a pipe");
+        pipe.read = pipe.write.try_clone().expect("a descriptor");
+        pipe
+    }
+}

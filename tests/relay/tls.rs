@@ -2,7 +2,7 @@
 
 use std::{
     ffi::OsStr,
-    io::{Read, Write},
+    io::{self, Read, Write},
     net::TcpStream,
     os::{fd::OwnedFd, unix::net::UnixStream},
     process::Command,
@@ -338,6 +338,19 @@ fn what_is_cut_is_not_taken_for_the_end() {
         cut.ends_with("it has ended without a goodbye of the peer"),
         "{cut}"
     );
+    stop(server);
+}
+
+#[test]
+fn what_is_cut_is_a_reset_for_a_plain_service() {
+    let pki = Pki::new();
+    let (server, client, mut service, mut input) = in_the_middle(&pki, &[]);
+    input.write_all(b"DELETE all but").expect("connected");
+    service.read_exact(&mut [0; 14]).expect("relayed");
+    client.signal(Signal::SIGKILL);
+    client.end();
+    let e = service.read(&mut [0]).expect_err("no end");
+    assert_eq!(e.kind(), io::ErrorKind::ConnectionReset);
     stop(server);
 }
 

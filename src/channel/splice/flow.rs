@@ -70,6 +70,8 @@ pub(super) struct Flow<'a> {
     /// How often both of them were ready after all.
     doubts: u32,
     pub(super) held: Held,
+    /// All has been read.
+    is_read: bool,
 }
 
 impl<'a> Flow<'a> {
@@ -93,6 +95,7 @@ impl<'a> Flow<'a> {
             blocked: Direction::Read,
             doubts: 0,
             held: Held::default(),
+            is_read: false,
         }
     }
 
@@ -122,6 +125,7 @@ impl<'a> Flow<'a> {
                 Err(e) => return Err(e),
             }
         }
+        self.is_read = true;
         if self.target.below().is_some() {
             flush::blocking(self.target)?;
         }
@@ -172,6 +176,7 @@ impl<'a> Flow<'a> {
                 yield_now().await;
             }
         }
+        self.is_read = true;
         if self.target.below().is_some() {
             // A layer may hold something.
             let (target, attempt) = (self.target, &mut attempts[Direction::Write as usize]);
@@ -299,7 +304,8 @@ impl<'a> Flow<'a> {
             _ => None,
         };
         match moved {
-            Some(0) => self.end(),
+            // The kernel stops like that at urgent data of TCP too.
+            Some(0) => Ok(self.by_memory()),
             Some(count) => {
                 self.held.piped(count, Origin::Stream);
                 Ok(Progress::More)
@@ -322,9 +328,9 @@ impl<'a> Flow<'a> {
             false => ends.pass(self.left),
         };
         match passed {
-            // The end of a file is where nothing can be read: not all files tell it otherwise.
-            Ok(Some(0)) if self.route == Route::File => Ok(self.by_memory()),
-            Ok(Some(0)) => self.end(),
+            // The end is where nothing can be read: not all files report it otherwise, and the kernel
+            // stops like that at urgent data of TCP too.
+            Ok(Some(0)) => Ok(self.by_memory()),
             Ok(Some(count)) => {
                 self.doubts = 0;
                 self.count(count);
@@ -364,7 +370,7 @@ impl<'a> Flow<'a> {
         if let Some(count @ 1..) = moved {
             return self.wrote(count);
         }
-        self.held.spill();
+        self.held.spill()?;
         Ok(self.by_memory())
     }
 
@@ -398,12 +404,24 @@ impl<'a> Flow<'a> {
                     .iter()
                     .any(|channel| channel.imp().is_closed());
                 // Whatever the system says of a connection that we have ended.
+                let is_truncated = !is_closed && self.failed_to_read(&e);
                 let reason = if is_closed { closed() } else { e };
                 let (from, to) = (self.source.label(), self.target.label());
                 let action = format!("Unable to move data from {from} to {to} after {moved} bytes");
-                Err(transfer_error(reason, action, moved))
+                Err(transfer_error(reason, action, moved, is_truncated))
             }
         }
+    }
+
+    /// Whether an error is of the source. Of a call that does both a broken pipe is the target's, and
+    /// everything is where the source cannot fail.
+    fn failed_to_read(&self, e: &io::Error) -> bool {
+        if self.is_read || !self.held.is_empty() {
+            return false;
+        }
+        let passes = matches!(self.route, Route::Direct | Route::File) && !self.has_unread();
+        let may_fail = self.ends.as_ref().is_none_or(Ends::source_may_fail);
+        !passes || may_fail && e.kind() != io::ErrorKind::BrokenPipe
     }
 }
 

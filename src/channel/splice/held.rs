@@ -11,6 +11,7 @@ use glib::subclass::prelude::*;
 
 use crate::{
     channel::{Channel, class::VFuncs, disk},
+    error::with_context,
     sys::{SharedFd, splice::Pipe},
     types::Feature,
 };
@@ -85,17 +86,21 @@ impl Held {
         &self.memory[self.filled.clone()]
     }
 
-    /// Moves what is in the pipe into memory, for good: the pipe is of no use.
-    pub(super) fn spill(&mut self) {
-        if let Some((pipe, count)) = self.in_pipe() {
+    /// Moves what is in the pipe into memory, for good: the pipe is of no use. Where reading it fails
+    /// nothing is held any more: there must be no other bytes in the place of those that were lost.
+    pub(super) fn spill(&mut self) -> io::Result<()> {
+        let Some(pipe) = self.pipe.take() else {
+            return Ok(());
+        };
+        let count = std::mem::take(&mut self.piped);
+        if count > 0 {
             let mut memory = vec![0; count.max(BUFFER)];
-            let taken = pipe.take(&mut memory[..count]);
-            debug_assert!(taken.is_ok(), "it was filled with so many bytes");
+            pipe.take(&mut memory[..count])
+                .map_err(|e| with_context(e, format!("{count} bytes were lost")))?;
             self.memory = memory;
             self.filled = 0..count;
-            self.piped = 0;
         }
-        self.pipe = None;
+        Ok(())
     }
 
     /// So many bytes have been written.
@@ -115,7 +120,9 @@ impl Held {
         if self.is_empty() || matches!(self.origin, Origin::File(_)) {
             return;
         }
-        self.spill();
+        if self.spill().is_err() {
+            return;
+        }
         let bytes = self.in_memory();
         let sought = matches!(self.origin, Origin::Position) && seek_back(source, bytes.len());
         if !sought {
@@ -145,4 +152,21 @@ fn seek_back(source: &Channel, count: usize) -> bool {
 pub(super) fn give_back_with_fds(source: &Channel, bytes: &[u8], fds: Vec<OwnedFd>) {
     let bytes = [bytes].into_iter();
     source.imp().waiters.take_back(bytes, fds);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_the_pipe_cannot_be_read_nothing_is_held_instead() {
+        let mut held = Held {
+            pipe: Some(Arc::new(Pipe::unreadable())),
+            ..Held::default()
+        };
+        held.piped(4, Origin::Stream);
+        held.spill().expect_err("it cannot be read");
+        assert!(held.is_empty());
+        assert_eq!(held.in_memory(), b"");
+    }
 }

@@ -3,6 +3,7 @@
 use std::{
     future::{Future, poll_fn},
     io,
+    os::fd::AsFd,
     pin::pin,
     sync::atomic::{AtomicBool, Ordering},
     task::Poll,
@@ -12,10 +13,11 @@ use glib::{prelude::*, subclass::prelude::*};
 
 use super::{ByteCounter, flow::Flow, wait_mode::WaitMode};
 use crate::{
-    channel::{Channel, class::VFuncs, flush},
+    channel::{Channel, class::VFuncs, ffi::PollFd, flush},
     coroutine,
-    error::{is_disconnected, relay_error, transfer_error},
+    error::{TransferError, is_disconnected, relay_error, transfer_error},
     hub::{Direction, private_context},
+    sys::poll::has_hung_up,
     types::{Feature, Shutdown},
 };
 
@@ -46,6 +48,10 @@ impl RelayCounters {
             received: self.received.count(),
         }
     }
+
+    fn error(&self, e: io::Error) -> io::Error {
+        relay_error(e, self.sent.count(), self.received.count())
+    }
 }
 
 /// Moves bytes between two channels, in both directions, until both have come to their end; blocking,
@@ -63,8 +69,10 @@ impl RelayCounters {
 ///
 /// # Errors
 ///
-/// The first one of either direction ends both at once, with a [`TransferError`](crate::TransferError)
-/// inside that has both counts.
+/// The first one of either direction ends both, with a [`TransferError`] inside that has both counts.
+/// Where a peer has gone that is written to, what it had sent before is delivered first. Where reading
+/// has failed, what the other channel's reader has got lacks its end
+/// ([`TransferError::is_truncated`]): [`abort`](crate::ChannelExt::abort) that channel rather than close it.
 ///
 /// # Examples
 ///
@@ -157,6 +165,8 @@ async fn run(
     };
     let mut there = pin!(direction(one, other, sent, manner(1)));
     let mut back = pin!(direction(other, one, received, manner(0)));
+    // Why the other direction is the last one.
+    let mut failure = None;
     poll_fn(|cx| {
         loop {
             let mut news = false;
@@ -173,23 +183,53 @@ async fn run(
                         over.store(true, Ordering::Relaxed);
                         news = true;
                     }
+                    // What the peer sent before it went is delivered.
+                    Poll::Ready(Err(e)) if failure.is_none() && lacks_reader(&e, one, other) => {
+                        over.store(true, Ordering::Relaxed);
+                        news = true;
+                        failure = Some((e, [other, one][i]));
+                    }
                     Poll::Ready(Err(e)) => {
-                        let Relayed { sent, received } = mine.counts();
-                        return Poll::Ready(Err(relay_error(e, sent, received)));
+                        let e = failure.take().map_or(e, |(first, _)| first);
+                        return Poll::Ready(Err(mine.error(e)));
                     }
                     Poll::Pending => {}
                 }
             }
             if over.iter().all(|over| over.load(Ordering::Relaxed)) {
-                return Poll::Ready(Ok(mine.counts()));
+                return Poll::Ready(match failure.take() {
+                    Some((e, _)) => Err(mine.error(e)),
+                    None => Ok(mine.counts()),
+                });
             }
-            // The other one is to learn of it.
-            if !news {
-                return Poll::Pending;
+            // The other one is to see it.
+            if news {
+                continue;
             }
+            // A peer that only does not read may go on writing for ever.
+            return match failure.take_if(|(_, peer)| !has_ended(peer)) {
+                Some((e, _)) => Poll::Ready(Err(mine.error(e))),
+                None => Poll::Pending,
+            };
         }
     })
     .await
+}
+
+/// Whether writing has failed because the peer reads no more.
+fn lacks_reader(e: &io::Error, one: &Channel, other: &Channel) -> bool {
+    let is_closed = [one, other].iter().any(|channel| channel.imp().is_closed());
+    let is_truncated = TransferError::of(e).is_some_and(TransferError::is_truncated);
+    is_disconnected(e) && !is_truncated && !is_closed
+}
+
+/// Whether all that a peer will ever have sent has arrived.
+fn has_ended(peer: &Channel) -> bool {
+    let Some(PollFd::Pollable { fd, .. }) = VFuncs::of(peer.base()).lent(Direction::Read) else {
+        return false;
+    };
+    fd.get()
+        .is_some_and(|fd| has_hung_up(fd.as_fd()).unwrap_or(false))
 }
 
 /// One direction, with its end.
@@ -204,7 +244,7 @@ async fn direction(
     end(target, manner).await.map_err(|e| {
         let label = target.label();
         let action = format!("Unable to end what is written to {label} after {moved} bytes");
-        transfer_error(e, action, moved)
+        transfer_error(e, action, moved, false)
     })
 }
 

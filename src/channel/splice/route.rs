@@ -115,6 +115,11 @@ impl Ends {
         }
     }
 
+    /// Whether the source may fail while it is open, as connections do, and pipes do not.
+    pub(super) fn source_may_fail(&self) -> bool {
+        self.source.kind != Kind::Pipe
+    }
+
     pub(super) fn source_fd(&self) -> Option<FdGuard<'_>> {
         self.source.fd.get()
     }

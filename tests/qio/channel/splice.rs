@@ -9,4 +9,4 @@ mod pairs;
 mod pressure;
 mod relay;
 mod relay_faults;
-
+mod urgent;

@@ -64,6 +64,7 @@ fn a_reset_ends_both_directions_and_tells_both_counts() {
             assert_eq!(e.kind(), ErrorKind::ConnectionReset, "{e}");
             let transfer = TransferError::of(&e).expect("of a transfer");
             assert_eq!((transfer.moved(), transfer.moved_back()), (4, 5));
+            assert!(transfer.is_truncated(), "reading has failed");
             // The other connection is as it was.
             let b = resetter.join().expect("no panic");
             other.write_all(b"sorry").expect("room");
@@ -71,6 +72,34 @@ fn a_reset_ends_both_directions_and_tells_both_counts() {
             assert_eq!(rest(&b), b"sorry");
         }
     });
+}
+
+#[test]
+fn what_a_peer_sent_before_it_went_is_delivered() {
+    let unix = || ChannelSocket::pair().expect("a socketpair");
+    for pair in [unix as fn() -> _, tcp_pair] {
+        for by_future in [true, false] {
+            let ((a, one), (b, other)) = (pair(), pair());
+            let answer = pattern(50_000);
+            // The peer answers early, and closes before it has read.
+            a.write_all(&[b'q'; 1_000]).expect("room");
+            other.write_all(b"unread").expect("room");
+            b.write_all(&answer).expect("room");
+            b.close().expect("closed");
+            in_time(move || {
+                let result = match by_future {
+                    true => glib::MainContext::new().block_on(qio::relay_future(&one, &other)),
+                    false => qio::relay(&one, &other),
+                };
+                let e = result.expect_err("it has gone");
+                let transfer = TransferError::of(&e).expect("of a transfer");
+                assert_eq!(transfer.moved_back(), 50_000, "{e}");
+                let mut got = vec![0; 50_000];
+                a.read_all(&mut got).expect("delivered");
+                assert!(got == answer);
+            });
+        }
+    }
 }
 
 #[test]
