@@ -1,8 +1,12 @@
 //! Opening descriptors, and the modes that they are in.
 
 use std::{
+    fs::File,
     io,
-    os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
+    os::{
+        fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
+        unix::fs::MetadataExt,
+    },
     path::Path,
 };
 
@@ -18,6 +22,18 @@ pub(crate) fn open(path: &Path, flags: i32, mode: u32) -> io::Result<OwnedFd> {
     let flags = OFlag::from_bits_retain(flags) | OFlag::O_CLOEXEC;
     let mode = Mode::from_bits_retain(mode);
     Ok(retry(|| nix::fcntl::open(path, flags, mode))?)
+}
+
+/// Opens a file that no other user can open, and makes it if there is nothing. `None` where there is
+/// something else; it does not wait, whatever another user has put there.
+pub(crate) fn open_private(path: &Path) -> io::Result<Option<File>> {
+    let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+    let file = File::from(open(path, flags.bits(), 0o600)?);
+    let found = file.metadata()?;
+    let is_private = found.is_file()
+        && found.uid() == nix::unistd::geteuid().as_raw()
+        && found.mode() & 0o077 == 0;
+    Ok(is_private.then_some(file))
 }
 
 /// A second descriptor, close-on-exec, for what a number means that this process was started with. Such a
@@ -73,13 +89,20 @@ pub(crate) fn eventfd() -> io::Result<OwnedFd> {
     }
 }
 
-/// The identity of the file at a path, or of an open one: device and inode.
+/// The identity of the file at a path: device and inode.
 pub(crate) fn identity(path: &Path) -> io::Result<(u64, u64)> {
     let stat = retry(|| nix::sys::stat::lstat(path))?;
     Ok((stat.st_dev, stat.st_ino))
 }
 
-/// Moves a file to a name that nobody has: fails, and does nothing, if somebody has it.
+/// The identity of an open file if it is a socket in the file system.
+pub(crate) fn socket_identity(file: BorrowedFd<'_>) -> io::Result<Option<(u64, u64)>> {
+    let stat = retry(|| nix::sys::stat::fstat(file))?;
+    let is_socket = stat.st_mode & libc::S_IFMT == libc::S_IFSOCK;
+    Ok(is_socket.then_some((stat.st_dev, stat.st_ino)))
+}
+
+/// Moves a file to a name that is free: fails, and does nothing, if it is not.
 pub(crate) fn rename_to_free(from: &Path, to: &Path) -> io::Result<()> {
     use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
     let flags = RenameFlags::RENAME_NOREPLACE;

@@ -416,8 +416,9 @@ gboolean qio_net_listener_get_reuse_port (QIONetListener *listener);
  * @enabled: whether to replace
  *
  * Says whether a unix socket is removed that is where one is to be opened, and that refuses connections: what a
- * program leaves behind that was killed. To find out, it is connected to. A socket that somebody listens on is never
- * removed, nor anything that is not a socket: these are errors.
+ * program leaves behind that was killed. To find out, it is connected to. A socket that a process listens on is never
+ * removed, nor anything that is not a socket: these are errors. Meanwhile there is a locked file beside the path, its
+ * name with `.` before and `.lock` behind it, which only processes of the same user wait for, for a second at most.
  */
 void qio_net_listener_set_replace_stale (QIONetListener *listener,
                                          gboolean enabled);

@@ -207,15 +207,15 @@ impl NetListener {
         let (this, address) = (self.clone(), address.clone());
         async move {
             match &address.0 {
-                Kind::Tcp {
-                    host: Host::Name(_),
-                    ..
-                } => {
-                    let name = address.to_connectable()?;
-                    this.open_future(&name, backlog).await
+                // Nothing has to be looked up, and no path to be locked.
+                Kind::Fd(_)
+                | Kind::Tcp {
+                    host: Host::Any, ..
+                } => this.open_address(&address, backlog),
+                _ => {
+                    let address = address.to_connectable()?;
+                    this.open_future(&address, backlog).await
                 }
-                // Nothing has to be looked up.
-                _ => this.open_address(&address, backlog),
             }
         }
     }

@@ -25,6 +25,7 @@ use crate::{
     transport::{ChannelSocket, resolve, resolve_sync},
     types::Feature,
 };
+use open::Opening;
 use serve::Func;
 
 derived_class!(
@@ -143,7 +144,10 @@ impl NetListener {
         backlog: u32,
     ) -> impl Future<Output = io::Result<()>> + use<A> {
         let (this, addresses) = (self.clone(), resolve(address.as_ref()));
-        async move { this.open(&addresses.await?, backlog) }
+        async move {
+            let opening = Opening::new(&this, &addresses.await?, backlog);
+            this.imp().attach(opening.open_future().await?)
+        }
     }
 
     /// Listens on a port of all interfaces as well, over IPv4 and IPv6 as far as the machine has
@@ -158,7 +162,7 @@ impl NetListener {
         let addresses = families.map(|family| {
             gio::InetSocketAddress::new(&gio::InetAddress::new_any(family), port).upcast()
         });
-        let channels = open::open(self, &addresses, backlog)?;
+        let channels = Opening::new(self, &addresses, backlog).open()?;
         let port = channels[0].local_address().ok().and_then(|address| {
             let address = address.downcast::<gio::InetSocketAddress>().ok()?;
             Some(address.port())
@@ -232,7 +236,7 @@ impl NetListener {
     }
 
     fn open(&self, addresses: &[gio::SocketAddress], backlog: u32) -> io::Result<()> {
-        let channels = open::open(self, addresses, backlog)?;
+        let channels = Opening::new(self, addresses, backlog).open()?;
         self.imp().attach(channels)
     }
 }

@@ -1,14 +1,23 @@
 //! Opening sockets: all addresses of a name, or none.
 
-use std::io;
+use std::{
+    io,
+    path::PathBuf,
+    thread,
+    time::{Duration, Instant},
+};
 
 use gio::prelude::*;
 use glib::subclass::prelude::*;
 use nix::errno::Errno;
 
-use super::{NetListener, stale};
+use super::{
+    NetListener,
+    stale::{self, Lock, PathLock},
+};
 use crate::{
     error::errno,
+    hub::Sleep,
     sys::listen::Binding,
     transport::{ChannelSocket, Listening, PathAccess, text},
 };
@@ -25,60 +34,118 @@ pub(super) struct Options {
     pub(super) access: PathAccess,
 }
 
-/// Listens on all of them, with the same port where that is up to the system.
-pub(super) fn open(
-    listener: &NetListener,
-    addresses: &[gio::SocketAddress],
-    backlog: u32,
-) -> io::Result<Vec<ChannelSocket>> {
-    let mut different: Vec<&gio::SocketAddress> = Vec::new();
-    for address in addresses {
-        let is_known = |known: &&gio::SocketAddress| is_same(known, address);
-        if !different.iter().any(is_known) {
-            different.push(address);
-        }
-    }
-    let opening = Opening {
-        addresses: &different,
-        // Otherwise it may take IPv4 along, where others are to listen, or do already.
-        v6_only: different
-            .iter()
-            .any(|it| family(it) == Some(gio::SocketFamily::Ipv4))
-            || listener
-                .local_addresses()
-                .iter()
-                .any(|it| family(it) == Some(gio::SocketFamily::Ipv4)),
-        options: listener.imp().options(),
-        backlog,
-    };
-    let mut left = CLASHES;
-    loop {
-        match opening.try_once()? {
-            Outcome::Open(channels) => return Ok(channels),
-            Outcome::Clash(e) if left == 0 => return Err(e),
-            Outcome::Clash(_) => left -= 1,
-        }
-    }
-}
+/// Another task or process needs the lock on a path for as long as it takes to bind a socket: this often,
+/// and so long each time, it is tried again.
+const LOCK_TRIES: usize = 100;
+const BETWEEN: Duration = Duration::from_millis(10);
 
-struct Opening<'a> {
-    addresses: &'a [&'a gio::SocketAddress],
+/// Sockets that are to be opened: on all addresses, with the same port where that is up to the system.
+#[derive(Debug)]
+pub(super) struct Opening {
+    addresses: Vec<gio::SocketAddress>,
     v6_only: bool,
     options: Options,
     backlog: u32,
 }
 
+impl Opening {
+    pub(super) fn new(
+        listener: &NetListener,
+        addresses: &[gio::SocketAddress],
+        backlog: u32,
+    ) -> Self {
+        let mut different: Vec<gio::SocketAddress> = Vec::new();
+        for address in addresses {
+            if !different.iter().any(|known| is_same(known, address)) {
+                different.push(address.clone());
+            }
+        }
+        let is_v4 = |it: &gio::SocketAddress| family(it) == Some(gio::SocketFamily::Ipv4);
+        Self {
+            // Otherwise it may take IPv4 along, where others are to listen, or do already.
+            v6_only: different.iter().any(is_v4) || listener.local_addresses().iter().any(is_v4),
+            addresses: different,
+            options: listener.imp().options(),
+            backlog,
+        }
+    }
+
+    /// Opens them. Blocks while another process of this user replaces one of the paths.
+    pub(super) fn open(&self) -> io::Result<Vec<ChannelSocket>> {
+        for _ in 0..LOCK_TRIES {
+            if let Some(_locks) = self.lock() {
+                return self.open_locked();
+            }
+            thread::sleep(BETWEEN);
+        }
+        Err(self.is_busy())
+    }
+
+    /// As [`open`](Self::open), without blocking.
+    pub(super) async fn open_future(self) -> io::Result<Vec<ChannelSocket>> {
+        for _ in 0..LOCK_TRIES {
+            if let Some(_locks) = self.lock() {
+                return self.open_locked();
+            }
+            Sleep::until(Instant::now() + BETWEEN).await;
+        }
+        Err(self.is_busy())
+    }
+
+    /// The paths at which stale sockets are to be replaced.
+    fn paths(&self) -> Vec<PathBuf> {
+        let addresses = self.addresses.iter().filter(|_| self.options.replace_stale);
+        let mut paths: Vec<_> = addresses.filter_map(stale::absolute_path).collect();
+        paths.sort();
+        paths.dedup();
+        paths
+    }
+
+    /// Locks all paths, or none: then another has one of them.
+    fn lock(&self) -> Option<Vec<PathLock>> {
+        let mut locks = Vec::new();
+        for path in self.paths() {
+            match stale::lock(&path) {
+                Lock::Locked(lock) => locks.push(lock),
+                Lock::Impossible => {}
+                Lock::Busy => return None,
+            }
+        }
+        Some(locks)
+    }
+
+    fn is_busy(&self) -> io::Error {
+        let paths: Vec<_> = self
+            .paths()
+            .iter()
+            .map(|it| it.display().to_string())
+            .collect();
+        stale::is_busy(&paths.join(", "))
+    }
+
+    fn open_locked(&self) -> io::Result<Vec<ChannelSocket>> {
+        let mut left = CLASHES;
+        loop {
+            match self.try_once()? {
+                Outcome::Open(channels) => return Ok(channels),
+                Outcome::Clash(e) if left == 0 => return Err(e),
+                Outcome::Clash(_) => left -= 1,
+            }
+        }
+    }
+}
+
 enum Outcome {
     Open(Vec<ChannelSocket>),
-    /// Somebody has the port of the others here.
+    /// The port of the others is in use here.
     Clash(io::Error),
 }
 
-impl Opening<'_> {
+impl Opening {
     fn try_once(&self) -> io::Result<Outcome> {
         let mut channels = Vec::new();
         let (mut port, mut absent) = (None, None);
-        for address in self.addresses {
+        for address in &self.addresses {
             let any_port = inet(address).is_some_and(|inet| inet.port() == 0);
             let chosen = port.filter(|_| any_port);
             let result = match chosen.and_then(|port| with_port(address, port)) {
@@ -116,11 +183,11 @@ impl Opening<'_> {
             access: self.options.access,
         };
         let channel = ChannelSocket::new();
-        // Until the socket answers.
-        let _others_wait = match self.options.replace_stale {
-            true => stale::make_room(address)?,
-            false => None,
-        };
+        if self.options.replace_stale
+            && let Some(path) = stale::absolute_path(address)
+        {
+            stale::make_room(&path)?;
+        }
         channel.listen_as(address, self.backlog, &how)?;
         Ok(channel)
     }

@@ -57,8 +57,9 @@ impl NetListener {
 
     /// Whether a unix socket is removed that is where one is to be opened, and that refuses
     /// connections: what a program leaves behind that was killed. To find out, it is connected to.
-    /// Never removes a socket that somebody listens on, nor anything that is not a socket: these are
-    /// errors.
+    /// Never removes a socket that a process listens on, nor anything that is not a socket: these are
+    /// errors. Meanwhile there is a locked file beside the path, its name with `.` before and `.lock`
+    /// behind it, which only processes of the same user wait for, for a second at most.
     #[doc(alias = "qio_net_listener_set_replace_stale")]
     pub fn set_replace_stale(&self, enabled: bool) {
         self.imp().set_option(Some("replace-stale"), |options| {

@@ -1,18 +1,17 @@
-//! Making room for a unix path: a socket that nobody answers on is what a program leaves behind
+//! Making room for a unix path: a socket that refuses connections is what a program leaves behind
 //! that was killed.
 //!
-//! Whoever does this holds a lock on the folder from the first look until it answers itself, so that
-//! of two programs that start at the same time one finds the other. Against those who know nothing
-//! of the lock, a socket is looked at once more after it has been moved aside, where nobody can put
-//! another in its place.
+//! Until the new socket listens, which another program cannot distinguish from a stale one, there is a
+//! lock, so that of two programs that start at the same time one finds the other. It is on a file
+//! beside the path that only this user can open: another user can lock a folder, but cannot hold
+//! this up. Against programs without the lock, a socket is looked at once more after it has been
+//! moved aside, where no other can be put in its place.
 
 use std::{
     fs::{self, File, TryLockError},
     io,
-    os::unix::fs::FileTypeExt,
+    os::unix::fs::{FileTypeExt, MetadataExt},
     path::{Path, PathBuf},
-    thread,
-    time::Duration,
 };
 
 use gio::prelude::*;
@@ -25,42 +24,84 @@ use crate::{
     },
 };
 
-/// Others hold the lock for as long as it takes to bind a socket: this often, and so long each
-/// time, it is tried again.
+/// How many names are tried.
 const TRIES: usize = 100;
-const BETWEEN: Duration = Duration::from_millis(10);
 
-/// The lock on a folder.
+/// The lock on a unix path. It is removed with this.
 #[derive(Debug)]
-#[allow(dead_code)] // it is there to be dropped
-pub(super) struct FolderLock(File);
-
-/// Removes what is at a unix path if it is a socket that nobody answers on. An error if there is
-/// anything else. To be kept until somebody answers.
-pub(super) fn make_room(address: &gio::SocketAddress) -> io::Result<Option<FolderLock>> {
-    let Some(path) = path_of(address).and_then(|path| std::path::absolute(path).ok()) else {
-        return Ok(None);
-    };
-    let explained = |e| with_context(e, format!("Unable to replace {}", path.display()));
-    let lock = lock_folder_of(&path).map_err(explained)?;
-    remove_stale(&path).map_err(explained)?;
-    Ok(lock)
+pub(super) struct PathLock {
+    path: PathBuf,
+    /// Locked, which is the use of it.
+    file: File,
 }
 
-/// `None` where folders cannot be locked, on some file systems: then the second look has to do.
-fn lock_folder_of(path: &Path) -> io::Result<Option<FolderLock>> {
-    let folder = File::open(path.parent().unwrap_or(Path::new("/")))?;
+/// The result of locking.
+#[derive(Debug)]
+pub(super) enum Lock {
+    Locked(PathLock),
+    /// Another task or process of this user is replacing the same path.
+    Busy,
+    /// There cannot be a lock: the second look has to do.
+    Impossible,
+}
+
+/// The path that an address stands for in the file system, from the root.
+pub(super) fn absolute_path(address: &gio::SocketAddress) -> Option<PathBuf> {
+    std::path::absolute(path_of(address)?).ok()
+}
+
+/// Locks a path, without waiting.
+pub(super) fn lock(path: &Path) -> Lock {
+    let Some(name) = path.file_name() else {
+        return Lock::Impossible;
+    };
+    let mut hidden = std::ffi::OsString::from(".");
+    hidden.push(name);
+    hidden.push(".lock");
+    let path = path.with_file_name(hidden);
     for _ in 0..TRIES {
-        match folder.try_lock() {
-            Ok(()) => return Ok(Some(FolderLock(folder))),
-            Err(TryLockError::WouldBlock) => thread::sleep(BETWEEN),
-            Err(TryLockError::Error(_)) => return Ok(None),
+        let Ok(Some(file)) = file::open_private(&path) else {
+            return Lock::Impossible;
+        };
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Lock::Busy,
+            Err(TryLockError::Error(_)) => return Lock::Impossible,
+        }
+        // Else its last owner has removed it since it was opened.
+        if is_at(&file, &path) {
+            return Lock::Locked(PathLock { path, file });
         }
     }
-    Err(io_error(
-        gio::IOErrorEnum::Busy,
-        "Somebody else holds the lock on the folder",
-    ))
+    Lock::Busy
+}
+
+/// Whether it is this file that is there.
+fn is_at(file: &File, path: &Path) -> bool {
+    let own = file.metadata().map(|it| (it.dev(), it.ino()));
+    matches!((own, file::identity(path)), (Ok(own), Ok(found)) if own == found)
+}
+
+impl Drop for PathLock {
+    fn drop(&mut self) {
+        // While it is locked: after that it would be another's.
+        if is_at(&self.file, &self.path) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Removes what is at a path if it is a socket that refuses connections. Anything else there is an error. The
+/// caller has the [`lock`] until the new socket listens.
+pub(super) fn make_room(path: &Path) -> io::Result<()> {
+    remove_stale(path).map_err(|e| with_context(e, format!("Unable to replace {}", path.display())))
+}
+
+/// The lock could not be taken for a long time.
+pub(super) fn is_busy(paths: &str) -> io::Error {
+    let reason = "Another process of this user is replacing it";
+    let e = io_error(gio::IOErrorEnum::Busy, reason);
+    with_context(e, format!("Unable to replace {paths}"))
 }
 
 fn remove_stale(path: &Path) -> io::Result<()> {
@@ -98,7 +139,7 @@ fn is_stale(path: &Path) -> io::Result<bool> {
     let address: gio::SocketAddress = gio::UnixSocketAddress::new(&file).upcast();
     match listen::probe(&Native::new(&address)?) {
         Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => Ok(true),
-        // Somebody answers, or is too busy to, or does not let us ask.
+        // It accepts, has no room in its queue, or does not allow the attempt.
         _ => Err(in_use()),
     }
 }
@@ -106,11 +147,11 @@ fn is_stale(path: &Path) -> io::Result<bool> {
 fn in_use() -> io::Error {
     io_error(
         gio::IOErrorEnum::AddressInUse,
-        "Somebody listens on it, and it stays",
+        "A process listens on it, and it stays",
     )
 }
 
-/// Moves a file to a name beside it that nobody has. `None` where there is no such operation.
+/// Moves a file to a name beside it that is free. `None` where there is no such operation.
 fn move_aside(path: &Path) -> io::Result<Option<PathBuf>> {
     for number in 0..TRIES {
         let aside = path.with_file_name(format!(".{:x}.{number}", std::process::id()));

@@ -4,7 +4,7 @@ use std::{
     fs,
     io::ErrorKind,
     os::unix::{
-        fs::{MetadataExt, PermissionsExt},
+        fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
         net::{UnixDatagram, UnixListener, UnixStream},
     },
     path::PathBuf,
@@ -12,12 +12,12 @@ use std::{
 };
 
 use nix::unistd::{getegid, geteuid};
-use qio::NetListener;
+use qio::{NetAddress, NetListener};
 
 use super::*;
 use crate::common::{
     alone::{is_alone, rerun},
-    in_time,
+    in_loop, in_time,
 };
 
 fn folder() -> (tempfile::TempDir, PathBuf) {
@@ -153,7 +153,7 @@ fn a_socket_that_somebody_listens_on_stays() {
     let e = replacing().open_sync(&unix(&path), 4).expect_err("in use");
     assert_eq!(e.kind(), ErrorKind::AddrInUse);
     let expected = format!(
-        "Unable to replace {}: Somebody listens on it, and it stays",
+        "Unable to replace {}: A process listens on it, and it stays",
         path.display()
     );
     assert_eq!(e.to_string(), expected);
@@ -258,14 +258,103 @@ fn of_many_who_replace_a_socket_at_the_same_time_one_wins() {
     }
 }
 
-#[test]
-fn whoever_holds_the_folder_for_long_is_told_of() {
-    let (folder, path) = folder();
-    let lock = fs::File::open(folder.path()).expect("open");
+/// The lock that this user's processes have while they replace the socket at a path.
+fn lock_on(path: &Path) -> (PathBuf, fs::File) {
+    let path = path.with_file_name(".socket.lock");
+    let mut options = fs::OpenOptions::new();
+    let options = options.write(true).create(true).truncate(false).mode(0o600);
+    let lock = options.open(&path).expect("open");
     lock.lock().expect("locked");
+    (path, lock)
+}
+
+#[test]
+fn locks_that_another_user_can_have_do_not_hold_it_up() {
+    let (folder, path) = folder();
+    let own_uid = geteuid().as_raw();
+    let on_folder = fs::File::open(folder.path()).expect("open");
+    on_folder.lock().expect("locked");
+    leave_stale(&path);
+    replacing().open_sync(&unix(&path), 4).expect("replaced");
+
+    let lock = path.with_file_name(".socket.lock");
+    let others: [&dyn Fn(); 4] = [
+        &|| {
+            // Another user can open it, and may have done so.
+            let file = fs::File::create(&lock).expect("made");
+            let mode = fs::Permissions::from_mode(0o644);
+            file.set_permissions(mode).expect("set");
+            file.lock().expect("locked");
+            // Until the end of the process.
+            std::mem::forget(file);
+        },
+        &|| {
+            let file = fs::File::create(&lock).expect("made");
+            let mode = fs::Permissions::from_mode(0o600);
+            file.set_permissions(mode).expect("set");
+            file.lock().expect("locked");
+            if own_uid == 0 {
+                std::os::unix::fs::chown(&lock, Some(12_345), None).expect("root may");
+            } else {
+                fs::remove_file(&lock).expect("removed");
+            }
+            std::mem::forget(file);
+        },
+        &|| nix::unistd::mkfifo(&lock, nix::sys::stat::Mode::S_IRWXU).expect("made"),
+        &|| std::os::unix::fs::symlink(folder.path(), &lock).expect("linked"),
+    ];
+    for make in others {
+        make();
+        leave_stale(&path);
+        let listener = replacing();
+        listener.open_sync(&unix(&path), 4).expect("replaced");
+        drop(listener);
+        // It is not this user's to remove.
+        let _ = fs::remove_file(&lock);
+    }
+    assert_eq!(fs::read_dir(folder.path()).expect("open").count(), 0);
+}
+
+#[test]
+fn a_lock_that_this_user_has_for_long_is_an_error() {
+    let (_folder, path) = folder();
+    let (file, lock) = lock_on(&path);
     let e = replacing().open_sync(&unix(&path), 4).expect_err("locked");
+    let expected = format!(
+        "Unable to replace {}: Another process of this user is replacing it",
+        path.display()
+    );
+    assert_eq!(e.to_string(), expected);
     let e = qio::to_glib_error(&e);
     assert!(e.matches(gio::IOErrorEnum::Busy), "{e}");
     drop(lock);
-    replacing().open_sync(&unix(&path), 4).expect("free again");
+    let listener = replacing();
+    listener.open_sync(&unix(&path), 4).expect("free again");
+    assert!(!file.exists());
+}
+
+#[test]
+fn waiting_for_a_lock_does_not_block_the_loop() {
+    in_loop(|context| {
+        for as_text in [false, true] {
+            let (_folder, path) = folder();
+            let (_, lock) = lock_on(&path);
+            let listener = replacing();
+            context.block_on(async {
+                let opening = listener.clone();
+                let task = qio::spawn_local(async move {
+                    if as_text {
+                        let address = NetAddress::unix(&path).expect("a path");
+                        return opening.open_address_future(&address, 4).await;
+                    }
+                    opening.open_future(&unix(&path), 4).await
+                });
+                // Runs while the other one waits, or it would fail.
+                qio::spawn_local(async move { drop(lock) })
+                    .await
+                    .expect("no panic");
+                task.await.expect("no panic").expect("listens");
+            });
+        }
+    });
 }
