@@ -11,17 +11,14 @@ use crate::{
     types::{ReadFlags, WriteFlags, scatter, total_len, zeros},
 };
 
-/// A new datagram socket with an address of its own, or one to send to, or both: at least one.
+/// A new datagram socket with an address of its own, or of the family of one to send to: at least one.
 pub(crate) fn open(local: Option<&Native>, remote: Option<&Native>) -> io::Result<OwnedFd> {
     let family = remote.or(local).map_or(libc::AF_UNSPEC, Native::family);
     let fd = socket::new(family, libc::SOCK_DGRAM)?;
     if let Some(local) = local {
         socket::bind(fd.as_fd(), local)?;
     }
-    match remote {
-        Some(remote) => socket::connect_fd(fd, remote),
-        None => Ok(fd),
-    }
+    Ok(fd)
 }
 
 /// Receives one message, with its descriptors as [`scm::recvmsg`] has it. One that does not fit is

@@ -74,7 +74,8 @@ pub(crate) fn connect(address: &Native, kind: i32) -> io::Result<OwnedFd> {
     connect_fd(new(address.family(), kind)?, address)
 }
 
-pub(super) fn connect_fd(fd: OwnedFd, address: &Native) -> io::Result<OwnedFd> {
+/// Connects a socket, blocking.
+pub(crate) fn connect_fd(fd: OwnedFd, address: &Native) -> io::Result<OwnedFd> {
     loop {
         match connect_once(fd.as_fd(), address) {
             Ok(_) => return Ok(fd),

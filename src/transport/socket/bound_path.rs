@@ -3,12 +3,16 @@
 use std::{
     fs::{self, Permissions},
     io,
-    os::unix::fs::{MetadataExt, PermissionsExt, chown},
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::fs::{PermissionsExt, chown},
+    },
     path::PathBuf,
 };
 
 use super::PathAccess;
 use crate::{
+    error::io_error,
     sync::Maker,
     sys::{address::path_of, file, listen},
 };
@@ -17,35 +21,47 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct BoundPath {
     path: PathBuf,
-    /// The file has this identity as long as nobody has put another in its place.
+    /// The file has this identity unless another has been put in its place.
     identity: (u64, u64),
     /// A forked child must leave it alone.
     maker: Maker,
 }
 
 impl BoundPath {
-    /// Of a path, or of nothing: abstract names leave no file.
-    pub(super) fn of(address: &gio::SocketAddress) -> Option<Self> {
-        let path = std::path::absolute(path_of(address)?).ok()?;
-        let identity = file::identity(&path).ok()?;
-        Some(Self {
+    /// Binds a socket to an address by `bind`. The file that this makes, if it makes one, is removed
+    /// with what is returned: also where something fails before the socket is in use. Abstract names
+    /// leave no file.
+    pub(super) fn bind(
+        address: &gio::SocketAddress,
+        bind: impl FnOnce() -> io::Result<OwnedFd>,
+    ) -> io::Result<(OwnedFd, Option<Self>)> {
+        // First: it may fail, as long as there is nothing to be left behind.
+        let path = path_of(address).map(std::path::absolute).transpose()?;
+        let fd = bind()?;
+        let Some(path) = path else {
+            return Ok((fd, None));
+        };
+        let (file, _) = listen::open_file_of_socket(&path)?;
+        let identity = file::socket_identity(file.as_fd())?.ok_or_else(replaced)?;
+        let bound = Self {
             path,
             identity,
             maker: Maker::default(),
-        })
+        };
+        Ok((fd, Some(bound)))
     }
 
-    /// Lets in whom it is said to. To be called before the socket listens: until then it refuses
-    /// everybody.
+    /// Sets the owner and the mode. To be called before the socket listens: until then it refuses
+    /// all connections.
     pub(super) fn set_access(&self, access: PathAccess) -> io::Result<()> {
         if access == PathAccess::default() {
             return Ok(());
         }
-        // What is changed is the file itself, whatever is put in its place meanwhile.
-        let (_open, file) = listen::open_file_of_socket(&self.path)?;
-        let there = fs::metadata(&file)?;
-        if (there.dev(), there.ino()) != self.identity {
-            return Err(io::ErrorKind::NotFound.into());
+        // What is changed is the file itself, whatever is put in its place meanwhile; and never one
+        // that is not a socket, which another user of the folder may have put there before.
+        let (open, file) = listen::open_file_of_socket(&self.path)?;
+        if file::socket_identity(open.as_fd())? != Some(self.identity) {
+            return Err(replaced());
         }
         if access.uid.is_some() || access.gid.is_some() {
             chown(&file, access.uid, access.gid)?;
@@ -57,11 +73,68 @@ impl BoundPath {
     }
 }
 
+fn replaced() -> io::Error {
+    io_error(
+        gio::IOErrorEnum::NotFound,
+        "The file of the socket has been replaced",
+    )
+}
+
 impl Drop for BoundPath {
     fn drop(&mut self) {
         let same = file::identity(&self.path).is_ok_and(|identity| identity == self.identity);
         if same && !self.maker.is_parent() {
-            let _ = std::fs::remove_file(&self.path);
+            let _ = fs::remove_file(&self.path);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use gio::prelude::*;
+
+    use super::*;
+    use crate::sys::{address::Native, listen::Binding};
+
+    fn mode(path: &std::path::Path) -> u32 {
+        fs::metadata(path).expect("there").mode() & 0o7777
+    }
+
+    #[test]
+    fn owner_and_mode_of_what_is_not_a_socket_stay() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let path = folder.path().join("file");
+        fs::write(&path, "").expect("written");
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("set");
+        // A number that the file system gave to the next file as well.
+        let bound = BoundPath {
+            identity: file::identity(&path).expect("there"),
+            path: path.clone(),
+            maker: Maker::default(),
+        };
+        let access = PathAccess {
+            mode: Some(0o666),
+            ..PathAccess::default()
+        };
+        bound.set_access(access).expect_err("not a socket");
+        assert_eq!(mode(&path), 0o600);
+    }
+
+    #[test]
+    fn what_another_process_has_put_in_the_place_of_a_new_socket_stays() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let path = folder.path().join("socket");
+        let address = gio::UnixSocketAddress::new(&path).upcast();
+        let bind = || {
+            let native = Native::new(&address)?;
+            let fd = listen::bind(&native, libc::SOCK_STREAM, Binding::default())?;
+            fs::remove_file(&path)?;
+            fs::write(&path, "of another process")?;
+            Ok(fd)
+        };
+        BoundPath::bind(&address, bind).expect_err("replaced");
+        assert!(path.is_file());
     }
 }

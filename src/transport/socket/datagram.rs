@@ -19,7 +19,7 @@ use crate::{
     channel::{Channel, IoFlags, PollIo, Transferred, blocking},
     error::{invalid, with_context, would_block},
     hub::Direction,
-    sys::{FdGuard, address::Native, datagram},
+    sys::{FdGuard, address::Native, datagram, socket},
     types::{ReadFlags, WriteFlags},
 };
 
@@ -99,8 +99,7 @@ impl ChannelSocket {
     ) -> io::Result<()> {
         self.imp().fd.check_unopened()?;
         let local = local.map(AsRef::as_ref);
-        let fd = open(local, remote.map(AsRef::as_ref))?;
-        self.take_over(fd, local)
+        self.take_over(open(local, remote.map(AsRef::as_ref))?)
     }
 
     /// As [`dgram_sync`](Self::dgram_sync), without holding up the main loop: names are looked up
@@ -126,7 +125,7 @@ impl ChannelSocket {
         let this = self.clone();
         async move {
             this.imp().fd.check_unopened()?;
-            let fd = match remote? {
+            let opened = match remote? {
                 None => open(local.as_ref(), gio::SocketConnectable::NONE)?,
                 Some(Remote::Address(address)) => open(local.as_ref(), Some(&address))?,
                 Some(Remote::Name(name)) => {
@@ -134,7 +133,7 @@ impl ChannelSocket {
                     blocking::begin(move || open(local.as_ref(), Some(&name)))?.await?
                 }
             };
-            this.take_over(fd, local.as_ref())
+            this.take_over(opened)
         }
     }
 
@@ -226,8 +225,7 @@ impl ChannelSocket {
         }
     }
 
-    fn take_over(&self, fd: OwnedFd, local: Option<&gio::SocketAddress>) -> io::Result<()> {
-        let bound = local.and_then(BoundPath::of);
+    fn take_over(&self, (fd, bound): Opened) -> io::Result<()> {
         self.imp().open(fd)?;
         if let Some(bound) = bound {
             self.imp().on_close(CloseHook::Path(bound));
@@ -235,6 +233,9 @@ impl ChannelSocket {
         Ok(())
     }
 }
+
+/// A socket, and the file that it has made.
+type Opened = (OwnedFd, Option<BoundPath>);
 
 /// Where to, as far as threads may share it.
 enum Remote {
@@ -260,14 +261,27 @@ impl Remote {
 fn open(
     local: Option<&gio::SocketAddress>,
     remote: Option<&impl IsA<gio::SocketConnectable>>,
-) -> io::Result<OwnedFd> {
+) -> io::Result<Opened> {
     let native = local.map(Native::new).transpose()?;
+    let open = |remote: Option<&Native>| {
+        let bind = || datagram::open(native.as_ref(), remote);
+        match local {
+            Some(local) => BoundPath::bind(local, bind),
+            None => Ok((bind()?, None)),
+        }
+    };
+    // A file that was made goes again where connecting fails.
+    let connect = |remote: &Native| {
+        let (fd, bound) = open(Some(remote))?;
+        Ok((socket::connect_fd(fd, remote)?, bound))
+    };
     match (local, remote) {
         (None, None) => Err(invalid(
             "A datagram socket needs an address of its own, or one to send to",
         )),
-        (Some(local), None) => datagram::open(native.as_ref(), None)
-            .map_err(|e| with_context(e, format!("Unable to receive on {}", text(local)))),
+        (Some(local), None) => {
+            open(None).map_err(|e| with_context(e, format!("Unable to receive on {}", text(local))))
+        }
         (_, Some(remote)) => {
             let unable = |e, address: Option<&gio::SocketAddress>| {
                 let to = match address {
@@ -279,8 +293,7 @@ fn open(
                 let from = from.unwrap_or_default();
                 with_context(e, format!("Unable to send {from}to {to}"))
             };
-            let to = |address: &Native| datagram::open(native.as_ref(), Some(address));
-            each_address(remote.as_ref(), to, unable)
+            each_address(remote.as_ref(), connect, unable)
         }
     }
 }

@@ -49,9 +49,8 @@ impl ChannelSocket {
         }
         let explained = |e| with_context(e, format!("Unable to listen on {}", text(address)));
         let native = Native::new(address).map_err(explained)?;
-        let fd = listen::bind(&native, kind, how.binding).map_err(explained)?;
-        // From here on nothing but the socket itself goes without its file.
-        let bound = BoundPath::of(address);
+        let bind = || listen::bind(&native, kind, how.binding);
+        let (fd, bound) = BoundPath::bind(address, bind).map_err(explained)?;
         if let Some(bound) = &bound {
             bound.set_access(how.access).map_err(explained)?;
         }

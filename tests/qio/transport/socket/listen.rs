@@ -5,7 +5,7 @@ use std::{fs, os::unix::net::UnixListener, thread};
 use qio::{ChannelSocket, prelude::*};
 
 use super::{abstract_name, unix, v4};
-use crate::common::in_time;
+use crate::common::{in_time, on_loop};
 
 #[test]
 fn a_unix_path_is_removed_by_close() {
@@ -138,4 +138,19 @@ fn an_interrupted_client_does_not_end_the_listener() {
     let servers = [listener.accept(), listener.accept()];
     assert!(servers.iter().all(Result::is_ok));
     drop(client);
+}
+
+#[test]
+fn the_path_of_a_datagram_socket_goes_where_connecting_fails() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let (local, absent) = (folder.path().join("local"), folder.path().join("absent"));
+    ChannelSocket::dgram(Some(&unix(&local)), Some(&unix(&absent))).expect_err("it is absent");
+    assert!(!local.exists());
+    let path = local.clone();
+    on_loop(|| async move {
+        let channel = ChannelSocket::new();
+        let opening = channel.dgram_future(Some(&unix(&path)), Some(&unix(&absent)));
+        opening.await.expect_err("it is absent");
+    });
+    assert!(!local.exists());
 }
