@@ -13,6 +13,7 @@ use super::{
     call,
     socket::{self, set_option},
 };
+use crate::error::errno;
 
 /// How a socket is bound.
 #[derive(Debug, Clone, Copy, Default)]
@@ -60,12 +61,13 @@ pub(crate) fn open_file_of_socket(path: &Path) -> io::Result<(OwnedFd, PathBuf)>
     Ok((file, name.into()))
 }
 
-/// Whether accepting fails for want of something that may be there again later: the connection
-/// stays in the queue.
-pub(crate) fn is_shortage(error: &io::Error) -> bool {
-    let errno = error.raw_os_error().map(Errno::from_raw);
+/// Whether accepting on this socket fails for ever: it is the socket that is at fault. All other
+/// errors are those of a connection, or of a system that is short of something, in which case the
+/// connection stays in the queue.
+pub(crate) fn is_unusable(error: &io::Error) -> bool {
+    let errno = errno(error).map(Errno::from_raw);
     matches!(
         errno,
-        Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM | Errno::ENOSPC)
+        None | Some(Errno::EBADF | Errno::EINVAL | Errno::ENOTSOCK | Errno::EFAULT)
     )
 }

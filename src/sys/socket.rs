@@ -128,9 +128,14 @@ pub(crate) fn take_error(fd: BorrowedFd<'_>) -> io::Result<()> {
     }
 }
 
-/// Takes one connection off a listening socket: blocking, whatever that is. A connection that
-/// died in the queue is passed over, and so is what the network says of one.
+/// How many connections in a row may fail before that is an error: a system that refuses every
+/// call must not keep it here.
+const FAILED_CONNECTIONS: usize = 100;
+
+/// Takes one connection off a listening socket: blocking, whatever that is. Connections that have
+/// failed in the queue are passed over.
 pub(crate) fn accept(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    let mut failed = 0;
     loop {
         let (number, none) = (fd.as_raw_fd(), std::ptr::null_mut());
         // SAFETY: the peer's address is not asked for.
@@ -139,19 +144,32 @@ pub(crate) fn accept(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
         match accepted {
             // SAFETY: the call has made the descriptor, which nothing else owns.
             Ok(fd) => return Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) }),
-            Err(
-                Errno::ECONNABORTED
-                | Errno::EPROTO
-                | Errno::ENETDOWN
-                | Errno::ENETUNREACH
-                | Errno::ENONET
-                | Errno::EHOSTDOWN
-                | Errno::EHOSTUNREACH
-                | Errno::ENOPROTOOPT,
-            ) => {}
+            Err(e) if is_of_connection(e) && failed < FAILED_CONNECTIONS => failed += 1,
             Err(e) => return Err(e.into()),
         }
     }
+}
+
+/// Whether accept() reports that a connection has failed, or is forbidden, after which accept(2) says to try
+/// again.
+fn is_of_connection(e: Errno) -> bool {
+    matches!(
+        e,
+        Errno::ECONNABORTED
+            | Errno::EPERM
+            | Errno::EPROTO
+            | Errno::ENETDOWN
+            | Errno::ENETUNREACH
+            | Errno::ENONET
+            | Errno::EHOSTDOWN
+            | Errno::EHOSTUNREACH
+            | Errno::ENOPROTOOPT
+            | Errno::EOPNOTSUPP
+            | Errno::ENOSR
+            | Errno::ESOCKTNOSUPPORT
+            | Errno::EPROTONOSUPPORT
+            | Errno::ETIMEDOUT
+    )
 }
 
 /// Two connected unix sockets of a type such as `SOCK_STREAM`.

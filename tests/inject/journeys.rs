@@ -12,17 +12,19 @@ use futures_util::future::try_join;
 use gio::prelude::*;
 use glib::{IOCondition, MainContext};
 use qio::{
-    Access, Channel, ChannelCommand, ChannelFile, ChannelSocket, Shutdown, WriteFlags, prelude::*,
+    Access, Channel, ChannelCommand, ChannelFile, ChannelSocket, NetListener, Shutdown, WriteFlags,
+    prelude::*,
 };
 
 /// What a program does, and the first error.
 pub(crate) type Journey = fn() -> io::Result<()>;
 
-pub(crate) const JOURNEYS: [(&str, Journey); 8] = [
+pub(crate) const JOURNEYS: [(&str, Journey); 9] = [
     ("blocking", blocking),
     ("descriptors", descriptors),
     ("futures", futures),
     ("tcp", tcp),
+    ("listener", listener),
     ("datagrams", datagrams),
     ("pipes", pipes),
     ("command", command),
@@ -91,6 +93,17 @@ fn loopback() -> gio::SocketAddress {
 fn tcp() -> io::Result<()> {
     let listener = ChannelSocket::listen(&loopback(), 4)?;
     let address = listener.local_address()?;
+    run(async {
+        let client = ChannelSocket::connect_future(&address);
+        let (client, server) = try_join(client, listener.accept_future()).await?;
+        transfer(server.upcast_ref(), client.upcast_ref()).await
+    })
+}
+
+fn listener() -> io::Result<()> {
+    let listener = NetListener::new();
+    listener.open_sync(&loopback(), 4)?;
+    let address = listener.local_addresses().remove(0);
     run(async {
         let client = ChannelSocket::connect_future(&address);
         let (client, server) = try_join(client, listener.accept_future()).await?;

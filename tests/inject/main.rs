@@ -262,6 +262,47 @@ fn pipes_are_used_where_the_system_has_no_flag_not_to_wait() {
 }
 
 #[test]
+fn connections_that_fail_in_the_queue_are_passed_over() {
+    needs!("strace");
+    for errno in [
+        "ECONNABORTED",
+        "EPERM",
+        "EPROTO",
+        "ENETDOWN",
+        "ENETUNREACH",
+        "ENONET",
+        "EHOSTDOWN",
+        "EHOSTUNREACH",
+        "ENOPROTOOPT",
+        "EOPNOTSUPP",
+        "ENOSR",
+        "ESOCKTNOSUPPORT",
+        "EPROTONOSUPPORT",
+        "ETIMEDOUT",
+    ] {
+        let came_of_it = outcome("tcp", "accept4", errno, "1");
+        assert_eq!(came_of_it, Outcome::Success, "{errno}");
+    }
+    // Not for ever, where all calls fail.
+    assert_eq!(outcome("tcp", "accept4", "EPERM", "1+"), Outcome::Error);
+}
+
+#[test]
+fn a_listener_goes_on_after_all_errors_but_those_of_its_socket() {
+    needs!("strace");
+    // More than are passed over at once; and each a pause.
+    let others = ["ENOMEM", "EACCES", "EIO"].map(|errno| (errno, "1..2"));
+    for (errno, when) in [("EPERM", "1..150")].into_iter().chain(others) {
+        let came_of_it = outcome("listener", "accept4", errno, when);
+        assert_eq!(came_of_it, Outcome::Success, "{errno}");
+    }
+    for errno in ["EINVAL", "EBADF", "ENOTSOCK"] {
+        let came_of_it = outcome("listener", "accept4", errno, "1");
+        assert_eq!(came_of_it, Outcome::Error, "{errno}");
+    }
+}
+
+#[test]
 #[ignore = "takes a quarter of an hour: `make soak`"]
 fn every_system_call_may_fail() {
     needs!("strace");

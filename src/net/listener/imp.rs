@@ -21,7 +21,7 @@ use super::{
 use crate::{
     channel::ChannelExt as _,
     error::{io_error, to_glib_error, with_context},
-    sys::{listen::is_shortage, lock},
+    sys::{listen::is_unusable, lock},
     transport::{ChannelSocket, text},
 };
 
@@ -337,18 +337,18 @@ impl NetListener {
         })
     }
 
-    /// Accepting has failed on a socket. Returns the error if that is not going to be better.
+    /// Accepting has failed on a socket. Returns the error if the socket will never accept again.
     pub(super) fn failed(&self, channel: &ChannelSocket, e: io::Error) -> io::Result<()> {
         if channel.is_closed() {
             self.remove(channel);
             return Ok(());
         }
-        let lasts = !is_shortage(&e);
+        let is_final = is_unusable(&e);
         let e = with_context(
             e,
             format!("Unable to accept a connection on {}", self.label()),
         );
-        if lasts {
+        if is_final {
             return Err(e);
         }
         self.put_off(&e);
