@@ -250,6 +250,12 @@ fn python_awaits_on_the_main_context_and_under_asyncio() {
 }
 
 #[test]
+fn python_sleeps_gathers_limits_the_time_and_exits() {
+    needs!("python3-gi", "gobject-introspection");
+    python("tests/lang/tasks.py").run("tasks: ok");
+}
+
+#[test]
 fn python_awaits_in_the_event_loop_of_pygobject() {
     needs!("python3-gi", "gobject-introspection");
     if !run::python_runs("import gi.events") {

@@ -5,7 +5,9 @@ A method `…_async` that is called without a callback returns what can be await
 `spawn` runs on the main context, or under asyncio if its loop runs that context.
 """
 
+import fcntl
 import functools
+import signal
 import sys
 import threading
 from inspect import Parameter, Signature
@@ -18,17 +20,42 @@ from gi.types import snake_case
 
 Qio = get_introspection_module("Qio")
 
-__all__ = ["Channel", "NetAddress", "run", "spawn"]
+__all__ = ["Channel", "NetAddress", "gather", "run", "sleep", "spawn", "timeout"]
 
 
 def _io_error(message, code):
     return GLib.Error.new_literal(Gio.io_error_quark(), message, code)
 
 
+def _is_cancelled(error):
+    return isinstance(error, GLib.Error) and error.matches(Gio.io_error_quark(), Gio.IOErrorEnum.CANCELLED)
+
+
 # Waiting. `Awaitable` is what coroutines wait for: an operation, or a task.
 
-# Its `task` is the one whose coroutine runs in this thread just now.
+# Its `task` is the one whose coroutine runs in this thread just now, its `run` the innermost run().
 _running = threading.local()
+
+# What ends a program, and is never an error of something that it does.
+_EXITS = (SystemExit, KeyboardInterrupt)
+
+
+def _end_program(error):
+    """Ends the program, or this thread's run(), by an exception of `_EXITS`: called by C, where no exception gets any
+    further."""
+    run = getattr(_running, "run", None)
+    if run is not None:
+        run.end(error)
+    else:
+        _exit(error)
+
+
+def _exit(error):
+    if isinstance(error, KeyboardInterrupt):
+        sys.excepthook(type(error), error, error.__traceback__)
+        error = SystemExit(128 + signal.SIGINT)
+    # PyGObject ends the program by that.
+    raise error
 
 
 def _asyncio_loop():
@@ -88,8 +115,8 @@ class Awaitable:
 
     def _settle(self, result=None, error=None):
         self._done, self._result, self._error = True, result, error
-        expected = isinstance(error, GLib.Error) and error.matches(Gio.io_error_quark(), Gio.IOErrorEnum.CANCELLED)
-        if not (self._cancelled and expected):
+        expected = self._cancelled and _is_cancelled(error)
+        if not (expected or isinstance(error, _EXITS)):
             self._unseen = error
         callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
@@ -129,10 +156,16 @@ class Task(Awaitable):
         # Cancelled while it was running: what it waits for next is.
         self._to_cancel = False
         self._step()
+        if isinstance(self._error, _EXITS):
+            # By the caller.
+            raise self._error
 
     def cancel(self):
         """Cancels what the coroutine waits for, now or next: there it gets `Gio.IOErrorEnum.CANCELLED`."""
         self._cancelled = True
+        self._interrupt()
+
+    def _interrupt(self):
         if self._awaited is not None:
             self._awaited.cancel()
         else:
@@ -160,37 +193,186 @@ class Task(Awaitable):
         except StopIteration as end:
             self._settle(end.value)
         except BaseException as error:
-            self._settle(error=error)
+            # Without this call, whose frame has the task: an exception that has it in turn would be reported by
+            # the garbage collector only.
+            self._settle(error=error.with_traceback(error.__traceback__.tb_next))
         else:
             self._awaited = awaited
-            awaited._callbacks.append(self._step)
+            awaited._callbacks.append(self._resume)
             if self._to_cancel:
                 self._to_cancel = False
                 awaited.cancel()
         finally:
             _running.task = outer
 
+    def _resume(self):
+        was_done = self._done
+        self._step()
+        if not was_done and isinstance(self._error, _EXITS):
+            _end_program(self._error)
+
+
+class Sleep(Awaitable):
+    """Has the result None after a time."""
+
+    def __init__(self, seconds):
+        super().__init__()
+        self._source = GLib.Timeout(max(0, round(seconds * 1000)))
+        self._source.set_callback(self._elapsed)
+        self._source.attach(GLib.MainContext.ref_thread_default())
+
+    def _elapsed(self, *_data):
+        if self._cancelled:
+            self._settle(error=_io_error("Operation was cancelled", Gio.IOErrorEnum.CANCELLED))
+        else:
+            self._settle()
+        return GLib.SOURCE_REMOVE
+
+    def cancel(self):
+        """Ends it with `Gio.IOErrorEnum.CANCELLED`, as an operation: not in this call."""
+        if not self._done:
+            self._cancelled = True
+            self._source.set_ready_time(0)
+
+
+class Gathered(Awaitable):
+    """The results of several, in their order."""
+
+    def __init__(self, awaitables):
+        super().__init__()
+        self._all = [each if isinstance(each, Awaitable) else Task(_await(each)) for each in awaitables]
+        self._left = [each for each in self._all if not each.done()]
+        self._first = None
+        for each in self._left[:]:
+            each._callbacks.append(functools.partial(self._ended, each))
+        for each in self._all:
+            if each.done():
+                self._look_at(each)
+        self._settle_if_all_are_done()
+
+    def cancel(self):
+        """Cancels all that have not ended."""
+        self._cancelled = True
+        for each in self._left[:]:
+            each.cancel()
+
+    def _ended(self, each):
+        self._left.remove(each)
+        self._look_at(each)
+        self._settle_if_all_are_done()
+
+    def _look_at(self, each):
+        try:
+            each.result()
+        except BaseException as error:
+            if self._first is None:
+                self._first = error
+                for other in self._left[:]:
+                    other.cancel()
+
+    def _settle_if_all_are_done(self):
+        if self._done or self._left:
+            return
+        if self._first is not None:
+            self._settle(error=self._first)
+        else:
+            self._settle([each.result() for each in self._all])
+
+
+async def _await(awaitable):
+    return await awaitable
+
+
+class _Run:
+    """A call of run()."""
+
+    def __init__(self):
+        # Which, unlike the bare context, an interrupt from the keyboard ends.
+        self.loop = GLib.MainLoop.new(GLib.MainContext.ref_thread_default(), False)
+        self.exit = None
+
+    def end(self, error):
+        self.exit = error
+        self.loop.quit()
+
 
 def spawn(coroutine):
-    """Runs a coroutine on the thread-default main context, which somebody has to run.
+    """Runs a coroutine on the thread-default main context, which the caller has to run.
 
-    It begins at once. What is returned can be awaited, cancelled by `cancel` and closed by `close`.
+    It begins at once. What is returned can be awaited, cancelled by `cancel` and closed by `close`. SystemExit and
+    KeyboardInterrupt out of it end the program, or the `run` that runs the context; another exception that is never
+    asked for is reported as Python reports those that it has to ignore.
     """
     return Task(coroutine)
 
 
 def run(coroutine):
     """Runs a coroutine, and the thread-default main context until it has ended. Returns what it returns."""
-    task = Task(coroutine)
-    # Which, unlike the bare context, an interrupt from the keyboard ends.
-    loop = GLib.MainLoop.new(GLib.MainContext.ref_thread_default(), False)
-    task._callbacks.append(loop.quit)
+    this = _Run()
+    outer, _running.run = getattr(_running, "run", None), this
     try:
-        if not task.done():
-            loop.run()
+        task = Task(coroutine)
+        task._callbacks.append(this.loop.quit)
+        try:
+            if not task.done():
+                this.loop.run()
+        finally:
+            task.close()
+        if this.exit is not None:
+            raise this.exit
+        return task.result()
     finally:
-        task.close()
-    return task.result()
+        _running.run = outer
+
+
+def sleep(seconds):
+    """Returns what can be awaited: it ends after this time, which begins now. It can be cancelled by `cancel`."""
+    return Sleep(seconds)
+
+
+def gather(*awaitables):
+    """Runs coroutines side by side, and awaits them and whatever else can be awaited. The result is the list of theirs,
+    in this order.
+
+    They begin at once. Where one raises an exception the others are cancelled, and once they have ended this
+    raises it. `cancel` cancels them all.
+    """
+    return Gathered(awaitables)
+
+
+class timeout:
+    """`async with Qio.timeout(seconds):` raises TimeoutError if what is inside takes longer, and cancels what it waits
+    for. In a coroutine of `run` or `spawn`; under asyncio there is `asyncio.timeout`.
+    """
+
+    def __init__(self, seconds):
+        self._seconds = seconds
+        self._timer = self._task = None
+        self._expired = False
+
+    async def __aenter__(self):
+        self._task = getattr(_running, "task", None)
+        if self._task is None:
+            raise RuntimeError("Qio.timeout() is for coroutines of Qio.run() and Qio.spawn()")
+        self._timer = sleep(self._seconds)
+        self._timer._callbacks.append(self._expire)
+        return self
+
+    async def __aexit__(self, _type, error, _traceback):
+        task, self._task = self._task, None
+        self._timer.cancel()
+        if not self._expired:
+            return
+        # It may have ended at the same time: then what comes next must not be cancelled for it.
+        task._to_cancel = False
+        if _is_cancelled(error):
+            raise TimeoutError(f"It took longer than {self._seconds} s") from error
+
+    def _expire(self):
+        # Unless what is inside has ended.
+        if self._task is not None:
+            self._expired = True
+            self._task._interrupt()
 
 
 # The methods of all classes.
@@ -287,39 +469,115 @@ def _adapt(cls):
             setattr(cls, name, adapted)
 
 
-# Classes in Python.
+# Classes in Python. What a method `do_…` returns is converted; a TypeError says that it cannot be.
+
+
+def _status(result):
+    return 0 if result is None else _number(result)
+
+
+def _number(result):
+    if isinstance(result, bool) or not isinstance(result, int):
+        raise TypeError
+    return result
+
+
+def _instance_of(cls):
+    def convert(result):
+        if not isinstance(result, cls):
+            raise TypeError
+        return result
+
+    return convert
+
+
+def _data_and_descriptors(result):
+    data, fds = result if isinstance(result, tuple) and len(result) == 2 else (result, None)
+    if data is None:
+        raise TypeError
+    return _bytes(data), _descriptors(fds)
+
+
+def _descriptors(fds):
+    if fds is None or isinstance(fds, Gio.UnixFDList):
+        return fds
+    fds = [_number(fd) for fd in fds]
+    for fd in fds:
+        fcntl.fcntl(fd, fcntl.F_GETFD)
+    return Gio.UnixFDList.new_from_array(fds) if fds else None
+
+
+def _descriptor_and_condition(result):
+    fd, condition = result
+    return _number(fd), _number(condition)
+
+
+_RESULTS = {
+    "io_read_bytes": (
+        _data_and_descriptors,
+        "bytes, another buffer or GLib.Bytes, alone or in a tuple with a Gio.UnixFDList, a list of descriptors or None",
+    ),
+    "io_write_bytes": (_number, "an int, the number of bytes that were written"),
+    "io_seek": (_number, "an int, the new position"),
+    "io_get_credentials": (_instance_of(Gio.Credentials), "Gio.Credentials"),
+    "io_wait_fd": (_descriptor_and_condition, "a tuple of a descriptor, or Qio.CHANNEL_WAIT_…, and a GLib.IOCondition"),
+    "io_create_watch": (_instance_of((GLib.Source, type(None))), "a GLib.Source"),
+}
 
 
 def _slots(cls):
-    """The names of the virtual functions that report errors, and whether they return nothing but a status."""
+    """The virtual functions that return something: the names of their methods, and their own."""
     for base in cls.__mro__:
         info = base.__dict__.get("__info__")
         for slot in info.get_vfuncs() if info is not None else ():
-            if slot.can_throw_gerror():
-                is_status = slot.get_return_type().get_tag() == TypeTag.INT32
-                yield f"do_{slot.__name__}", is_status
+            name, tag = slot.__name__, slot.get_return_type().get_tag()
+            is_status = slot.can_throw_gerror() and tag == TypeTag.INT32
+            result = _RESULTS.get(name) or ((_status, "nothing, or 0") if is_status else None)
+            if result or slot.can_throw_gerror():
                 # The long name, for those whose short one means another method too.
-                yield f"do_{snake_case(info.get_type_name())}_{slot.__name__}", is_status
+                for method in (f"do_{name}", f"do_{snake_case(info.get_type_name())}_{name}"):
+                    yield method, (result, slot.can_throw_gerror())
 
 
-def _slot(method, is_status):
+def _described(result):
+    if isinstance(result, tuple):
+        return f"({', '.join(_described(each) for each in result)})"
+    return "None" if result is None else type(result).__name__
+
+
+def _slot(name, method, result, can_fail):
     """A slot that never fails in silence: C knows of no exception but GLib.Error."""
 
     @functools.wraps(method)
-    def wrapper(*arguments):
+    def wrapper(self, *arguments):
         try:
-            result = method(*arguments)
-        except (GLib.Error, SystemExit):
+            returned = method(self, *arguments)
+            if result is None:
+                return returned
+            convert, expected = result
+            try:
+                return convert(returned)
+            except (TypeError, ValueError):
+                reason = f"{type(self).__name__}.{name}() returned {_described(returned)}, expected {expected}"
+                raise TypeError(reason) from None
+        except GLib.Error:
             raise
+        except _EXITS as error:
+            _exit(error)
         except BaseException as error:
+            if not can_fail:
+                # PyGObject shows it.
+                raise
             if isinstance(error, OSError) and error.errno is not None:
                 raise _io_error(str(error), Gio.io_error_from_errno(error.errno)) from error
             # As PyGObject does: the place is for the author of the class, the reason for the caller.
             sys.excepthook(*sys.exc_info())
             raise _io_error(f"{type(error).__name__}: {error}", Gio.IOErrorEnum.FAILED) from error
-        return 0 if is_status and result is None else result
 
     return wrapper
+
+
+_create_watch = Qio.Channel.create_watch
 
 
 class Channel(Qio.Channel):
@@ -331,10 +589,27 @@ class Channel(Qio.Channel):
 
     def __init_subclass__(cls, **arguments):
         super().__init_subclass__(**arguments)
-        for name, is_status in dict(_slots(cls)).items():
+        for name, (result, can_fail) in dict(_slots(cls)).items():
             method = cls.__dict__.get(name)
             if callable(method):
-                setattr(cls, name, _slot(method, is_status))
+                setattr(cls, name, _slot(name, method, result, can_fail))
+
+    def create_watch(self, condition, func=None, *user_data):
+        """A source that waits for a condition, and calls `func (channel, condition, *user_data)`; without it, what its
+        `set_callback` is given."""
+        if func is not None:
+            return _create_watch(self, condition, func, *user_data)
+        callback = []
+
+        def call(channel, condition, *_data):
+            if not callback:
+                return GLib.SOURCE_REMOVE
+            func, user_data = callback[0]
+            return func(channel, condition, *user_data)
+
+        source = _create_watch(self, condition, call)
+        source.set_callback = lambda func, *user_data: callback.__setitem__(slice(None), [(func, user_data)])
+        return source
 
     def __enter__(self):
         return self
