@@ -32,6 +32,7 @@ pub use limit::IoFutureExt;
 #[cfg(feature = "capi")]
 pub(crate) use limit::cancellable_future;
 pub(crate) use ready::leased_watch;
+pub(crate) use splice::splice_in;
 pub use splice::{
     ByteCounter, QIOByteCounter, RelayCounters, Relayed, relay, relay_counted,
     relay_counted_future, relay_future,

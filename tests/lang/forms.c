@@ -234,6 +234,69 @@ commands (void)
   g_object_unref (command);
 }
 
+/* Both outputs and the status of a command, and more descriptors. */
+static void
+communication (void)
+{
+  GError *error = NULL;
+  static const char *const both[] = { "sh", "-c", "cat; echo err >&2; exit 3", NULL };
+  static const char *const three[] = { "sh", "-c", "echo three >&3", NULL };
+  g_autoptr (GBytes) input = g_bytes_new_static ("in", 2);
+  g_autoptr (QIOChannelCommand) command = NULL;
+  int pipe_fds[2], target = 3, wait_status = 0;
+  char buf[6];
+
+  for (int is_async = 0; is_async < 2; is_async++)
+    {
+      g_autoptr (GAsyncResult) result = NULL;
+      g_autoptr (GAsyncResult) ended = NULL;
+      g_autoptr (GBytes) output = NULL;
+      g_autoptr (GBytes) errors = NULL;
+
+      g_clear_object (&command);
+      command = qio_channel_command_new_full (both, NULL, NULL, O_RDWR, QIO_CHANNEL_COMMAND_STDERR_PIPE, &error);
+      check_ok (error);
+      check (qio_channel_command_get_stderr (command) != NULL);
+      if (is_async)
+        {
+          qio_channel_command_communicate_async (command, input, -1, G_PRIORITY_DEFAULT, NULL, take_result, &result);
+          check (qio_channel_command_communicate_finish (command, await (&result), &output, &errors, &wait_status,
+                                                         &error));
+        }
+      else
+        check (qio_channel_command_communicate (command, input, -1, &output, &errors, &wait_status, &error));
+      check_ok (error);
+      check (holds (output, "in") && holds (errors, "err\n"));
+      check (WIFEXITED (wait_status) && WEXITSTATUS (wait_status) == 3);
+      wait_status = 0;
+      qio_channel_command_wait_exit_async (command, G_PRIORITY_DEFAULT, NULL, take_result, &ended);
+      check (qio_channel_command_wait_exit_finish (command, await (&ended), &wait_status, &error));
+      check (WIFEXITED (wait_status) && WEXITSTATUS (wait_status) == 3);
+    }
+
+  g_clear_object (&command);
+  command = qio_channel_command_new_full (both, NULL, NULL, O_RDWR, QIO_CHANNEL_COMMAND_STDERR_NULL, &error);
+  check (!qio_channel_command_communicate (command, input, 1, NULL, NULL, NULL, &error));
+  check (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_MESSAGE_TOO_LARGE));
+  g_clear_error (&error);
+  check (qio_channel_command_get_stderr (command) == NULL);
+
+  check (pipe (pipe_fds) == 0);
+  g_clear_object (&command);
+  command = qio_channel_command_new_with_fds (three, NULL, NULL, O_RDONLY, QIO_CHANNEL_COMMAND_STDERR_INHERIT,
+                                              &pipe_fds[1], &target, 1, &error);
+  check_ok (error);
+  close (pipe_fds[1]);
+  check (read (pipe_fds[0], buf, 6) == 6 && memcmp (buf, "three\n", 6) == 0);
+  close (pipe_fds[0]);
+  check (qio_channel_close (QIO_CHANNEL (command), &error) == 0);
+  target = 2;
+  check (qio_channel_command_new_with_fds (three, NULL, NULL, O_RDONLY, QIO_CHANNEL_COMMAND_STDERR_INHERIT, &target,
+                                           &target, 1, &error) == NULL);
+  check (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT));
+  g_clear_error (&error);
+}
+
 /* Sums of lengths that no result can report, and a close as of what has failed. */
 static void
 limits (void)
@@ -263,6 +326,7 @@ main (int argc, char *argv[])
   descriptors ();
   busy_polling ();
   commands ();
+  communication ();
   printf ("forms: ok\n");
   return 0;
 }

@@ -135,6 +135,11 @@ function others() {
     check(command.get_exit_status()[0] === false);
     command.close();
     check(command.get_exit_status().join() === 'true,0');
+    const script = ['sh', '-c', 'cat; echo err >&2; exit 3'];
+    const both = Qio.ChannelCommand.new_full(script, null, null, O_RDWR, Qio.ChannelCommandStderr.PIPE);
+    const [output, errors, status] = both.communicate(bytes('in'), -1);
+    check(text(output) === 'in' && text(errors) === 'err\n' && status >> 8 === 3);
+    check(both.get_stderr().read_bytes(1).get_size() === 0);
 
     const memory = Qio.ChannelBuffer.new(16);
     memory.write_bytes_all(bytes('memory'));

@@ -122,6 +122,35 @@ def properties():
     check(one.get_name() is None)
 
 
+def talk():
+    """Both outputs, the status, and more descriptors of a command."""
+    script = ["sh", "-c", "cat; echo err >&2; exit 3"]
+    start = [script, None, None, os.O_RDWR, Qio.ChannelCommandStderr.PIPE]
+    output, errors, status = Qio.ChannelCommand.new_full(*start).communicate(b"in", -1)
+    check((output.get_data(), errors.get_data()) == (b"in", b"err\n"))
+    check(os.waitstatus_to_exitcode(status) == 3)
+
+    async def awaited():
+        command = Qio.ChannelCommand.new_full(*start)
+        output, errors, status = await command.communicate_async(b"in", -1)
+        check((output.get_data(), errors.get_data()) == (b"in", b"err\n"))
+        check(await command.wait_exit_async() == status)
+
+    Qio.run(awaited())
+    too_much = Qio.ChannelCommand.new_full(*start)
+    check(is_io(error_of(too_much.communicate, b"in", 1), Gio.IOErrorEnum.MESSAGE_TOO_LARGE))
+
+    reader, writer = os.pipe()
+    script = ["sh", "-c", "echo three >&3; echo err >&2"]
+    policy = Qio.ChannelCommandStderr.PIPE
+    command = Qio.ChannelCommand.new_with_fds(script, None, None, os.O_RDONLY, policy, [writer], [3])
+    os.close(writer)
+    check(os.read(reader, 100) == b"three\n")
+    os.close(reader)
+    check(command.get_stderr().read_bytes_all(4).get_data() == b"err\n")
+    command.close()
+
+
 def others():
     command = Qio.ChannelCommand.new_spawn(["cat"], os.O_RDWR)
     command.write_bytes_all(GLib.Bytes.new(b"child"))
@@ -129,6 +158,7 @@ def others():
     check(command.get_exit_status()[0] is False)
     command.close()
     check(command.get_exit_status() == (True, 0))
+    talk()
 
     memory = Qio.ChannelBuffer.new(16)
     memory.write_bytes_all(GLib.Bytes.new(b"memory"))

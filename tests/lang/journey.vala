@@ -135,6 +135,12 @@ void others () throws Error {
     assert (!command.get_exit_status (out status));
     command.close ();
     assert (command.get_exit_status (out status) && status == 0);
+    string[] script = { "sh", "-c", "cat; echo err >&2; exit 3" };
+    command = new Qio.ChannelCommand.full (script, null, null, Posix.O_RDWR, PIPE);
+    Bytes output, errors;
+    command.communicate (bytes ("in"), -1, out output, out errors, out status);
+    assert (holds (output, "in") && holds (errors, "err\n") && status >> 8 == 3);
+    assert (command.get_stderr ().read_bytes (1).get_size () == 0);
 
     var memory = new Qio.ChannelBuffer (16);
     memory.write_bytes_all (bytes ("memory"));

@@ -3,7 +3,7 @@
 #ifndef QIO_CHANNEL_COMMAND_H
 #define QIO_CHANNEL_COMMAND_H
 
-#include <qio/qio-channel.h>
+#include <qio/qio-channel-file.h>
 
 G_BEGIN_DECLS
 
@@ -12,6 +12,7 @@ G_BEGIN_DECLS
  * @QIO_CHANNEL_COMMAND_STDERR_INHERIT: where that of this process goes
  * @QIO_CHANNEL_COMMAND_STDERR_NULL: nowhere
  * @QIO_CHANNEL_COMMAND_STDERR_MERGE: where the standard output of the command goes
+ * @QIO_CHANNEL_COMMAND_STDERR_PIPE: to a channel of its own, qio_channel_command_get_stderr()
  *
  * Where the standard error of a command goes.
  */
@@ -19,7 +20,8 @@ typedef enum
 {
   QIO_CHANNEL_COMMAND_STDERR_INHERIT = 0,
   QIO_CHANNEL_COMMAND_STDERR_NULL = 1,
-  QIO_CHANNEL_COMMAND_STDERR_MERGE = 2
+  QIO_CHANNEL_COMMAND_STDERR_MERGE = 2,
+  QIO_CHANNEL_COMMAND_STDERR_PIPE = 3
 } QIOChannelCommandStderr;
 
 #define QIO_TYPE_CHANNEL_COMMAND_STDERR (qio_channel_command_stderr_get_type ())
@@ -36,8 +38,8 @@ GType qio_channel_command_stderr_get_type (void);
  * mode until the command has ended, and is an error if it failed. A command that may not end by itself is to be
  * terminated before, or waited for by its pidfd.
  *
- * Who writes much before reading anything may wait for ever: the command stops to read when nobody reads what it
- * writes.
+ * A caller that writes much before it reads may wait for ever: the command stops reading when nothing reads what it
+ * writes. qio_channel_command_communicate() does both at once.
  *
  * A channel that is finalized without being closed does not block: a command that still runs has a moment to
  * end, then is terminated, then killed. Signals never reach another process.
@@ -108,6 +110,33 @@ QIOChannelCommand *qio_channel_command_new_full (const char *const *argv,
                                                  GError **error);
 
 /**
+ * qio_channel_command_new_with_fds: (constructor)
+ * @argv: (array zero-terminated=1) (element-type filename): the program and its arguments
+ * @envp: (array zero-terminated=1) (element-type filename) (nullable): the environment, each `NAME=VALUE`, or
+ *   %NULL for that of this process
+ * @directory: (type filename) (nullable): where to start, or %NULL for the directory of this process
+ * @flags: `O_RDONLY`, `O_WRONLY` or `O_RDWR`: what the channel can do
+ * @stderr_policy: where the standard error goes
+ * @source_fds: (array length=n_fds) (nullable): descriptors to give to the command; they stay the caller's
+ * @target_fds: (array length=n_fds) (nullable): their numbers in the command, above 2
+ * @n_fds: how many
+ * @error: where to report an error
+ *
+ * Starts a command that gets more descriptors than its standard streams. See qio_channel_command_new_full().
+ *
+ * Returns: (transfer full): a channel
+ */
+QIOChannelCommand *qio_channel_command_new_with_fds (const char *const *argv,
+                                                     const char *const *envp,
+                                                     const char *directory,
+                                                     int flags,
+                                                     QIOChannelCommandStderr stderr_policy,
+                                                     const int *source_fds,
+                                                     const int *target_fds,
+                                                     gsize n_fds,
+                                                     GError **error);
+
+/**
  * qio_channel_command_new_pid: (constructor)
  * @writefd: where the command reads its input from, or -1
  * @readfd: where the command's output is to be read, or -1; may be the same as @writefd
@@ -124,6 +153,17 @@ QIOChannelCommand *qio_channel_command_new_pid (int writefd,
                                                 int readfd,
                                                 GPid pid,
                                                 GError **error);
+
+/**
+ * qio_channel_command_get_stderr:
+ * @command: a channel
+ *
+ * Returns the standard error of a command that was started with %QIO_CHANNEL_COMMAND_STDERR_PIPE, to be read. It is
+ * in blocking mode at first, and closed with @command. A command that writes much to it waits for a reader.
+ *
+ * Returns: (transfer none) (nullable): a channel, or %NULL
+ */
+QIOChannelFile *qio_channel_command_get_stderr (QIOChannelCommand *command);
 
 /**
  * qio_channel_command_get_pid:
@@ -178,6 +218,106 @@ gboolean qio_channel_command_get_exit_status (QIOChannelCommand *command,
 gboolean qio_channel_command_wait_exit (QIOChannelCommand *command,
                                         int *wait_status,
                                         GError **error);
+
+/**
+ * qio_channel_command_wait_exit_async:
+ * @command: a channel
+ * @io_priority: the priority of the operation
+ * @cancellable: (nullable): cancels the operation
+ * @callback: (scope async) (closure user_data): what to call when it is done
+ * @user_data: what to call @callback with
+ *
+ * As qio_channel_command_wait_exit(), without holding up the main loop: @callback is called from the thread-default
+ * context. Cancelling it changes nothing for the command.
+ */
+void qio_channel_command_wait_exit_async (QIOChannelCommand *command,
+                                          int io_priority,
+                                          GCancellable *cancellable,
+                                          GAsyncReadyCallback callback,
+                                          gpointer user_data);
+
+/**
+ * qio_channel_command_wait_exit_finish:
+ * @command: a channel
+ * @result: what @callback got
+ * @wait_status: (out) (optional): how it ended, for g_spawn_check_wait_status(); set only with %TRUE
+ * @error: where to report an error
+ *
+ * Takes the result of qio_channel_command_wait_exit_async().
+ *
+ * Returns: (skip): %TRUE, or %FALSE with an error
+ */
+gboolean qio_channel_command_wait_exit_finish (QIOChannelCommand *command,
+                                               GAsyncResult *result,
+                                               int *wait_status,
+                                               GError **error);
+
+/**
+ * qio_channel_command_communicate:
+ * @command: a channel
+ * @input: (nullable): what the command is to read
+ * @max: the most bytes of each output, or -1 for any number
+ * @output: (out) (optional) (transfer full): what it has written
+ * @errors: (out) (optional) (transfer full): what it has written to its standard error, if that is a pipe
+ * @wait_status: (out) (optional): how it ended, for g_spawn_check_wait_status()
+ * @error: where to report an error
+ *
+ * Writes the input of a command and ends it, reads its output and its standard error, as far as they are pipes, to
+ * their ends, and waits until it has ended: all at once, so that neither side waits for the other for ever. Blocks
+ * whatever the mode of the channel is; the channel stays open. A command that does not read all of its input is no
+ * error, nor is one that fails: @wait_status says so. An output of more than @max bytes is
+ * %G_IO_ERROR_MESSAGE_TOO_LARGE; the command may run on then.
+ *
+ * Returns: (skip): %TRUE, or %FALSE with an error
+ */
+gboolean qio_channel_command_communicate (QIOChannelCommand *command,
+                                          GBytes *input,
+                                          gint64 max,
+                                          GBytes **output,
+                                          GBytes **errors,
+                                          int *wait_status,
+                                          GError **error);
+
+/**
+ * qio_channel_command_communicate_async:
+ * @command: a channel
+ * @input: (nullable): what the command is to read
+ * @max: the most bytes of each output, or -1 for any number
+ * @io_priority: the priority of the operation
+ * @cancellable: (nullable): cancels the operation
+ * @callback: (scope async) (closure user_data): what to call when it is done
+ * @user_data: what to call @callback with
+ *
+ * As qio_channel_command_communicate(), without holding up the main loop: @callback is called from the
+ * thread-default context. What a cancelled operation has read is lost.
+ */
+void qio_channel_command_communicate_async (QIOChannelCommand *command,
+                                            GBytes *input,
+                                            gint64 max,
+                                            int io_priority,
+                                            GCancellable *cancellable,
+                                            GAsyncReadyCallback callback,
+                                            gpointer user_data);
+
+/**
+ * qio_channel_command_communicate_finish:
+ * @command: a channel
+ * @result: what @callback got
+ * @output: (out) (optional) (transfer full): what it has written
+ * @errors: (out) (optional) (transfer full): what it has written to its standard error, if that is a pipe
+ * @wait_status: (out) (optional): how it ended, for g_spawn_check_wait_status()
+ * @error: where to report an error
+ *
+ * Takes the result of qio_channel_command_communicate_async().
+ *
+ * Returns: (skip): %TRUE, or %FALSE with an error
+ */
+gboolean qio_channel_command_communicate_finish (QIOChannelCommand *command,
+                                                 GAsyncResult *result,
+                                                 GBytes **output,
+                                                 GBytes **errors,
+                                                 int *wait_status,
+                                                 GError **error);
 
 /**
  * qio_channel_command_send_signal:

@@ -2,8 +2,9 @@
 
 use std::{
     ffi::{CStr, OsStr, c_char, c_int, c_uint},
+    io,
     os::{
-        fd::{IntoRawFd, OwnedFd},
+        fd::{BorrowedFd, IntoRawFd, OwnedFd},
         unix::process::ExitStatusExt,
     },
     process::ExitStatus,
@@ -12,12 +13,14 @@ use std::{
 
 use glib::{prelude::*, translate::*};
 use glib_sys::{GError, GPid, GType, gboolean};
+use libc::size_t;
 
 use super::{os_str, own};
 use crate::{
-    Access, ChannelCommand, StderrPolicy,
+    Access, ChannelCommand, CommandBuilder, StderrPolicy,
     capi::{give, guarded, holds, instance, success, value, with},
-    ffi::QIOChannelCommand,
+    ffi::{QIOChannelCommand, QIOChannelFile},
+    sys::file,
 };
 
 instance!(ChannelCommand, c"QIO_IS_CHANNEL_COMMAND (command)");
@@ -73,17 +76,107 @@ pub unsafe extern "C" fn qio_channel_command_new_full(
     // SAFETY: see the room; the lists and the string are looked at where they are not NULL.
     unsafe {
         guarded(function, error, ptr::null_mut(), || {
-            let mut builder = ChannelCommand::builder(strings(argv))
-                .access(access)
-                .stderr(stderr);
-            if !envp.is_null() {
-                builder = builder.environ(strings(envp));
-            }
-            if !directory.is_null() {
-                builder = builder.directory(os_str(directory));
-            }
+            let builder = builder(argv, envp, directory, access, stderr);
             give(builder.spawn(), error)
         })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_command_new_with_fds(
+    argv: *const *const c_char,
+    envp: *const *const c_char,
+    directory: *const c_char,
+    flags: c_int,
+    stderr_policy: c_uint,
+    source_fds: *const c_int,
+    target_fds: *const c_int,
+    n_fds: size_t,
+    error: *mut *mut GError,
+) -> *mut QIOChannelCommand {
+    let function = c"qio_channel_command_new_with_fds";
+    let has_fds = n_fds == 0 || !source_fds.is_null() && !target_fds.is_null();
+    let (true, true, Some(access), Some(stderr)) = (
+        holds(function, !argv.is_null(), c"argv != NULL"),
+        holds(
+            function,
+            has_fds,
+            c"source_fds != NULL && target_fds != NULL",
+        ),
+        access(function, flags),
+        policy(function, stderr_policy),
+    ) else {
+        return ptr::null_mut();
+    };
+    // SAFETY: see the room; the lists and the string are looked at where they are not NULL.
+    unsafe {
+        guarded(function, error, ptr::null_mut(), || {
+            let builder = builder(argv, envp, directory, access, stderr);
+            let fds = (0..n_fds).map(|i| (*source_fds.add(i), *target_fds.add(i)));
+            let builder = fds
+                .into_iter()
+                .try_fold(builder, |builder, (source, target)| {
+                    Ok(builder.fd(target, duplicate(source)?))
+                });
+            give(builder.and_then(CommandBuilder::spawn), error)
+        })
+    }
+}
+
+/// A second descriptor for a number of the caller's.
+///
+/// # Safety
+///
+/// The number must not be closed meanwhile; it may be no descriptor.
+unsafe fn duplicate(fd: c_int) -> io::Result<OwnedFd> {
+    file::check_is_open(fd)?;
+    // SAFETY: it is open, and stays so: the caller's promise.
+    unsafe { BorrowedFd::borrow_raw(fd) }.try_clone_to_owned()
+}
+
+/// # Safety
+///
+/// As for the functions of this room; the list of arguments is not NULL.
+unsafe fn builder(
+    argv: *const *const c_char,
+    envp: *const *const c_char,
+    directory: *const c_char,
+    access: Access,
+    stderr: StderrPolicy,
+) -> CommandBuilder {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut builder = ChannelCommand::builder(strings(argv))
+            .access(access)
+            .stderr(stderr);
+        if !envp.is_null() {
+            builder = builder.environ(strings(envp));
+        }
+        if !directory.is_null() {
+            builder = builder.directory(os_str(directory));
+        }
+        builder
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_command_get_stderr(
+    command: *mut QIOChannelCommand,
+) -> *mut QIOChannelFile {
+    let (function, no_error) = (c"qio_channel_command_get_stderr", ptr::null_mut());
+    let none = ptr::null_mut();
+    // SAFETY: see the room; the command has a reference as long as it lives.
+    unsafe {
+        with(
+            function,
+            command,
+            no_error,
+            none,
+            |command: &ChannelCommand| {
+                let stderr = command.stderr();
+                stderr.map_or(none, |stderr| stderr.as_ptr())
+            },
+        )
     }
 }
 
@@ -234,7 +327,7 @@ pub unsafe extern "C" fn qio_channel_command_kill(
 }
 
 /// What failed, in errors.
-const WAIT: &str = "wait for";
+pub(super) const WAIT: &str = "wait for";
 const SIGNAL: &str = "send a signal to";
 
 /// The ends that the channel has, by the flags of `open()`.
@@ -294,7 +387,7 @@ unsafe fn strings<'a>(list: *const *const c_char) -> Vec<&'a OsStr> {
 /// # Safety
 ///
 /// As for the functions of this room; the place may be NULL.
-unsafe fn tell(status: Option<ExitStatus>, wait_status: *mut c_int) -> gboolean {
+pub(super) unsafe fn tell(status: Option<ExitStatus>, wait_status: *mut c_int) -> gboolean {
     if let Some(status) = status
         && !wait_status.is_null()
     {

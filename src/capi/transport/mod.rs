@@ -2,6 +2,7 @@
 
 mod buffer;
 mod command;
+mod command_communicate;
 mod file;
 mod null;
 mod socket;

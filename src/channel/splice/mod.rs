@@ -38,6 +38,21 @@ pub(super) fn splice(
     .run()
 }
 
+/// As [`splice`], in a future; `here` for those who run a context of their own, and no other one meanwhile.
+pub(crate) async fn splice_in(
+    source: &Channel,
+    target: &Channel,
+    count: Option<u64>,
+    here: bool,
+) -> io::Result<u64> {
+    let flow = Flow::new(source, target, count, Vec::new());
+    let wait_mode = WaitMode {
+        here,
+        ..WaitMode::default()
+    };
+    flow.run_async(wait_mode).await
+}
+
 /// As [`splice`], in a future.
 pub(super) async fn splice_async(
     source: &Channel,

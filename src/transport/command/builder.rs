@@ -50,6 +50,9 @@ pub enum StderrPolicy {
     /// Where the command's standard output goes: with the rest of what it writes.
     #[enum_value(name = "QIO_CHANNEL_COMMAND_STDERR_MERGE", nick = "merge")]
     Merge = 2,
+    /// To a channel of its own: [`ChannelCommand::stderr`].
+    #[enum_value(name = "QIO_CHANNEL_COMMAND_STDERR_PIPE", nick = "pipe")]
+    Pipe = 3,
 }
 
 /// A command that is going to be started. See [`ChannelCommand::builder`].
@@ -61,6 +64,8 @@ pub struct CommandBuilder {
     directory: Option<PathBuf>,
     access: Access,
     stderr: StderrPolicy,
+    /// More descriptors, by their numbers in the command.
+    fds: BTreeMap<RawFd, OwnedFd>,
     /// What was wrong first.
     malformed: Option<io::Error>,
 }
@@ -79,6 +84,7 @@ impl CommandBuilder {
             directory: None,
             access: Access::default(),
             stderr: StderrPolicy::default(),
+            fds: BTreeMap::new(),
         }
     }
 
@@ -167,6 +173,37 @@ impl CommandBuilder {
         Self { directory, ..self }
     }
 
+    /// Gives the command a descriptor more, under this number, which must be above those of the standard
+    /// streams: [`spawn`](Self::spawn) fails otherwise. Of several with one number it gets the last.
+    ///
+    /// ```
+    /// use std::os::fd::OwnedFd;
+    /// use qio::{Access, ChannelCommand, prelude::*};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let (read, write) = std::io::pipe()?;
+    /// let command = ChannelCommand::builder(["sh", "-c", "echo status >&3"]).fd(3, write.into());
+    /// let command = command.access(Access::Read).spawn()?;
+    /// let status = std::io::read_to_string(read)?;
+    /// assert_eq!(status, "status\n");
+    /// # command.close()
+    /// # }
+    /// ```
+    #[must_use]
+    #[doc(alias = "qio_channel_command_new_with_fds")]
+    pub fn fd(mut self, number: RawFd, fd: OwnedFd) -> Self {
+        if number <= libc::STDERR_FILENO {
+            self.malformed.get_or_insert_with(|| {
+                invalid(&format!(
+                    "Not a number for a descriptor beside the standard streams: {number}"
+                ))
+            });
+        } else {
+            self.fds.insert(number, fd);
+        }
+        self
+    }
+
     /// Starts the command, with an empty signal mask and the default action for `SIGPIPE`.
     ///
     /// # Errors
@@ -185,7 +222,9 @@ impl CommandBuilder {
             None => String::new(),
         };
         let failed = |e| with_context(e, format!("Unable to run \"{name}\"{place}"));
-        let Ends { read, write, fds } = Ends::new(self.access, self.stderr).map_err(failed)?;
+        let ends = Ends::new(self.access, self.stderr).map_err(failed)?;
+        let mut fds = self.fds;
+        fds.extend(ends.theirs);
         let program = Program {
             argv: self.argv,
             env: self.env.unwrap_or_else(|| env::vars_os().collect()),
@@ -200,7 +239,11 @@ impl CommandBuilder {
             failed(e)
         })?;
         let child = Child::new(pid, format!("command \"{name}\""), process);
-        ChannelCommand::with_child(read, write, child)
+        let command = ChannelCommand::with_child(ends.read, ends.write, child)?;
+        if let Some(fd) = ends.stderr {
+            command.set_stderr(fd, &name);
+        }
+        Ok(command)
     }
 }
 
@@ -216,40 +259,52 @@ fn split(setting: &OsStr) -> Option<(&OsStr, &OsStr)> {
 struct Ends {
     read: Option<OwnedFd>,
     write: Option<OwnedFd>,
+    stderr: Option<OwnedFd>,
     /// By their numbers in the command, which has others from this process.
-    fds: BTreeMap<RawFd, OwnedFd>,
+    theirs: BTreeMap<RawFd, OwnedFd>,
 }
 
 impl Ends {
     fn new(access: Access, stderr: StderrPolicy) -> io::Result<Self> {
         let nothing = || file::open(Path::new("/dev/null"), libc::O_RDWR, 0);
-        let mut fds = BTreeMap::new();
+        let mut theirs = BTreeMap::new();
         let mut write = None;
         let stdin = match access {
             Access::Read => nothing()?,
             Access::Write | Access::ReadWrite => {
-                let (theirs, ours) = file::pipe()?;
+                let (input, ours) = file::pipe()?;
                 write = Some(ours);
-                theirs
+                input
             }
         };
-        fds.insert(libc::STDIN_FILENO, stdin);
+        theirs.insert(libc::STDIN_FILENO, stdin);
         let mut read = None;
         let stdout = match access {
             Access::Write => nothing()?,
             Access::Read | Access::ReadWrite => {
-                let (ours, theirs) = file::pipe()?;
+                let (ours, output) = file::pipe()?;
                 read = Some(ours);
-                theirs
+                output
             }
         };
+        let mut read_stderr = None;
         let stderr = match stderr {
             StderrPolicy::Inherit => None,
             StderrPolicy::Merge => Some(stdout.try_clone()?),
             StderrPolicy::Null => Some(nothing()?),
+            StderrPolicy::Pipe => {
+                let (ours, errors) = file::pipe()?;
+                read_stderr = Some(ours);
+                Some(errors)
+            }
         };
-        fds.insert(libc::STDOUT_FILENO, stdout);
-        fds.extend(stderr.map(|stderr| (libc::STDERR_FILENO, stderr)));
-        Ok(Self { read, write, fds })
+        theirs.insert(libc::STDOUT_FILENO, stdout);
+        theirs.extend(stderr.map(|stderr| (libc::STDERR_FILENO, stderr)));
+        Ok(Self {
+            read,
+            write,
+            stderr: read_stderr,
+            theirs,
+        })
     }
 }

@@ -2,6 +2,8 @@
 
 mod builder;
 mod child;
+mod communicate;
+mod imp;
 mod process;
 mod reaper;
 
@@ -9,225 +11,28 @@ pub use builder::{Access, CommandBuilder, StderrPolicy};
 
 use std::{
     ffi::OsStr,
-    io::{self, IoSlice, IoSliceMut},
+    future::Future,
+    io,
     os::{
-        fd::{AsFd, BorrowedFd, OwnedFd},
+        fd::{AsFd, OwnedFd},
         unix::process::ExitStatusExt,
     },
     process::ExitStatus,
-    sync::{
-        Arc, LazyLock, OnceLock,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
 };
 
-use glib::{IOCondition, ParamSpec, prelude::*, subclass::prelude::*};
+use glib::{IOCondition, prelude::*, subclass::prelude::*};
 
-use super::endpoint::Endpoint;
+use super::file::ChannelFile;
 use crate::{
-    channel::{
-        Channel, ChannelExt as _, ChannelImpl,
-        ffi::{PollFd, derived_class},
-        leased_watch,
-        stream::std_io,
-    },
+    channel::{Channel, ChannelFutureExt as _, ffi::derived_class, stream::std_io},
+    coroutine,
     error::{not_supported, with_context},
-    hub::Direction,
     sys::{dummy, fd_info::FdInfo},
-    types::{Feature, ReadFlags, Readiness, Shutdown, WriteFlags},
+    types::Feature,
 };
 use child::Child;
 use process::Process;
-
-mod imp {
-    use super::*;
-
-    #[derive(Debug, Default)]
-    pub struct ChannelCommand {
-        /// Where the child's output comes from; empty if it is not to be read.
-        pub(super) output: Endpoint,
-        /// Where the child's input goes to; empty if it is not to be written.
-        pub(super) input: Endpoint,
-        pub(super) child: OnceLock<Arc<Child>>,
-        /// Closing waits for nothing.
-        aborted: AtomicBool,
-    }
-
-    #[glib::object_subclass]
-    impl ObjectSubclass for ChannelCommand {
-        const NAME: &'static str = "QIOChannelCommand";
-        type Type = super::ChannelCommand;
-        type ParentType = Channel;
-        type Class = QIOChannelCommandClass;
-        type Instance = QIOChannelCommand;
-
-        fn class_init(class: &mut Self::Class) {
-            let slots = &mut class.parent_class;
-            slots.set_native_class_with(false, lend, None, Some(abort));
-        }
-    }
-
-    fn lend(channel: &Channel, side: Direction) -> Option<PollFd> {
-        let this = channel.downcast_ref::<super::ChannelCommand>()?.imp();
-        let end = match side {
-            Direction::Read => &this.output,
-            Direction::Write => &this.input,
-        };
-        end.lend(side, false)
-    }
-
-    fn abort(channel: &Channel) {
-        if let Some(this) = channel.downcast_ref::<super::ChannelCommand>() {
-            let this = this.imp();
-            this.aborted.store(true, Ordering::Release);
-            if let Some(child) = this.child.get() {
-                child.abort();
-            }
-        }
-    }
-
-    impl ObjectImpl for ChannelCommand {
-        fn properties() -> &'static [ParamSpec] {
-            static PROPERTIES: LazyLock<[ParamSpec; 2]> = LazyLock::new(|| {
-                [
-                    glib::ParamSpecUInt::builder("pid")
-                        .nick("Process id")
-                        .blurb("The process id of the command, or 0")
-                        .read_only()
-                        .build(),
-                    glib::ParamSpecInt::builder("wait-status")
-                        .nick("Wait status")
-                        .blurb("How the command ended, as waitpid() tells it, or -1")
-                        .minimum(-1)
-                        .default_value(-1)
-                        .read_only()
-                        .build(),
-                ]
-            });
-            &*PROPERTIES
-        }
-
-        fn property(&self, _id: usize, pspec: &ParamSpec) -> glib::Value {
-            let child = self.child.get();
-            match pspec.name() {
-                "pid" => child.map_or(0, |child| child.pid()).to_value(),
-                "wait-status" => child
-                    .and_then(|child| child.known_status())
-                    .unwrap_or(-1)
-                    .to_value(),
-                name => unreachable!("no property {name}"),
-            }
-        }
-
-        fn dispose(&self) {
-            let _ = self.close_pipes();
-            if let Some(child) = self.child.get() {
-                child.abandon();
-            }
-        }
-    }
-
-    impl ChannelImpl for ChannelCommand {
-        fn readv(
-            &self,
-            iov: &mut [IoSliceMut<'_>],
-            _fds: Option<&mut Vec<OwnedFd>>,
-            flags: ReadFlags,
-        ) -> io::Result<usize> {
-            self.check(&self.output, "reading")?;
-            let channel = self.obj();
-            let result = self.output.read(channel.upcast_ref(), iov, flags);
-            // Also if it was shut down while we waited.
-            if result.is_err() && self.is_shut(&self.output) {
-                return Ok(0);
-            }
-            result
-        }
-
-        fn writev(
-            &self,
-            iov: &[IoSlice<'_>],
-            _fds: &[BorrowedFd<'_>],
-            flags: WriteFlags,
-        ) -> io::Result<usize> {
-            self.check(&self.input, "writing")?;
-            let channel = self.obj();
-            let result = self.input.write(channel.upcast_ref(), iov, flags);
-            if result.is_err() && self.is_shut(&self.input) {
-                return Err(io::Error::from_raw_os_error(libc::EPIPE));
-            }
-            result
-        }
-
-        fn close(&self) -> io::Result<()> {
-            // Before the numbers are free for others: waiters must not look at them any more.
-            self.obj().upcast_ref::<Channel>().imp().mark_closed();
-            let closed = self.close_pipes();
-            match self.child.get() {
-                Some(child) if self.aborted.load(Ordering::Acquire) => {
-                    child.abandon();
-                    closed
-                }
-                Some(child) => closed.and(child.finish()),
-                None => closed,
-            }
-        }
-
-        fn create_watch(&self, condition: IOCondition) -> glib::Source {
-            let (read, write) = (self.output.fd.shared(), self.input.fd.shared());
-            leased_watch(self.obj().upcast_ref(), condition, read, write)
-        }
-
-        fn set_blocking(&self, enabled: bool) -> io::Result<()> {
-            for end in [&self.output, &self.input] {
-                if end.fd.is_open() {
-                    end.set_blocking(enabled)?;
-                }
-            }
-            Ok(())
-        }
-
-        fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-            let read = match how.reads() {
-                true => self.output.shut_down(Shutdown::Read),
-                false => Ok(()),
-            };
-            let write = match how.writes() {
-                true => self.input.shut_down(Shutdown::Write),
-                false => Ok(()),
-            };
-            self.obj().upcast_ref::<Channel>().imp().waiters.wake();
-            read.and(write)
-        }
-
-        fn wait_fd(&self, condition: IOCondition) -> Readiness {
-            match condition.contains(IOCondition::OUT) {
-                true => self.input.fd.wait_fd(condition),
-                false => self.output.fd.wait_fd(condition),
-            }
-        }
-    }
-
-    impl ChannelCommand {
-        fn close_pipes(&self) -> io::Result<()> {
-            self.input.close().and(self.output.close())
-        }
-
-        /// Shut down, that is: closed while the channel is not.
-        fn is_shut(&self, end: &Endpoint) -> bool {
-            end.fd.shared().is_some() && !end.fd.is_open() && !self.obj().is_closed()
-        }
-
-        fn check(&self, end: &Endpoint, what: &str) -> io::Result<()> {
-            match end.fd.shared() {
-                Some(_) => Ok(()),
-                None => Err(not_supported(&format!(
-                    "The command was not started for {what}"
-                ))),
-            }
-        }
-    }
-}
 
 derived_class!(
     ChannelCommand,
@@ -246,8 +51,8 @@ glib::wrapper! {
     /// A command that may not end by itself is to be [terminated](Self::terminate) before,
     /// or waited for by its [`pidfd`](Self::pidfd).
     ///
-    /// Who writes much before reading anything may wait for ever: the command stops to read when
-    /// nobody reads what it writes. Do both in turns, non-blocking, or in two threads.
+    /// A caller that writes much before it reads may wait for ever: the command stops reading when
+    /// nothing reads what it writes. [`communicate`](Self::communicate) does both at once.
     ///
     /// A channel that is dropped without being closed leaves a command that still runs to a
     /// thread, which gives it a moment to end at the end of its input, then terminates it
@@ -356,6 +161,22 @@ impl ChannelCommand {
         Ok(this)
     }
 
+    fn set_stderr(&self, fd: OwnedFd, name: &str) {
+        let stderr = ChannelFile::new_fd(fd);
+        let channel = stderr.upcast_ref::<Channel>();
+        let description = format!("the standard error of the command \"{name}\"");
+        channel.imp().set_description(description);
+        let _ = self.imp().stderr.set(stderr);
+    }
+
+    /// The command's standard error, if it was started with [`StderrPolicy::Pipe`]. It is in blocking
+    /// mode at first, and closed with this channel; a command that writes much to it waits for a reader.
+    #[doc(alias = "qio_channel_command_get_stderr")]
+    #[must_use]
+    pub fn stderr(&self) -> Option<ChannelFile> {
+        self.imp().stderr.get().cloned()
+    }
+
     /// The process id; it may be another process's once this one has been waited for.
     #[doc(alias = "qio_channel_command_get_pid")]
     #[must_use]
@@ -394,8 +215,36 @@ impl ChannelCommand {
     /// As [`exit_status`](Self::exit_status).
     #[doc(alias = "qio_channel_command_wait_exit")]
     pub fn wait_exit(&self) -> io::Result<ExitStatus> {
+        if coroutine::in_coroutine() {
+            return coroutine::wait_for(self.wait_exit_future())?;
+        }
         let status = self.child()?.status(true)?;
         Ok(ExitStatus::from_raw(status.unwrap_or_default()))
+    }
+
+    /// As [`wait_exit`](Self::wait_exit), in a future, which never blocks. Dropping it changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`exit_status`](Self::exit_status).
+    #[doc(alias = "qio_channel_command_wait_exit_async")]
+    #[doc(alias = "qio_channel_command_wait_exit_finish")]
+    pub fn wait_exit_future(&self) -> impl Future<Output = io::Result<ExitStatus>> + Send + '_ {
+        self.wait_exit_async()
+    }
+
+    async fn wait_exit_async(&self) -> io::Result<ExitStatus> {
+        loop {
+            if let Some(status) = self.exit_status()? {
+                return Ok(status);
+            }
+            let ended = match self.pidfd() {
+                Ok(fd) => ChannelFile::new_fd(fd),
+                // Closing the channel has waited for the end.
+                Err(e) => return self.exit_status()?.ok_or(e),
+            };
+            ended.ready(IOCondition::IN).await?;
+        }
     }
 
     /// Sends a signal to the command. Does nothing if it has ended.

@@ -1,6 +1,7 @@
 //! `ChannelCommand`.
 
 mod adopted;
+mod communicate;
 mod end;
 mod signals;
 mod start;
