@@ -30,9 +30,9 @@ pub(crate) fn open_private(path: &Path) -> io::Result<Option<File>> {
     let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
     let file = File::from(open(path, flags.bits(), 0o600)?);
     let found = file.metadata()?;
-    let is_private = found.is_file()
-        && found.uid() == nix::unistd::geteuid().as_raw()
-        && found.mode() & 0o077 == 0;
+    // SAFETY: the call takes nothing, and always succeeds.
+    let user = unsafe { libc::geteuid() };
+    let is_private = found.is_file() && found.uid() == user && found.mode() & 0o077 == 0;
     Ok(is_private.then_some(file))
 }
 
