@@ -2,9 +2,12 @@
 
 use std::{
     ffi::{OsStr, OsString},
-    fmt, io,
-    os::unix::ffi::{OsStrExt, OsStringExt},
-    path::PathBuf,
+    fmt, fs, io,
+    os::unix::{
+        ffi::{OsStrExt, OsStringExt},
+        fs::MetadataExt,
+    },
+    path::{Path, PathBuf},
 };
 
 use nix::fcntl::{FcntlArg, fcntl};
@@ -110,6 +113,20 @@ impl Endpoint {
     /// Whether there is only one of it, for one client.
     pub(crate) fn is_single(&self) -> bool {
         matches!(self, Self::Stdio)
+    }
+
+    /// Which regular file it stands for, if it is one that is there: device and inode.
+    pub(crate) fn file(&self) -> Option<(u64, u64)> {
+        let path = match self {
+            Self::File(path) => path.clone(),
+            Self::Fd(address) => {
+                let number = address.to_string();
+                Path::new("/proc/self/fd").join(number.strip_prefix("fd:")?)
+            }
+            _ => return None,
+        };
+        let found = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
+        Some((found.dev(), found.ino()))
     }
 
     /// Opens what does not listen, without TLS.

@@ -11,17 +11,18 @@
 //! ```
 //!
 //! `options` reads the command line, `endpoint` makes channels of addresses, `ends` makes one channel of two
-//! one-way ones, `tls` is for those who want that, `session` brings two channels together, and `meter` shows what
-//! goes through.
+//! one-way ones, `tls` is for those who want that, `session` brings two channels together, `limits` says how many
+//! may come, and `meter` shows what goes through.
 
 mod endpoint;
 mod ends;
+mod limits;
 mod meter;
 mod options;
 mod session;
 mod tls;
 
-use std::{env, io::Write, process::ExitCode};
+use std::{cell::RefCell, env, io::Write, process::ExitCode, rc::Rc};
 
 use gio::prelude::*;
 use glib::ControlFlow;
@@ -39,9 +40,9 @@ fn main() -> ExitCode {
     };
     match run(&options) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(e) => {
-            eprintln!("relay: {}", session::one_line(&e));
-            ExitCode::FAILURE
+        Err(session::Failure { error, status }) => {
+            eprintln!("relay: {}", session::one_line(&error));
+            status.map_or(ExitCode::FAILURE, ExitCode::from)
         }
     }
 }
@@ -55,18 +56,57 @@ fn help() -> ExitCode {
 }
 
 /// Until everything has gone through, or a signal comes, which is as good an end.
-fn run(options: &Options) -> std::io::Result<()> {
-    let stop = gio::Cancellable::new();
-    for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGTERM] {
-        let stop = stop.clone();
-        glib_unix::unix_signal_add_local(signal, move || {
-            stop.cancel();
-            ControlFlow::Continue
-        });
-    }
-    let result = glib::MainContext::default().block_on(session::run(options, &stop));
+fn run(options: &Options) -> Result<(), session::Failure> {
+    let signals = Signals::new(options.fork);
+    let result = glib::MainContext::default().block_on(session::run(options, &signals));
     match result {
-        Err(_) if stop.is_cancelled() => Ok(()),
+        Err(_) if signals.stop.is_cancelled() => Ok(()),
         result => result,
     }
+}
+
+/// What signals ask for.
+pub(crate) struct Signals {
+    /// The end of everything.
+    pub(crate) stop: gio::Cancellable,
+    /// No more clients.
+    pub(crate) drain: gio::Cancellable,
+    /// Reads the files for TLS again, if there are any: SIGHUP is an end otherwise.
+    pub(crate) reload: Rc<RefCell<Option<Reload>>>,
+}
+
+type Reload = Box<dyn Fn()>;
+
+impl Signals {
+    fn new(serves_many: bool) -> Self {
+        let this = Self {
+            stop: gio::Cancellable::new(),
+            drain: gio::Cancellable::new(),
+            reload: Rc::default(),
+        };
+        let (stop, drain, reload) = (this.stop.clone(), this.drain.clone(), this.reload.clone());
+        on(libc::SIGINT, {
+            let stop = stop.clone();
+            move || stop.cancel()
+        });
+        on(libc::SIGTERM, {
+            let stop = stop.clone();
+            move || match serves_many && !drain.is_cancelled() {
+                true => drain.cancel(),
+                false => stop.cancel(),
+            }
+        });
+        on(libc::SIGHUP, move || match &*reload.borrow() {
+            Some(reload) => reload(),
+            None => stop.cancel(),
+        });
+        this
+    }
+}
+
+fn on(signal: i32, f: impl Fn() + 'static) {
+    glib_unix::unix_signal_add_local(signal, move || {
+        f();
+        ControlFlow::Continue
+    });
 }

@@ -39,6 +39,9 @@ written as %25.
 Options:
   -f, --fork            FIRST is a listener: serve any number of clients, each
                         with a SECOND of its own
+  -m, --max-clients=N   with --fork: serve at most N clients at a time, others
+                        wait; as many as there are descriptors for, which is
+                        so if this is not given
   -a, --append          a file: that is written keeps what it has, which it does
                         with --fork anyway
   -t, --timeout=SECONDS give up if connecting takes longer, or if nothing has
@@ -70,8 +73,14 @@ Options for TLS, where both addresses speak it for both:
       --tls-timeout=SECONDS     give up if shaking hands takes longer; 10 if
                         this is not given
 
-The exit status is 0 at the end, also if that is SIGINT, SIGTERM or SIGHUP, 1
-after an error, and 2 for a command line that cannot be understood.
+SIGINT ends it, and so do SIGTERM and SIGHUP, but with --fork: then SIGTERM
+stops accepting, and the program ends once the last client has ended, or at
+another SIGTERM; and SIGHUP reads the files for TLS again, for new clients, if
+there are any.
+
+The exit status is 0 at the end, also by a signal, 1 after an error, and 2 for a
+command line that cannot be understood. Without --fork, that of a command which
+fails is handed on: 128 and the number of the signal that ended it, if one did.
 
 Examples:
   relay stdio tcp:localhost:80
@@ -93,6 +102,7 @@ pub(crate) struct Options {
     pub(crate) second: Endpoint,
     pub(crate) fork: bool,
     pub(crate) append: bool,
+    pub(crate) max_clients: Option<u32>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) tls: TlsOptions,
     pub(crate) verbose: bool,
@@ -104,7 +114,7 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Aske
     let mut arguments = arguments.into_iter();
     let mut addresses = Vec::new();
     let (mut fork, mut append, mut verbose, mut quiet) = (false, false, false, false);
-    let (mut timeout, mut tls) = (None, TlsOptions::default());
+    let (mut timeout, mut tls, mut max_clients) = (None, TlsOptions::default(), None);
     let mut only_addresses = false;
     while let Some(argument) = arguments.next() {
         let text = argument.to_string_lossy();
@@ -129,6 +139,9 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Aske
             ("-t" | "--timeout", value) => {
                 timeout = Some(seconds("--timeout", value.or_else(|| arguments.next()))?);
             }
+            ("-m" | "--max-clients", value) => {
+                max_clients = Some(number("--max-clients", value.or_else(|| arguments.next()))?);
+            }
             (name, value) if TlsOptions::has(name) => {
                 tls.take(name, value.or_else(|| arguments.next()))?;
             }
@@ -152,12 +165,21 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Aske
     if fork && second.is_single() {
         return Err("with --fork, SECOND must be there for each client: not stdio".to_owned());
     }
+    if max_clients.is_some() && !fork {
+        return Err("--max-clients is for --fork".to_owned());
+    }
+    if first.file().is_some() && first.file() == second.file() {
+        return Err(format!(
+            "{first} and {second} are the same file: it would be read for ever, or be lost"
+        ));
+    }
     tls.check([&first, &second])?;
     Ok(Asked::Relay(Box::new(Options {
         first,
         second,
         fork,
         append,
+        max_clients,
         timeout,
         tls,
         verbose,
@@ -174,4 +196,12 @@ pub(crate) fn seconds(name: &str, value: Option<OsString>) -> Result<Duration, S
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
         .filter(|timeout| !timeout.is_zero())
         .ok_or_else(|| format!("{name} needs a number of seconds above 0, not \"{value}\""))
+}
+
+/// The value of the option `name`, a number above 0.
+fn number(name: &str, value: Option<OsString>) -> Result<u32, String> {
+    let value = value.ok_or_else(|| format!("{name} needs a number"))?;
+    let value = value.to_string_lossy();
+    let number = value.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| format!("{name} needs a number above 0, not \"{value}\""))
 }

@@ -3,12 +3,14 @@
 use std::{
     future::Future,
     io::{self, IsTerminal},
+    os::unix::process::ExitStatusExt,
     pin::pin,
     rc::Rc,
     task::Poll,
     time::{Duration, Instant},
 };
 
+use nix::sys::socket::{setsockopt, sockopt};
 use qio::{
     Channel, ChannelCommand, ChannelSocket, ChannelTls, IoFutureExt, JoinHandle, NetAddress,
     NetListener, RelayCounters, Relayed, Shutdown, TransferError, prelude::*, relay_counted_future,
@@ -16,7 +18,9 @@ use qio::{
 };
 
 use crate::{
+    Signals,
     endpoint::{Endpoint, Mode, at_once},
+    limits,
     meter::{Meter, summary},
     options::Options,
     tls::{self, Tls},
@@ -32,7 +36,7 @@ struct Side {
     listener: Option<NetListener>,
     mode: Mode,
     timeout: Option<Duration>,
-    tls: Option<Tls>,
+    tls: Option<Rc<Tls>>,
 }
 
 impl Side {
@@ -43,7 +47,7 @@ impl Side {
         meter: &Meter,
     ) -> io::Result<Self> {
         let tls = match endpoint.is_tls() {
-            true => Some(Tls::new(endpoint, &options.tls)?),
+            true => Some(Rc::new(Tls::new(endpoint, &options.tls)?)),
             false => None,
         };
         let listener = match endpoint.below() {
@@ -72,12 +76,20 @@ impl Side {
         })
     }
 
-    /// A channel, as soon as there is one, on which no hands are shaken yet.
+    /// A channel, as soon as there is one, before any handshake.
     async fn channel(&self) -> io::Result<Guard> {
-        let channel = match &self.listener {
-            Some(listener) => accept(listener).await?,
-            None => self.open().await?,
-        };
+        match &self.listener {
+            Some(listener) => self.of_client(listener.accept_future().await?),
+            None => self.over(self.open().await?),
+        }
+    }
+
+    fn of_client(&self, client: ChannelSocket) -> io::Result<Guard> {
+        client.set_name(Some(&name_of(&client)));
+        self.over(at_once(client.upcast())?)
+    }
+
+    fn over(&self, channel: Channel) -> io::Result<Guard> {
         let channel = Guard(channel);
         match &self.tls {
             Some(tls) => tls.over(&channel.0).map(|tls| channel.replaced(tls)),
@@ -103,12 +115,6 @@ impl Side {
     }
 }
 
-async fn accept(listener: &NetListener) -> io::Result<Channel> {
-    let client = listener.accept_future().await?;
-    client.set_name(Some(&name_of(&client)));
-    at_once(client.upcast())
-}
-
 /// The address of a client, if it has one.
 fn name_of(client: &ChannelSocket) -> String {
     let address = client.remote_address().ok();
@@ -116,18 +122,49 @@ fn name_of(client: &ChannelSocket) -> String {
     address.map_or_else(|| "client".to_owned(), |address| address.to_string())
 }
 
+/// Why there is no good end.
+pub(crate) struct Failure {
+    pub(crate) error: io::Error,
+    /// That of a command which has failed.
+    pub(crate) status: Option<u8>,
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self {
+            error,
+            status: None,
+        }
+    }
+}
+
 /// Until the end, of everything or of the first pair.
-pub(crate) async fn run(options: &Options, stop: &gio::Cancellable) -> io::Result<()> {
+pub(crate) async fn run(options: &Options, signals: &Signals) -> Result<(), Failure> {
     let write = Mode::Write {
         append: options.append || options.fork,
     };
     let stdio = options.first.is_single() || options.second.is_single();
     let talks = stdio && (io::stdin().is_terminal() || io::stdout().is_terminal());
     let meter = Meter::new(!options.quiet && !talks);
+    let stop = &signals.stop;
     let first = Side::new(&options.first, Mode::Read, options, &meter);
     let first = first.or_cancelled(stop).await?;
     let second = Side::new(&options.second, write, options, &meter);
     let second = second.or_cancelled(stop).await?;
+    let all_tls: Vec<_> = [&first.tls, &second.tls]
+        .into_iter()
+        .flatten()
+        .cloned()
+        .collect();
+    if options.fork && !all_tls.is_empty() {
+        let meter = meter.clone();
+        signals.reload.replace(Some(Box::new(move || {
+            match all_tls.iter().try_for_each(|tls| tls.reload()) {
+                Ok(()) => meter.say("the files for TLS were read again"),
+                Err(e) => meter.say(&format!("{}: nothing was changed", one_line(&e))),
+            }
+        })));
+    }
     let session = Session {
         second,
         meter,
@@ -137,41 +174,71 @@ pub(crate) async fn run(options: &Options, stop: &gio::Cancellable) -> io::Resul
     };
     let session = Rc::new(session);
     let result = match options.fork {
-        true => serve(first, &session, stop).await,
+        true => serve(first, &session, signals, options.max_clients).await,
         false => once(first, &session, stop).await,
     };
     session.meter.finish(options.verbose && options.fork);
     result
 }
 
-async fn once(first: Side, session: &Session, stop: &gio::Cancellable) -> io::Result<()> {
+async fn once(first: Side, session: &Session, stop: &gio::Cancellable) -> Result<(), Failure> {
     let channel = first.channel().or_cancelled(stop).await?;
-    // Who comes now is not served: better that it is told.
+    // Clients that come now are not served: better that they are refused.
     drop(first);
     session.run(channel, stop).await
 }
 
 /// Serves each client with a second channel of its own.
-async fn serve(first: Side, session: &Rc<Session>, stop: &gio::Cancellable) -> io::Result<()> {
+async fn serve(
+    first: Side,
+    session: &Rc<Session>,
+    signals: &Signals,
+    max_clients: Option<u32>,
+) -> Result<(), Failure> {
+    let listener = first.listener.as_ref().expect("checked: it listens");
+    listener.set_max_clients(limits::clients(max_clients)?);
     let mut tasks: Vec<JoinHandle<()>> = Vec::new();
     let result = loop {
-        let client = match first.channel().or_cancelled(stop).await {
+        let client = listener.accept_future().or_cancelled(&signals.stop);
+        let client = match client.or_cancelled(&signals.drain).await {
             Ok(client) => client,
-            Err(e) => break Err(e),
+            Err(_) if signals.drain.is_cancelled() && !signals.stop.is_cancelled() => break Ok(()),
+            Err(e) => break Err(e.into()),
         };
-        let (session, stop) = (session.clone(), stop.clone());
+        let name = name_of(&client);
+        // What fails for one client is no end of the others.
+        let client = match first.of_client(client) {
+            Ok(client) => client,
+            Err(e) => {
+                session.meter.say(&format!("{name}: {}", one_line(&e)));
+                continue;
+            }
+        };
+        let (session, stop) = (session.clone(), signals.stop.clone());
         tasks.retain(|task| !task.is_finished());
         tasks.push(qio::spawn_local(async move {
             let name = client.name();
             match session.run(client, &stop).await {
-                Err(e) if !stop.is_cancelled() => {
-                    session.meter.say(&format!("{name}: {}", one_line(&e)));
+                Err(Failure { error, .. }) if !stop.is_cancelled() => {
+                    session.meter.say(&format!("{name}: {}", one_line(&error)));
                 }
                 _ => {}
             }
         }));
     };
     drop(first);
+    tasks.retain(|task| !task.is_finished());
+    if result.is_ok() && !tasks.is_empty() {
+        let count = tasks.len();
+        let clients = if count == 1 {
+            "client is"
+        } else {
+            "clients are"
+        };
+        session.meter.say(&format!(
+            "{count} {clients} served to the end; another SIGTERM ends it now"
+        ));
+    }
     for task in tasks {
         let _ = task.await;
     }
@@ -189,12 +256,17 @@ struct Session {
 }
 
 impl Session {
-    async fn run(&self, first: Guard, stop: &gio::Cancellable) -> io::Result<()> {
+    async fn run(&self, first: Guard, stop: &gio::Cancellable) -> Result<(), Failure> {
         let begin = Instant::now();
-        // Who is a stranger is not led any further.
+        // A peer that is not let in gets no further.
         self.shake(&first).or_cancelled(stop).await?;
-        let second = self.second.channel().or_cancelled(stop).await?;
-        self.shake(&second).or_cancelled(stop).await?;
+        let second = match self.second().or_cancelled(stop).await {
+            Ok(second) => second,
+            Err(e) => {
+                first.refuse();
+                return Err(e.into());
+            }
+        };
         let pair = format!("{} and {}", first.name(), second.name());
         if self.verbose {
             self.meter.say(&format!("{pair}: connected"));
@@ -206,8 +278,13 @@ impl Session {
         let result = relay.or_cancelled(stop).await;
         let result = match result {
             Ok(_) => {
+                let commands = [&first, &second].map(Guard::command);
                 let closed = first.close().or_cancelled(stop).await;
-                closed.and(second.close().or_cancelled(stop).await)
+                let closed = closed.and(second.close().or_cancelled(stop).await);
+                closed.map_err(|error| Failure {
+                    error,
+                    status: commands.iter().flatten().find_map(status_of),
+                })
             }
             Err(e) => {
                 // A reader that is still there must not take what was cut for the end.
@@ -215,7 +292,7 @@ impl Session {
                     first.abort();
                     second.abort();
                 }
-                Err(e)
+                Err(e.into())
             }
         };
         if self.verbose {
@@ -223,6 +300,12 @@ impl Session {
             self.meter.say(&format!("{pair}: {how}"));
         }
         result
+    }
+
+    async fn second(&self) -> io::Result<Guard> {
+        let second = self.second.channel().await?;
+        self.shake(&second).await?;
+        Ok(second)
     }
 
     async fn shake(&self, channel: &Guard) -> io::Result<()> {
@@ -260,11 +343,40 @@ impl Guard {
     async fn close(self) -> io::Result<()> {
         self.0.close_future().await
     }
+
+    /// Ends a connection that is not served: a peer over TCP sees a reset, and no end of data.
+    fn refuse(self) {
+        if let Some(socket) = self.bottom().downcast_ref::<ChannelSocket>() {
+            let linger = libc::linger {
+                l_onoff: 1,
+                l_linger: 0,
+            };
+            // Else it is the end of a connection as any other.
+            let _ = socket.with_fd(|fd| setsockopt(&fd, sockopt::Linger, &linger));
+            let _ = socket.close();
+        }
+    }
+
+    /// The channel below TLS, or this one.
+    fn bottom(&self) -> Channel {
+        bottom(&self.0)
+    }
+
+    fn command(&self) -> Option<ChannelCommand> {
+        self.bottom().downcast().ok()
+    }
+}
+
+/// The status with which a command has failed, as a shell reports it.
+fn status_of(command: &ChannelCommand) -> Option<u8> {
+    let status = command.exit_status().ok()??;
+    let code = status.code().or_else(|| Some(128 + status.signal()?))?;
+    u8::try_from(code).ok().filter(|code| *code != 0)
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        let bottom = bottom(&self.0);
+        let bottom = self.bottom();
         if bottom != self.0 {
             // Nothing gets through after that.
             let _ = bottom.shutdown(Shutdown::Both);

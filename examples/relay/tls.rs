@@ -1,6 +1,6 @@
 //! TLS: what the command line says of it, and shaking hands.
 
-use std::{ffi::OsString, io, path::PathBuf, time::Duration};
+use std::{cell::RefCell, ffi::OsString, io, path::PathBuf, time::Duration};
 
 use gio::{TlsAuthenticationMode, TlsProtocolVersion, prelude::*};
 use qio::{Channel, ChannelTls, IoFutureExt, TlsCreds, TlsCredsBuilder, TlsEndpoint, prelude::*};
@@ -30,7 +30,7 @@ const OPTIONS: [(&str, bool, bool); 12] = [
 ];
 
 /// What the command line says.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct TlsOptions {
     /// The names of the options that are there.
     given: Vec<String>,
@@ -175,7 +175,10 @@ fn with<T>(
 
 /// What an address needs to speak TLS.
 pub(crate) struct Tls {
-    creds: TlsCreds,
+    end: TlsEndpoint,
+    options: TlsOptions,
+    /// For channels from now on.
+    creds: RefCell<TlsCreds>,
     /// Of the server, to a client.
     name: Option<String>,
     lenient: bool,
@@ -189,19 +192,27 @@ impl Tls {
             false => TlsEndpoint::Client,
         };
         Ok(Self {
-            creds: options.creds(end)?,
+            end,
+            creds: RefCell::new(options.creds(end)?),
+            options: options.clone(),
             name: options.name.clone().or_else(|| endpoint.host()),
             lenient: options.lenient,
         })
     }
 
+    /// Reads the files again. Where that fails, what was read before stays.
+    pub(crate) fn reload(&self) -> io::Result<()> {
+        let creds = self.options.creds(self.end)?;
+        self.creds.replace(creds);
+        Ok(())
+    }
+
     /// TLS over a channel, before the handshake.
     pub(crate) fn over(&self, channel: &Channel) -> io::Result<Channel> {
-        let tls = match self.creds.endpoint() {
-            TlsEndpoint::Client => {
-                ChannelTls::new_client(channel, &self.creds, self.name.as_deref())?
-            }
-            TlsEndpoint::Server => ChannelTls::new_server(channel, &self.creds)?,
+        let creds = self.creds.borrow();
+        let tls = match self.end {
+            TlsEndpoint::Client => ChannelTls::new_client(channel, &creds, self.name.as_deref())?,
+            TlsEndpoint::Server => ChannelTls::new_server(channel, &creds)?,
         };
         tls.set_require_close_notify(!self.lenient);
         let name = channel.name().unwrap_or_default();

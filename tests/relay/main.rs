@@ -13,6 +13,7 @@ mod peers;
 mod pki;
 mod process;
 mod servers;
+mod serving;
 mod starttls;
 mod tls;
 mod tls_peers;
@@ -140,11 +141,15 @@ fn a_command_gets_its_input_to_the_end_and_its_failure_is_told() {
     assert_eq!(sorted, b"9\n10\n");
     let quoted = start(["stdio", "exec:printf '%s|' \"a b\" c\\ d"]).success();
     assert_eq!(quoted, b"a b|c d|");
-    let failed = start(["stdio", "exec:sh -c 'exit 3'"]).failure(1);
+    let failed = start(["stdio", "exec:sh -c 'exit 3'"]).failure(3);
     assert_eq!(
         failed,
         "Command \"sh\" failed: Child process exited with code 3"
     );
+    // As a shell reports it.
+    start(["stdio", "exec:sh -c 'kill -KILL $$'"]).failure(128 + 9);
+    // Its output is refused, and it is the relay that has failed.
+    start(["exec:true", "file:/dev/full/none"]).failure(1);
 }
 
 #[test]

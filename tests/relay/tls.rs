@@ -314,7 +314,7 @@ fn in_the_middle(pki: &Pki, options: &[&str]) -> (Running, Running, TcpStream, U
 #[test]
 fn what_is_cut_is_not_taken_for_the_end() {
     let pki = Pki::new();
-    for signal in [Signal::SIGTERM, Signal::SIGKILL] {
+    for signal in [Signal::SIGINT, Signal::SIGKILL] {
         let (server, client, _service, _input) = in_the_middle(&pki, &[]);
         server.signal(signal);
         server.end();

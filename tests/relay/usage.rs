@@ -51,6 +51,11 @@ fn wrong_usage_is_told_in_one_line() {
             &["--fork=1", "-", "-"],
             "there is no option --fork=1; see relay --help",
         ),
+        (
+            &["-m", "0", "-f", "tcp-listen:0", "exec:cat"],
+            "--max-clients needs a number above 0, not \"0\"",
+        ),
+        (&["-m", "1", "-", "exec:cat"], "--max-clients is for --fork"),
         (&["-", "-", "-t"], "--timeout needs a number of seconds"),
         (
             &["-t", "0", "-", "-"],
@@ -190,7 +195,7 @@ fn what_cannot_be_opened_is_told_in_one_line() {
         ),
         (
             "fd:77".to_owned(),
-            "Unable to use fd:77: Bad file number".to_owned(),
+            "Unable to use fd:77: Bad file descriptor".to_owned(),
         ),
     ] {
         assert_eq!(start(["stdio", &second]).failure(1), message);
@@ -217,7 +222,7 @@ fn what_is_wrong_with_files_of_tls_is_told_in_one_line() {
             vec![pki.option("cert", "server-cert.pem")],
             listens,
             format!(
-                "Unable to use {}: expected a private key in PEM form, not a certificate",
+                "Unable to use {}: expected a private key in PEM form, found a certificate",
                 pki.file("server-cert.pem")
             ),
         ),
@@ -235,7 +240,7 @@ fn what_is_wrong_with_files_of_tls_is_told_in_one_line() {
             vec![pki.option("ca", "keys.psk")],
             connects,
             format!(
-                "Unable to use {}: expected a certificate in PEM form",
+                "Unable to use {}: expected a certificate in PEM form, found no line -----BEGIN",
                 pki.file("keys.psk")
             ),
         ),

@@ -1,0 +1,177 @@
+//! How many clients are served, and until when.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::{ErrorKind, Read, Write},
+    net::Shutdown,
+    os::unix::net::UnixStream,
+    process::Command,
+    thread,
+    time::Duration,
+};
+
+use nix::sys::signal::Signal;
+
+use crate::{
+    connect_unix,
+    pki::Pki,
+    process::{Running, relay, start, start_with},
+    rest,
+    tls::server,
+};
+
+fn echo_of(client: &mut UnixStream) {
+    client.write_all(b"x").expect("connected");
+    let mut echo = [0];
+    client.read_exact(&mut echo).expect("the echo");
+    assert_eq!(&echo, b"x");
+}
+
+/// A server with a limit of descriptors, which serves with `cat`, and its path.
+fn limited(descriptors: usize, options: &str, path: &str) -> Running {
+    let script = format!(
+        "ulimit -n {descriptors}; exec \"$0\" -v --fork {options} unix-listen:{path} exec:cat"
+    );
+    Running::new(Command::new("sh").args(["-c", &script]).arg(relay()))
+}
+
+#[test]
+fn no_more_clients_are_served_at_a_time_than_are_allowed() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let path = folder.path().join("socket");
+    let first = format!("unix-listen:{}", path.display());
+    let mut server = start(["-v", "--fork", "--max-clients=1", &first, "exec:cat"]);
+    server.told("listening on unix:");
+    let mut one = connect_unix(&path);
+    echo_of(&mut one);
+    let mut other = connect_unix(&path);
+    other.write_all(b"y").expect("it waits");
+    let limit = Some(Duration::from_millis(200));
+    other.set_read_timeout(limit).expect("set");
+    let e = other.read(&mut [0]).expect_err("it is not served");
+    assert_eq!(e.kind(), ErrorKind::WouldBlock);
+    echo_of(&mut one);
+    drop(one);
+    other.set_read_timeout(None).expect("set");
+    other.read_exact(&mut [0]).expect("now it is");
+    server.signal(Signal::SIGINT);
+    server.success();
+}
+
+#[test]
+fn every_client_that_is_accepted_gets_its_second_end() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let path = folder.path().join("socket");
+    let mut server = limited(48, "", path.to_str().expect("text"));
+    server.told("listening on unix:");
+    thread::scope(|scope| {
+        for number in 0..30 {
+            let path = &path;
+            scope.spawn(move || {
+                let mut client = connect_unix(path);
+                let text = format!("client {number}");
+                client.write_all(text.as_bytes()).expect("connected");
+                client.shutdown(Shutdown::Write).expect("connected");
+                assert_eq!(rest(client), text.as_bytes());
+            });
+        }
+    });
+    server.signal(Signal::SIGTERM);
+    let ended = server.end();
+    assert!(!ended.errors.contains("Too many"), "{}", ended.errors);
+}
+
+#[test]
+fn more_clients_than_there_are_descriptors_for_are_an_error() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let path = folder.path().join("socket");
+    let server = limited(64, "--max-clients=100", path.to_str().expect("text"));
+    let said = server.end().errors;
+    let expected = "relay: Unable to serve 100 clients: the limit of 64 descriptors is enough for ";
+    assert!(said.contains(expected), "{said}");
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_file_is_not_moved_to_itself() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+    fs::write(&file, "kept").expect("written");
+    fs::hard_link(&file, &link).expect("linked");
+    let (one, other) = (
+        format!("file:{}", file.display()),
+        format!("file:{}", link.display()),
+    );
+    for arguments in [
+        &["-a", &one, &one][..],
+        &["-a", &one, &other],
+        &[&other, &one],
+    ] {
+        let said = start(arguments).failure(2);
+        assert!(said.contains("are the same file"), "{said}");
+        assert_eq!(fs::read(&file).expect("there"), b"kept");
+    }
+    let open = OpenOptions::new().append(true).open(&file).expect("there");
+    let script = format!("exec \"$0\" {one} fd:1");
+    let mut command = Command::new("sh");
+    let command = command.args(["-c", &script]).arg(relay()).stdout(open);
+    let output = command
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("sh");
+    let output = output.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(fs::read(&file).expect("there"), b"kept");
+    // Another file is another one.
+    let copy = format!("file:{}", folder.path().join("copy").display());
+    start([&one, &copy]).success();
+}
+
+#[test]
+fn sigterm_stops_accepting_and_lets_clients_come_to_their_end() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let path = folder.path().join("socket");
+    let first = format!("unix-listen:{}", path.display());
+    let mut relay = start(["-v", "--fork", &first, "exec:cat"]);
+    relay.told("listening on unix:");
+    let mut client = connect_unix(&path);
+    echo_of(&mut client);
+    relay.signal(Signal::SIGTERM);
+    relay.told("served to the end");
+    UnixStream::connect(&path).expect_err("no more");
+    assert!(!path.exists());
+    echo_of(&mut client);
+    client.shutdown(Shutdown::Write).expect("connected");
+    assert_eq!(rest(client), b"");
+    relay.success();
+}
+
+#[test]
+fn sighup_reads_the_files_for_tls_again() {
+    let (old, new) = (Pki::new(), Pki::new());
+    let (mut server, address) = server(&[old.directory()], "tls-listen:127.0.0.1:0", "exec:cat");
+    let [ca_of_old, ca_of_new] = [&old, &new].map(|pki| pki.option("ca", "ca-cert.pem"));
+    let kept = new.file("old-ca.pem");
+    fs::copy(old.file("ca-cert.pem"), &kept).expect("copied");
+    let echo = |ca: &str| start_with([ca, "stdio", &address], b"echo");
+    assert_eq!(echo(&ca_of_old).success(), b"echo");
+    echo(&ca_of_new).failure(1);
+
+    // What cannot be read changes nothing.
+    let certificate = fs::read(old.file("server-cert.pem")).expect("there");
+    fs::write(old.file("server-cert.pem"), "damaged").expect("written");
+    server.signal(Signal::SIGHUP);
+    server.told("nothing was changed");
+    assert_eq!(echo(&ca_of_old).success(), b"echo");
+    fs::write(old.file("server-cert.pem"), certificate).expect("written");
+
+    for name in ["ca-cert.pem", "server-cert.pem", "server-key.pem"] {
+        fs::copy(new.file(name), old.file(name)).expect("copied");
+    }
+    server.signal(Signal::SIGHUP);
+    server.told("were read again");
+    assert_eq!(echo(&ca_of_new).success(), b"echo");
+    echo(&format!("--tls-ca={kept}")).failure(1);
+    server.signal(Signal::SIGINT);
+    server.success();
+}
