@@ -264,11 +264,15 @@ pub(crate) fn relay_error(mut error: io::Error, moved: u64, moved_back: u64) -> 
     error
 }
 
-/// The text of an error; the system's own words where it is a system error.
+/// The text of an error; for a system error that of `strerror`, in the language of the program's locale.
 fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
     match error.raw_os_error() {
-        Some(errno) => nix::errno::Errno::from_raw(errno).desc().to_owned(),
-        None => error.to_string(),
+        // std adds the number to the text of `strerror_r`.
+        Some(errno) => text
+            .strip_suffix(&format!(" (os error {errno})"))
+            .map_or_else(|| text.clone(), str::to_owned),
+        None => text,
     }
 }
 

@@ -114,6 +114,23 @@ fn closing_a_channel_of_a_class_with_a_source_of_its_own_wakes_what_waits() {
 }
 
 #[test]
+fn system_errors_have_the_text_of_the_system_in_the_language_of_the_user() {
+    let program = compile_c("tests/lang/messages.c", &[]);
+    program
+        .command()
+        .env("LC_ALL", "C")
+        .run("messages: ok: Bad file descriptor");
+    if !std::path::Path::new("/usr/share/locale/de/LC_MESSAGES/libc.mo").exists() {
+        return skip::skip("the C library has no German");
+    }
+    program
+        .command()
+        .env("LC_ALL", "C.UTF-8")
+        .env("LANGUAGE", "de")
+        .run("messages: ok: Ungültiger Dateideskriptor");
+}
+
+#[test]
 fn coroutines_in_c_come_to_their_end_when_their_context_goes() {
     compile_c("tests/lang/dropped.c", &[]).run("dropped: ok");
 }

@@ -275,7 +275,8 @@ impl ChannelFile {
     /// What the system says.
     #[doc(alias = "qio_channel_file_new_pipe")]
     pub fn pipe() -> io::Result<(Self, Self)> {
-        let (read, write) = file::pipe()?;
+        let pipe = file::pipe().map_err(|e| with_context(e, "Unable to make a pipe"));
+        let (read, write) = pipe?;
         Ok((Self::new_fd(read), Self::new_fd(write)))
     }
 

@@ -91,7 +91,21 @@ fn a_system_error_gets_the_code_of_gio() {
     for (errno, code) in codes {
         let error = to_glib_error(&io::Error::from_raw_os_error(errno as i32));
         assert!(error.matches(code), "{errno}: {error}");
-        assert_eq!(error.message(), errno.desc());
+    }
+}
+
+#[test]
+fn a_system_error_has_the_text_of_the_system() {
+    let texts = [
+        (Errno::EBADF, "Bad file descriptor"),
+        (Errno::EAGAIN, "Resource temporarily unavailable"),
+        (Errno::ENOTEMPTY, "Directory not empty"),
+        (Errno::ETXTBSY, "Text file busy"),
+        (Errno::EUCLEAN, "Structure needs cleaning"),
+    ];
+    for (errno, text) in texts {
+        let error = to_glib_error(&io::Error::from_raw_os_error(errno as i32));
+        assert_eq!(error.message(), text);
     }
 }
 

@@ -85,9 +85,13 @@ fn words(context: &X509StoreContextRef) -> String {
         ffi::X509_V_ERR_CERT_NOT_YET_VALID => {
             format!(" is valid from {}", certificate.not_before())
         }
-        ffi::X509_V_ERR_HOSTNAME_MISMATCH | ffi::X509_V_ERR_IP_ADDRESS_MISMATCH => {
-            format!(" is for {}", names(certificate))
-        }
+        ffi::X509_V_ERR_HOSTNAME_MISMATCH => format!(" is for {}", names(certificate)),
+        // Only an address as an alternative name counts; a name that looks like one does not.
+        ffi::X509_V_ERR_IP_ADDRESS_MISMATCH if !has_address(certificate) => format!(
+            " has no IP address as an alternative name, only the name {}",
+            names(certificate)
+        ),
+        ffi::X509_V_ERR_IP_ADDRESS_MISMATCH => format!(" is for {}", names(certificate)),
         ffi::X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT
         | ffi::X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY
         | ffi::X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE => {
@@ -108,9 +112,15 @@ pub(super) fn subject(name: &X509NameRef) -> String {
     });
     let all: Vec<_> = parts.collect();
     match all.is_empty() {
-        true => "somebody without a name".to_owned(),
+        true => "an empty subject".to_owned(),
         false => shown(&all.join(",")),
     }
+}
+
+fn has_address(certificate: &X509Ref) -> bool {
+    let alternatives = certificate.subject_alt_names();
+    let mut alternatives = alternatives.iter().flatten();
+    alternatives.any(|name| name.ipaddress().is_some())
 }
 
 /// The names and addresses that a certificate of a server is for.

@@ -155,7 +155,8 @@ impl ChannelSocket {
     /// What the system says.
     #[doc(alias = "qio_channel_socket_new_pair_of_type")]
     pub fn pair_of(kind: gio::SocketType) -> io::Result<(Self, Self)> {
-        let (a, b) = socket::pair(native_kind(kind))?;
+        let pair = socket::pair(native_kind(kind));
+        let (a, b) = pair.map_err(|e| with_context(e, "Unable to make a pair of sockets"))?;
         let (one, other) = (Self::new(), Self::new());
         one.imp().open(a)?;
         other.imp().open(b)?;

@@ -84,7 +84,8 @@ impl Source {
     /// One certificate or more.
     pub(super) fn certificates(&self) -> io::Result<Vec<X509>> {
         let pem = self.read()?;
-        let found = X509::stack_from_pem(&pem).map_err(|e| self.unreadable("certificate", &e))?;
+        let found =
+            X509::stack_from_pem(&pem).map_err(|e| self.unreadable("certificate", &pem, &e))?;
         match found.is_empty() {
             false => Ok(found),
             true => Err(self.lacks("certificate", &pem)),
@@ -100,7 +101,7 @@ impl Source {
         }
         let parse = |start: usize| {
             let read = X509Crl::from_pem(&pem[start..]);
-            read.map_err(|e| self.unreadable("list of revoked certificates", &e))
+            read.map_err(|e| self.unreadable("list of revoked certificates", &pem, &e))
         };
         starts.into_iter().map(parse).collect()
     }
@@ -130,34 +131,59 @@ impl Source {
             }
             Err(_) if asked => refused("it is locked by another password"),
             Err(e) => Err(match label(&pem) {
-                Some(label) if label.ends_with("PRIVATE KEY") => self.unreadable("private key", &e),
+                Some(label) if label.ends_with("PRIVATE KEY") => {
+                    self.unreadable("private key", &pem, &e)
+                }
                 _ => self.lacks("private key", &pem),
             }),
         }
     }
 
-    fn unreadable(&self, expected: &str, e: &ErrorStack) -> io::Error {
-        self.wrong(&format!("the {expected} is damaged: {}", reason(e)))
+    fn unreadable(&self, expected: &str, pem: &[u8], e: &ErrorStack) -> io::Error {
+        self.wrong(&match misplaced(pem) {
+            Some(found) => format!("expected a {expected} in PEM form, found {found}"),
+            None => format!("the {expected} is damaged: {}", reason(e)),
+        })
     }
 
     /// It is something else.
     fn lacks(&self, expected: &str, pem: &[u8]) -> io::Error {
-        self.wrong(&match label(pem) {
-            Some(label) => format!(
-                "expected a {expected} in PEM form, not a {}",
-                label.to_ascii_lowercase()
-            ),
-            None => format!("expected a {expected} in PEM form"),
-        })
+        let found = match (misplaced(pem), label(pem)) {
+            (Some(found), _) => found,
+            (None, Some(label)) => format!("a {}", label.to_ascii_lowercase()),
+            (None, None) if pem.starts_with(b"\xff\xfe") || pem.starts_with(b"\xfe\xff") => {
+                "text in UTF-16".to_owned()
+            }
+            (None, None) => "no line -----BEGIN".to_owned(),
+        };
+        self.wrong(&format!("expected a {expected} in PEM form, found {found}"))
     }
 }
 
+/// Why OpenSSL does not find the first block, if it does not: its line must begin and end as lines do.
+fn misplaced(pem: &[u8]) -> Option<String> {
+    let begin = *starts_of(pem, BEGIN).first()?;
+    let label = label(pem)?;
+    let end = begin + BEGIN.len() + label.len() + DASHES.len();
+    let why = match (pem[..begin].last(), pem.get(end..)?) {
+        (None | Some(b'\n'), [b'\r', after, ..]) if *after != b'\n' => {
+            "followed by a carriage return without a line feed"
+        }
+        (None | Some(b'\n'), _) => return None,
+        _ => "not at the beginning of a line",
+    };
+    Some(format!("-----BEGIN {label}----- {why}"))
+}
+
+/// How the line before a block begins, and how it ends.
+const BEGIN: &[u8] = b"-----BEGIN ";
+const DASHES: &[u8] = b"-----";
+
 /// What the first block of a PEM file is.
 fn label(pem: &[u8]) -> Option<Cow<'_, str>> {
-    let begin = b"-----BEGIN ";
-    let start = *starts_of(pem, begin).first()? + begin.len();
+    let start = *starts_of(pem, BEGIN).first()? + BEGIN.len();
     let rest = &pem[start..];
-    let len = starts_of(rest, b"-----").first().copied()?;
+    let len = starts_of(rest, DASHES).first().copied()?;
     Some(String::from_utf8_lossy(&rest[..len]))
 }
 

@@ -418,7 +418,7 @@ fn descriptors_of_others_are_left_alone() {
     let e = NetAddress::fd(i32::MAX).expect("a number").connect();
     assert_eq!(
         e.expect_err("not open").to_string(),
-        "Unable to use fd:2147483647: Bad file number"
+        "Unable to use fd:2147483647: Bad file descriptor"
     );
 }
 

@@ -102,35 +102,65 @@ fn files_that_are_not_there_are_named() {
 #[test]
 fn files_that_hold_something_else_are_named() {
     let (authority, cert) = good();
+    let indented = format!("  {}", authority.pem.replace('\n', "\n  "));
+    let of_old_macs = cert.pem.replace("\r\n", "\n").replace('\n', "\r");
+    let key_of_old_macs = cert.key.replace("\r\n", "\n").replace('\n', "\r");
     for (name, text, reason) in [
         ("ca-cert.pem", "", "it is empty"),
         ("ca-cert.pem", " \n", "it is empty"),
-        ("ca-cert.pem", "hello", "expected a certificate in PEM form"),
+        (
+            "ca-cert.pem",
+            "hello",
+            "expected a certificate in PEM form, found no line -----BEGIN",
+        ),
+        (
+            "ca-cert.pem",
+            "\u{feff}hello",
+            "expected a certificate in PEM form, found no line -----BEGIN",
+        ),
+        (
+            "ca-cert.pem",
+            &indented,
+            "expected a certificate in PEM form, found -----BEGIN CERTIFICATE----- not at the \
+             beginning of a line",
+        ),
+        (
+            "server-cert.pem",
+            &of_old_macs,
+            "expected a certificate in PEM form, found -----BEGIN CERTIFICATE----- followed by a \
+             carriage return without a line feed",
+        ),
+        (
+            "server-key.pem",
+            &key_of_old_macs,
+            "expected a private key in PEM form, found -----BEGIN PRIVATE KEY----- followed by a \
+             carriage return without a line feed",
+        ),
         (
             "ca-cert.pem",
             &cert.key,
-            "expected a certificate in PEM form, not a private key",
+            "expected a certificate in PEM form, found a private key",
         ),
         (
             "server-cert.pem",
             &cert.key,
-            "expected a certificate in PEM form, not a private key",
+            "expected a certificate in PEM form, found a private key",
         ),
         (
             "server-key.pem",
             &cert.pem,
-            "expected a private key in PEM form, not a certificate",
+            "expected a private key in PEM form, found a certificate",
         ),
         (
             "server-key.pem",
             "hello",
-            "expected a private key in PEM form",
+            "expected a private key in PEM form, found no line -----BEGIN",
         ),
         ("server-key.pem", "", "it is empty"),
         (
             "ca-crl.pem",
             &cert.pem,
-            "expected a list of revoked certificates in PEM form, not a certificate",
+            "expected a list of revoked certificates in PEM form, found a certificate",
         ),
         ("ca-crl.pem", "", "it is empty"),
     ] {

@@ -68,7 +68,8 @@ fn names_and_addresses() {
             three("192.168.122.1"),
             "192.168.122.1",
             ClientRefuses(
-                "IP address mismatch: C=UK,CN=192.168.122.1 is for 192.168.122.1",
+                "IP address mismatch: C=UK,CN=192.168.122.1 has no IP address as an alternative name, \
+                 only the name 192.168.122.1",
                 "bad certificate",
             ),
         );
