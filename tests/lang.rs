@@ -114,6 +114,11 @@ fn closing_a_channel_of_a_class_with_a_source_of_its_own_wakes_what_waits() {
 }
 
 #[test]
+fn descriptors_are_taken_over_by_what_succeeds_and_memory_has_any_type() {
+    compile_c("tests/lang/ownership.c", &[]).run("ownership: ok");
+}
+
+#[test]
 fn system_errors_have_the_text_of_the_system_in_the_language_of_the_user() {
     let program = compile_c("tests/lang/messages.c", &[]);
     program

@@ -57,7 +57,17 @@ impl Endpoint {
         fd_info: FdInfo,
         prepare: impl FnOnce(),
     ) -> io::Result<()> {
-        self.fd.fill_after(fd, || {
+        self.fill_from(&mut Some(fd), fd_info, prepare)
+    }
+
+    /// As [`fill`](Self::fill). On failure the descriptor is left where it is.
+    pub(super) fn fill_from(
+        &self,
+        fd: &mut Option<OwnedFd>,
+        fd_info: FdInfo,
+        prepare: impl FnOnce(),
+    ) -> io::Result<()> {
+        self.fd.fill_from(fd, || {
             self.fd_info.get_or_init(|| fd_info);
             prepare();
         })

@@ -30,10 +30,18 @@ impl FdSlot {
     /// As [`fill`](Self::fill); `prepare` runs before anybody can use the descriptor, and only if
     /// it is taken over.
     pub(super) fn fill_after(&self, fd: OwnedFd, prepare: impl FnOnce()) -> io::Result<()> {
-        let mut fd = Some(fd);
+        self.fill_from(&mut Some(fd), prepare)
+    }
+
+    /// As [`fill_after`](Self::fill_after). On failure the descriptor is left where it is.
+    pub(super) fn fill_from(
+        &self,
+        fd: &mut Option<OwnedFd>,
+        prepare: impl FnOnce(),
+    ) -> io::Result<()> {
         self.0.get_or_init(|| {
             prepare();
-            SharedFd::new(fd.take().expect("this runs once"))
+            SharedFd::new(fd.take().expect("there is one, and this runs once"))
         });
         match fd {
             None => Ok(()),

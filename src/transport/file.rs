@@ -218,13 +218,19 @@ impl ChannelFile {
     /// descriptor is closed then.
     #[doc(alias = "qio_channel_file_adopt_fd")]
     pub fn adopt_fd(&self, fd: OwnedFd) -> io::Result<()> {
+        self.adopt_fd_from(&mut Some(fd))
+    }
+
+    /// As [`adopt_fd`](Self::adopt_fd). On failure the descriptor, which must be there, is left where it is.
+    pub(crate) fn adopt_fd_from(&self, fd: &mut Option<OwnedFd>) -> io::Result<()> {
         self.imp().end.fd.check_unopened()?;
         // Where that fails now, it may still succeed when it is needed.
         let _ = dummy::prepare();
-        let fd_info = FdInfo::of(fd.as_fd()).unwrap_or(FdInfo::UNKNOWN);
-        let seekable = vectored::seek(fd.as_fd(), SeekFrom::Current(0)).is_ok();
+        let number = fd.as_ref().expect("there is one").as_fd();
+        let fd_info = FdInfo::of(number).unwrap_or(FdInfo::UNKNOWN);
+        let seekable = vectored::seek(number, SeekFrom::Current(0)).is_ok();
         let channel = self.upcast_ref::<Channel>();
-        self.imp().end.fill(fd, fd_info, || {
+        self.imp().end.fill_from(fd, fd_info, || {
             channel.imp().set_regular_file(fd_info.kind == Kind::Disk);
         })?;
         channel.set_blocking_state(fd_info.is_blocking);

@@ -41,8 +41,21 @@ use crate::{
 /// What the system says when asked what the descriptor is.
 #[doc(alias = "qio_channel_new_fd")]
 pub fn channel_for_fd(fd: OwnedFd) -> io::Result<Channel> {
-    match FdInfo::of(fd.as_fd())?.kind {
-        Kind::Socket => Ok(ChannelSocket::new_fd(fd)?.upcast()),
-        _ => Ok(ChannelFile::new_fd(fd).upcast()),
+    channel_from(&mut Some(fd))
+}
+
+/// As [`channel_for_fd`]. On failure the descriptor, which must be there, is left where it is.
+pub(crate) fn channel_from(fd: &mut Option<OwnedFd>) -> io::Result<Channel> {
+    match FdInfo::of(fd.as_ref().expect("there is one").as_fd())?.kind {
+        Kind::Socket => {
+            let channel = ChannelSocket::new();
+            channel.adopt_fd_from(fd)?;
+            Ok(channel.upcast())
+        }
+        _ => {
+            let channel: ChannelFile = glib::Object::new();
+            channel.adopt_fd_from(fd)?;
+            Ok(channel.upcast())
+        }
     }
 }

@@ -143,9 +143,9 @@ QIOChannelCommand *qio_channel_command_new_with_fds (const char *const *argv,
  * @pid: a child of this process that has not been waited for
  * @error: where to report an error
  *
- * Makes a channel of a command that was started by other means. It takes the descriptors over, closes them on
- * failure, and nothing else may wait for the child. A number that is not open is an error, as is a child that does
- * not exist.
+ * Makes a channel of a command that was started by other means. It takes the descriptors over, and nothing else may
+ * wait for the child; on failure all of that stays the caller's. A number that is not open is an error, as is a child
+ * that does not exist.
  *
  * Returns: (transfer full): a channel
  */

@@ -95,7 +95,7 @@ gboolean qio_channel_file_new_pipe (QIOChannelFile **reader,
  * @fd: a descriptor
  * @error: where to report an error
  *
- * Gives a channel its descriptor, which it takes over, and closes on failure. For classes that derive from this
+ * Gives a channel its descriptor, which it takes over; on failure it stays the caller's. For classes that derive from this
  * one, whose instances begin without. %G_IO_ERROR_EXISTS if the channel has one, %G_IO_ERROR_CLOSED if it was
  * closed. A number that is not open is an error as well.
  *

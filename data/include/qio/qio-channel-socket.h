@@ -139,8 +139,9 @@ QIOChannelSocket *qio_channel_socket_new (void);
  * @fd: a socket
  * @error: where to report an error
  *
- * Makes a channel of a socket, which it takes over, and closes on failure. The mode, blocking or not, is the
- * one that the socket is in. A number that is not open is an error, as is what is no socket.
+ * Makes a channel of a socket, which it takes over. On failure it stays open, and the caller's, as with
+ * g_socket_new_from_fd(). The mode, blocking or not, is the one that the socket is in. A number that is not open is
+ * an error, as is what is no socket.
  *
  * Returns: (transfer full): a channel
  */
@@ -167,7 +168,7 @@ gboolean qio_channel_socket_new_pair (QIOChannelSocket **one,
  * @fd: a socket
  * @error: where to report an error
  *
- * Gives a channel its socket, which it takes over, and closes on failure. For classes that derive from this one,
+ * Gives a channel its socket, which it takes over; on failure it stays the caller's. For classes that derive from this one,
  * whose instances begin without. %G_IO_ERROR_EXISTS if the channel has one, %G_IO_ERROR_CLOSED if it was closed. A
  * number that is not open is an error as well.
  *

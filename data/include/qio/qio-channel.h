@@ -524,7 +524,7 @@ gssize qio_channel_writev (QIOChannel *ioc,
  * Returns: how many bytes, 0 at the end of the file, -1 with an error, or %QIO_CHANNEL_ERR_BLOCK
  */
 gssize qio_channel_read (QIOChannel *ioc,
-                         char *buf,
+                         void *buf,
                          gsize buflen,
                          GError **error);
 
@@ -540,7 +540,7 @@ gssize qio_channel_read (QIOChannel *ioc,
  * Returns: how many bytes, -1 with an error, or %QIO_CHANNEL_ERR_BLOCK
  */
 gssize qio_channel_write (QIOChannel *ioc,
-                          const char *buf,
+                          const void *buf,
                           gsize buflen,
                           GError **error);
 
@@ -556,7 +556,7 @@ gssize qio_channel_write (QIOChannel *ioc,
  * Returns: 1, or 0 if the file ended before the first byte, or -1 with an error
  */
 int qio_channel_read_all_eof (QIOChannel *ioc,
-                              char *buf,
+                              void *buf,
                               gsize buflen,
                               GError **error);
 
@@ -572,7 +572,7 @@ int qio_channel_read_all_eof (QIOChannel *ioc,
  * Returns: 0, or -1 with an error
  */
 int qio_channel_read_all (QIOChannel *ioc,
-                          char *buf,
+                          void *buf,
                           gsize buflen,
                           GError **error);
 
@@ -588,7 +588,7 @@ int qio_channel_read_all (QIOChannel *ioc,
  * Returns: 0, or -1 with an error
  */
 int qio_channel_write_all (QIOChannel *ioc,
-                           const char *buf,
+                           const void *buf,
                            gsize buflen,
                            GError **error);
 
@@ -665,7 +665,7 @@ int qio_channel_writev_full_all (QIOChannel *ioc,
  * Returns: how many bytes, -1 with an error, or %QIO_CHANNEL_ERR_BLOCK
  */
 gssize qio_channel_pread (QIOChannel *ioc,
-                          char *buf,
+                          void *buf,
                           gsize buflen,
                           goffset offset,
                           GError **error);
@@ -683,7 +683,7 @@ gssize qio_channel_pread (QIOChannel *ioc,
  * Returns: 0, or -1 with an error
  */
 int qio_channel_pread_all (QIOChannel *ioc,
-                           char *buf,
+                           void *buf,
                            gsize buflen,
                            goffset offset,
                            GError **error);
@@ -737,7 +737,7 @@ int qio_channel_preadv_all (QIOChannel *ioc,
  * Returns: how many bytes, -1 with an error, or %QIO_CHANNEL_ERR_BLOCK
  */
 gssize qio_channel_pwrite (QIOChannel *ioc,
-                           const char *buf,
+                           const void *buf,
                            gsize buflen,
                            goffset offset,
                            GError **error);
@@ -755,7 +755,7 @@ gssize qio_channel_pwrite (QIOChannel *ioc,
  * Returns: 0, or -1 with an error
  */
 int qio_channel_pwrite_all (QIOChannel *ioc,
-                            const char *buf,
+                            const void *buf,
                             gsize buflen,
                             goffset offset,
                             GError **error);
@@ -1187,8 +1187,8 @@ void qio_channel_set_aio_fd_handler (QIOChannel *ioc,
  * @fd: a descriptor
  * @error: where to report an error
  *
- * Makes a channel of a descriptor, which it takes over: a socket or a file, whichever it is. Closes it on
- * failure. A number that is not open is an error.
+ * Makes a channel of a descriptor, which it takes over: a socket or a file, whichever it is. On failure the
+ * descriptor stays open, and the caller's. A number that is not open is an error.
  *
  * Returns: (transfer full): a channel
  */

@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    ffi::{CStr, c_char, c_int},
+    ffi::{CStr, c_int, c_void},
     io::{self, IoSlice, IoSliceMut},
     os::fd::{BorrowedFd, OwnedFd},
 };
@@ -24,7 +24,7 @@ use crate::{
 #[inline]
 pub(super) unsafe fn memory<'a>(
     function: &CStr,
-    buf: *const c_char,
+    buf: *const c_void,
     buflen: size_t,
 ) -> Option<&'a [u8]> {
     let is_there = holds(function, !buf.is_null() || buflen == 0, c"buf != NULL");
@@ -40,7 +40,7 @@ pub(super) unsafe fn memory<'a>(
 #[inline]
 pub(super) unsafe fn memory_mut<'a>(
     function: &CStr,
-    buf: *mut c_char,
+    buf: *mut c_void,
     buflen: size_t,
 ) -> Option<&'a mut [u8]> {
     let is_there = holds(function, !buf.is_null() || buflen == 0, c"buf != NULL");
@@ -294,7 +294,7 @@ pub unsafe extern "C" fn qio_channel_writev(
 #[unsafe(link_section = ".text.hot.qio")]
 pub unsafe extern "C" fn qio_channel_read(
     ioc: *mut QIOChannel,
-    buf: *mut c_char,
+    buf: *mut c_void,
     buflen: size_t,
     error: *mut *mut GError,
 ) -> ssize_t {
@@ -314,7 +314,7 @@ pub unsafe extern "C" fn qio_channel_read(
 #[unsafe(link_section = ".text.hot.qio")]
 pub unsafe extern "C" fn qio_channel_write(
     ioc: *mut QIOChannel,
-    buf: *const c_char,
+    buf: *const c_void,
     buflen: size_t,
     error: *mut *mut GError,
 ) -> ssize_t {
@@ -395,7 +395,7 @@ pub unsafe extern "C" fn qio_channel_writev_all(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_read_all_eof(
     ioc: *mut QIOChannel,
-    buf: *mut c_char,
+    buf: *mut c_void,
     buflen: size_t,
     error: *mut *mut GError,
 ) -> c_int {
@@ -414,7 +414,7 @@ pub unsafe extern "C" fn qio_channel_read_all_eof(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_read_all(
     ioc: *mut QIOChannel,
-    buf: *mut c_char,
+    buf: *mut c_void,
     buflen: size_t,
     error: *mut *mut GError,
 ) -> c_int {
@@ -433,7 +433,7 @@ pub unsafe extern "C" fn qio_channel_read_all(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_write_all(
     ioc: *mut QIOChannel,
-    buf: *const c_char,
+    buf: *const c_void,
     buflen: size_t,
     error: *mut *mut GError,
 ) -> c_int {

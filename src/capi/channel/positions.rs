@@ -1,7 +1,7 @@
 //! Reading and writing at offsets.
 
 use std::{
-    ffi::{c_char, c_int},
+    ffi::{c_int, c_void},
     io, ptr,
 };
 
@@ -25,7 +25,7 @@ fn unsigned(offset: i64) -> io::Result<u64> {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_pread(
     ioc: *mut QIOChannel,
-    buf: *mut c_char,
+    buf: *mut c_void,
     buflen: size_t,
     offset: i64,
     error: *mut *mut GError,
@@ -46,7 +46,7 @@ pub unsafe extern "C" fn qio_channel_pread(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_pread_all(
     ioc: *mut QIOChannel,
-    buf: *mut c_char,
+    buf: *mut c_void,
     buflen: size_t,
     offset: i64,
     error: *mut *mut GError,
@@ -110,7 +110,7 @@ pub unsafe extern "C" fn qio_channel_preadv_all(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_pwrite(
     ioc: *mut QIOChannel,
-    buf: *const c_char,
+    buf: *const c_void,
     buflen: size_t,
     offset: i64,
     error: *mut *mut GError,
@@ -131,7 +131,7 @@ pub unsafe extern "C" fn qio_channel_pwrite(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_pwrite_all(
     ioc: *mut QIOChannel,
-    buf: *const c_char,
+    buf: *const c_void,
     buflen: size_t,
     offset: i64,
     error: *mut *mut GError,

@@ -15,7 +15,7 @@ use glib::{prelude::*, translate::*};
 use glib_sys::{GError, GPid, GType, gboolean};
 use libc::size_t;
 
-use super::{os_str, own};
+use super::{CallersFd, os_str, own};
 use crate::{
     Access, ChannelCommand, CommandBuilder, StderrPolicy,
     capi::{give, guarded, holds, instance, success, value, with},
@@ -194,7 +194,7 @@ pub unsafe extern "C" fn qio_channel_command_new_pid(
     }
     // SAFETY: see the room.
     unsafe {
-        let (Ok(read), Ok(write)) = (
+        let (Ok(mut read), Ok(mut write)) = (
             own_if_any(function, readfd, error),
             // One descriptor may serve both directions, but has one owner.
             own_if_any(
@@ -206,16 +206,22 @@ pub unsafe extern "C" fn qio_channel_command_new_pid(
             return ptr::null_mut();
         };
         guarded(function, error, ptr::null_mut(), || {
-            let write = match &read {
-                Some(both) if writefd == readfd => both.try_clone().map(Some),
-                _ => Ok(write),
-            };
-            give(
-                write.and_then(|write| ChannelCommand::new_pid(read, write, pid)),
-                error,
-            )
+            let both = if writefd == readfd { &read } else { &write };
+            // Whatever fails, the caller's stay as they are.
+            let channel = duplicate_of(&read).and_then(|read| {
+                let write = duplicate_of(both)?;
+                ChannelCommand::new_pid(read, write, pid)
+            });
+            if channel.is_ok() {
+                drop((read.0.take(), write.0.take()));
+            }
+            give(channel, error)
         })
     }
+}
+
+fn duplicate_of(fd: &CallersFd) -> io::Result<Option<OwnedFd>> {
+    fd.0.as_ref().map(OwnedFd::try_clone).transpose()
 }
 
 #[unsafe(no_mangle)]
@@ -356,15 +362,11 @@ fn policy(function: &CStr, policy: c_uint) -> Option<StderrPolicy> {
 /// # Safety
 ///
 /// As for [`own`].
-unsafe fn own_if_any(
-    function: &CStr,
-    fd: c_int,
-    error: *mut *mut GError,
-) -> Result<Option<OwnedFd>, ()> {
+unsafe fn own_if_any(function: &CStr, fd: c_int, error: *mut *mut GError) -> Result<CallersFd, ()> {
     match fd {
-        -1 => Ok(None),
+        -1 => Ok(CallersFd(None)),
         // SAFETY: the caller's promise.
-        fd => unsafe { own(function, fd, error) }.map(Some).ok_or(()),
+        fd => unsafe { own(function, fd, error) }.ok_or(()),
     }
 }
 

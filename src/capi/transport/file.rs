@@ -30,11 +30,12 @@ pub unsafe extern "C" fn qio_channel_file_new_fd(
     let function = c"qio_channel_file_new_fd";
     // SAFETY: see the room.
     unsafe {
-        let Some(fd) = own(function, fd, error) else {
+        let Some(mut fd) = own(function, fd, error) else {
             return ptr::null_mut();
         };
         guarded(function, error, ptr::null_mut(), || {
-            give(Ok(ChannelFile::new_fd(fd)), error)
+            let file: ChannelFile = glib::Object::new();
+            give(file.adopt_fd_from(&mut fd.0).map(|()| file), error)
         })
     }
 }
@@ -96,10 +97,15 @@ pub unsafe extern "C" fn qio_channel_file_adopt_fd(
     // SAFETY: see the room.
     unsafe {
         with(function, file, error, 0, |file: &ChannelFile| {
-            let Some(fd) = own(function, fd, error) else {
+            let Some(mut fd) = own(function, fd, error) else {
                 return 0;
             };
-            success(file.adopt_fd(fd), error, file.upcast_ref(), "open")
+            success(
+                file.adopt_fd_from(&mut fd.0),
+                error,
+                file.upcast_ref(),
+                "open",
+            )
         })
     }
 }

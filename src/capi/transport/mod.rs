@@ -13,7 +13,7 @@ mod socket_options;
 use std::{
     ffi::{CStr, OsStr, c_char, c_int},
     os::{
-        fd::{FromRawFd, OwnedFd},
+        fd::{FromRawFd, IntoRawFd, OwnedFd},
         unix::ffi::OsStrExt,
     },
     ptr,
@@ -29,33 +29,45 @@ pub unsafe extern "C" fn qio_channel_new_fd(fd: c_int, error: *mut *mut GError) 
     // SAFETY: see the room.
     unsafe {
         let function = c"qio_channel_new_fd";
-        let Some(fd) = own(function, fd, error) else {
+        let Some(mut fd) = own(function, fd, error) else {
             return ptr::null_mut();
         };
         guarded(function, error, ptr::null_mut(), || {
-            give(crate::channel_for_fd(fd), error)
+            give(crate::transport::channel_from(&mut fd.0), error)
         })
     }
 }
 
-/// Takes a descriptor over. Complains of a number that can be none, and reports one that is not open, which who
-/// opened it elsewhere may not know.
+/// A descriptor of the caller's: until it is taken over, and for good if it is not.
+struct CallersFd(Option<OwnedFd>);
+
+impl Drop for CallersFd {
+    fn drop(&mut self) {
+        if let Some(fd) = self.0.take() {
+            let _ = fd.into_raw_fd();
+        }
+    }
+}
+
+/// A descriptor to be taken over. Complains of a number that can be none, and reports one that is not open, which the
+/// caller may not know if it was opened elsewhere.
 ///
 /// # Safety
 ///
-/// As for the functions of this room, and the caller gives the descriptor away.
-unsafe fn own(function: &CStr, fd: c_int, error: *mut *mut GError) -> Option<OwnedFd> {
+/// As for the functions of this room, and the caller gives the descriptor away if it is taken.
+unsafe fn own(function: &CStr, fd: c_int, error: *mut *mut GError) -> Option<CallersFd> {
     if !holds(function, fd >= 0, c"fd >= 0") {
         return None;
     }
-    // SAFETY: the descriptor is open, and the caller gives it away; the rest is the caller's promise.
+    // SAFETY: the descriptor is open, and what is returned closes it only if it is taken over; the rest is the
+    // caller's promise.
     unsafe {
         if let Err(e) = sys::file::check_is_open(fd) {
             let e = with_context(e, format!("Unable to take over descriptor {fd}"));
             fail_without_channel(error, &e);
             return None;
         }
-        Some(OwnedFd::from_raw_fd(fd))
+        Some(CallersFd(Some(OwnedFd::from_raw_fd(fd))))
     }
 }
 

@@ -326,7 +326,12 @@ fn not_a_socket() -> io::Error {
 impl ChannelSocket {
     /// Takes a socket over and finds out what it can do.
     pub(super) fn open(&self, fd: OwnedFd) -> io::Result<()> {
-        let fd_info = FdInfo::of(fd.as_fd())?;
+        self.open_from(&mut Some(fd))
+    }
+
+    /// As [`open`](Self::open). On failure the descriptor, which must be there, is left where it is.
+    pub(super) fn open_from(&self, fd: &mut Option<OwnedFd>) -> io::Result<()> {
+        let fd_info = FdInfo::of(fd.as_ref().expect("there is one").as_fd())?;
         let traits = fd_info.socket.ok_or_else(not_a_socket)?;
         self.fill(fd, traits, fd_info.is_blocking)
     }
@@ -337,12 +342,12 @@ impl ChannelSocket {
     pub(super) fn open_listening(&self, fd: OwnedFd) -> io::Result<()> {
         file::set_blocking(fd.as_fd(), false)?;
         let traits = FdInfo::of(fd.as_fd())?.socket;
-        self.fill(fd, traits.ok_or_else(not_a_socket)?, true)
+        self.fill(&mut Some(fd), traits.ok_or_else(not_a_socket)?, true)
     }
 
     /// Takes a connection over that a listening socket has given: it is like that, and blocking.
     pub(super) fn open_accepted(&self, fd: OwnedFd, from: &Self) -> io::Result<()> {
-        self.fill(fd, from.traits(), true)
+        self.fill(&mut Some(fd), from.traits(), true)
     }
 
     /// What it is, but for whether it listens.
@@ -356,8 +361,13 @@ impl ChannelSocket {
         }
     }
 
-    fn fill(&self, fd: OwnedFd, traits: socket::Traits, blocking: bool) -> io::Result<()> {
-        self.fd.fill_after(fd, || {
+    fn fill(
+        &self,
+        fd: &mut Option<OwnedFd>,
+        traits: socket::Traits,
+        blocking: bool,
+    ) -> io::Result<()> {
+        self.fd.fill_from(fd, || {
             self.kind.store(traits.kind, Ordering::Release);
             self.stream.store(traits.stream, Ordering::Relaxed);
             self.unix.store(traits.unix, Ordering::Relaxed);

@@ -129,11 +129,16 @@ impl ChannelSocket {
     /// channel has had one, and closed.
     #[doc(alias = "qio_channel_socket_adopt_fd")]
     pub fn adopt_fd(&self, fd: OwnedFd) -> io::Result<()> {
+        self.adopt_fd_from(&mut Some(fd))
+    }
+
+    /// As [`adopt_fd`](Self::adopt_fd). On failure the descriptor, which must be there, is left where it is.
+    pub(crate) fn adopt_fd_from(&self, fd: &mut Option<OwnedFd>) -> io::Result<()> {
         self.imp().fd.check_unopened()?;
-        let describe = file::describe(fd.as_fd());
+        let describe = file::describe(fd.as_ref().expect("there is one").as_fd());
         self.imp().adopted.store(true, Ordering::Release);
         self.imp()
-            .open(fd)
+            .open_from(fd)
             .map_err(|e| with_context(e, format!("Unable to make a socket channel of {describe}")))
     }
 

@@ -53,11 +53,12 @@ pub unsafe extern "C" fn qio_channel_socket_new_fd(
     let function = c"qio_channel_socket_new_fd";
     // SAFETY: see the room.
     unsafe {
-        let Some(fd) = own(function, fd, error) else {
+        let Some(mut fd) = own(function, fd, error) else {
             return ptr::null_mut();
         };
         guarded(function, error, ptr::null_mut(), || {
-            give(ChannelSocket::new_fd(fd), error)
+            let socket = ChannelSocket::new();
+            give(socket.adopt_fd_from(&mut fd.0).map(|()| socket), error)
         })
     }
 }
@@ -100,10 +101,15 @@ pub unsafe extern "C" fn qio_channel_socket_adopt_fd(
     // SAFETY: see the room.
     unsafe {
         with(function, socket, error, 0, |socket: &ChannelSocket| {
-            let Some(fd) = own(function, fd, error) else {
+            let Some(mut fd) = own(function, fd, error) else {
                 return 0;
             };
-            success(socket.adopt_fd(fd), error, socket.upcast_ref(), "open")
+            success(
+                socket.adopt_fd_from(&mut fd.0),
+                error,
+                socket.upcast_ref(),
+                "open",
+            )
         })
     }
 }
