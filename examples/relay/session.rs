@@ -288,7 +288,7 @@ impl Session {
             }
             Err(e) => {
                 // A reader that is still there must not take what was cut for the end.
-                if TransferError::of(&e).is_none_or(TransferError::is_truncated) {
+                if TransferError::of(&e).is_some_and(TransferError::is_truncated) {
                     first.abort();
                     second.abort();
                 }
