@@ -127,6 +127,9 @@ pub mod subclass {
     }
 }
 
+#[doc = include_str!("../data/porting-from-qemu.md")]
+pub mod porting_from_qemu {}
+
 /// The examples of the README are tested too.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

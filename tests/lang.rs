@@ -357,6 +357,25 @@ fn every_function_is_used_in_c() {
 }
 
 #[test]
+fn the_page_on_porting_names_functions_that_are_there() {
+    let page = fs::read_to_string(in_root("data/porting-from-qemu.md")).expect("readable");
+    let functions = functions_of_the_headers();
+    let mut count = 0;
+    for line in page.lines() {
+        // The first column is QEMU's.
+        let ours = line.strip_prefix('|').and_then(|row| row.split_once('|'));
+        let ours = ours.map_or(line, |(_, ours)| ours);
+        let words = ours.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+        for name in words.filter(|word| word.starts_with("qio_")) {
+            let is_there = functions.iter().any(|function| function == name);
+            assert!(is_there, "{name}");
+            count += 1;
+        }
+    }
+    assert!(count > 8, "{count}");
+}
+
+#[test]
 fn misuse_is_a_critical_warning_and_never_a_crash() {
     needs!("valgrind");
     let misuse = compile_c("tests/lang/misuse.c", &[]);

@@ -249,6 +249,7 @@ pub trait ChannelExt: IsA<Channel> + 'static {
     ///
     /// `EINVAL` for `fds` without data: they could never be sent.
     #[doc(alias = "qio_channel_writev_full_all")]
+    #[doc(alias = "qio_channel_writev_full_all_with_flags")]
     fn writev_full_all(
         &self,
         iov: &[IoSlice<'_>],
@@ -289,6 +290,18 @@ pub trait ChannelExt: IsA<Channel> + 'static {
     #[doc(alias = "qio_channel_preadv_all")]
     fn preadv_all(&self, iov: &mut [IoSliceMut<'_>], offset: u64) -> io::Result<()> {
         ReadAll::new(iov).at(offset).run(self.as_ref())
+    }
+
+    /// As [`readv_all_eof`](Self::readv_all_eof), from an offset in bytes on; the position stays.
+    #[doc(alias = "qio_channel_preadv_all_eof")]
+    fn preadv_all_eof(&self, iov: &mut [IoSliceMut<'_>], offset: u64) -> io::Result<bool> {
+        ReadAll::new(iov).at(offset).run_eof(self.as_ref())
+    }
+
+    /// As [`preadv_all_eof`](Self::preadv_all_eof), for one buffer.
+    #[doc(alias = "qio_channel_pread_all_eof")]
+    fn pread_all_eof(&self, buf: &mut [u8], offset: u64) -> io::Result<bool> {
+        self.preadv_all_eof(&mut [IoSliceMut::new(buf)], offset)
     }
 
     /// As [`preadv_all`](Self::preadv_all), for one buffer.
@@ -449,6 +462,7 @@ pub trait ChannelExt: IsA<Channel> + 'static {
 
     /// Who is at the other end.
     #[doc(alias = "qio_channel_get_credentials")]
+    #[doc(alias = "qio_channel_get_peerpid")]
     fn credentials(&self) -> io::Result<gio::Credentials> {
         VFuncs::of(self.as_ref()).credentials()
     }

@@ -209,6 +209,20 @@ impl ChannelFile {
         this
     }
 
+    /// Makes a channel of a duplicate of a descriptor, close-on-exec: that itself stays as it is. The two share
+    /// the position and the mode.
+    ///
+    /// # Errors
+    ///
+    /// What the system says, with the descriptor.
+    #[doc(alias = "qio_channel_file_new_dupfd")]
+    pub fn duplicate(fd: impl AsFd) -> io::Result<Self> {
+        let fd = fd.as_fd();
+        let duplicate = fd.try_clone_to_owned();
+        let describe = |e| with_context(e, format!("Unable to duplicate {}", file::describe(fd)));
+        duplicate.map_err(describe).map(Self::new_fd)
+    }
+
     /// Gives a channel its descriptor, which it takes over: for classes that derive from this
     /// one, whose instances begin without.
     ///

@@ -34,6 +34,16 @@ positions (void)
   check (qio_channel_pread_all (ioc, buf, 3, 3, &error) == 0 && memcmp (buf, "def", 3) == 0);
   check (qio_channel_preadv (ioc, in, 2, 6, &error) == 3 && memcmp (buf, "ghi", 3) == 0);
   check (qio_channel_preadv_all (ioc, in, 2, 12, &error) == 0 && memcmp (buf, "abc", 3) == 0);
+  check (qio_channel_pread_all_eof (ioc, buf, 3, 12, &error) == 1 && memcmp (buf, "abc", 3) == 0);
+  check (qio_channel_preadv_all_eof (ioc, in, 2, 3, &error) == 1 && memcmp (buf, "def", 3) == 0);
+  check (qio_channel_pread_all_eof (ioc, buf, 3, 15, &error) == 0);
+  check (qio_channel_preadv_all_eof (ioc, in, 2, 99, &error) == 0);
+  check_ok (error);
+  check (qio_channel_pread_all_eof (ioc, buf, 3, 14, &error) == -1);
+  check_error (error, QIO_CHANNEL_ERROR, QIO_CHANNEL_ERROR_TRUNCATED);
+  check (qio_channel_preadv_all_eof (ioc, in, 2, -1, &error) == -1);
+  check_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT);
+  check (qio_channel_buffer_get_position (buffer) == 0);
   read_bytes = qio_channel_pread_bytes (ioc, 100, 11, &error);
   check_ok (error);
   check (holds (read_bytes, "cabc"));
@@ -49,6 +59,7 @@ numbers (void)
   g_autoptr (QIOChannelFile) reader = NULL;
   g_autoptr (QIOChannelFile) writer = NULL;
   g_autoptr (QIOChannelFile) again = NULL;
+  g_autoptr (QIOChannelFile) duplicate = NULL;
   g_autoptr (QIOChannelSocket) one = NULL;
   g_autoptr (QIOChannelSocket) other = NULL;
   g_autoptr (QIOChannelSocket) adopted = NULL;
@@ -63,6 +74,12 @@ numbers (void)
   again = qio_channel_file_new_fd (dup (qio_channel_file_get_fd (writer)), &error);
   check_ok (error);
   check (qio_channel_write_all (QIO_CHANNEL (again), "x", 1, &error) == 0);
+  /* Closing a channel of a duplicate leaves the descriptor open. */
+  duplicate = qio_channel_file_new_dupfd (qio_channel_file_get_fd (writer), &error);
+  check_ok (error);
+  check (qio_channel_file_get_fd (duplicate) != qio_channel_file_get_fd (writer));
+  check (qio_channel_close (QIO_CHANNEL (duplicate), &error) == 0);
+  check (fcntl (qio_channel_file_get_fd (writer), F_GETFD) != -1);
   check (qio_channel_wait_cancellable (QIO_CHANNEL (reader), G_IO_IN, cancellable, &ready, &error));
   check (ready == G_IO_IN);
   check (qio_channel_read_all (QIO_CHANNEL (reader), &byte, 1, &error) == 0 && byte == 'x');

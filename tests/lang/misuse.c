@@ -97,6 +97,7 @@ base (gpointer wrong)
   complains_void (qio_channel_set_cork (ioc, TRUE));
   complains (qio_channel_io_seek (ioc, 0, SEEK_SET, &error) == -1);
   complains (qio_channel_get_credentials (ioc, &error) == NULL);
+  complains (qio_channel_get_peerpid (ioc, &(unsigned int){ 0 }, &error) == -1);
 
   complains (qio_channel_read (ioc, buf, 1, &error) == -1);
   complains (qio_channel_write (ioc, buf, 1, &error) == -1);
@@ -113,6 +114,7 @@ base (gpointer wrong)
   complains (qio_channel_readv_full_all (ioc, &iov, 1, &fds, &nfds, &error) == -1);
   complains (qio_channel_readv_full_all_eof (ioc, &iov, 1, &fds, &nfds, &error) == -1);
   complains (qio_channel_writev_full_all (ioc, &iov, 1, NULL, 0, &error) == -1);
+  complains (qio_channel_writev_full_all_with_flags (ioc, &iov, 1, NULL, 0, 0, &error) == -1);
   check (fds == NULL && nfds == 0);
 
   complains (qio_channel_pread (ioc, buf, 1, 0, &error) == -1);
@@ -122,6 +124,8 @@ base (gpointer wrong)
   complains (qio_channel_pread_all (ioc, buf, 1, 0, &error) == -1);
   complains (qio_channel_pwrite_all (ioc, buf, 1, 0, &error) == -1);
   complains (qio_channel_preadv_all (ioc, &iov, 1, 0, &error) == -1);
+  complains (qio_channel_pread_all_eof (ioc, buf, 1, 0, &error) == -1);
+  complains (qio_channel_preadv_all_eof (ioc, &iov, 1, 0, &error) == -1);
   complains (qio_channel_pwritev_all (ioc, &iov, 1, 0, &error) == -1);
   complains (qio_channel_pread_bytes (ioc, 1, 0, &error) == NULL);
   complains (qio_channel_pwrite_bytes (ioc, bytes, 0, &error) == -1);
@@ -341,6 +345,10 @@ arguments (void)
   complains (qio_channel_preadv (ioc, NULL, 1, 0, &error) == -1);
   complains (qio_channel_pwritev (ioc, NULL, 1, 0, &error) == -1);
   complains (qio_channel_preadv_all (ioc, NULL, 1, 0, &error) == -1);
+  complains (qio_channel_pread_all_eof (ioc, NULL, 4, 0, &error) == -1);
+  complains (qio_channel_preadv_all_eof (ioc, NULL, 1, 0, &error) == -1);
+  complains (qio_channel_writev_full_all_with_flags (ioc, NULL, 1, NULL, 0, 0, &error) == -1);
+  complains (qio_channel_get_peerpid (ioc, NULL, &error) == -1);
   complains (qio_channel_pwritev_all (ioc, NULL, 1, 0, &error) == -1);
   complains (qio_channel_write_bytes (ioc, no_bytes, &error) == -1);
   complains (qio_channel_write_bytes_with_fds (ioc, no_bytes, NULL, 0, &error) == -1);
@@ -364,6 +372,7 @@ arguments (void)
   complains (qio_channel_writev_full (ioc, &iov, 1, &bad_fd, 1, 0, &error) == -1);
   complains (qio_channel_writev_full_all (ioc, &iov, 1, &bad_fd, 1, &error) == -1);
   complains (qio_channel_file_new_fd (-1, &error) == NULL);
+  complains (qio_channel_file_new_dupfd (-1, &error) == NULL);
   complains (qio_channel_socket_new_fd (-1, &error) == NULL);
   complains (qio_channel_new_fd (-1, &error) == NULL);
   fires_nval (qio_channel_create_fd_watch (ioc, -1, G_IO_IN));
@@ -374,6 +383,7 @@ arguments (void)
   freed_fd = dup (0);
   close (freed_fd);
   refuses_closed (freed_fd, qio_channel_file_new_fd (freed_fd, &error));
+  refuses_closed (freed_fd, qio_channel_file_new_dupfd (freed_fd, &error));
   refuses_closed (freed_fd, qio_channel_socket_new_fd (freed_fd, &error));
   refuses_closed (freed_fd, qio_channel_new_fd (freed_fd, &error));
   refuses_closed (freed_fd, qio_channel_command_new_pid (-1, freed_fd, getpid (), &error));

@@ -84,7 +84,7 @@ data (void)
   check (nfds == 1);
   close (fds[0]);
   g_free (fds);
-  check (qio_channel_writev_full_all (one, out, 2, &devnull, 1, &error) == 0);
+  check (qio_channel_writev_full_all_with_flags (one, out, 2, &devnull, 1, 0, &error) == 0);
   check (qio_channel_readv_full_all_eof (other, in, 2, &fds, &nfds, &error) == 1);
   check (nfds == 1);
   close (fds[0]);

@@ -96,7 +96,7 @@ peers (void)
 {
   QIOChannelSocket *one, *other;
   GCredentials *credentials;
-  guint uid = 1 << 30, gid = 1 << 30;
+  guint uid = 1 << 30, gid = 1 << 30, peer = 0;
   int pid = 0, pidfd;
 
   check (qio_channel_socket_new_pair (&one, &other, &error));
@@ -106,6 +106,7 @@ peers (void)
   credentials = qio_channel_get_credentials (QIO_CHANNEL (one), &error);
   check (g_credentials_get_unix_pid (credentials, &error) == getpid ());
   g_object_unref (credentials);
+  check (qio_channel_get_peerpid (QIO_CHANNEL (one), &peer, &error) == 0 && peer == (guint) getpid ());
   pidfd = qio_channel_socket_get_peer_pidfd (one, &error);
   if (pidfd >= 0)
     close (pidfd);

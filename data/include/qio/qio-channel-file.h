@@ -60,6 +60,19 @@ QIOChannelFile *qio_channel_file_new_fd (int fd,
                                          GError **error);
 
 /**
+ * qio_channel_file_new_dupfd: (constructor)
+ * @fd: a descriptor
+ * @error: where to report an error
+ *
+ * Makes a channel of a duplicate of a descriptor, close-on-exec: @fd itself stays open, and the caller's. The two
+ * share the position and the mode.
+ *
+ * Returns: (transfer full): a channel
+ */
+QIOChannelFile *qio_channel_file_new_dupfd (int fd,
+                                            GError **error);
+
+/**
  * qio_channel_file_new_path: (constructor)
  * @path: (type filename): a path
  * @flags: flags of `open()`, such as `O_RDWR | O_CREAT`

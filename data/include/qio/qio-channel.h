@@ -653,6 +653,29 @@ int qio_channel_writev_full_all (QIOChannel *ioc,
                                  GError **error);
 
 /**
+ * qio_channel_writev_full_all_with_flags: (skip)
+ * @ioc: a channel
+ * @iov: the buffers, in order
+ * @niov: how many buffers there are
+ * @fds: (nullable): descriptors to send with the first byte; they stay open here
+ * @nfds: how many there are
+ * @flags: #QIOChannelWriteFlags
+ * @error: where to report an error
+ *
+ * As qio_channel_writev_full_all(), with flags for each of its writes. After %QIO_CHANNEL_WRITE_FLAG_ZERO_COPY the
+ * memory must stay as it is until qio_channel_flush() has succeeded.
+ *
+ * Returns: 0, or -1 with an error
+ */
+int qio_channel_writev_full_all_with_flags (QIOChannel *ioc,
+                                            const struct iovec *iov,
+                                            gsize niov,
+                                            int *fds,
+                                            gsize nfds,
+                                            int flags,
+                                            GError **error);
+
+/**
  * qio_channel_pread: (skip)
  * @ioc: a channel
  * @buf: the memory
@@ -723,6 +746,42 @@ int qio_channel_preadv_all (QIOChannel *ioc,
                             gsize niov,
                             goffset offset,
                             GError **error);
+
+/**
+ * qio_channel_pread_all_eof: (skip)
+ * @ioc: a channel
+ * @buf: the memory
+ * @buflen: its size in bytes
+ * @offset: where in the file
+ * @error: where to report an error
+ *
+ * As qio_channel_read_all_eof(), at an offset; the position stays.
+ *
+ * Returns: 1, or 0 if the file ended before the first byte, or -1 with an error
+ */
+int qio_channel_pread_all_eof (QIOChannel *ioc,
+                               void *buf,
+                               gsize buflen,
+                               goffset offset,
+                               GError **error);
+
+/**
+ * qio_channel_preadv_all_eof: (skip)
+ * @ioc: a channel
+ * @iov: the buffers, in order
+ * @niov: how many buffers there are
+ * @offset: where in the file
+ * @error: where to report an error
+ *
+ * As qio_channel_readv_all_eof(), at an offset; the position stays.
+ *
+ * Returns: 1, or 0 if the file ended before the first byte, or -1 with an error
+ */
+int qio_channel_preadv_all_eof (QIOChannel *ioc,
+                                const struct iovec *iov,
+                                gsize niov,
+                                goffset offset,
+                                GError **error);
 
 /**
  * qio_channel_pwrite: (skip)
@@ -918,6 +977,21 @@ void qio_channel_set_cork (QIOChannel *ioc,
 goffset qio_channel_io_seek (QIOChannel *ioc,
                              goffset offset,
                              int whence,
+                             GError **error);
+
+/**
+ * qio_channel_get_peerpid:
+ * @ioc: a channel
+ * @pid: (out): where to put the number
+ * @error: where to report an error
+ *
+ * Gets the number of the process at the other end, as qio_channel_get_credentials() has it. The process may have
+ * ended, and the number be another's.
+ *
+ * Returns: (skip): 0, or -1 with an error
+ */
+int qio_channel_get_peerpid (QIOChannel *ioc,
+                             unsigned int *pid,
                              GError **error);
 
 /**

@@ -190,7 +190,11 @@ unsafe fn receiving<R>(
 /// # Safety
 ///
 /// As for the functions of this room.
-unsafe fn until_eof(result: io::Result<bool>, error: *mut *mut GError, channel: &Channel) -> c_int {
+pub(super) unsafe fn until_eof(
+    result: io::Result<bool>,
+    error: *mut *mut GError,
+    channel: &Channel,
+) -> c_int {
     // SAFETY: the caller's promise.
     unsafe { value(result.map(c_int::from), -1, error, channel, "read from") }
 }
@@ -514,9 +518,43 @@ pub unsafe extern "C" fn qio_channel_writev_full_all(
     nfds: size_t,
     error: *mut *mut GError,
 ) -> c_int {
+    let (function, flags) = (c"qio_channel_writev_full_all", WriteFlags::empty());
     // SAFETY: see the room.
+    unsafe { write_until_all(function, ioc, iov, niov, (fds, nfds), flags, error) }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_writev_full_all_with_flags(
+    ioc: *mut QIOChannel,
+    iov: *const iovec,
+    niov: size_t,
+    fds: *mut c_int,
+    nfds: size_t,
+    flags: c_int,
+    error: *mut *mut GError,
+) -> c_int {
+    let function = c"qio_channel_writev_full_all_with_flags";
+    let flags = WriteFlags::from_bits_truncate(flags as u32);
+    // SAFETY: see the room.
+    unsafe { write_until_all(function, ioc, iov, niov, (fds, nfds), flags, error) }
+}
+
+/// Writes until all is written.
+///
+/// # Safety
+///
+/// As for the functions of this room.
+unsafe fn write_until_all(
+    function: &CStr,
+    ioc: *mut QIOChannel,
+    iov: *const iovec,
+    niov: size_t,
+    (fds, nfds): (*mut c_int, size_t),
+    flags: WriteFlags,
+    error: *mut *mut GError,
+) -> c_int {
+    // SAFETY: the caller's promise.
     unsafe {
-        let function = c"qio_channel_writev_full_all";
         with(function, ioc, error, -1, |channel: &Channel| {
             let Some(iov) = list(function, iov, niov) else {
                 return -1;
@@ -524,7 +562,7 @@ pub unsafe extern "C" fn qio_channel_writev_full_all(
             let Some(fds) = descriptors(function, fds, nfds) else {
                 return -1;
             };
-            let result = channel.writev_full_all(&iov, fds, WriteFlags::empty());
+            let result = channel.writev_full_all(&iov, fds, flags);
             status(result, error, channel, "write to")
         })
     }

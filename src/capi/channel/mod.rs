@@ -19,10 +19,10 @@ use gio_sys::GCredentials;
 use glib::{prelude::*, translate::*};
 use glib_sys::{GError, GType, gboolean};
 
-use super::{status, value, with};
+use super::{holds, status, value, with};
 use crate::{
     Channel, ChannelExt, Feature, Shutdown, channel::class::flushed, error::invalid,
-    ffi::QIOChannel,
+    ffi::QIOChannel, from_glib_error,
 };
 
 #[unsafe(no_mangle)]
@@ -289,6 +289,29 @@ pub unsafe extern "C" fn qio_channel_io_seek(
                 value(position, -1, error, channel, "seek in")
             },
         )
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_get_peerpid(
+    ioc: *mut QIOChannel,
+    pid: *mut c_uint,
+    error: *mut *mut GError,
+) -> c_int {
+    let function = c"qio_channel_get_peerpid";
+    if !holds(function, !pid.is_null(), c"pid != NULL") {
+        return -1;
+    }
+    // SAFETY: see above; the place is there.
+    unsafe {
+        with(function, ioc, error, -1, |channel: &Channel| {
+            let found = channel.credentials().and_then(|it| {
+                let number = it.unix_pid().map_err(from_glib_error)?;
+                pid.write(number.unsigned_abs());
+                Ok(())
+            });
+            status(found, error, channel, "get the process of the peer of")
+        })
     }
 }
 

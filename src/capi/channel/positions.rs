@@ -9,7 +9,7 @@ use glib::translate::*;
 use glib_sys::{GBytes, GError};
 use libc::{iovec, size_t, ssize_t};
 
-use super::iov::{list, list_mut, memory, memory_mut};
+use super::iov::{list, list_mut, memory, memory_mut, until_eof};
 use crate::{
     Channel, ChannelExt,
     capi::{count, holds, status, value, with},
@@ -103,6 +103,49 @@ pub unsafe extern "C" fn qio_channel_preadv_all(
             let result =
                 unsigned(offset).and_then(|offset| channel.preadv_all(iov.buffers(), offset));
             status(result, error, channel, "read from")
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_pread_all_eof(
+    ioc: *mut QIOChannel,
+    buf: *mut c_void,
+    buflen: size_t,
+    offset: i64,
+    error: *mut *mut GError,
+) -> c_int {
+    // SAFETY: see the room.
+    unsafe {
+        let function = c"qio_channel_pread_all_eof";
+        with(function, ioc, error, -1, |channel: &Channel| {
+            let Some(buf) = memory_mut(function, buf, buflen) else {
+                return -1;
+            };
+            let result = unsigned(offset).and_then(|offset| channel.pread_all_eof(buf, offset));
+            until_eof(result, error, channel)
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_preadv_all_eof(
+    ioc: *mut QIOChannel,
+    iov: *const iovec,
+    niov: size_t,
+    offset: i64,
+    error: *mut *mut GError,
+) -> c_int {
+    // SAFETY: see the room.
+    unsafe {
+        let function = c"qio_channel_preadv_all_eof";
+        with(function, ioc, error, -1, |channel: &Channel| {
+            let Some(mut iov) = list_mut(function, iov, niov) else {
+                return -1;
+            };
+            let result =
+                unsigned(offset).and_then(|offset| channel.preadv_all_eof(iov.buffers(), offset));
+            until_eof(result, error, channel)
         })
     }
 }

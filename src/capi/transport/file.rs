@@ -8,7 +8,7 @@ use std::{
 use glib::{prelude::*, translate::*};
 use glib_sys::{GError, GType, gboolean};
 
-use super::{os_str, own};
+use super::{CallersFd, os_str, own};
 use crate::{
     ChannelFile,
     capi::{fail_without_channel, give, guarded, holds, instance, success, with},
@@ -36,6 +36,24 @@ pub unsafe extern "C" fn qio_channel_file_new_fd(
         guarded(function, error, ptr::null_mut(), || {
             let file: ChannelFile = glib::Object::new();
             give(file.adopt_fd_from(&mut fd.0).map(|()| file), error)
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_file_new_dupfd(
+    fd: c_int,
+    error: *mut *mut GError,
+) -> *mut QIOChannelFile {
+    let function = c"qio_channel_file_new_dupfd";
+    // SAFETY: see the room.
+    unsafe {
+        // It is never taken over.
+        let Some(CallersFd(Some(fd))) = &own(function, fd, error) else {
+            return ptr::null_mut();
+        };
+        guarded(function, error, ptr::null_mut(), || {
+            give(ChannelFile::duplicate(fd), error)
         })
     }
 }
