@@ -131,6 +131,7 @@ base (gpointer wrong)
   complains (qio_channel_pwrite_bytes (ioc, bytes, 0, &error) == -1);
 
   complains (qio_channel_read_bytes (ioc, 1, &error) == NULL);
+  complains_void (qio_channel_abort (ioc));
   complains (qio_channel_read_bytes_with_fds (ioc, 1, &list, 0, &error) == NULL);
   complains (qio_channel_read_bytes_all (ioc, 1, &error) == NULL);
   complains (qio_channel_read_bytes_all_eof (ioc, 1, &error) == NULL);
@@ -261,6 +262,12 @@ transports (gpointer wrong)
   complains (!qio_channel_command_send_signal (wrong, 0, &error));
   complains (!qio_channel_command_terminate (wrong, &error));
   complains (!qio_channel_command_kill (wrong, &error));
+  complains (qio_channel_command_get_stderr (wrong) == NULL);
+  complains_void (qio_channel_command_wait_exit_async (wrong, 0, NULL, never_ready, NULL));
+  complains (!qio_channel_command_wait_exit_finish (wrong, NULL, &status, &error));
+  complains (!qio_channel_command_communicate (wrong, NULL, -1, NULL, NULL, &status, &error));
+  complains_void (qio_channel_command_communicate_async (wrong, NULL, -1, 0, NULL, never_ready, NULL));
+  complains (!qio_channel_command_communicate_finish (wrong, NULL, NULL, NULL, &status, &error));
   complains (qio_channel_buffer_get_data (wrong) == NULL);
   complains (qio_channel_buffer_get_size (wrong) == 0);
   complains (qio_channel_buffer_get_position (wrong) == 0);
@@ -430,6 +437,7 @@ arguments (void)
   complains (qio_channel_socket_listen_sync (one, NULL, 1, &error) == -1);
   complains (qio_channel_command_new_spawn (NULL, O_RDWR, &error) == NULL);
   complains (qio_channel_command_new_full (NULL, NULL, NULL, O_RDWR, 0, &error) == NULL);
+  complains (qio_channel_command_new_with_fds (NULL, NULL, NULL, O_RDWR, 0, NULL, NULL, 0, &error) == NULL);
   complains (qio_channel_command_new_pid (-1, -1, -1, &error) == NULL);
 
   /* Channels to move data to, and counters. */
