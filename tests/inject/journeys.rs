@@ -103,7 +103,10 @@ fn tcp() -> io::Result<()> {
 fn listener() -> io::Result<()> {
     let listener = NetListener::new();
     listener.open_sync(&loopback(), 4)?;
-    let address = listener.local_addresses().remove(0);
+    // None where the system does not report it.
+    let address = listener.local_addresses().pop();
+    let address =
+        address.ok_or_else(|| io::Error::other("Unable to get the address of the listener"))?;
     run(async {
         let client = ChannelSocket::connect_future(&address);
         let (client, server) = try_join(client, listener.accept_future()).await?;

@@ -45,7 +45,12 @@ const CALLS: &str = "socket,socketpair,bind,listen,connect,accept4,getsockname,g
     pidfd_send_signal,splice,membarrier";
 
 /// Calls of GIO, which connects: it reports interruptions of those that nothing interrupts.
-const OF_GIO: [(&str, &str); 2] = [("tcp", "socket"), ("tcp", "getsockopt")];
+const OF_GIO: [(&str, &str); 4] = [
+    ("tcp", "socket"),
+    ("tcp", "getsockopt"),
+    ("listener", "socket"),
+    ("listener", "getsockopt"),
+];
 
 /// How long the process of a journey may take.
 const PATIENCE: Duration = Duration::from_secs(30);
