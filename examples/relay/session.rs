@@ -10,7 +10,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nix::sys::socket::{setsockopt, sockopt};
 use qio::{
     Channel, ChannelCommand, ChannelSocket, ChannelTls, IoFutureExt, JoinHandle, NetAddress,
     NetListener, RelayCounters, Relayed, Shutdown, TransferError, prelude::*, relay_counted_future,
@@ -333,7 +332,7 @@ impl Guard {
     }
 
     fn abort(&self) {
-        let bottom = bottom(&self.0);
+        let bottom = self.bottom();
         // Without a close_notify TLS is cut anyhow, and a command gets the chance to end: see below.
         if bottom == self.0 && bottom.downcast_ref::<ChannelCommand>().is_none() {
             bottom.abort();
@@ -346,14 +345,10 @@ impl Guard {
 
     /// Ends a connection that is not served: a peer over TCP sees a reset, and no end of data.
     fn refuse(self) {
-        if let Some(socket) = self.bottom().downcast_ref::<ChannelSocket>() {
-            let linger = libc::linger {
-                l_onoff: 1,
-                l_linger: 0,
-            };
-            // Else it is the end of a connection as any other.
-            let _ = socket.with_fd(|fd| setsockopt(&fd, sockopt::Linger, &linger));
-            let _ = socket.close();
+        let bottom = self.bottom();
+        // A command gets the chance to end, when this is dropped.
+        if bottom.is::<ChannelSocket>() {
+            bottom.abort();
         }
     }
 

@@ -14,7 +14,7 @@ pub unsafe extern "C" fn qio_context_set_busy_poll(
     spin_us: i64,
     error: *mut *mut GError,
 ) -> gboolean {
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         guarded(c"qio_context_set_busy_poll", error, 0, || {
             let context = Option::<glib::MainContext>::from_glib_none(context);

@@ -57,7 +57,7 @@ impl Task {
 
 impl Drop for Task {
     fn drop(&mut self) {
-        // The operation has panicked, which was told.
+        // The operation has panicked, which was logged.
         let e = glib::Error::new(gio::IOErrorEnum::Failed, "The operation panicked");
         // SAFETY: the task was not completed; the reference is ours.
         unsafe {
@@ -90,8 +90,8 @@ pub(super) unsafe fn start<T, F>(
     unsafe {
         of_channel(ioc, &call, |channel| {
             let future = operation(channel.clone());
-            let told = move |e: &io::Error| describe(e, &channel, action);
-            start_anywhere(ioc.cast(), &call, future, told);
+            let to_error = move |e: &io::Error| describe(e, &channel, action);
+            start_anywhere(ioc.cast(), &call, future, to_error);
         });
     }
 }
@@ -114,8 +114,8 @@ pub(super) unsafe fn start_local<T, F>(
     unsafe {
         of_channel(ioc, &call, |channel| {
             let future = operation(channel.clone());
-            let told = move |e: &io::Error| describe(e, &channel, action);
-            start_local_of(ioc.cast(), &call, future, told);
+            let to_error = move |e: &io::Error| describe(e, &channel, action);
+            start_local_of(ioc.cast(), &call, future, to_error);
         });
     }
 }
@@ -135,7 +135,7 @@ unsafe fn of_channel(ioc: *mut crate::ffi::QIOChannel, call: &Call, start: impl 
     }
 }
 
-/// Starts an operation of any object, for which `told` makes a `GError` of an error.
+/// Starts an operation of any object, for which `to_error` makes a `GError` of an error.
 ///
 /// # Safety
 ///
@@ -144,7 +144,7 @@ pub(super) unsafe fn start_anywhere<T, F>(
     object: *mut GObject,
     call: &Call,
     future: F,
-    told: impl Fn(&io::Error) -> glib::Error + Send + 'static,
+    to_error: impl Fn(&io::Error) -> glib::Error + Send + 'static,
 ) where
     T: Send + 'static,
     F: Future<Output = io::Result<T>> + Send + 'static,
@@ -153,17 +153,17 @@ pub(super) unsafe fn start_anywhere<T, F>(
     let Some((task, cancellable)) = (unsafe { prepare(object, call) }) else {
         return;
     };
-    spawn_for(call, run(task, cancellable, future, told));
+    spawn_for(call, run(task, cancellable, future, to_error));
 }
 
-/// What a caller hands to the thread that runs its context.
-struct HandedOver<T>(T);
+/// What moves from the caller to the thread that runs its context.
+struct Moved<T>(T);
 
-// SAFETY: as with the asynchronous functions of GIO, whoever calls one hands its arguments over; nothing
-// is done with what is in here before it has arrived.
-unsafe impl<T> Send for HandedOver<T> {}
+// SAFETY: as with the asynchronous functions of GIO, the caller gives its arguments up; nothing uses
+// what is in here before it has arrived, and nothing in the first thread afterwards.
+unsafe impl<T> Send for Moved<T> {}
 
-impl<T> HandedOver<T> {
+impl<T> Moved<T> {
     fn take(self) -> T {
         self.0
     }
@@ -178,7 +178,7 @@ pub(super) unsafe fn start_local_of<T, F>(
     object: *mut GObject,
     call: &Call,
     future: F,
-    told: impl Fn(&io::Error) -> glib::Error + 'static,
+    to_error: impl Fn(&io::Error) -> glib::Error + 'static,
 ) where
     T: 'static,
     F: Future<Output = io::Result<T>> + 'static,
@@ -187,11 +187,11 @@ pub(super) unsafe fn start_local_of<T, F>(
     let Some((task, cancellable)) = (unsafe { prepare(object, call) }) else {
         return;
     };
-    let handed = HandedOver((future, told));
+    let moved = Moved((future, to_error));
     spawn_for(call, async move {
-        let (future, told) = handed.take();
+        let (future, to_error) = moved.take();
         let (context, priority) = running_place();
-        let future = run(task, cancellable, future, told);
+        let future = run(task, cancellable, future, to_error);
         drop(Hub::spawn_local_in(&context, priority, future));
     });
 }
@@ -206,7 +206,7 @@ unsafe fn prepare(object: *mut GObject, call: &Call) -> Option<(Task, Option<gio
         let raw = gio_sys::g_task_new(object, call.cancellable, call.callback, call.user_data);
         gio_sys::g_task_set_source_tag(raw, ptr::without_provenance_mut(call.tag));
         gio_sys::g_task_set_priority(raw, call.io_priority);
-        // What has been read is told, also if it was cancelled after that.
+        // What has been read is returned, also if it was cancelled after that.
         gio_sys::g_task_set_check_cancellable(raw, 0);
         Some((Task(raw), cancellable))
     }
@@ -223,13 +223,13 @@ async fn run<T>(
     task: Task,
     cancellable: Option<gio::Cancellable>,
     future: impl Future<Output = io::Result<T>>,
-    told: impl Fn(&io::Error) -> glib::Error,
+    to_error: impl Fn(&io::Error) -> glib::Error,
 ) {
     let result = match cancellable {
         Some(cancellable) => cancellable_future(future, cancellable).await,
         None => future.await,
     };
-    task.complete(result.map_err(|e| told(&e)));
+    task.complete(result.map_err(|e| to_error(&e)));
 }
 
 /// Takes the result of an operation, of type `T`, that the function with this tag started.

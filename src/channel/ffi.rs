@@ -206,7 +206,7 @@ struct NativeClass {
     /// The addresses of `io_wait_fd` and `io_create_watch`.
     waiting: [usize; 2],
     /// Lends the descriptors that those wait for.
-    lend: PollFdFn,
+    poll_fd: PollFdFn,
     /// Does what `io_writev` does, for memory that can be kept.
     keep: Option<WriteOwnedFn>,
     abort: Option<AbortFn>,
@@ -217,10 +217,10 @@ struct NativeClass {
 impl QIOChannelClass {
     /// To be called once the slots have been filled, by a class whose `io_readv` and `io_writev`
     /// obey `NO_WAIT`, and if `check_closed`, fail by themselves after the channel was closed;
-    /// and whose `io_wait_fd` and `io_create_watch` wait for what `lend` lends. Does
+    /// and whose `io_wait_fd` and `io_create_watch` wait for the descriptor of `poll_fd`. Does
     /// not bind a derived class that fills them otherwise.
-    pub(crate) fn set_native_class(&mut self, check_closed: bool, lend: PollFdFn) {
-        self.set_native_class_with(check_closed, lend, None, None);
+    pub(crate) fn set_native_class(&mut self, check_closed: bool, poll_fd: PollFdFn) {
+        self.set_native_class_with(check_closed, poll_fd, None, None);
     }
 
     /// As [`set_native_class`](Self::set_native_class), by a class that can write without a copy, or has
@@ -228,7 +228,7 @@ impl QIOChannelClass {
     pub(crate) fn set_native_class_with(
         &mut self,
         check_closed: bool,
-        lend: PollFdFn,
+        poll_fd: PollFdFn,
         keep: Option<WriteOwnedFn>,
         abort: Option<AbortFn>,
     ) {
@@ -236,21 +236,21 @@ impl QIOChannelClass {
             data: self.data_slots(),
             check_closed,
             waiting: self.waiting_slots(),
-            lend,
+            poll_fd,
             keep,
             abort,
             below: None,
         });
     }
 
-    /// As [`set_native_class`](Self::set_native_class), by a layer: `lend` lends what the channel below it
+    /// As [`set_native_class`](Self::set_native_class), by a layer: `poll_fd` returns what the channel below it
     /// does, as long as the same direction of that is all that there is to wait for.
-    pub(crate) fn set_native_layer(&mut self, lend: PollFdFn, below: Below) {
+    pub(crate) fn set_native_layer(&mut self, poll_fd: PollFdFn, below: Below) {
         self.describe(NativeClass {
             data: self.data_slots(),
             check_closed: false,
             waiting: self.waiting_slots(),
-            lend,
+            poll_fd,
             keep: None,
             abort: None,
             below: Some(below),
@@ -295,7 +295,7 @@ impl QIOChannelClass {
     pub(super) fn poll_fd_fn(&self) -> Option<PollFdFn> {
         self.own
             .filter(|own| own.waiting == self.waiting_slots())
-            .map(|own| own.lend)
+            .map(|own| own.poll_fd)
     }
 
     fn data_slots(&self) -> [usize; 2] {

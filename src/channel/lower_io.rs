@@ -1,4 +1,4 @@
-//! What a layer does with the channel below it: single calls, of which those who wait learn what came.
+//! Single calls that a layer makes to the channel below it, whose results update the readiness of its descriptor.
 
 use std::io::{self, IoSliceMut};
 
@@ -14,21 +14,21 @@ use crate::{
 /// Reads once from the channel below.
 pub(crate) fn read(below: &Channel, buf: &mut [u8]) -> io::Result<usize> {
     let mut buf = [IoSliceMut::new(buf)];
-    tell(below, Direction::Read, || {
+    recorded(below, Direction::Read, || {
         VFuncs::of(below).try_readv(&mut buf, None, ReadFlags::empty())
     })
 }
 
 /// Writes once to the channel below.
 pub(crate) fn write(below: &Channel, buf: &[u8]) -> io::Result<usize> {
-    tell(below, Direction::Write, || {
+    recorded(below, Direction::Write, || {
         VFuncs::of(below).write(buf).map(Transferred::whole)
     })
 }
 
-/// Makes a call, and tells the hub that runs what came of it. What is between two layers is nobody's
-/// descriptor.
-fn tell<T>(
+/// Makes a call, and records would-block and short reads in the registration of the running hub. A channel that is a
+/// layer itself has no descriptor.
+fn recorded<T>(
     below: &Channel,
     side: Direction,
     call: impl FnOnce() -> io::Result<Transferred<T>>,

@@ -36,7 +36,7 @@ use glib_sys::{
 use self::pending::Calls;
 use crate::{
     error::not_supported,
-    hub::{running_context, running_place, this_thread},
+    hub::{SourceFuncs, running_context, running_place, this_thread},
     sys::file,
 };
 
@@ -234,12 +234,7 @@ struct Polled {
 /// What GLib calls a descriptor of a source.
 type Tag = gpointer;
 
-struct Funcs(GSourceFuncs);
-
-// SAFETY: function pointers, which nobody changes.
-unsafe impl Sync for Funcs {}
-
-static FUNCS: Funcs = Funcs(GSourceFuncs {
+static FUNCS: SourceFuncs = SourceFuncs(GSourceFuncs {
     prepare: Some(prepare),
     check: Some(check),
     dispatch: Some(dispatch),

@@ -2,7 +2,7 @@
 
 use std::{
     hint, io, mem,
-    sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering},
     task::Waker,
     time::{Duration, Instant},
 };
@@ -196,30 +196,32 @@ impl Lane {
 pub(super) struct Lifetime {
     /// It has been dispatched since the last look.
     used: AtomicBool,
-    /// Since when it is watched for being used; not all the time, not to wake a process that sleeps.
-    watched: ForkMutex<Option<Instant>>,
-    is_watched: AtomicBool,
+    /// When to check next whether it is used, in the time of `g_get_monotonic_time()`; 0 for never, so that a process
+    /// without I/O is not woken.
+    deadline: AtomicI64,
 }
 
 impl Lifetime {
-    /// Has a look taken at it after a while.
+    /// Sets the deadline, unless there is one. Two threads that do so at once set the same one, within microseconds.
     pub(super) fn watch(&self) {
-        if !self.is_watched.swap(true, Ordering::Relaxed) {
-            *self.watched.lock() = Some(Instant::now());
+        if !self.is_watched() {
+            let deadline = glib::monotonic_time() + LINGER.as_micros() as i64;
+            self.deadline.store(deadline, Ordering::Relaxed);
         }
     }
 
-    /// Whether the time has come.
+    fn is_watched(&self) -> bool {
+        self.deadline.load(Ordering::Relaxed) != 0
+    }
+
+    /// Whether the deadline has passed, which clears it. Only the thread that runs the context calls this.
     fn is_over(&self) -> bool {
-        let mut watched = self.watched.lock();
-        match *watched {
-            Some(since) if since.elapsed() >= LINGER => {
-                *watched = None;
-                self.is_watched.store(false, Ordering::Relaxed);
-                true
-            }
-            _ => false,
+        let deadline = self.deadline.load(Ordering::Relaxed);
+        let is_over = deadline != 0 && glib::monotonic_time() >= deadline;
+        if is_over {
+            self.deadline.store(0, Ordering::Relaxed);
         }
+        is_over
     }
 }
 
@@ -241,7 +243,7 @@ impl Hub {
         if is_blind {
             limit(LOOK_AROUND);
         }
-        if self.lifetime.is_watched.load(Ordering::Relaxed) {
+        if self.lifetime.is_watched() {
             limit(LINGER);
         }
         sleep.map_or(-1, |sleep| {
@@ -253,7 +255,7 @@ impl Hub {
 
     /// Goes if nothing has used it for a while: after a poll that has found nothing for it.
     pub(super) fn look_at_lifetime(&self) {
-        if self.lifetime.is_watched.load(Ordering::Relaxed) && self.lifetime.is_over() {
+        if self.lifetime.is_over() {
             match self.lifetime.used.swap(false, Ordering::Relaxed) {
                 true => self.lifetime.watch(),
                 false => self.shutdown_if_idle(),

@@ -35,6 +35,7 @@ pub use spawn::{
 
 pub(crate) use io_state::{Direction, ReadyEvent, WaiterKey};
 pub(crate) use registration::{Deregistered, FdRole, Registration, RegistrationGuard};
+pub(crate) use source::SourceFuncs;
 pub(crate) use tasks::{poll_budget, running_context, running_for, running_place, this_thread};
 pub(crate) use timer::Sleep;
 

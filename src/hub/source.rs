@@ -27,12 +27,14 @@ struct State {
     poll: UnsafeCell<GPollFD>,
 }
 
-struct Funcs(GSourceFuncs);
+/// The functions of a kind of source, in a static.
+pub(crate) struct SourceFuncs(pub(crate) GSourceFuncs);
 
-// SAFETY: function pointers, which never change.
-unsafe impl Sync for Funcs {}
+// SAFETY: function pointers, and fields that GLib leaves to itself and does not write: `g_source_new` documents the
+// struct as constant. The field is public, but a static without interior mutability is never written.
+unsafe impl Sync for SourceFuncs {}
 
-static FUNCS: Funcs = Funcs(GSourceFuncs {
+static FUNCS: SourceFuncs = SourceFuncs(GSourceFuncs {
     prepare: Some(prepare),
     check: Some(check),
     dispatch: Some(dispatch),

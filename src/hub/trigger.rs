@@ -15,8 +15,9 @@ pub(super) struct Trigger {
     drained: AtomicU32,
 }
 
-/// After two to this many attempts that have met would-block, at most, the trigger is level again.
-const MOST_PATIENCE: u32 = 8;
+/// After n changes to edges, 2ⁿ attempts have to meet would-block before the trigger is level again. This is the
+/// greatest n: 256 attempts.
+const LONGEST_BACK_OFF: u32 = 8;
 
 impl Trigger {
     /// To be asked after a read: what that has left when this changes is reported as an edge.
@@ -41,7 +42,7 @@ impl Trigger {
     pub(super) fn count_drained(&self) -> bool {
         let drained = self.drained.fetch_add(1, Ordering::Relaxed);
         let changes = self.changes.load(Ordering::Relaxed);
-        let is_time = drained >> changes.min(MOST_PATIENCE) != 0;
+        let is_time = drained >> changes.min(LONGEST_BACK_OFF) != 0;
         if is_time {
             self.drained.store(0, Ordering::Relaxed);
         }

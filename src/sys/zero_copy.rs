@@ -272,7 +272,7 @@ pub(crate) fn disconnect(fd: BorrowedFd<'_>) -> io::Result<()> {
         sa_data: [0; 14],
     };
     let length = size_of::<libc::sockaddr>() as libc::socklen_t;
-    // SAFETY: the address lives through the call and has the length that is told.
+    // SAFETY: the address lives through the call and the length that is passed.
     call(|| unsafe { libc::connect(fd.as_raw_fd(), &nowhere, length) as isize })?;
     Ok(())
 }

@@ -84,7 +84,7 @@ impl Endpoint {
     }
 
     /// For one direction of a channel that has one descriptor for both of them, or one for each.
-    pub(super) fn lend(&self, side: Direction, both: bool) -> Option<PollFd> {
+    pub(super) fn poll_fd(&self, side: Direction, both: bool) -> Option<PollFd> {
         let fd = self.fd.shared()?.clone();
         let fd_info = self.fd_info.get()?;
         Some(match fd_info.kind {

@@ -42,7 +42,7 @@ mod imp {
         fn class_init(class: &mut Self::Class) {
             class.parent_class.set_native_class(true, |channel, side| {
                 let this = channel.downcast_ref::<super::ChannelFile>()?.imp();
-                this.end.lend(side, true)
+                this.end.poll_fd(side, true)
             });
         }
     }

@@ -31,7 +31,10 @@ use super::{
     idle::{HubWait, SourceWaker},
     polled_fd::{Fds, PolledFd},
 };
-use crate::{hub::Hub, types::Readiness};
+use crate::{
+    hub::{Hub, SourceFuncs},
+    types::Readiness,
+};
 
 /// Asks an object what to wait for until a condition is worth trying.
 pub(crate) type WaitFdFn = fn(&glib::Object, IOCondition) -> Readiness;
@@ -194,12 +197,7 @@ fn create(
     }
 }
 
-pub(super) struct Funcs(pub(super) GSourceFuncs);
-
-// SAFETY: function pointers, which nobody changes.
-unsafe impl Sync for Funcs {}
-
-pub(super) static FUNCS: Funcs = Funcs(GSourceFuncs {
+pub(super) static FUNCS: SourceFuncs = SourceFuncs(GSourceFuncs {
     prepare: Some(prepare),
     check: Some(check),
     dispatch: Some(dispatch),
@@ -209,7 +207,7 @@ pub(super) static FUNCS: Funcs = Funcs(GSourceFuncs {
 });
 
 /// Of a cold watch: there is nothing to ask.
-pub(super) static COLD: Funcs = Funcs(GSourceFuncs {
+pub(super) static COLD: SourceFuncs = SourceFuncs(GSourceFuncs {
     prepare: None,
     check: None,
     ..FUNCS.0

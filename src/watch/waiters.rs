@@ -272,8 +272,8 @@ impl Waiters {
         waiting.context.clone()
     }
 
-    /// Wakes a settler no more.
-    pub(crate) fn forget_settler(&self, context_waker: &Waker) {
+    /// Removes a context waker.
+    pub(crate) fn forget_context_waker(&self, context_waker: &Waker) {
         let mut waiting = self.waiting();
         let forgotten = take_out(&mut waiting.rare().context_wakers, context_waker);
         drop(waiting);
@@ -290,8 +290,8 @@ impl Waiters {
         closed
     }
 
-    /// Wakes a closer no more.
-    pub(crate) fn forget_closer(&self, close_waker: &Waker) {
+    /// Removes a close waker.
+    pub(crate) fn forget_close_waker(&self, close_waker: &Waker) {
         let mut waiting = self.waiting();
         let forgotten = take_out(&mut waiting.rare().close_wakers, close_waker);
         drop(waiting);

@@ -129,7 +129,7 @@ pub unsafe extern "C" fn qio_channel_read_bytes(
     error: *mut *mut GError,
 ) -> *mut GBytes {
     let failed = ptr::null_mut();
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         with(
             c"qio_channel_read_bytes",
@@ -153,7 +153,7 @@ pub unsafe extern "C" fn qio_channel_read_bytes_with_fds(
     error: *mut *mut GError,
 ) -> *mut GBytes {
     let failed = ptr::null_mut();
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         with(
             c"qio_channel_read_bytes_with_fds",
@@ -178,7 +178,7 @@ pub unsafe extern "C" fn qio_channel_read_bytes_all(
     error: *mut *mut GError,
 ) -> *mut GBytes {
     let failed = ptr::null_mut();
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         with(
             c"qio_channel_read_bytes_all",
@@ -201,7 +201,7 @@ pub unsafe extern "C" fn qio_channel_read_bytes_with_fds_all(
     error: *mut *mut GError,
 ) -> *mut GBytes {
     let failed = ptr::null_mut();
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         with(
             c"qio_channel_read_bytes_with_fds_all",
@@ -224,7 +224,7 @@ pub unsafe extern "C" fn qio_channel_read_bytes_all_eof(
     error: *mut *mut GError,
 ) -> *mut GBytes {
     let failed = ptr::null_mut();
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         with(
             c"qio_channel_read_bytes_all_eof",
@@ -247,7 +247,7 @@ pub unsafe extern "C" fn qio_channel_read_bytes_with_fds_all_eof(
     error: *mut *mut GError,
 ) -> *mut GBytes {
     let failed = ptr::null_mut();
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         with(
             c"qio_channel_read_bytes_with_fds_all_eof",
@@ -269,7 +269,7 @@ pub unsafe extern "C" fn qio_channel_write_bytes(
     bytes: *mut GBytes,
     error: *mut *mut GError,
 ) -> ssize_t {
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         let function = c"qio_channel_write_bytes";
         with(function, ioc, error, -1, |channel: &Channel| {
@@ -290,7 +290,7 @@ pub unsafe extern "C" fn qio_channel_write_bytes_with_fds(
     flags: c_uint,
     error: *mut *mut GError,
 ) -> ssize_t {
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         let function = c"qio_channel_write_bytes_with_fds";
         with(function, ioc, error, -1, |channel: &Channel| {
@@ -321,7 +321,7 @@ pub unsafe extern "C" fn qio_channel_write_bytes_all(
     bytes: *mut GBytes,
     error: *mut *mut GError,
 ) -> gboolean {
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         let function = c"qio_channel_write_bytes_all";
         with(function, ioc, error, 0, |channel: &Channel| {
@@ -341,7 +341,7 @@ pub unsafe extern "C" fn qio_channel_write_bytes_with_fds_all(
     flags: c_uint,
     error: *mut *mut GError,
 ) -> gboolean {
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         let function = c"qio_channel_write_bytes_with_fds_all";
         with(function, ioc, error, 0, |channel: &Channel| {

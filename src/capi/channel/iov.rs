@@ -209,7 +209,7 @@ pub unsafe extern "C" fn qio_channel_readv_full(
     flags: c_int,
     error: *mut *mut GError,
 ) -> ssize_t {
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         let function = c"qio_channel_readv_full";
         with(function, ioc, error, -1, |channel: &Channel| {
@@ -238,7 +238,7 @@ pub unsafe extern "C" fn qio_channel_writev_full(
     flags: c_int,
     error: *mut *mut GError,
 ) -> ssize_t {
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         let function = c"qio_channel_writev_full";
         with(function, ioc, error, -1, |channel: &Channel| {
@@ -263,7 +263,7 @@ pub unsafe extern "C" fn qio_channel_readv(
     niov: size_t,
     error: *mut *mut GError,
 ) -> ssize_t {
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         let function = c"qio_channel_readv";
         with(function, ioc, error, -1, |channel: &Channel| {
@@ -282,7 +282,7 @@ pub unsafe extern "C" fn qio_channel_writev(
     niov: size_t,
     error: *mut *mut GError,
 ) -> ssize_t {
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         let function = c"qio_channel_writev";
         with(function, ioc, error, -1, |channel: &Channel| {
@@ -302,7 +302,7 @@ pub unsafe extern "C" fn qio_channel_read(
     buflen: size_t,
     error: *mut *mut GError,
 ) -> ssize_t {
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         let function = c"qio_channel_read";
         with(function, ioc, error, -1, |channel: &Channel| {
@@ -322,7 +322,7 @@ pub unsafe extern "C" fn qio_channel_write(
     buflen: size_t,
     error: *mut *mut GError,
 ) -> ssize_t {
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         let function = c"qio_channel_write";
         with(function, ioc, error, -1, |channel: &Channel| {
@@ -341,7 +341,7 @@ pub unsafe extern "C" fn qio_channel_readv_all_eof(
     niov: size_t,
     error: *mut *mut GError,
 ) -> c_int {
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         let function = c"qio_channel_readv_all_eof";
         with(function, ioc, error, -1, |channel: &Channel| {
@@ -360,7 +360,7 @@ pub unsafe extern "C" fn qio_channel_readv_all(
     niov: size_t,
     error: *mut *mut GError,
 ) -> c_int {
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         let function = c"qio_channel_readv_all";
         with(function, ioc, error, -1, |channel: &Channel| {
@@ -384,7 +384,7 @@ pub unsafe extern "C" fn qio_channel_writev_all(
     niov: size_t,
     error: *mut *mut GError,
 ) -> c_int {
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         let function = c"qio_channel_writev_all";
         with(function, ioc, error, -1, |channel: &Channel| {
@@ -403,7 +403,7 @@ pub unsafe extern "C" fn qio_channel_read_all_eof(
     buflen: size_t,
     error: *mut *mut GError,
 ) -> c_int {
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         let function = c"qio_channel_read_all_eof";
         with(function, ioc, error, -1, |channel: &Channel| {
@@ -422,7 +422,7 @@ pub unsafe extern "C" fn qio_channel_read_all(
     buflen: size_t,
     error: *mut *mut GError,
 ) -> c_int {
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         let function = c"qio_channel_read_all";
         with(function, ioc, error, -1, |channel: &Channel| {
@@ -441,7 +441,7 @@ pub unsafe extern "C" fn qio_channel_write_all(
     buflen: size_t,
     error: *mut *mut GError,
 ) -> c_int {
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         let function = c"qio_channel_write_all";
         with(function, ioc, error, -1, |channel: &Channel| {
@@ -462,7 +462,7 @@ pub unsafe extern "C" fn qio_channel_readv_full_all_eof(
     nfds: *mut size_t,
     error: *mut *mut GError,
 ) -> c_int {
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         let function = c"qio_channel_readv_full_all_eof";
         with(function, ioc, error, -1, |channel: &Channel| {
@@ -490,7 +490,7 @@ pub unsafe extern "C" fn qio_channel_readv_full_all(
     nfds: *mut size_t,
     error: *mut *mut GError,
 ) -> c_int {
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         let function = c"qio_channel_readv_full_all";
         with(function, ioc, error, -1, |channel: &Channel| {
@@ -519,7 +519,7 @@ pub unsafe extern "C" fn qio_channel_writev_full_all(
     error: *mut *mut GError,
 ) -> c_int {
     let (function, flags) = (c"qio_channel_writev_full_all", WriteFlags::empty());
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe { write_until_all(function, ioc, iov, niov, (fds, nfds), flags, error) }
 }
 
@@ -535,7 +535,7 @@ pub unsafe extern "C" fn qio_channel_writev_full_all_with_flags(
 ) -> c_int {
     let function = c"qio_channel_writev_full_all_with_flags";
     let flags = WriteFlags::from_bits_truncate(flags as u32);
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe { write_until_all(function, ioc, iov, niov, (fds, nfds), flags, error) }
 }
 

@@ -35,7 +35,7 @@ pub unsafe extern "C" fn qio_channel_has_feature(
     ioc: *mut QIOChannel,
     feature: c_uint,
 ) -> gboolean {
-    // SAFETY: see the room, as for all functions here.
+    // SAFETY: the C contract, at the top of `capi`, as for all functions here.
     unsafe {
         with(
             c"qio_channel_has_feature",
@@ -164,7 +164,7 @@ pub unsafe extern "C" fn qio_channel_is_closed(ioc: *mut QIOChannel) -> gboolean
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_abort(ioc: *mut QIOChannel) {
     let no_error = ptr::null_mut();
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         with(
             c"qio_channel_abort",

@@ -30,7 +30,7 @@ pub unsafe extern "C" fn qio_channel_pread(
     offset: i64,
     error: *mut *mut GError,
 ) -> ssize_t {
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         let function = c"qio_channel_pread";
         with(function, ioc, error, -1, |channel: &Channel| {
@@ -51,7 +51,7 @@ pub unsafe extern "C" fn qio_channel_pread_all(
     offset: i64,
     error: *mut *mut GError,
 ) -> c_int {
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         let function = c"qio_channel_pread_all";
         with(function, ioc, error, -1, |channel: &Channel| {
@@ -72,7 +72,7 @@ pub unsafe extern "C" fn qio_channel_preadv(
     offset: i64,
     error: *mut *mut GError,
 ) -> ssize_t {
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         let function = c"qio_channel_preadv";
         with(function, ioc, error, -1, |channel: &Channel| {
@@ -93,7 +93,7 @@ pub unsafe extern "C" fn qio_channel_preadv_all(
     offset: i64,
     error: *mut *mut GError,
 ) -> c_int {
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         let function = c"qio_channel_preadv_all";
         with(function, ioc, error, -1, |channel: &Channel| {
@@ -115,7 +115,7 @@ pub unsafe extern "C" fn qio_channel_pread_all_eof(
     offset: i64,
     error: *mut *mut GError,
 ) -> c_int {
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         let function = c"qio_channel_pread_all_eof";
         with(function, ioc, error, -1, |channel: &Channel| {
@@ -136,7 +136,7 @@ pub unsafe extern "C" fn qio_channel_preadv_all_eof(
     offset: i64,
     error: *mut *mut GError,
 ) -> c_int {
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         let function = c"qio_channel_preadv_all_eof";
         with(function, ioc, error, -1, |channel: &Channel| {
@@ -158,7 +158,7 @@ pub unsafe extern "C" fn qio_channel_pwrite(
     offset: i64,
     error: *mut *mut GError,
 ) -> ssize_t {
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         let function = c"qio_channel_pwrite";
         with(function, ioc, error, -1, |channel: &Channel| {
@@ -179,7 +179,7 @@ pub unsafe extern "C" fn qio_channel_pwrite_all(
     offset: i64,
     error: *mut *mut GError,
 ) -> c_int {
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         let function = c"qio_channel_pwrite_all";
         with(function, ioc, error, -1, |channel: &Channel| {
@@ -200,7 +200,7 @@ pub unsafe extern "C" fn qio_channel_pwritev(
     offset: i64,
     error: *mut *mut GError,
 ) -> ssize_t {
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         let function = c"qio_channel_pwritev";
         with(function, ioc, error, -1, |channel: &Channel| {
@@ -221,7 +221,7 @@ pub unsafe extern "C" fn qio_channel_pwritev_all(
     offset: i64,
     error: *mut *mut GError,
 ) -> c_int {
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         let function = c"qio_channel_pwritev_all";
         with(function, ioc, error, -1, |channel: &Channel| {
@@ -242,7 +242,7 @@ pub unsafe extern "C" fn qio_channel_pread_bytes(
     error: *mut *mut GError,
 ) -> *mut GBytes {
     let failed = ptr::null_mut();
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         with(
             c"qio_channel_pread_bytes",
@@ -269,7 +269,7 @@ pub unsafe extern "C" fn qio_channel_pwrite_bytes(
     error: *mut *mut GError,
 ) -> ssize_t {
     let function = c"qio_channel_pwrite_bytes";
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         with(function, ioc, error, -1, |channel: &Channel| {
             if !holds(function, !bytes.is_null(), c"bytes != NULL") {

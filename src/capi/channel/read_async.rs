@@ -82,7 +82,7 @@ pub unsafe extern "C" fn qio_channel_read_bytes_async(
         callback,
         user_data,
     };
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         start(ioc, call, "read from", |channel| {
             read(channel, count, false, ReadFlags::empty())
@@ -130,7 +130,7 @@ pub unsafe extern "C" fn qio_channel_read_bytes_with_fds_async(
         callback,
         user_data,
     };
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         start(ioc, call, "read from", |channel| {
             let with_fds = channel.has_feature(Feature::FD_PASS);
@@ -187,7 +187,7 @@ pub unsafe extern "C" fn qio_channel_read_bytes_all_async(
         callback,
         user_data,
     };
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         start(ioc, call, "read from", |channel| {
             read_all(channel, count, false)
@@ -234,7 +234,7 @@ pub unsafe extern "C" fn qio_channel_read_bytes_all_eof_async(
         callback,
         user_data,
     };
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         start(ioc, call, "read from", |channel| {
             read_all_eof(channel, count, false)
@@ -281,7 +281,7 @@ pub unsafe extern "C" fn qio_channel_read_bytes_with_fds_all_async(
         callback,
         user_data,
     };
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         start(ioc, call, "read from", |channel| {
             let with_fds = channel.has_feature(Feature::FD_PASS);

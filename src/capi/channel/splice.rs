@@ -35,7 +35,7 @@ pub extern "C" fn qio_byte_counter_new() -> *mut QIOByteCounter {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_byte_counter_ref(counter: *mut QIOByteCounter) -> *mut QIOByteCounter {
     if is_counter(c"qio_byte_counter_ref", counter) {
-        // SAFETY: see the room: what is not NULL is a counter, which came from `Arc::into_raw`.
+        // SAFETY: the C contract, at the top of `capi`: what is not NULL is a counter, which came from `Arc::into_raw`.
         unsafe { Arc::increment_strong_count(counter) };
     }
     counter
@@ -54,7 +54,7 @@ pub unsafe extern "C" fn qio_byte_counter_get_count(counter: *mut QIOByteCounter
     if !is_counter(c"qio_byte_counter_get_count", counter) {
         return 0;
     }
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe { some_counter(counter) }.count()
 }
 
@@ -125,7 +125,7 @@ pub unsafe extern "C" fn qio_channel_splice_to(
     counter: *mut QIOByteCounter,
     error: *mut *mut GError,
 ) -> i64 {
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         let function = c"qio_channel_splice_to";
         with(function, ioc, error, -1, |channel: &Channel| {
@@ -159,7 +159,7 @@ pub unsafe extern "C" fn qio_channel_splice_to_async(
         callback,
         user_data,
     };
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         let expected = c"QIO_IS_CHANNEL (target)";
         let Some(target) = some_channel(call.name, target, expected) else {
@@ -195,7 +195,7 @@ pub unsafe extern "C" fn qio_channel_relay(
     received: *mut QIOByteCounter,
     error: *mut *mut GError,
 ) -> gboolean {
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         let function = c"qio_channel_relay";
         with(function, ioc, error, 0, |channel: &Channel| {
@@ -228,7 +228,7 @@ pub unsafe extern "C" fn qio_channel_relay_async(
         callback,
         user_data,
     };
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         let expected = c"QIO_IS_CHANNEL (other)";
         let Some(other) = some_channel(call.name, other, expected) else {

@@ -30,7 +30,7 @@ pub unsafe extern "C" fn qio_channel_ready_async(
         callback,
         user_data,
     };
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         start(ioc, call, "wait for", |channel| async move {
             channel.ready(from_glib(condition)).await
@@ -76,7 +76,7 @@ pub unsafe extern "C" fn qio_channel_close_async(
         callback,
         user_data,
     };
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         start(ioc, call, "close", |channel| async move {
             channel.close_future().await
@@ -117,7 +117,7 @@ pub unsafe extern "C" fn qio_channel_flush_async(
         callback,
         user_data,
     };
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         start(ioc, call, "flush", |channel| async move {
             channel.flush_future().await

@@ -59,7 +59,7 @@ pub unsafe extern "C" fn qio_channel_create_watch(
     condition: GIOCondition,
 ) -> *mut GSource {
     let failed = ptr::null_mut();
-    // SAFETY: see the room, as for all functions here.
+    // SAFETY: the C contract, at the top of `capi`, as for all functions here.
     unsafe {
         with(
             c"qio_channel_create_watch",
@@ -356,7 +356,7 @@ pub unsafe extern "C" fn qio_channel_wait_timeout(
                     // Less than nothing is no limit.
                     Err(_) => channel.wait(condition),
                 };
-                success(told(result, ready), error, channel, "wait for")
+                success(write_ready(result, ready), error, channel, "wait for")
             },
         )
     }
@@ -382,17 +382,17 @@ pub unsafe extern "C" fn qio_channel_wait_cancellable(
                 Some(cancellable) => channel.wait_cancellable(condition, &cancellable),
                 None => channel.wait(condition),
             };
-            success(told(result, ready), error, channel, "wait for")
+            success(write_ready(result, ready), error, channel, "wait for")
         })
     }
 }
 
-/// Tells what is ready, if there is a place for it.
+/// Writes what is ready to its out argument, if there is one.
 ///
 /// # Safety
 ///
 /// As for the functions of this room.
-unsafe fn told(result: io::Result<IOCondition>, ready: *mut GIOCondition) -> io::Result<()> {
+unsafe fn write_ready(result: io::Result<IOCondition>, ready: *mut GIOCondition) -> io::Result<()> {
     let got = result?;
     if !ready.is_null() {
         // SAFETY: the caller's promise.
@@ -434,7 +434,7 @@ pub unsafe extern "C" fn qio_channel_yield_full(
                 return 0;
             }
             let result = channel.yield_until(from_glib(condition));
-            success(told(result, ready), error, channel, "wait for")
+            success(write_ready(result, ready), error, channel, "wait for")
         })
     }
 }

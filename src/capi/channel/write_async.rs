@@ -61,7 +61,7 @@ pub unsafe extern "C" fn qio_channel_write_bytes_async(
         callback,
         user_data,
     };
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         let Some(bytes) = some_bytes(call.name, bytes) else {
             return;
@@ -110,7 +110,7 @@ pub unsafe extern "C" fn qio_channel_write_bytes_with_fds_async(
         callback,
         user_data,
     };
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         let Some(bytes) = some_bytes(call.name, bytes) else {
             return;
@@ -160,7 +160,7 @@ pub unsafe extern "C" fn qio_channel_write_bytes_all_async(
         callback,
         user_data,
     };
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         let Some(bytes) = some_bytes(call.name, bytes) else {
             return;
@@ -205,7 +205,7 @@ pub unsafe extern "C" fn qio_channel_write_bytes_with_fds_all_async(
         callback,
         user_data,
     };
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         let Some(bytes) = some_bytes(call.name, bytes) else {
             return;

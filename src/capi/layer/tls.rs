@@ -42,7 +42,7 @@ pub unsafe extern "C" fn qio_channel_tls_new_client(
     error: *mut *mut GError,
 ) -> *mut QIOChannelTLS {
     let function = c"qio_channel_tls_new_client";
-    // SAFETY: see the room; the string ends in NUL where it is not NULL.
+    // SAFETY: the C contract, at the top of `capi`; the string ends in NUL where it is not NULL.
     unsafe {
         let hostname = (!hostname.is_null()).then(|| CStr::from_ptr(hostname).to_str());
         let Ok(hostname) = hostname.transpose() else {
@@ -61,7 +61,7 @@ pub unsafe extern "C" fn qio_channel_tls_new_server(
     creds: *mut QIOTlsCreds,
     error: *mut *mut GError,
 ) -> *mut QIOChannelTLS {
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         over(
             c"qio_channel_tls_new_server",
@@ -128,7 +128,7 @@ unsafe fn attempt(
 /// # Safety
 ///
 /// As for the functions of this room.
-unsafe fn tell<R: Copy>(
+unsafe fn getter<R: Copy>(
     function: &CStr,
     tls: *mut QIOChannelTLS,
     nothing: R,
@@ -151,7 +151,7 @@ pub unsafe extern "C" fn qio_channel_tls_handshake(
     error: *mut *mut GError,
 ) -> gboolean {
     let function = c"qio_channel_tls_handshake";
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe { attempt(function, tls, error, SHAKE, ChannelTls::handshake) }
 }
 
@@ -171,7 +171,7 @@ pub unsafe extern "C" fn qio_channel_tls_handshake_async(
         callback,
         user_data,
     };
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         if !is_a::<ChannelTls>(tls.cast()) {
             return complain(call.name, ChannelTls::IS);
@@ -190,7 +190,7 @@ pub unsafe extern "C" fn qio_channel_tls_handshake_finish(
 ) -> gboolean {
     let name = c"qio_channel_tls_handshake_finish";
     let tag = qio_channel_tls_handshake_async as *const () as usize;
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe { finish_success(name, tls.cast(), result, tag, error) }
 }
 
@@ -199,7 +199,7 @@ pub unsafe extern "C" fn qio_channel_tls_bye(
     tls: *mut QIOChannelTLS,
     error: *mut *mut GError,
 ) -> gboolean {
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe { attempt(c"qio_channel_tls_bye", tls, error, BYE, ChannelTls::bye) }
 }
 
@@ -219,7 +219,7 @@ pub unsafe extern "C" fn qio_channel_tls_bye_async(
         callback,
         user_data,
     };
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         if !is_a::<ChannelTls>(tls.cast()) {
             return complain(call.name, ChannelTls::IS);
@@ -238,7 +238,7 @@ pub unsafe extern "C" fn qio_channel_tls_bye_finish(
 ) -> gboolean {
     let name = c"qio_channel_tls_bye_finish";
     let tag = qio_channel_tls_bye_async as *const () as usize;
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe { finish_success(name, tls.cast(), result, tag, error) }
 }
 
@@ -253,7 +253,7 @@ pub unsafe extern "C" fn qio_channel_tls_update_keys(
     error: *mut *mut GError,
 ) -> gboolean {
     let function = c"qio_channel_tls_update_keys";
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         attempt(function, tls, error, "update the keys of", |tls| {
             tls.update_keys(from_glib(ask_peer))
@@ -264,23 +264,23 @@ pub unsafe extern "C" fn qio_channel_tls_update_keys(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_tls_get_master(tls: *mut QIOChannelTLS) -> *mut QIOChannel {
     let function = c"qio_channel_tls_get_master";
-    // SAFETY: see the room.
-    unsafe { tell(function, tls, ptr::null_mut(), |tls| object(tls, "master")) }
+    // SAFETY: the C contract, at the top of `capi`.
+    unsafe { getter(function, tls, ptr::null_mut(), |tls| object(tls, "master")) }
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_tls_get_creds(tls: *mut QIOChannelTLS) -> *mut QIOTlsCreds {
     let function = c"qio_channel_tls_get_creds";
-    // SAFETY: see the room.
-    unsafe { tell(function, tls, ptr::null_mut(), |tls| object(tls, "creds")) }
+    // SAFETY: the C contract, at the top of `capi`.
+    unsafe { getter(function, tls, ptr::null_mut(), |tls| object(tls, "creds")) }
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_tls_get_hostname(tls: *mut QIOChannelTLS) -> *mut c_char {
     let function = c"qio_channel_tls_get_hostname";
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
-        tell(function, tls, ptr::null_mut(), |tls| {
+        getter(function, tls, ptr::null_mut(), |tls| {
             tls.hostname().to_glib_full()
         })
     }
@@ -289,9 +289,9 @@ pub unsafe extern "C" fn qio_channel_tls_get_hostname(tls: *mut QIOChannelTLS) -
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_tls_is_handshake_done(tls: *mut QIOChannelTLS) -> gboolean {
     let function = c"qio_channel_tls_is_handshake_done";
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
-        tell(function, tls, GFALSE, |tls| {
+        getter(function, tls, GFALSE, |tls| {
             tls.is_handshake_done().into_glib()
         })
     }
@@ -302,9 +302,9 @@ pub unsafe extern "C" fn qio_channel_tls_get_peer_certificate(
     tls: *mut QIOChannelTLS,
 ) -> *mut GTlsCertificate {
     let function = c"qio_channel_tls_get_peer_certificate";
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
-        tell(function, tls, ptr::null_mut(), |tls| {
+        getter(function, tls, ptr::null_mut(), |tls| {
             tls.peer_certificate().to_glib_full()
         })
     }
@@ -315,9 +315,9 @@ pub unsafe extern "C" fn qio_channel_tls_get_protocol_version(
     tls: *mut QIOChannelTLS,
 ) -> GTlsProtocolVersion {
     let function = c"qio_channel_tls_get_protocol_version";
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
-        tell(function, tls, G_TLS_PROTOCOL_VERSION_UNKNOWN, |tls| {
+        getter(function, tls, G_TLS_PROTOCOL_VERSION_UNKNOWN, |tls| {
             tls.protocol_version().into_glib()
         })
     }
@@ -326,9 +326,9 @@ pub unsafe extern "C" fn qio_channel_tls_get_protocol_version(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_tls_get_cipher(tls: *mut QIOChannelTLS) -> *mut c_char {
     let function = c"qio_channel_tls_get_cipher";
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
-        tell(function, tls, ptr::null_mut(), |tls| {
+        getter(function, tls, ptr::null_mut(), |tls| {
             tls.cipher().to_glib_full()
         })
     }
@@ -337,9 +337,9 @@ pub unsafe extern "C" fn qio_channel_tls_get_cipher(tls: *mut QIOChannelTLS) -> 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_tls_get_alpn_protocol(tls: *mut QIOChannelTLS) -> *mut c_char {
     let function = c"qio_channel_tls_get_alpn_protocol";
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
-        tell(function, tls, ptr::null_mut(), |tls| {
+        getter(function, tls, ptr::null_mut(), |tls| {
             tls.alpn_protocol().to_glib_full()
         })
     }
@@ -348,8 +348,8 @@ pub unsafe extern "C" fn qio_channel_tls_get_alpn_protocol(tls: *mut QIOChannelT
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_tls_is_resumed(tls: *mut QIOChannelTLS) -> gboolean {
     let function = c"qio_channel_tls_is_resumed";
-    // SAFETY: see the room.
-    unsafe { tell(function, tls, GFALSE, |tls| tls.is_resumed().into_glib()) }
+    // SAFETY: the C contract, at the top of `capi`.
+    unsafe { getter(function, tls, GFALSE, |tls| tls.is_resumed().into_glib()) }
 }
 
 #[unsafe(no_mangle)]
@@ -358,9 +358,9 @@ pub unsafe extern "C" fn qio_channel_tls_set_require_close_notify(
     required: gboolean,
 ) {
     let function = c"qio_channel_tls_set_require_close_notify";
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
-        tell(function, tls, (), |tls| {
+        getter(function, tls, (), |tls| {
             tls.set_require_close_notify(from_glib(required));
         });
     }
@@ -371,9 +371,9 @@ pub unsafe extern "C" fn qio_channel_tls_get_require_close_notify(
     tls: *mut QIOChannelTLS,
 ) -> gboolean {
     let function = c"qio_channel_tls_get_require_close_notify";
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
-        tell(function, tls, GFALSE, |tls| {
+        getter(function, tls, GFALSE, |tls| {
             tls.requires_close_notify().into_glib()
         })
     }

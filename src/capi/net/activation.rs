@@ -13,7 +13,7 @@ use crate::{
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_activation_sockets(error: *mut *mut GError) -> *mut GList {
     let (function, failed) = (c"qio_activation_sockets", ptr::null_mut());
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         guarded(function, error, failed, || match activation::sockets() {
             Ok(sockets) => {

@@ -31,7 +31,7 @@ pub unsafe extern "C" fn qio_net_address_new_from_string(
     if !holds(function, !text.is_null(), c"text != NULL") {
         return failed;
     }
-    // SAFETY: see the room, as for all functions here; the string was checked.
+    // SAFETY: the C contract, at the top of `capi`, as for all functions here; the string was checked.
     unsafe {
         guarded(function, error, failed, || {
             let text = OsStr::from_bytes(CStr::from_ptr(text).to_bytes());

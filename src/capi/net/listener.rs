@@ -101,7 +101,7 @@ pub unsafe extern "C" fn qio_net_listener_open_sync(
     error: *mut *mut GError,
 ) -> c_int {
     let function = c"qio_net_listener_open_sync";
-    // SAFETY: see the room, as for all functions here.
+    // SAFETY: the C contract, at the top of `capi`, as for all functions here.
     unsafe {
         with(function, listener, error, -1, |listener: &NetListener| {
             let open = |address: &gio::SocketConnectable| {

@@ -33,7 +33,7 @@ pub extern "C" fn qio_channel_buffer_new(capacity: size_t) -> *mut QIOChannelBuf
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_buffer_get_data(buffer: *mut QIOChannelBuffer) -> *mut GBytes {
     let (function, no_error) = (c"qio_channel_buffer_get_data", ptr::null_mut());
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         with(
             function,
@@ -48,14 +48,14 @@ pub unsafe extern "C" fn qio_channel_buffer_get_data(buffer: *mut QIOChannelBuff
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_buffer_get_size(buffer: *mut QIOChannelBuffer) -> u64 {
     let function = c"qio_channel_buffer_get_size";
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe { with(function, buffer, ptr::null_mut(), 0, ChannelBuffer::size) }
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_buffer_get_position(buffer: *mut QIOChannelBuffer) -> u64 {
     let function = c"qio_channel_buffer_get_position";
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         with(
             function,

@@ -48,7 +48,7 @@ pub unsafe extern "C" fn qio_channel_command_new_spawn(
     ) else {
         return ptr::null_mut();
     };
-    // SAFETY: see the room; the list was checked.
+    // SAFETY: the C contract, at the top of `capi`; the list was checked.
     unsafe {
         guarded(function, error, ptr::null_mut(), || {
             give(ChannelCommand::new_spawn(strings(argv), access), error)
@@ -73,7 +73,7 @@ pub unsafe extern "C" fn qio_channel_command_new_full(
     ) else {
         return ptr::null_mut();
     };
-    // SAFETY: see the room; the lists and the string are looked at where they are not NULL.
+    // SAFETY: the C contract, at the top of `capi`; the lists and the string are looked at where they are not NULL.
     unsafe {
         guarded(function, error, ptr::null_mut(), || {
             let builder = builder(argv, envp, directory, access, stderr);
@@ -108,7 +108,7 @@ pub unsafe extern "C" fn qio_channel_command_new_with_fds(
     ) else {
         return ptr::null_mut();
     };
-    // SAFETY: see the room; the lists and the string are looked at where they are not NULL.
+    // SAFETY: the C contract, at the top of `capi`; the lists and the string are looked at where they are not NULL.
     unsafe {
         guarded(function, error, ptr::null_mut(), || {
             let builder = builder(argv, envp, directory, access, stderr);
@@ -165,7 +165,7 @@ pub unsafe extern "C" fn qio_channel_command_get_stderr(
 ) -> *mut QIOChannelFile {
     let (function, no_error) = (c"qio_channel_command_get_stderr", ptr::null_mut());
     let none = ptr::null_mut();
-    // SAFETY: see the room; the command has a reference as long as it lives.
+    // SAFETY: the C contract, at the top of `capi`; the command has a reference as long as it lives.
     unsafe {
         with(
             function,
@@ -192,7 +192,7 @@ pub unsafe extern "C" fn qio_channel_command_new_pid(
     if !holds(function, pid > 0, c"pid > 0") {
         return ptr::null_mut();
     }
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         let (Ok(mut read), Ok(mut write)) = (
             own_if_any(function, readfd, error),
@@ -227,7 +227,7 @@ fn duplicate_of(fd: &CallersFd) -> io::Result<Option<OwnedFd>> {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_command_get_pid(command: *mut QIOChannelCommand) -> GPid {
     let (function, no_error) = (c"qio_channel_command_get_pid", ptr::null_mut());
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         with(
             function,
@@ -245,7 +245,7 @@ pub unsafe extern "C" fn qio_channel_command_get_pidfd(
     error: *mut *mut GError,
 ) -> c_int {
     let function = c"qio_channel_command_get_pidfd";
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         with(function, command, error, -1, |command: &ChannelCommand| {
             let fd = command.pidfd().map(OwnedFd::into_raw_fd);
@@ -261,12 +261,12 @@ pub unsafe extern "C" fn qio_channel_command_get_exit_status(
     error: *mut *mut GError,
 ) -> gboolean {
     let function = c"qio_channel_command_get_exit_status";
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         with(function, command, error, 0, |command: &ChannelCommand| {
             let status = command.exit_status();
             let status = value(status, None, error, command.upcast_ref(), WAIT);
-            tell(status, wait_status)
+            write_wait_status(status, wait_status)
         })
     }
 }
@@ -278,12 +278,12 @@ pub unsafe extern "C" fn qio_channel_command_wait_exit(
     error: *mut *mut GError,
 ) -> gboolean {
     let function = c"qio_channel_command_wait_exit";
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         with(function, command, error, 0, |command: &ChannelCommand| {
             let status = command.wait_exit().map(Some);
             let status = value(status, None, error, command.upcast_ref(), WAIT);
-            tell(status, wait_status)
+            write_wait_status(status, wait_status)
         })
     }
 }
@@ -295,7 +295,7 @@ pub unsafe extern "C" fn qio_channel_command_send_signal(
     error: *mut *mut GError,
 ) -> gboolean {
     let function = c"qio_channel_command_send_signal";
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         with(function, command, error, 0, |command: &ChannelCommand| {
             let result = command.send_signal(signum);
@@ -310,7 +310,7 @@ pub unsafe extern "C" fn qio_channel_command_terminate(
     error: *mut *mut GError,
 ) -> gboolean {
     let function = c"qio_channel_command_terminate";
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         with(function, command, error, 0, |command: &ChannelCommand| {
             success(command.terminate(), error, command.upcast_ref(), SIGNAL)
@@ -324,7 +324,7 @@ pub unsafe extern "C" fn qio_channel_command_kill(
     error: *mut *mut GError,
 ) -> gboolean {
     let function = c"qio_channel_command_kill";
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         with(function, command, error, 0, |command: &ChannelCommand| {
             success(command.kill(), error, command.upcast_ref(), SIGNAL)
@@ -384,12 +384,15 @@ unsafe fn strings<'a>(list: *const *const c_char) -> Vec<&'a OsStr> {
         .collect()
 }
 
-/// Whether a command has ended, and how.
+/// Writes how a command has ended to its out argument; returns whether it has.
 ///
 /// # Safety
 ///
 /// As for the functions of this room; the place may be NULL.
-pub(super) unsafe fn tell(status: Option<ExitStatus>, wait_status: *mut c_int) -> gboolean {
+pub(super) unsafe fn write_wait_status(
+    status: Option<ExitStatus>,
+    wait_status: *mut c_int,
+) -> gboolean {
     if let Some(status) = status
         && !wait_status.is_null()
     {

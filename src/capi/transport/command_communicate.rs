@@ -9,7 +9,7 @@ use gio_sys::{GAsyncReadyCallback, GAsyncResult, GCancellable};
 use glib::{prelude::*, translate::*};
 use glib_sys::{GBytes, GError, gboolean, gpointer};
 
-use super::command::{WAIT, tell};
+use super::command::{WAIT, write_wait_status};
 use crate::{
     ChannelCommand,
     capi::{
@@ -39,7 +39,7 @@ pub unsafe extern "C" fn qio_channel_command_wait_exit_async(
         callback,
         user_data,
     };
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         let Some(this) = some_command(call.name, command) else {
             return;
@@ -62,7 +62,7 @@ pub unsafe extern "C" fn qio_channel_command_wait_exit_finish(
     // SAFETY: the function that has the tag starts an operation with this result.
     unsafe {
         finish(name, command.cast(), result, tag, error, 0, |status| {
-            tell(Some(status), wait_status)
+            write_wait_status(Some(status), wait_status)
         })
     }
 }
@@ -78,7 +78,7 @@ pub unsafe extern "C" fn qio_channel_command_communicate(
     error: *mut *mut GError,
 ) -> gboolean {
     let function = c"qio_channel_command_communicate";
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         with(function, command, error, 0, |command: &ChannelCommand| {
             let input = input_of(input);
@@ -86,7 +86,7 @@ pub unsafe extern "C" fn qio_channel_command_communicate(
                 .communicate(&input, u64::try_from(max).ok())
                 .map(Some);
             match value(result, None, error, command.upcast_ref(), COMMUNICATE) {
-                Some(result) => tell_output(result, output, errors, wait_status),
+                Some(result) => write_output(result, output, errors, wait_status),
                 None => 0,
             }
         })
@@ -111,7 +111,7 @@ pub unsafe extern "C" fn qio_channel_command_communicate_async(
         callback,
         user_data,
     };
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         let Some(this) = some_command(call.name, command) else {
             return;
@@ -138,7 +138,7 @@ pub unsafe extern "C" fn qio_channel_command_communicate_finish(
     // SAFETY: the function that has the tag starts an operation with this result.
     unsafe {
         finish(name, command.cast(), result, tag, error, 0, |result| {
-            tell_output(result, output, errors, wait_status)
+            write_output(result, output, errors, wait_status)
         })
     }
 }
@@ -163,12 +163,12 @@ unsafe fn input_of(input: *mut GBytes) -> glib::Bytes {
     input.unwrap_or_else(|| glib::Bytes::from_static(&[]))
 }
 
-/// Gives the outputs of a command away, and how it has ended.
+/// Writes what a command has written, and how it has ended, to the out arguments.
 ///
 /// # Safety
 ///
 /// As for the functions of this room; the places may be NULL.
-unsafe fn tell_output(
+unsafe fn write_output(
     result: Output,
     output: *mut *mut GBytes,
     errors: *mut *mut GBytes,
@@ -181,5 +181,5 @@ unsafe fn tell_output(
         }
     }
     // SAFETY: the caller's promise.
-    unsafe { tell(Some(result.status), wait_status) }
+    unsafe { write_wait_status(Some(result.status), wait_status) }
 }

@@ -28,7 +28,7 @@ pub unsafe extern "C" fn qio_channel_file_new_fd(
     error: *mut *mut GError,
 ) -> *mut QIOChannelFile {
     let function = c"qio_channel_file_new_fd";
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         let Some(mut fd) = own(function, fd, error) else {
             return ptr::null_mut();
@@ -46,7 +46,7 @@ pub unsafe extern "C" fn qio_channel_file_new_dupfd(
     error: *mut *mut GError,
 ) -> *mut QIOChannelFile {
     let function = c"qio_channel_file_new_dupfd";
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         // It is never taken over.
         let Some(CallersFd(Some(fd))) = &own(function, fd, error) else {
@@ -69,7 +69,7 @@ pub unsafe extern "C" fn qio_channel_file_new_path(
     if !holds(function, !path.is_null(), c"path != NULL") {
         return ptr::null_mut();
     }
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         guarded(function, error, ptr::null_mut(), || {
             give(ChannelFile::new_path(os_str(path), flags, mode), error)
@@ -89,7 +89,7 @@ pub unsafe extern "C" fn qio_channel_file_new_pipe(
     {
         return 0;
     }
-    // SAFETY: see the room; the places were checked.
+    // SAFETY: the C contract, at the top of `capi`; the places were checked.
     unsafe {
         guarded(function, error, 0, || match ChannelFile::pipe() {
             Ok((read, write)) => {
@@ -112,7 +112,7 @@ pub unsafe extern "C" fn qio_channel_file_adopt_fd(
     error: *mut *mut GError,
 ) -> gboolean {
     let function = c"qio_channel_file_adopt_fd";
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         with(function, file, error, 0, |file: &ChannelFile| {
             let Some(mut fd) = own(function, fd, error) else {
@@ -131,14 +131,14 @@ pub unsafe extern "C" fn qio_channel_file_adopt_fd(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_file_get_fd(file: *mut QIOChannelFile) -> c_int {
     let function = c"qio_channel_file_get_fd";
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe { with(function, file, ptr::null_mut(), -1, ChannelFile::fd) }
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_file_get_path(file: *mut QIOChannelFile) -> *mut c_char {
     let (function, no_error) = (c"qio_channel_file_get_path", ptr::null_mut());
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         with(
             function,

@@ -26,7 +26,7 @@ use crate::{error::with_context, ffi::QIOChannel, sys};
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_new_fd(fd: c_int, error: *mut *mut GError) -> *mut QIOChannel {
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         let function = c"qio_channel_new_fd";
         let Some(mut fd) = own(function, fd, error) else {

@@ -26,7 +26,7 @@ pub unsafe extern "C" fn qio_channel_socket_get_peer_credentials(
     error: *mut *mut GError,
 ) -> gboolean {
     let function = c"qio_channel_socket_get_peer_credentials";
-    // SAFETY: see the room; each place is NULL or writable.
+    // SAFETY: the C contract, at the top of `capi`; each place is NULL or writable.
     unsafe {
         with(function, socket, error, 0, |socket: &ChannelSocket| {
             let told = socket.peer_credentials().map(|peer| {
@@ -51,7 +51,7 @@ pub unsafe extern "C" fn qio_channel_socket_get_peer_pidfd(
     error: *mut *mut GError,
 ) -> c_int {
     let function = c"qio_channel_socket_get_peer_pidfd";
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         with(function, socket, error, -1, |socket: &ChannelSocket| {
             let pidfd = socket.peer_pidfd().map(IntoRawFd::into_raw_fd);

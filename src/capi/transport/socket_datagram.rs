@@ -51,7 +51,7 @@ pub unsafe extern "C" fn qio_channel_socket_new_pair_of_type(
     {
         return 0;
     }
-    // SAFETY: see the room; the places were checked.
+    // SAFETY: the C contract, at the top of `capi`; the places were checked.
     unsafe {
         guarded(function, error, 0, || match ChannelSocket::pair_of(kind) {
             Ok((a, b)) => {
@@ -87,7 +87,7 @@ pub unsafe extern "C" fn qio_channel_socket_get_socket_type(
         c"qio_channel_socket_get_socket_type",
         gio_sys::G_SOCKET_TYPE_INVALID,
     );
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         let no_error = ptr::null_mut();
         with(
@@ -136,7 +136,7 @@ pub unsafe extern "C" fn qio_channel_socket_dgram_sync(
     error: *mut *mut GError,
 ) -> c_int {
     let function = c"qio_channel_socket_dgram_sync";
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         with(function, socket, error, -1, |socket: &ChannelSocket| {
             let Some((local, remote)) = addresses(function, local, remote) else {
@@ -166,7 +166,7 @@ pub unsafe extern "C" fn qio_channel_socket_dgram_async(
         callback,
         user_data,
     };
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         if !is_a::<ChannelSocket>(socket.cast()) {
             return complain(call.name, ChannelSocket::IS);
@@ -206,7 +206,7 @@ pub unsafe extern "C" fn qio_channel_socket_receive_from(
     error: *mut *mut GError,
 ) -> *mut GBytes {
     let (function, failed) = (c"qio_channel_socket_receive_from", ptr::null_mut());
-    // SAFETY: see the room; the place for an address is NULL or writable.
+    // SAFETY: the C contract, at the top of `capi`; the place for an address is NULL or writable.
     unsafe {
         with(function, socket, error, failed, |socket: &ChannelSocket| {
             let received = zeros(count).and_then(|mut buf| {
@@ -237,7 +237,7 @@ pub unsafe extern "C" fn qio_channel_socket_send_to(
     error: *mut *mut GError,
 ) -> ssize_t {
     let function = c"qio_channel_socket_send_to";
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         with(function, socket, error, -1, |socket: &ChannelSocket| {
             if !holds(function, !bytes.is_null(), c"bytes != NULL") {
@@ -258,7 +258,7 @@ pub unsafe extern "C" fn qio_channel_socket_get_next_message_size(
     error: *mut *mut GError,
 ) -> ssize_t {
     let function = c"qio_channel_socket_get_next_message_size";
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         with(function, socket, error, -1, |socket: &ChannelSocket| {
             let size = socket.next_message_size().map(|size| size as ssize_t);

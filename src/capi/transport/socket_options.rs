@@ -57,7 +57,7 @@ pub unsafe extern "C" fn qio_channel_socket_get_send_buffer_size(
     error: *mut *mut GError,
 ) -> i64 {
     let function = c"qio_channel_socket_get_send_buffer_size";
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         get(function, socket, error, |socket| {
             socket.send_buffer_size().map(i64::from)
@@ -72,7 +72,7 @@ pub unsafe extern "C" fn qio_channel_socket_set_send_buffer_size(
     error: *mut *mut GError,
 ) -> gboolean {
     let function = c"qio_channel_socket_set_send_buffer_size";
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         set(function, socket, error, |socket| {
             socket.set_send_buffer_size(bytes)
@@ -86,7 +86,7 @@ pub unsafe extern "C" fn qio_channel_socket_get_receive_buffer_size(
     error: *mut *mut GError,
 ) -> i64 {
     let function = c"qio_channel_socket_get_receive_buffer_size";
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         get(function, socket, error, |socket| {
             socket.receive_buffer_size().map(i64::from)
@@ -101,7 +101,7 @@ pub unsafe extern "C" fn qio_channel_socket_set_receive_buffer_size(
     error: *mut *mut GError,
 ) -> gboolean {
     let function = c"qio_channel_socket_set_receive_buffer_size";
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         set(function, socket, error, |socket| {
             socket.set_receive_buffer_size(bytes)
@@ -115,7 +115,7 @@ pub unsafe extern "C" fn qio_channel_socket_get_keep_alive(
     error: *mut *mut GError,
 ) -> i64 {
     let function = c"qio_channel_socket_get_keep_alive";
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         get(function, socket, error, |socket| {
             socket.keep_alive().map(i64::from)
@@ -130,7 +130,7 @@ pub unsafe extern "C" fn qio_channel_socket_set_keep_alive(
     error: *mut *mut GError,
 ) -> gboolean {
     let function = c"qio_channel_socket_set_keep_alive";
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         set(function, socket, error, |socket| {
             socket.set_keep_alive(from_glib(enabled))
@@ -144,7 +144,7 @@ pub unsafe extern "C" fn qio_channel_socket_get_keep_alive_idle(
     error: *mut *mut GError,
 ) -> i64 {
     let function = c"qio_channel_socket_get_keep_alive_idle";
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         get(function, socket, error, |socket| {
             socket.keep_alive_idle().map(|time| time.as_secs() as i64)
@@ -159,7 +159,7 @@ pub unsafe extern "C" fn qio_channel_socket_set_keep_alive_idle(
     error: *mut *mut GError,
 ) -> gboolean {
     let function = c"qio_channel_socket_set_keep_alive_idle";
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         set(function, socket, error, |socket| {
             socket.set_keep_alive_idle(Duration::from_secs(seconds.into()))
@@ -173,7 +173,7 @@ pub unsafe extern "C" fn qio_channel_socket_get_keep_alive_interval(
     error: *mut *mut GError,
 ) -> i64 {
     let function = c"qio_channel_socket_get_keep_alive_interval";
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         get(function, socket, error, |socket| {
             socket
@@ -190,7 +190,7 @@ pub unsafe extern "C" fn qio_channel_socket_set_keep_alive_interval(
     error: *mut *mut GError,
 ) -> gboolean {
     let function = c"qio_channel_socket_set_keep_alive_interval";
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         set(function, socket, error, |socket| {
             socket.set_keep_alive_interval(Duration::from_secs(seconds.into()))
@@ -204,7 +204,7 @@ pub unsafe extern "C" fn qio_channel_socket_get_keep_alive_count(
     error: *mut *mut GError,
 ) -> i64 {
     let function = c"qio_channel_socket_get_keep_alive_count";
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         get(function, socket, error, |socket| {
             socket.keep_alive_count().map(i64::from)
@@ -219,7 +219,7 @@ pub unsafe extern "C" fn qio_channel_socket_set_keep_alive_count(
     error: *mut *mut GError,
 ) -> gboolean {
     let function = c"qio_channel_socket_set_keep_alive_count";
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         set(function, socket, error, |socket| {
             socket.set_keep_alive_count(count)
@@ -233,7 +233,7 @@ pub unsafe extern "C" fn qio_channel_socket_get_user_timeout(
     error: *mut *mut GError,
 ) -> i64 {
     let function = c"qio_channel_socket_get_user_timeout";
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         get(function, socket, error, |socket| {
             socket.user_timeout().map(|time| time.as_millis() as i64)
@@ -248,7 +248,7 @@ pub unsafe extern "C" fn qio_channel_socket_set_user_timeout(
     error: *mut *mut GError,
 ) -> gboolean {
     let function = c"qio_channel_socket_set_user_timeout";
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         set(function, socket, error, |socket| {
             socket.set_user_timeout(Duration::from_millis(milliseconds.into()))

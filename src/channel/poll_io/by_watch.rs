@@ -126,7 +126,7 @@ impl WatchWait {
 
 impl Drop for WatchWait {
     fn drop(&mut self) {
-        self.waiters.forget_settler(&self.context_waker);
+        self.waiters.forget_context_waker(&self.context_waker);
         if let Some(source) = self.source.take() {
             self.hub.destroy(source);
         }

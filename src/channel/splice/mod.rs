@@ -1,6 +1,6 @@
 //! Moving bytes from channel to channel, in one direction or both.
 //!
-//! `route` says which way they go: inside the kernel, between descriptors that both classes lend and
+//! `route` says which way they go: inside the kernel, between the poll descriptors of both classes and
 //! whose bytes are those of the channels, or through memory, by the slots. `held` is what has been read
 //! and not written yet, `flow` one direction with the steps that fill and empty that, `by_disk` the
 //! steps that take their time, `manner` how it waits in a future. `relay` is two flows.

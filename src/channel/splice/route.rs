@@ -1,4 +1,4 @@
-//! Which way bytes go from one channel to another: inside the kernel where both lend descriptors whose
+//! Which way bytes go from one channel to another: inside the kernel where both have poll descriptors whose
 //! bytes are their own, else through memory.
 
 use std::{

@@ -47,7 +47,7 @@ impl ObjectSubclass for ChannelTls {
     fn class_init(class: &mut Self::Class) {
         class
             .parent_class
-            .set_native_layer(waiting::lend, waiting::below);
+            .set_native_layer(waiting::poll_fd, waiting::below);
     }
 }
 

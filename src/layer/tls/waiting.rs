@@ -136,7 +136,7 @@ pub(super) fn wake_with(channel: &Channel, master: &Channel) -> Waker {
 }
 
 pub(super) fn stop_waking_with(collapse: &Waker, master: &Channel) {
-    master.imp().waiters.forget_closer(collapse);
+    master.imp().waiters.forget_close_waker(collapse);
 }
 
 fn side(condition: IOCondition) -> Direction {
@@ -151,7 +151,7 @@ fn link_of(channel: &Channel) -> Option<&Connection> {
 }
 
 /// What is lent is that of the channel below, as long as nothing else is to be waited for.
-pub(super) fn lend(channel: &Channel, side: Direction) -> Option<PollFd> {
+pub(super) fn poll_fd(channel: &Channel, side: Direction) -> Option<PollFd> {
     let link = link_of(channel)?;
     if !link.engine().is_plain(side) {
         return None;

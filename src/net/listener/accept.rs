@@ -32,11 +32,11 @@ use crate::{
 /// One who takes clients.
 #[derive(Debug)]
 pub(super) struct Acceptor {
-    seat: WaiterSlot,
+    slot: WaiterSlot,
     style: Style,
-    /// The sockets that `lines` are of.
+    /// Identifies the set of sockets that `attempts` are of.
     known: Option<u64>,
-    lines: Vec<(ChannelSocket, PollIo)>,
+    attempts: Vec<(ChannelSocket, PollIo)>,
     alarm: Option<Sleep>,
 }
 
@@ -75,10 +75,10 @@ impl Acceptor {
 
     fn new(gate: Arc<Admission>, style: Style) -> Self {
         Self {
-            seat: WaiterSlot::new(gate),
+            slot: WaiterSlot::new(gate),
             style,
             known: None,
-            lines: Vec::new(),
+            attempts: Vec::new(),
             alarm: None,
         }
     }
@@ -132,7 +132,7 @@ impl Acceptor {
             let (looks, deadline) = match step {
                 Step::Client(client) => return Ok(client),
                 Step::Failed(e) => return Err(e),
-                Step::Wait(Wait::ForClients) => (&self.lines[..], None),
+                Step::Wait(Wait::ForClients) => (&self.attempts[..], None),
                 Step::Wait(Wait::ForPlace) => (&[][..], None),
                 Step::Wait(Wait::Until(time)) => (&[][..], Some(time)),
             };
@@ -161,8 +161,8 @@ impl Acceptor {
         mut try_one: impl FnMut(&ChannelSocket, &mut PollIo) -> Poll<io::Result<ChannelSocket>>,
     ) -> Step {
         loop {
-            let gate = self.seat.gate().clone();
-            let entry = gate.enter(&mut self.seat, waker, self.style == Style::Callback);
+            let gate = self.slot.gate().clone();
+            let entry = gate.enter(&mut self.slot, waker, self.style == Style::Callback);
             // After the waker was left there, so that no news is missed.
             match self.follow(listener) {
                 Ok(None) => {}
@@ -178,9 +178,9 @@ impl Acceptor {
             let mut failure = None;
             let next = &listener.imp().next;
             let first = next.load(Ordering::Relaxed);
-            for i in 0..self.lines.len() {
-                let place = first.wrapping_add(i) % self.lines.len();
-                let (channel, attempt) = &mut self.lines[place];
+            for i in 0..self.attempts.len() {
+                let place = first.wrapping_add(i) % self.attempts.len();
+                let (channel, attempt) = &mut self.attempts[place];
                 match try_one(channel, attempt) {
                     Poll::Pending => {}
                     Poll::Ready(Ok(client)) => {
@@ -206,8 +206,8 @@ impl Acceptor {
         }
     }
 
-    /// Sees to it that `lines` are those of the listener. Returns a client that somebody else had
-    /// accepted and not delivered; or what to do if the listener is not open.
+    /// Sees to it that `attempts` are those of the listener's sockets. Returns a connection that another
+    /// task had accepted and not delivered; or what to do if the listener is not open.
     fn follow(&mut self, listener: &NetListener) -> Result<Option<ChannelSocket>, Step> {
         let session = match self.style {
             Style::Callback => None,
@@ -217,12 +217,12 @@ impl Acceptor {
             Ok(Sockets::Returned(client)) => return Ok(Some(client)),
             Ok(Sockets::Same) => {}
             Ok(Sockets::Others { known, channels }) => {
-                let line = |channel| (channel, PollIo::new(Direction::Read));
-                self.lines = channels.into_iter().map(line).collect();
+                let attempt = |channel| (channel, PollIo::new(Direction::Read));
+                self.attempts = channels.into_iter().map(attempt).collect();
                 self.known = Some(known);
             }
             Err(e) => {
-                self.lines = Vec::new();
+                self.attempts = Vec::new();
                 self.known = None;
                 return Err(match self.style {
                     Style::Callback => Step::Wait(Wait::ForPlace),

@@ -63,12 +63,12 @@ impl Admission {
     /// Asks to accept. Whatever the answer is, the waker is woken when another try may be worth it.
     pub(super) fn enter(
         self: &Arc<Self>,
-        seat: &mut WaiterSlot,
+        slot: &mut WaiterSlot,
         waker: &Waker,
         yields: bool,
     ) -> Entry {
         let mut inner = lock(&self.0);
-        let before = seat.take(&mut inner, waker);
+        let before = slot.take(&mut inner, waker);
         let entry = if inner.is_full() || (yields && inner.blocked > 0) {
             inner.turned_away = true;
             Entry::Full
@@ -250,11 +250,11 @@ mod tests {
             lengths.push(length().as_millis());
         }
         assert_eq!(lengths, [10, 20, 40, 80, 160, 320, 640, 1000, 1000, 1000]);
-        let mut seat = WaiterSlot::new(gate.clone());
-        let turned_away = gate.enter(&mut seat, Waker::noop(), false);
+        let mut slot = WaiterSlot::new(gate.clone());
+        let turned_away = gate.enter(&mut slot, Waker::noop(), false);
         assert!(matches!(turned_away, Entry::Until(_)));
         lock(&gate.0).pause = None;
-        let Entry::Go(permit) = gate.enter(&mut seat, Waker::noop(), false) else {
+        let Entry::Go(permit) = gate.enter(&mut slot, Waker::noop(), false) else {
             panic!("there is no pause");
         };
         gate.pause();
@@ -262,7 +262,7 @@ mod tests {
         gate.pause();
         assert_eq!(length(), FIRST_PAUSE, "they begin anew");
         drop(client);
-        let entry = gate.enter(&mut seat, Waker::noop(), false);
+        let entry = gate.enter(&mut slot, Waker::noop(), false);
         assert!(matches!(entry, Entry::Go(_)), "a client has gone");
     }
 

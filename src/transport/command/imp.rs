@@ -46,17 +46,17 @@ impl ObjectSubclass for ChannelCommand {
 
     fn class_init(class: &mut Self::Class) {
         let slots = &mut class.parent_class;
-        slots.set_native_class_with(false, lend, None, Some(abort));
+        slots.set_native_class_with(false, poll_fd, None, Some(abort));
     }
 }
 
-fn lend(channel: &Channel, side: Direction) -> Option<PollFd> {
+fn poll_fd(channel: &Channel, side: Direction) -> Option<PollFd> {
     let this = channel.downcast_ref::<super::ChannelCommand>()?.imp();
     let end = match side {
         Direction::Read => &this.output,
         Direction::Write => &this.input,
     };
-    end.lend(side, false)
+    end.poll_fd(side, false)
 }
 
 fn abort(channel: &Channel) {

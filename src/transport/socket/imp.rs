@@ -68,7 +68,7 @@ impl ObjectSubclass for ChannelSocket {
 
     fn class_init(class: &mut Self::Class) {
         let slots = &mut class.parent_class;
-        slots.set_native_class_with(true, lend, Some(keep), Some(abort));
+        slots.set_native_class_with(true, poll_fd, Some(keep), Some(abort));
     }
 }
 
@@ -87,7 +87,7 @@ fn abort(channel: &Channel) {
     }
 }
 
-fn lend(channel: &Channel, side: Direction) -> Option<PollFd> {
+fn poll_fd(channel: &Channel, side: Direction) -> Option<PollFd> {
     let this = channel.downcast_ref::<super::ChannelSocket>()?.imp();
     Some(PollFd::Pollable {
         fd: this.fd.shared()?.clone(),

@@ -26,7 +26,7 @@ use crate::{
 
 /// For so long the memory is kept for a peer that does not read. The system gives up on such
 /// connections after a similar time.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How often a socket is looked at that reports its end all the time.
 const PAUSE: Duration = Duration::from_millis(1);
@@ -55,7 +55,7 @@ pub(super) struct Leftover {
     /// Its last descriptor in this process.
     fd: Fd,
     deadline: Instant,
-    patience: Duration,
+    timeout: Duration,
     is_given_up: bool,
 }
 
@@ -145,19 +145,19 @@ fn run(inbox: &Mutex<Inbox>) {
                 return;
             }
         }
-        let (mut news, before) = (false, all.len());
-        all.retain_mut(|leftover| !leftover.look(&mut news));
-        if news || all.len() < before {
+        let (mut reported, before) = (false, all.len());
+        all.retain_mut(|leftover| !leftover.look(&mut reported));
+        if reported || all.len() < before {
             continue;
         }
         let fds = all.iter().map(|leftover| leftover.fd.as_fd().as_raw_fd());
         let deadline = all.iter().map(|leftover| leftover.deadline).min();
-        let reported = poll_errors(fds, wakeup.as_deref(), deadline);
+        let polled = poll_errors(fds, wakeup.as_deref(), deadline);
         if let Some(wakeup) = &wakeup {
             wakeup.forget();
         }
-        if !matches!(reported, Ok(false)) && !all.iter_mut().any(Leftover::drain_completions) {
-            // The end of a connection, whose last notes are on their way.
+        if !matches!(polled, Ok(false)) && !all.iter_mut().any(Leftover::drain_completions) {
+            // A connection has ended: POLLERR stays, and the last completion notifications may be outstanding.
             thread::sleep(PAUSE);
         }
     }
@@ -168,13 +168,13 @@ impl Leftover {
     pub(super) fn new(
         sends: Arc<ZeroCopySends>,
         fd: impl Held + 'static,
-        patience: Duration,
+        timeout: Duration,
     ) -> Self {
         Self {
             sends,
             fd: Box::new(fd),
-            deadline: Instant::now() + patience,
-            patience,
+            deadline: Instant::now() + timeout,
+            timeout,
             is_given_up: false,
         }
     }
@@ -185,9 +185,9 @@ impl Leftover {
             .unwrap_or(false)
     }
 
-    /// Whether nothing is left; `news` is set if the system has reported anything.
-    fn look(&mut self, news: &mut bool) -> bool {
-        *news |= self.drain_completions();
+    /// Whether nothing is left; `reported` is set if the system has reported anything.
+    fn look(&mut self, reported: &mut bool) -> bool {
+        *reported |= self.drain_completions();
         if !self.sends.keeps() {
             return true;
         }
@@ -195,14 +195,14 @@ impl Leftover {
             return false;
         }
         if mem::replace(&mut self.is_given_up, true) {
-            // Somebody else who has the socket takes the notes.
+            // Another process that has the socket reads the completion notifications.
             self.sends.leak();
             return true;
         }
-        // Whoever else has the socket: the system drops what has not been sent, and reports that.
+        // Also where another process has the socket: the kernel drops what is unsent, and reports completions.
         let _ = disconnect(self.fd.as_fd());
-        self.deadline = Instant::now() + self.patience;
-        *news = true;
+        self.deadline = Instant::now() + self.timeout;
+        *reported = true;
         false
     }
 }

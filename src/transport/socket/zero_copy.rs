@@ -10,7 +10,7 @@ use glib::{IOCondition, prelude::*, subclass::prelude::*};
 
 use super::{
     imp::ChannelSocket,
-    leftovers::{Keeper, Leftover, PATIENCE},
+    leftovers::{Keeper, Leftover, TIMEOUT},
 };
 use crate::{
     channel::{Channel, ChannelExt as _},
@@ -114,9 +114,9 @@ impl ChannelSocket {
         let sends = zero_copy.sends.clone();
         // The connection ends when all has been sent, as it does after any close.
         keeper.take(match fd.try_clone_to_owned() {
-            Ok(duplicate) => Leftover::new(sends, duplicate, PATIENCE),
+            Ok(duplicate) => Leftover::new(sends, duplicate, TIMEOUT),
             Err(_) => match self.fd.shared().and_then(SharedFd::lease) {
-                Some(lease) => Leftover::new(sends, lease, PATIENCE),
+                Some(lease) => Leftover::new(sends, lease, TIMEOUT),
                 // It is closed, and goes with this use: nothing could report when it has been sent.
                 None => return sends.leak(),
             },

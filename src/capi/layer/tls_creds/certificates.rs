@@ -213,27 +213,29 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_password_func(
         } = &callback;
         let what = glib::GString::from(what);
         // SAFETY: the string lives through the call, and the data until `notify` is called.
-        let told = unsafe { (*func)?(what.as_ptr(), *user_data) };
+        let answer = unsafe { (*func)?(what.as_ptr(), *user_data) };
         // SAFETY: what is not NULL is a string, and ours.
-        unsafe { take_password(told) }
+        unsafe { take_password(answer) }
     };
     // SAFETY: see above.
     unsafe { change(function, builder, |builder| builder.password_from(ask)) };
 }
 
-/// Takes what somebody has answered, which is to be UTF-8.
+/// Takes the answer of a password callback, which is to be UTF-8.
 ///
 /// # Safety
 ///
 /// It must be NULL, or a string in memory of `g_malloc()` that is given away.
-unsafe fn take_password(told: *mut c_char) -> Option<String> {
-    if told.is_null() {
+unsafe fn take_password(answer: *mut c_char) -> Option<String> {
+    if answer.is_null() {
         return None;
     }
     // SAFETY: the caller's promise.
-    let password = unsafe { CStr::from_ptr(told) }.to_str().map(str::to_owned);
+    let password = unsafe { CStr::from_ptr(answer) }
+        .to_str()
+        .map(str::to_owned);
     // SAFETY: it was given away, and is not used any more.
-    unsafe { glib_sys::g_free(told.cast()) };
+    unsafe { glib_sys::g_free(answer.cast()) };
     let place = c"qio_tls_creds_builder_build";
     holds(place, password.is_ok(), c"the password is UTF-8");
     password.ok()

@@ -45,7 +45,7 @@ pub extern "C" fn qio_tls_creds_builder_get_type() -> GType {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_tls_creds_get_endpoint(creds: *mut QIOTlsCreds) -> c_uint {
     let (function, no_error) = (c"qio_tls_creds_get_endpoint", ptr::null_mut());
-    // SAFETY: see the room, as for all functions here.
+    // SAFETY: the C contract, at the top of `capi`, as for all functions here.
     unsafe {
         with(function, creds, no_error, 0, |creds: &TlsCreds| {
             creds.endpoint().into_glib().cast_unsigned()

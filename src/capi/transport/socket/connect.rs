@@ -37,7 +37,7 @@ pub unsafe extern "C" fn qio_channel_socket_connect_sync(
     error: *mut *mut GError,
 ) -> c_int {
     let function = c"qio_channel_socket_connect_sync";
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         with(function, socket, error, -1, |socket: &ChannelSocket| {
             let connect = |address: &gio::SocketConnectable| {
@@ -67,7 +67,7 @@ pub unsafe extern "C" fn qio_channel_socket_connect_async(
         callback,
         user_data,
     };
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         if !is_a::<ChannelSocket>(socket.cast()) {
             return complain(call.name, ChannelSocket::IS);
@@ -103,7 +103,7 @@ pub unsafe extern "C" fn qio_channel_socket_connect_finish(
     result: *mut GAsyncResult,
     error: *mut *mut GError,
 ) -> gboolean {
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         finish_success(
             c"qio_channel_socket_connect_finish",

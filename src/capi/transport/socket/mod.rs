@@ -51,7 +51,7 @@ pub unsafe extern "C" fn qio_channel_socket_new_fd(
     error: *mut *mut GError,
 ) -> *mut QIOChannelSocket {
     let function = c"qio_channel_socket_new_fd";
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         let Some(mut fd) = own(function, fd, error) else {
             return ptr::null_mut();
@@ -75,7 +75,7 @@ pub unsafe extern "C" fn qio_channel_socket_new_pair(
     {
         return 0;
     }
-    // SAFETY: see the room; the places were checked.
+    // SAFETY: the C contract, at the top of `capi`; the places were checked.
     unsafe {
         guarded(function, error, 0, || match ChannelSocket::pair() {
             Ok((a, b)) => {
@@ -98,7 +98,7 @@ pub unsafe extern "C" fn qio_channel_socket_adopt_fd(
     error: *mut *mut GError,
 ) -> gboolean {
     let function = c"qio_channel_socket_adopt_fd";
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         with(function, socket, error, 0, |socket: &ChannelSocket| {
             let Some(mut fd) = own(function, fd, error) else {
@@ -122,7 +122,7 @@ pub unsafe extern "C" fn qio_channel_socket_listen_sync(
     error: *mut *mut GError,
 ) -> c_int {
     let function = c"qio_channel_socket_listen_sync";
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         with(function, socket, error, -1, |socket: &ChannelSocket| {
             let listen = |address: &gio::SocketAddress| {
@@ -153,7 +153,7 @@ pub unsafe extern "C" fn qio_channel_socket_listen_async(
         user_data,
     };
     let no_error = ptr::null_mut();
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         with(
             call.name,
@@ -179,7 +179,7 @@ pub unsafe extern "C" fn qio_channel_socket_listen_finish(
     result: *mut GAsyncResult,
     error: *mut *mut GError,
 ) -> gboolean {
-    // SAFETY: see the room; what has this tag has no result.
+    // SAFETY: the C contract, at the top of `capi`; what has this tag has no result.
     unsafe {
         finish_success(
             c"qio_channel_socket_listen_finish",
@@ -200,7 +200,7 @@ pub unsafe extern "C" fn qio_channel_socket_accept(
     error: *mut *mut GError,
 ) -> *mut QIOChannelSocket {
     let (function, failed) = (c"qio_channel_socket_accept", ptr::null_mut());
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         with(function, socket, error, failed, |socket: &ChannelSocket| {
             give_from(socket.accept(), error, socket.upcast_ref(), ACCEPT)
@@ -224,7 +224,7 @@ pub unsafe extern "C" fn qio_channel_socket_accept_async(
         callback,
         user_data,
     };
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         if !is_a::<ChannelSocket>(socket.cast()) {
             return complain(call.name, ChannelSocket::IS);
@@ -242,7 +242,7 @@ pub unsafe extern "C" fn qio_channel_socket_accept_finish(
     result: *mut GAsyncResult,
     error: *mut *mut GError,
 ) -> *mut QIOChannelSocket {
-    // SAFETY: see the room; what has this tag has a socket for its result.
+    // SAFETY: the C contract, at the top of `capi`; what has this tag has a socket for its result.
     unsafe {
         finish(
             c"qio_channel_socket_accept_finish",
@@ -262,7 +262,7 @@ pub unsafe extern "C" fn qio_channel_socket_get_local_address(
     error: *mut *mut GError,
 ) -> *mut GSocketAddress {
     let (function, failed) = (c"qio_channel_socket_get_local_address", ptr::null_mut());
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         with(function, socket, error, failed, |socket: &ChannelSocket| {
             let action = "get the local address of";
@@ -277,7 +277,7 @@ pub unsafe extern "C" fn qio_channel_socket_get_remote_address(
     error: *mut *mut GError,
 ) -> *mut GSocketAddress {
     let (function, failed) = (c"qio_channel_socket_get_remote_address", ptr::null_mut());
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         with(function, socket, error, failed, |socket: &ChannelSocket| {
             let action = "get the remote address of";
@@ -289,7 +289,7 @@ pub unsafe extern "C" fn qio_channel_socket_get_remote_address(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_socket_get_fd(socket: *mut QIOChannelSocket) -> c_int {
     let function = c"qio_channel_socket_get_fd";
-    // SAFETY: see the room.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe { with(function, socket, ptr::null_mut(), -1, ChannelSocket::fd) }
 }
 

@@ -357,7 +357,7 @@ impl Closer<'_> {
 
     fn leave(&mut self) {
         if let Some(waker) = self.waker.take() {
-            self.waiters.forget_closer(&waker);
+            self.waiters.forget_close_waker(&waker);
         }
     }
 }

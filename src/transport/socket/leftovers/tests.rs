@@ -61,11 +61,11 @@ fn until(mut done: impl FnMut() -> bool) {
 /// Gives the memory to the thread for a short time: it is released although nothing is read.
 #[track_caller]
 fn check_released(full: Full, keeper: &Keeper) -> TcpStream {
-    let patience = Duration::from_millis(50);
+    let timeout = Duration::from_millis(50);
     let begin = Instant::now();
-    keeper.take(Leftover::new(full.sends, full.fd, patience));
+    keeper.take(Leftover::new(full.sends, full.fd, timeout));
     until(|| full.dropped.load(Ordering::SeqCst) == 1);
-    assert!(begin.elapsed() >= patience, "the peer has had no time");
+    assert!(begin.elapsed() >= timeout, "the peer has had no time");
     full.peer
 }
 
