@@ -168,6 +168,7 @@ impl Hub {
             return Ok(None);
         };
         let mut registry = self.registry();
+        let is_first = registry.is_empty();
         let registration =
             registry.insert(|key| Arc::new(Registration::new(self.clone(), key, lease, serves)));
         let result = registry.watch(&registration, side.condition());
@@ -176,6 +177,10 @@ impl Hub {
             registry.remove(registration.key);
         }
         drop(registry);
+        if is_first && !self.is_run_here() {
+            // The main loop may be polling the eventfd alone.
+            self.registry().wake();
+        }
         result.map(|()| Some(RegistrationGuard::new(registration)))
     }
 

@@ -115,6 +115,19 @@ impl Registration {
         }
     }
 
+    /// Whether the epoll instance reports data of the direction for as long as it is there.
+    #[inline]
+    pub(crate) fn is_level_triggered(&self, side: Direction) -> bool {
+        side == Direction::Read && self.trigger.is_level()
+    }
+
+    /// Takes what was reported for read, as far as the epoll instance reports again what is left.
+    pub(crate) fn assume_drained(&self, side: Direction, seen: ReadyEvent) {
+        if self.is_level_triggered(side) {
+            self.direction(side).clear(seen, READY);
+        }
+    }
+
     /// Less was read than there was room for: likewise, as far as that means anything and there is
     /// no end still to be reported.
     #[inline]

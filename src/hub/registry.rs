@@ -59,6 +59,11 @@ impl Registry {
         }
     }
 
+    /// Whether the main loop polls the eventfd alone: see [`poll_number`](Self::poll_number).
+    pub(super) fn is_empty(&self) -> bool {
+        self.registrations.is_empty()
+    }
+
     /// Watches a descriptor no more.
     pub(super) fn unwatch(&self, fd: BorrowedFd<'_>) {
         if let Some(epoll) = &self.epoll {
@@ -159,6 +164,10 @@ impl Registry {
         let Some(epoll) = self.epoll.as_ref().filter(|_| renewed) else {
             return 0;
         };
+        if self.registrations.is_empty() {
+            epoll.clear_alarm();
+            return 0;
+        }
         let changing = &mut self.changing;
         let count = epoll.take(|key, edges| {
             let registration = self.registrations.get(place(key));
@@ -196,15 +205,21 @@ impl Registry {
         }
     }
 
-    pub(super) fn epoll_number(&self) -> RawFd {
-        self.epoll.as_ref().map_or(-1, Epoll::number)
+    /// What the main loop is to poll, or -1: the eventfd alone while there is no registration, as polling an epoll
+    /// instance takes the kernel longer.
+    pub(super) fn poll_number(&self) -> RawFd {
+        let number = match self.registrations.is_empty() {
+            true => Epoll::alarm_number,
+            false => Epoll::number,
+        };
+        self.epoll.as_ref().map_or(-1, number)
     }
 
-    /// Before a poll: the number of the instance, or -1.
+    /// As [`poll_number`](Self::poll_number), before a poll.
     pub(super) fn prepare(&mut self) -> RawFd {
-        // Without one, the hub looks around every now and then.
+        // Without an instance, the hub looks around every now and then.
         let _ = self.renew();
-        self.epoll_number()
+        self.poll_number()
     }
 
     /// An instance where there is none yet, or in a forked child, one of its own in place of the

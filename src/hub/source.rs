@@ -23,7 +23,7 @@ struct LaneSource {
 
 struct State {
     lane: Arc<Lane>,
-    /// The epoll instance of the hub, which the other lanes poll as well: GLib polls it once.
+    /// The epoll instance of the hub, or its eventfd, which the other lanes poll as well: GLib polls it once.
     poll: UnsafeCell<GPollFD>,
 }
 
@@ -58,7 +58,7 @@ pub(super) fn attach(lane: &Arc<Lane>, context: &glib::MainContext) {
         let source = glib_sys::g_source_new(ptr::from_ref(&FUNCS.0).cast_mut(), size);
         let this = source.cast::<LaneSource>();
         let poll = GPollFD {
-            fd: lane.hub.registry().epoll_number(),
+            fd: lane.hub.registry().poll_number(),
             events: G_IO_IN as u16,
             revents: 0,
         };
@@ -106,7 +106,6 @@ unsafe extern "C" fn prepare(source: *mut GSource, timeout: *mut i32) -> gboolea
         let state = state(source);
         let hub = &state.lane.hub;
         let number = hub.registry().prepare();
-        // Also if it was renewed in the middle of a dispatch.
         if number != (*state.poll.get()).fd {
             glib_sys::g_source_remove_poll(source, state.poll.get());
             (*state.poll.get()).fd = number;

@@ -34,7 +34,7 @@ pub(crate) enum Trigger {
 #[derive(Debug)]
 pub(crate) struct Epoll {
     epoll: epoll::Epoll,
-    /// Written to wake those who wait for the instance. Never read: each write is an edge.
+    /// Written to wake what waits for the instance, which need not be read: each write is an edge.
     alarm: EventFd,
     /// A forked child shares the instance with its parent, and must not change it.
     maker: Maker,
@@ -67,6 +67,17 @@ impl Epoll {
 
     pub(crate) fn number(&self) -> RawFd {
         self.epoll.0.as_raw_fd()
+    }
+
+    /// The eventfd that [`wake`](Self::wake) writes, which is cheaper to poll than the instance.
+    pub(crate) fn alarm_number(&self) -> RawFd {
+        self.alarm.as_raw_fd()
+    }
+
+    /// Makes the eventfd unreadable, until the next [`wake`](Self::wake).
+    pub(crate) fn clear_alarm(&self) {
+        // Would-block: it was unreadable.
+        let _ = retry(|| self.alarm.read());
     }
 
     /// Begins to watch; `key` comes back with the events. `EPERM` for what is always ready.

@@ -119,7 +119,7 @@ async fn serve(last: LastCall, current: Arc<AtomicBool>) {
         let wait = poll_fn(|cx| {
             // What is ready all the time must not run all the time.
             ready!(hub::poll_budget(cx));
-            attempt.poll_level(channel, side.condition(), cx)
+            attempt.poll_reported(channel, cx)
         });
         let got = match wait.await {
             Ok(got) => got,

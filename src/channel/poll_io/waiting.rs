@@ -17,7 +17,7 @@ use super::{
 use crate::{
     channel::{Channel, class::VFuncs, ffi::PollFd},
     error::closed,
-    hub::{Direction, FdRole, Hub, ReadyEvent, Registration},
+    hub::{self, Direction, FdRole, Hub, ReadyEvent, Registration},
     sys::{
         SharedFd,
         poll::{has_hung_up, poll_now},
@@ -26,6 +26,38 @@ use crate::{
 };
 
 impl PollIo {
+    /// As [`poll_level`](Self::poll_level), for one call after the other: a handler is called, and this decides when it
+    /// is called next. Where the epoll instance is level-triggered it reports again what a call has left, so that this
+    /// makes no system call; another reader may have taken the data since the report.
+    pub(crate) fn poll_reported(
+        &mut self,
+        channel: &Channel,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<IOCondition>> {
+        let condition = self.side.condition();
+        let changes = epoch(channel);
+        let is_usual = channel.below().is_none()
+            && !channel.imp().is_closed()
+            && !self.has_unread(channel)
+            && self.is_of(hub::running_for(cx));
+        if let Some(registration) = self.registration()
+            && is_usual
+            && registration.is_level_triggered(self.side)
+        {
+            let registration = registration.clone();
+            let seen = registration.ready_event(self.side);
+            if !self.key.is_entered() {
+                registration.assume_drained(self.side, seen);
+                if self.enter(&registration, cx, changes) && epoch(channel) == changes {
+                    return Poll::Pending;
+                }
+            } else if seen.is_ready() {
+                return self.finish(Ok(condition));
+            }
+        }
+        self.poll_level(channel, condition, cx)
+    }
+
     /// Waits until one of the conditions of this direction is there, now.
     pub(crate) fn poll_level(
         &mut self,

@@ -46,6 +46,38 @@ fn a_handler_is_called_as_long_as_there_is_something_to_read() {
     iterate_until(&context, || calls.get() > before);
 }
 
+/// Sends bytes to a handler that reads one a call, again and again.
+fn is_called_for_each_byte(reader: &Channel, writer: &Channel) {
+    const ROUNDS: usize = 5;
+    let context = MainContext::new();
+    let (source, taken) = (reader.clone(), Rc::new(Cell::new(0)));
+    let counted = taken.clone();
+    let handler = move || {
+        counted.set(counted.get() + source.read(&mut [0]).unwrap_or(0));
+    };
+    reader.set_fd_handler_local(Some(&context), Some(Box::new(handler)), None);
+    for round in 1..=ROUNDS {
+        settle(&context);
+        writer.write_all(b"abc").expect("room");
+        iterate_until(&context, || taken.get() == 3 * round);
+        assert!(iterations(&context) <= FEW, "nothing is left to be read");
+    }
+}
+
+#[test]
+fn what_a_call_of_a_handler_leaves_is_reported_again_level_triggered() {
+    let (a, b) = nonblocking_pair();
+    is_called_for_each_byte(a.upcast_ref(), b.upcast_ref());
+    let address = gio::InetAddress::new_loopback(gio::SocketFamily::Ipv4);
+    let listener = ChannelSocket::listen(&gio::InetSocketAddress::new(&address, 0), 1);
+    let listener = listener.expect("a listener");
+    let client = ChannelSocket::connect(&listener.local_address().expect("bound"));
+    let server = listener.accept().expect("a client");
+    is_called_for_each_byte(server.upcast_ref(), client.expect("connected").upcast_ref());
+    let (reads, writes) = ChannelFile::pipe().expect("a pipe");
+    is_called_for_each_byte(reads.upcast_ref(), writes.upcast_ref());
+}
+
 #[test]
 fn a_handler_is_called_as_long_as_there_is_room_to_write() {
     let context = MainContext::new();
