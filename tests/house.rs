@@ -47,6 +47,7 @@ const ROOMS: [(&str, &[&str]); 14] = [
             "watch",
             "hub",
             "sys",
+            "sync",
             "error",
             "types",
         ],
@@ -415,5 +416,18 @@ fn sources_and_contexts_are_touched_by_their_owners_only() {
                 "{path} calls {call}"
             );
         }
+    }
+}
+
+#[test]
+fn mutexes_of_the_process_are_held_across_forks() {
+    for Source { path, code } in sources() {
+        let may = path == "sync.rs" || path.ends_with("tests.rs");
+        let mut statics = code.lines().filter(|line| line.contains("static "));
+        let plain = |line: &str| line.contains(": Mutex<") || line.contains(": RwLock<");
+        assert!(
+            may || !statics.any(plain),
+            "{path} has a static mutex that is no `sync::ProcessMutex`"
+        );
     }
 }

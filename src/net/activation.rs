@@ -23,22 +23,22 @@ pub use crate::sys::inherited::unset_environment;
 
 use std::{
     env, io,
-    os::fd::{BorrowedFd, RawFd},
-    sync::Mutex,
+    os::fd::{BorrowedFd, OwnedFd, RawFd},
 };
 
 use crate::{
     channel::ChannelExt as _,
     error::invalid,
-    sys::{fd_info::FdInfo, inherited, lock},
+    sync::ProcessMutex,
+    sys::{fd_info::FdInfo, inherited},
     transport::ChannelSocket,
 };
 
 /// What a socket is called that has no name, as systemd has it.
 const UNNAMED: &str = "unknown";
 
-/// Those that nobody has asked for yet.
-static LEFT: Mutex<Vec<(String, ChannelSocket)>> = Mutex::new(Vec::new());
+/// Those that no caller has taken yet, each with its name.
+static LEFT: ProcessMutex<Vec<(String, OwnedFd)>> = ProcessMutex::new(Vec::new(), |_| ());
 
 /// The listening sockets that were opened for this process and that nobody has taken yet, each with
 /// its name (`FileDescriptorName=` of systemd), which is also that of the channel. None if there are
@@ -57,7 +57,7 @@ pub fn sockets() -> io::Result<Vec<(String, ChannelSocket)>> {
 
 /// As [`sockets`]: all, or those of a name.
 pub(super) fn take(name: Option<&str>) -> io::Result<Vec<(String, ChannelSocket)>> {
-    let mut left = lock(&LEFT);
+    let mut left = LEFT.lock();
     let names = env::var(inherited::NAMES).unwrap_or_default();
     let mut names = names.split(':');
     let mut next_name = || match names.next() {
@@ -65,12 +65,18 @@ pub(super) fn take(name: Option<&str>) -> io::Result<Vec<(String, ChannelSocket)
         Some(name) => name.to_owned(),
     };
     for fd in inherited::take(check)? {
-        let (name, channel) = (next_name(), ChannelSocket::new_fd(fd)?);
-        channel.set_name(Some(&name));
-        left.push((name, channel));
+        left.push((next_name(), fd));
     }
-    let wanted = |it: &mut (String, ChannelSocket)| name.is_none_or(|name| it.0 == name);
-    Ok(left.extract_if(.., wanted).collect())
+    let wanted = |it: &mut (String, OwnedFd)| name.is_none_or(|name| it.0 == name);
+    let taken: Vec<_> = left.extract_if(.., wanted).collect();
+    drop(left);
+    taken.into_iter().map(named_channel).collect()
+}
+
+fn named_channel((name, fd): (String, OwnedFd)) -> io::Result<(String, ChannelSocket)> {
+    let channel = ChannelSocket::new_fd(fd)?;
+    channel.set_name(Some(&name));
+    Ok((name, channel))
 }
 
 fn check(number: RawFd, fd: Option<BorrowedFd<'_>>) -> io::Result<()> {

@@ -4,12 +4,12 @@
 use std::{
     env, io,
     os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd},
-    sync::Mutex,
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use nix::fcntl::{FcntlArg, FdFlag};
 
-use super::{file, lock, retry};
+use super::{file, retry};
 use crate::error::invalid;
 
 /// The process that the descriptors are for.
@@ -21,9 +21,9 @@ pub(crate) const NAMES: &str = "LISTEN_FDNAMES";
 /// The number of the first one; the others follow.
 const FIRST: RawFd = 3;
 
-/// Whether they have been taken: nobody but [`take`] closes them before, and somebody else owns
-/// them afterwards.
-static TAKEN: Mutex<bool> = Mutex::new(false);
+/// Whether [`take`] has taken them: before that no code of this process owns them, and afterwards
+/// its caller does.
+static TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// Takes the descriptors over, if there are any for this process, and if `check` has nothing against
 /// one of them: else all stay where they are. From now on they are closed when this process runs
@@ -31,8 +31,7 @@ static TAKEN: Mutex<bool> = Mutex::new(false);
 pub(crate) fn take(
     check: impl Fn(RawFd, Option<BorrowedFd<'_>>) -> io::Result<()>,
 ) -> io::Result<Vec<OwnedFd>> {
-    let mut taken = lock(&TAKEN);
-    if *taken || number(PID)? != Some(std::process::id()) {
+    if TAKEN.load(Ordering::Acquire) || number(PID)? != Some(std::process::id()) {
         return Ok(Vec::new());
     }
     let count = number(COUNT)?.unwrap_or(0);
@@ -40,14 +39,18 @@ pub(crate) fn take(
     let numbers = FIRST..end.ok_or_else(|| nonsense(COUNT, &count.to_string()))?;
     for number in numbers.clone() {
         let is_open = file::check_is_open(number).is_ok();
-        // SAFETY: it is open, and stays so: it has not been taken.
+        // SAFETY: it is open, and stays open for the length of the call: nothing owns it until
+        // `TAKEN` is set, and callers hold `net::activation::LEFT`.
         let fd = is_open.then(|| unsafe { BorrowedFd::borrow_raw(number) });
         check(number, fd)?;
     }
-    *taken = true;
+    if TAKEN.swap(true, Ordering::AcqRel) {
+        // By another thread, meanwhile.
+        return Ok(Vec::new());
+    }
     let own = |number| {
-        // SAFETY: it was open before anybody in this process could open one, and is for this
-        // process to take, says the environment; this is done once. Nobody else owns it.
+        // SAFETY: it was open when this process started, and `LISTEN_PID` says that it is for this
+        // process to take; `TAKEN` was set once, by this thread, so that nothing else owns it.
         let fd = unsafe { OwnedFd::from_raw_fd(number) };
         retry(|| nix::fcntl::fcntl(&fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)))?;
         Ok(fd)
