@@ -21,7 +21,7 @@ use corosensei::{Coroutine, CoroutineResult, Yielder, stack::DefaultStack};
 
 use crate::{
     error::{invalid, io_error},
-    hub::{JoinHandle, running_context, spawn_local_in},
+    hub::{Direction, JoinHandle, running_context, spawn_local_in},
 };
 
 /// The size of a coroutine's stack, in bytes, where none is given.
@@ -45,13 +45,19 @@ struct Current {
     unwinding: bool,
     /// How many waits may fail for that reason before it is given up.
     waits_left: u32,
+    /// See [`replace_marker`].
+    marker: Option<Marker>,
 }
+
+/// A channel, by its address, and a direction.
+pub(crate) type Marker = (usize, Direction);
 
 const NONE: Current = Current {
     suspend: ptr::null(),
     depth: 0,
     unwinding: false,
     waits_left: 0,
+    marker: None,
 };
 
 thread_local! {
@@ -136,6 +142,14 @@ pub fn in_coroutine() -> bool {
     !current.suspend.is_null() && current.depth == glib::main_depth()
 }
 
+/// Sets the marker of the code that runs, and returns the one before: each coroutine has one of its own, and the code
+/// outside of coroutines that of its thread.
+pub(crate) fn replace_marker(marker: Option<Marker>) -> Option<Marker> {
+    let current = CURRENT.get();
+    CURRENT.set(Current { marker, ..current });
+    current.marker
+}
+
 /// Waits for a future in a coroutine, which is suspended meanwhile.
 ///
 /// # Errors
@@ -212,6 +226,8 @@ struct Task<T: 'static> {
     coroutine: ManuallyDrop<Coroutine<Waker, (), T, DefaultStack>>,
     /// Null until the code has begun.
     suspend: *const Suspend,
+    /// That of its code, while it is suspended.
+    marker: Option<Marker>,
     /// Its stack may be unwound.
     unwinds: bool,
 }
@@ -229,6 +245,7 @@ impl<T: 'static> Task<T> {
         Self {
             coroutine: ManuallyDrop::new(coroutine),
             suspend: ptr::null(),
+            marker: None,
             unwinds,
         }
     }
@@ -238,6 +255,7 @@ impl<T: 'static> Task<T> {
             suspend: self.suspend,
             depth: glib::main_depth(),
             unwinding,
+            marker: self.marker,
             waits_left: match self.unwinds {
                 true => u32::MAX,
                 false => WAITS_AFTER_DROP,
@@ -273,7 +291,8 @@ impl<T> Future for Task<T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
         let entered = self.enter(false);
         let result = self.coroutine.resume(cx.waker().clone());
-        self.suspend = CURRENT.get().suspend;
+        let current = CURRENT.get();
+        (self.suspend, self.marker) = (current.suspend, current.marker);
         drop(entered);
         match result {
             CoroutineResult::Yield(()) => Poll::Pending,

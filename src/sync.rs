@@ -3,7 +3,7 @@
 #![allow(unsafe_code)]
 
 use std::{
-    cell::UnsafeCell,
+    cell::{Cell, UnsafeCell},
     sync::{MutexGuard, PoisonError, TryLockError, atomic::compiler_fence},
     thread,
 };
@@ -195,20 +195,48 @@ impl<T: Send> HeldAcrossForks for ProcessMutex<T> {
 /// Registers the handlers that `fork()` calls, once.
 #[inline]
 fn handle_forks() {
-    static BEGUN: AtomicBool = AtomicBool::new(false);
-    if !BEGUN.load(Ordering::Acquire) {
-        register(&BEGUN);
+    /// They have been registered.
+    const DONE: u32 = u32::MAX;
+    /// Else the process that is registering them, or 0.
+    static STATE: AtomicU32 = AtomicU32::new(0);
+    if STATE.load(Ordering::Acquire) != DONE {
+        register(&STATE, DONE);
     }
 }
 
-// Not a `Once`: a child that was forked in the middle of it would wait for ever.
+// Not a `Once`: a child that was forked in the middle of it would wait for ever. No thread returns before the handlers
+// are registered: one that forked then would have a child that takes itself for its parent.
 #[cold]
-fn register(begun: &AtomicBool) {
-    if !begun.swap(true, Ordering::AcqRel) {
-        // SAFETY: the handlers are functions of this library, which is never unloaded. It fails
-        // only without memory; forks are not noticed then.
-        unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };
+fn register(state: &AtomicU32, done: u32) {
+    let process = std::process::id();
+    loop {
+        let seen = state.load(Ordering::Acquire);
+        if seen == done {
+            return;
+        }
+        if seen == process {
+            // By another thread, which does little.
+            thread::yield_now();
+            continue;
+        }
+        let (acquire, relaxed) = (Ordering::Acquire, Ordering::Relaxed);
+        if state
+            .compare_exchange(seen, process, acquire, relaxed)
+            .is_ok()
+        {
+            // SAFETY: the handlers are functions of this library, which is never unloaded. It fails
+            // only without memory; forks are not noticed then. In a child that was forked in the middle of the
+            // parent's call they may be registered twice, which they allow for.
+            unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };
+            state.store(done, Ordering::Release);
+            return;
+        }
     }
+}
+
+thread_local! {
+    /// This thread is forking: the handlers have been called, and may be called once more.
+    static IS_FORKING: Cell<bool> = const { Cell::new(false) };
 }
 
 /// The list, while a thread forks. Accessed only while the list is locked.
@@ -220,6 +248,9 @@ unsafe impl Sync for Forking {}
 static FORKING: Forking = Forking(UnsafeCell::new(None));
 
 extern "C" fn before() {
+    if IS_FORKING.replace(true) {
+        return;
+    }
     let all = lock(&HELD_ACROSS_FORKS);
     all.iter().for_each(|mutex| mutex.before_fork());
     // SAFETY: this thread has locked the list, just now.
@@ -227,12 +258,16 @@ extern "C" fn before() {
 }
 
 extern "C" fn in_parent() {
-    after(false);
+    if IS_FORKING.replace(false) {
+        after(false);
+    }
 }
 
 extern "C" fn in_child() {
-    GENERATION.fetch_add(1, Ordering::Relaxed);
-    after(true);
+    if IS_FORKING.replace(false) {
+        GENERATION.fetch_add(1, Ordering::Relaxed);
+        after(true);
+    }
 }
 
 fn after(in_child: bool) {

@@ -334,13 +334,14 @@ impl Polled {
     fn ask(&mut self, nested_source: &NestedSource) -> i32 {
         self.wanted.clear();
         let mut timeout = -1;
-        // In another thread it waits until its own one runs the outer context again.
-        let Ok(_owned) = nested_source.context.acquire() else {
-            return timeout;
-        };
+        // In another thread it waits until its own one runs the outer context again. No other thread ever acquires it,
+        // not even for a moment: the owner thread relies on that.
         if nested_source.home != this_thread() {
             return timeout;
         }
+        let Ok(_owned) = nested_source.context.acquire() else {
+            return timeout;
+        };
         let context = nested_source.context.to_glib_none().0;
         let (mut priority, mut room) = (0, self.wanted.capacity());
         // SAFETY: this thread owns the context. The array has room for as many as it is said to,

@@ -2,6 +2,7 @@
 
 use std::{
     hint, io, mem,
+    os::fd::RawFd,
     sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering},
     task::Waker,
     time::{Duration, Instant},
@@ -70,6 +71,8 @@ pub fn set_busy_poll(
     let nanos = spin.min(LONGEST_SPIN).as_nanos();
     let lane = Hub::lane_of(context, priority);
     lane.budget.spin.store(nanos as u64, Ordering::Relaxed);
+    // A hub that spins is not destroyed for disuse; from now on this one may be.
+    lane.hub.lifetime.watch();
     Ok(())
 }
 
@@ -87,7 +90,7 @@ impl DispatchBudget {
         self.more.load(Ordering::Relaxed) || is_due()
     }
 
-    fn spins(&self) -> bool {
+    pub(super) fn spins(&self) -> bool {
         self.spin.load(Ordering::Relaxed) != 0
     }
 
@@ -226,6 +229,16 @@ impl Lifetime {
 }
 
 impl Hub {
+    /// Before a poll: the number of what is to be polled, or -1.
+    pub(super) fn prepare_registry(&self) -> RawFd {
+        let mut registry = self.registry();
+        let number = registry.prepare();
+        let unwatched = registry.take_unwatched();
+        drop(registry);
+        unwatched.iter().for_each(|it| it.wake_all());
+        number
+    }
+
     /// What is to be done before a poll and after it, apart from the events of descriptors. Returns
     /// for how long nothing sleeps.
     pub(super) fn look_between(&self) -> Option<Duration> {

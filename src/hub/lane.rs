@@ -36,8 +36,9 @@ struct LocalQueue {
     len: AtomicUsize,
 }
 
-// SAFETY: the runnables are used with a [`Local`] of the lane, by one thread at a time, and by `take_all`
-// when there will be none any more. A `Runnable` may be sent, and is dropped by the rules of its home.
+// SAFETY: the runnables are used by the thread that has the token of `Hub::dispatcher` alone: with a [`Local`], which
+// only that thread gets, and by `take_all` and `forget_queue`. A `Runnable` may be sent, and is dropped by the rules of
+// its home.
 unsafe impl Sync for LocalQueue {}
 
 /// This thread is dispatching the hub of the lane. Not to be kept for longer.
@@ -90,13 +91,22 @@ impl Lane {
         self.some_are_deferred.store(true, Ordering::Relaxed);
     }
 
+    /// Forgets the queue, in a forked child, whose parent had another thread that may have been changing it: its tasks
+    /// never run here. By the thread that has the token of `Hub::dispatcher`.
+    pub(super) fn forget_queue(&self) {
+        // SAFETY: the caller has just taken the token over from a thread that this process does not have. What the
+        // place holds may be half changed, and is not read or dropped.
+        unsafe { self.queue.runnables.get().write(VecDeque::new()) };
+        self.queue.len.store(0, Ordering::Relaxed);
+    }
+
     /// All tasks that are to be run.
     ///
     /// # Safety
     ///
-    /// Nothing may be dispatching the hub, now or later.
+    /// This thread must have the token of `Hub::dispatcher`.
     pub(super) unsafe fn take_all(&self) -> impl Iterator<Item = Runnable> + use<> {
-        // SAFETY: the caller's promise: there is no `Local`.
+        // SAFETY: the caller's promise, and no reference of `Local::change` is in use: that calls nothing.
         let queued = mem::take(unsafe { &mut *self.queue.runnables.get() });
         self.queue.len.store(0, Ordering::Relaxed);
         let deferred = mem::take(&mut *self.deferred.lock());
@@ -138,8 +148,8 @@ impl Local<'_> {
     #[inline]
     fn change<R>(self, f: impl FnOnce(&mut VecDeque<Runnable>) -> R) -> R {
         let queue = &self.lane.queue;
-        // SAFETY: GLib lets one thread at a time run a context, and this is it. `f` only moves
-        // runnables, so that there is no other reference.
+        // SAFETY: `Lane::local` has found that this thread has the token of `Hub::dispatcher`. `f` only
+        // moves runnables, so that there is no other reference.
         let runnables = unsafe { &mut *queue.runnables.get() };
         let result = f(runnables);
         queue.len.store(runnables.len(), Ordering::Relaxed);

@@ -55,7 +55,7 @@ use self::{
 };
 use crate::{
     error::{not_supported, with_context},
-    sync::ForkMutex,
+    sync::{ForkMutex, generation},
     sys::{SharedFd, file},
 };
 
@@ -75,6 +75,12 @@ pub(crate) struct Hub {
     registrations: AtomicUsize,
     /// Set before anything of it is taken apart, and never unset.
     shut_down: AtomicBool,
+    /// It has been taken apart.
+    is_apart: AtomicBool,
+    /// The thread that dispatches it or takes it apart ([`thread_token`]), or 0.
+    dispatcher: AtomicUsize,
+    /// A lane has been prepared for a poll, and not been checked since.
+    is_prepared: AtomicBool,
     /// Kept from dispatch to dispatch for its memory.
     wakers: ForkMutex<Vec<Waker>>,
 }
@@ -98,6 +104,9 @@ impl Hub {
             lifetime: Lifetime::default(),
             registrations: AtomicUsize::new(0),
             shut_down: AtomicBool::new(false),
+            is_apart: AtomicBool::new(false),
+            dispatcher: AtomicUsize::new(0),
+            is_prepared: AtomicBool::new(false),
             wakers: ForkMutex::default(),
         })
     }
@@ -156,6 +165,18 @@ impl Hub {
         self.shut_down.load(Ordering::Acquire)
     }
 
+    /// Whether a lane has said what it waits for, and the thread is going to poll: in a main loop inside a dispatch, as
+    /// otherwise the hub is not being dispatched then.
+    #[inline]
+    fn is_prepared(&self) -> bool {
+        self.is_prepared.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    fn set_prepared(&self, is_prepared: bool) {
+        self.is_prepared.store(is_prepared, Ordering::Relaxed);
+    }
+
     /// Watches a descriptor from now on. `None` if it is closed, or the hub has been shut down; `EPERM` says
     /// that it is always ready.
     pub(crate) fn register(
@@ -168,6 +189,9 @@ impl Hub {
             return Ok(None);
         };
         let mut registry = self.registry();
+        if registry.is_closed() {
+            return Ok(None);
+        }
         let is_first = registry.is_empty();
         let registration =
             registry.insert(|key| Arc::new(Registration::new(self.clone(), key, lease, serves)));
@@ -214,7 +238,7 @@ impl Hub {
 
     /// Makes the main loop iterate once more, so that it asks all its sources.
     pub(crate) fn notify(&self) {
-        if !self.is_served_here() && self.remote.notify() {
+        if (!self.is_served_here() || self.is_prepared()) && self.remote.notify() {
             self.registry().wake();
         }
     }
@@ -278,20 +302,27 @@ impl Hub {
         }
     }
 
-    /// Takes the hub apart: its context is going, or nothing has used it for a while. In the thread that
-    /// does that to the context, or that runs it.
+    /// Shuts the hub down: a source of it is destroyed, as a rule with its context, or nothing has used it for a while.
+    /// In any thread: if another one dispatches the hub, that takes it apart when it has finished.
     fn shutdown(&self) {
-        if self.shut_down.swap(true, Ordering::AcqRel) {
+        self.shut_down.store(true, Ordering::SeqCst);
+        self.take_apart();
+    }
+
+    fn take_apart(&self) {
+        let Some(_served) = Served::begin(self) else {
+            return;
+        };
+        if self.is_apart.swap(true, Ordering::AcqRel) {
             return;
         }
-        let _served = Served::begin(self);
         registry::remove_hub(self);
         // Outside of all locks: tasks and wakers may do anything when they are dropped.
         let registrations = self.registry().close();
         registrations.iter().for_each(|it| it.end());
         self.timers.wake_all();
-        // SAFETY: GLib holds the callback data, whose end this is, for as long as it dispatches a
-        // source; or this is its thread, between two dispatches, and there is no task.
+        // SAFETY: this thread has the token of `dispatcher`, by `_served`, so that no other thread has a `Local`. Main
+        // loops that this one may be in have none in use: `Local::change` calls nothing.
         unsafe { self.cancel_all() };
         for message in self.remote.close() {
             match message {
@@ -308,38 +339,97 @@ impl Hub {
     }
 }
 
-/// This thread is dispatching a hub for as long as this lives.
-struct Served(*const Hub);
+/// How many bits of an address differ: the others of a token are the generation of the process.
+const ADDRESS_BITS: u32 = usize::BITS - 16;
 
-impl Served {
-    fn begin(hub: &Hub) -> Self {
-        Self(SERVED.replace(hub))
+/// A number that no other thread of this process has, nor a thread of a process that this one was forked from.
+fn thread_token() -> usize {
+    let address = SERVED.with(|served| ptr::from_ref(served).addr());
+    address | (generation() as usize) << ADDRESS_BITS
+}
+
+/// Whether a token is that of a thread of this process.
+fn is_of_this_process(token: usize) -> bool {
+    token >> ADDRESS_BITS == thread_token() >> ADDRESS_BITS
+}
+
+/// This thread is dispatching a hub for as long as this lives, and no other one is: GLib lets one thread at a time run a
+/// context, but any thread may destroy a source of it, which shuts the hub down.
+struct Served<'a> {
+    hub: &'a Hub,
+    outer: *const Hub,
+    /// The thread had not been dispatching it before.
+    is_outermost: bool,
+}
+
+impl<'a> Served<'a> {
+    /// `None` while another thread does so.
+    #[inline]
+    fn begin(hub: &'a Hub) -> Option<Self> {
+        let is_outermost = !hub.is_served_here() && hub.acquire_dispatcher()?;
+        Some(Self {
+            hub,
+            outer: SERVED.replace(hub),
+            is_outermost,
+        })
     }
 }
 
-impl Drop for Served {
-    fn drop(&mut self) {
-        SERVED.set(self.0);
-    }
-}
-
-/// Marks a lane as running in this thread for as long as it lives.
-struct Running {
-    outer: Option<(Arc<Lane>, i32)>,
-    _served: Served,
-}
-
-impl Running {
-    fn enter(lane: &Arc<Lane>) -> Self {
-        let current = Some((lane.clone(), glib::main_depth()));
-        Self {
-            outer: CURRENT.replace(current),
-            _served: Served::begin(&lane.hub),
+impl Hub {
+    /// Whether this thread gets the token of `dispatcher`, which it had not; `None` if another thread has it.
+    fn acquire_dispatcher(&self) -> Option<bool> {
+        let me = thread_token();
+        let acquire = |from| {
+            self.dispatcher
+                .compare_exchange(from, me, Ordering::SeqCst, Ordering::SeqCst)
+        };
+        match acquire(0) {
+            Ok(_) => Some(true),
+            Err(other) if other == me => Some(false),
+            Err(other) if is_of_this_process(other) => None,
+            // Of a process that this one was forked from, while that thread dispatched the hub.
+            Err(other) => acquire(other).ok().map(|_| {
+                let lanes = self.lanes.lock().clone();
+                lanes.iter().for_each(|lane| lane.forget_queue());
+                true
+            }),
         }
     }
 }
 
-impl Drop for Running {
+impl Drop for Served<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        SERVED.set(self.outer);
+        if self.is_outermost {
+            // Before the flag is read: a thread that sets it, and does not get the token, relies on this.
+            self.hub.dispatcher.store(0, Ordering::SeqCst);
+            let hub = self.hub;
+            if hub.shut_down.load(Ordering::SeqCst) && !hub.is_apart.load(Ordering::Acquire) {
+                hub.take_apart();
+            }
+        }
+    }
+}
+
+/// Marks a lane as running in this thread for as long as it lives.
+struct Running<'a> {
+    outer: Option<(Arc<Lane>, i32)>,
+    _served: Served<'a>,
+}
+
+impl<'a> Running<'a> {
+    fn enter(lane: &'a Arc<Lane>) -> Option<Self> {
+        let served = Served::begin(&lane.hub)?;
+        let current = Some((lane.clone(), glib::main_depth()));
+        Some(Self {
+            outer: CURRENT.replace(current),
+            _served: served,
+        })
+    }
+}
+
+impl Drop for Running<'_> {
     fn drop(&mut self) {
         let entered = CURRENT.replace(self.outer.take());
         drop(entered);

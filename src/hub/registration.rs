@@ -162,13 +162,31 @@ impl Registration {
         waker: &Waker,
         since: Option<ReadyEvent>,
     ) -> io::Result<Poll<()>> {
-        let direction = self.direction(side);
-        match self.hub.is_run_here() {
-            true => direction.enter(key, waker, false),
-            // The channel is attached to another context than this, to whose thread the waker belongs.
-            false => direction.enter(key, &Hub::running_here()?.remote_waker(waker), true),
+        if self.hub.is_run_here() {
+            return self.poll_edge_owned(side, key, waker, since);
         }
-        // After that: what ends it empties the list when it is marked.
+        // The channel is attached to another context than this, to whose thread the waker belongs.
+        let waker = Hub::running_here()?.remote_waker(waker);
+        self.direction(side).enter(key, &waker, true);
+        self.poll_entered(side, since)
+    }
+
+    /// As [`poll_edge`](Self::poll_edge), for a caller that owns the context of the hub, such as the `prepare` of a
+    /// source, and is woken in the thread that owns it then.
+    pub(crate) fn poll_edge_owned(
+        &self,
+        side: Direction,
+        key: &mut WaiterKey,
+        waker: &Waker,
+        since: Option<ReadyEvent>,
+    ) -> io::Result<Poll<()>> {
+        self.direction(side).enter(key, waker, false);
+        self.poll_entered(side, since)
+    }
+
+    /// After a waker was entered: what ends the registration empties the list when it is marked.
+    fn poll_entered(&self, side: Direction, since: Option<ReadyEvent>) -> io::Result<Poll<()>> {
+        let direction = self.direction(side);
         if self.has_ended() {
             return Ok(Poll::Ready(()));
         }

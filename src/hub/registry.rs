@@ -1,11 +1,10 @@
 //! What a hub watches, and which hubs there are.
 
 use std::{
-    cell::RefCell,
     collections::HashMap,
     io, mem,
     os::fd::{AsFd, BorrowedFd, RawFd},
-    sync::{Arc, Weak, atomic::Ordering},
+    sync::{Arc, atomic::Ordering},
     task::Waker,
 };
 
@@ -30,6 +29,9 @@ pub(super) struct Registry {
     generation: u32,
     /// Those that are to report edges. Empty but for the length of a call.
     changing: Vec<Arc<Registration>>,
+    /// Those that an instance which replaces another one could not watch: their waiters are to be woken, and get the
+    /// error when they register again.
+    unwatched: Vec<Arc<Registration>>,
 }
 
 impl Registry {
@@ -57,6 +59,16 @@ impl Registry {
             Some(registration) if registration.key == key => Some(self.registrations.remove(place)),
             _ => None,
         }
+    }
+
+    /// The hub has been shut down.
+    pub(super) fn is_closed(&self) -> bool {
+        self.shut_down
+    }
+
+    /// Takes those that an instance could not watch.
+    pub(super) fn take_unwatched(&mut self) -> Vec<Arc<Registration>> {
+        mem::take(&mut self.unwatched)
     }
 
     /// Whether the main loop polls the eventfd alone: see [`poll_number`](Self::poll_number).
@@ -250,7 +262,13 @@ impl Registry {
                     true => Trigger::Level,
                     false => Trigger::Edge,
                 };
-                let _ = epoll.add(fd.as_fd(), watched, trigger, registration.key);
+                if epoll
+                    .add(fd.as_fd(), watched, trigger, registration.key)
+                    .is_err()
+                {
+                    registration.watched.store(0, Ordering::Release);
+                    self.unwatched.push(registration.clone());
+                }
             });
         }
         self.epoll = Some(epoll);
@@ -269,23 +287,11 @@ fn place(key: u64) -> usize {
 /// By the address of the context, which is that of a live one.
 static HUBS: ProcessMutex<Option<HashMap<usize, Arc<Hub>>>> = ProcessMutex::new(None, |_| ());
 
-thread_local! {
-    /// The hub that this thread has looked up last.
-    static LAST: RefCell<Weak<Hub>> = const { RefCell::new(Weak::new()) };
-}
-
 impl Hub {
     /// The hub of a context, which is made now if there is none.
     pub(crate) fn of(context: &glib::MainContext) -> Arc<Self> {
-        let last = LAST.with_borrow(Weak::upgrade);
-        match last.filter(|hub| hub.is_in(context) && !hub.is_shut_down()) {
-            Some(hub) => hub,
-            None => {
-                let hub = Self::in_list(context, |hub| hub.clone());
-                LAST.set(Arc::downgrade(&hub));
-                hub
-            }
-        }
+        // Under the lock of the list, by which `remove_if_idle` finds whether the hub is referred to.
+        Self::in_list(context, Arc::clone)
     }
 
     /// Calls `f` with the hub of a context, while that cannot be shut down for being idle.
@@ -367,7 +373,7 @@ impl Hub {
             && Arc::strong_count(listed) == known
             && lanes
                 .iter()
-                .all(|it| Arc::strong_count(it) == source::UNUSED)
+                .all(|it| Arc::strong_count(it) == source::UNUSED && !it.budget.spins())
             && !self.remote.has_messages()
             && self.tasks.are_none()
             && self.timers.are_none()

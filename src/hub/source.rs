@@ -105,18 +105,21 @@ unsafe extern "C" fn prepare(source: *mut GSource, timeout: *mut i32) -> gboolea
     unsafe {
         let state = state(source);
         let hub = &state.lane.hub;
-        let number = hub.registry().prepare();
+        let Some(served) = Served::begin(hub) else {
+            return false.into_glib();
+        };
+        let number = hub.prepare_registry();
         if number != (*state.poll.get()).fd {
             glib_sys::g_source_remove_poll(source, state.poll.get());
             (*state.poll.get()).fd = number;
             glib_sys::g_source_add_poll(source, state.poll.get());
         }
-        let next = {
-            let _served = Served::begin(hub);
-            hub.look_between()
-        };
+        let next = hub.look_between();
         *timeout = hub.sleep(next, number < 0);
-        state.lane.has_work().into_glib()
+        let has_work = state.lane.has_work();
+        hub.set_prepared(true);
+        drop(served);
+        has_work.into_glib()
     }
 }
 
@@ -125,7 +128,10 @@ unsafe extern "C" fn check(source: *mut GSource) -> gboolean {
     unsafe {
         let state = state(source);
         let hub = &state.lane.hub;
-        let _served = Served::begin(hub);
+        let Some(_served) = Served::begin(hub) else {
+            return false.into_glib();
+        };
+        hub.set_prepared(false);
         match state.take_polled() {
             true => hub.poll_events_between(!state.lane.has_tasks()),
             false => hub.look_at_lifetime(),
@@ -144,8 +150,10 @@ unsafe extern "C" fn dispatch(source: *mut GSource, _: GSourceFunc, _: gpointer)
         if lane.hub.is_shut_down() {
             return G_SOURCE_REMOVE;
         }
-        let _running = Running::enter(&lane);
-        if let Some(local) = lane.local() {
+        if let Some(_running) = Running::enter(&lane)
+            && let Some(local) = lane.local()
+        {
+            lane.hub.set_prepared(false);
             lane.dispatch(local, polled);
         }
     }

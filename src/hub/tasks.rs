@@ -184,7 +184,7 @@ impl Hub {
     ///
     /// # Safety
     ///
-    /// Nothing may be dispatching the hub, now or later.
+    /// This thread must have the token of `Hub::dispatcher`.
     pub(super) unsafe fn cancel_all(&self) {
         for _ in 0..CANCEL_RETRIES {
             let alive = &self.tasks.alive;
@@ -236,7 +236,13 @@ fn schedule(runnable: Runnable) {
     // SAFETY: the runnable keeps the lane, in the queue as well.
     let lane = unsafe { &*lane };
     if let Some(local) = lane.local() {
-        return local.push(runnable);
+        // Before that the runnable keeps the lane, and afterwards its task may be over.
+        let prepared = lane.hub.is_prepared().then(|| lane.hub.clone());
+        local.push(runnable);
+        if let Some(hub) = prepared {
+            hub.notify();
+        }
+        return;
     }
     let hub = lane.hub.clone();
     if let Err(Message::Run(runnable)) = hub.send(Message::Run(runnable)) {

@@ -40,9 +40,7 @@ pub(crate) fn open_private(path: &Path) -> io::Result<Option<File>> {
 /// number is everybody's: it came through exec. One that is close-on-exec was opened here, and belongs to
 /// whoever opened it; it is `None`.
 pub(crate) fn duplicate_inherited(number: RawFd) -> io::Result<Option<OwnedFd>> {
-    // SAFETY: the system may be asked about any number; no memory is passed.
-    let flags = call(|| unsafe { libc::fcntl(number, libc::F_GETFD) as isize })?;
-    if flags as i32 & libc::FD_CLOEXEC != 0 {
+    if is_close_on_exec(number)? {
         return Ok(None);
     }
     // SAFETY: the number is left as it is; the result is checked and owned by nothing else.
@@ -52,11 +50,11 @@ pub(crate) fn duplicate_inherited(number: RawFd) -> io::Result<Option<OwnedFd>> 
     }
 }
 
-/// Whether a number is a descriptor of this process.
-pub(crate) fn check_is_open(number: RawFd) -> io::Result<()> {
-    // SAFETY: the system may be asked about any number; no memory is passed.
-    call(|| unsafe { libc::fcntl(number, libc::F_GETFD) as isize })?;
-    Ok(())
+/// Whether a descriptor that this number refers to is close-on-exec; an error if there is none.
+pub(crate) fn is_close_on_exec(number: RawFd) -> io::Result<bool> {
+    // SAFETY: the call takes any number; no memory is passed.
+    let flags = call(|| unsafe { libc::fcntl(number, libc::F_GETFD) as isize })?;
+    Ok(flags as i32 & libc::FD_CLOEXEC != 0)
 }
 
 /// A pipe: where to read, where to write; both close-on-exec.

@@ -38,7 +38,13 @@ pub(crate) fn take(
     let end = i32::try_from(count).ok().and_then(|n| FIRST.checked_add(n));
     let numbers = FIRST..end.ok_or_else(|| nonsense(COUNT, &count.to_string()))?;
     for number in numbers.clone() {
-        let is_open = file::check_is_open(number).is_ok();
+        let is_close_on_exec = file::is_close_on_exec(number);
+        if is_close_on_exec.as_ref().is_ok_and(|&it| it) {
+            return Err(invalid(&format!(
+                "fd {number} of {COUNT} is close-on-exec: it was not passed to this process"
+            )));
+        }
+        let is_open = is_close_on_exec.is_ok();
         // SAFETY: it is open, and stays open for the length of the call: nothing owns it until
         // `TAKEN` is set, and callers hold `net::activation::LEFT`.
         let fd = is_open.then(|| unsafe { BorrowedFd::borrow_raw(number) });
@@ -49,8 +55,9 @@ pub(crate) fn take(
         return Ok(Vec::new());
     }
     let own = |number| {
-        // SAFETY: it was open when this process started, and `LISTEN_PID` says that it is for this
-        // process to take; `TAKEN` was set once, by this thread, so that nothing else owns it.
+        // SAFETY: it was open when this process started, as it was not close-on-exec above, and
+        // `LISTEN_PID` says that it is for this process to take; `TAKEN` was set once, by this
+        // thread, so that nothing else owns it.
         let fd = unsafe { OwnedFd::from_raw_fd(number) };
         retry(|| nix::fcntl::fcntl(&fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)))?;
         Ok(fd)

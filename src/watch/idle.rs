@@ -43,6 +43,25 @@ impl HubWait {
     ) -> io::Result<Option<Self>> {
         let waker = Waker::from(warmth.clone());
         let mut this = Self::default();
+        match this.fill(hub, &waker, waiters, fds, one_for_both) {
+            Ok(true) => Ok(Some(this)),
+            // The hub would go on watching what nothing waits for.
+            result => {
+                this.end(waiters);
+                result.map(|_| None)
+            }
+        }
+    }
+
+    /// Returns whether all of it waits now.
+    fn fill<'a>(
+        &mut self,
+        hub: &Arc<Hub>,
+        waker: &Waker,
+        waiters: &Arc<Waiters>,
+        fds: impl Iterator<Item = (&'a FdLease, IOCondition)>,
+        one_for_both: bool,
+    ) -> io::Result<bool> {
         for (fd, conditions) in fds {
             let [read, write] = directions(conditions);
             for (conditions, side) in [(read, Direction::Read), (write, Direction::Write)] {
@@ -55,27 +74,28 @@ impl HubWait {
                     short_read: ShortRead::Unknown,
                 };
                 let Some(registration) = registration(hub, waiters, fd, serves)? else {
-                    return Ok(None);
+                    return Ok(false);
                 };
-                if this
-                    .wait(registration, fd, conditions, side, &waker)?
-                    .is_ready()
-                {
-                    return Ok(None);
+                let key = WaiterKey::default();
+                self.0.push((registration, side, key));
+                if self.wait_for_last(fd, conditions, waker)?.is_ready() {
+                    return Ok(false);
                 }
             }
         }
-        Ok(Some(this))
+        Ok(true)
     }
 
-    fn wait(
+    fn wait_for_last(
         &mut self,
-        registration: Arc<Registration>,
         fd: &FdLease,
         conditions: IOCondition,
-        side: Direction,
         waker: &Waker,
     ) -> io::Result<Poll<()>> {
+        let Some((registration, side, key)) = self.0.last_mut() else {
+            return Ok(Poll::Ready(()));
+        };
+        let side = *side;
         let seen = registration.ready_event(side);
         if poll_now(fd.number(), conditions.bits() as i16)? != 0 {
             return Ok(Poll::Ready(()));
@@ -88,11 +108,8 @@ impl HubWait {
             }
             false => Some(seen),
         };
-        let mut key = WaiterKey::default();
-        let poll = registration.poll_edge(side, &mut key, waker, since);
-        // It has been entered, whatever came of it.
-        self.0.push((registration, side, key));
-        poll
+        // `prepare` runs in the thread that owns the context of the hub, whatever that thread is dispatching.
+        registration.poll_edge_owned(side, key, waker, since)
     }
 
     /// Ends the wait, also for the hub if nobody else needs it: it would be told of everything

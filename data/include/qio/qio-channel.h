@@ -1247,8 +1247,11 @@ gboolean qio_channel_wait_cancellable (QIOChannel *ioc,
  * @io_write: (nullable): called when it can be written
  * @opaque: what to call them with
  *
- * Calls functions from a context whenever the channel is ready, in place of those set before; %NULL for none. On
- * a non-blocking channel there may be nothing after all: reading or writing says so.
+ * Calls functions from a context whenever the channel is ready, in place of those set before; %NULL for none. A
+ * call may be spurious: reading or writing then fails with would-block, so use it with a non-blocking channel.
+ *
+ * In the thread that runs @ctx the functions set before are not called any more once this returns. If another
+ * thread runs @ctx, one call of each may still be under way: free @opaque from @ctx.
  */
 void qio_channel_set_aio_fd_handler (QIOChannel *ioc,
                                      GMainContext *ctx,

@@ -129,7 +129,7 @@ pub unsafe extern "C" fn qio_channel_command_new_with_fds(
 ///
 /// The number must not be closed meanwhile; it may be no descriptor.
 unsafe fn duplicate(fd: c_int) -> io::Result<OwnedFd> {
-    file::check_is_open(fd)?;
+    file::is_close_on_exec(fd)?;
     // SAFETY: it is open, and stays so: the caller's promise.
     unsafe { BorrowedFd::borrow_raw(fd) }.try_clone_to_owned()
 }

@@ -62,7 +62,7 @@ unsafe fn own(function: &CStr, fd: c_int, error: *mut *mut GError) -> Option<Cal
     // SAFETY: the descriptor is open, and what is returned closes it only if it is taken over; the rest is the
     // caller's promise.
     unsafe {
-        if let Err(e) = sys::file::check_is_open(fd) {
+        if let Err(e) = sys::file::is_close_on_exec(fd) {
             let e = with_context(e, format!("Unable to take over descriptor {fd}"));
             fail_without_channel(error, &e);
             return None;

@@ -3,7 +3,6 @@
 //! and has both.
 
 use std::{
-    cell::Cell,
     ffi::c_int,
     io::{self, IoSlice, IoSliceMut},
     os::fd::{BorrowedFd, FromRawFd, OwnedFd},
@@ -20,7 +19,9 @@ use crate::{
         Channel,
         ffi::{QIOChannel, QIOChannelClass},
     },
+    coroutine,
     error::from_glib_error,
+    hub::Direction,
     types::{ReadFlags, WriteFlags, into_bytes, scatter, total_len, zeros},
 };
 
@@ -201,40 +202,28 @@ pub(super) fn steal(list: &gio::UnixFDList, fds: &mut Vec<OwnedFd>) {
     }
 }
 
-/// The direction in which a default slot calls its twin.
-#[derive(Clone, Copy, PartialEq)]
-pub(super) enum Turn {
-    Read,
-    Write,
-}
-
-thread_local! {
-    /// The channel for which a default slot is calling its twin in this thread.
-    static TURNING: Cell<Option<(usize, Turn)>> = const { Cell::new(None) };
-}
-
-/// Lets a default slot call its twin, if a class has filled that one, but not when the twin
-/// has just called it: a class that fills both and chains both up would go round for ever.
+/// Lets the default of a virtual function call its counterpart, if a class has overridden that one, but not when the
+/// counterpart has just called it: a class that overrides both and chains both up would recurse for ever.
 pub(super) fn via_counterpart<R>(
     filled: bool,
     ioc: *mut QIOChannel,
-    turn: Turn,
+    direction: Direction,
     call: impl FnOnce() -> io::Result<R>,
 ) -> io::Result<R> {
-    struct Restore(Option<(usize, Turn)>);
+    struct Restore(Option<coroutine::Marker>);
     impl Drop for Restore {
         fn drop(&mut self) {
-            TURNING.set(self.0);
+            coroutine::replace_marker(self.0);
         }
     }
-    let this = Some((ioc as usize, turn));
-    let before = TURNING.replace(this);
+    let this = Some((ioc.addr(), direction));
+    let before = coroutine::replace_marker(this);
     let _restore = Restore(before);
     if filled && before != this {
         return call();
     }
-    Err(unsupported(match turn {
-        Turn::Read => "Reading is",
-        Turn::Write => "Writing is",
+    Err(unsupported(match direction {
+        Direction::Read => "Reading is",
+        Direction::Write => "Writing is",
     }))
 }

@@ -13,18 +13,14 @@ use glib::{prelude::*, translate::*};
 use glib_sys::{GBytes, GError, GIOCondition, GSource, gboolean};
 use libc::{iovec, size_t, ssize_t};
 
-use super::{
-    VFuncs,
-    bytes_vfuncs::{self, Turn},
-    call::unsupported,
-    gerror, handlers,
-};
+use super::{VFuncs, bytes_vfuncs, call::unsupported, gerror, handlers};
 use crate::{
     channel::{
         Channel,
         ffi::{QIO_CHANNEL_ERR_BLOCK, QIO_CHANNEL_WAIT_WATCH, QIOChannel, QIOChannelClass},
     },
     error::{not_supported, would_block},
+    hub::Direction,
     types::{Flushed, ReadFlags, WriteFlags},
     watch,
 };
@@ -99,7 +95,7 @@ pub(super) unsafe extern "C" fn writev(
         let channel = Channel::from_glib_borrow(ioc);
         let slots = VFuncs::of(&channel);
         let filled = bytes_vfuncs::write_filled(slots.class).bytes;
-        let result = bytes_vfuncs::via_counterpart(filled, ioc, Turn::Write, || {
+        let result = bytes_vfuncs::via_counterpart(filled, ioc, Direction::Write, || {
             let iov = array(iov.cast::<IoSlice<'_>>(), niov);
             let fds = array(fds.cast::<BorrowedFd<'_>>(), nfds);
             let flags = WriteFlags::from_bits_retain(flags as u32);
@@ -124,7 +120,7 @@ pub(super) unsafe extern "C" fn readv(
         let slots = VFuncs::of(&channel);
         let filled = bytes_vfuncs::read_filled(slots.class).bytes;
         let mut received = Vec::new();
-        let result = bytes_vfuncs::via_counterpart(filled, ioc, Turn::Read, || {
+        let result = bytes_vfuncs::via_counterpart(filled, ioc, Direction::Read, || {
             let iov = array_mut(iov.cast_mut().cast::<IoSliceMut<'_>>(), niov);
             let flags = ReadFlags::from_bits_retain(flags as u32);
             let wanted = (!fds.is_null()).then_some(&mut received);
@@ -151,7 +147,7 @@ pub(super) unsafe extern "C" fn read_bytes(
         let slots = VFuncs::of(&channel);
         let filled = bytes_vfuncs::read_filled(slots.class).iov;
         let mut received = Vec::new();
-        let result = bytes_vfuncs::via_counterpart(filled, ioc, Turn::Read, || {
+        let result = bytes_vfuncs::via_counterpart(filled, ioc, Direction::Read, || {
             let flags = ReadFlags::from_bits_retain(flags);
             let wanted = (!fds.is_null()).then_some(&mut received);
             bytes_vfuncs::read_bytes_by_iov(slots, count, wanted, flags)
@@ -184,7 +180,7 @@ pub(super) unsafe extern "C" fn write_bytes(
         let channel = Channel::from_glib_borrow(ioc);
         let slots = VFuncs::of(&channel);
         let filled = bytes_vfuncs::write_filled(slots.class).iov;
-        let result = bytes_vfuncs::via_counterpart(filled, ioc, Turn::Write, || {
+        let result = bytes_vfuncs::via_counterpart(filled, ioc, Direction::Write, || {
             let bytes = glib::Bytes::from_glib_borrow(bytes);
             let mut len = 0;
             let raw = match fds.is_null() {

@@ -207,6 +207,7 @@ pub(in crate::channel) fn set_closures(
         read: read.as_ref().map(|_| call_read as _),
         write: write.as_ref().map(|_| call_write as _),
         opaque: std::ptr::without_provenance_mut(NEXT.fetch_add(1, Ordering::Relaxed)),
+        set_for: (0, 0),
     };
     let key = (read.is_some() || write.is_some()).then(|| {
         let closures = Closures {

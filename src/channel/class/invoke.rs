@@ -388,6 +388,7 @@ impl<'a> VFuncs<'a> {
             read,
             write,
             opaque,
+            ..
         } = handlers;
         let slot = self.class.io_set_aio_fd_handler.unwrap_or(handlers::set);
         // SAFETY: see `close`; the rest is the caller's promise.

@@ -46,6 +46,8 @@ pub struct FdHandlers {
     pub(super) read: IOHandler,
     pub(super) write: IOHandler,
     pub(super) opaque: *mut c_void,
+    /// The channel and the context that the caller has set them for, by their addresses.
+    pub(super) set_for: (usize, usize),
 }
 
 #[cfg(feature = "capi")]
@@ -55,6 +57,7 @@ impl FdHandlers {
             read,
             write,
             opaque,
+            set_for: (0, 0),
         }
     }
 }

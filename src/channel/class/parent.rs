@@ -68,11 +68,21 @@ pub trait ChannelImplExt: ChannelImpl {
         VFuncs::of_parent(self).seek(to)
     }
 
-    /// Chains up [`ChannelImpl::set_fd_handler`].
+    /// Chains up [`ChannelImpl::set_fd_handler`], for the channel and the context that the handlers
+    /// were set for: others are a critical warning.
     fn parent_set_fd_handler(&self, context: Option<&glib::MainContext>, handlers: &FdHandlers) {
-        // SAFETY: the handlers are lent by a caller of the slot, who upholds its contract for as
-        // long as they are set, whichever class of the channel keeps them.
-        unsafe { VFuncs::of_parent(self).set_fd_handler(context, handlers) };
+        let vfuncs = VFuncs::of_parent(self);
+        let address = context.map_or(0, |context| context.as_ptr().addr());
+        if handlers.set_for != (vfuncs.ioc().addr(), address) {
+            glib::g_critical!(
+                "Qio",
+                "Fd handlers are for the channel and the context that they were set for"
+            );
+            return;
+        }
+        // SAFETY: the caller of the virtual function promises that the handlers may be called for
+        // this channel, in this context, until they are replaced, which was checked just now.
+        unsafe { vfuncs.set_fd_handler(context, handlers) };
     }
 
     /// Chains up [`ChannelImpl::wait_fd`].

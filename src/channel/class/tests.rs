@@ -277,6 +277,7 @@ fn set_handlers(
         read: handler.filter(|_| read),
         write: handler.filter(|_| write),
         opaque: ptr::from_ref(calls).cast_mut().cast(),
+        set_for: (0, 0),
     };
     // SAFETY: `calls` outlives the handlers, which each test takes away again.
     unsafe { VFuncs::of(channel.upcast_ref()).set_fd_handler(Some(context), &handlers) };

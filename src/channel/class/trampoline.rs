@@ -317,11 +317,13 @@ unsafe extern "C" fn set_aio_fd_handler<T: ChannelImpl>(
 ) {
     // SAFETY: see above.
     unsafe {
+        let raw_context = context;
         let context = Option::<glib::MainContext>::from_glib_borrow(context);
         let handlers = FdHandlers {
             read,
             write,
             opaque,
+            set_for: (ioc.addr(), raw_context.addr()),
         };
         infallible(ioc, (), |imp: &T| {
             imp.set_fd_handler(context.as_ref().as_ref(), &handlers);

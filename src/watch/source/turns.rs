@@ -91,11 +91,13 @@ unsafe fn look(source: *mut GSource, state: &State) -> (IOCondition, bool) {
             false => IOCondition::empty(),
         };
         let ready = ready | unread;
-        let quiet = state.quiet.get() + 1;
-        state.quiet.set(quiet);
-        if quiet >= QUIET_ENOUGH && ready.is_empty() && matches!(state.feed, Feed::Fixed) {
-            state.quiet.set(0);
-            go_cold(source, state);
+        if matches!(state.feed, Feed::Fixed) {
+            let quiet = state.quiet.get() + 1;
+            state.quiet.set(quiet);
+            if quiet >= QUIET_ENOUGH && ready.is_empty() {
+                state.quiet.set(0);
+                go_cold(source, state);
+            }
         }
         (ready, begin_anew)
     }
@@ -301,7 +303,13 @@ fn found(state: &State) -> IOCondition {
         return IOCondition::NVAL;
     }
     let ready = match &state.feed {
-        Feed::Child => return state.condition - ALWAYS,
+        // Which of several conditions it is that the child waits for is not known: all of them are worth trying.
+        Feed::Child => {
+            return match state.condition - ALWAYS {
+                none if none.is_empty() => state.condition,
+                conditions => conditions,
+            };
+        }
         Feed::Relayed(told) => conditions_of(told.swap(0, Ordering::Relaxed)),
         Feed::Layered(_, below) => polled(state) | by_child(state, below),
         _ => polled(state),

@@ -200,6 +200,24 @@ fn a_slot_of_a_class_may_wait_in_a_coroutine() {
 }
 
 #[test]
+fn two_coroutines_may_wait_in_the_counterpart_of_one_virtual_function() {
+    in_loop(|context| {
+        let (a, b) = nonblocking_pair();
+        let reader = Patient::new(a);
+        // The class overrides the function of buffers, which that of `GBytes` calls.
+        let reads = [reader.clone(), reader].map(|reader| spawn(move || reader.read_bytes(1)));
+        settle(context);
+        b.write_all(b"xy").expect("room");
+        let mut read: Vec<_> = reads
+            .into_iter()
+            .map(|read| context.block_on(read).expect("no panic").expect("read"))
+            .collect();
+        read.sort();
+        assert_eq!(read, [&b"x"[..], b"y"]);
+    });
+}
+
+#[test]
 fn aborting_unwinds_through_a_slot_of_a_class() {
     in_loop(|context| {
         let dropped = Rc::new(Cell::new(0));

@@ -1,6 +1,10 @@
 //! The descriptors of hubs: how many there are, how long, and what happens without any.
 
-use std::{fs::File, io, time::Duration};
+use std::{
+    fs::File,
+    io,
+    time::{Duration, Instant},
+};
 
 use glib::IOCondition;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -89,6 +93,25 @@ fn a_hub_that_nothing_uses_goes_after_a_while() {
                 join(&context, task).expect("no panic").expect("read");
                 iterate_until(&context, || count() == before);
             }
+        },
+    );
+}
+
+#[test]
+#[ignore = "takes a quarter of a minute: `make soak`"]
+fn a_hub_with_a_busy_poll_is_not_destroyed_for_disuse_which_would_lose_the_setting() {
+    alone(
+        "hub::descriptors::a_hub_with_a_busy_poll_is_not_destroyed_for_disuse_which_would_lose_the_setting",
+        || {
+            let context = MainContext::new();
+            let before = count();
+            let spin = |time| qio::set_busy_poll(&context, Priority::DEFAULT, time);
+            spin(Duration::from_micros(50)).expect("set");
+            let end = Instant::now() + Duration::from_secs(12);
+            iterate_until(&context, || Instant::now() > end);
+            assert_eq!(count(), before + OF_A_HUB);
+            spin(Duration::ZERO).expect("set");
+            iterate_until(&context, || count() == before);
         },
     );
 }

@@ -1,12 +1,19 @@
 //! Main loops inside a watch, a handler or a task, of the same context and of another one.
 
-use std::{cell::RefCell, rc::Rc, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    future::poll_fn,
+    rc::Rc,
+    task::{Poll, Waker},
+    thread,
+    time::Duration,
+};
 
 use glib::IOCondition;
 use qio::{ChannelSocket, prelude::*};
 
 use super::*;
-use crate::common::nonblocking_pair;
+use crate::common::{in_time, nonblocking_pair};
 
 type OnByte = Box<dyn FnMut(u8)>;
 
@@ -134,4 +141,162 @@ fn a_loop_inside_a_handler_loses_nothing_that_comes_meanwhile() {
 #[test]
 fn a_loop_inside_a_task_loses_nothing_that_comes_meanwhile() {
     check_in(by_task);
+}
+
+/// A watch of another context, in which nothing happens until the hub waits in its place: then data comes, or the
+/// channel is closed by another thread.
+fn wait_by_an_idle_watch(closes: bool) {
+    let context = MainContext::new();
+    let (a, b) = nonblocking_pair();
+    let got = Rc::new(Cell::new(IOCondition::empty()));
+    let noted = got.clone();
+    let note = move |_: &ChannelSocket, condition| {
+        noted.set(condition);
+        ControlFlow::Break
+    };
+    a.add_watch_source_local(IOCondition::IN, note, Some(&context));
+    for _ in 0..100 {
+        context.iteration(false);
+    }
+    let thread = thread::spawn(move || match closes {
+        true => a.close().expect("closed"),
+        false => b.write_all(b"x").expect("room"),
+    });
+    thread.join().expect("no panic");
+    iterate_until(&context, || !got.get().is_empty());
+    let expected = match closes {
+        true => IOCondition::NVAL,
+        false => IOCondition::IN,
+    };
+    assert!(got.get().contains(expected), "{:?}", got.get());
+}
+
+#[test]
+fn an_idle_watch_in_a_main_loop_of_another_context_is_dispatched() {
+    for closes in [false, true] {
+        let outer = MainContext::new();
+        let task = start(&outer, async move { wait_by_an_idle_watch(closes) });
+        join(&outer, task).expect("no panic");
+
+        let (done, is_done) = (Rc::new(Cell::new(false)), MainContext::new());
+        let noted = done.clone();
+        is_done
+            .with_thread_default(|| {
+                glib::source::idle_add_local_once(move || {
+                    wait_by_an_idle_watch(closes);
+                    noted.set(true);
+                });
+                iterate_until(&MainContext::default(), || done.get());
+            })
+            .expect("no other thread has it");
+    }
+}
+
+mod waking {
+    use std::cell::{Cell, RefCell};
+
+    use glib::IOCondition;
+    use qio::{Readiness, subclass::prelude::*};
+
+    thread_local! {
+        pub(super) static WAKER: RefCell<Option<super::Waker>> = const { RefCell::new(None) };
+        pub(super) static FD: Cell<i32> = const { Cell::new(-1) };
+    }
+
+    /// Wakes a task when its watch is prepared.
+    #[derive(Default)]
+    pub struct Waking;
+
+    #[glib::object_subclass]
+    impl ObjectSubclass for Waking {
+        const NAME: &'static str = "TestHubWaking";
+        type Type = super::Waking;
+        type ParentType = qio::Channel;
+    }
+
+    impl ObjectImpl for Waking {}
+
+    impl ChannelImpl for Waking {
+        fn wait_fd(&self, condition: IOCondition) -> Readiness {
+            WAKER.take().into_iter().for_each(super::Waker::wake);
+            Readiness::Fd(FD.get(), condition)
+        }
+    }
+}
+
+glib::wrapper! {
+    pub struct Waking(ObjectSubclass<waking::Waking>) @extends qio::Channel;
+}
+
+/// Iterates a context in which the watch of a channel wakes a task from `prepare`.
+fn iterate_while_a_watch_wakes_a_task(context: &MainContext) {
+    let (silent, _peer) = nonblocking_pair();
+    waking::FD.set(silent.fd());
+    let channel: Waking = glib::Object::new();
+    let go_on = |_: &Waking, _| ControlFlow::Continue;
+    let watch = channel.add_watch_source_local(IOCondition::IN, go_on, Some(context));
+    settle(context);
+    let (waker, task) = (Rc::new(RefCell::new(None)), Rc::new(Cell::new(false)));
+    let (place, done) = (waker.clone(), task.clone());
+    drop(start(context, async move {
+        poll_fn(|cx| match place.borrow_mut().replace(cx.waker().clone()) {
+            None => Poll::Pending,
+            Some(_) => Poll::Ready(()),
+        })
+        .await;
+        done.set(true);
+    }));
+    settle(context);
+    waking::WAKER.set(waker.borrow().clone());
+    while !task.get() {
+        context.iteration(true);
+    }
+    watch.destroy();
+}
+
+#[test]
+fn a_task_that_a_source_wakes_from_prepare_runs_in_a_nested_main_loop() {
+    in_time(|| {
+        let context = MainContext::new();
+        iterate_while_a_watch_wakes_a_task(&context);
+        let nested = context.clone();
+        let task = start(&context, async move {
+            iterate_while_a_watch_wakes_a_task(&nested);
+        });
+        join(&context, task).expect("no panic");
+    });
+}
+
+#[test]
+fn a_source_of_a_hub_that_another_thread_destroys_ends_its_tasks_between_two_of_them() {
+    in_time(|| {
+        for round in 0..300 {
+            let context = MainContext::new();
+            let (sender, sources) = mpsc::channel::<glib::Source>();
+            let thread = thread::spawn(move || {
+                let source: glib::Source = sources.recv().expect("sent");
+                for _ in 0..round % 50 * 100 {
+                    std::hint::spin_loop();
+                }
+                source.destroy();
+            });
+            let busy: Vec<_> = (0..32)
+                .map(|_| {
+                    qio::spawn_in(&context, Priority::DEFAULT, async {
+                        for _ in 0..200 {
+                            pass().await;
+                        }
+                    })
+                })
+                .collect();
+            let sends = qio::spawn_in(&context, Priority::HIGH, async move {
+                let source = glib::main_current_source().expect("the source of the hub");
+                sender.send(source).expect("received");
+            });
+            while !sends.is_finished() || !busy.iter().all(JoinHandle::is_finished) {
+                context.iteration(false);
+            }
+            thread.join().expect("no panic");
+        }
+    });
 }

@@ -197,6 +197,23 @@ fn what_is_not_a_listening_socket_is_told_of_and_left() {
 }
 
 #[test]
+fn a_descriptor_that_is_close_on_exec_was_not_passed() {
+    const NAME: &str = "net::activation::a_descriptor_that_is_close_on_exec_was_not_passed";
+    if is_alone() {
+        // The number is that of a socket which this program has opened itself.
+        let own = std::net::TcpListener::bind("127.0.0.1:0").expect("bound");
+        let e = activation::sockets().expect_err("it is not the manager's");
+        println!("message: {e}");
+        own.local_addr().expect("it is still open");
+        return;
+    }
+    let (pid, one) = (("LISTEN_PID", "{pid}"), ("LISTEN_FDS", "1"));
+    let text = rerun_with(NAME, &[pid, one], &[]);
+    let message = "message: fd 3 of LISTEN_FDS is close-on-exec: it was not passed to this process";
+    assert!(text.contains(message), "{text}");
+}
+
+#[test]
 fn variables_that_make_no_sense_are_told_of() {
     const NAME: &str = "net::activation::variables_that_make_no_sense_are_told_of";
     if is_alone() {

@@ -138,6 +138,63 @@ fn a_source_of_any_kind_serves_as_a_watch() {
     assert_eq!(watch.ended(), [IN]);
 }
 
+mod with_source {
+    use std::sync::OnceLock;
+
+    use gio::prelude::*;
+    use glib::{IOCondition, Source};
+    use qio::{ChannelSocket, subclass::prelude::*};
+
+    /// Waits by the source of a socket of GIO's.
+    #[derive(Default)]
+    pub struct WithSource {
+        pub(super) socket: OnceLock<ChannelSocket>,
+    }
+
+    #[glib::object_subclass]
+    impl ObjectSubclass for WithSource {
+        const NAME: &'static str = "TestWatchWithSource";
+        type Type = super::WithSource;
+        type ParentType = qio::Channel;
+    }
+
+    impl ObjectImpl for WithSource {}
+
+    impl ChannelImpl for WithSource {
+        fn create_watch(&self, condition: IOCondition) -> Source {
+            let socket = self.socket.get().expect("set");
+            let fd = socket.with_fd(|fd| fd.try_clone_to_owned()).expect("open");
+            let socket = gio::Socket::from_fd(fd.expect("duplicated")).expect("a socket");
+            SocketExtManual::create_source(
+                &socket,
+                condition,
+                gio::Cancellable::NONE,
+                None,
+                glib::Priority::DEFAULT,
+                |_, _| panic!("the callback of the channel is called instead"),
+            )
+        }
+    }
+}
+
+glib::wrapper! {
+    pub struct WithSource(ObjectSubclass<with_source::WithSource>) @extends Channel;
+}
+
+#[test]
+fn a_source_of_a_class_serves_a_watch_for_hang_up_alone() {
+    use glib::subclass::prelude::ObjectSubclassIsExt;
+
+    let (here, there) = ChannelSocket::pair().expect("a pair");
+    let channel: WithSource = glib::Object::new();
+    channel.imp().socket.set(here).expect("once");
+    there.close().expect("closed");
+    let watch = Watch::new(&channel, HUP, |_, _| Break);
+    assert_eq!(watch.ended(), [HUP]);
+    let got = in_time(move || channel.wait(HUP).expect("it waits"));
+    assert_eq!(got, HUP);
+}
+
 mod layer {
     use std::sync::OnceLock;
 
