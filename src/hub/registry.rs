@@ -190,7 +190,8 @@ impl Registry {
                 if edges.is_more_than_data() {
                     changing.push(registration.clone());
                 } else if registration.is_unread() {
-                    if is_idle {
+                    // What is waited for all the same is the next edge.
+                    if is_idle || registration.has_waiters(Direction::Read) {
                         registration.trigger.count_change();
                         changing.push(registration.clone());
                     }

@@ -1,6 +1,6 @@
 //! What is waited for where records and data do not go together.
 
-use std::{cell::Cell, io, rc::Rc, thread};
+use std::{cell::Cell, future::poll_fn, io, rc::Rc, task::Poll, thread};
 
 use glib::{ControlFlow, IOCondition};
 use qio::{ChannelTls, Shutdown, prelude::*};
@@ -186,5 +186,42 @@ fn a_flush_in_a_handshake_hears_the_peer_and_does_not_spin() {
         assert!(iterations(context) <= FEW);
         assert!(!flushing.is_finished());
         flushing.abort();
+    });
+}
+
+#[test]
+fn a_wait_is_woken_beside_a_task_that_always_has_something_to_do() {
+    in_loop(|context| {
+        const BYTES: usize = 3;
+        let (client, server) = friends();
+        let taken = Rc::new(Cell::new(0));
+        let (counted, seen) = (taken.clone(), taken.clone());
+        let busy = qio::spawn_local(async move {
+            while seen.get() < BYTES {
+                let mut passed = false;
+                let turn = poll_fn(|cx| {
+                    cx.waker().wake_by_ref();
+                    match std::mem::replace(&mut passed, true) {
+                        true => Poll::Ready(()),
+                        false => Poll::Pending,
+                    }
+                });
+                turn.await;
+            }
+        });
+        let reads = qio::spawn_local(async move {
+            while counted.get() < BYTES {
+                server.read_all_future(&mut [0]).await.expect("read");
+                counted.set(counted.get() + 1);
+            }
+        });
+        for round in 1..=BYTES {
+            for _ in 0..20 {
+                context.iteration(false);
+            }
+            client.write_all(b"x").expect("room");
+            iterate_until(context, || taken.get() == round);
+        }
+        iterate_until(context, || busy.is_finished() && reads.is_finished());
     });
 }
