@@ -35,7 +35,8 @@ use crate::{
 /// ```
 pub trait IoFutureExt<T>: Future<Output = io::Result<T>> + Sized {
     /// Fails with [`TimedOut`](io::ErrorKind::TimedOut) and drops the future unless it is ready in
-    /// time. Counts from the first poll.
+    /// time. Counts from the first poll. Fails at once where it would have to wait in a thread that runs no main
+    /// context.
     fn or_timeout(self, timeout: Duration) -> impl Future<Output = io::Result<T>> {
         async move {
             // A time too far away to be told is no limit.
@@ -49,7 +50,7 @@ pub trait IoFutureExt<T>: Future<Output = io::Result<T>> + Sized {
                 match &mut alarm {
                     Some(alarm) => std::pin::Pin::new(alarm)
                         .poll(cx)
-                        .map(|()| Err(io_error(gio::IOErrorEnum::TimedOut, "Timed out"))),
+                        .map(|over| over.and_then(|()| Err(timed_out()))),
                     None => Poll::Pending,
                 }
             })
@@ -65,6 +66,10 @@ pub trait IoFutureExt<T>: Future<Output = io::Result<T>> + Sized {
 }
 
 impl<T, F: Future<Output = io::Result<T>>> IoFutureExt<T> for F {}
+
+fn timed_out() -> io::Error {
+    io_error(gio::IOErrorEnum::TimedOut, "Timed out")
+}
 
 /// As [`IoFutureExt::or_cancelled`]. May be sent if the future may.
 pub(crate) async fn cancellable_future<T>(

@@ -35,8 +35,7 @@ use glib_sys::{
 
 use self::pending::Calls;
 use crate::{
-    error::not_supported,
-    hub::{SourceFuncs, running_context, running_place, this_thread},
+    hub::{SourceFuncs, assert_running, running_place, this_thread},
     sys::file,
 };
 
@@ -69,12 +68,10 @@ struct State {
 
 impl GioContext {
     /// That of the context that is running, at the priority of what runs there. Fails where the
-    /// system has no descriptor left for one, and in a thread that waits by other means than a main
-    /// loop, while another one runs the context: nobody would run what is in here.
+    /// system has no descriptor left for one, and in a thread that runs no main context: nothing would
+    /// run what is in here.
     fn here() -> io::Result<Self> {
-        if running_context().acquire().is_err() {
-            return Err(not_supported("The main context runs in another thread"));
-        }
+        assert_running()?;
         retire_stranded();
         pending::go_on();
         let known = CONTEXTS.with_borrow(|all| all.iter().find(|state| state.is_here()).cloned());

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     future::Future,
-    mem,
+    io, mem,
     pin::Pin,
     sync::{
         Arc,
@@ -90,7 +90,7 @@ impl Timers {
     }
 }
 
-/// Ready at a time, not earlier, in whole milliseconds.
+/// Ready at a time, not earlier, in whole milliseconds. Fails in a thread that runs no main context.
 #[derive(Debug)]
 pub(crate) struct Sleep {
     deadline: Instant,
@@ -113,13 +113,13 @@ impl Sleep {
 }
 
 impl Future for Sleep {
-    type Output = ();
+    type Output = io::Result<()>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.deadline <= Instant::now() {
-            return Poll::Ready(());
+            return Poll::Ready(Ok(()));
         }
-        let hub = Hub::current();
+        let hub = Hub::running_here()?;
         let is_entered = self.entered.as_ref().is_some_and(|(mine, key)| {
             Arc::ptr_eq(mine, &hub) && mine.timers.replace(key, cx.waker())
         });

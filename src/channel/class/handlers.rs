@@ -125,7 +125,8 @@ async fn serve(last: LastCall, current: Arc<AtomicBool>) {
             Ok(got) => got,
             // Registering it takes a descriptor, or memory: it may go next time.
             Err(e) if errno(&e).is_some_and(is_shortage) => {
-                Sleep::until(Instant::now() + BEFORE_NEXT_TRY).await;
+                // A task runs in a main context.
+                let _ = Sleep::until(Instant::now() + BEFORE_NEXT_TRY).await;
                 match ready::wait(channel, side.condition(), Some(Duration::ZERO)) {
                     Ok(got) => got,
                     Err(_) => continue,

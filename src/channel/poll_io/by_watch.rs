@@ -70,13 +70,11 @@ impl WatchWait {
         waker: &Waker,
     ) -> io::Result<Self> {
         let waiters = channel.imp().waiters.clone();
-        if here || waiters.context().is_none() {
-            hub::assert_running()?;
-        }
+        let hub = Hub::running_here()?;
         let news = Arc::new(News {
             got: Mutex::new(IOCondition::empty()),
             moved: AtomicBool::new(false),
-            waker: Mutex::new(Hub::current().remote_waker(waker)),
+            waker: Mutex::new(hub.remote_waker(waker)),
         });
         let source = VFuncs::of(channel).create_watch(condition);
         let fired = news.clone();
@@ -99,16 +97,16 @@ impl WatchWait {
         })
     }
 
-    pub(super) fn poll(&self, cx: &Context<'_>) -> Poll<Watched> {
-        let waker = Hub::current().remote_waker(cx.waker());
+    pub(super) fn poll(&self, cx: &Context<'_>) -> Poll<io::Result<Watched>> {
+        let waker = Hub::running_here()?.remote_waker(cx.waker());
         let before = mem::replace(&mut *lock(&self.news.waker), waker);
         drop(before);
         // After that: whoever changes it wakes the waker.
         let got = *lock(&self.news.got);
         if !got.is_empty() {
-            Poll::Ready(Watched::Fired(got))
+            Poll::Ready(Ok(Watched::Fired(got)))
         } else if self.news.moved.load(Ordering::Acquire) || self.is_elsewhere() {
-            Poll::Ready(Watched::Moved)
+            Poll::Ready(Ok(Watched::Moved))
         } else {
             Poll::Pending
         }

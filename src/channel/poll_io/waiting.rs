@@ -204,10 +204,9 @@ impl PollIo {
     ) -> Poll<io::Result<IOCondition>> {
         loop {
             match &self.by {
-                WaitBy::Watch(watch) => match watch.poll(cx) {
-                    Poll::Ready(Watched::Fired(got)) => return Poll::Ready(Ok(got)),
-                    Poll::Ready(Watched::Moved) => self.leave(),
-                    Poll::Pending => return Poll::Pending,
+                WaitBy::Watch(watch) => match ready!(watch.poll(cx))? {
+                    Watched::Fired(got) => return Poll::Ready(Ok(got)),
+                    Watched::Moved => self.leave(),
                 },
                 _ => {
                     self.leave();

@@ -2,11 +2,11 @@
 //! in how they wait.
 
 use std::{
-    future::{Future, poll_fn},
+    future::poll_fn,
     io,
     pin::Pin,
     sync::{Arc, atomic::Ordering},
-    task::{Context, Poll, Waker},
+    task::{Context, Poll, Waker, ready},
     time::Instant,
 };
 
@@ -100,9 +100,7 @@ impl Acceptor {
                 Step::Failed(e) => return Poll::Ready(Err(e)),
                 Step::Wait(Wait::Until(time)) => {
                     let alarm = self.alarm.insert(Sleep::until(time));
-                    if Pin::new(alarm).poll(cx).is_pending() {
-                        return Poll::Pending;
-                    }
+                    ready!(Pin::new(alarm).poll(cx))?;
                 }
                 Step::Wait(_) => return Poll::Pending,
             }

@@ -87,7 +87,7 @@ impl Opening {
             if let Some(_locks) = self.lock() {
                 return self.open_locked();
             }
-            Sleep::until(Instant::now() + BETWEEN).await;
+            Sleep::until(Instant::now() + BETWEEN).await?;
         }
         Err(self.is_busy())
     }

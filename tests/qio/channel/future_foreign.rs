@@ -2,7 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
-use glib::subclass::prelude::ObjectSubclassIsExt;
+use futures_util::FutureExt as _;
+use glib::{MainContext, subclass::prelude::ObjectSubclassIsExt};
 use qio::{Channel, ChannelSocket, prelude::*};
 
 use crate::common::{after_ticks, on_loop, pattern::transfer_by_futures};
@@ -114,5 +115,17 @@ fn a_class_in_blocking_mode_that_is_not_ours_is_read_once_it_is_ready() {
             assert_eq!(&buf[..4], b"late");
             assert!(ticks.load(Ordering::Relaxed) >= 3);
         });
+    }
+}
+
+#[test]
+fn a_future_in_a_thread_that_runs_no_context_fails_at_once_whatever_its_channel_is_attached_to() {
+    for by_watch in [true, false] {
+        let (a, _b) = ChannelSocket::pair().expect("a socketpair");
+        let proxy = Proxy::new(a, by_watch);
+        proxy.attach_context(&MainContext::new());
+        let polled = proxy.read_future(&mut [0]).now_or_never();
+        let e = polled.expect("at once").expect_err("nothing would wake it");
+        assert!(e.to_string().contains("runs no main context"), "{e}");
     }
 }

@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::FutureExt as _;
 use glib::{IOCondition, MainContext};
 use qio::{
     Access, Channel, ChannelCommand, ChannelFile, ChannelSocket, coroutine, prelude::*,
@@ -63,6 +64,16 @@ fn a_future_that_is_ready_is_not_too_late() {
         let read = a.read_future(&mut buf).or_timeout(Duration::MAX).await;
         assert_eq!((read.expect("read"), &buf), (1, b"b"));
     });
+}
+
+#[test]
+fn a_limit_in_a_thread_that_runs_no_context_fails_at_once() {
+    let waits = std::future::pending::<io::Result<()>>().or_timeout(A_WHILE);
+    let e = waits
+        .now_or_never()
+        .expect("at once")
+        .expect_err("nothing would wake it");
+    assert!(e.to_string().contains("runs no main context"), "{e}");
 }
 
 #[test]

@@ -65,7 +65,7 @@ async fn try_until_connected(address: &Native, kind: i32) -> io::Result<OwnedFd>
             Ok((fd, true)) => return Ok(fd),
             Ok((fd, false)) => return connected(fd).await,
             Err(e) if would_block(&e) && address.family() == libc::AF_UNIX => {
-                Sleep::until(Instant::now() + BEFORE_NEXT_TRY).await;
+                Sleep::until(Instant::now() + BEFORE_NEXT_TRY).await?;
             }
             Err(e) => return Err(e),
         }

@@ -145,27 +145,34 @@ fn a_context_may_be_run_by_another_thread_for_a_while() {
     }
 }
 
-/// Nobody would go on with it: GIO's steps stay in the thread that began.
+/// Connects, and listens, in a thread that runs no main context.
+#[track_caller]
+fn are_errors_in_another_thread() {
+    let thread = thread::spawn(|| {
+        let listener = listener(&v4());
+        let connecting = ChannelSocket::connect_future(&local(&listener));
+        let host = gio::NetworkAddress::new("localhost", 0);
+        let channel = ChannelSocket::new();
+        let listening = channel.listen_future(&host, 4);
+        let connected = connecting.now_or_never().expect("at once").map(drop);
+        [connected, listening.now_or_never().expect("at once")]
+    });
+    for result in thread.join().expect("no panic") {
+        let e = result.expect_err("nothing would go on with it");
+        assert_eq!(e.kind(), ErrorKind::Unsupported, "{e}");
+        let reason = "this thread runs no main context";
+        assert!(e.to_string().ends_with(reason), "{e}");
+    }
+}
+
+/// GIO's steps stay in the thread that began.
 #[test]
-fn where_another_thread_runs_the_context_it_is_an_error() {
-    let name = "transport::socket::connect::contexts::where_another_thread_runs_the_context_it_is_an_error";
+fn in_a_thread_that_runs_no_context_it_is_an_error_whether_or_not_another_thread_does() {
+    let name = "transport::socket::connect::contexts::in_a_thread_that_runs_no_context_it_is_an_error_whether_or_not_another_thread_does";
     alone(name, || {
+        are_errors_in_another_thread();
         let context = MainContext::default();
         let _owned = context.acquire().expect("nobody else has it");
-        let thread = thread::spawn(|| {
-            let listener = listener(&v4());
-            let connecting = ChannelSocket::connect_future(&local(&listener));
-            let host = gio::NetworkAddress::new("localhost", 0);
-            let channel = ChannelSocket::new();
-            let listening = channel.listen_future(&host, 4);
-            let connected = connecting.now_or_never().expect("at once").map(drop);
-            [connected, listening.now_or_never().expect("at once")]
-        });
-        for result in thread.join().expect("no panic") {
-            let e = result.expect_err("nobody would answer");
-            assert_eq!(e.kind(), ErrorKind::Unsupported, "{e}");
-            let reason = "The main context runs in another thread";
-            assert!(e.to_string().ends_with(reason), "{e}");
-        }
+        are_errors_in_another_thread();
     });
 }
