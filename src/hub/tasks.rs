@@ -33,6 +33,10 @@ const BATCH: usize = 8;
 /// Operations that a task may complete without a wait before others have their turn.
 const OPERATIONS: u32 = 128;
 
+/// After so many operations that had to wait for the next turn, which a task that blocks in an executor of its own
+/// never gets, some may go on in this one.
+const MOST_REFUSALS: u32 = 128;
+
 /// How often a context that is torn down yields to threads that hold a task of it: they could only leak it.
 const CANCEL_RETRIES: usize = 1_000;
 
@@ -63,6 +67,8 @@ struct RunningTask {
     left: Cell<u32>,
     /// At what depth of main loops it runs: what a loop inside it runs is elsewhere.
     depth: Cell<i32>,
+    /// How often operations have had to wait for the next turn, since some were allowed to go on.
+    refusals: Cell<u32>,
 }
 
 const NO_LIMIT: u32 = u32::MAX;
@@ -74,6 +80,7 @@ thread_local! {
             hub: Cell::new(ptr::null()),
             left: Cell::new(NO_LIMIT),
             depth: Cell::new(0),
+            refusals: Cell::new(0),
         }
     };
 }
@@ -144,6 +151,13 @@ fn out_of_budget(task: &RunningTask, context: &Context<'_>) -> Poll<()> {
     if task.depth.get() != glib::main_depth() {
         return Poll::Ready(());
     }
+    let refusals = task.refusals.get() + 1;
+    if refusals == MOST_REFUSALS {
+        task.refusals.set(0);
+        task.left.set(OPERATIONS);
+        return Poll::Ready(());
+    }
+    task.refusals.set(refusals);
     context.waker().wake_by_ref();
     Poll::Pending
 }

@@ -2,6 +2,7 @@
 
 use std::{
     cell::Cell,
+    pin::pin,
     rc::Rc,
     sync::{
         Arc, Mutex,
@@ -44,6 +45,21 @@ fn a_task_that_wakes_itself_for_ever_holds_up_neither_timers_nor_tasks() {
     timer.destroy();
     settle(&context);
     assert!(iterations(&context) <= FEW, "the loop sleeps again");
+}
+
+#[test]
+fn a_task_that_blocks_in_an_executor_of_its_own_goes_on_when_its_budget_is_used_up() {
+    in_time(|| {
+        run(&MainContext::new(), async {
+            let (a, b) = ChannelSocket::pair().expect("a socketpair");
+            for _ in 0..1_000 {
+                // Such an executor polls a future that is woken at once.
+                let mut write = pin!(a.write_all_future(b"x"));
+                while write.as_mut().now_or_never().is_none() {}
+                b.read_all(&mut [0]).expect("read");
+            }
+        });
+    });
 }
 
 /// A timer of a millisecond at the default priority, and how often it has fired.
