@@ -230,9 +230,11 @@ impl Registry {
 
     /// As [`poll_number`](Self::poll_number), before a poll.
     pub(super) fn prepare(&mut self) -> RawFd {
-        // Without an instance, the hub looks around every now and then.
-        let _ = self.renew();
-        self.poll_number()
+        match self.renew() {
+            Ok(()) => self.poll_number(),
+            // Without an instance, or with none but the parent's, the hub looks around every now and then.
+            Err(_) => -1,
+        }
     }
 
     /// An instance where there is none yet, or in a forked child, one of its own in place of the

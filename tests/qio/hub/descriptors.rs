@@ -130,7 +130,7 @@ fn a_future_in_a_thread_that_runs_no_context_fails_at_once() {
 }
 
 /// Takes all descriptors that there are to be had, for as long as the result lives.
-fn exhausted() -> Vec<File> {
+pub(super) fn exhausted() -> Vec<File> {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("the limit");
     setrlimit(Resource::RLIMIT_NOFILE, 200, hard).expect("lowered");
     std::iter::from_fn(|| File::open("/dev/null").ok()).collect()

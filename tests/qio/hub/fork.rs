@@ -5,10 +5,11 @@ use std::io;
 use qio::prelude::*;
 
 use super::{
+    descriptors::exhausted,
     pitfalls::{pair, reading},
     *,
 };
-use crate::common::{alone::alone, fork::in_child};
+use crate::common::{FEW, alone::alone, fork::in_child, iterations};
 
 #[test]
 fn a_forked_child_that_lets_go_of_all_leaves_the_waits_of_its_parent_alone() {
@@ -48,6 +49,25 @@ fn a_forked_child_goes_on_with_its_own_waits() {
             b.write_all(b"parent").expect("room");
             let read = join(&context, mine.take().expect("here")).expect("no panic");
             assert_eq!(read.expect("read"), b"parent");
+        },
+    );
+}
+
+#[test]
+fn a_forked_child_without_a_free_descriptor_leaves_the_wake_ups_of_its_parent_alone() {
+    alone(
+        "hub::fork::a_forked_child_without_a_free_descriptor_leaves_the_wake_ups_of_its_parent_alone",
+        || {
+            // As often as a hub without descriptors looks around in 100 ms.
+            const LOOKS: usize = 5;
+            let context = MainContext::new();
+            run(&context, async {});
+            let wake = || qio::spawn_in(&context, Priority::DEFAULT, async {});
+            let woken = thread::scope(|scope| scope.spawn(wake).join()).expect("no panic");
+            let short = exhausted();
+            in_child(|| assert!(iterations(&context) <= FEW + LOOKS));
+            drop(short);
+            join(&context, woken).expect("no panic");
         },
     );
 }
