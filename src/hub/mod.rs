@@ -24,6 +24,8 @@ mod remote_queue;
 mod source;
 mod spawn;
 mod tasks;
+#[cfg(test)]
+mod tests;
 mod timer;
 mod trigger;
 
@@ -196,7 +198,7 @@ impl Hub {
         let registration =
             registry.insert(|key| Arc::new(Registration::new(self.clone(), key, lease, serves)));
         let result = registry.watch(&registration, side.condition());
-        if result.is_err() {
+        if !matches!(result, Ok(true)) {
             // It has no waiters yet: nothing is to be woken, under whatever lock the caller has.
             registry.remove(registration.key);
         }
@@ -205,7 +207,7 @@ impl Hub {
             // The main loop may be polling the eventfd alone.
             self.registry().wake();
         }
-        result.map(|()| Some(RegistrationGuard::new(registration)))
+        Ok(result?.then(|| RegistrationGuard::new(registration)))
     }
 
     /// Takes the events of the descriptors and wakes what waits for them. Returns how many there

@@ -193,7 +193,9 @@ impl Registration {
         if !self.watches(side) {
             // What is there already is an edge for the epoll instance, which begins to watch.
             direction.clear(direction.ready_event(), READY | HANGUP);
-            self.hub.registry().watch(self, side.condition())?;
+            if !self.hub.registry().watch(self, side.condition())? {
+                return Ok(Poll::Ready(()));
+            }
         }
         let now = direction.ready_event();
         let news = match since {

@@ -13,7 +13,7 @@ use slab::Slab;
 
 use super::{Direction, Hub, JoinHandle, Registration, lane::Lane, source};
 use crate::{
-    error::{closed, with_context},
+    error::with_context,
     sync::ProcessMutex,
     sys::epoll::{Epoll, Trigger},
 };
@@ -91,13 +91,16 @@ impl Registry {
         self.registrations.drain().collect()
     }
 
+    /// Watches for a condition more. `false` once the hub is shut down: another hub will watch.
     pub(super) fn watch(
         &mut self,
         registration: &Registration,
         condition: IOCondition,
-    ) -> io::Result<()> {
+    ) -> io::Result<bool> {
         self.renew()?;
-        let epoll = self.epoll.as_ref().ok_or_else(closed)?;
+        let Some(epoll) = &self.epoll else {
+            return Ok(false);
+        };
         let watched = IOCondition::from_bits_retain(registration.watched.load(Ordering::Relaxed));
         let wanted = watched | condition;
         let trigger = match registration.wants_level(wanted) {
@@ -118,7 +121,7 @@ impl Registry {
             registration.watched.store(wanted.bits(), Ordering::Release);
             registration.trigger.set_level(trigger == Trigger::Level);
         }
-        result
+        result.map(|()| true)
     }
 
     /// Has data reported for as long as it is there, and nothing but data: room to write is watched for again when
