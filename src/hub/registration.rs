@@ -271,23 +271,22 @@ impl Registration {
     pub(super) fn end(self: &Arc<Self>) {
         let fd = self.deregister();
         drop(fd);
-        // A waiter that comes after this looks sees that it has ended.
-        if self.hub.is_served_here() || !self.is_waited_for() {
+        // The message makes its receiver do the rest. A waiter that comes after this sees that it has ended.
+        if !self.wake() {
             self.hub.forget_if_ended(self);
         }
-        self.wake();
     }
 
-    /// Makes all waiters look again, from any thread.
-    pub(crate) fn wake(self: &Arc<Self>) {
+    /// Makes all waiters look again, from any thread. Returns whether that has taken a message to the thread that runs
+    /// the context.
+    pub(crate) fn wake(self: &Arc<Self>) -> bool {
         if self.hub.is_served_here() {
-            return self.wake_all();
+            self.wake_all();
+            return false;
         }
         self.wake_by(DirectionState::drain_remote);
-        if self.is_waited_for() {
-            // If the context is going, that wakes them.
-            let _ = self.hub.send(Message::Wake(self.clone()));
-        }
+        // If the context is going, that wakes them.
+        self.is_waited_for() && self.hub.send(Message::Wake(self.clone())).is_ok()
     }
 
     /// The same in the thread that runs the context, or destroys it.

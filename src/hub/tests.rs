@@ -1,6 +1,6 @@
 //! Threads that do not run the context of a hub, and what they leave there.
 
-use std::{os::unix::net::UnixStream, task::Waker, thread};
+use std::{os::unix::net::UnixStream, task::Waker};
 
 use super::*;
 use crate::sys::fd_info::ShortRead;
@@ -38,5 +38,19 @@ fn a_wait_that_meets_a_hub_being_shut_down_looks_for_another_one() {
         assert!(polled.expect("no error").is_ready());
         assert!(register(hub, fd).is_none());
         drop(ended);
+    });
+}
+
+#[test]
+fn a_registration_that_another_context_has_waited_for_is_forgotten_at_its_end() {
+    from_elsewhere(|hub, fd| {
+        let guard = register(hub, fd).expect("open");
+        let registration = guard.get().clone();
+        registration.would_block(SIDE, registration.ready_event(SIDE));
+        let mut key = WaiterKey::default();
+        let polled = registration.poll_edge(SIDE, &mut key, Waker::noop(), None);
+        assert!(polled.expect("no error").is_pending());
+        drop(guard);
+        assert!(hub.registry().is_empty());
     });
 }

@@ -315,7 +315,9 @@ impl Waiters {
         drop(waiting);
         // Wakes futures, without the lock that they take when they look again.
         drop(closed);
-        woken.iter().for_each(|it| it.wake());
+        for registration in &woken {
+            registration.wake();
+        }
     }
 
     /// From now on errors may be notes.
