@@ -203,8 +203,8 @@ impl Hub {
             registry.remove(registration.key);
         }
         drop(registry);
-        if is_first && !self.is_run_here() {
-            // The main loop may be polling the eventfd alone.
+        if is_first {
+            // The main loop may be polling the eventfd alone, or be about to.
             self.registry().wake();
         }
         Ok(result?.then(|| RegistrationGuard::new(registration)))
