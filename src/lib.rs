@@ -130,7 +130,15 @@ pub mod subclass {
 #[doc = include_str!("../data/porting-from-qemu.md")]
 pub mod porting_from_qemu {}
 
-/// The examples of the README are tested too.
+/// The examples of the documents are tested too.
 #[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
+mod documents {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+
+    #[doc = include_str!("../docs/quick-start.md")]
+    struct QuickStart;
+
+    #[doc = include_str!("../docs/tls.md")]
+    struct Tls;
+}

@@ -1,8 +1,9 @@
 //! Programs in other languages that use the C library: C, Python, GJS and Vala.
 //!
 //! The library is that of `.ci/capi`, which builds what is not up to date. `tests/lang` holds the
-//! programs, `examples` and `README.md` those that are for readers. A test whose package
-//! `.ci/packages` left out is skipped; a tool that is missing for another reason fails it, with the name of its package.
+//! programs; `examples`, `README.md` and `docs/quick-start.md` those that are for readers. A test
+//! whose package `.ci/packages` left out is skipped; a tool that is missing for another reason fails
+//! it, with the name of its package.
 
 #[path = "qio/common/certs.rs"]
 #[allow(dead_code)] // the bad ones
@@ -531,33 +532,31 @@ fn the_example_gtk_monitor_shows_on_the_screen_what_arrives() {
 }
 
 #[test]
-fn the_quick_start_of_the_readme_runs_in_each_language() {
+fn the_quick_start_runs_in_each_language() {
     needs!("gobject-introspection", "python3-gi", "gjs", "valac");
     let expected = "hello";
-    let block = |language| quick_start(language);
+    let block = |language| example("docs/quick-start.md", language);
     let file = |name: &str, text: String| -> PathBuf {
         let path = folder().join(name);
         fs::write(&path, text).expect("writable");
         path
     };
-    // The documentation tests run the Rust one, with all of the README.
+    // The documentation tests run those in Rust.
     assert!(block("rust").contains("fn main()"));
+    assert!(example("README.md", "rust").contains("fn main()"));
+    compile_c(file("readme.c", example("README.md", "c")), &[]).run(expected);
     compile_c(file("quick_start.c", block("c")), &[]).run(expected);
     compile_vala(file("quick_start.vala", block("vala")), &[]).run(expected);
     python(file("quick_start.py", block("python"))).run(expected);
     gjs(file("quick_start.js", block("js"))).run(expected);
 }
 
-/// The first block of a language in the README's quick start.
-fn quick_start(language: &str) -> String {
-    let readme = fs::read_to_string(in_root("README.md")).expect("readable");
-    let (_, section) = readme
-        .split_once("\n## Quick start\n")
-        .expect("it is there");
-    let section = section.split("\n## ").next().expect("not empty");
+/// The first block of a language in a document.
+fn example(document: &str, language: &str) -> String {
+    let text = fs::read_to_string(in_root(document)).expect("readable");
     let fence = format!("```{language}\n");
-    let (_, block) = section
+    let (_, block) = text
         .split_once(&fence)
-        .unwrap_or_else(|| panic!("the quick start has nothing in {language}"));
+        .unwrap_or_else(|| panic!("{document} has nothing in {language}"));
     block.split("```").next().expect("not empty").to_owned()
 }
