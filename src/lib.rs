@@ -16,6 +16,9 @@
 //! A [`NetListener`] accepts clients on several sockets at once, [`activation`] takes sockets over
 //! that a service manager has opened, and a [`NetAddress`] connects to what a text says.
 //!
+//! The [`guide`] has pages on waiting, subclassing, cancellation, threads, file descriptors, TLS,
+//! listeners, and porting.
+//!
 //! The methods that all of them have are those of [`ChannelExt`]. [`relay`] connects two of them to each
 //! other. [`channel_for_fd`] makes the right channel of any descriptor. A class of your own derives from [`Channel`], or from one
 //! of the classes above, by [`ChannelImpl`](subclass::prelude::ChannelImpl).
@@ -70,6 +73,7 @@ mod channel;
 pub mod coroutine;
 mod error;
 mod gio_context;
+pub mod guide;
 mod hub;
 mod layer;
 mod net;
@@ -126,9 +130,6 @@ pub mod subclass {
         };
     }
 }
-
-#[doc = include_str!("../data/porting-from-qemu.md")]
-pub mod porting_from_qemu {}
 
 /// The examples of the documents are tested too.
 #[cfg(doctest)]

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// The rooms of `src/`, from the ground up, each with those that it may import from.
-const ROOMS: [(&str, &[&str]); 14] = [
+const ROOMS: [(&str, &[&str]); 15] = [
     ("error", &[]),
     ("types", &[]),
     ("sync", &[]),
@@ -53,6 +53,7 @@ const ROOMS: [(&str, &[&str]); 14] = [
         ],
     ),
     ("prelude", &["channel"]),
+    ("guide", &[]),
     (
         "capi",
         &[
