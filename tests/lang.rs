@@ -1,7 +1,7 @@
 //! Programs in other languages that use the C library: C, Python, GJS and Vala.
 //!
 //! The library is that of `.ci/capi`, which builds what is not up to date. `tests/lang` holds the
-//! programs; `examples`, `README.md` and `docs/quick-start.md` those that are for readers. A test
+//! programs; `examples`, `README.md`, `docs/quick-start.md` and `data/docs` those for readers. A test
 //! whose package `.ci/packages` left out is skipped; a tool that is missing for another reason fails
 //! it, with the name of its package.
 
@@ -22,7 +22,7 @@ use std::{
     env, fs, hint,
     io::{Read, Write},
     net::{TcpListener, TcpStream},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
     thread,
 };
@@ -551,12 +551,48 @@ fn the_quick_start_runs_in_each_language() {
     gjs(file("quick_start.js", block("js"))).run(expected);
 }
 
+#[test]
+fn the_examples_of_the_guide_run_in_each_language() {
+    needs!("gobject-introspection", "python3-gi", "gjs", "valac");
+    let pages = fs::read_dir(in_root("data/docs")).expect("a folder of pages");
+    let mut count = 0;
+    for page in pages {
+        let page = page.expect("readable").path();
+        let name = page.file_stem().expect("a page").to_string_lossy();
+        let expected = match &*name {
+            "subclassing" => "HELLO",
+            "threads-and-close" => "closed",
+            _ => "hello",
+        };
+        for language in ["c", "python", "js", "vala"] {
+            for (i, text) in examples(&page, language).into_iter().enumerate() {
+                let file = folder().join(format!("{name}_{i}.{language}"));
+                fs::write(&file, text).expect("writable");
+                match language {
+                    "c" => compile_c(file, &[]).run(expected),
+                    "python" => python(file).run(expected),
+                    "js" => gjs(file).run(expected),
+                    _ => compile_vala(file, &[]).run(expected),
+                }
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 10, "{count}");
+}
+
 /// The first block of a language in a document.
 fn example(document: &str, language: &str) -> String {
-    let text = fs::read_to_string(in_root(document)).expect("readable");
+    let found = examples(&in_root(document), language).into_iter().next();
+    found.unwrap_or_else(|| panic!("{document} has nothing in {language}"))
+}
+
+/// The blocks of a language in a document.
+fn examples(document: &Path, language: &str) -> Vec<String> {
+    let text = fs::read_to_string(document).expect("readable");
     let fence = format!("```{language}\n");
-    let (_, block) = text
-        .split_once(&fence)
-        .unwrap_or_else(|| panic!("{document} has nothing in {language}"));
-    block.split("```").next().expect("not empty").to_owned()
+    let blocks = text.split(&fence).skip(1);
+    blocks
+        .map(|block| block.split("```").next().expect("not empty").to_owned())
+        .collect()
 }

@@ -55,11 +55,11 @@
 //!
 //! # Running out of descriptors
 //!
-//! After `EMFILE`, `ENFILE`, `ENOMEM` or `ENOBUFS` accepting is suspended, for 10 ms at first and for
-//! 1 s at most, with a warning once a minute; connections stay in the queue.
-//! [`connect_accept_error`](crate::NetListener::connect_accept_error) reports each pause. Errors of a
-//! single connection are skipped. A connection counts for the limit until its channel is closed or
-//! dropped.
+//! After `EMFILE`, `ENFILE`, `ENOMEM` or `ENOBUFS` accepting is suspended, for 10 ms at first and
+//! for 1 s at most, with a warning once a minute; connections stay in the queue.
+//! [`connect_accept_error`](crate::NetListener::connect_accept_error) reports each pause. Errors of
+//! a single connection are skipped. A connection counts for the limit until its channel is closed
+//! or dropped.
 //!
 //! # TLS
 //!
