@@ -81,7 +81,7 @@ install: ## Installs what `make capi` has built, or builds it: make install [PRE
 uninstall: ## Removes what `make install` has installed, by the same settings
 	@.ci/install uninstall
 
-docs: ## Makes the documentation, for Rust and for C, in target/doc
+docs: ## Builds the documentation for all languages in target/doc
 	@.ci/packages docs
 	@cargo doc --locked --no-deps
 	@.ci/capi docs

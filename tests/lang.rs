@@ -23,6 +23,7 @@ use std::{
     io::{Read, Write},
     net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
+    process::Command,
     sync::atomic::{AtomicBool, Ordering},
     thread,
 };
@@ -30,7 +31,7 @@ use std::{
 use certs::{Directory, Request};
 use run::{
     Binary, PATIENCE, Program, compile_c, compile_vala, fair_valgrind, folder, gjs, in_root,
-    python, python_has, valgrind,
+    library, python, python_has, valgrind,
 };
 use screen::Screen;
 
@@ -579,6 +580,42 @@ fn the_examples_of_the_guide_run_in_each_language() {
         }
     }
     assert!(count > 10, "{count}");
+}
+
+#[test]
+fn the_reference_of_each_language_has_its_signatures() {
+    needs!("gobject-introspection", "valac");
+    let output = Command::new(in_root(".ci/reference"))
+        .arg(library().join("bindings/Qio-1.0.gir"))
+        .arg(library().join("qio-1.0.vapi"))
+        .arg(folder())
+        .output()
+        .expect("it runs");
+    // It names what a language lacks.
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    for (language, signature) in [
+        ("python", "Channel.read_bytes(count: int) -&gt; GLib.Bytes"),
+        ("python", "await Channel.close_async("),
+        ("python", "Channel.do_io_read_bytes(count: int, "),
+        ("gjs", "Channel.read_bytes(count: number): GLib.Bytes"),
+        ("gjs", "Channel.vfunc_io_read_bytes(count: number, "),
+        ("gjs", "requireCloseNotify: boolean"),
+        (
+            "vala",
+            "GLib.Bytes read_bytes (size_t count) throws GLib.Error",
+        ),
+        ("vala", "ChannelFile.from_fd (int fd) throws GLib.Error"),
+    ] {
+        let page = folder().join(language).join("index.html");
+        let page = fs::read_to_string(page).expect("written");
+        let code = format!("<code>{signature}");
+        assert!(page.contains(&code), "{language}: {signature}");
+        let links = page.split("href=\"#").skip(1);
+        for anchor in links.map(|link| link.split('"').next().expect("not empty")) {
+            assert!(page.contains(&format!("id=\"{anchor}\"")), "{anchor}");
+        }
+    }
 }
 
 /// The first block of a language in a document.
