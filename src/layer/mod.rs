@@ -2,6 +2,8 @@
 
 mod tls;
 
+#[cfg(feature = "capi")]
+pub(crate) use tls::cleanse;
 pub use tls::{
     ChannelTls, ChannelTlsImpl, QIOChannelTLS, QIOChannelTLSClass, QIOTlsCreds, QIOTlsCredsClass,
     TlsCreds, TlsCredsBuilder, TlsCredsImpl, TlsEndpoint, TlsPskHash,

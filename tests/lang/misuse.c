@@ -653,12 +653,51 @@ never_log (const char *line, gpointer user_data)
   check (!"called");
 }
 
+static QIOTlsCredsBuilder *
+sound_builder (void)
+{
+  QIOTlsCredsBuilder *builder = qio_tls_creds_builder_new (QIO_TLS_ENDPOINT_SERVER);
+  GBytes *key = g_bytes_new_static ("sixteen bytes...", 16);
+
+  qio_tls_creds_builder_add_psk (builder, "sound", key);
+  g_bytes_unref (key);
+  return builder;
+}
+
+/* A setter that gets what it cannot take makes the build fail, also where the rest would do. */
+static void
+check_spoilt (QIOTlsCredsBuilder *builder,
+              const char         *call)
+{
+  QIOTlsCredsBuilder *copy = qio_tls_creds_builder_copy (builder);
+  char *setter = g_strndup (call, strcspn (call, " ("));
+
+  criticals = 0;
+  check (qio_tls_creds_builder_build (copy, &error) == NULL);
+  check (error != NULL && strstr (error->message, setter) != NULL);
+  check_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT);
+  check (criticals == 0);
+  qio_tls_creds_builder_free (copy);
+  g_free (setter);
+}
+
+#define spoils(call)                                                           \
+  do                                                                           \
+    {                                                                          \
+      QIOTlsCredsBuilder *spoilt = sound_builder ();                           \
+                                                                               \
+      complains_void (call);                                                   \
+      check_spoilt (spoilt, #call);                                            \
+      qio_tls_creds_builder_free (spoilt);                                     \
+    }                                                                          \
+  while (0)
+
 /* Credentials and builders that are not there, and arguments that are none. */
 static void
 credentials (gpointer wrong)
 {
   QIOTlsCredsBuilder *none = NULL, *builder, *copy;
-  GBytes *bytes = g_bytes_new_static ("hello", 5);
+  GBytes *bytes = g_bytes_new_static ("sixteen bytes...", 16);
   const char *protocols[] = { "h2", NULL };
   QIOTlsCreds *creds;
   int freed = 0;
@@ -694,43 +733,42 @@ credentials (gpointer wrong)
   complains_void (qio_tls_creds_builder_set_key_log_file (none, "/"));
   complains_void (qio_tls_creds_builder_set_key_log_from_environment (none));
 
-  builder = qio_tls_creds_builder_new (QIO_TLS_ENDPOINT_SERVER);
-  complains_void (qio_tls_creds_builder_set_directory (builder, NULL));
-  complains_void (qio_tls_creds_builder_add_trust_file (builder, NULL));
-  complains_void (qio_tls_creds_builder_add_trust_pem (builder, NULL));
-  complains_void (qio_tls_creds_builder_add_trust (builder, wrong));
-  complains_void (qio_tls_creds_builder_add_crl_file (builder, NULL));
-  complains_void (qio_tls_creds_builder_add_crl_pem (builder, NULL));
-  complains_void (qio_tls_creds_builder_set_certificate_files (builder, NULL, "/"));
-  complains_void (qio_tls_creds_builder_set_certificate_files (builder, "/", NULL));
-  complains_void (qio_tls_creds_builder_set_certificate_pem (builder, NULL, bytes));
-  complains_void (qio_tls_creds_builder_set_certificate_pem (builder, bytes, NULL));
-  complains_void (qio_tls_creds_builder_set_certificate (builder, wrong));
-  complains_void (qio_tls_creds_builder_set_password (builder, NULL));
-  complains_void (qio_tls_creds_builder_set_password (builder, "\xff"));
-  complains_void (qio_tls_creds_builder_set_client_certificates (builder, 77));
-  complains_void (qio_tls_creds_builder_add_psk (builder, NULL, bytes));
-  complains_void (qio_tls_creds_builder_add_psk (builder, "x", NULL));
-  complains_void (qio_tls_creds_builder_add_psk_file (builder, NULL));
-  complains_void (qio_tls_creds_builder_set_psk_user (builder, NULL));
-  complains_void (qio_tls_creds_builder_set_psk_hash (builder, 77));
-  complains_void (qio_tls_creds_builder_set_min_version (builder, 77));
-  complains_void (qio_tls_creds_builder_set_max_version (builder, 77));
-  complains_void (qio_tls_creds_builder_set_ciphers (builder, NULL));
-  complains_void (qio_tls_creds_builder_set_ciphersuites (builder, NULL));
-  complains_void (qio_tls_creds_builder_set_alpn_protocols (builder, NULL));
-  complains_void (qio_tls_creds_builder_set_key_log_file (builder, NULL));
+  spoils (qio_tls_creds_builder_set_directory (spoilt, NULL));
+  spoils (qio_tls_creds_builder_add_trust_file (spoilt, NULL));
+  spoils (qio_tls_creds_builder_add_trust_pem (spoilt, NULL));
+  spoils (qio_tls_creds_builder_add_trust (spoilt, wrong));
+  spoils (qio_tls_creds_builder_add_crl_file (spoilt, NULL));
+  spoils (qio_tls_creds_builder_add_crl_pem (spoilt, NULL));
+  spoils (qio_tls_creds_builder_set_certificate_files (spoilt, NULL, "/"));
+  spoils (qio_tls_creds_builder_set_certificate_files (spoilt, "/", NULL));
+  spoils (qio_tls_creds_builder_set_certificate_pem (spoilt, NULL, bytes));
+  spoils (qio_tls_creds_builder_set_certificate_pem (spoilt, bytes, NULL));
+  spoils (qio_tls_creds_builder_set_certificate (spoilt, wrong));
+  spoils (qio_tls_creds_builder_set_password (spoilt, NULL));
+  spoils (qio_tls_creds_builder_set_password (spoilt, "\xff"));
+  spoils (qio_tls_creds_builder_set_client_certificates (spoilt, 77));
+  spoils (qio_tls_creds_builder_add_psk (spoilt, NULL, bytes));
+  spoils (qio_tls_creds_builder_add_psk (spoilt, "x", NULL));
+  spoils (qio_tls_creds_builder_add_psk_file (spoilt, NULL));
+  spoils (qio_tls_creds_builder_set_psk_user (spoilt, NULL));
+  spoils (qio_tls_creds_builder_set_psk_hash (spoilt, 77));
+  spoils (qio_tls_creds_builder_set_min_version (spoilt, 77));
+  spoils (qio_tls_creds_builder_set_max_version (spoilt, 77));
+  spoils (qio_tls_creds_builder_set_ciphers (spoilt, NULL));
+  spoils (qio_tls_creds_builder_set_ciphersuites (spoilt, NULL));
+  spoils (qio_tls_creds_builder_set_alpn_protocols (spoilt, NULL));
+  spoils (qio_tls_creds_builder_set_key_log_file (spoilt, NULL));
 
   /* What comes with a function is freed, whatever comes of it. */
   complains_void (qio_tls_creds_builder_set_password_func (none, NULL, &freed, count_freed));
-  complains_void (qio_tls_creds_builder_set_password_func (builder, NULL, &freed, count_freed));
+  spoils (qio_tls_creds_builder_set_password_func (spoilt, NULL, &freed, count_freed));
   complains_void (qio_tls_creds_builder_set_password_func (none, never_password, &freed, count_freed));
   complains_void (qio_tls_creds_builder_set_key_log_func (none, NULL, &freed, count_freed));
-  complains_void (qio_tls_creds_builder_set_key_log_func (builder, NULL, &freed, count_freed));
+  spoils (qio_tls_creds_builder_set_key_log_func (spoilt, NULL, &freed, count_freed));
   complains_void (qio_tls_creds_builder_set_key_log_func (none, never_log, &freed, count_freed));
   check (freed == 6);
 
-  /* Nothing of it has come in. */
+  builder = qio_tls_creds_builder_new (QIO_TLS_ENDPOINT_SERVER);
   criticals = 0;
   check (qio_tls_creds_builder_build (builder, &error) == NULL);
   check_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT);
@@ -807,7 +845,7 @@ layers (gpointer wrong)
 {
   QIOTlsCredsBuilder *builder = qio_tls_creds_builder_new (QIO_TLS_ENDPOINT_SERVER);
   QIOChannel *null = QIO_CHANNEL (qio_channel_null_new ());
-  GBytes *key = g_bytes_new_static ("hello", 5);
+  GBytes *key = g_bytes_new_static ("sixteen bytes...", 16);
   QIOTlsCreds *creds;
 
   qio_tls_creds_builder_add_psk (builder, "x", key);

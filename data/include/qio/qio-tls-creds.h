@@ -178,8 +178,8 @@ void qio_tls_creds_builder_free (QIOTlsCredsBuilder *builder);
  * private key must always match.
  *
  * Errors are what the system says of a file; %G_TLS_ERROR_BAD_CERTIFICATE or %G_TLS_ERROR_BAD_CERTIFICATE_PASSWORD,
- * with the name of the file and what is wrong with it; and %G_IO_ERROR_INVALID_ARGUMENT for what is missing, or does
- * not go together.
+ * with the name of the file and what is wrong with it; and %G_IO_ERROR_INVALID_ARGUMENT for what is missing, does
+ * not go together, or was refused by a function of the builder, which has logged a critical warning then.
  *
  * Returns: (transfer full): the credentials
  */
@@ -347,7 +347,10 @@ void qio_tls_creds_builder_set_checks (QIOTlsCredsBuilder *builder,
  * @name: a name, of 1 to 128 bytes
  * @key: a key, of 1 to 256 bytes
  *
- * Has a key in common with somebody: a client uses it, under this name; a server knows it, beside others.
+ * Adds a pre-shared key (PSK): a client uses it, under this name; a server knows it, beside others. A key of less than
+ * 16 bytes is worth a warning: whatever has recorded a handshake can try all of them.
+ *
+ * The key is copied, and the copy is overwritten when the credentials, and the builder, are gone.
  */
 void qio_tls_creds_builder_add_psk (QIOTlsCredsBuilder *builder,
                                     const char *name,

@@ -4,7 +4,7 @@
 //! any number of channels. `channel` and `imp` are the class of channels: `engine` computes, between plaintext and
 //! ciphertext in memory (`pipes`); `link` moves the ciphertext, `waiting` says what to wait for, `flusher` sends
 //! what a write has left; `handshake` is about the peer, `verdict` about certificates that are not believed, `failure`
-//! about all else that goes wrong. `shim` is what the crate `openssl` has no words for: the one file with unsafe code.
+//! about all else that goes wrong. `secret` is what is overwritten when it is dropped. `shim` is what the crate `openssl` has no words for: the one file with unsafe code.
 
 mod channel;
 mod creds;
@@ -16,11 +16,15 @@ mod handshake;
 mod imp;
 mod link;
 mod pipes;
+mod secret;
 mod shim;
 mod verdict;
 mod waiting;
 
 pub use channel::{ChannelTls, ChannelTlsImpl, QIOChannelTLS, QIOChannelTLSClass};
+
+#[cfg(feature = "capi")]
+pub(crate) use shim::cleanse;
 
 pub use creds::{
     QIOTlsCreds, QIOTlsCredsClass, TlsCreds, TlsCredsBuilder, TlsCredsImpl, TlsEndpoint, TlsPskHash,

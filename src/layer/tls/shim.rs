@@ -4,7 +4,7 @@
 #![allow(unsafe_code)]
 
 use std::{
-    ffi::{CStr, OsString, c_char, c_int, c_long, c_uchar},
+    ffi::{CStr, OsString, c_char, c_int, c_long, c_uchar, c_void},
     mem,
     os::unix::ffi::OsStringExt as _,
     ptr, slice,
@@ -12,6 +12,7 @@ use std::{
 };
 
 use foreign_types::{ForeignType, ForeignTypeRef};
+use glib::translate::IntoGlibPtr as _;
 use openssl::{
     error::ErrorStack,
     ex_data::Index,
@@ -21,6 +22,8 @@ use openssl::{
 };
 use openssl_sys as ffi;
 
+use super::secret::Secret;
+
 /// TLS 1.3, as it is written on the wire.
 const TLS1_3: c_int = 0x0304;
 
@@ -29,6 +32,46 @@ const SSL_CTRL_GET_EXTMS_SUPPORT: c_int = 122;
 
 /// The number of the extension that carries the names of keys.
 const PRE_SHARED_KEY: u32 = 41;
+
+/// Overwrites what was secret. No compiler leaves that out.
+pub(crate) fn cleanse(bytes: &mut [u8]) {
+    // SAFETY: the bytes are there, and borrowed for this call alone.
+    unsafe { OPENSSL_cleanse(bytes.as_mut_ptr().cast(), bytes.len()) };
+}
+
+/// Overwrites memory that OpenSSL has freed, as far as its allocator gives that out again: decoding a key frees copies of
+/// it as they are. None is longer than `longest`.
+pub(super) fn cleanse_freed(longest: usize) {
+    const STEP: usize = 16;
+    /// More than an allocator keeps of one size for a thread.
+    const OF_EACH: usize = 8;
+    let sizes = (2 * STEP..longest + 2 * STEP).step_by(STEP);
+    let sizes = sizes.flat_map(|size| [size; OF_EACH]);
+    let file = c"".as_ptr();
+    // SAFETY: each block is this function's, has that size, and is freed once.
+    unsafe {
+        let block = |size| (ffi::CRYPTO_malloc(size, file, 0), size);
+        let blocks: Vec<(*mut c_void, usize)> = sizes.map(block).collect();
+        for (block, size) in blocks {
+            if !block.is_null() {
+                OPENSSL_cleanse(block, size);
+                ffi::CRYPTO_free(block, file, 0);
+            }
+        }
+    }
+}
+
+/// Takes the bytes out of a string of GLib's, and overwrites them there.
+pub(super) fn take_text(text: glib::GString) -> Vec<u8> {
+    let bytes = text.as_bytes().to_vec();
+    let pointer: *mut c_char = text.into_glib_ptr();
+    // SAFETY: it ends in NUL, and is this function's, which frees it.
+    unsafe {
+        OPENSSL_cleanse(pointer.cast(), bytes.len());
+        glib::ffi::g_free(pointer.cast());
+    }
+    bytes
+}
 
 /// Has new keys made for what is sent from now on, and if `ask` for what the peer sends. The note of that goes with
 /// the next step of the handshake, or the next write. TLS 1.3 only.
@@ -70,7 +113,7 @@ pub(super) fn queue_ticket<S>(stream: &mut SslStream<S>) -> Result<(), ErrorStac
 /// Of a client: its name, its key, and the suite that is used at first.
 pub(super) struct OwnKey {
     pub(super) name: Vec<u8>,
-    pub(super) key: Vec<u8>,
+    pub(super) key: Secret,
     /// Two bytes, as on the wire; it says which hash the key is for.
     pub(super) suite: [u8; 2],
     /// How many bytes this hash has.
@@ -78,7 +121,7 @@ pub(super) struct OwnKey {
 }
 
 /// Of a server: the key of somebody.
-pub(super) type FindKey = Box<dyn Fn(&[u8]) -> Option<Vec<u8>> + Send + Sync>;
+pub(super) type FindKey = Box<dyn Fn(&SslRef, &[u8]) -> Option<Secret> + Send + Sync>;
 
 /// Where a context keeps its key, and which keys it knows.
 static OWN_KEY: LazyLock<Option<Index<SslContext, OwnKey>>> =
@@ -97,6 +140,7 @@ type FindSession =
     unsafe extern "C" fn(*mut ffi::SSL, *const c_uchar, usize, *mut *mut ffi::SSL_SESSION) -> c_int;
 
 unsafe extern "C" {
+    fn OPENSSL_cleanse(bytes: *mut c_void, len: usize);
     fn secure_getenv(name: *const c_char) -> *const c_char;
     fn SSL_CTX_set_timeout(context: *mut ffi::SSL_CTX, seconds: c_long) -> c_long;
     fn SSL_SESSION_set_timeout(session: *mut ffi::SSL_SESSION, seconds: c_long) -> c_long;
@@ -200,8 +244,9 @@ unsafe extern "C" fn find_session(
     unsafe {
         *session = ptr::null_mut();
         let name = bytes(name, name_len);
-        let find = FIND_KEY.and_then(|index| SslRef::from_ptr(ssl).ssl_context().ex_data(index));
-        let Some(key) = find.and_then(|find| find(name)) else {
+        let connection = SslRef::from_ptr(ssl);
+        let find = FIND_KEY.and_then(|index| connection.ssl_context().ex_data(index));
+        let Some(key) = find.and_then(|find| find(connection, name)) else {
             return 1;
         };
         // The suite is chosen already, and so is the hash.

@@ -30,14 +30,20 @@ pub(crate) fn is_alone() -> bool {
 /// Runs the test `name` (its full path) in a process of its own, changed by `change`.
 #[track_caller]
 pub(crate) fn rerun(name: &str, change: impl FnOnce(&mut Command) -> &mut Command) -> Output {
+    let mut command = rerun_command(name);
+    let output = change(&mut command).output().expect("this program runs");
+    let ran = String::from_utf8_lossy(&output.stdout).contains("running 1 test");
+    assert!(ran, "there is no test {name}");
+    output
+}
+
+/// The command that runs the test `name` (its full path) in a process of its own.
+pub(crate) fn rerun_command(name: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().expect("this program"));
     command
         .args(["--exact", name, "--nocapture", "--test-threads=1"])
         // It was chosen already.
         .arg("--include-ignored")
         .env(ALONE, "1");
-    let output = change(&mut command).output().expect("this program runs");
-    let ran = String::from_utf8_lossy(&output.stdout).contains("running 1 test");
-    assert!(ran, "there is no test {name}");
-    output
+    command
 }

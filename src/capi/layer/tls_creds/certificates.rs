@@ -2,7 +2,7 @@
 
 use std::{
     ffi::{CStr, c_char, c_uint},
-    ptr,
+    slice,
 };
 
 use gio::TlsAuthenticationMode;
@@ -10,8 +10,11 @@ use gio_sys::GTlsCertificate;
 use glib::translate::*;
 use glib_sys::{GBytes, GDestroyNotify, gboolean, gpointer};
 
-use super::{QIOTlsCredsBuilder, as_path, bytes, change, text};
-use crate::capi::{callback::Callback, holds, instance, with};
+use super::{QIOTlsCredsBuilder, as_path, bytes, change, expects, object, text};
+use crate::{
+    capi::{callback::Callback, holds, instance},
+    layer::cleanse,
+};
 
 instance!(gio::TlsCertificate, c"G_IS_TLS_CERTIFICATE (certificate)");
 
@@ -27,7 +30,7 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_directory(
     let function = c"qio_tls_creds_builder_set_directory";
     // SAFETY: see above.
     unsafe {
-        if let Some(path) = as_path(function, path, c"path != NULL") {
+        if let Some(path) = as_path(function, builder, path, c"path != NULL") {
             change(function, builder, |builder| builder.directory(path));
         }
     }
@@ -41,7 +44,7 @@ pub unsafe extern "C" fn qio_tls_creds_builder_add_trust_file(
     let function = c"qio_tls_creds_builder_add_trust_file";
     // SAFETY: see above.
     unsafe {
-        if let Some(path) = as_path(function, path, c"path != NULL") {
+        if let Some(path) = as_path(function, builder, path, c"path != NULL") {
             change(function, builder, |builder| builder.trust_file(path));
         }
     }
@@ -55,7 +58,7 @@ pub unsafe extern "C" fn qio_tls_creds_builder_add_trust_pem(
     let function = c"qio_tls_creds_builder_add_trust_pem";
     // SAFETY: see above.
     unsafe {
-        if let Some(pem) = bytes(function, pem, c"pem != NULL") {
+        if let Some(pem) = bytes(function, builder, pem, c"pem != NULL") {
             change(function, builder, |builder| builder.trust_pem(pem));
         }
     }
@@ -66,17 +69,14 @@ pub unsafe extern "C" fn qio_tls_creds_builder_add_trust(
     builder: *mut QIOTlsCredsBuilder,
     authority: *mut GTlsCertificate,
 ) {
-    let (function, no_error) = (c"qio_tls_creds_builder_add_trust", ptr::null_mut());
+    let function = c"qio_tls_creds_builder_add_trust";
     // SAFETY: see above.
     unsafe {
-        with(
+        object(
             function,
+            builder,
             authority,
-            no_error,
-            (),
-            |authority: &gio::TlsCertificate| {
-                change(function, builder, |builder| builder.trust(authority));
-            },
+            |builder, authority: &gio::TlsCertificate| builder.trust(authority),
         );
     }
 }
@@ -96,7 +96,7 @@ pub unsafe extern "C" fn qio_tls_creds_builder_add_crl_file(
     let function = c"qio_tls_creds_builder_add_crl_file";
     // SAFETY: see above.
     unsafe {
-        if let Some(path) = as_path(function, path, c"path != NULL") {
+        if let Some(path) = as_path(function, builder, path, c"path != NULL") {
             change(function, builder, |builder| builder.crl_file(path));
         }
     }
@@ -110,7 +110,7 @@ pub unsafe extern "C" fn qio_tls_creds_builder_add_crl_pem(
     let function = c"qio_tls_creds_builder_add_crl_pem";
     // SAFETY: see above.
     unsafe {
-        if let Some(pem) = bytes(function, pem, c"pem != NULL") {
+        if let Some(pem) = bytes(function, builder, pem, c"pem != NULL") {
             change(function, builder, |builder| builder.crl_pem(pem));
         }
     }
@@ -125,8 +125,8 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_certificate_files(
     let function = c"qio_tls_creds_builder_set_certificate_files";
     // SAFETY: see above.
     unsafe {
-        if let Some(certificate) = as_path(function, certificate, c"certificate != NULL")
-            && let Some(key) = as_path(function, key, c"key != NULL")
+        if let Some(certificate) = as_path(function, builder, certificate, c"certificate != NULL")
+            && let Some(key) = as_path(function, builder, key, c"key != NULL")
         {
             change(function, builder, |builder| {
                 builder.certificate_files(certificate, key)
@@ -144,8 +144,8 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_certificate_pem(
     let function = c"qio_tls_creds_builder_set_certificate_pem";
     // SAFETY: see above.
     unsafe {
-        if let Some(certificate) = bytes(function, certificate, c"certificate != NULL")
-            && let Some(key) = bytes(function, key, c"key != NULL")
+        if let Some(certificate) = bytes(function, builder, certificate, c"certificate != NULL")
+            && let Some(key) = bytes(function, builder, key, c"key != NULL")
         {
             change(function, builder, |builder| {
                 builder.certificate_pem(certificate, key)
@@ -159,19 +159,14 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_certificate(
     builder: *mut QIOTlsCredsBuilder,
     certificate: *mut GTlsCertificate,
 ) {
-    let (function, no_error) = (c"qio_tls_creds_builder_set_certificate", ptr::null_mut());
+    let function = c"qio_tls_creds_builder_set_certificate";
     // SAFETY: see above.
     unsafe {
-        with(
+        object(
             function,
+            builder,
             certificate,
-            no_error,
-            (),
-            |certificate: &gio::TlsCertificate| {
-                change(function, builder, |builder| {
-                    builder.certificate(certificate)
-                });
-            },
+            |builder, certificate: &gio::TlsCertificate| builder.certificate(certificate),
         );
     }
 }
@@ -184,7 +179,7 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_password(
     let function = c"qio_tls_creds_builder_set_password";
     // SAFETY: see above.
     unsafe {
-        if let Some(password) = text(function, password, c"password is UTF-8") {
+        if let Some(password) = text(function, builder, password, c"password is UTF-8") {
             change(function, builder, |builder| builder.password(password));
         }
     }
@@ -204,7 +199,8 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_password_func(
         user_data,
         notify,
     };
-    if !holds(function, func.is_some(), c"func != NULL") {
+    // SAFETY: see above.
+    if !unsafe { expects(function, builder, func.is_some(), c"func != NULL") } {
         return;
     }
     let ask = move |what: &str| {
@@ -235,7 +231,13 @@ unsafe fn take_password(answer: *mut c_char) -> Option<String> {
         .to_str()
         .map(str::to_owned);
     // SAFETY: it was given away, and is not used any more.
-    unsafe { glib_sys::g_free(answer.cast()) };
+    unsafe {
+        cleanse(slice::from_raw_parts_mut(
+            answer.cast(),
+            CStr::from_ptr(answer).count_bytes(),
+        ));
+        glib_sys::g_free(answer.cast());
+    }
     let place = c"qio_tls_creds_builder_build";
     holds(place, password.is_ok(), c"the password is UTF-8");
     password.ok()
@@ -250,13 +252,18 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_client_certificates(
     // SAFETY: any number may be asked about.
     let mode = unsafe { TlsAuthenticationMode::from_glib(mode.cast_signed()) };
     let known = !matches!(mode, TlsAuthenticationMode::__Unknown(_));
-    if holds(function, known, c"mode is a GTlsAuthenticationMode") {
-        // SAFETY: see above.
-        unsafe {
+    // SAFETY: see above.
+    unsafe {
+        if expects(
+            function,
+            builder,
+            known,
+            c"mode is a GTlsAuthenticationMode",
+        ) {
             change(function, builder, |builder| {
                 builder.client_certificates(mode)
             });
-        };
+        }
     }
 }
 

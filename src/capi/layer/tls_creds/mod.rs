@@ -16,7 +16,7 @@ use glib_sys::{GBytes, GError, GType, gboolean};
 
 use crate::{
     TlsCreds, TlsCredsBuilder as QIOTlsCredsBuilder, TlsEndpoint, TlsPskHash,
-    capi::{give, guarded, holds, instance, with},
+    capi::{Instance, give, guarded, holds, instance, with},
     ffi::QIOTlsCreds,
 };
 
@@ -146,45 +146,113 @@ unsafe fn change(
     // SAFETY: what is not NULL is a builder, which nobody else uses during the call.
     unsafe {
         guarded(function, ptr::null_mut(), (), || {
-            let old = mem::replace(&mut *builder, TlsCreds::builder(TlsEndpoint::Client));
+            // What a panic leaves.
+            let broken = TlsCreds::builder(TlsEndpoint::Client);
+            let broken = broken.mistaken(&function.to_string_lossy(), "it does not panic");
+            let old = mem::replace(&mut *builder, broken);
             *builder = how(old);
         });
     }
 }
 
-/// A string that need not be UTF-8; complains if it is NULL.
+/// Whether what a setter was given is what it expects. If not, it complains, and `build` will fail.
 ///
 /// # Safety
 ///
 /// As for the functions of this room.
-unsafe fn as_path<'a>(function: &CStr, path: *const c_char, expected: &CStr) -> Option<&'a Path> {
+unsafe fn expects(
+    function: &CStr,
+    builder: *mut QIOTlsCredsBuilder,
+    condition: bool,
+    expected: &CStr,
+) -> bool {
+    if !holds(function, condition, expected) && !builder.is_null() {
+        let [setter, mistake] = [function, expected].map(CStr::to_string_lossy);
+        // SAFETY: the caller's promise.
+        unsafe {
+            change(function, builder, |builder| {
+                builder.mistaken(&setter, &mistake)
+            });
+        }
+    }
+    condition
+}
+
+/// A string that need not be UTF-8, and not NULL.
+///
+/// # Safety
+///
+/// As for the functions of this room.
+unsafe fn as_path<'a>(
+    function: &CStr,
+    builder: *mut QIOTlsCredsBuilder,
+    path: *const c_char,
+    expected: &CStr,
+) -> Option<&'a Path> {
     // SAFETY: what is not NULL ends in NUL.
-    holds(function, !path.is_null(), expected)
+    unsafe { expects(function, builder, !path.is_null(), expected) }
         .then(|| unsafe { Path::new(OsStr::from_bytes(CStr::from_ptr(path).to_bytes())) })
 }
 
-/// A string of UTF-8; complains if it is none.
+/// A string of UTF-8.
 ///
 /// # Safety
 ///
 /// As for the functions of this room.
-unsafe fn text<'a>(function: &CStr, text: *const c_char, expected: &CStr) -> Option<&'a str> {
+unsafe fn text<'a>(
+    function: &CStr,
+    builder: *mut QIOTlsCredsBuilder,
+    text: *const c_char,
+    expected: &CStr,
+) -> Option<&'a str> {
     let text = match text.is_null() {
         true => None,
         // SAFETY: what is not NULL ends in NUL.
         false => unsafe { CStr::from_ptr(text) }.to_str().ok(),
     };
-    holds(function, text.is_some(), expected);
+    // SAFETY: the caller's promise.
+    unsafe { expects(function, builder, text.is_some(), expected) };
     text
 }
 
-/// What is in a GBytes; complains if it is NULL.
+/// What is in a GBytes, which is not NULL.
 ///
 /// # Safety
 ///
 /// As for the functions of this room.
-unsafe fn bytes(function: &CStr, bytes: *mut GBytes, expected: &CStr) -> Option<Vec<u8>> {
+unsafe fn bytes(
+    function: &CStr,
+    builder: *mut QIOTlsCredsBuilder,
+    bytes: *mut GBytes,
+    expected: &CStr,
+) -> Option<Vec<u8>> {
     // SAFETY: what is not NULL is a GBytes.
-    holds(function, !bytes.is_null(), expected)
+    unsafe { expects(function, builder, !bytes.is_null(), expected) }
         .then(|| unsafe { glib::Bytes::from_glib_none(bytes) }.to_vec())
+}
+
+/// An instance of a class.
+///
+/// # Safety
+///
+/// As for the functions of this room.
+unsafe fn object<T: Instance>(
+    function: &CStr,
+    builder: *mut QIOTlsCredsBuilder,
+    object: *mut T::GlibType,
+    how: impl FnOnce(QIOTlsCredsBuilder, &T) -> QIOTlsCredsBuilder,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let is_one = with(function, object, ptr::null_mut(), false, |object: &T| {
+            change(function, builder, |builder| how(builder, object));
+            true
+        });
+        if !is_one && !builder.is_null() {
+            let [setter, mistake] = [function, T::IS].map(CStr::to_string_lossy);
+            change(function, builder, |builder| {
+                builder.mistaken(&setter, &mistake)
+            });
+        }
+    }
 }

@@ -6,11 +6,8 @@ use gio::TlsProtocolVersion;
 use glib::translate::*;
 use glib_sys::{GBytes, GDestroyNotify, gboolean, gpointer};
 
-use super::{QIOTlsCredsBuilder, as_path, bytes, change, text};
-use crate::{
-    TlsPskHash,
-    capi::{callback::Callback, holds},
-};
+use super::{QIOTlsCredsBuilder, as_path, bytes, change, expects, text};
+use crate::{TlsPskHash, capi::callback::Callback};
 
 /// Takes one line of the keys of a connection.
 type KeyLogFunc = Option<unsafe extern "C" fn(line: *const c_char, user_data: gpointer)>;
@@ -24,8 +21,8 @@ pub unsafe extern "C" fn qio_tls_creds_builder_add_psk(
     let function = c"qio_tls_creds_builder_add_psk";
     // SAFETY: see above.
     unsafe {
-        if let Some(name) = text(function, name, c"name is UTF-8")
-            && let Some(key) = bytes(function, key, c"key != NULL")
+        if let Some(name) = text(function, builder, name, c"name is UTF-8")
+            && let Some(key) = bytes(function, builder, key, c"key != NULL")
         {
             change(function, builder, |builder| builder.psk(name, key));
         }
@@ -40,7 +37,7 @@ pub unsafe extern "C" fn qio_tls_creds_builder_add_psk_file(
     let function = c"qio_tls_creds_builder_add_psk_file";
     // SAFETY: see above.
     unsafe {
-        if let Some(path) = as_path(function, path, c"path != NULL") {
+        if let Some(path) = as_path(function, builder, path, c"path != NULL") {
             change(function, builder, |builder| builder.psk_file(path));
         }
     }
@@ -54,7 +51,7 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_psk_user(
     let function = c"qio_tls_creds_builder_set_psk_user";
     // SAFETY: see above.
     unsafe {
-        if let Some(name) = text(function, name, c"name is UTF-8") {
+        if let Some(name) = text(function, builder, name, c"name is UTF-8") {
             change(function, builder, |builder| builder.psk_user(name));
         }
     }
@@ -68,10 +65,12 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_psk_hash(
     let function = c"qio_tls_creds_builder_set_psk_hash";
     // SAFETY: any number may be asked about.
     let hash = unsafe { TlsPskHash::try_from_glib(hash.cast_signed()) };
-    holds(function, hash.is_ok(), c"hash is a QIOTlsPskHash");
-    if let Ok(hash) = hash {
-        // SAFETY: see above.
-        unsafe { change(function, builder, |builder| builder.psk_hash(hash)) };
+    // SAFETY: see above.
+    unsafe {
+        expects(function, builder, hash.is_ok(), c"hash is a QIOTlsPskHash");
+        if let Ok(hash) = hash {
+            change(function, builder, |builder| builder.psk_hash(hash));
+        }
     }
 }
 
@@ -90,9 +89,11 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_min_version(
     version: c_uint,
 ) {
     let function = c"qio_tls_creds_builder_set_min_version";
-    if let Some(version) = known_version(function, version) {
-        // SAFETY: see above.
-        unsafe { change(function, builder, |builder| builder.min_version(version)) };
+    // SAFETY: see above.
+    unsafe {
+        if let Some(version) = known_version(function, builder, version) {
+            change(function, builder, |builder| builder.min_version(version));
+        }
     }
 }
 
@@ -102,9 +103,11 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_max_version(
     version: c_uint,
 ) {
     let function = c"qio_tls_creds_builder_set_max_version";
-    if let Some(version) = known_version(function, version) {
-        // SAFETY: see above.
-        unsafe { change(function, builder, |builder| builder.max_version(version)) };
+    // SAFETY: see above.
+    unsafe {
+        if let Some(version) = known_version(function, builder, version) {
+            change(function, builder, |builder| builder.max_version(version));
+        }
     }
 }
 
@@ -116,7 +119,7 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_ciphers(
     let function = c"qio_tls_creds_builder_set_ciphers";
     // SAFETY: see above.
     unsafe {
-        if let Some(list) = text(function, list, c"list is UTF-8") {
+        if let Some(list) = text(function, builder, list, c"list is UTF-8") {
             change(function, builder, |builder| builder.ciphers(list));
         }
     }
@@ -130,7 +133,7 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_ciphersuites(
     let function = c"qio_tls_creds_builder_set_ciphersuites";
     // SAFETY: see above.
     unsafe {
-        if let Some(list) = text(function, list, c"list is UTF-8") {
+        if let Some(list) = text(function, builder, list, c"list is UTF-8") {
             change(function, builder, |builder| builder.ciphersuites(list));
         }
     }
@@ -142,11 +145,16 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_alpn_protocols(
     protocols: *const *const c_char,
 ) {
     let function = c"qio_tls_creds_builder_set_alpn_protocols";
-    if !holds(function, !protocols.is_null(), c"protocols != NULL") {
-        return;
-    }
     // SAFETY: see above; nothing behind the NULL of the list is looked at.
     unsafe {
+        if !expects(
+            function,
+            builder,
+            !protocols.is_null(),
+            c"protocols != NULL",
+        ) {
+            return;
+        }
         let all = (0..)
             .map(|i| *protocols.add(i))
             .take_while(|name| !name.is_null())
@@ -183,7 +191,8 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_key_log_func(
         user_data,
         notify,
     };
-    if !holds(function, func.is_some(), c"func != NULL") {
+    // SAFETY: see above.
+    if !unsafe { expects(function, builder, func.is_some(), c"func != NULL") } {
         return;
     }
     let log = move |line: &str| {
@@ -208,7 +217,7 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_key_log_file(
     let function = c"qio_tls_creds_builder_set_key_log_file";
     // SAFETY: see above.
     unsafe {
-        if let Some(path) = as_path(function, path, c"path != NULL") {
+        if let Some(path) = as_path(function, builder, path, c"path != NULL") {
             change(function, builder, |builder| builder.key_log_file(path));
         }
     }
@@ -229,10 +238,21 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_key_log_from_environment(
     };
 }
 
-/// A version of TLS; complains if it is none.
-fn known_version(function: &CStr, version: c_uint) -> Option<TlsProtocolVersion> {
-    // SAFETY: any number may be asked about.
-    let version = unsafe { TlsProtocolVersion::from_glib(version.cast_signed()) };
-    let known = !matches!(version, TlsProtocolVersion::__Unknown(_));
-    holds(function, known, c"version is a GTlsProtocolVersion").then_some(version)
+/// A version of TLS.
+///
+/// # Safety
+///
+/// As for the functions of this room.
+unsafe fn known_version(
+    function: &CStr,
+    builder: *mut QIOTlsCredsBuilder,
+    version: c_uint,
+) -> Option<TlsProtocolVersion> {
+    let expected = c"version is a GTlsProtocolVersion";
+    // SAFETY: any number may be asked about; for the rest, see above.
+    unsafe {
+        let version = TlsProtocolVersion::from_glib(version.cast_signed());
+        let known = !matches!(version, TlsProtocolVersion::__Unknown(_));
+        expects(function, builder, known, expected).then_some(version)
+    }
 }

@@ -10,10 +10,10 @@ use gio::{TlsAuthenticationMode, TlsProtocolVersion, prelude::*};
 use glib::subclass::prelude::*;
 
 use super::{TlsCreds, TlsEndpoint, TlsPskHash, key_log::KeyLog, source::Source};
-use crate::layer::tls::shim;
+use crate::layer::tls::{secret::Secret, shim};
 
 /// Asked for the password of something.
-pub(super) type Password = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+pub(super) type Password = Arc<dyn Fn(&str) -> Option<Secret> + Send + Sync>;
 
 /// What GIO calls the versions that there are here.
 pub(super) const OLDEST: TlsProtocolVersion = TlsProtocolVersion::Tls12;
@@ -35,7 +35,7 @@ pub struct TlsCredsBuilder {
     /// The certificate, and its key, which may be missing.
     pub(super) identity: Option<(Source, Option<Source>)>,
     pub(super) password: Option<Password>,
-    pub(super) psks: Vec<(String, Vec<u8>)>,
+    pub(super) psks: Vec<(String, Secret)>,
     pub(super) psk_files: Vec<PathBuf>,
     pub(super) psk_user: Option<String>,
     pub(super) psk_hash: TlsPskHash,
@@ -50,6 +50,8 @@ pub struct TlsCredsBuilder {
     pub(super) key_log: Option<KeyLog>,
     pub(super) key_log_file: Option<PathBuf>,
     pub(super) checks: bool,
+    /// What a setter of C was given and could not take.
+    pub(super) mistake: Option<String>,
 }
 
 /// Without what is secret.
@@ -87,6 +89,7 @@ impl TlsCredsBuilder {
             key_log: None,
             key_log_file: None,
             checks: true,
+            mistake: None,
         }
     }
 
@@ -120,7 +123,7 @@ impl TlsCredsBuilder {
     #[doc(alias = "qio_tls_creds_builder_add_trust_pem")]
     #[must_use]
     pub fn trust_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.trust.push(Source::Memory("certificate", pem.into()));
+        self.trust.push(Source::memory("certificate", pem));
         self
     }
 
@@ -155,7 +158,7 @@ impl TlsCredsBuilder {
     #[must_use]
     pub fn crl_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.crls
-            .push(Source::Memory("list of revoked certificates", pem.into()));
+            .push(Source::memory("list of revoked certificates", pem));
         self
     }
 
@@ -185,8 +188,8 @@ impl TlsCredsBuilder {
         key: impl Into<Vec<u8>>,
     ) -> Self {
         self.identity = Some((
-            Source::Memory("certificate", certificate.into()),
-            Some(Source::Memory("private key", key.into())),
+            Source::memory("certificate", certificate),
+            Some(Source::memory("private key", key)),
         ));
         self
     }
@@ -203,17 +206,18 @@ impl TlsCredsBuilder {
             next = certificate.issuer();
         }
         let key = certificate.as_ref().private_key_pem();
-        let key = key.map(|pem| Source::Memory("private key", pem.as_bytes().to_vec()));
-        self.identity = Some((Source::Memory("certificate", chain), key));
+        let key = key.map(|pem| Source::memory("private key", shim::take_text(pem)));
+        self.identity = Some((Source::memory("certificate", chain), key));
         self
     }
 
     /// The password of the private key, if it is locked by one.
     #[doc(alias = "qio_tls_creds_builder_set_password")]
     #[must_use]
-    pub fn password(self, password: impl Into<String>) -> Self {
-        let password = password.into();
-        self.password_from(move |_| Some(password.clone()))
+    pub fn password(mut self, password: impl Into<String>) -> Self {
+        let password = Secret::from(password.into());
+        self.password = Some(Arc::new(move |_| Some(password.clone())));
+        self
     }
 
     /// Who knows the password of the private key. It is called by [`build`](Self::build), in the same thread, if
@@ -225,7 +229,7 @@ impl TlsCredsBuilder {
         mut self,
         ask: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
     ) -> Self {
-        self.password = Some(Arc::new(ask));
+        self.password = Some(Arc::new(move |what| ask(what).map(Secret::from)));
         self
     }
 
@@ -251,11 +255,15 @@ impl TlsCredsBuilder {
 
 /// Keys that both ends have already, and no proof at all.
 impl TlsCredsBuilder {
-    /// Has a key in common with somebody: a client uses it, under this name; a server knows it, beside others.
+    /// Adds a pre-shared key (PSK): a client uses it, under this name; a server knows it, beside others. A key of less
+    /// than 16 bytes is worth a warning: whatever has recorded a handshake can try all of them.
+    ///
+    /// A server treats an identity that it does not know as a wrong key: with TLS 1.3, if it has no certificate. The key is
+    /// overwritten when the credentials, and the builder, are gone.
     #[doc(alias = "qio_tls_creds_builder_add_psk")]
     #[must_use]
     pub fn psk(mut self, name: &str, key: impl Into<Vec<u8>>) -> Self {
-        self.psks.push((name.to_owned(), key.into()));
+        self.psks.push((name.to_owned(), Secret::from(key.into())));
         self
     }
 
@@ -375,6 +383,15 @@ impl TlsCredsBuilder {
     #[must_use]
     pub fn key_log_from_environment(mut self) -> Self {
         self.key_log_file = shim::secure_env(c"SSLKEYLOGFILE").map(PathBuf::from);
+        self
+    }
+
+    /// Makes [`build`](Self::build) fail: a setter was called with what it cannot take, and without that credentials may
+    /// be other ones than were meant. The first mistake counts.
+    #[cfg(feature = "capi")]
+    pub(crate) fn mistaken(mut self, setter: &str, expected: &str) -> Self {
+        self.mistake
+            .get_or_insert_with(|| format!("{setter}: '{expected}' failed"));
         self
     }
 

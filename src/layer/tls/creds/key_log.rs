@@ -14,6 +14,8 @@ use std::{
     },
 };
 
+use crate::layer::tls::secret::Secret;
+
 /// Takes one line.
 pub(super) type KeyLog = Arc<dyn Fn(&str) + Send + Sync>;
 
@@ -27,19 +29,20 @@ impl fmt::Debug for Sink {
 }
 
 thread_local! {
-    static LINES: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+    static LINES: RefCell<Vec<Secret>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Keeps a line, which OpenSSL tells.
 pub(super) fn note(line: &str) {
-    let _ = LINES.try_with(|lines| lines.borrow_mut().push(line.to_owned()));
+    let _ = LINES.try_with(|lines| lines.borrow_mut().push(line.to_owned().into()));
 }
 
 impl Sink {
     /// Gives away what was noted in this thread.
     pub(super) fn take_noted(&self) {
-        let protect = LINES.try_with(RefCell::take).unwrap_or_default();
-        protect.iter().for_each(|line| self.0(line));
+        let noted = LINES.try_with(RefCell::take).unwrap_or_default();
+        let lines = noted.iter().filter_map(|line| str::from_utf8(line).ok());
+        lines.for_each(|line| self.0(line));
     }
 }
 
@@ -52,7 +55,7 @@ pub(super) fn to_file(path: &Path) -> io::Result<KeyLog> {
         .open(path)?;
     let (path, warned) = (path.to_owned(), AtomicBool::new(false));
     Ok(Arc::new(move |line| {
-        if let Err(e) = (&file).write_all(format!("{line}\n").as_bytes())
+        if let Err(e) = (&file).write_all(&Secret::from(format!("{line}\n")))
             && !warned.swap(true, Ordering::Relaxed)
         {
             glib::g_warning!("Qio", "Unable to write to {}: {}", path.display(), e);

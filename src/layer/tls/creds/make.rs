@@ -79,7 +79,10 @@ impl TlsCredsBuilder {
     /// Whether what was said goes together.
     fn is_possible(&self) -> io::Result<()> {
         let has_keys = self.has_keys();
-        let wrong = |reason| Err(invalid(&format!("Unable to make credentials: {reason}")));
+        let wrong = |reason: &str| Err(invalid(&format!("Unable to make credentials: {reason}")));
+        if let Some(mistake) = &self.mistake {
+            return wrong(mistake);
+        }
         if self.anonymous && (has_keys || self.identity.is_some() || self.trusts_somebody()) {
             return wrong("anonymous ones have no certificates and no keys beside");
         }
@@ -236,7 +239,7 @@ impl TlsCredsBuilder {
     fn keys(&self) -> io::Result<Keys> {
         let mut keys = Keys::default();
         for (name, key) in &self.psks {
-            keys.add(name.as_bytes(), key)
+            keys.add(name.as_bytes(), key.clone())
                 .map_err(|reason| invalid(&format!("Unable to use a key: {reason}")))?;
         }
         for path in &self.psk_files {
@@ -252,7 +255,7 @@ impl TlsCredsBuilder {
         }
         match self.endpoint {
             TlsEndpoint::Client => keys.use_in(context, self.psk_user.as_deref(), self.psk_hash),
-            TlsEndpoint::Server => keys.find_in(context, &self.suites()),
+            TlsEndpoint::Server => keys.find_in(context, &self.suites(), self.identity.is_none()),
         }
     }
 }

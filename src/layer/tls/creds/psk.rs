@@ -1,21 +1,34 @@
 //! Keys that both ends have already.
 
-use std::{collections::HashMap, io, str, sync::Arc};
+use std::{
+    collections::HashMap,
+    io, str,
+    sync::{Arc, LazyLock},
+};
 
 use openssl::{
     error::ErrorStack,
-    ssl::{ClientHelloResponse, SslContextBuilder, SslRef, SslVersion},
+    ex_data::Index,
+    rand::rand_bytes,
+    sha::Sha256,
+    ssl::{ClientHelloResponse, Ssl, SslContextBuilder, SslRef, SslVersion},
 };
 
 use super::source::Source;
 use crate::{
     error::invalid,
-    layer::tls::shim::{self, OwnKey},
+    layer::tls::{
+        secret::Secret,
+        shim::{self, OwnKey},
+    },
 };
 
 /// The most bytes of a name, and of a key, that every OpenSSL takes.
 const LONGEST_NAME: usize = 128;
 const LONGEST_KEY: usize = 256;
+
+/// The fewest bytes of a key that cannot be found by trying.
+const SHORTEST_KEY: usize = 16;
 
 /// Which hash a key is for, where a client uses it with TLS 1.3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, glib::Enum)]
@@ -63,11 +76,11 @@ impl TlsPskHash {
 }
 
 /// Keys by the names of those who have them. Names are bytes without NUL.
-#[derive(Clone, Default)]
-pub(super) struct Keys(HashMap<Vec<u8>, Vec<u8>>);
+#[derive(Default)]
+pub(super) struct Keys(HashMap<Vec<u8>, Secret>);
 
 impl Keys {
-    pub(super) fn add(&mut self, name: &[u8], key: &[u8]) -> Result<(), String> {
+    pub(super) fn add(&mut self, name: &[u8], key: Secret) -> Result<(), String> {
         if name.is_empty() || name.len() > LONGEST_NAME || name.contains(&0) {
             return Err(format!(
                 "a name has 1 to {LONGEST_NAME} bytes, of which none is NUL"
@@ -76,7 +89,17 @@ impl Keys {
         if key.is_empty() || key.len() > LONGEST_KEY {
             return Err(format!("a key has 1 to {LONGEST_KEY} bytes"));
         }
-        match self.0.insert(name.to_vec(), key.to_vec()) {
+        if key.len() < SHORTEST_KEY {
+            glib::g_warning!(
+                "Qio",
+                "The pre-shared key of {} has {} bytes, and should have {} at least: a recorded handshake is \
+                 enough to try all shorter ones",
+                printed(name),
+                key.len(),
+                SHORTEST_KEY
+            );
+        }
+        match self.0.insert(name.to_vec(), key) {
             None => Ok(()),
             Some(_) => Err(format!("{} is there twice", printed(name))),
         }
@@ -109,10 +132,10 @@ impl Keys {
         let (name, key) = (&line[..colon], &line[colon + 1..]);
         let key = from_hex(key).ok_or("the key is not of hexadecimal digits, two for each byte")?;
         match name.strip_prefix(b"#") {
-            None => self.add(name, &key),
+            None => self.add(name, key),
             Some(name) => {
                 let name = from_hex(name).ok_or("the name after # is not of hexadecimal digits")?;
-                self.add(&name, &key)
+                self.add(&name, key)
             }
         }
     }
@@ -122,7 +145,7 @@ impl Keys {
     }
 
     /// The one that a client uses: of this name, or else the only one.
-    fn into_own(mut self, name: Option<&str>) -> io::Result<(Vec<u8>, Vec<u8>)> {
+    fn into_own(mut self, name: Option<&str>) -> io::Result<(Vec<u8>, Secret)> {
         let wrong = |reason: String| invalid(&format!("Unable to choose a key: {reason}"));
         match name {
             Some(name) => self
@@ -171,16 +194,24 @@ impl Keys {
         Ok(())
     }
 
-    /// Lets a server know them, in either version of TLS. `suites` are those of TLS 1.3 that it may use.
-    pub(super) fn find_in(self, context: &mut SslContextBuilder, suites: &str) -> io::Result<()> {
-        let keys = Arc::new(self);
+    /// Lets a server know them, in either version of TLS. `suites` are those of TLS 1.3 that it may use. A server that
+    /// proves what it is by these keys alone treats identities that it does not know as wrong keys: see [`ServerKeys`].
+    pub(super) fn find_in(
+        self,
+        context: &mut SslContextBuilder,
+        suites: &str,
+        by_key_alone: bool,
+    ) -> io::Result<()> {
+        let keys = Arc::new(ServerKeys::new(self, by_key_alone)?);
         let all = keys.clone();
-        shim::find_keys(context, Box::new(move |name| all.0.get(name).cloned()))?;
+        shim::find_keys(context, Box::new(move |ssl, name| all.find(ssl, name)))?;
         let all = keys.clone();
-        context.set_psk_server_callback(move |_, name, key_out| {
-            match name.and_then(|name| all.0.get(name)) {
+        context.set_psk_server_callback(move |ssl, name, key_out| {
+            // With TLS 1.3 the other callback has said it all.
+            let is_older = ssl.version2() != Some(SslVersion::TLS1_3);
+            match name.filter(|_| is_older).map(|name| all.key_or_decoy(name)) {
                 Some(key) if key.len() <= key_out.len() => {
-                    key_out[..key.len()].copy_from_slice(key);
+                    key_out[..key.len()].copy_from_slice(&key);
                     Ok(key.len())
                 }
                 _ => Ok(0),
@@ -203,15 +234,73 @@ impl Keys {
         });
         Ok(())
     }
+}
 
-    /// The hash of the first key of ours that the client shows.
+/// Set for a connection whose client shows no identity that is known.
+static SHOWS_NO_KNOWN: LazyLock<Option<Index<Ssl, ()>>> =
+    LazyLock::new(|| Ssl::new_ex_index().ok());
+
+/// What a server knows. It does not say which identities these are: one that it does not know has a key as well, which
+/// nothing can guess, so that it fails as a wrong key does (RFC 8446, appendix E.6; RFC 4279, section 2). With TLS 1.3 this
+/// is so for servers without a certificate; others go on to a handshake without keys.
+struct ServerKeys {
+    keys: Keys,
+    decoys: Secret,
+    hides_in_tls_1_3: bool,
+}
+
+impl ServerKeys {
+    fn new(keys: Keys, by_key_alone: bool) -> io::Result<Self> {
+        let mut seed = vec![0; 32];
+        rand_bytes(&mut seed)?;
+        Ok(Self {
+            keys,
+            decoys: seed.into(),
+            hides_in_tls_1_3: by_key_alone,
+        })
+    }
+
+    /// The key of TLS 1.3 for an identity, which may also be a session ticket: these are longer than any name.
+    fn find(&self, ssl: &SslRef, name: &[u8]) -> Option<Secret> {
+        let has_no_known = SHOWS_NO_KNOWN.is_some_and(|index| ssl.ex_data(index).is_some());
+        match self.hides_in_tls_1_3 && has_no_known && is_name(name) {
+            true => Some(self.key_or_decoy(name)),
+            false => self.keys.0.get(name).cloned(),
+        }
+    }
+
+    fn key_or_decoy(&self, name: &[u8]) -> Secret {
+        // Also where it is not used, which takes as long.
+        let mut hash = Sha256::new();
+        hash.update(&self.decoys);
+        hash.update(name);
+        let decoy = Secret::from(hash.finish().to_vec());
+        self.keys.0.get(name).cloned().unwrap_or(decoy)
+    }
+
+    /// The hash of the first key that the client shows, of those that are known if there is one.
     fn hash_for(&self, ssl: &mut SslRef) -> Option<TlsPskHash> {
         let shown = shown(shim::shown_keys(ssl))?;
-        let (_, proof) = shown
-            .into_iter()
-            .find(|(name, _)| self.0.contains_key(*name))?;
-        TlsPskHash::of_len(proof.len())
+        let known = shown
+            .iter()
+            .find(|(name, _)| self.keys.0.contains_key(*name));
+        let unknown = || shown.iter().find(|(name, _)| is_name(name));
+        let len = match known {
+            Some((_, proof)) => proof.len(),
+            None if self.hides_in_tls_1_3 => unknown()?.1.len(),
+            None => return None,
+        };
+        if known.is_none()
+            && let Some(index) = *SHOWS_NO_KNOWN
+        {
+            ssl.set_ex_data(index, ());
+        }
+        TlsPskHash::of_len(len)
     }
+}
+
+fn is_name(identity: &[u8]) -> bool {
+    identity.len() <= LONGEST_NAME
 }
 
 /// Names with their proofs, of the extension that carries both; `None` where it is not as it should be, which
@@ -240,12 +329,15 @@ fn prefixed(bytes: &[u8], size: usize) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(len)
 }
 
-fn from_hex(text: &[u8]) -> Option<Vec<u8>> {
+fn from_hex(text: &[u8]) -> Option<Secret> {
     if !text.len().is_multiple_of(2) || !text.iter().all(u8::is_ascii_hexdigit) {
         return None;
     }
-    let byte = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok();
-    text.chunks(2).map(byte).collect()
+    let mut bytes = Secret::with_capacity(text.len() / 2);
+    for pair in text.chunks(2) {
+        bytes.push(u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok()?);
+    }
+    Some(bytes)
 }
 
 fn printed(name: &[u8]) -> String {

@@ -1,6 +1,6 @@
 //! Where certificates and keys come from, and what is read there.
 
-use std::{borrow::Cow, fmt, fs, io, os::unix::fs::MetadataExt as _, path::PathBuf};
+use std::{borrow::Cow, fmt, fs, io, ops::Deref, os::unix::fs::MetadataExt as _, path::PathBuf};
 
 use gio::TlsError;
 use openssl::{
@@ -12,18 +12,41 @@ use openssl::{
 use super::builder::Password;
 use crate::{
     error::with_context,
-    layer::tls::{reason, tls_error},
+    layer::tls::{reason, secret::Secret, shim, tls_error},
 };
 
 /// Everybody may read or write it, or the group may write it.
 const OPEN_TO_OTHERS: u32 = 0o026;
+
+/// How the line before any kind of private key ends.
+const PRIVATE_KEY: &[u8] = b"PRIVATE KEY-----";
+
+/// No private key has more bytes in PEM form, but a file that has one may.
+const LONGEST_KEY: usize = 16 * 1024;
 
 /// A file, or memory.
 #[derive(Clone)]
 pub(super) enum Source {
     File(PathBuf),
     /// With what it is called.
-    Memory(&'static str, Vec<u8>),
+    Memory(&'static str, Secret),
+}
+
+/// What a source has: what was read goes when this is dropped.
+pub(super) enum Contents<'a> {
+    Read(Secret),
+    InMemory(&'a [u8]),
+}
+
+impl Deref for Contents<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Read(bytes) => bytes,
+            Self::InMemory(bytes) => bytes,
+        }
+    }
 }
 
 /// What it is called in messages.
@@ -37,6 +60,10 @@ impl fmt::Display for Source {
 }
 
 impl Source {
+    pub(super) fn memory(name: &'static str, bytes: impl Into<Vec<u8>>) -> Self {
+        Self::Memory(name, Secret::from(bytes.into()))
+    }
+
     /// The error of what it holds.
     pub(super) fn wrong(&self, reason: &str) -> io::Error {
         self.error(TlsError::BadCertificate, reason)
@@ -47,12 +74,13 @@ impl Source {
     }
 
     /// What is there to be read.
-    fn read(&self) -> io::Result<Cow<'_, [u8]>> {
+    fn read(&self) -> io::Result<Contents<'_>> {
         let bytes = match self {
-            Self::File(path) => Cow::Owned(
-                fs::read(path).map_err(|e| with_context(e, format!("Unable to load {self}")))?,
+            Self::File(path) => Contents::Read(
+                Secret::read(path)
+                    .map_err(|e| with_context(e, format!("Unable to load {self}")))?,
             ),
-            Self::Memory(_, bytes) => Cow::Borrowed(bytes.as_slice()),
+            Self::Memory(_, bytes) => Contents::InMemory(bytes),
         };
         match bytes.trim_ascii().is_empty() {
             false => Ok(bytes),
@@ -61,7 +89,7 @@ impl Source {
     }
 
     /// The same, where it is nobody else's business. A file that others may read is worth a warning.
-    pub(super) fn secret(&self) -> io::Result<Cow<'_, [u8]>> {
+    pub(super) fn secret(&self) -> io::Result<Contents<'_>> {
         let bytes = self.read()?;
         self.warn_if_open();
         Ok(bytes)
@@ -84,8 +112,11 @@ impl Source {
     /// One certificate or more.
     pub(super) fn certificates(&self) -> io::Result<Vec<X509>> {
         let pem = self.read()?;
-        let found =
-            X509::stack_from_pem(&pem).map_err(|e| self.unreadable("certificate", &pem, &e))?;
+        let found = X509::stack_from_pem(&pem);
+        if !starts_of(&pem, PRIVATE_KEY).is_empty() {
+            cleanse_freed(&pem);
+        }
+        let found = found.map_err(|e| self.unreadable("certificate", &pem, &e))?;
         match found.is_empty() {
             false => Ok(found),
             true => Err(self.lacks("certificate", &pem)),
@@ -113,13 +144,14 @@ impl Source {
         let key = PKey::private_key_from_pem_callback(&pem, |place| {
             asked = true;
             given = password.and_then(|ask| ask(&self.to_string()));
-            let given = given.as_deref().unwrap_or_default().as_bytes();
+            let given = given.as_deref().unwrap_or_default();
             // Cutting it off would make another one of it.
             let fits = given.len() <= place.len();
             let len = if fits { given.len() } else { 0 };
             place[..len].copy_from_slice(&given[..len]);
             Ok(len)
         });
+        cleanse_freed(&pem);
         let refused = |reason| Err(self.error(TlsError::BadCertificatePassword, reason));
         match key {
             Ok(key) => {
@@ -158,6 +190,11 @@ impl Source {
         };
         self.wrong(&format!("expected a {expected} in PEM form, found {found}"))
     }
+}
+
+/// After OpenSSL has decoded a private key.
+fn cleanse_freed(pem: &[u8]) {
+    shim::cleanse_freed(pem.len().min(LONGEST_KEY));
 }
 
 /// Why OpenSSL does not find the first block, if it does not: its line must begin and end as lines do.

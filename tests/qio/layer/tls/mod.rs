@@ -12,6 +12,7 @@ mod floods;
 mod gnutls;
 mod handshake;
 mod hostile;
+mod identities;
 mod judging;
 mod keys;
 mod leaks;
@@ -24,6 +25,7 @@ mod peers;
 mod python;
 mod relay;
 mod retry;
+mod secrets;
 mod sharing;
 mod waits;
 

@@ -4,7 +4,10 @@ use gio::{TlsError, TlsProtocolVersion};
 use qio::TlsPskHash;
 
 use super::{client, is_bad, refused, server};
-use crate::common::certs::Directory;
+use crate::common::{
+    alone::{is_alone, rerun},
+    certs::Directory,
+};
 
 #[test]
 fn names_and_keys_that_cannot_be_are_refused() {
@@ -111,4 +114,28 @@ fn a_client_says_which_key_is_its_own_and_for_which_hash() {
         .expect("it is not needed");
     let creds = client().psk("qemu", "key").build().expect("the only one");
     assert!(!creds.verifies_peer());
+}
+
+#[test]
+fn a_pre_shared_key_of_less_than_16_bytes_is_worth_a_warning() {
+    const NAME: &str =
+        "layer::tls::creds::keys::a_pre_shared_key_of_less_than_16_bytes_is_worth_a_warning";
+    if !is_alone() {
+        let output = rerun(NAME, |command| command);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}");
+        assert_eq!(said.matches("WARNING").count(), 2, "{said}");
+        for warned in ["\"short\" has 15 bytes", "\"of a file\" has 1 bytes"] {
+            assert!(said.contains(warned), "{said}");
+        }
+        return;
+    }
+    let files = Directory::new();
+    files.write(
+        "keys",
+        "of a file:00\nlong:000102030405060708090a0b0c0d0e0f\n",
+    );
+    let keys = server().psk("short", [7; 15]).psk("long enough", [7; 16]);
+    let keys = keys.psk_file(files.file("keys"));
+    keys.build().expect("they can be used");
 }
