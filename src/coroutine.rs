@@ -15,6 +15,7 @@ use std::{
     pin::{Pin, pin},
     ptr,
     task::{Context, Poll, Waker},
+    thread::{self, ThreadId},
 };
 
 use corosensei::{Coroutine, CoroutineResult, Yielder, stack::DefaultStack};
@@ -148,6 +149,37 @@ pub(crate) fn replace_marker(marker: Option<Marker>) -> Option<Marker> {
     let current = CURRENT.get();
     CURRENT.set(Current { marker, ..current });
     current.marker
+}
+
+/// A thread outside of coroutines, or one of its coroutines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Execution {
+    thread: ThreadId,
+    /// Null outside of them.
+    coroutine: *const Suspend,
+}
+
+// SAFETY: the pointer is compared, and never read.
+unsafe impl Send for Execution {}
+
+impl Execution {
+    /// What runs now.
+    pub(crate) fn current() -> Self {
+        Self {
+            thread: thread::current().id(),
+            coroutine: match in_coroutine() {
+                true => CURRENT.get().suspend,
+                false => ptr::null(),
+            },
+        }
+    }
+
+    /// Whether waiting here would suspend this one.
+    pub(crate) fn is_current(self) -> bool {
+        let current = Self::current();
+        // A thread is suspended with whatever coroutine of it has begun a main loop.
+        current == self || current.coroutine.is_null() && current.thread == self.thread
+    }
 }
 
 /// Waits for a future in a coroutine, which is suspended meanwhile.

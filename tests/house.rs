@@ -22,7 +22,15 @@ const ROOMS: [(&str, &[&str]); 15] = [
     ),
     (
         "layer",
-        &["channel", "watch", "coroutine", "hub", "error", "types"],
+        &[
+            "channel",
+            "watch",
+            "coroutine",
+            "hub",
+            "sync",
+            "error",
+            "types",
+        ],
     ),
     (
         "transport",

@@ -17,6 +17,7 @@ use super::{
         handlers::{ClosureKeys, FdHandler},
     },
     ffi::{QIOChannel, QIOChannelClass},
+    handshakes::HandshakeLimit,
 };
 use crate::{
     sync::{ForkMutex, Maker},
@@ -47,6 +48,8 @@ pub struct Channel {
     pub(crate) stream: OnceLock<StreamSocket>,
     /// Who is to be woken; tells them that the channel is closed.
     pub(crate) waiters: Arc<Waiters>,
+    /// What limits the handshakes of layers over this channel.
+    pub(crate) handshakes: OnceLock<Arc<dyn HandshakeLimit>>,
     /// What `set_aio_fd_handler` has set, for reading and for writing.
     pub(super) fd_handlers: ForkMutex<Option<Box<[Option<FdHandler>; 2]>>>,
     /// The Rust closures behind them.

@@ -12,6 +12,7 @@ mod ext;
 mod ext_future;
 pub(crate) mod ffi;
 mod flush;
+pub(crate) mod handshakes;
 pub(crate) mod imp;
 mod limit;
 pub(crate) mod lower_io;

@@ -152,6 +152,9 @@ settings (void)
   struct stat there;
 
   check (qio_net_listener_get_max_clients (listener) == 7);
+  check (qio_net_listener_get_max_handshakes (listener) == 1024);
+  qio_net_listener_set_max_handshakes (listener, 9);
+  check (qio_net_listener_get_max_handshakes (listener) == 9);
   qio_net_listener_set_max_clients (listener, 1);
   check (qio_net_listener_get_max_clients (listener) == 1);
   qio_net_listener_set_reuse_port (listener, TRUE);

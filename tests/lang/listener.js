@@ -33,6 +33,7 @@ function greet(client, server) {
 const name = Gio.NetworkAddress.new('localhost', 0);
 const door = new Door({max_clients: 3});
 door.open_sync(name, 5);
+check(door.max_handshakes === 1024);
 check(door.is_connected() && door.connected && door.max_clients === 3);
 let client = connectTo(door);
 const server = door.wait_client();

@@ -41,6 +41,7 @@ def wait_for(start, finish, *arguments):
 
 door = Door()
 door.open_sync(Gio.NetworkAddress.new("localhost", 0), 5)
+assert door.props.max_handshakes == 1024
 assert door.is_connected() and door.props.connected and door.props.max_clients == 3
 client = connect_to(door)
 server = door.wait_client()

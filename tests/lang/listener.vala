@@ -24,6 +24,7 @@ async void accepting () throws Error {
     var name = new NetworkAddress ("localhost", 0);
     var door = new Door ();
     door.max_clients = 3;
+    assert (door.max_handshakes == 1024);
     door.open_sync (name, 5);
     assert (door.is_connected () && door.connected);
     var client = connect_to (door);

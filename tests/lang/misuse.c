@@ -518,6 +518,8 @@ listeners (gpointer wrong)
   complains (qio_net_listener_accept_finish (wrong, NULL, &error) == NULL);
   complains_void (qio_net_listener_set_name (wrong, "name"));
   complains (qio_net_listener_get_name (wrong) == NULL);
+  complains_void (qio_net_listener_set_max_handshakes (wrong, 1));
+  complains (qio_net_listener_get_max_handshakes (wrong) == 0);
   complains_void (qio_net_listener_set_max_clients (wrong, 1));
   complains (qio_net_listener_get_max_clients (wrong) == 0);
   complains (qio_net_listener_get_clients (wrong) == 0);
@@ -730,6 +732,7 @@ credentials (gpointer wrong)
   complains_void (qio_tls_creds_builder_set_ciphersuites (none, "x"));
   complains_void (qio_tls_creds_builder_set_alpn_protocols (none, protocols));
   complains_void (qio_tls_creds_builder_set_resumption (none, FALSE));
+  complains_void (qio_tls_creds_builder_set_max_handshake_size (none, 2048));
   complains_void (qio_tls_creds_builder_set_key_log_file (none, "/"));
   complains_void (qio_tls_creds_builder_set_key_log_from_environment (none));
 

@@ -72,6 +72,7 @@ psk_creds (QIOTlsEndpoint endpoint)
   qio_tls_creds_builder_set_max_version (builder, G_TLS_PROTOCOL_VERSION_TLS_1_3);
   qio_tls_creds_builder_set_ciphersuites (builder, "TLS_AES_128_GCM_SHA256");
   qio_tls_creds_builder_set_resumption (builder, FALSE);
+  qio_tls_creds_builder_set_max_handshake_size (builder, 16384);
   qio_tls_creds_builder_set_key_log_func (builder, count_line, &lines, count_free);
   creds = qio_tls_creds_builder_build (builder, &error);
   check_ok (error);

@@ -53,6 +53,12 @@ struct _QIONetListenerClass
  */
 
 /**
+ * QIONetListener:max-handshakes:
+ *
+ * How many TLS handshakes may be under way at a time, or 0 for any number. See qio_net_listener_set_max_handshakes().
+ */
+
+/**
  * QIONetListener:max-clients:
  *
  * How many clients there may be at a time, or 0 for any number.
@@ -378,6 +384,29 @@ void qio_net_listener_set_max_clients (QIONetListener *listener,
  * Returns: how many, or 0 for any number
  */
 guint qio_net_listener_get_max_clients (QIONetListener *listener);
+
+/**
+ * qio_net_listener_set_max_handshakes:
+ * @listener: a listener
+ * @max_handshakes: how many TLS handshakes may be under way at a time, or 0 for any number
+ *
+ * Accepts nobody while so many TLS handshakes of its clients are under way; the default is 1024. A handshake counts from
+ * when qio_channel_tls_new_server() is called with the channel of a client until it is done. With as many as that under
+ * way, the oldest one fails once it has taken a second, and another client is accepted: peers that begin and do nothing
+ * keep nobody else out.
+ */
+void qio_net_listener_set_max_handshakes (QIONetListener *listener,
+                                          guint max_handshakes);
+
+/**
+ * qio_net_listener_get_max_handshakes:
+ * @listener: a listener
+ *
+ * Tells how many TLS handshakes may be under way at a time.
+ *
+ * Returns: their number, or 0 for any
+ */
+guint qio_net_listener_get_max_handshakes (QIONetListener *listener);
 
 /**
  * qio_net_listener_get_clients:

@@ -460,6 +460,18 @@ void qio_tls_creds_builder_set_resumption (QIOTlsCredsBuilder *builder,
                                            gboolean resumption);
 
 /**
+ * qio_tls_creds_builder_set_max_handshake_size:
+ * @builder: a builder
+ * @bytes: a number of bytes, at least 1024
+ *
+ * Limits what a peer may send before it is verified; if this is not called, to 32 KiB for a server, and 128 KiB for a
+ * client. A handshake with more fails, so that memory for peers that prove nothing is limited. Clients with long chains
+ * of certificates, or large post-quantum signatures, may need more than the default.
+ */
+void qio_tls_creds_builder_set_max_handshake_size (QIOTlsCredsBuilder *builder,
+                                                   gsize bytes);
+
+/**
  * qio_tls_creds_builder_set_key_log_func:
  * @builder: a builder
  * @func: (scope notified) (closure user_data) (destroy notify): who gets the keys

@@ -421,6 +421,33 @@ pub unsafe extern "C" fn qio_net_listener_get_max_clients(listener: *mut QIONetL
 }
 
 #[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_net_listener_set_max_handshakes(
+    listener: *mut QIONetListener,
+    limit: c_uint,
+) {
+    // SAFETY: see above.
+    unsafe {
+        call(
+            c"qio_net_listener_set_max_handshakes",
+            listener,
+            (),
+            |listener| {
+                listener.set_max_handshakes(limit);
+            },
+        );
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_net_listener_get_max_handshakes(
+    listener: *mut QIONetListener,
+) -> c_uint {
+    let function = c"qio_net_listener_get_max_handshakes";
+    // SAFETY: see above.
+    unsafe { call(function, listener, 0, NetListener::max_handshakes) }
+}
+
+#[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_net_listener_get_clients(listener: *mut QIONetListener) -> c_uint {
     let function = c"qio_net_listener_get_clients";
     // SAFETY: see above.

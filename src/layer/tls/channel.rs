@@ -3,14 +3,14 @@
 use std::{
     future::{Future, poll_fn},
     io,
-    sync::Mutex,
+    sync::Arc,
 };
 
 use glib::{IOCondition, SignalHandlerId, prelude::*, subclass::prelude::*};
 
 use super::{
     TlsCreds, TlsEndpoint,
-    engine::TlsState,
+    engine::{FlightLimit, TlsState},
     failure::of_stack,
     handshake::{AUTHORIZE, called, prepare},
     imp,
@@ -19,11 +19,13 @@ use super::{
 };
 use crate::{
     channel::{
-        Channel, ChannelExt as _, PollIo, Transferred, ffi::derived_class, stream::std_io, wait_for,
+        Channel, ChannelExt as _, PollIo, Transferred, ffi::derived_class,
+        handshakes::HandshakeLimit, stream::std_io, wait_for,
     },
     coroutine,
     error::{invalid, with_context, would_block},
     hub::Direction,
+    sync::ForkMutex,
 };
 
 derived_class!(
@@ -158,7 +160,9 @@ impl ChannelTls {
             (TlsEndpoint::Client, Some(name)) => name,
             (TlsEndpoint::Client, None) => "the server",
         };
-        let engine = TlsState::new(ssl, peer.to_owned(), creds.tickets())
+        let is_server = creds.endpoint() == TlsEndpoint::Server;
+        let limit = FlightLimit::new(creds.max_handshake_size(), is_server);
+        let engine = TlsState::new(ssl, peer.to_owned(), creds.tickets(), limit)
             .map_err(|e| of_stack("Unable to begin with TLS", &e))?;
         let blocking = master.is_blocking();
         master
@@ -167,14 +171,35 @@ impl ChannelTls {
         let this: Self = glib::Object::new();
         this.imp().set_link(Connection {
             collapse: wake_with(this.upcast_ref(), master),
-            engine: Mutex::new(engine),
+            engine: ForkMutex::new(engine),
             master: master.clone(),
             creds: creds.clone(),
             hostname: hostname.map(Into::into),
-            flusher: Mutex::default(),
+            flusher: ForkMutex::default(),
+            permit: ForkMutex::default(),
         });
         this.upcast_ref::<Channel>().set_blocking_state(blocking);
+        if is_server && let Some(limit) = master.imp().handshakes.get() {
+            this.count_handshake(limit.clone());
+        }
         Ok(this)
+    }
+
+    /// Counts as a handshake that is under way, until it is over.
+    fn count_handshake(&self, limit: Arc<dyn HandshakeLimit>) {
+        let this = self.downgrade();
+        let permit = limit.begin(Arc::new(move || {
+            if let Some(this) = this.upgrade()
+                && let Ok(link) = this.imp().link()
+            {
+                link.abort_handshake(this.upcast_ref());
+            }
+        }));
+        if let Ok(link) = self.imp().link() {
+            *link.permit.lock() = Some(permit);
+            // It may have been aborted already.
+            link.release_permit();
+        }
     }
 
     /// Shakes hands, and waits until that is done, whatever the mode; in a coroutine suspends that. Returns
@@ -239,7 +264,7 @@ impl ChannelTls {
         let channel = self.upcast_ref();
         link.do_handshake(channel)?;
         link.flush(channel)?;
-        link.engine().say_bye();
+        link.engine().send_close_notify();
         link.flush(channel)
     }
 
@@ -270,6 +295,7 @@ impl ChannelTls {
     /// Takes steps until they are done. What they wait for at last is that all has been sent.
     fn until_done(&self, step: fn(&Self) -> io::Result<()>) -> io::Result<()> {
         if coroutine::in_coroutine() {
+            self.imp().link()?.may_wait()?;
             return coroutine::wait_for(self.future(step))?;
         }
         loop {

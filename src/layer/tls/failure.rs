@@ -129,6 +129,14 @@ pub(super) fn unjudged() -> io::Error {
     )
 }
 
+/// A listener has too many handshakes under way.
+pub(super) fn too_slow() -> io::Error {
+    io_error(
+        gio::IOErrorEnum::TimedOut,
+        "It took too long, while too many other handshakes were under way",
+    )
+}
+
 /// Of a forked child.
 pub(super) fn of_parent() -> io::Error {
     io_error(
@@ -151,6 +159,11 @@ pub(super) fn unsent() -> io::Error {
         gio::IOErrorEnum::BrokenPipe,
         "Channel was closed before all that was written could be sent",
     )
+}
+
+/// Whether this is the error of closing with data [unsent].
+pub(super) fn is_unsent(error: &io::Error) -> bool {
+    errno(error).is_none() && to_glib_error(error).matches(gio::IOErrorEnum::BrokenPipe)
 }
 
 fn eof(message: &str) -> io::Error {

@@ -4,7 +4,7 @@
 use std::{
     future::{Future, poll_fn},
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     task::{Poll, ready},
@@ -12,10 +12,11 @@ use std::{
 
 use glib::{ControlFlow, MainContext, prelude::*, subclass::prelude::*};
 
-use super::{ChannelTls, link::Connection, lock};
+use super::{ChannelTls, link::Connection};
 use crate::{
     channel::{Channel, PollIo, Transferred},
     hub::{Direction, Hub, JoinHandle, running_place},
+    sync::ForkMutex,
 };
 
 /// The task of a channel, on the hub of whoever wrote. Dropping this ends it.
@@ -31,15 +32,17 @@ pub(super) struct BackgroundFlush {
 /// Ends when this is dropped.
 #[derive(Debug)]
 struct Work {
-    task: Arc<Mutex<Begun>>,
+    task: Arc<ForkMutex<Begun>>,
     /// Begins it, where nothing of the context of that hub is running.
     source: Option<(Arc<Hub>, MainContext, glib::Source)>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 enum Begun {
     NotYet,
     Task(JoinHandle<()>),
+    /// Also in a forked child, if another thread had it locked.
+    #[default]
     Never,
 }
 
@@ -50,14 +53,14 @@ impl Work {
         if glib::main_current_source().is_some() {
             let task = Begun::Task(Hub::spawn_in(&context, priority, future));
             return Self {
-                task: Arc::new(Mutex::new(task)),
+                task: Arc::new(ForkMutex::new(task)),
                 source: None,
             };
         }
-        let task = Arc::new(Mutex::new(Begun::NotYet));
+        let task = Arc::new(ForkMutex::new(Begun::NotYet));
         let (place, mut future) = (task.clone(), Some(future));
         let source = glib::idle_source_new(Some("qio TLS"), priority, move || {
-            let mut begun = lock(&place);
+            let mut begun = place.lock();
             if let (Begun::NotYet, Some(future)) = (&*begun, future.take()) {
                 let (context, priority) = running_place();
                 *begun = Begun::Task(Hub::spawn_in(&context, priority, future));
@@ -75,7 +78,7 @@ impl Drop for Work {
         if let Some((hub, context, source)) = self.source.take() {
             hub.destroy_in(&context, source);
         }
-        let begun = std::mem::replace(&mut *lock(&self.task), Begun::Never);
+        let begun = std::mem::replace(&mut *self.task.lock(), Begun::Never);
         if let Begun::Task(task) = begun {
             task.abort();
         }
@@ -99,7 +102,7 @@ impl Connection {
         let works = |flusher: &Option<BackgroundFlush>| {
             flusher.as_ref().is_some_and(|it| it.works_for(here))
         };
-        if works(&lock(&self.flusher)) {
+        if works(&self.flusher.lock()) {
             return;
         }
         let Some(tls) = channel.downcast_ref::<ChannelTls>() else {
@@ -111,13 +114,13 @@ impl Connection {
             _work: Work::new(&hub, send_all(tls.downgrade(), done.clone())),
             done,
         };
-        let before = lock(&self.flusher).replace(flusher);
+        let before = self.flusher.lock().replace(flusher);
         drop(before);
     }
 
     /// Whether there is nothing left to send, which is then noted.
     fn is_done(&self, done: &AtomicBool) -> bool {
-        let _place = lock(&self.flusher);
+        let _place = self.flusher.lock();
         let is_done = !self.engine().has_unsent();
         done.store(is_done, Ordering::Release);
         is_done

@@ -268,6 +268,7 @@ impl Drop for Verdict<'_> {
             _ => {}
         }
         drop(engine);
+        self.link.release_permit();
         // Also those who have waited for the other direction.
         self.channel.wake_waiters();
         if opened {

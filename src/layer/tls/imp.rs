@@ -229,9 +229,9 @@ impl ChannelImpl for ChannelTls {
     }
 
     fn wait_fd(&self, condition: IOCondition) -> Readiness {
-        match self.link.get() {
-            Some(link) => link.wait_fd(condition),
-            None => Readiness::Now,
+        match self.link() {
+            Ok(link) => link.wait_fd(condition),
+            Err(_) => Readiness::Now,
         }
     }
 

@@ -5,9 +5,8 @@
 use std::{
     io::{self, IoSlice, IoSliceMut},
     mem,
-    sync::{Mutex, MutexGuard},
+    sync::MutexGuard,
     task::Waker,
-    thread,
     time::{Duration, Instant},
 };
 
@@ -16,16 +15,16 @@ use glib::{IOCondition, subclass::prelude::*};
 use super::{
     creds::TlsCreds,
     engine::{Stage, Step, TlsState},
-    failure::{lingered, unjudged, unsent},
+    failure::{is_unsent, lingered, too_slow, unjudged, unsent},
     flusher::BackgroundFlush,
-    lock,
     pipes::{CHUNK, Queue, give_buffer, take_buffer},
 };
 use crate::{
-    channel::{Channel, ChannelExt as _, class::VFuncs, lower_io},
+    channel::{Channel, ChannelExt as _, class::VFuncs, handshakes::HandshakePermit, lower_io},
     coroutine,
     error::{closed, is_disconnected, would_block},
     hub::Direction,
+    sync::ForkMutex,
     types::{Feature, ReadFlags, Readiness, Shutdown},
 };
 
@@ -35,18 +34,20 @@ const LINGER: Duration = Duration::from_secs(5);
 /// What a channel becomes when it is made: it never changes but for the engine.
 #[derive(Debug)]
 pub(super) struct Connection {
-    pub(super) engine: Mutex<TlsState>,
+    pub(super) engine: ForkMutex<TlsState>,
     pub(super) master: Channel,
     pub(super) creds: TlsCreds,
     pub(super) hostname: Option<glib::GString>,
-    pub(super) flusher: Mutex<Option<BackgroundFlush>>,
+    pub(super) flusher: ForkMutex<Option<BackgroundFlush>>,
     /// Woken when the channel below is closed.
     pub(super) collapse: Waker,
+    /// Counts the handshake, where the listener that has accepted the channel below limits them.
+    pub(super) permit: ForkMutex<Option<Box<dyn HandshakePermit>>>,
 }
 
 impl Connection {
     pub(super) fn engine(&self) -> MutexGuard<'_, TlsState> {
-        lock(&self.engine)
+        self.engine.lock()
     }
 
     /// Decrypts what there is, and what the channel below has. Would-block where that has nothing.
@@ -72,11 +73,11 @@ impl Connection {
                     self.drain_output(channel)?;
                     continue;
                 }
-                engine.output_blocked = false;
+                engine.input.waits_for_output = false;
                 let settled = engine.is_settled();
                 let step = engine.read(iov, peek, relaxed);
                 // The descriptor below has told that there is nothing.
-                engine.unsure &= !(no_news && matches!(step, Ok(Step::Starving)));
+                engine.input.recheck &= !(no_news && matches!(step, Ok(Step::Starving)));
                 (
                     step,
                     engine.has_left(),
@@ -128,8 +129,8 @@ impl Connection {
         if !would_block(&e) || !engine.output_over_limit() {
             return Ok(());
         }
-        engine.unsure = true;
-        let news = !mem::replace(&mut engine.output_blocked, true);
+        engine.input.recheck = true;
+        let news = !mem::replace(&mut engine.input.waits_for_output, true);
         drop(engine);
         if news {
             // They wait for more to come.
@@ -211,6 +212,7 @@ impl Connection {
                 Err(e) => {
                     // The alert, as far as it is taken.
                     self.try_flush(channel);
+                    self.release_permit();
                     channel.wake_waiters();
                     return Err(e);
                 }
@@ -218,14 +220,32 @@ impl Connection {
         }
     }
 
-    /// Fails where this thread would wait for itself: in a handler that is asked about the peer.
+    /// Does not count as a handshake that is under way any more, if that is over.
+    pub(super) fn release_permit(&self) {
+        let is_over = matches!(self.engine().stage, Stage::Open | Stage::Failed(_));
+        let permit = match is_over {
+            true => self.permit.lock().take(),
+            false => None,
+        };
+        drop(permit);
+    }
+
+    /// Gives a handshake up that takes long, while others wait.
+    pub(super) fn abort_handshake(&self, channel: &Channel) {
+        let mut engine = self.engine();
+        if !matches!(engine.stage, Stage::Open | Stage::Failed(_)) {
+            engine.fail_handshake(too_slow());
+            engine.discard();
+        }
+        drop(engine);
+        self.release_permit();
+        channel.wake_waiters();
+    }
+
+    /// Fails where this thread or coroutine would wait for itself: in a handler of `authorize-peer`.
     pub(super) fn may_wait(&self) -> io::Result<()> {
         match self.engine().stage {
-            Stage::Judging(thread)
-                if thread == thread::current().id() && !coroutine::in_coroutine() =>
-            {
-                Err(unjudged())
-            }
+            Stage::Judging(handler) if handler.is_current() => Err(unjudged()),
             _ => Ok(()),
         }
     }
@@ -248,8 +268,8 @@ impl Connection {
             Err(e) => {
                 give_buffer(buffer);
                 match would_block(&e) {
-                    true => engine.unsure = false,
-                    false => engine.break_off(&e),
+                    true => engine.input.recheck = false,
+                    false => engine.fail_receiving(&e),
                 }
                 Err(e)
             }
@@ -257,8 +277,8 @@ impl Connection {
         drop(engine);
         drop(token);
         if result.as_ref().is_err_and(|e| !would_block(e)) {
-            // Others are not told otherwise, where the channel below has no descriptor.
-            channel.wake_waiters_for(Direction::Read);
+            // A lower channel may report it but once.
+            channel.wake_waiters();
         }
         result
     }
@@ -280,6 +300,9 @@ impl Connection {
                 Err(e) => {
                     self.engine().break_sending(&e);
                     token.queue.clear();
+                    drop(token);
+                    // A lower channel may report it but once.
+                    channel.wake_waiters();
                     return Err(e);
                 }
             }
@@ -313,18 +336,19 @@ impl Connection {
             let mut engine = self.engine();
             if engine.is_open() {
                 if how.writes() {
-                    engine.say_bye();
-                    engine.shut_below = true;
+                    engine.send_close_notify();
+                    engine.output.shut_lower = true;
                 }
-                engine.read_shut |= how.reads();
+                engine.input.shut |= how.reads();
             } else if !matches!(engine.stage, Stage::Failed(_)) {
                 engine.fail_handshake(closed());
                 if how.writes() {
                     engine.end_writing();
-                    engine.shut_below = true;
+                    engine.output.shut_lower = true;
                 }
             }
         }
+        self.release_permit();
         let sent = match self.flush(channel) {
             Err(e) if would_block(&e) => {
                 self.flush_later(channel);
@@ -345,20 +369,23 @@ impl Connection {
         let sent = match self.flush(channel) {
             // Nobody has written anything yet that could be missed.
             Err(_) if !is_open => Ok(()),
+            // Answers to the peer, tickets and updates of keys.
+            Err(e) if would_block(&e) && !self.engine().has_unsent_data() => Ok(()),
             result => result,
         };
         if sent.is_ok() {
-            self.engine().say_bye();
+            self.engine().send_close_notify();
             // The goodbye itself is not worth an error: the peer may have gone.
             self.try_flush(channel);
         }
-        if self.engine().may_be_told_more() {
+        if self.engine().may_receive_more() {
             // Such as sessions, which nobody may have read. The system would take that for a reason not to send
             // what was written.
             let _ = self.receive(channel);
         }
         self.engine().close();
-        let flusher = lock(&self.flusher).take();
+        self.release_permit();
+        let flusher = self.flusher.lock().take();
         drop(flusher);
         sent
     }
@@ -380,7 +407,7 @@ impl Connection {
             }
         };
         flush()?;
-        self.engine().say_bye();
+        self.engine().send_close_notify();
         match flush() {
             Err(e) if e.kind() == io::ErrorKind::TimedOut => Err(e),
             // close_notify itself is not worth an error: the peer may have gone.
@@ -402,7 +429,11 @@ impl Connection {
         };
         // Before those who wait see that the channel below is closed.
         channel.imp().mark_closed();
-        let closed = self.master.close();
+        let closed = match self.master.close() {
+            // All but close_notify had left that layer before: see `leave`.
+            Err(e) if sent.is_ok() && self.master.below().is_some() && is_unsent(&e) => Ok(()),
+            closed => closed,
+        };
         channel.wake_waiters();
         sent.and(closed)
     }
@@ -418,8 +449,8 @@ impl<'a> Receiving<'a> {
     /// `None` if somebody else does.
     fn begin(link: &'a Connection, channel: &'a Channel) -> Option<Self> {
         let mut engine = link.engine();
-        if mem::replace(&mut engine.receiving, true) {
-            engine.missed_receiving = true;
+        if mem::replace(&mut engine.tokens.receiving, true) {
+            engine.tokens.waiting_receive = true;
             return None;
         }
         Some(Self { link, channel })
@@ -429,8 +460,8 @@ impl<'a> Receiving<'a> {
 impl Drop for Receiving<'_> {
     fn drop(&mut self) {
         let mut engine = self.link.engine();
-        engine.receiving = false;
-        let missed = mem::take(&mut engine.missed_receiving);
+        engine.tokens.receiving = false;
+        let missed = mem::take(&mut engine.tokens.waiting_receive);
         drop(engine);
         if missed {
             self.channel.wake_waiters();
@@ -449,12 +480,12 @@ impl<'a> Sending<'a> {
     /// `None` if there is nothing to send; would-block if somebody else sends.
     fn begin(link: &'a Connection, channel: &'a Channel) -> io::Result<Option<Self>> {
         let mut engine = link.engine();
-        if engine.sending {
-            engine.missed_sending = true;
+        if engine.tokens.sending {
+            engine.tokens.waiting_send = true;
             return Err(io::ErrorKind::WouldBlock.into());
         }
         let queue = engine.take_unsent();
-        engine.sending = queue.is_some();
+        engine.tokens.sending = queue.is_some();
         Ok(queue.map(|queue| Self {
             link,
             channel,
@@ -466,9 +497,9 @@ impl<'a> Sending<'a> {
 impl Drop for Sending<'_> {
     fn drop(&mut self) {
         let mut engine = self.link.engine();
-        engine.sending = false;
+        engine.tokens.sending = false;
         engine.keep_unsent(mem::take(&mut self.queue));
-        let missed = mem::take(&mut engine.missed_sending);
+        let missed = mem::take(&mut engine.tokens.waiting_send);
         drop(engine);
         if missed {
             self.channel.wake_waiters();

@@ -30,10 +30,7 @@ pub use creds::{
     QIOTlsCreds, QIOTlsCredsClass, TlsCreds, TlsCredsBuilder, TlsCredsImpl, TlsEndpoint, TlsPskHash,
 };
 
-use std::{
-    io,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::io;
 
 use openssl::error::{Error, ErrorStack};
 
@@ -42,12 +39,6 @@ use crate::error::from_glib_error;
 /// An error with a code of GIO's TLS.
 pub(super) fn tls_error(code: gio::TlsError, message: &str) -> io::Error {
     from_glib_error(glib::Error::new(code, message))
-}
-
-/// Locks a mutex, whoever panicked while it was locked: what it guards is whole between any two
-/// statements.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What OpenSSL says has gone wrong: the deepest reason, which it met first, but for that of a provider, which knows of

@@ -6,6 +6,8 @@ use std::{
     mem,
 };
 
+use super::engine::FlightLimit;
+
 /// How much is read from the channel below at once, and about how much is written: four records.
 pub(super) const CHUNK: usize = 64 * 1024;
 
@@ -108,6 +110,8 @@ pub(super) struct MemoryBio {
     pub(super) output: Queue,
     /// How often OpenSSL may still read.
     turn: usize,
+    /// During the handshake.
+    pub(super) limit: Option<FlightLimit>,
 }
 
 impl MemoryBio {
@@ -146,6 +150,13 @@ impl Read for MemoryBio {
         }
         self.turn -= 1;
         let count = left.len().min(buf.len());
+        if self
+            .limit
+            .as_mut()
+            .is_some_and(|limit| !limit.takes(&left[..count]))
+        {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
         buf[..count].copy_from_slice(&left[..count]);
         self.input.take(count);
         Ok(count)

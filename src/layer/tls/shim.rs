@@ -84,6 +84,23 @@ pub(super) fn update_keys<S>(stream: &mut SslStream<S>, ask: bool) -> Result<(),
     }
 }
 
+/// The control behind a macro of OpenSSL's, `SSL_CTX_set_max_cert_list`.
+const SSL_CTRL_SET_MAX_CERT_LIST: c_int = 51;
+
+/// How many bytes the certificates of a peer may have.
+pub(super) fn limit_certificates(context: &mut SslContextBuilder, most: usize) {
+    let most = c_long::try_from(most).unwrap_or(c_long::MAX);
+    // SAFETY: the context is a live one; the control takes a number.
+    unsafe {
+        ffi::SSL_CTX_ctrl(
+            context.as_ptr(),
+            SSL_CTRL_SET_MAX_CERT_LIST,
+            most,
+            ptr::null_mut(),
+        );
+    }
+}
+
 /// How long sessions of a context live, in seconds.
 pub(super) fn limit_sessions(context: &mut SslContextBuilder, seconds: u64) {
     // SAFETY: the context is a live one.

@@ -35,7 +35,7 @@ impl TlsState {
             Stage::Fresh | Stage::Failed(_) => return WaitFor::Nothing,
             // The verdict is told to everybody.
             Stage::Judging(_) => return WaitFor::Below(IOCondition::empty()),
-            Stage::Shaking if self.fed => return WaitFor::Nothing,
+            Stage::Shaking if self.input.has_new => return WaitFor::Nothing,
             Stage::Shaking => return self.needs_exchange(),
             Stage::Open => {}
         }
@@ -44,9 +44,9 @@ impl TlsState {
             Direction::Read if self.has_answer() => WaitFor::Nothing,
             // Nothing is encrypted, nor told, before that has gone.
             Direction::Write if self.has_unsent() => self.needs_room(),
-            Direction::Write if self.write_over.is_some() => WaitFor::Nothing,
+            Direction::Write if self.output.error.is_some() => WaitFor::Nothing,
             Direction::Write if self.is_settled() => self.needs_room(),
-            Direction::Write if self.fed => WaitFor::Nothing,
+            Direction::Write if self.input.has_new => WaitFor::Nothing,
             _ => self.needs_exchange(),
         }
     }
@@ -55,7 +55,12 @@ impl TlsState {
     /// that has failed only what is unsent waits for anything.
     fn is_plain(&self, side: Direction) -> bool {
         match side {
-            Direction::Read => self.is_settled() && !self.has_unsent() && !self.fed && !self.unsure,
+            Direction::Read => {
+                self.is_settled()
+                    && !self.has_unsent()
+                    && !self.input.has_new
+                    && !self.input.recheck
+            }
             Direction::Write => self.is_settled() || self.failure().is_some(),
         }
     }
@@ -65,18 +70,18 @@ impl TlsState {
         let mut conditions = IOCondition::empty();
         conditions.set(
             IOCondition::IN,
-            !self.receiving && !self.output_over_limit(),
+            !self.tokens.receiving && !self.output_over_limit(),
         );
-        conditions.set(IOCondition::OUT, self.has_unsent() && !self.sending);
-        self.missed_receiving |= self.receiving;
-        self.missed_sending |= self.sending;
+        conditions.set(IOCondition::OUT, self.has_unsent() && !self.tokens.sending);
+        self.tokens.waiting_receive |= self.tokens.receiving;
+        self.tokens.waiting_send |= self.tokens.sending;
         WaitFor::Below(conditions)
     }
 
     /// What is unsent has to go.
     fn needs_room(&mut self) -> WaitFor {
-        self.missed_sending |= self.sending;
-        WaitFor::Below(match self.sending {
+        self.tokens.waiting_send |= self.tokens.sending;
+        WaitFor::Below(match self.tokens.sending {
             true => IOCondition::empty(),
             false => IOCondition::OUT,
         })

@@ -19,7 +19,7 @@ use super::{
     imp::Sockets,
 };
 use crate::{
-    channel::{Channel, IoFlags, PollIo, Transferred},
+    channel::{Channel, IoFlags, PollIo, Transferred, handshakes::HandshakeLimit},
     coroutine,
     error::would_block,
     hub::{Direction, Sleep},
@@ -183,6 +183,9 @@ impl Acceptor {
                     Poll::Pending => {}
                     Poll::Ready(Ok(client)) => {
                         next.store(place + 1, Ordering::Relaxed);
+                        let gate: Arc<dyn HandshakeLimit> = gate;
+                        let handshakes = &client.upcast_ref::<Channel>().imp().handshakes;
+                        let _ = handshakes.set(gate);
                         client.on_close(Box::new(permit.admit()));
                         return Step::Client(client);
                     }

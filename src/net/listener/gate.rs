@@ -5,32 +5,47 @@
 //! tells: a client has gone, the sockets are others, the listener is disconnected.
 
 use std::{
-    sync::{Arc, Mutex},
+    collections::BTreeMap,
+    fmt,
+    sync::Arc,
     task::Waker,
     time::{Duration, Instant},
 };
 
 use slab::Slab;
 
-use crate::sys::lock;
+use crate::{
+    channel::handshakes::{Abort, HandshakeLimit, HandshakePermit},
+    sync::ForkMutex,
+};
 
 /// Nobody accepts for so long after the first shortage; for twice as long after the next one, and
 /// so on.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 /// But not for longer than this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// A handshake is not aborted earlier, however many are under way.
+const HANDSHAKE_TIME: Duration = Duration::from_secs(1);
+/// The handshakes that may be under way, if nothing else is said.
+pub(super) const HANDSHAKES: usize = 1024;
 /// A shortage is told of in the log, and the next one not before so much time has passed.
 const BETWEEN_WARNINGS: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Default)]
-pub(super) struct Admission(Mutex<Inner>);
+pub(super) struct Admission(ForkMutex<Inner>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Inner {
     /// 0: none.
     limit: usize,
     /// Clients, and those who are about to accept one.
     entered: usize,
+    /// 0: none.
+    handshake_limit: usize,
+    /// Those that are under way, by when they began.
+    handshakes: BTreeMap<u64, Handshake>,
+    /// Counts all there were.
+    begun: u64,
     pause: Option<Pause>,
     last_warning: Option<Instant>,
     /// Threads that are blocked in `wait_client`: callbacks let them have what comes.
@@ -38,6 +53,35 @@ struct Inner {
     waiting: Slab<Waker>,
     /// Somebody was turned away, and has to be told when that may be otherwise.
     turned_away: bool,
+}
+
+impl Default for Inner {
+    fn default() -> Self {
+        Self {
+            limit: 0,
+            entered: 0,
+            handshake_limit: HANDSHAKES,
+            handshakes: BTreeMap::new(),
+            begun: 0,
+            pause: None,
+            last_warning: None,
+            blocked: 0,
+            waiting: Slab::new(),
+            turned_away: false,
+        }
+    }
+}
+
+/// A handshake of a layer, over a channel that was accepted.
+struct Handshake {
+    since: Instant,
+    abort: Abort,
+}
+
+impl fmt::Debug for Handshake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Handshake").field(&self.since).finish()
+    }
 }
 
 /// There was not enough of something.
@@ -67,7 +111,7 @@ impl Admission {
         waker: &Waker,
         yields: bool,
     ) -> Entry {
-        let mut inner = lock(&self.0);
+        let mut inner = self.0.lock();
         let before = slot.take(&mut inner, waker);
         let entry = if inner.is_full() || (yields && inner.blocked > 0) {
             inner.turned_away = true;
@@ -75,6 +119,9 @@ impl Admission {
         } else if let Some(until) = inner.pause.and_then(|pause| pause.until)
             && until > Instant::now()
         {
+            inner.turned_away = true;
+            Entry::Until(until)
+        } else if let Some(until) = inner.handshake_limit_until() {
             inner.turned_away = true;
             Entry::Until(until)
         } else {
@@ -93,7 +140,7 @@ impl Admission {
     /// The system is short of something. Returns whether that is to be told.
     pub(super) fn pause(&self) -> bool {
         let now = Instant::now();
-        let mut inner = lock(&self.0);
+        let mut inner = self.0.lock();
         let length = match inner.pause {
             Some(pause) => (pause.length * 2).min(LONGEST_PAUSE),
             None => FIRST_PAUSE,
@@ -112,31 +159,97 @@ impl Admission {
 
     /// Wakes everybody who waits.
     pub(super) fn wake(&self) {
-        lock(&self.0).wake_all().into_iter().for_each(Waker::wake);
+        self.0.lock().wake_all().into_iter().for_each(Waker::wake);
     }
 
     /// Callbacks get nothing until what this returns is dropped.
     pub(super) fn block(&self) -> Blocking<'_> {
-        lock(&self.0).blocked += 1;
+        self.0.lock().blocked += 1;
         Blocking(self)
     }
 
     pub(super) fn set_limit(&self, limit: usize) {
-        lock(&self.0).limit = limit;
+        self.0.lock().limit = limit;
         self.wake();
     }
 
     pub(super) fn limit(&self) -> usize {
-        lock(&self.0).limit
+        self.0.lock().limit
+    }
+
+    pub(super) fn set_handshake_limit(&self, limit: usize) {
+        self.0.lock().handshake_limit = limit;
+        self.wake();
+    }
+
+    pub(super) fn handshake_limit(&self) -> usize {
+        self.0.lock().handshake_limit
     }
 
     /// Who is just trying to accept counts as well: not for long.
     pub(super) fn clients(&self) -> usize {
-        lock(&self.0).entered
+        self.0.lock().entered
+    }
+}
+
+impl HandshakeLimit for Admission {
+    fn begin(self: Arc<Self>, abort: Abort) -> Box<dyn HandshakePermit> {
+        let mut inner = self.0.lock();
+        inner.begun += 1;
+        let (number, since) = (inner.begun, Instant::now());
+        inner.handshakes.insert(number, Handshake { since, abort });
+        drop(inner);
+        Box::new(CountedHandshake { gate: self, number })
+    }
+}
+
+#[derive(Debug)]
+struct CountedHandshake {
+    gate: Arc<Admission>,
+    number: u64,
+}
+
+impl HandshakePermit for CountedHandshake {}
+
+impl Drop for CountedHandshake {
+    fn drop(&mut self) {
+        let mut inner = self.gate.0.lock();
+        let ended = inner.handshakes.remove(&self.number);
+        let woken = inner.wake_turned_away();
+        drop(inner);
+        drop(ended);
+        woken.into_iter().for_each(Waker::wake);
     }
 }
 
 impl Inner {
+    fn has_most_handshakes(&self) -> bool {
+        self.handshake_limit != 0 && self.handshakes.len() >= self.handshake_limit
+    }
+
+    /// Until when no client is accepted because too many handshakes are under way: then the oldest one has had its time.
+    fn handshake_limit_until(&self) -> Option<Instant> {
+        let oldest = self.handshakes.values().next();
+        let until = oldest.filter(|_| self.has_most_handshakes())?.since + HANDSHAKE_TIME;
+        (until > Instant::now()).then_some(until)
+    }
+
+    /// The handshake that makes room for that of a client that was accepted: to be aborted without the lock.
+    fn take_oldest_handshake(&mut self) -> Option<Handshake> {
+        match self.has_most_handshakes() {
+            true => self.handshakes.pop_first().map(|(_, oldest)| oldest),
+            false => None,
+        }
+    }
+
+    /// Those who were turned away, to be woken without the lock.
+    fn wake_turned_away(&mut self) -> Vec<Waker> {
+        match self.turned_away {
+            true => self.wake_all(),
+            false => Vec::new(),
+        }
+    }
+
     fn is_full(&self) -> bool {
         self.limit != 0 && self.entered >= self.limit
     }
@@ -162,25 +275,29 @@ impl Permit {
     /// Somebody was accepted.
     pub(super) fn admit(mut self) -> Self {
         self.is_client = true;
-        lock(&self.gate.0).pause = None;
+        let mut inner = self.gate.0.lock();
+        inner.pause = None;
+        let oldest = inner.take_oldest_handshake();
+        drop(inner);
+        if let Some(oldest) = oldest {
+            (oldest.abort)();
+        }
         self
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let mut inner = lock(&self.gate.0);
-        inner.entered -= 1;
+        let mut inner = self.gate.0.lock();
+        // Less than one, where a forked child has made the gate anew.
+        inner.entered = inner.entered.saturating_sub(1);
         if self.is_client
             && let Some(pause) = &mut inner.pause
         {
             // What it gives back may be what there was too little of.
             pause.until = None;
         }
-        let woken = match inner.turned_away {
-            true => inner.wake_all(),
-            false => Vec::new(),
-        };
+        let woken = inner.wake_turned_away();
         drop(inner);
         woken.into_iter().for_each(Waker::wake);
     }
@@ -192,7 +309,9 @@ pub(super) struct Blocking<'a>(&'a Admission);
 
 impl Drop for Blocking<'_> {
     fn drop(&mut self) {
-        lock(&self.0.0).blocked -= 1;
+        let mut inner = self.0.0.lock();
+        inner.blocked = inner.blocked.saturating_sub(1);
+        drop(inner);
         self.0.wake();
     }
 }
@@ -215,15 +334,13 @@ impl WaiterSlot {
 
     /// Returns a waker that was replaced.
     fn take(&mut self, inner: &mut Inner, waker: &Waker) -> Option<Waker> {
-        match self.place {
+        // There is none either where a forked child has made the gate anew.
+        match self.place.and_then(|place| inner.waiting.get_mut(place)) {
             None => {
                 self.place = Some(inner.waiting.insert(waker.clone()));
                 None
             }
-            Some(place) => {
-                let mine = &mut inner.waiting[place];
-                (!mine.will_wake(waker)).then(|| std::mem::replace(mine, waker.clone()))
-            }
+            Some(mine) => (!mine.will_wake(waker)).then(|| std::mem::replace(mine, waker.clone())),
         }
     }
 }
@@ -231,7 +348,7 @@ impl WaiterSlot {
 impl Drop for WaiterSlot {
     fn drop(&mut self) {
         let place = self.place.take();
-        let left = place.map(|place| lock(&self.gate.0).waiting.remove(place));
+        let left = place.map(|place| self.gate.0.lock().waiting.try_remove(place));
         drop(left);
     }
 }
@@ -243,7 +360,7 @@ mod tests {
     #[test]
     fn pauses_grow_to_a_second_and_end_with_success() {
         let gate = Arc::new(Admission::default());
-        let length = || lock(&gate.0).pause.expect("a pause").length;
+        let length = || gate.0.lock().pause.expect("a pause").length;
         let mut lengths = Vec::new();
         for _ in 0..10 {
             gate.pause();
@@ -253,7 +370,7 @@ mod tests {
         let mut slot = WaiterSlot::new(gate.clone());
         let turned_away = gate.enter(&mut slot, Waker::noop(), false);
         assert!(matches!(turned_away, Entry::Until(_)));
-        lock(&gate.0).pause = None;
+        gate.0.lock().pause = None;
         let Entry::Go(permit) = gate.enter(&mut slot, Waker::noop(), false) else {
             panic!("there is no pause");
         };

@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     io,
-    sync::{Arc, LazyLock, Mutex, atomic::AtomicUsize},
+    sync::{Arc, LazyLock, atomic::AtomicUsize},
 };
 
 use gio::prelude::*;
@@ -14,14 +14,15 @@ use glib::{
 
 use super::{
     QIONetListener, QIONetListenerClass,
-    gate::Admission,
+    gate::{Admission, HANDSHAKES},
     open::Options,
     serve::{Func, Server},
 };
 use crate::{
     channel::ChannelExt as _,
     error::{io_error, to_glib_error, with_context},
-    sys::{listen::is_unusable, lock},
+    sync::ForkMutex,
+    sys::listen::is_unusable,
     transport::{ChannelSocket, text},
 };
 
@@ -31,9 +32,9 @@ pub struct NetListener {
     /// Where to look first, of all sockets: after the one that has given the last client, or has
     /// failed.
     pub(super) next: AtomicUsize,
-    state: Mutex<State>,
-    options: Mutex<Options>,
-    name: Mutex<Option<glib::GString>>,
+    state: ForkMutex<State>,
+    options: ForkMutex<Options>,
+    name: ForkMutex<Option<glib::GString>>,
 }
 
 #[derive(Debug, Default)]
@@ -75,7 +76,7 @@ impl ObjectSubclass for NetListener {
 
 impl ObjectImpl for NetListener {
     fn properties() -> &'static [ParamSpec] {
-        static PROPERTIES: LazyLock<[ParamSpec; 7]> = LazyLock::new(|| {
+        static PROPERTIES: LazyLock<[ParamSpec; 8]> = LazyLock::new(|| {
             [
                 glib::ParamSpecString::builder("name")
                     .nick("Name")
@@ -90,6 +91,14 @@ impl ObjectImpl for NetListener {
                 glib::ParamSpecUInt::builder("max-clients")
                     .nick("Most clients")
                     .blurb("How many clients there may be at a time, or 0 for any number")
+                    .explicit_notify()
+                    .build(),
+                glib::ParamSpecUInt::builder("max-handshakes")
+                    .nick("Most handshakes")
+                    .blurb(
+                        "How many TLS handshakes may be under way at a time, or 0 for any number",
+                    )
+                    .default_value(HANDSHAKES as u32)
                     .explicit_notify()
                     .build(),
                 glib::ParamSpecUInt::builder("clients")
@@ -136,6 +145,7 @@ impl ObjectImpl for NetListener {
             "name" => obj.name().to_value(),
             "connected" => obj.is_connected().to_value(),
             "max-clients" => obj.max_clients().to_value(),
+            "max-handshakes" => obj.max_handshakes().to_value(),
             "clients" => obj.clients().to_value(),
             "reuse-port" => obj.reuses_port().to_value(),
             "replace-stale" => obj.replaces_stale().to_value(),
@@ -151,6 +161,7 @@ impl ObjectImpl for NetListener {
         match pspec.name() {
             "name" => obj.set_name(value.get().expect("a string")),
             "max-clients" => obj.set_max_clients(number()),
+            "max-handshakes" => obj.set_max_handshakes(number()),
             "reuse-port" => obj.set_reuse_port(enabled()),
             "replace-stale" => obj.set_replace_stale(enabled()),
             "path-mode" => obj.set_path_mode(Some(number()).filter(|mode| *mode != u32::MAX)),
@@ -166,13 +177,13 @@ impl ObjectImpl for NetListener {
 
 impl NetListener {
     pub(super) fn options(&self) -> Options {
-        *lock(&self.options)
+        *self.options.lock()
     }
 
     /// Changes an option, and tells of it if it is a property.
     pub(super) fn set_option(&self, property: Option<&str>, set: impl FnOnce(&mut Options)) {
         let changed = {
-            let mut options = lock(&self.options);
+            let mut options = self.options.lock();
             let before = *options;
             set(&mut options);
             *options != before
@@ -183,12 +194,12 @@ impl NetListener {
     }
 
     pub(super) fn name(&self) -> Option<glib::GString> {
-        lock(&self.name).clone()
+        self.name.lock().clone()
     }
 
     pub(super) fn set_name(&self, name: Option<glib::GString>) {
         let changed = {
-            let mut current = lock(&self.name);
+            let mut current = self.name.lock();
             let changed = *current != name;
             current.clone_from(&name);
             changed
@@ -217,11 +228,11 @@ impl NetListener {
     }
 
     pub(super) fn channels(&self) -> Vec<ChannelSocket> {
-        lock(&self.state).channels.clone()
+        self.state.lock().channels.clone()
     }
 
     pub(super) fn is_connected(&self) -> bool {
-        !lock(&self.state).channels.is_empty()
+        !self.state.lock().channels.is_empty()
     }
 
     /// Listens on more sockets. They do not block from now on: somebody else may be faster when
@@ -281,7 +292,7 @@ impl NetListener {
     fn change<R>(&self, f: impl FnOnce(&mut State) -> R) -> (R, Option<super::NetListener>) {
         // Before the lock, so that it goes after that.
         let itself = self.obj().clone();
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         let result = f(&mut state);
         let keeps = state.serving.is_some() && !state.channels.is_empty();
         let unkept = match keeps {
@@ -305,17 +316,17 @@ impl NetListener {
 
     /// Which sequence of sockets this is, for [`sockets`](Self::sockets).
     pub(super) fn session(&self) -> u64 {
-        lock(&self.state).session
+        self.state.lock().session
     }
 
     pub(super) fn is_open_since(&self, session: u64) -> bool {
-        let state = lock(&self.state);
+        let state = self.state.lock();
         state.session == session && !state.channels.is_empty()
     }
 
     /// The sockets, if they are others than those that are known.
     pub(super) fn sockets(&self, session: Option<u64>, known: Option<u64>) -> io::Result<Sockets> {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         if session.is_some_and(|session| session != state.session) {
             return Err(io_error(
                 gio::IOErrorEnum::Closed,
@@ -391,7 +402,7 @@ impl NetListener {
     }
 
     pub(super) fn is_served_by(&self, number: u64) -> bool {
-        lock(&self.state).serving == Some(number)
+        self.state.lock().serving == Some(number)
     }
 
     /// The context of a callback has gone.
@@ -409,7 +420,7 @@ impl NetListener {
     /// Somebody else is to have a client.
     pub(super) fn give_back(&self, client: ChannelSocket) {
         let mut client = Some(client);
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         if !state.channels.is_empty() {
             state.returned.extend(client.take());
         }

@@ -57,6 +57,7 @@ glib::wrapper! {
     /// | `name` | string | readable, writable |
     /// | `connected` | boolean | readable: [`is_connected`](Self::is_connected) |
     /// | `max-clients` | unsigned integer | readable, writable: [`set_max_clients`](Self::set_max_clients) |
+    /// | `max-handshakes` | unsigned integer | readable, writable: [`set_max_handshakes`](Self::set_max_handshakes) |
     /// | `clients` | unsigned integer | readable, changes without notice: [`clients`](Self::clients) |
     /// | `reuse-port` | boolean | readable, writable: [`set_reuse_port`](Self::set_reuse_port) |
     /// | `replace-stale` | boolean | readable, writable: [`set_replace_stale`](Self::set_replace_stale) |

@@ -3,7 +3,7 @@
 use std::{
     future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, MutexGuard},
     task::{Context, Poll},
 };
 
@@ -13,6 +13,7 @@ use super::{NetListener, accept::Acceptor};
 use crate::{
     error::panic_text,
     hub::{self, JoinHandle},
+    sync::Maker,
     sys::lock,
     transport::ChannelSocket,
 };
@@ -73,6 +74,7 @@ impl Server {
             number,
             place: place.clone(),
             acceptor: Acceptor::for_callback(listener.imp().gate.clone()),
+            maker: Maker::default(),
         };
         let future = poll_fn(move |cx| serving.poll(cx));
         let priority = glib::Priority::DEFAULT;
@@ -106,6 +108,7 @@ struct Serving {
     number: u64,
     place: Place,
     acceptor: Acceptor,
+    maker: Maker,
 }
 
 impl Serving {
@@ -126,8 +129,18 @@ impl Serving {
         }
     }
 
+    /// The callback; none in a forked child, if another thread of the parent was calling it.
+    fn lock(&self) -> Option<MutexGuard<'_, Option<Func>>> {
+        match self.maker.is_parent() {
+            true => self.place.try_lock().ok(),
+            false => Some(lock(&self.place)),
+        }
+    }
+
     fn deliver(&self, listener: &NetListener, client: ChannelSocket) {
-        let mut place = lock(&self.place);
+        let Some(mut place) = self.lock() else {
+            return listener.imp().give_back(client);
+        };
         // It may have been replaced, or the listener disconnected, since the client was accepted.
         let is_current = listener.imp().is_served_by(self.number) && listener.is_connected();
         let Some(func) = place.as_mut().filter(|_| is_current) else {
@@ -144,7 +157,7 @@ impl Serving {
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        let func = lock(&self.place).take();
+        let func = self.lock().and_then(|mut place| place.take());
         drop(func);
         if let Some(listener) = self.listener.upgrade() {
             listener.imp().end_server(self.number);

@@ -33,6 +33,23 @@ impl NetListener {
         u32::try_from(self.imp().gate.limit()).unwrap_or(u32::MAX)
     }
 
+    /// Accepts nobody while so many TLS handshakes of its clients are under way; 0 is any number, and the default is 1024. A
+    /// handshake counts from when [`ChannelTls::new_server`](crate::ChannelTls::new_server) is called with the channel of a
+    /// client until it is done. With as many as that under way, the oldest one fails once it has taken a second, and
+    /// another client is accepted: peers that begin and do nothing keep nobody else out.
+    #[doc(alias = "qio_net_listener_set_max_handshakes")]
+    pub fn set_max_handshakes(&self, limit: u32) {
+        self.imp().gate.set_handshake_limit(limit as usize);
+        self.notify("max-handshakes");
+    }
+
+    /// How many TLS handshakes may be under way at a time, or 0.
+    #[doc(alias = "qio_net_listener_get_max_handshakes")]
+    #[must_use]
+    pub fn max_handshakes(&self) -> u32 {
+        u32::try_from(self.imp().gate.handshake_limit()).unwrap_or(u32::MAX)
+    }
+
     /// How many clients there are, whose channels are neither closed nor dropped.
     #[doc(alias = "qio_net_listener_get_clients")]
     #[must_use]

@@ -29,19 +29,19 @@ const LIMIT: Duration = Duration::from_secs(2);
 
 /// What has become of children.
 #[derive(Debug, Default)]
-struct Tally {
-    ended: usize,
-    hung: usize,
-    crashed: usize,
+pub(crate) struct Tally {
+    pub(crate) ended: usize,
+    pub(crate) hung: usize,
+    pub(crate) crashed: usize,
     /// GObject has locks of its own, which another thread of the parent may have held.
-    in_gobject: usize,
+    pub(crate) in_gobject: usize,
     /// Where, if there is a debugger.
-    traces: Vec<String>,
+    pub(crate) traces: Vec<String>,
 }
 
 impl Tally {
     /// Waits for a child.
-    fn count(&mut self, child: Pid) {
+    pub(crate) fn count(&mut self, child: Pid) {
         let end = Instant::now() + LIMIT;
         let status = loop {
             match waitpid(child, Some(WaitPidFlag::WNOHANG)).expect("a child") {

@@ -4,7 +4,7 @@ mod contexts;
 mod crowd;
 mod descriptors;
 mod fork;
-mod fork_beside;
+pub(crate) mod fork_beside;
 mod handlers;
 mod leaks;
 mod moves;

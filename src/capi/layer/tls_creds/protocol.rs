@@ -178,6 +178,20 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_resumption(
 }
 
 #[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_tls_creds_builder_set_max_handshake_size(
+    builder: *mut QIOTlsCredsBuilder,
+    bytes: usize,
+) {
+    let function = c"qio_tls_creds_builder_set_max_handshake_size";
+    // SAFETY: see above.
+    unsafe {
+        change(function, builder, |builder| {
+            builder.max_handshake_size(bytes)
+        });
+    };
+}
+
+#[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_tls_creds_builder_set_key_log_func(
     builder: *mut QIOTlsCredsBuilder,
     func: KeyLogFunc,

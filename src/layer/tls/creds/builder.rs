@@ -47,6 +47,7 @@ pub struct TlsCredsBuilder {
     pub(super) ciphersuites: Option<String>,
     pub(super) alpn: Vec<Vec<u8>>,
     pub(super) resumption: bool,
+    pub(super) max_handshake_size: Option<usize>,
     pub(super) key_log: Option<KeyLog>,
     pub(super) key_log_file: Option<PathBuf>,
     pub(super) checks: bool,
@@ -86,6 +87,7 @@ impl TlsCredsBuilder {
             ciphersuites: None,
             alpn: Vec::new(),
             resumption: true,
+            max_handshake_size: None,
             key_log: None,
             key_log_file: None,
             checks: true,
@@ -357,6 +359,16 @@ impl TlsCredsBuilder {
     #[must_use]
     pub fn resumption(mut self, resumption: bool) -> Self {
         self.resumption = resumption;
+        self
+    }
+
+    /// The most bytes that a peer may send before it is verified; if this is not called, 32 KiB for a server, and 128 KiB
+    /// for a client. A handshake with more fails, so that memory for peers that prove nothing is limited. At least 1024;
+    /// clients with long chains of certificates, or large post-quantum signatures, may need more than the default.
+    #[doc(alias = "qio_tls_creds_builder_set_max_handshake_size")]
+    #[must_use]
+    pub fn max_handshake_size(mut self, bytes: usize) -> Self {
+        self.max_handshake_size = Some(bytes);
         self
     }
 

@@ -22,6 +22,8 @@ pub(super) struct Made {
     pub(super) endpoint: TlsEndpoint,
     pub(super) context: SslContext,
     pub(super) verifies_peer: bool,
+    /// The most bytes of a handshake that are taken of the peer.
+    pub(super) max_handshake_size: usize,
     /// Session tickets that a server sends with TLS 1.3.
     pub(super) tickets: u8,
     /// Those of `context`, and no others.

@@ -19,7 +19,7 @@ use super::{
     checks,
     imp::Made,
     key_log::{self, Sink},
-    protocol::LONGEST_SESSION,
+    protocol::{FEWEST_OF_HANDSHAKE, LONGEST_SESSION},
     psk::Keys,
     sessions::Sessions,
     source::Source,
@@ -86,6 +86,11 @@ impl TlsCredsBuilder {
         if self.anonymous && (has_keys || self.identity.is_some() || self.trusts_somebody()) {
             return wrong("anonymous ones have no certificates and no keys beside");
         }
+        if self.most_of_handshake() < FEWEST_OF_HANDSHAKE {
+            return wrong(&format!(
+                "a handshake has {FEWEST_OF_HANDSHAKE} bytes and more"
+            ));
+        }
         let asks = self.client_certificates != TlsAuthenticationMode::None;
         match self.endpoint {
             TlsEndpoint::Server if self.identity.is_none() && !has_keys && !self.anonymous => {
@@ -138,6 +143,7 @@ impl TlsCredsBuilder {
             | SslMode::RELEASE_BUFFERS;
         context.set_mode(mode);
         context.set_options(SslOptions::NO_RENEGOTIATION | SslOptions::NO_COMPRESSION);
+        shim::limit_certificates(&mut context, self.most_of_handshake());
         self.set_groups(&mut context)?;
         self.set_versions(&mut context)?;
         self.set_ciphers(&mut context)?;
@@ -156,6 +162,7 @@ impl TlsCredsBuilder {
             endpoint: self.endpoint,
             context: context.build(),
             verifies_peer,
+            max_handshake_size: self.most_of_handshake(),
             tickets: self.tickets(),
             sessions,
             key_log,

@@ -142,6 +142,11 @@ impl TlsCreds {
         self.imp().made().sessions.resume(ssl, name);
     }
 
+    /// The most bytes of a handshake that are taken of the peer.
+    pub(crate) fn max_handshake_size(&self) -> usize {
+        self.imp().made().max_handshake_size
+    }
+
     /// How many session tickets a server is to send with TLS 1.3.
     pub(crate) fn tickets(&self) -> u8 {
         self.imp().made().tickets

@@ -48,6 +48,13 @@ const TICKETS: u8 = 2;
 /// How long after a full handshake a session may be resumed, in seconds: a day.
 pub(super) const LONGEST_SESSION: u64 = 24 * 60 * 60;
 
+/// How many bytes of a handshake are taken of a client, and of a server, which has chosen its certificates for many.
+const MOST_OF_CLIENTS: usize = 32 * 1024;
+const MOST_OF_SERVERS: usize = 128 * 1024;
+
+/// Less than any handshake needs.
+pub(super) const FEWEST_OF_HANDSHAKE: usize = 1024;
+
 /// How many sessions a server keeps itself; with most clients it does not have to.
 const SERVER_SESSIONS: i32 = 1024;
 
@@ -75,6 +82,13 @@ impl TlsCredsBuilder {
         context.set_min_proto_version(Some(known(oldest)?))?;
         context.set_max_proto_version(newest.map(known).transpose()?)?;
         Ok(())
+    }
+
+    pub(super) fn most_of_handshake(&self) -> usize {
+        self.max_handshake_size.unwrap_or(match self.endpoint {
+            TlsEndpoint::Client => MOST_OF_SERVERS,
+            TlsEndpoint::Server => MOST_OF_CLIENTS,
+        })
     }
 
     pub(super) fn tickets(&self) -> u8 {

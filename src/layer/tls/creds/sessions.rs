@@ -4,7 +4,7 @@
 use std::{
     collections::VecDeque,
     fmt,
-    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, LazyLock, MutexGuard},
     time::{Duration, SystemTime},
 };
 
@@ -16,7 +16,10 @@ use openssl::{
 };
 
 use super::protocol::LONGEST_SESSION;
-use crate::layer::tls::{shim, verdict};
+use crate::{
+    layer::tls::{shim, verdict},
+    sync::ForkMutex,
+};
 
 /// How many are kept; the oldest go first.
 const MOST: usize = 256;
@@ -33,7 +36,7 @@ static EXPIRY: LazyLock<Option<Index<Ssl, SystemTime>>> =
 
 /// The sessions of one context; the newest comes last.
 #[derive(Default)]
-pub(super) struct Sessions(Mutex<VecDeque<Cached>>);
+pub(super) struct Sessions(ForkMutex<VecDeque<Cached>>);
 
 pub(super) struct Cached {
     /// That of the server.
@@ -98,7 +101,7 @@ impl Sessions {
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Cached>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

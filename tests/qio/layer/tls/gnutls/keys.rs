@@ -106,24 +106,12 @@ fn their_clients_have_a_key_in_common_with_us_in_either_version() {
 fn their_clients_with_another_key_or_name_are_refused() {
     needs!("gnutls-bin");
     in_time(|| {
-        for (name, key, reasons) in [
-            (
-                "qemu",
-                b"another key".to_vec(),
-                [
-                    "decryption failed or bad record mac",
-                    "binder does not verify",
-                ],
-            ),
-            (
-                "quemu",
-                key(),
-                [
-                    "psk identity not found",
-                    "it has no key that is known here, and there is no certificate to show",
-                ],
-            ),
-        ] {
+        // An identity that is not known is refused as a wrong key is.
+        let reasons = [
+            "decryption failed or bad record mac",
+            "binder does not verify",
+        ];
+        for (name, key) in [("qemu", b"another key of 16".to_vec()), ("quemu", key())] {
             let creds = server().psk(name, key).build().expect("a key");
             for (version, reason) in [Tls12, Tls13].into_iter().zip(reasons) {
                 let priority = priority(version, PSK, None);

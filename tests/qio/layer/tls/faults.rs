@@ -1,0 +1,266 @@
+//! What waiters get when something fails below, or waits for itself: one error for all, and no wait that never ends.
+
+use std::{cell::Cell, io, rc::Rc, sync::atomic::Ordering, thread, time::Duration};
+
+use glib::{IOCondition, subclass::prelude::*};
+use qio::{Channel, ChannelTls, coroutine, prelude::*};
+
+use super::ends::{client_creds, friends, over, server_creds, shake, strangers, with};
+use crate::common::{blocked::Blocked, fill, in_loop, in_time, iterate_until, nonblocking_pair};
+
+mod imp {
+    use std::{
+        io::{self, IoSlice, IoSliceMut},
+        os::fd::{BorrowedFd, OwnedFd},
+        sync::{
+            OnceLock,
+            atomic::{AtomicBool, AtomicUsize, Ordering},
+        },
+    };
+
+    use glib::IOCondition;
+    use qio::{ChannelSocket, ReadFlags, Readiness, WriteFlags, prelude::*, subclass::prelude::*};
+
+    /// A socket that, once it is broken, reports that but once, to one caller, and then would block for ever.
+    #[derive(Default)]
+    pub struct Breaking {
+        pub(super) socket: OnceLock<ChannelSocket>,
+        pub(super) broken: AtomicBool,
+        reported: AtomicBool,
+        pub(super) stalled: AtomicUsize,
+    }
+
+    #[glib::object_subclass]
+    impl ObjectSubclass for Breaking {
+        const NAME: &'static str = "TestBreaking";
+        type Type = super::Breaking;
+        type ParentType = qio::Channel;
+    }
+
+    impl ObjectImpl for Breaking {}
+
+    impl Breaking {
+        fn socket(&self) -> &ChannelSocket {
+            self.socket.get().expect("set")
+        }
+
+        fn check(&self) -> io::Result<()> {
+            if !self.broken.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            match self.reported.swap(true, Ordering::Relaxed) {
+                false => Err(io::Error::from_raw_os_error(nix::libc::EIO)),
+                true => Err(io::ErrorKind::WouldBlock.into()),
+            }
+        }
+    }
+
+    impl ChannelImpl for Breaking {
+        fn readv(
+            &self,
+            iov: &mut [IoSliceMut<'_>],
+            _fds: Option<&mut Vec<OwnedFd>>,
+            _flags: ReadFlags,
+        ) -> io::Result<usize> {
+            self.check()?;
+            self.socket().readv(iov)
+        }
+
+        fn writev(
+            &self,
+            iov: &[IoSlice<'_>],
+            _fds: &[BorrowedFd<'_>],
+            _flags: WriteFlags,
+        ) -> io::Result<usize> {
+            self.check()?;
+            self.socket().writev(iov)
+        }
+
+        fn close(&self) -> io::Result<()> {
+            self.socket().close()
+        }
+
+        fn set_blocking(&self, enabled: bool) -> io::Result<()> {
+            self.socket().set_blocking(enabled)
+        }
+
+        fn create_watch(&self, condition: IOCondition) -> glib::Source {
+            self.stalled.fetch_add(1, Ordering::Relaxed);
+            self.socket().create_watch(condition)
+        }
+
+        fn wait_fd(&self, _condition: IOCondition) -> Readiness {
+            Readiness::Watch
+        }
+    }
+}
+
+glib::wrapper! {
+    pub struct Breaking(ObjectSubclass<imp::Breaking>) @extends Channel;
+}
+
+#[test]
+fn an_error_that_the_lower_channel_reports_once_reaches_all_waiters() {
+    in_time(|| {
+        for writes in [false, true] {
+            let (here, there) = nonblocking_pair();
+            let breaking: Breaking = glib::Object::new();
+            breaking.imp().socket.set(here.clone()).expect("once");
+            let (client, server) = with(&breaking, &client_creds(), &there, &server_creds());
+            shake(&client, &server);
+            let act = move |client: &ChannelTls| match writes {
+                true => loop {
+                    if let Err(e) = client.write(&[0; 65536]) {
+                        break e;
+                    }
+                },
+                false => client.read(&mut [0]).unwrap_err(),
+            };
+            let blocked = [Blocked::default(), Blocked::default()];
+            thread::scope(|scope| {
+                let waiters: Vec<_> = blocked
+                    .iter()
+                    .map(|blocked| {
+                        let client = &client;
+                        scope.spawn(move || {
+                            blocked.soon();
+                            act(client)
+                        })
+                    })
+                    .collect();
+                blocked.iter().for_each(Blocked::wait);
+                breaking.imp().broken.store(true, Ordering::Relaxed);
+                match writes {
+                    // There is room, or data, for one moment.
+                    true => drop(there.read(&mut vec![0; 1 << 20])),
+                    false => drop(there.write(&[23, 3, 3, 0, 1])),
+                }
+                for waiter in waiters {
+                    let e = waiter.join().expect("no panic");
+                    assert_eq!(e.raw_os_error(), Some(nix::libc::EIO), "{e}");
+                }
+            });
+        }
+    });
+}
+
+/// Data that is unsent is lost by closing, and that is an error; all else is none.
+#[test]
+fn closing_does_not_report_what_the_user_did_not_write() {
+    in_time(|| {
+        // The responses to key updates find no room.
+        let (client, server) = friends();
+        for end in [&client, &server] {
+            end.set_blocking(false).expect("non-blocking");
+        }
+        fill(&server.master());
+        for _ in 0..10 {
+            client.update_keys(true).expect("asked");
+            let e = server.read(&mut [0]).expect_err("there is no data");
+            assert_eq!(e.kind(), io::ErrorKind::WouldBlock, "{e}");
+        }
+        let full = server.wait_timeout(IOCondition::OUT, Duration::ZERO);
+        assert_eq!(full.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        server.close().expect("nothing was written");
+
+        // Data was written.
+        let (client, _server) = friends();
+        client.set_blocking(false).expect("non-blocking");
+        fill(&client.master());
+        client.write(b"data").expect("encrypted");
+        client.close().expect_err("it is lost");
+    });
+}
+
+#[test]
+fn closing_tls_in_tls_does_not_report_what_the_user_did_not_write() {
+    in_time(|| {
+        for writes in [false, true] {
+            let (outer_client, outer_server) = friends();
+            let (client, server) = over((outer_client.clone(), outer_server));
+            shake(&client, &server);
+            for end in [&client, &outer_client] {
+                end.set_blocking(false).expect("non-blocking");
+            }
+            fill(&outer_client.master());
+            if writes {
+                client.write(b"data").expect("encrypted");
+            }
+            // close_notify of the inner connection stays in the outer one.
+            assert_eq!(client.close().is_err(), writes);
+        }
+    });
+}
+
+#[test]
+fn waiting_in_a_coroutine_inside_authorize_peer_is_an_error() {
+    needs!("glib-networking");
+    in_loop(|context| {
+        let (client, server) = strangers();
+        let asked = Rc::new(Cell::new(false));
+        client.connect_authorize_peer(|client, _| {
+            assert!(coroutine::in_coroutine());
+            for result in [
+                client.read(&mut [0]),
+                client.write(b"x"),
+                client.handshake().map(|()| 0),
+                client.bye().map(|()| 0),
+            ] {
+                let e = result.expect_err("it would wait for itself");
+                let error = qio::to_glib_error(&e);
+                assert!(error.matches(gio::IOErrorEnum::Pending), "{e}");
+            }
+            // Another one waits for the answer.
+            true
+        });
+        let (shaking, waiting, done) = (client.clone(), client.clone(), asked.clone());
+        let shaking = coroutine::spawn(move || shaking.handshake());
+        let waiting = coroutine::spawn(move || {
+            waiting.read_all(&mut [0]).expect("read");
+            done.set(true);
+        });
+        let served = qio::spawn_local(async move {
+            server.handshake_future().await.expect("shaken");
+            server.write_all_future(b"x").await.expect("written");
+            server
+        });
+        iterate_until(context, || asked.get() && shaking.is_finished());
+        let shaken = context.block_on(shaking).expect("no panic");
+        shaken.expect("authorized");
+        context.block_on(waiting).expect("no panic");
+        drop(context.block_on(served).expect("no panic"));
+    });
+}
+
+/// How much time this thread has used a processor for.
+fn busy_time() -> Duration {
+    let time = nix::time::clock_gettime(nix::time::ClockId::CLOCK_THREAD_CPUTIME_ID);
+    time.expect("a clock").into()
+}
+
+#[test]
+fn flush_sleeps_in_a_handshake_that_nothing_drives() {
+    in_time(|| {
+        let (here, there) = nonblocking_pair();
+        let client = ChannelTls::new_client(&here, &client_creds(), super::ends::NAME);
+        let client = client.expect("a client");
+        client.set_blocking(false).expect("non-blocking");
+        fill(&here);
+        let e = client.read(&mut [0]).expect_err("nothing has come");
+        assert_eq!(e.kind(), io::ErrorKind::WouldBlock, "{e}");
+        // A record that is complete, and one that is not.
+        let hello = [&[21, 3, 3, 0, 2, 1, 90][..], &[22, 3, 3, 0, 90, 2]].concat();
+        there.write_all(&hello).expect("written");
+        thread::scope(|scope| {
+            let flushing = scope.spawn(|| {
+                let result = client.flush();
+                (result.is_ok(), busy_time())
+            });
+            thread::sleep(Duration::from_millis(300));
+            assert!(!flushing.is_finished(), "there is no room");
+            while there.read(&mut [0; 65536]).is_ok() {}
+            let (_, busy) = flushing.join().expect("no panic");
+            assert!(busy < Duration::from_millis(100), "{busy:?}");
+        });
+    });
+}
