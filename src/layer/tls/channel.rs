@@ -310,8 +310,13 @@ impl ChannelTls {
     }
 
     async fn future(&self, step: fn(&Self) -> io::Result<()>) -> io::Result<()> {
-        let mut attempt = PollIo::new(Direction::Write);
+        let [mut receiving, mut sending] = [Direction::Read, Direction::Write].map(PollIo::new);
         poll_fn(|cx| {
+            let link = self.imp().link();
+            let attempt = match link.is_ok_and(|link| link.engine().expects_input()) {
+                true => &mut receiving,
+                false => &mut sending,
+            };
             attempt.poll(self.upcast_ref(), cx, |_| {
                 step(self).map(Transferred::whole)
             })

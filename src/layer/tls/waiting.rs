@@ -51,12 +51,18 @@ impl TlsState {
         }
     }
 
-    /// Whether a direction needs the same direction of the channel below, and nothing else. After a handshake
-    /// that has failed only what is unsent waits for anything.
+    /// Whether a handshake waits for the peer alone, as far as it has been tried.
+    pub(super) fn expects_input(&self) -> bool {
+        matches!(self.stage, Stage::Fresh | Stage::Shaking) && !self.has_unsent()
+    }
+
+    /// Whether a direction needs the same direction of the channel below, and nothing else: also reading in a handshake, so
+    /// that any number of peers that begin one and do nothing costs no watch. After a handshake that has failed only what
+    /// is unsent waits for anything.
     fn is_plain(&self, side: Direction) -> bool {
         match side {
             Direction::Read => {
-                self.is_settled()
+                (self.is_settled() || self.is_shaking())
                     && !self.has_unsent()
                     && !self.input.has_new
                     && !self.input.recheck

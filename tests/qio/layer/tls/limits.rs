@@ -108,16 +108,17 @@ fn a_limit_that_no_handshake_fits_in_is_an_error() {
     });
 }
 
-/// A server that shakes hands with each client, says one byte, and keeps the channel.
-struct Server {
+/// A server that shakes hands with each client, sends one byte, and reads to the end.
+pub(super) struct Server {
     runner: Runner,
     listener: NetListener,
-    address: SocketAddr,
+    pub(super) address: SocketAddr,
+    client: TlsCreds,
     errors: Arc<Mutex<Vec<String>>>,
 }
 
 impl Server {
-    fn new(limit: u32) -> Self {
+    pub(super) fn new(limit: u32) -> Self {
         let runner = Runner::new();
         let listener = NetListener::new();
         listener.set_max_handshakes(limit);
@@ -135,7 +136,15 @@ impl Server {
                 let noted = noted.clone();
                 qio::spawn(async move {
                     match server.handshake_future().await {
-                        Ok(()) => server.write_all_future(b"x").await.expect("written"),
+                        Ok(()) => {
+                            let _ = server.write_all_future(b"x").await;
+                            let mut some = [0; 4096];
+                            while server
+                                .read_future(&mut some)
+                                .await
+                                .is_ok_and(|count| count > 0)
+                            {}
+                        }
                         Err(e) => noted.lock().expect("whole").push(e.to_string()),
                     }
                 });
@@ -146,18 +155,27 @@ impl Server {
             runner,
             listener,
             address,
+            client: client_builder().resumption(false).build().expect("good"),
             errors,
         }
     }
 
-    /// How long a client waits until it has read the byte.
-    fn answer(&self) -> Duration {
-        let begun = Instant::now();
+    /// A client that has read the byte.
+    pub(super) fn client(&self, creds: &TlsCreds) -> ChannelTls {
         let socket = TcpStream::connect(self.address).expect("connects");
         let channel = ChannelSocket::new_fd(socket.into()).expect("a socket");
-        let client = ChannelTls::new_client(&channel, &client_creds(), NAME).expect("a client");
+        let client = ChannelTls::new_client(&channel, creds, NAME).expect("a client");
         client.read_all(&mut [0]).expect("an answer");
-        begun.elapsed()
+        client
+    }
+
+    /// How long a client waits until it has read the byte.
+    pub(super) fn answer(&self) -> Duration {
+        let begun = Instant::now();
+        let client = self.client(&self.client);
+        let waited = begun.elapsed();
+        drop(client);
+        waited
     }
 
     fn silent_client(&self) -> TcpStream {

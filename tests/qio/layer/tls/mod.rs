@@ -6,6 +6,7 @@ mod classes;
 mod contexts;
 mod creds;
 mod crossing;
+mod denial;
 mod endings;
 mod ends;
 mod faults;
