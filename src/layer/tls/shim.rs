@@ -4,7 +4,7 @@
 #![allow(unsafe_code)]
 
 use std::{
-    ffi::{CStr, OsString, c_char, c_int, c_long, c_uchar, c_void},
+    ffi::{CStr, OsString, c_char, c_int, c_long, c_uchar, c_uint, c_void},
     mem,
     os::unix::ffi::OsStringExt as _,
     ptr, slice,
@@ -121,6 +121,16 @@ pub(super) fn has_extended_secret(ssl: &SslRef) -> bool {
     unsafe { ffi::SSL_ctrl(ssl.as_ptr(), SSL_CTRL_GET_EXTMS_SUPPORT, 0, ptr::null_mut()) == 1 }
 }
 
+/// Whether the server of a connection has a session of this identifier, which tickets of TLS 1.3 may be as well.
+pub(super) fn has_session(ssl: &SslRef, id: &[u8]) -> bool {
+    // No identifier of a session has more bytes (RFC 8446, section 4.1.2).
+    let len = c_uint::try_from(id.len()).ok().filter(|len| *len <= 32);
+    // SAFETY: the connection is a live one, and the identifier has that length.
+    len.is_some_and(|len| unsafe {
+        SSL_has_matching_session_id(ssl.as_ptr(), id.as_ptr(), len) == 1
+    })
+}
+
 /// Has a server's session ticket sent with the next write. TLS 1.3 only, after the handshake.
 pub(super) fn queue_ticket<S>(stream: &mut SslStream<S>) -> Result<(), ErrorStack> {
     // SAFETY: the connection is alive, and nothing else uses it.
@@ -161,6 +171,7 @@ unsafe extern "C" {
     fn secure_getenv(name: *const c_char) -> *const c_char;
     fn SSL_CTX_set_timeout(context: *mut ffi::SSL_CTX, seconds: c_long) -> c_long;
     fn SSL_SESSION_set_timeout(session: *mut ffi::SSL_SESSION, seconds: c_long) -> c_long;
+    fn SSL_has_matching_session_id(ssl: *const ffi::SSL, id: *const c_uchar, len: c_uint) -> c_int;
     fn SSL_new_session_ticket(ssl: *mut ffi::SSL) -> c_int;
     fn SSL_key_update(ssl: *mut ffi::SSL, kind: c_int) -> c_int;
     fn SSL_CTX_set_psk_use_session_callback(context: *mut ffi::SSL_CTX, callback: UseSession);

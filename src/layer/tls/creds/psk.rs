@@ -260,10 +260,10 @@ impl ServerKeys {
         })
     }
 
-    /// The key of TLS 1.3 for an identity, which may also be a session ticket: these are longer than any name.
+    /// The key of TLS 1.3 for an identity, which may also be a session ticket.
     fn find(&self, ssl: &SslRef, name: &[u8]) -> Option<Secret> {
         let has_no_known = SHOWS_NO_KNOWN.is_some_and(|index| ssl.ex_data(index).is_some());
-        match self.hides_in_tls_1_3 && has_no_known && is_name(name) {
+        match self.hides_in_tls_1_3 && has_no_known && !is_session(ssl, name) {
             true => Some(self.key_or_decoy(name)),
             false => self.keys.0.get(name).cloned(),
         }
@@ -280,11 +280,12 @@ impl ServerKeys {
 
     /// The hash of the first key that the client shows, of those that are known if there is one.
     fn hash_for(&self, ssl: &mut SslRef) -> Option<TlsPskHash> {
-        let shown = shown(shim::shown_keys(ssl))?;
+        let extension = shim::shown_keys(ssl).to_vec();
+        let shown = shown(&extension)?;
         let known = shown
             .iter()
             .find(|(name, _)| self.keys.0.contains_key(*name));
-        let unknown = || shown.iter().find(|(name, _)| is_name(name));
+        let unknown = || shown.iter().find(|(name, _)| !is_session(ssl, name));
         let len = match known {
             Some((_, proof)) => proof.len(),
             None if self.hides_in_tls_1_3 => unknown()?.1.len(),
@@ -299,8 +300,10 @@ impl ServerKeys {
     }
 }
 
-fn is_name(identity: &[u8]) -> bool {
-    identity.len() <= LONGEST_NAME
+/// Whether an identity is a session ticket: one that is encrypted, which is longer than any name, or the identifier of a
+/// session that the server has.
+fn is_session(ssl: &SslRef, identity: &[u8]) -> bool {
+    identity.len() > LONGEST_NAME || shim::has_session(ssl, identity)
 }
 
 /// Names with their proofs, of the extension that carries both; `None` where it is not as it should be, which
