@@ -6,6 +6,7 @@
 
 use std::{
     any::Any,
+    cell::Cell,
     collections::VecDeque,
     future::Future,
     io, mem,
@@ -41,6 +42,16 @@ static POOL: ProcessMutex<Pool> = ProcessMutex::new(Pool::new(), |pool| {
     // What is in the queue is the parent's to be done. Dropping it could run anything.
     mem::forget(mem::replace(pool, Pool::new()));
 });
+
+thread_local! {
+    /// Whether this is one of the threads.
+    static IS_POOL: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread is for calls that may block, whatever the mode of the channel.
+pub(crate) fn in_pool_thread() -> bool {
+    IS_POOL.try_with(Cell::get).unwrap_or(false)
+}
 
 /// Notified for each job that an idle thread is to take.
 static QUEUED: Condvar = Condvar::new();
@@ -119,6 +130,7 @@ fn enqueue(job: Job) -> io::Result<()> {
 
 /// What a thread does.
 fn work() {
+    IS_POOL.set(true);
     let mut pool = POOL.lock();
     loop {
         if let Some(job) = pool.queue.pop_front() {

@@ -1,13 +1,17 @@
 //! Single calls that a layer makes to the channel below it, whose results update the readiness of its descriptor.
 
-use std::io::{self, IoSliceMut};
+use std::{
+    io::{self, IoSliceMut},
+    os::fd::AsFd as _,
+};
 
 use glib::subclass::prelude::*;
 
-use super::{Channel, class::VFuncs, poll_io::Transferred};
+use super::{Channel, class::VFuncs, ffi::PollFd, poll_io::Transferred};
 use crate::{
     error::would_block,
     hub::{Direction, Hub},
+    sys::socket,
     types::ReadFlags,
 };
 
@@ -24,6 +28,17 @@ pub(crate) fn write(below: &Channel, buf: &[u8]) -> io::Result<usize> {
     recorded(below, Direction::Write, || {
         VFuncs::of(below).write(buf).map(Transferred::whole)
     })
+}
+
+/// Whether the bottom channel is a TCP connection with data that the peer's system has not acknowledged.
+pub(crate) fn has_unacknowledged(below: &Channel) -> bool {
+    match VFuncs::of(below).lent(Direction::Write) {
+        Some(PollFd::Pollable { fd, .. }) => {
+            let guard = fd.get();
+            guard.is_some_and(|fd| socket::has_unacknowledged(fd.as_fd()))
+        }
+        Some(PollFd::Disk(_)) | None => false,
+    }
 }
 
 /// Makes a call, and records would-block and short reads in the registration of the running hub. A channel that is a

@@ -189,14 +189,29 @@ pub(crate) fn reset(fd: BorrowedFd<'_>) {
     };
     // For closing, where another thread keeps connect(2) from disconnecting.
     let _ = retry(|| socket::setsockopt(&fd, socket::sockopt::Linger, &linger));
-    let protocol = option(fd, libc::SOL_SOCKET, libc::SO_PROTOCOL);
-    if matches!(protocol, Ok(libc::IPPROTO_TCP | libc::IPPROTO_MPTCP)) {
+    if is_tcp(fd) {
         // SAFETY: an all-zero address is a valid one, of the family AF_UNSPEC.
         let nowhere: libc::sockaddr = unsafe { std::mem::zeroed() };
         let (number, len) = (fd.as_raw_fd(), size_of_val(&nowhere) as libc::socklen_t);
         // SAFETY: the address lives through the call and has that length.
         let _ = call(|| unsafe { libc::connect(number, &nowhere, len) as isize });
     }
+}
+
+/// Whether a TCP connection has data that the peer's system has not acknowledged. Other sockets do not report it.
+pub(crate) fn has_unacknowledged(fd: BorrowedFd<'_>) -> bool {
+    if !is_tcp(fd) {
+        return false;
+    }
+    let (number, mut count) = (fd.as_raw_fd(), 0_i32);
+    // SAFETY: the request, which is SIOCOUTQ for a socket, writes one `int`, which lives through the call.
+    let asked = call(|| unsafe { libc::ioctl(number, libc::TIOCOUTQ, &raw mut count) as isize });
+    asked.is_ok() && count > 0
+}
+
+fn is_tcp(fd: BorrowedFd<'_>) -> bool {
+    let protocol = option(fd, libc::SOL_SOCKET, libc::SO_PROTOCOL);
+    matches!(protocol, Ok(libc::IPPROTO_TCP | libc::IPPROTO_MPTCP))
 }
 
 pub(crate) fn shutdown(fd: BorrowedFd<'_>, how: Shutdown) -> io::Result<()> {

@@ -24,7 +24,9 @@ G_BEGIN_DECLS
  * by anybody, and reads fail with %G_TLS_ERROR_EOF, unless they are told
  * %QIO_CHANNEL_READ_FLAG_RELAXED_EOF, or qio_channel_tls_set_require_close_notify() has been. To close the channel
  * below is such a cut. qio_channel_close() sends close_notify, in blocking mode within 5 seconds or it fails, and in non-blocking mode as far as
- * that does not block, and closes the channel below;
+ * that does not block, and closes the channel below. In blocking mode, and as qio_channel_close_async() in any mode, it also
+ * reads and discards what a peer over TCP still sends, such as session tickets, until the peer's system has acknowledged all
+ * data, for at most these 5 seconds: a connection that is closed with input unread is reset, and loses what is under way.
  * qio_channel_shutdown() for writing says goodbye, and reading goes on; qio_channel_tls_bye() waits until the goodbye has
  * been sent.
  *

@@ -57,6 +57,11 @@ glib::wrapper! {
     /// reference and the close of an [`AsyncStream`](crate::AsyncStream). `shutdown` for writing says goodbye, and reading
     /// goes on. [`bye`](Self::bye) waits until the goodbye has been sent.
     ///
+    /// TCP resets a connection that is closed with input unread, such as the session tickets of a server, and loses what is
+    /// under way. Therefore `close` in blocking mode, and [`close_future`](crate::ChannelFutureExt::close_future) in any mode,
+    /// read and discard what the peer still sends until its system has acknowledged all data, for at most these 5 seconds.
+    /// Other ways to close cannot wait: read up to the end before them if an upload must arrive.
+    ///
     /// The channel below may be one of any class: sockets of a [`NetListener`](crate::NetListener), the pipes of a
     /// [`ChannelCommand`](crate::ChannelCommand), another TLS channel. To go over to TLS in the middle of a connection, read
     /// up to the agreed end and no further: what has been read already is lost for TLS.

@@ -20,7 +20,9 @@ use super::{
     pipes::{CHUNK, Queue, give_buffer, take_buffer},
 };
 use crate::{
-    channel::{Channel, ChannelExt as _, class::VFuncs, handshakes::HandshakePermit, lower_io},
+    channel::{
+        Channel, ChannelExt as _, blocking, class::VFuncs, handshakes::HandshakePermit, lower_io,
+    },
     coroutine,
     error::{closed, is_disconnected, would_block},
     hub::Direction,
@@ -28,8 +30,12 @@ use crate::{
     types::{Feature, ReadFlags, Readiness, Shutdown},
 };
 
-/// For how long closing in blocking mode waits for a peer that does not read.
+/// For how long closing waits, where it may block, for a peer that does not read.
 const LINGER: Duration = Duration::from_secs(5);
+
+/// How long it waits at first, and at most, before it asks again for acknowledgements.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 
 /// What a channel becomes when it is made: it never changes but for the engine.
 #[derive(Debug)]
@@ -379,9 +385,8 @@ impl Connection {
             self.try_flush(channel);
         }
         if self.engine().may_receive_more() {
-            // Such as sessions, which nobody may have read. The system would take that for a reason not to send
-            // what was written.
-            let _ = self.receive(channel);
+            // With session tickets unread, TCP discards what it has not sent yet.
+            let _ = self.discard_input();
         }
         self.engine().close();
         self.release_permit();
@@ -390,7 +395,7 @@ impl Connection {
         sent
     }
 
-    /// In blocking mode: sends what is left, and close_notify, for at most [`LINGER`].
+    /// Where the caller may block: sends what is left, and close_notify, for at most [`LINGER`].
     fn linger(&self, channel: &Channel) -> io::Result<()> {
         let deadline = Instant::now() + LINGER;
         let flush = || loop {
@@ -411,14 +416,47 @@ impl Connection {
         match flush() {
             Err(e) if e.kind() == io::ErrorKind::TimedOut => Err(e),
             // close_notify itself is not worth an error: the peer may have gone.
+            Err(_) => Ok(()),
+            Ok(()) => {
+                self.discard_input_until(deadline);
+                Ok(())
+            }
+        }
+    }
+
+    /// Reads and discards what the peer still sends, until its system has acknowledged all data or has ended, or until
+    /// `deadline`: a TCP connection that is closed with input unread, or that gets some afterwards, such as session
+    /// tickets, is reset, and what is unacknowledged is lost (RFC 9112, section 9.6).
+    fn discard_input_until(&self, deadline: Instant) {
+        let mut pause = SHORTEST_PAUSE;
+        while self.engine().may_receive_more() && lower_io::has_unacknowledged(&self.master) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() || self.discard_input().is_err_and(|e| !would_block(&e)) {
+                return;
+            }
+            // Nothing reports an acknowledgement.
+            let _ = self.master.wait_timeout(IOCondition::IN, left.min(pause));
+            pause = LONGEST_PAUSE.min(pause * 2);
+        }
+    }
+
+    /// Reads once from the channel below what no read will decrypt. An end is an error.
+    fn discard_input(&self) -> io::Result<()> {
+        let mut buffer = take_buffer();
+        buffer.resize(CHUNK, 0);
+        let result = lower_io::read(&self.master, &mut buffer);
+        give_buffer(buffer);
+        match result? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
             _ => Ok(()),
         }
     }
 
     /// Sends close_notify, in non-blocking mode as far as that does not block, and closes the channel below.
     pub(super) fn close(&self, channel: &Channel) -> io::Result<()> {
-        let may_wait =
-            channel.is_blocking() && !coroutine::in_coroutine() && self.engine().is_open();
+        let may_wait = (channel.is_blocking() || blocking::in_pool_thread())
+            && !coroutine::in_coroutine()
+            && self.engine().is_open();
         let lingered = match may_wait {
             true => self.linger(channel),
             false => Ok(()),

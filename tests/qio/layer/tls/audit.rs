@@ -6,15 +6,16 @@ use std::{
     net::{TcpListener, TcpStream},
     os::fd::OwnedFd,
     thread,
+    time::Duration,
 };
 
 use glib::object::ObjectExt as _;
-use openssl::ssl::{SslConnector, SslMethod, SslVerifyMode, SslVersion};
+use openssl::ssl::{SslAcceptor, SslConnector, SslFiletype, SslMethod, SslVerifyMode, SslVersion};
 use qio::{ChannelSocket, ChannelTls, TlsCreds, TlsEndpoint, prelude::*};
 
 use super::ends::{
-    NAME, authority, client_builder, client_creds, friends, server_builder, server_creds,
-    shake_anyhow, strangers, with,
+    NAME, authority, client_builder, client_creds, friends, server_builder, server_cert,
+    server_creds, shake_anyhow, strangers, with,
 };
 use crate::common::{
     alone::alone,
@@ -281,6 +282,66 @@ fn what_a_client_asks_for_is_reported_only_if_it_is_a_name() {
             server.handshake().expect("agreed");
             assert_eq!(server.hostname().is_some(), is_reported);
             client.join().expect("no panic");
+        }
+    });
+}
+
+/// A server of OpenSSL's that sends something after its client has begun to close, and only then reads.
+fn late_reader(socket: TcpStream, creds: &Directory) -> usize {
+    let mut server = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server()).expect("one");
+    let chain = creds.file("server-cert.pem");
+    let key = creds.file("server-key.pem");
+    server.set_certificate_chain_file(chain).expect("good");
+    server
+        .set_private_key_file(key, SslFiletype::PEM)
+        .expect("good");
+    let mut server = server.build().accept(socket).expect("agreed");
+    thread::sleep(Duration::from_millis(100));
+    server.write_all(b"unasked").expect("written");
+    thread::sleep(Duration::from_millis(100));
+    let mut got = Vec::new();
+    // Without the fix a reset ends it.
+    let _ = server.read_to_end(&mut got);
+    got.len()
+}
+
+#[test]
+fn closing_without_reading_waits_until_tcp_has_delivered() {
+    in_time(|| {
+        let creds = Directory::of_server(&authority().pem, server_cert());
+        // More than the receive buffer of a socket that is not read.
+        let data = vec![7; 16 << 20];
+        for is_blocking in [true, false] {
+            let listener = TcpListener::bind(("127.0.0.1", 0)).expect("listens");
+            let socket = TcpStream::connect(listener.local_addr().expect("bound"));
+            let below = ChannelSocket::new_fd(OwnedFd::from(socket.expect("connects")));
+            let client = ChannelTls::new_client(&below.expect("one"), &client_creds(), NAME);
+            let client = client.expect("a client");
+            let got = thread::scope(|scope| {
+                let server = scope.spawn(|| {
+                    let (socket, _) = listener.accept().expect("accepted");
+                    late_reader(socket, &creds)
+                });
+                client.handshake().expect("agreed");
+                client.set_blocking(false).expect("non-blocking");
+                let written = client.write(&data).expect("written");
+                let mut all = written;
+                while let Ok(count) = client.write(&data) {
+                    all += count;
+                }
+                match is_blocking {
+                    true => {
+                        client.set_blocking(true).expect("blocking");
+                        client.close().expect("closed");
+                    }
+                    false => {
+                        let context = glib::MainContext::new();
+                        context.block_on(client.close_future()).expect("closed");
+                    }
+                }
+                (all, server.join().expect("no panic"))
+            });
+            assert_eq!(got.0, got.1, "blocking: {is_blocking}");
         }
     });
 }

@@ -6,6 +6,7 @@ mod classes;
 mod contexts;
 mod creds;
 mod crossing;
+mod delivery;
 mod denial;
 mod endings;
 mod ends;
