@@ -18,10 +18,16 @@ const FEW: u64 = 2000;
 const MANY: u64 = 6000;
 
 /// The instructions for one unit of a side.
+#[allow(dead_code)] // one of the benchmarks has units of several sizes
 pub(crate) fn instructions(case: &str, side: &str) -> io::Result<f64> {
-    let few = total(case, side, FEW)?;
-    let many = total(case, side, MANY)?;
-    Ok((many - few) / (MANY - FEW) as f64)
+    instructions_of(case, side, [FEW, MANY])
+}
+
+/// The same, by runs with so few and so many units.
+pub(crate) fn instructions_of(case: &str, side: &str, [few, many]: [u64; 2]) -> io::Result<f64> {
+    let less = total(case, side, few)?;
+    let more = total(case, side, many)?;
+    Ok((more - less) / (many - few) as f64)
 }
 
 /// The instructions of a whole process.

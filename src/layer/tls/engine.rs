@@ -20,7 +20,7 @@ use self::{input::Input, limit::Excess, output::Output};
 use super::{
     failure::{Failure, cut_short, of_data, of_handshake, of_parent, truncated, unable_to_shake},
     pipes::MemoryBio,
-    tls_error,
+    shim, tls_error,
 };
 use crate::{coroutine::Execution, error::closed};
 
@@ -155,6 +155,9 @@ impl TlsState {
         match result {
             Ok(()) => {
                 self.stream.get_mut().limit = None;
+                if !self.has_input() {
+                    shim::free_buffers(&mut self.stream);
+                }
                 self.stage = Stage::Judging(Execution::current());
                 Ok(Step::Done(()))
             }
@@ -234,6 +237,19 @@ impl TlsState {
         if self.has_nothing() {
             return self.starved(relaxed);
         }
+        let step = self.decrypt(iov, peek, relaxed);
+        if !self.has_input() {
+            shim::free_buffers(&mut self.stream);
+        }
+        step
+    }
+
+    fn decrypt(
+        &mut self,
+        iov: &mut [IoSliceMut<'_>],
+        peek: bool,
+        relaxed: bool,
+    ) -> io::Result<Step<usize>> {
         self.begin_turn();
         self.input.has_new = false;
         let mut total = 0;

@@ -137,6 +137,13 @@ pub(super) fn queue_ticket<S>(stream: &mut SslStream<S>) -> Result<(), ErrorStac
     done(unsafe { SSL_new_session_ticket(stream.ssl().as_ptr()) })
 }
 
+/// Frees the buffers of a connection that have nothing in them: 17 KiB each. Handshake messages after the handshake, such as
+/// session tickets, leave some in spite of `SSL_MODE_RELEASE_BUFFERS`.
+pub(super) fn free_buffers<S>(stream: &mut SslStream<S>) {
+    // SAFETY: the connection is alive, and nothing else uses it. One whose buffers are in use keeps them.
+    unsafe { SSL_free_buffers(stream.ssl().as_ptr()) };
+}
+
 /// Of a client: its name, its key, and the suite that is used at first.
 pub(super) struct OwnKey {
     pub(super) name: Vec<u8>,
@@ -173,6 +180,7 @@ unsafe extern "C" {
     fn SSL_SESSION_set_timeout(session: *mut ffi::SSL_SESSION, seconds: c_long) -> c_long;
     fn SSL_has_matching_session_id(ssl: *const ffi::SSL, id: *const c_uchar, len: c_uint) -> c_int;
     fn SSL_new_session_ticket(ssl: *mut ffi::SSL) -> c_int;
+    fn SSL_free_buffers(ssl: *mut ffi::SSL) -> c_int;
     fn SSL_key_update(ssl: *mut ffi::SSL, kind: c_int) -> c_int;
     fn SSL_CTX_set_psk_use_session_callback(context: *mut ffi::SSL_CTX, callback: UseSession);
     fn SSL_CTX_set_psk_find_session_callback(context: *mut ffi::SSL_CTX, callback: FindSession);

@@ -12,6 +12,14 @@ pub(crate) fn addresses() -> usize {
     figure("VmSize:")
 }
 
+/// How many bytes of the C library's heap are in use.
+#[allow(unsafe_code)] // The function is not bound.
+pub(crate) fn allocated() -> usize {
+    // SAFETY: it takes nothing, and may be called at any time.
+    let info = unsafe { libc::mallinfo2() };
+    info.uordblks + info.hblkhd
+}
+
 /// By how many bytes more than ever before `body` makes this process grow, if only for a moment: with what C code
 /// takes.
 pub(crate) fn growth(body: impl FnOnce()) -> usize {

@@ -103,7 +103,15 @@ impl TlsState {
             return Err(over.again());
         }
         self.begin_turn();
-        self.queue_tickets();
+        let has_tickets = self.queue_tickets();
+        let step = self.encrypt_chunk(iov);
+        if has_tickets && !self.has_input() {
+            shim::free_buffers(&mut self.stream);
+        }
+        step
+    }
+
+    fn encrypt_chunk(&mut self, iov: &[IoSlice<'_>]) -> io::Result<Step<usize>> {
         let mut total = 0;
         let mut merged = Vec::new();
         let mut left = iov.iter().map(|buf| &buf[..]).filter(|buf| !buf.is_empty());
@@ -142,12 +150,12 @@ impl TlsState {
 
     /// Session tickets go with the first data of a server, and not at the end of the handshake: a client that only
     /// sends would not read them, and its system would answer what it has left unread by a reset, in place of the rest of
-    /// its data.
-    fn queue_tickets(&mut self) {
+    /// its data. Returns whether there are some.
+    fn queue_tickets(&mut self) -> bool {
         let tickets = mem::take(&mut self.output.tickets);
         let is_spoken = self.ssl().version2() == Some(SslVersion::TLS1_3);
         if tickets == 0 || !is_spoken || !self.limit_session() {
-            return;
+            return false;
         }
         for _ in 0..tickets {
             // Without one, the next handshake is a full one.
@@ -155,6 +163,7 @@ impl TlsState {
                 drop(ErrorStack::get());
             }
         }
+        true
     }
 
     /// Sessions that are made of an earlier one live no longer than that. Returns whether they live at all.

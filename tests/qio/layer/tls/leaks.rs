@@ -9,7 +9,7 @@ use super::{
     ends::{NAME, client_creds, server_creds, shake, with},
     openssl_since,
 };
-use crate::common::{alone::alone, fds, memory::resident, native::sources, settle};
+use crate::common::{alone::alone, fds, memory::allocated, native::sources, settle};
 
 /// Channels that are alive are counted by their weak references.
 fn drop_handshakes(rounds: u64) {
@@ -81,7 +81,7 @@ fn idle_connections_keep_no_room_for_records() {
             let mut before = 0;
             for round in 0..150 {
                 if round == 50 {
-                    before = resident();
+                    before = allocated();
                 }
                 let (a, b) = ChannelSocket::pair().expect("a pair");
                 let (client, server) = with(&a, &here, &b, &there);
@@ -94,7 +94,7 @@ fn idle_connections_keep_no_room_for_records() {
                 client.read_all(&mut record).expect("read");
                 connections.push((client, server));
             }
-            let each = (resident() - before) / 200;
+            let each = (allocated() - before) / 200;
             // The ephemeral keys of ML-KEM, with which OpenSSL agrees on secrets since 3.5: it keeps them
             // as long as the connection, 7.6 kB in a client and 6.1 kB in a server, and frees them by
             // no function.
@@ -102,8 +102,8 @@ fn idle_connections_keep_no_room_for_records() {
                 true => 7 * 1024,
                 false => 0,
             };
-            // The room for one record each way would be as much again.
-            assert!(each < 34 * 1024 + keys, "{each} bytes");
+            // The room for one record would be as much again. Session tickets leave some that has to be freed.
+            assert!(each < 20 * 1024 + keys, "{each} bytes");
         },
     );
 }
