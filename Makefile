@@ -114,7 +114,7 @@ miri: ## Runs what makes no system calls under Miri, or where no nightly Rust ha
 		cargo test --locked --lib --config 'target."cfg(unix)".runner = "valgrind -q --error-exitcode=99"' -- $(pure); \
 	fi
 
-fuzz: ## Feeds the parsers and a TLS server with random input, one minute each
+fuzz: ## Feeds the parsers, a TLS server and a TLS client with random input, one minute each
 	@.ci/packages test >/dev/null
 	@cargo fuzz --version >/dev/null 2>&1 || cargo install --quiet --locked cargo-fuzz@0.13.2
 	@for target in $$(cargo fuzz list); do \

@@ -1,12 +1,12 @@
-//! Writes the corpus of `tls_server` anew, from the root of the project:
+//! Writes the corpora of `tls_server` and `tls_client` anew, from the root of the project:
 //!
 //! ```text
 //! cargo run --manifest-path fuzz/Cargo.toml --example tls_corpus
 //! ```
 //!
 //! What clients say is recorded: that of this crate, `openssl s_client` and `gnutls-cli`, each as far as it goes with a
-//! setting. The server's random numbers are none, so that the whole conversation is right once more. Beside that
-//! there are a few changes that somebody in the middle makes.
+//! setting; and what servers say, that of this crate and `openssl s_server`. The random numbers of the other end are none, so that
+//! the whole conversation is right once more. Beside that there are a few changes that somebody in the middle makes.
 
 #[path = "../fuzz_targets/tls/end.rs"]
 #[allow(dead_code)]
@@ -40,7 +40,10 @@ const WORDS: usize = 100;
 const HEAD: [u8; 4] = [0; 4];
 
 fn main() -> io::Result<()> {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/tls_server");
+    let corpora = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
+    let corpus = corpora.join("tls_server");
+    let of_clients = corpora.join("tls_client");
+    fs::create_dir_all(&of_clients)?;
     let folder = std::env::temp_dir().join(format!("qio-tls-corpus-{}", std::process::id()));
     fs::create_dir_all(&corpus)?;
     fs::create_dir_all(&folder)?;
@@ -53,11 +56,27 @@ fn main() -> io::Result<()> {
             let input = [&[number], head, rest].concat();
             fs::write(corpus.join(format!("{name}-{what}")), input)
         };
-        put("own", &HEAD, &record(setting, &mut Own::new(setting))?)?;
+        put(
+            "own",
+            &HEAD,
+            &record(setting, server, &mut Own::client(setting))?,
+        )?;
+        let put_server = |what: &str, words: &[u8]| {
+            let input = [&[number, 0, 0, 0], words].concat();
+            fs::write(of_clients.join(format!("{name}-{what}")), input)
+        };
+        put_server("own", &record(setting, client, &mut Own::server(setting))?)?;
+        if let Some(arguments) = s_server(setting) {
+            let mut peer = Program::serve(&arguments, &folder)?;
+            let words = record(setting, client, &mut peer)?;
+            peer.child.kill()?;
+            peer.child.wait()?;
+            put_server("openssl", &words)?;
+        }
         for program in ["openssl", "gnutls"] {
             if let Some(mut command) = command(setting, program) {
                 let mut peer = Program::start(command.current_dir(&folder))?;
-                let words = record(setting, &mut peer)?;
+                let words = record(setting, server, &mut peer)?;
                 peer.child.kill()?;
                 peer.child.wait()?;
                 put(program, &HEAD, &words)?;
@@ -81,33 +100,27 @@ fn main() -> io::Result<()> {
     fs::remove_dir_all(folder)
 }
 
-/// A client.
+/// What an end of the target talks with.
 trait Peer {
     /// Hears something, and says more. Nothing at its end.
     fn answer(&mut self, heard: &[u8]) -> io::Result<Vec<u8>>;
 }
 
-/// What a client says to a server, which understands it, now and once more.
-fn record(setting: Setting, peer: &mut impl Peer) -> io::Result<Vec<u8>> {
+/// What a peer says to an end, which understands it, now and once more.
+fn record(setting: Setting, make: fn(Setting) -> End, peer: &mut impl Peer) -> io::Result<Vec<u8>> {
     let mut words = Vec::new();
-    let mut server = self::server(setting);
-    let mut heard = Vec::new();
+    let mut end = make(setting);
     loop {
-        let said = peer.answer(&heard)?;
+        while end.step() {}
+        let said = peer.answer(&end.wire.take().0)?;
         if said.is_empty() {
             break;
         }
         words.extend(&said);
-        server.wire.put(&said);
-        while server.step() {}
-        heard = server.wire.take().0;
+        end.wire.put(&said);
     }
-    assert!(
-        server.tls.is_handshake_done(),
-        "{setting:?}: {:?}",
-        server.error
-    );
-    let mut again = self::server(setting);
+    assert!(end.tls.is_handshake_done(), "{setting:?}: {:?}", end.error);
+    let mut again = make(setting);
     again.wire.put(&words);
     while again.step() {}
     assert!(
@@ -127,16 +140,35 @@ fn server(setting: Setting) -> End {
     End::new(tls, wire, (0, None), WORDS, 0)
 }
 
-/// A client of this crate, which has random numbers of its own.
+/// The same.
+fn client(setting: Setting) -> End {
+    let creds = setting.client();
+    restart_chance(0);
+    let wire = Wire::new(0, 0);
+    let tls = ChannelTls::new_client(&wire, &creds, NAME).expect("a client");
+    End::new(tls, wire, (0x55, None), WORDS, 0)
+}
+
+/// An end of this crate, which has random numbers of its own.
 struct Own {
     end: End,
     chance: u64,
 }
 
 impl Own {
-    fn new(setting: Setting) -> Self {
+    fn client(setting: Setting) -> Self {
         let wire = Wire::new(0, 0);
         let tls = ChannelTls::new_client(&wire, &setting.client(), NAME).expect("a client");
+        Self::new(tls, wire)
+    }
+
+    fn server(setting: Setting) -> Self {
+        let wire = Wire::new(0, 0);
+        let tls = ChannelTls::new_server(&wire, &setting.server()).expect("a server");
+        Self::new(tls, wire)
+    }
+
+    fn new(tls: ChannelTls, wire: Wire) -> Self {
         Self {
             end: End::new(tls, wire, (1, None), WORDS, 0),
             chance: 1 << 40,
@@ -147,9 +179,9 @@ impl Own {
 impl Peer for Own {
     fn answer(&mut self, heard: &[u8]) -> io::Result<Vec<u8>> {
         self.end.wire.put(heard);
-        let servers = swap_chance(self.chance);
+        let theirs = swap_chance(self.chance);
         while self.end.step() {}
-        self.chance = swap_chance(servers);
+        self.chance = swap_chance(theirs);
         Ok(self.end.wire.take().0)
     }
 }
@@ -186,6 +218,35 @@ impl Program {
     }
 }
 
+impl Program {
+    /// `openssl s_server`, once it listens.
+    fn serve(arguments: &str, folder: &Path) -> io::Result<Self> {
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let mut child = Command::new("openssl")
+            .args([
+                "s_server",
+                "-quiet",
+                "-accept",
+                &format!("127.0.0.1:{port}"),
+            ])
+            .args(arguments.split_whitespace())
+            .current_dir(folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let stream = loop {
+            match TcpStream::connect(("127.0.0.1", port)) {
+                Ok(stream) => break stream,
+                Err(e) if child.try_wait()?.is_some() => return Err(e),
+                Err(_) => std::thread::sleep(Duration::from_millis(5)),
+            }
+        };
+        stream.set_read_timeout(Some(Duration::from_millis(500)))?;
+        Ok(Self { child, stream })
+    }
+}
+
 impl Peer for Program {
     fn answer(&mut self, heard: &[u8]) -> io::Result<Vec<u8>> {
         let _ = self.stream.write_all(heard);
@@ -197,9 +258,33 @@ impl Peer for Program {
     }
 }
 
+/// The key of the settings that have one, as programs are given it.
+fn hex_key() -> String {
+    KEY.1.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What a server of a setting is given, if `openssl s_server` has it.
+fn s_server(setting: Setting) -> Option<String> {
+    let shown = "-cert cert.pem -key key.pem";
+    let key = format!("-psk_identity {} -psk {} -nocert", KEY.0, hex_key());
+    Some(match setting {
+        Setting::Certificate | Setting::Tickets => format!("{shown} -tls1_3"),
+        Setting::Certificate12 | Setting::Tickets12 => format!("{shown} -tls1_2"),
+        Setting::ClientRequired | Setting::ClientRequested => {
+            format!("{shown} -tls1_3 -CAfile cert.pem -Verify 1")
+        }
+        Setting::ClientRequired12 => format!("{shown} -tls1_2 -CAfile cert.pem -Verify 1"),
+        Setting::Psk => format!("{key} -tls1_3"),
+        Setting::Psk12 => format!("{key} -tls1_2"),
+        Setting::Alpn => format!("{shown} -alpn echo"),
+        Setting::Anonymous => "-nocert -tls1_2 -cipher aNULL:@SECLEVEL=0".to_owned(),
+        Setting::PskSha384 | Setting::PskOrCertificate => return None,
+    })
+}
+
 /// A client of a setting, if this program has it.
 fn command(setting: Setting, program: &str) -> Option<Command> {
-    let key: String = KEY.1.iter().map(|byte| format!("{byte:02x}")).collect();
+    let key = hex_key();
     let words = |text: &str| {
         let text = text.replace("KEY", &key).replace("USER", KEY.0);
         text.split_whitespace()

@@ -6,6 +6,8 @@
 //! the client says, or what the one in the middle does (`tls/middle.rs`).
 #![no_main]
 
+#[path = "tls/alone.rs"]
+mod alone;
 #[path = "tls/end.rs"]
 mod end;
 #[path = "tls/ends.rs"]
@@ -22,6 +24,7 @@ use libfuzzer_sys::fuzz_target;
 use qio::ChannelTls;
 
 use self::{
+    alone::listen,
     end::End,
     ends::{NAME, Setting, restart_chance},
     middle::Middle,
@@ -55,7 +58,11 @@ fuzz_target!(|input: &[u8]| {
         0 => {
             let wire = Wire::new(reading, writing);
             let tls = ChannelTls::new_server(&wire, &server_creds).expect("a server");
-            listen(End::new(tls, wire, (SALTS.1, None), 100, calls), rest);
+            listen(
+                End::new(tls, wire, (SALTS.1, None), 100, calls),
+                rest,
+                TURNS,
+            );
         }
         _ => {
             let connect = |pieces: (u8, u8), calls| {
@@ -80,30 +87,6 @@ fuzz_target!(|input: &[u8]| {
     let peak = memory::peak();
     assert!(peak < MEMORY, "{peak} bytes");
 });
-
-/// A server is told something, and then nothing more.
-fn listen(mut server: End, words: &[u8]) {
-    server.wire.put(words);
-    for ended in [false, true] {
-        if ended {
-            server.wire.end();
-        }
-        for turn in 0.. {
-            assert!(turn < TURNS, "there is no end to it");
-            if !server.step() {
-                break;
-            }
-        }
-    }
-    assert!(server.is_over(), "the end is told");
-    let (answer, _) = server.wire.take();
-    assert!(
-        answer.len() < 20_000 + 2 * words.len(),
-        "{} bytes to say",
-        answer.len()
-    );
-    server.finish();
-}
 
 /// Two ends talk, as well as they can.
 fn talk(mut client: End, mut server: End, mut middle: Middle) {

@@ -1,0 +1,27 @@
+//! An end whose peer is recorded, or invented.
+
+use super::end::End;
+
+/// An end receives something, and then nothing more.
+pub fn listen(mut end: End, input: &[u8], turns: usize) {
+    end.wire.put(input);
+    for ended in [false, true] {
+        if ended {
+            end.wire.end();
+        }
+        for turn in 0.. {
+            assert!(turn < turns, "there is no end to it");
+            if !end.step() {
+                break;
+            }
+        }
+    }
+    assert!(end.is_over(), "the end is told");
+    let (answer, _) = end.wire.take();
+    assert!(
+        answer.len() < 20_000 + 2 * input.len(),
+        "{} bytes to say",
+        answer.len()
+    );
+    end.finish();
+}
