@@ -107,7 +107,8 @@ const CASES: [Case; 7] = [
         work: PING_PONG,
         ours: Side::Future,
         peer: Side::TokioOpenssl,
-        figure: Figure::Instructions([500, 1500], 1.05),
+        // The time is the goal: more instructions, and fewer system calls.
+        figure: Figure::Instructions([500, 1500], 1.15),
     },
     Case {
         name: "instructions/handshake",
