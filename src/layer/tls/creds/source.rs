@@ -88,6 +88,11 @@ impl Source {
         }
     }
 
+    /// As [`read`](Self::read), of what may have blocks in PEM form.
+    fn pem(&self) -> io::Result<Contents<'_>> {
+        Ok(without_byte_order_marks(self.read()?))
+    }
+
     /// The same, where it is nobody else's business. A file that others may read is worth a warning.
     pub(super) fn secret(&self) -> io::Result<Contents<'_>> {
         let bytes = self.read()?;
@@ -111,7 +116,7 @@ impl Source {
 
     /// One certificate or more.
     pub(super) fn certificates(&self) -> io::Result<Vec<X509>> {
-        let pem = self.read()?;
+        let pem = self.pem()?;
         let found = X509::stack_from_pem(&pem);
         if !starts_of(&pem, PRIVATE_KEY).is_empty() {
             cleanse_freed(&pem);
@@ -125,7 +130,7 @@ impl Source {
 
     /// One list of revoked certificates or more.
     pub(super) fn crls(&self) -> io::Result<Vec<X509Crl>> {
-        let pem = self.read()?;
+        let pem = self.pem()?;
         let starts = starts_of(&pem, b"-----BEGIN X509 CRL-----");
         if starts.is_empty() {
             return Err(self.lacks("list of revoked certificates", &pem));
@@ -139,7 +144,7 @@ impl Source {
 
     /// A private key. If it is locked, the password is asked for.
     pub(super) fn key(&self, password: Option<&Password>) -> io::Result<PKey<Private>> {
-        let pem = self.read()?;
+        let pem = self.pem()?;
         let (mut asked, mut given) = (false, None);
         let key = PKey::private_key_from_pem_callback(&pem, |place| {
             asked = true;
@@ -210,6 +215,25 @@ fn misplaced(pem: &[u8]) -> Option<String> {
         _ => "not at the beginning of a line",
     };
     Some(format!("-----BEGIN {label}----- {why}"))
+}
+
+/// The byte order mark of UTF-8.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
+/// Removes byte order marks where lines begin: OpenSSL ignores one at the beginning of a text, and misses a block behind
+/// another one, which files have that were put together.
+fn without_byte_order_marks(text: Contents<'_>) -> Contents<'_> {
+    if starts_of(&text, BYTE_ORDER_MARK).is_empty() {
+        return text;
+    }
+    let lines = text.split_inclusive(|&byte| byte == b'\n');
+    let without = lines.map(|mut line| {
+        while let Some(rest) = line.strip_prefix(BYTE_ORDER_MARK) {
+            line = rest;
+        }
+        line
+    });
+    Contents::Read(Secret::from(without.collect::<Vec<_>>().concat()))
 }
 
 /// How the line before a block begins, and how it ends.

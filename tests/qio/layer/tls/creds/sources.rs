@@ -100,6 +100,23 @@ fn files_that_are_not_there_are_named() {
 }
 
 #[test]
+fn byte_order_marks_before_pem_blocks_are_ignored_wherever_they_are() {
+    let (authority, cert) = good();
+    // As files have them that editors of Windows have written and a shell has put together.
+    let marked = |pem: &str| format!("# a comment\r\n\u{feff}{pem}");
+    let files = Directory::of_server(&authority.pem, &cert);
+    let chain = format!("\u{feff}{}\u{feff}{}", cert.pem, authority.pem);
+    for (name, text) in [
+        ("ca-cert.pem", marked(&authority.pem)),
+        ("server-cert.pem", marked(&chain)),
+        ("server-key.pem", marked(&cert.key)),
+    ] {
+        files.write(name, &text);
+    }
+    server().directory(files.path()).build().expect("good");
+}
+
+#[test]
 fn files_that_hold_something_else_are_named() {
     let (authority, cert) = good();
     let indented = format!("  {}", authority.pem.replace('\n', "\n  "));
