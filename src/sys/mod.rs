@@ -11,6 +11,7 @@ pub(crate) mod credentials;
 pub(crate) mod datagram;
 pub(crate) mod dummy;
 pub(crate) mod epoll;
+pub(crate) mod exits;
 pub(crate) mod fd_info;
 pub(crate) mod file;
 mod hazard;

@@ -49,18 +49,8 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
-    /// Takes a descriptor over. Fails, and closes it, if there has been one already, or if it has
+    /// Takes a descriptor over. Fails, and leaves it where it is, if there has been one already, or if it has
     /// been closed. `prepare` runs before anything can use the descriptor.
-    pub(super) fn fill(
-        &self,
-        fd: OwnedFd,
-        fd_info: FdInfo,
-        prepare: impl FnOnce(),
-    ) -> io::Result<()> {
-        self.fill_from(&mut Some(fd), fd_info, prepare)
-    }
-
-    /// As [`fill`](Self::fill). On failure the descriptor is left where it is.
     pub(super) fn fill_from(
         &self,
         fd: &mut Option<OwnedFd>,

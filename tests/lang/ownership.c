@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -77,10 +79,54 @@ a_channel_has_it (void)
     _exit (0);
   command = qio_channel_command_new_pid (more[1], more[0], child, &error);
   check_ok (error);
-  check (!is_open (more[0]) && !is_open (more[1]));
   check (qio_channel_close (QIO_CHANNEL (command), &error) == 0);
+  check (!is_open (more[0]) && !is_open (more[1]));
   g_object_unref (command);
   close (pipes[1]);
+}
+
+/* After the first command: one for the process, and none for the ends. */
+static void
+adopting_a_child_takes_one_descriptor (void)
+{
+  GError *error = NULL;
+  QIOChannelCommand *command;
+  struct rlimit before, low;
+  int ends[2], pidfd, last = -1, fd;
+  pid_t child;
+
+  pidfd = syscall (SYS_pidfd_open, getpid (), 0);
+  if (pidfd == -1)
+    return; /* Then a pair of sockets stands for the process. */
+  close (pidfd);
+  check (pipe (ends) == 0);
+  child = fork ();
+  if (child == 0)
+    _exit (0);
+  check (getrlimit (RLIMIT_NOFILE, &before) == 0);
+  low = before;
+  low.rlim_cur = 100;
+  check (setrlimit (RLIMIT_NOFILE, &low) == 0);
+  while ((fd = open ("/dev/null", O_RDONLY | O_CLOEXEC)) != -1)
+    last = fd;
+
+  command = qio_channel_command_new_pid (ends[1], ends[0], child, &error);
+  check (command == NULL && g_error_matches (error, G_IO_ERROR, G_IO_ERROR_TOO_MANY_OPEN_FILES));
+  check (strstr (error->message, "Unable to watch process") != NULL);
+  g_clear_error (&error);
+  check (is_open (ends[0]) && is_open (ends[1]));
+
+  close (last);
+  command = qio_channel_command_new_pid (ends[1], ends[0], child, &error);
+  check_ok (error);
+  check (open ("/dev/null", O_RDONLY) == -1);
+  check (qio_channel_close (QIO_CHANNEL (command), &error) == 0);
+  check_ok (error);
+  g_object_unref (command);
+  for (fd = 3; fd < last; fd++)
+    if (is_open (fd) && g_str_equal (g_file_read_link (g_strdup_printf ("/proc/self/fd/%d", fd), NULL), "/dev/null"))
+      close (fd);
+  check (setrlimit (RLIMIT_NOFILE, &before) == 0);
 }
 
 struct header
@@ -112,6 +158,7 @@ main (void)
 {
   where_it_fails_the_caller_has_it ();
   a_channel_has_it ();
+  adopting_a_child_takes_one_descriptor ();
   memory_has_any_type ();
   printf ("ownership: ok\n");
   return 0;

@@ -19,6 +19,7 @@ use super::{CallersFd, os_str, own};
 use crate::{
     Access, ChannelCommand, CommandBuilder, StderrPolicy,
     capi::{give, guarded, holds, instance, success, value, with},
+    error::with_context,
     ffi::{QIOChannelCommand, QIOChannelFile},
     sys::file,
 };
@@ -206,22 +207,22 @@ pub unsafe extern "C" fn qio_channel_command_new_pid(
             return ptr::null_mut();
         };
         guarded(function, error, ptr::null_mut(), || {
-            let both = if writefd == readfd { &read } else { &write };
-            // Whatever fails, the caller's stay as they are.
-            let channel = duplicate_of(&read).and_then(|read| {
-                let write = duplicate_of(both)?;
-                ChannelCommand::new_pid(read, write, pid)
-            });
-            if channel.is_ok() {
-                drop((read.0.take(), write.0.take()));
-            }
+            let is_one = writefd == readfd;
+            let mut ends = [read.0.take(), write.0.take()];
+            let channel = match &ends[0] {
+                Some(fd) if is_one => fd.try_clone().map(|fd| ends[1] = Some(fd)),
+                _ => Ok(()),
+            };
+            let duplicate = |e| with_context(e, format!("Unable to duplicate descriptor {readfd}"));
+            let channel = channel.map_err(duplicate);
+            let channel = channel.and_then(|()| ChannelCommand::adopt(&mut ends, pid));
+            // What was not taken over is the caller's, but for the duplicate.
+            let [left_to_read, left_to_write] = ends;
+            read.0 = left_to_read;
+            write.0 = left_to_write.filter(|_| !is_one);
             give(channel, error)
         })
     }
-}
-
-fn duplicate_of(fd: &CallersFd) -> io::Result<Option<OwnedFd>> {
-    fd.0.as_ref().map(OwnedFd::try_clone).transpose()
 }
 
 #[unsafe(no_mangle)]

@@ -13,7 +13,7 @@ use std::{
 };
 
 use super::{
-    ChannelCommand,
+    ChannelCommand, EndsInfo,
     child::Child,
     process::{Process, end_unwatched},
 };
@@ -222,7 +222,8 @@ impl CommandBuilder {
             None => String::new(),
         };
         let failed = |e| with_context(e, format!("Unable to run \"{name}\"{place}"));
-        let ends = Ends::new(self.access, self.stderr).map_err(failed)?;
+        let mut ends = Ends::new(self.access, self.stderr).map_err(failed)?;
+        let ends_info = EndsInfo::of(&ends.ours).map_err(failed)?;
         let mut fds = self.fds;
         fds.extend(ends.theirs);
         let program = Program {
@@ -239,7 +240,7 @@ impl CommandBuilder {
             failed(e)
         })?;
         let child = Child::new(pid, format!("command \"{name}\""), process);
-        let command = ChannelCommand::with_child(ends.read, ends.write, child)?;
+        let command = ChannelCommand::with_child(&mut ends.ours, ends_info, child);
         if let Some(fd) = ends.stderr {
             command.set_stderr(fd, &name);
         }
@@ -257,8 +258,8 @@ fn split(setting: &OsStr) -> Option<(&OsStr, &OsStr)> {
 
 /// Our ends of the pipes, and what the command gets.
 struct Ends {
-    read: Option<OwnedFd>,
-    write: Option<OwnedFd>,
+    /// For reading and for writing.
+    ours: [Option<OwnedFd>; 2],
     stderr: Option<OwnedFd>,
     /// By their numbers in the command, which has others from this process.
     theirs: BTreeMap<RawFd, OwnedFd>,
@@ -301,8 +302,7 @@ impl Ends {
         theirs.insert(libc::STDOUT_FILENO, stdout);
         theirs.extend(stderr.map(|stderr| (libc::STDERR_FILENO, stderr)));
         Ok(Self {
-            read,
-            write,
+            ours: [read, write],
             stderr: read_stderr,
             theirs,
         })

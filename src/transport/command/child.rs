@@ -10,6 +10,7 @@ use std::{
 };
 
 use super::{
+    collector,
     process::{Exit, Process},
     reaper,
 };
@@ -30,6 +31,8 @@ pub(super) struct Child {
     exit: OnceLock<Exit>,
     /// Set by the one that removes the child from the system's table.
     collected: AtomicBool,
+    /// Under which the collector has it.
+    key: OnceLock<u64>,
     /// A process that forks from its parent is not its parent.
     maker: Maker,
 }
@@ -42,8 +45,23 @@ impl Child {
             process,
             exit: OnceLock::new(),
             collected: AtomicBool::new(false),
+            key: OnceLock::new(),
             maker: Maker::default(),
         }
+    }
+
+    /// Has it collected when it ends, whatever its channel does. Where that is not possible it is collected by
+    /// what asks for its status first.
+    pub(super) fn collect_at_end(self: &Arc<Self>) {
+        if let Some(pidfd) = self.process.pidfd()
+            && let Ok(key) = collector::enter(self, &pidfd)
+        {
+            let _ = self.key.set(key);
+        }
+    }
+
+    pub(super) fn collect_if_ended(&self) {
+        let _ = self.exit(false);
     }
 
     pub(super) fn pid(&self) -> u32 {
@@ -150,6 +168,17 @@ impl Child {
     /// Waits for the end and removes the child from the system's table.
     pub(super) fn reap(&self) {
         let _ = self.exit(true);
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        // In a forked child the number may be the key of another one.
+        if let Some(key) = self.key.get()
+            && !self.is_inherited()
+        {
+            collector::forget(*key);
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod builder;
 mod child;
+mod collector;
 mod communicate;
 mod imp;
 mod process;
@@ -111,7 +112,8 @@ impl ChannelCommand {
     }
 
     /// Makes a channel of a child that has been started by other means: where to read its
-    /// output and where to write its input. The channel takes over waiting for it. It is in
+    /// output and where to write its input. The channel takes over waiting for it, and collects it as soon
+    /// as it has ended: nothing else is to wait for it. It is in
     /// non-blocking mode if both descriptors are.
     ///
     /// They may be pipes, terminals, or sockets, which are shut down by `shutdown(2)`: two
@@ -122,17 +124,21 @@ impl ChannelCommand {
     /// `ECHILD` if there is no such child, or it has been waited for; and what the system says.
     #[doc(alias = "qio_channel_command_new_pid")]
     pub fn new_pid(read: Option<OwnedFd>, write: Option<OwnedFd>, pid: u32) -> io::Result<Self> {
-        Self::prepare_to_close()?;
+        Self::adopt(&mut [read, write], pid)
+    }
+
+    /// As [`new_pid`](Self::new_pid). On failure the descriptors, for reading and for writing, are left where they
+    /// are.
+    pub(crate) fn adopt(ends: &mut [Option<OwnedFd>; 2], pid: u32) -> io::Result<Self> {
         let failed = |e| with_context(e, format!("Unable to watch process {pid}"));
+        let ends_info = EndsInfo::of(ends).map_err(failed)?;
+        Self::prepare_to_close()?;
         let process = Process::open(pid).map_err(failed)?;
         if process.is_no_child() {
             return Err(failed(io::Error::from_raw_os_error(libc::ECHILD)));
         }
-        Self::with_child(
-            read,
-            write,
-            Child::new(pid, format!("process {pid}"), process),
-        )
+        let child = Child::new(pid, format!("process {pid}"), process);
+        Ok(Self::with_child(ends, ends_info, child))
     }
 
     /// Closing must end the input of the command, whatever there is left by then.
@@ -140,25 +146,27 @@ impl ChannelCommand {
         dummy::prepare().map_err(|e| with_context(e, "Unable to prepare for closing a command"))
     }
 
-    fn with_child(read: Option<OwnedFd>, write: Option<OwnedFd>, child: Child) -> io::Result<Self> {
+    /// Takes the ends, for reading and for writing.
+    fn with_child(ends: &mut [Option<OwnedFd>; 2], ends_info: EndsInfo, child: Child) -> Self {
         let this: Self = glib::Object::new();
         let imp = this.imp();
         let channel = this.upcast_ref::<Channel>();
         channel
             .imp()
             .set_description(format!("the {}", child.name()));
-        imp.child.set(Arc::new(child)).expect("new");
-        let mut is_blocking = read.is_none() && write.is_none();
-        for (end, fd) in [(&imp.output, read), (&imp.input, write)] {
-            if let Some(fd) = fd {
-                let fd_info = FdInfo::of(fd.as_fd())?;
+        let child = imp.child.get_or_init(|| Arc::new(child));
+        child.collect_at_end();
+        let mut is_blocking = ends_info.0.iter().all(Option::is_none);
+        let places = [&imp.output, &imp.input];
+        for ((place, fd), fd_info) in places.into_iter().zip(ends).zip(ends_info.0) {
+            if let Some(fd_info) = fd_info {
                 is_blocking |= fd_info.is_blocking;
-                end.fill(fd, fd_info, || ())?;
+                place.fill_from(fd, fd_info, || ()).expect("it is new");
             }
         }
         channel.set_blocking_state(is_blocking);
         channel.add_features(Feature::SHUTDOWN);
-        Ok(this)
+        this
     }
 
     fn set_stderr(&self, fd: OwnedFd, name: &str) {
@@ -177,7 +185,8 @@ impl ChannelCommand {
         self.imp().stderr.get().cloned()
     }
 
-    /// The process id; it may be another process's once this one has been waited for.
+    /// The process id; it may be another process's once this one has ended. [`send_signal`](Self::send_signal)
+    /// never reaches that.
     #[doc(alias = "qio_channel_command_get_pid")]
     #[must_use]
     pub fn pid(&self) -> u32 {
@@ -283,5 +292,18 @@ impl ChannelCommand {
             .child
             .get()
             .ok_or_else(|| not_supported("No command has been started"))
+    }
+}
+
+/// What the ends of a command are, for reading and for writing.
+struct EndsInfo([Option<FdInfo>; 2]);
+
+impl EndsInfo {
+    fn of(ends: &[Option<OwnedFd>; 2]) -> io::Result<Self> {
+        let info = |end: &Option<OwnedFd>| {
+            let fd = end.as_ref();
+            fd.map(|fd| FdInfo::of(fd.as_fd())).transpose()
+        };
+        Ok(Self([info(&ends[0])?, info(&ends[1])?]))
     }
 }

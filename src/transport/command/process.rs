@@ -92,6 +92,14 @@ impl Process {
         self.ended.lease().ok_or_else(crate::error::closed)
     }
 
+    /// The pidfd, unless something else stands for the child.
+    pub(super) fn pidfd(&self) -> Option<FdLease> {
+        match self.by {
+            By::Pidfd => self.ended.lease(),
+            By::Thread(_) | By::Gone => None,
+        }
+    }
+
     pub(super) fn close(&self) {
         let _ = self.ended.close(|_| ());
     }

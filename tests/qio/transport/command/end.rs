@@ -13,7 +13,7 @@ use nix::libc;
 use qio::{Access, ChannelCommand, ChannelFile, Shutdown, prelude::*, to_glib_error};
 
 use super::shell;
-use crate::common::{PATIENCE, alone::alone, fds, in_time};
+use crate::common::{PATIENCE, alone::alone, fds, fork::in_child, in_time};
 
 /// A command that ends only at a signal.
 fn endless() -> ChannelCommand {
@@ -25,6 +25,12 @@ fn stubborn() -> ChannelCommand {
     let command = shell("trap '' TERM; echo; while :; do sleep 0.05; done");
     command.read_all(&mut [0]).expect("it is ready");
     command
+}
+
+/// How many epoll instances this process has.
+fn epoll_instances() -> usize {
+    let all = fds::all();
+    all.iter().filter(|it| it.contains("eventpoll")).count()
 }
 
 /// A look at a process that stays one when the channel is gone.
@@ -231,6 +237,66 @@ fn a_dropped_command_that_has_ended_is_collected() {
         .expect("it ends");
     drop(command);
     check_disappears(watched);
+}
+
+#[test]
+fn a_command_that_ends_by_itself_is_no_zombie_while_its_channel_is_there_and_has_its_status() {
+    let commands: Vec<_> = (0..20).map(|i| shell(&format!("exit {i}"))).collect();
+    commands.iter().map(watch).for_each(check_disappears);
+    for (i, command) in commands.iter().enumerate() {
+        let code = i32::try_from(i).expect("small");
+        let status = command.exit_status().expect("known").expect("ended");
+        assert_eq!(status.code(), Some(code));
+        assert_eq!(command.property::<i32>("wait-status"), code << 8);
+        // There is no process that it could reach.
+        command.kill().expect("it has ended");
+        assert_eq!(command.wait_exit().expect("known").code(), Some(code));
+        assert_eq!(command.close().is_ok(), i == 0);
+    }
+}
+
+#[test]
+fn a_command_whose_channel_is_forgotten_is_no_zombie() {
+    let command = shell("read line");
+    let watched = watch(&command);
+    command.shutdown(Shutdown::Write).expect("ended its input");
+    std::mem::forget(command);
+    check_disappears(watched);
+}
+
+#[test]
+fn an_aborted_command_is_no_zombie() {
+    let command = stubborn();
+    let watched = watch(&command);
+    command.abort();
+    check_disappears(watched);
+    std::mem::forget(command);
+}
+
+#[test]
+fn a_forked_child_collects_its_own_commands_and_none_of_its_parents() {
+    alone(
+        "transport::command::end::a_forked_child_collects_its_own_commands_and_none_of_its_parents",
+        || {
+            let parents = shell("read line; exit 3");
+            let before = epoll_instances();
+            in_child(|| {
+                let own = shell("exit 4");
+                check_disappears(watch(&own));
+                let status = own.exit_status().expect("known").expect("ended");
+                assert_eq!(status.code(), Some(4));
+                drop((parents.clone(), own));
+                // What the parent's collector had is closed, and there is one of its own in its place.
+                assert_eq!(epoll_instances(), before);
+            });
+            let watched = watch(&parents);
+            check_runs(&watched.0);
+            parents.write_all(b"\n").expect("it reads");
+            check_disappears(watched);
+            let status = parents.exit_status().expect("known").expect("ended");
+            assert_eq!(status.code(), Some(3));
+        },
+    );
 }
 
 #[test]
