@@ -26,6 +26,7 @@ pub use flags::Feature;
 /// | --- | --- |
 /// | `PEEK` | leave the data, and descriptors beside it, in the channel, so that the next read returns them again; needs [`Feature::READ_PEEK`] |
 /// | `RELAXED_EOF` | a stream that ends without a proper goodbye counts as ended, and not as truncated; only channels that know the difference look at it |
+/// | `FD_PRESERVE_BLOCKING` | received descriptors stay in the mode in which they were sent, which they always do: for code that has been written for QEMU |
 #[doc(alias = "QIOChannelReadFlags")]
 pub use flags::ReadFlags;
 
@@ -67,6 +68,11 @@ mod flags {
         PEEK = 1 << 0,
         #[flags_value(name = "QIO_CHANNEL_READ_FLAG_RELAXED_EOF", nick = "relaxed-eof")]
         RELAXED_EOF = 1 << 1,
+        #[flags_value(
+            name = "QIO_CHANNEL_READ_FLAG_FD_PRESERVE_BLOCKING",
+            nick = "fd-preserve-blocking"
+        )]
+        FD_PRESERVE_BLOCKING = 1 << 2,
     }
 
     #[glib::flags(name = "QIOChannelWriteFlags")]

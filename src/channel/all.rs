@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     coroutine,
-    error::{ChannelError, channel_error, closed, would_block},
+    error::{ChannelError, channel_error, closed, invalid, would_block},
     hub::Direction,
     sys::SharedFd,
     types::{ReadFlags, WriteFlags},
@@ -104,6 +104,7 @@ pub(super) struct ReadAll<'a, 'b> {
     fds: Option<Received<'a>>,
     /// Where to read, for channels with positions.
     offset: Option<u64>,
+    flags: ReadFlags,
     cursor: Cursor,
     /// Something has been read: the end of the file would come too early.
     started: bool,
@@ -115,6 +116,7 @@ impl<'a, 'b> ReadAll<'a, 'b> {
             iov,
             fds: None,
             offset: None,
+            flags: ReadFlags::empty(),
             cursor: Cursor::default(),
             started: false,
         };
@@ -122,9 +124,14 @@ impl<'a, 'b> ReadAll<'a, 'b> {
         this
     }
 
-    pub(super) fn with_fds(self, fds: &'a mut Vec<OwnedFd>) -> Self {
-        let fds = Some(Received::new(fds));
+    /// Also reads file descriptors, if there is a place for them.
+    pub(super) fn with_fds(self, fds: Option<&'a mut Vec<OwnedFd>>) -> Self {
+        let fds = fds.map(Received::new);
         Self { fds, ..self }
+    }
+
+    pub(super) fn with_flags(self, flags: ReadFlags) -> Self {
+        Self { flags, ..self }
     }
 
     pub(super) fn at(self, offset: u64) -> Self {
@@ -134,6 +141,7 @@ impl<'a, 'b> ReadAll<'a, 'b> {
 
     /// Reads until all is read (`true`), or the file has ended before the first byte.
     pub(super) fn run_eof(mut self, channel: &Channel) -> io::Result<bool> {
+        self.check_flags()?;
         if coroutine::in_coroutine() {
             return coroutine::wait_for(self.run_eof_async(channel))?;
         }
@@ -145,6 +153,7 @@ impl<'a, 'b> ReadAll<'a, 'b> {
     /// As [`run_eof`](Self::run_eof), in a future. If that is dropped, what has been read
     /// goes back to the channel.
     pub(super) async fn run_eof_async(self, channel: &Channel) -> io::Result<bool> {
+        self.check_flags()?;
         let mut undo = CancelGuard {
             transfer: self,
             channel,
@@ -179,12 +188,21 @@ impl<'a, 'b> ReadAll<'a, 'b> {
         }
     }
 
+    fn check_flags(&self) -> io::Result<()> {
+        match self.flags.contains(ReadFlags::PEEK) {
+            true => Err(invalid(
+                "A peek leaves the data in the channel: it cannot go on until all buffers are full",
+            )),
+            false => Ok(()),
+        }
+    }
+
     fn step(&mut self, channel: &Channel, how: IoFlags) -> io::Result<Transferred<Option<bool>>> {
         if self.is_full() {
             return Ok(Transferred::whole(Some(self.keep())));
         }
         let fds_before = self.fds.as_ref().map_or(0, Received::count);
-        let Transferred { result, short } = self.read_some(channel, how.read)?;
+        let Transferred { result, short } = self.read_some(channel, how.read | self.flags)?;
         let result = self.took(channel, result, fds_before)?;
         Ok(Transferred { result, short })
     }

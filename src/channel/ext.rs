@@ -12,10 +12,9 @@ use super::{
     AsyncStream, ByteCounter, Channel, Waiting,
     all::{ReadAll, WriteAll},
     class::{VFuncs, handlers},
-    ext_future, flush, ready, splice,
+    flush, ready, splice, yield_until,
 };
 use crate::{
-    coroutine,
     types::{Feature, Flushed, ReadFlags, Shutdown, WriteFlags},
     watch::{Fds, LeasedFd, adopt_any, set_name_and_priority},
 };
@@ -221,25 +220,40 @@ pub trait ChannelExt: IsA<Channel> + 'static {
         self.writev_all(&[IoSlice::new(buf)])
     }
 
-    /// As [`readv_all_eof`](Self::readv_all_eof), with file descriptors: those that come
-    /// with any part of the data are added to `fds`. Descriptors without data are not the
-    /// end of the file. On an error those that have come are closed.
+    /// As [`readv_all_eof`](Self::readv_all_eof), with file descriptors and flags: descriptors that
+    /// come with any part of the data are added to `fds`. Descriptors without data are not the
+    /// end of the file. On an error those that have come are closed. See
+    /// [`readv_full`](Self::readv_full).
+    ///
+    /// # Errors
+    ///
+    /// Also `EINVAL` for [`ReadFlags::PEEK`]: a peek gets the same data each time.
     #[doc(alias = "qio_channel_readv_full_all_eof")]
+    #[doc(alias = "qio_channel_readv_full_all_eof_with_flags")]
     #[doc(alias = "qio_channel_read_bytes_with_fds_all_eof")]
     fn readv_full_all_eof(
         &self,
         iov: &mut [IoSliceMut<'_>],
-        fds: &mut Vec<OwnedFd>,
+        fds: Option<&mut Vec<OwnedFd>>,
+        flags: ReadFlags,
     ) -> io::Result<bool> {
-        ReadAll::new(iov).with_fds(fds).run_eof(self.as_ref())
+        let transfer = ReadAll::new(iov).with_fds(fds).with_flags(flags);
+        transfer.run_eof(self.as_ref())
     }
 
-    /// As [`readv_all`](Self::readv_all), with file descriptors. See
+    /// As [`readv_all`](Self::readv_all), with file descriptors and flags. See
     /// [`readv_full_all_eof`](Self::readv_full_all_eof).
     #[doc(alias = "qio_channel_readv_full_all")]
+    #[doc(alias = "qio_channel_readv_full_all_with_flags")]
     #[doc(alias = "qio_channel_read_bytes_with_fds_all")]
-    fn readv_full_all(&self, iov: &mut [IoSliceMut<'_>], fds: &mut Vec<OwnedFd>) -> io::Result<()> {
-        ReadAll::new(iov).with_fds(fds).run(self.as_ref())
+    fn readv_full_all(
+        &self,
+        iov: &mut [IoSliceMut<'_>],
+        fds: Option<&mut Vec<OwnedFd>>,
+        flags: ReadFlags,
+    ) -> io::Result<()> {
+        let transfer = ReadAll::new(iov).with_fds(fds).with_flags(flags);
+        transfer.run(self.as_ref())
     }
 
     /// As [`writev_all`](Self::writev_all), with file descriptors, which travel with the
@@ -492,6 +506,16 @@ pub trait ChannelExt: IsA<Channel> + 'static {
         self.as_ref().set_context(None);
     }
 
+    /// Makes coroutines wait for the channel in the context in which they run (`true`, the default), or
+    /// attaches the channel to the global default context (`false`). Of this function,
+    /// [`attach_context`](Self::attach_context) and [`detach_context`](Self::detach_context), the last call
+    /// counts.
+    #[doc(alias = "qio_channel_set_follow_coroutine_ctx")]
+    fn set_follow_coroutine_ctx(&self, enabled: bool) {
+        let context = (!enabled).then(glib::MainContext::default);
+        self.as_ref().set_context(context.as_ref());
+    }
+
     /// Calls functions from a context, `None` being the default one, whenever the channel is ready
     /// to be read or written, in place of those set before; none at all to end that.
     ///
@@ -526,7 +550,8 @@ pub trait ChannelExt: IsA<Channel> + 'static {
     }
 
     /// Suspends the coroutine that runs until one of the conditions is there, and returns those
-    /// that are. See [`wait`](Self::wait).
+    /// that are. See [`wait`](Self::wait). None are returned if [`wake_read`](Self::wake_read) has ended the
+    /// wait.
     ///
     /// # Errors
     ///
@@ -534,7 +559,15 @@ pub trait ChannelExt: IsA<Channel> + 'static {
     #[doc(alias = "qio_channel_yield")]
     #[doc(alias = "qio_channel_yield_full")]
     fn yield_until(&self, condition: IOCondition) -> io::Result<IOCondition> {
-        coroutine::wait_for(ext_future::ready(self.as_ref(), condition))?
+        yield_until::yield_until(self.as_ref(), condition)
+    }
+
+    /// Makes coroutines that wait for `IN` in [`yield_until`](Self::yield_until) resume at once, although the
+    /// channel is not readable. May be called from any thread. Nothing else is woken: reads go on waiting, and
+    /// a coroutine that does not wait yet is not affected by an earlier call.
+    #[doc(alias = "qio_channel_wake_read")]
+    fn wake_read(&self) {
+        self.as_ref().imp().waiters.wake_yields();
     }
 
     /// Blocks this thread, or suspends the coroutine that runs, until one of the conditions is

@@ -185,27 +185,29 @@ pub trait ChannelFutureExt: IsA<Channel> {
         ReadAll::new(iov).run_eof_async(self.upcast_ref())
     }
 
-    /// As [`readv_all_future`](Self::readv_all_future), with the file descriptors that come
-    /// along.
+    /// As [`readv_all_future`](Self::readv_all_future), with file descriptors and flags. See
+    /// [`ChannelExt::readv_full_all`].
     #[doc(alias = "qio_channel_read_bytes_with_fds_all_async")]
     #[doc(alias = "qio_channel_read_bytes_with_fds_all_finish")]
     fn readv_full_all_future<'a>(
         &'a self,
         iov: &'a mut [IoSliceMut<'_>],
-        fds: &'a mut Vec<OwnedFd>,
+        fds: Option<&'a mut Vec<OwnedFd>>,
+        flags: ReadFlags,
     ) -> impl Future<Output = io::Result<()>> + Send + 'a {
-        let transfer = ReadAll::new(iov).with_fds(fds);
+        let transfer = ReadAll::new(iov).with_fds(fds).with_flags(flags);
         transfer.run_async(self.upcast_ref())
     }
 
-    /// As [`readv_all_eof_future`](Self::readv_all_eof_future), with the file descriptors that
-    /// come along.
+    /// As [`readv_all_eof_future`](Self::readv_all_eof_future), with file descriptors and flags. See
+    /// [`ChannelExt::readv_full_all_eof`].
     fn readv_full_all_eof_future<'a>(
         &'a self,
         iov: &'a mut [IoSliceMut<'_>],
-        fds: &'a mut Vec<OwnedFd>,
+        fds: Option<&'a mut Vec<OwnedFd>>,
+        flags: ReadFlags,
     ) -> impl Future<Output = io::Result<bool>> + Send + 'a {
-        let transfer = ReadAll::new(iov).with_fds(fds);
+        let transfer = ReadAll::new(iov).with_fds(fds).with_flags(flags);
         transfer.run_eof_async(self.upcast_ref())
     }
 

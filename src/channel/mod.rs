@@ -22,6 +22,7 @@ mod ready;
 mod splice;
 pub(crate) mod stream;
 mod stream_async;
+mod yield_until;
 
 pub(crate) use all::wait_for;
 pub use class::{ChannelImpl, ChannelImplExt, FdHandlers};

@@ -72,6 +72,8 @@ struct RareWaiters {
     context_wakers: Vec<Waker>,
     /// Futures that wait for something else, and not any longer than until the channel is closed.
     close_wakers: Vec<Waker>,
+    /// Coroutines that wait for the channel to become readable, and their flags.
+    yields: Vec<(Arc<AtomicBool>, Waker)>,
 }
 
 /// Takes the notes of the system on what a channel has sent, which it tells of as if they were errors.
@@ -298,6 +300,38 @@ impl Waiters {
         drop(forgotten);
     }
 
+    /// Sets `is_woken` and wakes `waker` at the next [`wake_yields`](Self::wake_yields), in place of the waker
+    /// before.
+    pub(crate) fn enter_yield(&self, is_woken: &Arc<AtomicBool>, waker: &Waker) {
+        let mut waiting = self.waiting();
+        let yields = &mut waiting.rare().yields;
+        let before = take_yield(yields, is_woken);
+        yields.push((is_woken.clone(), waker.clone()));
+        drop(waiting);
+        drop(before);
+    }
+
+    pub(crate) fn leave_yield(&self, is_woken: &Arc<AtomicBool>) {
+        let mut waiting = self.waiting();
+        let left = take_yield(&mut waiting.rare().yields, is_woken);
+        drop(waiting);
+        drop(left);
+    }
+
+    /// Ends the waits of coroutines for the channel to become readable.
+    pub(crate) fn wake_yields(&self) {
+        let mut waiting = self.waiting();
+        let yields = waiting
+            .rare
+            .as_mut()
+            .map(|rare| mem::take(&mut rare.yields));
+        drop(waiting);
+        for (is_woken, waker) in yields.into_iter().flatten() {
+            is_woken.store(true, Ordering::Release);
+            waker.wake();
+        }
+    }
+
     /// Makes all waiters look again: something has changed that no descriptor reports.
     pub(crate) fn wake(&self) {
         let mut waiting = self.waiting();
@@ -454,6 +488,17 @@ impl Waiters {
 fn take_out(wakers: &mut Vec<Waker>, waker: &Waker) -> Option<Waker> {
     let mine = wakers.iter().position(|it| it.will_wake(waker))?;
     Some(wakers.swap_remove(mine))
+}
+
+/// As [`take_out`].
+fn take_yield(
+    yields: &mut Vec<(Arc<AtomicBool>, Waker)>,
+    is_woken: &Arc<AtomicBool>,
+) -> Option<(Arc<AtomicBool>, Waker)> {
+    let mine = yields
+        .iter()
+        .position(|(it, _)| Arc::ptr_eq(it, is_woken))?;
+    Some(yields.swap_remove(mine))
 }
 
 /// A thread in the list of those that wait.

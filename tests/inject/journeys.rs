@@ -12,8 +12,8 @@ use futures_util::future::try_join;
 use gio::prelude::*;
 use glib::{IOCondition, MainContext};
 use qio::{
-    Access, Channel, ChannelCommand, ChannelFile, ChannelSocket, NetListener, Shutdown, WriteFlags,
-    prelude::*,
+    Access, Channel, ChannelCommand, ChannelFile, ChannelSocket, NetListener, ReadFlags, Shutdown,
+    WriteFlags, prelude::*,
 };
 
 /// What a program does, and the first error.
@@ -50,7 +50,11 @@ fn descriptors() -> io::Result<()> {
     let some = File::open("/dev/null")?;
     a.writev_full_all(&[IoSlice::new(b"x")], &[some.as_fd()], WriteFlags::empty())?;
     let mut fds = Vec::new();
-    b.readv_full_all(&mut [IoSliceMut::new(&mut [0])], &mut fds)?;
+    b.readv_full_all(
+        &mut [IoSliceMut::new(&mut [0])],
+        Some(&mut fds),
+        ReadFlags::empty(),
+    )?;
     a.close()?;
     b.close()
 }

@@ -113,6 +113,8 @@ base (gpointer wrong)
   complains (qio_channel_writev_all (ioc, &iov, 1, &error) == -1);
   complains (qio_channel_readv_full_all (ioc, &iov, 1, &fds, &nfds, &error) == -1);
   complains (qio_channel_readv_full_all_eof (ioc, &iov, 1, &fds, &nfds, &error) == -1);
+  complains (qio_channel_readv_full_all_with_flags (ioc, &iov, 1, &fds, &nfds, 0, &error) == -1);
+  complains (qio_channel_readv_full_all_eof_with_flags (ioc, &iov, 1, &fds, &nfds, 0, &error) == -1);
   complains (qio_channel_writev_full_all (ioc, &iov, 1, NULL, 0, &error) == -1);
   complains (qio_channel_writev_full_all_with_flags (ioc, &iov, 1, NULL, 0, 0, &error) == -1);
   check (fds == NULL && nfds == 0);
@@ -153,6 +155,8 @@ base (gpointer wrong)
   complains (qio_channel_add_watch_source (ioc, G_IO_IN, never, &freed, count_free, NULL) == NULL);
   check (freed <= 4);
   complains_void (qio_channel_attach_aio_context (ioc, NULL));
+  complains_void (qio_channel_set_follow_coroutine_ctx (ioc, FALSE));
+  complains_void (qio_channel_wake_read (ioc));
   complains_void (qio_channel_detach_aio_context (ioc));
   complains_void (qio_channel_set_aio_fd_handler (ioc, NULL, never_handle, never_handle, NULL));
   complains_void (qio_channel_yield (ioc, G_IO_IN));
@@ -348,6 +352,8 @@ arguments (void)
   complains (qio_channel_writev_all (ioc, NULL, 1, &error) == -1);
   complains (qio_channel_readv_full_all (ioc, NULL, 1, &fds, &nfds, &error) == -1);
   complains (qio_channel_readv_full_all_eof (ioc, NULL, 1, &fds, &nfds, &error) == -1);
+  complains (qio_channel_readv_full_all_with_flags (ioc, NULL, 1, &fds, &nfds, 0, &error) == -1);
+  complains (qio_channel_readv_full_all_eof_with_flags (ioc, NULL, 1, &fds, &nfds, 0, &error) == -1);
   complains (qio_channel_writev_full_all (ioc, NULL, 1, NULL, 0, &error) == -1);
   complains (qio_channel_preadv (ioc, NULL, 1, 0, &error) == -1);
   complains (qio_channel_pwritev (ioc, NULL, 1, 0, &error) == -1);
@@ -410,6 +416,8 @@ arguments (void)
   complains (qio_channel_readv_full (ioc, &iov, 1, NULL, &nfds, 0, &error) == -1);
   complains (qio_channel_readv_full_all (ioc, &iov, 1, &fds, NULL, &error) == -1);
   complains (qio_channel_readv_full_all_eof (ioc, &iov, 1, &fds, NULL, &error) == -1);
+  complains (qio_channel_readv_full_all_with_flags (ioc, &iov, 1, &fds, NULL, 0, &error) == -1);
+  complains (qio_channel_readv_full_all_eof_with_flags (ioc, &iov, 1, NULL, &nfds, 0, &error) == -1);
 
   /* Functions and names. */
   complains (qio_channel_add_watch (ioc, G_IO_IN, NULL, &freed, count_free) == 0);
@@ -813,6 +821,8 @@ bare_layer (void)
   check (qio_channel_tls_get_peer_certificate (bare) == NULL);
   check (qio_channel_tls_get_protocol_version (bare) == G_TLS_PROTOCOL_VERSION_UNKNOWN);
   check (qio_channel_tls_get_cipher (bare) == NULL);
+  check (qio_channel_tls_get_key_size (bare) == 0);
+  check (qio_channel_tls_get_peer_name (bare) == NULL);
   check (qio_channel_tls_get_alpn_protocol (bare) == NULL);
   check (!qio_channel_tls_is_handshake_done (bare) && !qio_channel_tls_is_resumed (bare));
   check (!qio_channel_tls_handshake (bare, &error));
@@ -877,6 +887,8 @@ layers (gpointer wrong)
   complains (qio_channel_tls_get_peer_certificate (wrong) == NULL);
   complains (qio_channel_tls_get_protocol_version (wrong) == G_TLS_PROTOCOL_VERSION_UNKNOWN);
   complains (qio_channel_tls_get_cipher (wrong) == NULL);
+  complains (qio_channel_tls_get_key_size (wrong) == 0);
+  complains (qio_channel_tls_get_peer_name (wrong) == NULL);
   complains (qio_channel_tls_get_alpn_protocol (wrong) == NULL);
   complains (!qio_channel_tls_is_resumed (wrong));
   complains_void (qio_channel_tls_set_require_close_notify (wrong, FALSE));

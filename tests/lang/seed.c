@@ -84,6 +84,17 @@ data (void)
   check (nfds == 1);
   close (fds[0]);
   g_free (fds);
+  check (qio_channel_writev_full_all (one, out, 2, &devnull, 1, &error) == 0);
+  check (qio_channel_readv_full_all_with_flags (other, in, 2, &fds, &nfds, QIO_CHANNEL_READ_FLAG_FD_PRESERVE_BLOCKING,
+                                                &error) == 0);
+  check (nfds == 1);
+  close (fds[0]);
+  g_free (fds);
+  check (qio_channel_writev_all (one, out, 2, &error) == 0);
+  check (qio_channel_readv_full_all_eof_with_flags (other, in, 2, NULL, NULL, 0, &error) == 1);
+  check_ok (error);
+  check (qio_channel_readv_full_all_with_flags (other, in, 2, NULL, NULL, QIO_CHANNEL_READ_FLAG_MSG_PEEK, &error) == -1);
+  check_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT);
   check (qio_channel_writev_full_all_with_flags (one, out, 2, &devnull, 1, 0, &error) == 0);
   check (qio_channel_readv_full_all_eof (other, in, 2, &fds, &nfds, &error) == 1);
   check (nfds == 1);
@@ -242,6 +253,43 @@ yielding_reader (gpointer user_data)
   progress->stage = 3;
 }
 
+/* Waits for what never comes, until another thread ends the wait. */
+static void
+woken_reader (gpointer user_data)
+{
+  GError *error = NULL;
+  Progress *progress = user_data;
+  GIOCondition ready = G_IO_IN;
+
+  progress->stage = 1;
+  check (qio_channel_yield_full (one, G_IO_IN, &ready, &error) && ready == 0);
+  check_ok (error);
+  progress->stage = 2;
+}
+
+static gpointer
+wakes_reader (gpointer channel)
+{
+  qio_channel_wake_read (channel);
+  return NULL;
+}
+
+static void
+wakes (void)
+{
+  Progress progress = { 0 };
+
+  qio_channel_set_follow_coroutine_ctx (one, FALSE);
+  qio_coroutine_start (woken_reader, &progress, note_freed);
+  while (progress.stage < 1)
+    g_main_context_iteration (NULL, TRUE);
+  g_thread_join (g_thread_new ("wakes", wakes_reader, one));
+  while (progress.freed == 0)
+    g_main_context_iteration (NULL, TRUE);
+  check (progress.stage == 2);
+  qio_channel_set_follow_coroutine_ctx (one, TRUE);
+}
+
 static void
 yields (void)
 {
@@ -286,6 +334,7 @@ main (void)
   watches ();
   handlers ();
   yields ();
+  wakes ();
   data ();
   drop_pair ();
 

@@ -164,6 +164,7 @@ verified (QIOTlsCreds *mine, QIOTlsCreds *theirs)
   g_autoptr (GAsyncResult) left = NULL;
   g_autofree char *name = NULL;
   g_autofree char *cipher = NULL;
+  g_autofree char *peer_name = NULL;
   g_autofree char *protocol = NULL;
   char buf[8];
 
@@ -178,6 +179,10 @@ verified (QIOTlsCreds *mine, QIOTlsCreds *theirs)
   peer = qio_channel_tls_get_peer_certificate (client);
   name = qio_channel_tls_get_hostname (client);
   cipher = qio_channel_tls_get_cipher (client);
+  peer_name = qio_channel_tls_get_peer_name (client);
+  check (peer_name != NULL && strstr (peer_name, "CN=") != NULL);
+  check (qio_channel_tls_get_peer_name (server) == NULL);
+  check (qio_channel_tls_get_key_size (client) == 32 && qio_channel_tls_get_key_size (server) == 32);
   protocol = qio_channel_tls_get_alpn_protocol (client);
   check (QIO_IS_CHANNEL_SOCKET (master) && creds == mine && peer != NULL);
   check (g_str_equal (name, "localhost") && g_str_has_prefix (cipher, "TLS_") && g_str_equal (protocol, "echo"));

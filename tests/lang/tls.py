@@ -148,6 +148,8 @@ async def verified():
         check(end.get_protocol_version() == end.props.protocol_version == Gio.TlsProtocolVersion.TLS_1_3)
         check(end.get_cipher().startswith("TLS_") and end.get_alpn_protocol() == end.props.alpn_protocol == "echo")
         check(not end.is_resumed() and not end.props.resumed)
+        check(end.get_key_size() == end.props.key_size == 32)
+    check("CN=" in client.get_peer_name() == client.props.peer_name and server.get_peer_name() is None)
     check(client.get_hostname() == "localhost" and server.get_hostname() == "localhost")
     check(client.get_creds() == client_creds and client.get_master() == client.props.master)
     check(client.get_peer_certificate().is_same(Gio.TlsCertificate.new_from_file(path("server-cert.pem"))))

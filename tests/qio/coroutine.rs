@@ -218,6 +218,90 @@ fn reads_and_waits_give_the_loop_back_in_both_modes() {
 }
 
 #[test]
+fn wake_read_from_another_thread_resumes_coroutines_that_yield_until_readable_and_no_read() {
+    run(|| {
+        let (a, b) = nonblocking_pair();
+        let yields: Vec<_> = (0..3)
+            .map(|_| {
+                let a = a.clone();
+                spawn(move || a.yield_until(IN).expect("woken"))
+            })
+            .collect();
+        let read_done = Rc::new(Cell::new(false));
+        let (reader, done) = (a.clone(), read_done.clone());
+        let reads = spawn(move || {
+            let mut buf = [0; 4];
+            reader.read_all(&mut buf).expect("read");
+            done.set(true);
+            buf
+        });
+        // Before they wait it has no effect.
+        a.wake_read();
+        yield_now().expect("in a coroutine");
+        let woken = a.clone();
+        std::thread::spawn(move || woken.wake_read());
+        for one in yields {
+            let got = wait_for(one).expect("in a coroutine").expect("no panic");
+            assert_eq!(got, IOCondition::empty());
+        }
+        for _ in 0..20 {
+            yield_now().expect("in a coroutine");
+        }
+        assert!(!read_done.get());
+        b.write_all(b"data").expect("room");
+        let buf = wait_for(reads).expect("in a coroutine").expect("no panic");
+        assert_eq!(&buf, b"data");
+        // A wait that is over, and one for room, are not affected.
+        a.wake_read();
+        assert_eq!(
+            a.yield_until(IOCondition::OUT).expect("room"),
+            IOCondition::OUT
+        );
+        b.write_all(b"x").expect("room");
+        assert_eq!(a.yield_until(IN).expect("ready"), IN);
+    });
+}
+
+#[test]
+fn a_coroutine_waits_in_its_own_context_or_in_the_default_one_as_follow_coroutine_ctx_says() {
+    let (a, b) = nonblocking_pair();
+    for enabled in [true, false] {
+        a.set_follow_coroutine_ctx(enabled);
+        let (reader, writer) = (a.clone(), b.clone());
+        let (started, has_started) = std::sync::mpsc::channel();
+        let (over, is_over) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            run(move || {
+                let waits = spawn(move || reader.yield_until(IN).expect("ready"));
+                for _ in 0..5 {
+                    yield_now().expect("in a coroutine");
+                }
+                started.send(()).expect("received");
+                let got = wait_for(waits).expect("in a coroutine").expect("no panic");
+                over.send(got).expect("received");
+            });
+        });
+        has_started.recv().expect("sent");
+        writer.write_all(b"x").expect("room");
+        let brief = std::time::Duration::from_millis(200);
+        // Nothing iterates the default context but this thread.
+        match is_over.recv_timeout(brief) {
+            Ok(got) => assert!(enabled && got == IN),
+            Err(_) => {
+                assert!(!enabled, "its own context is iterated");
+                let context = MainContext::default();
+                let _owned = context.acquire().expect("free");
+                while is_over.try_recv().is_err() {
+                    context.iteration(false);
+                }
+            }
+        }
+        thread.join().expect("no panic");
+        assert_eq!(a.read(&mut [0; 2]).expect("there"), 1);
+    }
+}
+
+#[test]
 fn code_that_knows_streams_only_gives_the_loop_back() {
     fn line(mut reader: impl BufRead) -> String {
         let mut line = String::new();

@@ -59,6 +59,11 @@ fn flags_of_reads_and_writes_have_their_numbers_and_names() {
         &[
             (1, "QIO_CHANNEL_READ_FLAG_MSG_PEEK", "msg-peek"),
             (2, "QIO_CHANNEL_READ_FLAG_RELAXED_EOF", "relaxed-eof"),
+            (
+                4,
+                "QIO_CHANNEL_READ_FLAG_FD_PRESERVE_BLOCKING",
+                "fd-preserve-blocking",
+            ),
         ],
     );
     check_flags::<WriteFlags>(

@@ -169,7 +169,8 @@ QIOChannelFile *qio_channel_command_get_stderr (QIOChannelCommand *command);
  * qio_channel_command_get_pid:
  * @command: a channel
  *
- * Tells the process id. It may be that of another process once the command was waited for.
+ * Returns the process id. It may be that of another process once the command has ended:
+ * qio_channel_command_send_signal() never reaches that.
  *
  * Returns: the process id, or 0
  */

@@ -359,6 +359,28 @@ GTlsProtocolVersion qio_channel_tls_get_protocol_version (QIOChannelTLS *tls);
 char *qio_channel_tls_get_cipher (QIOChannelTLS *tls);
 
 /**
+ * qio_channel_tls_get_key_size:
+ * @tls: a channel
+ *
+ * Returns how large the key of the cipher is, once the connection is established: 32 for AES-256.
+ *
+ * Returns: the size in bytes, or 0 before that
+ */
+guint qio_channel_tls_get_key_size (QIOChannelTLS *tls);
+
+/**
+ * qio_channel_tls_get_peer_name:
+ * @tls: a channel
+ *
+ * Returns the distinguished name of the peer, as RFC 4514 has it, the most specific part first:
+ * `CN=client,O=Example,C=GB`. There is none until the connection is established, if the peer has presented no
+ * certificate, or if the credentials do not verify it.
+ *
+ * Returns: (transfer full) (nullable): the name
+ */
+char *qio_channel_tls_get_peer_name (QIOChannelTLS *tls);
+
+/**
  * qio_channel_tls_get_alpn_protocol:
  * @tls: a channel
  *

@@ -613,6 +613,28 @@ int qio_channel_readv_full_all_eof (QIOChannel *ioc,
                                     GError **error);
 
 /**
+ * qio_channel_readv_full_all_eof_with_flags: (skip)
+ * @ioc: a channel
+ * @iov: the buffers, in order
+ * @niov: how many buffers there are
+ * @fds: (nullable): where to put the descriptors that came along, to be freed by g_free()
+ * @nfds: (nullable): where to put how many came; %NULL if @fds is
+ * @flags: how to do it; %QIO_CHANNEL_READ_FLAG_MSG_PEEK is an error, as each peek gets the same data
+ * @error: where to report an error
+ *
+ * As qio_channel_readv_full_all_eof(), with flags, as QEMU's newer function of that name has them.
+ *
+ * Returns: 1, or 0 if the file ended before the first byte, or -1 with an error
+ */
+int qio_channel_readv_full_all_eof_with_flags (QIOChannel *ioc,
+                                               const struct iovec *iov,
+                                               gsize niov,
+                                               int **fds,
+                                               gsize *nfds,
+                                               int flags,
+                                               GError **error);
+
+/**
  * qio_channel_readv_full_all: (skip)
  * @ioc: a channel
  * @iov: the buffers, in order
@@ -631,6 +653,28 @@ int qio_channel_readv_full_all (QIOChannel *ioc,
                                 int **fds,
                                 gsize *nfds,
                                 GError **error);
+
+/**
+ * qio_channel_readv_full_all_with_flags: (skip)
+ * @ioc: a channel
+ * @iov: the buffers, in order
+ * @niov: how many buffers there are
+ * @fds: (nullable): where to put the descriptors that came along, to be freed by g_free()
+ * @nfds: (nullable): where to put how many came; %NULL if @fds is
+ * @flags: how to do it; %QIO_CHANNEL_READ_FLAG_MSG_PEEK is an error, as each peek gets the same data
+ * @error: where to report an error
+ *
+ * As qio_channel_readv_full_all(), with flags, as QEMU's newer function of that name has them.
+ *
+ * Returns: 0, or -1 with an error
+ */
+int qio_channel_readv_full_all_with_flags (QIOChannel *ioc,
+                                           const struct iovec *iov,
+                                           gsize niov,
+                                           int **fds,
+                                           gsize *nfds,
+                                           int flags,
+                                           GError **error);
 
 /**
  * qio_channel_writev_full_all: (skip)
@@ -1167,6 +1211,18 @@ void qio_channel_attach_aio_context (QIOChannel *ioc,
 void qio_channel_detach_aio_context (QIOChannel *ioc);
 
 /**
+ * qio_channel_set_follow_coroutine_ctx:
+ * @ioc: a channel
+ * @enabled: whether coroutines wait in the context in which they run
+ *
+ * Has coroutines, and asynchronous functions, wait for this channel in the context in which they run, which is
+ * the default; or in the global default context, as qio_channel_attach_aio_context() does. The last call of
+ * these functions counts.
+ */
+void qio_channel_set_follow_coroutine_ctx (QIOChannel *ioc,
+                                           gboolean enabled);
+
+/**
  * qio_channel_yield: (skip)
  * @ioc: a channel
  * @condition: what to wait for
@@ -1184,14 +1240,23 @@ void qio_channel_yield (QIOChannel *ioc,
  * @error: the reason for a failure
  *
  * As qio_channel_yield(), and reports what is there, and whether the coroutine is being dropped:
- * %G_IO_ERROR_CANCELLED.
+ * %G_IO_ERROR_CANCELLED. After qio_channel_wake_read() nothing need be there: then @ready is 0.
  *
- * Returns: whether a condition is there
+ * Returns: whether the wait has ended without an error
  */
 gboolean qio_channel_yield_full (QIOChannel *ioc,
                                  GIOCondition condition,
                                  GIOCondition *ready,
                                  GError **error);
+
+/**
+ * qio_channel_wake_read: (skip)
+ * @ioc: a channel
+ *
+ * Resumes the coroutines that wait in qio_channel_yield() for the channel to become readable, although it is
+ * not. May be called from any thread. Reads go on waiting, and a coroutine that does not wait yet is not affected.
+ */
+void qio_channel_wake_read (QIOChannel *ioc);
 
 /**
  * qio_channel_wait:

@@ -59,12 +59,15 @@ GType qio_channel_feature_get_type (void);
  * QIOChannelReadFlags:
  * @QIO_CHANNEL_READ_FLAG_MSG_PEEK: leave the data in the channel, so that the next read returns them again
  * @QIO_CHANNEL_READ_FLAG_RELAXED_EOF: a stream that ends without a proper goodbye counts as ended, not as truncated
+ * @QIO_CHANNEL_READ_FLAG_FD_PRESERVE_BLOCKING: received descriptors stay in the mode in which they were sent, which
+ *   they always do: for code that has been written for QEMU
  *
  * How one read behaves.
  */
 typedef enum /*< flags >*/ {
   QIO_CHANNEL_READ_FLAG_MSG_PEEK = 1 << 0,
-  QIO_CHANNEL_READ_FLAG_RELAXED_EOF = 1 << 1
+  QIO_CHANNEL_READ_FLAG_RELAXED_EOF = 1 << 1,
+  QIO_CHANNEL_READ_FLAG_FD_PRESERVE_BLOCKING = 1 << 2
 } QIOChannelReadFlags;
 
 #define QIO_TYPE_CHANNEL_READ_FLAGS (qio_channel_read_flags_get_type ())

@@ -100,10 +100,7 @@ fn read_all_eof(
 ) -> io::Result<Option<glib::Bytes>> {
     let mut buf = zeros(count)?;
     let mut iov = [IoSliceMut::new(&mut buf)];
-    let whole = match fds {
-        Some(fds) => channel.readv_full_all_eof(&mut iov, fds)?,
-        None => channel.readv_all_eof(&mut iov)?,
-    };
+    let whole = channel.readv_full_all_eof(&mut iov, fds, ReadFlags::empty())?;
     Ok(whole.then(|| glib::Bytes::from_owned(buf)))
 }
 
@@ -115,10 +112,7 @@ fn read_all(
 ) -> io::Result<Option<glib::Bytes>> {
     let mut buf = zeros(count)?;
     let mut iov = [IoSliceMut::new(&mut buf)];
-    match fds {
-        Some(fds) => channel.readv_full_all(&mut iov, fds)?,
-        None => channel.readv_all(&mut iov)?,
-    }
+    channel.readv_full_all(&mut iov, fds, ReadFlags::empty())?;
     Ok(Some(glib::Bytes::from_owned(buf)))
 }
 

@@ -72,6 +72,8 @@ pub(super) unsafe fn list<'a>(
     }
 }
 
+type Buffers<'a, 'b> = &'a mut [IoSliceMut<'b>];
+
 /// A list of buffers to be read into.
 pub(super) enum Room<'a> {
     Theirs(&'a mut [IoSliceMut<'a>]),
@@ -462,22 +464,44 @@ pub unsafe extern "C" fn qio_channel_readv_full_all_eof(
     nfds: *mut size_t,
     error: *mut *mut GError,
 ) -> c_int {
+    let (function, flags) = (c"qio_channel_readv_full_all_eof", ReadFlags::empty());
     // SAFETY: the C contract, at the top of `capi`.
     unsafe {
-        let function = c"qio_channel_readv_full_all_eof";
-        with(function, ioc, error, -1, |channel: &Channel| {
-            if !places(function, fds, nfds) {
-                return -1;
-            }
-            let Some(mut iov) = list_mut(function, iov, niov) else {
-                return -1;
-            };
-            let result = receiving(fds, nfds, |fds| match fds {
-                Some(fds) => channel.readv_full_all_eof(iov.buffers(), fds),
-                None => channel.readv_all_eof(iov.buffers()),
-            });
-            until_eof(result, error, channel)
-        })
+        read_list(
+            function,
+            ioc,
+            (iov, niov),
+            (fds, nfds),
+            error,
+            |channel, iov, fds| channel.readv_full_all_eof(iov, fds, flags).map(c_int::from),
+        )
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_readv_full_all_eof_with_flags(
+    ioc: *mut QIOChannel,
+    iov: *const iovec,
+    niov: size_t,
+    fds: *mut *mut c_int,
+    nfds: *mut size_t,
+    flags: c_int,
+    error: *mut *mut GError,
+) -> c_int {
+    let (function, flags) = (
+        c"qio_channel_readv_full_all_eof_with_flags",
+        ReadFlags::from_bits_truncate(flags as u32),
+    );
+    // SAFETY: the C contract, at the top of `capi`.
+    unsafe {
+        read_list(
+            function,
+            ioc,
+            (iov, niov),
+            (fds, nfds),
+            error,
+            |channel, iov, fds| channel.readv_full_all_eof(iov, fds, flags).map(c_int::from),
+        )
     }
 }
 
@@ -490,9 +514,62 @@ pub unsafe extern "C" fn qio_channel_readv_full_all(
     nfds: *mut size_t,
     error: *mut *mut GError,
 ) -> c_int {
+    let (function, flags) = (c"qio_channel_readv_full_all", ReadFlags::empty());
     // SAFETY: the C contract, at the top of `capi`.
     unsafe {
-        let function = c"qio_channel_readv_full_all";
+        read_list(
+            function,
+            ioc,
+            (iov, niov),
+            (fds, nfds),
+            error,
+            |channel, iov, fds| channel.readv_full_all(iov, fds, flags).map(|()| 0),
+        )
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_readv_full_all_with_flags(
+    ioc: *mut QIOChannel,
+    iov: *const iovec,
+    niov: size_t,
+    fds: *mut *mut c_int,
+    nfds: *mut size_t,
+    flags: c_int,
+    error: *mut *mut GError,
+) -> c_int {
+    let (function, flags) = (
+        c"qio_channel_readv_full_all_with_flags",
+        ReadFlags::from_bits_truncate(flags as u32),
+    );
+    // SAFETY: the C contract, at the top of `capi`.
+    unsafe {
+        read_list(
+            function,
+            ioc,
+            (iov, niov),
+            (fds, nfds),
+            error,
+            |channel, iov, fds| channel.readv_full_all(iov, fds, flags).map(|()| 0),
+        )
+    }
+}
+
+/// Reads into a list of buffers, and descriptors if there is a place for them.
+///
+/// # Safety
+///
+/// As for the functions of this room.
+unsafe fn read_list(
+    function: &CStr,
+    ioc: *mut QIOChannel,
+    (iov, niov): (*const iovec, size_t),
+    (fds, nfds): (*mut *mut c_int, *mut size_t),
+    error: *mut *mut GError,
+    read: impl FnOnce(&Channel, Buffers<'_, '_>, Option<&mut Vec<OwnedFd>>) -> io::Result<c_int>,
+) -> c_int {
+    // SAFETY: the caller's promise.
+    unsafe {
         with(function, ioc, error, -1, |channel: &Channel| {
             if !places(function, fds, nfds) {
                 return -1;
@@ -500,11 +577,8 @@ pub unsafe extern "C" fn qio_channel_readv_full_all(
             let Some(mut iov) = list_mut(function, iov, niov) else {
                 return -1;
             };
-            let result = receiving(fds, nfds, |fds| match fds {
-                Some(fds) => channel.readv_full_all(iov.buffers(), fds),
-                None => channel.readv_all(iov.buffers()),
-            });
-            status(result, error, channel, "read from")
+            let result = receiving(fds, nfds, |fds| read(channel, iov.buffers(), fds));
+            value(result, -1, error, channel, "read from")
         })
     }
 }

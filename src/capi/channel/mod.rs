@@ -1,6 +1,7 @@
 //! The functions of every channel that are not about waiting: its state, and reading and writing.
 
 mod bytes;
+mod context;
 mod iov;
 mod positions;
 mod read_async;

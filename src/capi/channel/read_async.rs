@@ -42,14 +42,9 @@ async fn read_all_eof(channel: Channel, count: usize, with_fds: bool) -> io::Res
     let mut buf = zeros(count)?;
     let mut fds = Vec::new();
     let mut iov = [IoSliceMut::new(&mut buf)];
-    let whole = match with_fds {
-        true => {
-            channel
-                .readv_full_all_eof_future(&mut iov, &mut fds)
-                .await?
-        }
-        false => channel.readv_all_eof_future(&mut iov).await?,
-    };
+    let (wanted, flags) = (with_fds.then_some(&mut fds), ReadFlags::empty());
+    let read = channel.readv_full_all_eof_future(&mut iov, wanted, flags);
+    let whole = read.await?;
     Ok((whole.then(|| glib::Bytes::from_owned(buf)), fds))
 }
 
@@ -58,10 +53,9 @@ async fn read_all(channel: Channel, count: usize, with_fds: bool) -> io::Result<
     let mut buf = zeros(count)?;
     let mut fds = Vec::new();
     let mut iov = [IoSliceMut::new(&mut buf)];
-    match with_fds {
-        true => channel.readv_full_all_future(&mut iov, &mut fds).await?,
-        false => channel.readv_all_future(&mut iov).await?,
-    }
+    let (wanted, flags) = (with_fds.then_some(&mut fds), ReadFlags::empty());
+    let read = channel.readv_full_all_future(&mut iov, wanted, flags);
+    read.await?;
     Ok((Some(glib::Bytes::from_owned(buf)), fds))
 }
 

@@ -440,42 +440,6 @@ pub unsafe extern "C" fn qio_channel_yield_full(
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn qio_channel_attach_aio_context(
-    ioc: *mut QIOChannel,
-    ctx: *mut GMainContext,
-) {
-    // SAFETY: see above.
-    unsafe {
-        with(
-            c"qio_channel_attach_aio_context",
-            ioc,
-            ptr::null_mut(),
-            (),
-            |channel: &Channel| {
-                let context = Option::<glib::MainContext>::from_glib_none(ctx);
-                channel.attach_context(&context.unwrap_or_else(glib::MainContext::default));
-            },
-        );
-    }
-}
-
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn qio_channel_detach_aio_context(ioc: *mut QIOChannel) {
-    // SAFETY: see above.
-    unsafe {
-        with(
-            c"qio_channel_detach_aio_context",
-            ioc,
-            ptr::null_mut(),
-            (),
-            |channel: &Channel| {
-                channel.detach_context();
-            },
-        );
-    }
-}
-
-#[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_set_aio_fd_handler(
     ioc: *mut QIOChannel,
     ctx: *mut GMainContext,

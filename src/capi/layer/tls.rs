@@ -1,7 +1,7 @@
 //! TLS over a channel.
 
 use std::{
-    ffi::{CStr, c_char, c_int},
+    ffi::{CStr, c_char, c_int, c_uint},
     ptr,
 };
 
@@ -330,6 +330,24 @@ pub unsafe extern "C" fn qio_channel_tls_get_cipher(tls: *mut QIOChannelTLS) -> 
     unsafe {
         getter(function, tls, ptr::null_mut(), |tls| {
             tls.cipher().to_glib_full()
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_tls_get_key_size(tls: *mut QIOChannelTLS) -> c_uint {
+    let function = c"qio_channel_tls_get_key_size";
+    // SAFETY: the C contract, at the top of `capi`.
+    unsafe { getter(function, tls, 0, |tls| tls.key_size().unwrap_or(0)) }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_tls_get_peer_name(tls: *mut QIOChannelTLS) -> *mut c_char {
+    let function = c"qio_channel_tls_get_peer_name";
+    // SAFETY: the C contract, at the top of `capi`.
+    unsafe {
+        getter(function, tls, ptr::null_mut(), |tls| {
+            tls.peer_name().to_glib_full()
         })
     }
 }

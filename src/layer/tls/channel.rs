@@ -85,6 +85,8 @@ glib::wrapper! {
     /// | `peer-certificate` | [`gio::TlsCertificate`] | readable: what the peer has shown, with its issuers |
     /// | `protocol-version` | [`gio::TlsProtocolVersion`] | readable |
     /// | `cipher` | string | readable |
+    /// | `key-size` | unsigned integer, bytes | readable |
+    /// | `peer-name` | string | readable |
     /// | `alpn-protocol` | string | readable |
     /// | `resumed` | boolean | readable: whether an earlier session goes on |
     /// | `require-close-notify` | boolean | readable, writable: [`set_require_close_notify`](Self::set_require_close_notify) |

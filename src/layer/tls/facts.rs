@@ -3,7 +3,7 @@
 use glib::subclass::prelude::*;
 use openssl::ssl::NameType;
 
-use super::{ChannelTls, TlsCreds, handshake::asked_name};
+use super::{ChannelTls, TlsCreds, handshake::asked_name, shim};
 use crate::channel::Channel;
 
 impl ChannelTls {
@@ -77,6 +77,34 @@ impl ChannelTls {
         let engine = self.imp().link().ok()?.engine();
         let cipher = engine.ssl().current_cipher().filter(|_| engine.is_open())?;
         Some(cipher.standard_name().unwrap_or(cipher.name()).into())
+    }
+
+    /// How large the key of the cipher is, in bytes, once the connection is established: 32 for AES-256. For code
+    /// that looks at the strength of the connection, as SASL does, in bits.
+    #[doc(alias = "qio_channel_tls_get_key_size")]
+    #[must_use]
+    pub fn key_size(&self) -> Option<u32> {
+        let engine = self.imp().link().ok()?.engine();
+        let cipher = engine.ssl().current_cipher().filter(|_| engine.is_open())?;
+        u32::try_from(cipher.bits().secret / 8).ok()
+    }
+
+    /// The distinguished name of the peer, as RFC 4514 has it, the most specific part first:
+    /// `CN=client,O=Example,C=GB`. Characters with a meaning are escaped, so that two names that differ never
+    /// look the same.
+    ///
+    /// `None` until the connection is established, if the peer has presented no certificate, or if these
+    /// credentials do not verify it; also for an empty subject.
+    #[doc(alias = "qio_channel_tls_get_peer_name")]
+    #[must_use]
+    pub fn peer_name(&self) -> Option<glib::GString> {
+        let link = self.imp().link().ok()?;
+        let engine = link.engine();
+        if !engine.is_open() || !link.creds.verifies_peer() {
+            return None;
+        }
+        let certificate = engine.ssl().peer_certificate()?;
+        shim::distinguished_name(certificate.subject_name()).map(Into::into)
     }
 
     /// The protocol that both ends have agreed on, if they have.

@@ -93,6 +93,16 @@ impl ObjectImpl for ChannelTls {
                     .blurb("The name of the cipher suite, once that is known")
                     .read_only()
                     .build(),
+                glib::ParamSpecUInt::builder("key-size")
+                    .nick("Key size")
+                    .blurb("The size of the cipher's key in bytes, or 0 while that is not known")
+                    .read_only()
+                    .build(),
+                glib::ParamSpecString::builder("peer-name")
+                    .nick("Peer name")
+                    .blurb("The distinguished name of the verified peer, once that is known")
+                    .read_only()
+                    .build(),
                 glib::ParamSpecString::builder("alpn-protocol")
                     .nick("ALPN protocol")
                     .blurb("The protocol that both ends have agreed on")
@@ -135,6 +145,8 @@ impl ObjectImpl for ChannelTls {
             "peer-certificate" => obj.peer_certificate().to_value(),
             "protocol-version" => obj.protocol_version().to_value(),
             "cipher" => obj.cipher().to_value(),
+            "key-size" => obj.key_size().unwrap_or(0).to_value(),
+            "peer-name" => obj.peer_name().to_value(),
             "alpn-protocol" => obj.alpn_protocol().to_value(),
             "resumed" => obj.is_resumed().to_value(),
             "require-close-notify" => obj.requires_close_notify().to_value(),

@@ -4,7 +4,7 @@
 #![allow(unsafe_code)]
 
 use std::{
-    ffi::{CStr, OsString, c_char, c_int, c_long, c_uchar, c_uint, c_void},
+    ffi::{CStr, OsString, c_char, c_int, c_long, c_uchar, c_uint, c_ulong, c_void},
     mem,
     os::unix::ffi::OsStringExt as _,
     ptr, slice,
@@ -18,7 +18,7 @@ use openssl::{
     ex_data::Index,
     nid::Nid,
     ssl::{SslContext, SslContextBuilder, SslRef, SslSession, SslSessionRef, SslStream},
-    x509::{X509Crl, X509Ref, X509StoreContextRef, store::X509StoreBuilderRef},
+    x509::{X509Crl, X509NameRef, X509Ref, X509StoreContextRef, store::X509StoreBuilderRef},
 };
 use openssl_sys as ffi;
 
@@ -29,6 +29,12 @@ const TLS1_3: c_int = 0x0304;
 
 /// The control behind a macro of OpenSSL's, `SSL_get_extms_support`.
 const SSL_CTRL_GET_EXTMS_SUPPORT: c_int = 122;
+
+/// How names are written, by OpenSSL's header `x509.h`: RFC 2253, whose successor is RFC 4514.
+const XN_FLAG_RFC2253: c_ulong = 0x0111_0317;
+
+/// A part of the flags above: characters beyond ASCII as `\XX`.
+const ASN1_STRFLGS_ESC_MSB: c_ulong = 4;
 
 /// The number of the extension that carries the names of keys.
 const PRE_SHARED_KEY: u32 = 41;
@@ -131,6 +137,30 @@ pub(super) fn has_session(ssl: &SslRef, id: &[u8]) -> bool {
     })
 }
 
+/// A name as RFC 4514 has it, in UTF-8; `None` if it is empty, or there is no memory.
+pub(super) fn distinguished_name(name: &X509NameRef) -> Option<String> {
+    // Characters beyond ASCII as they are.
+    let flags = XN_FLAG_RFC2253 & !ASN1_STRFLGS_ESC_MSB;
+    // SAFETY: the buffer is a live one, which this function frees; its contents stay until then; the name is a live one.
+    unsafe {
+        let buffer = ffi::BIO_new(ffi::BIO_s_mem());
+        if buffer.is_null() {
+            return None;
+        }
+        let mut text = None;
+        if X509_NAME_print_ex(buffer, name.as_ptr(), 0, flags) >= 0 {
+            let mut start = ptr::null_mut();
+            let len = ffi::BIO_get_mem_data(buffer, &mut start);
+            if len > 0 && !start.is_null() {
+                let bytes = slice::from_raw_parts(start.cast::<u8>(), len as usize);
+                text = Some(String::from_utf8_lossy(bytes).into_owned());
+            }
+        }
+        ffi::BIO_free_all(buffer);
+        text
+    }
+}
+
 /// Has a server's session ticket sent with the next write. TLS 1.3 only, after the handshake.
 pub(super) fn queue_ticket<S>(stream: &mut SslStream<S>) -> Result<(), ErrorStack> {
     // SAFETY: the connection is alive, and nothing else uses it.
@@ -179,6 +209,12 @@ unsafe extern "C" {
     fn SSL_CTX_set_timeout(context: *mut ffi::SSL_CTX, seconds: c_long) -> c_long;
     fn SSL_SESSION_set_timeout(session: *mut ffi::SSL_SESSION, seconds: c_long) -> c_long;
     fn SSL_has_matching_session_id(ssl: *const ffi::SSL, id: *const c_uchar, len: c_uint) -> c_int;
+    fn X509_NAME_print_ex(
+        out: *mut ffi::BIO,
+        name: *const ffi::X509_NAME,
+        indent: c_int,
+        flags: c_ulong,
+    ) -> c_int;
     fn SSL_new_session_ticket(ssl: *mut ffi::SSL) -> c_int;
     fn SSL_free_buffers(ssl: *mut ffi::SSL) -> c_int;
     fn SSL_key_update(ssl: *mut ffi::SSL, kind: c_int) -> c_int;

@@ -11,7 +11,7 @@ use std::{
 use glib::prelude::*;
 use qio::{
     Channel, ChannelBuffer, ChannelCommand, ChannelError, ChannelFile, ChannelNull, ChannelSocket,
-    Shutdown, prelude::*, to_glib_error,
+    ReadFlags, Shutdown, prelude::*, to_glib_error,
 };
 
 use crate::common::{in_time, nonblocking_pair};
@@ -82,9 +82,17 @@ fn the_end_is_told_in_the_same_way_with_descriptors() {
     let (a, b) = ChannelSocket::pair().expect("a socketpair");
     drop(a);
     let (mut buf, mut fds) = ([0; 2], Vec::new());
-    let more = b.readv_full_all_eof(&mut [IoSliceMut::new(&mut buf)], &mut fds);
+    let more = b.readv_full_all_eof(
+        &mut [IoSliceMut::new(&mut buf)],
+        Some(&mut fds),
+        ReadFlags::empty(),
+    );
     assert!(!more.expect("the end"));
-    let e = b.readv_full_all(&mut [IoSliceMut::new(&mut buf)], &mut fds);
+    let e = b.readv_full_all(
+        &mut [IoSliceMut::new(&mut buf)],
+        Some(&mut fds),
+        ReadFlags::empty(),
+    );
     check_too_early(&e.expect_err("the end"));
 }
 

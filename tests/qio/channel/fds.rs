@@ -253,7 +253,11 @@ fn descriptors_are_closed_when_the_stream_ends_too_early() {
             let mut data = [0; 4];
             let mut got = vec![mine];
             let e = b
-                .readv_full_all(&mut [IoSliceMut::new(&mut data)], &mut got)
+                .readv_full_all(
+                    &mut [IoSliceMut::new(&mut data)],
+                    Some(&mut got),
+                    ReadFlags::empty(),
+                )
                 .expect_err("the end");
             assert_eq!(e.kind(), ErrorKind::UnexpectedEof);
             assert_eq!(got.len(), 1, "only the caller's own stays");
@@ -334,8 +338,12 @@ fn descriptors_of_the_second_message_arrive_too() {
     send(&a, b"ab", &[]);
     send(&a, b"cd", &copies(&writer, 2));
     let (mut data, mut got) = ([0; 4], Vec::new());
-    b.readv_full_all(&mut [IoSliceMut::new(&mut data)], &mut got)
-        .expect("read");
+    b.readv_full_all(
+        &mut [IoSliceMut::new(&mut data)],
+        Some(&mut got),
+        ReadFlags::empty(),
+    )
+    .expect("read");
     assert_eq!((&data, got.len()), (b"abcd", 2));
 }
 
@@ -347,7 +355,11 @@ fn descriptors_of_several_messages_are_collected() {
         send(&a, b"x", &copies(&writer, count));
     }
     let (mut data, mut got) = ([0; 3], Vec::new());
-    let more = b.readv_full_all_eof(&mut [IoSliceMut::new(&mut data)], &mut got);
+    let more = b.readv_full_all_eof(
+        &mut [IoSliceMut::new(&mut data)],
+        Some(&mut got),
+        ReadFlags::empty(),
+    );
     assert!(more.expect("read"));
     assert_eq!(got.len(), 6);
 }

@@ -310,7 +310,7 @@ fn futures_of_channels_can_be_sent_to_another_thread() {
     check(a.writev_full_future(&[], &[], WriteFlags::empty()));
     check(a.writev_full_all_future(&[], &[], WriteFlags::empty()));
     check(a.readv_full_future(&mut [], Some(&mut fds), ReadFlags::empty()));
-    check(a.readv_full_all_eof_future(&mut [], &mut fds));
+    check(a.readv_full_all_eof_future(&mut [], Some(&mut fds), ReadFlags::empty()));
     check(a.flush_future());
     check(a.shutdown_future(Shutdown::Both));
     check(a.close_future());

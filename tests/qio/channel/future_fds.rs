@@ -90,7 +90,7 @@ fn all_of_much_data_arrives_with_its_descriptors_once() {
         let mut iov = [IoSliceMut::new(&mut got)];
         let (written, read) = futures_util::future::join(
             a.writev_full_all_future(&out, &passed, WriteFlags::empty()),
-            b.readv_full_all_future(&mut iov, &mut fds),
+            b.readv_full_all_future(&mut iov, Some(&mut fds), ReadFlags::empty()),
         )
         .await;
         written.expect("written");
@@ -111,7 +111,9 @@ fn descriptors_that_came_before_an_early_end_are_closed() {
         drop((a, writer));
         let (mut buf, mut fds) = ([0; 4], Vec::new());
         let mut iov = [IoSliceMut::new(&mut buf)];
-        let e = b.readv_full_all_eof_future(&mut iov, &mut fds).await;
+        let e = b
+            .readv_full_all_eof_future(&mut iov, Some(&mut fds), ReadFlags::empty())
+            .await;
         assert_eq!(e.expect_err("the end").kind(), ErrorKind::UnexpectedEof);
         assert!(fds.is_empty());
         ends(reader);
@@ -141,7 +143,7 @@ fn cancel(a: &ChannelSocket, b: &ChannelSocket, writer: &PipeWriter, context: &g
     let (mut buf, mut fds) = ([0; 4], Vec::new());
     let mut iov = [IoSliceMut::new(&mut buf)];
     let mut cx = Context::from_waker(Waker::noop());
-    let mut read = pin!(b.readv_full_all_future(&mut iov, &mut fds));
+    let mut read = pin!(b.readv_full_all_future(&mut iov, Some(&mut fds), ReadFlags::empty()));
     assert!(read.as_mut().poll(&mut cx).is_pending());
     let sent = a.writev_full(
         &[IoSlice::new(b"ab")],
@@ -195,7 +197,8 @@ fn descriptors_of_a_dropped_read_are_closed_with_the_channel() {
             let sent = a.writev_full(&sent, &copies(&writer, 2), WriteFlags::empty());
             assert_eq!(sent.expect("sent"), 2);
             {
-                let mut read = pin!(b.readv_full_all_future(&mut iov, &mut fds));
+                let mut read =
+                    pin!(b.readv_full_all_future(&mut iov, Some(&mut fds), ReadFlags::empty()));
                 let mut cx = Context::from_waker(Waker::noop());
                 assert!(read.as_mut().poll(&mut cx).is_pending());
                 settle(context);

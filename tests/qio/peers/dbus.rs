@@ -9,7 +9,7 @@ use std::{
 
 use gio::prelude::*;
 use glib::variant::Handle;
-use qio::{ChannelSocket, WriteFlags, prelude::*};
+use qio::{ChannelSocket, ReadFlags, WriteFlags, prelude::*};
 
 use super::{Peer, read_line, unix};
 use crate::common::{in_time, on_loop};
@@ -75,12 +75,20 @@ fn receive(channel: &ChannelSocket) -> (gio::DBusMessage, Vec<OwnedFd>) {
     let mut fds = Vec::new();
     let mut blob = vec![0; 16];
     channel
-        .readv_full_all(&mut [IoSliceMut::new(&mut blob)], &mut fds)
+        .readv_full_all(
+            &mut [IoSliceMut::new(&mut blob)],
+            Some(&mut fds),
+            ReadFlags::empty(),
+        )
         .expect("the head");
     let size = gio::DBusMessage::bytes_needed(&blob).expect("a message");
     blob.resize(usize::try_from(size).expect("a size"), 0);
     channel
-        .readv_full_all(&mut [IoSliceMut::new(&mut blob[16..])], &mut fds)
+        .readv_full_all(
+            &mut [IoSliceMut::new(&mut blob[16..])],
+            Some(&mut fds),
+            ReadFlags::empty(),
+        )
         .expect("the rest");
     let flags = gio::DBusCapabilityFlags::UNIX_FD_PASSING;
     let message = gio::DBusMessage::from_blob(&blob, flags).expect("a message");

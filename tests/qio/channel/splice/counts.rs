@@ -9,8 +9,8 @@ use std::{
 };
 
 use qio::{
-    ByteCounter, ChannelBuffer, ChannelFile, ChannelSocket, TransferError, WriteFlags, prelude::*,
-    to_glib_error,
+    ByteCounter, ChannelBuffer, ChannelFile, ChannelSocket, ReadFlags, TransferError, WriteFlags,
+    prelude::*, to_glib_error,
 };
 
 use super::ends::{Kind, Source, Target, file, pattern, rest, tcp_pair};
@@ -187,7 +187,11 @@ fn descriptors_that_come_along_stay_for_a_reader_who_wants_them() {
                 let left = &mut data[usize::try_from(moved).expect("small")..];
                 let mut fds = Vec::new();
                 source
-                    .readv_full_all(&mut [IoSliceMut::new(left)], &mut fds)
+                    .readv_full_all(
+                        &mut [IoSliceMut::new(left)],
+                        Some(&mut fds),
+                        ReadFlags::empty(),
+                    )
                     .expect("they are there");
                 assert!(b"beforewith it".ends_with(left));
                 assert_eq!(fds.len(), 1);

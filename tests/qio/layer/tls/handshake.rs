@@ -71,6 +71,8 @@ fn what_was_agreed_on_can_be_read() {
         assert_eq!(server.hostname(), None);
         assert_eq!(client.protocol_version(), TlsProtocolVersion::Unknown);
         assert_eq!(client.cipher(), None);
+        assert_eq!(client.key_size(), None);
+        assert_eq!(client.peer_name(), None);
         let told = Arc::new(AtomicU32::new(0));
         let count = told.clone();
         client.connect_handshake_done_notify(move |_| {
@@ -82,10 +84,14 @@ fn what_was_agreed_on_can_be_read() {
             assert!(end.is_handshake_done() && !end.is_resumed());
             assert_eq!(end.protocol_version(), TlsProtocolVersion::Tls13);
             assert_eq!(end.cipher().as_deref(), Some("TLS_AES_256_GCM_SHA384"));
+            assert_eq!(end.key_size(), Some(32));
+            assert_eq!(end.property::<u32>("key-size"), 32);
             assert_eq!(end.alpn_protocol().as_deref(), Some("http/1.1"));
             end.handshake().expect("it is done");
         }
         let certificate = client.peer_certificate().expect("a server shows one");
+        assert_eq!(client.peer_name().as_deref(), Some("CN=server,C=UK"));
+        assert_eq!(server.peer_name(), None, "it has presented no certificate");
         assert!(certificate.issuer().is_some(), "with its issuer");
         assert!(server.peer_certificate().is_none(), "it was not asked for");
         assert_eq!(client.master(), *here.upcast_ref::<qio::Channel>());
@@ -215,6 +221,30 @@ fn a_client_that_has_no_certificate_is_refused_where_one_is_needed() {
         // With TLS 1.3 a client learns of it by its first read.
         let e = client.read(&mut [0]).unwrap_err();
         assert!(e.to_string().contains("certificate required"), "{e}");
+    });
+}
+
+#[test]
+fn the_distinguished_name_of_a_peer_is_that_of_rfc_4514_with_escapes_also_after_resumption() {
+    in_time(|| {
+        let cert = Request::client("al,ice+bob \"é\" ").signed_by(authority());
+        let asking = server_builder().client_certificates(TlsAuthenticationMode::Required);
+        let shown = client_builder().certificate_pem(cert.pem.as_str(), cert.key.as_str());
+        let (shown, asking) = (shown.build().expect("good"), asking.build().expect("good"));
+        for is_resumed in [false, true] {
+            let (here, there) = pair();
+            let (client, server) = with(&here, &shown, &there, &asking);
+            shake(&client, &server);
+            server.write_all(b"x").expect("room");
+            client.read_all(&mut [0]).expect("also the ticket");
+            assert_eq!(server.is_resumed(), is_resumed);
+            let expected = "CN=al\\,ice\\+bob \\\"é\\\"\\ ,C=UK";
+            assert_eq!(server.peer_name().as_deref(), Some(expected));
+            assert_eq!(
+                server.property::<Option<String>>("peer-name").as_deref(),
+                Some(expected)
+            );
+        }
     });
 }
 

@@ -332,6 +332,12 @@ fn a_goodbye_is_a_clean_end_and_a_cut_is_not() {
         let mut iov = [IoSliceMut::new(&mut got)];
         let relaxed = server.readv_full(&mut iov, None, ReadFlags::RELAXED_EOF);
         assert_eq!(relaxed.expect("relaxed"), 0);
+        let whole = server.readv_full_all_eof(&mut iov, None, ReadFlags::RELAXED_EOF);
+        assert!(!whole.expect("relaxed"));
+        let e = server.readv_full_all(&mut iov, None, ReadFlags::RELAXED_EOF);
+        assert_eq!(e.unwrap_err().kind(), std::io::ErrorKind::UnexpectedEof);
+        let e = server.readv_full_all_eof(&mut iov, None, ReadFlags::empty());
+        assert!(qio::to_glib_error(&e.unwrap_err()).matches(gio::TlsError::Eof));
 
         assert!(server.requires_close_notify());
         let changes = Arc::new(AtomicU32::new(0));
