@@ -44,6 +44,10 @@ pub(crate) struct FdInfo {
     pub(crate) short_read: ShortRead,
     /// The description is in blocking mode.
     pub(crate) is_blocking: bool,
+    /// The file is open for reading.
+    pub(crate) is_readable: bool,
+    /// The file is open for writing.
+    pub(crate) is_writable: bool,
     /// The side of a pseudo-terminal that a terminal emulator has: where no process has the other side
     /// any more, which is the end, reading fails with `EIO`.
     pub(crate) is_pty_master: bool,
@@ -56,12 +60,15 @@ impl FdInfo {
         socket: None,
         short_read: ShortRead::Unknown,
         is_blocking: true,
+        is_readable: true,
+        is_writable: true,
         is_pty_master: false,
     };
 
     pub(crate) fn of(fd: BorrowedFd<'_>) -> io::Result<Self> {
         let stat = retry(|| nix::sys::stat::fstat(fd))?;
         let flags = file::status_flags(fd)?;
+        let access = flags & OFlag::O_ACCMODE;
         let kind = match SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT {
             SFlag::S_IFREG | SFlag::S_IFDIR | SFlag::S_IFBLK => Kind::Disk,
             SFlag::S_IFIFO if !flags.contains(OFlag::O_DIRECT) => Kind::Pipe,
@@ -85,6 +92,8 @@ impl FdInfo {
             socket,
             short_read,
             is_blocking: !flags.contains(OFlag::O_NONBLOCK),
+            is_readable: matches!(access, OFlag::O_RDONLY | OFlag::O_RDWR),
+            is_writable: matches!(access, OFlag::O_WRONLY | OFlag::O_RDWR),
             is_pty_master: kind == Kind::Other
                 && SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFCHR
                 && stat.st_rdev == PTMX,

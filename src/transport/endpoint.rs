@@ -142,6 +142,7 @@ impl Endpoint {
             if flags.contains(ReadFlags::NO_WAIT) || !channel.is_blocking() {
                 return self.read_now(iov);
             }
+            self.check_access(|fd_info| fd_info.is_readable)?;
             let fd = self.fd.ready(channel, IOCondition::IN)?;
             let read = match self.read_without_waiting(fd.as_fd(), iov) {
                 Some(read) => read,
@@ -151,6 +152,18 @@ impl Endpoint {
                 Err(e) if would_block(&e) => {}
                 read => return read,
             }
+        }
+    }
+
+    /// Fails as the system call would: what is not open for a direction never gets ready for it.
+    fn check_access(&self, has_access: impl FnOnce(&FdInfo) -> bool) -> io::Result<()> {
+        match self.fd_info.get() {
+            Some(fd_info) if !has_access(fd_info) => {
+                // Closed is another error.
+                self.fd.get()?;
+                Err(io::Error::from_raw_os_error(libc::EBADF))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -191,6 +204,7 @@ impl Endpoint {
             if flags.contains(WriteFlags::NO_WAIT) || !channel.is_blocking() {
                 return self.write_now(iov);
             }
+            self.check_access(|fd_info| fd_info.is_writable)?;
             let fd = self.fd.ready(channel, IOCondition::OUT)?;
             let written = match self.send(fd.as_fd(), iov, WriteFlags::empty()) {
                 Some(sent) => sent,

@@ -153,11 +153,15 @@ except BrokenPipeError:
 else:
     raise AssertionError("a descriptor is left open")
 not_open = error_of(Returning((b"data", [write + 1000])).read_bytes, 10)
-assert "Bad file descriptor" in not_open.message, not_open
+place = f"Returning.do_io_read_bytes() returned descriptor {write + 1000}: Bad file descriptor"
+assert place in not_open.message, not_open
+# A condition may be a number.
+assert Returning((write, int(GLib.IOCondition.OUT))).wait_timeout(GLib.IOCondition.OUT, 0) is not None
 
 # What is wrong is named: the slot, what it returned, and what was expected.
 sys.excepthook = lambda kind, error, traceback: shown.append(str(error))
-for wrong, described in (("text", "str"), (5.5, "float"), ((b"x", 5), "(bytes, int)"), (True, "bool")):
+wrong_results = ((b"x", 5), "(bytes, 5)"), ("text", "str"), (5.5, "float"), (True, "bool"), (1 << 70, 1 << 70), (-1, -1)
+for wrong, described in wrong_results:
     channel = Returning(wrong)
     for slot, call, expected in (
         ("do_io_read_bytes", lambda: channel.read_bytes(1), "bytes, another buffer or GLib.Bytes, alone or in"),

@@ -267,7 +267,8 @@ gboolean qio_channel_command_wait_exit_finish (QIOChannelCommand *command,
  * their ends, and waits until it has ended: all at once, so that neither side waits for the other for ever. Blocks
  * whatever the mode of the channel is; the channel stays open. A command that does not read all of its input is no
  * error, nor is one that fails: @wait_status says so. An output of more than @max bytes is
- * %G_IO_ERROR_MESSAGE_TOO_LARGE; the command may run on then.
+ * %G_IO_ERROR_MESSAGE_TOO_LARGE; the command may run on then. @input for a command that was not started for writing, or
+ * whose input has been ended, is an error, as is a closed channel.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
  */

@@ -15,7 +15,7 @@ use super::{super::buffer::ChannelBuffer, ChannelCommand};
 use crate::{
     channel::{Channel, ChannelExt as _, splice_in},
     coroutine,
-    error::{io_error, is_disconnected},
+    error::{closed, io_error, is_disconnected, with_context},
     hub::private_context,
     types::Shutdown,
 };
@@ -27,6 +27,9 @@ impl ChannelCommand {
     /// does not read all of its input is no error, nor is one that fails: the status says so.
     ///
     /// # Errors
+    ///
+    /// On a closed channel `G_IO_ERROR_CLOSED`. Where there is input, unsupported if the command was not started for
+    /// writing, and [`BrokenPipe`](io::ErrorKind::BrokenPipe) if its input has been ended before.
     ///
     /// `G_IO_ERROR_MESSAGE_TOO_LARGE` if one of the outputs has more than `max` bytes; the command may run
     /// on then. Otherwise as for reading, and as [`exit_status`](Self::exit_status).
@@ -103,6 +106,12 @@ async fn transfers(
     here: bool,
 ) -> io::Result<(Vec<u8>, Vec<u8>)> {
     let imp = command.imp();
+    if command.is_closed() {
+        return Err(closed());
+    }
+    if !input.is_empty() && !imp.input.fd.is_open() {
+        return Err(not_taken(command));
+    }
     let (output, errors) = (ChannelBuffer::new(0), ChannelBuffer::new(0));
     let stderr = command.stderr();
     let mut parts: Vec<Part<'_>> = Vec::new();
@@ -132,6 +141,18 @@ async fn transfers(
     .await?;
     drop(parts);
     Ok((output.data().to_vec(), errors.data().to_vec()))
+}
+
+/// Why a command does not get any input.
+fn not_taken(command: &ChannelCommand) -> io::Error {
+    match command.imp().check_input() {
+        Ok(()) => {
+            let label = command.upcast_ref::<Channel>().label();
+            let ended = io::Error::from_raw_os_error(libc::EPIPE);
+            with_context(ended, format!("Unable to write to {label}"))
+        }
+        Err(e) => e,
+    }
 }
 
 async fn feed(command: &ChannelCommand, input: &[u8], here: bool) -> io::Result<()> {

@@ -133,7 +133,7 @@ impl ChannelImpl for ChannelCommand {
         _fds: &[BorrowedFd<'_>],
         flags: WriteFlags,
     ) -> io::Result<usize> {
-        self.check(&self.input, "writing")?;
+        self.check_input()?;
         let channel = self.obj();
         let result = self.input.write(channel.upcast_ref(), iov, flags);
         if result.is_err() && self.is_shut(&self.input) {
@@ -204,6 +204,11 @@ impl ChannelCommand {
     /// Shut down, that is: closed while the channel is not.
     fn is_shut(&self, end: &Endpoint) -> bool {
         end.fd.shared().is_some() && !end.fd.is_open() && !self.obj().is_closed()
+    }
+
+    /// Fails if the command was not started for writing.
+    pub(super) fn check_input(&self) -> io::Result<()> {
+        self.check(&self.input, "writing")
     }
 
     fn check(&self, end: &Endpoint, what: &str) -> io::Result<()> {

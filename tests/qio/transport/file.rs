@@ -2,24 +2,24 @@
 
 use std::{
     fs::{self, File},
-    io::{ErrorKind, Read as _, SeekFrom, Write as _},
+    io::{self, ErrorKind, Read as _, SeekFrom, Write as _},
     os::{
         fd::{AsFd, AsRawFd, OwnedFd},
         unix::{fs::PermissionsExt, net::UnixStream},
     },
 };
 
-use glib::prelude::*;
+use glib::{MainContext, prelude::*};
 use nix::{
     fcntl::{FcntlArg, OFlag, fcntl},
     libc,
 };
 use qio::{
-    Channel, ChannelFile, ChannelSocket, Feature, ReadFlags, Shutdown, channel_for_fd, prelude::*,
-    to_glib_error,
+    Channel, ChannelFile, ChannelNull, ChannelSocket, Feature, ReadFlags, Shutdown, channel_for_fd,
+    prelude::*, to_glib_error,
 };
 
-use crate::common::{fds, pattern};
+use crate::common::{fds, in_time, pattern};
 
 fn scratch() -> ChannelFile {
     ChannelFile::from(tempfile::tempfile().expect("a file"))
@@ -44,6 +44,46 @@ fn a_file_returns_what_was_written() {
         assert!(got == sent);
         assert_eq!(file.read(&mut [0]).expect("the end"), 0);
     }
+}
+
+#[test]
+fn a_pipe_that_is_not_open_for_a_direction_fails_at_once_in_both_modes() {
+    fn fails<T>(result: io::Result<T>, what: &str) {
+        let e = result.err().expect(what);
+        assert_eq!(e.raw_os_error(), Some(libc::EBADF), "{what}: {e}");
+    }
+    in_time(|| {
+        for blocking in [true, false] {
+            let (read, write) = ChannelFile::pipe().expect("a pipe");
+            for end in [&read, &write] {
+                end.set_blocking(blocking).expect("the mode");
+            }
+            fails(write.read(&mut [0]), "read");
+            fails(write.read_all(&mut [0]), "read all");
+            fails(read.write(b"x"), "write");
+            fails(read.write_all(b"x"), "write all");
+            let context = MainContext::new();
+            fails(
+                context.block_on(write.read_future(&mut [0])),
+                "read in a future",
+            );
+            fails(
+                context.block_on(read.write_future(b"x")),
+                "write in a future",
+            );
+            let null = ChannelNull::new();
+            let moved = write.splice_to(&null, None);
+            moved.expect_err("splice from it");
+            let (other, source) = ChannelFile::pipe().expect("a pipe");
+            source.write_all(b"data").expect("room");
+            drop(source);
+            other.splice_to(&read, None).expect_err("splice to it");
+            assert_eq!(other.read(&mut [0; 9]).expect("it is kept"), 4);
+            read.close().expect("closed");
+            let e = qio::to_glib_error(&read.write(b"x").unwrap_err());
+            assert!(e.matches(gio::IOErrorEnum::Closed), "{e}");
+        }
+    });
 }
 
 #[test]

@@ -473,13 +473,20 @@ def _adapt(cls):
 
 
 def _status(result):
-    return 0 if result is None else _number(result)
+    if result not in (None, 0) or isinstance(result, bool):
+        raise TypeError
+    return 0
 
 
-def _number(result):
-    if isinstance(result, bool) or not isinstance(result, int):
+def _number(result, least=0, bits=63):
+    """A number that C can have; of more bits it would become another one."""
+    if isinstance(result, bool) or not isinstance(result, int) or not least <= result < 1 << bits:
         raise TypeError
     return result
+
+
+def _count(result):
+    return _number(result, least=Qio.CHANNEL_ERR_BLOCK) if result != -1 else _number(None)
 
 
 def _instance_of(cls):
@@ -501,15 +508,19 @@ def _data_and_descriptors(result):
 def _descriptors(fds):
     if fds is None or isinstance(fds, Gio.UnixFDList):
         return fds
-    fds = [_number(fd) for fd in fds]
+    fds = [_number(fd, bits=31) for fd in fds]
     for fd in fds:
-        fcntl.fcntl(fd, fcntl.F_GETFD)
+        try:
+            fcntl.fcntl(fd, fcntl.F_GETFD)
+        except OSError as error:
+            raise OSError(error.errno, f"descriptor {fd}: {error.strerror}") from None
     return Gio.UnixFDList.new_from_array(fds) if fds else None
 
 
 def _descriptor_and_condition(result):
     fd, condition = result
-    return _number(fd), _number(condition)
+    # The constants Qio.CHANNEL_WAIT_… are negative.
+    return _number(fd, least=-(1 << 31), bits=31), GLib.IOCondition(_number(condition, bits=16))
 
 
 _RESULTS = {
@@ -517,7 +528,7 @@ _RESULTS = {
         _data_and_descriptors,
         "bytes, another buffer or GLib.Bytes, alone or in a tuple with a Gio.UnixFDList, a list of descriptors or None",
     ),
-    "io_write_bytes": (_number, "an int, the number of bytes that were written"),
+    "io_write_bytes": (_count, "an int, the number of bytes that were written"),
     "io_seek": (_number, "an int, the new position"),
     "io_get_credentials": (_instance_of(Gio.Credentials), "Gio.Credentials"),
     "io_wait_fd": (_descriptor_and_condition, "a tuple of a descriptor, or Qio.CHANNEL_WAIT_…, and a GLib.IOCondition"),
@@ -542,7 +553,8 @@ def _slots(cls):
 def _described(result):
     if isinstance(result, tuple):
         return f"({', '.join(_described(each) for each in result)})"
-    return "None" if result is None else type(result).__name__
+    is_plain = result is None or type(result) is int
+    return repr(result) if is_plain else type(result).__name__
 
 
 def _slot(name, method, result, can_fail):
@@ -555,11 +567,13 @@ def _slot(name, method, result, can_fail):
             if result is None:
                 return returned
             convert, expected = result
+            place = f"{type(self).__name__}.{name}() returned"
             try:
                 return convert(returned)
+            except OSError as error:
+                raise OSError(error.errno, f"{place} {error.strerror}") from None
             except (TypeError, ValueError):
-                reason = f"{type(self).__name__}.{name}() returned {_described(returned)}, expected {expected}"
-                raise TypeError(reason) from None
+                raise TypeError(f"{place} {_described(returned)}, expected {expected}") from None
         except GLib.Error:
             raise
         except _EXITS as error:

@@ -56,6 +56,31 @@ fn a_command_need_not_read_its_input() {
 }
 
 #[test]
+fn input_that_cannot_be_written_is_an_error() {
+    let reads_nothing = ChannelCommand::new_spawn(["true"], Access::Read).expect("true");
+    let e = reads_nothing.communicate(b"lost", None).unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::Unsupported);
+    reads_nothing
+        .communicate(b"", None)
+        .expect("nothing is lost");
+
+    let cat = ChannelCommand::builder(["cat"]).spawn().expect("cat");
+    let output = cat.communicate(b"once", None).expect("done");
+    assert_eq!(output.stdout, b"once");
+    let e = cat.communicate(b"lost", None).unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::BrokenPipe);
+    assert!(
+        e.to_string()
+            .contains("Unable to write to the command \"cat\": Broken pipe")
+    );
+    let again = cat.communicate(b"", None).expect("nothing is lost");
+    assert!(again.stdout.is_empty() && again.status.success());
+    cat.close().expect("closed");
+    let e = to_glib_error(&cat.communicate(b"", None).unwrap_err());
+    assert!(e.matches(gio::IOErrorEnum::Closed), "{e}");
+}
+
+#[test]
 fn an_output_of_more_than_the_limit_is_an_error() {
     for (script, what) in [
         ("echo 12345", "the command \"sh\""),
