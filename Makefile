@@ -2,7 +2,7 @@
 # builds the C library, `.ci/install` installs it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check ci distros bench capi gir install uninstall docs soak loom miri fuzz clean
+.PHONY: help demo test check ci distros bench capi gir install uninstall docs soak loom miri fuzz conformance clean
 
 # The file that the demo sends; empty: the demo's own program.
 FILE ?=
@@ -114,7 +114,13 @@ miri: ## Runs what makes no system calls under Miri, or where no nightly Rust ha
 		cargo test --locked --lib --config 'target."cfg(unix)".runner = "valgrind -q --error-exitcode=99"' -- $(pure); \
 	fi
 
-fuzz: ## Feeds the parsers, a TLS server and a TLS client with random input, one minute each
+conformance: ## Verifies the cases of a file in x509-limbo's format: make conformance X509_LIMBO=FILE
+	@test -f $(call quoted,$(X509_LIMBO)) || { echo "conformance: X509_LIMBO is to name a file" >&2; exit 1; }
+	@.ci/packages test >/dev/null
+	@X509_LIMBO=$(call quoted,$(abspath $(X509_LIMBO))) cargo test --quiet --locked --lib -- \
+		--include-ignored --nocapture layer::tls::tests::conformance
+
+fuzz: ## Feeds parsers, a TLS server, a TLS client and its verification with random input, one minute each
 	@.ci/packages test >/dev/null
 	@cargo fuzz --version >/dev/null 2>&1 || cargo install --quiet --locked cargo-fuzz@0.13.2
 	@for target in $$(cargo fuzz list); do \

@@ -724,6 +724,7 @@ credentials (gpointer wrong)
   complains_void (qio_tls_creds_builder_add_system_trust (none));
   complains_void (qio_tls_creds_builder_add_crl_file (none, "/"));
   complains_void (qio_tls_creds_builder_add_crl_pem (none, bytes));
+  complains_void (qio_tls_creds_builder_set_allow_missing_crl (none, TRUE));
   complains_void (qio_tls_creds_builder_set_certificate_files (none, "/", "/"));
   complains_void (qio_tls_creds_builder_set_certificate_pem (none, bytes, bytes));
   complains_void (qio_tls_creds_builder_set_password (none, "x"));
@@ -819,6 +820,7 @@ bare_layer (void)
   check (qio_channel_tls_get_creds (bare) == NULL);
   check (qio_channel_tls_get_hostname (bare) == NULL);
   check (qio_channel_tls_get_peer_certificate (bare) == NULL);
+  check (qio_channel_tls_get_peer_certificate_errors (bare) == 0);
   check (qio_channel_tls_get_protocol_version (bare) == G_TLS_PROTOCOL_VERSION_UNKNOWN);
   check (qio_channel_tls_get_cipher (bare) == NULL);
   check (qio_channel_tls_get_key_size (bare) == 0);
@@ -885,6 +887,7 @@ layers (gpointer wrong)
   complains (qio_channel_tls_get_hostname (wrong) == NULL);
   complains (!qio_channel_tls_is_handshake_done (wrong));
   complains (qio_channel_tls_get_peer_certificate (wrong) == NULL);
+  complains (qio_channel_tls_get_peer_certificate_errors (wrong) == 0);
   complains (qio_channel_tls_get_protocol_version (wrong) == G_TLS_PROTOCOL_VERSION_UNKNOWN);
   complains (qio_channel_tls_get_cipher (wrong) == NULL);
   complains (qio_channel_tls_get_key_size (wrong) == 0);

@@ -146,6 +146,7 @@ options (void)
   check (!can_be_made (builder));
   builder = qio_tls_creds_builder_new (QIO_TLS_ENDPOINT_CLIENT);
   qio_tls_creds_builder_add_crl_pem (builder, key_pem);
+  qio_tls_creds_builder_set_allow_missing_crl (builder, TRUE);
   check (!can_be_made (builder));
   builder = qio_tls_creds_builder_new (QIO_TLS_ENDPOINT_SERVER);
   qio_tls_creds_builder_add_psk_file (builder, key);
@@ -225,6 +226,36 @@ refused (QIOTlsCreds *mine, QIOTlsCreds *theirs)
   check_error (error, G_TLS_ERROR, G_TLS_ERROR_BAD_CERTIFICATE);
   check (!qio_channel_tls_handshake_finish (server, await (&answered), &error));
   g_clear_error (&error);
+}
+
+static gboolean
+is_expected (QIOChannelTLS *tls, GTlsCertificate *certificate, GTlsCertificateFlags errors, gpointer user_data)
+{
+  g_autoptr (GTlsCertificate) presented = qio_channel_tls_get_peer_certificate (tls);
+
+  check (g_tls_certificate_is_same (presented, certificate));
+  check (errors == G_TLS_CERTIFICATE_BAD_IDENTITY && qio_channel_tls_get_peer_certificate_errors (tls) == errors);
+  return *(gboolean *) user_data;
+}
+
+/* A certificate that does not verify is data, and up to a handler. */
+static void
+accepted (QIOTlsCreds *mine, QIOTlsCreds *theirs)
+{
+  for (gboolean answer = FALSE; answer <= TRUE; answer++)
+    {
+      g_autoptr (QIOChannelTLS) client = NULL;
+      g_autoptr (QIOChannelTLS) server = NULL;
+      g_autoptr (GAsyncResult) answered = NULL;
+      g_autoptr (GAsyncResult) asked = NULL;
+
+      make_ends (mine, theirs, "example.org", &client, &server);
+      g_signal_connect (client, "accept-certificate", G_CALLBACK (is_expected), &answer);
+      qio_channel_tls_handshake_async (server, G_PRIORITY_DEFAULT, NULL, take_result, &answered);
+      qio_channel_tls_handshake_async (client, G_PRIORITY_DEFAULT, NULL, take_result, &asked);
+      check (qio_channel_tls_handshake_finish (client, await (&asked), NULL) == answer);
+      check (qio_channel_tls_handshake_finish (server, await (&answered), NULL) == answer);
+    }
 }
 
 /* A key that both know stands for both. */
@@ -318,6 +349,7 @@ main (void)
   told_otherwise ();
   verified (mine, theirs);
   refused (mine, theirs);
+  accepted (mine, theirs);
   elsewhere (mine, theirs);
   in_common ();
   options ();

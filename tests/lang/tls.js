@@ -188,7 +188,7 @@ async function asked() {
         server.connect('authorize-peer', answer);
         server.connect('authorize-peer', () => check(false));
         const [, error] = await tolerating(() => outcomes(client, server));
-        check(isTls(error, Gio.TlsError.BAD_CERTIFICATE) && error.message.endsWith('not welcome'));
+        check(isTls(error, Gio.TlsError.BAD_CERTIFICATE) && error.message.endsWith('rejected by authorize-peer handler'));
         check(!server.handshake_done);
         check(errorOf(() => server.write_bytes(bytes('x'))).message === error.message);
     }
@@ -200,6 +200,22 @@ async function asked() {
     });
     const [, error] = await outcomes(client, server);
     check(isIo(error, Gio.IOErrorEnum.CLOSED) && server.is_closed());
+}
+
+// A certificate that does not verify is data, and up to a handler.
+async function accepted() {
+    for (const answer of [true, false]) {
+        const [client, server] = over(...makePair(), clientCreds, serverCreds, 'example.org');
+        let seen = null;
+        client.connect('accept-certificate', (_, certificate, errors) => {
+            seen = [certificate, errors];
+            return answer;
+        });
+        const [error] = await outcomes(client, server);
+        check((error === null) === answer && client.handshake_done === answer);
+        check(seen[1] === Gio.TlsCertificateFlags.BAD_IDENTITY && client.peer_certificate_errors === seen[1]);
+        check(client.get_peer_certificate_errors() === seen[1] && client.peer_certificate.is_same(seen[0]));
+    }
 }
 
 // A key that both know stands for both.
@@ -338,6 +354,7 @@ await verified();
 await cut();
 await anotherName();
 await asked();
+await accepted();
 await inCommon();
 await resumed();
 await limited();

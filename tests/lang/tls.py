@@ -214,7 +214,7 @@ async def asked():
         server.connect("authorize-peer", answer)
         server.connect("authorize-peer", lambda *_: after.append(True))
         _, error = await outcomes(client, server)
-        check(is_tls(error, Gio.TlsError.BAD_CERTIFICATE) and "not welcome" in error.message)
+        check(is_tls(error, Gio.TlsError.BAD_CERTIFICATE) and "rejected by authorize-peer handler" in error.message)
         for call in (lambda: server.read_bytes(1), server.bye, server.handshake):
             check(error_of(call).message == error.message)
     sys.excepthook = sys.__excepthook__
@@ -225,6 +225,20 @@ async def asked():
     server.connect("authorize-peer", lambda end, _: end.close() or True)
     _, error = await outcomes(client, server)
     check(is_io(error, Gio.IOErrorEnum.CLOSED) and not server.is_handshake_done())
+
+
+async def accepted():
+    """A certificate that does not verify is data, and up to a handler."""
+    mine, theirs = made(CLIENT, by_directory), made(SERVER, by_directory)
+    for answer in (True, False):
+        client, server = over(*make_pair(), mine, theirs, "example.org")
+        seen = []
+        client.connect("accept-certificate", lambda _, certificate, errors: seen.append((certificate, errors)) or answer)
+        error, _ = await outcomes(client, server)
+        check((error is None) == answer and len(seen) == 1)
+        certificate, errors = seen[0]
+        check(errors == Gio.TlsCertificateFlags.BAD_IDENTITY == client.props.peer_certificate_errors)
+        check(certificate.is_same(client.get_peer_certificate()) and client.get_peer_certificate_errors() == errors)
 
 
 def asked_by_a_thread():
@@ -321,6 +335,7 @@ async def all_of_it():
     await cut()
     await another_name()
     await asked()
+    await accepted()
     await resumed()
     await limited()
     await over_a_class()

@@ -205,6 +205,22 @@ async void another_name () throws Error {
     assert (error_of (() => ends.client.read_bytes (1)).message == ends.error.message);
 }
 
+// A certificate that does not verify is data, and up to a handler.
+async void accepted () throws Error {
+    foreach (var answer in new bool[] { true, false }) {
+        var ends = new Ends (directory_creds (CLIENT), directory_creds (SERVER), "example.org");
+        TlsCertificateFlags seen = 0;
+        ends.client.accept_certificate.connect ((certificate, errors) => {
+            assert (certificate.is_same (ends.client.peer_certificate));
+            seen = errors;
+            return answer;
+        });
+        yield ends.try_to_shake ();
+        assert (ends.client.handshake_done == answer && seen == TlsCertificateFlags.BAD_IDENTITY);
+        assert (ends.client.peer_certificate_errors == seen && ends.client.get_peer_certificate_errors () == seen);
+    }
+}
+
 // Somebody else is asked about a certificate that is good.
 async void asked () throws Error {
     var mine = directory_creds (CLIENT);
@@ -226,7 +242,7 @@ async void asked () throws Error {
     ends.server.authorize_peer.connect (() => true);
     ends.server.authorize_peer.connect (() => false);
     yield ends.try_to_shake ();
-    assert (ends.their_error is TlsError.BAD_CERTIFICATE && ends.their_error.message.has_suffix ("not welcome"));
+    assert (ends.their_error is TlsError.BAD_CERTIFICATE && ends.their_error.message.has_suffix ("rejected by authorize-peer handler"));
     assert (error_of (() => ends.server.write_bytes (bytes ("x"))).message == ends.their_error.message);
 
     // Whoever is asked may close the channel, or let go of it.
@@ -381,6 +397,7 @@ async void journey () throws Error {
     yield cut ();
     yield another_name ();
     yield asked ();
+    yield accepted ();
     yield in_common ();
     yield resumed ();
     yield limited ();

@@ -206,7 +206,7 @@ answered (Way way)
   error = meet (&yes, way, FALSE);
   check_ok (error);
   error = meet (&no, way, FALSE);
-  check (strstr (error->message, "not welcome") != NULL);
+  check (strstr (error->message, "rejected by authorize-peer handler") != NULL);
   check_error (error, G_TLS_ERROR, G_TLS_ERROR_BAD_CERTIFICATE);
   error = meet (&closing, way, FALSE);
   check_error (error, G_IO_ERROR, G_IO_ERROR_CLOSED);
@@ -329,7 +329,7 @@ several (void)
   check (!qio_channel_tls_handshake_finish (server, await (&answered), &error));
   check_error (error, G_TLS_ERROR, G_TLS_ERROR_BAD_CERTIFICATE);
   check (yes.calls == 1 && no.calls == 1 && late.calls == 0 && gone.calls == 0);
-  /* Nothing is sent to somebody who is not welcome. */
+  /* Nothing but an alert is sent to a peer that is rejected. */
   check (qio_channel_write (QIO_CHANNEL (server), "x", 1, &error) == -1);
   check_error (error, G_TLS_ERROR, G_TLS_ERROR_BAD_CERTIFICATE);
   await (&asked);

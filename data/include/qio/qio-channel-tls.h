@@ -88,6 +88,12 @@ struct _QIOChannelTLSClass
  */
 
 /**
+ * QIOChannelTLS:peer-certificate-errors:
+ *
+ * What is wrong with the certificate of the peer.
+ */
+
+/**
  * QIOChannelTLS:protocol-version:
  *
  * The version of TLS, once that is known.
@@ -120,19 +126,37 @@ struct _QIOChannelTLSClass
 /**
  * QIOChannelTLS::authorize-peer:
  * @tls: the channel
- * @certificate: what the peer has shown, with its issuers
+ * @certificate: what the peer has presented, with its issuers
  *
- * The certificate of the peer has been verified: is the peer welcome? If one handler says no, the handshake fails.
- * Emitted in the thread that shakes hands; nothing is read or written before, and waiting for that in a handler is
- * an error, %G_IO_ERROR_PENDING. Not emitted where no certificate is shown, nor for credentials that do not verify. Also emitted for a session that goes on, with the
- * certificate of the first time. A peer that is refused is told nothing but the end of the connection. Without a TLS
- * backend of GIO's everybody is refused.
+ * The certificate of the peer has been verified; the handlers decide whether the peer is authorized. All have to return
+ * %TRUE: if one returns %FALSE, throws, or is blocked, the peer is rejected, the handshake fails with
+ * %G_TLS_ERROR_BAD_CERTIFICATE, and the peer gets the alert bad_certificate.
  *
- * A handler of a binding that throws has not said yes. Handlers may close the channel, which ends the handshake with
- * an error. They may let go of it as well, but for a read or a write that shakes hands: whoever calls that has a
- * reference.
+ * Emitted in the middle of the handshake, in its thread; nothing is read or written before, and waiting for that in a
+ * handler is an error, %G_IO_ERROR_PENDING. In a coroutine a handler may wait for other things. A session is only resumed
+ * if the handlers accept the certificate of its full handshake, for which the signal is emitted before; if they do not, the
+ * peer has to present its certificate again. Not emitted where no certificate is presented, nor for credentials that do not
+ * verify. Without a TLS backend of GIO's every peer is rejected.
  *
- * Returns: whether the peer is welcome
+ * Handlers may close the channel, which ends the handshake with an error. They may release it as well, but for a read or a
+ * write that performs the handshake: the caller of that has a reference.
+ *
+ * Returns: whether the peer is authorized
+ */
+
+/**
+ * QIOChannelTLS::accept-certificate:
+ * @tls: the channel
+ * @certificate: what the peer has presented, with its issuers
+ * @errors: all that is wrong with it
+ *
+ * The certificate of the peer does not verify; a handler decides whether to connect nevertheless, as with
+ * #GTlsConnection::accept-certificate: for "connect anyway?", and for certificates that are known in advance (pinning). If
+ * one handler returns %TRUE, the certificate is accepted for this connection alone; #QIOChannelTLS::authorize-peer is
+ * emitted next, and no session of it is kept. Otherwise the handshake fails, and the peer gets an alert. Returning %TRUE
+ * without comparing @certificate accepts every peer.
+ *
+ * Returns: whether the certificate is accepted
  */
 
 /**
@@ -180,7 +204,7 @@ QIOChannelTLS *qio_channel_tls_new_server (QIOChannel *master,
  * Shakes hands, and waits until that is done, whatever the mode; in a coroutine suspends that. Returns at once if
  * it is done.
  *
- * Errors are %G_TLS_ERROR_BAD_CERTIFICATE, also for a peer that is not welcome, %G_TLS_ERROR_CERTIFICATE_REQUIRED,
+ * Errors are %G_TLS_ERROR_BAD_CERTIFICATE, also for a peer that is rejected, %G_TLS_ERROR_CERTIFICATE_REQUIRED,
  * %G_TLS_ERROR_NOT_TLS, %G_TLS_ERROR_EOF, %G_TLS_ERROR_HANDSHAKE for everything else that TLS says, and those of the
  * channel below.
  *
@@ -337,6 +361,18 @@ gboolean qio_channel_tls_is_handshake_done (QIOChannelTLS *tls);
  * Returns: (transfer full) (nullable): the certificate
  */
 GTlsCertificate *qio_channel_tls_get_peer_certificate (QIOChannelTLS *tls);
+
+/**
+ * qio_channel_tls_get_peer_certificate_errors:
+ * @tls: a channel
+ *
+ * Returns what is wrong with the certificate of the peer, as far as it was found: all errors where a handler of
+ * #QIOChannelTLS::accept-certificate is connected, else the first one. Nothing for a certificate that verifies, and before
+ * one was presented. Stays after a handshake that failed because of it.
+ *
+ * Returns: the errors
+ */
+GTlsCertificateFlags qio_channel_tls_get_peer_certificate_errors (QIOChannelTLS *tls);
 
 /**
  * qio_channel_tls_get_protocol_version:

@@ -245,7 +245,8 @@ void qio_tls_creds_builder_add_system_trust (QIOTlsCredsBuilder *builder);
  * @path: (type filename): a PEM file
  *
  * Adds a certificate revocation list (CRL), which a trusted authority must have signed. Certificates that are in it are
- * refused, and so are those of its issuer that it cannot be used for. Authorities that have no list have revoked nothing.
+ * refused, and so are those of its issuer that it cannot be used for. Where there is any CRL, each certificate of a chain but
+ * the trust anchor needs one of its issuer: qio_tls_creds_builder_set_allow_missing_crl() changes that.
  */
 void qio_tls_creds_builder_add_crl_file (QIOTlsCredsBuilder *builder,
                                          const char *path);
@@ -255,10 +256,21 @@ void qio_tls_creds_builder_add_crl_file (QIOTlsCredsBuilder *builder,
  * @builder: a builder
  * @pem: lists in PEM form
  *
- * Believes no certificate that is in this list of revoked ones. See qio_tls_creds_builder_add_crl_file().
+ * Adds a certificate revocation list (CRL). See qio_tls_creds_builder_add_crl_file().
  */
 void qio_tls_creds_builder_add_crl_pem (QIOTlsCredsBuilder *builder,
                                         GBytes *pem);
+
+/**
+ * qio_tls_creds_builder_set_allow_missing_crl:
+ * @builder: a builder
+ * @allow: whether they are accepted
+ *
+ * Whether certificates of an issuer that has no CRL here are accepted although others have one, as if none was revoked.
+ * Not the default.
+ */
+void qio_tls_creds_builder_set_allow_missing_crl (QIOTlsCredsBuilder *builder,
+                                                  gboolean allow);
 
 /**
  * qio_tls_creds_builder_set_certificate_files:

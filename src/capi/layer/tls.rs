@@ -7,7 +7,7 @@ use std::{
 
 use gio_sys::{
     G_TLS_PROTOCOL_VERSION_UNKNOWN, GAsyncReadyCallback, GAsyncResult, GCancellable,
-    GTlsCertificate, GTlsProtocolVersion,
+    GTlsCertificate, GTlsCertificateFlags, GTlsProtocolVersion,
 };
 use glib::{prelude::*, translate::*};
 use glib_sys::{GError, GFALSE, GType, gboolean, gpointer};
@@ -306,6 +306,19 @@ pub unsafe extern "C" fn qio_channel_tls_get_peer_certificate(
     unsafe {
         getter(function, tls, ptr::null_mut(), |tls| {
             tls.peer_certificate().to_glib_full()
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_tls_get_peer_certificate_errors(
+    tls: *mut QIOChannelTLS,
+) -> GTlsCertificateFlags {
+    let function = c"qio_channel_tls_get_peer_certificate_errors";
+    // SAFETY: the C contract, at the top of `capi`.
+    unsafe {
+        getter(function, tls, 0, |tls| {
+            tls.peer_certificate_errors().into_glib()
         })
     }
 }

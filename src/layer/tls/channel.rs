@@ -10,9 +10,10 @@ use glib::{IOCondition, SignalHandlerId, prelude::*, subclass::prelude::*};
 
 use super::{
     TlsCreds, TlsEndpoint,
+    authorize::called,
     engine::{FlightLimit, TlsState},
     failure::of_stack,
-    handshake::{AUTHORIZE, called, prepare},
+    handshake::prepare,
     imp,
     link::Connection,
     waiting::wake_with,
@@ -83,6 +84,7 @@ glib::wrapper! {
     /// | `hostname` | string | readable: the server that a client asks for; of a server, what its client has asked for |
     /// | `handshake-done` | boolean | readable |
     /// | `peer-certificate` | [`gio::TlsCertificate`] | readable: what the peer has shown, with its issuers |
+    /// | `peer-certificate-errors` | [`gio::TlsCertificateFlags`] | readable: what is wrong with it |
     /// | `protocol-version` | [`gio::TlsProtocolVersion`] | readable |
     /// | `cipher` | string | readable |
     /// | `key-size` | unsigned integer, bytes | readable |
@@ -93,7 +95,8 @@ glib::wrapper! {
     ///
     /// # Signals
     ///
-    /// `authorize-peer`: see [`connect_authorize_peer`](Self::connect_authorize_peer).
+    /// `authorize-peer`: see [`connect_authorize_peer`](Self::connect_authorize_peer); `accept-certificate`: see
+    /// [`connect_accept_certificate`](Self::connect_accept_certificate).
     ///
     /// # Examples
     ///
@@ -161,24 +164,26 @@ impl ChannelTls {
     }
 
     fn new(master: &Channel, creds: &TlsCreds, hostname: Option<&str>) -> io::Result<Self> {
-        let ssl = prepare(creds, hostname)?;
-        let peer = match (creds.endpoint(), hostname) {
+        let (ssl, peer) = prepare(creds, hostname)?;
+        let peer_name = match (creds.endpoint(), hostname) {
             (TlsEndpoint::Server, _) => "the client",
             (TlsEndpoint::Client, Some(name)) => name,
             (TlsEndpoint::Client, None) => "the server",
         };
         let is_server = creds.endpoint() == TlsEndpoint::Server;
         let limit = FlightLimit::new(creds.max_handshake_size(), is_server);
-        let engine = TlsState::new(ssl, peer.to_owned(), creds.tickets(), limit)
+        let engine = TlsState::new(ssl, peer_name.to_owned(), creds.tickets(), limit)
             .map_err(|e| of_stack("Unable to begin with TLS", &e))?;
         let blocking = master.is_blocking();
         master
             .set_blocking(false)
             .map_err(|e| with_context(e, "Unable to make the channel below non-blocking"))?;
         let this: Self = glib::Object::new();
+        peer.set_channel(this.downgrade());
         this.imp().set_link(Connection {
             collapse: wake_with(this.upcast_ref(), master),
             engine: ForkMutex::new(engine),
+            peer,
             master: master.clone(),
             creds: creds.clone(),
             hostname: hostname.map(Into::into),
@@ -347,35 +352,6 @@ impl ChannelTls {
     #[must_use]
     pub fn requires_close_notify(&self) -> bool {
         !self.imp().is_lenient()
-    }
-
-    /// Calls `func`, in the thread that shakes hands, when the certificate of the peer has been verified,
-    /// with that and its issuers. If it says no, or any other handler does, the handshake fails. Nothing
-    /// is read or written before, and waiting for that in here is an error
-    /// ([`Pending`](gio::IOErrorEnum::Pending)). Called for a session that goes on too, with the certificate of the first
-    /// time. Not called where no certificate is shown, nor for credentials that do not verify. A peer that is refused is
-    /// told nothing but the end of the connection; one with TLS 1.2 may be done with its handshake. Needs a TLS backend
-    /// of GIO's (the package `glib-networking`), without which everybody is refused.
-    pub fn connect_authorize_peer<F>(&self, func: F) -> SignalHandlerId
-    where
-        F: Fn(&Self, &gio::TlsCertificate) -> bool + Send + Sync + 'static,
-    {
-        self.connect_closure(
-            AUTHORIZE,
-            false,
-            glib::RustClosure::new(move |values| {
-                let [this, certificate] = values else {
-                    unreachable!("the signal has one argument");
-                };
-                let (this, certificate) = (
-                    this.get().expect("a TLS channel"),
-                    certificate.get().expect("a certificate"),
-                );
-                // Nobody is welcome to one who has panicked.
-                let welcome = called(|| func(&this, &certificate)).unwrap_or(false);
-                Some(welcome.to_value())
-            }),
-        )
     }
 
     /// Calls `func`, in the thread that shakes hands, when the connection is established.

@@ -7,18 +7,20 @@ mod output;
 use std::{
     fmt,
     io::{self, IoSliceMut},
+    mem,
 };
 
 use gio::TlsError;
 use openssl::{
     error::ErrorStack,
-    ssl::{ErrorCode, Ssl, SslContext, SslMethod, SslRef, SslStream, SslVersion},
+    ssl::{ErrorCode, Ssl, SslContext, SslMethod, SslRef, SslSession, SslStream, SslVersion},
 };
 
 pub(super) use self::limit::FlightLimit;
 use self::{input::Input, limit::Excess, output::Output};
 use super::{
     failure::{Failure, cut_short, of_data, of_handshake, of_parent, truncated, unable_to_shake},
+    peer::Offered,
     pipes::MemoryBio,
     shim, tls_error,
 };
@@ -30,8 +32,9 @@ pub(super) enum Stage {
     /// It has not begun.
     Fresh,
     Shaking,
-    /// The handshake is complete; here `authorize-peer` is being emitted.
-    Judging(Execution),
+    /// Here a step of the handshake is performed that may call handlers, or the last one: the connection itself is not
+    /// in the channel meanwhile.
+    Authorizing(Execution),
     Open,
     /// There will never be a connection.
     Failed(Failure),
@@ -69,6 +72,8 @@ pub(super) struct TlsState {
     pub(super) output: Output,
     /// OpenSSL has given up: it reports a fatal error but once.
     fatal: Option<Failure>,
+    /// A caller waits for the end of a step of the handshake.
+    pub(super) waiting_step: bool,
 }
 
 impl fmt::Debug for TlsState {
@@ -110,6 +115,7 @@ impl TlsState {
             input: Input::default(),
             output: Output::new(tickets),
             fatal: None,
+            waiting_step: false,
         })
     }
 
@@ -139,16 +145,70 @@ impl TlsState {
         self.is_open() && self.ssl().is_init_finished()
     }
 
-    /// Goes on with the handshake. Done says that it is for others to judge the peer.
+    /// Proposes a session that this end has cached, before the first step of the handshake.
+    pub(super) fn offer_session(
+        &mut self,
+        cached: Option<(SslSession, Offered)>,
+        may_resume: impl FnOnce(&SslRef, Offered) -> bool,
+    ) {
+        if let Some((session, offered)) = cached
+            && may_resume(self.ssl(), offered)
+        {
+            // Without it, the handshake is a full one.
+            let _ = shim::set_session(&mut self.stream, &session);
+        }
+    }
+
+    /// Continues the handshake. Done says that the connection is to be opened.
     pub(super) fn do_handshake(&mut self) -> io::Result<Step<()>> {
-        self.stage = Stage::Shaking;
         self.begin_turn();
+        self.begin_step();
+        let result = self.stream.do_handshake();
+        self.handshake_step(result)
+    }
+
+    fn begin_step(&mut self) {
         self.input.has_new = false;
         let is_tls_1_3 = self.ssl().version2() == Some(SslVersion::TLS1_3);
         if let Some(limit) = &mut self.stream.get_mut().limit {
             limit.set_tls_1_3(is_tls_1_3);
         }
-        let result = self.stream.do_handshake();
+    }
+
+    /// Takes the connection out for a step of the handshake, so that nothing is locked while handlers are called. A new
+    /// one, which does nothing, stands in for it.
+    pub(super) fn take_stream(&mut self) -> Result<SslStream<MemoryBio>, ErrorStack> {
+        let stand_in = Ssl::new(self.ssl().ssl_context())?;
+        let stand_in = SslStream::new(stand_in, MemoryBio::default())?;
+        self.begin_turn();
+        self.begin_step();
+        self.stage = Stage::Authorizing(Execution::current());
+        Ok(mem::replace(&mut self.stream, stand_in))
+    }
+
+    /// Puts the connection back, with the result of the step.
+    pub(super) fn put_back(
+        &mut self,
+        stream: SslStream<MemoryBio>,
+        result: Result<(), openssl::ssl::Error>,
+    ) -> io::Result<Step<()>> {
+        let stand_in = mem::replace(&mut self.stream, stream);
+        // Another thread may have received something meanwhile.
+        let received = &stand_in.get_ref().input;
+        if !received.is_empty() {
+            self.stream.get_mut().input.push(received.left());
+        }
+        if let Stage::Failed(failure) = &self.stage {
+            // A handler, or another thread, has closed the channel.
+            let error = failure.again();
+            self.discard();
+            return Err(error);
+        }
+        self.handshake_step(result)
+    }
+
+    fn handshake_step(&mut self, result: Result<(), openssl::ssl::Error>) -> io::Result<Step<()>> {
+        self.stage = Stage::Shaking;
         if let Some(reason) = self.excess() {
             return Err(self.fail_handshake(reason));
         }
@@ -158,7 +218,7 @@ impl TlsState {
                 if !self.has_input() {
                     shim::free_buffers(&mut self.stream);
                 }
-                self.stage = Stage::Judging(Execution::current());
+                self.stage = Stage::Authorizing(Execution::current());
                 Ok(Step::Done(()))
             }
             Err(e) if is_starving(&e) && self.is_tired() => Ok(Step::Tired),

@@ -41,7 +41,9 @@ impl ChannelTls {
             let engine = link.engine();
             asked_name(engine.ssl().servername(NameType::HOST_NAME)?).map(Into::into)
         };
-        link.hostname.clone().or_else(asked)
+        // While handlers are called, the connection itself is not here.
+        let verified = || link.peer.hostname().map(Into::into);
+        link.hostname.clone().or_else(asked).or_else(verified)
     }
 
     /// Whether the connection is established.
@@ -111,9 +113,11 @@ impl ChannelTls {
     #[doc(alias = "qio_channel_tls_get_alpn_protocol")]
     #[must_use]
     pub fn alpn_protocol(&self) -> Option<glib::GString> {
-        let engine = self.imp().link().ok()?.engine();
-        let protocol = engine.ssl().selected_alpn_protocol()?;
-        Some(String::from_utf8_lossy(protocol).into_owned().into())
+        let link = self.imp().link().ok()?;
+        let engine = link.engine();
+        let protocol = engine.ssl().selected_alpn_protocol().map(Into::into);
+        let protocol = protocol.or_else(|| link.peer.alpn())?;
+        Some(String::from_utf8_lossy(&protocol).into_owned().into())
     }
 
     /// Whether an earlier session goes on: then no certificate was shown, and that of the first time counts.

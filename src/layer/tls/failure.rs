@@ -9,7 +9,7 @@ use openssl::{
     x509::X509VerifyResult,
 };
 
-use super::{reason, tls_error, verdict};
+use super::{peer::Peer, reason, tls_error};
 use crate::error::{errno, io_error, to_glib_error, with_context};
 
 /// An error that is told to everybody who comes.
@@ -64,7 +64,8 @@ pub(super) fn of_handshake(peer: &str, ssl: &SslRef, error: &ssl::Error) -> io::
         // It has said goodbye instead of hello, which is no error to OpenSSL.
         _ if error.code() == ErrorCode::ZERO_RETURN => cut_short(),
         result if is_refused && result != X509VerifyResult::OK => {
-            let why = verdict::protect(ssl).unwrap_or(result.error_string());
+            let why = Peer::of(ssl).and_then(|peer| peer.reason());
+            let why = why.as_deref().unwrap_or(result.error_string());
             tls_error(TlsError::BadCertificate, why)
         }
         _ if code == NO_SUITABLE_SIGNATURE_ALGORITHM && ssl.certificate().is_none() => tls_error(

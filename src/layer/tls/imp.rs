@@ -16,9 +16,8 @@ use glib::{
 };
 
 use super::{
-    QIOChannelTLS, QIOChannelTLSClass, TlsCreds,
+    QIOChannelTLS, QIOChannelTLSClass, TlsCreds, authorize,
     failure::{Failure, of_parent},
-    handshake,
     link::Connection,
     waiting,
 };
@@ -80,6 +79,13 @@ impl ObjectImpl for ChannelTls {
                     .blurb("What the peer has shown, with its issuers")
                     .read_only()
                     .build(),
+                glib::ParamSpecFlags::builder::<gio::TlsCertificateFlags>(
+                    "peer-certificate-errors",
+                )
+                .nick("Peer certificate errors")
+                .blurb("What is wrong with the certificate of the peer")
+                .read_only()
+                .build(),
                 glib::ParamSpecEnum::builder_with_default(
                     "protocol-version",
                     gio::TlsProtocolVersion::Unknown,
@@ -125,7 +131,7 @@ impl ObjectImpl for ChannelTls {
     }
 
     fn signals() -> &'static [Signal] {
-        handshake::signals()
+        authorize::signals()
     }
 
     fn constructed(&self) {
@@ -143,6 +149,7 @@ impl ObjectImpl for ChannelTls {
             "hostname" => obj.hostname().to_value(),
             "handshake-done" => obj.is_handshake_done().to_value(),
             "peer-certificate" => obj.peer_certificate().to_value(),
+            "peer-certificate-errors" => obj.peer_certificate_errors().to_value(),
             "protocol-version" => obj.protocol_version().to_value(),
             "cipher" => obj.cipher().to_value(),
             "key-size" => obj.key_size().unwrap_or(0).to_value(),

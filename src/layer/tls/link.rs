@@ -5,7 +5,7 @@
 use std::{
     io::{self, IoSlice, IoSliceMut},
     mem,
-    sync::MutexGuard,
+    sync::{Arc, MutexGuard},
     task::Waker,
     time::{Duration, Instant},
 };
@@ -17,6 +17,7 @@ use super::{
     engine::{Stage, Step, TlsState},
     failure::{is_unsent, lingered, too_slow, unjudged, unsent},
     flusher::BackgroundFlush,
+    peer::Peer,
     pipes::{CHUNK, Queue, give_buffer, take_buffer},
 };
 use crate::{
@@ -41,6 +42,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) engine: ForkMutex<TlsState>,
+    pub(super) peer: Arc<Peer>,
     pub(super) master: Channel,
     pub(super) creds: TlsCreds,
     pub(super) hostname: Option<glib::GString>,
@@ -181,26 +183,22 @@ impl Connection {
         }
     }
 
-    /// Goes on with the handshake, if it is not done. Would-block where the peer has to say something
-    /// first. The error of a failed one is told to everybody.
+    /// Continues the handshake, if it is not done. Would-block where the peer has to send something
+    /// first. The error of a failed one is reported to every caller.
     pub(super) fn do_handshake(&self, channel: &Channel) -> io::Result<()> {
         loop {
-            let step = {
-                let mut engine = self.engine();
-                match &engine.stage {
-                    Stage::Open => return Ok(()),
-                    Stage::Failed(failure) => return Err(failure.again()),
-                    // The verdict is told to everybody.
-                    Stage::Judging(_) => return Err(io::ErrorKind::WouldBlock.into()),
-                    Stage::Fresh | Stage::Shaking => engine.do_handshake(),
-                }
-            };
+            match &self.engine().stage {
+                Stage::Open => return Ok(()),
+                Stage::Failed(failure) => return Err(failure.again()),
+                _ => {}
+            }
+            let step = self.step_handshake(channel);
             if !matches!(step, Ok(Step::Done(()))) {
                 self.creds.flush_key_log();
             }
             match step {
-                // Which gives them away as well: whatever comes of that, there is a verdict.
-                Ok(Step::Done(())) => self.authorize_peer(channel),
+                // Which flushes the key log as well.
+                Ok(Step::Done(())) => self.finish_handshake(channel),
                 Ok(Step::Tired) => {
                     self.try_flush(channel);
                     return Err(io::ErrorKind::WouldBlock.into());
@@ -215,6 +213,7 @@ impl Connection {
                         _ => channel.wake_waiters_for(Direction::Read),
                     }
                 }
+                Err(e) if would_block(&e) => return Err(e),
                 Err(e) => {
                     // The alert, as far as it is taken.
                     self.try_flush(channel);
@@ -251,7 +250,7 @@ impl Connection {
     /// Fails where this thread or coroutine would wait for itself: in a handler of `authorize-peer`.
     pub(super) fn may_wait(&self) -> io::Result<()> {
         match self.engine().stage {
-            Stage::Judging(handler) if handler.is_current() => Err(unjudged()),
+            Stage::Authorizing(handler) if handler.is_current() => Err(unjudged()),
             _ => Ok(()),
         }
     }

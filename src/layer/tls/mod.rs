@@ -3,9 +3,11 @@
 //! `creds` is what a peer is told, and what is believed of it: made once, checked when it is made, and shared by
 //! any number of channels. `channel` and `imp` are the class of channels: `engine` computes, between plaintext and
 //! ciphertext in memory (`pipes`); `link` moves the ciphertext, `waiting` says what to wait for, `flusher` sends
-//! what a write has left; `handshake` is about the peer, `verdict` about certificates that are not believed, `failure`
+//! what a write has left; `handshake` prepares a connection, `verify` verifies the peer's certificates, `authorize` calls
+//! the handlers that decide on it, `peer` is what is known of it, `verdict` why a certificate does not verify, `failure`
 //! about all else that goes wrong. `secret` is what is overwritten when it is dropped. `shim` is what the crate `openssl` has no words for: the one file with unsafe code.
 
+mod authorize;
 mod channel;
 mod creds;
 mod engine;
@@ -15,10 +17,14 @@ mod flusher;
 mod handshake;
 mod imp;
 mod link;
+mod peer;
 mod pipes;
 mod secret;
 mod shim;
+#[cfg(test)]
+mod tests;
 mod verdict;
+mod verify;
 mod waiting;
 
 pub use channel::{ChannelTls, ChannelTlsImpl, QIOChannelTLS, QIOChannelTLSClass};

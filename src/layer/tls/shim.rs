@@ -4,7 +4,7 @@
 #![allow(unsafe_code)]
 
 use std::{
-    ffi::{CStr, OsString, c_char, c_int, c_long, c_uchar, c_uint, c_ulong, c_void},
+    ffi::{CStr, OsString, c_char, c_int, c_long, c_uchar, c_ulong, c_void},
     mem,
     os::unix::ffi::OsStringExt as _,
     ptr, slice,
@@ -18,7 +18,11 @@ use openssl::{
     ex_data::Index,
     nid::Nid,
     ssl::{SslContext, SslContextBuilder, SslRef, SslSession, SslSessionRef, SslStream},
-    x509::{X509Crl, X509NameRef, X509Ref, X509StoreContextRef, store::X509StoreBuilderRef},
+    stack::{Stack, StackRef},
+    x509::{
+        X509, X509Crl, X509NameRef, X509Ref, X509StoreContext, X509StoreContextRef,
+        X509VerifyResult, store::X509StoreBuilderRef,
+    },
 };
 use openssl_sys as ffi;
 
@@ -113,28 +117,10 @@ pub(super) fn limit_sessions(context: &mut SslContextBuilder, seconds: u64) {
     unsafe { SSL_CTX_set_timeout(context.as_ptr(), seconds as c_long) };
 }
 
-/// How long the session of a connection, and those that are made of it, live from now on, in seconds.
-pub(super) fn limit_session(ssl: &SslRef, seconds: u64) {
-    if let Some(session) = ssl.session() {
-        // SAFETY: the session is a live one of this connection, which the caller has for itself.
-        unsafe { SSL_SESSION_set_timeout(session.as_ptr(), seconds as c_long) };
-    }
-}
-
 /// Whether a connection by TLS 1.2 has the extended master secret of RFC 7627.
 pub(super) fn has_extended_secret(ssl: &SslRef) -> bool {
     // SAFETY: the connection is a live one; the control takes nothing.
     unsafe { ffi::SSL_ctrl(ssl.as_ptr(), SSL_CTRL_GET_EXTMS_SUPPORT, 0, ptr::null_mut()) == 1 }
-}
-
-/// Whether the server of a connection has a session of this identifier, which tickets of TLS 1.3 may be as well.
-pub(super) fn has_session(ssl: &SslRef, id: &[u8]) -> bool {
-    // No identifier of a session has more bytes (RFC 8446, section 4.1.2).
-    let len = c_uint::try_from(id.len()).ok().filter(|len| *len <= 32);
-    // SAFETY: the connection is a live one, and the identifier has that length.
-    len.is_some_and(|len| unsafe {
-        SSL_has_matching_session_id(ssl.as_ptr(), id.as_ptr(), len) == 1
-    })
 }
 
 /// A name as RFC 4514 has it, in UTF-8; `None` if it is empty, or there is no memory.
@@ -200,6 +186,8 @@ type UseSession = unsafe extern "C" fn(
     *mut usize,
     *mut *mut ffi::SSL_SESSION,
 ) -> c_int;
+type VerifyPeer = unsafe extern "C" fn(*mut ffi::X509_STORE_CTX, *mut c_void) -> c_int;
+type VerifyStep = unsafe extern "C" fn(c_int, *mut ffi::X509_STORE_CTX) -> c_int;
 type FindSession =
     unsafe extern "C" fn(*mut ffi::SSL, *const c_uchar, usize, *mut *mut ffi::SSL_SESSION) -> c_int;
 
@@ -207,13 +195,33 @@ unsafe extern "C" {
     fn OPENSSL_cleanse(bytes: *mut c_void, len: usize);
     fn secure_getenv(name: *const c_char) -> *const c_char;
     fn SSL_CTX_set_timeout(context: *mut ffi::SSL_CTX, seconds: c_long) -> c_long;
-    fn SSL_SESSION_set_timeout(session: *mut ffi::SSL_SESSION, seconds: c_long) -> c_long;
-    fn SSL_has_matching_session_id(ssl: *const ffi::SSL, id: *const c_uchar, len: c_uint) -> c_int;
     fn X509_NAME_print_ex(
         out: *mut ffi::BIO,
         name: *const ffi::X509_NAME,
         indent: c_int,
         flags: c_ulong,
+    ) -> c_int;
+    fn SSL_CTX_set_cert_verify_callback(
+        context: *mut ffi::SSL_CTX,
+        callback: VerifyPeer,
+        argument: *mut c_void,
+    );
+    fn X509_STORE_CTX_set_verify_cb(context: *mut ffi::X509_STORE_CTX, callback: VerifyStep);
+    fn X509_STORE_CTX_get0_untrusted(context: *mut ffi::X509_STORE_CTX) -> *mut ffi::stack_st_X509;
+    fn NAME_CONSTRAINTS_check(certificate: *mut ffi::X509, constraints: *mut c_void) -> c_int;
+    fn NAME_CONSTRAINTS_free(constraints: *mut c_void);
+    fn X509_STORE_CTX_set_default(
+        context: *mut ffi::X509_STORE_CTX,
+        purpose: *const c_char,
+    ) -> c_int;
+    fn X509_STORE_CTX_set_ex_data(
+        context: *mut ffi::X509_STORE_CTX,
+        index: c_int,
+        data: *mut c_void,
+    ) -> c_int;
+    fn X509_VERIFY_PARAM_set1(
+        to: *mut ffi::X509_VERIFY_PARAM,
+        from: *const ffi::X509_VERIFY_PARAM,
     ) -> c_int;
     fn SSL_new_session_ticket(ssl: *mut ffi::SSL) -> c_int;
     fn SSL_free_buffers(ssl: *mut ffi::SSL) -> c_int;
@@ -249,10 +257,14 @@ fn done(result: c_int) -> Result<(), ErrorStack> {
     }
 }
 
-/// Proposes to the server to go on with a session, of any connection of the same context.
-pub(super) fn set_session(ssl: &mut SslRef, session: &SslSessionRef) -> Result<(), ErrorStack> {
-    // SAFETY: `Sessions`, the only caller, has those of one context, and offers them to its connections only.
-    unsafe { ssl.set_session(session) }
+/// Proposes to the server to resume a session, of any connection of the same context. Before the handshake.
+pub(super) fn set_session<S>(
+    stream: &mut SslStream<S>,
+    session: &SslSessionRef,
+) -> Result<(), ErrorStack> {
+    // SAFETY: both are live; `Sessions`, where they come from, has those of one context, and offers them to its
+    // connections only.
+    done(unsafe { ffi::SSL_set_session(stream.ssl().as_ptr(), session.as_ptr()) })
 }
 
 /// Lets the clients of a context use a key with TLS 1.3.
@@ -406,6 +418,194 @@ pub(super) fn add_crl(store: &mut X509StoreBuilderRef, crl: &X509Crl) -> Result<
     done(unsafe { X509_STORE_add_crl(store.as_ptr(), crl.as_ptr()) })
 }
 
+/// Verifies the certificate of a peer, in the middle of a handshake. Returns whether the handshake continues; if not, the
+/// error of the store context selects the alert.
+pub(super) type PeerVerifier = Box<dyn Fn(&SslRef, &mut X509StoreContextRef) -> bool + Send + Sync>;
+
+static PEER_VERIFIER: LazyLock<Option<Index<SslContext, PeerVerifier>>> =
+    LazyLock::new(|| SslContext::new_ex_index().ok());
+
+/// Replaces the verification of peer certificates by the connections of a context.
+pub(super) fn set_peer_verifier(
+    context: &mut SslContextBuilder,
+    verifier: PeerVerifier,
+) -> Result<(), ErrorStack> {
+    let index = (*PEER_VERIFIER).ok_or_else(ErrorStack::get)?;
+    context.set_ex_data(index, verifier);
+    // SAFETY: the context is a live one; the callback has the right type, and takes what was set before.
+    unsafe { SSL_CTX_set_cert_verify_callback(context.as_ptr(), verify_peer, ptr::null_mut()) };
+    Ok(())
+}
+
+/// The `app_verify_callback` of a context.
+unsafe extern "C" fn verify_peer(context: *mut ffi::X509_STORE_CTX, _: *mut c_void) -> c_int {
+    // SAFETY: OpenSSL passes a live store context that nothing else uses meanwhile, with the connection in its
+    // application data; the connection keeps its context, which keeps the verifier.
+    unsafe {
+        let Ok(index) = X509StoreContext::ssl_idx() else {
+            return 0;
+        };
+        let ssl = ffi::X509_STORE_CTX_get_ex_data(context, index.as_raw());
+        if ssl.is_null() {
+            return 0;
+        }
+        let ssl = SslRef::from_ptr(ssl.cast());
+        let verifier = PEER_VERIFIER.and_then(|index| ssl.ssl_context().ex_data(index));
+        let verified =
+            verifier.is_some_and(|verify| verify(ssl, X509StoreContextRef::from_ptr_mut(context)));
+        c_int::from(verified)
+    }
+}
+
+/// Decides whether a verification continues: called by OpenSSL at each error, and for each certificate without one.
+pub(super) type StepJudge<'a> = dyn FnMut(bool, &mut X509StoreContextRef) -> bool + 'a;
+
+/// The index of a store context's data that `X509_STORE_CTX_set_app_data` uses.
+const APP_DATA: c_int = 0;
+
+/// Verifies the chain of a store context. Returns OpenSSL's result.
+pub(super) fn verify_chain(
+    context: &mut X509StoreContextRef,
+    mut judge: &mut StepJudge<'_>,
+) -> bool {
+    let context = context.as_ptr();
+    // SAFETY: the store context is a live one, which the caller has for itself. The callback reads the pointer only
+    // within X509_verify_cert, while `judge` is borrowed, and the pointer is removed afterwards.
+    unsafe {
+        let place: *mut &mut StepJudge<'_> = &mut judge;
+        if X509_STORE_CTX_set_ex_data(context, APP_DATA, place.cast()) != 1 {
+            return false;
+        }
+        X509_STORE_CTX_set_verify_cb(context, verify_step);
+        let result = ffi::X509_verify_cert(context);
+        X509_STORE_CTX_set_ex_data(context, APP_DATA, ptr::null_mut());
+        result == 1
+    }
+}
+
+unsafe extern "C" fn verify_step(good: c_int, context: *mut ffi::X509_STORE_CTX) -> c_int {
+    // SAFETY: `verify_chain` has set the pointer, and runs.
+    unsafe {
+        let place = ffi::X509_STORE_CTX_get_ex_data(context, APP_DATA);
+        if place.is_null() {
+            return 0;
+        }
+        let judge = &mut *place.cast::<&mut StepJudge<'_>>();
+        c_int::from(judge(good != 0, X509StoreContextRef::from_ptr_mut(context)))
+    }
+}
+
+/// Calls `verify` with a store context for a chain that a peer has presented before, set up as OpenSSL does in a
+/// handshake of this connection.
+pub(super) fn with_chain<T>(
+    ssl: &SslRef,
+    chain: &[X509],
+    verify: impl FnOnce(&mut X509StoreContextRef) -> T,
+) -> Result<T, ErrorStack> {
+    let (own, others) = chain.split_first().ok_or_else(ErrorStack::get)?;
+    let mut rest = Stack::new()?;
+    for certificate in others {
+        rest.push(certificate.clone())?;
+    }
+    let purpose = match ssl.is_server() {
+        true => c"ssl_client",
+        false => c"ssl_server",
+    };
+    let store = ssl.ssl_context().cert_store();
+    X509StoreContext::new()?.init(store, own, &rest, |context| {
+        // SAFETY: both are live ones; the parameters are copied.
+        unsafe {
+            done(X509_STORE_CTX_set_default(
+                context.as_ptr(),
+                purpose.as_ptr(),
+            ))?;
+            let param = X509_STORE_CTX_get0_param(context.as_ptr());
+            ffi::X509_VERIFY_PARAM_set_auth_level(param, ffi::SSL_get_security_level(ssl.as_ptr()));
+            done(X509_VERIFY_PARAM_set1(
+                param,
+                ffi::SSL_get0_param(ssl.as_ptr()),
+            ))?;
+        }
+        Ok(verify(context))
+    })
+}
+
+/// What the peer of a store context has presented.
+pub(super) fn presented(context: &mut X509StoreContextRef) -> Vec<X509> {
+    // SAFETY: the context is a live one, and the stack belongs to it.
+    unsafe {
+        let stack = X509_STORE_CTX_get0_untrusted(context.as_ptr());
+        if stack.is_null() {
+            return Vec::new();
+        }
+        let stack = StackRef::<X509>::from_ptr(stack);
+        stack.iter().map(ToOwned::to_owned).collect()
+    }
+}
+
+/// The host that is asked for.
+pub(super) fn host(ssl: &SslRef) -> Option<&str> {
+    // SAFETY: the connection is a live one; the host is a string that its parameters keep.
+    unsafe {
+        let host = X509_VERIFY_PARAM_get0_host(ffi::SSL_get0_param(ssl.as_ptr()), 0);
+        (!host.is_null()).then(|| CStr::from_ptr(host).to_str().ok())?
+    }
+}
+
+/// Whether the names of a certificate obey the name constraints of another one.
+pub(super) fn obeys_constraints(certificate: &X509Ref, authority: &X509Ref) -> bool {
+    // SAFETY: both are live ones; the constraints are freed at once.
+    unsafe {
+        // Parses its extensions.
+        ffi::X509_get_extension_flags(certificate.as_ptr());
+        let nid = Nid::NAME_CONSTRAINTS.as_raw();
+        let constraints =
+            ffi::X509_get_ext_d2i(authority.as_ptr(), nid, ptr::null_mut(), ptr::null_mut());
+        if constraints.is_null() {
+            return true;
+        }
+        let result = NAME_CONSTRAINTS_check(certificate.as_ptr(), constraints);
+        NAME_CONSTRAINTS_free(constraints);
+        result == ffi::X509_V_OK
+    }
+}
+
+/// The error of a chain that OpenSSL accepts and something else rejects: the alert is bad_certificate.
+pub(super) fn cert_rejected() -> X509VerifyResult {
+    // SAFETY: it is a number of X509_STORE_CTX_get_error(3).
+    unsafe { X509VerifyResult::from_raw(ffi::X509_V_ERR_CERT_REJECTED) }
+}
+
+/// Lets the servers of a context find sessions by their identifiers.
+pub(super) fn find_sessions(
+    context: &mut SslContextBuilder,
+    find: impl Fn(&mut SslRef, &[u8]) -> Option<SslSession> + Send + Sync + 'static,
+) {
+    // SAFETY: `Sessions`, the only caller, has those of one context.
+    unsafe { context.set_get_session_callback(find) };
+}
+
+/// The time at which the certificates of a peer are verified, in seconds since 1970.
+#[cfg(test)]
+pub(super) fn set_verification_time(ssl: &SslRef, time: i64) {
+    // SAFETY: the connection is a live one, and its parameters belong to it.
+    unsafe { ffi::X509_VERIFY_PARAM_set_time(ffi::SSL_get0_param(ssl.as_ptr()), time) };
+}
+
+/// The contents of an extension of a certificate, if it has it.
+pub(super) fn extension(certificate: &X509Ref, extension: Nid) -> Option<&[u8]> {
+    // SAFETY: the certificate is a live one, and the extension and its contents belong to it.
+    unsafe {
+        let at = ffi::X509_get_ext_by_NID(certificate.as_ptr(), extension.as_raw(), -1);
+        if at < 0 {
+            return None;
+        }
+        let data = ffi::X509_EXTENSION_get_data(ffi::X509_get_ext(certificate.as_ptr(), at)).cast();
+        let len = usize::try_from(ffi::ASN1_STRING_length(data)).ok()?;
+        Some(bytes(ffi::ASN1_STRING_get0_data(data), len))
+    }
+}
+
 /// Whether an extension of a certificate, which has it, must be heeded.
 pub(super) fn is_critical(certificate: &X509Ref, extension: Nid) -> bool {
     // SAFETY: the certificate is a live one, and the extension its own.
@@ -416,7 +616,7 @@ pub(super) fn is_critical(certificate: &X509Ref, extension: Nid) -> bool {
     }
 }
 
-/// Whether the certificate that is being verified has no alternative names, and its common name is the host that is
+/// Whether the certificate that is being verified has no alternative names and one common name, which is the host that is
 /// asked for.
 pub(super) fn is_for_common_name(context: &X509StoreContextRef) -> bool {
     let Some(certificate) = context.current_cert() else {
@@ -426,6 +626,14 @@ pub(super) fn is_for_common_name(context: &X509StoreContextRef) -> bool {
     unsafe {
         let nid = Nid::SUBJECT_ALT_NAME.as_raw();
         if ffi::X509_get_ext_by_NID(certificate.as_ptr(), nid, -1) >= 0 {
+            return false;
+        }
+        if certificate
+            .subject_name()
+            .entries_by_nid(Nid::COMMONNAME)
+            .count()
+            != 1
+        {
             return false;
         }
         let host = X509_VERIFY_PARAM_get0_host(X509_STORE_CTX_get0_param(context.as_ptr()), 0);

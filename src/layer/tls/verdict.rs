@@ -1,17 +1,11 @@
-//! Why a certificate is not believed, in words. It is noted while OpenSSL looks at the certificate: afterwards only a
-//! number is left.
+//! Why a certificate does not verify, in words.
 
-use std::{
-    net::IpAddr,
-    sync::{LazyLock, OnceLock},
-};
+use std::net::IpAddr;
 
 use openssl::{
     asn1::Asn1Time,
-    ex_data::Index,
     nid::Nid,
-    ssl::{Ssl, SslRef},
-    x509::{X509NameRef, X509Ref, X509StoreContext, X509StoreContextRef},
+    x509::{X509NameRef, X509Ref, X509StoreContextRef},
 };
 use openssl_sys as ffi;
 
@@ -22,27 +16,6 @@ const LONGEST: usize = 100;
 
 /// The most names that are shown.
 const MOST: usize = 8;
-
-/// Where a connection keeps it.
-static REASON: LazyLock<Option<Index<Ssl, OnceLock<String>>>> =
-    LazyLock::new(|| Ssl::new_ex_index().ok());
-
-/// Lets a connection keep why it does not believe its peer.
-pub(super) fn keep(ssl: &mut SslRef) {
-    if let Some(index) = *REASON {
-        ssl.set_ex_data(index, OnceLock::new());
-    }
-}
-
-/// Notes why the certificate that is looked at is not believed.
-pub(super) fn note(context: &X509StoreContextRef) {
-    let ssl = X509StoreContext::ssl_idx();
-    let ssl = ssl.ok().and_then(|index| context.ex_data(index));
-    let place = REASON.and_then(|index| ssl?.ex_data(index));
-    if let Some(place) = place {
-        place.get_or_init(|| words(context));
-    }
-}
 
 /// How many seconds are left of all these certificates, at most so many.
 pub(super) fn seconds_left<'a>(chain: impl Iterator<Item = &'a X509Ref>, most: u64) -> u64 {
@@ -58,22 +31,8 @@ pub(super) fn seconds_left<'a>(chain: impl Iterator<Item = &'a X509Ref>, most: u
     })
 }
 
-/// The end's own certificate has been verified: a session of the connection lives no longer than what was verified.
-pub(super) fn limit_session(context: &X509StoreContextRef, most: u64) {
-    let ssl = X509StoreContext::ssl_idx();
-    let ssl = ssl.ok().and_then(|index| context.ex_data(index));
-    if let (Some(ssl), Some(chain)) = (ssl, context.chain()) {
-        shim::limit_session(ssl, seconds_left(chain.iter(), most).max(1));
-    }
-}
-
-/// What was noted.
-pub(super) fn protect(ssl: &SslRef) -> Option<&str> {
-    let place = ssl.ex_data((*REASON)?)?;
-    place.get().map(String::as_str)
-}
-
-fn words(context: &X509StoreContextRef) -> String {
+/// Why a certificate does not verify.
+pub(super) fn words(context: &X509StoreContextRef) -> String {
     let verdict = context.error();
     let Some(certificate) = context.current_cert() else {
         return verdict.error_string().to_owned();
@@ -85,13 +44,14 @@ fn words(context: &X509StoreContextRef) -> String {
         ffi::X509_V_ERR_CERT_NOT_YET_VALID => {
             format!(" is valid from {}", certificate.not_before())
         }
-        ffi::X509_V_ERR_HOSTNAME_MISMATCH => format!(" is for {}", names(certificate)),
+        ffi::X509_V_ERR_HOSTNAME_MISMATCH => format!(" is for {}", for_whom(certificate)),
         // Only an address as an alternative name counts; a name that looks like one does not.
-        ffi::X509_V_ERR_IP_ADDRESS_MISMATCH if !has_address(certificate) => format!(
-            " has no IP address as an alternative name, only the name {}",
-            names(certificate)
-        ),
-        ffi::X509_V_ERR_IP_ADDRESS_MISMATCH => format!(" is for {}", names(certificate)),
+        ffi::X509_V_ERR_IP_ADDRESS_MISMATCH if !has_address(certificate) => {
+            let only = names(certificate).map(|names| format!(", only the name {names}"));
+            let only = only.unwrap_or_default();
+            format!(" has no IP address as an alternative name{only}")
+        }
+        ffi::X509_V_ERR_IP_ADDRESS_MISMATCH => format!(" is for {}", for_whom(certificate)),
         ffi::X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT
         | ffi::X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY
         | ffi::X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE => {
@@ -123,8 +83,12 @@ fn has_address(certificate: &X509Ref) -> bool {
     alternatives.any(|name| name.ipaddress().is_some())
 }
 
+fn for_whom(certificate: &X509Ref) -> String {
+    names(certificate).unwrap_or_else(|| "no host".to_owned())
+}
+
 /// The names and addresses that a certificate of a server is for.
-fn names(certificate: &X509Ref) -> String {
+fn names(certificate: &X509Ref) -> Option<String> {
     let alternatives = certificate.subject_alt_names();
     let mut all: Vec<_> = alternatives
         .iter()
@@ -135,16 +99,17 @@ fn names(certificate: &X509Ref) -> String {
             _ => None,
         })
         .collect();
-    if all.is_empty() {
+    // A common name counts only where there are no alternative names at all.
+    if shim::extension(certificate, Nid::SUBJECT_ALT_NAME).is_none() {
         let common = certificate.subject_name().entries_by_nid(Nid::COMMONNAME);
         all.extend(common.filter_map(|entry| Some(shown(&entry.data().to_string().ok()?))));
     }
     let more = all.len().saturating_sub(MOST);
     all.truncate(MOST);
     match (all.is_empty(), more) {
-        (true, _) => "no name".to_owned(),
-        (_, 0) => all.join(", "),
-        _ => format!("{}, and {more} more", all.join(", ")),
+        (true, _) => None,
+        (_, 0) => Some(all.join(", ")),
+        _ => Some(format!("{}, and {more} more", all.join(", "))),
     }
 }
 

@@ -33,8 +33,11 @@ impl TlsState {
     fn needs(&mut self, side: Direction) -> WaitFor {
         match &self.stage {
             Stage::Fresh | Stage::Failed(_) => return WaitFor::Nothing,
-            // The verdict is told to everybody.
-            Stage::Judging(_) => return WaitFor::Below(IOCondition::empty()),
+            // The end of the step is reported to all.
+            Stage::Authorizing(_) => {
+                self.waiting_step = true;
+                return WaitFor::Below(IOCondition::empty());
+            }
             Stage::Shaking if self.input.has_new => return WaitFor::Nothing,
             Stage::Shaking => return self.needs_exchange(),
             Stage::Open => {}

@@ -96,13 +96,67 @@ impl Request {
         self.extension(&[2, 5, 29, 37], heed, value)
     }
 
+    /// A server has to send its revocation status: the TLS feature `status_request`.
+    pub(crate) fn must_staple(self) -> Self {
+        let id = [1, 3, 6, 1, 5, 5, 7, 1, 24];
+        self.extension(&id, Heed::May, vec![0x30, 3, 2, 1, 5])
+    }
+
     /// Takes the key usage and the extended one out.
     pub(crate) fn for_anything(mut self) -> Self {
         self.0.custom_extensions.clear();
         self
     }
 
-    fn extension(mut self, id: &[u64], heed: Heed, value: Vec<u8>) -> Self {
+    /// The name constraints: DNS names that are permitted, and such as are excluded.
+    pub(crate) fn name_constraints(
+        self,
+        heed: Heed,
+        permitted: &[&str],
+        excluded: &[&str],
+    ) -> Self {
+        let subtrees = |tag, names: &[&str]| {
+            let each = |name: &&str| der(0x30, &der(0x82, name.as_bytes()));
+            let all: Vec<_> = names.iter().flat_map(each).collect();
+            match all.is_empty() {
+                true => Vec::new(),
+                false => der(tag, &all),
+            }
+        };
+        let value = [subtrees(0xa0, permitted), subtrees(0xa1, excluded)].concat();
+        self.extension(&[2, 5, 29, 30], heed, der(0x30, &value))
+    }
+
+    /// With another common name as well.
+    pub(crate) fn also_named(mut self, name: &str) -> Self {
+        let common_name = DnType::CustomDnType(vec![2, 5, 4, 3]);
+        self.0.distinguished_name.push(common_name, name);
+        self
+    }
+
+    pub(crate) fn email(mut self, address: &str) -> Self {
+        let address = address.try_into().expect("ASCII");
+        self.0.subject_alt_names.push(SanType::Rfc822Name(address));
+        self
+    }
+
+    /// Without a subject.
+    pub(crate) fn nameless(mut self) -> Self {
+        self.0.distinguished_name = DistinguishedName::new();
+        self
+    }
+
+    /// Alternative names as they are encoded: instead of others.
+    pub(crate) fn alternative_names(self, heed: Heed, names: &[&str]) -> Self {
+        let all: Vec<_> = names
+            .iter()
+            .flat_map(|name| der(0x82, name.as_bytes()))
+            .collect();
+        self.extension(&[2, 5, 29, 17], heed, der(0x30, &all))
+    }
+
+    /// Any extension.
+    pub(crate) fn extension(mut self, id: &[u64], heed: Heed, value: Vec<u8>) -> Self {
         let all = &mut self.0.custom_extensions;
         all.retain(|other| !other.oid_components().eq(id.iter().copied()));
         let mut extension = CustomExtension::from_oid_content(id, value);
@@ -152,11 +206,23 @@ impl Request {
         Cert::new(signed.expect("signed").pem(), self.0, key)
     }
 
+    /// With the key of another one: a renewal, or another path.
+    pub(crate) fn with_key_of(self, twin: &Cert, issuer: &Cert) -> Cert {
+        let key = KeyPair::from_pem(&twin.key).expect("its own key");
+        let signed = self.0.signed_by(&key, &issuer.as_issuer());
+        Cert::new(signed.expect("signed").pem(), self.0, key)
+    }
+
     pub(crate) fn signed_by_itself(self) -> Cert {
         let key = KeyPair::generate().expect("a key");
         let signed = self.0.self_signed(&key);
         Cert::new(signed.expect("signed").pem(), self.0, key)
     }
+}
+
+/// A value of less than 128 bytes, in DER.
+pub(crate) fn der(tag: u8, value: &[u8]) -> Vec<u8> {
+    [&[tag, value.len() as u8], value].concat()
 }
 
 /// A certificate with its key.
@@ -199,16 +265,22 @@ impl Cert {
         self.revocations(serials, 2021)
     }
 
-    /// A list that is about other certificates than those of ends.
-    pub(crate) fn revokes_authorities(&self, serials: &[u8]) -> String {
-        self.revocations_of(serials, 2090, Some(CrlScope::CaCertsOnly))
-    }
-
-    fn revocations(&self, serials: &[u8], until: i32) -> String {
+    /// The same, until then.
+    pub(crate) fn revokes_until(&self, serials: &[u8], until: SystemTime) -> String {
         self.revocations_of(serials, until, None)
     }
 
-    fn revocations_of(&self, serials: &[u8], until: i32, scope: Option<CrlScope>) -> String {
+    /// A list that is about other certificates than those of ends.
+    pub(crate) fn revokes_authorities(&self, serials: &[u8]) -> String {
+        let until = date_time_ymd(2090, 1, 1).into();
+        self.revocations_of(serials, until, Some(CrlScope::CaCertsOnly))
+    }
+
+    fn revocations(&self, serials: &[u8], until: i32) -> String {
+        self.revocations_of(serials, date_time_ymd(until, 1, 1).into(), None)
+    }
+
+    fn revocations_of(&self, serials: &[u8], until: SystemTime, scope: Option<CrlScope>) -> String {
         let revoked = |number: &u8| RevokedCertParams {
             serial_number: SerialNumber::from_slice(&[*number]),
             revocation_time: date_time_ymd(2020, 2, 1),
@@ -217,7 +289,7 @@ impl Cert {
         };
         let list = CertificateRevocationListParams {
             this_update: date_time_ymd(2020, 2, 1),
-            next_update: date_time_ymd(until, 1, 1),
+            next_update: until.into(),
             crl_number: SerialNumber::from_slice(&[1]),
             issuing_distribution_point: scope.map(|scope| CrlIssuingDistributionPoint {
                 distribution_point: CrlDistributionPoint {

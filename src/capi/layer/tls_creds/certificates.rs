@@ -117,6 +117,20 @@ pub unsafe extern "C" fn qio_tls_creds_builder_add_crl_pem(
 }
 
 #[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_tls_creds_builder_set_allow_missing_crl(
+    builder: *mut QIOTlsCredsBuilder,
+    allow: gboolean,
+) {
+    let function = c"qio_tls_creds_builder_set_allow_missing_crl";
+    // SAFETY: see above.
+    unsafe {
+        change(function, builder, |builder| {
+            builder.allow_missing_crl(allow != 0)
+        });
+    };
+}
+
+#[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_tls_creds_builder_set_certificate_files(
     builder: *mut QIOTlsCredsBuilder,
     certificate: *const c_char,

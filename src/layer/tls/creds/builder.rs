@@ -32,6 +32,7 @@ pub struct TlsCredsBuilder {
     pub(super) trust: Vec<Source>,
     pub(super) system_trust: bool,
     pub(super) crls: Vec<Source>,
+    pub(super) allow_missing_crl: bool,
     /// The certificate, and its key, which may be missing.
     pub(super) identity: Option<(Source, Option<Source>)>,
     pub(super) password: Option<Password>,
@@ -73,6 +74,7 @@ impl TlsCredsBuilder {
             trust: Vec::new(),
             system_trust: false,
             crls: Vec::new(),
+            allow_missing_crl: false,
             identity: None,
             password: None,
             psks: Vec::new(),
@@ -146,8 +148,9 @@ impl TlsCredsBuilder {
     }
 
     /// Adds a certificate revocation list (CRL), a PEM file, which a trusted authority must have signed. Certificates that
-    /// are in it are refused, and so are those of its issuer that it cannot be used for. Authorities that have no list
-    /// have revoked nothing.
+    /// are in it are refused, and so are those of its issuer that it cannot be used for. Where there is any CRL, each
+    /// certificate of a chain but the trust anchor needs one of its issuer:
+    /// [`allow_missing_crl`](Self::allow_missing_crl) changes that.
     #[doc(alias = "qio_tls_creds_builder_add_crl_file")]
     #[must_use]
     pub fn crl_file(mut self, path: impl AsRef<Path>) -> Self {
@@ -161,6 +164,15 @@ impl TlsCredsBuilder {
     pub fn crl_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.crls
             .push(Source::memory("list of revoked certificates", pem));
+        self
+    }
+
+    /// Whether certificates of an issuer that has no CRL here are accepted although others have one, as if none was
+    /// revoked. Not the default.
+    #[doc(alias = "qio_tls_creds_builder_set_allow_missing_crl")]
+    #[must_use]
+    pub fn allow_missing_crl(mut self, allow: bool) -> Self {
+        self.allow_missing_crl = allow;
         self
     }
 

@@ -9,6 +9,7 @@ use super::{
     QIOTlsCreds, QIOTlsCredsClass, TlsEndpoint, builder::TlsCredsBuilder, key_log::Sink,
     sessions::Sessions,
 };
+use crate::layer::tls::verify::Policy;
 
 #[derive(Debug, Default)]
 pub struct TlsCreds {
@@ -26,6 +27,8 @@ pub(super) struct Made {
     pub(super) max_handshake_size: usize,
     /// Session tickets that a server sends with TLS 1.3.
     pub(super) tickets: u8,
+    pub(super) policy: Arc<Policy>,
+    pub(super) alpn: Vec<Vec<u8>>,
     /// Those of `context`, and no others.
     pub(super) sessions: Arc<Sessions>,
     /// Who gets the keys of connections, if anybody.

@@ -7,7 +7,7 @@ use openssl::{
     error::ErrorStack,
     ssl::{SslContext, SslContextBuilder, SslMethod, SslMode, SslOptions, SslVerifyMode},
     x509::{
-        X509, X509Crl, X509StoreContextRef, X509VerifyResult,
+        X509, X509Crl,
         store::{X509Store, X509StoreBuilder},
         verify::X509VerifyFlags,
     },
@@ -19,14 +19,14 @@ use super::{
     checks,
     imp::Made,
     key_log::{self, Sink},
-    protocol::{FEWEST_OF_HANDSHAKE, LONGEST_SESSION},
+    protocol::FEWEST_OF_HANDSHAKE,
     psk::Keys,
     sessions::Sessions,
     source::Source,
 };
 use crate::{
     error::invalid,
-    layer::tls::{reason, shim, verdict},
+    layer::tls::{authorize, reason, shim, verify::Policy},
 };
 
 /// Whom to believe.
@@ -150,20 +150,23 @@ impl TlsCredsBuilder {
         self.set_alpn(&mut context)?;
         self.set_names(&mut context);
         self.set_identity(&mut context, trust)?;
-        let verifies_peer = self.set_trust(&mut context, trust)?;
+        let policy = Arc::new(self.policy(trust)?);
+        let verifies_peer = self.set_trust(&mut context, trust, &policy)?;
         self.set_keys(&mut context)?;
         let key_log = self.key_log_sink()?.map(Sink);
         if key_log.is_some() {
             context.set_keylog_callback(|_, line| key_log::note(line));
         }
         let sessions = Arc::<Sessions>::default();
-        self.set_sessions(&mut context, &sessions)?;
+        self.set_sessions(&mut context, &sessions, &policy)?;
         Ok(Made {
             endpoint: self.endpoint,
             context: context.build(),
             verifies_peer,
             max_handshake_size: self.most_of_handshake(),
             tickets: self.tickets(),
+            policy,
+            alpn: self.alpn.clone(),
             sessions,
             key_log,
         })
@@ -206,8 +209,22 @@ impl TlsCredsBuilder {
         Ok(())
     }
 
+    fn policy(&self, trust: &Trust) -> io::Result<Policy> {
+        let issuer = |crl: &X509Crl| crl.issuer_name().to_der();
+        let crl_issuers = trust.crls.iter().map(issuer);
+        Ok(Policy {
+            crl_issuers: crl_issuers.collect::<Result<_, _>>()?,
+            allows_missing_crl: self.allow_missing_crl,
+        })
+    }
+
     /// Returns whether the peer is verified by a certificate.
-    fn set_trust(&self, context: &mut SslContextBuilder, trust: &Trust) -> io::Result<bool> {
+    fn set_trust(
+        &self,
+        context: &mut SslContextBuilder,
+        trust: &Trust,
+        policy: &Arc<Policy>,
+    ) -> io::Result<bool> {
         if self.anonymous {
             context.set_verify(SslVerifyMode::NONE);
             return Ok(false);
@@ -221,15 +238,15 @@ impl TlsCredsBuilder {
             // Also where a client has a key: a server that has none shows a certificate, which nobody vouches for.
             _ => SslVerifyMode::PEER,
         };
-        let issuer = |crl: &X509Crl| crl.issuer_name().to_der();
-        let listed = trust
-            .crls
-            .iter()
-            .map(issuer)
-            .collect::<Result<Vec<_>, _>>()?;
-        context.set_verify_callback(mode, move |good, context| {
-            verify_callback(good, context, &listed)
-        });
+        context.set_verify(mode);
+        // Of these checks, the policy passes over omissions.
+        let strict = X509VerifyFlags::X509_STRICT;
+        context.verify_param_mut().set_flags(strict)?;
+        let policy = policy.clone();
+        shim::set_peer_verifier(
+            context,
+            Box::new(move |ssl, context| authorize::verify_peer(&policy, ssl, context)),
+        )?;
         if self.endpoint == TlsEndpoint::Server && mode != SslVerifyMode::NONE {
             for authority in &trust.authorities {
                 context.add_client_ca(authority)?;
@@ -282,28 +299,4 @@ fn store(authorities: &[X509], crls: &[X509Crl], system: bool) -> io::Result<X50
     }
     store.set_flags(flags)?;
     Ok(store.build())
-}
-
-/// Whether OpenSSL is right. An authority without a list has revoked nothing; one whose lists are `listed`, and
-/// cannot be used for the certificate, may have revoked it. A common name counts where there are no other names at all.
-fn verify_callback(good: bool, context: &mut X509StoreContextRef, listed: &[Vec<u8>]) -> bool {
-    if good {
-        if context.error_depth() == 0 {
-            verdict::limit_session(context, LONGEST_SESSION);
-        }
-        return true;
-    }
-    let is_right = match context.error().as_raw() {
-        openssl_sys::X509_V_ERR_UNABLE_TO_GET_CRL => !context.current_cert().is_some_and(|it| {
-            let issuer = it.issuer_name().to_der().unwrap_or_default();
-            listed.contains(&issuer)
-        }),
-        openssl_sys::X509_V_ERR_HOSTNAME_MISMATCH => shim::is_for_common_name(context),
-        _ => false,
-    };
-    match is_right {
-        true => context.set_error(X509VerifyResult::OK),
-        false => verdict::note(context),
-    }
-    is_right
 }

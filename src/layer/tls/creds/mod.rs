@@ -2,7 +2,7 @@
 //!
 //! `builder` takes down what their user says; `make` and `protocol` make one context of OpenSSL of it, which does not
 //! change any more; `source` is where certificates and keys are read, `checks` whether they are any good, `psk` what needs
-//! no certificates; `sessions` are those that a client can go on with, and `key_log` gives keys away.
+//! no certificates; `sessions` is the session cache, and `key_log` gives keys away.
 
 mod builder;
 mod checks;
@@ -20,9 +20,15 @@ pub use builder::TlsCredsBuilder;
 pub use psk::TlsPskHash;
 
 use glib::subclass::prelude::*;
-use openssl::ssl::{SslContextRef, SslRef};
+use openssl::ssl::{SslContextRef, SslSession};
 
-use crate::channel::ffi::derived_class;
+use crate::{
+    channel::ffi::derived_class,
+    layer::tls::{
+        peer::{Offered, Peer},
+        verify::Policy,
+    },
+};
 
 /// Which end of a connection something is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, glib::Enum)]
@@ -136,10 +142,24 @@ impl TlsCreds {
         &self.imp().made().context
     }
 
-    /// Lets a connection of a client go on with a session with the server of this name, if there is one, and keeps
-    /// those that the server gives it. Called once, before the handshake.
-    pub(crate) fn resume(&self, ssl: &mut SslRef, name: &str) {
-        self.imp().made().sessions.resume(ssl, name);
+    /// What is decided of peers.
+    pub(in crate::layer::tls) fn policy(&self) -> &Policy {
+        &self.imp().made().policy
+    }
+
+    /// A session that a client can propose to the server of a connection.
+    pub(in crate::layer::tls) fn cached_session(
+        &self,
+        peer: &Peer,
+    ) -> Option<(SslSession, Offered)> {
+        let key = peer.session_key()?;
+        self.imp().made().sessions.take(key.as_bytes())
+    }
+
+    /// Whether this is one of the protocols (ALPN).
+    pub(crate) fn offers(&self, protocol: &[u8]) -> bool {
+        let protocols = &self.imp().made().alpn;
+        protocols.iter().any(|name| name == protocol)
     }
 
     /// The most bytes of a handshake that are taken of the peer.

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     error::{invalid, with_context},
-    layer::tls::{reason, shim},
+    layer::tls::{reason, shim, verify::Policy},
 };
 
 /// The groups of key exchanges, the best one first, and one that is safe from quantum computers as well.
@@ -54,9 +54,6 @@ const MOST_OF_SERVERS: usize = 128 * 1024;
 
 /// Less than any handshake needs.
 pub(super) const FEWEST_OF_HANDSHAKE: usize = 1024;
-
-/// How many sessions a server keeps itself; with most clients it does not have to.
-const SERVER_SESSIONS: i32 = 1024;
 
 impl TlsCredsBuilder {
     pub(super) fn set_versions(&self, context: &mut SslContextBuilder) -> io::Result<()> {
@@ -207,6 +204,7 @@ impl TlsCredsBuilder {
         &self,
         context: &mut SslContextBuilder,
         sessions: &Arc<Sessions>,
+        policy: &Arc<Policy>,
     ) -> io::Result<()> {
         // Those of TLS 1.3 go with the first data: see `TlsState::write`.
         context.set_num_tickets(0)?;
@@ -223,8 +221,9 @@ impl TlsCredsBuilder {
                 let mut id = [0; 32];
                 rand_bytes(&mut id)?;
                 context.set_session_id_context(&id)?;
-                context.set_session_cache_mode(SslSessionCacheMode::SERVER);
-                context.set_session_cache_size(SERVER_SESSIONS);
+                // Not tickets, which would need a key that decrypts all of them.
+                context.set_options(SslOptions::NO_TICKET);
+                sessions.serve(context, policy);
             }
         }
         Ok(())

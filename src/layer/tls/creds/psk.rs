@@ -14,7 +14,7 @@ use openssl::{
     ssl::{ClientHelloResponse, Ssl, SslContextBuilder, SslRef, SslVersion},
 };
 
-use super::source::Source;
+use super::{sessions, source::Source};
 use crate::{
     error::invalid,
     layer::tls::{
@@ -303,7 +303,7 @@ impl ServerKeys {
 /// Whether an identity is a session ticket: one that is encrypted, which is longer than any name, or the identifier of a
 /// session that the server has.
 fn is_session(ssl: &SslRef, identity: &[u8]) -> bool {
-    identity.len() > LONGEST_NAME || shim::has_session(ssl, identity)
+    identity.len() > LONGEST_NAME || sessions::has_session(ssl, identity)
 }
 
 /// Names with their proofs, of the extension that carries both; `None` where it is not as it should be, which

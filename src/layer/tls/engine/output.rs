@@ -3,7 +3,6 @@
 use std::{
     io::{self, IoSlice},
     mem,
-    time::SystemTime,
 };
 
 use openssl::{error::ErrorStack, ssl::SslVersion};
@@ -154,7 +153,7 @@ impl TlsState {
     fn queue_tickets(&mut self) -> bool {
         let tickets = mem::take(&mut self.output.tickets);
         let is_spoken = self.ssl().version2() == Some(SslVersion::TLS1_3);
-        if tickets == 0 || !is_spoken || !self.limit_session() {
+        if tickets == 0 || !is_spoken {
             return false;
         }
         for _ in 0..tickets {
@@ -164,19 +163,6 @@ impl TlsState {
             }
         }
         true
-    }
-
-    /// Sessions that are made of an earlier one live no longer than that. Returns whether they live at all.
-    fn limit_session(&self) -> bool {
-        let ssl = self.ssl();
-        let Some(session) = ssl.session().filter(|_| ssl.session_reused()) else {
-            return true;
-        };
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let age = now.map_or(0, |now| now.as_secs() as i64) - session.time();
-        let left = session.timeout() - age;
-        shim::limit_session(ssl, left.max(1) as u64);
-        left > 0
     }
 
     /// Returns how much came before OpenSSL would have to read.
@@ -257,7 +243,7 @@ impl TlsState {
 
     /// What is to be sent next, for the holder of the token. A peer that is not authorized yet gets nothing.
     pub(in crate::layer::tls) fn take_unsent(&mut self) -> Option<Queue> {
-        if matches!(self.stage, Stage::Judging(_)) {
+        if matches!(self.stage, Stage::Authorizing(_)) {
             return None;
         }
         if self.output.close_notify.is_sent() {

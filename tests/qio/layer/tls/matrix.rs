@@ -246,7 +246,7 @@ fn who_is_welcome() {
                             &there,
                             TlsError::BadCertificate,
                             "Unable to shake hands with the client: \
-                             the certificate is valid, but not welcome",
+                             peer certificate rejected by authorize-peer handler",
                         ),
                     }
                 });

@@ -32,6 +32,7 @@ mod relay;
 mod retry;
 mod secrets;
 mod sharing;
+mod verification;
 mod waits;
 
 /// Whether OpenSSL, as it is loaded, is of this version or a later one.

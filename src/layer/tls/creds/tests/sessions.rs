@@ -1,13 +1,34 @@
-//! Going on where an earlier connection was.
+//! Session resumption.
 
 use std::time::{Duration, SystemTime};
 
 use gio::TlsProtocolVersion::{self, Tls12, Tls13};
 use glib::subclass::prelude::*;
 
-use super::{TlsCreds, certs::Request, client, connect, server};
+use openssl::ssl::SslSession;
+
+use super::{TlsCreds, client, connect, server};
+use crate::layer::tls::{creds::sessions::Sessions, peer::Offered, tests::certs::Request};
 
 const NAME: &str = "qio.example";
+
+fn take(sessions: &Sessions, name: &str) -> Option<(SslSession, Offered)> {
+    sessions.take(name.as_bytes())
+}
+
+/// Keeps a session, of the same certificates, until then.
+fn put(
+    sessions: &Sessions,
+    name: &str,
+    (session, offered): &(SslSession, Offered),
+    until: SystemTime,
+) {
+    let offered = Offered {
+        expiry: until,
+        ..offered.clone()
+    };
+    sessions.put(name.as_bytes(), session.clone(), offered, 256);
+}
 
 fn later() -> SystemTime {
     SystemTime::now() + Duration::from_secs(60)
@@ -34,7 +55,7 @@ fn a_session_of_tls_1_3_is_given_once_and_others_again() {
         let (client, server) = ends(version);
         connect(&client, &server, NAME);
         let mut given = 0;
-        while given < 10 && client.imp().made().sessions.take(NAME).is_some() {
+        while given < 10 && take(&client.imp().made().sessions, NAME).is_some() {
             given += 1;
         }
         assert_eq!(given < 10, once, "{version:?}");
@@ -45,29 +66,15 @@ fn a_session_of_tls_1_3_is_given_once_and_others_again() {
 fn a_client_keeps_so_many_sessions() {
     let (client, server) = ends(Tls12);
     connect(&client, &server, NAME);
-    let session = client.imp().made().sessions.take(NAME).expect("it is kept");
+    let sessions = &client.imp().made().sessions;
+    let session = take(sessions, NAME).expect("it is kept");
     for number in 0..1000 {
-        let name = format!("{number}.example");
-        client
-            .imp()
-            .made()
-            .sessions
-            .put(&name, session.0.clone(), later());
+        put(sessions, &format!("{number}.example"), &session, later());
     }
-    let kept = (0..1000).filter(|number| {
-        client
-            .imp()
-            .made()
-            .sessions
-            .take(&format!("{number}.example"))
-            .is_some()
-    });
+    let kept = (0..1000).filter(|number| take(sessions, &format!("{number}.example")).is_some());
     assert_eq!(kept.count(), 256);
-    assert!(client.imp().made().sessions.take("999.example").is_some());
-    assert!(
-        client.imp().made().sessions.take(NAME).is_none(),
-        "the oldest go first"
-    );
+    assert!(take(sessions, "999.example").is_some());
+    assert!(take(sessions, NAME).is_none(), "the oldest go first");
 }
 
 #[test]
@@ -75,13 +82,13 @@ fn a_server_that_gives_many_sessions_takes_no_room_of_others() {
     let (client, server) = ends(Tls13);
     connect(&client, &server, NAME);
     let sessions = &client.imp().made().sessions;
-    let (session, _) = sessions.take(NAME).expect("it is kept");
-    sessions.put("quiet.example", session.clone(), later());
+    let session = take(sessions, NAME).expect("it is kept");
+    put(sessions, "quiet.example", &session, later());
     for _ in 0..1000 {
-        sessions.put("loud.example", session.clone(), later());
+        put(sessions, "loud.example", &session, later());
     }
-    assert!(sessions.take("quiet.example").is_some());
-    let kept = (0..1000).filter(|_| sessions.take("loud.example").is_some());
+    assert!(take(sessions, "quiet.example").is_some());
+    let kept = (0..1000).filter(|_| take(sessions, "loud.example").is_some());
     assert_eq!(kept.count(), 8);
 }
 
@@ -91,21 +98,35 @@ fn a_session_is_resumed_within_a_day_of_the_full_handshake() {
         let (client, server) = ends(version);
         let sessions = &client.imp().made().sessions;
         connect(&client, &server, NAME);
-        let (session, first) = sessions.take(NAME).expect("it is kept");
+        let session = take(sessions, NAME).expect("it is kept");
         let day = Duration::from_secs(24 * 60 * 60);
-        let left = first
+        let left = session
+            .1
+            .expiry
             .duration_since(SystemTime::now())
             .expect("it is later");
         assert!(left <= day && left > day / 2, "{left:?}");
         // What is made of it does not live longer.
-        while sessions.take(NAME).is_some() && version == Tls13 {}
+        while take(sessions, NAME).is_some() && version == Tls13 {}
         let soon = SystemTime::now() + Duration::from_secs(30);
-        sessions.put(NAME, session.clone(), soon);
-        connect(&client, &server, NAME);
-        let (_, next) = sessions.take(NAME).expect("it is kept");
-        assert_eq!(next, soon, "{version:?}");
-        sessions.put("old.example", session, SystemTime::now());
-        assert!(sessions.take("old.example").is_none());
+        put(sessions, NAME, &session, soon);
+        assert!(connect(&client, &server, NAME));
+        let (_, next) = take(sessions, NAME).expect("it is kept");
+        assert_eq!(next.expiry, soon, "{version:?}");
+        put(sessions, "old.example", &session, SystemTime::now());
+        assert!(take(sessions, "old.example").is_none());
+    }
+}
+
+#[test]
+fn a_server_resumes_no_session_that_has_expired() {
+    for version in [Tls12, Tls13] {
+        let (client, server) = ends(version);
+        assert!(!connect(&client, &server, NAME));
+        assert!(connect(&client, &server, NAME), "{version:?}");
+        // The client's are still good.
+        server.imp().made().sessions.expire();
+        assert!(!connect(&client, &server, NAME), "{version:?}");
     }
 }
 
@@ -120,6 +141,6 @@ fn a_session_lives_no_longer_than_the_certificates_of_its_handshake() {
     let client = client().trust_pem(authority.pem.as_str());
     let (client, server) = (client.build().expect("good"), server.build().expect("good"));
     connect(&client, &server, NAME);
-    let (_, expiry) = client.imp().made().sessions.take(NAME).expect("it is kept");
-    assert!(expiry <= SystemTime::now() + Duration::from_secs(3600));
+    let (_, kept) = take(&client.imp().made().sessions, NAME).expect("it is kept");
+    assert!(kept.expiry <= SystemTime::now() + Duration::from_secs(3600));
 }

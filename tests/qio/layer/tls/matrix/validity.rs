@@ -12,7 +12,7 @@ use crate::common::{
     certs::{
         ENCIPHERS, FOR_CLIENTS, FOR_SERVERS,
         Heed::{May, Must},
-        Request, SIGNS, SIGNS_CERTIFICATES,
+        Request, SIGNS, SIGNS_CERTIFICATES, SIGNS_LISTS,
     },
     in_time,
 };
@@ -102,7 +102,7 @@ fn usage() {
             [
                 ("nothing said", Request::plain("qemu.org")),
                 ("no usage", plain()),
-                ("signs", plain().usage(Must, SIGNS | SIGNS_CERTIFICATES)),
+                ("signs", plain().usage(Must, SIGNS)),
                 (
                     "signs and enciphers",
                     plain().usage(Must, SIGNS | ENCIPHERS),
@@ -126,8 +126,8 @@ fn usage() {
         // Who loads it is told only where it must be heeded, who meets it minds in any case.
         let signs_nothing = || {
             [Must, May].map(|heed| {
-                let cert = plain().usage(heed, SIGNS_CERTIFICATES);
-                ("signs others only", cert)
+                let cert = plain().usage(heed, SIGNS_LISTS);
+                ("signs lists only", cert)
             })
         };
         for (what, cert) in fine(FOR_SERVERS, FOR_CLIENTS) {
@@ -146,6 +146,15 @@ fn usage() {
         for (what, cert) in wrong(FOR_SERVERS).into_iter().chain(signs_nothing()) {
             shown_by_client(what, cert, ServerRefuses(why, alert));
         }
+        let (why, alert) = (
+            "Key usage keyCertSign invalid for non-CA cert: C=UK,CN=qemu.org",
+            "certificate unknown",
+        );
+        let signs_others_too = || plain().usage(Must, SIGNS | SIGNS_CERTIFICATES);
+        let verdict = ClientRefuses(why, alert);
+        shown_by_server("signs others too", signs_others_too(), NAME, verdict);
+        let verdict = ServerRefuses(why, alert);
+        shown_by_client("signs others too", signs_others_too(), verdict);
         // Such a certificate is not well formed: OpenSSL asks no authority about it.
         let (why, alert) = (
             "unable to get local issuer certificate: C=UK,CN=qemu.org was issued by C=UK,CN=qemu CA",
@@ -215,7 +224,7 @@ fn revocation() {
             NAME,
             ServerRefuses("CRL has expired: C=UK,CN=qemu", "certificate expired"),
         );
-        // Authorities without a list have revoked nothing.
+        // Without a list of its issuer, nothing is known of a certificate.
         let elsewhere = Request::authority("elsewhere").signed_by_itself();
         let all = [good.pem.as_str(), elsewhere.pem.as_str()].concat();
         let list = elsewhere.revokes(&[1]);
@@ -229,7 +238,10 @@ fn revocation() {
             &other_list,
             &end(good, &GOOD.server),
             NAME,
-            Agreed,
+            ClientRefuses(
+                "unable to get certificate CRL: C=UK,CN=qemu.org",
+                "unknown ca",
+            ),
         );
     });
 }

@@ -1,0 +1,177 @@
+//! What a connection knows of its peer: the certificates, what is wrong with them, and the session that it may resume. It
+//! is in the data of the connection's `SSL`, where OpenSSL's callbacks find it, and has a lock of its own, so that
+//! handlers can read it in the middle of a handshake.
+
+use std::{
+    sync::{Arc, LazyLock, OnceLock},
+    time::{Duration, SystemTime},
+};
+
+use gio::TlsCertificateFlags;
+use openssl::{
+    ex_data::Index,
+    ssl::{NameType, Ssl, SslRef},
+    x509::X509,
+};
+
+use super::{ChannelTls, handshake::asked_name, verdict};
+use crate::sync::ForkMutex;
+
+static PEER: LazyLock<Option<Index<Ssl, Arc<Peer>>>> = LazyLock::new(|| Ssl::new_ex_index().ok());
+
+#[derive(Debug, Default)]
+pub(super) struct Peer {
+    /// The key of the client's sessions with this server.
+    session_key: Option<String>,
+    /// Whose handlers are called.
+    channel: OnceLock<glib::WeakRef<ChannelTls>>,
+    state: ForkMutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The step of the handshake that runs may call handlers: nothing is locked.
+    may_ask: bool,
+    /// The leaf first.
+    chain: Vec<X509>,
+    /// The peer has presented it in this handshake.
+    is_presented: bool,
+    errors: Option<TlsCertificateFlags>,
+    /// Why the peer is rejected.
+    reason: Option<String>,
+    offered: Option<Offered>,
+    hostname: Option<String>,
+    alpn: Option<Vec<u8>>,
+}
+
+/// What is known of a session that the connection may resume.
+#[derive(Debug, Clone)]
+pub(super) struct Offered {
+    pub(super) chain: Vec<X509>,
+    pub(super) expiry: SystemTime,
+}
+
+impl Peer {
+    /// Attaches a record to a new connection.
+    pub(super) fn attach(ssl: &mut SslRef, session_key: Option<&str>) -> Arc<Self> {
+        let peer = Arc::new(Self {
+            session_key: session_key.map(Into::into),
+            ..Self::default()
+        });
+        if let Some(index) = *PEER {
+            ssl.set_ex_data(index, peer.clone());
+        }
+        peer
+    }
+
+    /// That of a connection; `None` for one that no channel has made.
+    pub(super) fn of(ssl: &SslRef) -> Option<&Arc<Self>> {
+        ssl.ex_data((*PEER)?)
+    }
+
+    pub(super) fn session_key(&self) -> Option<&str> {
+        self.session_key.as_deref()
+    }
+
+    pub(super) fn set_channel(&self, channel: glib::WeakRef<ChannelTls>) {
+        self.channel.set(channel).expect("set once");
+    }
+
+    /// The channel, if its handlers may be called.
+    pub(super) fn channel(&self) -> Option<ChannelTls> {
+        match self.state.lock().may_ask {
+            true => self.channel.get()?.upgrade(),
+            false => None,
+        }
+    }
+
+    pub(super) fn set_may_ask(&self, may_ask: bool) {
+        self.state.lock().may_ask = may_ask;
+    }
+
+    pub(super) fn chain(&self) -> Vec<X509> {
+        self.state.lock().chain.clone()
+    }
+
+    /// Records what the peer has presented, for handlers and for later.
+    pub(super) fn set_presented(
+        &self,
+        ssl: &SslRef,
+        chain: Vec<X509>,
+        errors: TlsCertificateFlags,
+    ) {
+        let mut state = self.state.lock();
+        state.is_presented = true;
+        state.errors = Some(errors);
+        Self::show(&mut state, ssl, chain);
+    }
+
+    /// Shows the certificates of a session to handlers. Until that is resumed, nothing says that the peer has it.
+    pub(super) fn set_proposed(&self, ssl: &SslRef, chain: Vec<X509>) {
+        Self::show(&mut self.state.lock(), ssl, chain);
+    }
+
+    fn show(state: &mut State, ssl: &SslRef, chain: Vec<X509>) {
+        state.chain = chain;
+        let name = ssl.servername(NameType::HOST_NAME);
+        state.hostname = name.and_then(asked_name).map(Into::into);
+        state.alpn = ssl.selected_alpn_protocol().map(Into::into);
+    }
+
+    pub(super) fn errors(&self) -> TlsCertificateFlags {
+        let errors = self.state.lock().errors;
+        errors.unwrap_or_else(TlsCertificateFlags::empty)
+    }
+
+    /// The server that a client has asked for, as far as it was known at the verification.
+    pub(super) fn hostname(&self) -> Option<String> {
+        self.state.lock().hostname.clone()
+    }
+
+    pub(super) fn alpn(&self) -> Option<Vec<u8>> {
+        self.state.lock().alpn.clone()
+    }
+
+    /// Records why the peer is rejected: the first reason counts.
+    pub(super) fn reject(&self, reason: String) {
+        self.state.lock().reason.get_or_insert(reason);
+    }
+
+    pub(super) fn reason(&self) -> Option<String> {
+        self.state.lock().reason.clone()
+    }
+
+    pub(super) fn offer(&self, offered: Option<Offered>) {
+        self.state.lock().offered = offered;
+    }
+
+    /// The handshake is done: a session that was resumed has the certificates of its full handshake; one that was not has
+    /// nothing to do with this peer.
+    pub(super) fn settle(&self, resumed: bool) {
+        let mut state = self.state.lock();
+        match state.offered.as_ref().filter(|_| resumed) {
+            Some(offered) => state.chain = offered.chain.clone(),
+            None if !state.is_presented => state.chain.clear(),
+            None => {}
+        }
+    }
+
+    /// What a new session of the connection is to be kept with; `None` if it is not to be kept, since a handler has
+    /// accepted a certificate that does not verify.
+    pub(super) fn session(&self, resumed: bool, longest: u64) -> Option<Offered> {
+        let state = self.state.lock();
+        if resumed {
+            return state.offered.clone();
+        }
+        if state.errors.is_some_and(|errors| !errors.is_empty()) {
+            return None;
+        }
+        let chain = match state.is_presented {
+            true => state.chain.clone(),
+            false => Vec::new(),
+        };
+        let left = verdict::seconds_left(chain.iter().map(AsRef::as_ref), longest);
+        let expiry = SystemTime::now() + Duration::from_secs(left);
+        Some(Offered { chain, expiry })
+    }
+}

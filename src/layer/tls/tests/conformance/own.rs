@@ -1,0 +1,476 @@
+//! Cases of our own, for each kind in which verdicts have differed from those of x509-limbo.
+
+use super::{
+    super::certs::{
+        Cert, ENCIPHERS, FOR_CLIENTS, FOR_SERVERS, Heed, Request, SIGNS, SIGNS_CERTIFICATES, der,
+    },
+    Case,
+};
+use rcgen::{BasicConstraints, IsCa};
+
+const HOST: &str = "a.example.test";
+
+/// What a channel does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Does {
+    Accept,
+    Refuse,
+}
+use Does::{Accept, Refuse};
+
+/// The authorities of the cases.
+struct Pki {
+    root: Cert,
+    /// Signed by the root.
+    issuer: Cert,
+}
+
+fn pki() -> Pki {
+    let root = Request::authority("root").signed_by_itself();
+    let issuer = Request::authority("issuer").signed_by(&root);
+    Pki { root, issuer }
+}
+
+fn leaf() -> Request {
+    Request::server("leaf").dns(HOST)
+}
+
+fn with_path_len(request: Request, len: u8) -> Request {
+    request.constraints(IsCa::Ca(BasicConstraints::Constrained(len)))
+}
+
+/// What a client does with a server that presents these certificates with the key of the first one.
+fn judge(what: &str, expected: Does, trusted: &[&Cert], presented: &[&Cert]) {
+    with_crl(what, expected, trusted, presented, None);
+}
+
+fn with_crl(
+    what: &str,
+    expected: Does,
+    trusted: &[&Cert],
+    presented: &[&Cert],
+    crls: Option<&str>,
+) {
+    run(what, expected, true, trusted, presented, crls);
+}
+
+fn run(
+    what: &str,
+    expected: Does,
+    is_server: bool,
+    trusted: &[&Cert],
+    presented: &[&Cert],
+    crls: Option<&str>,
+) {
+    let pem = |certs: &[&Cert]| certs.iter().map(|it| it.pem.as_str()).collect::<String>();
+    let case = Case {
+        is_server,
+        name: HOST,
+        time: None,
+        trusted: &pem(trusted),
+        chain: &pem(presented),
+        key: Some(&presented[0].key),
+        crls,
+    };
+    let result = case.run();
+    assert_eq!(result.is_ok(), expected == Accept, "{what}: {result:?}");
+}
+
+#[test]
+fn a_path_is_found_if_there_is_one() {
+    let Pki { root, issuer } = pki();
+    let own = leaf().signed_by(&issuer);
+    judge("a chain", Accept, &[&root], &[&own, &issuer]);
+    let direct = leaf().signed_by(&root);
+    judge("without an intermediate", Accept, &[&root], &[&direct]);
+    judge("one that is missing", Refuse, &[&root], &[&own]);
+    judge("a trusted intermediate", Accept, &[&issuer], &[&own]);
+    let unneeded = Request::authority("other").expired().signed_by_itself();
+    judge(
+        "one that is not needed",
+        Accept,
+        &[&root],
+        &[&own, &issuer, &unneeded],
+    );
+    let third = Request::authority("third").signed_by(&issuer);
+    let deep = leaf().signed_by(&third);
+    judge(
+        "in the wrong order",
+        Accept,
+        &[&root],
+        &[&deep, &issuer, &third],
+    );
+    let expired = Request::authority("issuer")
+        .expired()
+        .with_key_of(&issuer, &root);
+    judge(
+        "a trusted one has expired",
+        Accept,
+        &[&root, &expired],
+        &[&own, &issuer],
+    );
+    judge(
+        "a presented one has expired",
+        Accept,
+        &[&root],
+        &[&own, &expired, &issuer],
+    );
+    judge("only that one", Refuse, &[&root], &[&own, &expired]);
+    // Two of the same name and key: only the last one leads anywhere.
+    let elsewhere = Request::authority("elsewhere").signed_by_itself();
+    let astray = Request::authority("issuer").with_key_of(&issuer, &elsewhere);
+    judge(
+        "another path",
+        Accept,
+        &[&root],
+        &[&own, &astray, &elsewhere, &issuer],
+    );
+    let narrow = Request::authority("narrow").name_constraints(Heed::Must, &[], &["example.test"]);
+    let narrow = narrow.signed_by(&root);
+    let below = Request::authority("issuer").with_key_of(&issuer, &narrow);
+    judge(
+        "another path, of other constraints",
+        Accept,
+        &[&root],
+        &[&own, &below, &narrow, &issuer],
+    );
+    judge(
+        "the constrained path alone",
+        Refuse,
+        &[&root],
+        &[&own, &below, &narrow],
+    );
+}
+
+#[test]
+fn an_authority_is_one_by_its_constraints_and_key_usage() {
+    let Pki { root, .. } = pki();
+    let below = |what: &str, expected, issuer: Request| {
+        let issuer = issuer.signed_by(&root);
+        let own = leaf().signed_by(&issuer);
+        judge(what, expected, &[&root], &[&own, &issuer]);
+    };
+    let of = |name| Request::authority(name);
+    below(
+        "no authority",
+        Refuse,
+        of("issuer").constraints(IsCa::ExplicitNoCa),
+    );
+    below(
+        "no constraints",
+        Refuse,
+        of("issuer").constraints(IsCa::NoCa),
+    );
+    below(
+        "another usage",
+        Refuse,
+        of("issuer").usage(Heed::Must, SIGNS),
+    );
+    below("no usage", Accept, of("issuer").for_anything());
+    below(
+        "a length that suffices",
+        Accept,
+        with_path_len(of("issuer"), 0),
+    );
+    let short = with_path_len(of("short"), 0).signed_by(&root);
+    let issuer = of("issuer").signed_by(&short);
+    let own = leaf().signed_by(&issuer);
+    judge(
+        "a length that does not",
+        Refuse,
+        &[&root],
+        &[&own, &issuer, &short],
+    );
+    let own = |usage| leaf().usage(Heed::Must, usage).signed_by(&root);
+    judge(
+        "a leaf that signs certificates",
+        Refuse,
+        &[&root],
+        &[&own(SIGNS | SIGNS_CERTIFICATES)],
+    );
+    judge(
+        "a leaf that enciphers only",
+        Accept,
+        &[&root],
+        &[&own(ENCIPHERS)],
+    );
+
+    let lax = of("lax")
+        .constraints(IsCa::NoCa)
+        .perhaps_authority()
+        .signed_by_itself();
+    judge(
+        "a root with lax constraints",
+        Accept,
+        &[&lax],
+        &[&leaf().signed_by(&lax)],
+    );
+    let bare = of("bare").constraints(IsCa::NoCa).signed_by_itself();
+    judge(
+        "a root without constraints",
+        Refuse,
+        &[&bare],
+        &[&leaf().signed_by(&bare)],
+    );
+    let nameless = of("").nameless().signed_by(&root);
+    let own = leaf().signed_by(&nameless);
+    judge(
+        "an authority without a name",
+        Refuse,
+        &[&root],
+        &[&own, &nameless],
+    );
+}
+
+#[test]
+fn name_constraints_count_for_the_host_as_well() {
+    let Pki { root, .. } = pki();
+    let below =
+        |what: &str, expected, heed, permitted: &[&str], excluded: &[&str], own: Request| {
+            let issuer = Request::authority("issuer").name_constraints(heed, permitted, excluded);
+            let issuer = issuer.signed_by(&root);
+            judge(
+                what,
+                expected,
+                &[&root],
+                &[&own.signed_by(&issuer), &issuer],
+            );
+        };
+    let wild = || Request::server("leaf").dns("*.example.test");
+    below(
+        "permitted",
+        Accept,
+        Heed::Must,
+        &["example.test"],
+        &[],
+        leaf(),
+    );
+    below(
+        "not permitted",
+        Refuse,
+        Heed::Must,
+        &["other.test"],
+        &[],
+        leaf(),
+    );
+    below(
+        "excluded",
+        Refuse,
+        Heed::Must,
+        &[],
+        &["example.test"],
+        leaf(),
+    );
+    below(
+        "not critical",
+        Refuse,
+        Heed::May,
+        &["other.test"],
+        &[],
+        leaf(),
+    );
+    below(
+        "of names below",
+        Accept,
+        Heed::Must,
+        &[".example.test"],
+        &[],
+        leaf(),
+    );
+    below(
+        "a wildcard for it",
+        Refuse,
+        Heed::Must,
+        &["example.test"],
+        &[HOST],
+        wild(),
+    );
+    below(
+        "a wildcard for others",
+        Accept,
+        Heed::Must,
+        &["example.test"],
+        &["b.example.test"],
+        wild(),
+    );
+    below("none at all", Refuse, Heed::Must, &[], &[], leaf());
+    let own = leaf().name_constraints(Heed::Must, &["example.test"], &[]);
+    judge("of a leaf", Refuse, &[&root], &[&own.signed_by(&root)]);
+}
+
+#[test]
+fn a_host_is_an_alternative_name_or_the_common_name_without_any() {
+    let Pki { root, .. } = pki();
+    let own = |what: &str, expected, request: Request| {
+        judge(what, expected, &[&root], &[&request.signed_by(&root)]);
+    };
+    let named = |name: &str| Request::server("leaf").dns(name);
+    own("another one", Refuse, named("b.example.test"));
+    own("a wildcard", Accept, named("*.example.test"));
+    own("a wildcard of two labels", Refuse, named("*.test"));
+    own("a part of a label", Refuse, named("a*.example.test"));
+    own("a common name", Accept, Request::server(HOST));
+    own(
+        "a common name beside others",
+        Refuse,
+        Request::server(HOST).dns("b.example.test"),
+    );
+    own(
+        "another common name beside it",
+        Accept,
+        Request::server("b.example.test").dns(HOST),
+    );
+    own("underscores", Accept, named("a_b.example.test").dns(HOST));
+    let nameless = |heed| {
+        Request::server("")
+            .nameless()
+            .alternative_names(heed, &[HOST])
+    };
+    own("no subject", Accept, nameless(Heed::Must));
+    own(
+        "no subject, and names that may be ignored",
+        Refuse,
+        nameless(Heed::May),
+    );
+    own(
+        "critical names",
+        Accept,
+        Request::server("leaf").alternative_names(Heed::Must, &[HOST]),
+    );
+}
+
+#[test]
+fn a_certificate_is_for_its_purpose_and_its_time() {
+    let Pki { root, .. } = pki();
+    let own = |what: &str, expected, request: Request| {
+        judge(what, expected, &[&root], &[&request.signed_by(&root)]);
+    };
+    own(
+        "of a client",
+        Refuse,
+        leaf().purpose(Heed::Must, &[FOR_CLIENTS]),
+    );
+    own(
+        "of both",
+        Accept,
+        leaf().purpose(Heed::May, &[FOR_SERVERS, FOR_CLIENTS]),
+    );
+    own("of nothing special", Accept, leaf().for_anything());
+    own("expired", Refuse, leaf().expired());
+    own("not yet valid", Refuse, leaf().not_yet_valid());
+    for (purpose, expected) in [(FOR_SERVERS, Accept), (FOR_CLIENTS, Refuse)] {
+        let root = Request::authority("root").purpose(Heed::May, &[purpose]);
+        let root = root.signed_by_itself();
+        judge(
+            "a root with a purpose",
+            expected,
+            &[&root],
+            &[&leaf().signed_by(&root)],
+        );
+    }
+    let old = Request::authority("root").expired().signed_by_itself();
+    judge(
+        "an expired root",
+        Refuse,
+        &[&old],
+        &[&leaf().signed_by(&old)],
+    );
+    let client = |request: Request, expected| {
+        let own = request.signed_by(&root);
+        run("a client", expected, false, &[&root], &[&own], None);
+    };
+    client(Request::client("client"), Accept);
+    client(Request::server("client"), Refuse);
+}
+
+#[test]
+fn extensions_are_understood_or_not_critical() {
+    let Pki { root, .. } = pki();
+    let own = |what: &str, expected, id: &[u64], heed, value: Vec<u8>| {
+        let own = leaf().extension(id, heed, value).signed_by(&root);
+        judge(what, expected, &[&root], &[&own]);
+    };
+    let key_id = || der(0x30, &der(0x80, b"key identifier"));
+    own("unknown", Refuse, &[1, 2, 3, 4], Heed::Must, der(4, b"x"));
+    own(
+        "unknown, not critical",
+        Accept,
+        &[1, 2, 3, 4],
+        Heed::May,
+        der(4, b"x"),
+    );
+    own(
+        "critical authority key identifier",
+        Refuse,
+        &[2, 5, 29, 35],
+        Heed::Must,
+        key_id(),
+    );
+    own(
+        "critical subject key identifier",
+        Refuse,
+        &[2, 5, 29, 14],
+        Heed::Must,
+        der(4, b"key"),
+    );
+    own(
+        "malformed access to information",
+        Accept,
+        &[1, 3, 6, 1, 5, 5, 7, 1, 1],
+        Heed::May,
+        der(4, b"x"),
+    );
+    own(
+        "no names",
+        Refuse,
+        &[2, 5, 29, 17],
+        Heed::May,
+        der(0x30, b""),
+    );
+    let zero = leaf().serial(0).signed_by(&root);
+    judge("number zero", Accept, &[&root], &[&zero]);
+    let policies = Request::authority("issuer");
+    // requireExplicitPolicy, which is to be critical.
+    let policies = policies.extension(&[2, 5, 29, 36], Heed::May, der(0x30, &der(0x80, &[0])));
+    let policies = policies.signed_by(&root);
+    judge(
+        "policies",
+        Accept,
+        &[&root],
+        &[&leaf().signed_by(&policies), &policies],
+    );
+    judge(
+        "stapling",
+        Refuse,
+        &[&root],
+        &[&leaf().must_staple().signed_by(&root)],
+    );
+}
+
+#[test]
+fn revocation_lists_revoke_or_refuse() {
+    let Pki { root, .. } = pki();
+    let own = leaf().serial(7).signed_by(&root);
+    for (what, list, expected) in [
+        ("another", root.revokes(&[8]), Accept),
+        ("this one", root.revokes(&[7]), Refuse),
+        ("an old list", root.revoked_once(&[8]), Refuse),
+        (
+            "a list of authorities",
+            root.revokes_authorities(&[8]),
+            Refuse,
+        ),
+    ] {
+        with_crl(what, expected, &[&root], &[&own], Some(&list));
+    }
+    let mute = Request::authority("mute").usage(Heed::Must, SIGNS_CERTIFICATES);
+    let mute = mute.signed_by_itself();
+    let own = leaf().signed_by(&mute);
+    with_crl(
+        "an issuer that may not sign lists",
+        Refuse,
+        &[&mute],
+        &[&own],
+        Some(&mute.revokes(&[8])),
+    );
+}

@@ -1,0 +1,504 @@
+//! What becomes of certificates that do not verify: errors as data, the decision of a handler, alerts, revocation, and
+//! sessions that are verified again.
+
+use std::{
+    io,
+    os::{fd::OwnedFd, unix::net::UnixStream},
+    sync::{Arc, Mutex},
+    thread,
+    time::{Duration, SystemTime},
+};
+
+use gio::{TlsAuthenticationMode, TlsCertificateFlags, TlsError, TlsProtocolVersion, prelude::*};
+use openssl::{
+    pkey::PKey,
+    ssl::{Ssl, SslContext, SslMethod},
+    x509::X509,
+};
+use qio::{
+    ChannelSocket, ChannelTls, TlsCreds, TlsCredsBuilder, TlsEndpoint, coroutine, prelude::*,
+};
+
+use super::ends::{
+    NAME, authority, client_builder, client_cert, client_creds, server_builder, server_cert,
+    server_creds, shake, shake_anyhow, with,
+};
+use crate::common::{
+    certs::{Cert, Request},
+    in_loop, in_time,
+};
+
+const VERSIONS: [TlsProtocolVersion; 2] = [TlsProtocolVersion::Tls12, TlsProtocolVersion::Tls13];
+
+fn server_of(cert: &Cert) -> TlsCreds {
+    let builder = TlsCreds::builder(TlsEndpoint::Server);
+    let builder = builder.certificate_pem(cert.pem.as_str(), cert.key.as_str());
+    builder.checks(false).build().expect("good credentials")
+}
+
+fn ends(client: &TlsCreds, server: &TlsCreds) -> (ChannelTls, ChannelTls) {
+    let (here, there) = ChannelSocket::pair().expect("a pair");
+    with(&here, client, &there, server)
+}
+
+fn trusts_nothing() -> TlsCreds {
+    let stranger = Request::authority("stranger").signed_by_itself();
+    let builder = TlsCreds::builder(TlsEndpoint::Client).trust_pem(stranger.pem);
+    builder.build().expect("good credentials")
+}
+
+#[test]
+fn the_errors_of_a_certificate_are_flags() {
+    in_time(|| {
+        let good = || Request::server("server").dns(NAME);
+        let weak = TlsCertificateFlags::empty();
+        for (what, request, errors) in [
+            ("a good one", good(), weak),
+            (
+                "another name",
+                Request::server("server").dns("other.test"),
+                TlsCertificateFlags::BAD_IDENTITY,
+            ),
+            ("expired", good().expired(), TlsCertificateFlags::EXPIRED),
+            (
+                "of the future",
+                good().not_yet_valid(),
+                TlsCertificateFlags::NOT_ACTIVATED,
+            ),
+            ("revoked", good().serial(7), TlsCertificateFlags::REVOKED),
+            (
+                "of a client",
+                Request::client("server").dns(NAME),
+                TlsCertificateFlags::GENERIC_ERROR,
+            ),
+        ] {
+            let client = client_builder().crl_pem(authority().revokes(&[7]));
+            let server = server_of(&request.signed_by(authority()));
+            let (client, server) = ends(&client.build().expect("good"), &server);
+            assert_eq!(
+                client.peer_certificate_errors(),
+                TlsCertificateFlags::empty()
+            );
+            let (here, _) = shake_anyhow(&client, &server);
+            assert_eq!(here.is_ok(), errors.is_empty(), "{what}");
+            assert_eq!(client.peer_certificate_errors(), errors, "{what}");
+            let property = client.property::<TlsCertificateFlags>("peer-certificate-errors");
+            assert_eq!(property, errors, "{what}");
+        }
+        let (client, server) = ends(&trusts_nothing(), &server_creds());
+        shake_anyhow(&client, &server).0.expect_err("a stranger");
+        assert_eq!(
+            client.peer_certificate_errors(),
+            TlsCertificateFlags::UNKNOWN_CA
+        );
+    });
+}
+
+#[test]
+fn a_handler_decides_on_a_certificate_with_all_its_errors() {
+    needs!("glib-networking");
+    in_time(|| {
+        let cert = Request::server("server").dns("other.test").expired();
+        let server = server_of(&cert.signed_by(authority()));
+        for version in VERSIONS {
+            for accepts in [true, false] {
+                let client = TlsCreds::builder(TlsEndpoint::Client).max_version(version);
+                let stranger = Request::authority("stranger").signed_by_itself();
+                let client = client.trust_pem(stranger.pem).build().expect("good");
+                let (client, server) = ends(&client, &server);
+                let seen = Arc::new(Mutex::new(Vec::new()));
+                let log = seen.clone();
+                client.connect_accept_certificate(move |client, certificate, errors| {
+                    let subject = certificate.subject_name().expect("a name").to_string();
+                    let shown = client.peer_certificate().expect("presented");
+                    assert!(shown.is_same(certificate));
+                    log.lock().expect("whole").push((subject, errors));
+                    accepts
+                });
+                let (here, there) = shake_anyhow(&client, &server);
+                let errors = TlsCertificateFlags::UNKNOWN_CA
+                    | TlsCertificateFlags::BAD_IDENTITY
+                    | TlsCertificateFlags::EXPIRED;
+                let seen = seen.lock().expect("whole");
+                assert_eq!(seen.len(), 1);
+                assert!(seen[0].0.contains("CN=server"), "{seen:?}");
+                assert_eq!(seen[0].1, errors);
+                assert_eq!(client.peer_certificate_errors(), errors);
+                if accepts {
+                    here.expect("accepted");
+                    there.expect("accepted");
+                    continue;
+                }
+                let e = here.expect_err("not accepted");
+                assert!(
+                    qio::to_glib_error(&e).matches(TlsError::BadCertificate),
+                    "{e}"
+                );
+                let e = there.expect_err("an alert");
+                assert!(e.to_string().contains("the peer says"), "{e}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_handler_is_not_called_for_a_certificate_that_verifies() {
+    needs!("glib-networking");
+    in_time(|| {
+        let (client, server) = ends(&client_creds(), &server_creds());
+        client.connect_accept_certificate(|_, _, _| panic!("nothing is wrong"));
+        shake(&client, &server);
+    });
+}
+
+#[test]
+fn a_leaf_certificate_can_be_pinned() {
+    needs!("glib-networking");
+    in_time(|| {
+        let impostor = Request::server("server").dns(NAME);
+        let impostor = impostor.signed_by(&Request::authority("authority").signed_by_itself());
+        for (cert, is_it) in [(server_cert(), true), (&impostor, false)] {
+            let (client, server) = ends(&trusts_nothing(), &server_of(cert));
+            client.connect_accept_certificate(|_, certificate, _| {
+                let pinned = gio::TlsCertificate::from_pem(&server_cert().pem);
+                certificate.is_same(&pinned.expect("a certificate"))
+            });
+            assert_eq!(shake_anyhow(&client, &server).0.is_ok(), is_it);
+        }
+        // Or as a trust anchor.
+        let own = Request::server("server").dns(NAME).signed_by_itself();
+        for (cert, is_it) in [(&own, true), (server_cert(), false)] {
+            let builder = TlsCreds::builder(TlsEndpoint::Client).trust_pem(own.pem.as_str());
+            // It is no authority, which is a mistake otherwise.
+            let client = builder.checks(false).build().expect("good credentials");
+            let (client, server) = ends(&client, &server_of(cert));
+            assert_eq!(shake_anyhow(&client, &server).0.is_ok(), is_it);
+        }
+    });
+}
+
+#[test]
+fn a_connection_that_a_handler_has_accepted_is_not_resumed() {
+    needs!("glib-networking");
+    in_time(|| {
+        for version in VERSIONS {
+            let client = TlsCreds::builder(TlsEndpoint::Client).max_version(version);
+            let stranger = Request::authority("stranger").signed_by_itself();
+            let creds = client.trust_pem(stranger.pem).build().expect("good");
+            let there = server_creds();
+            for _ in 0..2 {
+                let (client, server) = ends(&creds, &there);
+                client.connect_accept_certificate(|_, _, _| true);
+                shake(&client, &server);
+                assert!(!client.is_resumed());
+                server.write_all(b"x").expect("written");
+                client.read_all(&mut [0]).expect("read");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_server_sends_an_alert_to_a_client_whose_certificate_does_not_verify() {
+    in_time(|| {
+        for version in VERSIONS {
+            let asking = server_builder().client_certificates(TlsAuthenticationMode::Required);
+            let stranger = Request::authority("stranger").signed_by_itself();
+            let cert = Request::client("client").signed_by(&stranger);
+            let client = client_builder()
+                .max_version(version)
+                .certificate_pem(cert.pem, cert.key)
+                .build()
+                .expect("good");
+            let (client, server) = ends(&client, &asking.build().expect("good"));
+            let (here, there) = shake_anyhow(&client, &server);
+            there.expect_err("a stranger");
+            assert_eq!(
+                server.peer_certificate_errors(),
+                TlsCertificateFlags::UNKNOWN_CA
+            );
+            let e = here
+                .and_then(|()| client.read_all(&mut [0]))
+                .expect_err("an alert");
+            assert!(e.to_string().contains("\"unknown ca\""), "{e}");
+        }
+    });
+}
+
+/// A chain of two authorities, and a server with the second one.
+struct Chain {
+    root: Cert,
+    second: Cert,
+    server: Cert,
+}
+
+fn chain() -> Chain {
+    let root = Request::authority("root").signed_by_itself();
+    let second = Request::authority("second").signed_by(&root);
+    let server = Request::server("server")
+        .dns(NAME)
+        .serial(7)
+        .signed_by(&second);
+    let server = server.with_pem([server.pem.as_str(), &second.pem].concat());
+    Chain {
+        root,
+        second,
+        server,
+    }
+}
+
+fn verdict(builder: TlsCredsBuilder, server: &TlsCreds) -> io::Result<()> {
+    let (client, server) = ends(&builder.build().expect("good credentials"), server);
+    shake_anyhow(&client, &server).0
+}
+
+#[test]
+fn every_issuer_but_the_trust_anchors_needs_a_revocation_list_unless_that_is_allowed() {
+    in_time(|| {
+        let Chain {
+            root,
+            second,
+            server,
+        } = chain();
+        let server = server_of(&server);
+        let trusts =
+            |cert: &Cert| TlsCreds::builder(TlsEndpoint::Client).trust_pem(cert.pem.as_str());
+        let both = || trusts(&root).trust_pem(second.pem.as_str());
+        verdict(trusts(&root), &server).expect("no lists at all");
+        let e = verdict(trusts(&root).crl_pem(root.revokes(&[99])), &server)
+            .expect_err("nothing is known of the leaf");
+        assert!(
+            e.to_string().contains("unable to get certificate CRL"),
+            "{e}"
+        );
+        let allowed = trusts(&root)
+            .crl_pem(root.revokes(&[99]))
+            .allow_missing_crl(true);
+        verdict(allowed, &server).expect("it is passed over");
+        // A list that is there counts in any case.
+        let revoked = both().crl_pem(second.revokes(&[7])).allow_missing_crl(true);
+        let e = verdict(revoked, &server).expect_err("it is revoked");
+        assert!(e.to_string().contains("certificate revoked"), "{e}");
+        let unusable = both().crl_pem(second.revokes_authorities(&[99]));
+        let e = verdict(unusable.allow_missing_crl(true), &server).expect_err("of no use");
+        assert!(e.to_string().contains("CRL"), "{e}");
+        // Trust in the second authority does not depend on its own issuer.
+        let partial = trusts(&second).crl_pem(second.revokes(&[99]));
+        verdict(partial, &server).expect("the anchor is trusted as it is");
+    });
+}
+
+#[test]
+fn a_certificate_that_requires_a_stapled_response_is_refused_by_name() {
+    in_time(|| {
+        let cert = Request::server("server").dns(NAME).must_staple();
+        let server = server_of(&cert.signed_by(authority()));
+        let e = verdict(client_builder(), &server).expect_err("nothing is stapled");
+        assert!(e.to_string().contains("must-staple"), "{e}");
+        assert!(
+            qio::to_glib_error(&e).matches(TlsError::BadCertificate),
+            "{e}"
+        );
+    });
+}
+
+#[test]
+fn a_server_that_selects_a_protocol_that_was_not_offered_is_refused() {
+    in_time(|| {
+        for offered in [&b"\x04echo"[..], b"\x05other"] {
+            let (here, there) = UnixStream::pair().expect("a pair");
+            let channel = ChannelSocket::new_fd(OwnedFd::from(here)).expect("a socket");
+            let client = client_builder()
+                .alpn_protocols(["echo"])
+                .build()
+                .expect("good");
+            let client = ChannelTls::new_client(&channel, &client, NAME).expect("a client");
+            let answers = thread::spawn(move || {
+                let mut context = SslContext::builder(SslMethod::tls_server()).expect("a server");
+                let cert = X509::from_pem(server_cert().pem.as_bytes()).expect("PEM");
+                let key = PKey::private_key_from_pem(server_cert().key.as_bytes()).expect("PEM");
+                context.set_certificate(&cert).expect("good");
+                context.set_private_key(&key).expect("good");
+                context.set_alpn_select_callback(|_, _| Ok(&offered[1..]));
+                let ssl = Ssl::new(&context.build()).expect("a connection");
+                drop(ssl.accept(there));
+            });
+            let result = client.handshake();
+            assert_eq!(result.is_ok(), &offered[1..] == b"echo", "{result:?}");
+            client.close().expect("closed");
+            answers.join().expect("no panic");
+        }
+    });
+}
+
+#[test]
+fn a_certificate_with_two_common_names_and_no_others_is_for_none() {
+    in_time(|| {
+        for (request, is_for_it) in [
+            (Request::server(NAME), true),
+            (Request::server(NAME).also_named("other.test"), false),
+            (Request::server("other.test").also_named(NAME), false),
+        ] {
+            let cert = request.signed_by(authority());
+            let result = verdict(client_builder(), &server_of(&cert));
+            assert_eq!(result.is_ok(), is_for_it, "{result:?}");
+        }
+    });
+}
+
+#[test]
+fn a_message_names_what_a_certificate_is_for_by_alternative_names_first() {
+    in_time(|| {
+        let cert = Request::server(NAME)
+            .email("a@b.test")
+            .signed_by(authority());
+        let e = verdict(client_builder(), &server_of(&cert)).expect_err("no name");
+        let text = e.to_string();
+        assert!(
+            text.ends_with("hostname mismatch: C=UK,CN=server.test is for no host"),
+            "{text}"
+        );
+    });
+}
+
+/// Waits in a coroutine for something else than the peer.
+fn consents_later(end: &ChannelTls) {
+    let (waits, other) = ChannelSocket::pair().expect("a pair");
+    let other = Mutex::new(Some(other));
+    end.connect_authorize_peer(move |_, _| {
+        let other = other.lock().expect("whole").take().expect("once");
+        let later = coroutine::spawn(move || other.write_all(b"yes"));
+        let read = waits.read_all(&mut [0; 3]);
+        drop(later);
+        read.is_ok()
+    });
+}
+
+#[test]
+fn a_handler_in_a_coroutine_waits_while_other_tasks_run() {
+    needs!("glib-networking");
+    in_loop(|context| {
+        for version in VERSIONS {
+            let asks = server_builder().client_certificates(TlsAuthenticationMode::Required);
+            let cert = client_cert();
+            let shown = client_builder()
+                .max_version(version)
+                .certificate_pem(cert.pem.as_str(), cert.key.as_str());
+            let (client, server) =
+                ends(&shown.build().expect("good"), &asks.build().expect("good"));
+            consents_later(&client);
+            consents_later(&server);
+            let (here, there) = (client.clone(), server.clone());
+            let here = coroutine::spawn(move || here.handshake());
+            let there = coroutine::spawn(move || there.handshake());
+            context.block_on(here).expect("no panic").expect("accepted");
+            context
+                .block_on(there)
+                .expect("no panic")
+                .expect("accepted");
+        }
+    });
+}
+
+/// Waits for a time.
+fn until(time: SystemTime) {
+    while let Ok(left) = time.duration_since(SystemTime::now()) {
+        thread::sleep(left);
+    }
+}
+
+/// Connects, and lets sessions be sent. Returns the server's result, and whether the session was resumed.
+fn again(client: &TlsCreds, server: &TlsCreds) -> (io::Result<()>, bool) {
+    let (client, server) = ends(client, server);
+    let (here, there) = thread::scope(|scope| {
+        let there = scope.spawn(|| server.handshake().and_then(|()| server.write_all(b"x")));
+        let here = client.handshake().and_then(|()| client.read_all(&mut [0]));
+        (here, there.join().expect("no panic"))
+    });
+    assert_eq!(here.is_ok(), there.is_ok(), "{here:?} {there:?}");
+    (there, server.is_resumed())
+}
+
+#[test]
+fn a_session_is_resumed_only_while_its_certificates_verify() {
+    in_time(|| {
+        // Two seconds at least, as CRLs count them.
+        let soon = SystemTime::now() + Duration::from_millis(3500);
+        let list = authority().revokes_until(&[99], soon);
+        for version in VERSIONS {
+            let shows = |builder: TlsCredsBuilder| {
+                let cert = client_cert();
+                let builder = builder.certificate_pem(cert.pem.as_str(), cert.key.as_str());
+                builder.max_version(version)
+            };
+            let asks = || server_builder().client_certificates(TlsAuthenticationMode::Required);
+            // The list of either end.
+            let pairs = [
+                (shows(client_builder()).crl_pem(list.as_str()), asks()),
+                (shows(client_builder()), asks().crl_pem(list.as_str())),
+            ]
+            .map(|(here, there)| (here.build().expect("good"), there.build().expect("good")));
+            for (here, there) in &pairs {
+                for resumed in [false, true] {
+                    let (result, was_resumed) = again(here, there);
+                    result.expect("the list is new");
+                    assert_eq!(was_resumed, resumed, "{version:?}");
+                }
+            }
+            if version == TlsProtocolVersion::Tls13 {
+                until(soon + Duration::from_secs(1));
+                for (here, there) in &pairs {
+                    let (result, was_resumed) = again(here, there);
+                    result.expect_err("the list is old");
+                    assert!(!was_resumed);
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn a_client_that_is_rejected_when_it_resumes_gets_an_alert() {
+    needs!("glib-networking");
+    in_time(|| {
+        for version in VERSIONS {
+            let asks = server_builder().client_certificates(TlsAuthenticationMode::Required);
+            let there = asks.build().expect("good");
+            let cert = client_cert();
+            let here = client_builder()
+                .max_version(version)
+                .certificate_pem(cert.pem.as_str(), cert.key.as_str())
+                .build()
+                .expect("good");
+            again(&here, &there).0.expect("no handler");
+            let (client, server) = ends(&here, &there);
+            server.connect_authorize_peer(|_, _| false);
+            let (here, there) = shake_anyhow(&client, &server);
+            there.expect_err("rejected");
+            let e = here
+                .and_then(|()| client.read_all(&mut [0]))
+                .expect_err("an alert");
+            assert!(e.to_string().contains("\"bad certificate\""), "{e}");
+        }
+    });
+}
+
+#[test]
+fn a_client_whose_handler_rejects_a_session_makes_a_full_handshake() {
+    needs!("glib-networking");
+    in_time(|| {
+        let (here, there) = (client_creds(), server_creds());
+        again(&here, &there).0.expect("no handler");
+        let (client, server) = ends(&here, &there);
+        let calls = Arc::new(Mutex::new(0));
+        let count = calls.clone();
+        client.connect_authorize_peer(move |_, _| {
+            let mut calls = count.lock().expect("whole");
+            *calls += 1;
+            *calls > 1
+        });
+        shake(&client, &server);
+        assert!(!client.is_resumed());
+        assert_eq!(*calls.lock().expect("whole"), 2);
+    });
+}
