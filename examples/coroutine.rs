@@ -42,7 +42,7 @@ fn run() -> io::Result<()> {
 
     // Both are written as if they blocked; neither holds up the other, or the timer.
     let sender = coroutine::spawn(move || -> io::Result<()> {
-        let mut packer = GzEncoder::new(there.waiting(), Compression::fast());
+        let mut packer = GzEncoder::new(there.blocking_io(), Compression::fast());
         for number in 0..LINES {
             writeln!(packer, "line {number} of a long text that is packed")?;
         }
@@ -51,7 +51,7 @@ fn run() -> io::Result<()> {
     });
     let receiver = coroutine::spawn(move || -> io::Result<usize> {
         let mut text = String::new();
-        GzDecoder::new(here.waiting()).read_to_string(&mut text)?;
+        GzDecoder::new(here.blocking_io()).read_to_string(&mut text)?;
         Ok(text.lines().count())
     });
 

@@ -34,7 +34,7 @@ fn get(host: &str, path: &str) -> io::Result<Vec<u8>> {
         tls.cipher().unwrap_or_default()
     );
     let mut answer = Vec::new();
-    tls.waiting().read_to_end(&mut answer)?;
+    tls.blocking_io().read_to_end(&mut answer)?;
     tls.close()?;
     Ok(answer)
 }

@@ -1,10 +1,9 @@
-//! Coroutines: ordinary code with a stack of its own, which gives the main loop back while it
-//! waits.
+//! Coroutines: ordinary code with a stack of its own, during whose waits the main loop continues.
 //!
-//! A coroutine is a future on a hub whose poll goes on with the code until that waits for
-//! another future. Inside it [`ChannelExt::read_all`](crate::ChannelExt::read_all),
-//! [`wait`](crate::ChannelExt::wait) and the like, and the streams of
-//! [`waiting`](crate::ChannelExt::waiting), suspend the coroutine where they would block.
+//! A coroutine is a future on a hub whose poll resumes the code until that waits for another
+//! future. Inside it [`ChannelExt::read_all`](crate::ChannelExt::read_all),
+//! [`wait`](crate::ChannelExt::wait) and related functions, and the streams of
+//! [`blocking_io`](crate::ChannelExt::blocking_io), suspend the coroutine where they would block.
 #![allow(unsafe_code)]
 
 use std::{
@@ -22,35 +21,35 @@ use corosensei::{Coroutine, CoroutineResult, Yielder, stack::DefaultStack};
 
 use crate::{
     error::{invalid, io_error},
-    hub::{Direction, JoinHandle, running_context, spawn_local_in},
+    hub::{self, Direction, JoinHandle, running_context, spawn_local_in},
 };
 
-/// The size of a coroutine's stack, in bytes, where none is given.
+/// The size of a coroutine's stack in bytes. Default: 256 KiB.
 pub const DEFAULT_STACK_SIZE: usize = 256 * 1024;
 
-/// How many waits of C code fail in a coroutine that is being dropped. Code that goes on to wait after that
-/// would never end, and is left where it is.
+/// How many waits of C code fail in a coroutine that is being dropped. Code that continues to wait
+/// after that would never end, and is leaked.
 const WAITS_AFTER_DROP: u32 = 1_000;
 
-/// What suspends a coroutine; it goes on when it has been woken by the waker that it got.
+/// Suspends a coroutine, which is resumed when the waker that it was resumed with is woken.
 type Suspend = Yielder<Waker, ()>;
 
 /// The coroutine that runs in this thread.
 #[derive(Clone, Copy)]
 struct Current {
-    /// Of a coroutine that is running, or null.
+    /// The suspend handle of the running coroutine, or null.
     suspend: *const Suspend,
-    /// Main loops inside it are not part of it.
+    /// The depth of main loops: a nested main loop is not part of the coroutine.
     depth: i32,
-    /// It is being dropped: nothing may suspend it any more.
+    /// Whether it is being dropped, and must not be suspended any more.
     unwinding: bool,
-    /// How many waits may fail for that reason before it is given up.
+    /// How many waits may fail for that reason before it is leaked.
     waits_left: u32,
     /// See [`replace_marker`].
     marker: Option<Marker>,
 }
 
-/// A channel, by its address, and a direction.
+/// The address of a channel, and a direction.
 pub(crate) type Marker = (usize, Direction);
 
 const NONE: Current = Current {
@@ -63,18 +62,20 @@ const NONE: Current = Current {
 
 thread_local! {
     static CURRENT: Cell<Current> = const { Cell::new(NONE) };
-    /// What the coroutine that runs is to be woken by.
+    /// The waker of the running coroutine.
     static WAKER: RefCell<Option<Waker>> = const { RefCell::new(None) };
 }
 
-/// Runs `f` in a coroutine of the main context of this thread, at the default priority.
+/// Spawns `f` as a coroutine in the main context of this thread.
 ///
-/// Dropping the handle leaves the coroutine alone; [`abort`](JoinHandle::abort) unwinds its
-/// stack, so that everything on it is dropped. A panic is told by the handle.
+/// At the default priority.
+///
+/// Dropping the handle detaches the coroutine; [`abort`](JoinHandle::abort) unwinds its stack, so
+/// that everything on it is dropped. The handle returns a panic as an error.
 ///
 /// # Panics
 ///
-/// When there is no memory for a stack.
+/// If there is no memory for a stack.
 ///
 /// # Examples
 ///
@@ -103,8 +104,9 @@ where
     spawn_with_stack(DEFAULT_STACK_SIZE, glib::Priority::DEFAULT, f)
 }
 
-/// As [`spawn`], with a stack of at least `size` bytes, and with a priority. Below the stack is a
-/// page that nobody may touch: code that needs more ends the process there.
+/// Spawns `f` as [`spawn`], with a stack of at least `size` bytes and a priority.
+///
+/// Below the stack is a guard page: an overflow terminates the process.
 ///
 /// # Panics
 ///
@@ -119,8 +121,8 @@ where
     spawn_local_in(&running_context(), priority, Task::new(stack, f, true))
 }
 
-/// As [`spawn`], for code with frames of C on its stack, which nothing may unwind: if it is dropped, it goes on
-/// to its end, and each wait in it fails.
+/// As [`spawn`], for code with C frames on its stack, which must not be unwound: if it is dropped,
+/// it continues to its end, and each wait in it fails.
 #[cfg(feature = "capi")]
 pub(crate) fn spawn_foreign(f: impl FnOnce() + 'static) {
     let size = DEFAULT_STACK_SIZE;
@@ -134,8 +136,9 @@ pub(crate) fn spawn_foreign(f: impl FnOnce() + 'static) {
     ));
 }
 
-/// Whether this code runs in a coroutine, which waiting would suspend. Callbacks of a main loop
-/// that runs inside a coroutine do not.
+/// Returns whether this code runs in a coroutine, which a wait suspends.
+///
+/// Callbacks of a main loop that runs inside a coroutine do not.
 #[doc(alias = "qio_in_coroutine")]
 #[must_use]
 pub fn in_coroutine() -> bool {
@@ -143,8 +146,8 @@ pub fn in_coroutine() -> bool {
     !current.suspend.is_null() && current.depth == glib::main_depth()
 }
 
-/// Sets the marker of the code that runs, and returns the one before: each coroutine has one of its own, and the code
-/// outside of coroutines that of its thread.
+/// Sets the marker of the running code, and returns the previous one. Each coroutine has its own,
+/// and the code outside of coroutines has that of its thread.
 pub(crate) fn replace_marker(marker: Option<Marker>) -> Option<Marker> {
     let current = CURRENT.get();
     CURRENT.set(Current { marker, ..current });
@@ -186,11 +189,11 @@ impl Execution {
 ///
 /// # Errors
 ///
-/// `EINVAL` outside of coroutines; [`Cancelled`](gio::IOErrorEnum::Cancelled) if the coroutine
-/// is being dropped.
+/// `EINVAL` outside of coroutines; [`Cancelled`](gio::IOErrorEnum::Cancelled) if the coroutine is
+/// being dropped.
 pub fn wait_for<F: Future>(future: F) -> io::Result<F::Output> {
     if !in_coroutine() {
-        return Err(invalid("Only a coroutine can yield"));
+        return Err(invalid("Only a coroutine can be suspended"));
     }
     let mut future = pin!(future);
     loop {
@@ -205,14 +208,15 @@ pub fn wait_for<F: Future>(future: F) -> io::Result<F::Output> {
             return Ok(result);
         }
         drop(waker);
-        // SAFETY: it belongs to the coroutine that runs here, at this depth of main loops, which
-        // is suspended by this and no other.
+        // SAFETY: `Entered` has set the pointer to the handle of the coroutine that runs in this
+        // thread, and the check above its depth of main loops: only this code suspends it.
         let waker = unsafe { (*current.suspend).suspend(()) };
         WAKER.set(Some(waker));
     }
 }
 
-/// In a coroutine that is being dropped: returns, so that the wait fails, unless that has happened too often.
+/// In a coroutine that is being dropped: returns, so that the wait fails, unless that has happened
+/// too often.
 fn fail_or_stop(current: Current) {
     match current.waits_left.checked_sub(1) {
         Some(waits_left) => CURRENT.set(Current {
@@ -220,35 +224,29 @@ fn fail_or_stop(current: Current) {
             ..current
         }),
         None => {
-            // SAFETY: it belongs to the coroutine that runs here. That is never resumed: see `Task::leak`.
+            // SAFETY: the pointer is to the handle of the coroutine that runs in this thread, which
+            // is never resumed: `Task::leak` forgets it.
             unsafe { (*current.suspend).suspend(()) };
         }
     }
 }
 
-/// Lets the other sources of the main loop have their turn.
+/// Suspends the coroutine once: other sources of the main loop are dispatched.
 ///
 /// # Errors
 ///
 /// As [`wait_for`].
 #[doc(alias = "qio_coroutine_yield")]
 pub fn yield_now() -> io::Result<()> {
-    let mut yielded = false;
-    wait_for(std::future::poll_fn(move |cx| {
-        if std::mem::replace(&mut yielded, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    }))
+    wait_for(hub::yield_now())
 }
 
-/// What waiting in a coroutine comes to that is being dropped.
+/// The error of a wait in a coroutine that is being dropped.
 pub(crate) fn dropped() -> io::Error {
     io_error(gio::IOErrorEnum::Cancelled, "The coroutine was dropped")
 }
 
-/// Whether the coroutine that runs is being dropped.
+/// Whether the running coroutine is being dropped.
 pub(crate) fn is_unwinding() -> bool {
     CURRENT.get().unwinding
 }
@@ -258,9 +256,9 @@ struct Task<T: 'static> {
     coroutine: ManuallyDrop<Coroutine<Waker, (), T, DefaultStack>>,
     /// Null until the code has begun.
     suspend: *const Suspend,
-    /// That of its code, while it is suspended.
+    /// The marker of its code, while it is suspended.
     marker: Option<Marker>,
-    /// Its stack may be unwound.
+    /// Whether its stack may be unwound.
     unwinds: bool,
 }
 
@@ -300,7 +298,7 @@ impl<T: 'static> Task<T> {
     }
 }
 
-/// This thread runs a coroutine; what it ran before goes on when this is dropped.
+/// Sets the coroutine that runs in this thread. Restores the outer one when dropped.
 struct Entered {
     outer: Current,
     waker: Option<Waker>,
@@ -347,18 +345,18 @@ impl<T> Drop for Task<T> {
         if self.coroutine.started() && !self.coroutine.done() {
             return self.leak();
         }
-        // SAFETY: nothing uses it any more.
+        // SAFETY: this is the only drop of the field, and `self` is not used after it.
         unsafe { ManuallyDrop::drop(&mut self.coroutine) };
     }
 }
 
 impl<T> Task<T> {
-    /// Leaves the code where it is, with its stack.
+    /// Leaks the code with its stack.
     #[cold]
     fn leak(&self) {
         glib::g_warning!(
             "Qio",
-            "Leaking a coroutine that was dropped, and goes on to wait although each wait fails"
+            "Leaking a coroutine that was dropped: it continues to wait although each wait fails"
         );
     }
 }

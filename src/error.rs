@@ -1,9 +1,7 @@
-//! One conversion each way between [`io::Error`] and [`glib::Error`], and the
-//! errors that qio itself makes.
+//! Conversions between [`io::Error`] and [`glib::Error`], and the errors of this crate.
 //!
-//! Rust callers get `io::Error`s, as `std` makes them; C callers and bindings get
-//! `GError`s in GIO's domains. A `GError` that passes through an `io::Error` comes
-//! out with the same domain, code and message.
+//! Rust callers get `io::Error`s; C callers and bindings get `GError`s in GIO's domains. A `GError`
+//! that is converted to an `io::Error` and back keeps its domain, code and message.
 
 use std::{any::Any, fmt, io};
 
@@ -16,13 +14,13 @@ use gio::IOErrorEnum;
 #[doc(alias = "QIOChannelError")]
 #[repr(i32)]
 pub enum ChannelError {
-    /// The stream ended in the middle of what was to be read.
+    /// End-of-file in the middle of the data to be read.
     #[enum_value(name = "QIO_CHANNEL_ERROR_TRUNCATED", nick = "truncated")]
     Truncated = 0,
-    /// More file descriptors than one message can carry.
+    /// More file descriptors than one message can have.
     #[enum_value(name = "QIO_CHANNEL_ERROR_TOO_MANY_FDS", nick = "too-many-fds")]
     TooManyFds = 1,
-    /// File descriptors were sent that this process could not take in.
+    /// File descriptors were sent that this process could not receive.
     #[enum_value(name = "QIO_CHANNEL_ERROR_FDS_LOST", nick = "fds-lost")]
     FdsLost = 2,
 }
@@ -37,9 +35,9 @@ impl From<ChannelError> for io::ErrorKind {
     }
 }
 
-/// Turns an error of `std` into a `GError`.
+/// Converts an error of `std` to a `GError`.
 ///
-/// A `GError` inside comes out as it went in. A system error keeps its code by
+/// A `GError` inside is returned unchanged. A system error gets the code of
 /// `g_io_error_from_errno()`; other kinds get the nearest code of `G_IO_ERROR`.
 #[must_use]
 pub fn to_glib_error(error: &io::Error) -> glib::Error {
@@ -68,10 +66,9 @@ pub fn to_glib_error(error: &io::Error) -> glib::Error {
     glib::Error::new(code, &message)
 }
 
-/// Turns a `GError` into an error of `std`, with the `GError` inside.
+/// Converts a `GError` to an error of `std`, with the `GError` inside.
 ///
-/// Would-block has nothing more to say and becomes the plain
-/// [`io::ErrorKind::WouldBlock`].
+/// Would-block becomes the plain [`io::ErrorKind::WouldBlock`].
 #[must_use]
 pub fn from_glib_error(error: glib::Error) -> io::Error {
     let kind = match (error.kind::<IOErrorEnum>(), error.kind::<ChannelError>()) {
@@ -118,7 +115,7 @@ fn code_of(kind: io::ErrorKind) -> IOErrorEnum {
     }
 }
 
-/// A system error together with what was being done, and to what.
+/// A system error with the action that failed, and its object.
 struct ContextError {
     action: String,
     reason: io::Error,
@@ -130,7 +127,7 @@ impl fmt::Display for ContextError {
     }
 }
 
-/// The same text: it is what `fn main() -> io::Result<()>` shows.
+/// The same text, which `fn main() -> io::Result<()>` prints.
 impl fmt::Debug for ContextError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "\"{self}\"")
@@ -143,8 +140,8 @@ impl std::error::Error for ContextError {
     }
 }
 
-/// Says what failed before the reason: `explain(e, "Unable to open x")` reads
-/// `Unable to open x: No such file or directory`.
+/// Prepends the action that failed: `with_context(e, "Unable to open x")` is displayed as `Unable
+/// to open x: No such file or directory`.
 pub(crate) fn with_context(error: io::Error, action: impl Into<String>) -> io::Error {
     io::Error::new(
         error.kind(),
@@ -155,7 +152,7 @@ pub(crate) fn with_context(error: io::Error, action: impl Into<String>) -> io::E
     )
 }
 
-/// The number of a system error, also of one that was explained.
+/// The number of a system error, also with context.
 pub(crate) fn errno(error: &io::Error) -> Option<i32> {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
     match inner {
@@ -164,8 +161,10 @@ pub(crate) fn errno(error: &io::Error) -> Option<i32> {
     }
 }
 
-/// Moving data has come to an end too early: how much went through, and why no more. It is inside
-/// the errors of [`splice_to`](crate::ChannelExt::splice_to), [`relay`](crate::relay) and their kin.
+/// An error while data was moved, with the number of bytes that were moved before.
+///
+/// It is inside the errors of [`splice_to`](crate::ChannelExt::splice_to), [`relay`](crate::relay)
+/// and related functions.
 ///
 /// # Examples
 ///
@@ -175,9 +174,9 @@ pub(crate) fn errno(error: &io::Error) -> Option<i32> {
 /// # fn main() -> std::io::Result<()> {
 /// let (read, write) = ChannelFile::pipe()?;
 /// read.close()?;
-/// let source = ChannelBuffer::from(b"nobody reads it".to_vec());
+/// let source = ChannelBuffer::from(b"never read".to_vec());
 /// let e = source.splice_to(&write, None).unwrap_err();
-/// assert_eq!(TransferError::of(&e).map(TransferError::moved), Some(0));
+/// assert_eq!(TransferError::of(&e).map(TransferError::bytes_sent), Some(0));
 /// assert_eq!(source.position(), 0); // nothing is lost
 /// # Ok(())
 /// # }
@@ -185,40 +184,43 @@ pub(crate) fn errno(error: &io::Error) -> Option<i32> {
 #[derive(Debug)]
 pub struct TransferError {
     action: String,
-    moved: u64,
-    moved_back: u64,
+    bytes_sent: u64,
+    bytes_received: u64,
     is_truncated: bool,
     reason: io::Error,
 }
 
 impl TransferError {
-    /// What an error says of the data that was being moved, if it is one of moving data.
+    /// Returns the transfer error inside an error, if there is one.
     #[must_use]
     pub fn of(error: &io::Error) -> Option<&Self> {
         error.get_ref()?.downcast_ref()
     }
 
-    /// How many bytes the target has taken. In a relay: the second channel.
+    /// Returns the number of bytes that the target has accepted.
+    ///
+    /// In a relay: the second channel.
     #[must_use]
-    pub fn moved(&self) -> u64 {
-        self.moved
+    pub fn bytes_sent(&self) -> u64 {
+        self.bytes_sent
     }
 
-    /// How many bytes a relay has moved from its second channel to its first one.
+    /// Returns the number of bytes from the second channel of a relay to the first one.
     #[must_use]
-    pub fn moved_back(&self) -> u64 {
-        self.moved_back
+    pub fn bytes_received(&self) -> u64 {
+        self.bytes_received
     }
 
-    /// Whether reading has failed: what the target has taken lacks its end, which is not to look like an
-    /// end to its reader. [`abort`](crate::ChannelExt::abort) closes the target like that. `false` where
-    /// writing has failed: there is no reader then.
+    /// Returns whether reading has failed, so that the data in the target is truncated.
+    ///
+    /// [`abort`](crate::ChannelExt::abort) on the target makes that visible to its reader. `false`
+    /// if writing has failed.
     #[must_use]
     pub fn is_truncated(&self) -> bool {
         self.is_truncated
     }
 
-    /// What has ended it.
+    /// Returns the error that ended the transfer.
     #[must_use]
     pub fn reason(&self) -> &io::Error {
         &self.reason
@@ -237,38 +239,38 @@ impl std::error::Error for TransferError {
     }
 }
 
-/// The error of moving data, after so many bytes.
+/// An error while data was moved, after `bytes_sent` bytes.
 pub(crate) fn transfer_error(
     reason: io::Error,
     action: String,
-    moved: u64,
+    bytes_sent: u64,
     is_truncated: bool,
 ) -> io::Error {
     let kind = reason.kind();
     let error = TransferError {
         action,
-        moved,
-        moved_back: 0,
+        bytes_sent,
+        bytes_received: 0,
         is_truncated,
         reason,
     };
     io::Error::new(kind, error)
 }
 
-/// The same error, of a relay that has moved so many bytes there and back.
-pub(crate) fn relay_error(mut error: io::Error, moved: u64, moved_back: u64) -> io::Error {
+/// Sets the counts of a transfer error of a relay.
+pub(crate) fn relay_error(mut error: io::Error, bytes_sent: u64, bytes_received: u64) -> io::Error {
     let inner = error.get_mut();
     if let Some(transfer) = inner.and_then(|inner| inner.downcast_mut::<TransferError>()) {
-        (transfer.moved, transfer.moved_back) = (moved, moved_back);
+        (transfer.bytes_sent, transfer.bytes_received) = (bytes_sent, bytes_received);
     }
     error
 }
 
-/// The text of an error; for a system error that of `strerror`, in the language of the program's locale.
+/// The text of an error. For a system error that of `strerror`, in the locale of the program.
 fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     match error.raw_os_error() {
-        // std adds the number to the text of `strerror_r`.
+        // The text of std has the number after that of `strerror_r`.
         Some(errno) => text
             .strip_suffix(&format!(" (os error {errno})"))
             .map_or_else(|| text.clone(), str::to_owned),
@@ -276,22 +278,22 @@ fn reason(error: &io::Error) -> String {
     }
 }
 
-/// An error with a code of GIO.
+/// An error with a code of `G_IO_ERROR`.
 pub(crate) fn io_error(code: IOErrorEnum, message: &str) -> io::Error {
     from_glib_error(glib::Error::new(code, message))
 }
 
-/// An error with a code of ours.
+/// An error with a code of [`ChannelError`].
 pub(crate) fn channel_error(code: ChannelError, message: &str) -> io::Error {
     from_glib_error(glib::Error::new(code, message))
 }
 
-/// The caller asked for something that makes no sense.
+/// An invalid argument.
 pub(crate) fn invalid(message: &str) -> io::Error {
     io_error(IOErrorEnum::InvalidArgument, message)
 }
 
-/// The channel cannot do this.
+/// An operation that the channel does not support.
 pub(crate) fn not_supported(message: &str) -> io::Error {
     io_error(IOErrorEnum::NotSupported, message)
 }
@@ -303,7 +305,7 @@ pub(crate) fn closed() -> io::Error {
     io_error(IOErrorEnum::Closed, "Channel is closed")
 }
 
-/// The text that a panic came with.
+/// The message of a panic.
 #[cold]
 pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
@@ -311,18 +313,18 @@ pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
     text.unwrap_or("no message")
 }
 
-/// Somebody has cancelled what was being done.
+/// The operation was cancelled.
 pub(crate) fn cancelled() -> io::Error {
     io_error(IOErrorEnum::Cancelled, "Operation was cancelled")
 }
 
-/// Whether a connection has no other end any more.
+/// Whether the peer of a connection has closed it.
 pub(crate) fn is_disconnected(e: &io::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionReset, NotConnected};
     matches!(e.kind(), NotConnected | BrokenPipe | ConnectionReset)
 }
 
-/// Whether this only means "not now".
+/// Whether the error is would-block.
 pub(crate) fn would_block(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::WouldBlock
 }

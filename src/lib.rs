@@ -1,31 +1,32 @@
 //! I/O channels for the GLib main loop.
 //!
-//! A [`Channel`] is a GObject that bytes go through, and file descriptors beside them: QEMU's
-//! `QIOChannel` for everybody who writes for GLib. One object works with blocking calls and
-//! with watches, which are real [`glib::Source`]s.
+//! A [`Channel`] is a GObject that transfers bytes and file descriptors: QEMU's `QIOChannel` for
+//! applications that use GLib. One object works with blocking calls, with futures, with coroutines
+//! and with watches, which are [`glib::Source`]s.
 //!
-//! | class | what it is |
+//! | class | transport |
 //! | --- | --- |
 //! | [`ChannelSocket`] | TCP, unix paths and abstract names, datagrams; passes file descriptors |
 //! | [`ChannelFile`] | files, pipes, terminals |
-//! | [`ChannelCommand`] | a child process's input and output |
+//! | [`ChannelCommand`] | standard input and output of a child process |
 //! | [`ChannelBuffer`] | memory |
-//! | [`ChannelNull`] | nothing |
+//! | [`ChannelNull`] | none: writes are discarded, reads return end-of-file |
 //! | [`ChannelTls`] | TLS over any channel |
 //!
-//! A [`NetListener`] accepts clients on several sockets at once, [`activation`] takes sockets over
-//! that a service manager has opened, and a [`NetAddress`] connects to what a text says.
+//! A [`NetListener`] accepts connections on several sockets at once, [`activation`] takes sockets
+//! that a service manager has opened, and a [`NetAddress`] connects to an address in text form.
 //!
 //! The [`guide`] has pages on waiting, subclassing, cancellation, threads, file descriptors, TLS,
 //! listeners, and porting.
 //!
-//! The methods that all of them have are those of [`ChannelExt`]. [`relay`] connects two of them to each
-//! other. [`channel_for_fd`] makes the right channel of any descriptor. A class of your own derives from [`Channel`], or from one
-//! of the classes above, by [`ChannelImpl`](subclass::prelude::ChannelImpl).
+//! The methods of all classes are those of [`ChannelExt`]. [`relay`] connects two channels to each
+//! other. [`channel_for_fd`] creates the matching channel for any descriptor. A class of an
+//! application derives from [`Channel`], or from one of the classes above, by
+//! [`ChannelImpl`](subclass::prelude::ChannelImpl).
 //!
 //! # Examples
 //!
-//! A watch reads what comes through a socket, on the main loop:
+//! A watch reads data from a socket, in the main loop:
 //!
 //! ```
 //! use glib::{ControlFlow, IOCondition};
@@ -59,13 +60,13 @@
 //!
 //! # Errors
 //!
-//! Rust functions return [`std::io::Result`]. GLib's errors travel inside: [`to_glib_error`] and
-//! [`from_glib_error`] turn one into the other and keep domain, code and message.
+//! Rust functions return [`std::io::Result`], which may have a GLib error inside: [`to_glib_error`]
+//! and [`from_glib_error`] convert between them and keep domain, code and message.
 //!
-//! # One copy in a process
+//! # One copy per process
 //!
-//! A program that links this crate must not load the C library `libqio-1.0` as well: GObject
-//! types have one registration in a process, and the second one aborts it.
+//! A program that links this crate must not load the C library `libqio-1.0` as well: GObject types
+//! are registered once per process, and the second registration aborts it.
 
 #[cfg(feature = "capi")]
 mod capi;
@@ -85,8 +86,8 @@ mod types;
 mod watch;
 
 pub use channel::{
-    AsyncStream, ByteCounter, Channel, ChannelExt, ChannelFutureExt, FdHandlers, IoFutureExt,
-    ReadHalf, RelayCounters, Relayed, Waiting, WriteHalf, relay, relay_counted,
+    AsyncStream, BlockingIo, ByteCounter, Channel, ChannelExt, ChannelFutureExt, FdHandlers,
+    IoFutureExt, ReadHalf, RelayCounters, RelayStats, WriteHalf, relay, relay_counted,
     relay_counted_future, relay_future,
 };
 pub use error::{ChannelError, TransferError, from_glib_error, to_glib_error};
@@ -114,7 +115,7 @@ pub mod ffi {
     };
 }
 
-/// What classes of your own need.
+/// The traits for classes of an application.
 pub mod subclass {
     /// The traits of subclasses: ours and GLib's.
     pub mod prelude {
@@ -131,7 +132,7 @@ pub mod subclass {
     }
 }
 
-/// The examples of the documents are tested too.
+/// The examples of the documents are tested as well.
 #[cfg(doctest)]
 mod documents {
     #[doc = include_str!("../README.md")]

@@ -1,5 +1,5 @@
-//! Locks, and what a fork means for them. Files that `tests/loom` compiles for its models take their locks and
-//! atomics from here.
+//! Locks, and their behaviour after a fork. Files that `tests/loom` compiles for its models import
+//! their locks and atomics from here.
 #![allow(unsafe_code)]
 
 use std::{
@@ -13,15 +13,15 @@ pub(crate) use std::sync::{
     atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
 };
 
-/// Locks a mutex, also one that a panic has poisoned: what it guards is whole between any two
-/// statements.
+/// Locks a mutex, ignoring poisoning: the code that holds one of these keeps the value consistent
+/// between any two statements.
 #[inline]
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Orders this thread's stores before its loads, for a thread that calls membarrier(2): the barrier of that thread
-/// stands in for the processor's.
+/// Orders this thread's stores before its loads, with respect to a thread that calls membarrier(2),
+/// whose barrier replaces one here. Only a compiler fence.
 #[inline]
 pub(crate) fn light_barrier() {
     compiler_fence(Ordering::SeqCst);
@@ -29,7 +29,7 @@ pub(crate) fn light_barrier() {
 
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 
-/// A number that differs from the parent's in a forked child, at the price of two loads. A process
+/// A number that differs between a process and a forked child, for the cost of two loads. A process
 /// id would not do: a child in another PID namespace may have the id of its parent.
 #[inline]
 pub(crate) fn generation() -> u32 {
@@ -37,19 +37,19 @@ pub(crate) fn generation() -> u32 {
     GENERATION.load(Ordering::Relaxed)
 }
 
-/// The process that made something.
+/// The process that created an object.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Maker(u32);
 
 impl Maker {
-    /// Whether this process has forked from that one.
+    /// Whether this process was forked from that one.
     #[inline]
     pub(crate) fn is_parent(self) -> bool {
         self.0 != generation()
     }
 }
 
-/// This process.
+/// The calling process.
 impl Default for Maker {
     fn default() -> Self {
         Self(generation())
@@ -58,16 +58,18 @@ impl Default for Maker {
 
 /// A mutex of one object, of which there are too many to be held across forks.
 ///
-/// In a forked child, which has only the thread that forked, one that another thread had locked is made anew, with the
-/// default value: what it guarded may be half changed, and is left alone. No thread forks while it has one locked.
+/// In a forked child, which has only the thread that forked, a mutex that another thread had locked
+/// is replaced by one with the default value: the old value may be inconsistent, and is leaked. No
+/// thread forks while it holds one.
 #[derive(Debug)]
 pub(crate) struct ForkMutex<T> {
     mutex: UnsafeCell<Mutex<T>>,
-    /// Twice the generation of the process that uses the mutex; odd while that is making it anew.
+    /// Twice the generation of the process that uses the mutex; odd while it is being replaced.
     state: AtomicU32,
 }
 
-// SAFETY: as of the mutex, which is replaced only where no thread can have a reference to it: see `adopt`.
+// SAFETY: as for the mutex, which is replaced only while no thread can have a reference to it:
+// `adopt` ensures that.
 unsafe impl<T: Send> Sync for ForkMutex<T> {}
 
 impl<T> ForkMutex<T> {
@@ -88,16 +90,16 @@ impl<T: Default> Default for ForkMutex<T> {
 impl<T: Default> ForkMutex<T> {
     #[inline]
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
-        // The handlers have been registered when this was made.
+        // The fork handlers were registered when this was created.
         let process = GENERATION.load(Ordering::Relaxed) * 2;
         if self.state.load(Ordering::Acquire) != process {
             self.adopt(process);
         }
-        // SAFETY: it is not replaced any more in this process.
+        // SAFETY: `adopt` has run: the mutex is not replaced any more in this process.
         lock(unsafe { &*self.mutex.get() })
     }
 
-    /// Before the first use in a forked child.
+    /// Must be called before the first use in a forked child.
     #[cold]
     fn adopt(&self, process: u32) {
         loop {
@@ -107,7 +109,7 @@ impl<T: Default> ForkMutex<T> {
                 return;
             }
             if state == process + 1 {
-                // By another thread, which does little.
+                // Another thread is replacing it, which takes little time.
                 thread::yield_now();
             } else if self
                 .state
@@ -118,8 +120,9 @@ impl<T: Default> ForkMutex<T> {
             }
         }
         let mutex = self.mutex.get();
-        // SAFETY: every thread of this process comes by here before it locks the mutex for the first time, and has
-        // no reference to it before the state is stored. Whatever thread has locked it is of another process.
+        // SAFETY: every thread of this process calls this before it locks the mutex for the first
+        // time, and has no reference to it before the state is stored. A thread that holds it
+        // belongs to another process.
         unsafe {
             if matches!((*mutex).try_lock(), Err(TryLockError::WouldBlock)) {
                 mutex.write(Mutex::new(T::default()));
@@ -137,20 +140,20 @@ trait HeldAcrossForks: Sync {
     fn after_fork(&'static self, in_child: bool);
 }
 
-/// A mutex of the whole process that is never locked by another thread in a forked child: the
-/// thread that forks holds it meanwhile.
+/// A mutex of the whole process, which the thread that forks holds across the fork: in the child no
+/// other thread has it locked.
 ///
-/// None of them is locked while another one is: the order in which a fork locks them is arbitrary.
+/// No thread may lock two of them: the order in which a fork locks them is arbitrary.
 pub(crate) struct ProcessMutex<T: Send + 'static> {
     mutex: Mutex<T>,
-    /// Of the thread that is forking. Accessed only while the mutex is locked.
+    /// The guard of the forking thread. Accessed only while the mutex is locked.
     held: UnsafeCell<Option<MutexGuard<'static, T>>>,
     is_registered: AtomicBool,
     /// Adapts the value in the child, which has only the thread that forked.
     in_child: fn(&mut T),
 }
 
-// SAFETY: `held` is accessed only by the thread that has locked the mutex.
+// SAFETY: `held` is accessed only by the thread that holds the mutex.
 unsafe impl<T: Send> Sync for ProcessMutex<T> {}
 
 impl<T: Send> ProcessMutex<T> {
@@ -178,13 +181,13 @@ impl<T: Send> ProcessMutex<T> {
 impl<T: Send> HeldAcrossForks for ProcessMutex<T> {
     fn before_fork(&'static self) {
         let guard = lock(&self.mutex);
-        // SAFETY: this thread has locked the mutex, just now.
+        // SAFETY: `guard` proves that this thread holds the mutex.
         unsafe { *self.held.get() = Some(guard) };
     }
 
     fn after_fork(&'static self, in_child: bool) {
-        // SAFETY: this thread has locked the mutex, in `before_fork`. The guard leaves its place
-        // before it unlocks.
+        // SAFETY: `before_fork` has locked the mutex in this thread. The guard is moved out before
+        // it unlocks.
         let guard = unsafe { (*self.held.get()).take() };
         if let (Some(mut value), true) = (guard, in_child) {
             (self.in_child)(&mut value);
@@ -195,17 +198,18 @@ impl<T: Send> HeldAcrossForks for ProcessMutex<T> {
 /// Registers the handlers that `fork()` calls, once.
 #[inline]
 fn handle_forks() {
-    /// They have been registered.
+    /// Whether they are registered.
     const DONE: u32 = u32::MAX;
-    /// Else the process that is registering them, or 0.
+    /// The process that is registering them, or 0.
     static STATE: AtomicU32 = AtomicU32::new(0);
     if STATE.load(Ordering::Acquire) != DONE {
         register(&STATE, DONE);
     }
 }
 
-// Not a `Once`: a child that was forked in the middle of it would wait for ever. No thread returns before the handlers
-// are registered: one that forked then would have a child that takes itself for its parent.
+// Not a `Once`: a child that was forked during the registration would wait for ever. No thread
+// returns before the handlers are registered: a child of one that forked then would not detect the
+// fork.
 #[cold]
 fn register(state: &AtomicU32, done: u32) {
     let process = std::process::id();
@@ -215,7 +219,7 @@ fn register(state: &AtomicU32, done: u32) {
             return;
         }
         if seen == process {
-            // By another thread, which does little.
+            // Another thread is registering them, which takes little time.
             thread::yield_now();
             continue;
         }
@@ -224,9 +228,9 @@ fn register(state: &AtomicU32, done: u32) {
             .compare_exchange(seen, process, acquire, relaxed)
             .is_ok()
         {
-            // SAFETY: the handlers are functions of this library, which is never unloaded. It fails
-            // only without memory; forks are not noticed then. In a child that was forked in the middle of the
-            // parent's call they may be registered twice, which they allow for.
+            // SAFETY: the handlers are functions of this library, which is never unloaded. The call
+            // fails only without memory; forks are not detected then. In a child that was forked
+            // during the parent's call they may be registered twice, which they tolerate.
             unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };
             state.store(done, Ordering::Release);
             return;
@@ -235,14 +239,14 @@ fn register(state: &AtomicU32, done: u32) {
 }
 
 thread_local! {
-    /// This thread is forking: the handlers have been called, and may be called once more.
+    /// Whether this thread is forking: the handlers were called, and may be called once more.
     static IS_FORKING: Cell<bool> = const { Cell::new(false) };
 }
 
 /// The list, while a thread forks. Accessed only while the list is locked.
 struct Forking(UnsafeCell<Option<MutexGuard<'static, Vec<&'static dyn HeldAcrossForks>>>>);
 
-// SAFETY: accessed only by the thread that has locked the list.
+// SAFETY: accessed only by the thread that holds the lock of the list.
 unsafe impl Sync for Forking {}
 
 static FORKING: Forking = Forking(UnsafeCell::new(None));
@@ -253,7 +257,7 @@ extern "C" fn before() {
     }
     let all = lock(&HELD_ACROSS_FORKS);
     all.iter().for_each(|mutex| mutex.before_fork());
-    // SAFETY: this thread has locked the list, just now.
+    // SAFETY: `all` proves that this thread holds the lock of the list.
     unsafe { *FORKING.0.get() = Some(all) };
 }
 
@@ -271,7 +275,7 @@ extern "C" fn in_child() {
 }
 
 fn after(in_child: bool) {
-    // SAFETY: this thread has locked the list, in `before`. The guard leaves its place before it
+    // SAFETY: `before` has locked the list in this thread. The guard is moved out before it
     // unlocks.
     let all = unsafe { (*FORKING.0.get()).take() };
     let all = all.iter().flat_map(|all| all.iter());
@@ -284,9 +288,9 @@ mod tests {
 
     use super::*;
 
-    /// Forks, and returns what the child's closure says.
+    /// Forks, and returns the result of the closure in the child.
     fn in_child(child: impl FnOnce() -> bool) -> bool {
-        // SAFETY: the child runs the closure, which uses a mutex alone, and exits at once.
+        // SAFETY: the child runs the closure, which uses only a mutex, and exits at once.
         unsafe {
             match libc::fork() {
                 0 => libc::_exit(i32::from(!child())),

@@ -1,4 +1,4 @@
-//! The small values that every room speaks: features, directions, flags, readiness.
+//! The small types that all modules use: features, directions, flags, readiness.
 
 use std::{
     io::{self, IoSliceMut},
@@ -6,21 +6,22 @@ use std::{
     os::fd::RawFd,
 };
 
-/// What a channel can do beyond reading and writing. The bits are `1 << n`, where `n` is the
-/// number that QEMU gives the feature.
+/// What a channel can do beyond reading and writing.
+///
+/// The bits are `1 << n`, where `n` is the number of the feature in QEMU.
 ///
 /// | flag | |
 /// | --- | --- |
-/// | `FD_PASS` | file descriptors can travel beside the data |
+/// | `FD_PASS` | file descriptors can be passed with the data |
 /// | `SHUTDOWN` | one direction, or both, can be shut down before the channel is closed |
 /// | `LISTEN` | the channel listens for connections |
-/// | `WRITE_ZERO_COPY` | writes can leave the caller's memory where it is until it has been sent |
+/// | `WRITE_ZERO_COPY` | writes can be sent without a copy of the caller's memory |
 /// | `READ_PEEK` | reads can leave the data in the channel ([`ReadFlags::PEEK`]) |
-/// | `SEEKABLE` | the channel has positions: it can seek, read and write at an offset |
+/// | `SEEKABLE` | the channel has a position: it can seek, read and write at an offset |
 #[doc(alias = "QIOChannelFeature")]
 pub use flags::Feature;
 
-/// How one read behaves.
+/// Flags of a read.
 ///
 /// | flag | |
 /// | --- | --- |
@@ -30,20 +31,20 @@ pub use flags::Feature;
 #[doc(alias = "QIOChannelReadFlags")]
 pub use flags::ReadFlags;
 
-/// How one write behaves.
+/// Flags of a write.
 ///
 /// | flag | |
 /// | --- | --- |
 /// | `ZERO_COPY` | send without a copy; needs [`Feature::WRITE_ZERO_COPY`] |
 ///
-/// The memory has to stay until [`flush`](crate::ChannelExt::flush) has succeeded. Bytes are kept for
-/// it, by [`write_bytes_full`](crate::ChannelExt::write_bytes_full) and its kin; borrowed memory is
-/// copied, and `flush` says so, unless [`writev_lent`](crate::Channel::writev_lent) is promised
-/// more.
+/// The memory must stay valid until [`flush`](crate::ChannelExt::flush) has succeeded.
+/// [`write_bytes_full`](crate::ChannelExt::write_bytes_full) and related functions hold a reference
+/// to their bytes; memory of other functions is copied, which `flush` reports, except with
+/// [`writev_zero_copy`](crate::Channel::writev_zero_copy).
 #[doc(alias = "QIOChannelWriteFlags")]
 pub use flags::WriteFlags;
 
-// `glib::flags` drops the comments of what it is applied to: they stand above.
+// `glib::flags` drops the comments of the item that it is applied to: they are above.
 #[allow(missing_docs)]
 mod flags {
     #[glib::flags(name = "QIOChannelFeature")]
@@ -88,10 +89,10 @@ mod flags {
 #[doc(alias = "QIOChannelShutdown")]
 #[repr(i32)]
 pub enum Shutdown {
-    /// Nothing more will be received.
+    /// No more data is received.
     #[enum_value(name = "QIO_CHANNEL_SHUTDOWN_READ", nick = "read")]
     Read = 1,
-    /// Nothing more will be sent; the peer reads end-of-file.
+    /// No more data is sent; the peer reads end-of-file.
     #[enum_value(name = "QIO_CHANNEL_SHUTDOWN_WRITE", nick = "write")]
     Write = 2,
     /// Both directions.
@@ -100,55 +101,57 @@ pub enum Shutdown {
 }
 
 impl Shutdown {
-    /// Whether this ends the receiving direction.
+    /// Returns whether this shuts down receiving.
     #[must_use]
     pub fn reads(self) -> bool {
         matches!(self, Self::Read | Self::Both)
     }
 
-    /// Whether this ends the sending direction.
+    /// Returns whether this shuts down sending.
     #[must_use]
     pub fn writes(self) -> bool {
         matches!(self, Self::Write | Self::Both)
     }
 }
 
-/// What [`flush`](crate::ChannelExt::flush) has found out about writes with
-/// [`WriteFlags::ZERO_COPY`] since the last time.
+/// The result of [`flush`](crate::ChannelExt::flush): how zero-copy writes were sent.
+///
+/// For the writes with [`WriteFlags::ZERO_COPY`] since the last flush.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Flushed {
-    /// At least one was sent from where the data is; or there was none.
+    /// At least one was sent without a copy, or there was none.
     #[default]
-    Sent,
-    /// There were some, and the data of all of them was copied after all, as it is on the way to
-    /// the same machine: plain writes would have cost less.
+    ZeroCopy,
+    /// The kernel has copied all of them, as the peer is on the same machine: plain writes would
+    /// have cost less.
     Copied,
 }
 
-/// What to wait for until a condition of a channel is worth trying: the answer
-/// of [`ChannelImpl::wait_fd`](crate::subclass::prelude::ChannelImpl::wait_fd).
+/// What to wait for until an attempt is worthwhile.
+///
+/// The result of [`ChannelImpl::wait_fd`](crate::subclass::prelude::ChannelImpl::wait_fd).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Readiness {
-    /// Until this descriptor has this condition. The condition need not be the
-    /// one that was asked for: a TLS channel may have to write before it can read.
+    /// Wait until this descriptor has this condition, which need not be the one that was asked for:
+    /// a TLS channel may have to write before it can read.
     Fd(RawFd, glib::IOCondition),
-    /// Nothing: try at once. Plain files, memory and buffered data are ready.
+    /// Do not wait: try at once. Plain files, memory and buffered data are ready.
     Now,
-    /// Until the source of
-    /// [`ChannelImpl::create_watch`](crate::subclass::prelude::ChannelImpl::create_watch)
-    /// fires: the channel has no descriptor to tell.
+    /// Wait for the source of
+    /// [`ChannelImpl::create_watch`](crate::subclass::prelude::ChannelImpl::create_watch): the
+    /// channel has no descriptor to poll.
     Watch,
 }
 
-/// How many bytes a list of buffers has. Lists of C may name the same memory many times.
+/// The number of bytes of a list of buffers. Lists of C may have the same memory many times.
 #[inline]
 pub(crate) fn total_len<B: Deref<Target = [u8]>>(iov: &[B]) -> usize {
     iov.iter()
         .fold(0, |sum: usize, buf| sum.saturating_add(buf.len()))
 }
 
-/// A buffer of zeros, or an error where there is no memory for it: sizes come from callers. A large
-/// one costs as it is filled: the system makes the zeros when a page is first written.
+/// A buffer of zeros, or an error if there is no memory for it: sizes come from callers. The kernel
+/// allocates the pages of a large one on first use.
 pub(crate) fn zeros(len: usize) -> io::Result<Vec<u8>> {
     let mut buf = Vec::new();
     buf.try_reserve_exact(len)
@@ -161,10 +164,10 @@ pub(crate) fn zeros(len: usize) -> io::Result<Vec<u8>> {
     Ok(vec![0; len])
 }
 
-/// From this size on memory comes from the system, and not from what was freed before.
+/// From this size on memory comes from the kernel, and not from memory that was freed before.
 const LARGE: usize = 128 * 1024;
 
-/// What a read has put into a buffer of [`zeros`], without the memory that it has not used.
+/// The bytes that a read has put into a buffer of [`zeros`], without unused memory.
 pub(crate) fn into_bytes(mut buf: Vec<u8>, count: usize) -> glib::Bytes {
     buf.truncate(count);
     if buf.capacity() - count >= LARGE {
@@ -173,8 +176,7 @@ pub(crate) fn into_bytes(mut buf: Vec<u8>, count: usize) -> glib::Bytes {
     glib::Bytes::from_owned(buf)
 }
 
-/// Hands data out to buffers, in order, and returns how much of it. What does not fit is left
-/// out.
+/// Copies data to buffers, in order, and returns the number of bytes that fit.
 pub(crate) fn scatter(data: &[u8], iov: &mut [IoSliceMut<'_>]) -> usize {
     let mut rest = data;
     for buf in iov {
@@ -185,24 +187,24 @@ pub(crate) fn scatter(data: &[u8], iov: &mut [IoSliceMut<'_>]) -> usize {
     data.len() - rest.len()
 }
 
-/// Asks a class of this crate not to wait in this call, whatever the mode of the channel is. Set
-/// only by this crate, and only for slots of its own.
+/// Asks a class of this crate not to block in this call, whatever the mode of the channel is. Set
+/// only by this crate, and only for its own virtual functions.
 const NO_WAIT: u32 = 1 << 30;
 
-/// Tells a layer of this crate that the descriptor below it is known to have nothing to read: what the
-/// layer holds is all there may be. Set only by those who then wait for news of that.
-const NO_NEWS: u32 = 1 << 28;
+/// The lower channel of a layered channel of this crate has had no readiness event: only buffered
+/// data can be returned. Set only by callers that then wait for an event.
+const NO_EVENT: u32 = 1 << 28;
 
 impl ReadFlags {
     pub(crate) const NO_WAIT: Self = Self::from_bits_retain(NO_WAIT);
-    pub(crate) const NO_NEWS: Self = Self::from_bits_retain(NO_NEWS);
+    pub(crate) const NO_EVENT: Self = Self::from_bits_retain(NO_EVENT);
 }
 
-/// Tells a class of this crate that the memory of a write stays as it is until the channel has been
-/// flushed. Set only by this crate, where the caller has promised so.
-const LENT: u32 = 1 << 29;
+/// The memory of a write stays valid and unchanged until the channel has been flushed. Set only by
+/// this crate, where the caller has promised that.
+const BORROWED: u32 = 1 << 29;
 
 impl WriteFlags {
     pub(crate) const NO_WAIT: Self = Self::from_bits_retain(NO_WAIT);
-    pub(crate) const LENT: Self = Self::from_bits_retain(LENT);
+    pub(crate) const BORROWED: Self = Self::from_bits_retain(BORROWED);
 }

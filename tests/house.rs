@@ -409,14 +409,14 @@ const OWNERS_ONLY: [(&str, &[&str]); 6] = [
     ("g_main_context_wakeup", &[]),
     (
         ".destroy()",
-        &["channel/ready.rs", "gio_context/mod.rs", "hub/mod.rs"],
+        &["channel/wait.rs", "gio_context/mod.rs", "hub/mod.rs"],
     ),
     (
         "MainContext::new()",
         &[
             "channel/class/tests.rs",
             "gio_context/tests.rs",
-            "hub/mod.rs",
+            "hub/context.rs",
         ],
     ),
 ];

@@ -40,8 +40,8 @@ pub(crate) fn of_idle_end(side: Side) -> io::Result<f64> {
         _ => measure(|| {
             let (client, server) = our_ends()?;
             carry(
-                || exchange(&mut client.waiting(), true),
-                || exchange(&mut server.waiting(), false),
+                || exchange(&mut client.blocking_io(), true),
+                || exchange(&mut server.blocking_io(), false),
             )?;
             Ok((client, server))
         }),

@@ -10,7 +10,7 @@ use std::{
 
 use glib::ControlFlow;
 use indicatif::{BinaryBytes, ProgressBar, ProgressStyle};
-use qio::{RelayCounters, Relayed};
+use qio::{RelayCounters, RelayStats};
 
 /// How often the numbers change.
 const TICK: Duration = Duration::from_millis(250);
@@ -22,7 +22,7 @@ pub(crate) struct Meter {
     /// The number of the next one.
     next: Cell<u64>,
     /// What has gone through those that were there.
-    before: Cell<Relayed>,
+    before: Cell<RelayStats>,
     bar: ProgressBar,
     begin: Instant,
 }
@@ -50,7 +50,7 @@ impl Meter {
 
     fn tick(self: &Rc<Self>) {
         let weak = Rc::downgrade(self);
-        let (mut before, mut then) = (Relayed::default(), Instant::now());
+        let (mut before, mut then) = (RelayStats::default(), Instant::now());
         glib::timeout_add_local(TICK, move || {
             let Some(this) = weak.upgrade() else {
                 return ControlFlow::Break;
@@ -74,7 +74,7 @@ impl Meter {
         });
     }
 
-    fn counts(&self) -> Relayed {
+    fn counts(&self) -> RelayStats {
         let counts = self.connections.borrow();
         let counts = counts.values().map(RelayCounters::counts);
         counts.fold(self.before.get(), sum)
@@ -123,14 +123,14 @@ impl Drop for Connection {
     }
 }
 
-fn sum(one: Relayed, other: Relayed) -> Relayed {
-    Relayed {
+fn sum(one: RelayStats, other: RelayStats) -> RelayStats {
+    RelayStats {
         sent: one.sent + other.sent,
         received: one.received + other.received,
     }
 }
 
-pub(crate) fn summary(relayed: Relayed, time: Duration) -> String {
-    let Relayed { sent, received } = relayed;
+pub(crate) fn summary(relayed: RelayStats, time: Duration) -> String {
+    let RelayStats { sent, received } = relayed;
     format!("{sent} bytes there, {received} bytes back, in {time:.1?}")
 }

@@ -12,8 +12,8 @@ use std::{
 
 use qio::{
     Channel, ChannelCommand, ChannelSocket, ChannelTls, IoFutureExt, JoinHandle, NetAddress,
-    NetListener, RelayCounters, Relayed, Shutdown, TransferError, prelude::*, relay_counted_future,
-    to_glib_error,
+    NetListener, RelayCounters, RelayStats, Shutdown, TransferError, prelude::*,
+    relay_counted_future, to_glib_error,
 };
 
 use crate::{
@@ -391,10 +391,10 @@ fn bottom(channel: &Channel) -> Channel {
 
 /// Gives up once nothing has moved for so long.
 async fn while_it_moves(
-    relay: impl Future<Output = io::Result<Relayed>>,
+    relay: impl Future<Output = io::Result<RelayStats>>,
     counters: &RelayCounters,
     timeout: Option<Duration>,
-) -> io::Result<Relayed> {
+) -> io::Result<RelayStats> {
     let Some(timeout) = timeout else {
         return relay.await;
     };

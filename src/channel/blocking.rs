@@ -1,8 +1,8 @@
-//! Calls that may block, in threads of their own.
+//! A thread pool for calls that may block.
 //!
-//! The result is handed to the waker of what awaits it, and to no main context: an answer that a
-//! context gets when nothing iterates it any more would keep the context for ever. A forked child,
-//! which has none of these threads, starts its own.
+//! The result is passed to the waker of the awaiting future, and not to a main context: a result
+//! that is sent to a context which is not iterated any more would keep the context alive for ever.
+//! A forked child, which has none of these threads, starts its own.
 
 use std::{
     any::Any,
@@ -23,10 +23,10 @@ use crate::{
     sync::{ProcessMutex, lock},
 };
 
-/// A thread without a call for so long ends.
+/// A thread without a job ends after this time.
 const LINGER: Duration = Duration::from_secs(10);
 
-/// The most threads, as many as tokio has: some of the calls may block for very long.
+/// The maximum number of threads, that of tokio: some calls may block for very long.
 const MOST_THREADS: usize = 512;
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -34,12 +34,12 @@ type Job = Box<dyn FnOnce() + Send>;
 struct Pool {
     queue: VecDeque<Job>,
     threads: usize,
-    /// How many of the threads wait for a job.
+    /// The number of threads that wait for a job.
     idle: usize,
 }
 
 static POOL: ProcessMutex<Pool> = ProcessMutex::new(Pool::new(), |pool| {
-    // What is in the queue is the parent's to be done. Dropping it could run anything.
+    // Jobs in the queue are done by the parent. Dropping them could run any code.
     mem::forget(mem::replace(pool, Pool::new()));
 });
 
@@ -56,8 +56,8 @@ pub(crate) fn in_pool_thread() -> bool {
 /// Notified for each job that an idle thread is to take.
 static QUEUED: Condvar = Condvar::new();
 
-/// A call that has begun: a future of what it returns. The call goes on if this is dropped. The first
-/// poll never has the result, so that a loop of calls leaves other tasks their turn.
+/// A call that has begun: a future of its result. The call continues if this is dropped. The first
+/// poll never has the result, so that a loop of calls yields to other tasks.
 #[derive(Debug)]
 pub(crate) struct Blocking<T> {
     answer: Arc<Mutex<Answer<T>>>,
@@ -74,7 +74,7 @@ struct Answer<T> {
 ///
 /// # Errors
 ///
-/// If no thread can be started, and there is none.
+/// If no thread can be started and none exists.
 pub(crate) fn begin<T: Send + 'static>(
     call: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<Blocking<T>> {
@@ -110,13 +110,13 @@ fn enqueue(job: Job) -> io::Result<()> {
     let thread = thread::Builder::new().name("qio-blocking".into());
     match thread.spawn(work) {
         Ok(_) => pool.threads += 1,
-        // One of those that run takes it.
+        // One of the running threads takes the job.
         Err(_) if pool.threads > 0 => {}
         Err(e) => {
             let job = pool.queue.pop_back();
             drop(pool);
             drop(job);
-            // Not with the code of the system, which is that of would-block.
+            // Not with the system's error code, EAGAIN, which means would-block.
             return Err(io_error(
                 gio::IOErrorEnum::Failed,
                 &format!(
@@ -128,7 +128,7 @@ fn enqueue(job: Job) -> io::Result<()> {
     Ok(())
 }
 
-/// What a thread does.
+/// The main function of a thread.
 fn work() {
     IS_POOL.set(true);
     let mut pool = POOL.lock();
@@ -174,7 +174,7 @@ impl<T> Future for Blocking<T> {
         }
         let Some(result) = answer.result.take() else {
             let before = answer.waker.replace(cx.waker().clone());
-            // Dropping a waker may run anything.
+            // Dropping a waker may run any code: not under the lock.
             drop(answer);
             drop(before);
             return Poll::Pending;

@@ -9,10 +9,11 @@ use std::{
 use glib::{ControlFlow, IOCondition, SignalHandlerId, prelude::*, subclass::prelude::*};
 
 use super::{
-    AsyncStream, ByteCounter, Channel, Waiting,
-    all::{ReadAll, WriteAll},
-    class::{VFuncs, handlers},
-    flush, ready, splice, yield_until,
+    AsyncStream, BlockingIo, ByteCounter, Channel,
+    class::{VFuncs, fd_handler},
+    flush, splice,
+    transfer::{ReadAll, WriteAll},
+    wait, yield_until,
 };
 use crate::{
     types::{Feature, Flushed, ReadFlags, Shutdown, WriteFlags},
@@ -23,43 +24,43 @@ use crate::{
 ///
 /// # Errors
 ///
-/// System errors are those of [`std::io::Error::from_raw_os_error`]. On a closed channel
-/// everything fails with `G_IO_ERROR_CLOSED` inside an error of the kind
-/// [`NotConnected`](io::ErrorKind::NotConnected). What a channel cannot do fails with
-/// [`Unsupported`](io::ErrorKind::Unsupported). A non-blocking channel that would have
-/// to wait fails with [`WouldBlock`](io::ErrorKind::WouldBlock), where the function does
-/// not say that it waits.
+/// System errors are those of [`std::io::Error::from_raw_os_error`]. On a closed channel all
+/// functions fail with `G_IO_ERROR_CLOSED` inside an error of the kind
+/// [`NotConnected`](io::ErrorKind::NotConnected). Operations that a class does not implement fail
+/// with [`Unsupported`](io::ErrorKind::Unsupported). On a non-blocking channel an operation that
+/// would block fails with [`WouldBlock`](io::ErrorKind::WouldBlock), unless the function is
+/// documented to wait.
 ///
 /// # Buffers
 ///
-/// Functions that take several buffers fill or empty each before the next. Empty buffers
-/// are skipped. Reading into no room, or writing nothing, returns 0 at once.
+/// Functions that take several buffers fill or empty each before the next. Empty buffers are
+/// skipped. Reading into buffers of no size, or writing nothing, returns 0 at once.
 pub trait ChannelExt: IsA<Channel> + 'static {
-    /// What the channel is called in messages and in the names of its sources.
+    /// Returns the name of the channel, for messages and for its sources.
     #[doc(alias = "qio_channel_get_name")]
     fn name(&self) -> Option<glib::GString> {
         self.as_ref().imp().name()
     }
 
-    /// Names the channel, as an aid to debugging.
+    /// Sets the name of the channel, as an aid to debugging.
     #[doc(alias = "qio_channel_set_name")]
     fn set_name(&self, name: Option<&str>) {
         self.as_ref().imp().set_name(name.map(Into::into));
     }
 
-    /// Everything the channel can do beyond reading and writing.
+    /// Returns the features of the channel: what it can do beyond reading and writing.
     #[doc(alias = "qio_channel_get_features")]
     fn features(&self) -> Feature {
         self.as_ref().imp().features()
     }
 
-    /// Whether the channel can do this.
+    /// Returns whether the channel has all of the given features.
     #[doc(alias = "qio_channel_has_feature")]
     fn has_feature(&self, feature: Feature) -> bool {
         self.features().contains(feature)
     }
 
-    /// Declares that the channel can do this: for classes, when an instance finds out.
+    /// Adds a feature: for classes, when an instance finds out that it has one.
     #[doc(alias = "qio_channel_set_feature")]
     fn set_feature(&self, feature: Feature) {
         self.as_ref().add_features(feature);
@@ -67,14 +68,14 @@ pub trait ChannelExt: IsA<Channel> + 'static {
 
     /// Reads once, into several buffers, with file descriptors and flags.
     ///
-    /// Returns the number of bytes; 0 is end-of-file. In blocking mode waits for at least
-    /// one byte. Descriptors that came with the data are added to `fds`; they are
-    /// close-on-exec. A read that passes `None` discards descriptors that come along.
+    /// Returns the number of bytes; 0 is end-of-file. In blocking mode waits for at least one byte.
+    /// Descriptors that were passed with the data are added to `fds`; they are close-on-exec. A
+    /// read with `None` closes received descriptors.
     ///
     /// # Errors
     ///
-    /// `EINVAL` for `fds` without [`Feature::FD_PASS`] or a flag without its feature. On
-    /// any error descriptors that have come are closed.
+    /// `EINVAL` for `fds` without [`Feature::FD_PASS`] or a flag without its feature. On any error
+    /// received descriptors are closed.
     #[doc(alias = "qio_channel_readv_full")]
     #[doc(alias = "qio_channel_read_bytes_with_fds")]
     fn readv_full(
@@ -88,14 +89,14 @@ pub trait ChannelExt: IsA<Channel> + 'static {
 
     /// Writes once, from several buffers, with file descriptors and flags.
     ///
-    /// Returns the number of bytes, which may be fewer than there are. In blocking mode
-    /// waits until at least one byte is written. All `fds` travel with the first byte, if
-    /// any byte is written; they stay open here.
+    /// Returns the number of bytes, which may be fewer than there are. In blocking mode waits until
+    /// at least one byte is written. All `fds` are passed with the first byte, if any byte is
+    /// written; the caller's descriptors stay open.
     ///
     /// # Errors
     ///
-    /// `EINVAL` for `fds` without [`Feature::FD_PASS`] or without data, and for a flag
-    /// without its feature.
+    /// `EINVAL` for `fds` without [`Feature::FD_PASS`] or without data, and for a flag without its
+    /// feature.
     #[doc(alias = "qio_channel_writev_full")]
     fn writev_full(
         &self,
@@ -130,7 +131,9 @@ pub trait ChannelExt: IsA<Channel> + 'static {
         VFuncs::of(self.as_ref()).write(buf)
     }
 
-    /// Reads once, at most `count` bytes, into memory of its own. Empty at end-of-file.
+    /// Reads once, at most `count` bytes, into newly allocated memory.
+    ///
+    /// Empty at end-of-file.
     #[doc(alias = "qio_channel_read_bytes")]
     fn read_bytes(&self, count: usize) -> io::Result<glib::Bytes> {
         VFuncs::of(self.as_ref()).read_bytes(count, None, ReadFlags::empty())
@@ -142,12 +145,11 @@ pub trait ChannelExt: IsA<Channel> + 'static {
         VFuncs::of(self.as_ref()).write_bytes(bytes, &[], WriteFlags::empty())
     }
 
-    /// Writes once, with file descriptors and flags, and returns the number of bytes written. See
-    /// [`writev_full`](Self::writev_full).
+    /// Writes once, with file descriptors and flags, and returns the number of bytes.
     ///
-    /// With [`WriteFlags::ZERO_COPY`] the bytes are kept until they have been sent, which pays from
-    /// some ten kilobytes on. Classes that derive from one of this crate and write by themselves
-    /// are not told, and copy.
+    /// See [`writev_full`](Self::writev_full). With [`WriteFlags::ZERO_COPY`] a reference to the
+    /// bytes is held until they have been sent, which is worthwhile from about ten kilobytes on.
+    /// Classes that derive from one of this crate and override `writev` copy the bytes.
     #[doc(alias = "qio_channel_write_bytes_with_fds")]
     fn write_bytes_full(
         &self,
@@ -158,8 +160,9 @@ pub trait ChannelExt: IsA<Channel> + 'static {
         VFuncs::of(self.as_ref()).write_owned(bytes, 0, fds, flags)
     }
 
-    /// As [`write_bytes_full`](Self::write_bytes_full), until all bytes are written, waiting
-    /// whatever the mode.
+    /// Writes all bytes, with descriptors and flags, and waits whatever the mode is.
+    ///
+    /// See [`write_bytes_full`](Self::write_bytes_full).
     #[doc(alias = "qio_channel_write_bytes_with_fds_all")]
     fn write_bytes_full_all(
         &self,
@@ -169,51 +172,52 @@ pub trait ChannelExt: IsA<Channel> + 'static {
     ) -> io::Result<()> {
         let iov = [IoSlice::new(bytes)];
         let transfer = WriteAll::new(&iov).with_fds(fds).with_flags(flags);
-        transfer.keeping(bytes).run(self.as_ref())
+        transfer.owned_by(bytes).run(self.as_ref())
     }
 
-    /// Reads until all buffers are full, waiting whatever the mode. Returns `false` if the
-    /// file ends before the first byte.
+    /// Reads until all buffers are full, and waits whatever the mode is.
+    ///
+    /// Returns `false` at end-of-file before the first byte.
     ///
     /// # Errors
     ///
-    /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) if the file ends later.
+    /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) at end-of-file after the first byte.
     #[doc(alias = "qio_channel_readv_all_eof")]
     fn readv_all_eof(&self, iov: &mut [IoSliceMut<'_>]) -> io::Result<bool> {
         ReadAll::new(iov).run_eof(self.as_ref())
     }
 
-    /// Reads until all buffers are full, waiting whatever the mode.
+    /// Reads until all buffers are full, and waits whatever the mode is.
     ///
     /// # Errors
     ///
-    /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) if the file ends before.
+    /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) at end-of-file.
     #[doc(alias = "qio_channel_readv_all")]
     fn readv_all(&self, iov: &mut [IoSliceMut<'_>]) -> io::Result<()> {
         ReadAll::new(iov).run(self.as_ref())
     }
 
-    /// Writes until all buffers are written, waiting whatever the mode.
+    /// Writes until all buffers are written, and waits whatever the mode is.
     #[doc(alias = "qio_channel_writev_all")]
     fn writev_all(&self, iov: &[IoSlice<'_>]) -> io::Result<()> {
         WriteAll::new(iov).run(self.as_ref())
     }
 
-    /// As [`readv_all_eof`](Self::readv_all_eof), for one buffer.
+    /// Reads until the buffer is full. See [`readv_all_eof`](Self::readv_all_eof).
     #[doc(alias = "qio_channel_read_all_eof")]
     #[doc(alias = "qio_channel_read_bytes_all_eof")]
     fn read_all_eof(&self, buf: &mut [u8]) -> io::Result<bool> {
         self.readv_all_eof(&mut [IoSliceMut::new(buf)])
     }
 
-    /// As [`readv_all`](Self::readv_all), for one buffer.
+    /// Reads until the buffer is full. See [`readv_all`](Self::readv_all).
     #[doc(alias = "qio_channel_read_all")]
     #[doc(alias = "qio_channel_read_bytes_all")]
     fn read_all(&self, buf: &mut [u8]) -> io::Result<()> {
         self.readv_all(&mut [IoSliceMut::new(buf)])
     }
 
-    /// As [`writev_all`](Self::writev_all), for one buffer.
+    /// Writes the whole buffer. See [`writev_all`](Self::writev_all).
     #[doc(alias = "qio_channel_write_all")]
     #[doc(alias = "qio_channel_write_bytes_all")]
     fn write_all(&self, buf: &[u8]) -> io::Result<()> {
@@ -256,12 +260,13 @@ pub trait ChannelExt: IsA<Channel> + 'static {
         transfer.run(self.as_ref())
     }
 
-    /// As [`writev_all`](Self::writev_all), with file descriptors, which travel with the
-    /// first byte and once only, and with flags.
+    /// Writes all buffers, with descriptors and flags, and waits whatever the mode is.
+    ///
+    /// As [`writev_all`](Self::writev_all). The descriptors are passed once, with the first byte.
     ///
     /// # Errors
     ///
-    /// `EINVAL` for `fds` without data: they could never be sent.
+    /// `EINVAL` for `fds` without data: they cannot be sent.
     #[doc(alias = "qio_channel_writev_full_all")]
     #[doc(alias = "qio_channel_writev_full_all_with_flags")]
     fn writev_full_all(
@@ -274,91 +279,104 @@ pub trait ChannelExt: IsA<Channel> + 'static {
         transfer.run(self.as_ref())
     }
 
-    /// Reads once at an offset in bytes, into several buffers; the position stays.
+    /// Reads once at an offset in bytes, into several buffers.
+    ///
+    /// The position does not change.
     #[doc(alias = "qio_channel_preadv")]
     fn preadv(&self, iov: &mut [IoSliceMut<'_>], offset: u64) -> io::Result<usize> {
         VFuncs::of(self.as_ref()).preadv(iov, offset)
     }
 
-    /// Reads once at an offset in bytes; the position stays.
+    /// Reads once at an offset in bytes. The position does not change.
     #[doc(alias = "qio_channel_pread")]
     #[doc(alias = "qio_channel_pread_bytes")]
     fn pread(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         self.preadv(&mut [IoSliceMut::new(buf)], offset)
     }
 
-    /// Writes once at an offset in bytes, from several buffers; the position stays.
+    /// Writes once at an offset in bytes, from several buffers.
+    ///
+    /// The position does not change.
     #[doc(alias = "qio_channel_pwritev")]
     fn pwritev(&self, iov: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
         VFuncs::of(self.as_ref()).pwritev(iov, offset)
     }
 
-    /// Writes once at an offset in bytes; the position stays.
+    /// Writes once at an offset in bytes. The position does not change.
     #[doc(alias = "qio_channel_pwrite")]
     #[doc(alias = "qio_channel_pwrite_bytes")]
     fn pwrite(&self, buf: &[u8], offset: u64) -> io::Result<usize> {
         self.pwritev(&[IoSlice::new(buf)], offset)
     }
 
-    /// As [`readv_all`](Self::readv_all), from an offset in bytes on; the position stays.
+    /// Reads until all buffers are full, from an offset in bytes.
+    ///
+    /// As [`readv_all`](Self::readv_all). The position does not change.
     #[doc(alias = "qio_channel_preadv_all")]
     fn preadv_all(&self, iov: &mut [IoSliceMut<'_>], offset: u64) -> io::Result<()> {
         ReadAll::new(iov).at(offset).run(self.as_ref())
     }
 
-    /// As [`readv_all_eof`](Self::readv_all_eof), from an offset in bytes on; the position stays.
+    /// Reads until all buffers are full, from an offset in bytes.
+    ///
+    /// As [`readv_all_eof`](Self::readv_all_eof). The position does not change.
     #[doc(alias = "qio_channel_preadv_all_eof")]
     fn preadv_all_eof(&self, iov: &mut [IoSliceMut<'_>], offset: u64) -> io::Result<bool> {
         ReadAll::new(iov).at(offset).run_eof(self.as_ref())
     }
 
-    /// As [`preadv_all_eof`](Self::preadv_all_eof), for one buffer.
+    /// Reads until the buffer is full, from an offset. See
+    /// [`preadv_all_eof`](Self::preadv_all_eof).
     #[doc(alias = "qio_channel_pread_all_eof")]
     fn pread_all_eof(&self, buf: &mut [u8], offset: u64) -> io::Result<bool> {
         self.preadv_all_eof(&mut [IoSliceMut::new(buf)], offset)
     }
 
-    /// As [`preadv_all`](Self::preadv_all), for one buffer.
+    /// Reads until the buffer is full, from an offset. See [`preadv_all`](Self::preadv_all).
     #[doc(alias = "qio_channel_pread_all")]
     fn pread_all(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
         self.preadv_all(&mut [IoSliceMut::new(buf)], offset)
     }
 
-    /// As [`writev_all`](Self::writev_all), from an offset in bytes on; the position stays.
+    /// Writes all buffers, from an offset in bytes.
+    ///
+    /// As [`writev_all`](Self::writev_all). The position does not change.
     #[doc(alias = "qio_channel_pwritev_all")]
     fn pwritev_all(&self, iov: &[IoSlice<'_>], offset: u64) -> io::Result<()> {
         WriteAll::new(iov).at(offset).run(self.as_ref())
     }
 
-    /// As [`pwritev_all`](Self::pwritev_all), for one buffer.
+    /// Writes the whole buffer, from an offset. See [`pwritev_all`](Self::pwritev_all).
     #[doc(alias = "qio_channel_pwrite_all")]
     fn pwrite_all(&self, buf: &[u8], offset: u64) -> io::Result<()> {
         self.pwritev_all(&[IoSlice::new(buf)], offset)
     }
 
-    /// Moves bytes from this channel to another one, until this one ends, or `count` bytes have gone
-    /// through, waiting whatever the mode of the two is. Returns how many bytes that were. The target
-    /// is not shut down at the end; [`relay`](crate::relay) does that.
+    /// Moves bytes from this channel to another one, until end-of-file or `count` bytes.
     ///
-    /// Between sockets, pipes and files they stay inside the kernel; else, and from unix sockets, whose
-    /// data may come with descriptors, they go through one buffer of at most 256 KiB. Never more is read than the target takes in. A file from which
-    /// bytes are on their way into a socket is best left alone: what is changed in it meanwhile may
-    /// be what the peer gets. Where the source keeps messages apart, each is written at once, as far as
-    /// it is within `count`: the rest of it is the next one then. Empty messages are passed over.
+    /// Waits whatever the mode of the channels is, and returns the number of bytes moved. The
+    /// target is not shut down at the end; [`relay`](crate::relay) does that.
+    ///
+    /// Between sockets, pipes and files the bytes stay inside the kernel; else, and from unix
+    /// sockets, whose data may have ancillary descriptors, they go through one buffer of at most
+    /// 256 KiB. No more is read than the target accepts. A file must not be changed while its bytes
+    /// are being sent on a socket: the peer may get the changed bytes. If the source is
+    /// message-oriented, each message is written at once, as far as it is within `count`; the rest
+    /// of the message becomes the next one. Empty messages are skipped.
     ///
     /// # Errors
     ///
-    /// Those of reading and writing, with a [`TransferError`](crate::TransferError) inside, which tells
-    /// how many bytes the target has taken. No byte is lost: what had been read and could not be
-    /// written goes to the next reader of this channel, or its position moves back. Descriptors that
-    /// come along with the data cannot be moved: they are an error, and stay in the channel, with the
-    /// data, for a reader that wants them.
+    /// Those of reading and writing, with a [`TransferError`](crate::TransferError) inside, which
+    /// has the number of bytes that the target has accepted. No byte is lost: bytes that were read
+    /// and could not be written are pushed back for the next reader of this channel, or its
+    /// position moves back. Descriptors that are passed with the data cannot be moved: they are an
+    /// error, and stay in the channel, with the data, for a reader that takes descriptors.
     #[doc(alias = "qio_channel_splice_to")]
     fn splice_to(&self, target: &impl IsA<Channel>, count: Option<u64>) -> io::Result<u64> {
         splice::splice(self.as_ref(), target.as_ref(), count, None)
     }
 
-    /// As [`splice_to`](Self::splice_to), and counts the bytes while they are moved.
+    /// Moves bytes as [`splice_to`](Self::splice_to), and counts them meanwhile.
     fn splice_to_counted(
         &self,
         target: &impl IsA<Channel>,
@@ -368,19 +386,22 @@ pub trait ChannelExt: IsA<Channel> + 'static {
         splice::splice(self.as_ref(), target.as_ref(), count, Some(counter))
     }
 
-    /// Moves the position of the channel and returns the new one, in bytes from the start.
+    /// Moves the position of the channel and returns the new one, in bytes.
     #[doc(alias = "qio_channel_io_seek")]
     fn seek(&self, to: SeekFrom) -> io::Result<u64> {
         VFuncs::of(self.as_ref()).seek(to)
     }
 
-    /// Whether reads and writes wait until they can be done, as far as this object knows.
+    /// Returns whether reads and writes block. Default: `true`.
+    ///
+    /// This is the mode that was set by this object; another process may have changed a shared
+    /// descriptor.
     #[doc(alias = "qio_channel_get_blocking")]
     fn is_blocking(&self) -> bool {
         self.as_ref().imp().is_blocking()
     }
 
-    /// Makes reads and writes wait (`true`), or fail with would-block.
+    /// Sets whether reads and writes block (`true`), or fail with would-block.
     #[doc(alias = "qio_channel_set_blocking")]
     fn set_blocking(&self, enabled: bool) -> io::Result<()> {
         let channel = self.as_ref();
@@ -389,27 +410,29 @@ pub trait ChannelExt: IsA<Channel> + 'static {
         Ok(())
     }
 
-    /// Whether the channel has been closed.
+    /// Returns whether the channel has been closed.
     #[doc(alias = "qio_channel_is_closed")]
     fn is_closed(&self) -> bool {
         self.as_ref().imp().is_closed()
     }
 
-    /// Closes the channel, flushing what is still held. May be called from any thread.
+    /// Closes the channel, after sending buffered data. Callable from any thread.
     ///
-    /// A second call does nothing. As in GIO the channel is closed even if this fails.
-    /// Whoever waits is woken: blocked reads return, watches fire once with
-    /// `G_IO_NVAL`. The number of a descriptor goes back to the system when the last
-    /// operation on it has returned and the last watch has been destroyed.
+    /// A second call does nothing. As in GIO the channel is closed even if this fails. All waiters
+    /// are woken: blocked reads return, watches fire once with `G_IO_NVAL`. The number of a
+    /// descriptor is released when the last operation on it has returned and the last watch has
+    /// been destroyed.
     #[doc(alias = "qio_channel_close")]
     fn close(&self) -> io::Result<()> {
         self.as_ref().imp().close()
     }
 
-    /// Closes the channel as one that has failed: nothing is flushed and nothing is sent, and it does not
-    /// block. The peer of a TCP connection sees a reset, also where other processes have the connection, so
-    /// that what was cut does not look complete; a TLS channel above it sends no close_notify. A command is
-    /// killed. Unix sockets, pipes and files have no way to report it to their readers.
+    /// Closes the channel after a failure, without flushing or blocking.
+    ///
+    /// No buffered data is sent. The peer of a TCP connection gets a reset, even if other processes
+    /// share the connection, so that truncated data does not appear complete; a TLS channel above
+    /// it sends no close_notify. A command is killed. Unix sockets, pipes and files have no way to
+    /// report the failure to their readers.
     ///
     /// Does nothing on a closed channel.
     ///
@@ -433,8 +456,10 @@ pub trait ChannelExt: IsA<Channel> + 'static {
         self.as_ref().imp().abort();
     }
 
-    /// Ends one direction, or both, without closing. Does not block, and may be called
-    /// from any thread, also while another one is blocked in a read or a write.
+    /// Shuts down one direction, or both, without closing.
+    ///
+    /// Does not block, and is callable from any thread, also while another one is blocked in a read
+    /// or a write.
     ///
     /// # Errors
     ///
@@ -444,13 +469,15 @@ pub trait ChannelExt: IsA<Channel> + 'static {
         VFuncs::of(self.as_ref()).shutdown(how)
     }
 
-    /// Sends what the channel itself still holds, and waits, whatever the mode, until all that was
-    /// written with [`WriteFlags::ZERO_COPY`] has been sent and its memory is not needed any more.
-    /// Tells whether that was of use.
+    /// Sends buffered data, and waits for the completion of zero-copy writes.
     ///
-    /// On TCP a write has been sent once the peer has received it: a peer that does not read makes
-    /// this wait. Who shuts both directions down, or closes the channel, ends the wait; so does
-    /// shutting down what is written once the peer has shut down its side: flush before that.
+    /// Waits, whatever the mode, until all data written with [`WriteFlags::ZERO_COPY`] has been
+    /// sent and its memory is not needed any more. Returns whether any of it was sent without a
+    /// copy.
+    ///
+    /// On TCP a write is complete when the peer has received it: a peer that does not read makes
+    /// this wait. Shutting both directions down, or closing the channel, ends the wait; so does
+    /// shutting down writing after the peer has shut down its side: flush before that.
     ///
     /// # Errors
     ///
@@ -460,56 +487,58 @@ pub trait ChannelExt: IsA<Channel> + 'static {
         flush::blocking(self.as_ref())
     }
 
-    /// Allows (`true`) small writes to be merged into larger packets. A hint, which a
-    /// channel may ignore; on TCP the inverse of `TCP_NODELAY`.
+    /// Allows (`true`) small writes to be merged into larger packets.
+    ///
+    /// A hint, which a channel may ignore; on TCP the inverse of `TCP_NODELAY`.
     #[doc(alias = "qio_channel_set_delay")]
     fn set_delay(&self, enabled: bool) {
         VFuncs::of(self.as_ref()).set_delay(enabled);
     }
 
-    /// Holds written data back (`true`), or sends what was held back. A hint, which a
-    /// channel may ignore; on TCP it is `TCP_CORK`.
+    /// Holds written data back (`true`), or sends what was held back.
+    ///
+    /// A hint, which a channel may ignore; on TCP it is `TCP_CORK`.
     #[doc(alias = "qio_channel_set_cork")]
     fn set_cork(&self, enabled: bool) {
         VFuncs::of(self.as_ref()).set_cork(enabled);
     }
 
-    /// Who is at the other end.
+    /// Returns the credentials of the peer.
     #[doc(alias = "qio_channel_get_credentials")]
     #[doc(alias = "qio_channel_get_peerpid")]
     fn credentials(&self) -> io::Result<gio::Credentials> {
         VFuncs::of(self.as_ref()).credentials()
     }
 
-    /// This channel as a stream of `std::io` that waits instead of failing with
-    /// would-block.
-    fn waiting(&self) -> Waiting {
-        Waiting::new(self.as_ref().clone())
+    /// Returns a `std::io` stream of this channel that blocks whatever the mode is.
+    fn blocking_io(&self) -> BlockingIo {
+        BlockingIo::new(self.as_ref().clone())
     }
 
-    /// This channel as a stream of `futures-io`, for libraries that read and write such.
+    /// Returns a `futures-io` stream of this channel.
     fn async_stream(&self) -> AsyncStream {
         AsyncStream::new(self.as_ref().clone())
     }
 
-    /// Makes the hub of a context watch the channel for futures and coroutines, whatever context
-    /// they run in. Those that wait just now go on there. A channel that is attached to none, as
-    /// all are at first, is watched by the context of whoever waits.
+    /// Makes the hub of a context wait for the channel, for futures in any context.
+    ///
+    /// Futures and coroutines that wait at that time continue in the hub of the context. Default:
+    /// the hub of the context that the waiting future runs in.
     #[doc(alias = "qio_channel_attach_aio_context")]
     fn attach_context(&self, context: &glib::MainContext) {
         self.as_ref().set_context(Some(context));
     }
 
-    /// Undoes [`attach_context`](Self::attach_context).
+    /// Detaches the channel from its context. See [`attach_context`](Self::attach_context).
     #[doc(alias = "qio_channel_detach_aio_context")]
     fn detach_context(&self) {
         self.as_ref().set_context(None);
     }
 
-    /// Makes coroutines wait for the channel in the context in which they run (`true`, the default), or
-    /// attaches the channel to the global default context (`false`). Of this function,
-    /// [`attach_context`](Self::attach_context) and [`detach_context`](Self::detach_context), the last call
-    /// counts.
+    /// Makes coroutines wait for the channel in the context in which they run (`true`, the
+    /// default), or attaches the channel to the global default context (`false`). Of this function,
+    /// [`attach_context`](Self::attach_context) and [`detach_context`](Self::detach_context), the
+    /// last call counts.
     #[doc(alias = "qio_channel_set_follow_coroutine_ctx")]
     fn set_follow_coroutine_ctx(&self, enabled: bool) {
         let context = (!enabled).then(glib::MainContext::default);
@@ -519,9 +548,10 @@ pub trait ChannelExt: IsA<Channel> + 'static {
     /// Calls functions from a context, `None` being the default one, whenever the channel is ready
     /// to be read or written, in place of those set before; none at all to end that.
     ///
-    /// They are called as long as it is ready, and a last time when the channel is closed. They
-    /// keep the channel alive until then. However many channels have handlers, only those that are
-    /// ready cost anything.
+    /// They replace the ones set before; `None` for both ends the calls. `None` as context is the
+    /// default one. The functions are called as long as the channel is ready (level-triggered), and
+    /// a last time when it is closed. They hold a reference to the channel until then. Idle
+    /// channels with handlers cost nothing per iteration.
     #[doc(alias = "qio_channel_set_aio_fd_handler")]
     fn set_fd_handler(
         &self,
@@ -529,11 +559,10 @@ pub trait ChannelExt: IsA<Channel> + 'static {
         read: Option<Box<dyn FnMut() + Send>>,
         write: Option<Box<dyn FnMut() + Send>>,
     ) {
-        handlers::set_closures(self.as_ref(), context, read, write);
+        fd_handler::set_closures(self.as_ref(), context, read, write);
     }
 
-    /// As [`set_fd_handler`](Self::set_fd_handler), for functions that must stay in this thread,
-    /// which must be that of the context.
+    /// Sets functions as [`set_fd_handler`](Self::set_fd_handler) that must stay in this thread.
     ///
     /// # Panics
     ///
@@ -544,14 +573,14 @@ pub trait ChannelExt: IsA<Channel> + 'static {
         read: Option<Box<dyn FnMut()>>,
         write: Option<Box<dyn FnMut()>>,
     ) {
-        ready::assert_owned(context);
-        let [read, write] = [read, write].map(|func| func.map(handlers::local));
-        handlers::set_closures(self.as_ref(), context, read, write);
+        wait::assert_owned(context);
+        let [read, write] = [read, write].map(|func| func.map(fd_handler::local));
+        fd_handler::set_closures(self.as_ref(), context, read, write);
     }
 
     /// Suspends the coroutine that runs until one of the conditions is there, and returns those
-    /// that are. See [`wait`](Self::wait). None are returned if [`wake_read`](Self::wake_read) has ended the
-    /// wait.
+    /// that are. See [`wait`](Self::wait). None are returned if [`wake_read`](Self::wake_read) has
+    /// ended the wait.
     ///
     /// # Errors
     ///
@@ -562,38 +591,40 @@ pub trait ChannelExt: IsA<Channel> + 'static {
         yield_until::yield_until(self.as_ref(), condition)
     }
 
-    /// Makes coroutines that wait for `IN` in [`yield_until`](Self::yield_until) resume at once, although the
-    /// channel is not readable. May be called from any thread. Nothing else is woken: reads go on waiting, and
-    /// a coroutine that does not wait yet is not affected by an earlier call.
+    /// Makes coroutines that wait for `IN` in [`yield_until`](Self::yield_until) resume at once,
+    /// although the channel is not readable. May be called from any thread. Nothing else is woken:
+    /// reads go on waiting, and a coroutine that does not wait yet is not affected by an earlier
+    /// call.
     #[doc(alias = "qio_channel_wake_read")]
     fn wake_read(&self) {
         self.as_ref().imp().waiters.wake_yields();
     }
 
-    /// Blocks this thread, or suspends the coroutine that runs, until one of the conditions is
-    /// there, and returns those that are. `HUP`, `ERR` and `NVAL` end the wait too; a channel that
-    /// is closed meanwhile gives `NVAL`. A condition that is there means that a read or write is
-    /// worth trying, and no more.
+    /// Waits until one of the conditions holds, and returns those that do.
+    ///
+    /// Blocks this thread, or suspends the running coroutine. `HUP`, `ERR` and `NVAL` end the wait
+    /// too; a channel that is closed meanwhile returns `NVAL`. Readiness may be spurious: a read or
+    /// write is worth an attempt, and may still fail with would-block.
     ///
     /// # Errors
     ///
     /// `EINVAL` for no condition at all.
     #[doc(alias = "qio_channel_wait")]
     fn wait(&self, condition: IOCondition) -> io::Result<IOCondition> {
-        ready::wait(self.as_ref(), condition, None)
+        wait::wait(self.as_ref(), condition, None)
     }
 
-    /// As [`wait`](Self::wait), but not for longer than `timeout`.
+    /// Waits as [`wait`](Self::wait), for at most `timeout`.
     ///
     /// # Errors
     ///
-    /// [`TimedOut`](io::ErrorKind::TimedOut) if none was there in time.
+    /// [`TimedOut`](io::ErrorKind::TimedOut) if no condition held in time.
     #[doc(alias = "qio_channel_wait_timeout")]
     fn wait_timeout(&self, condition: IOCondition, timeout: Duration) -> io::Result<IOCondition> {
-        ready::wait(self.as_ref(), condition, Some(timeout))
+        wait::wait(self.as_ref(), condition, Some(timeout))
     }
 
-    /// As [`wait`](Self::wait), until the cancellable is cancelled, by whatever thread.
+    /// Waits as [`wait`](Self::wait), until the cancellable is cancelled by any thread.
     ///
     /// # Errors
     ///
@@ -604,25 +635,28 @@ pub trait ChannelExt: IsA<Channel> + 'static {
         condition: IOCondition,
         cancellable: &gio::Cancellable,
     ) -> io::Result<IOCondition> {
-        ready::wait_cancellable(self.as_ref(), condition, cancellable)
+        wait::wait_cancellable(self.as_ref(), condition, cancellable)
     }
 
-    /// Makes a source that fires when one of the conditions is there, without a callback:
-    /// for code that sets one by C functions. It holds a reference to the channel and
-    /// is named after it.
+    /// Creates a source that fires when one of the conditions holds, with no callback.
     ///
-    /// `HUP`, `ERR` and `NVAL` are delivered always, and the end of a pipe may come as `HUP` alone,
-    /// without `IN`: try to read whatever is told. `NVAL` comes once and ends the watch:
-    /// the channel is closed, or cannot be waited for.
+    /// For code that sets a callback by C functions. The source holds a reference to the channel
+    /// and is named after it.
+    ///
+    /// `HUP`, `ERR` and `NVAL` are always delivered, and the end of a pipe may be reported as `HUP`
+    /// alone, without `IN`: read whatever the condition is. `NVAL` is delivered once and ends the
+    /// watch: the channel is closed, or cannot be waited for.
     #[doc(alias = "qio_channel_create_watch")]
     fn create_watch(&self, condition: IOCondition) -> glib::Source {
         VFuncs::of(self.as_ref()).create_watch(condition)
     }
 
-    /// Makes a source with a name, a priority and a callback, to be attached to a context.
-    /// See [`create_watch`](Self::create_watch).
+    /// Creates a source with a name, a priority and a callback.
     ///
-    /// The callback gets the channel and the conditions that are there, never none.
+    /// It is still to be attached to a context.
+    ///
+    /// See [`create_watch`](Self::create_watch). The callback gets the channel and the conditions
+    /// that hold, at least one.
     #[doc(alias = "qio_channel_create_watch_full")]
     fn create_watch_full<F>(
         &self,
@@ -634,11 +668,12 @@ pub trait ChannelExt: IsA<Channel> + 'static {
     where
         F: FnMut(&Self, IOCondition) -> ControlFlow + Send + 'static,
     {
-        set_name_and_priority(ready::watch(self, condition, func), name, priority)
+        set_name_and_priority(wait::watch(self, condition, func), name, priority)
     }
 
-    /// As [`create_watch_full`](Self::create_watch_full), for a callback that must stay in
-    /// this thread.
+    /// Creates a source as [`create_watch_full`](Self::create_watch_full), for a local callback.
+    ///
+    /// The callback must stay in this thread.
     ///
     /// # Panics
     ///
@@ -653,11 +688,12 @@ pub trait ChannelExt: IsA<Channel> + 'static {
     where
         F: FnMut(&Self, IOCondition) -> ControlFlow + 'static,
     {
-        set_name_and_priority(ready::watch_local(self, condition, func), name, priority)
+        set_name_and_priority(wait::watch_local(self, condition, func), name, priority)
     }
 
-    /// Calls `func` from the default main context whenever one of the conditions is there,
-    /// until it returns [`ControlFlow::Break`] or the id is removed.
+    /// Calls `func` from the default main context whenever one of the conditions holds.
+    ///
+    /// Until it returns [`ControlFlow::Break`] or the id is removed.
     #[doc(alias = "qio_channel_add_watch")]
     fn add_watch<F>(&self, condition: IOCondition, func: F) -> glib::SourceId
     where
@@ -666,7 +702,8 @@ pub trait ChannelExt: IsA<Channel> + 'static {
         self.add_watch_full(condition, func, None)
     }
 
-    /// As [`add_watch`](Self::add_watch), for a callback that must stay in this thread.
+    /// Adds a watch as [`add_watch`](Self::add_watch), for a callback that must stay in this
+    /// thread.
     ///
     /// # Panics
     ///
@@ -678,7 +715,8 @@ pub trait ChannelExt: IsA<Channel> + 'static {
         self.add_watch_full_local(condition, func, None)
     }
 
-    /// As [`add_watch`](Self::add_watch), from a given context; `None` is the default one.
+    /// Adds a watch as [`add_watch`](Self::add_watch), to a given context; `None` is the default
+    /// one.
     ///
     /// The id can be removed by [`glib::SourceId::remove`] in the default context only.
     #[doc(alias = "qio_channel_add_watch_full")]
@@ -691,11 +729,12 @@ pub trait ChannelExt: IsA<Channel> + 'static {
     where
         F: FnMut(&Self, IOCondition) -> ControlFlow + Send + 'static,
     {
-        ready::watch(self, condition, func).attach(context)
+        wait::watch(self, condition, func).attach(context)
     }
 
-    /// As [`add_watch_full`](Self::add_watch_full), for a callback that must stay in this
-    /// thread.
+    /// Adds a watch as [`add_watch_full`](Self::add_watch_full), for a local callback.
+    ///
+    /// The callback must stay in this thread.
     ///
     /// # Panics
     ///
@@ -709,11 +748,12 @@ pub trait ChannelExt: IsA<Channel> + 'static {
     where
         F: FnMut(&Self, IOCondition) -> ControlFlow + 'static,
     {
-        ready::attach_local(&ready::watch_local(self, condition, func), context)
+        wait::attach_local(&wait::watch_local(self, condition, func), context)
     }
 
-    /// As [`add_watch_full`](Self::add_watch_full), and returns the source itself, which can
-    /// be destroyed whatever its context is.
+    /// Adds a watch as [`add_watch_full`](Self::add_watch_full), and returns its source.
+    ///
+    /// The source can be destroyed whatever its context is.
     #[doc(alias = "qio_channel_add_watch_source")]
     fn add_watch_source<F>(
         &self,
@@ -724,13 +764,14 @@ pub trait ChannelExt: IsA<Channel> + 'static {
     where
         F: FnMut(&Self, IOCondition) -> ControlFlow + Send + 'static,
     {
-        let source = ready::watch(self, condition, func);
+        let source = wait::watch(self, condition, func);
         source.attach(context);
         source
     }
 
-    /// As [`add_watch_source`](Self::add_watch_source), for a callback that must stay in
-    /// this thread.
+    /// Adds a watch as [`add_watch_source`](Self::add_watch_source), for a local callback.
+    ///
+    /// The callback must stay in this thread.
     ///
     /// # Panics
     ///
@@ -744,23 +785,25 @@ pub trait ChannelExt: IsA<Channel> + 'static {
     where
         F: FnMut(&Self, IOCondition) -> ControlFlow + 'static,
     {
-        let source = ready::watch_local(self, condition, func);
-        ready::attach_local(&source, context);
+        let source = wait::watch_local(self, condition, func);
+        wait::attach_local(&source, context);
         source
     }
 
-    /// Makes a watch on a descriptor that tells of both directions: for classes that fill
-    /// [`create_watch`](super::ChannelImpl::create_watch). The descriptor must stay open
-    /// while the source lives; a negative one makes a watch that fires `NVAL`.
+    /// Creates a watch on a descriptor that reports both directions.
+    ///
+    /// For classes that override [`create_watch`](super::ChannelImpl::create_watch). The descriptor
+    /// must stay open while the source lives; a negative one makes a watch that fires `NVAL`.
     #[doc(alias = "qio_channel_create_fd_watch")]
     fn create_fd_watch(&self, fd: RawFd, condition: IOCondition) -> glib::Source {
         let fds = (fd >= 0).then(|| Fds::Both(LeasedFd::unleased(fd)));
-        ready::fd_watch(self.as_ref(), condition, fds)
+        wait::fd_watch(self.as_ref(), condition, fds)
     }
 
-    /// As [`create_fd_watch`](Self::create_fd_watch), with one descriptor to read from and
-    /// another one to write to. A direction
-    /// with a negative one has hung up; two negative ones make a watch that fires `NVAL`.
+    /// Creates a watch on two descriptors, one to read from and one to write to.
+    ///
+    /// As [`create_fd_watch`](Self::create_fd_watch). A direction with a negative descriptor has
+    /// hung up; two negative ones make a watch that fires `NVAL`.
     #[doc(alias = "qio_channel_create_fd_pair_watch")]
     fn create_fd_pair_watch(
         &self,
@@ -774,13 +817,14 @@ pub trait ChannelExt: IsA<Channel> + 'static {
         let [read, write] = [read_fd, write_fd].map(|fd| (fd >= 0).then(|| LeasedFd::unleased(fd)));
         let none = read.is_none() && write.is_none();
         let fds = (!none).then_some(Fds::Pair(read, write));
-        ready::fd_watch(self.as_ref(), condition, fds)
+        wait::fd_watch(self.as_ref(), condition, fds)
     }
 
-    /// Makes a watch that is ready when another source is, which becomes its child: for classes that fill
-    /// [`create_watch`](super::ChannelImpl::create_watch) by a source of GLib, GIO or their own. The source must
-    /// be new; whatever callback it has is replaced. Closing the channel wakes the watch, whether or not that
-    /// makes the source ready.
+    /// Creates a watch that is ready when another source is, which becomes its child.
+    ///
+    /// For classes that implement [`create_watch`](super::ChannelImpl::create_watch) by a source of
+    /// GLib, GIO or their own. The source must be new; its callback is replaced. Closing the
+    /// channel wakes the watch, whether or not that makes the source ready.
     #[doc(alias = "qio_channel_create_child_watch")]
     fn create_child_watch(&self, condition: IOCondition, source: glib::Source) -> glib::Source {
         let channel: &Channel = self.upcast_ref();
@@ -811,7 +855,7 @@ pub trait ChannelExt: IsA<Channel> + 'static {
         self.connect_notify(Some("blocking"), move |channel, _| func(channel))
     }
 
-    /// Calls `func`, in the thread that closes the channel, when that has happened.
+    /// Calls `func`, in the thread that closes the channel, after it was closed.
     fn connect_closed_notify<F>(&self, func: F) -> SignalHandlerId
     where
         F: Fn(&Self) + Send + Sync + 'static,

@@ -1,46 +1,47 @@
-//! The methods of all channels that are futures.
+//! [`ChannelFutureExt`]: the futures of all channels.
 
 use std::{
-    future::{Future, poll_fn},
+    future::Future,
     io::{self, IoSlice, IoSliceMut},
     os::fd::{BorrowedFd, OwnedFd},
     slice,
-    task::Poll,
 };
 
 use glib::{IOCondition, prelude::*};
 
 use super::{
-    ByteCounter, Channel, ChannelExt,
-    all::{ReadAll, WriteAll},
-    blocking,
+    ByteCounter, Channel, ChannelExt, blocking,
     class::VFuncs,
-    disk, flush, one_buffer,
-    poll_io::{PollIo, Transferred},
-    splice,
+    flush, one_buffer, splice,
+    transfer::{ReadAll, WriteAll, read_once, write_once},
+    wait,
 };
-use crate::{
-    error::invalid,
-    hub::{self, Direction},
-    types::{Flushed, ReadFlags, Shutdown, WriteFlags},
-    watch,
-};
+use crate::types::{Flushed, ReadFlags, Shutdown, WriteFlags};
 
-/// The methods of all channels that are futures: they wait without holding up the main
-/// loop, on [`spawn_local`](crate::spawn_local),
-/// [`MainContext::spawn_local`](glib::MainContext::spawn_local) and
-/// [`block_on`](glib::MainContext::block_on), in any mix. The context has to run.
+/// The methods of every [`Channel`] that are futures.
 ///
-/// They never block, whatever the mode of the channel is; a class of another language that is in
-/// blocking mode is read or written once it is ready. Files on disk are read and written by
-/// other threads.
+/// They wait without blocking the main loop, in tasks of [`spawn_local`](crate::spawn_local) and
+/// [`MainContext::spawn_local`](glib::MainContext::spawn_local) and in
+/// [`block_on`](glib::MainContext::block_on), in any combination. The main context must be
+/// iterated.
 ///
-/// Dropping a future cancels it at once and loses no data: what had been read goes to the next
-/// reader. What had been written stays written; what a dropped write to a file on disk was about
-/// to write may still be written, and does not move the position.
+/// They never block, whatever the mode of the channel is. A channel of a class in another language
+/// that is in blocking mode is read or written once it is ready. Files on disk are read and written
+/// by a thread pool.
 ///
-/// Several tasks may wait for the same thing: all are woken. [`IoFutureExt`](crate::IoFutureExt)
-/// adds limits.
+/// Several tasks may wait for the same condition: all are woken.
+/// [`IoFutureExt`](crate::IoFutureExt) adds timeouts and cancellation.
+///
+/// # Errors
+///
+/// Those of the blocking functions of [`ChannelExt`], except would-block. A future that has to wait
+/// fails with [`Unsupported`](io::ErrorKind::Unsupported) in a thread that runs no main context.
+///
+/// # Cancel safety
+///
+/// Dropping a future cancels it at once and loses no data: bytes that it has read are pushed back
+/// for the next reader. Bytes that it has written stay written; a dropped write to a file on disk
+/// may still be completed, and does not move the position.
 ///
 /// # Examples
 ///
@@ -60,12 +61,17 @@ use crate::{
 /// # }
 /// ```
 pub trait ChannelFutureExt: IsA<Channel> {
-    /// Waits until one of the conditions is there, and returns those that are. See
-    /// [`ChannelExt::wait`].
+    /// Waits until one of the conditions holds, and returns those that do.
+    ///
+    /// See [`ChannelExt::wait`].
     ///
     /// # Errors
     ///
     /// `EINVAL` for no condition at all.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: dropping the future has no effect on the channel.
     #[doc(alias = "qio_channel_ready_async")]
     #[doc(alias = "qio_channel_ready_finish")]
     fn ready(
@@ -73,10 +79,14 @@ pub trait ChannelFutureExt: IsA<Channel> {
         condition: IOCondition,
     ) -> impl Future<Output = io::Result<IOCondition>> + Send + '_ {
         let channel = self.upcast_ref();
-        async move { ready(channel, condition).await }
+        async move { wait::future(channel, condition).await }
     }
 
     /// Reads once. Returns 0 at end-of-file.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: if the future is dropped, no byte has been consumed.
     #[doc(alias = "qio_channel_read_bytes_async")]
     #[doc(alias = "qio_channel_read_bytes_finish")]
     fn read_future<'a>(
@@ -87,6 +97,10 @@ pub trait ChannelFutureExt: IsA<Channel> {
     }
 
     /// Reads once, into several buffers, in order.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: if the future is dropped, no byte has been consumed.
     fn readv_future<'a>(
         &'a self,
         iov: &'a mut [IoSliceMut<'_>],
@@ -94,8 +108,13 @@ pub trait ChannelFutureExt: IsA<Channel> {
         self.readv_full_future(iov, None, ReadFlags::empty())
     }
 
-    /// Reads once, into several buffers, with the file descriptors that come along, and with
-    /// flags. See [`ChannelExt::readv_full`].
+    /// Reads once, into several buffers, with file descriptors and flags.
+    ///
+    /// See [`ChannelExt::readv_full`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: if the future is dropped, no byte and no descriptor has been consumed.
     #[doc(alias = "qio_channel_read_bytes_with_fds_async")]
     #[doc(alias = "qio_channel_read_bytes_with_fds_finish")]
     fn readv_full_future<'a>(
@@ -104,10 +123,15 @@ pub trait ChannelFutureExt: IsA<Channel> {
         fds: Option<&'a mut Vec<OwnedFd>>,
         flags: ReadFlags,
     ) -> impl Future<Output = io::Result<usize>> + Send + 'a {
-        read(self.upcast_ref(), iov, fds, flags)
+        read_once(self.upcast_ref(), iov, fds, flags)
     }
 
-    /// Writes once, at least one byte, and returns how many.
+    /// Writes once, at least one byte, and returns the number of bytes.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: if the future is dropped, nothing has been written, except to a file on disk,
+    /// where the write may still be completed.
     #[doc(alias = "qio_channel_write_bytes_async")]
     #[doc(alias = "qio_channel_write_bytes_finish")]
     fn write_future<'a>(
@@ -118,6 +142,10 @@ pub trait ChannelFutureExt: IsA<Channel> {
     }
 
     /// Writes once, from several buffers, in order.
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`write_future`](Self::write_future).
     fn writev_future<'a>(
         &'a self,
         iov: &'a [IoSlice<'_>],
@@ -125,20 +153,28 @@ pub trait ChannelFutureExt: IsA<Channel> {
         self.writev_full_future(iov, &[], WriteFlags::empty())
     }
 
-    /// Writes once, from several buffers, with file descriptors, and with flags. See
-    /// [`ChannelExt::writev_full`].
+    /// Writes once, from several buffers, with file descriptors and flags.
+    ///
+    /// See [`ChannelExt::writev_full`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`write_future`](Self::write_future).
     fn writev_full_future<'a>(
         &'a self,
         iov: &'a [IoSlice<'_>],
         fds: &'a [BorrowedFd<'_>],
         flags: WriteFlags,
     ) -> impl Future<Output = io::Result<usize>> + Send + 'a {
-        write(self.upcast_ref(), iov, None, fds, flags)
+        write_once(self.upcast_ref(), iov, None, fds, flags)
     }
 
     /// Reads until the buffer is full. See [`ChannelExt::read_all`].
     ///
-    /// Dropped in the middle, it gives back to the channel what it has read.
+    /// # Cancel safety
+    ///
+    /// Loses no data: if the future is dropped, bytes that it has read are pushed back for the next
+    /// reader.
     #[doc(alias = "qio_channel_read_bytes_all_async")]
     #[doc(alias = "qio_channel_read_bytes_all_finish")]
     fn read_all_future<'a>(
@@ -153,8 +189,13 @@ pub trait ChannelFutureExt: IsA<Channel> {
         }
     }
 
-    /// Reads until the buffer is full (`true`), unless the end comes before the first byte. See
-    /// [`ChannelExt::read_all_eof`].
+    /// Reads until the buffer is full (`true`), or end-of-file at once (`false`).
+    ///
+    /// See [`ChannelExt::read_all_eof`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`read_all_future`](Self::read_all_future).
     #[doc(alias = "qio_channel_read_bytes_all_eof_async")]
     #[doc(alias = "qio_channel_read_bytes_all_eof_finish")]
     fn read_all_eof_future<'a>(
@@ -169,7 +210,11 @@ pub trait ChannelFutureExt: IsA<Channel> {
         }
     }
 
-    /// As [`read_all_future`](Self::read_all_future), into several buffers.
+    /// Reads until several buffers are full. See [`ChannelExt::readv_all`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`read_all_future`](Self::read_all_future).
     fn readv_all_future<'a>(
         &'a self,
         iov: &'a mut [IoSliceMut<'_>],
@@ -177,7 +222,11 @@ pub trait ChannelFutureExt: IsA<Channel> {
         ReadAll::new(iov).run_async(self.upcast_ref())
     }
 
-    /// As [`read_all_eof_future`](Self::read_all_eof_future), into several buffers.
+    /// Reads until several buffers are full (`true`), or end-of-file at once (`false`).
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`read_all_future`](Self::read_all_future).
     fn readv_all_eof_future<'a>(
         &'a self,
         iov: &'a mut [IoSliceMut<'_>],
@@ -199,8 +248,8 @@ pub trait ChannelFutureExt: IsA<Channel> {
         transfer.run_async(self.upcast_ref())
     }
 
-    /// As [`readv_all_eof_future`](Self::readv_all_eof_future), with file descriptors and flags. See
-    /// [`ChannelExt::readv_full_all_eof`].
+    /// As [`readv_all_eof_future`](Self::readv_all_eof_future), with file descriptors and flags.
+    /// See [`ChannelExt::readv_full_all_eof`].
     fn readv_full_all_eof_future<'a>(
         &'a self,
         iov: &'a mut [IoSliceMut<'_>],
@@ -212,6 +261,10 @@ pub trait ChannelFutureExt: IsA<Channel> {
     }
 
     /// Writes the whole buffer. See [`ChannelExt::write_all`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Not cancel safe: if the future is dropped, the number of bytes that were written is unknown.
     #[doc(alias = "qio_channel_write_bytes_all_async")]
     #[doc(alias = "qio_channel_write_bytes_all_finish")]
     fn write_all_future<'a>(
@@ -221,7 +274,11 @@ pub trait ChannelFutureExt: IsA<Channel> {
         one_buffer::Write::<true>::new(self.upcast_ref(), buf)
     }
 
-    /// As [`write_all_future`](Self::write_all_future), from several buffers.
+    /// Writes several buffers completely. See [`ChannelExt::writev_all`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`write_all_future`](Self::write_all_future).
     fn writev_all_future<'a>(
         &'a self,
         iov: &'a [IoSlice<'a>],
@@ -229,8 +286,13 @@ pub trait ChannelFutureExt: IsA<Channel> {
         WriteAll::new(iov).run_async(self.upcast_ref())
     }
 
-    /// As [`writev_all_future`](Self::writev_all_future), with file descriptors, which travel
-    /// with the first byte, and with flags.
+    /// Writes several buffers completely, with file descriptors and flags.
+    ///
+    /// The descriptors are passed with the first byte. See [`ChannelExt::writev_full_all`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`write_all_future`](Self::write_all_future).
     fn writev_full_all_future<'a>(
         &'a self,
         iov: &'a [IoSlice<'a>],
@@ -243,9 +305,13 @@ pub trait ChannelFutureExt: IsA<Channel> {
 
     /// Moves bytes from this channel to another one. See [`ChannelExt::splice_to`].
     ///
-    /// Dropped in the middle, it gives back to this channel what it has read and not yet written. Between
-    /// sockets that are in blocking mode bytes go through memory, as the kernel could not be told
-    /// not to wait.
+    /// Between sockets that are in blocking mode the bytes go through memory, as `splice(2)` on
+    /// them would block.
+    ///
+    /// # Cancel safety
+    ///
+    /// Loses no data: if the future is dropped, bytes that were read and not yet written are pushed
+    /// back to this channel.
     #[doc(alias = "qio_channel_splice_to_async")]
     #[doc(alias = "qio_channel_splice_to_finish")]
     fn splice_to_future<'a>(
@@ -256,8 +322,11 @@ pub trait ChannelFutureExt: IsA<Channel> {
         splice::splice_async(self.upcast_ref(), target.upcast_ref(), count, None)
     }
 
-    /// As [`splice_to_future`](Self::splice_to_future), and counts the bytes while they are moved, also
-    /// for those who drop it.
+    /// Moves bytes as [`splice_to_future`](Self::splice_to_future), and counts them meanwhile.
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`splice_to_future`](Self::splice_to_future). The count stays correct after a drop.
     fn splice_to_counted_future<'a>(
         &'a self,
         target: &'a impl IsA<Channel>,
@@ -268,6 +337,10 @@ pub trait ChannelFutureExt: IsA<Channel> {
     }
 
     /// Writes once, with file descriptors and flags. See [`ChannelExt::write_bytes_full`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`write_future`](Self::write_future).
     #[doc(alias = "qio_channel_write_bytes_with_fds_async")]
     #[doc(alias = "qio_channel_write_bytes_with_fds_finish")]
     fn write_bytes_full_future<'a>(
@@ -278,14 +351,21 @@ pub trait ChannelFutureExt: IsA<Channel> {
     ) -> impl Future<Output = io::Result<usize>> + Send + 'a {
         let channel = self.upcast_ref();
         async move {
-            let kept = flags.contains(WriteFlags::ZERO_COPY).then_some(bytes);
+            let owner = flags.contains(WriteFlags::ZERO_COPY).then_some(bytes);
             let iov = [IoSlice::new(bytes)];
-            write(channel, iov, kept, fds, flags).await
+            write_once(channel, iov, owner, fds, flags).await
         }
     }
 
-    /// Writes all bytes, with file descriptors, which travel with the first byte, and with flags.
+    /// Writes all bytes, with file descriptors and flags.
+    ///
     /// See [`ChannelExt::write_bytes_full_all`].
+    ///
+    /// The descriptors are passed with the first byte.
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`write_all_future`](Self::write_all_future).
     #[doc(alias = "qio_channel_write_bytes_with_fds_all_async")]
     #[doc(alias = "qio_channel_write_bytes_with_fds_all_finish")]
     fn write_bytes_full_all_future<'a>(
@@ -298,26 +378,42 @@ pub trait ChannelFutureExt: IsA<Channel> {
         async move {
             let iov = [IoSlice::new(bytes)];
             let transfer = WriteAll::new(&iov).with_fds(fds).with_flags(flags);
-            transfer.keeping(bytes).run_async(channel).await
+            transfer.owned_by(bytes).run_async(channel).await
         }
     }
 
-    /// Sends what the channel itself still holds, and waits until memory that was written without a
-    /// copy is not needed any more. See [`ChannelExt::flush`].
+    /// Sends buffered data, and waits for the completion of zero-copy writes.
+    ///
+    /// See [`ChannelExt::flush`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: a later flush waits for the same writes.
     #[doc(alias = "qio_channel_flush_async")]
     #[doc(alias = "qio_channel_flush_finish")]
     fn flush_future(&self) -> impl Future<Output = io::Result<Flushed>> + Send + '_ {
         flush::future(self.upcast_ref())
     }
 
-    /// Ends one direction, or both. See [`ChannelExt::shutdown`], which does not block.
+    /// Shuts down one direction, or both.
+    ///
+    /// See [`ChannelExt::shutdown`], which does not block.
+    ///
+    /// # Cancel safety
+    ///
+    /// Completes in its first poll.
     fn shutdown_future(&self, how: Shutdown) -> impl Future<Output = io::Result<()>> + Send + '_ {
         let channel: &Channel = self.upcast_ref();
         async move { channel.shutdown(how) }
     }
 
-    /// Closes the channel: in another thread, where that may take its time. See
-    /// [`ChannelExt::close`]. Dropping the future does not stop it.
+    /// Closes the channel, in a thread of the pool where that may block.
+    ///
+    /// See [`ChannelExt::close`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future does not stop the close.
     #[doc(alias = "qio_channel_close_async")]
     #[doc(alias = "qio_channel_close_finish")]
     fn close_future(&self) -> impl Future<Output = io::Result<()>> + Send + '_ {
@@ -329,7 +425,7 @@ pub trait ChannelFutureExt: IsA<Channel> {
             let theirs = channel.clone();
             match blocking::begin(move || theirs.close()) {
                 Ok(closing) => closing.await,
-                // Closing needs no thread, if only it may take its time here.
+                // Without a thread it is closed here, even if that takes time.
                 Err(_) => channel.close(),
             }
         }
@@ -337,74 +433,3 @@ pub trait ChannelFutureExt: IsA<Channel> {
 }
 
 impl<T: IsA<Channel>> ChannelFutureExt for T {}
-
-async fn read<'b>(
-    channel: &Channel,
-    mut iov: impl AsMut<[IoSliceMut<'b>]>,
-    mut fds: Option<&mut Vec<OwnedFd>>,
-    flags: ReadFlags,
-) -> io::Result<usize> {
-    if let Some(file) = disk::file(channel, Direction::Read)
-        && let Some(first) = iov.as_mut().iter_mut().find(|buf| !buf.is_empty())
-    {
-        // Apart, not to make the futures of all others larger.
-        return Box::pin(disk::read(channel, &file, first, None)).await;
-    }
-    let mut attempt = PollIo::new(Direction::Read);
-    poll_fn(|cx| {
-        attempt.poll(channel, cx, |how| {
-            let slots = VFuncs::of(channel);
-            slots.try_readv(iov.as_mut(), fds.as_deref_mut(), flags | how.read)
-        })
-    })
-    .await
-}
-
-async fn write<'b>(
-    channel: &Channel,
-    iov: impl AsRef<[IoSlice<'b>]>,
-    kept: Option<&glib::Bytes>,
-    fds: &[BorrowedFd<'_>],
-    flags: WriteFlags,
-) -> io::Result<usize> {
-    if let Some(file) = disk::file(channel, Direction::Write)
-        && let Some(first) = iov.as_ref().iter().find(|buf| !buf.is_empty())
-    {
-        return Box::pin(disk::write(channel, &file, first, None)).await;
-    }
-    let mut attempt = PollIo::new(Direction::Write);
-    poll_fn(|cx| {
-        attempt.poll(channel, cx, |how| {
-            let (slots, flags) = (VFuncs::of(channel), flags | how.write);
-            let written = match kept {
-                Some(bytes) => slots.write_owned(bytes, 0, fds, flags),
-                None => slots.writev(iov.as_ref(), fds, flags),
-            };
-            written.map(Transferred::whole)
-        })
-    })
-    .await
-}
-
-/// Waits for conditions of one direction or both.
-pub(super) async fn ready(channel: &Channel, condition: IOCondition) -> io::Result<IOCondition> {
-    if condition.is_empty() {
-        return Err(invalid("There is no condition to wait for"));
-    }
-    let [read, write] = watch::directions(condition);
-    let mut sides = [(read, Direction::Read), (write, Direction::Write)]
-        .map(|(condition, side)| (condition, PollIo::new(side)));
-    poll_fn(move |cx| {
-        // What is ready all the time must not run all the time.
-        std::task::ready!(hub::poll_budget(cx));
-        for (condition, attempt) in &mut sides {
-            if !condition.is_empty()
-                && let Poll::Ready(result) = attempt.poll_level(channel, *condition, cx)
-            {
-                return Poll::Ready(result);
-            }
-        }
-        Poll::Pending
-    })
-    .await
-}

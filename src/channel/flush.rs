@@ -1,5 +1,4 @@
-//! Waiting until a channel has sent what it holds, and until nobody reads memory any more that was
-//! written without a copy.
+//! Flushing: sends buffered data and waits for the completion of zero-copy writes.
 
 use std::{
     future::poll_fn,
@@ -11,9 +10,9 @@ use glib::{IOCondition, subclass::prelude::*};
 
 use super::{
     Channel,
-    all::wait_for,
-    class::VFuncs,
-    poll_io::{PollIo, Transferred},
+    class::{Transferred, VFuncs},
+    poll_io::PollIo,
+    transfer::wait_for,
 };
 use crate::{
     coroutine,
@@ -22,21 +21,22 @@ use crate::{
     types::{Flushed, Readiness},
 };
 
-/// Flushes; this thread waits, or the coroutine.
+/// Flushes. Blocks this thread, or suspends the coroutine.
 pub(super) fn blocking(channel: &Channel) -> io::Result<Flushed> {
     if coroutine::in_coroutine() {
         return coroutine::wait_for(future(channel))?;
     }
     let waiters = &channel.imp().waiters;
     loop {
-        // Before trying: others may take the notes that this waits for, and say so.
-        let seen = waiters.changes();
-        let slots = VFuncs::of(channel);
-        match slots.flush() {
+        // Before the attempt: another thread may consume the completions that this waits for, and
+        // wakes the waiters then.
+        let seen = waiters.wake_epoch();
+        let vfuncs = VFuncs::of(channel);
+        match vfuncs.flush() {
             Err(e) if would_block(&e) => {}
             result => return result,
         }
-        match slots.wait_fd(IOCondition::OUT) {
+        match vfuncs.wait_fd(IOCondition::OUT) {
             Readiness::Fd(fd, _) if waiters.has_completions() => {
                 waiters.block_on(fd, IOCondition::ERR, None, seen)?;
             }
@@ -51,7 +51,7 @@ pub(super) async fn future(channel: &Channel) -> io::Result<Flushed> {
     poll_fn(|cx| poll(channel, &mut attempt, cx)).await
 }
 
-/// The same, as a step of one.
+/// The same, as a poll function.
 pub(super) fn poll(
     channel: &Channel,
     attempt: &mut PollIo,

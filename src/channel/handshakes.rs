@@ -4,7 +4,8 @@ use std::{fmt, sync::Arc};
 
 /// A limit of the handshakes over all channels that one listener has accepted.
 pub(crate) trait HandshakeLimit: fmt::Debug + Send + Sync {
-    /// Counts one, until the permit is dropped. `abort` ends the handshake early; no lock is held when it is called.
+    /// Counts one, until the permit is dropped. `abort` ends the handshake early; no lock is held
+    /// when it is called.
     fn begin(self: Arc<Self>, abort: Abort) -> Box<dyn HandshakePermit>;
 }
 

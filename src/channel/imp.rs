@@ -1,4 +1,4 @@
-//! What every channel carries: its name, features, mode, and who waits for it.
+//! The instance state of a channel: name, features, mode and waiters.
 
 use std::{
     io,
@@ -13,8 +13,9 @@ use glib::{ParamSpec, prelude::*, subclass::prelude::*};
 use super::{
     ChannelExt,
     class::{
-        VFuncs, fill_defaults,
-        handlers::{ClosureKeys, FdHandler},
+        VFuncs,
+        fd_handler::{ClosureKeys, FdHandler},
+        fill_defaults,
     },
     ffi::{QIOChannel, QIOChannelClass},
     handshakes::HandshakeLimit,
@@ -26,33 +27,33 @@ use crate::{
     watch::Waiters,
 };
 
-/// The state of the base class. Nothing here is locked while a slot runs.
+/// The state of the base class. No lock is held while a virtual function runs.
 #[derive(Debug, Default)]
 pub struct Channel {
-    /// Nothing is read, written or changed any more.
+    /// Set once: all further operations fail.
     closed: AtomicBool,
     name: ForkMutex<Option<glib::GString>>,
-    /// In messages, where it has no name.
+    /// The label in messages, for a channel without a name.
     description: OnceLock<Box<str>>,
     features: AtomicU32,
     /// Inverted, so that a new channel is blocking.
     nonblocking: AtomicBool,
-    /// Reading and writing may take its time, which nothing tells.
+    /// Whether reads and writes may take long without being reported by epoll.
     on_disk: AtomicBool,
-    /// Reads may find a message that has nothing, which is not the end.
+    /// Whether reads may return an empty message, which is not end-of-file.
     messages: AtomicBool,
-    /// Set by the first call to close, before the slot runs.
+    /// Set by the first call to close, before the virtual function runs.
     closing: AtomicBool,
     maker: Maker,
-    /// What its slots of iovecs read and write, where that is the bytes of a socket.
+    /// The socket, if `io_readv` and `io_writev` transfer the bytes of one.
     pub(crate) stream: OnceLock<StreamSocket>,
-    /// Who is to be woken; tells them that the channel is closed.
+    /// The waiters, which also have the closed flag.
     pub(crate) waiters: Arc<Waiters>,
     /// What limits the handshakes of layers over this channel.
     pub(crate) handshakes: OnceLock<Arc<dyn HandshakeLimit>>,
     /// What `set_aio_fd_handler` has set, for reading and for writing.
     pub(super) fd_handlers: ForkMutex<Option<Box<[Option<FdHandler>; 2]>>>,
-    /// The Rust closures behind them.
+    /// The Rust closures of these handlers.
     pub(super) fd_closures: ForkMutex<Option<Box<ClosureKeys>>>,
 }
 
@@ -77,17 +78,17 @@ impl ObjectImpl for Channel {
             vec![
                 glib::ParamSpecString::builder("name")
                     .nick("Name")
-                    .blurb("What the channel is called in messages and in the names of its sources")
+                    .blurb("The label of the channel in messages and in the names of its sources")
                     .explicit_notify()
                     .build(),
                 glib::ParamSpecFlags::builder::<Feature>("features")
                     .nick("Features")
-                    .blurb("What the channel can do beyond reading and writing")
+                    .blurb("The features of the channel beyond reading and writing")
                     .read_only()
                     .build(),
                 glib::ParamSpecBoolean::builder("blocking")
                     .nick("Blocking")
-                    .blurb("Whether reads and writes wait until they can be done")
+                    .blurb("Whether reads and writes block")
                     .default_value(true)
                     .explicit_notify()
                     .build(),
@@ -116,7 +117,7 @@ impl ObjectImpl for Channel {
             "name" => self.set_name(value.get().expect("a string")),
             "blocking" => {
                 let enabled = value.get().expect("a boolean");
-                // A property has no way to report an error but this.
+                // A property setter cannot report an error otherwise.
                 if let Err(e) = self.obj().set_blocking(enabled) {
                     glib::g_warning!("Qio", "Unable to set the property \"blocking\": {}", e);
                 }
@@ -147,7 +148,7 @@ impl Channel {
         self.description.get().map(AsRef::as_ref)
     }
 
-    /// What messages call the channel unless it has a name; the first one stays.
+    /// Sets the label in messages for a channel without a name. The first one stays.
     pub(crate) fn set_description(&self, description: String) {
         self.description.get_or_init(|| description.into());
     }
@@ -167,7 +168,7 @@ impl Channel {
         !self.nonblocking.load(Ordering::Acquire)
     }
 
-    /// Remembers the mode that the channel is in.
+    /// Records the mode of the channel.
     pub(super) fn set_blocking_state(&self, enabled: bool) {
         if self.nonblocking.swap(!enabled, Ordering::AcqRel) == enabled {
             self.obj().notify("blocking");
@@ -196,35 +197,35 @@ impl Channel {
         self.closed.load(Ordering::Acquire)
     }
 
-    /// Whether this process has forked from the one that made the channel.
+    /// Whether this process was forked from the one that created the channel.
     pub(crate) fn is_inherited(&self) -> bool {
         self.maker.is_parent()
     }
 
-    /// Lets nobody begin anything from now on, and wakes all who wait. A class whose descriptors
-    /// get free as it closes calls this before: waiters must not look at a stranger's.
+    /// Makes further operations fail, and wakes all waiters. A class that closes its descriptors
+    /// must call this before: waiters must not poll a number that may be reused.
     pub(crate) fn mark_closed(&self) {
         self.closed.store(true, Ordering::Release);
         self.waiters.close();
     }
 
-    /// Closes the channel and those below it as ones that have failed. The lowest goes first: what a
-    /// layer sends as it closes has nowhere to go.
+    /// Closes the channel and its lower channels after a failure. The bottom channel is closed
+    /// first, so that a layered channel cannot send anything while it closes.
     pub(super) fn abort(&self) {
         let mut channels: Vec<super::Channel> = vec![self.obj().clone()];
-        while let Some(below) = channels.last().and_then(|channel| channel.below()) {
+        while let Some(below) = channels.last().and_then(|channel| channel.lower()) {
             let below = below.clone();
             channels.push(below);
         }
         for channel in channels.iter().rev().filter(|it| !it.imp().is_closed()) {
             VFuncs::of(channel).prepare_abort();
-            // What could not be sent was not to be sent.
+            // An error of sending is of no interest: nothing was to be sent.
             let _ = channel.imp().close();
         }
     }
 
-    /// Closes once; later calls have nothing to do. As in GIO the channel counts as
-    /// closed even if the slot reports an error.
+    /// Closes once; later calls do nothing. As in GIO the channel is closed even if the virtual
+    /// function fails.
     pub(super) fn close(&self) -> io::Result<()> {
         if self.closing.swap(true, Ordering::AcqRel) {
             return Ok(());
@@ -232,8 +233,8 @@ impl Channel {
         let obj = self.obj();
         let result = VFuncs::of(&obj).close();
         self.mark_closed();
-        // Another thread of the parent may have had GObject's locks when this process was forked from
-        // it: they are locked for ever.
+        // Another thread of the parent may have held GObject's locks when this process was forked:
+        // in the child they are locked for ever.
         if !self.maker.is_parent() {
             obj.notify("closed");
         }
@@ -241,8 +242,8 @@ impl Channel {
     }
 }
 
-/// The first `GTask` makes a context for GLib's own thread, and ends the process where there is no descriptor
-/// for it: not when an asynchronous function is called, but now.
+/// The first `GTask` creates a context for GLib's worker thread, and aborts the process without a
+/// descriptor for it: so it is created now, and not by the first asynchronous function.
 #[cfg(feature = "capi")]
 fn prepare_tasks() {
     if crate::sys::file::eventfd().is_ok() {

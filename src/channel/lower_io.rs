@@ -1,4 +1,5 @@
-//! Single calls that a layer makes to the channel below it, whose results update the readiness of its descriptor.
+//! Single calls that a layered channel makes to its lower channel, whose results update the
+//! readiness of the descriptor.
 
 use std::{
     io::{self, IoSliceMut},
@@ -7,7 +8,10 @@ use std::{
 
 use glib::subclass::prelude::*;
 
-use super::{Channel, class::VFuncs, ffi::PollFd, poll_io::Transferred};
+use super::{
+    Channel,
+    class::{Transferred, VFuncs, native::PollFd},
+};
 use crate::{
     error::would_block,
     hub::{Direction, Hub},
@@ -15,24 +19,25 @@ use crate::{
     types::ReadFlags,
 };
 
-/// Reads once from the channel below.
-pub(crate) fn read(below: &Channel, buf: &mut [u8]) -> io::Result<usize> {
+/// Reads once from the lower channel.
+pub(crate) fn read(lower: &Channel, buf: &mut [u8]) -> io::Result<usize> {
     let mut buf = [IoSliceMut::new(buf)];
-    recorded(below, Direction::Read, || {
-        VFuncs::of(below).try_readv(&mut buf, None, ReadFlags::empty())
+    recorded(lower, Direction::Read, || {
+        VFuncs::of(lower).try_readv(&mut buf, None, ReadFlags::empty())
     })
 }
 
-/// Writes once to the channel below.
-pub(crate) fn write(below: &Channel, buf: &[u8]) -> io::Result<usize> {
-    recorded(below, Direction::Write, || {
-        VFuncs::of(below).write(buf).map(Transferred::whole)
+/// Writes once to the lower channel.
+pub(crate) fn write(lower: &Channel, buf: &[u8]) -> io::Result<usize> {
+    recorded(lower, Direction::Write, || {
+        VFuncs::of(lower).write(buf).map(Transferred::whole)
     })
 }
 
-/// Whether the bottom channel is a TCP connection with data that the peer's system has not acknowledged.
+/// Whether the bottom channel is a TCP connection with data that the peer's system has not
+/// acknowledged.
 pub(crate) fn has_unacknowledged(below: &Channel) -> bool {
-    match VFuncs::of(below).lent(Direction::Write) {
+    match VFuncs::of(below).poll_fd(Direction::Write) {
         Some(PollFd::Pollable { fd, .. }) => {
             let guard = fd.get();
             guard.is_some_and(|fd| socket::has_unacknowledged(fd.as_fd()))
@@ -41,16 +46,16 @@ pub(crate) fn has_unacknowledged(below: &Channel) -> bool {
     }
 }
 
-/// Makes a call, and records would-block and short reads in the registration of the running hub. A channel that is a
-/// layer itself has no descriptor.
+/// Makes a call, and records would-block and short reads in the registration of the running hub. A
+/// channel that is a layer itself has no descriptor.
 fn recorded<T>(
-    below: &Channel,
+    lower: &Channel,
     side: Direction,
     call: impl FnOnce() -> io::Result<Transferred<T>>,
 ) -> io::Result<T> {
-    let watched = match below.below() {
+    let watched = match lower.lower() {
         Some(_) => None,
-        None => below
+        None => lower
             .imp()
             .waiters
             .registration_known(side, Hub::running(), true),
@@ -59,7 +64,7 @@ fn recorded<T>(
     let result = call();
     if let (Some(registration), Some(seen)) = (watched, seen) {
         match &result {
-            Ok(tried) if tried.short && VFuncs::of(below).honours_no_wait() => {
+            Ok(tried) if tried.short && VFuncs::of(lower).honours_no_wait() => {
                 registration.read_short(seen);
             }
             Err(e) if would_block(e) => registration.would_block(side, seen),

@@ -1,75 +1,74 @@
 //! The base class: its wrapper and [`ChannelExt`].
 //!
-//! `imp` is what an instance carries, `ffi` the C layout, `class` the virtual functions.
-//! `all` holds the loops that go on until everything is done, `ready` the ways to wait,
-//! `stream` the traits of `std::io`, `splice` what moves bytes from one channel to another.
+//! `imp` is the state of an instance, `ffi` the C layout, `class` the virtual functions. `transfer`
+//! has the loops that continue until all is done, `wait` the ways to wait, `stream` the traits of
+//! `std::io`, `splice` moves bytes from one channel to another.
 
-mod all;
 pub(crate) mod blocking;
 pub(crate) mod class;
-mod disk;
 mod ext;
 mod ext_future;
 pub(crate) mod ffi;
+mod file_pool;
 mod flush;
 pub(crate) mod handshakes;
 pub(crate) mod imp;
-mod limit;
 pub(crate) mod lower_io;
 mod one_buffer;
 mod poll_io;
-mod ready;
 mod splice;
 pub(crate) mod stream;
 mod stream_async;
+mod timeout;
+mod transfer;
+mod wait;
 mod yield_until;
 
-pub(crate) use all::wait_for;
 pub use class::{ChannelImpl, ChannelImplExt, FdHandlers};
-pub(crate) use poll_io::{IoFlags, PollIo, Transferred};
+pub(crate) use class::{IoFlags, Transferred};
+pub(crate) use poll_io::PollIo;
+pub(crate) use transfer::wait_for;
 
 pub use ext::ChannelExt;
 pub use ext_future::ChannelFutureExt;
-pub use limit::IoFutureExt;
-#[cfg(feature = "capi")]
-pub(crate) use limit::cancellable_future;
-pub(crate) use ready::leased_watch;
 pub(crate) use splice::splice_in;
 pub use splice::{
-    ByteCounter, QIOByteCounter, RelayCounters, Relayed, relay, relay_counted,
+    ByteCounter, QIOByteCounter, RelayCounters, RelayStats, relay, relay_counted,
     relay_counted_future, relay_future,
 };
-pub use stream::Waiting;
+pub use stream::BlockingIo;
 pub use stream_async::{AsyncStream, ReadHalf, WriteHalf};
+pub use timeout::IoFutureExt;
+#[cfg(feature = "capi")]
+pub(crate) use timeout::cancellable_future;
+pub(crate) use wait::leased_watch;
 
 use glib::{prelude::*, subclass::prelude::*};
 
 use crate::{hub::Direction, types::Feature, watch::Watched};
 
 glib::wrapper! {
-    /// A channel that bytes, and sometimes file descriptors, go through: the abstract
-    /// base class of them all. Its methods are in [`ChannelExt`].
+    /// The abstract base class of channels, which transfer bytes and file descriptors.
     ///
-    /// The first error of a read or write that says [`WouldBlock`] costs nothing: try,
-    /// and wait only then. In blocking mode, the mode of a new channel, reads and
-    /// writes wait by themselves.
+    /// The methods are in [`ChannelExt`]. Try first, and wait only after [`WouldBlock`], which
+    /// costs no allocation. A new channel is in blocking mode, in which reads and writes wait.
     ///
     /// Channels can be shared between threads. [`shutdown`](ChannelExt::shutdown) and
-    /// [`close`](ChannelExt::close) may be called while another thread is blocked in a
-    /// read: that read returns. No lock is held while the system is being called.
+    /// [`close`](ChannelExt::close) may be called while another thread is blocked in a read: that
+    /// read returns. No lock is held during system calls.
     ///
     /// # Properties
     ///
     /// | name | type | |
     /// | --- | --- | --- |
-    /// | `name` | string | readable, writable: what the channel is called in messages |
+    /// | `name` | string | readable, writable: label of the channel in messages |
     /// | `features` | [`Feature`] | readable |
     /// | `blocking` | boolean | readable, writable |
     /// | `closed` | boolean | readable |
     ///
     /// # Examples
     ///
-    /// Whatever it is, it is used in the same way:
+    /// All classes are used in the same way:
     ///
     /// ```
     /// use qio::prelude::*;
@@ -96,7 +95,7 @@ glib::wrapper! {
 static_assertions::assert_impl_all!(Channel: Send, Sync);
 
 impl Channel {
-    /// What messages call this channel: its class, and its name if it has one.
+    /// The label of this channel in messages: its class, and its name if it has one.
     pub(crate) fn label(&self) -> String {
         let class = self.type_().name();
         match self.imp().name() {
@@ -108,7 +107,7 @@ impl Channel {
         }
     }
 
-    /// Calls `f` with what a watch of this channel needs to know.
+    /// Calls `f` with the data that a watch of this channel needs.
     pub(crate) fn watched<R>(&self, f: impl FnOnce(Watched<'_>) -> R) -> R {
         let name = self.imp().name();
         f(Watched {
@@ -118,55 +117,56 @@ impl Channel {
         })
     }
 
-    /// The channel below this layer, if it is one.
+    /// The lower channel of a layered channel.
     #[inline]
-    pub(crate) fn below(&self) -> Option<&Self> {
-        class::VFuncs::of(self).below()?(self)
+    pub(crate) fn lower(&self) -> Option<&Self> {
+        class::VFuncs::of(self).lower()?(self)
     }
 
-    /// The channel whose descriptor tells of this one: itself, or what is below all layers.
+    /// The channel whose descriptor reports readiness: this one, or the bottom channel of a layered
+    /// one.
     #[inline]
-    pub(crate) fn base(&self) -> &Self {
-        let mut base = self;
-        while let Some(below) = base.below() {
-            base = below;
+    pub(crate) fn bottom(&self) -> &Self {
+        let mut bottom = self;
+        while let Some(lower) = bottom.lower() {
+            bottom = lower;
         }
-        base
+        bottom
     }
 
-    /// Whether a read gets what somebody else had read and given back.
-    pub(crate) fn has_unread(&self) -> bool {
-        self.imp().waiters.unread.is_readable()
+    /// Whether a read gets pushed-back data.
+    pub(crate) fn has_pushback(&self) -> bool {
+        self.imp().waiters.pushback.is_readable()
     }
 
-    /// Attaches the channel to a context, or to none, and what is below it.
+    /// Attaches the channel and its lower channel to a context, or to none.
     fn set_context(&self, context: Option<&glib::MainContext>) {
         let mut next = Some(self);
         while let Some(channel) = next {
             channel.imp().waiters.set_context(context.cloned());
-            next = channel.below();
+            next = channel.lower();
         }
     }
 
-    /// Makes everybody look again who waits for this channel: something has changed that no
-    /// descriptor tells.
+    /// Makes all waiters for this channel poll again: a state has changed that no descriptor
+    /// reports.
     pub(crate) fn wake_waiters(&self) {
         self.imp().waiters.wake();
-        let base = self.base();
-        if base != self {
-            // Futures wait there.
-            base.imp().waiters.wake();
+        let bottom = self.bottom();
+        if bottom != self {
+            // Futures are in the wait list of the bottom channel.
+            bottom.imp().waiters.wake();
         }
     }
 
-    /// As [`wake_waiters`](Self::wake_waiters), of a layer that has taken what those who wait for a direction of
-    /// what is below would have been told of, and has something for them itself.
+    /// As [`wake_waiters`](Self::wake_waiters), for a layered channel that has consumed the
+    /// readiness of a direction of the bottom channel, and has data for its own waiters.
     pub(crate) fn wake_waiters_for(&self, side: Direction) {
         self.imp().waiters.wake();
-        let base = &self.base().imp().waiters;
-        // After that: whoever is entered there later sees that it has changed.
-        if base.is_waited_for(side) {
-            base.wake();
+        let bottom = &self.bottom().imp().waiters;
+        // After the change: a waiter that is entered later sees it.
+        if bottom.is_waited_for(side) {
+            bottom.wake();
         }
     }
 
@@ -175,7 +175,7 @@ impl Channel {
         self.imp().add_features(features);
     }
 
-    /// Tells the base class the mode that an adopted descriptor is in.
+    /// Records the mode of an adopted descriptor.
     pub(crate) fn set_blocking_state(&self, enabled: bool) {
         self.imp().set_blocking_state(enabled);
     }

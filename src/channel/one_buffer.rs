@@ -1,5 +1,5 @@
-//! The futures of one buffer, which are most of them: written by hand, they are smaller than those that the
-//! compiler makes of the loops in `all`.
+//! The futures with one buffer, which are the most common ones. Written by hand, they are smaller
+//! than those that the compiler generates from the loops in `transfer`.
 
 use std::{
     future::Future,
@@ -12,14 +12,15 @@ use glib::subclass::prelude::*;
 
 use super::{
     Channel,
-    all::finish_writing,
-    class::VFuncs,
-    disk,
-    poll_io::{PollIo, Transferred},
+    class::{Transferred, VFuncs},
+    file_pool,
+    poll_io::PollIo,
+    transfer::finish_writing,
 };
 use crate::hub::Direction;
 
-/// What the thread pool does for a file on disk. Apart, not to make the futures of all others larger.
+/// The job of the thread pool for a file on disk. Boxed, to keep the futures of all other channels
+/// small.
 type Job<'a, T> = Option<Pin<Box<dyn Future<Output = io::Result<T>> + Send + 'a>>>;
 
 /// Reads once.
@@ -44,9 +45,12 @@ impl<'a> Read<'a> {
     #[cold]
     fn poll_disk(&mut self, cx: &mut Context<'_>) -> Option<Poll<io::Result<usize>>> {
         if self.job.is_none() && !self.buf.is_empty() {
-            let (channel, file) = (self.channel, disk::file(self.channel, Direction::Read)?);
+            let (channel, file) = (
+                self.channel,
+                file_pool::file(self.channel, Direction::Read)?,
+            );
             let buf = mem::take(&mut self.buf);
-            let job = async move { disk::read(channel, &file, buf, None).await };
+            let job = async move { file_pool::read(channel, &file, buf, None).await };
             self.job = Some(Box::pin(job));
         }
         self.job.as_mut().map(|job| job.as_mut().poll(cx))
@@ -99,12 +103,15 @@ impl<'a, const ALL: bool> Write<'a, ALL> {
     #[cold]
     fn poll_disk(&mut self, cx: &mut Context<'_>) -> Option<Poll<io::Result<usize>>> {
         if self.job.is_none() && !self.buf.is_empty() {
-            let (channel, file) = (self.channel, disk::file(self.channel, Direction::Write)?);
+            let (channel, file) = (
+                self.channel,
+                file_pool::file(self.channel, Direction::Write)?,
+            );
             let buf = self.buf;
             let job = async move {
-                let mut done = disk::write(channel, &file, buf, None).await?;
+                let mut done = file_pool::write(channel, &file, buf, None).await?;
                 while ALL && done < buf.len() {
-                    done += disk::write(channel, &file, &buf[done..], None).await?;
+                    done += file_pool::write(channel, &file, &buf[done..], None).await?;
                 }
                 Ok(done)
             };
@@ -130,7 +137,8 @@ impl<'a, const ALL: bool> Write<'a, ALL> {
         } = self;
         loop {
             let step = attempt.poll(channel, cx, |how| {
-                // Not again after all has been written and what a layer holds has met would-block.
+                // Not again after all bytes are written and pending output of a layered channel has
+                // met would-block.
                 if !ALL || *done < buf.len() {
                     *done += VFuncs::of(channel)
                         .try_write(&buf[*done..], how.write)?

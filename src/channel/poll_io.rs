@@ -1,11 +1,11 @@
-//! Trying without blocking, and waiting in a future until another try is worth it.
+//! Trying without blocking, and waiting in a future until another attempt is worthwhile.
 //!
-//! Where a class lends its descriptors the hub of the context watches them, once and for all
-//! waits, and what it knows saves calls that would fail. Whatever else a channel waits for is
-//! waited for by its watch.
+//! If the class exposes the descriptors to poll, the hub of the context registers them once for all
+//! waits, and the recorded readiness saves calls that would fail. Other channels are waited for by
+//! their watch.
 
-mod by_watch;
 mod waiting;
+mod watch_wait;
 
 pub(super) use waiting::{has_ended, level};
 
@@ -17,78 +17,40 @@ use std::{
 
 use glib::{IOCondition, subclass::prelude::*};
 
-use self::by_watch::WatchWait;
+use self::watch_wait::WatchWait;
 
-use super::{Channel, class::VFuncs};
+use super::{
+    Channel,
+    class::{IoFlags, Transferred, VFuncs},
+};
 use crate::{
     error::{not_supported, would_block},
     hub::{self, Direction, Hub, ReadyEvent, Registration, WaiterKey},
-    types::{ReadFlags, Readiness, WriteFlags},
+    types::Readiness,
     watch::{self, ALWAYS},
 };
 
-/// One direction of a channel, for one future at a time.
+/// I/O in one direction of a channel, for one future at a time.
 #[derive(Debug)]
 pub(crate) struct PollIo {
     side: Direction,
-    /// It waits in the context that runs, whatever context the channel is attached to.
+    /// Whether it waits in the running context, whatever context the channel is attached to.
     here: bool,
-    /// Its place in the list of the registration.
+    /// The key of its waiter in the registration.
     key: WaiterKey,
     by: WaitBy,
-    /// The wake-ups that the channel had made when this began to wait: see [`epoch`].
+    /// The wake epoch of the channel when this began to wait: see [`epoch`].
     epoch: usize,
 }
 
-/// What it waits by, or has waited by.
+/// How it waits, or has waited.
 #[derive(Debug)]
 enum WaitBy {
     Nothing,
-    /// Of the hub that it was last polled on, which watches the channel.
+    /// By a registration in the hub that it was last polled on.
     Registration(Arc<Registration>),
-    /// Where no hub can watch.
+    /// By a watch, where no hub can poll.
     Watch(Box<WatchWait>),
-}
-
-/// The flags of the next try, which only slots of this crate get.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct IoFlags {
-    pub(crate) read: ReadFlags,
-    pub(crate) write: WriteFlags,
-}
-
-impl IoFlags {
-    /// For those who may block.
-    pub(crate) fn plain() -> Self {
-        Self {
-            read: ReadFlags::empty(),
-            write: WriteFlags::empty(),
-        }
-    }
-
-    fn new(own: bool, blocking: bool, news: bool) -> Self {
-        let mut this = Self::plain();
-        this.read.set(ReadFlags::NO_WAIT, own && blocking);
-        this.read.set(ReadFlags::NO_NEWS, own && !news);
-        this.write.set(WriteFlags::NO_WAIT, own && blocking);
-        this
-    }
-}
-
-/// What came of a try.
-pub(crate) struct Transferred<T> {
-    pub(crate) result: T,
-    /// Less was read than there was room for.
-    pub(crate) short: bool,
-}
-
-impl<T> Transferred<T> {
-    pub(crate) fn whole(result: T) -> Self {
-        Self {
-            result,
-            short: false,
-        }
-    }
 }
 
 impl PollIo {
@@ -102,16 +64,16 @@ impl PollIo {
         }
     }
 
-    /// For those who run a context of their own, and no other one meanwhile.
+    /// For callers that run a private context, and no other one meanwhile.
     pub(crate) fn here(side: Direction) -> Self {
         let mut this = Self::new(side);
         this.here = true;
         this
     }
 
-    /// Tries until it does not say would-block.
-    // The usual way: a class of this crate that waits for its descriptors, and the hub that polls this watches
-    // them already. Everything else is out of line.
+    /// Attempts until the result is not would-block.
+    // The usual path: a class of this crate that polls only its descriptors, registered with the
+    // hub that polls this. All other cases are out of line.
     #[inline]
     pub(crate) fn poll<T>(
         &mut self,
@@ -126,9 +88,9 @@ impl PollIo {
             && VFuncs::of(channel).wait_for_fds_only()
             && (!self.is_waiting() || is_same(self.registration(), Some(home)))
         {
-            let changes = waiters.changes();
+            let wake_epoch = waiters.wake_epoch();
             let seen = home.ready_event(self.side);
-            if seen.is_ready() || self.is_waiting() && self.epoch != changes {
+            if seen.is_ready() || self.is_waiting() && self.epoch != wake_epoch {
                 match attempt(IoFlags::new(true, true, true)) {
                     Ok(Transferred { result, short }) => {
                         if short {
@@ -140,9 +102,9 @@ impl PollIo {
                     Err(e) => return self.finish(Err(e)),
                 }
             }
-            if !watch::anything_unread()
-                && self.enter(home, cx, changes)
-                && waiters.changes() == changes
+            if !watch::any_pushback()
+                && self.enter(home, cx, wake_epoch)
+                && waiters.wake_epoch() == wake_epoch
             {
                 return Poll::Pending;
             }
@@ -160,15 +122,15 @@ impl PollIo {
 
     /// Enters the list of the registration. Returns whether it waits.
     #[inline]
-    fn enter(&mut self, home: &Arc<Registration>, cx: &Context<'_>, changes: usize) -> bool {
-        self.epoch = changes;
+    fn enter(&mut self, home: &Arc<Registration>, cx: &Context<'_>, wake_epoch: usize) -> bool {
+        self.epoch = wake_epoch;
         if !self.key.is_entered() {
             self.by = WaitBy::Registration(home.clone());
         }
         home.enter(self.side, &mut self.key, cx.waker())
     }
 
-    /// As [`poll`](Self::poll), in general.
+    /// As [`poll`](Self::poll), for all other cases.
     #[cold]
     #[inline(never)]
     fn poll_any<T>(
@@ -180,29 +142,29 @@ impl PollIo {
     ) -> Poll<io::Result<T>> {
         let own = VFuncs::of(channel).honours_no_wait();
         let blocking = channel.imp().is_blocking();
-        // What a layer holds is reported by nothing: it is always tried.
-        let layer = channel.below().is_some();
+        // No descriptor reports what a layered channel has buffered: it is always tried.
+        let layer = channel.lower().is_some();
         let mut again = false;
         loop {
             let epoch = epoch(channel);
             if blocking && !own {
-                // The slot would block.
+                // The virtual function would block.
                 let condition = self.side.condition();
                 if let Err(e) = ready!(self.poll_level(channel, condition, cx)) {
                     return Poll::Ready(Err(e));
                 }
             }
             let seen = self.seen(channel, running, again);
-            // Outside of a hub, and in a main loop inside a task, what a hub has seen may be old, and it
-            // would not look in time.
+            // Outside of a hub, and in a nested main loop inside a task, the recorded readiness may
+            // be stale, and no re-check would run in time.
             let readiness_may_be_stale = !self.is_waiting() && running.is_null();
-            let news = again
+            let has_event = again
                 || seen.is_none_or(ReadyEvent::is_ready)
                 || self.is_waiting() && self.epoch != epoch
-                || self.has_unread(channel)
+                || self.has_pushback(channel)
                 || readiness_may_be_stale;
-            let result = match layer || news {
-                true => attempt(IoFlags::new(own, blocking, news)),
+            let result = match layer || has_event {
+                true => attempt(IoFlags::new(own, blocking, has_event)),
                 false => Err(io::ErrorKind::WouldBlock.into()),
             };
             match result {
@@ -227,9 +189,10 @@ impl PollIo {
         }
     }
 
-    /// What the hub that runs has seen of the direction, if it watches that. Before the first try
-    /// of a write that is not looked up: there is room, as a rule. What it waits by since the last try
-    /// (`again`) is of the hub that runs, or that of the context where no hub does.
+    /// The readiness that the running hub has recorded for the direction, if it has registered
+    /// that. Not searched before the first attempt of a write, which usually succeeds. After an
+    /// attempt (`again`) the registration it waits by belongs to the running hub, or to the hub of
+    /// the context.
     #[inline]
     fn seen(&mut self, channel: &Channel, running: *const Hub, again: bool) -> Option<ReadyEvent> {
         let is_known = self.is_of(running) || again && self.registration().is_some();
@@ -237,7 +200,7 @@ impl PollIo {
             if self.side == Direction::Write && !self.is_waiting() {
                 return None;
             }
-            let waiters = &channel.base().imp().waiters;
+            let waiters = &channel.bottom().imp().waiters;
             let known = waiters.registration_known(self.side, running, self.here);
             self.use_registration(known);
         }
@@ -250,7 +213,7 @@ impl PollIo {
         self.registration().is_some_and(|it| it.is_of(hub))
     }
 
-    /// A read has taken less than it had room for.
+    /// Records a short read.
     #[inline]
     fn read_short(&self, seen: Option<ReadyEvent>) {
         if let (Some(registration), Some(seen)) = (self.registration(), seen) {
@@ -263,15 +226,15 @@ impl PollIo {
         self.key.is_entered() || matches!(self.by, WaitBy::Watch(_))
     }
 
-    /// Whether a layer needs nothing of what is below it to go on.
+    /// Whether a layered channel can make progress without its lower channel.
     #[cold]
     fn is_worth_trying(&self, channel: &Channel, condition: IOCondition) -> bool {
         !(condition - ALWAYS).is_empty()
             && VFuncs::of(channel).wait_fd(self.side.condition()) == Readiness::Now
     }
 
-    fn has_unread(&self, channel: &Channel) -> bool {
-        self.side == Direction::Read && channel.imp().waiters.unread.is_readable()
+    fn has_pushback(&self, channel: &Channel) -> bool {
+        self.side == Direction::Read && channel.imp().waiters.pushback.is_readable()
     }
 
     fn finish<T>(&mut self, result: io::Result<T>) -> Poll<io::Result<T>> {
@@ -301,21 +264,21 @@ fn is_same(one: Option<&Arc<Registration>>, other: Option<&Arc<Registration>>) -
     one.map(Arc::as_ptr) == other.map(Arc::as_ptr)
 }
 
-/// How often the waiters of a channel, and of those below a layer, have been made to look again, to
-/// be compared: that may happen before anything is entered anywhere.
+/// The number of times that the waiters of a channel, and of its lower channels, were made to poll
+/// again. Compared to detect a wake-up before this is entered in any list.
 #[inline]
 fn epoch(channel: &Channel) -> usize {
-    let own = channel.imp().waiters.changes();
-    match channel.below() {
+    let own = channel.imp().waiters.wake_epoch();
+    match channel.lower() {
         Some(below) => own.wrapping_add(epoch(below)),
         None => own,
     }
 }
 
-/// Would-block, and no way to tell when that changes.
+/// The error for would-block of a class that provides no way to wait.
 pub(super) fn cannot_wait_error(channel: &Channel) -> io::Error {
     let label = channel.label();
     not_supported(&format!(
-        "{label} would block, and nothing tells when it would not"
+        "{label} would block, and the class provides no way to wait"
     ))
 }

@@ -1,21 +1,21 @@
-//! Channels as the streams of `std::io`.
+//! The `std::io` streams of channels.
 
 use std::io::{self, IoSlice, IoSliceMut, Read, Seek, SeekFrom, Write};
 
 use glib::IOCondition;
 
-use super::{Channel, ChannelFutureExt as _, all::blocking, class::VFuncs, flush};
+use super::{Channel, ChannelFutureExt as _, class::VFuncs, flush, transfer::blocking};
 use crate::{
     coroutine,
     types::{ReadFlags, WriteFlags},
 };
 
-/// Implements `Read`, `Write` and `Seek` for references to a class, by the functions of
-/// the same name of [`ChannelExt`](super::ChannelExt).
+/// Implements `Read`, `Write` and `Seek` for references to a class, by the functions of the same
+/// name of [`ChannelExt`](super::ChannelExt).
 macro_rules! std_io {
     ($class:ty) => {
-        /// Reads as [`ChannelExt::read`](crate::ChannelExt::read): on a non-blocking channel it may fail with
-        /// [`WouldBlock`](std::io::ErrorKind::WouldBlock).
+        /// Reads as [`ChannelExt::read`](crate::ChannelExt::read): on a non-blocking channel it may
+        /// fail with [`WouldBlock`](std::io::ErrorKind::WouldBlock).
         impl std::io::Read for &$class {
             fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
                 $crate::channel::ChannelExt::read(*self, buf)
@@ -29,8 +29,8 @@ macro_rules! std_io {
             }
         }
 
-        /// Writes as [`ChannelExt::write`](crate::ChannelExt::write): on a non-blocking channel it may fail with
-        /// [`WouldBlock`](std::io::ErrorKind::WouldBlock).
+        /// Writes as [`ChannelExt::write`](crate::ChannelExt::write): on a non-blocking channel it
+        /// may fail with [`WouldBlock`](std::io::ErrorKind::WouldBlock).
         impl std::io::Write for &$class {
             fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> {
                 $crate::channel::ChannelExt::write(*self, buf)
@@ -56,9 +56,10 @@ pub(crate) use std_io;
 
 std_io!(Channel);
 
-/// A channel whose `Read` and `Write` wait instead of failing with would-block,
-/// whatever its mode: for code written for blocking streams. In a coroutine it gives the main
-/// loop back meanwhile.
+/// A `std::io` stream of a channel that blocks whatever the mode is.
+///
+/// Made by [`ChannelExt::blocking_io`](crate::ChannelExt::blocking_io), for code written for
+/// blocking streams. In a coroutine it suspends that, and the main loop continues.
 ///
 /// # Examples
 ///
@@ -71,27 +72,27 @@ std_io!(Channel);
 /// here.set_blocking(false)?;
 /// std::thread::spawn(move || there.write_all(b"a line\n"));
 /// let mut line = String::new();
-/// BufReader::new(here.waiting()).read_line(&mut line)?;
+/// BufReader::new(here.blocking_io()).read_line(&mut line)?;
 /// assert_eq!(line, "a line\n");
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Debug, Clone)]
-pub struct Waiting(Channel);
+pub struct BlockingIo(Channel);
 
-impl Waiting {
+impl BlockingIo {
     pub(super) fn new(channel: Channel) -> Self {
         Self(channel)
     }
 
-    /// The channel itself.
+    /// Returns the channel.
     #[must_use]
     pub fn channel(&self) -> &Channel {
         &self.0
     }
 }
 
-impl Read for Waiting {
+impl Read for BlockingIo {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         self.read_vectored(&mut [IoSliceMut::new(buf)])
     }
@@ -100,14 +101,14 @@ impl Read for Waiting {
         if coroutine::in_coroutine() {
             return coroutine::wait_for(self.0.readv_future(bufs))?;
         }
-        let slots = VFuncs::of(&self.0);
+        let vfuncs = VFuncs::of(&self.0);
         blocking(&self.0, IOCondition::IN, || {
-            slots.readv(bufs, None, ReadFlags::empty()).map(Some)
+            vfuncs.readv(bufs, None, ReadFlags::empty()).map(Some)
         })
     }
 }
 
-impl Write for Waiting {
+impl Write for BlockingIo {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         self.write_vectored(&[IoSlice::new(buf)])
     }
@@ -116,9 +117,9 @@ impl Write for Waiting {
         if coroutine::in_coroutine() {
             return coroutine::wait_for(self.0.writev_future(bufs))?;
         }
-        let slots = VFuncs::of(&self.0);
+        let vfuncs = VFuncs::of(&self.0);
         blocking(&self.0, IOCondition::OUT, || {
-            slots.writev(bufs, &[], WriteFlags::empty()).map(Some)
+            vfuncs.writev(bufs, &[], WriteFlags::empty()).map(Some)
         })
     }
 
@@ -127,7 +128,7 @@ impl Write for Waiting {
     }
 }
 
-impl Seek for Waiting {
+impl Seek for BlockingIo {
     fn seek(&mut self, pos: SeekFrom) -> io::Result<u64> {
         VFuncs::of(&self.0).seek(pos)
     }

@@ -1,4 +1,4 @@
-//! Channels as the streams of `futures-io`.
+//! The `futures-io` streams of channels.
 
 use std::{
     fmt,
@@ -14,9 +14,9 @@ use futures_io::{AsyncRead, AsyncSeek, AsyncWrite};
 
 use super::{
     Channel, ChannelExt,
-    class::VFuncs,
-    disk, flush,
-    poll_io::{PollIo, Transferred},
+    class::{Transferred, VFuncs},
+    file_pool, flush,
+    poll_io::PollIo,
 };
 use crate::{
     hub::Direction,
@@ -24,12 +24,17 @@ use crate::{
     types::{Feature, Shutdown},
 };
 
-/// A channel as an [`AsyncRead`], [`AsyncWrite`] and [`AsyncSeek`], made by
-/// [`ChannelExt::async_stream`].
+/// A channel as an [`AsyncRead`], [`AsyncWrite`] and [`AsyncSeek`] stream.
 ///
-/// It never blocks, whatever the mode of the channel is. Closing it sends what is held and ends
-/// the direction of writing: the peer reads the end. A channel that cannot be shut down is
-/// closed. Writes to a file on disk are done when [flushed](AsyncWrite::poll_flush).
+/// Made by [`ChannelExt::async_stream`]. It never blocks, whatever the mode of the channel is.
+/// Closing it sends buffered data and shuts down writing: the peer reads end-of-file. A channel
+/// that cannot be shut down is closed. Writes to a file on disk are complete when
+/// [flushed](AsyncWrite::poll_flush).
+///
+/// # Cancel safety
+///
+/// Dropping a future that reads or writes by this stream loses no data: bytes that a file on disk
+/// has returned are kept for the next read.
 ///
 /// # Examples
 ///
@@ -59,7 +64,7 @@ pub struct AsyncStream {
     writing: Option<Job<()>>,
 }
 
-/// What other threads do for a file on disk.
+/// A job of the thread pool for a file on disk.
 struct Job<T>(Pin<Box<dyn Future<Output = io::Result<T>> + Send>>);
 
 impl<T> fmt::Debug for Job<T> {
@@ -79,13 +84,13 @@ impl AsyncStream {
         }
     }
 
-    /// The channel itself.
+    /// Returns the channel.
     #[must_use]
     pub fn channel(&self) -> &Channel {
         &self.channel
     }
 
-    /// Two streams of the channel, one to read and one to write, for one task each.
+    /// Splits the stream into one to read and one to write, for a task each.
     #[must_use]
     pub fn split(self) -> (ReadHalf, WriteHalf) {
         let reader = Self::new(self.channel.clone());
@@ -98,14 +103,14 @@ impl AsyncStream {
         file: Arc<SharedFd>,
         buf: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        // What is being written moves the position too.
+        // A write in progress moves the position too.
         ready!(self.poll_jobs(cx))?;
         let job = self.reading.get_or_insert_with(|| {
             let channel = self.channel.clone();
             let file = file.clone();
             let mut data = vec![0; buf.len()];
             Job(Box::pin(async move {
-                let count = disk::read(&channel, &file, &mut data, None).await?;
+                let count = file_pool::read(&channel, &file, &mut data, None).await?;
                 data.truncate(count);
                 Ok(data)
             }))
@@ -116,8 +121,8 @@ impl AsyncStream {
         let (now, later) = data.split_at(data.len().min(buf.len()));
         buf[..now.len()].copy_from_slice(now);
         if !later.is_empty() {
-            // The read was begun for a larger buffer.
-            disk::take_back(&file, later.len() as u64);
+            // The read was started for a larger buffer.
+            file_pool::take_back(&file, later.len() as u64);
         }
         Poll::Ready(Ok(now.len()))
     }
@@ -129,7 +134,7 @@ impl AsyncStream {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_jobs(cx))?;
-        // Nobody has waited for its end: it has read nothing.
+        // Its future was dropped before it was complete: it has read nothing.
         self.reading = None;
         let channel = self.channel.clone();
         let data = buf.to_vec();
@@ -137,18 +142,18 @@ impl AsyncStream {
         self.writing = Some(Job(Box::pin(async move {
             let mut done = 0;
             while done < data.len() {
-                done += disk::write(&channel, &file, &data[done..], None).await?;
+                done += file_pool::write(&channel, &file, &data[done..], None).await?;
             }
             Ok(())
         })));
-        // To be told of its errors by the next call.
+        // The next call reports an error of it.
         if let Poll::Ready(result) = self.poll_jobs(cx) {
             result?;
         }
         Poll::Ready(Ok(count))
     }
 
-    /// Finishes what is being written to a file on disk.
+    /// Waits for the writes to a file on disk that are in progress.
     fn poll_jobs(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Some(job) = &mut self.writing else {
             return Poll::Ready(Ok(()));
@@ -173,7 +178,7 @@ impl AsyncRead for AsyncStream {
         cx: &mut Context<'_>,
         bufs: &mut [IoSliceMut<'_>],
     ) -> Poll<io::Result<usize>> {
-        if let Some(file) = disk::file(&self.channel, Direction::Read)
+        if let Some(file) = file_pool::file(&self.channel, Direction::Read)
             && let Some(first) = bufs.iter_mut().find(|buf| !buf.is_empty())
         {
             return self.poll_disk_read(cx, file, first);
@@ -199,15 +204,15 @@ impl AsyncWrite for AsyncStream {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if let Some(file) = disk::file(&self.channel, Direction::Write)
+        if let Some(file) = file_pool::file(&self.channel, Direction::Write)
             && let Some(first) = bufs.iter().find(|buf| !buf.is_empty())
         {
             return self.poll_disk_write(cx, file, first);
         }
         let Self { channel, write, .. } = &mut *self;
         write.poll(channel, cx, |how| {
-            let slots = VFuncs::of(channel);
-            slots.writev(bufs, &[], how.write).map(Transferred::whole)
+            let vfuncs = VFuncs::of(channel);
+            vfuncs.writev(bufs, &[], how.write).map(Transferred::whole)
         })
     }
 
@@ -241,11 +246,11 @@ impl AsyncSeek for AsyncStream {
     }
 }
 
-/// The half of an [`AsyncStream`] that reads.
+/// The read half of an [`AsyncStream`].
 #[derive(Debug)]
 pub struct ReadHalf(AsyncStream);
 
-/// The half of an [`AsyncStream`] that writes. Closing it lets the peer read the end.
+/// The write half of an [`AsyncStream`]. Closing it makes the peer read end-of-file.
 #[derive(Debug)]
 pub struct WriteHalf(AsyncStream);
 

@@ -13,13 +13,13 @@ use std::{
 
 use glib::{IOCondition, subclass::prelude::*};
 
-use super::{Channel, ext_future};
+use super::{Channel, wait};
 use crate::{coroutine, watch::Waiters};
 
-/// Suspends the coroutine that runs until one of the conditions is there. Returns none if it waited for `IN`,
-/// and was woken by `wake_read()`.
+/// Suspends the coroutine that runs until one of the conditions is there. Returns none if it waited
+/// for `IN`, and was woken by `wake_read()`.
 pub(super) fn yield_until(channel: &Channel, condition: IOCondition) -> io::Result<IOCondition> {
-    let mut ready = pin!(ext_future::ready(channel, condition));
+    let mut ready = pin!(wait::future(channel, condition));
     let wait = ReadWait {
         waiters: &channel.imp().waiters,
         is_woken: Arc::default(),

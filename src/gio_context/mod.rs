@@ -1,15 +1,16 @@
-//! A main context inside the one that is running, for operations of GIO.
+//! A main context nested in the running one, for asynchronous operations of GIO.
 //!
-//! GIO goes on with an operation, step by step, in what is the default context of the thread at that
-//! time. What runs here may be another context, of which nobody has made that default. So there
-//! is one for GIO's operations: a source in the running context, the nested source, iterates it as the
-//! thread's default. It has the priority of what runs, which GIO would not keep either; and
-//! what was cancelled can come to its end at once, without running anybody else's sources.
+//! GIO runs the steps of an operation in the thread-default context at the time of the call. The
+//! running context may be another one, which is not the thread default. So there is a private
+//! context for GIO's operations: a source in the running context, the nested source, iterates it as
+//! the thread default. The nested source has the priority of the running source, which GIO would
+//! not keep either; and a cancelled operation can complete at once, without sources of other code
+//! being dispatched.
 //!
-//! There is one for a context, a priority and a thread. It outlives its users for a while: what GIO
-//! leaves behind, such as the late answer of a name server, is freed when it is dispatched. What is
-//! still to be answered when it goes is kept in the list of `pending`.
-//! User callbacks must not run in it: they would take it for the context that runs.
+//! There is one per context, priority and thread. It outlives its users for a while: what GIO
+//! leaves behind, such as the late result of a name server, is freed when it is dispatched.
+//! Operations that are still pending when it is dropped are in the list of `pending`. User
+//! callbacks must not run in it: they would take it for the running context.
 #![allow(unsafe_code)]
 
 mod operation;
@@ -39,41 +40,41 @@ use crate::{
     sys::file,
 };
 
-/// Without users for so long, or up to twice that, it goes.
+/// A context that has no users for this long, or up to twice as long, is dropped.
 const LINGER: Duration = Duration::from_secs(30);
 
-/// More steps than there are between being cancelled and having ended.
+/// More steps than an operation takes from its cancellation to its completion.
 const STEPS: usize = 64;
 
 thread_local! {
     static CONTEXTS: RefCell<Vec<Rc<State>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// See the [module](self). Stays in its thread.
+/// See the [module](self). Not `Send`.
 #[derive(Debug)]
 struct GioContext(Rc<State>);
 
 #[derive(Debug)]
 struct State {
     context: MainContext,
-    /// In each context that a user was polled in.
+    /// The nested sources, one in each context that a user was polled in.
     nested: RefCell<Vec<glib::Source>>,
-    /// Since the last look.
+    /// Whether it was used since the last check.
     used: Cell<bool>,
-    /// What was cancelled in it.
+    /// The operations that were cancelled in it.
     cancelled: Calls,
-    /// Looks whether it is used.
+    /// Checks whether it is used.
     timer: glib::Source,
 }
 
 impl GioContext {
-    /// That of the context that is running, at the priority of what runs there. Fails where the
-    /// system has no descriptor left for one, and in a thread that runs no main context: nothing would
-    /// run what is in here.
+    /// Returns the one for the running context, at the priority of the running source. Fails if no
+    /// descriptor can be allocated for it, and in a thread that runs no main context: no thread
+    /// would iterate this one.
     fn here() -> io::Result<Self> {
         assert_running()?;
-        retire_stranded();
-        pending::go_on();
+        retire_orphaned();
+        pending::run_all();
         let known = CONTEXTS.with_borrow(|all| all.iter().find(|state| state.is_here()).cloned());
         let state = match known {
             Some(state) => state,
@@ -83,7 +84,7 @@ impl GioContext {
         Ok(Self(state))
     }
 
-    /// Has it run also in the context that is running now.
+    /// Iterates it also in the context that is running now.
     fn attach_to_running(&self) {
         if !self.0.is_here() {
             self.0.nest_here();
@@ -96,31 +97,31 @@ impl GioContext {
         started.expect("no other thread has this context")
     }
 
-    /// Lets an operation that was cancelled come to its end, as far as it need not wait for it.
+    /// Lets an operation that was cancelled complete, as far as it need not wait.
     fn run_pending(&self, cancelled: &gio::Cancellable) {
         run_pending(&self.0.context);
-        self.0.cancelled.note(cancelled);
+        self.0.cancelled.add(cancelled);
     }
 }
 
 impl State {
     fn new() -> io::Result<Rc<Self>> {
-        // GLib ends the process where there is none for the wake-ups of a context. This will be one;
-        // the first task of GIO makes another, once.
+        // GLib aborts the process if a context cannot get a descriptor for its wake-ups. This
+        // creates one; the first task of GIO creates another, once.
         drop([file::eventfd()?, file::eventfd()?]);
         gio::Task::<bool>::static_type();
-        // This is made once for the process, and listens in the context that is the default one at
-        // that time: the one in here would not do, which goes.
+        // Created once per process, and listens in the default context of that time: the private
+        // one, which is dropped later, must not be that.
         let _ = gio::Resolver::default();
-        // Whoever adds a source makes the nested source look, also while no thread iterates it.
+        // Adding a source to it wakes the nested source, even if no thread iterates it.
         let context = MainContext::with_flags(MainContextFlags::OWNERLESS_POLLING);
         let state = Rc::new_cyclic(|me: &Weak<Self>| {
             let (home, me) = (this_thread(), me.as_ptr().addr());
-            let look = move || match home == this_thread() && retire_idle(me) {
+            let check = move || match home == this_thread() && retire_idle(me) {
                 true => ControlFlow::Break,
                 false => ControlFlow::Continue,
             };
-            let timer = glib::timeout_source_new(LINGER, None, Priority::DEFAULT, look);
+            let timer = glib::timeout_source_new(LINGER, None, Priority::DEFAULT, check);
             timer.attach(Some(&context));
             Self {
                 context,
@@ -158,20 +159,20 @@ impl Drop for State {
         let nested = self.nested.take();
         nested.iter().for_each(glib::Source::destroy);
         self.timer.destroy();
-        pending::leave(&self.context, mem::take(&mut self.cancelled));
+        pending::keep(&self.context, mem::take(&mut self.cancelled));
     }
 }
 
-/// Runs what is ready in an inner context of this thread.
+/// Dispatches what is ready in a private context of this thread.
 fn run_pending(context: &MainContext) {
-    // Inside of it, or while another thread looks whose it is: it goes on afterwards.
+    // Not inside itself, nor while another thread checks the owner: later then.
     if !context.is_owner() {
         let run = || (0..STEPS).any(|_| !context.iteration(false));
         let _ = context.with_thread_default(run);
     }
 }
 
-/// Whether it has gone: it had no user for a while.
+/// Drops the context if it had no user for a while. Returns whether it did.
 fn retire_idle(address: usize) -> bool {
     let retired = CONTEXTS.with_borrow_mut(|all| {
         let mine = all
@@ -184,9 +185,9 @@ fn retire_idle(address: usize) -> bool {
     retired.is_some()
 }
 
-/// Takes out what only contexts that have gone would run.
-fn retire_stranded() {
-    let stranded = CONTEXTS.try_with(|all| {
+/// Drops those whose nested sources were destroyed with their contexts.
+fn retire_orphaned() {
+    let orphaned = CONTEXTS.try_with(|all| {
         let Ok(mut all) = all.try_borrow_mut() else {
             return Vec::new();
         };
@@ -196,11 +197,11 @@ fn retire_stranded() {
             nested.retain(|source| !source.is_destroyed());
             !nested.is_empty()
         };
-        let (alive, stranded) = taken.into_iter().partition(runs);
+        let (alive, orphaned) = taken.into_iter().partition(runs);
         *all = alive;
-        stranded
+        orphaned
     });
-    drop(stranded);
+    drop(orphaned);
 }
 
 #[repr(C)]
@@ -210,25 +211,25 @@ struct NestedGSource {
     nested_source: NestedSource,
 }
 
-/// Used in the thread that owns the outer context alone.
+/// Accessed only by the thread that owns the outer context.
 struct NestedSource {
     context: MainContext,
-    /// The only thread that may run what is in the context.
+    /// The only thread that may dispatch sources of the private context.
     home: ThreadId,
     polled: RefCell<Polled>,
 }
 
 #[derive(Default)]
 struct Polled {
-    /// What the inner context waits for, as far as it has been asked.
+    /// The descriptors that the private context polls, as of its last query.
     wanted: Vec<GPollFD>,
-    /// The same, as the outer context polls it.
+    /// The same, as the outer context polls them.
     fds: Vec<(i32, u16, Tag)>,
-    /// When the inner context is to be looked at, at the latest.
+    /// When the private context must be iterated, at the latest.
     deadline: Option<i64>,
 }
 
-/// What GLib calls a descriptor of a source.
+/// GLib's tag of a descriptor of a source.
 type Tag = gpointer;
 
 static FUNCS: SourceFuncs = SourceFuncs(GSourceFuncs {
@@ -241,8 +242,8 @@ static FUNCS: SourceFuncs = SourceFuncs(GSourceFuncs {
 });
 
 fn nested_source(context: &MainContext, priority: Priority) -> glib::Source {
-    // SAFETY: the functions are those of a `NestedGSource`, whose size GLib allocates, and its
-    // state is written before anything can look at it. `let_go` needs no data.
+    // SAFETY: `g_source_new` allocates the size of a `NestedGSource`, which `FUNCS` is for, and the
+    // state is written before any other code gets the source. `disposed` takes no data.
     unsafe {
         let size = size_of::<NestedGSource>() as u32;
         let source = glib_sys::g_source_new(ptr::from_ref(&FUNCS.0).cast_mut(), size);
@@ -257,10 +258,10 @@ fn nested_source(context: &MainContext, priority: Priority) -> glib::Source {
         );
         glib_sys::g_source_set_static_name(source, c"qio inner context".as_ptr());
         glib_sys::g_source_set_priority(source, priority.into_glib());
-        // A main loop in a callback of the outer context goes on with what is in here.
+        // A nested main loop in a callback of the outer context continues to iterate this one.
         glib_sys::g_source_set_can_recurse(source, true.into_glib());
         let data = ptr::null_mut();
-        glib_sys::g_source_set_callback(source, Some(no_callback), data, Some(let_go));
+        glib_sys::g_source_set_callback(source, Some(no_callback), data, Some(disposed));
         from_glib_full(source)
     }
 }
@@ -269,9 +270,9 @@ unsafe extern "C" fn no_callback(_: gpointer) -> gboolean {
     G_SOURCE_CONTINUE
 }
 
-/// The nested source is destroyed, with its context maybe.
-unsafe extern "C" fn let_go(_: gpointer) {
-    retire_stranded();
+/// The nested source is destroyed, possibly with its context.
+unsafe extern "C" fn disposed(_: gpointer) {
+    retire_orphaned();
 }
 
 /// # Safety
@@ -283,7 +284,8 @@ unsafe fn state<'a>(source: *mut GSource) -> &'a NestedSource {
 }
 
 unsafe extern "C" fn prepare(source: *mut GSource, timeout: *mut i32) -> gboolean {
-    // SAFETY: GLib passes the source that these functions are for, and the address of a timeout.
+    // SAFETY: GLib passes the source that these functions were set for, and the address of a
+    // timeout.
     unsafe {
         let nested_source = state(source);
         let mut polled = nested_source.polled.borrow_mut();
@@ -298,7 +300,8 @@ unsafe extern "C" fn prepare(source: *mut GSource, timeout: *mut i32) -> gboolea
 }
 
 unsafe extern "C" fn check(source: *mut GSource) -> gboolean {
-    // SAFETY: as for `prepare`; the tags are those of descriptors that the source has.
+    // SAFETY: GLib passes the source that these functions were set for; the tags are of its
+    // descriptors.
     unsafe {
         let polled = state(source).polled.borrow();
         let time = glib_sys::g_source_get_time(source);
@@ -310,29 +313,29 @@ unsafe extern "C" fn check(source: *mut GSource) -> gboolean {
 }
 
 unsafe extern "C" fn dispatch(source: *mut GSource, _: GSourceFunc, _: gpointer) -> gboolean {
-    // SAFETY: as for `prepare`.
+    // SAFETY: GLib passes the source that these functions were set for.
     let nested_source = unsafe { state(source) };
     let context = nested_source.context.clone();
     if nested_source.home == this_thread() {
-        // It looks for itself what is ready.
+        // The iteration polls the descriptors itself.
         let _ = context.with_thread_default(|| context.iteration(false));
     }
     G_SOURCE_CONTINUE
 }
 
 unsafe extern "C" fn finalize(source: *mut GSource) {
-    // SAFETY: GLib calls this once, at the end.
+    // SAFETY: `nested_source` wrote the state, and GLib finalizes a source once.
     unsafe { ptr::drop_in_place(&raw mut (*source.cast::<NestedGSource>()).nested_source) };
 }
 
 impl Polled {
-    /// Asks the inner context what it waits for, and for how many milliseconds at most; -1 is for
-    /// ever.
+    /// Queries the descriptors of the private context, and its timeout in milliseconds; -1 without
+    /// one.
     fn ask(&mut self, nested_source: &NestedSource) -> i32 {
         self.wanted.clear();
         let mut timeout = -1;
-        // In another thread it waits until its own one runs the outer context again. No other thread ever acquires it,
-        // not even for a moment: the owner thread relies on that.
+        // In another thread it waits until its own thread runs the outer context again. No other
+        // thread ever acquires it, not even for a moment: the owner thread relies on that.
         if nested_source.home != this_thread() {
             return timeout;
         }
@@ -340,9 +343,9 @@ impl Polled {
             return timeout;
         };
         let context = nested_source.context.to_glib_none().0;
-        let (mut priority, mut room) = (0, self.wanted.capacity());
-        // SAFETY: this thread owns the context. The array has room for as many as it is said to,
-        // and as many as the call says it wrote are initialised, if they fit.
+        let (mut priority, mut capacity) = (0, self.wanted.capacity());
+        // SAFETY: this thread owns the context. The array has the capacity that is passed, and as
+        // many elements as the call returns are initialized, if they fit.
         unsafe {
             glib_sys::g_main_context_prepare(context, &mut priority);
             loop {
@@ -352,20 +355,20 @@ impl Polled {
                     priority,
                     &mut timeout,
                     array,
-                    room as i32,
+                    capacity as i32,
                 );
                 let count = usize::try_from(count).unwrap_or_default();
-                if count <= room {
+                if count <= capacity {
                     self.wanted.set_len(count);
                     return timeout;
                 }
                 self.wanted.reserve(count);
-                room = self.wanted.capacity();
+                capacity = self.wanted.capacity();
             }
         }
     }
 
-    /// Has the outer context poll what is wanted, and nothing else.
+    /// Makes the outer context poll the wanted descriptors, and no others.
     ///
     /// # Safety
     ///
@@ -376,7 +379,7 @@ impl Polled {
         if have.eq(want) {
             return;
         }
-        // SAFETY: the caller's promise; each tag is taken back once.
+        // SAFETY: forwarded: the source has this state; each tag is removed once.
         unsafe {
             for (_, _, tag) in self.fds.drain(..) {
                 glib_sys::g_source_remove_unix_fd(source, tag);

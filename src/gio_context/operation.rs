@@ -1,4 +1,4 @@
-//! One call of GIO's in an inner context, and what becomes of it.
+//! An asynchronous operation of GIO in a private context, and its result.
 
 use std::{
     cell::RefCell,
@@ -11,53 +11,53 @@ use gio::prelude::*;
 
 use super::GioContext;
 
-/// An asynchronous call of GIO's, whose steps run in the [`GioContext`] context. Dropping it cancels it,
-/// and leaves nothing behind that only somebody else's context could free.
+/// An asynchronous operation of GIO, whose steps run in a [`GioContext`]. Dropping it cancels the
+/// operation, and leaves nothing to be freed in a context of other code.
 #[derive(Debug)]
 pub(crate) struct GioOperation<T> {
     inner: GioContext,
     cancellable: gio::Cancellable,
-    answer: Completion<T>,
+    completion: Completion<T>,
 }
 
-/// Where the result of a call is put.
+/// Receives the result of an operation.
 #[derive(Debug)]
-pub(crate) struct Completion<T>(Rc<RefCell<Place<T>>>);
+pub(crate) struct Completion<T>(Rc<RefCell<ResultSlot<T>>>);
 
 #[derive(Debug)]
-struct Place<T> {
+struct ResultSlot<T> {
     result: Option<Result<T, glib::Error>>,
     waker: Option<Waker>,
 }
 
 impl<T> GioOperation<T> {
-    /// A call that is still to be started. Fails where there can be no inner context.
+    /// An operation that is still to be started. Fails if there can be no private context.
     pub(crate) fn here() -> io::Result<Self> {
-        let place = Place {
+        let slot = ResultSlot {
             result: None,
             waker: None,
         };
         Ok(Self {
             inner: GioContext::here()?,
             cancellable: gio::Cancellable::new(),
-            answer: Completion(Rc::new(RefCell::new(place))),
+            completion: Completion(Rc::new(RefCell::new(slot))),
         })
     }
 
-    /// Starts it: `begin` gets the cancellable for it, and has the answer given.
+    /// Starts it: `begin` gets its cancellable, and passes the result to the [`Completion`].
     pub(crate) fn start(&self, begin: impl FnOnce(&gio::Cancellable, Completion<T>)) {
-        let answer = self.answer.clone();
-        self.inner.start(|| begin(&self.cancellable, answer));
+        let completion = self.completion.clone();
+        self.inner.start(|| begin(&self.cancellable, completion));
     }
 
-    /// The result, once. Goes on in the context that is running now.
+    /// Returns the result, once. The operation continues in the running context.
     pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<Result<T, glib::Error>> {
         self.inner.attach_to_running();
-        let mut place = self.answer.0.borrow_mut();
-        let before = place.waker.replace(cx.waker().clone());
-        let result = place.result.take();
-        // Dropping a waker may run anything.
-        drop(place);
+        let mut slot = self.completion.0.borrow_mut();
+        let before = slot.waker.replace(cx.waker().clone());
+        let result = slot.result.take();
+        // Dropping a waker may run any code: not during the borrow.
+        drop(slot);
         drop(before);
         result.map_or(Poll::Pending, Poll::Ready)
     }
@@ -66,22 +66,22 @@ impl<T> GioOperation<T> {
 impl<T> Drop for GioOperation<T> {
     fn drop(&mut self) {
         self.cancellable.cancel();
-        // A late answer finds nobody to wake.
-        let mut place = self.answer.0.borrow_mut();
-        let gone = (place.result.take(), place.waker.take());
-        drop(place);
+        // A late result has no task to wake.
+        let mut slot = self.completion.0.borrow_mut();
+        let gone = (slot.result.take(), slot.waker.take());
+        drop(slot);
         drop(gone);
         self.inner.run_pending(&self.cancellable);
     }
 }
 
 impl<T> Completion<T> {
-    pub(crate) fn give(&self, result: Result<T, glib::Error>) {
+    pub(crate) fn complete(&self, result: Result<T, glib::Error>) {
         self.0.borrow_mut().result = Some(result);
         self.wake();
     }
 
-    /// Has the call polled again.
+    /// Wakes the task that awaits the result.
     pub(crate) fn wake(&self) {
         let waker = self.0.borrow_mut().waker.take();
         waker.into_iter().for_each(Waker::wake);

@@ -1,8 +1,8 @@
-//! What inner contexts leave under way when they go.
+//! Operations that are pending when a private context is dropped.
 //!
-//! A thread of GIO's that answers into a context that nobody runs any more has it kept for ever: the
-//! answer is in the context, and has a reference to it. So what was cancelled, and may still be
-//! answered, is waited for, by what runs in this thread anyway.
+//! A worker thread of GIO that sends its result to a context that is not iterated any more would
+//! leak it: the result is in the context, and owns a reference to it. So cancelled operations that
+//! may still complete are awaited by later operations of this thread.
 
 use std::{cell::RefCell, mem, thread};
 
@@ -11,35 +11,35 @@ use glib::{MainContext, WeakRef};
 
 use super::run_pending;
 
-/// How often a thread that ends gives way to those that are about to answer.
-const STRAGGLERS: usize = 1_000;
+/// How often a thread that terminates yields to threads that are about to send a result.
+const EXIT_YIELDS: usize = 1_000;
 
 thread_local! {
     static PENDING: RefCell<Vec<Pending>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Calls that were cancelled, and that GIO has not come to the end of. All that belongs to one keeps
-/// its cancellable.
+/// Operations that were cancelled and have not completed. Every part of one owns a reference to its
+/// cancellable.
 #[derive(Debug, Default)]
 pub(super) struct Calls(RefCell<Vec<WeakRef<gio::Cancellable>>>);
 
-/// An inner context that has gone, but for these. As long as there is one, its context would stay
-/// anyway: this needs no limit.
+/// A private context that is kept for pending operations. It would stay alive anyway while there
+/// are any: the list needs no limit.
 struct Pending {
     context: MainContext,
     calls: Calls,
 }
 
 impl Calls {
-    /// Takes note of one whose only other owner is its user, if it goes on.
-    pub(super) fn note(&self, cancellable: &gio::Cancellable) {
+    /// Adds an operation, unless its owner has the only reference to the cancellable.
+    pub(super) fn add(&self, cancellable: &gio::Cancellable) {
         if cancellable.ref_count() > 1 {
             self.have_ended();
             self.0.borrow_mut().push(cancellable.downgrade());
         }
     }
 
-    /// Forgets those that have ended. Says whether that was all.
+    /// Removes those that have completed. Returns whether none is left.
     fn have_ended(&self) -> bool {
         let mut calls = self.0.borrow_mut();
         calls.retain(|call| call.upgrade().is_some());
@@ -48,7 +48,7 @@ impl Calls {
 }
 
 impl Pending {
-    /// Goes on with it.
+    /// Iterates the context, and returns whether all operations have completed.
     fn has_ended(&self) -> bool {
         self.calls.have_ended() || {
             run_pending(&self.context);
@@ -58,9 +58,9 @@ impl Pending {
 }
 
 impl Drop for Pending {
-    /// Others than those that have ended are dropped when their thread ends.
+    /// Runs when the thread terminates.
     fn drop(&mut self) {
-        for _ in 0..STRAGGLERS {
+        for _ in 0..EXIT_YIELDS {
             if self.has_ended() {
                 break;
             }
@@ -69,22 +69,22 @@ impl Drop for Pending {
     }
 }
 
-/// Keeps a context that nobody runs any more until these calls have ended.
-pub(super) fn leave(context: &MainContext, calls: Calls) {
+/// Keeps a context that is not iterated any more until these operations have completed.
+pub(super) fn keep(context: &MainContext, calls: Calls) {
     if calls.have_ended() {
         return;
     }
     let context = context.clone();
-    let left = Pending { context, calls };
-    if !left.has_ended() {
-        // If the thread is about to end this drops it.
-        let _ = PENDING.try_with(move |all| all.borrow_mut().push(left));
+    let pending = Pending { context, calls };
+    if !pending.has_ended() {
+        // If the thread is terminating this drops it.
+        let _ = PENDING.try_with(move |all| all.borrow_mut().push(pending));
     }
 }
 
-/// Goes on with all that is left in this thread.
-pub(super) fn go_on() {
-    // Nothing is borrowed while something runs.
+/// Iterates all contexts of this thread that have pending operations.
+pub(super) fn run_all() {
+    // Not borrowed while code of the operations runs.
     let Ok(mut left) = PENDING.try_with(RefCell::take) else {
         return;
     };
@@ -95,7 +95,7 @@ pub(super) fn go_on() {
     });
 }
 
-/// How many there are in this thread.
+/// The number of such contexts of this thread.
 #[cfg(test)]
 pub(super) fn count() -> usize {
     PENDING.with_borrow(Vec::len)

@@ -1,4 +1,4 @@
-//! When an inner context goes: that takes half a minute, or the end of a context or a thread.
+//! The end of a private context: after half a minute, or at the end of its context or thread.
 
 use std::{
     sync::{Arc, mpsc},
@@ -7,10 +7,10 @@ use std::{
 
 use super::*;
 
-/// How long something takes at most that ends by itself.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// The time limit for something that must end by itself.
+const LIMIT: Duration = Duration::from_secs(20);
 
-/// How many there are in this thread.
+/// The number of private contexts of this thread.
 fn count() -> usize {
     CONTEXTS.with_borrow(Vec::len)
 }
@@ -23,12 +23,12 @@ fn address(inner: &GioContext) -> usize {
     Rc::as_ptr(&inner.0).addr()
 }
 
-/// Runs `body` as something that a new context runs. Tests of other threads do not count.
+/// Runs `body` in a callback of a new context, in a thread without private contexts of other tests.
 fn in_a_context<R: Send + 'static>(body: impl FnOnce(&MainContext) -> R + Send + 'static) -> R {
     let thread = std::thread::spawn(|| {
         let context = MainContext::new();
         let result = context.with_thread_default(|| body(&context));
-        result.expect("nobody else has it")
+        result.expect("no other thread has it")
     });
     thread.join().expect("no panic")
 }
@@ -55,13 +55,13 @@ fn it_stays_while_it_is_used_and_goes_when_it_was_not_for_a_while() {
         assert!(!retire_idle(me) && !retire_idle(me), "there is a user");
         drop(used);
         drop(here());
-        assert!(!retire_idle(me), "it was used since the last look");
+        assert!(!retire_idle(me), "it was used since the last check");
         assert_eq!(count(), 1);
-        assert!(retire_idle(me), "nobody used it since");
+        assert!(retire_idle(me), "it was not used since");
         assert_eq!(count(), 0);
         while context.iteration(false) {}
         assert!(!context.pending());
-        // The timer of one that has gone finds nothing.
+        // The timer of a context that was dropped has no effect.
         assert!(!retire_idle(me));
     });
 }
@@ -73,18 +73,18 @@ fn it_goes_with_the_context_that_runs_it() {
         let inner = context.block_on(async { here() });
         assert_eq!(count(), 1);
         drop(context);
-        assert_eq!(count(), 0, "nobody can find it any more");
-        // Its user can go on elsewhere.
+        assert_eq!(count(), 0, "it is not in the list any more");
+        // Its user can continue in another context.
         inner.attach_to_running();
         inner.run_pending(&gio::Cancellable::new());
     });
 }
 
-/// Starts a call that a thread answers when it is told to, whether it is cancelled or not. What its
-/// callback owns is left for as long as that may still be called, or nobody will.
+/// Starts an operation that a thread completes on request, whether it is cancelled or not. The data
+/// of its callback is leaked only if the callback is never called.
 fn answered_by_a_thread() -> (GioOperation<bool>, mpsc::Sender<()>, std::sync::Weak<()>) {
     let call = GioOperation::<bool>::here().expect("there are descriptors");
-    let (tells, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     let owned = Arc::new(());
     let left = Arc::downgrade(&owned);
     call.start(|cancellable, _| {
@@ -92,12 +92,12 @@ fn answered_by_a_thread() -> (GioOperation<bool>, mpsc::Sender<()>, std::sync::W
         // SAFETY: the callback may be dropped in any thread.
         let task = unsafe { gio::Task::new(None, Some(cancellable), back) };
         task.run_in_thread(move |task, _: Option<&gio::Cancellable>, _| {
-            let _: Result<(), mpsc::RecvError> = told.recv();
-            // SAFETY: nobody else answers.
+            let _: Result<(), mpsc::RecvError> = receiver.recv();
+            // SAFETY: the task is completed once.
             unsafe { task.return_result(Ok(true)) };
         });
     });
-    (call, tells, left)
+    (call, sender, left)
 }
 
 #[test]
@@ -116,9 +116,9 @@ fn what_was_cancelled_is_answered_after_the_context_has_gone() {
         drop(here());
         assert_eq!(pending::count(), 1, "there is no answer");
         answers.send(()).expect("it waits");
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + LIMIT;
         while pending::count() > 0 {
-            assert!(Instant::now() < end, "nobody takes the answer");
+            assert!(Instant::now() < end, "the result is not taken");
             std::thread::yield_now();
             drop(here());
         }
@@ -136,9 +136,9 @@ fn what_outlives_the_context_is_cancelled_and_answered() {
         drop(call);
         assert_eq!(pending::count(), 1);
         answers.send(()).expect("it waits");
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + LIMIT;
         while left.upgrade().is_some() {
-            assert!(Instant::now() < end, "nobody takes the answer");
+            assert!(Instant::now() < end, "the result is not taken");
             std::thread::yield_now();
             drop(here());
         }
@@ -155,7 +155,7 @@ fn a_thread_that_ends_takes_the_answers_that_are_there() {
         drop(context);
         assert_eq!(pending::count(), 1);
         answers.send(()).expect("it waits");
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + LIMIT;
         while !inner.pending() {
             assert!(Instant::now() < end, "there is no answer");
             std::thread::yield_now();
@@ -176,7 +176,7 @@ fn it_runs_in_no_other_thread() {
         context
     });
     let context = thread.join().expect("no panic");
-    assert!(!idle.is_destroyed(), "nobody has run it");
+    assert!(!idle.is_destroyed(), "it was not dispatched");
     while context.iteration(false) {}
     assert!(idle.is_destroyed());
 }

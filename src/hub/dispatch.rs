@@ -1,4 +1,5 @@
-//! The dispatch budget of a lane: how long it goes on before the other sources of its context are dispatched.
+//! The dispatch budget of a lane: how long it runs tasks before the other sources of its context
+//! are dispatched.
 
 use std::{
     hint, io, mem,
@@ -14,50 +15,51 @@ use super::{
 };
 use crate::sync::ForkMutex;
 
-/// A dispatch goes on for about this long while there is something to do.
+/// A dispatch lasts about this long while there is work.
 const BUDGET: Duration = Duration::from_micros(100);
 
-/// After a look for more that found nothing, only every so many dispatches look again.
+/// After a poll for more events that found none, only every so many dispatches poll again.
 const PROBE_EVERY: u32 = 16;
 
-/// Looking at the clock is not free either.
-const ROUNDS_PER_LOOK: u32 = 4;
+/// Rounds between two checks of the clock, which cost time.
+const ROUNDS_PER_CHECK: u32 = 4;
 
-/// After misses in a row, this many times two spins at most are left out.
+/// After n misses in a row, at most 2ⁿ spins are skipped. This is the greatest n.
 const LONGEST_BACK_OFF: u32 = 10;
 
-/// Longer than any exchange between two processors takes: from here on spinning only costs.
+/// Longer than any exchange between two processors takes: a longer spin only costs.
 const LONGEST_SPIN: Duration = Duration::from_millis(10);
 
-/// How often a hub without descriptors looks around.
-const LOOK_AROUND: Duration = Duration::from_millis(20);
+/// The interval at which a hub without descriptors polls its queues.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// A hub that nothing has used for so long, or up to twice that, goes.
+/// A hub that is unused for this long, or up to twice as long, is shut down.
 const LINGER: Duration = Duration::from_secs(5);
 
-/// Only the thread that runs the context changes it.
+/// Changed only by the thread that runs the context.
 #[derive(Debug, Default)]
 pub(super) struct DispatchBudget {
-    /// The last look for more found something.
+    /// The last poll for more events found some.
     more: AtomicBool,
     dispatches: AtomicU32,
-    /// How long to look for more before giving in to sleep, in nanoseconds.
+    /// How long to busy-poll before the thread blocks, in nanoseconds.
     spin: AtomicU64,
-    /// There was something to do when the time was over: come back at once.
+    /// There was work left when the budget was used up: dispatch again at once.
     again: AtomicBool,
     misses: AtomicU32,
     spins_to_leave_out: AtomicU32,
-    /// Since when nothing has been found by looking for more.
+    /// Since when busy polling has found nothing.
     spinning_since: ForkMutex<Option<Instant>>,
 }
 
-/// Makes the I/O tasks of a context look for more to do for up to `spin`, 10 ms at most, before the thread
-/// sleeps. Zero, which is the default, turns that off.
+/// Makes the I/O tasks of a context poll for up to `spin` before the thread blocks.
 ///
-/// It cuts the latency of exchanges between two processors to a fraction, at the price of a
-/// busy processor; where it does not pay off it is left out, twice as often after each miss, so
-/// that peers that share a processor are not held up. The other sources of the context are dispatched
-/// meanwhile, every 100 µs.
+/// `spin` is limited to 10 ms. Default: zero, which turns busy polling off.
+///
+/// Busy polling cuts the latency of exchanges between two processors to a fraction, at the price of
+/// a busy processor. Where it finds nothing it is skipped, twice as often after each miss, so that
+/// peers that share a processor are not delayed. The other sources of the context are dispatched
+/// meanwhile, every 100 µs. Callable from any thread.
 ///
 /// # Errors
 ///
@@ -71,7 +73,7 @@ pub fn set_busy_poll(
     let nanos = spin.min(LONGEST_SPIN).as_nanos();
     let lane = Hub::lane_of(context, priority);
     lane.budget.spin.store(nanos as u64, Ordering::Relaxed);
-    // A hub that spins is not destroyed for disuse; from now on this one may be.
+    // A hub that busy-polls is not shut down as unused; from now on this one may be.
     lane.hub.lifetime.watch();
     Ok(())
 }
@@ -94,7 +96,7 @@ impl DispatchBudget {
         self.spin.load(Ordering::Relaxed) != 0
     }
 
-    /// Nothing was found. Whether to look again, and not to sleep.
+    /// Records that nothing was found. Returns whether to poll again instead of blocking.
     fn spin_on(&self) -> bool {
         if !self.spins() {
             return false;
@@ -121,7 +123,7 @@ impl DispatchBudget {
         false
     }
 
-    /// Something was found.
+    /// Records that something was found.
     fn spin_hit(&self) {
         if self.spins() && self.spinning_since.lock().take().is_some() {
             self.misses.store(0, Ordering::Relaxed);
@@ -134,7 +136,7 @@ impl Lane {
         self.has_tasks() || self.budget.again.load(Ordering::Relaxed) || self.hub.is_shut_down()
     }
 
-    /// One dispatch: wakes and runs, while there is something to do and time left.
+    /// One dispatch: wakes waiters and runs tasks while there are any and the budget lasts.
     pub(super) fn dispatch(&self, local: Local<'_>, polled: bool) {
         self.budget.again.store(false, Ordering::Relaxed);
         self.budget.count_dispatch();
@@ -148,14 +150,14 @@ impl Lane {
         let depth = glib::main_depth();
         local.run(self, depth, has_time);
         if !self.drain(local, depth, has_time, &mut wakers) {
-            // The other sources, once, and back.
+            // The other sources are dispatched once before this one is dispatched again.
             self.budget.again.store(true, Ordering::Relaxed);
         }
         *self.hub.wakers.lock() = wakers;
         self.hub.lifetime.watch();
     }
 
-    /// Goes on until there is nothing left to do (`true`), or no time.
+    /// Runs until no work is left (`true`), or the budget is used up.
     fn drain(
         &self,
         local: Local<'_>,
@@ -169,15 +171,15 @@ impl Lane {
         }
         let mut rounds = 0;
         loop {
-            let look = rounds % ROUNDS_PER_LOOK == 0 || self.has_tasks();
-            if look && !has_time() {
+            let checks_time = rounds % ROUNDS_PER_CHECK == 0 || self.has_tasks();
+            if checks_time && !has_time() {
                 return false;
             }
             let is_idle = !self.has_tasks();
             if self.hub.poll_events(wakers, is_idle) == 0 && !self.has_tasks() {
                 if budget.spin_on() {
                     hint::spin_loop();
-                    // It looks at the time in each round.
+                    // It checks the clock in each round.
                     rounds = 0;
                     continue;
                 }
@@ -194,18 +196,19 @@ impl Lane {
     }
 }
 
-/// When a hub that is not used goes.
+/// When an unused hub is shut down.
 #[derive(Debug, Default)]
 pub(super) struct Lifetime {
-    /// It has been dispatched since the last look.
+    /// Whether the hub was dispatched since the last check.
     used: AtomicBool,
-    /// When to check next whether it is used, in the time of `g_get_monotonic_time()`; 0 for never, so that a process
-    /// without I/O is not woken.
+    /// When to check next whether the hub is used, in the time of `g_get_monotonic_time()`; 0 for
+    /// never, so that a process without I/O is not woken.
     deadline: AtomicI64,
 }
 
 impl Lifetime {
-    /// Sets the deadline, unless there is one. Two threads that do so at once set the same one, within microseconds.
+    /// Sets the deadline, unless there is one. Two threads that do so at once set the same one,
+    /// within microseconds.
     pub(super) fn watch(&self) {
         if !self.is_watched() {
             let deadline = glib::monotonic_time() + LINGER.as_micros() as i64;
@@ -217,7 +220,8 @@ impl Lifetime {
         self.deadline.load(Ordering::Relaxed) != 0
     }
 
-    /// Whether the deadline has passed, which clears it. Only the thread that runs the context calls this.
+    /// Whether the deadline has passed, which clears it. Must be called by the thread that runs the
+    /// context.
     fn is_over(&self) -> bool {
         let deadline = self.deadline.load(Ordering::Relaxed);
         let is_over = deadline != 0 && glib::monotonic_time() >= deadline;
@@ -239,35 +243,35 @@ impl Hub {
         number
     }
 
-    /// What is to be done before a poll and after it, apart from the events of descriptors. Returns
-    /// for how long nothing sleeps.
-    pub(super) fn look_between(&self) -> Option<Duration> {
+    /// Processes messages and timers before and after a poll. Returns the time until the next
+    /// deadline.
+    pub(super) fn process_between_polls(&self) -> Option<Duration> {
         if self.remote.has_messages() {
-            self.take_in();
+            self.receive();
             self.lifetime.watch();
         }
         self.timers.wake_due()
     }
 
-    /// How long the thread may sleep, in milliseconds, until what sleeps is to be woken; -1 is for ever. A hub
-    /// without descriptors is blind.
+    /// How long the thread may block, in milliseconds, until the next deadline; -1 without one.
+    /// `is_blind`: the hub has no descriptors.
     pub(super) fn sleep(&self, mut sleep: Option<Duration>, is_blind: bool) -> i32 {
         let mut limit = |time| sleep = Some(sleep.map_or(time, |sleep: Duration| sleep.min(time)));
         if is_blind {
-            limit(LOOK_AROUND);
+            limit(POLL_INTERVAL);
         }
         if self.lifetime.is_watched() {
             limit(LINGER);
         }
         sleep.map_or(-1, |sleep| {
-            // Not earlier than asked.
+            // Rounded up: no deadline is reported early.
             let millis = sleep.as_nanos().div_ceil(1_000_000);
             i32::try_from(millis).unwrap_or(i32::MAX)
         })
     }
 
-    /// Goes if nothing has used it for a while: after a poll that has found nothing for it.
-    pub(super) fn look_at_lifetime(&self) {
+    /// Shuts the hub down if it is unused: after a poll that has found nothing for it.
+    pub(super) fn check_lifetime(&self) {
         if self.lifetime.is_over() {
             match self.lifetime.used.swap(false, Ordering::Relaxed) {
                 true => self.lifetime.watch(),

@@ -1,5 +1,5 @@
-//! The readiness of one direction of a descriptor, as one hub sees it, and what waits for it there. `tests/loom`
-//! explores it.
+//! The readiness of one direction of a descriptor, as observed by one hub, and its wait list.
+//! `tests/loom` explores it.
 
 use std::{mem, num::NonZeroU32, task::Waker};
 
@@ -7,7 +7,7 @@ use glib::IOCondition;
 
 use crate::sync::{AtomicU32, ForkMutex, Ordering};
 
-/// One direction.
+/// A direction of I/O.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Direction {
     Read,
@@ -25,9 +25,9 @@ impl Direction {
     }
 }
 
-/// Trying may succeed: no attempt has met would-block since the last edge.
+/// An attempt may succeed: none has met would-block since the last edge.
 pub(super) const READY: u32 = 1;
-/// There is more to report than data, such as the end.
+/// More than data is to be reported: an end of stream or an error.
 pub(super) const HANGUP: u32 = 2;
 /// Counts the edges, above the bits.
 const EDGE: u32 = 4;
@@ -55,7 +55,7 @@ impl ReadyEvent {
 #[derive(Debug, Default)]
 pub(crate) struct WaiterKey {
     number: Option<NonZeroU32>,
-    /// The edges there had been before it was entered: the next one takes it off the list.
+    /// The edge count when it was entered: the next edge removes it from the list.
     edges: u32,
 }
 
@@ -66,7 +66,7 @@ impl WaiterKey {
     }
 }
 
-/// One direction of a registration.
+/// The readiness and the wait list of one direction of a registration.
 #[derive(Debug)]
 pub(super) struct DirectionState {
     readiness: AtomicU32,
@@ -76,7 +76,7 @@ pub(super) struct DirectionState {
 impl Default for DirectionState {
     fn default() -> Self {
         Self {
-            // No event has been seen yet: try first.
+            // No event has been recorded yet: an attempt is made first.
             readiness: AtomicU32::new(READY),
             waiters: ForkMutex::default(),
         }
@@ -84,7 +84,7 @@ impl Default for DirectionState {
 }
 
 impl DirectionState {
-    /// To be taken before an attempt, and passed on with its result.
+    /// Must be taken before an attempt, and passed on with its result.
     #[inline]
     pub(super) fn ready_event(&self) -> ReadyEvent {
         ReadyEvent(self.readiness.load(Ordering::Acquire))
@@ -95,7 +95,7 @@ impl DirectionState {
         // Only a caller that observed READY has made an attempt: others must not clear an end that
         // is still to be reported.
         if seen & READY != 0 {
-            // A failure is an edge meanwhile.
+            // It fails if there was an edge meanwhile.
             let _ = self.readiness.compare_exchange(
                 seen,
                 seen & !bits,
@@ -105,7 +105,7 @@ impl DirectionState {
         }
     }
 
-    /// Records an edge, and adds those that wait for it to `woken`.
+    /// Records an edge, and adds its waiters to `woken`.
     pub(super) fn edge(&self, bits: u32, woken: &mut Vec<Waker>) {
         let next = |word: u32| Some(word.wrapping_add(EDGE) | bits);
         let _ = self
@@ -114,19 +114,19 @@ impl DirectionState {
         self.drain(woken);
     }
 
-    /// Takes all waiters off the list.
+    /// Removes all waiters from the list.
     #[inline]
     pub(super) fn drain(&self, woken: &mut Vec<Waker>) {
         self.waiters.lock().drain(woken);
     }
 
-    /// Takes those off the list that any thread may wake.
+    /// Removes those waiters from the list that any thread may wake.
     pub(super) fn drain_remote(&self, woken: &mut Vec<Waker>) {
         self.waiters.lock().drain_remote(woken);
     }
 
-    /// Waits from now on for the next edge. `remote`: any thread may wake the waker, not only that which
-    /// runs the context of the hub.
+    /// Waits for the next edge. `remote`: any thread may wake the waker, not only the one that runs
+    /// the context of the hub.
     #[inline]
     pub(super) fn enter(&self, key: &mut WaiterKey, waker: &Waker, remote: bool) {
         let mut waiters = self.waiters.lock();
@@ -142,14 +142,14 @@ impl DirectionState {
         }
         let replaced = waiters.enter(key, waker, remote);
         drop(waiters);
-        // Dropping a waker may run anything: not under the lock.
+        // Dropping a waker may run any code: not under the lock.
         drop(replaced);
     }
 
-    /// Waits no more.
+    /// Removes the waiter.
     #[inline]
     pub(super) fn leave(&self, key: &mut WaiterKey) {
-        // An edge empties the list after it is counted: at worst one more wake-up comes of it.
+        // The list is emptied after an edge is counted: at worst there is one spurious wake-up.
         if let Some(number) = key.number.take()
             && self.ready_event().edges() == key.edges
         {
@@ -171,7 +171,7 @@ impl DirectionState {
 #[derive(Debug, Default)]
 struct WaitList {
     last_number: u32,
-    /// The usual one, without memory of its own.
+    /// The usual one, without an allocation.
     first: Option<Waiter>,
     others: Option<Box<Others>>,
 }
@@ -203,7 +203,7 @@ impl WaitList {
         self.first.is_none() && self.others().next().is_none()
     }
 
-    /// The number of a waiter, which gets one if it has none.
+    /// The number of a waiter. Assigns one if it has none.
     #[inline]
     fn number(&mut self, key: &mut WaiterKey) -> NonZeroU32 {
         *key.number.get_or_insert_with(|| {
@@ -212,7 +212,7 @@ impl WaitList {
         })
     }
 
-    /// Returns a waker that was replaced.
+    /// Returns the waker that was replaced.
     fn enter(&mut self, key: &mut WaiterKey, waker: &Waker, remote: bool) -> Option<Waker> {
         let mine = self.number(key);
         let others = self.others.iter_mut().flat_map(|others| &mut others.0);

@@ -1,4 +1,4 @@
-//! What remains of a task for the one who started it.
+//! Join handles: the result of a task, for the code that spawned it.
 
 use std::{
     any::Any,
@@ -15,15 +15,25 @@ use async_task::{FallibleTask, Task};
 use super::tasks::Place;
 use crate::{error::panic_text, sys::lock};
 
-/// What came of a task: its result, or its panic.
+/// The result of a task, or its panic.
 pub(super) type Outcome<T> = Result<T, Box<dyn Any + Send>>;
 
 type Handle<T> = FallibleTask<Outcome<T>, Place>;
 
-/// A task that was started by [`spawn_local`](crate::spawn_local) or one of its kin: a future of
-/// its result.
+/// The handle of a spawned task: a future of its result.
 ///
-/// Dropping the handle leaves the task alone.
+/// Returned by [`spawn_local`](crate::spawn_local) and related functions. Dropping the handle
+/// detaches the task, which continues to run.
+///
+/// # Errors
+///
+/// As a future it completes with a [`JoinError`] if the task was aborted, panicked, or was dropped
+/// with its context.
+///
+/// # Cancel safety
+///
+/// Awaiting a reference to the handle in a branch that is dropped loses nothing: the result stays
+/// available to the next await.
 pub struct JoinHandle<T>(Mutex<Option<Handle<T>>>);
 
 impl<T> JoinHandle<T> {
@@ -31,15 +41,16 @@ impl<T> JoinHandle<T> {
         Self(Mutex::new(Some(task.fallible())))
     }
 
-    /// Ends the task before it is run the next time, and drops its future. Does nothing
-    /// to a task that has ended.
+    /// Cancels the task before its next poll, and drops its future.
+    ///
+    /// Does nothing to a task that has ended.
     pub fn abort(&self) {
         let task = self.task().take_if(|task| !task.is_finished());
-        // Dropping it is what ends it.
+        // Dropping it cancels the task.
         drop(task);
     }
 
-    /// Whether the task has ended, in whatever way.
+    /// Whether the task has ended: it returned, panicked or was cancelled.
     #[must_use]
     pub fn is_finished(&self) -> bool {
         self.task().as_ref().is_none_or(FallibleTask::is_finished)
@@ -83,16 +94,18 @@ impl<T> fmt::Debug for JoinHandle<T> {
     }
 }
 
-/// Why there is no result of a task: it was aborted, or its context has gone, or it panicked.
+/// The reason why a task has no result.
+///
+/// It was aborted, panicked, or was dropped with its context.
 pub struct JoinError {
-    /// Locked only to be `Sync`.
+    /// A mutex only to make the error `Sync`.
     panic: Option<Mutex<Box<dyn Any + Send>>>,
 }
 
 static_assertions::assert_impl_all!(JoinError: Send, Sync);
 
 impl JoinError {
-    /// Whether the task was aborted, or has gone with its context.
+    /// Whether the task was aborted, or dropped with its context.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.panic.is_none()
@@ -104,7 +117,7 @@ impl JoinError {
         self.panic.is_some()
     }
 
-    /// Goes on with the panic of the task.
+    /// Resumes the panic of the task in this thread.
     ///
     /// # Panics
     ///

@@ -1,4 +1,4 @@
-//! What a hub runs at one priority: a source of the context, and the tasks that are to be run.
+//! What a hub runs at one priority: a source of the context, and its queue of runnable tasks.
 
 use std::{
     cell::UnsafeCell,
@@ -24,28 +24,28 @@ pub(super) struct Lane {
     pub(super) priority: i32,
     pub(super) budget: DispatchBudget,
     queue: LocalQueue,
-    /// The context has moved to another thread than theirs.
+    /// Tasks of another thread: the context has moved to this one since they were spawned.
     deferred: ForkMutex<Vec<Runnable>>,
     some_are_deferred: AtomicBool,
 }
 
-/// Tasks to be run. Only the thread that dispatches the hub touches it, so that it needs no lock.
+/// Runnable tasks. Only the thread that dispatches the hub touches it, so that it needs no lock.
 #[derive(Debug, Default)]
 struct LocalQueue {
     runnables: UnsafeCell<VecDeque<Runnable>>,
     len: AtomicUsize,
 }
 
-// SAFETY: the runnables are used by the thread that has the token of `Hub::dispatcher` alone: with a [`Local`], which
-// only that thread gets, and by `take_all` and `forget_queue`. A `Runnable` may be sent, and is dropped by the rules of
-// its home.
+// SAFETY: the queue is accessed only by the thread that holds the token of `Hub::dispatcher`:
+// through a [`Local`], which only that thread gets, and by `take_all` and `forget_queue`. A
+// `Runnable` is `Send`, and `drop_at_home` drops those that belong to another thread.
 unsafe impl Sync for LocalQueue {}
 
-/// This thread is dispatching the hub of the lane. Not to be kept for longer.
+/// Proof that this thread dispatches the hub of the lane. Must not outlive the dispatch.
 #[derive(Clone, Copy)]
 pub(super) struct Local<'a> {
     lane: &'a Lane,
-    /// In another thread it would be wrong.
+    /// Not `Send`: it proves nothing in another thread.
     _here: PhantomData<*const ()>,
 }
 
@@ -63,7 +63,7 @@ impl Lane {
 
     #[inline]
     pub(super) fn local(&self) -> Option<Local<'_>> {
-        self.hub.is_served_here().then_some(Local {
+        self.hub.is_dispatched_here().then_some(Local {
             lane: self,
             _here: PhantomData,
         })
@@ -72,16 +72,16 @@ impl Lane {
     #[inline]
     pub(super) fn has_tasks(&self) -> bool {
         self.queue.len.load(Ordering::Relaxed) != 0
-            || self.some_are_deferred.load(Ordering::Relaxed) && self.some_can_go_on()
+            || self.some_are_deferred.load(Ordering::Relaxed) && self.has_deferred_here()
     }
 
-    /// Whether this is the thread of tasks that were left to it by another one.
+    /// Whether tasks were deferred to this thread by another one.
     #[cold]
-    fn some_can_go_on(&self) -> bool {
+    fn has_deferred_here(&self) -> bool {
         self.deferred.lock().iter().any(is_home)
     }
 
-    /// Leaves a task to its own thread.
+    /// Leaves a task to its owner thread.
     pub(super) fn defer_to_owner(&self, runnable: Runnable) {
         glib::g_warning!(
             "Qio",
@@ -91,22 +91,23 @@ impl Lane {
         self.some_are_deferred.store(true, Ordering::Relaxed);
     }
 
-    /// Forgets the queue, in a forked child, whose parent had another thread that may have been changing it: its tasks
-    /// never run here. By the thread that has the token of `Hub::dispatcher`.
+    /// Leaks the queue in a forked child, if another thread of the parent may have been changing
+    /// it: its tasks never run here. The caller must hold the token of `Hub::dispatcher`.
     pub(super) fn forget_queue(&self) {
-        // SAFETY: the caller has just taken the token over from a thread that this process does not have. What the
-        // place holds may be half changed, and is not read or dropped.
+        // SAFETY: the caller has just taken the token from a thread that this process does not
+        // have. The old value may be inconsistent, and is neither read nor dropped.
         unsafe { self.queue.runnables.get().write(VecDeque::new()) };
         self.queue.len.store(0, Ordering::Relaxed);
     }
 
-    /// All tasks that are to be run.
+    /// Takes all runnable tasks.
     ///
     /// # Safety
     ///
     /// This thread must have the token of `Hub::dispatcher`.
     pub(super) unsafe fn take_all(&self) -> impl Iterator<Item = Runnable> + use<> {
-        // SAFETY: the caller's promise, and no reference of `Local::change` is in use: that calls nothing.
+        // SAFETY: the caller promises that this thread holds the token, and no reference of
+        // `Local::change` is in use: that calls no other code.
         let queued = mem::take(unsafe { &mut *self.queue.runnables.get() });
         self.queue.len.store(0, Ordering::Relaxed);
         let deferred = mem::take(&mut *self.deferred.lock());
@@ -123,7 +124,7 @@ impl Local<'_> {
         self.change(VecDeque::pop_front)
     }
 
-    /// Takes back what was left to this thread by another one.
+    /// Queues the tasks that were deferred to this thread by another one.
     #[inline]
     pub(super) fn take_deferred(self) {
         if self.lane.some_are_deferred.load(Ordering::Relaxed) {
@@ -144,12 +145,12 @@ impl Local<'_> {
         home.into_iter().for_each(|runnable| self.push(runnable));
     }
 
-    /// `f` must do nothing else.
+    /// `f` must not call into the lane.
     #[inline]
     fn change<R>(self, f: impl FnOnce(&mut VecDeque<Runnable>) -> R) -> R {
         let queue = &self.lane.queue;
-        // SAFETY: `Lane::local` has found that this thread has the token of `Hub::dispatcher`. `f` only
-        // moves runnables, so that there is no other reference.
+        // SAFETY: `Lane::local` has found that this thread has the token of `Hub::dispatcher`. `f`
+        // only moves runnables, so that there is no other reference.
         let runnables = unsafe { &mut *queue.runnables.get() };
         let result = f(runnables);
         queue.len.store(runnables.len(), Ordering::Relaxed);

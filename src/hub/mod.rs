@@ -1,19 +1,23 @@
-//! The hub of a main context: it watches all descriptors by one epoll instance, and runs the tasks
-//! that it wakes.
+//! The hub of a main context: an epoll instance for all descriptors that the context waits for, and
+//! the run queue of the tasks that are woken by it.
 //!
-//! A context has one hub, made at the first wait or task, whatever the priorities; each priority has a
-//! [`Lane`], a source without descriptors of its own (`source`), so that what it runs keeps the
-//! priority that its user gave it. **Only the thread that runs the context touches its sources.** Any other thread has one way
-//! in: the remote queue (`remote`) and an eventfd in the epoll instance. Teardown of the
-//! context closes it: GLib destroys the callback data of the lanes' sources while the context is
-//! still there. After that a message is dropped by its sender.
+//! A context has one hub, created at the first wait or the first task. Each priority in use has a
+//! [`Lane`]: a source without descriptors of its own (`source`), so that a task runs at the priority
+//! it was spawned with. **Only the thread that runs the context touches its sources.** Any other
+//! thread has one way in: the remote queue (`remote`) and an eventfd in the epoll instance.
+//! Teardown of the context closes the remote queue: GLib destroys the callback data of the lanes'
+//! sources while the context still exists. After that a message is dropped by its sender.
 //!
-//! A hub in which nothing has waited for a while goes, with its descriptors; the next wait makes another one.
-//! It works without descriptors too, if none is to be had: then it looks around every now and then, and
-//! registering one is an error. A hub deals with descriptors and tasks, and nothing of channels.
+//! A hub that has been unused for a while is shut down and closes its descriptors; the next wait
+//! creates another one. A hub that could not create its descriptors still runs tasks: it polls its
+//! queues periodically, and registering a descriptor is an error. A hub deals with descriptors and
+//! tasks, and has no knowledge of channels.
 #![allow(unsafe_code)]
 
+mod context;
 mod dispatch;
+mod dispatcher;
+mod hubs;
 mod io_state;
 mod join;
 mod lane;
@@ -35,10 +39,13 @@ pub use spawn::{
     spawn, spawn_in, spawn_local, spawn_local_in, spawn_local_with_priority, spawn_with_priority,
 };
 
+#[cfg(feature = "capi")]
+pub(crate) use context::default_context;
+pub(crate) use context::{assert_running, private_context, running_context, running_place};
 pub(crate) use io_state::{Direction, ReadyEvent, WaiterKey};
 pub(crate) use registration::{Deregistered, FdRole, Registration, RegistrationGuard};
 pub(crate) use source::SourceFuncs;
-pub(crate) use tasks::{poll_budget, running_context, running_for, running_place, this_thread};
+pub(crate) use tasks::{poll_budget, running_for, this_thread, yield_now};
 pub(crate) use timer::Sleep;
 
 use std::{
@@ -52,20 +59,24 @@ use std::{
 };
 
 use self::{
-    dispatch::Lifetime, lane::Lane, registry::Registry, remote::Message, remote_queue::RemoteQueue,
-    tasks::Tasks, timer::Timers,
+    context::running_owned,
+    dispatch::Lifetime,
+    dispatcher::{DispatchGuard, Running},
+    lane::Lane,
+    registry::Registry,
+    remote::Message,
+    remote_queue::RemoteQueue,
+    tasks::Tasks,
+    timer::Timers,
 };
-use crate::{
-    error::{not_supported, with_context},
-    sync::{ForkMutex, generation},
-    sys::{SharedFd, file},
-};
+use crate::{sync::ForkMutex, sys::SharedFd};
 
 /// See the [module](self). Locks are taken in this order: the hubs, the lanes, the registry, a
-/// direction of a registration. Nothing is woken or dropped under one of them.
+/// direction of a registration. No waker is woken and no value of a caller is dropped under one of
+/// them.
 #[derive(Debug)]
 pub(crate) struct Hub {
-    /// The address of the context, to be compared.
+    /// The address of the context. Only compared.
     home: usize,
     registry: ForkMutex<Registry>,
     lanes: ForkMutex<Vec<Arc<Lane>>>,
@@ -73,25 +84,26 @@ pub(crate) struct Hub {
     tasks: Tasks,
     timers: Timers,
     lifetime: Lifetime,
-    /// How many registrations there are, with those that have ended and are still referred to.
+    /// The number of registrations, including ended ones that are still referenced.
     registrations: AtomicUsize,
-    /// Set before anything of it is taken apart, and never unset.
+    /// Set before any part of the hub is shut down, and never unset.
     shut_down: AtomicBool,
-    /// It has been taken apart.
+    /// Whether its parts have been shut down.
     is_apart: AtomicBool,
-    /// The thread that dispatches it or takes it apart ([`thread_token`]), or 0.
+    /// The token of the thread that dispatches it or shuts it down ([`thread_token`]), or 0.
     dispatcher: AtomicUsize,
-    /// A lane has been prepared for a poll, and not been checked since.
+    /// Whether a lane was prepared for a poll, and not checked since.
     is_prepared: AtomicBool,
-    /// Kept from dispatch to dispatch for its memory.
+    /// Reused from dispatch to dispatch, for its allocation.
     wakers: ForkMutex<Vec<Waker>>,
 }
 
 thread_local! {
-    /// The lane that is being dispatched, and at what depth of main loops.
+    /// The lane that is being dispatched, and the depth of main loops at which it is.
     static CURRENT: RefCell<Option<(Arc<Lane>, i32)>> = const { RefCell::new(None) };
-    /// The hub that this thread is dispatching, maybe with another main loop in one of its tasks.
-    static SERVED: Cell<*const Hub> = const { Cell::new(ptr::null()) };
+    /// The hub that this thread is dispatching, possibly with a nested main loop in one of its
+    /// tasks.
+    static DISPATCHED: Cell<*const Hub> = const { Cell::new(ptr::null()) };
 }
 
 impl Hub {
@@ -122,8 +134,8 @@ impl Hub {
         }
     }
 
-    /// As [`current`](Self::current), for waiting. Fails in a thread that runs no main context:
-    /// nothing would ever wake what waits there.
+    /// As [`current`](Self::current), for waiting. Fails in a thread that runs no main context: no
+    /// wake-up would ever be dispatched there.
     pub(crate) fn running_here() -> io::Result<Arc<Self>> {
         if Self::running().is_null() {
             assert_running()?;
@@ -131,7 +143,7 @@ impl Hub {
         Ok(Self::current())
     }
 
-    /// The address of the hub that this thread is just dispatching, to be compared; or null.
+    /// The address of the hub that this thread is dispatching, or null. Only compared.
     #[cold]
     pub(crate) fn running() -> *const Self {
         Self::with_running(Arc::as_ptr).unwrap_or(ptr::null())
@@ -149,17 +161,17 @@ impl Hub {
         self.home == context.as_ptr().addr()
     }
 
-    /// Whether this thread is dispatching the hub, maybe with another main loop in one of its
-    /// tasks: it looks at the queues before it sleeps.
+    /// Whether this thread is dispatching the hub, possibly with a nested main loop in one of its
+    /// tasks: the queues are checked again before this thread blocks.
     #[inline]
-    pub(crate) fn is_served_here(&self) -> bool {
-        ptr::eq(SERVED.get(), self)
+    pub(crate) fn is_dispatched_here(&self) -> bool {
+        ptr::eq(DISPATCHED.get(), self)
     }
 
     /// Whether this thread runs the context, and so may touch its sources.
     #[inline]
     pub(crate) fn is_run_here(&self) -> bool {
-        self.is_served_here() || running_owned().is_some_and(|context| self.is_in(&context))
+        self.is_dispatched_here() || running_owned().is_some_and(|context| self.is_in(&context))
     }
 
     #[inline]
@@ -167,7 +179,7 @@ impl Hub {
         self.shut_down.load(Ordering::Acquire)
     }
 
-    /// Whether a lane has said what it waits for, and the thread is going to poll: in a main loop inside a dispatch, as
+    /// Whether a lane was prepared and the thread is about to poll: in a nested main loop, as
     /// otherwise the hub is not being dispatched then.
     #[inline]
     fn is_prepared(&self) -> bool {
@@ -179,8 +191,8 @@ impl Hub {
         self.is_prepared.store(is_prepared, Ordering::Relaxed);
     }
 
-    /// Watches a descriptor from now on. `None` if it is closed, or the hub has been shut down; `EPERM` says
-    /// that it is always ready.
+    /// Registers a descriptor. `None` if it is closed, or the hub has been shut down; `EPERM` means
+    /// that it does not support epoll, and is always ready.
     pub(crate) fn register(
         self: &Arc<Self>,
         fd: &Arc<SharedFd>,
@@ -199,7 +211,7 @@ impl Hub {
             registry.insert(|key| Arc::new(Registration::new(self.clone(), key, lease, serves)));
         let result = registry.watch(&registration, side.condition());
         if !matches!(result, Ok(true)) {
-            // It has no waiters yet: nothing is to be woken, under whatever lock the caller has.
+            // It has no waiters yet: none is to be woken, whatever locks the caller holds.
             registry.remove(registration.key);
         }
         drop(registry);
@@ -210,11 +222,11 @@ impl Hub {
         Ok(result?.then(|| RegistrationGuard::new(registration)))
     }
 
-    /// Takes the events of the descriptors and wakes what waits for them. Returns how many there
-    /// were. `wakers` is empty, before and after.
+    /// Takes the events of the descriptors and wakes their waiters. Returns the number of events.
+    /// `wakers` is empty before and after.
     fn poll_events(&self, wakers: &mut Vec<Waker>, is_idle: bool) -> usize {
         let events = self.registry().poll_events(wakers, is_idle);
-        // In their order, and at less cost than by `drain`, which is most of it for one.
+        // In order, and cheaper than `drain`, whose set-up costs more than waking a single waker.
         wakers.reverse();
         while let Some(waker) = wakers.pop() {
             waker.wake();
@@ -229,8 +241,8 @@ impl Hub {
         *self.wakers.lock() = wakers;
     }
 
-    /// Hands something to the thread that runs the context, and wakes it. Gives it back once the context
-    /// has gone: all its sources have been taken out of it then.
+    /// Sends a message to the thread that runs the context, and wakes that thread. Returns the
+    /// message once the context is destroyed: all its sources have been removed then.
     fn send(&self, message: Message) -> Result<(), Message> {
         if self.remote.push(message)? {
             self.registry().wake();
@@ -238,14 +250,15 @@ impl Hub {
         Ok(())
     }
 
-    /// Makes the main loop iterate once more, so that it asks all its sources.
+    /// Makes the main loop iterate once more, so that it prepares all its sources.
     pub(crate) fn notify(&self) {
-        if (!self.is_served_here() || self.is_prepared()) && self.remote.notify() {
+        if (!self.is_dispatched_here() || self.is_prepared()) && self.remote.notify() {
             self.registry().wake();
         }
     }
 
-    /// As [`notify`](Self::notify), if little else uses the hub, so that it may go.
+    /// As [`notify`](Self::notify), if few references to the hub are left, so that it may be shut
+    /// down.
     pub(crate) fn notify_if_spare(self: &Arc<Self>) {
         const FEW: usize = 8;
         if Arc::strong_count(self) < FEW {
@@ -257,12 +270,13 @@ impl Hub {
     pub(crate) fn destroy(&self, source: glib::Source) {
         match self.is_run_here() {
             true => source.destroy(),
-            // What comes back is of no context any more: GLib has destroyed it.
+            // A message that is returned is of a destroyed context: GLib has destroyed the source.
             false => drop(self.send(Message::Destroy(source))),
         }
     }
 
-    /// The same for a caller that keeps the context, which perhaps no thread runs: then nothing is left to be done.
+    /// The same for a caller that holds a reference to the context. Destroys at once if no thread
+    /// runs the context.
     pub(crate) fn destroy_in(&self, context: &glib::MainContext, source: glib::Source) {
         match context.acquire() {
             Ok(_owned) => source.destroy(),
@@ -270,9 +284,9 @@ impl Hub {
         }
     }
 
-    /// Takes in what other threads have sent. In the thread that runs the context.
+    /// Processes what other threads have sent. Must be called in the thread that runs the context.
     #[inline]
-    fn take_in(&self) {
+    fn receive(&self) {
         if self.remote.has_messages() {
             self.take_messages();
         }
@@ -304,27 +318,29 @@ impl Hub {
         }
     }
 
-    /// Shuts the hub down: a source of it is destroyed, as a rule with its context, or nothing has used it for a while.
-    /// In any thread: if another one dispatches the hub, that takes it apart when it has finished.
+    /// Shuts the hub down: a source of it is destroyed, as a rule with its context, or it has been
+    /// unused for a while. Callable from any thread: if another one dispatches the hub, that thread
+    /// shuts it down when it has finished.
     fn shutdown(&self) {
         self.shut_down.store(true, Ordering::SeqCst);
         self.take_apart();
     }
 
     fn take_apart(&self) {
-        let Some(_served) = Served::begin(self) else {
+        let Some(_dispatch) = DispatchGuard::begin(self) else {
             return;
         };
         if self.is_apart.swap(true, Ordering::AcqRel) {
             return;
         }
-        registry::remove_hub(self);
-        // Outside of all locks: tasks and wakers may do anything when they are dropped.
+        hubs::remove_hub(self);
+        // Outside of all locks: dropping a task or a waker may run any code.
         let registrations = self.registry().close();
         registrations.iter().for_each(|it| it.end());
         self.timers.wake_all();
-        // SAFETY: this thread has the token of `dispatcher`, by `_served`, so that no other thread has a `Local`. Main
-        // loops that this one may be in have none in use: `Local::change` calls nothing.
+        // SAFETY: `_dispatch` holds the token of `dispatcher` for this thread, so that no other
+        // thread has a `Local`. Outer main loops of this thread have none in use: `Local::change`
+        // calls no other code.
         unsafe { self.cancel_all() };
         for message in self.remote.close() {
             match message {
@@ -339,129 +355,4 @@ impl Hub {
     fn registry(&self) -> MutexGuard<'_, Registry> {
         self.registry.lock()
     }
-}
-
-/// How many bits of an address differ: the others of a token are the generation of the process.
-const ADDRESS_BITS: u32 = usize::BITS - 16;
-
-/// A number that no other thread of this process has, nor a thread of a process that this one was forked from.
-fn thread_token() -> usize {
-    let address = SERVED.with(|served| ptr::from_ref(served).addr());
-    address | (generation() as usize) << ADDRESS_BITS
-}
-
-/// Whether a token is that of a thread of this process.
-fn is_of_this_process(token: usize) -> bool {
-    token >> ADDRESS_BITS == thread_token() >> ADDRESS_BITS
-}
-
-/// This thread is dispatching a hub for as long as this lives, and no other one is: GLib lets one thread at a time run a
-/// context, but any thread may destroy a source of it, which shuts the hub down.
-struct Served<'a> {
-    hub: &'a Hub,
-    outer: *const Hub,
-    /// The thread had not been dispatching it before.
-    is_outermost: bool,
-}
-
-impl<'a> Served<'a> {
-    /// `None` while another thread does so.
-    #[inline]
-    fn begin(hub: &'a Hub) -> Option<Self> {
-        let is_outermost = !hub.is_served_here() && hub.acquire_dispatcher()?;
-        Some(Self {
-            hub,
-            outer: SERVED.replace(hub),
-            is_outermost,
-        })
-    }
-}
-
-impl Hub {
-    /// Whether this thread gets the token of `dispatcher`, which it had not; `None` if another thread has it.
-    fn acquire_dispatcher(&self) -> Option<bool> {
-        let me = thread_token();
-        let acquire = |from| {
-            self.dispatcher
-                .compare_exchange(from, me, Ordering::SeqCst, Ordering::SeqCst)
-        };
-        match acquire(0) {
-            Ok(_) => Some(true),
-            Err(other) if other == me => Some(false),
-            Err(other) if is_of_this_process(other) => None,
-            // Of a process that this one was forked from, while that thread dispatched the hub.
-            Err(other) => acquire(other).ok().map(|_| {
-                let lanes = self.lanes.lock().clone();
-                lanes.iter().for_each(|lane| lane.forget_queue());
-                true
-            }),
-        }
-    }
-}
-
-impl Drop for Served<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        SERVED.set(self.outer);
-        if self.is_outermost {
-            // Before the flag is read: a thread that sets it, and does not get the token, relies on this.
-            self.hub.dispatcher.store(0, Ordering::SeqCst);
-            let hub = self.hub;
-            if hub.shut_down.load(Ordering::SeqCst) && !hub.is_apart.load(Ordering::Acquire) {
-                hub.take_apart();
-            }
-        }
-    }
-}
-
-/// Marks a lane as running in this thread for as long as it lives.
-struct Running<'a> {
-    outer: Option<(Arc<Lane>, i32)>,
-    _served: Served<'a>,
-}
-
-impl<'a> Running<'a> {
-    fn enter(lane: &'a Arc<Lane>) -> Option<Self> {
-        let served = Served::begin(&lane.hub)?;
-        let current = Some((lane.clone(), glib::main_depth()));
-        Some(Self {
-            outer: CURRENT.replace(current),
-            _served: served,
-        })
-    }
-}
-
-impl Drop for Running<'_> {
-    fn drop(&mut self) {
-        let entered = CURRENT.replace(self.outer.take());
-        drop(entered);
-    }
-}
-
-/// The default context of this thread, or of the process.
-pub(crate) fn default_context() -> glib::MainContext {
-    // Not `unwrap_or_default`: the `Default` of a context is a new one.
-    glib::MainContext::thread_default().unwrap_or_else(glib::MainContext::default)
-}
-
-/// A context for a thread that waits without running one. Fails where no descriptor is to be had for it: GLib
-/// would end the process.
-pub(crate) fn private_context() -> io::Result<glib::MainContext> {
-    let probe = file::eventfd();
-    drop(probe.map_err(|e| with_context(e, "Unable to make a main context to wait in"))?);
-    Ok(glib::MainContext::new())
-}
-
-/// The context that this thread runs, or has acquired as its default one.
-fn running_owned() -> Option<glib::MainContext> {
-    match glib::main_current_source() {
-        Some(source) => source.context(),
-        None => Some(default_context()).filter(glib::MainContext::is_owner),
-    }
-}
-
-/// Fails in a thread that runs no main context.
-pub(crate) fn assert_running() -> io::Result<()> {
-    let text = "Unable to wait in a future: this thread runs no main context";
-    running_owned().map(drop).ok_or_else(|| not_supported(text))
 }

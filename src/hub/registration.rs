@@ -1,4 +1,4 @@
-//! One descriptor that a hub watches.
+//! A descriptor that is registered with the epoll instance of a hub.
 
 use std::{
     io,
@@ -28,25 +28,25 @@ use crate::{
     },
 };
 
-/// What a descriptor is good for.
+/// The directions that a descriptor reports.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FdRole {
-    /// One descriptor reports both directions.
+    /// Whether the descriptor reports both directions.
     pub(crate) both: bool,
-    /// The only one that it reports, or that which it was registered for.
+    /// The only direction that it reports, or the one that it was registered for.
     pub(crate) side: Direction,
     pub(crate) short_read: ShortRead,
 }
 
-/// A descriptor that a hub watches, with what that hub has seen of it and what waits for it there.
-/// Nothing of this is shared with other hubs: each gets every edge, by a registration of its own.
+/// A registered descriptor, with the readiness that its hub has observed and the waiters of that
+/// hub. Nothing is shared with other hubs: each gets every edge, by a registration of its own.
 #[derive(Debug)]
 pub(crate) struct Registration {
     hub: Arc<Hub>,
     pub(super) key: u64,
-    /// What the epoll instance watches for. Changed only while the hub's registry is locked.
+    /// The conditions in the epoll instance. Changed only while the hub's registry is locked.
     pub(super) watched: AtomicU32,
-    /// Keeps the number from being reused. Empty once ended.
+    /// Prevents reuse of the descriptor's number. Empty once ended.
     fd: ForkMutex<Option<FdLease>>,
     ended: AtomicBool,
     serves: FdRole,
@@ -56,7 +56,7 @@ pub(crate) struct Registration {
 
 impl Registration {
     pub(super) fn new(hub: Arc<Hub>, key: u64, fd: FdLease, serves: FdRole) -> Self {
-        // After the reference: while the two differ, the hub is in use.
+        // After the reference was taken: while the two counts differ, the hub is in use.
         hub.registrations.fetch_add(1, Ordering::AcqRel);
         Self {
             hub,
@@ -70,7 +70,7 @@ impl Registration {
         }
     }
 
-    /// Whether this is of a hub, and has not ended.
+    /// Whether this belongs to a hub, and has not ended.
     #[inline]
     pub(crate) fn is_of(&self, hub: *const Hub) -> bool {
         ptr::eq(Arc::as_ptr(&self.hub), hub) && !self.has_ended()
@@ -97,13 +97,13 @@ impl Registration {
         &self.directions[side as usize]
     }
 
-    /// To be taken before an attempt, and passed on with its result.
+    /// Must be taken before an attempt, and passed on with its result.
     #[inline]
     pub(crate) fn ready_event(&self, side: Direction) -> ReadyEvent {
         self.direction(side).ready_event()
     }
 
-    /// An attempt has met would-block: not ready, unless there has been an edge since `seen`.
+    /// Records that an attempt met would-block: not ready, unless there was an edge after `seen`.
     pub(crate) fn would_block(&self, side: Direction, seen: ReadyEvent) {
         self.direction(side).clear(seen, READY | HANGUP);
         if side == Direction::Read
@@ -121,15 +121,15 @@ impl Registration {
         side == Direction::Read && self.trigger.is_level()
     }
 
-    /// Takes what was reported for read, as far as the epoll instance reports again what is left.
+    /// Clears readiness after a read, where the epoll instance reports again what is left.
     pub(crate) fn assume_drained(&self, side: Direction, seen: ReadyEvent) {
         if self.is_level_triggered(side) {
             self.direction(side).clear(seen, READY);
         }
     }
 
-    /// Less was read than there was room for: likewise, as far as that means anything and there is
-    /// no end still to be reported.
+    /// Clears readiness after a short read (fewer bytes than the buffer holds), where a short read
+    /// proves that the descriptor is drained and no hang-up is still to be reported.
     #[inline]
     pub(crate) fn read_short(&self, seen: ReadyEvent) {
         let is_drained = match self.serves.short_read {
@@ -142,19 +142,19 @@ impl Registration {
         }
     }
 
-    /// Whether data is to be reported for as long as it is there, where nothing but data is watched for.
+    /// Whether the registration can be level-triggered: only if data alone is watched for.
     pub(super) fn wants_level(&self, watched: IOCondition) -> bool {
         self.serves.short_read == ShortRead::ProbablyDrained && watched == IOCondition::IN
     }
 
-    /// Whether data has been reported that nothing has read: another report says nothing new.
+    /// Whether data was reported that no read has taken: a second report adds nothing.
     #[inline]
     pub(super) fn is_unread(&self) -> bool {
         self.direction(Direction::Read).ready_event().is_ready()
     }
 
-    /// Waits for an edge: ready if there has been one meanwhile (after `since`, for those that wait
-    /// for something else than being able to go on), or if the registration has ended.
+    /// Waits for an edge. Ready if there was one (after `since`, for waiters that wait for
+    /// something else than readiness), or if the registration has ended.
     pub(crate) fn poll_edge(
         &self,
         side: Direction,
@@ -165,14 +165,15 @@ impl Registration {
         if self.hub.is_run_here() {
             return self.poll_edge_owned(side, key, waker, since);
         }
-        // The channel is attached to another context than this, to whose thread the waker belongs.
+        // The channel is attached to another context than this one, and the waker must be woken in
+        // the thread of this one.
         let waker = Hub::running_here()?.remote_waker(waker);
         self.direction(side).enter(key, &waker, true);
         self.poll_entered(side, since)
     }
 
-    /// As [`poll_edge`](Self::poll_edge), for a caller that owns the context of the hub, such as the `prepare` of a
-    /// source, and is woken in the thread that owns it then.
+    /// As [`poll_edge`](Self::poll_edge), for a caller that owns the context of the hub, such as
+    /// the `prepare` of a source, and is woken in the thread that owns it then.
     pub(crate) fn poll_edge_owned(
         &self,
         side: Direction,
@@ -184,37 +185,39 @@ impl Registration {
         self.poll_entered(side, since)
     }
 
-    /// After a waker was entered: what ends the registration empties the list when it is marked.
+    /// Must be called after a waker was entered: the registration is marked as ended before its
+    /// wait list is emptied.
     fn poll_entered(&self, side: Direction, since: Option<ReadyEvent>) -> io::Result<Poll<()>> {
         let direction = self.direction(side);
         if self.has_ended() {
             return Ok(Poll::Ready(()));
         }
         if !self.watches(side) {
-            // What is there already is an edge for the epoll instance, which begins to watch.
+            // Adding the descriptor reports the conditions that already hold as an edge.
             direction.clear(direction.ready_event(), READY | HANGUP);
             if !self.hub.registry().watch(self, side.condition())? {
                 return Ok(Poll::Ready(()));
             }
         }
         let now = direction.ready_event();
-        let news = match since {
+        let is_ready = match since {
             Some(seen) => now.edges() != seen.edges(),
             None => now.is_ready(),
         };
-        match news {
+        match is_ready {
             true => Ok(Poll::Ready(())),
             false => Ok(Poll::Pending),
         }
     }
 
-    /// As [`poll_edge`](Self::poll_edge), in the thread that dispatches the hub. Returns whether it waits: not if
-    /// the epoll instance does not watch for the direction yet, or if there is something to look at.
+    /// As [`poll_edge`](Self::poll_edge), in the thread that dispatches the hub. Returns whether
+    /// the waker was entered and there is nothing to try: `false` if the epoll instance does not
+    /// watch for the direction yet, or if the direction is ready.
     #[inline]
     pub(crate) fn enter(&self, side: Direction, key: &mut WaiterKey, waker: &Waker) -> bool {
         let direction = self.direction(side);
         direction.enter(key, waker, false);
-        // After that: what ends it empties the list when it is marked.
+        // After entering: the registration is marked as ended before its wait list is emptied.
         !self.has_ended() && self.watches(side) && !direction.ready_event().is_ready()
     }
 
@@ -225,13 +228,13 @@ impl Registration {
         watched.contains(side.condition())
     }
 
-    /// Waits no more.
+    /// Removes the waiter.
     #[inline]
     pub(crate) fn leave(&self, side: Direction, key: &mut WaiterKey) {
         self.direction(side).leave(key);
     }
 
-    /// Records edges, and adds those that wait for them to `woken`.
+    /// Records edges, and adds their waiters to `woken`.
     pub(super) fn edges(&self, edges: Edges, woken: &mut Vec<Waker>) {
         for (side, edge) in [
             (Direction::Read, edges.read),
@@ -248,16 +251,16 @@ impl Registration {
         }
     }
 
-    /// The descriptor with its conditions, for an epoll instance that has to begin anew.
+    /// Calls `f` with the descriptor, if the registration has not ended.
     pub(super) fn with_fd(&self, f: impl FnOnce(&FdLease)) {
         if let Some(fd) = &*self.fd.lock() {
             f(fd);
         }
     }
 
-    /// Watches no more, so that another registration can take its place at once, from any thread. The
-    /// waiters are woken by [`end`](Self::end), which is to follow. Returns the descriptor, if it
-    /// had not been given back yet.
+    /// Removes the descriptor from the epoll instance, so that another registration can take its
+    /// place at once. Callable from any thread. The waiters are woken by [`end`](Self::end), which
+    /// must follow. Returns the lease, if it had not been released yet.
     fn deregister(&self) -> Option<FdLease> {
         self.ended.store(true, Ordering::Release);
         let fd = self.fd.lock().take();
@@ -267,25 +270,26 @@ impl Registration {
         fd
     }
 
-    /// Gives the descriptor back and wakes all waiters: they look for another registration.
+    /// Releases the descriptor and wakes all waiters, which then register anew.
     pub(super) fn end(self: &Arc<Self>) {
         let fd = self.deregister();
         drop(fd);
-        // The message makes its receiver do the rest. A waiter that comes after this sees that it has ended.
+        // The receiver of the message does the rest. A waiter that enters after this sees that the
+        // registration has ended.
         if !self.wake() {
             self.hub.forget_if_ended(self);
         }
     }
 
-    /// Makes all waiters look again, from any thread. Returns whether that has taken a message to the thread that runs
-    /// the context.
+    /// Makes all waiters poll again. Callable from any thread. Returns whether a message was sent
+    /// to the thread that runs the context.
     pub(crate) fn wake(self: &Arc<Self>) -> bool {
-        if self.hub.is_served_here() {
+        if self.hub.is_dispatched_here() {
             self.wake_all();
             return false;
         }
         self.wake_by(DirectionState::drain_remote);
-        // If the context is going, that wakes them.
+        // If the context is being destroyed, its teardown wakes the waiters.
         self.is_waited_for() && self.hub.send(Message::Wake(self.clone())).is_ok()
     }
 
@@ -327,7 +331,7 @@ impl Drop for Registration {
     }
 }
 
-/// A registration that ends when this is dropped: what a channel keeps.
+/// Owns a registration, and ends it when dropped.
 #[derive(Debug)]
 pub(crate) struct RegistrationGuard(Arc<Registration>);
 
@@ -340,7 +344,8 @@ impl RegistrationGuard {
         &self.0
     }
 
-    /// Watches no more. Dropping the result, outside of locks, wakes the waiters.
+    /// Removes the registration from its hub. Dropping the result, outside of locks, wakes the
+    /// waiters.
     pub(crate) fn deregister(self) -> Deregistered {
         let fd = self.0.deregister();
         Deregistered {
@@ -356,7 +361,7 @@ impl Drop for RegistrationGuard {
     }
 }
 
-/// A registration that has ended, but for waking its waiters.
+/// A registration that is removed from its hub, but whose waiters are still to be woken.
 #[derive(Debug)]
 pub(crate) struct Deregistered {
     _guard: RegistrationGuard,

@@ -1,36 +1,34 @@
-//! What a hub watches, and which hubs there are.
+//! The registrations of a hub with its epoll instance.
 
 use std::{
-    collections::HashMap,
     io, mem,
     os::fd::{AsFd, BorrowedFd, RawFd},
     sync::{Arc, atomic::Ordering},
     task::Waker,
 };
 
-use glib::{IOCondition, Priority, translate::IntoGlib};
+use glib::IOCondition;
 use slab::Slab;
 
-use super::{Direction, Hub, JoinHandle, Registration, lane::Lane, source};
+use super::{Direction, Registration};
 use crate::{
     error::with_context,
-    sync::ProcessMutex,
     sys::epoll::{Epoll, Trigger},
 };
 
 /// The descriptors of a hub.
 #[derive(Debug, Default)]
 pub(super) struct Registry {
-    /// Empty while no descriptor is to be had for it, and once the hub is shut down.
+    /// Empty while no descriptor can be allocated for it, and once the hub is shut down.
     epoll: Option<Epoll>,
     shut_down: bool,
     registrations: Slab<Arc<Registration>>,
-    /// Distinguishes registrations that had the same place one after the other.
+    /// Distinguishes registrations that have had the same slot.
     generation: u32,
-    /// Those that are to report edges. Empty but for the length of a call.
+    /// Registrations to be changed to edge-triggered. Not empty only during a call.
     changing: Vec<Arc<Registration>>,
-    /// Those that an instance which replaces another one could not watch: their waiters are to be woken, and get the
-    /// error when they register again.
+    /// Registrations that a replaced epoll instance could not take: their waiters are to be woken,
+    /// and get the error when they register again.
     unwatched: Vec<Arc<Registration>>,
 }
 
@@ -61,12 +59,12 @@ impl Registry {
         }
     }
 
-    /// The hub has been shut down.
+    /// Whether the hub has been shut down.
     pub(super) fn is_closed(&self) -> bool {
         self.shut_down
     }
 
-    /// Takes those that an instance could not watch.
+    /// Takes the registrations that a replaced instance could not take.
     pub(super) fn take_unwatched(&mut self) -> Vec<Arc<Registration>> {
         mem::take(&mut self.unwatched)
     }
@@ -76,22 +74,23 @@ impl Registry {
         self.registrations.is_empty()
     }
 
-    /// Watches a descriptor no more.
+    /// Removes a descriptor from the epoll instance.
     pub(super) fn unwatch(&self, fd: BorrowedFd<'_>) {
         if let Some(epoll) = &self.epoll {
             epoll.remove(fd);
         }
     }
 
-    /// Closes the instance, although channels and handles may hold the hub for longer, and returns
-    /// all registrations, to be ended. There will be no more.
+    /// Closes the epoll instance, although channels and handles may reference the hub for longer.
+    /// Returns all registrations, to be ended. No registration can be added after that.
     pub(super) fn close(&mut self) -> Vec<Arc<Registration>> {
         self.epoll = None;
         self.shut_down = true;
         self.registrations.drain().collect()
     }
 
-    /// Watches for a condition more. `false` once the hub is shut down: another hub will watch.
+    /// Adds a condition to a registration. `false` once the hub is shut down: another hub must be
+    /// used.
     pub(super) fn watch(
         &mut self,
         registration: &Registration,
@@ -107,10 +106,10 @@ impl Registry {
             true => Trigger::Level,
             false => Trigger::Edge,
         };
-        // Before it reports edges: until then no read relies on it.
+        // Before the instance reports edges: until then no read relies on the level trigger.
         registration.trigger.set_level(false);
         let mut result = Ok(());
-        // Whatever has ended meanwhile, its waiters see that.
+        // If it has ended meanwhile, its waiters see that.
         registration.with_fd(|fd| {
             result = match watched.is_empty() {
                 true => epoll.add(fd.as_fd(), wanted, trigger, registration.key),
@@ -124,8 +123,8 @@ impl Registry {
         result.map(|()| true)
     }
 
-    /// Has data reported for as long as it is there, and nothing but data: room to write is watched for again when
-    /// that is waited for.
+    /// Makes a registration level-triggered, for data alone: writability is watched for again by
+    /// the next waiter for it.
     pub(super) fn use_level(&mut self, registration: &Registration) {
         let watched = IOCondition::from_bits_retain(registration.watched.load(Ordering::Relaxed));
         if registration.trigger.is_level()
@@ -139,7 +138,8 @@ impl Registry {
                 .watched
                 .store(watched.bits(), Ordering::Release);
         };
-        // A writer is entered, and then looks whether room is watched for: either it sees this, or this sees it.
+        // A writer is entered before it checks whether writability is watched for: either the
+        // writer sees this store, or this thread sees the writer.
         watch(IOCondition::IN);
         if registration.has_waiters(Direction::Write) {
             return watch(watched);
@@ -149,9 +149,9 @@ impl Registry {
         }
     }
 
-    /// Has edges reported. What is there already is one.
+    /// Makes a registration edge-triggered. Conditions that already hold are reported as an edge.
     fn use_edges(&self, registration: &Registration) {
-        // Before that: no read relies on it any more.
+        // Before the change: no read relies on the level trigger any more.
         registration.trigger.set_level(false);
         let watched = IOCondition::from_bits_retain(registration.watched.load(Ordering::Relaxed));
         self.set_trigger(registration, watched, Trigger::Edge);
@@ -171,10 +171,10 @@ impl Registry {
         is_set
     }
 
-    /// Takes what has happened, which may be nothing, and adds those that wait for it to `woken`. Returns how much of
-    /// it is new. `is_idle`: no task may be about to read what has been reported.
+    /// Takes the pending events, which may be none, and adds their waiters to `woken`. Returns the
+    /// number of new events. `is_idle`: no task is runnable that might read reported data.
     pub(super) fn poll_events(&mut self, woken: &mut Vec<Waker>, is_idle: bool) -> usize {
-        // What the parent's instance has to report is for the parent.
+        // In a forked child, the inherited instance reports events of the parent.
         let renewed = self.renew().is_ok();
         let Some(epoll) = self.epoll.as_ref().filter(|_| renewed) else {
             return 0;
@@ -193,7 +193,7 @@ impl Registry {
                 if edges.is_more_than_data() {
                     changing.push(registration.clone());
                 } else if registration.is_unread() {
-                    // What is waited for all the same is the next edge.
+                    // A waiter for the next edge must be woken.
                     if is_idle || registration.has_waiters(Direction::Read) {
                         registration.trigger.count_change();
                         changing.push(registration.clone());
@@ -211,9 +211,9 @@ impl Registry {
         count
     }
 
-    /// Wakes the thread that waits for the instance.
+    /// Wakes the thread that polls the instance.
     pub(super) fn wake(&mut self) {
-        // A child must not wake its parent.
+        // A forked child must not wake its parent.
         if self.renew().is_ok()
             && let Some(epoll) = &self.epoll
         {
@@ -221,8 +221,8 @@ impl Registry {
         }
     }
 
-    /// What the main loop is to poll, or -1: the eventfd alone while there is no registration, as polling an epoll
-    /// instance takes the kernel longer.
+    /// The descriptor that the main loop is to poll, or -1: the eventfd alone while there is no
+    /// registration, as polling an epoll instance takes the kernel longer.
     pub(super) fn poll_number(&self) -> RawFd {
         let number = match self.registrations.is_empty() {
             true => Epoll::alarm_number,
@@ -235,12 +235,13 @@ impl Registry {
     pub(super) fn prepare(&mut self) -> RawFd {
         match self.renew() {
             Ok(()) => self.poll_number(),
-            // Without an instance, or with none but the parent's, the hub looks around every now and then.
+            // Without an instance, or with that of the parent, the hub polls its queues
+            // periodically.
             Err(_) => -1,
         }
     }
 
-    /// An instance where there is none yet, or in a forked child, one of its own in place of the
+    /// Creates an epoll instance if there is none yet, or in a forked child, in place of the
     /// parent's.
     #[inline]
     fn renew(&mut self) -> io::Result<()> {
@@ -288,125 +289,4 @@ impl Registry {
 
 fn place(key: u64) -> usize {
     (key & u64::from(u32::MAX)) as usize
-}
-
-/// By the address of the context, which is that of a live one.
-static HUBS: ProcessMutex<Option<HashMap<usize, Arc<Hub>>>> = ProcessMutex::new(None, |_| ());
-
-impl Hub {
-    /// The hub of a context, which is made now if there is none.
-    pub(crate) fn of(context: &glib::MainContext) -> Arc<Self> {
-        // Under the lock of the list, by which `remove_if_idle` finds whether the hub is referred to.
-        Self::in_list(context, Arc::clone)
-    }
-
-    /// Calls `f` with the hub of a context, while that cannot be shut down for being idle.
-    fn in_list<R>(context: &glib::MainContext, f: impl FnOnce(&Arc<Self>) -> R) -> R {
-        let mut hubs = HUBS.lock();
-        let home = context.as_ptr().addr();
-        let hub = hubs.get_or_insert_default().entry(home).or_insert_with(|| {
-            let hub = Self::new(home);
-            hub.lifetime.watch();
-            // Others have to be woken there, also if there is never a task.
-            hub.lane(context, Priority::DEFAULT);
-            hub
-        });
-        f(hub)
-    }
-
-    fn lane(self: &Arc<Self>, context: &glib::MainContext, priority: Priority) -> Arc<Lane> {
-        let priority = priority.into_glib();
-        let mut lanes = self.lanes.lock();
-        if let Some(lane) = lanes.iter().find(|lane| lane.priority == priority) {
-            return lane.clone();
-        }
-        let lane = Arc::new(Lane::new(self.clone(), priority));
-        source::attach(&lane, context);
-        lanes.push(lane.clone());
-        lane
-    }
-
-    /// Runs a future in a context, at a priority, in this thread.
-    pub(crate) fn spawn_local_in<F>(
-        context: &glib::MainContext,
-        priority: Priority,
-        future: F,
-    ) -> JoinHandle<F::Output>
-    where
-        F: Future + 'static,
-        F::Output: 'static,
-    {
-        Self::lane_of(context, priority).spawn_local(future)
-    }
-
-    /// As [`spawn_local_in`](Self::spawn_local_in), in whatever thread runs the context.
-    pub(crate) fn spawn_in<F>(
-        context: &glib::MainContext,
-        priority: Priority,
-        future: F,
-    ) -> JoinHandle<F::Output>
-    where
-        F: Future + Send + 'static,
-        F::Output: Send + 'static,
-    {
-        Self::lane_of(context, priority).spawn(future)
-    }
-
-    /// The lane of a context at a priority. A hub with a lane that is in use is not idle.
-    pub(super) fn lane_of(context: &glib::MainContext, priority: Priority) -> Arc<Lane> {
-        Self::in_list(context, |hub| hub.lane(context, priority))
-    }
-
-    /// Shuts the hub down, unless it is in use: in the thread that runs the context.
-    pub(super) fn shutdown_if_idle(&self) {
-        if self.remove_if_idle() {
-            self.shutdown();
-        }
-    }
-
-    /// Takes the hub off the list if only the list, its lanes and registrations that nothing waits for know it. Nothing
-    /// else can come to know it meanwhile: that goes by the list, or by something that counts.
-    fn remove_if_idle(&self) -> bool {
-        let mut hubs = HUBS.lock();
-        let Some(listed) = hubs.as_ref().and_then(|hubs| hubs.get(&self.home)) else {
-            return false;
-        };
-        let lanes = self.lanes.lock();
-        let registry = self.registry();
-        let registrations = self.registrations.load(Ordering::Acquire);
-        let known = 1 + lanes.len() + registrations;
-        let is_idle = std::ptr::eq(Arc::as_ptr(listed), self)
-            && Arc::strong_count(listed) == known
-            && lanes
-                .iter()
-                .all(|it| Arc::strong_count(it) == source::UNUSED && !it.budget.spins())
-            && !self.remote.has_messages()
-            && self.tasks.are_none()
-            && self.timers.are_none()
-            && !registry.is_waited_for();
-        drop(registry);
-        drop(lanes);
-        let removed = match (is_idle, &mut *hubs) {
-            (true, Some(hubs)) => hubs.remove(&self.home),
-            _ => None,
-        };
-        drop(hubs);
-        removed.is_some()
-    }
-}
-
-pub(super) fn remove_hub(hub: &Hub) {
-    let mut hubs = HUBS.lock();
-    let removed = match &mut *hubs {
-        Some(hubs)
-            if hubs
-                .get(&hub.home)
-                .is_some_and(|it| std::ptr::eq(&**it, hub)) =>
-        {
-            hubs.remove(&hub.home)
-        }
-        _ => None,
-    };
-    drop(hubs);
-    drop(removed);
 }

@@ -7,16 +7,16 @@ use std::{
 
 use super::{Hub, Registration, tasks::Runnable};
 
-/// What the thread that runs the context is to do.
+/// A message for the thread that runs the context.
 #[derive(Debug)]
 pub(super) enum Message {
     Run(Runnable),
-    /// Make the waiters of a registration look again.
+    /// Make the waiters of a registration poll again.
     Wake(Arc<Registration>),
-    /// Wake what is polled in the thread that runs the context.
+    /// Wake a future that is polled in the thread that runs the context.
     WakeOne(Waker),
-    /// A source of the context, with the reference that must not be dropped elsewhere before it is
-    /// destroyed: GLib would lock the context for that.
+    /// Destroy a source of the context. The message owns a reference to it, which must not be
+    /// dropped elsewhere before the source is destroyed: GLib would lock the context for that.
     Destroy(glib::Source),
 }
 
@@ -32,16 +32,16 @@ impl Wake for RemoteWaker {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        match self.hub.is_served_here() {
+        match self.hub.is_dispatched_here() {
             true => self.waker.wake_by_ref(),
-            // What comes back is of a context that has gone, with all that is polled in it.
+            // A message that is returned is of a destroyed context, with all that was polled in it.
             false => drop(self.hub.send(Message::WakeOne(self.waker.clone()))),
         }
     }
 }
 
 impl Hub {
-    /// A waker for any thread to wake, of what is polled in the thread that runs this context.
+    /// A waker that any thread may wake, for a future that is polled in the thread of this context.
     pub(crate) fn remote_waker(self: &Arc<Self>, waker: &Waker) -> Waker {
         Waker::from(Arc::new(RemoteWaker {
             hub: self.clone(),

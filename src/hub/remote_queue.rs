@@ -1,4 +1,4 @@
-//! Messages from any thread for the one that runs a context. `tests/loom` explores it.
+//! Messages from any thread to the one that runs a context. `tests/loom` explores it.
 
 use std::mem;
 
@@ -13,9 +13,9 @@ pub(super) struct RemoteQueue<M> {
 #[derive(Debug)]
 struct Inbox<M> {
     messages: Vec<M>,
-    /// The context is going.
+    /// The context is being destroyed.
     is_closed: bool,
-    /// The thread has been woken since it last took messages.
+    /// Whether the thread was woken since it last took messages.
     notified: bool,
 }
 
@@ -39,7 +39,7 @@ impl<M> Default for RemoteQueue<M> {
 }
 
 impl<M> RemoteQueue<M> {
-    /// Whether the thread is to be woken for it. Gives the message back if the queue is closed.
+    /// Returns whether the thread must be woken. Returns the message if the queue is closed.
     pub(super) fn push(&self, message: M) -> Result<bool, M> {
         let mut inbox = self.inbox.lock();
         if inbox.is_closed {
@@ -72,7 +72,7 @@ impl<M> RemoteQueue<M> {
         mem::take(&mut inbox.messages)
     }
 
-    /// Takes no message any more. Returns those that were left.
+    /// Closes the queue. Returns the messages that were left.
     pub(super) fn close(&self) -> Vec<M> {
         let mut inbox = self.inbox.lock();
         inbox.is_closed = true;

@@ -1,8 +1,8 @@
 //! The `GSource` of a lane.
 //!
-//! GLib asks the sources of a context in the order of their priorities. Events are taken when it asks: a
-//! lane is ready only if there are tasks of its own, so that I/O at one priority holds nothing up that is
-//! between it and another lane.
+//! GLib checks the sources of a context in the order of their priorities. Events are taken in
+//! `check`: a lane is ready only if it has runnable tasks of its own, so that I/O at one priority
+//! does not delay sources between that priority and the one of another lane.
 
 use std::{cell::UnsafeCell, ptr, sync::Arc};
 
@@ -12,7 +12,7 @@ use glib_sys::{
     gboolean, gpointer,
 };
 
-use super::{Running, Served, lane::Lane};
+use super::{DispatchGuard, Running, lane::Lane};
 
 #[repr(C)]
 struct LaneSource {
@@ -23,15 +23,18 @@ struct LaneSource {
 
 struct State {
     lane: Arc<Lane>,
-    /// The epoll instance of the hub, or its eventfd, which the other lanes poll as well: GLib polls it once.
+    /// The epoll instance of the hub, or its eventfd. The other lanes poll the same one: GLib polls
+    /// it once.
     poll: UnsafeCell<GPollFD>,
 }
 
 /// The functions of a kind of source, in a static.
+#[derive(Debug)]
 pub(crate) struct SourceFuncs(pub(crate) GSourceFuncs);
 
-// SAFETY: function pointers, and fields that GLib leaves to itself and does not write: `g_source_new` documents the
-// struct as constant. The field is public, but a static without interior mutability is never written.
+// SAFETY: the struct has function pointers, and fields that are private to GLib and that it does
+// not write: `g_source_new` documents the struct as constant. The field is public, but a static
+// without interior mutability is never written.
 unsafe impl Sync for SourceFuncs {}
 
 static FUNCS: SourceFuncs = SourceFuncs(GSourceFuncs {
@@ -43,16 +46,17 @@ static FUNCS: SourceFuncs = SourceFuncs(GSourceFuncs {
     closure_marshal: None,
 });
 
-/// References to a lane that nothing uses: of its hub, its source, and the source's callback data.
+/// References to an unused lane: those of its hub, its source, and the source's callback data.
 pub(super) const UNUSED: usize = 3;
 
-/// Makes the source of a lane, which its context owns. From any thread: the caller keeps the context.
+/// Makes the source of a lane, which its context owns. Callable from any thread while the caller
+/// holds a reference to the context.
 pub(super) fn attach(lane: &Arc<Lane>, context: &glib::MainContext) {
-    // SAFETY: the functions are those of a `LaneSource`, whose size GLib allocates, and its
-    // state is written before anything can look at it. GLib keeps the pointer to the
-    // GPollFD until the source is destroyed; it lives as long as the source. `shutdown` gets a
-    // reference of its own, and is called when the source is destroyed: with its context, which
-    // is still there at that time.
+    // SAFETY: `g_source_new` allocates the size of a `LaneSource`, which `FUNCS` is for, and the
+    // state is written before the source is attached. GLib uses the pointer to the GPollFD until
+    // the source is destroyed, and it is part of the source. `shutdown` gets a reference to the
+    // lane of its own, and is called once, when the source is destroyed: at the latest by its
+    // context, which still exists then.
     unsafe {
         let size = size_of::<LaneSource>() as u32;
         let source = glib_sys::g_source_new(ptr::from_ref(&FUNCS.0).cast_mut(), size);
@@ -86,7 +90,7 @@ unsafe extern "C" fn no_callback(_: gpointer) -> gboolean {
 
 /// The source is destroyed: with its context, or after the hub has been shut down.
 unsafe extern "C" fn shutdown(data: gpointer) {
-    // SAFETY: the reference that `attach` gave to the callback data.
+    // SAFETY: `attach` gave this reference to the callback data, which GLib releases once.
     let lane = unsafe { Arc::from_raw(data.cast::<Lane>()) };
     lane.hub.shutdown();
 }
@@ -100,12 +104,12 @@ unsafe fn state<'a>(source: *mut GSource) -> &'a State {
 }
 
 unsafe extern "C" fn prepare(source: *mut GSource, timeout: *mut i32) -> gboolean {
-    // SAFETY: GLib passes the source that these functions are for, and the address of a
-    // timeout. It reads the GPollFD after this, in this thread.
+    // SAFETY: GLib passes the source that these functions were given for in `attach`, and the
+    // address of a timeout. It reads the GPollFD after this call, in this thread.
     unsafe {
         let state = state(source);
         let hub = &state.lane.hub;
-        let Some(served) = Served::begin(hub) else {
+        let Some(served) = DispatchGuard::begin(hub) else {
             return false.into_glib();
         };
         let number = hub.prepare_registry();
@@ -114,7 +118,7 @@ unsafe extern "C" fn prepare(source: *mut GSource, timeout: *mut i32) -> gboolea
             (*state.poll.get()).fd = number;
             glib_sys::g_source_add_poll(source, state.poll.get());
         }
-        let next = hub.look_between();
+        let next = hub.process_between_polls();
         *timeout = hub.sleep(next, number < 0);
         let has_work = state.lane.has_work();
         hub.set_prepared(true);
@@ -124,25 +128,25 @@ unsafe extern "C" fn prepare(source: *mut GSource, timeout: *mut i32) -> gboolea
 }
 
 unsafe extern "C" fn check(source: *mut GSource) -> gboolean {
-    // SAFETY: as for `prepare`.
+    // SAFETY: GLib passes the source that these functions were given for in `attach`.
     unsafe {
         let state = state(source);
         let hub = &state.lane.hub;
-        let Some(_served) = Served::begin(hub) else {
+        let Some(_dispatch) = DispatchGuard::begin(hub) else {
             return false.into_glib();
         };
         hub.set_prepared(false);
         match state.take_polled() {
             true => hub.poll_events_between(!state.lane.has_tasks()),
-            false => hub.look_at_lifetime(),
+            false => hub.check_lifetime(),
         }
-        hub.look_between();
+        hub.process_between_polls();
         state.lane.has_work().into_glib()
     }
 }
 
 unsafe extern "C" fn dispatch(source: *mut GSource, _: GSourceFunc, _: gpointer) -> gboolean {
-    // SAFETY: as for `prepare`.
+    // SAFETY: GLib passes the source that these functions were given for in `attach`.
     unsafe {
         let state = state(source);
         let polled = state.take_polled();
@@ -161,12 +165,12 @@ unsafe extern "C" fn dispatch(source: *mut GSource, _: GSourceFunc, _: gpointer)
 }
 
 unsafe extern "C" fn finalize(source: *mut GSource) {
-    // SAFETY: GLib calls this once, at the end.
+    // SAFETY: `attach` wrote the state, and GLib finalizes a source once.
     unsafe { ptr::drop_in_place(&raw mut (*source.cast::<LaneSource>()).state) };
 }
 
 impl State {
-    /// Whether GLib's last poll has found events that have not been taken.
+    /// Whether GLib's last poll has reported events that have not been taken.
     ///
     /// # Safety
     ///

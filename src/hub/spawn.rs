@@ -1,4 +1,4 @@
-//! Starting tasks.
+//! Spawning tasks.
 
 use std::future::Future;
 
@@ -6,13 +6,14 @@ use glib::Priority;
 
 use super::{Hub, JoinHandle, running_context};
 
-/// Runs a future in the main context of this thread (what is running there now, else its
-/// default context), at the default priority: as
-/// [`MainContext::spawn_local`](glib::MainContext::spawn_local) does, but all such tasks of a
-/// context share one source, however many they are.
+/// Spawns a future in the main context of this thread, at the default priority.
 ///
-/// Dropping the handle leaves the task alone. When the context is dropped, so is the task; if that
-/// happens in another thread, the future is leaked, and the handle says that it was cancelled.
+/// That is the context whose source is being dispatched, else the thread's default context. As
+/// [`MainContext::spawn_local`](glib::MainContext::spawn_local), but all such tasks of a context
+/// share one source.
+///
+/// Dropping the handle detaches the task. A task is dropped with its context; if that is destroyed
+/// in another thread, the future is leaked, and the handle reports that it was cancelled.
 ///
 /// # Examples
 ///
@@ -29,8 +30,10 @@ where
     spawn_local_with_priority(Priority::DEFAULT, future)
 }
 
-/// As [`spawn_local`], at a priority. I/O at a lower priority than GTK's redraw
-/// (`GDK_PRIORITY_REDRAW`, 120) leaves it its frames.
+/// Spawns a future in the main context of this thread, at a priority.
+///
+/// As [`spawn_local`]. I/O at a lower priority than GTK's redraw (`GDK_PRIORITY_REDRAW`, 120) does
+/// not delay its frames.
 pub fn spawn_local_with_priority<F>(priority: Priority, future: F) -> JoinHandle<F::Output>
 where
     F: Future + 'static,
@@ -39,7 +42,11 @@ where
     spawn_local_in(&running_context(), priority, future)
 }
 
-/// As [`spawn_local`], in a given context, which must be this thread's, or nobody's yet.
+/// Spawns a future in a given context at a priority.
+///
+/// This thread must own the context, or no thread.
+///
+/// As [`spawn_local`].
 ///
 /// # Panics
 ///
@@ -59,8 +66,11 @@ where
     Hub::spawn_local_in(context, priority, future)
 }
 
-/// As [`spawn_local`], for a future that may run in another thread: that which runs the default
-/// context of this one.
+/// Spawns a `Send` future in the default context of this thread.
+///
+/// Any thread may run the context.
+///
+/// As [`spawn_local`].
 pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
@@ -69,7 +79,9 @@ where
     spawn_with_priority(Priority::DEFAULT, future)
 }
 
-/// As [`spawn`], at a priority. See [`spawn_local_with_priority`].
+/// Spawns a `Send` future in the default context of this thread, at a priority.
+///
+/// As [`spawn`]. See [`spawn_local_with_priority`].
 pub fn spawn_with_priority<F>(priority: Priority, future: F) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
@@ -78,7 +90,9 @@ where
     spawn_in(&running_context(), priority, future)
 }
 
-/// As [`spawn`], in a given context, from any thread.
+/// Spawns a `Send` future in a given context, at a priority. Callable from any thread.
+///
+/// As [`spawn`].
 pub fn spawn_in<F>(
     context: &glib::MainContext,
     priority: Priority,

@@ -2,7 +2,7 @@
 
 use std::{
     cell::Cell,
-    future::Future,
+    future::{Future, poll_fn},
     mem::{self, ManuallyDrop},
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
@@ -16,37 +16,37 @@ use std::{
 };
 
 use async_task::Builder;
-use glib::Priority;
 use slab::Slab;
 
 use super::{
-    Hub, JoinHandle, default_context,
+    Hub, JoinHandle,
     join::Outcome,
     lane::{Lane, Local},
     remote::Message,
 };
 use crate::sync::ForkMutex;
 
-/// Tasks that run before the hub looks at the time again, which is not free.
+/// Tasks that run between two checks of the clock, which cost time.
 const BATCH: usize = 8;
 
-/// Operations that a task may complete without a wait before others have their turn.
+/// Operations that a task may complete without a wait before it yields.
 const OPERATIONS: u32 = 128;
 
-/// After so many operations that had to wait for the next turn, which a task that blocks in an executor of its own
-/// never gets, some may go on in this one.
+/// After so many operations that yielded without the task being polled again, as in a task that
+/// blocks in an executor of its own, some may proceed without budget.
 const MOST_REFUSALS: u32 = 128;
 
-/// How often a context that is torn down yields to threads that hold a task of it: they could only leak it.
+/// How often a context that is torn down yields to threads that hold a runnable of it: those could
+/// only leak the task.
 const CANCEL_RETRIES: usize = 1_000;
 
 /// Where a task runs.
 #[derive(Debug)]
 pub(super) struct Place {
     lane: Arc<Lane>,
-    /// The only thread that it may run in, if there is one.
+    /// The only thread that it may run in, for a future that is not `Send`.
     owner: Option<ThreadId>,
-    /// The data of the task's wakers, to be compared; set before it runs.
+    /// The data of the task's wakers, which identifies the task; set before it runs.
     id: AtomicPtr<()>,
 }
 
@@ -54,20 +54,20 @@ pub(super) type Runnable = async_task::Runnable<Place>;
 
 #[derive(Debug, Default)]
 pub(super) struct Tasks {
-    /// To wake those that are in no queue when the context goes.
+    /// To wake those that are in no queue when the context is destroyed.
     alive: ForkMutex<Slab<Waker>>,
 }
 
 /// The task that a thread runs.
 struct RunningTask {
-    /// The data of its wakers, to be compared. Null where no task runs.
+    /// The data of its wakers, which identifies it. Null where no task runs.
     id: Cell<*const ()>,
     hub: Cell<*const Hub>,
-    /// Operations that are left to it. Whatever runs elsewhere has no limit.
+    /// Operations that are left to it. Code outside of a task has no limit.
     left: Cell<u32>,
-    /// At what depth of main loops it runs: what a loop inside it runs is elsewhere.
+    /// The depth of main loops at which it runs. Code in a nested loop is not part of the task.
     depth: Cell<i32>,
-    /// How often operations have had to wait for the next turn, since some were allowed to go on.
+    /// How many operations have yielded since some were allowed to proceed.
     refusals: Cell<u32>,
 }
 
@@ -86,7 +86,7 @@ thread_local! {
 }
 
 impl RunningTask {
-    /// Runs a task of a hub in the place of this one.
+    /// Runs a task of a hub. Restores the outer one after that.
     #[inline]
     fn run(&self, runnable: Runnable, hub: &Hub, depth: i32) {
         let id = runnable.metadata().id.load(Ordering::Relaxed).cast_const();
@@ -105,7 +105,7 @@ impl RunningTask {
 }
 
 thread_local! {
-    /// The next future that is dropped is not of this thread.
+    /// The next future that is dropped belongs to another thread, and must be leaked.
     static LEAK_NEXT_FUTURE: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -113,14 +113,14 @@ thread_local! {
     static ME: ThreadId = thread::current().id();
 }
 
-/// The thread that calls. Also when that is ending.
+/// The id of the calling thread. Works also while that thread is terminating.
 pub(crate) fn this_thread() -> ThreadId {
     ME.try_with(|me| *me)
         .unwrap_or_else(|_| thread::current().id())
 }
 
-/// As [`Hub::running`], for what is polled with this context: a task that is woken by its own waker runs on
-/// its own hub, which needs no question to GLib.
+/// As [`Hub::running`], for a future that is polled with this context: a task that is polled with
+/// its own waker runs on its own hub, which is found without a call of GLib.
 #[inline]
 pub(crate) fn running_for(cx: &Context<'_>) -> *const Hub {
     RUNNING.with(|task| {
@@ -132,8 +132,8 @@ pub(crate) fn running_for(cx: &Context<'_>) -> *const Hub {
     })
 }
 
-/// Takes one operation off the budget of the task that runs. When that is used up the task is
-/// woken again, after the others.
+/// Takes one operation off the budget of the running task. When the budget is used up, the task is
+/// woken again, after the others in the queue.
 #[inline]
 pub(crate) fn poll_budget(context: &Context<'_>) -> Poll<()> {
     RUNNING.with(|task| match task.left.get() {
@@ -162,6 +162,19 @@ fn out_of_budget(task: &RunningTask, context: &Context<'_>) -> Poll<()> {
     Poll::Pending
 }
 
+/// Yields to the other tasks of the context once.
+pub(crate) async fn yield_now() {
+    let mut yielded = false;
+    poll_fn(|cx| match mem::replace(&mut yielded, true) {
+        true => Poll::Ready(()),
+        false => {
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+    })
+    .await;
+}
+
 impl Tasks {
     pub(super) fn are_none(&self) -> bool {
         self.alive.lock().is_empty()
@@ -169,12 +182,12 @@ impl Tasks {
 }
 
 impl Local<'_> {
-    /// Runs what is in the queue, and what comes meanwhile, for as long as there is time after
-    /// each batch.
+    /// Runs the tasks in the queue, and those that are added meanwhile, while `has_time` returns
+    /// `true` after each batch.
     #[inline]
     pub(super) fn run(self, lane: &Lane, depth: i32, has_time: impl Fn() -> bool) {
         self.take_deferred();
-        lane.hub.take_in();
+        lane.hub.receive();
         let mut ran = 0;
         while let Some(runnable) = self.pop() {
             if !is_home(&runnable) {
@@ -187,14 +200,14 @@ impl Local<'_> {
                 if !has_time() {
                     return;
                 }
-                lane.hub.take_in();
+                lane.hub.receive();
             }
         }
     }
 }
 
 impl Hub {
-    /// Drops all tasks, but for those that only another thread may drop.
+    /// Drops all tasks, except those that only another thread may drop.
     ///
     /// # Safety
     ///
@@ -207,18 +220,19 @@ impl Hub {
                 .iter()
                 .map(|(_, waker)| waker.clone())
                 .collect();
-            // Each comes back by `schedule`.
+            // Each is pushed to the queue again by `schedule`.
             wakers.into_iter().for_each(Waker::wake);
-            self.take_in();
+            self.receive();
             let lanes = self.lanes.lock().clone();
             for lane in lanes {
-                // SAFETY: the caller's promise.
+                // SAFETY: forwarded: the hub of the lane is not dispatched, now or later.
                 unsafe { lane.take_all() }.for_each(drop_at_home);
             }
             if alive.lock().is_empty() {
                 break;
             }
-            // One that another thread has woken, and is about to put into the queue; or a new one.
+            // A task that another thread has woken, and is about to push to the queue; or a new
+            // one.
             thread::yield_now();
         }
     }
@@ -229,28 +243,29 @@ pub(super) fn is_home(runnable: &Runnable) -> bool {
     owner.is_none_or(|owner| owner == this_thread())
 }
 
-/// Closes a task, so that whatever awaits it goes on, and drops its future if this thread may.
+/// Closes a task, so that its join handle completes, and drops its future if this thread may.
 pub(super) fn drop_at_home(runnable: Runnable) {
     if !is_home(&runnable) {
         glib::g_warning!(
             "Qio",
-            "Leaking a task that must stay in its thread: its main context was destroyed in another one"
+            "Leaking a !Send task: its main context was destroyed in another thread"
         );
-        // A future that is not dropped has to stay where it is pinned: this keeps its memory.
+        // A pinned future that is not dropped must keep its memory: this leaks it.
         mem::forget(runnable.waker());
         LEAK_NEXT_FUTURE.set(true);
     }
     drop(runnable);
 }
 
-/// Has a task run, from any thread.
+/// Queues a task to be run. Callable from any thread.
 fn schedule(runnable: Runnable) {
-    // The task keeps the lane, which outlives the reference.
+    // The task owns a reference to the lane, which outlives the borrow of `runnable`.
     let lane = Arc::as_ptr(&runnable.metadata().lane);
-    // SAFETY: the runnable keeps the lane, in the queue as well.
+    // SAFETY: the metadata of the runnable holds a reference to the lane, also in the queue.
     let lane = unsafe { &*lane };
     if let Some(local) = lane.local() {
-        // Before that the runnable keeps the lane, and afterwards its task may be over.
+        // Before this the runnable owns a reference to the lane; afterwards its task may have
+        // ended.
         let prepared = lane.hub.is_prepared().then(|| lane.hub.clone());
         local.push(runnable);
         if let Some(hub) = prepared {
@@ -264,11 +279,11 @@ fn schedule(runnable: Runnable) {
     }
 }
 
-/// Puts a task into the queue of its lane. In the thread that dispatches the hub.
+/// Pushes a task to the queue of its lane. Must be called in the thread that dispatches the hub.
 pub(super) fn push(runnable: Runnable) {
-    // The task keeps the lane, which outlives the reference.
+    // The task owns a reference to the lane, which outlives the borrow of `runnable`.
     let lane = Arc::as_ptr(&runnable.metadata().lane);
-    // SAFETY: the runnable keeps the lane, in the queue as well.
+    // SAFETY: the metadata of the runnable holds a reference to the lane, also in the queue.
     let local = unsafe { (*lane).local() };
     local.expect("the hub is dispatched here").push(runnable);
 }
@@ -288,7 +303,7 @@ impl Lane {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        // SAFETY: the future may be sent.
+        // SAFETY: the bounds of this function require the future and its result to be `Send`.
         unsafe { self.start(None, future) }
     }
 
@@ -316,10 +331,10 @@ impl Lane {
         let lane = self.clone();
         let id = AtomicPtr::default();
         let builder = Builder::new().metadata(Place { lane, owner, id });
-        // SAFETY: the future is polled and dropped by its runnable alone. That is run by its owner
-        // alone (see `run`); if it is dropped in another thread, the future is not: see
-        // `drop_at_home`. What is around the future may be dropped anywhere. The future is 'static, and
-        // `schedule` is a function.
+        // SAFETY: the future is polled and dropped by its runnable alone. `Local::run` runs that
+        // only in its owner's thread; if the runnable is dropped in another thread, `drop_at_home`
+        // has the future leaked. The other fields of `Task` may be dropped in any thread. The
+        // future is 'static, and `schedule` is a function.
         let (runnable, task) = unsafe { builder.spawn_unchecked(|_| future, schedule) };
         let waker = runnable.waker();
         let id = waker.data().cast_mut();
@@ -331,9 +346,9 @@ impl Lane {
     }
 }
 
-/// The future of a task: catches its panic, and takes the task off the list at its end.
+/// The future of a task: catches its panic, and removes the task from the list at its end.
 struct Task<F> {
-    /// Pinned with the task. Dropped with it, but not in another thread than its own.
+    /// Pinned with the task. Dropped with it, except in another thread than its own.
     future: ManuallyDrop<F>,
     _guard: AliveGuard,
 }
@@ -342,8 +357,8 @@ impl<F: Future> Future for Task<F> {
     type Output = Outcome<F::Output>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        // SAFETY: the future is pinned as the task is: nothing moves it out, `Drop` drops it in its
-        // place or leaves it there for ever, and `Task` is `Unpin` only if the future is.
+        // SAFETY: structural pinning: no code moves the future out, `Drop` drops it in place or
+        // leaks it, and `Task` is `Unpin` only if the future is.
         let future = unsafe { self.map_unchecked_mut(|this| &mut *this.future) };
         match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
             Ok(poll) => poll.map(Ok),
@@ -357,12 +372,12 @@ impl<F> Drop for Task<F> {
         if LEAK_NEXT_FUTURE.replace(false) {
             return;
         }
-        // SAFETY: nobody uses it any more.
+        // SAFETY: this is the only drop of the field, and `self` is not used after it.
         unsafe { ManuallyDrop::drop(&mut self.future) };
     }
 }
 
-/// The place of a task in the list of those that are alive.
+/// Removes a task from the list of those that are alive when dropped.
 struct AliveGuard {
     hub: Arc<Hub>,
     place: usize,
@@ -373,18 +388,4 @@ impl Drop for AliveGuard {
         let waker = self.hub.tasks.alive.lock().try_remove(self.place);
         drop(waker);
     }
-}
-
-/// The context that runs, and the priority of what runs there.
-pub(crate) fn running_place() -> (glib::MainContext, Priority) {
-    let current = glib::main_current_source();
-    let priority = current.map_or(Priority::DEFAULT, |source| source.priority().into());
-    (running_context(), priority)
-}
-
-/// The context of the source that is being dispatched, or the default one.
-pub(crate) fn running_context() -> glib::MainContext {
-    glib::main_current_source()
-        .and_then(|source| source.context())
-        .unwrap_or_else(default_context)
 }

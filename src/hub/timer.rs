@@ -1,4 +1,4 @@
-//! Sleeping in a future: the deadlines of a hub.
+//! Timers of a hub: sleeping in a future.
 
 use std::{
     collections::BTreeMap,
@@ -16,7 +16,7 @@ use std::{
 use super::Hub;
 use crate::sync::ForkMutex;
 
-/// What sleeps in the tasks of a context, by the time at which it is woken.
+/// The wakers of sleeping futures of a context, by deadline.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
     deadlines: ForkMutex<Deadlines>,
@@ -29,7 +29,7 @@ struct Deadlines {
     next_number: u64,
 }
 
-/// The deadline, and a number that distinguishes those of the same time.
+/// The deadline, and a number that distinguishes equal deadlines.
 type Key = (Instant, u64);
 
 impl Timers {
@@ -42,7 +42,7 @@ impl Timers {
         key
     }
 
-    /// Whether it was still there.
+    /// Returns whether the entry was still there.
     fn replace(&self, key: &Key, waker: &Waker) -> bool {
         let before = self
             .deadlines
@@ -50,7 +50,7 @@ impl Timers {
             .wakers
             .get_mut(key)
             .map(|it| mem::replace(it, waker.clone()));
-        // Dropping a waker may run anything: not under the lock.
+        // Dropping a waker may run any code: not under the lock.
         before.is_some()
     }
 
@@ -63,7 +63,7 @@ impl Timers {
         drop(removed);
     }
 
-    /// Wakes what has slept long enough. Returns how long until the next one.
+    /// Wakes the futures whose deadline has passed. Returns the time until the next deadline.
     pub(super) fn wake_due(&self) -> Option<Duration> {
         if !self.some.load(Ordering::Acquire) {
             return None;
@@ -90,7 +90,8 @@ impl Timers {
     }
 }
 
-/// Ready at a time, not earlier, in whole milliseconds. Fails in a thread that runs no main context.
+/// A future that is ready at a deadline, not earlier, in whole milliseconds. Fails in a thread that
+/// runs no main context.
 #[derive(Debug)]
 pub(crate) struct Sleep {
     deadline: Instant,

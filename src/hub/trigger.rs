@@ -1,43 +1,46 @@
-//! How an epoll instance reports a registration whose short reads say something only as a rule. `tests/loom` explores it.
+//! The trigger of a registration whose short reads usually, but not always, mean that it is
+//! drained. `tests/loom` explores it.
 
 use crate::sync::{AtomicBool, AtomicU32, Ordering};
 
-/// Level-triggered, the instance reports data for as long as it is there: a short read may be taken for the last one, as
-/// what it has left is reported again. What nothing reads would be reported for ever, and so is reported by edges, until
-/// it is read again.
+/// While it is level-triggered, the epoll instance reports data for as long as it is there: a short
+/// read may clear readiness, because data that it has left is reported again. Data that no task
+/// reads would be reported for ever, so the registration becomes edge-triggered until it is read
+/// again.
 #[derive(Debug, Default)]
 pub(super) struct Trigger {
     /// Changed only while the registry is locked.
     is_level: AtomicBool,
-    /// How often it was changed to edges.
+    /// How often it was changed to edge-triggered.
     changes: AtomicU32,
     /// Attempts that have met would-block since.
     drained: AtomicU32,
 }
 
-/// After n changes to edges, 2ⁿ attempts have to meet would-block before the trigger is level again. This is the
-/// greatest n: 256 attempts.
+/// After n changes to edge-triggered, 2ⁿ attempts have to meet would-block before it is
+/// level-triggered again. This is the greatest n: 256 attempts.
 const LONGEST_BACK_OFF: u32 = 8;
 
 impl Trigger {
-    /// To be asked after a read: what that has left when this changes is reported as an edge.
+    /// Must be read after a read: data that the read has left when this changes is reported as an
+    /// edge.
     #[inline]
     pub(super) fn is_level(&self) -> bool {
         self.is_level.load(Ordering::Acquire)
     }
 
-    /// Before the instance reports edges, or after it has begun to report data for as long as it is there.
+    /// Must be called before the instance is changed to edges, or after it was changed to level.
     pub(super) fn set_level(&self, is_level: bool) {
         self.is_level.store(is_level, Ordering::Release);
     }
 
-    /// The trigger is changed to edges because of data that nothing reads.
+    /// Counts a change to edge-triggered because of data that no task reads.
     pub(super) fn count_change(&self) {
         self.changes.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// An attempt has met would-block: what had been left has been read. Whether it is time for the other trigger: the
-    /// later, the more often it has been changed.
+    /// Counts an attempt that met would-block: the data that had been left was read. Returns
+    /// whether to become level-triggered again: the later, the more changes there were.
     #[cold]
     pub(super) fn count_drained(&self) -> bool {
         let drained = self.drained.fetch_add(1, Ordering::Relaxed);

@@ -1,10 +1,10 @@
-//! Socket activation: a service manager opens the sockets, and starts the program when the first
-//! client comes. [`sockets`] takes them over, or
+//! Socket activation: a service manager opens the sockets, and starts the program at the first
+//! connection. [`sockets`] takes the sockets, or
 //! [`NetListener::open_activated`](crate::NetListener::open_activated).
 //!
-//! systemd tells by the variables `LISTEN_PID`, `LISTEN_FDS` and `LISTEN_FDNAMES`; `man
-//! sd_listen_fds` describes it. The descriptors are there once. Programs that this one starts get
-//! none of them: they are closed there, and the variables name this process.
+//! systemd sets the variables `LISTEN_PID`, `LISTEN_FDS` and `LISTEN_FDNAMES`; `man sd_listen_fds`
+//! describes the protocol. The descriptors can be taken once. Child processes get none of them: the
+//! descriptors are close-on-exec, and the variables name this process.
 //!
 //! # Examples
 //!
@@ -19,7 +19,7 @@
 //! # }
 //! ```
 
-pub use crate::sys::inherited::unset_environment;
+pub use crate::sys::listen_fds::unset_environment;
 
 use std::{
     env, io,
@@ -30,41 +30,41 @@ use crate::{
     channel::ChannelExt as _,
     error::invalid,
     sync::ProcessMutex,
-    sys::{fd_info::FdInfo, inherited},
+    sys::{fd_info::FdInfo, listen_fds},
     transport::ChannelSocket,
 };
 
-/// What a socket is called that has no name, as systemd has it.
+/// The name of a socket without a name, as in systemd.
 const UNNAMED: &str = "unknown";
 
-/// Those that no caller has taken yet, each with its name.
-static LEFT: ProcessMutex<Vec<(String, OwnedFd)>> = ProcessMutex::new(Vec::new(), |_| ());
+/// The sockets that have not been taken yet, each with its name.
+static NOT_TAKEN: ProcessMutex<Vec<(String, OwnedFd)>> = ProcessMutex::new(Vec::new(), |_| ());
 
-/// The listening sockets that were opened for this process and that nobody has taken yet, each with
-/// its name (`FileDescriptorName=` of systemd), which is also that of the channel. None if there are
-/// none, or if they are for another process.
+/// Takes the listening sockets that a service manager has opened, with their names.
 ///
-/// They are closed when this process runs another program.
+/// The name is systemd's `FileDescriptorName=`, and also that of the channel. Sockets that were
+/// taken before are not returned; the list is empty if there are none, or if they are for another
+/// process. The sockets are close-on-exec.
 ///
 /// # Errors
 ///
-/// If one of the descriptors is not open, or not a socket that listens, or the variables make no
-/// sense: then all is left as it is.
+/// If one of the descriptors is not open, or not a listening socket, or the variables are invalid:
+/// then no socket is taken.
 #[doc(alias = "qio_activation_sockets")]
 pub fn sockets() -> io::Result<Vec<(String, ChannelSocket)>> {
     take(None)
 }
 
-/// As [`sockets`]: all, or those of a name.
+/// As [`sockets`]: all, or those with a name.
 pub(super) fn take(name: Option<&str>) -> io::Result<Vec<(String, ChannelSocket)>> {
-    let mut left = LEFT.lock();
-    let names = env::var(inherited::NAMES).unwrap_or_default();
+    let mut left = NOT_TAKEN.lock();
+    let names = env::var(listen_fds::NAMES).unwrap_or_default();
     let mut names = names.split(':');
     let mut next_name = || match names.next() {
         None | Some("") => UNNAMED.to_owned(),
         Some(name) => name.to_owned(),
     };
-    for fd in inherited::take(check)? {
+    for fd in listen_fds::take(check)? {
         left.push((next_name(), fd));
     }
     let wanted = |it: &mut (String, OwnedFd)| name.is_none_or(|name| it.0 == name);

@@ -1,5 +1,5 @@
-//! The network above single sockets: addresses as text, listening on all addresses of a name, and what a
-//! service manager has opened.
+//! The network above single sockets: addresses in text form, listeners on all addresses of a name,
+//! and socket activation.
 
 pub mod activation;
 mod address;

@@ -5,11 +5,11 @@ use std::{ffi::OsStr, io, mem, os::unix::ffi::OsStrExt, path::Path};
 use gio::prelude::*;
 use glib::translate::*;
 
-/// An address as the kernel takes it.
+/// A socket address in the kernel's representation.
 #[derive(Clone, Copy)]
 pub(crate) struct Native {
     storage: libc::sockaddr_storage,
-    /// The bytes of `storage` that mean something.
+    /// The number of valid bytes of `storage`.
     len: libc::socklen_t,
 }
 
@@ -21,8 +21,8 @@ impl Native {
             return Err(nix::errno::Errno::EAFNOSUPPORT.into());
         }
         let mut error = std::ptr::null_mut();
-        // SAFETY: the address is a live GSocketAddress, and `storage` holds the `len`
-        // bytes that it asks for.
+        // SAFETY: the wrapper holds a reference to the address, and `storage` has the `len` bytes
+        // that it needs.
         unsafe {
             gio_sys::g_socket_address_to_native(
                 address.to_glib_none().0,
@@ -38,12 +38,12 @@ impl Native {
         Ok(native)
     }
 
-    /// An address of a virtual machine or its host.
+    /// A vsock address: that of a virtual machine or its host.
     pub(crate) fn vsock(cid: u32, port: u32) -> Self {
         let mut native = Self::empty();
         let place = (&raw mut native.storage).cast::<libc::sockaddr_vm>();
-        // SAFETY: `storage` has room for an address of any family, aligned, and is all zeros, which
-        // is a valid one of this.
+        // SAFETY: `storage` is aligned and large enough for an address of any family, and all
+        // zeros, which is a valid `sockaddr_vm`.
         let address = unsafe { &mut *place };
         address.svm_family = libc::AF_VSOCK as libc::sa_family_t;
         address.svm_cid = cid;
@@ -52,27 +52,27 @@ impl Native {
         native
     }
 
-    /// The CID and the port, if it is of a virtual machine or its host.
+    /// The CID and the port of a vsock address.
     pub(crate) fn as_vsock(&self) -> Option<(u32, u32)> {
         let whole = self.len as usize >= mem::size_of::<libc::sockaddr_vm>();
         if self.family() != libc::AF_VSOCK || !whole {
             return None;
         }
         let place = (&raw const self.storage).cast::<libc::sockaddr_vm>();
-        // SAFETY: as the family says, and initialised.
+        // SAFETY: the family says that this is a `sockaddr_vm`, and `storage` is initialized.
         let address = unsafe { &*place };
         Some((address.svm_cid, address.svm_port))
     }
 
-    /// Whether there is an address at all: sockets without one have at most a family.
+    /// Whether there is an address: that of a socket without one has at most a family.
     pub(crate) fn is_named(&self) -> bool {
         self.len as usize > mem::size_of::<libc::sa_family_t>()
     }
 
-    /// Room for an address of any family.
+    /// Space for an address of any family.
     pub(crate) fn empty() -> Self {
         Self {
-            // SAFETY: all zeros is a valid sockaddr_storage, of no family.
+            // SAFETY: all zeros is a valid `sockaddr_storage`, of no family.
             storage: unsafe { mem::zeroed() },
             len: mem::size_of::<libc::sockaddr_storage>() as libc::socklen_t,
         }
@@ -81,8 +81,8 @@ impl Native {
     pub(crate) fn to_gio(self) -> io::Result<gio::SocketAddress> {
         let mut native = self;
         native.cut_path();
-        // SAFETY: `storage` holds `len` initialised bytes, which the call only reads;
-        // the result is a new reference or NULL.
+        // SAFETY: `storage` has `len` initialized bytes, which the call only reads; it returns a
+        // new reference or NULL.
         let address: Option<gio::SocketAddress> = unsafe {
             from_glib_full(gio_sys::g_socket_address_new_from_native(
                 (&raw mut native.storage).cast(),
@@ -92,7 +92,7 @@ impl Native {
         address.ok_or_else(|| nix::errno::Errno::EAFNOSUPPORT.into())
     }
 
-    /// Takes the NUL after the path of a unix address off its length: the kernel counts it, and GIO
+    /// Removes the terminating NUL of a unix path from the length: the kernel counts it, and GIO
     /// since 2.90 makes it a part of the path.
     fn cut_path(&mut self) {
         if self.family() != libc::AF_UNIX {
@@ -100,9 +100,9 @@ impl Native {
         }
         let start = mem::offset_of!(libc::sockaddr_un, sun_path);
         let place = (&raw const self.storage).cast::<libc::sockaddr_un>();
-        // SAFETY: as the family says, and initialised.
+        // SAFETY: the family says that this is a `sockaddr_un`, and `storage` is initialized.
         let path = unsafe { &(*place).sun_path };
-        // An abstract name begins with a NUL, and is as long as it is.
+        // An abstract name begins with a NUL, and may contain others.
         if path[0] != 0
             && let Some(end) = path.iter().position(|byte| *byte == 0)
         {
@@ -122,13 +122,13 @@ impl Native {
         self.len
     }
 
-    /// Where a system call writes an address and its length.
+    /// The arguments of a system call that returns an address and its length.
     pub(crate) fn as_out(&mut self) -> (*mut libc::sockaddr, *mut libc::socklen_t) {
         ((&raw mut self.storage).cast(), &raw mut self.len)
     }
 }
 
-/// The path of a unix address that is in the file system. That of a socket of GIO 2.90 ends with a NUL.
+/// The path of a unix address in the file system, without the terminating NUL that GIO 2.90 adds.
 pub(crate) fn path_of(address: &gio::SocketAddress) -> Option<&Path> {
     match address.downcast_ref::<gio::UnixSocketAddress>()?.path()? {
         UnixSocketAddressPath::Path(path) => {

@@ -1,10 +1,10 @@
-//! Calling the system: the only place that makes a call again that a signal has interrupted.
+//! Retrying system calls: the only place that repeats a call after EINTR.
 
 use std::io;
 
 use nix::errno::Errno;
 
-/// Makes a transfer of data.
+/// Makes a call that transfers data.
 #[inline]
 pub(super) fn transfer(mut call: impl FnMut() -> rustix::io::Result<usize>) -> io::Result<usize> {
     match call() {
@@ -25,7 +25,7 @@ fn transfer_again(mut call: impl FnMut() -> rustix::io::Result<usize>) -> io::Re
     }
 }
 
-/// As [`transfer`], by a function of the C library, which returns -1 and sets `errno`.
+/// As [`transfer`], for a function of the C library, which returns -1 and sets `errno`.
 #[inline]
 pub(super) fn transfer_raw(mut call: impl FnMut() -> isize) -> io::Result<usize> {
     transfer(|| {
@@ -33,7 +33,7 @@ pub(super) fn transfer_raw(mut call: impl FnMut() -> isize) -> io::Result<usize>
     })
 }
 
-/// Makes a call by a function of `nix`.
+/// Makes a call of a function of `nix`.
 #[inline]
 pub(super) fn retry<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
     loop {
@@ -44,13 +44,13 @@ pub(super) fn retry<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, 
     }
 }
 
-/// Makes a call by a function of the C library, which returns -1 and sets `errno`.
+/// Makes a call of a function of the C library, which returns -1 and sets `errno`.
 #[inline]
 pub(super) fn call(mut call: impl FnMut() -> isize) -> Result<usize, Errno> {
     retry(|| once(&mut call))
 }
 
-/// As [`call`], of what must not be made again in the same way: `EINTR` is for the caller.
+/// As [`call`], for a call that must not be repeated: the caller handles `EINTR`.
 #[inline]
 pub(super) fn once(call: impl FnOnce() -> isize) -> Result<usize, Errno> {
     usize::try_from(call()).map_err(|_| Errno::last())

@@ -1,4 +1,4 @@
-//! Who is at the other end of a unix socket.
+//! Peer credentials of unix sockets (`SO_PEERCRED`, `SO_PEERPIDFD`).
 
 use std::{
     io,
@@ -10,7 +10,7 @@ use nix::errno::Errno;
 use super::{call, socket};
 use crate::error::not_supported;
 
-/// The process that connected, or listened, or made the pair, as it was at that time.
+/// The credentials of the process that connected, listened, or created the pair, at that time.
 pub(crate) fn peer(fd: BorrowedFd<'_>) -> io::Result<libc::ucred> {
     check_is_unix(fd)?;
     let mut peer = libc::ucred {
@@ -19,7 +19,7 @@ pub(crate) fn peer(fd: BorrowedFd<'_>) -> io::Result<libc::ucred> {
         gid: u32::MAX,
     };
     let mut len = size_of::<libc::ucred>() as libc::socklen_t;
-    // SAFETY: the credentials and their length live through the call and agree.
+    // SAFETY: `peer` and `length` live through the call, and `length` is the size of `peer`.
     call(|| unsafe {
         libc::getsockopt(
             fd.as_raw_fd(),
@@ -30,33 +30,33 @@ pub(crate) fn peer(fd: BorrowedFd<'_>) -> io::Result<libc::ucred> {
         ) as isize
     })?;
     match peer.uid {
-        // Of nobody: there is no peer, or none that the system knows.
+        // No user id: there is no peer, or none that the kernel has recorded.
         u32::MAX => Err(Errno::ENOTCONN.into()),
         _ => Ok(peer),
     }
 }
 
-/// The same for GLib.
+/// Converts credentials to GIO's type.
 pub(crate) fn to_gio(mut peer: libc::ucred) -> gio::Credentials {
     let credentials = gio::Credentials::new();
-    // SAFETY: a `ucred` is what the type says, and is copied.
+    // SAFETY: `G_CREDENTIALS_TYPE_LINUX_UCRED` takes a `ucred`, which the call copies.
     unsafe {
         credentials.set_native(gio::CredentialsType::LinuxUcred, (&raw mut peer).cast());
     }
     credentials
 }
 
-/// The process itself: it stays the same one whatever becomes of its number.
+/// A descriptor of the peer process: it cannot refer to another process that gets the same pid.
 pub(crate) fn peer_pidfd(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     check_is_unix(fd)?;
     match socket::option(fd, libc::SOL_SOCKET, libc::SO_PEERPIDFD) {
-        // SAFETY: the call has made the descriptor for us, close-on-exec.
+        // SAFETY: the call has created the descriptor for this caller, close-on-exec.
         Ok(pidfd) => Ok(unsafe { OwnedFd::from_raw_fd(pidfd) }),
         Err(e) => Err(match e.raw_os_error() {
             Some(libc::ENOPROTOOPT) => {
-                not_supported("This system does not tell peers by descriptors (since Linux 6.5)")
+                not_supported("The kernel does not support SO_PEERPIDFD (since Linux 6.5)")
             }
-            // Nobody has ever connected.
+            // No peer has ever connected.
             Some(libc::ENODATA) => Errno::ENOTCONN.into(),
             _ => e,
         }),
@@ -66,8 +66,6 @@ pub(crate) fn peer_pidfd(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
 fn check_is_unix(fd: BorrowedFd<'_>) -> io::Result<()> {
     match socket::option(fd, libc::SOL_SOCKET, libc::SO_DOMAIN)? {
         libc::AF_UNIX => Ok(()),
-        _ => Err(not_supported(
-            "Only unix sockets tell who is at the other end",
-        )),
+        _ => Err(not_supported("Only unix sockets have peer credentials")),
     }
 }

@@ -1,4 +1,4 @@
-//! Sockets that keep messages apart: datagrams, and sequences of packets.
+//! Message-oriented sockets: datagrams and sequenced packets.
 
 use std::{
     io::{self, IoSlice, IoSliceMut},
@@ -11,7 +11,8 @@ use crate::{
     types::{ReadFlags, WriteFlags, scatter, total_len, zeros},
 };
 
-/// A new datagram socket with an address of its own, or of the family of one to send to: at least one.
+/// Creates a datagram socket with a local address, or of the family of a remote one. At least one
+/// of them must be given.
 pub(crate) fn open(local: Option<&Native>, remote: Option<&Native>) -> io::Result<OwnedFd> {
     let family = remote.or(local).map_or(libc::AF_UNSPEC, Native::family);
     let fd = socket::new(family, libc::SOCK_DGRAM)?;
@@ -21,9 +22,9 @@ pub(crate) fn open(local: Option<&Native>, remote: Option<&Native>) -> io::Resul
     Ok(fd)
 }
 
-/// Receives one message, with its descriptors as [`scm::recvmsg`] has it. One that does not fit is
-/// an error, and its descriptors are closed; a look at it is none. Returns 0 for an empty message,
-/// and once receiving has been shut down.
+/// Receives one message, with its descriptors as [`scm::recvmsg`] does. A truncated message is an
+/// error, and its descriptors are closed, unless the call only peeks. Returns 0 for an empty
+/// message, and after receiving has been shut down.
 pub(crate) fn receive(
     fd: BorrowedFd<'_>,
     iov: &mut [IoSliceMut<'_>],
@@ -35,43 +36,40 @@ pub(crate) fn receive(
         let count = receive(fd, &mut [IoSliceMut::new(&mut whole)], fds, flags)?;
         return Ok(scatter(&whole[..count], iov));
     }
-    let room = total_len(iov);
+    let capacity = total_len(iov);
     let peek = flags.contains(ReadFlags::PEEK);
     let before = fds.as_ref().map_or(0, |fds| fds.len());
     let mut message = scm::message(iov.as_mut_ptr().cast(), iov.len());
-    // The size is then that of the message, whatever fits.
+    // With MSG_TRUNC the result is the size of the message, even if the buffer is smaller.
     let how = socket::receiving(flags) | libc::MSG_TRUNC;
     let size = match &mut fds {
         Some(fds) if !peek => scm::receive_with_fds(fd, &mut message, fds, how),
         _ => scm::receive_message(fd, &mut message, how),
     };
     let size = match size {
-        // Datagram sockets that were shut down say that there is nothing yet.
+        // A datagram socket that was shut down returns EAGAIN.
         Err(e) if would_block(&e) && has_hung_up(fd)? => 0,
         size => size?,
     };
-    if !peek && (size > room || message.msg_flags & libc::MSG_TRUNC != 0) {
+    if !peek && (size > capacity || message.msg_flags & libc::MSG_TRUNC != 0) {
         if let Some(fds) = fds {
             fds.truncate(before);
         }
-        return Err(too_large(size, room));
+        return Err(too_large(size, capacity));
     }
-    Ok(size.min(room))
+    Ok(size.min(capacity))
 }
 
-fn too_large(size: usize, room: usize) -> io::Error {
-    let message = match size > room {
-        true => format!(
-            "Message of {size} bytes does not fit into {room}: the rest of it has been lost"
-        ),
-        // The kind of socket does not tell.
-        false => format!("Message does not fit into {room} bytes: the rest of it has been lost"),
+fn too_large(size: usize, capacity: usize) -> io::Error {
+    let message = match size > capacity {
+        true => format!("Message of {size} bytes does not fit into {capacity}: message truncated"),
+        // This type of socket does not report the size.
+        false => format!("Message does not fit into {capacity} bytes: message truncated"),
     };
     io_error(gio::IOErrorEnum::MessageTooLarge, &message)
 }
 
-/// As [`receive`], without descriptors, and tells where the message came from, if it came from a
-/// socket that has an address.
+/// As [`receive`], without descriptors. Returns also the address of the sender, if it has one.
 pub(crate) fn receive_from(
     fd: BorrowedFd<'_>,
     buf: &mut [u8],
@@ -79,26 +77,26 @@ pub(crate) fn receive_from(
 ) -> io::Result<(usize, Option<Native>)> {
     let mut from = Native::empty();
     let (name, len) = from.as_out();
-    let room = buf.len();
+    let capacity = buf.len();
     let mut iov = [IoSliceMut::new(buf)];
     let mut message = scm::message(iov.as_mut_ptr().cast(), 1);
     message.msg_name = name.cast();
-    // SAFETY: the length is that of the storage, which lives through the call.
+    // SAFETY: `len` points to the length of `from`, which lives through the call.
     message.msg_namelen = unsafe { *len };
     let how = socket::receiving(flags) | libc::MSG_TRUNC;
     let size = match scm::receive_message(fd, &mut message, how) {
         Err(e) if would_block(&e) && has_hung_up(fd)? => return Ok((0, None)),
         size => size?,
     };
-    if !flags.contains(ReadFlags::PEEK) && size > room {
-        return Err(too_large(size, room));
+    if !flags.contains(ReadFlags::PEEK) && size > capacity {
+        return Err(too_large(size, capacity));
     }
-    // SAFETY: the length is in `from`, which nobody else uses.
+    // SAFETY: `len` points to the length in `from`, to which there is no other reference.
     unsafe { *len = message.msg_namelen };
-    Ok((size.min(room), from.is_named().then_some(from)))
+    Ok((size.min(capacity), from.is_named().then_some(from)))
 }
 
-/// Sends one message to an address. It may be empty.
+/// Sends one message to an address. The message may be empty.
 pub(crate) fn send_to(
     fd: BorrowedFd<'_>,
     buf: &[u8],
@@ -130,7 +128,7 @@ pub(crate) fn send(
     scm::sendmsg(fd, &[IoSlice::new(&whole)], fds, flags)
 }
 
-/// How many bytes the next message has. It stays where it is.
+/// The size of the next message, which is not consumed.
 pub(crate) fn next_size(fd: BorrowedFd<'_>, flags: ReadFlags) -> io::Result<usize> {
     let mut message = scm::message(std::ptr::null(), 0);
     let how = socket::receiving(flags | ReadFlags::PEEK) | libc::MSG_TRUNC;

@@ -1,4 +1,4 @@
-//! An epoll instance that a fork does not share.
+//! An epoll instance with an eventfd to wake its waiter; a forked child does not share it.
 
 use std::{
     io,
@@ -15,18 +15,18 @@ use nix::sys::{
 use super::{call, retry};
 use crate::sync::Maker;
 
-/// The key of no descriptor that is watched.
+/// The key of the eventfd, which no registration has.
 const ALARM: u64 = u64::MAX;
 
-/// The most events that one call takes.
+/// The maximum number of events per call.
 pub(crate) const MOST_EVENTS: usize = 128;
 
 /// When the instance reports a condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trigger {
-    /// Once, when it comes.
+    /// Once, when the condition begins to hold (edge-triggered).
     Edge,
-    /// For as long as it is there.
+    /// As long as the condition holds (level-triggered).
     Level,
 }
 
@@ -34,7 +34,7 @@ pub(crate) enum Trigger {
 #[derive(Debug)]
 pub(crate) struct Epoll {
     epoll: epoll::Epoll,
-    /// Written to wake what waits for the instance, which need not be read: each write is an edge.
+    /// Written to wake the waiter. It need not be read: each write is an edge.
     alarm: EventFd,
     /// A forked child shares the instance with its parent, and must not change it.
     maker: Maker,
@@ -54,13 +54,13 @@ impl Epoll {
         })
     }
 
-    /// Makes the instance readable, in whatever thread somebody waits for it.
+    /// Makes the instance readable, in whichever thread polls it.
     pub(crate) fn wake(&self) {
-        // It is full only after 2^64 wake-ups.
+        // The counter is full only after 2^64 wake-ups.
         let _ = retry(|| self.alarm.write(1));
     }
 
-    /// Whether this process has forked from the one that made the instance.
+    /// Whether this process was forked from the one that created the instance.
     pub(crate) fn is_inherited(&self) -> bool {
         self.maker.is_parent()
     }
@@ -76,11 +76,12 @@ impl Epoll {
 
     /// Makes the eventfd unreadable, until the next [`wake`](Self::wake).
     pub(crate) fn clear_alarm(&self) {
-        // Would-block: it was unreadable.
+        // Would-block means that it was unreadable.
         let _ = retry(|| self.alarm.read());
     }
 
-    /// Begins to watch; `key` comes back with the events. `EPERM` for what is always ready.
+    /// Adds a descriptor; its events are reported with `key`. `EPERM` for files that are always
+    /// ready.
     pub(crate) fn add(
         &self,
         fd: BorrowedFd<'_>,
@@ -92,7 +93,7 @@ impl Epoll {
         Ok(retry(|| self.epoll.add(fd, event))?)
     }
 
-    /// Watches for other conditions. What is there already is told again.
+    /// Changes the conditions. Those that already hold are reported again.
     pub(crate) fn modify(
         &self,
         fd: BorrowedFd<'_>,
@@ -110,25 +111,25 @@ impl Epoll {
         }
     }
 
-    /// Calls `f` with the keys and edges of what has happened, and returns for how many it said that they are news.
-    /// Does not wait.
+    /// Calls `f` with the keys and edges of the pending events, and returns for how many `f`
+    /// returned `true`. Does not block.
     #[inline]
     pub(crate) fn take(&self, mut f: impl FnMut(u64, Edges) -> bool) -> usize {
         let mut events = [const { MaybeUninit::<libc::epoll_event>::uninit() }; MOST_EVENTS];
         let most = MOST_EVENTS as i32;
         let (number, array) = (self.number(), events.as_mut_ptr().cast());
-        // SAFETY: the array has room for that many events and lives through the call.
+        // SAFETY: the array has space for `most` events and lives through the call.
         let count = call(|| unsafe { libc::epoll_wait(number, array, most, 0) as isize });
-        // It does not wait, and nothing can be wrong with it.
+        // It does not block, and its arguments are valid.
         let count = count.unwrap_or(0);
-        let mut news = 0;
+        let mut new = 0;
         for event in &events[..count] {
-            // SAFETY: the call has filled this many.
+            // SAFETY: the call has initialized the first `count` events.
             let event = unsafe { event.assume_init() };
             let edges = Edges::of(EpollFlags::from_bits_retain(event.events as i32));
-            news += usize::from(f(event.u64, edges));
+            new += usize::from(f(event.u64, edges));
         }
-        news
+        new
     }
 }
 
@@ -143,7 +144,7 @@ fn event(conditions: IOCondition, trigger: Trigger, key: u64) -> EpollEvent {
     EpollEvent::new(flags, key)
 }
 
-/// What an event says, for one direction each.
+/// The edges of an event, by direction.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Edges {
     pub(crate) read: ReadyEdge,
@@ -151,13 +152,13 @@ pub(crate) struct Edges {
     is_error: bool,
 }
 
-/// What has happened to one direction.
+/// What an event reports for one direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ReadyEdge {
     Nothing,
-    /// Trying is worth it.
+    /// An attempt is worthwhile.
     Ready,
-    /// The same, whatever comes of reading less than there is room for.
+    /// Likewise, and a short read does not mean that nothing is left.
     Hangup,
 }
 
@@ -174,7 +175,7 @@ impl Edges {
         };
         let hup = EpollFlags::EPOLLHUP;
         Self {
-            // Reads end at urgent data: there may be more behind it without another edge.
+            // Reads end at urgent data: data may follow it without another edge.
             read: edge(
                 EpollFlags::EPOLLIN,
                 hup | EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLPRI,
@@ -184,7 +185,7 @@ impl Edges {
         }
     }
 
-    /// Whether there is anything but data to be read.
+    /// Whether anything but data to be read is reported.
     pub(crate) fn is_more_than_data(self) -> bool {
         self.read != ReadyEdge::Ready || self.write != ReadyEdge::Nothing || self.is_error
     }

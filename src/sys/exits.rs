@@ -17,8 +17,8 @@ const MOST: usize = 16;
 
 /// An epoll instance that reports each pidfd once.
 ///
-/// A pidfd leaves it by being closed, and need not be removed. A key that is reported for a duplicate later means
-/// nothing to the caller, which uses each key once.
+/// A pidfd leaves it by being closed, and need not be removed. A key that is reported for a
+/// duplicate later means nothing to the caller, which uses each key once.
 #[derive(Debug)]
 pub(crate) struct Exits {
     /// Open unless `is_closed`, which only a forked child sets. That uses it for nothing else.
@@ -63,10 +63,12 @@ impl Exits {
         }
     }
 
-    /// In a forked child, closes the instance, which the child shares with its parent. Elsewhere does nothing.
+    /// In a forked child, closes the instance, which the child shares with its parent. Elsewhere
+    /// does nothing.
     pub(crate) fn close_if_inherited(&self) {
         if self.maker.is_parent() && !self.is_closed.swap(true, Ordering::AcqRel) {
-            // SAFETY: the number is open, as `is_closed` was not set, and by that it is never used again.
+            // SAFETY: the number is open, as `is_closed` was not set, and by that it is never used
+            // again.
             let _ = call(|| unsafe { libc::close(self.epoll.0.as_raw_fd()) as isize });
         }
     }

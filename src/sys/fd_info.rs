@@ -1,4 +1,4 @@
-//! What a descriptor is. Every transport asks this of every descriptor.
+//! The type of a descriptor, which every transport determines for every descriptor.
 
 use std::{
     io,
@@ -7,30 +7,30 @@ use std::{
 
 use nix::{fcntl::OFlag, sys::stat::SFlag};
 
-use super::{call, file, retry, socket};
+use super::{call, file, retry, socket_info};
 
-/// What kind of file a descriptor refers to, as far as waiting, reading and writing differ.
+/// The type of a file, as far as waiting, reading and writing differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// A regular file, a directory or a block device: always ready.
     Disk,
-    /// A pipe or FIFO of bytes.
+    /// A pipe or FIFO without packet mode.
     Pipe,
-    /// A socket: writing can raise `SIGPIPE`.
+    /// A socket: writing may raise `SIGPIPE`.
     Socket,
-    /// A terminal, which each `open()` gives a description of its own.
+    /// A terminal, of which each `open()` creates a description of its own.
     Terminal,
     /// Another character device, an eventfd, a pipe of packets, and so on.
     Other,
 }
 
-/// What it says about a descriptor that a read took less than there was room for.
+/// What a short read (fewer bytes than the buffer holds) implies for a descriptor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ShortRead {
     Unknown,
-    /// It has taken all there was.
+    /// It is drained.
     Drained,
-    /// Likewise, as a rule. It may also have ended where descriptors or packets are.
+    /// It is drained, as a rule. The read may also have ended at ancillary data or a packet.
     ProbablyDrained,
 }
 
@@ -38,23 +38,23 @@ pub(crate) enum ShortRead {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FdInfo {
     pub(crate) kind: Kind,
-    /// Of a socket.
-    pub(crate) socket: Option<socket::Traits>,
-    /// What it says that a read took less than there was room for.
+    /// The traits of a socket.
+    pub(crate) socket: Option<socket_info::Traits>,
+    /// What a short read implies.
     pub(crate) short_read: ShortRead,
-    /// The description is in blocking mode.
+    /// Whether the description is in blocking mode.
     pub(crate) is_blocking: bool,
     /// The file is open for reading.
     pub(crate) is_readable: bool,
     /// The file is open for writing.
     pub(crate) is_writable: bool,
-    /// The side of a pseudo-terminal that a terminal emulator has: where no process has the other side
-    /// any more, which is the end, reading fails with `EIO`.
+    /// The side of a pseudo-terminal that a terminal emulator has: where no process has the other
+    /// side any more, which is the end, reading fails with `EIO`.
     pub(crate) is_pty_master: bool,
 }
 
 impl FdInfo {
-    /// Where the system does not report it.
+    /// The value where the system call fails.
     pub(crate) const UNKNOWN: Self = Self {
         kind: Kind::Other,
         socket: None,
@@ -73,17 +73,18 @@ impl FdInfo {
             SFlag::S_IFREG | SFlag::S_IFDIR | SFlag::S_IFBLK => Kind::Disk,
             SFlag::S_IFIFO if !flags.contains(OFlag::O_DIRECT) => Kind::Pipe,
             SFlag::S_IFSOCK => Kind::Socket,
-            // Opening this one again makes another pseudo-terminal.
+            // Opening this one again creates another pseudo-terminal.
             SFlag::S_IFCHR if stat.st_rdev != PTMX && is_terminal(fd) => Kind::Terminal,
             _ => Kind::Other,
         };
         let socket = match kind {
-            Kind::Socket => Some(socket::traits(fd)?),
+            Kind::Socket => Some(socket_info::traits(fd)?),
             _ => None,
         };
         let short_read = match (kind, &socket) {
             (_, Some(traits)) => traits.short_read(),
-            // A reader cannot find out whether a writer keeps packets apart (O_DIRECT). Terminals have lines.
+            // A reader cannot find out whether a writer is in packet mode (O_DIRECT). Terminals are
+            // read by line.
             (Kind::Pipe | Kind::Terminal, _) => ShortRead::ProbablyDrained,
             _ => ShortRead::Unknown,
         };
@@ -100,25 +101,25 @@ impl FdInfo {
         })
     }
 
-    /// Each read takes one message of a socket, and each write makes one.
+    /// Whether the socket preserves message boundaries.
     pub(crate) fn is_message_oriented(&self) -> bool {
         self.socket
             .is_some_and(|traits| traits.is_message_oriented())
     }
 }
 
-/// The device of the side of a pseudo-terminal that a terminal emulator has: major 5, minor 2.
+/// The device of the master of a pseudo-terminal: major 5, minor 2.
 const PTMX: libc::dev_t = (5 << 8) | 2;
 
 fn is_terminal(fd: BorrowedFd<'_>) -> bool {
     let mut size = std::mem::MaybeUninit::<libc::termios>::uninit();
     let (number, size) = (fd.as_raw_fd(), size.as_mut_ptr());
-    // SAFETY: there is room for what the call fills in.
+    // SAFETY: `size` points to a buffer that is large enough for the result.
     call(|| unsafe { libc::ioctl(number, libc::TCGETS, size) as isize }).is_ok()
 }
 
-/// Opens the file of a descriptor again, as a description of its own in non-blocking mode, which no
-/// other process shares. Not for sockets, nor for devices that are another one for each `open()`.
+/// Opens the file of a descriptor again, as a new description in non-blocking mode, which no other
+/// process shares. Not for sockets, nor for devices that create an instance per `open()`.
 pub(crate) fn reopen_nonblocking(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let kept = OFlag::O_ACCMODE | OFlag::O_DIRECT | OFlag::O_APPEND;
     let flags = file::status_flags(fd)? & kept;

@@ -1,4 +1,4 @@
-//! Opening descriptors, and the modes that they are in.
+//! Opening descriptors, and their modes.
 
 use std::{
     fs::File,
@@ -24,40 +24,40 @@ pub(crate) fn open(path: &Path, flags: i32, mode: u32) -> io::Result<OwnedFd> {
     Ok(retry(|| nix::fcntl::open(path, flags, mode))?)
 }
 
-/// Opens a file that no other user can open, and makes it if there is nothing. `None` where there is
-/// something else; it does not wait, whatever another user has put there.
+/// Opens a file that no other user can open, and creates it if it does not exist. `None` if the
+/// path is another type of file; does not block, whatever another user has put there.
 pub(crate) fn open_private(path: &Path) -> io::Result<Option<File>> {
     let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
     let file = File::from(open(path, flags.bits(), 0o600)?);
     let found = file.metadata()?;
-    // SAFETY: the call takes nothing, and always succeeds.
+    // SAFETY: the call takes no arguments, and always succeeds.
     let user = unsafe { libc::geteuid() };
     let is_private = found.is_file() && found.uid() == user && found.mode() & 0o077 == 0;
     Ok(is_private.then_some(file))
 }
 
-/// A second descriptor, close-on-exec, for what a number means that this process was started with. Such a
-/// number is everybody's: it came through exec. One that is close-on-exec was opened here, and belongs to
-/// whoever opened it; it is `None`.
+/// Duplicates, close-on-exec, a descriptor that this process was started with. Such a descriptor
+/// was inherited through exec, and has no owner here. `None` for one that is close-on-exec: it was
+/// opened by this process, and is owned by other code.
 pub(crate) fn duplicate_inherited(number: RawFd) -> io::Result<Option<OwnedFd>> {
     if is_close_on_exec(number)? {
         return Ok(None);
     }
-    // SAFETY: the number is left as it is; the result is checked and owned by nothing else.
+    // SAFETY: the original stays open; the result is checked, and has no other owner.
     unsafe {
         let fd = call(|| libc::fcntl(number, libc::F_DUPFD_CLOEXEC, 3) as isize)?;
         Ok(Some(OwnedFd::from_raw_fd(fd as i32)))
     }
 }
 
-/// Whether a descriptor that this number refers to is close-on-exec; an error if there is none.
+/// Whether the descriptor with this number is close-on-exec; an error if there is none.
 pub(crate) fn is_close_on_exec(number: RawFd) -> io::Result<bool> {
-    // SAFETY: the call takes any number; no memory is passed.
+    // SAFETY: F_GETFD accepts any number, and takes no pointer.
     let flags = call(|| unsafe { libc::fcntl(number, libc::F_GETFD) as isize })?;
     Ok(flags as i32 & libc::FD_CLOEXEC != 0)
 }
 
-/// A pipe: where to read, where to write; both close-on-exec.
+/// Creates a pipe: the read end and the write end, both close-on-exec.
 pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(retry(|| nix::unistd::pipe2(OFlag::O_CLOEXEC))?)
 }
@@ -67,7 +67,7 @@ pub(super) fn status_flags(fd: BorrowedFd<'_>) -> io::Result<OFlag> {
     Ok(OFlag::from_bits_retain(flags))
 }
 
-/// Returns whether that is a change.
+/// Sets the mode. Returns whether it has changed.
 pub(crate) fn set_blocking(fd: BorrowedFd<'_>, enabled: bool) -> io::Result<bool> {
     let before = status_flags(fd)?;
     let mut flags = before;
@@ -78,9 +78,9 @@ pub(crate) fn set_blocking(fd: BorrowedFd<'_>, enabled: bool) -> io::Result<bool
     Ok(flags != before)
 }
 
-/// A counter that can wake a poll.
+/// Creates an eventfd.
 pub(crate) fn eventfd() -> io::Result<OwnedFd> {
-    // SAFETY: no memory is passed; the result is checked and owned by nothing else.
+    // SAFETY: no pointers are passed; the result is checked, and has no other owner.
     unsafe {
         let fd = call(|| libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) as isize)?;
         Ok(OwnedFd::from_raw_fd(fd as i32))
@@ -100,19 +100,19 @@ pub(crate) fn socket_identity(file: BorrowedFd<'_>) -> io::Result<Option<(u64, u
     Ok(is_socket.then_some((stat.st_dev, stat.st_ino)))
 }
 
-/// Moves a file to a name that is free: fails, and does nothing, if it is not.
+/// Renames a file to a name that is not in use; fails otherwise, without an effect.
 pub(crate) fn rename_to_free(from: &Path, to: &Path) -> io::Result<()> {
     use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
     let flags = RenameFlags::RENAME_NOREPLACE;
     Ok(retry(|| renameat2(AT_FDCWD, from, AT_FDCWD, to, flags))?)
 }
 
-/// A descriptor in messages.
+/// The text of a descriptor in messages.
 pub(crate) fn describe(fd: BorrowedFd<'_>) -> String {
     format!("fd {}", fd.as_raw_fd())
 }
 
-/// Whether writes go to the end of the file, wherever the position is.
+/// Whether the file is in append mode, in which writes ignore the position.
 pub(crate) fn appends(fd: BorrowedFd<'_>) -> io::Result<bool> {
     Ok(status_flags(fd)?.contains(OFlag::O_APPEND))
 }

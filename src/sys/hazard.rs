@@ -1,4 +1,4 @@
-//! What each thread is using just now, for those who want to release it.
+//! Hazard pointers: what each thread is using, for threads that want to release it.
 
 use std::{
     cell::Cell,
@@ -12,35 +12,36 @@ use std::{
 use super::call;
 use crate::sync::ProcessMutex;
 
-/// The note of one thread: the address of what it uses, [`NOTHING`], or [`UNLISTED`]. Only
+/// The hazard slot of a thread: the address of what it uses, [`NOTHING`], or [`UNLISTED`]. Only
 /// that thread writes it.
 ///
-/// Notes are plain stores. Who reads the notes of others calls [`scan`] before, whose
-/// barrier orders them with what the threads do after their stores.
+/// The slots are written by plain stores. A thread that reads the slots of others calls [`scan`]
+/// first, whose barrier orders the stores with what their threads do after them.
 #[derive(Debug)]
 pub(super) struct HazardSlot(AtomicUsize);
 
 const NOTHING: usize = 0;
-/// The note is not in the list, and nobody would see it: before a thread's first use, after
-/// its last one, and where the system has no barrier.
+/// The slot is not in the list, and no scan would see it: before a thread's first use, after its
+/// last one, and if the kernel has no barrier.
 const UNLISTED: usize = 1;
 
 thread_local! {
     static MINE: HazardSlot = const { HazardSlot(AtomicUsize::new(UNLISTED)) };
-    /// Takes the note off the list when the thread ends.
+    /// Removes the slot from the list when the thread ends.
     static LISTING: Cell<Option<Listing>> = const { Cell::new(None) };
 }
 
-/// The notes of all threads that have listed theirs. A forked child has one thread: no other one
-/// would ever take its note off the list, and the memory of the notes is used for other things.
+/// The slots of all threads that have used one. A forked child has one thread: the slots of the
+/// others would never be removed from the list, and their memory is reused.
 static LISTED: ProcessMutex<Vec<HazardSlotPtr>> = ProcessMutex::new(Vec::new(), |listed| {
-    MINE.with(|mine| listed.retain(|note| ptr::eq(note.0, mine)));
+    MINE.with(|mine| listed.retain(|slot| ptr::eq(slot.0, mine)));
 });
 
-/// Of a thread that is alive: it takes its note off the list before its memory goes.
+/// The slot of a thread that is alive: it removes the slot from the list before its memory is
+/// freed.
 struct HazardSlotPtr(*const HazardSlot);
 
-// SAFETY: it points to an atomic, which any thread may read while it is in the list.
+// SAFETY: the pointer is to an atomic, which any thread may read while it is in the list.
 unsafe impl Send for HazardSlotPtr {}
 
 struct Listing;
@@ -49,20 +50,19 @@ impl Drop for Listing {
     fn drop(&mut self) {
         MINE.with(|mine| {
             mine.0.store(UNLISTED, Ordering::Relaxed);
-            LISTED.lock().retain(|note| !ptr::eq(note.0, mine));
+            LISTED.lock().retain(|slot| !ptr::eq(slot.0, mine));
         });
     }
 }
 
-/// A use that this thread has noted. It keeps the way to the note, which in a shared library is a
-/// call. Stays in its thread.
+/// A use that this thread has published. Has the address of the slot, as finding it is a call in a
+/// shared library. Not `Send`.
 #[derive(Debug)]
 pub(super) struct Use(NonNull<HazardSlot>);
 
-/// Notes that this thread uses something, unless it cannot, or is in the middle of using
-/// something else.
+/// Publishes that this thread uses an object. `None` if it cannot, or is using another object.
 #[inline]
-pub(super) fn note(address: usize) -> Option<Use> {
+pub(super) fn protect(address: usize) -> Option<Use> {
     MINE.with(|mine| {
         let may = match mine.0.load(Ordering::Relaxed) {
             NOTHING => true,
@@ -76,10 +76,11 @@ pub(super) fn note(address: usize) -> Option<Use> {
 }
 
 impl Use {
-    /// To be called once.
+    /// Ends the use. Must be called once.
     #[inline]
     pub(super) fn end(&self) {
-        // SAFETY: the note of this thread, which needs no destructor and so lives as long as it.
+        // SAFETY: `protect` took the address of this thread's slot, which has no destructor and so
+        // lives as long as the thread; `Use` is not `Send`.
         let mine = unsafe { self.0.as_ref() };
         mine.0.store(NOTHING, Ordering::Release);
     }
@@ -88,7 +89,7 @@ impl Use {
 #[cold]
 #[inline(never)]
 fn list(mine: &HazardSlot) -> bool {
-    // A thread that is already ending has no way left to take its note off again.
+    // A thread that is terminating could not remove its slot from the list any more.
     barrier_registered()
         && LISTING
             .try_with(|listing| {
@@ -98,35 +99,35 @@ fn list(mine: &HazardSlot) -> bool {
             .is_ok()
 }
 
-/// The right of one thread at a time to draw conclusions from the notes of all threads.
+/// The right of one thread at a time to evaluate the slots of all threads.
 pub(super) struct HazardScan {
-    /// The barrier has worked: what is not noted is not used.
+    /// Whether the barrier was executed: an object in no slot is not used.
     sure: bool,
     listed: MutexGuard<'static, Vec<HazardSlotPtr>>,
 }
 
-/// Makes the notes of all threads visible.
+/// Makes the stores to all slots visible.
 pub(super) fn scan() -> HazardScan {
     let listed = LISTED.lock();
-    // No thread notes anything where the system has no barrier. It may also be taken away later, by
-    // a filter on system calls: then any thread may use anything.
+    // Without a barrier in the kernel no thread uses its slot. A seccomp filter may also forbid it
+    // later: then any thread may use any object.
     let sure = !barrier_registered() || membarrier(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED);
     HazardScan { sure, listed }
 }
 
 impl HazardScan {
-    /// Whether any thread notes that it uses this, or could.
-    pub(super) fn may_be_noted(&self, address: usize) -> bool {
+    /// Whether any thread uses the object, or may.
+    pub(super) fn may_be_used(&self, address: usize) -> bool {
         !self.sure
-            || self.listed.iter().any(|note| {
-                // SAFETY: a note in the list is alive while the list is locked: its thread takes it
-                // off before it ends, and a fork leaves only the note of the thread that forked.
-                unsafe { (*note.0).0.load(Ordering::Acquire) == address }
+            || self.listed.iter().any(|slot| {
+                // SAFETY: a slot in the list is alive while the list is locked: its thread removes
+                // it before it ends, and a fork keeps only the slot of the thread that forked.
+                unsafe { (*slot.0).0.load(Ordering::Acquire) == address }
             })
     }
 }
 
-/// Whether this process may use the barrier; it registers for it at the first call.
+/// Whether this process may use the barrier. The first call registers for it.
 fn barrier_registered() -> bool {
     const UNKNOWN: usize = 0;
     const YES: usize = 1;
@@ -141,6 +142,6 @@ fn barrier_registered() -> bool {
 }
 
 fn membarrier(command: libc::c_int) -> bool {
-    // SAFETY: the call takes no memory.
+    // SAFETY: the call takes no pointers.
     call(|| unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) as isize }).is_ok()
 }

@@ -1,4 +1,4 @@
-//! Sockets that listen.
+//! Listening sockets.
 
 use std::{
     io,
@@ -18,13 +18,13 @@ use crate::error::errno;
 /// How a socket is bound.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Binding {
-    /// Others that say so as well may have the same address.
+    /// Sets SO_REUSEPORT: other sockets with the option may have the same address.
     pub(crate) reuse_port: bool,
-    /// An IPv6 socket leaves IPv4 to others, or takes it as well; else as the system is set up.
+    /// Sets IPV6_V6ONLY. `None`: the default of the system.
     pub(crate) v6_only: Option<bool>,
 }
 
-/// A new socket of a type such as `SOCK_STREAM`, bound; nobody can connect to it yet.
+/// Creates a socket of a type such as `SOCK_STREAM` and binds it, without listening.
 pub(crate) fn bind(address: &Native, kind: i32, binding: Binding) -> io::Result<OwnedFd> {
     let fd = socket::new(address.family(), kind)?;
     let set = |level, name, value: bool| set_option(fd.as_fd(), level, name, value.into());
@@ -41,29 +41,29 @@ pub(crate) fn bind(address: &Native, kind: i32, binding: Binding) -> io::Result<
     Ok(fd)
 }
 
-/// Lets others connect from now on.
+/// Listens for connections.
 pub(crate) fn start(fd: BorrowedFd<'_>, backlog: i32) -> io::Result<()> {
     // SAFETY: listen() takes no memory.
     call(|| unsafe { libc::listen(fd.as_raw_fd(), backlog) as isize })?;
     Ok(())
 }
 
-/// Connects, without waiting, only to see what comes of it.
+/// Makes a non-blocking attempt to connect, for its result.
 pub(crate) fn probe(address: &Native) -> io::Result<()> {
     socket::start_connecting(address, libc::SOCK_STREAM).map(|_| ())
 }
 
-/// Opens the file of a socket itself, not what it leads to: to be looked at and changed, and
-/// connected to, by another name, which it has for as long as it is open.
+/// Opens the file of a unix socket itself (O_PATH), and returns another path of it that is valid
+/// while it is open.
 pub(crate) fn open_file_of_socket(path: &Path) -> io::Result<(OwnedFd, PathBuf)> {
     let file = super::file::open(path, (OFlag::O_PATH | OFlag::O_NOFOLLOW).bits(), 0)?;
     let name = format!("/proc/self/fd/{}", file.as_raw_fd());
     Ok((file, name.into()))
 }
 
-/// Whether accepting on this socket fails for ever: it is the socket that is at fault. All other
-/// errors are those of a connection, or of a system that is short of something, in which case the
-/// connection stays in the queue.
+/// Whether accepting on this socket fails for ever, as the socket itself is at fault. All other
+/// errors are those of one connection, or a resource exhaustion, after which the connection stays
+/// in the queue.
 pub(crate) fn is_unusable(error: &io::Error) -> bool {
     let errno = errno(error).map(Errno::from_raw);
     matches!(

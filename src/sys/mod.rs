@@ -1,8 +1,8 @@
-//! System calls: the only room that talks to the kernel.
+//! System calls: the only module that makes them.
 //!
-//! Functions here take and give `std`'s types, make calls again that a signal has interrupted
-//! ([`call`]), return system errors as [`std::io::Error::from_raw_os_error`], and have nothing to
-//! do with channels.
+//! The functions take and return types of `std`, repeat calls that a signal has interrupted
+//! ([`call`]), return errors as [`std::io::Error::from_raw_os_error`], and do not depend on
+//! channels.
 #![allow(unsafe_code)]
 
 pub(crate) mod address;
@@ -15,8 +15,8 @@ pub(crate) mod exits;
 pub(crate) mod fd_info;
 pub(crate) mod file;
 mod hazard;
-pub(crate) mod inherited;
 pub(crate) mod listen;
+pub(crate) mod listen_fds;
 pub(crate) mod options;
 pub(crate) mod poll;
 pub(crate) mod process;
@@ -26,6 +26,7 @@ mod shared_fd;
 mod shared_fd_tests;
 mod sigpipe;
 pub(crate) mod socket;
+pub(crate) mod socket_info;
 pub(crate) mod spawn;
 pub(crate) mod splice;
 mod stream;

@@ -1,11 +1,11 @@
-//! Options of sockets that people set: sizes of buffers, and how long a silent peer is waited for.
+//! Socket options for users: buffer sizes, keep-alive and timeouts.
 
 use std::{io, os::fd::BorrowedFd, time::Duration};
 
 use super::socket;
 use crate::error::{invalid, with_context};
 
-/// An option whose value is a number.
+/// An option with a numeric value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SocketOption {
     SendBuffer,
@@ -18,7 +18,7 @@ pub(crate) enum SocketOption {
 }
 
 impl SocketOption {
-    /// The level, the number and the name, which messages have.
+    /// The level, the option, and its name for messages.
     fn names(self) -> (i32, i32, &'static str) {
         match self {
             Self::SendBuffer => (libc::SOL_SOCKET, libc::SO_SNDBUF, "SO_SNDBUF"),
@@ -35,7 +35,7 @@ impl SocketOption {
         }
     }
 
-    /// The unit of an option that is a time.
+    /// The unit of an option that is a duration.
     fn unit(self) -> Duration {
         match self {
             Self::UserTimeout => Duration::from_millis(1),
@@ -62,7 +62,7 @@ impl SocketOption {
         Ok(self.unit() * self.get(fd)?)
     }
 
-    /// Rounds up to the unit of the option: no wait is shorter than asked for.
+    /// Sets a duration, rounded up to the unit of the option.
     pub(crate) fn set_time(self, fd: BorrowedFd<'_>, time: Duration) -> io::Result<()> {
         let units = time.as_nanos().div_ceil(self.unit().as_nanos());
         self.set(fd, u32::try_from(units).unwrap_or(u32::MAX))

@@ -1,4 +1,4 @@
-//! Waiting for one descriptor in this thread.
+//! Waiting for descriptors in this thread.
 
 use std::{
     cell::RefCell,
@@ -12,10 +12,10 @@ use std::{
 use super::{call, file, retry};
 use crate::sync::Maker;
 
-/// The longest that a waiter without a [`Wakeup`] sleeps before it looks around.
-const LOOK_AROUND: Duration = Duration::from_millis(20);
+/// The poll interval of a waiter without a [`Wakeup`].
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// What another thread uses to end a poll of this one.
+/// Ends a poll of one thread from another thread.
 #[derive(Debug)]
 pub(crate) struct Wakeup {
     eventfd: OwnedFd,
@@ -28,8 +28,8 @@ thread_local! {
 }
 
 impl Wakeup {
-    /// This thread's wake-up, made at its first wait. `None` where no descriptor is to be had,
-    /// or the thread is ending.
+    /// The wake-up of this thread, created at its first wait. `None` if no descriptor can be
+    /// allocated, or the thread is terminating.
     pub(crate) fn of_this_thread() -> Option<Arc<Self>> {
         let mine = |mine: &RefCell<Option<Arc<Self>>>| {
             let mut mine = mine.borrow_mut();
@@ -43,11 +43,11 @@ impl Wakeup {
     }
 
     pub(crate) fn wake(&self) {
-        // A full counter is as good a wake-up as one more.
+        // A full counter wakes as well.
         let _ = retry(|| nix::unistd::write(&self.eventfd, &1u64.to_ne_bytes()));
     }
 
-    /// Forgets wake-ups that came too late for the wait they were meant for.
+    /// Resets the counter after a wake-up that came after the end of its wait.
     pub(crate) fn forget(&self) {
         let _ = retry(|| nix::unistd::read(&self.eventfd, &mut [0; 8]));
     }
@@ -59,9 +59,9 @@ impl Wake for Wakeup {
     }
 }
 
-/// Polls one descriptor until one of `events`, an error or a hang-up is there, and
-/// returns what is. Returns 0 when the deadline has passed or `wakeup` was woken;
-/// without a `wakeup` also every now and then.
+/// Polls one descriptor until one of `events`, an error or a hang-up is reported, and returns those
+/// that are. Returns 0 when the deadline has passed or `wakeup` was woken; without a `wakeup` also
+/// after each poll interval.
 pub(crate) fn poll(
     fd: RawFd,
     events: i16,
@@ -73,7 +73,7 @@ pub(crate) fn poll(
     Ok(fds[0].revents)
 }
 
-/// As [`poll`], for one of several descriptors to be readable, whichever that is.
+/// As [`poll`], until one of several descriptors is readable.
 pub(crate) fn poll_readable(
     fds: impl Iterator<Item = RawFd>,
     wakeup: Option<&Wakeup>,
@@ -117,11 +117,11 @@ fn poll_fds(
     deadline: Option<Instant>,
 ) -> io::Result<()> {
     call(|| {
-        // Anew after each interruption: so much less is left.
+        // Computed again after each interruption.
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let sleep = match can_be_woken {
             true => left,
-            false => Some(left.map_or(LOOK_AROUND, |left| left.min(LOOK_AROUND))),
+            false => Some(left.map_or(POLL_INTERVAL, |left| left.min(POLL_INTERVAL))),
         };
         let sleep = sleep.map(|sleep| libc::timespec {
             tv_sec: sleep.as_secs().try_into().unwrap_or(libc::time_t::MAX),
@@ -129,22 +129,22 @@ fn poll_fds(
         });
         let sleep = sleep.as_ref().map_or(std::ptr::null(), |t| t as *const _);
         let count = fds.len() as libc::nfds_t;
-        // SAFETY: the array has as many elements and lives through the call, as does the
-        // timespec; a NULL time means for ever, a NULL mask leaves the signals alone.
+        // SAFETY: the array has `count` elements and lives through the call, as does the timespec;
+        // NULL means no timeout, and a NULL mask does not change the signal mask.
         unsafe { libc::ppoll(fds.as_mut_ptr(), count, sleep, std::ptr::null()) as isize }
     })?;
     Ok(())
 }
 
-/// What of `events`, errors and hang-ups is there just now.
+/// The events, errors and hang-ups that hold now.
 pub(crate) fn poll_now(fd: RawFd, events: i16) -> io::Result<i16> {
     let mut fd = asked(fd, events);
-    // SAFETY: the one pollfd lives through the call, which does not wait.
+    // SAFETY: the one pollfd lives through the call, whose timeout is zero.
     call(|| unsafe { libc::poll(&mut fd, 1, 0) as isize })?;
     Ok(fd.revents)
 }
 
-/// Whether nothing will come through a socket any more.
+/// Whether the peer of a socket has hung up.
 pub(crate) fn has_hung_up(fd: BorrowedFd<'_>) -> io::Result<bool> {
     let got = poll_now(fd.as_raw_fd(), libc::POLLRDHUP)?;
     Ok(got & (libc::POLLRDHUP | libc::POLLHUP) != 0)

@@ -1,7 +1,7 @@
-//! Child processes, by descriptor where the system has pidfds: one never means another process.
+//! Child processes, by pidfd where the kernel has it: a pidfd always refers to the same process.
 //!
-//! A number does so only until the child has been waited for, and not even that long where the system
-//! removes children by itself: see [`removes_children`].
+//! A pid does so only until the child has been waited for, and not even that long if the kernel
+//! reaps children automatically: see [`removes_children`].
 
 use std::{
     io,
@@ -20,10 +20,10 @@ pub(crate) enum ChildId<'a> {
     Number(u32),
 }
 
-/// A descriptor for a process, which may be another one than is meant if that has been waited for:
-/// [`status`] finds out.
+/// Opens a pidfd of a process, which may be another one than the caller means if that has been
+/// waited for: [`status`] detects that.
 pub(crate) fn pidfd_open(pid: u32) -> io::Result<OwnedFd> {
-    // SAFETY: no memory is passed; the result is checked and owned by nothing else.
+    // SAFETY: no pointers are passed; the result is checked, and has no other owner.
     unsafe {
         let pid = pid as libc::pid_t;
         let fd = call(|| libc::syscall(libc::SYS_pidfd_open, pid, 0) as isize)?;
@@ -31,18 +31,18 @@ pub(crate) fn pidfd_open(pid: u32) -> io::Result<OwnedFd> {
     }
 }
 
-/// Sends a signal. A process that has ended already is not an error.
+/// Sends a signal. It is no error if the process has terminated.
 ///
-/// By number: the child must exist until this returns, waited for or not.
+/// With a pid, the child must not be reaped before this returns.
 pub(crate) fn send_signal(id: ChildId<'_>, signal: i32) -> io::Result<()> {
     let sent = match id {
         ChildId::Pidfd(fd) => {
             let (fd, none) = (fd.as_raw_fd(), ptr::null::<libc::siginfo_t>());
             let number = libc::SYS_pidfd_send_signal;
-            // SAFETY: the information block may be NULL.
+            // SAFETY: the kernel accepts NULL for the signal information.
             call(|| unsafe { libc::syscall(number, fd, signal, none, 0) as isize })
         }
-        // SAFETY: no memory is passed.
+        // SAFETY: no pointers are passed.
         ChildId::Number(pid) => call(|| unsafe { libc::kill(pid as _, signal) as isize }),
     };
     match sent {
@@ -51,13 +51,12 @@ pub(crate) fn send_signal(id: ChildId<'_>, signal: i32) -> io::Result<()> {
     }
 }
 
-/// The wait status of a child that has ended (as `waitpid` gives it), which stays in the
-/// system's table; `None` while it runs, unless `block` asks to wait for the end. `ECHILD` if there
-/// is no such child, or it has been waited for.
+/// The wait status of a terminated child (as of `waitpid`), which is not reaped; `None` while it
+/// runs, unless `block`. `ECHILD` if there is no such child, or it has been reaped.
 pub(crate) fn status(id: ChildId<'_>, block: bool) -> io::Result<Option<i32>> {
     let block = if block { 0 } else { libc::WNOHANG };
     let info = wait(id, libc::WEXITED | libc::WNOWAIT | block)?;
-    // SAFETY: waitid() has filled in the child's fields, or left the zeros.
+    // SAFETY: waitid() has set the fields for children, or left zeros.
     let (pid, status) = unsafe { (info.si_pid(), info.si_status()) };
     if pid == 0 {
         return Ok(None);
@@ -69,15 +68,15 @@ pub(crate) fn status(id: ChildId<'_>, block: bool) -> io::Result<Option<i32>> {
     }))
 }
 
-/// Waits for the end of a child and removes it from the system's table.
+/// Waits for a child to terminate, and reaps it.
 pub(crate) fn collect(id: ChildId<'_>) {
     let _ = wait(id, libc::WEXITED);
 }
 
-/// Whether the system removes children of this process from its table as they end, without a status,
-/// because `SIGCHLD` is ignored, which programs inherit: their numbers are free for others then.
+/// Whether the kernel reaps children of this process automatically, without a status, because
+/// `SIGCHLD` is ignored, which programs inherit: their pids may be reused at once.
 pub(crate) fn removes_children() -> bool {
-    // SAFETY: an all-zero sigaction is a valid one to be filled in.
+    // SAFETY: all zeros is a valid sigaction.
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
     let (number, none) = (libc::SIGCHLD, ptr::null());
     // SAFETY: `action` lives through the call, which changes nothing else.
@@ -88,13 +87,13 @@ pub(crate) fn removes_children() -> bool {
 }
 
 fn wait(id: ChildId<'_>, flags: i32) -> io::Result<libc::siginfo_t> {
-    // SAFETY: an all-zero siginfo_t is a valid one to be filled in.
+    // SAFETY: all zeros is a valid siginfo_t.
     let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
     let (kind, id) = match id {
         ChildId::Pidfd(fd) => (libc::P_PIDFD, fd.as_raw_fd() as libc::id_t),
         ChildId::Number(pid) => (libc::P_PID, pid as libc::id_t),
     };
-    // SAFETY: `info` is a siginfo_t that lives through the call.
+    // SAFETY: `info` lives through the call.
     call(|| unsafe { libc::waitid(kind, id, &mut info, flags) as isize })?;
     Ok(info)
 }

@@ -1,7 +1,7 @@
-//! Messages of several buffers, with or without file descriptors beside the data.
+//! Messages of several buffers, with or without ancillary descriptors (`SCM_RIGHTS`).
 //!
-//! Small buffers without descriptors are copied into one first: the kernel takes longer to walk
-//! through a list than it takes to copy some thousand bytes.
+//! Small buffers without descriptors are copied into one first: the kernel takes longer to process
+//! a list than to copy some thousand bytes.
 
 use std::{
     io::{self, IoSlice, IoSliceMut},
@@ -16,15 +16,15 @@ use crate::{
     types::{ReadFlags, WriteFlags, scatter, total_len},
 };
 
-/// The most file descriptors that the kernel carries in one message.
+/// The maximum number of descriptors per message.
 pub(crate) const MAX_FDS: usize = 253;
 
-/// Room for `MAX_FDS` descriptors and for what else an adopted socket may have
-/// been told to add: credentials, a security label, a pidfd, a time stamp.
+/// Space for `MAX_FDS` descriptors and for other ancillary data that an adopted socket may have
+/// enabled: credentials, a security label, a pidfd, a time stamp.
 const CONTROL_SIZE: usize = MAX_FDS * mem::size_of::<RawFd>() + 1024;
 
-/// A control buffer with the alignment of its headers, on the stack. It stays
-/// uninitialised but for what a call writes.
+/// A control buffer with the alignment of its headers, on the stack. Only the part that a call
+/// writes is initialized.
 #[repr(C, align(8))]
 struct Control([MaybeUninit<u8>; CONTROL_SIZE]);
 
@@ -34,10 +34,10 @@ impl Control {
     }
 }
 
-/// Up to this many bytes in several buffers go through [`Gathered`].
+/// Several buffers with at most this many bytes go through [`Gathered`].
 const GATHER_MOST: usize = 4096;
 
-/// One buffer on the stack in place of several, for the length of a call.
+/// One buffer on the stack in place of several, for one call.
 struct Gathered([MaybeUninit<u8>; GATHER_MOST]);
 
 impl Gathered {
@@ -45,25 +45,26 @@ impl Gathered {
         Self([MaybeUninit::uninit(); GATHER_MOST])
     }
 
-    /// What the buffers hold, one after the other. They must fit.
+    /// Copies the content of the buffers, in order. It must fit.
     fn copy_from(&mut self, iov: &[IoSlice<'_>]) -> &[u8] {
         let mut filled = 0;
         for buf in iov {
             let place = &mut self.0[filled..filled + buf.len()];
-            // SAFETY: as long as the buffer, and memory of our own.
+            // SAFETY: `place` is as long as `buf`, and part of this buffer, which `buf` cannot
+            // overlap.
             unsafe { ptr::copy_nonoverlapping(buf.as_ptr(), place.as_mut_ptr().cast(), buf.len()) };
             filled += buf.len();
         }
-        // SAFETY: initialised just now, piece by piece.
+        // SAFETY: the loop has initialized the first `filled` bytes.
         unsafe { self.filled(filled) }
     }
 
     /// # Safety
     ///
-    /// The first `count` bytes must have been filled.
+    /// The first `count` bytes must be initialized.
     unsafe fn filled(&self, count: usize) -> &[u8] {
         let filled = &self.0[..count];
-        // SAFETY: the caller's promise; the bounds are checked above.
+        // SAFETY: forwarded: the bytes are initialized; the bounds are checked above.
         unsafe { slice::from_raw_parts(filled.as_ptr().cast(), filled.len()) }
     }
 }
@@ -76,9 +77,9 @@ pub(super) fn message(iov: *const libc::iovec, count: usize) -> libc::msghdr {
     message
 }
 
-/// Sends one message; the descriptors travel with its first byte.
-// Not in the way of those who send one buffer; and likewise those below, with large buffers of
-// their own on the stack.
+/// Sends one message; the descriptors are passed with its first byte.
+// Out of line for writes of one buffer; likewise the functions below, which have large buffers on
+// the stack.
 #[inline(never)]
 pub(crate) fn sendmsg(
     fd: BorrowedFd<'_>,
@@ -120,11 +121,11 @@ fn send_with_fds(
     let mut control = Control::new();
     let payload = mem::size_of_val(fds);
     message.msg_control = control.0.as_mut_ptr().cast();
-    // SAFETY: `control` is aligned for headers and larger than `MAX_FDS` descriptors
-    // need, so that the first header and its data lie within it; a BorrowedFd is
-    // `repr(transparent)` over the number that goes on the wire.
+    // SAFETY: `control` is aligned for headers and larger than `MAX_FDS` descriptors need, so that
+    // the first header and its data lie within it; a BorrowedFd is `repr(transparent)` over the
+    // number, which is what the kernel reads.
     unsafe {
-        // Without the padding, which nobody has written.
+        // Without the padding, which is uninitialized.
         message.msg_controllen = libc::CMSG_LEN(payload as u32) as _;
         let header = libc::CMSG_FIRSTHDR(message);
         ptr::write(
@@ -146,13 +147,13 @@ pub(super) fn send_message(
     message: &libc::msghdr,
     flags: libc::c_int,
 ) -> io::Result<usize> {
-    // SAFETY: every pointer in the message is to memory that its caller borrows.
+    // SAFETY: every pointer in the message is to memory that the caller borrows.
     transfer_raw(|| unsafe { libc::sendmsg(fd.as_raw_fd(), message, flags) })
 }
 
-/// Receives one message. The descriptors that came with it are close-on-exec and
-/// are added to `fds`; without `fds` the kernel discards them. If some could not be
-/// taken in, those that could are closed and it is an error.
+/// Receives one message. Its descriptors are close-on-exec and are added to `fds`; without `fds`
+/// the kernel discards them. If some could not be received, the others are closed and it is an
+/// error.
 #[inline(never)]
 pub(crate) fn recvmsg(
     fd: BorrowedFd<'_>,
@@ -178,7 +179,7 @@ pub(super) fn receive_message(
     message: &mut libc::msghdr,
     flags: libc::c_int,
 ) -> io::Result<usize> {
-    // SAFETY: every pointer in the message is to memory that is exclusively ours.
+    // SAFETY: every pointer in the message is to memory that the caller borrows mutably.
     transfer_raw(|| unsafe { libc::recvmsg(fd.as_raw_fd(), message, flags) })
 }
 
@@ -190,7 +191,7 @@ fn receive_gathered(
 ) -> io::Result<usize> {
     let mut gathered = Gathered::new();
     let count = socket::recv_uninit(fd, &mut gathered.0[..total_len(iov)], flags)?;
-    // SAFETY: the kernel has filled these.
+    // SAFETY: the kernel has initialized the first `count` bytes.
     scatter(unsafe { gathered.filled(count) }, iov);
     Ok(count)
 }
@@ -207,7 +208,7 @@ pub(super) fn receive_with_fds(
     message.msg_controllen = CONTROL_SIZE as _;
     let count = receive_message(fd, message, flags | libc::MSG_CMSG_CLOEXEC)?;
     let before = fds.len();
-    // SAFETY: the call filled `message` in, and its control data is in `control`.
+    // SAFETY: the call has initialized `message`, whose control data is in `control`.
     unsafe { take_fds(message, fds) };
     if message.msg_flags & libc::MSG_CTRUNC != 0 {
         let arrived = fds.len() - before;
@@ -215,7 +216,7 @@ pub(super) fn receive_with_fds(
         return Err(channel_error(
             ChannelError::FdsLost,
             &format!(
-                "File descriptors were lost on arrival: {arrived} could be taken in and were \
+                "File descriptors were lost on receipt: {arrived} were received and \
                  closed, the rest exceeds what this process may have open"
             ),
         ));
@@ -223,17 +224,17 @@ pub(super) fn receive_with_fds(
     Ok(count)
 }
 
-/// Takes over every descriptor in the control data of a received message.
+/// Takes ownership of every descriptor in the control data of a received message.
 ///
 /// # Safety
 ///
-/// `message` must be as `recvmsg` left it, with its control data still in place, and
-/// this may be called once for a message.
+/// `message` must be as `recvmsg` left it, with its control data still in place, and this may be
+/// called once for a message.
 unsafe fn take_fds(message: &libc::msghdr, fds: &mut Vec<OwnedFd>) {
     const PIDFD: libc::c_int = 4; // SCM_PIDFD
-    // SAFETY: the headers are walked as cmsg(3) says; the descriptors in SCM_RIGHTS
-    // and SCM_PIDFD were installed for this process by the call and belong to nobody
-    // else.
+    // SAFETY: the headers are read as cmsg(3) describes, in control data that the caller promises;
+    // the descriptors in SCM_RIGHTS and SCM_PIDFD were created for this process by the call, and
+    // have no other owner.
     unsafe {
         let mut header = libc::CMSG_FIRSTHDR(message);
         while !header.is_null() {
@@ -264,7 +265,7 @@ mod tests {
 
     use super::*;
 
-    /// A received message with these control data: level, kind and bytes.
+    /// A received message with these control data: level, type and bytes.
     fn with_control(pieces: &[(i32, i32, &[u8])], check: impl FnOnce(&libc::msghdr)) {
         let mut control = Control::new();
         let mut message = message(ptr::null(), 0);
@@ -273,12 +274,12 @@ mod tests {
         for (level, kind, data) in pieces {
             let (len, data_at) = (data.len() as u32, at + mem::size_of::<libc::cmsghdr>());
             let header = libc::cmsghdr {
-                // SAFETY: a calculation.
+                // SAFETY: a calculation without side effects.
                 cmsg_len: unsafe { libc::CMSG_LEN(len) } as _,
                 cmsg_level: *level,
                 cmsg_type: *kind,
             };
-            // SAFETY: the bounds are checked by the slices, whose memory nothing else uses; the
+            // SAFETY: the slices check the bounds, and their memory has no other reference; the
             // place is aligned, as all pieces are padded.
             unsafe {
                 let place = control.0[at..data_at].as_mut_ptr();
@@ -287,7 +288,7 @@ mod tests {
                 ptr::copy_nonoverlapping(data.as_ptr(), place.cast(), data.len());
                 at += libc::CMSG_SPACE(len) as usize;
             }
-            // Without the padding of the last one, as the system has it.
+            // Without the padding of the last one, as the kernel does.
             message.msg_controllen = (data_at + data.len()) as _;
         }
         check(&message);
@@ -313,7 +314,8 @@ mod tests {
         ];
         with_control(&pieces, |message| {
             let mut fds = Vec::new();
-            // SAFETY: the control data are in place; the descriptors are open, and nothing else's.
+            // SAFETY: the control data is in place; the descriptors are open, and have no other
+            // owner.
             unsafe { take_fds(message, &mut fds) };
             let found: Vec<_> = fds.iter().map(AsRawFd::as_raw_fd).collect();
             assert_eq!(found, numbers);
@@ -326,7 +328,7 @@ mod tests {
         for pieces in [&empty[..0], &empty[..1], &empty[..]] {
             with_control(pieces, |message| {
                 let mut fds = Vec::new();
-                // SAFETY: the control data are in place.
+                // SAFETY: the control data is in place.
                 unsafe { take_fds(message, &mut fds) };
                 assert!(fds.is_empty());
             });

@@ -1,11 +1,11 @@
 //! A descriptor that one thread may close while others are using it.
 //!
-//! Whoever uses the descriptor says so first, and says when it is done. The usual way is
-//! to note it for this thread ([`hazard`]), with plain stores: two atomic read-modify-writes
-//! would cost a would-block read a seventh of its time. The price is paid by `close`, which
-//! makes the system run a memory barrier on every processor that runs this process, and then
-//! looks through the notes of all threads. Leases, a second use by the same thread, and
-//! systems without such a barrier are counted instead.
+//! A thread publishes its use of the descriptor before it begins, and ends it afterwards, by a
+//! hazard pointer ([`hazard`]), with plain stores: two atomic read-modify-writes would add a
+//! seventh to the time of a would-block read. The cost is on `close`, which makes the kernel
+//! execute a memory barrier on every processor that runs this process, and then scans the slots of
+//! all threads. Leases, a second use by the same thread, and kernels without such a barrier are
+//! counted instead.
 
 use std::{
     io,
@@ -20,23 +20,23 @@ use super::{
 };
 use crate::sync::{AtomicUsize, Maker, Ordering, light_barrier};
 
-/// Nobody may begin to use the descriptor any more.
+/// No use of the descriptor may begin any more.
 const CLOSED: usize = 1;
-/// The descriptor has been given back to the kernel.
+/// The descriptor has been closed in the kernel.
 const RELEASED: usize = 2;
 /// One counted user. The bits above count them.
 const USER: usize = 4;
 
-/// A file descriptor whose number goes back to the kernel when it was closed and
-/// its last user has let go, so that a racing thread never reads from or writes to
-/// a stranger's file. Using it takes no lock.
+/// A file descriptor that is closed in the kernel after it was closed here and its last user has
+/// ended, so that a racing thread never reads or writes a file that has reused the number. Using it
+/// takes no lock.
 #[derive(Debug)]
 pub(crate) struct SharedFd {
-    /// Open in this process, and ours alone to close, until `RELEASED` is set.
+    /// Open in this process, and owned by this, until `RELEASED` is set.
     fd: RawFd,
     maker: Maker,
-    /// `RELEASED` is set once, after `CLOSED`, by whoever finds neither a counted user nor a
-    /// thread that notes a use. A use that begins after `CLOSED` sees it and ends at once.
+    /// `RELEASED` is set once, after `CLOSED`, by the thread that finds neither a counted user nor
+    /// a hazard slot with it. A use that begins after `CLOSED` detects that and ends at once.
     state: AtomicUsize,
 }
 
@@ -49,7 +49,7 @@ impl SharedFd {
         })
     }
 
-    /// What has been closed before there was a descriptor.
+    /// A descriptor that was closed before it existed.
     pub(crate) fn none() -> Arc<Self> {
         Arc::new(Self {
             fd: -1,
@@ -58,7 +58,7 @@ impl SharedFd {
         })
     }
 
-    /// The descriptor, for the length of one operation. `None` once closed.
+    /// Uses the descriptor for one operation. `None` once closed.
     #[inline]
     pub(crate) fn get(&self) -> Option<FdGuard<'_>> {
         match self.protect() {
@@ -67,18 +67,18 @@ impl SharedFd {
         }
     }
 
-    /// The same in the usual case, with the least code around what is done with it. `None` says
-    /// to use [`get`](Self::get).
+    /// The same in the usual case, with the least code around the operation. `None`: use
+    /// [`get`](Self::get).
     #[inline]
     pub(crate) fn protect(&self) -> Option<HazardGuard<'_>> {
         let protect = HazardGuard {
             shared: self,
-            note: hazard::note(self.address())?,
+            slot: hazard::protect(self.address())?,
         };
-        // The barrier of `close` stands in for the processor's: either it sees the note, or
-        // we see `CLOSED`.
+        // The barrier of `close` replaces one here: either `close` sees the slot, or this thread
+        // sees `CLOSED`.
         light_barrier();
-        // Dropping it is right in any case.
+        // Dropping the guard ends the use.
         (!self.is_closed()).then_some(protect)
     }
 
@@ -90,7 +90,7 @@ impl SharedFd {
         (!self.is_closed()).then_some(counted)
     }
 
-    /// The descriptor, for as long as the lease lives. `None` once closed.
+    /// Uses the descriptor as long as the lease lives. `None` once closed.
     pub(crate) fn lease(self: &Arc<Self>) -> Option<FdLease> {
         self.count();
         let lease = FdLease(self.clone());
@@ -107,15 +107,15 @@ impl SharedFd {
         self.state.load(Ordering::Acquire) & CLOSED != 0
     }
 
-    /// Whether this process has forked from the one that made this, which has the descriptor too.
+    /// Whether this process was forked from the one that created this, which has the descriptor
+    /// too.
     pub(crate) fn is_inherited(&self) -> bool {
         self.maker.is_parent()
     }
 
-    /// Lets no thread use the descriptor from now on. `before` gets it a last time if others are
-    /// still using it: the time to wake them up. In a forked child it is
-    /// [replaced](dummy::replace) instead, which changes nothing for the parent. Reports what the kernel says to the close if
-    /// this is the call that releases the descriptor.
+    /// Prevents further uses of the descriptor. `before` gets it a last time if it is in use, to
+    /// wake the users. In a forked child it is [replaced](dummy::replace) instead, which changes
+    /// nothing for the parent. Returns the error of close(2) if this call releases the descriptor.
     pub(crate) fn close(&self, before: impl FnOnce(BorrowedFd<'_>)) -> io::Result<()> {
         if self.state.fetch_or(CLOSED, Ordering::SeqCst) & CLOSED != 0 {
             return Ok(());
@@ -128,19 +128,19 @@ impl SharedFd {
             }
             self.count();
         }
-        // SAFETY: counted as a user just now, when it was not released.
+        // SAFETY: counted as a user above, when it was not released, so that `fd` is open.
         let fd = unsafe { BorrowedFd::borrow_raw(self.fd) };
         match self.is_inherited() {
             true => dummy::replace(fd),
             false => before(fd),
         }
-        self.let_go_counted();
+        self.end_counted_use();
         Ok(())
     }
 
-    /// Whether anybody uses it. Nobody begins to after `CLOSED`: "no" stays true.
+    /// Whether it is in use. No use begins after `CLOSED`: `false` stays true.
     fn is_used(&self, scan: &HazardScan) -> bool {
-        self.state.load(Ordering::SeqCst) >= USER || scan.may_be_noted(self.address())
+        self.state.load(Ordering::SeqCst) >= USER || scan.may_be_used(self.address())
     }
 
     fn address(&self) -> usize {
@@ -154,16 +154,16 @@ impl SharedFd {
 
     #[cold]
     #[inline(never)]
-    fn let_go_counted(&self) {
+    fn end_counted_use(&self) {
         if self.state.fetch_sub(USER, Ordering::SeqCst) & CLOSED != 0 {
-            self.settle();
+            self.release_if_unused();
         }
     }
 
     /// Releases the descriptor if it is closed and this was the last use.
     #[cold]
     #[inline(never)]
-    fn settle(&self) {
+    fn release_if_unused(&self) {
         let used = self.is_used(&hazard::scan());
         if !used {
             let _ = self.release();
@@ -174,11 +174,11 @@ impl SharedFd {
         if self.state.fetch_or(RELEASED, Ordering::SeqCst) & RELEASED != 0 {
             return Ok(());
         }
-        // SAFETY: `fd` is open and ours until `RELEASED` is set; we have just set it, and
-        // nobody uses it.
+        // SAFETY: `fd` is open and owned by this until `RELEASED` is set, which this thread has
+        // just set, and it is not in use.
         match unsafe { libc::close(self.fd) } {
             0 => Ok(()),
-            // Linux has released the number even when close() reports an error.
+            // Linux has released the number even when close() returns an error.
             _ => match io::Error::last_os_error() {
                 e if e.kind() == io::ErrorKind::Interrupted => Ok(()),
                 e => Err(e),
@@ -189,12 +189,12 @@ impl SharedFd {
 
 impl Drop for SharedFd {
     fn drop(&mut self) {
-        // Guards borrow and leases own the `Arc`: nobody else is left.
+        // Guards borrow and leases own the `Arc`: there is no user.
         let _ = self.release();
     }
 }
 
-/// One use of a [`SharedFd`], by this thread.
+/// A use of a [`SharedFd`] by this thread.
 #[derive(Debug)]
 pub(crate) enum FdGuard<'a> {
     HazardGuard(HazardGuard<'a>),
@@ -209,32 +209,32 @@ impl AsFd for FdGuard<'_> {
                 shared
             }
         };
-        // SAFETY: a guard is a use, and `fd` stays open while there is one.
+        // SAFETY: a guard is a use, and `release` does not close `fd` while there is one.
         unsafe { BorrowedFd::borrow_raw(shared.fd) }
     }
 }
 
-/// A use that is counted.
+/// A counted use.
 #[derive(Debug)]
 pub(crate) struct Counted<'a>(&'a SharedFd);
 
 impl Drop for Counted<'_> {
     fn drop(&mut self) {
-        self.0.let_go_counted();
+        self.0.end_counted_use();
     }
 }
 
-/// A use that this thread has noted.
+/// A use in the hazard slot of this thread.
 #[derive(Debug)]
 pub(crate) struct HazardGuard<'a> {
     shared: &'a SharedFd,
-    note: hazard::Use,
+    slot: hazard::Use,
 }
 
 impl AsFd for HazardGuard<'_> {
     #[inline]
     fn as_fd(&self) -> BorrowedFd<'_> {
-        // SAFETY: as for `FdGuard`.
+        // SAFETY: a guard is a use, and `release` does not close `fd` while there is one.
         unsafe { BorrowedFd::borrow_raw(self.shared.fd) }
     }
 }
@@ -242,16 +242,17 @@ impl AsFd for HazardGuard<'_> {
 impl Drop for HazardGuard<'_> {
     #[inline]
     fn drop(&mut self) {
-        self.note.end();
-        // As in `protect`: either the barrier makes `close` see that we have gone, or we see `CLOSED`.
+        self.slot.end();
+        // As in `protect`: either the barrier makes `close` see that the use has ended, or this
+        // thread sees `CLOSED`.
         light_barrier();
         if self.shared.is_closed() {
-            self.shared.settle();
+            self.shared.release_if_unused();
         }
     }
 }
 
-/// One use of a [`SharedFd`] that owns a reference to it.
+/// A use of a [`SharedFd`] that owns a reference to it.
 #[derive(Debug)]
 pub(crate) struct FdLease(Arc<SharedFd>);
 
@@ -260,7 +261,7 @@ impl FdLease {
         self.0.fd
     }
 
-    /// What it leases.
+    /// The descriptor that is leased.
     pub(crate) fn shared(&self) -> &Arc<SharedFd> {
         &self.0
     }
@@ -273,13 +274,13 @@ impl FdLease {
 
 impl AsFd for FdLease {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        // SAFETY: a lease is a use, and `fd` stays open while there is one.
+        // SAFETY: a lease is a use, and `release` does not close `fd` while there is one.
         unsafe { BorrowedFd::borrow_raw(self.0.fd) }
     }
 }
 
 impl Drop for FdLease {
     fn drop(&mut self) {
-        self.0.let_go_counted();
+        self.0.end_counted_use();
     }
 }

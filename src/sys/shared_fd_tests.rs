@@ -1,4 +1,4 @@
-//! Tests of `shared_fd`, beside it: `tests/loom` compiles that file for its models.
+//! Tests of `shared_fd`, in a file of their own: `tests/loom` compiles that file for its models.
 
 use std::{
     io,
@@ -8,7 +8,7 @@ use std::{
 use super::shared_fd::SharedFd;
 
 fn is_open(fd: RawFd) -> bool {
-    // SAFETY: F_GETFD only asks; a closed number is an answer too.
+    // SAFETY: F_GETFD has no side effect; EBADF is a valid result.
     unsafe { libc::fcntl(fd, libc::F_GETFD) != -1 }
 }
 
@@ -16,7 +16,7 @@ fn is_open(fd: RawFd) -> bool {
 fn fd_from(number: RawFd) -> OwnedFd {
     use std::os::fd::FromRawFd;
     let file = std::fs::File::open("/dev/null").expect("/dev/null opens");
-    // SAFETY: the source is open, and the result is checked and owned by nothing else.
+    // SAFETY: the source is open, and the result is checked, and has no other owner.
     unsafe {
         let fd = libc::fcntl(file.as_raw_fd(), libc::F_DUPFD_CLOEXEC, number);
         assert!(fd >= number, "dup: {}", io::Error::last_os_error());

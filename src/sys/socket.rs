@@ -1,4 +1,4 @@
-//! Sockets without descriptors in the messages; those are in [`super::scm`].
+//! Sockets; messages with descriptors are in [`super::scm`].
 
 use std::{
     io,
@@ -12,10 +12,10 @@ use nix::{
 };
 use rustix::net::{RecvFlags, SendFlags};
 
-use super::{address::Native, call, fd_info::ShortRead, once, poll, retry, transfer, zero_copy};
+use super::{address::Native, call, once, poll, retry, transfer};
 use crate::types::{ReadFlags, Shutdown, WriteFlags};
 
-/// The flags of a message, for a read.
+/// The `MSG_*` flags of a read.
 #[inline]
 pub(super) fn receiving(flags: ReadFlags) -> libc::c_int {
     let peek = flags.contains(ReadFlags::PEEK);
@@ -23,7 +23,7 @@ pub(super) fn receiving(flags: ReadFlags) -> libc::c_int {
     (i32::from(peek) * libc::MSG_PEEK) | (i32::from(no_wait) * libc::MSG_DONTWAIT)
 }
 
-/// The flags of a message, for a write.
+/// The `MSG_*` flags of a write.
 #[inline]
 pub(super) fn sending(flags: WriteFlags) -> libc::c_int {
     let no_wait = flags.contains(WriteFlags::NO_WAIT);
@@ -36,7 +36,7 @@ pub(crate) fn recv(fd: BorrowedFd<'_>, buf: &mut [u8], flags: ReadFlags) -> io::
     transfer(|| rustix::net::recv(fd, &mut *buf, flags).map(|(_, count)| count))
 }
 
-/// As [`recv`]. What it says to have read is initialised.
+/// As [`recv`]. The bytes that it returns are initialized.
 #[inline]
 pub(crate) fn recv_uninit(
     fd: BorrowedFd<'_>,
@@ -53,18 +53,18 @@ pub(crate) fn send(fd: BorrowedFd<'_>, buf: &[u8], flags: WriteFlags) -> io::Res
     transfer(|| rustix::net::send(fd, buf, flags))
 }
 
-/// A new socket of a family and a type such as `SOCK_STREAM`, close-on-exec and blocking.
+/// Creates a socket of a family and a type such as `SOCK_STREAM`, close-on-exec and blocking.
 pub(super) fn new(family: i32, kind: i32) -> io::Result<OwnedFd> {
-    // SAFETY: no memory is passed; the result is checked and owned by nothing else.
+    // SAFETY: no pointers are passed; the result is checked, and has no other owner.
     unsafe {
         let fd = call(|| libc::socket(family, kind | libc::SOCK_CLOEXEC, 0) as isize)?;
         Ok(OwnedFd::from_raw_fd(fd as i32))
     }
 }
 
-/// Gives a socket its own address.
+/// Binds a socket to a local address.
 pub(super) fn bind(fd: BorrowedFd<'_>, address: &Native) -> io::Result<()> {
-    // SAFETY: the address holds as many bytes as it says.
+    // SAFETY: the pointer and the length are those of a live `Native`.
     call(|| unsafe { libc::bind(fd.as_raw_fd(), address.as_ptr(), address.len()) as isize })?;
     Ok(())
 }
@@ -79,11 +79,11 @@ pub(crate) fn connect_fd(fd: OwnedFd, address: &Native) -> io::Result<OwnedFd> {
     loop {
         match connect_once(fd.as_fd(), address) {
             Ok(_) => return Ok(fd),
-            Err(Errno::EINTR) if !goes_on_when_interrupted(address) => {}
+            Err(Errno::EINTR) if !continues_after_eintr(address) => {}
             Err(Errno::EINTR) => {
                 while poll::poll(fd.as_raw_fd(), libc::POLLOUT, None, None)? == 0 {}
                 take_error(fd.as_fd())?;
-                // Unless the signal came before the attempt began.
+                // The error is returned if the signal came before the attempt began.
                 if remote_address(fd.as_fd()).is_ok() {
                     return Ok(fd);
                 }
@@ -94,24 +94,24 @@ pub(crate) fn connect_fd(fd: OwnedFd, address: &Native) -> io::Result<OwnedFd> {
 }
 
 fn connect_once(fd: BorrowedFd<'_>, address: &Native) -> Result<usize, Errno> {
-    // SAFETY: the address holds as many bytes as it says.
+    // SAFETY: the pointer and the length are those of a live `Native`.
     once(|| unsafe { libc::connect(fd.as_raw_fd(), address.as_ptr(), address.len()) as isize })
 }
 
-/// Whether an attempt to connect is still in progress after a signal has interrupted the call, which
-/// must then not be made again. Sockets of the other families have only waited for room in the
-/// queue of the listening socket, and have not been connected.
-fn goes_on_when_interrupted(address: &Native) -> bool {
+/// Whether an attempt to connect continues after a signal has interrupted the call, which must then
+/// not be repeated. Sockets of the other families were waiting for space in the queue of the
+/// listening socket, and are not connected.
+fn continues_after_eintr(address: &Native) -> bool {
     !matches!(address.family(), libc::AF_UNIX | libc::AF_VSOCK)
 }
 
-/// Connects a new socket, without waiting for the answer: it does not block. Says whether it is
-/// connected already; else [`take_error`] tells, once it is ready for writing.
+/// Starts to connect a new socket, without blocking. Returns whether it is connected already; else
+/// [`take_error`] returns the result, once the socket is writable.
 pub(crate) fn start_connecting(address: &Native, kind: i32) -> io::Result<(OwnedFd, bool)> {
     let fd = new(address.family(), kind | libc::SOCK_NONBLOCK)?;
     loop {
         match connect_once(fd.as_fd(), address) {
-            // A signal has come between two calls, and the first has connected.
+            // A signal has interrupted the first call, and the second finds the connection made.
             Ok(_) | Err(Errno::EISCONN) => return Ok((fd, true)),
             Err(Errno::EINPROGRESS | Errno::EALREADY) => return Ok((fd, false)),
             Err(Errno::EINTR) => {}
@@ -120,7 +120,7 @@ pub(crate) fn start_connecting(address: &Native, kind: i32) -> io::Result<(Owned
     }
 }
 
-/// The error that an operation of the kernel's has ended with, if it has; it is told once.
+/// Returns and clears the pending error of a socket (SO_ERROR).
 pub(crate) fn take_error(fd: BorrowedFd<'_>) -> io::Result<()> {
     match option(fd, libc::SOL_SOCKET, libc::SO_ERROR)? {
         0 => Ok(()),
@@ -128,21 +128,21 @@ pub(crate) fn take_error(fd: BorrowedFd<'_>) -> io::Result<()> {
     }
 }
 
-/// How many connections in a row may fail before that is an error: a system that refuses every
-/// call must not keep it here.
+/// How many failed connections in a row are skipped before that is an error: a seccomp filter that
+/// refuses every call must not cause an endless loop.
 const FAILED_CONNECTIONS: usize = 100;
 
-/// Takes one connection off a listening socket: blocking, whatever that is. Connections that have
-/// failed in the queue are passed over.
+/// Accepts one connection, blocking, whatever the mode is. Connections that have failed in the
+/// queue are skipped.
 pub(crate) fn accept(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let mut failed = 0;
     loop {
         let (number, none) = (fd.as_raw_fd(), std::ptr::null_mut());
-        // SAFETY: the peer's address is not asked for.
+        // SAFETY: the address of the peer is not requested: both pointers are NULL.
         let accepted =
             call(|| unsafe { libc::accept4(number, none, none.cast(), libc::SOCK_CLOEXEC) as _ });
         match accepted {
-            // SAFETY: the call has made the descriptor, which nothing else owns.
+            // SAFETY: the call has created the descriptor, which has no other owner.
             Ok(fd) => return Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) }),
             Err(e) if is_of_connection(e) && failed < FAILED_CONNECTIONS => failed += 1,
             Err(e) => return Err(e.into()),
@@ -150,7 +150,7 @@ pub(crate) fn accept(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     }
 }
 
-/// Whether accept() reports that a connection has failed, or is forbidden, after which accept(2) says to try
+/// Whether accept(2) has reported the failure of one connection, after which the caller is to try
 /// again.
 fn is_of_connection(e: Errno) -> bool {
     matches!(
@@ -172,7 +172,7 @@ fn is_of_connection(e: Errno) -> bool {
     )
 }
 
-/// Two connected unix sockets of a type such as `SOCK_STREAM`.
+/// Creates a pair of connected unix sockets of a type such as `SOCK_STREAM`.
 pub(crate) fn pair(kind: i32) -> io::Result<(OwnedFd, OwnedFd)> {
     let kind = SockType::try_from(kind)?;
     let flags = SockFlag::SOCK_CLOEXEC;
@@ -181,30 +181,32 @@ pub(crate) fn pair(kind: i32) -> io::Result<(OwnedFd, OwnedFd)> {
     })?)
 }
 
-/// Ends a TCP connection by a reset, at once. Other sockets have none, and stay as they are.
+/// Resets a TCP connection at once. Has no effect on other sockets.
 pub(crate) fn reset(fd: BorrowedFd<'_>) {
     let linger = libc::linger {
         l_onoff: 1,
         l_linger: 0,
     };
-    // For closing, where another thread keeps connect(2) from disconnecting.
+    // With SO_LINGER zero, for the close, if another thread keeps connect(2) from disconnecting.
     let _ = retry(|| socket::setsockopt(&fd, socket::sockopt::Linger, &linger));
     if is_tcp(fd) {
         // SAFETY: an all-zero address is a valid one, of the family AF_UNSPEC.
         let nowhere: libc::sockaddr = unsafe { std::mem::zeroed() };
         let (number, len) = (fd.as_raw_fd(), size_of_val(&nowhere) as libc::socklen_t);
-        // SAFETY: the address lives through the call and has that length.
+        // SAFETY: `nowhere` lives through the call, and `len` is its size.
         let _ = call(|| unsafe { libc::connect(number, &nowhere, len) as isize });
     }
 }
 
-/// Whether a TCP connection has data that the peer's system has not acknowledged. Other sockets do not report it.
+/// Whether a TCP connection has data that the peer's system has not acknowledged. Other sockets do
+/// not report it.
 pub(crate) fn has_unacknowledged(fd: BorrowedFd<'_>) -> bool {
     if !is_tcp(fd) {
         return false;
     }
     let (number, mut count) = (fd.as_raw_fd(), 0_i32);
-    // SAFETY: the request, which is SIOCOUTQ for a socket, writes one `int`, which lives through the call.
+    // SAFETY: the request, which is SIOCOUTQ for a socket, writes one `int`, which lives through
+    // the call.
     let asked = call(|| unsafe { libc::ioctl(number, libc::TIOCOUTQ, &raw mut count) as isize });
     asked.is_ok() && count > 0
 }
@@ -241,52 +243,6 @@ pub(crate) fn remote_address(fd: BorrowedFd<'_>) -> io::Result<gio::SocketAddres
     name(fd, libc::getpeername)
 }
 
-/// What a socket is, as far as the features of a channel depend on it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Traits {
-    /// `SOCK_STREAM` or another type.
-    pub(crate) kind: i32,
-    pub(crate) unix: bool,
-    /// Bytes without boundaries.
-    pub(crate) stream: bool,
-    pub(crate) listening: bool,
-    /// Writes, its own or those of what it accepts, can be sent from where they are.
-    pub(crate) zero_copy: bool,
-}
-
-impl Traits {
-    /// Reads of a unix socket end where descriptors are.
-    pub(crate) fn short_read(&self) -> ShortRead {
-        match (self.stream, self.unix) {
-            (false, _) => ShortRead::Unknown,
-            (true, false) => ShortRead::Drained,
-            (true, true) => ShortRead::ProbablyDrained,
-        }
-    }
-
-    pub(crate) fn is_message_oriented(&self) -> bool {
-        self.kind != libc::SOCK_STREAM
-    }
-}
-
-/// Fails with `ENOTSOCK` for anything that is not a socket.
-pub(super) fn traits(fd: BorrowedFd<'_>) -> io::Result<Traits> {
-    let domain = option(fd, libc::SOL_SOCKET, libc::SO_DOMAIN)?;
-    let protocol = option(fd, libc::SOL_SOCKET, libc::SO_PROTOCOL)?;
-    // Others of this type may keep messages apart, as SCTP does.
-    let known = matches!(domain, libc::AF_UNIX | libc::AF_VSOCK)
-        || matches!(protocol, libc::IPPROTO_TCP | libc::IPPROTO_MPTCP);
-    let kind = option(fd, libc::SOL_SOCKET, libc::SO_TYPE)?;
-    let listening = option(fd, libc::SOL_SOCKET, libc::SO_ACCEPTCONN)? != 0;
-    Ok(Traits {
-        kind,
-        unix: domain == libc::AF_UNIX,
-        stream: kind == libc::SOCK_STREAM && known,
-        listening,
-        zero_copy: zero_copy::is_known(domain, protocol),
-    })
-}
-
 /// Sends each write at once (`true`), or lets the kernel merge small ones.
 pub(crate) fn set_nodelay(fd: BorrowedFd<'_>, enabled: bool) -> io::Result<()> {
     set_option(fd, libc::IPPROTO_TCP, libc::TCP_NODELAY, enabled.into())
@@ -300,7 +256,7 @@ pub(crate) fn set_cork(fd: BorrowedFd<'_>, enabled: bool) -> io::Result<()> {
 pub(super) fn option(fd: BorrowedFd<'_>, level: i32, name: i32) -> io::Result<i32> {
     let mut value: i32 = 0;
     let mut len = size_of::<i32>() as libc::socklen_t;
-    // SAFETY: the value and its length live through the call and agree.
+    // SAFETY: the value and its length live through the call and match.
     call(|| unsafe {
         libc::getsockopt(
             fd.as_raw_fd(),
@@ -314,7 +270,7 @@ pub(super) fn option(fd: BorrowedFd<'_>, level: i32, name: i32) -> io::Result<i3
 }
 
 pub(super) fn set_option(fd: BorrowedFd<'_>, level: i32, name: i32, value: i32) -> io::Result<()> {
-    // SAFETY: the value lives through the call and has the length that is told.
+    // SAFETY: the value lives through the call and has the given length.
     call(|| unsafe {
         libc::setsockopt(
             fd.as_raw_fd(),
@@ -325,4 +281,14 @@ pub(super) fn set_option(fd: BorrowedFd<'_>, level: i32, name: i32, value: i32) 
         ) as isize
     })?;
     Ok(())
+}
+
+/// The kernel's constant for a type; 0 for the default.
+pub(crate) fn native_kind(kind: gio::SocketType) -> i32 {
+    match kind {
+        gio::SocketType::Stream => libc::SOCK_STREAM,
+        gio::SocketType::Datagram => libc::SOCK_DGRAM,
+        gio::SocketType::Seqpacket => libc::SOCK_SEQPACKET,
+        _ => 0,
+    }
 }

@@ -1,4 +1,4 @@
-//! Starting programs.
+//! Spawning programs.
 
 use std::{
     collections::BTreeMap,
@@ -17,22 +17,22 @@ use nix::{errno::Errno, fcntl::FcntlArg, unistd::AccessFlags};
 
 use super::retry;
 
-/// A program that is going to be started.
+/// A program to be started.
 #[derive(Debug)]
 pub(crate) struct Program {
-    /// Its name, which is looked up in the `PATH` of its environment, and its arguments.
+    /// Its name, which is searched in the `PATH` of its environment, and its arguments.
     pub(crate) argv: Vec<OsString>,
     pub(crate) env: BTreeMap<OsString, OsString>,
     pub(crate) directory: Option<PathBuf>,
-    /// Its descriptors, by the numbers that it knows them under. Others than these and the standard
-    /// ones are closed where they are close-on-exec.
+    /// Its descriptors, by their numbers in the program. Others than these and the standard ones
+    /// are closed if they are close-on-exec.
     pub(crate) fds: BTreeMap<RawFd, OwnedFd>,
 }
 
 impl Program {
-    /// Starts it, with an empty signal mask and the default action for `SIGPIPE`, whatever this
-    /// thread and this process have: few programs set them, and most rely on them. Returns the
-    /// process id.
+    /// Starts the program, with an empty signal mask and the default action for `SIGPIPE`, whatever
+    /// this thread and this process have: few programs set them, and most rely on them. Returns the
+    /// pid.
     pub(crate) fn spawn(&self) -> io::Result<u32> {
         let path = self.find()?;
         let argv = strings(self.argv.iter().cloned())?;
@@ -64,8 +64,8 @@ impl Program {
         Ok(pid.cast_unsigned())
     }
 
-    /// Descriptors that could be overwritten before they are duplicated are moved to higher numbers;
-    /// these must be kept until the program has started.
+    /// Descriptors that could be overwritten before they are duplicated are moved to higher
+    /// numbers, which must be kept open until the program has started.
     fn add_fds(&self, actions: &mut FileActions) -> io::Result<Vec<OwnedFd>> {
         let mut moved = Vec::new();
         let highest = self.fds.keys().next_back().copied().unwrap_or_default();
@@ -81,7 +81,7 @@ impl Program {
         Ok(moved)
     }
 
-    /// The file of the program.
+    /// The path of the program.
     fn find(&self) -> io::Result<CString> {
         let name = self.argv.first().map(OsString::as_os_str);
         let name = name.unwrap_or_default();
@@ -93,11 +93,12 @@ impl Program {
         let mut failure = Errno::ENOENT;
         for folder in std::env::split_paths(path.map_or(default, OsString::as_os_str)) {
             let candidate = match folder.as_os_str().is_empty() {
-                // Without a slash it would be looked up again.
+                // Without a slash `PATH` would be searched again.
                 true => Path::new(".").join(name),
                 false => folder.join(name),
             };
-            // A relative folder is one of the directory that the program starts in.
+            // A relative directory in `PATH` is relative to the directory that the program starts
+            // in.
             let there = match &self.directory {
                 Some(directory) => directory.join(&candidate),
                 None => candidate.clone(),
@@ -114,12 +115,12 @@ impl Program {
     }
 }
 
-/// A second descriptor, close-on-exec, with a number above `highest`.
+/// A duplicate, close-on-exec, with a number above `highest`.
 fn duplicate_above(fd: &OwnedFd, highest: RawFd) -> io::Result<OwnedFd> {
     use std::os::fd::FromRawFd;
     let lowest = highest.saturating_add(1);
     let number = retry(|| nix::fcntl::fcntl(fd.as_fd(), FcntlArg::F_DUPFD_CLOEXEC(lowest)))?;
-    // SAFETY: the call has made it, and nothing else owns it.
+    // SAFETY: the call has created the descriptor, which has no other owner.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
@@ -132,13 +133,13 @@ fn strings(list: impl Iterator<Item = OsString>) -> io::Result<Vec<CString>> {
     list.map(c_string).collect()
 }
 
-/// A list for C, which ends in NULL and is valid as long as the strings are.
+/// A C array that ends in NULL, valid as long as the strings are.
 fn pointers(strings: &[CString]) -> Vec<*mut c_char> {
     let pointers = strings.iter().map(|string| string.as_ptr().cast_mut());
     pointers.chain([ptr::null_mut()]).collect()
 }
 
-/// These functions return what others have in `errno`.
+/// These functions return what others store in `errno`.
 fn check(result: c_int) -> Result<(), Errno> {
     match result {
         0 => Ok(()),
@@ -146,13 +147,13 @@ fn check(result: c_int) -> Result<(), Errno> {
     }
 }
 
-/// What the child does before the program runs.
+/// The actions of the child before the program runs.
 struct FileActions(libc::posix_spawn_file_actions_t);
 
 impl FileActions {
     fn new() -> io::Result<Self> {
         let mut actions = MaybeUninit::uninit();
-        // SAFETY: the call initialises what it succeeds for.
+        // SAFETY: the call initializes the struct if it succeeds.
         unsafe {
             check(libc::posix_spawn_file_actions_init(actions.as_mut_ptr()))?;
             Ok(Self(actions.assume_init()))
@@ -162,12 +163,12 @@ impl FileActions {
     fn add_directory(&mut self, directory: &Path) -> io::Result<()> {
         let path = c_string(directory.into())?;
         let add = libc::posix_spawn_file_actions_addchdir_np;
-        // SAFETY: `new` has initialised it; the path is copied.
+        // SAFETY: `new` has initialized the struct; the call copies the path.
         Ok(check(unsafe { add(&mut self.0, path.as_ptr()) })?)
     }
 
     fn add_fd(&mut self, source: RawFd, target: RawFd) -> io::Result<()> {
-        // SAFETY: `new` has initialised it.
+        // SAFETY: `new` has initialized the struct.
         let added = unsafe { libc::posix_spawn_file_actions_adddup2(&mut self.0, source, target) };
         Ok(check(added)?)
     }
@@ -175,25 +176,25 @@ impl FileActions {
 
 impl Drop for FileActions {
     fn drop(&mut self) {
-        // SAFETY: `new` has initialised it, and nothing uses it any more.
+        // SAFETY: `new` has initialized the struct, which is not used any more.
         unsafe { libc::posix_spawn_file_actions_destroy(&mut self.0) };
     }
 }
 
-/// The signals of the child.
+/// The signal attributes of the child.
 struct Attributes(libc::posix_spawnattr_t);
 
 impl Attributes {
     fn new() -> io::Result<Self> {
         let mut attributes = MaybeUninit::uninit();
-        // SAFETY: the first call initialises what it succeeds for.
+        // SAFETY: the first call initializes the struct if it succeeds.
         let mut this = unsafe {
             check(libc::posix_spawnattr_init(attributes.as_mut_ptr()))?;
             Self(attributes.assume_init())
         };
         let mut set = MaybeUninit::uninit();
         let flags = libc::POSIX_SPAWN_SETSIGMASK | libc::POSIX_SPAWN_SETSIGDEF;
-        // SAFETY: the set is initialised by the first call that gets it, the attributes above; both
+        // SAFETY: the set is initialized by the first call that gets it, the attributes above; both
         // live through the calls.
         unsafe {
             libc::sigemptyset(set.as_mut_ptr());
@@ -211,7 +212,7 @@ impl Attributes {
 
 impl Drop for Attributes {
     fn drop(&mut self) {
-        // SAFETY: `new` has initialised it, and nothing uses it any more.
+        // SAFETY: `new` has initialized the struct, which is not used any more.
         unsafe { libc::posix_spawnattr_destroy(&mut self.0) };
     }
 }

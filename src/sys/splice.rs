@@ -1,7 +1,7 @@
-//! Moving data inside the kernel: none of it comes into this process.
+//! Moving data inside the kernel, without copying it to this process.
 //!
-//! No call here waits for a pipe: it says would-block. Sockets wait if they are in blocking mode, and
-//! files on disk take the time that they take.
+//! No call here blocks on a pipe: it returns would-block. Sockets block if they are in blocking
+//! mode, and files on disk may take long.
 
 use std::{
     io::{self, IoSliceMut},
@@ -12,15 +12,15 @@ use std::{
 
 use super::{call, file, sigpipe::without_sigpipe, vectored};
 
-/// The most bytes of one call: the kernel takes no more at once.
+/// The maximum number of bytes per call of the kernel.
 const MOST: usize = 0x7fff_f000;
 
-/// Moves up to `count` bytes; one of the two is a pipe. Returns 0 at the end of `from`.
+/// Moves up to `count` bytes; one of the two is a pipe. Returns 0 at end-of-file of `from`.
 pub(crate) fn splice(from: BorrowedFd<'_>, to: BorrowedFd<'_>, count: usize) -> io::Result<usize> {
     splice_from(from, None, to, count)
 }
 
-/// As [`splice`], to a pipe, from an offset of a file on: its position stays.
+/// As [`splice`], to a pipe, from an offset of a file, whose position does not move.
 pub(crate) fn splice_at(
     from: BorrowedFd<'_>,
     offset: u64,
@@ -40,13 +40,13 @@ fn splice_from(
     let offset = offset.as_mut().map_or(ptr::null_mut(), ptr::from_mut);
     let flags = libc::SPLICE_F_NONBLOCK | libc::SPLICE_F_MOVE;
     let (from, to, none) = (from.as_raw_fd(), to.as_raw_fd(), ptr::null_mut());
-    // SAFETY: the offset is NULL or lives through the call, which touches no other memory of ours.
+    // SAFETY: the offset is NULL or lives through the call, which accesses no other memory.
     Ok(call(|| unsafe {
         libc::splice(from, offset, to, none, count, flags)
     })?)
 }
 
-/// As [`splice`], to something whose reader may be gone: no signal is raised.
+/// As [`splice`], with `SIGPIPE` suppressed.
 pub(crate) fn splice_without_sigpipe(
     from: BorrowedFd<'_>,
     to: BorrowedFd<'_>,
@@ -55,8 +55,8 @@ pub(crate) fn splice_without_sigpipe(
     without_sigpipe(count, || splice(from, to, count))
 }
 
-/// Sends up to `count` bytes of a file, from its position on, which moves, to a socket. Returns 0 at
-/// the end of the file.
+/// Sends up to `count` bytes of a file, from its position, which moves, on a socket. Returns 0 at
+/// end-of-file.
 pub(crate) fn sendfile(
     file: BorrowedFd<'_>,
     socket: BorrowedFd<'_>,
@@ -65,15 +65,15 @@ pub(crate) fn sendfile(
     let count = count.min(MOST);
     let (file, socket, none) = (file.as_raw_fd(), socket.as_raw_fd(), ptr::null_mut());
     without_sigpipe(count, || {
-        // SAFETY: no memory of ours is passed.
+        // SAFETY: the offset is NULL; no other pointers are passed.
         Ok(call(|| unsafe {
             libc::sendfile(socket, file, none, count)
         })?)
     })
 }
 
-/// Copies up to `count` bytes from file to file, at the given offsets, or from and to the positions,
-/// which then move. Returns 0 at the end of `from`.
+/// Copies up to `count` bytes from file to file, at the given offsets, or from and to the
+/// positions, which then move. Returns 0 at end-of-file of `from`.
 pub(crate) fn copy_file_range(
     from: BorrowedFd<'_>,
     to: BorrowedFd<'_>,
@@ -96,17 +96,17 @@ pub(crate) fn copy_file_range(
     })?)
 }
 
-/// How many [`Pipe`]s this process has.
+/// The number of [`Pipe`]s of this process.
 static PIPES: AtomicUsize = AtomicUsize::new(0);
 
-/// No more than these at a time. A user has 64 MiB of pipes on most systems, and when they are used up,
-/// every new pipe of every program of his is a small one.
+/// The maximum number of pipes at a time. Most systems allow a user 64 MiB of pipe buffers, after
+/// which every new pipe of every program of that user is small.
 const MOST_PIPES: usize = 16;
 
-/// What a pipe of ours is to hold, if the system allows it.
+/// The capacity of a pipe, if the kernel allows it.
 const PIPE_SIZE: i32 = 1024 * 1024;
 
-/// A pipe of our own between two descriptors that are no pipes.
+/// A pipe between two descriptors that are no pipes.
 #[derive(Debug)]
 pub(crate) struct Pipe {
     read: OwnedFd,
@@ -115,15 +115,15 @@ pub(crate) struct Pipe {
 }
 
 impl Pipe {
-    /// `None` where none is to be had, or there are enough of them.
+    /// `None` if none can be created, or the maximum is reached.
     pub(crate) fn new() -> Option<Self> {
         if PIPES.fetch_add(1, Ordering::Relaxed) < MOST_PIPES
             && let Ok((read, write)) = file::pipe()
         {
             let number = write.as_raw_fd();
-            // SAFETY: no memory is passed.
+            // SAFETY: no pointers are passed.
             let size = call(|| unsafe { libc::fcntl(number, libc::F_SETPIPE_SZ, PIPE_SIZE) as _ });
-            // Where that is refused it is as large as pipes are.
+            // If that is refused it has the default capacity.
             let size = size.unwrap_or(64 * 1024);
             return Some(Self { read, write, size });
         }
@@ -131,8 +131,8 @@ impl Pipe {
         None
     }
 
-    /// Moves up to `count` bytes into the pipe, which is empty; from an offset, or from wherever
-    /// `from` is.
+    /// Moves up to `count` bytes into the pipe, which is empty; from an offset, or from the
+    /// position of `from`.
     pub(crate) fn fill(
         &self,
         from: BorrowedFd<'_>,
@@ -146,12 +146,12 @@ impl Pipe {
         }
     }
 
-    /// Moves up to `count` of the bytes that are in the pipe.
+    /// Moves up to `count` of the bytes in the pipe.
     pub(crate) fn drain(&self, to: BorrowedFd<'_>, count: usize) -> io::Result<usize> {
         splice_without_sigpipe(self.read.as_fd(), to, count)
     }
 
-    /// Reads the bytes that are in the pipe: as many as the buffer has room for.
+    /// Reads bytes of the pipe until the buffer is full.
     pub(crate) fn take(&self, buf: &mut [u8]) -> io::Result<()> {
         let mut taken = 0;
         while taken < buf.len() {
@@ -172,7 +172,7 @@ impl Drop for Pipe {
 
 #[cfg(test)]
 impl Pipe {
-    /// One that fails as it is read.
+    /// A pipe that fails to be read.
     pub(crate) fn unreadable() -> Self {
         let mut pipe = Self::new().expect("a pipe");
         pipe.read = pipe.write.try_clone().expect("a descriptor");

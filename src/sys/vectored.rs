@@ -1,4 +1,4 @@
-//! Reading and writing descriptors that are not sockets.
+//! Reads and writes of descriptors that are not sockets.
 
 use std::{
     io::{self, IoSlice, IoSliceMut},
@@ -10,10 +10,10 @@ use nix::{errno::Errno, sys::uio};
 use super::{call, retry, sigpipe::without_sigpipe, transfer_raw};
 use crate::types::total_len;
 
-/// The most buffers that one system call takes.
+/// The maximum number of buffers per system call.
 pub(crate) const IOV_MAX: usize = 1024;
 
-/// The part of a list of buffers that one system call takes.
+/// The part of a list of buffers that one system call accepts.
 fn at_most<T>(iov: &[T]) -> &[T] {
     &iov[..iov.len().min(IOV_MAX)]
 }
@@ -48,21 +48,21 @@ pub(crate) fn pwritev(fd: BorrowedFd<'_>, iov: &[IoSlice<'_>], offset: u64) -> i
     Ok(retry(|| uio::pwritev(fd, at_most(iov), offset))?)
 }
 
-/// Writes to a pipe, where a dead reader raises `SIGPIPE`: see [`without_sigpipe`].
+/// Writes to a pipe, with `SIGPIPE` suppressed: see [`without_sigpipe`].
 pub(crate) fn writev_without_sigpipe(fd: BorrowedFd<'_>, iov: &[IoSlice<'_>]) -> io::Result<usize> {
     without_sigpipe(total_len(iov), || writev(fd, iov))
 }
 
-/// As [`readv`], of what may have no position, without waiting: [`lacks_flag`] reports where there is
-/// no way to.
+/// As [`readv`], without blocking, for a file that may have no position. [`lacks_flag`] detects the
+/// error if that is not supported.
 pub(crate) fn readv_now(fd: BorrowedFd<'_>, iov: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
     let count = iov.len().min(IOV_MAX) as i32;
     let (number, iov) = (fd.as_raw_fd(), iov.as_ptr().cast());
-    // SAFETY: an `IoSliceMut` has the layout of an iovec; the buffers are exclusively ours.
+    // SAFETY: an `IoSliceMut` has the layout of an iovec; the buffers are borrowed mutably.
     transfer_raw(|| unsafe { libc::preadv2(number, iov, count, -1, libc::RWF_NOWAIT) })
 }
 
-/// As [`writev_without_sigpipe`], without waiting. See [`readv_now`].
+/// As [`writev_without_sigpipe`], without blocking. See [`readv_now`].
 pub(crate) fn writev_now_without_sigpipe(
     fd: BorrowedFd<'_>,
     iov: &[IoSlice<'_>],
@@ -75,8 +75,8 @@ pub(crate) fn writev_now_without_sigpipe(
     })
 }
 
-/// Whether [`readv_now`] or [`writev_now_without_sigpipe`] has failed because the file, or the system, has
-/// no way not to wait.
+/// Whether [`readv_now`] or [`writev_now_without_sigpipe`] has failed because the file, or the
+/// kernel, does not support `RWF_NOWAIT`.
 pub(crate) fn lacks_flag(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error().map(Errno::from_raw),
@@ -91,7 +91,7 @@ pub(crate) fn seek(fd: BorrowedFd<'_>, to: io::SeekFrom) -> io::Result<u64> {
         io::SeekFrom::Current(offset) => (offset, libc::SEEK_CUR),
         io::SeekFrom::End(offset) => (offset, libc::SEEK_END),
     };
-    // SAFETY: lseek touches no memory of ours.
+    // SAFETY: no pointers are passed.
     let position = call(|| unsafe { libc::lseek64(fd.as_raw_fd(), offset, whence) as isize })?;
     Ok(position as u64)
 }

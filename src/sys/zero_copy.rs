@@ -1,8 +1,8 @@
-//! Sending data from where it is, without a copy: the system reads the memory when it transmits it,
-//! and says later, in the error queue of the socket, that it has done so.
+//! Zero-copy sends (`MSG_ZEROCOPY`): the kernel reads the memory when it transmits it, and reports
+//! the completion later, in the error queue of the socket.
 //!
-//! The system numbers such sends, and tells of ranges of numbers. [`ZeroCopySends`] counts along: a lock
-//! keeps the count in step, also across the call that sends, which never waits.
+//! The kernel numbers such sends, and reports ranges of numbers. [`ZeroCopySends`] counts them as
+//! well; its lock is held during the call that sends, which never blocks, so that both agree.
 
 use std::{
     collections::VecDeque,
@@ -22,10 +22,10 @@ use crate::{
     types::{Flushed, WriteFlags},
 };
 
-/// Whether the system sends without a copy over a protocol. Asked once, of a socket of our own.
+/// Whether the kernel supports zero-copy sends of a protocol. Determined once, with a test socket.
 pub(super) fn is_known(domain: i32, protocol: i32) -> bool {
     const UNKNOWN: u8 = 2;
-    // Not a `OnceLock`: a child that was forked in the middle of it would wait for ever.
+    // Not a `OnceLock`: a child that was forked during the initialization would wait for ever.
     static KNOWN: [AtomicU8; 4] = [const { AtomicU8::new(UNKNOWN) }; 4];
     let (place, kind) = match (domain, protocol) {
         (libc::AF_INET, libc::IPPROTO_TCP) => (0, libc::SOCK_STREAM),
@@ -42,8 +42,8 @@ pub(super) fn is_known(domain: i32, protocol: i32) -> bool {
     known.load(Ordering::Relaxed) == u8::from(true)
 }
 
-/// Prepares a socket. `false` where somebody has done so before: the numbers of what they send
-/// would be in between ours.
+/// Prepares a socket. `false` if other code has done so before: its sends would be numbered in
+/// between.
 fn enable(fd: BorrowedFd<'_>) -> io::Result<bool> {
     if socket::option(fd, libc::SOL_SOCKET, libc::SO_ZEROCOPY)? != 0 {
         return Ok(false);
@@ -52,10 +52,10 @@ fn enable(fd: BorrowedFd<'_>) -> io::Result<bool> {
     Ok(true)
 }
 
-/// What is under way on one socket.
+/// The pending sends of a socket.
 pub(crate) struct ZeroCopySends {
     state: Mutex<State>,
-    /// Makes those look again who wait for what is under way.
+    /// Makes the waiters for pending sends poll again.
     wake: Box<dyn Fn() + Send + Sync>,
 }
 
@@ -65,29 +65,29 @@ impl fmt::Debug for ZeroCopySends {
     }
 }
 
-/// After so many sends a look for notes is worth its call: memory is let go, and notes take room.
-const LOOK_EVERY: u32 = 16;
+/// Completions are drained after so many sends: that frees memory, and space in the socket buffer.
+const DRAIN_EVERY: u32 = 16;
 
 #[derive(Debug, Default)]
 struct State {
-    /// Whether the socket is prepared. Nobody has tried at first.
+    /// Whether the socket is prepared. `None` before the first attempt.
     enabled: Option<bool>,
     /// The number of the next send.
     next: u32,
-    /// How many the system has not told of.
+    /// The number of sends without a completion.
     pending: u32,
     /// The memory of some of them, by their numbers.
-    kept: VecDeque<(u32, glib::Bytes)>,
-    /// Since the last flush something was sent from where it was.
+    held: VecDeque<(u32, glib::Bytes)>,
+    /// Whether a send since the last flush was made without a copy.
     in_place: bool,
-    /// And something was copied after all.
+    /// Whether the kernel has copied one.
     copied: bool,
-    /// Somebody waits for what is pending.
+    /// Whether there is a waiter for pending sends.
     awaited: bool,
 }
 
 impl ZeroCopySends {
-    /// `wake` makes those look again who were told would-block by [`finish`](Self::finish).
+    /// `wake` makes those poll again that got would-block from [`finish`](Self::finish).
     pub(crate) fn new(wake: impl Fn() + Send + Sync + 'static, may_be_enabled: bool) -> Self {
         let this = Self {
             state: Mutex::default(),
@@ -99,28 +99,29 @@ impl ZeroCopySends {
         this
     }
 
-    /// Sends with a copy from now on.
+    /// Makes all later sends copy.
     pub(crate) fn only_copy(&self) {
         lock(&self.state).enabled = Some(false);
     }
 
-    /// Sends from memory that the caller has lent, if `flags` say so, and with a copy otherwise.
-    /// Says would-block in place of waiting.
+    /// Sends from memory of the caller: without a copy if `flags` have `BORROWED`, else with one.
+    /// Returns would-block instead of blocking.
     pub(crate) fn send(
         &self,
         fd: BorrowedFd<'_>,
         iov: &[IoSlice<'_>],
         flags: WriteFlags,
     ) -> io::Result<usize> {
-        match flags.contains(WriteFlags::LENT) {
-            // SAFETY: only who promises to keep the memory sets the flag: `Channel::writev_lent`.
+        match flags.contains(WriteFlags::BORROWED) {
+            // SAFETY: `Channel::writev_zero_copy`, the only function that sets the flag, is unsafe,
+            // and its caller promises to keep the memory.
             true => unsafe { self.send_in_place(fd, iov, None, flags) },
             false => self.copy(fd, iov, flags),
         }
     }
 
-    /// Sends what `bytes` hold from some place on, and keeps them until that is done. Says
-    /// would-block in place of waiting.
+    /// Sends the content of `bytes` from an offset on, and holds a reference to them until that is
+    /// done. Returns would-block instead of blocking.
     pub(crate) fn send_owned(
         &self,
         fd: BorrowedFd<'_>,
@@ -128,13 +129,14 @@ impl ZeroCopySends {
         from: usize,
         flags: WriteFlags,
     ) -> io::Result<usize> {
-        // SAFETY: the memory stays until the bytes are let go, which are immutable.
+        // SAFETY: `bytes` are immutable, and the reference in `held` keeps them until the
+        // completion.
         unsafe { self.send_in_place(fd, &[IoSlice::new(&bytes[from..])], Some(bytes), flags) }
     }
 
     /// # Safety
     ///
-    /// The memory must stay until the system has told of the send, by `keep` or by the caller.
+    /// The memory must stay valid until the completion of the send, by `keep` or by the caller.
     unsafe fn send_in_place(
         &self,
         fd: BorrowedFd<'_>,
@@ -143,7 +145,7 @@ impl ZeroCopySends {
         flags: WriteFlags,
     ) -> io::Result<usize> {
         let mut state = lock(&self.state);
-        if state.pending > 0 && state.next.is_multiple_of(LOOK_EVERY) {
+        if state.pending > 0 && state.next.is_multiple_of(DRAIN_EVERY) {
             drop(state);
             self.drain_completions(fd)?;
             state = lock(&self.state);
@@ -157,7 +159,7 @@ impl ZeroCopySends {
             let how = socket::sending(flags) | libc::MSG_DONTWAIT | libc::MSG_ZEROCOPY;
             let mut sent = scm::send_message(fd, &message, how);
             if is_full(&sent) {
-                // What the system has to tell takes the room that it lacks.
+                // Pending completions take the space in the socket buffer that this send lacks.
                 drop(state);
                 self.drain_completions(fd)?;
                 state = lock(&self.state);
@@ -184,20 +186,20 @@ impl ZeroCopySends {
         Ok(sent)
     }
 
-    /// Takes what the system has told so far. Returns whether that was anything, and lets go of the
-    /// memory that it was about.
+    /// Drains the completions so far, and releases the memory of these sends. Returns whether there
+    /// were any.
     pub(crate) fn drain_completions(&self, fd: BorrowedFd<'_>) -> io::Result<bool> {
         let (mut some, mut done) = (false, Vec::new());
-        // What is there otherwise is for somebody else who has the socket.
+        // Other entries of the queue belong to other users of the socket.
         while lock(&self.state).pending > 0
-            && let Some(note) = next_note(fd)?
+            && let Some(range) = next_completion(fd)?
         {
             some = true;
-            if let Some(note) = note {
-                lock(&self.state).ended(note, &mut done);
+            if let Some(range) = range {
+                lock(&self.state).ended(range, &mut done);
             }
         }
-        // Without the lock: what frees the memory may do anything.
+        // Without the lock: freeing the memory may run any code.
         drop(done);
         if some {
             self.wake_awaiting();
@@ -206,36 +208,36 @@ impl ZeroCopySends {
     }
 
     fn wake_awaiting(&self) {
-        // They say anew that they wait.
+        // The waiters are entered again when they poll.
         let awaited = mem::take(&mut lock(&self.state).awaited);
         if awaited {
             (self.wake)();
         }
     }
 
-    /// Whether memory is kept here.
-    pub(crate) fn keeps(&self) -> bool {
-        !lock(&self.state).kept.is_empty()
+    /// Whether memory of pending sends is held.
+    pub(crate) fn holds_memory(&self) -> bool {
+        !lock(&self.state).held.is_empty()
     }
 
-    /// Keeps what is kept for ever: nothing will report when it is not needed any more.
+    /// Leaks the memory that is held: no completion will be reported.
     pub(crate) fn leak(&self) {
-        let kept = mem::take(&mut lock(&self.state).kept);
-        mem::forget(kept);
+        let held = mem::take(&mut lock(&self.state).held);
+        mem::forget(held);
     }
 
-    /// What became of all sends since the last time. Would-block as long as some are under way.
+    /// The result of all sends since the last call. Would-block while some are pending.
     pub(crate) fn finish(&self, fd: BorrowedFd<'_>) -> io::Result<Flushed> {
         let result = self.try_finish(fd);
         if !matches!(&result, Err(e) if would_block(e)) {
-            // There may be others who wait.
+            // There may be other waiters.
             self.wake_awaiting();
         }
         result
     }
 
     fn try_finish(&self, fd: BorrowedFd<'_>) -> io::Result<Flushed> {
-        // Before looking into the queue: there may be news until it is over.
+        // Before the queue is read: completions may arrive until the connection is closed.
         let over = libc::POLLHUP | libc::POLLNVAL;
         let is_over = poll_now(fd.as_raw_fd(), 0)? & over != 0;
         self.drain_completions(fd)?;
@@ -245,18 +247,18 @@ impl ZeroCopySends {
             (state.in_place, state.copied) = (false, false);
             return Ok(match all_copied {
                 true => Flushed::Copied,
-                false => Flushed::Sent,
+                false => Flushed::ZeroCopy,
             });
         }
         if is_over {
             return Err(io_error(
                 gio::IOErrorEnum::BrokenPipe,
-                "Connection has ended before all was sent",
+                "Connection closed before all data was sent",
             ));
         }
         state.awaited = true;
         drop(state);
-        // An error that is told all the time, until it is taken.
+        // A pending error is reported until it is read.
         match socket::option(fd, libc::SOL_SOCKET, libc::SO_ERROR)? {
             0 => Err(io::ErrorKind::WouldBlock.into()),
             errno => Err(io::Error::from_raw_os_error(errno)),
@@ -264,15 +266,15 @@ impl ZeroCopySends {
     }
 }
 
-/// Ends a connection at once, also for others that have it: what has not been sent is dropped, and the
-/// system reports that of sends without a copy.
+/// Disconnects at once, also for other processes: pending data is discarded, and the kernel reports
+/// the completion of zero-copy sends.
 pub(crate) fn disconnect(fd: BorrowedFd<'_>) -> io::Result<()> {
     let nowhere = libc::sockaddr {
         sa_family: libc::AF_UNSPEC as libc::sa_family_t,
         sa_data: [0; 14],
     };
     let length = size_of::<libc::sockaddr>() as libc::socklen_t;
-    // SAFETY: the address lives through the call and the length that is passed.
+    // SAFETY: the address lives through the call, and `length` is its size.
     call(|| unsafe { libc::connect(fd.as_raw_fd(), &nowhere, length) as isize })?;
     Ok(())
 }
@@ -280,22 +282,22 @@ pub(crate) fn disconnect(fd: BorrowedFd<'_>) -> io::Result<()> {
 impl State {
     fn began(&mut self, keep: Option<&glib::Bytes>) {
         if let Some(bytes) = keep {
-            self.kept.push_back((self.next, bytes.clone()));
+            self.held.push_back((self.next, bytes.clone()));
         }
         self.next = self.next.wrapping_add(1);
         self.pending += 1;
     }
 
-    fn ended(&mut self, note: Note, done: &mut Vec<glib::Bytes>) {
-        let more = note.last.wrapping_sub(note.first);
+    fn ended(&mut self, range: CompletedRange, done: &mut Vec<glib::Bytes>) {
+        let more = range.last.wrapping_sub(range.first);
         self.pending = self.pending.saturating_sub(more.saturating_add(1));
-        match note.copied {
+        match range.copied {
             true => self.copied = true,
             false => self.in_place = true,
         }
-        // Usually those that were sent first.
-        let is_in = |number: u32| number.wrapping_sub(note.first) <= more;
-        self.kept.retain(|(number, bytes)| {
+        // Usually the oldest sends are completed first.
+        let is_in = |number: u32| number.wrapping_sub(range.first) <= more;
+        self.held.retain(|(number, bytes)| {
             let ended = is_in(*number);
             if ended {
                 done.push(bytes.clone());
@@ -305,43 +307,43 @@ impl State {
     }
 }
 
-/// The system lacks room for what a send without a copy takes; one with a copy may do.
+/// Whether the kernel lacks memory for a zero-copy send; one with a copy may succeed.
 fn is_full(sent: &io::Result<usize>) -> bool {
     matches!(sent, Err(e) if matches!(e.raw_os_error(), Some(libc::ENOBUFS | libc::EMSGSIZE)))
 }
 
-/// Some sends have ended: the memory belongs to the caller again.
+/// A range of completed sends: the kernel does not use the memory any more.
 #[derive(Debug, Clone, Copy)]
-struct Note {
+struct CompletedRange {
     first: u32,
     last: u32,
-    /// The system has copied it.
+    /// Whether the kernel has copied the data.
     copied: bool,
 }
 
 const ORIGIN: u8 = 5; // SO_EE_ORIGIN_ZEROCOPY
 const COPIED: u8 = 1; // SO_EE_CODE_ZEROCOPY_COPIED
 
-/// Room for one error with the address that it came from, and what else a socket may have been told
-/// to add.
+/// Space for one error with its address, and for other ancillary data that a socket may have
+/// enabled.
 #[repr(C, align(8))]
 struct Control([MaybeUninit<u8>; 512]);
 
-/// Takes what is first in the error queue: `Some(None)` for what is about something else.
-fn next_note(fd: BorrowedFd<'_>) -> io::Result<Option<Option<Note>>> {
+/// Takes the first entry of the error queue: `Some(None)` for one of another kind.
+fn next_completion(fd: BorrowedFd<'_>) -> io::Result<Option<Option<CompletedRange>>> {
     let mut control = Control([MaybeUninit::uninit(); 512]);
     let mut message = scm::message(std::ptr::null(), 0);
     message.msg_control = control.0.as_mut_ptr().cast();
     message.msg_controllen = control.0.len() as _;
     let how = libc::MSG_ERRQUEUE | libc::MSG_DONTWAIT;
-    // SAFETY: the control buffer lives through the call, and there are no others.
+    // SAFETY: the control buffer lives through the call, and there are no data buffers.
     match transfer_raw(|| unsafe { libc::recvmsg(fd.as_raw_fd(), &mut message, how) }) {
         Ok(_) => {}
         Err(e) if would_block(&e) => return Ok(None),
         Err(e) => return Err(e),
     }
-    // SAFETY: the headers are walked as cmsg(3) says, in what the call filled in; an error is in
-    // one of these two kinds.
+    // SAFETY: the headers are read as cmsg(3) describes, in what the call has written; an error is
+    // in a message of one of these two types.
     unsafe {
         let mut header = libc::CMSG_FIRSTHDR(&message);
         while !header.is_null() {
@@ -352,11 +354,13 @@ fn next_note(fd: BorrowedFd<'_>) -> io::Result<Option<Option<Note>>> {
             ) {
                 let data = libc::CMSG_DATA(header).cast::<libc::sock_extended_err>();
                 let error = data.read_unaligned();
-                return Ok(Some((error.ee_origin == ORIGIN).then_some(Note {
-                    first: error.ee_info,
-                    last: error.ee_data,
-                    copied: error.ee_code == COPIED,
-                })));
+                return Ok(Some((error.ee_origin == ORIGIN).then_some(
+                    CompletedRange {
+                        first: error.ee_info,
+                        last: error.ee_data,
+                        copied: error.ee_code == COPIED,
+                    },
+                )));
             }
             header = libc::CMSG_NXTHDR(&message, header);
         }

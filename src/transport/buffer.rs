@@ -1,4 +1,4 @@
-//! Memory as a channel.
+//! A channel on memory.
 
 use std::{
     io::{self, IoSlice, IoSliceMut, SeekFrom},
@@ -15,11 +15,11 @@ use crate::{
     types::{Feature, ReadFlags, Readiness, WriteFlags, scatter, total_len},
 };
 
-/// A growing piece of memory with one position for reading and writing.
+/// A growing buffer with one position for reads and writes.
 #[derive(Debug, Default)]
 struct Memory {
     data: Vec<u8>,
-    /// May lie beyond the end of the data, as in a file.
+    /// May be beyond the end of the data, as in a file.
     position: u64,
 }
 
@@ -60,7 +60,7 @@ mod imp {
 
     #[derive(Debug, Default)]
     pub struct ChannelBuffer {
-        /// Locked while bytes are copied, and never across a system call.
+        /// Locked while bytes are copied, and never during a system call.
         memory: Mutex<Memory>,
     }
 
@@ -79,12 +79,12 @@ mod imp {
                 [
                     glib::ParamSpecUInt64::builder("size")
                         .nick("Size")
-                        .blurb("How many bytes the memory holds")
+                        .blurb("The size of the memory in bytes")
                         .read_only()
                         .build(),
                     glib::ParamSpecUInt64::builder("position")
                         .nick("Position")
-                        .blurb("Where the next read or write takes place")
+                        .blurb("The position of the next read or write")
                         .read_only()
                         .build(),
                 ]
@@ -161,7 +161,7 @@ mod imp {
             };
             memory.position = position
                 .filter(|&position| i64::try_from(position).is_ok())
-                .ok_or_else(|| invalid("Position would be before the start or beyond any end"))?;
+                .ok_or_else(|| invalid("Position is negative or too large"))?;
             Ok(memory.position)
         }
 
@@ -186,8 +186,9 @@ derived_class!(
 );
 
 glib::wrapper! {
-    /// Memory that is written and read like a file: one position, which both move, and
-    /// seeking. It grows as needed. Always ready.
+    /// Memory that is read and written like a file, with one position for both.
+    ///
+    /// It can seek, grows as needed, and is always ready.
     ///
     /// # Properties
     ///
@@ -217,8 +218,9 @@ static_assertions::assert_impl_all!(ChannelBuffer: Send, Sync);
 std_io!(ChannelBuffer);
 
 impl ChannelBuffer {
-    /// Makes an empty channel with room for `capacity` bytes before it has to grow. A
-    /// capacity that is not to be had is not reserved.
+    /// Creates an empty channel with memory for `capacity` bytes.
+    ///
+    /// A capacity that cannot be allocated is not reserved.
     #[doc(alias = "qio_channel_buffer_new")]
     #[must_use]
     pub fn new(capacity: usize) -> Self {
@@ -227,21 +229,21 @@ impl ChannelBuffer {
         this
     }
 
-    /// Everything that is in the memory, wherever the position is. Copies it.
+    /// Returns a copy of all data, whatever the position is.
     #[doc(alias = "qio_channel_buffer_get_data")]
     #[must_use]
     pub fn data(&self) -> glib::Bytes {
         glib::Bytes::from(&self.imp().memory().data[..])
     }
 
-    /// How many bytes the memory holds.
+    /// Returns the number of bytes in the memory.
     #[doc(alias = "qio_channel_buffer_get_size")]
     #[must_use]
     pub fn size(&self) -> u64 {
         self.imp().memory().data.len() as u64
     }
 
-    /// Where the next read or write takes place, in bytes from the start.
+    /// Returns the position of the next read or write, in bytes from the start.
     #[doc(alias = "qio_channel_buffer_get_position")]
     #[must_use]
     pub fn position(&self) -> u64 {
@@ -250,7 +252,7 @@ impl ChannelBuffer {
 }
 
 impl From<Vec<u8>> for ChannelBuffer {
-    /// A channel to read this data from, from the start.
+    /// Creates a channel to read this data from, from the start.
     fn from(data: Vec<u8>) -> Self {
         let this: Self = glib::Object::new();
         this.imp().memory().data = data;

@@ -1,4 +1,4 @@
-//! A descriptor of a channel that is no socket channel, and how it is read and written.
+//! The descriptor of a channel that is not a socket channel, and its reads and writes.
 
 use std::{
     io::{self, IoSlice, IoSliceMut},
@@ -13,7 +13,7 @@ use glib::IOCondition;
 
 use super::fd_slot::FdSlot;
 use crate::{
-    channel::{Channel, ChannelExt as _, ffi::PollFd},
+    channel::{Channel, ChannelExt as _, class::native::PollFd},
     error::would_block,
     hub::{Direction, FdRole},
     sys::{
@@ -24,33 +24,34 @@ use crate::{
     types::{ReadFlags, Shutdown, WriteFlags},
 };
 
-/// A pipe, a terminal, a device, also a socket; or a file on disk, which this reads and writes as
-/// if it did not block.
+/// A pipe, a terminal, a device, also a socket; or a file on disk, which is read and written in
+/// blocking mode.
 ///
-/// What is not to block makes no system call that could, whatever mode the description is in, which
-/// other processes may share and change, and whatever they read or write at the same time:
+/// A call that must not block makes no system call that could, whatever the mode of the description
+/// is, which other processes may share and change, and whatever they read or write at the same
+/// time:
 ///
 /// - Sockets have `MSG_DONTWAIT`.
 /// - Pipes and many devices have `RWF_NOWAIT`.
-/// - Others are opened again: a description of their own is in non-blocking mode.
-/// - What has none of these is put in non-blocking mode, until it is closed.
+/// - Others are opened again: a new description is in non-blocking mode.
+/// - Files without any of these are put in non-blocking mode, until they are closed.
 ///
-/// Blocking mode waits, and tries again where another reader or writer has been faster.
+/// In blocking mode a call waits, and tries again if another reader or writer was faster.
 #[derive(Debug, Default)]
 pub(super) struct Endpoint {
     pub(super) fd: FdSlot,
     fd_info: OnceLock<FdInfo>,
-    /// The description of its own, once it has been needed.
+    /// The new description, once it was needed.
     own: FdSlot,
-    /// The file has no `RWF_NOWAIT`.
+    /// Whether the file does not support `RWF_NOWAIT`.
     lacks_flag: AtomicBool,
-    /// The description was in blocking mode, which others that share it may rely on later.
+    /// Whether the description was in blocking mode, which is restored for others that share it.
     was_blocking: AtomicBool,
 }
 
 impl Endpoint {
-    /// Takes a descriptor over. Fails, and leaves it where it is, if there has been one already, or if it has
-    /// been closed. `prepare` runs before anything can use the descriptor.
+    /// Takes a descriptor over. Fails, and leaves it where it is, if there has been one already, or
+    /// if it has been closed. `prepare` runs before anything can use the descriptor.
     pub(super) fn fill_from(
         &self,
         fd: &mut Option<OwnedFd>,
@@ -63,7 +64,7 @@ impl Endpoint {
         })
     }
 
-    /// Sets the mode of the description for good.
+    /// Sets the mode of the description permanently.
     pub(super) fn set_blocking(&self, enabled: bool) -> io::Result<()> {
         self.was_blocking.store(false, Ordering::Relaxed);
         self.fd.set_blocking(enabled)
@@ -91,7 +92,7 @@ impl Endpoint {
         })
     }
 
-    /// Closes it at once, also if a watch or another thread has the number in use.
+    /// Closes it at once, even if a watch or another thread uses the number.
     pub(super) fn close(&self) -> io::Result<()> {
         if self.was_blocking.swap(false, Ordering::Relaxed)
             && let Ok(fd) = self.fd.get()
@@ -102,7 +103,7 @@ impl Endpoint {
         self.fd.close_at_once().and(own)
     }
 
-    /// Ends one direction, or both, and closes it.
+    /// Shuts down one direction, or both, and closes it.
     pub(super) fn shut_down(&self, how: Shutdown) -> io::Result<()> {
         let shut = match self.kind() {
             // Another descriptor of the socket may stay open.
@@ -193,7 +194,8 @@ impl Endpoint {
         }
     }
 
-    /// In blocking mode a large write to a pipe that has begun goes on until the peer has read it.
+    /// In blocking mode a large write to a pipe that has begun continues until the peer has read
+    /// it.
     pub(super) fn write(
         &self,
         channel: &Channel,
@@ -228,7 +230,7 @@ impl Endpoint {
         }
     }
 
-    /// `None` if it is no socket.
+    /// `None` if it is not a socket.
     fn send(
         &self,
         fd: BorrowedFd<'_>,
@@ -246,7 +248,7 @@ impl Endpoint {
         }
     }
 
-    /// Calls something that has a flag not to wait. `None` if the file does not have it.
+    /// Makes a call with a non-blocking flag. `None` if the file does not support the flag.
     fn by_flag(&self, call: impl FnOnce() -> io::Result<usize>) -> Option<io::Result<usize>> {
         if self.lacks_flag.load(Ordering::Relaxed) {
             return None;
@@ -265,9 +267,9 @@ impl Endpoint {
     fn nonblocking<'a>(&'a self, fd: FdGuard<'a>) -> io::Result<FdGuard<'a>> {
         let may_reopen = matches!(self.kind(), Some(Kind::Pipe | Kind::Terminal));
         if may_reopen && self.own.shared().is_none() {
-            // Fails without /proc, without permission, and for a FIFO that has no reader.
+            // Fails without /proc, without permission, and for a FIFO without a reader.
             if let Ok(own) = fd_info::reopen_nonblocking(fd.as_fd()) {
-                // Another thread may have done so as well.
+                // Another thread may have filled the slot.
                 let _ = self.own.fill(own);
             }
         }

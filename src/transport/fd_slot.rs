@@ -1,4 +1,4 @@
-//! The place for a descriptor in a channel.
+//! The slot for the descriptor of a channel.
 
 use std::{
     io,
@@ -15,25 +15,25 @@ use crate::{
     types::Readiness,
 };
 
-/// Empty until the channel is opened, and closed for ever after it was closed, also where that
-/// happened before it was opened.
+/// Empty until the channel is opened, and closed for ever once the channel was closed, also if that
+/// was before it was opened.
 #[derive(Debug, Default)]
 pub(super) struct FdSlot(OnceLock<Arc<SharedFd>>);
 
 impl FdSlot {
-    /// Takes a descriptor over. Fails, and closes it, if there has been one already, or if
-    /// the slot has been closed.
+    /// Takes ownership of a descriptor. Fails, and closes it, if there was one before, or if the
+    /// slot was closed.
     pub(super) fn fill(&self, fd: OwnedFd) -> io::Result<()> {
         self.fill_after(fd, || ())
     }
 
-    /// As [`fill`](Self::fill); `prepare` runs before anybody can use the descriptor, and only if
-    /// it is taken over.
+    /// As [`fill`](Self::fill); `prepare` runs before the descriptor can be used, and only if
+    /// ownership is taken.
     pub(super) fn fill_after(&self, fd: OwnedFd, prepare: impl FnOnce()) -> io::Result<()> {
         self.fill_from(&mut Some(fd), prepare)
     }
 
-    /// As [`fill_after`](Self::fill_after). On failure the descriptor is left where it is.
+    /// As [`fill_after`](Self::fill_after). On failure the descriptor stays in `fd`.
     pub(super) fn fill_from(
         &self,
         fd: &mut Option<OwnedFd>,
@@ -49,7 +49,7 @@ impl FdSlot {
         }
     }
 
-    /// Fails if there has been a descriptor, or if the slot has been closed.
+    /// Fails if there was a descriptor, or if the slot was closed.
     pub(super) fn check_unopened(&self) -> io::Result<()> {
         match self.0.get() {
             None => Ok(()),
@@ -61,7 +61,7 @@ impl FdSlot {
         }
     }
 
-    /// The descriptor, for the length of one operation.
+    /// Uses the descriptor for one operation.
     #[inline]
     pub(super) fn get(&self) -> io::Result<FdGuard<'_>> {
         match self.shared().and_then(|shared| shared.get()) {
@@ -85,7 +85,7 @@ impl FdSlot {
         }
     }
 
-    /// What to share with a watch.
+    /// The descriptor, to be shared with a watch.
     #[inline]
     pub(super) fn shared(&self) -> Option<&Arc<SharedFd>> {
         self.0.get()
@@ -95,7 +95,7 @@ impl FdSlot {
         self.shared().is_some_and(|shared| !shared.is_closed())
     }
 
-    /// Whether this process has forked from the one that filled the slot.
+    /// Whether this process was forked from the one that filled the slot.
     pub(super) fn is_inherited(&self) -> bool {
         self.shared().is_some_and(|shared| shared.is_inherited())
     }
@@ -105,19 +105,18 @@ impl FdSlot {
         self.shared().map_or(-1, |shared| shared.number())
     }
 
-    /// Closes, also a slot that is still empty; `wake` gets the descriptor if others are using it
-    /// at that time.
+    /// Closes the slot, also an empty one; `wake` gets the descriptor if it is in use at that time.
     pub(super) fn close(&self, wake: impl FnOnce(BorrowedFd<'_>)) -> io::Result<()> {
         self.0.get_or_init(SharedFd::none).close(wake)
     }
 
-    /// Closes something whose other end must see it at once, even if a watch or another thread
-    /// still holds the number.
+    /// Closes a descriptor whose peer must be notified at once, even if a watch or another thread
+    /// uses the number.
     pub(super) fn close_at_once(&self) -> io::Result<()> {
         self.close(dummy::replace)
     }
 
-    /// Where the descriptor is gone there is nothing to wait for: trying fails at once.
+    /// After the close there is nothing to wait for: an attempt fails at once.
     pub(super) fn wait_fd(&self, condition: IOCondition) -> Readiness {
         match self.number() {
             -1 => Readiness::Now,
@@ -137,7 +136,7 @@ impl FdSlot {
     ) -> io::Result<FdGuard<'_>> {
         let waiters = &channel.imp().waiters;
         loop {
-            let seen = waiters.changes();
+            let seen = waiters.wake_epoch();
             let fd = self.get()?;
             if !channel.is_blocking() {
                 return Ok(fd);

@@ -1,4 +1,4 @@
-//! Files, pipes, terminals: everything with a descriptor that is not a socket.
+//! Files, pipes, terminals: all descriptors that are not sockets.
 
 use std::{
     fs::File,
@@ -103,7 +103,7 @@ mod imp {
         }
 
         fn close(&self) -> io::Result<()> {
-            // Before the number is free for others: waiters must not look at it any more.
+            // Before the number can be reused: waiters must not poll it any more.
             self.obj().upcast_ref::<Channel>().imp().mark_closed();
             self.end.close()
         }
@@ -138,7 +138,7 @@ mod imp {
     }
 }
 
-/// Pipes and terminals have no positions.
+/// The error of pipes and terminals, which have no position.
 fn positional<T>(result: io::Result<T>) -> io::Result<T> {
     match result {
         Err(e) if e.raw_os_error() == Some(libc::ESPIPE) => {
@@ -157,22 +157,21 @@ derived_class!(
 );
 
 glib::wrapper! {
-    /// A file, a pipe, a terminal: anything with a descriptor that is not a socket.
+    /// A file, a pipe, a terminal: any descriptor that is not a socket.
     ///
-    /// Files on disk are always ready, and reading them can take a while nevertheless.
-    /// A write to a pipe that nobody reads any more fails with
-    /// [`BrokenPipe`](io::ErrorKind::BrokenPipe) and raises no signal.
+    /// Files on disk are always ready, although reads may take long. A write to a pipe without a
+    /// reader fails with [`BrokenPipe`](io::ErrorKind::BrokenPipe), and raises no `SIGPIPE`.
     ///
-    /// [`close`](crate::ChannelExt::close) makes a reader return, with an error that says
-    /// closed, that another thread has blocked on an empty pipe or terminal, and a writer
-    /// that waits for room. A large write to a pipe that has begun in blocking mode goes on
-    /// until the peer has read enough.
+    /// [`close`](crate::ChannelExt::close) makes a reader that another thread has blocked on an
+    /// empty pipe or terminal return, with the error of a closed channel, and a writer that waits
+    /// for space. A large write to a pipe that has begun in blocking mode continues until the peer
+    /// has read enough.
     ///
-    /// In non-blocking mode, and in asynchronous calls in either mode, nothing blocks, whatever
-    /// other processes do that have the same file, with the one exception of files on disk. A
-    /// device that has no way to be read or written like that, other than a terminal, is put in
-    /// non-blocking mode by the first asynchronous call, for every process that shares its
-    /// description, until the channel is closed; blocking mode waits as before.
+    /// In non-blocking mode, and in asynchronous calls in either mode, no call blocks, whatever
+    /// other processes do with the same file, except for files on disk. A device that supports
+    /// neither `RWF_NOWAIT` nor being opened again is put in non-blocking mode by the first
+    /// asynchronous call, for every process that shares its description, until the channel is
+    /// closed; blocking mode waits as before.
     ///
     /// # Properties
     ///
@@ -199,8 +198,9 @@ static_assertions::assert_impl_all!(ChannelFile: Send, Sync);
 std_io!(ChannelFile);
 
 impl ChannelFile {
-    /// Makes a channel of a descriptor, which it takes over. The mode, blocking or not, is
-    /// the one that the descriptor is in.
+    /// Creates a channel from a descriptor, which it owns.
+    ///
+    /// The mode is that of the descriptor.
     #[doc(alias = "qio_channel_file_new_fd")]
     #[must_use]
     pub fn new_fd(fd: OwnedFd) -> Self {
@@ -209,12 +209,13 @@ impl ChannelFile {
         this
     }
 
-    /// Makes a channel of a duplicate of a descriptor, close-on-exec: that itself stays as it is. The two share
-    /// the position and the mode.
+    /// Creates a channel from a duplicate of a descriptor, close-on-exec.
+    ///
+    /// The two share the position and the mode.
     ///
     /// # Errors
     ///
-    /// What the system says, with the descriptor.
+    /// The error of the system call, with the descriptor.
     #[doc(alias = "qio_channel_file_new_dupfd")]
     pub fn duplicate(fd: impl AsFd) -> io::Result<Self> {
         let fd = fd.as_fd();
@@ -223,22 +224,24 @@ impl ChannelFile {
         duplicate.map_err(describe).map(Self::new_fd)
     }
 
-    /// Gives a channel its descriptor, which it takes over: for classes that derive from this
-    /// one, whose instances begin without.
+    /// Passes ownership of a descriptor to a channel, which has none yet.
+    ///
+    /// For classes that derive from this one.
     ///
     /// # Errors
     ///
-    /// [`AlreadyExists`](io::ErrorKind::AlreadyExists) if it has had one, and closed. The
+    /// [`AlreadyExists`](io::ErrorKind::AlreadyExists) if it had one before, and closed. The
     /// descriptor is closed then.
     #[doc(alias = "qio_channel_file_adopt_fd")]
     pub fn adopt_fd(&self, fd: OwnedFd) -> io::Result<()> {
         self.adopt_fd_from(&mut Some(fd))
     }
 
-    /// As [`adopt_fd`](Self::adopt_fd). On failure the descriptor, which must be there, is left where it is.
+    /// As [`adopt_fd`](Self::adopt_fd). On failure the descriptor, which must be there, stays in
+    /// `fd`.
     pub(crate) fn adopt_fd_from(&self, fd: &mut Option<OwnedFd>) -> io::Result<()> {
         self.imp().end.fd.check_unopened()?;
-        // Where that fails now, it may still succeed when it is needed.
+        // If that fails now, it may succeed when it is needed.
         let _ = dummy::prepare();
         let number = fd.as_ref().expect("there is one").as_fd();
         let fd_info = FdInfo::of(number).unwrap_or(FdInfo::UNKNOWN);
@@ -254,12 +257,13 @@ impl ChannelFile {
         Ok(())
     }
 
-    /// Opens a path with `O_*` flags, and with a mode if that creates it. The descriptor is
-    /// close-on-exec.
+    /// Opens a path with `O_*` flags, and with a mode if that creates it.
+    ///
+    /// The descriptor is close-on-exec.
     ///
     /// # Errors
     ///
-    /// What the system says, with the path.
+    /// The error of the system call, with the path.
     #[doc(alias = "qio_channel_file_new_path")]
     pub fn new_path(path: impl AsRef<Path>, flags: i32, mode: u32) -> io::Result<Self> {
         let path = path.as_ref();
@@ -279,7 +283,7 @@ impl ChannelFile {
         Self::new_path(path, libc::O_RDONLY, 0)
     }
 
-    /// Opens a file for writing, and makes it empty or creates it.
+    /// Opens a file for writing, and truncates it or creates it.
     ///
     /// # Errors
     ///
@@ -288,11 +292,11 @@ impl ChannelFile {
         Self::new_path(path, libc::O_WRONLY | libc::O_CREAT | libc::O_TRUNC, 0o666)
     }
 
-    /// Makes a pipe: the first channel reads what the second one writes.
+    /// Creates a pipe: the first channel reads what the second one writes.
     ///
     /// # Errors
     ///
-    /// What the system says.
+    /// The error of the system call.
     #[doc(alias = "qio_channel_file_new_pipe")]
     pub fn pipe() -> io::Result<(Self, Self)> {
         let pipe = file::pipe().map_err(|e| with_context(e, "Unable to make a pipe"));
@@ -300,24 +304,25 @@ impl ChannelFile {
         Ok((Self::new_fd(read), Self::new_fd(write)))
     }
 
-    /// The number of the descriptor, for display; -1 when closed.
+    /// Returns the number of the descriptor, for display; -1 when closed.
     #[doc(alias = "qio_channel_file_get_fd")]
     #[must_use]
     pub fn fd(&self) -> RawFd {
         self.imp().end.fd.number()
     }
 
-    /// Lends the descriptor to `f`: its number stays reserved meanwhile. If another thread closes
-    /// the channel, it refers to nothing of use from then on.
+    /// Calls `f` with the descriptor, whose number is not reused meanwhile.
+    ///
+    /// If another thread closes the channel, it refers to a dummy file from then on.
     ///
     /// # Errors
     ///
-    /// When the channel is closed.
+    /// If the channel is closed.
     pub fn with_fd<R>(&self, f: impl FnOnce(BorrowedFd<'_>) -> R) -> io::Result<R> {
         Ok(f(self.imp().end.fd.get()?.as_fd()))
     }
 
-    /// The path that was opened, if it was one.
+    /// Returns the path that was opened, if it was one.
     #[doc(alias = "qio_channel_file_get_path")]
     #[must_use]
     pub fn path(&self) -> Option<PathBuf> {

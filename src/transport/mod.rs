@@ -33,18 +33,19 @@ use crate::{
     sys::fd_info::{FdInfo, Kind},
 };
 
-/// Makes a channel of a descriptor, which it takes over: a [`ChannelSocket`] of a socket,
-/// a [`ChannelFile`] of anything else.
+/// Creates a channel from a descriptor, which it owns.
+///
+/// A [`ChannelSocket`] for a socket, a [`ChannelFile`] for anything else.
 ///
 /// # Errors
 ///
-/// What the system says when asked what the descriptor is.
+/// The error of the system call that determines the type of the descriptor.
 #[doc(alias = "qio_channel_new_fd")]
 pub fn channel_for_fd(fd: OwnedFd) -> io::Result<Channel> {
     channel_from(&mut Some(fd))
 }
 
-/// As [`channel_for_fd`]. On failure the descriptor, which must be there, is left where it is.
+/// As [`channel_for_fd`]. On failure the descriptor, which must be there, stays in `fd`.
 pub(crate) fn channel_from(fd: &mut Option<OwnedFd>) -> io::Result<Channel> {
     match FdInfo::of(fd.as_ref().expect("there is one").as_fd())?.kind {
         Kind::Socket => {

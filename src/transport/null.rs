@@ -1,4 +1,4 @@
-//! The channel that goes nowhere.
+//! A channel without data.
 
 use std::{
     io::{self, IoSlice, IoSliceMut, SeekFrom},
@@ -90,8 +90,9 @@ derived_class!(
 );
 
 glib::wrapper! {
-    /// Swallows whatever is written and is always at its end: `/dev/null` without a
-    /// descriptor. Always ready.
+    /// Discards writes; reads return end-of-file. As `/dev/null`, without a descriptor.
+    ///
+    /// Always ready.
     ///
     /// # Examples
     ///
@@ -113,7 +114,7 @@ static_assertions::assert_impl_all!(ChannelNull: Send, Sync);
 std_io!(ChannelNull);
 
 impl ChannelNull {
-    /// Makes a channel.
+    /// Creates a channel.
     #[doc(alias = "qio_channel_null_new")]
     #[must_use]
     pub fn new() -> Self {

@@ -1,4 +1,4 @@
-//! What a watch calls: a C function, a `GClosure` of a binding, or a Rust closure.
+//! The callback of a watch: a C function, a `GClosure` of a binding, or a Rust closure.
 
 use std::{cell::RefCell, mem, ptr};
 
@@ -6,20 +6,20 @@ use glib::{ControlFlow, IOCondition, prelude::*, thread_guard::ThreadGuard, tran
 use glib_sys::{GIOCondition, GSourceFunc, gboolean, gpointer};
 use gobject_sys::{GClosure, GObject, GValue};
 
-/// A `QIOChannelFunc`, as far as this room knows the channel.
+/// A `QIOChannelFunc`: this module refers to the channel as a `GObject`.
 pub(super) type WatchFunc = unsafe extern "C" fn(*mut GObject, GIOCondition, gpointer) -> gboolean;
 
-/// What GLib calls a source's callback, whatever its arguments are.
+/// The type by which GLib passes the callback of a source, whatever its arguments are.
 pub(super) type PlainFunc = unsafe extern "C" fn(gpointer) -> gboolean;
 
 const fn plain(func: WatchFunc) -> GSourceFunc {
-    // SAFETY: both are function pointers. GLib hands this one only to the dispatch
-    // function of a watch, which gives it its real type back.
+    // SAFETY: both are function pointers. GLib passes this one only to the dispatch function of a
+    // watch, which casts it back to its real type.
     Some(unsafe { mem::transmute::<WatchFunc, PlainFunc>(func) })
 }
 
-/// For `g_source_set_closure()`, which PyGObject and GJS use: lets the closure
-/// have the channel and the condition.
+/// For `g_source_set_closure()`, which PyGObject and GJS use: calls the closure with the channel
+/// and the condition.
 pub(super) const CLOSURE_CALLBACK: GSourceFunc = plain(closure_callback);
 
 unsafe extern "C" fn closure_callback(
@@ -27,8 +27,8 @@ unsafe extern "C" fn closure_callback(
     condition: GIOCondition,
     data: gpointer,
 ) -> gboolean {
-    // SAFETY: the dispatch function passes a live object and the GClosure that was
-    // set. The values are initialised before the closure sees them and freed on drop.
+    // SAFETY: `dispatch` passes a live object and the `GClosure` that was set. The values are
+    // initialized before the closure gets them and freed on drop.
     unsafe {
         let object: glib::Object = from_glib_none(object);
         let condition: IOCondition = from_glib(condition);
@@ -45,30 +45,30 @@ unsafe extern "C" fn closure_callback(
     }
 }
 
-/// Gives a watch its Rust callback. `T` must be a class of the watched object.
+/// Sets the Rust callback of a watch. `T` must be a class of the watched object.
 pub(crate) fn set_callback<T, F>(source: &glib::Source, callback: F)
 where
     T: ObjectType,
     F: FnMut(&T, IOCondition) -> ControlFlow + Send + 'static,
 {
     let data = Box::new(RefCell::new(callback));
-    // SAFETY: the callback is `Send`: whichever thread runs the context may call it.
+    // SAFETY: `F` is `Send`: any thread that runs the context may call it.
     unsafe { set::<T, F, RefCell<F>>(source, data) };
 }
 
-/// As [`set_callback`], for a callback that must stay in this thread: being run or
-/// dropped elsewhere is a panic.
+/// As [`set_callback`], for a callback that must stay in this thread: calling or dropping it in
+/// another one panics.
 pub(crate) fn set_callback_local<T, F>(source: &glib::Source, callback: F)
 where
     T: ObjectType,
     F: FnMut(&T, IOCondition) -> ControlFlow + 'static,
 {
     let data = Box::new(ThreadGuard::new(RefCell::new(callback)));
-    // SAFETY: the guard keeps the callback in this thread.
+    // SAFETY: `ThreadGuard` panics if another thread uses the callback.
     unsafe { set::<T, F, ThreadGuard<RefCell<F>>>(source, data) };
 }
 
-/// Something that holds a callback.
+/// A container of a callback.
 trait Holder<F> {
     fn callback(&self) -> &RefCell<F>;
 }
@@ -87,15 +87,15 @@ impl<F> Holder<F> for ThreadGuard<RefCell<F>> {
 
 /// # Safety
 ///
-/// The holder must be fit to be called from any thread that runs the context.
+/// Any thread that runs the context must be allowed to call and drop the holder.
 unsafe fn set<T, F, H>(source: &glib::Source, holder: Box<H>)
 where
     T: ObjectType,
     F: FnMut(&T, IOCondition) -> ControlFlow + 'static,
     H: Holder<F>,
 {
-    // SAFETY: the source is a watch, whose dispatch function calls `call` with the
-    // types it has; GLib calls `free` once, after the last call.
+    // SAFETY: the source is a watch, whose dispatch function calls `call` with the arguments of a
+    // `WatchFunc`; GLib calls `free` once, after the last call.
     unsafe {
         glib_sys::g_source_set_callback(
             source.to_glib_none().0,
@@ -116,9 +116,9 @@ where
     F: FnMut(&T, IOCondition) -> ControlFlow + 'static,
     H: Holder<F>,
 {
-    // SAFETY: `data` is the holder that `set` gave away, `object` a live object of the
-    // class `T`. A watch is not dispatched inside its own callback, so that the
-    // cell is free.
+    // SAFETY: `data` is the holder that `set` passed to GLib, `object` a live object of the class
+    // `T`, which the caller of `set_callback` promises. `dispatch` does not call a callback inside
+    // itself, so that the cell is not borrowed.
     unsafe {
         let holder = &*data.cast::<H>();
         let object = glib::Object::from_glib_borrow(object);
@@ -128,6 +128,6 @@ where
 }
 
 unsafe extern "C" fn free<H>(data: gpointer) {
-    // SAFETY: `data` is the box that `set` gave away, and this is called once.
+    // SAFETY: `data` is the box that `set` passed to GLib, which releases it once.
     drop(unsafe { Box::from_raw(data.cast::<H>()) });
 }

@@ -1,8 +1,9 @@
-//! Watches that have been quiet for a while.
+//! Idle watches: polled by the hub instead of GLib.
 //!
-//! GLib asks each source before and after every poll, and polls its descriptors. A cold watch
-//! has nothing to ask and nothing to poll: the hub of its context waits for the descriptors, and
-//! when there is news, gives it its functions back, by which it is dispatched. That makes it hot again.
+//! GLib prepares and checks each source around every poll, and polls its descriptors. An idle watch
+//! has no functions for that and no polled descriptor: the hub of its context polls the
+//! descriptors, and when one is ready, restores the functions, by which the watch is dispatched and
+//! polled by GLib again.
 
 use std::{
     io, ptr,
@@ -16,36 +17,32 @@ use std::{
 use glib::IOCondition;
 use glib_sys::{GSource, GSourceFuncs};
 
-use super::{
-    Waiters,
-    polled_fd::directions,
-    source::{COLD, FUNCS},
-};
+use super::{Waiters, polled_fd::directions};
 use crate::{
-    hub::{Direction, FdRole, Hub, Registration, WaiterKey},
+    hub::{Direction, FdRole, Hub, Registration, SourceFuncs, WaiterKey},
     sync::ForkMutex,
     sys::{FdLease, fd_info::ShortRead, poll::poll_now},
 };
 
-/// What a cold watch waits for. Waits no more when it is dropped.
+/// What an idle watch waits for. Removes the waiters when dropped.
 #[derive(Default)]
 pub(super) struct HubWait(Vec<(Arc<Registration>, Direction, WaiterKey)>);
 
 impl HubWait {
-    /// Makes the hub of a source's context wait for descriptors, each with its conditions.
-    /// `None` if one of them is ready. In the thread that owns the context.
+    /// Makes the hub of a source's context wait for descriptors, each with its conditions. `None`
+    /// if one of them is ready. Must be called in the thread that owns the context.
     pub(super) fn new<'a>(
         hub: &Arc<Hub>,
-        warmth: &Arc<SourceWaker>,
+        waker: &Arc<SourceWaker>,
         waiters: &Arc<Waiters>,
         fds: impl Iterator<Item = (&'a FdLease, IOCondition)>,
         one_for_both: bool,
     ) -> io::Result<Option<Self>> {
-        let waker = Waker::from(warmth.clone());
+        let waker = Waker::from(waker.clone());
         let mut this = Self::default();
         match this.fill(hub, &waker, waiters, fds, one_for_both) {
             Ok(true) => Ok(Some(this)),
-            // The hub would go on watching what nothing waits for.
+            // Otherwise the hub would poll descriptors without waiters.
             result => {
                 this.end(waiters);
                 result.map(|_| None)
@@ -53,7 +50,7 @@ impl HubWait {
         }
     }
 
-    /// Returns whether all of it waits now.
+    /// Enters all descriptors. Returns whether none of them is ready.
     fn fill<'a>(
         &mut self,
         hub: &Arc<Hub>,
@@ -100,7 +97,7 @@ impl HubWait {
         if poll_now(fd.number(), conditions.bits() as i16)? != 0 {
             return Ok(Poll::Ready(()));
         }
-        // Who only waits for an end has not found out whether there is data.
+        // A wait for a hang-up alone has not found out whether there is data.
         let since = match conditions.contains(side.condition()) {
             true => {
                 registration.would_block(side, seen);
@@ -108,19 +105,19 @@ impl HubWait {
             }
             false => Some(seen),
         };
-        // `prepare` runs in the thread that owns the context of the hub, whatever that thread is dispatching.
+        // `prepare` runs in the thread that owns the context of the hub, whatever that dispatches.
         registration.poll_edge_owned(side, key, waker, since)
     }
 
-    /// Ends the wait, also for the hub if nobody else needs it: it would be told of everything
-    /// that the hot watch is told.
+    /// Ends the wait, and the registration if it has no other waiters: its hub would be woken for
+    /// every event that GLib reports as well.
     pub(super) fn end(mut self, waiters: &Waiters) {
         for registration in self.leave() {
             waiters.release(&registration);
         }
     }
 
-    /// Waits no more. Returns what it has waited for.
+    /// Removes the waiters. Returns their registrations.
     fn leave(&mut self) -> impl Iterator<Item = Arc<Registration>> {
         self.0.drain(..).map(|(registration, side, mut key)| {
             registration.leave(side, &mut key);
@@ -129,7 +126,7 @@ impl HubWait {
     }
 }
 
-/// The hub's registration of a descriptor, from now on. `None` if that has been closed.
+/// The hub's registration of a descriptor. `None` if that has been closed.
 fn registration(
     hub: &Arc<Hub>,
     waiters: &Waiters,
@@ -146,14 +143,16 @@ impl Drop for HubWait {
     }
 }
 
-/// Makes a cold source hot, if it is still there: as the waker of what waits in its place. The hub of
-/// its context wakes it, in the thread that owns the context; GLib reads the functions of a source there alone,
-/// but for `finalize`, which is the same in both tables.
+/// The waker of an idle watch: restores its functions, unless it is finalized. The hub of its
+/// context wakes it, in the thread that owns the context; GLib reads the functions of a source only
+/// there, except for `finalize`, which is the same in both tables.
 #[derive(Debug)]
 pub(super) struct SourceWaker {
-    /// Null once the source is being finalized, in whatever thread.
+    /// Null once the source is being finalized, which any thread may do.
     source: ForkMutex<SourcePtr>,
-    /// It is to be dispatched.
+    /// The functions of a source that GLib polls.
+    funcs: &'static SourceFuncs,
+    /// Whether the source must be dispatched.
     woken: AtomicBool,
 }
 
@@ -166,13 +165,15 @@ impl Default for SourcePtr {
     }
 }
 
-// SAFETY: it is used while it is locked, and `finalize` waits for the lock before the memory goes.
+// SAFETY: the pointer is used only under its lock, which `finalize` takes (`end`) before GLib frees
+// the source.
 unsafe impl Send for SourcePtr {}
 
 impl SourceWaker {
-    pub(super) fn new(source: *mut GSource) -> Arc<Self> {
+    pub(super) fn new(source: *mut GSource, funcs: &'static SourceFuncs) -> Arc<Self> {
         Arc::new(Self {
             source: ForkMutex::new(SourcePtr(source)),
+            funcs,
             woken: AtomicBool::new(false),
         })
     }
@@ -183,23 +184,24 @@ impl SourceWaker {
 
     /// # Safety
     ///
-    /// `source` must be the live source that this is for, and this the thread that owns its context.
-    pub(super) unsafe fn cool(&self, source: *mut GSource) {
+    /// `source` must be the live source that this was made for, and this thread must own its
+    /// context. `idle` must be functions of the same type of source.
+    pub(super) unsafe fn set_idle(&self, source: *mut GSource, idle: &'static SourceFuncs) {
         self.woken.store(false, Ordering::Release);
-        // SAFETY: passed on from the caller.
-        unsafe { set_funcs(source, &COLD.0) };
+        // SAFETY: forwarded: `source` is a live watch, and this thread owns its context.
+        unsafe { set_funcs(source, &idle.0) };
     }
 
     /// # Safety
     ///
-    /// As for [`cool`](Self::cool).
-    pub(super) unsafe fn warm(&self, source: *mut GSource) {
+    /// As for [`set_idle`](Self::set_idle).
+    pub(super) unsafe fn set_polled_by_glib(&self, source: *mut GSource) {
         self.woken.store(false, Ordering::Release);
-        // SAFETY: passed on from the caller.
-        unsafe { set_funcs(source, &FUNCS.0) };
+        // SAFETY: forwarded: `source` is a live watch, and this thread owns its context.
+        unsafe { set_funcs(source, &self.funcs.0) };
     }
 
-    /// The source is being finalized.
+    /// Must be called when the source is finalized.
     pub(super) fn end(&self) {
         self.source.lock().0 = ptr::null_mut();
     }
@@ -214,19 +216,19 @@ impl Wake for SourceWaker {
         let source = self.source.lock();
         if !source.0.is_null() {
             self.woken.store(true, Ordering::Release);
-            // SAFETY: it is alive while it is locked. The hub wakes its waiters in the thread that owns
-            // the context.
-            unsafe { set_funcs(source.0, &FUNCS.0) };
+            // SAFETY: the source is alive while its pointer is locked and not null: `finalize`
+            // takes the lock first. The hub wakes its waiters in the thread that owns the context.
+            unsafe { set_funcs(source.0, &self.funcs.0) };
         }
     }
 }
 
 /// # Safety
 ///
-/// `source` must be a live watch.
+/// `source` must be a live source, and `funcs` those of its type.
 unsafe fn set_funcs(source: *mut GSource, funcs: &'static GSourceFuncs) {
-    // SAFETY: the caller's promise; both tables are for the same kind of source. Atomically, as another
-    // thread may be about to finalize it.
+    // SAFETY: the caller promises a live watch; both tables are for the same type of source. The
+    // store is atomic, as another thread may be about to finalize the source.
     unsafe {
         let place = (&raw mut (*source).source_funcs).cast::<*mut GSourceFuncs>();
         AtomicPtr::from_ptr(place).store(ptr::from_ref(funcs).cast_mut(), Ordering::Release);

@@ -1,25 +1,26 @@
 //! Watches: the [`glib::Source`]s that wait for a condition of a channel.
 //!
-//! A watch knows its channel only as an object with something to wait for. It owns
-//! a reference to it, and a lease on each descriptor that the channel lends it, so
-//! that the number stays reserved for as long as GLib polls it. The channel in turn
-//! knows who waits for it ([`Waiters`]), to wake them all when it is closed.
+//! A watch refers to its channel only as an object with something to wait for. It owns a reference
+//! to the object, and a lease on each descriptor that the class exposes, so that the number stays
+//! reserved for as long as GLib polls it. The channel in turn has a list of its waiters
+//! ([`Waiters`]), which `close` wakes.
 #![allow(unsafe_code)]
 
-mod below;
 mod callback;
+mod child;
 mod foreign;
 mod idle;
+mod layered;
 mod polled_fd;
 mod pushback;
 mod source;
 mod waiters;
 
-pub(crate) use below::LayerVtable;
 pub(crate) use callback::{set_callback, set_callback_local};
 pub(crate) use foreign::{adopt, adopt_any, nval_watch};
+pub(crate) use layered::LayerVtable;
 pub(crate) use polled_fd::{Fds, LeasedFd, directions, primary_condition};
-pub(crate) use pushback::anything_unread;
+pub(crate) use pushback::any_pushback;
 pub(crate) use source::{WaitFdFn, asking, layered, on_fds};
 pub(crate) use waiters::{CompletionQueue, Waiters};
 
@@ -27,20 +28,20 @@ use std::sync::Arc;
 
 use glib::{IOCondition, translate::*};
 
-/// What is always delivered, asked for or not: whoever waits for anything else
-/// would wait for ever.
+/// The conditions that are always delivered, asked for or not: without them a wait for another
+/// condition might never end.
 pub(crate) const ALWAYS: IOCondition = IOCondition::ERR
     .union(IOCondition::HUP)
     .union(IOCondition::NVAL);
 
-/// Names a source, if it is to have another name, and gives it a priority.
+/// Sets the name of a source, if one is given, and its priority.
 pub(crate) fn set_name_and_priority(
     source: glib::Source,
     name: Option<&str>,
     priority: glib::Priority,
 ) -> glib::Source {
     let raw = source.to_glib_none().0;
-    // SAFETY: the source is alive, and any thread may name or order it.
+    // SAFETY: the wrapper holds a reference to the source; these functions are thread-safe.
     unsafe {
         if let Some(name) = name {
             glib_sys::g_source_set_name(raw, name.to_glib_none().0);

@@ -1,4 +1,4 @@
-//! What a watch polls: descriptors, each for the conditions of one direction or of both.
+//! The descriptors that a watch polls, each for the conditions of one direction or of both.
 
 use std::cell::{Cell, UnsafeCell};
 
@@ -11,7 +11,7 @@ use crate::{
     types::Readiness,
 };
 
-/// A descriptor to poll, and the lease that keeps its number from being reused.
+/// A descriptor to poll, with the lease that prevents reuse of its number.
 #[derive(Debug)]
 pub(crate) struct LeasedFd {
     number: i32,
@@ -19,7 +19,7 @@ pub(crate) struct LeasedFd {
 }
 
 impl LeasedFd {
-    /// A descriptor of whoever asks; it must stay open while the watch lives.
+    /// A descriptor of the caller, which must stay open while the watch lives.
     pub(crate) fn unleased(number: i32) -> Self {
         Self {
             number,
@@ -40,14 +40,14 @@ impl From<FdLease> for LeasedFd {
 /// The descriptors of a watch.
 #[derive(Debug)]
 pub(crate) enum Fds {
-    /// One tells of both directions.
+    /// One descriptor reports both directions.
     Both(LeasedFd),
     /// One for reading and one for writing; a direction without one has hung up.
     Pair(Option<LeasedFd>, Option<LeasedFd>),
 }
 
 impl Fds {
-    /// What to poll for a condition.
+    /// The descriptors to poll for a condition.
     pub(super) fn polled_fds(self, condition: IOCondition) -> [PolledFd; 2] {
         let [reads, writes] = directions(condition);
         let none = || PolledFd::new(None, IOCondition::empty());
@@ -65,8 +65,8 @@ impl Fds {
     }
 }
 
-/// The conditions by direction: reading, and writing. What is always told goes with one of them,
-/// and with reading if nothing else is asked for.
+/// Splits a condition by direction: reading, and writing. The conditions that are always reported
+/// go with one of them, with reading if nothing else is asked for.
 pub(crate) fn directions(condition: IOCondition) -> [IOCondition; 2] {
     let write = condition & IOCondition::OUT;
     let read = condition - write;
@@ -77,7 +77,7 @@ pub(crate) fn directions(condition: IOCondition) -> [IOCondition; 2] {
     }
 }
 
-/// What to ask an object about for these conditions of one direction.
+/// The condition to ask an object about for these conditions of one direction.
 pub(crate) fn primary_condition(conditions: IOCondition) -> IOCondition {
     match conditions - ALWAYS {
         nothing if nothing.is_empty() => IOCondition::IN,
@@ -85,12 +85,12 @@ pub(crate) fn primary_condition(conditions: IOCondition) -> IOCondition {
     }
 }
 
-/// One descriptor, for the conditions of one direction or of both.
+/// A `GPollFD`, for the conditions of one direction or of both.
 pub(super) struct PolledFd {
-    /// Used only in the thread that owns the context of the source: by GLib between `prepare` and
-    /// `check`, by this file otherwise.
+    /// Accessed only by the thread that owns the context of the source: by GLib between `prepare`
+    /// and `check`, by this file otherwise.
     poll: UnsafeCell<GPollFD>,
-    /// The conditions of the channel that this descriptor tells of.
+    /// The conditions of the channel that this descriptor reports.
     pub(super) serves: IOCondition,
     /// Whether GLib polls it.
     polled: Cell<bool>,
@@ -112,13 +112,13 @@ impl PolledFd {
         }
     }
 
-    /// One for each direction, without a descriptor until the object [says one](Self::follow).
+    /// One for each direction, without a descriptor until [`follow`](Self::follow) sets one.
     pub(super) fn without_fds(condition: IOCondition) -> [Self; 2] {
         directions(condition).map(|serves| Self::new(None, serves))
     }
 
     pub(super) fn has_fd(&self) -> bool {
-        // SAFETY: only `follow` changes the number, in this thread.
+        // SAFETY: only `follow` changes the number, in the thread that owns the context.
         unsafe { (*self.poll.get()).fd >= 0 }
     }
 
@@ -131,12 +131,13 @@ impl PolledFd {
         self.lease.as_ref().is_some_and(FdLease::is_closed)
     }
 
-    /// The conditions of the channel that the last poll found.
+    /// The conditions of the channel that the last poll has reported.
     pub(super) fn ready(&self) -> IOCondition {
         if !self.polled.get() || self.is_dead() {
             return IOCondition::empty();
         }
-        // SAFETY: GLib writes `revents` between `prepare` and `check`, in this thread.
+        // SAFETY: GLib writes `revents` between `prepare` and `check`, in the thread that owns the
+        // context.
         let (events, revents) = unsafe {
             let poll = self.poll.get();
             ((*poll).events, (*poll).revents)
@@ -154,16 +155,16 @@ impl PolledFd {
         wanted | (revents & ALWAYS)
     }
 
-    /// Makes GLib poll it, or stop.
+    /// Makes GLib poll the descriptor, or stop polling it.
     ///
     /// # Safety
     ///
-    /// It must be a leg of `source`, and this the thread that owns its context, if it has one.
+    /// It must belong to `source`, and this thread must own the context of that, if it has one.
     pub(super) unsafe fn set_polled(&self, source: *mut GSource, wanted: bool) {
         if self.polled.replace(wanted) == wanted {
             return;
         }
-        // SAFETY: the GPollFD lives as long as the source.
+        // SAFETY: the caller promises that the `GPollFD` belongs to `source`, and lives as long.
         unsafe {
             if wanted {
                 glib_sys::g_source_add_poll(source, self.poll.get());
@@ -174,8 +175,8 @@ impl PolledFd {
         }
     }
 
-    /// Makes GLib poll what the object answered to the [`primary_condition`], and returns what needs no
-    /// poll.
+    /// Makes GLib poll what the object returned for the [`primary_condition`], and returns the
+    /// conditions that need no poll.
     ///
     /// # Safety
     ///
@@ -184,15 +185,15 @@ impl PolledFd {
         let wanted = self.serves - ALWAYS;
         let none = IOCondition::empty();
         let (fd, events, ready) = match answer {
-            // Errors and hang-ups are told without being asked for.
+            // GLib reports errors and hang-ups without being asked for them.
             Readiness::Fd(fd, _) if fd >= 0 && wanted.is_empty() => (fd, none, none),
             Readiness::Fd(fd, events) if fd >= 0 => (fd, events, none),
             Readiness::Now => (-1, none, wanted),
-            // This watch is what the object would be watched by: nothing tells.
+            // The class delegates to its watch, which is this one: there is nothing to wait for.
             Readiness::Watch | Readiness::Fd(..) => (-1, none, IOCondition::NVAL),
         };
-        // SAFETY: GLib reads `fd` when the leg enters or leaves the poll set and
-        // `events` when it collects them, in this thread, after `prepare`.
+        // SAFETY: GLib reads `fd` when the descriptor enters or leaves the poll set, and `events`
+        // when it collects them: in this thread, after `prepare`.
         unsafe {
             let poll = self.poll.get();
             if (*poll).fd != fd {
@@ -205,20 +206,21 @@ impl PolledFd {
         ready
     }
 
-    /// Makes GLib poll nothing for it: something else tells. Nothing is ready.
+    /// Stops polling the descriptor: a child source reports its conditions. Nothing is ready.
     ///
     /// # Safety
     ///
     /// As for [`set_polled`](Self::set_polled).
-    pub(super) unsafe fn follow_nothing(&self, source: *mut GSource) -> IOCondition {
-        // SAFETY: passed on from the caller.
+    pub(super) unsafe fn stop_polling(&self, source: *mut GSource) -> IOCondition {
+        // SAFETY: forwarded: this thread owns the context of `source`.
         unsafe { self.set_polled(source, false) };
         IOCondition::empty()
     }
 
-    /// Finds out what is ready now, in place of GLib's next poll.
+    /// Polls the descriptor now, in place of GLib's next poll.
     pub(super) fn poll_now(&self) {
-        // SAFETY: GLib does not use the GPollFD while this runs.
+        // SAFETY: this thread owns the context, and GLib does not use the `GPollFD` while this
+        // runs.
         unsafe {
             let poll = self.poll.get();
             let now = poll_now((*poll).fd, (*poll).events as i16);

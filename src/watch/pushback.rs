@@ -1,4 +1,4 @@
-//! What was read for somebody who did not wait for it: the next reader gets it first.
+//! Push-back buffer: data that a dropped future had read. The next reader gets it first.
 
 use std::{
     collections::VecDeque,
@@ -12,27 +12,27 @@ use std::{
 
 use crate::{sync::ForkMutex, types::scatter};
 
-/// How many channels have something unread: readers of all others need not look.
+/// The number of channels with pushed-back data: readers of all others need not check their buffer.
 static ANYWHERE: AtomicUsize = AtomicUsize::new(0);
 
-/// Whether any channel has something unread.
+/// Whether any channel has pushed-back data.
 #[inline]
-pub(crate) fn anything_unread() -> bool {
+pub(crate) fn any_pushback() -> bool {
     ANYWHERE.load(Ordering::Acquire) != 0
 }
 
-/// Bytes and descriptors that go before what the channel still has.
+/// Bytes and descriptors that precede what the channel still has.
 #[derive(Debug, Default)]
 pub(crate) struct PushbackBuffer {
-    /// Set while there is something. Changes while `held` is locked.
+    /// Whether there is anything. Changes while `buffered` is locked.
     some: AtomicBool,
-    /// Set while there are bytes: descriptors alone make nothing readable.
+    /// Whether there are bytes: descriptors alone do not make a channel readable.
     readable: AtomicBool,
-    held: ForkMutex<Option<Box<Held>>>,
+    buffered: ForkMutex<Option<Box<Buffered>>>,
 }
 
 #[derive(Debug, Default)]
-struct Held {
+struct Buffered {
     bytes: VecDeque<u8>,
     fds: Vec<OwnedFd>,
 }
@@ -40,45 +40,45 @@ struct Held {
 impl PushbackBuffer {
     #[inline]
     pub(crate) fn is_readable(&self) -> bool {
-        anything_unread() && self.readable.load(Ordering::Acquire)
+        any_pushback() && self.readable.load(Ordering::Acquire)
     }
 
-    /// Puts bytes back, before what is there already.
-    pub(crate) fn put_back<'a>(
+    /// Pushes bytes and descriptors back, before those that are there already.
+    pub(crate) fn push_back<'a>(
         &self,
         bytes: impl DoubleEndedIterator<Item = &'a [u8]>,
         fds: Vec<OwnedFd>,
     ) {
-        let mut held = self.held();
-        let held = held.get_or_insert_default();
+        let mut buffered = self.buffered();
+        let buffered = buffered.get_or_insert_default();
         for bytes in bytes.rev() {
             bytes
                 .iter()
                 .rev()
-                .for_each(|&byte| held.bytes.push_front(byte));
+                .for_each(|&byte| buffered.bytes.push_front(byte));
         }
-        held.fds.splice(0..0, fds);
-        self.note(held);
+        buffered.fds.splice(0..0, fds);
+        self.update(buffered);
     }
 
-    /// Takes what fits, and all descriptors if they are wanted. `None` if there is nothing for
-    /// this reader. Descriptors that came without bytes wait for a reader of descriptors.
+    /// Takes the bytes that fit, and all descriptors if the caller takes some. `None` if there is
+    /// nothing for this reader. Descriptors without bytes are kept for a reader of descriptors.
     pub(crate) fn take(
         &self,
         iov: &mut [IoSliceMut<'_>],
         fds: Option<&mut Vec<OwnedFd>>,
         peek: bool,
     ) -> Option<usize> {
-        let mut guard = self.held();
-        let held = guard.as_mut()?;
-        if held.bytes.is_empty() && (held.fds.is_empty() || fds.is_none() || peek) {
+        let mut guard = self.buffered();
+        let buffered = guard.as_mut()?;
+        if buffered.bytes.is_empty() && (buffered.fds.is_empty() || fds.is_none() || peek) {
             return None;
         }
-        let count = scatter(held.bytes.make_contiguous(), iov);
+        let count = scatter(buffered.bytes.make_contiguous(), iov);
         if !peek {
-            held.bytes.drain(..count);
-            let received = std::mem::take(&mut held.fds);
-            self.note(held);
+            buffered.bytes.drain(..count);
+            let received = std::mem::take(&mut buffered.fds);
+            self.update(buffered);
             drop(guard);
             if let Some(fds) = fds {
                 fds.extend(received);
@@ -88,16 +88,16 @@ impl PushbackBuffer {
     }
 
     pub(crate) fn clear(&self) {
-        let mut held = self.held();
-        let cleared = held.take();
-        self.note(&Held::default());
-        drop(held);
+        let mut buffered = self.buffered();
+        let cleared = buffered.take();
+        self.update(&Buffered::default());
+        drop(buffered);
         drop(cleared);
     }
 
-    fn note(&self, held: &Held) {
-        let some = !held.bytes.is_empty() || !held.fds.is_empty();
-        let readable = !held.bytes.is_empty();
+    fn update(&self, buffered: &Buffered) {
+        let some = !buffered.bytes.is_empty() || !buffered.fds.is_empty();
+        let readable = !buffered.bytes.is_empty();
         self.readable.store(readable, Ordering::Release);
         match (self.some.swap(some, Ordering::AcqRel), some) {
             (false, true) => ANYWHERE.fetch_add(1, Ordering::AcqRel),
@@ -106,8 +106,8 @@ impl PushbackBuffer {
         };
     }
 
-    fn held(&self) -> MutexGuard<'_, Option<Box<Held>>> {
-        self.held.lock()
+    fn buffered(&self) -> MutexGuard<'_, Option<Box<Buffered>>> {
+        self.buffered.lock()
     }
 }
 

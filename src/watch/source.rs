@@ -1,34 +1,34 @@
 //! The `GSource` behind every watch.
 //!
-//! GLib allocates and frees it; the Rust state in it is written once when it is made
-//! and dropped by `finalize`. `prepare`, `check` and `dispatch` run in the one thread
-//! that owns the context at that time, and nothing reaches a source from elsewhere: a channel that is closed
-//! makes the context iterate by its hub, which the first `prepare` enters in the channel.
+//! GLib allocates and frees the source. The Rust state in it is written once when it is created,
+//! and dropped by `finalize`. `prepare`, `check` and `dispatch` run in the thread that owns the
+//! context at that time, and no other code accesses a source: a closed channel makes the context
+//! iterate by its hub, which the first `prepare` enters in the channel.
 //!
-//! Sources may recurse: GLib would otherwise take their descriptors out of its poll set
-//! around every dispatch, which costs three system calls. What GLib guarded against is
-//! guarded here: a watch is not dispatched inside its own callback, and only if a main
-//! loop really runs in there does it take its descriptors out of the poll set.
+//! The sources may recurse: GLib would otherwise remove their descriptors from its poll set around
+//! every dispatch, which costs three system calls. The re-entrancy that GLib prevents is prevented
+//! here: a watch is not dispatched inside its own callback, and its descriptors leave the poll set
+//! only if a nested main loop runs in the callback.
 //!
-//! How a watch is made, and ends, is here; what GLib asks it meanwhile is in `turns`.
+//! Creation and finalization are here; `prepare`, `check` and `dispatch` are in `funcs`.
 
-mod turns;
+mod funcs;
 
 use std::{
     cell::{Cell, OnceCell, RefCell},
     ptr,
-    sync::{Arc, atomic::AtomicU32},
+    sync::Arc,
 };
 
 use glib::{IOCondition, translate::*};
 use glib_sys::{GSource, GSourceFuncs};
 
-use self::turns::{check, dispatch, prepare};
+use self::funcs::{check, dispatch, prepare};
 use super::{
-    Waiters, Watched,
-    below::{LayerVtable, LowerWatch},
-    callback,
+    Waiters, Watched, callback,
+    child::ChildConditions,
     idle::{HubWait, SourceWaker},
+    layered::{LayerVtable, LowerWatch},
     polled_fd::{Fds, PolledFd},
 };
 use crate::{
@@ -36,24 +36,21 @@ use crate::{
     types::Readiness,
 };
 
-/// Asks an object what to wait for until a condition is worth trying.
+/// Asks an object what to wait for until an attempt is worthwhile.
 pub(crate) type WaitFdFn = fn(&glib::Object, IOCondition) -> Readiness;
 
-/// What a watch has told that is the child of another one.
-pub(super) type ChildConditions = Arc<AtomicU32>;
-
-/// How a watch learns what is ready.
-pub(super) enum Feed {
-    /// From descriptors that never change.
-    Fixed,
-    /// From what the object answers before each poll.
-    Asked(WaitFdFn),
-    /// The same, and where it has none to tell, from the watch of the object below.
+/// How a watch finds out what is ready.
+pub(super) enum WatchKind {
+    /// By polling descriptors that never change.
+    Fds,
+    /// By polling what the object returns before each poll.
+    Query(WaitFdFn),
+    /// Likewise, and where the object has no descriptor, by a child: a watch of the lower channel.
     Layered(WaitFdFn, LowerWatch),
-    /// From a source that somebody else made, which is its child.
-    Child,
-    /// From a watch of another object, which is its child and tells what is there.
-    Relayed(ChildConditions),
+    /// By a child of another type of source.
+    ChildSource,
+    /// By a child that is a watch of another object, and reports its conditions.
+    ChildWatch(ChildConditions),
 }
 
 #[repr(C)]
@@ -67,56 +64,56 @@ struct State {
     object: glib::Object,
     waiters: Arc<Waiters>,
     condition: IOCondition,
-    feed: Feed,
+    kind: WatchKind,
     polled_fds: [PolledFd; 2],
-    /// One descriptor tells of both directions, whether or not both are asked for.
+    /// One descriptor reports both directions, whether or not both are asked for.
     one_for_both: bool,
     /// What `prepare` found ready without a poll.
     prepared: Cell<IOCondition>,
     /// The callback is running.
     dispatching: Cell<bool>,
-    /// A main loop in the callback made the legs leave the poll set.
-    parked: Cell<bool>,
-    /// Polls since there was anything to tell.
-    quiet: Cell<u32>,
-    /// The hub waits in place of GLib, and the functions are [`COLD`].
-    cold: RefCell<Option<HubWait>>,
-    /// Set once it has been cold.
-    warmth: OnceCell<Arc<SourceWaker>>,
+    /// A nested main loop in the callback has made the descriptors leave the poll set.
+    suspended: Cell<bool>,
+    /// Polls in a row that have found nothing.
+    empty_polls: Cell<u32>,
+    /// The hub polls in place of GLib, and the functions are [`IDLE_FUNCS`].
+    hub_wait: RefCell<Option<HubWait>>,
+    /// Set once it has been idle.
+    waker: OnceCell<Arc<SourceWaker>>,
     /// The hub of the context that it is attached to, from the first `prepare` on.
     hub: OnceCell<Arc<Hub>>,
 }
 
 impl State {
-    /// It is to be dispatched, as it has been woken while it was cold.
+    /// Whether the hub has woken it while it was idle, so that it must be dispatched.
     fn is_woken(&self) -> bool {
-        self.warmth.get().is_some_and(|warmth| warmth.is_woken())
+        self.waker.get().is_some_and(|waker| waker.is_woken())
     }
 
-    /// Its context is to iterate no more for it.
+    /// Removes the hub of the context from the channel's wait list.
     fn leave(&self) {
         if let Some(hub) = self.hub.get() {
             self.waiters.leave(hub);
-            // That may have been all it was used for.
+            // The source may have been the last user of the hub.
             hub.notify_if_spare();
         }
     }
 }
 
-/// A watch on descriptors that stay the same.
+/// Creates a watch on descriptors that stay the same.
 pub(crate) fn on_fds(watched: Watched<'_>, condition: IOCondition, fds: Fds) -> glib::Source {
     let one_for_both = matches!(fds, Fds::Both(_));
     let polled_fds = fds.polled_fds(condition);
-    create(watched, condition, Feed::Fixed, polled_fds, one_for_both)
+    create(watched, condition, WatchKind::Fds, polled_fds, one_for_both)
 }
 
-/// A watch that asks the object before each poll.
+/// Creates a watch that asks the object before each poll.
 pub(crate) fn asking(watched: Watched<'_>, condition: IOCondition, ask: WaitFdFn) -> glib::Source {
     let polled_fds = PolledFd::without_fds(condition);
-    create(watched, condition, Feed::Asked(ask), polled_fds, false)
+    create(watched, condition, WatchKind::Query(ask), polled_fds, false)
 }
 
-/// As [`asking`], of a layer: where it names no descriptor, it waits for the object below.
+/// As [`asking`], for a layered channel: without a descriptor it waits for the lower channel.
 pub(crate) fn layered(
     watched: Watched<'_>,
     condition: IOCondition,
@@ -124,46 +121,53 @@ pub(crate) fn layered(
     layer: LayerVtable,
 ) -> glib::Source {
     let polled_fds = PolledFd::without_fds(condition);
-    let feed = Feed::Layered(ask, LowerWatch::new(layer));
-    create(watched, condition, feed, polled_fds, false)
+    let kind = WatchKind::Layered(ask, LowerWatch::new(layer));
+    create(watched, condition, kind, polled_fds, false)
 }
 
-/// The conditions that were written down.
-pub(super) fn conditions_of(bits: u32) -> IOCondition {
-    IOCondition::from_bits_truncate(bits)
-}
-
-/// A watch that is ready when its child source is, which the caller adds.
-pub(super) fn parent(watched: Watched<'_>, condition: IOCondition) -> glib::Source {
+/// Creates a watch that is ready when its child source is, which the caller adds.
+pub(super) fn with_child_source(watched: Watched<'_>, condition: IOCondition) -> glib::Source {
     let polled_fds = PolledFd::without_fds(condition);
-    create(watched, condition, Feed::Child, polled_fds, false)
+    create(
+        watched,
+        condition,
+        WatchKind::ChildSource,
+        polled_fds,
+        false,
+    )
 }
 
-/// As [`parent`], of a watch that writes down what it is told.
-pub(super) fn relay(
+/// As [`with_child_source`], for a child that records its conditions in `conditions`.
+pub(super) fn with_child_watch(
     watched: Watched<'_>,
     condition: IOCondition,
-    told: ChildConditions,
+    conditions: ChildConditions,
 ) -> glib::Source {
     let polled_fds = PolledFd::without_fds(condition);
-    create(watched, condition, Feed::Relayed(told), polled_fds, false)
+    create(
+        watched,
+        condition,
+        WatchKind::ChildWatch(conditions),
+        polled_fds,
+        false,
+    )
 }
 
 fn create(
     watched: Watched<'_>,
     condition: IOCondition,
-    feed: Feed,
+    kind: WatchKind,
     polled_fds: [PolledFd; 2],
     one_for_both: bool,
 ) -> glib::Source {
-    // SAFETY: the functions are those of a `WatchSource`, whose size GLib allocates,
-    // and its state is written before anything can look at it. GLib keeps the
-    // pointers to the `GPollFD`s until the source is destroyed; they live as long
-    // as the source. The reference is passed to the wrapper.
+    // SAFETY: `g_source_new` allocates the size of a `WatchSource`, which `FUNCS` is for, and the
+    // state is written before any other code gets the source. GLib uses the pointers to the
+    // `GPollFD`s until the source is destroyed, and they are part of the source. The reference that
+    // `g_source_new` returns is passed to the wrapper.
     unsafe {
-        let fixed = matches!(feed, Feed::Fixed);
-        // GLib takes the children out of the poll set as well.
-        let recursive = !matches!(feed, Feed::Child | Feed::Relayed(_));
+        let fixed = matches!(kind, WatchKind::Fds);
+        // GLib removes the children of a source that may not recurse from the poll set as well.
+        let recursive = !matches!(kind, WatchKind::ChildSource | WatchKind::ChildWatch(_));
         let size = size_of::<WatchSource>() as u32;
         let source = glib_sys::g_source_new(ptr::from_ref(&FUNCS.0).cast_mut(), size);
         let this = source.cast::<WatchSource>();
@@ -173,15 +177,15 @@ fn create(
                 object: watched.object.clone(),
                 waiters: watched.waiters.clone(),
                 condition,
-                feed,
+                kind,
                 polled_fds,
                 one_for_both,
                 prepared: Cell::new(IOCondition::empty()),
                 dispatching: Cell::new(false),
-                parked: Cell::new(false),
-                quiet: Cell::new(0),
-                cold: RefCell::new(None),
-                warmth: OnceCell::new(),
+                suspended: Cell::new(false),
+                empty_polls: Cell::new(0),
+                hub_wait: RefCell::new(None),
+                waker: OnceCell::new(),
                 hub: OnceCell::new(),
             },
         );
@@ -189,8 +193,12 @@ fn create(
         glib_sys::g_source_set_name(source, watched.name.to_glib_none().0);
         glib_sys::g_source_set_can_recurse(source, recursive.into_glib());
         if fixed {
-            for leg in state.polled_fds.iter().filter(|leg| leg.has_fd()) {
-                leg.set_polled(source, true);
+            for polled_fd in state
+                .polled_fds
+                .iter()
+                .filter(|polled_fd| polled_fd.has_fd())
+            {
+                polled_fd.set_polled(source, true);
             }
         }
         from_glib_full(source)
@@ -206,23 +214,24 @@ pub(super) static FUNCS: SourceFuncs = SourceFuncs(GSourceFuncs {
     closure_marshal: None,
 });
 
-/// Of a cold watch: there is nothing to ask.
-pub(super) static COLD: SourceFuncs = SourceFuncs(GSourceFuncs {
+/// The functions of an idle watch, which has nothing to prepare or check.
+pub(super) static IDLE_FUNCS: SourceFuncs = SourceFuncs(GSourceFuncs {
     prepare: None,
     check: None,
     ..FUNCS.0
 });
 
-/// Whether a source is one of these.
+/// Whether a source is a watch of this module.
 ///
 /// # Safety
 ///
-/// `source` must be a live source of this thread's, or new.
-pub(super) unsafe fn is_ours(source: *const GSource) -> bool {
-    // SAFETY: the caller's promise; the functions of a source do not change.
+/// `source` must be a live source that is new, or that is attached to a context of this thread.
+pub(super) unsafe fn is_watch(source: *const GSource) -> bool {
+    // SAFETY: the caller promises a live source. Only this thread changes its functions, and only
+    // from one of these tables to the other.
     unsafe {
         let funcs = (*source).source_funcs;
-        ptr::eq(funcs, &FUNCS.0) || ptr::eq(funcs, &COLD.0)
+        ptr::eq(funcs, &FUNCS.0) || ptr::eq(funcs, &IDLE_FUNCS.0)
     }
 }
 
@@ -232,7 +241,7 @@ pub(super) unsafe fn is_ours(source: *const GSource) -> bool {
 ///
 /// As for [`state`].
 pub(super) unsafe fn is_of(source: *mut GSource, object: &glib::Object) -> bool {
-    // SAFETY: passed on from the caller.
+    // SAFETY: forwarded: `source` is a watch that is not finalized.
     unsafe { state(source) }.object == *object
 }
 
@@ -245,12 +254,12 @@ unsafe fn state<'a>(source: *mut GSource) -> &'a State {
 }
 
 unsafe extern "C" fn finalize(source: *mut GSource) {
-    // SAFETY: GLib calls this once, for a source that these functions are for, when
-    // nothing else can reach it any more but `SourceWaker`, which is notified first.
+    // SAFETY: GLib calls this once, for a source that `create` made, when no reference is left.
+    // Only `SourceWaker` may still access it, under its lock, until `end` has cleared its pointer.
     unsafe {
         let state = state(source);
-        if let Some(warmth) = state.warmth.get() {
-            warmth.end();
+        if let Some(waker) = state.waker.get() {
+            waker.end();
         }
         state.leave();
         ptr::drop_in_place(&raw mut (*source.cast::<WatchSource>()).state);

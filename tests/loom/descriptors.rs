@@ -46,10 +46,10 @@ fn a_close_beside_uses_releases_after_the_last_of_them() {
     const NUMBER: RawFd = 300;
     crate::explore_bounded(|| {
         let shared = SharedFd::new(descriptor(NUMBER));
-        let users = [1, 2].map(|note| {
+        let users = [1, 2].map(|slot| {
             let shared = Arc::clone(&shared);
             thread::spawn(move || {
-                hazard::begin_thread(note);
+                hazard::begin_thread(slot);
                 use_once(&shared, NUMBER);
             })
         });

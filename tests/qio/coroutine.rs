@@ -308,7 +308,7 @@ fn code_that_knows_streams_only_gives_the_loop_back() {
         reader.read_line(&mut line).expect("read");
         line
     }
-    reads(|channel| assert_eq!(line(BufReader::new(channel.waiting())), "late\n"));
+    reads(|channel| assert_eq!(line(BufReader::new(channel.blocking_io())), "late\n"));
 }
 
 /// In a coroutine, for each kind in each mode: a write of more than there is room for, which is
@@ -332,7 +332,7 @@ fn writes(write: impl Fn(&Channel, &[u8]) + Send + Clone + 'static) {
 #[test]
 fn large_writes_give_the_loop_back_in_both_modes() {
     writes(|channel, data| channel.write_all(data).expect("written"));
-    writes(|channel, data| channel.waiting().write_all(data).expect("written"));
+    writes(|channel, data| channel.blocking_io().write_all(data).expect("written"));
 }
 
 #[test]

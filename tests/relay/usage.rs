@@ -83,17 +83,17 @@ fn wrong_usage_is_told_in_one_line() {
         ),
         (
             &["stdio", "tcp:localhost:http"],
-            "Unable to read the address \"tcp:localhost:http\": \
+            "Invalid address \"tcp:localhost:http\": \
              expected a port from 0 to 65535 at character 15, not \"http\"",
         ),
         (
             &["tcp-listen:80x", "stdio"],
-            "Unable to read the address \"tcp::80x\": \
+            "Invalid address \"tcp::80x\": \
              expected a port from 0 to 65535 at character 6, not \"80x\"",
         ),
         (
             &["stdio", "tls:localhost"],
-            "Unable to read the address \"tcp:localhost\": expected \":\" and a port at the end",
+            "Invalid address \"tcp:localhost\": expected \":\" and a port at the end",
         ),
         (
             &["stdio", "tls:fd:3"],

@@ -252,7 +252,7 @@ pub unsafe extern "C" fn qio_channel_writev_full(
             };
             let flags = WriteFlags::from_bits_truncate(flags as u32);
             // Memory that is written without a copy is the caller's, who flushes before it goes.
-            let written = channel.writev_lent(&iov, fds, flags);
+            let written = channel.writev_zero_copy(&iov, fds, flags);
             count(written, error, channel, "write to")
         })
     }

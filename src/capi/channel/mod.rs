@@ -208,7 +208,7 @@ pub unsafe extern "C" fn qio_channel_shutdown(
                     2 => channel.shutdown(Shutdown::Write),
                     3 => channel.shutdown(Shutdown::Both),
                     _ => Err(invalid(
-                        "A channel is shut down for reading, writing or both",
+                        "Invalid direction: expected reading, writing or both",
                     )),
                 };
                 status(result, error, channel, "shut down")
@@ -281,7 +281,7 @@ pub unsafe extern "C" fn qio_channel_io_seek(
                     libc::SEEK_CUR => Ok(SeekFrom::Current(offset)),
                     libc::SEEK_END => Ok(SeekFrom::End(offset)),
                     _ => Err(invalid(
-                        "Positions are relative to the start, here or the end",
+                        "Invalid whence: expected SEEK_SET, SEEK_CUR or SEEK_END",
                     )),
                 };
                 let position = to.and_then(|to| channel.seek(to));

@@ -1,21 +1,20 @@
-//! Lists of buffers that no slot could serve as they are.
+//! Lists of buffers that virtual functions cannot take unchanged.
 
 use std::io::{self, IoSlice, IoSliceMut};
 
 use crate::{error::invalid, sys::vectored::IOV_MAX};
 
-/// The most bytes that a result can report.
+/// The largest byte count that a result can have.
 const MOST: usize = isize::MAX as usize;
 
-/// Whether a list has to be looked at: it is longer than system calls take, or larger than a result
-/// reports.
+/// Whether a list needs a check: it is longer than `IOV_MAX`, or larger than a result can report.
 #[inline]
 pub(super) fn is_unusual(len: usize, total: usize) -> bool {
     len > IOV_MAX || total > MOST
 }
 
-/// The buffers of an [unusual](is_unusual) list that are not empty, if some are: others do not count
-/// for the limit of system calls. Fails for a list that is too large.
+/// The non-empty buffers of an [unusual](is_unusual) list, if it has empty ones, which would count
+/// for `IOV_MAX`. Fails for a list that is too large.
 #[cold]
 #[inline(never)]
 pub(super) fn to_read<'a>(

@@ -1,5 +1,5 @@
-//! The slots that come in pairs: one takes iovecs and descriptors, for C and Rust; its
-//! twin takes `GBytes` and a `GUnixFDList`, for bindings. A subclass fills one of them
+//! The virtual functions that exist in pairs: one takes iovecs and descriptors, for C and Rust; its
+//! counterpart takes `GBytes` and a `GUnixFDList`, for bindings. A subclass overrides one of them
 //! and has both.
 
 use std::{
@@ -25,8 +25,7 @@ use crate::{
     types::{ReadFlags, WriteFlags, into_bytes, scatter, total_len, zeros},
 };
 
-/// The two slots of a pair, as far as they can be compared: the one of iovecs and the one
-/// of bytes.
+/// The two functions of a pair, for comparison: the one of iovecs and the one of bytes.
 type Pair = (Option<*const ()>, Option<*const ()>);
 
 #[inline]
@@ -45,7 +44,7 @@ fn writing(class: &QIOChannelClass) -> Pair {
     )
 }
 
-/// Which slots of a pair a class, or one that it derives from, has filled.
+/// The functions of a pair that a class, or a parent of it, has set.
 #[derive(Clone, Copy)]
 pub(super) struct Filled {
     pub(super) iov: bool,
@@ -70,18 +69,19 @@ pub(super) fn write_filled(class: &QIOChannelClass) -> Filled {
     }
 }
 
-/// Whether nothing about reading and writing needs a look: they go by the slots of iovecs, which
-/// check for themselves whether the channel is closed. What was found out is kept in the class.
+/// Whether reads and writes go by the virtual functions of iovecs, which check for closed
+/// themselves, without any other check. The result is cached in the class.
 #[inline]
 pub(super) fn is_plain(class: &QIOChannelClass) -> bool {
     let address = ptr::from_ref(class).addr();
     class.plain.load(Ordering::Relaxed) & !FDS_ONLY == address || find_plain(class, address)
 }
 
-/// In the address of a plain class: its channels wait for the descriptors that it lends, and are no layers.
+/// A bit in the address of a plain class: its channels wait for the descriptors that the class
+/// exposes, and are not layered.
 const FDS_ONLY: usize = 1;
 
-/// Whether a class is plain, and nothing about waiting needs a look either.
+/// Whether a class is plain, and waiting for it needs no other check either.
 #[inline]
 pub(super) fn waits_for_fds_only(class: &QIOChannelClass) -> bool {
     let address = ptr::from_ref(class).addr() | FDS_ONLY;
@@ -99,7 +99,7 @@ fn find_fds_only(class: &QIOChannelClass, address: usize) -> bool {
 fn find_plain(class: &QIOChannelClass, address: usize) -> bool {
     let plain = class.slots_check_closed() && !bytes_read(class) && !bytes_write(class);
     if plain {
-        let fds_only = class.poll_fd_fn().is_some() && class.below().is_none();
+        let fds_only = class.poll_fd_fn().is_some() && class.lower().is_none();
         class
             .plain
             .store(address | usize::from(fds_only), Ordering::Relaxed);
@@ -119,14 +119,14 @@ pub(super) fn bytes_write(class: &QIOChannelClass) -> bool {
     write_filled(class).bytes && bytes_win(class, writing)
 }
 
-/// Walks up the parents: whichever of the pair differs from its parent's first, wins.
+/// Walks up the parents: the most derived override wins.
 #[cold]
 fn bytes_win(class: &QIOChannelClass, pair: impl Fn(&QIOChannelClass) -> Pair) -> bool {
     let base = Channel::static_type().into_glib();
     let mut class = class;
     while class.parent_class.g_type_class.g_type != base {
-        // SAFETY: the class derives from QIOChannel and is not it: it has a parent,
-        // which begins with a QIOChannelClass.
+        // SAFETY: the class derives from QIOChannel and is not QIOChannel: it has a parent, which
+        // begins with a QIOChannelClass.
         let parent = unsafe {
             let raw = ptr::from_ref(class).cast_mut().cast();
             &*gobject_sys::g_type_class_peek_parent(raw).cast::<QIOChannelClass>()
@@ -145,36 +145,36 @@ fn bytes_win(class: &QIOChannelClass, pair: impl Fn(&QIOChannelClass) -> Pair) -
 }
 
 pub(super) fn readv_by_bytes(
-    slots: VFuncs<'_>,
+    vfuncs: VFuncs<'_>,
     iov: &mut [IoSliceMut<'_>],
     fds: Option<&mut Vec<OwnedFd>>,
     flags: ReadFlags,
 ) -> io::Result<usize> {
-    let room = total_len(iov);
-    let bytes = slots.slot_read_bytes(room, fds, flags)?;
+    let space = total_len(iov);
+    let bytes = vfuncs.slot_read_bytes(space, fds, flags)?;
     scatter(&bytes, iov);
     Ok(bytes.len())
 }
 
 pub(super) fn writev_by_bytes(
-    slots: VFuncs<'_>,
+    vfuncs: VFuncs<'_>,
     iov: &[IoSlice<'_>],
     fds: &[BorrowedFd<'_>],
     flags: WriteFlags,
 ) -> io::Result<usize> {
     let data: Vec<u8> = iov.iter().flat_map(|buf| buf.iter().copied()).collect();
     let bytes = glib::Bytes::from_owned(data);
-    slots.slot_write_bytes(&bytes, fds, flags)
+    vfuncs.slot_write_bytes(&bytes, fds, flags)
 }
 
 pub(super) fn read_bytes_by_iov(
-    slots: VFuncs<'_>,
+    vfuncs: VFuncs<'_>,
     count: usize,
     fds: Option<&mut Vec<OwnedFd>>,
     flags: ReadFlags,
 ) -> io::Result<glib::Bytes> {
     let mut buf = zeros(count)?;
-    let n = slots.slot_readv(&mut [IoSliceMut::new(&mut buf)], count, fds, flags)?;
+    let n = vfuncs.slot_readv(&mut [IoSliceMut::new(&mut buf)], count, fds, flags)?;
     Ok(into_bytes(buf, n))
 }
 
@@ -193,7 +193,7 @@ pub(super) fn list(fds: &[BorrowedFd<'_>]) -> io::Result<Option<gio::UnixFDList>
 /// Moves the descriptors out of a list.
 pub(super) fn steal(list: &gio::UnixFDList, fds: &mut Vec<OwnedFd>) {
     let mut len: c_int = 0;
-    // SAFETY: the call gives away an array of `len` descriptors, and those in it.
+    // SAFETY: the call returns an array of `len` descriptors, which the caller owns.
     unsafe {
         let array = gio_sys::g_unix_fd_list_steal_fds(list.to_glib_none().0, &mut len);
         let stolen = slice::from_raw_parts(array, usize::try_from(len).unwrap_or(0));
@@ -202,8 +202,9 @@ pub(super) fn steal(list: &gio::UnixFDList, fds: &mut Vec<OwnedFd>) {
     }
 }
 
-/// Lets the default of a virtual function call its counterpart, if a class has overridden that one, but not when the
-/// counterpart has just called it: a class that overrides both and chains both up would recurse for ever.
+/// Lets a default function call its counterpart, if a class has overridden that one, but not when
+/// the counterpart has just called it: a class that overrides both and chains both up would recurse
+/// without end.
 pub(super) fn via_counterpart<R>(
     filled: bool,
     ioc: *mut QIOChannel,

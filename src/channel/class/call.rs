@@ -1,5 +1,5 @@
-//! Calling a slot, and making sense of what comes back: the part of the invokers (`invoke`) that
-//! does not differ from slot to slot.
+//! Calling a virtual function and normalizing its result: the part of the invokers (`invoke`) that
+//! is common to all functions.
 
 use std::{
     ffi::c_int,
@@ -12,9 +12,12 @@ use glib::{subclass::prelude::*, translate::*};
 use glib_sys::GError;
 use libc::ssize_t;
 
-use super::{VFuncs, bytes_vfuncs, defaults, gerror};
+use super::{
+    VFuncs, bytes_vfuncs, defaults, gerror,
+    native::{LowerFn, PollFd},
+};
 use crate::{
-    channel::ffi::{self, Below, PollFd},
+    channel::ffi,
     error::{closed, invalid, io_error, not_supported},
     hub::Direction,
     types::{Feature, ReadFlags, WriteFlags},
@@ -26,7 +29,7 @@ impl VFuncs<'_> {
     pub(super) fn slot_readv(
         self,
         iov: &mut [IoSliceMut<'_>],
-        room: usize,
+        space: usize,
         fds: Option<&mut Vec<OwnedFd>>,
         flags: ReadFlags,
     ) -> io::Result<usize> {
@@ -38,13 +41,14 @@ impl VFuncs<'_> {
             Some(_) => (&raw mut array, &raw mut len),
             None => (ptr::null_mut(), ptr::null_mut()),
         };
-        // SAFETY: see `close`; an IoSliceMut has the layout of an iovec.
-        let result = self.count("read from", room, |error| unsafe {
+        // SAFETY: `ioc` is an instance of `class`; an IoSliceMut has the layout of an iovec.
+        let result = self.count("read from", space, |error| unsafe {
             let (iov, niov) = (iov.as_mut_ptr().cast(), iov.len());
             slot(self.ioc(), iov, niov, array_out, len_out, flags, error)
         });
         if let Some(fds) = fds {
-            // SAFETY: the slot gave the array and the descriptors in it away.
+            // SAFETY: the function returns the array and the descriptors in it, which the caller
+            // owns.
             let mut received = unsafe { take_fds(array, len) };
             if result.is_ok() {
                 fds.append(&mut received);
@@ -69,7 +73,7 @@ impl VFuncs<'_> {
             [] => (ptr::null_mut(), 0),
             fds => (fds.as_ptr().cast::<c_int>().cast_mut(), fds.len()),
         };
-        // SAFETY: see `close`; an IoSlice has the layout of an iovec.
+        // SAFETY: `ioc` is an instance of `class`; an IoSlice has the layout of an iovec.
         let written = self.count("write to", size, |error| unsafe {
             slot(
                 self.ioc(),
@@ -97,12 +101,13 @@ impl VFuncs<'_> {
             Some(_) => &raw mut list,
             None => ptr::null_mut(),
         };
-        // SAFETY: see `close`; the slot gives the bytes and the list away, or NULL.
+        // SAFETY: `ioc` is an instance of `class`; the function returns owned bytes and an owned
+        // list, or NULL.
         let (bytes, error) = with_error(|error| unsafe {
             let raw = slot(self.ioc(), count, list_out, flags.bits(), error);
             Option::<glib::Bytes>::from_glib_full(raw)
         });
-        // SAFETY: see above.
+        // SAFETY: the function has set `list` to a list that the caller owns, or left NULL.
         let list: Option<gio::UnixFDList> = unsafe { from_glib_full(list) };
         error.map_err(|e| self.or_closed(e))?;
         let bytes = bytes.ok_or_else(|| self.unexplained("read from"))?;
@@ -125,7 +130,7 @@ impl VFuncs<'_> {
         let slot = self.class.io_write_bytes.unwrap_or(defaults::write_bytes);
         let list = bytes_vfuncs::list(fds)?;
         let flags = flags.bits();
-        // SAFETY: see `close`; the slot only borrows the bytes and the list.
+        // SAFETY: `ioc` is an instance of `class`; the function borrows the bytes and the list.
         let written = self.count("write to", bytes.len(), |error| unsafe {
             let (bytes, list) = (bytes.to_glib_none(), list.to_glib_none());
             slot(self.ioc(), bytes.0, list.0, flags, error)
@@ -140,8 +145,8 @@ impl VFuncs<'_> {
         }
     }
 
-    /// Before a read or a write: fails once the channel is closed, unless the slots see to that
-    /// themselves. Returns whether the class is plain.
+    /// Before a read or a write: fails once the channel is closed, unless the virtual functions
+    /// check that themselves. Returns whether the class is plain.
     #[inline]
     pub(super) fn begin(self) -> io::Result<bool> {
         let plain = bytes_vfuncs::is_plain(self.class);
@@ -151,7 +156,7 @@ impl VFuncs<'_> {
         Ok(plain)
     }
 
-    /// Whether reads and writes go by slots that obey `NO_WAIT`.
+    /// Whether reads and writes go by virtual functions that honour `NO_WAIT`.
     pub(crate) fn honours_no_wait(self) -> bool {
         // Plain classes are of this crate.
         bytes_vfuncs::is_plain(self.class)
@@ -160,32 +165,33 @@ impl VFuncs<'_> {
                 && !bytes_vfuncs::bytes_write(self.class)
     }
 
-    /// Whether reads and writes go by slots of iovecs that obey `NO_WAIT`, and what the class lends is all that
-    /// its channels wait for.
+    /// Whether reads and writes go by functions of iovecs that honour `NO_WAIT`, and the
+    /// descriptors of the class are all that its channels wait for.
     #[inline]
     pub(crate) fn wait_for_fds_only(self) -> bool {
         bytes_vfuncs::waits_for_fds_only(self.class)
     }
 
-    /// Whether the class lends the descriptors that its channels wait for.
+    /// Whether the class exposes the descriptors that its channels poll.
     #[inline]
     pub(crate) fn has_poll_fd(self) -> bool {
         self.class.poll_fd_fn().is_some()
     }
 
-    /// What the class lends for one direction, if its channels wait for nothing else.
-    pub(crate) fn lent(self, side: Direction) -> Option<PollFd> {
+    /// The descriptor that the class exposes for one direction, if its channels wait for nothing
+    /// else.
+    pub(crate) fn poll_fd(self, side: Direction) -> Option<PollFd> {
         self.class.poll_fd_fn()?(&self.channel(), side)
     }
 
-    /// What tells whether this channel is worth trying, if it is a layer.
+    /// The function that returns the lower channel, if this channel is layered.
     #[inline]
-    pub(crate) fn below(self) -> Option<Below> {
-        self.class.below()
+    pub(crate) fn lower(self) -> Option<LowerFn> {
+        self.class.lower()
     }
 
-    /// An error, or what it means if another thread has closed the channel meanwhile: whatever
-    /// the system says of a descriptor that is gone.
+    /// The error, or that of a closed channel if another thread has closed it meanwhile: the
+    /// system's error is then one of a descriptor that was closed.
     #[cold]
     #[inline(never)]
     pub(super) fn or_closed(self, error: io::Error) -> io::Error {
@@ -210,8 +216,8 @@ impl VFuncs<'_> {
         Ok(())
     }
 
-    /// Returns the flags that the slot gets.
-    // Into the invoker: what is not usual is out of the way.
+    /// Returns the flags for the virtual function.
+    // Inlined into the invoker: the unusual cases are out of line.
     #[inline(always)]
     pub(super) fn check_write(
         self,
@@ -237,7 +243,7 @@ impl VFuncs<'_> {
             self.need(Feature::FD_PASS)?;
             if size == 0 {
                 return Err(invalid(
-                    "File descriptors travel with the first byte: there is no data to send them with",
+                    "File descriptors are passed with the first byte, and there is no data",
                 ));
             }
         }
@@ -247,15 +253,15 @@ impl VFuncs<'_> {
         }
     }
 
-    /// Memory that nobody has promised to keep is not written without a copy: slots of this crate
-    /// copy it, and say so; others are not told to do otherwise.
+    /// Memory that the caller does not promise to keep cannot be written without a copy: functions
+    /// of this crate copy it, and flush reports that; others do not get the flag.
     fn check_zero_copy(self, flags: WriteFlags) -> io::Result<WriteFlags> {
         self.need(Feature::WRITE_ZERO_COPY)?;
         if self.class.slots_honour_no_wait() {
             return Ok(flags);
         }
-        Ok(match flags.contains(WriteFlags::LENT) {
-            true => flags - WriteFlags::LENT,
+        Ok(match flags.contains(WriteFlags::BORROWED) {
+            true => flags - WriteFlags::BORROWED,
             false => flags - WriteFlags::ZERO_COPY,
         })
     }
@@ -267,11 +273,11 @@ impl VFuncs<'_> {
         Err(invalid(match feature {
             Feature::FD_PASS => "Channel does not support file descriptor passing",
             Feature::READ_PEEK => "Channel does not support peeking",
-            _ => "Channel does not support writing without a copy",
+            _ => "Channel does not support zero-copy writes",
         }))
     }
 
-    /// Makes sense of a slot that returns a count, -1 or `QIO_CHANNEL_ERR_BLOCK`.
+    /// Normalizes the result of a function that returns a count, -1 or `QIO_CHANNEL_ERR_BLOCK`.
     #[inline]
     pub(super) fn count(
         self,
@@ -289,7 +295,7 @@ impl VFuncs<'_> {
         }
     }
 
-    /// Makes sense of a slot that returns 0 or -1.
+    /// Normalizes the result of a function that returns 0 or -1.
     pub(super) fn status(
         self,
         action: &str,
@@ -303,7 +309,7 @@ impl VFuncs<'_> {
         }
     }
 
-    /// Nothing written, of something, is what a raising binding leaves.
+    /// A return value of 0 for a non-empty write means that a binding raised an exception.
     #[inline]
     pub(super) fn some(self, written: usize, size: usize) -> io::Result<usize> {
         match written {
@@ -318,7 +324,9 @@ impl VFuncs<'_> {
         let label = self.channel().label();
         io_error(
             gio::IOErrorEnum::Failed,
-            &format!("Unable to {action} {label}: the class did not say why"),
+            &format!(
+                "Unable to {action} {label}: the class returned an error without setting GError"
+            ),
         )
     }
 
@@ -333,7 +341,7 @@ impl VFuncs<'_> {
     }
 }
 
-/// Calls a slot with a place for its error, and takes the error over.
+/// Calls a virtual function with a `GError *`, and takes ownership of the error.
 #[inline]
 pub(super) fn with_error<R>(call: impl FnOnce(*mut *mut GError) -> R) -> (R, io::Result<()>) {
     let mut error = ptr::null_mut();
@@ -341,7 +349,7 @@ pub(super) fn with_error<R>(call: impl FnOnce(*mut *mut GError) -> R) -> (R, io:
     if error.is_null() {
         return (result, Ok(()));
     }
-    // SAFETY: the slot set the error and gave it away.
+    // SAFETY: the function has set the error, which the caller owns.
     (result, Err(unsafe { gerror::take(error) }))
 }
 
@@ -349,16 +357,16 @@ pub(super) fn signed(offset: u64) -> io::Result<i64> {
     i64::try_from(offset).map_err(|_| invalid("Offset is beyond the largest file"))
 }
 
-/// Takes over an array of descriptors that a slot allocated.
+/// Takes ownership of an array of descriptors that a virtual function allocated.
 ///
 /// # Safety
 ///
-/// `array` must be NULL or `len` descriptors in memory of `g_malloc`, all given away.
+/// `array` must be NULL or an owned array of `g_malloc` with `len` owned descriptors.
 unsafe fn take_fds(array: *mut c_int, len: usize) -> Vec<OwnedFd> {
     if array.is_null() {
         return Vec::new();
     }
-    // SAFETY: the caller's promise.
+    // SAFETY: forwarded: the array is owned, and has `len` owned descriptors.
     unsafe {
         let fds = std::slice::from_raw_parts(array, len)
             .iter()
@@ -370,7 +378,7 @@ unsafe fn take_fds(array: *mut c_int, len: usize) -> Vec<OwnedFd> {
     }
 }
 
-/// The error of a channel whose class does not do something.
+/// The error for a function that a class does not implement.
 pub(super) fn unsupported(what: &str) -> io::Error {
     not_supported(&format!("{what} not supported"))
 }

@@ -1,5 +1,5 @@
-//! What the base class puts into its slots: "not supported", the silence that hints
-//! may keep, waiting by `io_wait_fd`, and for paired slots the other of the pair.
+//! The virtual functions of the base class: "not supported", hints that are ignored, waiting by
+//! `io_wait_fd`, and for paired functions the counterpart.
 
 use std::{
     ffi::{c_int, c_uint},
@@ -13,7 +13,7 @@ use glib::{prelude::*, translate::*};
 use glib_sys::{GBytes, GError, GIOCondition, GSource, gboolean};
 use libc::{iovec, size_t, ssize_t};
 
-use super::{VFuncs, bytes_vfuncs, call::unsupported, gerror, handlers};
+use super::{VFuncs, bytes_vfuncs, call::unsupported, fd_handler, gerror};
 use crate::{
     channel::{
         Channel,
@@ -35,7 +35,7 @@ pub(in crate::channel) fn fill(class: &mut QIOChannelClass) {
     class.io_set_cork = Some(hint);
     class.io_set_delay = Some(hint);
     class.io_seek = Some(seek);
-    class.io_set_aio_fd_handler = Some(handlers::set);
+    class.io_set_aio_fd_handler = Some(fd_handler::set);
     class.io_wait_fd = Some(wait_fd);
     class.io_preadv = Some(preadv);
     class.io_pwritev = Some(pwritev);
@@ -45,11 +45,11 @@ pub(in crate::channel) fn fill(class: &mut QIOChannelClass) {
     class.io_write_bytes = Some(write_bytes);
 }
 
-/// Turns a result into what a slot returns.
+/// Converts a result to the return value of a virtual function.
 ///
 /// # Safety
 ///
-/// `ioc` and `error` must be what the slot was called with.
+/// `ioc` and `error` must be the arguments of the virtual function.
 #[cold]
 #[inline(never)]
 pub(super) unsafe fn give(
@@ -59,11 +59,11 @@ pub(super) unsafe fn give(
     result: io::Result<usize>,
 ) -> ssize_t {
     match result {
-        // A count fits: it is at most the size of what is in memory.
+        // A count fits: it is at most the size of a buffer in memory.
         Ok(count) => count as ssize_t,
         Err(e) if would_block(&e) => QIO_CHANNEL_ERR_BLOCK,
         Err(e) => {
-            // SAFETY: slots are called with a live channel and a place for an error.
+            // SAFETY: forwarded: `ioc` is a live channel, `error` NULL or writable.
             unsafe { gerror::report(error, e, &Channel::from_glib_borrow(ioc), action) };
             -1
         }
@@ -74,12 +74,12 @@ pub(super) unsafe fn give(
 ///
 /// As for [`give`].
 unsafe fn refuse(ioc: *mut QIOChannel, error: *mut *mut GError, reason: io::Error) -> c_int {
-    // SAFETY: the caller's promise.
+    // SAFETY: forwarded: `ioc` is a live channel, `error` NULL or writable.
     unsafe { give(ioc, error, "", Err(reason)) as c_int }
 }
 
-// SAFETY of the functions below: slots are called with a live channel, arrays of the
-// given lengths (whatever the pointer where that is 0) and a place for an error or NULL.
+// The contract of the functions below: `ioc` is a live channel, arrays have the given lengths
+// (their pointer may be anything if that is 0), and `error` is NULL or writable.
 
 pub(super) unsafe extern "C" fn writev(
     ioc: *mut QIOChannel,
@@ -90,16 +90,17 @@ pub(super) unsafe extern "C" fn writev(
     flags: c_int,
     error: *mut *mut GError,
 ) -> ssize_t {
-    // SAFETY: see above; iovec and IoSlice, c_int and BorrowedFd have the same layout.
+    // SAFETY: the contract of the slot; iovec and IoSlice, c_int and BorrowedFd have the same
+    // layout.
     unsafe {
         let channel = Channel::from_glib_borrow(ioc);
-        let slots = VFuncs::of(&channel);
-        let filled = bytes_vfuncs::write_filled(slots.class).bytes;
+        let vfuncs = VFuncs::of(&channel);
+        let filled = bytes_vfuncs::write_filled(vfuncs.class).bytes;
         let result = bytes_vfuncs::via_counterpart(filled, ioc, Direction::Write, || {
             let iov = array(iov.cast::<IoSlice<'_>>(), niov);
             let fds = array(fds.cast::<BorrowedFd<'_>>(), nfds);
             let flags = WriteFlags::from_bits_retain(flags as u32);
-            bytes_vfuncs::writev_by_bytes(slots, iov, fds, flags)
+            bytes_vfuncs::writev_by_bytes(vfuncs, iov, fds, flags)
         });
         give(ioc, error, "write to", result)
     }
@@ -114,17 +115,17 @@ pub(super) unsafe extern "C" fn readv(
     flags: c_int,
     error: *mut *mut GError,
 ) -> ssize_t {
-    // SAFETY: see above; iovec and IoSliceMut have the same layout.
+    // SAFETY: the contract of the slot; iovec and IoSliceMut have the same layout.
     unsafe {
         let channel = Channel::from_glib_borrow(ioc);
-        let slots = VFuncs::of(&channel);
-        let filled = bytes_vfuncs::read_filled(slots.class).bytes;
+        let vfuncs = VFuncs::of(&channel);
+        let filled = bytes_vfuncs::read_filled(vfuncs.class).bytes;
         let mut received = Vec::new();
         let result = bytes_vfuncs::via_counterpart(filled, ioc, Direction::Read, || {
             let iov = array_mut(iov.cast_mut().cast::<IoSliceMut<'_>>(), niov);
             let flags = ReadFlags::from_bits_retain(flags as u32);
             let wanted = (!fds.is_null()).then_some(&mut received);
-            bytes_vfuncs::readv_by_bytes(slots, iov, wanted, flags)
+            bytes_vfuncs::readv_by_bytes(vfuncs, iov, wanted, flags)
         });
         give_fds(received, fds, nfds);
         give(ioc, error, "read from", result)
@@ -138,19 +139,19 @@ pub(super) unsafe extern "C" fn read_bytes(
     flags: c_uint,
     error: *mut *mut GError,
 ) -> *mut GBytes {
-    // SAFETY: see above.
+    // SAFETY: the contract of the slot: `ioc` is live, the out parameters are NULL or writable.
     unsafe {
         if !fds.is_null() {
             *fds = ptr::null_mut();
         }
         let channel = Channel::from_glib_borrow(ioc);
-        let slots = VFuncs::of(&channel);
-        let filled = bytes_vfuncs::read_filled(slots.class).iov;
+        let vfuncs = VFuncs::of(&channel);
+        let filled = bytes_vfuncs::read_filled(vfuncs.class).iov;
         let mut received = Vec::new();
         let result = bytes_vfuncs::via_counterpart(filled, ioc, Direction::Read, || {
             let flags = ReadFlags::from_bits_retain(flags);
             let wanted = (!fds.is_null()).then_some(&mut received);
-            bytes_vfuncs::read_bytes_by_iov(slots, count, wanted, flags)
+            bytes_vfuncs::read_bytes_by_iov(vfuncs, count, wanted, flags)
         });
         match result {
             Ok(bytes) => {
@@ -175,11 +176,11 @@ pub(super) unsafe extern "C" fn write_bytes(
     flags: c_uint,
     error: *mut *mut GError,
 ) -> ssize_t {
-    // SAFETY: see above; a list lends its array of `len` open descriptors.
+    // SAFETY: the contract of the slot; the list owns the array of `len` open descriptors.
     unsafe {
         let channel = Channel::from_glib_borrow(ioc);
-        let slots = VFuncs::of(&channel);
-        let filled = bytes_vfuncs::write_filled(slots.class).iov;
+        let vfuncs = VFuncs::of(&channel);
+        let filled = bytes_vfuncs::write_filled(vfuncs.class).iov;
         let result = bytes_vfuncs::via_counterpart(filled, ioc, Direction::Write, || {
             let bytes = glib::Bytes::from_glib_borrow(bytes);
             let mut len = 0;
@@ -189,12 +190,12 @@ pub(super) unsafe extern "C" fn write_bytes(
             };
             let fds = array(raw.cast::<BorrowedFd<'_>>(), len as usize);
             let flags = WriteFlags::from_bits_retain(flags);
-            slots.slot_writev(&[IoSlice::new(&bytes)], bytes.len(), fds, flags)
+            vfuncs.slot_writev(&[IoSlice::new(&bytes)], bytes.len(), fds, flags)
         });
         match result {
             Ok(count) => count as ssize_t,
             Err(e) => {
-                // A binding knows no -2: here would-block is an error like any other.
+                // A binding cannot return -2: would-block is an error like any other there.
                 gerror::report(error, e, &channel, "write to");
                 -1
             }
@@ -203,7 +204,7 @@ pub(super) unsafe extern "C" fn write_bytes(
 }
 
 pub(super) unsafe extern "C" fn close(ioc: *mut QIOChannel, error: *mut *mut GError) -> c_int {
-    // SAFETY: see above.
+    // SAFETY: the contract of the slot: `ioc` is live, `error` NULL or writable.
     unsafe { refuse(ioc, error, unsupported("Closing is")) }
 }
 
@@ -211,7 +212,8 @@ pub(super) unsafe extern "C" fn create_watch(
     ioc: *mut QIOChannel,
     condition: GIOCondition,
 ) -> *mut GSource {
-    // SAFETY: see above; the object that a watch asks is the channel that it watches.
+    // SAFETY: the contract of the slot; a watch calls the function with the channel that it
+    // watches.
     unsafe {
         let channel = Channel::from_glib_borrow(ioc);
         channel
@@ -229,14 +231,8 @@ pub(super) unsafe extern "C" fn set_blocking(
     _enabled: gboolean,
     error: *mut *mut GError,
 ) -> c_int {
-    // SAFETY: see above.
-    unsafe {
-        refuse(
-            ioc,
-            error,
-            unsupported("Changing between blocking and non-blocking is"),
-        )
-    }
+    // SAFETY: the contract of the slot: `ioc` is live.
+    unsafe { refuse(ioc, error, unsupported("Changing the blocking mode is")) }
 }
 
 pub(super) unsafe extern "C" fn shutdown(
@@ -244,11 +240,11 @@ pub(super) unsafe extern "C" fn shutdown(
     _how: c_int,
     error: *mut *mut GError,
 ) -> c_int {
-    // SAFETY: see above.
+    // SAFETY: the contract of the slot: `ioc` is live, `error` NULL or writable.
     unsafe { refuse(ioc, error, unsupported("Data path shutdown")) }
 }
 
-/// Cork and delay are hints: a channel that knows nothing of them ignores them.
+/// Cork and delay are hints: the default is to ignore them.
 pub(super) unsafe extern "C" fn hint(_ioc: *mut QIOChannel, _enabled: gboolean) {}
 
 pub(super) unsafe extern "C" fn seek(
@@ -257,7 +253,7 @@ pub(super) unsafe extern "C" fn seek(
     _whence: c_int,
     error: *mut *mut GError,
 ) -> i64 {
-    // SAFETY: see above.
+    // SAFETY: the contract of the slot: `ioc` is live, `error` NULL or writable.
     unsafe { refuse(ioc, error, no_positions()).into() }
 }
 
@@ -280,7 +276,7 @@ pub(super) unsafe extern "C" fn preadv(
     _offset: i64,
     error: *mut *mut GError,
 ) -> ssize_t {
-    // SAFETY: see above.
+    // SAFETY: the contract of the slot: `ioc` is live, `error` NULL or writable.
     unsafe { give(ioc, error, "", Err(no_positions())) }
 }
 
@@ -291,14 +287,14 @@ pub(super) unsafe extern "C" fn pwritev(
     _offset: i64,
     error: *mut *mut GError,
 ) -> ssize_t {
-    // SAFETY: see above.
+    // SAFETY: the contract of the slot: `ioc` is live, `error` NULL or writable.
     unsafe { give(ioc, error, "", Err(no_positions())) }
 }
 
-/// What a slot returns that has flushed, as QEMU has it.
+/// The return value of `io_flush` after success, as in QEMU.
 pub(crate) fn flushed(result: Flushed) -> c_int {
     match result {
-        Flushed::Sent => 0,
+        Flushed::ZeroCopy => 0,
         Flushed::Copied => 1,
     }
 }
@@ -311,53 +307,47 @@ pub(super) unsafe extern "C" fn get_credentials(
     ioc: *mut QIOChannel,
     error: *mut *mut GError,
 ) -> *mut GCredentials {
-    // SAFETY: see above.
-    unsafe {
-        refuse(
-            ioc,
-            error,
-            unsupported("Asking for the peer's credentials is"),
-        )
-    };
+    // SAFETY: the contract of the slot: `ioc` is live, `error` NULL or writable.
+    unsafe { refuse(ioc, error, unsupported("Getting peer credentials is")) };
     ptr::null_mut()
 }
 
-/// An array of C as a slice; the pointer of an empty one may be anything.
+/// A C array as a slice; the pointer of an empty one may be anything.
 ///
 /// # Safety
 ///
-/// `first` must point to `len` valid elements that live and stay as they are for `'a`.
+/// `first` must point to `len` valid elements that live and do not change for `'a`.
 pub(crate) unsafe fn array<'a, T>(first: *const T, len: usize) -> &'a [T] {
     match len {
         0 => &[],
-        // SAFETY: the caller's promise.
+        // SAFETY: forwarded: `len` valid elements that do not change for `'a`.
         len => unsafe { slice::from_raw_parts(first, len) },
     }
 }
 
-/// As [`array`], to be changed.
+/// As [`array`], mutable.
 ///
 /// # Safety
 ///
-/// As for [`array`], and nobody else may look at the elements.
+/// As for [`array`], and no other reference to the elements may exist.
 pub(crate) unsafe fn array_mut<'a, T>(first: *mut T, len: usize) -> &'a mut [T] {
     match len {
         0 => &mut [],
-        // SAFETY: the caller's promise.
+        // SAFETY: forwarded: `len` valid elements without another reference.
         len => unsafe { slice::from_raw_parts_mut(first, len) },
     }
 }
 
-/// Gives received descriptors to the caller of a slot, in memory of `g_malloc`.
+/// Returns received descriptors to the caller of a virtual function, in memory of `g_malloc`.
 ///
 /// # Safety
 ///
-/// `fds` and `nfds` must be what the slot was called with: NULL, or writable.
+/// `fds` and `nfds` must be the arguments of the virtual function: NULL, or writable.
 pub(crate) unsafe fn give_fds(received: Vec<OwnedFd>, fds: *mut *mut c_int, nfds: *mut size_t) {
     if fds.is_null() {
         return;
     }
-    // SAFETY: the caller's promise; the new array has room for all.
+    // SAFETY: forwarded: `fds` and `nfds` are writable; the new array has space for all.
     unsafe {
         *fds = ptr::null_mut();
         if !nfds.is_null() {

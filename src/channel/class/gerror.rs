@@ -1,9 +1,9 @@
-//! Errors on their way through a C slot.
+//! Errors of virtual functions.
 //!
-//! A slot reports a `GError`, which knows less than the `io::Error` that a Rust class
-//! made of it: `ECONNRESET` and `EPIPE` are one code of GIO. The thread therefore keeps
-//! the last `io::Error` that a trampoline turned into a `GError`, and the invoker that
-//! gets just that `GError` gives the original to its Rust caller.
+//! A virtual function reports a `GError`, which has less information than the `io::Error` that a
+//! Rust class returned: `ECONNRESET` and `EPIPE` are one code of GIO. The thread therefore keeps
+//! the last `io::Error` that a trampoline converted to a `GError`, and the invoker that gets
+//! exactly that `GError` returns the original to its Rust caller.
 
 use std::{cell::RefCell, io};
 
@@ -17,8 +17,8 @@ use crate::{
 
 struct Original {
     error: io::Error,
-    /// What it was turned into, and where that went. Memory is used again: only a
-    /// `GError` that also says the same is the same.
+    /// The address of the `GError`. Memory is reused: only a `GError` with the same content is the
+    /// same.
     address: usize,
     reported: glib::Error,
 }
@@ -27,8 +27,8 @@ thread_local! {
     static LAST: RefCell<Option<Original>> = const { RefCell::new(None) };
 }
 
-/// Reports an error from a slot of `channel`. `action` completes "Unable to …" where
-/// the error does not say itself what failed.
+/// Reports an error of a virtual function of `channel`. `action` completes "Unable to …" if the
+/// error does not name what failed.
 ///
 /// # Safety
 ///
@@ -51,14 +51,14 @@ pub(crate) unsafe fn report(
         address: raw as usize,
         reported,
     };
-    // In a thread that is ending the original is lost, and the GError has to do.
+    // In a thread that is terminating the original is lost, and the `GError` is used.
     let _ = LAST.try_with(|last| last.replace(Some(original)));
-    // SAFETY: `out` is not NULL and takes the error over.
+    // SAFETY: the caller promises a writable `out`, which is not NULL here. It takes ownership.
     unsafe { *out = raw };
 }
 
-/// What an error of a channel is as a `GError`. `action` completes "Unable to …" where the error
-/// does not say itself what failed.
+/// Converts an error of a channel to a `GError`. `action` completes "Unable to …" if the error does
+/// not name what failed.
 pub(crate) fn describe(error: &io::Error, channel: &Channel, action: &str) -> glib::Error {
     if error.get_ref().is_some() {
         return to_glib_error(error);
@@ -71,7 +71,7 @@ pub(crate) fn describe(error: &io::Error, channel: &Channel, action: &str) -> gl
     to_glib_error(&with_context(plain, action))
 }
 
-/// Takes an error over that a slot reported.
+/// Takes ownership of an error that a virtual function reported.
 ///
 /// # Safety
 ///
@@ -80,7 +80,7 @@ pub(crate) fn describe(error: &io::Error, channel: &Channel, action: &str) -> gl
 #[inline(never)]
 pub(super) unsafe fn take(raw: *mut GError) -> io::Error {
     let address = raw as usize;
-    // SAFETY: the caller gives the error away.
+    // SAFETY: forwarded: the caller owns the error.
     let error: glib::Error = unsafe { from_glib_full(raw) };
     match LAST.try_with(RefCell::take).ok().flatten() {
         Some(last)

@@ -1,32 +1,35 @@
-//! The class of a channel: what a subclass may fill, and how its slots are called.
+//! The class of a channel: what a subclass overrides, and how its virtual functions are called.
 //!
-//! A slot is an `extern "C"` function in the class struct, so that every language can
-//! fill it. Rust classes fill them through [`ChannelImpl`] and generic trampolines
-//! (`trampoline`). Whoever calls a slot, also from Rust, does so through its one invoker
-//! (`invoke`, `call`), which normalises what a foreign slot may return. `defaults` is what the
-//! base class puts into every slot; `bytes_vfuncs` lets one of two twin slots serve for both.
+//! A virtual function is an `extern "C"` function in the class struct, so that every language can
+//! override it. Rust classes do so through [`ChannelImpl`] and generic trampolines (`trampoline`).
+//! All calls, also those from Rust, go through the one invoker of each function (`invoke`, `call`),
+//! which normalizes the results of other languages. `defaults` has the functions of the base class;
+//! `bytes_vfuncs` lets one function of a pair serve for both.
 #![allow(unsafe_code)]
 
 mod buffers;
 mod bytes_vfuncs;
 mod call;
+mod chain_up;
 mod defaults;
+pub(super) mod fd_handler;
 mod gerror;
-pub(super) mod handlers;
 mod invoke;
-mod lent;
-mod parent;
+mod io_flags;
+pub(crate) mod native;
 #[cfg(test)]
 mod tests;
 mod trampoline;
+mod transfer;
 
+pub use chain_up::ChannelImplExt;
 pub(super) use defaults::fill as fill_defaults;
 #[cfg(feature = "capi")]
 pub(crate) use defaults::{array, array_mut, flushed, give_fds};
 #[cfg(feature = "capi")]
 pub(crate) use gerror::{describe, report};
 pub(crate) use invoke::VFuncs;
-pub use parent::ChannelImplExt;
+pub(crate) use io_flags::{IoFlags, Transferred};
 
 use std::{
     ffi::c_void,
@@ -39,14 +42,15 @@ use glib::{IOCondition, prelude::*, subclass::prelude::*};
 use super::{Channel, ffi::IOHandler};
 use crate::types::{Flushed, ReadFlags, Readiness, Shutdown, WriteFlags};
 
-/// Two C functions and what they are called with, for [`ChannelImpl::set_fd_handler`]. They are
-/// lent for the length of that call, because their owner may replace them at any time.
+/// Two C functions and their argument, for [`ChannelImpl::set_fd_handler`].
+///
+/// They are borrowed for that call, because their owner may replace them at any time.
 #[derive(Debug)]
 pub struct FdHandlers {
     pub(super) read: IOHandler,
     pub(super) write: IOHandler,
     pub(super) opaque: *mut c_void,
-    /// The channel and the context that the caller has set them for, by their addresses.
+    /// The addresses of the channel and the context that the caller has set them for.
     pub(super) set_for: (usize, usize),
 }
 
@@ -62,16 +66,15 @@ impl FdHandlers {
     }
 }
 
-/// Must be implemented by a class that derives from [`Channel`]: its virtual functions.
+/// The virtual functions of a class that derives from [`Channel`].
 ///
-/// Every one has a default, which is that of the parent class. A class that reads or
-/// writes fills [`readv`](Self::readv) or [`writev`](Self::writev),
-/// [`close`](Self::close) and [`set_blocking`](Self::set_blocking), and says how to wait
-/// by [`wait_fd`](Self::wait_fd) or [`create_watch`](Self::create_watch); the rest is
-/// optional.
+/// Each has a default, which is the one of the parent class. A class that reads or writes
+/// implements [`readv`](Self::readv) or [`writev`](Self::writev), [`close`](Self::close) and
+/// [`set_blocking`](Self::set_blocking), and one of [`wait_fd`](Self::wait_fd) and
+/// [`create_watch`](Self::create_watch); the rest is optional.
 ///
-/// Any of them may be called from any thread, several at a time: hold no lock across
-/// anything that can block. A panic does not cross into C: the caller gets an error.
+/// All may be called from any thread, several at a time: hold no lock during calls that can block.
+/// A panic does not cross into C: the caller gets an error.
 ///
 /// # Examples
 ///
@@ -135,10 +138,10 @@ impl FdHandlers {
 /// # }
 /// ```
 pub trait ChannelImpl: ObjectImpl + ObjectSubclass<Type: IsA<Channel>> + Send + Sync {
-    /// Writes from several buffers, in order, and passes `fds` along with the first
-    /// byte. At least one byte is written, or it is an error; would-block is one.
+    /// Writes from several buffers, in order, and passes `fds` with the first byte.
     ///
-    /// Called only with something to write, and with `fds` only if the channel has
+    /// Writes at least one byte, or returns an error, which may be would-block. Called only with
+    /// something to write, and with `fds` only if the channel has
     /// [`Feature::FD_PASS`](crate::Feature::FD_PASS). Default: not supported.
     fn writev(
         &self,
@@ -149,13 +152,11 @@ pub trait ChannelImpl: ObjectImpl + ObjectSubclass<Type: IsA<Channel>> + Send + 
         self.parent_writev(iov, fds, flags)
     }
 
-    /// Reads into several buffers, in order, and adds the descriptors that came along
-    /// to `fds`. Returns 0 at end-of-file.
+    /// Reads into several buffers, in order, and adds received descriptors to `fds`.
     ///
-    /// Fill the buffers and leave the slices as they are: they are the caller's own list.
-    ///
-    /// Called only with room to read into, and with `fds` only if the channel has
-    /// [`Feature::FD_PASS`](crate::Feature::FD_PASS). Default: not supported.
+    /// Returns 0 at end-of-file. Fill the buffers and do not change the slices: they are the
+    /// caller's own list. Called only with a buffer that is not empty, and with `fds` only if the
+    /// channel has [`Feature::FD_PASS`](crate::Feature::FD_PASS). Default: not supported.
     fn readv(
         &self,
         iov: &mut [IoSliceMut<'_>],
@@ -165,41 +166,42 @@ pub trait ChannelImpl: ObjectImpl + ObjectSubclass<Type: IsA<Channel>> + Send + 
         self.parent_readv(iov, fds, flags)
     }
 
-    /// Closes, flushing what is still held. Called once in the life of a channel;
-    /// it counts as closed afterwards even if this is an error. Dropping a channel
-    /// without closing it does not call this. Default: not supported.
+    /// Sends buffered data, and closes the channel.
+    ///
+    /// Called once in the life of a channel, which is closed afterwards even if this is an error.
+    /// Dropping a channel without closing it does not call this. Default: not supported.
     fn close(&self) -> io::Result<()> {
         self.parent_close()
     }
 
-    /// Makes a source that waits for a condition and calls a `QIOChannelFunc`.
+    /// Creates a source that waits for a condition and calls a `QIOChannelFunc`.
     ///
-    /// A source of another kind that GLib makes (timeout, idle, descriptor) is wrapped, and so is the
-    /// watch of another channel: what it tells is told for this one.
-    /// Default: a source that asks [`wait_fd`](Self::wait_fd) before every poll.
+    /// A source of another type that GLib creates (timeout, idle, descriptor) is wrapped, and so is
+    /// a watch of another channel: its conditions are reported for this one. Default: a source that
+    /// calls [`wait_fd`](Self::wait_fd) before every poll.
     fn create_watch(&self, condition: IOCondition) -> glib::Source {
         self.parent_create_watch(condition)
     }
 
-    /// Makes reads and writes wait, or fail with would-block. Default: not supported.
+    /// Sets whether reads and writes block, or fail with would-block. Default: not supported.
     fn set_blocking(&self, enabled: bool) -> io::Result<()> {
         self.parent_set_blocking(enabled)
     }
 
-    /// Ends one direction, or both. Optional; must be quick, must not block, and may be
-    /// called while other threads read and write, whom it wakes.
-    /// Default: not supported.
+    /// Shuts down one direction, or both.
+    ///
+    /// Optional; must not block, and may be called while other threads read and write, which it
+    /// wakes. Default: not supported.
     fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         self.parent_shutdown(how)
     }
 
-    /// Holds written data back, or sends what was held back. Optional, a hint.
-    /// Default: nothing.
+    /// Holds written data back, or sends what was held back. Optional, a hint. Default: ignored.
     fn set_cork(&self, enabled: bool) {
         self.parent_set_cork(enabled);
     }
 
-    /// Allows small writes to be merged, or not. Optional, a hint. Default: nothing.
+    /// Allows small writes to be merged, or not. Optional, a hint. Default: ignored.
     fn set_delay(&self, enabled: bool) {
         self.parent_set_delay(enabled);
     }
@@ -209,49 +211,48 @@ pub trait ChannelImpl: ObjectImpl + ObjectSubclass<Type: IsA<Channel>> + Send + 
         self.parent_seek(to)
     }
 
-    /// Calls C functions whenever the channel is ready to be read or written, in place
-    /// of those set before. Optional. Default: watches in the context, which keep the channel alive
-    /// until they are replaced by none, or the channel is closed.
+    /// Sets C functions that are called whenever the channel is readable or writable.
+    ///
+    /// They replace the ones set before. Optional. Default: tasks in the context, which hold a
+    /// reference to the channel until the functions are replaced by none, or the channel is closed.
     fn set_fd_handler(&self, context: Option<&glib::MainContext>, handlers: &FdHandlers) {
         self.parent_set_fd_handler(context, handlers);
     }
 
-    /// What to wait for until a condition is worth trying: see [`Readiness`].
+    /// Returns what to wait for until an attempt is worthwhile: see [`Readiness`].
     ///
-    /// `condition` is `IN` or `OUT`, alone or with conditions that come with it. Called
-    /// before every poll of the default watch: must be quick and must not block.
-    /// Default: the watch.
+    /// `condition` is `IN` or `OUT`, alone or with related conditions. Called before every poll of
+    /// the default watch: must not block. Default: the watch.
     fn wait_fd(&self, condition: IOCondition) -> Readiness {
         self.parent_wait_fd(condition)
     }
 
-    /// Reads at an offset and leaves the position alone. Optional.
-    /// Default: not supported.
+    /// Reads at an offset and does not move the position. Optional. Default: not supported.
     fn preadv(&self, iov: &mut [IoSliceMut<'_>], offset: u64) -> io::Result<usize> {
         self.parent_preadv(iov, offset)
     }
 
-    /// Writes at an offset and leaves the position alone. Optional.
-    /// Default: not supported.
+    /// Writes at an offset and does not move the position. Optional. Default: not supported.
     fn pwritev(&self, iov: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
         self.parent_pwritev(iov, offset)
     }
 
-    /// Sends what the channel itself still holds, and sees to the end of writes without a copy.
-    /// Would-block as long as that is not done: the caller waits until the channel can be written
-    /// to. Optional. Default: nothing is held.
+    /// Sends buffered data, and waits for the completion of zero-copy writes.
+    ///
+    /// Fails with would-block until that is done: the caller waits until the channel is writable.
+    /// Optional. Default: nothing is buffered.
     fn flush(&self) -> io::Result<Flushed> {
         self.parent_flush()
     }
 
-    /// Who is at the other end. Optional. Default: not supported.
+    /// Returns the credentials of the peer. Optional. Default: not supported.
     fn credentials(&self) -> io::Result<gio::Credentials> {
         self.parent_credentials()
     }
 }
 
-// SAFETY: every slot is filled by a trampoline that calls the method of `T` on an
-// instance of `T`.
+// SAFETY: every virtual function is set to a trampoline that calls the method of `T` on an instance
+// of `T`.
 unsafe impl<T: ChannelImpl> IsSubclassable<T> for Channel {
     fn class_init(class: &mut glib::Class<Self>) {
         Self::parent_class_init::<T>(class);

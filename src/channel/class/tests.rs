@@ -1,4 +1,4 @@
-//! Slots as C and bindings fill them, and slots that only C calls.
+//! Virtual functions as C and bindings set them, and those that only C calls.
 
 use std::{
     cell::Cell,
@@ -20,8 +20,8 @@ use crate::{
     types::ReadFlags,
 };
 
-/// Declares a class whose slots are changed as C would change them, after Rust has filled them
-/// and the iovec slots have been given back to the base class.
+/// Declares a class whose virtual functions are changed as C changes them, after Rust has set them
+/// and the iovec functions were reset to those of the base class.
 macro_rules! c_class {
     ($name:ident, $type_name:literal, $change:expr) => {
         mod $name {
@@ -59,7 +59,7 @@ macro_rules! c_class {
     };
 }
 
-/// What the bytes slots below read and write.
+/// The bytes that the functions below read and write.
 static STORE: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 
 unsafe extern "C" fn store_bytes(
@@ -69,7 +69,7 @@ unsafe extern "C" fn store_bytes(
     _flags: c_uint,
     _error: *mut *mut GError,
 ) -> ssize_t {
-    // SAFETY: the caller lends its bytes.
+    // SAFETY: the caller of the slot owns the bytes for the length of the call.
     let bytes = unsafe { glib::Bytes::from_glib_borrow(bytes) };
     STORE.lock().expect("one test").extend_from_slice(&bytes);
     bytes.len() as ssize_t
@@ -129,7 +129,7 @@ unsafe extern "C" fn chain_read_bytes(
     flags: c_uint,
     error: *mut *mut GError,
 ) -> *mut GBytes {
-    // SAFETY: passed on as it came.
+    // SAFETY: forwarded: the arguments of the slot.
     unsafe { defaults::read_bytes(ioc, count, fds, flags, error) }
 }
 
@@ -142,7 +142,7 @@ unsafe extern "C" fn chain_readv(
     flags: c_int,
     error: *mut *mut GError,
 ) -> ssize_t {
-    // SAFETY: passed on as it came.
+    // SAFETY: forwarded: the arguments of the slot.
     unsafe { defaults::readv(ioc, iov, niov, fds, nfds, flags, error) }
 }
 
@@ -154,12 +154,12 @@ c_class!(chains_both, "QioTestChainsBoth", |class| {
 #[test]
 fn a_class_that_chains_up_both_of_a_pair_gets_an_error_and_not_a_loop() {
     let channel = chains_both::new();
-    let e = channel.read(&mut [0]).expect_err("nobody reads");
+    let e = channel.read(&mut [0]).expect_err("no class reads");
     assert_eq!(
         (e.kind(), e.to_string().as_str()),
         (io::ErrorKind::Unsupported, "Reading is not supported")
     );
-    let e = channel.read_bytes(1).expect_err("nobody reads");
+    let e = channel.read_bytes(1).expect_err("no class reads");
     assert_eq!(e.kind(), io::ErrorKind::Unsupported);
 }
 
@@ -198,7 +198,7 @@ unsafe extern "C" fn no_source(_ioc: *mut QIOChannel, _condition: GIOCondition) 
     ptr::null_mut()
 }
 
-// What is left of an override of a binding that raised: zeros everywhere.
+// What remains of an override in a binding that raised an exception: zeros.
 c_class!(raising, "QioTestRaising", |class| {
     class.io_read_bytes = Some(nothing_read);
     class.io_write_bytes = Some(nothing_written);
@@ -212,7 +212,7 @@ fn what_a_raising_binding_leaves_becomes_an_error() {
     let e = channel.read(&mut [0]).expect_err("NULL without an error");
     assert_eq!(
         e.to_string(),
-        "Unable to read from QioTestRaising: the class did not say why"
+        "Unable to read from QioTestRaising: the class returned an error without setting GError"
     );
     let e = channel.write(b"x").expect_err("zero beside an error");
     assert_eq!(
@@ -245,7 +245,7 @@ c_class!(emptied, "QioTestEmptied", |class| {
 #[test]
 fn a_slot_that_is_null_is_never_called() {
     let channel = emptied::new();
-    let e = channel.read(&mut [0]).expect_err("nobody reads");
+    let e = channel.read(&mut [0]).expect_err("no class reads");
     assert_eq!(e.kind(), io::ErrorKind::Unsupported);
     channel.set_cork(true);
     assert_eq!(
@@ -253,7 +253,7 @@ fn a_slot_that_is_null_is_never_called() {
         IOCondition::NVAL
     );
     assert_eq!(
-        channel.close().expect_err("nobody closes").kind(),
+        channel.close().expect_err("no class closes").kind(),
         io::ErrorKind::Unsupported
     );
     assert!(channel.is_closed(), "as in GIO");

@@ -33,7 +33,7 @@ use crate::{
     watch,
 };
 
-/// Fills every slot that Rust classes fill: of the pairs, those of iovecs.
+/// Sets every virtual function of Rust classes: of the pairs, those of iovecs.
 pub(super) fn fill<T: ChannelImpl>(class: &mut QIOChannelClass) {
     class.io_writev = Some(writev::<T>);
     class.io_readv = Some(readv::<T>);
@@ -52,7 +52,7 @@ pub(super) fn fill<T: ChannelImpl>(class: &mut QIOChannelClass) {
     class.io_get_credentials = Some(get_credentials::<T>);
 }
 
-/// Calls a method, and makes an error of a panic: no panic enters C.
+/// Calls a method, and converts a panic to an error: no panic enters C.
 ///
 /// # Safety
 ///
@@ -62,7 +62,7 @@ unsafe fn guarded<T: ChannelImpl, R>(
     ioc: *mut QIOChannel,
     call: impl FnOnce(&T) -> io::Result<R>,
 ) -> io::Result<R> {
-    // SAFETY: the caller's promise.
+    // SAFETY: forwarded: `ioc` is an instance of `T`.
     let imp = unsafe { (*ioc.cast::<T::Instance>()).imp() };
     catch_unwind(AssertUnwindSafe(|| call(imp)))
         .unwrap_or_else(|panic| Err(panicked(&*panic, T::NAME)))
@@ -71,7 +71,7 @@ unsafe fn guarded<T: ChannelImpl, R>(
 #[cold]
 #[inline(never)]
 fn panicked(panic: &(dyn Any + Send), class: &str) -> io::Error {
-    // A coroutine that is dropped unwinds its stack; what is in C has to return.
+    // A coroutine that is dropped unwinds its stack; C functions on it have to return.
     if coroutine::is_unwinding() {
         return coroutine::dropped();
     }
@@ -81,7 +81,7 @@ fn panicked(panic: &(dyn Any + Send), class: &str) -> io::Error {
     io_error(gio::IOErrorEnum::Failed, &message)
 }
 
-/// As [`guarded`], for a slot that returns what `R` says and reports an error.
+/// As [`guarded`], for a function that returns `R` and reports an error.
 ///
 /// # Safety
 ///
@@ -94,7 +94,7 @@ unsafe fn fallible<T: ChannelImpl, R>(
     failed: R,
     call: impl FnOnce(&T) -> io::Result<R>,
 ) -> R {
-    // SAFETY: the caller's promise.
+    // SAFETY: forwarded: `ioc` is an instance of `T`, `error` NULL or writable.
     unsafe {
         guarded(ioc, call).unwrap_or_else(|e| {
             gerror::report(error, e, &Channel::from_glib_borrow(ioc), action);
@@ -103,7 +103,7 @@ unsafe fn fallible<T: ChannelImpl, R>(
     }
 }
 
-/// As [`fallible`], for a slot that returns a count and knows would-block.
+/// As [`fallible`], for a function that returns a count, or would-block.
 ///
 /// # Safety
 ///
@@ -115,19 +115,19 @@ unsafe fn byte_count<T: ChannelImpl>(
     action: &str,
     call: impl FnOnce(&T) -> io::Result<usize>,
 ) -> ssize_t {
-    // SAFETY: the caller's promise.
+    // SAFETY: forwarded: `ioc` is an instance of `T`, `error` NULL or writable.
     unsafe {
         match guarded(ioc, call) {
-            // A count fits: it is at most the size of what is in memory.
+            // A count fits: it is at most the size of a buffer in memory.
             Ok(count) => count as ssize_t,
-            // The usual kind of would-block, recognised without a call.
+            // The usual kind of would-block, detected without a call.
             Err(e) if e.raw_os_error() == Some(libc::EAGAIN) => QIO_CHANNEL_ERR_BLOCK,
             Err(e) => give(ioc, error, action, Err(e)),
         }
     }
 }
 
-/// As [`guarded`], for a slot that cannot fail.
+/// As [`guarded`], for a function that cannot fail.
 ///
 /// # Safety
 ///
@@ -137,16 +137,15 @@ unsafe fn infallible<T: ChannelImpl, R>(
     failed: R,
     call: impl FnOnce(&T) -> R,
 ) -> R {
-    // SAFETY: the caller's promise.
+    // SAFETY: forwarded: `ioc` is an instance of `T`.
     unsafe { guarded(ioc, |imp: &T| Ok(call(imp))) }.unwrap_or(failed)
 }
 
-// SAFETY of the functions below: they are slots of the class of `T`, called on its
-// instances, with arrays of the given lengths (whatever the pointer where that is 0)
-// and a place for an error or NULL.
+// The contract of the functions below: `ioc` is an instance of `T`, arrays have the given lengths
+// (their pointer may be anything if that is 0), and `error` is NULL or writable.
 
-// Beside each other, with the functions of C that lead there: after a system call each page of code is to be found
-// anew.
+// Adjacent in the binary, together with the C functions that call them: after a system call each
+// page of code costs a TLB miss.
 #[unsafe(link_section = ".text.hot.qio")]
 unsafe extern "C" fn writev<T: ChannelImpl>(
     ioc: *mut QIOChannel,
@@ -157,7 +156,8 @@ unsafe extern "C" fn writev<T: ChannelImpl>(
     flags: c_int,
     error: *mut *mut GError,
 ) -> ssize_t {
-    // SAFETY: see above; iovec and IoSlice, c_int and BorrowedFd have the same layout.
+    // SAFETY: the contract of the slot; iovec and IoSlice, c_int and BorrowedFd have the same
+    // layout.
     unsafe {
         let iov = array(iov.cast::<IoSlice<'_>>(), niov);
         let fds = array(fds.cast::<BorrowedFd<'_>>(), nfds);
@@ -178,7 +178,7 @@ unsafe extern "C" fn readv<T: ChannelImpl>(
     flags: c_int,
     error: *mut *mut GError,
 ) -> ssize_t {
-    // SAFETY: see above; iovec and IoSliceMut have the same layout.
+    // SAFETY: the contract of the slot; iovec and IoSliceMut have the same layout.
     unsafe {
         let iov = array_mut(iov.cast_mut().cast::<IoSliceMut<'_>>(), niov);
         let flags = ReadFlags::from_bits_retain(flags as u32);
@@ -203,7 +203,7 @@ unsafe fn readv_with_fds<T: ChannelImpl>(
     flags: ReadFlags,
     error: *mut *mut GError,
 ) -> ssize_t {
-    // SAFETY: the caller's promise.
+    // SAFETY: forwarded: the contract of the slot `readv`.
     unsafe {
         let mut received = Vec::new();
         let count = byte_count(ioc, error, "read from", |imp: &T| {
@@ -218,7 +218,7 @@ unsafe fn readv_with_fds<T: ChannelImpl>(
 }
 
 unsafe extern "C" fn close<T: ChannelImpl>(ioc: *mut QIOChannel, error: *mut *mut GError) -> c_int {
-    // SAFETY: see above.
+    // SAFETY: the contract of the slot: `ioc` is an instance of `T`, `error` NULL or writable.
     unsafe { fallible(ioc, error, "close", -1, |imp: &T| imp.close().map(|()| 0)) }
 }
 
@@ -226,7 +226,7 @@ unsafe extern "C" fn create_watch<T: ChannelImpl>(
     ioc: *mut QIOChannel,
     condition: GIOCondition,
 ) -> *mut GSource {
-    // SAFETY: see above.
+    // SAFETY: the contract of the slot: `ioc` is an instance of `T`.
     unsafe {
         infallible(ioc, ptr::null_mut(), |imp: &T| {
             let condition = from_glib(condition);
@@ -243,7 +243,7 @@ unsafe extern "C" fn set_blocking<T: ChannelImpl>(
     enabled: gboolean,
     error: *mut *mut GError,
 ) -> c_int {
-    // SAFETY: see above.
+    // SAFETY: the contract of the slot: `ioc` is an instance of `T`, `error` NULL or writable.
     unsafe {
         fallible(ioc, error, "set the mode of", -1, |imp: &T| {
             imp.set_blocking(from_glib(enabled)).map(|()| 0)
@@ -256,7 +256,7 @@ unsafe extern "C" fn shutdown<T: ChannelImpl>(
     how: c_int,
     error: *mut *mut GError,
 ) -> c_int {
-    // SAFETY: see above.
+    // SAFETY: the contract of the slot: `ioc` is an instance of `T`, `error` NULL or writable.
     unsafe {
         fallible(ioc, error, "shut down", -1, |imp: &T| {
             let how = match how {
@@ -265,7 +265,7 @@ unsafe extern "C" fn shutdown<T: ChannelImpl>(
                 3 => Shutdown::Both,
                 _ => {
                     return Err(invalid(
-                        "A channel is shut down for reading, writing or both",
+                        "Invalid direction: expected reading, writing or both",
                     ));
                 }
             };
@@ -275,12 +275,12 @@ unsafe extern "C" fn shutdown<T: ChannelImpl>(
 }
 
 unsafe extern "C" fn set_cork<T: ChannelImpl>(ioc: *mut QIOChannel, enabled: gboolean) {
-    // SAFETY: see above.
+    // SAFETY: the contract of the slot: `ioc` is an instance of `T`.
     unsafe { infallible(ioc, (), |imp: &T| imp.set_cork(from_glib(enabled))) };
 }
 
 unsafe extern "C" fn set_delay<T: ChannelImpl>(ioc: *mut QIOChannel, enabled: gboolean) {
-    // SAFETY: see above.
+    // SAFETY: the contract of the slot: `ioc` is an instance of `T`.
     unsafe { infallible(ioc, (), |imp: &T| imp.set_delay(from_glib(enabled))) };
 }
 
@@ -290,7 +290,7 @@ unsafe extern "C" fn seek<T: ChannelImpl>(
     whence: c_int,
     error: *mut *mut GError,
 ) -> i64 {
-    // SAFETY: see above.
+    // SAFETY: the contract of the slot: `ioc` is an instance of `T`, `error` NULL or writable.
     unsafe {
         fallible(ioc, error, "seek in", -1, |imp: &T| {
             let to = match whence {
@@ -299,7 +299,7 @@ unsafe extern "C" fn seek<T: ChannelImpl>(
                 libc::SEEK_END => SeekFrom::End(offset),
                 _ => {
                     return Err(invalid(
-                        "Positions are relative to the start, here or the end",
+                        "Invalid whence: expected SEEK_SET, SEEK_CUR or SEEK_END",
                     ));
                 }
             };
@@ -315,7 +315,7 @@ unsafe extern "C" fn set_aio_fd_handler<T: ChannelImpl>(
     write: IOHandler,
     opaque: *mut c_void,
 ) {
-    // SAFETY: see above.
+    // SAFETY: the contract of the slot: `ioc` is an instance of `T`, the functions are C functions.
     unsafe {
         let raw_context = context;
         let context = Option::<glib::MainContext>::from_glib_borrow(context);
@@ -336,7 +336,7 @@ unsafe extern "C" fn wait_fd<T: ChannelImpl>(
     condition: GIOCondition,
     fd_condition: *mut GIOCondition,
 ) -> c_int {
-    // SAFETY: see above; `fd_condition` is writable.
+    // SAFETY: the contract of the slot: `ioc` is an instance of `T`, `fd_condition` is writable.
     unsafe {
         infallible(ioc, QIO_CHANNEL_WAIT_WATCH, |imp: &T| {
             match imp.wait_fd(from_glib(condition)) {
@@ -358,7 +358,7 @@ unsafe extern "C" fn preadv<T: ChannelImpl>(
     offset: i64,
     error: *mut *mut GError,
 ) -> ssize_t {
-    // SAFETY: see above; iovec and IoSliceMut have the same layout.
+    // SAFETY: the contract of the slot; iovec and IoSliceMut have the same layout.
     unsafe {
         let iov = array_mut(iov.cast_mut().cast::<IoSliceMut<'_>>(), niov);
         byte_count(ioc, error, "read from", |imp: &T| {
@@ -374,7 +374,7 @@ unsafe extern "C" fn pwritev<T: ChannelImpl>(
     offset: i64,
     error: *mut *mut GError,
 ) -> ssize_t {
-    // SAFETY: see above; iovec and IoSlice have the same layout.
+    // SAFETY: the contract of the slot; iovec and IoSlice have the same layout.
     unsafe {
         let iov = array(iov.cast::<IoSlice<'_>>(), niov);
         byte_count(ioc, error, "write to", |imp: &T| {
@@ -384,7 +384,7 @@ unsafe extern "C" fn pwritev<T: ChannelImpl>(
 }
 
 unsafe extern "C" fn flush<T: ChannelImpl>(ioc: *mut QIOChannel, error: *mut *mut GError) -> c_int {
-    // SAFETY: see above.
+    // SAFETY: the contract of the slot: `ioc` is an instance of `T`, `error` NULL or writable.
     unsafe {
         fallible(ioc, error, "flush", -1, |imp: &T| {
             imp.flush().map(defaults::flushed)
@@ -396,7 +396,7 @@ unsafe extern "C" fn get_credentials<T: ChannelImpl>(
     ioc: *mut QIOChannel,
     error: *mut *mut GError,
 ) -> *mut GCredentials {
-    // SAFETY: see above.
+    // SAFETY: the contract of the slot: `ioc` is an instance of `T`, `error` NULL or writable.
     unsafe {
         fallible(
             ioc,

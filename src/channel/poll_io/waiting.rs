@@ -10,12 +10,14 @@ use std::{
 use glib::{IOCondition, subclass::prelude::*};
 
 use super::{
-    PollIo, WaitBy,
-    by_watch::{WatchWait, Watched},
-    cannot_wait_error, epoch, is_same,
+    PollIo, WaitBy, cannot_wait_error, epoch, is_same,
+    watch_wait::{WatchWait, Watched},
 };
 use crate::{
-    channel::{Channel, class::VFuncs, ffi::PollFd},
+    channel::{
+        Channel,
+        class::{VFuncs, native::PollFd},
+    },
     error::closed,
     hub::{self, Direction, FdRole, Hub, ReadyEvent, Registration},
     sys::{
@@ -26,19 +28,20 @@ use crate::{
 };
 
 impl PollIo {
-    /// As [`poll_level`](Self::poll_level), for one call after the other: a handler is called, and this decides when it
-    /// is called next. Where the epoll instance is level-triggered it reports again what a call has left, so that this
-    /// makes no system call; another reader may have taken the data since the report.
+    /// As [`poll_level`](Self::poll_level), for a sequence of calls: a handler is called, and this
+    /// decides when to call it next. A level-triggered epoll instance reports again what a call has
+    /// left, so that this makes no system call; readiness may be spurious, as another reader may
+    /// have taken the data.
     pub(crate) fn poll_reported(
         &mut self,
         channel: &Channel,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<IOCondition>> {
         let condition = self.side.condition();
-        let changes = epoch(channel);
-        let is_usual = channel.below().is_none()
+        let wake_epoch = epoch(channel);
+        let is_usual = channel.lower().is_none()
             && !channel.imp().is_closed()
-            && !self.has_unread(channel)
+            && !self.has_pushback(channel)
             && self.is_of(hub::running_for(cx));
         if let Some(registration) = self.registration()
             && is_usual
@@ -48,7 +51,7 @@ impl PollIo {
             let seen = registration.ready_event(self.side);
             if !self.key.is_entered() {
                 registration.assume_drained(self.side, seen);
-                if self.enter(&registration, cx, changes) && epoch(channel) == changes {
+                if self.enter(&registration, cx, wake_epoch) && epoch(channel) == wake_epoch {
                     return Poll::Pending;
                 }
             } else if seen.is_ready() {
@@ -58,7 +61,7 @@ impl PollIo {
         self.poll_level(channel, condition, cx)
     }
 
-    /// Waits until one of the conditions of this direction is there, now.
+    /// Waits until one of the conditions of this direction holds now.
     pub(crate) fn poll_level(
         &mut self,
         channel: &Channel,
@@ -70,26 +73,26 @@ impl PollIo {
             if channel.imp().is_closed() {
                 return self.finish(Ok(IOCondition::NVAL));
             }
-            if self.has_unread(channel) {
+            if self.has_pushback(channel) {
                 return self.finish(Ok(condition & IOCondition::IN));
             }
-            let layer = channel.below().is_some();
+            let layer = channel.lower().is_some();
             if layer && self.is_worth_trying(channel, condition) {
                 return self.finish(Ok(condition - ALWAYS));
             }
-            let lent = pollable(channel, self.side);
+            let poll_fd = pollable(channel, self.side);
             let registration = match self.find_registration(channel) {
                 Ok(registration) => registration,
                 Err(e) => return self.finish(Err(e)),
             };
-            let (Some(fd), Some(registration)) = (lent, registration) else {
+            let (Some(fd), Some(registration)) = (poll_fd, registration) else {
                 let got = ready!(self.poll_watch(channel, condition, cx));
                 return self.finish(got);
             };
             let seen = registration.ready_event(self.side);
             let now = match fd.fd.get() {
                 Some(guard) => level(&guard, condition).and_then(|got| {
-                    let waiters = &channel.base().imp().waiters;
+                    let waiters = &channel.bottom().imp().waiters;
                     waiters.ignore_completions(got, condition, || level(&guard, condition))
                 }),
                 None => continue,
@@ -98,7 +101,7 @@ impl PollIo {
                 Ok(now) if now.is_empty() => {}
                 now => return self.finish(now),
             }
-            // Who only waits for an end has not found out whether there is data.
+            // A wait for a hang-up alone has not found out whether there is data.
             let since = match condition.contains(self.side.condition()) {
                 true => {
                     registration.would_block(self.side, seen);
@@ -116,8 +119,8 @@ impl PollIo {
         }
     }
 
-    /// Not ready as of `seen`, if the hub that runs had seen anything: waits. Ready where another try
-    /// is worth it.
+    /// Not ready as of `seen`, if the running hub has recorded readiness: waits. Ready if another
+    /// attempt is worthwhile.
     pub(super) fn poll_wait(
         &mut self,
         channel: &Channel,
@@ -125,7 +128,8 @@ impl PollIo {
         (running, mut seen): (*const Hub, Option<ReadyEvent>),
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
-        // What a layer waits for changes, although the descriptor below is watched all the time.
+        // What a layered channel waits for changes, although the descriptor of the bottom channel
+        // stays registered.
         if layer && pollable(channel, self.side).is_none() {
             return self.poll_without_fd(channel, cx);
         }
@@ -133,7 +137,7 @@ impl PollIo {
             match self.find_registration(channel) {
                 Ok(None) => return self.poll_without_fd(channel, cx),
                 Ok(found) => {
-                    // What was seen is of another registration.
+                    // `seen` was taken from another registration.
                     seen = seen.filter(|_| is_same(found.as_ref(), self.registration()));
                     self.use_registration(found);
                 }
@@ -144,7 +148,8 @@ impl PollIo {
             return Poll::Ready(Ok(()));
         };
         let since = match layer {
-            // A layer may have other reasons, and reports itself what came of the calls below it.
+            // A layered channel may have other reasons to block, and records the results of the
+            // lower channel itself.
             true => seen.or_else(|| Some(registration.ready_event(self.side))),
             false => {
                 if let Some(seen) = seen {
@@ -159,7 +164,7 @@ impl PollIo {
         }
     }
 
-    /// Uses a registration, or none, in place of whatever it was before.
+    /// Replaces the registration that this waits by.
     pub(super) fn use_registration(&mut self, registration: Option<Arc<Registration>>) {
         if !is_same(self.registration(), registration.as_ref()) {
             self.leave();
@@ -167,7 +172,7 @@ impl PollIo {
         }
     }
 
-    /// As [`poll_wait`](Self::poll_wait), where no hub can watch.
+    /// As [`poll_wait`](Self::poll_wait), where no hub can poll.
     #[cold]
     fn poll_without_fd(&mut self, channel: &Channel, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if channel.imp().is_closed() {
@@ -217,22 +222,23 @@ impl PollIo {
         }
     }
 
-    /// That of this context's hub, from now on. `None` for what a hub cannot watch.
+    /// The registration in the hub of this context, created if needed. `None` for what a hub cannot
+    /// poll.
     fn find_registration(&self, channel: &Channel) -> io::Result<Option<Arc<Registration>>> {
         if !VFuncs::of(channel).has_poll_fd() {
             return Ok(None);
         }
         let register = |hub: &Arc<Hub>| match pollable(channel, self.side) {
-            Some(lent) => hub.register(&lent.fd, self.side, lent.serves),
+            Some(poll_fd) => hub.register(&poll_fd.fd, self.side, poll_fd.serves),
             None => Ok(None),
         };
-        let waiters = &channel.base().imp().waiters;
+        let waiters = &channel.bottom().imp().waiters;
         let found = match self.here {
             true => waiters.registration_at(&Hub::running_here()?, self.side, register),
             false => waiters.registration_here(self.side, register),
         };
         match found {
-            // Always ready, says the system.
+            // EPERM: epoll does not support it, and it is always ready.
             Err(e) if e.raw_os_error() == Some(libc::EPERM) => Ok(None),
             Ok(Some(registration)) => {
                 if !self.here {
@@ -245,23 +251,23 @@ impl PollIo {
     }
 }
 
-/// A descriptor that the hub can watch.
+/// A descriptor that the hub can register.
 struct Pollable {
     fd: Arc<SharedFd>,
     serves: FdRole,
 }
 
 fn pollable(channel: &Channel, side: Direction) -> Option<Pollable> {
-    match VFuncs::of(channel).lent(side)? {
+    match VFuncs::of(channel).poll_fd(side)? {
         PollFd::Pollable { fd, serves, .. } => Some(Pollable { fd, serves }),
         PollFd::Disk(_) => None,
     }
 }
 
-/// Whether nothing will come any more, as far as a descriptor of the channel tells.
+/// Whether the peer has hung up, as far as the descriptor of the channel reports.
 pub(in crate::channel) fn has_ended(channel: &Channel) -> io::Result<bool> {
-    let lent = pollable(channel, Direction::Read);
-    match lent.as_ref().and_then(|lent| lent.fd.get()) {
+    let poll_fd = pollable(channel, Direction::Read);
+    match poll_fd.as_ref().and_then(|poll_fd| poll_fd.fd.get()) {
         Some(guard) => has_hung_up(guard.as_fd()),
         None => Ok(true),
     }

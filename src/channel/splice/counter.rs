@@ -1,12 +1,14 @@
-//! Counting bytes while they are moved.
+//! Counters of the bytes that are moved.
 
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering},
 };
 
-/// Counts the bytes that are moved, for whoever wants to see them while that goes on, in whatever
-/// thread, and also where a time-out or an error has ended it. Clones count the same bytes.
+/// Counts the bytes that are moved by a splice or a relay.
+///
+/// Any thread can read the count, also during the operation and after a timeout or an error has
+/// ended it. Clones share one count.
 ///
 /// # Examples
 ///
@@ -35,14 +37,14 @@ pub struct QIOByteCounter(AtomicU64);
 static_assertions::assert_impl_all!(ByteCounter: Send, Sync);
 
 impl ByteCounter {
-    /// Makes one that has counted nothing yet.
+    /// Creates a counter at zero.
     #[doc(alias = "qio_byte_counter_new")]
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// How many bytes so far.
+    /// Returns the number of bytes so far.
     #[doc(alias = "qio_byte_counter_get_count")]
     #[must_use]
     pub fn count(&self) -> u64 {

@@ -1,52 +1,51 @@
-//! One direction: steps that fill what is held and empty it again, and who runs them.
+//! A flow: moves bytes in one direction, by steps that fill and empty a transfer buffer.
 //!
-//! Nothing is read before all that was read is written, so that whoever does not read holds up
-//! whoever writes. What is held when a flow is dropped goes back to the source.
+//! Nothing is read before all buffered bytes are written, which gives back-pressure: a target that
+//! does not read slows the source down. Bytes that are buffered when a flow is dropped are pushed
+//! back to the source.
+
+mod file;
+mod kernel;
 
 use std::{
     future::poll_fn,
-    io::{self, IoSlice, IoSliceMut},
-    os::fd::AsFd,
+    io::{self, IoSliceMut},
     task::Poll,
 };
 
 use glib::{IOCondition, subclass::prelude::*};
 
 use super::{
-    ByteCounter, by_disk,
-    held::{self, Held, Origin},
-    route::{Ends, Route, possibly},
-    wait_mode::{WaitMode, yield_now},
+    ByteCounter,
+    buffer::{self, Origin, TransferBuffer},
+    strategy::{RawFds, Strategy},
+    wait_mode::WaitMode,
 };
 use crate::{
     channel::{
         Channel,
-        all::{wait_for, was_empty_message},
-        class::VFuncs,
+        class::{IoFlags, Transferred, VFuncs},
         flush,
-        poll_io::{IoFlags, Transferred},
+        transfer::{wait_for, was_empty_message},
     },
     coroutine,
     error::{closed, not_supported, transfer_error, would_block},
-    hub::Direction,
+    hub::{self, Direction},
     types::Feature,
 };
 
-/// After so many bytes, or steps, a task gives way to others, and to the main loop.
-const TURN: u64 = 1024 * 1024;
-const STEPS: u32 = 256;
+/// After so many bytes, or steps, a task yields to others, and to the main loop.
+const YIELD_BYTES: u64 = 1024 * 1024;
+const YIELD_STEPS: u32 = 256;
 
-/// Where a read gets as much, a pipe of our own is worth it.
+/// If a read returns at least this much, a pipe is worthwhile.
 const BULK: usize = 32 * 1024;
-
-/// So often in a row both sides may be ready, and nothing be moved.
-const DOUBTS: u32 = 16;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Progress {
-    /// Something has been done, or another way is to be tried.
+    /// Progress was made, or another strategy is to be tried.
     More,
-    /// The source has come to its end.
+    /// End-of-file of the source.
     End,
 }
 
@@ -55,27 +54,27 @@ pub(super) enum Progress {
 pub(super) struct Flow<'a> {
     pub(super) source: &'a Channel,
     pub(super) target: &'a Channel,
-    /// Bytes that are still to be written.
+    /// The number of bytes that are still to be written.
     pub(super) left: u64,
     moved: u64,
     counters: Vec<ByteCounter>,
-    /// Set for a caller whose thread may wait in the system.
+    /// Set for a caller whose thread may block in a system call.
     may_block: bool,
-    pub(super) ends: Option<Ends>,
-    pub(super) route: Route,
-    /// There is much to be moved at once.
+    pub(super) raw_fds: Option<RawFds>,
+    pub(super) strategy: Strategy,
+    /// Whether much can be moved at once.
     is_bulk: bool,
-    /// Who was not ready, where bytes go from the one into the other.
+    /// The side that was not ready, if bytes are moved directly.
     blocked: Direction,
-    /// How often both of them were ready after all.
-    doubts: u32,
-    pub(super) held: Held,
-    /// All has been read.
+    /// How often both sides were ready in a row.
+    futile: u32,
+    pub(super) buffer: TransferBuffer,
+    /// End-of-file was read, or `count` bytes.
     is_read: bool,
 }
 
 impl<'a> Flow<'a> {
-    /// Of at most `count` bytes.
+    /// A flow of at most `count` bytes.
     pub(super) fn new(
         source: &'a Channel,
         target: &'a Channel,
@@ -89,17 +88,17 @@ impl<'a> Flow<'a> {
             moved: 0,
             counters,
             may_block: false,
-            ends: Ends::of(source, target),
-            route: Route::Memory,
+            raw_fds: RawFds::of(source, target),
+            strategy: Strategy::Memory,
             is_bulk: false,
             blocked: Direction::Read,
-            doubts: 0,
-            held: Held::default(),
+            futile: 0,
+            buffer: TransferBuffer::default(),
             is_read: false,
         }
     }
 
-    /// Moves all and returns how many bytes that were, blocking, or in the coroutine that runs.
+    /// Moves all bytes and returns their number; blocks, or suspends the running coroutine.
     pub(super) fn run(mut self) -> io::Result<u64> {
         if coroutine::in_coroutine() {
             return coroutine::wait_for(self.run_async(WaitMode::default()))?;
@@ -110,53 +109,53 @@ impl<'a> Flow<'a> {
     }
 
     fn block(&mut self) -> io::Result<()> {
-        self.choose();
+        self.choose_strategy();
         while self.left > 0 {
-            match self.step(self.turn(), IoFlags::plain()) {
+            match self.step(self.next_side(), IoFlags::plain()) {
                 Ok(Transferred {
                     result: Progress::End,
                     ..
                 }) => break,
                 Ok(_) => {}
                 Err(e) if would_block(&e) => {
-                    let side = self.turn();
+                    let side = self.next_side();
                     wait_for(self.channel(side), side.condition())?;
                 }
                 Err(e) => return Err(e),
             }
         }
         self.is_read = true;
-        if self.target.below().is_some() {
+        if self.target.lower().is_some() {
             flush::blocking(self.target)?;
         }
         Ok(())
     }
 
     /// As [`run`](Self::run), in a future.
-    pub(super) async fn run_async(mut self, manner: WaitMode<'_>) -> io::Result<u64> {
-        let result = self.steps(manner).await;
+    pub(super) async fn run_async(mut self, wait_mode: WaitMode<'_>) -> io::Result<u64> {
+        let result = self.steps(wait_mode).await;
         self.finish(result)
     }
 
-    async fn steps(&mut self, manner: WaitMode<'_>) -> io::Result<()> {
-        self.choose();
-        let mut attempts = [Direction::Read, Direction::Write].map(|side| manner.attempt(side));
-        let mut hung_up = manner.attempt(Direction::Write);
-        let (mut turn_ends, mut steps) = (TURN, 0);
+    async fn steps(&mut self, wait_mode: WaitMode<'_>) -> io::Result<()> {
+        self.choose_strategy();
+        let mut attempts = [Direction::Read, Direction::Write].map(|side| wait_mode.poll_io(side));
+        let mut hung_up = wait_mode.poll_io(Direction::Write);
+        let (mut yield_at, mut steps) = (YIELD_BYTES, 0);
         while self.left > 0 {
             steps += 1;
-            let progress = match by_disk::is_next(self) {
-                // Apart, not to make the futures of all others larger.
-                true => Box::pin(by_disk::step(self)).await?,
+            let progress = match file::is_next(self) {
+                // Boxed, to keep the futures of all other channels small.
+                true => Box::pin(file::step(self)).await?,
                 false => {
-                    let side = self.turn();
+                    let side = self.next_side();
                     let (channel, target) = (self.channel(side), self.target);
                     let attempt = &mut attempts[side as usize];
                     poll_fn(|cx| {
                         let polled = attempt.poll(channel, cx, |how| self.step(side, how));
                         match polled {
                             Poll::Pending
-                                if side == Direction::Read && manner.ends_with(target) =>
+                                if side == Direction::Read && wait_mode.ends_with(target) =>
                             {
                                 let end = IOCondition::HUP | IOCondition::ERR;
                                 let ended = hung_up.poll_level(target, end, cx);
@@ -171,38 +170,39 @@ impl<'a> Flow<'a> {
             if progress == Progress::End {
                 break;
             }
-            if self.moved >= turn_ends || steps == STEPS {
-                (turn_ends, steps) = (self.moved.saturating_add(TURN), 0);
-                yield_now().await;
+            if self.moved >= yield_at || steps == YIELD_STEPS {
+                (yield_at, steps) = (self.moved.saturating_add(YIELD_BYTES), 0);
+                hub::yield_now().await;
             }
         }
         self.is_read = true;
-        if self.target.below().is_some() {
-            // A layer may hold something.
+        if self.target.lower().is_some() {
+            // A layered channel may have pending output.
             let (target, attempt) = (self.target, &mut attempts[Direction::Write as usize]);
             poll_fn(|cx| flush::poll(target, attempt, cx)).await?;
         }
         Ok(())
     }
 
-    fn choose(&mut self) {
-        let ends = self.ends.as_ref();
-        self.route = ends.map_or(Route::Memory, |ends| ends.route(self.may_block));
+    fn choose_strategy(&mut self) {
+        let raw_fds = self.raw_fds.as_ref();
+        self.strategy =
+            raw_fds.map_or(Strategy::Memory, |raw_fds| raw_fds.strategy(self.may_block));
     }
 
-    /// Moves on by the slots.
+    /// Continues by the virtual functions.
     pub(super) fn by_memory(&mut self) -> Progress {
-        self.route = Route::Memory;
+        self.strategy = Strategy::Memory;
         Progress::More
     }
 
-    /// What the next step needs to be ready.
-    fn turn(&self) -> Direction {
-        if !self.held.is_empty() {
+    /// The side that must be ready for the next step.
+    fn next_side(&self) -> Direction {
+        if !self.buffer.is_empty() {
             return Direction::Write;
         }
-        match self.route {
-            Route::Direct | Route::File if !self.has_unread() => self.blocked,
+        match self.strategy {
+            Strategy::Direct | Strategy::File if !self.has_pushback() => self.blocked,
             _ => Direction::Read,
         }
     }
@@ -214,51 +214,51 @@ impl<'a> Flow<'a> {
         }
     }
 
-    pub(super) fn has_unread(&self) -> bool {
-        self.source.imp().waiters.unread.is_readable()
+    pub(super) fn has_pushback(&self) -> bool {
+        self.source.imp().waiters.pushback.is_readable()
     }
 
     fn step(&mut self, side: Direction, how: IoFlags) -> io::Result<Transferred<Progress>> {
         match side {
             Direction::Read => self.fill(how),
-            Direction::Write if self.held.is_empty() => self.pass(side).map(Transferred::whole),
+            Direction::Write if self.buffer.is_empty() => self.pass(side).map(Transferred::whole),
             Direction::Write => self.empty(how).map(Transferred::whole),
         }
     }
 
     fn fill(&mut self, how: IoFlags) -> io::Result<Transferred<Progress>> {
-        match self.route {
-            // It goes before what the descriptor has.
-            _ if self.has_unread() => self.fill_memory(how),
-            Route::Direct | Route::File => self.pass(Direction::Read).map(Transferred::whole),
-            Route::Pipe if self.is_bulk => self.fill_pipe().map(Transferred::whole),
-            Route::Pipe | Route::Memory => self.fill_memory(how),
+        match self.strategy {
+            // It precedes the data of the descriptor.
+            _ if self.has_pushback() => self.fill_memory(how),
+            Strategy::Direct | Strategy::File => self.pass(Direction::Read).map(Transferred::whole),
+            Strategy::Pipe if self.is_bulk => self.fill_pipe().map(Transferred::whole),
+            Strategy::Pipe | Strategy::Memory => self.fill_memory(how),
         }
     }
 
     fn fill_memory(&mut self, how: IoFlags) -> io::Result<Transferred<Progress>> {
-        let origin = held::origin(self.source);
+        let origin = buffer::origin(self.source);
         let mut fds = Vec::new();
         let passes_fds = self.source.imp().features().contains(Feature::FD_PASS);
         let most = self.most_to_read();
-        let room = self.held.room(most);
+        let space = self.buffer.space(most);
         let Transferred { result, short } = VFuncs::of(self.source).try_readv(
-            &mut [IoSliceMut::new(room)],
+            &mut [IoSliceMut::new(space)],
             passes_fds.then_some(&mut fds),
             how.read,
         )?;
         if !fds.is_empty() {
-            held::give_back_with_fds(self.source, &room[..result], fds);
+            buffer::push_back_with_fds(self.source, &space[..result], fds);
             return Err(not_supported(
-                "File descriptors came along, and only bytes can be moved",
+                "File descriptors were received, and only bytes can be moved",
             ));
         }
-        let result = self.filled(result, origin)?;
+        let result = self.record_read(result, origin)?;
         Ok(Transferred { result, short })
     }
 
-    /// How many bytes a read may take. What does not fit of a message would be lost: it is held, and
-    /// goes back to the source.
+    /// The maximum number of bytes of a read. The part of a message that does not fit would be
+    /// lost: it is buffered, and pushed back to the source.
     fn most_to_read(&self) -> u64 {
         match self.source.imp().is_message_oriented() {
             true => u64::MAX,
@@ -266,125 +266,38 @@ impl<'a> Flow<'a> {
         }
     }
 
-    /// So many bytes have been read into memory.
-    pub(super) fn filled(&mut self, count: usize, origin: Origin) -> io::Result<Progress> {
+    /// Records bytes that were read into memory.
+    pub(super) fn record_read(&mut self, count: usize, origin: Origin) -> io::Result<Progress> {
         if count == 0 {
             return match was_empty_message(self.source)? {
                 true => Ok(Progress::More),
                 false => self.end(),
             };
         }
-        self.held.filled(count, origin);
+        self.buffer.record_read(count, origin);
         self.is_bulk |= count >= BULK;
         Ok(Progress::More)
     }
 
     fn end(&self) -> io::Result<Progress> {
         match self.source.imp().is_closed() {
-            // Who was reading meanwhile is told that nothing comes any more.
+            // A reader of a closed channel gets an error, not end-of-file.
             true => Err(closed()),
             false => Ok(Progress::End),
         }
     }
 
-    fn fill_pipe(&mut self) -> io::Result<Progress> {
-        let Some(ends) = &self.ends else {
-            return Ok(self.by_memory());
-        };
-        if !self.may_block {
-            if ends.target_would_wait(self.target) {
-                return Ok(self.by_memory());
-            }
-            if ends.source_would_wait(self.source)? {
-                return Err(io::ErrorKind::WouldBlock.into());
-            }
-        }
-        let moved = match (ends.source_fd(), self.held.pipe()) {
-            (Some(fd), Some(pipe)) => possibly(pipe.fill(fd.as_fd(), None, self.left))?,
-            _ => None,
-        };
-        match moved {
-            // The kernel stops like that at urgent data of TCP too.
-            Some(0) => Ok(self.by_memory()),
-            Some(count) => {
-                self.held.piped(count, Origin::Stream);
-                Ok(Progress::More)
-            }
-            None => Ok(self.by_memory()),
-        }
-    }
-
-    /// Moves bytes from the source into the target; `side` is who was not ready the last time.
-    fn pass(&mut self, side: Direction) -> io::Result<Progress> {
-        let Some(ends) = &self.ends else {
-            return Ok(self.by_memory());
-        };
-        let waits = !self.may_block && ends.target_would_wait(self.target);
-        if waits {
-            return Ok(self.by_memory());
-        }
-        let passed = match !self.may_block && ends.source_would_wait(self.source)? {
-            true => Err(io::ErrorKind::WouldBlock.into()),
-            false => ends.pass(self.left),
-        };
-        match passed {
-            // The end is where nothing can be read: not all files report it otherwise, and the kernel
-            // stops like that at urgent data of TCP too.
-            Ok(Some(0)) => Ok(self.by_memory()),
-            Ok(Some(count)) => {
-                self.doubts = 0;
-                self.count(count);
-                Ok(Progress::More)
-            }
-            Ok(None) => Ok(self.by_memory()),
-            Err(e) if would_block(&e) => match ends.blocked(self.source, self.target)? {
-                Some(blocked) if blocked == side => Err(e),
-                Some(blocked) => {
-                    self.blocked = blocked;
-                    Ok(Progress::More)
-                }
-                // Whichever it was is ready by now; unless the kernel knows of something else.
-                None if self.doubts == DOUBTS => Ok(self.by_memory()),
-                None => {
-                    self.doubts += 1;
-                    Ok(Progress::More)
-                }
-            },
-            Err(e) => Err(e),
-        }
-    }
-
-    /// Writes what is held.
-    fn empty(&mut self, how: IoFlags) -> io::Result<Progress> {
-        let Some((pipe, piped)) = self.held.in_pipe() else {
-            let data = IoSlice::new(self.to_write());
-            let count = VFuncs::of(self.target).writev(&[data], &[], how.write)?;
-            return self.wrote(count);
-        };
-        let ends = self.ends.as_ref();
-        let ends = ends.filter(|ends| self.may_block || !ends.target_would_wait(self.target));
-        let moved = match ends.and_then(Ends::target_fd) {
-            Some(fd) => possibly(pipe.drain(fd.as_fd(), piped))?,
-            None => None,
-        };
-        if let Some(count @ 1..) = moved {
-            return self.wrote(count);
-        }
-        self.held.spill()?;
-        Ok(self.by_memory())
-    }
-
-    /// What is held in memory, as far as it is to be moved.
+    /// The bytes that are buffered in memory, up to the count to be moved.
     pub(super) fn to_write(&self) -> &[u8] {
-        let data = self.held.in_memory();
+        let data = self.buffer.in_memory();
         let most = usize::try_from(self.left).unwrap_or(usize::MAX);
         &data[..data.len().min(most)]
     }
 
-    /// So many of the bytes that are held have been written.
-    pub(super) fn wrote(&mut self, count: usize) -> io::Result<Progress> {
+    /// Records that buffered bytes were written.
+    pub(super) fn record_write(&mut self, count: usize) -> io::Result<Progress> {
         self.count(count);
-        self.held.wrote(count)?;
+        self.buffer.record_write(count)?;
         Ok(Progress::More)
     }
 
@@ -403,7 +316,7 @@ impl<'a> Flow<'a> {
                 let is_closed = [self.source, self.target]
                     .iter()
                     .any(|channel| channel.imp().is_closed());
-                // Whatever the system says of a connection that we have ended.
+                // The system's error is one of a connection that this side has closed.
                 let is_truncated = !is_closed && self.failed_to_read(&e);
                 let reason = if is_closed { closed() } else { e };
                 let (from, to) = (self.source.label(), self.target.label());
@@ -413,20 +326,21 @@ impl<'a> Flow<'a> {
         }
     }
 
-    /// Whether an error is of the source. Of a call that does both a broken pipe is the target's, and
-    /// everything is where the source cannot fail.
+    /// Whether an error is one of the source. For a call that reads and writes, a broken pipe is an
+    /// error of the target, and so is every error if the source cannot fail.
     fn failed_to_read(&self, e: &io::Error) -> bool {
-        if self.is_read || !self.held.is_empty() {
+        if self.is_read || !self.buffer.is_empty() {
             return false;
         }
-        let passes = matches!(self.route, Route::Direct | Route::File) && !self.has_unread();
-        let may_fail = self.ends.as_ref().is_none_or(Ends::source_may_fail);
+        let passes =
+            matches!(self.strategy, Strategy::Direct | Strategy::File) && !self.has_pushback();
+        let may_fail = self.raw_fds.as_ref().is_none_or(RawFds::source_may_fail);
         !passes || may_fail && e.kind() != io::ErrorKind::BrokenPipe
     }
 }
 
 impl Drop for Flow<'_> {
     fn drop(&mut self) {
-        self.held.give_back(self.source);
+        self.buffer.return_to(self.source);
     }
 }

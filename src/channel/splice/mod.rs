@@ -1,21 +1,22 @@
 //! Moving bytes from channel to channel, in one direction or both.
 //!
-//! `route` says which way they go: inside the kernel, between the poll descriptors of both classes and
-//! whose bytes are those of the channels, or through memory, by the slots. `held` is what has been read
-//! and not written yet, `flow` one direction with the steps that fill and empty that, `by_disk` the
-//! steps that take their time, `manner` how it waits in a future. `relay` is two flows.
-//! None of it knows a transport.
+//! `strategy` selects how bytes are moved: inside the kernel, between the descriptors of classes
+//! whose bytes are those of the descriptor, or through memory, by the virtual functions. `buffer`
+//! has bytes that were read and not written yet, `flow` is one direction, with the steps that fill
+//! and empty the buffer, and `flow::file` the steps with files on disk. `relay` is two flows. This
+//! module depends on no transport.
 
-mod by_disk;
+mod buffer;
 mod counter;
 mod flow;
-mod held;
 mod relay;
-mod route;
+mod strategy;
 mod wait_mode;
 
 pub use counter::{ByteCounter, QIOByteCounter};
-pub use relay::{RelayCounters, Relayed, relay, relay_counted, relay_counted_future, relay_future};
+pub use relay::{
+    RelayCounters, RelayStats, relay, relay_counted, relay_counted_future, relay_future,
+};
 
 use std::io;
 
@@ -38,7 +39,8 @@ pub(super) fn splice(
     .run()
 }
 
-/// As [`splice`], in a future; `here` for those who run a context of their own, and no other one meanwhile.
+/// As [`splice`], in a future; `here` for callers that run a private context, and no other one
+/// meanwhile.
 pub(crate) async fn splice_in(
     source: &Channel,
     target: &Channel,

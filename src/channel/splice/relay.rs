@@ -1,4 +1,4 @@
-//! Both directions at once.
+//! Relays: both directions at once.
 
 use std::{
     future::{Future, poll_fn},
@@ -13,7 +13,11 @@ use glib::{prelude::*, subclass::prelude::*};
 
 use super::{ByteCounter, flow::Flow, wait_mode::WaitMode};
 use crate::{
-    channel::{Channel, class::VFuncs, ffi::PollFd, flush},
+    channel::{
+        Channel,
+        class::{VFuncs, native::PollFd},
+        flush,
+    },
     coroutine,
     error::{TransferError, is_disconnected, relay_error, transfer_error},
     hub::{Direction, private_context},
@@ -21,16 +25,16 @@ use crate::{
     types::{Feature, Shutdown},
 };
 
-/// How many bytes a relay has moved.
+/// The number of bytes that a relay has moved.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Relayed {
+pub struct RelayStats {
     /// From the first channel to the second one.
     pub sent: u64,
     /// From the second channel to the first one.
     pub received: u64,
 }
 
-/// Count the bytes of a relay while it runs.
+/// Counters of the bytes of a relay while it runs.
 #[derive(Debug, Clone, Default)]
 pub struct RelayCounters {
     /// From the first channel to the second one.
@@ -40,10 +44,10 @@ pub struct RelayCounters {
 }
 
 impl RelayCounters {
-    /// What they have counted so far.
+    /// Returns the counts so far.
     #[must_use]
-    pub fn counts(&self) -> Relayed {
-        Relayed {
+    pub fn counts(&self) -> RelayStats {
+        RelayStats {
             sent: self.sent.count(),
             received: self.received.count(),
         }
@@ -54,25 +58,25 @@ impl RelayCounters {
     }
 }
 
-/// Moves bytes between two channels, in both directions, until both have come to their end; blocking,
-/// or in the coroutine that runs. Waits whatever the mode of the channels is.
+/// Moves bytes between two channels, in both directions, until end-of-file of both.
 ///
-/// Where one channel ends, the other one is shut down for writing once everything has been written to
-/// it, and the other direction goes on. A channel without [`Feature::SHUTDOWN`] cannot be told: its
-/// reader learns of the end when the channel is closed. A direction also ends, as the last one,
-/// where a connection has gone, or a command has ended, that it writes to, and nothing is left to be
-/// written. The channels stay open.
+/// Blocks, or suspends the running coroutine, whatever the mode of the channels is. At end-of-file
+/// of one channel, the other one is shut down for writing once all bytes have been written to it,
+/// and the other direction continues. The reader of a channel without [`Feature::SHUTDOWN`] gets
+/// end-of-file only when that is closed. The last direction also ends if its target has hung up and
+/// no byte is left to be written. The channels stay open.
 ///
-/// How bytes are moved, what is never lost, and what does not come along, is as for
-/// [`splice_to`](crate::ChannelExt::splice_to). The thread runs a main context of its own meanwhile:
-/// whatever context the channels are attached to need not run.
+/// How bytes are moved, and what is never lost or cannot be moved, is as for
+/// [`splice_to`](crate::ChannelExt::splice_to). The thread runs a private main context meanwhile:
+/// the contexts that the channels are attached to need not be iterated.
 ///
 /// # Errors
 ///
-/// The first one of either direction ends both, with a [`TransferError`] inside that has both counts.
-/// Where a peer has gone that is written to, what it had sent before is delivered first. Where reading
-/// has failed, what the other channel's reader has got lacks its end
-/// ([`TransferError::is_truncated`]): [`abort`](crate::ChannelExt::abort) that channel rather than close it.
+/// The first error of either direction ends both, with a [`TransferError`] inside that has both
+/// counts. If the target has hung up, the bytes that it had sent before are delivered first. After
+/// a read error the data that the other channel has got is truncated
+/// ([`TransferError::is_truncated`]): [`abort`](crate::ChannelExt::abort) that channel instead of
+/// closing it.
 ///
 /// # Examples
 ///
@@ -95,11 +99,11 @@ impl RelayCounters {
 /// # }
 /// ```
 #[doc(alias = "qio_channel_relay")]
-pub fn relay(one: &impl IsA<Channel>, other: &impl IsA<Channel>) -> io::Result<Relayed> {
+pub fn relay(one: &impl IsA<Channel>, other: &impl IsA<Channel>) -> io::Result<RelayStats> {
     relay_counted(one, other, &RelayCounters::default())
 }
 
-/// As [`relay`], and counts the bytes while it runs.
+/// Moves bytes as [`relay`], and counts them meanwhile.
 ///
 /// # Errors
 ///
@@ -108,7 +112,7 @@ pub fn relay_counted(
     one: &impl IsA<Channel>,
     other: &impl IsA<Channel>,
     counters: &RelayCounters,
-) -> io::Result<Relayed> {
+) -> io::Result<RelayStats> {
     let (one, other) = (one.upcast_ref(), other.upcast_ref());
     if coroutine::in_coroutine() {
         return coroutine::wait_for(run(one, other, counters, false))?;
@@ -116,35 +120,43 @@ pub fn relay_counted(
     let context = private_context()?;
     context
         .with_thread_default(|| context.block_on(run(one, other, counters, true)))
-        .expect("nobody else has this context")
+        .expect("no other thread has this context")
 }
 
-/// As [`relay`], in a future, which never blocks, whatever the mode of the channels is. Dropping it ends
-/// both directions at once and loses no data; [`relay_counted_future`] tells how far they have come.
+/// Moves bytes as [`relay`], in a future, which never blocks.
 ///
 /// # Errors
 ///
 /// As [`relay`].
+///
+/// # Cancel safety
+///
+/// Loses no data: if the future is dropped, both directions end, and bytes that were read and not
+/// yet written are pushed back. [`relay_counted_future`] reports the number of bytes moved before.
 #[doc(alias = "qio_channel_relay_async")]
 #[doc(alias = "qio_channel_relay_finish")]
 pub fn relay_future<'a>(
     one: &'a impl IsA<Channel>,
     other: &'a impl IsA<Channel>,
-) -> impl Future<Output = io::Result<Relayed>> + Send + 'a {
+) -> impl Future<Output = io::Result<RelayStats>> + Send + 'a {
     let (one, other): (&Channel, &Channel) = (one.upcast_ref(), other.upcast_ref());
     async move { run(one, other, &RelayCounters::default(), false).await }
 }
 
-/// As [`relay_future`], and counts the bytes while it runs.
+/// Moves bytes as [`relay_future`], and counts them meanwhile.
 ///
 /// # Errors
 ///
 /// As [`relay`].
+///
+/// # Cancel safety
+///
+/// As for [`relay_future`]. The counts stay correct after a drop.
 pub fn relay_counted_future<'a>(
     one: &'a impl IsA<Channel>,
     other: &'a impl IsA<Channel>,
     counters: &'a RelayCounters,
-) -> impl Future<Output = io::Result<Relayed>> + Send + 'a {
+) -> impl Future<Output = io::Result<RelayStats>> + Send + 'a {
     run(one.upcast_ref(), other.upcast_ref(), counters, false)
 }
 
@@ -153,23 +165,23 @@ async fn run(
     other: &Channel,
     counters: &RelayCounters,
     here: bool,
-) -> io::Result<Relayed> {
-    // Those of the caller may have counted before.
+) -> io::Result<RelayStats> {
+    // The counters of the caller may have counted before.
     let mine = RelayCounters::default();
     let sent = vec![mine.sent.clone(), counters.sent.clone()];
     let received = vec![mine.received.clone(), counters.received.clone()];
     let over = [false, false].map(AtomicBool::new);
-    let manner = |back: usize| WaitMode {
+    let wait_mode = |back: usize| WaitMode {
         here,
         back_is_over: Some(&over[back]),
     };
-    let mut there = pin!(direction(one, other, sent, manner(1)));
-    let mut back = pin!(direction(other, one, received, manner(0)));
-    // Why the other direction is the last one.
+    let mut there = pin!(direction(one, other, sent, wait_mode(1)));
+    let mut back = pin!(direction(other, one, received, wait_mode(0)));
+    // The error for which the other direction is the last one.
     let mut failure = None;
     poll_fn(|cx| {
         loop {
-            let mut news = false;
+            let mut has_progress = false;
             for (i, over) in over.iter().enumerate() {
                 if over.load(Ordering::Relaxed) {
                     continue;
@@ -181,12 +193,12 @@ async fn run(
                 match polled {
                     Poll::Ready(Ok(())) => {
                         over.store(true, Ordering::Relaxed);
-                        news = true;
+                        has_progress = true;
                     }
-                    // What the peer sent before it went is delivered.
+                    // The bytes that the peer sent before it hung up are still delivered.
                     Poll::Ready(Err(e)) if failure.is_none() && lacks_reader(&e, one, other) => {
                         over.store(true, Ordering::Relaxed);
-                        news = true;
+                        has_progress = true;
                         failure = Some((e, [other, one][i]));
                     }
                     Poll::Ready(Err(e)) => {
@@ -202,11 +214,11 @@ async fn run(
                     None => Ok(mine.counts()),
                 });
             }
-            // The other one is to see it.
-            if news {
+            // The other direction reads the flag.
+            if has_progress {
                 continue;
             }
-            // A peer that only does not read may go on writing for ever.
+            // A peer that is only not reading may write for ever.
             return match failure.take_if(|(_, peer)| !has_ended(peer)) {
                 Some((e, _)) => Poll::Ready(Err(mine.error(e))),
                 None => Poll::Pending,
@@ -216,55 +228,56 @@ async fn run(
     .await
 }
 
-/// Whether writing has failed because the peer reads no more.
+/// Whether a write has failed because the peer does not read any more.
 fn lacks_reader(e: &io::Error, one: &Channel, other: &Channel) -> bool {
     let is_closed = [one, other].iter().any(|channel| channel.imp().is_closed());
     let is_truncated = TransferError::of(e).is_some_and(TransferError::is_truncated);
     is_disconnected(e) && !is_truncated && !is_closed
 }
 
-/// Whether all that a peer will ever have sent has arrived.
+/// Whether the peer has ended its stream, and all its bytes have arrived.
 fn has_ended(peer: &Channel) -> bool {
-    let Some(PollFd::Pollable { fd, .. }) = VFuncs::of(peer.base()).lent(Direction::Read) else {
+    let Some(PollFd::Pollable { fd, .. }) = VFuncs::of(peer.bottom()).poll_fd(Direction::Read)
+    else {
         return false;
     };
     fd.get()
         .is_some_and(|fd| has_hung_up(fd.as_fd()).unwrap_or(false))
 }
 
-/// One direction, with its end.
+/// One direction, and the shutdown of its target.
 async fn direction(
     source: &Channel,
     target: &Channel,
     counters: Vec<ByteCounter>,
-    manner: WaitMode<'_>,
+    wait_mode: WaitMode<'_>,
 ) -> io::Result<()> {
     let flow = Flow::new(source, target, None, counters);
-    let moved = flow.run_async(manner).await?;
-    end(target, manner).await.map_err(|e| {
+    let moved = flow.run_async(wait_mode).await?;
+    end(target, wait_mode).await.map_err(|e| {
         let label = target.label();
-        let action = format!("Unable to end what is written to {label} after {moved} bytes");
+        let action = format!("Unable to shut down writing to {label} after {moved} bytes");
         transfer_error(e, action, moved, false)
     })
 }
 
-/// Tells the reader of a channel that nothing more comes.
-async fn end(channel: &Channel, manner: WaitMode<'_>) -> io::Result<()> {
-    let mut attempt = manner.attempt(Direction::Write);
+/// Shuts a channel down for writing, so that its reader gets end-of-file.
+async fn end(channel: &Channel, wait_mode: WaitMode<'_>) -> io::Result<()> {
+    let mut attempt = wait_mode.poll_io(Direction::Write);
     poll_fn(|cx| flush::poll(channel, &mut attempt, cx)).await?;
     if !channel.imp().features().contains(Feature::SHUTDOWN) {
         return Ok(());
     }
-    let told = match VFuncs::of(channel).shutdown(Shutdown::Write) {
-        // The goodbye of a layer has not been sent if there was no room for it.
-        Ok(()) if channel.below().is_some() => {
+    let shut_down = match VFuncs::of(channel).shutdown(Shutdown::Write) {
+        // The close_notify of a layered channel was not sent if the lower channel was not writable.
+        Ok(()) if channel.lower().is_some() => {
             let sent = poll_fn(|cx| flush::poll(channel, &mut attempt, cx));
             sent.await.map(drop)
         }
         result => result,
     };
-    match told {
-        // The peer has gone already; whether too early, the other direction knows.
+    match shut_down {
+        // The peer has hung up; the other direction reports whether its data is truncated.
         Err(e) if is_disconnected(&e) => Ok(()),
         result => result,
     }

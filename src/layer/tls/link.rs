@@ -68,9 +68,9 @@ impl Connection {
         let peek = flags.contains(ReadFlags::PEEK);
         let relaxed = flags.contains(ReadFlags::RELAXED_EOF);
         // The channel below may hold something itself.
-        let no_news = flags.contains(ReadFlags::NO_NEWS)
-            && self.master.below().is_none()
-            && !self.master.has_unread();
+        let no_event = flags.contains(ReadFlags::NO_EVENT)
+            && self.master.lower().is_none()
+            && !self.master.has_pushback();
         self.do_handshake(channel)?;
         let mut received = false;
         loop {
@@ -85,7 +85,7 @@ impl Connection {
                 let settled = engine.is_settled();
                 let step = engine.read(iov, peek, relaxed);
                 // The descriptor below has told that there is nothing.
-                engine.input.recheck &= !(no_news && matches!(step, Ok(Step::Starving)));
+                engine.input.recheck &= !(no_event && matches!(step, Ok(Step::Starving)));
                 (
                     step,
                     engine.has_left(),
@@ -112,7 +112,7 @@ impl Connection {
             match step? {
                 Step::Done(count) => return Ok(count),
                 Step::Tired => return Err(io::ErrorKind::WouldBlock.into()),
-                Step::Starving if no_news => return Err(io::ErrorKind::WouldBlock.into()),
+                Step::Starving if no_event => return Err(io::ErrorKind::WouldBlock.into()),
                 Step::Starving => {
                     self.receive(channel)?;
                     received = true;
@@ -124,7 +124,7 @@ impl Connection {
     /// Whether the channel below is a layer that has more without being told of it. Those who wait here may wait for
     /// the descriptor of the lowest one.
     fn below_holds_more(&self) -> bool {
-        self.master.below().is_some()
+        self.master.lower().is_some()
             && VFuncs::of(&self.master).wait_fd(IOCondition::IN) == Readiness::Now
     }
 
@@ -322,7 +322,7 @@ impl Connection {
     /// All has been given to the channel below. If nothing will be written any more, that may know; if it
     /// is a layer itself, it may still hold something.
     fn finish_writing(&self) -> io::Result<()> {
-        if self.master.below().is_some() {
+        if self.master.lower().is_some() {
             VFuncs::of(&self.master).flush()?;
         }
         let is_over = self.engine().take_end();
@@ -468,7 +468,7 @@ impl Connection {
         channel.imp().mark_closed();
         let closed = match self.master.close() {
             // All but close_notify had left that layer before: see `leave`.
-            Err(e) if sent.is_ok() && self.master.below().is_some() && is_unsent(&e) => Ok(()),
+            Err(e) if sent.is_ok() && self.master.lower().is_some() && is_unsent(&e) => Ok(()),
             closed => closed,
         };
         channel.wake_waiters();

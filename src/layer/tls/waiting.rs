@@ -14,7 +14,10 @@ use super::{
     link::Connection,
 };
 use crate::{
-    channel::{Channel, ChannelExt as _, class::VFuncs, ffi::PollFd},
+    channel::{
+        Channel, ChannelExt as _,
+        class::{VFuncs, native::PollFd},
+    },
     hub::Direction,
     types::Readiness,
     watch::{self, LayerVtable, Waiters},
@@ -112,7 +115,7 @@ impl Connection {
         }
         // Nobody must look at a number that is about to be a stranger's.
         let is_over = self.master.is_closed();
-        if is_over || !read.is_empty() && self.master.has_unread() {
+        if is_over || !read.is_empty() && self.master.has_pushback() {
             return Readiness::Now;
         }
         let ask = |conditions| VFuncs::of(&self.master).wait_fd(conditions);
@@ -170,7 +173,7 @@ pub(super) fn poll_fd(channel: &Channel, side: Direction) -> Option<PollFd> {
     if !link.engine().is_plain(side) {
         return None;
     }
-    match VFuncs::of(&link.master).lent(side)? {
+    match VFuncs::of(&link.master).poll_fd(side)? {
         PollFd::Pollable { fd, serves, .. } => Some(PollFd::Pollable {
             fd,
             serves,

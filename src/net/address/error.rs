@@ -1,30 +1,30 @@
-//! What a mistake in an address is called.
+//! The error of parsing an address.
 
 use std::{borrow::Cow, fmt, io, ops::Range};
 
-/// A text that is no address: what was expected, and where.
+/// A text that is not a valid address: what was expected, and where.
 ///
-/// It turns into an [`io::Error`] of the kind [`InvalidInput`](io::ErrorKind::InvalidInput), and with
-/// [`to_glib_error`](crate::to_glib_error) into a `GError` of `G_IO_ERROR_INVALID_ARGUMENT`.
+/// Converts to an [`io::Error`] of the kind [`InvalidInput`](io::ErrorKind::InvalidInput), and with
+/// [`to_glib_error`](crate::to_glib_error) to a `GError` of `G_IO_ERROR_INVALID_ARGUMENT`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NetAddressError {
-    /// Where it was no UTF-8, with replacement characters.
+    /// With replacement characters for invalid UTF-8.
     text: Box<str>,
     mistake: ParseError,
 }
 
-/// A place in a text, and what should have been there.
+/// A range of the text, and what was expected there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ParseError {
-    /// On boundaries of characters.
+    /// On character boundaries.
     pub(super) found: Range<usize>,
     pub(super) expected: Cow<'static, str>,
 }
 
-/// The most characters of a text that are shown: longer than any address.
+/// The maximum number of characters of the text in a message: longer than any address.
 const SHOWN: usize = 400;
 
-/// The most characters that are shown of what was found.
+/// The maximum number of characters of the unexpected part in a message.
 const FOUND: usize = 60;
 
 impl NetAddressError {
@@ -35,35 +35,32 @@ impl NetAddressError {
         }
     }
 
-    /// The byte of the text at which the mistake begins; the length of the text where something is missing at
-    /// its end.
+    /// Returns the byte offset of the error in the text.
+    ///
+    /// That is the length of the text if something is missing at its end.
     #[must_use]
     pub fn position(&self) -> usize {
         self.mistake.found.start
     }
 
-    /// What should have been there, in words.
+    /// Returns a description of what was expected there.
     #[must_use]
     pub fn expected(&self) -> &str {
         &self.mistake.expected
     }
 
-    /// What was there instead; empty where something is missing.
+    /// Returns what was there instead; empty if something is missing.
     #[must_use]
     pub fn found(&self) -> &str {
         &self.text[self.mistake.found.clone()]
     }
 }
 
-/// One line, whatever was in the text.
+/// One line, without control characters of the text.
 impl fmt::Display for NetAddressError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = Quoted(&self.text, SHOWN);
-        write!(
-            f,
-            "Unable to read the address {text}: expected {}",
-            self.expected()
-        )?;
+        write!(f, "Invalid address {text}: expected {}", self.expected())?;
         if self.position() == self.text.len() {
             return f.write_str(" at the end");
         }

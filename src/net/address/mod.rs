@@ -1,13 +1,13 @@
-//! Addresses as programs and configuration write them.
+//! Addresses in text form, as programs and configuration files have them.
 //!
-//! There is one way in: a [`NetAddress`] comes out of `parse`, whoever makes it, so that what there is can be
-//! written and read again. `written` is the way out, `error` what a mistake is called, and `open` what an
-//! address is good for.
+//! Every [`NetAddress`] is created by `parse`, so that its string representation can be parsed
+//! again. `display` has the string representation, `error` the parse error, and `open` the
+//! conversion to GIO's objects and channels.
 
+mod display;
 mod error;
 mod open;
 mod parse;
-mod written;
 
 pub use error::NetAddressError;
 
@@ -20,10 +20,11 @@ use std::{
     str::FromStr,
 };
 
-/// Where to connect to, or to listen: one type for what programs are told on their command line or in
-/// configuration.
+/// An address to connect to, or to listen on, in text form.
 ///
-/// | written | means |
+/// One type for addresses in command lines and configuration files.
+///
+/// | text | meaning |
 /// | --- | --- |
 /// | `tcp:HOST:PORT` | TCP; a host name, an IPv4 address, or an IPv6 address in brackets |
 /// | `unix:PATH` | a unix socket in the file system |
@@ -31,26 +32,26 @@ use std::{
 /// | `vsock:CID:PORT` | a socket between a virtual machine and its host |
 /// | `fd:N` | a descriptor that this process was started with |
 ///
-/// What [`Display`](fmt::Display) writes, [`FromStr`] reads, and it is the same address. There may be several ways
-/// to write one; nothing is looked up until the address is used.
+/// [`FromStr`] parses the output of [`Display`](fmt::Display) to an equal address. An address may
+/// have several representations; names are not resolved before the address is used.
 ///
-/// - **Everywhere**: the scheme is in lower case, numbers are decimal digits, and spaces have no place but in
-///   paths and names. What stands too much is an error, never ignored.
-/// - **`HOST`**: a name stays a name, and is looked up each time it is used. `localhost` is this machine, without a
-///   look-up. A name has letters, of any script, digits, `-` and `_`, in parts of 1 to 63 between dots; one
-///   whose last part is a number is an IPv4 address, of four numbers without leading zeros. An IPv6 address may
-///   have a scope, `[fe80::1%eth0]` or `[fe80::1%2]`. No host at all, `tcp::80`, is every address of this machine,
-///   for listening; there is no `*`.
-/// - **`PORT`**: 0 to 65535, with 0 for one that the system chooses, for listening. Names of services are not
-///   read, as they mean different things on different machines.
-/// - **`PATH`** and **`NAME`**: anything, with `%` and two hexadecimal digits for bytes that could not be written
-///   otherwise: `%25` is `%` itself. Control characters must be written so, and bytes that are no UTF-8,
-///   and the `@` of a path that begins with it. A path, absolute or relative, has 1 to 107 bytes and no NUL; a
-///   name has 1 to 107 bytes, of which any may be NUL.
-/// - **`CID`**: a number, or `any` for listening, `local` for this machine, `host` for the machine that this one
-///   runs on. The port is a number of 32 bits, or `any` for one that the system chooses.
-/// - **`N`**: the number of an open descriptor. See [`connect`](Self::connect) for what becomes of it.
-///
+/// - **All forms**: the scheme is in lower case, numbers are decimal digits, and spaces are allowed
+///   only in paths and names. Superfluous text is an error, and never ignored.
+/// - **`HOST`**: a name is resolved each time it is used. `localhost` is this machine, without a
+///   resolver. A name has letters, of any script, digits, `-` and `_`, in labels of 1 to 63
+///   characters between dots; one whose last label is a number is an IPv4 address, of four numbers
+///   without leading zeros. An IPv6 address may have a scope, `[fe80::1%eth0]` or `[fe80::1%2]`. An
+///   empty host, `tcp::80`, means all addresses of this machine, for listening; there is no `*`.
+/// - **`PORT`**: 0 to 65535, with 0 for one that the kernel chooses, for listening. Service names
+///   are not supported, as they have different meanings on different machines.
+/// - **`PATH`** and **`NAME`**: any bytes, with `%` and two hexadecimal digits for special ones:
+///   `%25` is `%` itself. Control characters, invalid UTF-8, and an `@` at the beginning of a path
+///   must be escaped. A path, absolute or relative, has 1 to 107 bytes and no NUL; a name has 1 to
+///   107 bytes, including NUL.
+/// - **`CID`**: a number, or `any` for listening, `local` for this machine, `host` for the machine
+///   that this one runs on. The port is a number of 32 bits, or `any` for one that the kernel
+///   chooses.
+/// - **`N`**: the number of an open descriptor. See [`connect`](Self::connect) for its ownership.
 /// # Examples
 ///
 /// ```
@@ -65,7 +66,7 @@ use std::{
 /// let mistake = "tcp:localhost:http".parse::<NetAddress>().unwrap_err();
 /// assert_eq!(
 ///     mistake.to_string(),
-///     "Unable to read the address \"tcp:localhost:http\": \
+///     "Invalid address \"tcp:localhost:http\": \
 ///      expected a port from 0 to 65535 at character 15, not \"http\""
 /// );
 /// # Ok(())
@@ -81,7 +82,7 @@ pub struct NetAddress(Kind);
 
 static_assertions::assert_impl_all!(NetAddress: Send, Sync);
 
-/// What an address is, as `parse` has found it to be.
+/// The parts of an address.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Kind {
     Tcp {
@@ -102,18 +103,19 @@ enum Kind {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Host {
-    /// Every address of this machine.
+    /// All addresses of this machine.
     Any,
     Name(String),
     V4(Ipv4Addr),
-    /// With the name, or the number, of a network interface.
+    /// With the scope: the name, or the number, of a network interface.
     V6(Ipv6Addr, Option<String>),
 }
 
-/// The most bytes of a unix path, or of an abstract name: a place of 108, less the NUL behind or before it.
+/// The maximum number of bytes of a unix path, or of an abstract name: 108, less one NUL at the end
+/// or at the beginning.
 const LONGEST: usize = 107;
 
-/// What a CID, and a port, is called that stands for whichever there is.
+/// The CID, and the port, that the kernel chooses.
 const VSOCK_ANY: u32 = libc::VMADDR_CID_ANY;
 
 /// The CIDs that have names.
@@ -124,11 +126,13 @@ const CIDS: [(&str, u32); 3] = [
 ];
 
 impl NetAddress {
-    /// An address of TCP. The host is as in the text; an IPv6 address needs no brackets.
+    /// Creates a TCP address.
+    ///
+    /// The host is as in the text; an IPv6 address needs no brackets.
     ///
     /// # Errors
     ///
-    /// If it is no host.
+    /// If the host is invalid.
     pub fn tcp(host: &str, port: u16) -> Result<Self, NetAddressError> {
         let literal = host.split('%').next().unwrap_or_default();
         match literal.parse::<Ipv6Addr>() {
@@ -137,32 +141,34 @@ impl NetAddress {
         }
     }
 
-    /// A unix socket in the file system.
+    /// Creates the address of a unix socket in the file system.
     ///
     /// # Errors
     ///
-    /// If no socket can have this path: an empty one, one with a NUL, or one of more than 107 bytes.
+    /// If the path is empty, has a NUL, or more than 107 bytes.
     pub fn unix(path: impl AsRef<Path>) -> Result<Self, NetAddressError> {
         let path = path.as_ref().as_os_str().as_bytes();
-        format!("unix:{}", written::Path(path)).parse()
+        format!("unix:{}", display::Path(path)).parse()
     }
 
-    /// A unix socket in the abstract namespace.
+    /// Creates the address of a unix socket in the abstract namespace.
     ///
     /// # Errors
     ///
-    /// If no socket can have this name: an empty one, or one of more than 107 bytes.
+    /// If the name is empty, or has more than 107 bytes.
     pub fn unix_abstract(name: impl AsRef<[u8]>) -> Result<Self, NetAddressError> {
-        format!("unix:@{}", written::Bytes(name.as_ref())).parse()
+        format!("unix:@{}", display::Bytes(name.as_ref())).parse()
     }
 
-    /// A socket between a virtual machine and its host. `u32::MAX` stands for any CID, and for any port.
+    /// Creates the address of a socket between a virtual machine and its host.
+    ///
+    /// `u32::MAX` stands for any CID, and for any port.
     #[must_use]
     pub fn vsock(cid: u32, port: u32) -> Self {
         Self(Kind::Vsock { cid, port })
     }
 
-    /// A descriptor that this process was started with.
+    /// Creates the address of a descriptor that this process was started with.
     ///
     /// # Errors
     ///
@@ -171,7 +177,7 @@ impl NetAddress {
         format!("fd:{number}").parse()
     }
 
-    /// What the text begins with: `tcp`, `unix`, `vsock` or `fd`.
+    /// Returns the scheme: `tcp`, `unix`, `vsock` or `fd`.
     #[doc(alias = "qio_net_address_get_scheme")]
     #[must_use]
     pub fn scheme(&self) -> &'static str {
@@ -183,8 +189,9 @@ impl NetAddress {
         }
     }
 
-    /// The host of an address of TCP, if there is one, as a certificate or another protocol has it: a name, or an
-    /// address without brackets and without its scope.
+    /// Returns the host of a TCP address, as in certificates and other protocols.
+    ///
+    /// A name, or an IP address without brackets and without its scope.
     #[doc(alias = "qio_net_address_get_host")]
     #[must_use]
     pub fn host(&self) -> Option<String> {
@@ -209,7 +216,7 @@ impl FromStr for NetAddress {
     }
 }
 
-/// Of arguments of the command line, for example.
+/// For command line arguments, for example.
 impl TryFrom<&OsStr> for NetAddress {
     type Error = NetAddressError;
 
@@ -221,6 +228,6 @@ impl TryFrom<&OsStr> for NetAddress {
 impl fmt::Display for NetAddress {
     #[doc(alias = "qio_net_address_to_string")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        written::write(&self.0, f)
+        display::write(&self.0, f)
     }
 }

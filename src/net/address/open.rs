@@ -1,4 +1,4 @@
-//! What an address is good for: objects of GIO, and channels.
+//! Using an address: conversion to objects of GIO, and to channels.
 
 use std::{
     future::Future,
@@ -23,12 +23,14 @@ use crate::{
 };
 
 impl NetAddress {
-    /// The address as GIO's functions take it. A name stays a name: a [`gio::NetworkAddress`].
+    /// Converts the address to a connectable of GIO.
+    ///
+    /// A name becomes a [`gio::NetworkAddress`].
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](io::ErrorKind::InvalidInput) for `fd:`, which is no address to GIO, and for a scope that is
-    /// no network interface here.
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) for `fd:`, which GIO has no address for, and
+    /// for a scope that is no network interface of this machine.
     #[doc(alias = "qio_net_address_get_connectable")]
     pub fn to_connectable(&self) -> io::Result<gio::SocketConnectable> {
         Ok(match &self.0 {
@@ -66,18 +68,19 @@ impl NetAddress {
         })
     }
 
-    /// Connects, blocking: also while a name is looked up.
+    /// Connects to the address, blocking, also during name resolution.
     ///
-    /// For `fd:` the channel gets a descriptor of its own for what the number means, a
-    /// [`ChannelSocket`] or a [`ChannelFile`](crate::ChannelFile). The number stays open and is nobody's: a peer
-    /// sees the end by [`shutdown`](crate::ChannelExt::shutdown), or once this process has ended. Only numbers
-    /// that this process was started with are taken, which are those that are not close-on-exec: others
-    /// belong to a part of this program that does not know of it.
+    /// For `fd:` the channel, a [`ChannelSocket`] or a [`ChannelFile`](crate::ChannelFile), gets a
+    /// duplicate of the descriptor. The original stays open and has no owner: the peer reads
+    /// end-of-file after [`shutdown`](crate::ChannelExt::shutdown), or after this process has
+    /// ended. Only descriptors that this process was started with are accepted, which are those
+    /// that are not close-on-exec: others are owned by other parts of the program.
     ///
     /// # Errors
     ///
     /// As [`ChannelSocket::connect_sync`], [`to_connectable`](Self::to_connectable) and
-    /// [`channel_for_fd`], and [`InvalidInput`](io::ErrorKind::InvalidInput) if there is no host to connect to.
+    /// [`channel_for_fd`], and [`InvalidInput`](io::ErrorKind::InvalidInput) if there is no host to
+    /// connect to.
     #[doc(alias = "qio_net_address_connect_sync")]
     pub fn connect(&self) -> io::Result<Channel> {
         if let Kind::Fd(number) = self.0 {
@@ -86,13 +89,19 @@ impl NetAddress {
         Ok(ChannelSocket::connect(&self.to_peer()?)?.upcast())
     }
 
-    /// As [`connect`](Self::connect), in a future, which never blocks: as [`ChannelSocket::connect_future`], through
-    /// the desktop's proxies. In C it is `qio_channel_socket_connect_async()` that connects to what
-    /// `qio_net_address_get_connectable()` returns.
+    /// Connects to the address, in a future, which never blocks.
+    ///
+    /// As [`ChannelSocket::connect_future`], through the desktop's proxies. In C,
+    /// `qio_channel_socket_connect_async()` connects to the result of
+    /// `qio_net_address_get_connectable()`.
     ///
     /// # Errors
     ///
     /// As [`connect`](Self::connect), and those of the proxies.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future cancels the attempt: no channel is created.
     pub fn connect_future(&self) -> impl Future<Output = io::Result<Channel>> + use<> {
         let this = self.clone();
         async move {
@@ -105,7 +114,7 @@ impl NetAddress {
         }
     }
 
-    /// As [`to_connectable`](Self::to_connectable), to connect to.
+    /// As [`to_connectable`](Self::to_connectable), for connecting.
     fn to_peer(&self) -> io::Result<gio::SocketConnectable> {
         match self.0 {
             Kind::Tcp {
@@ -125,13 +134,15 @@ impl NetAddress {
         channel_for_fd(fd).map_err(failed)
     }
 
-    /// Listens, with at most `backlog` connections waiting to be accepted. Blocks while a name is looked up, or
-    /// suspends a coroutine; of several addresses that it has, the first that works is the one. No host stands for all addresses, those
-    /// of IPv4 too, unless the system's `bindv6only` keeps them apart. A [`NetListener`] listens on all of them
-    /// by [`open_address`](NetListener::open_address).
+    /// Listens on the address, with at most `backlog` connections waiting to be accepted.
     ///
-    /// `fd:` is a socket that listens already; see [`connect`](Self::connect). The path of a unix socket must not
-    /// be there yet.
+    /// Blocks during name resolution, or suspends a coroutine; of several addresses of a name, the
+    /// first that can be listened on is used. An empty host means all addresses, including IPv4,
+    /// unless the system's `bindv6only` separates them. A [`NetListener`] listens on all addresses
+    /// of a name by [`open_address`](NetListener::open_address).
+    ///
+    /// `fd:` is a socket that listens already; see [`connect`](Self::connect). The path of a unix
+    /// socket must not exist.
     ///
     /// # Errors
     ///
@@ -156,14 +167,14 @@ impl NetAddress {
         Err(failure.expect("there is an address"))
     }
 
-    /// The addresses to listen on, in their order.
+    /// The addresses to listen on, in order of preference.
     fn to_local(&self) -> io::Result<Vec<gio::SocketAddress>> {
         if let Kind::Tcp {
             host: Host::Any,
             port,
         } = self.0
         {
-            // The second where there is no IPv6.
+            // The second for a system without IPv6.
             return Ok(vec![
                 literal(Ipv6Addr::UNSPECIFIED, port).upcast(),
                 literal(Ipv4Addr::UNSPECIFIED, port).upcast(),
@@ -174,10 +185,12 @@ impl NetAddress {
     }
 }
 
-/// Addresses as people write them.
+/// Addresses in text form.
 impl NetListener {
-    /// Listens on an address as people write it as well: see [`open_sync`](Self::open_sync), and without
-    /// a host [`open_port`](Self::open_port). `fd:` is a socket that listens already.
+    /// Listens on an address in text form as well.
+    ///
+    /// See [`open_sync`](Self::open_sync), and without a host [`open_port`](Self::open_port). `fd:`
+    /// is a socket that listens already.
     ///
     /// # Errors
     ///
@@ -194,11 +207,17 @@ impl NetListener {
         }
     }
 
-    /// As [`open_address`](Self::open_address), without blocking.
+    /// Listens on an address in text form as well, without blocking.
+    ///
+    /// See [`open_address`](Self::open_address).
     ///
     /// # Errors
     ///
     /// As [`open_address`](Self::open_address).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future opens no socket.
     pub fn open_address_future(
         &self,
         address: &NetAddress,
@@ -207,7 +226,7 @@ impl NetListener {
         let (this, address) = (self.clone(), address.clone());
         async move {
             match &address.0 {
-                // Nothing has to be looked up, and no path to be locked.
+                // Neither a name to resolve nor a path to lock.
                 Kind::Fd(_)
                 | Kind::Tcp {
                     host: Host::Any, ..
@@ -225,13 +244,14 @@ fn literal(address: impl Into<IpAddr>, port: u16) -> gio::InetSocketAddress {
     SocketAddr::new(address.into(), port).into()
 }
 
-/// The address of a peer, or of a socket that listens, as a text can have it. The flow information of IPv6 is no
-/// part of where a peer is, and is left out.
+/// Converts the address of a peer, or of a listening socket.
+///
+/// The flow information of IPv6 is left out.
 ///
 /// # Errors
 ///
-/// [`Unsupported`](io::ErrorKind::Unsupported) for an address that no text stands for: that of a unix socket
-/// without a name, or of another family.
+/// [`Unsupported`](io::ErrorKind::Unsupported) for an address without a text form: that of a unix
+/// socket without a name, or of another family.
 impl TryFrom<&gio::SocketAddress> for NetAddress {
     type Error = io::Error;
 
@@ -239,11 +259,13 @@ impl TryFrom<&gio::SocketAddress> for NetAddress {
     fn try_from(address: &gio::SocketAddress) -> io::Result<Self> {
         let unwritten = || {
             let text = SocketConnectableExt::to_string(address);
-            not_supported(&format!("No text stands for the socket address {text}"))
+            not_supported(&format!(
+                "The socket address {text} has no string representation"
+            ))
         };
         if let Some(inet) = address.downcast_ref::<gio::InetSocketAddress>() {
             let host = inet.address().to_str();
-            // Newer versions of GIO write the scope too, by its name.
+            // Newer versions of GIO include the scope, by its name.
             let host = host.split('%').next().unwrap_or_default();
             let scope = match inet.family() {
                 gio::SocketFamily::Ipv6 => inet.scope_id(),

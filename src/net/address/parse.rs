@@ -1,4 +1,4 @@
-//! Texts become addresses, or mistakes that know their place.
+//! Parses addresses. Errors have their position.
 
 use std::{
     borrow::Cow,
@@ -9,7 +9,7 @@ use std::{
     str::FromStr,
 };
 
-use super::{CIDS, Host, Kind, LONGEST, NetAddressError, VSOCK_ANY, error::ParseError, written};
+use super::{CIDS, Host, Kind, LONGEST, NetAddressError, VSOCK_ANY, display, error::ParseError};
 
 pub(super) fn parse(text: &str) -> Result<Kind, NetAddressError> {
     kind(Part {
@@ -19,7 +19,7 @@ pub(super) fn parse(text: &str) -> Result<Kind, NetAddressError> {
     .map_err(|mistake| NetAddressError::new(text, mistake))
 }
 
-/// As [`parse`], of a text that may not be one.
+/// As [`parse`], for bytes that may be invalid UTF-8.
 pub(super) fn parse_bytes(bytes: &[u8]) -> Result<Kind, NetAddressError> {
     let e = match std::str::from_utf8(bytes) {
         Ok(text) => return parse(text),
@@ -35,7 +35,7 @@ pub(super) fn parse_bytes(bytes: &[u8]) -> Result<Kind, NetAddressError> {
     Err(NetAddressError::new(&text, wrong.instead_of(code)))
 }
 
-/// A part of the text, which knows where it is.
+/// A part of the text, with its position.
 #[derive(Clone)]
 struct Part<'a> {
     text: &'a str,
@@ -47,7 +47,7 @@ impl<'a> Part<'a> {
         &self.text[self.range.clone()]
     }
 
-    /// From here to there, in bytes from the start of this part.
+    /// A slice of this part.
     fn slice(&self, range: Range<usize>) -> Self {
         let start = self.range.start;
         Self {
@@ -64,7 +64,7 @@ impl<'a> Part<'a> {
         self.slice(0..end)
     }
 
-    /// This part, where something else should be.
+    /// The error that something else was expected in place of this part.
     fn instead_of(&self, expected: impl Into<Cow<'static, str>>) -> ParseError {
         ParseError {
             found: self.range.clone(),
@@ -72,7 +72,7 @@ impl<'a> Part<'a> {
         }
     }
 
-    /// What is before the first of these characters, and what is behind it.
+    /// Splits at the first of these characters.
     fn split(&self, at: char) -> Option<(Self, Self)> {
         let place = self.as_str().find(at)?;
         Some((self.until(place), self.from(place + at.len_utf8())))
@@ -111,7 +111,7 @@ fn tcp(rest: Part<'_>) -> Result<Kind, ParseError> {
     }
 }
 
-/// An IPv6 address, and what is behind its bracket and a colon.
+/// An IPv6 address, and the rest behind its bracket and a colon.
 fn bracketed<'a>(rest: &Part<'a>) -> Result<(Host, Part<'a>), ParseError> {
     let Some((inside, behind)) = rest.split(']') else {
         let end = rest.from(rest.range.len());
@@ -132,7 +132,7 @@ fn bracketed<'a>(rest: &Part<'a>) -> Result<(Host, Part<'a>), ParseError> {
 
 const PORT_MISSING: &str = "\":\" and a port";
 
-/// A name or a number, within what the kernel allows for names.
+/// A name or a number, within the limits of the kernel for names.
 fn interface(scope: &Part<'_>) -> Result<String, ParseError> {
     const LONGEST_NAME: usize = 15;
     let name = scope.as_str();
@@ -147,9 +147,9 @@ fn interface(scope: &Part<'_>) -> Result<String, ParseError> {
     }
 }
 
-/// A name, an IPv4 address or nothing, and what is behind the colon.
+/// A name, an IPv4 address or nothing, and the rest behind the colon.
 fn plain<'a>(rest: &Part<'a>) -> Result<(Host, Part<'a>), ParseError> {
-    // All but the last piece may be what has been forgotten to be put in brackets.
+    // All but the last part may be an IPv6 address without brackets.
     let last = rest.as_str().rfind(':').unwrap_or_default();
     for end in [last, rest.range.len()] {
         let bare = rest.until(end);
@@ -178,7 +178,7 @@ fn plain_host(host: &Part<'_>) -> Result<Host, ParseError> {
         let wrong = host.slice(at..at + c.len_utf8());
         return Err(wrong.instead_of("a letter, a digit, \"-\", \"_\" or \".\""));
     }
-    // One dot at the end is allowed: the name is complete then.
+    // One dot at the end is allowed: the name is fully qualified then.
     let name = match host.as_str().strip_suffix('.') {
         Some(name) => host.until(name.len()),
         None => host.clone(),
@@ -187,7 +187,7 @@ fn plain_host(host: &Part<'_>) -> Result<Host, ParseError> {
     let mut last = "";
     for label in name.as_str().split('.') {
         if label.is_empty() {
-            // The dot, or what else there is.
+            // The dot, or the character that is there.
             let end = host.range.len().min(start + 1);
             return Err(host.slice(start..end).instead_of("a letter or a digit"));
         }
@@ -210,7 +210,7 @@ fn plain_host(host: &Part<'_>) -> Result<Host, ParseError> {
     }
 }
 
-/// Whether resolvers take this part of a name for a number.
+/// Whether resolvers interpret this label as a number.
 fn is_numeric(label: &str) -> bool {
     let hexadecimal = label.strip_prefix("0x").or(label.strip_prefix("0X"));
     match hexadecimal {
@@ -235,7 +235,7 @@ fn unix(rest: Part<'_>) -> Result<Kind, ParseError> {
     })
 }
 
-/// The bytes that are written in a part of the text.
+/// Decodes the bytes in a part of the text.
 fn decoded(part: &Part<'_>, nul: bool) -> Result<Vec<u8>, ParseError> {
     let mut bytes = Vec::with_capacity(part.range.len().min(LONGEST));
     let mut place = 0;
@@ -267,7 +267,7 @@ fn decoded(part: &Part<'_>, nul: bool) -> Result<Vec<u8>, ParseError> {
     Ok(bytes)
 }
 
-/// The byte that two hexadecimal digits are.
+/// The byte of two hexadecimal digits.
 fn code(behind: &Part<'_>) -> Result<u8, ParseError> {
     let digits: String = behind.as_str().chars().take(2).collect();
     let is_code = digits.len() == 2 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
@@ -279,10 +279,10 @@ fn code(behind: &Part<'_>) -> Result<u8, ParseError> {
     }
 }
 
-/// How bytes are written that cannot stand for themselves.
+/// The escape sequence of a character.
 fn code_of(bytes: &[u8]) -> String {
     let mut text = String::from("\"");
-    written::codes(&mut text, bytes).expect("a string takes everything");
+    display::codes(&mut text, bytes).expect("a string takes everything");
     text + "\""
 }
 

@@ -1,5 +1,5 @@
-//! Taking clients: one machine for callbacks, futures, streams and blocking threads, which differ
-//! in how they wait.
+//! Accepting connections: one state machine for callbacks, futures, streams and blocking threads,
+//! which differ in how they wait.
 
 use std::{
     future::poll_fn,
@@ -15,7 +15,7 @@ use glib::{prelude::*, subclass::prelude::*};
 
 use super::{
     NetListener,
-    gate::{Admission, Entry, WaiterSlot},
+    admission::{Admission, Decision, WaiterSlot},
     imp::Sockets,
 };
 use crate::{
@@ -29,12 +29,12 @@ use crate::{
     watch::Waiters,
 };
 
-/// One who takes clients.
+/// Accepts connections of a listener, for one consumer.
 #[derive(Debug)]
 pub(super) struct Acceptor {
     slot: WaiterSlot,
     style: Style,
-    /// Identifies the set of sockets that `attempts` are of.
+    /// The version of the set of sockets that `attempts` belongs to.
     known: Option<u64>,
     attempts: Vec<(ChannelSocket, PollIo)>,
     alarm: Option<Sleep>,
@@ -42,40 +42,40 @@ pub(super) struct Acceptor {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Style {
-    /// Waits for the listener to be opened, again and again, and lets blocked threads go first.
+    /// Waits until the listener is opened (again), and yields to blocked threads.
     Callback,
     /// Ends when the listener, which was opened for the n-th time, is disconnected.
     Caller(u64),
 }
 
-/// What came of looking at all sockets.
+/// The result of one attempt on all sockets.
 enum Step {
     Client(ChannelSocket),
     Failed(io::Error),
-    /// Nobody is there, or may come in. The waker is woken when that may be otherwise; readiness of
-    /// the sockets is up to the style, if there is no time to wait for.
+    /// There is no connection, or none may be accepted. The waker is woken when that may have
+    /// changed; the style waits for readiness of the sockets, unless there is a time to wait for.
     Wait(Wait),
 }
 
 enum Wait {
-    ForClients,
-    ForPlace,
+    ForConnection,
+    ForPermit,
     Until(Instant),
 }
 
 impl Acceptor {
-    pub(super) fn for_callback(gate: Arc<Admission>) -> Self {
-        Self::new(gate, Style::Callback)
+    pub(super) fn for_callback(admission: Arc<Admission>) -> Self {
+        Self::new(admission, Style::Callback)
     }
 
     pub(super) fn for_caller(listener: &NetListener) -> Self {
         let imp = listener.imp();
-        Self::new(imp.gate.clone(), Style::Caller(imp.session()))
+        Self::new(imp.admission.clone(), Style::Caller(imp.session()))
     }
 
-    fn new(gate: Arc<Admission>, style: Style) -> Self {
+    fn new(admission: Arc<Admission>, style: Style) -> Self {
         Self {
-            slot: WaiterSlot::new(gate),
+            slot: WaiterSlot::new(admission),
             style,
             known: None,
             attempts: Vec::new(),
@@ -83,7 +83,7 @@ impl Acceptor {
         }
     }
 
-    /// The next client, once there is one, in the hub of what is running.
+    /// The next connection, in the hub of the running context.
     pub(super) fn poll(
         &mut self,
         listener: &NetListener,
@@ -107,12 +107,12 @@ impl Acceptor {
         }
     }
 
-    /// The next client; blocks until there is one.
+    /// The next connection; blocks until there is one.
     fn block(&mut self, listener: &NetListener) -> io::Result<ChannelSocket> {
         let wakeup = Wakeup::of_this_thread();
         let waker = match &wakeup {
             Some(wakeup) => Waker::from(wakeup.clone()),
-            // Then poll looks around by itself.
+            // Without a wake-up the poll ends periodically.
             None => Waker::noop().clone(),
         };
         let no_wait = {
@@ -127,19 +127,20 @@ impl Acceptor {
                     result => Poll::Ready(result),
                 }
             });
-            let (looks, deadline) = match step {
+            let (watched, deadline) = match step {
                 Step::Client(client) => return Ok(client),
                 Step::Failed(e) => return Err(e),
-                Step::Wait(Wait::ForClients) => (&self.attempts[..], None),
-                Step::Wait(Wait::ForPlace) => (&[][..], None),
+                Step::Wait(Wait::ForConnection) => (&self.attempts[..], None),
+                Step::Wait(Wait::ForPermit) => (&[][..], None),
                 Step::Wait(Wait::Until(time)) => (&[][..], Some(time)),
             };
-            let woken: Vec<_> = looks
+            let woken: Vec<_> = watched
                 .iter()
                 .map(|(channel, _)| waiters(channel).enter_thread(wakeup.clone()))
                 .collect();
-            // One that is closed is found by the next step.
-            let leases: Option<Vec<_>> = looks.iter().map(|(channel, _)| channel.lease()).collect();
+            // The next attempt detects a closed one.
+            let leases: Option<Vec<_>> =
+                watched.iter().map(|(channel, _)| channel.lease()).collect();
             if let Some(leases) = leases {
                 let numbers = leases.iter().map(|lease| lease.number());
                 poll_readable(numbers, wakeup.as_deref(), deadline)?;
@@ -151,7 +152,7 @@ impl Acceptor {
         }
     }
 
-    /// Looks at all sockets once, by `try_one`, which says that it is pending if nobody is there.
+    /// Attempts on all sockets once, by `try_one`, which returns pending without a connection.
     fn step(
         &mut self,
         listener: &NetListener,
@@ -159,18 +160,18 @@ impl Acceptor {
         mut try_one: impl FnMut(&ChannelSocket, &mut PollIo) -> Poll<io::Result<ChannelSocket>>,
     ) -> Step {
         loop {
-            let gate = self.slot.gate().clone();
-            let entry = gate.enter(&mut self.slot, waker, self.style == Style::Callback);
-            // After the waker was left there, so that no news is missed.
-            match self.follow(listener) {
+            let admission = self.slot.admission().clone();
+            let entry = admission.enter(&mut self.slot, waker, self.style == Style::Callback);
+            // After the waker was entered, so that no change is missed.
+            match self.update_sockets(listener) {
                 Ok(None) => {}
                 Ok(Some(client)) => return Step::Client(client),
                 Err(step) => return step,
             }
             let permit = match entry {
-                Entry::Go(permit) => permit,
-                Entry::Full => return Step::Wait(Wait::ForPlace),
-                Entry::Until(time) => return Step::Wait(Wait::Until(time)),
+                Decision::Admit(permit) => permit,
+                Decision::Refuse => return Step::Wait(Wait::ForPermit),
+                Decision::RefuseUntil(time) => return Step::Wait(Wait::Until(time)),
             };
             self.alarm = None;
             let mut failure = None;
@@ -183,14 +184,14 @@ impl Acceptor {
                     Poll::Pending => {}
                     Poll::Ready(Ok(client)) => {
                         next.store(place + 1, Ordering::Relaxed);
-                        let gate: Arc<dyn HandshakeLimit> = gate;
+                        let limit: Arc<dyn HandshakeLimit> = admission;
                         let handshakes = &client.upcast_ref::<Channel>().imp().handshakes;
-                        let _ = handshakes.set(gate);
+                        let _ = handshakes.set(limit);
                         client.on_close(Box::new(permit.admit()));
                         return Step::Client(client);
                     }
                     Poll::Ready(Err(e)) => {
-                        // The others get their turn, also if this one fails for ever.
+                        // The other sockets are tried next, even if this one fails for ever.
                         next.store(place + 1, Ordering::Relaxed);
                         failure = Some((channel.clone(), e));
                         break;
@@ -199,7 +200,7 @@ impl Acceptor {
             }
             drop(permit);
             let Some((channel, e)) = failure else {
-                return Step::Wait(Wait::ForClients);
+                return Step::Wait(Wait::ForConnection);
             };
             if let Err(e) = listener.imp().failed(&channel, e) {
                 return Step::Failed(e);
@@ -207,9 +208,9 @@ impl Acceptor {
         }
     }
 
-    /// Sees to it that `attempts` are those of the listener's sockets. Returns a connection that another
-    /// task had accepted and not delivered; or what to do if the listener is not open.
-    fn follow(&mut self, listener: &NetListener) -> Result<Option<ChannelSocket>, Step> {
+    /// Updates `attempts` to the listener's sockets. Returns a connection that another task had
+    /// accepted and not delivered; or the step to take if the listener is not open.
+    fn update_sockets(&mut self, listener: &NetListener) -> Result<Option<ChannelSocket>, Step> {
         let session = match self.style {
             Style::Callback => None,
             Style::Caller(session) => Some(session),
@@ -217,7 +218,7 @@ impl Acceptor {
         match listener.imp().sockets(session, self.known) {
             Ok(Sockets::Returned(client)) => return Ok(Some(client)),
             Ok(Sockets::Same) => {}
-            Ok(Sockets::Others { known, channels }) => {
+            Ok(Sockets::Changed { known, channels }) => {
                 let attempt = |channel| (channel, PollIo::new(Direction::Read));
                 self.attempts = channels.into_iter().map(attempt).collect();
                 self.known = Some(known);
@@ -226,7 +227,7 @@ impl Acceptor {
                 self.attempts = Vec::new();
                 self.known = None;
                 return Err(match self.style {
-                    Style::Callback => Step::Wait(Wait::ForPlace),
+                    Style::Callback => Step::Wait(Wait::ForPermit),
                     Style::Caller(_) => Step::Failed(e),
                 });
             }
@@ -247,14 +248,20 @@ pub(super) async fn in_future(listener: NetListener) -> io::Result<ChannelSocket
 
 /// Blocks, or suspends a coroutine.
 pub(super) fn wait(listener: &NetListener) -> io::Result<ChannelSocket> {
-    let _callbacks_wait = listener.imp().gate.block();
+    let _callbacks_wait = listener.imp().admission.block();
     if coroutine::in_coroutine() {
         return coroutine::wait_for(in_future(listener.clone()))?;
     }
     Acceptor::for_caller(listener).block(listener)
 }
 
-/// The clients of a [`NetListener`], as a [`Stream`]: see [`incoming`](NetListener::incoming).
+/// The connections of a [`NetListener`], as a [`Stream`].
+///
+/// Made by [`incoming`](NetListener::incoming).
+///
+/// # Cancel safety
+///
+/// Dropping the stream, or a future of its next item, loses no connection.
 #[derive(Debug)]
 pub struct Incoming {
     listener: NetListener,
@@ -283,7 +290,8 @@ impl Stream for Incoming {
             return Poll::Ready(None);
         }
         this.acceptor.poll(&this.listener, cx).map(|client| {
-            // What it said at the beginning, or to whoever disconnected it, was the end.
+            // The error of a listener that is not open, or was disconnected, is the end of the
+            // stream.
             this.has_ended = client.is_err() && !this.is_open();
             match this.has_ended {
                 true => None,

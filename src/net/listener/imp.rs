@@ -1,4 +1,6 @@
-//! What a listener carries: its sockets, and whom it serves.
+//! The instance state of a listener: its sockets and its callback.
+
+mod acceptors;
 
 use std::{
     collections::VecDeque,
@@ -14,23 +16,21 @@ use glib::{
 
 use super::{
     QIONetListener, QIONetListenerClass,
-    gate::{Admission, HANDSHAKES},
+    admission::{Admission, HANDSHAKES},
+    callback::ClientCallback,
     open::Options,
-    serve::{Func, Server},
 };
 use crate::{
     channel::ChannelExt as _,
-    error::{io_error, to_glib_error, with_context},
     sync::ForkMutex,
-    sys::listen::is_unusable,
     transport::{ChannelSocket, text},
 };
 
 #[derive(Debug, Default)]
 pub struct NetListener {
-    pub(super) gate: Arc<Admission>,
-    /// Where to look first, of all sockets: after the one that has given the last client, or has
-    /// failed.
+    pub(super) admission: Arc<Admission>,
+    /// The socket to try first: the one after the socket that has returned the last connection, or
+    /// has failed.
     pub(super) next: AtomicUsize,
     state: ForkMutex<State>,
     options: ForkMutex<Options>,
@@ -42,27 +42,27 @@ struct State {
     channels: Vec<ChannelSocket>,
     /// Changes whenever `channels` does.
     version: u64,
-    /// How often it was disconnected.
+    /// The number of times that it was disconnected.
     session: u64,
-    /// Accepted for a callback that was not to be called any more.
+    /// Accepted for a callback that was replaced before its call.
     returned: VecDeque<ChannelSocket>,
     /// The number of the callback that is to be called.
-    serving: Option<u64>,
+    callback_number: Option<u64>,
     /// Counts the callbacks.
-    servers: u64,
-    server: Option<Server>,
-    /// Itself, as long as it is open and has a callback.
-    kept: Option<super::NetListener>,
+    callbacks_set: u64,
+    callback: Option<ClientCallback>,
+    /// A reference to itself, while it is open and has a callback.
+    self_ref: Option<super::NetListener>,
 }
 
-/// The sockets, for one who knew them at another time.
+/// The sockets, for an acceptor that has those of an earlier version.
 pub(super) enum Sockets {
     Same,
-    Others {
+    Changed {
         known: u64,
         channels: Vec<ChannelSocket>,
     },
-    /// First somebody who has been accepted already.
+    /// A connection that was accepted and not delivered, which comes first.
     Returned(ChannelSocket),
 }
 
@@ -80,7 +80,7 @@ impl ObjectImpl for NetListener {
             [
                 glib::ParamSpecString::builder("name")
                     .nick("Name")
-                    .blurb("What the listener is called in messages, and its sockets")
+                    .blurb("The label of the listener and of its sockets in messages")
                     .explicit_notify()
                     .build(),
                 glib::ParamSpecBoolean::builder("connected")
@@ -90,7 +90,7 @@ impl ObjectImpl for NetListener {
                     .build(),
                 glib::ParamSpecUInt::builder("max-clients")
                     .nick("Most clients")
-                    .blurb("How many clients there may be at a time, or 0 for any number")
+                    .blurb("The maximum number of connections at a time, or 0 for no limit")
                     .explicit_notify()
                     .build(),
                 glib::ParamSpecUInt::builder("max-handshakes")
@@ -103,17 +103,17 @@ impl ObjectImpl for NetListener {
                     .build(),
                 glib::ParamSpecUInt::builder("clients")
                     .nick("Clients")
-                    .blurb("How many clients there are")
+                    .blurb("The number of connections")
                     .read_only()
                     .build(),
                 glib::ParamSpecBoolean::builder("reuse-port")
                     .nick("Reuse the port")
-                    .blurb("Whether others that say so as well may listen on the same port")
+                    .blurb("Whether other sockets with this option may listen on the same port")
                     .explicit_notify()
                     .build(),
                 glib::ParamSpecBoolean::builder("replace-stale")
-                    .nick("Replace what is stale")
-                    .blurb("Whether a socket that nobody answers on is replaced")
+                    .nick("Replace stale sockets")
+                    .blurb("Whether a unix socket without a listener is replaced")
                     .explicit_notify()
                     .build(),
                 glib::ParamSpecUInt::builder("path-mode")
@@ -171,7 +171,7 @@ impl ObjectImpl for NetListener {
 
     fn dispose(&self) {
         self.disconnect();
-        self.set_server(None);
+        self.set_callback(None);
     }
 }
 
@@ -180,7 +180,7 @@ impl NetListener {
         *self.options.lock()
     }
 
-    /// Changes an option, and tells of it if it is a property.
+    /// Changes an option, and notifies its property, if it has one.
     pub(super) fn set_option(&self, property: Option<&str>, set: impl FnOnce(&mut Options)) {
         let changed = {
             let mut options = self.options.lock();
@@ -212,7 +212,7 @@ impl NetListener {
         }
     }
 
-    /// What messages call it.
+    /// The label in messages.
     pub(super) fn label(&self) -> String {
         let class = self.obj().type_().name();
         if let Some(name) = self.name() {
@@ -235,8 +235,8 @@ impl NetListener {
         !self.state.lock().channels.is_empty()
     }
 
-    /// Listens on more sockets. They do not block from now on: somebody else may be faster when
-    /// there is a client.
+    /// Adds listening sockets. They are set to non-blocking mode: another process may accept a
+    /// connection first.
     pub(super) fn attach(&self, more: Vec<ChannelSocket>) -> io::Result<()> {
         let name = self.name();
         for channel in &more {
@@ -251,7 +251,7 @@ impl NetListener {
             state.version += 1;
         });
         drop(changed);
-        self.settle(before);
+        self.notify_change(before);
         Ok(())
     }
 
@@ -263,17 +263,17 @@ impl NetListener {
             let channels = std::mem::take(&mut state.channels);
             (channels, std::mem::take(&mut state.returned))
         });
-        let ((channels, returned), kept) = changed;
+        let ((channels, returned), self_ref) = changed;
         for channel in channels {
-            // What it says comes too late for anybody to do anything about it.
+            // An error of closing has no consequence any more.
             let _ = channel.close();
         }
         drop(returned);
-        self.settle(before);
-        drop(kept);
+        self.notify_change(before);
+        drop(self_ref);
     }
 
-    /// A socket that somebody else has closed.
+    /// Removes a socket that other code has closed.
     fn remove(&self, channel: &ChannelSocket) {
         let before = self.is_connected();
         let changed = self.change(|state| {
@@ -283,153 +283,34 @@ impl NetListener {
             state.session += u64::from(removed.is_some() && state.channels.is_empty());
             removed
         });
-        self.settle(before);
+        self.notify_change(before);
         drop(changed);
     }
 
-    /// Changes the state. Returns itself as well, if it is not to be kept alive any more: to be
-    /// dropped without the lock.
+    /// Changes the state. Returns also the reference to itself, if it must be dropped: without the
+    /// lock.
     fn change<R>(&self, f: impl FnOnce(&mut State) -> R) -> (R, Option<super::NetListener>) {
-        // Before the lock, so that it goes after that.
+        // Before the lock, so that it is dropped after the unlock.
         let itself = self.obj().clone();
         let mut state = self.state.lock();
         let result = f(&mut state);
-        let keeps = state.serving.is_some() && !state.channels.is_empty();
-        let unkept = match keeps {
+        let keeps_self = state.callback_number.is_some() && !state.channels.is_empty();
+        let released = match keeps_self {
             true => {
-                state.kept.get_or_insert_with(|| itself.clone());
+                state.self_ref.get_or_insert_with(|| itself.clone());
                 None
             }
-            false => state.kept.take(),
+            false => state.self_ref.take(),
         };
         drop(state);
-        (result, unkept)
+        (result, released)
     }
 
-    /// Tells everybody that something is otherwise.
-    fn settle(&self, was_connected: bool) {
-        self.gate.wake();
+    /// Wakes the acceptors, and notifies the property, after a change.
+    fn notify_change(&self, was_connected: bool) {
+        self.admission.wake();
         if self.is_connected() != was_connected {
             self.obj().notify("connected");
         }
     }
-
-    /// Which sequence of sockets this is, for [`sockets`](Self::sockets).
-    pub(super) fn session(&self) -> u64 {
-        self.state.lock().session
-    }
-
-    pub(super) fn is_open_since(&self, session: u64) -> bool {
-        let state = self.state.lock();
-        state.session == session && !state.channels.is_empty()
-    }
-
-    /// The sockets, if they are others than those that are known.
-    pub(super) fn sockets(&self, session: Option<u64>, known: Option<u64>) -> io::Result<Sockets> {
-        let mut state = self.state.lock();
-        if session.is_some_and(|session| session != state.session) {
-            return Err(io_error(
-                gio::IOErrorEnum::Closed,
-                "Listener is disconnected",
-            ));
-        }
-        if state.channels.is_empty() {
-            return Err(not_open());
-        }
-        if let Some(client) = state.returned.pop_front() {
-            return Ok(Sockets::Returned(client));
-        }
-        if known == Some(state.version) {
-            return Ok(Sockets::Same);
-        }
-        Ok(Sockets::Others {
-            known: state.version,
-            channels: state.channels.clone(),
-        })
-    }
-
-    /// Accepting has failed on a socket. Returns the error if the socket will never accept again.
-    pub(super) fn failed(&self, channel: &ChannelSocket, e: io::Error) -> io::Result<()> {
-        if channel.is_closed() {
-            self.remove(channel);
-            return Ok(());
-        }
-        let is_final = is_unusable(&e);
-        let e = with_context(
-            e,
-            format!("Unable to accept a connection on {}", self.label()),
-        );
-        if is_final {
-            return Err(e);
-        }
-        self.put_off(&e);
-        Ok(())
-    }
-
-    /// Accepts nobody for a while.
-    pub(super) fn put_off(&self, e: &io::Error) {
-        let warn = self.gate.pause();
-        if warn {
-            glib::g_warning!("Qio", "{}: trying again, once a second at least", e);
-        }
-        let error = to_glib_error(e);
-        self.obj().emit_by_name::<()>("accept-error", &[&error]);
-    }
-
-    /// Replaces the callback.
-    pub(super) fn set_server(&self, new: Option<(Func, &glib::MainContext)>) {
-        let serves = new.is_some();
-        let ((number, before), kept) = self.change(|state| {
-            state.servers += 1;
-            state.serving = serves.then_some(state.servers);
-            (state.servers, state.server.take())
-        });
-        drop(before);
-        if let Some((func, context)) = new {
-            let server = Server::start(&self.obj(), number, func, context);
-            let mut server = Some(server);
-            let (unused, kept) = self.change(|state| {
-                if state.serving == Some(number) {
-                    state.server = server.take();
-                }
-                server
-            });
-            drop((unused, kept));
-        }
-        // What it has not delivered goes to the next one.
-        self.gate.wake();
-        drop(kept);
-    }
-
-    pub(super) fn is_served_by(&self, number: u64) -> bool {
-        self.state.lock().serving == Some(number)
-    }
-
-    /// The context of a callback has gone.
-    pub(super) fn end_server(&self, number: u64) {
-        let ended = self.change(|state| {
-            let is_current = state.serving == Some(number);
-            is_current.then(|| {
-                state.serving = None;
-                state.server.take()
-            })
-        });
-        drop(ended);
-    }
-
-    /// Somebody else is to have a client.
-    pub(super) fn give_back(&self, client: ChannelSocket) {
-        let mut client = Some(client);
-        let mut state = self.state.lock();
-        if !state.channels.is_empty() {
-            state.returned.extend(client.take());
-        }
-        drop(state);
-        drop(client);
-        self.gate.wake();
-    }
-}
-
-fn not_open() -> io::Error {
-    io_error(gio::IOErrorEnum::NotConnected, "Listener is not open")
 }

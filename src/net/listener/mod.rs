@@ -1,14 +1,14 @@
 //! Listening on several addresses at once.
 //!
-//! `imp` is what a listener carries, `settings` are its user's; `open` opens its sockets, `stale` makes
-//! room for them; `accept` takes clients, in whatever style, `serve` calls callbacks with them;
-//! `gate` says when nobody may come in.
+//! `imp` is the instance state, `settings` has the options of the user; `open` opens the sockets,
+//! `stale` removes stale unix sockets; `accept` accepts connections, for every style of waiting,
+//! `callback` calls callbacks with them; `admission` decides whether a connection may be accepted.
 
 mod accept;
-mod gate;
+mod admission;
+mod callback;
 mod imp;
 mod open;
-mod serve;
 mod settings;
 mod stale;
 
@@ -25,8 +25,8 @@ use crate::{
     transport::{ChannelSocket, resolve, resolve_sync},
     types::Feature,
 };
+use callback::Func;
 use open::Opening;
-use serve::Func;
 
 derived_class!(
     NetListener,
@@ -37,18 +37,20 @@ derived_class!(
 );
 
 glib::wrapper! {
-    /// Listens on all addresses of a name, or on any sockets at once, and accepts clients: in a
-    /// callback ([`set_client_func`](Self::set_client_func)), in a future
-    /// ([`accept_future`](Self::accept_future)), as a stream ([`incoming`](Self::incoming)), or
-    /// blocking ([`wait_client`](Self::wait_client)). Each client goes to one of them.
+    /// Listens on several sockets at once, and accepts connections.
     ///
-    /// When descriptors or memory are short, whoever accepts waits, and is never told: the clients
-    /// stay in the queue of the system. The first time a warning is logged, and the signal
-    /// `accept-error` is emitted every time. A client that goes, or a pause that gets longer up to
-    /// one second, ends the wait.
+    /// Connections are accepted in a callback ([`set_client_func`](Self::set_client_func)), in a
+    /// future ([`accept_future`](Self::accept_future)), as a stream ([`incoming`](Self::incoming)),
+    /// or blocking ([`wait_client`](Self::wait_client)). Each connection is delivered once.
     ///
-    /// A listener can be used from any thread. Dropping it disconnects it, but with a callback it
-    /// stays alive until it is disconnected, or the callback is taken away, or its context goes.
+    /// After a resource exhaustion (`EMFILE`, `ENFILE`, `ENOMEM`) all acceptors wait, and none gets
+    /// an error: the connections stay in the queue of the kernel. The first time a warning is
+    /// logged, and the signal `accept-error` is emitted every time. The wait ends when a connection
+    /// is closed, or after a back-off of at most one second.
+    ///
+    /// A listener can be used from any thread. Dropping it disconnects it. With a callback it stays
+    /// alive until it is disconnected, the callback is unset, or the context of the callback is
+    /// destroyed.
     ///
     /// # Properties
     ///
@@ -81,7 +83,7 @@ glib::wrapper! {
     /// let main_loop = glib::MainLoop::new(None, false);
     /// let quit = main_loop.clone();
     /// listener.set_client_func_local(move |listener, client| {
-    ///     client.write_all(b"hello\n").expect("room for a few bytes");
+    ///     client.write_all(b"hello\n").expect("the send buffer is empty");
     ///     listener.disconnect();
     ///     quit.quit();
     /// });
@@ -102,26 +104,27 @@ static_assertions::assert_impl_all!(NetListener: Send, Sync);
 
 /// Opening and closing.
 impl NetListener {
-    /// Makes a listener that is still to be opened.
+    /// Creates a listener without sockets.
     #[doc(alias = "qio_net_listener_new")]
     #[must_use]
     pub fn new() -> Self {
         glib::Object::new()
     }
 
-    /// Listens on every address of a name as well, each with at most `backlog` clients waiting to be
-    /// accepted. Blocks while the name is looked up; in a [coroutine](crate::coroutine), suspends
-    /// that.
+    /// Listens on every address of a name as well.
     ///
-    /// With port 0 the system chooses one, which is the same for all addresses:
-    /// [`local_addresses`](Self::local_addresses) tells it. Where there are IPv4 and IPv6 addresses,
-    /// sockets of IPv6 leave IPv4 alone. Addresses of a family that the machine does not have are
-    /// passed over, if there are others.
+    /// Each socket has at most `backlog` connections waiting to be accepted. Blocks during name
+    /// resolution; in a [coroutine](crate::coroutine), suspends that.
+    ///
+    /// With port 0 the kernel chooses one, which is the same for all addresses:
+    /// [`local_addresses`](Self::local_addresses) returns it. If there are IPv4 and IPv6 addresses,
+    /// IPv6 sockets get `IPV6_V6ONLY`. Addresses of a family that the machine does not have are
+    /// skipped, if there are others.
     ///
     /// # Errors
     ///
-    /// What the system says of any other address, with the address, or the resolver of the name;
-    /// then none of them is listened on.
+    /// The error of the system call for any other address, with the address, or that of the
+    /// resolver; then no socket is added.
     #[doc(alias = "qio_net_listener_open_sync")]
     pub fn open_sync(
         &self,
@@ -131,12 +134,17 @@ impl NetListener {
         self.open(&resolve_sync(address.as_ref())?, backlog)
     }
 
-    /// As [`open_sync`](Self::open_sync), without blocking. Stays in the thread where it is polled
-    /// first.
+    /// Listens on every address of a name as well, without blocking.
+    ///
+    /// See [`open_sync`](Self::open_sync). The future must be polled in one thread.
     ///
     /// # Errors
     ///
     /// As [`open_sync`](Self::open_sync).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future opens no socket.
     #[doc(alias = "qio_net_listener_open_async")]
     #[doc(alias = "qio_net_listener_open_finish")]
     pub fn open_future<A: IsA<gio::SocketConnectable>>(
@@ -151,12 +159,13 @@ impl NetListener {
         }
     }
 
-    /// Listens on a port of all interfaces as well, over IPv4 and IPv6 as far as the machine has
-    /// them, and returns the port, which the system chooses if it is 0.
+    /// Listens on a port of all interfaces as well, and returns the port.
+    ///
+    /// Over IPv4 and IPv6, as far as the machine has them. With port 0 the kernel chooses one.
     ///
     /// # Errors
     ///
-    /// What the system says, with the address.
+    /// The error of the system call, with the address.
     #[doc(alias = "qio_net_listener_open_port")]
     pub fn open_port(&self, port: u16, backlog: u32) -> io::Result<u16> {
         let families = [gio::SocketFamily::Ipv6, gio::SocketFamily::Ipv4];
@@ -172,9 +181,10 @@ impl NetListener {
         Ok(port.unwrap_or_default())
     }
 
-    /// Listens on the sockets as well that a service manager has opened for this process: all that
-    /// are left, or those of a name. Returns how many they are, which may be none. See
-    /// [`activation`](super::activation).
+    /// Listens on the sockets that a service manager has opened as well.
+    ///
+    /// On all that have not been taken, or those with a name. Returns their number, which may be 0.
+    /// See [`activation`](super::activation).
     ///
     /// # Errors
     ///
@@ -188,13 +198,14 @@ impl NetListener {
         Ok(count)
     }
 
-    /// Listens on a socket of the caller's as well. It does not block from now on, and is closed
-    /// when the listener is disconnected.
+    /// Listens on a socket of the caller as well.
+    ///
+    /// It is set to non-blocking mode, and is closed when the listener is disconnected.
     ///
     /// # Errors
     ///
-    /// Unsupported without [`Feature::LISTEN`];
-    /// [`AlreadyExists`](io::ErrorKind::AlreadyExists) if the listener has it already.
+    /// Unsupported without [`Feature::LISTEN`]; [`AlreadyExists`](io::ErrorKind::AlreadyExists) if
+    /// the listener has this socket.
     #[doc(alias = "qio_net_listener_add")]
     pub fn add(&self, channel: &ChannelSocket) -> io::Result<()> {
         if !channel.has_feature(Feature::LISTEN) {
@@ -209,10 +220,11 @@ impl NetListener {
         self.imp().attach(vec![channel.clone()])
     }
 
-    /// Closes all sockets, which removes unix paths. Whoever is about to accept, in whatever thread,
-    /// fails with [`Closed`](gio::IOErrorEnum::Closed), and streams end; the callback is not called
-    /// any more, but for a call that is under way in another thread. Clients that were accepted are
-    /// left alone.
+    /// Closes all sockets, and removes their unix paths.
+    ///
+    /// All waiting acceptors, in any thread, fail with [`Closed`](gio::IOErrorEnum::Closed), and
+    /// streams end; the callback is not called any more, except for a call in progress in another
+    /// thread. Accepted connections are not affected.
     ///
     /// The listener can be opened again. The callback stays set.
     #[doc(alias = "qio_net_listener_disconnect")]
@@ -220,14 +232,14 @@ impl NetListener {
         self.imp().disconnect();
     }
 
-    /// Whether it listens on anything.
+    /// Returns whether it has listening sockets.
     #[doc(alias = "qio_net_listener_is_connected")]
     #[must_use]
     pub fn is_connected(&self) -> bool {
         self.imp().is_connected()
     }
 
-    /// The addresses that it listens on, in the order in which they were opened.
+    /// Returns the addresses that it listens on, in the order of opening.
     #[doc(alias = "qio_net_listener_get_local_addresses")]
     #[must_use]
     pub fn local_addresses(&self) -> Vec<gio::SocketAddress> {
@@ -242,10 +254,11 @@ impl NetListener {
     }
 }
 
-/// Accepting clients.
+/// Accepting connections.
 impl NetListener {
-    /// Calls `func` for each client, in the global default context, in place of what was called
-    /// before. See [`set_client_func_full`](Self::set_client_func_full).
+    /// Sets the function that the global default context calls for each connection.
+    ///
+    /// Replaces the function set before. See [`set_client_func_full`](Self::set_client_func_full).
     ///
     /// # Panics
     ///
@@ -258,11 +271,14 @@ impl NetListener {
         self.set_client_func_full(func, None);
     }
 
-    /// Calls `func` for each client, in a context, or in the global default one, in place of what
-    /// was called before. When this returns no call begins that is not to be in this context, and
-    /// no client is lost: moving a listener to another context is setting its callback there.
+    /// Sets the function that is called for each connection, in a context.
     ///
-    /// A panic of the callback is logged as a critical warning, and the next client is served.
+    /// `None` is the global default context. Replaces the function set before. After this has
+    /// returned no call begins in another context, and no connection is lost: to move a listener to
+    /// another context, set its callback there.
+    ///
+    /// A panic of the callback is logged as a critical warning, and the next connection is
+    /// accepted.
     ///
     /// # Panics
     ///
@@ -275,7 +291,7 @@ impl NetListener {
         self.set_func(Func::Anywhere(Box::new(func)), context);
     }
 
-    /// As [`set_client_func`](Self::set_client_func), for a callback that stays in this thread.
+    /// Sets a callback as [`set_client_func`](Self::set_client_func), which stays in this thread.
     ///
     /// # Panics
     ///
@@ -287,8 +303,10 @@ impl NetListener {
         self.set_client_func_full_local(func, None);
     }
 
-    /// As [`set_client_func_full`](Self::set_client_func_full), for a callback that stays in this
-    /// thread, whose context it must be, or nobody's yet.
+    /// Sets a callback as [`set_client_func_full`](Self::set_client_func_full), for a local
+    /// function.
+    ///
+    /// The callback must stay in this thread, which must own the context, unless no thread does.
     ///
     /// # Panics
     ///
@@ -300,41 +318,48 @@ impl NetListener {
         self.set_func(Func::Here(ThreadGuard::new(Box::new(func))), context);
     }
 
-    /// Calls nothing any more. Clients stay in the queue for whoever accepts them.
+    /// Unsets the callback. Connections stay in the queue for other acceptors.
     pub fn unset_client_func(&self) {
-        self.imp().set_server(None);
+        self.imp().set_callback(None);
     }
 
     fn set_func(&self, func: Func, context: Option<&glib::MainContext>) {
         // Not `unwrap_or_default`: the `Default` of a context is a new one.
         let context = context.cloned().unwrap_or_else(glib::MainContext::default);
-        self.imp().set_server(Some((func, &context)));
+        self.imp().set_callback(Some((func, &context)));
     }
 
-    /// Blocks until there is a client, and returns it. The callback gets none meanwhile. In a
-    /// coroutine, suspends that.
+    /// Blocks until there is a connection, and returns it.
+    ///
+    /// The callback gets none meanwhile. In a coroutine, suspends that.
     ///
     /// # Errors
     ///
-    /// [`NotConnected`](io::ErrorKind::NotConnected) if the listener is not open, or is disconnected
-    /// meanwhile; and what the system says, unless that passes by itself.
+    /// [`NotConnected`](io::ErrorKind::NotConnected) if the listener is not open, or is
+    /// disconnected meanwhile; and errors of the system call that are not temporary.
     #[doc(alias = "qio_net_listener_wait_client")]
     pub fn wait_client(&self) -> io::Result<ChannelSocket> {
         accept::wait(self)
     }
 
-    /// Accepts one client, once there is one. Dropping it leaves the client in the queue.
+    /// Accepts one connection.
     ///
     /// # Errors
     ///
     /// As [`wait_client`](Self::wait_client).
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: if the future is dropped, the connection stays in the queue.
     #[doc(alias = "qio_net_listener_accept_async")]
     #[doc(alias = "qio_net_listener_accept_finish")]
     pub fn accept_future(&self) -> impl Future<Output = io::Result<ChannelSocket>> + Send + use<> {
         accept::in_future(self.clone())
     }
 
-    /// The clients as a stream, which ends when the listener is disconnected.
+    /// Returns the connections as a stream.
+    ///
+    /// It ends when the listener is disconnected.
     #[must_use]
     pub fn incoming(&self) -> Incoming {
         Incoming::new(self)

@@ -1,4 +1,4 @@
-//! Opening sockets: all addresses of a name, or none.
+//! Opening sockets: on all addresses of a name, or on none.
 
 use std::{
     io,
@@ -22,11 +22,11 @@ use crate::{
     transport::{ChannelSocket, Listening, PathAccess, text},
 };
 
-/// How often another port is tried, if one that the system has chosen for the first address is not
-/// free for the others.
+/// How often another port is tried, if the one that the kernel has chosen for the first address is
+/// in use for others.
 const CLASHES: usize = 200;
 
-/// How sockets are to be opened.
+/// The options for opening sockets.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Options {
     pub(super) reuse_port: bool,
@@ -34,12 +34,12 @@ pub(super) struct Options {
     pub(super) access: PathAccess,
 }
 
-/// Another task or process needs the lock on a path for as long as it takes to bind a socket: this often,
-/// and so long each time, it is tried again.
+/// How often, and at which interval, the lock on a path is tried again: another task or process has
+/// it while it binds a socket.
 const LOCK_TRIES: usize = 100;
 const BETWEEN: Duration = Duration::from_millis(10);
 
-/// Sockets that are to be opened: on all addresses, with the same port where that is up to the system.
+/// Sockets to be opened: on all addresses, with the same port if the kernel chooses it.
 #[derive(Debug)]
 pub(super) struct Opening {
     addresses: Vec<gio::SocketAddress>,
@@ -62,7 +62,7 @@ impl Opening {
         }
         let is_v4 = |it: &gio::SocketAddress| family(it) == Some(gio::SocketFamily::Ipv4);
         Self {
-            // Otherwise it may take IPv4 along, where others are to listen, or do already.
+            // Otherwise it may include IPv4, where other sockets listen, or will.
             v6_only: different.iter().any(is_v4) || listener.local_addresses().iter().any(is_v4),
             addresses: different,
             options: listener.imp().options(),
@@ -70,7 +70,7 @@ impl Opening {
         }
     }
 
-    /// Opens them. Blocks while another process of this user replaces one of the paths.
+    /// Opens the sockets. Blocks while another process of this user replaces one of the paths.
     pub(super) fn open(&self) -> io::Result<Vec<ChannelSocket>> {
         for _ in 0..LOCK_TRIES {
             if let Some(_locks) = self.lock() {
@@ -101,7 +101,7 @@ impl Opening {
         paths
     }
 
-    /// Locks all paths, or none: then another has one of them.
+    /// Locks all paths, or none, if another task or process has one of the locks.
     fn lock(&self) -> Option<Vec<PathLock>> {
         let mut locks = Vec::new();
         for path in self.paths() {
@@ -137,7 +137,7 @@ impl Opening {
 
 enum Outcome {
     Open(Vec<ChannelSocket>),
-    /// The port of the others is in use here.
+    /// The port of the other sockets is in use here.
     Clash(io::Error),
 }
 
@@ -186,15 +186,15 @@ impl Opening {
         if self.options.replace_stale
             && let Some(path) = stale::absolute_path(address)
         {
-            stale::make_room(&path)?;
+            stale::remove_stale_socket(&path)?;
         }
         channel.listen_as(address, self.backlog, &how)?;
         Ok(channel)
     }
 }
 
-/// The machine has no such address, or does not know the family: the other addresses of a name
-/// will do.
+/// Whether the machine does not have such an address, or its family: the other addresses of a name
+/// are used.
 fn is_absent(e: &io::Error) -> bool {
     let errno = errno(e).map(Errno::from_raw);
     matches!(

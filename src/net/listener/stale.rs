@@ -1,11 +1,11 @@
-//! Making room for a unix path: a socket that refuses connections is what a program leaves behind
-//! that was killed.
+//! Replacing stale unix sockets: a socket that refuses connections is that of a program that was
+//! killed.
 //!
-//! Until the new socket listens, which another program cannot distinguish from a stale one, there is a
-//! lock, so that of two programs that start at the same time one finds the other. It is on a file
-//! beside the path that only this user can open: another user can lock a folder, but cannot hold
-//! this up. Against programs without the lock, a socket is looked at once more after it has been
-//! moved aside, where no other can be put in its place.
+//! Another program cannot distinguish a socket that does not listen yet from a stale one. So there
+//! is a lock until it listens: of two programs that start at the same time one finds the other. The
+//! lock is on a file beside the path that only this user can open: another user can lock a
+//! directory, but cannot cause a wait here. Against programs without the lock, a socket is checked
+//! again after it has been renamed, where no other can replace it.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -24,14 +24,14 @@ use crate::{
     },
 };
 
-/// How many names are tried.
+/// The maximum number of names that are tried.
 const TRIES: usize = 100;
 
-/// The lock on a unix path. It is removed with this.
+/// The lock on a unix path. Removes its file when dropped.
 #[derive(Debug)]
 pub(super) struct PathLock {
     path: PathBuf,
-    /// Locked, which is the use of it.
+    /// The locked file.
     file: File,
 }
 
@@ -41,11 +41,11 @@ pub(super) enum Lock {
     Locked(PathLock),
     /// Another task or process of this user is replacing the same path.
     Busy,
-    /// There cannot be a lock: the second look has to do.
+    /// The file system does not support the lock: the second check has to suffice.
     Impossible,
 }
 
-/// The path that an address stands for in the file system, from the root.
+/// The absolute path of an address in the file system.
 pub(super) fn absolute_path(address: &gio::SocketAddress) -> Option<PathBuf> {
     std::path::absolute(path_of(address)?).ok()
 }
@@ -68,7 +68,7 @@ pub(super) fn lock(path: &Path) -> Lock {
             Err(TryLockError::WouldBlock) => return Lock::Busy,
             Err(TryLockError::Error(_)) => return Lock::Impossible,
         }
-        // Else its last owner has removed it since it was opened.
+        // Otherwise its last owner has removed it since it was opened.
         if is_at(&file, &path) {
             return Lock::Locked(PathLock { path, file });
         }
@@ -76,7 +76,7 @@ pub(super) fn lock(path: &Path) -> Lock {
     Lock::Busy
 }
 
-/// Whether it is this file that is there.
+/// Whether the path leads to this file.
 fn is_at(file: &File, path: &Path) -> bool {
     let own = file.metadata().map(|it| (it.dev(), it.ino()));
     matches!((own, file::identity(path)), (Ok(own), Ok(found)) if own == found)
@@ -84,20 +84,20 @@ fn is_at(file: &File, path: &Path) -> bool {
 
 impl Drop for PathLock {
     fn drop(&mut self) {
-        // While it is locked: after that it would be another's.
+        // While it is locked: after that another process may own it.
         if is_at(&self.file, &self.path) {
             let _ = fs::remove_file(&self.path);
         }
     }
 }
 
-/// Removes what is at a path if it is a socket that refuses connections. Anything else there is an error. The
-/// caller has the [`lock`] until the new socket listens.
-pub(super) fn make_room(path: &Path) -> io::Result<()> {
+/// Removes a socket that refuses connections from a path. Any other file there is an error. The
+/// caller holds the [`lock`] until the new socket listens.
+pub(super) fn remove_stale_socket(path: &Path) -> io::Result<()> {
     remove_stale(path).map_err(|e| with_context(e, format!("Unable to replace {}", path.display())))
 }
 
-/// The lock could not be taken for a long time.
+/// The error of a lock that could not be taken in time.
 pub(super) fn is_busy(paths: &str) -> io::Error {
     let reason = "Another process of this user is replacing it";
     let e = io_error(gio::IOErrorEnum::Busy, reason);
@@ -109,12 +109,12 @@ fn remove_stale(path: &Path) -> io::Result<()> {
         return Ok(());
     }
     let Some(aside) = move_aside(path)? else {
-        // This file system cannot do it.
+        // This file system does not support the rename.
         return fs::remove_file(path);
     };
     match is_stale(&aside) {
         Ok(true) => fs::remove_file(&aside),
-        // It was put there since the first look.
+        // It was put there since the first check.
         result => {
             file::rename_to_free(&aside, path)?;
             Err(result.err().unwrap_or_else(in_use))
@@ -122,9 +122,11 @@ fn remove_stale(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Whether it is a socket that refuses. Nothing is fine; anything else is an error.
+/// Whether it is a socket that refuses connections. A missing file is not; any other one is an
+/// error.
 fn is_stale(path: &Path) -> io::Result<bool> {
-    // By its own name it may be too long for an address: GIO would cut that off, and another one be asked.
+    // By its own name it may be too long for an address, which GIO would truncate to that of
+    // another socket.
     let (_open, file) = match listen::open_file_of_socket(path) {
         Ok(open) => open,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
@@ -133,13 +135,13 @@ fn is_stale(path: &Path) -> io::Result<bool> {
     if !fs::metadata(&file)?.file_type().is_socket() {
         return Err(io_error(
             gio::IOErrorEnum::Exists,
-            "It is not a socket, and stays",
+            "The file is not a socket",
         ));
     }
     let address: gio::SocketAddress = gio::UnixSocketAddress::new(&file).upcast();
     match listen::probe(&Native::new(&address)?) {
         Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => Ok(true),
-        // It accepts, has no room in its queue, or does not allow the attempt.
+        // It accepts, its queue is full, or it does not permit the attempt.
         _ => Err(in_use()),
     }
 }
@@ -147,11 +149,11 @@ fn is_stale(path: &Path) -> io::Result<bool> {
 fn in_use() -> io::Error {
     io_error(
         gio::IOErrorEnum::AddressInUse,
-        "A process listens on it, and it stays",
+        "Address already in use by a live listener",
     )
 }
 
-/// Moves a file to a name beside it that is free. `None` where there is no such operation.
+/// Renames a file to an unused name beside it. `None` if there is no such operation.
 fn move_aside(path: &Path) -> io::Result<Option<PathBuf>> {
     for number in 0..TRIES {
         let aside = path.with_file_name(format!(".{:x}.{number}", std::process::id()));

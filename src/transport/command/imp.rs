@@ -17,7 +17,7 @@ use super::{
     child::Child,
 };
 use crate::{
-    channel::{Channel, ChannelExt as _, ChannelImpl, ffi::PollFd, leased_watch},
+    channel::{Channel, ChannelExt as _, ChannelImpl, class::native::PollFd, leased_watch},
     error::not_supported,
     hub::Direction,
     types::{ReadFlags, Readiness, Shutdown, WriteFlags},

@@ -1,4 +1,4 @@
-//! The file of a listening unix socket goes with it.
+//! The file of a listening unix socket, which is removed with the socket.
 
 use std::{
     fs::{self, Permissions},
@@ -10,32 +10,38 @@ use std::{
     path::PathBuf,
 };
 
-use super::PathAccess;
 use crate::{
     error::io_error,
     sync::Maker,
     sys::{address::path_of, file, listen},
 };
 
-/// The file that a listening unix socket made, to be removed with it.
+/// The permissions of a unix path. `None`: the default of the system.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct PathAccess {
+    pub(crate) mode: Option<u32>,
+    pub(crate) uid: Option<u32>,
+    pub(crate) gid: Option<u32>,
+}
+
+/// The file that a listening unix socket has created, to be removed with it.
 #[derive(Debug)]
 pub(super) struct BoundPath {
     path: PathBuf,
-    /// The file has this identity unless another has been put in its place.
+    /// The identity of the file, which another one in its place does not have.
     identity: (u64, u64),
-    /// A forked child must leave it alone.
+    /// A forked child must not remove it.
     maker: Maker,
 }
 
 impl BoundPath {
-    /// Binds a socket to an address by `bind`. The file that this makes, if it makes one, is removed
-    /// with what is returned: also where something fails before the socket is in use. Abstract names
-    /// leave no file.
+    /// Binds a socket to an address by `bind`. The file that this creates, if any, is removed with
+    /// the result: also if a later step fails. Abstract names have no file.
     pub(super) fn bind(
         address: &gio::SocketAddress,
         bind: impl FnOnce() -> io::Result<OwnedFd>,
     ) -> io::Result<(OwnedFd, Option<Self>)> {
-        // First: it may fail, as long as there is nothing to be left behind.
+        // First: it may fail, before there is anything to be removed.
         let path = path_of(address).map(std::path::absolute).transpose()?;
         let fd = bind()?;
         let Some(path) = path else {
@@ -51,14 +57,14 @@ impl BoundPath {
         Ok((fd, Some(bound)))
     }
 
-    /// Sets the owner and the mode. To be called before the socket listens: until then it refuses
+    /// Sets the owner and the mode. Must be called before the socket listens: until then it refuses
     /// all connections.
     pub(super) fn set_access(&self, access: PathAccess) -> io::Result<()> {
         if access == PathAccess::default() {
             return Ok(());
         }
-        // What is changed is the file itself, whatever is put in its place meanwhile; and never one
-        // that is not a socket, which another user of the folder may have put there before.
+        // The file itself is changed, whatever replaces it at its path meanwhile; and never one
+        // that is not a socket, which another user of the directory may have created before.
         let (open, file) = listen::open_file_of_socket(&self.path)?;
         if file::socket_identity(open.as_fd())? != Some(self.identity) {
             return Err(replaced());
@@ -108,7 +114,7 @@ mod tests {
         let path = folder.path().join("file");
         fs::write(&path, "").expect("written");
         fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("set");
-        // A number that the file system gave to the next file as well.
+        // An inode number that the file system has reused.
         let bound = BoundPath {
             identity: file::identity(&path).expect("there"),
             path: path.clone(),

@@ -1,4 +1,4 @@
-//! Who is at the other end.
+//! Peer credentials.
 
 use std::{
     io,
@@ -10,28 +10,28 @@ use glib::subclass::prelude::*;
 use super::ChannelSocket;
 use crate::{channel::ChannelExt as _, error::with_context, sys::credentials, types::Feature};
 
-/// The process at the other end of a unix socket, as it was when it connected, listened, or made
-/// the pair.
+/// The peer process of a unix socket, when it connected, listened or made the pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PeerCredentials {
-    /// The process; 0 if this process cannot see it, from inside a container for example. Another
-    /// process may have the number by now: [`ChannelSocket::peer_pidfd`] tells them apart.
+    /// The process; 0 if this process cannot see it, for example from inside a container. The pid
+    /// may have been reused: [`ChannelSocket::peer_pidfd`] detects that.
     pub pid: i32,
-    /// The user it ran as.
+    /// The user id of the process.
     pub uid: u32,
-    /// The group it ran as.
+    /// The group id of the process.
     pub gid: u32,
 }
 
 impl ChannelSocket {
-    /// Who is at the other end of a unix socket.
-    /// [`credentials`](crate::ChannelExt::credentials) tells the same by an object of GIO's, which
+    /// Returns the credentials of the peer of a unix socket.
+    ///
+    /// [`credentials`](crate::ChannelExt::credentials) returns the same as an object of GIO, which
     /// has no group.
     ///
     /// # Errors
     ///
-    /// Unsupported for all other sockets; `ENOTCONN` if there is no other end, as for sockets that
-    /// listen or receive datagrams from anybody.
+    /// Unsupported for all other sockets; `ENOTCONN` if there is no peer, as for sockets that
+    /// listen or are not connected.
     #[doc(alias = "qio_channel_socket_get_peer_credentials")]
     pub fn peer_credentials(&self) -> io::Result<PeerCredentials> {
         let peer = self.peer()?;
@@ -42,8 +42,10 @@ impl ChannelSocket {
         })
     }
 
-    /// The process at the other end of a unix socket, as a descriptor that refers to it for as long
-    /// as it is open, whatever becomes of the number. It is readable once the process has ended.
+    /// Returns a pidfd of the peer process of a unix socket.
+    ///
+    /// It refers to the same process while it is open, even if the pid is reused. It is readable
+    /// once the process has ended.
     ///
     /// # Errors
     ///
@@ -60,10 +62,10 @@ impl ChannelSocket {
     fn ask<R>(&self, ask: impl FnOnce(BorrowedFd<'_>) -> io::Result<R>) -> io::Result<R> {
         let fd = self.imp().fd.get()?;
         let answer = match self.has_feature(Feature::LISTEN) {
-            // The system would tell who listens.
+            // The kernel would return the credentials of the listening process.
             true => Err(io::Error::from_raw_os_error(libc::ENOTCONN)),
             false => ask(fd.as_fd()),
         };
-        answer.map_err(|e| with_context(e, "Unable to tell who is at the other end"))
+        answer.map_err(|e| with_context(e, "Unable to get the peer credentials"))
     }
 }

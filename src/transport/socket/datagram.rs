@@ -1,4 +1,4 @@
-//! Sockets that keep messages apart.
+//! Message-oriented sockets.
 
 use std::{
     future::{Future, poll_fn},
@@ -13,7 +13,7 @@ use super::{
     ChannelSocket,
     bound_path::BoundPath,
     imp::CloseHook,
-    names::{each_address, name, text},
+    resolve::{each_address, name, text},
 };
 use crate::{
     channel::{Channel, IoFlags, PollIo, Transferred, blocking},
@@ -25,26 +25,27 @@ use crate::{
 
 /// # Messages
 ///
-/// Datagram sockets, and those of the type [`Seqpacket`](gio::SocketType::Seqpacket), keep messages
-/// apart: each write is one message, also from several buffers, and each read takes one.
+/// Datagram sockets, and those of the type [`Seqpacket`](gio::SocketType::Seqpacket), preserve
+/// message boundaries: each write is one message, also from several buffers, and each read takes
+/// one.
 ///
-/// - A message that does not fit into the room of a read is an error,
-///   [`MessageTooLarge`](gio::IOErrorEnum::MessageTooLarge), and the rest of it is lost: the next
-///   read gets the next message. The buffers hold as much as fits.
-///   [`next_message_size`](Self::next_message_size) tells beforehand; a look at a message
+/// - A message that does not fit into the buffers of a read is truncated, which is an error,
+///   [`MessageTooLarge`](gio::IOErrorEnum::MessageTooLarge): the rest of it is lost, and the next
+///   read gets the next message. The buffers are full.
+///   [`next_message_size`](Self::next_message_size) returns the size in advance; peeking
 ///   ([`ReadFlags::PEEK`]) loses nothing.
-/// - A read of nothing (0) is an empty message on a datagram socket, which has no end until it is
-///   shut down; on a sequence of packets it is usually the end. The functions that read until all
-///   is read pass over empty messages, and put several messages together if need be. Streams of
-///   `std::io` and `futures-io` know no empty messages: they take them for the end.
-/// - A write of nothing writes nothing. [`send_to`](Self::send_to) sends empty messages.
+/// - A read that returns 0 is an empty message on a datagram socket, which has no end-of-file until
+///   it is shut down; on a seqpacket socket it is usually end-of-file. The functions that read
+///   until the buffers are full skip empty messages, and concatenate messages if need be. Streams
+///   of `std::io` and `futures-io` interpret an empty message as end-of-file.
+/// - A write of no bytes sends nothing. [`send_to`](Self::send_to) sends empty messages.
 impl ChannelSocket {
-    /// Makes a channel that is still to be opened, as a socket of some type.
-    /// [`connect_sync`](Self::connect_sync) and [`listen_sync`](Self::listen_sync) open it.
+    /// Creates a channel that is not open yet, for a socket of a type.
     ///
-    /// [`Seqpacket`](gio::SocketType::Seqpacket) is for unix sockets, and for virtual machines:
-    /// connections that keep messages apart. A datagram socket, which
-    /// [`dgram_sync`](Self::dgram_sync) opens whatever the type was, does not listen.
+    /// [`connect_sync`](Self::connect_sync) and [`listen_sync`](Self::listen_sync) open it.
+    /// [`Seqpacket`](gio::SocketType::Seqpacket) is for unix sockets and vsock: connections that
+    /// preserve message boundaries. [`dgram_sync`](Self::dgram_sync) opens a datagram socket
+    /// whatever the type is.
     #[doc(alias = "qio_channel_socket_new_of_type")]
     #[must_use]
     pub fn of_type(kind: gio::SocketType) -> Self {
@@ -53,8 +54,9 @@ impl ChannelSocket {
             .build()
     }
 
-    /// The type of the socket: what it is to become, and once it is open, what it is.
-    /// [`Invalid`](gio::SocketType::Invalid) for one that GIO does not know.
+    /// Returns the type of the socket, or before it is open, the one it will have.
+    ///
+    /// [`Invalid`](gio::SocketType::Invalid) for a type that GIO does not have.
     #[doc(alias = "qio_channel_socket_get_socket_type")]
     #[must_use]
     pub fn socket_type(&self) -> gio::SocketType {
@@ -66,7 +68,7 @@ impl ChannelSocket {
         }
     }
 
-    /// Opens a new channel. See [`dgram_sync`](Self::dgram_sync).
+    /// Creates a channel and opens it. See [`dgram_sync`](Self::dgram_sync).
     ///
     /// # Errors
     ///
@@ -80,16 +82,19 @@ impl ChannelSocket {
         Ok(this)
     }
 
-    /// Opens the channel as a datagram socket: UDP, or unix. Blocks while a name is looked up.
+    /// Opens the channel as a datagram socket: UDP, or unix.
     ///
-    /// With a `local` address others can send to it; the file of a unix path is removed with the
-    /// channel. With a `remote` one it is connected: messages are sent there, and taken only from
-    /// there. A unix socket without a local address cannot be answered; an address of the type
-    /// [`Anonymous`](gio::UnixSocketAddressType::Anonymous) makes the system choose a name.
+    /// Blocks during name resolution.
+    ///
+    /// With a `local` address it can receive messages; the file of a unix path is removed with the
+    /// channel. With a `remote` one it is connected: it sends messages to that address, and
+    /// receives only from it. The peer of a unix socket without a local address cannot answer; an
+    /// address of the type [`Anonymous`](gio::UnixSocketAddressType::Anonymous) makes the kernel
+    /// choose a name.
     ///
     /// # Errors
     ///
-    /// `EINVAL` without any address; what the system says, with the addresses; and as
+    /// `EINVAL` without any address; the error of the system call, with the addresses; and as
     /// [`connect_sync`](Self::connect_sync).
     #[doc(alias = "qio_channel_socket_dgram_sync")]
     pub fn dgram_sync(
@@ -102,13 +107,18 @@ impl ChannelSocket {
         self.take_over(open(local, remote.map(AsRef::as_ref))?)
     }
 
-    /// As [`dgram_sync`](Self::dgram_sync), without holding up the main loop: names are looked up
-    /// in another thread. Dropping it leaves the channel as it was.
+    /// Opens the channel as a datagram socket, without blocking the main loop.
+    ///
+    /// See [`dgram_sync`](Self::dgram_sync). Names are resolved by another thread.
     ///
     /// # Errors
     ///
     /// As [`dgram_sync`](Self::dgram_sync); and `EINVAL` for a `remote` that is neither a
     /// [`gio::SocketAddress`] nor a [`gio::NetworkAddress`].
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the channel is not opened.
     #[doc(alias = "qio_channel_socket_dgram_async")]
     #[doc(alias = "qio_channel_socket_dgram_finish")]
     pub fn dgram_future<L, R>(
@@ -137,8 +147,9 @@ impl ChannelSocket {
         }
     }
 
-    /// Reads one message, and tells where it came from: `None` for a unix socket without an
-    /// address. Goes by the mode of the channel, as reads do.
+    /// Reads one message, and returns also the address of its sender.
+    ///
+    /// `None` for a unix socket without an address. Blocks in blocking mode.
     ///
     /// # Errors
     ///
@@ -149,11 +160,15 @@ impl ChannelSocket {
         self.recv_from_now(buf, IoFlags::plain())
     }
 
-    /// As [`recv_from`](Self::recv_from), once there is a message. Dropping it loses none.
+    /// Reads one message in a future. See [`recv_from`](Self::recv_from).
     ///
     /// # Errors
     ///
     /// As [`recv_from`](Self::recv_from).
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: if the future is dropped, no message is consumed.
     pub fn recv_from_future<'a>(
         &'a self,
         buf: &'a mut [u8],
@@ -172,11 +187,11 @@ impl ChannelSocket {
         how: IoFlags,
     ) -> io::Result<(usize, Option<gio::SocketAddress>)> {
         let fd = self.fd_of_messages()?;
-        let unread = &self.upcast_ref::<Channel>().imp().waiters.unread;
-        // What a dropped future had read comes first, and nobody knows any more from where.
-        let mut room = [IoSliceMut::new(buf)];
-        if unread.is_readable()
-            && let Some(count) = unread.take(&mut room, None, false)
+        let pushback = &self.upcast_ref::<Channel>().imp().waiters.pushback;
+        // Data that a dropped future had read comes first; its sender is not recorded.
+        let mut buffers = [IoSliceMut::new(buf)];
+        if pushback.is_readable()
+            && let Some(count) = pushback.take(&mut buffers, None, false)
         {
             return Ok((count, None));
         }
@@ -185,14 +200,13 @@ impl ChannelSocket {
         Ok((count, from.map(Native::to_gio).transpose()?))
     }
 
-    /// Sends one message, which may be empty, to an address. Goes by the mode of the channel, as
-    /// writes do.
+    /// Sends one message, which may be empty, to an address. Blocks in blocking mode.
     ///
     /// # Errors
     ///
-    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is no room and the channel is
-    /// non-blocking: on a unix socket that is not connected nothing tells when there will be.
-    /// `EINVAL` for sockets that are streams; and what the system says, with the address.
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is no space and the channel is
+    /// non-blocking: for a unix socket that is not connected no event reports when there is.
+    /// `EINVAL` for sockets that are streams; and the error of the system call, with the address.
     #[doc(alias = "qio_channel_socket_send_to")]
     pub fn send_to(&self, buf: &[u8], to: &impl IsA<gio::SocketAddress>) -> io::Result<usize> {
         let fd = self.fd_of_messages()?;
@@ -204,8 +218,9 @@ impl ChannelSocket {
         })
     }
 
-    /// How many bytes the next message has, which stays where it is: the room that a read needs. In
-    /// blocking mode waits for one.
+    /// Returns the size of the next message in bytes, without consuming it.
+    ///
+    /// In blocking mode waits for one.
     ///
     /// # Errors
     ///
@@ -221,7 +236,7 @@ impl ChannelSocket {
         let fd = self.imp().fd.get()?;
         match self.imp().is_message_oriented() {
             true => Ok(fd),
-            false => Err(invalid("A stream keeps no messages apart")),
+            false => Err(invalid("A stream has no message boundaries")),
         }
     }
 
@@ -234,10 +249,10 @@ impl ChannelSocket {
     }
 }
 
-/// A socket, and the file that it has made.
+/// A socket, and the file that it has created.
 type Opened = (OwnedFd, Option<BoundPath>);
 
-/// Where to, as far as threads may share it.
+/// The remote address, in a type that is `Send`.
 enum Remote {
     Address(gio::SocketAddress),
     Name(gio::NetworkAddress),
@@ -250,14 +265,12 @@ impl Remote {
         } else if let Some(name) = remote.dynamic_cast_ref::<gio::NetworkAddress>() {
             Ok(Self::Name(name.clone()))
         } else {
-            Err(invalid(
-                "Datagrams are sent to an address, or to the name of a host",
-            ))
+            Err(invalid("Datagrams need an address or a host name"))
         }
     }
 }
 
-/// A datagram socket, connected to the first address of `remote` that will do.
+/// Creates a datagram socket, connected to the first address of `remote` that can be used.
 fn open(
     local: Option<&gio::SocketAddress>,
     remote: Option<&impl IsA<gio::SocketConnectable>>,
@@ -270,14 +283,14 @@ fn open(
             None => Ok((bind()?, None)),
         }
     };
-    // A file that was made goes again where connecting fails.
+    // The file is removed again if connecting fails.
     let connect = |remote: &Native| {
         let (fd, bound) = open(Some(remote))?;
         Ok((socket::connect_fd(fd, remote)?, bound))
     };
     match (local, remote) {
         (None, None) => Err(invalid(
-            "A datagram socket needs an address of its own, or one to send to",
+            "A datagram socket needs a local or a remote address",
         )),
         (Some(local), None) => {
             open(None).map_err(|e| with_context(e, format!("Unable to receive on {}", text(local))))
@@ -288,22 +301,12 @@ fn open(
                     Some(address) => text(address),
                     None => name(remote.as_ref()),
                 };
-                // Which of the two addresses it is about, nothing tells.
+                // The error does not say which of the two addresses it is about.
                 let from = local.map(|local| format!("from {} ", text(local)));
                 let from = from.unwrap_or_default();
                 with_context(e, format!("Unable to send {from}to {to}"))
             };
             each_address(remote.as_ref(), connect, unable)
         }
-    }
-}
-
-/// What a type is called in the system; 0 for the usual one.
-pub(super) fn native_kind(kind: gio::SocketType) -> i32 {
-    match kind {
-        gio::SocketType::Stream => libc::SOCK_STREAM,
-        gio::SocketType::Datagram => libc::SOCK_DGRAM,
-        gio::SocketType::Seqpacket => libc::SOCK_SEQPACKET,
-        _ => 0,
     }
 }

@@ -1,4 +1,6 @@
-//! What a socket fills in of the class: calls of the system on its descriptor.
+//! The virtual functions of a socket: system calls on its descriptor.
+
+mod open;
 
 use std::{
     any::Any,
@@ -17,22 +19,19 @@ use glib::{
 };
 
 use super::{
-    QIOChannelSocket, QIOChannelSocketClass, bound_path::BoundPath, connect, datagram::native_kind,
-    options, zero_copy::ZeroCopy,
+    QIOChannelSocket, QIOChannelSocketClass, bound_path::BoundPath, connect, options,
+    zero_copy::ZeroCopy,
 };
 use crate::{
-    channel::{Channel, ChannelExt as _, ChannelImpl, ffi::PollFd, leased_watch},
+    channel::{Channel, ChannelExt as _, ChannelImpl, class::native::PollFd, leased_watch},
     hub::{Direction, FdRole},
     sync::ForkMutex,
-    sys::{
-        FdGuard, HazardGuard, StreamSocket, credentials, datagram, fd_info::FdInfo, file, scm,
-        socket,
-    },
+    sys::{FdGuard, HazardGuard, credentials, datagram, file, scm, socket},
     transport::fd_slot::FdSlot,
     types::{Feature, Flushed, ReadFlags, Readiness, Shutdown, WriteFlags},
 };
 
-/// What goes when the channel is closed, or dropped.
+/// Dropped when the channel is closed, or dropped.
 #[derive(Debug)]
 #[allow(dead_code)] // it is there to be dropped
 pub(super) enum CloseHook {
@@ -43,18 +42,18 @@ pub(super) enum CloseHook {
 #[derive(Debug, Default)]
 pub struct ChannelSocket {
     pub(super) fd: FdSlot,
-    /// `SOCK_STREAM` or another type, or 0 for the usual one: what it is to become, and once it
-    /// is open, what it is.
+    /// `SOCK_STREAM` or another type, or 0 for the default: that of the socket, or before it is
+    /// open, the one it will have.
     kind: AtomicI32,
     pub(super) zero_copy: OnceLock<Arc<ZeroCopy>>,
     pub(super) tied: ForkMutex<Option<Box<CloseHook>>>,
-    /// A listening socket that came from elsewhere may be in use there.
+    /// Whether it is an adopted listening socket, which other processes may use.
     pub(super) adopted: AtomicBool,
-    /// Bytes have no boundaries. Known before the descriptor can be used.
+    /// Whether it has no message boundaries. Set before the descriptor can be used.
     stream: AtomicBool,
-    /// Reads end where descriptors are. Likewise.
+    /// Whether reads end at ancillary descriptors. Set before the descriptor can be used.
     unix: AtomicBool,
-    /// Writes, also of what it accepts, can be sent from where they are.
+    /// Whether zero-copy writes are supported, on it or on the connections that it accepts.
     sends_uncopied: AtomicBool,
 }
 
@@ -72,7 +71,7 @@ impl ObjectSubclass for ChannelSocket {
     }
 }
 
-/// The connection of a process that this one has forked from goes on.
+/// A connection of the process that this one was forked from is not affected.
 fn abort(channel: &Channel) {
     let Some(this) = channel.downcast_ref::<super::ChannelSocket>() else {
         return;
@@ -126,17 +125,17 @@ impl ObjectImpl for ChannelSocket {
                     .build(),
                 glib::ParamSpecObject::builder::<gio::SocketAddress>("local-address")
                     .nick("Local address")
-                    .blurb("The address of this end")
+                    .blurb("The local address")
                     .read_only()
                     .build(),
                 glib::ParamSpecObject::builder::<gio::SocketAddress>("remote-address")
                     .nick("Remote address")
-                    .blurb("The address of the other end, if there is one")
+                    .blurb("The address of the peer, if there is one")
                     .read_only()
                     .build(),
                 glib::ParamSpecEnum::builder_with_default("socket-type", gio::SocketType::Stream)
                     .nick("Socket type")
-                    .blurb("Whether it is a stream, or keeps messages apart")
+                    .blurb("The type of the socket: stream or message-oriented")
                     .construct_only()
                     .build(),
             ];
@@ -171,7 +170,8 @@ impl ObjectImpl for ChannelSocket {
         match pspec.name() {
             "socket-type" => {
                 let kind = value.get().expect("a type of sockets");
-                self.kind.store(native_kind(kind), Ordering::Release);
+                self.kind
+                    .store(socket::native_kind(kind), Ordering::Release);
             }
             name => options::set_property(&self.obj(), name, value),
         }
@@ -179,7 +179,7 @@ impl ObjectImpl for ChannelSocket {
 }
 
 impl ChannelSocket {
-    /// In non-blocking mode no call waits, also if another process that shares the description has
+    /// In non-blocking mode no call blocks, even if another process that shares the description has
     /// changed its mode.
     #[inline]
     pub(super) fn read_flags(&self, flags: ReadFlags) -> ReadFlags {
@@ -230,7 +230,7 @@ impl ChannelSocket {
 }
 
 impl ChannelImpl for ChannelSocket {
-    // Into the trampoline, as `recv` into this: after a system call every frame counts.
+    // Inlined into the trampoline, as `recv` is into this: after a system call every frame costs.
     #[inline(always)]
     fn readv(
         &self,
@@ -264,7 +264,7 @@ impl ChannelImpl for ChannelSocket {
     }
 
     fn close(&self) -> io::Result<()> {
-        // Before the number is free for others: waiters must not look at it any more.
+        // Before the number can be reused: waiters must not poll it any more.
         self.obj().upcast_ref::<Channel>().imp().mark_closed();
         self.linger_until_complete();
         let result = self.fd.close(|fd| {
@@ -284,7 +284,7 @@ impl ChannelImpl for ChannelSocket {
 
     fn set_blocking(&self, enabled: bool) -> io::Result<()> {
         match self.is_own_listener() {
-            // The mode is only the channel's.
+            // The mode is one of the channel only.
             true => self.fd.get().map(drop),
             false => self.fd.set_blocking(enabled),
         }
@@ -309,7 +309,7 @@ impl ChannelImpl for ChannelSocket {
     fn flush(&self) -> io::Result<Flushed> {
         match self.zero_copy.get() {
             Some(zero_copy) => zero_copy.sends.finish(self.fd.get()?.as_fd()),
-            None => Ok(Flushed::Sent),
+            None => Ok(Flushed::ZeroCopy),
         }
     }
 
@@ -319,81 +319,9 @@ impl ChannelImpl for ChannelSocket {
     }
 }
 
-fn not_a_socket() -> io::Error {
-    io::Error::from_raw_os_error(libc::ENOTSOCK)
-}
-
 impl ChannelSocket {
-    /// Takes a socket over and finds out what it can do.
-    pub(super) fn open(&self, fd: OwnedFd) -> io::Result<()> {
-        self.open_from(&mut Some(fd))
-    }
-
-    /// As [`open`](Self::open). On failure the descriptor, which must be there, is left where it is.
-    pub(super) fn open_from(&self, fd: &mut Option<OwnedFd>) -> io::Result<()> {
-        let fd_info = FdInfo::of(fd.as_ref().expect("there is one").as_fd())?;
-        let traits = fd_info.socket.ok_or_else(not_a_socket)?;
-        self.fill(fd, traits, fd_info.is_blocking)
-    }
-
-    /// As [`open`](Self::open), of a socket of this channel's own that listens. It is in non-blocking
-    /// mode whatever the channel's mode is: another process that has it may take a connection that
-    /// this one has seen.
-    pub(super) fn open_listening(&self, fd: OwnedFd) -> io::Result<()> {
-        file::set_blocking(fd.as_fd(), false)?;
-        let traits = FdInfo::of(fd.as_fd())?.socket;
-        self.fill(&mut Some(fd), traits.ok_or_else(not_a_socket)?, true)
-    }
-
-    /// Takes a connection over that a listening socket has given: it is like that, and blocking.
-    pub(super) fn open_accepted(&self, fd: OwnedFd, from: &Self) -> io::Result<()> {
-        self.fill(&mut Some(fd), from.traits(), true)
-    }
-
-    /// What it is, but for whether it listens.
-    fn traits(&self) -> socket::Traits {
-        socket::Traits {
-            kind: self.kind(),
-            zero_copy: self.sends_uncopied.load(Ordering::Relaxed),
-            unix: self.unix.load(Ordering::Relaxed),
-            stream: self.stream.load(Ordering::Relaxed),
-            listening: false,
-        }
-    }
-
-    fn fill(
-        &self,
-        fd: &mut Option<OwnedFd>,
-        traits: socket::Traits,
-        blocking: bool,
-    ) -> io::Result<()> {
-        self.fd.fill_from(fd, || {
-            self.kind.store(traits.kind, Ordering::Release);
-            self.stream.store(traits.stream, Ordering::Relaxed);
-            self.unix.store(traits.unix, Ordering::Relaxed);
-            self.sends_uncopied
-                .store(traits.zero_copy, Ordering::Relaxed);
-        })?;
-        let mut features = Feature::READ_PEEK;
-        features.set(Feature::LISTEN, traits.listening);
-        features.set(Feature::FD_PASS, traits.unix && !traits.listening);
-        let sends_uncopied = traits.zero_copy && !traits.listening;
-        features.set(Feature::WRITE_ZERO_COPY, sends_uncopied);
-        let obj = self.obj();
-        let channel = obj.upcast_ref::<Channel>();
-        match (self.is_message_oriented(), self.fd.shared()) {
-            (false, Some(fd)) => {
-                let stream = StreamSocket::new(fd.clone());
-                channel.imp().stream.get_or_init(|| stream);
-            }
-            _ => channel.imp().set_message_oriented(true),
-        }
-        channel.add_features(features);
-        channel.set_blocking_state(blocking);
-        Ok(())
-    }
-
-    /// Takes something along when the channel is closed, or dropped: at once if it is closed already.
+    /// Adds an object that is dropped when the channel is closed, or dropped: at once if it is
+    /// closed already.
     pub(super) fn on_close(&self, tied: CloseHook) {
         let before = self.tied.lock().replace(Box::new(tied));
         drop(before);
@@ -403,7 +331,7 @@ impl ChannelSocket {
         }
     }
 
-    /// What it is to become, or is.
+    /// The type of the socket, or before it is open, the one it will have.
     #[inline]
     pub(super) fn kind(&self) -> i32 {
         match self.kind.load(Ordering::Acquire) {
@@ -412,7 +340,8 @@ impl ChannelSocket {
         }
     }
 
-    /// The descriptor, if reading it is reading bytes, and not messages: that was known before it could be used.
+    /// The descriptor, if it has no message boundaries: that was determined before it could be
+    /// used.
     #[inline]
     fn bytes(&self) -> Option<HazardGuard<'_>> {
         self.fd.protect().filter(|_| !self.is_message_oriented())
@@ -423,7 +352,7 @@ impl ChannelSocket {
         self.kind() != libc::SOCK_STREAM
     }
 
-    /// Ending a listening socket would end it for every process that has it.
+    /// Shutting down a listening socket would affect every process that shares it.
     fn is_foreign_listener(&self) -> bool {
         self.adopted.load(Ordering::Acquire) && self.obj().has_feature(Feature::LISTEN)
     }
@@ -432,16 +361,16 @@ impl ChannelSocket {
         !self.adopted.load(Ordering::Acquire) && self.obj().has_feature(Feature::LISTEN)
     }
 
-    /// The descriptor of a listening socket, to accept from without blocking. The system has no flag
-    /// for that: one that came from elsewhere, or that another process has changed, is put in
-    /// non-blocking mode, for all that have it.
+    /// The descriptor of a listening socket, to accept from without blocking. accept4(2) has no
+    /// flag for that: an adopted one, or one that another process has changed, is put in
+    /// non-blocking mode, for all that share it.
     pub(super) fn nonblocking_listener(&self) -> io::Result<FdGuard<'_>> {
         let fd = self.fd.get()?;
         file::set_blocking(fd.as_fd(), false)?;
         Ok(fd)
     }
 
-    /// A socket of another kind does not know the option, which is fine.
+    /// A socket of another type does not support the option, which is no error.
     fn hint(&self, set: impl FnOnce(BorrowedFd<'_>) -> io::Result<()>) {
         if let Ok(fd) = self.fd.get() {
             let _ = set(fd.as_fd());

@@ -1,9 +1,10 @@
-//! Memory that the system still reads when the socket has been closed.
+//! Memory that the kernel still reads after the socket was closed.
 //!
-//! One thread for the process waits until the peers have everything. It starts with the first
-//! channel that writes without a copy, so that closing starts nothing, and ends with the last one
-//! and with the last memory. No hub could stand in for it: a hub does nothing while its context is
-//! not iterated, and the connection does not end for the peer before its last descriptor is closed.
+//! One thread per process waits until the peers have acknowledged all data. It starts with the
+//! first channel that writes without a copy, so that closing starts no thread, and ends with the
+//! last such channel and the last memory. A hub cannot replace it: a hub does nothing while its
+//! context is not iterated, and the connection does not end for the peer before its last descriptor
+//! is closed.
 
 #[cfg(test)]
 mod tests;
@@ -24,14 +25,14 @@ use crate::{
     },
 };
 
-/// For so long the memory is kept for a peer that does not read. The system gives up on such
+/// How long the memory is kept for a peer that does not read. The kernel gives up on such
 /// connections after a similar time.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How often a socket is looked at that reports its end all the time.
+/// The poll interval for a socket that reports its end all the time.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// The thread, which goes on for as long as there is one of these.
+/// The thread, which runs as long as there is one of these.
 #[derive(Debug)]
 pub(super) struct Keeper {
     inbox: Arc<Mutex<Inbox>>,
@@ -41,14 +42,14 @@ pub(super) struct Keeper {
 #[derive(Debug, Default)]
 struct Inbox {
     leftovers: Vec<Leftover>,
-    /// Ends the thread's wait. `None` if it looks around by itself.
+    /// Wakes the thread. `None` if it polls periodically.
     wakeup: Option<Arc<Wakeup>>,
     keepers: usize,
-    /// Nothing looks here any more.
+    /// Whether the thread has ended, so that the inbox is not read any more.
     is_over: bool,
 }
 
-/// What is left of one socket.
+/// The pending memory of a socket.
 #[derive(Debug)]
 pub(super) struct Leftover {
     sends: Arc<ZeroCopySends>,
@@ -65,7 +66,7 @@ pub(super) trait Held: AsFd + Send + fmt::Debug {}
 
 impl<T: AsFd + Send + fmt::Debug> Held for T {}
 
-/// That of the last thread. A forked child has none.
+/// The inbox of the running thread. A forked child has none.
 static INBOX: ProcessMutex<Weak<Mutex<Inbox>>> = ProcessMutex::new(Weak::new(), |inbox| {
     *inbox = Weak::new();
 });
@@ -124,14 +125,14 @@ impl Keeper {
 
 impl Drop for Keeper {
     fn drop(&mut self) {
-        // The thread is the parent's in a forked child, and may have had the lock.
+        // In a forked child the thread is the parent's, and may have held the lock.
         if !self.maker.is_parent() {
             self.change(|inbox| inbox.keepers -= 1);
         }
     }
 }
 
-/// What the thread does.
+/// The main function of the thread.
 fn run(inbox: &Mutex<Inbox>) {
     let wakeup = Wakeup::of_this_thread();
     lock(inbox).wakeup = wakeup.clone();
@@ -146,7 +147,7 @@ fn run(inbox: &Mutex<Inbox>) {
             }
         }
         let (mut reported, before) = (false, all.len());
-        all.retain_mut(|leftover| !leftover.look(&mut reported));
+        all.retain_mut(|leftover| !leftover.poll_once(&mut reported));
         if reported || all.len() < before {
             continue;
         }
@@ -157,7 +158,8 @@ fn run(inbox: &Mutex<Inbox>) {
             wakeup.forget();
         }
         if !matches!(polled, Ok(false)) && !all.iter_mut().any(Leftover::drain_completions) {
-            // A connection has ended: POLLERR stays, and the last completion notifications may be outstanding.
+            // A connection has ended: POLLERR stays, and the last completion notifications may be
+            // outstanding.
             thread::sleep(PAUSE);
         }
     }
@@ -185,21 +187,22 @@ impl Leftover {
             .unwrap_or(false)
     }
 
-    /// Whether nothing is left; `reported` is set if the system has reported anything.
-    fn look(&mut self, reported: &mut bool) -> bool {
+    /// Drains completions. Returns whether none is pending; sets `reported` if there were any.
+    fn poll_once(&mut self, reported: &mut bool) -> bool {
         *reported |= self.drain_completions();
-        if !self.sends.keeps() {
+        if !self.sends.holds_memory() {
             return true;
         }
         if Instant::now() < self.deadline {
             return false;
         }
         if mem::replace(&mut self.is_given_up, true) {
-            // Another process that has the socket reads the completion notifications.
+            // Another process that shares the socket reads the completion notifications.
             self.sends.leak();
             return true;
         }
-        // Also where another process has the socket: the kernel drops what is unsent, and reports completions.
+        // Also if another process shares the socket: the kernel discards unsent data, and reports
+        // completions.
         let _ = disconnect(self.fd.as_fd());
         self.deadline = Instant::now() + self.timeout;
         *reported = true;

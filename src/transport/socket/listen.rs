@@ -6,9 +6,9 @@ use glib::subclass::prelude::*;
 
 use super::{
     ChannelSocket,
-    bound_path::BoundPath,
+    bound_path::{BoundPath, PathAccess},
     imp::CloseHook,
-    names::{resolve, text},
+    resolve::{resolve, text},
 };
 use crate::{
     error::{not_supported, with_context},
@@ -18,19 +18,11 @@ use crate::{
     },
 };
 
-/// How to listen.
+/// The parameters of listening.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Listening {
     pub(crate) binding: Binding,
     pub(crate) access: PathAccess,
-}
-
-/// Who may connect to a unix path, as far as it is not to be as the system has it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct PathAccess {
-    pub(crate) mode: Option<u32>,
-    pub(crate) uid: Option<u32>,
-    pub(crate) gid: Option<u32>,
 }
 
 impl ChannelSocket {
@@ -44,7 +36,7 @@ impl ChannelSocket {
         self.imp().fd.check_unopened()?;
         let kind = self.imp().kind();
         if kind == libc::SOCK_DGRAM {
-            // It would leave a file behind before the system says so.
+            // The kernel would report it only after the file was created.
             return Err(not_supported("Datagram sockets do not listen"));
         }
         let explained = |e| with_context(e, format!("Unable to listen on {}", text(address)));

@@ -1,4 +1,4 @@
-//! Sockets: TCP, UDP, unix paths and abstract names, and any that is adopted.
+//! Sockets: TCP, UDP, unix paths and abstract names, and any adopted socket.
 
 mod bound_path;
 mod connect;
@@ -7,8 +7,8 @@ mod datagram;
 mod imp;
 mod leftovers;
 mod listen;
-mod names;
 mod options;
+mod resolve;
 mod zero_copy;
 
 pub use connect::ConnectStage;
@@ -34,9 +34,9 @@ use crate::{
     sys::{FdLease, file, socket},
     types::{Feature, ReadFlags},
 };
-use datagram::native_kind;
-pub(crate) use listen::{Listening, PathAccess};
-pub(crate) use names::{resolve, resolve_sync, text};
+pub(crate) use bound_path::PathAccess;
+pub(crate) use listen::Listening;
+pub(crate) use resolve::{resolve, resolve_sync, text};
 
 derived_class!(
     ChannelSocket,
@@ -47,17 +47,17 @@ derived_class!(
 );
 
 glib::wrapper! {
-    /// A socket: a stream, which is TCP over IPv4 and IPv6, a unix path or an abstract name;
-    /// datagrams, over UDP or unix; a sequence of packets; or any socket that is adopted. Addresses
-    /// are GIO's. What keeps messages apart has [rules of its own](#messages).
+    /// A socket: a stream, datagrams, a sequence of packets, or any adopted socket.
     ///
-    /// Unix sockets pass file descriptors, up to 253 in one message. A write to a peer
-    /// that is gone fails and raises no signal. Whoever is blocked on the socket when it is
-    /// closed returns: [`close`](crate::ChannelExt::close) shuts the connection down if
-    /// anybody still uses it.
+    /// Streams are TCP over IPv4 and IPv6, a unix path or an abstract name; datagrams are UDP or
+    /// unix. Addresses are GIO's. Message-oriented sockets have [rules of their own](#messages).
     ///
-    /// A listening socket on a unix path removes its file when it is closed or dropped,
-    /// unless another file has taken its place.
+    /// Unix sockets pass file descriptors, up to 253 per message. A write to a peer that has closed
+    /// fails, and raises no `SIGPIPE`. Closing the channel wakes threads that are blocked on it:
+    /// [`close`](crate::ChannelExt::close) shuts the connection down if it is in use.
+    ///
+    /// A listening socket on a unix path removes its file when it is closed or dropped, unless
+    /// another file has replaced it.
     ///
     /// # Properties
     ///
@@ -101,19 +101,20 @@ static_assertions::assert_impl_all!(ChannelSocket: Send, Sync);
 std_io!(ChannelSocket);
 
 impl ChannelSocket {
-    /// Makes a channel that is still to be connected, or to listen: once.
+    /// Creates a channel that is not open yet.
+    ///
+    /// It can be opened once, to connect or to listen.
     #[doc(alias = "qio_channel_socket_new")]
     #[must_use]
     pub fn new() -> Self {
         glib::Object::new()
     }
 
-    /// Makes a channel of a socket, which it takes over. The mode, blocking or not, is the
-    /// one that the socket is in.
+    /// Creates a channel from a socket, which it owns. The mode is that of the socket.
     ///
     /// # Errors
     ///
-    /// `ENOTSOCK` if it is no socket; it is closed then.
+    /// `ENOTSOCK` if it is not a socket; it is closed then.
     #[doc(alias = "qio_channel_socket_new_fd")]
     pub fn new_fd(fd: OwnedFd) -> io::Result<Self> {
         let this = Self::new();
@@ -121,18 +122,21 @@ impl ChannelSocket {
         Ok(this)
     }
 
-    /// Gives a channel its socket, which it takes over: for classes that derive from this one.
+    /// Passes ownership of a socket to a channel.
+    ///
+    /// For classes that derive from this one.
     ///
     /// # Errors
     ///
     /// As [`new_fd`](Self::new_fd), and [`AlreadyExists`](io::ErrorKind::AlreadyExists) if the
-    /// channel has had one, and closed.
+    /// channel had one before, and closed.
     #[doc(alias = "qio_channel_socket_adopt_fd")]
     pub fn adopt_fd(&self, fd: OwnedFd) -> io::Result<()> {
         self.adopt_fd_from(&mut Some(fd))
     }
 
-    /// As [`adopt_fd`](Self::adopt_fd). On failure the descriptor, which must be there, is left where it is.
+    /// As [`adopt_fd`](Self::adopt_fd). On failure the descriptor, which must be there, stays in
+    /// `fd`.
     pub(crate) fn adopt_fd_from(&self, fd: &mut Option<OwnedFd>) -> io::Result<()> {
         self.imp().fd.check_unopened()?;
         let describe = file::describe(fd.as_ref().expect("there is one").as_fd());
@@ -142,25 +146,26 @@ impl ChannelSocket {
             .map_err(|e| with_context(e, format!("Unable to make a socket channel of {describe}")))
     }
 
-    /// Makes two channels that are connected to each other, and that pass descriptors.
+    /// Creates two connected channels, which pass file descriptors.
     ///
     /// # Errors
     ///
-    /// What the system says.
+    /// The error of the system call.
     #[doc(alias = "qio_channel_socket_new_pair")]
     pub fn pair() -> io::Result<(Self, Self)> {
         Self::pair_of(gio::SocketType::Stream)
     }
 
-    /// As [`pair`](Self::pair), of any type: unix datagram sockets, and sequences of packets, keep
-    /// messages apart.
+    /// Creates two connected channels as [`pair`](Self::pair), of any type.
+    ///
+    /// Unix datagram and seqpacket sockets preserve message boundaries.
     ///
     /// # Errors
     ///
-    /// What the system says.
+    /// The error of the system call.
     #[doc(alias = "qio_channel_socket_new_pair_of_type")]
     pub fn pair_of(kind: gio::SocketType) -> io::Result<(Self, Self)> {
-        let pair = socket::pair(native_kind(kind));
+        let pair = socket::pair(socket::native_kind(kind));
         let (a, b) = pair.map_err(|e| with_context(e, "Unable to make a pair of sockets"))?;
         let (one, other) = (Self::new(), Self::new());
         one.imp().open(a)?;
@@ -168,7 +173,7 @@ impl ChannelSocket {
         Ok((one, other))
     }
 
-    /// Listens on a new channel. See [`listen_sync`](Self::listen_sync).
+    /// Creates a channel and listens. See [`listen_sync`](Self::listen_sync).
     ///
     /// # Errors
     ///
@@ -179,13 +184,14 @@ impl ChannelSocket {
         Ok(this)
     }
 
-    /// Listens, with at most `backlog` connections waiting to be accepted. With port 0 the
-    /// system chooses one: [`local_address`](Self::local_address) tells it.
+    /// Listens on an address, with at most `backlog` connections waiting to be accepted.
+    ///
+    /// With port 0 the kernel chooses one: [`local_address`](Self::local_address) returns it.
     ///
     /// # Errors
     ///
-    /// What the system says, with the address, or
-    /// [`AlreadyExists`](io::ErrorKind::AlreadyExists) if the channel has been opened.
+    /// The error of the system call, with the address, or
+    /// [`AlreadyExists`](io::ErrorKind::AlreadyExists) if the channel was opened before.
     #[doc(alias = "qio_channel_socket_listen_sync")]
     pub fn listen_sync(
         &self,
@@ -195,13 +201,18 @@ impl ChannelSocket {
         self.listen_as(address.as_ref(), backlog, &Listening::default())
     }
 
-    /// Listens on the first address of a name that can be listened on: nothing blocks meanwhile.
-    /// See [`listen_sync`](Self::listen_sync). Stays in the thread where it is polled first: the
-    /// name is looked up in the context of what is running there.
+    /// Listens on the first usable address of a name, without blocking.
+    ///
+    /// See [`listen_sync`](Self::listen_sync). The future must be polled in one thread, as the name
+    /// is resolved in the running context.
     ///
     /// # Errors
     ///
     /// As [`listen_sync`](Self::listen_sync), for the last address; and that of the resolver.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the channel is not opened.
     #[doc(alias = "qio_channel_socket_listen_async")]
     #[doc(alias = "qio_channel_socket_listen_finish")]
     pub fn listen_future<A: IsA<gio::SocketConnectable>>(
@@ -212,27 +223,32 @@ impl ChannelSocket {
         listen::on_first(self.clone(), address.as_ref(), backlog)
     }
 
-    /// Takes one connection. In blocking mode waits for one. The new channel is blocking, whatever
-    /// the mode of this one is.
+    /// Accepts one connection. In blocking mode waits for one.
+    ///
+    /// The new channel is blocking, whatever the mode of this one is.
     ///
     /// # Errors
     ///
-    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if none is there and the channel is
-    /// non-blocking; unsupported without [`Feature::LISTEN`]; and what the system says,
-    /// `EMFILE` for example: the connection stays in the queue then.
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is none and the channel is non-blocking;
+    /// unsupported without [`Feature::LISTEN`]; and the error of the system call, for example
+    /// `EMFILE`: the connection stays in the queue then.
     #[doc(alias = "qio_channel_socket_accept")]
     pub fn accept(&self) -> io::Result<Self> {
         self.accept_now(IoFlags::plain())
     }
 
-    /// Takes one connection, once there is one. See [`accept`](Self::accept). Never blocks,
-    /// whatever the mode of the channel is, also where other processes accept from the same socket;
-    /// dropping it leaves the connection in the queue. A socket that this channel has not made is put
-    /// in non-blocking mode, for all that have it.
+    /// Accepts one connection in a future. See [`accept`](Self::accept).
+    ///
+    /// Never blocks, whatever the mode of the channel is, also if other processes accept from the
+    /// same socket. An adopted socket is put in non-blocking mode, for all processes that share it.
     ///
     /// # Errors
     ///
     /// As [`accept`](Self::accept).
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: if the future is dropped, the connection stays in the queue.
     #[doc(alias = "qio_channel_socket_accept_async")]
     #[doc(alias = "qio_channel_socket_accept_finish")]
     pub fn accept_future(&self) -> impl Future<Output = io::Result<Self>> + Send + '_ {
@@ -247,7 +263,7 @@ impl ChannelSocket {
     /// As [`accept`](Self::accept), without blocking if the flags say so.
     pub(crate) fn accept_now(&self, how: IoFlags) -> io::Result<Self> {
         let (imp, channel) = (self.imp(), self.upcast_ref::<Channel>());
-        // Before what it cannot do: that it is not open.
+        // Checked before the feature: a channel that is not open reports that.
         drop(imp.fd.get()?);
         if !self.has_feature(Feature::LISTEN) {
             return Err(not_supported("Channel does not listen for connections"));
@@ -259,7 +275,7 @@ impl ChannelSocket {
                 false => imp.fd.ready(channel, IOCondition::IN)?,
             };
             match socket::accept(fd.as_fd()) {
-                // Another thread or process has been faster.
+                // Another thread or process was faster.
                 Err(e) if would_block(&e) && !no_wait => {}
                 result => break result?,
             }
@@ -269,48 +285,48 @@ impl ChannelSocket {
         Ok(accepted)
     }
 
-    /// The address of this end.
+    /// Returns the local address.
     ///
     /// # Errors
     ///
-    /// When the channel is not open.
+    /// If the channel is not open.
     #[doc(alias = "qio_channel_socket_get_local_address")]
     pub fn local_address(&self) -> io::Result<gio::SocketAddress> {
         socket::local_address(self.imp().fd.get()?.as_fd())
     }
 
-    /// The address of the other end.
+    /// Returns the address of the peer.
     ///
     /// # Errors
     ///
-    /// `ENOTCONN` if there is no other end.
+    /// `ENOTCONN` if there is no peer.
     #[doc(alias = "qio_channel_socket_get_remote_address")]
     pub fn remote_address(&self) -> io::Result<gio::SocketAddress> {
         socket::remote_address(self.imp().fd.get()?.as_fd())
     }
 
-    /// The number of the descriptor, for display; -1 when closed.
+    /// Returns the number of the descriptor, for display; -1 when closed.
     #[doc(alias = "qio_channel_socket_get_fd")]
     #[must_use]
     pub fn fd(&self) -> RawFd {
         self.imp().fd.number()
     }
 
-    /// Keeps the descriptor open, whoever closes the channel. `None` if nothing is open.
+    /// Uses the descriptor until the lease is dropped. `None` if the channel is not open.
     pub(crate) fn lease(&self) -> Option<FdLease> {
         self.imp().fd.shared()?.lease()
     }
 
-    /// Drops something when the channel is closed, or dropped: at once if it is closed already.
+    /// Drops an object when the channel is closed, or dropped: at once if it is closed already.
     pub(crate) fn on_close(&self, other: Box<dyn Any + Send + Sync>) {
         self.imp().on_close(imp::CloseHook::Other(other));
     }
 
-    /// Lends the descriptor to `f`: it stays open meanwhile, whoever closes the channel.
+    /// Calls `f` with the descriptor, which stays open meanwhile.
     ///
     /// # Errors
     ///
-    /// When the channel is not open.
+    /// If the channel is not open.
     pub fn with_fd<R>(&self, f: impl FnOnce(BorrowedFd<'_>) -> R) -> io::Result<R> {
         Ok(f(self.imp().fd.get()?.as_fd()))
     }

@@ -1,4 +1,4 @@
-//! The options of a socket: how large its buffers are, and how long a silent peer is waited for.
+//! Socket options: buffer sizes, keep-alive and timeouts.
 
 use std::{io, os::fd::AsFd, time::Duration};
 
@@ -8,101 +8,112 @@ use super::ChannelSocket;
 use crate::sys::options::SocketOption;
 
 impl ChannelSocket {
-    /// How many bytes of what is sent the system may hold, with what it needs itself to do so.
+    /// Returns the size of the send buffer in bytes, including the kernel's overhead.
     ///
     /// # Errors
     ///
-    /// When the channel is not open; and what the system says, with the name of the option, as for
-    /// all options.
+    /// If the channel is not open; and the error of the system call, with the name of the option,
+    /// as for all options.
     #[doc(alias = "qio_channel_socket_get_send_buffer_size")]
     pub fn send_buffer_size(&self) -> io::Result<u32> {
         self.option(SocketOption::SendBuffer)
     }
 
-    /// Sets how many bytes of what is sent the system may hold. Linux doubles the number, to have
-    /// room for what it needs itself, and has limits (`net.core.wmem_max`), to which it keeps in
-    /// silence: [`send_buffer_size`](Self::send_buffer_size) tells. Buffers of TCP no longer grow
-    /// by themselves after that.
+    /// Sets the size of the send buffer in bytes (`SO_SNDBUF`).
+    ///
+    /// Linux doubles the number, for its overhead, and silently limits it (`net.core.wmem_max`):
+    /// [`send_buffer_size`](Self::send_buffer_size) returns the result. Turns the automatic tuning
+    /// of TCP buffers off.
     #[doc(alias = "qio_channel_socket_set_send_buffer_size")]
     pub fn set_send_buffer_size(&self, bytes: u32) -> io::Result<()> {
         self.set_option(SocketOption::SendBuffer, bytes, "send-buffer-size")
     }
 
-    /// How many bytes the system may hold that were received and not read. See
+    /// Returns the size of the receive buffer in bytes. See
     /// [`send_buffer_size`](Self::send_buffer_size).
     #[doc(alias = "qio_channel_socket_get_receive_buffer_size")]
     pub fn receive_buffer_size(&self) -> io::Result<u32> {
         self.option(SocketOption::ReceiveBuffer)
     }
 
-    /// Sets how many bytes the system may hold that were received and not read
-    /// (`net.core.rmem_max`). See [`set_send_buffer_size`](Self::set_send_buffer_size).
+    /// Sets the size of the receive buffer in bytes (`SO_RCVBUF`, `net.core.rmem_max`).
+    ///
+    /// See [`set_send_buffer_size`](Self::set_send_buffer_size).
     #[doc(alias = "qio_channel_socket_set_receive_buffer_size")]
     pub fn set_receive_buffer_size(&self, bytes: u32) -> io::Result<()> {
         self.set_option(SocketOption::ReceiveBuffer, bytes, "receive-buffer-size")
     }
 
-    /// Whether the system asks a silent peer now and then if it is still there.
+    /// Returns whether keep-alive probes are sent to an idle peer.
     #[doc(alias = "qio_channel_socket_get_keep_alive")]
     pub fn keep_alive(&self) -> io::Result<bool> {
         Ok(self.option(SocketOption::KeepAlive)? != 0)
     }
 
-    /// Has the system ask a silent peer now and then if it is still there. If it is not, reads
-    /// and writes fail with [`TimedOut`](io::ErrorKind::TimedOut).
+    /// Sets whether keep-alive probes are sent to an idle peer. Default: `false`.
+    ///
+    /// Without an answer, reads and writes fail with [`TimedOut`](io::ErrorKind::TimedOut).
     #[doc(alias = "qio_channel_socket_set_keep_alive")]
     pub fn set_keep_alive(&self, enabled: bool) -> io::Result<()> {
         self.set_option(SocketOption::KeepAlive, enabled.into(), "keep-alive")
     }
 
-    /// How long a peer on TCP is silent before it is asked.
+    /// Returns the idle time on TCP before the first keep-alive probe.
     #[doc(alias = "qio_channel_socket_get_keep_alive_idle")]
     pub fn keep_alive_idle(&self) -> io::Result<Duration> {
         self.time(SocketOption::KeepAliveIdle)
     }
 
-    /// Sets how long a peer on TCP is silent before it is asked: one second to 32767 seconds,
-    /// rounded up to whole ones.
+    /// Sets the idle time on TCP before the first keep-alive probe.
+    ///
+    /// One second to 32767 seconds, rounded up to whole ones.
     #[doc(alias = "qio_channel_socket_set_keep_alive_idle")]
     pub fn set_keep_alive_idle(&self, time: Duration) -> io::Result<()> {
         self.set_time(SocketOption::KeepAliveIdle, time)
     }
 
-    /// How long a peer on TCP has to answer before it is asked again.
+    /// Returns the time between keep-alive probes on TCP.
     #[doc(alias = "qio_channel_socket_get_keep_alive_interval")]
     pub fn keep_alive_interval(&self) -> io::Result<Duration> {
         self.time(SocketOption::KeepAliveInterval)
     }
 
-    /// Sets how long a peer on TCP has to answer before it is asked again: one second to 32767
-    /// seconds, rounded up to whole ones.
+    /// Sets the time between keep-alive probes on TCP.
+    ///
+    /// One second to 32767 seconds, rounded up to whole ones.
     #[doc(alias = "qio_channel_socket_set_keep_alive_interval")]
     pub fn set_keep_alive_interval(&self, time: Duration) -> io::Result<()> {
         self.set_time(SocketOption::KeepAliveInterval, time)
     }
 
-    /// How often a peer on TCP is asked without an answer before it counts as gone.
+    /// Returns the maximum number of unanswered keep-alive probes on TCP.
     #[doc(alias = "qio_channel_socket_get_keep_alive_count")]
     pub fn keep_alive_count(&self) -> io::Result<u32> {
         self.option(SocketOption::KeepAliveCount)
     }
 
-    /// Sets how often a peer on TCP is asked without an answer before it counts as gone: 1 to 127.
+    /// Sets the number of unanswered keep-alive probes on TCP, 1 to 127.
+    ///
+    /// After so many the connection is closed.
     #[doc(alias = "qio_channel_socket_set_keep_alive_count")]
     pub fn set_keep_alive_count(&self, count: u32) -> io::Result<()> {
         self.with_option(|fd| SocketOption::KeepAliveCount.set(fd, count))
     }
 
-    /// How long a peer on TCP has to acknowledge what was sent before it counts as gone; zero: as
-    /// long as the system is set up for, which is some 15 minutes.
+    /// Returns how long sent data may be unacknowledged on TCP.
+    ///
+    /// Zero: the default of the system.
     #[doc(alias = "qio_channel_socket_get_user_timeout")]
     pub fn user_timeout(&self) -> io::Result<Duration> {
         self.time(SocketOption::UserTimeout)
     }
 
-    /// Sets how long a peer on TCP has to acknowledge what was sent before it counts as gone,
-    /// rounded up to whole milliseconds; zero: as long as the system is set up for. Reads and
-    /// writes fail with [`TimedOut`](io::ErrorKind::TimedOut) then.
+    /// Sets how long sent data may be unacknowledged on TCP.
+    ///
+    /// In whole milliseconds, rounded up.
+    ///
+    /// Reads and writes fail with [`TimedOut`](io::ErrorKind::TimedOut) after that. Default: zero,
+    /// which is the system's, some 15 minutes.
     #[doc(alias = "qio_channel_socket_set_user_timeout")]
     pub fn set_user_timeout(&self, time: Duration) -> io::Result<()> {
         self.set_time(SocketOption::UserTimeout, time)?;
@@ -170,7 +181,7 @@ pub(super) fn properties() -> [ParamSpec; 4] {
     ]
 }
 
-/// The value of a property, which is zero where there is none.
+/// The value of a property, which is zero without a socket.
 pub(super) fn property(socket: &ChannelSocket, name: &str) -> glib::Value {
     match name {
         "send-buffer-size" => socket.send_buffer_size().unwrap_or(0).to_value(),
@@ -193,7 +204,7 @@ pub(super) fn set_property(socket: &ChannelSocket, name: &str, value: &glib::Val
         "user-timeout" => socket.set_user_timeout(Duration::from_millis(number().into())),
         name => unreachable!("no property {name}"),
     };
-    // A property has no way to report an error but this.
+    // A property setter cannot report an error otherwise.
     if let Err(e) = result {
         glib::g_warning!("Qio", "Unable to set the property \"{}\": {}", name, e);
     }

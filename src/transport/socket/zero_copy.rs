@@ -1,4 +1,4 @@
-//! Writes from where the data is: see `sys::zero_copy` for what is under way.
+//! Zero-copy writes: see `sys::zero_copy` for pending ones.
 
 use std::{
     io,
@@ -20,17 +20,17 @@ use crate::{
     watch::CompletionQueue,
 };
 
-/// The writes without a copy of one socket, from the first one on.
+/// The zero-copy state of a socket, from its first such write on.
 #[derive(Debug)]
 pub(super) struct ZeroCopy {
     pub(super) sends: Arc<ZeroCopySends>,
     fd: Weak<SharedFd>,
-    /// For memory that outlives the channel. Without it there are only copies.
+    /// Takes memory that outlives the channel. Without it all writes copy.
     keeper: Option<Keeper>,
 }
 
 impl CompletionQueue for ZeroCopy {
-    fn take(&self) -> bool {
+    fn drain(&self) -> bool {
         let shared = self.fd.upgrade();
         let guard = shared.as_ref().and_then(|shared| shared.get());
         guard.is_some_and(|fd| self.sends.drain_completions(fd.as_fd()).unwrap_or(false))
@@ -38,7 +38,7 @@ impl CompletionQueue for ZeroCopy {
 }
 
 impl ChannelSocket {
-    /// Sends by `send`, which says would-block in place of waiting.
+    /// Sends by `send`, which returns would-block instead of blocking.
     pub(super) fn send_in_place(
         &self,
         flags: WriteFlags,
@@ -49,7 +49,7 @@ impl ChannelSocket {
         let mut fd = self.fd.get()?;
         let zero_copy = self.zero_copy.get_or_init(|| self.begin(channel));
         if self.fd.is_inherited() {
-            // Its parent gets the notes as well, and has the thread that waits for them.
+            // Its parent gets the completions as well, and has the thread that waits for them.
             zero_copy.sends.only_copy();
         }
         loop {
@@ -59,14 +59,14 @@ impl ChannelSocket {
                         && channel.is_blocking()
                         && !flags.contains(WriteFlags::NO_WAIT) => {}
                 result => {
-                    // Who closes it has looked before there was this, or sees to it as well.
+                    // A thread that closes the channel may have checked before the state was set.
                     if channel.is_closed() {
                         self.keep_until_complete(zero_copy, fd.as_fd());
                     }
                     return result;
                 }
             }
-            // They would end each wait at once.
+            // Pending completions would end each wait at once.
             zero_copy.sends.drain_completions(fd.as_fd())?;
             drop(fd);
             fd = self.fd.ready(channel, IOCondition::OUT)?;
@@ -91,7 +91,7 @@ impl ChannelSocket {
         zero_copy
     }
 
-    /// Before the descriptor goes: memory that the system still reads stays for as long as it does.
+    /// Before the descriptor is closed: the memory is kept for as long as the kernel reads it.
     pub(super) fn linger_until_complete(&self) {
         if let (Some(zero_copy), Ok(fd)) = (self.zero_copy.get(), self.fd.get()) {
             self.keep_until_complete(zero_copy, fd.as_fd());
@@ -99,7 +99,7 @@ impl ChannelSocket {
     }
 
     fn keep_until_complete(&self, zero_copy: &ZeroCopy, fd: BorrowedFd<'_>) {
-        // The connection is the parent's in a forked child, which has only made copies.
+        // In a forked child, which has only made copies, the connection is the parent's.
         if self.fd.is_inherited() {
             return;
         }
@@ -107,17 +107,17 @@ impl ChannelSocket {
         let Some(keeper) = zero_copy
             .keeper
             .as_ref()
-            .filter(|_| zero_copy.sends.keeps())
+            .filter(|_| zero_copy.sends.holds_memory())
         else {
             return;
         };
         let sends = zero_copy.sends.clone();
-        // The connection ends when all has been sent, as it does after any close.
+        // The connection ends when all has been sent, as after any close.
         keeper.take(match fd.try_clone_to_owned() {
             Ok(duplicate) => Leftover::new(sends, duplicate, TIMEOUT),
             Err(_) => match self.fd.shared().and_then(SharedFd::lease) {
                 Some(lease) => Leftover::new(sends, lease, TIMEOUT),
-                // It is closed, and goes with this use: nothing could report when it has been sent.
+                // It was closed, and its last use ends now: no completion can be read any more.
                 None => return sends.leak(),
             },
         });

@@ -31,7 +31,7 @@ pub(crate) fn begin_thread(number: usize) {
 #[derive(Debug)]
 pub(super) struct Use(usize);
 
-pub(super) fn note(address: usize) -> Option<Use> {
+pub(super) fn protect(address: usize) -> Option<Use> {
     let mine = MINE.with(Cell::get);
     if NOTES[mine].load(Ordering::Relaxed) != NOTHING {
         return None;
@@ -57,9 +57,9 @@ pub(super) fn scan() -> HazardScan {
 }
 
 impl HazardScan {
-    pub(super) fn may_be_noted(&self, address: usize) -> bool {
+    pub(super) fn may_be_used(&self, address: usize) -> bool {
         NOTES
             .iter()
-            .any(|note| note.load(Ordering::Acquire) == address)
+            .any(|slot| slot.load(Ordering::Acquire) == address)
     }
 }

@@ -135,7 +135,7 @@ fn what_a_dropped_read_had_read_comes_first_in_futures() {
 fn what_a_dropped_read_had_read_comes_first_in_streams() {
     dropped_then(|read, _| {
         let mut all = vec![0; TOTAL];
-        read.waiting().read_exact(&mut all).expect("read");
+        read.blocking_io().read_exact(&mut all).expect("read");
         all
     });
     dropped_then(|read, context| {
@@ -145,7 +145,7 @@ fn what_a_dropped_read_had_read_comes_first_in_streams() {
         all
     });
     dropped_then(|read, _| {
-        let mut reader = BufReader::with_capacity(64, read.waiting());
+        let mut reader = BufReader::with_capacity(64, read.blocking_io());
         piecewise(|buf| {
             let there = reader.fill_buf().expect("read");
             let count = there.len().min(buf.len());

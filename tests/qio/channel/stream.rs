@@ -51,7 +51,7 @@ fn a_reference_to_the_base_class_reads_and_writes() {
 #[test]
 fn the_adapter_reads_and_writes() {
     let (a, b) = ChannelSocket::pair().expect("a socketpair");
-    round_trip(a.waiting(), b.waiting());
+    round_trip(a.blocking_io(), b.blocking_io());
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn the_adapter_waits_for_a_slow_writer() {
                 thread::yield_now();
             }
         });
-        let lines: Result<Vec<_>, _> = BufReader::new(b.waiting()).lines().collect();
+        let lines: Result<Vec<_>, _> = BufReader::new(b.blocking_io()).lines().collect();
         writing.join().expect("written");
         lines.expect("read")
     });
@@ -123,11 +123,11 @@ fn everything_is_copied_through_the_adapter() {
     let copied = in_time(move || {
         let writing = thread::spawn(move || {
             let mut source = io::repeat(3).take(SIZE);
-            let count = io::copy(&mut source, &mut a.waiting()).expect("copied");
+            let count = io::copy(&mut source, &mut a.blocking_io()).expect("copied");
             assert_eq!(count, SIZE);
         });
         let mut all = Vec::new();
-        let count = io::copy(&mut b.waiting(), &mut all).expect("copied");
+        let count = io::copy(&mut b.blocking_io(), &mut all).expect("copied");
         writing.join().expect("written");
         assert!(!b.is_blocking(), "the mode stays");
         assert_eq!(count, SIZE);
@@ -143,10 +143,10 @@ fn a_buffered_writer_works_on_a_full_channel() {
     in_time(move || {
         let reading = thread::spawn(move || {
             let mut all = Vec::new();
-            b.waiting().read_to_end(&mut all).expect("read");
+            b.blocking_io().read_to_end(&mut all).expect("read");
             all.len() - filled
         });
-        let mut writer = BufWriter::new(a.waiting());
+        let mut writer = BufWriter::new(a.blocking_io());
         for i in 0..10_000 {
             writeln!(writer, "{i:05}").expect("written");
         }
@@ -161,11 +161,11 @@ fn a_buffered_writer_works_on_a_full_channel() {
 fn the_adapter_reports_what_waiting_does_not_mend() {
     let (a, b) = nonblocking_pair();
     drop(b);
-    let e = a.waiting().write(b"x").expect_err("no reader");
+    let e = a.blocking_io().write(b"x").expect_err("no reader");
     assert_eq!(e.kind(), ErrorKind::BrokenPipe);
     a.close().expect("closed");
-    let e = a.waiting().read(&mut [0]).expect_err("closed");
+    let e = a.blocking_io().read(&mut [0]).expect_err("closed");
     assert_eq!(e.kind(), ErrorKind::NotConnected);
     let null = ChannelNull::new();
-    assert_eq!(null.waiting().read(&mut [0]).expect("the end"), 0);
+    assert_eq!(null.blocking_io().read(&mut [0]).expect("the end"), 0);
 }

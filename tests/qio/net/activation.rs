@@ -228,19 +228,19 @@ fn variables_that_make_no_sense_are_told_of() {
     let cases: [(&[_], &str); 6] = [
         (
             &[pid, ("LISTEN_FDS", "x")],
-            "LISTEN_FDS is \"x\", not a number of the kind",
+            "LISTEN_FDS is \"x\", not a valid number",
         ),
         (
             &[pid, ("LISTEN_FDS", "-1")],
-            "LISTEN_FDS is \"-1\", not a number of the kind",
+            "LISTEN_FDS is \"-1\", not a valid number",
         ),
         (
             &[pid, ("LISTEN_FDS", "4294967295")],
-            "LISTEN_FDS is \"4294967295\", not a number of the kind",
+            "LISTEN_FDS is \"4294967295\", not a valid number",
         ),
         (
             &[("LISTEN_PID", "me"), ("LISTEN_FDS", "1")],
-            "LISTEN_PID is \"me\", not a number of the kind",
+            "LISTEN_PID is \"me\", not a valid number",
         ),
         // For somebody else, and for nobody.
         (&[("LISTEN_PID", "1"), ("LISTEN_FDS", "1")], "0\n"),

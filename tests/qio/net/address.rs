@@ -209,7 +209,7 @@ fn a_mistake_is_pointed_at() {
         };
         assert_eq!(
             e.to_string(),
-            format!("Unable to read the address {text:?}: expected {expected} at {place}")
+            format!("Invalid address {text:?}: expected {expected} at {place}")
         );
     }
 }
@@ -299,7 +299,7 @@ fn arguments_that_are_no_utf8_are_pointed_at() {
     );
     assert_eq!(
         e.to_string(),
-        "Unable to read the address \"unix:/é\u{fffd}\u{fffd}\": expected \"%FF\" at character 8, not \"\u{fffd}\""
+        "Invalid address \"unix:/é\u{fffd}\u{fffd}\": expected \"%FF\" at character 8, not \"\u{fffd}\""
     );
 }
 
@@ -317,7 +317,7 @@ fn what_cannot_be_written_cannot_be_made() {
         (NetAddress::fd(-1), "fd:-1"),
     ] {
         let e = made.expect_err(message).to_string();
-        let start = format!("Unable to read the address \"{message}");
+        let start = format!("Invalid address \"{message}");
         assert!(e.starts_with(&start), "{e}");
     }
 }

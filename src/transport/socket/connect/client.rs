@@ -1,8 +1,8 @@
-//! Connections that GIO makes: it looks names up, tries their addresses side by side, and speaks with
-//! proxies.
+//! Connections that GIO makes: it resolves names, tries their addresses concurrently, and
+//! implements proxies.
 //!
-//! Its steps run in the [`Inner`](crate::hub::Inner) context, and what it tells is kept until the future
-//! is polled: handlers of the user run in the context that the user runs.
+//! Its steps run in a [`GioContext`](crate::gio_context), and its events are queued until the
+//! future is polled: signal handlers are called in the context of the user.
 
 use std::{
     future::{Future, poll_fn},
@@ -29,26 +29,26 @@ pub(super) async fn connect(
     connectable: &gio::SocketConnectable,
     kind: gio::SocketType,
     options: Option<&gio::SocketClient>,
-    tell: impl Fn(ConnectStage, Option<&gio::SocketAddress>),
+    report: impl Fn(ConnectStage, Option<&gio::SocketAddress>),
 ) -> io::Result<OwnedFd> {
-    let failed = match once(connectable, connectable, new_client(kind, options), &tell).await {
+    let failed = match once(connectable, connectable, new_client(kind, options), &report).await {
         Ok(fd) => return Ok(fd),
         Err(failed) => failed,
     };
-    // Once it has begun with all addresses, GIO gives up at the next failure, whatever the others
-    // might still answer. They get another chance, each for itself.
-    let tell = &tell;
+    // Once GIO has started all attempts, the next failure ends its operation, although others may
+    // still succeed. Their addresses are tried again, one by one.
+    let report = &report;
     let others = failed.left.iter().map(|address| -> Attempt<'_> {
         let client = new_client(kind, options);
-        // Whether it is reached through a proxy has been decided.
+        // The client has already decided whether to use a proxy.
         client.set_enable_proxy(address.is::<gio::ProxyAddress>());
         Box::pin(async move {
-            let tell = |stage, at: Option<&gio::SocketAddress>| {
+            let report = |stage, at: Option<&gio::SocketAddress>| {
                 if at.is_some() {
-                    tell(stage, at);
+                    report(stage, at);
                 }
             };
-            let result = once(address.upcast_ref(), connectable, client, &tell).await;
+            let result = once(address.upcast_ref(), connectable, client, &report).await;
             result.map_err(|failed| failed.error)
         })
     });
@@ -85,28 +85,28 @@ async fn first_of(mut attempts: Vec<Attempt<'_>>, mut error: io::Error) -> io::R
 
 struct Failed {
     error: io::Error,
-    /// Addresses that might still have answered.
+    /// Addresses whose attempts were pending.
     left: Vec<gio::SocketAddress>,
 }
 
-/// Connects once by GIO, for somebody who knows it by the name of `known_as`.
+/// Connects once by GIO. `known_as` names the target in errors.
 async fn once(
     connectable: &gio::SocketConnectable,
     known_as: &gio::SocketConnectable,
     client: gio::SocketClient,
-    tell: &impl Fn(ConnectStage, Option<&gio::SocketAddress>),
+    report: &impl Fn(ConnectStage, Option<&gio::SocketAddress>),
 ) -> Result<OwnedFd, Failed> {
     let failed = |e| Failed {
         error: unable(e, &target(known_as, None)),
         left: Vec::new(),
     };
     let operation = Operation::start(connectable, client).map_err(failed)?;
-    match poll_fn(|cx| operation.poll(cx, tell)).await {
+    match poll_fn(|cx| operation.poll(cx, report)).await {
         Ok(connection) => take_fd(&connection).map_err(failed),
         Err(e) => {
             let failures = operation.failures();
             Err(Failed {
-                error: told(&e, connectable, known_as, &failures),
+                error: explain(&e, connectable, known_as, &failures),
                 left: failures.left().cloned().collect(),
             })
         }
@@ -131,7 +131,7 @@ fn copy_options(from: &gio::SocketClient, to: &gio::SocketClient) {
     to.set_proxy_resolver(Some(&from.proxy_resolver()));
 }
 
-/// The socket of a connection, which is closed there.
+/// The socket of a connection, which is closed in that.
 fn take_fd(connection: &gio::SocketConnection) -> io::Result<OwnedFd> {
     if connection.is::<gio::TcpWrapperConnection>() {
         return Err(not_supported(
@@ -139,7 +139,7 @@ fn take_fd(connection: &gio::SocketConnection) -> io::Result<OwnedFd> {
         ));
     }
     let fd = connection.socket().as_fd().try_clone_to_owned()?;
-    // No other than this one is to be left.
+    // This must be the only descriptor.
     connection
         .close(gio::Cancellable::NONE)
         .map_err(from_glib_error)?;
@@ -147,8 +147,8 @@ fn take_fd(connection: &gio::SocketConnection) -> io::Result<OwnedFd> {
     Ok(fd)
 }
 
-/// An error of GIO's in our words: what could not be connected to, and why.
-fn told(
+/// Converts an error of GIO: what could not be connected to, and why.
+fn explain(
     error: &glib::Error,
     connectable: &gio::SocketConnectable,
     known_as: &gio::SocketConnectable,
@@ -168,8 +168,8 @@ fn told(
     unable(from_glib_error(reason), &about)
 }
 
-/// What GIO calls that in its message, where connecting to an address has failed: one of these,
-/// depending on its version.
+/// The names of the target in GIO's messages about a failed connection: one of these, depending on
+/// its version.
 fn names_of_gio(
     connectable: &gio::SocketConnectable,
     address: &gio::SocketAddress,
@@ -187,7 +187,7 @@ fn names_of_gio(
     .flatten()
 }
 
-/// Takes "Could not connect to NAME: ", in whatever language, off a message.
+/// Removes "Could not connect to NAME: ", in any language, from a message.
 fn without_target(message: &str, mut names: impl Iterator<Item = glib::GString>) -> &str {
     let after = names.find_map(|name| message.split_once(name.as_str()));
     let reason = after.and_then(|(_, after)| after.split_once(": "));

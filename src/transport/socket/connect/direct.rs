@@ -1,5 +1,5 @@
-//! Connections to single addresses that need no name server and no proxy: unix sockets, and native
-//! addresses such as those of vsock, of which GIO makes no sockets.
+//! Connections to single addresses that need neither a resolver nor a proxy: unix sockets, and
+//! native addresses such as vsock, for which GIO has no sockets.
 
 use std::{
     future::poll_fn,
@@ -12,7 +12,7 @@ use std::{
 
 use gio::prelude::*;
 
-use super::{super::datagram::native_kind, ConnectStage};
+use super::ConnectStage;
 use crate::{
     channel::IoFutureExt as _,
     error::{closed, not_supported, would_block},
@@ -20,7 +20,7 @@ use crate::{
     sys::{SharedFd, address::Native, fd_info::ShortRead, file, poll, socket},
 };
 
-/// Nothing tells when the queue of a unix socket has room again.
+/// No event reports that the queue of a unix socket has space again.
 const BEFORE_NEXT_TRY: Duration = Duration::from_millis(10);
 
 /// Connects, and makes the socket blocking.
@@ -28,18 +28,18 @@ pub(super) async fn connect(
     address: &gio::SocketAddress,
     kind: gio::SocketType,
     client: Option<&gio::SocketClient>,
-    tell: impl Fn(ConnectStage, Option<&gio::SocketAddress>),
+    report: impl Fn(ConnectStage, Option<&gio::SocketAddress>),
 ) -> io::Result<OwnedFd> {
     if client.is_some_and(|client| client.local_address().is_some()) {
         return Err(not_supported(
             "Only connections over IP can be given a local address",
         ));
     }
-    tell(ConnectStage::Resolving, None);
+    report(ConnectStage::Resolving, None);
     let native = Native::new(address)?;
-    tell(ConnectStage::Resolved, None);
-    tell(ConnectStage::Connecting, Some(address));
-    let connecting = try_until_connected(&native, native_kind(kind));
+    report(ConnectStage::Resolved, None);
+    report(ConnectStage::Connecting, Some(address));
+    let connecting = try_until_connected(&native, socket::native_kind(kind));
     let fd = match client.map_or(0, |client| client.timeout()) {
         0 => connecting.await?,
         seconds => {
@@ -48,7 +48,7 @@ pub(super) async fn connect(
         }
     };
     file::set_blocking(fd.as_fd(), true)?;
-    tell(ConnectStage::Connected, Some(address));
+    report(ConnectStage::Connected, Some(address));
     Ok(fd)
 }
 
@@ -72,9 +72,9 @@ async fn try_until_connected(address: &Native, kind: i32) -> io::Result<OwnedFd>
     }
 }
 
-/// Waits for the answer.
+/// Waits for the result.
 async fn connected(fd: OwnedFd) -> io::Result<OwnedFd> {
-    // The watch has a lease on it, and is gone when this returns.
+    // The watch has a lease on it, and is dropped before this returns.
     let kept = fd.try_clone()?;
     let mut answer = Answer::new(fd);
     poll_fn(|cx| answer.poll(cx)).await?;
@@ -83,11 +83,11 @@ async fn connected(fd: OwnedFd) -> io::Result<OwnedFd> {
     Ok(kept)
 }
 
-/// A socket that is being connected, watched by a hub.
+/// A socket that is connecting, registered with a hub.
 struct Answer {
     fd: Arc<SharedFd>,
     key: WaiterKey,
-    /// In the hub of the context that ran last.
+    /// In the hub of the last running context.
     registration: Option<RegistrationGuard>,
 }
 
@@ -121,7 +121,7 @@ impl Answer {
         let here =
             |it: &RegistrationGuard| Arc::ptr_eq(it.get().hub(), &hub) && !it.get().has_ended();
         if self.registration.as_ref().is_none_or(|it| !here(it)) {
-            // A hub takes a descriptor once.
+            // An epoll instance takes a descriptor once.
             self.registration = None;
             self.key = WaiterKey::default();
             let serves = FdRole {

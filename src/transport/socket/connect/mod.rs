@@ -1,7 +1,8 @@
-//! Connecting: in turn and blocking, or side by side and in a future.
+//! Connecting: sequentially and blocking, or concurrently and in a future.
 //!
-//! `client` has GIO connect, which knows names and proxies, by one `operation` or more; `direct`
-//! connects to single addresses of the kinds that need neither, and that GIO knows only in part.
+//! `client` makes GIO connect, which supports names and proxies, by one `operation` or more;
+//! `direct` connects to single addresses of types that need neither, and that GIO supports only in
+//! part.
 
 mod client;
 mod direct;
@@ -24,7 +25,7 @@ use glib::{
 
 use super::{
     ChannelSocket,
-    names::{each_address, name, text, unused},
+    resolve::{each_address, name, text, unused},
 };
 use crate::{
     channel::Channel,
@@ -35,8 +36,9 @@ use crate::{
     watch::Waiters,
 };
 
-/// How far a connect has come: see [`connect_connect_progress`]. Those of
-/// [`gio::SocketClientEvent`] that there can be, with its numbers.
+/// The stage of a connection attempt: see [`connect_connect_progress`].
+///
+/// A subset of [`gio::SocketClientEvent`], with the same numbers.
 ///
 /// [`connect_connect_progress`]: ChannelSocket::connect_connect_progress
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, glib::Enum)]
@@ -44,19 +46,20 @@ use crate::{
 #[doc(alias = "QIOChannelConnectStage")]
 #[repr(i32)]
 pub enum ConnectStage {
-    /// The addresses are being looked up.
+    /// The addresses are being resolved.
     #[enum_value(name = "QIO_CHANNEL_CONNECT_STAGE_RESOLVING", nick = "resolving")]
     Resolving = 0,
     /// There is an address; others may follow.
     #[enum_value(name = "QIO_CHANNEL_CONNECT_STAGE_RESOLVED", nick = "resolved")]
     Resolved = 1,
-    /// An address is being tried: that of the proxy, if there is one. Others may be tried beside it.
+    /// An attempt for an address is in progress: that of the proxy, if there is one. Others may be
+    /// in progress concurrently.
     #[enum_value(name = "QIO_CHANNEL_CONNECT_STAGE_CONNECTING", nick = "connecting")]
     Connecting = 2,
-    /// The address has answered.
+    /// The address has accepted the connection.
     #[enum_value(name = "QIO_CHANNEL_CONNECT_STAGE_CONNECTED", nick = "connected")]
     Connected = 3,
-    /// The proxy has been asked to connect.
+    /// The proxy was asked to connect.
     #[enum_value(
         name = "QIO_CHANNEL_CONNECT_STAGE_PROXY_NEGOTIATING",
         nick = "proxy-negotiating"
@@ -68,7 +71,7 @@ pub enum ConnectStage {
         nick = "proxy-negotiated"
     )]
     ProxyNegotiated = 5,
-    /// The end: the channel is open, if there is an address, or the connect has failed.
+    /// The end: the channel is open, if there is an address, or the attempt has failed.
     #[enum_value(name = "QIO_CHANNEL_CONNECT_STAGE_COMPLETE", nick = "complete")]
     Complete = 8,
 }
@@ -92,7 +95,7 @@ pub(super) fn signals() -> &'static [Signal] {
 }
 
 impl ChannelSocket {
-    /// Connects a new channel. See [`connect_sync`](Self::connect_sync).
+    /// Creates a channel and connects it. See [`connect_sync`](Self::connect_sync).
     ///
     /// # Errors
     ///
@@ -103,12 +106,17 @@ impl ChannelSocket {
         Ok(this)
     }
 
-    /// Connects a new channel without holding up the main loop, also through the proxies of the
-    /// desktop's settings. See [`connect_async`](Self::connect_async).
+    /// Creates a channel and connects it, in a future, also through proxies.
+    ///
+    /// See [`connect_async`](Self::connect_async).
     ///
     /// # Errors
     ///
     /// As [`connect_async`](Self::connect_async).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future cancels the attempt and closes its sockets.
     ///
     /// # Examples
     ///
@@ -117,7 +125,8 @@ impl ChannelSocket {
     /// use qio::{ChannelSocket, prelude::*};
     ///
     /// # fn main() -> std::io::Result<()> {
-    /// # let any = gio::InetSocketAddress::new(&gio::InetAddress::new_loopback(gio::SocketFamily::Ipv4), 0);
+    /// # let loopback = gio::InetAddress::new_loopback(gio::SocketFamily::Ipv4);
+    /// # let any = gio::InetSocketAddress::new(&loopback, 0);
     /// # let listener = ChannelSocket::listen(&any, 16)?;
     /// # let port = listener.local_address()?.downcast::<gio::InetSocketAddress>().unwrap().port();
     /// let server = gio::NetworkAddress::new("localhost", port);
@@ -140,14 +149,15 @@ impl ChannelSocket {
         }
     }
 
-    /// Connects, blocking; in a [coroutine](crate::coroutine), suspends that. Where a name has
-    /// several addresses, each is tried in turn; in a coroutine, beside the others if it does not
-    /// answer at once. Proxies are not used.
+    /// Connects, blocking; in a [coroutine](crate::coroutine), suspends that.
+    ///
+    /// If a name has several addresses, they are tried sequentially; in a coroutine, concurrently
+    /// if one does not answer at once. Proxies are not used.
     ///
     /// # Errors
     ///
     /// That of the last address, with the address; of the resolver; or
-    /// [`AlreadyExists`](io::ErrorKind::AlreadyExists) if the channel has been opened.
+    /// [`AlreadyExists`](io::ErrorKind::AlreadyExists) if the channel was opened before.
     #[doc(alias = "qio_channel_socket_connect_sync")]
     pub fn connect_sync(&self, address: &impl IsA<gio::SocketConnectable>) -> io::Result<()> {
         if coroutine::in_coroutine() {
@@ -163,43 +173,46 @@ impl ChannelSocket {
         self.imp().open(fd)
     }
 
-    /// Connects without holding up the main loop, whatever context that runs. As all that is GIO's,
-    /// the future stays in its thread: [`spawn_local`](crate::spawn_local).
+    /// Connects without blocking the main loop, whichever context that runs.
+    ///
+    /// As operations of GIO are not `Send`, neither is the future: use
+    /// [`spawn_local`](crate::spawn_local).
     ///
     /// The address may be a name ([`gio::NetworkAddress`]), a service whose hosts the name server
-    /// knows ([`gio::NetworkService`]), any [`gio::SocketAddress`] (over IP, a unix path, an
-    /// abstract name, or a [`gio::NativeSocketAddress`] such as one of vsock) or a connectable of your
-    /// own, which must give an address or an error: GIO ends the process otherwise. Where there are
-    /// several addresses, the next one is tried beside the others when they have not answered
-    /// within a quarter of a second; the first that answers is taken.
+    /// has ([`gio::NetworkService`]), any [`gio::SocketAddress`] (over IP, a unix path, an abstract
+    /// name, or a [`gio::NativeSocketAddress`] such as one of vsock) or a connectable of the
+    /// application, which must return an address or an error: GIO aborts the process otherwise. Of
+    /// several addresses, the next one is tried concurrently when the others have not answered
+    /// within a quarter of a second; the first connection is used (Happy Eyeballs).
     ///
-    /// `client` has the options, as GIO knows them: a timeout in seconds, for each address and step;
-    /// the local address; the type of socket, for a channel that is to be a stream; whether to use proxies, and whom to ask for
-    /// them. Without it there is no timeout but the system's, and proxies are those of the
-    /// desktop's settings: SOCKS and HTTP. Nothing is kept of it, and it may be used for other
-    /// connects at the same time. To unix sockets and native addresses there are no proxies.
+    /// `client` has the options of GIO: a timeout in seconds, for each address and step; the local
+    /// address; the type of socket, for a channel that is to be a stream; whether to use proxies,
+    /// and the proxy resolver. Default: no timeout but the kernel's, and the proxies of the
+    /// desktop's settings: SOCKS and HTTP. The client is not retained, and may be used for other
+    /// connections at the same time. Unix sockets and native addresses have no proxies.
     /// [`or_timeout`](crate::IoFutureExt::or_timeout) limits the whole.
     ///
     /// The new connection is blocking, like every new channel, and close-on-exec.
-    /// [`connect_connect_progress`](Self::connect_connect_progress) tells how far it is.
-    ///
-    /// Dropping the future cancels at once: all that was being tried is closed.
+    /// [`connect_connect_progress`](Self::connect_connect_progress) reports the progress.
     ///
     /// # Errors
     ///
-    /// They keep the domain and the code of GIO and name what could not be connected to, with the
-    /// address that failed, or the proxy, where that is known: `Unable to connect to
-    /// example.org:80 (192.0.2.7:80): Connection refused`. Of several addresses it is the one
-    /// that failed last.
+    /// They keep the domain and the code of GIO and have the target, with the address that failed,
+    /// or the proxy, if that is known: `Unable to connect to example.org:80 (192.0.2.7:80):
+    /// Connection refused`. Of several addresses it is the one that failed last.
     ///
-    /// [`gio::ResolverError`] for names that cannot be looked up; `ProxyFailed`, `ProxyAuthFailed`
-    /// and the like of [`gio::IOErrorEnum`]; [`TimedOut`](io::ErrorKind::TimedOut);
-    /// [`AlreadyExists`](io::ErrorKind::AlreadyExists) if the channel has been opened, and
+    /// [`gio::ResolverError`] for names that cannot be resolved; `ProxyFailed`, `ProxyAuthFailed`
+    /// and others of [`gio::IOErrorEnum`]; [`TimedOut`](io::ErrorKind::TimedOut);
+    /// [`AlreadyExists`](io::ErrorKind::AlreadyExists) if the channel was opened before, and
     /// [`Closed`](gio::IOErrorEnum::Closed) as soon as it is closed.
-    /// [`Unsupported`](io::ErrorKind::Unsupported) for a client that wants TLS, which is not for a
-    /// socket to do, for a proxy that is itself behind TLS, for a local address of anything
-    /// but IP, and in a thread that does not run its main context while another one does: nobody
-    /// would go on with it.
+    /// [`Unsupported`](io::ErrorKind::Unsupported) for a client with TLS, which a socket does not
+    /// do, for a proxy that is itself behind TLS, for a local address of anything but IP, and in a
+    /// thread that does not run its main context while another one does: the operation would not be
+    /// continued.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future cancels the attempt at once: all its sockets are closed.
     ///
     /// # Examples
     ///
@@ -208,7 +221,8 @@ impl ChannelSocket {
     /// use qio::{ChannelSocket, ConnectStage};
     ///
     /// # fn main() -> std::io::Result<()> {
-    /// # let any = gio::InetSocketAddress::new(&gio::InetAddress::new_loopback(gio::SocketFamily::Ipv4), 0);
+    /// # let loopback = gio::InetAddress::new_loopback(gio::SocketFamily::Ipv4);
+    /// # let any = gio::InetSocketAddress::new(&loopback, 0);
     /// # let address = ChannelSocket::listen(&any, 16)?.local_address()?;
     /// let client = gio::SocketClient::new();
     /// client.set_timeout(5);
@@ -245,7 +259,7 @@ impl ChannelSocket {
                 .as_ref()
                 .ok()
                 .and_then(|()| self.remote_address().ok());
-            self.tell(ConnectStage::Complete, &address, other_end.as_ref());
+            self.report(ConnectStage::Complete, &address, other_end.as_ref());
             result
         }
     }
@@ -266,17 +280,17 @@ impl ChannelSocket {
             }
             own => own,
         };
-        let tell = |stage, at: Option<&gio::SocketAddress>| self.tell(stage, address, at);
+        let report = |stage, at: Option<&gio::SocketAddress>| self.report(stage, address, at);
         match address.downcast_ref::<gio::SocketAddress>() {
             Some(one) if !one.is::<gio::InetSocketAddress>() => {
-                let result = direct::connect(one, kind, client, tell).await;
+                let result = direct::connect(one, kind, client, report).await;
                 result.map_err(|e| unable(e, &text(one)))
             }
-            _ => client::connect(&unused(address), kind, client, tell).await,
+            _ => client::connect(&unused(address), kind, client, report).await,
         }
     }
 
-    /// The result of a future, or that the channel is closed, as soon as it is.
+    /// The result of a future, or the error of a closed channel, as soon as it is closed.
     async fn unless_closed<T>(&self, future: impl Future<Output = io::Result<T>>) -> io::Result<T> {
         let channel: &Channel = self.upcast_ref();
         let mut close_waker = Closer {
@@ -291,7 +305,7 @@ impl ChannelSocket {
         .await
     }
 
-    fn tell(
+    fn report(
         &self,
         stage: ConnectStage,
         connectable: &gio::SocketConnectable,
@@ -301,10 +315,11 @@ impl ChannelSocket {
         self.emit_by_name::<()>(PROGRESS, &[&stage, connectable, &address]);
     }
 
-    /// Calls `func`, in the thread that waits, when [`connect_async`](Self::connect_async) has come to
-    /// another stage: with what is being connected to, and the address where it is about one. The
-    /// last stage is [`Complete`](ConnectStage::Complete), with the address of the other end, or without
-    /// one on failure; a connect that is dropped says nothing more.
+    /// Calls `func` at each stage of [`connect_async`](Self::connect_async), in its thread.
+    ///
+    /// `func` gets the target, and the address if the stage is about one. The last stage is
+    /// [`Complete`](ConnectStage::Complete), with the address of the peer, or without one on
+    /// failure; a dropped attempt reports no further stage.
     ///
     /// Several addresses may be tried at the same time. The address of a proxy is a
     /// [`gio::ProxyAddress`] while it is being connected to.
@@ -339,14 +354,14 @@ impl ChannelSocket {
     }
 }
 
-/// Has a future woken when the channel is closed.
+/// Wakes a future when the channel is closed.
 struct Closer<'a> {
     waiters: &'a Arc<Waiters>,
     waker: Option<Waker>,
 }
 
 impl Closer<'_> {
-    /// From now on. Says whether it is closed.
+    /// Enters the waker. Returns whether the channel is closed.
     fn enter(&mut self, waker: &Waker) -> bool {
         self.leave();
         // Any thread may close the channel.
@@ -372,7 +387,7 @@ fn unable(error: io::Error, target: &str) -> io::Error {
     with_context(error, format!("Unable to connect to {target}"))
 }
 
-/// What is being connected to, in messages, with the address that it is about.
+/// The target in messages, with the address that the message is about.
 fn target(connectable: &gio::SocketConnectable, address: Option<&gio::SocketAddress>) -> String {
     let name = name(connectable);
     match address {

@@ -1,4 +1,4 @@
-//! One connect of a client of GIO's, and what becomes known of it.
+//! One connection attempt of a client of GIO, and its events.
 
 use std::{
     cell::RefCell,
@@ -15,30 +15,30 @@ use glib::SignalHandlerId;
 use super::ConnectStage;
 use crate::{gio_context::GioOperation, sys::lock};
 
-/// A client of GIO's that connects once. Dropping it cancels that.
+/// A client of GIO that connects once. Dropping it cancels the attempt.
 pub(super) struct Operation {
     client: gio::SocketClient,
-    events: Option<SignalHandlerId>,
-    news: News,
+    handler: Option<SignalHandlerId>,
+    queue: EventQueue,
     failures: SharedFailures,
     call: GioOperation<gio::SocketConnection>,
 }
 
-/// What GIO has told, and nobody has heard yet.
-type News = Rc<RefCell<VecDeque<(ConnectStage, Option<gio::SocketAddress>)>>>;
+/// Events of GIO that have not been passed on yet.
+type EventQueue = Rc<RefCell<VecDeque<(ConnectStage, Option<gio::SocketAddress>)>>>;
 
-/// Threads of GIO's may be the last that have a connection.
+/// Threads of GIO may drop the last reference to a connection.
 type SharedFailures = Arc<Mutex<Failures>>;
 
-/// Which connections have failed: GIO lets go of them.
+/// The connections that have failed, which is detected when GIO drops them.
 #[derive(Default)]
 pub(super) struct Failures {
-    /// What is being tried, by numbers.
+    /// The attempts in progress, by number.
     trying: Vec<(u32, gio::SocketAddress)>,
     begun: u32,
-    /// The last address that did not answer as it should.
+    /// The last address that did not accept the connection.
     pub(super) refused: Option<gio::SocketAddress>,
-    /// The last proxy that answered: of all errors, GIO reports its one.
+    /// The last proxy that has accepted the connection: GIO reports its error.
     pub(super) proxy: Option<gio::SocketAddress>,
     end: End,
 }
@@ -47,16 +47,16 @@ pub(super) struct Failures {
 enum End {
     #[default]
     NotYet,
-    /// The connection whose failure was the last is about to go.
-    Told,
-    /// What goes now was given up.
+    /// The connection that failed last is about to be dropped.
+    Reported,
+    /// Connections that are dropped now were abandoned.
     Over,
 }
 
 impl Failures {
-    /// Addresses that might still have answered.
+    /// Addresses whose attempts were pending.
     pub(super) fn left(&self) -> impl Iterator<Item = &gio::SocketAddress> {
-        // What comes after a connection is tried in turn.
+        // After a proxy connection the attempts are sequential.
         let given_up = self.trying.iter().filter(|_| self.proxy.is_none());
         given_up.map(|(_, address)| address)
     }
@@ -64,7 +64,7 @@ impl Failures {
     fn note_failure(&mut self, number: u32) {
         match self.end {
             End::NotYet => {}
-            End::Told => self.end = End::Over,
+            End::Reported => self.end = End::Over,
             End::Over => return,
         }
         let mine = self.trying.iter().position(|(it, _)| *it == number);
@@ -75,20 +75,20 @@ impl Failures {
 }
 
 impl Operation {
-    /// Starts to connect by a client that is used for nothing else: what it tells does not say which
-    /// connect it is about.
+    /// Starts to connect by a client that is used for nothing else: its events do not identify the
+    /// attempt.
     pub(super) fn start(
         connectable: &gio::SocketConnectable,
         client: gio::SocketClient,
     ) -> io::Result<Self> {
         let call = GioOperation::here()?;
         make_proxy_resolver(&client);
-        let (news, failures) = (News::default(), SharedFailures::default());
-        let (listens, watches) = (news.clone(), Arc::downgrade(&failures));
-        let mut events = None;
+        let (queue, failures) = (EventQueue::default(), SharedFailures::default());
+        let (listens, watches) = (queue.clone(), Arc::downgrade(&failures));
+        let mut handler = None;
         call.start(|cancellable, answer| {
             let ends = answer.clone();
-            events = Some(client.connect_event(move |_, event, _, connection| {
+            handler = Some(client.connect_event(move |_, event, _, connection| {
                 let connection = connection.and_then(|it| it.downcast_ref());
                 let address =
                     connection.and_then(|it: &gio::SocketConnection| it.remote_address().ok());
@@ -99,35 +99,35 @@ impl Operation {
                 }
             }));
             client.connect_async(connectable, Some(cancellable), move |result| {
-                ends.give(result);
+                ends.complete(result);
             });
         });
         Ok(Self {
             client,
-            events,
-            news,
+            handler,
+            queue,
             failures,
             call,
         })
     }
 
-    /// Passes on what was told, and gives the result.
+    /// Passes queued events on, and returns the result.
     pub(super) fn poll(
         &self,
         cx: &Context<'_>,
-        tell: impl Fn(ConnectStage, Option<&gio::SocketAddress>),
+        report: impl Fn(ConnectStage, Option<&gio::SocketAddress>),
     ) -> Poll<Result<gio::SocketConnection, glib::Error>> {
         let result = self.call.poll(cx);
         loop {
-            let next = self.news.borrow_mut().pop_front();
+            let next = self.queue.borrow_mut().pop_front();
             match next {
-                Some((stage, address)) => tell(stage, address.as_ref()),
+                Some((stage, address)) => report(stage, address.as_ref()),
                 None => return result,
             }
         }
     }
 
-    /// What has failed, once the result is there.
+    /// The failures, once the result is there.
     pub(super) fn failures(&self) -> Failures {
         mem::take(&mut *lock(&self.failures))
     }
@@ -135,23 +135,23 @@ impl Operation {
 
 impl Drop for Operation {
     fn drop(&mut self) {
-        self.events
+        self.handler
             .take()
             .into_iter()
-            .for_each(|events| self.client.disconnect(events));
-        // The call is cancelled also if it has ended: there may be addresses left that are tried no more.
+            .for_each(|handler| self.client.disconnect(handler));
+        // Cancelled also after the end: attempts for other addresses may be in progress.
     }
 }
 
-/// This is made once for the process as well, and listens for changes of the settings in the context
-/// that is the default one at that time: the inner one would not do, which goes.
+/// Created once per process, and watches the settings in the default context of that time: the
+/// private context, which is dropped later, must not be that.
 fn make_proxy_resolver(client: &gio::SocketClient) {
     if client.enables_proxy() {
         let _ = client.proxy_resolver();
     }
 }
 
-/// `None` for what is of TLS, and for the end, where the channel is not open yet.
+/// `None` for the stages of TLS, and for the end, as the channel is not open yet.
 fn stage(event: gio::SocketClientEvent) -> Option<ConnectStage> {
     Some(match event {
         gio::SocketClientEvent::Resolving => ConnectStage::Resolving,
@@ -164,7 +164,7 @@ fn stage(event: gio::SocketClientEvent) -> Option<ConnectStage> {
     })
 }
 
-/// Notes which connection an event is about, as far as failures go.
+/// Records the event of a connection, as far as it is about failures.
 fn note(
     failures: &Weak<Mutex<Failures>>,
     event: gio::SocketClientEvent,
@@ -190,7 +190,7 @@ fn note(
         (gio::SocketClientEvent::ProxyNegotiating, _, Some(address)) => {
             known.proxy = Some(address.clone());
         }
-        (gio::SocketClientEvent::Complete, ..) => known.end = End::Told,
+        (gio::SocketClientEvent::Complete, ..) => known.end = End::Reported,
         _ => {}
     }
 }

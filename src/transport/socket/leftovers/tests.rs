@@ -8,7 +8,7 @@ use std::{
 use super::*;
 use crate::types::WriteFlags;
 
-/// Memory that counts when it is let go.
+/// Memory that counts how often it is freed.
 struct Counted(Vec<u8>, Arc<AtomicUsize>);
 
 impl AsRef<[u8]> for Counted {
@@ -23,7 +23,7 @@ impl Drop for Counted {
     }
 }
 
-/// A connection into which more has been written without a copy than its peer takes in.
+/// A connection with more zero-copy data than its peer has read.
 struct Full {
     sends: Arc<ZeroCopySends>,
     fd: TcpStream,
@@ -40,7 +40,7 @@ impl Full {
         let bytes = glib::Bytes::from_owned(Counted(vec![7; 3_000_000], Arc::clone(&dropped)));
         let flags = WriteFlags::ZERO_COPY;
         while sends.send_owned(fd.as_fd(), &bytes, 0, flags).is_ok() {}
-        assert!(sends.keeps());
+        assert!(sends.holds_memory());
         Self {
             sends,
             fd,
@@ -58,7 +58,7 @@ fn until(mut done: impl FnMut() -> bool) {
     }
 }
 
-/// Gives the memory to the thread for a short time: it is released although nothing is read.
+/// Gives the memory to the thread with a short timeout: it is released although nothing is read.
 #[track_caller]
 fn check_released(full: Full, keeper: &Keeper) -> TcpStream {
     let timeout = Duration::from_millis(50);
@@ -93,7 +93,7 @@ fn memory_is_never_freed_where_the_system_does_not_report_its_end() {
     let full = Full::new();
     let mut leftover = Leftover::new(full.sends, full.fd, Duration::ZERO);
     leftover.is_given_up = true;
-    assert!(leftover.look(&mut false), "it waits no more");
+    assert!(leftover.poll_once(&mut false), "nothing is pending");
     drop((leftover, full.peer));
     assert_eq!(full.dropped.load(Ordering::SeqCst), 0);
 }

@@ -131,7 +131,7 @@ fn a_count_that_cannot_be_is_an_error() {
 #[test]
 fn nothing_written_of_something_is_an_error_and_nothing_read_is_the_end() {
     let channel = puppet(|| Ok(0));
-    let silent = "did not say why";
+    let silent = "without setting GError";
     assert_fails(channel.write(b"x"), io::ErrorKind::Other, silent);
     assert_fails(channel.write_all(b"x"), io::ErrorKind::Other, silent);
     assert_eq!(channel.read(&mut [0; 4]).expect("the end"), 0);

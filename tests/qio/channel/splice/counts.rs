@@ -182,7 +182,7 @@ fn descriptors_that_come_along_stay_for_a_reader_who_wants_them() {
                 };
                 let e = moved.expect_err("descriptors cannot be moved");
                 assert_eq!(e.kind(), ErrorKind::Unsupported);
-                let moved = TransferError::of(&e).expect("of a transfer").moved();
+                let moved = TransferError::of(&e).expect("of a transfer").bytes_sent();
                 let mut data = [0; 13];
                 let left = &mut data[usize::try_from(moved).expect("small")..];
                 let mut fds = Vec::new();

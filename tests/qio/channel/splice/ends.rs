@@ -65,7 +65,7 @@ pub(in crate::channel) fn file(content: &[u8]) -> ChannelFile {
 /// All that a channel has until its end.
 pub(in crate::channel) fn rest(channel: &impl IsA<Channel>) -> Vec<u8> {
     let mut all = Vec::new();
-    channel.waiting().read_to_end(&mut all).expect("read");
+    channel.blocking_io().read_to_end(&mut all).expect("read");
     all
 }
 

@@ -146,7 +146,7 @@ fn reader_dies(
                 matches!(kind, ErrorKind::BrokenPipe | ErrorKind::ConnectionReset),
                 "{e}"
             );
-            TransferError::of(&e).expect("of a transfer").moved()
+            TransferError::of(&e).expect("of a transfer").bytes_sent()
         }
     };
     assert_eq!(counter.count(), moved);
@@ -330,7 +330,7 @@ fn no_signal_comes_of_dead_readers_and_no_descriptor_stays_open() {
                         let gone = [ErrorKind::BrokenPipe, ErrorKind::ConnectionReset];
                         assert!(gone.contains(&e.kind()), "{e}");
                         let mut left = Vec::new();
-                        source.waiting().read_to_end(&mut left).expect("read");
+                        source.blocking_io().read_to_end(&mut left).expect("read");
                         feeder.join().expect("no panic");
                         reader.join().expect("no panic");
                     }

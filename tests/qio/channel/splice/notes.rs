@@ -69,7 +69,7 @@ fn a_relay_ends_what_it_writes_once_all_has_been_sent() {
             assert!(iterations(context) <= FEW);
             let reader = std::thread::spawn(move || rest(&server).len());
             let relayed = context.block_on(task).expect("no panic");
-            assert_eq!(relayed.expect("relayed"), qio::Relayed::default());
+            assert_eq!(relayed.expect("relayed"), qio::RelayStats::default());
             assert_eq!(reader.join().expect("no panic"), sent);
         }
     });

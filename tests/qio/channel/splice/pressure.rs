@@ -4,8 +4,8 @@ use std::{io::ErrorKind, sync::atomic::Ordering, thread};
 
 use glib::MainContext;
 use qio::{
-    ByteCounter, Channel, ChannelBuffer, ChannelFile, ChannelSocket, JoinHandle, Relayed, Shutdown,
-    prelude::*,
+    ByteCounter, Channel, ChannelBuffer, ChannelFile, ChannelSocket, JoinHandle, RelayStats,
+    Shutdown, prelude::*,
 };
 
 use super::ends::{file, pattern, rest, tcp_pair};
@@ -131,7 +131,7 @@ fn a_relay_that_waits_does_not_spin() {
                 assert!(iterations(context) <= FEW, "one of them has ended");
                 drop(b);
                 let relayed = context.block_on(task).expect("no panic");
-                assert_eq!(relayed.expect("relayed"), Relayed::default());
+                assert_eq!(relayed.expect("relayed"), RelayStats::default());
             }
         }
     });

@@ -8,7 +8,7 @@ use std::{
 
 use glib::MainContext;
 use qio::{
-    Channel, ChannelCommand, ChannelFile, ChannelSocket, RelayCounters, Relayed, Shutdown,
+    Channel, ChannelCommand, ChannelFile, ChannelSocket, RelayCounters, RelayStats, Shutdown,
     coroutine, prelude::*,
 };
 
@@ -29,7 +29,12 @@ enum Style {
 impl Style {
     const ALL: [Self; 4] = [Self::Blocking, Self::Coroutine, Self::Task, Self::Glib];
 
-    fn relay(self, one: &Channel, other: &Channel, context: &MainContext) -> io::Result<Relayed> {
+    fn relay(
+        self,
+        one: &Channel,
+        other: &Channel,
+        context: &MainContext,
+    ) -> io::Result<RelayStats> {
         let (a, b) = (one.clone(), other.clone());
         let future = async move { qio::relay_future(&a, &b).await };
         let (a, b) = (one.clone(), other.clone());
@@ -100,7 +105,7 @@ fn both_directions_go_through_at_once_until_both_have_ended() {
                     let talkers = [(a, 345_678), (b, 567_890)]
                         .map(|(client, size)| thread::spawn(move || talk(&client, &pattern(size))));
                     let relayed = style.relay(&one, &other, context).expect("relayed");
-                    let expected = Relayed {
+                    let expected = RelayStats {
                         sent: 345_678,
                         received: 567_890,
                     };
@@ -158,7 +163,7 @@ fn a_command_reads_its_input_to_the_end_and_its_output_comes_back() {
             let relayed = style.relay(server.upcast_ref(), &sort, context);
             let size = expected.len() as u64;
             let (sent, received) = (size, size);
-            assert_eq!(relayed.expect("relayed"), Relayed { sent, received });
+            assert_eq!(relayed.expect("relayed"), RelayStats { sent, received });
             sort.close().expect("it has ended well");
             drop(server);
             assert!(client.join().expect("no panic") == expected.as_bytes());
@@ -175,7 +180,7 @@ fn a_command_that_has_ended_ends_the_relay_although_the_client_stays() {
             let echo = echo.expect("starts").upcast::<Channel>();
             let relayed = style.relay(server.upcast_ref(), &echo, context);
             let (sent, received) = (0, 5);
-            assert_eq!(relayed.expect("relayed"), Relayed { sent, received });
+            assert_eq!(relayed.expect("relayed"), RelayStats { sent, received });
             assert_eq!(rest(&client), b"done\n");
         }
     });
@@ -197,7 +202,7 @@ fn what_cannot_be_shut_down_does_not_end_the_other_direction() {
             let server = thread::spawn(move || talk(&b, b"answer"));
             let relayed = style.relay(&one, &other, context).expect("relayed");
             let (sent, received) = (8, 6);
-            assert_eq!(relayed, Relayed { sent, received });
+            assert_eq!(relayed, RelayStats { sent, received });
             assert_eq!(&client.join().expect("no panic"), b"answer");
             assert_eq!(server.join().expect("no panic"), b"question");
         }
@@ -221,7 +226,7 @@ fn a_relay_that_blocks_needs_no_context_that_runs() {
             });
             let (sent, received) = (1, 1);
             let relayed = qio::relay(&one, &other).expect("relayed");
-            assert_eq!(relayed, Relayed { sent, received });
+            assert_eq!(relayed, RelayStats { sent, received });
             for talker in talkers {
                 talker.join().expect("no panic");
             }
@@ -241,7 +246,7 @@ fn counters_tell_how_far_it_is() {
             );
         for (client, sent, received) in [(&a, 5, 0), (&b, 5, 5), (&a, 10, 5)] {
             client.write_all(b"12345").expect("room");
-            iterate_until(context, || seen.counts() == Relayed { sent, received });
+            iterate_until(context, || seen.counts() == RelayStats { sent, received });
         }
         for client in [&a, &b] {
             client.shutdown(Shutdown::Write).expect("shut down");
@@ -282,7 +287,7 @@ fn a_pipe_that_is_no_two_way_channel_says_so() {
         assert!(e.to_string().contains("Bad file descriptor"), "{e}");
         // It is still there.
         a.shutdown(Shutdown::Write).expect("shut down");
-        one.waiting().read_to_string(&mut text).expect("read");
+        one.blocking_io().read_to_string(&mut text).expect("read");
         assert_eq!(text, "x");
     });
 }

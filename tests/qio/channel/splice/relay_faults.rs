@@ -63,7 +63,7 @@ fn a_reset_ends_both_directions_and_tells_both_counts() {
             let e = result.expect_err("reset");
             assert_eq!(e.kind(), ErrorKind::ConnectionReset, "{e}");
             let transfer = TransferError::of(&e).expect("of a transfer");
-            assert_eq!((transfer.moved(), transfer.moved_back()), (4, 5));
+            assert_eq!((transfer.bytes_sent(), transfer.bytes_received()), (4, 5));
             assert!(transfer.is_truncated(), "reading has failed");
             // The other connection is as it was.
             let b = resetter.join().expect("no panic");
@@ -93,7 +93,7 @@ fn what_a_peer_sent_before_it_went_is_delivered() {
                 };
                 let e = result.expect_err("it has gone");
                 let transfer = TransferError::of(&e).expect("of a transfer");
-                assert_eq!(transfer.moved_back(), 50_000, "{e}");
+                assert_eq!(transfer.bytes_received(), 50_000, "{e}");
                 let mut got = vec![0; 50_000];
                 a.read_all(&mut got).expect("delivered");
                 assert!(got == answer);
@@ -127,7 +127,9 @@ fn a_direction_that_is_held_up_ends_with_the_other_and_loses_nothing() {
         let e = relay.await.expect_err("nobody reads it");
         assert_eq!(e.kind(), ErrorKind::BrokenPipe, "{e}");
         assert!(start.elapsed() < Duration::from_secs(10));
-        let back = TransferError::of(&e).expect("of a transfer").moved_back();
+        let back = TransferError::of(&e)
+            .expect("of a transfer")
+            .bytes_received();
         // What is left of the three million bytes.
         let left = thread::spawn(move || {
             let mut count = 0;
@@ -292,7 +294,7 @@ fn cut_a_link() {
             "{:?}",
             cut.elapsed()
         );
-        let moved = TransferError::of(&e).expect("of a transfer").moved();
+        let moved = TransferError::of(&e).expect("of a transfer").bytes_sent();
         assert_eq!(moved, counters.counts().sent);
         let server: Channel = server.upcast();
         server.close().expect("closed");

@@ -44,7 +44,7 @@ fn upload(server: &TlsCreds, data: &[u8], version: SslVersion) -> io::Result<Vec
         let channel = ChannelSocket::new_fd(OwnedFd::from(socket)).expect("a socket");
         let server = ChannelTls::new_server(&channel, server).expect("a server");
         let mut got = Vec::new();
-        server.waiting().read_to_end(&mut got)?;
+        server.blocking_io().read_to_end(&mut got)?;
         Ok(got)
     })
 }
@@ -228,7 +228,7 @@ fn close_notify_obeys_the_mode() {
         assert_eq!(e.kind(), io::ErrorKind::WouldBlock, "{e}");
         client.set_blocking(true).expect("blocking");
         thread::scope(|scope| {
-            let reading = scope.spawn(|| server.waiting().read_to_end(&mut Vec::new()));
+            let reading = scope.spawn(|| server.blocking_io().read_to_end(&mut Vec::new()));
             client.bye().expect("sent");
             reading.join().expect("no panic").expect("a clean end");
         });
@@ -246,7 +246,7 @@ fn closing_in_blocking_mode_sends_close_notify_or_fails() {
             client.set_blocking(true).expect("blocking");
             thread::scope(|scope| {
                 let reading = scope.spawn(|| match peer_reads {
-                    true => server.waiting().read_to_end(&mut Vec::new()).map(drop),
+                    true => server.blocking_io().read_to_end(&mut Vec::new()).map(drop),
                     false => Ok(()),
                 });
                 let closed = client.close();

@@ -25,7 +25,7 @@ fn refused(creds: &TlsCreds, bytes: &[u8]) -> (String, Vec<u8>) {
     let e = server.handshake().expect_err("it is too much");
     server.close().expect("closed");
     let mut answer = Vec::new();
-    let _ = here.waiting().read_to_end(&mut answer);
+    let _ = here.blocking_io().read_to_end(&mut answer);
     (e.to_string(), answer)
 }
 

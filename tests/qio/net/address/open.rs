@@ -136,7 +136,7 @@ fn an_unnamed_socket_has_no_text() {
     assert_eq!(e.kind(), ErrorKind::Unsupported);
     assert_eq!(
         e.to_string(),
-        "No text stands for the socket address anonymous"
+        "The socket address anonymous has no string representation"
     );
 }
 

@@ -86,7 +86,7 @@ fn another_process_is_told_by_number_and_by_a_descriptor_that_tells_its_end() {
 
 #[test]
 fn where_there_is_no_such_peer_the_reason_is_told() {
-    let action = "Unable to tell who is at the other end: ";
+    let action = "Unable to get the peer credentials: ";
     let (tcp, _client, server) = connection(&v4());
     for channel in [&tcp, &server] {
         let e = channel.peer_pidfd().expect_err("not on TCP");
@@ -98,7 +98,7 @@ fn where_there_is_no_such_peer_the_reason_is_told() {
     ] {
         assert_eq!(
             e.to_string(),
-            format!("{action}Only unix sockets tell who is at the other end")
+            format!("{action}Only unix sockets have peer credentials")
         );
         assert_eq!(e.kind(), ErrorKind::Unsupported);
     }

@@ -92,7 +92,7 @@ fn a_message_that_does_not_fit_is_an_error_and_the_next_one_is_whole() {
             let text = check_too_large(receiver.readv(&mut iov));
             assert_eq!(
                 text,
-                "Message of 16 bytes does not fit into 8: the rest of it has been lost"
+                "Message of 16 bytes does not fit into 8: message truncated"
             );
             assert_eq!(&buf, b"longer t");
             assert_eq!(receiver.read(&mut buf).expect("the next"), 4);
@@ -372,7 +372,7 @@ fn a_stream_of_std_takes_one_message_at_a_time() {
         3
     );
     assert_eq!(
-        std::io::Read::read(&mut b.waiting(), &mut buf).expect("a message"),
+        std::io::Read::read(&mut b.blocking_io(), &mut buf).expect("a message"),
         3
     );
     assert_eq!(&buf[..3], b"two");

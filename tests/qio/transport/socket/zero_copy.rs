@@ -97,7 +97,7 @@ fn check_transfer(address: &gio::SocketAddress, blocking: bool) {
         // On the way to this machine there is a copy.
         assert_eq!(client.flush().expect("flushed"), Flushed::Copied);
         assert_eq!(dropped.load(Ordering::SeqCst), 1);
-        assert_eq!(client.flush().expect("nothing new"), Flushed::Sent);
+        assert_eq!(client.flush().expect("nothing new"), Flushed::ZeroCopy);
         reader.join().expect("no panic")
     });
     assert!(received == data(SIZE));
@@ -163,7 +163,7 @@ fn borrowed_memory_is_copied_and_flush_says_so() {
     server.read_all(&mut received).expect("read");
     assert_eq!(received, data(1_000));
     assert_eq!(client.flush().expect("flushed"), Flushed::Copied);
-    assert_eq!(client.flush().expect("nothing new"), Flushed::Sent);
+    assert_eq!(client.flush().expect("nothing new"), Flushed::ZeroCopy);
 }
 
 #[test]
@@ -219,7 +219,7 @@ fn what_leaves_the_machine_is_not_copied_and_flush_says_so() {
             .write_bytes_full_all(&bytes, &[], ZERO_COPY)
             .expect("sent");
         drop(bytes);
-        assert_eq!(sender.flush().expect("flushed"), Flushed::Sent);
+        assert_eq!(sender.flush().expect("flushed"), Flushed::ZeroCopy);
         assert_eq!(dropped.load(Ordering::SeqCst), 1);
         // One that was copied beside one that was not.
         let iov = [IoSlice::new(b"borrowed")];
@@ -227,7 +227,7 @@ fn what_leaves_the_machine_is_not_copied_and_flush_says_so() {
         sender
             .write_bytes_full_all(&glib::Bytes::from_owned(data(20_000)), &[], ZERO_COPY)
             .expect("sent");
-        assert_eq!(sender.flush().expect("flushed"), Flushed::Sent);
+        assert_eq!(sender.flush().expect("flushed"), Flushed::ZeroCopy);
         sender.writev_full_all(&iov, &[], ZERO_COPY).expect("sent");
         assert_eq!(sender.flush().expect("flushed"), Flushed::Copied);
     });
@@ -239,16 +239,13 @@ fn sockets_that_cannot_say_so() {
     let bytes = glib::Bytes::from_static(b"x");
     let e = pair.write_bytes_full(&bytes, &[], ZERO_COPY);
     let e = e.expect_err("not on unix sockets");
-    assert_eq!(
-        e.to_string(),
-        "Channel does not support writing without a copy"
-    );
+    assert_eq!(e.to_string(), "Channel does not support zero-copy writes");
     assert_eq!(e.kind(), ErrorKind::InvalidInput);
     pair.write_bytes_full(&bytes, &[], WriteFlags::empty())
         .expect("with a copy");
     let e = pair.write_bytes_full_all(&bytes, &[], ZERO_COPY);
     e.expect_err("not on unix sockets");
-    assert_eq!(pair.flush().expect("nothing is held"), Flushed::Sent);
+    assert_eq!(pair.flush().expect("nothing is held"), Flushed::ZeroCopy);
 }
 
 #[test]

@@ -197,7 +197,7 @@ fn read_head(server: &ChannelTls) -> io::Result<()> {
 
 /// What comes up to the end, after `got`.
 fn read_to_end(server: &ChannelTls, mut got: Vec<u8>) -> Outcome {
-    let result = server.waiting().read_to_end(&mut got);
+    let result = server.blocking_io().read_to_end(&mut got);
     let is_right = data().starts_with(&got);
     assert!(is_right, "the data of the peer differs");
     Outcome {
@@ -322,7 +322,7 @@ fn upload_to_s_server(version: Version, ending: Ending, directory: &Directory) -
             client.bye().expect("sent");
             // That of the program.
             let mut end = Vec::new();
-            client.waiting().read_to_end(&mut end).expect("its end");
+            client.blocking_io().read_to_end(&mut end).expect("its end");
         }
         client.close().expect("closed");
         reading.join().expect("no panic")

@@ -1,37 +1,39 @@
-//! Waiting: watches with a callback, and blocking until a condition is there.
+//! Waiting: watches with a callback, and blocking until a condition holds.
 
 use std::{
     cell::Cell,
+    future::poll_fn,
     io,
     rc::Rc,
     sync::Arc,
+    task::{Poll, ready},
     time::{Duration, Instant},
 };
 
 use gio::prelude::*;
 use glib::{ControlFlow, IOCondition, subclass::prelude::*};
 
-use super::{Channel, class::VFuncs, ext_future, limit::IoFutureExt as _};
+use super::{Channel, class::VFuncs, poll_io::PollIo, timeout::IoFutureExt as _};
 use crate::{
     coroutine,
     error::{cancelled, invalid, io_error},
-    hub::private_context,
+    hub::{self, Direction, private_context},
     sys::SharedFd,
     types::Readiness,
     watch::{self, ALWAYS, Fds, LeasedFd},
 };
 
-/// Blocks until one of the conditions, or one that is always told, is there. In a coroutine,
+/// Blocks until one of the conditions holds, or one that is always reported. In a coroutine,
 /// suspends that.
 pub(super) fn wait(
     channel: &Channel,
     condition: IOCondition,
     timeout: Option<Duration>,
 ) -> io::Result<IOCondition> {
-    // A time too far away to be told is no deadline.
+    // A deadline that overflows `Instant` is none.
     let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     if coroutine::in_coroutine() {
-        let ready = ext_future::ready(channel, condition);
+        let ready = future(channel, condition);
         let result = match deadline {
             Some(_) => coroutine::wait_for(ready.or_timeout(timeout.unwrap_or_default())),
             None => coroutine::wait_for(ready),
@@ -44,6 +46,29 @@ pub(super) fn wait(
     wait_until(channel, condition, deadline, &|| false)
 }
 
+/// As [`wait`], in a future.
+pub(super) async fn future(channel: &Channel, condition: IOCondition) -> io::Result<IOCondition> {
+    if condition.is_empty() {
+        return Err(invalid("No condition to wait for"));
+    }
+    let [read, write] = watch::directions(condition);
+    let mut sides = [(read, Direction::Read), (write, Direction::Write)]
+        .map(|(condition, side)| (condition, PollIo::new(side)));
+    poll_fn(move |cx| {
+        // A channel that is always ready must not starve other tasks.
+        ready!(hub::poll_budget(cx));
+        for (condition, attempt) in &mut sides {
+            if !condition.is_empty()
+                && let Poll::Ready(result) = attempt.poll_level(channel, *condition, cx)
+            {
+                return Poll::Ready(result);
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
 /// As [`wait`], until a cancellable is cancelled.
 pub(super) fn wait_cancellable(
     channel: &Channel,
@@ -51,7 +76,7 @@ pub(super) fn wait_cancellable(
     cancellable: &gio::Cancellable,
 ) -> io::Result<IOCondition> {
     if coroutine::in_coroutine() {
-        let ready = ext_future::ready(channel, condition);
+        let ready = future(channel, condition);
         return coroutine::wait_for(ready.or_cancelled(cancellable))?;
     }
     let waiters = channel.imp().waiters.clone();
@@ -74,8 +99,8 @@ fn timed_out(channel: &Channel) -> io::Error {
     )
 }
 
-/// Blocks until a condition is there, or the deadline has passed, which is an error, or `stop`
-/// says so: who changes its answer wakes the waiters.
+/// Blocks until a condition holds, the deadline has passed, which is an error, or `stop` returns
+/// `true`: a thread that changes the result of `stop` must wake the waiters.
 fn wait_until(
     channel: &Channel,
     condition: IOCondition,
@@ -83,29 +108,29 @@ fn wait_until(
     stop: &dyn Fn() -> bool,
 ) -> io::Result<IOCondition> {
     if condition.is_empty() {
-        return Err(invalid("There is no condition to wait for"));
+        return Err(invalid("No condition to wait for"));
     }
     let waiters = &channel.imp().waiters;
     loop {
-        // Before asking: who changes the answer calls for another look.
-        let seen = waiters.changes();
+        // Before `stop` is called: a change of its result makes the waiters poll again.
+        let seen = waiters.wake_epoch();
         if stop() {
             return Ok(IOCondition::empty());
         }
         let got = if channel.imp().is_closed() {
             IOCondition::NVAL
-        } else if waiters.unread.is_readable() && condition.contains(IOCondition::IN) {
+        } else if waiters.pushback.is_readable() && condition.contains(IOCondition::IN) {
             IOCondition::IN
         } else {
             match what_to_wait_for(channel, condition) {
-                // Closed since it was asked above: there is no descriptor any more.
+                // Closed since the check above: there is no descriptor any more.
                 Readiness::Now if channel.imp().is_closed() => IOCondition::NVAL,
                 Readiness::Now if !(condition - ALWAYS).is_empty() => condition - ALWAYS,
                 Readiness::Fd(fd, wanted) => {
                     let got = waiters.block_on(fd, wanted, deadline, seen)?;
-                    // Without them: another look.
-                    let look = || Ok(IOCondition::empty());
-                    let got = waiters.ignore_completions(got, condition, look)?;
+                    // Without the completions: poll again.
+                    let poll_again = || Ok(IOCondition::empty());
+                    let got = waiters.ignore_completions(got, condition, poll_again)?;
                     meaning(got, wanted, condition)
                 }
                 Readiness::Now | Readiness::Watch => {
@@ -122,7 +147,7 @@ fn wait_until(
     }
 }
 
-/// What the conditions of a descriptor mean for the channel, which may need another direction.
+/// Translates the conditions of a descriptor to the channel's, which may need another direction.
 fn meaning(got: IOCondition, wanted: IOCondition, condition: IOCondition) -> IOCondition {
     if wanted != condition && got.intersects(wanted - ALWAYS) {
         (condition - ALWAYS) | (got & ALWAYS)
@@ -131,19 +156,19 @@ fn meaning(got: IOCondition, wanted: IOCondition, condition: IOCondition) -> IOC
     }
 }
 
-/// One descriptor if one tells it all; two directions may need two.
+/// One descriptor if it reports all conditions; two directions may need two.
 fn what_to_wait_for(channel: &Channel, condition: IOCondition) -> Readiness {
-    let slots = VFuncs::of(channel);
+    let vfuncs = VFuncs::of(channel);
     let [read, write] = watch::directions(condition).map(|side| side - ALWAYS);
     if write.is_empty() || read.is_empty() {
-        let answer = slots.wait_fd(watch::primary_condition(condition));
+        let answer = vfuncs.wait_fd(watch::primary_condition(condition));
         return match answer {
-            // Errors and hang-ups are told without being asked for.
+            // poll(2) reports errors and hang-ups without being asked for them.
             Readiness::Fd(fd, _) if (condition - ALWAYS).is_empty() => Readiness::Fd(fd, condition),
             answer => answer,
         };
     }
-    match (slots.wait_fd(read), slots.wait_fd(write)) {
+    match (vfuncs.wait_fd(read), vfuncs.wait_fd(write)) {
         (Readiness::Fd(a, for_read), Readiness::Fd(b, for_write))
             if a == b && for_read == read && for_write == write =>
         {
@@ -153,7 +178,7 @@ fn what_to_wait_for(channel: &Channel, condition: IOCondition) -> Readiness {
     }
 }
 
-/// Runs the channel's watch in a main context of its own.
+/// Waits by the channel's watch, in a private main context.
 fn iterate_until(
     channel: &Channel,
     condition: IOCondition,
@@ -171,7 +196,7 @@ fn iterate_until(
     source.attach(Some(&context));
     let alarm = deadline.map(|deadline| {
         let left = deadline.saturating_duration_since(Instant::now());
-        // GLib counts in whole milliseconds: not earlier than asked.
+        // GLib counts in whole milliseconds: rounded up, not to return early.
         let left = left.saturating_add(Duration::from_millis(1));
         let alarm = glib::timeout_source_new(left, None, glib::Priority::DEFAULT, || {
             ControlFlow::Continue
@@ -179,7 +204,7 @@ fn iterate_until(
         alarm.attach(Some(&context));
         alarm
     });
-    // Who stops the wait wakes the source, which is there before this looks.
+    // A thread that stops the wait wakes the source, which is attached before this check.
     while !stop() {
         let late = deadline.is_some_and(|deadline| Instant::now() >= deadline);
         context.iteration(!late);
@@ -194,7 +219,7 @@ fn iterate_until(
     Ok(got.get())
 }
 
-/// A watch with its callback, not yet attached.
+/// Creates a watch with its callback, not yet attached.
 pub(super) fn watch<C, F>(channel: &C, condition: IOCondition, callback: F) -> glib::Source
 where
     C: IsA<Channel>,
@@ -236,8 +261,8 @@ pub(super) fn assert_owned(context: Option<&glib::MainContext>) {
         .expect("the main context must belong to this thread, or to none yet");
 }
 
-/// A watch on descriptors of the channel's own: for reading and for writing. The watch keeps their
-/// numbers from being used for anything else.
+/// Creates a watch on descriptors of the channel, for reading and for writing. The watch holds a
+/// lease on their numbers.
 pub(crate) fn leased_watch(
     channel: &Channel,
     condition: IOCondition,
@@ -253,7 +278,7 @@ pub(crate) fn leased_watch(
     fd_watch(channel, condition, fds)
 }
 
-/// A watch on descriptors that stay the same; on none, one that says so at once.
+/// Creates a watch on descriptors that stay the same. Without descriptors it fires `NVAL`.
 pub(super) fn fd_watch(
     channel: &Channel,
     condition: IOCondition,

@@ -1,4 +1,4 @@
-//! Waiting by a watch, where no hub can watch.
+//! Waiting by a watch, where no hub can poll.
 
 use std::{
     io, mem,
@@ -18,47 +18,47 @@ use crate::{
     watch::{self, Waiters},
 };
 
-/// A wait by the channel's own watch, in the context that the channel is attached to.
+/// A wait by the channel's watch, in the context that the channel is attached to.
 #[derive(Debug)]
 pub(super) struct WatchWait {
     /// Taken at the end: only the thread of its context may drop it.
     source: Option<glib::Source>,
-    /// That of the context.
+    /// The hub of the context.
     hub: Arc<Hub>,
-    news: Arc<News>,
-    /// Wakes `news` when the channel goes to another context.
+    state: Arc<WatchState>,
+    /// Wakes `state` when the channel is attached to another context.
     context_waker: Waker,
     waiters: Arc<Waiters>,
-    /// In the context that runs, in place of that.
+    /// Whether it waits in the running context instead.
     here: bool,
 }
 
-/// What has come of a wait by a watch.
+/// The result of polling a wait by a watch.
 pub(super) enum Watched {
     Fired(IOCondition),
-    /// The channel has gone to another context: to be begun anew.
+    /// The channel was attached to another context: wait again there.
     Moved,
 }
 
 #[derive(Debug)]
-struct News {
+struct WatchState {
     got: Mutex<IOCondition>,
     moved: AtomicBool,
-    /// For any thread: the channel may go to another context in whatever thread.
+    /// Wakeable from any thread: any thread may attach the channel to another context.
     waker: Mutex<Waker>,
 }
 
-impl News {
-    fn tell(&self) {
+impl WatchState {
+    fn wake_task(&self) {
         let waker = lock(&self.waker).clone();
         waker.wake();
     }
 }
 
-impl Wake for News {
+impl Wake for WatchState {
     fn wake(self: Arc<Self>) {
         self.moved.store(true, Ordering::Release);
-        self.tell();
+        self.wake_task();
     }
 }
 
@@ -71,26 +71,26 @@ impl WatchWait {
     ) -> io::Result<Self> {
         let waiters = channel.imp().waiters.clone();
         let hub = Hub::running_here()?;
-        let news = Arc::new(News {
+        let state = Arc::new(WatchState {
             got: Mutex::new(IOCondition::empty()),
             moved: AtomicBool::new(false),
             waker: Mutex::new(hub.remote_waker(waker)),
         });
         let source = VFuncs::of(channel).create_watch(condition);
-        let fired = news.clone();
+        let fired = state.clone();
         watch::set_callback(&source, move |_: &Channel, condition| {
             *lock(&fired.got) = condition;
-            fired.tell();
+            fired.wake_task();
             ControlFlow::Break
         });
-        let context_waker = Waker::from(news.clone());
+        let context_waker = Waker::from(state.clone());
         let context = waiters.context_for(context_waker.clone()).filter(|_| !here);
         let context = context.unwrap_or_else(hub::running_context);
         source.attach(Some(&context));
         Ok(Self {
             source: Some(source),
             hub: Hub::of(&context),
-            news,
+            state,
             context_waker,
             waiters,
             here,
@@ -99,13 +99,13 @@ impl WatchWait {
 
     pub(super) fn poll(&self, cx: &Context<'_>) -> Poll<io::Result<Watched>> {
         let waker = Hub::running_here()?.remote_waker(cx.waker());
-        let before = mem::replace(&mut *lock(&self.news.waker), waker);
+        let before = mem::replace(&mut *lock(&self.state.waker), waker);
         drop(before);
-        // After that: whoever changes it wakes the waker.
-        let got = *lock(&self.news.got);
+        // After the waker is set: a thread that changes the state wakes the waker.
+        let got = *lock(&self.state.got);
         if !got.is_empty() {
             Poll::Ready(Ok(Watched::Fired(got)))
-        } else if self.news.moved.load(Ordering::Acquire) || self.is_elsewhere() {
+        } else if self.state.moved.load(Ordering::Acquire) || self.is_elsewhere() {
             Poll::Ready(Ok(Watched::Moved))
         } else {
             Poll::Pending
@@ -114,7 +114,7 @@ impl WatchWait {
 }
 
 impl WatchWait {
-    /// The source has gone with its context, or this is polled in another one.
+    /// Whether the source was destroyed with its context, or this is polled in another context.
     fn is_elsewhere(&self) -> bool {
         let context = self.waiters.context().filter(|_| !self.here);
         let here = context.unwrap_or_else(hub::running_context);

@@ -1,4 +1,4 @@
-//! What has been read from the source and not yet been written to the target.
+//! The transfer buffer: bytes that were read from the source and not yet written to the target.
 
 use std::{
     io::{self, SeekFrom},
@@ -10,30 +10,30 @@ use std::{
 use glib::subclass::prelude::*;
 
 use crate::{
-    channel::{Channel, class::VFuncs, disk},
+    channel::{Channel, class::VFuncs, file_pool},
     error::with_context,
     sys::{SharedFd, splice::Pipe},
     types::Feature,
 };
 
-/// The buffer, in bytes. The system gives the memory as it is used: who moves little takes little.
+/// The size of the buffer in bytes. The kernel allocates its pages on first use.
 const BUFFER: usize = 256 * 1024;
 
-/// Where to put what nobody wants.
+/// How to return unconsumed bytes to the source.
 #[derive(Debug, Clone, Default)]
 pub(super) enum Origin {
-    /// The next reader is to get it first.
+    /// Push back to the channel, for the next reader.
     #[default]
     Stream,
-    /// Reading has moved the position of the channel.
+    /// Move the position of the channel back.
     Position,
-    /// The source still has it: the position of this file moves only when it is written.
+    /// Nothing: the position of this file moves when the bytes are written.
     File(Arc<SharedFd>),
 }
 
-/// In memory or in a pipe, never in both.
+/// Bytes in memory or in a pipe, never in both.
 #[derive(Debug, Default)]
-pub(super) struct Held {
+pub(super) struct TransferBuffer {
     memory: Vec<u8>,
     filled: Range<usize>,
     pipe: Option<Arc<Pipe>>,
@@ -41,13 +41,13 @@ pub(super) struct Held {
     origin: Origin,
 }
 
-impl Held {
+impl TransferBuffer {
     pub(super) fn is_empty(&self) -> bool {
         self.filled.is_empty() && self.piped == 0
     }
 
-    /// Memory to read up to `most` bytes into; nothing is held.
-    pub(super) fn room(&mut self, most: u64) -> &mut [u8] {
+    /// Memory to read up to `most` bytes into. Nothing may be buffered.
+    pub(super) fn space(&mut self, most: u64) -> &mut [u8] {
         if self.memory.is_empty() {
             self.memory = vec![0; BUFFER];
         }
@@ -56,19 +56,19 @@ impl Held {
         &mut self.memory[..BUFFER.min(most)]
     }
 
-    /// So many bytes have been read into the [`room`](Self::room).
-    pub(super) fn filled(&mut self, count: usize, origin: Origin) {
+    /// Records bytes that were read into the [`space`](Self::space).
+    pub(super) fn record_read(&mut self, count: usize, origin: Origin) {
         self.filled = 0..count;
         self.origin = origin;
     }
 
-    /// So many bytes have been moved into the pipe.
+    /// Records bytes that were moved into the pipe.
     pub(super) fn piped(&mut self, count: usize, origin: Origin) {
         self.piped = count;
         self.origin = origin;
     }
 
-    /// A pipe of our own, if one is to be had.
+    /// The pipe of this buffer, if one can be created.
     pub(super) fn pipe(&mut self) -> Option<&Arc<Pipe>> {
         if self.pipe.is_none() {
             self.pipe = Pipe::new().map(Arc::new);
@@ -76,7 +76,7 @@ impl Held {
         self.pipe.as_ref()
     }
 
-    /// The pipe and how many bytes are in it, if there are some.
+    /// The pipe and the number of bytes in it, if there are any.
     pub(super) fn in_pipe(&self) -> Option<(&Pipe, usize)> {
         let pipe = self.pipe.as_deref().filter(|_| self.piped > 0)?;
         Some((pipe, self.piped))
@@ -86,8 +86,8 @@ impl Held {
         &self.memory[self.filled.clone()]
     }
 
-    /// Moves what is in the pipe into memory, for good: the pipe is of no use. Where reading it fails
-    /// nothing is held any more: there must be no other bytes in the place of those that were lost.
+    /// Moves the bytes of the pipe into memory, and stops using the pipe. If reading the pipe
+    /// fails, the buffer is empty: no other bytes must replace those that were lost.
     pub(super) fn spill(&mut self) -> io::Result<()> {
         let Some(pipe) = self.pipe.take() else {
             return Ok(());
@@ -103,20 +103,20 @@ impl Held {
         Ok(())
     }
 
-    /// So many bytes have been written.
-    pub(super) fn wrote(&mut self, count: usize) -> io::Result<()> {
+    /// Records that buffered bytes were written.
+    pub(super) fn record_write(&mut self, count: usize) -> io::Result<()> {
         match self.piped {
             0 => self.filled.start += count,
             piped => self.piped = piped - count,
         }
         match &self.origin {
-            Origin::File(file) => disk::skip(file, count),
+            Origin::File(file) => file_pool::skip(file, count),
             _ => Ok(()),
         }
     }
 
-    /// Gives to the source what is still held.
-    pub(super) fn give_back(&mut self, source: &Channel) {
+    /// Returns buffered bytes to the source.
+    pub(super) fn return_to(&mut self, source: &Channel) {
         if self.is_empty() || matches!(self.origin, Origin::File(_)) {
             return;
         }
@@ -127,31 +127,31 @@ impl Held {
         let sought = matches!(self.origin, Origin::Position) && seek_back(source, bytes.len());
         if !sought {
             let bytes = [bytes].into_iter();
-            source.imp().waiters.take_back(bytes, Vec::new());
+            source.imp().waiters.push_back(bytes, Vec::new());
         }
         self.filled = 0..0;
     }
 }
 
-/// Where bytes come from that are read by a slot of the source.
+/// How to return bytes that a virtual function of the source has read.
 pub(super) fn origin(source: &Channel) -> Origin {
     let imp = source.imp();
-    match imp.features().contains(Feature::SEEKABLE) && !imp.waiters.unread.is_readable() {
+    match imp.features().contains(Feature::SEEKABLE) && !imp.waiters.pushback.is_readable() {
         true => Origin::Position,
         false => Origin::Stream,
     }
 }
 
 fn seek_back(source: &Channel, count: usize) -> bool {
-    // What is in memory has such a size.
+    // The size of a buffer in memory fits.
     let to = SeekFrom::Current(-(count as i64));
     VFuncs::of(source).seek(to).is_ok()
 }
 
-/// Gives bytes and the descriptors that came along to the source.
-pub(super) fn give_back_with_fds(source: &Channel, bytes: &[u8], fds: Vec<OwnedFd>) {
+/// Pushes bytes and received descriptors back to the source.
+pub(super) fn push_back_with_fds(source: &Channel, bytes: &[u8], fds: Vec<OwnedFd>) {
     let bytes = [bytes].into_iter();
-    source.imp().waiters.take_back(bytes, fds);
+    source.imp().waiters.push_back(bytes, fds);
 }
 
 #[cfg(test)]
@@ -160,13 +160,13 @@ mod tests {
 
     #[test]
     fn where_the_pipe_cannot_be_read_nothing_is_held_instead() {
-        let mut held = Held {
+        let mut buffer = TransferBuffer {
             pipe: Some(Arc::new(Pipe::unreadable())),
-            ..Held::default()
+            ..TransferBuffer::default()
         };
-        held.piped(4, Origin::Stream);
-        held.spill().expect_err("it cannot be read");
-        assert!(held.is_empty());
-        assert_eq!(held.in_memory(), b"");
+        buffer.piped(4, Origin::Stream);
+        buffer.spill().expect_err("it cannot be read");
+        assert!(buffer.is_empty());
+        assert_eq!(buffer.in_memory(), b"");
     }
 }

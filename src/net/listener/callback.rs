@@ -1,4 +1,4 @@
-//! Callbacks: a task in the context that the callback is to be called in.
+//! Callbacks: a task in the context of the callback.
 
 use std::{
     future::poll_fn,
@@ -18,7 +18,7 @@ use crate::{
     transport::ChannelSocket,
 };
 
-/// What is called for each client.
+/// The function that is called for each connection.
 pub(super) enum Func {
     Anywhere(AnyFunc),
     Here(ThreadGuard<LocalFunc>),
@@ -43,24 +43,24 @@ impl Func {
     }
 }
 
-/// Locked while it is called; empty once there are no more calls.
+/// Locked during a call; empty once there are no more calls.
 type Place = Arc<Mutex<Option<Func>>>;
 
-/// A callback that is set. Dropping it ends its calls; one that is under way goes on.
-pub(super) struct Server {
+/// A callback that is set. Dropping it ends its calls, except one in progress.
+pub(super) struct ClientCallback {
     pub(super) number: u64,
     place: Place,
     task: JoinHandle<()>,
 }
 
-impl std::fmt::Debug for Server {
+impl std::fmt::Debug for ClientCallback {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Server").field(&self.number).finish()
+        f.debug_tuple("ClientCallback").field(&self.number).finish()
     }
 }
 
-impl Server {
-    /// Begins to serve, in a context.
+impl ClientCallback {
+    /// Starts the task, in a context.
     pub(super) fn start(
         listener: &NetListener,
         number: u64,
@@ -69,14 +69,14 @@ impl Server {
     ) -> Self {
         let is_local = matches!(func, Func::Here(_));
         let place = Arc::new(Mutex::new(Some(func)));
-        let mut serving = Serving {
+        let mut callback_number = CallbackTask {
             listener: listener.downgrade(),
             number,
             place: place.clone(),
-            acceptor: Acceptor::for_callback(listener.imp().gate.clone()),
+            acceptor: Acceptor::for_callback(listener.imp().admission.clone()),
             maker: Maker::default(),
         };
-        let future = poll_fn(move |cx| serving.poll(cx));
+        let future = poll_fn(move |cx| callback_number.poll(cx));
         let priority = glib::Priority::DEFAULT;
         let task = match is_local {
             true => hub::spawn_local_in(context, priority, future),
@@ -90,10 +90,10 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for ClientCallback {
     fn drop(&mut self) {
         self.task.abort();
-        // What is being called, or belongs to another thread, is dropped with the task.
+        // A function that is being called, or belongs to another thread, is dropped with the task.
         let func = self.place.try_lock().ok().and_then(|mut place| {
             let is_here = place.as_ref().is_some_and(Func::may_be_dropped);
             is_here.then(|| place.take())
@@ -102,8 +102,8 @@ impl Drop for Server {
     }
 }
 
-/// The task. It goes with its context.
-struct Serving {
+/// The task. It is dropped with its context.
+struct CallbackTask {
     listener: WeakRef<NetListener>,
     number: u64,
     place: Place,
@@ -111,20 +111,20 @@ struct Serving {
     maker: Maker,
 }
 
-impl Serving {
+impl CallbackTask {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
-            // Alive as long as it is open; afterwards the user's.
+            // Kept alive by itself while it is open, and then by the user.
             let Some(listener) = self.listener.upgrade() else {
                 return Poll::Ready(());
             };
-            if !listener.imp().is_served_by(self.number) {
+            if !listener.imp().is_current_callback(self.number) {
                 return Poll::Ready(());
             }
             match self.acceptor.poll(&listener, cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(client)) => self.deliver(&listener, client),
-                Poll::Ready(Err(e)) => listener.imp().put_off(&e),
+                Poll::Ready(Err(e)) => listener.imp().suspend(&e),
             }
         }
     }
@@ -139,13 +139,13 @@ impl Serving {
 
     fn deliver(&self, listener: &NetListener, client: ChannelSocket) {
         let Some(mut place) = self.lock() else {
-            return listener.imp().give_back(client);
+            return listener.imp().return_client(client);
         };
         // It may have been replaced, or the listener disconnected, since the client was accepted.
-        let is_current = listener.imp().is_served_by(self.number) && listener.is_connected();
+        let is_current = listener.imp().is_current_callback(self.number) && listener.is_connected();
         let Some(func) = place.as_mut().filter(|_| is_current) else {
             drop(place);
-            return listener.imp().give_back(client);
+            return listener.imp().return_client(client);
         };
         let call = AssertUnwindSafe(|| func.call(listener, client));
         if let Err(panic) = catch_unwind(call) {
@@ -155,12 +155,12 @@ impl Serving {
     }
 }
 
-impl Drop for Serving {
+impl Drop for CallbackTask {
     fn drop(&mut self) {
         let func = self.lock().and_then(|mut place| place.take());
         drop(func);
         if let Some(listener) = self.listener.upgrade() {
-            listener.imp().end_server(self.number);
+            listener.imp().end_callback(self.number);
         }
     }
 }

@@ -1,8 +1,9 @@
-//! Who may accept just now: as many as the limit of clients allows, and nobody for a while after
-//! the system has run out of something.
+//! Admission control of a listener: whether a connection may be accepted now. Accepting is limited
+//! by the maximum number of connections, and suspended for a while after a resource exhaustion
+//! (`EMFILE`).
 //!
-//! The gate also knows everybody who waits to accept, to wake them for news that no descriptor
-//! tells: a client has gone, the sockets are others, the listener is disconnected.
+//! It has the wakers of all that wait to accept, and wakes them for changes that no descriptor
+//! reports: a connection was closed, the sockets have changed, the listener was disconnected.
 
 use std::{
     collections::BTreeMap,
@@ -19,10 +20,9 @@ use crate::{
     sync::ForkMutex,
 };
 
-/// Nobody accepts for so long after the first shortage; for twice as long after the next one, and
-/// so on.
+/// The first suspension after a resource exhaustion; each following one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
-/// But not for longer than this.
+/// The maximum length of a suspension.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// A handshake is not aborted earlier, however many are under way.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(1);
@@ -36,9 +36,9 @@ pub(super) struct Admission(ForkMutex<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    /// 0: none.
+    /// The maximum number of connections; 0 for no limit.
     limit: usize,
-    /// Clients, and those who are about to accept one.
+    /// The number of connections, and of permits to accept one.
     entered: usize,
     /// 0: none.
     handshake_limit: usize,
@@ -48,11 +48,11 @@ struct Inner {
     begun: u64,
     pause: Option<Pause>,
     last_warning: Option<Instant>,
-    /// Threads that are blocked in `wait_client`: callbacks let them have what comes.
+    /// Threads that are blocked in `wait_client`: callbacks yield to them.
     blocked: usize,
     waiting: Slab<Waker>,
-    /// Somebody was turned away, and has to be told when that may be otherwise.
-    turned_away: bool,
+    /// Whether an attempt was refused, and must be woken when it may be admitted.
+    has_refused: bool,
 }
 
 impl Default for Inner {
@@ -67,7 +67,7 @@ impl Default for Inner {
             last_warning: None,
             blocked: 0,
             waiting: Slab::new(),
-            turned_away: false,
+            has_refused: false,
         }
     }
 }
@@ -88,56 +88,57 @@ impl fmt::Debug for Handshake {
 #[derive(Debug, Clone, Copy)]
 struct Pause {
     length: Duration,
-    /// Over, if it was cut short.
+    /// `None` if it was ended early.
     until: Option<Instant>,
 }
 
-/// What the gate says.
+/// The result of [`enter`](Admission::enter).
 #[derive(Debug)]
-pub(super) enum Entry {
-    /// Accept, and tie this to what was accepted.
-    Go(Permit),
+pub(super) enum Decision {
+    /// Accept, and bind the permit to the connection.
+    Admit(Permit),
     /// Wait to be woken.
-    Full,
-    /// Wait to be woken, or for this time to come.
-    Until(Instant),
+    Refuse,
+    /// Wait to be woken, at most until this time.
+    RefuseUntil(Instant),
 }
 
 impl Admission {
-    /// Asks to accept. Whatever the answer is, the waker is woken when another try may be worth it.
+    /// Asks for a permit. Whatever the result is, the waker is woken when another attempt is
+    /// worthwhile.
     pub(super) fn enter(
         self: &Arc<Self>,
         slot: &mut WaiterSlot,
         waker: &Waker,
         yields: bool,
-    ) -> Entry {
+    ) -> Decision {
         let mut inner = self.0.lock();
         let before = slot.take(&mut inner, waker);
         let entry = if inner.is_full() || (yields && inner.blocked > 0) {
-            inner.turned_away = true;
-            Entry::Full
+            inner.has_refused = true;
+            Decision::Refuse
         } else if let Some(until) = inner.pause.and_then(|pause| pause.until)
             && until > Instant::now()
         {
-            inner.turned_away = true;
-            Entry::Until(until)
+            inner.has_refused = true;
+            Decision::RefuseUntil(until)
         } else if let Some(until) = inner.handshake_limit_until() {
-            inner.turned_away = true;
-            Entry::Until(until)
+            inner.has_refused = true;
+            Decision::RefuseUntil(until)
         } else {
             inner.entered += 1;
-            Entry::Go(Permit {
-                gate: self.clone(),
+            Decision::Admit(Permit {
+                admission: self.clone(),
                 is_client: false,
             })
         };
         drop(inner);
-        // Dropping a waker may run anything: not under the lock.
+        // Dropping a waker may run any code: not under the lock.
         drop(before);
         entry
     }
 
-    /// The system is short of something. Returns whether that is to be told.
+    /// Suspends accepting after a resource exhaustion. Returns whether to log a warning.
     pub(super) fn pause(&self) -> bool {
         let now = Instant::now();
         let mut inner = self.0.lock();
@@ -157,12 +158,12 @@ impl Admission {
         warn
     }
 
-    /// Wakes everybody who waits.
+    /// Wakes all that wait to accept.
     pub(super) fn wake(&self) {
         self.0.lock().wake_all().into_iter().for_each(Waker::wake);
     }
 
-    /// Callbacks get nothing until what this returns is dropped.
+    /// Callbacks get no permit until the result is dropped.
     pub(super) fn block(&self) -> Blocking<'_> {
         self.0.lock().blocked += 1;
         Blocking(self)
@@ -186,7 +187,7 @@ impl Admission {
         self.0.lock().handshake_limit
     }
 
-    /// Who is just trying to accept counts as well: not for long.
+    /// The number of connections. Includes permits, which are short-lived.
     pub(super) fn clients(&self) -> usize {
         self.0.lock().entered
     }
@@ -199,13 +200,16 @@ impl HandshakeLimit for Admission {
         let (number, since) = (inner.begun, Instant::now());
         inner.handshakes.insert(number, Handshake { since, abort });
         drop(inner);
-        Box::new(CountedHandshake { gate: self, number })
+        Box::new(CountedHandshake {
+            admission: self,
+            number,
+        })
     }
 }
 
 #[derive(Debug)]
 struct CountedHandshake {
-    gate: Arc<Admission>,
+    admission: Arc<Admission>,
     number: u64,
 }
 
@@ -213,9 +217,9 @@ impl HandshakePermit for CountedHandshake {}
 
 impl Drop for CountedHandshake {
     fn drop(&mut self) {
-        let mut inner = self.gate.0.lock();
+        let mut inner = self.admission.0.lock();
         let ended = inner.handshakes.remove(&self.number);
-        let woken = inner.wake_turned_away();
+        let woken = inner.wake_refused();
         drop(inner);
         drop(ended);
         woken.into_iter().for_each(Waker::wake);
@@ -227,14 +231,16 @@ impl Inner {
         self.handshake_limit != 0 && self.handshakes.len() >= self.handshake_limit
     }
 
-    /// Until when no client is accepted because too many handshakes are under way: then the oldest one has had its time.
+    /// Until when no client is accepted because too many handshakes are under way: then the oldest
+    /// one has had its time.
     fn handshake_limit_until(&self) -> Option<Instant> {
         let oldest = self.handshakes.values().next();
         let until = oldest.filter(|_| self.has_most_handshakes())?.since + HANDSHAKE_TIME;
         (until > Instant::now()).then_some(until)
     }
 
-    /// The handshake that makes room for that of a client that was accepted: to be aborted without the lock.
+    /// The handshake that makes room for that of a client that was accepted: to be aborted without
+    /// the lock.
     fn take_oldest_handshake(&mut self) -> Option<Handshake> {
         match self.has_most_handshakes() {
             true => self.handshakes.pop_first().map(|(_, oldest)| oldest),
@@ -243,8 +249,8 @@ impl Inner {
     }
 
     /// Those who were turned away, to be woken without the lock.
-    fn wake_turned_away(&mut self) -> Vec<Waker> {
-        match self.turned_away {
+    fn wake_refused(&mut self) -> Vec<Waker> {
+        match self.has_refused {
             true => self.wake_all(),
             false => Vec::new(),
         }
@@ -254,9 +260,9 @@ impl Inner {
         self.limit != 0 && self.entered >= self.limit
     }
 
-    /// To be woken without the lock.
+    /// The wakers, to be woken without the lock.
     fn wake_all(&mut self) -> Vec<Waker> {
-        self.turned_away = false;
+        self.has_refused = false;
         self.waiting
             .iter()
             .map(|(_, waker)| waker.clone())
@@ -264,18 +270,18 @@ impl Inner {
     }
 }
 
-/// One who may accept, and then the client: counted for as long as this lives.
+/// The permit to accept, and then the connection: counted until dropped.
 #[derive(Debug)]
 pub(super) struct Permit {
-    gate: Arc<Admission>,
+    admission: Arc<Admission>,
     is_client: bool,
 }
 
 impl Permit {
-    /// Somebody was accepted.
+    /// A connection was accepted.
     pub(super) fn admit(mut self) -> Self {
         self.is_client = true;
-        let mut inner = self.gate.0.lock();
+        let mut inner = self.admission.0.lock();
         inner.pause = None;
         let oldest = inner.take_oldest_handshake();
         drop(inner);
@@ -288,22 +294,22 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let mut inner = self.gate.0.lock();
+        let mut inner = self.admission.0.lock();
         // Less than one, where a forked child has made the gate anew.
         inner.entered = inner.entered.saturating_sub(1);
         if self.is_client
             && let Some(pause) = &mut inner.pause
         {
-            // What it gives back may be what there was too little of.
+            // The closed connection may have released the resource that was exhausted.
             pause.until = None;
         }
-        let woken = inner.wake_turned_away();
+        let woken = inner.wake_refused();
         drop(inner);
         woken.into_iter().for_each(Waker::wake);
     }
 }
 
-/// A thread that waits for a client itself.
+/// A thread that waits for a connection itself.
 #[derive(Debug)]
 pub(super) struct Blocking<'a>(&'a Admission);
 
@@ -316,23 +322,26 @@ impl Drop for Blocking<'_> {
     }
 }
 
-/// The place of one who accepts, among those who are to be woken.
+/// The place of an acceptor in the wait list.
 #[derive(Debug)]
 pub(super) struct WaiterSlot {
-    gate: Arc<Admission>,
+    admission: Arc<Admission>,
     place: Option<usize>,
 }
 
 impl WaiterSlot {
-    pub(super) fn new(gate: Arc<Admission>) -> Self {
-        Self { gate, place: None }
+    pub(super) fn new(admission: Arc<Admission>) -> Self {
+        Self {
+            admission,
+            place: None,
+        }
     }
 
-    pub(super) fn gate(&self) -> &Arc<Admission> {
-        &self.gate
+    pub(super) fn admission(&self) -> &Arc<Admission> {
+        &self.admission
     }
 
-    /// Returns a waker that was replaced.
+    /// Enters a waker. Returns the one that was replaced.
     fn take(&mut self, inner: &mut Inner, waker: &Waker) -> Option<Waker> {
         // There is none either where a forked child has made the gate anew.
         match self.place.and_then(|place| inner.waiting.get_mut(place)) {
@@ -348,7 +357,7 @@ impl WaiterSlot {
 impl Drop for WaiterSlot {
     fn drop(&mut self) {
         let place = self.place.take();
-        let left = place.map(|place| self.gate.0.lock().waiting.try_remove(place));
+        let left = place.map(|place| self.admission.0.lock().waiting.try_remove(place));
         drop(left);
     }
 }
@@ -359,34 +368,34 @@ mod tests {
 
     #[test]
     fn pauses_grow_to_a_second_and_end_with_success() {
-        let gate = Arc::new(Admission::default());
-        let length = || gate.0.lock().pause.expect("a pause").length;
+        let admission = Arc::new(Admission::default());
+        let length = || admission.0.lock().pause.expect("a pause").length;
         let mut lengths = Vec::new();
         for _ in 0..10 {
-            gate.pause();
+            admission.pause();
             lengths.push(length().as_millis());
         }
         assert_eq!(lengths, [10, 20, 40, 80, 160, 320, 640, 1000, 1000, 1000]);
-        let mut slot = WaiterSlot::new(gate.clone());
-        let turned_away = gate.enter(&mut slot, Waker::noop(), false);
-        assert!(matches!(turned_away, Entry::Until(_)));
-        gate.0.lock().pause = None;
-        let Entry::Go(permit) = gate.enter(&mut slot, Waker::noop(), false) else {
+        let mut slot = WaiterSlot::new(admission.clone());
+        let has_refused = admission.enter(&mut slot, Waker::noop(), false);
+        assert!(matches!(has_refused, Decision::RefuseUntil(_)));
+        admission.0.lock().pause = None;
+        let Decision::Admit(permit) = admission.enter(&mut slot, Waker::noop(), false) else {
             panic!("there is no pause");
         };
-        gate.pause();
+        admission.pause();
         let client = permit.admit();
-        gate.pause();
+        admission.pause();
         assert_eq!(length(), FIRST_PAUSE, "they begin anew");
         drop(client);
-        let entry = gate.enter(&mut slot, Waker::noop(), false);
-        assert!(matches!(entry, Entry::Go(_)), "a client has gone");
+        let entry = admission.enter(&mut slot, Waker::noop(), false);
+        assert!(matches!(entry, Decision::Admit(_)), "a client has gone");
     }
 
     #[test]
-    fn shortages_are_told_of_once_in_a_while() {
-        let gate = Admission::default();
-        assert!(gate.pause());
-        assert!((0..100).all(|_| !gate.pause()));
+    fn shortages_are_logged_once_in_a_while() {
+        let admission = Admission::default();
+        assert!(admission.pause());
+        assert!((0..100).all(|_| !admission.pause()));
     }
 }

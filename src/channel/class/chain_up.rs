@@ -1,4 +1,4 @@
-//! Chaining up: the same slots, of the parent class.
+//! Chaining up: calls of the virtual functions of the parent class.
 
 use std::{
     io::{self, IoSlice, IoSliceMut, SeekFrom},
@@ -10,10 +10,12 @@ use glib::IOCondition;
 use super::{ChannelImpl, FdHandlers, VFuncs};
 use crate::types::{Flushed, ReadFlags, Readiness, Shutdown, WriteFlags};
 
-/// What the parent class does: for overrides of [`ChannelImpl`] that add to it.
+/// The virtual functions of the parent class, for overrides of [`ChannelImpl`].
 pub trait ChannelImplExt: ChannelImpl {
-    /// Chains up [`ChannelImpl::writev`]. The memory need not stay after the call: the parent class
-    /// copies it, whatever the flags are.
+    /// Chains up [`ChannelImpl::writev`].
+    ///
+    /// The parent class copies the memory, whatever the flags are: it need not stay valid after the
+    /// call.
     fn parent_writev(
         &self,
         iov: &[IoSlice<'_>],
@@ -68,8 +70,10 @@ pub trait ChannelImplExt: ChannelImpl {
         VFuncs::of_parent(self).seek(to)
     }
 
-    /// Chains up [`ChannelImpl::set_fd_handler`], for the channel and the context that the handlers
-    /// were set for: others are a critical warning.
+    /// Chains up [`ChannelImpl::set_fd_handler`].
+    ///
+    /// Logs a critical warning for another channel or context than the one that the handlers were
+    /// set for.
     fn parent_set_fd_handler(&self, context: Option<&glib::MainContext>, handlers: &FdHandlers) {
         let vfuncs = VFuncs::of_parent(self);
         let address = context.map_or(0, |context| context.as_ptr().addr());

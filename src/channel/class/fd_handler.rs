@@ -22,14 +22,14 @@ use crate::{
         Channel,
         ffi::{IOHandler, QIOChannel},
         poll_io::PollIo,
-        ready,
+        wait,
     },
     error::{errno, panic_text},
     hub::{self, Direction, JoinHandle, Sleep},
     sync::ProcessMutex,
 };
 
-/// When the system was short of what watching a descriptor takes.
+/// The delay after a failed registration for lack of a descriptor or memory.
 const BEFORE_NEXT_TRY: Duration = Duration::from_millis(20);
 
 fn is_shortage(errno: i32) -> bool {
@@ -45,26 +45,27 @@ pub(in crate::channel) struct FdHandler {
 
 impl Drop for FdHandler {
     fn drop(&mut self) {
-        // It may be running just now: aborting it is for the time after.
+        // It may be running now: aborting ends it after that.
         self.current.store(false, Ordering::Release);
         self.task.abort();
     }
 }
 
-/// A C function and what it is called with.
+/// A C function and its argument.
 #[derive(Clone, Copy)]
 struct Call {
     func: unsafe extern "C" fn(*mut c_void),
     opaque: *mut c_void,
 }
 
-// SAFETY: who sets handlers promises that they may be called from the thread of the context.
+// SAFETY: the caller of `set_fd_handler` promises that the handlers may be called in the thread of
+// the context.
 unsafe impl Send for Call {}
 
 impl Call {
     fn make(self) {
-        // SAFETY: who sets handlers promises that they can be called until they are replaced, as
-        // these have not been.
+        // SAFETY: the caller of `set_fd_handler` promises that they may be called until they are
+        // replaced, which would have aborted this task.
         unsafe { (self.func)(self.opaque) };
     }
 }
@@ -77,7 +78,7 @@ pub(super) unsafe extern "C" fn set(
     io_write: IOHandler,
     opaque: *mut c_void,
 ) {
-    // SAFETY: slots are called with a live channel and a context or NULL.
+    // SAFETY: the contract of the slot: `ioc` is live, `ctx` a context or NULL.
     let (channel, context) = unsafe {
         let channel: Channel = from_glib_none(ioc);
         (
@@ -89,7 +90,7 @@ pub(super) unsafe extern "C" fn set(
     let start = |func: IOHandler, side| {
         let func = func?;
         let current = Arc::new(AtomicBool::new(true));
-        // Made here: a task may end before it is polled.
+        // Created here: a task may be dropped before its first poll.
         let last = LastCall {
             channel: channel.clone(),
             side,
@@ -99,7 +100,7 @@ pub(super) unsafe extern "C" fn set(
         let task = hub::spawn_in(&context, glib::Priority::DEFAULT, calls);
         Some(FdHandler { current, task })
     };
-    // The old ones first: never are both called.
+    // The old ones first: an old and a new handler are never both called.
     let old = std::mem::take(&mut *channel.imp().fd_handlers.lock());
     drop(old);
     let new = [
@@ -117,23 +118,23 @@ async fn serve(last: LastCall, current: Arc<AtomicBool>) {
     let mut attempt = PollIo::new(side);
     loop {
         let wait = poll_fn(|cx| {
-            // What is ready all the time must not run all the time.
+            // A channel that is always ready must not starve other tasks.
             ready!(hub::poll_budget(cx));
             attempt.poll_reported(channel, cx)
         });
         let got = match wait.await {
             Ok(got) => got,
-            // Registering it takes a descriptor, or memory: it may go next time.
+            // Registering takes a descriptor, or memory, which may be available later.
             Err(e) if errno(&e).is_some_and(is_shortage) => {
                 // A task runs in a main context.
                 let _ = Sleep::until(Instant::now() + BEFORE_NEXT_TRY).await;
-                match ready::wait(channel, side.condition(), Some(Duration::ZERO)) {
+                match wait::wait(channel, side.condition(), Some(Duration::ZERO)) {
                     Ok(got) => got,
                     Err(_) => continue,
                 }
             }
             Err(e) => {
-                // The last call: reading or writing tells what is wrong.
+                // The last call: its read or write returns the error.
                 let label = channel.label();
                 glib::g_warning!("Qio", "Unable to wait for {}: {}", label, e);
                 IOCondition::NVAL
@@ -149,8 +150,8 @@ async fn serve(last: LastCall, current: Arc<AtomicBool>) {
     }
 }
 
-/// There will be no more calls: the channel is closed, the handler was replaced, or the context has
-/// gone. Drops the closure, which may be what keeps the channel.
+/// After the last call: the channel is closed, the handler was replaced, or the context is
+/// destroyed. Drops the closure, which may own the last reference to the channel.
 struct LastCall {
     channel: Channel,
     side: Direction,
@@ -163,8 +164,8 @@ impl Drop for LastCall {
     }
 }
 
-/// The handlers of a Rust caller, by a number in place of a pointer: a call that comes too late
-/// finds nothing.
+/// The handlers of Rust callers, by a number instead of a pointer: a call after removal finds no
+/// entry.
 static CLOSURES: ProcessMutex<Option<HashMap<usize, Arc<Closures>>>> =
     ProcessMutex::new(None, |_| ());
 
@@ -176,11 +177,11 @@ struct Closures {
     write: Option<Closure>,
 }
 
-/// Of the closures that a channel has: more than one where threads have set some at the same time.
+/// The closures of a channel: more than one if threads have set some at the same time.
 #[derive(Debug, Default)]
 pub(in crate::channel) struct ClosureKeys(Vec<ClosureKey>);
 
-/// The number of closures. Dropping it drops them.
+/// The number of a pair of closures. Dropping it drops them.
 #[derive(Debug)]
 struct ClosureKey(usize);
 
@@ -196,7 +197,7 @@ impl Drop for ClosureKey {
 
 type Func = Box<dyn FnMut() + Send>;
 
-/// Sets Rust closures by the slot of the channel's class.
+/// Sets Rust closures by the virtual function of the channel's class.
 pub(in crate::channel) fn set_closures(
     channel: &Channel,
     context: Option<&glib::MainContext>,
@@ -222,10 +223,10 @@ pub(in crate::channel) fn set_closures(
             .insert(key, Arc::new(closures));
         ClosureKey(key)
     });
-    // Those that are replaced are not what another thread sets meanwhile, which may be what stays.
+    // Only those that this call replaces: another thread may set others meanwhile, which stay.
     let replaced = channel.imp().fd_closures.lock().take();
-    // SAFETY: the functions take a number, whether or not it still means anything, and may be
-    // called from any thread at any time.
+    // SAFETY: the functions take a number, valid or not, and may be called from any thread at any
+    // time.
     unsafe { VFuncs::of(channel).set_fd_handler(context, &handlers) };
     if let Some(key) = key {
         let mut keys = channel.imp().fd_closures.lock();
@@ -234,7 +235,7 @@ pub(in crate::channel) fn set_closures(
     drop(replaced);
 }
 
-/// Makes a closure that stays in this thread fit for [`set_closures`].
+/// Makes a closure that stays in this thread usable by [`set_closures`].
 pub(in crate::channel) fn local(func: Box<dyn FnMut()>) -> Func {
     let mut func = LocalFunc(Some(ThreadGuard::new(func)));
     Box::new(move || func.call())
@@ -256,7 +257,7 @@ impl Drop for LocalFunc {
         if let Some(func) = self.0.take().filter(|func| !func.is_owner()) {
             glib::g_warning!(
                 "Qio",
-                "A handler is leaked: it was taken away in another thread than its own"
+                "Leaking a handler that must stay in its thread: it was removed in another one"
             );
             std::mem::forget(func);
         }
@@ -271,8 +272,8 @@ unsafe extern "C" fn call_write(key: *mut c_void) {
     call_closure(key, |closures| closures.write.as_ref());
 }
 
-/// Drops the closure of one direction, if it is one that was called: whether or not the channel has
-/// its number yet.
+/// Drops the closure of one direction, if the call was one of a closure, whether or not the channel
+/// has recorded its number.
 fn drop_closure(call: &Call, side: Direction) {
     let ours: unsafe extern "C" fn(*mut c_void) = match side {
         Direction::Read => call_read,
@@ -301,7 +302,7 @@ fn call_closure(key: *mut c_void, which: impl Fn(&Closures) -> Option<&Closure>)
         .as_ref()
         .and_then(|closures| closures.get(&key.addr()).cloned());
     let Some(closures) = closures else { return };
-    // Whoever runs it is in a main loop inside it, or in another thread: once at a time.
+    // Locked if it is running in an outer main loop, or in another thread: it is not re-entered.
     let call = which(&closures).and_then(|closure| closure.try_lock().ok());
     if let Some(mut call) = call
         && let Some(call) = call.as_mut()

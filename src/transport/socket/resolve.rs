@@ -1,4 +1,4 @@
-//! Names and their addresses: looking them up, and what they are called in messages.
+//! Name resolution, and the text of names and addresses in messages.
 
 use std::{future::poll_fn, io};
 
@@ -11,8 +11,8 @@ use crate::{
     sys::address::Native,
 };
 
-/// What `attempt` makes of the first address that will do. `unable` explains an error, of an address, or of
-/// looking the addresses up.
+/// Calls `attempt` with each address until one succeeds. `unable` adds context to an error of an
+/// address, or of the resolver.
 pub(super) fn each_address<T>(
     connectable: &gio::SocketConnectable,
     mut attempt: impl FnMut(&Native) -> io::Result<T>,
@@ -32,8 +32,7 @@ pub(super) fn each_address<T>(
     Err(failure.unwrap_or_else(|| no_address(connectable)))
 }
 
-/// All addresses of a name, of which there is one at least. Stays in the thread where it is polled
-/// first.
+/// Resolves all addresses of a name, at least one. The future must be polled in one thread.
 pub(crate) fn resolve(
     connectable: &gio::SocketConnectable,
 ) -> impl Future<Output = io::Result<Vec<gio::SocketAddress>>> + use<> {
@@ -51,7 +50,7 @@ pub(crate) fn resolve(
 async fn next(addresses: &gio::SocketAddressEnumerator) -> io::Result<Option<gio::SocketAddress>> {
     let call = GioOperation::here()?;
     call.start(|cancellable, answer| {
-        addresses.next_async(Some(cancellable), move |result| answer.give(result));
+        addresses.next_async(Some(cancellable), move |result| answer.complete(result));
     });
     let next = poll_fn(|cx| call.poll(cx)).await;
     next.map_err(from_glib_error)
@@ -85,8 +84,8 @@ fn no_address(connectable: &gio::SocketConnectable) -> io::Error {
     io_error(gio::IOErrorEnum::HostNotFound, &message)
 }
 
-/// A service that was looked up once gives no addresses any more, and GIO's client ends the process
-/// over that: looks it up anew.
+/// A service that was resolved once returns no addresses any more, and GIO's client aborts the
+/// process then: returns a new connectable.
 pub(super) fn unused(connectable: &gio::SocketConnectable) -> gio::SocketConnectable {
     match connectable.downcast_ref::<gio::NetworkService>() {
         Some(used) if used.type_() == gio::NetworkService::static_type() => {
@@ -98,7 +97,7 @@ pub(super) fn unused(connectable: &gio::SocketConnectable) -> gio::SocketConnect
     }
 }
 
-/// A name or an address in messages.
+/// The text of a name or an address in messages.
 pub(super) fn name(connectable: &gio::SocketConnectable) -> String {
     if let Some(it) = connectable.downcast_ref::<gio::NetworkService>() {
         return format!("_{}._{}.{}", it.service(), it.protocol(), it.domain());
@@ -107,16 +106,16 @@ pub(super) fn name(connectable: &gio::SocketConnectable) -> String {
         return text(address);
     }
     match connectable.downcast_ref::<gio::NetworkAddress>() {
-        // GIO writes no brackets.
+        // GIO's text has no brackets.
         Some(it) if it.hostname().contains(':') => format!("[{}]:{}", it.hostname(), it.port()),
         Some(it) => format!("{}:{}", it.hostname(), it.port()),
         None => SocketConnectableExt::to_string(connectable).into(),
     }
 }
 
-/// An address in messages.
+/// The text of an address in messages.
 pub(crate) fn text(address: &gio::SocketAddress) -> String {
-    // To GIO this is some bytes.
+    // To GIO it is an unknown family.
     match Native::new(address)
         .ok()
         .and_then(|native| native.as_vsock())

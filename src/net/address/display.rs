@@ -1,4 +1,4 @@
-//! Addresses as they are written: the one way of several that `parse` reads.
+//! The string representation of addresses.
 
 use std::{
     fmt::{self, Write as _},
@@ -39,7 +39,7 @@ impl fmt::Display for Host {
     }
 }
 
-/// A path: what begins with `@` would be an abstract name.
+/// A path. An `@` at its beginning is escaped, as it marks an abstract name.
 pub(super) struct Path<'a>(pub(super) &'a [u8]);
 
 impl fmt::Display for Path<'_> {
@@ -51,7 +51,7 @@ impl fmt::Display for Path<'_> {
     }
 }
 
-/// Bytes, as text where they can be.
+/// Bytes, as text where they are valid.
 pub(super) struct Bytes<'a>(pub(super) &'a [u8]);
 
 impl fmt::Display for Bytes<'_> {

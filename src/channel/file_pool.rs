@@ -1,8 +1,8 @@
-//! Files on disk in futures: reading and writing them may take its time, which nothing tells and
-//! no flag avoids. The threads of `blocking` do it, through buffers that they own.
+//! Files on disk in futures. Reads and writes may take long, which neither epoll nor `O_NONBLOCK`
+//! covers: the thread pool of `blocking` makes the calls, with buffers of its own.
 //!
-//! The position of the file is moved when the result has arrived, in the future: one that is
-//! dropped has read nothing. What it writes may be written all the same.
+//! The position of the file is moved when the result has arrived, in the future: a dropped future
+//! has read nothing. A dropped write may still be completed.
 
 use std::{
     io::{self, IoSlice, IoSliceMut, SeekFrom},
@@ -12,37 +12,41 @@ use std::{
 
 use glib::subclass::prelude::*;
 
-use super::{Channel, blocking, class::VFuncs, ffi::PollFd};
+use super::{
+    Channel, blocking,
+    class::{VFuncs, native::PollFd},
+};
 use crate::{
     error::closed,
     hub::Direction,
     sys::{SharedFd, file as sys_file, vectored},
 };
 
-/// The most bytes that go through a thread at once.
+/// The maximum number of bytes per call of the pool.
 const CHUNK: usize = 256 * 1024;
 
-/// The file of a channel, if it is one on disk that is read and written by slots of its class.
+/// The file of a channel that is a file on disk, read and written by the virtual functions of its
+/// class.
 #[inline]
 pub(super) fn file(channel: &Channel, side: Direction) -> Option<Arc<SharedFd>> {
     if !channel.imp().is_regular_file() {
         return None;
     }
-    let slots = VFuncs::of(channel);
-    match slots.lent(side)? {
-        PollFd::Disk(file) if slots.honours_no_wait() => Some(file),
+    let vfuncs = VFuncs::of(channel);
+    match vfuncs.poll_fd(side)? {
+        PollFd::Disk(file) if vfuncs.honours_no_wait() => Some(file),
         _ => None,
     }
 }
 
-/// Reads once, at an offset, or at the position, which then moves.
+/// Reads once, at an offset, or at the position, which is then moved.
 pub(super) async fn read(
     channel: &Channel,
     file: &Arc<SharedFd>,
     buf: &mut [u8],
     at: Option<u64>,
 ) -> io::Result<usize> {
-    if let Some(count) = unread(channel, buf, at)? {
+    if let Some(count) = pushback(channel, buf, at)? {
         return Ok(count);
     }
     let size = buf.len().min(CHUNK);
@@ -61,7 +65,7 @@ pub(super) async fn read(
     Ok(data.len())
 }
 
-/// Writes once, at an offset, or at the position, which then moves.
+/// Writes once, at an offset, or at the position, which is then moved.
 pub(super) async fn write(
     channel: &Channel,
     file: &Arc<SharedFd>,
@@ -74,7 +78,7 @@ pub(super) async fn write(
     let data = buf[..buf.len().min(CHUNK)].to_vec();
     let appends = at.is_none() && sys_file::appends(file.get().ok_or_else(closed)?.as_fd())?;
     if appends {
-        // The system knows where, and moves the position.
+        // In append mode the kernel selects the offset, and moves the position.
         return pool(file, move |fd| vectored::writev(fd, &[IoSlice::new(&data)])).await;
     }
     let start = position(file, at)?;
@@ -88,13 +92,13 @@ pub(super) async fn write(
     Ok(count)
 }
 
-/// Undoes the last reads, of so many bytes, where nobody wants them: the position moves back.
+/// Moves the position back, after reads of so many bytes that were not consumed.
 pub(super) fn take_back(file: &Arc<SharedFd>, count: u64) {
-    // A file that is closed meanwhile has no position.
+    // A file that was closed meanwhile has no position.
     let _ = i64::try_from(count).map(|count| seek(file, SeekFrom::Current(-count)));
 }
 
-/// Moves the position by bytes that have been read past it.
+/// Moves the position past bytes that have been read.
 pub(super) fn skip(file: &Arc<SharedFd>, count: usize) -> io::Result<()> {
     seek(
         file,
@@ -103,14 +107,14 @@ pub(super) fn skip(file: &Arc<SharedFd>, count: usize) -> io::Result<()> {
     .map(drop)
 }
 
-fn unread(channel: &Channel, buf: &mut [u8], at: Option<u64>) -> io::Result<Option<usize>> {
+fn pushback(channel: &Channel, buf: &mut [u8], at: Option<u64>) -> io::Result<Option<usize>> {
     if channel.imp().is_closed() {
         return Err(closed());
     }
     Ok(match at {
         None => {
-            let unread = &channel.imp().waiters.unread;
-            unread.take(&mut [IoSliceMut::new(buf)], None, false)
+            let pushback = &channel.imp().waiters.pushback;
+            pushback.take(&mut [IoSliceMut::new(buf)], None, false)
         }
         Some(_) => None,
     })
@@ -131,7 +135,7 @@ fn seek(file: &Arc<SharedFd>, to: SeekFrom) -> io::Result<u64> {
     vectored::seek(file.get().ok_or_else(closed)?.as_fd(), to)
 }
 
-/// Calls something with a file, in a thread where it may block.
+/// Calls a function with a file, in a thread of the pool.
 pub(super) async fn pool<T: Send + 'static>(
     file: &Arc<SharedFd>,
     call: impl FnOnce(std::os::fd::BorrowedFd<'_>) -> io::Result<T> + Send + 'static,

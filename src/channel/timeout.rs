@@ -1,4 +1,4 @@
-//! Limits for futures: a time, or a `GCancellable`.
+//! Limits for futures: a timeout, or a `GCancellable`.
 
 use std::{
     future::{Future, poll_fn},
@@ -15,8 +15,7 @@ use crate::{
     hub::Sleep,
 };
 
-/// Limits for every future whose result is an [`io::Result`]: the futures of channels, and any
-/// made of them.
+/// Limits for futures whose result is an [`io::Result`], such as those of channels.
 ///
 /// # Examples
 ///
@@ -34,12 +33,21 @@ use crate::{
 /// # }
 /// ```
 pub trait IoFutureExt<T>: Future<Output = io::Result<T>> + Sized {
-    /// Fails with [`TimedOut`](io::ErrorKind::TimedOut) and drops the future unless it is ready in
-    /// time. Counts from the first poll. Fails at once where it would have to wait in a thread that runs no main
-    /// context.
+    /// Fails with [`TimedOut`](io::ErrorKind::TimedOut) unless the future is ready in time.
+    ///
+    /// The time counts from the first poll. The future is dropped at the timeout.
+    ///
+    /// # Errors
+    ///
+    /// [`TimedOut`](io::ErrorKind::TimedOut), or the error of the future. Fails at once if it would
+    /// have to wait in a thread that runs no main context.
+    ///
+    /// # Cancel safety
+    ///
+    /// That of the future.
     fn or_timeout(self, timeout: Duration) -> impl Future<Output = io::Result<T>> {
         async move {
-            // A time too far away to be told is no limit.
+            // A deadline that overflows `Instant` is no limit.
             let deadline = Instant::now().checked_add(timeout);
             let mut alarm = deadline.map(Sleep::until);
             let mut future = pin!(self);
@@ -58,8 +66,17 @@ pub trait IoFutureExt<T>: Future<Output = io::Result<T>> + Sized {
         }
     }
 
-    /// Fails with [`Cancelled`](gio::IOErrorEnum::Cancelled) and drops the future as soon as the
-    /// cancellable is cancelled, in whatever thread.
+    /// Fails with [`Cancelled`](gio::IOErrorEnum::Cancelled) when the cancellable is cancelled.
+    ///
+    /// Any thread may cancel it. The future is dropped then.
+    ///
+    /// # Errors
+    ///
+    /// [`Cancelled`](gio::IOErrorEnum::Cancelled), or the error of the future.
+    ///
+    /// # Cancel safety
+    ///
+    /// That of the future.
     fn or_cancelled(self, cancellable: &gio::Cancellable) -> impl Future<Output = io::Result<T>> {
         cancellable_future(self, cancellable.clone())
     }
@@ -71,7 +88,7 @@ fn timed_out() -> io::Error {
     io_error(gio::IOErrorEnum::TimedOut, "Timed out")
 }
 
-/// As [`IoFutureExt::or_cancelled`]. May be sent if the future may.
+/// As [`IoFutureExt::or_cancelled`]. `Send` if the future is.
 pub(crate) async fn cancellable_future<T>(
     future: impl Future<Output = io::Result<T>>,
     cancellable: gio::Cancellable,

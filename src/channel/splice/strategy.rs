@@ -1,5 +1,5 @@
-//! Which way bytes go from one channel to another: inside the kernel where both have poll descriptors whose
-//! bytes are their own, else through memory.
+//! The strategy for moving bytes from one channel to another: inside the kernel if both classes
+//! expose descriptors whose bytes are their own, else through memory.
 
 use std::{
     io,
@@ -10,7 +10,11 @@ use std::{
 use glib::{IOCondition, subclass::prelude::*};
 
 use crate::{
-    channel::{Channel, class::VFuncs, ffi::PollFd, poll_io::level},
+    channel::{
+        Channel,
+        class::{VFuncs, native::PollFd},
+        poll_io::level,
+    },
     error::would_block,
     hub::Direction,
     sys::{
@@ -21,64 +25,63 @@ use crate::{
     types::Feature,
 };
 
-/// The most bytes of one call that may take all: the count is told in such steps.
+/// The maximum number of bytes per call where a call may move all, so that the count is updated.
 const CHUNK: u64 = 16 * 1024 * 1024;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Route {
-    /// Read into memory, write from there, by the slots.
+pub(super) enum Strategy {
+    /// Through memory, by the virtual functions.
     Memory,
-    /// From the one into the other, as one of them is a pipe.
+    /// From one descriptor to the other, as one of them is a pipe.
     Direct,
-    /// Into a pipe of our own, and out of it.
+    /// Into a pipe of this flow, and out of it.
     Pipe,
-    /// From a file on disk, as a file: its position moves.
+    /// From a file on disk, whose position moves.
     File,
 }
 
 /// The descriptor of one direction of a channel, if its bytes are those of the channel.
 #[derive(Debug)]
-struct End {
+struct SideFd {
     fd: Arc<SharedFd>,
     kind: Kind,
 }
 
-impl End {
+impl SideFd {
     fn of(channel: &Channel, side: Direction) -> Option<Self> {
-        let slots = VFuncs::of(channel);
-        let fd = match slots.lent(side)? {
+        let vfuncs = VFuncs::of(channel);
+        let fd = match vfuncs.poll_fd(side)? {
             PollFd::Disk(fd) => fd,
             PollFd::Pollable { fd, raw: true, .. } => fd,
             PollFd::Pollable { .. } => return None,
         };
-        // What reads and writes otherwise than the class that lends has something in between.
-        if !slots.honours_no_wait() {
+        // A derived class that overrides reads and writes may transform the data.
+        if !vfuncs.honours_no_wait() {
             return None;
         }
         let kind = FdInfo::of(fd.get()?.as_fd()).ok()?.kind;
         Some(Self { fd, kind })
     }
 
-    /// Whether a call would wait, which nothing but the mode of the channel prevents.
+    /// Whether a call blocks when the descriptor is not ready.
     fn would_wait(&self, channel: &Channel) -> bool {
         self.kind == Kind::Socket && channel.imp().is_blocking()
     }
 
-    /// Whether a call would not wait. What the system tells of memory that was written without a copy
-    /// does not count: a call would wait all the same.
+    /// Whether a call does not block. Zero-copy completions are ignored: they do not make it ready.
     fn is_ready(&self, channel: &Channel, condition: IOCondition) -> io::Result<bool> {
         let Some(fd) = self.fd.get() else {
-            // The next try tells.
+            // The next attempt reports the error.
             return Ok(true);
         };
         loop {
-            let mut was_note = false;
+            let mut was_completion = false;
             let waiters = &channel.imp().waiters;
             let got = waiters.ignore_completions(level(&fd, condition)?, condition, || {
-                was_note = true;
+                was_completion = true;
                 Ok(IOCondition::empty())
             })?;
-            if !was_note {
+            if !was_completion {
                 return Ok(!got.is_empty());
             }
         }
@@ -87,31 +90,33 @@ impl End {
 
 /// Both descriptors.
 #[derive(Debug)]
-pub(super) struct Ends {
-    source: End,
-    target: End,
+pub(super) struct RawFds {
+    source: SideFd,
+    target: SideFd,
 }
 
-impl Ends {
+impl RawFds {
     pub(super) fn of(source: &Channel, target: &Channel) -> Option<Self> {
-        // The kernel would throw descriptors away that come along.
+        // The kernel would discard ancillary descriptors.
         if source.imp().features().contains(Feature::FD_PASS) {
             return None;
         }
         Some(Self {
-            source: End::of(source, Direction::Read)?,
-            target: End::of(target, Direction::Write)?,
+            source: SideFd::of(source, Direction::Read)?,
+            target: SideFd::of(target, Direction::Write)?,
         })
     }
 
-    /// The best way, for those who may block or for those who may not.
-    pub(super) fn route(&self, may_block: bool) -> Route {
+    /// The best strategy, for callers that may block or must not.
+    pub(super) fn strategy(&self, may_block: bool) -> Strategy {
         match (self.source.kind, self.target.kind) {
-            (Kind::Disk, Kind::Disk | Kind::Pipe | Kind::Socket) => Route::File,
-            (Kind::Pipe, Kind::Disk) if may_block => Route::Direct,
-            (Kind::Pipe, Kind::Pipe | Kind::Socket) | (Kind::Socket, Kind::Pipe) => Route::Direct,
-            (Kind::Socket, Kind::Socket) => Route::Pipe,
-            _ => Route::Memory,
+            (Kind::Disk, Kind::Disk | Kind::Pipe | Kind::Socket) => Strategy::File,
+            (Kind::Pipe, Kind::Disk) if may_block => Strategy::Direct,
+            (Kind::Pipe, Kind::Pipe | Kind::Socket) | (Kind::Socket, Kind::Pipe) => {
+                Strategy::Direct
+            }
+            (Kind::Socket, Kind::Socket) => Strategy::Pipe,
+            _ => Strategy::Memory,
         }
     }
 
@@ -132,17 +137,17 @@ impl Ends {
         self.target.fd.get()
     }
 
-    /// Whether writing would wait in the system.
+    /// Whether a write would block in the kernel.
     pub(super) fn target_would_wait(&self, target: &Channel) -> bool {
         self.target.would_wait(target)
     }
 
-    /// Whether there is nothing to read, and reading would wait in the system.
+    /// Whether there is nothing to read, and a read would block in the kernel.
     pub(super) fn source_would_wait(&self, source: &Channel) -> io::Result<bool> {
         Ok(self.source.would_wait(source) && !self.source.is_ready(source, IOCondition::IN)?)
     }
 
-    /// Moves bytes from the one into the other.
+    /// Moves bytes from one descriptor to the other.
     pub(super) fn pass(&self, count: u64) -> io::Result<Option<usize>> {
         let (Some(from), Some(to)) = (self.source_fd(), self.target_fd()) else {
             return Ok(None);
@@ -157,8 +162,7 @@ impl Ends {
         })
     }
 
-    /// Which of the two is not ready, where moving would have to wait for one. `None`: it is not so
-    /// any more.
+    /// The side that is not ready, if moving would block. `None` if both are ready by now.
     pub(super) fn blocked(
         &self,
         source: &Channel,
@@ -185,8 +189,8 @@ pub(super) fn copy(
     possibly(splice::copy_file_range(from, to, Some(offsets), count))
 }
 
-/// `None` where the kernel cannot do this with these two: nothing has been moved then, and the slots
-/// can, or say why not.
+/// `None` if the kernel does not support the operation for these two descriptors: nothing was moved
+/// then, and the virtual functions are used, or return the error.
 pub(super) fn possibly(result: io::Result<usize>) -> io::Result<Option<usize>> {
     match result {
         Ok(count) => Ok(Some(count)),

@@ -1,5 +1,5 @@
-//! Descriptors that whoever started this process has left to it, by the protocol of systemd's
-//! socket activation.
+//! Descriptors that a service manager has passed to this process, by the protocol of systemd's
+//! socket activation (sd_listen_fds(3)).
 
 use std::{
     env, io,
@@ -14,20 +14,19 @@ use crate::error::invalid;
 
 /// The process that the descriptors are for.
 const PID: &str = "LISTEN_PID";
-/// How many they are.
+/// The number of descriptors.
 const COUNT: &str = "LISTEN_FDS";
-/// What they are called, with colons between.
+/// The names of the descriptors, separated by colons.
 pub(crate) const NAMES: &str = "LISTEN_FDNAMES";
-/// The number of the first one; the others follow.
+/// The number of the first descriptor; the others follow.
 const FIRST: RawFd = 3;
 
 /// Whether [`take`] has taken them: before that no code of this process owns them, and afterwards
 /// its caller does.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
-/// Takes the descriptors over, if there are any for this process, and if `check` has nothing against
-/// one of them: else all stay where they are. From now on they are closed when this process runs
-/// another program. They are there once: a second call finds none.
+/// Takes the descriptors, if there are any for this process and `check` accepts each of them; else
+/// all are left. Sets them close-on-exec. Every later call returns none.
 pub(crate) fn take(
     check: impl Fn(RawFd, Option<BorrowedFd<'_>>) -> io::Result<()>,
 ) -> io::Result<Vec<OwnedFd>> {
@@ -46,7 +45,7 @@ pub(crate) fn take(
         }
         let is_open = is_close_on_exec.is_ok();
         // SAFETY: it is open, and stays open for the length of the call: nothing owns it until
-        // `TAKEN` is set, and callers hold `net::activation::LEFT`.
+        // `TAKEN` is set, and callers hold `net::activation::NOT_TAKEN`.
         let fd = is_open.then(|| unsafe { BorrowedFd::borrow_raw(number) });
         check(number, fd)?;
     }
@@ -77,25 +76,22 @@ fn number(variable: &str) -> io::Result<Option<u32>> {
 }
 
 fn nonsense(variable: &str, text: &str) -> io::Error {
-    invalid(&format!(
-        "{variable} is \"{text}\", not a number of the kind"
-    ))
+    invalid(&format!("{variable} is \"{text}\", not a valid number"))
 }
 
-/// Takes the variables `LISTEN_PID`, `LISTEN_FDS` and `LISTEN_FDNAMES` out of the environment, so
-/// that programs that this process becomes or starts do not see them.
+/// Removes `LISTEN_PID`, `LISTEN_FDS` and `LISTEN_FDNAMES` from the environment.
 ///
-/// Programs that are started see that they are not meant: another process is named there. This is
-/// for whoever wants a clean environment all the same.
+/// Child processes ignore the variables, which name another process. This is for programs that want
+/// a clean environment all the same.
 ///
 /// # Safety
 ///
-/// No other thread may read or change the environment meanwhile, in whatever language: best done
-/// first in `main`.
+/// No other thread may read or change the environment meanwhile, in any language: best called first
+/// in `main`.
 #[doc(alias = "qio_activation_unset_environment")]
 pub unsafe fn unset_environment() {
     for variable in [PID, COUNT, NAMES] {
-        // SAFETY: the caller's promise.
+        // SAFETY: forwarded: no other thread accesses the environment.
         unsafe { env::remove_var(variable) };
     }
 }

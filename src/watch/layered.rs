@@ -1,33 +1,27 @@
-//! What the watch of a layer waits for where the object below has no descriptor to tell: the watch of
-//! that one, as a child.
+//! The child of a layered channel's watch: a watch of the lower channel, for conditions that no
+//! descriptor reports.
 
-use std::{
-    cell::{Cell, RefCell},
-    sync::atomic::Ordering,
-};
+use std::cell::{Cell, RefCell};
 
 use glib::{IOCondition, translate::*};
 use glib_sys::GSource;
 
-use super::{
-    foreign::set_recording_callback,
-    source::{ChildConditions, conditions_of},
-};
+use super::child::{ChildConditions, set_recording_callback};
 
-/// What a layer knows of the object below it.
+/// How a layered channel waits for the channel below it.
 #[derive(Clone, Copy)]
 pub(crate) struct LayerVtable {
-    /// The conditions below that make one of this object worth trying. None: only waking its waiters
-    /// does.
+    /// The conditions of the lower channel that make an attempt worthwhile for a condition of this
+    /// object. Empty: only waking its waiters does.
     pub(crate) needs: fn(&glib::Object, IOCondition) -> IOCondition,
-    /// Makes a watch of what is below.
+    /// Creates a watch of the lower channel.
     pub(crate) watch: fn(&glib::Object, IOCondition) -> Option<glib::Source>,
 }
 
 /// The child of a layer's watch.
 pub(super) struct LowerWatch {
     pub(super) layer: LayerVtable,
-    told: ChildConditions,
+    conditions: ChildConditions,
     child: RefCell<Option<glib::Source>>,
     /// What the child waits for.
     watched: Cell<IOCondition>,
@@ -37,29 +31,29 @@ impl LowerWatch {
     pub(super) fn new(layer: LayerVtable) -> Self {
         Self {
             layer,
-            told: ChildConditions::default(),
+            conditions: ChildConditions::default(),
             child: RefCell::new(None),
             watched: Cell::new(IOCondition::empty()),
         }
     }
 
-    /// Makes the child wait for these conditions. Whether it is new: then GLib has asked all children
-    /// before it was there, and has to begin anew.
+    /// Makes the child wait for these conditions. Returns whether the child is new: GLib has
+    /// prepared the children before it was added, and must iterate once more.
     ///
     /// # Safety
     ///
-    /// `parent` must be the source that this belongs to, and this the thread that owns its context.
+    /// `parent` must be the source that this belongs to, and this thread must own its context.
     pub(super) unsafe fn follow(
         &self,
         parent: *mut GSource,
         object: &glib::Object,
         conditions: IOCondition,
     ) -> bool {
-        let there = self.child.borrow().as_ref().map(glib::Source::is_destroyed);
-        if self.watched.get() == conditions && there != Some(true) {
+        let destroyed = self.child.borrow().as_ref().map(glib::Source::is_destroyed);
+        if self.watched.get() == conditions && destroyed != Some(true) {
             return false;
         }
-        // SAFETY: passed on from the caller.
+        // SAFETY: forwarded: this thread owns the context of `parent`.
         unsafe { self.leave(parent) };
         self.watched.set(conditions);
         if conditions.is_empty() {
@@ -68,9 +62,10 @@ impl LowerWatch {
         let Some(child) = (self.layer.watch)(object, conditions) else {
             return false;
         };
-        // SAFETY: a watch, and new; the parent is alive.
+        // SAFETY: `LayerVtable::watch` returns a new watch, whose callback is a `QIOChannelFunc`;
+        // the caller promises that the parent is alive.
         unsafe {
-            set_recording_callback(&child, self.told.clone());
+            set_recording_callback(&child, self.conditions.clone());
             glib_sys::g_source_add_child_source(parent, child.to_glib_none().0);
         }
         self.child.replace(Some(child));
@@ -81,7 +76,7 @@ impl LowerWatch {
         self.child.borrow().is_some()
     }
 
-    /// Waits for nothing any more.
+    /// Destroys the child.
     ///
     /// # Safety
     ///
@@ -92,7 +87,8 @@ impl LowerWatch {
             return;
         };
         let raw: *mut GSource = child.to_glib_none().0;
-        // SAFETY: it is alive, and of this thread; it was made a child of the parent, which it is until it is destroyed.
+        // SAFETY: `child` holds a reference, and this thread owns the context. `follow` made it a
+        // child of the parent, which it is until it is destroyed.
         unsafe {
             if !child.is_destroyed() {
                 glib_sys::g_source_remove_child_source(parent, raw);
@@ -100,8 +96,8 @@ impl LowerWatch {
         }
     }
 
-    /// What the child has told since the last time.
+    /// Returns the conditions that the child has reported since the last call.
     pub(super) fn take_conditions(&self) -> IOCondition {
-        conditions_of(self.told.swap(0, Ordering::Relaxed))
+        self.conditions.take()
     }
 }

@@ -1,0 +1,327 @@
+//! The invokers of reads and writes.
+
+use std::{
+    io::{self, IoSlice, IoSliceMut},
+    os::fd::{BorrowedFd, OwnedFd},
+    slice,
+};
+
+use glib::subclass::prelude::*;
+
+use super::{Transferred, VFuncs, buffers, bytes_vfuncs, call::signed, defaults};
+use crate::{
+    channel::Channel,
+    types::{ReadFlags, WriteFlags, into_bytes, total_len, zeros},
+    watch,
+};
+
+impl Channel {
+    /// Writes once, from several buffers; with [`WriteFlags::ZERO_COPY`] without a copy.
+    ///
+    /// As [`writev_full`](crate::ChannelExt::writev_full).
+    /// [`write_bytes_full`](crate::ChannelExt::write_bytes_full) does the same safely, with
+    /// reference-counted memory.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`writev_full`](crate::ChannelExt::writev_full).
+    ///
+    /// # Safety
+    ///
+    /// With [`WriteFlags::ZERO_COPY`] the memory must stay valid until
+    /// [`flush`](crate::ChannelExt::flush) has succeeded: the kernel reads it until then. Changes
+    /// of its content before that may be sent.
+    #[doc(alias = "qio_channel_writev_full")]
+    pub unsafe fn writev_zero_copy(
+        &self,
+        iov: &[IoSlice<'_>],
+        fds: &[BorrowedFd<'_>],
+        flags: WriteFlags,
+    ) -> io::Result<usize> {
+        let mut flags = flags;
+        flags.set(WriteFlags::BORROWED, flags.contains(WriteFlags::ZERO_COPY));
+        VFuncs::of(self).writev_as_promised(iov, fds, flags)
+    }
+}
+
+impl VFuncs<'_> {
+    // Without a frame of its own on the way to the virtual function.
+    #[inline]
+    pub(crate) fn read(self, buf: &mut [u8]) -> io::Result<usize> {
+        let mut buf = IoSliceMut::new(buf);
+        self.readv(slice::from_mut(&mut buf), None, ReadFlags::empty())
+    }
+
+    #[inline]
+    pub(crate) fn write(self, buf: &[u8]) -> io::Result<usize> {
+        let buf = IoSlice::new(buf);
+        self.writev(slice::from_ref(&buf), &[], WriteFlags::empty())
+    }
+
+    #[inline]
+    pub(crate) fn readv(
+        self,
+        iov: &mut [IoSliceMut<'_>],
+        fds: Option<&mut Vec<OwnedFd>>,
+        flags: ReadFlags,
+    ) -> io::Result<usize> {
+        self.try_readv(iov, fds, flags).map(|tried| tried.result)
+    }
+
+    /// As [`readv`](Self::readv). Returns also whether the read was short.
+    #[inline(always)]
+    pub(crate) fn try_readv(
+        self,
+        iov: &mut [IoSliceMut<'_>],
+        mut fds: Option<&mut Vec<OwnedFd>>,
+        flags: ReadFlags,
+    ) -> io::Result<Transferred<usize>> {
+        let plain = self.begin()?;
+        self.check_read(fds.is_some(), flags)?;
+        let space = total_len(iov);
+        if space == 0 {
+            return self.check_open().map(|()| Transferred::whole(0));
+        }
+        if buffers::is_unusual(iov.len(), space)
+            && let Some(mut iov) = buffers::to_read(iov, space)?
+        {
+            let result = self.readv(&mut iov, fds, flags)?;
+            return Ok(Transferred::whole(result));
+        }
+        if watch::any_pushback()
+            && let Some(count) = self.take_pushback(iov, &mut fds, flags)
+        {
+            return Ok(Transferred::whole(count));
+        }
+        // A read with descriptors ends at ancillary data, and a read with `PEEK` leaves the data.
+        let drains = fds.is_none() && !flags.contains(ReadFlags::PEEK);
+        let result = if !plain && bytes_vfuncs::bytes_read(self.class) {
+            bytes_vfuncs::readv_by_bytes(self, iov, fds, flags)?
+        } else {
+            self.slot_readv(iov, space, fds, flags)?
+        };
+        let short = drains && 0 < result && result < space;
+        Ok(Transferred { result, short })
+    }
+
+    /// As [`try_readv`](Self::try_readv), into one buffer and without blocking, by the shortest
+    /// path.
+    #[inline(always)]
+    pub(crate) fn try_read(
+        self,
+        buf: &mut [u8],
+        flags: ReadFlags,
+    ) -> io::Result<Transferred<usize>> {
+        if bytes_vfuncs::is_plain(self.class)
+            && !buf.is_empty()
+            && !watch::any_pushback()
+            && let Some(stream) = self.channel().imp().stream.get()
+            && let Some(read) = stream.recv(buf)
+        {
+            let result = read.map_err(|e| self.or_closed(e))?;
+            let short = 0 < result && result < buf.len();
+            return Ok(Transferred { result, short });
+        }
+        self.try_readv(&mut [IoSliceMut::new(buf)], None, flags)
+    }
+
+    /// As [`writev`](Self::writev), into one buffer and without blocking, by the shortest path.
+    #[inline(always)]
+    pub(crate) fn try_write(self, buf: &[u8], flags: WriteFlags) -> io::Result<Transferred<usize>> {
+        if bytes_vfuncs::is_plain(self.class)
+            && !buf.is_empty()
+            && let Some(stream) = self.channel().imp().stream.get()
+            && let Some(written) = stream.send(buf)
+        {
+            return written
+                .map(Transferred::whole)
+                .map_err(|e| self.or_closed(e));
+        }
+        self.writev(&[IoSlice::new(buf)], &[], flags)
+            .map(Transferred::whole)
+    }
+
+    /// Reads pushed-back data, if there is any.
+    #[cold]
+    #[inline(never)]
+    fn take_pushback(
+        self,
+        iov: &mut [IoSliceMut<'_>],
+        fds: &mut Option<&mut Vec<OwnedFd>>,
+        flags: ReadFlags,
+    ) -> Option<usize> {
+        let channel = self.channel();
+        let pushback = &channel.imp().waiters.pushback;
+        if channel.imp().is_closed() {
+            return None;
+        }
+        pushback.take(iov, fds.as_deref_mut(), flags.contains(ReadFlags::PEEK))
+    }
+
+    #[inline(always)]
+    pub(crate) fn writev(
+        self,
+        iov: &[IoSlice<'_>],
+        fds: &[BorrowedFd<'_>],
+        flags: WriteFlags,
+    ) -> io::Result<usize> {
+        // Safe code can set any bit of the flags.
+        self.writev_as_promised(iov, fds, flags - WriteFlags::BORROWED)
+    }
+
+    /// As [`writev`](Self::writev), for callers that make the promise of [`WriteFlags::BORROWED`].
+    #[inline]
+    pub(super) fn writev_as_promised(
+        self,
+        iov: &[IoSlice<'_>],
+        fds: &[BorrowedFd<'_>],
+        flags: WriteFlags,
+    ) -> io::Result<usize> {
+        let size = total_len(iov);
+        let plain = self.begin()?;
+        let promised = self.check_write(size, !fds.is_empty(), flags)?;
+        if size == 0 {
+            return self.write_nothing(flags);
+        }
+        if buffers::is_unusual(iov.len(), size)
+            && let Some(iov) = buffers::to_write(iov, size)?
+        {
+            return self.writev_as_promised(&iov, fds, flags);
+        }
+        if !plain && bytes_vfuncs::bytes_write(self.class) {
+            bytes_vfuncs::writev_by_bytes(self, iov, fds, flags - WriteFlags::BORROWED)
+        } else {
+            self.slot_writev(iov, size, fds, promised)
+        }
+    }
+
+    /// A message-oriented channel may send an empty message; on others there is nothing to do.
+    #[cold]
+    #[inline(never)]
+    fn write_nothing(self, flags: WriteFlags) -> io::Result<usize> {
+        self.check_open()?;
+        if !self.channel().imp().is_message_oriented() {
+            return Ok(0);
+        }
+        // There is nothing to send without a copy.
+        let flags = flags - WriteFlags::BORROWED - WriteFlags::ZERO_COPY;
+        match bytes_vfuncs::bytes_write(self.class) {
+            true => self.slot_write_bytes(&glib::Bytes::from_static(&[]), &[], flags),
+            false => self.slot_writev(&[IoSlice::new(&[])], 0, &[], flags),
+        }
+    }
+
+    pub(crate) fn read_bytes(
+        self,
+        count: usize,
+        mut fds: Option<&mut Vec<OwnedFd>>,
+        flags: ReadFlags,
+    ) -> io::Result<glib::Bytes> {
+        self.check_open()?;
+        self.check_read(fds.is_some(), flags)?;
+        if count == 0 {
+            return Ok(glib::Bytes::from_static(&[]));
+        }
+        if watch::any_pushback() {
+            let mut buf = zeros(count)?;
+            let taken = self.take_pushback(&mut [IoSliceMut::new(&mut buf)], &mut fds, flags);
+            if let Some(taken) = taken {
+                return Ok(into_bytes(buf, taken));
+            }
+        }
+        if bytes_vfuncs::bytes_read(self.class) {
+            self.slot_read_bytes(count, fds, flags)
+        } else {
+            bytes_vfuncs::read_bytes_by_iov(self, count, fds, flags)
+        }
+    }
+
+    pub(crate) fn write_bytes(
+        self,
+        bytes: &glib::Bytes,
+        fds: &[BorrowedFd<'_>],
+        flags: WriteFlags,
+    ) -> io::Result<usize> {
+        let flags = flags - WriteFlags::BORROWED;
+        self.check_open()?;
+        let promised = self.check_write(bytes.len(), !fds.is_empty(), flags)?;
+        if bytes.is_empty() {
+            return self.write_nothing(flags);
+        }
+        if bytes_vfuncs::bytes_write(self.class) {
+            self.slot_write_bytes(bytes, fds, flags)
+        } else {
+            self.slot_writev(&[IoSlice::new(bytes)], bytes.len(), fds, promised)
+        }
+    }
+
+    /// Writes bytes from an offset on; without a copy if the flags have `ZERO_COPY` and the class
+    /// can hold a reference to them until they have been sent.
+    pub(crate) fn write_owned(
+        self,
+        bytes: &glib::Bytes,
+        from: usize,
+        fds: &[BorrowedFd<'_>],
+        flags: WriteFlags,
+    ) -> io::Result<usize> {
+        let data = &bytes[from..];
+        let keep = match flags.contains(WriteFlags::ZERO_COPY) && !data.is_empty() {
+            true => self.class.write_owned_fn().filter(|_| fds.is_empty()),
+            false => None,
+        };
+        match keep {
+            Some(keep) => {
+                self.check_open()?;
+                self.check_write(data.len(), false, flags)?;
+                keep(&self.channel(), bytes, from, flags)
+            }
+            None if from == 0 => self.write_bytes(bytes, fds, flags),
+            None => self.writev(&[IoSlice::new(data)], fds, flags),
+        }
+    }
+
+    pub(crate) fn preadv(self, iov: &mut [IoSliceMut<'_>], start: u64) -> io::Result<usize> {
+        self.check_open()?;
+        let offset = signed(start)?;
+        let space = total_len(iov);
+        if space == 0 {
+            return Ok(0);
+        }
+        if buffers::is_unusual(iov.len(), space)
+            && let Some(mut iov) = buffers::to_read(iov, space)?
+        {
+            return self.preadv(&mut iov, start);
+        }
+        let slot = self.class.io_preadv.unwrap_or(defaults::preadv);
+        // SAFETY: `ioc` is an instance of `class`; an IoSliceMut has the layout of an iovec.
+        self.count("read from", space, |error| unsafe {
+            slot(
+                self.ioc(),
+                iov.as_mut_ptr().cast(),
+                iov.len(),
+                offset,
+                error,
+            )
+        })
+    }
+
+    pub(crate) fn pwritev(self, iov: &[IoSlice<'_>], start: u64) -> io::Result<usize> {
+        self.check_open()?;
+        let offset = signed(start)?;
+        let size = total_len(iov);
+        if size == 0 {
+            return Ok(0);
+        }
+        if buffers::is_unusual(iov.len(), size)
+            && let Some(iov) = buffers::to_write(iov, size)?
+        {
+            return self.pwritev(&iov, start);
+        }
+        let slot = self.class.io_pwritev.unwrap_or(defaults::pwritev);
+        // SAFETY: `ioc` is an instance of `class`; an IoSlice has the layout of an iovec.
+        let written = self.count("write to", size, |error| unsafe {
+            slot(self.ioc(), iov.as_ptr().cast(), iov.len(), offset, error)
+        })?;
+        self.some(written, size)
+    }
+}

@@ -1,0 +1,106 @@
+//! The steps of a flow in a future with a file on disk on one side: in the thread pool, as they may
+//! take long.
+//!
+//! A position moves when the result has arrived: a dropped flow has read nothing. A dropped write
+//! to a file may still be completed, and does not move the position.
+
+use std::{io, os::fd::AsFd, sync::Arc};
+
+use super::{Flow, Progress};
+use crate::{
+    channel::{
+        file_pool,
+        splice::{
+            buffer::{self, Origin},
+            strategy::{self, Strategy, possibly},
+        },
+    },
+    error::closed,
+    hub::Direction,
+    sys::SharedFd,
+};
+
+/// Whether the next step reads or writes a file on disk.
+pub(super) fn is_next(flow: &Flow<'_>) -> bool {
+    file(flow).is_some()
+}
+
+fn file(flow: &Flow<'_>) -> Option<Arc<SharedFd>> {
+    match flow.buffer.is_empty() {
+        true => file_pool::file(flow.source, Direction::Read),
+        false => file_pool::file(flow.target, Direction::Write),
+    }
+}
+
+pub(super) async fn step(flow: &mut Flow<'_>) -> io::Result<Progress> {
+    let Some(file) = file(flow) else {
+        return Ok(Progress::More);
+    };
+    if !flow.buffer.is_empty() {
+        let count = file_pool::write(flow.target, &file, flow.to_write(), None).await?;
+        return flow.record_write(count);
+    }
+    if flow.strategy != Strategy::File || flow.has_pushback() {
+        return read(flow, &file).await;
+    }
+    let to = flow
+        .raw_fds
+        .as_ref()
+        .and_then(|raw_fds| raw_fds.target_file());
+    match to.cloned() {
+        Some(to) => copy(flow, &file, &to).await,
+        None => fill_pipe(flow, &file).await,
+    }
+}
+
+async fn read(flow: &mut Flow<'_>, file: &Arc<SharedFd>) -> io::Result<Progress> {
+    let origin = buffer::origin(flow.source);
+    let space = flow.buffer.space(flow.left);
+    let count = file_pool::read(flow.source, file, space, None).await?;
+    flow.record_read(count, origin)
+}
+
+async fn copy(
+    flow: &mut Flow<'_>,
+    from: &Arc<SharedFd>,
+    to: &Arc<SharedFd>,
+) -> io::Result<Progress> {
+    let offsets = (
+        file_pool::position(from, None)?,
+        file_pool::position(to, None)?,
+    );
+    let (lease, left) = (to.lease().ok_or_else(closed)?, flow.left);
+    let copied = file_pool::pool(from, move |fd| {
+        strategy::copy(fd, lease.as_fd(), offsets, left)
+    });
+    match copied.await? {
+        // End-of-file, or a file that the kernel does not splice: the read returns which.
+        None | Some(0) => Ok(flow.by_memory()),
+        Some(count) => {
+            flow.count(count);
+            file_pool::skip(from, count)?;
+            file_pool::skip(to, count)?;
+            Ok(Progress::More)
+        }
+    }
+}
+
+async fn fill_pipe(flow: &mut Flow<'_>, file: &Arc<SharedFd>) -> io::Result<Progress> {
+    let waits = flow
+        .raw_fds
+        .as_ref()
+        .is_none_or(|raw_fds| raw_fds.target_would_wait(flow.target));
+    let pipe = flow.buffer.pipe().filter(|_| !waits).cloned();
+    let Some(pipe) = pipe else {
+        return Ok(flow.by_memory());
+    };
+    let (start, left) = (file_pool::position(file, None)?, flow.left);
+    let filled = file_pool::pool(file, move |fd| possibly(pipe.fill(fd, Some(start), left)));
+    match filled.await? {
+        None | Some(0) => Ok(flow.by_memory()),
+        Some(count) => {
+            flow.buffer.piped(count, Origin::File(file.clone()));
+            Ok(Progress::More)
+        }
+    }
+}

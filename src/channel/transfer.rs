@@ -1,0 +1,118 @@
+//! The loops that continue until all is read or written.
+//!
+//! Each loop is a sequence of steps, and a step is one call of a virtual function. The driver of
+//! the steps decides how to wait in between: [`blocking`] blocks, [`poll_steps`] is for futures,
+//! and so for coroutines. The caller's buffers are not copied; where a step stopped in the middle
+//! of one, the next step gets a short list of what is left, from the stack.
+
+mod once;
+mod read;
+mod write;
+
+pub(super) use once::{read_once, write_once};
+pub(super) use read::ReadAll;
+pub(super) use write::WriteAll;
+
+use std::{
+    io,
+    task::{Context, Poll, ready},
+};
+
+use glib::{IOCondition, subclass::prelude::*};
+
+use super::{
+    Channel,
+    class::{IoFlags, Transferred, VFuncs},
+    poll_io::{self, PollIo, cannot_wait_error},
+    wait,
+};
+use crate::error::{ChannelError, channel_error, closed, would_block};
+
+/// The most buffers of a step that begins in the middle of a buffer.
+const WINDOW: usize = 16;
+
+/// Runs steps until one has the result. Where a step would block, this thread waits.
+pub(super) fn blocking<T>(
+    channel: &Channel,
+    condition: IOCondition,
+    mut step: impl FnMut() -> io::Result<Option<T>>,
+) -> io::Result<T> {
+    loop {
+        match step() {
+            Ok(Some(result)) => return Ok(result),
+            Ok(None) => {}
+            Err(e) if would_block(&e) => wait_for(channel, condition)?,
+            Err(e) => return Err(e),
+        }
+    }
+}
+
+/// Blocks this thread until another attempt is worthwhile.
+pub(crate) fn wait_for(channel: &Channel, condition: IOCondition) -> io::Result<()> {
+    if !wait::wait(channel, condition, None)?.contains(IOCondition::NVAL) {
+        Ok(())
+    } else if channel.imp().is_closed() || channel.bottom().imp().is_closed() {
+        Err(closed())
+    } else {
+        Err(cannot_wait_error(channel))
+    }
+}
+
+/// Runs steps until one has the result. Where a step would block, the task waits.
+fn poll_steps<T>(
+    channel: &Channel,
+    attempt: &mut PollIo,
+    cx: &mut Context<'_>,
+    mut step: impl FnMut(IoFlags) -> io::Result<Transferred<Option<T>>>,
+) -> Poll<io::Result<T>> {
+    loop {
+        if let Some(result) = ready!(attempt.poll(channel, cx, &mut step))? {
+            return Poll::Ready(Ok(result));
+        }
+    }
+}
+
+/// The progress of a transfer.
+#[derive(Default)]
+struct Cursor {
+    buffer: usize,
+    /// Bytes transferred in the current buffer.
+    offset: usize,
+    /// Bytes transferred in total.
+    done: u64,
+}
+
+impl Cursor {
+    /// Advances by `count` bytes, and past buffers that have no bytes left.
+    fn advance(&mut self, count: usize, lens: impl Fn(usize) -> Option<usize>) {
+        self.done += count as u64;
+        self.offset += count;
+        while let Some(len) = lens(self.buffer).filter(|&len| self.offset >= len) {
+            self.offset -= len;
+            self.buffer += 1;
+        }
+    }
+}
+
+/// After all is written in non-blocking mode: a layered channel may still hold pending output, and
+/// no later call may send it.
+#[inline]
+pub(super) fn finish_writing(channel: &Channel) -> io::Result<()> {
+    match channel.lower() {
+        Some(_) => VFuncs::of(channel).flush().map(|_| ()),
+        None => Ok(()),
+    }
+}
+
+/// Whether a read returned 0 because of an empty message, and not because of end-of-file.
+#[cold]
+pub(super) fn was_empty_message(channel: &Channel) -> io::Result<bool> {
+    Ok(channel.imp().is_message_oriented() && !poll_io::has_ended(channel)?)
+}
+
+fn truncated() -> io::Error {
+    channel_error(
+        ChannelError::Truncated,
+        "Unexpected end-of-file before all data were read",
+    )
+}
