@@ -37,7 +37,7 @@ const FILE: u64 = 256 << 20;
 const BUFFER: usize = 256 * 1024;
 
 /// How long a relay may take to begin.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Side {
@@ -305,7 +305,7 @@ fn sink(expected: u64) -> io::Result<(SocketAddr, thread::JoinHandle<io::Result<
 
 /// Connects as soon as somebody listens.
 fn connect(address: SocketAddr) -> io::Result<TcpStream> {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + TIMEOUT;
     loop {
         match TcpStream::connect(address) {
             Err(e) if e.kind() == io::ErrorKind::ConnectionRefused && Instant::now() < end => {

@@ -30,7 +30,7 @@ use std::{
 
 use certs::{Directory, Request};
 use run::{
-    Binary, PATIENCE, Program, compile_c, compile_vala, fair_valgrind, folder, gjs, in_root,
+    Binary, Program, TIMEOUT, compile_c, compile_vala, fair_valgrind, folder, gjs, in_root,
     library, python, python_has, valgrind,
 };
 use screen::Screen;
@@ -187,7 +187,7 @@ fn contexts_go_while_threads_close_what_is_waited_for_in_them_on_a_busy_machine(
         let runs = scope.spawn(|| {
             for run in 1..=setting("SOAK_RUNS", 1) {
                 for command in [program.command(), fair_valgrind(&program)] {
-                    teardown(command.limit(PATIENCE * 3), &seconds);
+                    teardown(command.limit(TIMEOUT * 3), &seconds);
                 }
                 eprintln!("teardown: run {run} ok");
             }
@@ -451,7 +451,7 @@ fn echoes(example: &Binary) {
     let mut clients = [(); 2].map(|()| TcpStream::connect(&address).expect("the server listens"));
     for client in &mut clients {
         client
-            .set_read_timeout(Some(run::PATIENCE))
+            .set_read_timeout(Some(run::TIMEOUT))
             .expect("not zero");
         client.write_all(b"hello\n").expect("connected");
     }

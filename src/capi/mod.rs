@@ -1,5 +1,5 @@
 //! The functions of the C library, and nothing else: each checks its arguments, calls the public
-//! Rust API, and converts what comes of it. The rooms are those of the crate.
+//! Rust API, and converts what comes of it. The modules mirror those of the crate.
 //!
 //! # Safety
 //!
@@ -17,6 +17,7 @@ mod channel;
 mod coroutines;
 mod hub;
 mod layer;
+mod macros;
 mod net;
 mod task;
 mod transport;
@@ -36,6 +37,7 @@ use glib_sys::{GError, gboolean, gpointer};
 use gobject_sys::GTypeInstance;
 use libc::ssize_t;
 
+use self::macros::{async_call, async_method, c_name, finish_method, function, method, try_method};
 use crate::{
     Channel,
     channel::{
@@ -51,7 +53,7 @@ use crate::{
 ///
 /// # Safety
 ///
-/// As for the functions of this room.
+/// As for the functions of this module.
 #[inline]
 unsafe fn guarded<R>(
     function: &CStr,
@@ -138,7 +140,7 @@ instance!(gio::UnixFDList, c"fds == NULL || G_IS_UNIX_FD_LIST (fds)");
 ///
 /// # Safety
 ///
-/// As for the functions of this room.
+/// As for the functions of this module.
 #[inline]
 unsafe fn is_a<T: Instance>(instance: gpointer) -> bool {
     let instance = instance.cast::<GTypeInstance>();
@@ -154,7 +156,7 @@ unsafe fn is_a<T: Instance>(instance: gpointer) -> bool {
 ///
 /// # Safety
 ///
-/// As for the functions of this room.
+/// As for the functions of this module.
 unsafe fn some<T>(
     function: &CStr,
     instance: *mut <T as ObjectType>::GlibType,
@@ -189,7 +191,7 @@ fn is_found_to_be_a<T: Instance>(instance: *mut GTypeInstance, class: usize) -> 
 ///
 /// # Safety
 ///
-/// As for the functions of this room.
+/// As for the functions of this module.
 #[inline]
 unsafe fn with<T, R>(
     function: &CStr,
@@ -220,7 +222,7 @@ where
 ///
 /// # Safety
 ///
-/// As for the functions of this room.
+/// As for the functions of this module.
 #[cold]
 unsafe fn fail(out: *mut *mut GError, error: io::Error, channel: &Channel, action: &str) {
     // SAFETY: the caller's promise.
@@ -231,7 +233,7 @@ unsafe fn fail(out: *mut *mut GError, error: io::Error, channel: &Channel, actio
 ///
 /// # Safety
 ///
-/// As for the functions of this room.
+/// As for the functions of this module.
 #[inline]
 unsafe fn count(
     result: io::Result<usize>,
@@ -255,7 +257,7 @@ unsafe fn count(
 ///
 /// # Safety
 ///
-/// As for the functions of this room.
+/// As for the functions of this module.
 #[inline]
 unsafe fn value<R>(
     result: io::Result<R>,
@@ -275,7 +277,7 @@ unsafe fn value<R>(
 ///
 /// # Safety
 ///
-/// As for the functions of this room.
+/// As for the functions of this module.
 unsafe fn status(
     result: io::Result<()>,
     out: *mut *mut GError,
@@ -290,7 +292,7 @@ unsafe fn status(
 ///
 /// # Safety
 ///
-/// As for the functions of this room.
+/// As for the functions of this module.
 unsafe fn success(
     result: io::Result<()>,
     out: *mut *mut GError,
@@ -305,7 +307,7 @@ unsafe fn success(
 ///
 /// # Safety
 ///
-/// As for the functions of this room.
+/// As for the functions of this module.
 #[cold]
 unsafe fn fail_without_channel(out: *mut *mut GError, error: &io::Error) {
     if !out.is_null() {
@@ -318,7 +320,7 @@ unsafe fn fail_without_channel(out: *mut *mut GError, error: &io::Error) {
 ///
 /// # Safety
 ///
-/// As for the functions of this room.
+/// As for the functions of this module.
 unsafe fn give<T: IsA<glib::Object>>(
     result: io::Result<T>,
     out: *mut *mut GError,

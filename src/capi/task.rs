@@ -76,7 +76,7 @@ unsafe extern "C" fn free<T>(value: gpointer) {
 ///
 /// # Safety
 ///
-/// As for the functions of this room.
+/// As for the functions of this module.
 pub(super) unsafe fn start<T, F>(
     ioc: *mut crate::ffi::QIOChannel,
     call: Call,
@@ -122,7 +122,7 @@ pub(super) unsafe fn start_local<T, F>(
 
 /// # Safety
 ///
-/// As for the functions of this room.
+/// As for the functions of this module.
 unsafe fn of_channel(ioc: *mut crate::ffi::QIOChannel, call: &Call, start: impl FnOnce(Channel)) {
     // SAFETY: the caller's promise; there is no place for an error.
     unsafe {
@@ -139,7 +139,7 @@ unsafe fn of_channel(ioc: *mut crate::ffi::QIOChannel, call: &Call, start: impl 
 ///
 /// # Safety
 ///
-/// As for the functions of this room; `object` must be one.
+/// As for the functions of this module; `object` must be one.
 pub(super) unsafe fn start_anywhere<T, F>(
     object: *mut GObject,
     call: &Call,
@@ -198,7 +198,7 @@ pub(super) unsafe fn start_local_of<T, F>(
 
 /// # Safety
 ///
-/// As for the functions of this room; `object` must be one.
+/// As for the functions of this module; `object` must be one.
 unsafe fn prepare(object: *mut GObject, call: &Call) -> Option<(Task, Option<gio::Cancellable>)> {
     // SAFETY: the caller's promise; the task takes references.
     unsafe {
@@ -236,7 +236,7 @@ async fn run<T>(
 ///
 /// # Safety
 ///
-/// As for the functions of this room; the function that has the tag must have a result of type
+/// As for the functions of this module; the function that has the tag must have a result of type
 /// `T`.
 pub(super) unsafe fn finish<T, R>(
     name: &CStr,

@@ -53,7 +53,7 @@ const OF_GIO: [(&str, &str); 4] = [
 ];
 
 /// How long the process of a journey may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 const JOURNEY: &str = "QIO_TEST_JOURNEY";
 
@@ -186,7 +186,7 @@ impl Ready {
             let _ = sender.send(());
             (text, status)
         });
-        let in_time = receiver.recv_timeout(PATIENCE).is_ok();
+        let in_time = receiver.recv_timeout(TIMEOUT).is_ok();
         if !in_time {
             // It has not been waited for: the number is its.
             let _ = nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGKILL);

@@ -14,7 +14,7 @@ use std::{
 use crate::running::Running;
 
 /// Longer than any program here takes, under valgrind on a busy machine too.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(180);
 
 /// What `path` is in the root of the project.
 pub(crate) fn in_root(path: impl AsRef<Path>) -> PathBuf {
@@ -247,11 +247,11 @@ impl Program {
             .stdin(Stdio::null());
         Self {
             command,
-            limit: PATIENCE,
+            limit: TIMEOUT,
         }
     }
 
-    /// Sets how long it may take at most, `PATIENCE` by default.
+    /// Sets how long it may take at most, `TIMEOUT` by default.
     pub(crate) fn limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
         self

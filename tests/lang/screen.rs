@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::{
-    run::{PATIENCE, Program, folder, tool},
+    run::{Program, TIMEOUT, folder, tool},
     running::Running,
 };
 
@@ -59,7 +59,7 @@ impl Screen {
     /// Waits until a picture is as it should be.
     #[track_caller]
     pub(crate) fn wait_until(&self, what: &str, is_so: impl Fn(&Shot) -> bool) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         while !is_so(&self.shot()) {
             assert!(Instant::now() < deadline, "it never comes to this: {what}");
             thread::sleep(Duration::from_millis(50));

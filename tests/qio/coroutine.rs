@@ -212,7 +212,7 @@ fn reads_and_waits_give_the_loop_back_in_both_modes() {
     reads(|channel| assert_eq!(channel.wait(IN).expect("ready"), IN));
     reads(|channel| assert_eq!(channel.yield_until(IN).expect("ready"), IN));
     reads(|channel| {
-        let got = channel.wait_timeout(IN, crate::common::PATIENCE);
+        let got = channel.wait_timeout(IN, crate::common::TIMEOUT);
         assert_eq!(got.expect("ready"), IN);
     });
 }

@@ -27,7 +27,7 @@ use std::{
     thread,
 };
 
-use process::{PATIENCE, Running, start, start_with};
+use process::{Running, TIMEOUT, start, start_with};
 
 /// Bytes of which no two parts are alike.
 fn pattern(length: usize) -> Vec<u8> {
@@ -44,7 +44,7 @@ fn tcp_server() -> (TcpListener, String) {
 /// The next client of a server, which must come in time.
 fn accept(listener: &TcpListener) -> TcpStream {
     let (stream, _) = listener.accept().expect("a client");
-    stream.set_read_timeout(Some(PATIENCE)).expect("not zero");
+    stream.set_read_timeout(Some(TIMEOUT)).expect("not zero");
     stream
 }
 
@@ -56,13 +56,13 @@ fn listening(server: &mut Running) -> TcpStream {
 
 fn connect(address: &str) -> TcpStream {
     let stream = TcpStream::connect(address).expect("it listens");
-    stream.set_read_timeout(Some(PATIENCE)).expect("not zero");
+    stream.set_read_timeout(Some(TIMEOUT)).expect("not zero");
     stream
 }
 
 fn connect_unix(path: &Path) -> UnixStream {
     let stream = UnixStream::connect(path).expect("it listens");
-    stream.set_read_timeout(Some(PATIENCE)).expect("not zero");
+    stream.set_read_timeout(Some(TIMEOUT)).expect("not zero");
     stream
 }
 

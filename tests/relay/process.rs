@@ -18,7 +18,7 @@ use std::{
 use nix::{sys::signal::Signal, unistd::Pid};
 
 /// Longer than anything takes that is going to happen at all.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The example, which is up to date.
 pub(crate) fn relay() -> &'static Path {
@@ -106,7 +106,7 @@ impl Running {
     /// The rest of the next line on standard error that has this in it.
     #[track_caller]
     pub(crate) fn told(&mut self, what: &str) -> String {
-        let (deadline, mut said) = (Instant::now() + PATIENCE, Vec::new());
+        let (deadline, mut said) = (Instant::now() + TIMEOUT, Vec::new());
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let Ok(line) = self.errors.recv_timeout(left) else {
@@ -130,7 +130,7 @@ impl Running {
                 self.pending = rest.into();
                 return before.to_owned();
             }
-            let more = self.output.recv_timeout(PATIENCE);
+            let more = self.output.recv_timeout(TIMEOUT);
             self.pending
                 .extend(more.unwrap_or_else(|_| panic!("no \"{end}\" in {text:?}")));
         }
@@ -144,7 +144,7 @@ impl Running {
     /// Waits for the end.
     #[track_caller]
     pub(crate) fn end(mut self) -> Ended {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         let collect = |chunks: &Receiver<Vec<u8>>, mut all: Vec<u8>| {
             loop {
                 let left = deadline.saturating_duration_since(Instant::now());

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::{
     accept, connect, connect_unix, listening,
-    process::{PATIENCE, Running, start},
+    process::{Running, TIMEOUT, start},
     rest, tcp_server,
 };
 
@@ -93,7 +93,7 @@ fn a_command_ends_with_the_relay() {
     relay.signal(Signal::SIGTERM);
     relay.success();
     let stat = Path::new("/proc").join(pid).join("stat");
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     // It is gone, or nobody has asked yet how it ended.
     while fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z ")) {
         assert!(Instant::now() < deadline, "it still runs");

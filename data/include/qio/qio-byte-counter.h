@@ -10,8 +10,8 @@ G_BEGIN_DECLS
 /**
  * QIOByteCounter:
  *
- * Counts the bytes that qio_channel_splice_to() and qio_channel_relay() move, for whoever wants to see them while
- * that goes on, in whatever thread, and also where an error has ended it. It is reference-counted.
+ * Counts the bytes that qio_channel_splice_to() and qio_channel_relay() move, to be read while
+ * the operation runs, in any thread, and also where an error has ended it. It is reference-counted.
  */
 typedef struct _QIOByteCounter QIOByteCounter;
 
@@ -49,7 +49,7 @@ void qio_byte_counter_unref (QIOByteCounter *counter);
  * qio_byte_counter_get_count:
  * @counter: a counter
  *
- * Tells how many bytes it has counted so far. May be called from any thread.
+ * Gets how many bytes it has counted so far. May be called from any thread.
  *
  * Returns: the number of bytes
  */

@@ -12,9 +12,9 @@ G_BEGIN_DECLS
 /**
  * QIOChannelBuffer:
  *
- * Memory that is written and read like a file: it has one position, which reads and writes both move, and
- * qio_channel_io_seek(). It grows as needed; what lies between the end and a later write is filled with zeros.
- * Always ready.
+ * Memory that is written and read like a file: it has one position, which reads and writes both
+ * move, and qio_channel_io_seek(). It grows as needed; what lies between the end and a later write
+ * is filled with zeros. Always ready.
  */
 G_DECLARE_DERIVABLE_TYPE (QIOChannelBuffer, qio_channel_buffer, QIO, CHANNEL_BUFFER, QIOChannel)
 
@@ -58,7 +58,8 @@ QIOChannelBuffer *qio_channel_buffer_new (gsize capacity);
  * qio_channel_buffer_get_data:
  * @buffer: a channel
  *
- * Copies everything that is in the memory, wherever the position is. Closing the channel does not take it away.
+ * Copies everything that is in the memory, wherever the position is. Closing the channel does not
+ * take it away.
  *
  * Returns: (transfer full): the bytes
  */
@@ -68,7 +69,7 @@ GBytes *qio_channel_buffer_get_data (QIOChannelBuffer *buffer);
  * qio_channel_buffer_get_size:
  * @buffer: a channel
  *
- * Tells how many bytes the memory holds.
+ * Gets how many bytes the memory holds.
  *
  * Returns: the number of bytes
  */
@@ -78,7 +79,7 @@ guint64 qio_channel_buffer_get_size (QIOChannelBuffer *buffer);
  * qio_channel_buffer_get_position:
  * @buffer: a channel
  *
- * Tells where the next read or write takes place. May be beyond the end.
+ * Gets where the next read or write takes place. May be beyond the end.
  *
  * Returns: the position, in bytes from the start
  */

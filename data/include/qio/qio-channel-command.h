@@ -34,15 +34,15 @@ GType qio_channel_command_stderr_get_type (void);
  *
  * A command whose standard output is read and whose standard input is written.
  *
- * qio_channel_shutdown() for writing ends the command's input. qio_channel_close() ends both, waits in either
- * mode until the command has ended, and is an error if it failed. A command that may not end by itself is to be
- * terminated before, or waited for by its pidfd.
+ * qio_channel_shutdown() for writing ends the command's input. qio_channel_close() ends both, waits
+ * in either mode until the command has ended, and is an error if it failed. A command that may not
+ * end by itself is to be terminated before, or waited for by its pidfd.
  *
- * A caller that writes much before it reads may wait for ever: the command stops reading when nothing reads what it
- * writes. qio_channel_command_communicate() does both at once.
+ * A caller that writes much before it reads may wait for ever: the command stops reading when
+ * nothing reads what it writes. qio_channel_command_communicate() does both at once.
  *
- * A channel that is finalized without being closed does not block: a command that still runs has a moment to
- * end, then is terminated, then killed. Signals never reach another process.
+ * A channel that is finalized without being closed does not block: a command that still runs has a
+ * moment to end, then is terminated, then killed. Signals never reach another process.
  */
 G_DECLARE_DERIVABLE_TYPE (QIOChannelCommand, qio_channel_command, QIO, CHANNEL_COMMAND, QIOChannel)
 
@@ -69,7 +69,7 @@ struct _QIOChannelCommandClass
 /**
  * QIOChannelCommand:wait-status:
  *
- * How the command ended, as `waitpid()` tells it; -1 while that is not known.
+ * How the command ended, as `waitpid()` reports it; -1 while that is not known.
  */
 
 /**
@@ -78,8 +78,9 @@ struct _QIOChannelCommandClass
  * @flags: `O_RDONLY`, `O_WRONLY` or `O_RDWR`: what the channel can do
  * @error: where to report an error
  *
- * Starts a command, which is looked up in `PATH`, with the environment and in the directory of this process. A
- * command that is not read from has its output thrown away; one that is not written to has no input.
+ * Starts a command, which is looked up in `PATH`, with the environment and in the directory of this
+ * process. A command that is not read from has its output thrown away; one that is not written to
+ * has no input.
  *
  * Returns: (transfer full): a channel
  */
@@ -90,15 +91,17 @@ QIOChannelCommand *qio_channel_command_new_spawn (const char *const *argv,
 /**
  * qio_channel_command_new_full: (constructor)
  * @argv: (array zero-terminated=1) (element-type filename): the program and its arguments
- * @envp: (array zero-terminated=1) (element-type filename) (nullable): the environment, each `NAME=VALUE`, or
+ * @envp: (array zero-terminated=1) (element-type filename) (nullable): the environment, each
+ * `NAME=VALUE`, or
  *   %NULL for that of this process
- * @directory: (type filename) (nullable): where to start, or %NULL for the directory of this process
+ * @directory: (type filename) (nullable): where to start, or %NULL for the directory of this
+ * process
  * @flags: `O_RDONLY`, `O_WRONLY` or `O_RDWR`: what the channel can do
  * @stderr_policy: where the standard error goes
  * @error: where to report an error
  *
- * Starts a command. See qio_channel_command_new_spawn(). The program is looked up in the `PATH` of the
- * environment that it gets.
+ * Starts a command. See qio_channel_command_new_spawn(). The program is looked up in the `PATH` of
+ * the environment that it gets.
  *
  * Returns: (transfer full): a channel
  */
@@ -112,17 +115,21 @@ QIOChannelCommand *qio_channel_command_new_full (const char *const *argv,
 /**
  * qio_channel_command_new_with_fds: (constructor)
  * @argv: (array zero-terminated=1) (element-type filename): the program and its arguments
- * @envp: (array zero-terminated=1) (element-type filename) (nullable): the environment, each `NAME=VALUE`, or
+ * @envp: (array zero-terminated=1) (element-type filename) (nullable): the environment, each
+ * `NAME=VALUE`, or
  *   %NULL for that of this process
- * @directory: (type filename) (nullable): where to start, or %NULL for the directory of this process
+ * @directory: (type filename) (nullable): where to start, or %NULL for the directory of this
+ * process
  * @flags: `O_RDONLY`, `O_WRONLY` or `O_RDWR`: what the channel can do
  * @stderr_policy: where the standard error goes
- * @source_fds: (array length=n_fds) (nullable): descriptors to give to the command; they stay the caller's
+ * @source_fds: (array length=n_fds) (nullable): descriptors to give to the command; they stay the
+ * caller's
  * @target_fds: (array length=n_fds) (nullable): their numbers in the command, above 2
  * @n_fds: how many
  * @error: where to report an error
  *
- * Starts a command that gets more descriptors than its standard streams. See qio_channel_command_new_full().
+ * Starts a command that gets more descriptors than its standard streams. See
+ * qio_channel_command_new_full().
  *
  * Returns: (transfer full): a channel
  */
@@ -143,9 +150,9 @@ QIOChannelCommand *qio_channel_command_new_with_fds (const char *const *argv,
  * @pid: a child of this process that has not been waited for
  * @error: where to report an error
  *
- * Makes a channel of a command that was started by other means. It takes the descriptors over, and nothing else may
- * wait for the child; on failure all of that stays the caller's. A number that is not open is an error, as is a child
- * that does not exist.
+ * Makes a channel of a command that was started by other means. It takes the descriptors over, and
+ * nothing else may wait for the child; on failure all of that stays the caller's. A number that is
+ * not open is an error, as is a child that does not exist.
  *
  * Returns: (transfer full): a channel
  */
@@ -158,8 +165,9 @@ QIOChannelCommand *qio_channel_command_new_pid (int writefd,
  * qio_channel_command_get_stderr:
  * @command: a channel
  *
- * Returns the standard error of a command that was started with %QIO_CHANNEL_COMMAND_STDERR_PIPE, to be read. It is
- * in blocking mode at first, and closed with @command. A command that writes much to it waits for a reader.
+ * Returns the standard error of a command that was started with %QIO_CHANNEL_COMMAND_STDERR_PIPE,
+ * to be read. It is in blocking mode at first, and closed with @command. A command that writes much
+ * to it waits for a reader.
  *
  * Returns: (transfer none) (nullable): a channel, or %NULL
  */
@@ -181,9 +189,9 @@ GPid qio_channel_command_get_pid (QIOChannelCommand *command);
  * @command: a channel
  * @error: where to report an error
  *
- * Makes a descriptor for the process, which becomes readable when it has ended, whatever happens to the channel.
- * It is the caller's to close. Where the system has no pidfds it is another kind of descriptor, for which the same
- * is true.
+ * Makes a descriptor for the process, which becomes readable when it has ended, whatever happens to
+ * the channel. It is the caller's to close. Where the system has no pidfds it is another kind of
+ * descriptor, for which the same is true.
  *
  * Returns: a descriptor, or -1 with an error
  */
@@ -193,11 +201,13 @@ int qio_channel_command_get_pidfd (QIOChannelCommand *command,
 /**
  * qio_channel_command_get_exit_status:
  * @command: a channel
- * @wait_status: (out) (optional): how it ended, for g_spawn_check_wait_status(); set only with %TRUE
+ * @wait_status: (out) (optional): how it ended, for g_spawn_check_wait_status(); set only with
+ * %TRUE
  * @error: where to report an error
  *
- * Returns how the command ended, if it has. Does not block. It is an error if the status is unknown, because
- * `SIGCHLD` is ignored in this process, which programs inherit, or something else has waited for the command.
+ * Returns how the command ended, if it has. Does not block. It is an error if the status is
+ * unknown, because `SIGCHLD` is ignored in this process, which programs inherit, or something else
+ * has waited for the command.
  *
  * Returns: %TRUE if it has ended; %FALSE if it runs, or with an error
  */
@@ -208,11 +218,12 @@ gboolean qio_channel_command_get_exit_status (QIOChannelCommand *command,
 /**
  * qio_channel_command_wait_exit:
  * @command: a channel
- * @wait_status: (out) (optional): how it ended, for g_spawn_check_wait_status(); set only with %TRUE
+ * @wait_status: (out) (optional): how it ended, for g_spawn_check_wait_status(); set only with
+ * %TRUE
  * @error: where to report an error
  *
- * Blocks until the command has ended, without closing the channel: what it has written can still be read. A
- * command whose output nobody reads may never end.
+ * Blocks until the command has ended, without closing the channel: what it has written can still be
+ * read. A command whose output is not read may never end.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
  */
@@ -228,8 +239,8 @@ gboolean qio_channel_command_wait_exit (QIOChannelCommand *command,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_command_wait_exit(), without holding up the main loop: @callback is called from the thread-default
- * context. Cancelling it changes nothing for the command.
+ * As qio_channel_command_wait_exit(), without holding up the main loop: @callback is called from
+ * the thread-default context. Cancelling it changes nothing for the command.
  */
 void qio_channel_command_wait_exit_async (QIOChannelCommand *command,
                                           int io_priority,
@@ -241,7 +252,8 @@ void qio_channel_command_wait_exit_async (QIOChannelCommand *command,
  * qio_channel_command_wait_exit_finish:
  * @command: a channel
  * @result: what @callback got
- * @wait_status: (out) (optional): how it ended, for g_spawn_check_wait_status(); set only with %TRUE
+ * @wait_status: (out) (optional): how it ended, for g_spawn_check_wait_status(); set only with
+ * %TRUE
  * @error: where to report an error
  *
  * Takes the result of qio_channel_command_wait_exit_async().
@@ -259,16 +271,18 @@ gboolean qio_channel_command_wait_exit_finish (QIOChannelCommand *command,
  * @input: (nullable): what the command is to read
  * @max: the most bytes of each output, or -1 for any number
  * @output: (out) (optional) (transfer full): what it has written
- * @errors: (out) (optional) (transfer full): what it has written to its standard error, if that is a pipe
+ * @errors: (out) (optional) (transfer full): what it has written to its standard error, if that is
+ * a pipe
  * @wait_status: (out) (optional): how it ended, for g_spawn_check_wait_status()
  * @error: where to report an error
  *
- * Writes the input of a command and ends it, reads its output and its standard error, as far as they are pipes, to
- * their ends, and waits until it has ended: all at once, so that neither side waits for the other for ever. Blocks
- * whatever the mode of the channel is; the channel stays open. A command that does not read all of its input is no
- * error, nor is one that fails: @wait_status says so. An output of more than @max bytes is
- * %G_IO_ERROR_MESSAGE_TOO_LARGE; the command may run on then. @input for a command that was not started for writing, or
- * whose input has been ended, is an error, as is a closed channel.
+ * Writes the input of a command and ends it, reads its output and its standard error, as far as
+ * they are pipes, to their ends, and waits until it has ended: all at once, so that neither side
+ * waits for the other for ever. Blocks whatever the mode of the channel is; the channel stays open.
+ * A command that does not read all of its input is no error, nor is one that fails: @wait_status
+ * has it. An output of more than @max bytes is %G_IO_ERROR_MESSAGE_TOO_LARGE; the command may run
+ * on then. @input for a command that was not started for writing, or whose input has been ended, is
+ * an error, as is a closed channel.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
  */
@@ -290,8 +304,8 @@ gboolean qio_channel_command_communicate (QIOChannelCommand *command,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_command_communicate(), without holding up the main loop: @callback is called from the
- * thread-default context. What a cancelled operation has read is lost.
+ * As qio_channel_command_communicate(), without holding up the main loop: @callback is called from
+ * the thread-default context. What a cancelled operation has read is lost.
  */
 void qio_channel_command_communicate_async (QIOChannelCommand *command,
                                             GBytes *input,
@@ -306,7 +320,8 @@ void qio_channel_command_communicate_async (QIOChannelCommand *command,
  * @command: a channel
  * @result: what @callback got
  * @output: (out) (optional) (transfer full): what it has written
- * @errors: (out) (optional) (transfer full): what it has written to its standard error, if that is a pipe
+ * @errors: (out) (optional) (transfer full): what it has written to its standard error, if that is
+ * a pipe
  * @wait_status: (out) (optional): how it ended, for g_spawn_check_wait_status()
  * @error: where to report an error
  *

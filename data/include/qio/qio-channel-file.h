@@ -14,9 +14,9 @@ G_BEGIN_DECLS
  *
  * A file, a pipe, a terminal: anything with a descriptor that is not a socket.
  *
- * Files on disk are always ready, and reading them can take a while nevertheless; the asynchronous functions
- * do not hold up the main loop with it. A write to a pipe that nobody reads any more fails with
- * %G_IO_ERROR_BROKEN_PIPE and raises no signal.
+ * Files on disk are always ready, and reading them can take a while nevertheless; the asynchronous
+ * functions do not hold up the main loop with it. A write to a pipe that has no reader any more
+ * fails with %G_IO_ERROR_BROKEN_PIPE and raises no signal.
  */
 G_DECLARE_DERIVABLE_TYPE (QIOChannelFile, qio_channel_file, QIO, CHANNEL_FILE, QIOChannel)
 
@@ -51,8 +51,8 @@ struct _QIOChannelFileClass
  * @fd: a descriptor
  * @error: where to report an error
  *
- * Makes a channel of a descriptor, which it takes over. The mode, blocking or not, is the one that the
- * descriptor is in. The only error is a number that is not open.
+ * Makes a channel of a descriptor, which it takes over. The mode, blocking or not, is the one that
+ * the descriptor is in. The only error is a number that is not open.
  *
  * Returns: (transfer full): a channel
  */
@@ -64,8 +64,8 @@ QIOChannelFile *qio_channel_file_new_fd (int fd,
  * @fd: a descriptor
  * @error: where to report an error
  *
- * Makes a channel of a duplicate of a descriptor, close-on-exec: @fd itself stays open, and the caller's. The two
- * share the position and the mode.
+ * Makes a channel of a duplicate of a descriptor, close-on-exec: @fd itself stays open, and the
+ * caller's. The two share the position and the mode.
  *
  * Returns: (transfer full): a channel
  */
@@ -108,9 +108,10 @@ gboolean qio_channel_file_new_pipe (QIOChannelFile **reader,
  * @fd: a descriptor
  * @error: where to report an error
  *
- * Gives a channel its descriptor, which it takes over; on failure it stays the caller's. For classes that derive from this
- * one, whose instances begin without. %G_IO_ERROR_EXISTS if the channel has one, %G_IO_ERROR_CLOSED if it was
- * closed. A number that is not open is an error as well.
+ * Gives a channel its descriptor, which it takes over; on failure it stays the caller's. For
+ * classes that derive from this one, whose instances begin without. %G_IO_ERROR_EXISTS if the
+ * channel has one, %G_IO_ERROR_CLOSED if it was closed. A number that is not open is an error as
+ * well.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
  */
@@ -122,7 +123,7 @@ gboolean qio_channel_file_adopt_fd (QIOChannelFile *file,
  * qio_channel_file_get_fd:
  * @file: a channel
  *
- * Tells the number of the descriptor, which the channel keeps: do not close it.
+ * Gets the number of the descriptor, which the channel keeps: do not close it.
  *
  * Returns: the number, or -1 when there is none
  */
@@ -132,9 +133,10 @@ int qio_channel_file_get_fd (QIOChannelFile *file);
  * qio_channel_file_get_path:
  * @file: a channel
  *
- * Tells the path that was opened.
+ * Gets the path that was opened.
  *
- * Returns: (transfer full) (nullable) (type filename): the path, or %NULL if the channel was made otherwise
+ * Returns: (transfer full) (nullable) (type filename): the path, or %NULL if the channel was made
+ * otherwise
  */
 char *qio_channel_file_get_path (QIOChannelFile *file);
 

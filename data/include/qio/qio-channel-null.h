@@ -12,8 +12,8 @@ G_BEGIN_DECLS
 /**
  * QIOChannelNull:
  *
- * A channel that swallows whatever is written and is always at its end, as `/dev/null`, but without a
- * descriptor. Always ready.
+ * A channel that swallows whatever is written and is always at its end, as `/dev/null`, but without
+ * a descriptor. Always ready.
  */
 G_DECLARE_DERIVABLE_TYPE (QIOChannelNull, qio_channel_null, QIO, CHANNEL_NULL, QIOChannel)
 

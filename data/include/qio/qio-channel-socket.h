@@ -11,7 +11,8 @@ G_BEGIN_DECLS
  * QIOChannelConnectStage:
  * @QIO_CHANNEL_CONNECT_STAGE_RESOLVING: the addresses are being looked up
  * @QIO_CHANNEL_CONNECT_STAGE_RESOLVED: there is an address; others may follow
- * @QIO_CHANNEL_CONNECT_STAGE_CONNECTING: an address is being tried: that of the proxy, if there is one
+ * @QIO_CHANNEL_CONNECT_STAGE_CONNECTING: an address is being tried: that of the proxy, if there is
+ * one
  * @QIO_CHANNEL_CONNECT_STAGE_CONNECTED: the address has answered
  * @QIO_CHANNEL_CONNECT_STAGE_PROXY_NEGOTIATING: the proxy has been asked to connect
  * @QIO_CHANNEL_CONNECT_STAGE_PROXY_NEGOTIATED: the proxy has connected
@@ -38,12 +39,12 @@ GType qio_channel_connect_stage_get_type (void);
 /**
  * QIOChannelSocket:
  *
- * A socket: a stream, which is TCP over IPv4 and IPv6, a unix path or an abstract name; datagrams, over UDP or
- * unix; a sequence of packets; or any socket that is adopted.
+ * A socket: a stream, which is TCP over IPv4 and IPv6, a unix path or an abstract name; datagrams,
+ * over UDP or unix; a sequence of packets; or any socket that is adopted.
  *
- * Unix sockets pass file descriptors, up to 253 in one message. A write to a peer that is gone fails and raises
- * no signal. A socket that listens on a unix path removes the file when it is closed or finalized, unless
- * another file has taken its place.
+ * Unix sockets pass file descriptors, up to 253 in one message. A write to a peer that has
+ * disconnected fails and raises no signal. A socket that listens on a unix path removes the file
+ * when it is closed or finalized, unless another file has taken its place.
  */
 G_DECLARE_DERIVABLE_TYPE (QIOChannelSocket, qio_channel_socket, QIO, CHANNEL_SOCKET, QIOChannel)
 
@@ -86,10 +87,10 @@ struct _QIOChannelSocketClass
  * @connectable: what is being connected to
  * @address: (nullable): the address that @stage is about, if it is about one
  *
- * A connect has come to another stage: emitted by qio_channel_socket_connect_async(), in the thread that
- * runs the context. Several addresses may be tried at the same time. The last stage is
- * %QIO_CHANNEL_CONNECT_STAGE_COMPLETE, with the address of the other end, or without one on failure; after it
- * was cancelled a connect tells nothing more.
+ * A connect has come to another stage: emitted by qio_channel_socket_connect_async(), in the thread
+ * that runs the context. Several addresses may be tried at the same time. The last stage is
+ * %QIO_CHANNEL_CONNECT_STAGE_COMPLETE, with the address of the other end, or without one on
+ * failure; after it was cancelled a connect emits nothing more.
  *
  * The address of a proxy is a #GProxyAddress while it is being connected to.
  */
@@ -97,7 +98,8 @@ struct _QIOChannelSocketClass
 /**
  * QIOChannelSocket:socket-type:
  *
- * Whether it is a stream, or keeps messages apart: what it is to become, and once it is open, what it is.
+ * Whether it is a stream, or keeps messages apart: what it is to become, and once it is open, what
+ * it is.
  */
 
 /**
@@ -121,8 +123,8 @@ struct _QIOChannelSocketClass
 /**
  * QIOChannelSocket:user-timeout:
  *
- * How many milliseconds a peer on TCP has to acknowledge what was sent before it counts as gone; 0 stands for as
- * long as the system is set up for.
+ * How many milliseconds a peer on TCP has to acknowledge what was sent before it counts as
+ * disconnected; 0 stands for as long as the system is set up for.
  */
 
 /**
@@ -139,9 +141,9 @@ QIOChannelSocket *qio_channel_socket_new (void);
  * @fd: a socket
  * @error: where to report an error
  *
- * Makes a channel of a socket, which it takes over. On failure it stays open, and the caller's, as with
- * g_socket_new_from_fd(). The mode, blocking or not, is the one that the socket is in. A number that is not open is
- * an error, as is what is no socket.
+ * Makes a channel of a socket, which it takes over. On failure it stays open, and the caller's, as
+ * with g_socket_new_from_fd(). The mode, blocking or not, is the one that the socket is in. A
+ * number that is not open is an error, as is what is no socket.
  *
  * Returns: (transfer full): a channel
  */
@@ -168,9 +170,9 @@ gboolean qio_channel_socket_new_pair (QIOChannelSocket **one,
  * @fd: a socket
  * @error: where to report an error
  *
- * Gives a channel its socket, which it takes over; on failure it stays the caller's. For classes that derive from this one,
- * whose instances begin without. %G_IO_ERROR_EXISTS if the channel has one, %G_IO_ERROR_CLOSED if it was closed. A
- * number that is not open is an error as well.
+ * Gives a channel its socket, which it takes over; on failure it stays the caller's. For classes
+ * that derive from this one, whose instances begin without. %G_IO_ERROR_EXISTS if the channel has
+ * one, %G_IO_ERROR_CLOSED if it was closed. A number that is not open is an error as well.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
  */
@@ -184,8 +186,9 @@ gboolean qio_channel_socket_adopt_fd (QIOChannelSocket *socket,
  * @address: where to
  * @error: where to report an error
  *
- * Connects. Blocks, also while a name is looked up; in a coroutine, suspends that. Where a name has several
- * addresses, each is tried in turn, and the error is that of the last one. Proxies are not used.
+ * Connects. Blocks, also while a name is looked up; in a coroutine, suspends that. Where a name has
+ * several addresses, each is tried in turn, and the error is that of the last one. Proxies are not
+ * used.
  *
  * Returns: (skip): 0, or -1 with an error
  */
@@ -199,20 +202,23 @@ int qio_channel_socket_connect_sync (QIOChannelSocket *socket,
  * @address: where to: an address, a #GNetworkAddress, a #GNetworkService, …
  * @client: (nullable): the options, %NULL for those of a new #GSocketClient
  * @io_priority: the priority, %G_PRIORITY_DEFAULT for example
- * @cancellable: (nullable): what can cancel it, at any stage; all that was being tried is closed then
+ * @cancellable: (nullable): what can cancel it, at any stage; all that was being tried is closed
+ * then
  * @callback: (scope async) (closure user_data): called when it is done
  * @user_data: what to call it with
  *
- * Connects, on the thread's default main context, without blocking. Where there are several addresses, the
- * next one is tried beside the others when they have not answered within a quarter of a second; the first
- * that answers is taken. Proxies are those of the desktop's settings, SOCKS and HTTP.
+ * Connects, on the thread's default main context, without blocking. Where there are several
+ * addresses, the next one is tried beside the others when they have not answered within a quarter
+ * of a second; the first that answers is taken. Proxies are those of the desktop's settings, SOCKS
+ * and HTTP.
  *
- * @client has the options, as GIO knows them: the timeout in seconds, for each address and step, the
- * local address, the type of socket, whether to use proxies and whom to ask for them. Nothing is kept of it.
- * To unix sockets and #GNativeSocketAddress<!-- -->es there are no proxies.
+ * @client has the options, as for g_socket_client_connect(): the timeout in seconds, for each
+ * address and step, the local address, the type of socket, whether to use proxies and whom to ask
+ * for them. Nothing is kept of it. To unix sockets and #GNativeSocketAddress<!-- -->es there are no
+ * proxies.
  *
- * The new connection is blocking, as every new channel. #QIOChannelSocket::connect-progress tells how far it
- * is.
+ * The new connection is blocking, as every new channel. #QIOChannelSocket::connect-progress reports
+ * how far it is.
  */
 void qio_channel_socket_connect_async (QIOChannelSocket *socket,
                                        GSocketConnectable *address,
@@ -228,11 +234,12 @@ void qio_channel_socket_connect_async (QIOChannelSocket *socket,
  * @result: what the callback was given
  * @error: where to report an error
  *
- * Takes the result of qio_channel_socket_connect_async(). An error has the domain and the code of GIO
- * (%G_RESOLVER_ERROR, %G_IO_ERROR_TIMED_OUT, %G_IO_ERROR_PROXY_FAILED, …), and names what could not be connected
- * to, with the address that failed or the proxy where that is known. %G_IO_ERROR_EXISTS if the channel
- * is open, %G_IO_ERROR_CLOSED as soon as it is closed, %G_IO_ERROR_NOT_SUPPORTED for a client that wants TLS,
- * for a proxy that is itself behind TLS, and for a local address of anything but IP.
+ * Takes the result of qio_channel_socket_connect_async(). An error has the domain and the code of
+ * GIO (%G_RESOLVER_ERROR, %G_IO_ERROR_TIMED_OUT, %G_IO_ERROR_PROXY_FAILED, …), and names what could
+ * not be connected to, with the address that failed or the proxy where that is known.
+ * %G_IO_ERROR_EXISTS if the channel is open, %G_IO_ERROR_CLOSED as soon as it is closed,
+ * %G_IO_ERROR_NOT_SUPPORTED for a client that wants TLS, for a proxy that is itself behind TLS, and
+ * for a local address of anything but IP.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
  */
@@ -247,7 +254,7 @@ gboolean qio_channel_socket_connect_finish (QIOChannelSocket *socket,
  * @backlog: how many connections may wait to be accepted
  * @error: where to report an error
  *
- * Listens. qio_channel_socket_get_local_address() tells the port.
+ * Listens. qio_channel_socket_get_local_address() returns the port.
  *
  * Returns: (skip): 0, or -1 with an error
  */
@@ -266,8 +273,8 @@ int qio_channel_socket_listen_sync (QIOChannelSocket *socket,
  * @callback: (scope async) (closure user_data): called when it is done
  * @user_data: what to call it with
  *
- * As qio_channel_socket_listen_sync(), on the first address of a name that can be listened on. Nothing blocks
- * while the name is looked up.
+ * As qio_channel_socket_listen_sync(), on the first address of a name that can be listened on.
+ * Nothing blocks while the name is looked up.
  */
 void qio_channel_socket_listen_async (QIOChannelSocket *socket,
                                       GSocketConnectable *address,
@@ -297,7 +304,8 @@ gboolean qio_channel_socket_listen_finish (QIOChannelSocket *socket,
  * @error: where to report an error
  *
  * Takes one connection. In blocking mode waits for one; in non-blocking mode the error is
- * %G_IO_ERROR_WOULD_BLOCK if none is there. The new channel is blocking, whatever the mode of this one is.
+ * %G_IO_ERROR_WOULD_BLOCK if none is there. The new channel is blocking, whatever the mode of this
+ * one is.
  *
  * On an error, such as %G_IO_ERROR_TOO_MANY_OPEN_FILES, the connection stays in the queue.
  *
@@ -314,8 +322,8 @@ QIOChannelSocket *qio_channel_socket_accept (QIOChannelSocket *socket,
  * @callback: (scope async) (closure user_data): called when it is done
  * @user_data: what to call it with
  *
- * Takes one connection, once there is one, on the thread's default main context. Never blocks, whatever the
- * mode of the channel is.
+ * Takes one connection, once there is one, on the thread's default main context. Never blocks,
+ * whatever the mode of the channel is.
  */
 void qio_channel_socket_accept_async (QIOChannelSocket *socket,
                                       int io_priority,
@@ -342,7 +350,7 @@ QIOChannelSocket *qio_channel_socket_accept_finish (QIOChannelSocket *socket,
  * @socket: a channel
  * @error: where to report an error
  *
- * Tells the address of this end.
+ * Gets the address of this end.
  *
  * Returns: (transfer full): the address
  */
@@ -354,7 +362,7 @@ GSocketAddress *qio_channel_socket_get_local_address (QIOChannelSocket *socket,
  * @socket: a channel
  * @error: where to report an error
  *
- * Tells the address of the other end. %G_IO_ERROR_NOT_CONNECTED if there is none.
+ * Gets the address of the other end. %G_IO_ERROR_NOT_CONNECTED if there is none.
  *
  * Returns: (transfer full): the address
  */
@@ -365,7 +373,7 @@ GSocketAddress *qio_channel_socket_get_remote_address (QIOChannelSocket *socket,
  * qio_channel_socket_get_fd:
  * @socket: a channel
  *
- * Tells the number of the descriptor, which the channel keeps: do not close it.
+ * Gets the number of the descriptor, which the channel keeps: do not close it.
  *
  * Returns: the number, or -1 when there is none
  */
@@ -375,9 +383,10 @@ int qio_channel_socket_get_fd (QIOChannelSocket *socket);
  * qio_channel_socket_new_of_type: (constructor)
  * @type: %G_SOCKET_TYPE_STREAM, %G_SOCKET_TYPE_DATAGRAM or %G_SOCKET_TYPE_SEQPACKET
  *
- * Makes a channel that is still to be opened, as a socket of some type. qio_channel_socket_connect_sync() and
- * qio_channel_socket_listen_sync() open it. A sequence of packets is a connection that keeps messages apart, of unix
- * sockets or of virtual machines. Datagram sockets do not listen.
+ * Makes a channel that is still to be opened, as a socket of some type.
+ * qio_channel_socket_connect_sync() and qio_channel_socket_listen_sync() open it. A sequence of
+ * packets is a connection that keeps messages apart, of unix sockets or of virtual machines.
+ * Datagram sockets do not listen.
  *
  * Returns: (transfer full): a channel
  */
@@ -403,7 +412,7 @@ gboolean qio_channel_socket_new_pair_of_type (GSocketType type,
  * qio_channel_socket_get_socket_type:
  * @socket: a channel
  *
- * Tells the type of the socket: what it is to become, and once it is open, what it is.
+ * Gets the type of the socket: what it is to become, and once it is open, what it is.
  *
  * Returns: the type, %G_SOCKET_TYPE_INVALID for one that GIO does not know
  */
@@ -416,12 +425,14 @@ GSocketType qio_channel_socket_get_socket_type (QIOChannelSocket *socket);
  * @remote: (nullable): where to send to, or %NULL for nowhere in particular; not both are %NULL
  * @error: where to report an error
  *
- * Opens a channel as a datagram socket: UDP, or unix. Blocks while a name is looked up. With @remote it is
- * connected: messages are sent there, and taken only from there. The file of a unix path is removed with the channel.
+ * Opens a channel as a datagram socket: UDP, or unix. Blocks while a name is looked up. With
+ * @remote it is connected: messages are sent there, and taken only from there. The file of a unix
+ * path is removed with the channel.
  *
- * Each write is one message, and each read takes one. A message that does not fit into the room of a read is
- * %G_IO_ERROR_MESSAGE_TOO_LARGE, and the rest of it is lost: qio_channel_socket_get_next_message_size() tells
- * beforehand. Nothing read is an empty message, and the end only after the channel was shut down.
+ * Each write is one message, and each read takes one. A message that does not fit into the buffers
+ * of a read is %G_IO_ERROR_MESSAGE_TOO_LARGE, and the rest of it is lost:
+ * qio_channel_socket_get_next_message_size() returns beforehand. Nothing read is an empty message,
+ * and the end only after the channel was shut down.
  *
  * Returns: (skip): 0, or -1 with an error
  */
@@ -440,8 +451,8 @@ int qio_channel_socket_dgram_sync (QIOChannelSocket *socket,
  * @callback: (scope async) (closure user_data): called when it is done
  * @user_data: what to call it with
  *
- * As qio_channel_socket_dgram_sync(), without holding up the main loop: @callback is called from the thread's
- * default main context.
+ * As qio_channel_socket_dgram_sync(), without holding up the main loop: @callback is called from
+ * the thread's default main context.
  */
 void qio_channel_socket_dgram_async (QIOChannelSocket *socket,
                                      GSocketAddress *local,
@@ -469,11 +480,12 @@ int qio_channel_socket_dgram_finish (QIOChannelSocket *socket,
  * qio_channel_socket_receive_from:
  * @socket: a channel that keeps messages apart
  * @count: the most bytes
- * @from: (out) (optional) (nullable) (transfer full): where the message came from, or %NULL for a unix socket without an address
+ * @from: (out) (optional) (nullable) (transfer full): where the message came from, or %NULL for a
+ * unix socket without an address
  * @error: where to report an error
  *
- * Reads one message. In blocking mode waits for one; in non-blocking mode the error is %G_IO_ERROR_WOULD_BLOCK
- * if none is there.
+ * Reads one message. In blocking mode waits for one; in non-blocking mode the error is
+ * %G_IO_ERROR_WOULD_BLOCK if none is there.
  *
  * Returns: (transfer full): the message, which may be empty
  */
@@ -489,7 +501,8 @@ GBytes *qio_channel_socket_receive_from (QIOChannelSocket *socket,
  * @to: where to
  * @error: where to report an error
  *
- * Sends one message. In non-blocking mode the error is %G_IO_ERROR_WOULD_BLOCK if there is no room.
+ * Sends one message. In non-blocking mode the error is %G_IO_ERROR_WOULD_BLOCK if the send buffer
+ * is full.
  *
  * Returns: the number of bytes sent, or -1 with an error
  */
@@ -503,8 +516,8 @@ gssize qio_channel_socket_send_to (QIOChannelSocket *socket,
  * @socket: a channel that keeps messages apart
  * @error: where to report an error
  *
- * Tells how many bytes the next message has, which stays where it is. In blocking mode waits for one; in
- * non-blocking mode the error is %G_IO_ERROR_WOULD_BLOCK if none is there.
+ * Gets how many bytes the next message has, which stays where it is. In blocking mode waits for
+ * one; in non-blocking mode the error is %G_IO_ERROR_WOULD_BLOCK if none is there.
  *
  * Returns: the number of bytes, or -1 with an error
  */
@@ -519,9 +532,9 @@ gssize qio_channel_socket_get_next_message_size (QIOChannelSocket *socket,
  * @gid: (out) (optional): the group it ran as
  * @error: where to report an error
  *
- * Tells who is at the other end, as it was when it connected, listened, or made the pair.
- * qio_channel_get_credentials() tells the same by an object, which has no group. %G_IO_ERROR_NOT_SUPPORTED for
- * other sockets, %G_IO_ERROR_NOT_CONNECTED if there is no other end.
+ * Gets the credentials of the peer, as they were when it connected, listened, or made the pair.
+ * qio_channel_get_credentials() returns the same as an object, which has no group.
+ * %G_IO_ERROR_NOT_SUPPORTED for other sockets, %G_IO_ERROR_NOT_CONNECTED if there is no other end.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
  */
@@ -536,9 +549,9 @@ gboolean qio_channel_socket_get_peer_credentials (QIOChannelSocket *socket,
  * @socket: a unix socket
  * @error: where to report an error
  *
- * Tells the process at the other end by a descriptor, which refers to it whatever becomes of its number, and is
- * readable once it has ended. As qio_channel_socket_get_peer_credentials(); and %G_IO_ERROR_NOT_SUPPORTED before
- * Linux 6.5.
+ * Gets a pidfd of the peer's process, which refers to it even when its number is used again, and is
+ * readable once it has ended. As qio_channel_socket_get_peer_credentials(); and
+ * %G_IO_ERROR_NOT_SUPPORTED before Linux 6.5.
  *
  * Returns: a descriptor, which the caller closes, or -1 with an error
  */
@@ -550,7 +563,7 @@ int qio_channel_socket_get_peer_pidfd (QIOChannelSocket *socket,
  * @socket: a channel
  * @error: where to report an error
  *
- * Tells how many bytes of what is sent the system may hold, with what it needs itself to do so.
+ * Gets how many bytes of what is sent the system may hold, with what it needs itself to do so.
  *
  * Returns: the number, or -1 with an error
  */
@@ -564,7 +577,8 @@ gint64 qio_channel_socket_get_send_buffer_size (QIOChannelSocket *socket,
  * @error: where to report an error
  *
  * Sets how many bytes of what is sent the system may hold, with what it needs itself to do so.
- * Linux doubles the number, has limits to which it keeps in silence, and lets buffers of TCP no longer grow by themselves after that. Errors name the option.
+ * Linux doubles the number, has limits to which it keeps in silence, and lets buffers of TCP no
+ * longer grow by themselves after that. Errors name the option.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
  */
@@ -577,7 +591,8 @@ gboolean qio_channel_socket_set_send_buffer_size (QIOChannelSocket *socket,
  * @socket: a channel
  * @error: where to report an error
  *
- * Tells how many bytes the system may hold that were received and not read, with what it needs itself to do so.
+ * Gets how many bytes the system may hold that were received and not read, with what it needs
+ * itself to do so.
  *
  * Returns: the number, or -1 with an error
  */
@@ -590,8 +605,8 @@ gint64 qio_channel_socket_get_receive_buffer_size (QIOChannelSocket *socket,
  * @bytes: how many
  * @error: where to report an error
  *
- * Sets how many bytes the system may hold that were received and not read, with what it needs itself to do so.
- * As qio_channel_socket_set_send_buffer_size() has it. Errors name the option.
+ * Sets how many bytes the system may hold that were received and not read, with what it needs
+ * itself to do so. As qio_channel_socket_set_send_buffer_size() has it. Errors name the option.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
  */
@@ -604,7 +619,7 @@ gboolean qio_channel_socket_set_receive_buffer_size (QIOChannelSocket *socket,
  * @socket: a channel
  * @error: where to report an error
  *
- * Tells whether the system asks a silent peer now and then if it is still there.
+ * Gets whether the kernel probes an idle peer (SO_KEEPALIVE).
  *
  * Returns: 1 if it does, 0 if not, or -1 with an error
  */
@@ -631,7 +646,7 @@ gboolean qio_channel_socket_set_keep_alive (QIOChannelSocket *socket,
  * @socket: a channel
  * @error: where to report an error
  *
- * Tells for how many seconds a peer on TCP is silent before it is asked.
+ * Gets after how many idle seconds a peer on TCP is probed (TCP_KEEPIDLE).
  *
  * Returns: the number, or -1 with an error
  */
@@ -658,7 +673,7 @@ gboolean qio_channel_socket_set_keep_alive_idle (QIOChannelSocket *socket,
  * @socket: a channel
  * @error: where to report an error
  *
- * Tells how many seconds a peer on TCP has to answer before it is asked again.
+ * Gets the seconds between two probes of a peer on TCP (TCP_KEEPINTVL).
  *
  * Returns: the number, or -1 with an error
  */
@@ -685,7 +700,7 @@ gboolean qio_channel_socket_set_keep_alive_interval (QIOChannelSocket *socket,
  * @socket: a channel
  * @error: where to report an error
  *
- * Tells how often a peer on TCP is asked without an answer before it counts as gone.
+ * Gets after how many unanswered probes a peer on TCP counts as disconnected (TCP_KEEPCNT).
  *
  * Returns: the number, or -1 with an error
  */
@@ -698,7 +713,7 @@ gint64 qio_channel_socket_get_keep_alive_count (QIOChannelSocket *socket,
  * @count: how often
  * @error: where to report an error
  *
- * Sets how often a peer on TCP is asked without an answer before it counts as gone.
+ * Sets after how many unanswered probes a peer on TCP counts as disconnected (TCP_KEEPCNT).
  * 1 to 127. Errors name the option.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
@@ -712,7 +727,8 @@ gboolean qio_channel_socket_set_keep_alive_count (QIOChannelSocket *socket,
  * @socket: a channel
  * @error: where to report an error
  *
- * Tells how many milliseconds a peer on TCP has to acknowledge what was sent before it counts as gone.
+ * Gets how many milliseconds a peer on TCP has to acknowledge what was sent before it counts as
+ * disconnected.
  *
  * Returns: the number, or -1 with an error
  */
@@ -725,8 +741,9 @@ gint64 qio_channel_socket_get_user_timeout (QIOChannelSocket *socket,
  * @milliseconds: how many
  * @error: where to report an error
  *
- * Sets how many milliseconds a peer on TCP has to acknowledge what was sent before it counts as gone.
- * Zero stands for as long as the system is set up for. Reads and writes fail with %G_IO_ERROR_TIMED_OUT then. Errors name the option.
+ * Sets how many milliseconds a peer on TCP has to acknowledge what was sent before it counts as
+ * disconnected. Zero stands for as long as the system is set up for. Reads and writes fail with
+ * %G_IO_ERROR_TIMED_OUT then. Errors name the option.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
  */

@@ -13,33 +13,39 @@ G_BEGIN_DECLS
 /**
  * QIOChannelTLS:
  *
- * TLS over any channel, which it takes over: that one is made not to block, is not to be read or written by
- * anybody else, and is closed with this one.
+ * TLS over another channel, by OpenSSL. The channel takes the lower one (#QIOChannelTLS:master)
+ * over: it is set to non-blocking mode, must not be read or written directly any more, and is
+ * closed with this one.
  *
- * The first read or write shakes hands; qio_channel_tls_handshake() does nothing else. A handshake that has failed
- * is final, and every call tells of it. Closing the channel ends one that is going on with an error. One that is
- * cancelled goes on with the next call.
+ * The first read or write performs the TLS handshake; qio_channel_tls_handshake() does that alone.
+ * A handshake that has failed is final: every later call fails with the same error. Closing the
+ * channel ends a handshake under way with an error. One that is cancelled is resumed by the next
+ * call.
  *
- * The peer's end is the end of a file only if the peer has said goodbye. Without that the data may have been cut
- * by anybody, and reads fail with %G_TLS_ERROR_EOF, unless they are told
- * %QIO_CHANNEL_READ_FLAG_RELAXED_EOF, or qio_channel_tls_set_require_close_notify() has been. To close the channel
- * below is such a cut. qio_channel_close() sends close_notify, in blocking mode within 5 seconds or it fails, and in non-blocking mode as far as
- * that does not block, and closes the channel below. In blocking mode, and as qio_channel_close_async() in any mode, it also
- * reads and discards what a peer over TCP still sends, such as session tickets, until the peer's system has acknowledged all
- * data, for at most these 5 seconds: a connection that is closed with input unread is reset, and loses what is under way.
- * qio_channel_shutdown() for writing says goodbye, and reading goes on; qio_channel_tls_bye() waits until the goodbye has
- * been sent.
+ * A stream ends with the close_notify alert of the peer. Without it the data may have been
+ * truncated by an attacker, and reads fail with %G_TLS_ERROR_EOF, unless they have
+ * %QIO_CHANNEL_READ_FLAG_RELAXED_EOF or qio_channel_tls_set_require_close_notify() was called.
+ * Closing the lower channel directly is such a truncation. qio_channel_close() sends close_notify,
+ * within 5 seconds in blocking mode or it fails, and as far as that does not block in non-blocking
+ * mode; then it closes the lower channel. In blocking mode, and by qio_channel_close_async() in
+ * either mode, it also reads and discards what a peer over TCP still sends, such as session
+ * tickets, until the kernel of the peer has acknowledged all data, for at most these 5 seconds: a
+ * connection that is closed with unread input is reset, and loses data under way.
+ * qio_channel_shutdown() for writing sends close_notify, and reading continues;
+ * qio_channel_tls_bye() waits until close_notify has been sent.
  *
- * To go over to TLS in the middle of a connection, read up to the agreed end and no further: what has been read already
- * is lost for TLS. The functions of this class return whether they succeeded, and not a number as those of #QIOChannel.
+ * To change to TLS in the middle of a connection (STARTTLS), read up to the agreed end and no
+ * further: data that has been read before is lost for TLS. The functions of this class return
+ * whether they succeeded, and not a number as those of #QIOChannel.
  *
- * A channel that is freed says goodbye if that does not block, which writes to the channel below. Where that is of a
- * class in a language that collects garbage, and calls no methods meanwhile, as GJS, close it before.
+ * A channel that is finalized sends close_notify if that does not block, which writes to the lower
+ * channel. Where that is of a class in a language with a garbage collector that calls no methods
+ * meanwhile, such as GJS, close it before.
  *
- * One thread may read while another one writes. In non-blocking mode a write may encrypt more than the channel
- * below takes at once. The rest goes with the next read, write or wait, or when the context runs in which it was
- * written; qio_channel_flush() waits for it. What has not been sent when the channel is closed is an error of
- * closing.
+ * One thread may read while another one writes. In non-blocking mode a write may encrypt more than
+ * the lower channel takes at once: the rest is pending output, which the next read, write or flush
+ * sends, or the main context in which it was written; qio_channel_flush() waits for it. Pending
+ * output that cannot be sent when the channel is closed is an error of closing.
  */
 G_DECLARE_DERIVABLE_TYPE (QIOChannelTLS, qio_channel_tls, QIO, CHANNEL_TLS, QIOChannel)
 
@@ -60,19 +66,20 @@ struct _QIOChannelTLSClass
 /**
  * QIOChannelTLS:master:
  *
- * The channel below.
+ * The lower channel.
  */
 
 /**
  * QIOChannelTLS:creds:
  *
- * What this end has to show, and whom it trusts.
+ * The credentials: own certificate and private key, and trust anchors.
  */
 
 /**
  * QIOChannelTLS:hostname:
  *
- * The name of the server that a client asks for; of a server, what its client has asked for.
+ * The name of the server: of a client, the one that it connects to; of a server, the one that the
+ * client has requested (SNI).
  */
 
 /**
@@ -84,7 +91,7 @@ struct _QIOChannelTLSClass
 /**
  * QIOChannelTLS:peer-certificate:
  *
- * What the peer has shown, with its issuers.
+ * The certificate of the peer, with its issuers.
  */
 
 /**
@@ -108,19 +115,19 @@ struct _QIOChannelTLSClass
 /**
  * QIOChannelTLS:alpn-protocol:
  *
- * The protocol that both ends have agreed on.
+ * The application protocol that was negotiated (ALPN).
  */
 
 /**
  * QIOChannelTLS:resumed:
  *
- * Whether an earlier session goes on.
+ * Whether an earlier session was resumed.
  */
 
 /**
  * QIOChannelTLS:require-close-notify:
  *
- * Whether a stream that ends without a goodbye of the peer is an error.
+ * Whether a stream that ends without the close_notify alert of the peer is an error.
  */
 
 /**
@@ -128,18 +135,20 @@ struct _QIOChannelTLSClass
  * @tls: the channel
  * @certificate: what the peer has presented, with its issuers
  *
- * The certificate of the peer has been verified; the handlers decide whether the peer is authorized. All have to return
- * %TRUE: if one returns %FALSE, throws, or is blocked, the peer is rejected, the handshake fails with
- * %G_TLS_ERROR_BAD_CERTIFICATE, and the peer gets the alert bad_certificate.
+ * The certificate of the peer has been verified; the handlers decide whether the peer is
+ * authorized. All have to return %TRUE: if one returns %FALSE, throws, or is blocked, the peer is
+ * rejected, the handshake fails with %G_TLS_ERROR_BAD_CERTIFICATE, and the peer gets the alert
+ * bad_certificate.
  *
- * Emitted in the middle of the handshake, in its thread; nothing is read or written before, and waiting for that in a
- * handler is an error, %G_IO_ERROR_PENDING. In a coroutine a handler may wait for other things. A session is only resumed
- * if the handlers accept the certificate of its full handshake, for which the signal is emitted before; if they do not, the
- * peer has to present its certificate again. Not emitted where no certificate is presented, nor for credentials that do not
+ * Emitted in the middle of the handshake, in its thread; nothing is read or written before, and
+ * waiting for that in a handler is an error, %G_IO_ERROR_PENDING. In a coroutine a handler may wait
+ * for other things. A session is only resumed if the handlers accept the certificate of its full
+ * handshake, for which the signal is emitted before; if they do not, the peer has to present its
+ * certificate again. Not emitted where no certificate is presented, nor for credentials that do not
  * verify. Without a TLS backend of GIO's every peer is rejected.
  *
- * Handlers may close the channel, which ends the handshake with an error. They may release it as well, but for a read or a
- * write that performs the handshake: the caller of that has a reference.
+ * Handlers may close the channel, which ends the handshake with an error. They may release it as
+ * well, but for a read or a write that performs the handshake: the caller of that has a reference.
  *
  * Returns: whether the peer is authorized
  */
@@ -150,11 +159,13 @@ struct _QIOChannelTLSClass
  * @certificate: what the peer has presented, with its issuers
  * @errors: all that is wrong with it
  *
- * The certificate of the peer does not verify; a handler decides whether to connect nevertheless, as with
+ * The certificate of the peer does not verify; a handler decides whether to connect nevertheless,
+ * as with
  * #GTlsConnection::accept-certificate: for "connect anyway?", and for certificates that are known in advance (pinning). If
- * one handler returns %TRUE, the certificate is accepted for this connection alone; #QIOChannelTLS::authorize-peer is
- * emitted next, and no session of it is kept. Otherwise the handshake fails, and the peer gets an alert. Returning %TRUE
- * without comparing @certificate accepts every peer.
+ * one handler returns %TRUE, the certificate is accepted for this connection alone;
+ * #QIOChannelTLS::authorize-peer is emitted next, and no session of it is kept. Otherwise the
+ * handshake fails, and the peer gets an alert. Returning %TRUE without comparing @certificate
+ * accepts every peer.
  *
  * Returns: whether the certificate is accepted
  */
@@ -163,15 +174,16 @@ struct _QIOChannelTLSClass
  * qio_channel_tls_new_client: (constructor)
  * @master: the channel below
  * @creds: credentials of a client
- * @hostname: (nullable): the name or the address of the server
+ * @hostname: (nullable): the host name or IP address of the server
  * @error: where to report an error
  *
- * Makes the client's end of a connection. Says nothing to the peer yet. The name goes to the server in plain text,
- * an address does not; a name of other letters goes as certificates have it, as `xn--…`. Where the credentials verify
- * the peer, its certificate has to be for @hostname, which must not be %NULL then.
+ * Creates the client side of a connection. Sends nothing yet. The name goes to the server in plain
+ * text, an IP address does not; a non-ASCII name is converted to A-labels (IDNA, `xn--…`). Where
+ * the credentials verify the peer, its certificate has to be for @hostname, which must not be %NULL
+ * then.
  *
- * Errors are %G_IO_ERROR_INVALID_ARGUMENT for credentials of a server, for no name where one is needed, and for one
- * that is none; and those of making @master non-blocking.
+ * Errors are %G_IO_ERROR_INVALID_ARGUMENT for credentials of a server, for no name where one is
+ * needed, and for one that is none; and those of making @master non-blocking.
  *
  * Returns: (transfer full): a channel
  */
@@ -186,9 +198,10 @@ QIOChannelTLS *qio_channel_tls_new_client (QIOChannel *master,
  * @creds: credentials of a server
  * @error: where to report an error
  *
- * Makes the server's end of a connection. Says nothing to the peer yet.
+ * Creates the server side of a connection. Sends nothing yet.
  *
- * Errors are %G_IO_ERROR_INVALID_ARGUMENT for credentials of a client, and those of making @master non-blocking.
+ * Errors are %G_IO_ERROR_INVALID_ARGUMENT for credentials of a client, and those of making @master
+ * non-blocking.
  *
  * Returns: (transfer full): a channel
  */
@@ -201,15 +214,16 @@ QIOChannelTLS *qio_channel_tls_new_server (QIOChannel *master,
  * @tls: a channel
  * @error: where to report an error
  *
- * Shakes hands, and waits until that is done, whatever the mode; in a coroutine suspends that. Returns at once if
- * it is done.
+ * Performs the TLS handshake, and waits until it is done, in either mode; in a coroutine, suspends
+ * it. Returns at once if it is done already.
  *
- * Errors are %G_TLS_ERROR_BAD_CERTIFICATE, also for a peer that is rejected, %G_TLS_ERROR_CERTIFICATE_REQUIRED,
- * %G_TLS_ERROR_NOT_TLS, %G_TLS_ERROR_EOF, %G_TLS_ERROR_HANDSHAKE for everything else that TLS says, and those of the
- * channel below.
+ * Errors are %G_TLS_ERROR_BAD_CERTIFICATE, also for a peer that was rejected,
+ * %G_TLS_ERROR_CERTIFICATE_REQUIRED, %G_TLS_ERROR_NOT_TLS, %G_TLS_ERROR_EOF, %G_TLS_ERROR_HANDSHAKE
+ * for everything else that TLS reports, and those of the lower channel.
  *
- * With TLS 1.3 a client is done before the server has looked at its certificate: that it is refused comes out at the first
- * read. qio_channel_close() in another thread ends it.
+ * With TLS 1.3 the handshake of a client is done before the server has verified the client's
+ * certificate: a rejection is reported by the first read. qio_channel_close() in another thread
+ * ends it.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
  */
@@ -224,8 +238,8 @@ gboolean qio_channel_tls_handshake (QIOChannelTLS *tls,
  * @callback: (scope async) (closure user_data): called when it is done
  * @user_data: what to call it with
  *
- * Shakes hands, as qio_channel_tls_handshake(), on the thread's default main context, without blocking. If it is
- * cancelled, the next call goes on.
+ * Performs the TLS handshake, as qio_channel_tls_handshake(), on the thread's default main context,
+ * without blocking. If it is cancelled, the next call resumes it.
  */
 void qio_channel_tls_handshake_async (QIOChannelTLS *tls,
                                       int io_priority,
@@ -252,10 +266,11 @@ gboolean qio_channel_tls_handshake_finish (QIOChannelTLS *tls,
  * @tls: a channel
  * @error: where to report an error
  *
- * Sends close_notify to the peer, after all that was written; in blocking mode, and in a coroutine, waits until that has
- * been sent. Nothing can be written any more; reading goes on, until the peer sends its own. Errors are those of
- * writing; %G_IO_ERROR_WOULD_BLOCK in non-blocking mode says that something is still unsent: call it again, or use
- * qio_channel_tls_bye_async(). The context that runs sends it as well.
+ * Sends the close_notify alert, after all that was written; in blocking mode, and in a coroutine,
+ * waits until it has been sent. Nothing can be written afterwards; reading continues until the
+ * close_notify of the peer. Errors are those of writing; %G_IO_ERROR_WOULD_BLOCK in non-blocking
+ * mode means that output is still pending: call it again, or use qio_channel_tls_bye_async(). The
+ * main context sends it as well.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
  */
@@ -270,7 +285,8 @@ gboolean qio_channel_tls_bye (QIOChannelTLS *tls,
  * @callback: (scope async) (closure user_data): called when it is done
  * @user_data: what to call it with
  *
- * Says goodbye, as qio_channel_tls_bye(), on the thread's default main context, without blocking.
+ * Sends the close_notify alert, as qio_channel_tls_bye(), on the thread's default main context,
+ * without blocking.
  */
 void qio_channel_tls_bye_async (QIOChannelTLS *tls,
                                 int io_priority,
@@ -295,14 +311,14 @@ gboolean qio_channel_tls_bye_finish (QIOChannelTLS *tls,
 /**
  * qio_channel_tls_update_keys:
  * @tls: a channel
- * @ask_peer: whether the peer is to have new keys made as well, for what it sends
+ * @ask_peer: whether to request a KeyUpdate of the peer as well
  * @error: where to report an error
  *
- * Has new keys made for what is sent from now on, so that less is known to whoever gets to know one. Does not
- * block.
+ * Changes the keys for what is sent from now on (TLS 1.3 KeyUpdate), which limits what a key that
+ * leaks can decrypt. Does not block.
  *
- * Errors are %G_IO_ERROR_WOULD_BLOCK before the handshake is done and while too much is unsent,
- * %G_IO_ERROR_NOT_SUPPORTED with TLS 1.2, and those of writing.
+ * Errors are %G_IO_ERROR_WOULD_BLOCK before the handshake is done and while too much output is
+ * pending, %G_IO_ERROR_NOT_SUPPORTED with TLS 1.2, and those of writing.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
  */
@@ -314,7 +330,7 @@ gboolean qio_channel_tls_update_keys (QIOChannelTLS *tls,
  * qio_channel_tls_get_master:
  * @tls: a channel
  *
- * Tells the channel below.
+ * Gets the lower channel.
  *
  * Returns: (transfer full): the channel
  */
@@ -324,7 +340,7 @@ QIOChannel *qio_channel_tls_get_master (QIOChannelTLS *tls);
  * qio_channel_tls_get_creds:
  * @tls: a channel
  *
- * Tells what this end has to show, and whom it trusts.
+ * Gets the credentials.
  *
  * Returns: (transfer full): the credentials
  */
@@ -334,8 +350,9 @@ QIOTlsCreds *qio_channel_tls_get_creds (QIOChannelTLS *tls);
  * qio_channel_tls_get_hostname:
  * @tls: a channel
  *
- * Tells the server that a client asks for. Of a server: what its client has asked for, once that is known; not where
- * the client has an address only.
+ * Gets the name of the server: of a client, the one that it connects to; of a server, the one that
+ * the client has requested (SNI), once it is known. A client that connects to an IP address
+ * requests none.
  *
  * Returns: (transfer full) (nullable): the name or the address
  */
@@ -345,7 +362,7 @@ char *qio_channel_tls_get_hostname (QIOChannelTLS *tls);
  * qio_channel_tls_is_handshake_done:
  * @tls: a channel
  *
- * Tells whether the connection is established.
+ * Gets whether the connection is established.
  *
  * Returns: whether it is
  */
@@ -355,8 +372,8 @@ gboolean qio_channel_tls_is_handshake_done (QIOChannelTLS *tls);
  * qio_channel_tls_get_peer_certificate:
  * @tls: a channel
  *
- * Tells what the peer has shown, with its issuers as far as they are known, also of a handshake that has failed
- * over it. Needs a TLS backend of GIO's.
+ * Gets the certificate of the peer, with its issuers as far as they are known, also of a handshake
+ * that has failed because of it. Needs a TLS backend of GIO (glib-networking).
  *
  * Returns: (transfer full) (nullable): the certificate
  */
@@ -366,7 +383,8 @@ GTlsCertificate *qio_channel_tls_get_peer_certificate (QIOChannelTLS *tls);
  * qio_channel_tls_get_peer_certificate_errors:
  * @tls: a channel
  *
- * Returns what is wrong with the certificate of the peer, as far as it was found: all errors where a handler of
+ * Returns what is wrong with the certificate of the peer, as far as it was found: all errors where
+ * a handler of
  * #QIOChannelTLS::accept-certificate is connected, else the first one. Nothing for a certificate that verifies, and before
  * one was presented. Stays after a handshake that failed because of it.
  *
@@ -378,7 +396,7 @@ GTlsCertificateFlags qio_channel_tls_get_peer_certificate_errors (QIOChannelTLS 
  * qio_channel_tls_get_protocol_version:
  * @tls: a channel
  *
- * Tells the version of TLS, once the connection is established.
+ * Gets the version of TLS, once the connection is established.
  *
  * Returns: the version
  */
@@ -388,7 +406,7 @@ GTlsProtocolVersion qio_channel_tls_get_protocol_version (QIOChannelTLS *tls);
  * qio_channel_tls_get_cipher:
  * @tls: a channel
  *
- * Tells the name of the cipher suite, as the standards have it, once the connection is established.
+ * Gets the standard name of the cipher suite, once the connection is established.
  *
  * Returns: (transfer full) (nullable): the name
  */
@@ -409,8 +427,8 @@ guint qio_channel_tls_get_key_size (QIOChannelTLS *tls);
  * @tls: a channel
  *
  * Returns the distinguished name of the peer, as RFC 4514 has it, the most specific part first:
- * `CN=client,O=Example,C=GB`. There is none until the connection is established, if the peer has presented no
- * certificate, or if the credentials do not verify it.
+ * `CN=client,O=Example,C=GB`. There is none until the connection is established, if the peer has
+ * presented no certificate, or if the credentials do not verify it.
  *
  * Returns: (transfer full) (nullable): the name
  */
@@ -420,7 +438,7 @@ char *qio_channel_tls_get_peer_name (QIOChannelTLS *tls);
  * qio_channel_tls_get_alpn_protocol:
  * @tls: a channel
  *
- * Tells the protocol that both ends have agreed on.
+ * Gets the application protocol that was negotiated (ALPN).
  *
  * Returns: (transfer full) (nullable): the name
  */
@@ -430,7 +448,7 @@ char *qio_channel_tls_get_alpn_protocol (QIOChannelTLS *tls);
  * qio_channel_tls_is_resumed:
  * @tls: a channel
  *
- * Tells whether an earlier session goes on: then no certificate was shown.
+ * Gets whether an earlier session was resumed: then no certificate was presented.
  *
  * Returns: whether it is so
  */
@@ -439,11 +457,12 @@ gboolean qio_channel_tls_is_resumed (QIOChannelTLS *tls);
 /**
  * qio_channel_tls_set_require_close_notify:
  * @tls: a TLS channel
- * @required: whether the peer has to say goodbye
+ * @required: whether the peer has to send close_notify
  *
- * Says whether a stream that ends without a goodbye of the peer is an error of reading, which is the case unless this is
- * said. Some servers never say goodbye, and protocols that tell the length of everything do not need it. As the property
- * of #GTlsConnection; %QIO_CHANNEL_READ_FLAG_RELAXED_EOF does the same for one read.
+ * Sets whether a stream that ends without the close_notify alert of the peer is an error of
+ * reading. Default: %TRUE. Some servers never send close_notify, and protocols that state all
+ * lengths do not need it. As the property of #GTlsConnection; %QIO_CHANNEL_READ_FLAG_RELAXED_EOF
+ * does the same for one read.
  */
 void qio_channel_tls_set_require_close_notify (QIOChannelTLS *tls,
                                                gboolean required);
@@ -452,7 +471,7 @@ void qio_channel_tls_set_require_close_notify (QIOChannelTLS *tls,
  * qio_channel_tls_get_require_close_notify:
  * @tls: a TLS channel
  *
- * Tells whether the peer has to say goodbye.
+ * Gets whether the peer has to send close_notify.
  *
  * Returns: %TRUE if it has to
  */

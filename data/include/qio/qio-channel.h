@@ -13,16 +13,18 @@ G_BEGIN_DECLS
 /**
  * QIOChannel:
  *
- * A channel that bytes, and sometimes file descriptors, go through: the abstract base class of them all.
+ * A channel that bytes, and sometimes file descriptors, go through: the abstract base class of them
+ * all.
  *
- * Try first: in non-blocking mode a read or write that would have to wait says so, and only then is it worth
- * waiting, with a watch, an asynchronous function, a coroutine or qio_channel_wait(). In blocking mode, the mode
- * of a new channel, reads and writes wait by themselves.
+ * Try first: in non-blocking mode a read or write that would have to wait says so, and only then is
+ * it worth waiting, with a watch, an asynchronous function, a coroutine or qio_channel_wait(). In
+ * blocking mode, the mode of a new channel, reads and writes wait by themselves.
  *
- * Channels can be shared between threads. qio_channel_shutdown() and qio_channel_close() may be called while
- * another thread is blocked in a read: that read returns. Threads must not be ended by pthread_cancel() while they
- * are in a function of this library: it unwinds the stack by means of the C library, which the frames of the library
- * do not allow, and the process ends. Closing the channel, a time limit or a #GCancellable ends any wait.
+ * Channels can be shared between threads. qio_channel_shutdown() and qio_channel_close() may be
+ * called while another thread is blocked in a read: that read returns. Threads must not be ended by
+ * pthread_cancel() while they are in a function of this library: it unwinds the stack by means of
+ * the C library, which the frames of the library do not allow, and the process ends. Closing the
+ * channel, a time limit or a #GCancellable ends any wait.
  */
 G_DECLARE_DERIVABLE_TYPE (QIOChannel, qio_channel, QIO, CHANNEL, GObject)
 
@@ -53,7 +55,7 @@ typedef void (*QIOHandler) (gpointer opaque);
  * @parent_class: the parent class
  * @io_writev: writes from a list of buffers, with descriptors; for classes in C
  * @io_readv: reads into a list of buffers, with descriptors; for classes in C
- * @io_close: closes, flushing what is still held; called once
+ * @io_close: closes, flushing pending output; called once
  * @io_create_watch: makes a source that calls a #QIOChannelFunc
  * @io_set_blocking: makes reads and writes wait, or say that they would have to
  * @io_shutdown: ends one direction, or both; quick, from any thread
@@ -61,16 +63,17 @@ typedef void (*QIOHandler) (gpointer opaque);
  * @io_set_delay: allows small writes to be merged, or not; a hint
  * @io_seek: moves the position
  * @io_set_aio_fd_handler: calls handlers whenever the channel is ready
- * @io_wait_fd: tells which descriptor to wait for, and for which condition of it
+ * @io_wait_fd: returns the descriptor to wait for, and the condition of it
  * @io_preadv: reads at an offset
  * @io_pwritev: writes at an offset
  * @io_flush: sends what the channel itself still holds
- * @io_get_credentials: tells who is at the other end
+ * @io_get_credentials: returns the credentials of the peer
  * @io_read_bytes: reads bytes, with descriptors; for bindings, in place of @io_readv
  * @io_write_bytes: writes bytes, with descriptors; for bindings, in place of @io_writev
  *
- * The class of a channel. Every slot has a default, which is an error that says "not supported", or nothing for
- * the hints. A class fills @io_readv or @io_read_bytes, @io_writev or @io_write_bytes, @io_close,
+ * The class of a channel. Every slot has a default, which is an error that says "not supported", or
+ * nothing for the hints. A class fills @io_readv or @io_read_bytes, @io_writev or @io_write_bytes,
+ * @io_close,
  * @io_set_blocking, and @io_wait_fd or @io_create_watch.
  */
 struct _QIOChannelClass
@@ -197,8 +200,9 @@ struct _QIOChannelClass
  * @ioc: the channel
  * @condition: what to wait for
  *
- * Makes a source that waits for a condition. A source of another kind that GLib makes is wrapped, and so is the
- * watch of another channel: what it tells is told for this one. Called `create_watch` in Vala.
+ * Makes a source that waits for a condition. A source of another kind that GLib makes is wrapped,
+ * and so is the watch of another channel: its conditions are reported for this one. Called
+ * `create_watch` in Vala.
  *
  * Returns: (transfer full): a source
  */
@@ -259,7 +263,7 @@ struct _QIOChannelClass
  * @condition: %G_IO_IN or %G_IO_OUT
  * @fd_condition: (out): what to wait for on the descriptor
  *
- * Tells what to wait for until a condition is worth trying. Quick, and never blocks.
+ * Returns what to wait for until a condition is worth trying. Never blocks.
  *
  * Returns: a descriptor, %QIO_CHANNEL_WAIT_NOW or %QIO_CHANNEL_WAIT_WATCH
  */
@@ -280,7 +284,7 @@ struct _QIOChannelClass
  * @ioc: the channel
  * @error: where to report an error
  *
- * Tells who is at the other end.
+ * Gets the credentials of the peer.
  *
  * Returns: (transfer full): credentials
  */
@@ -293,7 +297,8 @@ struct _QIOChannelClass
  * @flags: how to read
  * @error: where to report an error
  *
- * Reads. Reports %G_IO_ERROR_WOULD_BLOCK where it would have to wait. Called `read_bytes_with_fds` in Vala.
+ * Reads. Reports %G_IO_ERROR_WOULD_BLOCK where it would have to wait. Called `read_bytes_with_fds`
+ * in Vala.
  *
  * Returns: (transfer full): the bytes, none at the end of the file
  */
@@ -306,7 +311,8 @@ struct _QIOChannelClass
  * @flags: how to write
  * @error: where to report an error
  *
- * Writes. Reports %G_IO_ERROR_WOULD_BLOCK where it would have to wait. Called `write_bytes_with_fds` in Vala.
+ * Writes. Reports %G_IO_ERROR_WOULD_BLOCK where it would have to wait. Called
+ * `write_bytes_with_fds` in Vala.
  *
  * Returns: how many bytes were written
  */
@@ -340,7 +346,7 @@ struct _QIOChannelClass
  * @ioc: a channel
  * @feature: a feature
  *
- * Tells whether a channel has a feature.
+ * Gets whether a channel has a feature.
  *
  * Returns: %TRUE if it has
  */
@@ -361,7 +367,7 @@ void qio_channel_set_feature (QIOChannel *ioc,
  * qio_channel_get_features:
  * @ioc: a channel
  *
- * Tells what a channel can do.
+ * Gets what a channel can do.
  *
  * Returns: its features
  */
@@ -381,7 +387,7 @@ void qio_channel_set_name (QIOChannel *ioc,
  * qio_channel_get_name:
  * @ioc: a channel
  *
- * Tells the name of a channel.
+ * Gets the name of a channel.
  *
  * Returns: (transfer full) (nullable): the name
  */
@@ -397,8 +403,8 @@ char *qio_channel_get_name (QIOChannel *ioc);
  * @flags: how to do it
  * @error: where to report an error
  *
- * Reads once, into several buffers. Needs %QIO_CHANNEL_FEATURE_FD_PASS where @fds is not %NULL; without,
- * descriptors that come are closed.
+ * Reads once, into several buffers. Needs %QIO_CHANNEL_FEATURE_FD_PASS where @fds is not %NULL;
+ * without, descriptors that come are closed.
  *
  * Returns: how many bytes, 0 at the end of the file, -1 with an error, or %QIO_CHANNEL_ERR_BLOCK
  */
@@ -420,7 +426,8 @@ gssize qio_channel_readv_full (QIOChannel *ioc,
  * @flags: how to do it
  * @error: where to report an error
  *
- * Writes once, from several buffers. Needs %QIO_CHANNEL_FEATURE_FD_PASS where there are descriptors.
+ * Writes once, from several buffers. Needs %QIO_CHANNEL_FEATURE_FD_PASS where there are
+ * descriptors.
  *
  * Returns: how many bytes, -1 with an error, or %QIO_CHANNEL_ERR_BLOCK
  */
@@ -619,7 +626,8 @@ int qio_channel_readv_full_all_eof (QIOChannel *ioc,
  * @niov: how many buffers there are
  * @fds: (nullable): where to put the descriptors that came along, to be freed by g_free()
  * @nfds: (nullable): where to put how many came; %NULL if @fds is
- * @flags: how to do it; %QIO_CHANNEL_READ_FLAG_MSG_PEEK is an error, as each peek gets the same data
+ * @flags: how to do it; %QIO_CHANNEL_READ_FLAG_MSG_PEEK is an error, as each peek gets the same
+ * data
  * @error: where to report an error
  *
  * As qio_channel_readv_full_all_eof(), with flags, as QEMU's newer function of that name has them.
@@ -661,7 +669,8 @@ int qio_channel_readv_full_all (QIOChannel *ioc,
  * @niov: how many buffers there are
  * @fds: (nullable): where to put the descriptors that came along, to be freed by g_free()
  * @nfds: (nullable): where to put how many came; %NULL if @fds is
- * @flags: how to do it; %QIO_CHANNEL_READ_FLAG_MSG_PEEK is an error, as each peek gets the same data
+ * @flags: how to do it; %QIO_CHANNEL_READ_FLAG_MSG_PEEK is an error, as each peek gets the same
+ * data
  * @error: where to report an error
  *
  * As qio_channel_readv_full_all(), with flags, as QEMU's newer function of that name has them.
@@ -706,8 +715,9 @@ int qio_channel_writev_full_all (QIOChannel *ioc,
  * @flags: #QIOChannelWriteFlags
  * @error: where to report an error
  *
- * As qio_channel_writev_full_all(), with flags for each of its writes. After %QIO_CHANNEL_WRITE_FLAG_ZERO_COPY the
- * memory must stay as it is until qio_channel_flush() has succeeded.
+ * As qio_channel_writev_full_all(), with flags for each of its writes. After
+ * %QIO_CHANNEL_WRITE_FLAG_ZERO_COPY the memory must stay as it is until qio_channel_flush() has
+ * succeeded.
  *
  * Returns: 0, or -1 with an error
  */
@@ -917,7 +927,7 @@ int qio_channel_set_blocking (QIOChannel *ioc,
  * qio_channel_get_blocking:
  * @ioc: a channel
  *
- * Tells the mode of a channel.
+ * Gets the mode of a channel.
  *
  * Returns: %TRUE if reads and writes wait
  */
@@ -928,8 +938,8 @@ gboolean qio_channel_get_blocking (QIOChannel *ioc);
  * @ioc: a channel
  * @error: where to report an error
  *
- * Closes a channel, flushing what is still held. All who wait for it are woken. It counts as closed afterwards
- * even if there was an error; later calls do nothing.
+ * Closes a channel, flushing pending output. All its waiters are woken. It counts as closed
+ * afterwards even if there was an error; later calls do nothing.
  *
  * Returns: (skip): 0, or -1 with an error
  */
@@ -940,10 +950,10 @@ int qio_channel_close (QIOChannel *ioc,
  * qio_channel_abort:
  * @ioc: a channel
  *
- * Closes a channel as one that has failed: nothing is flushed and nothing is sent, and it does not block. The peer
- * of a TCP connection sees a reset, so that what was cut does not look complete; a TLS channel above it sends no
- * close_notify. A command is killed. Unix sockets, pipes and files have no way to report it to their readers. Does
- * nothing on a closed channel.
+ * Closes a channel as one that has failed: nothing is flushed and nothing is sent, and it does not
+ * block. The peer of a TCP connection sees a reset, so that what was cut does not look complete; a
+ * TLS channel above it sends no close_notify. A command is killed. Unix sockets, pipes and files
+ * have no way to report it to their readers. Does nothing on a closed channel.
  */
 void qio_channel_abort (QIOChannel *ioc);
 
@@ -951,7 +961,7 @@ void qio_channel_abort (QIOChannel *ioc);
  * qio_channel_is_closed:
  * @ioc: a channel
  *
- * Tells whether a channel has been closed.
+ * Gets whether a channel has been closed.
  *
  * Returns: %TRUE once it has
  */
@@ -977,12 +987,14 @@ int qio_channel_shutdown (QIOChannel *ioc,
  * @ioc: a channel
  * @error: where to report an error
  *
- * Sends what the channel itself still holds, and waits, whatever the mode, until all that was written with
- * %QIO_CHANNEL_WRITE_FLAG_ZERO_COPY has been sent: its memory belongs to the caller again. A peer that does not read
- * makes it wait; shutting both directions down, or closing the channel, ends that with an error, and so does
- * shutting down what is written once the peer has shut down its side: flush before that.
+ * Sends what the channel itself still holds, and waits, whatever the mode, until all that was
+ * written with %QIO_CHANNEL_WRITE_FLAG_ZERO_COPY has been sent: its memory belongs to the caller
+ * again. A peer that does not read makes it wait; shutting both directions down, or closing the
+ * channel, ends that with an error, and so does shutting down what is written once the peer has
+ * shut down its side: flush before that.
  *
- * Returns: 1 if there were such writes, and all of them were copied after all; 0 otherwise; or -1 with an error
+ * Returns: 1 if there were such writes, and all of them were copied after all; 0 otherwise; or -1
+ * with an error
  */
 int qio_channel_flush (QIOChannel *ioc,
                        GError **error);
@@ -1029,8 +1041,8 @@ goffset qio_channel_io_seek (QIOChannel *ioc,
  * @pid: (out): where to put the number
  * @error: where to report an error
  *
- * Gets the number of the process at the other end, as qio_channel_get_credentials() has it. The process may have
- * ended, and the number be another's.
+ * Gets the number of the process at the other end, as qio_channel_get_credentials() has it. The
+ * process may have ended, and the number be another's.
  *
  * Returns: (skip): 0, or -1 with an error
  */
@@ -1043,7 +1055,7 @@ int qio_channel_get_peerpid (QIOChannel *ioc,
  * @ioc: a channel
  * @error: where to report an error
  *
- * Tells who is at the other end.
+ * Gets the credentials of the peer.
  *
  * Returns: (transfer full): the credentials
  */
@@ -1055,8 +1067,9 @@ GCredentials *qio_channel_get_credentials (QIOChannel *ioc,
  * @ioc: a channel
  * @condition: what to wait for
  *
- * Makes a source that waits for a condition; its callback is a #QIOChannelFunc. %G_IO_HUP, %G_IO_ERR and
- * %G_IO_NVAL are always told. %G_IO_NVAL comes once and ends the watch: the channel is closed.
+ * Makes a source that waits for a condition; its callback is a #QIOChannelFunc. %G_IO_HUP,
+ * %G_IO_ERR and %G_IO_NVAL are always reported. %G_IO_NVAL comes once and ends the watch: the
+ * channel is closed.
  *
  * Returns: (transfer full): a source, which is not attached
  */
@@ -1087,8 +1100,8 @@ GSource *qio_channel_create_watch_full (QIOChannel *ioc,
  * @fd: a descriptor
  * @condition: what to wait for
  *
- * Makes a watch of one descriptor: for #QIOChannelClass.io_create_watch of classes. The descriptor must stay
- * open while the watch lives.
+ * Makes a watch of one descriptor: for #QIOChannelClass.io_create_watch of classes. The descriptor
+ * must stay open while the watch lives.
  *
  * Returns: (transfer full): a source
  */
@@ -1102,13 +1115,14 @@ GSource *qio_channel_create_fd_watch (QIOChannel *ioc,
  * @condition: what to wait for
  * @source: a source that is new, and not attached
  *
- * Makes a watch that is ready when @source is, which becomes its child: for #QIOChannelClass.io_create_watch
- * of classes that wait by a source of GLib, of GIO or of their own. Whatever callback @source has is replaced. If GLib
- * can call a closure for it, as for all sources of GLib and GIO, the watch reports @condition when it is ready;
- * any other source must call a #QIOChannelFunc, and the watch reports the conditions that it passes.
+ * Makes a watch that is ready when @source is, which becomes its child: for
+ * #QIOChannelClass.io_create_watch of classes that wait by a source of GLib, of GIO or of their
+ * own. Whatever callback @source has is replaced. If GLib can call a closure for it, as for all
+ * sources of GLib and GIO, the watch reports @condition when it is ready; any other source must
+ * call a #QIOChannelFunc, and the watch reports the conditions that it passes.
  *
- * Closing the channel wakes the watch, whether or not that makes @source ready. What io_create_watch returns
- * becomes the child of a watch in any case.
+ * Closing the channel wakes the watch, whether or not that makes @source ready. What
+ * io_create_watch returns becomes the child of a watch in any case.
  *
  * Returns: (transfer full): a source
  */
@@ -1123,8 +1137,8 @@ GSource *qio_channel_create_child_watch (QIOChannel *ioc,
  * @fdwrite: the descriptor to write to
  * @condition: what to wait for
  *
- * As qio_channel_create_fd_watch(), with one descriptor to read from and one to write to. A direction with a
- * negative one has hung up.
+ * As qio_channel_create_fd_watch(), with one descriptor to read from and one to write to. A
+ * direction with a negative one has hung up.
  *
  * Returns: (transfer full): a source
  */
@@ -1141,7 +1155,8 @@ GSource *qio_channel_create_fd_pair_watch (QIOChannel *ioc,
  * @user_data: what to call @func with
  * @notify: (nullable): frees @user_data
  *
- * Calls @func from the default context whenever a condition is there, until it returns %G_SOURCE_REMOVE.
+ * Calls @func from the default context whenever a condition is there, until it returns
+ * %G_SOURCE_REMOVE.
  *
  * Returns: the id of the source, for g_source_remove()
  */
@@ -1196,8 +1211,8 @@ GSource *qio_channel_add_watch_source (QIOChannel *ioc,
  * @ioc: a channel
  * @ctx: (nullable): the context, or %NULL for the default one
  *
- * Has asynchronous functions and coroutines wait for this channel in a context, whatever their own is. Those
- * that wait already go there.
+ * Has asynchronous functions and coroutines wait for this channel in a context, whatever their own
+ * is. Those that wait already go there.
  */
 void qio_channel_attach_aio_context (QIOChannel *ioc,
                                      GMainContext *ctx);
@@ -1215,9 +1230,9 @@ void qio_channel_detach_aio_context (QIOChannel *ioc);
  * @ioc: a channel
  * @enabled: whether coroutines wait in the context in which they run
  *
- * Has coroutines, and asynchronous functions, wait for this channel in the context in which they run, which is
- * the default; or in the global default context, as qio_channel_attach_aio_context() does. The last call of
- * these functions counts.
+ * Has coroutines, and asynchronous functions, wait for this channel in the context in which they
+ * run, which is the default; or in the global default context, as qio_channel_attach_aio_context()
+ * does. The last call of these functions counts.
  */
 void qio_channel_set_follow_coroutine_ctx (QIOChannel *ioc,
                                            gboolean enabled);
@@ -1253,8 +1268,9 @@ gboolean qio_channel_yield_full (QIOChannel *ioc,
  * qio_channel_wake_read: (skip)
  * @ioc: a channel
  *
- * Resumes the coroutines that wait in qio_channel_yield() for the channel to become readable, although it is
- * not. May be called from any thread. Reads go on waiting, and a coroutine that does not wait yet is not affected.
+ * Resumes the coroutines that wait in qio_channel_yield() for the channel to become readable,
+ * although it is not. May be called from any thread. Reads go on waiting, and a coroutine that does
+ * not wait yet is not affected.
  */
 void qio_channel_wake_read (QIOChannel *ioc);
 
@@ -1312,11 +1328,12 @@ gboolean qio_channel_wait_cancellable (QIOChannel *ioc,
  * @io_write: (nullable): called when it can be written
  * @opaque: what to call them with
  *
- * Calls functions from a context whenever the channel is ready, in place of those set before; %NULL for none. A
- * call may be spurious: reading or writing then fails with would-block, so use it with a non-blocking channel.
+ * Calls functions from a context whenever the channel is ready, in place of those set before; %NULL
+ * for none. A call may be spurious: reading or writing then fails with would-block, so use it with
+ * a non-blocking channel.
  *
- * In the thread that runs @ctx the functions set before are not called any more once this returns. If another
- * thread runs @ctx, one call of each may still be under way: free @opaque from @ctx.
+ * In the thread that runs @ctx the functions set before are not called any more once this returns.
+ * If another thread runs @ctx, one call of each may still be under way: free @opaque from @ctx.
  */
 void qio_channel_set_aio_fd_handler (QIOChannel *ioc,
                                      GMainContext *ctx,
@@ -1329,8 +1346,8 @@ void qio_channel_set_aio_fd_handler (QIOChannel *ioc,
  * @fd: a descriptor
  * @error: where to report an error
  *
- * Makes a channel of a descriptor, which it takes over: a socket or a file, whichever it is. On failure the
- * descriptor stays open, and the caller's. A number that is not open is an error.
+ * Makes a channel of a descriptor, which it takes over: a socket or a file, whichever it is. On
+ * failure the descriptor stays open, and the caller's. A number that is not open is an error.
  *
  * Returns: (transfer full): a channel
  */
@@ -1359,8 +1376,9 @@ GBytes *qio_channel_read_bytes (QIOChannel *ioc,
  * @flags: how to do it
  * @error: where to report an error
  *
- * As qio_channel_read_bytes(), with descriptors and flags. A channel without %QIO_CHANNEL_FEATURE_FD_PASS has no
- * descriptors: @fds is set to %NULL, and so it is where none came along.
+ * As qio_channel_read_bytes(), with descriptors and flags. A channel without
+ * %QIO_CHANNEL_FEATURE_FD_PASS has no descriptors: @fds is set to %NULL, and so it is where none
+ * came along.
  *
  * Returns: (transfer full): the bytes, none at the end of the file
  */
@@ -1376,8 +1394,8 @@ GBytes *qio_channel_read_bytes_with_fds (QIOChannel *ioc,
  * @count: how many bytes
  * @error: where to report an error
  *
- * Reads exactly so many bytes, and waits where it has to. Reports %QIO_CHANNEL_ERROR_TRUNCATED if the file ends
- * before.
+ * Reads exactly so many bytes, and waits where it has to. Reports %QIO_CHANNEL_ERROR_TRUNCATED if
+ * the file ends before.
  *
  * Returns: (transfer full): the bytes
  */
@@ -1536,9 +1554,9 @@ gssize qio_channel_pwrite_bytes (QIOChannel *ioc,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_read_bytes(), without holding up the main loop: @callback is called from the thread-default
- * context. Never blocks, whatever the mode of the channel is. What a cancelled operation had read stays in the
- * channel.
+ * As qio_channel_read_bytes(), without holding up the main loop: @callback is called from the
+ * thread-default context. Never blocks, whatever the mode of the channel is. What a cancelled
+ * operation had read stays in the channel.
  */
 void qio_channel_read_bytes_async (QIOChannel *ioc,
                                    gsize count,
@@ -1571,9 +1589,9 @@ GBytes *qio_channel_read_bytes_finish (QIOChannel *ioc,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_read_bytes_with_fds(), without holding up the main loop: @callback is called from the thread-
- * default context. Never blocks, whatever the mode of the channel is. What a cancelled operation had read stays
- * in the channel.
+ * As qio_channel_read_bytes_with_fds(), without holding up the main loop: @callback is called from
+ * the thread- default context. Never blocks, whatever the mode of the channel is. What a cancelled
+ * operation had read stays in the channel.
  */
 void qio_channel_read_bytes_with_fds_async (QIOChannel *ioc,
                                             gsize count,
@@ -1608,9 +1626,9 @@ GBytes *qio_channel_read_bytes_with_fds_finish (QIOChannel *ioc,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_read_bytes_all(), without holding up the main loop: @callback is called from the thread-default
- * context. Never blocks, whatever the mode of the channel is. What a cancelled operation had read stays in the
- * channel.
+ * As qio_channel_read_bytes_all(), without holding up the main loop: @callback is called from the
+ * thread-default context. Never blocks, whatever the mode of the channel is. What a cancelled
+ * operation had read stays in the channel.
  */
 void qio_channel_read_bytes_all_async (QIOChannel *ioc,
                                        gsize count,
@@ -1642,9 +1660,9 @@ GBytes *qio_channel_read_bytes_all_finish (QIOChannel *ioc,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_read_bytes_all_eof(), without holding up the main loop: @callback is called from the thread-
- * default context. Never blocks, whatever the mode of the channel is. What a cancelled operation had read stays
- * in the channel.
+ * As qio_channel_read_bytes_all_eof(), without holding up the main loop: @callback is called from
+ * the thread- default context. Never blocks, whatever the mode of the channel is. What a cancelled
+ * operation had read stays in the channel.
  */
 void qio_channel_read_bytes_all_eof_async (QIOChannel *ioc,
                                            gsize count,
@@ -1676,9 +1694,9 @@ GBytes *qio_channel_read_bytes_all_eof_finish (QIOChannel *ioc,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_read_bytes_with_fds_all(), without holding up the main loop: @callback is called from the
- * thread-default context. Never blocks, whatever the mode of the channel is. What a cancelled operation had read
- * stays in the channel.
+ * As qio_channel_read_bytes_with_fds_all(), without holding up the main loop: @callback is called
+ * from the thread-default context. Never blocks, whatever the mode of the channel is. What a
+ * cancelled operation had read stays in the channel.
  */
 void qio_channel_read_bytes_with_fds_all_async (QIOChannel *ioc,
                                                 gsize count,
@@ -1712,9 +1730,9 @@ GBytes *qio_channel_read_bytes_with_fds_all_finish (QIOChannel *ioc,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_write_bytes(), without holding up the main loop: @callback is called from the thread-default
- * context. Never blocks, whatever the mode of the channel is. What a cancelled operation had written
- * by then is written.
+ * As qio_channel_write_bytes(), without holding up the main loop: @callback is called from the
+ * thread-default context. Never blocks, whatever the mode of the channel is. What a cancelled
+ * operation had written by then is written.
  */
 void qio_channel_write_bytes_async (QIOChannel *ioc,
                                     GBytes *bytes,
@@ -1748,9 +1766,9 @@ gssize qio_channel_write_bytes_finish (QIOChannel *ioc,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_write_bytes_with_fds(), without holding up the main loop: @callback is called from the thread-
- * default context. Never blocks, whatever the mode of the channel is. What a cancelled operation had written
- * by then is written.
+ * As qio_channel_write_bytes_with_fds(), without holding up the main loop: @callback is called from
+ * the thread- default context. Never blocks, whatever the mode of the channel is. What a cancelled
+ * operation had written by then is written.
  */
 void qio_channel_write_bytes_with_fds_async (QIOChannel *ioc,
                                              GBytes *bytes,
@@ -1784,9 +1802,9 @@ gssize qio_channel_write_bytes_with_fds_finish (QIOChannel *ioc,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_write_bytes_all(), without holding up the main loop: @callback is called from the thread-default
- * context. Never blocks, whatever the mode of the channel is. What a cancelled operation had written by then is
- * written.
+ * As qio_channel_write_bytes_all(), without holding up the main loop: @callback is called from the
+ * thread-default context. Never blocks, whatever the mode of the channel is. What a cancelled
+ * operation had written by then is written.
  */
 void qio_channel_write_bytes_all_async (QIOChannel *ioc,
                                         GBytes *bytes,
@@ -1820,9 +1838,9 @@ gboolean qio_channel_write_bytes_all_finish (QIOChannel *ioc,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_write_bytes_with_fds_all(), without holding up the main loop: @callback is called from the thread-
- * default context. Never blocks, whatever the mode of the channel is. What a cancelled operation had written by
- * then is written.
+ * As qio_channel_write_bytes_with_fds_all(), without holding up the main loop: @callback is called
+ * from the thread- default context. Never blocks, whatever the mode of the channel is. What a
+ * cancelled operation had written by then is written.
  */
 void qio_channel_write_bytes_with_fds_all_async (QIOChannel *ioc,
                                                  GBytes *bytes,
@@ -1887,8 +1905,8 @@ GIOCondition qio_channel_ready_finish (QIOChannel *ioc,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_close(), without holding up the main loop: @callback is called from the thread-default context.
- * Never blocks, whatever the mode of the channel is.
+ * As qio_channel_close(), without holding up the main loop: @callback is called from the
+ * thread-default context. Never blocks, whatever the mode of the channel is.
  */
 void qio_channel_close_async (QIOChannel *ioc,
                               int io_priority,
@@ -1918,8 +1936,8 @@ int qio_channel_close_finish (QIOChannel *ioc,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_flush(), without holding up the main loop: @callback is called from the thread-default context.
- * Never blocks, whatever the mode of the channel is.
+ * As qio_channel_flush(), without holding up the main loop: @callback is called from the
+ * thread-default context. Never blocks, whatever the mode of the channel is.
  */
 void qio_channel_flush_async (QIOChannel *ioc,
                               int io_priority,
@@ -1949,19 +1967,20 @@ int qio_channel_flush_finish (QIOChannel *ioc,
  * @counter: (nullable): counts the bytes while they are moved
  * @error: where to report an error
  *
- * Moves bytes from one channel to another, waiting whatever the mode of the two is. @target is not shut down at
- * the end: qio_channel_relay() does that.
+ * Moves bytes from one channel to another, waiting whatever the mode of the two is. @target is not
+ * shut down at the end: qio_channel_relay() does that.
  *
- * Between sockets, pipes and files they stay inside the kernel; else, and from unix sockets, whose data may come
- * with descriptors, they go through one buffer of at most 256 KiB. Never more is read than @target takes in. A
- * file from which bytes are on their way into a socket is best left alone: what is changed in it meanwhile may be
- * what the peer gets. Where @ioc keeps messages apart, each is written at once, as far as it is within @count:
- * the rest of it is the next one then. Empty messages are passed over.
+ * Between sockets, pipes and files they stay inside the kernel; else, and from unix sockets, whose
+ * data may come with descriptors, they go through one buffer of at most 256 KiB. Never more is read
+ * than @target takes in. A file from which bytes are on their way into a socket is best left alone:
+ * what is changed in it meanwhile may be what the peer gets. Where @ioc keeps messages apart, each
+ * is written at once, as far as it is within @count: the rest of it is the next one then. Empty
+ * messages are passed over.
  *
- * After an error @counter tells how many bytes @target has taken, as does the message. No byte is lost: what
- * had been read and could not be written goes to the next reader of @ioc, or its position moves back.
- * Descriptors that come along with the data cannot be moved: they are an error, and stay in the channel, with
- * the data, for a reader that wants them.
+ * After an error @counter has the number of bytes that @target has taken, and so has the message.
+ * No byte is lost: what had been read and could not be written goes to the next reader of @ioc, or
+ * its position moves back. Descriptors that come along with the data cannot be moved: they are an
+ * error, and stay in the channel, with the data, for a reader that wants them.
  *
  * Returns: how many bytes were moved, or -1 with an error
  */
@@ -1982,9 +2001,10 @@ gint64 qio_channel_splice_to (QIOChannel *ioc,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_splice_to(), without holding up the main loop: @callback is called from the thread-default
- * context. Never blocks, whatever the mode of the channels is; between sockets in blocking mode bytes go through
- * memory. What a cancelled operation had read and not written stays in @ioc.
+ * As qio_channel_splice_to(), without holding up the main loop: @callback is called from the
+ * thread-default context. Never blocks, whatever the mode of the channels is; between sockets in
+ * blocking mode bytes go through memory. What a cancelled operation had read and not written stays
+ * in @ioc.
  */
 void qio_channel_splice_to_async (QIOChannel *ioc,
                                   QIOChannel *target,
@@ -2017,17 +2037,18 @@ gint64 qio_channel_splice_to_finish (QIOChannel *ioc,
  * @received: (nullable): counts the bytes from @other to @ioc
  * @error: where to report an error
  *
- * Moves bytes between two channels, in both directions, until both have come to their end. Waits whatever the
- * mode of the channels is, in a main context of its own, or in the coroutine that runs.
+ * Moves bytes between two channels, in both directions, until both have come to their end. Waits
+ * whatever the mode of the channels is, in a main context of its own, or in the coroutine that
+ * runs.
  *
- * Where one channel ends, the other one is shut down for writing once everything has been written to it, and
- * the other direction goes on. A channel without %QIO_CHANNEL_FEATURE_SHUTDOWN cannot be told: its reader
- * learns of the end when the channel is closed. A direction also ends, as the last one, where a
- * connection has gone, or a command has ended, that it writes to, and nothing is left to be written. The
- * channels stay open.
+ * Where one channel ends, the other one is shut down for writing once everything has been written
+ * to it, and the other direction goes on. A channel without %QIO_CHANNEL_FEATURE_SHUTDOWN cannot be
+ * shut down: its reader learns of the end when the channel is closed. A direction also ends, as the
+ * last one, where a connection is disconnected, or a command has ended, that it writes to, and
+ * nothing is left to be written. The channels stay open.
  *
- * The first error of either direction ends both at once. How bytes are moved, what is never lost, and what does
- * not come along, is as for qio_channel_splice_to().
+ * The first error of either direction ends both at once. How bytes are moved, what is never lost,
+ * and what does not come along, is as for qio_channel_splice_to().
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
  */
@@ -2048,9 +2069,9 @@ gboolean qio_channel_relay (QIOChannel *ioc,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_relay(), without holding up the main loop: @callback is called from the thread-default context.
- * Never blocks, whatever the mode of the channels is. What a cancelled operation had read and not written stays
- * in the channels.
+ * As qio_channel_relay(), without holding up the main loop: @callback is called from the
+ * thread-default context. Never blocks, whatever the mode of the channels is. What a cancelled
+ * operation had read and not written stays in the channels.
  */
 void qio_channel_relay_async (QIOChannel *ioc,
                               QIOChannel *other,
@@ -2082,8 +2103,8 @@ gboolean qio_channel_relay_finish (QIOChannel *ioc,
  * @spin_us: how long, in microseconds
  * @error: where to report an error
  *
- * Makes the operations of a context look for news for some time before the thread sleeps. Zero, the default,
- * turns that off.
+ * Makes the operations of a context poll for events for some time before the thread sleeps. Zero,
+ * the default, turns that off.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
  */

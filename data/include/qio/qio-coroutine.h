@@ -21,12 +21,13 @@ typedef void (*QIOCoroutineFunc) (gpointer user_data);
  * @user_data: what it is called with
  * @notify: (nullable): frees @user_data when the code has ended
  *
- * Runs code in a coroutine of the thread's default main context, on a stack of 256 KiB. It begins when the
- * context runs.
+ * Runs code in a coroutine of the thread's default main context, on a stack of 256 KiB. It begins
+ * when the context runs.
  *
- * If the context goes before the code has ended, every wait in it fails at once, with %G_IO_ERROR_CANCELLED, so that
- * it can come to its end: qio_coroutine_yield() and qio_channel_yield_full() return %FALSE. Code that goes on to wait
- * all the same, a thousand times, is left where it is, and its stack is leaked.
+ * If the context goes before the code has ended, every wait in it fails at once, with
+ * %G_IO_ERROR_CANCELLED, so that it can come to its end: qio_coroutine_yield() and
+ * qio_channel_yield_full() return %FALSE. Code that goes on to wait all the same, a thousand times,
+ * is left where it is, and its stack is leaked.
  */
 void qio_coroutine_start (QIOCoroutineFunc func,
                           gpointer user_data,
@@ -35,7 +36,7 @@ void qio_coroutine_start (QIOCoroutineFunc func,
 /**
  * qio_in_coroutine:
  *
- * Tells whether the code that calls is in a coroutine, and not in a main loop inside one.
+ * Gets whether the code that calls is in a coroutine, and not in a main loop inside one.
  *
  * Returns: %TRUE in a coroutine
  */

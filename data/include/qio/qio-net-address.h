@@ -13,7 +13,7 @@ G_BEGIN_DECLS
 /**
  * QIONetAddress:
  *
- * Where to connect to, or to listen: what programs are told on their command line or in configuration.
+ * Where to connect to, or to listen: the form of command lines and configuration files.
  *
  * - `tcp:HOST:PORT`: TCP; a host name, an IPv4 address, or an IPv6 address in brackets, with a scope if there is
  *   one: `tcp:[fe80::1%eth0]:80`. No host, `tcp::80`, is every address of this machine, for listening.
@@ -23,8 +23,8 @@ G_BEGIN_DECLS
  *   `host`, the port a number or `any`
  * - `fd:N`: a descriptor that this process was started with
  *
- * Paths and names have `%` and two hexadecimal digits for bytes that cannot be written otherwise: control
- * characters, what is no UTF-8, `%` itself, and an `@` that a path begins with.
+ * Paths and names have `%` and two hexadecimal digits for bytes that cannot be written otherwise:
+ * control characters, what is no UTF-8, `%` itself, and an `@` that a path begins with.
  *
  * What qio_net_address_to_string() writes is read again, as the same address.
  */
@@ -37,8 +37,8 @@ GType qio_net_address_get_type (void);
  * @text: an address
  * @error: where to report an error
  *
- * Reads an address. Nothing is looked up. %G_IO_ERROR_INVALID_ARGUMENT, with a message that says where the mistake
- * is and what was expected, if it is none.
+ * Reads an address. Nothing is looked up. %G_IO_ERROR_INVALID_ARGUMENT, with a message that says
+ * where the mistake is and what was expected, if it is none.
  *
  * Returns: (transfer full): the address
  */
@@ -50,8 +50,8 @@ QIONetAddress *qio_net_address_new_from_string (const char *text,
  * @address: the address of a peer, or of a socket that listens
  * @error: where to report an error
  *
- * Makes an address that can be written of one of GIO's. %G_IO_ERROR_NOT_SUPPORTED if no text stands for it: for a unix
- * socket without a name, or another family.
+ * Makes an address that can be written of one of GIO's. %G_IO_ERROR_NOT_SUPPORTED if no text stands
+ * for it: for a unix socket without a name, or another family.
  *
  * Returns: (transfer full): the address
  */
@@ -81,7 +81,7 @@ void qio_net_address_free (QIONetAddress *address);
  * @one: an address
  * @other: an address
  *
- * Tells whether two addresses are written alike. A name is not the address that it stands for.
+ * Compares the text of two addresses. A name is not the address that it stands for.
  *
  * Returns: whether they are the same
  */
@@ -102,7 +102,7 @@ char *qio_net_address_to_string (const QIONetAddress *address);
  * qio_net_address_get_scheme:
  * @address: an address
  *
- * Tells what the text begins with.
+ * Gets the kind of the address, which its text begins with.
  *
  * Returns: (transfer none): `tcp`, `unix`, `vsock` or `fd`
  */
@@ -112,8 +112,8 @@ const char *qio_net_address_get_scheme (const QIONetAddress *address);
  * qio_net_address_get_host:
  * @address: an address
  *
- * Tells the host of an address of TCP as a certificate or another protocol has it: a name, or an address without brackets
- * and without its scope.
+ * Gets the host of an address of TCP as a certificate or another protocol has it: a name, or an
+ * address without brackets and without its scope.
  *
  * Returns: (transfer full) (nullable): the host, in UTF-8, or %NULL if there is none
  */
@@ -124,8 +124,8 @@ char *qio_net_address_get_host (const QIONetAddress *address);
  * @address: an address
  * @error: where to report an error
  *
- * Makes the address as GIO's functions take it. A name stays a name: a #GNetworkAddress. %G_IO_ERROR_INVALID_ARGUMENT
- * for `fd`, and for a scope that is no network interface here.
+ * Makes the address as GIO's functions take it. A name stays a name: a #GNetworkAddress.
+ * %G_IO_ERROR_INVALID_ARGUMENT for `fd`, and for a scope that is no network interface here.
  *
  * Returns: (transfer full): the address
  */
@@ -137,12 +137,12 @@ GSocketConnectable *qio_net_address_get_connectable (const QIONetAddress *addres
  * @address: where to
  * @error: where to report an error
  *
- * Connects. Blocks, also while a name is looked up. qio_channel_socket_connect_async() does not, with what
- * qio_net_address_get_connectable() returns.
+ * Connects. Blocks, also while a name is looked up. qio_channel_socket_connect_async() does not,
+ * with what qio_net_address_get_connectable() returns.
  *
- * For `fd` the channel gets a descriptor of its own for what the number means, and the number stays open: a peer
- * sees the end by qio_channel_shutdown(), or once this process has ended. Only numbers that this process was
- * started with are taken, which are those that are not close-on-exec.
+ * For `fd` the channel gets a descriptor of its own for what the number means, and the number stays
+ * open: a peer sees the end by qio_channel_shutdown(), or once this process has ended. Only numbers
+ * that this process was started with are taken, which are those that are not close-on-exec.
  *
  * Returns: (transfer full): a channel
  */
@@ -155,8 +155,9 @@ QIOChannel *qio_net_address_connect_sync (const QIONetAddress *address,
  * @backlog: how many connections may wait to be accepted
  * @error: where to report an error
  *
- * Listens. Blocks while a name is looked up; of several addresses that it has, the first that works is the one. The
- * path of a unix socket must not be there yet. For `fd` it is a socket that listens already.
+ * Listens. Blocks while a name is looked up; of several addresses that it has, the first that works
+ * is the one. The path of a unix socket must not be there yet. For `fd` it is a socket that listens
+ * already.
  *
  * Returns: (transfer full): a channel
  */

@@ -14,15 +14,16 @@ G_BEGIN_DECLS
  * QIONetListener:
  *
  * Listens on all addresses of a name, or on any sockets at once, and accepts clients: by a callback
- * (qio_net_listener_set_client_func()), asynchronously (qio_net_listener_accept_async()), or blocking
- * (qio_net_listener_wait_client()). Each client goes to one of them.
+ * (qio_net_listener_set_client_func()), asynchronously (qio_net_listener_accept_async()), or
+ * blocking (qio_net_listener_wait_client()). Each client goes to one of them.
  *
- * When descriptors or memory are short, whoever accepts waits, and is never told: the clients stay in the queue
- * of the system. A warning is logged once in a while, and #QIONetListener::accept-error is emitted every time. A
- * client that goes, or a pause that gets longer up to one second, ends the wait.
+ * When descriptors or memory run out, accepting waits, without an error: connections stay in the
+ * queue of the system. A warning is logged once in a while, and #QIONetListener::accept-error is
+ * emitted every time. A client that disconnects, or a pause that gets longer up to one second, ends
+ * the wait.
  *
- * A listener can be used from any thread. Finalizing it disconnects it, but with a callback it stays alive until
- * it is disconnected, or the callback is taken away, or its context goes.
+ * A listener can be used from any thread. Finalizing it disconnects it, but with a callback it
+ * stays alive until it is disconnected, or the callback is taken away, or its context goes.
  */
 G_DECLARE_DERIVABLE_TYPE (QIONetListener, qio_net_listener, QIO, NET_LISTENER, GObject)
 
@@ -55,7 +56,8 @@ struct _QIONetListenerClass
 /**
  * QIONetListener:max-handshakes:
  *
- * How many TLS handshakes may be under way at a time, or 0 for any number. See qio_net_listener_set_max_handshakes().
+ * How many TLS handshakes may be under way at a time, or 0 for any number. See
+ * qio_net_listener_set_max_handshakes().
  */
 
 /**
@@ -73,13 +75,13 @@ struct _QIONetListenerClass
 /**
  * QIONetListener:reuse-port:
  *
- * Whether sockets share their port with others that say so as well.
+ * Whether sockets share their port with others that do so as well (SO_REUSEPORT).
  */
 
 /**
  * QIONetListener:replace-stale:
  *
- * Whether a unix socket that nobody answers on is replaced.
+ * Whether a unix socket on which no process listens is replaced.
  */
 
 /**
@@ -124,11 +126,12 @@ QIONetListener *qio_net_listener_new (void);
  * @backlog: how many clients may wait to be accepted, for each address
  * @error: where to report an error
  *
- * Listens on every address of a name as well. Blocks while the name is looked up; in a coroutine, suspends that.
+ * Listens on every address of a name as well. Blocks while the name is looked up; in a coroutine,
+ * suspends that.
  *
- * With port 0 all addresses get the same port. Where there are IPv4 and IPv6 addresses, sockets of IPv6 leave IPv4
- * alone. Addresses of a family that the machine does not have are passed over, if there are others; any other
- * address that cannot be listened on is an error, and then none is.
+ * With port 0 all addresses get the same port. Where there are IPv4 and IPv6 addresses, sockets of
+ * IPv6 leave IPv4 alone. Addresses of a family that the machine does not have are passed over, if
+ * there are others; any other address that cannot be listened on is an error, and then none is.
  *
  * Returns: (skip): 0, or -1 with an error
  */
@@ -195,8 +198,9 @@ guint16 qio_net_listener_open_port (QIONetListener *listener,
  * @error: where to report an error
  *
  * Listens on an address as well: as qio_net_listener_open_sync(), without a host as
- * qio_net_listener_open_port(), and for `fd` on a socket that listens already. Blocks while a name is looked up;
- * qio_net_listener_open_async() does not, with what qio_net_address_get_connectable() returns.
+ * qio_net_listener_open_port(), and for `fd` on a socket that listens already. Blocks while a name
+ * is looked up; qio_net_listener_open_async() does not, with what qio_net_address_get_connectable()
+ * returns.
  *
  * Returns: (skip): 0, or -1 with an error
  */
@@ -226,8 +230,9 @@ int qio_net_listener_open_activated (QIONetListener *listener,
  * @socket: a channel that listens
  * @error: where to report an error
  *
- * Listens on a socket of the caller's as well. It does not block from now on, and is closed when the listener is
- * disconnected. %G_IO_ERROR_NOT_SUPPORTED if it does not listen, %G_IO_ERROR_EXISTS if the listener has it already.
+ * Listens on a socket of the caller's as well. It does not block from now on, and is closed when
+ * the listener is disconnected. %G_IO_ERROR_NOT_SUPPORTED if it does not listen, %G_IO_ERROR_EXISTS
+ * if the listener has it already.
  *
  * Returns: (skip): 0, or -1 with an error
  */
@@ -239,13 +244,14 @@ int qio_net_listener_add (QIONetListener *listener,
  * qio_net_listener_disconnect:
  * @listener: a listener
  *
- * Closes all sockets, which removes unix paths. Whoever is about to accept, in whatever thread, fails with
- * %G_IO_ERROR_CLOSED; the callback is not called any more, but for a call that is under way in another thread.
- * Clients that were accepted are left alone.
+ * Closes all sockets, which removes unix paths. An accept under way, in any thread, fails with
+ * %G_IO_ERROR_CLOSED; the callback is not called any more, but for a call that is under way in
+ * another thread. Clients that were accepted are left alone.
  *
  * The listener can be opened again. The callback stays set.
  *
- * Called `close` in Python, GJS and Vala, where every object has a `disconnect`, for the handlers of its signals.
+ * Called `close` in Python, GJS and Vala, where every object has a `disconnect`, for the handlers
+ * of its signals.
  */
 void qio_net_listener_disconnect (QIONetListener *listener);
 
@@ -253,7 +259,7 @@ void qio_net_listener_disconnect (QIONetListener *listener);
  * qio_net_listener_is_connected:
  * @listener: a listener
  *
- * Tells whether it listens on anything.
+ * Gets whether it listens on anything.
  *
  * Returns: %TRUE if it does
  */
@@ -263,7 +269,7 @@ gboolean qio_net_listener_is_connected (QIONetListener *listener);
  * qio_net_listener_get_local_addresses:
  * @listener: a listener
  *
- * Tells the addresses that it listens on.
+ * Gets the addresses that it listens on.
  *
  * Returns: (element-type GSocketAddress) (transfer full): the addresses
  */
@@ -272,7 +278,8 @@ GList *qio_net_listener_get_local_addresses (QIONetListener *listener);
 /**
  * qio_net_listener_set_client_func:
  * @listener: a listener
- * @func: (nullable) (scope notified) (closure user_data) (destroy notify): what to call, or %NULL for nothing
+ * @func: (nullable) (scope notified) (closure user_data) (destroy notify): what to call, or %NULL
+ * for nothing
  * @user_data: what to call @func with
  * @notify: (nullable): frees @user_data
  *
@@ -286,13 +293,14 @@ void qio_net_listener_set_client_func (QIONetListener *listener,
 /**
  * qio_net_listener_set_client_func_full: (rename-to qio_net_listener_set_client_func)
  * @listener: a listener
- * @func: (nullable) (scope notified) (closure user_data) (destroy notify): what to call, or %NULL for nothing
+ * @func: (nullable) (scope notified) (closure user_data) (destroy notify): what to call, or %NULL
+ * for nothing
  * @user_data: what to call @func with
  * @notify: (nullable): frees @user_data
  * @context: (nullable): the context, or %NULL for the default one
  *
- * As qio_net_listener_set_client_func(), in a context. When this returns no call begins that is not to be in this
- * context, and no client is lost: this is how a listener is moved to another context.
+ * As qio_net_listener_set_client_func(), in a context. When this returns no call begins that is not
+ * to be in this context, and no client is lost: this is how a listener is moved to another context.
  *
  * What was set before is freed at once, or after a call of it that is under way.
  */
@@ -349,7 +357,7 @@ QIOChannelSocket *qio_net_listener_accept_finish (QIONetListener *listener,
  * @listener: a listener
  * @name: (nullable): a name
  *
- * Says what the listener is called in messages. Its sockets are called the same.
+ * Sets the name of the listener in messages, which its sockets get as well.
  */
 void qio_net_listener_set_name (QIONetListener *listener,
                                 const char *name);
@@ -358,7 +366,7 @@ void qio_net_listener_set_name (QIONetListener *listener,
  * qio_net_listener_get_name:
  * @listener: a listener
  *
- * Tells what the listener is called in messages.
+ * Gets the name of the listener in messages.
  *
  * Returns: (transfer full) (nullable): the name
  */
@@ -369,8 +377,8 @@ char *qio_net_listener_get_name (QIONetListener *listener);
  * @listener: a listener
  * @limit: how many, or 0 for any number
  *
- * Accepts nobody while there are so many clients. A client counts from when it was accepted until its channel is
- * closed or finalized.
+ * Accepts no connection while there are so many clients. A client counts from when it was accepted
+ * until its channel is closed or finalized.
  */
 void qio_net_listener_set_max_clients (QIONetListener *listener,
                                        guint limit);
@@ -379,7 +387,7 @@ void qio_net_listener_set_max_clients (QIONetListener *listener,
  * qio_net_listener_get_max_clients:
  * @listener: a listener
  *
- * Tells how many clients there may be at a time.
+ * Gets how many clients there may be at a time.
  *
  * Returns: how many, or 0 for any number
  */
@@ -390,10 +398,11 @@ guint qio_net_listener_get_max_clients (QIONetListener *listener);
  * @listener: a listener
  * @max_handshakes: how many TLS handshakes may be under way at a time, or 0 for any number
  *
- * Accepts nobody while so many TLS handshakes of its clients are under way; the default is 1024. A handshake counts from
- * when qio_channel_tls_new_server() is called with the channel of a client until it is done. With as many as that under
- * way, the oldest one fails once it has taken a second, and another client is accepted: peers that begin and do nothing
- * keep nobody else out.
+ * Accepts no connection while so many TLS handshakes of its clients are under way. Default: 1024. A
+ * handshake counts from when qio_channel_tls_new_server() is called with the channel of a client
+ * until it is done. With as many as that under way, the oldest one fails once it has taken a
+ * second, and another client is accepted: peers that begin a handshake and send nothing do not keep
+ * other clients out.
  */
 void qio_net_listener_set_max_handshakes (QIONetListener *listener,
                                           guint max_handshakes);
@@ -402,7 +411,7 @@ void qio_net_listener_set_max_handshakes (QIONetListener *listener,
  * qio_net_listener_get_max_handshakes:
  * @listener: a listener
  *
- * Tells how many TLS handshakes may be under way at a time.
+ * Gets how many TLS handshakes may be under way at a time.
  *
  * Returns: their number, or 0 for any
  */
@@ -412,7 +421,7 @@ guint qio_net_listener_get_max_handshakes (QIONetListener *listener);
  * qio_net_listener_get_clients:
  * @listener: a listener
  *
- * Tells how many clients there are, whose channels are neither closed nor finalized.
+ * Gets how many clients there are, whose channels are neither closed nor finalized.
  *
  * Returns: how many
  */
@@ -423,8 +432,8 @@ guint qio_net_listener_get_clients (QIONetListener *listener);
  * @listener: a listener
  * @enabled: whether to share ports
  *
- * Says whether sockets that are opened from now on share their port with others that say so as well: the system
- * spreads the clients.
+ * Sets whether sockets that are opened from now on share their port with others that do so as well
+ * (SO_REUSEPORT): the kernel distributes the connections.
  */
 void qio_net_listener_set_reuse_port (QIONetListener *listener,
                                       gboolean enabled);
@@ -433,7 +442,7 @@ void qio_net_listener_set_reuse_port (QIONetListener *listener,
  * qio_net_listener_get_reuse_port:
  * @listener: a listener
  *
- * Tells whether ports are shared.
+ * Gets whether ports are shared.
  *
  * Returns: %TRUE if they are
  */
@@ -444,10 +453,11 @@ gboolean qio_net_listener_get_reuse_port (QIONetListener *listener);
  * @listener: a listener
  * @enabled: whether to replace
  *
- * Says whether a unix socket is removed that is where one is to be opened, and that refuses connections: what a
- * program leaves behind that was killed. To find out, it is connected to. A socket that a process listens on is never
- * removed, nor anything that is not a socket: these are errors. Meanwhile there is a locked file beside the path, its
- * name with `.` before and `.lock` behind it, which only processes of the same user wait for, for a second at most.
+ * Sets whether a unix socket is removed that is where one is to be opened, and that refuses
+ * connections: what a program leaves behind that was killed. To find out, it is connected to. A
+ * socket that a process listens on is never removed, nor anything that is not a socket: these are
+ * errors. Meanwhile there is a locked file beside the path, its name with `.` before and `.lock`
+ * behind it, which only processes of the same user wait for, for a second at most.
  */
 void qio_net_listener_set_replace_stale (QIONetListener *listener,
                                          gboolean enabled);
@@ -456,7 +466,7 @@ void qio_net_listener_set_replace_stale (QIONetListener *listener,
  * qio_net_listener_get_replace_stale:
  * @listener: a listener
  *
- * Tells whether stale sockets are replaced.
+ * Gets whether stale sockets are replaced.
  *
  * Returns: %TRUE if they are
  */
@@ -467,7 +477,8 @@ gboolean qio_net_listener_get_replace_stale (QIONetListener *listener);
  * @listener: a listener
  * @mode: permissions such as 0660, or %G_MAXUINT for those that the umask leaves
  *
- * Says what permissions the unix paths have that are opened from now on. Nobody can connect before they are set.
+ * Sets the permissions of the unix paths that are opened from now on. No process can connect before
+ * they are set.
  */
 void qio_net_listener_set_path_mode (QIONetListener *listener,
                                      guint mode);
@@ -476,7 +487,7 @@ void qio_net_listener_set_path_mode (QIONetListener *listener,
  * qio_net_listener_get_path_mode:
  * @listener: a listener
  *
- * Tells what permissions unix paths have.
+ * Gets the permissions of unix paths.
  *
  * Returns: the permissions, or %G_MAXUINT for those that the umask leaves
  */
@@ -488,7 +499,7 @@ guint qio_net_listener_get_path_mode (QIONetListener *listener);
  * @uid: the user, or %G_MAXUINT to leave that
  * @gid: the group, or %G_MAXUINT to leave that
  *
- * Says whom the unix paths belong to that are opened from now on. Nobody can connect before that.
+ * Sets the owner of the unix paths that are opened from now on. No process can connect before that.
  */
 void qio_net_listener_set_path_owner (QIONetListener *listener,
                                       guint uid,

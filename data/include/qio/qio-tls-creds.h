@@ -1,4 +1,4 @@
-/* What one end of a TLS connection has to show, and whom it trusts. */
+/* The credentials of one endpoint of TLS connections. */
 
 #ifndef QIO_TLS_CREDS_H
 #define QIO_TLS_CREDS_H
@@ -44,10 +44,11 @@ GType qio_tls_psk_hash_get_type (void);
 /**
  * QIOTlsCreds:
  *
- * What one end of a TLS connection has to show, and whom it trusts. Made by a #QIOTlsCredsBuilder, and not changed
- * any more; any number of channels, in any threads, may have the same.
+ * The credentials of one endpoint of TLS connections: own certificate and private key, and trust
+ * anchors. Built by a
+ * #QIOTlsCredsBuilder, and immutable; any number of channels, in any threads, may share them.
  *
- * An object that is made by its type alone is a client that trusts nobody.
+ * An object that is constructed by its type alone is a client without trust anchors.
  */
 G_DECLARE_DERIVABLE_TYPE (QIOTlsCreds, qio_tls_creds, QIO, TLS_CREDS, GObject)
 
@@ -81,7 +82,7 @@ struct _QIOTlsCredsClass
  * qio_tls_creds_get_endpoint:
  * @creds: credentials
  *
- * Tells which end they are for.
+ * Gets the endpoint that the credentials are for.
  *
  * Returns: the end
  */
@@ -91,9 +92,9 @@ QIOTlsEndpoint qio_tls_creds_get_endpoint (QIOTlsCreds *creds);
  * qio_tls_creds_verifies_peer:
  * @creds: credentials
  *
- * Tells whether a certificate that the peer shows is verified: by a client also that it is for the name of the
- * server. Not where a client has only a key in common with the server, which proves who it is in another way; nor
- * where a server asks for no certificates, nor where anonymous peers are believed.
+ * Gets whether the certificate of the peer is verified: by a client also that it is for the name of
+ * the server. It is not where a client has only a pre-shared key, which authenticates the server in
+ * another way; nor where a server requests no certificates, nor with anonymous credentials.
  *
  * Returns: whether it is
  */
@@ -104,10 +105,11 @@ gboolean qio_tls_creds_verifies_peer (QIOTlsCreds *creds);
 /**
  * QIOTlsCredsBuilder:
  *
- * Credentials that are going to be made. A peer proves who it is by a certificate, by a key that both ends have, or,
- * if it must be, not at all; a client that is told nothing trusts whom the system trusts.
+ * Builds #QIOTlsCreds. A peer authenticates by a certificate, by a pre-shared key or, if the caller
+ * accepts that, not at all; a client without other trust anchors uses the system trust store.
  *
- * Nothing is read before qio_tls_creds_builder_build(). A builder must not be used by two threads at once.
+ * Nothing is read before qio_tls_creds_builder_build(). A builder must not be used by two threads
+ * at once.
  */
 typedef struct _QIOTlsCredsBuilder QIOTlsCredsBuilder;
 
@@ -116,11 +118,12 @@ GType qio_tls_creds_builder_get_type (void);
 /**
  * QIOTlsPasswordFunc:
  * @what: what is locked: the path of its file, or what it is called in memory
- * @user_data: (closure): what was given with the function
+ * @user_data: (closure): the data that was set with the function
  *
- * Says what the password of a private key is. Called by qio_tls_creds_builder_build(), in the same thread.
+ * Returns the password of a private key. Called by qio_tls_creds_builder_build(), in the same
+ * thread.
  *
- * Returns: (transfer full) (nullable): the password, in UTF-8, or %NULL if nobody knows
+ * Returns: (transfer full) (nullable): the password, in UTF-8, or %NULL if it is unknown
  */
 typedef char *(*QIOTlsPasswordFunc) (const char *what,
                                      gpointer user_data);
@@ -128,10 +131,10 @@ typedef char *(*QIOTlsPasswordFunc) (const char *what,
 /**
  * QIOTlsKeyLogFunc:
  * @line: a line, without its end
- * @user_data: (closure): what was given with the function
+ * @user_data: (closure): the data that was set with the function
  *
- * Gets the keys of a connection, in the form of NSS, which Wireshark reads. Called in the thread of the handshake,
- * perhaps by several at once, and must return soon.
+ * Gets the keys of a connection, in the form of NSS, which Wireshark reads. Called in the thread of
+ * the handshake, perhaps by several at once, and must return soon.
  */
 typedef void (*QIOTlsKeyLogFunc) (const char *line,
                                   gpointer user_data);
@@ -169,17 +172,18 @@ void qio_tls_creds_builder_free (QIOTlsCredsBuilder *builder);
  * @builder: a builder
  * @error: where to report an error
  *
- * Reads what there is to read, looks whether it is good, and makes credentials of it. Blocks while files are read.
- * The builder stays as it is.
+ * Reads files, validates certificates and keys, and builds the credentials. Blocks while files are
+ * read. The builder is not changed.
  *
- * Unless qio_tls_creds_builder_set_checks() says otherwise, certificates must be valid now, and of the right kind.
- * The authorities to trust are authorities, at least one of each file; what an end shows may be used for that
- * end, and is no authority, unless it has signed itself; and in a directory, the authorities there have signed it. A
- * private key must always match.
+ * Unless qio_tls_creds_builder_set_checks() says otherwise, certificates must be valid now, and of
+ * the right kind. The authorities to trust are authorities, at least one of each file; what an end
+ * shows may be used for that end, and is no authority, unless it has signed itself; and in a
+ * directory, the authorities there have signed it. A private key must always match.
  *
- * Errors are what the system says of a file; %G_TLS_ERROR_BAD_CERTIFICATE or %G_TLS_ERROR_BAD_CERTIFICATE_PASSWORD,
- * with the name of the file and what is wrong with it; and %G_IO_ERROR_INVALID_ARGUMENT for what is missing, does
- * not go together, or was refused by a function of the builder, which has logged a critical warning then.
+ * Errors are what the system says of a file; %G_TLS_ERROR_BAD_CERTIFICATE or
+ * %G_TLS_ERROR_BAD_CERTIFICATE_PASSWORD, with the name of the file and what is wrong with it; and
+ * %G_IO_ERROR_INVALID_ARGUMENT for what is missing, does not go together, or was refused by a
+ * function of the builder, which has logged a critical warning then.
  *
  * Returns: (transfer full): the credentials
  */
@@ -191,10 +195,10 @@ QIOTlsCreds *qio_tls_creds_builder_build (const QIOTlsCredsBuilder *builder,
  * @builder: a builder
  * @path: (type filename): a directory
  *
- * Takes everything from a directory as QEMU lays it out: the authorities to trust from `ca-cert.pem`; what they have
- * revoked from `ca-crl.pem`, if it is there; what a server shows from `server-cert.pem` and `server-key.pem`, or a
- * client from `client-cert.pem` and `client-key.pem`, if they are there. The certificate must be one of these
- * authorities.
+ * Takes everything from a directory as QEMU lays it out: the authorities to trust from
+ * `ca-cert.pem`; what they have revoked from `ca-crl.pem`, if it is there; what a server shows from
+ * `server-cert.pem` and `server-key.pem`, or a client from `client-cert.pem` and `client-key.pem`,
+ * if they are there. The certificate must be one of these authorities.
  */
 void qio_tls_creds_builder_set_directory (QIOTlsCredsBuilder *builder,
                                           const char *path);
@@ -204,8 +208,8 @@ void qio_tls_creds_builder_set_directory (QIOTlsCredsBuilder *builder,
  * @builder: a builder
  * @path: (type filename): a PEM file
  *
- * Trusts the authorities of a file as well. It is enough for a peer to show a chain that leads to one of them, also
- * where that one is not at the root.
+ * Adds the certificate authorities of a file to the trust anchors. A chain that leads to one of
+ * them is accepted, also where that one is not a root.
  */
 void qio_tls_creds_builder_add_trust_file (QIOTlsCredsBuilder *builder,
                                            const char *path);
@@ -215,7 +219,7 @@ void qio_tls_creds_builder_add_trust_file (QIOTlsCredsBuilder *builder,
  * @builder: a builder
  * @pem: certificates in PEM form
  *
- * Trusts the authorities of a text as well.
+ * Adds certificate authorities in PEM form to the trust anchors.
  */
 void qio_tls_creds_builder_add_trust_pem (QIOTlsCredsBuilder *builder,
                                           GBytes *pem);
@@ -225,7 +229,7 @@ void qio_tls_creds_builder_add_trust_pem (QIOTlsCredsBuilder *builder,
  * @builder: a builder
  * @authority: a certificate
  *
- * Trusts an authority as well.
+ * Adds a certificate authority to the trust anchors.
  */
 void qio_tls_creds_builder_add_trust (QIOTlsCredsBuilder *builder,
                                       GTlsCertificate *authority);
@@ -234,8 +238,8 @@ void qio_tls_creds_builder_add_trust (QIOTlsCredsBuilder *builder,
  * qio_tls_creds_builder_add_system_trust:
  * @builder: a builder
  *
- * Trusts the authorities that the system trusts as well. A client that is told of no others trusts these, if it has
- * no key of its own (qio_tls_creds_builder_add_psk()).
+ * Adds the system trust store to the trust anchors. Default for a client without other trust
+ * anchors and without a pre-shared key (qio_tls_creds_builder_add_psk()).
  */
 void qio_tls_creds_builder_add_system_trust (QIOTlsCredsBuilder *builder);
 
@@ -244,9 +248,10 @@ void qio_tls_creds_builder_add_system_trust (QIOTlsCredsBuilder *builder);
  * @builder: a builder
  * @path: (type filename): a PEM file
  *
- * Adds a certificate revocation list (CRL), which a trusted authority must have signed. Certificates that are in it are
- * refused, and so are those of its issuer that it cannot be used for. Where there is any CRL, each certificate of a chain but
- * the trust anchor needs one of its issuer: qio_tls_creds_builder_set_allow_missing_crl() changes that.
+ * Adds a certificate revocation list (CRL), which a trusted authority must have signed.
+ * Certificates that are in it are refused, and so are those of its issuer that it cannot be used
+ * for. Where there is any CRL, each certificate of a chain but the trust anchor needs one of its
+ * issuer: qio_tls_creds_builder_set_allow_missing_crl() changes that.
  */
 void qio_tls_creds_builder_add_crl_file (QIOTlsCredsBuilder *builder,
                                          const char *path);
@@ -256,7 +261,7 @@ void qio_tls_creds_builder_add_crl_file (QIOTlsCredsBuilder *builder,
  * @builder: a builder
  * @pem: lists in PEM form
  *
- * Adds a certificate revocation list (CRL). See qio_tls_creds_builder_add_crl_file().
+ * Adds certificate revocation lists (CRLs) in PEM form. See qio_tls_creds_builder_add_crl_file().
  */
 void qio_tls_creds_builder_add_crl_pem (QIOTlsCredsBuilder *builder,
                                         GBytes *pem);
@@ -266,8 +271,8 @@ void qio_tls_creds_builder_add_crl_pem (QIOTlsCredsBuilder *builder,
  * @builder: a builder
  * @allow: whether they are accepted
  *
- * Whether certificates of an issuer that has no CRL here are accepted although others have one, as if none was revoked.
- * Not the default.
+ * Whether certificates of an issuer that has no CRL here are accepted although others have one, as
+ * if none was revoked. Not the default.
  */
 void qio_tls_creds_builder_set_allow_missing_crl (QIOTlsCredsBuilder *builder,
                                                   gboolean allow);
@@ -278,7 +283,7 @@ void qio_tls_creds_builder_set_allow_missing_crl (QIOTlsCredsBuilder *builder,
  * @certificate: (type filename): a PEM file
  * @key: (type filename): a PEM file, which may be the same
  *
- * Shows a certificate: first the end's own, then those that lead to an authority.
+ * Sets the certificate to present, followed by its intermediate certificates, and its private key.
  */
 void qio_tls_creds_builder_set_certificate_files (QIOTlsCredsBuilder *builder,
                                                   const char *certificate,
@@ -290,7 +295,8 @@ void qio_tls_creds_builder_set_certificate_files (QIOTlsCredsBuilder *builder,
  * @certificate: certificates in PEM form
  * @key: a private key in PEM form
  *
- * Shows a certificate. See qio_tls_creds_builder_set_certificate_files().
+ * Sets the certificate to present and its private key, in PEM form. See
+ * qio_tls_creds_builder_set_certificate_files().
  */
 void qio_tls_creds_builder_set_certificate_pem (QIOTlsCredsBuilder *builder,
                                                 GBytes *certificate,
@@ -301,8 +307,8 @@ void qio_tls_creds_builder_set_certificate_pem (QIOTlsCredsBuilder *builder,
  * @builder: a builder
  * @certificate: a certificate with its private key
  *
- * Shows a certificate, with its issuers as far as it knows them. The private key must be one that can be taken out,
- * which one on a token cannot.
+ * Sets the certificate to present, with its issuers as far as the object has them. The private key
+ * must be exportable, which that of a PKCS #11 token is not.
  */
 void qio_tls_creds_builder_set_certificate (QIOTlsCredsBuilder *builder,
                                             GTlsCertificate *certificate);
@@ -312,7 +318,7 @@ void qio_tls_creds_builder_set_certificate (QIOTlsCredsBuilder *builder,
  * @builder: a builder
  * @password: a password
  *
- * Says what the password of the private key is, if it is locked by one.
+ * Sets the password of the private key, if that is encrypted.
  */
 void qio_tls_creds_builder_set_password (QIOTlsCredsBuilder *builder,
                                          const char *password);
@@ -320,11 +326,12 @@ void qio_tls_creds_builder_set_password (QIOTlsCredsBuilder *builder,
 /**
  * qio_tls_creds_builder_set_password_func:
  * @builder: a builder
- * @func: (scope notified) (closure user_data) (destroy notify): who knows the password
+ * @func: (scope notified) (closure user_data) (destroy notify): returns the password
  * @user_data: for @func
  * @notify: (nullable): frees @user_data, once no builder has it any more, in any thread
  *
- * Says who knows the password of the private key. It is asked if the key is locked; nobody is asked at a terminal.
+ * Sets the function that returns the password of the private key, called if that is encrypted.
+ * Nothing is prompted for at a terminal.
  */
 void qio_tls_creds_builder_set_password_func (QIOTlsCredsBuilder *builder,
                                               QIOTlsPasswordFunc func,
@@ -334,10 +341,11 @@ void qio_tls_creds_builder_set_password_func (QIOTlsCredsBuilder *builder,
 /**
  * qio_tls_creds_builder_set_client_certificates:
  * @builder: a builder
- * @mode: whether clients are asked
+ * @mode: whether clients are requested to present one
  *
- * Says whether a server asks clients for certificates: not at all, as if this is not called; those that have one; or
- * all. What a client shows must be good in any case. One that has a key in common with the server shows none.
+ * Sets whether a server requests certificates of its clients: none (the default), optional, or
+ * required. A certificate that is presented must be valid in any case. A client with a pre-shared
+ * key presents none.
  */
 void qio_tls_creds_builder_set_client_certificates (QIOTlsCredsBuilder *builder,
                                                     GTlsAuthenticationMode mode);
@@ -345,10 +353,10 @@ void qio_tls_creds_builder_set_client_certificates (QIOTlsCredsBuilder *builder,
 /**
  * qio_tls_creds_builder_set_checks:
  * @builder: a builder
- * @checks: whether to look
+ * @checks: whether to validate
  *
- * Says whether certificates are looked at while credentials are made, as if this is not called. Without, what is
- * wrong with them comes out when a peer refuses them.
+ * Sets whether certificates are validated when the credentials are built. Default: %TRUE. Without,
+ * a fault is reported when a peer rejects them.
  */
 void qio_tls_creds_builder_set_checks (QIOTlsCredsBuilder *builder,
                                        gboolean checks);
@@ -359,8 +367,9 @@ void qio_tls_creds_builder_set_checks (QIOTlsCredsBuilder *builder,
  * @name: a name, of 1 to 128 bytes
  * @key: a key, of 1 to 256 bytes
  *
- * Adds a pre-shared key (PSK): a client uses it, under this name; a server knows it, beside others. A key of less than
- * 16 bytes is worth a warning: whatever has recorded a handshake can try all of them.
+ * Adds a pre-shared key (PSK) with its identity: the one that a client uses, or one of those that a
+ * server accepts. A key of less than 16 bytes is logged as a warning: with a recorded handshake all
+ * keys can be tried.
  *
  * The key is copied, and the copy is overwritten when the credentials, and the builder, are gone.
  */
@@ -373,8 +382,8 @@ void qio_tls_creds_builder_add_psk (QIOTlsCredsBuilder *builder,
  * @builder: a builder
  * @path: (type filename): a file
  *
- * Has the keys of a file, which may be more than one, in the form of GnuTLS: `NAME:KEY` in each line, with the key
- * in hexadecimal digits, as `psktool` makes it.
+ * Has the keys of a file, which may be more than one, in the form of GnuTLS: `NAME:KEY` in each
+ * line, with the key in hexadecimal digits, as `psktool` makes it.
  */
 void qio_tls_creds_builder_add_psk_file (QIOTlsCredsBuilder *builder,
                                          const char *path);
@@ -384,7 +393,7 @@ void qio_tls_creds_builder_add_psk_file (QIOTlsCredsBuilder *builder,
  * @builder: a builder
  * @name: a name
  *
- * Says under which name a client has its key, where there are several.
+ * Sets the identity of the pre-shared key that a client uses, where there are several.
  */
 void qio_tls_creds_builder_set_psk_user (QIOTlsCredsBuilder *builder,
                                          const char *name);
@@ -394,7 +403,8 @@ void qio_tls_creds_builder_set_psk_user (QIOTlsCredsBuilder *builder,
  * @builder: a builder
  * @hash: a hash
  *
- * Says which hash the key of a client is for, with TLS 1.3; SHA-256 if this is not called. A server finds it out.
+ * Sets the hash of the pre-shared key of a client, for TLS 1.3. Default: SHA-256. A server finds
+ * out the hash.
  */
 void qio_tls_creds_builder_set_psk_hash (QIOTlsCredsBuilder *builder,
                                          QIOTlsPskHash hash);
@@ -403,9 +413,9 @@ void qio_tls_creds_builder_set_psk_hash (QIOTlsCredsBuilder *builder,
  * qio_tls_creds_builder_set_insecure_anonymous:
  * @builder: a builder
  *
- * Proves nothing, and believes everybody: what is sent cannot be overheard, but who it is sent to may be **anybody who
- * is in the way**. Only for networks that are safe without TLS, with peers that can do nothing else. TLS 1.2, and no
- * certificates or keys beside it.
+ * Disables authentication in both directions: the data is encrypted, but the peer may be **any
+ * attacker between the two ends**. Only for networks that are safe without TLS, with peers that can
+ * do nothing else. TLS 1.2, and no certificates or keys beside it.
  */
 void qio_tls_creds_builder_set_insecure_anonymous (QIOTlsCredsBuilder *builder);
 
@@ -414,7 +424,7 @@ void qio_tls_creds_builder_set_insecure_anonymous (QIOTlsCredsBuilder *builder);
  * @builder: a builder
  * @version: %G_TLS_PROTOCOL_VERSION_TLS_1_2 or later
  *
- * Says which version is the oldest that is spoken: TLS 1.2, if this is not called.
+ * Sets the lowest version of TLS. Default: TLS 1.2.
  */
 void qio_tls_creds_builder_set_min_version (QIOTlsCredsBuilder *builder,
                                             GTlsProtocolVersion version);
@@ -424,7 +434,7 @@ void qio_tls_creds_builder_set_min_version (QIOTlsCredsBuilder *builder,
  * @builder: a builder
  * @version: %G_TLS_PROTOCOL_VERSION_TLS_1_2 or later
  *
- * Says which version is the newest that is spoken; what OpenSSL has if this is not called.
+ * Sets the highest version of TLS. Default: that of OpenSSL.
  */
 void qio_tls_creds_builder_set_max_version (QIOTlsCredsBuilder *builder,
                                             GTlsProtocolVersion version);
@@ -432,9 +442,9 @@ void qio_tls_creds_builder_set_max_version (QIOTlsCredsBuilder *builder,
 /**
  * qio_tls_creds_builder_set_ciphers:
  * @builder: a builder
- * @list: a list in OpenSSL's words, as `ECDHE+AESGCM`
+ * @list: a list in OpenSSL's syntax, as `ECDHE+AESGCM`
  *
- * Says which ciphers there are for TLS 1.2. Those that prove nothing, or hide nothing, are never among them.
+ * Sets the cipher list for TLS 1.2. aNULL and eNULL suites are never among them.
  */
 void qio_tls_creds_builder_set_ciphers (QIOTlsCredsBuilder *builder,
                                         const char *list);
@@ -444,7 +454,7 @@ void qio_tls_creds_builder_set_ciphers (QIOTlsCredsBuilder *builder,
  * @builder: a builder
  * @list: names with colons between them, as `TLS_AES_128_GCM_SHA256`
  *
- * Says which suites there are for TLS 1.3.
+ * Sets the cipher suites for TLS 1.3.
  */
 void qio_tls_creds_builder_set_ciphersuites (QIOTlsCredsBuilder *builder,
                                              const char *list);
@@ -454,8 +464,9 @@ void qio_tls_creds_builder_set_ciphersuites (QIOTlsCredsBuilder *builder,
  * @builder: a builder
  * @protocols: (array zero-terminated=1): names, the best one first
  *
- * Says which protocols to speak over TLS. A client offers them; a server takes the first that the client offers too,
- * and refuses one that offers others only. Without, whoever connects may offer what it likes.
+ * Sets the application protocols (ALPN). A client offers them; a server selects the first one that
+ * the client offers too, and refuses a client that offers others only. Default: none, and a server
+ * accepts any offer.
  */
 void qio_tls_creds_builder_set_alpn_protocols (QIOTlsCredsBuilder *builder,
                                                const char *const *protocols);
@@ -465,8 +476,8 @@ void qio_tls_creds_builder_set_alpn_protocols (QIOTlsCredsBuilder *builder,
  * @builder: a builder
  * @resumption: whether to allow it
  *
- * Says whether a later connection may go on where an earlier one was, with fewer round trips, as if this is not
- * called.
+ * Sets whether a later connection may resume an earlier session, with fewer round trips. Default:
+ * %TRUE.
  */
 void qio_tls_creds_builder_set_resumption (QIOTlsCredsBuilder *builder,
                                            gboolean resumption);
@@ -476,9 +487,10 @@ void qio_tls_creds_builder_set_resumption (QIOTlsCredsBuilder *builder,
  * @builder: a builder
  * @bytes: a number of bytes, at least 1024
  *
- * Limits what a peer may send before it is verified; if this is not called, to 32 KiB for a server, and 128 KiB for a
- * client. A handshake with more fails, so that memory for peers that prove nothing is limited. Clients with long chains
- * of certificates, or large post-quantum signatures, may need more than the default.
+ * Limits what a peer may send before it is verified; if this is not called, to 32 KiB for a server,
+ * and 128 KiB for a client. A handshake with more fails, so that memory for peers that prove
+ * nothing is limited. Clients with long chains of certificates, or large post-quantum signatures,
+ * may need more than the default.
  */
 void qio_tls_creds_builder_set_max_handshake_size (QIOTlsCredsBuilder *builder,
                                                    gsize bytes);
@@ -486,11 +498,12 @@ void qio_tls_creds_builder_set_max_handshake_size (QIOTlsCredsBuilder *builder,
 /**
  * qio_tls_creds_builder_set_key_log_func:
  * @builder: a builder
- * @func: (scope notified) (closure user_data) (destroy notify): who gets the keys
+ * @func: (scope notified) (closure user_data) (destroy notify): receives the lines
  * @user_data: for @func
- * @notify: (nullable): frees @user_data, once no builder and no credentials have it any more, in any thread
+ * @notify: (nullable): frees @user_data, once no builder and no credentials have it any more, in
+ * any thread
  *
- * Gives away the keys of all connections. **Whoever has them reads everything.**
+ * Logs the secrets of all connections. **They decrypt everything that was sent.**
  */
 void qio_tls_creds_builder_set_key_log_func (QIOTlsCredsBuilder *builder,
                                              QIOTlsKeyLogFunc func,
@@ -502,7 +515,7 @@ void qio_tls_creds_builder_set_key_log_func (QIOTlsCredsBuilder *builder,
  * @builder: a builder
  * @path: (type filename): a file
  *
- * Gives away the keys of all connections, to the end of a file, which only its owner can read if it is made. See
+ * Appends the secrets of all connections to a file, which is created for its owner only. See
  * qio_tls_creds_builder_set_key_log_func().
  */
 void qio_tls_creds_builder_set_key_log_file (QIOTlsCredsBuilder *builder,
@@ -512,8 +525,9 @@ void qio_tls_creds_builder_set_key_log_file (QIOTlsCredsBuilder *builder,
  * qio_tls_creds_builder_set_key_log_from_environment:
  * @builder: a builder
  *
- * Gives away the keys of all connections, to the end of the file that the environment variable `SSLKEYLOGFILE` names,
- * if it is set. It is not looked at otherwise. See qio_tls_creds_builder_set_key_log_file().
+ * Appends the secrets of all connections to the file that the environment variable `SSLKEYLOGFILE`
+ * names, if it is set. Default: the variable is ignored. See
+ * qio_tls_creds_builder_set_key_log_file().
  */
 void qio_tls_creds_builder_set_key_log_from_environment (QIOTlsCredsBuilder *builder);
 

@@ -14,14 +14,16 @@ G_BEGIN_DECLS
 /**
  * QIO_CHANNEL_ERR_BLOCK:
  *
- * What reads and writes return in non-blocking mode where they would have to wait. No error is set then.
+ * What reads and writes return in non-blocking mode where they would have to wait. No error is set
+ * then.
  */
 #define QIO_CHANNEL_ERR_BLOCK (-2)
 
 /**
  * QIO_CHANNEL_WAIT_WATCH:
  *
- * What #QIOChannelClass.io_wait_fd returns where only the source of #QIOChannelClass.io_create_watch can tell.
+ * What #QIOChannelClass.io_wait_fd returns where only the source of
+ * #QIOChannelClass.io_create_watch reports readiness.
  */
 #define QIO_CHANNEL_WAIT_WATCH (-1)
 
@@ -35,11 +37,14 @@ G_BEGIN_DECLS
 /**
  * QIOChannelFeature:
  * @QIO_CHANNEL_FEATURE_FD_PASS: file descriptors can travel beside the data
- * @QIO_CHANNEL_FEATURE_SHUTDOWN: one direction, or both, can be shut down before the channel is closed
+ * @QIO_CHANNEL_FEATURE_SHUTDOWN: one direction, or both, can be shut down before the channel is
+ * closed
  * @QIO_CHANNEL_FEATURE_LISTEN: the channel listens for connections
- * @QIO_CHANNEL_FEATURE_WRITE_ZERO_COPY: writes can leave the data in the caller's memory until they have been sent
+ * @QIO_CHANNEL_FEATURE_WRITE_ZERO_COPY: writes can leave the data in the caller's memory until they
+ * have been sent
  * @QIO_CHANNEL_FEATURE_READ_MSG_PEEK: reads can leave the data in the channel
- * @QIO_CHANNEL_FEATURE_SEEKABLE: the channel has positions: it can seek, read and write at an offset
+ * @QIO_CHANNEL_FEATURE_SEEKABLE: the channel has positions: it can seek, read and write at an
+ * offset
  *
  * What a channel can do beyond reading and writing.
  */
@@ -57,9 +62,12 @@ GType qio_channel_feature_get_type (void);
 
 /**
  * QIOChannelReadFlags:
- * @QIO_CHANNEL_READ_FLAG_MSG_PEEK: leave the data in the channel, so that the next read returns them again
- * @QIO_CHANNEL_READ_FLAG_RELAXED_EOF: a stream that ends without a proper goodbye counts as ended, not as truncated
- * @QIO_CHANNEL_READ_FLAG_FD_PRESERVE_BLOCKING: received descriptors stay in the mode in which they were sent, which
+ * @QIO_CHANNEL_READ_FLAG_MSG_PEEK: leave the data in the channel, so that the next read returns
+ * them again
+ * @QIO_CHANNEL_READ_FLAG_RELAXED_EOF: a stream that ends without close_notify counts as ended, not
+ * as truncated
+ * @QIO_CHANNEL_READ_FLAG_FD_PRESERVE_BLOCKING: received descriptors stay in the mode in which they
+ * were sent, which
  *   they always do: for code that has been written for QEMU
  *
  * How one read behaves.

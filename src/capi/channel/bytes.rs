@@ -1,6 +1,7 @@
 //! Reading and writing `GBytes`, with descriptors in a `GUnixFDList`: for bindings, whose errors are
 //! exceptions, also would-block.
 
+use crate::capi::{c_name, try_method};
 use std::{
     ffi::{CStr, c_uint},
     io::{self, IoSliceMut},
@@ -16,7 +17,7 @@ use libc::{size_t, ssize_t};
 
 use crate::{
     Channel, ChannelExt, Feature, ReadFlags, WriteFlags,
-    capi::{holds, some, success, value, with},
+    capi::{holds, some, success, value},
     channel::class::VFuncs,
     error::from_glib_error,
     ffi::QIOChannel,
@@ -52,7 +53,7 @@ pub(super) fn duplicates(list: Option<&gio::UnixFDList>) -> io::Result<Vec<Owned
 ///
 /// # Safety
 ///
-/// As for the functions of this room.
+/// As for the functions of this module.
 pub(super) unsafe fn some_bytes(function: &CStr, bytes: *mut GBytes) -> Option<glib::Bytes> {
     let is_there = holds(function, !bytes.is_null(), c"bytes != NULL");
     // SAFETY: the caller's promise.
@@ -63,7 +64,7 @@ pub(super) unsafe fn some_bytes(function: &CStr, bytes: *mut GBytes) -> Option<g
 ///
 /// # Safety
 ///
-/// As for the functions of this room.
+/// As for the functions of this module.
 pub(super) unsafe fn give_list(received: Vec<OwnedFd>, fds: *mut *mut GUnixFDList) {
     if !fds.is_null() {
         // SAFETY: the caller's promise.
@@ -75,7 +76,7 @@ pub(super) unsafe fn give_list(received: Vec<OwnedFd>, fds: *mut *mut GUnixFDLis
 ///
 /// # Safety
 ///
-/// As for the functions of this room.
+/// As for the functions of this module.
 unsafe fn receiving<R>(
     channel: &Channel,
     fds: *mut *mut GUnixFDList,
@@ -122,20 +123,16 @@ pub unsafe extern "C" fn qio_channel_read_bytes(
     count: size_t,
     error: *mut *mut GError,
 ) -> *mut GBytes {
-    let failed = ptr::null_mut();
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        with(
-            c"qio_channel_read_bytes",
-            ioc,
-            error,
-            failed,
-            |channel: &Channel| {
-                let bytes = channel.read_bytes(count).map(|bytes| bytes.to_glib_full());
-                value(bytes, failed, error, channel, "read from")
-            },
-        )
-    }
+    try_method!(
+        qio_channel_read_bytes,
+        ioc,
+        error,
+        ptr::null_mut(),
+        |channel: &Channel| {
+            let bytes = channel.read_bytes(count).map(|bytes| bytes.to_glib_full());
+            value(bytes, ptr::null_mut(), error, channel, "read from")
+        }
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -146,23 +143,19 @@ pub unsafe extern "C" fn qio_channel_read_bytes_with_fds(
     flags: c_uint,
     error: *mut *mut GError,
 ) -> *mut GBytes {
-    let failed = ptr::null_mut();
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        with(
-            c"qio_channel_read_bytes_with_fds",
-            ioc,
-            error,
-            failed,
-            |channel: &Channel| {
-                let flags = ReadFlags::from_bits_truncate(flags);
-                let slots = VFuncs::of(channel);
-                let bytes = receiving(channel, fds, |fds| slots.read_bytes(count, fds, flags));
-                let bytes = bytes.map(|bytes| bytes.to_glib_full());
-                value(bytes, failed, error, channel, "read from")
-            },
-        )
-    }
+    try_method!(
+        qio_channel_read_bytes_with_fds,
+        ioc,
+        error,
+        ptr::null_mut(),
+        |channel: &Channel| {
+            let flags = ReadFlags::from_bits_truncate(flags);
+            let slots = VFuncs::of(channel);
+            let bytes = receiving(channel, fds, |fds| slots.read_bytes(count, fds, flags));
+            let bytes = bytes.map(|bytes| bytes.to_glib_full());
+            value(bytes, ptr::null_mut(), error, channel, "read from")
+        }
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -171,20 +164,16 @@ pub unsafe extern "C" fn qio_channel_read_bytes_all(
     count: size_t,
     error: *mut *mut GError,
 ) -> *mut GBytes {
-    let failed = ptr::null_mut();
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        with(
-            c"qio_channel_read_bytes_all",
-            ioc,
-            error,
-            failed,
-            |channel: &Channel| {
-                let bytes = read_all(channel, count, None).map(|bytes| bytes.to_glib_full());
-                value(bytes, failed, error, channel, "read from")
-            },
-        )
-    }
+    try_method!(
+        qio_channel_read_bytes_all,
+        ioc,
+        error,
+        ptr::null_mut(),
+        |channel: &Channel| {
+            let bytes = read_all(channel, count, None).map(|bytes| bytes.to_glib_full());
+            value(bytes, ptr::null_mut(), error, channel, "read from")
+        }
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -194,21 +183,17 @@ pub unsafe extern "C" fn qio_channel_read_bytes_with_fds_all(
     fds: *mut *mut GUnixFDList,
     error: *mut *mut GError,
 ) -> *mut GBytes {
-    let failed = ptr::null_mut();
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        with(
-            c"qio_channel_read_bytes_with_fds_all",
-            ioc,
-            error,
-            failed,
-            |channel: &Channel| {
-                let bytes = receiving(channel, fds, |fds| read_all(channel, count, fds));
-                let bytes = bytes.map(|bytes| bytes.to_glib_full());
-                value(bytes, failed, error, channel, "read from")
-            },
-        )
-    }
+    try_method!(
+        qio_channel_read_bytes_with_fds_all,
+        ioc,
+        error,
+        ptr::null_mut(),
+        |channel: &Channel| {
+            let bytes = receiving(channel, fds, |fds| read_all(channel, count, fds));
+            let bytes = bytes.map(|bytes| bytes.to_glib_full());
+            value(bytes, ptr::null_mut(), error, channel, "read from")
+        }
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -217,20 +202,16 @@ pub unsafe extern "C" fn qio_channel_read_bytes_all_eof(
     count: size_t,
     error: *mut *mut GError,
 ) -> *mut GBytes {
-    let failed = ptr::null_mut();
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        with(
-            c"qio_channel_read_bytes_all_eof",
-            ioc,
-            error,
-            failed,
-            |channel: &Channel| {
-                let bytes = read_all_eof(channel, count, None).map(|bytes| bytes.to_glib_full());
-                value(bytes, failed, error, channel, "read from")
-            },
-        )
-    }
+    try_method!(
+        qio_channel_read_bytes_all_eof,
+        ioc,
+        error,
+        ptr::null_mut(),
+        |channel: &Channel| {
+            let bytes = read_all_eof(channel, count, None).map(|bytes| bytes.to_glib_full());
+            value(bytes, ptr::null_mut(), error, channel, "read from")
+        }
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -240,21 +221,17 @@ pub unsafe extern "C" fn qio_channel_read_bytes_with_fds_all_eof(
     fds: *mut *mut GUnixFDList,
     error: *mut *mut GError,
 ) -> *mut GBytes {
-    let failed = ptr::null_mut();
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        with(
-            c"qio_channel_read_bytes_with_fds_all_eof",
-            ioc,
-            error,
-            failed,
-            |channel: &Channel| {
-                let bytes = receiving(channel, fds, |fds| read_all_eof(channel, count, fds));
-                let bytes = bytes.map(|bytes| bytes.to_glib_full());
-                value(bytes, failed, error, channel, "read from")
-            },
-        )
-    }
+    try_method!(
+        qio_channel_read_bytes_with_fds_all_eof,
+        ioc,
+        error,
+        ptr::null_mut(),
+        |channel: &Channel| {
+            let bytes = receiving(channel, fds, |fds| read_all_eof(channel, count, fds));
+            let bytes = bytes.map(|bytes| bytes.to_glib_full());
+            value(bytes, ptr::null_mut(), error, channel, "read from")
+        }
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -263,17 +240,19 @@ pub unsafe extern "C" fn qio_channel_write_bytes(
     bytes: *mut GBytes,
     error: *mut *mut GError,
 ) -> ssize_t {
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        let function = c"qio_channel_write_bytes";
-        with(function, ioc, error, -1, |channel: &Channel| {
-            let Some(bytes) = some_bytes(function, bytes) else {
+    try_method!(
+        qio_channel_write_bytes,
+        ioc,
+        error,
+        -1,
+        |channel: &Channel| {
+            let Some(bytes) = some_bytes(c_name!(qio_channel_write_bytes), bytes) else {
                 return -1;
             };
             let written = channel.write_bytes(&bytes).map(|count| count as ssize_t);
             value(written, -1, error, channel, "write to")
-        })
-    }
+        }
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -284,14 +263,16 @@ pub unsafe extern "C" fn qio_channel_write_bytes_with_fds(
     flags: c_uint,
     error: *mut *mut GError,
 ) -> ssize_t {
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        let function = c"qio_channel_write_bytes_with_fds";
-        with(function, ioc, error, -1, |channel: &Channel| {
-            let Some(bytes) = some_bytes(function, bytes) else {
+    try_method!(
+        qio_channel_write_bytes_with_fds,
+        ioc,
+        error,
+        -1,
+        |channel: &Channel| {
+            let Some(bytes) = some_bytes(c_name!(qio_channel_write_bytes_with_fds), bytes) else {
                 return -1;
             };
-            let Ok(fds) = some(function, fds) else {
+            let Ok(fds) = some(c_name!(qio_channel_write_bytes_with_fds), fds) else {
                 return -1;
             };
             let flags = WriteFlags::from_bits_truncate(flags);
@@ -305,8 +286,8 @@ pub unsafe extern "C" fn qio_channel_write_bytes_with_fds(
                 channel,
                 "write to",
             )
-        })
-    }
+        }
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -315,16 +296,18 @@ pub unsafe extern "C" fn qio_channel_write_bytes_all(
     bytes: *mut GBytes,
     error: *mut *mut GError,
 ) -> gboolean {
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        let function = c"qio_channel_write_bytes_all";
-        with(function, ioc, error, 0, |channel: &Channel| {
-            let Some(bytes) = some_bytes(function, bytes) else {
+    try_method!(
+        qio_channel_write_bytes_all,
+        ioc,
+        error,
+        0,
+        |channel: &Channel| {
+            let Some(bytes) = some_bytes(c_name!(qio_channel_write_bytes_all), bytes) else {
                 return 0;
             };
             success(channel.write_all(&bytes), error, channel, "write to")
-        })
-    }
+        }
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -335,14 +318,17 @@ pub unsafe extern "C" fn qio_channel_write_bytes_with_fds_all(
     flags: c_uint,
     error: *mut *mut GError,
 ) -> gboolean {
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        let function = c"qio_channel_write_bytes_with_fds_all";
-        with(function, ioc, error, 0, |channel: &Channel| {
-            let Some(bytes) = some_bytes(function, bytes) else {
+    try_method!(
+        qio_channel_write_bytes_with_fds_all,
+        ioc,
+        error,
+        0,
+        |channel: &Channel| {
+            let Some(bytes) = some_bytes(c_name!(qio_channel_write_bytes_with_fds_all), bytes)
+            else {
                 return 0;
             };
-            let Ok(fds) = some(function, fds) else {
+            let Ok(fds) = some(c_name!(qio_channel_write_bytes_with_fds_all), fds) else {
                 return 0;
             };
             let flags = WriteFlags::from_bits_truncate(flags);
@@ -350,6 +336,6 @@ pub unsafe extern "C" fn qio_channel_write_bytes_with_fds_all(
                 channel.write_bytes_full_all(&bytes, fds, flags)
             });
             success(result, error, channel, "write to")
-        })
-    }
+        }
+    )
 }

@@ -1,5 +1,6 @@
 //! Reading and writing memory of C, with descriptors as numbers.
 
+use crate::capi::{c_name, try_method};
 use std::{
     borrow::Cow,
     ffi::{CStr, c_int, c_void},
@@ -20,7 +21,7 @@ use crate::{
 ///
 /// # Safety
 ///
-/// As for the functions of this room.
+/// As for the functions of this module.
 #[inline]
 pub(super) unsafe fn memory<'a>(
     function: &CStr,
@@ -36,7 +37,7 @@ pub(super) unsafe fn memory<'a>(
 ///
 /// # Safety
 ///
-/// As for the functions of this room.
+/// As for the functions of this module.
 #[inline]
 pub(super) unsafe fn memory_mut<'a>(
     function: &CStr,
@@ -53,7 +54,7 @@ pub(super) unsafe fn memory_mut<'a>(
 ///
 /// # Safety
 ///
-/// As for the functions of this room.
+/// As for the functions of this module.
 #[inline]
 pub(super) unsafe fn list<'a>(
     function: &CStr,
@@ -94,7 +95,7 @@ impl<'a> Room<'a> {
 ///
 /// # Safety
 ///
-/// As for the functions of this room.
+/// As for the functions of this module.
 #[inline]
 pub(super) unsafe fn list_mut<'a>(
     function: &CStr,
@@ -119,7 +120,7 @@ pub(super) unsafe fn list_mut<'a>(
 ///
 /// # Safety
 ///
-/// As for the functions of this room.
+/// As for the functions of this module.
 #[inline]
 unsafe fn are_somewhere(function: &CStr, iov: *const iovec, niov: size_t) -> Option<bool> {
     if !holds(function, !iov.is_null() || niov == 0, c"iov != NULL") {
@@ -141,7 +142,7 @@ unsafe fn are_somewhere(function: &CStr, iov: *const iovec, niov: size_t) -> Opt
 ///
 /// # Safety
 ///
-/// As for the functions of this room.
+/// As for the functions of this module.
 unsafe fn descriptors<'a>(
     function: &CStr,
     fds: *const c_int,
@@ -168,7 +169,7 @@ fn places(function: &CStr, fds: *mut *mut c_int, nfds: *mut size_t) -> bool {
 ///
 /// # Safety
 ///
-/// As for the functions of this room.
+/// As for the functions of this module.
 unsafe fn receiving<R>(
     fds: *mut *mut c_int,
     nfds: *mut size_t,
@@ -191,7 +192,7 @@ unsafe fn receiving<R>(
 ///
 /// # Safety
 ///
-/// As for the functions of this room.
+/// As for the functions of this module.
 pub(super) unsafe fn until_eof(
     result: io::Result<bool>,
     error: *mut *mut GError,
@@ -211,14 +212,16 @@ pub unsafe extern "C" fn qio_channel_readv_full(
     flags: c_int,
     error: *mut *mut GError,
 ) -> ssize_t {
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        let function = c"qio_channel_readv_full";
-        with(function, ioc, error, -1, |channel: &Channel| {
-            if !places(function, fds, nfds) {
+    try_method!(
+        qio_channel_readv_full,
+        ioc,
+        error,
+        -1,
+        |channel: &Channel| {
+            if !places(c_name!(qio_channel_readv_full), fds, nfds) {
                 return -1;
             }
-            let Some(mut iov) = list_mut(function, iov, niov) else {
+            let Some(mut iov) = list_mut(c_name!(qio_channel_readv_full), iov, niov) else {
                 return -1;
             };
             let flags = ReadFlags::from_bits_truncate(flags as u32);
@@ -226,8 +229,8 @@ pub unsafe extern "C" fn qio_channel_readv_full(
                 channel.readv_full(iov.buffers(), fds, flags)
             });
             count(result, error, channel, "read from")
-        })
-    }
+        }
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -240,22 +243,24 @@ pub unsafe extern "C" fn qio_channel_writev_full(
     flags: c_int,
     error: *mut *mut GError,
 ) -> ssize_t {
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        let function = c"qio_channel_writev_full";
-        with(function, ioc, error, -1, |channel: &Channel| {
-            let Some(iov) = list(function, iov, niov) else {
+    try_method!(
+        qio_channel_writev_full,
+        ioc,
+        error,
+        -1,
+        |channel: &Channel| {
+            let Some(iov) = list(c_name!(qio_channel_writev_full), iov, niov) else {
                 return -1;
             };
-            let Some(fds) = descriptors(function, fds, nfds) else {
+            let Some(fds) = descriptors(c_name!(qio_channel_writev_full), fds, nfds) else {
                 return -1;
             };
             let flags = WriteFlags::from_bits_truncate(flags as u32);
             // Memory that is written without a copy is the caller's, who flushes before it goes.
             let written = channel.writev_zero_copy(&iov, fds, flags);
             count(written, error, channel, "write to")
-        })
-    }
+        }
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -265,16 +270,12 @@ pub unsafe extern "C" fn qio_channel_readv(
     niov: size_t,
     error: *mut *mut GError,
 ) -> ssize_t {
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        let function = c"qio_channel_readv";
-        with(function, ioc, error, -1, |channel: &Channel| {
-            let Some(mut iov) = list_mut(function, iov, niov) else {
-                return -1;
-            };
-            count(channel.readv(iov.buffers()), error, channel, "read from")
-        })
-    }
+    try_method!(qio_channel_readv, ioc, error, -1, |channel: &Channel| {
+        let Some(mut iov) = list_mut(c_name!(qio_channel_readv), iov, niov) else {
+            return -1;
+        };
+        count(channel.readv(iov.buffers()), error, channel, "read from")
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -284,16 +285,12 @@ pub unsafe extern "C" fn qio_channel_writev(
     niov: size_t,
     error: *mut *mut GError,
 ) -> ssize_t {
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        let function = c"qio_channel_writev";
-        with(function, ioc, error, -1, |channel: &Channel| {
-            let Some(iov) = list(function, iov, niov) else {
-                return -1;
-            };
-            count(channel.writev(&iov), error, channel, "write to")
-        })
-    }
+    try_method!(qio_channel_writev, ioc, error, -1, |channel: &Channel| {
+        let Some(iov) = list(c_name!(qio_channel_writev), iov, niov) else {
+            return -1;
+        };
+        count(channel.writev(&iov), error, channel, "write to")
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -343,16 +340,18 @@ pub unsafe extern "C" fn qio_channel_readv_all_eof(
     niov: size_t,
     error: *mut *mut GError,
 ) -> c_int {
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        let function = c"qio_channel_readv_all_eof";
-        with(function, ioc, error, -1, |channel: &Channel| {
-            let Some(mut iov) = list_mut(function, iov, niov) else {
+    try_method!(
+        qio_channel_readv_all_eof,
+        ioc,
+        error,
+        -1,
+        |channel: &Channel| {
+            let Some(mut iov) = list_mut(c_name!(qio_channel_readv_all_eof), iov, niov) else {
                 return -1;
             };
             until_eof(channel.readv_all_eof(iov.buffers()), error, channel)
-        })
-    }
+        }
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -362,11 +361,13 @@ pub unsafe extern "C" fn qio_channel_readv_all(
     niov: size_t,
     error: *mut *mut GError,
 ) -> c_int {
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        let function = c"qio_channel_readv_all";
-        with(function, ioc, error, -1, |channel: &Channel| {
-            let Some(mut iov) = list_mut(function, iov, niov) else {
+    try_method!(
+        qio_channel_readv_all,
+        ioc,
+        error,
+        -1,
+        |channel: &Channel| {
+            let Some(mut iov) = list_mut(c_name!(qio_channel_readv_all), iov, niov) else {
                 return -1;
             };
             status(
@@ -375,8 +376,8 @@ pub unsafe extern "C" fn qio_channel_readv_all(
                 channel,
                 "read from",
             )
-        })
-    }
+        }
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -386,16 +387,18 @@ pub unsafe extern "C" fn qio_channel_writev_all(
     niov: size_t,
     error: *mut *mut GError,
 ) -> c_int {
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        let function = c"qio_channel_writev_all";
-        with(function, ioc, error, -1, |channel: &Channel| {
-            let Some(iov) = list(function, iov, niov) else {
+    try_method!(
+        qio_channel_writev_all,
+        ioc,
+        error,
+        -1,
+        |channel: &Channel| {
+            let Some(iov) = list(c_name!(qio_channel_writev_all), iov, niov) else {
                 return -1;
             };
             status(channel.writev_all(&iov), error, channel, "write to")
-        })
-    }
+        }
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -405,16 +408,18 @@ pub unsafe extern "C" fn qio_channel_read_all_eof(
     buflen: size_t,
     error: *mut *mut GError,
 ) -> c_int {
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        let function = c"qio_channel_read_all_eof";
-        with(function, ioc, error, -1, |channel: &Channel| {
-            let Some(buf) = memory_mut(function, buf, buflen) else {
+    try_method!(
+        qio_channel_read_all_eof,
+        ioc,
+        error,
+        -1,
+        |channel: &Channel| {
+            let Some(buf) = memory_mut(c_name!(qio_channel_read_all_eof), buf, buflen) else {
                 return -1;
             };
             until_eof(channel.read_all_eof(buf), error, channel)
-        })
-    }
+        }
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -424,16 +429,12 @@ pub unsafe extern "C" fn qio_channel_read_all(
     buflen: size_t,
     error: *mut *mut GError,
 ) -> c_int {
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        let function = c"qio_channel_read_all";
-        with(function, ioc, error, -1, |channel: &Channel| {
-            let Some(buf) = memory_mut(function, buf, buflen) else {
-                return -1;
-            };
-            status(channel.read_all(buf), error, channel, "read from")
-        })
-    }
+    try_method!(qio_channel_read_all, ioc, error, -1, |channel: &Channel| {
+        let Some(buf) = memory_mut(c_name!(qio_channel_read_all), buf, buflen) else {
+            return -1;
+        };
+        status(channel.read_all(buf), error, channel, "read from")
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -443,16 +444,18 @@ pub unsafe extern "C" fn qio_channel_write_all(
     buflen: size_t,
     error: *mut *mut GError,
 ) -> c_int {
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        let function = c"qio_channel_write_all";
-        with(function, ioc, error, -1, |channel: &Channel| {
-            let Some(buf) = memory(function, buf, buflen) else {
+    try_method!(
+        qio_channel_write_all,
+        ioc,
+        error,
+        -1,
+        |channel: &Channel| {
+            let Some(buf) = memory(c_name!(qio_channel_write_all), buf, buflen) else {
                 return -1;
             };
             status(channel.write_all(buf), error, channel, "write to")
-        })
-    }
+        }
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -559,7 +562,7 @@ pub unsafe extern "C" fn qio_channel_readv_full_all_with_flags(
 ///
 /// # Safety
 ///
-/// As for the functions of this room.
+/// As for the functions of this module.
 unsafe fn read_list(
     function: &CStr,
     ioc: *mut QIOChannel,
@@ -617,7 +620,7 @@ pub unsafe extern "C" fn qio_channel_writev_full_all_with_flags(
 ///
 /// # Safety
 ///
-/// As for the functions of this room.
+/// As for the functions of this module.
 unsafe fn write_until_all(
     function: &CStr,
     ioc: *mut QIOChannel,

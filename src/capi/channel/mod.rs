@@ -10,6 +10,7 @@ mod state_async;
 mod watch;
 mod write_async;
 
+use crate::capi::{method, try_method};
 use std::{
     ffi::{c_char, c_int, c_uint},
     io::SeekFrom,
@@ -36,81 +37,43 @@ pub unsafe extern "C" fn qio_channel_has_feature(
     ioc: *mut QIOChannel,
     feature: c_uint,
 ) -> gboolean {
-    // SAFETY: the C contract, at the top of `capi`, as for all functions here.
-    unsafe {
-        with(
-            c"qio_channel_has_feature",
-            ioc,
-            ptr::null_mut(),
-            0,
-            |channel: &Channel| {
-                channel
-                    .has_feature(Feature::from_bits_retain(feature))
-                    .into_glib()
-            },
-        )
-    }
+    method!(qio_channel_has_feature, ioc, 0, |channel: &Channel| {
+        channel
+            .has_feature(Feature::from_bits_retain(feature))
+            .into_glib()
+    })
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_set_feature(ioc: *mut QIOChannel, feature: c_uint) {
-    // SAFETY: see above.
-    unsafe {
-        with(
-            c"qio_channel_set_feature",
-            ioc,
-            ptr::null_mut(),
-            (),
-            |channel: &Channel| {
-                channel.set_feature(Feature::from_bits_truncate(feature));
-            },
-        );
-    }
+    method!(qio_channel_set_feature, ioc, (), |channel: &Channel| {
+        channel.set_feature(Feature::from_bits_truncate(feature));
+    });
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_get_features(ioc: *mut QIOChannel) -> c_uint {
-    // SAFETY: see above.
-    unsafe {
-        with(
-            c"qio_channel_get_features",
-            ioc,
-            ptr::null_mut(),
-            0,
-            |channel: &Channel| channel.features().bits(),
-        )
-    }
+    method!(qio_channel_get_features, ioc, 0, |channel: &Channel| {
+        channel.features().bits()
+    })
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_set_name(ioc: *mut QIOChannel, name: *const c_char) {
-    // SAFETY: see above.
-    unsafe {
-        with(
-            c"qio_channel_set_name",
-            ioc,
-            ptr::null_mut(),
-            (),
-            |channel: &Channel| {
-                let name = Option::<glib::GString>::from_glib_none(name);
-                channel.set_name(name.as_deref());
-            },
-        );
-    }
+    method!(qio_channel_set_name, ioc, (), |channel: &Channel| {
+        let name = Option::<glib::GString>::from_glib_none(name);
+        channel.set_name(name.as_deref());
+    });
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_get_name(ioc: *mut QIOChannel) -> *mut c_char {
-    // SAFETY: see above.
-    unsafe {
-        with(
-            c"qio_channel_get_name",
-            ioc,
-            ptr::null_mut(),
-            ptr::null_mut(),
-            |channel: &Channel| channel.name().to_glib_full(),
-        )
-    }
+    method!(
+        qio_channel_get_name,
+        ioc,
+        ptr::null_mut(),
+        |channel: &Channel| channel.name().to_glib_full()
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -119,74 +82,44 @@ pub unsafe extern "C" fn qio_channel_set_blocking(
     enabled: gboolean,
     error: *mut *mut GError,
 ) -> c_int {
-    // SAFETY: see above.
-    unsafe {
-        with(
-            c"qio_channel_set_blocking",
-            ioc,
-            error,
-            -1,
-            |channel: &Channel| {
-                let result = channel.set_blocking(from_glib(enabled));
-                status(result, error, channel, "set the mode of")
-            },
-        )
-    }
+    try_method!(
+        qio_channel_set_blocking,
+        ioc,
+        error,
+        -1,
+        |channel: &Channel| {
+            let result = channel.set_blocking(from_glib(enabled));
+            status(result, error, channel, "set the mode of")
+        }
+    )
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_get_blocking(ioc: *mut QIOChannel) -> gboolean {
-    // SAFETY: see above.
-    unsafe {
-        with(
-            c"qio_channel_get_blocking",
-            ioc,
-            ptr::null_mut(),
-            0,
-            |channel: &Channel| channel.is_blocking().into_glib(),
-        )
-    }
+    method!(qio_channel_get_blocking, ioc, 0, |channel: &Channel| {
+        channel.is_blocking().into_glib()
+    })
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_is_closed(ioc: *mut QIOChannel) -> gboolean {
-    // SAFETY: see above.
-    unsafe {
-        with(
-            c"qio_channel_is_closed",
-            ioc,
-            ptr::null_mut(),
-            0,
-            |channel: &Channel| channel.is_closed().into_glib(),
-        )
-    }
+    method!(qio_channel_is_closed, ioc, 0, |channel: &Channel| channel
+        .is_closed()
+        .into_glib())
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_abort(ioc: *mut QIOChannel) {
-    let no_error = ptr::null_mut();
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        with(
-            c"qio_channel_abort",
-            ioc,
-            no_error,
-            (),
-            |channel: &Channel| {
-                channel.abort();
-            },
-        );
-    }
+    method!(qio_channel_abort, ioc, (), |channel: &Channel| {
+        channel.abort();
+    });
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_close(ioc: *mut QIOChannel, error: *mut *mut GError) -> c_int {
-    // SAFETY: see above.
-    unsafe {
-        with(c"qio_channel_close", ioc, error, -1, |channel: &Channel| {
-            status(channel.close(), error, channel, "close")
-        })
-    }
+    try_method!(qio_channel_close, ioc, error, -1, |channel: &Channel| {
+        status(channel.close(), error, channel, "close")
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -195,68 +128,38 @@ pub unsafe extern "C" fn qio_channel_shutdown(
     how: c_int,
     error: *mut *mut GError,
 ) -> c_int {
-    // SAFETY: see above.
-    unsafe {
-        with(
-            c"qio_channel_shutdown",
-            ioc,
-            error,
-            -1,
-            |channel: &Channel| {
-                let result = match how {
-                    1 => channel.shutdown(Shutdown::Read),
-                    2 => channel.shutdown(Shutdown::Write),
-                    3 => channel.shutdown(Shutdown::Both),
-                    _ => Err(invalid(
-                        "Invalid direction: expected reading, writing or both",
-                    )),
-                };
-                status(result, error, channel, "shut down")
-            },
-        )
-    }
+    try_method!(qio_channel_shutdown, ioc, error, -1, |channel: &Channel| {
+        let result = match how {
+            1 => channel.shutdown(Shutdown::Read),
+            2 => channel.shutdown(Shutdown::Write),
+            3 => channel.shutdown(Shutdown::Both),
+            _ => Err(invalid(
+                "Invalid direction: expected reading, writing or both",
+            )),
+        };
+        status(result, error, channel, "shut down")
+    })
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_flush(ioc: *mut QIOChannel, error: *mut *mut GError) -> c_int {
-    // SAFETY: see above.
-    unsafe {
-        with(c"qio_channel_flush", ioc, error, -1, |channel: &Channel| {
-            value(channel.flush().map(flushed), -1, error, channel, "flush")
-        })
-    }
+    try_method!(qio_channel_flush, ioc, error, -1, |channel: &Channel| {
+        value(channel.flush().map(flushed), -1, error, channel, "flush")
+    })
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_set_delay(ioc: *mut QIOChannel, enabled: gboolean) {
-    // SAFETY: see above.
-    unsafe {
-        with(
-            c"qio_channel_set_delay",
-            ioc,
-            ptr::null_mut(),
-            (),
-            |channel: &Channel| {
-                channel.set_delay(from_glib(enabled));
-            },
-        );
-    }
+    method!(qio_channel_set_delay, ioc, (), |channel: &Channel| {
+        channel.set_delay(from_glib(enabled));
+    });
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_set_cork(ioc: *mut QIOChannel, enabled: gboolean) {
-    // SAFETY: see above.
-    unsafe {
-        with(
-            c"qio_channel_set_cork",
-            ioc,
-            ptr::null_mut(),
-            (),
-            |channel: &Channel| {
-                channel.set_cork(from_glib(enabled));
-            },
-        );
-    }
+    method!(qio_channel_set_cork, ioc, (), |channel: &Channel| {
+        channel.set_cork(from_glib(enabled));
+    });
 }
 
 #[unsafe(no_mangle)]
@@ -266,31 +169,22 @@ pub unsafe extern "C" fn qio_channel_io_seek(
     whence: c_int,
     error: *mut *mut GError,
 ) -> i64 {
-    // SAFETY: see above.
-    unsafe {
-        with(
-            c"qio_channel_io_seek",
-            ioc,
-            error,
-            -1,
-            |channel: &Channel| {
-                let to = match whence {
-                    libc::SEEK_SET => u64::try_from(offset)
-                        .map(SeekFrom::Start)
-                        .map_err(|_| invalid("Offset is negative")),
-                    libc::SEEK_CUR => Ok(SeekFrom::Current(offset)),
-                    libc::SEEK_END => Ok(SeekFrom::End(offset)),
-                    _ => Err(invalid(
-                        "Invalid whence: expected SEEK_SET, SEEK_CUR or SEEK_END",
-                    )),
-                };
-                let position = to.and_then(|to| channel.seek(to));
-                // A position fits: it came from a slot that returns this type.
-                let position = position.map(|position| position as i64);
-                value(position, -1, error, channel, "seek in")
-            },
-        )
-    }
+    try_method!(qio_channel_io_seek, ioc, error, -1, |channel: &Channel| {
+        let to = match whence {
+            libc::SEEK_SET => u64::try_from(offset)
+                .map(SeekFrom::Start)
+                .map_err(|_| invalid("Offset is negative")),
+            libc::SEEK_CUR => Ok(SeekFrom::Current(offset)),
+            libc::SEEK_END => Ok(SeekFrom::End(offset)),
+            _ => Err(invalid(
+                "Invalid whence: expected SEEK_SET, SEEK_CUR or SEEK_END",
+            )),
+        };
+        let position = to.and_then(|to| channel.seek(to));
+        // A position fits: it came from a slot that returns this type.
+        let position = position.map(|position| position as i64);
+        value(position, -1, error, channel, "seek in")
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -303,7 +197,7 @@ pub unsafe extern "C" fn qio_channel_get_peerpid(
     if !holds(function, !pid.is_null(), c"pid != NULL") {
         return -1;
     }
-    // SAFETY: see above; the place is there.
+    // SAFETY: the C contract, at the top of `capi`; the place is there.
     unsafe {
         with(function, ioc, error, -1, |channel: &Channel| {
             let found = channel.credentials().and_then(|it| {
@@ -321,24 +215,20 @@ pub unsafe extern "C" fn qio_channel_get_credentials(
     ioc: *mut QIOChannel,
     error: *mut *mut GError,
 ) -> *mut GCredentials {
-    let failed = ptr::null_mut();
-    // SAFETY: see above.
-    unsafe {
-        with(
-            c"qio_channel_get_credentials",
-            ioc,
-            error,
-            failed,
-            |channel: &Channel| {
-                let credentials = channel.credentials().map(|it| it.to_glib_full());
-                value(
-                    credentials,
-                    failed,
-                    error,
-                    channel,
-                    "get the credentials of",
-                )
-            },
-        )
-    }
+    try_method!(
+        qio_channel_get_credentials,
+        ioc,
+        error,
+        ptr::null_mut(),
+        |channel: &Channel| {
+            let credentials = channel.credentials().map(|it| it.to_glib_full());
+            value(
+                credentials,
+                ptr::null_mut(),
+                error,
+                channel,
+                "get the credentials of",
+            )
+        }
+    )
 }

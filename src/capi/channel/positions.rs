@@ -1,5 +1,6 @@
 //! Reading and writing at offsets.
 
+use crate::capi::{c_name, try_method};
 use std::{
     ffi::{c_int, c_void},
     io, ptr,
@@ -12,7 +13,7 @@ use libc::{iovec, size_t, ssize_t};
 use super::iov::{list, list_mut, memory, memory_mut, until_eof};
 use crate::{
     Channel, ChannelExt,
-    capi::{count, holds, status, value, with},
+    capi::{count, holds, status, value},
     error::invalid,
     ffi::QIOChannel,
     types::{into_bytes, zeros},
@@ -30,17 +31,13 @@ pub unsafe extern "C" fn qio_channel_pread(
     offset: i64,
     error: *mut *mut GError,
 ) -> ssize_t {
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        let function = c"qio_channel_pread";
-        with(function, ioc, error, -1, |channel: &Channel| {
-            let Some(buf) = memory_mut(function, buf, buflen) else {
-                return -1;
-            };
-            let result = unsigned(offset).and_then(|offset| channel.pread(buf, offset));
-            count(result, error, channel, "read from")
-        })
-    }
+    try_method!(qio_channel_pread, ioc, error, -1, |channel: &Channel| {
+        let Some(buf) = memory_mut(c_name!(qio_channel_pread), buf, buflen) else {
+            return -1;
+        };
+        let result = unsigned(offset).and_then(|offset| channel.pread(buf, offset));
+        count(result, error, channel, "read from")
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -51,17 +48,19 @@ pub unsafe extern "C" fn qio_channel_pread_all(
     offset: i64,
     error: *mut *mut GError,
 ) -> c_int {
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        let function = c"qio_channel_pread_all";
-        with(function, ioc, error, -1, |channel: &Channel| {
-            let Some(buf) = memory_mut(function, buf, buflen) else {
+    try_method!(
+        qio_channel_pread_all,
+        ioc,
+        error,
+        -1,
+        |channel: &Channel| {
+            let Some(buf) = memory_mut(c_name!(qio_channel_pread_all), buf, buflen) else {
                 return -1;
             };
             let result = unsigned(offset).and_then(|offset| channel.pread_all(buf, offset));
             status(result, error, channel, "read from")
-        })
-    }
+        }
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -72,17 +71,13 @@ pub unsafe extern "C" fn qio_channel_preadv(
     offset: i64,
     error: *mut *mut GError,
 ) -> ssize_t {
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        let function = c"qio_channel_preadv";
-        with(function, ioc, error, -1, |channel: &Channel| {
-            let Some(mut iov) = list_mut(function, iov, niov) else {
-                return -1;
-            };
-            let result = unsigned(offset).and_then(|offset| channel.preadv(iov.buffers(), offset));
-            count(result, error, channel, "read from")
-        })
-    }
+    try_method!(qio_channel_preadv, ioc, error, -1, |channel: &Channel| {
+        let Some(mut iov) = list_mut(c_name!(qio_channel_preadv), iov, niov) else {
+            return -1;
+        };
+        let result = unsigned(offset).and_then(|offset| channel.preadv(iov.buffers(), offset));
+        count(result, error, channel, "read from")
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -93,18 +88,20 @@ pub unsafe extern "C" fn qio_channel_preadv_all(
     offset: i64,
     error: *mut *mut GError,
 ) -> c_int {
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        let function = c"qio_channel_preadv_all";
-        with(function, ioc, error, -1, |channel: &Channel| {
-            let Some(mut iov) = list_mut(function, iov, niov) else {
+    try_method!(
+        qio_channel_preadv_all,
+        ioc,
+        error,
+        -1,
+        |channel: &Channel| {
+            let Some(mut iov) = list_mut(c_name!(qio_channel_preadv_all), iov, niov) else {
                 return -1;
             };
             let result =
                 unsigned(offset).and_then(|offset| channel.preadv_all(iov.buffers(), offset));
             status(result, error, channel, "read from")
-        })
-    }
+        }
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -115,17 +112,19 @@ pub unsafe extern "C" fn qio_channel_pread_all_eof(
     offset: i64,
     error: *mut *mut GError,
 ) -> c_int {
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        let function = c"qio_channel_pread_all_eof";
-        with(function, ioc, error, -1, |channel: &Channel| {
-            let Some(buf) = memory_mut(function, buf, buflen) else {
+    try_method!(
+        qio_channel_pread_all_eof,
+        ioc,
+        error,
+        -1,
+        |channel: &Channel| {
+            let Some(buf) = memory_mut(c_name!(qio_channel_pread_all_eof), buf, buflen) else {
                 return -1;
             };
             let result = unsigned(offset).and_then(|offset| channel.pread_all_eof(buf, offset));
             until_eof(result, error, channel)
-        })
-    }
+        }
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -136,18 +135,20 @@ pub unsafe extern "C" fn qio_channel_preadv_all_eof(
     offset: i64,
     error: *mut *mut GError,
 ) -> c_int {
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        let function = c"qio_channel_preadv_all_eof";
-        with(function, ioc, error, -1, |channel: &Channel| {
-            let Some(mut iov) = list_mut(function, iov, niov) else {
+    try_method!(
+        qio_channel_preadv_all_eof,
+        ioc,
+        error,
+        -1,
+        |channel: &Channel| {
+            let Some(mut iov) = list_mut(c_name!(qio_channel_preadv_all_eof), iov, niov) else {
                 return -1;
             };
             let result =
                 unsigned(offset).and_then(|offset| channel.preadv_all_eof(iov.buffers(), offset));
             until_eof(result, error, channel)
-        })
-    }
+        }
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -158,17 +159,13 @@ pub unsafe extern "C" fn qio_channel_pwrite(
     offset: i64,
     error: *mut *mut GError,
 ) -> ssize_t {
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        let function = c"qio_channel_pwrite";
-        with(function, ioc, error, -1, |channel: &Channel| {
-            let Some(buf) = memory(function, buf, buflen) else {
-                return -1;
-            };
-            let result = unsigned(offset).and_then(|offset| channel.pwrite(buf, offset));
-            count(result, error, channel, "write to")
-        })
-    }
+    try_method!(qio_channel_pwrite, ioc, error, -1, |channel: &Channel| {
+        let Some(buf) = memory(c_name!(qio_channel_pwrite), buf, buflen) else {
+            return -1;
+        };
+        let result = unsigned(offset).and_then(|offset| channel.pwrite(buf, offset));
+        count(result, error, channel, "write to")
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -179,17 +176,19 @@ pub unsafe extern "C" fn qio_channel_pwrite_all(
     offset: i64,
     error: *mut *mut GError,
 ) -> c_int {
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        let function = c"qio_channel_pwrite_all";
-        with(function, ioc, error, -1, |channel: &Channel| {
-            let Some(buf) = memory(function, buf, buflen) else {
+    try_method!(
+        qio_channel_pwrite_all,
+        ioc,
+        error,
+        -1,
+        |channel: &Channel| {
+            let Some(buf) = memory(c_name!(qio_channel_pwrite_all), buf, buflen) else {
                 return -1;
             };
             let result = unsigned(offset).and_then(|offset| channel.pwrite_all(buf, offset));
             status(result, error, channel, "write to")
-        })
-    }
+        }
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -200,17 +199,13 @@ pub unsafe extern "C" fn qio_channel_pwritev(
     offset: i64,
     error: *mut *mut GError,
 ) -> ssize_t {
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        let function = c"qio_channel_pwritev";
-        with(function, ioc, error, -1, |channel: &Channel| {
-            let Some(iov) = list(function, iov, niov) else {
-                return -1;
-            };
-            let result = unsigned(offset).and_then(|offset| channel.pwritev(&iov, offset));
-            count(result, error, channel, "write to")
-        })
-    }
+    try_method!(qio_channel_pwritev, ioc, error, -1, |channel: &Channel| {
+        let Some(iov) = list(c_name!(qio_channel_pwritev), iov, niov) else {
+            return -1;
+        };
+        let result = unsigned(offset).and_then(|offset| channel.pwritev(&iov, offset));
+        count(result, error, channel, "write to")
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -221,17 +216,19 @@ pub unsafe extern "C" fn qio_channel_pwritev_all(
     offset: i64,
     error: *mut *mut GError,
 ) -> c_int {
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        let function = c"qio_channel_pwritev_all";
-        with(function, ioc, error, -1, |channel: &Channel| {
-            let Some(iov) = list(function, iov, niov) else {
+    try_method!(
+        qio_channel_pwritev_all,
+        ioc,
+        error,
+        -1,
+        |channel: &Channel| {
+            let Some(iov) = list(c_name!(qio_channel_pwritev_all), iov, niov) else {
                 return -1;
             };
             let result = unsigned(offset).and_then(|offset| channel.pwritev_all(&iov, offset));
             status(result, error, channel, "write to")
-        })
-    }
+        }
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -241,24 +238,20 @@ pub unsafe extern "C" fn qio_channel_pread_bytes(
     offset: i64,
     error: *mut *mut GError,
 ) -> *mut GBytes {
-    let failed = ptr::null_mut();
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        with(
-            c"qio_channel_pread_bytes",
-            ioc,
-            error,
-            failed,
-            |channel: &Channel| {
-                let result = unsigned(offset).and_then(|offset| {
-                    let mut buf = zeros(count)?;
-                    let read = channel.pread(&mut buf, offset)?;
-                    Ok(into_bytes(buf, read).to_glib_full())
-                });
-                value(result, failed, error, channel, "read from")
-            },
-        )
-    }
+    try_method!(
+        qio_channel_pread_bytes,
+        ioc,
+        error,
+        ptr::null_mut(),
+        |channel: &Channel| {
+            let result = unsigned(offset).and_then(|offset| {
+                let mut buf = zeros(count)?;
+                let read = channel.pread(&mut buf, offset)?;
+                Ok(into_bytes(buf, read).to_glib_full())
+            });
+            value(result, ptr::null_mut(), error, channel, "read from")
+        }
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -268,11 +261,17 @@ pub unsafe extern "C" fn qio_channel_pwrite_bytes(
     offset: i64,
     error: *mut *mut GError,
 ) -> ssize_t {
-    let function = c"qio_channel_pwrite_bytes";
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        with(function, ioc, error, -1, |channel: &Channel| {
-            if !holds(function, !bytes.is_null(), c"bytes != NULL") {
+    try_method!(
+        qio_channel_pwrite_bytes,
+        ioc,
+        error,
+        -1,
+        |channel: &Channel| {
+            if !holds(
+                c_name!(qio_channel_pwrite_bytes),
+                !bytes.is_null(),
+                c"bytes != NULL",
+            ) {
                 return -1;
             }
             let bytes = glib::Bytes::from_glib_borrow(bytes);
@@ -284,6 +283,6 @@ pub unsafe extern "C" fn qio_channel_pwrite_bytes(
                 channel,
                 "write to",
             )
-        })
-    }
+        }
+    )
 }

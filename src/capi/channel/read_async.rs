@@ -1,5 +1,6 @@
 //! Asynchronous reading: see `task`.
 
+use crate::capi::{async_method, finish_method};
 use std::{
     ffi::{c_int, c_uint},
     io::{self, IoSliceMut},
@@ -15,7 +16,6 @@ use libc::size_t;
 use super::bytes::give_list;
 use crate::{
     Channel, ChannelExt, ChannelFutureExt, Feature, ReadFlags,
-    capi::task::{Call, finish, start},
     ffi::QIOChannel,
     types::{into_bytes, zeros},
 };
@@ -68,20 +68,11 @@ pub unsafe extern "C" fn qio_channel_read_bytes_async(
     callback: GAsyncReadyCallback,
     user_data: gpointer,
 ) {
-    let call = Call {
-        tag: qio_channel_read_bytes_async as *const () as usize,
-        name: c"qio_channel_read_bytes_async",
-        io_priority,
-        cancellable,
-        callback,
-        user_data,
-    };
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        start(ioc, call, "read from", |channel| {
-            read(channel, count, false, ReadFlags::empty())
-        });
-    }
+    async_method!(
+        qio_channel_read_bytes_async(ioc, io_priority, cancellable, callback, user_data),
+        "read from",
+        |channel| { read(channel, count, false, ReadFlags::empty()) }
+    );
 }
 
 #[unsafe(no_mangle)]
@@ -90,20 +81,15 @@ pub unsafe extern "C" fn qio_channel_read_bytes_finish(
     result: *mut GAsyncResult,
     error: *mut *mut GError,
 ) -> *mut GBytes {
-    let name = c"qio_channel_read_bytes_finish";
-    let tag = qio_channel_read_bytes_async as *const () as usize;
-    // SAFETY: the function that has the tag starts an operation with this result.
-    unsafe {
-        finish(
-            name,
-            ioc.cast(),
-            result,
-            tag,
-            error,
-            ptr::null_mut(),
-            |(bytes, _): Read| bytes.to_glib_full(),
-        )
-    }
+    finish_method!(
+        qio_channel_read_bytes_finish,
+        qio_channel_read_bytes_async,
+        ioc,
+        result,
+        error,
+        ptr::null_mut(),
+        |(bytes, _): Read| bytes.to_glib_full()
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -116,17 +102,10 @@ pub unsafe extern "C" fn qio_channel_read_bytes_with_fds_async(
     callback: GAsyncReadyCallback,
     user_data: gpointer,
 ) {
-    let call = Call {
-        tag: qio_channel_read_bytes_with_fds_async as *const () as usize,
-        name: c"qio_channel_read_bytes_with_fds_async",
-        io_priority,
-        cancellable,
-        callback,
-        user_data,
-    };
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        start(ioc, call, "read from", |channel| {
+    async_method!(
+        qio_channel_read_bytes_with_fds_async(ioc, io_priority, cancellable, callback, user_data),
+        "read from",
+        |channel| {
             let with_fds = channel.has_feature(Feature::FD_PASS);
             read(
                 channel,
@@ -134,8 +113,8 @@ pub unsafe extern "C" fn qio_channel_read_bytes_with_fds_async(
                 with_fds,
                 ReadFlags::from_bits_truncate(flags),
             )
-        });
-    }
+        }
+    );
 }
 
 #[unsafe(no_mangle)]
@@ -145,23 +124,18 @@ pub unsafe extern "C" fn qio_channel_read_bytes_with_fds_finish(
     fds: *mut *mut GUnixFDList,
     error: *mut *mut GError,
 ) -> *mut GBytes {
-    let name = c"qio_channel_read_bytes_with_fds_finish";
-    let tag = qio_channel_read_bytes_with_fds_async as *const () as usize;
-    // SAFETY: the function that has the tag starts an operation with this result.
-    unsafe {
-        finish(
-            name,
-            ioc.cast(),
-            result,
-            tag,
-            error,
-            ptr::null_mut(),
-            |(bytes, received): Read| {
-                give_list(received, fds);
-                bytes.to_glib_full()
-            },
-        )
-    }
+    finish_method!(
+        qio_channel_read_bytes_with_fds_finish,
+        qio_channel_read_bytes_with_fds_async,
+        ioc,
+        result,
+        error,
+        ptr::null_mut(),
+        |(bytes, received): Read| {
+            give_list(received, fds);
+            bytes.to_glib_full()
+        }
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -173,20 +147,11 @@ pub unsafe extern "C" fn qio_channel_read_bytes_all_async(
     callback: GAsyncReadyCallback,
     user_data: gpointer,
 ) {
-    let call = Call {
-        tag: qio_channel_read_bytes_all_async as *const () as usize,
-        name: c"qio_channel_read_bytes_all_async",
-        io_priority,
-        cancellable,
-        callback,
-        user_data,
-    };
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        start(ioc, call, "read from", |channel| {
-            read_all(channel, count, false)
-        });
-    }
+    async_method!(
+        qio_channel_read_bytes_all_async(ioc, io_priority, cancellable, callback, user_data),
+        "read from",
+        |channel| { read_all(channel, count, false) }
+    );
 }
 
 #[unsafe(no_mangle)]
@@ -195,20 +160,15 @@ pub unsafe extern "C" fn qio_channel_read_bytes_all_finish(
     result: *mut GAsyncResult,
     error: *mut *mut GError,
 ) -> *mut GBytes {
-    let name = c"qio_channel_read_bytes_all_finish";
-    let tag = qio_channel_read_bytes_all_async as *const () as usize;
-    // SAFETY: the function that has the tag starts an operation with this result.
-    unsafe {
-        finish(
-            name,
-            ioc.cast(),
-            result,
-            tag,
-            error,
-            ptr::null_mut(),
-            |(bytes, _): Read| bytes.to_glib_full(),
-        )
-    }
+    finish_method!(
+        qio_channel_read_bytes_all_finish,
+        qio_channel_read_bytes_all_async,
+        ioc,
+        result,
+        error,
+        ptr::null_mut(),
+        |(bytes, _): Read| bytes.to_glib_full()
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -220,20 +180,11 @@ pub unsafe extern "C" fn qio_channel_read_bytes_all_eof_async(
     callback: GAsyncReadyCallback,
     user_data: gpointer,
 ) {
-    let call = Call {
-        tag: qio_channel_read_bytes_all_eof_async as *const () as usize,
-        name: c"qio_channel_read_bytes_all_eof_async",
-        io_priority,
-        cancellable,
-        callback,
-        user_data,
-    };
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        start(ioc, call, "read from", |channel| {
-            read_all_eof(channel, count, false)
-        });
-    }
+    async_method!(
+        qio_channel_read_bytes_all_eof_async(ioc, io_priority, cancellable, callback, user_data),
+        "read from",
+        |channel| { read_all_eof(channel, count, false) }
+    );
 }
 
 #[unsafe(no_mangle)]
@@ -242,20 +193,15 @@ pub unsafe extern "C" fn qio_channel_read_bytes_all_eof_finish(
     result: *mut GAsyncResult,
     error: *mut *mut GError,
 ) -> *mut GBytes {
-    let name = c"qio_channel_read_bytes_all_eof_finish";
-    let tag = qio_channel_read_bytes_all_eof_async as *const () as usize;
-    // SAFETY: the function that has the tag starts an operation with this result.
-    unsafe {
-        finish(
-            name,
-            ioc.cast(),
-            result,
-            tag,
-            error,
-            ptr::null_mut(),
-            |(bytes, _): Read| bytes.to_glib_full(),
-        )
-    }
+    finish_method!(
+        qio_channel_read_bytes_all_eof_finish,
+        qio_channel_read_bytes_all_eof_async,
+        ioc,
+        result,
+        error,
+        ptr::null_mut(),
+        |(bytes, _): Read| bytes.to_glib_full()
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -267,21 +213,20 @@ pub unsafe extern "C" fn qio_channel_read_bytes_with_fds_all_async(
     callback: GAsyncReadyCallback,
     user_data: gpointer,
 ) {
-    let call = Call {
-        tag: qio_channel_read_bytes_with_fds_all_async as *const () as usize,
-        name: c"qio_channel_read_bytes_with_fds_all_async",
-        io_priority,
-        cancellable,
-        callback,
-        user_data,
-    };
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        start(ioc, call, "read from", |channel| {
+    async_method!(
+        qio_channel_read_bytes_with_fds_all_async(
+            ioc,
+            io_priority,
+            cancellable,
+            callback,
+            user_data
+        ),
+        "read from",
+        |channel| {
             let with_fds = channel.has_feature(Feature::FD_PASS);
             read_all(channel, count, with_fds)
-        });
-    }
+        }
+    );
 }
 
 #[unsafe(no_mangle)]
@@ -291,21 +236,16 @@ pub unsafe extern "C" fn qio_channel_read_bytes_with_fds_all_finish(
     fds: *mut *mut GUnixFDList,
     error: *mut *mut GError,
 ) -> *mut GBytes {
-    let name = c"qio_channel_read_bytes_with_fds_all_finish";
-    let tag = qio_channel_read_bytes_with_fds_all_async as *const () as usize;
-    // SAFETY: the function that has the tag starts an operation with this result.
-    unsafe {
-        finish(
-            name,
-            ioc.cast(),
-            result,
-            tag,
-            error,
-            ptr::null_mut(),
-            |(bytes, received): Read| {
-                give_list(received, fds);
-                bytes.to_glib_full()
-            },
-        )
-    }
+    finish_method!(
+        qio_channel_read_bytes_with_fds_all_finish,
+        qio_channel_read_bytes_with_fds_all_async,
+        ioc,
+        result,
+        error,
+        ptr::null_mut(),
+        |(bytes, received): Read| {
+            give_list(received, fds);
+            bytes.to_glib_full()
+        }
+    )
 }

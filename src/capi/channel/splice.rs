@@ -1,5 +1,6 @@
 //! Moving data between channels, and counting it.
 
+use crate::capi::{async_call, c_name, finish_method, try_method};
 use std::{
     ffi::{CStr, c_int},
     io,
@@ -12,11 +13,7 @@ use glib_sys::{GError, GType, gboolean};
 
 use crate::{
     ByteCounter, Channel, ChannelExt, ChannelFutureExt, RelayCounters,
-    capi::{
-        holds, is_a, success,
-        task::{Call, finish, finish_success, start},
-        value, with,
-    },
+    capi::{holds, is_a, success, task::start, value},
     error::invalid,
     ffi::{QIOByteCounter, QIOChannel},
     relay_counted, relay_counted_future,
@@ -66,7 +63,7 @@ fn is_counter(function: &CStr, counter: *mut QIOByteCounter) -> bool {
 ///
 /// # Safety
 ///
-/// As for the functions of this room.
+/// As for the functions of this module.
 unsafe fn some_counter(counter: *mut QIOByteCounter) -> ByteCounter {
     if counter.is_null() {
         return ByteCounter::new();
@@ -80,7 +77,7 @@ unsafe fn some_counter(counter: *mut QIOByteCounter) -> ByteCounter {
 
 /// # Safety
 ///
-/// As for the functions of this room.
+/// As for the functions of this module.
 unsafe fn counters(sent: *mut QIOByteCounter, received: *mut QIOByteCounter) -> RelayCounters {
     // SAFETY: the caller's promise.
     unsafe {
@@ -95,7 +92,7 @@ unsafe fn counters(sent: *mut QIOByteCounter, received: *mut QIOByteCounter) -> 
 ///
 /// # Safety
 ///
-/// As for the functions of this room.
+/// As for the functions of this module.
 unsafe fn some_channel(function: &CStr, ioc: *mut QIOChannel, expected: &CStr) -> Option<Channel> {
     // SAFETY: the caller's promise.
     unsafe { holds(function, is_a::<Channel>(ioc.cast()), expected).then(|| from_glib_none(ioc)) }
@@ -125,19 +122,25 @@ pub unsafe extern "C" fn qio_channel_splice_to(
     counter: *mut QIOByteCounter,
     error: *mut *mut GError,
 ) -> i64 {
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        let function = c"qio_channel_splice_to";
-        with(function, ioc, error, -1, |channel: &Channel| {
-            let Some(target) = some_channel(function, target, c"QIO_IS_CHANNEL (target)") else {
+    try_method!(
+        qio_channel_splice_to,
+        ioc,
+        error,
+        -1,
+        |channel: &Channel| {
+            let Some(target) = some_channel(
+                c_name!(qio_channel_splice_to),
+                target,
+                c"QIO_IS_CHANNEL (target)",
+            ) else {
                 return -1;
             };
             let counter = some_counter(counter);
             let result =
                 limit(count).and_then(|count| channel.splice_to_counted(&target, count, &counter));
             value(result.map(signed), -1, error, channel, "move data from")
-        })
-    }
+        }
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -151,14 +154,12 @@ pub unsafe extern "C" fn qio_channel_splice_to_async(
     callback: GAsyncReadyCallback,
     user_data: glib_sys::gpointer,
 ) {
-    let call = Call {
-        tag: qio_channel_splice_to_async as *const () as usize,
-        name: c"qio_channel_splice_to_async",
+    let call = async_call!(qio_channel_splice_to_async(
         io_priority,
         cancellable,
         callback,
-        user_data,
-    };
+        user_data
+    ));
     // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         let expected = c"QIO_IS_CHANNEL (target)";
@@ -181,10 +182,15 @@ pub unsafe extern "C" fn qio_channel_splice_to_finish(
     result: *mut GAsyncResult,
     error: *mut *mut GError,
 ) -> i64 {
-    let name = c"qio_channel_splice_to_finish";
-    let tag = qio_channel_splice_to_async as *const () as usize;
-    // SAFETY: the function that has the tag starts an operation with this result.
-    unsafe { finish(name, ioc.cast(), result, tag, error, -1, signed) }
+    finish_method!(
+        qio_channel_splice_to_finish,
+        qio_channel_splice_to_async,
+        ioc,
+        result,
+        error,
+        -1,
+        signed
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -195,18 +201,16 @@ pub unsafe extern "C" fn qio_channel_relay(
     received: *mut QIOByteCounter,
     error: *mut *mut GError,
 ) -> gboolean {
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        let function = c"qio_channel_relay";
-        with(function, ioc, error, 0, |channel: &Channel| {
-            let Some(other) = some_channel(function, other, c"QIO_IS_CHANNEL (other)") else {
-                return 0;
-            };
-            let counters = counters(sent, received);
-            let result = relay_counted(channel, &other, &counters);
-            success(result.map(drop), error, channel, "relay")
-        })
-    }
+    try_method!(qio_channel_relay, ioc, error, 0, |channel: &Channel| {
+        let Some(other) =
+            some_channel(c_name!(qio_channel_relay), other, c"QIO_IS_CHANNEL (other)")
+        else {
+            return 0;
+        };
+        let counters = counters(sent, received);
+        let result = relay_counted(channel, &other, &counters);
+        success(result.map(drop), error, channel, "relay")
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -220,14 +224,12 @@ pub unsafe extern "C" fn qio_channel_relay_async(
     callback: GAsyncReadyCallback,
     user_data: glib_sys::gpointer,
 ) {
-    let call = Call {
-        tag: qio_channel_relay_async as *const () as usize,
-        name: c"qio_channel_relay_async",
+    let call = async_call!(qio_channel_relay_async(
         io_priority,
         cancellable,
         callback,
-        user_data,
-    };
+        user_data
+    ));
     // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         let expected = c"QIO_IS_CHANNEL (other)";
@@ -248,8 +250,13 @@ pub unsafe extern "C" fn qio_channel_relay_finish(
     result: *mut GAsyncResult,
     error: *mut *mut GError,
 ) -> gboolean {
-    let name = c"qio_channel_relay_finish";
-    let tag = qio_channel_relay_async as *const () as usize;
-    // SAFETY: the function that has the tag starts an operation with this result.
-    unsafe { finish_success(name, ioc.cast(), result, tag, error) }
+    finish_method!(
+        qio_channel_relay_finish,
+        qio_channel_relay_async,
+        ioc,
+        result,
+        error,
+        0,
+        |()| 1
+    )
 }

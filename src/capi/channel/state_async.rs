@@ -1,5 +1,6 @@
 //! Asynchronous waiting, flushing and closing: see `task`.
 
+use crate::capi::{async_method, finish_method};
 use std::ffi::c_int;
 
 use gio_sys::{GAsyncReadyCallback, GAsyncResult, GCancellable};
@@ -7,10 +8,7 @@ use glib::translate::*;
 use glib_sys::{GError, GIOCondition, gpointer};
 
 use crate::{
-    ChannelFutureExt,
-    capi::task::{Call, finish, finish_success, start},
-    channel::class::flushed,
-    ffi::QIOChannel,
+    ChannelFutureExt, capi::task::finish_success, channel::class::flushed, ffi::QIOChannel,
 };
 
 #[unsafe(no_mangle)]
@@ -22,20 +20,11 @@ pub unsafe extern "C" fn qio_channel_ready_async(
     callback: GAsyncReadyCallback,
     user_data: gpointer,
 ) {
-    let call = Call {
-        tag: qio_channel_ready_async as *const () as usize,
-        name: c"qio_channel_ready_async",
-        io_priority,
-        cancellable,
-        callback,
-        user_data,
-    };
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        start(ioc, call, "wait for", |channel| async move {
-            channel.ready(from_glib(condition)).await
-        });
-    }
+    async_method!(
+        qio_channel_ready_async(ioc, io_priority, cancellable, callback, user_data),
+        "wait for",
+        |channel| async move { channel.ready(from_glib(condition)).await }
+    );
 }
 
 #[unsafe(no_mangle)]
@@ -44,20 +33,15 @@ pub unsafe extern "C" fn qio_channel_ready_finish(
     result: *mut GAsyncResult,
     error: *mut *mut GError,
 ) -> GIOCondition {
-    let name = c"qio_channel_ready_finish";
-    let tag = qio_channel_ready_async as *const () as usize;
-    // SAFETY: the function that has the tag starts an operation with this result.
-    unsafe {
-        finish(
-            name,
-            ioc.cast(),
-            result,
-            tag,
-            error,
-            0,
-            |got: glib::IOCondition| got.into_glib(),
-        )
-    }
+    finish_method!(
+        qio_channel_ready_finish,
+        qio_channel_ready_async,
+        ioc,
+        result,
+        error,
+        0,
+        |got: glib::IOCondition| got.into_glib()
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -68,20 +52,11 @@ pub unsafe extern "C" fn qio_channel_close_async(
     callback: GAsyncReadyCallback,
     user_data: gpointer,
 ) {
-    let call = Call {
-        tag: qio_channel_close_async as *const () as usize,
-        name: c"qio_channel_close_async",
-        io_priority,
-        cancellable,
-        callback,
-        user_data,
-    };
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        start(ioc, call, "close", |channel| async move {
-            channel.close_future().await
-        });
-    }
+    async_method!(
+        qio_channel_close_async(ioc, io_priority, cancellable, callback, user_data),
+        "close",
+        |channel| async move { channel.close_future().await }
+    );
 }
 
 #[unsafe(no_mangle)]
@@ -109,20 +84,11 @@ pub unsafe extern "C" fn qio_channel_flush_async(
     callback: GAsyncReadyCallback,
     user_data: gpointer,
 ) {
-    let call = Call {
-        tag: qio_channel_flush_async as *const () as usize,
-        name: c"qio_channel_flush_async",
-        io_priority,
-        cancellable,
-        callback,
-        user_data,
-    };
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        start(ioc, call, "flush", |channel| async move {
-            channel.flush_future().await
-        });
-    }
+    async_method!(
+        qio_channel_flush_async(ioc, io_priority, cancellable, callback, user_data),
+        "flush",
+        |channel| async move { channel.flush_future().await }
+    );
 }
 
 #[unsafe(no_mangle)]
@@ -131,8 +97,13 @@ pub unsafe extern "C" fn qio_channel_flush_finish(
     result: *mut GAsyncResult,
     error: *mut *mut GError,
 ) -> c_int {
-    let name = c"qio_channel_flush_finish";
-    let tag = qio_channel_flush_async as *const () as usize;
-    // SAFETY: the function that has the tag starts an operation with this result.
-    unsafe { finish(name, ioc.cast(), result, tag, error, -1, flushed) }
+    finish_method!(
+        qio_channel_flush_finish,
+        qio_channel_flush_async,
+        ioc,
+        result,
+        error,
+        -1,
+        flushed
+    )
 }

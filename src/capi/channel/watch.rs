@@ -1,5 +1,6 @@
 //! Watches, waiting, contexts and handlers.
 
+use crate::capi::{c_name, method, try_method};
 use std::{
     ffi::{CStr, c_int, c_uint, c_void},
     io, mem, ptr,
@@ -39,7 +40,7 @@ struct Callback {
 impl Callback {
     /// # Safety
     ///
-    /// As for the functions of this room.
+    /// As for the functions of this module.
     unsafe fn watch(self, channel: &Channel, condition: GIOCondition) -> glib::Source {
         // SAFETY: the source is a watch: it calls its callback with the arguments of a
         // `ChannelFunc`, and GLib frees the data after the last call.
@@ -58,17 +59,12 @@ pub unsafe extern "C" fn qio_channel_create_watch(
     ioc: *mut QIOChannel,
     condition: GIOCondition,
 ) -> *mut GSource {
-    let failed = ptr::null_mut();
-    // SAFETY: the C contract, at the top of `capi`, as for all functions here.
-    unsafe {
-        with(
-            c"qio_channel_create_watch",
-            ioc,
-            ptr::null_mut(),
-            failed,
-            |channel: &Channel| channel.create_watch(from_glib(condition)).to_glib_full(),
-        )
-    }
+    method!(
+        qio_channel_create_watch,
+        ioc,
+        ptr::null_mut(),
+        |channel: &Channel| channel.create_watch(from_glib(condition)).to_glib_full()
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -79,35 +75,33 @@ pub unsafe extern "C" fn qio_channel_create_watch_full(
     user_data: gpointer,
     notify: GDestroyNotify,
 ) -> *mut GSource {
-    let function = c"qio_channel_create_watch_full";
-    let failed = ptr::null_mut();
-    // SAFETY: see above.
-    unsafe {
-        with(
-            function,
-            ioc,
-            ptr::null_mut(),
-            failed,
-            |channel: &Channel| {
-                if !holds(function, func.is_some(), c"func != NULL") {
-                    return failed;
-                }
-                let callback = Callback {
-                    func,
-                    user_data,
-                    notify,
-                };
-                callback.watch(channel, condition).to_glib_full()
-            },
-        )
-    }
+    method!(
+        qio_channel_create_watch_full,
+        ioc,
+        ptr::null_mut(),
+        |channel: &Channel| {
+            if !holds(
+                c_name!(qio_channel_create_watch_full),
+                func.is_some(),
+                c"func != NULL",
+            ) {
+                return ptr::null_mut();
+            }
+            let callback = Callback {
+                func,
+                user_data,
+                notify,
+            };
+            callback.watch(channel, condition).to_glib_full()
+        }
+    )
 }
 
 /// Makes a watch and attaches it.
 ///
 /// # Safety
 ///
-/// As for the functions of this room.
+/// As for the functions of this module.
 unsafe fn attach(
     function: &CStr,
     ioc: *mut QIOChannel,
@@ -140,7 +134,7 @@ unsafe fn attach(
 ///
 /// # Safety
 ///
-/// As for the functions of this room.
+/// As for the functions of this module.
 unsafe fn attach_with_id(
     function: &CStr,
     ioc: *mut QIOChannel,
@@ -173,7 +167,7 @@ pub unsafe extern "C" fn qio_channel_add_watch(
         user_data,
         notify,
     };
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         attach_with_id(
             c"qio_channel_add_watch",
@@ -199,7 +193,7 @@ pub unsafe extern "C" fn qio_channel_add_watch_full(
         user_data,
         notify,
     };
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         attach_with_id(
             c"qio_channel_add_watch_full",
@@ -225,7 +219,7 @@ pub unsafe extern "C" fn qio_channel_add_watch_source(
         user_data,
         notify,
     };
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         attach(
             c"qio_channel_add_watch_source",
@@ -243,21 +237,16 @@ pub unsafe extern "C" fn qio_channel_create_fd_watch(
     fd: c_int,
     condition: GIOCondition,
 ) -> *mut GSource {
-    let failed = ptr::null_mut();
-    // SAFETY: see above.
-    unsafe {
-        with(
-            c"qio_channel_create_fd_watch",
-            ioc,
-            ptr::null_mut(),
-            failed,
-            |channel: &Channel| {
-                channel
-                    .create_fd_watch(fd, from_glib(condition))
-                    .to_glib_full()
-            },
-        )
-    }
+    method!(
+        qio_channel_create_fd_watch,
+        ioc,
+        ptr::null_mut(),
+        |channel: &Channel| {
+            channel
+                .create_fd_watch(fd, from_glib(condition))
+                .to_glib_full()
+        }
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -267,21 +256,15 @@ pub unsafe extern "C" fn qio_channel_create_fd_pair_watch(
     fdwrite: c_int,
     condition: GIOCondition,
 ) -> *mut GSource {
-    let function = c"qio_channel_create_fd_pair_watch";
-    let failed = ptr::null_mut();
-    // SAFETY: see above.
-    unsafe {
-        with(
-            function,
-            ioc,
-            ptr::null_mut(),
-            failed,
-            |channel: &Channel| {
-                let source = channel.create_fd_pair_watch(fdread, fdwrite, from_glib(condition));
-                source.to_glib_full()
-            },
-        )
-    }
+    method!(
+        qio_channel_create_fd_pair_watch,
+        ioc,
+        ptr::null_mut(),
+        |channel: &Channel| {
+            let source = channel.create_fd_pair_watch(fdread, fdwrite, from_glib(condition));
+            source.to_glib_full()
+        }
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -292,7 +275,7 @@ pub unsafe extern "C" fn qio_channel_create_child_watch(
 ) -> *mut GSource {
     let function = c"qio_channel_create_child_watch";
     let failed = ptr::null_mut();
-    // SAFETY: see above; the watch takes a reference of its own.
+    // SAFETY: the C contract, at the top of `capi`; the watch takes a reference of its own.
     unsafe {
         if !holds(function, !source.is_null(), c"source != NULL") {
             return failed;
@@ -313,18 +296,9 @@ pub unsafe extern "C" fn qio_channel_create_child_watch(
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_wait(ioc: *mut QIOChannel, condition: GIOCondition) {
-    // SAFETY: see above.
-    unsafe {
-        with(
-            c"qio_channel_wait",
-            ioc,
-            ptr::null_mut(),
-            (),
-            |channel: &Channel| {
-                complain_of(channel, channel.wait(from_glib(condition)));
-            },
-        );
-    }
+    method!(qio_channel_wait, ioc, (), |channel: &Channel| {
+        complain_of(channel, channel.wait(from_glib(condition)));
+    });
 }
 
 /// There is no place for an error.
@@ -342,24 +316,21 @@ pub unsafe extern "C" fn qio_channel_wait_timeout(
     ready: *mut GIOCondition,
     error: *mut *mut GError,
 ) -> gboolean {
-    // SAFETY: see above.
-    unsafe {
-        with(
-            c"qio_channel_wait_timeout",
-            ioc,
-            error,
-            0,
-            |channel: &Channel| {
-                let condition = from_glib(condition);
-                let result = match u64::try_from(timeout_us) {
-                    Ok(us) => channel.wait_timeout(condition, Duration::from_micros(us)),
-                    // Less than nothing is no limit.
-                    Err(_) => channel.wait(condition),
-                };
-                success(write_ready(result, ready), error, channel, "wait for")
-            },
-        )
-    }
+    try_method!(
+        qio_channel_wait_timeout,
+        ioc,
+        error,
+        0,
+        |channel: &Channel| {
+            let condition = from_glib(condition);
+            let result = match u64::try_from(timeout_us) {
+                Ok(us) => channel.wait_timeout(condition, Duration::from_micros(us)),
+                // Less than nothing is no limit.
+                Err(_) => channel.wait(condition),
+            };
+            success(write_ready(result, ready), error, channel, "wait for")
+        }
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -370,11 +341,15 @@ pub unsafe extern "C" fn qio_channel_wait_cancellable(
     ready: *mut GIOCondition,
     error: *mut *mut GError,
 ) -> gboolean {
-    // SAFETY: see above.
-    unsafe {
-        let function = c"qio_channel_wait_cancellable";
-        with(function, ioc, error, 0, |channel: &Channel| {
-            let Ok(cancellable) = some::<gio::Cancellable>(function, cancellable) else {
+    try_method!(
+        qio_channel_wait_cancellable,
+        ioc,
+        error,
+        0,
+        |channel: &Channel| {
+            let Ok(cancellable) =
+                some::<gio::Cancellable>(c_name!(qio_channel_wait_cancellable), cancellable)
+            else {
                 return 0;
             };
             let condition = from_glib(condition);
@@ -383,15 +358,15 @@ pub unsafe extern "C" fn qio_channel_wait_cancellable(
                 None => channel.wait(condition),
             };
             success(write_ready(result, ready), error, channel, "wait for")
-        })
-    }
+        }
+    )
 }
 
 /// Writes what is ready to its out argument, if there is one.
 ///
 /// # Safety
 ///
-/// As for the functions of this room.
+/// As for the functions of this module.
 unsafe fn write_ready(result: io::Result<IOCondition>, ready: *mut GIOCondition) -> io::Result<()> {
     let got = result?;
     if !ready.is_null() {
@@ -403,19 +378,15 @@ unsafe fn write_ready(result: io::Result<IOCondition>, ready: *mut GIOCondition)
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_yield(ioc: *mut QIOChannel, condition: GIOCondition) {
-    let function = c"qio_channel_yield";
-    // SAFETY: see above.
-    unsafe {
-        with(function, ioc, ptr::null_mut(), (), |channel: &Channel| {
-            if holds(
-                function,
-                crate::coroutine::in_coroutine(),
-                c"qio_in_coroutine ()",
-            ) {
-                complain_of(channel, channel.yield_until(from_glib(condition)));
-            }
-        });
-    }
+    method!(qio_channel_yield, ioc, (), |channel: &Channel| {
+        if holds(
+            c_name!(qio_channel_yield),
+            crate::coroutine::in_coroutine(),
+            c"qio_in_coroutine ()",
+        ) {
+            complain_of(channel, channel.yield_until(from_glib(condition)));
+        }
+    });
 }
 
 #[unsafe(no_mangle)]
@@ -425,18 +396,24 @@ pub unsafe extern "C" fn qio_channel_yield_full(
     ready: *mut GIOCondition,
     error: *mut *mut GError,
 ) -> gboolean {
-    let function = c"qio_channel_yield_full";
-    // SAFETY: see above.
-    unsafe {
-        with(function, ioc, error, 0, |channel: &Channel| {
+    try_method!(
+        qio_channel_yield_full,
+        ioc,
+        error,
+        0,
+        |channel: &Channel| {
             let inside = crate::coroutine::in_coroutine();
-            if !holds(function, inside, c"qio_in_coroutine ()") {
+            if !holds(
+                c_name!(qio_channel_yield_full),
+                inside,
+                c"qio_in_coroutine ()",
+            ) {
                 return 0;
             }
             let result = channel.yield_until(from_glib(condition));
             success(write_ready(result, ready), error, channel, "wait for")
-        })
-    }
+        }
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -447,18 +424,14 @@ pub unsafe extern "C" fn qio_channel_set_aio_fd_handler(
     io_write: IOHandler,
     opaque: *mut c_void,
 ) {
-    // SAFETY: see above; the handlers may be called until they are replaced.
-    unsafe {
-        with(
-            c"qio_channel_set_aio_fd_handler",
-            ioc,
-            ptr::null_mut(),
-            (),
-            |channel: &Channel| {
-                let context = Option::<glib::MainContext>::from_glib_none(ctx);
-                let handlers = FdHandlers::new(io_read, io_write, opaque);
-                VFuncs::of(channel).set_fd_handler(context.as_ref(), &handlers);
-            },
-        );
-    }
+    method!(
+        qio_channel_set_aio_fd_handler,
+        ioc,
+        (),
+        |channel: &Channel| {
+            let context = Option::<glib::MainContext>::from_glib_none(ctx);
+            let handlers = FdHandlers::new(io_read, io_write, opaque);
+            VFuncs::of(channel).set_fd_handler(context.as_ref(), &handlers);
+        }
+    );
 }

@@ -1,5 +1,6 @@
 //! Asynchronous writing: see `task`.
 
+use crate::capi::{async_call, finish_method};
 use std::{
     ffi::{c_int, c_uint},
     io,
@@ -13,10 +14,7 @@ use libc::ssize_t;
 use super::bytes::{duplicates, some_bytes};
 use crate::{
     Channel, ChannelFutureExt, WriteFlags,
-    capi::{
-        some,
-        task::{Call, finish, finish_success, start},
-    },
+    capi::{some, task::start},
     ffi::QIOChannel,
 };
 
@@ -53,14 +51,12 @@ pub unsafe extern "C" fn qio_channel_write_bytes_async(
     callback: GAsyncReadyCallback,
     user_data: gpointer,
 ) {
-    let call = Call {
-        tag: qio_channel_write_bytes_async as *const () as usize,
-        name: c"qio_channel_write_bytes_async",
+    let call = async_call!(qio_channel_write_bytes_async(
         io_priority,
         cancellable,
         callback,
-        user_data,
-    };
+        user_data
+    ));
     // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         let Some(bytes) = some_bytes(call.name, bytes) else {
@@ -81,14 +77,15 @@ pub unsafe extern "C" fn qio_channel_write_bytes_finish(
     result: *mut GAsyncResult,
     error: *mut *mut GError,
 ) -> ssize_t {
-    let name = c"qio_channel_write_bytes_finish";
-    let tag = qio_channel_write_bytes_async as *const () as usize;
-    // SAFETY: the function that has the tag starts an operation with this result.
-    unsafe {
-        finish(name, ioc.cast(), result, tag, error, -1, |count: usize| {
-            count as ssize_t
-        })
-    }
+    finish_method!(
+        qio_channel_write_bytes_finish,
+        qio_channel_write_bytes_async,
+        ioc,
+        result,
+        error,
+        -1,
+        |count: usize| { count as ssize_t }
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -102,14 +99,12 @@ pub unsafe extern "C" fn qio_channel_write_bytes_with_fds_async(
     callback: GAsyncReadyCallback,
     user_data: gpointer,
 ) {
-    let call = Call {
-        tag: qio_channel_write_bytes_with_fds_async as *const () as usize,
-        name: c"qio_channel_write_bytes_with_fds_async",
+    let call = async_call!(qio_channel_write_bytes_with_fds_async(
         io_priority,
         cancellable,
         callback,
-        user_data,
-    };
+        user_data
+    ));
     // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         let Some(bytes) = some_bytes(call.name, bytes) else {
@@ -133,14 +128,15 @@ pub unsafe extern "C" fn qio_channel_write_bytes_with_fds_finish(
     result: *mut GAsyncResult,
     error: *mut *mut GError,
 ) -> ssize_t {
-    let name = c"qio_channel_write_bytes_with_fds_finish";
-    let tag = qio_channel_write_bytes_with_fds_async as *const () as usize;
-    // SAFETY: the function that has the tag starts an operation with this result.
-    unsafe {
-        finish(name, ioc.cast(), result, tag, error, -1, |count: usize| {
-            count as ssize_t
-        })
-    }
+    finish_method!(
+        qio_channel_write_bytes_with_fds_finish,
+        qio_channel_write_bytes_with_fds_async,
+        ioc,
+        result,
+        error,
+        -1,
+        |count: usize| { count as ssize_t }
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -152,14 +148,12 @@ pub unsafe extern "C" fn qio_channel_write_bytes_all_async(
     callback: GAsyncReadyCallback,
     user_data: gpointer,
 ) {
-    let call = Call {
-        tag: qio_channel_write_bytes_all_async as *const () as usize,
-        name: c"qio_channel_write_bytes_all_async",
+    let call = async_call!(qio_channel_write_bytes_all_async(
         io_priority,
         cancellable,
         callback,
-        user_data,
-    };
+        user_data
+    ));
     // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         let Some(bytes) = some_bytes(call.name, bytes) else {
@@ -180,10 +174,15 @@ pub unsafe extern "C" fn qio_channel_write_bytes_all_finish(
     result: *mut GAsyncResult,
     error: *mut *mut GError,
 ) -> gboolean {
-    let name = c"qio_channel_write_bytes_all_finish";
-    let tag = qio_channel_write_bytes_all_async as *const () as usize;
-    // SAFETY: the function that has the tag starts an operation with this result.
-    unsafe { finish_success(name, ioc.cast(), result, tag, error) }
+    finish_method!(
+        qio_channel_write_bytes_all_finish,
+        qio_channel_write_bytes_all_async,
+        ioc,
+        result,
+        error,
+        0,
+        |()| 1
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -197,14 +196,12 @@ pub unsafe extern "C" fn qio_channel_write_bytes_with_fds_all_async(
     callback: GAsyncReadyCallback,
     user_data: gpointer,
 ) {
-    let call = Call {
-        tag: qio_channel_write_bytes_with_fds_all_async as *const () as usize,
-        name: c"qio_channel_write_bytes_with_fds_all_async",
+    let call = async_call!(qio_channel_write_bytes_with_fds_all_async(
         io_priority,
         cancellable,
         callback,
-        user_data,
-    };
+        user_data
+    ));
     // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         let Some(bytes) = some_bytes(call.name, bytes) else {
@@ -228,8 +225,13 @@ pub unsafe extern "C" fn qio_channel_write_bytes_with_fds_all_finish(
     result: *mut GAsyncResult,
     error: *mut *mut GError,
 ) -> gboolean {
-    let name = c"qio_channel_write_bytes_with_fds_all_finish";
-    let tag = qio_channel_write_bytes_with_fds_all_async as *const () as usize;
-    // SAFETY: the function that has the tag starts an operation with this result.
-    unsafe { finish_success(name, ioc.cast(), result, tag, error) }
+    finish_method!(
+        qio_channel_write_bytes_with_fds_all_finish,
+        qio_channel_write_bytes_with_fds_all_async,
+        ioc,
+        result,
+        error,
+        0,
+        |()| 1
+    )
 }

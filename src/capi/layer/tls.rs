@@ -1,5 +1,6 @@
 //! TLS over a channel.
 
+use crate::capi::{async_call, finish_method};
 use std::{
     ffi::{CStr, c_char, c_int, c_uint},
     ptr,
@@ -14,11 +15,7 @@ use glib_sys::{GError, GFALSE, GType, gboolean, gpointer};
 
 use crate::{
     Channel, ChannelTls, TlsCreds,
-    capi::{
-        Instance, complain, give, guarded, holds, instance, is_a, success,
-        task::{Call, finish_success, start},
-        with,
-    },
+    capi::{Instance, complain, give, guarded, holds, instance, is_a, success, task::start, with},
     ffi::{QIOChannel, QIOChannelTLS, QIOTlsCreds},
 };
 
@@ -75,7 +72,7 @@ pub unsafe extern "C" fn qio_channel_tls_new_server(
 
 /// # Safety
 ///
-/// As for the functions of this room.
+/// As for the functions of this module.
 unsafe fn over(
     function: &CStr,
     master: *mut QIOChannel,
@@ -105,7 +102,7 @@ unsafe fn over(
 ///
 /// # Safety
 ///
-/// As for the functions of this room.
+/// As for the functions of this module.
 unsafe fn attempt(
     function: &CStr,
     tls: *mut QIOChannelTLS,
@@ -127,7 +124,7 @@ unsafe fn attempt(
 ///
 /// # Safety
 ///
-/// As for the functions of this room.
+/// As for the functions of this module.
 unsafe fn getter<R: Copy>(
     function: &CStr,
     tls: *mut QIOChannelTLS,
@@ -163,14 +160,12 @@ pub unsafe extern "C" fn qio_channel_tls_handshake_async(
     callback: GAsyncReadyCallback,
     user_data: gpointer,
 ) {
-    let call = Call {
-        tag: qio_channel_tls_handshake_async as *const () as usize,
-        name: c"qio_channel_tls_handshake_async",
+    let call = async_call!(qio_channel_tls_handshake_async(
         io_priority,
         cancellable,
         callback,
-        user_data,
-    };
+        user_data
+    ));
     // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         if !is_a::<ChannelTls>(tls.cast()) {
@@ -188,10 +183,15 @@ pub unsafe extern "C" fn qio_channel_tls_handshake_finish(
     result: *mut GAsyncResult,
     error: *mut *mut GError,
 ) -> gboolean {
-    let name = c"qio_channel_tls_handshake_finish";
-    let tag = qio_channel_tls_handshake_async as *const () as usize;
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe { finish_success(name, tls.cast(), result, tag, error) }
+    finish_method!(
+        qio_channel_tls_handshake_finish,
+        qio_channel_tls_handshake_async,
+        tls,
+        result,
+        error,
+        0,
+        |()| 1
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -211,14 +211,12 @@ pub unsafe extern "C" fn qio_channel_tls_bye_async(
     callback: GAsyncReadyCallback,
     user_data: gpointer,
 ) {
-    let call = Call {
-        tag: qio_channel_tls_bye_async as *const () as usize,
-        name: c"qio_channel_tls_bye_async",
+    let call = async_call!(qio_channel_tls_bye_async(
         io_priority,
         cancellable,
         callback,
-        user_data,
-    };
+        user_data
+    ));
     // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         if !is_a::<ChannelTls>(tls.cast()) {
@@ -236,10 +234,15 @@ pub unsafe extern "C" fn qio_channel_tls_bye_finish(
     result: *mut GAsyncResult,
     error: *mut *mut GError,
 ) -> gboolean {
-    let name = c"qio_channel_tls_bye_finish";
-    let tag = qio_channel_tls_bye_async as *const () as usize;
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe { finish_success(name, tls.cast(), result, tag, error) }
+    finish_method!(
+        qio_channel_tls_bye_finish,
+        qio_channel_tls_bye_async,
+        tls,
+        result,
+        error,
+        0,
+        |()| 1
+    )
 }
 
 fn as_tls(channel: &Channel) -> &ChannelTls {

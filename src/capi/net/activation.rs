@@ -1,21 +1,20 @@
 //! Sockets that a service manager has opened.
 
+use crate::capi::function;
 use std::ptr;
 
 use glib::translate::*;
 use glib_sys::{GError, GList};
 
-use crate::{
-    ChannelSocket, activation,
-    capi::{fail_without_channel, guarded},
-};
+use crate::{ChannelSocket, activation, capi::fail_without_channel};
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_activation_sockets(error: *mut *mut GError) -> *mut GList {
-    let (function, failed) = (c"qio_activation_sockets", ptr::null_mut());
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        guarded(function, error, failed, || match activation::sockets() {
+    function!(
+        qio_activation_sockets,
+        error,
+        ptr::null_mut(),
+        || match activation::sockets() {
             Ok(sockets) => {
                 let sockets = sockets.into_iter().map(|(_, socket)| socket);
                 let sockets: Vec<ChannelSocket> = sockets.collect();
@@ -23,10 +22,10 @@ pub unsafe extern "C" fn qio_activation_sockets(error: *mut *mut GError) -> *mut
             }
             Err(e) => {
                 fail_without_channel(error, &e);
-                failed
+                ptr::null_mut()
             }
-        })
-    }
+        }
+    )
 }
 
 #[unsafe(no_mangle)]

@@ -1,5 +1,6 @@
 //! Addresses that people write: a boxed type.
 
+use crate::capi::{c_name, try_method};
 use std::{
     ffi::{CStr, OsStr, c_char, c_int, c_uint},
     io,
@@ -13,7 +14,7 @@ use glib_sys::{GError, GType, gboolean};
 
 use crate::{
     NetAddress as QIONetAddress, NetListener,
-    capi::{fail_without_channel, give, guarded, holds, with},
+    capi::{fail_without_channel, give, guarded, holds},
     ffi::{QIOChannel, QIOChannelSocket, QIONetListener},
 };
 
@@ -45,24 +46,19 @@ pub unsafe extern "C" fn qio_net_address_new_from_socket_address(
     address: *mut GSocketAddress,
     error: *mut *mut GError,
 ) -> *mut QIONetAddress {
-    let function = c"qio_net_address_new_from_socket_address";
-    let failed = ptr::null_mut();
-    // SAFETY: see above.
-    unsafe {
-        with(
-            function,
-            address,
-            error,
-            failed,
-            |address: &gio::SocketAddress| give_boxed(QIONetAddress::try_from(address), error),
-        )
-    }
+    try_method!(
+        qio_net_address_new_from_socket_address,
+        address,
+        error,
+        ptr::null_mut(),
+        |address: &gio::SocketAddress| give_boxed(QIONetAddress::try_from(address), error)
+    )
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_net_address_copy(address: *const QIONetAddress) -> *mut QIONetAddress {
     let (function, no_error) = (c"qio_net_address_copy", ptr::null_mut());
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         with_boxed(function, address, no_error, ptr::null_mut(), |address| {
             give_boxed(Ok(address.clone()), no_error)
@@ -88,7 +84,7 @@ pub unsafe extern "C" fn qio_net_address_equal(
     other: *const QIONetAddress,
 ) -> gboolean {
     let (function, no_error) = (c"qio_net_address_equal", ptr::null_mut());
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         with_boxed(function, one, no_error, 0, |one| {
             with_boxed(function, other, no_error, 0, |other| {
@@ -101,7 +97,7 @@ pub unsafe extern "C" fn qio_net_address_equal(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_net_address_to_string(address: *const QIONetAddress) -> *mut c_char {
     let (function, no_error) = (c"qio_net_address_to_string", ptr::null_mut());
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         with_boxed(function, address, no_error, ptr::null_mut(), |address| {
             address.to_string().to_glib_full()
@@ -114,7 +110,7 @@ pub unsafe extern "C" fn qio_net_address_get_scheme(
     address: *const QIONetAddress,
 ) -> *const c_char {
     let (function, no_error) = (c"qio_net_address_get_scheme", ptr::null_mut());
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         with_boxed(function, address, no_error, ptr::null(), |address| {
             // GLib keeps one copy of each, for ever.
@@ -127,7 +123,7 @@ pub unsafe extern "C" fn qio_net_address_get_scheme(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_net_address_get_host(address: *const QIONetAddress) -> *mut c_char {
     let (function, no_error) = (c"qio_net_address_get_host", ptr::null_mut());
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         with_boxed(function, address, no_error, ptr::null_mut(), |address| {
             address.host().to_glib_full()
@@ -141,7 +137,7 @@ pub unsafe extern "C" fn qio_net_address_get_connectable(
     error: *mut *mut GError,
 ) -> *mut GSocketConnectable {
     let (function, failed) = (c"qio_net_address_get_connectable", ptr::null_mut());
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         with_boxed(function, address, error, failed, |address| {
             give(address.to_connectable(), error)
@@ -155,7 +151,7 @@ pub unsafe extern "C" fn qio_net_address_connect_sync(
     error: *mut *mut GError,
 ) -> *mut QIOChannel {
     let (function, failed) = (c"qio_net_address_connect_sync", ptr::null_mut());
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         with_boxed(function, address, error, failed, |address| {
             give(address.connect(), error)
@@ -170,7 +166,7 @@ pub unsafe extern "C" fn qio_net_address_listen_sync(
     error: *mut *mut GError,
 ) -> *mut QIOChannelSocket {
     let (function, failed) = (c"qio_net_address_listen_sync", ptr::null_mut());
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         with_boxed(function, address, error, failed, |address| {
             give(address.listen(backlog), error)
@@ -185,28 +181,34 @@ pub unsafe extern "C" fn qio_net_listener_open_address(
     backlog: c_uint,
     error: *mut *mut GError,
 ) -> c_int {
-    let function = c"qio_net_listener_open_address";
-    // SAFETY: see above.
-    unsafe {
-        with(function, listener, error, -1, |listener: &NetListener| {
-            with_boxed(function, address, error, -1, |address| {
-                match listener.open_address(address, backlog) {
+    try_method!(
+        qio_net_listener_open_address,
+        listener,
+        error,
+        -1,
+        |listener: &NetListener| {
+            with_boxed(
+                c_name!(qio_net_listener_open_address),
+                address,
+                error,
+                -1,
+                |address| match listener.open_address(address, backlog) {
                     Ok(()) => 0,
                     Err(e) => {
                         fail_without_channel(error, &e);
                         -1
                     }
-                }
-            })
-        })
-    }
+                },
+            )
+        }
+    )
 }
 
 /// Borrows an argument for the length of a call; complains, and returns `failed`, if it is NULL.
 ///
 /// # Safety
 ///
-/// As for the functions of this room.
+/// As for the functions of this module.
 unsafe fn with_boxed<R: Copy>(
     function: &CStr,
     address: *const QIONetAddress,
@@ -225,7 +227,7 @@ unsafe fn with_boxed<R: Copy>(
 ///
 /// # Safety
 ///
-/// As for the functions of this room.
+/// As for the functions of this module.
 unsafe fn give_boxed(
     result: io::Result<QIONetAddress>,
     out: *mut *mut GError,

@@ -1,5 +1,6 @@
 //! Listening on several addresses at once.
 
+use crate::capi::{async_call, c_name, try_method};
 use std::{
     ffi::{CStr, c_char, c_int, c_uint},
     io, ptr,
@@ -14,7 +15,7 @@ use crate::{
     capi::{
         callback::Callback,
         fail_without_channel, give, guarded, instance,
-        task::{Call, finish, finish_success, start_anywhere, start_local_of},
+        task::{finish, finish_success, start_anywhere, start_local_of},
         with,
     },
     ffi::{QIOChannelSocket, QIONetListener},
@@ -43,7 +44,7 @@ fn some(number: c_uint) -> Option<u32> {
 ///
 /// # Safety
 ///
-/// As for the functions of this room.
+/// As for the functions of this module.
 unsafe fn string(string: *const c_char) -> Option<glib::GString> {
     // SAFETY: the caller's promise.
     unsafe { from_glib_none(string) }
@@ -53,7 +54,7 @@ unsafe fn string(string: *const c_char) -> Option<glib::GString> {
 ///
 /// # Safety
 ///
-/// As for the functions of this room.
+/// As for the functions of this module.
 unsafe fn value<R>(result: io::Result<R>, failed: R, error: *mut *mut GError) -> R {
     result.unwrap_or_else(|e| {
         // SAFETY: the caller's promise.
@@ -66,7 +67,7 @@ unsafe fn value<R>(result: io::Result<R>, failed: R, error: *mut *mut GError) ->
 ///
 /// # Safety
 ///
-/// As for the functions of this room.
+/// As for the functions of this module.
 unsafe fn call<R: Copy>(
     function: &CStr,
     listener: *mut QIONetListener,
@@ -100,17 +101,25 @@ pub unsafe extern "C" fn qio_net_listener_open_sync(
     backlog: c_uint,
     error: *mut *mut GError,
 ) -> c_int {
-    let function = c"qio_net_listener_open_sync";
-    // SAFETY: the C contract, at the top of `capi`, as for all functions here.
-    unsafe {
-        with(function, listener, error, -1, |listener: &NetListener| {
+    try_method!(
+        qio_net_listener_open_sync,
+        listener,
+        error,
+        -1,
+        |listener: &NetListener| {
             let open = |address: &gio::SocketConnectable| {
                 let result = listener.open_sync(address, backlog);
                 value(result.map(|()| 0), -1, error)
             };
-            with(function, address, error, -1, open)
-        })
-    }
+            with(
+                c_name!(qio_net_listener_open_sync),
+                address,
+                error,
+                -1,
+                open,
+            )
+        }
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -123,15 +132,13 @@ pub unsafe extern "C" fn qio_net_listener_open_async(
     callback: GAsyncReadyCallback,
     user_data: gpointer,
 ) {
-    let how = Call {
-        tag: qio_net_listener_open_async as *const () as usize,
-        name: c"qio_net_listener_open_async",
+    let how = async_call!(qio_net_listener_open_async(
         io_priority,
         cancellable,
         callback,
-        user_data,
-    };
-    // SAFETY: see above.
+        user_data
+    ));
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         call(how.name, listener, (), |this| {
             let open = |address: &gio::SocketConnectable| {
@@ -149,7 +156,7 @@ pub unsafe extern "C" fn qio_net_listener_open_finish(
     result: *mut GAsyncResult,
     error: *mut *mut GError,
 ) -> gboolean {
-    // SAFETY: see above; what has this tag has no result.
+    // SAFETY: the C contract, at the top of `capi`; what has this tag has no result.
     unsafe {
         finish_success(
             c"qio_net_listener_open_finish",
@@ -168,13 +175,13 @@ pub unsafe extern "C" fn qio_net_listener_open_port(
     backlog: c_uint,
     error: *mut *mut GError,
 ) -> u16 {
-    let function = c"qio_net_listener_open_port";
-    // SAFETY: see above.
-    unsafe {
-        with(function, listener, error, 0, |listener: &NetListener| {
-            value(listener.open_port(port, backlog), 0, error)
-        })
-    }
+    try_method!(
+        qio_net_listener_open_port,
+        listener,
+        error,
+        0,
+        |listener: &NetListener| { value(listener.open_port(port, backlog), 0, error) }
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -183,15 +190,17 @@ pub unsafe extern "C" fn qio_net_listener_open_activated(
     name: *const c_char,
     error: *mut *mut GError,
 ) -> c_int {
-    let function = c"qio_net_listener_open_activated";
-    // SAFETY: see above.
-    unsafe {
-        with(function, listener, error, -1, |listener: &NetListener| {
+    try_method!(
+        qio_net_listener_open_activated,
+        listener,
+        error,
+        -1,
+        |listener: &NetListener| {
             let result = listener.open_activated(string(name).as_deref());
             let count = |count| c_int::try_from(count).unwrap_or(c_int::MAX);
             value(result.map(count), -1, error)
-        })
-    }
+        }
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -200,22 +209,24 @@ pub unsafe extern "C" fn qio_net_listener_add(
     socket: *mut QIOChannelSocket,
     error: *mut *mut GError,
 ) -> c_int {
-    let function = c"qio_net_listener_add";
-    // SAFETY: see above.
-    unsafe {
-        with(function, listener, error, -1, |listener: &NetListener| {
+    try_method!(
+        qio_net_listener_add,
+        listener,
+        error,
+        -1,
+        |listener: &NetListener| {
             let add = |socket: &ChannelSocket| {
                 let result = listener.add(socket);
                 value(result.map(|()| 0), -1, error)
             };
-            with(function, socket, error, -1, add)
-        })
-    }
+            with(c_name!(qio_net_listener_add), socket, error, -1, add)
+        }
+    )
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_net_listener_disconnect(listener: *mut QIONetListener) {
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         call(
             c"qio_net_listener_disconnect",
@@ -229,7 +240,7 @@ pub unsafe extern "C" fn qio_net_listener_disconnect(listener: *mut QIONetListen
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_net_listener_is_connected(listener: *mut QIONetListener) -> gboolean {
     let function = c"qio_net_listener_is_connected";
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe { call(function, listener, false, NetListener::is_connected) }.into_glib()
 }
 
@@ -238,7 +249,7 @@ pub unsafe extern "C" fn qio_net_listener_get_local_addresses(
     listener: *mut QIONetListener,
 ) -> *mut GList {
     let function = c"qio_net_listener_get_local_addresses";
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         call(function, listener, ptr::null_mut(), |listener| {
             let addresses = listener.local_addresses();
@@ -255,7 +266,7 @@ pub unsafe extern "C" fn qio_net_listener_set_client_func(
     notify: GDestroyNotify,
 ) {
     let function = c"qio_net_listener_set_client_func";
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         set_client_func(function, listener, func, user_data, notify, ptr::null_mut());
     }
@@ -270,13 +281,13 @@ pub unsafe extern "C" fn qio_net_listener_set_client_func_full(
     context: *mut GMainContext,
 ) {
     let function = c"qio_net_listener_set_client_func_full";
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe { set_client_func(function, listener, func, user_data, notify, context) }
 }
 
 /// # Safety
 ///
-/// As for the functions of this room.
+/// As for the functions of this module.
 unsafe fn set_client_func(
     function: &CStr,
     listener: *mut QIONetListener,
@@ -314,17 +325,13 @@ pub unsafe extern "C" fn qio_net_listener_wait_client(
     listener: *mut QIONetListener,
     error: *mut *mut GError,
 ) -> *mut QIOChannelSocket {
-    let (function, failed) = (c"qio_net_listener_wait_client", ptr::null_mut());
-    // SAFETY: see above.
-    unsafe {
-        with(
-            function,
-            listener,
-            error,
-            failed,
-            |listener: &NetListener| give(listener.wait_client(), error),
-        )
-    }
+    try_method!(
+        qio_net_listener_wait_client,
+        listener,
+        error,
+        ptr::null_mut(),
+        |listener: &NetListener| give(listener.wait_client(), error)
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -335,15 +342,13 @@ pub unsafe extern "C" fn qio_net_listener_accept_async(
     callback: GAsyncReadyCallback,
     user_data: gpointer,
 ) {
-    let how = Call {
-        tag: qio_net_listener_accept_async as *const () as usize,
-        name: c"qio_net_listener_accept_async",
+    let how = async_call!(qio_net_listener_accept_async(
         io_priority,
         cancellable,
         callback,
-        user_data,
-    };
-    // SAFETY: see above.
+        user_data
+    ));
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         call(how.name, listener, (), |this| {
             start_anywhere(listener.cast(), &how, this.accept_future(), to_glib_error);
@@ -357,7 +362,7 @@ pub unsafe extern "C" fn qio_net_listener_accept_finish(
     result: *mut GAsyncResult,
     error: *mut *mut GError,
 ) -> *mut QIOChannelSocket {
-    // SAFETY: see above; what has this tag has a socket for its result.
+    // SAFETY: the C contract, at the top of `capi`; what has this tag has a socket for its result.
     unsafe {
         finish(
             c"qio_net_listener_accept_finish",
@@ -376,7 +381,7 @@ pub unsafe extern "C" fn qio_net_listener_set_name(
     listener: *mut QIONetListener,
     name: *const c_char,
 ) {
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         call(c"qio_net_listener_set_name", listener, (), |listener| {
             listener.set_name(string(name).as_deref());
@@ -387,7 +392,7 @@ pub unsafe extern "C" fn qio_net_listener_set_name(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_net_listener_get_name(listener: *mut QIONetListener) -> *mut c_char {
     let (function, failed) = (c"qio_net_listener_get_name", ptr::null_mut());
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         call(function, listener, failed, |listener| {
             listener.name().into_glib_ptr()
@@ -400,7 +405,7 @@ pub unsafe extern "C" fn qio_net_listener_set_max_clients(
     listener: *mut QIONetListener,
     limit: c_uint,
 ) {
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         call(
             c"qio_net_listener_set_max_clients",
@@ -416,7 +421,7 @@ pub unsafe extern "C" fn qio_net_listener_set_max_clients(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_net_listener_get_max_clients(listener: *mut QIONetListener) -> c_uint {
     let function = c"qio_net_listener_get_max_clients";
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe { call(function, listener, 0, NetListener::max_clients) }
 }
 
@@ -425,7 +430,7 @@ pub unsafe extern "C" fn qio_net_listener_set_max_handshakes(
     listener: *mut QIONetListener,
     limit: c_uint,
 ) {
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         call(
             c"qio_net_listener_set_max_handshakes",
@@ -443,14 +448,14 @@ pub unsafe extern "C" fn qio_net_listener_get_max_handshakes(
     listener: *mut QIONetListener,
 ) -> c_uint {
     let function = c"qio_net_listener_get_max_handshakes";
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe { call(function, listener, 0, NetListener::max_handshakes) }
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_net_listener_get_clients(listener: *mut QIONetListener) -> c_uint {
     let function = c"qio_net_listener_get_clients";
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe { call(function, listener, 0, NetListener::clients) }
 }
 
@@ -459,7 +464,7 @@ pub unsafe extern "C" fn qio_net_listener_set_reuse_port(
     listener: *mut QIONetListener,
     enabled: gboolean,
 ) {
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         call(
             c"qio_net_listener_set_reuse_port",
@@ -477,7 +482,7 @@ pub unsafe extern "C" fn qio_net_listener_get_reuse_port(
     listener: *mut QIONetListener,
 ) -> gboolean {
     let function = c"qio_net_listener_get_reuse_port";
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe { call(function, listener, false, NetListener::reuses_port) }.into_glib()
 }
 
@@ -486,7 +491,7 @@ pub unsafe extern "C" fn qio_net_listener_set_replace_stale(
     listener: *mut QIONetListener,
     enabled: gboolean,
 ) {
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         call(
             c"qio_net_listener_set_replace_stale",
@@ -504,7 +509,7 @@ pub unsafe extern "C" fn qio_net_listener_get_replace_stale(
     listener: *mut QIONetListener,
 ) -> gboolean {
     let function = c"qio_net_listener_get_replace_stale";
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe { call(function, listener, false, NetListener::replaces_stale) }.into_glib()
 }
 
@@ -513,7 +518,7 @@ pub unsafe extern "C" fn qio_net_listener_set_path_mode(
     listener: *mut QIONetListener,
     mode: c_uint,
 ) {
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         call(
             c"qio_net_listener_set_path_mode",
@@ -529,7 +534,7 @@ pub unsafe extern "C" fn qio_net_listener_set_path_mode(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_net_listener_get_path_mode(listener: *mut QIONetListener) -> c_uint {
     let function = c"qio_net_listener_get_path_mode";
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe { call(function, listener, None, NetListener::path_mode) }.unwrap_or(NOTHING)
 }
 
@@ -540,7 +545,7 @@ pub unsafe extern "C" fn qio_net_listener_set_path_owner(
     gid: c_uint,
 ) {
     let function = c"qio_net_listener_set_path_owner";
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         call(function, listener, (), |listener| {
             listener.set_path_owner(some(uid), some(gid));

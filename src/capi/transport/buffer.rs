@@ -1,5 +1,6 @@
 //! Memory as a channel.
 
+use crate::capi::method;
 use std::ptr;
 
 use glib::{prelude::*, translate::*};
@@ -8,7 +9,7 @@ use libc::size_t;
 
 use crate::{
     ChannelBuffer,
-    capi::{give, guarded, instance, with},
+    capi::{give, guarded, instance},
     ffi::QIOChannelBuffer,
 };
 
@@ -32,37 +33,25 @@ pub extern "C" fn qio_channel_buffer_new(capacity: size_t) -> *mut QIOChannelBuf
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_buffer_get_data(buffer: *mut QIOChannelBuffer) -> *mut GBytes {
-    let (function, no_error) = (c"qio_channel_buffer_get_data", ptr::null_mut());
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        with(
-            function,
-            buffer,
-            no_error,
-            ptr::null_mut(),
-            |buffer: &ChannelBuffer| buffer.data().into_glib_ptr(),
-        )
-    }
+    method!(
+        qio_channel_buffer_get_data,
+        buffer,
+        ptr::null_mut(),
+        |buffer: &ChannelBuffer| buffer.data().into_glib_ptr()
+    )
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_buffer_get_size(buffer: *mut QIOChannelBuffer) -> u64 {
-    let function = c"qio_channel_buffer_get_size";
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe { with(function, buffer, ptr::null_mut(), 0, ChannelBuffer::size) }
+    method!(qio_channel_buffer_get_size, buffer, 0, ChannelBuffer::size)
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_buffer_get_position(buffer: *mut QIOChannelBuffer) -> u64 {
-    let function = c"qio_channel_buffer_get_position";
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        with(
-            function,
-            buffer,
-            ptr::null_mut(),
-            0,
-            ChannelBuffer::position,
-        )
-    }
+    method!(
+        qio_channel_buffer_get_position,
+        buffer,
+        0,
+        ChannelBuffer::position
+    )
 }

@@ -1,5 +1,6 @@
 //! Child processes.
 
+use crate::capi::{method, try_method};
 use std::{
     ffi::{CStr, OsStr, c_char, c_int, c_uint},
     io,
@@ -137,7 +138,7 @@ unsafe fn duplicate(fd: c_int) -> io::Result<OwnedFd> {
 
 /// # Safety
 ///
-/// As for the functions of this room; the list of arguments is not NULL.
+/// As for the functions of this module; the list of arguments is not NULL.
 unsafe fn builder(
     argv: *const *const c_char,
     envp: *const *const c_char,
@@ -227,17 +228,12 @@ pub unsafe extern "C" fn qio_channel_command_new_pid(
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_command_get_pid(command: *mut QIOChannelCommand) -> GPid {
-    let (function, no_error) = (c"qio_channel_command_get_pid", ptr::null_mut());
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        with(
-            function,
-            command,
-            no_error,
-            0,
-            |command: &ChannelCommand| command.pid().cast_signed(),
-        )
-    }
+    method!(
+        qio_channel_command_get_pid,
+        command,
+        0,
+        |command: &ChannelCommand| command.pid().cast_signed()
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -245,14 +241,16 @@ pub unsafe extern "C" fn qio_channel_command_get_pidfd(
     command: *mut QIOChannelCommand,
     error: *mut *mut GError,
 ) -> c_int {
-    let function = c"qio_channel_command_get_pidfd";
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        with(function, command, error, -1, |command: &ChannelCommand| {
+    try_method!(
+        qio_channel_command_get_pidfd,
+        command,
+        error,
+        -1,
+        |command: &ChannelCommand| {
             let fd = command.pidfd().map(OwnedFd::into_raw_fd);
             value(fd, -1, error, command.upcast_ref(), "watch the process of")
-        })
-    }
+        }
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -261,15 +259,17 @@ pub unsafe extern "C" fn qio_channel_command_get_exit_status(
     wait_status: *mut c_int,
     error: *mut *mut GError,
 ) -> gboolean {
-    let function = c"qio_channel_command_get_exit_status";
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        with(function, command, error, 0, |command: &ChannelCommand| {
+    try_method!(
+        qio_channel_command_get_exit_status,
+        command,
+        error,
+        0,
+        |command: &ChannelCommand| {
             let status = command.exit_status();
             let status = value(status, None, error, command.upcast_ref(), WAIT);
             write_wait_status(status, wait_status)
-        })
-    }
+        }
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -278,15 +278,17 @@ pub unsafe extern "C" fn qio_channel_command_wait_exit(
     wait_status: *mut c_int,
     error: *mut *mut GError,
 ) -> gboolean {
-    let function = c"qio_channel_command_wait_exit";
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        with(function, command, error, 0, |command: &ChannelCommand| {
+    try_method!(
+        qio_channel_command_wait_exit,
+        command,
+        error,
+        0,
+        |command: &ChannelCommand| {
             let status = command.wait_exit().map(Some);
             let status = value(status, None, error, command.upcast_ref(), WAIT);
             write_wait_status(status, wait_status)
-        })
-    }
+        }
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -295,14 +297,16 @@ pub unsafe extern "C" fn qio_channel_command_send_signal(
     signum: c_int,
     error: *mut *mut GError,
 ) -> gboolean {
-    let function = c"qio_channel_command_send_signal";
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        with(function, command, error, 0, |command: &ChannelCommand| {
+    try_method!(
+        qio_channel_command_send_signal,
+        command,
+        error,
+        0,
+        |command: &ChannelCommand| {
             let result = command.send_signal(signum);
             success(result, error, command.upcast_ref(), SIGNAL)
-        })
-    }
+        }
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -310,13 +314,15 @@ pub unsafe extern "C" fn qio_channel_command_terminate(
     command: *mut QIOChannelCommand,
     error: *mut *mut GError,
 ) -> gboolean {
-    let function = c"qio_channel_command_terminate";
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        with(function, command, error, 0, |command: &ChannelCommand| {
+    try_method!(
+        qio_channel_command_terminate,
+        command,
+        error,
+        0,
+        |command: &ChannelCommand| {
             success(command.terminate(), error, command.upcast_ref(), SIGNAL)
-        })
-    }
+        }
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -324,13 +330,13 @@ pub unsafe extern "C" fn qio_channel_command_kill(
     command: *mut QIOChannelCommand,
     error: *mut *mut GError,
 ) -> gboolean {
-    let function = c"qio_channel_command_kill";
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        with(function, command, error, 0, |command: &ChannelCommand| {
-            success(command.kill(), error, command.upcast_ref(), SIGNAL)
-        })
-    }
+    try_method!(
+        qio_channel_command_kill,
+        command,
+        error,
+        0,
+        |command: &ChannelCommand| { success(command.kill(), error, command.upcast_ref(), SIGNAL) }
+    )
 }
 
 /// What failed, in errors.
@@ -375,7 +381,7 @@ unsafe fn own_if_any(function: &CStr, fd: c_int, error: *mut *mut GError) -> Res
 ///
 /// # Safety
 ///
-/// As for the functions of this room; not NULL.
+/// As for the functions of this module; not NULL.
 unsafe fn strings<'a>(list: *const *const c_char) -> Vec<&'a OsStr> {
     // SAFETY: the caller's promise: nothing behind the NULL is looked at.
     (0..)
@@ -389,7 +395,7 @@ unsafe fn strings<'a>(list: *const *const c_char) -> Vec<&'a OsStr> {
 ///
 /// # Safety
 ///
-/// As for the functions of this room; the place may be NULL.
+/// As for the functions of this module; the place may be NULL.
 pub(super) unsafe fn write_wait_status(
     status: Option<ExitStatus>,
     wait_status: *mut c_int,

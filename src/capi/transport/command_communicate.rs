@@ -1,5 +1,6 @@
 //! All that a command reads and writes, at once, and asynchronous waiting for its end.
 
+use crate::capi::{async_call, finish_method, try_method};
 use std::{
     ffi::{CStr, c_int},
     process::Output,
@@ -12,11 +13,7 @@ use glib_sys::{GBytes, GError, gboolean, gpointer};
 use super::command::{WAIT, write_wait_status};
 use crate::{
     ChannelCommand,
-    capi::{
-        holds, is_a,
-        task::{Call, finish, start},
-        value, with,
-    },
+    capi::{holds, is_a, task::start, value},
     ffi::QIOChannelCommand,
 };
 
@@ -31,14 +28,12 @@ pub unsafe extern "C" fn qio_channel_command_wait_exit_async(
     callback: GAsyncReadyCallback,
     user_data: gpointer,
 ) {
-    let call = Call {
-        tag: qio_channel_command_wait_exit_async as *const () as usize,
-        name: c"qio_channel_command_wait_exit_async",
+    let call = async_call!(qio_channel_command_wait_exit_async(
         io_priority,
         cancellable,
         callback,
-        user_data,
-    };
+        user_data
+    ));
     // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         let Some(this) = some_command(call.name, command) else {
@@ -57,14 +52,15 @@ pub unsafe extern "C" fn qio_channel_command_wait_exit_finish(
     wait_status: *mut c_int,
     error: *mut *mut GError,
 ) -> gboolean {
-    let name = c"qio_channel_command_wait_exit_finish";
-    let tag = qio_channel_command_wait_exit_async as *const () as usize;
-    // SAFETY: the function that has the tag starts an operation with this result.
-    unsafe {
-        finish(name, command.cast(), result, tag, error, 0, |status| {
-            write_wait_status(Some(status), wait_status)
-        })
-    }
+    finish_method!(
+        qio_channel_command_wait_exit_finish,
+        qio_channel_command_wait_exit_async,
+        command,
+        result,
+        error,
+        0,
+        |status| { write_wait_status(Some(status), wait_status) }
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -77,10 +73,12 @@ pub unsafe extern "C" fn qio_channel_command_communicate(
     wait_status: *mut c_int,
     error: *mut *mut GError,
 ) -> gboolean {
-    let function = c"qio_channel_command_communicate";
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        with(function, command, error, 0, |command: &ChannelCommand| {
+    try_method!(
+        qio_channel_command_communicate,
+        command,
+        error,
+        0,
+        |command: &ChannelCommand| {
             let input = input_of(input);
             let result = command
                 .communicate(&input, u64::try_from(max).ok())
@@ -89,8 +87,8 @@ pub unsafe extern "C" fn qio_channel_command_communicate(
                 Some(result) => write_output(result, output, errors, wait_status),
                 None => 0,
             }
-        })
-    }
+        }
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -103,14 +101,12 @@ pub unsafe extern "C" fn qio_channel_command_communicate_async(
     callback: GAsyncReadyCallback,
     user_data: gpointer,
 ) {
-    let call = Call {
-        tag: qio_channel_command_communicate_async as *const () as usize,
-        name: c"qio_channel_command_communicate_async",
+    let call = async_call!(qio_channel_command_communicate_async(
         io_priority,
         cancellable,
         callback,
-        user_data,
-    };
+        user_data
+    ));
     // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         let Some(this) = some_command(call.name, command) else {
@@ -133,19 +129,20 @@ pub unsafe extern "C" fn qio_channel_command_communicate_finish(
     wait_status: *mut c_int,
     error: *mut *mut GError,
 ) -> gboolean {
-    let name = c"qio_channel_command_communicate_finish";
-    let tag = qio_channel_command_communicate_async as *const () as usize;
-    // SAFETY: the function that has the tag starts an operation with this result.
-    unsafe {
-        finish(name, command.cast(), result, tag, error, 0, |result| {
-            write_output(result, output, errors, wait_status)
-        })
-    }
+    finish_method!(
+        qio_channel_command_communicate_finish,
+        qio_channel_command_communicate_async,
+        command,
+        result,
+        error,
+        0,
+        |result| { write_output(result, output, errors, wait_status) }
+    )
 }
 
 /// # Safety
 ///
-/// As for the functions of this room.
+/// As for the functions of this module.
 unsafe fn some_command(function: &CStr, command: *mut QIOChannelCommand) -> Option<ChannelCommand> {
     // SAFETY: the caller's promise.
     unsafe {
@@ -167,7 +164,7 @@ unsafe fn input_of(input: *mut GBytes) -> glib::Bytes {
 ///
 /// # Safety
 ///
-/// As for the functions of this room; the places may be NULL.
+/// As for the functions of this module; the places may be NULL.
 unsafe fn write_output(
     result: Output,
     output: *mut *mut GBytes,

@@ -1,5 +1,6 @@
 //! Files, pipes, terminals.
 
+use crate::capi::{c_name, method, try_method};
 use std::{
     ffi::{c_char, c_int, c_uint},
     ptr,
@@ -11,7 +12,7 @@ use glib_sys::{GError, GType, gboolean};
 use super::{CallersFd, os_str, own};
 use crate::{
     ChannelFile,
-    capi::{fail_without_channel, give, guarded, holds, instance, success, with},
+    capi::{fail_without_channel, give, guarded, holds, instance, success},
     ffi::QIOChannelFile,
 };
 
@@ -111,11 +112,13 @@ pub unsafe extern "C" fn qio_channel_file_adopt_fd(
     fd: c_int,
     error: *mut *mut GError,
 ) -> gboolean {
-    let function = c"qio_channel_file_adopt_fd";
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        with(function, file, error, 0, |file: &ChannelFile| {
-            let Some(mut fd) = own(function, fd, error) else {
+    try_method!(
+        qio_channel_file_adopt_fd,
+        file,
+        error,
+        0,
+        |file: &ChannelFile| {
+            let Some(mut fd) = own(c_name!(qio_channel_file_adopt_fd), fd, error) else {
                 return 0;
             };
             success(
@@ -124,28 +127,21 @@ pub unsafe extern "C" fn qio_channel_file_adopt_fd(
                 file.upcast_ref(),
                 "open",
             )
-        })
-    }
+        }
+    )
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_file_get_fd(file: *mut QIOChannelFile) -> c_int {
-    let function = c"qio_channel_file_get_fd";
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe { with(function, file, ptr::null_mut(), -1, ChannelFile::fd) }
+    method!(qio_channel_file_get_fd, file, -1, ChannelFile::fd)
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_file_get_path(file: *mut QIOChannelFile) -> *mut c_char {
-    let (function, no_error) = (c"qio_channel_file_get_path", ptr::null_mut());
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        with(
-            function,
-            file,
-            no_error,
-            ptr::null_mut(),
-            |file: &ChannelFile| file.path().to_glib_full(),
-        )
-    }
+    method!(
+        qio_channel_file_get_path,
+        file,
+        ptr::null_mut(),
+        |file: &ChannelFile| file.path().to_glib_full()
+    )
 }

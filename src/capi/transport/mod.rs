@@ -54,7 +54,7 @@ impl Drop for CallersFd {
 ///
 /// # Safety
 ///
-/// As for the functions of this room, and the caller gives the descriptor away if it is taken.
+/// As for the functions of this module, and the caller gives the descriptor away if it is taken.
 unsafe fn own(function: &CStr, fd: c_int, error: *mut *mut GError) -> Option<CallersFd> {
     if !holds(function, fd >= 0, c"fd >= 0") {
         return None;
@@ -75,7 +75,7 @@ unsafe fn own(function: &CStr, fd: c_int, error: *mut *mut GError) -> Option<Cal
 ///
 /// # Safety
 ///
-/// As for the functions of this room; not NULL.
+/// As for the functions of this module; not NULL.
 unsafe fn os_str<'a>(string: *const c_char) -> &'a OsStr {
     // SAFETY: the caller's promise.
     OsStr::from_bytes(unsafe { CStr::from_ptr(string) }.to_bytes())

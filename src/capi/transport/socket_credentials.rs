@@ -1,5 +1,6 @@
 //! Who is at the other end of a socket.
 
+use crate::capi::try_method;
 use std::{
     ffi::{c_int, c_uint},
     os::fd::IntoRawFd,
@@ -10,7 +11,7 @@ use glib_sys::{GError, gboolean};
 
 use crate::{
     ChannelSocket,
-    capi::{success, value, with},
+    capi::{success, value},
     ffi::QIOChannelSocket,
 };
 
@@ -25,10 +26,12 @@ pub unsafe extern "C" fn qio_channel_socket_get_peer_credentials(
     gid: *mut c_uint,
     error: *mut *mut GError,
 ) -> gboolean {
-    let function = c"qio_channel_socket_get_peer_credentials";
-    // SAFETY: the C contract, at the top of `capi`; each place is NULL or writable.
-    unsafe {
-        with(function, socket, error, 0, |socket: &ChannelSocket| {
+    try_method!(
+        qio_channel_socket_get_peer_credentials,
+        socket,
+        error,
+        0,
+        |socket: &ChannelSocket| {
             let told = socket.peer_credentials().map(|peer| {
                 if let Some(pid) = pid.as_mut() {
                     *pid = peer.pid;
@@ -41,8 +44,8 @@ pub unsafe extern "C" fn qio_channel_socket_get_peer_credentials(
                 }
             });
             success(told, error, socket.upcast_ref(), ACTION)
-        })
-    }
+        }
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -50,12 +53,14 @@ pub unsafe extern "C" fn qio_channel_socket_get_peer_pidfd(
     socket: *mut QIOChannelSocket,
     error: *mut *mut GError,
 ) -> c_int {
-    let function = c"qio_channel_socket_get_peer_pidfd";
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        with(function, socket, error, -1, |socket: &ChannelSocket| {
+    try_method!(
+        qio_channel_socket_get_peer_pidfd,
+        socket,
+        error,
+        -1,
+        |socket: &ChannelSocket| {
             let pidfd = socket.peer_pidfd().map(IntoRawFd::into_raw_fd);
             value(pidfd, -1, error, socket.upcast_ref(), ACTION)
-        })
-    }
+        }
+    )
 }

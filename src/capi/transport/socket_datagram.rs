@@ -1,5 +1,6 @@
 //! Sockets that keep messages apart.
 
+use crate::capi::{async_call, c_name, try_method};
 use std::{ffi::c_int, ptr};
 
 use gio_sys::{
@@ -14,7 +15,7 @@ use crate::{
     ChannelSocket,
     capi::{
         Instance, complain, fail, fail_without_channel, give, guarded, holds, is_a, status,
-        task::{Call, finish_success, start},
+        task::{finish_success, start},
         value, with,
     },
     ffi::QIOChannelSocket,
@@ -105,7 +106,7 @@ pub unsafe extern "C" fn qio_channel_socket_get_socket_type(
 ///
 /// # Safety
 ///
-/// As for the functions of this room.
+/// As for the functions of this module.
 unsafe fn addresses(
     function: &std::ffi::CStr,
     local: *mut GSocketAddress,
@@ -135,17 +136,21 @@ pub unsafe extern "C" fn qio_channel_socket_dgram_sync(
     remote: *mut GSocketConnectable,
     error: *mut *mut GError,
 ) -> c_int {
-    let function = c"qio_channel_socket_dgram_sync";
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        with(function, socket, error, -1, |socket: &ChannelSocket| {
-            let Some((local, remote)) = addresses(function, local, remote) else {
+    try_method!(
+        qio_channel_socket_dgram_sync,
+        socket,
+        error,
+        -1,
+        |socket: &ChannelSocket| {
+            let Some((local, remote)) =
+                addresses(c_name!(qio_channel_socket_dgram_sync), local, remote)
+            else {
                 return -1;
             };
             let result = socket.dgram_sync(local.as_ref(), remote.as_ref());
             status(result, error, socket.upcast_ref(), "open")
-        })
-    }
+        }
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -158,14 +163,12 @@ pub unsafe extern "C" fn qio_channel_socket_dgram_async(
     callback: GAsyncReadyCallback,
     user_data: gpointer,
 ) {
-    let call = Call {
-        tag: qio_channel_socket_dgram_async as *const () as usize,
-        name: c"qio_channel_socket_dgram_async",
+    let call = async_call!(qio_channel_socket_dgram_async(
         io_priority,
         cancellable,
         callback,
-        user_data,
-    };
+        user_data
+    ));
     // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         if !is_a::<ChannelSocket>(socket.cast()) {
@@ -205,10 +208,12 @@ pub unsafe extern "C" fn qio_channel_socket_receive_from(
     from: *mut *mut GSocketAddress,
     error: *mut *mut GError,
 ) -> *mut GBytes {
-    let (function, failed) = (c"qio_channel_socket_receive_from", ptr::null_mut());
-    // SAFETY: the C contract, at the top of `capi`; the place for an address is NULL or writable.
-    unsafe {
-        with(function, socket, error, failed, |socket: &ChannelSocket| {
+    try_method!(
+        qio_channel_socket_receive_from,
+        socket,
+        error,
+        ptr::null_mut(),
+        |socket: &ChannelSocket| {
             let received = zeros(count).and_then(|mut buf| {
                 let (count, address) = socket.recv_from(&mut buf)?;
                 Ok((into_bytes(buf, count), address))
@@ -222,11 +227,11 @@ pub unsafe extern "C" fn qio_channel_socket_receive_from(
                 }
                 Err(e) => {
                     fail(error, e, socket.upcast_ref(), "receive from");
-                    failed
+                    ptr::null_mut()
                 }
             }
-        })
-    }
+        }
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -236,20 +241,32 @@ pub unsafe extern "C" fn qio_channel_socket_send_to(
     to: *mut GSocketAddress,
     error: *mut *mut GError,
 ) -> ssize_t {
-    let function = c"qio_channel_socket_send_to";
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        with(function, socket, error, -1, |socket: &ChannelSocket| {
-            if !holds(function, !bytes.is_null(), c"bytes != NULL") {
+    try_method!(
+        qio_channel_socket_send_to,
+        socket,
+        error,
+        -1,
+        |socket: &ChannelSocket| {
+            if !holds(
+                c_name!(qio_channel_socket_send_to),
+                !bytes.is_null(),
+                c"bytes != NULL",
+            ) {
                 return -1;
             }
             let bytes: glib::Bytes = from_glib_none(bytes);
-            with(function, to, error, -1, |to: &gio::SocketAddress| {
-                let sent = socket.send_to(&bytes, to).map(|count| count as ssize_t);
-                value(sent, -1, error, socket.upcast_ref(), "send to")
-            })
-        })
-    }
+            with(
+                c_name!(qio_channel_socket_send_to),
+                to,
+                error,
+                -1,
+                |to: &gio::SocketAddress| {
+                    let sent = socket.send_to(&bytes, to).map(|count| count as ssize_t);
+                    value(sent, -1, error, socket.upcast_ref(), "send to")
+                },
+            )
+        }
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -257,12 +274,14 @@ pub unsafe extern "C" fn qio_channel_socket_get_next_message_size(
     socket: *mut QIOChannelSocket,
     error: *mut *mut GError,
 ) -> ssize_t {
-    let function = c"qio_channel_socket_get_next_message_size";
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        with(function, socket, error, -1, |socket: &ChannelSocket| {
+    try_method!(
+        qio_channel_socket_get_next_message_size,
+        socket,
+        error,
+        -1,
+        |socket: &ChannelSocket| {
             let size = socket.next_message_size().map(|size| size as ssize_t);
             value(size, -1, error, socket.upcast_ref(), "look into")
-        })
-    }
+        }
+    )
 }

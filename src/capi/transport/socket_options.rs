@@ -17,7 +17,7 @@ use crate::{
 
 /// # Safety
 ///
-/// As for the functions of this room.
+/// As for the functions of this module.
 unsafe fn get(
     function: &CStr,
     socket: *mut QIOChannelSocket,
@@ -35,7 +35,7 @@ unsafe fn get(
 
 /// # Safety
 ///
-/// As for the functions of this room.
+/// As for the functions of this module.
 unsafe fn set(
     function: &CStr,
     socket: *mut QIOChannelSocket,

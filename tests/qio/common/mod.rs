@@ -28,7 +28,7 @@ use std::{
 use qio::{ChannelSocket, prelude::*};
 
 /// Longer than anything takes that is going to happen at all.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Runs `job` in a thread and returns what it returns; panics if that takes too long, so that
 /// a hang fails the test instead of the whole run.
@@ -41,7 +41,7 @@ pub(crate) fn in_time<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'stati
         let _ = sender.send(job());
     });
     let thread = thread.expect("a thread");
-    match receiver.recv_timeout(PATIENCE) {
+    match receiver.recv_timeout(TIMEOUT) {
         Ok(result) => result,
         Err(mpsc::RecvTimeoutError::Timeout) => panic!("it hangs"),
         Err(mpsc::RecvTimeoutError::Disconnected) => match thread.join() {
@@ -100,7 +100,7 @@ pub(crate) fn after_ticks(act: impl FnOnce() + Send + 'static) -> Arc<AtomicU32>
 /// Iterates a context until `done`, or panics if that takes too long.
 #[track_caller]
 pub(crate) fn iterate_until(context: &glib::MainContext, mut done: impl FnMut() -> bool) {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + TIMEOUT;
     // Wakes the context now and then, so that the deadline is seen.
     let tick = glib::timeout_source_new(
         Duration::from_millis(20),

@@ -7,7 +7,7 @@ use std::{
     time::Instant,
 };
 
-use super::PATIENCE;
+use super::TIMEOUT;
 
 /// A proxy that ends with this.
 pub(crate) struct Proxy {
@@ -65,7 +65,7 @@ impl Proxy {
 
     /// Waits until it does, which it does not tell. It ends if somebody else has the port by now.
     fn listens(&mut self) -> bool {
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + TIMEOUT;
         while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {
             assert!(Instant::now() < end, "the proxy does not start");
             std::thread::yield_now();

@@ -4,7 +4,7 @@ use std::{sync::mpsc, thread};
 
 use glib::{ControlFlow, MainContext, MainLoop, Priority};
 
-use super::PATIENCE;
+use super::TIMEOUT;
 
 /// A thread that runs a context of its own for as long as this lives.
 pub(crate) struct Runner {
@@ -25,7 +25,7 @@ impl Runner {
         idle.attach(Some(&context));
         let running = main_loop.clone();
         let thread = thread::spawn(move || running.run());
-        started.recv_timeout(PATIENCE).expect("it runs");
+        started.recv_timeout(TIMEOUT).expect("it runs");
         Self {
             context,
             main_loop,

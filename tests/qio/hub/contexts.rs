@@ -111,12 +111,12 @@ fn a_channel_that_goes_back_and_forth_between_running_contexts_keeps_its_waiters
     for round in 0..2_000_u32 {
         a.attach_context(&runners[round as usize % 2].context);
         b.write_all(&[round as u8]).expect("room");
-        let byte = told.recv_timeout(PATIENCE).expect("its wait went along");
+        let byte = told.recv_timeout(TIMEOUT).expect("its wait went along");
         assert_eq!(byte.expect("read"), round as u8);
     }
     a.detach_context();
     b.write_all(b"!").expect("room");
-    let byte = told.recv_timeout(PATIENCE).expect("it goes on");
+    let byte = told.recv_timeout(TIMEOUT).expect("it goes on");
     assert_eq!(byte.expect("read"), b'!');
 }
 
@@ -138,7 +138,7 @@ fn nothing_is_lost_while_a_channel_moves_all_the_time() {
             channel.detach_context();
         }
     });
-    let end = std::time::Instant::now() + PATIENCE;
+    let end = std::time::Instant::now() + TIMEOUT;
     let result = (0..3_000).try_for_each(|round| {
         b.write_all(&[round as u8]).expect("room");
         loop {

@@ -72,7 +72,7 @@ impl Crowd {
                 ControlFlow::Break
             });
             source.attach(Some(&runner.context));
-            idle.recv_timeout(PATIENCE).expect("it runs");
+            idle.recv_timeout(TIMEOUT).expect("it runs");
         }
     }
 
@@ -84,7 +84,7 @@ impl Crowd {
         is_right: impl Fn(&io::Result<IOCondition>) -> bool,
     ) -> [Runner; 3] {
         for _ in 0..WAITERS {
-            let (waiter, result) = match self.results.recv_timeout(PATIENCE) {
+            let (waiter, result) = match self.results.recv_timeout(TIMEOUT) {
                 Ok(got) => got,
                 Err(e) => panic!("{what}: a waiter is not woken: {e}"),
             };

@@ -263,7 +263,7 @@ fn handlers_are_called_in_the_thread_that_runs_their_context() {
     a.set_fd_handler(Some(&runner.context), Some(Box::new(handler)), None);
     for _ in 0..1_000 {
         b.write_all(b"x").expect("room");
-        let (thread, count) = called.recv_timeout(PATIENCE).expect("called");
+        let (thread, count) = called.recv_timeout(TIMEOUT).expect("called");
         assert_ne!(thread, thread::current().id());
         assert_eq!(count, 1);
     }

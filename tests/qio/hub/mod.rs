@@ -28,7 +28,7 @@ use futures_util::FutureExt as _;
 use glib::{ControlFlow, MainContext, Priority};
 use qio::{JoinError, JoinHandle};
 
-use crate::common::{PATIENCE, iterate_until, runner::Runner};
+use crate::common::{TIMEOUT, iterate_until, runner::Runner};
 
 /// Starts a task in a context that nobody else runs.
 fn start<T: 'static>(

@@ -236,7 +236,7 @@ fn what_is_left_behind_descriptors_is_read_by_a_thread_that_the_task_blocks_for(
                 done.send(result).expect("a receiver waits");
             },
         ));
-        is_done.recv_timeout(PATIENCE).expect("in time")
+        is_done.recv_timeout(TIMEOUT).expect("in time")
     });
     join(&here, task).expect("no panic").expect("read");
 }

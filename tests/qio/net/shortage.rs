@@ -14,7 +14,7 @@ use qio::NetListener;
 
 use super::*;
 use crate::common::{
-    PATIENCE,
+    TIMEOUT,
     alone::{alone, is_alone, rerun},
     fds, in_loop, in_time, iterate_until,
 };
@@ -170,7 +170,7 @@ fn a_blocked_thread_waits_for_descriptors_even_for_its_own() {
             allow_all();
             let server = in_time(move || thread.join().expect("no panic")).expect("a client");
             is_connection(&client, &server);
-            assert!(cpu_time() - before < PATIENCE);
+            assert!(cpu_time() - before < TIMEOUT);
 
             allow_more(0);
             let waiting = listener.clone();

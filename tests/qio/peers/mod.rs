@@ -17,7 +17,7 @@ use std::{
 
 use qio::{ChannelSocket, prelude::*};
 
-use crate::common::PATIENCE;
+use crate::common::TIMEOUT;
 
 /// A program that ends with the test.
 struct Peer(Child);
@@ -58,7 +58,7 @@ impl Peer {
     /// Tries until it succeeds, because the peer is not ready yet.
     #[track_caller]
     fn until_ready<T>(&mut self, mut attempt: impl FnMut() -> Option<T>) -> T {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         loop {
             if let Some(result) = attempt() {
                 return result;
@@ -86,7 +86,7 @@ impl Peer {
     }
 
     fn until_ready_to_end(&mut self) -> std::process::ExitStatus {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         loop {
             if let Some(status) = self.0.try_wait().expect("a child") {
                 return status;

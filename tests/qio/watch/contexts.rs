@@ -99,7 +99,7 @@ fn a_watch_attached_by_another_thread_is_seen_by_a_context_that_polls() {
     let (started, runs) = mpsc::channel();
     context.invoke(move || started.send(()).expect("it is awaited"));
     let runner = thread::spawn(move || running.run());
-    runs.recv_timeout(PATIENCE).expect("the loop runs");
+    runs.recv_timeout(TIMEOUT).expect("the loop runs");
     let (a, _b) = readable_pair();
     let (told, tells) = mpsc::channel();
     let tell = move |_: &ChannelSocket, condition| {
@@ -108,6 +108,6 @@ fn a_watch_attached_by_another_thread_is_seen_by_a_context_that_polls() {
         Break
     };
     a.add_watch_source(IN, tell, Some(&context));
-    assert_eq!(tells.recv_timeout(PATIENCE), Ok(IN));
+    assert_eq!(tells.recv_timeout(TIMEOUT), Ok(IN));
     runner.join().expect("the loop ends");
 }

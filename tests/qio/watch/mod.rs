@@ -26,7 +26,7 @@ use qio::{
 };
 
 use crate::common::{
-    FEW, PATIENCE, alone::alone, fill, in_time, iterate_until, iterations, nonblocking_pair,
+    FEW, TIMEOUT, alone::alone, fill, in_time, iterate_until, iterations, nonblocking_pair,
 };
 
 const IN: IOCondition = IOCondition::IN;

@@ -28,7 +28,7 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_directory(
     path: *const c_char,
 ) {
     let function = c"qio_tls_creds_builder_set_directory";
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         if let Some(path) = as_path(function, builder, path, c"path != NULL") {
             change(function, builder, |builder| builder.directory(path));
@@ -42,7 +42,7 @@ pub unsafe extern "C" fn qio_tls_creds_builder_add_trust_file(
     path: *const c_char,
 ) {
     let function = c"qio_tls_creds_builder_add_trust_file";
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         if let Some(path) = as_path(function, builder, path, c"path != NULL") {
             change(function, builder, |builder| builder.trust_file(path));
@@ -56,7 +56,7 @@ pub unsafe extern "C" fn qio_tls_creds_builder_add_trust_pem(
     pem: *mut GBytes,
 ) {
     let function = c"qio_tls_creds_builder_add_trust_pem";
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         if let Some(pem) = bytes(function, builder, pem, c"pem != NULL") {
             change(function, builder, |builder| builder.trust_pem(pem));
@@ -70,7 +70,7 @@ pub unsafe extern "C" fn qio_tls_creds_builder_add_trust(
     authority: *mut GTlsCertificate,
 ) {
     let function = c"qio_tls_creds_builder_add_trust";
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         object(
             function,
@@ -84,7 +84,7 @@ pub unsafe extern "C" fn qio_tls_creds_builder_add_trust(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_tls_creds_builder_add_system_trust(builder: *mut QIOTlsCredsBuilder) {
     let function = c"qio_tls_creds_builder_add_system_trust";
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe { change(function, builder, QIOTlsCredsBuilder::system_trust) };
 }
 
@@ -94,7 +94,7 @@ pub unsafe extern "C" fn qio_tls_creds_builder_add_crl_file(
     path: *const c_char,
 ) {
     let function = c"qio_tls_creds_builder_add_crl_file";
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         if let Some(path) = as_path(function, builder, path, c"path != NULL") {
             change(function, builder, |builder| builder.crl_file(path));
@@ -108,7 +108,7 @@ pub unsafe extern "C" fn qio_tls_creds_builder_add_crl_pem(
     pem: *mut GBytes,
 ) {
     let function = c"qio_tls_creds_builder_add_crl_pem";
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         if let Some(pem) = bytes(function, builder, pem, c"pem != NULL") {
             change(function, builder, |builder| builder.crl_pem(pem));
@@ -122,7 +122,7 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_allow_missing_crl(
     allow: gboolean,
 ) {
     let function = c"qio_tls_creds_builder_set_allow_missing_crl";
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         change(function, builder, |builder| {
             builder.allow_missing_crl(allow != 0)
@@ -137,7 +137,7 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_certificate_files(
     key: *const c_char,
 ) {
     let function = c"qio_tls_creds_builder_set_certificate_files";
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         if let Some(certificate) = as_path(function, builder, certificate, c"certificate != NULL")
             && let Some(key) = as_path(function, builder, key, c"key != NULL")
@@ -156,7 +156,7 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_certificate_pem(
     key: *mut GBytes,
 ) {
     let function = c"qio_tls_creds_builder_set_certificate_pem";
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         if let Some(certificate) = bytes(function, builder, certificate, c"certificate != NULL")
             && let Some(key) = bytes(function, builder, key, c"key != NULL")
@@ -174,7 +174,7 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_certificate(
     certificate: *mut GTlsCertificate,
 ) {
     let function = c"qio_tls_creds_builder_set_certificate";
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         object(
             function,
@@ -191,7 +191,7 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_password(
     password: *const c_char,
 ) {
     let function = c"qio_tls_creds_builder_set_password";
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         if let Some(password) = text(function, builder, password, c"password is UTF-8") {
             change(function, builder, |builder| builder.password(password));
@@ -213,7 +213,7 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_password_func(
         user_data,
         notify,
     };
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     if !unsafe { expects(function, builder, func.is_some(), c"func != NULL") } {
         return;
     }
@@ -227,7 +227,7 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_password_func(
         // SAFETY: what is not NULL is a string, and ours.
         unsafe { take_password(answer) }
     };
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe { change(function, builder, |builder| builder.password_from(ask)) };
 }
 
@@ -266,7 +266,7 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_client_certificates(
     // SAFETY: any number may be asked about.
     let mode = unsafe { TlsAuthenticationMode::from_glib(mode.cast_signed()) };
     let known = !matches!(mode, TlsAuthenticationMode::__Unknown(_));
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         if expects(
             function,
@@ -287,6 +287,6 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_checks(
     checks: gboolean,
 ) {
     let function = c"qio_tls_creds_builder_set_checks";
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe { change(function, builder, |builder| builder.checks(checks != 0)) };
 }

@@ -3,6 +3,7 @@
 mod certificates;
 mod protocol;
 
+use crate::capi::method;
 use std::{
     ffi::{CStr, OsStr, c_char, c_uint},
     mem,
@@ -44,24 +45,16 @@ pub extern "C" fn qio_tls_creds_builder_get_type() -> GType {
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_tls_creds_get_endpoint(creds: *mut QIOTlsCreds) -> c_uint {
-    let (function, no_error) = (c"qio_tls_creds_get_endpoint", ptr::null_mut());
-    // SAFETY: the C contract, at the top of `capi`, as for all functions here.
-    unsafe {
-        with(function, creds, no_error, 0, |creds: &TlsCreds| {
-            creds.endpoint().into_glib().cast_unsigned()
-        })
-    }
+    method!(qio_tls_creds_get_endpoint, creds, 0, |creds: &TlsCreds| {
+        creds.endpoint().into_glib().cast_unsigned()
+    })
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_tls_creds_verifies_peer(creds: *mut QIOTlsCreds) -> gboolean {
-    let (function, no_error) = (c"qio_tls_creds_verifies_peer", ptr::null_mut());
-    // SAFETY: see above.
-    unsafe {
-        with(function, creds, no_error, 0, |creds: &TlsCreds| {
-            creds.verifies_peer().into_glib()
-        })
-    }
+    method!(qio_tls_creds_verifies_peer, creds, 0, |creds: &TlsCreds| {
+        creds.verifies_peer().into_glib()
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -134,7 +127,7 @@ fn boxed(builder: QIOTlsCredsBuilder) -> *mut QIOTlsCredsBuilder {
 ///
 /// # Safety
 ///
-/// As for the functions of this room.
+/// As for the functions of this module.
 unsafe fn change(
     function: &CStr,
     builder: *mut QIOTlsCredsBuilder,
@@ -159,7 +152,7 @@ unsafe fn change(
 ///
 /// # Safety
 ///
-/// As for the functions of this room.
+/// As for the functions of this module.
 unsafe fn expects(
     function: &CStr,
     builder: *mut QIOTlsCredsBuilder,
@@ -182,7 +175,7 @@ unsafe fn expects(
 ///
 /// # Safety
 ///
-/// As for the functions of this room.
+/// As for the functions of this module.
 unsafe fn as_path<'a>(
     function: &CStr,
     builder: *mut QIOTlsCredsBuilder,
@@ -198,7 +191,7 @@ unsafe fn as_path<'a>(
 ///
 /// # Safety
 ///
-/// As for the functions of this room.
+/// As for the functions of this module.
 unsafe fn text<'a>(
     function: &CStr,
     builder: *mut QIOTlsCredsBuilder,
@@ -219,7 +212,7 @@ unsafe fn text<'a>(
 ///
 /// # Safety
 ///
-/// As for the functions of this room.
+/// As for the functions of this module.
 unsafe fn bytes(
     function: &CStr,
     builder: *mut QIOTlsCredsBuilder,
@@ -235,7 +228,7 @@ unsafe fn bytes(
 ///
 /// # Safety
 ///
-/// As for the functions of this room.
+/// As for the functions of this module.
 unsafe fn object<T: Instance>(
     function: &CStr,
     builder: *mut QIOTlsCredsBuilder,

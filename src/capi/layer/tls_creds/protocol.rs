@@ -19,7 +19,7 @@ pub unsafe extern "C" fn qio_tls_creds_builder_add_psk(
     key: *mut GBytes,
 ) {
     let function = c"qio_tls_creds_builder_add_psk";
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         if let Some(name) = text(function, builder, name, c"name is UTF-8")
             && let Some(key) = bytes(function, builder, key, c"key != NULL")
@@ -35,7 +35,7 @@ pub unsafe extern "C" fn qio_tls_creds_builder_add_psk_file(
     path: *const c_char,
 ) {
     let function = c"qio_tls_creds_builder_add_psk_file";
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         if let Some(path) = as_path(function, builder, path, c"path != NULL") {
             change(function, builder, |builder| builder.psk_file(path));
@@ -49,7 +49,7 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_psk_user(
     name: *const c_char,
 ) {
     let function = c"qio_tls_creds_builder_set_psk_user";
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         if let Some(name) = text(function, builder, name, c"name is UTF-8") {
             change(function, builder, |builder| builder.psk_user(name));
@@ -65,7 +65,7 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_psk_hash(
     let function = c"qio_tls_creds_builder_set_psk_hash";
     // SAFETY: any number may be asked about.
     let hash = unsafe { TlsPskHash::try_from_glib(hash.cast_signed()) };
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         expects(function, builder, hash.is_ok(), c"hash is a QIOTlsPskHash");
         if let Ok(hash) = hash {
@@ -79,7 +79,7 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_insecure_anonymous(
     builder: *mut QIOTlsCredsBuilder,
 ) {
     let function = c"qio_tls_creds_builder_set_insecure_anonymous";
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe { change(function, builder, QIOTlsCredsBuilder::insecure_anonymous) };
 }
 
@@ -89,7 +89,7 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_min_version(
     version: c_uint,
 ) {
     let function = c"qio_tls_creds_builder_set_min_version";
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         if let Some(version) = known_version(function, builder, version) {
             change(function, builder, |builder| builder.min_version(version));
@@ -103,7 +103,7 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_max_version(
     version: c_uint,
 ) {
     let function = c"qio_tls_creds_builder_set_max_version";
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         if let Some(version) = known_version(function, builder, version) {
             change(function, builder, |builder| builder.max_version(version));
@@ -117,7 +117,7 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_ciphers(
     list: *const c_char,
 ) {
     let function = c"qio_tls_creds_builder_set_ciphers";
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         if let Some(list) = text(function, builder, list, c"list is UTF-8") {
             change(function, builder, |builder| builder.ciphers(list));
@@ -131,7 +131,7 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_ciphersuites(
     list: *const c_char,
 ) {
     let function = c"qio_tls_creds_builder_set_ciphersuites";
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         if let Some(list) = text(function, builder, list, c"list is UTF-8") {
             change(function, builder, |builder| builder.ciphersuites(list));
@@ -145,7 +145,7 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_alpn_protocols(
     protocols: *const *const c_char,
 ) {
     let function = c"qio_tls_creds_builder_set_alpn_protocols";
-    // SAFETY: see above; nothing behind the NULL of the list is looked at.
+    // SAFETY: the C contract, at the top of `capi`; nothing behind the NULL of the list is looked at.
     unsafe {
         if !expects(
             function,
@@ -169,7 +169,7 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_resumption(
     resumption: gboolean,
 ) {
     let function = c"qio_tls_creds_builder_set_resumption";
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         change(function, builder, |builder| {
             builder.resumption(resumption != 0)
@@ -183,7 +183,7 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_max_handshake_size(
     bytes: usize,
 ) {
     let function = c"qio_tls_creds_builder_set_max_handshake_size";
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         change(function, builder, |builder| {
             builder.max_handshake_size(bytes)
@@ -205,7 +205,7 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_key_log_func(
         user_data,
         notify,
     };
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     if !unsafe { expects(function, builder, func.is_some(), c"func != NULL") } {
         return;
     }
@@ -219,7 +219,7 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_key_log_func(
             unsafe { func(line.as_ptr(), *user_data) };
         }
     };
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe { change(function, builder, |builder| builder.key_log(log)) };
 }
 
@@ -229,7 +229,7 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_key_log_file(
     path: *const c_char,
 ) {
     let function = c"qio_tls_creds_builder_set_key_log_file";
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         if let Some(path) = as_path(function, builder, path, c"path != NULL") {
             change(function, builder, |builder| builder.key_log_file(path));
@@ -242,7 +242,7 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_key_log_from_environment(
     builder: *mut QIOTlsCredsBuilder,
 ) {
     let function = c"qio_tls_creds_builder_set_key_log_from_environment";
-    // SAFETY: see above.
+    // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         change(
             function,
@@ -256,7 +256,7 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_key_log_from_environment(
 ///
 /// # Safety
 ///
-/// As for the functions of this room.
+/// As for the functions of this module.
 unsafe fn known_version(
     function: &CStr,
     builder: *mut QIOTlsCredsBuilder,

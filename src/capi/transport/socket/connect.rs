@@ -1,5 +1,6 @@
 //! Connecting.
 
+use crate::capi::{async_call, c_name, try_method};
 use std::{ffi::c_int, io};
 
 use gio_sys::{GAsyncReadyCallback, GAsyncResult, GCancellable, GSocketClient, GSocketConnectable};
@@ -10,7 +11,7 @@ use crate::{
     Channel, ChannelSocket, ConnectStage,
     capi::{
         Instance, complain, instance, is_a, status,
-        task::{Call, finish_success, start_local},
+        task::{finish_success, start_local},
         with,
     },
     ffi::QIOChannelSocket,
@@ -36,17 +37,25 @@ pub unsafe extern "C" fn qio_channel_socket_connect_sync(
     address: *mut GSocketConnectable,
     error: *mut *mut GError,
 ) -> c_int {
-    let function = c"qio_channel_socket_connect_sync";
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        with(function, socket, error, -1, |socket: &ChannelSocket| {
+    try_method!(
+        qio_channel_socket_connect_sync,
+        socket,
+        error,
+        -1,
+        |socket: &ChannelSocket| {
             let connect = |address: &gio::SocketConnectable| {
                 let result = socket.connect_sync(address);
                 status(result, error, socket.upcast_ref(), CONNECT)
             };
-            with(function, address, error, -1, connect)
-        })
-    }
+            with(
+                c_name!(qio_channel_socket_connect_sync),
+                address,
+                error,
+                -1,
+                connect,
+            )
+        }
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -59,14 +68,12 @@ pub unsafe extern "C" fn qio_channel_socket_connect_async(
     callback: GAsyncReadyCallback,
     user_data: gpointer,
 ) {
-    let call = Call {
-        tag: qio_channel_socket_connect_async as *const () as usize,
-        name: c"qio_channel_socket_connect_async",
+    let call = async_call!(qio_channel_socket_connect_async(
         io_priority,
         cancellable,
         callback,
-        user_data,
-    };
+        user_data
+    ));
     // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         if !is_a::<ChannelSocket>(socket.cast()) {

@@ -2,6 +2,7 @@
 
 mod connect;
 
+use crate::capi::{async_call, c_name, method, try_method};
 use std::{
     ffi::{c_int, c_uint},
     io, ptr,
@@ -19,7 +20,7 @@ use crate::{
     capi::{
         Instance, complain, fail, fail_without_channel, give, guarded, holds, instance, is_a,
         status, success,
-        task::{Call, finish, finish_success, start, start_local_of},
+        task::{finish, finish_success, start, start_local_of},
         with,
     },
     channel::class::describe,
@@ -97,11 +98,13 @@ pub unsafe extern "C" fn qio_channel_socket_adopt_fd(
     fd: c_int,
     error: *mut *mut GError,
 ) -> gboolean {
-    let function = c"qio_channel_socket_adopt_fd";
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        with(function, socket, error, 0, |socket: &ChannelSocket| {
-            let Some(mut fd) = own(function, fd, error) else {
+    try_method!(
+        qio_channel_socket_adopt_fd,
+        socket,
+        error,
+        0,
+        |socket: &ChannelSocket| {
+            let Some(mut fd) = own(c_name!(qio_channel_socket_adopt_fd), fd, error) else {
                 return 0;
             };
             success(
@@ -110,8 +113,8 @@ pub unsafe extern "C" fn qio_channel_socket_adopt_fd(
                 socket.upcast_ref(),
                 "open",
             )
-        })
-    }
+        }
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -121,17 +124,25 @@ pub unsafe extern "C" fn qio_channel_socket_listen_sync(
     backlog: c_uint,
     error: *mut *mut GError,
 ) -> c_int {
-    let function = c"qio_channel_socket_listen_sync";
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        with(function, socket, error, -1, |socket: &ChannelSocket| {
+    try_method!(
+        qio_channel_socket_listen_sync,
+        socket,
+        error,
+        -1,
+        |socket: &ChannelSocket| {
             let listen = |address: &gio::SocketAddress| {
                 let result = socket.listen_sync(address, backlog);
                 status(result, error, socket.upcast_ref(), "listen on")
             };
-            with(function, address, error, -1, listen)
-        })
-    }
+            with(
+                c_name!(qio_channel_socket_listen_sync),
+                address,
+                error,
+                -1,
+                listen,
+            )
+        }
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -144,14 +155,12 @@ pub unsafe extern "C" fn qio_channel_socket_listen_async(
     callback: GAsyncReadyCallback,
     user_data: gpointer,
 ) {
-    let call = Call {
-        tag: qio_channel_socket_listen_async as *const () as usize,
-        name: c"qio_channel_socket_listen_async",
+    let call = async_call!(qio_channel_socket_listen_async(
         io_priority,
         cancellable,
         callback,
-        user_data,
-    };
+        user_data
+    ));
     let no_error = ptr::null_mut();
     // SAFETY: the C contract, at the top of `capi`.
     unsafe {
@@ -199,13 +208,13 @@ pub unsafe extern "C" fn qio_channel_socket_accept(
     socket: *mut QIOChannelSocket,
     error: *mut *mut GError,
 ) -> *mut QIOChannelSocket {
-    let (function, failed) = (c"qio_channel_socket_accept", ptr::null_mut());
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        with(function, socket, error, failed, |socket: &ChannelSocket| {
-            give_from(socket.accept(), error, socket.upcast_ref(), ACCEPT)
-        })
-    }
+    try_method!(
+        qio_channel_socket_accept,
+        socket,
+        error,
+        ptr::null_mut(),
+        |socket: &ChannelSocket| { give_from(socket.accept(), error, socket.upcast_ref(), ACCEPT) }
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -216,14 +225,12 @@ pub unsafe extern "C" fn qio_channel_socket_accept_async(
     callback: GAsyncReadyCallback,
     user_data: gpointer,
 ) {
-    let call = Call {
-        tag: qio_channel_socket_accept_async as *const () as usize,
-        name: c"qio_channel_socket_accept_async",
+    let call = async_call!(qio_channel_socket_accept_async(
         io_priority,
         cancellable,
         callback,
-        user_data,
-    };
+        user_data
+    ));
     // SAFETY: the C contract, at the top of `capi`.
     unsafe {
         if !is_a::<ChannelSocket>(socket.cast()) {
@@ -261,14 +268,16 @@ pub unsafe extern "C" fn qio_channel_socket_get_local_address(
     socket: *mut QIOChannelSocket,
     error: *mut *mut GError,
 ) -> *mut GSocketAddress {
-    let (function, failed) = (c"qio_channel_socket_get_local_address", ptr::null_mut());
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        with(function, socket, error, failed, |socket: &ChannelSocket| {
+    try_method!(
+        qio_channel_socket_get_local_address,
+        socket,
+        error,
+        ptr::null_mut(),
+        |socket: &ChannelSocket| {
             let action = "get the local address of";
             give_from(socket.local_address(), error, socket.upcast_ref(), action)
-        })
-    }
+        }
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -276,28 +285,28 @@ pub unsafe extern "C" fn qio_channel_socket_get_remote_address(
     socket: *mut QIOChannelSocket,
     error: *mut *mut GError,
 ) -> *mut GSocketAddress {
-    let (function, failed) = (c"qio_channel_socket_get_remote_address", ptr::null_mut());
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        with(function, socket, error, failed, |socket: &ChannelSocket| {
+    try_method!(
+        qio_channel_socket_get_remote_address,
+        socket,
+        error,
+        ptr::null_mut(),
+        |socket: &ChannelSocket| {
             let action = "get the remote address of";
             give_from(socket.remote_address(), error, socket.upcast_ref(), action)
-        })
-    }
+        }
+    )
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_socket_get_fd(socket: *mut QIOChannelSocket) -> c_int {
-    let function = c"qio_channel_socket_get_fd";
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe { with(function, socket, ptr::null_mut(), -1, ChannelSocket::fd) }
+    method!(qio_channel_socket_get_fd, socket, -1, ChannelSocket::fd)
 }
 
 /// As [`give`], with an error that names the channel.
 ///
 /// # Safety
 ///
-/// As for the functions of this room.
+/// As for the functions of this module.
 unsafe fn give_from<T: IsA<glib::Object>>(
     result: io::Result<T>,
     out: *mut *mut GError,

@@ -15,10 +15,10 @@ use glib::{ControlFlow, IOCondition};
 use qio::{ChannelTls, coroutine, prelude::*};
 
 use super::ends::strangers;
-use crate::common::{PATIENCE, in_time, runner::Runner};
+use crate::common::{TIMEOUT, in_time, runner::Runner};
 
 /// Longer than all of it takes.
-const LONG: Duration = PATIENCE;
+const LONG: Duration = TIMEOUT;
 const SHORT: Duration = Duration::from_millis(20);
 
 /// How hands are shaken on a context.
@@ -108,13 +108,13 @@ fn another_thread_shakes_hands_in_every_style() {
         runner.context.invoke(move || {
             let _ = sender.send(thread::current().id());
         });
-        let there = receiver.recv_timeout(PATIENCE).expect("it runs");
+        let there = receiver.recv_timeout(TIMEOUT).expect("it runs");
         for style in [Future, Coroutine, Callback] {
             let (client, server) = strangers();
             let done = told(&server);
             let shaken = start(&runner, &server, style, LONG, &gio::Cancellable::new());
             client.handshake().expect("friends");
-            let shaken = shaken.recv_timeout(PATIENCE).expect("it ends");
+            let shaken = shaken.recv_timeout(TIMEOUT).expect("it ends");
             shaken.unwrap_or_else(|e| panic!("{style:?}: {e}"));
             assert_eq!(*done.lock().expect("whole"), [there], "{style:?}");
         }
@@ -128,13 +128,13 @@ fn a_deadline_holds_in_another_thread() {
         for style in [Future, Coroutine] {
             let (client, server) = strangers();
             let shaken = start(&runner, &server, style, SHORT, &gio::Cancellable::new());
-            let shaken = shaken.recv_timeout(PATIENCE).expect("it ends");
+            let shaken = shaken.recv_timeout(TIMEOUT).expect("it ends");
             let e = shaken.expect_err("nobody answers");
             assert_eq!(e.kind(), io::ErrorKind::TimedOut, "{style:?}: {e}");
             // Nothing was lost.
             let shaken = start(&runner, &server, style, LONG, &gio::Cancellable::new());
             client.handshake().expect("friends");
-            let shaken = shaken.recv_timeout(PATIENCE).expect("it ends");
+            let shaken = shaken.recv_timeout(TIMEOUT).expect("it ends");
             shaken.expect("friends");
         }
     });
@@ -153,7 +153,7 @@ fn cancelling_from_here_ends_a_handshake_there() {
                 }
                 let shaken = start(&runner, &server, style, LONG, &cancellable);
                 cancellable.cancel();
-                let shaken = shaken.recv_timeout(PATIENCE).expect("it ends");
+                let shaken = shaken.recv_timeout(TIMEOUT).expect("it ends");
                 let e = shaken.expect_err("nobody answers");
                 let error = qio::to_glib_error(&e);
                 assert!(error.matches(gio::IOErrorEnum::Cancelled), "{style:?}: {e}");
@@ -170,7 +170,7 @@ fn closing_from_here_ends_a_handshake_there() {
             let (_client, server) = strangers();
             let shaken = start(&runner, &server, style, LONG, &gio::Cancellable::new());
             server.close().expect("closed");
-            let shaken = shaken.recv_timeout(PATIENCE).expect("it ends");
+            let shaken = shaken.recv_timeout(TIMEOUT).expect("it ends");
             let e = shaken.expect_err("it is closed");
             assert_eq!(e.kind(), io::ErrorKind::NotConnected, "{style:?}: {e}");
         }

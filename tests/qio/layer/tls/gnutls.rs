@@ -20,7 +20,7 @@ use nix::sys::socket::{
 use qio::{ChannelSocket, ChannelTls, TlsCreds, prelude::*};
 
 use super::ends::{authority, client_cert, server_cert};
-use crate::common::{PATIENCE, certs::Directory};
+use crate::common::{TIMEOUT, certs::Directory};
 
 /// The key of `psktool`'s manual, and what a file has of it.
 const HEX: &str = "88f3824b3e5659f52d00e959bacab954b6540344";
@@ -68,7 +68,7 @@ impl Program {
     /// Tries until it succeeds, because the program is not ready yet.
     #[track_caller]
     fn until_ready<T>(&mut self, mut attempt: impl FnMut() -> Option<T>) -> T {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         loop {
             if let Some(result) = attempt() {
                 return result;

@@ -13,7 +13,7 @@ use nix::libc;
 use qio::{Access, ChannelCommand, ChannelFile, Shutdown, prelude::*, to_glib_error};
 
 use super::shell;
-use crate::common::{PATIENCE, alone::alone, fds, fork::in_child, in_time};
+use crate::common::{TIMEOUT, alone::alone, fds, fork::in_child, in_time};
 
 /// A command that ends only at a signal.
 fn endless() -> ChannelCommand {
@@ -48,7 +48,7 @@ fn check_runs(pidfd: &ChannelFile) {
 /// The process ends, and is removed from the system's table.
 #[track_caller]
 fn check_disappears((pidfd, pid): (ChannelFile, u32)) {
-    let got = pidfd.wait_timeout(IOCondition::IN, PATIENCE);
+    let got = pidfd.wait_timeout(IOCondition::IN, TIMEOUT);
     assert!(got.expect("it ends").contains(IOCondition::IN));
     in_time(move || {
         while Path::new(&format!("/proc/{pid}")).exists() {
@@ -155,7 +155,7 @@ fn a_signal_after_the_end_is_no_error() {
     // It has ended, and nobody has looked.
     let (pidfd, _) = watch(&command);
     pidfd
-        .wait_timeout(IOCondition::IN, PATIENCE)
+        .wait_timeout(IOCondition::IN, TIMEOUT)
         .expect("it ends");
     command.terminate().expect("nothing to do");
     command.wait_exit().expect("ended");
@@ -212,7 +212,7 @@ fn a_pidfd_becomes_readable_at_the_end() {
     check_runs(&pidfd);
     cat.shutdown(Shutdown::Write).expect("shut down");
     pidfd
-        .wait_timeout(IOCondition::IN, PATIENCE)
+        .wait_timeout(IOCondition::IN, TIMEOUT)
         .expect("it ends");
     assert!(cat.exit_status().expect("known").expect("ended").success());
     cat.close().expect("success");
@@ -233,7 +233,7 @@ fn a_dropped_command_that_has_ended_is_collected() {
     let watched = watch(&command);
     watched
         .0
-        .wait_timeout(IOCondition::IN, PATIENCE)
+        .wait_timeout(IOCondition::IN, TIMEOUT)
         .expect("it ends");
     drop(command);
     check_disappears(watched);

@@ -18,7 +18,7 @@ use super::{
     table::Table,
 };
 use crate::{
-    common::{PATIENCE, certs::Directory},
+    common::{TIMEOUT, certs::Directory},
     layer::tls::ends::{NAME, authority, client_builder, server_builder, server_cert},
 };
 
@@ -289,7 +289,7 @@ fn free_port() -> u16 {
 
 /// Connects once a program listens.
 fn connect(port: u16, running: &mut Running) -> ChannelSocket {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     loop {
         if let Ok(socket) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) {
             return ChannelSocket::new_fd(OwnedFd::from(socket)).expect("a socket");

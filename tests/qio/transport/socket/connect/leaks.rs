@@ -11,7 +11,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::*;
 use crate::common::{
-    PATIENCE,
+    TIMEOUT,
     resolver::{Answer, know},
 };
 
@@ -91,7 +91,7 @@ fn leaves_nothing(duration: Duration) {
     let before = fds::count();
     loop {
         assert_eq!(churn(30), 0);
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + TIMEOUT;
         while fds::count() > before {
             // Threads of GIO's have to notice that nobody asks any more. What they still answer is
             // taken when this thread connects again, without asking them anything.

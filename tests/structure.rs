@@ -6,8 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The rooms of `src/`, from the ground up, each with those that it may import from.
-const ROOMS: [(&str, &[&str]); 15] = [
+/// The modules of `src/`, from the ground up, each with those that it may import from.
+const MODULES: [(&str, &[&str]); 15] = [
     ("error", &[]),
     ("types", &[]),
     ("sync", &[]),
@@ -79,8 +79,8 @@ const ROOMS: [(&str, &[&str]); 15] = [
     ),
 ];
 
-/// Where `unsafe` may be: every other room denies it.
-const UNSAFE_ROOMS: [&str; 10] = [
+/// Where `unsafe` may be: every other module denies it.
+const UNSAFE_MODULES: [&str; 10] = [
     "sync.rs",
     "sys/",
     "hub/",
@@ -206,8 +206,8 @@ fn without_comments(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// The room that a file belongs to: `sys` for `sys/poll.rs`.
-fn room(path: &str) -> &str {
+/// The module that a file belongs to: `sys` for `sys/poll.rs`.
+fn module_of(path: &str) -> &str {
     path.split(['/', '.']).next().expect("not empty")
 }
 
@@ -262,7 +262,7 @@ fn imports_are_recognised() {
     );
 }
 
-/// Whether a file has tests of a room, and nothing else.
+/// Whether a file has tests of a module, and nothing else.
 fn is_test(path: &str) -> bool {
     path.ends_with("tests.rs") || path.contains("/tests/")
 }
@@ -271,19 +271,19 @@ fn is_test(path: &str) -> bool {
 fn imports_point_down_only() {
     let mut wrong = Vec::new();
     for source in sources() {
-        // The tour shows everything; tests of a room may use what is built on it.
+        // The tour shows everything; tests of a module may use what is built on it.
         if source.path == "lib.rs" || is_test(&source.path) {
             continue;
         }
-        let own = room(&source.path);
-        let below = ROOMS
+        let own = module_of(&source.path);
+        let below = MODULES
             .iter()
             .find(|(name, _)| *name == own)
-            .unwrap_or_else(|| panic!("{} is in no room of this list", source.path))
+            .unwrap_or_else(|| panic!("{} is in no module of this list", source.path))
             .1;
         for import in imports(&source.code) {
             // The C functions call what Rust programs call: what the root of the crate re-exports.
-            let public = own == "capi" && ROOMS.iter().all(|(room, _)| *room != import);
+            let public = own == "capi" && MODULES.iter().all(|(module, _)| *module != import);
             if import != own && !public && !below.contains(&import.as_str()) {
                 wrong.push(format!("{} imports {import}", source.path));
             }
@@ -293,11 +293,11 @@ fn imports_point_down_only() {
 }
 
 #[test]
-fn unsafe_code_stays_in_its_rooms() {
+fn unsafe_code_stays_in_its_modules() {
     for source in sources() {
-        let may = UNSAFE_ROOMS
+        let may = UNSAFE_MODULES
             .iter()
-            .any(|room| source.path.starts_with(room));
+            .any(|module| source.path.starts_with(module));
         let opens =
             source.code.contains("#![allow(unsafe_code)]") || source.code.contains("unsafe {");
         assert!(may || !opens, "{} is no place for unsafe code", source.path);
@@ -368,7 +368,7 @@ fn system_calls_are_recognised() {
 }
 
 #[test]
-fn system_calls_are_made_in_one_room_and_again_after_signals_in_one_file() {
+fn system_calls_are_made_in_one_module_and_again_after_signals_in_one_file() {
     let (mut wrong, mut used) = (Vec::new(), BTreeSet::new());
     for source in sources() {
         // Files that only tests have may call what they like.
@@ -444,4 +444,148 @@ fn mutexes_of_the_process_are_held_across_forks() {
             "{path} has a static mutex that is no `sync::ProcessMutex`"
         );
     }
+}
+
+/// The names that the macros of `capi` are called with, each with the name of the function around it.
+fn macro_names(code: &str) -> Vec<(String, String)> {
+    const MACROS: [&str; 6] = [
+        "try_method!(",
+        "method!(",
+        "function!(",
+        "async_method!(",
+        "finish_method!(",
+        "async_call!(",
+    ];
+    let name = |after: &str| head(after).unwrap_or_default();
+    let mut found = Vec::new();
+    for function in code.split("extern \"C\" fn ").skip(1) {
+        let own = name(function);
+        for text in MACROS {
+            let uses = function.split(text).skip(1);
+            found.extend(uses.map(|after| (own.clone(), name(after))));
+        }
+    }
+    found
+}
+
+#[test]
+fn the_macros_of_c_functions_have_the_names_of_these() {
+    let names: Vec<_> = sources()
+        .iter()
+        .filter(|source| source.path.starts_with("capi/") && source.path != "capi/macros.rs")
+        .flat_map(|source| macro_names(&source.code))
+        .collect();
+    assert!(names.len() > 100, "the macros are found");
+    for (function, named) in names {
+        assert_eq!(function, named);
+    }
+}
+
+/// Words of the glossary (`docs/style.md`) that a standard term stands for, and how often they occur at most: these
+/// numbers only fall.
+const HOME_MADE: [(&[&str], usize); 13] = [
+    (&["tell", "tells", "told", "telling"], 635),
+    (&["nobody", "whoever", "somebody", "everybody"], 322),
+    (&["goodbye", "goodbyes", "farewell"], 77),
+    (&["shake", "shakes", "shaken", "shaking"], 299),
+    (&["lend", "lends", "lent", "lender"], 11),
+    (&["guess", "guesses", "guessed"], 4),
+    (&["room", "rooms"], 363),
+    (&["news"], 5),
+    (&["patience"], 9),
+    (&["vouch", "vouches", "vouched"], 16),
+    (&["believe", "believes", "believed"], 7),
+    (&["kin", "beneath", "manner"], 6),
+    (&["welcome", "unwelcome"], 56),
+];
+
+/// How many lines of comments, headers and Markdown have more than 100 columns: this number only falls.
+const LONG_LINES: usize = 569;
+
+/// The texts that the words are counted in: sources, headers and documents, but the glossary itself.
+fn texts() -> Vec<(PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    for folder in [
+        "src",
+        "tests",
+        "examples",
+        "benches",
+        "fuzz/fuzz_targets",
+        "data",
+        "docs",
+    ] {
+        walk_all(&root.join(folder), &mut files);
+    }
+    let documents = [
+        "README.md",
+        "ARCHITECTURE.md",
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        "SECURITY.md",
+    ];
+    files.extend(documents.map(|name| root.join(name)));
+    files
+        .into_iter()
+        .filter(|file| !file.ends_with("docs/style.md") && !file.ends_with("tests/structure.rs"))
+        .filter_map(|file| fs::read_to_string(&file).ok().map(|text| (file, text)))
+        .collect()
+}
+
+fn walk_all(directory: &Path, files: &mut Vec<PathBuf>) {
+    const TEXTS: [&str; 8] = ["rs", "h", "c", "py", "js", "vala", "md", "toml"];
+    for entry in fs::read_dir(directory).expect("readable") {
+        let path = entry.expect("readable").path();
+        let extension = path.extension().and_then(|it| it.to_str());
+        if path.is_dir() {
+            walk_all(&path, files);
+        } else if extension.is_some_and(|it| TEXTS.contains(&it)) {
+            files.push(path);
+        }
+    }
+}
+
+#[test]
+fn home_made_words_become_fewer() {
+    let texts = texts();
+    let words = |text: &str| -> Vec<String> {
+        let words = text.split(|c: char| !c.is_alphabetic());
+        words.map(str::to_lowercase).collect()
+    };
+    let all: Vec<String> = texts.iter().flat_map(|(_, text)| words(text)).collect();
+    for (group, most) in HOME_MADE {
+        let count = all
+            .iter()
+            .filter(|word| group.contains(&word.as_str()))
+            .count();
+        assert!(
+            count <= most,
+            "{} occur {count} times, {most} at most: `docs/style.md` has the standard terms",
+            group.join(", ")
+        );
+    }
+}
+
+#[test]
+fn lines_of_comments_and_documents_have_at_most_100_columns() {
+    let is_long = |file: &Path, line: &str| {
+        let is_prose = file.extension().is_some_and(|it| it == "md" || it == "h")
+            || line.trim_start().starts_with("//");
+        // A table cannot be broken, nor can an address.
+        is_prose && line.chars().count() > 100 && !line.starts_with('|') && !line.contains("://")
+    };
+    let long: Vec<String> = texts()
+        .iter()
+        .flat_map(|(file, text)| {
+            let lines = text.lines().enumerate();
+            let long = lines.filter(|(_, line)| is_long(file, line));
+            long.map(|(i, _)| format!("{}:{}", file.display(), i + 1))
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    assert!(
+        long.len() <= LONG_LINES,
+        "{} long lines: {long:#?}",
+        long.len()
+    );
 }
