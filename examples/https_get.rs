@@ -27,7 +27,7 @@ fn get(host: &str, path: &str) -> io::Result<Vec<u8>> {
     let socket = ChannelSocket::connect(&address)?;
     let tls = ChannelTls::new_client(&socket, &creds, name.as_str())?;
     let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-    tls.write_all(request.as_bytes())?; // which shakes hands
+    tls.write_all(request.as_bytes())?; // which performs the handshake
     eprintln!(
         "{name}: {:?}, {}",
         tls.protocol_version(),

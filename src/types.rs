@@ -26,7 +26,7 @@ pub use flags::Feature;
 /// | flag | |
 /// | --- | --- |
 /// | `PEEK` | leave the data, and descriptors beside it, in the channel, so that the next read returns them again; needs [`Feature::READ_PEEK`] |
-/// | `RELAXED_EOF` | a stream that ends without a proper goodbye counts as ended, and not as truncated; only channels that know the difference look at it |
+/// | `RELAXED_EOF` | a stream that ends without close_notify counts as ended, and not as truncated; only channels that know the difference look at it |
 /// | `FD_PRESERVE_BLOCKING` | received descriptors stay in the mode in which they were sent, which they always do: for code that has been written for QEMU |
 #[doc(alias = "QIOChannelReadFlags")]
 pub use flags::ReadFlags;

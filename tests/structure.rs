@@ -484,23 +484,23 @@ fn the_macros_of_c_functions_have_the_names_of_these() {
 /// Words of the glossary (`docs/style.md`) that a standard term stands for, and how often they occur at most: these
 /// numbers only fall.
 const HOME_MADE: [(&[&str], usize); 13] = [
-    (&["tell", "tells", "told", "telling"], 635),
-    (&["nobody", "whoever", "somebody", "everybody"], 322),
-    (&["goodbye", "goodbyes", "farewell"], 77),
-    (&["shake", "shakes", "shaken", "shaking"], 299),
-    (&["lend", "lends", "lent", "lender"], 11),
+    (&["tell", "tells", "told", "telling"], 497),
+    (&["nobody", "whoever", "somebody", "everybody"], 227),
+    (&["goodbye", "goodbyes", "farewell"], 0),
+    (&["shake", "shakes", "shaken", "shaking"], 58),
+    (&["lend", "lends", "lent", "lender"], 9),
     (&["guess", "guesses", "guessed"], 4),
-    (&["room", "rooms"], 363),
-    (&["news"], 5),
+    (&["room", "rooms"], 346),
+    (&["news"], 2),
     (&["patience"], 9),
-    (&["vouch", "vouches", "vouched"], 16),
-    (&["believe", "believes", "believed"], 7),
+    (&["vouch", "vouches", "vouched"], 2),
+    (&["believe", "believes", "believed"], 1),
     (&["kin", "beneath", "manner"], 6),
     (&["welcome", "unwelcome"], 56),
 ];
 
 /// How many lines of comments, headers and Markdown have more than 100 columns: this number only falls.
-const LONG_LINES: usize = 569;
+const LONG_LINES: usize = 565;
 
 /// The texts that the words are counted in: sources, headers and documents, but the glossary itself.
 fn texts() -> Vec<(PathBuf, String)> {

@@ -53,14 +53,14 @@ pub(crate) fn shake_bare((ssl, socket): BareEnd) -> io::Result<()> {
 pub(crate) fn handshakes<T: Send>(
     count: usize,
     ends: impl Fn() -> io::Result<(T, T)>,
-    shake: impl Fn(T) -> io::Result<()> + Sync,
+    handshake: impl Fn(T) -> io::Result<()> + Sync,
 ) -> io::Result<Duration> {
     let pairs = (0..count).map(|_| ends()).collect::<io::Result<Vec<_>>>()?;
     let (clients, servers): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
     let start = Instant::now();
     thread::scope(|scope| {
-        let there = scope.spawn(|| servers.into_iter().try_for_each(&shake));
-        clients.into_iter().try_for_each(&shake)?;
+        let there = scope.spawn(|| servers.into_iter().try_for_each(&handshake));
+        clients.into_iter().try_for_each(&handshake)?;
         there.join().expect("no panic")
     })?;
     Ok(start.elapsed())
@@ -71,8 +71,8 @@ pub(crate) fn on_main_loop(work: Work) -> io::Result<Duration> {
     let context = glib::MainContext::new();
     let body = || {
         context.block_on(async {
-            let shaken = future::join(client.handshake_future(), server.handshake_future());
-            let (here, there) = shaken.await;
+            let agreed = future::join(client.handshake_future(), server.handshake_future());
+            let (here, there) = agreed.await;
             here.and(there)?;
             let start = Instant::now();
             let (there, here) = match work {
@@ -128,11 +128,11 @@ pub(crate) fn on_tokio(work: Work) -> io::Result<Duration> {
         let (here, there) = tokio::net::UnixStream::pair()?;
         let mut client = tokio_openssl::SslStream::new(client, here)?;
         let mut server = tokio_openssl::SslStream::new(server, there)?;
-        let shaken = future::join(
+        let agreed = future::join(
             Pin::new(&mut client).connect(),
             Pin::new(&mut server).accept(),
         );
-        let (here, there) = shaken.await;
+        let (here, there) = agreed.await;
         here.and(there).map_err(io::Error::other)?;
         let start = Instant::now();
         match work {

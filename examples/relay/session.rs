@@ -258,7 +258,7 @@ impl Session {
     async fn run(&self, first: Guard, stop: &gio::Cancellable) -> Result<(), Failure> {
         let begin = Instant::now();
         // A peer that is not let in gets no further.
-        self.shake(&first).or_cancelled(stop).await?;
+        self.handshake(&first).or_cancelled(stop).await?;
         let second = match self.second().or_cancelled(stop).await {
             Ok(second) => second,
             Err(e) => {
@@ -303,12 +303,12 @@ impl Session {
 
     async fn second(&self) -> io::Result<Guard> {
         let second = self.second.channel().await?;
-        self.shake(&second).await?;
+        self.handshake(&second).await?;
         Ok(second)
     }
 
-    async fn shake(&self, channel: &Guard) -> io::Result<()> {
-        let agreed = tls::shake(&channel.0, self.handshake).await?;
+    async fn handshake(&self, channel: &Guard) -> io::Result<()> {
+        let agreed = tls::handshake(&channel.0, self.handshake).await?;
         if let Some(agreed) = agreed.filter(|_| self.verbose) {
             self.meter.say(&format!("{}: {agreed}", channel.name()));
         }
@@ -317,7 +317,7 @@ impl Session {
 }
 
 /// A channel of a session. If that ends early, a command is told to end as well; and who speaks TLS
-/// is not to take it for the end of the data: there is no goodbye.
+/// is not to take it for the end of the data: there is no close_notify.
 struct Guard(Channel);
 
 impl Guard {

@@ -1,4 +1,4 @@
-//! TLS: what the command line says of it, and shaking hands.
+//! TLS: what the command line says of it, and performing the handshake.
 
 use std::{cell::RefCell, ffi::OsString, io, path::PathBuf, time::Duration};
 
@@ -25,7 +25,7 @@ const OPTIONS: [(&str, bool, bool); 12] = [
     ("--tls-clients", false, true),
     ("--tls-min", true, true),
     ("--tls-alpn", true, true),
-    ("--tls-goodbye", true, true),
+    ("--tls-close_notify", true, true),
     ("--tls-timeout", true, true),
 ];
 
@@ -44,7 +44,7 @@ pub(crate) struct TlsOptions {
     clients: Option<TlsAuthenticationMode>,
     min: Option<TlsProtocolVersion>,
     alpn: Option<String>,
-    /// An end without a goodbye is an end as well.
+    /// An end without close_notify is an end as well.
     lenient: bool,
     timeout: Option<Duration>,
 }
@@ -85,7 +85,7 @@ impl TlsOptions {
                 });
             }
             "--tls-alpn" => self.alpn = Some(text),
-            "--tls-goodbye" => {
+            "--tls-close_notify" => {
                 self.lenient = match &*text {
                     "required" => false,
                     "optional" => true,
@@ -221,16 +221,17 @@ impl Tls {
     }
 }
 
-/// Shakes hands, and tells what was agreed on. Nothing happens without TLS.
-pub(crate) async fn shake(channel: &Channel, deadline: Duration) -> io::Result<Option<String>> {
+/// Performs the handshake, and tells what was agreed on. Nothing happens without TLS.
+pub(crate) async fn handshake(channel: &Channel, deadline: Duration) -> io::Result<Option<String>> {
     let Some(tls) = channel.downcast_ref::<ChannelTls>() else {
         return Ok(None);
     };
-    let shaken = tls.handshake_future().or_timeout(deadline).await;
-    shaken.map_err(|e| match e.kind() {
+    let result = tls.handshake_future().or_timeout(deadline).await;
+    result.map_err(|e| match e.kind() {
         io::ErrorKind::TimedOut => {
             let peer = tls.hostname().unwrap_or_else(|| "the client".into());
-            let message = format!("Unable to shake hands with {peer} in {deadline:?}");
+            let message =
+                format!("Unable to perform the TLS handshake with {peer} in {deadline:?}");
             io::Error::new(io::ErrorKind::TimedOut, message)
         }
         _ => e,

@@ -108,7 +108,7 @@ fn talk(mut client: End, mut server: End, mut middle: Middle) {
     for (end, peer) in [(&client, &server), (&server, &client)] {
         assert!(end.is_over(), "the end is told");
         assert!(end.got <= peer.written, "nobody has said that");
-        assert!(!end.ended || peer.said_bye, "nobody has said goodbye");
+        assert!(!end.ended || peer.said_bye, "nobody has sent close_notify");
         if middle.is_honest() {
             assert_eq!(end.error, None, "nobody disturbs");
             assert!(end.ended && end.got == WORDS, "{} bytes", end.got);

@@ -171,7 +171,7 @@ verified (QIOTlsCreds *mine, QIOTlsCreds *theirs)
 
   make_ends (mine, theirs, "localhost", &client, &server);
   check (!qio_channel_tls_is_handshake_done (client));
-  shake_hands (client, server);
+  perform_the_handshake (client, server);
   /* There is nothing left to do. */
   check (qio_channel_tls_handshake (client, &error) && qio_channel_tls_is_handshake_done (client));
 
@@ -222,7 +222,7 @@ refused (QIOTlsCreds *mine, QIOTlsCreds *theirs)
   qio_channel_tls_handshake_async (server, G_PRIORITY_DEFAULT, NULL, take_result, &answered);
   qio_channel_tls_handshake_async (client, G_PRIORITY_DEFAULT, NULL, take_result, &asked);
   check (!qio_channel_tls_handshake_finish (client, await (&asked), &error));
-  check (strstr (error->message, "Unable to shake hands with example.org") != NULL);
+  check (strstr (error->message, "Unable to perform the TLS handshake with example.org") != NULL);
   check_error (error, G_TLS_ERROR, G_TLS_ERROR_BAD_CERTIFICATE);
   check (!qio_channel_tls_handshake_finish (server, await (&answered), &error));
   g_clear_error (&error);
@@ -268,7 +268,7 @@ in_common (void)
   g_autoptr (QIOChannelTLS) server = NULL;
 
   make_ends (mine, theirs, NULL, &client, &server);
-  shake_hands (client, server);
+  perform_the_handshake (client, server);
   check (qio_channel_tls_get_peer_certificate (client) == NULL && lines > 0);
 }
 
@@ -279,7 +279,7 @@ typedef struct
   gboolean cancels;
 } Elsewhere;
 
-/* Shakes hands on a context of this thread's own, which is not the default one. */
+/* Performs the handshake on a context of this thread's own, which is not the default one. */
 static gpointer
 shake_elsewhere (gpointer user_data)
 {

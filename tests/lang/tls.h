@@ -99,9 +99,9 @@ make_ends (QIOTlsCreds *mine, QIOTlsCreds *theirs, const char *name, QIOChannelT
   make_ends_over (here, there, mine, theirs, name, client, server);
 }
 
-/* Both shake hands on the main loop. */
+/* Both perform the handshake on the main loop. */
 static inline void
-shake_hands (QIOChannelTLS *client, QIOChannelTLS *server)
+perform_the_handshake (QIOChannelTLS *client, QIOChannelTLS *server)
 {
   GError *error = NULL;
   g_autoptr (GAsyncResult) answered = NULL;

@@ -34,7 +34,7 @@ function over(here, there, mine = clientCreds, theirs = serverCreds, name = 'loc
     return [Qio.ChannelTLS.new_client(here, mine, name), Qio.ChannelTLS.new_server(there, theirs)];
 }
 
-function shake(...ends) {
+function handshake(...ends) {
     return Promise.all(ends.map(end => end.handshake_async(USUAL, null)));
 }
 
@@ -47,7 +47,7 @@ function isTls(error, code) {
     return error.matches(Gio.TlsError, code);
 }
 
-// Says goodbye at one end, which is the end of what the other one reads.
+// Sends close_notify at one end, which is the end of what the other one reads.
 async function part(one, other) {
     const [, rest] = await Promise.all([one.bye_async(USUAL, null), other.read_bytes_async(1, USUAL, null)]);
     check(rest.get_size() === 0);
@@ -100,7 +100,7 @@ async function verified() {
     client.connect('notify::handshake-done', () => told++);
     check(!client.handshake_done && client.cipher === null);
     check(client.protocol_version === Gio.TlsProtocolVersion.UNKNOWN);
-    await shake(client, server);
+    await handshake(client, server);
     check(told === 1);
     for (const end of [client, server]) {
         check(end.handshake_done && end.is_handshake_done() && !end.resumed && !end.is_resumed());
@@ -127,10 +127,10 @@ async function verified() {
     server.close();
 }
 
-// An end without a goodbye may be anybody's work.
+// An end without close_notify may be anybody's work.
 async function cut() {
     const [client, server] = over(...makePair());
-    await shake(client, server);
+    await handshake(client, server);
     server.master.close();
     check(isTls(await rejectionOf(client.read_bytes_async(1, USUAL, null)), Gio.TlsError.EOF));
     const [rest] = client.read_bytes_with_fds(1, Qio.ChannelReadFlags.RELAXED_EOF);
@@ -143,7 +143,7 @@ async function anotherName() {
     const [client, server] = over(...makePair(), clientCreds, serverCreds, 'example.org');
     const [error, theirs] = await outcomes(client, server);
     check(isTls(error, Gio.TlsError.BAD_CERTIFICATE));
-    check(error.message.startsWith('Unable to shake hands with example.org: '));
+    check(error.message.startsWith('Unable to perform the TLS handshake with example.org: '));
     check(isTls(theirs, Gio.TlsError.HANDSHAKE) && !client.handshake_done);
     // It is still worth looking at.
     check(client.peer_certificate !== null);
@@ -169,7 +169,7 @@ async function asked() {
             return true;
         });
     }
-    await shake(client, server);
+    await handshake(client, server);
     check(seen.length === 2 && seen.some(name => name.includes('alice')));
     check(server.peer_certificate.subject_name.includes('alice'));
     check(client.peer_certificate.issuer.issuer !== null);
@@ -232,7 +232,7 @@ async function inCommon() {
         const theirs = psk(SERVER, 'alice', version);
         check(!mine.verifies_peer);
         const ends = over(...makePair(), mine, theirs, null);
-        await shake(...ends);
+        await handshake(...ends);
         check(ends.every(end => end.protocol_version === version && end.peer_certificate === null));
         await part(...ends);
 
@@ -249,7 +249,7 @@ async function resumed() {
         const [client, server] = over(...makePair(), mine, theirs);
         const asked = [];
         client.connect('authorize-peer', (_, certificate) => asked.push(certificate) > 0);
-        await shake(client, server);
+        await handshake(client, server);
         check(client.resumed === again && server.is_resumed() === again);
         check(asked.length === 1 && client.peer_certificate !== null);
         // The ticket comes with the data.
@@ -268,7 +268,7 @@ async function limited() {
         return GLib.SOURCE_REMOVE;
     });
     check(isIo(await rejectionOf(client.handshake_async(USUAL, cancellable)), Gio.IOErrorEnum.CANCELLED));
-    await shake(client, server);
+    await handshake(client, server);
     check(client.handshake_done);
 
     const [lonely] = over(...makePair());
@@ -310,11 +310,11 @@ const Slow = GObject.registerClass(class Slow extends Qio.Channel {
     }
 });
 
-// While GJS collects garbage no method of a class can be called, by a goodbye for example: all of them are closed.
+// While GJS collects garbage no method of a class can be called, by close_notify for example: all of them are closed.
 async function overAClass() {
     const slow = () => makePair().map(end => new Slow(end));
     const [client, server] = over(...slow());
-    await shake(client, server);
+    await handshake(client, server);
     const many = new GLib.Bytes(new Uint8Array(50000).map((_, i) => i / 3));
     const written = client.write_bytes_all_async(many, USUAL, null);
     check((await server.read_bytes_all_async(50000, USUAL, null)).equal(many));
@@ -325,7 +325,7 @@ async function overAClass() {
 
     // TLS in TLS, over the class.
     const [inner, other] = over(...over(...slow()));
-    await shake(inner, other);
+    await handshake(inner, other);
     inner.write_bytes_all(bytes('inside'));
     check(text(await other.read_bytes_all_async(6, USUAL, null)) === 'inside');
     await part(inner, other);

@@ -65,14 +65,14 @@ class Ends {
     }
 
     // Both at once.
-    public async void try_to_shake () {
+    public async void try_to_handshake () {
         var answered = false;
         var waiting = false;
         answer.begin ((_, result) => {
             answer.end (result);
             answered = true;
             if (waiting) {
-                try_to_shake.callback ();
+                try_to_handshake.callback ();
             }
         });
         try {
@@ -86,13 +86,13 @@ class Ends {
         }
     }
 
-    public async void shake () throws Error {
-        yield try_to_shake ();
+    public async void handshake () throws Error {
+        yield try_to_handshake ();
         assert_no_error (error);
         assert_no_error (their_error);
     }
 
-    // Says goodbye at one end, which is the end of what the other one reads.
+    // Sends close_notify at one end, which is the end of what the other one reads.
     public async void part () throws Error {
         yield client.bye_async ();
         assert ((yield server.read_bytes_async (1)).get_size () == 0);
@@ -156,7 +156,7 @@ async void verified () throws Error {
     var told = 0;
     ends.client.notify["handshake-done"].connect (() => told++);
     assert (!ends.client.handshake_done && ends.client.get_cipher () == null);
-    yield ends.shake ();
+    yield ends.handshake ();
     assert (told == 1);
     foreach (var end in new Qio.ChannelTLS[] { ends.client, ends.server }) {
         assert (end.handshake_done && end.is_handshake_done () && !end.resumed && !end.is_resumed ());
@@ -178,10 +178,10 @@ async void verified () throws Error {
     ends.server.close ();
 }
 
-// An end without a goodbye may be anybody's work.
+// An end without close_notify may be anybody's work.
 async void cut () throws Error {
     var ends = new Ends (client_creds (), server_creds ());
-    yield ends.shake ();
+    yield ends.handshake ();
     ends.server.master.close ();
     try {
         yield ends.client.read_bytes_async (1);
@@ -196,9 +196,9 @@ async void cut () throws Error {
 
 async void another_name () throws Error {
     var ends = new Ends (client_creds (), server_creds (), "example.org");
-    yield ends.try_to_shake ();
+    yield ends.try_to_handshake ();
     assert (ends.error is TlsError.BAD_CERTIFICATE);
-    assert (ends.error.message.has_prefix ("Unable to shake hands with example.org: "));
+    assert (ends.error.message.has_prefix ("Unable to perform the TLS handshake with example.org: "));
     assert (ends.their_error is TlsError.HANDSHAKE);
     // It is still worth looking at.
     assert (!ends.client.handshake_done && ends.client.peer_certificate != null);
@@ -215,7 +215,7 @@ async void accepted () throws Error {
             seen = errors;
             return answer;
         });
-        yield ends.try_to_shake ();
+        yield ends.try_to_handshake ();
         assert (ends.client.handshake_done == answer && seen == TlsCertificateFlags.BAD_IDENTITY);
         assert (ends.client.peer_certificate_errors == seen && ends.client.get_peer_certificate_errors () == seen);
     }
@@ -234,14 +234,14 @@ async void asked () throws Error {
         }
         return true;
     });
-    yield ends.shake ();
+    yield ends.handshake ();
     assert (chain.index_of ("alice") >= 0 && chain.split (";").length == 4);
     assert ("alice" in ends.server.peer_certificate.subject_name);
 
     ends = new Ends (mine, theirs);
     ends.server.authorize_peer.connect (() => true);
     ends.server.authorize_peer.connect (() => false);
-    yield ends.try_to_shake ();
+    yield ends.try_to_handshake ();
     assert (ends.their_error is TlsError.BAD_CERTIFICATE && ends.their_error.message.has_suffix ("rejected by authorize-peer handler"));
     assert (error_of (() => ends.server.write_bytes (bytes ("x"))).message == ends.their_error.message);
 
@@ -255,7 +255,7 @@ async void asked () throws Error {
         }
         return true;
     });
-    yield ends.try_to_shake ();
+    yield ends.try_to_handshake ();
     assert (ends.their_error is IOError.CLOSED && !ends.server.handshake_done);
 }
 
@@ -274,12 +274,12 @@ async void in_common () throws Error {
         var witness = new Witness ();
         var theirs = psk_creds (SERVER, "alice", witness);
         var ends = new Ends (psk_creds (CLIENT, "alice", witness), theirs, null);
-        yield ends.shake ();
+        yield ends.handshake ();
         assert (!ends.client.creds.verifies_peer && ends.client.get_peer_certificate () == null);
         assert (witness.asked > 0);
         yield ends.part ();
         ends = new Ends (psk_creds (CLIENT, "mallory", witness), theirs, null);
-        yield ends.try_to_shake ();
+        yield ends.try_to_handshake ();
         assert (ends.error is TlsError.HANDSHAKE && ends.their_error is TlsError.HANDSHAKE);
     }
 }
@@ -291,7 +291,7 @@ async void resumed () throws Error {
         var ends = new Ends (mine, theirs);
         var times = 0;
         ends.client.authorize_peer.connect (() => ++times > 0);
-        yield ends.shake ();
+        yield ends.handshake ();
         assert (ends.client.resumed == (i == 1) && ends.server.is_resumed () == (i == 1));
         assert (times == 1 && ends.client.peer_certificate != null);
         // The ticket comes with the data.
@@ -314,7 +314,7 @@ async void limited () throws Error {
         assert_not_reached ();
     } catch (IOError.CANCELLED e) {
     }
-    yield ends.shake ();
+    yield ends.handshake ();
     assert (ends.client.handshake_done);
 
     ends = new Ends (client_creds (), server_creds ());
@@ -365,7 +365,7 @@ async void over_a_class () throws Error {
     Qio.ChannelSocket here, there;
     Qio.ChannelSocket.new_pair (out here, out there);
     var outer = new Ends.over (new Slow (here), new Slow (there), client_creds (), server_creds ());
-    yield outer.shake ();
+    yield outer.handshake ();
     var many = new Bytes (new uint8[50000]);
     Bytes? got = null;
     outer.server.read_bytes_all_async.begin (50000, Priority.DEFAULT, null, (_, result) => {
@@ -384,7 +384,7 @@ async void over_a_class () throws Error {
 
     // TLS in TLS, over the class.
     var inner = new Ends.over (outer.client, outer.server, client_creds (), server_creds ());
-    yield inner.shake ();
+    yield inner.handshake ();
     yield inner.client.write_bytes_all_async (bytes ("inside"));
     assert (holds (yield inner.server.read_bytes_all_async (6), "inside"));
     yield inner.part ();

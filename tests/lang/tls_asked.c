@@ -106,7 +106,7 @@ shake_anyhow (gpointer data)
   return NULL;
 }
 
-/* How the end that is asked shakes hands. */
+/* How the end that is asked performs the handshake. */
 typedef enum
 {
   BY_BLOCKING,
@@ -264,7 +264,7 @@ waited_for (void)
   bytes = qio_channel_read_bytes_finish (QIO_CHANNEL (server), await (&read), &error);
   check_ok (error);
   check (holds (bytes, "x") && slow.calls == 1);
-  /* The goodbye. */
+  /* close_notify. */
   check (qio_channel_add_watch (QIO_CHANNEL (server), G_IO_IN, note, &seen, note_freed) != 0);
   run_until_called (&seen, NULL);
   check (seen.condition & G_IO_IN && seen.freed == 1);
@@ -371,7 +371,7 @@ key_log (void)
   make_ends (creds, theirs, "localhost", &client, &server);
   g_object_unref (creds);
   check (freed == 1);
-  shake_hands (client, server);
+  perform_the_handshake (client, server);
   check (lines > 0);
   g_object_unref (server);
   check (freed == 1);

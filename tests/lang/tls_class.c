@@ -147,7 +147,7 @@ pour (QIOChannelTLS *from, QIOChannelTLS *to)
   g_byte_array_unref (transfer.got);
 }
 
-/* Says goodbye at one end, which the other one reads as its end. */
+/* Sends close_notify at one end, which the other one reads as its end. */
 static void
 part (QIOChannelTLS *one, QIOChannelTLS *other)
 {
@@ -190,7 +190,7 @@ by_callbacks (gsize most, gboolean reluctant)
   /* Nothing is there yet, which is no error. */
   check (qio_channel_read (QIO_CHANNEL (client), buf, sizeof buf, &error) == QIO_CHANNEL_ERR_BLOCK);
   check (qio_channel_write (QIO_CHANNEL (client), "x", 1, &error) == QIO_CHANNEL_ERR_BLOCK);
-  shake_hands (client, server);
+  perform_the_handshake (client, server);
   check (qio_channel_read (QIO_CHANNEL (client), buf, sizeof buf, &error) == QIO_CHANNEL_ERR_BLOCK);
   check_ok (error);
   pour (client, server);
@@ -214,7 +214,7 @@ tls_in_tls (void)
   there->most = 7;
   make_ends_over (outer_client, outer_server, mine, theirs, "localhost", &client, &server);
   make_non_blocking (client, server);
-  shake_hands (client, server);
+  perform_the_handshake (client, server);
   check (qio_channel_tls_is_handshake_done (outer_client) && qio_channel_tls_is_handshake_done (outer_server));
   there->most = CABLE_ROOM;
   pour (client, server);
@@ -252,7 +252,7 @@ told_of_errors (void)
     g_main_context_iteration (NULL, TRUE);
   wire_break (here, &here->read_error, g_error_new_literal (test_quark (), 7, "A mouse has bitten the cable"));
   check (!qio_channel_tls_handshake_finish (client, await (&asked), &error));
-  check (strstr (error->message, "Unable to shake hands with localhost: A mouse has bitten the cable") != NULL);
+  check (strstr (error->message, "Unable to perform the TLS handshake with localhost: A mouse has bitten the cable") != NULL);
   check_error (error, test_quark (), 7);
   /* That is final, also where the class has thought better of it. */
   g_clear_error (&here->read_error);
@@ -266,7 +266,7 @@ told_of_errors (void)
   /* Later, in reads, which get what came before, and in writes. */
   make_ends_over_wires (&here, &there, &client, &server);
   make_non_blocking (client, server);
-  shake_hands (client, server);
+  perform_the_handshake (client, server);
   check (qio_channel_read (QIO_CHANNEL (client), buf, sizeof buf, &error) == QIO_CHANNEL_ERR_BLOCK);
   qio_channel_read_bytes_async (QIO_CHANNEL (client), 8, G_PRIORITY_DEFAULT, NULL, take_result, &read);
   wire_break (here, &here->read_error, g_error_new_literal (test_quark (), 8, "Another mouse"));
@@ -317,7 +317,7 @@ closed_in_mid_handshake (void)
   while (g_main_context_iteration (NULL, FALSE))
     ;
   check (here->cable->sources == NULL);
-  /* To the peer that is no goodbye. */
+  /* To the peer that is no close_notify. */
   check (!qio_channel_tls_handshake (server, &error));
   check_error (error, G_TLS_ERROR, G_TLS_ERROR_EOF);
   g_clear_object (&client);
@@ -346,7 +346,7 @@ cut (void)
 
   make_ends_over_wires (&here, &there, &client, &server);
   make_non_blocking (client, server);
-  shake_hands (client, server);
+  perform_the_handshake (client, server);
   check (qio_channel_write (QIO_CHANNEL (server), "last", 4, &error) == 4);
   check (qio_channel_close (QIO_CHANNEL (there), &error) == 0);
   check (qio_channel_read (QIO_CHANNEL (client), buf, sizeof buf, &error) == 4);

@@ -108,7 +108,7 @@ answer (gpointer data)
   GError *error = NULL;
   g_autofree char *got = g_malloc (SIZE);
 
-  /* The first read shakes hands. */
+  /* The first read performs the handshake. */
   check (qio_channel_read_all (server, got, SIZE, &error) == 0);
   check (qio_channel_write_all (server, got, SIZE, &error) == 0);
   check (qio_channel_read (server, got, 1, &error) == 0);

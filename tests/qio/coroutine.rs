@@ -77,7 +77,7 @@ fn dropping_the_handle_leaves_the_coroutine_alone() {
 }
 
 #[test]
-fn a_panic_is_told_by_the_handle() {
+fn a_panic_is_reported_by_the_handle() {
     in_loop(|context| {
         let handle = spawn(|| {
             yield_now().expect("in a coroutine");

@@ -136,7 +136,7 @@ fn much_goes_both_ways_at_once() {
 }
 
 #[test]
-fn a_command_gets_its_input_to_the_end_and_its_failure_is_told() {
+fn a_command_gets_its_input_to_the_end_and_its_failure_is_reported() {
     let sorted = start_with(["stdio", "exec:sort -n"], b"10\n9\n").success();
     assert_eq!(sorted, b"9\n10\n");
     let quoted = start(["stdio", "exec:printf '%s|' \"a b\" c\\ d"]).success();

@@ -163,7 +163,7 @@ fn through_a_plain_relay(by: By) {
         .map(|(scheme, name)| format!("{scheme}:{}", disks.written(name)));
     let (relay, _) = server(&[""; 0], &first, &second);
     disks.copy(&disks.uri("socket", Some(by)));
-    // It tells of resets at the end: QEMU does not read that GnuTLS says goodbye.
+    // It tells of resets at the end: QEMU does not read that GnuTLS sends close_notify.
     stop(relay);
 }
 

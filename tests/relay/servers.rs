@@ -114,7 +114,7 @@ fn one_client_is_served_and_the_next_one_is_refused() {
 }
 
 #[test]
-fn what_fails_for_one_client_is_told_and_the_next_one_is_served() {
+fn what_fails_for_one_client_is_reported_and_the_next_one_is_served() {
     let (listener, address) = tcp_server();
     let mut relay = start(["-v", "--fork", "tcp-listen:127.0.0.1:0", &address]);
     let port = relay.told("listening on tcp:");

@@ -95,7 +95,7 @@ impl Between {
 fn talk(client: &ChannelSocket, creds: &Both, target: &NetAddress) -> io::Result<()> {
     let client = as_server(client, &creds.server)?;
     let server = as_client(&target.connect()?, &creds.client)?;
-    // The end is said in NBD; neither libnbd nor QEMU says goodbye in TLS after that.
+    // The end is said in NBD; neither libnbd nor QEMU sends close_notify in TLS after that.
     let _ = relay_channels(&client, &server);
     Ok(())
 }

@@ -90,7 +90,7 @@ fn the_oldest_version_is_chosen() {
     let old = ["s_client", "-connect", address, "-tls1_2"];
     let (old, _input) = held(&mut openssl(&old));
     assert_eq!(old.end().status.code(), Some(1));
-    server.told("Unable to shake hands with the client: unsupported protocol");
+    server.told("Unable to perform the TLS handshake with the client: unsupported protocol");
     stop(server);
 }
 

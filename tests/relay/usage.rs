@@ -32,7 +32,7 @@ fn help_is_shown_and_names_all_addresses() {
 }
 
 #[test]
-fn wrong_usage_is_told_in_one_line() {
+fn wrong_usage_is_reported_in_one_line() {
     for (arguments, message) in [
         (&[][..], "expected two addresses, not 0; see relay --help"),
         (
@@ -129,8 +129,8 @@ fn wrong_usage_is_told_in_one_line() {
             "--tls-min is 1.2 or 1.3, not \"1.1\"",
         ),
         (
-            &["--tls-goodbye=no", "stdio", "tls:h:1"],
-            "--tls-goodbye is required or optional, not \"no\"",
+            &["--tls-close_notify=no", "stdio", "tls:h:1"],
+            "--tls-close_notify is required or optional, not \"no\"",
         ),
         (
             &["--tls-timeout=0", "stdio", "tls:h:1"],
@@ -168,7 +168,7 @@ fn wrong_usage_is_told_in_one_line() {
 }
 
 #[test]
-fn what_cannot_be_opened_is_told_in_one_line() {
+fn what_cannot_be_opened_is_reported_in_one_line() {
     let directory = tempfile::tempdir().expect("a directory");
     let missing = directory.path().join("missing");
     let missing = missing.display();
@@ -203,7 +203,7 @@ fn what_cannot_be_opened_is_told_in_one_line() {
 }
 
 #[test]
-fn what_is_wrong_with_files_of_tls_is_told_in_one_line() {
+fn what_is_wrong_with_files_of_tls_is_reported_in_one_line() {
     let pki = Pki::new();
     let missing = pki.file("missing");
     let (listens, connects) = (["tls-listen:0", "exec:cat"], ["stdio", "tls:localhost:1"]);
@@ -251,7 +251,7 @@ fn what_is_wrong_with_files_of_tls_is_told_in_one_line() {
 }
 
 #[test]
-fn an_address_in_use_is_told_at_once() {
+fn an_address_in_use_is_reported_at_once() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("loopback");
     let address = taken.local_addr().expect("bound");
     let relay = start(["--fork", &format!("tcp-listen:{address}"), "exec:cat"]);

@@ -30,7 +30,7 @@ pub struct End {
     pub written: usize,
     pub got: usize,
     pub said_bye: bool,
-    /// The peer's goodbye has come.
+    /// The peer's close_notify has come.
     pub ended: bool,
     pub error: Option<String>,
     stuck: usize,
@@ -79,7 +79,7 @@ impl End {
         if self.written == self.to_write && !self.said_bye && self.tls.is_handshake_done() {
             self.flush();
             if self.error.is_none() {
-                // Nothing is unsent: this is only the goodbye.
+                // Nothing is unsent: this is only close_notify.
                 self.tls.shutdown(Shutdown::Write).expect("no error now");
                 self.said_bye = true;
                 self.flush();

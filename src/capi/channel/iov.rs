@@ -76,12 +76,12 @@ pub(super) unsafe fn list<'a>(
 type Buffers<'a, 'b> = &'a mut [IoSliceMut<'b>];
 
 /// A list of buffers to be read into.
-pub(super) enum Room<'a> {
+pub(super) enum ReadVec<'a> {
     Theirs(&'a mut [IoSliceMut<'a>]),
     Copied(Vec<IoSliceMut<'a>>),
 }
 
-impl<'a> Room<'a> {
+impl<'a> ReadVec<'a> {
     #[inline]
     pub(super) fn buffers(&mut self) -> &mut [IoSliceMut<'a>] {
         match self {
@@ -101,15 +101,15 @@ pub(super) unsafe fn list_mut<'a>(
     function: &CStr,
     iov: *const iovec,
     niov: size_t,
-) -> Option<Room<'a>> {
+) -> Option<ReadVec<'a>> {
     // SAFETY: as for `list`.
     unsafe {
         match are_somewhere(function, iov, niov)? {
-            true => Some(Room::Theirs(array_mut(iov.cast_mut().cast(), niov))),
+            true => Some(ReadVec::Theirs(array_mut(iov.cast_mut().cast(), niov))),
             false => {
                 let copy =
                     |buf: &iovec| IoSliceMut::new(array_mut(buf.iov_base.cast(), buf.iov_len));
-                Some(Room::Copied(array(iov, niov).iter().map(copy).collect()))
+                Some(ReadVec::Copied(array(iov, niov).iter().map(copy).collect()))
             }
         }
     }

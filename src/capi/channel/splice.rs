@@ -59,7 +59,7 @@ fn is_counter(function: &CStr, counter: *mut QIOByteCounter) -> bool {
     holds(function, !counter.is_null(), c"counter != NULL")
 }
 
-/// The caller's counter, or one that nobody looks at.
+/// The caller's counter, or one that is not read.
 ///
 /// # Safety
 ///

@@ -22,9 +22,9 @@ use crate::{
 instance!(ChannelTls, c"QIO_IS_CHANNEL_TLS (tls)");
 
 /// What an error of a handshake is called.
-const SHAKE: &str = "shake hands by";
-/// What an error of a goodbye is called.
-const BYE: &str = "say goodbye by";
+const HANDSHAKE: &str = "perform the TLS handshake on";
+/// What an error of sending close_notify is called.
+const BYE: &str = "send close_notify on";
 
 #[unsafe(no_mangle)]
 pub extern "C" fn qio_channel_tls_get_type() -> GType {
@@ -113,14 +113,14 @@ unsafe fn attempt(
     // SAFETY: the caller's promise.
     unsafe {
         with(function, tls, error, GFALSE, |tls: &ChannelTls| {
-            // Whoever is asked about the peer may let go of the channel.
+            // A handler of `authorize-peer` may drop the channel.
             let tls = tls.clone();
             success(method(&tls), error, tls.upcast_ref(), action)
         })
     }
 }
 
-/// Calls a method that tells something.
+/// Calls a getter.
 ///
 /// # Safety
 ///
@@ -149,7 +149,7 @@ pub unsafe extern "C" fn qio_channel_tls_handshake(
 ) -> gboolean {
     let function = c"qio_channel_tls_handshake";
     // SAFETY: the C contract, at the top of `capi`.
-    unsafe { attempt(function, tls, error, SHAKE, ChannelTls::handshake) }
+    unsafe { attempt(function, tls, error, HANDSHAKE, ChannelTls::handshake) }
 }
 
 #[unsafe(no_mangle)]
@@ -171,7 +171,7 @@ pub unsafe extern "C" fn qio_channel_tls_handshake_async(
         if !is_a::<ChannelTls>(tls.cast()) {
             return complain(call.name, ChannelTls::IS);
         }
-        start(tls.cast(), call, SHAKE, |channel| async move {
+        start(tls.cast(), call, HANDSHAKE, |channel| async move {
             as_tls(&channel).handshake_future().await
         });
     }

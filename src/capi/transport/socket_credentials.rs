@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// What an error of these functions is called.
-const ACTION: &str = "tell who is at the other end of";
+const ACTION: &str = "get the credentials of the peer of";
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_socket_get_peer_credentials(
@@ -32,7 +32,7 @@ pub unsafe extern "C" fn qio_channel_socket_get_peer_credentials(
         error,
         0,
         |socket: &ChannelSocket| {
-            let told = socket.peer_credentials().map(|peer| {
+            let result = socket.peer_credentials().map(|peer| {
                 if let Some(pid) = pid.as_mut() {
                     *pid = peer.pid;
                 }
@@ -43,7 +43,7 @@ pub unsafe extern "C" fn qio_channel_socket_get_peer_credentials(
                     *gid = peer.gid;
                 }
             });
-            success(told, error, socket.upcast_ref(), ACTION)
+            success(result, error, socket.upcast_ref(), ACTION)
         }
     )
 }

@@ -341,7 +341,7 @@ impl ChannelTls {
     /// handshake, for which they are called before; if they do not, the peer has to present its certificate again.
     ///
     /// Not called where the peer presents no certificate, nor for credentials that [do not
-    /// verify](TlsCreds::verifies_peer). Needs a TLS backend of GIO's (the package `glib-networking`), without which every
+    /// verify](crate::TlsCreds::verifies_peer). Needs a TLS backend of GIO's (the package `glib-networking`), without which every
     /// peer is rejected.
     pub fn connect_authorize_peer<F>(&self, func: F) -> SignalHandlerId
     where

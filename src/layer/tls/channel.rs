@@ -41,22 +41,22 @@ glib::wrapper! {
     /// TLS over any channel, which it takes over: that one is made not to block, is not to be read or
     /// written by anybody else, and is closed with this one.
     ///
-    /// The first read or write shakes hands; [`handshake`](Self::handshake) does nothing else. A handshake
-    /// that has failed is final, and every call tells of it. Closing the channel ends one that is going
+    /// The first read or write performs the handshake; [`handshake`](Self::handshake) does that alone. A handshake
+    /// that has failed is final, and every call fails with its error. Closing the channel ends one that is going
     /// on with an error. [`or_timeout`](crate::IoFutureExt::or_timeout) and
     /// [`or_cancelled`](crate::IoFutureExt::or_cancelled) limit it; what is left of it then goes on with the
     /// next call.
     ///
-    /// The peer's end is the end of a file only if the peer has said goodbye. Without that
+    /// A stream ends with the close_notify of the peer. Without that
     /// the data may have been cut by anybody, and reads fail with `G_TLS_ERROR_EOF`, of the kind
-    /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof), unless they are told to be
-    /// [relaxed](crate::ReadFlags::RELAXED_EOF), or a goodbye is
+    /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof), unless they are
+    /// [relaxed](crate::ReadFlags::RELAXED_EOF), or close_notify is
     /// [not required](Self::set_require_close_notify). To close the channel below is such a cut.
     ///
     /// `close` sends close_notify, in blocking mode within 5 seconds or it fails, and in non-blocking mode as far as that
     /// does not block, and closes the channel below; so, without waiting, do dropping the last
-    /// reference and the close of an [`AsyncStream`](crate::AsyncStream). `shutdown` for writing says goodbye, and reading
-    /// goes on. [`bye`](Self::bye) waits until the goodbye has been sent.
+    /// reference and the close of an [`AsyncStream`](crate::AsyncStream). `shutdown` for writing sends close_notify, and reading
+    /// continues. [`bye`](Self::bye) waits until it has been sent.
     ///
     /// TCP resets a connection that is closed with input unread, such as the session tickets of a server, and loses what is
     /// under way. Therefore `close` in blocking mode, and [`close_future`](crate::ChannelFutureExt::close_future) in any mode,
@@ -112,7 +112,7 @@ glib::wrapper! {
     /// let server = ChannelTls::new_server(&there, &creds(TlsEndpoint::Server)?)?;
     /// let served = std::thread::spawn(move || server.write_all(b"hello").map(|()| server));
     /// let mut greeting = [0; 5];
-    /// client.read_all(&mut greeting)?; // which shakes hands
+    /// client.read_all(&mut greeting)?; // which performs the handshake
     /// assert_eq!(&greeting, b"hello");
     /// println!("{}", client.cipher().expect("they are connected"));
     /// # drop(served.join());
@@ -214,13 +214,13 @@ impl ChannelTls {
         }
     }
 
-    /// Shakes hands, and waits until that is done, whatever the mode; in a coroutine suspends that. Returns
+    /// Performs the handshake, and waits until it is done, in either mode; in a coroutine suspends that. Returns
     /// at once if it is done.
     ///
     /// # Errors
     ///
     /// `G_TLS_ERROR_BAD_CERTIFICATE`, `_CERTIFICATE_REQUIRED`, `_NOT_TLS`, `_EOF` or `_HANDSHAKE`, and
-    /// those of the channel below; `qio::to_glib_error(&e).matches(gio::TlsError::BadCertificate)` tells them apart.
+    /// those of the channel below; `qio::to_glib_error(&e).matches(gio::TlsError::BadCertificate)` distinguishes them.
     ///
     /// With TLS 1.3 a client is done before the server has looked at its certificate: that it is refused comes out at the
     /// first read.
@@ -281,7 +281,7 @@ impl ChannelTls {
     }
 
     /// Has new keys made for what is sent from now on, and if `ask_peer` by the peer for what it sends, so that
-    /// less is known to whoever gets to know one. OpenSSL limits what is encrypted with one key by itself. Does
+    /// a key that leaks decrypts less. OpenSSL limits what is encrypted with one key by itself. Does
     /// not block.
     ///
     /// # Errors
@@ -336,8 +336,8 @@ impl ChannelTls {
         .await
     }
 
-    /// Says whether a stream that ends without a goodbye of the peer is an error of reading, which is the case unless
-    /// this is said. Some servers never say goodbye, and protocols that tell the length of everything do not need it.
+    /// Sets whether a stream that ends without the close_notify of the peer is an error of reading. Default: `true`.
+    /// Some servers never send close_notify, and protocols that state all lengths do not need it.
     /// As the property of `GTlsConnection`; the flag [`RELAXED_EOF`](crate::ReadFlags::RELAXED_EOF) does the
     /// same for one read.
     #[doc(alias = "qio_channel_tls_set_require_close_notify")]
@@ -347,14 +347,14 @@ impl ChannelTls {
         }
     }
 
-    /// Whether the peer has to say goodbye: see [`set_require_close_notify`](Self::set_require_close_notify).
+    /// Whether the peer has to send close_notify: see [`set_require_close_notify`](Self::set_require_close_notify).
     #[doc(alias = "qio_channel_tls_get_require_close_notify")]
     #[must_use]
     pub fn requires_close_notify(&self) -> bool {
         !self.imp().is_lenient()
     }
 
-    /// Calls `func`, in the thread that shakes hands, when the connection is established.
+    /// Calls `func`, in the thread that performs the handshake, when the connection is established.
     pub fn connect_handshake_done_notify<F>(&self, func: F) -> SignalHandlerId
     where
         F: Fn(&Self) + Send + Sync + 'static,

@@ -316,10 +316,10 @@ impl TlsState {
         for buf in iov {
             let mut from = 0;
             while from < buf.len() {
-                let room = &mut buf[from..];
+                let left = &mut buf[from..];
                 let result = match peek {
-                    true => self.stream.ssl_peek(room),
-                    false => self.stream.ssl_read(room),
+                    true => self.stream.ssl_peek(left),
+                    false => self.stream.ssl_read(left),
                 };
                 match result {
                     // What was looked at is still there.

@@ -1,4 +1,4 @@
-//! What a connection tells of itself, and of its peer.
+//! The properties of a connection and of its peer.
 
 use glib::subclass::prelude::*;
 use openssl::ssl::NameType;

@@ -12,7 +12,7 @@ use openssl::{
 use super::{peer::Peer, reason, tls_error};
 use crate::error::{errno, io_error, to_glib_error, with_context};
 
-/// An error that is told to everybody who comes.
+/// An error that every later call reports.
 #[derive(Debug, Clone)]
 pub(super) struct Failure {
     kind: io::ErrorKind,
@@ -61,7 +61,7 @@ pub(super) fn of_handshake(peer: &str, ssl: &SslRef, error: &ssl::Error) -> io::
     // What OpenSSL met first may lie deeper: a signature that is wrong.
     let is_refused = codes(error).any(|code| code == CERTIFICATE_VERIFY_FAILED);
     let reason = match ssl.verify_result() {
-        // It has said goodbye instead of hello, which is no error to OpenSSL.
+        // The peer has sent close_notify in place of a hello, which is no error to OpenSSL.
         _ if error.code() == ErrorCode::ZERO_RETURN => cut_short(),
         result if is_refused && result != X509VerifyResult::OK => {
             let why = Peer::of(ssl).and_then(|peer| peer.reason());
@@ -87,7 +87,10 @@ pub(super) fn of_handshake(peer: &str, ssl: &SslRef, error: &ssl::Error) -> io::
 
 /// What has ended a handshake.
 pub(super) fn unable_to_shake(peer: &str, reason: io::Error) -> io::Error {
-    with_context(reason, format!("Unable to shake hands with {peer}"))
+    with_context(
+        reason,
+        format!("Unable to perform the TLS handshake with {peer}"),
+    )
 }
 
 /// The error of a connection that is established. With TLS 1.3 a client learns here what the server thinks of its
@@ -114,7 +117,7 @@ pub(super) fn of_stack(action: &str, stack: &ErrorStack) -> io::Error {
 
 /// The stream below has ended, and the peer has not said so.
 pub(super) fn truncated() -> io::Error {
-    eof("The connection was cut: it has ended without a goodbye of the peer")
+    eof("Connection closed without a TLS close_notify alert: data may have been truncated")
 }
 
 /// The same, before there was a connection.
@@ -122,7 +125,7 @@ pub(super) fn cut_short() -> io::Error {
     eof("The peer has closed the connection")
 }
 
-/// Somebody who is asked about the peer wants to hear from it first.
+/// A handler of `authorize-peer` waits for the channel that it is called for.
 pub(super) fn unjudged() -> io::Error {
     io_error(
         gio::IOErrorEnum::Pending,
@@ -154,7 +157,7 @@ pub(super) fn lingered() -> io::Error {
     )
 }
 
-/// Data was written that nobody will get.
+/// Data was written that will not be sent.
 pub(super) fn unsent() -> io::Error {
     io_error(
         gio::IOErrorEnum::BrokenPipe,
@@ -181,7 +184,7 @@ fn words(error: &ssl::Error) -> String {
         None => (0, "OpenSSL does not say why"),
     };
     if let Some(number) = unknown_alert(error) {
-        return format!("the peer sends an alert that nobody knows, {number}");
+        return format!("the peer sent the unknown alert {number}");
     }
     match reason.split_once(" alert ").or(reason.split_once(' ')) {
         Some((_, alert)) if code >= ALERTS => format!("the peer says \"{alert}\""),

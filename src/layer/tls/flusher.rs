@@ -1,4 +1,4 @@
-//! A task that sends what a write in non-blocking mode has left, so that nothing stays unsent when nobody
+//! A task that sends what a write in non-blocking mode has left, so that nothing stays unsent when no caller
 //! reads, writes or waits any more.
 
 use std::{
@@ -19,7 +19,7 @@ use crate::{
     sync::ForkMutex,
 };
 
-/// The task of a channel, on the hub of whoever wrote. Dropping this ends it.
+/// The task of a channel, on the hub of the writer. Dropping this ends it.
 #[derive(Debug)]
 pub(super) struct BackgroundFlush {
     /// The address of that hub, to be compared.
@@ -142,7 +142,7 @@ async fn send_all(channel: glib::WeakRef<ChannelTls>, done: Arc<AtomicBool>) {
             let flush = |_| link.flush(channel).map(Transferred::whole);
             let sent = ready!(attempt.poll(channel, cx, flush));
             if sent.is_err() {
-                // Whoever writes next is told of it.
+                // The next write reports it.
                 done.store(true, Ordering::Release);
                 return Poll::Ready(());
             }

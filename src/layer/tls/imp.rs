@@ -31,7 +31,7 @@ use crate::{
 pub struct ChannelTls {
     /// Set by the constructors.
     link: OnceLock<Connection>,
-    /// An end without a goodbye is no error.
+    /// An end without close_notify is no error.
     lenient: AtomicBool,
 }
 
@@ -120,8 +120,8 @@ impl ObjectImpl for ChannelTls {
                     .read_only()
                     .build(),
                 glib::ParamSpecBoolean::builder("require-close-notify")
-                    .nick("Require a goodbye")
-                    .blurb("Whether a stream that ends without a goodbye of the peer is an error")
+                    .nick("Require close notify")
+                    .blurb("Whether a stream that ends without close_notify is an error")
                     .default_value(true)
                     .explicit_notify()
                     .build(),
@@ -173,7 +173,7 @@ impl ObjectImpl for ChannelTls {
     fn dispose(&self) {
         if let Some(link) = self.link.get() {
             if !self.is_inherited() {
-                // Whoever has the channel below may go on with it.
+                // The lower channel may be used on its own again.
                 let _ = link.leave(self.obj().upcast_ref());
             }
             waiting::stop_waking_with(&link.collapse, &link.master);
@@ -259,7 +259,7 @@ impl ChannelImpl for ChannelTls {
         let obj = self.obj();
         let channel = obj.upcast_ref();
         if link.engine().is_shaking() {
-            // Who waits for room is told of words of the peer's as well, which somebody has to hear.
+            // A task that waits for writability is also woken by incoming records, which have to be processed.
             match link.do_handshake(channel) {
                 Err(e) if !would_block(&e) => return Err(e),
                 _ => {}
@@ -267,7 +267,7 @@ impl ChannelImpl for ChannelTls {
         }
         link.flush(channel).map_err(|e| {
             let engine = link.engine();
-            // Nobody has to wait for what is left of a handshake that has failed.
+            // What is pending of a handshake that has failed need not be waited for.
             let failure = engine.failure().filter(|_| would_block(&e));
             failure.map_or(e, Failure::again)
         })?;

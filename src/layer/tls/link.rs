@@ -1,5 +1,5 @@
 //! Ciphertext between the engine and the channel below. One at a time reads that, and one writes, so that
-//! records keep their order; who comes meanwhile is told would-block, and then that there is news. No
+//! records keep their order; other threads get would-block, and are woken when the token is released. No
 //! lock is held while the channel below is called.
 
 use std::{
@@ -84,7 +84,7 @@ impl Connection {
                 engine.input.waits_for_output = false;
                 let settled = engine.is_settled();
                 let step = engine.read(iov, peek, relaxed);
-                // The descriptor below has told that there is nothing.
+                // A read of the descriptor below has met would-block.
                 engine.input.recheck &= !(no_event && matches!(step, Ok(Step::Starving)));
                 (
                     step,
@@ -106,7 +106,7 @@ impl Connection {
                 && let Err(e) = self.flush(channel)
                 && would_block(&e)
             {
-                // Also where there is an error: the peer is to be told.
+                // Also after an error: the peer is to get the alert.
                 self.flush_later(channel);
             }
             match step? {
@@ -121,7 +121,7 @@ impl Connection {
         }
     }
 
-    /// Whether the channel below is a layer that has more without being told of it. Those who wait here may wait for
+    /// Whether the channel below is a layer that has more without an event. Those who wait here may wait for
     /// the descriptor of the lowest one.
     fn below_holds_more(&self) -> bool {
         self.master.lower().is_some()
@@ -138,9 +138,9 @@ impl Connection {
             return Ok(());
         }
         engine.input.recheck = true;
-        let news = !mem::replace(&mut engine.input.waits_for_output, true);
+        let is_first = !mem::replace(&mut engine.input.waits_for_output, true);
         drop(engine);
-        if news {
+        if is_first {
             // They wait for more to come.
             channel.wake_waiters();
         }
@@ -209,7 +209,7 @@ impl Connection {
                         Err(e) if would_block(&e) => return Err(e),
                         // What has failed is what OpenSSL sees next.
                         _ if !self.engine().is_open() => {}
-                        // Somebody else was faster, and it was data, or its end.
+                        // Another thread was faster, and it was data, or the end.
                         _ => channel.wake_waiters_for(Direction::Read),
                     }
                 }
@@ -288,7 +288,7 @@ impl Connection {
         result
     }
 
-    /// Sends what is unsent. Would-block where the channel below does not take it all, or somebody else
+    /// Sends what is unsent. Would-block where the channel below does not take it all, or another thread
     /// is at it.
     pub(super) fn flush(&self, channel: &Channel) -> io::Result<()> {
         loop {
@@ -314,7 +314,7 @@ impl Connection {
         }
     }
 
-    /// As [`flush`](Self::flush), where it does not matter now: whoever writes next is told.
+    /// As [`flush`](Self::flush), whose error does not matter now: the next write reports it.
     pub(super) fn try_flush(&self, channel: &Channel) {
         let _ = self.flush(channel);
     }
@@ -368,11 +368,11 @@ impl Connection {
         sent
     }
 
-    /// Says goodbye, as far as that does not block.
+    /// Sends close_notify, as far as that does not block.
     pub(super) fn leave(&self, channel: &Channel) -> io::Result<()> {
         let is_open = self.engine().is_open();
         let sent = match self.flush(channel) {
-            // Nobody has written anything yet that could be missed.
+            // Nothing has been written yet that could be missed.
             Err(_) if !is_open => Ok(()),
             // Answers to the peer, tickets and updates of keys.
             Err(e) if would_block(&e) && !self.engine().has_unsent_data() => Ok(()),
@@ -380,7 +380,7 @@ impl Connection {
         };
         if sent.is_ok() {
             self.engine().send_close_notify();
-            // The goodbye itself is not worth an error: the peer may have gone.
+            // A failure to send close_notify is no error: the peer may have disconnected.
             self.try_flush(channel);
         }
         if self.engine().may_receive_more() {
@@ -483,7 +483,7 @@ struct Receiving<'a> {
 }
 
 impl<'a> Receiving<'a> {
-    /// `None` if somebody else does.
+    /// `None` if another thread does.
     fn begin(link: &'a Connection, channel: &'a Channel) -> Option<Self> {
         let mut engine = link.engine();
         if mem::replace(&mut engine.tokens.receiving, true) {
@@ -514,7 +514,7 @@ struct Sending<'a> {
 }
 
 impl<'a> Sending<'a> {
-    /// `None` if there is nothing to send; would-block if somebody else sends.
+    /// `None` if there is nothing to send; would-block if another thread sends.
     fn begin(link: &'a Connection, channel: &'a Channel) -> io::Result<Option<Self>> {
         let mut engine = link.engine();
         if engine.tokens.sending {

@@ -1,6 +1,6 @@
 //! TLS, by the OpenSSL of the system.
 //!
-//! `creds` is what a peer is told, and what is believed of it: made once, checked when it is made, and shared by
+//! `creds` has certificates, keys and trust anchors: built once, validated then, and shared by
 //! any number of channels. `channel` and `imp` are the class of channels: `engine` computes, between plaintext and
 //! ciphertext in memory (`pipes`); `link` moves the ciphertext, `waiting` says what to wait for, `flusher` sends
 //! what a write has left; `handshake` prepares a connection, `verify` verifies the peer's certificates, `authorize` calls

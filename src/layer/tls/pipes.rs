@@ -29,7 +29,7 @@ pub(super) fn take_buffer() -> Vec<u8> {
     spare.ok().flatten().unwrap_or_default()
 }
 
-/// Gives a buffer to whoever needs one next in this thread.
+/// Keeps a buffer for the next use in this thread.
 pub(super) fn give_buffer(buffer: Vec<u8>) {
     if buffer.capacity() == 0 || buffer.capacity() > 4 * CHUNK {
         return;
@@ -82,7 +82,7 @@ impl Queue {
         }
         let end = self.end + bytes.len();
         match self.buffer.get_mut(self.end..end) {
-            Some(room) => room.copy_from_slice(bytes),
+            Some(place) => place.copy_from_slice(bytes),
             None => {
                 self.buffer.truncate(self.end);
                 self.buffer.extend_from_slice(bytes);
@@ -130,7 +130,7 @@ impl MemoryBio {
         }
     }
 
-    /// Whether the next record is there as a whole, as far as its header tells. To be asked between
+    /// Whether the next record is there as a whole, by its header. To be called between
     /// records only.
     pub(super) fn has_record(&self) -> bool {
         match self.input.left() {

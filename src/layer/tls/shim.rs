@@ -1,5 +1,5 @@
 //! What the crate `openssl` lacks, or calls unsafe: keys of TLS 1.3 that both ends have already, lists of revoked
-//! certificates, what an extension is worth. The functions are safe to call; the rest of the room has no unsafe
+//! certificates, what an extension is worth. The functions are safe to call; the rest of the module has no unsafe
 //! code.
 #![allow(unsafe_code)]
 
@@ -86,7 +86,7 @@ pub(super) fn take_text(text: glib::GString) -> Vec<u8> {
 /// Has new keys made for what is sent from now on, and if `ask` for what the peer sends. The note of that goes with
 /// the next step of the handshake, or the next write. TLS 1.3 only.
 pub(super) fn update_keys<S>(stream: &mut SslStream<S>, ask: bool) -> Result<(), ErrorStack> {
-    // SAFETY: the connection is alive, and nobody else's; the kinds are SSL_KEY_UPDATE_NOT_REQUESTED and
+    // SAFETY: the connection is alive, and borrowed exclusively; the kinds are SSL_KEY_UPDATE_NOT_REQUESTED and
     // _REQUESTED.
     match unsafe { SSL_key_update(stream.ssl().as_ptr(), c_int::from(ask)) } {
         1 => Ok(()),
@@ -170,7 +170,7 @@ pub(super) struct OwnKey {
     pub(super) hash_len: usize,
 }
 
-/// Of a server: the key of somebody.
+/// Of a server: the key of an identity.
 pub(super) type FindKey = Box<dyn Fn(&SslRef, &[u8]) -> Option<Secret> + Send + Sync>;
 
 /// Where a context keeps its key, and which keys it knows.
@@ -360,7 +360,7 @@ unsafe fn new_session(key: &[u8], cipher: *const ffi::SSL_CIPHER) -> Option<SslS
     if cipher.is_null() {
         return None;
     }
-    // SAFETY: a new session is nobody else's, and freed by its wrapper if it comes to nothing; the key is copied.
+    // SAFETY: a new session has no other owner, and is freed by its wrapper if it comes to nothing; the key is copied.
     unsafe {
         let session = SSL_SESSION_new();
         if session.is_null() {

@@ -11,7 +11,7 @@ use openssl_sys as ffi;
 
 use super::shim;
 
-/// The most characters of a name that are shown: whoever has made the certificate has chosen it.
+/// The most characters of a name in messages: the issuer of the certificate has chosen it.
 const LONGEST: usize = 100;
 
 /// The most names that are shown.
@@ -120,7 +120,7 @@ fn address(bytes: &[u8]) -> Option<IpAddr> {
     }
 }
 
-/// Text of somebody else's, fit to be shown.
+/// Text from a peer, escaped.
 fn shown(text: &str) -> String {
     let mut result = String::new();
     for (at, c) in text.chars().enumerate() {

@@ -27,7 +27,7 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum WaitFor {
     Nothing,
-    /// One of these conditions of the channel below. None: that somebody else has done what he is at.
+    /// One of these conditions of the channel below. None: the release of the token that another thread has.
     Below(IOCondition),
 }
 
@@ -48,7 +48,7 @@ impl TlsState {
         match side {
             Direction::Read if self.output_over_limit() => self.needs_room(),
             Direction::Read if self.has_answer() => WaitFor::Nothing,
-            // Nothing is encrypted, nor told, before that has gone.
+            // Nothing is encrypted, nor reported, before that has been sent.
             Direction::Write if self.has_unsent() => self.needs_room(),
             Direction::Write if self.output.error.is_some() => WaitFor::Nothing,
             Direction::Write if self.is_settled() => self.needs_room(),
@@ -113,7 +113,7 @@ impl Connection {
         if conditions.is_empty() {
             return Readiness::Watch;
         }
-        // Nobody must look at a number that is about to be a stranger's.
+        // The number may be used for another file soon: it must not be polled.
         let is_over = self.master.is_closed();
         if is_over || !read.is_empty() && self.master.has_pushback() {
             return Readiness::Now;
@@ -134,7 +134,7 @@ impl Connection {
     }
 }
 
-/// Wakes those who wait for a layer when somebody else closes the channel below.
+/// Wakes the waiters of a layer when the lower channel is closed on its own.
 struct LowerClosedWaker(Arc<Waiters>);
 
 impl Wake for LowerClosedWaker {
@@ -167,7 +167,7 @@ fn link_of(channel: &Channel) -> Option<&Connection> {
     channel.downcast_ref::<ChannelTls>()?.imp().link().ok()
 }
 
-/// What is lent is that of the channel below, as long as nothing else is to be waited for.
+/// The descriptor of the lower channel, as long as nothing else is to be waited for.
 pub(super) fn poll_fd(channel: &Channel, side: Direction) -> Option<PollFd> {
     let link = link_of(channel)?;
     if !link.engine().is_plain(side) {

@@ -28,7 +28,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const HANDSHAKE_TIME: Duration = Duration::from_secs(1);
 /// The handshakes that may be under way, if nothing else is said.
 pub(super) const HANDSHAKES: usize = 1024;
-/// A shortage is told of in the log, and the next one not before so much time has passed.
+/// A shortage is logged, and the next one not before so much time has passed.
 const BETWEEN_WARNINGS: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Default)]
@@ -239,7 +239,7 @@ impl Inner {
         (until > Instant::now()).then_some(until)
     }
 
-    /// The handshake that makes room for that of a client that was accepted: to be aborted without
+    /// The handshake that is aborted for that of a client that was accepted: to be aborted without
     /// the lock.
     fn take_oldest_handshake(&mut self) -> Option<Handshake> {
         match self.has_most_handshakes() {

@@ -80,7 +80,7 @@ impl ObjectImpl for ChannelCommand {
                     .build(),
                 glib::ParamSpecInt::builder("wait-status")
                     .nick("Wait status")
-                    .blurb("How the command ended, as waitpid() tells it, or -1")
+                    .blurb("How the command ended, as waitpid() reports it, or -1")
                     .minimum(-1)
                     .default_value(-1)
                     .read_only()

@@ -217,7 +217,7 @@ impl ChannelCommand {
     }
 
     /// Waits until the command has ended, without closing the channel: what it has written
-    /// can still be read. A command whose output nobody reads may never end.
+    /// can still be read. A command whose output is not read may never end.
     ///
     /// # Errors
     ///

@@ -78,7 +78,7 @@ fn the_end_between_buffers_is_in_the_middle() {
 }
 
 #[test]
-fn the_end_is_told_in_the_same_way_with_descriptors() {
+fn the_end_is_reported_in_the_same_way_with_descriptors() {
     let (a, b) = ChannelSocket::pair().expect("a socketpair");
     drop(a);
     let (mut buf, mut fds) = ([0; 2], Vec::new());

@@ -46,7 +46,7 @@ fn notifications(channel: &Channel, property: &str) -> Arc<AtomicUsize> {
 }
 
 #[test]
-fn a_name_is_kept_and_told() {
+fn a_name_is_kept_and_read_back() {
     let channel: Channel = ChannelNull::new().upcast();
     let told = notifications(&channel, "name");
     assert_eq!(channel.name(), None);
@@ -66,7 +66,7 @@ fn a_name_is_kept_and_told() {
 }
 
 #[test]
-fn features_are_added_and_told() {
+fn features_are_added_and_read_back() {
     let channel: Channel = ChannelBuffer::new(0).upcast();
     let told = notifications(&channel, "features");
     assert!(channel.has_feature(Feature::SEEKABLE));
@@ -106,7 +106,7 @@ fn bytes_are_written_and_read() {
 }
 
 #[test]
-fn the_mode_is_set_on_each_kind_and_told() {
+fn the_mode_is_set_on_each_kind_and_read_back() {
     let (channels, _peer) = each_kind();
     for channel in channels {
         let told = notifications(&channel, "blocking");
@@ -136,7 +136,7 @@ fn the_mode_reaches_the_descriptor() {
 }
 
 #[test]
-fn close_is_told_once_and_may_be_repeated() {
+fn close_is_reported_once_and_may_be_repeated() {
     let (channels, _peer) = each_kind();
     for channel in channels {
         let told = notifications(&channel, "closed");

@@ -406,7 +406,7 @@ fn a_plain_read_discards_descriptors() {
 }
 
 #[test]
-fn descriptors_that_nobody_received_are_closed_with_the_channel() {
+fn descriptors_that_nothing_received_are_closed_with_the_channel() {
     let (a, b) = pair();
     let (reader, writer) = token();
     send(&a, b"x", &[writer.as_fd()]);

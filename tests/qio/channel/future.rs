@@ -194,7 +194,7 @@ fn several_tasks_that_wait_for_the_same_channel_are_all_woken() {
 }
 
 #[test]
-fn ready_tells_the_conditions_that_are_there() {
+fn ready_reports_the_conditions_that_are_there() {
     on_loop(|| async {
         let (a, b) = nonblocking_pair();
         assert_eq!(a.ready(OUT).await.expect("ready"), OUT);
@@ -213,7 +213,7 @@ fn ready_tells_the_conditions_that_are_there() {
 }
 
 #[test]
-fn ready_tells_of_closing_and_refuses_to_wait_for_nothing() {
+fn ready_reports_closing_and_refuses_to_wait_for_nothing() {
     on_loop(|| async {
         let (a, _b) = nonblocking_pair();
         let e = a.ready(IOCondition::empty()).await.expect_err("for ever");

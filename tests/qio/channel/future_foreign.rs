@@ -93,7 +93,7 @@ impl Proxy {
 }
 
 #[test]
-fn the_pattern_goes_through_classes_that_tell_by_one_slot_how_to_wait() {
+fn the_pattern_goes_through_classes_that_report_by_one_slot_how_to_wait() {
     for by_watch in [true, false] {
         on_loop(move || async move {
             let (a, b) = ChannelSocket::pair().expect("a socketpair");

@@ -200,7 +200,7 @@ fn a_wait_for_two_descriptors_is_cancelled_before_and_meanwhile() {
 }
 
 #[test]
-fn a_wait_that_nobody_cancels_gets_its_condition() {
+fn a_wait_that_nothing_cancels_gets_its_condition() {
     in_time(|| {
         let (a, b) = nonblocking_pair();
         let cancellable = gio::Cancellable::new();

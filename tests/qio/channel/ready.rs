@@ -302,7 +302,7 @@ impl Hesitant {
 }
 
 #[test]
-fn whatever_tells_a_class_how_to_wait_the_wait_ends() {
+fn whatever_reports_a_class_how_to_wait_the_wait_ends() {
     for how in TELLING {
         let channel = Hesitant::new(how);
         channel.wake();
@@ -313,7 +313,7 @@ fn whatever_tells_a_class_how_to_wait_the_wait_ends() {
 }
 
 #[test]
-fn whatever_tells_a_class_how_to_wait_its_watch_fires() {
+fn whatever_reports_a_class_how_to_wait_its_watch_fires() {
     for how in TELLING {
         let channel = Hesitant::new(how);
         channel.wake();
@@ -324,7 +324,7 @@ fn whatever_tells_a_class_how_to_wait_its_watch_fires() {
 }
 
 #[test]
-fn whatever_tells_a_class_how_to_wait_all_is_read() {
+fn whatever_reports_a_class_how_to_wait_all_is_read() {
     for how in TELLING {
         let channel = Hesitant::new(how);
         channel.wake();
@@ -341,7 +341,7 @@ fn whatever_tells_a_class_how_to_wait_all_is_read() {
 }
 
 #[test]
-fn a_descriptor_may_tell_of_another_direction_than_it_is_asked_for() {
+fn a_descriptor_may_report_another_direction_than_it_is_asked_for() {
     let channel = Hesitant::new(How::Fd);
     assert!(channel.wait_timeout(OUT, A_WHILE).is_err());
     channel.wake();
@@ -382,7 +382,7 @@ fn a_class_that_cannot_wait_fails_to_read_on_instead_of_spinning() {
 }
 
 #[test]
-fn a_class_that_cannot_wait_tells_its_watch_nval_once() {
+fn a_class_that_cannot_wait_reports_its_watch_nval_once() {
     let channel = Hesitant::new(How::Silence);
     assert_eq!(channel.wait(IN).expect("an answer"), NVAL);
     for condition in [IN, OUT, IN | OUT, IOCondition::empty()] {

@@ -26,7 +26,7 @@ fn read_to_end(context: &MainContext, channel: &ChannelSocket) -> usize {
 }
 
 #[test]
-fn a_reader_after_a_handler_is_told_of_the_end() {
+fn a_reader_after_a_handler_is_reported_the_end() {
     in_loop(|context| {
         let address = gio::InetAddress::new_loopback(gio::SocketFamily::Ipv4);
         let listener = ChannelSocket::listen(&gio::InetSocketAddress::new(&address, 0), 1);

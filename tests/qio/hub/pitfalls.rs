@@ -51,7 +51,7 @@ fn send_both(peer: &ChannelSocket) {
 }
 
 #[test]
-fn a_short_read_up_to_a_descriptor_that_nobody_wants_does_not_mean_that_all_is_read() {
+fn a_short_read_up_to_a_descriptor_that_nothing_wants_does_not_mean_that_all_is_read() {
     let context = MainContext::new();
     let (a, b) = pair();
     for round in 0..20 {
@@ -133,9 +133,9 @@ fn the_number_of_a_closed_channel_serves_another_one() {
 }
 
 #[test]
-fn a_duplicate_that_outlives_its_channel_disturbs_nobody() {
+fn a_duplicate_that_outlives_its_channel_disturbs_nothing() {
     alone(
-        "hub::pitfalls::a_duplicate_that_outlives_its_channel_disturbs_nobody",
+        "hub::pitfalls::a_duplicate_that_outlives_its_channel_disturbs_nothing",
         || {
             let context = MainContext::new();
             let (a, b) = pair();
@@ -210,7 +210,7 @@ fn what_epoll_refuses_to_watch_is_always_ready() {
 }
 
 #[test]
-fn a_hang_up_that_nobody_waits_for_does_not_spin() {
+fn a_hang_up_that_nothing_waits_for_does_not_spin() {
     let context = MainContext::new();
     let (a, b) = pair();
     let (read, write) = ChannelFile::pipe().expect("a pipe");

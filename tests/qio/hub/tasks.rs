@@ -80,7 +80,7 @@ fn a_local_task_cannot_be_given_to_the_context_of_another_thread() {
 }
 
 #[test]
-fn a_handle_gives_the_result_or_the_panic_to_whoever_awaits_it() {
+fn a_handle_gives_the_result_or_the_panic_to_the_awaiting_task() {
     let context = MainContext::new();
     let good = start(&context, async {
         pass().await;
@@ -113,7 +113,7 @@ fn a_dropped_handle_leaves_the_task_alone() {
 }
 
 #[test]
-fn an_aborted_task_drops_its_future_by_the_next_turn_and_is_told_as_cancelled() {
+fn an_aborted_task_drops_its_future_by_the_next_turn_and_is_reported_as_cancelled() {
     let context = MainContext::new();
     let held = Rc::new(());
     for rounds_before in [0, 3] {
@@ -182,7 +182,7 @@ fn a_task_is_aborted_from_another_thread() {
 }
 
 #[test]
-fn tasks_end_with_their_context_and_whoever_awaits_them_is_told() {
+fn tasks_end_with_their_context_and_the_awaiting_task_is_reported() {
     let (context, elsewhere) = (MainContext::new(), MainContext::new());
     let held = Rc::new(());
     let (a, _b) = ChannelSocket::pair().expect("a socketpair");
@@ -224,7 +224,7 @@ fn staying(context: &MainContext, held: &Rc<()>, place: &Rc<Cell<usize>>) -> Joi
 }
 
 #[test]
-fn a_context_that_goes_in_another_thread_drops_no_future_there_and_whoever_awaits_it_is_told() {
+fn a_context_that_goes_in_another_thread_drops_no_future_there_and_the_awaiting_task_is_reported() {
     for runs_there in [false, true] {
         let (context, here) = (MainContext::new(), MainContext::new());
         let (held, place) = (Rc::new(()), Rc::new(Cell::new(0)));

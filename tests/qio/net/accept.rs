@@ -136,9 +136,9 @@ fn a_callback_may_disconnect_and_replace_itself() {
 }
 
 #[test]
-fn a_callback_that_panics_is_told_of_and_the_next_client_is_served() {
+fn a_callback_that_panics_is_reported_and_the_next_client_is_served() {
     const NAME: &str =
-        "net::accept::a_callback_that_panics_is_told_of_and_the_next_client_is_served";
+        "net::accept::a_callback_that_panics_is_reported_and_the_next_client_is_served";
     if !crate::common::alone::is_alone() {
         let output = crate::common::alone::rerun(NAME, |it| it.env("G_DEBUG", ""));
         let text = String::from_utf8_lossy(&output.stderr);

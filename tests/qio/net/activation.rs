@@ -178,8 +178,8 @@ fn rerun_with(name: &str, variables: &[(&str, &str)], files: &[&Path]) -> String
 }
 
 #[test]
-fn what_is_not_a_listening_socket_is_told_of_and_left() {
-    const NAME: &str = "net::activation::what_is_not_a_listening_socket_is_told_of_and_left";
+fn what_is_not_a_listening_socket_is_reported_and_left() {
+    const NAME: &str = "net::activation::what_is_not_a_listening_socket_is_reported_and_left";
     if is_alone() {
         for _ in 0..2 {
             let e = activation::sockets().expect_err("a file");
@@ -214,8 +214,8 @@ fn a_descriptor_that_is_close_on_exec_was_not_passed() {
 }
 
 #[test]
-fn variables_that_make_no_sense_are_told_of() {
-    const NAME: &str = "net::activation::variables_that_make_no_sense_are_told_of";
+fn variables_that_make_no_sense_are_reported() {
+    const NAME: &str = "net::activation::variables_that_make_no_sense_are_reported";
     if is_alone() {
         match NetListener::new().open_activated(None) {
             Ok(count) => println!("told: {count}"),
@@ -253,8 +253,8 @@ fn variables_that_make_no_sense_are_told_of() {
 }
 
 #[test]
-fn a_descriptor_that_is_not_open_is_told_of() {
-    const NAME: &str = "net::activation::a_descriptor_that_is_not_open_is_told_of";
+fn a_descriptor_that_is_not_open_is_reported() {
+    const NAME: &str = "net::activation::a_descriptor_that_is_not_open_is_reported";
     if is_alone() {
         println!("told: {}", activation::sockets().expect_err("not open"));
         return;

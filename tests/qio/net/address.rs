@@ -323,14 +323,14 @@ fn what_cannot_be_written_cannot_be_made() {
 }
 
 #[test]
-fn schemes_are_told() {
+fn schemes_are_reported() {
     for (text, address) in canonical() {
         assert_eq!(text.split(':').next(), Some(address.scheme()));
     }
 }
 
 #[test]
-fn hosts_are_told_as_certificates_have_them() {
+fn hosts_are_reported_as_certificates_have_them() {
     for (text, host) in [
         ("tcp:example.org:80", Some("example.org")),
         ("tcp:127.0.0.1:80", Some("127.0.0.1")),

@@ -83,14 +83,14 @@ fn reset(client: ChannelSocket) {
 }
 
 #[test]
-fn a_listener_that_is_moved_under_load_loses_nobody() {
+fn a_listener_that_is_moved_under_load_loses_no_client() {
     in_time(|| under_load(Duration::from_millis(300)));
 }
 
 #[test]
 #[ignore = "takes half a minute: `make soak`"]
-fn a_listener_that_is_moved_under_load_for_long_loses_nobody() {
-    const NAME: &str = "net::context::a_listener_that_is_moved_under_load_for_long_loses_nobody";
+fn a_listener_that_is_moved_under_load_for_long_loses_no_client() {
+    const NAME: &str = "net::context::a_listener_that_is_moved_under_load_for_long_loses_no_client";
     alone_with_figures(NAME, || {
         let (asked, moves) = under_load(Duration::from_secs(30));
         tell_figures(&format!("{asked} clients served, {moves} moves in 30 s"));
@@ -98,7 +98,7 @@ fn a_listener_that_is_moved_under_load_for_long_loses_nobody() {
 }
 
 #[test]
-fn a_context_that_nobody_runs_is_left_for_one_that_is_run() {
+fn a_context_that_nothing_runs_is_left_for_one_that_is_run() {
     let (idle, busy) = (glib::MainContext::new(), glib::MainContext::new());
     let listener = listening();
     let guests = [Guests::default(), Guests::default()];

@@ -6,7 +6,7 @@ use super::*;
 use crate::common::{blocked::Blocked, in_loop, in_time, iterate_until, on_loop, settle};
 
 #[test]
-fn nobody_is_accepted_while_there_are_as_many_clients_as_may_be() {
+fn no_client_is_accepted_while_there_are_as_many_clients_as_may_be() {
     in_loop(|context| {
         let listener = listening();
         assert_eq!(listener.max_clients(), 0);

@@ -49,7 +49,7 @@ fn an_address_is_a_name_of_its_own() {
 }
 
 #[test]
-fn a_name_that_nobody_knows_is_told_of() {
+fn a_name_that_is_unknown_is_reported() {
     let e = on_loop(|| async {
         let channel = ChannelSocket::new();
         let name = gio::NetworkAddress::new("nowhere.invalid", 1);

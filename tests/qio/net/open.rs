@@ -238,7 +238,7 @@ fn messages_name_sockets_that_gio_has_no_words_for() {
 }
 
 #[test]
-fn settings_that_change_are_told_of() {
+fn settings_that_change_are_reported() {
     let listener = NetListener::new();
     let told = Arc::new(Mutex::new(Vec::new()));
     let tells = told.clone();
@@ -257,7 +257,7 @@ fn settings_that_change_are_told_of() {
 }
 
 #[test]
-fn names_that_nobody_knows_are_told_of() {
+fn names_that_is_unknown_are_reported() {
     let e = NetListener::new()
         .open_sync(&gio::NetworkAddress::new("nowhere.invalid", 1), 4)
         .expect_err("unknown");
@@ -309,7 +309,7 @@ fn sockets_of_ones_own_are_listened_on_and_closed() {
 }
 
 #[test]
-fn a_socket_that_somebody_closes_is_one_less() {
+fn a_socket_that_another_thread_closes_is_one_less() {
     let listener = listening();
     let own = ChannelSocket::listen(&v4(), 4).expect("listens");
     listener.add(&own).expect("added");

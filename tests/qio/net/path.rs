@@ -147,7 +147,7 @@ fn the_longest_paths_are_replaced_and_stay_as_others_do() {
 }
 
 #[test]
-fn a_socket_that_somebody_listens_on_stays() {
+fn a_socket_that_another_thread_listens_on_stays() {
     let (_folder, path) = folder();
     let living = UnixListener::bind(&path).expect("bound");
     let e = replacing().open_sync(&unix(&path), 4).expect_err("in use");

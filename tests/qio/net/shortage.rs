@@ -182,9 +182,9 @@ fn a_blocked_thread_waits_for_descriptors_even_for_its_own() {
 }
 
 #[test]
-fn it_is_told_once_in_the_log_and_every_time_by_the_signal() {
+fn it_is_reported_once_in_the_log_and_every_time_by_the_signal() {
     needs!("python3");
-    const NAME: &str = "net::shortage::it_is_told_once_in_the_log_and_every_time_by_the_signal";
+    const NAME: &str = "net::shortage::it_is_reported_once_in_the_log_and_every_time_by_the_signal";
     if !is_alone() {
         let output = rerun(NAME, |command| command);
         let text = String::from_utf8_lossy(&output.stderr);

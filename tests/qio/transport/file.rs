@@ -193,7 +193,7 @@ fn an_adopted_descriptor_is_closed_with_the_channel() {
 }
 
 #[test]
-fn a_lent_descriptor_is_the_file() {
+fn a_borrowed_descriptor_is_the_file() {
     let file = tempfile::tempfile().expect("a file");
     let target = fds::target(file.as_fd());
     let channel = ChannelFile::from(file);

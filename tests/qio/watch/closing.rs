@@ -61,7 +61,7 @@ fn a_socket_closed_by_another_thread_ends_its_watch_with_one_nval() {
 }
 
 #[test]
-fn a_watch_of_a_closed_channel_is_told_nval_once() {
+fn a_watch_of_a_closed_channel_is_reported_nval_once() {
     let (a, _b) = nonblocking_pair();
     let (read, _write) = ChannelFile::pipe().expect("a pipe");
     let null = ChannelNull::new();

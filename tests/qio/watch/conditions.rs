@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn the_reader_of_a_pipe_without_writers_is_told_once_and_reads_the_end() {
+fn the_reader_of_a_pipe_without_writers_is_reported_once_and_reads_the_end() {
     let (read, write) = ChannelFile::pipe().expect("a pipe");
     drop(write);
     let watch = Watch::new(&read, IN, |channel, _| match channel.read(&mut [0; 4]) {
@@ -24,7 +24,7 @@ fn the_writer_to_a_full_socket_does_not_spin_on_a_peer_that_only_reads() {
 }
 
 #[test]
-fn the_writer_to_a_pipe_without_readers_is_told_err() {
+fn the_writer_to_a_pipe_without_readers_is_reported_err() {
     let (read, write) = ChannelFile::pipe().expect("a pipe");
     drop(read);
     let watch = Watch::new(&write, OUT, |_, _| Break);
@@ -105,7 +105,7 @@ fn a_direction_that_was_shut_down_does_not_make_the_other_one_spin() {
 }
 
 #[test]
-fn a_hang_up_is_told_whatever_was_asked_for() {
+fn a_hang_up_is_reported_whatever_was_asked_for() {
     for asked in [IOCondition::empty(), IOCondition::PRI, HUP] {
         let (read, write) = ChannelFile::pipe().expect("a pipe");
         let watch = Watch::new(&read, asked, |_, _| Break);
@@ -117,7 +117,7 @@ fn a_hang_up_is_told_whatever_was_asked_for() {
 }
 
 #[test]
-fn a_callback_is_told_only_what_was_asked_for() {
+fn a_callback_is_reported_only_what_was_asked_for() {
     let (a, _b) = readable_pair();
     for asked in [IN, OUT, IN | OUT] {
         let watch = Watch::new(&a, asked, go_on);
@@ -126,7 +126,7 @@ fn a_callback_is_told_only_what_was_asked_for() {
 }
 
 #[test]
-fn a_hang_up_that_has_not_happened_is_not_told() {
+fn a_hang_up_that_has_not_happened_is_not_reported() {
     let everything = IN | OUT | HUP | ERR | NVAL;
     let buffer = ChannelBuffer::new(0);
     assert_eq!(

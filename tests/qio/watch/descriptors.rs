@@ -45,7 +45,7 @@ fn fd_pair(read: RawFd, write: Option<RawFd>) -> FdPair {
 }
 
 #[test]
-fn a_descriptor_watch_tells_of_both_directions() {
+fn a_descriptor_watch_reports_both_directions() {
     let (a, b) = nonblocking_pair();
     let channel = fd_pair(a.fd(), None);
     assert_eq!(Watch::new(&channel, IN | OUT, go_on).called(1), [OUT]);
@@ -56,7 +56,7 @@ fn a_descriptor_watch_tells_of_both_directions() {
 }
 
 #[test]
-fn a_watch_of_two_descriptors_tells_of_each_its_own_direction() {
+fn a_watch_of_two_descriptors_reports_each_its_own_direction() {
     let (readable, _peer) = readable_pair();
     let (full, _reader) = nonblocking_pair();
     fill(&full);
@@ -73,7 +73,7 @@ fn a_watch_of_two_descriptors_tells_of_each_its_own_direction() {
 }
 
 #[test]
-fn a_watch_without_a_descriptor_is_told_nval_once() {
+fn a_watch_without_a_descriptor_is_reported_nval_once() {
     for channel in [
         fd_pair(-1, None),
         fd_pair(-1, Some(-1)),
@@ -229,7 +229,7 @@ glib::wrapper! {
 }
 
 #[test]
-fn the_watch_of_another_channel_tells_for_the_one_that_returned_it() {
+fn the_watch_of_another_channel_reports_for_the_one_that_returned_it() {
     use glib::subclass::prelude::ObjectSubclassIsExt;
     let (below, peer) = nonblocking_pair();
     let layer: Layer = glib::Object::new();

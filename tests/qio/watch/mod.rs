@@ -165,7 +165,7 @@ fn a_watch_keeps_its_channel_alive() {
 }
 
 #[test]
-fn a_watch_is_named_after_its_channel_or_as_it_is_told() {
+fn a_watch_is_named_after_its_channel_or_as_it_is_reported() {
     let (a, _b) = nonblocking_pair();
     assert_eq!(
         a.create_watch(IN).name().as_deref(),

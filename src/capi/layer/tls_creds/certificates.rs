@@ -1,4 +1,4 @@
-//! Certificates, and who vouches for them.
+//! Certificates and trust anchors.
 
 use std::{
     ffi::{CStr, c_char, c_uint},

@@ -136,7 +136,7 @@ unsafe fn change(
     if !holds(function, !builder.is_null(), c"builder != NULL") {
         return;
     }
-    // SAFETY: what is not NULL is a builder, which nobody else uses during the call.
+    // SAFETY: what is not NULL is a builder, which nothing else uses during the call.
     unsafe {
         guarded(function, ptr::null_mut(), (), || {
             // What a panic leaves.

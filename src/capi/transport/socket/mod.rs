@@ -173,8 +173,8 @@ pub unsafe extern "C" fn qio_channel_socket_listen_async(
                 let listen = |address: &gio::SocketConnectable| {
                     let future = channel.listen_future(address, backlog);
                     let base = channel.clone().upcast();
-                    let told = move |e: &io::Error| describe(e, &base, "listen on");
-                    start_local_of(socket.cast(), &call, future, told);
+                    let to_error = move |e: &io::Error| describe(e, &base, "listen on");
+                    start_local_of(socket.cast(), &call, future, to_error);
                 };
                 with(call.name, address, no_error, (), listen);
             },

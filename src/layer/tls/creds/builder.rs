@@ -106,7 +106,7 @@ impl TlsCredsBuilder {
     /// | `server-cert.pem`, `server-key.pem` | what a server shows |
     /// | `client-cert.pem`, `client-key.pem` | what a client shows, if they are there |
     ///
-    /// One of these authorities must vouch for the certificate.
+    /// One of these authorities must have issued the certificate.
     #[doc(alias = "qio_tls_creds_builder_set_directory")]
     #[must_use]
     pub fn directory(mut self, path: impl AsRef<Path>) -> Self {
@@ -138,7 +138,7 @@ impl TlsCredsBuilder {
         self.trust_pem(pem_of(authority.as_ref()))
     }
 
-    /// Trusts the authorities that the system trusts as well. A client that is told of no others trusts these, if it
+    /// Adds the system trust store. A client without other trust anchors uses it by default, if it
     /// has no key of its own ([`psk`](Self::psk)).
     #[doc(alias = "qio_tls_creds_builder_add_system_trust")]
     #[must_use]
@@ -235,7 +235,7 @@ impl TlsCredsBuilder {
     }
 
     /// Who knows the password of the private key. It is called by [`build`](Self::build), in the same thread, if
-    /// the key is locked, with what the key is called: the path of its file. `None` is that nobody knows. Nobody is
+    /// the key is locked, with what the key is called: the path of its file. `None`: unknown. Nothing is
     /// asked at a terminal.
     #[doc(alias = "qio_tls_creds_builder_set_password_func")]
     #[must_use]
@@ -306,7 +306,7 @@ impl TlsCredsBuilder {
         self
     }
 
-    /// Proves nothing, and believes everybody: what is sent cannot be overheard, but who it is sent to may be
+    /// Disables authentication in both directions: the data is encrypted, but the peer may be
     /// **anybody who is in the way**. Only for networks that are safe without TLS, with peers that can do nothing
     /// else. TLS 1.2, and no certificates or keys beside it.
     #[doc(alias = "qio_tls_creds_builder_set_insecure_anonymous")]
@@ -353,7 +353,7 @@ impl TlsCredsBuilder {
     }
 
     /// The protocols to speak over TLS, the best one first. A client offers them; a server takes the first that the
-    /// client offers too, and refuses one that offers others only. Without, whoever connects may offer what it likes.
+    /// client offers too, and refuses one that offers others only. Default: none, and a server accepts any offer.
     #[doc(alias = "qio_tls_creds_builder_set_alpn_protocols")]
     #[must_use]
     pub fn alpn_protocols<I>(mut self, protocols: I) -> Self
@@ -384,7 +384,7 @@ impl TlsCredsBuilder {
         self
     }
 
-    /// Gives away the keys of all connections, line by line, in the form of NSS, which Wireshark reads. **Whoever has
+    /// Logs the secrets of all connections, line by line, in the NSS key log format, which Wireshark reads. **Whatever has
     /// them reads everything.** Called in the thread of the handshake, and must return soon.
     #[doc(alias = "qio_tls_creds_builder_set_key_log_func")]
     #[must_use]

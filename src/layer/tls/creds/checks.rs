@@ -1,4 +1,4 @@
-//! Whether certificates are good for what they are to be used for: whoever has set them up is told when they are
+//! Validates certificates for what they are to be used for: faults are reported when credentials are
 //! loaded, and not when some peer refuses them.
 
 use std::{cmp::Ordering, io};
@@ -118,7 +118,7 @@ pub(super) fn leads_to(
     match verdict {
         X509VerifyResult::OK => Ok(()),
         verdict => Err(source.wrong(&format!(
-            "{authorities} does not vouch for it: {}",
+            "no chain from the certificate to {authorities}: {}",
             verdict.error_string()
         ))),
     }
@@ -158,7 +158,7 @@ fn is_authority(certificate: &X509Ref) -> Result<(), String> {
             );
         }
     }
-    // Nobody believes what it has signed, whether that is critical or not.
+    // No peer accepts what it has signed, whether that is critical or not.
     match certificate.key_usage() {
         Some(usage) if !usage.contains(X509KeyUsage::KEY_CERT_SIGN) => {
             Err("its key usage does not allow it to sign certificates".to_owned())

@@ -13,7 +13,7 @@ use crate::layer::tls::verify::Policy;
 
 #[derive(Debug, Default)]
 pub struct TlsCreds {
-    /// Set once, by whoever makes them.
+    /// Set once, when they are built.
     made: OnceLock<Made>,
 }
 
@@ -76,7 +76,7 @@ impl TlsCreds {
         self.made.set(made).expect("set once");
     }
 
-    /// An object that was made by its type alone trusts nobody.
+    /// An object that was constructed by its type alone has no trust anchors.
     pub(super) fn made(&self) -> &Made {
         self.made
             .get_or_init(|| TlsCredsBuilder::trusting_nobody().expect("OpenSSL can make a context"))

@@ -1,4 +1,4 @@
-//! Giving the keys of connections away, to whoever has to look into them. OpenSSL tells of them while a
+//! NSS key logging. OpenSSL reports the secrets while a
 //! connection is locked: the lines stay in the thread until it is not.
 
 use std::{
@@ -32,7 +32,7 @@ thread_local! {
     static LINES: RefCell<Vec<Secret>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Keeps a line, which OpenSSL tells.
+/// Keeps a line that OpenSSL reports.
 pub(super) fn note(line: &str) {
     let _ = LINES.try_with(|lines| lines.borrow_mut().push(line.to_owned().into()));
 }

@@ -29,11 +29,11 @@ use crate::{
     layer::tls::{authorize, reason, shim, verify::Policy},
 };
 
-/// Whom to believe.
+/// The trust anchors.
 #[derive(Default)]
 struct Trust {
-    /// Where the authorities are that must vouch for what this end shows.
-    vouches: Option<Source>,
+    /// Where the authorities are that must have issued the own certificate.
+    issuers: Option<Source>,
     authorities: Vec<X509>,
     crls: Vec<X509Crl>,
     system: bool,
@@ -48,13 +48,13 @@ impl TlsCredsBuilder {
 
     pub(super) fn make(mut self) -> io::Result<Made> {
         let directory = self.directory.take();
-        let vouches = directory.map(|directory| self.take_directory(&directory));
+        let issuers = directory.map(|directory| self.take_directory(&directory));
         self.is_possible()?;
-        let trust = self.load_trust(vouches)?;
+        let trust = self.load_trust(issuers)?;
         self.make_with(&trust)
     }
 
-    /// Adds what is in a directory of QEMU's layout, and returns whose authorities have to vouch for it.
+    /// Adds what is in a directory of QEMU's layout, and returns the source of the authorities that must have issued it.
     fn take_directory(&mut self, directory: &Path) -> Source {
         let file = |name: &str| Source::File(directory.join(name));
         let is_there = |name: &str| directory.join(name).exists();
@@ -108,10 +108,10 @@ impl TlsCredsBuilder {
         self.system_trust || !self.trust.is_empty()
     }
 
-    fn load_trust(&self, vouches: Option<Source>) -> io::Result<Trust> {
+    fn load_trust(&self, issuers: Option<Source>) -> io::Result<Trust> {
         let is_told_nothing = self.trust.is_empty() && !self.has_keys() && !self.anonymous;
         let mut trust = Trust {
-            vouches,
+            issuers,
             system: self.system_trust || (self.endpoint == TlsEndpoint::Client && is_told_nothing),
             ..Trust::default()
         };
@@ -136,8 +136,8 @@ impl TlsCredsBuilder {
             TlsEndpoint::Client => SslMethod::tls_client(),
             TlsEndpoint::Server => SslMethod::tls_server(),
         })?;
-        // Who writes again what would block has the same bytes, perhaps elsewhere. An idle connection needs no room
-        // for records. Who has been believed once does not become somebody else in the middle.
+        // A write that is repeated after would-block has the same bytes, perhaps elsewhere. An idle connection needs no
+        // buffers for records. Renegotiation is disabled: the identity of the peer cannot change.
         let mode = SslMode::ENABLE_PARTIAL_WRITE
             | SslMode::ACCEPT_MOVING_WRITE_BUFFER
             | SslMode::RELEASE_BUFFERS;
@@ -187,7 +187,7 @@ impl TlsCredsBuilder {
         if self.checks {
             checks::own(source, &chain, self.endpoint)?;
         }
-        if let Some(authorities) = &trust.vouches
+        if let Some(authorities) = &trust.issuers
             && self.checks
         {
             let store = store(&trust.authorities, &[], false)?;
@@ -235,7 +235,7 @@ impl TlsCredsBuilder {
             (TlsEndpoint::Server, TlsAuthenticationMode::Required) => {
                 SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT
             }
-            // Also where a client has a key: a server that has none shows a certificate, which nobody vouches for.
+            // Also where a client has a key: a server that has none presents a certificate, for which there is no trust anchor.
             _ => SslVerifyMode::PEER,
         };
         context.set_verify(mode);

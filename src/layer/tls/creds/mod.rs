@@ -64,8 +64,8 @@ glib::wrapper! {
     /// | nothing | [`insecure_anonymous`](TlsCredsBuilder::insecure_anonymous) |
     ///
     /// A client without any of it trusts whom the system trusts. Mistakes come out here, with the name of the file and
-    /// the reason, and not when a peer hangs up. An object that is made by its type alone is a client that trusts
-    /// nobody.
+    /// the reason, and not when a peer hangs up. An object that is made by its type alone is a client that trusts no
+    /// authority.
     ///
     /// # Properties
     ///
@@ -127,7 +127,7 @@ impl TlsCreds {
 
     /// Whether a certificate that the peer shows is verified: by a client also that it is for the name of the server.
     /// Not where a client has only a key in common with the server, which proves who it is in another way;
-    /// nor where a server asks for no certificates, nor where anonymous peers are believed.
+    /// nor where a server requests no certificates, nor with anonymous credentials.
     #[doc(alias = "qio_tls_creds_verifies_peer")]
     #[must_use]
     pub fn verifies_peer(&self) -> bool {
@@ -135,7 +135,7 @@ impl TlsCreds {
     }
 }
 
-/// What channels are told.
+/// What channels read of them.
 impl TlsCreds {
     /// All of it, as OpenSSL wants it.
     pub(crate) fn context(&self) -> &SslContextRef {
@@ -172,7 +172,7 @@ impl TlsCreds {
         self.imp().made().tickets
     }
 
-    /// Gives away the keys that OpenSSL has told of in this thread, if somebody wants them. Calls their code: no lock
+    /// Logs the secrets that OpenSSL has reported in this thread, if key logging is on. Calls user code: no lock
     /// is to be held.
     pub(crate) fn flush_key_log(&self) {
         if let Some(log) = &self.imp().made().key_log {

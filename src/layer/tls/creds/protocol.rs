@@ -39,7 +39,7 @@ const ANONYMOUS_CIPHERS: &str =
 /// What proves nothing or hides nothing is not to be had by mistake.
 const NEVER: &str = ":!aNULL:!eNULL";
 
-/// Those of TLS 1.3, as OpenSSL has them if it is told nothing.
+/// Those of TLS 1.3: OpenSSL's default.
 const SUITES: &str = "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256";
 
 /// How many session tickets a server sends with TLS 1.3, as OpenSSL does: a client may use each once.
@@ -193,7 +193,7 @@ impl TlsCredsBuilder {
         Ok(())
     }
 
-    /// A server has one certificate, whoever is asked for: but it is told, also of a session that goes on.
+    /// A server has one certificate, whatever name is requested; the name is available, also of a resumed session.
     pub(super) fn set_names(&self, context: &mut SslContextBuilder) {
         if self.endpoint == TlsEndpoint::Server {
             context.set_servername_callback(|_, _| Ok(()));
@@ -217,7 +217,7 @@ impl TlsCredsBuilder {
         match self.endpoint {
             TlsEndpoint::Client => sessions.keep(context),
             TlsEndpoint::Server => {
-                // Nobody else's sessions are taken for ours, whatever a client has been told there.
+                // Sessions of other servers are not taken for sessions of this one.
                 let mut id = [0; 32];
                 rand_bytes(&mut id)?;
                 context.set_session_id_context(&id)?;

@@ -367,7 +367,7 @@ mod tests {
     }
 
     proptest! {
-        /// They come from whoever connects.
+        /// They come from any peer that connects.
         #[test]
         fn whatever_is_shown_is_read_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
             let _ = shown(&bytes);

@@ -15,7 +15,7 @@ use crate::{
     layer::tls::{reason, secret::Secret, shim, tls_error},
 };
 
-/// Everybody may read or write it, or the group may write it.
+/// All users may read or write it, or the group may write it.
 const OPEN_TO_OTHERS: u32 = 0o026;
 
 /// How the line before any kind of private key ends.
@@ -93,7 +93,7 @@ impl Source {
         Ok(without_byte_order_marks(self.read()?))
     }
 
-    /// The same, where it is nobody else's business. A file that others may read is worth a warning.
+    /// The same, of a secret. A file that other users may read is logged as a warning.
     pub(super) fn secret(&self) -> io::Result<Contents<'_>> {
         let bytes = self.read()?;
         self.warn_if_open();

@@ -11,7 +11,7 @@ const CLIENT_HELLO: u8 = 1;
 /// long.
 pub(super) const ALERT: [u8; 7] = [21, 3, 3, 0, 2, 2, 47];
 
-/// The limit of one handshake. OpenSSL makes room for a whole message when it has seen its header: what a ClientHello
+/// The limit of one handshake. OpenSSL allocates a whole message when it has seen its header: what a ClientHello
 /// claims is therefore looked at before. The lengths of all other messages it limits itself.
 #[derive(Debug)]
 pub(in crate::layer::tls) struct FlightLimit {

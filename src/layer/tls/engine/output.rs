@@ -123,8 +123,9 @@ impl TlsState {
                 Some(_) if data.len() < RECORD / 4 => {
                     merged.clear();
                     merged.extend_from_slice(data);
-                    let room = RECORD.min(CHUNK - total);
-                    while let Some(more) = next.filter(|more| merged.len() + more.len() <= room) {
+                    let capacity = RECORD.min(CHUNK - total);
+                    while let Some(more) = next.filter(|more| merged.len() + more.len() <= capacity)
+                    {
                         merged.extend_from_slice(more);
                         next = left.next();
                     }

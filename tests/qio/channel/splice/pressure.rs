@@ -63,7 +63,7 @@ fn fill_up(writer: &Channel, context: &MainContext, counter: &ByteCounter) -> u6
 }
 
 #[test]
-fn a_target_that_nobody_reads_holds_up_the_source_and_nothing_spins() {
+fn a_target_that_is_not_read_holds_up_the_source_and_nothing_spins() {
     in_loop(|context| {
         for (from, to) in KINDS.iter().flat_map(|a| KINDS.map(|b| (a, b))) {
             let ((writer, source), (target, reader)) = (from(), to());

@@ -235,7 +235,7 @@ fn a_relay_that_blocks_needs_no_context_that_runs() {
 }
 
 #[test]
-fn counters_tell_how_far_it_is() {
+fn counters_report_how_far_it_is() {
     in_loop(|context| {
         let ((a, one), (b, other)) = (pair(Pair::Tcp), pair(Pair::Unix));
         let counters = RelayCounters::default();

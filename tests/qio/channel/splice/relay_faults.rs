@@ -37,7 +37,7 @@ fn reset(client: ChannelSocket) {
 }
 
 #[test]
-fn a_reset_ends_both_directions_and_tells_both_counts() {
+fn a_reset_ends_both_directions_and_reports_both_counts() {
     in_loop(|context| {
         for by_future in [true, false] {
             let ((a, one), (b, other)) = (tcp_pair(), tcp_pair());

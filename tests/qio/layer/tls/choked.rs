@@ -4,12 +4,12 @@ use std::{cell::Cell, io, rc::Rc};
 
 use qio::{ChannelTls, prelude::*};
 
-use super::ends::{over, shake};
+use super::ends::{handshake, over};
 use crate::common::{FEW, in_loop, in_time, iterate_until, iterations, nonblocking_pair, settle};
 
 fn nonblocking_friends() -> (ChannelTls, ChannelTls) {
     let (client, server) = over(nonblocking_pair());
-    shake(&client, &server);
+    handshake(&client, &server);
     client.set_blocking(false).expect("non-blocking");
     server.set_blocking(false).expect("non-blocking");
     (client, server)
@@ -36,7 +36,7 @@ fn flood(flooder: &ChannelTls, victim: &ChannelTls) -> usize {
 }
 
 #[test]
-fn answers_that_nobody_reads_are_bounded() {
+fn answers_that_is_not_read_are_bounded() {
     in_time(|| {
         let (client, server) = nonblocking_friends();
         flood(&client, &server);

@@ -181,7 +181,7 @@ fn greet(context: &glib::MainContext, client: &ChannelTls, server: &ChannelTls) 
 }
 
 #[test]
-fn a_watch_over_a_watch_tells_what_it_needs() {
+fn a_watch_over_a_watch_reports_what_it_needs() {
     in_loop(|context| {
         let (client, server) = over(drips(&[usize::MAX]));
         let reader = greet(context, &client, &server);

@@ -21,7 +21,7 @@ use crate::common::{TIMEOUT, in_time, runner::Runner};
 const LONG: Duration = TIMEOUT;
 const SHORT: Duration = Duration::from_millis(20);
 
-/// How hands are shaken on a context.
+/// How the handshake is done on a context.
 #[derive(Clone, Copy, Debug)]
 enum Style {
     Future,
@@ -31,7 +31,7 @@ enum Style {
 }
 use Style::{Callback, Coroutine, Future};
 
-/// Shakes hands until the deadline, on the context of a thread that is not this one.
+/// Performs the handshake until the deadline, on the context of a thread that is not this one.
 fn start(
     runner: &Runner,
     end: &ChannelTls,
@@ -58,20 +58,20 @@ fn begin(
     cancellable: gio::Cancellable,
     sender: Sender<io::Result<()>>,
 ) {
-    let shaking = end.clone();
-    let shaking = async move {
-        let limited = shaking.handshake_future().or_timeout(deadline);
+    let handshaking = end.clone();
+    let handshaking = async move {
+        let limited = handshaking.handshake_future().or_timeout(deadline);
         limited.or_cancelled(&cancellable).await
     };
     match style {
         Future => {
             here.spawn_local(async move {
-                let _ = sender.send(shaking.await);
+                let _ = sender.send(handshaking.await);
             });
         }
         Coroutine => {
             coroutine::spawn(move || {
-                let result = coroutine::wait_for(shaking).and_then(|result| result);
+                let result = coroutine::wait_for(handshaking).and_then(|result| result);
                 let _ = sender.send(result);
             });
         }
@@ -101,7 +101,7 @@ fn told(end: &ChannelTls) -> Arc<Mutex<Vec<ThreadId>>> {
 }
 
 #[test]
-fn another_thread_shakes_hands_in_every_style() {
+fn another_thread_performs_the_handshake_in_every_style() {
     in_time(|| {
         let runner = Runner::new();
         let (sender, receiver) = mpsc::channel();
@@ -112,10 +112,10 @@ fn another_thread_shakes_hands_in_every_style() {
         for style in [Future, Coroutine, Callback] {
             let (client, server) = strangers();
             let done = told(&server);
-            let shaken = start(&runner, &server, style, LONG, &gio::Cancellable::new());
+            let agreed = start(&runner, &server, style, LONG, &gio::Cancellable::new());
             client.handshake().expect("friends");
-            let shaken = shaken.recv_timeout(TIMEOUT).expect("it ends");
-            shaken.unwrap_or_else(|e| panic!("{style:?}: {e}"));
+            let agreed = agreed.recv_timeout(TIMEOUT).expect("it ends");
+            agreed.unwrap_or_else(|e| panic!("{style:?}: {e}"));
             assert_eq!(*done.lock().expect("whole"), [there], "{style:?}");
         }
     });
@@ -127,15 +127,15 @@ fn a_deadline_holds_in_another_thread() {
         let runner = Runner::new();
         for style in [Future, Coroutine] {
             let (client, server) = strangers();
-            let shaken = start(&runner, &server, style, SHORT, &gio::Cancellable::new());
-            let shaken = shaken.recv_timeout(TIMEOUT).expect("it ends");
-            let e = shaken.expect_err("nobody answers");
+            let agreed = start(&runner, &server, style, SHORT, &gio::Cancellable::new());
+            let agreed = agreed.recv_timeout(TIMEOUT).expect("it ends");
+            let e = agreed.expect_err("nobody answers");
             assert_eq!(e.kind(), io::ErrorKind::TimedOut, "{style:?}: {e}");
             // Nothing was lost.
-            let shaken = start(&runner, &server, style, LONG, &gio::Cancellable::new());
+            let agreed = start(&runner, &server, style, LONG, &gio::Cancellable::new());
             client.handshake().expect("friends");
-            let shaken = shaken.recv_timeout(TIMEOUT).expect("it ends");
-            shaken.expect("friends");
+            let agreed = agreed.recv_timeout(TIMEOUT).expect("it ends");
+            agreed.expect("friends");
         }
     });
 }
@@ -151,10 +151,10 @@ fn cancelling_from_here_ends_a_handshake_there() {
                 if before {
                     cancellable.cancel();
                 }
-                let shaken = start(&runner, &server, style, LONG, &cancellable);
+                let agreed = start(&runner, &server, style, LONG, &cancellable);
                 cancellable.cancel();
-                let shaken = shaken.recv_timeout(TIMEOUT).expect("it ends");
-                let e = shaken.expect_err("nobody answers");
+                let agreed = agreed.recv_timeout(TIMEOUT).expect("it ends");
+                let e = agreed.expect_err("nobody answers");
                 let error = qio::to_glib_error(&e);
                 assert!(error.matches(gio::IOErrorEnum::Cancelled), "{style:?}: {e}");
             }
@@ -168,10 +168,10 @@ fn closing_from_here_ends_a_handshake_there() {
         let runner = Runner::new();
         for style in [Future, Coroutine, Callback] {
             let (_client, server) = strangers();
-            let shaken = start(&runner, &server, style, LONG, &gio::Cancellable::new());
+            let agreed = start(&runner, &server, style, LONG, &gio::Cancellable::new());
             server.close().expect("closed");
-            let shaken = shaken.recv_timeout(TIMEOUT).expect("it ends");
-            let e = shaken.expect_err("it is closed");
+            let agreed = agreed.recv_timeout(TIMEOUT).expect("it ends");
+            let e = agreed.expect_err("it is closed");
             assert_eq!(e.kind(), io::ErrorKind::NotConnected, "{style:?}: {e}");
         }
     });

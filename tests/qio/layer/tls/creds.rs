@@ -115,7 +115,7 @@ fn there_is_no_version_before_tls_1_2() {
 }
 
 #[test]
-fn ciphers_that_nobody_has_are_refused() {
+fn ciphers_that_nothing_has_are_refused() {
     refused(
         client().ciphers("ROT13"),
         "Unable to use the ciphers \"ROT13\": no cipher match",

@@ -1,4 +1,4 @@
-//! Several who shake hands at one end, and the one who is late.
+//! Several who perform the handshake at one end, and the one who is late.
 
 use std::{
     io,
@@ -132,7 +132,7 @@ fn assert_blocks(end: &ChannelTls) {
 }
 
 #[test]
-fn who_reads_does_not_spin_while_somebody_else_sends() {
+fn who_reads_does_not_spin_while_another_thread_sends() {
     in_loop(|context| {
         let (here, there) = nonblocking_pair();
         let below = hooked(here);
@@ -169,7 +169,7 @@ fn carry(from: &ChannelSocket, to: &ChannelSocket) {
 
 /// One thread says hello, another one hears the answer and reads on, and data comes to the first one.
 #[test]
-fn who_reads_is_told_of_data_that_comes_to_who_shakes_hands() {
+fn who_reads_is_reported_data_that_comes_to_who_performs_the_handshake() {
     in_time(|| {
         let ((here, wire), (there, tap)) = (nonblocking_pair(), nonblocking_pair());
         let below = hooked(here.clone());
@@ -179,7 +179,7 @@ fn who_reads_is_told_of_data_that_comes_to_who_shakes_hands() {
         let reader = Arc::new(Blocked::default());
         let (answering, asleep) = (server.clone(), reader.clone());
         let (starter, started) = mpsc::channel();
-        let (shaking, taken) = (client.clone(), here);
+        let (handshaking, taken) = (client.clone(), here);
         let (sent, got) = (wire.clone(), tap.clone());
         below.after_write(move || {
             if thread::current().id() == me {
@@ -188,7 +188,7 @@ fn who_reads_is_told_of_data_that_comes_to_who_shakes_hands() {
                 carry(&got, &sent);
                 let _ = starter.send(());
                 // The reader has done its part, and taken all that was there.
-                while !shaking.is_handshake_done()
+                while !handshaking.is_handshake_done()
                     || taken.wait_timeout(IOCondition::IN, Duration::ZERO).is_ok()
                 {
                     thread::yield_now();
@@ -206,7 +206,7 @@ fn who_reads_is_told_of_data_that_comes_to_who_shakes_hands() {
                     carry(&rest, &data);
                     assert_blocks(&last);
                 }
-                last.write_all(b"data").expect("the hands are shaken");
+                last.write_all(b"data").expect("the the handshake is done");
                 let mut some = [0; 4096];
                 let count = data.read(&mut some).expect("all of it");
                 // It comes just when this one reads.
@@ -221,7 +221,7 @@ fn who_reads_is_told_of_data_that_comes_to_who_shakes_hands() {
                 reader.soon();
                 client.read_all(&mut [0; 4])
             });
-            client.handshake().expect("shaken");
+            client.handshake().expect("agreed");
             if !answered.load(Ordering::Relaxed) {
                 // Both have come to read at once.
                 server.write_all(b"data").expect("written");

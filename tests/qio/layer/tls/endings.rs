@@ -6,7 +6,7 @@ use futures_util::AsyncWriteExt as _;
 use glib::MainContext;
 use qio::{ChannelSocket, ChannelTls, Shutdown, prelude::*};
 
-use super::ends::{friends, over, shake};
+use super::ends::{friends, handshake, over};
 use crate::common::{fill, in_time};
 
 fn tcp_pair() -> (ChannelSocket, ChannelSocket) {
@@ -27,7 +27,7 @@ fn who_never_reads_loses_nothing_that_it_has_written() {
             // The server's sessions have come then, and nobody has read them.
             here.wait(glib::IOCondition::OUT).expect("connected");
             let (client, server) = over((here, there));
-            shake(&client, &server);
+            handshake(&client, &server);
             client.set_blocking(false).expect("non-blocking");
             let written = fill(&client);
             // The system has it all, and has not sent it all.
@@ -50,7 +50,7 @@ fn who_never_reads_loses_nothing_that_it_has_written() {
 }
 
 #[test]
-fn nothing_is_left_to_be_sent_after_the_goodbye() {
+fn nothing_is_left_to_be_sent_after_the_close_notify() {
     in_time(|| {
         let (client, server) = friends();
         client.bye().expect("said");
@@ -66,7 +66,7 @@ fn nothing_is_left_to_be_sent_after_the_goodbye() {
 }
 
 #[test]
-fn who_has_said_goodbye_and_gone_needs_none() {
+fn who_has_sent_close_notify_and_gone_needs_none() {
     in_time(|| {
         let say: [fn(&ChannelTls) -> io::Result<()>; 4] = [
             ChannelTls::bye,
@@ -84,7 +84,7 @@ fn who_has_said_goodbye_and_gone_needs_none() {
                     false => ChannelSocket::pair().expect("a pair"),
                 };
                 let (client, server) = over(pair);
-                shake(&client, &server);
+                handshake(&client, &server);
                 // Of which the system tells that it was not read.
                 client.write_all(b"unheard").expect("written");
                 server.bye().expect("said");
@@ -101,7 +101,7 @@ fn who_has_said_goodbye_and_gone_needs_none() {
 }
 
 #[test]
-fn data_that_nobody_gets_is_an_error_of_the_goodbye() {
+fn data_that_nothing_gets_is_an_error_of_the_close_notify() {
     in_time(|| {
         let (client, server) = friends();
         client.set_blocking(false).expect("non-blocking");

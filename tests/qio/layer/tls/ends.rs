@@ -88,13 +88,13 @@ pub(super) fn strangers() -> (ChannelTls, ChannelTls) {
 /// The same, after it.
 pub(super) fn friends() -> (ChannelTls, ChannelTls) {
     let (client, server) = strangers();
-    shake(&client, &server);
+    handshake(&client, &server);
     (client, server)
 }
 
-/// Lets two ends shake hands.
+/// Lets two ends perform the handshake.
 #[track_caller]
-pub(super) fn shake(client: &ChannelTls, server: &ChannelTls) {
+pub(super) fn handshake(client: &ChannelTls, server: &ChannelTls) {
     let (here, there) = shake_anyhow(client, server);
     here.expect("the client's handshake");
     there.expect("the server's handshake");

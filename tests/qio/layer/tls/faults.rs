@@ -5,7 +5,7 @@ use std::{cell::Cell, io, rc::Rc, sync::atomic::Ordering, thread, time::Duration
 use glib::{IOCondition, subclass::prelude::*};
 use qio::{Channel, ChannelTls, coroutine, prelude::*};
 
-use super::ends::{client_creds, friends, over, server_creds, shake, strangers, with};
+use super::ends::{client_creds, friends, handshake, over, server_creds, strangers, with};
 use crate::common::{blocked::Blocked, fill, in_loop, in_time, iterate_until, nonblocking_pair};
 
 mod imp {
@@ -107,7 +107,7 @@ fn an_error_that_the_lower_channel_reports_once_reaches_all_waiters() {
             let breaking: Breaking = glib::Object::new();
             breaking.imp().socket.set(here.clone()).expect("once");
             let (client, server) = with(&breaking, &client_creds(), &there, &server_creds());
-            shake(&client, &server);
+            handshake(&client, &server);
             let act = move |client: &ChannelTls| match writes {
                 true => loop {
                     if let Err(e) = client.write(&[0; 65536]) {
@@ -178,7 +178,7 @@ fn closing_tls_in_tls_does_not_report_what_the_user_did_not_write() {
         for writes in [false, true] {
             let (outer_client, outer_server) = friends();
             let (client, server) = over((outer_client.clone(), outer_server));
-            shake(&client, &server);
+            handshake(&client, &server);
             for end in [&client, &outer_client] {
                 end.set_blocking(false).expect("non-blocking");
             }
@@ -213,20 +213,20 @@ fn waiting_in_a_coroutine_inside_authorize_peer_is_an_error() {
             // Another one waits for the answer.
             true
         });
-        let (shaking, waiting, done) = (client.clone(), client.clone(), asked.clone());
-        let shaking = coroutine::spawn(move || shaking.handshake());
+        let (handshaking, waiting, done) = (client.clone(), client.clone(), asked.clone());
+        let handshaking = coroutine::spawn(move || handshaking.handshake());
         let waiting = coroutine::spawn(move || {
             waiting.read_all(&mut [0]).expect("read");
             done.set(true);
         });
         let served = qio::spawn_local(async move {
-            server.handshake_future().await.expect("shaken");
+            server.handshake_future().await.expect("agreed");
             server.write_all_future(b"x").await.expect("written");
             server
         });
-        iterate_until(context, || asked.get() && shaking.is_finished());
-        let shaken = context.block_on(shaking).expect("no panic");
-        shaken.expect("authorized");
+        iterate_until(context, || asked.get() && handshaking.is_finished());
+        let agreed = context.block_on(handshaking).expect("no panic");
+        agreed.expect("authorized");
         context.block_on(waiting).expect("no panic");
         drop(context.block_on(served).expect("no panic"));
     });

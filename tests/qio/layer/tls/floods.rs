@@ -6,7 +6,7 @@ use futures_util::future;
 use glib::{ControlFlow, IOCondition, subclass::prelude::*};
 use qio::{Channel, ChannelSocket, ChannelTls, prelude::*};
 
-use super::ends::{client_creds, friends, server_creds, shake, with};
+use super::ends::{client_creds, friends, handshake, server_creds, with};
 use crate::common::{
     after_ticks, alone::alone, in_loop, in_time, iterate_until, memory::growth, nonblocking_pair,
 };
@@ -131,7 +131,7 @@ fn one_read_works_for_a_bounded_time() {
         let imp = stocked.imp();
         imp.socket.set(there.clone()).expect("once");
         let (client, server) = with(&here, &client_creds(), &stocked, &server_creds());
-        shake(&client, &server);
+        handshake(&client, &server);
         let flood = flood(&client, &there);
         let all = flood.len();
         *imp.stock.lock().expect("whole") = flood;
@@ -160,7 +160,7 @@ fn a_flood_leaves_others_on_the_loop_their_turn() {
     in_loop(|context| {
         let (here, there) = nonblocking_pair();
         let (client, server) = with(&here, &client_creds(), &there, &server_creds());
-        shake(&client, &server);
+        handshake(&client, &server);
         let flood = flood(&client, &there);
         let ticks = after_ticks(|| ());
         let mut got = [0; 6];
@@ -178,12 +178,12 @@ fn a_flood_leaves_others_on_the_loop_their_turn() {
 
 /// The same for a watch and for a thread that waits.
 #[test]
-fn a_flood_is_waded_through_by_whoever_waits() {
+fn a_flood_is_waded_through_by_the_waiting_task() {
     in_loop(|context| {
         for by_watch in [true, false] {
             let (here, there) = nonblocking_pair();
             let (client, server) = with(&here, &client_creds(), &there, &server_creds());
-            shake(&client, &server);
+            handshake(&client, &server);
             let flood = flood(&client, &there);
             let writer = thread::spawn(move || {
                 here.set_blocking(true).expect("blocking");

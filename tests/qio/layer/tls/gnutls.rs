@@ -123,7 +123,7 @@ impl Client {
         ChannelTls::new_server(&master, creds).expect("a server")
     }
 
-    /// What is written there it sends; when that is closed, it says goodbye.
+    /// What is written there it sends; when that is closed, it sends close_notify.
     fn input(&mut self) -> ChildStdin {
         self.program.0.stdin.take().expect("a pipe")
     }

@@ -16,8 +16,8 @@ use glib::{ControlFlow, IOCondition};
 use qio::{ChannelSocket, ChannelTls, Shutdown, TlsCreds, TlsEndpoint, coroutine, prelude::*};
 
 use super::ends::{
-    NAME, authority, client_builder, client_cert, client_creds, friends, over, server_builder,
-    server_creds, shake, shake_anyhow, strangers, with,
+    NAME, authority, client_builder, client_cert, client_creds, friends, handshake, over,
+    server_builder, server_creds, shake_anyhow, strangers, with,
 };
 use crate::common::{after_ticks, certs::Request, in_loop, in_time, iterate_until, on_loop};
 
@@ -78,7 +78,7 @@ fn what_was_agreed_on_can_be_read() {
         client.connect_handshake_done_notify(move |_| {
             count.fetch_add(1, Ordering::Relaxed);
         });
-        shake(&client, &server);
+        handshake(&client, &server);
         assert_eq!(told.load(Ordering::Relaxed), 1);
         for end in [&client, &server] {
             assert!(end.is_handshake_done() && !end.is_resumed());
@@ -100,7 +100,7 @@ fn what_was_agreed_on_can_be_read() {
 }
 
 #[test]
-fn futures_shake_hands_on_one_loop() {
+fn futures_perform_the_handshake_on_one_loop() {
     on_loop(|| async {
         let (client, server) = strangers();
         let both = future::join(client.handshake_future(), server.handshake_future());
@@ -110,7 +110,7 @@ fn futures_shake_hands_on_one_loop() {
 }
 
 #[test]
-fn coroutines_shake_hands_and_the_loop_runs() {
+fn coroutines_perform_the_handshake_and_the_loop_runs() {
     in_loop(|context| {
         let (client, server) = strangers();
         let ticks = after_ticks(|| ());
@@ -169,7 +169,9 @@ fn addresses_are_verified_too() {
             assert_tls(there, TlsError::Handshake, "bad certificate");
             let again = client.write(b"x").unwrap_err().to_string();
             assert!(
-                again.contains(&format!("Unable to shake hands with {name}: ")),
+                again.contains(&format!(
+                    "Unable to perform the TLS handshake with {name}: "
+                )),
                 "{again}"
             );
         }
@@ -177,7 +179,7 @@ fn addresses_are_verified_too() {
 }
 
 #[test]
-fn strangers_are_told_what_is_wrong_and_with_whom() {
+fn strangers_are_reported_what_is_wrong_and_with_whom() {
     needs!("glib-networking");
     in_time(|| {
         let other = Request::authority("other").signed_by_itself();
@@ -234,7 +236,7 @@ fn the_distinguished_name_of_a_peer_is_that_of_rfc_4514_with_escapes_also_after_
         for is_resumed in [false, true] {
             let (here, there) = pair();
             let (client, server) = with(&here, &shown, &there, &asking);
-            shake(&client, &server);
+            handshake(&client, &server);
             server.write_all(b"x").expect("room");
             client.read_all(&mut [0]).expect("also the ticket");
             assert_eq!(server.is_resumed(), is_resumed);
@@ -249,7 +251,7 @@ fn the_distinguished_name_of_a_peer_is_that_of_rfc_4514_with_escapes_also_after_
 }
 
 #[test]
-fn somebody_is_asked_about_the_peer() {
+fn the_handler_is_called_about_the_peer() {
     needs!("glib-networking");
     in_time(|| {
         for welcome in [true, false] {
@@ -309,7 +311,7 @@ fn a_session_goes_on_at_both_ends() {
             for resumed in [false, true, true] {
                 let (a, b) = pair();
                 let (client, server) = with(&a, &here, &b, &there);
-                shake(&client, &server);
+                handshake(&client, &server);
                 assert_eq!(client.protocol_version(), version);
                 assert_eq!(
                     (client.is_resumed(), server.is_resumed()),
@@ -323,7 +325,7 @@ fn a_session_goes_on_at_both_ends() {
             let (a, b) = pair();
             let other = ChannelTls::new_client(&a, &here, "127.0.0.1").expect("a client");
             let server = ChannelTls::new_server(&b, &there).expect("a server");
-            shake(&other, &server);
+            handshake(&other, &server);
             assert!(!other.is_resumed(), "it is another name");
         }
     });
@@ -343,8 +345,8 @@ fn a_slow_handshake_is_cut_and_the_next_call_goes_on() {
         let stopped = async {
             cancellable.cancel();
         };
-        let shaking = client.handshake_future().or_cancelled(&cancellable);
-        let (result, ()) = future::join(shaking, stopped).await;
+        let handshaking = client.handshake_future().or_cancelled(&cancellable);
+        let (result, ()) = future::join(handshaking, stopped).await;
         assert!(qio::to_glib_error(&result.unwrap_err()).matches(gio::IOErrorEnum::Cancelled));
         let both = future::join(client.handshake_future(), server.handshake_future());
         let (here, there) = both.await;
@@ -358,13 +360,13 @@ fn closing_ends_a_handshake() {
         let (client, _server) = strangers();
         let blocked = crate::common::blocked::Blocked::default();
         thread::scope(|scope| {
-            let shaking = scope.spawn(|| {
+            let handshaking = scope.spawn(|| {
                 blocked.soon();
                 client.handshake()
             });
             blocked.wait();
             client.close().expect("closed");
-            let e = shaking.join().expect("no panic").unwrap_err();
+            let e = handshaking.join().expect("no panic").unwrap_err();
             assert_eq!(e.kind(), io::ErrorKind::NotConnected, "{e}");
         });
     });
@@ -376,9 +378,9 @@ fn closing_ends_a_handshake() {
                 .join()
                 .expect("no panic")
         };
-        let (shaken, closed) = future::join(client.handshake_future(), close).await;
+        let (agreed, closed) = future::join(client.handshake_future(), close).await;
         closed.expect("closed");
-        assert_eq!(shaken.unwrap_err().kind(), io::ErrorKind::NotConnected);
+        assert_eq!(agreed.unwrap_err().kind(), io::ErrorKind::NotConnected);
     });
 }
 
@@ -402,13 +404,16 @@ fn shutting_down_ends_a_handshake() {
         let (client, server) = strangers();
         let blocked = crate::common::blocked::Blocked::default();
         thread::scope(|scope| {
-            let shaking = scope.spawn(|| {
+            let handshaking = scope.spawn(|| {
                 blocked.soon();
                 client.handshake()
             });
             blocked.wait();
             client.shutdown(Shutdown::Both).expect("shut down");
-            shaking.join().expect("no panic").expect_err("it is over");
+            handshaking
+                .join()
+                .expect("no panic")
+                .expect_err("it is over");
         });
         assert_tls(server.handshake(), TlsError::Eof, "closed the connection");
     });

@@ -7,7 +7,7 @@ use gio::TlsError;
 use openssl::x509::X509;
 use qio::{ChannelSocket, ChannelTls, Shutdown, prelude::*};
 
-use super::ends::{NAME, client_creds, friends, over, server_creds, shake, strangers};
+use super::ends::{NAME, client_creds, friends, handshake, over, server_creds, strangers};
 use crate::common::{alone::alone, in_time, memory::growth, nonblocking_pair, on_loop};
 
 /// Both kinds of ends, each with somebody at the other end who speaks no TLS.
@@ -42,7 +42,8 @@ fn garbage_is_one_clear_error() {
                     "{e}"
                 );
                 assert!(
-                    e.to_string().starts_with("Unable to shake hands with "),
+                    e.to_string()
+                        .starts_with("Unable to perform the TLS handshake with "),
                     "{e}"
                 );
                 for again in [
@@ -75,7 +76,7 @@ fn half_a_record_and_then_the_end_is_an_error() {
 }
 
 #[test]
-fn a_goodbye_in_place_of_a_hello_is_an_error() {
+fn close_notify_in_place_of_a_hello_is_an_error() {
     in_time(|| {
         let [(client, attacker), _] = victims();
         attacker
@@ -92,7 +93,7 @@ fn a_goodbye_in_place_of_a_hello_is_an_error() {
 }
 
 #[test]
-fn an_alert_that_nobody_knows_is_told_by_its_number() {
+fn an_alert_that_is_unknown_is_reported_by_its_number() {
     in_time(|| {
         let [(client, attacker), _] = victims();
         attacker
@@ -100,7 +101,7 @@ fn an_alert_that_nobody_knows_is_told_by_its_number() {
             .expect("written");
         let message = client.handshake().unwrap_err().to_string();
         assert!(
-            message.ends_with("the peer sends an alert that nobody knows, 14"),
+            message.ends_with("the peer sent the unknown alert 14"),
             "{message}"
         );
     });
@@ -202,7 +203,7 @@ fn what_came_before_a_broken_record_is_read_first() {
 }
 
 #[test]
-fn a_goodbye_in_mid_handshake_is_the_end() {
+fn close_notify_in_mid_handshake_is_the_end() {
     in_time(|| {
         let (client, server) = over(nonblocking_pair());
         for end in [&client, &server] {
@@ -210,8 +211,8 @@ fn a_goodbye_in_mid_handshake_is_the_end() {
             let e = end.read(&mut [0]).unwrap_err();
             assert_eq!(e.kind(), io::ErrorKind::WouldBlock, "{e}");
         }
-        let goodbye = [21, 3, 3, 0, 2, 1, 0];
-        client.master().write_all(&goodbye).expect("written");
+        let close_notify = [21, 3, 3, 0, 2, 1, 0];
+        client.master().write_all(&close_notify).expect("written");
         let e = server.handshake().unwrap_err();
         assert_eq!(code(&e), Some(TlsError::Eof), "{e}");
         assert!(e.to_string().contains("closed the connection"), "{e}");
@@ -230,7 +231,7 @@ fn what_others_have_left_in_openssl_is_not_ours() {
             .with_thread_default(|| server.handshake_future().now_or_never())
             .expect("nothing else has this context");
         assert!(e.is_none(), "{e:?}");
-        shake(&client, &server);
+        handshake(&client, &server);
         for _ in 0..2 {
             left.put();
             let e = server.read(&mut [0]).unwrap_err();

@@ -10,7 +10,7 @@ use std::{
 use openssl::ssl::{Ssl, SslContext, SslMethod, SslVerifyMode, SslVersion};
 use qio::{ChannelSocket, ChannelTls, TlsCreds, TlsEndpoint};
 
-use super::ends::{client_builder, server_builder, shake, with};
+use super::ends::{client_builder, handshake, server_builder, with};
 use crate::common::in_time;
 
 const KEY: &[u8] = b"0123456789abcdef";
@@ -96,7 +96,7 @@ fn a_server_with_a_certificate_goes_on_without_a_key_that_it_does_not_know() {
         let client = client_builder().psk("mallory", KEY).build().expect("both");
         let (here, there) = ChannelSocket::pair().expect("a pair");
         let (client, server) = with(&here, &client, &there, &server);
-        shake(&client, &server);
+        handshake(&client, &server);
         assert!(client.peer_certificate().is_some());
     });
 }

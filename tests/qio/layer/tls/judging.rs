@@ -14,7 +14,8 @@ use gio::{TlsAuthenticationMode, TlsError, TlsProtocolVersion};
 use qio::{ChannelSocket, ChannelTls, coroutine, prelude::*};
 
 use super::ends::{
-    client_builder, client_cert, server_builder, server_creds, shake, shake_anyhow, strangers, with,
+    client_builder, client_cert, handshake, server_builder, server_creds, shake_anyhow, strangers,
+    with,
 };
 use crate::common::{blocked::Blocked, in_loop, in_time, iterate_until, settle};
 
@@ -39,7 +40,7 @@ fn who_is_asked_about_the_peer_cannot_wait_for_it() {
             client.set_blocking(true).expect("blocking");
             e.kind() == io::ErrorKind::WouldBlock
         });
-        shake(&client, &server);
+        handshake(&client, &server);
     });
 }
 
@@ -118,7 +119,7 @@ fn who_gets_the_keys_may_look_at_the_connection() {
         let creds = client_builder().key_log(log).build().expect("good");
         let (client, server) = with(&here, &creds, &there, &server_creds());
         place.lock().expect("whole").replace(client.clone());
-        shake(&client, &server);
+        handshake(&client, &server);
         place.lock().expect("whole").take();
         assert!(
             *lines.lock().expect("whole") >= 4,
@@ -136,8 +137,8 @@ fn a_panic_of_who_gets_the_keys_ends_the_handshake() {
         let (client, server) = with(&here, &creds, &there, &server_creds());
         thread::scope(|scope| {
             let served = scope.spawn(|| server.handshake());
-            let shaken = catch_unwind(AssertUnwindSafe(|| client.handshake()));
-            shaken.expect_err("the panic comes out");
+            let agreed = catch_unwind(AssertUnwindSafe(|| client.handshake()));
+            agreed.expect_err("the panic comes out");
             client.handshake().expect_err("it is over");
             client.close().expect("closed");
             served
@@ -149,7 +150,7 @@ fn a_panic_of_who_gets_the_keys_ends_the_handshake() {
 }
 
 #[test]
-fn a_coroutine_that_ends_while_somebody_is_asked_ends_the_handshake() {
+fn a_coroutine_that_ends_while_the_peer_is_authorized_ends_the_handshake() {
     needs!("glib-networking");
     in_loop(|context| {
         let (client, server) = strangers();
@@ -160,12 +161,12 @@ fn a_coroutine_that_ends_while_somebody_is_asked_ends_the_handshake() {
             note.store(true, Ordering::Relaxed);
             patience.read_all(&mut [0]).is_ok()
         });
-        let shaking = client.clone();
-        let shaking = coroutine::spawn(move || shaking.handshake());
+        let handshaking = client.clone();
+        let handshaking = coroutine::spawn(move || handshaking.handshake());
         let served = server.clone();
         let served = qio::spawn_local(async move { served.handshake_future().await });
         iterate_until(context, || asked.load(Ordering::Relaxed));
-        shaking.abort();
+        handshaking.abort();
         settle(context);
         let e = client.handshake().expect_err("nobody has said yes");
         assert!(
@@ -214,7 +215,7 @@ fn who_goes_on_with_a_session_is_asked_about_again() {
 }
 
 #[test]
-fn a_thread_that_comes_while_somebody_is_asked_waits_for_the_answer() {
+fn a_thread_that_comes_while_the_peer_is_authorized_waits_for_the_answer() {
     needs!("glib-networking");
     in_time(|| {
         let (client, server) = strangers();
@@ -228,7 +229,7 @@ fn a_thread_that_comes_while_somebody_is_asked_waits_for_the_answer() {
             scope.spawn(|| server.write_all(b"hello").expect("written"));
             scope.spawn(|| client.handshake().expect("welcome"));
             scope.spawn(|| {
-                // Somebody else shakes hands, and is asked.
+                // Somebody else performs the handshake, and is asked.
                 while client.peer_certificate().is_none() {
                     thread::yield_now();
                 }

@@ -9,7 +9,7 @@ use std::{
 use gio::TlsProtocolVersion;
 use qio::{ChannelSocket, prelude::*};
 
-use super::ends::{client_builder, friends, server_creds, shake, strangers, with};
+use super::ends::{client_builder, friends, handshake, server_creds, strangers, with};
 use crate::common::{in_time, pattern::transfer};
 
 #[test]
@@ -52,7 +52,7 @@ fn keys_stay_without_tls_13() {
         let old = client_builder().max_version(TlsProtocolVersion::Tls12);
         let (here, there) = ChannelSocket::pair().expect("a pair");
         let (client, server) = with(&here, &old.build().expect("good"), &there, &server_creds());
-        shake(&client, &server);
+        handshake(&client, &server);
         let e = client.update_keys(false).unwrap_err();
         assert_eq!(e.kind(), io::ErrorKind::Unsupported, "{e}");
     });

@@ -6,7 +6,7 @@ use futures_util::future;
 use qio::{ChannelSocket, ChannelTls, prelude::*};
 
 use super::{
-    ends::{NAME, client_creds, server_creds, shake, with},
+    ends::{NAME, client_creds, handshake, server_creds, with},
     openssl_since,
 };
 use crate::common::{alone::alone, fds, memory::allocated, native::sources, settle};
@@ -85,7 +85,7 @@ fn idle_connections_keep_no_room_for_records() {
                 }
                 let (a, b) = ChannelSocket::pair().expect("a pair");
                 let (client, server) = with(&a, &here, &b, &there);
-                shake(&client, &server);
+                handshake(&client, &server);
                 // Records of the largest size, in both directions.
                 let mut record = [7; 16 * 1024];
                 client.write_all(&record).expect("written");

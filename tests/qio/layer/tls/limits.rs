@@ -108,7 +108,7 @@ fn a_limit_that_no_handshake_fits_in_is_an_error() {
     });
 }
 
-/// A server that shakes hands with each client, sends one byte, and reads to the end.
+/// A server that performs the handshake with each client, sends one byte, and reads to the end.
 pub(super) struct Server {
     runner: Runner,
     listener: NetListener,

@@ -88,7 +88,7 @@ fn meet(
     (client, server)
 }
 
-/// Shakes hands, and sends a byte there and back: with TLS 1.3 a client learns only then what the server thinks of it.
+/// Performs the handshake, and sends a byte there and back: with TLS 1.3 a client learns only then what the server thinks of it.
 fn talk(client: &ChannelTls, server: &ChannelTls) -> [io::Result<()>; 2] {
     thread::scope(|scope| {
         let there = scope.spawn(|| {
@@ -119,7 +119,9 @@ fn expect(what: &str, client: &End<'_>, server: &End<'_>, name: &str, verdict: V
         let (client, server) = meet(client, server, name, version);
         let [here, there] = talk(&client, &server);
         let what = format!("{what}, {version:?}");
-        let shaking = |with: &str, why: &str| format!("Unable to shake hands with {with}: {why}");
+        let handshaking = |with: &str, why: &str| {
+            format!("Unable to perform the TLS handshake with {with}: {why}")
+        };
         let told = |alert: &str| format!("the peer says \"{alert}\"");
         match verdict {
             Agreed => {
@@ -128,22 +130,24 @@ fn expect(what: &str, client: &End<'_>, server: &End<'_>, name: &str, verdict: V
                 assert_eq!(client.protocol_version(), version);
             }
             Unable(_, _, reason) if version == TlsProtocolVersion::Tls12 => {
-                let text = shaking(name, &told("handshake failure"));
+                let text = handshaking(name, &told("handshake failure"));
                 assert_fails(&what, &here, TlsError::Handshake, &text);
-                let text = shaking("the client", reason);
+                let text = handshaking("the client", reason);
                 assert_fails(&what, &there, TlsError::Handshake, &text);
             }
             ClientRefuses(why, alert) | Unable(why, alert, _) => {
-                let text = shaking(name, why);
+                let text = handshaking(name, why);
                 assert_fails(&what, &here, TlsError::BadCertificate, &text);
-                let text = shaking("the client", &told(alert));
+                let text = handshaking("the client", &told(alert));
                 assert_fails(&what, &there, TlsError::Handshake, &text);
             }
             ServerRefuses(why, alert) => {
-                let text = shaking("the client", why);
+                let text = handshaking("the client", why);
                 assert_fails(&what, &there, TlsError::BadCertificate, &text);
                 let (code, text) = match version {
-                    TlsProtocolVersion::Tls12 => (TlsError::Handshake, shaking(name, &told(alert))),
+                    TlsProtocolVersion::Tls12 => {
+                        (TlsError::Handshake, handshaking(name, &told(alert)))
+                    }
                     _ => (
                         TlsError::Misc,
                         format!("TLS with {name} failed: {}", told(alert)),
@@ -245,7 +249,7 @@ fn who_is_welcome() {
                             what,
                             &there,
                             TlsError::BadCertificate,
-                            "Unable to shake hands with the client: \
+                            "Unable to perform the TLS handshake with the client: \
                              peer certificate rejected by authorize-peer handler",
                         ),
                     }

@@ -320,7 +320,7 @@ def hello_again(conn):
     conn.say(HANDSHAKE, hello.write())
 
 
-def says_goodbye_and_goes_on(conn):
+def sends_close_notify_and_goes_on(conn):
     conn.say(ALERT, b"\x01\x00")
 
 
@@ -344,7 +344,7 @@ AFTERWARDS = {
     "unknown content": says(99, b"some data"),
     "nothing but padding": lambda conn: conn.say(0, bytes(20)),
     "plain text": says_raw(header(DATA, 3, 9) + b"some data"),
-    "plain goodbye": says_raw(header(ALERT, 3, 2) + b"\x01\x00"),
+    "plain close_notify": says_raw(header(ALERT, 3, 2) + b"\x01\x00"),
     "empty records": times(MANY, says(DATA, b"")),
     "warnings": times(MANY, says(ALERT, b"\x01\x5a")),
     "an alert": says(ALERT, b"\x02\x50"),
@@ -362,7 +362,7 @@ AFTERWARDS = {
     "many new keys": times(300, update_keys(1)),
     "new keys of no kind": says(HANDSHAKE, KeyUpdate().create(7).write()),
     "request of a certificate": certificate_request,
-    "goodbye and data": says_goodbye_and_goes_on,
+    "close_notify and data": sends_close_notify_and_goes_on,
     "cut": cut,
     "cut in a record": cut_in_record,
 }
@@ -382,7 +382,7 @@ def identity(name):
 IDENTITIES = {name: identity(name) for name in ("client", "server")}
 
 
-def shake_hands(conn, role, version, trick):
+def perform_the_handshake(conn, role, version, trick):
     settings = HandshakeSettings()
     settings.minVersion = settings.maxVersion = VERSIONS[version]
     settings.ticket_count = 0
@@ -403,7 +403,7 @@ def meet(conn, role, version, trick):
     # tlslite would say this in the middle of a client's certificates.
     conn._ccs_sent = True
     conn.trick = IN_HANDSHAKE.get(trick)
-    shake_hands(conn, role, version, trick)
+    perform_the_handshake(conn, role, version, trick)
     conn.trick = None
     play = AFTERWARDS.get(trick.removesuffix(" by blocks"))
     if play is not None:
@@ -419,14 +419,14 @@ def meet(conn, role, version, trick):
         if seen == b"seen":
             conn.close()
             break
-    return f"goodbye after {bytes(seen).decode()}" if seen else "goodbye"
+    return f"close_notify after {bytes(seen).decode()}" if seen else "close_notify"
 
 
 def tell_rest(conn):
     """After a cut: what the other end says of it."""
     try:
         data = conn.read(max=100)
-        return "goodbye" if not data else "data"
+        return "close_notify" if not data else "data"
     except TLSRemoteAlert as alert:
         return f"alert {AlertDescription.toRepr(alert.description)}"
     except (TLSAbruptCloseError, OSError):

@@ -144,7 +144,7 @@ const AFTERWARDS: &[(&[Who], &str, Verdict)] = &[
         Failure("", "unexpected_message"),
     ),
     (ALL, "plain text", Failure("", "")),
-    (ALL, "plain goodbye", Failure("", "")),
+    (ALL, "plain close_notify", Failure("", "")),
     (ALL, "empty records", Failure("", "unexpected_message")),
     (ALL, "warnings", Failure("", "")),
     (
@@ -192,7 +192,7 @@ const AFTERWARDS: &[(&[Who], &str, Verdict)] = &[
         "request of a certificate",
         Failure("", "unexpected_message"),
     ),
-    (ALL, "goodbye and data", Harmless),
+    (ALL, "close_notify and data", Harmless),
     (ALL, "cut", Cut),
     (ALL, "cut in a record", Cut),
 ];
@@ -339,7 +339,7 @@ fn check(who: Who, trick: &str, verdict: Verdict, ours: &Result<String, String>,
         Client12 | Client13 => "the client",
         Server12 | Server13 => NAME,
     };
-    let unable = format!("Unable to shake hands with {peer}: ");
+    let unable = format!("Unable to perform the TLS handshake with {peer}: ");
     let failed = format!("TLS with {peer} failed: ");
     let error = || ours.as_ref().expect_err(&case);
     let alert = |name: &str| match name {
@@ -368,15 +368,15 @@ fn check(who: Who, trick: &str, verdict: Verdict, ours: &Result<String, String>,
             let cut = told.starts_with("The peer has closed")
                 || told.starts_with("The connection was cut");
             assert!(cut, "{case}");
-            assert!(["cut", "goodbye", "data"].contains(&theirs), "{case}");
+            assert!(["cut", "close_notify", "data"].contains(&theirs), "{case}");
         }
-        Harmless if trick == "goodbye and data" => {
-            // What comes after a goodbye is nothing.
+        Harmless if trick == "close_notify and data" => {
+            // What comes after close_notify is nothing.
             assert_eq!(ours.as_deref(), Ok(""), "{case}");
         }
         Harmless => {
             assert_eq!(ours.as_deref(), Ok("done"), "{case}");
-            assert_eq!(theirs, "goodbye after seen", "{case}");
+            assert_eq!(theirs, "close_notify after seen", "{case}");
         }
         Warning => {
             assert_eq!(ours.as_deref(), Ok("done"), "{case}");

@@ -4,7 +4,7 @@ use std::io;
 
 use qio::{ChannelSocket, ChannelTls, TlsCreds, TlsEndpoint};
 
-use super::ends::{authority, client_creds, server_creds, shake, shake_anyhow};
+use super::ends::{authority, client_creds, handshake, server_creds, shake_anyhow};
 use crate::common::{certs::Request, in_time};
 
 fn client(name: &str) -> (io::Result<ChannelTls>, ChannelSocket) {
@@ -52,7 +52,7 @@ fn names_of_other_alphabets_are_those_of_the_certificate() {
             let (client, there) = client(name);
             let client = client.expect("a client");
             let server = ChannelTls::new_server(&there, &server).expect("a server");
-            shake(&client, &server);
+            handshake(&client, &server);
             assert_eq!(client.hostname().as_deref(), Some(name));
         }
     });
@@ -69,7 +69,7 @@ fn the_interface_of_an_address_is_not_part_of_it() {
         for name in ["fe80::1%eth0", "[fe80::1%2]", "[fe80::1]"] {
             let (client, there) = client(name);
             let server = ChannelTls::new_server(&there, &server).expect("a server");
-            shake(&client.expect("a client"), &server);
+            handshake(&client.expect("a client"), &server);
         }
         let (other, there) = client("fe80::2%eth0");
         let server = ChannelTls::new_server(&there, &server_creds()).expect("a server");

@@ -45,7 +45,7 @@ fn a_megabyte_goes_through_in_both_modes_and_directions() {
 }
 
 #[test]
-fn the_first_write_and_the_first_read_shake_hands() {
+fn the_first_write_and_the_first_read_perform_the_handshake() {
     in_time(|| {
         for blocking in [true, false] {
             let (client, server) = strangers();
@@ -203,7 +203,7 @@ fn an_idle_watch_does_not_spin() {
 }
 
 #[test]
-fn a_watch_on_both_directions_tells_which() {
+fn a_watch_on_both_directions_reports_which() {
     in_loop(|context| {
         let (client, server) = friends();
         let told = std::rc::Rc::new(std::cell::Cell::new(IOCondition::empty()));
@@ -280,7 +280,7 @@ fn what_a_write_has_left_is_sent_by_the_loop() {
     in_loop(|context| {
         let (here, there) = nonblocking_pair();
         let (client, server) = over((here, there));
-        super::ends::shake(&client, &server);
+        super::ends::handshake(&client, &server);
         client.set_blocking(false).expect("non-blocking");
         let taken = fill(&client);
         let reader = thread::spawn(move || {
@@ -312,7 +312,7 @@ fn a_half_close_is_the_end_of_one_direction() {
 }
 
 #[test]
-fn a_goodbye_is_a_clean_end_and_a_cut_is_not() {
+fn close_notify_is_a_clean_end_and_a_cut_is_not() {
     in_time(|| {
         let (client, server) = friends();
         client.bye().expect("said");
@@ -358,7 +358,7 @@ fn a_goodbye_is_a_clean_end_and_a_cut_is_not() {
 }
 
 #[test]
-fn a_channel_that_is_dropped_says_goodbye() {
+fn a_channel_that_is_dropped_sends_close_notify() {
     in_time(|| {
         let (client, server) = friends();
         drop(client);

@@ -289,7 +289,7 @@ fn we_talk_to_s_server_through_pipes() {
 }
 
 #[test]
-fn s_client_that_trusts_somebody_else_is_told_apart() {
+fn s_client_that_trusts_another_thread_is_distinguished() {
     needs!("openssl");
     in_time(|| {
         let directory = files();

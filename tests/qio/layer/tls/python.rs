@@ -90,7 +90,7 @@ fn pattern() -> Vec<u8> {
 }
 
 #[test]
-fn data_goes_both_ways_and_both_say_goodbye() {
+fn data_goes_both_ways_and_both_send_close_notify() {
     needs!("python3-gi");
     in_time(|| {
         let count = COUNT.to_string();
@@ -152,7 +152,7 @@ fn sessions_go_on_at_both_ends() {
 }
 
 #[test]
-fn a_cut_is_told_from_an_end_at_both_ends() {
+fn a_cut_is_distinguished_from_an_end_at_both_ends() {
     needs!("python3-gi");
     in_time(|| {
         for role in ["client", "server"] {
@@ -190,7 +190,7 @@ fn a_cut_is_told_from_an_end_at_both_ends() {
 }
 
 #[test]
-fn nobody_is_asked_for_a_certificate_after_the_handshake() {
+fn no_handler_is_called_for_a_certificate_after_the_handshake() {
     needs!("python3-gi");
     in_time(|| {
         // Our client does not say that it would answer, so that a server must not ask.

@@ -8,7 +8,7 @@ use qio::{
     relay_future,
 };
 
-use super::ends::{friends, over, shake};
+use super::ends::{friends, handshake, over};
 use crate::common::{fill, in_loop, in_time, iterate_until, settle};
 
 /// Friends of whom the server has room for a few records on their way to the client, none of which is there.
@@ -17,7 +17,7 @@ fn narrow() -> (ChannelTls, ChannelTls) {
     let least = there.with_fd(|fd| setsockopt(&fd.as_fd(), SndBuf, &1));
     least.expect("open").expect("set");
     let (client, server) = over((here, there));
-    shake(&client, &server);
+    handshake(&client, &server);
     server.write_all(b"!").expect("written");
     client.read_all(&mut [0]).expect("read");
     server.set_blocking(false).expect("set");
@@ -36,7 +36,7 @@ fn room() -> usize {
 }
 
 #[test]
-fn a_goodbye_that_finds_no_room_is_waited_for() {
+fn close_notify_that_finds_no_room_is_waited_for() {
     in_loop(|context| {
         let room = room();
         let (client, server) = narrow();
@@ -56,7 +56,7 @@ fn a_goodbye_that_finds_no_room_is_waited_for() {
             );
         iterate_until(context, || counters.counts().sent == 1);
         settle(context);
-        assert!(!relay.is_finished(), "the goodbye has no room yet");
+        assert!(!relay.is_finished(), "close_notify has no room yet");
         let mut got = vec![0; room];
         context
             .block_on(client.read_all_future(&mut got))
@@ -69,7 +69,7 @@ fn a_goodbye_that_finds_no_room_is_waited_for() {
 }
 
 #[test]
-fn a_peer_that_has_said_goodbye_and_gone_is_told_nothing_any_more() {
+fn a_peer_that_has_sent_close_notify_and_gone_is_reported_nothing_any_more() {
     in_loop(|context| {
         let (client, server) = friends();
         let (user, target) = ChannelSocket::pair().expect("a pair");

@@ -110,13 +110,13 @@ fn a_key_is_not_shown_for_another_hash() {
                 .expect("a key");
             let (here, peer) = ChannelSocket::pair().expect("a pair");
             let client = ChannelTls::new_client(&here, &creds, NAME).expect("a client");
-            let shaken = std::thread::spawn(move || client.handshake());
+            let agreed = std::thread::spawn(move || client.handshake());
             let first = Hello::read(&peer);
             assert!(first.shows_keys(), "{hash:?}");
             first.again(&peer);
             assert_eq!(Hello::read(&peer).shows_keys(), again, "{hash:?}");
             peer.close().expect("closed");
-            shaken
+            agreed
                 .join()
                 .expect("no panic")
                 .expect_err("nobody is there");

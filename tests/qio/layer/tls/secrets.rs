@@ -11,7 +11,7 @@ use gio::TlsProtocolVersion::{Tls12, Tls13};
 use openssl::{pkey::PKey, rsa::Rsa, symm::Cipher};
 use qio::{ChannelSocket, ChannelTls, TlsCreds, TlsEndpoint, prelude::*};
 
-use super::ends::{self, shake, with};
+use super::ends::{self, handshake, with};
 use crate::common::{
     alone::{is_alone, rerun_command},
     certs::Directory,
@@ -112,7 +112,7 @@ fn text(bytes: Vec<u8>) -> String {
 fn connect(client: &TlsCreds, server: &TlsCreds) {
     let (here, there) = ChannelSocket::pair().expect("a pair");
     let (client, server) = with(&here, client, &there, server);
-    shake(&client, &server);
+    handshake(&client, &server);
     server.write_all(b"x").expect("written");
     client.read_all(&mut [0]).expect("read");
     client.close().expect("closed");

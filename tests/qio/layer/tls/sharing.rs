@@ -11,16 +11,16 @@ use futures_util::{FutureExt as _, future};
 use glib::MainContext;
 use qio::{ChannelSocket, ChannelTls, Shutdown, prelude::*};
 
-use super::ends::{friends, over, shake};
+use super::ends::{friends, handshake, over};
 use crate::common::{
     blocked::Blocked, in_loop, in_time, iterate_until, nonblocking_pair, on_loop, settle,
 };
 
-/// Two ends that have shaken hands on this loop.
+/// Two ends that have agreed hands on this loop.
 async fn shaken_over(pair: (ChannelSocket, ChannelSocket)) -> (ChannelTls, ChannelTls) {
     let (client, server) = over(pair);
     let (here, there) = future::join(client.handshake_future(), server.handshake_future()).await;
-    here.and(there).expect("shaken");
+    here.and(there).expect("agreed");
     (client, server)
 }
 
@@ -148,7 +148,7 @@ fn data_beyond_one_read_of_the_channel_below_is_not_forgotten() {
 fn a_blocking_call_on_a_loop_s_end_sees_what_the_loop_has_not() {
     in_time(|| {
         let (client, server) = over(nonblocking_pair());
-        shake(&client, &server);
+        handshake(&client, &server);
         let context = MainContext::new();
         let body = || {
             context.block_on(async {
@@ -166,7 +166,7 @@ fn a_blocking_call_on_a_loop_s_end_sees_what_the_loop_has_not() {
 }
 
 #[test]
-fn a_task_is_told_of_what_somebody_else_has_decrypted() {
+fn a_task_is_reported_what_another_thread_has_decrypted() {
     in_loop(|context| {
         let (client, server) = friends();
         server.set_blocking(false).expect("non-blocking");
@@ -210,7 +210,7 @@ fn two_blocked_threads_share_what_the_layer_below_holds() {
     in_time(|| {
         let (here, there) = nonblocking_pair();
         let (client, server) = over(over((here.clone(), there.clone())));
-        shake(&client, &server);
+        handshake(&client, &server);
         // The sessions, which the client has not read yet, and what is said of them.
         server.write_all(b"x").expect("written");
         client.read_all(&mut [0]).expect("read");
@@ -244,7 +244,7 @@ fn two_blocked_threads_share_what_the_layer_below_holds() {
 
 /// Whose turn at a flood is over comes again, although somebody else has heard the rest by then.
 #[test]
-fn who_was_interrupted_is_told_of_the_end_of_a_flood() {
+fn who_was_interrupted_is_reported_the_end_of_a_flood() {
     in_time(|| {
         for _ in 0..25 {
             let (client, server) = friends();
@@ -274,7 +274,7 @@ fn in_a_context<F: Future<Output = bool>>(mut act: impl FnMut() -> F) {
 }
 
 #[test]
-fn everybody_returns_when_it_ends_in_the_middle() {
+fn every_caller_returns_when_it_ends_in_the_middle() {
     in_time(|| {
         for round in 0..24 {
             let (client, server) = friends();

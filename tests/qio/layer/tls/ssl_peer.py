@@ -31,7 +31,7 @@ def make_context():
     context.minimum_version = context.maximum_version = VERSIONS[VERSION]
     context.load_verify_locations(file("ca-cert.pem"))
     context.load_cert_chain(file(f"{ROLE}-cert.pem"), file(f"{ROLE}-key.pem"))
-    # By default an end without a goodbye is an end to Python.
+    # By default an end without close_notify is an end to Python.
     context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
     context.set_alpn_protocols(["nbd", "echo"])
     if ROLE == "server":
@@ -99,7 +99,7 @@ class Peer:
         self.session = self.connection.session
 
     def unwrap(self):
-        """Says goodbye, and hears that of the other end."""
+        """Sends close_notify, and hears that of the other end."""
         self.connection.unwrap().close()
         print("unwrapped")
 

@@ -20,8 +20,8 @@ use qio::{
 };
 
 use super::ends::{
-    NAME, authority, client_builder, client_cert, client_creds, server_builder, server_cert,
-    server_creds, shake, shake_anyhow, with,
+    NAME, authority, client_builder, client_cert, client_creds, handshake, server_builder,
+    server_cert, server_creds, shake_anyhow, with,
 };
 use crate::common::{
     certs::{Cert, Request},
@@ -147,7 +147,7 @@ fn a_handler_is_not_called_for_a_certificate_that_verifies() {
     in_time(|| {
         let (client, server) = ends(&client_creds(), &server_creds());
         client.connect_accept_certificate(|_, _, _| panic!("nothing is wrong"));
-        shake(&client, &server);
+        handshake(&client, &server);
     });
 }
 
@@ -189,7 +189,7 @@ fn a_connection_that_a_handler_has_accepted_is_not_resumed() {
             for _ in 0..2 {
                 let (client, server) = ends(&creds, &there);
                 client.connect_accept_certificate(|_, _, _| true);
-                shake(&client, &server);
+                handshake(&client, &server);
                 assert!(!client.is_resumed());
                 server.write_all(b"x").expect("written");
                 client.read_all(&mut [0]).expect("read");
@@ -497,7 +497,7 @@ fn a_client_whose_handler_rejects_a_session_makes_a_full_handshake() {
             *calls += 1;
             *calls > 1
         });
-        shake(&client, &server);
+        handshake(&client, &server);
         assert!(!client.is_resumed());
         assert_eq!(*calls.lock().expect("whole"), 2);
     });

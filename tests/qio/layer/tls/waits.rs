@@ -5,7 +5,7 @@ use std::{cell::Cell, future::poll_fn, io, rc::Rc, task::Poll, thread};
 use glib::{ControlFlow, IOCondition};
 use qio::{ChannelTls, Shutdown, prelude::*};
 
-use super::ends::{NAME, client_creds, friends, over, shake, strangers};
+use super::ends::{NAME, client_creds, friends, handshake, over, strangers};
 use crate::common::{
     FEW, blocked::Blocked, fill, in_loop, in_time, iterate_until, iterations, nonblocking_pair,
     settle,
@@ -31,7 +31,7 @@ fn half_a_record_does_not_make_a_watch_spin() {
 
 /// Waits for an end alone, while there is data that nobody reads.
 #[track_caller]
-fn assert_end_is_told((client, server): (ChannelTls, ChannelTls), context: &glib::MainContext) {
+fn assert_end_is_reported((client, server): (ChannelTls, ChannelTls), context: &glib::MainContext) {
     client.write_all(b"data").expect("written");
     server.read_all(&mut [0]).expect("read");
     let told = Rc::new(Cell::new(IOCondition::empty()));
@@ -54,15 +54,15 @@ fn assert_end_is_told((client, server): (ChannelTls, ChannelTls), context: &glib
 }
 
 #[test]
-fn an_end_is_told_while_there_is_data() {
+fn an_end_is_reported_while_there_is_data() {
     in_loop(|context| {
-        assert_end_is_told(friends(), context);
+        assert_end_is_reported(friends(), context);
         let (client, server) = in_time(|| {
             let (client, server) = over(friends());
-            shake(&client, &server);
+            handshake(&client, &server);
             (client, server)
         });
-        assert_end_is_told((client, server), context);
+        assert_end_is_reported((client, server), context);
     });
 }
 
@@ -70,8 +70,8 @@ fn an_end_is_told_while_there_is_data() {
 fn a_handshake_goes_on_in_another_context() {
     in_loop(|context| {
         let (client, server) = strangers();
-        let shaking = client.clone();
-        let shaking = qio::spawn_local(async move { shaking.handshake_future().await });
+        let handshaking = client.clone();
+        let handshaking = qio::spawn_local(async move { handshaking.handshake_future().await });
         settle(context);
         let other = glib::MainContext::new();
         client.attach_context(&other);
@@ -79,10 +79,10 @@ fn a_handshake_goes_on_in_another_context() {
         let served = qio::spawn_local(async move { server.handshake_future().await });
         iterate_until(context, || {
             settle(&other);
-            shaking.is_finished() && served.is_finished()
+            handshaking.is_finished() && served.is_finished()
         });
-        for task in [shaking, served] {
-            context.block_on(task).expect("no panic").expect("shaken");
+        for task in [handshaking, served] {
+            context.block_on(task).expect("no panic").expect("agreed");
         }
     });
 }
@@ -101,8 +101,8 @@ fn a_handshake_that_waits_for_room_does_not_spin() {
         // The client is done, and the server will be, but for its tickets, which find no room.
         client.write_all(b"data").expect("written");
         fill(&server.master());
-        let shaking = server.clone();
-        let task = qio::spawn_local(async move { shaking.handshake_future().await });
+        let handshaking = server.clone();
+        let task = qio::spawn_local(async move { handshaking.handshake_future().await });
         assert!(iterations(context) <= FEW);
         assert!(server.is_handshake_done());
         drop(task);
@@ -134,7 +134,7 @@ fn without_room<T: Send>(
 }
 
 #[test]
-fn who_waits_until_the_goodbye_is_sent_sleeps() {
+fn who_waits_until_the_close_notify_is_sent_sleeps() {
     in_time(|| {
         without_room(|_| (), ChannelTls::bye);
         let shut = |client: &ChannelTls| client.shutdown(Shutdown::Write).expect("begun");
@@ -143,7 +143,7 @@ fn who_waits_until_the_goodbye_is_sent_sleeps() {
 }
 
 #[test]
-fn what_is_left_of_a_handshake_waits_for_room_and_keeps_nobody() {
+fn what_is_left_of_a_handshake_waits_for_room_and_keeps_no_channel() {
     in_loop(|context| {
         let (client, server) = over(nonblocking_pair());
         for end in [&client, &server] {
@@ -154,12 +154,15 @@ fn what_is_left_of_a_handshake_waits_for_room_and_keeps_nobody() {
         fill(&server.master());
         let e = server.read(&mut [0]).unwrap_err();
         assert_eq!(e.kind(), io::ErrorKind::WouldBlock, "{e}");
-        let shaking = server.clone();
-        let shaking = qio::spawn_local(async move { shaking.handshake_future().await });
+        let handshaking = server.clone();
+        let handshaking = qio::spawn_local(async move { handshaking.handshake_future().await });
         settle(context);
         server.shutdown(Shutdown::Both).expect("begun");
         assert!(iterations(context) <= FEW);
-        let failed = context.block_on(shaking).expect("no panic").unwrap_err();
+        let failed = context
+            .block_on(handshaking)
+            .expect("no panic")
+            .unwrap_err();
         for e in [
             server.flush().unwrap_err(),
             context.block_on(server.flush_future()).unwrap_err(),

@@ -58,7 +58,7 @@ fn check_disappears((pidfd, pid): (ChannelFile, u32)) {
 }
 
 #[test]
-fn success_is_no_error_and_is_told_after_close() {
+fn success_is_no_error_and_is_reported_after_close() {
     let command = ChannelCommand::builder(["true"]).spawn().expect("true");
     command.close().expect("success");
     let status = command.exit_status().expect("known").expect("ended");

@@ -52,7 +52,7 @@ fn the_environment_can_be_given_as_a_list() {
 }
 
 #[test]
-fn a_malformed_environment_is_told() {
+fn a_malformed_environment_is_reported() {
     for setting in ["NOTHING", "", "=VALUE"] {
         let command = ChannelCommand::builder(["true"]).environ(["A=b", setting, "C"]);
         let e = command.env("D", "e").spawn().expect_err("malformed");
@@ -110,8 +110,8 @@ fn standard_error_is_ours_by_default() {
 }
 
 #[test]
-fn standard_error_goes_nowhere_when_told_so() {
-    let name = "transport::command::start::standard_error_goes_nowhere_when_told_so";
+fn standard_error_goes_nowhere_when_asked_to() {
+    let name = "transport::command::start::standard_error_goes_nowhere_when_asked_to";
     check_standard_error(name, StderrPolicy::Null, false);
 }
 

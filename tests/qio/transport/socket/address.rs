@@ -76,7 +76,7 @@ fn addresses_are_properties() {
 }
 
 #[test]
-fn unix_addresses_are_told() {
+fn unix_addresses_are_reported() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("socket");
     let (_listener, client, server) = connection(&unix(&path));

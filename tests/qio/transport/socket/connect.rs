@@ -188,7 +188,7 @@ fn a_refused_name_is_named_with_its_address() {
 }
 
 #[test]
-fn an_address_of_ipv6_is_told_as_people_write_it() {
+fn an_address_of_ipv6_is_reported_as_people_write_it() {
     let Some(any) = v6() else { return };
     in_loop(move |context| {
         let port = port_of(&local(&listener(&any)));
@@ -332,7 +332,7 @@ fn the_type_of_the_client_is_that_of_the_socket() {
 }
 
 #[test]
-fn the_progress_is_told_in_order() {
+fn the_progress_is_reported_in_order() {
     use ConnectStage::*;
     let directory = tempfile::tempdir().expect("a directory");
     for address in kinds(directory.path()) {

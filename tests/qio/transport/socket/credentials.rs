@@ -52,7 +52,7 @@ fn both_ends_of_unix_sockets_know_each_other() {
 }
 
 #[test]
-fn another_process_is_told_by_number_and_by_a_descriptor_that_tells_its_end() {
+fn another_process_is_reported_by_number_and_by_a_descriptor_that_reports_its_end() {
     needs!("socat");
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("socket");
@@ -85,7 +85,7 @@ fn another_process_is_told_by_number_and_by_a_descriptor_that_tells_its_end() {
 }
 
 #[test]
-fn where_there_is_no_such_peer_the_reason_is_told() {
+fn where_there_is_no_such_peer_the_reason_is_reported() {
     let action = "Unable to get the peer credentials: ";
     let (tcp, _client, server) = connection(&v4());
     for channel in [&tcp, &server] {

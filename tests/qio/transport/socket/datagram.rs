@@ -102,7 +102,7 @@ fn a_message_that_does_not_fit_is_an_error_and_the_next_one_is_whole() {
 }
 
 #[test]
-fn the_size_of_a_message_is_told_beforehand() {
+fn the_size_of_a_message_is_reported_beforehand() {
     let (receiver, sender) = sender(&v4());
     sender.write_all(&[7; 5000]).expect("sent");
     for _ in 0..2 {
@@ -209,7 +209,7 @@ fn a_thread_that_waits_for_a_message_returns_when_the_socket_is_closed() {
 }
 
 #[test]
-fn whom_a_message_came_from_is_told_and_can_be_answered() {
+fn whom_a_message_came_from_is_reported_and_can_be_answered() {
     let directory = tempfile::tempdir().expect("a directory");
     let paths = [directory.path().join("one"), directory.path().join("two")];
     for [one, two] in [[v4(), v4()], [unix(&paths[0]), unix(&paths[1])]] {
@@ -284,7 +284,7 @@ fn a_future_opens_a_socket_by_name_and_waits_for_messages_of_anybody() {
 }
 
 #[test]
-fn what_cannot_be_opened_is_told_with_its_addresses() {
+fn what_cannot_be_opened_is_reported_with_its_addresses() {
     let none = gio::SocketAddress::NONE;
     let e = ChannelSocket::dgram(none, ANYBODY).expect_err("nothing");
     assert_eq!(e.kind(), ErrorKind::InvalidInput);

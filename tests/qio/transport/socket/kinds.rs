@@ -74,7 +74,7 @@ fn packets_stay_apart_over_paths_names_and_pairs() {
 }
 
 #[test]
-fn the_end_of_a_sequence_of_packets_is_told_apart_from_an_empty_one() {
+fn the_end_of_a_sequence_of_packets_is_distinguished_from_an_empty_one() {
     let (a, b) = ChannelSocket::pair_of(PACKETS).expect("a socketpair");
     let empty = a.with_fd(|fd| {
         let flags = nix::sys::socket::MsgFlags::empty();

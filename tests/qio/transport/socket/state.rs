@@ -11,7 +11,7 @@ fn basic() -> Feature {
 }
 
 #[test]
-fn features_tell_the_kinds_apart() {
+fn features_distinguish_the_kinds() {
     let directory = tempfile::tempdir().expect("a directory");
     let (listener, client, server) = connection(&v4());
     assert_eq!(listener.features(), basic() | Feature::LISTEN);

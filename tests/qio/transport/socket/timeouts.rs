@@ -97,7 +97,7 @@ fn errors_name_the_option() {
 }
 
 #[test]
-fn options_are_properties_that_tell_of_changes() {
+fn options_are_properties_that_report_changes() {
     let (_listener, client, _server) = connection(&v4());
     let changes = Rc::new(Cell::new(0));
     let seen = changes.clone();

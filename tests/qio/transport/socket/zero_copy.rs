@@ -104,7 +104,7 @@ fn check_transfer(address: &gio::SocketAddress, blocking: bool) {
 }
 
 #[test]
-fn everything_arrives_and_flush_tells_that_it_was_copied_on_the_way() {
+fn everything_arrives_and_flush_reports_that_it_was_copied_on_the_way() {
     for blocking in [true, false] {
         check_transfer(&v4(), blocking);
         if let Some(address) = v6() {
@@ -249,7 +249,7 @@ fn sockets_that_cannot_say_so() {
 }
 
 #[test]
-fn a_socket_on_which_somebody_else_does_the_same_is_written_to_with_a_copy() {
+fn a_socket_on_which_another_thread_does_the_same_is_written_to_with_a_copy() {
     let (_listener, client, server) = connection(&v4());
     let twin = client.with_fd(|fd| fd.try_clone_to_owned()).expect("open");
     let twin = ChannelSocket::new_fd(twin.expect("a duplicate")).expect("a socket");

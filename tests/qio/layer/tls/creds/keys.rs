@@ -35,7 +35,7 @@ fn names_and_keys_that_cannot_be_are_refused() {
 }
 
 #[test]
-fn what_is_wrong_in_a_file_is_told_with_its_line() {
+fn what_is_wrong_in_a_file_is_reported_with_its_line() {
     let files = Directory::new();
     for (text, reason) in [
         ("", "it is empty"),

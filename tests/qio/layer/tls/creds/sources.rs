@@ -260,7 +260,7 @@ fn a_locked_key_is_opened_by_its_password() {
 }
 
 #[test]
-fn nobody_is_asked_where_the_key_is_not_locked() {
+fn no_handler_is_called_where_the_key_is_not_locked() {
     let (_, cert) = good();
     let builder = server().certificate_pem(cert.pem.as_str(), cert.key.as_str());
     let builder = builder.password_from(|_| panic!("it is not locked"));

@@ -197,7 +197,7 @@ fn the_authorities_of_a_directory_vouch_for_what_is_in_it() {
         builder,
         TlsError::BadCertificate,
         &format!(
-            "Unable to use {}: {} does not vouch for it: unable to get local issuer certificate",
+            "Unable to use {}: no chain from the certificate to {}: unable to get local issuer certificate",
             file("server-cert.pem"),
             file("ca-cert.pem"),
         ),
@@ -213,7 +213,7 @@ fn the_authorities_of_a_directory_vouch_for_what_is_in_it() {
         builder,
         TlsError::BadCertificate,
         &format!(
-            "Unable to use {}: {} does not vouch for it: certificate has expired",
+            "Unable to use {}: no chain from the certificate to {}: certificate has expired",
             file("server-cert.pem"),
             file("ca-cert.pem"),
         ),

@@ -111,7 +111,7 @@ impl End {
         if has(&[
             "eof",
             "EOF",
-            "without a goodbye",
+            "without close_notify",
             "close_notify",
             "terminated",
         ]) {

@@ -121,7 +121,7 @@ fn their_clients_with_another_key_or_name_are_refused() {
                 let e = server.handshake().expect_err("it must be refused");
                 assert_eq!(
                     e.to_string(),
-                    format!("Unable to shake hands with the client: {reason}")
+                    format!("Unable to perform the TLS handshake with the client: {reason}")
                 );
                 server.close().expect("closed");
                 assert!(!client.got().1, "{}", client.said());
@@ -200,7 +200,7 @@ fn keys_for_another_hash_are_none_for_their_programs() {
         let e = server.handshake().expect_err("nothing in common");
         assert_eq!(
             e.to_string(),
-            "Unable to shake hands with the client: no shared cipher"
+            "Unable to perform the TLS handshake with the client: no shared cipher"
         );
         assert!(!client.got().1);
 
@@ -212,7 +212,7 @@ fn keys_for_another_hash_are_none_for_their_programs() {
         let e = client.handshake().expect_err("nothing in common");
         assert_eq!(
             e.to_string(),
-            "Unable to shake hands with the server: the peer says \"illegal parameter\""
+            "Unable to perform the TLS handshake with the server: the peer says \"illegal parameter\""
         );
     });
 }

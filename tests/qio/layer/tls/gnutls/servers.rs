@@ -141,7 +141,7 @@ fn we_refuse_whom_we_do_not_trust() {
                 let e = client.handshake().expect_err("we do not trust it");
                 assert_eq!(
                     e.to_string(),
-                    format!("Unable to shake hands with {name}: {reason}")
+                    format!("Unable to perform the TLS handshake with {name}: {reason}")
                 );
                 assert!(qio::to_glib_error(&e).matches(TlsError::BadCertificate));
             }
@@ -149,7 +149,7 @@ fn we_refuse_whom_we_do_not_trust() {
     });
 }
 
-/// Asks a server to shake hands once more. It does so, and says that it has.
+/// Asks a server to perform the handshake once more. It does so, and says that it has.
 fn ask_again(client: &ChannelTls) {
     client.write_all(b"**REHANDSHAKE**\n").expect("written");
     let expected = b"Successfully executed command\n";
@@ -158,7 +158,7 @@ fn ask_again(client: &ChannelTls) {
     assert_eq!(got, expected);
 }
 
-/// A server that wants to shake hands once more is told that we do not, and goes on or not; with TLS 1.3 it is its keys
+/// A server that wants to perform the handshake once more is told that we do not, and goes on or not; with TLS 1.3 it is its keys
 /// that it changes.
 #[test]
 fn they_change_their_keys_but_get_no_second_handshake() {
@@ -238,7 +238,7 @@ fn what_is_too_old_is_refused() {
             let e = client.handshake().expect_err("it is too old");
             assert_eq!(
                 e.to_string(),
-                "Unable to shake hands with server.test: \
+                "Unable to perform the TLS handshake with server.test: \
                  unsupported protocol: no version of TLS in common"
             );
             assert!(qio::to_glib_error(&e).matches(TlsError::Handshake), "{e}");

@@ -105,7 +105,7 @@ fn wildcards() {
 }
 
 #[test]
-fn many_names_are_not_all_told() {
+fn many_names_are_not_all_reported() {
     needs!("glib-networking");
     in_time(|| {
         let cert = (0..50).fold(Request::server("many"), |cert, number| {

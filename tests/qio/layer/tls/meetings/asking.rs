@@ -46,7 +46,7 @@ fn shows(certs: &Certs, cert: &Cert) -> TlsCreds {
 }
 
 #[test]
-fn a_server_asks_for_certificates_as_it_is_told() {
+fn a_server_asks_for_certificates_as_it_is_reported() {
     needs!("glib-networking");
     let certs = certs();
     let with = shows(&certs, &certs.client);
@@ -156,7 +156,7 @@ fn a_client_may_have_something_against_a_server() {
         let e = client.handshake().expect_err("it is not welcome");
         assert_eq!(
             e.to_string(),
-            "Unable to shake hands with qio.example: peer certificate rejected by authorize-peer handler"
+            "Unable to perform the TLS handshake with qio.example: peer certificate rejected by authorize-peer handler"
         );
         assert_eq!(asked.lock().expect("whole").len(), 1);
         let alert = refusal.join().expect("no panic").expect_err("an alert");
@@ -167,7 +167,7 @@ fn a_client_may_have_something_against_a_server() {
 
 /// A session that goes on shows no certificate; it is known from then.
 #[test]
-fn somebody_is_asked_again_when_a_session_goes_on() {
+fn the_handler_is_called_again_when_a_session_goes_on() {
     needs!("glib-networking");
     let certs = certs();
     for version in [Tls12, Tls13] {
@@ -201,7 +201,7 @@ fn somebody_is_asked_again_when_a_session_goes_on() {
 }
 
 #[test]
-fn nobody_is_asked_where_nothing_is_verified() {
+fn no_handler_is_called_where_nothing_is_verified() {
     let certs = certs();
     let with = shows(&certs, &certs.client);
     let by_key = client().psk("qemu", "key").build().expect("a key");

@@ -98,7 +98,7 @@ fn names_of_protocols_have_1_to_255_bytes() {
 }
 
 #[test]
-fn versions_and_ciphers_are_as_they_are_told() {
+fn versions_and_ciphers_are_as_they_are_reported() {
     let (client, server, _) = ends();
     let server = server.build().expect("good");
     let seen = |client: TlsCredsBuilder| {

@@ -78,9 +78,9 @@ fn both_ends_see_the_same_wherever_it_comes_from() {
 
 /// What the system trusts is what OpenSSL is told in the environment.
 #[test]
-fn a_client_that_is_told_nothing_trusts_whom_the_system_trusts() {
+fn a_client_that_is_reported_nothing_trusts_whom_the_system_trusts() {
     needs!("glib-networking");
-    const TEST: &str = "layer::tls::meetings::sources::a_client_that_is_told_nothing_trusts_whom_the_system_trusts";
+    const TEST: &str = "layer::tls::meetings::sources::a_client_that_is_reported_nothing_trusts_whom_the_system_trusts";
     let untrusted = "self-signed certificate in certificate chain: C=UK,CN=qio CA";
     if !is_alone() {
         let (authority, cert, _) = certs();
@@ -115,7 +115,7 @@ fn a_client_that_is_told_nothing_trusts_whom_the_system_trusts() {
 }
 
 #[test]
-fn who_is_made_by_the_type_alone_trusts_nobody() {
+fn who_is_made_by_the_type_alone_trusts_nothing() {
     let (authority, cert, _) = certs();
     let files = Directory::of_server(&authority.pem, &cert);
     let server = server().directory(files.path()).build().expect("good");

@@ -105,9 +105,9 @@ fn an_address_that_answers_late_is_not_given_up_because_another_one_fails() {
 }
 
 #[test]
-fn where_nobody_answers_every_address_had_its_time() {
+fn where_no_peer_answers_every_address_had_its_time() {
     in_a_network_of_its_own(
-        "where_nobody_answers_every_address_had_its_time",
+        "where_no_peer_answers_every_address_had_its_time",
         |context| {
             know([("many.test", Answer::Addresses(&["10.9.0.2", "fd09::2"]))]);
             let name = gio::NetworkAddress::new("many.test", 9);
@@ -132,9 +132,9 @@ fn where_nobody_answers_every_address_had_its_time() {
 }
 
 #[test]
-fn an_unreachable_network_is_told_with_the_address() {
+fn an_unreachable_network_is_reported_with_the_address() {
     in_a_network_of_its_own(
-        "an_unreachable_network_is_told_with_the_address",
+        "an_unreachable_network_is_reported_with_the_address",
         |context| {
             let native = native::ipv4(Ipv4Addr::new(192, 0, 2, 1), 80);
             for address in [ip("192.0.2.1", 80), native] {

@@ -84,7 +84,7 @@ fn a_socks_proxy_is_passed_through() {
 }
 
 #[test]
-fn a_socks_proxy_is_told_the_user_and_the_password() {
+fn a_socks_proxy_is_reported_the_user_and_the_password() {
     needs!("microsocks");
     in_loop(|context| {
         let proxy = Proxy::socks(Some(("me", "secret")));
@@ -98,7 +98,7 @@ fn a_socks_proxy_is_told_the_user_and_the_password() {
 }
 
 #[test]
-fn a_wrong_password_for_a_socks_proxy_is_told() {
+fn a_wrong_password_for_a_socks_proxy_is_reported() {
     needs!("microsocks");
     in_loop(|context| {
         let proxy = Proxy::socks(Some(("me", "secret")));
@@ -110,7 +110,7 @@ fn a_wrong_password_for_a_socks_proxy_is_told() {
 }
 
 #[test]
-fn a_socks_proxy_that_wants_a_password_is_told() {
+fn a_socks_proxy_that_wants_a_password_is_reported() {
     needs!("microsocks");
     in_loop(|context| {
         let proxy = Proxy::socks(Some(("me", "secret")));
@@ -122,7 +122,7 @@ fn a_socks_proxy_that_wants_a_password_is_told() {
 }
 
 #[test]
-fn what_a_socks_proxy_cannot_connect_to_is_told() {
+fn what_a_socks_proxy_cannot_connect_to_is_reported() {
     needs!("microsocks");
     in_loop(|context| {
         let proxy = Proxy::socks(None);
@@ -147,7 +147,7 @@ fn an_http_proxy_is_passed_through() {
 }
 
 #[test]
-fn an_http_proxy_is_told_the_user_and_the_password() {
+fn an_http_proxy_is_reported_the_user_and_the_password() {
     needs!("tinyproxy-bin");
     in_loop(|context| {
         let proxy = Proxy::http("BasicAuth me secret\n");
@@ -160,7 +160,7 @@ fn an_http_proxy_is_told_the_user_and_the_password() {
 }
 
 #[test]
-fn an_http_proxy_that_refuses_is_told() {
+fn an_http_proxy_that_refuses_is_reported() {
     needs!("tinyproxy-bin");
     in_loop(|context| {
         // Connections to no other port.
@@ -186,7 +186,7 @@ fn a_proxy_that_is_not_there_is_named() {
 }
 
 #[test]
-fn something_else_than_a_proxy_is_told() {
+fn something_else_than_a_proxy_is_reported() {
     in_loop(|context| {
         let listener = listener(&v4());
         let port = port_of(&local(&listener));
@@ -209,7 +209,7 @@ fn something_else_than_a_proxy_is_told() {
 }
 
 #[test]
-fn a_protocol_of_proxies_that_nobody_knows_is_told() {
+fn a_protocol_of_proxies_that_is_unknown_is_reported() {
     in_loop(|context| {
         let listener = listener(&v4());
         let port = port_of(&local(&listener));

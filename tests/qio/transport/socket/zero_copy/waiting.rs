@@ -129,7 +129,7 @@ fn a_peer_that_vanishes_ends_a_flush_and_frees_the_memory() {
 }
 
 #[test]
-fn a_watch_is_not_told_of_what_was_sent_and_does_not_spin() {
+fn a_watch_is_not_reported_of_what_was_sent_and_does_not_spin() {
     in_loop(|context| {
         let (_listener, client, server) = connection(&v4());
         client.set_blocking(false).expect("non-blocking");
@@ -169,7 +169,7 @@ fn a_watch_is_not_told_of_what_was_sent_and_does_not_spin() {
 }
 
 #[test]
-fn who_waits_for_data_is_not_told_of_what_was_sent() {
+fn who_waits_for_data_is_not_reported_of_what_was_sent() {
     let (_listener, client, server) = connection(&v4());
     let bytes = glib::Bytes::from_owned(data(50_000));
     client
