@@ -1,5 +1,5 @@
-//! What a channel costs a C program: beside the bare system calls, and a ping-pong of watches beside
-//! the same in Rust. `make bench` builds the C library first.
+//! What a channel costs a C program: beside the bare system calls, and a ping-pong of watches
+//! beside the same in Rust. `make bench` builds the C library first.
 //!
 //! The C side is `benches/capi/calls.c`, a program of its own: a process has one copy of the types.
 

@@ -1,9 +1,11 @@
-//! How fast data moves between channels: `relay` beside socat, and `splice_to` beside a bare sendfile.
+//! How fast data moves between channels: `relay` beside socat, and `splice_to` beside a bare
+//! sendfile.
 //!
-//! The two sides of a case take turns. A relay is a process of its own between two TCP connections, ours as
-//! well as socat, which runs as a user would start it, with the buffer that is its default; who
-//! sends and who receives is the same for both. `cargo bench --bench splice -- [FILTER]` runs the cases whose
-//! names contain FILTER and prints the throughput of both sides, and the median of the ratios of neighbours.
+//! The two sides of a case take turns. A relay is a process of its own between two TCP connections,
+//! ours as well as socat, which runs as a user would start it, with the buffer that is its default;
+//! who sends and who receives is the same for both. `cargo bench --bench splice -- [FILTER]` runs
+//! the cases whose names contain FILTER and prints the throughput of both sides, and the median of
+//! the ratios of neighbours.
 
 #![allow(unsafe_code)] // the bare system call
 

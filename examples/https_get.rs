@@ -1,8 +1,8 @@
 //! Gets a page over HTTPS, in a coroutine, while the main loop runs.
 //!
-//! `cargo run --example https_get -- HOST[:PORT] [PATH]` prints what the server answers. The certificate of the
-//! server is verified against what the system trusts, or against the authorities in the PEM file that the
-//! environment variable `CA_FILE` names.
+//! `cargo run --example https_get -- HOST[:PORT] [PATH]` prints what the server answers. The
+//! certificate of the server is verified against what the system trusts, or against the authorities
+//! in the PEM file that the environment variable `CA_FILE` names.
 
 use std::{
     env,

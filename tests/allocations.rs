@@ -55,13 +55,13 @@ fn allocations_are_counted() {
 /// Writes and reads, in every way that should cost nothing.
 fn ping(from: &impl IsA<qio::Channel>, to: &impl IsA<qio::Channel>) {
     let (mut one, mut other) = ([0; 3], [0; 2]);
-    from.write(b"x").expect("room");
+    from.write(b"x").expect("space");
     to.read(&mut one[..1]).expect("there");
     let slices = [IoSlice::new(b"abc"), IoSlice::new(b"de")];
-    from.writev(&slices).expect("room");
+    from.writev(&slices).expect("space");
     let mut room = [IoSliceMut::new(&mut one), IoSliceMut::new(&mut other)];
     to.readv(&mut room).expect("there");
-    from.writev_all(&slices).expect("room");
+    from.writev_all(&slices).expect("space");
     to.readv_all(&mut room).expect("there");
     assert_eq!((&one, &other), (b"abc", b"de"));
 }

@@ -1,9 +1,9 @@
 //! Programs in other languages that use the C library: C, Python, GJS and Vala.
 //!
 //! The library is that of `.ci/capi`, which builds what is not up to date. `tests/lang` holds the
-//! programs; `examples`, `README.md`, `docs/quick-start.md` and `data/docs` those for readers. A test
-//! whose package `.ci/packages` left out is skipped; a tool that is missing for another reason fails
-//! it, with the name of its package.
+//! programs; `examples`, `README.md`, `docs/quick-start.md` and `data/docs` those for readers. A
+//! test whose package `.ci/packages` left out is skipped; a tool that is missing for another reason
+//! fails it, with the name of its package.
 
 #[path = "qio/common/certs.rs"]
 #[allow(dead_code)] // the bad ones
@@ -142,7 +142,8 @@ fn coroutines_in_c_come_to_their_end_when_their_context_goes() {
     compile_c("tests/lang/dropped.c", &[]).run("dropped: ok");
 }
 
-/// Contexts that are torn down beside threads that close what is waited for in them, for some seconds.
+/// Contexts that are torn down beside threads that close what is waited for in them, for some
+/// seconds.
 fn teardown(command: Program, seconds: &str) {
     command
         .arg(seconds)
@@ -229,7 +230,8 @@ fn tls_in_vala_also_over_a_class_of_its_own() {
     goes_through_tls(program.command());
 }
 
-/// A program that is shown a directory of certificates for both ends: localhost, and alice, a client.
+/// A program that is shown a directory of certificates for both ends: localhost, and alice, a
+/// client.
 #[track_caller]
 fn goes_through_tls(program: Program) {
     let authority = Request::authority("an authority").signed_by_itself();
@@ -421,7 +423,8 @@ fn functions_of_the_headers() -> Vec<String> {
     functions
 }
 
-/// The function that a line declares: `qio_channel_read` for `gssize qio_channel_read (QIOChannel *ioc,`.
+/// The function that a line declares: `qio_channel_read` for `gssize qio_channel_read (QIOChannel
+/// *ioc,`.
 fn declared_function(line: &str) -> Option<String> {
     let before = line.split(" (").next()?;
     let start = before.find("qio_")?;
@@ -443,7 +446,8 @@ fn the_example_echo_in_vala_echoes() {
     echoes(&compile_vala("examples/vala/echo.vala", &[]));
 }
 
-/// An example that listens on a port of its own choice, says which, and echoes what two clients send.
+/// An example that listens on a port of its own choice, says which, and echoes what two clients
+/// send.
 fn echoes(example: &Binary) {
     let mut server = example.command().start();
     let port = server.line_after("echo: listening on 127.0.0.1:");

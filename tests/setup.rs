@@ -35,8 +35,8 @@ struct Machine {
 }
 
 impl Machine {
-    /// One where only what is needed to build is there, and APT works: it logs its calls, and an installed package
-    /// brings the program that its stand-in names.
+    /// One where only what is needed to build is there, and APT works: it logs its calls, and an
+    /// installed package brings the program that its stand-in names.
     fn new() -> Self {
         let this = Self {
             bin: tempfile::tempdir().expect("a directory"),

@@ -400,8 +400,8 @@ fn system_calls_are_made_in_one_module_and_again_after_signals_in_one_file() {
     assert_eq!(used.len(), exceptions, "some exceptions are not needed");
 }
 
-/// What touches sources and contexts of whatever thread, and the only files that do so: in the thread that runs
-/// the context, or has acquired it.
+/// What touches sources and contexts of whatever thread, and the only files that do so: in the
+/// thread that runs the context, or has acquired it.
 const OWNERS_ONLY: [(&str, &[&str]); 6] = [
     ("g_source_set_ready_time", &[]),
     ("g_source_destroy", &[]),
@@ -446,7 +446,8 @@ fn mutexes_of_the_process_are_held_across_forks() {
     }
 }
 
-/// The names that the macros of `capi` are called with, each with the name of the function around it.
+/// The names that the macros of `capi` are called with, each with the name of the function around
+/// it.
 fn macro_names(code: &str) -> Vec<(String, String)> {
     const MACROS: [&str; 6] = [
         "try_method!(",
@@ -490,7 +491,7 @@ const HOME_MADE: [(&[&str], usize); 13] = [
     (&["shake", "shakes", "shaken", "shaking"], 58),
     (&["lend", "lends", "lent", "lender"], 9),
     (&["guess", "guesses", "guessed"], 4),
-    (&["room", "rooms"], 346),
+    (&["room", "rooms"], 180),
     (&["news"], 2),
     (&["patience"], 9),
     (&["vouch", "vouches", "vouched"], 2),
@@ -500,7 +501,7 @@ const HOME_MADE: [(&[&str], usize); 13] = [
 ];
 
 /// How many lines of comments, headers and Markdown have more than 100 columns: this number only falls.
-const LONG_LINES: usize = 565;
+const LONG_LINES: usize = 139;
 
 /// The texts that the words are counted in: sources, headers and documents, but the glossary itself.
 fn texts() -> Vec<(PathBuf, String)> {

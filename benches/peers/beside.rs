@@ -2,8 +2,8 @@
 
 use std::io;
 
-/// Medians of both sides, and of the ratios of neighbours: drift hits both alike, all the more since the
-/// sides take turns in beginning.
+/// Medians of both sides, and of the ratios of neighbours: drift hits both alike, all the more
+/// since the sides take turns in beginning.
 pub(crate) struct Beside {
     pub(crate) ours: f64,
     pub(crate) theirs: f64,

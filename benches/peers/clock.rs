@@ -1,7 +1,8 @@
 //! The clock of a process whose instructions are counted.
 //!
-//! valgrind makes a process some fifty times slower, so that what a main loop does in a given time would be counted
-//! for fewer units of work than it is done for. The C library's function is replaced by one that slows the clock down.
+//! valgrind makes a process some fifty times slower, so that what a main loop does in a given time
+//! would be counted for fewer units of work than it is done for. The C library's function is
+//! replaced by one that slows the clock down.
 #![allow(unsafe_code)] // a function of the C library
 
 use std::{

@@ -1,7 +1,8 @@
-//! Instructions for a unit of work, as callgrind counts them: they do not vary with the load of the machine.
+//! Instructions for a unit of work, as callgrind counts them: they do not vary with the load of the
+//! machine.
 //!
-//! A side runs twice with a fixed number of units; the difference is what one unit takes, without the start and the
-//! end of the process.
+//! A side runs twice with a fixed number of units; the difference is what one unit takes, without
+//! the start and the end of the process.
 
 use std::{env, fs, io, path::Path, process::Command};
 

@@ -145,7 +145,7 @@ pub(crate) fn remote_watch(transport: Transport, size: usize) {
     on_main_loop(|context| {
         let channel = channel(sockets::remote(transport));
         let mut turn = Turn::client(size, &Meter::new());
-        let sent = channel.write(&turn.message).expect("room");
+        let sent = channel.write(&turn.message).expect("space");
         assert_eq!(sent, size);
         watch(channel, context, move |channel| {
             take_turn(channel, &mut turn);
@@ -157,7 +157,7 @@ pub(crate) fn remote_watch(transport: Transport, size: usize) {
 fn begin(transport: Transport, size: usize) -> [(ChannelSocket, Turn); 2] {
     let [a, b] = sockets::pair(transport).map(channel);
     let client = Turn::client(size, &Meter::new());
-    let sent = a.write(&client.message).expect("room");
+    let sent = a.write(&client.message).expect("space");
     assert_eq!(sent, size);
     [(b, Turn::server(size)), (a, client)]
 }
@@ -165,7 +165,7 @@ fn begin(transport: Transport, size: usize) -> [(ChannelSocket, Turn); 2] {
 fn take_turn(channel: &ChannelSocket, turn: &mut Turn) {
     let count = channel.read(&mut turn.room).expect("it is ready");
     if turn.received(count) {
-        let sent = channel.write(&turn.message).expect("room");
+        let sent = channel.write(&turn.message).expect("space");
         assert_eq!(sent, turn.message.len());
     }
 }

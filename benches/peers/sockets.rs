@@ -50,8 +50,8 @@ pub(crate) fn pair(transport: Transport) -> [OwnedFd; 2] {
     }
 }
 
-/// The end of a connection whose other end another process has, on another CPU where there is one: it echoes, and
-/// ends with this process.
+/// The end of a connection whose other end another process has, on another CPU where there is one:
+/// it echoes, and ends with this process.
 #[expect(
     clippy::zombie_processes,
     reason = "it ends with this process, and not before"

@@ -1,4 +1,5 @@
-//! The two ends of a connection: ours, and those of OpenSSL itself, with the same certificate and ciphers.
+//! The two ends of a connection: ours, and those of OpenSSL itself, with the same certificate and
+//! ciphers.
 
 use std::{io, os::unix::net::UnixStream, sync::LazyLock};
 

@@ -61,7 +61,8 @@ mod imp {
             self.read().readv_full(iov, None, flags)
         }
 
-        /// What others have open as well may be blocking: no more is written at once than does not block.
+        /// What others have open as well may be blocking: no more is written at once than does not
+        /// block.
         fn writev(
             &self,
             iov: &[IoSlice<'_>],
@@ -145,8 +146,8 @@ impl Ends {
         Ok(Self::new(silence.upcast(), file.upcast(), Some(teller)))
     }
 
-    /// Standard input and output, which nobody else here uses from now on: who has their other ends sees
-    /// that they are closed.
+    /// Standard input and output, which nobody else here uses from now on: who has their other ends
+    /// sees that they are closed.
     pub(crate) fn stdio() -> io::Result<Self> {
         let take = |number| {
             let address = NetAddress::fd(number).map_err(io::Error::from)?;
@@ -163,8 +164,8 @@ impl Ends {
     }
 }
 
-/// A pipe that others have as well, by a descriptor whose mode is not theirs: it does not block. What is no
-/// pipe, or may not be opened, stays as it is.
+/// A pipe that others have as well, by a descriptor whose mode is not theirs: it does not block.
+/// What is no pipe, or may not be opened, stays as it is.
 pub(crate) fn unshared(channel: Channel) -> Channel {
     let reopened = channel.downcast_ref::<ChannelFile>().and_then(|file| {
         let (stat, flags) = file

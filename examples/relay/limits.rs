@@ -1,18 +1,19 @@
-//! How many clients there are descriptors for: so that one that is accepted also gets its second channel.
+//! How many clients there are descriptors for: so that one that is accepted also gets its second
+//! channel.
 
 use std::{fs, io};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-/// What a client takes at most: its socket; the second channel, of a command two pipes and a descriptor of its
-/// process; and two pipes, one for each direction, for what the kernel moves.
+/// What a client takes at most: its socket; the second channel, of a command two pipes and a
+/// descriptor of its process; and two pipes, one for each direction, for what the kernel moves.
 const PER_CLIENT: u64 = 8;
 
 /// What is left for everything else: starting a command, resolving a name, reading files for TLS.
 const OTHERS: u64 = 16;
 
-/// How many clients to serve at a time: `wanted`, for which the limit of descriptors is raised if it has to be, or as
-/// many as there are descriptors for.
+/// How many clients to serve at a time: `wanted`, for which the limit of descriptors is raised if
+/// it has to be, or as many as there are descriptors for.
 pub(crate) fn clients(wanted: Option<u32>) -> io::Result<u32> {
     let used = fs::read_dir("/proc/self/fd")?.count() as u64 + OTHERS;
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;

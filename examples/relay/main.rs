@@ -1,8 +1,9 @@
-//! Connects any two addresses and moves bytes between them, both ways: a client, a server that serves many, a
-//! command, a file, this program's own input and output. Everything is on one main loop, in one thread.
+//! Connects any two addresses and moves bytes between them, both ways: a client, a server that
+//! serves many, a command, a file, this program's own input and output. Everything is on one main
+//! loop, in one thread.
 //!
-//! `cargo run --release --example relay -- --help` tells how; for example, to show what is in a unix socket to a
-//! browser, or to try a server by hand:
+//! `cargo run --release --example relay -- --help` tells how; for example, to show what is in a
+//! unix socket to a browser, or to try a server by hand:
 //!
 //! ```text
 //! relay --fork tcp-listen:127.0.0.1:8080 unix:/run/service.sock
@@ -10,9 +11,9 @@
 //! relay --fork --tls-cert=cert.pem --tls-key=key.pem tls-listen:8443 tcp:localhost:8080
 //! ```
 //!
-//! `options` reads the command line, `endpoint` makes channels of addresses, `ends` makes one channel of two
-//! one-way ones, `tls` is for those who want that, `session` brings two channels together, `limits` says how many
-//! may come, and `meter` shows what goes through.
+//! `options` reads the command line, `endpoint` makes channels of addresses, `ends` makes one
+//! channel of two one-way ones, `tls` is for those who want that, `session` brings two channels
+//! together, `limits` says how many may come, and `meter` shows what goes through.
 
 mod endpoint;
 mod ends;

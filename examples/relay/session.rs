@@ -333,7 +333,8 @@ impl Guard {
 
     fn abort(&self) {
         let bottom = self.bottom();
-        // Without a close_notify TLS is cut anyhow, and a command gets the chance to end: see below.
+        // Without a close_notify TLS is cut anyhow, and a command gets the chance to end: see
+        // below.
         if bottom == self.0 && bottom.downcast_ref::<ChannelCommand>().is_none() {
             bottom.abort();
         }

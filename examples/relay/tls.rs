@@ -13,7 +13,8 @@ use crate::{
 /// How long a handshake may take, if nobody says so.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// The options, and which of the addresses each is for: the one that connects, and the one that listens.
+/// The options, and which of the addresses each is for: the one that connects, and the one that
+/// listens.
 const OPTIONS: [(&str, bool, bool); 12] = [
     ("--tls-dir", true, true),
     ("--tls-ca", true, true),
@@ -55,7 +56,8 @@ impl TlsOptions {
         OPTIONS.iter().any(|(option, ..)| *option == name)
     }
 
-    /// Takes an option that there [is](Self::has), or says in one line what is wrong with its value.
+    /// Takes an option that there [is](Self::has), or says in one line what is wrong with its
+    /// value.
     pub(crate) fn take(&mut self, name: &str, value: Option<OsString>) -> Result<(), String> {
         let value = value.ok_or_else(|| format!("{name} needs a value"))?;
         let text = value.to_string_lossy().into_owned();

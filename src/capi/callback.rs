@@ -9,8 +9,8 @@ pub(super) struct Callback<F> {
     pub(super) notify: GDestroyNotify,
 }
 
-// SAFETY: the declaration of each function that takes one says in which threads it is called, and its data are freed;
-// the caller promises that they may be.
+// SAFETY: the declaration of each function that takes one says in which threads it is called, and
+// its data are freed; the caller promises that they may be.
 unsafe impl<F> Send for Callback<F> {}
 // SAFETY: as above, also from several at once where that is said.
 unsafe impl<F> Sync for Callback<F> {}

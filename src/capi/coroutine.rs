@@ -22,7 +22,8 @@ pub unsafe extern "C" fn qio_coroutine_start(
         user_data,
         notify,
     };
-    // SAFETY: the C contract, at the top of `capi`; the function is called with its data, which is freed after it.
+    // SAFETY: the C contract, at the top of `capi`; the function is called with its data, which is
+    // freed after it.
     unsafe {
         guarded(function, std::ptr::null_mut(), (), move || {
             coroutine::spawn_foreign(move || {

@@ -1,4 +1,5 @@
-//! The bodies of C functions, most of which are alike. Their signatures stay literal: tests compare them with the headers.
+//! The bodies of C functions, most of which are alike. Their signatures stay literal: tests compare
+//! them with the headers.
 
 /// The name of a C function, for warnings.
 macro_rules! c_name {
@@ -15,8 +16,8 @@ macro_rules! c_name {
 
 /// The body of a C function: runs a closure, whose panic is a critical warning and an error.
 ///
-/// What the closure does with pointers is sound by the C contract of the function, at the top of `capi`: that is the
-/// invariant of every `unsafe` block that the macros here open.
+/// What the closure does with pointers is sound by the C contract of the function, at the top of
+/// `capi`: that is the invariant of every `unsafe` block that the macros here open.
 macro_rules! function {
     ($function:ident, $error:expr, $failed:expr, $call:expr) => {
         // SAFETY: the C contract, at the top of `capi`; `error` is NULL or a place for an error.
@@ -27,9 +28,17 @@ macro_rules! function {
 /// The body of a C function with an instance and a place for an error.
 macro_rules! try_method {
     ($function:ident, $instance:expr, $error:expr, $failed:expr, $call:expr) => {
-        // SAFETY: the C contract, at the top of `capi`; `with` checks the type of the instance, which the caller
-        // keeps alive for the length of the call.
-        unsafe { $crate::capi::with($crate::capi::c_name!($function), $instance, $error, $failed, $call) }
+        // SAFETY: the C contract, at the top of `capi`; `with` checks the type of the instance,
+        // which the caller keeps alive for the length of the call.
+        unsafe {
+            $crate::capi::with(
+                $crate::capi::c_name!($function),
+                $instance,
+                $error,
+                $failed,
+                $call,
+            )
+        }
     };
 }
 
@@ -54,10 +63,12 @@ macro_rules! async_call {
     };
 }
 
-/// The body of an asynchronous function of a channel: `action` completes "Unable to …" in its errors.
+/// The body of an asynchronous function of a channel: `action` completes "Unable to …" in its
+/// errors.
 macro_rules! async_method {
     ($function:ident($ioc:ident, $($argument:ident),+), $action:expr, $operation:expr) => {
-        // SAFETY: the C contract, at the top of `capi`; `start` checks the type of the channel, and takes references.
+        // SAFETY: the C contract, at the top of `capi`; `start` checks the type of the channel, and
+        // takes references.
         unsafe {
             $crate::capi::task::start($ioc, $crate::capi::async_call!($function($($argument),+)), $action, $operation)
         }
@@ -67,8 +78,8 @@ macro_rules! async_method {
 /// The body of the function that takes the result of an asynchronous one.
 macro_rules! finish_method {
     ($function:ident, $begun_by:ident, $object:expr, $result:expr, $error:expr, $failed:expr, $convert:expr) => {
-        // SAFETY: the C contract, at the top of `capi`; a task with the tag of that function has a result of the type
-        // that `convert` takes.
+        // SAFETY: the C contract, at the top of `capi`; a task with the tag of that function has a
+        // result of the type that `convert` takes.
         unsafe {
             $crate::capi::task::finish(
                 $crate::capi::c_name!($function),

@@ -40,8 +40,8 @@ impl Task {
     fn complete<T>(self, result: Result<T, glib::Error>) {
         let raw = self.0;
         mem::forget(self);
-        // SAFETY: the task is alive, and is completed once: it was not dropped. It takes over the box, or
-        // the error; the reference is ours.
+        // SAFETY: the task is alive, and is completed once: it was not dropped. It takes over the
+        // box, or the error; the reference is ours.
         unsafe {
             match result {
                 Ok(value) => {
@@ -159,8 +159,8 @@ pub(super) unsafe fn start_anywhere<T, F>(
 /// What moves from the caller to the thread that runs its context.
 struct Moved<T>(T);
 
-// SAFETY: as with the asynchronous functions of GIO, the caller gives its arguments up; nothing uses
-// what is in here before it has arrived, and nothing in the first thread afterwards.
+// SAFETY: as with the asynchronous functions of GIO, the caller gives its arguments up; nothing
+// uses what is in here before it has arrived, and nothing in the first thread afterwards.
 unsafe impl<T> Send for Moved<T> {}
 
 impl<T> Moved<T> {
@@ -169,11 +169,13 @@ impl<T> Moved<T> {
     }
 }
 
-/// As [`start_anywhere`], for an operation that stays in one thread: the first that runs the context.
+/// As [`start_anywhere`], for an operation that stays in one thread: the first that runs the
+/// context.
 ///
 /// # Safety
 ///
-/// As for [`start_anywhere`]; and the future must have done nothing yet that binds it to this thread.
+/// As for [`start_anywhere`]; and the future must have done nothing yet that binds it to this
+/// thread.
 pub(super) unsafe fn start_local_of<T, F>(
     object: *mut GObject,
     call: &Call,

@@ -55,8 +55,8 @@
 //! directly is such a truncation.
 //!
 //! `close` sends close_notify: in blocking mode within 5 s, in non-blocking mode as far as it does
-//! not block. [`bye_future`](crate::ChannelTls::bye_future) waits until it was sent. In blocking mode,
-//! and as `close_future`, `close` also waits until TCP has delivered all data.
+//! not block. [`bye_future`](crate::ChannelTls::bye_future) waits until it was sent. In blocking
+//! mode, and as `close_future`, `close` also waits until TCP has delivered all data.
 //!
 //! # Pending output
 //!

@@ -8,8 +8,8 @@ use std::{
 
 use crate::common::{cc, output, root};
 
-/// cbindgen writes prototypes of the Rust functions, and the compiler reads them after the headers: it
-/// calls what differs "conflicting types".
+/// cbindgen writes prototypes of the Rust functions, and the compiler reads them after the headers:
+/// it calls what differs "conflicting types".
 #[test]
 fn prototypes_are_those_of_rust() {
     let mut sources = Vec::new();

@@ -2,9 +2,9 @@
 //! an error. `make soak` runs them and prints how often it was which.
 //!
 //! A journey runs in a process of its own: once without faults, which makes what is made once for a
-//! process; then `strace` attaches, and it runs again. Left out are the calls that this program needs
-//! to report with (`read`, `write`, `openat`, `getdents64`, `fstat`), those of memory and threads, and
-//! `close`, which would not be made at all, and the descriptor would stay open.
+//! process; then `strace` attaches, and it runs again. Left out are the calls that this program
+//! needs to report with (`read`, `write`, `openat`, `getdents64`, `fstat`), those of memory and
+//! threads, and `close`, which would not be made at all, and the descriptor would stay open.
 
 #[macro_use]
 #[path = "../qio/common/skip.rs"]
@@ -323,8 +323,8 @@ fn every_system_call_may_fail() {
             let mut counts = BTreeMap::new();
             for (call, &count) in &calls {
                 let each = (1..=count).map(|at| at.to_string());
-                // What is interrupted for ever, or never ready although it is, is tried for ever; and
-                // this is the only way to learn of events.
+                // What is interrupted for ever, or never ready although it is, is tried for ever;
+                // and this is the only way to learn of events.
                 let all = match (call.as_str(), errno) {
                     (_, "EINTR" | "EAGAIN") | ("epoll_wait", _) => "1+3",
                     _ => "1+",

@@ -168,7 +168,8 @@ fn compile(mut compiler: Command) {
     assert!(!said.contains("warning:"), "{compiler:?}\n{said}");
 }
 
-/// A compiled program, with valgrind watching: an error of memory, or a definite leak, is its failure.
+/// A compiled program, with valgrind watching: an error of memory, or a definite leak, is its
+/// failure.
 pub(crate) fn valgrind(binary: &Binary) -> Program {
     valgrind_with(binary, &[])
 }

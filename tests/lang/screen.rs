@@ -75,8 +75,8 @@ pub(crate) struct Shot {
 }
 
 impl Shot {
-    /// Reads an X window dump, of 32 bits a pixel: a header of big-endian numbers, a table of colours,
-    /// then lines.
+    /// Reads an X window dump, of 32 bits a pixel: a header of big-endian numbers, a table of
+    /// colours, then lines.
     fn parse(dump: &[u8]) -> Self {
         let number = |index: usize| {
             let bytes = dump[index * 4..index * 4 + 4].try_into().expect("four");

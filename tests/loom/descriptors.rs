@@ -1,4 +1,5 @@
-//! A descriptor that one thread closes while others use it: the number is released by the last of them, once.
+//! A descriptor that one thread closes while others use it: the number is released by the last of
+//! them, once.
 
 #![allow(unsafe_code)] // descriptors by number
 

@@ -1,8 +1,8 @@
-//! Models of the waiting core: loom runs each of them in every order of steps that its threads can have, and with
-//! every value that the memory model lets a load return.
+//! Models of the waiting core: loom runs each of them in every order of steps that its threads can
+//! have, and with every value that the memory model lets a load return.
 //!
-//! The files of the library are compiled here with loom's locks and atomics in place of the standard library's:
-//! `crate::sync` has them under the names that the library's own `sync` has.
+//! The files of the library are compiled here with loom's locks and atomics in place of the
+//! standard library's: `crate::sync` has them under the names that the library's own `sync` has.
 
 #![allow(dead_code)] // the models use a part of each file
 
@@ -35,8 +35,8 @@ fn explore(model: impl Fn() + Sync + Send + 'static) {
     loom::model(model);
 }
 
-/// Explores a model of three threads in every order that takes a thread off its processor, where it could go on,
-/// at most twice: more would take hours.
+/// Explores a model of three threads in every order that takes a thread off its processor, where it
+/// could go on, at most twice: more would take hours.
 fn explore_bounded(model: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(2);

@@ -15,7 +15,8 @@ use crate::{
     waker::Sleeper,
 };
 
-/// A descriptor of the kernel: what can be read, and the registrations that get an edge when more arrives.
+/// A descriptor of the kernel: what can be read, and the registrations that get an edge when more
+/// arrives.
 struct Descriptor {
     readable: AtomicUsize,
     registrations: Vec<Arc<DirectionState>>,

@@ -9,8 +9,8 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().expect("no thread of a model panics")
 }
 
-/// Of the two sides of an asymmetric barrier, the one that is only a compiler's: with a full fence on both sides
-/// the models allow what the pair allows.
+/// Of the two sides of an asymmetric barrier, the one that is only a compiler's: with a full fence
+/// on both sides the models allow what the pair allows.
 pub(crate) fn light_barrier() {
     fence(Ordering::SeqCst);
 }

@@ -144,7 +144,7 @@ fn a_callback_that_a_coroutine_calls_is_part_of_it() {
             sees.store(in_coroutine(), Ordering::Relaxed);
             // It may wait here, in the middle of GObject's C.
             let writes = b.clone();
-            after_ticks(move || writes.write_all(b"x").expect("room"));
+            after_ticks(move || writes.write_all(b"x").expect("space"));
         });
         a.set_name(Some("new"));
         assert!(seen.load(Ordering::Relaxed));
@@ -198,7 +198,7 @@ fn reads(read: impl Fn(&Channel) + Send + Clone + 'static) {
         let read = read.clone();
         run(move || {
             let writes = to.clone();
-            let ticks = after_ticks(move || writes.write_all(b"late\n").expect("room"));
+            let ticks = after_ticks(move || writes.write_all(b"late\n").expect("space"));
             read(&from);
             assert!(ticks.load(Ordering::Relaxed) >= 3);
         });
@@ -248,16 +248,16 @@ fn wake_read_from_another_thread_resumes_coroutines_that_yield_until_readable_an
             yield_now().expect("in a coroutine");
         }
         assert!(!read_done.get());
-        b.write_all(b"data").expect("room");
+        b.write_all(b"data").expect("space");
         let buf = wait_for(reads).expect("in a coroutine").expect("no panic");
         assert_eq!(&buf, b"data");
         // A wait that is over, and one for room, are not affected.
         a.wake_read();
         assert_eq!(
-            a.yield_until(IOCondition::OUT).expect("room"),
+            a.yield_until(IOCondition::OUT).expect("space"),
             IOCondition::OUT
         );
-        b.write_all(b"x").expect("room");
+        b.write_all(b"x").expect("space");
         assert_eq!(a.yield_until(IN).expect("ready"), IN);
     });
 }
@@ -282,7 +282,7 @@ fn a_coroutine_waits_in_its_own_context_or_in_the_default_one_as_follow_coroutin
             });
         });
         has_started.recv().expect("sent");
-        writer.write_all(b"x").expect("room");
+        writer.write_all(b"x").expect("space");
         let brief = std::time::Duration::from_millis(200);
         // Nothing iterates the default context but this thread.
         match is_over.recv_timeout(brief) {
@@ -345,7 +345,7 @@ fn a_coroutine_starts_another() {
                 yield_now().expect("in a coroutine");
                 "deeper"
             });
-            b.write_all(b"x").expect("room");
+            b.write_all(b"x").expect("space");
             wait_for(deeper).expect("in a coroutine").expect("no panic")
         });
         // Or also that the other one has already gone.

@@ -31,7 +31,7 @@ fn a_forked_child_closes_what_threads_of_its_parent_have_used() {
                 let (a, have_used) = (a.clone(), have_used.clone());
                 let user = thread::Builder::new().stack_size(STACK);
                 let user = user.spawn(move || {
-                    a.write_all(b"x").expect("room");
+                    a.write_all(b"x").expect("space");
                     have_used.wait();
                     loop {
                         thread::park();
@@ -74,7 +74,7 @@ fn fork_beside_threads(forks: usize) {
     let busy = || {
         while !over.load(Ordering::Relaxed) {
             let (one, other) = pair();
-            one.write_all(b"x").expect("room");
+            one.write_all(b"x").expect("space");
             other.read_all(&mut [0]).expect("read");
             one.close().expect("closed");
             other.close().expect("closed");
@@ -87,7 +87,7 @@ fn fork_beside_threads(forks: usize) {
         let children = scope.spawn(|| {
             for _ in 0..forks {
                 in_child(|| {
-                    a.write_all(b"y").expect("room");
+                    a.write_all(b"y").expect("space");
                     b.read_all(&mut [0]).expect("read");
                     a.close().expect("closed");
                     b.close().expect("closed");

@@ -1,5 +1,5 @@
-//! Disks over NBD, between QEMU's server and libnbd's programs: with their TLS, which is GnuTLS, with ours, and
-//! with both.
+//! Disks over NBD, between QEMU's server and libnbd's programs: with their TLS, which is GnuTLS,
+//! with ours, and with both.
 
 use std::{
     fs::{self, File},
@@ -41,16 +41,16 @@ impl Disks {
             pki: Pki::new(),
         };
         let empty = File::create(this.path("served")).expect("made");
-        empty.set_len(SIZE as u64).expect("room");
+        empty.set_len(SIZE as u64).expect("space");
         let mut image = File::create(this.path("image")).expect("made");
-        image.set_len(SIZE as u64).expect("room");
+        image.set_len(SIZE as u64).expect("space");
         let pattern = crate::pattern(2 * PART);
         // Every fourth megabyte is a hole, and no two others are alike.
         for part in (0..SIZE / PART).filter(|part| part % 4 != 1) {
             let at = SeekFrom::Start((part * PART) as u64);
             image.seek(at).expect("a file");
             let shifted = &pattern[part * 4093..];
-            image.write_all(&shifted[..PART]).expect("room");
+            image.write_all(&shifted[..PART]).expect("space");
         }
         this
     }
@@ -63,8 +63,8 @@ impl Disks {
         self.path(name).display().to_string()
     }
 
-    /// QEMU's server of the second disk, at the socket `server`, with TLS of its own or without. It listens from
-    /// the start on: the socket is ours.
+    /// QEMU's server of the second disk, at the socket `server`, with TLS of its own or without. It
+    /// listens from the start on: the socket is ours.
     fn qemu(&self, tls: Option<By>) -> Running {
         let socket = UnixListener::bind(self.path("server")).expect("listens");
         let folder = self.pki.file("");

@@ -10,14 +10,15 @@ pub(crate) const NAME: &str = "server.test";
 /// The key that both ends have, of alice.
 pub(crate) const KEY: &str = "00112233445566778899aabbccddeeff";
 
-/// A directory as QEMU wants it, with keys in `keys.psk`, and with files of strangers beside. Gone with the
-/// test.
+/// A directory as QEMU wants it, with keys in `keys.psk`, and with files of strangers beside. Gone
+/// with the test.
 pub(crate) struct Pki(Directory);
 
 impl Pki {
     pub(crate) fn new() -> Self {
         let authority = Request::authority("authority").signed_by_itself();
-        // QEMU before 10.2 refuses to load a certificate without the second one, whatever its key is for.
+        // QEMU before 10.2 refuses to load a certificate without the second one, whatever its key
+        // is for.
         let usage = |request: Request| request.usage(Heed::Must, SIGNS | ENCIPHERS);
         let server = usage(Request::server("server").dns(NAME).ip("127.0.0.1"));
         let this = Self(Directory::of_server(

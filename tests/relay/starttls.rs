@@ -14,8 +14,8 @@ use qio::{
 
 use crate::pki::NAME;
 
-/// What a server says first, and what either end says that it can: options one by one, and no zeroes after
-/// them.
+/// What a server says first, and what either end says that it can: options one by one, and no
+/// zeroes after them.
 const GREETING: &[u8] = b"NBDMAGICIHAVEOPT\0\x03";
 const FLAGS: &[u8] = b"\0\0\0\x03";
 /// The request for TLS, of no more bytes, and the answer that it may begin.
@@ -53,7 +53,8 @@ fn as_client(server: &Channel, creds: &TlsCreds) -> io::Result<ChannelTls> {
     Ok(tls)
 }
 
-/// A server of NBD with TLS of ours, which gets what it serves from another one, with TLS of ours as well.
+/// A server of NBD with TLS of ours, which gets what it serves from another one, with TLS of ours
+/// as well.
 pub(crate) struct Between {
     listener: NetListener,
     thread: JoinHandle<Vec<io::Error>>,

@@ -142,8 +142,8 @@ fn certificates_of_clients_are_asked_for() {
     }
 }
 
-/// Waits for the end of a client that was not let in. Why, the server says after the handshake: what the client
-/// makes of it depends on what it was doing then.
+/// Waits for the end of a client that was not let in. Why, the server says after the handshake:
+/// what the client makes of it depends on what it was doing then.
 #[track_caller]
 fn refused(client: Running) {
     let ended = client.end();

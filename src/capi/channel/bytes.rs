@@ -1,5 +1,5 @@
-//! Reading and writing `GBytes`, with descriptors in a `GUnixFDList`: for bindings, whose errors are
-//! exceptions, also would-block.
+//! Reading and writing `GBytes`, with descriptors in a `GUnixFDList`: for bindings, whose errors
+//! are exceptions, also would-block.
 
 use crate::capi::{c_name, try_method};
 use std::{
@@ -72,7 +72,8 @@ pub(super) unsafe fn give_list(received: Vec<OwnedFd>, fds: *mut *mut GUnixFDLis
     }
 }
 
-/// Reads, with descriptors if there is a place for them and the channel has any: bindings always have a place.
+/// Reads, with descriptors if there is a place for them and the channel has any: bindings always
+/// have a place.
 ///
 /// # Safety
 ///

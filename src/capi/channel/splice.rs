@@ -32,7 +32,8 @@ pub extern "C" fn qio_byte_counter_new() -> *mut QIOByteCounter {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_byte_counter_ref(counter: *mut QIOByteCounter) -> *mut QIOByteCounter {
     if is_counter(c"qio_byte_counter_ref", counter) {
-        // SAFETY: the C contract, at the top of `capi`: what is not NULL is a counter, which came from `Arc::into_raw`.
+        // SAFETY: the C contract, at the top of `capi`: what is not NULL is a counter, which came
+        // from `Arc::into_raw`.
         unsafe { Arc::increment_strong_count(counter) };
     }
     counter

@@ -32,7 +32,8 @@ pub unsafe extern "C" fn qio_net_address_new_from_string(
     if !holds(function, !text.is_null(), c"text != NULL") {
         return failed;
     }
-    // SAFETY: the C contract, at the top of `capi`, as for all functions here; the string was checked.
+    // SAFETY: the C contract, at the top of `capi`, as for all functions here; the string was
+    // checked.
     unsafe {
         guarded(function, error, failed, || {
             let text = OsStr::from_bytes(CStr::from_ptr(text).to_bytes());
@@ -219,7 +220,8 @@ unsafe fn with_boxed<R: Copy>(
     if !holds(function, !address.is_null(), c"address != NULL") {
         return failed;
     }
-    // SAFETY: what is not NULL is an address, which the caller keeps alive for the length of the call.
+    // SAFETY: what is not NULL is an address, which the caller keeps alive for the length of the
+    // call.
     unsafe { guarded(function, error, failed, || call(&*address)) }
 }
 

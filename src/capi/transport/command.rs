@@ -75,7 +75,8 @@ pub unsafe extern "C" fn qio_channel_command_new_full(
     ) else {
         return ptr::null_mut();
     };
-    // SAFETY: the C contract, at the top of `capi`; the lists and the string are looked at where they are not NULL.
+    // SAFETY: the C contract, at the top of `capi`; the lists and the string are looked at where
+    // they are not NULL.
     unsafe {
         guarded(function, error, ptr::null_mut(), || {
             let builder = builder(argv, envp, directory, access, stderr);
@@ -110,7 +111,8 @@ pub unsafe extern "C" fn qio_channel_command_new_with_fds(
     ) else {
         return ptr::null_mut();
     };
-    // SAFETY: the C contract, at the top of `capi`; the lists and the string are looked at where they are not NULL.
+    // SAFETY: the C contract, at the top of `capi`; the lists and the string are looked at where
+    // they are not NULL.
     unsafe {
         guarded(function, error, ptr::null_mut(), || {
             let builder = builder(argv, envp, directory, access, stderr);
@@ -167,7 +169,8 @@ pub unsafe extern "C" fn qio_channel_command_get_stderr(
 ) -> *mut QIOChannelFile {
     let (function, no_error) = (c"qio_channel_command_get_stderr", ptr::null_mut());
     let none = ptr::null_mut();
-    // SAFETY: the C contract, at the top of `capi`; the command has a reference as long as it lives.
+    // SAFETY: the C contract, at the top of `capi`; the command has a reference as long as it
+    // lives.
     unsafe {
         with(
             function,

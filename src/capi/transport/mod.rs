@@ -49,8 +49,8 @@ impl Drop for CallersFd {
     }
 }
 
-/// A descriptor to be taken over. Complains of a number that can be none, and reports one that is not open, which the
-/// caller may not know if it was opened elsewhere.
+/// A descriptor to be taken over. Complains of a number that can be none, and reports one that is
+/// not open, which the caller may not know if it was opened elsewhere.
 ///
 /// # Safety
 ///
@@ -59,8 +59,8 @@ unsafe fn own(function: &CStr, fd: c_int, error: *mut *mut GError) -> Option<Cal
     if !holds(function, fd >= 0, c"fd >= 0") {
         return None;
     }
-    // SAFETY: the descriptor is open, and what is returned closes it only if it is taken over; the rest is the
-    // caller's promise.
+    // SAFETY: the descriptor is open, and what is returned closes it only if it is taken over; the
+    // rest is the caller's promise.
     unsafe {
         if let Err(e) = sys::file::is_close_on_exec(fd) {
             let e = with_context(e, format!("Unable to take over descriptor {fd}"));

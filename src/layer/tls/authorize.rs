@@ -1,6 +1,7 @@
-//! The decision on a peer: its certificate is verified, and handlers of users are called, in the middle of the handshake,
-//! where OpenSSL sends an alert to a peer that is rejected. Nothing is locked while handlers run: the connection is taken
-//! out of the channel for such a step ([`TlsState::take_stream`](super::engine::TlsState::take_stream)).
+//! The decision on a peer: its certificate is verified, and handlers of users are called, in the
+//! middle of the handshake, where OpenSSL sends an alert to a peer that is rejected. Nothing is
+//! locked while handlers run: the connection is taken out of the channel for such a step
+//! ([`TlsState::take_stream`](super::engine::TlsState::take_stream)).
 
 use std::{
     io, mem,
@@ -76,7 +77,8 @@ pub(super) fn signals() -> &'static [Signal] {
     &*SIGNALS
 }
 
-/// Calls a handler. GObject's emission is around it: no panic goes through that, nor the end of a coroutine.
+/// Calls a handler. GObject's emission is around it: no panic goes through that, nor the end of a
+/// coroutine.
 pub(super) fn called<R>(handler: impl FnOnce() -> R) -> Option<R> {
     let result = catch_unwind(AssertUnwindSafe(handler));
     result
@@ -115,7 +117,8 @@ fn authorize(tls: &ChannelTls, chain: &[X509]) -> Result<(), &'static str> {
     }
 }
 
-/// Verifies the certificate of a peer in a handshake, and asks the handlers. Returns whether the handshake continues.
+/// Verifies the certificate of a peer in a handshake, and asks the handlers. Returns whether the
+/// handshake continues.
 pub(super) fn verify_peer(
     policy: &Policy,
     ssl: &SslRef,
@@ -156,8 +159,8 @@ pub(super) fn verify_peer(
     true
 }
 
-/// Whether a session may be resumed: its certificates verify now, and handlers accept them. If not, the handshake is a full
-/// one.
+/// Whether a session may be resumed: its certificates verify now, and handlers accept them. If not,
+/// the handshake is a full one.
 pub(super) fn may_resume(ssl: &SslRef, policy: &Policy, offered: Offered) -> bool {
     let verifies = offered.chain.is_empty() || policy.verifies_again(ssl, &offered.chain);
     let Some(peer) = Peer::of(ssl).filter(|_| verifies) else {
@@ -181,7 +184,8 @@ impl Connection {
             && tls.is_some_and(|tls| has_handler(tls, AUTHORIZE) || has_handler(tls, ACCEPT))
     }
 
-    /// Continues a handshake that is not done. Done says that [`finish_handshake`](Self::finish_handshake) is next.
+    /// Continues a handshake that is not done. Done says that
+    /// [`finish_handshake`](Self::finish_handshake) is next.
     pub(super) fn step_handshake(&self, channel: &Channel) -> io::Result<Step<()>> {
         let may_ask = self.may_ask(channel);
         let mut engine = self.engine();
@@ -330,19 +334,21 @@ fn certificate(chain: &[X509]) -> io::Result<gio::TlsCertificate> {
 }
 
 impl ChannelTls {
-    /// Calls `func` in the middle of the handshake, in its thread, with the certificate of the peer and its issuers, when that
-    /// has been verified. All handlers have to return `true`; if one returns `false`, panics, or is blocked, the peer is
-    /// rejected: the handshake fails with [`TlsError::BadCertificate`](gio::TlsError::BadCertificate), and the peer gets the
-    /// alert bad_certificate.
+    /// Calls `func` in the middle of the handshake, in its thread, with the certificate of the peer
+    /// and its issuers, when that has been verified. All handlers have to return `true`; if one
+    /// returns `false`, panics, or is blocked, the peer is rejected: the handshake fails with
+    /// [`TlsError::BadCertificate`](gio::TlsError::BadCertificate), and the peer gets the alert
+    /// bad_certificate.
     ///
     /// Nothing is read or written before, and waiting for that in the handler is an error
-    /// ([`Pending`](gio::IOErrorEnum::Pending)). In a coroutine the handler may wait for other things, such as a directory
-    /// server; the peer waits meanwhile. A session is only resumed if the handlers accept the certificate of its full
-    /// handshake, for which they are called before; if they do not, the peer has to present its certificate again.
+    /// ([`Pending`](gio::IOErrorEnum::Pending)). In a coroutine the handler may wait for other
+    /// things, such as a directory server; the peer waits meanwhile. A session is only resumed if
+    /// the handlers accept the certificate of its full handshake, for which they are called before;
+    /// if they do not, the peer has to present its certificate again.
     ///
     /// Not called where the peer presents no certificate, nor for credentials that [do not
-    /// verify](crate::TlsCreds::verifies_peer). Needs a TLS backend of GIO's (the package `glib-networking`), without which every
-    /// peer is rejected.
+    /// verify](crate::TlsCreds::verifies_peer). Needs a TLS backend of GIO's (the package
+    /// `glib-networking`), without which every peer is rejected.
     pub fn connect_authorize_peer<F>(&self, func: F) -> SignalHandlerId
     where
         F: Fn(&Self, &gio::TlsCertificate) -> bool + Send + Sync + 'static,
@@ -365,13 +371,15 @@ impl ChannelTls {
         )
     }
 
-    /// Calls `func` as [`connect_authorize_peer`](Self::connect_authorize_peer) does, when the certificate of the peer does
-    /// *not* verify, with all errors that were found: for "connect anyway?", and for certificates that are known in advance
-    /// (pinning, trust on first use). If one handler returns `true`, the certificate is accepted for this connection alone;
-    /// the handlers of `authorize-peer` are asked next, and no session of it is kept. Otherwise the handshake fails, and the
-    /// peer gets an alert.
+    /// Calls `func` as [`connect_authorize_peer`](Self::connect_authorize_peer) does, when the
+    /// certificate of the peer does *not* verify, with all errors that were found: for "connect
+    /// anyway?", and for certificates that are known in advance (pinning, trust on first use). If
+    /// one handler returns `true`, the certificate is accepted for this connection alone; the
+    /// handlers of `authorize-peer` are asked next, and no session of it is kept. Otherwise the
+    /// handshake fails, and the peer gets an alert.
     ///
-    /// As `GTlsConnection::accept-certificate`. **Returning `true` without comparing the certificate accepts every peer.**
+    /// As `GTlsConnection::accept-certificate`. **Returning `true` without comparing the
+    /// certificate accepts every peer.**
     pub fn connect_accept_certificate<F>(&self, func: F) -> SignalHandlerId
     where
         F: Fn(&Self, &gio::TlsCertificate, TlsCertificateFlags) -> bool + Send + Sync + 'static,
@@ -394,9 +402,10 @@ impl ChannelTls {
         )
     }
 
-    /// What is wrong with the certificate of the peer, as far as it was found: all errors where a handler of
-    /// [`accept-certificate`](Self::connect_accept_certificate) is connected, else the first one. Empty for a certificate that
-    /// verifies, and before one was presented. Stays after a handshake that failed because of it.
+    /// What is wrong with the certificate of the peer, as far as it was found: all errors where a
+    /// handler of [`accept-certificate`](Self::connect_accept_certificate) is connected, else the
+    /// first one. Empty for a certificate that verifies, and before one was presented. Stays after
+    /// a handshake that failed because of it.
     #[doc(alias = "qio_channel_tls_get_peer_certificate_errors")]
     #[must_use]
     pub fn peer_certificate_errors(&self) -> TlsCertificateFlags {

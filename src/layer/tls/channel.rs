@@ -38,14 +38,15 @@ derived_class!(
 );
 
 glib::wrapper! {
-    /// TLS over any channel, which it takes over: that one is made not to block, is not to be read or
-    /// written by anybody else, and is closed with this one.
+    /// TLS over any channel, which it takes over: that one is made not to block, is not to be read
+    /// or written by anybody else, and is closed with this one.
     ///
-    /// The first read or write performs the handshake; [`handshake`](Self::handshake) does that alone. A handshake
-    /// that has failed is final, and every call fails with its error. Closing the channel ends one that is going
-    /// on with an error. [`or_timeout`](crate::IoFutureExt::or_timeout) and
-    /// [`or_cancelled`](crate::IoFutureExt::or_cancelled) limit it; what is left of it then goes on with the
-    /// next call.
+    /// The first read or write performs the handshake; [`handshake`](Self::handshake) does that
+    /// alone. A handshake that has failed is final, and every call fails with its error. Closing
+    /// the channel ends one that is going on with an error.
+    /// [`or_timeout`](crate::IoFutureExt::or_timeout) and
+    /// [`or_cancelled`](crate::IoFutureExt::or_cancelled) limit it; what is left of it then goes on
+    /// with the next call.
     ///
     /// A stream ends with the close_notify of the peer. Without that
     /// the data may have been cut by anybody, and reads fail with `G_TLS_ERROR_EOF`, of the kind
@@ -53,27 +54,31 @@ glib::wrapper! {
     /// [relaxed](crate::ReadFlags::RELAXED_EOF), or close_notify is
     /// [not required](Self::set_require_close_notify). To close the channel below is such a cut.
     ///
-    /// `close` sends close_notify, in blocking mode within 5 seconds or it fails, and in non-blocking mode as far as that
-    /// does not block, and closes the channel below; so, without waiting, do dropping the last
-    /// reference and the close of an [`AsyncStream`](crate::AsyncStream). `shutdown` for writing sends close_notify, and reading
+    /// `close` sends close_notify, in blocking mode within 5 seconds or it fails, and in
+    /// non-blocking mode as far as that does not block, and closes the channel below; so, without
+    /// waiting, do dropping the last reference and the close of an
+    /// [`AsyncStream`](crate::AsyncStream). `shutdown` for writing sends close_notify, and reading
     /// continues. [`bye`](Self::bye) waits until it has been sent.
     ///
-    /// TCP resets a connection that is closed with input unread, such as the session tickets of a server, and loses what is
-    /// under way. Therefore `close` in blocking mode, and [`close_future`](crate::ChannelFutureExt::close_future) in any mode,
-    /// read and discard what the peer still sends until its system has acknowledged all data, for at most these 5 seconds.
-    /// Other ways to close cannot wait: read up to the end before them if an upload must arrive.
+    /// TCP resets a connection that is closed with input unread, such as the session tickets of a
+    /// server, and loses what is under way. Therefore `close` in blocking mode, and
+    /// [`close_future`](crate::ChannelFutureExt::close_future) in any mode, read and discard what
+    /// the peer still sends until its system has acknowledged all data, for at most these 5
+    /// seconds. Other ways to close cannot wait: read up to the end before them if an upload must
+    /// arrive.
     ///
-    /// The channel below may be one of any class: sockets of a [`NetListener`](crate::NetListener), the pipes of a
-    /// [`ChannelCommand`](crate::ChannelCommand), another TLS channel. To go over to TLS in the middle of a connection, read
-    /// up to the agreed end and no further: what has been read already is lost for TLS.
+    /// The channel below may be one of any class: sockets of a [`NetListener`](crate::NetListener),
+    /// the pipes of a [`ChannelCommand`](crate::ChannelCommand), another TLS channel. To go over to
+    /// TLS in the middle of a connection, read up to the agreed end and no further: what has been
+    /// read already is lost for TLS.
     ///
-    /// It begins in the mode of the channel below. In a forked child it can only be closed, which sends nothing: what the
-    /// child sent or read, the parent's state would lack.
+    /// It begins in the mode of the channel below. In a forked child it can only be closed, which
+    /// sends nothing: what the child sent or read, the parent's state would lack.
     ///
-    /// One thread may read while another one writes. In non-blocking mode a write may encrypt more than
-    /// the channel below takes at once. The rest goes with the next read, write or wait, or when the context
-    /// runs in which it was written; [`flush`](crate::ChannelExt::flush) waits for it. What has not been
-    /// sent when the channel is closed is an error of closing.
+    /// One thread may read while another one writes. In non-blocking mode a write may encrypt more
+    /// than the channel below takes at once. The rest goes with the next read, write or wait, or
+    /// when the context runs in which it was written; [`flush`](crate::ChannelExt::flush) waits for
+    /// it. What has not been sent when the channel is closed is an error of closing.
     ///
     /// # Properties
     ///
@@ -95,8 +100,8 @@ glib::wrapper! {
     ///
     /// # Signals
     ///
-    /// `authorize-peer`: see [`connect_authorize_peer`](Self::connect_authorize_peer); `accept-certificate`: see
-    /// [`connect_accept_certificate`](Self::connect_accept_certificate).
+    /// `authorize-peer`: see [`connect_authorize_peer`](Self::connect_authorize_peer);
+    /// `accept-certificate`: see [`connect_accept_certificate`](Self::connect_accept_certificate).
     ///
     /// # Examples
     ///
@@ -127,17 +132,17 @@ static_assertions::assert_impl_all!(ChannelTls: Send, Sync);
 std_io!(ChannelTls);
 
 impl ChannelTls {
-    /// Makes the client's end of a connection, with the server of this name or address. Says nothing to the
-    /// peer yet.
+    /// Makes the client's end of a connection, with the server of this name or address. Says
+    /// nothing to the peer yet.
     ///
-    /// The name goes to the server in plain text, an address does not; a name of other letters goes as certificates have
-    /// it, as `xn--…`. Where the credentials
-    /// [verify the peer](TlsCreds::verifies_peer), its certificate has to be for `hostname`.
+    /// The name goes to the server in plain text, an address does not; a name of other letters goes
+    /// as certificates have it, as `xn--…`. Where the credentials [verify the
+    /// peer](TlsCreds::verifies_peer), its certificate has to be for `hostname`.
     ///
     /// # Errors
     ///
-    /// `EINVAL` for credentials of a server, for no name where one is needed, and for one that is none; and those of making the
-    /// channel below non-blocking.
+    /// `EINVAL` for credentials of a server, for no name where one is needed, and for one that is
+    /// none; and those of making the channel below non-blocking.
     #[doc(alias = "qio_channel_tls_new_client")]
     pub fn new_client<'a>(
         master: &impl IsA<Channel>,
@@ -214,16 +219,17 @@ impl ChannelTls {
         }
     }
 
-    /// Performs the handshake, and waits until it is done, in either mode; in a coroutine suspends that. Returns
-    /// at once if it is done.
+    /// Performs the handshake, and waits until it is done, in either mode; in a coroutine suspends
+    /// that. Returns at once if it is done.
     ///
     /// # Errors
     ///
-    /// `G_TLS_ERROR_BAD_CERTIFICATE`, `_CERTIFICATE_REQUIRED`, `_NOT_TLS`, `_EOF` or `_HANDSHAKE`, and
-    /// those of the channel below; `qio::to_glib_error(&e).matches(gio::TlsError::BadCertificate)` distinguishes them.
+    /// `G_TLS_ERROR_BAD_CERTIFICATE`, `_CERTIFICATE_REQUIRED`, `_NOT_TLS`, `_EOF` or `_HANDSHAKE`,
+    /// and those of the channel below;
+    /// `qio::to_glib_error(&e).matches(gio::TlsError::BadCertificate)` distinguishes them.
     ///
-    /// With TLS 1.3 a client is done before the server has looked at its certificate: that it is refused comes out at the
-    /// first read.
+    /// With TLS 1.3 a client is done before the server has looked at its certificate: that it is
+    /// refused comes out at the first read.
     #[doc(alias = "qio_channel_tls_handshake")]
     pub fn handshake(&self) -> io::Result<()> {
         self.until_done(Self::step_handshake)
@@ -243,13 +249,15 @@ impl ChannelTls {
         link.flush(channel)
     }
 
-    /// Sends close_notify to the peer, after all that was written; in blocking mode, and in a coroutine, waits until
-    /// that has been sent. Nothing can be written any more; reading goes on, until the peer sends its own.
+    /// Sends close_notify to the peer, after all that was written; in blocking mode, and in a
+    /// coroutine, waits until that has been sent. Nothing can be written any more; reading goes on,
+    /// until the peer sends its own.
     ///
     /// # Errors
     ///
-    /// Those of writing, of which [`WouldBlock`](io::ErrorKind::WouldBlock) in non-blocking mode says that something is
-    /// still unsent: call it again, or wait by [`bye_future`](Self::bye_future). The context that runs sends it as well.
+    /// Those of writing, of which [`WouldBlock`](io::ErrorKind::WouldBlock) in non-blocking mode
+    /// says that something is still unsent: call it again, or wait by
+    /// [`bye_future`](Self::bye_future). The context that runs sends it as well.
     #[doc(alias = "qio_channel_tls_bye")]
     pub fn bye(&self) -> io::Result<()> {
         if self.is_blocking() || coroutine::in_coroutine() {
@@ -280,14 +288,14 @@ impl ChannelTls {
         link.flush(channel)
     }
 
-    /// Has new keys made for what is sent from now on, and if `ask_peer` by the peer for what it sends, so that
-    /// a key that leaks decrypts less. OpenSSL limits what is encrypted with one key by itself. Does
-    /// not block.
+    /// Has new keys made for what is sent from now on, and if `ask_peer` by the peer for what it
+    /// sends, so that a key that leaks decrypts less. OpenSSL limits what is encrypted with one key
+    /// by itself. Does not block.
     ///
     /// # Errors
     ///
-    /// [`WouldBlock`](io::ErrorKind::WouldBlock) before the handshake is done, and while too much is unsent; unsupported with TLS 1.2; and
-    /// those of writing.
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) before the handshake is done, and while too much
+    /// is unsent; unsupported with TLS 1.2; and those of writing.
     #[doc(alias = "qio_channel_tls_update_keys")]
     pub fn update_keys(&self, ask_peer: bool) -> io::Result<()> {
         let link = self.imp().link()?;
@@ -336,10 +344,10 @@ impl ChannelTls {
         .await
     }
 
-    /// Sets whether a stream that ends without the close_notify of the peer is an error of reading. Default: `true`.
-    /// Some servers never send close_notify, and protocols that state all lengths do not need it.
-    /// As the property of `GTlsConnection`; the flag [`RELAXED_EOF`](crate::ReadFlags::RELAXED_EOF) does the
-    /// same for one read.
+    /// Sets whether a stream that ends without the close_notify of the peer is an error of reading.
+    /// Default: `true`. Some servers never send close_notify, and protocols that state all lengths
+    /// do not need it. As the property of `GTlsConnection`; the flag
+    /// [`RELAXED_EOF`](crate::ReadFlags::RELAXED_EOF) does the same for one read.
     #[doc(alias = "qio_channel_tls_set_require_close_notify")]
     pub fn set_require_close_notify(&self, required: bool) {
         if self.imp().set_lenient(!required) {
@@ -347,7 +355,8 @@ impl ChannelTls {
         }
     }
 
-    /// Whether the peer has to send close_notify: see [`set_require_close_notify`](Self::set_require_close_notify).
+    /// Whether the peer has to send close_notify: see
+    /// [`set_require_close_notify`](Self::set_require_close_notify).
     #[doc(alias = "qio_channel_tls_get_require_close_notify")]
     #[must_use]
     pub fn requires_close_notify(&self) -> bool {

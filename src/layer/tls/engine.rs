@@ -32,8 +32,8 @@ pub(super) enum Stage {
     /// It has not begun.
     Fresh,
     Shaking,
-    /// Here a step of the handshake is performed that may call handlers, or the last one: the connection itself is not
-    /// in the channel meanwhile.
+    /// Here a step of the handshake is performed that may call handlers, or the last one: the
+    /// connection itself is not in the channel meanwhile.
     Authorizing(Execution),
     Open,
     /// There will never be a connection.
@@ -50,14 +50,16 @@ pub(super) enum Step<T> {
     Tired,
 }
 
-/// The tokens of the lower channel: one caller at a time reads from it, and one writes, so that records keep their order.
+/// The tokens of the lower channel: one caller at a time reads from it, and one writes, so that
+/// records keep their order.
 #[derive(Debug, Default)]
 pub(super) struct Tokens {
     pub(super) receiving: bool,
     pub(super) sending: bool,
     /// Something waits for the token of receiving to be released.
     pub(super) waiting_receive: bool,
-    /// The same for sending. With one flag for both, a receiver would wake itself while another caller sends.
+    /// The same for sending. With one flag for both, a receiver would wake itself while another
+    /// caller sends.
     pub(super) waiting_send: bool,
 }
 
@@ -139,8 +141,8 @@ impl TlsState {
         }
     }
 
-    /// Whether the records of the other direction are all that data needs. Otherwise hands are being
-    /// shaken, maybe once more.
+    /// Whether the records of the other direction are all that data needs. Otherwise hands are
+    /// being shaken, maybe once more.
     pub(super) fn is_settled(&self) -> bool {
         self.is_open() && self.ssl().is_init_finished()
     }
@@ -175,8 +177,8 @@ impl TlsState {
         }
     }
 
-    /// Takes the connection out for a step of the handshake, so that nothing is locked while handlers are called. A new
-    /// one, which does nothing, stands in for it.
+    /// Takes the connection out for a step of the handshake, so that nothing is locked while
+    /// handlers are called. A new one, which does nothing, stands in for it.
     pub(super) fn take_stream(&mut self) -> Result<SslStream<MemoryBio>, ErrorStack> {
         let stand_in = Ssl::new(self.ssl().ssl_context())?;
         let stand_in = SslStream::new(stand_in, MemoryBio::default())?;
@@ -233,7 +235,8 @@ impl TlsState {
         }
     }
 
-    /// Why the handshake has been too long. A ClientHello comes before anything is encrypted: it gets an alert.
+    /// Why the handshake has been too long. A ClientHello comes before anything is encrypted: it
+    /// gets an alert.
     fn excess(&mut self) -> Option<io::Error> {
         let bio = self.stream.get_mut();
         let limit = bio.limit.as_ref()?;

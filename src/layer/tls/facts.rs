@@ -31,8 +31,8 @@ impl ChannelTls {
         link.creds.clone()
     }
 
-    /// The server that a client asks for. Of a server: what its client has asked for, once that is known; not where
-    /// the client has an address only.
+    /// The server that a client asks for. Of a server: what its client has asked for, once that is
+    /// known; not where the client has an address only.
     #[doc(alias = "qio_channel_tls_get_hostname")]
     #[must_use]
     pub fn hostname(&self) -> Option<glib::GString> {
@@ -54,8 +54,8 @@ impl ChannelTls {
         link.is_ok_and(|link| link.engine().is_open())
     }
 
-    /// What the peer has shown, with its issuers as far as they are known. Also of a handshake that has
-    /// failed over it. `None` without a TLS backend of GIO's.
+    /// What the peer has shown, with its issuers as far as they are known. Also of a handshake that
+    /// has failed over it. `None` without a TLS backend of GIO's.
     #[doc(alias = "qio_channel_tls_get_peer_certificate")]
     #[must_use]
     pub fn peer_certificate(&self) -> Option<gio::TlsCertificate> {
@@ -81,8 +81,8 @@ impl ChannelTls {
         Some(cipher.standard_name().unwrap_or(cipher.name()).into())
     }
 
-    /// How large the key of the cipher is, in bytes, once the connection is established: 32 for AES-256. For code
-    /// that looks at the strength of the connection, as SASL does, in bits.
+    /// How large the key of the cipher is, in bytes, once the connection is established: 32 for
+    /// AES-256. For code that looks at the strength of the connection, as SASL does, in bits.
     #[doc(alias = "qio_channel_tls_get_key_size")]
     #[must_use]
     pub fn key_size(&self) -> Option<u32> {
@@ -92,11 +92,11 @@ impl ChannelTls {
     }
 
     /// The distinguished name of the peer, as RFC 4514 has it, the most specific part first:
-    /// `CN=client,O=Example,C=GB`. Characters with a meaning are escaped, so that two names that differ never
-    /// look the same.
+    /// `CN=client,O=Example,C=GB`. Characters with a meaning are escaped, so that two names that
+    /// differ never look the same.
     ///
-    /// `None` until the connection is established, if the peer has presented no certificate, or if these
-    /// credentials do not verify it; also for an empty subject.
+    /// `None` until the connection is established, if the peer has presented no certificate, or if
+    /// these credentials do not verify it; also for an empty subject.
     #[doc(alias = "qio_channel_tls_get_peer_name")]
     #[must_use]
     pub fn peer_name(&self) -> Option<glib::GString> {
@@ -120,7 +120,8 @@ impl ChannelTls {
         Some(String::from_utf8_lossy(&protocol).into_owned().into())
     }
 
-    /// Whether an earlier session goes on: then no certificate was shown, and that of the first time counts.
+    /// Whether an earlier session goes on: then no certificate was shown, and that of the first
+    /// time counts.
     #[doc(alias = "qio_channel_tls_is_resumed")]
     #[must_use]
     pub fn is_resumed(&self) -> bool {

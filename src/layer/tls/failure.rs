@@ -93,8 +93,8 @@ pub(super) fn unable_to_shake(peer: &str, reason: io::Error) -> io::Error {
     )
 }
 
-/// The error of a connection that is established. With TLS 1.3 a client learns here what the server thinks of its
-/// certificate.
+/// The error of a connection that is established. With TLS 1.3 a client learns here what the server
+/// thinks of its certificate.
 pub(super) fn of_data(peer: &str, error: &ssl::Error) -> io::Error {
     let kind = kind_or(first_code(error), TlsError::Misc);
     with_context(

@@ -1,5 +1,5 @@
-//! A task that sends what a write in non-blocking mode has left, so that nothing stays unsent when no caller
-//! reads, writes or waits any more.
+//! A task that sends what a write in non-blocking mode has left, so that nothing stays unsent when
+//! no caller reads, writes or waits any more.
 
 use std::{
     future::{Future, poll_fn},
@@ -24,7 +24,8 @@ use crate::{
 pub(super) struct BackgroundFlush {
     /// The address of that hub, to be compared.
     hub: usize,
-    /// Set, while the channel's place for this is locked, once there was nothing to send; or on an error.
+    /// Set, while the channel's place for this is locked, once there was nothing to send; or on an
+    /// error.
     done: Arc<AtomicBool>,
     _work: Work,
 }
@@ -47,7 +48,8 @@ enum Begun {
 }
 
 impl Work {
-    /// A task of what is running, or of the context once that runs. One that never does keeps nothing of it.
+    /// A task of what is running, or of the context once that runs. One that never does keeps
+    /// nothing of it.
     fn new(hub: &Arc<Hub>, future: impl Future<Output = ()> + Send + 'static) -> Self {
         let (context, priority) = running_place();
         if glib::main_current_source().is_some() {

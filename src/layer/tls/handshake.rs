@@ -1,4 +1,5 @@
-//! Preparing a connection: the name of the server that a client asks for, and expects in its certificate.
+//! Preparing a connection: the name of the server that a client asks for, and expects in its
+//! certificate.
 
 use std::{io, sync::Arc};
 
@@ -84,8 +85,8 @@ pub(super) fn asked_name(name: &str) -> Option<&str> {
     Some(name).filter(|name| name.is_ascii() && is_dns_name(name))
 }
 
-/// Whether it is made of labels: nothing that a URI may have beside the name, no pattern, and no address, whose last
-/// part is a number.
+/// Whether it is made of labels: nothing that a URI may have beside the name, no pattern, and no
+/// address, whose last part is a number.
 fn is_dns_name(name: &str) -> bool {
     let last = name.rsplit('.').next().unwrap_or(name);
     if last.bytes().all(|byte| byte.is_ascii_digit()) {

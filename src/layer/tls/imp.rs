@@ -259,7 +259,8 @@ impl ChannelImpl for ChannelTls {
         let obj = self.obj();
         let channel = obj.upcast_ref();
         if link.engine().is_shaking() {
-            // A task that waits for writability is also woken by incoming records, which have to be processed.
+            // A task that waits for writability is also woken by incoming records, which have to be
+            // processed.
             match link.do_handshake(channel) {
                 Err(e) if !would_block(&e) => return Err(e),
                 _ => {}
@@ -293,8 +294,8 @@ impl ChannelTls {
         self.lenient.swap(lenient, Ordering::Relaxed) != lenient
     }
 
-    /// Whether this process has forked from the one whose connection it is: what either of them sent, or read, the other
-    /// one's state would lack.
+    /// Whether this process has forked from the one whose connection it is: what either of them
+    /// sent, or read, the other one's state would lack.
     fn is_inherited(&self) -> bool {
         self.obj().upcast_ref::<Channel>().imp().is_inherited()
     }

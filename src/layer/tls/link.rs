@@ -1,6 +1,6 @@
-//! Ciphertext between the engine and the channel below. One at a time reads that, and one writes, so that
-//! records keep their order; other threads get would-block, and are woken when the token is released. No
-//! lock is held while the channel below is called.
+//! Ciphertext between the engine and the channel below. One at a time reads that, and one writes,
+//! so that records keep their order; other threads get would-block, and are woken when the token is
+//! released. No lock is held while the channel below is called.
 
 use std::{
     io::{self, IoSlice, IoSliceMut},
@@ -121,8 +121,8 @@ impl Connection {
         }
     }
 
-    /// Whether the channel below is a layer that has more without an event. Those who wait here may wait for
-    /// the descriptor of the lowest one.
+    /// Whether the channel below is a layer that has more without an event. Those who wait here may
+    /// wait for the descriptor of the lowest one.
     fn below_holds_more(&self) -> bool {
         self.master.lower().is_some()
             && VFuncs::of(&self.master).wait_fd(IOCondition::IN) == Readiness::Now
@@ -148,8 +148,8 @@ impl Connection {
         Err(e)
     }
 
-    /// Encrypts a chunk and sends what the channel below takes of it; the rest is unsent. Would-block as
-    /// long as something is.
+    /// Encrypts a chunk and sends what the channel below takes of it; the rest is unsent.
+    /// Would-block as long as something is.
     pub(super) fn write(&self, channel: &Channel, iov: &[IoSlice<'_>]) -> io::Result<usize> {
         self.do_handshake(channel)?;
         loop {
@@ -247,7 +247,8 @@ impl Connection {
         channel.wake_waiters();
     }
 
-    /// Fails where this thread or coroutine would wait for itself: in a handler of `authorize-peer`.
+    /// Fails where this thread or coroutine would wait for itself: in a handler of
+    /// `authorize-peer`.
     pub(super) fn may_wait(&self) -> io::Result<()> {
         match self.engine().stage {
             Stage::Authorizing(handler) if handler.is_current() => Err(unjudged()),
@@ -288,8 +289,8 @@ impl Connection {
         result
     }
 
-    /// Sends what is unsent. Would-block where the channel below does not take it all, or another thread
-    /// is at it.
+    /// Sends what is unsent. Would-block where the channel below does not take it all, or another
+    /// thread is at it.
     pub(super) fn flush(&self, channel: &Channel) -> io::Result<()> {
         loop {
             let Some(mut token) = Sending::begin(self, channel)? else {
@@ -319,8 +320,8 @@ impl Connection {
         let _ = self.flush(channel);
     }
 
-    /// All has been given to the channel below. If nothing will be written any more, that may know; if it
-    /// is a layer itself, it may still hold something.
+    /// All has been given to the channel below. If nothing will be written any more, that may know;
+    /// if it is a layer itself, it may still hold something.
     fn finish_writing(&self) -> io::Result<()> {
         if self.master.lower().is_some() {
             VFuncs::of(&self.master).flush()?;
@@ -423,9 +424,10 @@ impl Connection {
         }
     }
 
-    /// Reads and discards what the peer still sends, until its system has acknowledged all data or has ended, or until
-    /// `deadline`: a TCP connection that is closed with input unread, or that gets some afterwards, such as session
-    /// tickets, is reset, and what is unacknowledged is lost (RFC 9112, section 9.6).
+    /// Reads and discards what the peer still sends, until its system has acknowledged all data or
+    /// has ended, or until `deadline`: a TCP connection that is closed with input unread, or that
+    /// gets some afterwards, such as session tickets, is reset, and what is unacknowledged is lost
+    /// (RFC 9112, section 9.6).
     fn discard_input_until(&self, deadline: Instant) {
         let mut pause = SHORTEST_PAUSE;
         while self.engine().may_receive_more() && lower_io::has_unacknowledged(&self.master) {
@@ -451,7 +453,8 @@ impl Connection {
         }
     }
 
-    /// Sends close_notify, in non-blocking mode as far as that does not block, and closes the channel below.
+    /// Sends close_notify, in non-blocking mode as far as that does not block, and closes the
+    /// channel below.
     pub(super) fn close(&self, channel: &Channel) -> io::Result<()> {
         let may_wait = (channel.is_blocking() || blocking::in_pool_thread())
             && !coroutine::in_coroutine()

@@ -1,11 +1,13 @@
 //! TLS, by the OpenSSL of the system.
 //!
-//! `creds` has certificates, keys and trust anchors: built once, validated then, and shared by
-//! any number of channels. `channel` and `imp` are the class of channels: `engine` computes, between plaintext and
-//! ciphertext in memory (`pipes`); `link` moves the ciphertext, `waiting` says what to wait for, `flusher` sends
-//! what a write has left; `handshake` prepares a connection, `verify` verifies the peer's certificates, `authorize` calls
-//! the handlers that decide on it, `peer` is what is known of it, `verdict` why a certificate does not verify, `failure`
-//! about all else that goes wrong. `secret` is what is overwritten when it is dropped. `shim` is what the crate `openssl` has no words for: the one file with unsafe code.
+//! `creds` has certificates, keys and trust anchors: built once, validated then, and shared by any
+//! number of channels. `channel` and `imp` are the class of channels: `engine` computes, between
+//! plaintext and ciphertext in memory (`pipes`); `link` moves the ciphertext, `waiting` says what
+//! to wait for, `flusher` sends what a write has left; `handshake` prepares a connection, `verify`
+//! verifies the peer's certificates, `authorize` calls the handlers that decide on it, `peer` is
+//! what is known of it, `verdict` why a certificate does not verify, `failure` about all else that
+//! goes wrong. `secret` is what is overwritten when it is dropped. `shim` is what the crate
+//! `openssl` has no words for: the one file with unsafe code.
 
 mod authorize;
 mod channel;
@@ -47,8 +49,8 @@ pub(super) fn tls_error(code: gio::TlsError, message: &str) -> io::Error {
     from_glib_error(glib::Error::new(code, message))
 }
 
-/// What OpenSSL says has gone wrong: the deepest reason, which it met first, but for that of a provider, which knows of
-/// ciphers only.
+/// What OpenSSL says has gone wrong: the deepest reason, which it met first, but for that of a
+/// provider, which knows of ciphers only.
 fn reason(stack: &ErrorStack) -> &'static str {
     let errors = || stack.errors().iter();
     let is_deep = |error: &&Error| error.library() == Some("Provider routines");

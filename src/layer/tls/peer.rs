@@ -1,6 +1,6 @@
-//! What a connection knows of its peer: the certificates, what is wrong with them, and the session that it may resume. It
-//! is in the data of the connection's `SSL`, where OpenSSL's callbacks find it, and has a lock of its own, so that
-//! handlers can read it in the middle of a handshake.
+//! What a connection knows of its peer: the certificates, what is wrong with them, and the session
+//! that it may resume. It is in the data of the connection's `SSL`, where OpenSSL's callbacks find
+//! it, and has a lock of its own, so that handlers can read it in the middle of a handshake.
 
 use std::{
     sync::{Arc, LazyLock, OnceLock},
@@ -106,7 +106,8 @@ impl Peer {
         Self::show(&mut state, ssl, chain);
     }
 
-    /// Shows the certificates of a session to handlers. Until that is resumed, nothing says that the peer has it.
+    /// Shows the certificates of a session to handlers. Until that is resumed, nothing says that
+    /// the peer has it.
     pub(super) fn set_proposed(&self, ssl: &SslRef, chain: Vec<X509>) {
         Self::show(&mut self.state.lock(), ssl, chain);
     }
@@ -145,8 +146,8 @@ impl Peer {
         self.state.lock().offered = offered;
     }
 
-    /// The handshake is done: a session that was resumed has the certificates of its full handshake; one that was not has
-    /// nothing to do with this peer.
+    /// The handshake is done: a session that was resumed has the certificates of its full
+    /// handshake; one that was not has nothing to do with this peer.
     pub(super) fn settle(&self, resumed: bool) {
         let mut state = self.state.lock();
         match state.offered.as_ref().filter(|_| resumed) {
@@ -156,8 +157,8 @@ impl Peer {
         }
     }
 
-    /// What a new session of the connection is to be kept with; `None` if it is not to be kept, since a handler has
-    /// accepted a certificate that does not verify.
+    /// What a new session of the connection is to be kept with; `None` if it is not to be kept,
+    /// since a handler has accepted a certificate that does not verify.
     pub(super) fn session(&self, resumed: bool, longest: u64) -> Option<Offered> {
         let state = self.state.lock();
         if resumed {

@@ -11,8 +11,8 @@ use super::engine::FlightLimit;
 /// How much is read from the channel below at once, and about how much is written: four records.
 pub(super) const CHUNK: usize = 64 * 1024;
 
-/// How often OpenSSL reads before others have their turn, twice for a record: a peer may send more that is worth
-/// nothing, such as new keys, than anybody has time for.
+/// How often OpenSSL reads before others have their turn, twice for a record: a peer may send more
+/// that is worth nothing, such as new keys, than anybody has time for.
 const TURN: usize = 256;
 
 /// The most buffers that a thread keeps: TLS in TLS uses several at a time.

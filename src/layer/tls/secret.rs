@@ -10,8 +10,8 @@ use std::{
 
 use super::shim::cleanse;
 
-/// Bytes that no freed memory has after this is dropped. They never move to another allocation: one that is too small
-/// is replaced, and overwritten.
+/// Bytes that no freed memory has after this is dropped. They never move to another allocation: one
+/// that is too small is replaced, and overwritten.
 #[derive(Default)]
 pub(super) struct Secret(Vec<u8>);
 

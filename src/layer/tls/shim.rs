@@ -1,6 +1,6 @@
-//! What the crate `openssl` lacks, or calls unsafe: keys of TLS 1.3 that both ends have already, lists of revoked
-//! certificates, what an extension is worth. The functions are safe to call; the rest of the module has no unsafe
-//! code.
+//! What the crate `openssl` lacks, or calls unsafe: keys of TLS 1.3 that both ends have already,
+//! lists of revoked certificates, what an extension is worth. The functions are safe to call; the
+//! rest of the module has no unsafe code.
 #![allow(unsafe_code)]
 
 use std::{
@@ -49,8 +49,8 @@ pub(crate) fn cleanse(bytes: &mut [u8]) {
     unsafe { OPENSSL_cleanse(bytes.as_mut_ptr().cast(), bytes.len()) };
 }
 
-/// Overwrites memory that OpenSSL has freed, as far as its allocator gives that out again: decoding a key frees copies of
-/// it as they are. None is longer than `longest`.
+/// Overwrites memory that OpenSSL has freed, as far as its allocator gives that out again: decoding
+/// a key frees copies of it as they are. None is longer than `longest`.
 pub(super) fn cleanse_freed(longest: usize) {
     const STEP: usize = 16;
     /// More than an allocator keeps of one size for a thread.
@@ -83,11 +83,11 @@ pub(super) fn take_text(text: glib::GString) -> Vec<u8> {
     bytes
 }
 
-/// Has new keys made for what is sent from now on, and if `ask` for what the peer sends. The note of that goes with
-/// the next step of the handshake, or the next write. TLS 1.3 only.
+/// Has new keys made for what is sent from now on, and if `ask` for what the peer sends. The note
+/// of that goes with the next step of the handshake, or the next write. TLS 1.3 only.
 pub(super) fn update_keys<S>(stream: &mut SslStream<S>, ask: bool) -> Result<(), ErrorStack> {
-    // SAFETY: the connection is alive, and borrowed exclusively; the kinds are SSL_KEY_UPDATE_NOT_REQUESTED and
-    // _REQUESTED.
+    // SAFETY: the connection is alive, and borrowed exclusively; the kinds are
+    // SSL_KEY_UPDATE_NOT_REQUESTED and _REQUESTED.
     match unsafe { SSL_key_update(stream.ssl().as_ptr(), c_int::from(ask)) } {
         1 => Ok(()),
         _ => Err(ErrorStack::get()),
@@ -127,7 +127,8 @@ pub(super) fn has_extended_secret(ssl: &SslRef) -> bool {
 pub(super) fn distinguished_name(name: &X509NameRef) -> Option<String> {
     // Characters beyond ASCII as they are.
     let flags = XN_FLAG_RFC2253 & !ASN1_STRFLGS_ESC_MSB;
-    // SAFETY: the buffer is a live one, which this function frees; its contents stay until then; the name is a live one.
+    // SAFETY: the buffer is a live one, which this function frees; its contents stay until then;
+    // the name is a live one.
     unsafe {
         let buffer = ffi::BIO_new(ffi::BIO_s_mem());
         if buffer.is_null() {
@@ -153,10 +154,11 @@ pub(super) fn queue_ticket<S>(stream: &mut SslStream<S>) -> Result<(), ErrorStac
     done(unsafe { SSL_new_session_ticket(stream.ssl().as_ptr()) })
 }
 
-/// Frees the buffers of a connection that have nothing in them: 17 KiB each. Handshake messages after the handshake, such as
-/// session tickets, leave some in spite of `SSL_MODE_RELEASE_BUFFERS`.
+/// Frees the buffers of a connection that have nothing in them: 17 KiB each. Handshake messages
+/// after the handshake, such as session tickets, leave some in spite of `SSL_MODE_RELEASE_BUFFERS`.
 pub(super) fn free_buffers<S>(stream: &mut SslStream<S>) {
-    // SAFETY: the connection is alive, and nothing else uses it. One whose buffers are in use keeps them.
+    // SAFETY: the connection is alive, and nothing else uses it. One whose buffers are in use keeps
+    // them.
     unsafe { SSL_free_buffers(stream.ssl().as_ptr()) };
 }
 
@@ -257,13 +259,14 @@ fn done(result: c_int) -> Result<(), ErrorStack> {
     }
 }
 
-/// Proposes to the server to resume a session, of any connection of the same context. Before the handshake.
+/// Proposes to the server to resume a session, of any connection of the same context. Before the
+/// handshake.
 pub(super) fn set_session<S>(
     stream: &mut SslStream<S>,
     session: &SslSessionRef,
 ) -> Result<(), ErrorStack> {
-    // SAFETY: both are live; `Sessions`, where they come from, has those of one context, and offers them to its
-    // connections only.
+    // SAFETY: both are live; `Sessions`, where they come from, has those of one context, and offers
+    // them to its connections only.
     done(unsafe { ffi::SSL_set_session(stream.ssl().as_ptr(), session.as_ptr()) })
 }
 
@@ -271,7 +274,8 @@ pub(super) fn set_session<S>(
 pub(super) fn use_key(context: &mut SslContextBuilder, own: OwnKey) -> Result<(), ErrorStack> {
     let index = (*OWN_KEY).ok_or_else(ErrorStack::get)?;
     context.set_ex_data(index, own);
-    // SAFETY: the context is a live one; the callback has the right type, and takes what was set before.
+    // SAFETY: the context is a live one; the callback has the right type, and takes what was set
+    // before.
     unsafe { SSL_CTX_set_psk_use_session_callback(context.as_ptr(), use_session) };
     Ok(())
 }
@@ -285,8 +289,8 @@ pub(super) fn find_keys(context: &mut SslContextBuilder, find: FindKey) -> Resul
     Ok(())
 }
 
-/// Asked when the client says hello: `hash` is NULL at first; if the server wants to hear it again, the
-/// hash of the suite that it has chosen.
+/// Asked when the client says hello: `hash` is NULL at first; if the server wants to hear it again,
+/// the hash of the suite that it has chosen.
 unsafe extern "C" fn use_session(
     ssl: *mut ffi::SSL,
     hash: *const ffi::EVP_MD,
@@ -294,8 +298,8 @@ unsafe extern "C" fn use_session(
     name_len: *mut usize,
     session: *mut *mut ffi::SSL_SESSION,
 ) -> c_int {
-    // SAFETY: OpenSSL hands out a live connection, and places for the results. The name stays where it is, as
-    // long as the context does, which the connection keeps.
+    // SAFETY: OpenSSL hands out a live connection, and places for the results. The name stays where
+    // it is, as long as the context does, which the connection keeps.
     unsafe {
         *session = ptr::null_mut();
         let own = OWN_KEY.and_then(|index| SslRef::from_ptr(ssl).ssl_context().ex_data(index));
@@ -324,7 +328,8 @@ unsafe extern "C" fn find_session(
     name_len: usize,
     session: *mut *mut ffi::SSL_SESSION,
 ) -> c_int {
-    // SAFETY: OpenSSL hands out a live connection, a name of that length, and a place for the result.
+    // SAFETY: OpenSSL hands out a live connection, a name of that length, and a place for the
+    // result.
     unsafe {
         *session = ptr::null_mut();
         let name = bytes(name, name_len);
@@ -360,7 +365,8 @@ unsafe fn new_session(key: &[u8], cipher: *const ffi::SSL_CIPHER) -> Option<SslS
     if cipher.is_null() {
         return None;
     }
-    // SAFETY: a new session has no other owner, and is freed by its wrapper if it comes to nothing; the key is copied.
+    // SAFETY: a new session has no other owner, and is freed by its wrapper if it comes to nothing;
+    // the key is copied.
     unsafe {
         let session = SSL_SESSION_new();
         if session.is_null() {
@@ -374,12 +380,12 @@ unsafe fn new_session(key: &[u8], cipher: *const ffi::SSL_CIPHER) -> Option<SslS
     }
 }
 
-/// The names of keys that a client shows, and how they are proved, as the extension has it. Only while its
-/// hello is looked at; empty if it shows none.
+/// The names of keys that a client shows, and how they are proved, as the extension has it. Only
+/// while its hello is looked at; empty if it shows none.
 pub(super) fn shown_keys(ssl: &mut SslRef) -> &[u8] {
     let (mut data, mut len) = (ptr::null(), 0);
-    // SAFETY: the places are there; what is returned belongs to the hello, which outlives the borrow. At any other
-    // time there is none.
+    // SAFETY: the places are there; what is returned belongs to the hello, which outlives the
+    // borrow. At any other time there is none.
     unsafe {
         let found =
             ffi::SSL_client_hello_get0_ext(ssl.as_ptr(), PRE_SHARED_KEY, &mut data, &mut len);
@@ -418,8 +424,8 @@ pub(super) fn add_crl(store: &mut X509StoreBuilderRef, crl: &X509Crl) -> Result<
     done(unsafe { X509_STORE_add_crl(store.as_ptr(), crl.as_ptr()) })
 }
 
-/// Verifies the certificate of a peer, in the middle of a handshake. Returns whether the handshake continues; if not, the
-/// error of the store context selects the alert.
+/// Verifies the certificate of a peer, in the middle of a handshake. Returns whether the handshake
+/// continues; if not, the error of the store context selects the alert.
 pub(super) type PeerVerifier = Box<dyn Fn(&SslRef, &mut X509StoreContextRef) -> bool + Send + Sync>;
 
 static PEER_VERIFIER: LazyLock<Option<Index<SslContext, PeerVerifier>>> =
@@ -432,15 +438,17 @@ pub(super) fn set_peer_verifier(
 ) -> Result<(), ErrorStack> {
     let index = (*PEER_VERIFIER).ok_or_else(ErrorStack::get)?;
     context.set_ex_data(index, verifier);
-    // SAFETY: the context is a live one; the callback has the right type, and takes what was set before.
+    // SAFETY: the context is a live one; the callback has the right type, and takes what was set
+    // before.
     unsafe { SSL_CTX_set_cert_verify_callback(context.as_ptr(), verify_peer, ptr::null_mut()) };
     Ok(())
 }
 
 /// The `app_verify_callback` of a context.
 unsafe extern "C" fn verify_peer(context: *mut ffi::X509_STORE_CTX, _: *mut c_void) -> c_int {
-    // SAFETY: OpenSSL passes a live store context that nothing else uses meanwhile, with the connection in its
-    // application data; the connection keeps its context, which keeps the verifier.
+    // SAFETY: OpenSSL passes a live store context that nothing else uses meanwhile, with the
+    // connection in its application data; the connection keeps its context, which keeps the
+    // verifier.
     unsafe {
         let Ok(index) = X509StoreContext::ssl_idx() else {
             return 0;
@@ -457,7 +465,8 @@ unsafe extern "C" fn verify_peer(context: *mut ffi::X509_STORE_CTX, _: *mut c_vo
     }
 }
 
-/// Decides whether a verification continues: called by OpenSSL at each error, and for each certificate without one.
+/// Decides whether a verification continues: called by OpenSSL at each error, and for each
+/// certificate without one.
 pub(super) type StepJudge<'a> = dyn FnMut(bool, &mut X509StoreContextRef) -> bool + 'a;
 
 /// The index of a store context's data that `X509_STORE_CTX_set_app_data` uses.
@@ -469,8 +478,9 @@ pub(super) fn verify_chain(
     mut judge: &mut StepJudge<'_>,
 ) -> bool {
     let context = context.as_ptr();
-    // SAFETY: the store context is a live one, which the caller has for itself. The callback reads the pointer only
-    // within X509_verify_cert, while `judge` is borrowed, and the pointer is removed afterwards.
+    // SAFETY: the store context is a live one, which the caller has for itself. The callback reads
+    // the pointer only within X509_verify_cert, while `judge` is borrowed, and the pointer is
+    // removed afterwards.
     unsafe {
         let place: *mut &mut StepJudge<'_> = &mut judge;
         if X509_STORE_CTX_set_ex_data(context, APP_DATA, place.cast()) != 1 {
@@ -495,8 +505,8 @@ unsafe extern "C" fn verify_step(good: c_int, context: *mut ffi::X509_STORE_CTX)
     }
 }
 
-/// Calls `verify` with a store context for a chain that a peer has presented before, set up as OpenSSL does in a
-/// handshake of this connection.
+/// Calls `verify` with a store context for a chain that a peer has presented before, set up as
+/// OpenSSL does in a handshake of this connection.
 pub(super) fn with_chain<T>(
     ssl: &SslRef,
     chain: &[X509],
@@ -570,7 +580,8 @@ pub(super) fn obeys_constraints(certificate: &X509Ref, authority: &X509Ref) -> b
     }
 }
 
-/// The error of a chain that OpenSSL accepts and something else rejects: the alert is bad_certificate.
+/// The error of a chain that OpenSSL accepts and something else rejects: the alert is
+/// bad_certificate.
 pub(super) fn cert_rejected() -> X509VerifyResult {
     // SAFETY: it is a number of X509_STORE_CTX_get_error(3).
     unsafe { X509VerifyResult::from_raw(ffi::X509_V_ERR_CERT_REJECTED) }
@@ -616,13 +627,14 @@ pub(super) fn is_critical(certificate: &X509Ref, extension: Nid) -> bool {
     }
 }
 
-/// Whether the certificate that is being verified has no alternative names and one common name, which is the host that is
-/// asked for.
+/// Whether the certificate that is being verified has no alternative names and one common name,
+/// which is the host that is asked for.
 pub(super) fn is_for_common_name(context: &X509StoreContextRef) -> bool {
     let Some(certificate) = context.current_cert() else {
         return false;
     };
-    // SAFETY: the context and its certificate are live ones; the host is a string that the parameters keep.
+    // SAFETY: the context and its certificate are live ones; the host is a string that the
+    // parameters keep.
     unsafe {
         let nid = Nid::SUBJECT_ALT_NAME.as_raw();
         if ffi::X509_get_ext_by_NID(certificate.as_ptr(), nid, -1) >= 0 {
@@ -648,7 +660,8 @@ pub(super) fn is_for_common_name(context: &X509StoreContextRef) -> bool {
 
 /// A variable of the environment, unless the program runs with other rights than its caller's.
 pub(super) fn secure_env(name: &CStr) -> Option<OsString> {
-    // SAFETY: the name is a string; what is returned is one until the environment changes, and is copied at once.
+    // SAFETY: the name is a string; what is returned is one until the environment changes, and is
+    // copied at once.
     unsafe {
         let value = secure_getenv(name.as_ptr());
         (!value.is_null()).then(|| OsString::from_vec(CStr::from_ptr(value).to_bytes().to_vec()))

@@ -1,5 +1,5 @@
-//! Verification of the certificates of a peer, beyond what OpenSSL does by itself: which of its errors count, what they
-//! are as data, and what else is checked.
+//! Verification of the certificates of a peer, beyond what OpenSSL does by itself: which of its
+//! errors count, what they are as data, and what else is checked.
 
 use std::cmp::Ordering;
 
@@ -43,8 +43,9 @@ impl Findings {
 }
 
 impl Policy {
-    /// Verifies the chain of a store context; if `finds_all`, past the first error. That is for chains that a user
-    /// decides on only: the signatures of a chain without a trust anchor cost what its maker wants.
+    /// Verifies the chain of a store context; if `finds_all`, past the first error. That is for
+    /// chains that a user decides on only: the signatures of a chain without a trust anchor cost
+    /// what its maker wants.
     pub(super) fn verify(
         &self,
         ssl: &SslRef,
@@ -87,8 +88,9 @@ impl Policy {
         found.is_ok_and(|findings| findings.errors.is_empty())
     }
 
-    /// Whether an error of OpenSSL's does not count: of an issuer without any CRL, where that is allowed, and of the trust
-    /// anchor itself; and of a name that is the common name of a certificate without alternative names.
+    /// Whether an error of OpenSSL's does not count: of an issuer without any CRL, where that is
+    /// allowed, and of the trust anchor itself; and of a name that is the common name of a
+    /// certificate without alternative names.
     fn passes_over(&self, context: &X509StoreContextRef) -> bool {
         match context.error().as_raw() {
             ffi::X509_V_ERR_UNABLE_TO_GET_CRL => {
@@ -105,8 +107,8 @@ impl Policy {
         }
     }
 
-    /// Another path to a trust anchor: OpenSSL tries one only, whichever of several certificates of an issuer it meets
-    /// first. Each of these is left out in turn.
+    /// Another path to a trust anchor: OpenSSL tries one only, whichever of several certificates of
+    /// an issuer it meets first. Each of these is left out in turn.
     pub(super) fn other_path(
         &self,
         ssl: &SslRef,
@@ -188,8 +190,8 @@ fn check_further(ssl: &SslRef, chain: &[X509]) -> Vec<String> {
     reasons
 }
 
-/// Errors of OpenSSL's strict mode that are passed over: what RFC 5280 asks of authorities, and what many private ones omit
-/// without any harm to the verification.
+/// Errors of OpenSSL's strict mode that are passed over: what RFC 5280 asks of authorities, and
+/// what many private ones omit without any harm to the verification.
 const OMISSIONS: [i32; 4] = [
     85, // X509_V_ERR_MISSING_AUTHORITY_KEY_IDENTIFIER
     86, // X509_V_ERR_MISSING_SUBJECT_KEY_IDENTIFIER
@@ -217,7 +219,8 @@ fn certificate_for(host: &str) -> Result<X509, ErrorStack> {
     Ok(builder.build())
 }
 
-/// Whether name constraints, in DER, have any subtree: `SEQUENCE { [0] { … }, [1] { … } }`, of which one must be there.
+/// Whether name constraints, in DER, have any subtree: `SEQUENCE { [0] { … }, [1] { … } }`, of
+/// which one must be there.
 fn has_subtrees(der: &[u8]) -> bool {
     const EMPTY: [&[u8]; 4] = [
         &[0x30, 0],

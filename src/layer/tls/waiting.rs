@@ -1,5 +1,5 @@
-//! What to wait for: the layer has no descriptor, and forwards the question to the channel below, for the
-//! direction that the record layer needs.
+//! What to wait for: the layer has no descriptor, and forwards the question to the channel below,
+//! for the direction that the record layer needs.
 
 use std::{
     sync::Arc,
@@ -27,7 +27,8 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum WaitFor {
     Nothing,
-    /// One of these conditions of the channel below. None: the release of the token that another thread has.
+    /// One of these conditions of the channel below. None: the release of the token that another
+    /// thread has.
     Below(IOCondition),
 }
 
@@ -62,9 +63,9 @@ impl TlsState {
         matches!(self.stage, Stage::Fresh | Stage::Shaking) && !self.has_unsent()
     }
 
-    /// Whether a direction needs the same direction of the channel below, and nothing else: also reading in a handshake, so
-    /// that any number of peers that begin one and do nothing costs no watch. After a handshake that has failed only what
-    /// is unsent waits for anything.
+    /// Whether a direction needs the same direction of the channel below, and nothing else: also
+    /// reading in a handshake, so that any number of peers that begin one and do nothing costs no
+    /// watch. After a handshake that has failed only what is unsent waits for anything.
     fn is_plain(&self, side: Direction) -> bool {
         match side {
             Direction::Read => {
@@ -187,8 +188,8 @@ pub(super) fn below(channel: &Channel) -> Option<&Channel> {
     Some(&link_of(channel)?.master)
 }
 
-/// A watch that asks what to wait for before each poll, and waits by the watch of the channel below where
-/// that names no descriptor.
+/// A watch that asks what to wait for before each poll, and waits by the watch of the channel below
+/// where that names no descriptor.
 pub(super) fn watch(channel: &Channel, condition: IOCondition) -> glib::Source {
     if (condition - watch::ALWAYS).is_empty() {
         return watch_for_end(channel, condition);

@@ -173,8 +173,9 @@ impl CommandBuilder {
         Self { directory, ..self }
     }
 
-    /// Gives the command a descriptor more, under this number, which must be above those of the standard
-    /// streams: [`spawn`](Self::spawn) fails otherwise. Of several with one number it gets the last.
+    /// Gives the command a descriptor more, under this number, which must be above those of the
+    /// standard streams: [`spawn`](Self::spawn) fails otherwise. Of several with one number it gets
+    /// the last.
     ///
     /// ```
     /// use std::os::fd::OwnedFd;

@@ -50,8 +50,8 @@ impl Child {
         }
     }
 
-    /// Has it collected when it ends, whatever its channel does. Where that is not possible it is collected by
-    /// what asks for its status first.
+    /// Has it collected when it ends, whatever its channel does. Where that is not possible it is
+    /// collected by what asks for its status first.
     pub(super) fn collect_at_end(self: &Arc<Self>) {
         if let Some(pidfd) = self.process.pidfd()
             && let Ok(key) = collector::enter(self, &pidfd)
@@ -117,7 +117,8 @@ impl Child {
         let Some(exit) = exit? else {
             return Ok(None);
         };
-        // Another thread may have collected it just before this one asked, after it had stored the status.
+        // Another thread may have collected it just before this one asked, after it had stored the
+        // status.
         let exit = *self.exit.get_or_init(|| exit);
         if !self.collected.swap(true, Ordering::AcqRel) {
             self.process.collect();

@@ -1,8 +1,10 @@
-//! Collects commands that end by themselves, so that none is a zombie for as long as its channel is there.
+//! Collects commands that end by themselves, so that none is a zombie for as long as its channel is
+//! there.
 //!
-//! One thread for the process waits for the pidfds of all commands. It starts with the first one, and goes on: a
-//! program that has run one command may run another. Whatever asks for the status later gets what the thread has
-//! stored. A command that could not be entered, for lack of descriptors or threads, is collected by what asks first.
+//! One thread for the process waits for the pidfds of all commands. It starts with the first one,
+//! and goes on: a program that has run one command may run another. Whatever asks for the status
+//! later gets what the thread has stored. A command that could not be entered, for lack of
+//! descriptors or threads, is collected by what asks first.
 
 use std::{
     collections::HashMap,
@@ -24,14 +26,16 @@ struct Collector {
     next_key: u64,
 }
 
-/// Once there has been a command. A forked child has no such thread, and its parent's commands are not its own.
+/// Once there has been a command. A forked child has no such thread, and its parent's commands are
+/// not its own.
 static COLLECTOR: ProcessMutex<Option<Collector>> = ProcessMutex::new(None, |collector| {
     if let Some(collector) = collector.take() {
         collector.exits.close_if_inherited();
     }
 });
 
-/// Has a child collected when it ends. The key is to be [forgotten](forget) by the process that got it.
+/// Has a child collected when it ends. The key is to be [forgotten](forget) by the process that got
+/// it.
 pub(super) fn enter(child: &Arc<Child>, pidfd: &FdLease) -> io::Result<u64> {
     let mut place = COLLECTOR.lock();
     let collector = match &mut *place {

@@ -21,18 +21,20 @@ use crate::{
 };
 
 impl ChannelCommand {
-    /// Writes the command's input and ends it, reads its output and its standard error, as far as they are
-    /// pipes, to their ends, and waits until it has ended: all at once, so that neither side waits for the
-    /// other for ever. Waits whatever the mode of the channel is; the channel stays open. A command that
-    /// does not read all of its input is no error, nor is one that fails: the status says so.
+    /// Writes the command's input and ends it, reads its output and its standard error, as far as
+    /// they are pipes, to their ends, and waits until it has ended: all at once, so that neither
+    /// side waits for the other for ever. Waits whatever the mode of the channel is; the channel
+    /// stays open. A command that does not read all of its input is no error, nor is one that
+    /// fails: the status says so.
     ///
     /// # Errors
     ///
-    /// On a closed channel `G_IO_ERROR_CLOSED`. Where there is input, unsupported if the command was not started for
-    /// writing, and [`BrokenPipe`](io::ErrorKind::BrokenPipe) if its input has been ended before.
+    /// On a closed channel `G_IO_ERROR_CLOSED`. Where there is input, unsupported if the command
+    /// was not started for writing, and [`BrokenPipe`](io::ErrorKind::BrokenPipe) if its input has
+    /// been ended before.
     ///
-    /// `G_IO_ERROR_MESSAGE_TOO_LARGE` if one of the outputs has more than `max` bytes; the command may run
-    /// on then. Otherwise as for reading, and as [`exit_status`](Self::exit_status).
+    /// `G_IO_ERROR_MESSAGE_TOO_LARGE` if one of the outputs has more than `max` bytes; the command
+    /// may run on then. Otherwise as for reading, and as [`exit_status`](Self::exit_status).
     ///
     /// # Examples
     ///
@@ -65,8 +67,8 @@ impl ChannelCommand {
         })
     }
 
-    /// As [`communicate`](Self::communicate), in a future, which never blocks. Where it is dropped, what
-    /// has been read by then is lost.
+    /// As [`communicate`](Self::communicate), in a future, which never blocks. Where it is dropped,
+    /// what has been read by then is lost.
     ///
     /// # Errors
     ///

@@ -111,10 +111,10 @@ impl ChannelCommand {
         CommandBuilder::new(argv)
     }
 
-    /// Makes a channel of a child that has been started by other means: where to read its
-    /// output and where to write its input. The channel takes over waiting for it, and collects it as soon
-    /// as it has ended: nothing else is to wait for it. It is in
-    /// non-blocking mode if both descriptors are.
+    /// Makes a channel of a child that has been started by other means: where to read its output
+    /// and where to write its input. The channel takes over waiting for it, and collects it as soon
+    /// as it has ended: nothing else is to wait for it. It is in non-blocking mode if both
+    /// descriptors are.
     ///
     /// They may be pipes, terminals, or sockets, which are shut down by `shutdown(2)`: two
     /// descriptors of one socket serve both directions.
@@ -127,8 +127,8 @@ impl ChannelCommand {
         Self::adopt(&mut [read, write], pid)
     }
 
-    /// As [`new_pid`](Self::new_pid). On failure the descriptors, for reading and for writing, are left where they
-    /// are.
+    /// As [`new_pid`](Self::new_pid). On failure the descriptors, for reading and for writing, are
+    /// left where they are.
     pub(crate) fn adopt(ends: &mut [Option<OwnedFd>; 2], pid: u32) -> io::Result<Self> {
         let failed = |e| with_context(e, format!("Unable to watch process {pid}"));
         let ends_info = EndsInfo::of(ends).map_err(failed)?;
@@ -177,16 +177,17 @@ impl ChannelCommand {
         let _ = self.imp().stderr.set(stderr);
     }
 
-    /// The command's standard error, if it was started with [`StderrPolicy::Pipe`]. It is in blocking
-    /// mode at first, and closed with this channel; a command that writes much to it waits for a reader.
+    /// The command's standard error, if it was started with [`StderrPolicy::Pipe`]. It is in
+    /// blocking mode at first, and closed with this channel; a command that writes much to it waits
+    /// for a reader.
     #[doc(alias = "qio_channel_command_get_stderr")]
     #[must_use]
     pub fn stderr(&self) -> Option<ChannelFile> {
         self.imp().stderr.get().cloned()
     }
 
-    /// The process id; it may be another process's once this one has ended. [`send_signal`](Self::send_signal)
-    /// never reaches that.
+    /// The process id; it may be another process's once this one has ended.
+    /// [`send_signal`](Self::send_signal) never reaches that.
     #[doc(alias = "qio_channel_command_get_pid")]
     #[must_use]
     pub fn pid(&self) -> u32 {
@@ -231,7 +232,8 @@ impl ChannelCommand {
         Ok(ExitStatus::from_raw(status.unwrap_or_default()))
     }
 
-    /// As [`wait_exit`](Self::wait_exit), in a future, which never blocks. Dropping it changes nothing.
+    /// As [`wait_exit`](Self::wait_exit), in a future, which never blocks. Dropping it changes
+    /// nothing.
     ///
     /// # Errors
     ///
@@ -260,8 +262,8 @@ impl ChannelCommand {
     ///
     /// # Errors
     ///
-    /// What the system says, `EINVAL` for a number that is no signal. Unsupported where the system has
-    /// no pidfds and `SIGCHLD` is ignored: the number might mean another process.
+    /// What the system says, `EINVAL` for a number that is no signal. Unsupported where the system
+    /// has no pidfds and `SIGCHLD` is ignored: the number might mean another process.
     #[doc(alias = "qio_channel_command_send_signal")]
     pub fn send_signal(&self, signal: i32) -> io::Result<()> {
         self.child()?.signal(signal)

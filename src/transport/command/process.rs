@@ -1,5 +1,5 @@
-//! What stands for a child until it has ended: a pidfd, or where the system, a sandbox or valgrind has
-//! no `pidfd_open(2)`, a thread that waits for it.
+//! What stands for a child until it has ended: a pidfd, or where the system, a sandbox or valgrind
+//! has no `pidfd_open(2)`, a thread that waits for it.
 
 use std::{
     io,
@@ -52,8 +52,8 @@ enum By {
 #[derive(Debug)]
 struct Waited {
     pid: u32,
-    /// Set by the thread, while it has this locked, as it removes the child from the system's table:
-    /// until then the number means this child.
+    /// Set by the thread, while it has this locked, as it removes the child from the system's
+    /// table: until then the number means this child.
     exit: ForkMutex<Option<Exit>>,
 }
 
@@ -112,8 +112,8 @@ impl Process {
         }
     }
 
-    /// How the child has ended, if it has; or after waiting for that. Any number of threads may wait;
-    /// the child stays in the system's table until [`collect`](Self::collect).
+    /// How the child has ended, if it has; or after waiting for that. Any number of threads may
+    /// wait; the child stays in the system's table until [`collect`](Self::collect).
     pub(super) fn exit(&self, block: bool) -> io::Result<Option<Exit>> {
         match &self.by {
             By::Pidfd => {

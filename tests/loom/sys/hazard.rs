@@ -1,5 +1,5 @@
-//! The notes of threads as the library has them, with membarrier(2) as a fence: that of a processor, which pairs with
-//! the fence that `light_barrier` is here.
+//! The notes of threads as the library has them, with membarrier(2) as a fence: that of a
+//! processor, which pairs with the fence that `light_barrier` is here.
 
 use loom::{
     cell::Cell,

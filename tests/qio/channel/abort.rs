@@ -85,7 +85,7 @@ fn a_command_is_killed_and_leaves_no_zombie() {
 #[test]
 fn others_are_closed() {
     let (a, b) = ChannelSocket::pair().expect("a socketpair");
-    a.write_all(b"sent").expect("room");
+    a.write_all(b"sent").expect("space");
     a.abort();
     assert_eq!(rest(&b), b"sent");
     let (read, write) = ChannelFile::pipe().expect("a pipe");

@@ -99,12 +99,12 @@ fn lines_come_as_they_are_written() {
     on_loop(|| async {
         let (a, b) = nonblocking_pair();
         let mut lines = BufReader::new(a.async_stream()).lines();
-        b.write_all(b"one\ntw").expect("room");
+        b.write_all(b"one\ntw").expect("space");
         assert_eq!(
             lines.try_next().await.expect("read").as_deref(),
             Some("one")
         );
-        let ticks = after_ticks(move || b.write_all(b"o\nrest").expect("room"));
+        let ticks = after_ticks(move || b.write_all(b"o\nrest").expect("space"));
         assert_eq!(
             lines.try_next().await.expect("read").as_deref(),
             Some("two")

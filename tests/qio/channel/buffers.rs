@@ -108,7 +108,7 @@ fn a_large_read_costs_by_what_arrives() {
             let before = peak();
             let read: Vec<_> = (0..4)
                 .map(|_| {
-                    b.write_all(b"hello").expect("room");
+                    b.write_all(b"hello").expect("space");
                     a.read_bytes(GIB).expect("read")
                 })
                 .collect();

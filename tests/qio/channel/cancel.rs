@@ -47,7 +47,7 @@ fn poll_while_written(
         if let Some(&size) = PIECES.get(poll) {
             write
                 .write_all(&pattern()[written..written + size])
-                .expect("room");
+                .expect("space");
             written += size;
         }
         settle(context);
@@ -70,7 +70,7 @@ fn dropped_then(read_rest: impl Fn(&Channel, &MainContext) -> Vec<u8> + Send + '
                 ];
                 let future = read.readv_all_future(&mut iov);
                 let written = poll_while_written(future, &write, polls, context);
-                write.write_all(&pattern()[written..]).expect("room");
+                write.write_all(&pattern()[written..]).expect("space");
                 assert!(
                     read_rest(&read, context) == pattern(),
                     "after {polls} polls"
@@ -193,7 +193,7 @@ fn what_several_dropped_reads_had_read_is_still_in_order() {
 /// A socket that has `ab` from a dropped read, and nothing else; with its peer.
 fn with_unread(context: &MainContext) -> (ChannelSocket, ChannelSocket) {
     let (a, b) = nonblocking_pair();
-    b.write_all(b"ab").expect("room");
+    b.write_all(b"ab").expect("space");
     {
         let mut buf = [0; 4];
         let mut future = pin!(a.read_all_future(&mut buf));
@@ -253,7 +253,7 @@ fn a_watch_fires_for_what_a_dropped_read_had_read() {
             };
             let mut buf = [0; 4];
             let mut cx = Context::from_waker(Waker::noop());
-            b.write_all(b"ab").expect("room");
+            b.write_all(b"ab").expect("space");
             let source = {
                 let mut future = pin!(a.read_all_future(&mut buf));
                 assert!(future.as_mut().poll(&mut cx).is_pending());
@@ -286,10 +286,10 @@ fn another_task_that_waits_gets_what_a_dropped_read_had_read() {
             modest.read_all_future(&mut buf).await.map(|()| buf)
         });
         // The first gets it, whoever that is; what is dropped goes to the other.
-        b.write_all(b"a").expect("room");
+        b.write_all(b"a").expect("space");
         settle(context);
         greedy.abort();
-        b.write_all(b"b").expect("room");
+        b.write_all(b"b").expect("space");
         let got = context.block_on(modest).expect("no panic").expect("read");
         let mut sorted = got;
         sorted.sort_unstable();

@@ -100,7 +100,7 @@ fn assert_fails<T>(result: io::Result<T>, kind: io::ErrorKind, words: &str) {
 fn a_class_that_reads_and_writes_has_all_the_methods() {
     let channel = memory();
     channel.set_blocking(false).expect("either mode");
-    channel.write_all(b"to be read").expect("there is room");
+    channel.write_all(b"to be read").expect("there is space");
     let (mut to, mut be) = ([0; 2], [0; 3]);
     let mut iov = [IoSliceMut::new(&mut to), IoSliceMut::new(&mut be)];
     channel.readv_all(&mut iov).expect("it is there");

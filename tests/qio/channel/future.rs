@@ -131,7 +131,7 @@ fn the_end_is_zero_or_false_before_the_first_byte_and_an_error_after_it() {
 fn reads_late(read: Channel, write: Channel) {
     on_loop(|| async move {
         read.set_blocking(true).expect("blocking");
-        let ticks = after_ticks(move || write.write_all(b"late").expect("there is room"));
+        let ticks = after_ticks(move || write.write_all(b"late").expect("there is space"));
         let mut buf = [0; 4];
         read.read_all_future(&mut buf).await.expect("read");
         assert_eq!(&buf, b"late");
@@ -185,7 +185,7 @@ fn several_tasks_that_wait_for_the_same_channel_are_all_woken() {
         let (a, b) = nonblocking_pair();
         let waits = (0..5).map(|_| a.ready(IN));
         let writes = b.clone();
-        let ticks = after_ticks(move || writes.write_all(b"x").expect("there is room"));
+        let ticks = after_ticks(move || writes.write_all(b"x").expect("there is space"));
         for got in join_all(waits).await {
             assert_eq!(got.expect("ready"), IN);
         }
@@ -199,12 +199,12 @@ fn ready_reports_the_conditions_that_are_there() {
         let (a, b) = nonblocking_pair();
         assert_eq!(a.ready(OUT).await.expect("ready"), OUT);
         assert_eq!(a.ready(IN | OUT).await.expect("ready"), OUT);
-        b.write_all(b"x").expect("there is room");
+        b.write_all(b"x").expect("there is space");
         assert_eq!(a.ready(IN).await.expect("ready"), IN);
         let (c, d) = nonblocking_pair();
         fill(&c);
         let writes = d.clone();
-        after_ticks(move || writes.write_all(b"x").expect("there is room"));
+        after_ticks(move || writes.write_all(b"x").expect("there is space"));
         assert_eq!(c.ready(IN | OUT).await.expect("ready"), IN);
         let (read, write) = ChannelFile::pipe().expect("a pipe");
         after_ticks(move || drop(write));
@@ -333,7 +333,7 @@ async fn peek_and_read() {
         let count = b.readv_full_future(&mut iov, None, ReadFlags::PEEK);
         assert_eq!(count.await.expect("looked at"), 5);
     };
-    let written = async { a.write_all_future(b"hello").await.expect("room") };
+    let written = async { a.write_all_future(b"hello").await.expect("space") };
     join(peeked, written).await;
     let mut buf = [0; 100];
     assert_eq!(b.read_future(&mut buf).await.expect("still there"), 5);
@@ -355,7 +355,7 @@ fn who_waits_for_a_hang_up_does_not_make_readers_forget_what_is_there() {
             reading.read_all_future(&mut body).await.expect("the body");
             (head, body)
         });
-        a.write_all_future(b"hello").await.expect("room");
+        a.write_all_future(b"hello").await.expect("space");
         assert_eq!(reader.await.expect("no panic"), (*b"he", *b"llo"));
     });
 }

@@ -109,7 +109,7 @@ fn a_class_in_blocking_mode_that_is_not_ours_is_read_once_it_is_ready() {
         on_loop(move || async move {
             let (a, b) = ChannelSocket::pair().expect("a socketpair");
             let proxy = Proxy::new(a, by_watch);
-            let ticks = after_ticks(move || b.write_all(b"late").expect("there is room"));
+            let ticks = after_ticks(move || b.write_all(b"late").expect("there is space"));
             let mut buf = [0; 8];
             assert_eq!(proxy.read_future(&mut buf).await.expect("read"), 4);
             assert_eq!(&buf[..4], b"late");

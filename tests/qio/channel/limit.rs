@@ -36,13 +36,13 @@ fn quiet() -> Vec<(Channel, Box<dyn Send>)> {
 fn a_future_that_is_too_late_fails_and_loses_nothing() {
     on_loop(|| async {
         let (a, b) = nonblocking_pair();
-        b.write_all(b"ab").expect("there is room");
+        b.write_all(b"ab").expect("there is space");
         let begin = Instant::now();
         let mut buf = [0; 4];
         let e = a.read_all_future(&mut buf).or_timeout(A_WHILE).await;
         assert_eq!(e.expect_err("two bytes only").kind(), ErrorKind::TimedOut);
         assert!(begin.elapsed() >= A_WHILE);
-        b.write_all(b"cd").expect("there is room");
+        b.write_all(b"cd").expect("there is space");
         a.read_all_future(&mut buf)
             .or_timeout(NEVER)
             .await
@@ -55,11 +55,11 @@ fn a_future_that_is_too_late_fails_and_loses_nothing() {
 fn a_future_that_is_ready_is_not_too_late() {
     on_loop(|| async {
         let (a, b) = nonblocking_pair();
-        b.write_all(b"a").expect("there is room");
+        b.write_all(b"a").expect("there is space");
         let mut buf = [0; 1];
         let read = a.read_future(&mut buf).or_timeout(Duration::ZERO).await;
         assert_eq!(read.expect("at once"), 1);
-        after_ticks(move || b.write_all(b"b").expect("there is room"));
+        after_ticks(move || b.write_all(b"b").expect("there is space"));
         // Longer than any clock counts.
         let read = a.read_future(&mut buf).or_timeout(Duration::MAX).await;
         assert_eq!((read.expect("read"), &buf), (1, b"b"));
@@ -101,7 +101,7 @@ fn limits_work_on_tasks_of_either_kind() {
 fn what_is_cancelled_before_does_not_begin() {
     on_loop(|| async {
         let (a, b) = nonblocking_pair();
-        b.write_all(b"x").expect("there is room");
+        b.write_all(b"x").expect("there is space");
         let cancellable = gio::Cancellable::new();
         cancellable.cancel();
         let mut buf = [0; 1];
@@ -115,7 +115,7 @@ fn what_is_cancelled_before_does_not_begin() {
 fn what_is_cancelled_meanwhile_ends_and_loses_nothing() {
     on_loop(|| async {
         let (a, b) = nonblocking_pair();
-        b.write_all(b"ab").expect("there is room");
+        b.write_all(b"ab").expect("there is space");
         let cancellable = gio::Cancellable::new();
         let cancels = cancellable.clone();
         let ticks = after_ticks(move || cancels.cancel());
@@ -248,7 +248,7 @@ fn a_wait_in_a_coroutine_can_be_cancelled() {
         check_cancelled(&e.expect_err("cancelled"));
         let cancellable = gio::Cancellable::new();
         let writes = b.clone();
-        after_ticks(move || writes.write_all(b"x").expect("there is room"));
+        after_ticks(move || writes.write_all(b"x").expect("there is space"));
         assert_eq!(a.wait_cancellable(IN, &cancellable).expect("ready"), IN);
     });
 }

@@ -54,7 +54,7 @@ fn command(script: &str) -> ChannelCommand {
 fn a_condition_that_is_there_ends_the_wait_at_once() {
     let (a, b) = nonblocking_pair();
     assert_eq!(a.wait(OUT).expect("ready"), OUT);
-    b.write_all(b"x").expect("there is room");
+    b.write_all(b"x").expect("there is space");
     assert_eq!(a.wait(IN).expect("ready"), IN);
     assert_eq!(a.wait(IN | OUT).expect("ready"), IN | OUT);
     assert_eq!(a.wait_timeout(IN, Duration::ZERO).expect("ready"), IN);
@@ -65,7 +65,7 @@ fn a_write_in_another_thread_ends_the_wait() {
     for _ in 0..20 {
         let (a, b) = nonblocking_pair();
         let writer = b.clone();
-        let write = move || writer.write_all(b"x").expect("there is room");
+        let write = move || writer.write_all(b"x").expect("there is space");
         assert_eq!(got_when(&a, IN, write), IN);
     }
 }
@@ -123,7 +123,7 @@ fn both_directions_of_a_socket_are_waited_for_at_once() {
     let (a, b) = nonblocking_pair();
     fill(&a);
     let writer = b.clone();
-    let write = move || writer.write_all(b"x").expect("there is room");
+    let write = move || writer.write_all(b"x").expect("there is space");
     assert_eq!(got_when(&a, IN | OUT, write), IN);
 }
 
@@ -131,14 +131,14 @@ fn both_directions_of_a_socket_are_waited_for_at_once() {
 fn a_wait_without_patience_still_looks() {
     let command = command("exec cat");
     let got = command.wait_timeout(IOCondition::IN | IOCondition::OUT, Duration::ZERO);
-    assert_eq!(got.expect("there is room"), IOCondition::OUT);
+    assert_eq!(got.expect("there is space"), IOCondition::OUT);
 }
 
 #[test]
 fn both_directions_of_a_command_are_waited_for_at_once() {
     let cat = command("exec cat");
     assert_eq!(cat.wait(IN | OUT).expect("ready"), OUT);
-    cat.write_all(b"x").expect("there is room");
+    cat.write_all(b"x").expect("there is space");
     assert_eq!(cat.wait(IN).expect("ready"), IN);
     assert_eq!(cat.wait(IN | OUT).expect("ready"), IN | OUT);
     cat.close().expect("ends well");
@@ -285,7 +285,7 @@ impl Hesitant {
     /// Makes its pipe readable.
     fn wake(&self) {
         let (_, write) = self.imp().pipe.get().expect("set");
-        write.write_all(b"x").expect("there is room");
+        write.write_all(b"x").expect("there is space");
     }
 
     /// Watches it in a context, and returns what the watch is told first.

@@ -20,8 +20,8 @@ pub(crate) fn allocated() -> usize {
     info.uordblks + info.hblkhd
 }
 
-/// By how many bytes more than ever before `body` makes this process grow, if only for a moment: with what C code
-/// takes.
+/// By how many bytes more than ever before `body` makes this process grow, if only for a moment:
+/// with what C code takes.
 pub(crate) fn growth(body: impl FnOnce()) -> usize {
     let before = figure("VmHWM:");
     body();

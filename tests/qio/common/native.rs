@@ -1,4 +1,5 @@
-//! What GLib and GIO have and the crates do not: addresses as bytes of the kernel's, and the sources of a context.
+//! What GLib and GIO have and the crates do not: addresses as bytes of the kernel's, and the
+//! sources of a context.
 #![allow(unsafe_code)] // The functions are not bound.
 
 use std::net::Ipv4Addr;
@@ -38,8 +39,8 @@ pub(crate) fn sources(context: &MainContext) -> usize {
     (1..id.as_raw()).filter(is_there).count()
 }
 
-/// Makes `pidfd_open(2)` fail with `ENOSYS` in this thread and those that it starts, as on older systems, in
-/// sandboxes and under valgrind. For tests that run alone.
+/// Makes `pidfd_open(2)` fail with `ENOSYS` in this thread and those that it starts, as on older
+/// systems, in sandboxes and under valgrind. For tests that run alone.
 pub(crate) fn take_pidfds_away() {
     use nix::libc::{
         BPF_ABS, BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W, ENOSYS, PR_SET_NO_NEW_PRIVS,

@@ -1,7 +1,7 @@
 //! Tests that this machine cannot run: they are skipped visibly.
 //!
-//! `.ci/test` counts the skips and fails on unexpected ones where that is asked for. A test binary that runs by
-//! itself skips nothing for a missing package: the test fails, and names it.
+//! `.ci/test` counts the skips and fails on unexpected ones where that is asked for. A test binary
+//! that runs by itself skips nothing for a missing package: the test fails, and names it.
 
 use std::{
     env,
@@ -17,8 +17,8 @@ const FILE: &str = "QIO_SKIPPED";
 /// The Debian packages that could not be installed, separated by white space, from `.ci/packages`.
 const LEFT_OUT: &str = "QIO_LEFT_OUT";
 
-/// Reports that the current test is skipped, or a part of it, and why: on standard error, past the capture of the
-/// test harness, and in the file of skips.
+/// Reports that the current test is skipped, or a part of it, and why: on standard error, past the
+/// capture of the test harness, and in the file of skips.
 pub(crate) fn skip(reason: impl Display) {
     let test = test_name();
     let line = format!("{test}\t{reason}").replace('\n', " ");

@@ -192,7 +192,7 @@ fn a_slot_of_a_class_may_wait_in_a_coroutine() {
     run(|| {
         let (a, b) = nonblocking_pair();
         let patient = Patient::new(a);
-        let ticks = after_ticks(move || b.write_all(b"late").expect("room"));
+        let ticks = after_ticks(move || b.write_all(b"late").expect("space"));
         let mut buf = [0; 8];
         assert_eq!(patient.read(&mut buf).expect("read"), 4);
         assert!(ticks.load(Ordering::Relaxed) >= 3);
@@ -207,7 +207,7 @@ fn two_coroutines_may_wait_in_the_counterpart_of_one_virtual_function() {
         // The class overrides the function of buffers, which that of `GBytes` calls.
         let reads = [reader.clone(), reader].map(|reader| spawn(move || reader.read_bytes(1)));
         settle(context);
-        b.write_all(b"xy").expect("room");
+        b.write_all(b"xy").expect("space");
         let mut read: Vec<_> = reads
             .into_iter()
             .map(|read| context.block_on(read).expect("no panic").expect("read"))

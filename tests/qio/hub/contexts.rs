@@ -31,7 +31,7 @@ fn a_wait_goes_along_when_its_channel_is_attached_to_another_context() {
     let (a, b) = ChannelSocket::pair().expect("a socketpair");
     a.attach_context(&idle);
     let waits = reading(&here, &a);
-    b.write_all(b"x").expect("room");
+    b.write_all(b"x").expect("space");
     assert!(iterations(&here) <= FEW);
     assert!(
         !waits.is_finished(),
@@ -57,7 +57,7 @@ fn a_wait_goes_along_when_its_channel_is_detached() {
         !read.is_finished() && !ready.is_finished(),
         "there is nothing"
     );
-    b.write_all(b"xy").expect("room");
+    b.write_all(b"xy").expect("space");
     join(&here, read).expect("no panic").expect("read");
     let got = join(&here, ready).expect("no panic").expect("conditions");
     assert_eq!(got, IOCondition::IN);
@@ -110,12 +110,12 @@ fn a_channel_that_goes_back_and_forth_between_running_contexts_keeps_its_waiters
     let told = telling(&runners[0].context, &a);
     for round in 0..2_000_u32 {
         a.attach_context(&runners[round as usize % 2].context);
-        b.write_all(&[round as u8]).expect("room");
+        b.write_all(&[round as u8]).expect("space");
         let byte = told.recv_timeout(TIMEOUT).expect("its wait went along");
         assert_eq!(byte.expect("read"), round as u8);
     }
     a.detach_context();
-    b.write_all(b"!").expect("room");
+    b.write_all(b"!").expect("space");
     let byte = told.recv_timeout(TIMEOUT).expect("it goes on");
     assert_eq!(byte.expect("read"), b'!');
 }
@@ -140,7 +140,7 @@ fn nothing_is_lost_while_a_channel_moves_all_the_time() {
     });
     let end = std::time::Instant::now() + TIMEOUT;
     let result = (0..3_000).try_for_each(|round| {
-        b.write_all(&[round as u8]).expect("room");
+        b.write_all(&[round as u8]).expect("space");
         loop {
             // Either of the two gets it.
             let byte = told.iter().find_map(|told| told.try_recv().ok());
@@ -167,7 +167,7 @@ fn a_wait_by_the_context_of_another_thread_misses_nothing_that_comes_as_it_begin
         let (sender, peers) = mpsc::channel::<ChannelSocket>();
         let writer = thread::spawn(move || {
             for peer in peers {
-                peer.write_all(b"x").expect("room");
+                peer.write_all(b"x").expect("space");
             }
         });
         for _ in 0..5_000 {
@@ -206,7 +206,7 @@ fn threads_that_begin_to_wait_for_one_channel_at_once_share_its_context() {
                     })
                 });
                 barrier.wait();
-                b.write_all(b"xy").expect("room");
+                b.write_all(b"xy").expect("space");
                 for thread in threads {
                     thread.join().expect("no panic").expect("read");
                 }

@@ -1,5 +1,5 @@
-//! One channel that is waited for in three contexts and in a blocked thread, while yet another thread does
-//! something to it.
+//! One channel that is waited for in three contexts and in a blocked thread, while yet another
+//! thread does something to it.
 
 use std::{
     future::Future as _,
@@ -162,9 +162,9 @@ fn moving_to_another_context_keeps_what_waits_in_three_contexts_and_a_thread() {
             if settled {
                 moves.join().expect("no panic");
                 assert!(crowd.is_quiet(), "there is nothing");
-                b.write_all(b"x").expect("room");
+                b.write_all(b"x").expect("space");
             } else {
-                b.write_all(b"x").expect("room");
+                b.write_all(b"x").expect("space");
                 moves.join().expect("no panic");
             }
             let runners = crowd.check("move", |result| matches!(result, Ok(got) if *got == IN));
@@ -195,14 +195,14 @@ fn a_fork_leaves_what_waits_in_three_contexts_and_a_thread_alone() {
                             async move { read.read_all_future(&mut [0]).await },
                         );
                         settle(&context);
-                        b.write_all(b"c").expect("room");
+                        b.write_all(b"c").expect("space");
                         join(&context, task).expect("no panic").expect("read");
                         a.close().expect("closed");
                         b.close().expect("closed");
                     });
                 });
                 forks.join().expect("no panic");
-                b.write_all(b"x").expect("room");
+                b.write_all(b"x").expect("space");
                 runners = crowd.check("fork", |result| {
                     // The byte of the child was there for a moment.
                     matches!(result, Ok(got) if *got == IN)
@@ -224,7 +224,7 @@ fn a_future_that_was_polled_in_one_context_is_dropped_in_another_thread() {
             let once = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_pending()));
             assert!(context.block_on(once), "there is nothing");
             let writes = thread::spawn(move || {
-                b.write_all(b"x").expect("room");
+                b.write_all(b"x").expect("space");
                 b
             });
             let drops = thread::spawn(move || drop(future));
@@ -236,7 +236,7 @@ fn a_future_that_was_polled_in_one_context_is_dropped_in_another_thread() {
             let mut byte = [0];
             a.read_all(&mut byte).expect("nothing is lost");
             assert_eq!(&byte, b"x");
-            b.write_all(b"y").expect("room");
+            b.write_all(b"y").expect("space");
             context
                 .block_on(a.read_all_future(&mut byte))
                 .expect("read");

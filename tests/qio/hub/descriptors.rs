@@ -29,7 +29,7 @@ fn a_context_has_one_epoll_instance_whatever_the_priorities() {
                 let read = async move { channel.read_all_future(&mut [0]).await };
                 let task = qio::spawn_local_in(&context, Priority::from(priority), read);
                 settle(&context);
-                b.write_all(b"x").expect("room");
+                b.write_all(b"x").expect("space");
                 join(&context, task).expect("no panic").expect("read");
             }
             assert_eq!(count(), before + OF_A_HUB);
@@ -67,7 +67,7 @@ fn what_waits_at_a_low_priority_holds_nothing_up_between_it_and_a_high_one() {
         while !busy.is_destroyed() {
             context.iteration(true);
         }
-        writes.join().expect("no panic").expect("room");
+        writes.join().expect("no panic").expect("space");
         join(&context, task).expect("it reads to the end");
     });
 }
@@ -89,7 +89,7 @@ fn a_hub_that_nothing_uses_goes_after_a_while() {
                 );
                 settle(&context);
                 assert_eq!(count(), before + OF_A_HUB);
-                b.write_all(b"x").expect("room");
+                b.write_all(b"x").expect("space");
                 join(&context, task).expect("no panic").expect("read");
                 iterate_until(&context, || count() == before);
             }
@@ -177,7 +177,7 @@ fn without_a_descriptor_waiting_is_an_error_and_all_else_goes_on() {
                 iterate_until(&context, || watch.is_destroyed());
                 assert_eq!(called.try_recv(), Ok("watch"));
                 drop(short);
-                b.write_all(b"x").expect("room");
+                b.write_all(b"x").expect("space");
                 iterate_until(&context, || called.try_recv() == Ok("handler"));
                 let short = exhausted();
                 a.close().expect("closed");

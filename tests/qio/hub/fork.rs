@@ -25,7 +25,7 @@ fn a_forked_child_that_lets_go_of_all_leaves_the_waits_of_its_parent_alone() {
                 drop(mine.take());
             });
             for (peer, task) in [b, d].into_iter().zip(tasks) {
-                peer.write_all(b"x").expect("room");
+                peer.write_all(b"x").expect("space");
                 let read = join(&context, task).expect("no panic");
                 assert_eq!(read.expect("read"), b"x");
             }
@@ -42,11 +42,11 @@ fn a_forked_child_goes_on_with_its_own_waits() {
             let ((a, b), (c, d)) = (pair(), pair());
             let (mut mine, mut other) = (Some(reading(&context, &a)), Some(reading(&context, &c)));
             in_child(|| {
-                d.write_all(b"child").expect("room");
+                d.write_all(b"child").expect("space");
                 let read = join(&context, other.take().expect("here")).expect("no panic");
                 assert_eq!(read.expect("read"), b"child");
             });
-            b.write_all(b"parent").expect("room");
+            b.write_all(b"parent").expect("space");
             let read = join(&context, mine.take().expect("here")).expect("no panic");
             assert_eq!(read.expect("read"), b"parent");
         },
@@ -95,9 +95,9 @@ fn a_task_may_fork_and_both_sides_go_on() {
         });
         settle(&context);
         assert!(!forks.is_finished(), "nothing has been written");
-        peer.write_all(b"12345").expect("room");
+        peer.write_all(b"12345").expect("space");
         assert_eq!(join(&context, forks).expect("no panic").expect("read"), 5);
-        b.write_all(b"x").expect("room");
+        b.write_all(b"x").expect("space");
         assert_eq!(
             join(&context, waits).expect("no panic").expect("read"),
             b"x"

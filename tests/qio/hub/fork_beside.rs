@@ -100,7 +100,8 @@ impl Busy {
         !self.is_over.load(Ordering::Relaxed)
     }
 
-    /// Tasks of a context that another thread runs wait for channels that this one writes to and closes.
+    /// Tasks of a context that another thread runs wait for channels that this one writes to and
+    /// closes.
     fn wake(&self) {
         while self.goes_on() {
             let (a, b) = nonblocking_pair();
@@ -115,7 +116,7 @@ impl Busy {
                     let _ = reader.read_all_future(&mut [0]).await;
                 },
             ));
-            b.write_all(b"x").expect("room");
+            b.write_all(b"x").expect("space");
             let _ = read.recv();
             a.close().expect("closed");
         }
@@ -143,11 +144,11 @@ impl Busy {
 
 type Ends = (ChannelSocket, ChannelSocket);
 
-/// What a child does with a pair of its parent, and for itself. GObject's own locks may have been held
-/// by another thread of the parent: it makes no objects.
+/// What a child does with a pair of its parent, and for itself. GObject's own locks may have been
+/// held by another thread of the parent: it makes no objects.
 fn in_child((a, b): &Ends, (c, d): &Ends) {
     let context = MainContext::new();
-    b.write_all(b"x").expect("room");
+    b.write_all(b"x").expect("space");
     a.wait(IOCondition::IN).expect("ready");
     a.read_all(&mut [0]).expect("read");
     let seen = std::rc::Rc::new(std::cell::Cell::new(false));
@@ -160,9 +161,9 @@ fn in_child((a, b): &Ends, (c, d): &Ends) {
         },
         Some(&context),
     );
-    d.write_all(b"x").expect("room");
+    d.write_all(b"x").expect("space");
     iterate_until(&context, || seen.get());
-    b.write_all(b"y").expect("room");
+    b.write_all(b"y").expect("space");
     let reader = a.clone();
     let read = async move { reader.read_all_future(&mut [0]).await };
     run(&context, read).expect("read");

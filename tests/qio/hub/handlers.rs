@@ -35,14 +35,14 @@ fn a_handler_is_called_as_long_as_there_is_something_to_read() {
     a.set_fd_handler_local(Some(&context), handler, None);
     assert!(iterations(&context) <= FEW);
     assert_eq!(calls.get(), 0);
-    b.write_all(b"x").expect("room");
+    b.write_all(b"x").expect("space");
     iterate_until(&context, || calls.get() >= 10);
     assert_eq!(a.read(&mut [0; 8]).expect("read"), 1);
     settle(&context);
     let before = calls.get();
     assert!(iterations(&context) <= FEW);
     assert_eq!(calls.get(), before, "there is nothing more");
-    b.write_all(b"x").expect("room");
+    b.write_all(b"x").expect("space");
     iterate_until(&context, || calls.get() > before);
 }
 
@@ -58,7 +58,7 @@ fn is_called_for_each_byte(reader: &Channel, writer: &Channel) {
     reader.set_fd_handler_local(Some(&context), Some(Box::new(handler)), None);
     for round in 1..=ROUNDS {
         settle(&context);
-        writer.write_all(b"abc").expect("room");
+        writer.write_all(b"abc").expect("space");
         iterate_until(&context, || taken.get() == 3 * round);
         assert!(iterations(&context) <= FEW, "nothing is left to be read");
     }
@@ -100,7 +100,7 @@ fn both_handlers_have_their_turns_beside_a_task() {
     let (a, b) = nonblocking_pair();
     let ((read, reads), (write, writes)) = (counting(), counting());
     a.set_fd_handler_local(Some(&context), read, write);
-    b.write_all(b"x").expect("room");
+    b.write_all(b"x").expect("space");
     iterate_until(&context, || reads.get() >= 10 && writes.get() >= 10);
     run(&context, pass());
 }
@@ -109,7 +109,7 @@ fn both_handlers_have_their_turns_beside_a_task() {
 fn a_handler_that_is_replaced_is_not_called_again() {
     let context = MainContext::new();
     let (a, b) = nonblocking_pair();
-    b.write_all(b"x").expect("room");
+    b.write_all(b"x").expect("space");
     let ((first, of_first), (second, of_second)) = (counting(), counting());
     a.set_fd_handler_local(Some(&context), first, None);
     iterate_until(&context, || of_first.get() > 0);
@@ -129,7 +129,7 @@ fn a_handler_that_is_replaced_is_not_called_again() {
 fn a_handler_may_remove_or_replace_itself() {
     let context = MainContext::new();
     let (a, b) = nonblocking_pair();
-    b.write_all(b"x").expect("room");
+    b.write_all(b"x").expect("space");
     let (next, calls) = counting();
     let (channel, inside, mut next) = (a.clone(), context.clone(), Some(next));
     let once = Rc::new(Cell::new(0));
@@ -179,7 +179,7 @@ fn a_handler_keeps_the_channel_alive_until_it_is_removed() {
     a.set_fd_handler_local(Some(&context), handler, None);
     let weak = a.downgrade();
     drop(a);
-    b.write_all(b"x").expect("room");
+    b.write_all(b"x").expect("space");
     iterate_until(&context, || calls.get() > 0);
     let a = weak.upgrade().expect("the handler keeps it");
     a.set_fd_handler_local(Some(&context), None, None);
@@ -199,7 +199,7 @@ fn a_handler_that_holds_its_channel_lets_go_of_it_when_that_is_closed() {
         counted.set(counted.get() + 1);
     };
     a.set_fd_handler_local(Some(&context), Some(Box::new(handler)), None);
-    b.write_all(b"x").expect("room");
+    b.write_all(b"x").expect("space");
     iterate_until(&context, || calls.get() == 1);
     let weak = a.downgrade();
     a.close().expect("closed");
@@ -236,7 +236,7 @@ fn serve_a_thousand() {
     }
     for round in 1..=3 {
         for (_, b) in pairs.iter().step_by(7) {
-            b.write_all(b"x").expect("room");
+            b.write_all(b"x").expect("space");
         }
         let all = |calls: &[i32]| calls.iter().step_by(7).all(|&count| count == round);
         iterate_until(&context, || all(&served.borrow()));
@@ -262,7 +262,7 @@ fn handlers_are_called_in_the_thread_that_runs_their_context() {
     };
     a.set_fd_handler(Some(&runner.context), Some(Box::new(handler)), None);
     for _ in 0..1_000 {
-        b.write_all(b"x").expect("room");
+        b.write_all(b"x").expect("space");
         let (thread, count) = called.recv_timeout(TIMEOUT).expect("called");
         assert_ne!(thread, thread::current().id());
         assert_eq!(count, 1);
@@ -298,7 +298,7 @@ fn of_handlers_that_two_threads_set_at_once_one_is_called_and_none_is_left_after
                     scope.spawn(set);
                 }
             });
-            b.write_all(b"x").expect("room");
+            b.write_all(b"x").expect("space");
             while bytes.load(Ordering::SeqCst) == 0 {
                 thread::yield_now();
             }

@@ -43,12 +43,12 @@ async fn two_bytes(channel: Channel) -> std::io::Result<()> {
 fn use_up(read: &Channel, write: &Channel, context: &MainContext, round: usize) {
     let got = start(context, two_bytes(read.clone()));
     settle(context);
-    write.write_all(b"xy").expect("room");
+    write.write_all(b"xy").expect("space");
     join(context, got).expect("no panic").expect("read");
 
     let cut_off = start(context, two_bytes(read.clone()));
     settle(context);
-    write.write_all(b"x").expect("room");
+    write.write_all(b"x").expect("space");
     settle(context);
     cut_off.abort();
     settle(context);

@@ -37,7 +37,7 @@ fn a_reader_after_a_handler_is_reported_the_end() {
             listener.accept().expect("there"),
         );
         server.set_blocking(false).expect("a mode");
-        client.write_all(b"abcdef").expect("room");
+        client.write_all(b"abcdef").expect("space");
         client.shutdown(Shutdown::Write).expect("shut down");
         server
             .wait(glib::IOCondition::HUP | glib::IOCondition::IN)
@@ -67,7 +67,7 @@ fn a_stream_that_waited_in_one_context_goes_on_in_another() {
             assert!(Pin::new(&mut stream).poll_read(cx, &mut buf).is_pending());
             Poll::Ready(())
         }));
-        b.write_all(b"x").expect("room");
+        b.write_all(b"x").expect("space");
         let read = poll_fn(|cx| Pin::new(&mut stream).poll_read(cx, &mut buf));
         assert_eq!(context.block_on(read).expect("read"), 1);
     });
@@ -85,7 +85,7 @@ fn a_loop_inside_a_task_does_not_rely_on_the_guesses_of_the_outer_one() {
                 reader.read_future(&mut [0]).await.expect("read")
             });
             settle(context);
-            b.write_all(b"1").expect("room");
+            b.write_all(b"1").expect("space");
             assert_eq!(context.block_on(waits).expect("no panic"), 1);
         }
         let outer = qio::spawn_local_in(context, glib::Priority::DEFAULT, async move {
@@ -93,8 +93,8 @@ fn a_loop_inside_a_task_does_not_rely_on_the_guesses_of_the_outer_one() {
                 let null = File::open("/dev/null").expect("open");
                 let message = [IoSlice::new(b"xx")];
                 b.writev_full(&message, &[null.as_fd()], WriteFlags::empty())
-                    .expect("room");
-                b.write_all(b"yy").expect("room");
+                    .expect("space");
+                b.write_all(b"yy").expect("space");
                 let mut buf = [0; 16];
                 // It ends where the descriptor is.
                 assert_eq!(a.read_future(&mut buf).await.expect("read"), 2);

@@ -85,8 +85,8 @@ fn check(
         let other = reading(&nested, &c);
         let (to_channel, to_other) = (peer.clone(), d.clone());
         let write = move || {
-            to_channel.write_all(b"2").expect("room");
-            to_other.write_all(b"o").expect("room");
+            to_channel.write_all(b"2").expect("space");
+            to_other.write_all(b"o").expect("space");
         };
         let timer = glib::timeout_source_new(
             Duration::from_millis(1),
@@ -104,12 +104,12 @@ fn check(
             join(&nested, reading(&nested, &channel)).expect("no panic"),
             b'2'
         );
-        peer.write_all(b"3").expect("room");
+        peer.write_all(b"3").expect("space");
         settle(&nested);
     };
     begin(outer, &a, Box::new(on_byte));
     for (byte, all) in [(b"1", b"13".as_slice()), (b"4", b"134")] {
-        b.write_all(byte).expect("room");
+        b.write_all(byte).expect("space");
         iterate_until(outer, || seen.borrow().len() >= all.len());
         assert_eq!(*seen.borrow(), all);
     }
@@ -143,8 +143,8 @@ fn a_loop_inside_a_task_loses_nothing_that_comes_meanwhile() {
     check_in(by_task);
 }
 
-/// A watch of another context, in which nothing happens until the hub waits in its place: then data comes, or the
-/// channel is closed by another thread.
+/// A watch of another context, in which nothing happens until the hub waits in its place: then data
+/// comes, or the channel is closed by another thread.
 fn wait_by_an_idle_watch(closes: bool) {
     let context = MainContext::new();
     let (a, b) = nonblocking_pair();
@@ -160,7 +160,7 @@ fn wait_by_an_idle_watch(closes: bool) {
     }
     let thread = thread::spawn(move || match closes {
         true => a.close().expect("closed"),
-        false => b.write_all(b"x").expect("room"),
+        false => b.write_all(b"x").expect("space"),
     });
     thread.join().expect("no panic");
     iterate_until(&context, || !got.get().is_empty());

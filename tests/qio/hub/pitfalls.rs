@@ -46,8 +46,8 @@ fn send_both(peer: &ChannelSocket) {
     let null = File::open("/dev/null").expect("opened");
     let first = [IoSlice::new(b"with a descriptor")];
     peer.writev_full(&first, &[null.as_fd()], WriteFlags::empty())
-        .expect("room");
-    peer.write_all(b"without").expect("room");
+        .expect("space");
+    peer.write_all(b"without").expect("space");
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn the_number_of_a_closed_channel_serves_another_one() {
                 let (new, b) = pair_with(number);
                 let waits = reading(&context, &new);
                 assert!(!waits.is_finished(), "there is nothing to read");
-                b.write_all(b"new").expect("room");
+                b.write_all(b"new").expect("space");
                 let read = join(&context, waits).expect("no panic");
                 assert_eq!(read.expect("read"), b"new");
                 (a, _peer) = (new, b);
@@ -149,10 +149,10 @@ fn a_duplicate_that_outlives_its_channel_disturbs_nothing() {
             let (new, peer) = pair_with(number);
             let waits = reading(&context, &new);
             // Goes to the duplicate, of which nobody has told the loop.
-            b.write_all(b"old").expect("room");
+            b.write_all(b"old").expect("space");
             assert!(iterations(&context) <= FEW, "somebody still listens");
             assert!(!waits.is_finished());
-            peer.write_all(b"new").expect("room");
+            peer.write_all(b"new").expect("space");
             assert_eq!(
                 join(&context, waits).expect("no panic").expect("read"),
                 b"new"
@@ -220,7 +220,7 @@ fn a_hang_up_that_nothing_waits_for_does_not_spin() {
         (read.upcast_ref(), write.upcast_ref()),
     ] {
         let waits = reading(&context, reader);
-        writer.write_all(b"x").expect("room");
+        writer.write_all(b"x").expect("space");
         join(&context, waits).expect("no panic").expect("read");
     }
     b.close().expect("closed");
@@ -278,7 +278,7 @@ fn an_outer_task_is_not_run_by_a_loop_inside_it_and_the_others_are() {
             assert!(!inside.replace(true), "it runs already");
             cx.waker().wake_by_ref();
             let other = reading(&nested, &a);
-            b.write_all(b"x").expect("room");
+            b.write_all(b"x").expect("space");
             let read = join(&nested, other).expect("no panic").expect("read");
             inside.set(false);
             Poll::Ready(read)

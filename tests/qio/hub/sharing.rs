@@ -98,11 +98,11 @@ fn two_channels_of_one_descriptor_wait_side_by_side() {
         let tasks = [reading(&context, &a), reading(&context, &other)];
         settle(&context);
         assert_eq!(finished(&tasks), 0);
-        b.write_all(b"x").expect("room");
+        b.write_all(b"x").expect("space");
         iterate_until(&context, || finished(&tasks) == 1);
         settle(&context);
         assert_eq!(finished(&tasks), 1, "there was one byte");
-        b.write_all(b"x").expect("room");
+        b.write_all(b"x").expect("space");
         for task in tasks {
             join(&context, task).expect("no panic").expect("read");
         }
@@ -127,9 +127,9 @@ fn all_tasks_that_wait_for_one_direction_are_woken() {
     settle(&context);
     // One that has gone takes nobody's wake along.
     reads[0].abort();
-    b.write_all(b"x").expect("room");
+    b.write_all(b"x").expect("space");
     iterate_until(&context, || finished(&reads) == 2);
-    b.write_all(&[0; 20]).expect("room");
+    b.write_all(&[0; 20]).expect("space");
     for task in reads.into_iter().skip(1) {
         join(&context, task).expect("no panic").expect("read");
     }
@@ -145,7 +145,7 @@ fn a_watch_for_a_hang_up_that_has_been_quiet_does_not_make_readers_forget_what_i
     let (a, b) = ChannelSocket::pair().expect("a socketpair");
     let first = reading(&context, &a);
     settle(&context);
-    b.write_all(b"xy").expect("room");
+    b.write_all(b"xy").expect("space");
     join(&context, first).expect("no panic").expect("read");
     let go_on = |_: &ChannelSocket, _| ControlFlow::Continue;
     let watch = a.add_watch_source_local(IOCondition::HUP, go_on, Some(&context));
@@ -196,14 +196,14 @@ fn with_more_behind_descriptors(contexts: [&MainContext; 2]) -> (ChannelSocket, 
     for context in contexts {
         let first = reading(context, &a);
         settle(context);
-        b.write_all(b"x").expect("room");
+        b.write_all(b"x").expect("space");
         join(context, first).expect("no panic").expect("read");
     }
     let file = std::fs::File::open("/dev/null").expect("opens");
     let fds = [std::os::fd::AsFd::as_fd(&file)];
     b.writev_full_all(&[IoSlice::new(b"m2")], &fds, WriteFlags::empty())
-        .expect("room");
-    b.write_all(b"m1").expect("room");
+        .expect("space");
+    b.write_all(b"m1").expect("space");
     contexts.into_iter().for_each(settle);
     (a, b)
 }
@@ -264,7 +264,7 @@ fn two_threads_read_one_channel_in_contexts_of_their_own() {
             })
             .collect();
         for sent in 1..=BYTES {
-            b.write_all(b"x").expect("room");
+            b.write_all(b"x").expect("space");
             // Now and then both have to wait.
             while sent % 10 == 0 && total.load(Ordering::Relaxed) < sent {
                 thread::yield_now();

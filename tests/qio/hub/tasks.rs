@@ -321,7 +321,7 @@ fn a_context_takes_its_descriptors_along_whatever_is_still_alive_of_its_tasks() 
                 let (reader, writer) = (a.clone(), b.clone());
                 let read = start(&context, async move { reader.read_future(&mut [0]).await });
                 settle(&context);
-                run(&context, async move { writer.write_future(b"x").await }).expect("room");
+                run(&context, async move { writer.write_future(b"x").await }).expect("space");
                 iterate_until(&context, || read.is_finished());
                 let waiter = a.clone();
                 let waits = start(&context, async move {

@@ -157,7 +157,8 @@ impl Drop for AtHome {
     }
 }
 
-/// Drops a context with tasks in it after they have been woken so often by four threads, which go on.
+/// Drops a context with tasks in it after they have been woken so often by four threads, which go
+/// on.
 fn torn_down_after(enough: usize, wakes: usize) {
     const THREADS: usize = 4;
     let context = MainContext::new();

@@ -1,5 +1,5 @@
-//! Level-triggered and edge-triggered registrations: what a short read leaves is reported again, and what nothing
-//! reads does not spin the loop.
+//! Level-triggered and edge-triggered registrations: what a short read leaves is reported again,
+//! and what nothing reads does not spin the loop.
 
 use std::{
     io::{self, IoSlice},
@@ -20,7 +20,7 @@ fn register(context: &MainContext, channel: &ChannelSocket, peer: &ChannelSocket
         async move { reader.read_future(&mut [0; 16]).await },
     );
     settle(context);
-    peer.write_all(b"x").expect("room");
+    peer.write_all(b"x").expect("space");
     assert_eq!(join(context, task).expect("no panic").expect("read"), 1);
 }
 
@@ -42,12 +42,12 @@ fn data_that_nothing_reads_does_not_spin_the_loop() {
     for round in 1..=20 {
         register(&context, &a, &b);
         // One byte is read, and the other one is left.
-        b.write_all(b"xy").expect("room");
+        b.write_all(b"xy").expect("space");
         let channel = a.clone();
         run(&context, async move {
             channel.read_future(&mut [0]).await.expect("read")
         });
-        b.write_all(b"z").expect("room");
+        b.write_all(b"z").expect("space");
         if round % 5 == 0 {
             assert!(iterations(&context) <= FEW, "round {round}");
         }
@@ -61,7 +61,7 @@ fn the_end_of_a_stream_that_nothing_reads_does_not_spin_the_loop() {
     let context = MainContext::new();
     let (a, b) = nonblocking_pair();
     register(&context, &a, &b);
-    b.write_all(b"last").expect("room");
+    b.write_all(b"last").expect("space");
     b.close().expect("closed");
     assert!(iterations(&context) <= FEW);
     read(&context, &a, 4);
@@ -79,7 +79,7 @@ fn send_with_fds(channel: &ChannelSocket, count: usize) {
             &[reader.as_fd()],
             WriteFlags::empty(),
         );
-        assert_eq!(sent.expect("room"), 1);
+        assert_eq!(sent.expect("space"), 1);
     }
 }
 
@@ -112,7 +112,7 @@ fn short_reads_lose_no_data_beside_writes_that_have_met_would_block() {
         assert!(!writes.is_finished(), "there is no room");
         let mut buf = [0; 65536];
         while b.read(&mut buf).is_ok_and(|count| count > 0) {}
-        join(&context, writes).expect("no panic").expect("room");
+        join(&context, writes).expect("no panic").expect("space");
         while b.read(&mut buf).is_ok_and(|count| count > 0) {}
     }
 }
@@ -127,7 +127,7 @@ fn short_reads_of_a_pipe_of_packets_lose_none() {
     nix::fcntl::fcntl(&writer, nix::fcntl::FcntlArg::F_SETFL(OFlag::O_DIRECT)).expect("packets");
     let write = || {
         for _ in 0..5 {
-            assert_eq!(unistd::write(&writer, b"ab").expect("room"), 2);
+            assert_eq!(unistd::write(&writer, b"ab").expect("space"), 2);
         }
         Ok::<_, io::Error>(())
     };
@@ -138,7 +138,7 @@ fn short_reads_of_a_pipe_of_packets_lose_none() {
     );
     settle(&context);
     for round in 0..10 {
-        write().expect("room");
+        write().expect("space");
         if round == 0 {
             iterate_until(&context, || first.is_finished());
         }

@@ -119,7 +119,7 @@ fn however_long_busy_polling_is_to_take_other_sources_are_dispatched_meanwhile()
     let begin = std::time::Instant::now();
     let (timer, ticks) = ticking(&context);
     for round in 1..4 {
-        b.write_all(b"x").expect("room");
+        b.write_all(b"x").expect("space");
         iterate_until(&context, || ticks.load(Ordering::Relaxed) >= 3 * round);
     }
     assert!(begin.elapsed() < spin, "{:?}", begin.elapsed());
@@ -291,7 +291,7 @@ fn a_task_of_low_priority_waits_while_there_is_more_urgent_work() {
     let urgent = glib::idle_source_new(None, Priority::DEFAULT, || Continue);
     urgent.attach(Some(&context));
     let (a, b) = ChannelSocket::pair().expect("a socketpair");
-    b.write_all(b"x").expect("room");
+    b.write_all(b"x").expect("space");
     let low = qio::spawn_local_in(&context, Priority::LOW, async move {
         a.ready(glib::IOCondition::IN).await
     });

@@ -23,7 +23,8 @@ fn free_port() -> u16 {
     port_of(&listening().local_addresses()[0])
 }
 
-/// `systemd-socket-activate` with some sockets, which starts the test `name` when somebody connects.
+/// `systemd-socket-activate` with some sockets, which starts the test `name` when somebody
+/// connects.
 struct Manager(Child);
 
 impl Manager {

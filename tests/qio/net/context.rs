@@ -25,8 +25,8 @@ fn answer(
     }
 }
 
-/// Moves a listener between two contexts that run for as long, while clients come. Each of them must
-/// be answered.
+/// Moves a listener between two contexts that run for as long, while clients come. Each of them
+/// must be answered.
 fn under_load(duration: Duration) -> (usize, usize) {
     let runners = [Runner::new(), Runner::new()];
     let listener = listening();

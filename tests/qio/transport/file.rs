@@ -75,7 +75,7 @@ fn a_pipe_that_is_not_open_for_a_direction_fails_at_once_in_both_modes() {
             let moved = write.splice_to(&null, None);
             moved.expect_err("splice from it");
             let (other, source) = ChannelFile::pipe().expect("a pipe");
-            source.write_all(b"data").expect("room");
+            source.write_all(b"data").expect("space");
             drop(source);
             other.splice_to(&read, None).expect_err("splice to it");
             assert_eq!(other.read(&mut [0; 9]).expect("it is kept"), 4);

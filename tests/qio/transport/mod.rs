@@ -97,11 +97,12 @@ fn ten_thousand_channels_of_each_kind_leave_nothing() {
         || {
             // What is made once for the process or the thread is there afterwards.
             every_kind(1, 0);
-            // The first command starts the collector; this one is closed, and no other thread has anything of it.
+            // The first command starts the collector; this one is closed, and no other thread has
+            // anything of it.
             churn_commands(1);
             let before = fds::count();
-            // A command costs a process, which takes a thousand times as long as the channel: a leak
-            // of one descriptor in each would show after fewer too.
+            // A command costs a process, which takes a thousand times as long as the channel: a
+            // leak of one descriptor in each would show after fewer too.
             every_kind(10_000, 200);
             in_time(move || {
                 while fds::count() > before {

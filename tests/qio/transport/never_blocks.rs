@@ -1,5 +1,5 @@
-//! Asynchronous calls never hold up the main loop: whatever kind of descriptor it is, in blocking mode,
-//! whatever else reads from it, and whether or not a peer reads.
+//! Asynchronous calls never hold up the main loop: whatever kind of descriptor it is, in blocking
+//! mode, whatever else reads from it, and whether or not a peer reads.
 #![allow(unsafe_code)] // `openpty()` and the like, which have no safe form here.
 
 use std::{
@@ -173,7 +173,7 @@ fn another_reader_that_is_faster_does_not_hold_up_the_loop() {
             in_time(move || {
                 let mut write = File::from(write);
                 for byte in 1..=BYTES {
-                    write.write_all(b"x").expect("room");
+                    write.write_all(b"x").expect("space");
                     await_progress(&got, byte, &ticks);
                 }
             });
@@ -209,7 +209,7 @@ fn another_process_that_changes_the_mode_does_not_hold_up_the_loop() {
             on_loop(move || async move {
                 let [read, write] = ends;
                 let mut write = File::from(write);
-                after_ticks(move || write.write_all(b"x").expect("room"));
+                after_ticks(move || write.write_all(b"x").expect("space"));
                 reader.read_future(&mut [0; 10]).await.expect("read");
                 let e = reader.read(&mut [0]).expect_err("there is nothing");
                 assert_eq!(e.kind(), ErrorKind::WouldBlock);
@@ -235,7 +235,7 @@ fn a_device_is_in_the_mode_of_before_when_it_is_closed() {
     let channel = ChannelFile::new_fd(emulator);
     let reader = channel.clone();
     on_loop(move || async move {
-        after_ticks(move || File::from(terminal).write_all(b"x").expect("room"));
+        after_ticks(move || File::from(terminal).write_all(b"x").expect("space"));
         reader.read_future(&mut [0]).await.expect("read");
     });
     assert!(!is_blocking(), "there is no other way");
@@ -272,7 +272,8 @@ fn another_process_that_accepts_faster_does_not_hold_up_the_loop() {
     });
 }
 
-/// A thread with a main loop. Dropping this cancels the task, which drops its channel, and waits for the thread.
+/// A thread with a main loop. Dropping this cancels the task, which drops its channel, and waits
+/// for the thread.
 struct Competitor {
     stop: gio::Cancellable,
     thread: Option<thread::JoinHandle<()>>,
@@ -289,8 +290,8 @@ impl Drop for Competitor {
     }
 }
 
-/// Runs a task in a thread with a main loop of its own, which counts the ticks of a timer, until the
-/// test is over.
+/// Runs a task in a thread with a main loop of its own, which counts the ticks of a timer, until
+/// the test is over.
 fn compete<F: Future<Output = ()> + 'static>(
     got: Arc<AtomicUsize>,
     ticks: Arc<AtomicU32>,

@@ -112,7 +112,7 @@ fn lists_of_few_and_of_many_bytes_keep_their_order() {
         let data: Vec<u8> = (0..total).map(|i| (i % 251) as u8).collect();
         let (head, tail) = data.split_at(total / 3);
         let sent = [IoSlice::new(head), IoSlice::new(&[]), IoSlice::new(tail)];
-        assert_eq!(a.writev(&sent).expect("room"), total);
+        assert_eq!(a.writev(&sent).expect("space"), total);
         for flags in [ReadFlags::PEEK, ReadFlags::empty()] {
             let (mut one, mut two) = (vec![0; total / 2], vec![0; total]);
             let mut iov = [IoSliceMut::new(&mut one), IoSliceMut::new(&mut two)];

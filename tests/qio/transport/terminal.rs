@@ -11,7 +11,7 @@ use crate::common::in_time;
 /// The emulator's side of a terminal that a program has written to and left.
 fn left_behind() -> ChannelFile {
     let (terminal, emulator) = terminal();
-    File::from(terminal).write_all(b"bye").expect("room");
+    File::from(terminal).write_all(b"bye").expect("space");
     ChannelFile::new_fd(emulator)
 }
 

@@ -49,7 +49,7 @@ fn a_descriptor_watch_reports_both_directions() {
     let (a, b) = nonblocking_pair();
     let channel = fd_pair(a.fd(), None);
     assert_eq!(Watch::new(&channel, IN | OUT, go_on).called(1), [OUT]);
-    b.write_all(b"x").expect("there is room");
+    b.write_all(b"x").expect("there is space");
     assert_eq!(Watch::new(&channel, IN | OUT, go_on).called(1), [IN | OUT]);
     let twice = fd_pair(a.fd(), Some(a.fd()));
     assert_eq!(Watch::new(&twice, IN | OUT, go_on).called(1), [IN | OUT]);
@@ -242,7 +242,7 @@ fn the_watch_of_another_channel_reports_for_the_one_that_returned_it() {
     };
     assert_eq!(watch(IN | OUT, || Continue).called(1), [OUT]);
     let reading = watch(IN, || Continue);
-    peer.write_all(b"x").expect("there is room");
+    peer.write_all(b"x").expect("there is space");
     assert_eq!(reading.called(2), [IN, IN]);
     assert_eq!(watch(IN | OUT, || Break).ended(), [IN | OUT]);
     drop(peer);

@@ -105,7 +105,7 @@ fn go_on<C>(_: &C, _: IOCondition) -> ControlFlow {
 /// A socket with something to read, and its peer.
 fn readable_pair() -> (ChannelSocket, ChannelSocket) {
     let (a, b) = nonblocking_pair();
-    b.write_all(b"x").expect("there is room");
+    b.write_all(b"x").expect("there is space");
     (a, b)
 }
 

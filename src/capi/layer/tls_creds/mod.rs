@@ -83,7 +83,8 @@ pub unsafe extern "C" fn qio_tls_creds_builder_copy(
     if !holds(function, !builder.is_null(), c"builder != NULL") {
         return ptr::null_mut();
     }
-    // SAFETY: what is not NULL is a builder, which the caller keeps alive for the length of the call.
+    // SAFETY: what is not NULL is a builder, which the caller keeps alive for the length of the
+    // call.
     unsafe {
         guarded(function, no_error, ptr::null_mut(), || {
             boxed((*builder).clone())

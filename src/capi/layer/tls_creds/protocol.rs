@@ -145,7 +145,8 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_alpn_protocols(
     protocols: *const *const c_char,
 ) {
     let function = c"qio_tls_creds_builder_set_alpn_protocols";
-    // SAFETY: the C contract, at the top of `capi`; nothing behind the NULL of the list is looked at.
+    // SAFETY: the C contract, at the top of `capi`; nothing behind the NULL of the list is looked
+    // at.
     unsafe {
         if !expects(
             function,

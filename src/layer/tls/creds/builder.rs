@@ -114,8 +114,8 @@ impl TlsCredsBuilder {
         self
     }
 
-    /// Trusts the authorities of a PEM file as well. It is enough for a peer to show a chain that leads to one of
-    /// them, also where that one is not at the root.
+    /// Trusts the authorities of a PEM file as well. It is enough for a peer to show a chain that
+    /// leads to one of them, also where that one is not at the root.
     #[doc(alias = "qio_tls_creds_builder_add_trust_file")]
     #[must_use]
     pub fn trust_file(mut self, path: impl AsRef<Path>) -> Self {
@@ -147,10 +147,10 @@ impl TlsCredsBuilder {
         self
     }
 
-    /// Adds a certificate revocation list (CRL), a PEM file, which a trusted authority must have signed. Certificates that
-    /// are in it are refused, and so are those of its issuer that it cannot be used for. Where there is any CRL, each
-    /// certificate of a chain but the trust anchor needs one of its issuer:
-    /// [`allow_missing_crl`](Self::allow_missing_crl) changes that.
+    /// Adds a certificate revocation list (CRL), a PEM file, which a trusted authority must have
+    /// signed. Certificates that are in it are refused, and so are those of its issuer that it
+    /// cannot be used for. Where there is any CRL, each certificate of a chain but the trust anchor
+    /// needs one of its issuer: [`allow_missing_crl`](Self::allow_missing_crl) changes that.
     #[doc(alias = "qio_tls_creds_builder_add_crl_file")]
     #[must_use]
     pub fn crl_file(mut self, path: impl AsRef<Path>) -> Self {
@@ -167,8 +167,8 @@ impl TlsCredsBuilder {
         self
     }
 
-    /// Whether certificates of an issuer that has no CRL here are accepted although others have one, as if none was
-    /// revoked. Not the default.
+    /// Whether certificates of an issuer that has no CRL here are accepted although others have
+    /// one, as if none was revoked. Not the default.
     #[doc(alias = "qio_tls_creds_builder_set_allow_missing_crl")]
     #[must_use]
     pub fn allow_missing_crl(mut self, allow: bool) -> Self {
@@ -176,9 +176,9 @@ impl TlsCredsBuilder {
         self
     }
 
-    /// Shows a certificate, of a PEM file: first the end's own, then those that lead to an authority. The file of
-    /// the key may be the same one. What the certificate forbids is an error where it is critical, and otherwise up to the
-    /// peer.
+    /// Shows a certificate, of a PEM file: first the end's own, then those that lead to an
+    /// authority. The file of the key may be the same one. What the certificate forbids is an error
+    /// where it is critical, and otherwise up to the peer.
     #[doc(alias = "qio_tls_creds_builder_set_certificate_files")]
     #[must_use]
     pub fn certificate_files(
@@ -208,8 +208,8 @@ impl TlsCredsBuilder {
         self
     }
 
-    /// Shows a certificate, with its issuers as far as it knows them. It must have a private key that can be taken
-    /// out, which one on a token cannot.
+    /// Shows a certificate, with its issuers as far as it knows them. It must have a private key
+    /// that can be taken out, which one on a token cannot.
     #[doc(alias = "qio_tls_creds_builder_set_certificate")]
     #[must_use]
     pub fn certificate(mut self, certificate: &impl IsA<gio::TlsCertificate>) -> Self {
@@ -234,9 +234,9 @@ impl TlsCredsBuilder {
         self
     }
 
-    /// Who knows the password of the private key. It is called by [`build`](Self::build), in the same thread, if
-    /// the key is locked, with what the key is called: the path of its file. `None`: unknown. Nothing is
-    /// asked at a terminal.
+    /// Who knows the password of the private key. It is called by [`build`](Self::build), in the
+    /// same thread, if the key is locked, with what the key is called: the path of its file.
+    /// `None`: unknown. Nothing is asked at a terminal.
     #[doc(alias = "qio_tls_creds_builder_set_password_func")]
     #[must_use]
     pub fn password_from(
@@ -247,9 +247,9 @@ impl TlsCredsBuilder {
         self
     }
 
-    /// Whether a server asks clients for certificates: not at all, as if this is not called; those that have one, with
-    /// [`Requested`](TlsAuthenticationMode::Requested); or all. What a client shows must be good in any case. One that
-    /// has a key in common with the server shows none.
+    /// Whether a server asks clients for certificates: not at all, as if this is not called; those
+    /// that have one, with [`Requested`](TlsAuthenticationMode::Requested); or all. What a client
+    /// shows must be good in any case. One that has a key in common with the server shows none.
     #[doc(alias = "qio_tls_creds_builder_set_client_certificates")]
     #[must_use]
     pub fn client_certificates(mut self, mode: TlsAuthenticationMode) -> Self {
@@ -257,8 +257,8 @@ impl TlsCredsBuilder {
         self
     }
 
-    /// Whether certificates are looked at while credentials are made, as if this is not called. Without, what is
-    /// wrong with them comes out when a peer refuses them.
+    /// Whether certificates are looked at while credentials are made, as if this is not called.
+    /// Without, what is wrong with them comes out when a peer refuses them.
     #[doc(alias = "qio_tls_creds_builder_set_checks")]
     #[must_use]
     pub fn checks(mut self, checks: bool) -> Self {
@@ -269,11 +269,12 @@ impl TlsCredsBuilder {
 
 /// Keys that both ends have already, and no proof at all.
 impl TlsCredsBuilder {
-    /// Adds a pre-shared key (PSK): a client uses it, under this name; a server knows it, beside others. A key of less
-    /// than 16 bytes is worth a warning: whatever has recorded a handshake can try all of them.
+    /// Adds a pre-shared key (PSK): a client uses it, under this name; a server knows it, beside
+    /// others. A key of less than 16 bytes is worth a warning: whatever has recorded a handshake
+    /// can try all of them.
     ///
-    /// A server treats an identity that it does not know as a wrong key: with TLS 1.3, if it has no certificate. The key is
-    /// overwritten when the credentials, and the builder, are gone.
+    /// A server treats an identity that it does not know as a wrong key: with TLS 1.3, if it has no
+    /// certificate. The key is overwritten when the credentials, and the builder, are gone.
     #[doc(alias = "qio_tls_creds_builder_add_psk")]
     #[must_use]
     pub fn psk(mut self, name: &str, key: impl Into<Vec<u8>>) -> Self {
@@ -281,8 +282,8 @@ impl TlsCredsBuilder {
         self
     }
 
-    /// Has the keys of a file, which may be more than one, in the form of GnuTLS: `NAME:KEY` in each line, with the
-    /// key in hexadecimal digits, as `psktool` makes it.
+    /// Has the keys of a file, which may be more than one, in the form of GnuTLS: `NAME:KEY` in
+    /// each line, with the key in hexadecimal digits, as `psktool` makes it.
     #[doc(alias = "qio_tls_creds_builder_add_psk_file")]
     #[must_use]
     pub fn psk_file(mut self, path: impl AsRef<Path>) -> Self {
@@ -298,7 +299,8 @@ impl TlsCredsBuilder {
         self
     }
 
-    /// Which hash the key of a client is for, with TLS 1.3; SHA-256 if this is not called. A server finds it out.
+    /// Which hash the key of a client is for, with TLS 1.3; SHA-256 if this is not called. A server
+    /// finds it out.
     #[doc(alias = "qio_tls_creds_builder_set_psk_hash")]
     #[must_use]
     pub fn psk_hash(mut self, hash: TlsPskHash) -> Self {
@@ -307,8 +309,8 @@ impl TlsCredsBuilder {
     }
 
     /// Disables authentication in both directions: the data is encrypted, but the peer may be
-    /// **anybody who is in the way**. Only for networks that are safe without TLS, with peers that can do nothing
-    /// else. TLS 1.2, and no certificates or keys beside it.
+    /// **anybody who is in the way**. Only for networks that are safe without TLS, with peers that
+    /// can do nothing else. TLS 1.2, and no certificates or keys beside it.
     #[doc(alias = "qio_tls_creds_builder_set_insecure_anonymous")]
     #[must_use]
     pub fn insecure_anonymous(mut self) -> Self {
@@ -335,8 +337,8 @@ impl TlsCredsBuilder {
         self
     }
 
-    /// The ciphers for TLS 1.2, in OpenSSL's words, as `ECDHE+AESGCM`. Those that prove nothing, or hide nothing, are
-    /// never among them.
+    /// The ciphers for TLS 1.2, in OpenSSL's words, as `ECDHE+AESGCM`. Those that prove nothing, or
+    /// hide nothing, are never among them.
     #[doc(alias = "qio_tls_creds_builder_set_ciphers")]
     #[must_use]
     pub fn ciphers(mut self, list: &str) -> Self {
@@ -344,7 +346,8 @@ impl TlsCredsBuilder {
         self
     }
 
-    /// The suites for TLS 1.3, by their names, with colons between them, as `TLS_AES_128_GCM_SHA256`.
+    /// The suites for TLS 1.3, by their names, with colons between them, as
+    /// `TLS_AES_128_GCM_SHA256`.
     #[doc(alias = "qio_tls_creds_builder_set_ciphersuites")]
     #[must_use]
     pub fn ciphersuites(mut self, list: &str) -> Self {
@@ -352,8 +355,9 @@ impl TlsCredsBuilder {
         self
     }
 
-    /// The protocols to speak over TLS, the best one first. A client offers them; a server takes the first that the
-    /// client offers too, and refuses one that offers others only. Default: none, and a server accepts any offer.
+    /// The protocols to speak over TLS, the best one first. A client offers them; a server takes
+    /// the first that the client offers too, and refuses one that offers others only. Default:
+    /// none, and a server accepts any offer.
     #[doc(alias = "qio_tls_creds_builder_set_alpn_protocols")]
     #[must_use]
     pub fn alpn_protocols<I>(mut self, protocols: I) -> Self
@@ -365,8 +369,9 @@ impl TlsCredsBuilder {
         self
     }
 
-    /// Whether a later connection may go on where an earlier one was, with fewer round trips, as if this is not
-    /// called. Credentials keep what they need for it in memory, and their clients do so by the names of the servers.
+    /// Whether a later connection may go on where an earlier one was, with fewer round trips, as if
+    /// this is not called. Credentials keep what they need for it in memory, and their clients do
+    /// so by the names of the servers.
     #[doc(alias = "qio_tls_creds_builder_set_resumption")]
     #[must_use]
     pub fn resumption(mut self, resumption: bool) -> Self {
@@ -374,9 +379,10 @@ impl TlsCredsBuilder {
         self
     }
 
-    /// The most bytes that a peer may send before it is verified; if this is not called, 32 KiB for a server, and 128 KiB
-    /// for a client. A handshake with more fails, so that memory for peers that prove nothing is limited. At least 1024;
-    /// clients with long chains of certificates, or large post-quantum signatures, may need more than the default.
+    /// The most bytes that a peer may send before it is verified; if this is not called, 32 KiB for
+    /// a server, and 128 KiB for a client. A handshake with more fails, so that memory for peers
+    /// that prove nothing is limited. At least 1024; clients with long chains of certificates, or
+    /// large post-quantum signatures, may need more than the default.
     #[doc(alias = "qio_tls_creds_builder_set_max_handshake_size")]
     #[must_use]
     pub fn max_handshake_size(mut self, bytes: usize) -> Self {
@@ -384,8 +390,9 @@ impl TlsCredsBuilder {
         self
     }
 
-    /// Logs the secrets of all connections, line by line, in the NSS key log format, which Wireshark reads. **Whatever has
-    /// them reads everything.** Called in the thread of the handshake, and must return soon.
+    /// Logs the secrets of all connections, line by line, in the NSS key log format, which
+    /// Wireshark reads. **Whatever has them reads everything.** Called in the thread of the
+    /// handshake, and must return soon.
     #[doc(alias = "qio_tls_creds_builder_set_key_log_func")]
     #[must_use]
     pub fn key_log(mut self, log: impl Fn(&str) + Send + Sync + 'static) -> Self {
@@ -393,7 +400,8 @@ impl TlsCredsBuilder {
         self
     }
 
-    /// As [`key_log`](Self::key_log), to the end of a file, which only its owner can read if it is made.
+    /// As [`key_log`](Self::key_log), to the end of a file, which only its owner can read if it is
+    /// made.
     #[doc(alias = "qio_tls_creds_builder_set_key_log_file")]
     #[must_use]
     pub fn key_log_file(mut self, path: impl AsRef<Path>) -> Self {
@@ -401,8 +409,9 @@ impl TlsCredsBuilder {
         self
     }
 
-    /// As [`key_log_file`](Self::key_log_file), with the file that the environment variable `SSLKEYLOGFILE` names,
-    /// if it is set. It is not looked at otherwise, nor in a program that runs with other rights than its caller's.
+    /// As [`key_log_file`](Self::key_log_file), with the file that the environment variable
+    /// `SSLKEYLOGFILE` names, if it is set. It is not looked at otherwise, nor in a program that
+    /// runs with other rights than its caller's.
     #[doc(alias = "qio_tls_creds_builder_set_key_log_from_environment")]
     #[must_use]
     pub fn key_log_from_environment(mut self) -> Self {
@@ -410,8 +419,8 @@ impl TlsCredsBuilder {
         self
     }
 
-    /// Makes [`build`](Self::build) fail: a setter was called with what it cannot take, and without that credentials may
-    /// be other ones than were meant. The first mistake counts.
+    /// Makes [`build`](Self::build) fail: a setter was called with what it cannot take, and without
+    /// that credentials may be other ones than were meant. The first mistake counts.
     #[cfg(feature = "capi")]
     pub(crate) fn mistaken(mut self, setter: &str, expected: &str) -> Self {
         self.mistake
@@ -419,20 +428,21 @@ impl TlsCredsBuilder {
         self
     }
 
-    /// Reads what there is to read, looks whether it is good, and makes credentials of it. Blocks while files are
-    /// read.
+    /// Reads what there is to read, looks whether it is good, and makes credentials of it. Blocks
+    /// while files are read.
     ///
-    /// Unless [`checks`](Self::checks) are off: certificates must be valid now, and of the right kind. The
-    /// authorities to trust are authorities, at least one of each file; what an end shows may be used for that
-    /// end, and is no authority, unless it has signed itself; and in a [`directory`](Self::directory), the authorities there
-    /// have signed it. A private key must always match.
+    /// Unless [`checks`](Self::checks) are off: certificates must be valid now, and of the right
+    /// kind. The authorities to trust are authorities, at least one of each file; what an end shows
+    /// may be used for that end, and is no authority, unless it has signed itself; and in a
+    /// [`directory`](Self::directory), the authorities there have signed it. A private key must
+    /// always match.
     ///
     /// # Errors
     ///
     /// What the system says of a file; or what is wrong with which file, or with what is in memory:
     /// [`TlsError::BadCertificate`](gio::TlsError::BadCertificate), or
-    /// [`BadCertificatePassword`](gio::TlsError::BadCertificatePassword). What is missing, or does not
-    /// go together, is [`InvalidInput`](io::ErrorKind::InvalidInput).
+    /// [`BadCertificatePassword`](gio::TlsError::BadCertificatePassword). What is missing, or does
+    /// not go together, is [`InvalidInput`](io::ErrorKind::InvalidInput).
     #[doc(alias = "qio_tls_creds_builder_build")]
     pub fn build(self) -> io::Result<TlsCreds> {
         let made = self.make()?;

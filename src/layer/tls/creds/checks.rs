@@ -1,5 +1,5 @@
-//! Validates certificates for what they are to be used for: faults are reported when credentials are
-//! loaded, and not when some peer refuses them.
+//! Validates certificates for what they are to be used for: faults are reported when credentials
+//! are loaded, and not when some peer refuses them.
 
 use std::{cmp::Ordering, io};
 
@@ -37,8 +37,8 @@ fn is_root(certificate: &X509Ref) -> bool {
     is_same(certificate.subject_name(), certificate.issuer_name())
 }
 
-/// Authorities that a path may lead to. One that has expired, and is no root or has a successor, would only stand in the
-/// way of a valid path.
+/// Authorities that a path may lead to. One that has expired, and is no root or has a successor,
+/// would only stand in the way of a valid path.
 pub(super) fn usable(all: Vec<X509>) -> Vec<X509> {
     let stays: Vec<_> = all
         .iter()
@@ -54,8 +54,8 @@ pub(super) fn usable(all: Vec<X509>) -> Vec<X509> {
         .collect()
 }
 
-/// Certificate revocation lists: authorities that are trusted have signed them. Those of the system are not looked
-/// through.
+/// Certificate revocation lists: authorities that are trusted have signed them. Those of the system
+/// are not looked through.
 pub(super) fn crls(
     source: &Source,
     all: &[X509Crl],
@@ -85,8 +85,9 @@ pub(super) fn crls(
     Ok(())
 }
 
-/// What an end shows: its own certificate, and those that lead to an authority. The last one of these may have expired if
-/// it is a root, or has not signed the end's own: peers may have another path.
+/// What an end shows: its own certificate, and those that lead to an authority. The last one of
+/// these may have expired if it is a root, or has not signed the end's own: peers may have another
+/// path.
 pub(super) fn own(source: &Source, chain: &[X509], endpoint: TlsEndpoint) -> io::Result<()> {
     let last = chain.len() - 1;
     for (at, certificate) in chain.iter().enumerate() {

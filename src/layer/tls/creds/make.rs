@@ -1,4 +1,5 @@
-//! Making credentials: one context of OpenSSL, as their user wants it. What is spoken is in `protocol`.
+//! Making credentials: one context of OpenSSL, as their user wants it. What is spoken is in
+//! `protocol`.
 
 use std::{fs, io, path::Path, sync::Arc};
 
@@ -54,7 +55,8 @@ impl TlsCredsBuilder {
         self.make_with(&trust)
     }
 
-    /// Adds what is in a directory of QEMU's layout, and returns the source of the authorities that must have issued it.
+    /// Adds what is in a directory of QEMU's layout, and returns the source of the authorities that
+    /// must have issued it.
     fn take_directory(&mut self, directory: &Path) -> Source {
         let file = |name: &str| Source::File(directory.join(name));
         let is_there = |name: &str| directory.join(name).exists();
@@ -136,8 +138,9 @@ impl TlsCredsBuilder {
             TlsEndpoint::Client => SslMethod::tls_client(),
             TlsEndpoint::Server => SslMethod::tls_server(),
         })?;
-        // A write that is repeated after would-block has the same bytes, perhaps elsewhere. An idle connection needs no
-        // buffers for records. Renegotiation is disabled: the identity of the peer cannot change.
+        // A write that is repeated after would-block has the same bytes, perhaps elsewhere. An idle
+        // connection needs no buffers for records. Renegotiation is disabled: the identity of the
+        // peer cannot change.
         let mode = SslMode::ENABLE_PARTIAL_WRITE
             | SslMode::ACCEPT_MOVING_WRITE_BUFFER
             | SslMode::RELEASE_BUFFERS;
@@ -235,7 +238,8 @@ impl TlsCredsBuilder {
             (TlsEndpoint::Server, TlsAuthenticationMode::Required) => {
                 SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT
             }
-            // Also where a client has a key: a server that has none presents a certificate, for which there is no trust anchor.
+            // Also where a client has a key: a server that has none presents a certificate, for
+            // which there is no trust anchor.
             _ => SslVerifyMode::PEER,
         };
         context.set_verify(mode);

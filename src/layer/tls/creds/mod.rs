@@ -1,8 +1,9 @@
 //! Credentials: whom one end of a connection trusts, and what it has to show.
 //!
-//! `builder` takes down what their user says; `make` and `protocol` make one context of OpenSSL of it, which does not
-//! change any more; `source` is where certificates and keys are read, `checks` whether they are any good, `psk` what needs
-//! no certificates; `sessions` is the session cache, and `key_log` gives keys away.
+//! `builder` takes down what their user says; `make` and `protocol` make one context of OpenSSL of
+//! it, which does not change any more; `source` is where certificates and keys are read, `checks`
+//! whether they are any good, `psk` what needs no certificates; `sessions` is the session cache,
+//! and `key_log` gives keys away.
 
 mod builder;
 mod checks;
@@ -54,8 +55,9 @@ derived_class!(
 );
 
 glib::wrapper! {
-    /// What one end of a TLS connection has to show, and whom it trusts. Made by a [`TlsCredsBuilder`], and not changed
-    /// any more; any number of channels, in any threads, may have the same.
+    /// What one end of a TLS connection has to show, and whom it trusts. Made by a
+    /// [`TlsCredsBuilder`], and not changed any more; any number of channels, in any threads, may
+    /// have the same.
     ///
     /// | a peer proves who it is by | |
     /// | --- | --- |
@@ -63,9 +65,9 @@ glib::wrapper! {
     /// | a key that both ends have | [`psk`](TlsCredsBuilder::psk), [`psk_file`](TlsCredsBuilder::psk_file) |
     /// | nothing | [`insecure_anonymous`](TlsCredsBuilder::insecure_anonymous) |
     ///
-    /// A client without any of it trusts whom the system trusts. Mistakes come out here, with the name of the file and
-    /// the reason, and not when a peer hangs up. An object that is made by its type alone is a client that trusts no
-    /// authority.
+    /// A client without any of it trusts whom the system trusts. Mistakes come out here, with the
+    /// name of the file and the reason, and not when a peer hangs up. An object that is made by its
+    /// type alone is a client that trusts no authority.
     ///
     /// # Properties
     ///
@@ -125,9 +127,10 @@ impl TlsCreds {
         self.imp().made().endpoint
     }
 
-    /// Whether a certificate that the peer shows is verified: by a client also that it is for the name of the server.
-    /// Not where a client has only a key in common with the server, which proves who it is in another way;
-    /// nor where a server requests no certificates, nor with anonymous credentials.
+    /// Whether a certificate that the peer shows is verified: by a client also that it is for the
+    /// name of the server. Not where a client has only a key in common with the server, which
+    /// proves who it is in another way; nor where a server requests no certificates, nor with
+    /// anonymous credentials.
     #[doc(alias = "qio_tls_creds_verifies_peer")]
     #[must_use]
     pub fn verifies_peer(&self) -> bool {
@@ -172,8 +175,8 @@ impl TlsCreds {
         self.imp().made().tickets
     }
 
-    /// Logs the secrets that OpenSSL has reported in this thread, if key logging is on. Calls user code: no lock
-    /// is to be held.
+    /// Logs the secrets that OpenSSL has reported in this thread, if key logging is on. Calls user
+    /// code: no lock is to be held.
     pub(crate) fn flush_key_log(&self) {
         if let Some(log) = &self.imp().made().key_log {
             log.take_noted();

@@ -20,15 +20,18 @@ use crate::{
     layer::tls::{reason, shim, verify::Policy},
 };
 
-/// The groups of key exchanges, the best one first, and one that is safe from quantum computers as well.
+/// The groups of key exchanges, the best one first, and one that is safe from quantum computers as
+/// well.
 const GROUPS: &str = "X25519:P-256:X448:P-384:P-521";
 const HYBRID_GROUP: &str = "X25519MLKEM768";
 
-/// For TLS 1.2, with certificates: keys that are made anew for each connection, and first what authenticates as it
-/// encrypts. The others need an extended master secret: see `Connection::authorize_peer`.
+/// For TLS 1.2, with certificates: keys that are made anew for each connection, and first what
+/// authenticates as it encrypts. The others need an extended master secret: see
+/// `Connection::authorize_peer`.
 const CERTIFICATE_CIPHERS: &str = "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AESCCM:ECDHE+AES:@SECLEVEL=2";
 
-/// For TLS 1.2, with keys that both ends have: first what keeps old connections secret if the key gets out.
+/// For TLS 1.2, with keys that both ends have: first what keeps old connections secret if the key
+/// gets out.
 const PSK_CIPHERS: &str =
     "kECDHEPSK+CHACHA20:kDHEPSK+AESGCM:kDHEPSK+CHACHA20:kECDHEPSK:kDHEPSK:kPSK:!3DES:!RC4";
 
@@ -42,13 +45,15 @@ const NEVER: &str = ":!aNULL:!eNULL";
 /// Those of TLS 1.3: OpenSSL's default.
 const SUITES: &str = "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256";
 
-/// How many session tickets a server sends with TLS 1.3, as OpenSSL does: a client may use each once.
+/// How many session tickets a server sends with TLS 1.3, as OpenSSL does: a client may use each
+/// once.
 const TICKETS: u8 = 2;
 
 /// How long after a full handshake a session may be resumed, in seconds: a day.
 pub(super) const LONGEST_SESSION: u64 = 24 * 60 * 60;
 
-/// How many bytes of a handshake are taken of a client, and of a server, which has chosen its certificates for many.
+/// How many bytes of a handshake are taken of a client, and of a server, which has chosen its
+/// certificates for many.
 const MOST_OF_CLIENTS: usize = 32 * 1024;
 const MOST_OF_SERVERS: usize = 128 * 1024;
 
@@ -95,8 +100,8 @@ impl TlsCredsBuilder {
         }
     }
 
-    /// Finite fields cost a server a hundred times what they cost a client: only keys that both ends have, which have no
-    /// other way with AES-GCM and TLS 1.2, and anonymous peers use them.
+    /// Finite fields cost a server a hundred times what they cost a client: only keys that both
+    /// ends have, which have no other way with AES-GCM and TLS 1.2, and anonymous peers use them.
     pub(super) fn set_groups(&self, context: &mut SslContextBuilder) -> io::Result<()> {
         if self.has_keys() || self.anonymous {
             shim::choose_dh(context)?;
@@ -149,8 +154,8 @@ impl TlsCredsBuilder {
         Ok(())
     }
 
-    /// Those of TLS 1.3. The key of a client goes with one hash: a server that chose another suite could not take it.
-    /// Empty if that leaves none.
+    /// Those of TLS 1.3. The key of a client goes with one hash: a server that chose another suite
+    /// could not take it. Empty if that leaves none.
     pub(super) fn suites(&self) -> String {
         let all = self.ciphersuites.as_deref().unwrap_or(SUITES);
         // With a certificate, any other will do as well.
@@ -193,7 +198,8 @@ impl TlsCredsBuilder {
         Ok(())
     }
 
-    /// A server has one certificate, whatever name is requested; the name is available, also of a resumed session.
+    /// A server has one certificate, whatever name is requested; the name is available, also of a
+    /// resumed session.
     pub(super) fn set_names(&self, context: &mut SslContextBuilder) {
         if self.endpoint == TlsEndpoint::Server {
             context.set_servername_callback(|_, _| Ok(()));

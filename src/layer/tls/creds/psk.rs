@@ -105,8 +105,8 @@ impl Keys {
         }
     }
 
-    /// Adds those of a file: `NAME:KEY` in each line, with the key in hexadecimal digits; the name too, if there is
-    /// a `#` before it.
+    /// Adds those of a file: `NAME:KEY` in each line, with the key in hexadecimal digits; the name
+    /// too, if there is a `#` before it.
     pub(super) fn load(&mut self, file: &Source) -> io::Result<()> {
         let bytes = file.secret()?;
         let mut any = false;
@@ -181,7 +181,8 @@ impl Keys {
         context.set_psk_client_callback(move |ssl, _, name_out, key_out| {
             // The name ends in NUL.
             let fits = name.len() < name_out.len() && key.len() <= key_out.len();
-            // Where the key was not used because of its hash, OpenSSL would take it from here, with another one.
+            // Where the key was not used because of its hash, OpenSSL would take it from here, with
+            // another one.
             let is_refused = ssl.version2() == Some(SslVersion::TLS1_3);
             if is_refused || !fits {
                 return Ok(0);
@@ -194,8 +195,9 @@ impl Keys {
         Ok(())
     }
 
-    /// Lets a server know them, in either version of TLS. `suites` are those of TLS 1.3 that it may use. A server that
-    /// proves what it is by these keys alone treats identities that it does not know as wrong keys: see [`ServerKeys`].
+    /// Lets a server know them, in either version of TLS. `suites` are those of TLS 1.3 that it may
+    /// use. A server that proves what it is by these keys alone treats identities that it does not
+    /// know as wrong keys: see [`ServerKeys`].
     pub(super) fn find_in(
         self,
         context: &mut SslContextBuilder,
@@ -220,8 +222,8 @@ impl Keys {
         let [sha256, sha384] =
             [TlsPskHash::Sha256, TlsPskHash::Sha384].map(|hash| hash.suites_of(suites));
         context.set_client_hello_callback(move |ssl, _| {
-            // A key goes with one hash, which only the client knows: its proof is as long as the hash. The suite has
-            // to have the same one.
+            // A key goes with one hash, which only the client knows: its proof is as long as the
+            // hash. The suite has to have the same one.
             let suites = match keys.hash_for(ssl) {
                 Some(TlsPskHash::Sha256) => &sha256,
                 Some(TlsPskHash::Sha384) => &sha384,
@@ -240,9 +242,10 @@ impl Keys {
 static SHOWS_NO_KNOWN: LazyLock<Option<Index<Ssl, ()>>> =
     LazyLock::new(|| Ssl::new_ex_index().ok());
 
-/// What a server knows. It does not say which identities these are: one that it does not know has a key as well, which
-/// nothing can guess, so that it fails as a wrong key does (RFC 8446, appendix E.6; RFC 4279, section 2). With TLS 1.3 this
-/// is so for servers without a certificate; others go on to a handshake without keys.
+/// What a server knows. It does not say which identities these are: one that it does not know has a
+/// key as well, which nothing can guess, so that it fails as a wrong key does (RFC 8446, appendix
+/// E.6; RFC 4279, section 2). With TLS 1.3 this is so for servers without a certificate; others go
+/// on to a handshake without keys.
 struct ServerKeys {
     keys: Keys,
     decoys: Secret,
@@ -300,14 +303,14 @@ impl ServerKeys {
     }
 }
 
-/// Whether an identity is a session ticket: one that is encrypted, which is longer than any name, or the identifier of a
-/// session that the server has.
+/// Whether an identity is a session ticket: one that is encrypted, which is longer than any name,
+/// or the identifier of a session that the server has.
 fn is_session(ssl: &SslRef, identity: &[u8]) -> bool {
     identity.len() > LONGEST_NAME || sessions::has_session(ssl, identity)
 }
 
-/// Names with their proofs, of the extension that carries both; `None` where it is not as it should be, which
-/// OpenSSL has to say.
+/// Names with their proofs, of the extension that carries both; `None` where it is not as it should
+/// be, which OpenSSL has to say.
 fn shown(extension: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
     let (mut names, rest) = prefixed(extension, 2)?;
     let (mut proofs, _) = prefixed(rest, 2)?;

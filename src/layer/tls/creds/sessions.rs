@@ -1,7 +1,8 @@
-//! TLS session cache, of clients and of servers. A session, and those that are made of it, live no longer than a day after
-//! the full handshake, and no longer than the certificates that were verified then. A server has its sessions here, and
-//! sends identifiers only: there is no key that would decrypt what was recorded, and the certificates of the full handshake
-//! are there to be verified again.
+//! TLS session cache, of clients and of servers. A session, and those that are made of it, live no
+//! longer than a day after the full handshake, and no longer than the certificates that were
+//! verified then. A server has its sessions here, and sends identifiers only: there is no key that
+//! would decrypt what was recorded, and the certificates of the full handshake are there to be
+//! verified again.
 
 use std::{
     collections::VecDeque,
@@ -42,7 +43,8 @@ const MOST_OF_SERVER: usize = 1024;
 static SESSIONS: LazyLock<Option<Index<SslContext, Arc<Sessions>>>> =
     LazyLock::new(|| SslContext::new_ex_index().ok());
 
-/// Whether the server of a connection has a session of this identifier, which tickets of TLS 1.3 are as well.
+/// Whether the server of a connection has a session of this identifier, which tickets of TLS 1.3
+/// are as well.
 pub(super) fn has_session(ssl: &SslRef, id: &[u8]) -> bool {
     let sessions = SESSIONS.and_then(|index| ssl.ssl_context().ex_data(index));
     sessions.is_some_and(|sessions| sessions.lock().iter().any(|it| it.key == id))
@@ -76,8 +78,8 @@ impl Sessions {
         });
     }
 
-    /// Keeps the sessions of a server's context, and finds them again: what was verified in the full handshake has to
-    /// verify now, and handlers have to accept it.
+    /// Keeps the sessions of a server's context, and finds them again: what was verified in the
+    /// full handshake has to verify now, and handlers have to accept it.
     pub(super) fn serve(self: &Arc<Self>, context: &mut SslContextBuilder, policy: &Arc<Policy>) {
         context
             .set_session_cache_mode(SslSessionCacheMode::SERVER | SslSessionCacheMode::NO_INTERNAL);

@@ -202,7 +202,8 @@ fn cleanse_freed(pem: &[u8]) {
     shim::cleanse_freed(pem.len().min(LONGEST_KEY));
 }
 
-/// Why OpenSSL does not find the first block, if it does not: its line must begin and end as lines do.
+/// Why OpenSSL does not find the first block, if it does not: its line must begin and end as lines
+/// do.
 fn misplaced(pem: &[u8]) -> Option<String> {
     let begin = *starts_of(pem, BEGIN).first()?;
     let label = label(pem)?;
@@ -220,8 +221,8 @@ fn misplaced(pem: &[u8]) -> Option<String> {
 /// The byte order mark of UTF-8.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// Removes byte order marks where lines begin: OpenSSL ignores one at the beginning of a text, and misses a block behind
-/// another one, which files have that were put together.
+/// Removes byte order marks where lines begin: OpenSSL ignores one at the beginning of a text, and
+/// misses a block behind another one, which files have that were put together.
 fn without_byte_order_marks(text: Contents<'_>) -> Contents<'_> {
     if starts_of(&text, BYTE_ORDER_MARK).is_empty() {
         return text;

@@ -15,8 +15,8 @@ fn server() -> TlsCredsBuilder {
     TlsCreds::builder(TlsEndpoint::Server)
 }
 
-/// Connects a client with a server of this name, and sends a byte there and back: sessions come with it. Returns whether
-/// the server has resumed one.
+/// Connects a client with a server of this name, and sends a byte there and back: sessions come
+/// with it. Returns whether the server has resumed one.
 #[track_caller]
 fn connect(client: &TlsCreds, server: &TlsCreds, name: &str) -> bool {
     let (near, far) = ChannelSocket::pair().expect("a pair");

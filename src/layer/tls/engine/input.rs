@@ -16,8 +16,8 @@ pub(in crate::layer::tls) struct Input {
     pub(super) error: Option<Failure>,
     /// Ciphertext has come that OpenSSL has not seen.
     pub(in crate::layer::tls) has_new: bool,
-    /// A caller has stopped before it read from the lower channel, which may have had data all the time: a wait has to look
-    /// first.
+    /// A caller has stopped before it read from the lower channel, which may have had data all the
+    /// time: a wait has to look first.
     pub(in crate::layer::tls) recheck: bool,
     /// The peer has sent close_notify.
     pub(super) close_notify: bool,

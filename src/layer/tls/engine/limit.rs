@@ -7,12 +7,13 @@ const HANDSHAKE: u8 = 22;
 /// The type of a message of the handshake (RFC 8446, section 4).
 const CLIENT_HELLO: u8 = 1;
 
-/// The record that refuses a ClientHello: the fatal alert illegal_parameter, which OpenSSL sends for messages that are too
-/// long.
+/// The record that refuses a ClientHello: the fatal alert illegal_parameter, which OpenSSL sends
+/// for messages that are too long.
 pub(super) const ALERT: [u8; 7] = [21, 3, 3, 0, 2, 2, 47];
 
-/// The limit of one handshake. OpenSSL allocates a whole message when it has seen its header: what a ClientHello
-/// claims is therefore looked at before. The lengths of all other messages it limits itself.
+/// The limit of one handshake. OpenSSL allocates a whole message when it has seen its header: what
+/// a ClientHello claims is therefore looked at before. The lengths of all other messages it limits
+/// itself.
 #[derive(Debug)]
 pub(in crate::layer::tls) struct FlightLimit {
     /// The most bytes of a handshake.

@@ -20,8 +20,8 @@ use crate::{
 /// The most plaintext of one record.
 const RECORD: usize = 16 * 1024;
 
-/// How much may be unsent while more is read, which may need answers. What this end does of its own leaves less, so
-/// that two of them never wait for each other to read.
+/// How much may be unsent while more is read, which may need answers. What this end does of its own
+/// leaves less, so that two of them never wait for each other to read.
 const MOST_UNSENT: usize = 4 * CHUNK;
 
 /// How far the end of the direction to the peer has come.
@@ -29,7 +29,8 @@ const MOST_UNSENT: usize = 4 * CHUNK;
 pub(super) enum CloseNotify {
     /// More may be written.
     Due,
-    /// It was encrypted, or will never be sent; `alone`: when it was encrypted, nothing else was unsent.
+    /// It was encrypted, or will never be sent; `alone`: when it was encrypted, nothing else was
+    /// unsent.
     Queued { alone: bool },
     /// It has been sent, with all that was before it.
     Sent { alone: bool },
@@ -71,7 +72,8 @@ impl CloseNotify {
 pub(in crate::layer::tls) struct Output {
     /// What the lower channel has not taken, before the output of OpenSSL.
     pub(super) pending: Queue,
-    /// Data of the user is in it, or behind it, or is held by a lower channel that is a layer itself.
+    /// Data of the user is in it, or behind it, or is held by a lower channel that is a layer
+    /// itself.
     has_data: bool,
     /// Nothing can be written any more.
     pub(in crate::layer::tls) error: Option<Failure>,
@@ -148,9 +150,9 @@ impl TlsState {
         Ok(Step::Done(total))
     }
 
-    /// Session tickets go with the first data of a server, and not at the end of the handshake: a client that only
-    /// sends would not read them, and its system would answer what it has left unread by a reset, in place of the rest of
-    /// its data. Returns whether there are some.
+    /// Session tickets go with the first data of a server, and not at the end of the handshake: a
+    /// client that only sends would not read them, and its system would answer what it has left
+    /// unread by a reset, in place of the rest of its data. Returns whether there are some.
     fn queue_tickets(&mut self) -> bool {
         let tickets = mem::take(&mut self.output.tickets);
         let is_spoken = self.ssl().version2() == Some(SslVersion::TLS1_3);
@@ -232,8 +234,8 @@ impl TlsState {
         !self.output.pending.is_empty() || !self.stream.get_ref().output.is_empty()
     }
 
-    /// Whether so much is unsent that nothing is read before it has gone: the peer forces responses, and does not read
-    /// them.
+    /// Whether so much is unsent that nothing is read before it has gone: the peer forces
+    /// responses, and does not read them.
     pub(in crate::layer::tls) fn output_over_limit(&self) -> bool {
         self.count_unsent() > MOST_UNSENT && !self.input.shut && self.fatal.is_none()
     }
@@ -242,7 +244,8 @@ impl TlsState {
         self.output.pending.left().len() + self.stream.get_ref().output.left().len()
     }
 
-    /// What is to be sent next, for the holder of the token. A peer that is not authorized yet gets nothing.
+    /// What is to be sent next, for the holder of the token. A peer that is not authorized yet gets
+    /// nothing.
     pub(in crate::layer::tls) fn take_unsent(&mut self) -> Option<Queue> {
         if matches!(self.stage, Stage::Authorizing(_)) {
             return None;
@@ -267,8 +270,8 @@ impl TlsState {
         self.output.close_notify.is_sent() && mem::take(&mut self.output.shut_lower)
     }
 
-    /// Whether close_notify is all that may be unsent, and that of the peer has come: it may have gone, and nothing is lost
-    /// by that.
+    /// Whether close_notify is all that may be unsent, and that of the peer has come: it may have
+    /// gone, and nothing is lost by that.
     pub(in crate::layer::tls) fn only_close_notify_left(&self) -> bool {
         self.output.close_notify.was_alone() && self.input.close_notify
     }

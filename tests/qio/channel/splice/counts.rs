@@ -70,12 +70,12 @@ fn what_a_dropped_read_had_read_is_moved_first() {
                 let (source, peer) = tcp_pair();
                 let mut buf = [0; 100];
                 {
-                    peer.write_all(b"first, ").expect("room");
+                    peer.write_all(b"first, ").expect("space");
                     let mut read = pin!(source.read_all_future(&mut buf));
                     let mut cx = Context::from_waker(Waker::noop());
                     assert!(read.as_mut().poll(&mut cx).is_pending());
                 }
-                peer.write_all(b"second").expect("room");
+                peer.write_all(b"second").expect("space");
                 drop(peer);
                 let target = Target::new(to);
                 let moved = match by_future {
@@ -168,13 +168,13 @@ fn descriptors_that_come_along_stay_for_a_reader_who_wants_them() {
             for to in [Kind::Pipe, Kind::Tcp, Kind::Buffer] {
                 let (source, peer) = ChannelSocket::pair().expect("a socketpair");
                 let sent = tempfile::tempfile().expect("a file");
-                peer.write_all(b"before").expect("room");
+                peer.write_all(b"before").expect("space");
                 peer.writev_full(
                     &[IoSlice::new(b"with it")],
                     &[sent.as_fd()],
                     WriteFlags::empty(),
                 )
-                .expect("room");
+                .expect("space");
                 let target = Target::new(to);
                 let moved = match by_future {
                     true => source.splice_to_future(&target.channel, None).await,

@@ -1,5 +1,5 @@
-//! Nothing is lost where one side dies, or where the transfer is given up: what the target has taken,
-//! and what the source still has, is all there was.
+//! Nothing is lost where one side dies, or where the transfer is given up: what the target has
+//! taken, and what the source still has, is all there was.
 
 use std::{
     future::Future,
@@ -198,7 +198,8 @@ fn what_a_dead_writer_had_written_arrives() {
     });
 }
 
-/// Polls a transfer a few times while the target's reader takes some bytes after each, and drops it.
+/// Polls a transfer a few times while the target's reader takes some bytes after each, and drops
+/// it.
 fn dropped(
     (from, to): (End, End),
     (size, reads): (usize, Vec<usize>),
@@ -283,7 +284,7 @@ fn a_closed_channel_ends_the_transfer_in_every_style() {
                     let wait = some_is_moved.clone();
                     // Enough to be held up by a target that nobody reads, or nothing more to come.
                     let writer = thread::spawn(move || {
-                        peer.write_all(b"some").expect("room");
+                        peer.write_all(b"some").expect("space");
                         wait();
                         let size = if closes_source { 0 } else { 20_000_000 };
                         let _ = peer.write_all(&vec![0; size]);

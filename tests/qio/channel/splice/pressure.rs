@@ -203,7 +203,7 @@ fn timers_have_their_turn_while_much_is_moved() {
 fn a_thread_that_waits_for_a_full_target_takes_no_time() {
     in_loop(|_| {
         let ((writer, source), (target, reader)) = (tcp(), pipe());
-        writer.write_all(&pattern(200_000)).expect("room");
+        writer.write_all(&pattern(200_000)).expect("space");
         drop(writer);
         let waits = thread::spawn(move || {
             let before = cpu_time();
@@ -230,11 +230,11 @@ fn cpu_time() -> i64 {
 fn an_error_of_the_source_comes_after_what_was_read_before_it() {
     on_loop(|| async {
         let ((writer, source), (target, reader)) = (tcp(), pipe());
-        writer.write_all(b"the last words").expect("room");
+        writer.write_all(b"the last words").expect("space");
         let moved = source.splice_to_future(&target, Some(14)).await;
         assert_eq!(moved.expect("moved"), 14);
         // Data that the peer has not read makes it a reset.
-        source.write_all(b"unread").expect("room");
+        source.write_all(b"unread").expect("space");
         writer.wait(glib::IOCondition::IN).expect("arrives");
         drop(writer);
         let e = source.splice_to_future(&target, None).await;

@@ -245,7 +245,7 @@ fn counters_report_how_far_it_is() {
                 async move { qio::relay_counted_future(&one, &other, &counters).await },
             );
         for (client, sent, received) in [(&a, 5, 0), (&b, 5, 5), (&a, 10, 5)] {
-            client.write_all(b"12345").expect("room");
+            client.write_all(b"12345").expect("space");
             iterate_until(context, || seen.counts() == RelayStats { sent, received });
         }
         for client in [&a, &b] {
@@ -261,12 +261,12 @@ fn a_relay_is_limited_like_any_future_and_goes_on_later() {
     on_loop(|| async {
         let ((a, one), (b, other)) = (pair(Pair::Tcp), pair(Pair::Tcp));
         let counters = RelayCounters::default();
-        a.write_all(b"before").expect("room");
+        a.write_all(b"before").expect("space");
         let relay = qio::relay_counted_future(&one, &other, &counters);
         let e = relay.or_timeout(Duration::from_millis(20)).await;
         assert_eq!(e.expect_err("no end").kind(), io::ErrorKind::TimedOut);
         assert_eq!(counters.sent.count(), 6);
-        a.write_all(b" and after").expect("room");
+        a.write_all(b" and after").expect("space");
         for client in [&a, &b] {
             client.shutdown(Shutdown::Write).expect("shut down");
         }
@@ -282,7 +282,7 @@ fn a_pipe_that_is_no_two_way_channel_says_so() {
         let ((a, one), (read, _write)) = (pair(Pair::Unix), ChannelFile::pipe().expect("a pipe"));
         read.set_blocking(false).expect("non-blocking");
         let mut text = String::new();
-        a.write_all(b"x").expect("room");
+        a.write_all(b"x").expect("space");
         let e = qio::relay(&one, &read).expect_err("not to be written to");
         assert!(e.to_string().contains("Bad file descriptor"), "{e}");
         // It is still there.

@@ -1,5 +1,5 @@
-//! Relays whose ends die: the error comes at once, with both counts, and nothing is lost that is still
-//! there.
+//! Relays whose ends die: the error comes at once, with both counts, and nothing is lost that is
+//! still there.
 
 use std::{
     io::{ErrorKind, Read},
@@ -44,8 +44,8 @@ fn a_reset_ends_both_directions_and_reports_both_counts() {
             let counters = RelayCounters::default();
             let seen = counters.clone();
             let resetter = thread::spawn(move || {
-                a.write_all(b"some").expect("room");
-                b.write_all(b"other").expect("room");
+                a.write_all(b"some").expect("space");
+                b.write_all(b"other").expect("space");
                 let mut there = [0; 4];
                 b.read_all(&mut there).expect("relayed");
                 a.read_all(&mut [0; 5]).expect("relayed");
@@ -67,7 +67,7 @@ fn a_reset_ends_both_directions_and_reports_both_counts() {
             assert!(transfer.is_truncated(), "reading has failed");
             // The other connection is as it was.
             let b = resetter.join().expect("no panic");
-            other.write_all(b"sorry").expect("room");
+            other.write_all(b"sorry").expect("space");
             other.shutdown(Shutdown::Write).expect("shut down");
             assert_eq!(rest(&b), b"sorry");
         }
@@ -82,9 +82,9 @@ fn what_a_peer_sent_before_it_went_is_delivered() {
             let ((a, one), (b, other)) = (pair(), pair());
             let answer = pattern(50_000);
             // The peer answers early, and closes before it has read.
-            a.write_all(&[b'q'; 1_000]).expect("room");
-            other.write_all(b"unread").expect("room");
-            b.write_all(&answer).expect("room");
+            a.write_all(&[b'q'; 1_000]).expect("space");
+            other.write_all(b"unread").expect("space");
+            b.write_all(&answer).expect("space");
             b.close().expect("closed");
             in_time(move || {
                 let result = match by_future {
@@ -105,7 +105,8 @@ fn what_a_peer_sent_before_it_went_is_delivered() {
 #[test]
 fn a_direction_that_is_held_up_ends_with_the_other_and_loses_nothing() {
     on_loop(|| async {
-        // Nobody reads at `a`, so that what `b` sends is held up; then what `a` sends cannot be written.
+        // Nobody reads at `a`, so that what `b` sends is held up; then what `a` sends cannot be
+        // written.
         let (a, one) = ChannelSocket::pair().expect("a socketpair");
         let script = "head -c 3000000 /dev/zero & exec <&-; wait; exec sleep 60";
         let command = ChannelCommand::builder(["sh", "-c", script]).spawn();
@@ -158,7 +159,7 @@ fn who_closes_a_channel_ends_the_relay() {
             let counters = RelayCounters::default();
             let (seen, closed) = (counters.clone(), other.clone());
             let closer = thread::spawn(move || {
-                a.write_all(b"x").expect("room");
+                a.write_all(b"x").expect("space");
                 while seen.counts().sent == 0 {
                     thread::yield_now();
                 }

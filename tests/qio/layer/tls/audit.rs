@@ -1,5 +1,5 @@
-//! Faults that an audit has found: uploads, denial of service by finite fields, revocation, names, authorization, forks
-//! and modes.
+//! Faults that an audit has found: uploads, denial of service by finite fields, revocation, names,
+//! authorization, forks and modes.
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -286,7 +286,8 @@ fn what_a_client_asks_for_is_reported_only_if_it_is_a_name() {
     });
 }
 
-/// A server of OpenSSL's that sends something after its client has begun to close, and only then reads.
+/// A server of OpenSSL's that sends something after its client has begun to close, and only then
+/// reads.
 fn late_reader(socket: TcpStream, creds: &Directory) -> usize {
     let mut server = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server()).expect("one");
     let chain = creds.file("server-cert.pem");

@@ -142,8 +142,8 @@ fn bytes_that_come_one_at_a_time_are_whole() {
     });
 }
 
-/// One end says hello, from the first word on by a watch, which the other one reads by a watch, byte by byte.
-/// Returns that one.
+/// One end says hello, from the first word on by a watch, which the other one reads by a watch,
+/// byte by byte. Returns that one.
 fn greet(context: &glib::MainContext, client: &ChannelTls, server: &ChannelTls) -> glib::Source {
     for end in [client, server] {
         end.set_blocking(false).expect("non-blocking");
@@ -273,7 +273,8 @@ proptest! {
 fn bytes_of_a_channel_below_that_was_given_back_count() {
     on_loop(|| async {
         let (client, server) = friends();
-        // A layer over a layer: what was read of the lower one and given back is what the upper one reads.
+        // A layer over a layer: what was read of the lower one and given back is what the upper one
+        // reads.
         let (below, other) = (client, server);
         let mut early = [0; 4];
         other.write_all_future(b"ab").await.expect("written");

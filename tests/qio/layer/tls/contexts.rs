@@ -1,4 +1,5 @@
-//! Handshakes on a context that another thread runs: in every style, with a deadline, and with a cancellable.
+//! Handshakes on a context that another thread runs: in every style, with a deadline, and with a
+//! cancellable.
 
 use std::{
     io,

@@ -1,5 +1,5 @@
-//! Credentials, while they are made: what is wrong comes out, with its name and the reason. What they are worth in
-//! a handshake is in `matrix` and `meetings`.
+//! Credentials, while they are made: what is wrong comes out, with its name and the reason. What
+//! they are worth in a handshake is in `matrix` and `meetings`.
 
 mod keys;
 mod sources;

@@ -145,7 +145,8 @@ fn who_reads_does_not_spin_while_another_thread_sends() {
         let (answering, loop_of_reader) = (server.clone(), context.clone());
         below.after_write(move || {
             assert_blocks(&answering);
-            // It finishes the handshake, and has something to send itself. Goes on forever, if it spins.
+            // It finishes the handshake, and has something to send itself. Goes on forever, if it
+            // spins.
             settle(&loop_of_reader);
         });
         let e = client
@@ -167,7 +168,8 @@ fn carry(from: &ChannelSocket, to: &ChannelSocket) {
     }
 }
 
-/// One thread says hello, another one hears the answer and reads on, and data comes to the first one.
+/// One thread says hello, another one hears the answer and reads on, and data comes to the first
+/// one.
 #[test]
 fn who_reads_is_reported_data_that_comes_to_who_performs_the_handshake() {
     in_time(|| {

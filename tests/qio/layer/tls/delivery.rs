@@ -1,5 +1,6 @@
-//! What arrives of data that a TLS connection carries, and which end is reported: client by server, by direction, by how
-//! the connection ends, with TLS 1.2 and 1.3, in full and in resumed handshakes.
+//! What arrives of data that a TLS connection carries, and which end is reported: client by server,
+//! by direction, by how the connection ends, with TLS 1.2 and 1.3, in full and in resumed
+//! handshakes.
 
 mod glib_networking;
 mod openssl_lib;
@@ -86,7 +87,8 @@ impl Kind {
         }
     }
 
-    /// Python's module sends close_notify only where it waits for that of the peer, and reads nothing after it.
+    /// Python's module sends close_notify only where it waits for that of the peer, and reads
+    /// nothing after it.
     fn has(self, ending: Ending) -> bool {
         self != Self::Python || ending != Ending::HalfClose
     }
@@ -123,7 +125,8 @@ fn fault(plan: Plan, role: Role, [own, peer]: [Kind; 2], outcome: &Outcome) -> O
     (outcome.end != end).then(|| format!("{:?} in place of {end:?}", outcome.end))
 }
 
-/// Runs all directions and endings between two kinds so often, and adds what comes of it to the table.
+/// Runs all directions and endings between two kinds so often, and adds what comes of it to the
+/// table.
 fn run_pair(
     [client, server]: [Kind; 2],
     setting: TlsSetting,

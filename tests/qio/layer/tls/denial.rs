@@ -1,4 +1,5 @@
-//! Attacks on a server, beside an honest client whose answers are to take at most twice their usual time.
+//! Attacks on a server, beside an honest client whose answers are to take at most twice their usual
+//! time.
 #![allow(unsafe_code)] // Attackers have a lower priority, and OpenSSL renegotiates by a function that the crate lacks.
 
 use std::{
@@ -43,7 +44,8 @@ impl Attack<'_> {
         !self.is_over.load(Ordering::Relaxed)
     }
 
-    /// Connects so often each second, sends this, and waits until the server has answered or closed.
+    /// Connects so often each second, sends this, and waits until the server has answered or
+    /// closed.
     fn replay(&self, each_second: u32, bytes: &[u8]) {
         while self.goes_on() {
             let begun = Instant::now();
@@ -183,8 +185,8 @@ fn median(server: &Server) -> Duration {
     times[times.len() / 2]
 }
 
-/// What honest clients wait for usually, and during an attack, and how much more memory this process has then, with that of
-/// the attackers.
+/// What honest clients wait for usually, and during an attack, and how much more memory this
+/// process has then, with that of the attackers.
 fn beside(act: fn(&Attack<'_>)) -> (Duration, Duration, usize) {
     let server = Server::new(1024);
     server.answer();

@@ -1,4 +1,5 @@
-//! What waiters get when something fails below, or waits for itself: one error for all, and no wait that never ends.
+//! What waiters get when something fails below, or waits for itself: one error for all, and no wait
+//! that never ends.
 
 use std::{cell::Cell, io, rc::Rc, sync::atomic::Ordering, thread, time::Duration};
 
@@ -21,7 +22,8 @@ mod imp {
     use glib::IOCondition;
     use qio::{ChannelSocket, ReadFlags, Readiness, WriteFlags, prelude::*, subclass::prelude::*};
 
-    /// A socket that, once it is broken, reports that but once, to one caller, and then would block for ever.
+    /// A socket that, once it is broken, reports that but once, to one caller, and then would block
+    /// for ever.
     #[derive(Default)]
     pub struct Breaking {
         pub(super) socket: OnceLock<ChannelSocket>,

@@ -1,4 +1,5 @@
-//! Peers that send what is worth nothing, without end: none of it costs memory, or other people's time.
+//! Peers that send what is worth nothing, without end: none of it costs memory, or other people's
+//! time.
 
 use std::{io, sync::atomic::Ordering, thread, time::Duration};
 
@@ -104,7 +105,8 @@ glib::wrapper! {
     pub struct Stocked(ObjectSubclass<imp::Stocked>) @extends Channel;
 }
 
-/// 300,000 bytes and more of new keys of the client's, and then a word, taken from the server's socket.
+/// 300,000 bytes and more of new keys of the client's, and then a word, taken from the server's
+/// socket.
 fn flood(client: &ChannelTls, there: &ChannelSocket) -> Vec<u8> {
     let mut flood = Vec::new();
     let mut some = [0; 4096];
@@ -216,7 +218,8 @@ fn a_flood_is_waded_through_by_the_waiting_task() {
     });
 }
 
-/// Each of the client's new keys asks for some of the server's, and the client does not look at them.
+/// Each of the client's new keys asks for some of the server's, and the client does not look at
+/// them.
 #[test]
 fn who_asks_and_does_not_listen_is_not_heard_for_ever() {
     let name = "layer::tls::floods::who_asks_and_does_not_listen_is_not_heard_for_ever";

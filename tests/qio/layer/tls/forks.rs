@@ -1,4 +1,5 @@
-//! Forks beside threads that use TLS channels and listeners: no child waits for a lock that another thread had.
+//! Forks beside threads that use TLS channels and listeners: no child waits for a lock that another
+//! thread had.
 #![allow(unsafe_code)] // A forked child exits without the rest of this process.
 
 use std::{

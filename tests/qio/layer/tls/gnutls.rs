@@ -89,7 +89,8 @@ impl Drop for Program {
     }
 }
 
-/// `gnutls-cli`, which connects to us. What it gets goes to its standard output, what it has to say to a file.
+/// `gnutls-cli`, which connects to us. What it gets goes to its standard output, what it has to say
+/// to a file.
 struct Client {
     program: Program,
     listener: TcpListener,

@@ -237,7 +237,7 @@ fn the_distinguished_name_of_a_peer_is_that_of_rfc_4514_with_escapes_also_after_
             let (here, there) = pair();
             let (client, server) = with(&here, &shown, &there, &asking);
             handshake(&client, &server);
-            server.write_all(b"x").expect("room");
+            server.write_all(b"x").expect("space");
             client.read_all(&mut [0]).expect("also the ticket");
             assert_eq!(server.is_resumed(), is_resumed);
             let expected = "CN=al\\,ice\\+bob \\\"é\\\"\\ ,C=UK";

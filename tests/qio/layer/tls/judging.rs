@@ -1,4 +1,5 @@
-//! Code of users that runs in the middle of a handshake: who is asked about the peer, and who gets the keys.
+//! Code of users that runs in the middle of a handshake: who is asked about the peer, and who gets
+//! the keys.
 
 use std::{
     io,

@@ -95,14 +95,15 @@ fn idle_connections_keep_no_room_for_records() {
                 connections.push((client, server));
             }
             let each = (allocated() - before) / 200;
-            // The ephemeral keys of ML-KEM, with which OpenSSL agrees on secrets since 3.5: it keeps them
-            // as long as the connection, 7.6 kB in a client and 6.1 kB in a server, and frees them by
-            // no function.
+            // The ephemeral keys of ML-KEM, with which OpenSSL agrees on secrets since 3.5: it
+            // keeps them as long as the connection, 7.6 kB in a client and 6.1 kB in a server, and
+            // frees them by no function.
             let keys = match openssl_since(3, 5) {
                 true => 7 * 1024,
                 false => 0,
             };
-            // The room for one record would be as much again. Session tickets leave some that has to be freed.
+            // The room for one record would be as much again. Session tickets leave some that has
+            // to be freed.
             assert!(each < 20 * 1024 + keys, "{each} bytes");
         },
     );

@@ -1,5 +1,6 @@
-//! The matrix of certificates that QEMU's tests have, and some more: what each end makes of it, through the channel,
-//! with either version of TLS. Both ends have directories in QEMU's layout, which nobody has looked at before.
+//! The matrix of certificates that QEMU's tests have, and some more: what each end makes of it,
+//! through the channel, with either version of TLS. Both ends have directories in QEMU's layout,
+//! which nobody has looked at before.
 
 mod authorities;
 mod names;
@@ -26,8 +27,8 @@ enum Verdict<'a> {
     /// The reason of the client, and the alert that the server gets.
     ClientRefuses(&'a str, &'a str),
     ServerRefuses(&'a str, &'a str),
-    /// As where the client refuses; but with TLS 1.2 a server has no use for such a certificate, which
-    /// signs nothing, and fails for its own reason.
+    /// As where the client refuses; but with TLS 1.2 a server has no use for such a certificate,
+    /// which signs nothing, and fails for its own reason.
     Unable(&'a str, &'a str, &'a str),
 }
 use Verdict::{Agreed, ClientRefuses, ServerRefuses, Unable};
@@ -88,7 +89,8 @@ fn meet(
     (client, server)
 }
 
-/// Performs the handshake, and sends a byte there and back: with TLS 1.3 a client learns only then what the server thinks of it.
+/// Performs the handshake, and sends a byte there and back: with TLS 1.3 a client learns only then
+/// what the server thinks of it.
 fn talk(client: &ChannelTls, server: &ChannelTls) -> [io::Result<()>; 2] {
     thread::scope(|scope| {
         let there = scope.spawn(|| {

@@ -51,7 +51,8 @@ fn connect(client: &TlsCreds, server: &TlsCreds, name: &str) -> Verdicts {
     talk(&client, &server)
 }
 
-/// A byte there and back: what the peer thinks of us may come later than the handshake. Then both send close_notify.
+/// A byte there and back: what the peer thinks of us may come later than the handshake. Then both
+/// send close_notify.
 fn talk(client: &ChannelTls, server: &ChannelTls) -> Verdicts {
     let (client, server) = (client.clone(), server.clone());
     in_time(move || {

@@ -1,5 +1,5 @@
-//! A peer that knows TLS and does not keep to it: `mischief.py`, by tlslite-ng. Each trick ends in one clear error
-//! here and in an alert there, or does no harm.
+//! A peer that knows TLS and does not keep to it: `mischief.py`, by tlslite-ng. Each trick ends in
+//! one clear error here and in an alert there, or does no harm.
 
 use std::{
     cell::{Cell, RefCell},

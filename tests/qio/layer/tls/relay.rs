@@ -11,7 +11,8 @@ use qio::{
 use super::ends::{friends, handshake, over};
 use crate::common::{fill, in_loop, in_time, iterate_until, settle};
 
-/// Friends of whom the server has room for a few records on their way to the client, none of which is there.
+/// Friends of whom the server has room for a few records on their way to the client, none of which
+/// is there.
 fn narrow() -> (ChannelTls, ChannelTls) {
     let (here, there) = ChannelSocket::pair().expect("a pair");
     let least = there.with_fd(|fd| setsockopt(&fd.as_fd(), SndBuf, &1));
@@ -41,7 +42,7 @@ fn close_notify_that_finds_no_room_is_waited_for() {
         let room = room();
         let (client, server) = narrow();
         for _ in 1..room {
-            server.write_all(b"x").expect("there is room");
+            server.write_all(b"x").expect("there is space");
         }
         let (feeder, source) = ChannelSocket::pair().expect("a pair");
         feeder.write_all(b"x").expect("written");

@@ -1,4 +1,5 @@
-//! Private keys, pre-shared keys and passwords do not stay in memory when the credentials that had them are gone.
+//! Private keys, pre-shared keys and passwords do not stay in memory when the credentials that had
+//! them are gone.
 
 use std::{
     fs,

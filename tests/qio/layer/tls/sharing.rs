@@ -1,4 +1,5 @@
-//! Several who use one end, and those who use the channel below as well: nobody waits for what has come already.
+//! Several who use one end, and those who use the channel below as well: nobody waits for what has
+//! come already.
 
 use std::{
     cell::Cell,
@@ -204,7 +205,8 @@ fn two_blocked_threads_share_a_record() {
     });
 }
 
-/// The lower layer takes all from the socket at once, and the upper one has no use for all of it yet.
+/// The lower layer takes all from the socket at once, and the upper one has no use for all of it
+/// yet.
 #[test]
 fn two_blocked_threads_share_what_the_layer_below_holds() {
     in_time(|| {

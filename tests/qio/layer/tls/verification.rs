@@ -1,5 +1,5 @@
-//! What becomes of certificates that do not verify: errors as data, the decision of a handler, alerts, revocation, and
-//! sessions that are verified again.
+//! What becomes of certificates that do not verify: errors as data, the decision of a handler,
+//! alerts, revocation, and sessions that are verified again.
 
 use std::{
     io,
@@ -407,7 +407,8 @@ fn until(time: SystemTime) {
     }
 }
 
-/// Connects, and lets sessions be sent. Returns the server's result, and whether the session was resumed.
+/// Connects, and lets sessions be sent. Returns the server's result, and whether the session was
+/// resumed.
 fn again(client: &TlsCreds, server: &TlsCreds) -> (io::Result<()>, bool) {
     let (client, server) = ends(client, server);
     let (here, there) = thread::scope(|scope| {

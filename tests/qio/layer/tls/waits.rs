@@ -222,7 +222,7 @@ fn a_wait_is_woken_beside_a_task_that_always_has_something_to_do() {
             for _ in 0..20 {
                 context.iteration(false);
             }
-            client.write_all(b"x").expect("room");
+            client.write_all(b"x").expect("space");
             iterate_until(context, || taken.get() == round);
         }
         iterate_until(context, || busy.is_finished() && reads.is_finished());

@@ -39,7 +39,7 @@ fn each_descriptor_has_a_mode_of_its_own() {
         let (reader, mut writer) = (command.clone(), File::from(peer));
         let mut writes = writer.try_clone().expect("a descriptor");
         on_loop(move || async move {
-            after_ticks(move || writes.write_all(b"x").expect("room"));
+            after_ticks(move || writes.write_all(b"x").expect("space"));
             reader.read_future(&mut [0; 10]).await.expect("read");
         });
         // Without a future, reading waits all the same.
@@ -50,7 +50,7 @@ fn each_descriptor_has_a_mode_of_its_own() {
             command.read(&mut [0; 10]).expect("read")
         });
         blocked.wait();
-        writer.write_all(b"yy").expect("room");
+        writer.write_all(b"yy").expect("space");
         assert_eq!(thread.join().expect("no panic"), 2);
     }
 }
@@ -81,7 +81,7 @@ fn messages_stay_apart_and_none_is_left() {
             let mut file = File::from(write.try_clone().expect("a descriptor"));
             check_messages(read, blocking, move || {
                 for message in [b"a", b"b", b"c"] {
-                    file.write_all(message).expect("room");
+                    file.write_all(message).expect("space");
                 }
             });
         }
@@ -99,7 +99,7 @@ fn reads_that_end_at_descriptors_leave_nothing() {
             for message in [b"a", b"b", b"c"] {
                 let message = [IoSlice::new(message)];
                 peer.writev_full_all(&message, &[some.as_fd()], WriteFlags::empty())
-                    .expect("room");
+                    .expect("space");
             }
         });
     }

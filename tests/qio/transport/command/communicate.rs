@@ -132,7 +132,7 @@ fn the_end_is_waited_for_without_blocking() {
     on_loop(|| async {
         let command = shell("read line; exit 7");
         let writes = command.clone();
-        after_ticks(move || writes.write_all(b"x\n").expect("room"));
+        after_ticks(move || writes.write_all(b"x\n").expect("space"));
         let status = command.wait_exit_future().await.expect("ended");
         assert_eq!(status.code(), Some(7));
         let status = command.wait_exit_future().await.expect("known");
@@ -157,7 +157,7 @@ fn waiting_for_the_end_can_be_dropped() {
 fn a_command_gets_more_descriptors() {
     let (mut read, write) = io::pipe().expect("a pipe");
     let (input, mut feed) = io::pipe().expect("a pipe");
-    feed.write_all(b"words\n").expect("room");
+    feed.write_all(b"words\n").expect("space");
     drop(feed);
     // Numbers that others of its descriptors have in this process, whatever they are.
     let command = ChannelCommand::builder(["sh", "-c", "read word <&4; echo got $word >&3"])

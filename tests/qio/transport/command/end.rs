@@ -286,7 +286,8 @@ fn a_forked_child_collects_its_own_commands_and_none_of_its_parents() {
                 let status = own.exit_status().expect("known").expect("ended");
                 assert_eq!(status.code(), Some(4));
                 drop((parents.clone(), own));
-                // What the parent's collector had is closed, and there is one of its own in its place.
+                // What the parent's collector had is closed, and there is one of its own in its
+                // place.
                 assert_eq!(epoll_instances(), before);
             });
             let watched = watch(&parents);

@@ -88,7 +88,7 @@ fn full_tcp() -> (ChannelSocket, ChannelSocket) {
 fn fill_queue(address: &gio::SocketAddress) -> (ChannelSocket, ChannelSocket) {
     // A backlog of 0 has room for one.
     let listener = ChannelSocket::listen(address, 0).expect("listens");
-    let first = ChannelSocket::connect(&local(&listener)).expect("there is room");
+    let first = ChannelSocket::connect(&local(&listener)).expect("there is space");
     (listener, first)
 }
 

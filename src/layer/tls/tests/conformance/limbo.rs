@@ -6,7 +6,8 @@ use openssl::base64::decode_block;
 
 use super::Case;
 
-/// Expected differences, a line each: the case, what a channel does (`accepts` or `refuses`), and the reason.
+/// Expected differences, a line each: the case, what a channel does (`accepts` or `refuses`), and
+/// the reason.
 const DIFFERENCES: &str = include_str!("differences.txt");
 
 fn differences() -> BTreeMap<&'static str, (bool, &'static str)> {

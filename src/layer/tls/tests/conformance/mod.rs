@@ -1,6 +1,6 @@
-//! Conformance of the verification of certificates: cases from a file in the format of x509-limbo, as `make conformance`
-//! runs them, and cases of our own, go through a `ChannelTls`. A verdict that differs from the expected one is listed with
-//! the reason.
+//! Conformance of the verification of certificates: cases from a file in the format of x509-limbo,
+//! as `make conformance` runs them, and cases of our own, go through a `ChannelTls`. A verdict that
+//! differs from the expected one is listed with the reason.
 
 mod limbo;
 mod own;
@@ -31,7 +31,8 @@ struct Case<'a> {
     trusted: &'a str,
     /// The leaf, with intermediates.
     chain: &'a str,
-    /// That of the leaf. Without it, there is no handshake: the chain is verified as one that was presented before.
+    /// That of the leaf. Without it, there is no handshake: the chain is verified as one that was
+    /// presented before.
     key: Option<&'a str>,
     crls: Option<&'a str>,
 }

@@ -2,13 +2,15 @@
 
 use std::{io, sync::LazyLock};
 
-/// How much goes in each direction that has data: more than the buffers of a record, and of a socket that is not read.
+/// How much goes in each direction that has data: more than the buffers of a record, and of a
+/// socket that is not read.
 pub(super) const SIZE: usize = 300_000;
 
 /// What the end that reads sends after a half-close.
 const REPLY: usize = 1000;
 
-/// How much is written at once where both directions have data: less than a socket takes that is not read.
+/// How much is written at once where both directions have data: less than a socket takes that is
+/// not read.
 const PIECE: usize = 16_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,5 +1,5 @@
-//! Programs at one end, and ours at the other: `openssl s_client` and `s_server`, `gnutls-cli`, `gnutls-serv`, `ncat`
-//! and `curl`.
+//! Programs at one end, and ours at the other: `openssl s_client` and `s_server`, `gnutls-cli`,
+//! `gnutls-serv`, `ncat` and `curl`.
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -414,8 +414,9 @@ pub(super) fn run_all(times: usize, table: &mut Table) {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// So many uploads to our server, with TLS 1.3 and session tickets, by each of GIO, Python, `openssl s_client`,
-/// `gnutls-cli`, `ncat` and our client, which read nothing and close: how many arrive whole.
+/// So many uploads to our server, with TLS 1.3 and session tickets, by each of GIO, Python,
+/// `openssl s_client`, `gnutls-cli`, `ncat` and our client, which read nothing and close: how many
+/// arrive whole.
 pub(super) fn upload_by_six(times: usize) {
     let directory = files();
     let setting = TlsSetting::new(Version::Tls13, true);

@@ -130,8 +130,8 @@ fn they_report_what_they_have_against_us() {
     });
 }
 
-/// With TLS 1.3 it is new keys that it wants, from both ends. With TLS 1.2 it would perform the handshake once more, which we do
-/// not: it is told, and may go on or not.
+/// With TLS 1.3 it is new keys that it wants, from both ends. With TLS 1.2 it would perform the
+/// handshake once more, which we do not: it is told, and may go on or not.
 #[test]
 fn they_get_new_keys_but_no_second_handshake() {
     needs!("gnutls-bin");

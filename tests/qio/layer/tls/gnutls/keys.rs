@@ -46,8 +46,8 @@ fn their_clients_have_a_key_in_common_with_us_in_either_version() {
     needs!("gnutls-bin");
     in_time(|| {
         let creds = server().psk("qemu", key()).build().expect("a key");
-        // Without Diffie and Hellman: about to tell of them beside a key of TLS 1.2, gnutls-cli 3.7 crashes, whoever
-        // the server is.
+        // Without Diffie and Hellman: about to tell of them beside a key of TLS 1.2, gnutls-cli 3.7
+        // crashes, whoever the server is.
         for (version, exchanges, cipher, expected) in [
             (
                 Tls12,
@@ -186,8 +186,8 @@ fn their_servers_have_a_key_in_common_with_us_in_either_version() {
     });
 }
 
-/// The programs have keys of TLS 1.3 for SHA-256 only: where nothing else is left to them than the other hash, nothing
-/// comes of it.
+/// The programs have keys of TLS 1.3 for SHA-256 only: where nothing else is left to them than the
+/// other hash, nothing comes of it.
 #[test]
 fn keys_for_another_hash_are_none_for_their_programs() {
     needs!("gnutls-bin");

@@ -158,8 +158,8 @@ fn ask_again(client: &ChannelTls) {
     assert_eq!(got, expected);
 }
 
-/// A server that wants to perform the handshake once more is told that we do not, and goes on or not; with TLS 1.3 it is its keys
-/// that it changes.
+/// A server that wants to perform the handshake once more is told that we do not, and goes on or
+/// not; with TLS 1.3 it is its keys that it changes.
 #[test]
 fn they_change_their_keys_but_get_no_second_handshake() {
     needs!("gnutls-bin");

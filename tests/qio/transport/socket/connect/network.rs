@@ -86,8 +86,8 @@ fn an_address_that_answers_late_is_not_given_up_because_another_one_fails() {
             let client = gio::SocketClient::new();
             client.set_timeout(1);
             let channel = ChannelSocket::new();
-            // There is room as soon as the second one has been asked, which it will be again a second
-            // later: that is after the first one has failed.
+            // There is room as soon as the second one has been asked, which it will be again a
+            // second later: that is after the first one has failed.
             let late = format!("10.9.0.1:{port}");
             let accepts = listener.clone();
             channel.connect_connect_progress(move |_, stage, _, address| {
