@@ -486,7 +486,7 @@ fn the_macros_of_c_functions_have_the_names_of_these() {
 /// numbers only fall.
 const HOME_MADE: [(&[&str], usize); 13] = [
     (&["tell", "tells", "told", "telling"], 497),
-    (&["nobody", "whoever", "somebody", "everybody"], 227),
+    (&["nobody", "whoever", "somebody", "everybody"], 226),
     (&["goodbye", "goodbyes", "farewell"], 0),
     (&["shake", "shakes", "shaken", "shaking"], 58),
     (&["lend", "lends", "lent", "lender"], 9),

@@ -68,9 +68,10 @@ Options for TLS, where both addresses speak it for both:
       --tls-min=VERSION the oldest version to speak: 1.2 or 1.3
       --tls-alpn=NAMES  the protocols that are spoken over TLS, the best one
                         first, with commas between them
-      --tls-close_notify=HOW whether peers have to send close_notify before they end:
-                        required, which is so if this is not given, or optional
-      --tls-timeout=SECONDS     give up if performing the handshake takes longer; 10 if
+      --tls-close-notify=HOW    whether peers have to send close_notify before
+                        they end: required, which is so if this is not given, or
+                        optional
+      --tls-timeout=SECONDS     give up if the handshake takes longer; 10 if
                         this is not given
 
 SIGINT ends it, and so do SIGTERM and SIGHUP, but with --fork: then SIGTERM

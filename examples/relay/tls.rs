@@ -26,7 +26,7 @@ const OPTIONS: [(&str, bool, bool); 12] = [
     ("--tls-clients", false, true),
     ("--tls-min", true, true),
     ("--tls-alpn", true, true),
-    ("--tls-close_notify", true, true),
+    ("--tls-close-notify", true, true),
     ("--tls-timeout", true, true),
 ];
 
@@ -87,7 +87,7 @@ impl TlsOptions {
                 });
             }
             "--tls-alpn" => self.alpn = Some(text),
-            "--tls-close_notify" => {
+            "--tls-close-notify" => {
                 self.lenient = match &*text {
                     "required" => false,
                     "optional" => true,

@@ -6,7 +6,7 @@
 //!
 //! ```
 //! use std::{io::{self, IoSlice, IoSliceMut}, os::fd::AsFd};
-//! use qio::{ChannelSocket, Feature, WriteFlags, channel_for_fd, prelude::*};
+//! use qio::{ChannelSocket, Feature, ReadFlags, WriteFlags, channel_for_fd, prelude::*};
 //!
 //! # fn main() -> io::Result<()> {
 //! let (here, there) = ChannelSocket::pair()?;
@@ -17,7 +17,8 @@
 //! drop(reader); // the one in the message stays open
 //!
 //! let (mut buf, mut fds) = ([0; 6], Vec::new());
-//! here.readv_full_all(&mut [IoSliceMut::new(&mut buf)], &mut fds)?;
+//! let mut iov = [IoSliceMut::new(&mut buf)];
+//! here.readv_full_all(&mut iov, Some(&mut fds), ReadFlags::empty())?;
 //! let pipe = channel_for_fd(fds.pop().expect("one descriptor"))?;
 //!
 //! io::Write::write_all(&mut &writer, b"hello")?;

@@ -10,7 +10,7 @@
 //! | `GSocketClient.connect_async` | [`connect_future`](crate::ChannelSocket::connect_future) |
 //! | `GSocketService`, `GSocketListener` | [`NetListener`](crate::NetListener) |
 //! | `GTlsClientConnection` | [`ChannelTls::new_client`](crate::ChannelTls::new_client) |
-//! | `accept-certificate` | [`authorize-peer`](crate::ChannelTls::connect_authorize_peer) |
+//! | `accept-certificate` | `accept-certificate` of [`ChannelTls`](crate::ChannelTls) |
 //! | `GTlsDatabase` | the trust settings of [`TlsCredsBuilder`](crate::TlsCredsBuilder) |
 //! | `GSubprocess` | [`ChannelCommand`](crate::ChannelCommand) |
 //! | `GUnixConnection.send_fd` | [`writev_full_all`](crate::ChannelExt::writev_full_all) |
@@ -72,8 +72,8 @@
 //! - **Writes never raise `SIGPIPE`,** also on pipes.
 //! - **Blocking is a mode** of the channel, `set_blocking`, for the calls that are no futures;
 //!   GIO's streams have blocking and asynchronous methods.
-//! - **`authorize-peer` rejects only:** it is emitted after the certificate has been verified, and
-//!   cannot accept one that failed verification, as `accept-certificate` can.
+//! - **`authorize-peer` is in addition:** it can reject a peer whose certificate was verified, or
+//!   accepted by `accept-certificate`.
 //! - **There is no buffering** in channels: `std::io::BufReader` works over
 //!   [`ChannelSocket`](crate::ChannelSocket) and its siblings.
 //! - **The end of a TLS stream** without close_notify is an error in both, and can be accepted by

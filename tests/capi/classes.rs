@@ -73,7 +73,7 @@ fn slots_have_the_types_and_places_of_rust() {
     let structs = crate::signatures::in_c(
         &[ffi],
         "item_types = [\"structs\", \"typedefs\"]\n\
-         rename = { QIOChannelClass = \"RustClass\", iovec = \"struct iovec\" }\n\
+         rename = { QIOChannelClass = \"RustClass\", iovec = \"struct iovec\", NativeClass = \"void\" }\n\
          include = [\"QIOChannelClass\"]\n\
          exclude = [\"QIOChannel\"]\n",
     );

@@ -34,7 +34,7 @@ function over(here, there, mine = clientCreds, theirs = serverCreds, name = 'loc
     return [Qio.ChannelTLS.new_client(here, mine, name), Qio.ChannelTLS.new_server(there, theirs)];
 }
 
-function handshake(...ends) {
+function handshakeBoth(...ends) {
     return Promise.all(ends.map(end => end.handshake_async(USUAL, null)));
 }
 
@@ -100,7 +100,7 @@ async function verified() {
     client.connect('notify::handshake-done', () => told++);
     check(!client.handshake_done && client.cipher === null);
     check(client.protocol_version === Gio.TlsProtocolVersion.UNKNOWN);
-    await handshake(client, server);
+    await handshakeBoth(client, server);
     check(told === 1);
     for (const end of [client, server]) {
         check(end.handshake_done && end.is_handshake_done() && !end.resumed && !end.is_resumed());
@@ -130,7 +130,7 @@ async function verified() {
 // An end without close_notify may be anybody's work.
 async function cut() {
     const [client, server] = over(...makePair());
-    await handshake(client, server);
+    await handshakeBoth(client, server);
     server.master.close();
     check(isTls(await rejectionOf(client.read_bytes_async(1, USUAL, null)), Gio.TlsError.EOF));
     const [rest] = client.read_bytes_with_fds(1, Qio.ChannelReadFlags.RELAXED_EOF);
@@ -169,7 +169,7 @@ async function asked() {
             return true;
         });
     }
-    await handshake(client, server);
+    await handshakeBoth(client, server);
     check(seen.length === 2 && seen.some(name => name.includes('alice')));
     check(server.peer_certificate.subject_name.includes('alice'));
     check(client.peer_certificate.issuer.issuer !== null);
@@ -232,7 +232,7 @@ async function inCommon() {
         const theirs = psk(SERVER, 'alice', version);
         check(!mine.verifies_peer);
         const ends = over(...makePair(), mine, theirs, null);
-        await handshake(...ends);
+        await handshakeBoth(...ends);
         check(ends.every(end => end.protocol_version === version && end.peer_certificate === null));
         await part(...ends);
 
@@ -249,7 +249,7 @@ async function resumed() {
         const [client, server] = over(...makePair(), mine, theirs);
         const asked = [];
         client.connect('authorize-peer', (_, certificate) => asked.push(certificate) > 0);
-        await handshake(client, server);
+        await handshakeBoth(client, server);
         check(client.resumed === again && server.is_resumed() === again);
         check(asked.length === 1 && client.peer_certificate !== null);
         // The ticket comes with the data.
@@ -268,7 +268,7 @@ async function limited() {
         return GLib.SOURCE_REMOVE;
     });
     check(isIo(await rejectionOf(client.handshake_async(USUAL, cancellable)), Gio.IOErrorEnum.CANCELLED));
-    await handshake(client, server);
+    await handshakeBoth(client, server);
     check(client.handshake_done);
 
     const [lonely] = over(...makePair());
@@ -314,7 +314,7 @@ const Slow = GObject.registerClass(class Slow extends Qio.Channel {
 async function overAClass() {
     const slow = () => makePair().map(end => new Slow(end));
     const [client, server] = over(...slow());
-    await handshake(client, server);
+    await handshakeBoth(client, server);
     const many = new GLib.Bytes(new Uint8Array(50000).map((_, i) => i / 3));
     const written = client.write_bytes_all_async(many, USUAL, null);
     check((await server.read_bytes_all_async(50000, USUAL, null)).equal(many));
@@ -325,7 +325,7 @@ async function overAClass() {
 
     // TLS in TLS, over the class.
     const [inner, other] = over(...over(...slow()));
-    await handshake(inner, other);
+    await handshakeBoth(inner, other);
     inner.write_bytes_all(bytes('inside'));
     check(text(await other.read_bytes_all_async(6, USUAL, null)) === 'inside');
     await part(inner, other);

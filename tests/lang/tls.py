@@ -83,7 +83,7 @@ def over(here, there, mine=client_creds, theirs=server_creds, name="localhost"):
     return Qio.ChannelTLS.new_client(here, mine, name), Qio.ChannelTLS.new_server(there, theirs)
 
 
-async def handshake(*ends):
+async def handshake_both(*ends):
     for handshake in [end.handshake_async() for end in ends]:
         await handshake
 
@@ -141,7 +141,7 @@ async def verified():
     told = []
     client.connect("notify::handshake-done", lambda *args: told.append(args))
     check(not client.props.handshake_done and client.get_cipher() is None)
-    await handshake(client, server)
+    await handshake_both(client, server)
     check(len(told) == 1)
     for end in (client, server):
         check(end.is_handshake_done() and end.props.handshake_done)
@@ -164,7 +164,7 @@ async def verified():
 async def cut():
     """An end without close_notify may be anybody's work."""
     client, server = over(*make_pair())
-    await handshake(client, server)
+    await handshake_both(client, server)
     server.get_master().close()
     check(is_tls(await failure(client.read_bytes_async(1)), Gio.TlsError.EOF))
     rest, _ = client.read_bytes_with_fds(1, Qio.ChannelReadFlags.RELAXED_EOF)
@@ -196,7 +196,7 @@ async def asked():
         return True
 
     server.connect("authorize-peer", welcome)
-    await handshake(client, server)
+    await handshake_both(client, server)
     check(len(seen) == 3 and "alice" in seen[0])
 
     def raises(*_):
@@ -276,7 +276,7 @@ async def in_common():
 
     theirs = made(SERVER, psk("alice"))
     client, server = over(*make_pair(), made(CLIENT, psk("alice")), theirs, None)
-    await handshake(client, server)
+    await handshake_both(client, server)
     check(not client.get_creds().verifies_peer() and client.get_peer_certificate() is None)
     check(any(line.startswith("CLIENT_TRAFFIC_SECRET_0 ") for line in witness.lines))
     errors = await outcomes(*over(*make_pair(), made(CLIENT, psk("mallory")), theirs, None))
@@ -290,7 +290,7 @@ async def resumed():
         client, server = over(*make_pair(), mine, theirs)
         seen = []
         client.connect("authorize-peer", lambda _, certificate: seen.append(certificate) or True)
-        await handshake(client, server)
+        await handshake_both(client, server)
         check(client.is_resumed() == server.props.resumed == again)
         check(len(seen) == 1 and client.get_peer_certificate() is not None)
         # The ticket comes with the data.
@@ -305,7 +305,7 @@ async def limited():
     cancellable = Gio.Cancellable()
     GLib.timeout_add(10, cancellable.cancel)
     check(is_io(await failure(client.handshake_async(cancellable=cancellable)), Gio.IOErrorEnum.CANCELLED))
-    await handshake(client, server)
+    await handshake_both(client, server)
     check(client.is_handshake_done())
 
     lonely, _ = over(*make_pair())
@@ -317,7 +317,7 @@ async def limited():
 async def over_a_class():
     # TLS in TLS.
     client, server = over(*over(*map(Slow, make_pair())))
-    await handshake(client, server)
+    await handshake_both(client, server)
     written = client.write_bytes_all_async(bytes(20_000))
     check((await server.read_bytes_all_async(20_000)).get_data() == bytes(20_000))
     await written

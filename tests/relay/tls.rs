@@ -351,7 +351,7 @@ fn what_is_cut_is_a_reset_for_a_plain_service() {
 #[test]
 fn a_cut_is_an_end_with_relaxed_eof() {
     let pki = Pki::new();
-    let options = ["--tls-close_notify=optional"];
+    let options = ["--tls-close-notify=optional"];
     let (server, client, _service, input) = in_the_middle(&pki, &options);
     server.signal(Signal::SIGKILL);
     server.end();

@@ -129,8 +129,8 @@ fn wrong_usage_is_reported_in_one_line() {
             "--tls-min is 1.2 or 1.3, not \"1.1\"",
         ),
         (
-            &["--tls-close_notify=no", "stdio", "tls:h:1"],
-            "--tls-close_notify is required or optional, not \"no\"",
+            &["--tls-close-notify=no", "stdio", "tls:h:1"],
+            "--tls-close-notify is required or optional, not \"no\"",
         ),
         (
             &["--tls-timeout=0", "stdio", "tls:h:1"],
