@@ -485,7 +485,7 @@ fn the_macros_of_c_functions_have_the_names_of_these() {
 /// Words of the glossary (`docs/style.md`) that a standard term stands for, and how often they occur at most: these
 /// numbers only fall.
 const HOME_MADE: [(&[&str], usize); 13] = [
-    (&["tell", "tells", "told", "telling"], 497),
+    (&["tell", "tells", "told", "telling"], 494),
     (&["nobody", "whoever", "somebody", "everybody"], 226),
     (&["goodbye", "goodbyes", "farewell"], 0),
     (&["shake", "shakes", "shaken", "shaking"], 58),
@@ -496,12 +496,12 @@ const HOME_MADE: [(&[&str], usize); 13] = [
     (&["patience"], 9),
     (&["vouch", "vouches", "vouched"], 2),
     (&["believe", "believes", "believed"], 1),
-    (&["kin", "beneath", "manner"], 6),
+    (&["kin", "beneath", "manner"], 5),
     (&["welcome", "unwelcome"], 56),
 ];
 
 /// How many lines of comments, headers and Markdown have more than 100 columns: this number only falls.
-const LONG_LINES: usize = 139;
+const LONG_LINES: usize = 63;
 
 /// The texts that the words are counted in: sources, headers and documents, but the glossary itself.
 fn texts() -> Vec<(PathBuf, String)> {

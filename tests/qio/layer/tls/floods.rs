@@ -226,8 +226,9 @@ fn who_asks_and_does_not_listen_is_not_heard_for_ever() {
     alone(name, || {
         drop(friends());
         let growth = growth(ask_and_do_not_listen);
-        // 256 KiB of answers, in a buffer that doubles, and what the client is left with.
-        assert!(growth < 4 << 20, "{growth} bytes");
+        // 256 KiB of answers, in a buffer that doubles, what the client is left with, and about 3
+        // MiB of code that runs for the first time.
+        assert!(growth < 6 << 20, "{growth} bytes");
     });
 }
 
