@@ -10,7 +10,7 @@ use std::{
 
 pub(crate) use std::sync::{
     Mutex,
-    atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
+    atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
 };
 
 /// Locks a mutex, ignoring poisoning: the code that holds one of these keeps the value consistent
@@ -54,6 +54,46 @@ impl Default for Maker {
     fn default() -> Self {
         Self(generation())
     }
+}
+
+/// The numbers of threads: a forked child has the highest one of its parent, and goes on from
+/// there.
+static HIGHEST_THREAD: AtomicU64 = AtomicU64::new(0);
+
+/// The highest number at the last fork, in the child.
+static INHERITED_THREADS: AtomicU64 = AtomicU64::new(0);
+
+/// The number of the thread that forked, which is the only one of these that the child has.
+static FORKING_THREAD: AtomicU64 = AtomicU64::new(0);
+
+thread_local! {
+    /// The number of this thread, or 0.
+    static THREAD: Cell<u64> = const { Cell::new(0) };
+}
+
+/// The number of the calling thread, which no other thread of this process has, nor any of those
+/// that it was forked from. Never 0.
+#[inline]
+pub(crate) fn thread_number() -> u64 {
+    match THREAD.get() {
+        0 => number_thread(),
+        number => number,
+    }
+}
+
+#[cold]
+fn number_thread() -> u64 {
+    handle_forks();
+    let number = HIGHEST_THREAD.fetch_add(1, Ordering::Relaxed) + 1;
+    THREAD.set(number);
+    number
+}
+
+/// Whether a number is that of a thread of this process: one of the parent that did not fork is
+/// none.
+pub(crate) fn is_thread_of_process(number: u64) -> bool {
+    number > INHERITED_THREADS.load(Ordering::Relaxed)
+        || number == FORKING_THREAD.load(Ordering::Relaxed)
 }
 
 /// A mutex of one object, of which there are too many to be held across forks.
@@ -270,6 +310,9 @@ extern "C" fn in_parent() {
 extern "C" fn in_child() {
     if IS_FORKING.replace(false) {
         GENERATION.fetch_add(1, Ordering::Relaxed);
+        let inherited = HIGHEST_THREAD.load(Ordering::Relaxed);
+        INHERITED_THREADS.store(inherited, Ordering::Relaxed);
+        FORKING_THREAD.store(THREAD.get(), Ordering::Relaxed);
         after(true);
     }
 }
@@ -320,6 +363,25 @@ mod tests {
             over.send(()).expect("received");
         });
         assert_eq!(*mutex.lock(), [1, 2]);
+    }
+
+    #[test]
+    fn the_thread_that_forks_keeps_its_number_and_no_thread_of_the_child_has_one_of_the_others() {
+        let number = || thread::spawn(thread_number).join().expect("a number");
+        let (mine, other) = (thread_number(), number());
+        assert_ne!(mine, other);
+        assert!(is_thread_of_process(mine) && is_thread_of_process(other));
+        // The stack of a thread that has ended, or of the parent, is used again: its address is no
+        // number.
+        assert!(in_child(|| {
+            let new = number();
+            let is_own = thread_number() == mine && is_thread_of_process(mine);
+            is_own && !is_thread_of_process(other) && is_thread_of_process(new) && new > other
+        }));
+        let forks_again = || in_child(|| in_child(|| is_thread_of_process(mine)));
+        assert!(forks_again());
+        let in_another = || in_child(|| !is_thread_of_process(mine));
+        assert!(thread::scope(|scope| scope.spawn(in_another).join()).expect("no panic"));
     }
 
     #[test]

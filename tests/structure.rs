@@ -485,7 +485,7 @@ fn the_macros_of_c_functions_have_the_names_of_these() {
 /// Words of the glossary (`docs/style.md`) that a standard term stands for, and how often they occur at most: these
 /// numbers only fall.
 const HOME_MADE: [(&[&str], usize); 13] = [
-    (&["tell", "tells", "told", "telling"], 494),
+    (&["tell", "tells", "told", "telling"], 482),
     (&["nobody", "whoever", "somebody", "everybody"], 226),
     (&["goodbye", "goodbyes", "farewell"], 0),
     (&["shake", "shakes", "shaken", "shaking"], 58),

@@ -11,6 +11,7 @@ use std::{
 
 use super::{
     Hub,
+    dispatcher::DispatchGuard,
     lane::{Lane, Local},
 };
 use crate::sync::ForkMutex;
@@ -244,8 +245,13 @@ impl Hub {
     }
 
     /// Processes messages and timers before and after a poll. Returns the time until the next
-    /// deadline.
+    /// deadline. A hub that has neither is not marked as dispatched for this: that costs two atomic
+    /// read-modify-writes, twice for each poll of GLib's.
     pub(super) fn process_between_polls(&self) -> Option<Duration> {
+        if !self.remote.has_messages() && self.timers.are_none() {
+            return None;
+        }
+        let _dispatch = DispatchGuard::begin(self)?;
         if self.remote.has_messages() {
             self.receive();
             self.lifetime.watch();

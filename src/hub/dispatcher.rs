@@ -1,26 +1,9 @@
 //! The thread that dispatches a hub: one at a time.
 
-use std::{
-    ptr,
-    sync::{Arc, atomic::Ordering},
-};
+use std::sync::{Arc, atomic::Ordering};
 
 use super::{CURRENT, DISPATCHED, Hub, lane::Lane};
-use crate::sync::generation;
-
-/// How many bits of an address differ: the others of a token are the generation of the process.
-const ADDRESS_BITS: u32 = usize::BITS - 16;
-
-/// A number that is unique among the threads of this process and of those that it was forked from.
-pub(super) fn thread_token() -> usize {
-    let address = DISPATCHED.with(|served| ptr::from_ref(served).addr());
-    address | (generation() as usize) << ADDRESS_BITS
-}
-
-/// Whether a token is that of a thread of this process.
-pub(super) fn is_of_this_process(token: usize) -> bool {
-    token >> ADDRESS_BITS == thread_token() >> ADDRESS_BITS
-}
+use crate::sync::{is_thread_of_process, thread_number};
 
 /// Marks a hub as dispatched by this thread while it exists, and by no other one: GLib lets one
 /// thread at a time run a context, but any thread may destroy a source of it, which shuts the hub
@@ -46,10 +29,10 @@ impl<'a> DispatchGuard<'a> {
 }
 
 impl Hub {
-    /// Takes the token of `dispatcher`. Returns whether this thread did not hold it; `None` if
-    /// another thread does.
-    pub(super) fn acquire_dispatcher(&self) -> Option<bool> {
-        let me = thread_token();
+    /// Makes this thread the `dispatcher`. Returns whether it was not before; `None` if another
+    /// thread is.
+    fn acquire_dispatcher(&self) -> Option<bool> {
+        let me = thread_number();
         let acquire = |from| {
             self.dispatcher
                 .compare_exchange(from, me, Ordering::SeqCst, Ordering::SeqCst)
@@ -57,7 +40,7 @@ impl Hub {
         match acquire(0) {
             Ok(_) => Some(true),
             Err(other) if other == me => Some(false),
-            Err(other) if is_of_this_process(other) => None,
+            Err(other) if is_thread_of_process(other) => None,
             // A thread of the parent, which was forked while that thread dispatched the hub.
             Err(other) => acquire(other).ok().map(|_| {
                 let lanes = self.lanes.lock().clone();
@@ -73,8 +56,8 @@ impl Drop for DispatchGuard<'_> {
     fn drop(&mut self) {
         DISPATCHED.set(self.outer);
         if self.is_outermost {
-            // Before the flag is read: a thread that sets it, and does not get the token, relies on
-            // this.
+            // Before the flag is read: a thread that sets it, and does not become the dispatcher,
+            // relies on this.
             self.hub.dispatcher.store(0, Ordering::SeqCst);
             let hub = self.hub;
             if hub.shut_down.load(Ordering::SeqCst) && !hub.is_apart.load(Ordering::Acquire) {
@@ -92,11 +75,11 @@ pub(super) struct Running<'a> {
 
 impl<'a> Running<'a> {
     pub(super) fn enter(lane: &'a Arc<Lane>) -> Option<Self> {
-        let served = DispatchGuard::begin(&lane.hub)?;
+        let dispatch = DispatchGuard::begin(&lane.hub)?;
         let current = Some((lane.clone(), glib::main_depth()));
         Some(Self {
             outer: CURRENT.replace(current),
-            _dispatch: served,
+            _dispatch: dispatch,
         })
     }
 }

@@ -36,7 +36,7 @@ struct LocalQueue {
     len: AtomicUsize,
 }
 
-// SAFETY: the queue is accessed only by the thread that holds the token of `Hub::dispatcher`:
+// SAFETY: the queue is accessed only by the thread that is the `Hub::dispatcher`:
 // through a [`Local`], which only that thread gets, and by `take_all` and `forget_queue`. A
 // `Runnable` is `Send`, and `drop_at_home` drops those that belong to another thread.
 unsafe impl Sync for LocalQueue {}
@@ -92,9 +92,9 @@ impl Lane {
     }
 
     /// Leaks the queue in a forked child, if another thread of the parent may have been changing
-    /// it: its tasks never run here. The caller must hold the token of `Hub::dispatcher`.
+    /// it: its tasks never run here. This thread must be the `Hub::dispatcher`.
     pub(super) fn forget_queue(&self) {
-        // SAFETY: the caller has just taken the token from a thread that this process does not
+        // SAFETY: the caller has just replaced a dispatcher that this process does not
         // have. The old value may be inconsistent, and is neither read nor dropped.
         unsafe { self.queue.runnables.get().write(VecDeque::new()) };
         self.queue.len.store(0, Ordering::Relaxed);
@@ -104,9 +104,9 @@ impl Lane {
     ///
     /// # Safety
     ///
-    /// This thread must have the token of `Hub::dispatcher`.
+    /// This thread must be the `Hub::dispatcher`.
     pub(super) unsafe fn take_all(&self) -> impl Iterator<Item = Runnable> + use<> {
-        // SAFETY: the caller promises that this thread holds the token, and no reference of
+        // SAFETY: the caller promises that this thread is the dispatcher, and no reference of
         // `Local::change` is in use: that calls no other code.
         let queued = mem::take(unsafe { &mut *self.queue.runnables.get() });
         self.queue.len.store(0, Ordering::Relaxed);
@@ -149,7 +149,7 @@ impl Local<'_> {
     #[inline]
     fn change<R>(self, f: impl FnOnce(&mut VecDeque<Runnable>) -> R) -> R {
         let queue = &self.lane.queue;
-        // SAFETY: `Lane::local` has found that this thread has the token of `Hub::dispatcher`. `f`
+        // SAFETY: `Lane::local` has found that this thread is the `Hub::dispatcher`. `f`
         // only moves runnables, so that there is no other reference.
         let runnables = unsafe { &mut *queue.runnables.get() };
         let result = f(runnables);

@@ -53,7 +53,7 @@ use std::{
     io, mem, ptr,
     sync::{
         Arc, MutexGuard,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     task::Waker,
 };
@@ -90,8 +90,8 @@ pub(crate) struct Hub {
     shut_down: AtomicBool,
     /// Whether its parts have been shut down.
     is_apart: AtomicBool,
-    /// The token of the thread that dispatches it or shuts it down ([`thread_token`]), or 0.
-    dispatcher: AtomicUsize,
+    /// The number of the thread that dispatches it or shuts it down (`thread_number`), or 0.
+    dispatcher: AtomicU64,
     /// Whether a lane was prepared for a poll, and not checked since.
     is_prepared: AtomicBool,
     /// Reused from dispatch to dispatch, for its allocation.
@@ -119,7 +119,7 @@ impl Hub {
             registrations: AtomicUsize::new(0),
             shut_down: AtomicBool::new(false),
             is_apart: AtomicBool::new(false),
-            dispatcher: AtomicUsize::new(0),
+            dispatcher: AtomicU64::new(0),
             is_prepared: AtomicBool::new(false),
             wakers: ForkMutex::default(),
         })
@@ -236,6 +236,10 @@ impl Hub {
 
     /// As [`poll_events`](Self::poll_events), outside of a dispatch.
     fn poll_events_between(&self, is_idle: bool) {
+        let Some(_dispatch) = DispatchGuard::begin(self) else {
+            // Another thread shuts the hub down, which wakes all.
+            return;
+        };
         let mut wakers = mem::take(&mut *self.wakers.lock());
         self.poll_events(&mut wakers, is_idle);
         *self.wakers.lock() = wakers;
@@ -338,7 +342,7 @@ impl Hub {
         let registrations = self.registry().close();
         registrations.iter().for_each(|it| it.end());
         self.timers.wake_all();
-        // SAFETY: `_dispatch` holds the token of `dispatcher` for this thread, so that no other
+        // SAFETY: `_dispatch` has made this thread the `dispatcher`, so that no other
         // thread has a `Local`. Outer main loops of this thread have none in use: `Local::change`
         // calls no other code.
         unsafe { self.cancel_all() };

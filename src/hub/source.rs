@@ -12,7 +12,7 @@ use glib_sys::{
     gboolean, gpointer,
 };
 
-use super::{DispatchGuard, Running, lane::Lane};
+use super::{Running, lane::Lane};
 
 #[repr(C)]
 struct LaneSource {
@@ -109,11 +109,9 @@ unsafe extern "C" fn prepare(source: *mut GSource, timeout: *mut i32) -> gboolea
     unsafe {
         let state = state(source);
         let hub = &state.lane.hub;
-        let Some(served) = DispatchGuard::begin(hub) else {
-            return false.into_glib();
-        };
         let number = hub.prepare_registry();
-        if number != (*state.poll.get()).fd {
+        // Another thread may just have destroyed the source, by which the hub is shut down.
+        if number != (*state.poll.get()).fd && !hub.is_shut_down() {
             glib_sys::g_source_remove_poll(source, state.poll.get());
             (*state.poll.get()).fd = number;
             glib_sys::g_source_add_poll(source, state.poll.get());
@@ -122,7 +120,6 @@ unsafe extern "C" fn prepare(source: *mut GSource, timeout: *mut i32) -> gboolea
         *timeout = hub.sleep(next, number < 0);
         let has_work = state.lane.has_work();
         hub.set_prepared(true);
-        drop(served);
         has_work.into_glib()
     }
 }
@@ -132,9 +129,6 @@ unsafe extern "C" fn check(source: *mut GSource) -> gboolean {
     unsafe {
         let state = state(source);
         let hub = &state.lane.hub;
-        let Some(_dispatch) = DispatchGuard::begin(hub) else {
-            return false.into_glib();
-        };
         hub.set_prepared(false);
         match state.take_polled() {
             true => hub.poll_events_between(!state.lane.has_tasks()),

@@ -211,7 +211,7 @@ impl Hub {
     ///
     /// # Safety
     ///
-    /// This thread must have the token of `Hub::dispatcher`.
+    /// This thread must be the `Hub::dispatcher`.
     pub(super) unsafe fn cancel_all(&self) {
         for _ in 0..CANCEL_RETRIES {
             let alive = &self.tasks.alive;

@@ -30,7 +30,7 @@ pub(crate) struct Exits {
 impl Exits {
     /// # Errors
     ///
-    /// What the system says: `EMFILE`, for example.
+    /// Those of epoll_create1(2): `EMFILE`, for example.
     pub(crate) fn new() -> io::Result<Self> {
         let epoll = retry(|| Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC))?;
         Ok(Self {

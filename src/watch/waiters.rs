@@ -112,7 +112,8 @@ impl Waiters {
         self.pushback.clear();
     }
 
-    /// The context that the channel is attached to. `context_waker` is woken when that wake_epoch.
+    /// The context that the channel is attached to. `context_waker` is woken when that
+    /// changes.
     pub(crate) fn context_for(&self, context_waker: Waker) -> Option<glib::MainContext> {
         let mut waiting = self.waiting();
         waiting.rare().context_wakers.push(context_waker);
@@ -177,7 +178,7 @@ impl Waiters {
         }
     }
 
-    /// Makes all waiters look again: something has changed that no descriptor reports.
+    /// Makes all waiters poll again: something has changed that no descriptor reports.
     pub(crate) fn wake(&self) {
         let mut waiting = self.waiting();
         self.wake_epoch.fetch_add(1, Ordering::Release);
@@ -320,7 +321,7 @@ fn take_waker(wakers: &mut Vec<Waker>, waker: &Waker) -> Option<Waker> {
     Some(wakers.swap_remove(mine))
 }
 
-/// As [`take_out`].
+/// As [`take_waker`].
 fn take_yield(
     yields: &mut Vec<(Arc<AtomicBool>, Waker)>,
     is_woken: &Arc<AtomicBool>,

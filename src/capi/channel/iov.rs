@@ -467,18 +467,9 @@ pub unsafe extern "C" fn qio_channel_readv_full_all_eof(
     nfds: *mut size_t,
     error: *mut *mut GError,
 ) -> c_int {
-    let (function, flags) = (c"qio_channel_readv_full_all_eof", ReadFlags::empty());
+    let (function, read) = (c"qio_channel_readv_full_all_eof", until_full_or_eof);
     // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        read_list(
-            function,
-            ioc,
-            (iov, niov),
-            (fds, nfds),
-            error,
-            |channel, iov, fds| channel.readv_full_all_eof(iov, fds, flags).map(c_int::from),
-        )
-    }
+    unsafe { read_list(function, ioc, (iov, niov), (fds, nfds), 0, error, read) }
 }
 
 #[unsafe(no_mangle)]
@@ -491,21 +482,10 @@ pub unsafe extern "C" fn qio_channel_readv_full_all_eof_with_flags(
     flags: c_int,
     error: *mut *mut GError,
 ) -> c_int {
-    let (function, flags) = (
-        c"qio_channel_readv_full_all_eof_with_flags",
-        ReadFlags::from_bits_truncate(flags as u32),
-    );
+    let function = c"qio_channel_readv_full_all_eof_with_flags";
+    let read = until_full_or_eof;
     // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        read_list(
-            function,
-            ioc,
-            (iov, niov),
-            (fds, nfds),
-            error,
-            |channel, iov, fds| channel.readv_full_all_eof(iov, fds, flags).map(c_int::from),
-        )
-    }
+    unsafe { read_list(function, ioc, (iov, niov), (fds, nfds), flags, error, read) }
 }
 
 #[unsafe(no_mangle)]
@@ -517,18 +497,9 @@ pub unsafe extern "C" fn qio_channel_readv_full_all(
     nfds: *mut size_t,
     error: *mut *mut GError,
 ) -> c_int {
-    let (function, flags) = (c"qio_channel_readv_full_all", ReadFlags::empty());
+    let (function, read) = (c"qio_channel_readv_full_all", until_full);
     // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        read_list(
-            function,
-            ioc,
-            (iov, niov),
-            (fds, nfds),
-            error,
-            |channel, iov, fds| channel.readv_full_all(iov, fds, flags).map(|()| 0),
-        )
-    }
+    unsafe { read_list(function, ioc, (iov, niov), (fds, nfds), 0, error, read) }
 }
 
 #[unsafe(no_mangle)]
@@ -541,21 +512,30 @@ pub unsafe extern "C" fn qio_channel_readv_full_all_with_flags(
     flags: c_int,
     error: *mut *mut GError,
 ) -> c_int {
-    let (function, flags) = (
-        c"qio_channel_readv_full_all_with_flags",
-        ReadFlags::from_bits_truncate(flags as u32),
-    );
+    let (function, read) = (c"qio_channel_readv_full_all_with_flags", until_full);
     // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        read_list(
-            function,
-            ioc,
-            (iov, niov),
-            (fds, nfds),
-            error,
-            |channel, iov, fds| channel.readv_full_all(iov, fds, flags).map(|()| 0),
-        )
-    }
+    unsafe { read_list(function, ioc, (iov, niov), (fds, nfds), flags, error, read) }
+}
+
+type ReadList =
+    fn(&Channel, Buffers<'_, '_>, Option<&mut Vec<OwnedFd>>, ReadFlags) -> io::Result<c_int>;
+
+fn until_full(
+    channel: &Channel,
+    iov: Buffers<'_, '_>,
+    fds: Option<&mut Vec<OwnedFd>>,
+    flags: ReadFlags,
+) -> io::Result<c_int> {
+    channel.readv_full_all(iov, fds, flags).map(|()| 0)
+}
+
+fn until_full_or_eof(
+    channel: &Channel,
+    iov: Buffers<'_, '_>,
+    fds: Option<&mut Vec<OwnedFd>>,
+    flags: ReadFlags,
+) -> io::Result<c_int> {
+    channel.readv_full_all_eof(iov, fds, flags).map(c_int::from)
 }
 
 /// Reads into a list of buffers, and descriptors if there is a place for them.
@@ -568,9 +548,11 @@ unsafe fn read_list(
     ioc: *mut QIOChannel,
     (iov, niov): (*const iovec, size_t),
     (fds, nfds): (*mut *mut c_int, *mut size_t),
+    flags: c_int,
     error: *mut *mut GError,
-    read: impl FnOnce(&Channel, Buffers<'_, '_>, Option<&mut Vec<OwnedFd>>) -> io::Result<c_int>,
+    read: ReadList,
 ) -> c_int {
+    let flags = ReadFlags::from_bits_truncate(flags as u32);
     // SAFETY: the caller's promise.
     unsafe {
         with(function, ioc, error, -1, |channel: &Channel| {
@@ -580,7 +562,7 @@ unsafe fn read_list(
             let Some(mut iov) = list_mut(function, iov, niov) else {
                 return -1;
             };
-            let result = receiving(fds, nfds, |fds| read(channel, iov.buffers(), fds));
+            let result = receiving(fds, nfds, |fds| read(channel, iov.buffers(), fds, flags));
             value(result, -1, error, channel, "read from")
         })
     }

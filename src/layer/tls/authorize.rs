@@ -105,7 +105,7 @@ fn emit(tls: &ChannelTls, signal: &str, arguments: &[&dyn ToValue]) -> bool {
     answer && !coroutine::is_unwinding()
 }
 
-/// Asks the handlers of `authorize-peer`, if there are any. Returns why the peer is rejected.
+/// Calls the handlers of `authorize-peer`, if there are any. Returns why the peer is rejected.
 fn authorize(tls: &ChannelTls, chain: &[X509]) -> Result<(), &'static str> {
     if chain.is_empty() || !has_handler(tls, AUTHORIZE) {
         return Ok(());
@@ -117,7 +117,7 @@ fn authorize(tls: &ChannelTls, chain: &[X509]) -> Result<(), &'static str> {
     }
 }
 
-/// Verifies the certificate of a peer in a handshake, and asks the handlers. Returns whether the
+/// Verifies the certificate of a peer in a handshake, and calls the handlers. Returns whether the
 /// handshake continues.
 pub(super) fn verify_peer(
     policy: &Policy,

@@ -1,5 +1,5 @@
-//! What a connection knows of its peer: the certificates, what is wrong with them, and the session
-//! that it may resume. It is in the data of the connection's `SSL`, where OpenSSL's callbacks find
+//! The peer of a connection: its certificates, their errors, and the session that it may
+//! resume. It is in the data of the connection's `SSL`, where OpenSSL's callbacks find
 //! it, and has a lock of its own, so that handlers can read it in the middle of a handshake.
 
 use std::{
@@ -44,7 +44,7 @@ struct State {
     alpn: Option<Vec<u8>>,
 }
 
-/// What is known of a session that the connection may resume.
+/// A session that the connection may resume.
 #[derive(Debug, Clone)]
 pub(super) struct Offered {
     pub(super) chain: Vec<X509>,
@@ -124,7 +124,7 @@ impl Peer {
         errors.unwrap_or_else(TlsCertificateFlags::empty)
     }
 
-    /// The server that a client has asked for, as far as it was known at the verification.
+    /// The name of the server that the client has requested, as of the verification.
     pub(super) fn hostname(&self) -> Option<String> {
         self.state.lock().hostname.clone()
     }

@@ -83,8 +83,8 @@ pub(super) fn take_text(text: glib::GString) -> Vec<u8> {
     bytes
 }
 
-/// Has new keys made for what is sent from now on, and if `ask` for what the peer sends. The note
-/// of that goes with the next step of the handshake, or the next write. TLS 1.3 only.
+/// Queues a KeyUpdate, which requests one of the peer if `ask`. It is sent with the next step of
+/// the handshake, or the next write. TLS 1.3 only.
 pub(super) fn update_keys<S>(stream: &mut SslStream<S>, ask: bool) -> Result<(), ErrorStack> {
     // SAFETY: the connection is alive, and borrowed exclusively; the kinds are
     // SSL_KEY_UPDATE_NOT_REQUESTED and _REQUESTED.
@@ -175,7 +175,7 @@ pub(super) struct OwnKey {
 /// Of a server: the key of an identity.
 pub(super) type FindKey = Box<dyn Fn(&SslRef, &[u8]) -> Option<Secret> + Send + Sync>;
 
-/// Where a context keeps its key, and which keys it knows.
+/// The key of a client's context, and the keys of a server's.
 static OWN_KEY: LazyLock<Option<Index<SslContext, OwnKey>>> =
     LazyLock::new(|| SslContext::new_ex_index().ok());
 static FIND_KEY: LazyLock<Option<Index<SslContext, FindKey>>> =
@@ -289,8 +289,8 @@ pub(super) fn find_keys(context: &mut SslContextBuilder, find: FindKey) -> Resul
     Ok(())
 }
 
-/// Asked when the client says hello: `hash` is NULL at first; if the server wants to hear it again,
-/// the hash of the suite that it has chosen.
+/// Called for a ClientHello: `hash` is NULL for the first one; after a HelloRetryRequest it is the
+/// hash of the selected suite.
 unsafe extern "C" fn use_session(
     ssl: *mut ffi::SSL,
     hash: *const ffi::EVP_MD,
@@ -321,7 +321,7 @@ unsafe extern "C" fn use_session(
     }
 }
 
-/// Asked for every name that a client shows, which may be a ticket too.
+/// Called for every identity that a client offers, which may be a ticket too.
 unsafe extern "C" fn find_session(
     ssl: *mut ffi::SSL,
     name: *const c_uchar,
@@ -338,7 +338,7 @@ unsafe extern "C" fn find_session(
         let Some(key) = find.and_then(|find| find(connection, name)) else {
             return 1;
         };
-        // The suite is chosen already, and so is the hash.
+        // The suite is selected already, and so is the hash.
         match new_session(&key, SSL_get_pending_cipher(ssl)) {
             Some(made) => {
                 *session = given(made);
@@ -380,8 +380,8 @@ unsafe fn new_session(key: &[u8], cipher: *const ffi::SSL_CIPHER) -> Option<SslS
     }
 }
 
-/// The names of keys that a client shows, and how they are proved, as the extension has it. Only
-/// while its hello is looked at; empty if it shows none.
+/// The pre_shared_key extension of a client: identities and binders. Only while its ClientHello is
+/// processed; empty if it has none.
 pub(super) fn shown_keys(ssl: &mut SslRef) -> &[u8] {
     let (mut data, mut len) = (ptr::null(), 0);
     // SAFETY: the places are there; what is returned belongs to the hello, which outlives the
@@ -409,7 +409,7 @@ unsafe fn bytes<'a>(data: *const c_uchar, len: usize) -> &'a [u8] {
     }
 }
 
-/// Lets OpenSSL choose the numbers of Diffie and Hellman, as large as the other keys ask for.
+/// Lets OpenSSL choose Diffie-Hellman parameters, as strong as the other keys.
 pub(super) fn choose_dh(context: &mut SslContextBuilder) -> Result<(), ErrorStack> {
     // SAFETY: the context is a live one.
     match unsafe { ffi::SSL_CTX_set_dh_auto(context.as_ptr(), 1) } {
@@ -418,7 +418,7 @@ pub(super) fn choose_dh(context: &mut SslContextBuilder) -> Result<(), ErrorStac
     }
 }
 
-/// Adds what an authority has revoked.
+/// Adds a certificate revocation list.
 pub(super) fn add_crl(store: &mut X509StoreBuilderRef, crl: &X509Crl) -> Result<(), ErrorStack> {
     // SAFETY: both are live ones, and the store takes a reference of its own.
     done(unsafe { X509_STORE_add_crl(store.as_ptr(), crl.as_ptr()) })
@@ -668,7 +668,7 @@ pub(super) fn secure_env(name: &CStr) -> Option<OsString> {
     }
 }
 
-/// What a certificate says of being an authority: nothing, or whether it is one.
+/// The CA flag of the basic constraints of a certificate; `None` without these.
 pub(super) fn says_authority(certificate: &X509Ref) -> Option<bool> {
     // SAFETY: the certificate is a live one.
     let flags = unsafe { ffi::X509_get_extension_flags(certificate.as_ptr()) };

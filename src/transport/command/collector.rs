@@ -34,8 +34,8 @@ static COLLECTOR: ProcessMutex<Option<Collector>> = ProcessMutex::new(None, |col
     }
 });
 
-/// Has a child collected when it ends. The key is to be [forgotten](forget) by the process that got
-/// it.
+/// Enters a child, which is collected when it ends. The key is to be [forgotten](forget) by the
+/// process that got it.
 pub(super) fn enter(child: &Arc<Child>, pidfd: &FdLease) -> io::Result<u64> {
     let mut place = COLLECTOR.lock();
     let collector = match &mut *place {

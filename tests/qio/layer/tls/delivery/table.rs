@@ -36,7 +36,7 @@ impl Table {
         cell.runs += 1;
         cell.whole += usize::from(whole);
         let end = match end {
-            End::NotRead => "not told",
+            End::NotRead => "not reported",
             End::Clean => "clean",
             End::Truncated => "truncated",
             End::Reset => "reset",
