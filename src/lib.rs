@@ -73,6 +73,7 @@ mod capi;
 mod channel;
 pub mod coroutine;
 mod error;
+mod gio;
 mod gio_context;
 pub mod guide;
 mod hub;
@@ -85,6 +86,7 @@ mod transport;
 mod types;
 mod watch;
 
+pub use self::gio::{ChannelGioExt, InputStream, IoStream, OutputStream};
 pub use channel::{
     AsyncStream, BlockingIo, ByteCounter, Channel, ChannelExt, ChannelFutureExt, FdHandlers,
     IoFutureExt, ReadHalf, RelayCounters, RelayStats, WriteHalf, relay, relay_counted,

@@ -4,3 +4,4 @@
 pub use gio::prelude::*;
 
 pub use crate::channel::{ChannelExt, ChannelFutureExt, IoFutureExt};
+pub use crate::gio::ChannelGioExt;

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// The modules of `src/`, from the ground up, each with those that it may import from.
-const MODULES: [(&str, &[&str]); 15] = [
+const MODULES: [(&str, &[&str]); 16] = [
     ("error", &[]),
     ("types", &[]),
     ("sync", &[]),
@@ -20,6 +20,7 @@ const MODULES: [(&str, &[&str]); 15] = [
         "channel",
         &["watch", "coroutine", "hub", "sys", "sync", "error", "types"],
     ),
+    ("gio", &["channel", "coroutine", "hub", "error", "types"]),
     (
         "layer",
         &[
@@ -60,7 +61,7 @@ const MODULES: [(&str, &[&str]); 15] = [
             "types",
         ],
     ),
-    ("prelude", &["channel"]),
+    ("prelude", &["channel", "gio"]),
     ("guide", &[]),
     (
         "capi",
@@ -68,6 +69,7 @@ const MODULES: [(&str, &[&str]); 15] = [
             "net",
             "layer",
             "transport",
+            "gio",
             "channel",
             "coroutine",
             "watch",
@@ -80,7 +82,7 @@ const MODULES: [(&str, &[&str]); 15] = [
 ];
 
 /// Where `unsafe` may be: every other module denies it.
-const UNSAFE_MODULES: [&str; 10] = [
+const UNSAFE_MODULES: [&str; 12] = [
     "sync.rs",
     "sys/",
     "hub/",
@@ -89,6 +91,8 @@ const UNSAFE_MODULES: [&str; 10] = [
     "coroutine.rs",
     "channel/ffi.rs",
     "channel/class/",
+    "gio/ffi.rs",
+    "gio/task.rs",
     "layer/tls/shim.rs",
     "capi/",
 ];

@@ -244,8 +244,7 @@ impl Channel {
 
 /// The first `GTask` creates a context for GLib's worker thread, and aborts the process without a
 /// descriptor for it: so it is created now, and not by the first asynchronous function.
-#[cfg(feature = "capi")]
-fn prepare_tasks() {
+pub(crate) fn prepare_tasks() {
     if crate::sys::file::eventfd().is_ok() {
         gio::Task::<bool>::static_type();
     }

@@ -14,6 +14,7 @@ mod flush;
 pub(crate) mod handshakes;
 pub(crate) mod imp;
 pub(crate) mod lower_io;
+pub(crate) mod now;
 mod one_buffer;
 mod poll_io;
 mod splice;
@@ -27,7 +28,7 @@ mod yield_until;
 pub use class::{ChannelImpl, ChannelImplExt, FdHandlers};
 pub(crate) use class::{IoFlags, Transferred};
 pub(crate) use poll_io::PollIo;
-pub(crate) use transfer::wait_for;
+pub(crate) use transfer::{blocking_cancellable, wait_for};
 
 pub use ext::ChannelExt;
 pub use ext_future::ChannelFutureExt;
@@ -39,7 +40,6 @@ pub use splice::{
 pub use stream::BlockingIo;
 pub use stream_async::{AsyncStream, ReadHalf, WriteHalf};
 pub use timeout::IoFutureExt;
-#[cfg(feature = "capi")]
 pub(crate) use timeout::cancellable_future;
 pub(crate) use wait::leased_watch;
 
@@ -132,6 +132,11 @@ impl Channel {
             bottom = lower;
         }
         bottom
+    }
+
+    /// Whether epoll reports the readiness of this channel: not that of a file on disk.
+    pub(crate) fn can_poll(&self) -> bool {
+        !self.bottom().imp().is_regular_file()
     }
 
     /// Whether a read gets pushed-back data.

@@ -18,6 +18,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use gio::prelude::*;
 use glib::{IOCondition, subclass::prelude::*};
 
 use super::{
@@ -26,7 +27,7 @@ use super::{
     poll_io::{self, PollIo, cannot_wait_error},
     wait,
 };
-use crate::error::{ChannelError, channel_error, closed, would_block};
+use crate::error::{ChannelError, cancelled, channel_error, closed, would_block};
 
 /// The most buffers of a step that begins in the middle of a buffer.
 const WINDOW: usize = 16;
@@ -47,9 +48,38 @@ pub(super) fn blocking<T>(
     }
 }
 
+/// Attempts until the result is not would-block, or the cancellable is cancelled. Blocks the
+/// thread, in a coroutine as well.
+pub(crate) fn blocking_cancellable<T>(
+    channel: &Channel,
+    condition: IOCondition,
+    cancellable: Option<&gio::Cancellable>,
+    mut attempt: impl FnMut() -> io::Result<T>,
+) -> io::Result<T> {
+    loop {
+        if cancellable.is_some_and(|it| it.is_cancelled()) {
+            return Err(cancelled());
+        }
+        match attempt() {
+            Err(e) if would_block(&e) => {}
+            result => return result,
+        }
+        let got = match cancellable {
+            Some(cancellable) => wait::block_cancellable(channel, condition, cancellable),
+            None => wait::block(channel, condition, None),
+        };
+        check_ready(channel, got?)?;
+    }
+}
+
 /// Blocks this thread until another attempt is worthwhile.
 pub(crate) fn wait_for(channel: &Channel, condition: IOCondition) -> io::Result<()> {
-    if !wait::wait(channel, condition, None)?.contains(IOCondition::NVAL) {
+    check_ready(channel, wait::wait(channel, condition, None)?)
+}
+
+/// Fails if a wait has ended because there is nothing to wait for any more.
+fn check_ready(channel: &Channel, got: IOCondition) -> io::Result<()> {
+    if !got.contains(IOCondition::NVAL) {
         Ok(())
     } else if channel.imp().is_closed() || channel.bottom().imp().is_closed() {
         Err(closed())

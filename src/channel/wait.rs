@@ -30,12 +30,10 @@ pub(super) fn wait(
     condition: IOCondition,
     timeout: Option<Duration>,
 ) -> io::Result<IOCondition> {
-    // A deadline that overflows `Instant` is none.
-    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     if coroutine::in_coroutine() {
         let ready = future(channel, condition);
-        let result = match deadline {
-            Some(_) => coroutine::wait_for(ready.or_timeout(timeout.unwrap_or_default())),
+        let result = match timeout {
+            Some(timeout) => coroutine::wait_for(ready.or_timeout(timeout)),
             None => coroutine::wait_for(ready),
         };
         return match result? {
@@ -43,6 +41,17 @@ pub(super) fn wait(
             result => result,
         };
     }
+    block(channel, condition, timeout)
+}
+
+/// As [`wait`], but blocks the thread in a coroutine as well.
+pub(super) fn block(
+    channel: &Channel,
+    condition: IOCondition,
+    timeout: Option<Duration>,
+) -> io::Result<IOCondition> {
+    // A deadline that overflows `Instant` is none.
+    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     wait_until(channel, condition, deadline, &|| false)
 }
 
@@ -79,6 +88,15 @@ pub(super) fn wait_cancellable(
         let ready = future(channel, condition);
         return coroutine::wait_for(ready.or_cancelled(cancellable))?;
     }
+    block_cancellable(channel, condition, cancellable)
+}
+
+/// As [`wait_cancellable`], but blocks the thread in a coroutine as well.
+pub(super) fn block_cancellable(
+    channel: &Channel,
+    condition: IOCondition,
+    cancellable: &gio::Cancellable,
+) -> io::Result<IOCondition> {
     let waiters = channel.imp().waiters.clone();
     let handler = cancellable.connect_cancelled(move |_| waiters.wake());
     let result = wait_until(channel, condition, None, &|| cancellable.is_cancelled());

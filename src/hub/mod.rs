@@ -39,9 +39,9 @@ pub use spawn::{
     spawn, spawn_in, spawn_local, spawn_local_in, spawn_local_with_priority, spawn_with_priority,
 };
 
-#[cfg(feature = "capi")]
-pub(crate) use context::default_context;
-pub(crate) use context::{assert_running, private_context, running_context, running_place};
+pub(crate) use context::{
+    assert_running, default_context, private_context, running_context, running_place,
+};
 pub(crate) use io_state::{Direction, ReadyEvent, WaiterKey};
 pub(crate) use registration::{Deregistered, FdRole, Registration, RegistrationGuard};
 pub(crate) use source::SourceFuncs;

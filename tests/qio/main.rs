@@ -8,6 +8,7 @@ mod channel;
 mod common;
 mod coroutine;
 mod error;
+mod gio;
 mod hub;
 mod layer;
 mod net;

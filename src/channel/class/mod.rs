@@ -26,8 +26,9 @@ pub use chain_up::ChannelImplExt;
 pub(super) use defaults::fill as fill_defaults;
 #[cfg(feature = "capi")]
 pub(crate) use defaults::{array, array_mut, flushed, give_fds};
+pub(crate) use gerror::describe;
 #[cfg(feature = "capi")]
-pub(crate) use gerror::{describe, report};
+pub(crate) use gerror::report;
 pub(crate) use invoke::VFuncs;
 pub(crate) use io_flags::{IoFlags, Transferred};
 

@@ -1,3 +1,3 @@
 //! `src/layer/`: channels that wrap another channel.
 
-mod tls;
+pub(crate) mod tls;

@@ -81,7 +81,7 @@ pub(super) fn with(
 }
 
 /// A client and a server over a pair of sockets, before the handshake.
-pub(super) fn strangers() -> (ChannelTls, ChannelTls) {
+pub(crate) fn strangers() -> (ChannelTls, ChannelTls) {
     over(ChannelSocket::pair().expect("a pair"))
 }
 

@@ -9,7 +9,7 @@ mod crossing;
 mod delivery;
 mod denial;
 mod endings;
-mod ends;
+pub(crate) mod ends;
 mod faults;
 mod floods;
 mod forks;

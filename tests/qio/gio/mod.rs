@@ -1,0 +1,6 @@
+//! `src/gio/`.
+
+mod close;
+mod input;
+mod output;
+mod users;
