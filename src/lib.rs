@@ -88,9 +88,9 @@ mod watch;
 
 pub use self::gio::{ChannelGioExt, InputStream, IoStream, OutputStream};
 pub use channel::{
-    AsyncStream, BlockingIo, ByteCounter, Channel, ChannelExt, ChannelFutureExt, FdHandlers,
-    IoFutureExt, ReadHalf, RelayCounters, RelayStats, WriteHalf, relay, relay_counted,
-    relay_counted_future, relay_future,
+    AsyncStream, BlockingIo, ByteCounter, Channel, ChannelExt, ChannelFramingExt, ChannelFutureExt,
+    FdHandlers, Framing, IoFutureExt, Lines, LinesStream, ReadHalf, RelayCounters, RelayStats,
+    WriteHalf, relay, relay_counted, relay_counted_future, relay_future,
 };
 pub use error::{ChannelError, TransferError, from_glib_error, to_glib_error};
 pub use hub::{

@@ -3,5 +3,5 @@
 #[doc(no_inline)]
 pub use gio::prelude::*;
 
-pub use crate::channel::{ChannelExt, ChannelFutureExt, IoFutureExt};
+pub use crate::channel::{ChannelExt, ChannelFramingExt, ChannelFutureExt, IoFutureExt};
 pub use crate::gio::ChannelGioExt;

@@ -19,6 +19,8 @@ mod hub;
 mod layer;
 mod macros;
 mod net;
+#[path = "gio.rs"]
+mod streams;
 mod task;
 mod transport;
 mod types;

@@ -75,6 +75,9 @@ pub(super) async fn write(
     if channel.imp().is_closed() {
         return Err(closed());
     }
+    if at.is_none() {
+        channel.take_back_pushback()?;
+    }
     let data = buf[..buf.len().min(CHUNK)].to_vec();
     let appends = at.is_none() && sys_file::appends(file.get().ok_or_else(closed)?.as_fd())?;
     if appends {

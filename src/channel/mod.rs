@@ -11,6 +11,7 @@ mod ext_future;
 pub(crate) mod ffi;
 mod file_pool;
 mod flush;
+mod framing;
 pub(crate) mod handshakes;
 pub(crate) mod imp;
 pub(crate) mod lower_io;
@@ -32,6 +33,7 @@ pub(crate) use transfer::{blocking_cancellable, wait_for};
 
 pub use ext::ChannelExt;
 pub use ext_future::ChannelFutureExt;
+pub use framing::{ChannelFramingExt, Framing, Lines, LinesStream};
 pub(crate) use splice::splice_in;
 pub use splice::{
     ByteCounter, QIOByteCounter, RelayCounters, RelayStats, relay, relay_counted,
@@ -43,9 +45,15 @@ pub use timeout::IoFutureExt;
 pub(crate) use timeout::cancellable_future;
 pub(crate) use wait::leased_watch;
 
+use std::io::{self, SeekFrom};
+
 use glib::{prelude::*, subclass::prelude::*};
 
-use crate::{hub::Direction, types::Feature, watch::Watched};
+use crate::{
+    hub::Direction,
+    types::Feature,
+    watch::{ReadAhead, Watched},
+};
 
 glib::wrapper! {
     /// The abstract base class of channels, which transfer bytes and file descriptors.
@@ -137,6 +145,33 @@ impl Channel {
     /// Whether epoll reports the readiness of this channel: not that of a file on disk.
     pub(crate) fn can_poll(&self) -> bool {
         !self.bottom().imp().is_regular_file()
+    }
+
+    /// Pushes back data that was read and not consumed: the next reader gets it first.
+    fn push_back(&self, data: ReadAhead) {
+        self.imp().waiters.push_back(data);
+        if self.lower().is_some() {
+            self.wake_waiters();
+        }
+    }
+
+    /// Moves the position back to where the next read begins: pushed-back data of a seekable
+    /// channel is read again.
+    fn take_back_pushback(&self) -> io::Result<()> {
+        let pushback = &self.imp().waiters.pushback;
+        if !pushback.is_readable() || !self.imp().features().contains(Feature::SEEKABLE) {
+            return Ok(());
+        }
+        let Some(data) = pushback.with(std::mem::take) else {
+            return Ok(());
+        };
+        // The size of a buffer in memory fits.
+        let to = SeekFrom::Current(-(data.bytes().len() as i64));
+        let moved = class::VFuncs::of(self).seek(to);
+        if moved.is_err() {
+            self.push_back(data);
+        }
+        moved.map(drop)
     }
 
     /// Whether a read gets pushed-back data.

@@ -20,7 +20,7 @@ pub(crate) use callback::{set_callback, set_callback_local};
 pub(crate) use foreign::{adopt, adopt_any, nval_watch};
 pub(crate) use layered::LayerVtable;
 pub(crate) use polled_fd::{Fds, LeasedFd, directions, primary_condition};
-pub(crate) use pushback::any_pushback;
+pub(crate) use pushback::{ReadAhead, any_pushback};
 pub(crate) use source::{WaitFdFn, asking, layered, on_fds};
 pub(crate) use waiters::{CompletionQueue, Waiters};
 

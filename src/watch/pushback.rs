@@ -1,8 +1,9 @@
-//! Push-back buffer: data that a dropped future had read. The next reader gets it first.
+//! Push-back buffer: data that was read and not consumed. The next reader gets it first.
 
 use std::{
-    collections::VecDeque,
     io::IoSliceMut,
+    mem,
+    ops::Range,
     os::fd::OwnedFd,
     sync::{
         MutexGuard,
@@ -24,17 +25,84 @@ pub(crate) fn any_pushback() -> bool {
 /// Bytes and descriptors that precede what the channel still has.
 #[derive(Debug, Default)]
 pub(crate) struct PushbackBuffer {
-    /// Whether there is anything. Changes while `buffered` is locked.
+    /// Whether there is anything. Changes while `data` is locked.
     some: AtomicBool,
     /// Whether there are bytes: descriptors alone do not make a channel readable.
     readable: AtomicBool,
-    buffered: ForkMutex<Option<Box<Buffered>>>,
+    data: ForkMutex<Option<Box<ReadAhead>>>,
 }
 
+/// Bytes and descriptors that have been read from a channel, and are consumed from the front.
 #[derive(Debug, Default)]
-struct Buffered {
-    bytes: VecDeque<u8>,
-    fds: Vec<OwnedFd>,
+pub(crate) struct ReadAhead {
+    /// Memory, of which `filled` has data.
+    space: Vec<u8>,
+    filled: Range<usize>,
+    pub(crate) fds: Vec<OwnedFd>,
+}
+
+impl ReadAhead {
+    /// A copy of what was read in several buffers.
+    pub(crate) fn copied<'a>(bytes: impl Iterator<Item = &'a [u8]>, fds: Vec<OwnedFd>) -> Self {
+        let space = bytes.collect::<Vec<_>>().concat();
+        let filled = 0..space.len();
+        Self { space, filled, fds }
+    }
+
+    #[inline]
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.space[self.filled.clone()]
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.filled.is_empty() && self.fds.is_empty()
+    }
+
+    /// Removes bytes from the front.
+    pub(crate) fn consume(&mut self, count: usize) {
+        self.filled.start += count;
+    }
+
+    /// Lets `read` append `count` bytes at most, and returns what it returns: how many it has
+    /// written to the start of its buffer.
+    pub(crate) fn fill<E>(
+        &mut self,
+        count: usize,
+        read: impl FnOnce(&mut [u8], &mut Vec<OwnedFd>) -> Result<usize, E>,
+    ) -> Result<usize, E> {
+        if self.filled.start > 0 {
+            // What was consumed is removed once per read, not once per item.
+            self.space.copy_within(self.filled.clone(), 0);
+            self.filled = 0..self.filled.len();
+        }
+        let end = self.filled.end;
+        if self.space.len() < end + count {
+            self.space.resize(end + count, 0);
+        }
+        let result = read(&mut self.space[end..end + count], &mut self.fds);
+        self.filled.end += result.as_ref().map_or(0, |&filled| filled.min(count));
+        result
+    }
+
+    /// Takes all bytes, without a copy if none was consumed.
+    pub(crate) fn take_bytes(&mut self) -> Vec<u8> {
+        let filled = mem::take(&mut self.filled);
+        let mut bytes = mem::take(&mut self.space);
+        bytes.truncate(filled.end);
+        bytes.drain(..filled.start);
+        bytes
+    }
+
+    /// Puts bytes and descriptors before those that are there already.
+    fn prepend(&mut self, mut earlier: Self) {
+        if !self.filled.is_empty() {
+            earlier.space.truncate(earlier.filled.end);
+            earlier.space.extend_from_slice(self.bytes());
+            earlier.filled.end = earlier.space.len();
+        }
+        earlier.fds.append(&mut self.fds);
+        *self = earlier;
+    }
 }
 
 impl PushbackBuffer {
@@ -44,20 +112,10 @@ impl PushbackBuffer {
     }
 
     /// Pushes bytes and descriptors back, before those that are there already.
-    pub(crate) fn push_back<'a>(
-        &self,
-        bytes: impl DoubleEndedIterator<Item = &'a [u8]>,
-        fds: Vec<OwnedFd>,
-    ) {
-        let mut buffered = self.buffered();
-        let buffered = buffered.get_or_insert_default();
-        for bytes in bytes.rev() {
-            bytes
-                .iter()
-                .rev()
-                .for_each(|&byte| buffered.bytes.push_front(byte));
-        }
-        buffered.fds.splice(0..0, fds);
+    pub(crate) fn push_back(&self, data: ReadAhead) {
+        let mut guard = self.data();
+        let buffered = guard.get_or_insert_default();
+        buffered.prepend(data);
         self.update(buffered);
     }
 
@@ -69,15 +127,15 @@ impl PushbackBuffer {
         fds: Option<&mut Vec<OwnedFd>>,
         peek: bool,
     ) -> Option<usize> {
-        let mut guard = self.buffered();
+        let mut guard = self.data();
         let buffered = guard.as_mut()?;
-        if buffered.bytes.is_empty() && (buffered.fds.is_empty() || fds.is_none() || peek) {
+        if buffered.bytes().is_empty() && (buffered.fds.is_empty() || fds.is_none() || peek) {
             return None;
         }
-        let count = scatter(buffered.bytes.make_contiguous(), iov);
+        let count = scatter(buffered.bytes(), iov);
         if !peek {
-            buffered.bytes.drain(..count);
-            let received = std::mem::take(&mut buffered.fds);
+            buffered.consume(count);
+            let received = mem::take(&mut buffered.fds);
             self.update(buffered);
             drop(guard);
             if let Some(fds) = fds {
@@ -87,17 +145,34 @@ impl PushbackBuffer {
         Some(count)
     }
 
+    /// Calls `f` with the data, to consume some of it or to take it. `None` if there is none. The
+    /// buffer is locked meanwhile.
+    pub(crate) fn with<R>(&self, f: impl FnOnce(&mut ReadAhead) -> R) -> Option<R> {
+        if !self.some.load(Ordering::Acquire) {
+            return None;
+        }
+        let mut guard = self.data();
+        let buffered = guard.as_mut()?;
+        let result = f(buffered);
+        self.update(buffered);
+        if buffered.is_empty() {
+            *guard = None;
+        }
+        Some(result)
+    }
+
     pub(crate) fn clear(&self) {
-        let mut buffered = self.buffered();
-        let cleared = buffered.take();
-        self.update(&Buffered::default());
-        drop(buffered);
+        let cleared = {
+            let mut guard = self.data();
+            self.update(&ReadAhead::default());
+            guard.take()
+        };
         drop(cleared);
     }
 
-    fn update(&self, buffered: &Buffered) {
-        let some = !buffered.bytes.is_empty() || !buffered.fds.is_empty();
-        let readable = !buffered.bytes.is_empty();
+    fn update(&self, buffered: &ReadAhead) {
+        let readable = !buffered.bytes().is_empty();
+        let some = !buffered.is_empty();
         self.readable.store(readable, Ordering::Release);
         match (self.some.swap(some, Ordering::AcqRel), some) {
             (false, true) => ANYWHERE.fetch_add(1, Ordering::AcqRel),
@@ -106,8 +181,8 @@ impl PushbackBuffer {
         };
     }
 
-    fn buffered(&self) -> MutexGuard<'_, Option<Box<Buffered>>> {
-        self.buffered.lock()
+    fn data(&self) -> MutexGuard<'_, Option<Box<ReadAhead>>> {
+        self.data.lock()
     }
 }
 

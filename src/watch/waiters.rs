@@ -7,7 +7,6 @@ mod registrations;
 
 use std::{
     fmt, io, mem,
-    os::fd::OwnedFd,
     sync::{
         Arc, MutexGuard, OnceLock,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -18,7 +17,10 @@ use std::{
 
 use glib::IOCondition;
 
-use super::{ALWAYS, pushback::PushbackBuffer};
+use super::{
+    ALWAYS,
+    pushback::{PushbackBuffer, ReadAhead},
+};
 use crate::{
     hub::{Hub, Registration, RegistrationGuard},
     sync::ForkMutex,
@@ -238,12 +240,8 @@ impl Waiters {
 
     /// Pushes back data that a reader has taken and does not consume: the next reader gets it
     /// first.
-    pub(crate) fn push_back<'a>(
-        &self,
-        bytes: impl DoubleEndedIterator<Item = &'a [u8]>,
-        fds: Vec<OwnedFd>,
-    ) {
-        self.pushback.push_back(bytes, fds);
+    pub(crate) fn push_back(&self, data: ReadAhead) {
+        self.pushback.push_back(data);
         if self.is_closed() {
             // No reader follows, and `close` may have cleared the buffer before this call.
             return self.pushback.clear();

@@ -6,6 +6,7 @@
 #include <qio/qio-types.h>
 #include <qio/qio-byte-counter.h>
 #include <qio/qio-channel.h>
+#include <qio/qio-channel-framing.h>
 #include <qio/qio-coroutine.h>
 
 #include <qio/qio-channel-buffer.h>
@@ -20,5 +21,7 @@
 #include <qio/qio-net-address.h>
 #include <qio/qio-activation.h>
 #include <qio/qio-net-listener.h>
+
+#include <qio/qio-io-stream.h>
 
 #endif

@@ -2,6 +2,7 @@
 
 mod bytes;
 mod context;
+mod framing;
 mod iov;
 mod positions;
 mod read_async;

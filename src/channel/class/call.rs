@@ -21,6 +21,7 @@ use crate::{
     error::{closed, invalid, io_error, not_supported},
     hub::Direction,
     types::{Feature, ReadFlags, WriteFlags},
+    watch,
 };
 
 impl VFuncs<'_> {
@@ -138,7 +139,7 @@ impl VFuncs<'_> {
         self.some(written, bytes.len())
     }
 
-    pub(super) fn check_open(self) -> io::Result<()> {
+    pub(in crate::channel) fn check_open(self) -> io::Result<()> {
         match self.channel().imp().is_closed() {
             true => Err(closed()),
             false => Ok(()),
@@ -225,6 +226,9 @@ impl VFuncs<'_> {
         fds: bool,
         flags: WriteFlags,
     ) -> io::Result<WriteFlags> {
+        if watch::any_pushback() {
+            self.channel().take_back_pushback()?;
+        }
         match fds || flags.contains(WriteFlags::ZERO_COPY) {
             true => self.check_unusual_write(size, fds, flags),
             false => Ok(flags),

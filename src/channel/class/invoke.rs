@@ -120,6 +120,7 @@ impl<'a> VFuncs<'a> {
 
     pub(crate) fn seek(self, to: SeekFrom) -> io::Result<u64> {
         self.check_open()?;
+        self.channel().take_back_pushback()?;
         let (offset, whence) = match to {
             SeekFrom::Start(offset) => (signed(offset)?, libc::SEEK_SET),
             SeekFrom::Current(offset) => (offset, libc::SEEK_CUR),

@@ -14,6 +14,7 @@ use crate::{
     error::with_context,
     sys::{SharedFd, splice::Pipe},
     types::Feature,
+    watch::ReadAhead,
 };
 
 /// The size of the buffer in bytes. The kernel allocates its pages on first use.
@@ -126,8 +127,7 @@ impl TransferBuffer {
         let bytes = self.in_memory();
         let sought = matches!(self.origin, Origin::Position) && seek_back(source, bytes.len());
         if !sought {
-            let bytes = [bytes].into_iter();
-            source.imp().waiters.push_back(bytes, Vec::new());
+            push_back_with_fds(source, bytes, Vec::new());
         }
         self.filled = 0..0;
     }
@@ -150,8 +150,8 @@ fn seek_back(source: &Channel, count: usize) -> bool {
 
 /// Pushes bytes and received descriptors back to the source.
 pub(super) fn push_back_with_fds(source: &Channel, bytes: &[u8], fds: Vec<OwnedFd>) {
-    let bytes = [bytes].into_iter();
-    source.imp().waiters.push_back(bytes, fds);
+    let data = ReadAhead::copied([bytes].into_iter(), fds);
+    source.imp().waiters.push_back(data);
 }
 
 #[cfg(test)]

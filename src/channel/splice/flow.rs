@@ -109,7 +109,7 @@ impl<'a> Flow<'a> {
     }
 
     fn block(&mut self) -> io::Result<()> {
-        self.choose_strategy();
+        self.choose_strategy()?;
         while self.left > 0 {
             match self.step(self.next_side(), IoFlags::plain()) {
                 Ok(Transferred {
@@ -138,7 +138,7 @@ impl<'a> Flow<'a> {
     }
 
     async fn steps(&mut self, wait_mode: WaitMode<'_>) -> io::Result<()> {
-        self.choose_strategy();
+        self.choose_strategy()?;
         let mut attempts = [Direction::Read, Direction::Write].map(|side| wait_mode.poll_io(side));
         let mut hung_up = wait_mode.poll_io(Direction::Write);
         let (mut yield_at, mut steps) = (YIELD_BYTES, 0);
@@ -184,10 +184,13 @@ impl<'a> Flow<'a> {
         Ok(())
     }
 
-    fn choose_strategy(&mut self) {
+    fn choose_strategy(&mut self) -> io::Result<()> {
+        // The system calls write at the position of the descriptor.
+        self.target.take_back_pushback()?;
         let raw_fds = self.raw_fds.as_ref();
         self.strategy =
             raw_fds.map_or(Strategy::Memory, |raw_fds| raw_fds.strategy(self.may_block));
+        Ok(())
     }
 
     /// Continues by the virtual functions.

@@ -24,6 +24,7 @@ use crate::{
     hub::Direction,
     sys::SharedFd,
     types::ReadFlags,
+    watch::ReadAhead,
 };
 
 /// Reads until the buffers are full.
@@ -290,13 +291,9 @@ impl Drop for CancelGuard<'_, '_, '_> {
         }
         let whole = iov[..buffer].iter().map(|buf| &buf[..]);
         let part = iov.get(buffer).map(|buf| &buf[..offset]);
-        let bytes: Vec<&[u8]> = whole.chain(part).collect();
         let fds = fds.as_mut().map(Received::take).unwrap_or_default();
-        let waiters = &self.channel.imp().waiters;
-        waiters.push_back(bytes.into_iter(), fds);
-        if self.channel.lower().is_some() {
-            self.channel.wake_waiters();
-        }
+        self.channel
+            .push_back(ReadAhead::copied(whole.chain(part), fds));
     }
 }
 

@@ -10,6 +10,7 @@ mod class;
 mod disk;
 mod ext;
 mod fds;
+mod framing;
 mod future;
 mod future_fds;
 mod future_foreign;

@@ -7,7 +7,7 @@ use qio::{Channel, ChannelSocket, ChannelTls, TlsCreds, TlsCredsBuilder, TlsEndp
 use crate::common::certs::{Cert, Request};
 
 /// The name that the server's certificate is for, beside its address, which is 127.0.0.1.
-pub(super) const NAME: &str = "server.test";
+pub(crate) const NAME: &str = "server.test";
 
 struct Certs {
     authority: Cert,
@@ -52,11 +52,11 @@ pub(super) fn server_builder() -> TlsCredsBuilder {
         .certificate_pem(server_cert().pem.as_str(), server_cert().key.as_str())
 }
 
-pub(super) fn client_creds() -> TlsCreds {
+pub(crate) fn client_creds() -> TlsCreds {
     client_builder().build().expect("good credentials")
 }
 
-pub(super) fn server_creds() -> TlsCreds {
+pub(crate) fn server_creds() -> TlsCreds {
     server_builder().build().expect("good credentials")
 }
 
