@@ -12,6 +12,7 @@
 //! | [`ChannelBuffer`] | memory |
 //! | [`ChannelNull`] | none: writes are discarded, reads return end-of-file |
 //! | [`ChannelTls`] | TLS over any channel |
+//! | [`ChannelFilter`] | any channel: the base class of layers |
 //!
 //! A [`NetListener`] accepts connections on several sockets at once, [`activation`] takes sockets
 //! that a service manager has opened, and a [`NetAddress`] connects to an address in text form.
@@ -97,7 +98,9 @@ pub use hub::{
     JoinError, JoinHandle, set_busy_poll, spawn, spawn_in, spawn_local, spawn_local_in,
     spawn_local_with_priority, spawn_with_priority,
 };
-pub use layer::{ChannelTls, TlsCreds, TlsCredsBuilder, TlsEndpoint, TlsPskHash};
+pub use layer::{
+    ChannelFilter, ChannelFilterExt, ChannelTls, TlsCreds, TlsCredsBuilder, TlsEndpoint, TlsPskHash,
+};
 pub use net::{Incoming, NetAddress, NetAddressError, NetListener, activation};
 pub use transport::{
     Access, ChannelBuffer, ChannelCommand, ChannelFile, ChannelNull, ChannelSocket, CommandBuilder,
@@ -108,7 +111,10 @@ pub use types::{Feature, Flushed, ReadFlags, Readiness, Shutdown, WriteFlags};
 /// The C layout of instances and classes.
 pub mod ffi {
     pub use crate::channel::{QIOByteCounter, ffi::*};
-    pub use crate::layer::{QIOChannelTLS, QIOChannelTLSClass, QIOTlsCreds, QIOTlsCredsClass};
+    pub use crate::layer::{
+        QIOChannelFilter, QIOChannelFilterClass, QIOChannelTLS, QIOChannelTLSClass, QIOTlsCreds,
+        QIOTlsCredsClass,
+    };
     pub use crate::net::{QIONetListener, QIONetListenerClass};
     pub use crate::transport::{
         QIOChannelBuffer, QIOChannelBufferClass, QIOChannelCommand, QIOChannelCommandClass,
@@ -125,7 +131,7 @@ pub mod subclass {
         pub use glib::subclass::prelude::*;
 
         pub use crate::channel::{ChannelImpl, ChannelImplExt};
-        pub use crate::layer::{ChannelTlsImpl, TlsCredsImpl};
+        pub use crate::layer::{ChannelFilterImpl, ChannelTlsImpl, TlsCredsImpl};
         pub use crate::net::NetListenerImpl;
         pub use crate::transport::{
             ChannelBufferImpl, ChannelCommandImpl, ChannelFileImpl, ChannelNullImpl,

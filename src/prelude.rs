@@ -5,3 +5,4 @@ pub use gio::prelude::*;
 
 pub use crate::channel::{ChannelExt, ChannelFramingExt, ChannelFutureExt, IoFutureExt};
 pub use crate::gio::ChannelGioExt;
+pub use crate::layer::ChannelFilterExt;

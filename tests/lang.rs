@@ -36,7 +36,7 @@ use run::{
 use screen::Screen;
 
 /// The parts of the journey: each is a program of its own in each language.
-const PARTS: [&str; 4] = ["journey", "waiting", "subclass", "network"];
+const PARTS: [&str; 5] = ["journey", "waiting", "subclass", "network", "streams"];
 
 /// What else there is in C.
 const MORE_IN_C: [&str; 6] = [

@@ -61,7 +61,7 @@ const MODULES: [(&str, &[&str]); 16] = [
             "types",
         ],
     ),
-    ("prelude", &["channel", "gio"]),
+    ("prelude", &["channel", "gio", "layer"]),
     ("guide", &[]),
     (
         "capi",

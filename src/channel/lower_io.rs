@@ -2,8 +2,8 @@
 //! readiness of the descriptor.
 
 use std::{
-    io::{self, IoSliceMut},
-    os::fd::AsFd as _,
+    io::{self, IoSlice, IoSliceMut},
+    os::fd::{AsFd as _, BorrowedFd, OwnedFd},
 };
 
 use glib::subclass::prelude::*;
@@ -11,12 +11,13 @@ use glib::subclass::prelude::*;
 use super::{
     Channel,
     class::{Transferred, VFuncs, native::PollFd},
+    now,
 };
 use crate::{
     error::would_block,
     hub::{Direction, Hub},
     sys::socket,
-    types::ReadFlags,
+    types::{ReadFlags, WriteFlags},
 };
 
 /// Reads once from the lower channel.
@@ -31,6 +32,39 @@ pub(crate) fn read(lower: &Channel, buf: &mut [u8]) -> io::Result<usize> {
 pub(crate) fn write(lower: &Channel, buf: &[u8]) -> io::Result<usize> {
     recorded(lower, Direction::Write, || {
         VFuncs::of(lower).write(buf).map(Transferred::whole)
+    })
+}
+
+/// Reads once from the lower channel, into several buffers and with flags.
+pub(crate) fn readv(
+    lower: &Channel,
+    iov: &mut [IoSliceMut<'_>],
+    fds: Option<&mut Vec<OwnedFd>>,
+    mut flags: ReadFlags,
+) -> io::Result<usize> {
+    if flags.contains(ReadFlags::NO_WAIT) {
+        let forwarded = now::flags(lower, Direction::Read.condition())?;
+        flags = flags - ReadFlags::NO_WAIT | forwarded.read;
+    }
+    recorded(lower, Direction::Read, || {
+        VFuncs::of(lower).try_readv(iov, fds, flags)
+    })
+}
+
+/// Writes once to the lower channel, from several buffers and with flags.
+pub(crate) fn writev(
+    lower: &Channel,
+    iov: &[IoSlice<'_>],
+    fds: &[BorrowedFd<'_>],
+    mut flags: WriteFlags,
+) -> io::Result<usize> {
+    if flags.contains(WriteFlags::NO_WAIT) {
+        let forwarded = now::flags(lower, Direction::Write.condition())?;
+        flags = flags - WriteFlags::NO_WAIT | forwarded.write;
+    }
+    recorded(lower, Direction::Write, || {
+        let written = VFuncs::of(lower).writev(iov, fds, flags);
+        written.map(Transferred::whole)
     })
 }
 

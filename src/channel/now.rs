@@ -36,7 +36,7 @@ pub(crate) fn is_ready(channel: &Channel, condition: IOCondition) -> bool {
 
 /// The flags of an attempt. Would-block if only the readiness of the channel can prevent the
 /// virtual function from blocking, and it is not ready.
-fn flags(channel: &Channel, condition: IOCondition) -> io::Result<IoFlags> {
+pub(super) fn flags(channel: &Channel, condition: IOCondition) -> io::Result<IoFlags> {
     let own = VFuncs::of(channel).honours_no_wait();
     let blocking = channel.imp().is_blocking();
     match own || !blocking || is_ready(channel, condition) {

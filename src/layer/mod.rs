@@ -1,7 +1,12 @@
 //! Channels that wrap another channel: they know the base class, and no transport.
 
+mod filter;
+mod lower_close;
 mod tls;
 
+pub use filter::{
+    ChannelFilter, ChannelFilterExt, ChannelFilterImpl, QIOChannelFilter, QIOChannelFilterClass,
+};
 #[cfg(feature = "capi")]
 pub(crate) use tls::cleanse;
 pub use tls::{

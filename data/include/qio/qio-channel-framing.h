@@ -37,7 +37,7 @@ G_BEGIN_DECLS
  *   handle_end_of_file ();
  * ]|
  *
- * Since: 1.0
+ * Since: 0.1
  */
 typedef enum {
   QIO_CHANNEL_FRAMING_U8 = 0,
@@ -63,7 +63,7 @@ GType qio_channel_framing_get_type (void);
  *
  * Returns: (transfer full) (nullable): the line, or %NULL at end-of-file
  *
- * Since: 1.0
+ * Since: 0.1
  */
 GBytes *qio_channel_read_line (QIOChannel *ioc,
                                gsize max,
@@ -82,7 +82,7 @@ GBytes *qio_channel_read_line (QIOChannel *ioc,
  * thread-default context. Never blocks, whatever the mode of the channel is. A cancelled
  * operation has consumed nothing.
  *
- * Since: 1.0
+ * Since: 0.1
  */
 void qio_channel_read_line_async (QIOChannel *ioc,
                                   gsize max,
@@ -101,7 +101,7 @@ void qio_channel_read_line_async (QIOChannel *ioc,
  *
  * Returns: (transfer full) (nullable): the line, or %NULL at end-of-file
  *
- * Since: 1.0
+ * Since: 0.1
  */
 GBytes *qio_channel_read_line_finish (QIOChannel *ioc,
                                       GAsyncResult *result,
@@ -121,7 +121,7 @@ GBytes *qio_channel_read_line_finish (QIOChannel *ioc,
  *
  * Returns: (transfer full) (nullable): the data, or %NULL at end-of-file
  *
- * Since: 1.0
+ * Since: 0.1
  */
 GBytes *qio_channel_read_until (QIOChannel *ioc,
                                 const guint8 *delimiters,
@@ -144,7 +144,7 @@ GBytes *qio_channel_read_until (QIOChannel *ioc,
  * thread-default context. Never blocks, whatever the mode of the channel is. A cancelled
  * operation has consumed nothing.
  *
- * Since: 1.0
+ * Since: 0.1
  */
 void qio_channel_read_until_async (QIOChannel *ioc,
                                    const guint8 *delimiters,
@@ -165,7 +165,7 @@ void qio_channel_read_until_async (QIOChannel *ioc,
  *
  * Returns: (transfer full) (nullable): the data, or %NULL at end-of-file
  *
- * Since: 1.0
+ * Since: 0.1
  */
 GBytes *qio_channel_read_until_finish (QIOChannel *ioc,
                                        GAsyncResult *result,
@@ -184,7 +184,7 @@ GBytes *qio_channel_read_until_finish (QIOChannel *ioc,
  *
  * Returns: (transfer full) (nullable): the content, or %NULL at end-of-file
  *
- * Since: 1.0
+ * Since: 0.1
  */
 GBytes *qio_channel_read_frame (QIOChannel *ioc,
                                 QIOChannelFraming framing,
@@ -205,7 +205,7 @@ GBytes *qio_channel_read_frame (QIOChannel *ioc,
  * thread-default context. Never blocks, whatever the mode of the channel is. A cancelled
  * operation has consumed nothing.
  *
- * Since: 1.0
+ * Since: 0.1
  */
 void qio_channel_read_frame_async (QIOChannel *ioc,
                                    QIOChannelFraming framing,
@@ -225,7 +225,7 @@ void qio_channel_read_frame_async (QIOChannel *ioc,
  *
  * Returns: (transfer full) (nullable): the content, or %NULL at end-of-file
  *
- * Since: 1.0
+ * Since: 0.1
  */
 GBytes *qio_channel_read_frame_finish (QIOChannel *ioc,
                                        GAsyncResult *result,
@@ -243,7 +243,7 @@ GBytes *qio_channel_read_frame_finish (QIOChannel *ioc,
  *
  * Returns: %TRUE on success
  *
- * Since: 1.0
+ * Since: 0.1
  */
 gboolean qio_channel_write_frame (QIOChannel *ioc,
                                   QIOChannelFraming framing,
@@ -264,7 +264,7 @@ gboolean qio_channel_write_frame (QIOChannel *ioc,
  * thread-default context. Never blocks, whatever the mode of the channel is. A cancelled
  * operation may have written a part of the frame.
  *
- * Since: 1.0
+ * Since: 0.1
  */
 void qio_channel_write_frame_async (QIOChannel *ioc,
                                     QIOChannelFraming framing,
@@ -284,7 +284,7 @@ void qio_channel_write_frame_async (QIOChannel *ioc,
  *
  * Returns: %TRUE on success
  *
- * Since: 1.0
+ * Since: 0.1
  */
 gboolean qio_channel_write_frame_finish (QIOChannel *ioc,
                                          GAsyncResult *result,
@@ -301,7 +301,7 @@ gboolean qio_channel_write_frame_finish (QIOChannel *ioc,
  *
  * Returns: (transfer full): the data, none at end-of-file
  *
- * Since: 1.0
+ * Since: 0.1
  */
 GBytes *qio_channel_read_to_end (QIOChannel *ioc,
                                  gsize max,
@@ -320,7 +320,7 @@ GBytes *qio_channel_read_to_end (QIOChannel *ioc,
  * thread-default context. Never blocks, whatever the mode of the channel is. A cancelled
  * operation has consumed nothing.
  *
- * Since: 1.0
+ * Since: 0.1
  */
 void qio_channel_read_to_end_async (QIOChannel *ioc,
                                     gsize max,
@@ -339,7 +339,7 @@ void qio_channel_read_to_end_async (QIOChannel *ioc,
  *
  * Returns: (transfer full): the data, none at end-of-file
  *
- * Since: 1.0
+ * Since: 0.1
  */
 GBytes *qio_channel_read_to_end_finish (QIOChannel *ioc,
                                         GAsyncResult *result,

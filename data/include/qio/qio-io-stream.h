@@ -35,7 +35,7 @@ G_BEGIN_DECLS
  *
  * Use a stream in one thread at a time, as all streams of GIO.
  *
- * Since: 1.0
+ * Since: 0.1
  */
 #define QIO_TYPE_IO_STREAM (qio_io_stream_get_type ())
 G_DECLARE_FINAL_TYPE (QIOIOStream, qio_io_stream, QIO, IO_STREAM, GIOStream)
@@ -49,7 +49,7 @@ G_DECLARE_FINAL_TYPE (QIOIOStream, qio_io_stream, QIO, IO_STREAM, GIOStream)
  * [iface@Gio.Seekable]. It holds the channel, and may outlive the stream. Closing it leaves the
  * channel open.
  *
- * Since: 1.0
+ * Since: 0.1
  */
 #define QIO_TYPE_INPUT_STREAM (qio_input_stream_get_type ())
 G_DECLARE_FINAL_TYPE (QIOInputStream, qio_input_stream, QIO, INPUT_STREAM, GInputStream)
@@ -65,7 +65,7 @@ G_DECLARE_FINAL_TYPE (QIOInputStream, qio_input_stream, QIO, INPUT_STREAM, GInpu
  * %QIO_CHANNEL_FEATURE_SHUTDOWN, so that the peer reads end-of-file; the channel stays open for
  * reading. Releasing the last reference does neither.
  *
- * Since: 1.0
+ * Since: 0.1
  */
 #define QIO_TYPE_OUTPUT_STREAM (qio_output_stream_get_type ())
 G_DECLARE_FINAL_TYPE (QIOOutputStream, qio_output_stream, QIO, OUTPUT_STREAM, GOutputStream)
@@ -78,7 +78,7 @@ G_DECLARE_FINAL_TYPE (QIOOutputStream, qio_output_stream, QIO, OUTPUT_STREAM, GO
  *
  * Returns: (transfer full): the stream
  *
- * Since: 1.0
+ * Since: 0.1
  */
 QIOIOStream *qio_io_stream_new (QIOChannel *channel);
 
@@ -91,7 +91,7 @@ QIOIOStream *qio_io_stream_new (QIOChannel *channel);
  * Returns: (transfer none) (nullable): the channel, or %NULL for a stream that was constructed
  *   without one
  *
- * Since: 1.0
+ * Since: 0.1
  */
 QIOChannel *qio_io_stream_get_channel (QIOIOStream *stream);
 

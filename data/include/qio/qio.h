@@ -15,6 +15,7 @@
 #include <qio/qio-channel-null.h>
 #include <qio/qio-channel-socket.h>
 
+#include <qio/qio-channel-filter.h>
 #include <qio/qio-tls-creds.h>
 #include <qio/qio-channel-tls.h>
 

@@ -1,3 +1,4 @@
 //! `src/layer/`: channels that wrap another channel.
 
+mod filter;
 pub(crate) mod tls;

@@ -1,0 +1,45 @@
+//! The base class of layers.
+
+use std::ptr;
+
+use glib::{prelude::*, translate::*};
+use glib_sys::GType;
+
+use crate::{
+    Channel, ChannelFilter, ChannelFilterExt,
+    capi::{instance, method},
+    ffi::{QIOChannel, QIOChannelFilter},
+};
+
+instance!(ChannelFilter, c"QIO_IS_CHANNEL_FILTER (filter)");
+
+#[unsafe(no_mangle)]
+pub extern "C" fn qio_channel_filter_get_type() -> GType {
+    ChannelFilter::static_type().into_glib()
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_filter_new(
+    base_channel: *mut QIOChannel,
+) -> *mut QIOChannelFilter {
+    method!(
+        qio_channel_filter_new,
+        base_channel,
+        ptr::null_mut(),
+        |base: &Channel| ChannelFilter::new(base).into_glib_ptr()
+    )
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_filter_get_base_channel(
+    filter: *mut QIOChannelFilter,
+) -> *mut QIOChannel {
+    method!(
+        qio_channel_filter_get_base_channel,
+        filter,
+        ptr::null_mut(),
+        |filter: &ChannelFilter| filter
+            .base_channel()
+            .map_or(ptr::null_mut(), |base| base.as_ptr())
+    )
+}
