@@ -9,12 +9,16 @@
 //! | [`fd_passing`] | file descriptors in messages |
 //! | [`zero_copy`] | `MSG_ZEROCOPY`, and data that moves within the kernel |
 //! | [`tls`] | clients, servers, the end of a stream |
+//! | [`lines_and_frames`] | lines, frames, data up to end-of-file; STARTTLS |
+//! | [`gio_streams`] | channels as streams of GIO: D-Bus, libsoup, converters |
 //! | [`listeners`] | accepting connections |
 //! | [`porting_from_gio`] | counterparts of GIO's streams and sockets |
 //! | [`porting_from_qemu`] | differences from QEMU's `io/` |
 
 pub mod cancellation;
 pub mod fd_passing;
+pub mod gio_streams;
+pub mod lines_and_frames;
 pub mod listeners;
 pub mod porting_from_gio;
 #[doc = include_str!("../../data/porting-from-qemu.md")]

@@ -1,7 +1,7 @@
 /* The part of the journey in C with lines, frames, and channels as streams of GIO. */
 #include "journey.h"
 
-#define MAX 100
+#define LIMIT 100
 
 static void
 write_text (QIOChannelSocket *socket, const char *text)
@@ -34,13 +34,13 @@ items (void)
   make_pair (&one, &other);
   ioc = QIO_CHANNEL (one);
   write_text (other, "one\r\ntwo;body");
-  expect (qio_channel_read_line (ioc, MAX, &error), error, "one");
-  expect (qio_channel_read_until (ioc, (const guint8 *) ";,", 2, MAX, &error), error, "two;");
+  expect (qio_channel_read_line (ioc, LIMIT, &error), error, "one");
+  expect (qio_channel_read_until (ioc, (const guint8 *) ";,", 2, LIMIT, &error), error, "two;");
   /* What was read ahead goes to the next reader. */
   check (qio_channel_read_all (ioc, buf, 4, &error) == 0 && memcmp (buf, "body", 4) == 0);
 
   check (qio_channel_write_frame (QIO_CHANNEL (other), QIO_CHANNEL_FRAMING_U32_BE, content, &error));
-  expect (qio_channel_read_frame (ioc, QIO_CHANNEL_FRAMING_U32_BE, MAX, &error), error, "a frame");
+  expect (qio_channel_read_frame (ioc, QIO_CHANNEL_FRAMING_U32_BE, LIMIT, &error), error, "a frame");
   check (!qio_channel_write_frame (QIO_CHANNEL (other), 42, content, &error));
   check (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT));
   check (strcmp (error->message, "42 is no QIOChannelFraming") == 0);
@@ -50,12 +50,12 @@ items (void)
   check (qio_channel_read_line (ioc, 3, &error) == NULL);
   check (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_MESSAGE_TOO_LARGE));
   g_clear_error (&error);
-  check (qio_channel_read_until (ioc, NULL, 0, MAX, &error) == NULL);
+  check (qio_channel_read_until (ioc, NULL, 0, LIMIT, &error) == NULL);
   check (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT));
   g_clear_error (&error);
   check (qio_channel_close (QIO_CHANNEL (other), &error) == 0);
-  expect (qio_channel_read_to_end (ioc, MAX, &error), error, "too long\n");
-  check (qio_channel_read_line (ioc, MAX, &error) == NULL);
+  expect (qio_channel_read_to_end (ioc, LIMIT, &error), error, "too long\n");
+  check (qio_channel_read_line (ioc, LIMIT, &error) == NULL);
   check_ok (error);
 }
 
@@ -77,7 +77,7 @@ items_asynchronously (void)
   await (&result);
   check (qio_channel_write_frame_finish (QIO_CHANNEL (other), result, &error));
   g_clear_object (&result);
-  qio_channel_read_frame_async (ioc, QIO_CHANNEL_FRAMING_U16_BE, MAX, G_PRIORITY_DEFAULT, NULL,
+  qio_channel_read_frame_async (ioc, QIO_CHANNEL_FRAMING_U16_BE, LIMIT, G_PRIORITY_DEFAULT, NULL,
                                 take_result, &result);
   await (&result);
   expect (qio_channel_read_frame_finish (ioc, result, &error), error, "frame");
@@ -85,7 +85,7 @@ items_asynchronously (void)
 
   /* A cancelled read has consumed nothing. */
   write_text (other, "li");
-  qio_channel_read_line_async (ioc, MAX, G_PRIORITY_DEFAULT, cancellable, take_result, &result);
+  qio_channel_read_line_async (ioc, LIMIT, G_PRIORITY_DEFAULT, cancellable, take_result, &result);
   while (g_main_context_iteration (NULL, FALSE))
     ;
   g_cancellable_cancel (cancellable);
@@ -95,17 +95,17 @@ items_asynchronously (void)
   g_clear_error (&error);
   g_clear_object (&result);
   write_text (other, "ne\nfield;rest");
-  qio_channel_read_line_async (ioc, MAX, G_PRIORITY_DEFAULT, NULL, take_result, &result);
+  qio_channel_read_line_async (ioc, LIMIT, G_PRIORITY_DEFAULT, NULL, take_result, &result);
   await (&result);
   expect (qio_channel_read_line_finish (ioc, result, &error), error, "line");
   g_clear_object (&result);
-  qio_channel_read_until_async (ioc, (const guint8 *) ";", 1, MAX, G_PRIORITY_DEFAULT, NULL,
+  qio_channel_read_until_async (ioc, (const guint8 *) ";", 1, LIMIT, G_PRIORITY_DEFAULT, NULL,
                                 take_result, &result);
   await (&result);
   expect (qio_channel_read_until_finish (ioc, result, &error), error, "field;");
   g_clear_object (&result);
   check (qio_channel_close (QIO_CHANNEL (other), &error) == 0);
-  qio_channel_read_to_end_async (ioc, MAX, G_PRIORITY_DEFAULT, NULL, take_result, &result);
+  qio_channel_read_to_end_async (ioc, LIMIT, G_PRIORITY_DEFAULT, NULL, take_result, &result);
   await (&result);
   expect (qio_channel_read_to_end_finish (ioc, result, &error), error, "rest");
   g_clear_object (&result);

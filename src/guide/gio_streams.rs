@@ -1,0 +1,51 @@
+//! Channels for code that takes streams of GIO.
+//!
+//! [`io_stream`](crate::ChannelGioExt::io_stream) makes a [`gio::IOStream`] of any channel, also of
+//! TLS, of a command, or of a class of an application:
+//!
+//! | for | with |
+//! | --- | --- |
+//! | D-Bus between two processes | [`gio::DBusConnection::new`] |
+//! | HTTP and WebSockets of libsoup | `soup_server_accept_iostream` |
+//! | compression | [`gio::ConverterInputStream`] |
+//! | GIO's own TLS | [`gio::TlsClientConnection::new`] |
+//! | players, browsers | elements and functions that take a [`gio::InputStream`] |
+//!
+//! # A server of libsoup over a channel
+//!
+//! ```c
+//! static void
+//! on_client (QIONetListener *listener, QIOChannelSocket *client, gpointer user_data)
+//! {
+//!   SoupServer *server = user_data;
+//!   g_autoptr (QIOIOStream) stream = qio_io_stream_new (QIO_CHANNEL (client));
+//!   g_autoptr (GError) error = NULL;
+//!
+//!   if (!soup_server_accept_iostream (server, G_IO_STREAM (stream), NULL, NULL, &error))
+//!     g_warning ("%s", error->message);
+//! }
+//! ```
+//!
+//! # Waiting
+//!
+//! The halves are pollable, so that GIO starts no threads: asynchronous calls wait on the main loop
+//! of the caller. The mode of the channel does not matter and does not change. A file on disk is
+//! not pollable: its calls are made in threads. A blocking call suspends the coroutine that makes
+//! it if it has no cancellable; with one it blocks the thread, because GIO keeps the cancellable on
+//! a stack of the thread meanwhile.
+//!
+//! # Closing
+//!
+//! Closing the stream sends what is buffered and closes the channel. Closing its output half shuts
+//! down writing, so that the peer reads end-of-file. Dropping a stream does neither.
+//!
+//! # Reading ahead
+//!
+//! [`gio::DataInputStream`], [`gio::BufferedInputStream`] and converters read more than they
+//! return, and what they hold is lost for the channel. The functions of
+//! [`lines_and_frames`](super::lines_and_frames) lose nothing.
+//!
+//! # Descriptors and credentials
+//!
+//! A stream carries bytes only. A [`gio::DBusConnection`] over it authenticates by cookie or
+//! anonymously, and passes no descriptors.
