@@ -48,7 +48,7 @@ enum Side {
     Blocking,
     /// `relay_future` on a main loop.
     Future,
-    /// The same, of channels that nobody has made non-blocking.
+    /// The same, with channels in blocking mode.
     FutureBlockingMode,
     Sendfile,
     /// `splice_to`, in the thread that calls it.
@@ -207,7 +207,7 @@ impl Side {
 /// The time that it takes to send all through a relay, until the end has arrived.
 fn through_relay(side: Side) -> io::Result<Duration> {
     let (target, sink) = sink(RELAYED)?;
-    // Free a moment ago, and nobody else looks for one.
+    // A port that was free a moment ago; no other process binds ports here.
     let listen = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
     let mut relay = side.start(listen.port(), target.port())?;
     let mut client = connect(listen)?;
@@ -305,7 +305,7 @@ fn sink(expected: u64) -> io::Result<(SocketAddr, thread::JoinHandle<io::Result<
     Ok((address, thread))
 }
 
-/// Connects as soon as somebody listens.
+/// Connects as soon as the port has a listener.
 fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     let end = Instant::now() + TIMEOUT;
     loop {

@@ -59,10 +59,10 @@ fn ping(from: &impl IsA<qio::Channel>, to: &impl IsA<qio::Channel>) {
     to.read(&mut one[..1]).expect("there");
     let slices = [IoSlice::new(b"abc"), IoSlice::new(b"de")];
     from.writev(&slices).expect("space");
-    let mut room = [IoSliceMut::new(&mut one), IoSliceMut::new(&mut other)];
-    to.readv(&mut room).expect("there");
+    let mut iov = [IoSliceMut::new(&mut one), IoSliceMut::new(&mut other)];
+    to.readv(&mut iov).expect("there");
     from.writev_all(&slices).expect("space");
-    to.readv_all(&mut room).expect("there");
+    to.readv_all(&mut iov).expect("there");
     assert_eq!((&one, &other), (b"abc", b"de"));
 }
 
@@ -109,7 +109,7 @@ fn reading_memory_does_not_allocate() {
     assert_eq!(allocations(read), 0);
 }
 
-/// A connection of which one end has written more than there is room for.
+/// A connection of which one end has written more than the socket buffers hold.
 fn write_too_much([here, there]: &[TlsCreds; 2]) {
     let (a, b) = ChannelSocket::pair().expect("a socketpair");
     let client = ChannelTls::new_client(&a, here, None).expect("a client");

@@ -480,7 +480,7 @@ fn the_example_watch_in_gjs_shows_what_it_reads() {
     shows_its_input(gjs("examples/gjs/watch.js"));
 }
 
-/// An example that connects to an address and tells how much arrives, until the end.
+/// An example that connects to an address and prints how much arrives, until the end.
 fn shows_its_input(example: Program) {
     let (listener, address) = listen();
     let mut program = example.arg(&address).start();

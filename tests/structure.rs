@@ -482,28 +482,29 @@ fn the_macros_of_c_functions_have_the_names_of_these() {
     }
 }
 
-/// Words of the glossary (`docs/style.md`) that a standard term stands for, and how often they occur at most: these
+/// Words that `docs/style.md` replaces by a standard term, and how often they occur at most: these
 /// numbers only fall.
 const HOME_MADE: [(&[&str], usize); 13] = [
-    (&["tell", "tells", "told", "telling"], 482),
-    (&["nobody", "whoever", "somebody", "everybody"], 226),
+    (&["tell", "tells", "told", "telling"], 115),
+    (&["nobody", "whoever", "somebody", "everybody"], 74),
     (&["goodbye", "goodbyes", "farewell"], 0),
-    (&["shake", "shakes", "shaken", "shaking"], 58),
-    (&["lend", "lends", "lent", "lender"], 9),
-    (&["guess", "guesses", "guessed"], 4),
-    (&["room", "rooms"], 180),
-    (&["news"], 2),
-    (&["patience"], 9),
+    (&["shake", "shakes", "shaken", "shaking"], 47),
+    (&["lend", "lends", "lent", "lender"], 0),
+    (&["guess", "guesses", "guessed"], 3),
+    (&["room", "rooms"], 37),
+    (&["news"], 1),
+    (&["patience"], 4),
     (&["vouch", "vouches", "vouched"], 2),
     (&["believe", "believes", "believed"], 1),
-    (&["kin", "beneath", "manner"], 5),
-    (&["welcome", "unwelcome"], 56),
+    (&["kin", "beneath", "manner"], 2),
+    (&["welcome", "unwelcome"], 24),
 ];
 
-/// How many lines of comments, headers and Markdown have more than 100 columns: this number only falls.
-const LONG_LINES: usize = 63;
+/// How many lines of comments, headers and Markdown have more than 100 columns: this number only
+/// falls.
+const LONG_LINES: usize = 4;
 
-/// The texts that the words are counted in: sources, headers and documents, but the glossary itself.
+/// The texts that the words are counted in: sources, headers and documents, but not the glossary.
 fn texts() -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = Vec::new();
@@ -572,8 +573,9 @@ fn lines_of_comments_and_documents_have_at_most_100_columns() {
     let is_long = |file: &Path, line: &str| {
         let is_prose = file.extension().is_some_and(|it| it == "md" || it == "h")
             || line.trim_start().starts_with("//");
+        let is_table = line.trim_start_matches([' ', '/', '!']).starts_with('|');
         // A table cannot be broken, nor can an address.
-        is_prose && line.chars().count() > 100 && !line.starts_with('|') && !line.contains("://")
+        is_prose && line.chars().count() > 100 && !is_table && !line.contains("://")
     };
     let long: Vec<String> = texts()
         .iter()

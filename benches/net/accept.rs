@@ -26,10 +26,10 @@ pub(crate) enum Transport {
     Unix,
 }
 
-/// Clients that wait in the queue, which has room for them.
+/// Clients that wait in the backlog, which is large enough for them.
 const BURST: usize = 64;
 
-/// A listening socket that does not block, and whoever connects to it.
+/// A non-blocking listening socket, and its clients.
 struct Door {
     transport: Transport,
     listening: OwnedFd,
@@ -68,13 +68,13 @@ impl Door {
         match self.transport {
             Transport::Unix => {
                 let address = SocketAddr::from_abstract_name(&self.name).expect("short");
-                let client = UnixStream::connect_addr(&address).expect("room in the queue");
+                let client = UnixStream::connect_addr(&address).expect("space in the backlog");
                 client.into()
             }
             Transport::Tcp => {
                 let listening = self.listening.try_clone().expect("a duplicate");
                 let address = TcpListener::from(listening).local_addr().expect("bound");
-                let client = TcpStream::connect(address).expect("room in the queue");
+                let client = TcpStream::connect(address).expect("space in the backlog");
                 let linger = nix::libc::linger {
                     l_onoff: 1,
                     l_linger: 0,

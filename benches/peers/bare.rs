@@ -58,7 +58,7 @@ fn begin(transport: Transport, size: usize) -> ([OwnedFd; 2], [Turn; 2]) {
 }
 
 fn take_turn(socket: RawFd, turn: &mut Turn) {
-    match recv(socket, &mut turn.room, MsgFlags::empty()) {
+    match recv(socket, &mut turn.buffer, MsgFlags::empty()) {
         Ok(count) if turn.received(count) => write(socket, &turn.message),
         Ok(_) | Err(Errno::EAGAIN) => {}
         Err(e) => panic!("the other end is open: {e}"),

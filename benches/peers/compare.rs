@@ -1,4 +1,4 @@
-//! Runs the sides of all cases in turns, and tells how they compare.
+//! Runs the implementations of all cases alternately, and reports how they compare.
 
 use std::{
     env, fs, io,

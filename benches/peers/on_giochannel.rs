@@ -48,7 +48,7 @@ struct Channel(*mut ffi::GIOChannel);
 
 impl Channel {
     fn new(socket: OwnedFd) -> Self {
-        // SAFETY: a new channel of a descriptor that nobody else closes; no encoding means
+        // SAFETY: a new channel that owns its descriptor; no encoding means
         // bytes, and only then may the channel go without a buffer.
         unsafe {
             let channel = ffi::g_io_channel_unix_new(socket.into_raw_fd());
@@ -61,21 +61,21 @@ impl Channel {
 
     fn take_turns(self, context: &glib::MainContext, mut turn: Turn) {
         self.watch(context, move |channel| {
-            let count = channel.read(&mut turn.room);
+            let count = channel.read(&mut turn.buffer);
             if turn.received(count) {
                 channel.write(&turn.message);
             }
         });
     }
 
-    fn read(self, room: &mut [u8]) -> usize {
+    fn read(self, buffer: &mut [u8]) -> usize {
         let mut count = 0;
         // SAFETY: the channel is alive, the pointer and the length are those of the buffer.
         let status = unsafe {
             ffi::g_io_channel_read_chars(
                 self.0,
-                room.as_mut_ptr(),
-                room.len(),
+                buffer.as_mut_ptr(),
+                buffer.len(),
                 &mut count,
                 ptr::null_mut(),
             )

@@ -10,7 +10,7 @@ use super::{
     meter::Meter,
     on_gio::on_main_loop,
     sockets::{self, Transport},
-    turns::{ROOM, Turn},
+    turns::{READ_SIZE, Turn},
 };
 
 /// Tasks of a priority.
@@ -63,15 +63,15 @@ fn channel(socket: OwnedFd) -> ChannelSocket {
 pub(crate) struct OurEnd {
     channel: ChannelSocket,
     message: Vec<u8>,
-    room: Vec<u8>,
+    buffer: Vec<u8>,
 }
 
 impl End for OurEnd {
-    fn new(socket: OwnedFd, message: usize, room: usize) -> Self {
+    fn new(socket: OwnedFd, message: usize, capacity: usize) -> Self {
         Self {
             channel: channel(socket),
             message: vec![1; message],
-            room: vec![0; room],
+            buffer: vec![0; capacity],
         }
     }
 
@@ -81,7 +81,7 @@ impl End for OurEnd {
     }
 
     async fn receive(&mut self) -> usize {
-        let received = self.channel.read_future(&mut self.room).await;
+        let received = self.channel.read_future(&mut self.buffer).await;
         received.expect("the other end is open")
     }
 }
@@ -163,7 +163,7 @@ fn begin(transport: Transport, size: usize) -> [(ChannelSocket, Turn); 2] {
 }
 
 fn take_turn(channel: &ChannelSocket, turn: &mut Turn) {
-    let count = channel.read(&mut turn.room).expect("it is ready");
+    let count = channel.read(&mut turn.buffer).expect("it is ready");
     if turn.received(count) {
         let sent = channel.write(&turn.message).expect("space");
         assert_eq!(sent, turn.message.len());
@@ -174,27 +174,27 @@ fn take_turn(channel: &ChannelSocket, turn: &mut Turn) {
 pub(crate) fn coroutines(transport: Transport, size: usize) {
     on_main_loop(|_| {
         let [a, b] = sockets::pair(transport).map(channel);
-        let (message, mut room) = (vec![1; size], vec![0; ROOM]);
+        let (message, mut buffer) = (vec![1; size], vec![0; READ_SIZE]);
         drop(qio::coroutine::spawn(move || {
             loop {
-                read_all(&b, &mut room[..size]);
+                read_all(&b, &mut buffer[..size]);
                 write_all(&b, &message);
             }
         }));
-        let (message, mut room) = (vec![1; size], vec![0; ROOM]);
+        let (message, mut buffer) = (vec![1; size], vec![0; READ_SIZE]);
         drop(qio::coroutine::spawn(move || {
             let meter = Meter::new();
             loop {
                 write_all(&a, &message);
-                read_all(&a, &mut room[..size]);
+                read_all(&a, &mut buffer[..size]);
                 meter.tick();
             }
         }));
     });
 }
 
-fn read_all(channel: &ChannelSocket, room: &mut [u8]) {
-    channel.read_all(room).expect("the other end is open");
+fn read_all(channel: &ChannelSocket, buffer: &mut [u8]) {
+    channel.read_all(buffer).expect("the other end is open");
 }
 
 fn write_all(channel: &ChannelSocket, message: &[u8]) {

@@ -6,14 +6,14 @@ use std::rc::Rc;
 use super::meter::Meter;
 
 /// A read takes as much as this, whatever the size of a message.
-pub(crate) const ROOM: usize = 64 * 1024;
+pub(crate) const READ_SIZE: usize = 64 * 1024;
 
 /// One end of a ping-pong.
 pub(crate) struct Turn {
     /// What it sends when it is its turn.
     pub(crate) message: Vec<u8>,
     /// What it reads into.
-    pub(crate) room: Vec<u8>,
+    pub(crate) buffer: Vec<u8>,
     received: usize,
     /// The end that began counts the round trips.
     meter: Option<Rc<Meter>>,
@@ -31,7 +31,7 @@ impl Turn {
     fn new(size: usize, meter: Option<Rc<Meter>>) -> Self {
         Self {
             message: vec![1; size],
-            room: vec![0; ROOM],
+            buffer: vec![0; READ_SIZE],
             received: 0,
             meter,
         }

@@ -199,7 +199,7 @@ fn as_opened(channel: Channel) -> io::Result<Channel> {
     })
 }
 
-/// Opens a file in a thread: what is a pipe waits for somebody at its other end.
+/// Opens a file in a thread: opening a FIFO blocks until its other end is open.
 async fn file(path: PathBuf, mode: Mode) -> io::Result<Channel> {
     let open = move || match mode {
         Mode::Read => Ok(Ends::reading(ChannelFile::open(path)?)),

@@ -2,8 +2,8 @@
 //! serves many, a command, a file, this program's own input and output. Everything is on one main
 //! loop, in one thread.
 //!
-//! `cargo run --release --example relay -- --help` tells how; for example, to show what is in a
-//! unix socket to a browser, or to try a server by hand:
+//! `cargo run --release --example relay -- --help` lists the options; for example, to show what is
+//! in a unix socket to a browser, or to try a server by hand:
 //!
 //! ```text
 //! relay --fork tcp-listen:127.0.0.1:8080 unix:/run/service.sock
@@ -49,7 +49,7 @@ fn main() -> ExitCode {
 }
 
 fn help() -> ExitCode {
-    // Whoever has seen enough may close the pager.
+    // A pager may have been closed: no error.
     match std::io::stdout().write_all(options::HELP.as_bytes()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,

@@ -99,10 +99,10 @@ impl Meter {
     }
 
     /// Shows no more numbers but, where they were shown, those of the end.
-    pub(crate) fn finish(&self, tell: bool) {
+    pub(crate) fn finish(&self, always: bool) {
         let shown = !self.bar.is_hidden();
         self.bar.finish_and_clear();
-        if shown || tell {
+        if shown || always {
             eprintln!("relay: {}", summary(self.counts(), self.begin.elapsed()));
         }
     }

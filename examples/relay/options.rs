@@ -11,8 +11,8 @@ use crate::{endpoint::Endpoint, tls::TlsOptions};
 pub(crate) const HELP: &str = "\
 Usage: relay [OPTIONS] FIRST SECOND
 
-Connects two addresses and moves bytes between them, both ways. Where one side
-ends, the other is told, and the way back goes on until it ends too.
+Connects two addresses and moves bytes between them, both ways. The end of one
+side is forwarded to the other; the way back continues until it ends too.
 
 Addresses:
   stdio, or -           this program's standard input and output
@@ -46,7 +46,7 @@ Options:
                         with --fork anyway
   -t, --timeout=SECONDS give up if connecting takes longer, or if nothing has
                         moved for so long
-  -v, --verbose         tell of each connection, and how much went through
+  -v, --verbose         log each connection, and how many bytes were moved
   -q, --quiet           do not show on a terminal how much goes through
   -h, --help            show this
 

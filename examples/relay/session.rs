@@ -316,8 +316,8 @@ impl Session {
     }
 }
 
-/// A channel of a session. If that ends early, a command is told to end as well; and who speaks TLS
-/// is not to take it for the end of the data: there is no close_notify.
+/// A channel of a session. If the session ends early, a command is terminated, and a TLS channel
+/// sends no close_notify, so that the peer does not take it for the end of the data.
 struct Guard(Channel);
 
 impl Guard {

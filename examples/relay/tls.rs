@@ -10,7 +10,7 @@ use crate::{
     options::seconds,
 };
 
-/// How long a handshake may take, if nobody says so.
+/// The default timeout of a handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// The options, and which of the addresses each is for: the one that connects, and the one that
@@ -223,7 +223,7 @@ impl Tls {
     }
 }
 
-/// Performs the handshake, and tells what was agreed on. Nothing happens without TLS.
+/// Performs the handshake, and returns the negotiated parameters. `None` without TLS.
 pub(crate) async fn handshake(channel: &Channel, deadline: Duration) -> io::Result<Option<String>> {
     let Some(tls) = channel.downcast_ref::<ChannelTls>() else {
         return Ok(None);

@@ -1,5 +1,5 @@
-//! Whatever is read as an address is written as one, and read again as the same; a mistake is in the text, and
-//! its message is one line.
+//! Whatever is read as an address is written as one, and read again as the same; a mistake is in
+//! the text, and its message is one line.
 #![no_main]
 
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt};

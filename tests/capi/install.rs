@@ -25,8 +25,8 @@ fn make(target: &str, settings: &[String]) -> String {
     )
 }
 
-/// The settings that `make install` tells whoever is to find the library elsewhere.
-fn told(installed: &str) -> Vec<(&str, &str)> {
+/// The environment that `make install` prints for an installation outside the default paths.
+fn printed_environment(installed: &str) -> Vec<(&str, &str)> {
     let lines = installed.lines().filter(|line| line.starts_with("  "));
     lines
         .flat_map(str::split_whitespace)
@@ -118,7 +118,7 @@ fn a_prefix_of_ones_own_serves_static_programs_and_by_what_is_reported_vala_and_
     let prefix = folder.path().join("own");
     let settings = [format!("PREFIX={}", prefix.display())];
     let installed = make("install", &settings);
-    let environment = told(&installed);
+    let environment = printed_environment(&installed);
 
     let flags = output(
         Command::new("pkg-config")

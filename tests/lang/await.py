@@ -220,7 +220,7 @@ def nothing_is_left():
         task_of(lambda task: there.write_bytes(b"x"))
         task_of(lambda task: task.cancel())
         task_of(lambda task: task.close())
-    # The last one that was closed has yet to be told.
+    # The last channel that was closed has not been notified yet.
     here.write_bytes(b"x")
     Qio.run(text(there, 1))
     while context.iteration(False):
@@ -234,17 +234,17 @@ def nothing_is_left():
     assert left_channel() is None
 
 
-def unseen_exceptions_are_told():
-    told = []
-    hook, sys.unraisablehook = sys.unraisablehook, lambda unraisable: told.append(unraisable.exc_value)
+def unretrieved_exceptions_are_reported():
+    reported = []
+    hook, sys.unraisablehook = sys.unraisablehook, lambda unraisable: reported.append(unraisable.exc_value)
 
     async def failing():
-        raise ValueError("nobody asks")
+        raise ValueError("not retrieved")
 
     Qio.spawn(failing())
     gc.collect()
-    assert [str(error) for error in told] == ["nobody asks"]
-    told.clear()
+    assert [str(error) for error in reported] == ["not retrieved"]
+    reported.clear()
     here, _there = Qio.ChannelSocket.new_pair()
     # Not so what was cancelled, as its owner knows.
     task = Qio.spawn(text(here, 1))
@@ -252,7 +252,7 @@ def unseen_exceptions_are_told():
     iterate_until(task.done)
     del task
     gc.collect()
-    assert not told
+    assert not reported
     sys.unraisablehook = hook
 
 
@@ -420,7 +420,7 @@ else:
     cancelling_a_task_cancels_what_it_awaits()
     closing_a_coroutine_cancels_what_it_awaits()
     nothing_is_left()
-    unseen_exceptions_are_told()
+    unretrieved_exceptions_are_reported()
     callbacks_work_as_ever()
     each_thread_has_its_own_context()
     asyncio_awaits_too()

@@ -1,5 +1,5 @@
-// What the parts of the journey in Vala share; public, as none of them uses all of it. Each has its stages in
-// `journey ()`.
+// What the parts of the journey in Vala share; public, as none of them uses all of it. The stages of
+// each part are in `journey ()`.
 
 public delegate void Failing () throws Error;
 

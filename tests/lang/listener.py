@@ -15,7 +15,7 @@ class Door(Qio.NetListener):
         super().__init__(max_clients=3)
         self.guests = []
 
-    def welcome(self, listener, client, *data):
+    def on_client(self, listener, client, *data):
         assert listener is self
         self.guests.append((client, *data))
 
@@ -50,7 +50,7 @@ assert door.get_clients() == 1
 server.close()
 assert door.get_clients() == 0
 
-door.set_client_func(door.welcome)
+door.set_client_func(door.on_client)
 client = connect_to(door)
 while not door.guests:
     context.iteration(True)

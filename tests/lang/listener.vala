@@ -3,7 +3,7 @@
 class Door : Qio.NetListener {
     public Qio.ChannelSocket? guest = null;
 
-    public void welcome (Qio.NetListener listener, Qio.ChannelSocket client) {
+    public void on_client (Qio.NetListener listener, Qio.ChannelSocket client) {
         assert (listener == this);
         guest = client;
     }
@@ -34,7 +34,7 @@ async void accepting () throws Error {
     server.close ();
     assert (door.clients == 0);
 
-    door.set_client_func (door.welcome);
+    door.set_client_func (door.on_client);
     client = connect_to (door);
     while (door.guest == null) {
         Idle.add (accepting.callback);

@@ -1,4 +1,4 @@
-/* Calls every function as nobody should: without an instance, with one of another class, with
+/* Calls every function with invalid arguments: without an instance, with one of another class, with
  * descriptors and memory that are not there, twice. Each is a critical warning or an error, with a
  * harmless result, and nothing crashes. */
 #include "check.h"
@@ -904,7 +904,7 @@ layers (gpointer wrong)
   g_bytes_unref (key);
 }
 
-/* A descriptor that somebody else has closed: errors. */
+/* A descriptor that was closed behind the channel: errors. */
 static void
 freed_descriptor (void)
 {

@@ -45,11 +45,11 @@ function activation() {
 // Addresses as people write them.
 async function addresses() {
     const listener = at('tcp:127.0.0.1:0').listen_sync(5);
-    const told = Qio.NetAddress.new_from_socket_address(listener.get_local_address());
-    check(told.get_scheme() === 'tcp' && told.to_string().startsWith('tcp:127.0.0.1:'));
-    check(told.get_host() === '127.0.0.1' && at('unix:@name').get_host() === null);
-    check(told.equal(at(told.to_string())) && told.equal(told.copy()));
-    const client = told.connect_sync();
+    const bound = Qio.NetAddress.new_from_socket_address(listener.get_local_address());
+    check(bound.get_scheme() === 'tcp' && bound.to_string().startsWith('tcp:127.0.0.1:'));
+    check(bound.get_host() === '127.0.0.1' && at('unix:@name').get_host() === null);
+    check(bound.equal(at(bound.to_string())) && bound.equal(bound.copy()));
+    const client = bound.connect_sync();
     const server = listener.accept();
 
     // What was only looked at is still there. TCP carries no descriptors: there is no list of them.
@@ -72,16 +72,16 @@ async function connecting() {
     await listener.listen_async(Gio.NetworkAddress.new('127.0.0.1', 0), 5, usual, null);
     const name = Gio.NetworkAddress.new('127.0.0.1', listener.get_local_address().get_port());
     const socket = new Qio.ChannelSocket();
-    const told = [];
+    const progress = [];
     socket.connect('connect-progress', (channel, stage, connectable, address) => {
         check(channel === socket && connectable === name);
-        told.push([stage, address]);
+        progress.push([stage, address]);
     });
     check(await socket.connect_async(name, null, usual, null) === undefined);
     const {RESOLVING, RESOLVED, CONNECTING, CONNECTED, COMPLETE} = Qio.ChannelConnectStage;
     const stages = [RESOLVING, RESOLVED, CONNECTING, CONNECTED, COMPLETE];
-    check(told.map(what => what[0]).join() === stages.join());
-    check(told[4][1].get_port() === name.get_port() && told[0][1] === null);
+    check(progress.map(what => what[0]).join() === stages.join());
+    check(progress[4][1].get_port() === name.get_port() && progress[0][1] === null);
 
     const other = new Qio.ChannelSocket();
     const cancellable = new Gio.Cancellable();
@@ -112,7 +112,7 @@ async function listening() {
         check(text(await inside[number].read_bytes_all_async(5, usual, null)) === 'hello');
     }
 
-    // Who is about to accept is told of the end. Signals are disconnected as ever.
+    // A pending accept is completed with the end. Signals are disconnected as ever.
     const handler = listener.connect('accept-error', () => check(false));
     const ended = listener.accept_async(usual, null);
     runAll();
@@ -129,8 +129,8 @@ function limits() {
     const [address] = listener.get_local_addresses();
     const door = Qio.NetAddress.new_from_socket_address(address);
     const clients = [];
-    const serve = (told, client) => {
-        check(told === listener);
+    const serve = (emitter, client) => {
+        check(emitter === listener);
         clients.push(client);
     };
     listener.set_client_func(serve, null);

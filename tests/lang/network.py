@@ -40,11 +40,11 @@ def activation():
 def addresses():
     """Addresses as people write them."""
     listener = at("tcp:127.0.0.1:0").listen_sync(5)
-    told = Qio.NetAddress.new_from_socket_address(listener.get_local_address())
-    check(told.get_scheme() == "tcp" and str(told).startswith("tcp:127.0.0.1:"))
-    check(told.get_host() == "127.0.0.1" and at("unix:@name").get_host() is None)
-    check(told == at(told.to_string()) and told == told.copy())
-    client = told.connect_sync()
+    bound = Qio.NetAddress.new_from_socket_address(listener.get_local_address())
+    check(bound.get_scheme() == "tcp" and str(bound).startswith("tcp:127.0.0.1:"))
+    check(bound.get_host() == "127.0.0.1" and at("unix:@name").get_host() is None)
+    check(bound == at(bound.to_string()) and bound == bound.copy())
+    client = bound.connect_sync()
     server = listener.accept()
     client.write_bytes_all(b"ping")
     Qio.run(peeking(server))
@@ -71,14 +71,14 @@ async def connecting():
     await listener.listen_async(Gio.NetworkAddress.new("127.0.0.1", 0), 5)
     name = Gio.NetworkAddress.new("127.0.0.1", listener.get_local_address().get_port())
     socket = Qio.ChannelSocket()
-    told = []
-    socket.connect("connect-progress", lambda *what: told.append(what))
+    progress = []
+    socket.connect("connect-progress", lambda *what: progress.append(what))
     check(await socket.connect_async(name) is None)
     stage = Qio.ChannelConnectStage
     stages = [stage.RESOLVING, stage.RESOLVED, stage.CONNECTING, stage.CONNECTED, stage.COMPLETE]
-    check([what[1] for what in told] == stages)
-    check(all(what[0] == socket and what[2] == name for what in told))
-    check(told[-1][3].get_port() == name.get_port() and told[0][3] is None)
+    check([what[1] for what in progress] == stages)
+    check(all(what[0] == socket and what[2] == name for what in progress))
+    check(progress[-1][3].get_port() == name.get_port() and progress[0][3] is None)
 
     other = Qio.ChannelSocket()
     cancellable = Gio.Cancellable()
@@ -107,7 +107,7 @@ async def listening():
         await here.write_bytes_all_async(b"hello")
         check((await there.read_bytes_all_async(5)).get_data() == b"hello")
 
-    # Who is about to accept is told of the end. Signals are disconnected as ever.
+    # A pending accept is completed with the end. Signals are disconnected as ever.
     handler = listener.connect("accept-error", lambda *what: check(False))
     ended = listener.accept_async()
     while GLib.MainContext.default().iteration(False):
@@ -130,8 +130,8 @@ def limits():
     iterate_until(lambda: clients)
     while GLib.MainContext.default().iteration(False):
         pass
-    ((told, client, data),) = clients
-    check(told is listener and data == "data" and listener.get_clients() == 1)
+    ((emitter, client, data),) = clients
+    check(emitter is listener and data == "data" and listener.get_clients() == 1)
     client.close()
     iterate_until(lambda: len(clients) == 2)
     for channel in outside:

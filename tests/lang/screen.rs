@@ -1,4 +1,4 @@
-//! A screen that nobody but the tests looks at: an X server that keeps its picture in a file.
+//! A virtual screen for tests: an X server that keeps its picture in a file.
 
 use std::{
     collections::HashSet,
@@ -46,7 +46,7 @@ impl Screen {
         }
     }
 
-    /// What programs have to be told in `DISPLAY`.
+    /// The value of `DISPLAY` for programs.
     pub(crate) fn display(&self) -> String {
         format!(":{}", self.number)
     }

@@ -218,7 +218,7 @@ handlers (void)
   g_main_context_unref (context);
 }
 
-/* What a coroutine tells about how far it is. */
+/* The progress that a coroutine reports. */
 typedef struct
 {
   guint stage;

@@ -86,7 +86,7 @@ const Counter = GObject.registerClass(class Counter extends Qio.ChannelSocket {
     }
 });
 
-// Does what its owner tells it, which is wrong.
+// Returns the invalid results that the test configures.
 const Wrong = GObject.registerClass(class Wrong extends Qio.Channel {
     vfunc_io_set_blocking(_enabled) {
         throw new TypeError('no mode');

@@ -76,7 +76,7 @@ class Counter(Qio.ChannelSocket):
 
 
 class Wrong(Qio.Channel):
-    """Does what its owner tells it, which is wrong."""
+    """Returns the invalid results that the test configures."""
 
     def __init__(self, read=None, watch=None):
         super().__init__()

@@ -1,4 +1,4 @@
-// TLS in GJS: over sockets, and over a class of its own. QIO_TEST_PKI is a directory in QEMU's layout.
+// TLS in GJS: over sockets, and over a class in GJS. QIO_TEST_PKI is a directory in QEMU's layout.
 
 import Gio from 'gi://Gio';
 import GLib from 'gi://GLib';
@@ -80,13 +80,13 @@ async function credentials() {
     check(builder.build().endpoint === SERVER);
     const wrong = errorOf(() => builder.copy().build());
     check(isTls(wrong, Gio.TlsError.BAD_CERTIFICATE_PASSWORD));
-    // Whoever throws knows none.
+    // A callback that throws returns no password.
     const none = await tolerating(() => errorOf(() => builder.build()));
     check(isTls(none, Gio.TlsError.BAD_CERTIFICATE_PASSWORD));
     check(asked.length === 3 && asked.every(what => what === locked));
 }
 
-// GJS tells of what a callback throws by a critical warning, which is not fatal here.
+// GJS reports an exception of a callback by a critical warning, which is not fatal here.
 async function tolerating(call) {
     const before = GLib.log_set_always_fatal(GLib.LogLevelFlags.LEVEL_ERROR);
     const result = await call();
@@ -96,12 +96,12 @@ async function tolerating(call) {
 
 async function verified() {
     const [client, server] = over(...makePair());
-    let told = 0;
-    client.connect('notify::handshake-done', () => told++);
+    let emissions = 0;
+    client.connect('notify::handshake-done', () => emissions++);
     check(!client.handshake_done && client.cipher === null);
     check(client.protocol_version === Gio.TlsProtocolVersion.UNKNOWN);
     await handshakeBoth(client, server);
-    check(told === 1);
+    check(emissions === 1);
     for (const end of [client, server]) {
         check(end.handshake_done && end.is_handshake_done() && !end.resumed && !end.is_resumed());
         check(end.protocol_version === Gio.TlsProtocolVersion.TLS_1_3);
@@ -150,7 +150,7 @@ async function anotherName() {
     check(errorOf(() => client.read_bytes(1)).message === error.message);
 }
 
-// Somebody else is asked about a certificate that is good.
+// authorize-peer handlers decide about a verified certificate.
 async function asked() {
     const required = make(SERVER, builder => {
         builder.set_directory(PKI);
@@ -174,7 +174,7 @@ async function asked() {
     check(server.peer_certificate.subject_name.includes('alice'));
     check(client.peer_certificate.issuer.issuer !== null);
 
-    // A no is final, and so is whatever is no yes. Nobody is asked after that.
+    // A handler that returns false, or anything but true, is final: no further handler is called.
     const answers = {
         no: () => false,
         nothing: () => undefined,
@@ -192,7 +192,7 @@ async function asked() {
         check(!server.handshake_done);
         check(errorOf(() => server.write_bytes(bytes('x'))).message === error.message);
     }
-    // Whoever is asked may close the channel.
+    // A handler may close the channel.
     [client, server] = over(...makePair(), known, required);
     server.connect('authorize-peer', () => {
         server.close();
@@ -259,7 +259,8 @@ async function resumed() {
     }
 }
 
-// A deadline is a cancellable. What is left goes on with the next call, and ends when the channel is closed.
+// A deadline is a cancellable. The next call continues with the rest, which ends when the channel
+// is closed.
 async function limited() {
     const [client, server] = over(...makePair());
     const cancellable = new Gio.Cancellable();
@@ -310,7 +311,8 @@ const Slow = GObject.registerClass(class Slow extends Qio.Channel {
     }
 });
 
-// While GJS collects garbage no method of a class can be called, by close_notify for example: all of them are closed.
+// While GJS collects garbage, no method of a class can be called, not even to send close_notify:
+// all channels are closed.
 async function overAClass() {
     const slow = () => makePair().map(end => new Slow(end));
     const [client, server] = over(...slow());
@@ -333,12 +335,12 @@ async function overAClass() {
     other.close();
 
     // What the class throws is what the caller of TLS gets.
-    const [lonely, nobody] = over(...slow());
+    const [lonely, silent] = over(...slow());
     lonely.master.broken = new Gio.IOErrorEnum({code: Gio.IOErrorEnum.HOST_UNREACHABLE, message: 'Not today'});
     const error = errorOf(() => lonely.handshake());
     check(isIo(error, Gio.IOErrorEnum.HOST_UNREACHABLE) && error.message.endsWith(': Not today'));
     lonely.close();
-    nobody.close();
+    silent.close();
 }
 
 const clientCreds = make(CLIENT, builder => {

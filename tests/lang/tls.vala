@@ -1,4 +1,4 @@
-// The part of the journey in Vala that goes through TLS. QIO_TEST_PKI is a directory in QEMU's layout.
+// The TLS part of the journey in Vala. QIO_TEST_PKI is a directory in QEMU's layout.
 
 const string PART = "tls";
 
@@ -108,7 +108,7 @@ Qio.TlsCreds locked_creds (owned Qio.TlsPasswordFunc func) throws Error {
     return builder.copy ().build ();
 }
 
-// Dies with whoever has it.
+// Is finalized with its last owner.
 class Witness {
     public static uint alive = 0;
     public uint asked = 0;
@@ -153,11 +153,11 @@ void credentials () throws Error {
 
 async void verified () throws Error {
     var ends = new Ends (client_creds (), server_creds ());
-    var told = 0;
-    ends.client.notify["handshake-done"].connect (() => told++);
+    var emissions = 0;
+    ends.client.notify["handshake-done"].connect (() => emissions++);
     assert (!ends.client.handshake_done && ends.client.get_cipher () == null);
     yield ends.handshake ();
-    assert (told == 1);
+    assert (emissions == 1);
     foreach (var end in new Qio.ChannelTLS[] { ends.client, ends.server }) {
         assert (end.handshake_done && end.is_handshake_done () && !end.resumed && !end.is_resumed ());
         assert (end.protocol_version == TLS_1_3 && end.cipher.has_prefix ("TLS_"));
@@ -221,7 +221,7 @@ async void accepted () throws Error {
     }
 }
 
-// Somebody else is asked about a certificate that is good.
+// authorize-peer handlers decide about a verified certificate.
 async void asked () throws Error {
     var mine = directory_creds (CLIENT);
     var theirs = directory_creds (SERVER);
@@ -245,7 +245,7 @@ async void asked () throws Error {
     assert (ends.their_error is TlsError.BAD_CERTIFICATE && ends.their_error.message.has_suffix ("rejected by authorize-peer handler"));
     assert (error_of (() => ends.server.write_bytes (bytes ("x"))).message == ends.their_error.message);
 
-    // Whoever is asked may close the channel, or let go of it.
+    // A handler may close the channel, or release its last reference.
     ends = new Ends (mine, theirs);
     ends.server.authorize_peer.connect (() => {
         try {
@@ -301,7 +301,8 @@ async void resumed () throws Error {
     }
 }
 
-// A deadline is a cancellable. What is left goes on with the next call, and ends when the channel is closed.
+// A deadline is a cancellable. The next call continues with the rest, which ends when the channel
+// is closed.
 async void limited () throws Error {
     var ends = new Ends (client_creds (), server_creds ());
     var cancellable = new Cancellable ();

@@ -40,7 +40,7 @@ def watches():
     source.destroy()
     check(not private.iteration(False) and not calls)
 
-    # A hang-up is told, whatever was asked for.
+    # A hang-up is reported, whatever condition was requested.
     one.read_bytes_all(1)
     other.close()
     one.add_watch(GLib.IOCondition.IN, note)
@@ -59,7 +59,7 @@ def asynchronous():
     iterate_until(lambda: results)
     check(one.read_bytes_all_finish(results[0]).get_data() == b"hello")
 
-    # A read that somebody cancels loses no data.
+    # A cancelled read loses no data.
     cancellable = Gio.Cancellable()
     cancellable.cancel()
     try:

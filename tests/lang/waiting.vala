@@ -36,7 +36,7 @@ void watches () throws Error {
     source.destroy ();
     assert (!own.iteration (false) && seen.calls == 0);
 
-    // A hang-up is told, whatever was asked for.
+    // A hang-up is reported, whatever condition was requested.
     one.read_bytes_all (1);
     other.close ();
     seen = new Seen ();
@@ -69,7 +69,7 @@ async void asynchronous () throws Error {
     }
     assert (holds (read, "hello"));
 
-    // A read that somebody cancels loses no data.
+    // A cancelled read loses no data.
     var cancellable = new Cancellable ();
     cancellable.cancel ();
     try {

@@ -62,7 +62,7 @@ impl Descriptor {
                     self.direction.clear(seen, READY | HANGUP);
                 } else {
                     count -= 1;
-                    // There was room for more.
+                    // A short read.
                     if self.trigger.is_level() {
                         self.direction.clear(seen, READY);
                     }

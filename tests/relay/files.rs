@@ -36,7 +36,7 @@ fn files_are_sent_and_received() {
         &format!("unix-listen:{socket}"),
         &format!("file:{out}"),
     ]);
-    receiver.told("listening on");
+    receiver.wait_for_log("listening on");
     start([format!("file:{input}"), format!("unix:{socket}")]).success();
     receiver.success();
     assert!(fs::read(&out).expect("written") == data);
@@ -56,7 +56,7 @@ fn what_comes_back_to_a_file_that_is_read_is_thrown_away() {
     fs::write(&path, b"question").expect("written");
     let first = format!("file:{}", path.display());
     let mut running = start([&first, "exec:sh -c 'cat; echo answer; echo seen >&2'"]);
-    running.told("seen");
+    running.wait_for_log("seen");
     assert_eq!(running.success(), b"");
     assert_eq!(fs::read(&path).expect("as it was"), b"question");
 }

@@ -51,7 +51,7 @@ fn accept(listener: &TcpListener) -> TcpStream {
 /// The example as a server whose address the system has chosen.
 #[track_caller]
 fn listening(server: &mut Running) -> TcpStream {
-    connect(&server.told("listening on tcp:"))
+    connect(&server.wait_for_log("listening on tcp:"))
 }
 
 fn connect(address: &str) -> TcpStream {
@@ -125,9 +125,9 @@ fn much_goes_both_ways_at_once() {
         assert!(rest(&other) == data);
         assert!(reader.join().expect("read"));
     });
-    let said = relay.told("and tcp:127.0.0.1:");
+    let said = relay.wait_for_log("and tcp:127.0.0.1:");
     assert!(said.ends_with(": connected"), "{said}");
-    let said = relay.told(&format!("and {address}: "));
+    let said = relay.wait_for_log(&format!("and {address}: "));
     assert!(
         said.starts_with("20000000 bytes there, 19999996 bytes back, in "),
         "{said}"

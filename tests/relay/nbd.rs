@@ -163,7 +163,7 @@ fn through_a_plain_relay(by: By) {
         .map(|(scheme, name)| format!("{scheme}:{}", disks.written(name)));
     let (relay, _) = server(&[""; 0], &first, &second);
     disks.copy(&disks.uri("socket", Some(by)));
-    // It tells of resets at the end: QEMU does not read that GnuTLS sends close_notify.
+    // It reports resets at the end: QEMU does not read the close_notify of GnuTLS.
     stop(relay);
 }
 
@@ -240,18 +240,18 @@ fn who_shows_no_certificate_is_let_in_at_neither_end() {
     needs!("qemu-utils", "libnbd-bin");
     let disks = Disks::new();
     let mut qemu = disks.qemu(Some(By::Certificates));
-    let nobody = TlsCreds::builder(TlsEndpoint::Client)
+    let uncertified = TlsCreds::builder(TlsEndpoint::Client)
         .trust_file(disks.pki.file("ca-cert.pem"))
         .build()
         .expect("good");
     let both = disks.both(By::Certificates);
     let between = disks.between(Both {
-        client: nobody,
+        client: uncertified,
         ..both
     });
     let uri = disks.uri("socket", Some(By::Certificates));
     assert!(!nbd("nbdinfo", &[&uri]).end().status.success());
-    qemu.told("No certificate was found");
+    qemu.wait_for_log("No certificate was found");
     assert_eq!(
         between.end(),
         [""; 0],

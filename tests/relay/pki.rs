@@ -60,7 +60,7 @@ impl Pki {
         format!("--tls-dir={}", self.0.path().display())
     }
 
-    /// The options that show somebody's certificate.
+    /// The options for presenting the certificate of `whose`.
     pub(crate) fn shown(&self, whose: &str) -> [String; 2] {
         [
             self.option("cert", format_args!("{whose}-cert.pem")),

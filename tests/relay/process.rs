@@ -103,9 +103,9 @@ impl Running {
         }
     }
 
-    /// The rest of the next line on standard error that has this in it.
+    /// Waits for a line on standard error that contains `what`, and returns the rest of it.
     #[track_caller]
-    pub(crate) fn told(&mut self, what: &str) -> String {
+    pub(crate) fn wait_for_log(&mut self, what: &str) -> String {
         let (deadline, mut said) = (Instant::now() + TIMEOUT, Vec::new());
         loop {
             let left = deadline.saturating_duration_since(Instant::now());

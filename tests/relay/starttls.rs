@@ -85,7 +85,7 @@ impl Between {
         Self { listener, thread }
     }
 
-    /// Ends with those who are served, and tells who was not let in, or did not let it in.
+    /// Stops listening, waits for the sessions, and returns the errors of failed handshakes.
     pub(crate) fn end(self) -> Vec<String> {
         self.listener.disconnect();
         let errors = self.thread.join().expect("no panic");

@@ -27,7 +27,7 @@ pub(crate) fn server(
     all.extend(options.iter().map(AsRef::as_ref));
     all.extend([first, second].map(OsStr::new));
     let mut server = start(all);
-    let address = server.told("listening on ");
+    let address = server.wait_for_log("listening on ");
     (server, address)
 }
 
@@ -64,9 +64,9 @@ fn much_comes_back_and_what_is_said_after_the_end_of_the_question_too() {
     let ca = pki.option("ca", "ca-cert.pem");
     let answer = start_with([&ca, "stdio", &address], &data).success();
     assert!(answer == [&data[..], b"at the end\n"].concat());
-    let agreed = server.told(": TLS 1.3, ");
+    let agreed = server.wait_for_log(": TLS 1.3, ");
     assert!(agreed.starts_with("TLS_"), "{agreed}");
-    server.told("3000000 bytes there, 3000011 bytes back");
+    server.wait_for_log("3000000 bytes there, 3000011 bytes back");
     stop(server);
 }
 
@@ -99,7 +99,7 @@ fn one_relay_may_speak_it_at_both_ends() {
     let answer = start_with([&ca, "stdio", &address], b"1\n2\n").success();
     assert_eq!(answer, b"2\n1\n");
     // It is not the client of the middle that is known.
-    assert!(last.told(", with ").contains("CN=client"));
+    assert!(last.wait_for_log(", with ").contains("CN=client"));
     stop(middle);
     stop(last);
 }
@@ -119,22 +119,22 @@ fn certificates_of_clients_are_asked_for() {
         let known = [&ca, &own, &own_key, "stdio", &address];
         assert_eq!(start_with(known, b"x").success(), b"x");
         if how != "off" {
-            assert!(server.told(", with ").contains("CN=client"));
+            assert!(server.wait_for_log(", with ").contains("CN=client"));
         }
-        let nobody = start_with([&ca, "stdio", &address], b"x");
+        let anonymous = start_with([&ca, "stdio", &address], b"x");
         match how {
             "required" => {
-                refused(nobody);
-                server.told("the client: peer did not return a certificate");
+                refused(anonymous);
+                server.wait_for_log("the client: peer did not return a certificate");
             }
-            _ => assert_eq!(nobody.success(), b"x"),
+            _ => assert_eq!(anonymous.success(), b"x"),
         }
         let stranger = start_with([&ca, &other, &other_key, "stdio", &address], b"x");
         match how {
             "off" => assert_eq!(stranger.success(), b"x"),
             _ => {
                 refused(stranger);
-                server.told("the client: unable to get local issuer certificate");
+                server.wait_for_log("the client: unable to get local issuer certificate");
             }
         }
         assert_eq!(start_with(known, b"y").success(), b"y");
@@ -172,7 +172,7 @@ fn keys_in_common_are_enough() {
         "Unable to choose a key: there are 2, and it is not said whose"
     );
     refused(start([&keys("wrong.psk"), "stdio", &address]));
-    server.told("Unable to perform the TLS handshake with the client: ");
+    server.wait_for_log("Unable to perform the TLS handshake with the client: ");
     stop(server);
 }
 
@@ -192,11 +192,11 @@ fn a_server_that_proves_nothing_is_not_spoken_to() {
     ] {
         let peer = options.iter().find_map(|it| it.strip_prefix("--tls-name="));
         let arguments = [&options[..], &["stdio", &address]].concat();
-        let told = start_with(arguments, b"a secret").failure(1);
+        let message = start_with(arguments, b"a secret").failure(1);
         let peer = peer.unwrap_or("127.0.0.1");
         let expected = format!("Unable to perform the TLS handshake with {peer}: {reason}");
-        assert!(told.starts_with(&expected), "{told}");
-        server.told("Unable to perform the TLS handshake with the client: the peer says ");
+        assert!(message.starts_with(&expected), "{message}");
+        server.wait_for_log("Unable to perform the TLS handshake with the client: the peer says ");
     }
     assert!(!stop(server).contains("connected"));
 }
@@ -207,7 +207,9 @@ fn what_does_not_speak_it_is_distinguished() {
     let (mut server, address) = server(&[pki.directory()], LOOPBACK, "exec:cat");
     let plain = connect(address.trim_start_matches("tls:tcp:"));
     (&plain).write_all(b"GET / HTTP/1.0\r\n\r\n").expect("sent");
-    server.told("Unable to perform the TLS handshake with the client: it speaks HTTP, and not TLS");
+    server.wait_for_log(
+        "Unable to perform the TLS handshake with the client: it speaks HTTP, and not TLS",
+    );
     drop(plain);
     stop(server);
 
@@ -231,7 +233,7 @@ fn versions_and_protocols_are_chosen() {
     let ca = pki.option("ca", "ca-cert.pem");
     let answer = start_with([&ca, "--tls-alpn=one,two", "stdio", &address], b"x");
     assert_eq!(answer.success(), b"x");
-    server.told(", ALPN two");
+    server.wait_for_log(", ALPN two");
     let other = start([&ca, "--tls-alpn=three", "stdio", &address]).failure(1);
     assert!(other.contains("no application protocol"), "{other}");
     stop(server);
@@ -249,11 +251,11 @@ fn a_silent_client_is_cut_while_others_are_served() {
     let ca = pki.option("ca", "ca-cert.pem");
     let (mut client, mut input) = held_client(&[&ca, "stdio", &address]);
     input.write_all(b"question").expect("connected");
-    // Nobody was led to the service for the sake of the silent one.
+    // No connection to the service was opened for the client that does not complete the handshake.
     let mut served = accept(&listener);
     served.read_exact(&mut [0; 8]).expect("the question");
     assert_eq!(
-        server.told(&format!("relay: tls:tcp:{name}: ")),
+        server.wait_for_log(&format!("relay: tls:tcp:{name}: ")),
         "Unable to perform the TLS handshake with the client in 300ms"
     );
     assert_eq!(rest(mute), b"");
@@ -263,7 +265,7 @@ fn a_silent_client_is_cut_while_others_are_served() {
     client.success();
     stop(server);
     listener.set_nonblocking(true).expect("set");
-    let more = listener.accept().expect_err("nobody else came");
+    let more = listener.accept().expect_err("no other connection");
     assert_eq!(more.kind(), std::io::ErrorKind::WouldBlock);
 }
 
@@ -288,7 +290,7 @@ fn a_command_below_it_ends_with_the_relay() {
     let mute = "tls:exec:sh -c 'echo it runs >&2; exec sleep 1000'";
     let addresses = ["--tls-timeout=0.2", "stdio", mute];
     let mut client = start(options.iter().map(String::as_str).chain(addresses));
-    client.told("it runs");
+    client.wait_for_log("it runs");
     // It has the other end of standard error, which ends with it.
     assert_eq!(
         client.failure(1),

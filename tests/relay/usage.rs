@@ -172,7 +172,7 @@ fn what_cannot_be_opened_is_reported_in_one_line() {
     let directory = tempfile::tempdir().expect("a directory");
     let missing = directory.path().join("missing");
     let missing = missing.display();
-    // Bound and not listening: nobody else gets it.
+    // Bound and not listening: no other socket gets the port.
     let deaf = TcpListener::bind("127.0.0.1:0").expect("loopback");
     let port = deaf.local_addr().expect("bound").port();
     drop(deaf);

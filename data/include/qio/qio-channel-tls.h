@@ -160,11 +160,10 @@ struct _QIOChannelTLSClass
  * @errors: all that is wrong with it
  *
  * The certificate of the peer does not verify; a handler decides whether to connect nevertheless,
- * as with
- * #GTlsConnection::accept-certificate: for "connect anyway?", and for certificates that are known in advance (pinning). If
- * one handler returns %TRUE, the certificate is accepted for this connection alone;
- * #QIOChannelTLS::authorize-peer is emitted next, and no session of it is kept. Otherwise the
- * handshake fails, and the peer gets an alert. Returning %TRUE without comparing @certificate
+ * as with #GTlsConnection::accept-certificate: for "connect anyway?", and for certificates that are
+ * known in advance (pinning). If one handler returns %TRUE, the certificate is accepted for this
+ * connection alone; #QIOChannelTLS::authorize-peer is emitted next, and no session of it is kept.
+ * Otherwise the handshake fails, and the peer gets an alert. Returning %TRUE without comparing @certificate
  * accepts every peer.
  *
  * Returns: whether the certificate is accepted
@@ -384,9 +383,9 @@ GTlsCertificate *qio_channel_tls_get_peer_certificate (QIOChannelTLS *tls);
  * @tls: a channel
  *
  * Returns what is wrong with the certificate of the peer, as far as it was found: all errors where
- * a handler of
- * #QIOChannelTLS::accept-certificate is connected, else the first one. Nothing for a certificate that verifies, and before
- * one was presented. Stays after a handshake that failed because of it.
+ * a handler of #QIOChannelTLS::accept-certificate is connected, else the first one. Nothing for a
+ * certificate that verifies, and before one was presented. Stays after a handshake that failed
+ * because of it.
  *
  * Returns: the errors
  */

@@ -15,12 +15,13 @@ G_BEGIN_DECLS
  *
  * Where to connect to, or to listen: the form of command lines and configuration files.
  *
- * - `tcp:HOST:PORT`: TCP; a host name, an IPv4 address, or an IPv6 address in brackets, with a scope if there is
- *   one: `tcp:[fe80::1%eth0]:80`. No host, `tcp::80`, is every address of this machine, for listening.
+ * - `tcp:HOST:PORT`: TCP; a host name, an IPv4 address, or an IPv6 address in brackets, with a
+ *   scope if there is one: `tcp:[fe80::1%eth0]:80`. No host, `tcp::80`, is every address of this
+ *   machine, for listening.
  * - `unix:PATH`: a unix socket in the file system
  * - `unix:@NAME`: a unix socket in the abstract namespace
- * - `vsock:CID:PORT`: a socket between a virtual machine and its host; the CID is a number, `any`, `local` or
- *   `host`, the port a number or `any`
+ * - `vsock:CID:PORT`: a socket between a virtual machine and its host; the CID is a number, `any`,
+ *   `local` or `host`, the port a number or `any`
  * - `fd:N`: a descriptor that this process was started with
  *
  * Paths and names have `%` and two hexadecimal digits for bytes that cannot be written otherwise:

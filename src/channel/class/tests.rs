@@ -311,7 +311,7 @@ fn handlers_are_called_while_the_channel_is_ready_and_replaced_at_once() {
 }
 
 #[test]
-fn a_handler_is_told_once_of_the_close_and_keeps_nothing_alive() {
+fn a_handler_is_called_once_for_the_close_and_keeps_nothing_alive() {
     let context = glib::MainContext::new();
     let (channel, _peer) = ChannelSocket::pair().expect("a socketpair");
     let calls = Cell::new(0);

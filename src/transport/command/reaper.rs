@@ -41,8 +41,8 @@ fn end(child: &Child) {
     child.reap();
 }
 
-fn ends_within(ended: &FdLease, patience: Duration) -> bool {
-    let deadline = Instant::now() + patience;
+fn ends_within(ended: &FdLease, timeout: Duration) -> bool {
+    let deadline = Instant::now() + timeout;
     while Instant::now() < deadline {
         match poll(ended.number(), libc::POLLIN, None, Some(deadline)) {
             Ok(0) => {}

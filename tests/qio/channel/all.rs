@@ -129,7 +129,7 @@ fn empty_buffers_are_skipped_wherever_they_are() {
 
 #[test]
 fn nothing_to_do_is_done_at_once() {
-    let no_room: [fn(&Channel) -> bool; 3] = [
+    let empty_reads: [fn(&Channel) -> bool; 3] = [
         |channel| channel.readv_all_eof(&mut []).expect("nothing"),
         |channel| channel.read_all_eof(&mut []).expect("nothing"),
         |channel| {
@@ -139,7 +139,7 @@ fn nothing_to_do_is_done_at_once() {
     ];
     for (read, write) in streams() {
         // Nothing is there yet, and these would wait for it.
-        for case in no_room {
+        for case in empty_reads {
             assert!(case(&read));
         }
         write.writev_all(&[]).expect("nothing");
@@ -148,7 +148,7 @@ fn nothing_to_do_is_done_at_once() {
         write.writev_all(&iov).expect("nothing");
         drop(write);
         // Nor is the end of the file looked at.
-        for case in no_room {
+        for case in empty_reads {
             assert!(case(&read));
         }
         read.read_all(&mut []).expect("nothing");

@@ -101,7 +101,7 @@ fn where_no_thread_can_be_started_reading_fails_and_closing_works() {
                 file(),
                 ChannelCommand::builder(["true"]).spawn().expect("true"),
             );
-            // No room for the stack of a thread.
+            // Too little address space for the stack of a thread.
             let (soft, hard) = getrlimit(Resource::RLIMIT_AS).expect("a known limit");
             let limit = memory::addresses() as u64 + (1 << 20);
             setrlimit(Resource::RLIMIT_AS, limit, hard).expect("lowered");

@@ -32,9 +32,9 @@ fn at_the_end(data: &[u8]) -> Vec<IoSlice<'_>> {
     iov
 }
 
-fn room_at_the_end(room: &mut [u8]) -> Vec<IoSliceMut<'_>> {
+fn space_at_the_end(buf: &mut [u8]) -> Vec<IoSliceMut<'_>> {
     let mut iov: Vec<_> = (0..MANY).map(|_| IoSliceMut::new(&mut [])).collect();
-    iov.push(IoSliceMut::new(room));
+    iov.push(IoSliceMut::new(buf));
     iov
 }
 
@@ -44,10 +44,10 @@ fn empty_buffers_do_not_count_for_the_limit_of_system_calls() {
         let data = ends::pattern(size);
         for (read, write) in pairs() {
             assert_eq!(write.writev(&at_the_end(&data)).expect("written"), size);
-            let mut room = vec![0; size];
-            let count = read.readv(&mut room_at_the_end(&mut room));
+            let mut buf = vec![0; size];
+            let count = read.readv(&mut space_at_the_end(&mut buf));
             assert_eq!(count.expect("read"), size, "{}", read.type_());
-            assert_eq!(room, data);
+            assert_eq!(buf, data);
         }
     }
 }
@@ -56,9 +56,9 @@ fn empty_buffers_do_not_count_for_the_limit_of_system_calls() {
 fn empty_buffers_do_not_count_at_positions() {
     let file = ends::file(b"..........");
     assert_eq!(file.pwritev(&at_the_end(b"text"), 2).expect("written"), 4);
-    let mut room = [0; 6];
-    let count = file.preadv(&mut room_at_the_end(&mut room), 1);
-    assert_eq!((count.expect("read"), &room), (6, b".text."));
+    let mut buf = [0; 6];
+    let count = file.preadv(&mut space_at_the_end(&mut buf), 1);
+    assert_eq!((count.expect("read"), &buf), (6, b".text."));
 }
 
 #[test]

@@ -172,8 +172,8 @@ fn what_a_dropped_read_had_read_comes_first_in_coroutines() {
 fn what_several_dropped_reads_had_read_is_still_in_order() {
     dropped_then(|read, context| {
         let (mut all, mut cx) = (vec![0; TOTAL], Context::from_waker(Waker::noop()));
-        for room in [500, 450, 401] {
-            let mut buf = vec![0; room];
+        for size in [500, 450, 401] {
+            let mut buf = vec![0; size];
             let mut future = pin!(read.read_all_future(&mut buf));
             assert!(future.as_mut().poll(&mut cx).is_pending());
             settle(context);
@@ -240,16 +240,17 @@ fn a_watch_fires_for_what_a_dropped_read_had_read() {
     in_loop(|context| {
         for attached_before in [true, false] {
             let (a, b) = nonblocking_pair();
-            let (told, tells) = mpsc::channel();
+            let (sender, events) = mpsc::channel();
             let watch = |a: &ChannelSocket| {
-                let tell = move |channel: &ChannelSocket, condition| {
+                let on_ready = move |channel: &ChannelSocket, condition| {
                     let mut buf = [0; 4];
                     let count = channel.read(&mut buf).expect("there");
-                    told.send((condition, buf[..count].to_vec()))
+                    sender
+                        .send((condition, buf[..count].to_vec()))
                         .expect("awaited");
                     ControlFlow::Break
                 };
-                a.add_watch_source(IN, tell, Some(context))
+                a.add_watch_source(IN, on_ready, Some(context))
             };
             let mut buf = [0; 4];
             let mut cx = Context::from_waker(Waker::noop());
@@ -260,7 +261,7 @@ fn a_watch_fires_for_what_a_dropped_read_had_read() {
                 let mut watch = Some(watch);
                 let before = attached_before.then(|| watch.take().expect("once")(&a));
                 settle(context);
-                assert!(tells.try_recv().is_err(), "there is nothing yet");
+                assert!(events.try_recv().is_err(), "there is nothing yet");
                 (before, watch)
             };
             let source = match source {
@@ -268,7 +269,10 @@ fn a_watch_fires_for_what_a_dropped_read_had_read() {
                 (None, watch) => watch.expect("not yet used")(&a),
             };
             iterate_until(context, || source.is_destroyed());
-            assert_eq!(tells.try_recv().expect("it was told"), (IN, b"ab".to_vec()));
+            assert_eq!(
+                events.try_recv().expect("the callback ran"),
+                (IN, b"ab".to_vec())
+            );
         }
     });
 }
@@ -285,7 +289,7 @@ fn another_task_that_waits_gets_what_a_dropped_read_had_read() {
             let mut buf = [0; 2];
             modest.read_all_future(&mut buf).await.map(|()| buf)
         });
-        // The first gets it, whoever that is; what is dropped goes to the other.
+        // One of the readers gets the byte; when that reader is dropped, the other gets it.
         b.write_all(b"a").expect("space");
         settle(context);
         greedy.abort();

@@ -22,7 +22,8 @@ fn pair() -> (ChannelSocket, ChannelSocket) {
     ChannelSocket::pair().expect("a socketpair")
 }
 
-/// A pipe: its write end is to be passed, and its read end tells whether that is open anywhere.
+/// A pipe: its write end is to be passed, and end-of-file at its read end proves that no copy of
+/// the write end is open.
 fn token() -> (PipeReader, PipeWriter) {
     pipe().expect("a pipe")
 }
@@ -51,7 +52,7 @@ fn receive(channel: &ChannelSocket) -> (Vec<u8>, Vec<OwnedFd>) {
     (data, fds)
 }
 
-/// Whether nobody has the other end any more. Hangs if somebody has.
+/// Whether no process has the other end open. Blocks as long as one has.
 fn ends(mut reader: PipeReader) {
     in_time(move || assert_eq!(reader.read(&mut [0; 1]).expect("the end"), 0));
 }

@@ -90,7 +90,7 @@ fn one_read_or_write_takes_what_there_is() {
             let mut iov = [IoSliceMut::new(&mut one), IoSliceMut::new(&mut two)];
             assert_eq!(from.readv_future(&mut iov).await.expect("read"), 3);
             assert_eq!((&one, &two[..2]), (b"d", &b"ef"[..]));
-            // There is no room, and no data either.
+            // An empty buffer, and no data either.
             assert_eq!(from.read_future(&mut []).await.expect("nothing"), 0);
             assert_eq!(to.write_future(&[]).await.expect("nothing"), 0);
         }
@@ -139,7 +139,7 @@ fn reads_late(read: Channel, write: Channel) {
     });
 }
 
-/// A write in blocking mode, of more than there is room for until a timer has ticked.
+/// A write in blocking mode that exceeds the buffer space until a timer has fired.
 fn writes_late(read: Channel, write: Channel) {
     on_loop(|| async move {
         write.set_blocking(true).expect("blocking");
@@ -238,10 +238,10 @@ fn accept_future_waits_for_a_connection_in_both_modes() {
             let listener = listener();
             listener.set_blocking(blocking).expect("the mode");
             let address = listener.local_address().expect("an address");
-            let (told, client) = std::sync::mpsc::channel();
+            let (sender, client) = std::sync::mpsc::channel();
             after_ticks(move || {
                 let client = ChannelSocket::connect(&address).expect("connects");
-                told.send(client).expect("awaited");
+                sender.send(client).expect("awaited");
             });
             let server = listener.accept_future().await.expect("accepts");
             let client = client.recv().expect("connected");
@@ -318,7 +318,7 @@ fn futures_of_channels_can_be_sent_to_another_thread() {
 }
 
 #[test]
-fn a_peek_of_less_than_there_was_room_for_leaves_the_data_ready() {
+fn a_short_peek_leaves_the_channel_readable() {
     on_loop(|| async {
         // A task of the hub, which remembers what was read.
         qio::spawn_local(peek_and_read()).await.expect("no panic");

@@ -12,7 +12,8 @@ use qio::{ChannelFile, ChannelSocket, ReadFlags, WriteFlags, prelude::*};
 
 use crate::common::{after_ticks, alone::alone, fds, in_loop, nonblocking_pair, on_loop, settle};
 
-/// A pipe: its write end is to be passed, and its read end tells whether that is open anywhere.
+/// A pipe: its write end is to be passed, and end-of-file at its read end proves that no copy of
+/// the write end is open.
 fn token() -> (PipeReader, PipeWriter) {
     pipe().expect("a pipe")
 }
@@ -30,7 +31,7 @@ async fn receive(channel: &ChannelSocket) -> (Vec<u8>, Vec<OwnedFd>) {
     (data, fds)
 }
 
-/// Whether nobody has the other end any more. Hangs if somebody has.
+/// Whether no process has the other end open. Blocks as long as one has.
 fn ends(mut reader: PipeReader) {
     assert_eq!(reader.read(&mut [0; 1]).expect("the end"), 0);
 }

@@ -1,4 +1,4 @@
-//! Futures on classes that this crate knows nothing of: they tell by a watch, or by a descriptor.
+//! Futures on classes of other code, which report readiness by a watch or by a descriptor.
 
 use std::sync::atomic::Ordering;
 
@@ -18,10 +18,10 @@ mod imp {
     use glib::{IOCondition, Source};
     use qio::{ChannelSocket, ReadFlags, Readiness, WriteFlags, prelude::*, subclass::prelude::*};
 
-    /// A class that passes on to a socket, and tells by one slot only how to wait.
+    /// A class that forwards to a socket, and implements only one virtual function for waiting.
     #[derive(Default)]
     pub struct Proxy {
-        /// The socket, and whether it is the watch that tells.
+        /// The socket, and whether readiness is reported by the watch.
         pub(super) inner: OnceLock<(ChannelSocket, bool)>,
     }
 

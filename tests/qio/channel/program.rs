@@ -57,7 +57,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => both.clone().prop_map(|(end, size)| Step::Peek(end, size)),
         4 => both.prop_map(|(end, size)| Step::ReadFuture(end, size)),
         6 => (end.clone(), 1..1_500_usize, vec(size, 0..4))
-            .prop_map(|(end, room, writes)| Step::ReadAllFuture(end, room, writes)),
+            .prop_map(|(end, size, writes)| Step::ReadAllFuture(end, size, writes)),
         3 => end.clone().prop_map(Step::Wait),
         1 => (end.clone(), how).prop_map(|(end, how)| Step::Shutdown(end, how)),
         1 => end.clone().prop_map(Step::Close),
@@ -110,7 +110,7 @@ impl Machine<'_> {
         match result {
             Ok(count) => {
                 assert!(!this.closed && !this.may_not_send);
-                assert_eq!(count, data.len(), "there is room for all of it");
+                assert_eq!(count, data.len(), "all of it fits into the socket buffer");
                 self.ends[peer(end)].incoming.extend(data);
             }
             Err(e) if this.closed => assert!(is_closed(&e), "{e}"),
@@ -125,7 +125,7 @@ impl Machine<'_> {
     fn read(
         &mut self,
         end: usize,
-        room: usize,
+        size: usize,
         data: &[u8],
         result: io::Result<usize>,
         peek: bool,
@@ -137,7 +137,7 @@ impl Machine<'_> {
             }
             Ok(count) => {
                 // A part of it may have been read before.
-                assert!(!this.closed && count <= room.min(this.incoming.len()));
+                assert!(!this.closed && count <= size.min(this.incoming.len()));
                 assert!(this.incoming.iter().take(count).eq(&data[..count]));
                 if !peek {
                     this.incoming.drain(..count);
@@ -157,38 +157,38 @@ impl Machine<'_> {
             Step::WriteFuture(end, size) => {
                 let data = self.next_bytes(size);
                 let Poll::Ready(result) = once(self.sockets[end].write_all_future(&data)) else {
-                    panic!("there is room");
+                    panic!("the data fits into the socket buffer");
                 };
                 self.wrote(end, &data, result.map(|()| size));
             }
-            Step::Read(end, room) => {
-                let mut buf = vec![0; room];
+            Step::Read(end, size) => {
+                let mut buf = vec![0; size];
                 let result = self.sockets[end].read(&mut buf);
-                self.read(end, room, &buf, result, false);
+                self.read(end, size, &buf, result, false);
             }
-            Step::ReadBytes(end, room) => {
-                let bytes = self.sockets[end].read_bytes(room);
+            Step::ReadBytes(end, size) => {
+                let bytes = self.sockets[end].read_bytes(size);
                 let (result, bytes) = match bytes {
                     Ok(bytes) => (Ok(bytes.len()), bytes),
                     Err(e) => (Err(e), glib::Bytes::from_static(b"")),
                 };
-                self.read(end, room, &bytes, result, false);
+                self.read(end, size, &bytes, result, false);
             }
-            Step::Peek(end, room) => {
-                let mut buf = vec![0; room];
+            Step::Peek(end, size) => {
+                let mut buf = vec![0; size];
                 let mut iov = [IoSliceMut::new(&mut buf)];
                 let result = self.sockets[end].readv_full(&mut iov, None, ReadFlags::PEEK);
-                self.read(end, room, &buf, result, true);
+                self.read(end, size, &buf, result, true);
             }
-            Step::ReadFuture(end, room) => {
+            Step::ReadFuture(end, size) => {
                 self.settle();
-                let mut buf = vec![0; room];
+                let mut buf = vec![0; size];
                 match once(self.sockets[end].read_future(&mut buf)) {
-                    Poll::Ready(result) => self.read(end, room, &buf, result, false),
+                    Poll::Ready(result) => self.read(end, size, &buf, result, false),
                     Poll::Pending => assert!(self.ends[end].has_nothing()),
                 }
             }
-            Step::ReadAllFuture(end, room, ref writes) => self.read_all(end, room, writes),
+            Step::ReadAllFuture(end, size, ref writes) => self.read_all(end, size, writes),
             Step::Wait(end) => {
                 let got = self.sockets[end].wait_timeout(IOCondition::IN, Duration::ZERO);
                 let this = &self.ends[end];
@@ -207,8 +207,8 @@ impl Machine<'_> {
         }
     }
 
-    fn read_all(&mut self, end: usize, room: usize, writes: &[usize]) {
-        let mut buf = vec![0; room];
+    fn read_all(&mut self, end: usize, size: usize, writes: &[usize]) {
+        let mut buf = vec![0; size];
         let socket = self.sockets[end].clone();
         let mut future = Box::pin(socket.read_all_eof_future(&mut buf));
         let mut cx = Context::from_waker(Waker::noop());
@@ -219,7 +219,7 @@ impl Machine<'_> {
                 break result;
             }
             let this = &self.ends[end];
-            assert!(!this.closed && !this.no_more_comes && this.incoming.len() < room);
+            assert!(!this.closed && !this.no_more_comes && this.incoming.len() < size);
             match writes.next() {
                 Some(&size) => self.run(&Step::Write(peer(end), size)),
                 None => return,
@@ -229,17 +229,17 @@ impl Machine<'_> {
         let this = &mut self.ends[end];
         match result {
             Ok(true) => {
-                assert!(!this.closed && this.incoming.len() >= room);
-                assert!(this.incoming.drain(..room).eq(buf));
+                assert!(!this.closed && this.incoming.len() >= size);
+                assert!(this.incoming.drain(..size).eq(buf));
             }
             Ok(false) => assert!(this.no_more_comes && this.incoming.is_empty()),
             Err(e) if to_glib_error(&e).matches(ChannelError::Truncated) => {
                 assert!(this.no_more_comes && !this.incoming.is_empty());
-                assert!(this.incoming.len() < room);
+                assert!(this.incoming.len() < size);
                 this.incoming.clear();
             }
             Err(e) => {
-                if this.may_be_reset && this.incoming.len() < room {
+                if this.may_be_reset && this.incoming.len() < size {
                     this.incoming.clear();
                 }
                 this.failed(&e);

@@ -128,7 +128,7 @@ fn both_directions_of_a_socket_are_waited_for_at_once() {
 }
 
 #[test]
-fn a_wait_without_patience_still_looks() {
+fn a_wait_with_a_timeout_of_zero_still_polls() {
     let command = command("exec cat");
     let got = command.wait_timeout(IOCondition::IN | IOCondition::OUT, Duration::ZERO);
     assert_eq!(got.expect("there is space"), IOCondition::OUT);
@@ -173,7 +173,7 @@ enum How {
     Silence,
 }
 
-const TELLING: [How; 5] = [
+const WAKING: [How; 5] = [
     How::Fd,
     How::FdThenNow,
     How::FdWatch,
@@ -288,22 +288,22 @@ impl Hesitant {
         write.write_all(b"x").expect("there is space");
     }
 
-    /// Watches it in a context, and returns what the watch is told first.
-    fn told(&self, context: &MainContext, condition: IOCondition) -> IOCondition {
-        let (told, tells) = mpsc::channel();
-        let tell = move |_: &Self, condition| {
-            told.send(condition).expect("it is awaited");
+    /// Watches it in a context, and returns the condition of the first dispatch.
+    fn first_dispatch(&self, context: &MainContext, condition: IOCondition) -> IOCondition {
+        let (sender, conditions) = mpsc::channel();
+        let on_ready = move |_: &Self, condition| {
+            sender.send(condition).expect("it is awaited");
             ControlFlow::Break
         };
-        let source = self.add_watch_source(condition, tell, Some(context));
+        let source = self.add_watch_source(condition, on_ready, Some(context));
         iterate_until(context, || source.is_destroyed());
-        tells.try_recv().expect("it was told")
+        conditions.try_recv().expect("the watch was dispatched")
     }
 }
 
 #[test]
 fn whatever_reports_a_class_how_to_wait_the_wait_ends() {
-    for how in TELLING {
+    for how in WAKING {
         let channel = Hesitant::new(how);
         channel.wake();
         for _ in 0..2 {
@@ -314,18 +314,18 @@ fn whatever_reports_a_class_how_to_wait_the_wait_ends() {
 
 #[test]
 fn whatever_reports_a_class_how_to_wait_its_watch_fires() {
-    for how in TELLING {
+    for how in WAKING {
         let channel = Hesitant::new(how);
         channel.wake();
         let context = MainContext::new();
-        assert_eq!(channel.told(&context, IN), IN, "{how:?}");
-        assert_eq!(channel.told(&context, IN), IN, "{how:?}");
+        assert_eq!(channel.first_dispatch(&context, IN), IN, "{how:?}");
+        assert_eq!(channel.first_dispatch(&context, IN), IN, "{how:?}");
     }
 }
 
 #[test]
 fn whatever_reports_a_class_how_to_wait_all_is_read() {
-    for how in TELLING {
+    for how in WAKING {
         let channel = Hesitant::new(how);
         channel.wake();
         channel.imp().refusals.store(3, Ordering::Relaxed);
@@ -346,7 +346,7 @@ fn a_descriptor_may_report_another_direction_than_it_is_asked_for() {
     assert!(channel.wait_timeout(OUT, A_WHILE).is_err());
     channel.wake();
     assert_eq!(channel.wait(OUT).expect("ready"), OUT);
-    assert_eq!(channel.told(&MainContext::new(), OUT), OUT);
+    assert_eq!(channel.first_dispatch(&MainContext::new(), OUT), OUT);
     assert_eq!(channel.wait(IN | OUT).expect("ready"), IN | OUT);
 }
 
@@ -367,7 +367,7 @@ fn a_wait_by_descriptor_or_watch_can_take_too_long() {
 fn a_watch_asks_again_before_every_poll() {
     let channel = Hesitant::new(How::FdThenNow);
     // Its pipe stays empty: only the second answer makes the watch fire.
-    assert_eq!(channel.told(&MainContext::new(), IN), IN);
+    assert_eq!(channel.first_dispatch(&MainContext::new(), IN), IN);
     assert!(channel.imp().asked.load(Ordering::Relaxed) >= 2);
 }
 
@@ -386,17 +386,17 @@ fn a_class_that_cannot_wait_reports_its_watch_nval_once() {
     let channel = Hesitant::new(How::Silence);
     assert_eq!(channel.wait(IN).expect("an answer"), NVAL);
     for condition in [IN, OUT, IN | OUT, IOCondition::empty()] {
-        assert_eq!(channel.told(&MainContext::new(), condition), NVAL);
+        assert_eq!(channel.first_dispatch(&MainContext::new(), condition), NVAL);
     }
-    let (told, tells) = mpsc::channel();
+    let (sender, conditions) = mpsc::channel();
     let context = MainContext::new();
     let go_on = move |_: &Hesitant, condition| {
-        told.send(condition).expect("it is awaited");
+        sender.send(condition).expect("it is awaited");
         ControlFlow::Continue
     };
     let source: Source = channel.add_watch_source(IN, go_on, Some(&context));
     iterate_until(&context, || source.is_destroyed());
-    assert_eq!(tells.iter().collect::<Vec<_>>(), [NVAL]);
+    assert_eq!(conditions.iter().collect::<Vec<_>>(), [NVAL]);
 }
 
 #[test]
@@ -415,6 +415,6 @@ fn a_negative_descriptor_is_no_answer() {
     let channel = Hesitant::new(How::Fd);
     let (read, _) = channel.imp().pipe.get().expect("set");
     read.close().expect("closes");
-    assert_eq!(channel.told(&MainContext::new(), IN), NVAL);
+    assert_eq!(channel.first_dispatch(&MainContext::new(), IN), NVAL);
     assert_eq!(channel.wait(IN).expect("an answer"), NVAL);
 }

@@ -62,7 +62,7 @@ fn memory_and_files_seek() {
         let mut text = String::new();
         stream.read_to_string(&mut text).expect("read");
         assert_eq!(text, "6789");
-        assert_eq!(stream.stream_position().expect("told"), 10);
+        assert_eq!(stream.stream_position().expect("a position"), 10);
         stream.rewind().expect("moved");
         let mut one = [0];
         stream.read_exact(&mut one).expect("read");

@@ -63,7 +63,7 @@ fn open_file(path: &Path) {
     drop(File::open(path).expect("opened"));
 }
 
-/// One round: a thread reads, where nobody ever writes, while this one ends that.
+/// One round: a thread blocks in a read without any writer, and this thread ends the read.
 fn end_a_reader(reader: &Channel, wait_first: bool, end: impl FnOnce()) -> io::Result<usize> {
     let blocked = Blocked::default();
     thread::scope(|scope| {
@@ -263,7 +263,7 @@ fn closing_ends_a_read_of_everything_and_a_wait() {
     });
 }
 
-/// Four threads read until one of them is told of the end; the others must be told too.
+/// Four threads read until one of them gets the end of the stream; the others must get it too.
 fn race_with_readers(read: &Channel, write: &Channel) {
     let barrier = Barrier::new(6);
     thread::scope(|scope| {
@@ -282,7 +282,7 @@ fn race_with_readers(read: &Channel, write: &Channel) {
         }
         scope.spawn(|| {
             barrier.wait();
-            // Until nobody can read any more; what is written is ours and no stranger's.
+            // Until all readers have gone. Only this test writes to the descriptor.
             while write.write(b"mmmm").is_ok() {}
         });
         barrier.wait();
@@ -331,22 +331,22 @@ fn a_number_is_not_used_again_while_a_reader_still_has_it() {
     in_time(|| {
         for _ in 0..200 {
             let (a, _b) = ChannelSocket::pair().expect("a socketpair");
-            let (number, lent) = (a.fd(), Barrier::new(2));
+            let (number, borrowed) = (a.fd(), Barrier::new(2));
             thread::scope(|scope| {
                 scope.spawn(|| {
                     a.with_fd(|fd| {
                         let before = crate::common::fds::target(fd);
-                        lent.wait();
-                        lent.wait();
+                        borrowed.wait();
+                        borrowed.wait();
                         assert_eq!(crate::common::fds::target(fd), before, "fd {number}");
                     })
                     .expect("open");
                 });
-                lent.wait();
+                borrowed.wait();
                 a.close().expect("closed");
                 // Would get the number if that were free.
                 let strangers: Vec<_> = (0..8).map(|_| File::open("/dev/null")).collect();
-                lent.wait();
+                borrowed.wait();
                 drop(strangers);
             });
         }

@@ -6,7 +6,7 @@ use std::{
     thread,
 };
 
-/// Told by a thread right before it blocks, so that others can see it blocked.
+/// Set by a thread right before it blocks, so that other threads can wait until it is blocked.
 #[derive(Default)]
 pub(crate) struct Blocked(AtomicI32);
 

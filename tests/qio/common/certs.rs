@@ -1,4 +1,4 @@
-//! Certificates, made for each test: good ones, and such as nobody should have.
+//! Certificates, generated for each test: valid and invalid ones.
 
 use std::{
     fs,

@@ -2,7 +2,7 @@
 
 pub(crate) mod alone;
 pub(crate) mod blocked;
-#[allow(dead_code)] // the tests inside the room of TLS use the rest
+#[allow(dead_code)] // the unit tests of the TLS module use the rest
 pub(crate) mod certs;
 pub(crate) mod fds;
 pub(crate) mod fork;
@@ -69,7 +69,7 @@ pub(crate) fn in_loop<T: Send + 'static>(
     in_time(|| {
         let context = glib::MainContext::new();
         let result = context.with_thread_default(|| body(&context));
-        result.expect("nobody else has this context")
+        result.expect("no other thread has acquired this context")
     })
 }
 

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 
 use glib::{ControlFlow, MainContext, Priority, translate::*};
 
-/// An address of IPv4, of which GIO is not told what it is.
+/// An IPv4 address as a native socket address, whose family GIO does not interpret.
 pub(crate) fn ipv4(address: Ipv4Addr, port: u16) -> gio::SocketAddress {
     let native = libc::sockaddr_in {
         sin_family: libc::AF_INET as u16,

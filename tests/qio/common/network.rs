@@ -25,7 +25,7 @@ pub(crate) fn in_a_network(name: &str, body: impl FnOnce()) {
     });
 }
 
-/// What is sent to the hosts that do not answer goes to the other end of the link, where nobody has
+/// Packets to the hosts that do not answer go to the other end of the link, where no interface has
 /// their addresses.
 const LINKS: [&str; 8] = [
     "link set lo up",

@@ -1,4 +1,4 @@
-//! A name server of the test's own: a `GResolver` that knows what it is told.
+//! A `GResolver` for tests that returns configured answers.
 #![allow(unsafe_code)] // GIO's class cannot be derived from by its bindings.
 
 use std::{
@@ -79,7 +79,7 @@ unsafe impl IsSubclassable<imp::Names> for gio::Resolver {
 }
 
 fn answer(name: &str) -> Option<Answer> {
-    let known = ANSWERS.get().expect("it was told something");
+    let known = ANSWERS.get().expect("answers were configured");
     known.lock().expect("no panic").get(name).cloned()
 }
 
@@ -190,7 +190,7 @@ unsafe extern "C" fn lookup_with_flags_async(
         let task = gio_sys::g_task_new(resolver.cast(), cancellable, callback, data);
         match answer(name) {
             Some(Answer::Silence) => be_silent(task),
-            _ => tell(task, addresses(name, flags), free_addresses),
+            _ => return_list(task, addresses(name, flags), free_addresses),
         }
     }
 }
@@ -208,7 +208,7 @@ unsafe extern "C" fn service_async(
         let task = gio_sys::g_task_new(resolver.cast(), cancellable, callback, data);
         match answer(name) {
             Some(Answer::Silence) => be_silent(task),
-            _ => tell(task, services(name), free_services),
+            _ => return_list(task, services(name), free_services),
         }
     }
 }
@@ -222,7 +222,7 @@ unsafe extern "C" fn finish(
     unsafe { gio_sys::g_task_propagate_pointer(result.cast(), error).cast() }
 }
 
-unsafe fn tell(
+unsafe fn return_list(
     task: *mut GTask,
     result: Result<*mut GList, glib::Error>,
     free: unsafe extern "C" fn(gpointer),
@@ -272,7 +272,7 @@ unsafe extern "C" fn free_addresses(list: gpointer) {
         // SAFETY: the list had the reference.
         unsafe { gobject_sys::g_object_unref(address.cast()) };
     }
-    // SAFETY: a list of addresses that nobody has taken.
+    // SAFETY: a list of addresses whose ownership was not transferred.
     unsafe { glib_sys::g_list_free_full(list.cast(), Some(free)) };
 }
 
@@ -281,6 +281,6 @@ unsafe extern "C" fn free_services(list: gpointer) {
         // SAFETY: the list had it.
         unsafe { gio_sys::g_srv_target_free(target.cast::<GSrvTarget>()) };
     }
-    // SAFETY: a list of targets that nobody has taken.
+    // SAFETY: a list of targets whose ownership was not transferred.
     unsafe { glib_sys::g_list_free_full(list.cast(), Some(free)) };
 }

@@ -16,7 +16,7 @@ fn a_callback_gets_every_client() {
     in_loop(|context| {
         let listener = listening();
         let guests = Guests::default();
-        listener.set_client_func_full(guests.welcome(), Some(context));
+        listener.set_client_func_full(guests.client_func(), Some(context));
         let clients: Vec<_> = (0..20).map(|_| connect(&listener)).collect();
         iterate_until(context, || guests.count() == clients.len());
         for (client, server) in clients.iter().zip(guests.take()) {
@@ -29,10 +29,10 @@ fn a_callback_gets_every_client() {
 
 #[test]
 fn the_global_default_context_is_the_usual_one() {
-    // Nobody else iterates it for long: a test that blocks there runs it too.
+    // No other test iterates it for long: a test that blocks there runs it too.
     let listener = listening();
     let guests = Guests::default();
-    listener.set_client_func(guests.welcome());
+    listener.set_client_func(guests.client_func());
     let client = connect(&listener);
     let context = glib::MainContext::default();
     while guests.count() == 0 {
@@ -64,7 +64,7 @@ fn a_callback_keeps_the_listener_until_it_is_disconnected() {
         let (weak, address, guests) = {
             let listener = NetListener::new();
             let guests = Guests::default();
-            listener.set_client_func_full(guests.welcome(), Some(context));
+            listener.set_client_func_full(guests.client_func(), Some(context));
             listener.open_sync(&v4(), 4).expect("listens");
             (
                 listener.downgrade(),
@@ -91,7 +91,7 @@ fn a_listener_with_a_callback_goes_with_its_context() {
     let context = glib::MainContext::new();
     let listener = listening();
     let guests = Guests::default();
-    listener.set_client_func_full(guests.welcome(), Some(&context));
+    listener.set_client_func_full(guests.client_func(), Some(&context));
     let weak = listener.downgrade();
     drop(listener);
     assert!(weak.upgrade().is_some());
@@ -105,10 +105,10 @@ fn a_callback_may_disconnect_and_replace_itself() {
     in_loop(|context| {
         let listener = listening();
         let (first, second) = (Guests::default(), Guests::default());
-        let (mut welcome, mut next) = (first.welcome(), Some(second.welcome()));
+        let (mut on_client, mut next) = (first.client_func(), Some(second.client_func()));
         let here = context.clone();
         let func = move |listener: &NetListener, client| {
-            welcome(listener, client);
+            on_client(listener, client);
             let next = next.take().expect("called once");
             listener.set_client_func_full(next, Some(&here));
         };
@@ -118,9 +118,9 @@ fn a_callback_may_disconnect_and_replace_itself() {
         assert_eq!(first.count(), 1);
 
         let third = Guests::default();
-        let mut welcome = third.welcome();
+        let mut on_client = third.client_func();
         let func = move |listener: &NetListener, client| {
-            welcome(listener, client);
+            on_client(listener, client);
             listener.disconnect();
         };
         listener.set_client_func_full(func, Some(context));
@@ -286,7 +286,7 @@ fn a_thread_that_waits_comes_before_the_callback() {
     let runner = Runner::new();
     let listener = listening();
     let guests = Guests::default();
-    listener.set_client_func_full(guests.welcome(), Some(&runner.context));
+    listener.set_client_func_full(guests.client_func(), Some(&runner.context));
     for _ in 0..20 {
         let listener = listener.clone();
         let client = in_time(move || connect_while_a_thread_waits(&listener));

@@ -12,7 +12,8 @@ use qio::NetListener;
 use super::*;
 use crate::common::{alone::alone, fds, in_loop, iterate_until, memory::resident, settle};
 
-/// Clients that connect, all at once or as soon as there is room, and then want one byte each.
+/// Clients that connect, all at once or as soon as descriptors are free, and then read one byte
+/// each.
 fn crowd(path: &Path, count: usize) -> Child {
     let program = "import socket, sys\n\
          crowd = []\n\
@@ -41,21 +42,21 @@ fn serve_crowds(processes: usize, descriptors: u64) -> usize {
         let listener = NetListener::new();
         listener.open_sync(&unix(&path), 4096).expect("listens");
         let (guests, errors) = (Guests::default(), errors_of(&listener));
-        listener.set_client_func_full(guests.welcome(), Some(context));
+        listener.set_client_func_full(guests.client_func(), Some(context));
         let crowds: Vec<_> = (0..processes).map(|_| crowd(&path, EACH)).collect();
         setrlimit(Resource::RLIMIT_NOFILE, descriptors, descriptors).expect("lowered");
         let (mut served, mut shortages, mut seen) = (0, 0, 0);
         iterate_until(context, || {
-            let told = errors.load(Ordering::Relaxed);
+            let reported = errors.load(Ordering::Relaxed);
             let held = guests.count();
-            if (told != seen && held > 0) || served + held == total {
-                shortages += usize::from(told != seen);
+            if (reported != seen && held > 0) || served + held == total {
+                shortages += usize::from(reported != seen);
                 for guest in guests.take() {
                     guest.write_all(b"!").expect("it waits");
                     served += 1;
                 }
             }
-            seen = told;
+            seen = reported;
             served == total
         });
         for mut crowd in crowds {
@@ -91,7 +92,7 @@ fn ten_thousand_clients_are_served_with_a_thousand_descriptors() {
         let begin = Instant::now();
         let shortages = serve_crowds(20, 1024);
         assert!(shortages >= 9, "{shortages}");
-        tell_figures(&format!(
+        report_figures(&format!(
             "10,000 clients with 1,024 descriptors: {shortages} shortages, {:.1?}",
             begin.elapsed()
         ));
@@ -166,7 +167,7 @@ fn rounds_of_visits(rounds: usize, count: u32, rate: u32) -> Vec<(usize, usize)>
 fn in_loop_for_long<T>(body: impl FnOnce(&glib::MainContext) -> T) -> T {
     let context = glib::MainContext::new();
     let result = context.with_thread_default(|| body(&context));
-    result.expect("nobody else has this context")
+    result.expect("no other thread has acquired this context")
 }
 
 /// Neither descriptors nor memory grow after the first round.
@@ -195,7 +196,7 @@ fn a_thousand_clients_a_second_leave_nothing_in_half_a_minute() {
     const NAME: &str = "net::churn::a_thousand_clients_a_second_leave_nothing_in_half_a_minute";
     alone_with_figures(NAME, || {
         let figures = rounds_of_visits(6, 5_000, 1_000);
-        tell_figures(&format!(
+        report_figures(&format!(
             "1,000 connections a second for 30 s, descriptors and KiB every 5 s: {figures:?}"
         ));
         is_flat(&figures);

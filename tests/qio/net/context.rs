@@ -20,7 +20,7 @@ fn answer(
     move |_: &NetListener, client| {
         assert!(here.is_owner(), "the wrong context");
         served.fetch_add(1, Ordering::Relaxed);
-        // Whoever has gone meanwhile does not miss it.
+        // A client that has disconnected meanwhile does not need it.
         let _ = client.write_all(b"!");
     }
 }
@@ -93,7 +93,7 @@ fn a_listener_that_is_moved_under_load_for_long_loses_no_client() {
     const NAME: &str = "net::context::a_listener_that_is_moved_under_load_for_long_loses_no_client";
     alone_with_figures(NAME, || {
         let (asked, moves) = under_load(Duration::from_secs(30));
-        tell_figures(&format!("{asked} clients served, {moves} moves in 30 s"));
+        report_figures(&format!("{asked} clients served, {moves} moves in 30 s"));
     });
 }
 
@@ -102,9 +102,9 @@ fn a_context_that_nothing_runs_is_left_for_one_that_is_run() {
     let (idle, busy) = (glib::MainContext::new(), glib::MainContext::new());
     let listener = listening();
     let guests = [Guests::default(), Guests::default()];
-    listener.set_client_func_full(guests[0].welcome(), Some(&idle));
+    listener.set_client_func_full(guests[0].client_func(), Some(&idle));
     let client = connect(&listener);
-    listener.set_client_func_full(guests[1].welcome(), Some(&busy));
+    listener.set_client_func_full(guests[1].client_func(), Some(&busy));
     assert_eq!(Arc::strong_count(&guests[0].0), 1, "dropped at once");
     iterate_until(&busy, || guests[1].count() == 1);
     is_connection(&client, &guests[1].take()[0]);
@@ -122,7 +122,7 @@ fn several_sockets_have_their_turns() {
     let mut clients: Vec<_> = (0..30).map(|_| connect_to(&addresses[0])).collect();
     clients.extend((1..3).map(|i| connect_to(&addresses[i])));
     let guests = Guests::default();
-    listener.set_client_func_full(guests.welcome(), Some(&context));
+    listener.set_client_func_full(guests.client_func(), Some(&context));
     iterate_until(&context, || guests.count() >= 5);
     let ports: Vec<_> = guests.take()[..5]
         .iter()

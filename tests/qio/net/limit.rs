@@ -13,7 +13,7 @@ fn no_client_is_accepted_while_there_are_as_many_clients_as_may_be() {
         listener.set_max_clients(2);
         assert_eq!(listener.property::<u32>("max-clients"), 2);
         let guests = Guests::default();
-        listener.set_client_func_full(guests.welcome(), Some(context));
+        listener.set_client_func_full(guests.client_func(), Some(context));
         let clients: Vec<_> = (0..5).map(|_| connect(&listener)).collect();
         iterate_until(context, || guests.count() == 2);
         settle(context);
@@ -45,7 +45,7 @@ fn waiting_for_a_place_costs_nothing() {
         let listener = listening();
         listener.set_max_clients(1);
         let guests = Guests::default();
-        listener.set_client_func_full(guests.welcome(), Some(context));
+        listener.set_client_func_full(guests.client_func(), Some(context));
         let _clients = [connect(&listener), connect(&listener)];
         iterate_until(context, || guests.count() == 1);
         settle(context);

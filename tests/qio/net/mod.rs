@@ -51,7 +51,7 @@ fn has_v6() -> bool {
     }
 }
 
-/// As `alone`, and shows the figures that the test tells, past the harness's capture.
+/// As `alone`, and prints the figures that the test reports, past the capture of the harness.
 #[track_caller]
 fn alone_with_figures(name: &str, body: impl FnOnce()) {
     if is_alone() {
@@ -68,7 +68,7 @@ fn alone_with_figures(name: &str, body: impl FnOnce()) {
 
 const FIGURES: &str = "figures: ";
 
-fn tell_figures(figures: &str) {
+fn report_figures(figures: &str) {
     println!("{FIGURES}{figures}");
 }
 
@@ -113,7 +113,7 @@ fn is_connection(client: &ChannelSocket, server: &ChannelSocket) {
 struct Guests(Arc<Mutex<Vec<ChannelSocket>>>);
 
 impl Guests {
-    fn welcome(&self) -> impl FnMut(&NetListener, ChannelSocket) + Send + 'static {
+    fn client_func(&self) -> impl FnMut(&NetListener, ChannelSocket) + Send + 'static {
         let guests = self.clone();
         move |_: &NetListener, client| guests.0.lock().expect("no panic").push(client)
     }

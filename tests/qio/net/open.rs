@@ -31,7 +31,7 @@ fn a_listener_is_connected_from_opening_to_disconnecting() {
     assert!(!listener.is_connected());
     assert_eq!(seen.load(Ordering::Relaxed), 2);
     for address in addresses {
-        ChannelSocket::connect(&address).expect_err("nobody listens");
+        ChannelSocket::connect(&address).expect_err("no listener");
     }
     listener.open_sync(&v4(), 4).expect("listens again");
     let client = connect(&listener);
@@ -73,7 +73,7 @@ fn a_name_is_looked_up_without_blocking_in_whatever_context_runs() {
         listener.local_addresses().len()
     });
     assert!(count >= 1);
-    // A context that nobody has made the default one of the thread.
+    // A context that is not the default context of any thread.
     in_time(|| {
         let context = glib::MainContext::new();
         let listener = NetListener::new();
@@ -106,7 +106,7 @@ fn a_port_of_all_interfaces_is_that_of_both_families() {
 }
 
 #[test]
-fn a_family_that_is_asked_for_later_finds_room() {
+fn a_second_address_family_can_be_added_on_the_same_port() {
     if !has_v6() {
         return;
     }
@@ -181,7 +181,7 @@ fn if_one_address_is_taken_none_is_listened_on() {
 }
 
 #[test]
-fn the_sockets_take_turns_whoever_accepts() {
+fn sockets_are_accepted_from_round_robin_by_every_kind_of_accept() {
     let listener = listening();
     listener.open_sync(&v4(), 4).expect("listens");
     let addresses = listener.local_addresses();
@@ -216,7 +216,7 @@ fn a_socket_that_has_failed_for_ever_does_not_hold_up_the_others() {
 
     in_loop(move |context| {
         let guests = Guests::default();
-        listener.set_client_func_full(guests.welcome(), Some(context));
+        listener.set_client_func_full(guests.client_func(), Some(context));
         let clients = [connect_to(&address), connect_to(&address)];
         iterate_until(context, || guests.count() == clients.len());
     });
@@ -240,11 +240,11 @@ fn messages_name_sockets_that_gio_has_no_words_for() {
 #[test]
 fn settings_that_change_are_reported() {
     let listener = NetListener::new();
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let tells = told.clone();
+    let names = Arc::new(Mutex::new(Vec::new()));
+    let pushed = names.clone();
     listener.connect_notify(None, move |_, property| {
         let name = property.name().to_owned();
-        tells.lock().expect("no panic").push(name);
+        pushed.lock().expect("no panic").push(name);
     });
     for _ in 0..2 {
         listener.set_reuse_port(true);
@@ -253,7 +253,7 @@ fn settings_that_change_are_reported() {
     }
     listener.set_property("reuse-port", false);
     let expected = ["reuse-port", "replace-stale", "path-mode", "reuse-port"];
-    assert_eq!(*told.lock().expect("no panic"), expected);
+    assert_eq!(*names.lock().expect("no panic"), expected);
 }
 
 #[test]
@@ -318,7 +318,7 @@ fn a_socket_that_another_thread_closes_is_one_less() {
     is_connection(&client, &listener.wait_client().expect("a client"));
     assert_eq!(listener.local_addresses().len(), 1);
 
-    // The last one is the end, also for whoever waits already.
+    // Closing the last one is the end, also for a pending accept.
     let last = ChannelSocket::listen(&v4(), 4).expect("listens");
     let listener = NetListener::new();
     listener.add(&last).expect("added");
@@ -361,14 +361,14 @@ fn listeners_leave_no_descriptor_behind() {
             is_connection(&client, &listener.wait_client().expect("a client"));
             let guests = Guests::default();
             let context = glib::MainContext::new();
-            listener.set_client_func_full(guests.welcome(), Some(&context));
+            listener.set_client_func_full(guests.client_func(), Some(&context));
             let other = connect(&listener);
             crate::common::iterate_until(&context, || guests.count() == 1);
             is_connection(&other, &guests.take()[0]);
             let weak = listener.downgrade();
             listener.disconnect();
             drop(listener);
-            assert!(weak.upgrade().is_none(), "nobody keeps it");
+            assert!(weak.upgrade().is_none(), "no reference is left");
         };
         // What is made once for the process stays.
         round();

@@ -78,7 +78,7 @@ fn an_owner_that_may_not_be_is_an_error_that_leaves_nothing() {
         return;
     }
     if geteuid().is_root() {
-        // Somebody who may not give files away.
+        // A user without CAP_CHOWN.
         nix::unistd::setuid(65_534.into()).expect("root may");
     }
     let path = PathBuf::from(std::env::var_os(FOLDER).expect("set")).join("socket");
@@ -127,7 +127,7 @@ fn port_of_path(listener: &NetListener) -> PathBuf {
 fn the_longest_paths_are_replaced_and_stay_as_others_do() {
     let folder = tempfile::tempdir().expect("a directory");
     let own = folder.path().as_os_str().len();
-    // As many as an address has room for; the name beside it that is used meanwhile is longer.
+    // As many as fit into an address; the temporary name in the same directory is longer.
     for length in 98..=107 {
         let inner = folder.path().join("x".repeat(length - own - 3));
         fs::create_dir(&inner).expect("made");

@@ -81,7 +81,7 @@ fn a_callback_waits_for_descriptors_without_spinning_and_goes_on() {
             in_loop(|context| {
                 let listener = listening();
                 let (guests, errors) = (Guests::default(), errors_of(&listener));
-                listener.set_client_func_full(guests.welcome(), Some(context));
+                listener.set_client_func_full(guests.client_func(), Some(context));
                 let _crowd = Crowd::new(&listener, 100);
                 allow_more(40);
                 iterate_until(context, || errors.load(Ordering::Relaxed) > 0);
@@ -100,7 +100,7 @@ fn a_callback_waits_for_descriptors_without_spinning_and_goes_on() {
                 assert!(cpu < Duration::from_millis(300), "{cpu:?}");
                 assert_eq!(guests.count(), accepted);
 
-                // One that goes makes room at once, long before the next look.
+                // A client that disconnects frees a descriptor at once, long before the next retry.
                 let begin = Instant::now();
                 drop(guests.0.lock().expect("no panic").pop());
                 iterate_until(context, || guests.count() == accepted);
@@ -206,17 +206,17 @@ fn it_is_reported_once_in_the_log_and_every_time_by_the_signal() {
             sender.send((listener.name(), e.clone())).expect("awaited");
         });
         let guests = Guests::default();
-        listener.set_client_func_full(guests.welcome(), Some(context));
+        listener.set_client_func_full(guests.client_func(), Some(context));
         let _client = connect(&listener);
         allow_more(0);
-        let mut told = 0;
+        let mut reported = 0;
         iterate_until(context, || {
             if let Ok((name, e)) = errors.try_recv() {
-                told += 1;
+                reported += 1;
                 assert_eq!(name.as_deref(), Some("door"));
                 assert!(e.matches(gio::IOErrorEnum::TooManyOpenFiles), "{e}");
             }
-            told == 4
+            reported == 4
         });
         allow_all();
         iterate_until(context, || guests.count() == 1);
@@ -247,7 +247,7 @@ fn among_the_gone(context: &glib::MainContext) {
     (0..50).for_each(|_| reset(connect(&listener)));
     let alive = connect(&listener);
     let port = port_of(&alive.local_address().expect("open"));
-    listener.set_client_func_full(guests.welcome(), Some(context));
+    listener.set_client_func_full(guests.client_func(), Some(context));
     let mut ends = Vec::new();
     let is_mine = |end: &ChannelSocket| {
         let remote = end.remote_address();

@@ -36,8 +36,8 @@ fn ask(channel: &ChannelSocket, line: &str) -> String {
     read_line(channel).trim_end().to_owned()
 }
 
-/// Says who we are, which the bus compares with what the socket tells it, and that we pass
-/// descriptors.
+/// Sends our user id, which the bus compares with the credentials of the socket, and negotiates
+/// file descriptor passing.
 fn authenticate(channel: &ChannelSocket) {
     let uid = channel.peer_credentials().expect("the bus").uid.to_string();
     let hex: String = uid.bytes().map(|byte| format!("{byte:02x}")).collect();

@@ -104,7 +104,7 @@ impl Drop for Peer {
     }
 }
 
-/// A port that nobody uses just now.
+/// A port that is not in use now.
 fn free_port(family: gio::SocketFamily) -> u16 {
     let address = gio::InetSocketAddress::new(&gio::InetAddress::new_loopback(family), 0);
     let listener = ChannelSocket::listen(&address, 1).expect("listens");

@@ -115,10 +115,10 @@ fn qemu_takes_a_socket_of_ours_as_a_character_device() {
         let directory = tempfile::tempdir().expect("a directory");
         let monitor = Monitor::start(directory.path());
         let (ours, theirs) = ChannelSocket::pair().expect("a socketpair");
-        let lent = theirs.with_fd(|fd| fd.try_clone_to_owned()).expect("open");
+        let passed = theirs.with_fd(|fd| fd.try_clone_to_owned()).expect("open");
         monitor.command(
             "{\"execute\": \"getfd\", \"arguments\": {\"fdname\": \"link\"}}",
-            &[lent.expect("a duplicate").as_fd()],
+            &[passed.expect("a duplicate").as_fd()],
         );
         drop(theirs);
         // A second monitor on the socket: its greeting comes through a QIOChannel of QEMU's.

@@ -38,7 +38,7 @@ fn two(make: impl FnOnce(*mut i32) -> i32) -> Ends {
 }
 
 pub(super) fn pipe(flags: i32) -> Ends {
-    // SAFETY: there is room for two.
+    // SAFETY: the array holds two descriptors.
     two(|numbers| unsafe { libc::pipe2(numbers, flags | libc::O_CLOEXEC) })
 }
 
@@ -54,7 +54,7 @@ fn fifo() -> Ends {
 }
 
 pub(super) fn sockets(kind: i32) -> Ends {
-    // SAFETY: there is room for two.
+    // SAFETY: the array holds two descriptors.
     two(|numbers| unsafe { libc::socketpair(libc::AF_UNIX, kind | libc::SOCK_CLOEXEC, 0, numbers) })
 }
 
@@ -62,7 +62,7 @@ pub(super) fn sockets(kind: i32) -> Ends {
 pub(super) fn terminal() -> Ends {
     let none = ptr::null_mut();
     let (emulator, terminal) = two(|numbers| {
-        // SAFETY: there is room for two; name, settings and size may be NULL.
+        // SAFETY: the array holds two descriptors; name, settings and size may be NULL.
         unsafe { libc::openpty(numbers, numbers.add(1), none, none.cast(), none.cast()) }
     });
     let number = terminal.as_raw_fd();

@@ -128,7 +128,7 @@ fn a_non_blocking_socket_says_would_block() {
     let (listener, client, server) = connection(&v4());
     listener.set_blocking(false).expect("non-blocking");
     assert_eq!(
-        listener.accept().expect_err("nobody").kind(),
+        listener.accept().expect_err("no client").kind(),
         ErrorKind::WouldBlock
     );
     client.set_blocking(false).expect("non-blocking");

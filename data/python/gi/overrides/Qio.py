@@ -70,13 +70,13 @@ class Awaitable:
     def __init__(self):
         self._done = self._cancelled = False
         self._result = self._error = None
-        # An exception that nobody has asked for.
+        # An exception that has not been retrieved.
         self._unseen = None
         self._callbacks = []
 
     def __del__(self):
         if self._unseen is not None:
-            # Python tells of what is raised here.
+            # Python reports it by sys.unraisablehook.
             raise self._unseen
 
     def __await__(self):

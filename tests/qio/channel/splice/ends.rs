@@ -80,7 +80,7 @@ impl Source {
         let fed_by = |channel: Channel, peer: Channel| {
             let data = data.to_vec();
             let feeder = thread::spawn(move || {
-                // Whoever reads may have enough before the end.
+                // The reader may stop before the end.
                 let _ = peer.write_all(&data);
                 drop(peer);
             });
@@ -223,7 +223,7 @@ impl Target {
         match (self.reader, self.path) {
             (Some(reader), _) => Some(reader.join().expect("no panic")),
             (None, Some(path)) => Some(fs::read(path).expect("written")),
-            (None, None) => unreachable!("somebody reads"),
+            (None, None) => unreachable!("a peer reads the data"),
         }
     }
 }

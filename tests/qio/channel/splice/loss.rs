@@ -98,7 +98,7 @@ fn feed(peer: Option<Channel>, data: &[u8]) -> thread::JoinHandle<()> {
     let data = data.to_vec();
     thread::spawn(move || {
         if let Some(peer) = peer {
-            peer.write_all(&data).expect("somebody reads it all");
+            peer.write_all(&data).expect("the splice reads all of it");
         }
     })
 }
@@ -282,7 +282,7 @@ fn a_closed_channel_ends_the_transfer_in_every_style() {
                     };
                     let peer = peer.expect("a writer");
                     let wait = some_is_moved.clone();
-                    // Enough to be held up by a target that nobody reads, or nothing more to come.
+                    // Enough to fill a target that is not read, or no further data.
                     let writer = thread::spawn(move || {
                         peer.write_all(b"some").expect("space");
                         wait();
@@ -327,7 +327,9 @@ fn no_signal_comes_of_dead_readers_and_no_descriptor_stays_open() {
                         let reader = thread::spawn(move || {
                             reader.read_all(&mut [0; 100_000]).expect("read");
                         });
-                        let e = source.splice_to(&target, None).expect_err("nobody reads");
+                        let e = source
+                            .splice_to(&target, None)
+                            .expect_err("the target has no reader");
                         let gone = [ErrorKind::BrokenPipe, ErrorKind::ConnectionReset];
                         assert!(gone.contains(&e.kind()), "{e}");
                         let mut left = Vec::new();

@@ -18,8 +18,8 @@ fn pair(kind: gio::SocketType) -> (ChannelSocket, ChannelSocket) {
 fn udp() -> (ChannelSocket, ChannelSocket) {
     let loopback = gio::InetAddress::new_loopback(gio::SocketFamily::Ipv4);
     let any = gio::InetSocketAddress::new(&loopback, 0);
-    let nobody = gio::SocketConnectable::NONE;
-    let one = ChannelSocket::dgram(Some(&any), nobody).expect("opened");
+    let no_peer = gio::SocketConnectable::NONE;
+    let one = ChannelSocket::dgram(Some(&any), no_peer).expect("opened");
     let address = one.local_address().expect("an address");
     let other = ChannelSocket::dgram(gio::SocketAddress::NONE, Some(&address)).expect("connects");
     (one, other)

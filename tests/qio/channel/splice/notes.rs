@@ -1,4 +1,4 @@
-//! Beside writes without a copy, of which the system tells as if there were errors.
+//! Splices on sockets with pending zero-copy completions, which poll(2) reports as `POLLERR`.
 
 use glib::MainContext;
 use qio::{ByteCounter, ChannelSocket, Shutdown, WriteFlags, prelude::*};

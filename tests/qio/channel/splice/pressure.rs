@@ -122,7 +122,7 @@ fn a_relay_that_waits_does_not_spin() {
                 let (x, y) = (one.clone(), other.clone());
                 let task = qio::spawn_local(async move { qio::relay_future(&x, &y).await });
                 settle(context);
-                assert!(iterations(context) <= FEW, "nobody says anything");
+                assert!(iterations(context) <= FEW, "both ends are idle");
                 let Some(a) = a.downcast_ref::<ChannelSocket>() else {
                     continue; // It cannot be shut down.
                 };

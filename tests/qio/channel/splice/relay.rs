@@ -195,7 +195,7 @@ fn what_cannot_be_shut_down_does_not_end_the_other_direction() {
                 a.write_all(b"question").expect("written");
                 a.shutdown(Shutdown::Write).expect("shut down");
                 let mut answer = [0; 6];
-                // Nothing tells of the end, but all that comes before it.
+                // The end is not reported, but all data before it arrives.
                 a.read_all(&mut answer).expect("read");
                 answer
             });

@@ -105,7 +105,7 @@ fn what_a_peer_sent_before_it_went_is_delivered() {
 #[test]
 fn a_direction_that_is_held_up_ends_with_the_other_and_loses_nothing() {
     on_loop(|| async {
-        // Nobody reads at `a`, so that what `b` sends is held up; then what `a` sends cannot be
+        // `a` does not read, so that the data of `b` stays pending; then what `a` sends cannot be
         // written.
         let (a, one) = ChannelSocket::pair().expect("a socketpair");
         let script = "head -c 3000000 /dev/zero & exec <&-; wait; exec sleep 60";
@@ -125,7 +125,7 @@ fn a_direction_that_is_held_up_ends_with_the_other_and_loses_nothing() {
         });
         let start = Instant::now();
         let relay = qio::relay_counted_future(&one, &command, &counters);
-        let e = relay.await.expect_err("nobody reads it");
+        let e = relay.await.expect_err("the command does not read");
         assert_eq!(e.kind(), ErrorKind::BrokenPipe, "{e}");
         assert!(start.elapsed() < Duration::from_secs(10));
         let back = TransferError::of(&e)
@@ -189,7 +189,7 @@ fn a_relay_that_is_dropped_gives_back_what_it_held() {
             let data = pattern(3_000_000);
             let sent = data.clone();
             let feeder = thread::spawn(move || {
-                a.write_all(&sent).expect("somebody reads it all");
+                a.write_all(&sent).expect("the relay reads all of it");
                 a
             });
             let task = {
@@ -262,9 +262,9 @@ fn cut_a_link() {
         let remote = listener.local_address().expect("an address");
         let remote = ChannelSocket::connect(&remote).expect("connects");
         let peer = listener.accept().expect("accepts");
-        let patience = 1_000;
+        let timeout_ms = 1_000;
         remote
-            .with_fd(|fd| setsockopt(&fd, sockopt::TcpUserTimeout, &patience))
+            .with_fd(|fd| setsockopt(&fd, sockopt::TcpUserTimeout, &timeout_ms))
             .expect("open")
             .expect("TCP");
 

@@ -52,7 +52,7 @@ fn check_connects_in_a_future(address: &NetAddress, listener: &ChannelSocket) {
 }
 
 /// The address that a listener has got.
-fn told(listener: &ChannelSocket) -> NetAddress {
+fn address_of(listener: &ChannelSocket) -> NetAddress {
     let address = listener.local_address().expect("an address");
     NetAddress::try_from(&address).expect("written")
 }
@@ -60,10 +60,10 @@ fn told(listener: &ChannelSocket) -> NetAddress {
 #[track_caller]
 fn check_listens_and_connects(address: &NetAddress) -> NetAddress {
     let listener = address.listen(4).unwrap_or_else(|e| panic!("{e}"));
-    let told = told(&listener);
-    check_connects(&told, &listener);
-    check_connects_in_a_future(&told, &listener);
-    told
+    let bound = address_of(&listener);
+    check_connects(&bound, &listener);
+    check_connects_in_a_future(&bound, &listener);
+    bound
 }
 
 #[test]
@@ -261,7 +261,7 @@ fn an_address_of_a_socket_of_gio_is_written_and_used_as_any() {
     );
     std::fs::remove_file(&path).expect("there");
     let listener = ChannelSocket::listen(&address, 1).expect("listens");
-    assert_eq!(told(&listener), unix(&path));
+    assert_eq!(address_of(&listener), unix(&path));
     drop(listener);
     assert!(!path.exists());
 }
@@ -288,21 +288,21 @@ fn vsock_listens_and_connects_on_this_machine() {
             return skip(format_args!("no vsock loopback ({e})"));
         }
     };
-    check_connects(&told(&listener), &listener);
+    check_connects(&address_of(&listener), &listener);
 }
 
 #[test]
 fn failures_name_the_address() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("missing");
-    let e = unix(&path).connect().expect_err("nobody there");
+    let e = unix(&path).connect().expect_err("no socket at the path");
     let path = path.display();
     assert_eq!(
         e.to_string(),
         format!("Unable to connect to {path}: No such file or directory")
     );
     let listener = tcp("127.0.0.1", 0).listen(1).expect("listens");
-    let address = told(&listener);
+    let address = address_of(&listener);
     let e = address.listen(1).expect_err("in use");
     assert_eq!(e.kind(), ErrorKind::AddrInUse);
     // Whether there are such sockets here or not: this machine has another CID.
@@ -363,7 +363,7 @@ fn a_socket_from_outside_is_a_socket() {
             set_cloexec(&other, false);
             let channel = fd_of(&other).connect().expect("a channel");
             assert!(channel.is::<ChannelSocket>());
-            // Whoever has the number as well is told of the end by this.
+            // Processes that have a duplicate of the descriptor see the end because of this.
             channel.shutdown(Shutdown::Write).expect("shut down");
             let peer = ChannelSocket::new_fd(one.into()).expect("a socket");
             assert_eq!(in_time(move || peer.read(&mut [0])).expect("the end"), 0);
@@ -388,7 +388,7 @@ fn a_listening_socket_from_outside_is_listened_on() {
                 .expect("open");
             let fd = fd.expect("a descriptor");
             set_cloexec(&fd, false);
-            let address = told(&listener);
+            let address = address_of(&listener);
             listener.close().expect("closed");
             let adopted = fd_of(&fd).listen(0).expect("listens");
             check_connects(&address, &adopted);

@@ -152,7 +152,7 @@ fn an_absurd_signal_is_refused() {
 #[test]
 fn a_signal_after_the_end_is_no_error() {
     let command = ChannelCommand::builder(["true"]).spawn().expect("true");
-    // It has ended, and nobody has looked.
+    // It has exited, and has not been reaped.
     let (pidfd, _) = watch(&command);
     pidfd
         .wait_timeout(IOCondition::IN, TIMEOUT)

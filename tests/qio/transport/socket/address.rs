@@ -83,10 +83,12 @@ fn unix_addresses_are_reported() {
     for address in [client.remote_address(), server.local_address()] {
         let address = address.expect("an address");
         let address = address.downcast::<gio::UnixSocketAddress>().expect("unix");
-        let told = address.path();
-        assert!(matches!(told, Some(UnixSocketAddressPath::Path(told)) if told == path));
+        let reported = address.path();
+        assert!(
+            matches!(reported, Some(UnixSocketAddressPath::Path(reported)) if reported == path)
+        );
     }
-    let (_listener, client, _server) = connection(&abstract_name("told"));
+    let (_listener, client, _server) = connection(&abstract_name("reported"));
     let address = client.remote_address().expect("an address");
     let address = address.downcast::<gio::UnixSocketAddress>().expect("unix");
     assert!(address.is_abstract());

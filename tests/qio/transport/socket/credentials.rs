@@ -102,16 +102,16 @@ fn where_there_is_no_such_peer_the_reason_is_reported() {
         );
         assert_eq!(e.kind(), ErrorKind::Unsupported);
     }
-    let name = abstract_name("nobody yet");
+    let name = abstract_name("no peer yet");
     let listener = ChannelSocket::listen(&name, 1).expect("listens");
     let none: Option<&gio::SocketAddress> = None;
     let datagram = ChannelSocket::dgram(Some(&abstract_name("anybody")), none).expect("bound");
     for e in [
-        listener.peer_credentials().expect_err("nobody"),
-        listener.credentials().expect_err("nobody"),
-        listener.peer_pidfd().expect_err("nobody"),
-        datagram.peer_credentials().expect_err("nobody"),
-        datagram.peer_pidfd().expect_err("nobody"),
+        listener.peer_credentials().expect_err("no peer"),
+        listener.credentials().expect_err("no peer"),
+        listener.peer_pidfd().expect_err("no peer"),
+        datagram.peer_credentials().expect_err("no peer"),
+        datagram.peer_pidfd().expect_err("no peer"),
     ] {
         assert_eq!(e.kind(), ErrorKind::NotConnected, "{e}");
         assert!(e.to_string().starts_with(action), "{e}");

@@ -183,8 +183,13 @@ fn a_datagram_socket_that_was_shut_down_has_ended() {
         a.shutdown(Shutdown::Read).expect("shut down");
         let ends = in_time(move || {
             let mut last = [0; 4];
-            let told = a.read_all_eof(&mut last).expect("what was there");
-            (told, last, a.read(&mut [0; 1]), a.read_all_eof(&mut [0; 1]))
+            let at_end = a.read_all_eof(&mut last).expect("what was there");
+            (
+                at_end,
+                last,
+                a.read(&mut [0; 1]),
+                a.read_all_eof(&mut [0; 1]),
+            )
         });
         assert!(ends.0 && &ends.1 == b"last");
         assert_eq!(ends.2.expect("the end"), 0);
@@ -237,8 +242,8 @@ fn whom_a_message_came_from_is_reported_and_can_be_answered() {
 }
 
 #[test]
-fn a_unix_socket_without_an_address_is_nobody_and_one_with_a_name_of_the_systems_is_somebody() {
-    let (receiver, sender) = sender(&abstract_name("nobody"));
+fn unbound_unix_sender_has_no_address_and_autobound_sender_has_one() {
+    let (receiver, sender) = sender(&abstract_name("unbound"));
     let to = receiver.local_address().expect("an address");
     sender.write_all(b"x").expect("sent");
     assert!(receiver.recv_from(&mut [0]).expect("it").1.is_none());
@@ -289,9 +294,9 @@ fn what_cannot_be_opened_is_reported_with_its_addresses() {
     let e = ChannelSocket::dgram(none, ANYBODY).expect_err("nothing");
     assert_eq!(e.kind(), ErrorKind::InvalidInput);
     let directory = tempfile::tempdir().expect("a directory");
-    let nobody = unix(&directory.path().join("nobody"));
-    let e = ChannelSocket::dgram(none, Some(&nobody)).expect_err("nobody");
-    let path = directory.path().join("nobody");
+    let absent = unix(&directory.path().join("absent"));
+    let e = ChannelSocket::dgram(none, Some(&absent)).expect_err("no receiver");
+    let path = directory.path().join("absent");
     let expected = format!(
         "Unable to send to {}: No such file or directory",
         path.display()
@@ -316,8 +321,8 @@ fn a_refused_datagram_is_an_error_of_the_next_call() {
     drop(gone);
     let name = gio::NetworkAddress::new("127.0.0.1", port);
     let sender = ChannelSocket::dgram(gio::SocketAddress::NONE, Some(&name)).expect("connected");
-    sender.write_all(b"anybody?").expect("sent");
-    let e = in_time(move || sender.read(&mut [0])).expect_err("nobody");
+    sender.write_all(b"a probe").expect("sent");
+    let e = in_time(move || sender.read(&mut [0])).expect_err("no receiver");
     assert_eq!(e.kind(), ErrorKind::ConnectionRefused);
 }
 
@@ -356,7 +361,7 @@ fn a_full_peer_makes_a_writer_wait_and_loses_nothing() {
             }
         });
         a.write_all(&sent.to_ne_bytes())
-            .expect("once there is room");
+            .expect("once the buffer has space");
         reader.join().expect("all came, in order");
     });
 }

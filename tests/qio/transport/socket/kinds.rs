@@ -236,7 +236,7 @@ fn vsock_has_addresses_and_refusals_with_names() {
     let address = listener.local_address().expect("an address");
     assert!(address.is::<gio::NativeSocketAddress>());
     listener.close().expect("closed");
-    // The same number can be listened on again, and nobody else can.
+    // The same number can be listened on again, and by no other socket.
     let again = ChannelSocket::listen(&address, 4).expect("listens");
     let e = ChannelSocket::listen(&address, 4).expect_err("taken");
     let text = e.to_string();

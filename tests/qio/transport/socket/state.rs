@@ -48,7 +48,7 @@ fn what_is_no_socket_is_refused_named_and_closed() {
     let text = e.to_string();
     assert!(text.contains(&format!("fd {number}")), "{text}");
     assert!(text.ends_with("Socket operation on non-socket"), "{text}");
-    let end = std::io::Read::read(&mut read, &mut [0]).expect("nobody writes any more");
+    let end = std::io::Read::read(&mut read, &mut [0]).expect("no writer is left");
     assert_eq!(end, 0);
 }
 

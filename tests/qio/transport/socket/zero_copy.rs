@@ -194,7 +194,7 @@ fn leave_for_nowhere() -> Result<(), String> {
         "addr add 192.0.2.1/24 dev here",
         "link set here mtu 40000",
         "link set here up",
-        // Nobody answers who has the address.
+        // No host answers ARP for the address.
         "neigh add 192.0.2.2 lladdr 02:00:00:00:00:02 dev here",
     ] {
         let status = Command::new("ip").args(command.split(' ')).status();
@@ -333,12 +333,12 @@ fn closing_with_memory_under_way_sends_all_and_frees_it_and_the_descriptor() {
 }
 
 #[test]
-fn where_the_system_has_no_room_for_notes_it_copies() {
+fn zero_copy_falls_back_to_copying_when_the_error_queue_is_full() {
     const PIECES: usize = 3_000;
     let (client, server) = ends();
     in_time(move || {
         let reader = read_in_thread(server, PIECES * 100);
-        // Nobody takes the notes, each of which takes room, until there is none.
+        // The completions are not drained; each takes memory of the socket, until the limit.
         for _ in 0..PIECES {
             let bytes = glib::Bytes::from_owned(vec![5; 100]);
             client

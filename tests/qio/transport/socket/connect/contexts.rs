@@ -172,7 +172,7 @@ fn in_a_thread_that_runs_no_context_it_is_an_error_whether_or_not_another_thread
     alone(name, || {
         are_errors_in_another_thread();
         let context = MainContext::default();
-        let _owned = context.acquire().expect("nobody else has it");
+        let _owned = context.acquire().expect("not acquired by another thread");
         are_errors_in_another_thread();
     });
 }

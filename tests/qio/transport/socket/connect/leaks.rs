@@ -93,7 +93,7 @@ fn leaves_nothing(duration: Duration) {
         assert_eq!(churn(30), 0);
         let end = Instant::now() + TIMEOUT;
         while fds::count() > before {
-            // Threads of GIO's have to notice that nobody asks any more. What they still answer is
+            // Threads of GIO have to notice that the request was cancelled. Their late results are
             // taken when this thread connects again, without asking them anything.
             assert!(Instant::now() < end, "{} are left", fds::count() - before);
             thread::yield_now();

@@ -29,11 +29,11 @@ fn the_next_address_is_tried_where_one_refuses() {
         let port = port_of(&local(&listener));
         let name = gio::NetworkAddress::new("many.test", port);
         let channel = ChannelSocket::new();
-        let told = listen_to(&channel);
+        let progress = listen_to(&channel);
         let result = context.block_on(channel.connect_async(&name, None));
         result.expect("connects");
-        let told = told.lock().expect("no panic").clone();
-        let tried: Vec<_> = told
+        let progress = progress.lock().expect("no panic").clone();
+        let tried: Vec<_> = progress
             .iter()
             .filter(|(stage, _)| *stage == ConnectStage::Connecting)
             .flat_map(|(_, address)| address.clone())
@@ -41,7 +41,7 @@ fn the_next_address_is_tried_where_one_refuses() {
         let expected = [2, 3, 1].map(|host| format!("127.0.0.{host}:{port}"));
         assert_eq!(tried, expected);
         assert_eq!(
-            told.last(),
+            progress.last(),
             Some(&(ConnectStage::Complete, Some(expected[2].clone())))
         );
     });

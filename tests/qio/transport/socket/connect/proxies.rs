@@ -22,13 +22,13 @@ fn check_passes(context: &MainContext, proxy: &str, proxy_port: u16) {
     let name = name(&listener);
     let server = thread::spawn(move || {
         let server = listener.accept().expect("accepts");
-        server.write_all(b"welcome").expect("written");
+        server.write_all(b"payload").expect("written");
         let mut word = [0; 4];
         server.read_all(&mut word).expect("read");
         assert_eq!(&word, b"ping");
     });
     let channel = ChannelSocket::new();
-    let told = listen_to(&channel);
+    let progress = listen_to(&channel);
     let result = context.block_on(channel.connect_async(&name, Some(&by(proxy))));
     result.unwrap_or_else(|e| panic!("{proxy}: {e}"));
     let expected = [
@@ -40,18 +40,18 @@ fn check_passes(context: &MainContext, proxy: &str, proxy_port: u16) {
         ProxyNegotiated,
         Complete,
     ];
-    assert_eq!(stages(&told), expected);
-    let told = told.lock().expect("no panic").clone();
+    assert_eq!(stages(&progress), expected);
+    let progress = progress.lock().expect("no panic").clone();
     let text = Some(format!("127.0.0.1:{proxy_port}"));
     assert!(
-        told[2..].iter().all(|(_, address)| *address == text),
-        "{told:?}"
+        progress[2..].iter().all(|(_, address)| *address == text),
+        "{progress:?}"
     );
     assert!(channel.is_blocking());
     assert!(channel.with_fd(fds::is_cloexec).expect("open"));
     let mut word = [0; 7];
     channel.read_all(&mut word).expect("read");
-    assert_eq!(&word, b"welcome");
+    assert_eq!(&word, b"payload");
     channel.write_all(b"ping").expect("written");
     server.join().expect("no panic");
 }

@@ -37,9 +37,9 @@ fn until(done: impl Fn() -> bool + Send + 'static) {
 
 /// Reads what is left in a connection, to its end.
 fn drain(server: &ChannelSocket) -> usize {
-    let (mut total, mut room) = (0, vec![0; 100_000]);
+    let (mut total, mut buf) = (0, vec![0; 100_000]);
     loop {
-        match server.read(&mut room).expect("not reset") {
+        match server.read(&mut buf).expect("not reset") {
             0 => return total,
             count => total += count,
         }
@@ -107,7 +107,7 @@ fn where_the_thread_cannot_be_started_bytes_are_copied() {
     alone(name, || {
         let (client, server) = ends();
         let (bytes, dropped) = counted(10_000);
-        // No room for the stack of a thread.
+        // Too little address space for the stack of a thread.
         let (soft, hard) = getrlimit(Resource::RLIMIT_AS).expect("a known limit");
         let limit = memory::addresses() as u64 + (1 << 20);
         setrlimit(Resource::RLIMIT_AS, limit, hard).expect("lowered");

@@ -24,10 +24,10 @@ fn a_flush_waits_for_a_peer_that_does_not_read_in_a_thread_a_future_and_a_corout
             let (client, server) = ends();
             let total = fill(&client, &glib::Bytes::from_owned(data(100_000)));
             let done = Arc::new(AtomicUsize::new(0));
-            let (told, flushing) = (done.clone(), client.clone());
+            let (set, flushing) = (done.clone(), client.clone());
             let finish = move |flushed: std::io::Result<Flushed>| {
                 flushed.expect("flushed");
-                told.store(1, Ordering::SeqCst);
+                set.store(1, Ordering::SeqCst);
             };
             let mut thread = None;
             match style {
@@ -39,7 +39,7 @@ fn a_flush_waits_for_a_peer_that_does_not_read_in_a_thread_a_future_and_a_corout
             }
             let ticks = after_ticks(|| ());
             iterate_until(context, || ticks.load(Ordering::Relaxed) > 5);
-            assert_eq!(done.load(Ordering::SeqCst), 0, "nobody has read");
+            assert_eq!(done.load(Ordering::SeqCst), 0, "the peer has not read");
             let reader = read_in_thread(server, total);
             iterate_until(context, || done.load(Ordering::SeqCst) == 1);
             reader.join().expect("no panic");
@@ -133,8 +133,8 @@ fn a_watch_is_not_reported_of_what_was_sent_and_does_not_spin() {
     in_loop(|context| {
         let (_listener, client, server) = connection(&v4());
         client.set_blocking(false).expect("non-blocking");
-        let told = Arc::new(AtomicUsize::new(0));
-        let seen = told.clone();
+        let fired = Arc::new(AtomicUsize::new(0));
+        let seen = fired.clone();
         let watch = client.create_watch_full(
             IOCondition::IN,
             None,
@@ -155,15 +155,18 @@ fn a_watch_is_not_reported_of_what_was_sent_and_does_not_spin() {
             server.read_all(&mut vec![0; sent]).expect("read");
             iterate_until(context, || dropped.load(Ordering::SeqCst) == 1);
             assert!(iterations(context) <= FEW);
-            assert_eq!(told.load(Ordering::SeqCst), 0, "there is nothing to read");
+            assert_eq!(fired.load(Ordering::SeqCst), 0, "there is nothing to read");
             for _ in 0..100 {
                 context.wakeup();
                 context.iteration(false);
             }
         }
         server.write_all(b"x").expect("written");
-        iterate_until(context, || told.load(Ordering::SeqCst) != 0);
-        assert_eq!(told.load(Ordering::SeqCst), IOCondition::IN.bits() as usize);
+        iterate_until(context, || fired.load(Ordering::SeqCst) != 0);
+        assert_eq!(
+            fired.load(Ordering::SeqCst),
+            IOCondition::IN.bits() as usize
+        );
         watch.destroy();
     });
 }
