@@ -6,16 +6,16 @@
 
 mod net {
     pub(crate) mod accept;
-    #[path = "../peers/beside.rs"]
-    pub(crate) mod beside;
     pub(crate) mod cases;
     #[path = "../peers/compare.rs"]
     pub(crate) mod compare;
     #[path = "../peers/counts.rs"]
     pub(crate) mod counts;
-    #[path = "../peers/meter.rs"]
+    #[path = "../peers/interleaved.rs"]
+    pub(crate) mod interleaved;
+    #[path = "../peers/sample.rs"]
     #[allow(dead_code)] // `peers` uses all of it
-    pub(crate) mod meter;
+    pub(crate) mod sample;
     #[path = "../peers/verdict.rs"]
     pub(crate) mod verdict;
 }

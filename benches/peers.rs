@@ -7,20 +7,20 @@
 
 mod peers {
     pub(crate) mod bare;
-    pub(crate) mod beside;
     pub(crate) mod cases;
     pub(crate) mod clock;
     pub(crate) mod compare;
     pub(crate) mod counts;
     pub(crate) mod fairness;
     pub(crate) mod futures;
-    pub(crate) mod meter;
+    pub(crate) mod interleaved;
     pub(crate) mod on_gio;
     pub(crate) mod on_giochannel;
+    pub(crate) mod on_qio;
     pub(crate) mod on_tokio;
-    pub(crate) mod ours;
+    pub(crate) mod ping_pong;
+    pub(crate) mod sample;
     pub(crate) mod sockets;
-    pub(crate) mod turns;
     pub(crate) mod verdict;
 }
 

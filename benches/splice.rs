@@ -9,8 +9,8 @@
 
 #![allow(unsafe_code)] // the bare system call
 
-#[path = "peers/beside.rs"]
-mod beside;
+#[path = "peers/interleaved.rs"]
+mod interleaved;
 #[path = "peers/verdict.rs"]
 mod verdict;
 
@@ -25,7 +25,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use beside::{Beside, in_turns};
+use interleaved::{Interleaved, interleaved};
 use qio::{ChannelFile, ChannelSocket, prelude::*};
 use verdict::Verdict;
 
@@ -140,11 +140,11 @@ fn compare(case: &Case) -> io::Result<Verdict> {
         let time = side.measure()?;
         Ok(case.bytes as f64 / time.as_secs_f64() / 1048576.0)
     };
-    let Beside {
+    let Interleaved {
         ours,
         theirs,
         ratio,
-    } = in_turns(
+    } = interleaved(
         1,
         case.rounds,
         || throughput(case.ours),

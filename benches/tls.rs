@@ -7,12 +7,12 @@
 //! and the median of the ratios of neighbours. Instructions are counted by callgrind, and memory is
 //! that of the heap, in processes of their own: neither varies with the load.
 
-#[path = "peers/beside.rs"]
-mod beside;
 #[path = "peers/clock.rs"]
 mod clock;
 #[path = "peers/counts.rs"]
 mod counts;
+#[path = "peers/interleaved.rs"]
+mod interleaved;
 #[path = "peers/verdict.rs"]
 mod verdict;
 
@@ -30,7 +30,7 @@ use std::{
     time::Duration,
 };
 
-use beside::{Beside, in_turns};
+use interleaved::{Interleaved, interleaved};
 use openssl::ssl::SslStream;
 use qio::prelude::*;
 use verdict::Verdict;
@@ -200,11 +200,11 @@ fn compare(case: &Case) -> io::Result<Verdict> {
         Figure::Memory(_) => memory_of(case, side),
     };
     let warm_up = usize::from(rounds > 1);
-    let Beside {
+    let Interleaved {
         ours,
         theirs,
         ratio,
-    } = in_turns(
+    } = interleaved(
         warm_up,
         rounds,
         || measure(case.ours),

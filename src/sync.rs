@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mutex_that_another_thread_has_locked_is_made_anew_in_a_forked_child() {
+    fn a_mutex_locked_by_another_thread_is_reinitialized_in_a_forked_child() {
         let mutex = ForkMutex::new(vec![1]);
         let (locked, is_locked) = mpsc::channel();
         let (over, is_over) = mpsc::channel::<()>();

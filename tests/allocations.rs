@@ -128,7 +128,7 @@ fn write_too_much([here, there]: &[TlsCreds; 2]) {
 }
 
 #[test]
-fn what_is_left_to_a_main_loop_that_never_runs_is_freed_with_its_channel() {
+fn pending_work_of_a_main_loop_that_never_runs_is_freed_with_its_channel() {
     let creds = [TlsEndpoint::Client, TlsEndpoint::Server]
         .map(|end| {
             TlsCreds::builder(end)
@@ -144,7 +144,7 @@ fn what_is_left_to_a_main_loop_that_never_runs_is_freed_with_its_channel() {
 }
 
 #[test]
-fn a_channel_keeps_nothing_of_those_that_have_been_over_it() {
+fn a_channel_keeps_no_memory_of_former_layered_channels() {
     let creds = TlsCreds::builder(TlsEndpoint::Client).psk("me", *b"sixteen bytes...");
     let creds = creds.build().expect("a key");
     let (below, _peer) = ChannelSocket::pair().expect("a socketpair");

@@ -92,7 +92,7 @@ fn the_journey_in_c_leaks_nothing() {
 }
 
 #[test]
-fn the_journey_in_c_stays_in_its_memory() {
+fn the_journey_in_c_has_no_memory_errors() {
     needs!("openssl", "glib-networking");
     let sanitizer = ["-fsanitize=address", "-fno-omit-frame-pointer"];
     if !run::links_with(&sanitizer) {
@@ -109,14 +109,14 @@ fn the_journey_in_c_stays_in_its_memory() {
 }
 
 #[test]
-fn closing_a_channel_of_a_class_with_a_source_of_its_own_wakes_what_waits() {
+fn closing_a_channel_of_a_class_with_its_own_source_wakes_waiters() {
     let program = compile_c("tests/lang/own_source.c", &[]);
     program.run("own_source: ok");
     valgrind(&program).run("own_source: ok");
 }
 
 #[test]
-fn descriptors_are_taken_over_by_what_succeeds_and_memory_has_any_type() {
+fn descriptor_ownership_is_transferred_on_success_and_memory_has_any_type() {
     compile_c("tests/lang/ownership.c", &[]).run("ownership: ok");
 }
 
@@ -138,7 +138,7 @@ fn system_errors_have_the_text_of_the_system_in_the_language_of_the_user() {
 }
 
 #[test]
-fn coroutines_in_c_come_to_their_end_when_their_context_goes() {
+fn coroutines_in_c_are_unwound_when_their_context_is_destroyed() {
     compile_c("tests/lang/dropped.c", &[]).run("dropped: ok");
 }
 
@@ -153,12 +153,12 @@ fn teardown(command: Program, seconds: &str) {
 }
 
 #[test]
-fn contexts_go_while_threads_close_what_is_waited_for_in_them() {
+fn contexts_are_destroyed_while_threads_close_channels_that_wait_in_them() {
     teardown(compile_c("tests/lang/teardown.c", &[]).command(), "3");
 }
 
 #[test]
-fn contexts_that_go_beside_other_threads_use_nothing_that_was_freed() {
+fn context_teardown_with_concurrent_threads_has_no_use_after_free() {
     let program = compile_c("tests/lang/teardown.c", &[]);
     teardown(fair_valgrind(&program), "6");
 }
@@ -173,7 +173,7 @@ fn setting(name: &str, otherwise: u32) -> u32 {
 
 #[test]
 #[ignore = "takes two minutes: `make soak`"]
-fn contexts_go_while_threads_close_what_is_waited_for_in_them_on_a_busy_machine() {
+fn contexts_are_destroyed_while_threads_close_channels_that_wait_in_them_on_a_busy_machine() {
     let program = compile_c("tests/lang/teardown.c", &[]);
     let seconds = setting("SOAK_SECONDS", 60).to_string();
     let is_over = AtomicBool::new(false);
@@ -212,19 +212,19 @@ fn credentials_of_tls_in_python() {
 }
 
 #[test]
-fn tls_in_python_also_over_a_class_of_its_own() {
+fn tls_in_python_also_over_a_python_class() {
     needs!("python3-gi", "gobject-introspection");
     goes_through_tls(python("tests/lang/tls.py"));
 }
 
 #[test]
-fn tls_in_gjs_also_over_a_class_of_its_own() {
+fn tls_in_gjs_also_over_a_gjs_class() {
     needs!("gjs", "gobject-introspection");
     goes_through_tls(gjs("tests/lang/tls.js"));
 }
 
 #[test]
-fn tls_in_vala_also_over_a_class_of_its_own() {
+fn tls_in_vala_also_over_a_vala_class() {
     needs!("valac", "gobject-introspection");
     let program = compile_vala("tests/lang/tls.vala", &["tests/lang/common.vala"]);
     goes_through_tls(program.command());
@@ -264,7 +264,7 @@ fn the_journey_in_python() {
 }
 
 #[test]
-fn python_has_with_blocks_its_own_bytes_and_any_exception() {
+fn python_has_context_managers_bytes_and_any_exception() {
     needs!("python3-gi", "gobject-introspection");
     python("tests/lang/overrides.py").run("overrides: ok");
 }

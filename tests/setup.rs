@@ -101,7 +101,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn nothing_is_printed_or_installed_where_all_is_there() {
+fn nothing_is_printed_or_installed_if_nothing_is_missing() {
     let machine = Machine::new();
     let output = machine.packages("demo", &[]);
     assert!(output.status.success(), "{}", text(&output.stderr));
@@ -161,7 +161,7 @@ fn qio_install_0_only_prints_and_stops() {
 }
 
 #[test]
-fn a_user_without_root_goes_on_with_what_is_there() {
+fn a_user_without_root_continues_with_the_present_tools() {
     let machine = Machine::new();
     machine.program("id", "echo 1000");
     let output = machine.packages("test", &[]);

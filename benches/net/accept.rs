@@ -16,8 +16,8 @@ use nix::sys::socket::{setsockopt, sockopt::Linger};
 use qio::{ChannelSocket, NetListener};
 
 use super::{
-    beside::median,
-    meter::{MEASURE, WARM_UP, report},
+    interleaved::median,
+    sample::{MEASURE, WARM_UP, report},
 };
 
 #[derive(Clone, Copy)]

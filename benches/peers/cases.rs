@@ -9,8 +9,8 @@ use super::{
     futures::{self, Runtime},
     on_gio::{Async, Gio, Pollable},
     on_giochannel,
+    on_qio::{self, Qio},
     on_tokio::Tokio,
-    ours::{self, Ours},
     sockets::Transport::{self, Tcp, Unix},
 };
 
@@ -219,7 +219,7 @@ pub(crate) fn run(work: Work, side: Side) -> ExitCode {
     match (side, work) {
         (Side::Futures, Work::Timer { percent }) => fairness::timer(percent),
         (Side::Futures, Work::Redraw) => fairness::redraw(),
-        (Side::Futures, _) => futures::<Ours>(work),
+        (Side::Futures, _) => futures::<Qio>(work),
         (Side::GioAsync, _) => futures::<Gio<Async>>(work),
         (Side::GioPollable, _) => futures::<Gio<Pollable>>(work),
         (
@@ -237,7 +237,7 @@ pub(crate) fn run(work: Work, side: Side) -> ExitCode {
             },
         ) => callbacks(side, transport, size, idle),
         (_, Work::Instructions { transport, size }) => callbacks(side, transport, size, 0),
-        (Side::Watch, Work::Remote { transport, size }) => ours::remote_watch(transport, size),
+        (Side::Watch, Work::Remote { transport, size }) => on_qio::remote_watch(transport, size),
         (Side::GioChannel, Work::Remote { transport, size }) => {
             on_giochannel::remote(transport, size);
         }
@@ -265,9 +265,9 @@ fn futures<R: Runtime>(work: Work) {
 /// A single ping-pong of what is not a task.
 fn callbacks(side: Side, transport: Transport, size: usize, idle: usize) {
     match side {
-        Side::Watch => ours::watches(transport, size, idle),
-        Side::Handler => ours::handlers(transport, size, idle),
-        Side::Coroutine => ours::coroutines(transport, size),
+        Side::Watch => on_qio::watches(transport, size, idle),
+        Side::Handler => on_qio::handlers(transport, size, idle),
+        Side::Coroutine => on_qio::coroutines(transport, size),
         Side::GioChannel => on_giochannel::ping_pong(transport, size, idle),
         Side::Epoll => bare::epoll(transport, size),
         Side::Poll => bare::poll(transport, size),

@@ -12,9 +12,9 @@ use nix::{
 };
 
 use super::{
-    beside::{Beside, in_turns},
     cases::{CASES, Case, Peer, Side},
     counts,
+    interleaved::{Interleaved, interleaved},
     verdict::Verdict,
 };
 
@@ -79,11 +79,11 @@ fn stay_on_one_cpu() -> nix::Result<()> {
 fn compare(case: &'static Case, peer: &Peer) -> io::Result<Row> {
     let rounds = case.work.rounds();
     let ours = || measure(case, case.style);
-    let Beside {
+    let Interleaved {
         ours,
         theirs,
         ratio,
-    } = in_turns(0, rounds, ours, || measure(case, peer.side))?;
+    } = interleaved(0, rounds, ours, || measure(case, peer.side))?;
     Ok(Row {
         case: case.name,
         peer: peer.side.name(),

@@ -3,9 +3,9 @@
 use std::{future::Future, os::fd::OwnedFd, rc::Rc};
 
 use super::{
-    meter::{Meter, report},
+    ping_pong::READ_SIZE,
+    sample::{Meter, report},
     sockets::{self, Transport},
-    turns::READ_SIZE,
 };
 
 const MIB: usize = 1024 * 1024;

@@ -12,10 +12,10 @@ use glib::translate::ToGlibPtr;
 use glib_sys as ffi;
 
 use super::{
-    meter::Meter,
     on_gio::on_main_loop,
+    ping_pong::PingPong,
+    sample::Meter,
     sockets::{self, Transport},
-    turns::Turn,
 };
 
 /// A ping-pong of two watches beside `idle` ones.
@@ -25,9 +25,9 @@ pub(crate) fn ping_pong(transport: Transport, size: usize, idle: usize) {
             Channel::new(socket).watch(context, |_| unreachable!("an idle channel is ready"));
         }
         let [a, b] = sockets::pair(transport).map(Channel::new);
-        let client = Turn::client(size, &Meter::new());
+        let client = PingPong::client(size, &Meter::new());
         a.write(&client.message);
-        b.take_turns(context, Turn::server(size));
+        b.take_turns(context, PingPong::server(size));
         a.take_turns(context, client);
     });
 }
@@ -36,7 +36,7 @@ pub(crate) fn ping_pong(transport: Transport, size: usize, idle: usize) {
 pub(crate) fn remote(transport: Transport, size: usize) {
     on_main_loop(|context| {
         let channel = Channel::new(sockets::remote(transport));
-        let turn = Turn::client(size, &Meter::new());
+        let turn = PingPong::client(size, &Meter::new());
         channel.write(&turn.message);
         channel.take_turns(context, turn);
     });
@@ -59,7 +59,7 @@ impl Channel {
         }
     }
 
-    fn take_turns(self, context: &glib::MainContext, mut turn: Turn) {
+    fn take_turns(self, context: &glib::MainContext, mut turn: PingPong) {
         self.watch(context, move |channel| {
             let count = channel.read(&mut turn.buffer);
             if turn.received(count) {

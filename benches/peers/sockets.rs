@@ -18,7 +18,7 @@ use nix::{
     unistd::{Pid, read, write},
 };
 
-use super::turns::READ_SIZE;
+use super::ping_pong::READ_SIZE;
 
 #[derive(Clone, Copy)]
 pub(crate) enum Transport {

@@ -8,12 +8,12 @@
 //! setting; and what servers say, that of this crate and `openssl s_server`. The random numbers of the other end are none, so that
 //! the whole conversation is right once more. Beside that there are a few changes that somebody in the middle makes.
 
-#[path = "../fuzz_targets/tls/end.rs"]
+#[path = "../fuzz_targets/tls/endpoint.rs"]
 #[allow(dead_code)]
-mod end;
-#[path = "../fuzz_targets/tls/ends.rs"]
+mod endpoint;
+#[path = "../fuzz_targets/tls/configs.rs"]
 #[allow(dead_code)]
-mod ends;
+mod configs;
 #[path = "../fuzz_targets/tls/wire.rs"]
 #[allow(dead_code)]
 mod wire;
@@ -30,8 +30,8 @@ use std::{
 use qio::ChannelTls;
 
 use self::{
-    end::End,
-    ends::{IDENTITY, KEY, NAME, Setting, restart_chance, swap_chance},
+    endpoint::End,
+    configs::{IDENTITY, KEY, NAME, Setting, restart_chance, swap_chance},
     wire::Wire,
 };
 

@@ -1,23 +1,23 @@
 //! For any input of a TLS server: it fails only by an error, which stays the same, uses bounded
 //! memory and time, returns only data of the peer, and is finalized with its last reference.
 //!
-//! The first five bytes of the input say the configuration (`tls/ends.rs`), whether to a recorded
+//! The first five bytes of the input say the configuration (`tls/configs.rs`), whether to a recorded
 //! or invented client or to a real one with a man in the middle, what is called when, and in which
 //! pieces. The rest is what the client says, or the actions of the man in the middle
-//! (`tls/middle.rs`).
+//! (`tls/mitm.rs`).
 #![no_main]
 
 #[path = "tls/alone.rs"]
 mod alone;
-#[path = "tls/end.rs"]
-mod end;
-#[path = "tls/ends.rs"]
+#[path = "tls/endpoint.rs"]
+mod endpoint;
+#[path = "tls/configs.rs"]
 #[allow(dead_code)] // the program that writes the corpus uses the rest
-mod ends;
-#[path = "tls/memory.rs"]
-mod memory;
-#[path = "tls/middle.rs"]
-mod middle;
+mod configs;
+#[path = "tls/limits.rs"]
+mod limits;
+#[path = "tls/mitm.rs"]
+mod mitm;
 #[path = "tls/wire.rs"]
 mod wire;
 
@@ -26,9 +26,9 @@ use qio::ChannelTls;
 
 use self::{
     alone::listen,
-    end::End,
-    ends::{NAME, Setting, restart_chance},
-    middle::Middle,
+    endpoint::End,
+    configs::{NAME, Setting, restart_chance},
+    mitm::Middle,
     wire::Wire,
 };
 
@@ -53,7 +53,7 @@ fuzz_target!(|input: &[u8]| {
     let setting = Setting::of(setting);
     let (server_creds, client_creds) = (setting.server(), setting.client());
     restart_chance(0);
-    memory::begin();
+    limits::begin();
     let pieces = (reading, writing);
     match mode % 2 {
         0 => {
@@ -85,7 +85,7 @@ fuzz_target!(|input: &[u8]| {
             talk(client, server, Middle::new(rest));
         }
     }
-    let peak = memory::peak();
+    let peak = limits::peak();
     assert!(peak < MEMORY, "{peak} bytes");
 });
 

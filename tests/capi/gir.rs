@@ -27,7 +27,7 @@ fn introspection_data_is_as_the_snapshot_says() {
 }
 
 #[test]
-fn what_throws_returns_no_status_as_well() {
+fn functions_that_throw_return_no_status_in_addition() {
     needs!("gobject-introspection");
     /// Whether it has ended: not whether the call has failed.
     const ANSWERS: [&str; 1] = ["qio_channel_command_get_exit_status"];

@@ -61,7 +61,7 @@ fn source(name: &str) -> PathBuf {
 }
 
 #[test]
-fn what_a_package_would_hold_serves_c_and_python() {
+fn an_installed_package_serves_c_and_python() {
     needs!("gobject-introspection", "valac", "python3-gi");
     let folder = tempfile::tempdir().expect("a folder");
     let destdir = folder.path().join("package");
@@ -112,7 +112,7 @@ fn what_a_package_would_hold_serves_c_and_python() {
 }
 
 #[test]
-fn a_prefix_of_ones_own_serves_static_programs_and_by_what_is_reported_vala_and_python() {
+fn a_private_prefix_serves_static_programs_and_with_the_printed_environment_vala_and_python() {
     needs!("gobject-introspection", "valac", "python3-gi");
     let folder = tempfile::tempdir().expect("a folder");
     let prefix = folder.path().join("own");

@@ -255,7 +255,7 @@ fn outcome(name: &str, call: &str, errno: &str, when: &str) -> Outcome {
 }
 
 #[test]
-fn pipes_are_used_where_the_system_has_no_flag_not_to_wait() {
+fn pipes_are_used_where_the_kernel_has_no_rwf_nowait() {
     needs!("strace");
     for (call, name) in [
         ("preadv2", "pipes"),
@@ -267,7 +267,7 @@ fn pipes_are_used_where_the_system_has_no_flag_not_to_wait() {
 }
 
 #[test]
-fn connections_that_fail_in_the_queue_are_passed_over() {
+fn connections_that_fail_in_the_backlog_are_skipped() {
     needs!("strace");
     for errno in [
         "ECONNABORTED",
@@ -293,7 +293,7 @@ fn connections_that_fail_in_the_queue_are_passed_over() {
 }
 
 #[test]
-fn a_listener_goes_on_after_all_errors_but_those_of_its_socket() {
+fn a_listener_continues_after_all_errors_but_those_of_its_socket() {
     needs!("strace");
     // More than are passed over at once; and each a pause.
     let others = ["ENOMEM", "EACCES", "EIO"].map(|errno| (errno, "1..2"));

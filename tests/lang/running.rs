@@ -154,7 +154,7 @@ fn shell(script: &str) -> Program {
 }
 
 #[test]
-fn a_program_that_hangs_is_ended_even_if_its_child_keeps_the_pipes_open() {
+fn a_program_that_hangs_is_killed_even_if_its_child_keeps_the_pipes_open() {
     let started = Instant::now();
     let hanging = || {
         shell("echo before; sleep 60 & wait")

@@ -47,7 +47,7 @@ impl Registration {
 }
 
 #[test]
-fn a_close_beside_a_wait_ends_it() {
+fn a_close_concurrent_with_a_wait_ends_it() {
     crate::explore(|| {
         let registration = Arc::new(Registration::default());
         let closing = registration.clone();

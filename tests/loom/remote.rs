@@ -59,7 +59,7 @@ fn a_message_wakes_the_thread_that_runs_the_context() {
 }
 
 #[test]
-fn a_message_beside_the_teardown_is_returned_or_handed_over_and_never_lost() {
+fn a_message_concurrent_with_teardown_is_returned_or_delivered_and_never_lost() {
     crate::explore_bounded(|| {
         let hub = Hub::new();
         let senders = [1, 2].map(|message| {

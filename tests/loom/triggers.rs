@@ -80,7 +80,7 @@ impl Descriptor {
 }
 
 #[test]
-fn what_a_short_read_has_left_is_reported_beside_a_change_to_edges() {
+fn data_left_by_a_short_read_is_reported_during_a_change_to_edge_triggered() {
     crate::explore_bounded(|| {
         let descriptor = Arc::new(Descriptor::default());
         descriptor.trigger.set_level(true);

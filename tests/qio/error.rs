@@ -118,7 +118,7 @@ fn would_block_is_plain_both_ways() {
 }
 
 #[test]
-fn a_kind_without_more_gets_the_nearest_code() {
+fn an_error_kind_without_errno_gets_the_nearest_code() {
     let codes = [
         (ErrorKind::NotFound, IOErrorEnum::NotFound),
         (ErrorKind::InvalidInput, IOErrorEnum::InvalidArgument),
@@ -146,7 +146,7 @@ fn an_unexpected_end_is_a_truncated_stream() {
 }
 
 #[test]
-fn an_explained_error_keeps_the_code_of_its_reason() {
+fn an_error_with_context_keeps_the_code_of_its_cause() {
     let error = qio::ChannelFile::open("/nowhere/at/all").expect_err("missing");
     let text = "Unable to open /nowhere/at/all: No such file or directory";
     assert_eq!(error.to_string(), text);

@@ -52,18 +52,18 @@ fn a_forked_child_closes_what_threads_of_its_parent_have_used() {
 }
 
 #[test]
-fn forks_beside_threads_that_use_channels_neither_hang_nor_crash() {
+fn forks_concurrent_with_threads_that_use_channels_neither_hang_nor_crash() {
     alone(
-        "sync::forks_beside_threads_that_use_channels_neither_hang_nor_crash",
+        "sync::forks_concurrent_with_threads_that_use_channels_neither_hang_nor_crash",
         || fork_beside_threads(60),
     );
 }
 
 #[test]
 #[ignore = "takes minutes: `make soak`"]
-fn many_forks_beside_threads_that_use_channels_neither_hang_nor_crash() {
+fn many_forks_concurrent_with_threads_that_use_channels_neither_hang_nor_crash() {
     alone(
-        "sync::many_forks_beside_threads_that_use_channels_neither_hang_nor_crash",
+        "sync::many_forks_concurrent_with_threads_that_use_channels_neither_hang_nor_crash",
         || fork_beside_threads(600),
     );
 }

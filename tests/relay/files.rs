@@ -50,7 +50,7 @@ fn files_are_sent_and_received() {
 }
 
 #[test]
-fn what_comes_back_to_a_file_that_is_read_is_thrown_away() {
+fn data_sent_back_to_an_input_file_is_discarded() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("in");
     fs::write(&path, b"question").expect("written");
@@ -162,7 +162,7 @@ impl Running {
 }
 
 #[test]
-fn nothing_is_said_where_there_is_no_terminal() {
+fn nothing_is_shown_without_a_terminal() {
     let ended = start_with(["stdio", "exec:cat"], b"x").end();
     assert_eq!((ended.errors.as_str(), &ended.output[..]), ("", &b"x"[..]));
 }

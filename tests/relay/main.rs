@@ -153,7 +153,7 @@ fn a_command_gets_its_input_to_the_end_and_its_failure_is_reported() {
 }
 
 #[test]
-fn an_idle_connection_is_given_up_in_time() {
+fn an_idle_connection_times_out() {
     let (listener, address) = tcp_server();
     let (mut here, there) = UnixStream::pair().expect("a pair");
     let mut command = std::process::Command::new(process::relay());

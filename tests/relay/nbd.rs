@@ -200,13 +200,13 @@ fn to_ours_and_from_ours(by: By) {
 }
 
 #[test]
-fn their_certificates_go_through_a_plain_relay() {
+fn qemu_certificates_go_through_a_plain_relay() {
     needs!("qemu-utils", "libnbd-bin");
     through_a_plain_relay(By::Certificates);
 }
 
 #[test]
-fn their_key_goes_through_a_plain_relay() {
+fn qemu_psk_goes_through_a_plain_relay() {
     needs!("qemu-utils", "libnbd-bin");
     through_a_plain_relay(By::Key);
 }
@@ -218,25 +218,25 @@ fn two_relays_have_certificates_for_plain_programs() {
 }
 
 #[test]
-fn two_relays_have_a_key_for_plain_programs() {
+fn two_relays_have_a_psk_for_plain_programs() {
     needs!("qemu-utils", "libnbd-bin");
     between_two_relays(By::Key);
 }
 
 #[test]
-fn both_ends_of_ours_have_certificates_for_theirs() {
+fn both_relay_ends_have_certificates_for_qemu_programs() {
     needs!("qemu-utils", "libnbd-bin");
     to_ours_and_from_ours(By::Certificates);
 }
 
 #[test]
-fn both_ends_of_ours_have_a_key_in_common_with_theirs() {
+fn both_relay_ends_have_a_psk_with_qemu_programs() {
     needs!("qemu-utils", "libnbd-bin");
     to_ours_and_from_ours(By::Key);
 }
 
 #[test]
-fn who_shows_no_certificate_is_let_in_at_neither_end() {
+fn a_client_without_a_certificate_is_rejected_at_both_ends() {
     needs!("qemu-utils", "libnbd-bin");
     let disks = Disks::new();
     let mut qemu = disks.qemu(Some(By::Certificates));

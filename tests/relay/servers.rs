@@ -140,7 +140,7 @@ fn what_fails_for_one_client_is_reported_and_the_next_one_is_served() {
 }
 
 #[test]
-fn a_client_that_breaks_off_does_not_stop_the_server() {
+fn a_client_that_resets_does_not_stop_the_server() {
     let (mut server, path, _directory) = unix_server(&["--fork"], "exec:cat");
     for _ in 0..5 {
         let mut client = connect_unix(&path);

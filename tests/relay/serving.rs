@@ -128,7 +128,7 @@ fn a_file_is_not_moved_to_itself() {
 }
 
 #[test]
-fn sigterm_stops_accepting_and_lets_clients_come_to_their_end() {
+fn sigterm_stops_accepting_and_completes_the_sessions() {
     let folder = tempfile::tempdir().expect("a directory");
     let path = folder.path().join("socket");
     let first = format!("unix-listen:{}", path.display());

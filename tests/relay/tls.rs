@@ -52,7 +52,7 @@ pub(crate) fn stop(server: Running) -> String {
 }
 
 #[test]
-fn much_comes_back_and_what_is_said_after_the_end_of_the_question_too() {
+fn a_large_answer_arrives_also_after_the_end_of_the_request() {
     let pki = Pki::new();
     let (mut server, address) = server(
         &[pki.directory()],
@@ -71,7 +71,7 @@ fn much_comes_back_and_what_is_said_after_the_end_of_the_question_too() {
 }
 
 #[test]
-fn unix_sockets_and_commands_are_below_it_as_well() {
+fn tls_runs_over_unix_sockets_and_commands() {
     needs!("socat");
     let pki = Pki::new();
     let path = pki.file("socket");
@@ -89,7 +89,7 @@ fn unix_sockets_and_commands_are_below_it_as_well() {
 }
 
 #[test]
-fn one_relay_may_speak_it_at_both_ends() {
+fn one_relay_has_tls_at_both_ends() {
     needs!("glib-networking");
     let pki = Pki::new();
     let ask = "--tls-clients=required".to_owned();
@@ -105,7 +105,7 @@ fn one_relay_may_speak_it_at_both_ends() {
 }
 
 #[test]
-fn certificates_of_clients_are_asked_for() {
+fn client_certificates_are_requested() {
     needs!("glib-networking");
     let pki = Pki::new();
     let ca = pki.option("ca", "ca-cert.pem");
@@ -152,7 +152,7 @@ fn refused(client: Running) {
 }
 
 #[test]
-fn keys_in_common_are_enough() {
+fn psk_is_sufficient_without_certificates() {
     let pki = Pki::new();
     let keys = |name| pki.option("psk", name);
     let (mut server, address) = server(&[keys("two.psk")], LOOPBACK, "exec:cat");
@@ -177,7 +177,7 @@ fn keys_in_common_are_enough() {
 }
 
 #[test]
-fn a_server_that_proves_nothing_is_not_spoken_to() {
+fn a_server_that_does_not_verify_is_rejected() {
     let pki = Pki::new();
     let (mut server, address) = server(&pki.shown("server"), LOOPBACK, "exec:cat");
     let (ca, others) = (
@@ -202,7 +202,7 @@ fn a_server_that_proves_nothing_is_not_spoken_to() {
 }
 
 #[test]
-fn what_does_not_speak_it_is_distinguished() {
+fn plain_http_on_a_tls_port_is_named_in_the_error() {
     let pki = Pki::new();
     let (mut server, address) = server(&[pki.directory()], LOOPBACK, "exec:cat");
     let plain = connect(address.trim_start_matches("tls:tcp:"));
@@ -240,7 +240,7 @@ fn versions_and_protocols_are_chosen() {
 }
 
 #[test]
-fn a_silent_client_is_cut_while_others_are_served() {
+fn a_silent_client_times_out_while_others_are_served() {
     let pki = Pki::new();
     let (listener, service) = tcp_server();
     let options = [pki.directory(), "--tls-timeout=0.3".to_owned()];
@@ -270,7 +270,7 @@ fn a_silent_client_is_cut_while_others_are_served() {
 }
 
 #[test]
-fn a_silent_server_is_given_up_in_time() {
+fn a_handshake_with_a_silent_server_times_out() {
     let pki = Pki::new();
     let (listener, address) = tcp_server();
     let ca = pki.option("ca", "ca-cert.pem");
@@ -314,7 +314,7 @@ fn in_the_middle(pki: &Pki, options: &[&str]) -> (Running, Running, TcpStream, U
 }
 
 #[test]
-fn what_is_cut_is_not_taken_for_the_end() {
+fn truncation_without_close_notify_is_an_error() {
     let pki = Pki::new();
     for signal in [Signal::SIGINT, Signal::SIGKILL] {
         let (server, client, _service, _input) = in_the_middle(&pki, &[]);
@@ -338,7 +338,7 @@ fn what_is_cut_is_not_taken_for_the_end() {
 }
 
 #[test]
-fn what_is_cut_is_a_reset_for_a_plain_service() {
+fn truncation_without_close_notify_becomes_a_reset_for_a_plain_service() {
     let pki = Pki::new();
     let (server, client, mut service, mut input) = in_the_middle(&pki, &[]);
     input.write_all(b"DELETE all but").expect("connected");
@@ -351,7 +351,7 @@ fn what_is_cut_is_a_reset_for_a_plain_service() {
 }
 
 #[test]
-fn a_cut_is_an_end_with_relaxed_eof() {
+fn truncation_is_end_of_file_with_relaxed_eof() {
     let pki = Pki::new();
     let options = ["--tls-close-notify=optional"];
     let (server, client, _service, input) = in_the_middle(&pki, &options);
@@ -362,7 +362,7 @@ fn a_cut_is_an_end_with_relaxed_eof() {
 }
 
 #[test]
-fn an_end_is_an_end() {
+fn close_notify_is_end_of_file() {
     let pki = Pki::new();
     let (server, client, service, mut input) = in_the_middle(&pki, &[]);
     input.write_all(b"another question").expect("connected");

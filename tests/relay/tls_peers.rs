@@ -159,7 +159,7 @@ fn gnutls_cli_is_a_client() {
 }
 
 #[test]
-fn gnutls_cli_has_a_key_in_common() {
+fn psk_with_gnutls_cli() {
     needs!("gnutls-bin");
     let pki = Pki::new();
     let (mut server, address) = server(&[pki.option("psk", "keys.psk")], LOOPBACK, "exec:cat");

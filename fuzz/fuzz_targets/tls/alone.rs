@@ -1,6 +1,6 @@
 //! An end whose peer is recorded, or invented.
 
-use super::end::End;
+use super::endpoint::End;
 
 /// An end receives something, and then nothing more.
 pub fn listen(mut end: End, input: &[u8], turns: usize) {

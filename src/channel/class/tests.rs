@@ -99,7 +99,7 @@ c_class!(bytes_only, "QioTestBytesOnly", |class| {
 });
 
 #[test]
-fn a_class_that_fills_only_the_bytes_slots_serves_iovecs_too() {
+fn a_class_that_implements_only_the_bytes_functions_serves_iovecs_too() {
     let channel = bytes_only::new();
     let iov = [
         IoSlice::new(b"one "),
@@ -207,7 +207,7 @@ c_class!(raising, "QioTestRaising", |class| {
 });
 
 #[test]
-fn what_a_raising_binding_leaves_becomes_an_error() {
+fn the_result_of_a_raising_binding_becomes_an_error() {
     let channel = raising::new();
     let e = channel.read(&mut [0]).expect_err("NULL without an error");
     assert_eq!(
@@ -243,7 +243,7 @@ c_class!(emptied, "QioTestEmptied", |class| {
 });
 
 #[test]
-fn a_slot_that_is_null_is_never_called() {
+fn a_null_virtual_function_is_never_called() {
     let channel = emptied::new();
     let e = channel.read(&mut [0]).expect_err("no class reads");
     assert_eq!(e.kind(), io::ErrorKind::Unsupported);
@@ -325,7 +325,7 @@ fn a_handler_is_called_once_for_the_close_and_keeps_nothing_alive() {
 }
 
 #[test]
-fn the_slots_of_bytes_and_iovecs_agree_on_would_block() {
+fn bytes_and_iovec_functions_agree_on_would_block() {
     let (channel, _peer) = ChannelSocket::pair().expect("a socketpair");
     channel.set_blocking(false).expect("non-blocking");
     let mut error = ptr::null_mut();

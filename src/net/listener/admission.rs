@@ -367,7 +367,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_grow_to_a_second_and_end_with_success() {
+    fn emfile_back_off_grows_to_a_second_and_ends_with_success() {
         let admission = Arc::new(Admission::default());
         let length = || admission.0.lock().pause.expect("a pause").length;
         let mut lengths = Vec::new();
@@ -393,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn shortages_are_logged_once_in_a_while() {
+    fn resource_exhaustion_is_logged_at_a_limited_rate() {
         let admission = Admission::default();
         assert!(admission.pause());
         assert!((0..100).all(|_| !admission.pause()));

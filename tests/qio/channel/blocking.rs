@@ -46,9 +46,9 @@ fn abandon(file: &ChannelFile, with_future: bool) {
 }
 
 #[test]
-fn a_context_that_goes_with_a_read_of_a_file_under_way_keeps_no_descriptor() {
+fn a_context_destroyed_during_a_file_read_keeps_no_descriptor() {
     alone(
-        "channel::blocking::a_context_that_goes_with_a_read_of_a_file_under_way_keeps_no_descriptor",
+        "channel::blocking::a_context_destroyed_during_a_file_read_keeps_no_descriptor",
         || {
             let file = file();
             // What is made once for the process is there afterwards.
@@ -92,9 +92,9 @@ fn many_files_are_read_at_once_and_the_threads_are_used_again() {
 }
 
 #[test]
-fn where_no_thread_can_be_started_reading_fails_and_closing_works() {
+fn without_threads_reading_a_file_fails_and_closing_works() {
     alone(
-        "channel::blocking::where_no_thread_can_be_started_reading_fails_and_closing_works",
+        "channel::blocking::without_threads_reading_a_file_fails_and_closing_works",
         || {
             let context = MainContext::new();
             let (file, cat) = (

@@ -5,7 +5,7 @@ use std::io::{IoSlice, IoSliceMut};
 use gio::SocketType;
 use qio::{Channel, ChannelBuffer, ChannelFile, ChannelSocket, prelude::*};
 
-use super::splice::ends;
+use super::splice::fixtures;
 use crate::common::alone::alone;
 
 /// More than one system call takes.
@@ -15,7 +15,7 @@ const MANY: usize = 1_100;
 fn pairs() -> [(Channel, Channel); 4] {
     let (read, write) = ChannelFile::pipe().expect("a pipe");
     let (a, b) = ChannelSocket::pair().expect("a socketpair");
-    let (c, d) = ends::tcp_pair();
+    let (c, d) = fixtures::tcp_pair();
     let (e, f) = ChannelSocket::pair_of(SocketType::Datagram).expect("a socketpair");
     [
         (read.upcast(), write.upcast()),
@@ -41,7 +41,7 @@ fn space_at_the_end(buf: &mut [u8]) -> Vec<IoSliceMut<'_>> {
 #[test]
 fn empty_buffers_do_not_count_for_the_limit_of_system_calls() {
     for size in [5, 9_000] {
-        let data = ends::pattern(size);
+        let data = fixtures::pattern(size);
         for (read, write) in pairs() {
             assert_eq!(write.writev(&at_the_end(&data)).expect("written"), size);
             let mut buf = vec![0; size];
@@ -54,7 +54,7 @@ fn empty_buffers_do_not_count_for_the_limit_of_system_calls() {
 
 #[test]
 fn empty_buffers_do_not_count_at_positions() {
-    let file = ends::file(b"..........");
+    let file = fixtures::file(b"..........");
     assert_eq!(file.pwritev(&at_the_end(b"text"), 2).expect("written"), 4);
     let mut buf = [0; 6];
     let count = file.preadv(&mut space_at_the_end(&mut buf), 1);

@@ -98,7 +98,7 @@ fn open_to_append(path: &Path) -> ChannelFile {
 }
 
 #[test]
-fn what_is_appended_goes_to_the_end_wherever_the_position_is() {
+fn appended_data_goes_to_the_end_wherever_the_position_is() {
     on_loop(|| async {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("log");
@@ -285,7 +285,7 @@ fn a_stream_that_is_asked_for_less_than_before_keeps_the_rest_in_the_file() {
 }
 
 #[test]
-fn closing_a_stream_of_a_file_writes_what_is_under_way() {
+fn closing_a_stream_of_a_file_completes_the_pending_write() {
     on_loop(|| async {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("file");

@@ -209,7 +209,7 @@ fn a_channel_that_was_closed_can_be_named() {
 }
 
 #[test]
-fn what_a_kind_cannot_do_is_unsupported() {
+fn operations_that_a_class_does_not_have_are_unsupported() {
     let (channels, _peer) = each_kind();
     for channel in channels {
         if !channel.has_feature(Feature::SHUTDOWN) {

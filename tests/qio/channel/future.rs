@@ -77,7 +77,7 @@ fn the_pattern_goes_through_files_and_memory() {
 }
 
 #[test]
-fn one_read_or_write_takes_what_there_is() {
+fn one_read_or_write_transfers_what_is_available() {
     on_loop(|| async {
         for (to, from) in [nonblocking_pair(), tcp()] {
             assert_eq!(to.write_future(b"abc").await.expect("written"), 3);
@@ -98,7 +98,7 @@ fn one_read_or_write_takes_what_there_is() {
 }
 
 #[test]
-fn the_end_is_zero_or_false_before_the_first_byte_and_an_error_after_it() {
+fn end_of_file_is_zero_or_false_before_the_first_byte_and_an_error_after_it() {
     on_loop(|| async {
         for data in [&b""[..], b"abc"] {
             let (a, b) = ChannelSocket::pair().expect("a socketpair");
@@ -340,7 +340,7 @@ async fn peek_and_read() {
 }
 
 #[test]
-fn who_waits_for_a_hang_up_does_not_make_readers_forget_what_is_there() {
+fn a_waiter_for_hup_does_not_clear_the_readiness_of_readers() {
     on_loop(|| async {
         let (a, b) = tcp();
         let reading = b.clone();

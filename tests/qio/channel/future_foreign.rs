@@ -93,7 +93,7 @@ impl Proxy {
 }
 
 #[test]
-fn the_pattern_goes_through_classes_that_report_by_one_slot_how_to_wait() {
+fn the_pattern_goes_through_classes_that_implement_one_wait_function() {
     for by_watch in [true, false] {
         on_loop(move || async move {
             let (a, b) = ChannelSocket::pair().expect("a socketpair");
@@ -104,7 +104,7 @@ fn the_pattern_goes_through_classes_that_report_by_one_slot_how_to_wait() {
 }
 
 #[test]
-fn a_class_in_blocking_mode_that_is_not_ours_is_read_once_it_is_ready() {
+fn a_foreign_class_in_blocking_mode_is_read_once_it_is_ready() {
     for by_watch in [true, false] {
         on_loop(move || async move {
             let (a, b) = ChannelSocket::pair().expect("a socketpair");

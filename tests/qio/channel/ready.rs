@@ -71,7 +71,7 @@ fn a_write_in_another_thread_ends_the_wait() {
 }
 
 #[test]
-fn a_wait_that_takes_too_long_names_the_channel() {
+fn the_timeout_error_of_a_wait_names_the_channel() {
     let (a, _b) = nonblocking_pair();
     a.set_name(Some("the quiet one"));
     let e = a.wait_timeout(IN, A_WHILE).expect_err("nothing comes");
@@ -80,7 +80,7 @@ fn a_wait_that_takes_too_long_names_the_channel() {
 }
 
 #[test]
-fn a_wait_for_both_directions_can_take_too_long() {
+fn a_wait_for_both_directions_can_time_out() {
     let command = command("exec sleep 60");
     fill(&command);
     let e = command.wait_timeout(IN | OUT, A_WHILE);
@@ -302,7 +302,7 @@ impl Hesitant {
 }
 
 #[test]
-fn whatever_reports_a_class_how_to_wait_the_wait_ends() {
+fn a_wait_ends_with_each_virtual_function_for_waiting() {
     for how in WAKING {
         let channel = Hesitant::new(how);
         channel.wake();
@@ -313,7 +313,7 @@ fn whatever_reports_a_class_how_to_wait_the_wait_ends() {
 }
 
 #[test]
-fn whatever_reports_a_class_how_to_wait_its_watch_fires() {
+fn a_watch_fires_with_each_virtual_function_for_waiting() {
     for how in WAKING {
         let channel = Hesitant::new(how);
         channel.wake();
@@ -324,7 +324,7 @@ fn whatever_reports_a_class_how_to_wait_its_watch_fires() {
 }
 
 #[test]
-fn whatever_reports_a_class_how_to_wait_all_is_read() {
+fn read_all_completes_with_each_virtual_function_for_waiting() {
     for how in WAKING {
         let channel = Hesitant::new(how);
         channel.wake();
@@ -341,7 +341,7 @@ fn whatever_reports_a_class_how_to_wait_all_is_read() {
 }
 
 #[test]
-fn a_descriptor_may_report_another_direction_than_it_is_asked_for() {
+fn a_poll_fd_may_have_another_condition_than_requested() {
     let channel = Hesitant::new(How::Fd);
     assert!(channel.wait_timeout(OUT, A_WHILE).is_err());
     channel.wake();
@@ -351,7 +351,7 @@ fn a_descriptor_may_report_another_direction_than_it_is_asked_for() {
 }
 
 #[test]
-fn a_wait_by_descriptor_or_watch_can_take_too_long() {
+fn a_wait_by_descriptor_or_watch_can_time_out() {
     for how in [How::Fd, How::FdWatch] {
         let channel = Hesitant::new(how);
         let e = channel
@@ -364,7 +364,7 @@ fn a_wait_by_descriptor_or_watch_can_take_too_long() {
 }
 
 #[test]
-fn a_watch_asks_again_before_every_poll() {
+fn a_watch_calls_io_wait_fd_before_every_poll() {
     let channel = Hesitant::new(How::FdThenNow);
     // Its pipe stays empty: only the second answer makes the watch fire.
     assert_eq!(channel.first_dispatch(&MainContext::new(), IN), IN);
@@ -372,7 +372,7 @@ fn a_watch_asks_again_before_every_poll() {
 }
 
 #[test]
-fn a_class_that_cannot_wait_fails_to_read_on_instead_of_spinning() {
+fn read_all_on_a_class_that_cannot_wait_fails_instead_of_spinning() {
     let channel = Hesitant::new(How::Silence);
     channel.imp().refusals.store(5, Ordering::Relaxed);
     let reader = channel.clone();
@@ -382,7 +382,7 @@ fn a_class_that_cannot_wait_fails_to_read_on_instead_of_spinning() {
 }
 
 #[test]
-fn a_class_that_cannot_wait_reports_its_watch_nval_once() {
+fn a_watch_on_a_class_that_cannot_wait_reports_nval_once() {
     let channel = Hesitant::new(How::Silence);
     assert_eq!(channel.wait(IN).expect("an answer"), NVAL);
     for condition in [IN, OUT, IN | OUT, IOCondition::empty()] {

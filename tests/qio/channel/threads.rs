@@ -232,7 +232,7 @@ fn closing_a_full_pipe_ends_a_blocked_write() {
 }
 
 #[test]
-fn closing_ends_a_read_of_everything_and_a_wait() {
+fn closing_ends_a_read_all_and_a_wait() {
     in_time(|| {
         for round in 0..100 {
             let (a, _b) = ChannelSocket::pair().expect("a socketpair");
@@ -327,7 +327,7 @@ fn closing_twice_at_once_closes_once() {
 }
 
 #[test]
-fn a_number_is_not_used_again_while_a_reader_still_has_it() {
+fn a_closed_fd_number_is_not_reused_while_a_reader_uses_it() {
     in_time(|| {
         for _ in 0..200 {
             let (a, _b) = ChannelSocket::pair().expect("a socketpair");

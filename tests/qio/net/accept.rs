@@ -28,7 +28,7 @@ fn a_callback_gets_every_client() {
 }
 
 #[test]
-fn the_global_default_context_is_the_usual_one() {
+fn the_global_default_context_is_the_default_context_of_callbacks() {
     // No other test iterates it for long: a test that blocks there runs it too.
     let listener = listening();
     let guests = Guests::default();
@@ -44,7 +44,7 @@ fn the_global_default_context_is_the_usual_one() {
 }
 
 #[test]
-fn a_local_callback_may_own_what_stays_in_its_thread() {
+fn a_local_callback_may_own_values_that_are_not_send() {
     in_loop(|context| {
         let listener = listening();
         let count = std::rc::Rc::new(std::cell::Cell::new(0));
@@ -87,7 +87,7 @@ fn a_callback_keeps_the_listener_until_it_is_disconnected() {
 }
 
 #[test]
-fn a_listener_with_a_callback_goes_with_its_context() {
+fn a_listener_with_a_callback_is_released_with_its_context() {
     let context = glib::MainContext::new();
     let listener = listening();
     let guests = Guests::default();
@@ -217,7 +217,7 @@ fn a_stream_ends_with_the_listener() {
 }
 
 #[test]
-fn what_is_not_open_says_so() {
+fn accepting_on_an_unopened_listener_is_an_error() {
     let listener = NetListener::new();
     let blocking = listener.wait_client().expect_err("not open");
     let waiting = listener.accept_future();
@@ -267,7 +267,7 @@ fn disconnecting_ends_every_wait_from_another_thread() {
 }
 
 #[test]
-fn a_wait_ends_though_the_listener_is_opened_again() {
+fn a_wait_ends_although_the_listener_is_reopened() {
     on_loop(|| async {
         let listener = listening();
         let waiting: JoinHandle<_> = qio::spawn_local(listener.accept_future());
@@ -282,7 +282,7 @@ fn a_wait_ends_though_the_listener_is_opened_again() {
 }
 
 #[test]
-fn a_thread_that_waits_comes_before_the_callback() {
+fn a_blocked_accept_takes_precedence_over_the_callback() {
     let runner = Runner::new();
     let listener = listening();
     let guests = Guests::default();

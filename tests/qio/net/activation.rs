@@ -85,9 +85,9 @@ impl Drop for Manager {
 }
 
 #[test]
-fn systemd_hands_its_sockets_over_with_their_names() {
+fn systemd_passes_its_sockets_with_their_names() {
     needs!("systemd");
-    const NAME: &str = "net::activation::systemd_hands_its_sockets_over_with_their_names";
+    const NAME: &str = "net::activation::systemd_passes_its_sockets_with_their_names";
     if is_alone() {
         return serve_by_name();
     }
@@ -179,8 +179,9 @@ fn rerun_with(name: &str, variables: &[(&str, &str)], files: &[&Path]) -> String
 }
 
 #[test]
-fn what_is_not_a_listening_socket_is_reported_and_left() {
-    const NAME: &str = "net::activation::what_is_not_a_listening_socket_is_reported_and_left";
+fn a_descriptor_that_is_not_a_listening_socket_is_reported_and_left_open() {
+    const NAME: &str =
+        "net::activation::a_descriptor_that_is_not_a_listening_socket_is_reported_and_left_open";
     if is_alone() {
         for _ in 0..2 {
             let e = activation::sockets().expect_err("a file");
@@ -215,8 +216,8 @@ fn a_descriptor_that_is_close_on_exec_was_not_passed() {
 }
 
 #[test]
-fn variables_that_make_no_sense_are_reported() {
-    const NAME: &str = "net::activation::variables_that_make_no_sense_are_reported";
+fn malformed_listen_fds_variables_are_reported() {
+    const NAME: &str = "net::activation::malformed_listen_fds_variables_are_reported";
     if is_alone() {
         match NetListener::new().open_activated(None) {
             Ok(count) => println!("result: {count}"),

@@ -82,7 +82,7 @@ fn canonical() -> Vec<(&'static str, NetAddress)> {
 }
 
 #[test]
-fn what_is_written_is_read_and_written_again() {
+fn addresses_are_parsed_and_displayed_unchanged() {
     for (text, address) in canonical() {
         assert_eq!(parsed(text), address, "{text}");
         assert_eq!(address.to_string(), text);
@@ -90,7 +90,7 @@ fn what_is_written_is_read_and_written_again() {
 }
 
 #[test]
-fn there_are_other_ways_to_write_the_same() {
+fn equivalent_addresses_are_normalized() {
     for (text, written) in [
         ("tcp:localhost:0080", "tcp:localhost:80"),
         ("tcp:[0:0:0:0:0:0:0:1]:1", "tcp:[::1]:1"),
@@ -197,7 +197,7 @@ const VSOCK_PORT: &str = "a port from 0 to 4294967295, or \"any\"";
 const FD: &str = "the number of a file descriptor";
 
 #[test]
-fn a_mistake_is_pointed_at() {
+fn parse_error_position_of_invalid_input() {
     for &(text, expected, found, character) in MISTAKES {
         let e = mistake(text);
         assert_eq!((e.expected(), e.found()), (expected, found), "{text:?}");
@@ -215,7 +215,7 @@ fn a_mistake_is_pointed_at() {
 }
 
 #[test]
-fn what_is_too_long_is_pointed_at() {
+fn parse_error_position_of_overlong_input() {
     let long = "x".repeat(108);
     for (text, position, expected) in [
         (format!("unix:{long}"), 5 + 107, "the end after 107 bytes"),
@@ -248,7 +248,7 @@ fn what_is_too_long_is_pointed_at() {
 }
 
 #[test]
-fn what_is_as_long_as_can_be_is_read() {
+fn addresses_of_the_maximum_length_are_parsed() {
     let longest = "x".repeat(107);
     for text in [
         format!("unix:{longest}"),
@@ -275,7 +275,7 @@ fn a_message_is_one_line_of_a_bounded_length() {
 }
 
 #[test]
-fn a_mistake_is_an_invalid_argument() {
+fn a_parse_error_is_an_invalid_argument() {
     let message = mistake("fd:x").to_string();
     let e = io::Error::from(mistake("fd:x"));
     assert_eq!(
@@ -289,7 +289,7 @@ fn a_mistake_is_an_invalid_argument() {
 }
 
 #[test]
-fn arguments_that_are_no_utf8_are_pointed_at() {
+fn parse_error_position_of_arguments_that_are_not_utf8() {
     let read = |bytes| NetAddress::try_from(OsStr::from_bytes(bytes));
     assert_eq!(read(b"unix:/tmp/x").expect("a path"), unix("/tmp/x"));
     let e = read(b"unix:/\xc3\xa9\xff\xfe").expect_err("no UTF-8");
@@ -304,7 +304,7 @@ fn arguments_that_are_no_utf8_are_pointed_at() {
 }
 
 #[test]
-fn what_cannot_be_written_cannot_be_made() {
+fn addresses_without_a_string_representation_cannot_be_constructed() {
     for (made, message) in [
         (NetAddress::unix(""), "unix:"),
         (NetAddress::unix("a\0b"), "unix:a%00b"),
@@ -330,7 +330,7 @@ fn schemes_are_reported() {
 }
 
 #[test]
-fn hosts_are_reported_as_certificates_have_them() {
+fn hosts_are_reported_as_in_certificates() {
     for (text, host) in [
         ("tcp:example.org:80", Some("example.org")),
         ("tcp:127.0.0.1:80", Some("127.0.0.1")),
@@ -384,7 +384,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
-    fn every_address_is_written_and_read_again(address in any_address()) {
+    fn every_address_is_displayed_and_parsed_again(address in any_address()) {
         let text = address.to_string();
         prop_assert!(!text.contains(|c: char| c.is_control()), "{text:?}");
         prop_assert_eq!(parsed(&text), address);
@@ -392,7 +392,7 @@ proptest! {
 
     /// What is near an address, so that much of it is one.
     #[test]
-    fn every_text_is_an_address_that_is_written_or_a_mistake_in_it(
+    fn every_string_is_parsed_as_an_address_or_has_a_parse_error_position(
         text in "(tcp:|unix:@?|vsock:|fd:)?([a-z0-9.:%@*/\\[\\] -]{0,20}|\\PC{0,10}|(any|host|::1)?:[0-9]{0,6})"
     ) {
         match text.parse::<NetAddress>() {

@@ -72,10 +72,10 @@ fn serve_crowds(processes: usize, descriptors: u64) -> usize {
 }
 
 #[test]
-fn more_clients_than_descriptors_are_all_served() {
+fn more_clients_than_descriptors_are_all_served_in_spite_of_emfile() {
     needs!("python3");
     alone(
-        "net::churn::more_clients_than_descriptors_are_all_served",
+        "net::churn::more_clients_than_descriptors_are_all_served_in_spite_of_emfile",
         || {
             let shortages = serve_crowds(1, 100);
             assert!(shortages >= 4, "{shortages}");
@@ -182,11 +182,14 @@ fn is_flat(figures: &[(usize, usize)]) {
 }
 
 #[test]
-fn clients_that_come_and_go_leave_nothing() {
+fn clients_that_connect_and_disconnect_leave_nothing() {
     needs!("python3");
-    alone("net::churn::clients_that_come_and_go_leave_nothing", || {
-        is_flat(&rounds_of_visits(3, 500, 5_000));
-    });
+    alone(
+        "net::churn::clients_that_connect_and_disconnect_leave_nothing",
+        || {
+            is_flat(&rounds_of_visits(3, 500, 5_000));
+        },
+    );
 }
 
 #[test]

@@ -113,7 +113,7 @@ fn a_context_that_nothing_runs_is_left_for_one_that_is_run() {
 }
 
 #[test]
-fn several_sockets_have_their_turns() {
+fn several_sockets_are_accepted_from_fairly() {
     let context = glib::MainContext::new();
     let listener = listening();
     listener.open_sync(&v4(), 128).expect("listens");

@@ -6,7 +6,7 @@ use super::*;
 use crate::common::{blocked::Blocked, in_loop, in_time, iterate_until, on_loop, settle};
 
 #[test]
-fn no_client_is_accepted_while_there_are_as_many_clients_as_may_be() {
+fn no_client_is_accepted_at_max_clients() {
     in_loop(|context| {
         let listener = listening();
         assert_eq!(listener.max_clients(), 0);
@@ -40,7 +40,7 @@ fn no_client_is_accepted_while_there_are_as_many_clients_as_may_be() {
 }
 
 #[test]
-fn waiting_for_a_place_costs_nothing() {
+fn waiting_at_max_clients_uses_no_cpu_time() {
     in_loop(|context| {
         let listener = listening();
         listener.set_max_clients(1);
@@ -55,7 +55,7 @@ fn waiting_for_a_place_costs_nothing() {
 }
 
 #[test]
-fn a_place_that_gets_free_in_another_thread_is_filled() {
+fn a_permit_released_in_another_thread_admits_the_next_client() {
     for _ in 0..50 {
         let listener = listening();
         listener.set_max_clients(1);
@@ -93,7 +93,7 @@ fn a_place_that_gets_free_in_another_thread_is_filled() {
 }
 
 #[test]
-fn those_who_wait_for_a_place_in_different_styles_all_get_one() {
+fn waiters_for_a_permit_in_different_styles_all_get_one() {
     on_loop(|| async {
         let listener = listening();
         listener.set_max_clients(1);

@@ -26,7 +26,7 @@ fn a_channel_listens_on_the_first_address_of_a_name() {
 }
 
 #[test]
-fn an_address_is_a_name_of_its_own() {
+fn an_address_resolves_to_itself() {
     on_loop(|| async {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("socket");
@@ -89,8 +89,8 @@ fn in_a_coroutine_the_blocking_call_suspends() {
 }
 
 #[test]
-fn a_service_is_looked_up_anew() {
-    const NAME: &str = "net::listen_future::a_service_is_looked_up_anew";
+fn a_service_is_looked_up_again() {
+    const NAME: &str = "net::listen_future::a_service_is_looked_up_again";
     alone(NAME, || {
         know([("here.test", Answer::Addresses(&["127.0.0.1"]))]);
         know_service("_qio._tcp.here.test", &["here.test"], 0);

@@ -5,11 +5,11 @@ mod activation;
 mod address;
 mod churn;
 mod context;
+mod emfile;
 mod limit;
 mod listen_future;
 mod open;
-mod path;
-mod shortage;
+mod unix_path;
 
 use std::{
     io::{self, Write as _},

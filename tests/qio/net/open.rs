@@ -199,7 +199,7 @@ fn sockets_are_accepted_from_round_robin_by_every_kind_of_accept() {
 }
 
 #[test]
-fn a_socket_that_has_failed_for_ever_does_not_hold_up_the_others() {
+fn a_permanently_failed_socket_does_not_block_the_others() {
     let broken = ChannelSocket::listen(&v4(), 4).expect("listens");
     let sound = ChannelSocket::listen(&v4(), 4).expect("listens");
     let address = sound.local_address().expect("bound");
@@ -223,7 +223,7 @@ fn a_socket_that_has_failed_for_ever_does_not_hold_up_the_others() {
 }
 
 #[test]
-fn messages_name_sockets_that_gio_has_no_words_for() {
+fn messages_name_socket_addresses_that_gio_cannot_display() {
     let any = qio::NetAddress::vsock(u32::MAX, u32::MAX);
     let any = any.to_connectable().expect("an address");
     let listener = NetListener::new();
@@ -257,7 +257,7 @@ fn settings_that_change_are_reported() {
 }
 
 #[test]
-fn names_that_is_unknown_are_reported() {
+fn unknown_names_are_reported() {
     let e = NetListener::new()
         .open_sync(&gio::NetworkAddress::new("nowhere.invalid", 1), 4)
         .expect_err("unknown");
@@ -266,7 +266,7 @@ fn names_that_is_unknown_are_reported() {
 }
 
 #[test]
-fn ports_are_shared_by_those_who_say_so() {
+fn ports_are_shared_with_reuse_port() {
     let listeners = [true, true, false].map(|reuse| {
         let listener = NetListener::new();
         listener.set_reuse_port(reuse);
@@ -283,7 +283,7 @@ fn ports_are_shared_by_those_who_say_so() {
 }
 
 #[test]
-fn sockets_of_ones_own_are_listened_on_and_closed() {
+fn sockets_of_the_caller_are_listened_on_and_closed() {
     let listener = NetListener::new();
     listener.set_name(Some("front door"));
     let own = ChannelSocket::listen(&v4(), 4).expect("listens");

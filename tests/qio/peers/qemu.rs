@@ -61,7 +61,7 @@ impl Monitor {
 }
 
 #[test]
-fn qemu_takes_descriptors_by_name_and_gives_them_back_by_number() {
+fn qemu_receives_descriptors_by_name_and_returns_them_by_number() {
     needs!("qemu-system-x86");
     in_time(|| {
         let directory = tempfile::tempdir().expect("a directory");
@@ -109,7 +109,7 @@ fn qemu_opens_what_we_have_passed_in_place_of_a_file() {
 }
 
 #[test]
-fn qemu_takes_a_socket_of_ours_as_a_character_device() {
+fn qemu_uses_a_passed_socket_as_a_character_device() {
     needs!("qemu-system-x86");
     in_time(|| {
         let directory = tempfile::tempdir().expect("a directory");
@@ -140,7 +140,7 @@ fn qemu_takes_a_socket_of_ours_as_a_character_device() {
 }
 
 #[test]
-fn qemu_is_known_by_its_number() {
+fn the_peer_process_of_qemu_is_known_by_pidfd() {
     needs!("qemu-system-x86");
     in_time(|| {
         let directory = tempfile::tempdir().expect("a directory");

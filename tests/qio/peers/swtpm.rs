@@ -30,7 +30,7 @@ fn control(
 }
 
 #[test]
-fn swtpm_takes_the_socket_for_its_data_and_answers_there() {
+fn swtpm_uses_the_passed_socket_for_its_data() {
     needs!("swtpm");
     in_time(|| {
         let directory = tempfile::tempdir().expect("a directory");

@@ -124,7 +124,7 @@ fn lists_of_few_and_of_many_bytes_keep_their_order() {
 }
 
 #[test]
-fn a_non_blocking_socket_says_would_block() {
+fn a_non_blocking_socket_returns_would_block() {
     let (listener, client, server) = connection(&v4());
     listener.set_blocking(false).expect("non-blocking");
     assert_eq!(

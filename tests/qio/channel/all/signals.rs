@@ -106,9 +106,9 @@ fn without_reader() -> Vec<Channel> {
 }
 
 #[test]
-fn a_dead_reader_is_an_error_and_no_signal() {
+fn a_closed_reader_is_epipe_and_no_sigpipe() {
     alone(
-        "channel::all::signals::a_dead_reader_is_an_error_and_no_signal",
+        "channel::all::signals::a_closed_reader_is_epipe_and_no_sigpipe",
         || {
             signals::make_sigpipe_deadly();
             let mask = signals::blocked_and_pending();
@@ -143,9 +143,9 @@ fn a_dead_reader_is_an_error_and_no_signal() {
 }
 
 #[test]
-fn a_reader_that_dies_in_the_middle_of_a_write_raises_no_signal() {
+fn a_reader_that_closes_during_a_write_raises_no_sigpipe() {
     alone(
-        "channel::all::signals::a_reader_that_dies_in_the_middle_of_a_write_raises_no_signal",
+        "channel::all::signals::a_reader_that_closes_during_a_write_raises_no_sigpipe",
         || {
             signals::make_sigpipe_deadly();
             let (reader, writer) = ChannelFile::pipe().expect("a pipe");
@@ -162,9 +162,9 @@ fn a_reader_that_dies_in_the_middle_of_a_write_raises_no_signal() {
 }
 
 #[test]
-fn a_signal_that_was_pending_stays_pending() {
+fn a_pending_sigpipe_stays_pending() {
     alone(
-        "channel::all::signals::a_signal_that_was_pending_stays_pending",
+        "channel::all::signals::a_pending_sigpipe_stays_pending",
         || {
             signals::make_sigpipe_deadly();
             let channels = without_reader();

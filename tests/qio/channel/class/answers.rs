@@ -129,7 +129,7 @@ fn a_count_that_cannot_be_is_an_error() {
 }
 
 #[test]
-fn nothing_written_of_something_is_an_error_and_nothing_read_is_the_end() {
+fn a_write_of_zero_bytes_is_an_error_and_a_read_of_zero_bytes_is_end_of_file() {
     let channel = puppet(|| Ok(0));
     let silent = "without setting GError";
     assert_fails(channel.write(b"x"), io::ErrorKind::Other, silent);

@@ -117,7 +117,7 @@ fn a_class_that_derives_from_the_socket_and_writes_by_itself_copies() {
 }
 
 #[test]
-fn other_classes_are_not_reported_to_use_memory_that_nothing_keeps() {
+fn other_classes_do_not_get_borrowed_memory() {
     let channel: Patient = glib::Object::new();
     channel.set_feature(Feature::WRITE_ZERO_COPY);
     let bytes = glib::Bytes::from_static(b"abc");

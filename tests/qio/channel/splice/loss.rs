@@ -19,7 +19,7 @@ use qio::{
     ByteCounter, Channel, ChannelBuffer, ChannelFile, ChannelSocket, TransferError, prelude::*,
 };
 
-use super::ends::{file, pattern, rest, tcp_pair};
+use super::fixtures::{file, pattern, rest, tcp_pair};
 use crate::{
     channel::future_foreign::Proxy,
     common::{
@@ -158,7 +158,7 @@ fn reader_dies(
 }
 
 #[test]
-fn what_a_dead_reader_does_not_take_stays_with_the_source() {
+fn unconsumed_data_is_pushed_back_to_the_source_when_the_target_closes() {
     in_loop(|context| {
         let mut runner = TestRunner::new(Config::with_cases(120));
         let size = 1..1_500_000_usize;
@@ -176,7 +176,7 @@ fn what_a_dead_reader_does_not_take_stays_with_the_source() {
 }
 
 #[test]
-fn what_a_dead_writer_had_written_arrives() {
+fn data_of_an_exited_writer_arrives() {
     in_loop(|context| {
         let mut runner = TestRunner::new(Config::with_cases(60));
         let case = ((targets(), targets()), 0..900_000_usize, any::<bool>());
@@ -307,9 +307,9 @@ fn a_closed_channel_ends_the_transfer_in_every_style() {
 }
 
 #[test]
-fn no_signal_comes_of_dead_readers_and_no_descriptor_stays_open() {
+fn closed_readers_raise_no_sigpipe_and_no_descriptor_stays_open() {
     alone(
-        "channel::splice::loss::no_signal_comes_of_dead_readers_and_no_descriptor_stays_open",
+        "channel::splice::loss::closed_readers_raise_no_sigpipe_and_no_descriptor_stays_open",
         || {
             make_sigpipe_deadly();
             in_time(|| {

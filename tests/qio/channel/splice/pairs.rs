@@ -3,7 +3,7 @@
 use glib::MainContext;
 use qio::{Channel, coroutine, prelude::*};
 
-use super::ends::{Kind, Source, Target, pattern};
+use super::fixtures::{Kind, Source, Target, pattern};
 use crate::common::in_loop;
 
 /// More than sockets and pipes hold.

@@ -12,7 +12,7 @@ use qio::{
     coroutine, prelude::*,
 };
 
-use super::ends::{pattern, rest, tcp_pair};
+use super::fixtures::{pattern, rest, tcp_pair};
 use crate::{
     channel::future_foreign::Proxy,
     common::{in_loop, in_time, iterate_until, on_loop},
@@ -187,7 +187,7 @@ fn a_command_that_has_ended_ends_the_relay_although_the_client_stays() {
 }
 
 #[test]
-fn what_cannot_be_shut_down_does_not_end_the_other_direction() {
+fn a_target_without_shutdown_does_not_end_the_other_direction() {
     in_loop(|context| {
         for style in Style::ALL {
             let ((a, one), (b, other)) = (pair(Pair::User), pair(Pair::Unix));
@@ -235,7 +235,7 @@ fn a_relay_that_blocks_needs_no_context_that_runs() {
 }
 
 #[test]
-fn counters_report_how_far_it_is() {
+fn counters_report_the_progress() {
     in_loop(|context| {
         let ((a, one), (b, other)) = (pair(Pair::Tcp), pair(Pair::Unix));
         let counters = RelayCounters::default();
@@ -257,7 +257,7 @@ fn counters_report_how_far_it_is() {
 }
 
 #[test]
-fn a_relay_is_limited_like_any_future_and_goes_on_later() {
+fn a_relay_can_time_out_and_be_resumed() {
     on_loop(|| async {
         let ((a, one), (b, other)) = (pair(Pair::Tcp), pair(Pair::Tcp));
         let counters = RelayCounters::default();
@@ -277,7 +277,7 @@ fn a_relay_is_limited_like_any_future_and_goes_on_later() {
 }
 
 #[test]
-fn a_pipe_that_is_no_two_way_channel_says_so() {
+fn relaying_a_one_way_pipe_is_an_error() {
     in_time(|| {
         let ((a, one), (read, _write)) = (pair(Pair::Unix), ChannelFile::pipe().expect("a pipe"));
         read.set_blocking(false).expect("non-blocking");

@@ -14,7 +14,7 @@ use qio::{
     Channel, ChannelCommand, ChannelSocket, RelayCounters, Shutdown, TransferError, prelude::*,
 };
 
-use super::ends::{pattern, rest, tcp_pair};
+use super::fixtures::{pattern, rest, tcp_pair};
 use crate::{
     common::{
         alone::{alone, is_alone, rerun},
@@ -75,7 +75,7 @@ fn a_reset_ends_both_directions_and_reports_both_counts() {
 }
 
 #[test]
-fn what_a_peer_sent_before_it_went_is_delivered() {
+fn data_that_a_peer_sent_before_it_closed_is_delivered() {
     let unix = || ChannelSocket::pair().expect("a socketpair");
     for pair in [unix as fn() -> _, tcp_pair] {
         for by_future in [true, false] {
@@ -103,7 +103,7 @@ fn what_a_peer_sent_before_it_went_is_delivered() {
 }
 
 #[test]
-fn a_direction_that_is_held_up_ends_with_the_other_and_loses_nothing() {
+fn a_blocked_direction_ends_with_the_other_and_loses_nothing() {
     on_loop(|| async {
         // `a` does not read, so that the data of `b` stays pending; then what `a` sends cannot be
         // written.
@@ -152,7 +152,7 @@ fn a_direction_that_is_held_up_ends_with_the_other_and_loses_nothing() {
 }
 
 #[test]
-fn who_closes_a_channel_ends_the_relay() {
+fn closing_a_channel_ends_the_relay() {
     in_loop(|context| {
         for by_future in [true, false] {
             let ((a, one), (_b, other)) = (tcp_pair(), tcp_pair());
@@ -179,7 +179,7 @@ fn who_closes_a_channel_ends_the_relay() {
 }
 
 #[test]
-fn a_relay_that_is_dropped_gives_back_what_it_held() {
+fn a_dropped_relay_pushes_back_its_buffers() {
     in_loop(|context| {
         for blocking in [true, false] {
             let ((a, one), (b, other)) = (tcp_pair(), ChannelSocket::pair().expect("a pair"));
@@ -223,8 +223,9 @@ fn ip(arguments: &str) -> bool {
 
 /// Two hosts with a cable between them: this process is in the one, the other one is its child.
 #[test]
-fn a_link_that_is_cut_ends_the_relay_in_time() {
-    const NAME: &str = "channel::splice::relay_faults::a_link_that_is_cut_ends_the_relay_in_time";
+fn a_link_failure_ends_the_relay_within_the_user_timeout() {
+    const NAME: &str =
+        "channel::splice::relay_faults::a_link_failure_ends_the_relay_within_the_user_timeout";
     if !is_alone() {
         let may = Command::new("unshare").args(["--net", "true"]).status();
         if !may.is_ok_and(|status| status.success()) || !ip("-V") {

@@ -95,7 +95,7 @@ fn gio_has_the_same_address() {
 }
 
 #[test]
-fn socket_addresses_become_texts_and_the_same_again() {
+fn socket_addresses_are_displayed_and_parsed_again() {
     for (text, address) in canonical() {
         // Descriptors have none, and scopes become numbers.
         if text.starts_with("fd:") || text.contains("fe80:") {
@@ -114,14 +114,14 @@ fn socket_addresses_become_texts_and_the_same_again() {
 }
 
 #[test]
-fn a_scope_is_written_by_its_number() {
+fn a_scope_is_displayed_by_its_number() {
     let address = socket_address(&tcp("fe80::1%lo", 80));
     let again = NetAddress::try_from(&address).expect("written");
     assert_eq!(again.to_string(), "tcp:[fe80::1%1]:80");
 }
 
 #[test]
-fn a_padded_name_is_written_with_its_padding() {
+fn a_padded_abstract_name_is_displayed_with_its_padding() {
     let address = gio::UnixSocketAddress::with_type(UnixSocketAddressPath::AbstractPadded(b"n"));
     let address =
         NetAddress::try_from(address.upcast_ref::<gio::SocketAddress>()).expect("written");
@@ -129,7 +129,7 @@ fn a_padded_name_is_written_with_its_padding() {
 }
 
 #[test]
-fn an_unnamed_socket_has_no_text() {
+fn an_unnamed_socket_has_no_string_representation() {
     let (one, _other) = ChannelSocket::pair().expect("a pair");
     let address = one.local_address().expect("an address");
     let e = NetAddress::try_from(&address).expect_err("no name");
@@ -208,7 +208,7 @@ fn opened(address: &NetAddress) -> [(NetListener, Vec<NetAddress>); 2] {
 }
 
 #[test]
-fn listeners_are_opened_on_all_addresses_of_what_is_written() {
+fn listeners_are_opened_on_all_addresses_of_a_string() {
     for (listener, addresses) in opened(&tcp("127.0.0.1", 0)) {
         let client = addresses[0].connect().expect("connects");
         let server = in_time(move || listener.wait_client()).expect("accepted");
@@ -243,7 +243,7 @@ fn unix_paths_of_all_bytes_listen_and_connect() {
 
 /// GIO itself may count the NUL after the path, as the kernel does.
 #[test]
-fn an_address_of_a_socket_of_gio_is_written_and_used_as_any() {
+fn a_gio_socket_address_is_displayed_and_used_as_any() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("socket");
     let socket = gio::Socket::new(
@@ -404,7 +404,7 @@ fn a_listening_socket_from_outside_is_listened_on() {
 }
 
 #[test]
-fn descriptors_of_others_are_left_alone() {
+fn descriptors_of_other_code_are_left_open() {
     let (_read, write) = std::io::pipe().expect("a pipe");
     assert!(fds::is_cloexec(write.as_fd()));
     let number = write.as_raw_fd();

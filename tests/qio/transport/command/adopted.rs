@@ -74,7 +74,7 @@ fn check_messages(read: OwnedFd, blocking: bool, send: impl FnOnce() + Send + 's
 }
 
 #[test]
-fn messages_stay_apart_and_none_is_left() {
+fn message_boundaries_are_preserved_and_no_message_is_left() {
     for blocking in [true, false] {
         for (read, write) in [pipe(libc::O_DIRECT), sockets(libc::SOCK_SEQPACKET)] {
             // An end would be read as well.

@@ -100,7 +100,7 @@ fn an_output_of_more_than_the_limit_is_an_error() {
 }
 
 #[test]
-fn what_the_channel_does_not_have_is_left_out() {
+fn communicate_skips_streams_that_the_channel_does_not_have() {
     let output = ChannelCommand::new_spawn(["echo", "text"], Access::Read).expect("echo");
     assert_eq!(
         output.communicate(b"", None).expect("done").stdout,

@@ -143,7 +143,7 @@ fn a_signal_of_choice_arrives() {
 }
 
 #[test]
-fn an_absurd_signal_is_refused() {
+fn an_invalid_signal_number_is_refused() {
     let cat = ChannelCommand::builder(["cat"]).spawn().expect("cat");
     let e = cat.send_signal(4_711).expect_err("no signal");
     assert_eq!(e.kind(), ErrorKind::InvalidInput);
@@ -228,7 +228,7 @@ fn a_dropped_command_ends_at_the_end_of_its_input() {
 }
 
 #[test]
-fn a_dropped_command_that_has_ended_is_collected() {
+fn a_dropped_command_that_has_exited_is_reaped() {
     let command = ChannelCommand::builder(["true"]).spawn().expect("true");
     let watched = watch(&command);
     watched
@@ -256,7 +256,7 @@ fn a_command_that_ends_by_itself_is_no_zombie_while_its_channel_is_there_and_has
 }
 
 #[test]
-fn a_command_whose_channel_is_forgotten_is_no_zombie() {
+fn a_command_whose_channel_is_leaked_is_no_zombie() {
     let command = shell("read line");
     let watched = watch(&command);
     command.shutdown(Shutdown::Write).expect("ended its input");
@@ -274,9 +274,9 @@ fn an_aborted_command_is_no_zombie() {
 }
 
 #[test]
-fn a_forked_child_collects_its_own_commands_and_none_of_its_parents() {
+fn a_forked_child_reaps_its_own_commands_and_none_of_its_parent() {
     alone(
-        "transport::command::end::a_forked_child_collects_its_own_commands_and_none_of_its_parents",
+        "transport::command::end::a_forked_child_reaps_its_own_commands_and_none_of_its_parent",
         || {
             let parents = shell("read line; exit 3");
             let before = epoll_instances();

@@ -39,7 +39,7 @@ fn port_zero_becomes_a_real_one() {
 }
 
 #[test]
-fn both_ends_know_each_other() {
+fn both_ends_report_the_address_of_each_other() {
     for address in [Some(v4()), v6()].into_iter().flatten() {
         let (listener, client, server) = connection(&address);
         let text = |address: gio::SocketAddress| SocketConnectableExt::to_string(&address);

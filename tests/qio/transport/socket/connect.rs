@@ -187,7 +187,7 @@ fn a_refused_name_is_named_with_its_address() {
 }
 
 #[test]
-fn an_address_of_ipv6_is_reported_as_people_write_it() {
+fn an_ipv6_address_is_reported_in_brackets() {
     let Some(any) = v6() else { return };
     in_loop(move |context| {
         let port = port_of(&local(&listener(&any)));
@@ -238,7 +238,7 @@ fn a_channel_is_connected_once_and_not_after_it_was_closed() {
 }
 
 #[test]
-fn of_two_connects_at_once_one_is_taken() {
+fn one_of_two_concurrent_connects_is_refused() {
     on_loop(|| async {
         let listener = listener(&v4());
         let address = local(&listener);
@@ -292,7 +292,7 @@ fn a_client_has_the_options() {
 }
 
 #[test]
-fn what_a_client_cannot_have_is_refused() {
+fn unsupported_settings_of_the_socket_client_are_refused() {
     on_loop(|| async {
         let listener = listener(&abstract_name("refused"));
         let tls = gio::SocketClient::new();

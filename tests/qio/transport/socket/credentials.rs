@@ -33,7 +33,7 @@ fn check_is_this_process(channel: &ChannelSocket) {
 }
 
 #[test]
-fn both_ends_of_unix_sockets_know_each_other() {
+fn both_ends_of_unix_sockets_have_the_peer_credentials_of_each_other() {
     let directory = tempfile::tempdir().expect("a directory");
     for address in [unix(&directory.path().join("socket")), abstract_name("who")] {
         let (_listener, client, server) = connection(&address);
@@ -52,7 +52,7 @@ fn both_ends_of_unix_sockets_know_each_other() {
 }
 
 #[test]
-fn another_process_is_reported_by_number_and_by_a_descriptor_that_reports_its_end() {
+fn the_peer_process_is_reported_by_pid_and_by_pidfd() {
     needs!("socat");
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("socket");

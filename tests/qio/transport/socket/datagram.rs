@@ -58,7 +58,7 @@ fn check_boundaries(address: &gio::SocketAddress) {
 }
 
 #[test]
-fn messages_stay_apart_over_udp_and_unix() {
+fn message_boundaries_are_preserved_over_udp_and_unix() {
     let directory = tempfile::tempdir().expect("a directory");
     check_boundaries(&v4());
     check_boundaries(&unix(&directory.path().join("socket")));
@@ -81,7 +81,7 @@ fn a_message_of_thousands_of_buffers_is_one_message() {
 }
 
 #[test]
-fn a_message_that_does_not_fit_is_an_error_and_the_next_one_is_whole() {
+fn a_truncated_message_is_an_error_and_the_next_one_is_whole() {
     let udp = sender(&v4());
     for (receiver, sender) in [udp, datagrams()] {
         for buffers in [1, 2] {
@@ -122,8 +122,8 @@ fn the_size_of_a_message_is_reported_beforehand() {
 }
 
 #[test]
-fn descriptors_travel_with_messages_and_are_closed_with_those_that_do_not_fit() {
-    let name = "transport::socket::datagram::descriptors_travel_with_messages_and_are_closed_with_those_that_do_not_fit";
+fn descriptors_are_passed_with_messages_and_closed_with_truncated_ones() {
+    let name = "transport::socket::datagram::descriptors_are_passed_with_messages_and_closed_with_truncated_ones";
     crate::common::alone::alone(name, || {
         let (a, b) = datagrams();
         let (read, _write) = std::io::pipe().expect("a pipe");
@@ -163,7 +163,7 @@ fn an_empty_message_is_not_the_end() {
 }
 
 #[test]
-fn messages_that_are_put_together_may_come_in_many_buffers() {
+fn a_message_may_be_gathered_from_many_buffers() {
     let (a, b) = datagrams();
     a.write_all(b"x").expect("sent");
     a.write_all(&[b'y'; 60]).expect("sent");
@@ -214,7 +214,7 @@ fn a_thread_that_waits_for_a_message_returns_when_the_socket_is_closed() {
 }
 
 #[test]
-fn whom_a_message_came_from_is_reported_and_can_be_answered() {
+fn the_source_address_of_a_message_is_reported_and_can_be_answered() {
     let directory = tempfile::tempdir().expect("a directory");
     let paths = [directory.path().join("one"), directory.path().join("two")];
     for [one, two] in [[v4(), v4()], [unix(&paths[0]), unix(&paths[1])]] {
@@ -258,7 +258,7 @@ fn unbound_unix_sender_has_no_address_and_autobound_sender_has_one() {
 }
 
 #[test]
-fn a_future_opens_a_socket_by_name_and_waits_for_messages_of_anybody() {
+fn a_future_opens_a_datagram_socket_by_name_and_receives_from_any_peer() {
     on_loop(|| async {
         let server = ChannelSocket::new();
         server
@@ -289,7 +289,7 @@ fn a_future_opens_a_socket_by_name_and_waits_for_messages_of_anybody() {
 }
 
 #[test]
-fn what_cannot_be_opened_is_reported_with_its_addresses() {
+fn an_error_of_dgram_names_both_addresses() {
     let none = gio::SocketAddress::NONE;
     let e = ChannelSocket::dgram(none, ANYBODY).expect_err("nothing");
     assert_eq!(e.kind(), ErrorKind::InvalidInput);
@@ -344,7 +344,7 @@ fn datagram_sockets_do_not_listen_and_leave_no_file() {
 }
 
 #[test]
-fn a_full_peer_makes_a_writer_wait_and_loses_nothing() {
+fn a_full_receiver_blocks_the_sender_and_loses_nothing() {
     let (a, b) = datagrams();
     a.set_blocking(false).expect("non-blocking");
     let mut sent = 0u32;

@@ -58,7 +58,7 @@ fn check_packets(client: &ChannelSocket, server: &ChannelSocket) {
 }
 
 #[test]
-fn packets_stay_apart_over_paths_names_and_pairs() {
+fn packet_boundaries_are_preserved_over_paths_names_and_pairs() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("socket");
     for address in [unix(&path), abstract_name("packets")] {
@@ -207,7 +207,7 @@ fn adopted_sockets_of_every_kind_have_the_features_of_their_kind() {
 }
 
 #[test]
-fn an_adopted_datagram_socket_keeps_messages_apart() {
+fn an_adopted_datagram_socket_preserves_message_boundaries() {
     let (one, other) = UnixDatagram::pair().expect("a socketpair");
     let channel = qio::channel_for_fd(OwnedFd::from(one)).expect("a channel");
     other.send(b"ab").expect("sent");
@@ -227,7 +227,7 @@ fn vsock_listener(kind: SockType, cid: u32) -> nix::Result<OwnedFd> {
 }
 
 #[test]
-fn vsock_has_addresses_and_refusals_with_names() {
+fn vsock_errors_name_the_address() {
     let listener = match vsock_listener(SockType::Stream, libc::VMADDR_CID_ANY) {
         Ok(fd) => ChannelSocket::new_fd(fd).expect("a socket"),
         Err(e) => return skip(format_args!("no vsock ({e})")),

@@ -34,7 +34,7 @@ fn delay_is_the_inverse_of_nodelay() {
 }
 
 #[test]
-fn cork_holds_data_back_until_it_is_pulled() {
+fn cork_holds_data_back_until_it_is_cleared() {
     let (_listener, client, server) = connection(&v4());
     client.set_delay(false);
     assert!(!holds_back(&client, &server));

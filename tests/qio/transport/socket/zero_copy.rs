@@ -104,7 +104,7 @@ fn check_transfer(address: &gio::SocketAddress, blocking: bool) {
 }
 
 #[test]
-fn everything_arrives_and_flush_reports_that_it_was_copied_on_the_way() {
+fn everything_arrives_and_flush_reports_copied_for_loopback() {
     for blocking in [true, false] {
         check_transfer(&v4(), blocking);
         if let Some(address) = v6() {
@@ -130,7 +130,7 @@ fn memory_is_kept_until_it_is_sent_and_no_longer() {
 }
 
 #[test]
-fn streaming_without_a_flush_keeps_only_what_is_under_way() {
+fn streaming_without_a_flush_keeps_only_buffers_in_flight() {
     const PIECES: usize = 200;
     let (client, server) = ends();
     let dropped = Arc::new(AtomicUsize::new(0));
@@ -151,7 +151,7 @@ fn streaming_without_a_flush_keeps_only_what_is_under_way() {
 }
 
 #[test]
-fn borrowed_memory_is_copied_and_flush_says_so() {
+fn borrowed_memory_is_copied_and_flush_reports_it() {
     let (_listener, client, server) = connection(&v4());
     let mut memory = data(1_000);
     let iov = [IoSlice::new(&memory[..400]), IoSlice::new(&memory[400..])];
@@ -167,7 +167,7 @@ fn borrowed_memory_is_copied_and_flush_says_so() {
 }
 
 #[test]
-fn datagrams_are_sent_without_a_copy_too() {
+fn datagrams_are_sent_by_zero_copy() {
     let none: Option<&gio::SocketAddress> = None;
     let receiver = ChannelSocket::dgram(Some(&v4()), none).expect("bound");
     let to = receiver.local_address().expect("an address");
@@ -207,7 +207,7 @@ fn leave_for_nowhere() -> Result<(), String> {
 }
 
 #[test]
-fn what_leaves_the_machine_is_not_copied_and_flush_says_so() {
+fn data_to_another_host_is_sent_by_zero_copy_and_flush_reports_it() {
     in_time(|| {
         if let Err(why) = leave_for_nowhere() {
             return skip(why);
@@ -234,7 +234,7 @@ fn what_leaves_the_machine_is_not_copied_and_flush_says_so() {
 }
 
 #[test]
-fn sockets_that_cannot_say_so() {
+fn zero_copy_is_unsupported_on_unix_sockets() {
     let (pair, _other) = ChannelSocket::pair().expect("a socketpair");
     let bytes = glib::Bytes::from_static(b"x");
     let e = pair.write_bytes_full(&bytes, &[], ZERO_COPY);
@@ -249,7 +249,7 @@ fn sockets_that_cannot_say_so() {
 }
 
 #[test]
-fn a_socket_on_which_another_thread_does_the_same_is_written_to_with_a_copy() {
+fn a_concurrent_zero_copy_write_is_copied() {
     let (_listener, client, server) = connection(&v4());
     let twin = client.with_fd(|fd| fd.try_clone_to_owned()).expect("open");
     let twin = ChannelSocket::new_fd(twin.expect("a duplicate")).expect("a socket");
@@ -292,8 +292,8 @@ fn a_write_that_is_dropped_in_a_future_keeps_its_memory() {
 }
 
 #[test]
-fn closing_with_memory_under_way_sends_all_and_frees_it_and_the_descriptor() {
-    let name = "transport::socket::zero_copy::closing_with_memory_under_way_sends_all_and_frees_it_and_the_descriptor";
+fn closing_with_zero_copy_memory_in_flight_sends_all_and_frees_it_and_the_descriptor() {
+    let name = "transport::socket::zero_copy::closing_with_zero_copy_memory_in_flight_sends_all_and_frees_it_and_the_descriptor";
     alone(name, || {
         // What a thread needs to wait is made once.
         drop(ends());

@@ -7,7 +7,7 @@ use super::*;
 use crate::common::{FEW, in_time, iterations};
 
 #[test]
-fn any_context_will_do_also_one_that_is_nobodys_default() {
+fn connecting_works_in_any_context_also_if_it_is_not_a_thread_default() {
     let directory = tempfile::tempdir().expect("a directory");
     for address in kinds(directory.path()) {
         in_time(move || {
@@ -50,7 +50,7 @@ fn tasks_of_glib_connect_as_well() {
 }
 
 #[test]
-fn a_connect_goes_on_in_another_context() {
+fn a_connect_continues_in_another_context() {
     in_loop(|context| {
         for (listener, _first, address) in silent() {
             let mut future = Box::pin(ChannelSocket::connect_future(&address));
@@ -107,7 +107,7 @@ fn a_coroutine_connects_to_every_kind_of_address() {
 }
 
 #[test]
-fn a_coroutine_that_is_dropped_while_it_connects_lets_go() {
+fn a_coroutine_dropped_while_it_connects_releases_the_socket() {
     for (_listener, _first, address) in silent() {
         in_loop(move |context| {
             let channel = ChannelSocket::new();

@@ -107,9 +107,9 @@ fn an_address_that_answers_late_is_not_given_up_because_another_one_fails() {
 }
 
 #[test]
-fn where_no_peer_answers_every_address_had_its_time() {
+fn if_no_peer_answers_every_address_is_tried_until_its_timeout() {
     in_a_network_of_its_own(
-        "where_no_peer_answers_every_address_had_its_time",
+        "if_no_peer_answers_every_address_is_tried_until_its_timeout",
         |context| {
             know([("many.test", Answer::Addresses(&["10.9.0.2", "fd09::2"]))]);
             let name = gio::NetworkAddress::new("many.test", 9);

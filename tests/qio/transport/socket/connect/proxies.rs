@@ -74,7 +74,7 @@ fn check_named(e: &glib::Error, port: u16, proxy_port: u16) {
 }
 
 #[test]
-fn a_socks_proxy_is_passed_through() {
+fn connecting_goes_through_a_socks_proxy() {
     needs!("microsocks");
     in_loop(|context| {
         let proxy = Proxy::socks(None);
@@ -84,7 +84,7 @@ fn a_socks_proxy_is_passed_through() {
 }
 
 #[test]
-fn a_socks_proxy_is_reported_the_user_and_the_password() {
+fn a_socks_proxy_gets_the_user_and_the_password() {
     needs!("microsocks");
     in_loop(|context| {
         let proxy = Proxy::socks(Some(("me", "secret")));
@@ -137,7 +137,7 @@ fn what_a_socks_proxy_cannot_connect_to_is_reported() {
 }
 
 #[test]
-fn an_http_proxy_is_passed_through() {
+fn connecting_goes_through_an_http_proxy() {
     needs!("tinyproxy-bin");
     in_loop(|context| {
         let proxy = Proxy::http("");
@@ -147,7 +147,7 @@ fn an_http_proxy_is_passed_through() {
 }
 
 #[test]
-fn an_http_proxy_is_reported_the_user_and_the_password() {
+fn an_http_proxy_gets_the_user_and_the_password() {
     needs!("tinyproxy-bin");
     in_loop(|context| {
         let proxy = Proxy::http("BasicAuth me secret\n");
@@ -186,7 +186,7 @@ fn a_proxy_that_is_not_there_is_named() {
 }
 
 #[test]
-fn something_else_than_a_proxy_is_reported() {
+fn a_server_that_is_not_a_proxy_is_reported() {
     in_loop(|context| {
         let listener = listener(&v4());
         let port = port_of(&local(&listener));
@@ -219,7 +219,7 @@ fn a_protocol_of_proxies_that_is_unknown_is_reported() {
 }
 
 #[test]
-fn no_proxy_is_used_where_none_is_wanted() {
+fn no_proxy_is_used_with_enable_proxy_off() {
     in_loop(|context| {
         let (_fd, deaf) = deaf();
         let client = by(&format!("socks5://127.0.0.1:{}", port_of(&deaf)));
@@ -244,9 +244,9 @@ fn unix_sockets_need_no_proxy() {
 }
 
 #[test]
-fn a_proxy_that_never_answers_is_given_up_at_once() {
+fn a_proxy_that_never_answers_can_be_cancelled_at_once() {
     alone(
-        "transport::socket::connect::proxies::a_proxy_that_never_answers_is_given_up_at_once",
+        "transport::socket::connect::proxies::a_proxy_that_never_answers_can_be_cancelled_at_once",
         || {
             in_loop(|context| {
                 // It accepts, in its queue, and never reads.

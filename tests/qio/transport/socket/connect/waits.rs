@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn an_answer_is_waited_for() {
+fn a_full_backlog_is_waited_for() {
     for (listener, _first, address) in silent() {
         on_loop(|| async move {
             let accepts = listener.clone();
@@ -16,9 +16,9 @@ fn an_answer_is_waited_for() {
 }
 
 #[test]
-fn a_blocking_connect_that_signals_interrupt_is_waited_for() {
+fn a_blocking_connect_interrupted_by_signals_completes() {
     let name = "transport::socket::connect::waits::\
-                a_blocking_connect_that_signals_interrupt_is_waited_for";
+                a_blocking_connect_interrupted_by_signals_completes";
     alone(name, || {
         for (listener, _first, address) in silent() {
             let enough = signals::interruptions() + 20;
@@ -94,7 +94,7 @@ fn a_timeout_of_the_client_is_named_with_the_address() {
 }
 
 #[test]
-fn a_handler_may_abort_the_connect_that_it_hears_of() {
+fn a_connect_progress_handler_may_abort_the_connect() {
     in_loop(|context| {
         let listener = listener(&v4());
         let address = local(&listener);

@@ -60,7 +60,7 @@ fn overtake(delay: u32) -> bool {
 
 #[test]
 #[ignore = "takes half a minute: `make soak`"]
-fn memory_of_a_write_that_a_close_overtakes_is_kept() {
+fn memory_of_a_zero_copy_write_concurrent_with_close_is_kept() {
     let end = Instant::now() + Duration::from_secs(30);
     let mut written = 0;
     for round in 0.. {

@@ -47,8 +47,8 @@ fn drain(server: &ChannelSocket) -> usize {
 }
 
 #[test]
-fn closing_with_memory_under_way_starts_no_thread_and_needs_no_descriptor() {
-    let name = "transport::socket::zero_copy::leftovers::closing_with_memory_under_way_starts_no_thread_and_needs_no_descriptor";
+fn closing_with_zero_copy_memory_in_flight_starts_no_thread_and_needs_no_descriptor() {
+    let name = "transport::socket::zero_copy::leftovers::closing_with_zero_copy_memory_in_flight_starts_no_thread_and_needs_no_descriptor";
     alone(name, || {
         let (client, server) = ends();
         let (bytes, dropped) = counted(100_000);

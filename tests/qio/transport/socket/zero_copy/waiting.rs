@@ -107,7 +107,7 @@ fn shutting_down_and_closing_end_a_flush() {
 }
 
 #[test]
-fn a_peer_that_vanishes_ends_a_flush_and_frees_the_memory() {
+fn a_reset_by_the_peer_ends_a_flush_and_frees_the_memory() {
     let (client, server) = ends();
     let (bytes, dropped) = counted(100_000);
     fill(&client, &bytes);
@@ -129,7 +129,7 @@ fn a_peer_that_vanishes_ends_a_flush_and_frees_the_memory() {
 }
 
 #[test]
-fn a_watch_is_not_reported_of_what_was_sent_and_does_not_spin() {
+fn a_watch_does_not_fire_or_spin_for_zero_copy_completions() {
     in_loop(|context| {
         let (_listener, client, server) = connection(&v4());
         client.set_blocking(false).expect("non-blocking");
@@ -172,7 +172,7 @@ fn a_watch_is_not_reported_of_what_was_sent_and_does_not_spin() {
 }
 
 #[test]
-fn who_waits_for_data_is_not_reported_of_what_was_sent() {
+fn a_read_future_is_not_woken_by_zero_copy_completions() {
     let (_listener, client, server) = connection(&v4());
     let bytes = glib::Bytes::from_owned(data(50_000));
     client

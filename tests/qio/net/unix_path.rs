@@ -40,7 +40,7 @@ fn replacing() -> NetListener {
 }
 
 #[test]
-fn a_path_has_the_mode_and_the_owner_that_are_asked_for() {
+fn a_path_gets_the_requested_mode_and_owner() {
     let (_folder, path) = folder();
     let listener = NetListener::new();
     assert_eq!(listener.path_mode(), None);
@@ -65,8 +65,9 @@ fn a_path_has_the_mode_and_the_owner_that_are_asked_for() {
 }
 
 #[test]
-fn an_owner_that_may_not_be_is_an_error_that_leaves_nothing() {
-    const NAME: &str = "net::path::an_owner_that_may_not_be_is_an_error_that_leaves_nothing";
+fn an_owner_without_permission_is_an_error_that_leaves_no_file() {
+    const NAME: &str =
+        "net::unix_path::an_owner_without_permission_is_an_error_that_leaves_no_file";
     const FOLDER: &str = "QIO_TEST_FOLDER";
     if !is_alone() {
         let (folder, _) = folder();
@@ -94,7 +95,7 @@ fn an_owner_that_may_not_be_is_an_error_that_leaves_nothing() {
 }
 
 #[test]
-fn a_stale_socket_is_replaced_if_that_is_asked_for() {
+fn a_stale_socket_is_replaced_with_replace_stale() {
     let (folder, path) = folder();
     leave_stale(&path);
     let e = NetListener::new()
@@ -124,7 +125,7 @@ fn port_of_path(listener: &NetListener) -> PathBuf {
 }
 
 #[test]
-fn the_longest_paths_are_replaced_and_stay_as_others_do() {
+fn the_longest_paths_are_replaced_like_others() {
     let folder = tempfile::tempdir().expect("a directory");
     let own = folder.path().as_os_str().len();
     // As many as fit into an address; the temporary name in the same directory is longer.
@@ -164,7 +165,7 @@ fn a_socket_that_another_thread_listens_on_stays() {
 }
 
 #[test]
-fn a_socket_whose_queue_is_full_stays() {
+fn a_socket_whose_backlog_is_full_stays() {
     let (_folder, path) = folder();
     let living = ChannelSocket::listen(&unix(&path), 0).expect("listens");
     let _first = connect_to(&unix(&path));
@@ -188,7 +189,7 @@ fn a_socket_of_another_kind_stays() {
 }
 
 #[test]
-fn what_is_not_a_socket_stays() {
+fn a_file_that_is_not_a_socket_stays() {
     let (folder, path) = folder();
     let target = folder.path().join("target");
     leave_stale(&target);
@@ -217,7 +218,7 @@ fn what_is_not_a_socket_stays() {
 }
 
 #[test]
-fn of_many_who_replace_a_socket_at_the_same_time_one_wins() {
+fn one_of_many_processes_replaces_a_stale_socket() {
     for _ in 0..30 {
         let (folder, path) = folder();
         leave_stale(&path);
@@ -266,7 +267,7 @@ fn lock_on(path: &Path) -> (PathBuf, fs::File) {
 }
 
 #[test]
-fn locks_that_another_user_can_have_do_not_hold_it_up() {
+fn locks_of_other_users_do_not_block_it() {
     let (folder, path) = folder();
     let own_uid = geteuid().as_raw();
     let on_folder = fs::File::open(folder.path()).expect("open");
@@ -313,7 +314,7 @@ fn locks_that_another_user_can_have_do_not_hold_it_up() {
 }
 
 #[test]
-fn a_lock_that_this_user_has_for_long_is_an_error() {
+fn a_lock_that_stays_held_by_this_user_is_an_error() {
     let (_folder, path) = folder();
     let (file, lock) = lock_on(&path);
     let e = replacing().open_sync(&unix(&path), 4).expect_err("locked");

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{beside::median, counts::UNITS};
+use super::{counts::UNITS, interleaved::median};
 
 /// Units are counted but not measured for so long.
 pub(crate) const WARM_UP: Duration = Duration::from_millis(40);

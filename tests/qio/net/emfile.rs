@@ -73,10 +73,10 @@ impl Drop for Crowd {
 }
 
 #[test]
-fn a_callback_waits_for_descriptors_without_spinning_and_goes_on() {
+fn a_callback_pauses_at_emfile_without_spinning_and_continues() {
     needs!("python3");
     alone(
-        "net::shortage::a_callback_waits_for_descriptors_without_spinning_and_goes_on",
+        "net::emfile::a_callback_pauses_at_emfile_without_spinning_and_continues",
         || {
             in_loop(|context| {
                 let listener = listening();
@@ -125,9 +125,9 @@ fn a_callback_waits_for_descriptors_without_spinning_and_goes_on() {
 }
 
 #[test]
-fn a_future_waits_for_descriptors() {
+fn a_future_waits_at_emfile() {
     needs!("python3");
-    alone("net::shortage::a_future_waits_for_descriptors", || {
+    alone("net::emfile::a_future_waits_at_emfile", || {
         in_loop(|context| {
             let listener = listening();
             let errors = errors_of(&listener);
@@ -148,10 +148,10 @@ fn a_future_waits_for_descriptors() {
 }
 
 #[test]
-fn a_blocked_thread_waits_for_descriptors_even_for_its_own() {
+fn a_blocked_thread_waits_at_emfile_even_for_its_own_descriptors() {
     needs!("python3");
     alone(
-        "net::shortage::a_blocked_thread_waits_for_descriptors_even_for_its_own",
+        "net::emfile::a_blocked_thread_waits_at_emfile_even_for_its_own_descriptors",
         || {
             let listener = listening();
             let errors = errors_of(&listener);
@@ -182,9 +182,9 @@ fn a_blocked_thread_waits_for_descriptors_even_for_its_own() {
 }
 
 #[test]
-fn it_is_reported_once_in_the_log_and_every_time_by_the_signal() {
+fn emfile_is_logged_once_and_signalled_every_time() {
     needs!("python3");
-    const NAME: &str = "net::shortage::it_is_reported_once_in_the_log_and_every_time_by_the_signal";
+    const NAME: &str = "net::emfile::emfile_is_logged_once_and_signalled_every_time";
     if !is_alone() {
         let output = rerun(NAME, |command| command);
         let text = String::from_utf8_lossy(&output.stderr);
@@ -224,10 +224,10 @@ fn it_is_reported_once_in_the_log_and_every_time_by_the_signal() {
 }
 
 #[test]
-fn clients_that_have_gone_again_do_not_stop_it() {
+fn connections_aborted_in_the_backlog_do_not_stop_the_listener() {
     needs!("python3");
     alone(
-        "net::shortage::clients_that_have_gone_again_do_not_stop_it",
+        "net::emfile::connections_aborted_in_the_backlog_do_not_stop_the_listener",
         || {
             in_loop(|context| {
                 // What is made once for the context and the process stays.

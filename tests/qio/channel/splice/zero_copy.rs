@@ -3,7 +3,7 @@
 use glib::MainContext;
 use qio::{ByteCounter, ChannelSocket, Shutdown, WriteFlags, prelude::*};
 
-use super::ends::{pattern, rest, tcp_pair};
+use super::fixtures::{pattern, rest, tcp_pair};
 use crate::common::{FEW, in_loop, iterate_until, iterations};
 
 /// Sends something without a copy that arrives at once: a note says so.
@@ -16,7 +16,7 @@ fn leave_a_note(channel: &ChannelSocket, peer: &ChannelSocket) {
 }
 
 #[test]
-fn a_note_is_nothing_to_read() {
+fn a_zero_copy_completion_is_no_input() {
     in_loop(|context: &MainContext| {
         for blocking in [true, false] {
             let (source, peer) = tcp_pair();
@@ -48,7 +48,7 @@ fn a_note_is_nothing_to_read() {
 }
 
 #[test]
-fn a_relay_ends_what_it_writes_once_all_has_been_sent() {
+fn a_relay_shuts_down_its_output_after_pending_zero_copy_writes() {
     in_loop(|context: &MainContext| {
         for blocking in [true, false] {
             let (one, client) = tcp_pair();

@@ -4,19 +4,19 @@ use std::io;
 
 /// Medians of both sides, and of the ratios of neighbours: drift hits both alike, all the more
 /// since the sides take turns in beginning.
-pub(crate) struct Beside {
+pub(crate) struct Interleaved {
     pub(crate) ours: f64,
     pub(crate) theirs: f64,
     pub(crate) ratio: f64,
 }
 
 /// Measures both sides so often, after some rounds that only warm up.
-pub(crate) fn in_turns(
+pub(crate) fn interleaved(
     warm_up: usize,
     rounds: usize,
     mut ours: impl FnMut() -> io::Result<f64>,
     mut theirs: impl FnMut() -> io::Result<f64>,
-) -> io::Result<Beside> {
+) -> io::Result<Interleaved> {
     let (mut all, mut all_theirs, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..warm_up + rounds {
         let (a, b) = if round % 2 == 0 {
@@ -32,7 +32,7 @@ pub(crate) fn in_turns(
             ratios.push(a / b);
         }
     }
-    Ok(Beside {
+    Ok(Interleaved {
         ours: median(&mut all),
         theirs: median(&mut all_theirs),
         ratio: median(&mut ratios),

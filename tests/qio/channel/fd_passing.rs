@@ -89,7 +89,7 @@ fn the_sender_keeps_its_descriptor() {
 }
 
 #[test]
-fn what_arrives_is_close_on_exec() {
+fn received_descriptors_are_close_on_exec() {
     let (a, b) = pair();
     let (_reader, writer) = token();
     // Not a property of what was sent.
@@ -140,7 +140,7 @@ fn one_message_carries_253_descriptors() {
 #[test]
 fn one_more_than_253_descriptors_are_refused_and_nothing_is_sent() {
     alone(
-        "channel::fds::one_more_than_253_descriptors_are_refused_and_nothing_is_sent",
+        "channel::fd_passing::one_more_than_253_descriptors_are_refused_and_nothing_is_sent",
         || {
             let (a, b) = pair();
             let (_reader, writer) = token();
@@ -164,7 +164,7 @@ fn one_more_than_253_descriptors_are_refused_and_nothing_is_sent() {
 #[test]
 fn descriptors_that_do_not_fit_are_an_error_and_the_rest_is_closed() {
     alone(
-        "channel::fds::descriptors_that_do_not_fit_are_an_error_and_the_rest_is_closed",
+        "channel::fd_passing::descriptors_that_do_not_fit_are_an_error_and_the_rest_is_closed",
         || {
             let (a, b) = pair();
             let (reader, writer) = token();
@@ -243,7 +243,7 @@ fn a_tcp_connection_refuses_descriptors() {
 #[test]
 fn descriptors_are_closed_when_the_stream_ends_too_early() {
     alone(
-        "channel::fds::descriptors_are_closed_when_the_stream_ends_too_early",
+        "channel::fd_passing::descriptors_are_closed_when_the_stream_ends_too_early",
         || {
             let (a, b) = pair();
             let (reader, writer) = token();
@@ -322,7 +322,7 @@ fn descriptors_without_data_are_refused() {
 }
 
 #[test]
-fn descriptors_travel_past_empty_buffers() {
+fn descriptors_are_passed_with_leading_empty_buffers() {
     let (a, b) = pair();
     let (_reader, writer) = token();
     let iov = [IoSlice::new(b""), IoSlice::new(b"x"), IoSlice::new(b"")];
@@ -390,24 +390,27 @@ fn a_peek_leaves_data_and_descriptors_in_the_channel() {
 
 #[test]
 fn a_plain_read_discards_descriptors() {
-    alone("channel::fds::a_plain_read_discards_descriptors", || {
-        let (a, b) = pair();
-        let (reader, writer) = token();
-        let before = fds::count();
-        send(&a, b"one", &copies(&writer, 3));
-        assert_eq!(b.read(&mut [0; 8]).expect("one buffer"), 3);
-        send(&a, b"two", &copies(&writer, 3));
-        let (mut left, mut right) = ([0; 1], [0; 8]);
-        let mut iov = [IoSliceMut::new(&mut left), IoSliceMut::new(&mut right)];
-        assert_eq!(b.readv(&mut iov).expect("two buffers"), 3);
-        assert_eq!(fds::count(), before);
-        drop(writer);
-        ends(reader);
-    });
+    alone(
+        "channel::fd_passing::a_plain_read_discards_descriptors",
+        || {
+            let (a, b) = pair();
+            let (reader, writer) = token();
+            let before = fds::count();
+            send(&a, b"one", &copies(&writer, 3));
+            assert_eq!(b.read(&mut [0; 8]).expect("one buffer"), 3);
+            send(&a, b"two", &copies(&writer, 3));
+            let (mut left, mut right) = ([0; 1], [0; 8]);
+            let mut iov = [IoSliceMut::new(&mut left), IoSliceMut::new(&mut right)];
+            assert_eq!(b.readv(&mut iov).expect("two buffers"), 3);
+            assert_eq!(fds::count(), before);
+            drop(writer);
+            ends(reader);
+        },
+    );
 }
 
 #[test]
-fn descriptors_that_nothing_received_are_closed_with_the_channel() {
+fn unread_descriptors_are_closed_with_the_channel() {
     let (a, b) = pair();
     let (reader, writer) = token();
     send(&a, b"x", &[writer.as_fd()]);

@@ -102,7 +102,7 @@ fn all_of_much_data_arrives_with_its_descriptors_once() {
 }
 
 #[test]
-fn descriptors_that_came_before_an_early_end_are_closed() {
+fn descriptors_received_before_an_early_end_of_file_are_closed() {
     on_loop(|| async {
         let (a, b) = nonblocking_pair();
         let (reader, writer) = token();
@@ -219,7 +219,7 @@ fn descriptors_of_a_dropped_read_are_closed_with_the_channel() {
 #[test]
 fn cancelled_reads_leak_no_descriptor() {
     alone(
-        "channel::future_fds::cancelled_reads_leak_no_descriptor",
+        "channel::future_fd_passing::cancelled_reads_leak_no_descriptor",
         || {
             in_loop(|context| {
                 let round = || {

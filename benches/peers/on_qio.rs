@@ -7,17 +7,17 @@ use qio::{ChannelSocket, prelude::*};
 
 use super::{
     futures::{End, Runtime},
-    meter::Meter,
     on_gio::on_main_loop,
+    ping_pong::{PingPong, READ_SIZE},
+    sample::Meter,
     sockets::{self, Transport},
-    turns::{READ_SIZE, Turn},
 };
 
 /// Tasks of a priority.
 pub(crate) struct Tasks<P>(PhantomData<P>);
 
-pub(crate) type Ours = Tasks<AtDefault>;
-pub(crate) type OursBehind = Tasks<AtIdle>;
+pub(crate) type Qio = Tasks<AtDefault>;
+pub(crate) type QioIdle = Tasks<AtIdle>;
 
 pub(crate) trait At: 'static {
     const PRIORITY: Priority;
@@ -37,7 +37,7 @@ impl At for AtIdle {
 }
 
 impl<P: At> Runtime for Tasks<P> {
-    type End = OurEnd;
+    type End = QioEnd;
 
     fn run(start: impl FnOnce() + 'static) {
         on_main_loop(|_| start());
@@ -60,13 +60,13 @@ fn channel(socket: OwnedFd) -> ChannelSocket {
     channel
 }
 
-pub(crate) struct OurEnd {
+pub(crate) struct QioEnd {
     channel: ChannelSocket,
     message: Vec<u8>,
     buffer: Vec<u8>,
 }
 
-impl End for OurEnd {
+impl End for QioEnd {
     fn new(socket: OwnedFd, message: usize, capacity: usize) -> Self {
         Self {
             channel: channel(socket),
@@ -96,7 +96,7 @@ pub(crate) fn watches(transport: Transport, size: usize, idle: usize) {
         }
         for (channel, mut turn) in begin(transport, size) {
             watch(channel, context, move |channel| {
-                take_turn(channel, &mut turn);
+                ping_pong(channel, &mut turn);
             });
         }
     });
@@ -124,7 +124,7 @@ pub(crate) fn handlers(transport: Transport, size: usize, idle: usize) {
         }
         for (channel, mut turn) in begin(transport, size) {
             handle(channel, context, move |channel| {
-                take_turn(channel, &mut turn);
+                ping_pong(channel, &mut turn);
             });
         }
     });
@@ -144,25 +144,25 @@ fn handle(
 pub(crate) fn remote_watch(transport: Transport, size: usize) {
     on_main_loop(|context| {
         let channel = channel(sockets::remote(transport));
-        let mut turn = Turn::client(size, &Meter::new());
+        let mut turn = PingPong::client(size, &Meter::new());
         let sent = channel.write(&turn.message).expect("space");
         assert_eq!(sent, size);
         watch(channel, context, move |channel| {
-            take_turn(channel, &mut turn);
+            ping_pong(channel, &mut turn);
         });
     });
 }
 
 /// Both ends of a ping-pong, which has begun.
-fn begin(transport: Transport, size: usize) -> [(ChannelSocket, Turn); 2] {
+fn begin(transport: Transport, size: usize) -> [(ChannelSocket, PingPong); 2] {
     let [a, b] = sockets::pair(transport).map(channel);
-    let client = Turn::client(size, &Meter::new());
+    let client = PingPong::client(size, &Meter::new());
     let sent = a.write(&client.message).expect("space");
     assert_eq!(sent, size);
-    [(b, Turn::server(size)), (a, client)]
+    [(b, PingPong::server(size)), (a, client)]
 }
 
-fn take_turn(channel: &ChannelSocket, turn: &mut Turn) {
+fn ping_pong(channel: &ChannelSocket, turn: &mut PingPong) {
     let count = channel.read(&mut turn.buffer).expect("it is ready");
     if turn.received(count) {
         let sent = channel.write(&turn.message).expect("space");

@@ -8,7 +8,7 @@ use qio::{
     Shutdown, prelude::*,
 };
 
-use super::ends::{file, pattern, rest, tcp_pair};
+use super::fixtures::{file, pattern, rest, tcp_pair};
 use crate::{
     channel::future_foreign::Proxy,
     common::{FEW, after_ticks, fill, in_loop, iterations, on_loop, settle},
@@ -63,7 +63,7 @@ fn fill_up(writer: &Channel, context: &MainContext, counter: &ByteCounter) -> u6
 }
 
 #[test]
-fn a_target_that_is_not_read_holds_up_the_source_and_nothing_spins() {
+fn back_pressure_of_the_target_reaches_the_source_without_spinning() {
     in_loop(|context| {
         for (from, to) in KINDS.iter().flat_map(|a| KINDS.map(|b| (a, b))) {
             let ((writer, source), (target, reader)) = (from(), to());
@@ -90,7 +90,7 @@ fn a_target_that_is_not_read_holds_up_the_source_and_nothing_spins() {
 }
 
 #[test]
-fn what_is_held_is_bounded() {
+fn the_transfer_buffer_is_bounded() {
     in_loop(|context| {
         // A source without limits of its own: all that is not in the system is held here.
         let (target, _reader) = unix();
@@ -165,7 +165,7 @@ fn the_loop_runs_while_channels_in_blocking_mode_wait() {
 }
 
 #[test]
-fn timers_have_their_turn_while_much_is_moved() {
+fn timers_fire_during_a_long_splice() {
     on_loop(|| async {
         let source = file(&vec![0; 50_000_000]);
         for (target, reader) in [pipe(), unix(), tcp()] {
@@ -200,7 +200,7 @@ fn timers_have_their_turn_while_much_is_moved() {
 }
 
 #[test]
-fn a_thread_that_waits_for_a_full_target_takes_no_time() {
+fn a_thread_that_waits_for_a_full_target_uses_no_cpu_time() {
     in_loop(|_| {
         let ((writer, source), (target, reader)) = (tcp(), pipe());
         writer.write_all(&pattern(200_000)).expect("space");
@@ -227,7 +227,7 @@ fn cpu_time() -> i64 {
 }
 
 #[test]
-fn an_error_of_the_source_comes_after_what_was_read_before_it() {
+fn an_error_of_the_source_is_reported_after_its_data_is_written() {
     on_loop(|| async {
         let ((writer, source), (target, reader)) = (tcp(), pipe());
         writer.write_all(b"the last words").expect("space");

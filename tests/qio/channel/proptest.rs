@@ -298,7 +298,7 @@ fn once<T>(future: impl Future<Output = T>) -> Poll<T> {
 fn random_programs_do_what_the_model_does() {
     // Alone: a command that another test starts has what is closed here, until it runs.
     alone(
-        "channel::program::random_programs_do_what_the_model_does",
+        "channel::proptest::random_programs_do_what_the_model_does",
         run_programs,
     );
 }
@@ -307,7 +307,7 @@ fn random_programs_do_what_the_model_does() {
 #[ignore = "takes minutes: `make soak`"]
 fn a_hundred_thousand_random_programs_do_what_the_model_does() {
     alone(
-        "channel::program::a_hundred_thousand_random_programs_do_what_the_model_does",
+        "channel::proptest::a_hundred_thousand_random_programs_do_what_the_model_does",
         || {
             let begin = Instant::now();
             for _ in 0..100 {

@@ -3,13 +3,13 @@
 
 use std::rc::Rc;
 
-use super::meter::Meter;
+use super::sample::Meter;
 
 /// A read takes as much as this, whatever the size of a message.
 pub(crate) const READ_SIZE: usize = 64 * 1024;
 
 /// One end of a ping-pong.
-pub(crate) struct Turn {
+pub(crate) struct PingPong {
     /// What it sends when it is its turn.
     pub(crate) message: Vec<u8>,
     /// What it reads into.
@@ -19,7 +19,7 @@ pub(crate) struct Turn {
     meter: Option<Rc<Meter>>,
 }
 
-impl Turn {
+impl PingPong {
     pub(crate) fn server(size: usize) -> Self {
         Self::new(size, None)
     }
