@@ -1,5 +1,5 @@
-//! What accepting a client costs beside tokio. As in `peers`, each side of each case runs in a
-//! process of its own, pinned to one CPU, in turns with the other side.
+//! The cost of accepting a connection, compared with tokio. As in `peers`, each side of each case
+//! runs in a separate process, pinned to one CPU, alternating with the other side.
 //!
 //! `cargo bench --bench net -- [FILTER]` runs the cases whose name contains FILTER, prints a table
 //! and writes `target/bench/net.json`.

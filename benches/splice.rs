@@ -1,11 +1,11 @@
-//! How fast data moves between channels: `relay` beside socat, and `splice_to` beside a bare
-//! sendfile.
+//! The throughput between channels: `relay` compared with socat, and `splice_to` compared with bare
+//! sendfile(2).
 //!
-//! The two sides of a case take turns. A relay is a process of its own between two TCP connections,
-//! ours as well as socat, which runs as a user would start it, with the buffer that is its default;
-//! who sends and who receives is the same for both. `cargo bench --bench splice -- [FILTER]` runs
-//! the cases whose names contain FILTER and prints the throughput of both sides, and the median of
-//! the ratios of neighbours.
+//! The two sides of a case run alternately. A relay is a process of its own between two TCP
+//! connections, ours as well as socat, which runs as a user would start it, with the buffer that is
+//! its default; sender and receiver are the same for both. `cargo bench --bench splice -- [FILTER]`
+//! runs the cases whose names contain FILTER and prints the throughput of both sides, and the
+//! median of the ratios of neighbours.
 
 #![allow(unsafe_code)] // the bare system call
 
@@ -35,7 +35,7 @@ const RELAYED: u64 = 1 << 30;
 /// The file that is sent, in bytes. It stays in the page cache.
 const FILE: u64 = 256 << 20;
 
-/// The buffers of who sends and who receives.
+/// The buffer size of sender and receiver.
 const BUFFER: usize = 256 * 1024;
 
 /// How long a relay may take to begin.
@@ -322,7 +322,7 @@ fn port(text: &str) -> u16 {
     text.parse().expect("a port")
 }
 
-/// Relays one connection, in a process of its own.
+/// Relays one connection, in a separate process.
 fn be_relay(side: Side, listen: u16, target: u16) -> io::Result<()> {
     let loopback = gio::InetAddress::new_loopback(gio::SocketFamily::Ipv4);
     let address = |port| gio::InetSocketAddress::new(&loopback, port);

@@ -1,11 +1,12 @@
-//! What TLS costs over a channel: beside the crate `openssl` on the bare socket, and beside
+//! The cost of TLS over a channel, compared with the crate `openssl` on the bare socket and with
 //! tokio-openssl.
 //!
-//! The two sides of a case take turns, over unix sockets, with the same certificate and ciphers.
-//! Blocking sides have a thread for each end, asynchronous ones have both ends on one loop. `cargo
-//! bench --bench tls -- [FILTER]` runs the cases whose names contain FILTER, and prints both sides
-//! and the median of the ratios of neighbours. Instructions are counted by callgrind, and memory is
-//! that of the heap, in processes of their own: neither varies with the load.
+//! The two sides of a case run alternately, over unix sockets, with the same certificate and
+//! ciphers. Blocking sides have a thread for each end, asynchronous ones have both ends on one
+//! loop. `cargo bench --bench tls -- [FILTER]` runs the cases whose names contain FILTER, and
+//! prints both sides and the median of the ratios of neighbours. Instructions are counted by
+//! callgrind, and memory is that of the heap, in processes of their own: neither varies with the
+//! load.
 
 #[path = "peers/clock.rs"]
 mod clock;
@@ -155,7 +156,7 @@ fn main() -> ExitCode {
     code
 }
 
-/// One side of a case, in a process of its own: under callgrind, or to print the memory that it
+/// One side of a case, in a separate process: under callgrind, or to print the memory that it
 /// takes.
 fn run_side(name: &str, side: &str) -> ExitCode {
     let case = CASES.iter().find(|case| case.name == name);

@@ -143,10 +143,10 @@ fn table(out: &mut impl Write, hops: &[Hop]) -> io::Result<()> {
 }
 
 /// Opens a regular file and returns its size. Other things are not even opened: that may
-/// wait for ever, or set something off.
+/// wait forever, or set something off.
 fn open(path: &Path) -> io::Result<(ChannelFile, u64)> {
     let mut size = 0;
-    // If this fails, opening does too, and says why.
+    // If this fails, opening fails with the same reason.
     if let Ok(metadata) = fs::metadata(path) {
         if !metadata.is_file() {
             let what = match metadata.is_dir() {
@@ -233,7 +233,7 @@ fn set_out(
     Ok(())
 }
 
-/// What all hops share: the main loop, those that are through, and what went wrong.
+/// The state that all hops share: the main loop, the completed hops, and the first error.
 struct Journey {
     main_loop: glib::MainLoop,
     done: RefCell<Vec<Hop>>,
@@ -405,7 +405,7 @@ fn would_block<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-/// Digests what it is shown, and draws the progress on a terminal.
+/// Computes the digest of the data, and draws the progress on a terminal.
 struct Meter {
     checksum: glib::Checksum,
     bytes: u64,

@@ -56,8 +56,8 @@ impl Default for Maker {
     }
 }
 
-/// The numbers of threads: a forked child has the highest one of its parent, and goes on from
-/// there.
+/// The numbers of threads: a forked child has the highest one of its parent, and continues
+/// from there.
 static HIGHEST_THREAD: AtomicU64 = AtomicU64::new(0);
 
 /// The highest number at the last fork, in the child.
@@ -247,7 +247,7 @@ fn handle_forks() {
     }
 }
 
-// Not a `Once`: a child that was forked during the registration would wait for ever. No thread
+// Not a `Once`: a child that was forked during the registration would wait forever. No thread
 // returns before the handlers are registered: a child of one that forked then would not detect the
 // fork.
 #[cold]

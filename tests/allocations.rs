@@ -1,4 +1,4 @@
-//! What must not allocate: a program of its own, because it counts for all of it.
+//! Code that must not allocate: a separate program, as the allocator counts for the whole process.
 
 #![allow(unsafe_code)] // an allocator is an unsafe trait
 

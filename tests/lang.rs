@@ -35,7 +35,7 @@ use run::{
 };
 use screen::Screen;
 
-/// The parts of the journey: each is a program of its own in each language.
+/// The parts of the journey: each is a separate program in each language.
 const PARTS: [&str; 4] = ["journey", "waiting", "subclass", "network"];
 
 /// What else there is in C.
@@ -45,7 +45,7 @@ const MORE_IN_C: [&str; 6] = [
     "tls",
     "tls_class",
     "tls_derived",
-    "tls_asked",
+    "tls_authorize",
 ];
 
 /// The source of a part, and the last line that the program prints.
@@ -75,8 +75,8 @@ fn the_journey_in_c() {
 fn the_journey_in_c_in_a_storm_of_signals_has_no_failed_operation() {
     needs!("openssl", "glib-networking");
     for (source, last) in parts_in_c() {
-        // It counts how often the loop comes round, which each signal makes it do.
-        if last == "tls_asked: ok" {
+        // It counts the iterations of the loop, and each signal causes one.
+        if last == "tls_authorize: ok" {
             continue;
         }
         compile_c(source, &["-include", "tests/lang/storm.h"]).run(&last);
@@ -142,12 +142,12 @@ fn coroutines_in_c_are_unwound_when_their_context_is_destroyed() {
     compile_c("tests/lang/dropped.c", &[]).run("dropped: ok");
 }
 
-/// Contexts that are torn down beside threads that close what is waited for in them, for some
+/// Contexts that are torn down while threads close the channels that wait in them, for some
 /// seconds.
 fn teardown(command: Program, seconds: &str) {
     command
         .arg(seconds)
-        // What is used after it was freed is no address.
+        // Freed memory is overwritten, so that a use after free crashes.
         .env("MALLOC_PERTURB_", "165")
         .run("teardown: ok");
 }
@@ -446,7 +446,7 @@ fn the_example_echo_in_vala_echoes() {
     echoes(&compile_vala("examples/vala/echo.vala", &[]));
 }
 
-/// An example that listens on a port of its own choice, says which, and echoes what two clients
+/// An example that listens on a port of its choice, prints it, and echoes what two clients
 /// send.
 fn echoes(example: &Binary) {
     let mut server = example.command().start();

@@ -30,13 +30,13 @@ pub(crate) enum Transport {
 const BURST: usize = 64;
 
 /// A non-blocking listening socket, and its clients.
-struct Door {
+struct Endpoint {
     transport: Transport,
     listening: OwnedFd,
     name: String,
 }
 
-impl Door {
+impl Endpoint {
     fn new(transport: Transport) -> Self {
         let name = format!("qio-net-{}", process::id());
         let listening = match transport {
@@ -124,11 +124,11 @@ impl Stopwatch {
 
 pub(crate) fn by_futures(transport: Transport) -> ! {
     on_main_loop(async move {
-        let door = Door::new(transport);
-        let listener = door.listener();
+        let endpoint = Endpoint::new(transport);
+        let listener = endpoint.listener();
         let mut watch = Stopwatch::new();
         loop {
-            let clients = door.burst();
+            let clients = endpoint.burst();
             let since = Instant::now();
             for _ in 0..BURST {
                 drop(listener.accept_future().await.expect("a client"));
@@ -141,12 +141,12 @@ pub(crate) fn by_futures(transport: Transport) -> ! {
 
 pub(crate) fn by_stream(transport: Transport) -> ! {
     on_main_loop(async move {
-        let door = Door::new(transport);
-        let listener = door.listener();
+        let endpoint = Endpoint::new(transport);
+        let listener = endpoint.listener();
         let mut incoming = listener.incoming();
         let mut watch = Stopwatch::new();
         loop {
-            let clients = door.burst();
+            let clients = endpoint.burst();
             let since = Instant::now();
             for _ in 0..BURST {
                 let client = incoming.next().await.expect("open");
@@ -160,17 +160,17 @@ pub(crate) fn by_stream(transport: Transport) -> ! {
 
 pub(crate) fn by_callback(transport: Transport) -> ! {
     on_main_loop(async move {
-        let door = Door::new(transport);
-        let listener = door.listener();
+        let endpoint = Endpoint::new(transport);
+        let listener = endpoint.listener();
         let mut watch = Stopwatch::new();
-        let (mut clients, mut served, mut since) = (door.burst(), 0, Instant::now());
+        let (mut clients, mut served, mut since) = (endpoint.burst(), 0, Instant::now());
         listener.set_client_func_local(move |_, client| {
             drop(client);
             served += 1;
             if served == BURST {
                 watch.sample(since);
                 clients.clear();
-                (clients, served, since) = (door.burst(), 0, Instant::now());
+                (clients, served, since) = (endpoint.burst(), 0, Instant::now());
             }
         });
         std::future::pending::<()>().await;
@@ -194,14 +194,14 @@ pub(crate) fn by_tokio(transport: Transport) -> ! {
         .expect("a runtime");
     // In a task, as that of ours.
     let work = async move {
-        let door = Door::new(transport);
+        let endpoint = Endpoint::new(transport);
         let mut watch = Stopwatch::new();
         match transport {
             Transport::Tcp => {
-                let listening = TcpListener::from(door.listening());
+                let listening = TcpListener::from(endpoint.listening());
                 let listener = tokio::net::TcpListener::from_std(listening).expect("a socket");
                 loop {
-                    let clients = door.burst();
+                    let clients = endpoint.burst();
                     let since = Instant::now();
                     for _ in 0..BURST {
                         drop(listener.accept().await.expect("a client"));
@@ -211,10 +211,10 @@ pub(crate) fn by_tokio(transport: Transport) -> ! {
                 }
             }
             Transport::Unix => {
-                let listening = UnixListener::from(door.listening());
+                let listening = UnixListener::from(endpoint.listening());
                 let listener = tokio::net::UnixListener::from_std(listening).expect("a socket");
                 loop {
-                    let clients = door.burst();
+                    let clients = endpoint.burst();
                     let since = Instant::now();
                     for _ in 0..BURST {
                         drop(listener.accept().await.expect("a client"));

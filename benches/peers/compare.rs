@@ -94,7 +94,7 @@ fn compare(case: &'static Case, peer: &Peer) -> io::Result<Row> {
     })
 }
 
-/// Runs one side in a process of its own.
+/// Runs one side in a separate process.
 fn measure(case: &Case, side: Side) -> io::Result<f64> {
     if let Some(ideal) = case.work.ideal(side) {
         return Ok(ideal);

@@ -21,7 +21,7 @@ const PAIRS: usize = 100;
 const WARM_UP: Duration = Duration::from_millis(100);
 const MEASURE: Duration = Duration::from_secs(1);
 
-/// What a user's timer asks for.
+/// The interval of the timer of an application.
 pub(crate) const PERIOD: Duration = Duration::from_millis(1);
 
 /// 60 frames a second.

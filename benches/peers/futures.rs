@@ -36,7 +36,7 @@ pub(crate) trait End: 'static {
     async fn receive(&mut self) -> usize;
 }
 
-/// `pairs` ping-pongs beside `idle` channels; a unit is a round trip of any of them.
+/// `pairs` ping-pongs among `idle` channels; a unit is a round trip of any of them.
 pub(crate) fn ping_pong<R: Runtime>(transport: Transport, size: usize, pairs: usize, idle: usize) {
     let idle = sockets::idle(idle);
     R::run(move || {

@@ -30,7 +30,7 @@ impl<E: GioEnd> Runtime for Gio<E> {
     }
 }
 
-/// Runs a main loop on a context of its own, with what `start` has put there, until the
+/// Runs a main loop on a private context, with what `start` has put there, until the
 /// process ends.
 pub(crate) fn on_main_loop(start: impl FnOnce(&glib::MainContext)) {
     let context = glib::MainContext::new();

@@ -18,7 +18,7 @@ use super::{
     sockets::{self, Transport},
 };
 
-/// A ping-pong of two watches beside `idle` ones.
+/// A ping-pong of two watches among `idle` ones.
 pub(crate) fn ping_pong(transport: Transport, size: usize, idle: usize) {
     on_main_loop(|context| {
         for socket in sockets::idle(idle) {
@@ -99,7 +99,7 @@ impl Channel {
         assert!(status == ffi::G_IO_STATUS_NORMAL && count == message.len());
     }
 
-    /// `g_io_add_watch`, which knows the default context only.
+    /// `g_io_add_watch`, which supports the default context only.
     fn watch<F: FnMut(Self) + 'static>(self, context: &glib::MainContext, callback: F) {
         let data = Box::into_raw(Box::new(callback));
         // SAFETY: the callback of this source is called with a channel and the data, which

@@ -44,7 +44,7 @@ impl<P: At> Runtime for Tasks<P> {
     }
 
     fn spawn(task: impl Future<Output = ()> + 'static) {
-        // Dropped, a handle lets its task go on.
+        // Dropping the handle detaches the task.
         drop(qio::spawn_local_with_priority(P::PRIORITY, task));
     }
 
@@ -86,7 +86,7 @@ impl End for QioEnd {
     }
 }
 
-/// A ping-pong of two watches beside `idle` ones.
+/// A ping-pong of two watches among `idle` ones.
 pub(crate) fn watches(transport: Transport, size: usize, idle: usize) {
     on_main_loop(|context| {
         for socket in sockets::idle(idle) {
@@ -114,7 +114,7 @@ fn watch(
     channel.add_watch_full_local(IOCondition::IN, ready, Some(context));
 }
 
-/// A ping-pong of two handlers beside `idle` ones.
+/// A ping-pong of two handlers among `idle` ones.
 pub(crate) fn handlers(transport: Transport, size: usize, idle: usize) {
     on_main_loop(|context| {
         for socket in sockets::idle(idle) {

@@ -135,7 +135,7 @@ impl Ends {
         this
     }
 
-    /// A file to be read: what is written is thrown away.
+    /// A file to be read: writes are discarded.
     pub(crate) fn reading(file: ChannelFile) -> Self {
         Self::new(file.upcast(), ChannelNull::new().upcast(), None)
     }

@@ -1,7 +1,7 @@
 //! Whatever a client of TLS receives: it never fails otherwise than by an error that stays the
 //! same, takes bounded memory and time, and is freed when nothing refers to it.
 //!
-//! The first four bytes of the input are the setting (`tls/configs.rs`), what is called when, and in
+//! The first four bytes of the input are the setting (`tls/configs.rs`), the order of calls, and in
 //! which pieces data is read and written. The rest is what the server sends: recorded, or invented.
 //! A man in the middle is in `tls_server`.
 #![no_main]

@@ -1,9 +1,9 @@
 //! For any input of a TLS server: it fails only by an error, which stays the same, uses bounded
 //! memory and time, returns only data of the peer, and is finalized with its last reference.
 //!
-//! The first five bytes of the input say the configuration (`tls/configs.rs`), whether to a recorded
-//! or invented client or to a real one with a man in the middle, what is called when, and in which
-//! pieces. The rest is what the client says, or the actions of the man in the middle
+//! The first five bytes of the input select the configuration (`tls/configs.rs`), whether to a
+//! recorded or invented client or to a real one with a man in the middle, what is called when, and
+//! in which pieces. The rest is what the client sends, or the actions of the man in the middle
 //! (`tls/mitm.rs`).
 #![no_main]
 
@@ -36,13 +36,13 @@ use self::{
 /// 256 KiB that stay for the next ones.
 const MEMORY: usize = 2 << 20;
 
-/// How often both ends have their turn: far more often than there are pieces.
+/// The maximum number of steps of both ends: far more than there are pieces.
 const TURNS: usize = 40_000;
 
-/// How much each end has to say, if it is known what that is.
+/// How much each end sends, if its data is known.
 const WORDS: usize = 1000;
 
-/// What the two ends say begins with these.
+/// The data of the two ends is derived from these.
 const SALTS: (u8, u8) = (0x55, 0x0f);
 
 fuzz_target!(|input: &[u8]| {
@@ -77,7 +77,7 @@ fuzz_target!(|input: &[u8]| {
                 )
             };
             if setting.resumes() {
-                // The session to go on with.
+                // The session to resume.
                 let (client, server) = connect((0, 0), 0);
                 talk(client, server, Middle::new(&[]));
             }
@@ -109,7 +109,7 @@ fn talk(mut client: End, mut server: End, mut middle: Middle) {
     for (end, peer) in [(&client, &server), (&server, &client)] {
         assert!(end.is_over(), "the end is reported");
         assert!(end.got <= peer.written, "more data than the peer has sent");
-        assert!(!end.ended || peer.said_bye, "end of stream without close_notify");
+        assert!(!end.ended || peer.sent_close_notify, "end of stream without close_notify");
         if middle.is_honest() {
             assert_eq!(end.error, None, "an error without an attack");
             assert!(end.ended && end.got == WORDS, "{} bytes", end.got);

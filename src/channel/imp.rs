@@ -234,7 +234,7 @@ impl Channel {
         let result = VFuncs::of(&obj).close();
         self.mark_closed();
         // Another thread of the parent may have held GObject's locks when this process was forked:
-        // in the child they are locked for ever.
+        // in the child they are locked forever.
         if !self.maker.is_parent() {
             obj.notify("closed");
         }

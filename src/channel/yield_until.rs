@@ -29,7 +29,7 @@ pub(super) fn yield_until(channel: &Channel, condition: IOCondition) -> io::Resu
             if wait.is_woken.load(Ordering::Acquire) {
                 return Poll::Ready(Ok(IOCondition::empty()));
             }
-            // Before the channel is looked at, so that no call in between is missed.
+            // Before the channel is polled, so that no call in between is missed.
             wait.waiters.enter_yield(&wait.is_woken, cx.waker());
         }
         ready.as_mut().poll(cx)

@@ -8,7 +8,7 @@ use crate::common::{library, output, root};
 const SCANNER: &str = "1.74.";
 
 #[test]
-fn introspection_data_is_as_the_snapshot_says() {
+fn introspection_data_equals_the_snapshot() {
     needs!("gobject-introspection");
     library();
     let fresh = output(Command::new(root().join(".ci/capi")).arg("snapshot"));

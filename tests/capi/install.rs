@@ -76,7 +76,7 @@ fn an_installed_package_serves_c_and_python() {
     assert_eq!(
         lib.strip_prefix(&destdir).expect("below"),
         Path::new(&pkg_config(&["--variable=libdir", "glib-2.0"])[0][1..]),
-        "beside GLib"
+        "in the directory of GLib"
     );
 
     // pkg-config puts the folder before the paths of GLib as well, which is not there.

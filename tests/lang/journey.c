@@ -1,5 +1,5 @@
 /* A journey through the library in C. Its stages are those of the other journeys of this folder, and so are those of
- * waiting.c, subclass.c and network.c, which go on with it; forms.c has what no stage needs. */
+ * waiting.c, subclass.c and network.c, which continue it; forms.c has what no stage needs. */
 #include "journey.h"
 
 #include <fcntl.h>
@@ -66,7 +66,7 @@ pair (void)
   /* Nothing there: not an error. */
   check (qio_channel_read (QIO_CHANNEL (one), buf, sizeof buf, &error) == QIO_CHANNEL_ERR_BLOCK);
   check_ok (error);
-  /* What bindings call knows no -2. */
+  /* Functions for bindings do not return -2. */
   check (qio_channel_read_bytes (QIO_CHANNEL (one), 1, &error) == NULL);
   check_error (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK);
   check (!qio_channel_wait_timeout (QIO_CHANNEL (one), G_IO_IN, 1000, &ready, &error));

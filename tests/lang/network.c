@@ -1,4 +1,4 @@
-/* The part of the journey in C that goes through the network. What sockets of every kind do is in sockets.c. */
+/* The network part of the journey in C. For sockets of every kind see sockets.c. */
 #include "journey.h"
 
 #include <sys/stat.h>
@@ -214,9 +214,9 @@ listening (void)
   Clients clients = { 0 };
   guint port;
 
-  qio_net_listener_set_name (listener, "door");
+  qio_net_listener_set_name (listener, "service");
   name = qio_net_listener_get_name (listener);
-  check (strcmp (name, "door") == 0);
+  check (strcmp (name, "service") == 0);
   qio_net_listener_set_reuse_port (listener, TRUE);
   qio_net_listener_set_reuse_port (sharing, TRUE);
   check (qio_net_listener_get_reuse_port (listener));

@@ -1,4 +1,4 @@
-"""The part of the journey in Python that goes through the network. What sockets of every kind do is in sockets.py."""
+"""The network part of the journey in Python. For sockets of every kind see sockets.py."""
 
 import os
 import tempfile
@@ -93,21 +93,21 @@ async def connecting():
 
 async def listening():
     """Clients come to an asynchronous call, and to one that blocks."""
-    listener = Qio.NetListener(name="door")
+    listener = Qio.NetListener(name="service")
     port = listener.open_port(0, 5)
-    check(port != 0 and listener.props.connected and listener.get_name() == "door")
-    door = at(f"tcp:127.0.0.1:{port}")
+    check(port != 0 and listener.props.connected and listener.get_name() == "service")
+    target = at(f"tcp:127.0.0.1:{port}")
     accepted = listener.accept_async()
-    outside = [door.connect_sync()]
+    outside = [target.connect_sync()]
     inside = [await accepted]
-    outside.append(door.connect_sync())
+    outside.append(target.connect_sync())
     inside.append(listener.wait_client())
     check(listener.props.clients == 2)
     for here, there in zip(outside, inside):
         await here.write_bytes_all_async(b"hello")
         check((await there.read_bytes_all_async(5)).get_data() == b"hello")
 
-    # A pending accept is completed with the end. Signals are disconnected as ever.
+    # A pending accept is completed with the end. Signal handlers can be disconnected.
     handler = listener.connect("accept-error", lambda *what: check(False))
     ended = listener.accept_async()
     while GLib.MainContext.default().iteration(False):
@@ -119,14 +119,14 @@ async def listening():
 
 
 def limits():
-    """One client at a time comes to a callback."""
+    """A callback gets one client at a time."""
     listener = Qio.NetListener(max_clients=1)
     listener.open_sync(any_port(), 5)
     (address,) = listener.get_local_addresses()
-    door = Qio.NetAddress.new_from_socket_address(address)
+    target = Qio.NetAddress.new_from_socket_address(address)
     clients = []
     listener.set_client_func(lambda *what: clients.append(what), "data")
-    outside = [door.connect_sync() for _ in range(2)]
+    outside = [target.connect_sync() for _ in range(2)]
     iterate_until(lambda: clients)
     while GLib.MainContext.default().iteration(False):
         pass
@@ -141,7 +141,7 @@ def limits():
     listener.set_max_clients(0)
     private = GLib.MainContext.new()
     listener.set_client_func(lambda *what: clients.append(what), None, private)
-    outside.append(door.connect_sync())
+    outside.append(target.connect_sync())
     while GLib.MainContext.default().iteration(False):
         pass
     check(len(clients) == 2)
@@ -167,7 +167,7 @@ async def several(directory):
     listener.close()
     check(own.is_closed() and not os.path.exists(path))
 
-    # Those who say so share their port.
+    # With reuse-port, listeners share a port.
     one, other = [Qio.NetListener(reuse_port=True) for _ in range(2)]
     port = one.open_port(0, 5)
     check(other.open_port(port, 5) == port)

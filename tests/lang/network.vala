@@ -1,4 +1,4 @@
-// The part of the journey in Vala that goes through the network.
+// The network part of the journey in Vala.
 
 const string PART = "network";
 
@@ -95,9 +95,9 @@ async void connecting () throws Error {
 // Clients come to an asynchronous call, and to one that blocks.
 async void listening () throws Error {
     var listener = new Qio.NetListener ();
-    listener.name = "door";
+    listener.name = "service";
     var port = listener.open_port (0, 5);
-    assert (port != 0 && listener.connected && listener.get_name () == "door");
+    assert (port != 0 && listener.connected && listener.get_name () == "service");
     var first = client_of (port);
     var accepted = yield listener.accept_async ();
     var second = client_of (port);
@@ -108,7 +108,7 @@ async void listening () throws Error {
     waited_for.write_bytes_all (bytes ("you"));
     assert (holds (second.read_bytes_all (3), "you"));
 
-    // A pending accept is completed with the end. Signals are disconnected as ever.
+    // A pending accept is completed with the end. Signal handlers can be disconnected.
     var handler = listener.accept_error.connect (() => assert_not_reached ());
     Error? error = null;
     listener.accept_async.begin (Priority.DEFAULT, null, (_, result) => {
@@ -127,7 +127,7 @@ async void listening () throws Error {
     assert (error is IOError.CLOSED && !listener.is_connected ());
 }
 
-// One client at a time comes to a callback.
+// A callback gets one client at a time.
 void limits () throws Error {
     var listener = new Qio.NetListener ();
     listener.open_sync ((SocketConnectable) any_port (), 5);
@@ -184,7 +184,7 @@ async void several () throws Error {
     listener.close ();
     assert (own.is_closed () && DirUtils.remove (directory) == 0);
 
-    // Those who say so share their port.
+    // With reuse-port, listeners share a port.
     var one = new Qio.NetListener ();
     var other = new Qio.NetListener ();
     one.reuse_port = other.reuse_port = true;
@@ -208,7 +208,7 @@ async void datagrams () throws Error {
     assert (error_of (() => server.read_bytes (2)) is IOError.MESSAGE_TOO_LARGE);
 }
 
-// Sequences of packets, and who is at the other end.
+// Packets, and peer credentials.
 void packets () throws Error {
     Qio.ChannelSocket one, other;
     Qio.ChannelSocket.new_pair_of_type (SEQPACKET, out one, out other);
@@ -242,7 +242,7 @@ async void options () throws Error {
     var long = string.nfill (50000, 'z');
     client.write_bytes_with_fds_all (bytes (long), null, ZERO_COPY);
     assert (holds (server.read_bytes_all (50000), long));
-    // It has gone to this machine: all was copied.
+    // The peer is on this machine: all was copied.
     assert ((yield client.flush_async ()) == 1 && client.flush () == 0);
 }
 

@@ -49,7 +49,7 @@ impl Running {
                     Some(rest) => return rest.to_owned(),
                     None => continue,
                 },
-                Err(_) => panic!("it never said \"{start}\"\n{}", self.errors()),
+                Err(_) => panic!("no line with \"{start}\"\n{}", self.errors()),
             }
         }
     }
@@ -78,7 +78,7 @@ impl Running {
         assert!(status.success(), "{status}\n{}", self.errors());
     }
 
-    /// Ends a program that would run for ever. It must still run.
+    /// Ends a program that would run forever. It must still run.
     #[track_caller]
     pub(crate) fn stop(mut self) {
         let ended = self.child.try_wait().expect("a child");

@@ -14,7 +14,7 @@ use crate::{
 };
 
 pub(crate) struct Screen {
-    /// Lives as long as the screen.
+    /// Removed with the screen.
     _server: Running,
     number: String,
     folder: PathBuf,
@@ -25,7 +25,7 @@ impl Screen {
         let folder = folder().join("screen");
         fs::create_dir_all(&folder).expect("writable");
         let mut server = Program::new(tool("Xvfb", "xvfb"))
-            // It chooses a number that is free, and says it once it is ready.
+            // It chooses a free display number, and prints it once it is ready.
             .args([
                 "-displayfd",
                 "1",
@@ -90,7 +90,7 @@ impl Shot {
             .take(height);
         let pixels = lines
             .flat_map(|line| line.chunks_exact(4).take(width))
-            // In the order of this machine: a dump says so, and X and we are on the same.
+            // In native byte order, as the header of the dump has it: X runs on the same machine.
             .map(|pixel| u32::from_ne_bytes(pixel.try_into().expect("four")))
             .map(|pixel| [16, 8, 0].map(|shift| (pixel >> shift) as u8))
             .collect();

@@ -23,9 +23,9 @@ function pem(name) {
     return GLib.file_get_contents(path(name))[1];
 }
 
-function make(endpoint, say) {
+function make(endpoint, configure) {
     const builder = Qio.TlsCredsBuilder.new(endpoint);
-    say(builder);
+    configure(builder);
     return builder.build();
 }
 
@@ -38,7 +38,7 @@ function handshakeBoth(...ends) {
     return Promise.all(ends.map(end => end.handshake_async(USUAL, null)));
 }
 
-// What comes of a handshake at each end: nothing, or an error.
+// The result of a handshake at each end: none, or an error.
 function outcomes(...ends) {
     return Promise.all(ends.map(end => end.handshake_async(USUAL, null).then(() => null, error => error)));
 }
@@ -62,16 +62,16 @@ async function credentials() {
     const nothing = errorOf(() => make(CLIENT, builder => builder.add_trust_pem(bytes('nothing'))));
     check(isTls(nothing, Gio.TlsError.BAD_CERTIFICATE));
 
-    // Who knows the password is asked, and freed with the last of the builders.
+    // The password callback is called, and freed with the last of the builders.
     const locked = path('locked.pem');
     const lock = `openssl pkey -aes256 -passout pass:sesame -in ${path('server-key.pem')} -out ${locked}`;
     check(GLib.spawn_check_wait_status(GLib.spawn_command_line_sync(lock)[3]));
     const builder = Qio.TlsCredsBuilder.new(SERVER);
     builder.set_certificate_files(path('server-cert.pem'), locked);
     const answers = ['sesame', null];
-    const asked = [];
+    const calls = [];
     builder.set_password_func(what => {
-        asked.push(what);
+        calls.push(what);
         if (!answers.length)
             throw new Error('no idea');
         return answers.shift();
@@ -83,7 +83,7 @@ async function credentials() {
     // A callback that throws returns no password.
     const none = await tolerating(() => errorOf(() => builder.build()));
     check(isTls(none, Gio.TlsError.BAD_CERTIFICATE_PASSWORD));
-    check(asked.length === 3 && asked.every(what => what === locked));
+    check(calls.length === 3 && calls.every(what => what === locked));
 }
 
 // GJS reports an exception of a callback by a critical warning, which is not fatal here.
@@ -127,7 +127,7 @@ async function verified() {
     server.close();
 }
 
-// An end without close_notify may be anybody's work.
+// An end without close_notify may be caused by an attacker.
 async function cut() {
     const [client, server] = over(...makePair());
     await handshakeBoth(client, server);
@@ -151,7 +151,7 @@ async function anotherName() {
 }
 
 // authorize-peer handlers decide about a verified certificate.
-async function asked() {
+async function authorized() {
     const required = make(SERVER, builder => {
         builder.set_directory(PKI);
         builder.set_client_certificates(Gio.TlsAuthenticationMode.REQUIRED);
@@ -218,7 +218,7 @@ async function accepted() {
     }
 }
 
-// A key that both know stands for both.
+// A pre-shared key authenticates both ends.
 async function inCommon() {
     const key = bytes('sixteen bytes...');
     const lines = [];
@@ -247,12 +247,12 @@ async function resumed() {
     const theirs = make(SERVER, builder => builder.set_directory(PKI));
     for (const again of [false, true]) {
         const [client, server] = over(...makePair(), mine, theirs);
-        const asked = [];
-        client.connect('authorize-peer', (_, certificate) => asked.push(certificate) > 0);
+        const calls = [];
+        client.connect('authorize-peer', (_, certificate) => calls.push(certificate) > 0);
         await handshakeBoth(client, server);
         check(client.resumed === again && server.is_resumed() === again);
-        check(asked.length === 1 && client.peer_certificate !== null);
-        // The ticket comes with the data.
+        check(calls.length === 1 && client.peer_certificate !== null);
+        // The session ticket arrives with the data.
         server.write_bytes_all(bytes('x'));
         check(text(await client.read_bytes_all_async(1, USUAL, null)) === 'x');
         await part(client, server);
@@ -355,7 +355,7 @@ await credentials();
 await verified();
 await cut();
 await anotherName();
-await asked();
+await authorized();
 await accepted();
 await inCommon();
 await resumed();

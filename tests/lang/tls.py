@@ -1,4 +1,4 @@
-"""TLS in Python: over sockets, and over a class of its own. QIO_TEST_PKI is a directory in QEMU's layout."""
+"""TLS in Python: over sockets, and over a class in Python. QIO_TEST_PKI is a directory in QEMU's layout."""
 
 import gc
 import os
@@ -22,9 +22,9 @@ def pem(name):
         return GLib.Bytes.new(file.read())
 
 
-def made(endpoint, say):
+def made(endpoint, configure):
     builder = Qio.TlsCredsBuilder.new(endpoint)
-    say(builder)
+    configure(builder)
     return builder.build()
 
 
@@ -89,7 +89,7 @@ async def handshake_both(*ends):
 
 
 async def outcomes(*ends):
-    """What comes of a handshake at each end: nothing, or an error."""
+    """The result of a handshake at each end: none, or an error."""
     results = []
     for handshake in [end.handshake_async() for end in ends]:
         results.append(await failure(handshake))
@@ -162,7 +162,7 @@ async def verified():
 
 
 async def cut():
-    """An end without close_notify may be anybody's work."""
+    """An end without close_notify may be caused by an attacker."""
     client, server = over(*make_pair())
     await handshake_both(client, server)
     server.get_master().close()
@@ -182,7 +182,7 @@ async def another_name():
     check(client.get_peer_certificate() is not None)
 
 
-async def asked():
+async def authorized():
     """authorize-peer handlers decide about a verified certificate."""
     mine, theirs = made(CLIENT, by_directory), made(SERVER, by_directory_and_asking)
     client, server = over(*make_pair(), mine, theirs)
@@ -241,8 +241,8 @@ async def accepted():
         check(certificate.is_same(client.get_peer_certificate()) and client.get_peer_certificate_errors() == errors)
 
 
-def asked_by_a_thread():
-    """The thread that performs the handshake is the one that asks."""
+def authorized_in_a_thread():
+    """authorize-peer is emitted in the thread that performs the handshake."""
     client, server = over(*make_pair(), made(CLIENT, by_directory), made(SERVER, by_directory_and_asking))
     threads = []
     server.connect("authorize-peer", lambda *_: threads.append(threading.current_thread()) or True)
@@ -264,15 +264,15 @@ class Witness:
 
 
 async def in_common():
-    """A key that both know stands for both."""
+    """A pre-shared key authenticates both ends."""
     witness = Witness()
 
     def psk(name):
-        def say(builder):
+        def configure(builder):
             builder.add_psk(name, b"sixteen bytes...")
             builder.set_key_log_func(witness.note)
 
-        return say
+        return configure
 
     theirs = made(SERVER, psk("alice"))
     client, server = over(*make_pair(), made(CLIENT, psk("alice")), theirs, None)
@@ -293,14 +293,14 @@ async def resumed():
         await handshake_both(client, server)
         check(client.is_resumed() == server.props.resumed == again)
         check(len(seen) == 1 and client.get_peer_certificate() is not None)
-        # The ticket comes with the data.
+        # The session ticket arrives with the data.
         await server.write_bytes_all_async(b"x")
         await client.read_bytes_all_async(1)
         await part(client, server)
 
 
 async def limited():
-    """A deadline is a cancellable. What is left goes on with the next call, and ends when the channel is closed."""
+    """A deadline is a cancellable. The next call continues with the rest, which ends when the channel is closed."""
     client, server = over(*make_pair())
     cancellable = Gio.Cancellable()
     GLib.timeout_add(10, cancellable.cancel)
@@ -334,7 +334,7 @@ async def all_of_it():
     await verified()
     await cut()
     await another_name()
-    await asked()
+    await authorized()
     await accepted()
     await resumed()
     await limited()
@@ -343,7 +343,7 @@ async def all_of_it():
 
 
 by_callbacks()
-asked_by_a_thread()
+authorized_in_a_thread()
 gone = Qio.run(all_of_it())
 gc.collect()
 check(gone() is None)

@@ -1,4 +1,4 @@
-/* The part of the journey in C with TLS over a class of its own, of which nothing has a descriptor: see wire.h. */
+/* The part of the journey in C with TLS over a class in C without descriptors: see wire.h. */
 
 #include "tls.h"
 #include "wire.h"
@@ -60,7 +60,7 @@ by_blocking (gsize most, gboolean reluctant)
   char after;
 
   make_ends_over_wires (&here, &there, &client, &server);
-  /* The handshake comes in single bytes, and a few. */
+  /* The handshake arrives in single bytes, or a few at a time. */
   here->most = there->most = 5;
   here->reluctant = reluctant;
   peer = g_thread_new ("peer", echo_all, server);
@@ -240,18 +240,18 @@ errors_are_returned (void)
   GError *error = NULL;
   g_autoptr (QIOChannelTLS) client = NULL;
   g_autoptr (QIOChannelTLS) server = NULL;
-  g_autoptr (GAsyncResult) asked = NULL;
+  g_autoptr (GAsyncResult) client_done = NULL;
   g_autoptr (GAsyncResult) read = NULL;
   Wire *here, *there;
   char buf[8];
 
   /* In mid-handshake, with a pending operation. */
   make_ends_over_wires (&here, &there, &client, &server);
-  qio_channel_tls_handshake_async (client, G_PRIORITY_DEFAULT, NULL, take_result, &asked);
+  qio_channel_tls_handshake_async (client, G_PRIORITY_DEFAULT, NULL, take_result, &client_done);
   while (here->cable->way[0]->len == 0)
     g_main_context_iteration (NULL, TRUE);
   wire_break (here, &here->read_error, g_error_new_literal (test_quark (), 7, "A mouse has bitten the cable"));
-  check (!qio_channel_tls_handshake_finish (client, await (&asked), &error));
+  check (!qio_channel_tls_handshake_finish (client, await (&client_done), &error));
   check (strstr (error->message, "Unable to perform the TLS handshake with localhost: A mouse has bitten the cable") != NULL);
   check_error (error, test_quark (), 7);
   /* That is final, also where the class has thought better of it. */
@@ -298,19 +298,19 @@ closed_in_mid_handshake (void)
   GError *error = NULL;
   g_autoptr (QIOChannelTLS) client = NULL;
   g_autoptr (QIOChannelTLS) server = NULL;
-  g_autoptr (GAsyncResult) asked = NULL;
+  g_autoptr (GAsyncResult) client_done = NULL;
   Wire *here, *there;
   GThread *thread;
 
   /* On the main loop. */
   make_ends_over_wires (&here, &there, &client, &server);
-  qio_channel_tls_handshake_async (client, G_PRIORITY_DEFAULT, NULL, take_result, &asked);
+  qio_channel_tls_handshake_async (client, G_PRIORITY_DEFAULT, NULL, take_result, &client_done);
   while (here->cable->way[0]->len == 0)
     g_main_context_iteration (NULL, TRUE);
-  check (asked == NULL);
+  check (client_done == NULL);
   check (qio_channel_close (QIO_CHANNEL (client), &error) == 0);
   check_ok (error);
-  check (!qio_channel_tls_handshake_finish (client, await (&asked), &error));
+  check (!qio_channel_tls_handshake_finish (client, await (&client_done), &error));
   check_error (error, G_IO_ERROR, G_IO_ERROR_CLOSED);
   check (here->closes == 1);
   /* No source of the cable is left. */
@@ -323,7 +323,7 @@ closed_in_mid_handshake (void)
   g_clear_object (&client);
   g_clear_object (&server);
 
-  /* In a thread that is blocked. The peer sees when it is. */
+  /* In a blocked thread. The peer detects when it is blocked. */
   make_ends_over_wires (&here, &there, &client, &server);
   thread = g_thread_new ("vain", handshake_in_vain, client);
   qio_channel_wait (QIO_CHANNEL (there), G_IO_IN);

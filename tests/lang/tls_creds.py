@@ -1,4 +1,4 @@
-"""Credentials of TLS in Python: what is wrong with them, who knows the password, copies of a builder."""
+"""TLS credentials in Python: errors, the password callback, copies of a builder."""
 
 import gc
 import os
@@ -48,10 +48,10 @@ with tempfile.TemporaryDirectory() as folder:
     builder = Qio.TlsCredsBuilder.new(SERVER)
     builder.set_certificate_files(certificate, key)
     refused(builder, Gio.tls_error_quark(), Gio.TlsError.BAD_CERTIFICATE_PASSWORD, key)
-    asked = []
+    calls = []
 
     def password(what, answers):
-        asked.append(what)
+        calls.append(what)
         return answers.pop()
 
     answers = [None, "tahini", "sesame"]
@@ -59,9 +59,9 @@ with tempfile.TemporaryDirectory() as folder:
     assert builder.build().props.endpoint == SERVER
     for text in ["another password", "none was given"]:
         refused(builder, Gio.tls_error_quark(), Gio.TlsError.BAD_CERTIFICATE_PASSWORD, text)
-    assert asked == [key] * 3
+    assert calls == [key] * 3
 
-    # Who is asked is freed with the last of the builders.
+    # The password callback is freed with the last of the builders.
     other = builder.copy()
     del builder
     gc.collect()
@@ -69,7 +69,7 @@ with tempfile.TemporaryDirectory() as folder:
     other.build()
     other.set_password("sesame")
     other.build()
-    assert asked == [key] * 4
+    assert calls == [key] * 4
 
     # A callback that raises an exception returns no password.
     shown = []

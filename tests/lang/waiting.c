@@ -73,7 +73,7 @@ asynchronous (void)
 
   make_pair (&one, &other);
 
-  /* The read comes first, and waits. */
+  /* The read starts first, and waits. */
   qio_channel_read_bytes_all_async (QIO_CHANNEL (one), 5, G_PRIORITY_DEFAULT, NULL, take_result, &result);
   check (result == NULL);
   {

@@ -51,7 +51,7 @@ async function asynchronous() {
     const hello = bytes('hello');
     const usual = GLib.PRIORITY_DEFAULT;
 
-    // The read comes first, and waits.
+    // The read starts first, and waits.
     const read = one.read_bytes_all_async(5, usual, null);
     await other.write_bytes_all_async(hello, usual, null);
     check(text(await read) === 'hello');

@@ -52,7 +52,7 @@ def asynchronous():
     one, other = make_pair()
     hello = GLib.Bytes.new(b"hello")
 
-    # The read comes first, and waits.
+    # The read starts first, and waits.
     results = []
     one.read_bytes_all_async(5, GLib.PRIORITY_DEFAULT, None, lambda source, result: results.append(result))
     wait_for(other.write_bytes_all_async, other.write_bytes_all_finish, hello)

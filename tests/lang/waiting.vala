@@ -49,7 +49,7 @@ async void asynchronous () throws Error {
     Qio.ChannelSocket one, other;
     Qio.ChannelSocket.new_pair (out one, out other);
 
-    // The read comes first, and waits.
+    // The read starts first, and waits.
     Bytes? read = null;
     var waiting = false;
     one.read_bytes_all_async.begin (5, Priority.DEFAULT, null, (_, result) => {

@@ -15,7 +15,7 @@ typedef struct
   GMutex lock;
   GByteArray *way[2];
   gboolean over[2];
-  /* Those that wait, at either end; they leave when they are freed. */
+  /* The sources that wait, at either end; removed when they are freed. */
   GList *sources;
 } Cable;
 
@@ -41,7 +41,7 @@ struct _Wire
   /* Reads and writes take one byte, two, and so on up to this, then one again. */
   gsize most;
   gsize turn[2];
-  /* Every other read, and every other write, says would-block, whatever there is. */
+  /* Every other read, and every other write, returns a spurious would-block. */
   gboolean reluctant;
   guint refusals;
   /* What every read, or every write, fails with. */

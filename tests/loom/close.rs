@@ -1,4 +1,4 @@
-//! Closing beside a wait: the waiter sees that the registration has ended, or is woken.
+//! Closing concurrent with a wait: the waiter finds the registration ended, or is woken.
 
 use std::task::Waker;
 

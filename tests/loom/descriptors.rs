@@ -28,7 +28,7 @@ fn descriptor(number: RawFd) -> OwnedFd {
 }
 
 fn is_open(number: RawFd) -> bool {
-    // SAFETY: F_GETFD only asks; a closed number is an answer too.
+    // SAFETY: F_GETFD changes nothing; EBADF is a valid result.
     unsafe { libc::fcntl(number, libc::F_GETFD) != -1 }
 }
 

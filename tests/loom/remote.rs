@@ -1,4 +1,4 @@
-//! The remote queue of a hub beside the teardown of its context.
+//! The remote queue of a hub, concurrent with the teardown of its context.
 
 use loom::{
     sync::{
@@ -26,7 +26,7 @@ impl Hub {
         })
     }
 
-    /// What another thread does; the message is its own again if the context is going.
+    /// The other thread; gets the message back if the context is being destroyed.
     fn send(&self, message: usize) {
         match self.queue.push(message) {
             Ok(true) => self.eventfd.notify(),

@@ -1,4 +1,5 @@
-//! A short read that has left data, beside a change to edges: what was left is reported.
+//! A short read that has left data, concurrent with a change to edge-triggered: the data is
+//! reported.
 
 use std::task::Waker;
 

@@ -43,7 +43,11 @@ fn an_error_of_glib_keeps_domain_code_and_message() {
     check_round_trip(glib::Error::new(gio::TlsError::BadCertificate, "no good"));
     check_round_trip(glib::Error::new(glib::FileError::Nospc, "elsewhere"));
     let unknown = glib::Quark::from_str("qio-test-quark");
-    check_round_trip(glib::Error::with_domain(unknown, 4_711, "a stranger"));
+    check_round_trip(glib::Error::with_domain(
+        unknown,
+        4_711,
+        "of an unknown domain",
+    ));
 }
 
 #[test]

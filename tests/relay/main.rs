@@ -97,7 +97,7 @@ fn the_peer_may_end_first() {
     let mut relay = start(["-", "exec:sh -c 'echo first; cat; echo last'"]);
     assert_eq!(relay.until("\n"), "first");
     assert_eq!(relay.success(), b"last\n");
-    // The way there goes on after the way back has ended.
+    // The first direction continues after the other one has ended.
     let relay = start_with(["stdio", &address], &pattern(1_000_000));
     let client = accept(&listener);
     client.shutdown(Shutdown::Write).expect("connected");
@@ -125,12 +125,12 @@ fn much_goes_both_ways_at_once() {
         assert!(rest(&other) == data);
         assert!(reader.join().expect("read"));
     });
-    let said = relay.wait_for_log("and tcp:127.0.0.1:");
-    assert!(said.ends_with(": connected"), "{said}");
-    let said = relay.wait_for_log(&format!("and {address}: "));
+    let line = relay.wait_for_log("and tcp:127.0.0.1:");
+    assert!(line.ends_with(": connected"), "{line}");
+    let line = relay.wait_for_log(&format!("and {address}: "));
     assert!(
-        said.starts_with("20000000 bytes there, 19999996 bytes back, in "),
-        "{said}"
+        line.starts_with("20000000 bytes there, 19999996 bytes back, in "),
+        "{line}"
     );
     assert_eq!(relay.success(), b"");
 }

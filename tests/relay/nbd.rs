@@ -21,7 +21,7 @@ use crate::{
 const SIZE: usize = 256 << 20;
 const PART: usize = 1 << 20;
 
-/// How the ends of a connection know each other.
+/// The authentication of both ends of a connection.
 #[derive(Clone, Copy)]
 enum By {
     Certificates,
@@ -63,7 +63,7 @@ impl Disks {
         self.path(name).display().to_string()
     }
 
-    /// QEMU's server of the second disk, at the socket `server`, with TLS of its own or without. It
+    /// QEMU's server of the second disk, at the socket `server`, with its own TLS or without. It
     /// listens from the start on: the socket is ours.
     fn qemu(&self, tls: Option<By>) -> Running {
         let socket = UnixListener::bind(self.path("server")).expect("listens");
@@ -84,7 +84,7 @@ impl Disks {
         Running::new(qemu.arg(self.path("served")).stdin(OwnedFd::from(socket)))
     }
 
-    /// Where libnbd finds a socket, with TLS of its own or without.
+    /// The URI of a socket for libnbd, with its own TLS or without.
     fn uri(&self, socket: &str, tls: Option<By>) -> String {
         let socket = self.written(socket);
         match tls {
@@ -154,7 +154,7 @@ fn nbd(program: &str, arguments: &[&str]) -> Running {
     Running::new(tool(program, "libnbd-bin").args(arguments))
 }
 
-/// Their TLS at both ends, which goes through a plain relay.
+/// TLS of QEMU and libnbd at both ends, through a plain relay.
 #[track_caller]
 fn through_a_plain_relay(by: By) {
     let disks = Disks::new();

@@ -75,7 +75,7 @@ fn signals_end_it_cleanly_with_and_without_clients() {
             server.wait_for_log(": connected");
             server.signal(signal);
             if signal == Signal::SIGTERM && options == ["--fork"] {
-                // The first one lets clients come to their end: see `serving`.
+                // The first one completes the sessions: see `serving`.
                 server.wait_for_log("served to the end");
                 server.signal(signal);
             }
@@ -123,10 +123,10 @@ fn what_fails_for_one_client_is_reported_and_the_next_one_is_served() {
     drop(listener);
     let refused = connect(&port);
     let name = refused.local_addr().expect("an address");
-    let said = relay.wait_for_log(&format!("relay: tcp:{name}: "));
+    let line = relay.wait_for_log(&format!("relay: tcp:{name}: "));
     let target = address.trim_start_matches("tcp:");
     assert_eq!(
-        said,
+        line,
         format!("Unable to connect to {target}: Connection refused")
     );
     let e = { refused }.read(&mut [0]).expect_err("a reset, and no end");

@@ -86,9 +86,9 @@ fn more_clients_than_there_are_descriptors_for_are_an_error() {
     let folder = tempfile::tempdir().expect("a directory");
     let path = folder.path().join("socket");
     let server = limited(64, "--max-clients=100", path.to_str().expect("text"));
-    let said = server.end().errors;
+    let errors = server.end().errors;
     let expected = "relay: Unable to serve 100 clients: the limit of 64 descriptors is enough for ";
-    assert!(said.contains(expected), "{said}");
+    assert!(errors.contains(expected), "{errors}");
     assert!(!path.exists());
 }
 
@@ -107,8 +107,8 @@ fn a_file_is_not_moved_to_itself() {
         &["-a", &one, &other],
         &[&other, &one],
     ] {
-        let said = start(arguments).failure(2);
-        assert!(said.contains("are the same file"), "{said}");
+        let errors = start(arguments).failure(2);
+        assert!(errors.contains("are the same file"), "{errors}");
         assert_eq!(fs::read(&file).expect("there"), b"kept");
     }
     let open = OpenOptions::new().append(true).open(&file).expect("there");

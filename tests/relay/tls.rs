@@ -1,4 +1,4 @@
-//! TLS at either address: who is let in, who is not, and how it ends.
+//! TLS at either address: authentication, and the end of the connection.
 
 use std::{
     ffi::OsStr,
@@ -33,7 +33,7 @@ pub(crate) fn server(
 
 const LOOPBACK: &str = "tls-listen:127.0.0.1:0";
 
-/// What has been let in, and has nothing more to say until what is returned beside it is shut down.
+/// A client that is connected, and sends no data until the returned socket is shut down.
 pub(crate) fn held(command: &mut Command) -> (Running, UnixStream) {
     let (here, there) = UnixStream::pair().expect("a pair");
     (Running::new(command.stdin(OwnedFd::from(there))), here)
@@ -43,7 +43,7 @@ fn held_client(arguments: &[&str]) -> (Running, UnixStream) {
     held(Command::new(process::relay()).args(arguments))
 }
 
-/// Ends a server that has served, without an error of its own.
+/// Stops a server, which has had no error.
 pub(crate) fn stop(server: Running) -> String {
     server.signal(Signal::SIGTERM);
     let ended = server.end();
@@ -92,8 +92,8 @@ fn tls_runs_over_unix_sockets_and_commands() {
 fn one_relay_has_tls_at_both_ends() {
     needs!("glib-networking");
     let pki = Pki::new();
-    let ask = "--tls-clients=required".to_owned();
-    let (mut last, address) = server(&[pki.directory(), ask], LOOPBACK, "exec:tac");
+    let required = "--tls-clients=required".to_owned();
+    let (mut last, address) = server(&[pki.directory(), required], LOOPBACK, "exec:tac");
     let (middle, address) = server(&[pki.directory()], LOOPBACK, &address);
     let ca = pki.option("ca", "ca-cert.pem");
     let answer = start_with([&ca, "stdio", &address], b"1\n2\n").success();
@@ -110,7 +110,7 @@ fn client_certificates_are_requested() {
     let pki = Pki::new();
     let ca = pki.option("ca", "ca-cert.pem");
     let [own, own_key] = pki.shown("client");
-    let [other, other_key] = pki.shown("stranger");
+    let [other, other_key] = pki.shown("unrelated");
     for how in ["off", "optional", "required"] {
         let mut options = vec![ca.clone(), format!("--tls-clients={how}")];
         options.extend(pki.shown("server"));
@@ -129,11 +129,11 @@ fn client_certificates_are_requested() {
             }
             _ => assert_eq!(anonymous.success(), b"x"),
         }
-        let stranger = start_with([&ca, &other, &other_key, "stdio", &address], b"x");
+        let unrelated = start_with([&ca, &other, &other_key, "stdio", &address], b"x");
         match how {
-            "off" => assert_eq!(stranger.success(), b"x"),
+            "off" => assert_eq!(unrelated.success(), b"x"),
             _ => {
-                refused(stranger);
+                refused(unrelated);
                 server.wait_for_log("the client: unable to get local issuer certificate");
             }
         }
@@ -142,7 +142,7 @@ fn client_certificates_are_requested() {
     }
 }
 
-/// Waits for the end of a client that was not let in. Why, the server says after the handshake:
+/// Waits for the end of a rejected client. The server sends the reason after the handshake:
 /// what the client makes of it depends on what it was doing then.
 #[track_caller]
 fn refused(client: Running) {
@@ -368,7 +368,7 @@ fn close_notify_is_end_of_file() {
     input.write_all(b"another question").expect("connected");
     drop(input);
     assert_eq!(rest(&service), b"another question");
-    // The way back goes on.
+    // The other direction continues.
     (&service).write_all(b"the rest").expect("connected");
     drop(service);
     assert_eq!(client.success(), b"the rest");

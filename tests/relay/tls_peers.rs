@@ -24,7 +24,7 @@ fn gnutls_cli(port: &str, arguments: &[&str]) -> Command {
     gnutls
 }
 
-/// Has a client say something to a server that echoes it, twice, and end.
+/// Runs a client that sends data to an echo server twice, and ends.
 #[track_caller]
 fn echoes(client: &mut Command) {
     let (mut client, mut input) = held(client);

@@ -1,4 +1,4 @@
-//! The command line, and what is said of mistakes.
+//! The command line, and its errors.
 
 use std::net::TcpListener;
 

@@ -10,7 +10,7 @@ G_BEGIN_DECLS
 /**
  * QIOChannelCommandStderr:
  * @QIO_CHANNEL_COMMAND_STDERR_INHERIT: where that of this process goes
- * @QIO_CHANNEL_COMMAND_STDERR_NULL: nowhere
+ * @QIO_CHANNEL_COMMAND_STDERR_NULL: discarded, as by `/dev/null`
  * @QIO_CHANNEL_COMMAND_STDERR_MERGE: where the standard output of the command goes
  * @QIO_CHANNEL_COMMAND_STDERR_PIPE: to a channel of its own, qio_channel_command_get_stderr()
  *
@@ -38,8 +38,8 @@ GType qio_channel_command_stderr_get_type (void);
  * in either mode until the command has ended, and is an error if it failed. A command that may not
  * end by itself is to be terminated before, or waited for by its pidfd.
  *
- * A caller that writes much before it reads may wait for ever: the command stops reading when
- * nothing reads what it writes. qio_channel_command_communicate() does both at once.
+ * A caller that writes much before it reads may deadlock: the command stops reading when its output
+ * is not read. qio_channel_command_communicate() does both at once.
  *
  * A channel that is finalized without being closed does not block: a command that still runs has a
  * moment to end, then is terminated, then killed. Signals never reach another process.
@@ -79,7 +79,7 @@ struct _QIOChannelCommandClass
  * @error: where to report an error
  *
  * Starts a command, which is looked up in `PATH`, with the environment and in the directory of this
- * process. A command that is not read from has its output thrown away; one that is not written to
+ * process. The output of a command that is not read from is discarded; one that is not written to
  * has no input.
  *
  * Returns: (transfer full): a channel
@@ -278,7 +278,7 @@ gboolean qio_channel_command_wait_exit_finish (QIOChannelCommand *command,
  *
  * Writes the input of a command and ends it, reads its output and its standard error, as far as
  * they are pipes, to their ends, and waits until it has ended: all at once, so that neither side
- * waits for the other for ever. Blocks whatever the mode of the channel is; the channel stays open.
+ * waits for the other forever. Blocks whatever the mode of the channel is; the channel stays open.
  * A command that does not read all of its input is no error, nor is one that fails: @wait_status
  * has it. An output of more than @max bytes is %G_IO_ERROR_MESSAGE_TOO_LARGE; the command may run
  * on then. @input for a command that was not started for writing, or whose input has been ended, is
@@ -355,7 +355,7 @@ gboolean qio_channel_command_send_signal (QIOChannelCommand *command,
  * @command: a channel
  * @error: where to report an error
  *
- * Asks the command to end (`SIGTERM`).
+ * Sends `SIGTERM` to the command.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
  */

@@ -43,7 +43,7 @@ struct _QIOChannelFileClass
 /**
  * QIOChannelFile:path:
  *
- * The path that was opened, if it was one.
+ * The path that was opened, if any.
  */
 
 /**

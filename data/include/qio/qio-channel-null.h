@@ -1,4 +1,4 @@
-/* The channel that goes nowhere. */
+/* The channel that discards its data. */
 
 #ifndef QIO_CHANNEL_NULL_H
 #define QIO_CHANNEL_NULL_H
@@ -12,8 +12,8 @@ G_BEGIN_DECLS
 /**
  * QIOChannelNull:
  *
- * A channel that swallows whatever is written and is always at its end, as `/dev/null`, but without
- * a descriptor. Always ready.
+ * A channel that discards writes, and whose reads return end-of-file, as `/dev/null`, but without a
+ * descriptor. Always ready.
  */
 G_DECLARE_DERIVABLE_TYPE (QIOChannelNull, qio_channel_null, QIO, CHANNEL_NULL, QIOChannel)
 

@@ -14,7 +14,7 @@ G_BEGIN_DECLS
  * @QIO_CHANNEL_CONNECT_STAGE_CONNECTING: an address is being tried: that of the proxy, if there is
  * one
  * @QIO_CHANNEL_CONNECT_STAGE_CONNECTED: the address has answered
- * @QIO_CHANNEL_CONNECT_STAGE_PROXY_NEGOTIATING: the proxy has been asked to connect
+ * @QIO_CHANNEL_CONNECT_STAGE_PROXY_NEGOTIATING: the request was sent to the proxy
  * @QIO_CHANNEL_CONNECT_STAGE_PROXY_NEGOTIATED: the proxy has connected
  * @QIO_CHANNEL_CONNECT_STAGE_COMPLETE: the end: the channel is open, or it has failed
  *
@@ -105,19 +105,19 @@ struct _QIOChannelSocketClass
 /**
  * QIOChannelSocket:send-buffer-size:
  *
- * How many bytes of what is sent the system may hold. Linux doubles what is set.
+ * The size of the send buffer of the kernel in bytes (SO_SNDBUF). Linux doubles what is set.
  */
 
 /**
  * QIOChannelSocket:receive-buffer-size:
  *
- * How many bytes the system may hold that were received and not read. Linux doubles what is set.
+ * The size of the receive buffer of the kernel in bytes (SO_RCVBUF). Linux doubles what is set.
  */
 
 /**
  * QIOChannelSocket:keep-alive:
  *
- * Whether the system asks a silent peer now and then if it is still there.
+ * Whether keep-alive probes are sent to an idle peer (SO_KEEPALIVE).
  */
 
 /**
@@ -208,14 +208,14 @@ int qio_channel_socket_connect_sync (QIOChannelSocket *socket,
  * @user_data: what to call it with
  *
  * Connects, on the thread's default main context, without blocking. Where there are several
- * addresses, the next one is tried beside the others when they have not answered within a quarter
+ * addresses, the next one is tried in parallel when the others have not answered within a quarter
  * of a second; the first that answers is taken. Proxies are those of the desktop's settings, SOCKS
  * and HTTP.
  *
  * @client has the options, as for g_socket_client_connect(): the timeout in seconds, for each
- * address and step, the local address, the type of socket, whether to use proxies and whom to ask
- * for them. Nothing is kept of it. To unix sockets and #GNativeSocketAddress<!-- -->es there are no
- * proxies.
+ * address and step, the local address, the type of socket, whether to use proxies and the resolver
+ * of proxies. Nothing is kept of it. To unix sockets and #GNativeSocketAddress<!-- -->es there are
+ * no proxies.
  *
  * The new connection is blocking, as every new channel. #QIOChannelSocket::connect-progress reports
  * how far it is.
@@ -238,7 +238,7 @@ void qio_channel_socket_connect_async (QIOChannelSocket *socket,
  * GIO (%G_RESOLVER_ERROR, %G_IO_ERROR_TIMED_OUT, %G_IO_ERROR_PROXY_FAILED, …), and names what could
  * not be connected to, with the address that failed or the proxy where that is known.
  * %G_IO_ERROR_EXISTS if the channel is open, %G_IO_ERROR_CLOSED as soon as it is closed,
- * %G_IO_ERROR_NOT_SUPPORTED for a client that wants TLS, for a proxy that is itself behind TLS, and
+ * %G_IO_ERROR_NOT_SUPPORTED for a client with TLS, for a proxy that is itself behind TLS, and
  * for a local address of anything but IP.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
@@ -414,7 +414,7 @@ gboolean qio_channel_socket_new_pair_of_type (GSocketType type,
  *
  * Gets the type of the socket: what it is to become, and once it is open, what it is.
  *
- * Returns: the type, %G_SOCKET_TYPE_INVALID for one that GIO does not know
+ * Returns: the type, %G_SOCKET_TYPE_INVALID for one without a value in GIO
  */
 GSocketType qio_channel_socket_get_socket_type (QIOChannelSocket *socket);
 
@@ -422,7 +422,7 @@ GSocketType qio_channel_socket_get_socket_type (QIOChannelSocket *socket);
  * qio_channel_socket_dgram_sync:
  * @socket: a channel that is not open yet
  * @local: (nullable): where to receive, or %NULL for wherever the system chooses
- * @remote: (nullable): where to send to, or %NULL for nowhere in particular; not both are %NULL
+ * @remote: (nullable): where to send to, or %NULL for no default destination; not both are %NULL
  * @error: where to report an error
  *
  * Opens a channel as a datagram socket: UDP, or unix. Blocks while a name is looked up. With
@@ -632,8 +632,8 @@ gint64 qio_channel_socket_get_keep_alive (QIOChannelSocket *socket,
  * @enabled: whether to do so
  * @error: where to report an error
  *
- * Sets whether the system asks a silent peer now and then if it is still there.
- * If it is not, reads and writes fail with %G_IO_ERROR_TIMED_OUT. Errors name the option.
+ * Sets whether keep-alive probes are sent to an idle peer (SO_KEEPALIVE). Default: %FALSE.
+ * Without an answer, reads and writes fail with %G_IO_ERROR_TIMED_OUT. Errors name the option.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
  */
@@ -659,7 +659,7 @@ gint64 qio_channel_socket_get_keep_alive_idle (QIOChannelSocket *socket,
  * @seconds: how many
  * @error: where to report an error
  *
- * Sets for how many seconds a peer on TCP is silent before it is asked.
+ * Sets the idle time on TCP before the first keep-alive probe (TCP_KEEPIDLE).
  * 1 to 32767. Errors name the option.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
@@ -686,7 +686,7 @@ gint64 qio_channel_socket_get_keep_alive_interval (QIOChannelSocket *socket,
  * @seconds: how many
  * @error: where to report an error
  *
- * Sets how many seconds a peer on TCP has to answer before it is asked again.
+ * Sets the seconds between two keep-alive probes on TCP (TCP_KEEPINTVL).
  * 1 to 32767. Errors name the option.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error

@@ -163,8 +163,8 @@ struct _QIOChannelTLSClass
  * as with #GTlsConnection::accept-certificate: for "connect anyway?", and for certificates that are
  * known in advance (pinning). If one handler returns %TRUE, the certificate is accepted for this
  * connection alone; #QIOChannelTLS::authorize-peer is emitted next, and no session of it is kept.
- * Otherwise the handshake fails, and the peer gets an alert. Returning %TRUE without comparing @certificate
- * accepts every peer.
+ * Otherwise the handshake fails, and the peer gets an alert. Returning %TRUE without comparing
+ * @certificate accepts every peer.
  *
  * Returns: whether the certificate is accepted
  */

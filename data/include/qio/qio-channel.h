@@ -13,12 +13,12 @@ G_BEGIN_DECLS
 /**
  * QIOChannel:
  *
- * A channel that bytes, and sometimes file descriptors, go through: the abstract base class of them
- * all.
+ * The abstract base class of channels, which transfer bytes and, in some classes, file descriptors.
  *
- * Try first: in non-blocking mode a read or write that would have to wait says so, and only then is
- * it worth waiting, with a watch, an asynchronous function, a coroutine or qio_channel_wait(). In
- * blocking mode, the mode of a new channel, reads and writes wait by themselves.
+ * Try first: in non-blocking mode a read or write that would have to wait returns would-block, and
+ * only then is it worth waiting, with a watch, an asynchronous function, a coroutine or
+ * qio_channel_wait(). In blocking mode, the mode of a new channel, reads and writes wait by
+ * themselves.
  *
  * Channels can be shared between threads. qio_channel_shutdown() and qio_channel_close() may be
  * called while another thread is blocked in a read: that read returns. Threads must not be ended by
@@ -34,7 +34,7 @@ G_DECLARE_DERIVABLE_TYPE (QIOChannel, qio_channel, QIO, CHANNEL, GObject)
  * @condition: what is there, never nothing
  * @user_data: what was given with the function
  *
- * What a watch calls.
+ * The callback of a channel watch.
  *
  * Returns: %G_SOURCE_CONTINUE to be called again, or %G_SOURCE_REMOVE
  */
@@ -57,7 +57,7 @@ typedef void (*QIOHandler) (gpointer opaque);
  * @io_readv: reads into a list of buffers, with descriptors; for classes in C
  * @io_close: closes, flushing pending output; called once
  * @io_create_watch: makes a source that calls a #QIOChannelFunc
- * @io_set_blocking: makes reads and writes wait, or say that they would have to
+ * @io_set_blocking: sets blocking or non-blocking mode
  * @io_shutdown: ends one direction, or both; quick, from any thread
  * @io_set_cork: holds written data back, or sends what was held back; a hint
  * @io_set_delay: allows small writes to be merged, or not; a hint
@@ -71,10 +71,10 @@ typedef void (*QIOHandler) (gpointer opaque);
  * @io_read_bytes: reads bytes, with descriptors; for bindings, in place of @io_readv
  * @io_write_bytes: writes bytes, with descriptors; for bindings, in place of @io_writev
  *
- * The class of a channel. Every slot has a default, which is an error that says "not supported", or
- * nothing for the hints. A class fills @io_readv or @io_read_bytes, @io_writev or @io_write_bytes,
- * @io_close,
- * @io_set_blocking, and @io_wait_fd or @io_create_watch.
+ * The class of a channel. Every virtual function has a default, which fails with
+ * %G_IO_ERROR_NOT_SUPPORTED, or does nothing for the hints. A class implements @io_readv or
+ * @io_read_bytes, @io_writev or @io_write_bytes, @io_close, @io_set_blocking, and @io_wait_fd or
+ * @io_create_watch.
  */
 struct _QIOChannelClass
 {
@@ -213,7 +213,8 @@ struct _QIOChannelClass
  * @enabled: whether to wait
  * @error: where to report an error
  *
- * Makes reads and writes wait, or say that they would have to.
+ * Sets blocking or non-blocking mode. In non-blocking mode reads and writes that would wait fail
+ * with %G_IO_ERROR_WOULD_BLOCK.
  *
  * Returns: (skip): 0, or -1 with an error
  */
@@ -273,10 +274,10 @@ struct _QIOChannelClass
  * @ioc: the channel
  * @error: where to report an error
  *
- * Sends what the channel itself still holds, and sees to the end of writes without a copy. Reports
- * %G_IO_ERROR_WOULD_BLOCK as long as that is not done.
+ * Sends the data that the channel has buffered, and waits for outstanding zero-copy writes. Returns
+ * %G_IO_ERROR_WOULD_BLOCK as long as either is pending.
  *
- * Returns: 0, 1 if all data was copied that was to be written without, or -1 with an error
+ * Returns: 0, 1 if the data of all zero-copy writes was copied, or -1 with an error
  */
 
 /**
@@ -293,7 +294,7 @@ struct _QIOChannelClass
  * QIOChannelClass::io_read_bytes:
  * @ioc: the channel
  * @count: the most bytes
- * @fds: (out) (optional) (nullable) (transfer full): descriptors that came along
+ * @fds: (out) (optional) (nullable) (transfer full): received descriptors
  * @flags: how to read
  * @error: where to report an error
  *
@@ -398,7 +399,7 @@ char *qio_channel_get_name (QIOChannel *ioc);
  * @ioc: a channel
  * @iov: the buffers, in order
  * @niov: how many buffers there are
- * @fds: (nullable): where to put the descriptors that came along, to be freed by g_free()
+ * @fds: (nullable): where to put the received descriptors, to be freed by g_free()
  * @nfds: (nullable): where to put how many came; %NULL if @fds is
  * @flags: how to do it
  * @error: where to report an error
@@ -604,7 +605,7 @@ int qio_channel_write_all (QIOChannel *ioc,
  * @ioc: a channel
  * @iov: the buffers, in order
  * @niov: how many buffers there are
- * @fds: (nullable): where to put the descriptors that came along, to be freed by g_free()
+ * @fds: (nullable): where to put the received descriptors, to be freed by g_free()
  * @nfds: (nullable): where to put how many came; %NULL if @fds is
  * @error: where to report an error
  *
@@ -624,7 +625,7 @@ int qio_channel_readv_full_all_eof (QIOChannel *ioc,
  * @ioc: a channel
  * @iov: the buffers, in order
  * @niov: how many buffers there are
- * @fds: (nullable): where to put the descriptors that came along, to be freed by g_free()
+ * @fds: (nullable): where to put the received descriptors, to be freed by g_free()
  * @nfds: (nullable): where to put how many came; %NULL if @fds is
  * @flags: how to do it; %QIO_CHANNEL_READ_FLAG_MSG_PEEK is an error, as each peek gets the same
  * data
@@ -647,7 +648,7 @@ int qio_channel_readv_full_all_eof_with_flags (QIOChannel *ioc,
  * @ioc: a channel
  * @iov: the buffers, in order
  * @niov: how many buffers there are
- * @fds: (nullable): where to put the descriptors that came along, to be freed by g_free()
+ * @fds: (nullable): where to put the received descriptors, to be freed by g_free()
  * @nfds: (nullable): where to put how many came; %NULL if @fds is
  * @error: where to report an error
  *
@@ -667,7 +668,7 @@ int qio_channel_readv_full_all (QIOChannel *ioc,
  * @ioc: a channel
  * @iov: the buffers, in order
  * @niov: how many buffers there are
- * @fds: (nullable): where to put the descriptors that came along, to be freed by g_free()
+ * @fds: (nullable): where to put the received descriptors, to be freed by g_free()
  * @nfds: (nullable): where to put how many came; %NULL if @fds is
  * @flags: how to do it; %QIO_CHANNEL_READ_FLAG_MSG_PEEK is an error, as each peek gets the same
  * data
@@ -915,7 +916,8 @@ int qio_channel_pwritev_all (QIOChannel *ioc,
  * @enabled: whether to do so
  * @error: where to report an error
  *
- * Makes reads and writes wait until they can be done, or say that they would have to.
+ * Sets blocking or non-blocking mode. In non-blocking mode reads and writes that would wait return
+ * %QIO_CHANNEL_ERR_BLOCK, without an error.
  *
  * Returns: (skip): 0, or -1 with an error
  */
@@ -950,9 +952,9 @@ int qio_channel_close (QIOChannel *ioc,
  * qio_channel_abort:
  * @ioc: a channel
  *
- * Closes a channel as one that has failed: nothing is flushed and nothing is sent, and it does not
- * block. The peer of a TCP connection sees a reset, so that what was cut does not look complete; a
- * TLS channel above it sends no close_notify. A command is killed. Unix sockets, pipes and files
+ * Closes a channel as after a failure: nothing is flushed and nothing is sent, and it does not
+ * block. The peer of a TCP connection sees a reset, so that truncated data does not look complete;
+ * a TLS channel above it sends no close_notify. A command is killed. Unix sockets, pipes and files
  * have no way to report it to their readers. Does nothing on a closed channel.
  */
 void qio_channel_abort (QIOChannel *ioc);
@@ -1101,7 +1103,7 @@ GSource *qio_channel_create_watch_full (QIOChannel *ioc,
  * @condition: what to wait for
  *
  * Makes a watch of one descriptor: for #QIOChannelClass.io_create_watch of classes. The descriptor
- * must stay open while the watch lives.
+ * must stay open until the watch is destroyed.
  *
  * Returns: (transfer full): a source
  */
@@ -1211,8 +1213,8 @@ GSource *qio_channel_add_watch_source (QIOChannel *ioc,
  * @ioc: a channel
  * @ctx: (nullable): the context, or %NULL for the default one
  *
- * Has asynchronous functions and coroutines wait for this channel in a context, whatever their own
- * is. Those that wait already go there.
+ * Makes asynchronous functions and coroutines wait for this channel in the given context, instead
+ * of their own. Pending waits are moved to it.
  */
 void qio_channel_attach_aio_context (QIOChannel *ioc,
                                      GMainContext *ctx);
@@ -1269,8 +1271,8 @@ gboolean qio_channel_yield_full (QIOChannel *ioc,
  * @ioc: a channel
  *
  * Resumes the coroutines that wait in qio_channel_yield() for the channel to become readable,
- * although it is not. May be called from any thread. Reads go on waiting, and a coroutine that does
- * not wait yet is not affected.
+ * although it is not. May be called from any thread. Pending reads continue to wait, and a
+ * coroutine that does not wait yet is not affected.
  */
 void qio_channel_wake_read (QIOChannel *ioc);
 
@@ -1372,13 +1374,13 @@ GBytes *qio_channel_read_bytes (QIOChannel *ioc,
  * qio_channel_read_bytes_with_fds: (virtual io_read_bytes)
  * @ioc: a channel
  * @count: the most bytes
- * @fds: (out) (optional) (nullable) (transfer full): descriptors that came along
+ * @fds: (out) (optional) (nullable) (transfer full): received descriptors
  * @flags: how to do it
  * @error: where to report an error
  *
  * As qio_channel_read_bytes(), with descriptors and flags. A channel without
- * %QIO_CHANNEL_FEATURE_FD_PASS has no descriptors: @fds is set to %NULL, and so it is where none
- * came along.
+ * %QIO_CHANNEL_FEATURE_FD_PASS has no descriptors: @fds is set to %NULL, as it is if none
+ * were received.
  *
  * Returns: (transfer full): the bytes, none at the end of the file
  */
@@ -1421,7 +1423,7 @@ GBytes *qio_channel_read_bytes_all_eof (QIOChannel *ioc,
  * qio_channel_read_bytes_with_fds_all:
  * @ioc: a channel
  * @count: how many bytes
- * @fds: (out) (optional) (nullable) (transfer full): descriptors that came along
+ * @fds: (out) (optional) (nullable) (transfer full): received descriptors
  * @error: where to report an error
  *
  * As qio_channel_read_bytes_all(), with descriptors: see qio_channel_read_bytes_with_fds().
@@ -1437,7 +1439,7 @@ GBytes *qio_channel_read_bytes_with_fds_all (QIOChannel *ioc,
  * qio_channel_read_bytes_with_fds_all_eof:
  * @ioc: a channel
  * @count: how many bytes
- * @fds: (out) (optional) (nullable) (transfer full): descriptors that came along
+ * @fds: (out) (optional) (nullable) (transfer full): received descriptors
  * @error: where to report an error
  *
  * As qio_channel_read_bytes_all_eof(), with descriptors: see qio_channel_read_bytes_with_fds().
@@ -1605,7 +1607,7 @@ void qio_channel_read_bytes_with_fds_async (QIOChannel *ioc,
  * qio_channel_read_bytes_with_fds_finish:
  * @ioc: a channel
  * @result: what @callback got
- * @fds: (out) (optional) (nullable) (transfer full): descriptors that came along
+ * @fds: (out) (optional) (nullable) (transfer full): received descriptors
  * @error: where to report an error
  *
  * Takes the result of qio_channel_read_bytes_with_fds_async().
@@ -1709,7 +1711,7 @@ void qio_channel_read_bytes_with_fds_all_async (QIOChannel *ioc,
  * qio_channel_read_bytes_with_fds_all_finish:
  * @ioc: a channel
  * @result: what @callback got
- * @fds: (out) (optional) (nullable) (transfer full): descriptors that came along
+ * @fds: (out) (optional) (nullable) (transfer full): received descriptors
  * @error: where to report an error
  *
  * Takes the result of qio_channel_read_bytes_with_fds_all_async().
@@ -1979,8 +1981,8 @@ int qio_channel_flush_finish (QIOChannel *ioc,
  *
  * After an error @counter has the number of bytes that @target has taken, and so has the message.
  * No byte is lost: what had been read and could not be written goes to the next reader of @ioc, or
- * its position moves back. Descriptors that come along with the data cannot be moved: they are an
- * error, and stay in the channel, with the data, for a reader that wants them.
+ * its position moves back. Descriptors that were passed with the data cannot be moved: they are an
+ * error, and stay in the channel, with the data, for a reader that requests them.
  *
  * Returns: how many bytes were moved, or -1 with an error
  */
@@ -2037,18 +2039,17 @@ gint64 qio_channel_splice_to_finish (QIOChannel *ioc,
  * @received: (nullable): counts the bytes from @other to @ioc
  * @error: where to report an error
  *
- * Moves bytes between two channels, in both directions, until both have come to their end. Waits
- * whatever the mode of the channels is, in a main context of its own, or in the coroutine that
- * runs.
+ * Moves bytes between two channels, in both directions, until both have ended. Waits whatever
+ * the mode of the channels is, in a private main context, or in the running coroutine.
  *
  * Where one channel ends, the other one is shut down for writing once everything has been written
- * to it, and the other direction goes on. A channel without %QIO_CHANNEL_FEATURE_SHUTDOWN cannot be
- * shut down: its reader learns of the end when the channel is closed. A direction also ends, as the
- * last one, where a connection is disconnected, or a command has ended, that it writes to, and
+ * to it, and the other direction continues. A channel without %QIO_CHANNEL_FEATURE_SHUTDOWN cannot
+ * be shut down: its reader gets end-of-file when the channel is closed. A direction also ends, as
+ * the last one, where a connection is disconnected, or a command has ended, that it writes to, and
  * nothing is left to be written. The channels stay open.
  *
  * The first error of either direction ends both at once. How bytes are moved, what is never lost,
- * and what does not come along, is as for qio_channel_splice_to().
+ * and what is not moved, is as for qio_channel_splice_to().
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
  */

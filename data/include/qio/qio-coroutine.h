@@ -24,10 +24,9 @@ typedef void (*QIOCoroutineFunc) (gpointer user_data);
  * Runs code in a coroutine of the thread's default main context, on a stack of 256 KiB. It begins
  * when the context runs.
  *
- * If the context goes before the code has ended, every wait in it fails at once, with
- * %G_IO_ERROR_CANCELLED, so that it can come to its end: qio_coroutine_yield() and
- * qio_channel_yield_full() return %FALSE. Code that goes on to wait all the same, a thousand times,
- * is left where it is, and its stack is leaked.
+ * If the context is destroyed before the code has ended, every wait in it fails at once, with
+ * %G_IO_ERROR_CANCELLED, so that it can return: qio_coroutine_yield() and qio_channel_yield_full()
+ * return %FALSE. After a thousand further waits the code is never resumed, and its stack is leaked.
  */
 void qio_coroutine_start (QIOCoroutineFunc func,
                           gpointer user_data,
@@ -47,7 +46,7 @@ gboolean qio_in_coroutine (void);
  *
  * Dispatches the other sources of the main loop. Only in a coroutine.
  *
- * Returns: %TRUE; %FALSE if the coroutine is being dropped, and has to come to its end
+ * Returns: %TRUE; %FALSE if the coroutine is being dropped, and must return
  */
 gboolean qio_coroutine_yield (void);
 

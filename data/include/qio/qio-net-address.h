@@ -38,8 +38,8 @@ GType qio_net_address_get_type (void);
  * @text: an address
  * @error: where to report an error
  *
- * Reads an address. Nothing is looked up. %G_IO_ERROR_INVALID_ARGUMENT, with a message that says
- * where the mistake is and what was expected, if it is none.
+ * Parses an address, without name resolution. Fails with %G_IO_ERROR_INVALID_ARGUMENT and a message
+ * that has the position of the parse error and what was expected there.
  *
  * Returns: (transfer full): the address
  */
@@ -141,9 +141,9 @@ GSocketConnectable *qio_net_address_get_connectable (const QIONetAddress *addres
  * Connects. Blocks, also while a name is looked up. qio_channel_socket_connect_async() does not,
  * with what qio_net_address_get_connectable() returns.
  *
- * For `fd` the channel gets a descriptor of its own for what the number means, and the number stays
- * open: a peer sees the end by qio_channel_shutdown(), or once this process has ended. Only numbers
- * that this process was started with are taken, which are those that are not close-on-exec.
+ * For `fd` the channel gets a duplicate of the descriptor, which stays open: a peer sees the end by
+ * qio_channel_shutdown(), or once this process has ended. Only descriptors that this process
+ * inherited through exec are accepted, which are those that are not close-on-exec.
  *
  * Returns: (transfer full): a channel
  */
@@ -156,9 +156,8 @@ QIOChannel *qio_net_address_connect_sync (const QIONetAddress *address,
  * @backlog: how many connections may wait to be accepted
  * @error: where to report an error
  *
- * Listens. Blocks while a name is looked up; of several addresses that it has, the first that works
- * is the one. The path of a unix socket must not be there yet. For `fd` it is a socket that listens
- * already.
+ * Listens. Blocks while a name is looked up; of several addresses of a name, the first that can be
+ * bound is used. The path of a unix socket must not exist. For `fd` it is a listening socket.
  *
  * Returns: (transfer full): a channel
  */

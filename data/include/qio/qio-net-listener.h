@@ -56,7 +56,7 @@ struct _QIONetListenerClass
 /**
  * QIONetListener:max-handshakes:
  *
- * How many TLS handshakes may be under way at a time, or 0 for any number. See
+ * The maximum number of concurrent TLS handshakes, or 0 for no limit. See
  * qio_net_listener_set_max_handshakes().
  */
 
@@ -87,7 +87,7 @@ struct _QIONetListenerClass
 /**
  * QIONetListener:path-mode:
  *
- * The permissions of unix paths, or %G_MAXUINT for those that the umask leaves.
+ * The permissions of unix paths, or %G_MAXUINT for the permissions by the umask.
  */
 
 /**
@@ -129,9 +129,9 @@ QIONetListener *qio_net_listener_new (void);
  * Listens on every address of a name as well. Blocks while the name is looked up; in a coroutine,
  * suspends that.
  *
- * With port 0 all addresses get the same port. Where there are IPv4 and IPv6 addresses, sockets of
- * IPv6 leave IPv4 alone. Addresses of a family that the machine does not have are passed over, if
- * there are others; any other address that cannot be listened on is an error, and then none is.
+ * With port 0 all addresses get the same port. Where there are IPv4 and IPv6 addresses, IPV6_V6ONLY
+ * is set. Addresses of a family that the machine does not have are skipped, if there are others;
+ * any other address that cannot be listened on is an error, and then none is listened on.
  *
  * Returns: (skip): 0, or -1 with an error
  */
@@ -453,10 +453,10 @@ gboolean qio_net_listener_get_reuse_port (QIONetListener *listener);
  * @listener: a listener
  * @enabled: whether to replace
  *
- * Sets whether a unix socket is removed that is where one is to be opened, and that refuses
- * connections: what a program leaves behind that was killed. To find out, it is connected to. A
+ * Sets whether a stale unix socket at the path to be opened is removed: one that refuses
+ * connections, as after its program was killed. A connection attempt determines that. A
  * socket that a process listens on is never removed, nor anything that is not a socket: these are
- * errors. Meanwhile there is a locked file beside the path, its name with `.` before and `.lock`
+ * errors. Meanwhile there is a locked file next to the path, its name with `.` before and `.lock`
  * behind it, which only processes of the same user wait for, for a second at most.
  */
 void qio_net_listener_set_replace_stale (QIONetListener *listener,
@@ -475,7 +475,7 @@ gboolean qio_net_listener_get_replace_stale (QIONetListener *listener);
 /**
  * qio_net_listener_set_path_mode:
  * @listener: a listener
- * @mode: permissions such as 0660, or %G_MAXUINT for those that the umask leaves
+ * @mode: permissions such as 0660, or %G_MAXUINT for the permissions by the umask
  *
  * Sets the permissions of the unix paths that are opened from now on. No process can connect before
  * they are set.
@@ -489,7 +489,7 @@ void qio_net_listener_set_path_mode (QIONetListener *listener,
  *
  * Gets the permissions of unix paths.
  *
- * Returns: the permissions, or %G_MAXUINT for those that the umask leaves
+ * Returns: the permissions, or %G_MAXUINT for the permissions by the umask
  */
 guint qio_net_listener_get_path_mode (QIONetListener *listener);
 

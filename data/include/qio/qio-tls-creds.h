@@ -25,7 +25,7 @@ GType qio_tls_endpoint_get_type (void);
 
 /**
  * QIOTlsPskHash:
- * @QIO_TLS_PSK_HASH_SHA256: SHA-256, which is meant where nothing is said
+ * @QIO_TLS_PSK_HASH_SHA256: SHA-256, the default
  * @QIO_TLS_PSK_HASH_SHA384: SHA-384
  *
  * Which hash a key is for, where a client uses it with TLS 1.3.
@@ -75,7 +75,7 @@ struct _QIOTlsCredsClass
 /**
  * QIOTlsCreds:verifies-peer:
  *
- * Whether a certificate that the peer shows is verified. See qio_tls_creds_verifies_peer().
+ * Whether a certificate that the peer presents is verified. See qio_tls_creds_verifies_peer().
  */
 
 /**
@@ -175,15 +175,15 @@ void qio_tls_creds_builder_free (QIOTlsCredsBuilder *builder);
  * Reads files, validates certificates and keys, and builds the credentials. Blocks while files are
  * read. The builder is not changed.
  *
- * Unless qio_tls_creds_builder_set_checks() says otherwise, certificates must be valid now, and of
- * the right kind. The authorities to trust are authorities, at least one of each file; what an end
- * shows may be used for that end, and is no authority, unless it has signed itself; and in a
- * directory, the authorities there have signed it. A private key must always match.
+ * Unless disabled by qio_tls_creds_builder_set_checks(), certificates are verified: they must be
+ * valid now; at least one trusted certificate of each file must be a CA certificate; the own
+ * certificate must allow the use by its end, must not be a CA certificate unless it is self-signed,
+ * and in a directory must be issued by the CA there. A private key must always match.
  *
- * Errors are what the system says of a file; %G_TLS_ERROR_BAD_CERTIFICATE or
- * %G_TLS_ERROR_BAD_CERTIFICATE_PASSWORD, with the name of the file and what is wrong with it; and
- * %G_IO_ERROR_INVALID_ARGUMENT for what is missing, does not go together, or was refused by a
- * function of the builder, which has logged a critical warning then.
+ * Errors are the system error of a file; %G_TLS_ERROR_BAD_CERTIFICATE or
+ * %G_TLS_ERROR_BAD_CERTIFICATE_PASSWORD, with the name of the file and the reason; and
+ * %G_IO_ERROR_INVALID_ARGUMENT for missing or conflicting settings, and for those that were refused
+ * by a function of the builder, which has logged a critical warning then.
  *
  * Returns: (transfer full): the credentials
  */
@@ -371,7 +371,7 @@ void qio_tls_creds_builder_set_checks (QIOTlsCredsBuilder *builder,
  * server accepts. A key of less than 16 bytes is logged as a warning: with a recorded handshake all
  * keys can be tried.
  *
- * The key is copied, and the copy is overwritten when the credentials, and the builder, are gone.
+ * The key is copied, and the copy is overwritten when the credentials, and the builder, are freed.
  */
 void qio_tls_creds_builder_add_psk (QIOTlsCredsBuilder *builder,
                                     const char *name,
@@ -415,7 +415,7 @@ void qio_tls_creds_builder_set_psk_hash (QIOTlsCredsBuilder *builder,
  *
  * Disables authentication in both directions: the data is encrypted, but the peer may be **any
  * attacker between the two ends**. Only for networks that are safe without TLS, with peers that can
- * do nothing else. TLS 1.2, and no certificates or keys beside it.
+ * do nothing else. TLS 1.2 only, and not together with certificates or keys.
  */
 void qio_tls_creds_builder_set_insecure_anonymous (QIOTlsCredsBuilder *builder);
 

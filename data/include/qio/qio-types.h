@@ -36,7 +36,7 @@ G_BEGIN_DECLS
 
 /**
  * QIOChannelFeature:
- * @QIO_CHANNEL_FEATURE_FD_PASS: file descriptors can travel beside the data
+ * @QIO_CHANNEL_FEATURE_FD_PASS: file descriptors can be passed with the data (`SCM_RIGHTS`)
  * @QIO_CHANNEL_FEATURE_SHUTDOWN: one direction, or both, can be shut down before the channel is
  * closed
  * @QIO_CHANNEL_FEATURE_LISTEN: the channel listens for connections

@@ -10,7 +10,7 @@ pub fn listen(mut end: End, input: &[u8], turns: usize) {
             end.wire.end();
         }
         for turn in 0.. {
-            assert!(turn < turns, "there is no end to it");
+            assert!(turn < turns, "the end makes no progress");
             if !end.step() {
                 break;
             }
@@ -20,7 +20,7 @@ pub fn listen(mut end: End, input: &[u8], turns: usize) {
     let (answer, _) = end.wire.take();
     assert!(
         answer.len() < 20_000 + 2 * input.len(),
-        "{} bytes to say",
+        "{} bytes of output",
         answer.len()
     );
     end.finish();

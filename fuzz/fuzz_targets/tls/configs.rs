@@ -1,6 +1,6 @@
-//! Who talks TLS to whom. All of it is the same in every run: OpenSSL's random numbers are none, so
-//! that an input does the same each time, and that what was once recorded of a client is right for
-//! the server of today.
+//! The configurations of both ends. They are the same in every run, and OpenSSL's random numbers
+//! are deterministic, so that an input has the same effect each time, and a recorded client fits
+//! the server.
 
 use std::{
     ffi::{c_int, c_void},
@@ -70,7 +70,7 @@ impl Setting {
         Self::ALL[usize::from(byte) % Self::ALL.len()]
     }
 
-    /// Whether an earlier session goes on.
+    /// Whether an earlier session is resumed.
     pub fn resumes(self) -> bool {
         matches!(self, Self::Tickets | Self::Tickets12)
     }
@@ -131,7 +131,7 @@ impl Setting {
         builder.build().expect("good credentials")
     }
 
-    /// A client that knows nothing of any session.
+    /// A client without sessions.
     pub fn make_client(self) -> TlsCreds {
         let (certificate, key) = &*IDENTITY;
         let builder = self.builder(TlsEndpoint::Client);
@@ -200,10 +200,10 @@ fn identity() -> Result<(Vec<u8>, Vec<u8>), openssl::error::ErrorStack> {
     Ok((x509.build().to_pem()?, key.private_key_to_pem_pkcs8()?))
 }
 
-/// What OpenSSL takes for random follows from this.
+/// The state of OpenSSL's random numbers.
 static CHANCE: AtomicU64 = AtomicU64::new(0);
 
-/// Begins anew with OpenSSL's random numbers.
+/// Restarts OpenSSL's random numbers from a seed.
 pub fn restart_chance(seed: u64) {
     static METHOD: Method = Method {
         seed: None,
@@ -213,13 +213,13 @@ pub fn restart_chance(seed: u64) {
         pseudorand: Some(fill),
         status: Some(is_ready),
     };
-    // SAFETY: the method is there for ever, and all that OpenSSL calls of it.
+    // SAFETY: the method is static, with all functions that OpenSSL calls.
     let set = unsafe { RAND_set_rand_method(ptr::from_ref(&METHOD)) };
     assert_eq!(set, 1, "OpenSSL takes the method");
     CHANCE.store(seed, Ordering::Relaxed);
 }
 
-/// Goes on with other numbers, and returns where these have come to.
+/// Exchanges the state of the random numbers.
 pub fn swap_chance(chance: u64) -> u64 {
     CHANCE.swap(chance, Ordering::Relaxed)
 }

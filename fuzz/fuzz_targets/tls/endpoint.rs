@@ -10,12 +10,12 @@ use qio::{ChannelTls, ReadFlags, Shutdown, prelude::*};
 
 use super::wire::{Numbers, Wire};
 
-/// As often as a channel may say that it is worth trying, and then do nothing: a turn of OpenSSL's
-/// for each 128 records, and pieces that would block.
+/// How often in succession a channel may be reported ready without any progress: the budget of 128
+/// records per call, and pieces that would block.
 const STUCK: usize = 300;
 
-/// What one says: byte for byte.
-fn said(salt: u8, at: usize) -> u8 {
+/// The data that an end sends, byte by byte.
+fn sent_byte(salt: u8, at: usize) -> u8 {
     (at as u8).wrapping_mul(7).wrapping_add((at / 256) as u8) ^ salt
 }
 
@@ -29,7 +29,7 @@ pub struct End {
     to_write: usize,
     pub written: usize,
     pub got: usize,
-    pub said_bye: bool,
+    pub sent_close_notify: bool,
     /// The peer's close_notify has come.
     pub ended: bool,
     pub error: Option<String>,
@@ -37,8 +37,8 @@ pub struct End {
 }
 
 impl End {
-    /// `salts` are those of the two ends, if it is known what the peer says; `calls` says what is
-    /// called when.
+    /// `salts` are those of the two ends, `None` if the data of the peer is arbitrary; `calls`
+    /// selects the sequence of calls.
     pub fn new(
         tls: ChannelTls,
         wire: Wire,
@@ -56,7 +56,7 @@ impl End {
             to_write,
             written: 0,
             got: 0,
-            said_bye: false,
+            sent_close_notify: false,
             ended: false,
             error: None,
             stuck: 0,
@@ -69,7 +69,7 @@ impl End {
 
     /// Calls it once or twice, in some way. Whether it is worth going on.
     pub fn step(&mut self) -> bool {
-        if self.error.is_some() || self.ended && self.said_bye {
+        if self.error.is_some() || self.ended && self.sent_close_notify {
             return false;
         }
         let before = self.wire.moved() + self.got + self.written;
@@ -77,12 +77,12 @@ impl End {
             true => self.write(usize::MAX),
             false => self.do_anything(),
         }
-        if self.written == self.to_write && !self.said_bye && self.tls.is_handshake_done() {
+        if self.written == self.to_write && !self.sent_close_notify && self.tls.is_handshake_done() {
             self.flush();
             if self.error.is_none() {
                 // Nothing is unsent: this is only close_notify.
                 self.tls.shutdown(Shutdown::Write).expect("no error now");
-                self.said_bye = true;
+                self.sent_close_notify = true;
                 self.flush();
             }
         }
@@ -91,7 +91,7 @@ impl End {
         let moved = self.wire.moved() + self.got + self.written > before;
         self.stuck = if moved { 0 } else { self.stuck + 1 };
         assert!(!goes_on || self.stuck < STUCK, "it spins: {:?}", self.tls);
-        let has_words = self.tls.is_handshake_done() && !self.said_bye;
+        let has_words = self.tls.is_handshake_done() && !self.sent_close_notify;
         moved || goes_on || has_words && self.error.is_none()
     }
 
@@ -102,7 +102,7 @@ impl End {
             1 => self.flush(),
             2 => self.read(1 + number / 8 % 40, ReadFlags::PEEK),
             3 => self.read(1 + number / 8 % 40, ReadFlags::empty()),
-            4 if self.tls.is_handshake_done() && !self.said_bye => {
+            4 if self.tls.is_handshake_done() && !self.sent_close_notify => {
                 match self.tls.update_keys(number / 8 % 2 == 0) {
                     Err(e) if e.kind() == io::ErrorKind::Unsupported => {}
                     result => self.note(result),
@@ -120,11 +120,11 @@ impl End {
 
     fn write(&mut self, most: usize) {
         let len = (self.to_write - self.written).min(most);
-        if len == 0 || self.said_bye {
+        if len == 0 || self.sent_close_notify {
             return;
         }
         let data: Vec<_> = (self.written..self.written + len)
-            .map(|at| said(self.salt, at))
+            .map(|at| sent_byte(self.salt, at))
             .collect();
         match self.tls.write(&data) {
             Ok(count) => {
@@ -157,8 +157,8 @@ impl End {
                 if let Some(salt) = self.peer_salt {
                     let intact = (self.got..)
                         .zip(&data[..count])
-                        .all(|(at, byte)| said(salt, at) == *byte);
-                    assert!(intact, "these are not the peer's words");
+                        .all(|(at, byte)| sent_byte(salt, at) == *byte);
+                    assert!(intact, "data that the peer has not sent");
                 }
                 if !flags.contains(ReadFlags::PEEK) {
                     self.got += count;

@@ -1,4 +1,4 @@
-//! How much memory there is in use, of that which Rust's code asks for.
+//! The memory in use by allocations of Rust code.
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},

@@ -1,4 +1,4 @@
-//! A man in the middle, which changes records in transit as the input says.
+//! A man in the middle, which changes records in transit according to the input.
 
 use std::collections::VecDeque;
 
@@ -41,7 +41,7 @@ impl Change {
             // A byte is another one.
             0 => record[at] ^= self.value.max(1),
             1 => record[at] = self.value,
-            // The header says something else.
+            // The header has another length or type.
             2 => {
                 let header = record.len().min(5);
                 record[usize::from(self.more) % header] = self.value;
@@ -105,7 +105,7 @@ struct Way {
 }
 
 impl Way {
-    /// Lets go through what has been written, and the end.
+    /// Forwards what has been written, and the end.
     fn carry(&mut self, from: &Wire, to: &Wire) -> bool {
         let (written, goes_on) = from.take();
         let moves = !written.is_empty();

@@ -214,7 +214,7 @@ fn the_result_of_a_raising_binding_becomes_an_error() {
         e.to_string(),
         "Unable to read from QioTestRaising: the class returned an error without setting GError"
     );
-    let e = channel.write(b"x").expect_err("zero beside an error");
+    let e = channel.write(b"x").expect_err("zero with an error");
     assert_eq!(
         (e.kind(), e.to_string().as_str()),
         (io::ErrorKind::StorageFull, "it is full")

@@ -119,7 +119,7 @@ impl<'a, 'b> ReadAll<'a, 'b> {
     fn check_flags(&self) -> io::Result<()> {
         match self.flags.contains(ReadFlags::PEEK) {
             true => Err(invalid(
-                "A peek leaves the data in the channel: it cannot go on until all buffers are full",
+                "A peek leaves the data in the channel: it cannot continue until all buffers are full",
             )),
             false => Ok(()),
         }

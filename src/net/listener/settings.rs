@@ -82,7 +82,7 @@ impl NetListener {
     ///
     /// A socket is stale if it refuses connections, as after its program was killed; it is
     /// connected to to find that out. A socket that a process listens on, and a file that is not a
-    /// socket, is never removed: that is an error. Meanwhile there is a lock file beside the path,
+    /// socket, is never removed: that is an error. Meanwhile there is a lock file next to the path,
     /// its name with `.` before and `.lock` behind it, which only processes of the same user wait
     /// for, for at most a second.
     #[doc(alias = "qio_net_listener_set_replace_stale")]

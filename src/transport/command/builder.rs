@@ -27,7 +27,7 @@ use crate::{
 pub enum Access {
     /// The channel reads the command's output; the command has no input.
     Read,
-    /// The channel writes the command's input; its output is thrown away.
+    /// The channel writes the command's input; its output is discarded.
     Write,
     /// Both.
     #[default]
@@ -44,7 +44,7 @@ pub enum StderrPolicy {
     #[default]
     #[enum_value(name = "QIO_CHANNEL_COMMAND_STDERR_INHERIT", nick = "inherit")]
     Inherit = 0,
-    /// Nowhere.
+    /// Discarded, as by `/dev/null`.
     #[enum_value(name = "QIO_CHANNEL_COMMAND_STDERR_NULL", nick = "null")]
     Null = 1,
     /// Where the command's standard output goes: with the rest of what it writes.
@@ -160,7 +160,7 @@ impl CommandBuilder {
         let setting = setting.display();
         self.malformed.get_or_insert_with(|| {
             invalid(&format!(
-                "Not a setting of the environment, which would be NAME=VALUE: \"{setting}\""
+                "Invalid environment entry, expected NAME=VALUE: \"{setting}\""
             ))
         });
         self
@@ -196,7 +196,7 @@ impl CommandBuilder {
         if number <= libc::STDERR_FILENO {
             self.malformed.get_or_insert_with(|| {
                 invalid(&format!(
-                    "Not a number for a descriptor beside the standard streams: {number}"
+                    "Invalid number for an additional descriptor: {number}"
                 ))
             });
         } else {
@@ -209,8 +209,8 @@ impl CommandBuilder {
     ///
     /// # Errors
     ///
-    /// What the system says, with the name of the program: not found, not executable; or
-    /// that there is no program at all, or a malformed environment.
+    /// The system error, with the name of the program: not found, not executable.
+    /// `G_IO_ERROR_INVALID_ARGUMENT` for an empty list of arguments, or a malformed environment.
     #[doc(alias = "qio_channel_command_new_full")]
     pub fn spawn(mut self) -> io::Result<ChannelCommand> {
         if let Some(malformed) = self.malformed.take() {

@@ -11,11 +11,11 @@ use crate::sys::{FdLease, poll::poll};
 /// How long a command may take to end at the end of its input.
 const END_OF_INPUT: Duration = Duration::from_millis(200);
 
-/// How long it may take to end when asked to.
+/// How long it may take to end after `SIGTERM`.
 const TERMINATION: Duration = Duration::from_secs(2);
 
-/// Sees to it that a command ends, and collects it. A thread does it, and not a timer: it
-/// must also happen in programs whose main loop does not run.
+/// Terminates and reaps a command. In a thread, not by a timer: programs whose main loop does not
+/// run need it too.
 pub(super) fn take(child: Arc<Child>) {
     let theirs = child.clone();
     let thread = std::thread::Builder::new()

@@ -1,4 +1,4 @@
-//! The functions that go on until everything is read or written.
+//! The functions that continue until everything is read or written.
 
 mod signals;
 

@@ -22,12 +22,12 @@ fn file() -> ChannelFile {
     file
 }
 
-/// Reads the file in a context of its own.
+/// Reads the file in a private context.
 fn read(file: &ChannelFile) -> std::io::Result<usize> {
     MainContext::new().block_on(file.read_future(&mut [0; 3]))
 }
 
-/// A context goes after it has begun to read a file, with the future or after it.
+/// A context is destroyed after it has begun to read a file, with the future or after it.
 fn abandon(file: &ChannelFile, with_future: bool) {
     let context = MainContext::new();
     let theirs = file.clone();

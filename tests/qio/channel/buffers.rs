@@ -11,7 +11,7 @@ use crate::common::alone::alone;
 /// More than one system call takes.
 const MANY: usize = 1_100;
 
-/// Both ends of each kind that reads and writes by system calls of its own.
+/// Both ends of each kind with different system calls for reading and writing.
 fn pairs() -> [(Channel, Channel); 4] {
     let (read, write) = ChannelFile::pipe().expect("a pipe");
     let (a, b) = ChannelSocket::pair().expect("a socketpair");

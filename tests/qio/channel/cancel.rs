@@ -1,4 +1,4 @@
-//! Futures that are dropped before their end: no byte is lost, and none comes twice.
+//! Futures that are dropped before their end: no byte is lost or duplicated.
 
 use std::{
     future::Future,
@@ -338,7 +338,7 @@ fn a_dropped_write_all_has_written_a_prefix_and_can_be_continued() {
                         settle(context);
                     }
                 }
-                // Everything that comes now is a beginning of the rest.
+                // All further data is a prefix of the rest.
                 loop {
                     match read.read(&mut got[count..]) {
                         Ok(more) => count += more,

@@ -1,4 +1,4 @@
-//! Descriptors that travel beside the data.
+//! Passing file descriptors (`SCM_RIGHTS`).
 
 use std::{
     io::{ErrorKind, IoSlice, IoSliceMut, PipeReader, PipeWriter, Read, Write, pipe},
@@ -189,7 +189,7 @@ fn descriptors_that_do_not_fit_are_an_error_and_the_rest_is_closed() {
             assert!(to_glib_error(&e).matches(ChannelError::FdsLost), "{e}");
             assert_eq!(got.len(), 1, "the caller's own stays");
             assert_eq!(fds::count(), before);
-            // The stream goes on after the loss.
+            // The stream continues after the loss.
             send(&a, b"next", &[writer.as_fd()]);
             let (data, next) = receive(&b);
             assert_eq!((&data[..], next.len()), (&b"next"[..], 1));

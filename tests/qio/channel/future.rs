@@ -216,7 +216,7 @@ fn ready_reports_the_conditions_that_are_there() {
 fn ready_reports_closing_and_refuses_to_wait_for_nothing() {
     on_loop(|| async {
         let (a, _b) = nonblocking_pair();
-        let e = a.ready(IOCondition::empty()).await.expect_err("for ever");
+        let e = a.ready(IOCondition::empty()).await.expect_err("forever");
         assert_eq!(to_errno(&e), Some(Errno::EINVAL as i32));
         let closes = a.clone();
         after_ticks(move || closes.close().expect("closes"));

@@ -1,4 +1,4 @@
-//! Descriptors that travel beside the data, by futures.
+//! Passing file descriptors by futures.
 
 use std::{
     future::Future,

@@ -15,7 +15,8 @@ mod future_fd_passing;
 mod future_foreign;
 mod limit;
 mod proptest;
-mod ready;
+
 mod splice;
 mod stream;
 mod threads;
+mod wait;

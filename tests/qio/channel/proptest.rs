@@ -1,4 +1,4 @@
-//! Random programs on a pair of sockets, against a model: what is written comes out once and in
+//! Random programs on a pair of sockets, against a model: data arrives once and in
 //! order, whichever way it is read and whatever is dropped, shut down, closed and moved meanwhile.
 
 use std::{
@@ -341,7 +341,7 @@ fn run_programs() {
             for step in &program {
                 machine.run(step);
             }
-            // Nothing is left but what the model knows of.
+            // The rest is what the model has.
             for end in [0, 1] {
                 while !machine.ends[end].incoming.is_empty() {
                     machine.run(&Step::Read(end, 1_000));

@@ -31,8 +31,8 @@ fn check_closed(e: &io::Error) {
 /// it again: files with known content, and sockets with data to be read.
 fn among_strangers(job: impl FnOnce()) {
     let directory = tempfile::tempdir().expect("a directory");
-    let path = directory.path().join("stranger");
-    fs::write(&path, b"stranger").expect("written");
+    let path = directory.path().join("unrelated");
+    fs::write(&path, b"unrelated").expect("written");
     let done = AtomicBool::new(false);
     // Ends the threads also when the job panics.
     struct Done<'a>(&'a AtomicBool);
@@ -50,7 +50,7 @@ fn among_strangers(job: impl FnOnce()) {
         scope.spawn(|| {
             while !done.load(Ordering::SeqCst) {
                 let (one, mut other) = UnixStream::pair().expect("a pair");
-                other.write_all(b"stranger").expect("written");
+                other.write_all(b"unrelated").expect("written");
                 drop((one, other));
             }
         });
@@ -176,7 +176,7 @@ fn closing_an_adopted_listening_socket_ends_a_blocked_accept_and_nothing_else() 
             let fd = owner.with_fd(|fd| fd.try_clone_to_owned());
             let fd = fd.expect("open").expect("a duplicate");
             let adopted = ChannelSocket::new_fd(fd).expect("a socket");
-            // Those that are made here are in non-blocking mode.
+            // Sockets created here are in non-blocking mode.
             adopted.set_blocking(true).expect("the mode");
             check_closed(&end_accept(&adopted));
             let address = owner.local_address().expect("an address");
@@ -345,9 +345,9 @@ fn a_closed_fd_number_is_not_reused_while_a_reader_uses_it() {
                 borrowed.wait();
                 a.close().expect("closed");
                 // Would get the number if that were free.
-                let strangers: Vec<_> = (0..8).map(|_| File::open("/dev/null")).collect();
+                let others: Vec<_> = (0..8).map(|_| File::open("/dev/null")).collect();
                 borrowed.wait();
-                drop(strangers);
+                drop(others);
             });
         }
     });

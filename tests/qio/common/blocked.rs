@@ -16,7 +16,8 @@ impl Blocked {
             .store(nix::unistd::gettid().as_raw(), Ordering::SeqCst);
     }
 
-    /// Spins until that thread sleeps, which it does for nothing but the channel; or is gone.
+    /// Spins until that thread sleeps, which it does only in the call on the channel, or has
+    /// exited.
     pub(crate) fn wait(&self) {
         loop {
             match self.0.load(Ordering::SeqCst) {

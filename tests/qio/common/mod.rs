@@ -51,7 +51,7 @@ pub(crate) fn in_time<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'stati
     }
 }
 
-/// Runs a future on a main loop of its own, in time.
+/// Runs a future on a private main loop, in time.
 #[track_caller]
 pub(crate) fn on_loop<T, F>(make: impl FnOnce() -> F + Send + 'static) -> T
 where
@@ -61,7 +61,7 @@ where
     in_loop(|context| context.block_on(async { make().await }))
 }
 
-/// Runs `body` in a thread with a main context of its own, in time.
+/// Runs `body` in a thread with a private main context, in time.
 #[track_caller]
 pub(crate) fn in_loop<T: Send + 'static>(
     body: impl FnOnce(&glib::MainContext) -> T + Send + 'static,
@@ -78,8 +78,8 @@ pub(crate) fn settle(context: &glib::MainContext) {
     while context.iteration(false) {}
 }
 
-/// Counts the ticks of a timer on this thread's main loop, and acts at the third: who waits for
-/// what `act` does, and holds up the loop, waits for ever.
+/// Counts the ticks of a timer on this thread's main loop, and acts at the third: a wait for
+/// what `act` does that blocks the loop never ends.
 pub(crate) fn after_ticks(act: impl FnOnce() + Send + 'static) -> Arc<AtomicU32> {
     let ticks = Arc::new(AtomicU32::new(0));
     let (counted, mut act) = (ticks.clone(), Some(act));

@@ -17,27 +17,27 @@ use gio_sys::{
 use glib::{subclass::prelude::*, translate::*};
 use glib_sys::{GError, GList, gpointer};
 
-/// What the name server says to a name.
+/// The answer of the name server for a name.
 #[derive(Debug, Clone)]
 pub(crate) enum Answer {
     Addresses(&'static [&'static str]),
     /// Services are names too: `_ssh._tcp.example.org`.
     Services(&'static [(&'static str, u16)]),
-    /// It does not answer until it is not asked any more.
+    /// No answer until the request is cancelled.
     Silence,
 }
 
-/// From now on this is all that there is in the world. For tests that run alone.
-pub(crate) fn know(answers: impl IntoIterator<Item = (&'static str, Answer)>) {
+/// Adds answers, and makes this the default resolver. For tests that run alone.
+pub(crate) fn set_answers(answers: impl IntoIterator<Item = (&'static str, Answer)>) {
     let known = ANSWERS.get_or_init(Mutex::default);
     known.lock().expect("no panic").extend(answers);
     glib::Object::new::<Names>().set_default();
 }
 
-/// As [`know`], for one service whose hosts have the same port.
-pub(crate) fn know_service(name: &'static str, hosts: &[&'static str], port: u16) {
+/// As [`set_answers`], for one service whose hosts have the same port.
+pub(crate) fn set_service(name: &'static str, hosts: &[&'static str], port: u16) {
     let targets: Vec<_> = hosts.iter().map(|host| (*host, port)).collect();
-    know([(name, Answer::Services(Vec::leak(targets)))]);
+    set_answers([(name, Answer::Services(Vec::leak(targets)))]);
 }
 
 static ANSWERS: OnceLock<Mutex<HashMap<&'static str, Answer>>> = OnceLock::new();
@@ -88,7 +88,7 @@ fn unknown(name: &str) -> glib::Error {
     glib::Error::new(gio::ResolverError::NotFound, &message)
 }
 
-/// The addresses of a name as a list, of the families that the flags ask for.
+/// The addresses of a name as a list, of the families in the flags.
 fn addresses(name: &str, flags: GResolverNameLookupFlags) -> Result<*mut GList, glib::Error> {
     let Some(Answer::Addresses(addresses)) = answer(name) else {
         return Err(unknown(name));
@@ -239,7 +239,7 @@ unsafe fn return_list(
 
 /// As GIO's own resolver: a thread waits, and the task ends when it is cancelled.
 unsafe fn be_silent(task: *mut GTask) {
-    // SAFETY: the reference is ours, and goes to the thread.
+    // SAFETY: the reference is owned, and is transferred to the thread.
     unsafe {
         gio_sys::g_task_set_return_on_cancel(task, 1);
         gio_sys::g_task_run_in_thread(task, Some(wait));

@@ -15,11 +15,11 @@ use crate::common::{
 fn a_callback_gets_every_client() {
     in_loop(|context| {
         let listener = listening();
-        let guests = Guests::default();
-        listener.set_client_func_full(guests.client_func(), Some(context));
+        let accepted = Accepted::default();
+        listener.set_client_func_full(accepted.client_func(), Some(context));
         let clients: Vec<_> = (0..20).map(|_| connect(&listener)).collect();
-        iterate_until(context, || guests.count() == clients.len());
-        for (client, server) in clients.iter().zip(guests.take()) {
+        iterate_until(context, || accepted.count() == clients.len());
+        for (client, server) in clients.iter().zip(accepted.take()) {
             assert!(server.is_blocking());
             is_connection(client, &server);
         }
@@ -31,15 +31,15 @@ fn a_callback_gets_every_client() {
 fn the_global_default_context_is_the_default_context_of_callbacks() {
     // No other test iterates it for long: a test that blocks there runs it too.
     let listener = listening();
-    let guests = Guests::default();
-    listener.set_client_func(guests.client_func());
+    let accepted = Accepted::default();
+    listener.set_client_func(accepted.client_func());
     let client = connect(&listener);
     let context = glib::MainContext::default();
-    while guests.count() == 0 {
+    while accepted.count() == 0 {
         context.iteration(false);
         thread::yield_now();
     }
-    is_connection(&client, &guests.take()[0]);
+    is_connection(&client, &accepted.take()[0]);
     listener.disconnect();
 }
 
@@ -61,25 +61,25 @@ fn a_local_callback_may_own_values_that_are_not_send() {
 #[test]
 fn a_callback_keeps_the_listener_until_it_is_disconnected() {
     in_loop(|context| {
-        let (weak, address, guests) = {
+        let (weak, address, accepted) = {
             let listener = NetListener::new();
-            let guests = Guests::default();
-            listener.set_client_func_full(guests.client_func(), Some(context));
+            let accepted = Accepted::default();
+            listener.set_client_func_full(accepted.client_func(), Some(context));
             listener.open_sync(&v4(), 4).expect("listens");
             (
                 listener.downgrade(),
                 listener.local_addresses()[0].clone(),
-                guests,
+                accepted,
             )
         };
         let client = connect_to(&address);
-        iterate_until(context, || guests.count() == 1);
-        is_connection(&client, &guests.take()[0]);
+        iterate_until(context, || accepted.count() == 1);
+        is_connection(&client, &accepted.take()[0]);
         weak.upgrade().expect("alive").disconnect();
         assert!(weak.upgrade().is_none());
         settle(context);
         assert_eq!(
-            std::sync::Arc::strong_count(&guests.0),
+            std::sync::Arc::strong_count(&accepted.0),
             1,
             "nor is the callback"
         );
@@ -90,21 +90,21 @@ fn a_callback_keeps_the_listener_until_it_is_disconnected() {
 fn a_listener_with_a_callback_is_released_with_its_context() {
     let context = glib::MainContext::new();
     let listener = listening();
-    let guests = Guests::default();
-    listener.set_client_func_full(guests.client_func(), Some(&context));
+    let accepted = Accepted::default();
+    listener.set_client_func_full(accepted.client_func(), Some(&context));
     let weak = listener.downgrade();
     drop(listener);
     assert!(weak.upgrade().is_some());
     drop(context);
     assert!(weak.upgrade().is_none());
-    assert_eq!(std::sync::Arc::strong_count(&guests.0), 1);
+    assert_eq!(std::sync::Arc::strong_count(&accepted.0), 1);
 }
 
 #[test]
 fn a_callback_may_disconnect_and_replace_itself() {
     in_loop(|context| {
         let listener = listening();
-        let (first, second) = (Guests::default(), Guests::default());
+        let (first, second) = (Accepted::default(), Accepted::default());
         let (mut on_client, mut next) = (first.client_func(), Some(second.client_func()));
         let here = context.clone();
         let func = move |listener: &NetListener, client| {
@@ -117,7 +117,7 @@ fn a_callback_may_disconnect_and_replace_itself() {
         iterate_until(context, || second.count() == 2);
         assert_eq!(first.count(), 1);
 
-        let third = Guests::default();
+        let third = Accepted::default();
         let mut on_client = third.client_func();
         let func = move |listener: &NetListener, client| {
             on_client(listener, client);
@@ -285,17 +285,17 @@ fn a_wait_ends_although_the_listener_is_reopened() {
 fn a_blocked_accept_takes_precedence_over_the_callback() {
     let runner = Runner::new();
     let listener = listening();
-    let guests = Guests::default();
-    listener.set_client_func_full(guests.client_func(), Some(&runner.context));
+    let accepted = Accepted::default();
+    listener.set_client_func_full(accepted.client_func(), Some(&runner.context));
     for _ in 0..20 {
         let listener = listener.clone();
         let client = in_time(move || connect_while_a_thread_waits(&listener));
-        assert_eq!(guests.count(), 0);
+        assert_eq!(accepted.count(), 0);
         drop(client);
     }
     // And now it is the callback's turn.
     let _next = connect(&listener);
-    let seen = guests.clone();
+    let seen = accepted.clone();
     in_time(move || {
         while seen.count() == 0 {
             thread::yield_now();

@@ -45,13 +45,16 @@ impl Manager {
         let mut child = command
             .spawn()
             .expect("systemd-socket-activate: `make test` installs it");
-        // It says for each that it listens.
+        // It logs each listening socket.
         let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
         for _ in addresses {
-            let line = lines.next().expect("it goes on").expect("text");
+            let line = lines
+                .next()
+                .expect("a line for each address")
+                .expect("text");
             assert!(line.contains("Listening on"), "{line}");
         }
-        // And goes on reading what it says.
+        // And continue to read its log.
         std::thread::spawn(move || {
             lines
                 .map_while(Result::ok)

@@ -18,7 +18,7 @@ fn parsed(text: &str) -> NetAddress {
 }
 
 #[track_caller]
-fn mistake(text: &str) -> NetAddressError {
+fn parse_error(text: &str) -> NetAddressError {
     match text.parse::<NetAddress>() {
         Ok(address) => panic!("{text:?} is {address:?}"),
         Err(e) => e,
@@ -107,7 +107,7 @@ fn equivalent_addresses_are_normalized() {
 }
 
 /// Each is expected, found, and the character where, or 0 for the end.
-const MISTAKES: &[(&str, &str, &str, usize)] = &[
+const PARSE_ERRORS: &[(&str, &str, &str, usize)] = &[
     ("", SCHEME, "", 0),
     ("tcp", SCHEME, "tcp", 1),
     ("localhost:80", SCHEME, "localhost:", 1),
@@ -173,7 +173,7 @@ const MISTAKES: &[(&str, &str, &str, usize)] = &[
     ("unix:/100%é1", DIGITS, "é1", 11),
     ("vsock:", CID, "", 0),
     ("vsock::1", CID, "", 7),
-    ("vsock:guest:1", CID, "guest", 7),
+    ("vsock:client:1", CID, "client", 7),
     ("vsock:4294967296:1", CID, "4294967296", 7),
     ("vsock:2", COLON, "", 0),
     ("vsock:2:", VSOCK_PORT, "", 0),
@@ -198,8 +198,8 @@ const FD: &str = "the number of a file descriptor";
 
 #[test]
 fn parse_error_position_of_invalid_input() {
-    for &(text, expected, found, character) in MISTAKES {
-        let e = mistake(text);
+    for &(text, expected, found, character) in PARSE_ERRORS {
+        let e = parse_error(text);
         assert_eq!((e.expected(), e.found()), (expected, found), "{text:?}");
         assert_eq!(&text[e.position()..e.position() + found.len()], found);
         let place = match (character, found) {
@@ -242,7 +242,7 @@ fn parse_error_position_of_overlong_input() {
             "a host of at most 253 characters",
         ),
     ] {
-        let e = mistake(&text);
+        let e = parse_error(&text);
         assert_eq!((e.position(), e.expected()), (position, expected), "{text}");
     }
 }
@@ -263,21 +263,21 @@ fn addresses_of_the_maximum_length_are_parsed() {
 #[test]
 fn a_message_is_one_line_of_a_bounded_length() {
     let text = format!("unix:\n{}", "é\n".repeat(100_000));
-    let message = mistake(&text).to_string();
+    let message = parse_error(&text).to_string();
     assert!(
         !message.contains('\n') && message.len() < 4_000,
         "{message}"
     );
     let text = format!("fd:{}", "9".repeat(100_000));
-    let message = mistake(&text).to_string();
+    let message = parse_error(&text).to_string();
     assert!(message.ends_with("999\"..."), "{message}");
     assert!(message.len() < 1_000, "{message}");
 }
 
 #[test]
 fn a_parse_error_is_an_invalid_argument() {
-    let message = mistake("fd:x").to_string();
-    let e = io::Error::from(mistake("fd:x"));
+    let message = parse_error("fd:x").to_string();
+    let e = io::Error::from(parse_error("fd:x"));
     assert_eq!(
         (e.kind(), e.to_string()),
         (io::ErrorKind::InvalidInput, message.clone())

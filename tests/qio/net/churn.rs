@@ -14,14 +14,14 @@ use crate::common::{alone::alone, fds, in_loop, iterate_until, memory::resident,
 
 /// Clients that connect, all at once or as soon as descriptors are free, and then read one byte
 /// each.
-fn crowd(path: &Path, count: usize) -> Child {
+fn clients(path: &Path, count: usize) -> Child {
     let program = "import socket, sys\n\
-         crowd = []\n\
+         clients = []\n\
          for _ in range(int(sys.argv[2])):\n    \
              client = socket.socket(socket.AF_UNIX)\n    \
              client.connect(sys.argv[1])\n    \
-             crowd.append(client)\n\
-         sys.exit(any(client.recv(1) != b'!' for client in crowd))\n";
+             clients.append(client)\n\
+         sys.exit(any(client.recv(1) != b'!' for client in clients))\n";
     Command::new("python3")
         .args(["-c", program])
         .arg(path)
@@ -41,32 +41,32 @@ fn serve_crowds(processes: usize, descriptors: u64) -> usize {
         let path = directory.path().join("socket");
         let listener = NetListener::new();
         listener.open_sync(&unix(&path), 4096).expect("listens");
-        let (guests, errors) = (Guests::default(), errors_of(&listener));
-        listener.set_client_func_full(guests.client_func(), Some(context));
-        let crowds: Vec<_> = (0..processes).map(|_| crowd(&path, EACH)).collect();
+        let (accepted, errors) = (Accepted::default(), errors_of(&listener));
+        listener.set_client_func_full(accepted.client_func(), Some(context));
+        let children: Vec<_> = (0..processes).map(|_| clients(&path, EACH)).collect();
         setrlimit(Resource::RLIMIT_NOFILE, descriptors, descriptors).expect("lowered");
         let (mut served, mut shortages, mut seen) = (0, 0, 0);
         iterate_until(context, || {
             let reported = errors.load(Ordering::Relaxed);
-            let held = guests.count();
+            let held = accepted.count();
             if (reported != seen && held > 0) || served + held == total {
                 shortages += usize::from(reported != seen);
-                for guest in guests.take() {
-                    guest.write_all(b"!").expect("it waits");
+                for client in accepted.take() {
+                    client.write_all(b"!").expect("it waits");
                     served += 1;
                 }
             }
             seen = reported;
             served == total
         });
-        for mut crowd in crowds {
-            assert!(crowd.wait().expect("it ends").success());
+        for mut clients in children {
+            assert!(clients.wait().expect("it ends").success());
         }
         // And it is as ready as before.
         settle(context);
         assert_eq!(listener.clients(), 0);
         let _late = connect(&listener);
-        iterate_until(context, || guests.count() == 1);
+        iterate_until(context, || accepted.count() == 1);
         shortages
     })
 }
@@ -99,7 +99,7 @@ fn ten_thousand_clients_are_served_with_a_thousand_descriptors() {
     });
 }
 
-/// One after the other connects, is echoed and goes, so many in a second.
+/// Clients that connect, get an echo and disconnect, so many in a second.
 fn visit(address: &gio::SocketAddress, count: u32, rate: u32) {
     let begin = Instant::now();
     for i in 0..count {
@@ -108,7 +108,7 @@ fn visit(address: &gio::SocketAddress, count: u32, rate: u32) {
         let mut word = [0; 4];
         client.read_all(&mut word).expect("read");
         assert_eq!(&word, b"ping");
-        // The other end sees the end of it, and goes first: no port waits behind it.
+        // The other end gets end-of-file and closes first: no port stays in TIME_WAIT here.
         client.shutdown(qio::Shutdown::Write).expect("shut down");
         assert_eq!(client.read(&mut word).expect("the end"), 0);
         let due = begin + Duration::from_secs(1) * i / rate;

@@ -1,4 +1,4 @@
-//! What is short: descriptors. Each test lowers the limit of a process of its own.
+//! Resource exhaustion (`EMFILE`). Each test lowers the limit of a separate process.
 
 use std::{
     process::Command,
@@ -41,14 +41,14 @@ fn cpu_time() -> Duration {
 }
 
 /// Clients in another process, which has descriptors enough: they connect, and stay.
-struct Crowd(std::process::Child);
+struct Clients(std::process::Child);
 
-impl Crowd {
+impl Clients {
     fn new(listener: &NetListener, count: usize) -> Self {
         let port = port_of(&listener.local_addresses()[0]);
         let program = "import socket, sys\n\
              port, count = int(sys.argv[1]), int(sys.argv[2])\n\
-             crowd = [socket.create_connection(('127.0.0.1', port)) for _ in range(count)]\n\
+             clients = [socket.create_connection(('127.0.0.1', port)) for _ in range(count)]\n\
              print('here', flush=True)\n\
              sys.stdin.read()\n";
         let mut child = Command::new("python3")
@@ -65,7 +65,7 @@ impl Crowd {
     }
 }
 
-impl Drop for Crowd {
+impl Drop for Clients {
     fn drop(&mut self) {
         drop(self.0.stdin.take());
         self.0.wait().expect("it ends");
@@ -80,13 +80,13 @@ fn a_callback_pauses_at_emfile_without_spinning_and_continues() {
         || {
             in_loop(|context| {
                 let listener = listening();
-                let (guests, errors) = (Guests::default(), errors_of(&listener));
-                listener.set_client_func_full(guests.client_func(), Some(context));
-                let _crowd = Crowd::new(&listener, 100);
+                let (accepted, errors) = (Accepted::default(), errors_of(&listener));
+                listener.set_client_func_full(accepted.client_func(), Some(context));
+                let _clients = Clients::new(&listener, 100);
                 allow_more(40);
                 iterate_until(context, || errors.load(Ordering::Relaxed) > 0);
-                let accepted = guests.count();
-                assert!((30..=40).contains(&accepted), "{accepted}");
+                let count = accepted.count();
+                assert!((30..=40).contains(&count), "{count}");
 
                 // It looks again seldom, and the less the longer it lasts.
                 let (begin, before) = (Instant::now(), cpu_time());
@@ -98,12 +98,12 @@ fn a_callback_pauses_at_emfile_without_spinning_and_continues() {
                 let (tries, cpu) = (errors.load(Ordering::Relaxed), cpu_time() - before);
                 assert!((5..=10).contains(&tries), "{tries} tries");
                 assert!(cpu < Duration::from_millis(300), "{cpu:?}");
-                assert_eq!(guests.count(), accepted);
+                assert_eq!(accepted.count(), count);
 
                 // A client that disconnects frees a descriptor at once, long before the next retry.
                 let begin = Instant::now();
-                drop(guests.0.lock().expect("no panic").pop());
-                iterate_until(context, || guests.count() == accepted);
+                drop(accepted.0.lock().expect("no panic").pop());
+                iterate_until(context, || accepted.count() == count);
                 assert!(
                     begin.elapsed() < Duration::from_millis(500),
                     "{:?}",
@@ -113,7 +113,7 @@ fn a_callback_pauses_at_emfile_without_spinning_and_continues() {
                 // What gets free elsewhere is found within a second.
                 allow_all();
                 let begin = Instant::now();
-                iterate_until(context, || guests.count() == 99);
+                iterate_until(context, || accepted.count() == 99);
                 assert!(
                     begin.elapsed() < Duration::from_millis(1500),
                     "{:?}",
@@ -192,34 +192,34 @@ fn emfile_is_logged_once_and_signalled_every_time() {
         let warnings = text.matches("WARNING").count();
         assert_eq!(warnings, 1, "{text}");
         let expected =
-            "Unable to accept a connection on QIONetListener \"door\": Too many open files";
+            "Unable to accept a connection on QIONetListener \"service\": Too many open files";
         assert!(text.contains(expected), "{text}");
         return;
     }
     in_loop(|context| {
         let listener = listening();
-        listener.set_name(Some("door"));
+        listener.set_name(Some("service"));
         let (sender, errors) = std::sync::mpsc::channel();
         let sender = Mutex::new(sender);
         listener.connect_accept_error(move |listener, e| {
             let sender = sender.lock().expect("no panic");
             sender.send((listener.name(), e.clone())).expect("awaited");
         });
-        let guests = Guests::default();
-        listener.set_client_func_full(guests.client_func(), Some(context));
+        let accepted = Accepted::default();
+        listener.set_client_func_full(accepted.client_func(), Some(context));
         let _client = connect(&listener);
         allow_more(0);
         let mut reported = 0;
         iterate_until(context, || {
             if let Ok((name, e)) = errors.try_recv() {
                 reported += 1;
-                assert_eq!(name.as_deref(), Some("door"));
+                assert_eq!(name.as_deref(), Some("service"));
                 assert!(e.matches(gio::IOErrorEnum::TooManyOpenFiles), "{e}");
             }
             reported == 4
         });
         allow_all();
-        iterate_until(context, || guests.count() == 1);
+        iterate_until(context, || accepted.count() == 1);
     });
 }
 
@@ -240,21 +240,21 @@ fn connections_aborted_in_the_backlog_do_not_stop_the_listener() {
     );
 }
 
-/// Serves one client behind many in the queue that have gone.
+/// Serves one client behind many aborted connections in the backlog.
 fn among_the_gone(context: &glib::MainContext) {
     let listener = listening();
-    let guests = Guests::default();
+    let accepted = Accepted::default();
     (0..50).for_each(|_| reset(connect(&listener)));
     let alive = connect(&listener);
     let port = port_of(&alive.local_address().expect("open"));
-    listener.set_client_func_full(guests.client_func(), Some(context));
+    listener.set_client_func_full(accepted.client_func(), Some(context));
     let mut ends = Vec::new();
     let is_mine = |end: &ChannelSocket| {
         let remote = end.remote_address();
         remote.is_ok_and(|remote| port_of(&remote) == port)
     };
     iterate_until(context, || {
-        ends.extend(guests.take());
+        ends.extend(accepted.take());
         ends.last().is_some_and(is_mine)
     });
     is_connection(&alive, ends.last().expect("one"));

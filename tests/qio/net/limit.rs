@@ -12,28 +12,28 @@ fn no_client_is_accepted_at_max_clients() {
         assert_eq!(listener.max_clients(), 0);
         listener.set_max_clients(2);
         assert_eq!(listener.property::<u32>("max-clients"), 2);
-        let guests = Guests::default();
-        listener.set_client_func_full(guests.client_func(), Some(context));
+        let accepted = Accepted::default();
+        listener.set_client_func_full(accepted.client_func(), Some(context));
         let clients: Vec<_> = (0..5).map(|_| connect(&listener)).collect();
-        iterate_until(context, || guests.count() == 2);
+        iterate_until(context, || accepted.count() == 2);
         settle(context);
-        assert_eq!((guests.count(), listener.clients()), (2, 2));
+        assert_eq!((accepted.count(), listener.clients()), (2, 2));
 
         // One is closed, one is dropped.
-        let first = guests.take();
+        let first = accepted.take();
         first[0].close().expect("closed");
-        iterate_until(context, || guests.count() == 1);
+        iterate_until(context, || accepted.count() == 1);
         settle(context);
-        assert_eq!((guests.count(), listener.clients()), (1, 2));
+        assert_eq!((accepted.count(), listener.clients()), (1, 2));
         drop(first);
-        iterate_until(context, || guests.count() == 2);
+        iterate_until(context, || accepted.count() == 2);
         settle(context);
-        assert_eq!((guests.count(), listener.clients()), (2, 2));
+        assert_eq!((accepted.count(), listener.clients()), (2, 2));
 
         listener.set_max_clients(0);
-        iterate_until(context, || guests.count() == 3);
+        iterate_until(context, || accepted.count() == 3);
         assert_eq!(listener.clients(), 3);
-        drop(guests.take());
+        drop(accepted.take());
         assert_eq!(listener.clients(), 0);
         drop(clients);
     });
@@ -44,10 +44,10 @@ fn waiting_at_max_clients_uses_no_cpu_time() {
     in_loop(|context| {
         let listener = listening();
         listener.set_max_clients(1);
-        let guests = Guests::default();
-        listener.set_client_func_full(guests.client_func(), Some(context));
+        let accepted = Accepted::default();
+        listener.set_client_func_full(accepted.client_func(), Some(context));
         let _clients = [connect(&listener), connect(&listener)];
-        iterate_until(context, || guests.count() == 1);
+        iterate_until(context, || accepted.count() == 1);
         settle(context);
         let count = crate::common::iterations(context);
         assert!(count <= crate::common::FEW, "{count} iterations");

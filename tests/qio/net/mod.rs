@@ -99,7 +99,7 @@ fn connect_to(address: &gio::SocketAddress) -> ChannelSocket {
     ChannelSocket::connect(address).expect("connects")
 }
 
-/// Sees that these are the ends of one connection.
+/// Checks that these are the ends of one connection.
 #[track_caller]
 fn is_connection(client: &ChannelSocket, server: &ChannelSocket) {
     client.write_all(b"ping").expect("written");
@@ -110,12 +110,12 @@ fn is_connection(client: &ChannelSocket, server: &ChannelSocket) {
 
 /// Clients that a callback was given, from whatever thread.
 #[derive(Clone, Default)]
-struct Guests(Arc<Mutex<Vec<ChannelSocket>>>);
+struct Accepted(Arc<Mutex<Vec<ChannelSocket>>>);
 
-impl Guests {
+impl Accepted {
     fn client_func(&self) -> impl FnMut(&NetListener, ChannelSocket) + Send + 'static {
-        let guests = self.clone();
-        move |_: &NetListener, client| guests.0.lock().expect("no panic").push(client)
+        let accepted = self.clone();
+        move |_: &NetListener, client| accepted.0.lock().expect("no panic").push(client)
     }
 
     fn count(&self) -> usize {

@@ -215,10 +215,10 @@ fn a_permanently_failed_socket_does_not_block_the_others() {
     is_connection(&client, &listener.wait_client().expect("the second one"));
 
     in_loop(move |context| {
-        let guests = Guests::default();
-        listener.set_client_func_full(guests.client_func(), Some(context));
+        let accepted = Accepted::default();
+        listener.set_client_func_full(accepted.client_func(), Some(context));
         let clients = [connect_to(&address), connect_to(&address)];
-        iterate_until(context, || guests.count() == clients.len());
+        iterate_until(context, || accepted.count() == clients.len());
     });
 }
 
@@ -285,10 +285,10 @@ fn ports_are_shared_with_reuse_port() {
 #[test]
 fn sockets_of_the_caller_are_listened_on_and_closed() {
     let listener = NetListener::new();
-    listener.set_name(Some("front door"));
+    listener.set_name(Some("first name"));
     let own = ChannelSocket::listen(&v4(), 4).expect("listens");
     listener.add(&own).expect("added");
-    assert_eq!(own.name().as_deref(), Some("front door"));
+    assert_eq!(own.name().as_deref(), Some("first name"));
     assert!(!own.is_blocking());
     let e = listener.add(&own).expect_err("twice");
     assert_eq!(e.kind(), ErrorKind::AlreadyExists);
@@ -298,11 +298,11 @@ fn sockets_of_the_caller_are_listened_on_and_closed() {
 
     let client = connect(&listener);
     is_connection(&client, &listener.wait_client().expect("a client"));
-    listener.set_name(Some("back door"));
-    assert_eq!(own.name().as_deref(), Some("back door"));
+    listener.set_name(Some("second name"));
+    assert_eq!(own.name().as_deref(), Some("second name"));
     assert_eq!(
         listener.property::<Option<String>>("name").as_deref(),
-        Some("back door")
+        Some("second name")
     );
     listener.disconnect();
     assert!(own.is_closed());
@@ -359,12 +359,12 @@ fn listeners_leave_no_descriptor_behind() {
             let listener = listening();
             let client = connect(&listener);
             is_connection(&client, &listener.wait_client().expect("a client"));
-            let guests = Guests::default();
+            let accepted = Accepted::default();
             let context = glib::MainContext::new();
-            listener.set_client_func_full(guests.client_func(), Some(&context));
+            listener.set_client_func_full(accepted.client_func(), Some(&context));
             let other = connect(&listener);
-            crate::common::iterate_until(&context, || guests.count() == 1);
-            is_connection(&other, &guests.take()[0]);
+            crate::common::iterate_until(&context, || accepted.count() == 1);
+            is_connection(&other, &accepted.take()[0]);
             let weak = listener.downgrade();
             listener.disconnect();
             drop(listener);

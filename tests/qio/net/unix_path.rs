@@ -1,4 +1,4 @@
-//! Unix paths: who may connect, and what is left behind.
+//! Unix socket paths: mode, owner, and stale sockets.
 
 use std::{
     fs,
@@ -239,7 +239,7 @@ fn one_of_many_processes_replaces_a_stale_socket() {
         in_time({
             let winner = winners[0].clone();
             move || {
-                // Those that looked are in the queue as well.
+                // The connection attempts of the checks are in the backlog as well.
                 let wanted = client;
                 wanted.write_all(b"x").expect("written");
                 while winner

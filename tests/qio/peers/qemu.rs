@@ -121,7 +121,7 @@ fn qemu_uses_a_passed_socket_as_a_character_device() {
             &[passed.expect("a duplicate").as_fd()],
         );
         drop(theirs);
-        // A second monitor on the socket: its greeting comes through a QIOChannel of QEMU's.
+        // A second monitor on the socket: its greeting is sent by a QIOChannel of QEMU.
         monitor.command(
             "{\"execute\": \"chardev-add\", \"arguments\": {\"id\": \"link\", \"backend\": {\"type\": \"socket\", \
              \"data\": {\"server\": false, \"addr\": {\"type\": \"fd\", \"data\": {\"str\": \"link\"}}}}}}",
@@ -135,7 +135,7 @@ fn qemu_uses_a_passed_socket_as_a_character_device() {
             "{\"execute\": \"chardev-remove\", \"arguments\": {\"id\": \"link\"}}",
             &[],
         );
-        assert_eq!(ours.read(&mut [0]).expect("QEMU has let go"), 0);
+        assert_eq!(ours.read(&mut [0]).expect("QEMU has closed it"), 0);
     });
 }
 

@@ -11,7 +11,7 @@ use crate::common::in_time;
 const INIT: u32 = 2;
 const SET_DATAFD: u32 = 16;
 
-/// Sends a command with what belongs to it, and checks that the answer says success.
+/// Sends a command with its data, and checks that the response is success.
 #[track_caller]
 fn control(
     channel: &ChannelSocket,

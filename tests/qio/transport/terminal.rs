@@ -1,4 +1,4 @@
-//! The end of a terminal, as the side of its emulator sees it.
+//! The end of a terminal, at the master side of the pseudo-terminal.
 
 use std::{fs::File, io::Write as _, thread};
 

@@ -1,4 +1,4 @@
-"""What annotations cannot say: `with`, `await`, bytes of Python where C has a GBytes, exceptions of any kind, and
+"""What annotations cannot express: `with`, `await`, bytes of Python where C has a GBytes, exceptions of any kind, and
 addresses that are text.
 
 A method `…_async` that is called without a callback returns what can be awaited: in a coroutine that `run` or
@@ -59,7 +59,7 @@ def _exit(error):
 
 
 def _asyncio_loop():
-    """The loop of asyncio that runs in this thread. A program that knows nothing of asyncio has none."""
+    """The loop of asyncio that runs in this thread. `None` if the program does not use asyncio."""
     asyncio = sys.modules.get("asyncio")
     return asyncio and asyncio._get_running_loop()
 
@@ -301,7 +301,7 @@ def spawn(coroutine):
 
     It begins at once. What is returned can be awaited, cancelled by `cancel` and closed by `close`. SystemExit and
     KeyboardInterrupt out of it end the program, or the `run` that runs the context; another exception that is never
-    asked for is reported as Python reports those that it has to ignore.
+    retrieved is reported as Python reports those that it has to ignore.
     """
     return Task(coroutine)
 
@@ -382,14 +382,14 @@ def _bytes(data):
     return data if data is None or isinstance(data, GLib.Bytes) else GLib.Bytes.new(memoryview(data).tobytes())
 
 
-def _ask(info, *names):
-    """What introspection says, by the name that this PyGObject has for the question: newer ones have those of
+def _query(info, *names):
+    """A query of introspection data, by its name in this version of PyGObject: newer ones have those of
     girepository-2.0."""
     return next(getattr(info, name) for name in names if hasattr(info, name))()
 
 
 def _type_of(argument):
-    return _ask(argument, "get_type_info", "get_type")
+    return _query(argument, "get_type_info", "get_type")
 
 
 def _is_bytes(argument):
@@ -405,9 +405,9 @@ def _parameters(method):
     arguments = method.get_arguments()
     implied = set()
     for argument in arguments:
-        implied.add(_ask(argument, "get_closure_index", "get_closure"))
-        implied.add(_ask(argument, "get_destroy_index", "get_destroy"))
-        implied.add(_ask(_type_of(argument), "get_array_length_index", "get_array_length"))
+        implied.add(_query(argument, "get_closure_index", "get_closure"))
+        implied.add(_query(argument, "get_destroy_index", "get_destroy"))
+        implied.add(_query(_type_of(argument), "get_array_length_index", "get_array_length"))
     return [a for i, a in enumerate(arguments) if i not in implied and a.get_direction() != Direction.OUT]
 
 
@@ -469,7 +469,7 @@ def _adapt(cls):
             setattr(cls, name, adapted)
 
 
-# Classes in Python. What a method `do_…` returns is converted; a TypeError says that it cannot be.
+# Classes in Python. What a method `do_…` returns is converted; a TypeError is raised if it cannot be.
 
 
 def _status(result):
@@ -558,7 +558,7 @@ def _described(result):
 
 
 def _slot(name, method, result, can_fail):
-    """A slot that never fails in silence: C knows of no exception but GLib.Error."""
+    """A virtual function that reports every failure: C can represent no exception but GLib.Error."""
 
     @functools.wraps(method)
     def wrapper(self, *arguments):

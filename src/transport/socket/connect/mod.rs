@@ -59,7 +59,7 @@ pub enum ConnectStage {
     /// The address has accepted the connection.
     #[enum_value(name = "QIO_CHANNEL_CONNECT_STAGE_CONNECTED", nick = "connected")]
     Connected = 3,
-    /// The proxy was asked to connect.
+    /// The request was sent to the proxy.
     #[enum_value(
         name = "QIO_CHANNEL_CONNECT_STAGE_PROXY_NEGOTIATING",
         nick = "proxy-negotiating"
@@ -271,7 +271,7 @@ impl ChannelSocket {
     ) -> io::Result<OwnedFd> {
         if client.is_some_and(gio::SocketClient::is_tls) {
             return Err(not_supported(
-                "A socket does not speak TLS: turn it off in the client",
+                "ChannelSocket does not support TLS: disable it in the GSocketClient",
             ));
         }
         let kind = match self.socket_type() {

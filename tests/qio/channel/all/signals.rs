@@ -77,7 +77,7 @@ fn signals_do_not_disturb_futures() {
                     let (read, write) = (read.clone(), write.clone());
                     read.set_blocking(blocking).expect("the mode");
                     write.set_blocking(blocking).expect("the mode");
-                    on_loop(move || bytes_beside_signals(read, write));
+                    on_loop(move || bytes_during_signals(read, write));
                 }
             }
         },
@@ -85,7 +85,7 @@ fn signals_do_not_disturb_futures() {
 }
 
 /// Single bytes, each of which is waited for, until signals have interrupted this thread often.
-async fn bytes_beside_signals(read: Channel, write: Channel) {
+async fn bytes_during_signals(read: Channel, write: Channel) {
     let enough = signals::interruptions() + 10_000;
     let _timer = signals::interrupt_this_thread_every(Duration::from_micros(50));
     while signals::interruptions() < enough {

@@ -1,4 +1,5 @@
-//! Who does not read holds up who writes; who waits does not spin; nothing holds up the main loop.
+//! Back-pressure: a target that is not read stops the source; a wait does not spin; the main loop
+//! is not blocked.
 
 use std::{io::ErrorKind, sync::atomic::Ordering, thread};
 
@@ -47,7 +48,7 @@ fn start(from: &Channel, to: &Channel, counter: &ByteCounter) -> JoinHandle<u64>
     })
 }
 
-/// Writes, and lets the transfer run, until neither goes on.
+/// Writes, and runs the transfer, until neither makes progress.
 fn fill_up(writer: &Channel, context: &MainContext, counter: &ByteCounter) -> u64 {
     let (mut written, mut before) = (0, None);
     loop {
@@ -73,12 +74,12 @@ fn back_pressure_of_the_target_reaches_the_source_without_spinning() {
             let counter = ByteCounter::new();
             let task = start(&source, &target, &counter);
             let written = fill_up(&writer, context, &counter);
-            // The rest is in the buffers of the system, and in one of ours.
+            // The rest is in the buffers of the kernel, and in the transfer buffer.
             let moved = counter.count();
             assert!(moved > 0 && written >= moved);
             assert!(iterations(context) <= FEW);
             assert_eq!(counter.count(), moved);
-            // When it is read it goes on.
+            // When the target is read, the transfer continues.
             let arrived = thread::spawn(move || rest(&reader).len() as u64);
             drop(writer);
             let all = context.block_on(task).expect("no panic");
@@ -92,7 +93,7 @@ fn back_pressure_of_the_target_reaches_the_source_without_spinning() {
 #[test]
 fn the_transfer_buffer_is_bounded() {
     in_loop(|context| {
-        // A source without limits of its own: all that is not in the system is held here.
+        // A source without a limit: all data that is not in the kernel is in the transfer buffer.
         let (target, _reader) = unix();
         target.set_blocking(false).expect("non-blocking");
         let source = ChannelBuffer::from(vec![0; 100_000_000]);
@@ -143,7 +144,7 @@ fn the_loop_runs_while_channels_in_blocking_mode_wait() {
         let from = *from;
         on_loop(move || async move {
             let ((writer, source), (target, reader)) = (from(), to());
-            // A class that does not know how not to wait may wait in the middle of a write.
+            // A class without a no-wait flag may block in the middle of a write.
             let held_up = !target.is::<Proxy>();
             if held_up {
                 target.set_blocking(false).expect("non-blocking");

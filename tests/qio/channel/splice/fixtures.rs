@@ -23,7 +23,7 @@ pub(super) enum Kind {
     Command,
     Buffer,
     Null,
-    /// A class that this crate knows nothing of.
+    /// A class outside of this crate.
     User,
 }
 
@@ -126,7 +126,7 @@ impl Source {
         }
     }
 
-    /// What comes out of a source of this kind that was given `data`.
+    /// The data that a source of this kind returns for `data`.
     pub(super) fn expected(kind: Kind, data: &[u8]) -> &[u8] {
         match kind {
             Kind::Null => &[],
@@ -202,7 +202,7 @@ impl Target {
         }
     }
 
-    /// All that has arrived. `None` where that is nowhere.
+    /// All that has arrived. `None` for a target that discards data.
     pub(super) fn finish(self) -> Option<Vec<u8>> {
         match self.kind {
             Kind::File => {

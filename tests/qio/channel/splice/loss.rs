@@ -1,5 +1,5 @@
-//! Nothing is lost where one side dies, or where the transfer is given up: what the target has
-//! taken, and what the source still has, is all there was.
+//! No data is lost if one side closes, or if the transfer is dropped: the data in the target and in
+//! the source is complete.
 
 use std::{
     future::Future,
@@ -29,7 +29,7 @@ use crate::{
     },
 };
 
-/// What data comes from, and goes to.
+/// The kinds of sources and targets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     File,
@@ -115,8 +115,8 @@ fn transfer(
     }
 }
 
-/// The reader of the target goes away after so many bytes.
-fn reader_dies(
+/// The reader of the target closes after so many bytes.
+fn reader_closes(
     (from, to): (End, End),
     (size, taken): (usize, usize),
     by_future: bool,
@@ -138,7 +138,7 @@ fn reader_dies(
     let counter = ByteCounter::new();
     let result = transfer((&source, &target), by_future, &counter, context);
     let moved = match result {
-        // All of it fitted in before the reader was gone.
+        // All data fitted into the buffer before the reader closed.
         Ok(moved) => moved,
         Err(e) => {
             let kind = e.kind();
@@ -168,7 +168,7 @@ fn unconsumed_data_is_pushed_back_to_the_source_when_the_target_closes() {
             any::<(bool, bool)>(),
         );
         let result = runner.run(&case, |(ends, sizes, (by_future, blocking))| {
-            reader_dies(ends, sizes, by_future, blocking, context);
+            reader_closes(ends, sizes, by_future, blocking, context);
             Ok(())
         });
         result.unwrap_or_else(|e| panic!("{e}"));
@@ -251,7 +251,7 @@ fn a_transfer_that_is_dropped_loses_nothing() {
             any::<bool>(),
         );
         let result = runner.run(&case, |(ends, sizes, blocking)| {
-            // Who does not know how not to wait may wait in the middle of a write, for this thread.
+            // A class without a no-wait flag may block in the middle of a write, for this thread.
             if ends.1 != End::User || !blocking {
                 dropped(ends, sizes, blocking, context);
             }
@@ -339,7 +339,7 @@ fn closed_readers_raise_no_sigpipe_and_no_descriptor_stays_open() {
                     }
                 }
                 assert_eq!(blocked_and_pending(), signals);
-                // One wakes this thread, for as long as that lives.
+                // One is the wakeup descriptor of this thread, which stays open until it ends.
                 assert!(fds::count() <= before + 1, "{} more", fds::count() - before);
             });
         },

@@ -60,7 +60,7 @@ impl Style {
 enum Pair {
     Unix,
     Tcp,
-    /// Classes that this crate knows nothing of, and that cannot be shut down.
+    /// Classes outside of this crate, which cannot be shut down.
     User,
 }
 
@@ -128,7 +128,7 @@ fn one_direction_may_end_long_before_the_other() {
             {
                 let ((a, one), (b, other)) = (pair(kind), pair(kind));
                 let server = thread::spawn(move || {
-                    // The answer comes when the question has ended, and not before.
+                    // The answer is sent after the end of the question.
                     let question = rest(&b);
                     b.write_all(&question.repeat(1_000)).expect("written");
                     drop(b);

@@ -1,5 +1,5 @@
-//! Relays whose ends die: the error comes at once, with both counts, and nothing is lost that is
-//! still there.
+//! Relays whose ends fail: the error is returned at once, with both counts, and no data is lost
+//! that is still there.
 
 use std::{
     io::{ErrorKind, Read},
@@ -213,7 +213,7 @@ fn a_dropped_relay_pushes_back_its_buffers() {
     });
 }
 
-/// Set in the process that has a network of its own.
+/// Set in the process that has its own network namespace.
 const NETWORK: &str = "QIO_TEST_NETWORK";
 
 fn ip(arguments: &str) -> bool {

@@ -6,7 +6,7 @@ use qio::{ByteCounter, ChannelSocket, Shutdown, WriteFlags, prelude::*};
 use super::fixtures::{pattern, rest, tcp_pair};
 use crate::common::{FEW, in_loop, iterate_until, iterations};
 
-/// Sends something without a copy that arrives at once: a note says so.
+/// Sends data by zero-copy, which arrives at once and queues a completion.
 fn leave_a_note(channel: &ChannelSocket, peer: &ChannelSocket) {
     let bytes = glib::Bytes::from_owned(pattern(50_000));
     channel
@@ -28,7 +28,7 @@ fn a_zero_copy_completion_is_no_input() {
             let task = context.spawn_local(async move {
                 from.splice_to_counted_future(&target, None, &counts).await
             });
-            // As much as makes a pipe of its own worth it.
+            // Enough for a splice through a pipe.
             let data = pattern(200_000);
             peer.write_all(&data).expect("written");
             let mut received = vec![0; data.len()];

@@ -92,7 +92,7 @@ fn an_output_of_more_than_the_limit_is_an_error() {
         let command = with_stderr(script);
         let e = command.communicate(b"", Some(5)).expect_err("too much");
         assert!(to_glib_error(&e).matches(gio::IOErrorEnum::MessageTooLarge));
-        let text = format!("More than 5 bytes have come from {what}");
+        let text = format!("More than 5 bytes were received from {what}");
         assert_eq!(e.to_string(), text);
     }
     let yes = ChannelCommand::new_spawn(["yes"], Access::Read).expect("yes");

@@ -20,7 +20,7 @@ fn endless() -> ChannelCommand {
     shell("while :; do sleep 0.05; done")
 }
 
-/// A command that ends only when it is killed, once it says that it has got so far.
+/// A command that ends only when it is killed, after it has printed that it is ready.
 fn stubborn() -> ChannelCommand {
     let command = shell("trap '' TERM; echo; while :; do sleep 0.05; done");
     command.read_all(&mut [0]).expect("it is ready");
@@ -33,7 +33,7 @@ fn epoll_instances() -> usize {
     all.iter().filter(|it| it.contains("eventpoll")).count()
 }
 
-/// A look at a process that stays one when the channel is gone.
+/// A pidfd of the process, which outlives the channel.
 fn watch(command: &ChannelCommand) -> (ChannelFile, u32) {
     let pidfd: OwnedFd = command.pidfd().expect("a pidfd");
     (ChannelFile::new_fd(pidfd), command.pid())
@@ -69,7 +69,7 @@ fn success_is_no_error_and_is_reported_after_close() {
 #[test]
 fn a_running_command_has_no_status() {
     let cat = ChannelCommand::builder(["cat"]).spawn().expect("cat");
-    assert!(cat.exit_status().expect("asked").is_none());
+    assert!(cat.exit_status().expect("a status").is_none());
     assert_eq!(cat.property::<i32>("wait-status"), -1);
     cat.close().expect("success");
 }
@@ -286,8 +286,8 @@ fn a_forked_child_reaps_its_own_commands_and_none_of_its_parent() {
                 let status = own.exit_status().expect("known").expect("ended");
                 assert_eq!(status.code(), Some(4));
                 drop((parents.clone(), own));
-                // What the parent's collector had is closed, and there is one of its own in its
-                // place.
+                // The descriptors of the parent's collector are closed, and the child has a new one
+                // in its place.
                 assert_eq!(epoll_instances(), before);
             });
             let watched = watch(&parents);

@@ -73,7 +73,7 @@ fn the_directory_is_where_it_starts() {
 #[test]
 fn no_descriptor_of_this_process_is_inherited() {
     let (ours, _theirs) = qio::ChannelSocket::pair().expect("a socketpair");
-    // Other tests may be about to start commands too, but none of theirs is this one.
+    // Other tests may start commands too, but not this one.
     let link = ours.with_fd(crate::common::fds::target).expect("open");
     let text = output(&shell(
         "for fd in /proc/self/fd/*; do readlink $fd; done; true",

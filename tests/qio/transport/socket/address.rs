@@ -1,4 +1,4 @@
-//! Connecting: addresses, and what goes wrong.
+//! Connecting: addresses, and errors.
 
 use std::{
     io::ErrorKind,
@@ -98,7 +98,7 @@ fn unix_addresses_are_reported() {
 
 #[test]
 fn a_name_is_resolved_and_its_addresses_tried() {
-    // Only IPv4 listens, whatever "localhost" comes first with.
+    // Only IPv4 listens, whichever family "localhost" resolves to first.
     let listener = ChannelSocket::listen(&v4(), 1).expect("listens");
     let port = port_of(&listener.local_address().expect("an address"));
     let client = ChannelSocket::connect(&gio::NetworkAddress::new("localhost", port));

@@ -141,7 +141,7 @@ fn a_native_address_is_connected_to() {
 #[test]
 fn a_name_is_connected_to() {
     on_loop(|| async {
-        // Only IPv4 listens, whatever "localhost" comes first with.
+        // Only IPv4 listens, whichever family "localhost" resolves to first.
         let listener = listener(&v4());
         let name = gio::NetworkAddress::new("localhost", port_of(&local(&listener)));
         let client = ChannelSocket::connect_future(&name).await;

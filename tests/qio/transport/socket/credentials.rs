@@ -1,4 +1,4 @@
-//! Who is at the other end.
+//! Peer credentials.
 
 use std::{
     io::ErrorKind,
@@ -35,7 +35,10 @@ fn check_is_this_process(channel: &ChannelSocket) {
 #[test]
 fn both_ends_of_unix_sockets_have_the_peer_credentials_of_each_other() {
     let directory = tempfile::tempdir().expect("a directory");
-    for address in [unix(&directory.path().join("socket")), abstract_name("who")] {
+    for address in [
+        unix(&directory.path().join("socket")),
+        abstract_name("creds"),
+    ] {
         let (_listener, client, server) = connection(&address);
         check_is_this_process(&client);
         check_is_this_process(&server);
@@ -105,7 +108,7 @@ fn where_there_is_no_such_peer_the_reason_is_reported() {
     let name = abstract_name("no peer yet");
     let listener = ChannelSocket::listen(&name, 1).expect("listens");
     let none: Option<&gio::SocketAddress> = None;
-    let datagram = ChannelSocket::dgram(Some(&abstract_name("anybody")), none).expect("bound");
+    let datagram = ChannelSocket::dgram(Some(&abstract_name("datagram")), none).expect("bound");
     for e in [
         listener.peer_credentials().expect_err("no peer"),
         listener.credentials().expect_err("no peer"),

@@ -12,7 +12,7 @@ use qio::{ChannelSocket, ReadFlags, Shutdown, WriteFlags, prelude::*, to_glib_er
 use super::{abstract_name, unix, v4, v6};
 use crate::common::{after_ticks, fds, in_time, on_loop};
 
-const ANYBODY: Option<&gio::SocketAddress> = None;
+const NO_PEER: Option<&gio::SocketAddress> = None;
 
 fn datagrams() -> (ChannelSocket, ChannelSocket) {
     ChannelSocket::pair_of(gio::SocketType::Datagram).expect("a socketpair")
@@ -21,7 +21,7 @@ fn datagrams() -> (ChannelSocket, ChannelSocket) {
 /// A socket that receives, and one that sends to it.
 #[track_caller]
 fn sender(address: &gio::SocketAddress) -> (ChannelSocket, ChannelSocket) {
-    let receiver = ChannelSocket::dgram(Some(address), ANYBODY).expect("bound");
+    let receiver = ChannelSocket::dgram(Some(address), NO_PEER).expect("bound");
     let to = receiver.local_address().expect("an address");
     let sender = ChannelSocket::dgram(gio::SocketAddress::NONE, Some(&to)).expect("connected");
     (receiver, sender)
@@ -150,7 +150,7 @@ fn descriptors_are_passed_with_messages_and_closed_with_truncated_ones() {
 fn an_empty_message_is_not_the_end() {
     let (receiver, sender) = sender(&v4());
     let to = receiver.local_address().expect("an address");
-    let other = ChannelSocket::dgram(Some(&v4()), ANYBODY).expect("bound");
+    let other = ChannelSocket::dgram(Some(&v4()), NO_PEER).expect("bound");
     assert_eq!(sender.write(b"").expect("nothing to do"), 0);
     other.send_to(b"", &to).expect("sent");
     other.send_to(b"ab", &to).expect("sent");
@@ -218,7 +218,7 @@ fn the_source_address_of_a_message_is_reported_and_can_be_answered() {
     let directory = tempfile::tempdir().expect("a directory");
     let paths = [directory.path().join("one"), directory.path().join("two")];
     for [one, two] in [[v4(), v4()], [unix(&paths[0]), unix(&paths[1])]] {
-        let server = ChannelSocket::dgram(Some(&one), ANYBODY).expect("bound");
+        let server = ChannelSocket::dgram(Some(&one), NO_PEER).expect("bound");
         let address = server.local_address().expect("an address");
         let client = ChannelSocket::dgram(Some(&two), Some(&address)).expect("connected");
         client.write_all(b"question").expect("sent");
@@ -237,7 +237,7 @@ fn the_source_address_of_a_message_is_reported_and_can_be_answered() {
         client.write_all(b"too long").expect("sent");
         check_too_large(server.recv_from(&mut [0; 3]));
     }
-    // The files have gone with the channels.
+    // The files were removed with the channels.
     assert_eq!(std::fs::read_dir(&directory).expect("open").count(), 0);
 }
 
@@ -262,7 +262,7 @@ fn a_future_opens_a_datagram_socket_by_name_and_receives_from_any_peer() {
     on_loop(|| async {
         let server = ChannelSocket::new();
         server
-            .dgram_future(Some(&v4()), ANYBODY)
+            .dgram_future(Some(&v4()), NO_PEER)
             .await
             .expect("bound");
         let address = server.local_address().expect("an address");
@@ -283,7 +283,7 @@ fn a_future_opens_a_datagram_socket_by_name_and_receives_from_any_peer() {
         let mut all = [0; 5];
         server.read_all_future(&mut all).await.expect("read");
         assert_eq!(&all, b"again");
-        let e = client.dgram_future(Some(&v4()), ANYBODY).await;
+        let e = client.dgram_future(Some(&v4()), NO_PEER).await;
         assert_eq!(e.expect_err("open").kind(), ErrorKind::AlreadyExists);
     });
 }
@@ -291,7 +291,7 @@ fn a_future_opens_a_datagram_socket_by_name_and_receives_from_any_peer() {
 #[test]
 fn an_error_of_dgram_names_both_addresses() {
     let none = gio::SocketAddress::NONE;
-    let e = ChannelSocket::dgram(none, ANYBODY).expect_err("nothing");
+    let e = ChannelSocket::dgram(none, NO_PEER).expect_err("nothing");
     assert_eq!(e.kind(), ErrorKind::InvalidInput);
     let directory = tempfile::tempdir().expect("a directory");
     let absent = unix(&directory.path().join("absent"));
@@ -308,7 +308,7 @@ fn an_error_of_dgram_names_both_addresses() {
         &gio::InetAddress::new_loopback(gio::SocketFamily::Ipv4),
         port,
     );
-    let e = ChannelSocket::dgram(Some(&local), ANYBODY).expect_err("taken");
+    let e = ChannelSocket::dgram(Some(&local), NO_PEER).expect_err("taken");
     let expected = format!("Unable to receive on 127.0.0.1:{port}: Address already in use");
     assert_eq!(e.to_string(), expected);
     assert_eq!(e.kind(), ErrorKind::AddrInUse);
@@ -336,7 +336,7 @@ fn datagram_sockets_do_not_listen_and_leave_no_file() {
     assert_eq!(e.kind(), ErrorKind::Unsupported);
     assert_eq!(std::fs::read_dir(&directory).expect("open").count(), 0);
     // It is still to be opened, and connects as what it is.
-    let receiver = ChannelSocket::dgram(Some(&v4()), ANYBODY).expect("bound");
+    let receiver = ChannelSocket::dgram(Some(&v4()), NO_PEER).expect("bound");
     let address = receiver.local_address().expect("an address");
     channel.connect_sync(&address).expect("connected");
     channel.write_all(b"x").expect("sent");

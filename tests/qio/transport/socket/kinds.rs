@@ -125,7 +125,7 @@ fn another_type_cannot_connect() {
         e.to_string().ends_with("Protocol wrong type for socket"),
         "{e}"
     );
-    // TCP knows no such type.
+    // TCP has no such type.
     let listener = ChannelSocket::of_type(PACKETS);
     listener.listen_sync(&v4(), 1).expect_err("not on TCP");
 }

@@ -61,7 +61,7 @@ fn keep_alive_and_timeouts_are_kept_in_the_units_of_the_system() {
     assert_eq!(
         seconds(client.keep_alive_idle()),
         7,
-        "no shorter than asked"
+        "no shorter than requested"
     );
     assert_eq!(seconds(client.keep_alive_interval()), 5);
     assert_eq!(client.keep_alive_count().expect("supported"), 4);

@@ -30,7 +30,7 @@ use crate::{
 
 const ZERO_COPY: WriteFlags = WriteFlags::ZERO_COPY;
 
-/// Memory that counts when it is let go.
+/// Memory that counts when it is freed.
 struct Counted(Vec<u8>, Arc<AtomicUsize>);
 
 impl AsRef<[u8]> for Counted {
@@ -185,12 +185,12 @@ fn datagrams_are_sent_by_zero_copy() {
     );
 }
 
-/// Makes a network of this thread's own, whose packets all leave by a device without a copy,
-/// however large they are, and go nowhere: the other end of the cable is down.
-fn leave_for_nowhere() -> Result<(), String> {
+/// Creates a network namespace of this thread, whose packets leave by a device that supports
+/// zero-copy for any size, and are dropped: the other end of the veth pair is down.
+fn enter_dropping_network() -> Result<(), String> {
     unshare(CloneFlags::CLONE_NEWNET).map_err(|e| format!("no network namespaces ({e})"))?;
     for command in [
-        "link add here type veth peer name nowhere",
+        "link add here type veth peer name dropped",
         "addr add 192.0.2.1/24 dev here",
         "link set here mtu 40000",
         "link set here up",
@@ -209,7 +209,7 @@ fn leave_for_nowhere() -> Result<(), String> {
 #[test]
 fn data_to_another_host_is_sent_by_zero_copy_and_flush_reports_it() {
     in_time(|| {
-        if let Err(why) = leave_for_nowhere() {
+        if let Err(why) = enter_dropping_network() {
             return skip(why);
         }
         let to = gio::NetworkAddress::new("192.0.2.2", 9);
@@ -221,7 +221,7 @@ fn data_to_another_host_is_sent_by_zero_copy_and_flush_reports_it() {
         drop(bytes);
         assert_eq!(sender.flush().expect("flushed"), Flushed::ZeroCopy);
         assert_eq!(dropped.load(Ordering::SeqCst), 1);
-        // One that was copied beside one that was not.
+        // One that was copied, and one that was not.
         let iov = [IoSlice::new(b"borrowed")];
         sender.writev_full_all(&iov, &[], ZERO_COPY).expect("sent");
         sender

@@ -51,7 +51,7 @@ fn the_server_chooses_the_first_of_its_protocols_that_the_client_offers() {
 }
 
 #[test]
-fn a_server_knows_which_name_it_was_asked_for() {
+fn a_server_reports_the_sni_name_that_the_client_sent() {
     let (client, server, _) = ends();
     let server = server.build().expect("good");
     for version in [Tls12, Tls13] {

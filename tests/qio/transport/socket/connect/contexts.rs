@@ -67,7 +67,7 @@ fn a_connect_continues_in_another_context() {
     });
 }
 
-/// Polls a future once, in a context that goes then.
+/// Polls a future once, in a context that is destroyed then.
 fn begin(future: &mut (impl Future + Unpin)) {
     let context = MainContext::new();
     context.block_on(async { assert!(future.now_or_never().is_none()) });
@@ -158,7 +158,7 @@ fn are_errors_in_another_thread() {
         [connected, listening.now_or_never().expect("at once")]
     });
     for result in thread.join().expect("no panic") {
-        let e = result.expect_err("nothing would go on with it");
+        let e = result.expect_err("nothing would continue it");
         assert_eq!(e.kind(), ErrorKind::Unsupported, "{e}");
         let reason = "this thread runs no main context";
         assert!(e.to_string().ends_with(reason), "{e}");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::common::resolver::{Answer, know, know_service};
+use crate::common::resolver::{Answer, set_answers, set_service};
 
 /// Runs a test alone, on a loop.
 fn in_a_world_of_its_own(name: &str, body: impl FnOnce(&MainContext) + Send + 'static) {
@@ -21,7 +21,7 @@ fn connect(
 #[test]
 fn the_next_address_is_tried_where_one_refuses() {
     in_a_world_of_its_own("the_next_address_is_tried_where_one_refuses", |context| {
-        know([(
+        set_answers([(
             "many.test",
             Answer::Addresses(&["127.0.0.2", "127.0.0.3", "127.0.0.1"]),
         )]);
@@ -50,7 +50,7 @@ fn the_next_address_is_tried_where_one_refuses() {
 #[test]
 fn if_all_addresses_refuse_the_last_one_is_named() {
     in_a_world_of_its_own("if_all_addresses_refuse_the_last_one_is_named", |context| {
-        know([("many.test", Answer::Addresses(&["127.0.0.2", "127.0.0.3"]))]);
+        set_answers([("many.test", Answer::Addresses(&["127.0.0.2", "127.0.0.3"]))]);
         let (_fd, deaf) = deaf();
         let port = port_of(&deaf);
         let name = gio::NetworkAddress::new("many.test", port);
@@ -71,12 +71,12 @@ fn a_service_is_looked_up_and_its_hosts_are_tried() {
         "a_service_is_looked_up_and_its_hosts_are_tried",
         |context| {
             let listener = listener(&v4());
-            know([
+            set_answers([
                 ("deaf.test", Answer::Addresses(&["127.0.0.2"])),
                 ("good.test", Answer::Addresses(&["127.0.0.1"])),
             ]);
             let port = port_of(&local(&listener));
-            know_service("_echo._tcp.test", &["deaf.test", "good.test"], port);
+            set_service("_echo._tcp.test", &["deaf.test", "good.test"], port);
             let service = gio::NetworkService::new("echo", "tcp", "test");
             // As often as one likes, which GIO's own client does not survive.
             for _ in 0..2 {
@@ -87,7 +87,7 @@ fn a_service_is_looked_up_and_its_hosts_are_tried() {
                 }
             }
 
-            know_service("_echo._tcp.test", &["deaf.test"], port);
+            set_service("_echo._tcp.test", &["deaf.test"], port);
             let e = connect(context, &service).expect_err("refused").to_string();
             let expected = format!(
                 "Unable to connect to _echo._tcp.test (127.0.0.2:{port}): Connection refused"
@@ -100,7 +100,7 @@ fn a_service_is_looked_up_and_its_hosts_are_tried() {
 #[test]
 fn an_unknown_host_is_a_resolver_error() {
     in_a_world_of_its_own("an_unknown_host_is_a_resolver_error", |context| {
-        know([]);
+        set_answers([]);
         let name = gio::NetworkAddress::new("missing.test", 1);
         let results = [connect(context, &name), ChannelSocket::connect(&name)];
         for result in results {
@@ -124,7 +124,7 @@ fn a_lookup_without_an_answer_can_be_cancelled_in_every_way() {
     in_a_world_of_its_own(
         "a_lookup_without_an_answer_can_be_cancelled_in_every_way",
         |context| {
-            know([("silent.test", Answer::Silence)]);
+            set_answers([("silent.test", Answer::Silence)]);
             let name = gio::NetworkAddress::new("silent.test", 1);
             let moment = Duration::from_millis(20);
             let late = ChannelSocket::connect_future(&name).or_timeout(moment);

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::common::{
     network::in_a_network,
-    resolver::{Answer, know},
+    resolver::{Answer, set_answers},
 };
 
-/// Runs a test in a network of its own, on a loop.
+/// Runs a test in a network namespace, on a loop.
 fn in_a_network_of_its_own(name: &str, body: impl FnOnce(&MainContext) + Send + 'static) {
     let name = format!("transport::socket::connect::network::{name}");
     in_a_network(&name, || in_loop(body));
@@ -24,7 +24,7 @@ fn a_second_address_is_tried_when_the_first_does_not_answer() {
     in_a_network_of_its_own(
         "a_second_address_is_tried_when_the_first_does_not_answer",
         |context| {
-            know([
+            set_answers([
                 ("four.test", Answer::Addresses(&["10.9.0.2", "10.9.0.1"])),
                 ("six.test", Answer::Addresses(&["fd09::2", "10.9.0.1"])),
             ]);
@@ -63,7 +63,7 @@ fn a_timeout_is_about_the_address_that_did_not_answer() {
         "a_timeout_is_about_the_address_that_did_not_answer",
         |context| {
             // The second one refuses at once, long before the first one is given up.
-            know([("many.test", Answer::Addresses(&["10.9.0.2", "10.9.0.1"]))]);
+            set_answers([("many.test", Answer::Addresses(&["10.9.0.2", "10.9.0.1"]))]);
             let name = gio::NetworkAddress::new("many.test", 9);
             let client = gio::SocketClient::new();
             client.set_timeout(1);
@@ -82,7 +82,7 @@ fn an_address_that_answers_late_is_not_given_up_because_another_one_fails() {
     in_a_network_of_its_own(
         "an_address_that_answers_late_is_not_given_up_because_another_one_fails",
         |context| {
-            know([("many.test", Answer::Addresses(&["10.9.0.2", "10.9.0.1"]))]);
+            set_answers([("many.test", Answer::Addresses(&["10.9.0.2", "10.9.0.1"]))]);
             let (listener, _first) = fill_queue(&ip("10.9.0.1", 0));
             let port = port_of(&local(&listener));
             let client = gio::SocketClient::new();
@@ -111,7 +111,7 @@ fn if_no_peer_answers_every_address_is_tried_until_its_timeout() {
     in_a_network_of_its_own(
         "if_no_peer_answers_every_address_is_tried_until_its_timeout",
         |context| {
-            know([("many.test", Answer::Addresses(&["10.9.0.2", "fd09::2"]))]);
+            set_answers([("many.test", Answer::Addresses(&["10.9.0.2", "fd09::2"]))]);
             let name = gio::NetworkAddress::new("many.test", 9);
             let client = gio::SocketClient::new();
             client.set_timeout(1);

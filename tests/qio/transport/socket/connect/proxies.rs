@@ -110,7 +110,7 @@ fn a_wrong_password_for_a_socks_proxy_is_reported() {
 }
 
 #[test]
-fn a_socks_proxy_that_wants_a_password_is_reported() {
+fn a_socks_proxy_that_requires_a_password_is_reported() {
     needs!("microsocks");
     in_loop(|context| {
         let proxy = Proxy::socks(Some(("me", "secret")));

@@ -149,7 +149,7 @@ fn a_forked_child_copies_what_it_writes_to_a_connection_of_its_parent() {
                     1,
                     "nothing reads it any more"
                 );
-                // A connection of its own.
+                // A new connection.
                 let (mine, peer) = ends();
                 let (bytes, dropped) = counted(100_000);
                 let total = fill(&mine, &bytes);
@@ -167,7 +167,7 @@ fn a_forked_child_copies_what_it_writes_to_a_connection_of_its_parent() {
     });
 }
 
-/// Both ends close at once, many times, in threads beside each other.
+/// Both ends close at once, many times, in concurrent threads.
 #[test]
 fn memory_of_many_channels_that_close_in_many_threads_is_released() {
     static DROPPED: AtomicUsize = AtomicUsize::new(0);

@@ -1,4 +1,4 @@
-//! Waiting for what is under way, and beside it.
+//! Waiting for zero-copy writes in flight, and other waits meanwhile.
 
 use std::{
     io::ErrorKind,
@@ -120,7 +120,7 @@ fn a_reset_by_the_peer_ends_a_flush_and_frees_the_memory() {
         // There is unread data: the peer resets the connection.
         server.close().expect("closed");
         let _ = flushing.join().expect("no panic");
-        // Whatever it said, the system lets go of the memory.
+        // In any case the kernel releases the memory.
         while dropped.load(Ordering::SeqCst) == 0 {
             let _ = client.flush();
             thread::yield_now();
@@ -145,7 +145,7 @@ fn a_watch_does_not_fire_or_spin_for_zero_copy_completions() {
             },
         );
         watch.attach(Some(context));
-        // Before and after it has gone cold.
+        // Before and after the watch is idle.
         for _ in 0..2 {
             let (bytes, dropped) = counted(50_000);
             let sent = client

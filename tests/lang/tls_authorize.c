@@ -18,7 +18,7 @@ count_freed (gpointer user_data)
   freed++;
 }
 
-/* Credentials with which both ends show the certificate, and want to see it. */
+/* Credentials with which both ends present the certificate, and request it. */
 static QIOTlsCreds *
 mutual_creds (QIOTlsEndpoint endpoint)
 {
@@ -43,11 +43,11 @@ typedef struct
   gboolean closes;
   /* Runs the main loop meanwhile, as a dialog does. */
   gboolean takes_its_time;
-  /* Where the last reference is, if it lets go of that. */
+  /* The location of the last reference, if the handler releases it. */
   QIOChannelTLS **place;
   guint calls;
   GThread *thread;
-} Doorman;
+} Authorizer;
 
 static gboolean
 note_time (gpointer user_data)
@@ -70,30 +70,30 @@ take_time (void)
 }
 
 static gboolean
-ask (QIOChannelTLS *tls, GTlsCertificate *shown, gpointer user_data)
+on_authorize_peer (QIOChannelTLS *tls, GTlsCertificate *shown, gpointer user_data)
 {
   GError *error = NULL;
-  Doorman *doorman = user_data;
+  Authorizer *authorizer = user_data;
   g_autoptr (GTlsCertificate) expected = g_tls_certificate_new_from_file (certificate, &error);
 
   check_ok (error);
   check (g_tls_certificate_is_same (shown, expected));
   check (!qio_channel_tls_is_handshake_done (tls));
-  doorman->calls++;
-  doorman->thread = g_thread_self ();
-  if (doorman->takes_its_time)
+  authorizer->calls++;
+  authorizer->thread = g_thread_self ();
+  if (authorizer->takes_its_time)
     take_time ();
-  if (doorman->closes)
+  if (authorizer->closes)
     check (qio_channel_close (QIO_CHANNEL (tls), &error) == 0);
-  if (doorman->place != NULL)
-    g_clear_object (doorman->place);
-  return doorman->answer;
+  if (authorizer->place != NULL)
+    g_clear_object (authorizer->place);
+  return authorizer->answer;
 }
 
 static void
-stand_at (QIOChannelTLS *tls, Doorman *doorman)
+stand_at (QIOChannelTLS *tls, Authorizer *authorizer)
 {
-  check (g_signal_connect_data (tls, "authorize-peer", G_CALLBACK (ask), doorman, count_free, 0) != 0);
+  check (g_signal_connect_data (tls, "authorize-peer", G_CALLBACK (on_authorize_peer), authorizer, count_free, 0) != 0);
 }
 
 static gpointer
@@ -106,7 +106,7 @@ handshake_anyhow (gpointer data)
   return NULL;
 }
 
-/* How the end that is asked performs the handshake. */
+/* How the end with the handler performs the handshake. */
 typedef enum
 {
   BY_BLOCKING,
@@ -144,9 +144,9 @@ read_anyhow (QIOChannel *ioc, GIOCondition condition, gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
-/* A handshake in which the server is asked. Returns its error, if there is one. */
+/* A handshake with a handler at the server. Returns its error, if there is one. */
 static GError *
-meet (Doorman *doorman, Way way, gboolean lets_go)
+meet (Authorizer *authorizer, Way way, gboolean lets_go)
 {
   g_autoptr (QIOChannelTLS) client = NULL;
   QIOChannelTLS *server;
@@ -156,9 +156,9 @@ meet (Doorman *doorman, Way way, gboolean lets_go)
 
   make_ends (mine, theirs, "localhost", &client, &server);
   freed = 0;
-  stand_at (server, doorman);
+  stand_at (server, authorizer);
   if (lets_go)
-    doorman->place = &server;
+    authorizer->place = &server;
   peer = g_thread_new ("peer", handshake_anyhow, client);
   switch (way)
     {
@@ -166,7 +166,7 @@ meet (Doorman *doorman, Way way, gboolean lets_go)
       qio_channel_tls_handshake (server, &outcome.error);
       break;
     case BY_READING:
-      /* Nothing comes but the end. */
+      /* No data arrives but end-of-file. */
       check (qio_channel_set_blocking (QIO_CHANNEL (server), FALSE, NULL) == 0);
       while (qio_channel_read (QIO_CHANNEL (server), buf, 1, &outcome.error) == QIO_CHANNEL_ERR_BLOCK
              && !qio_channel_tls_is_handshake_done (server))
@@ -181,10 +181,10 @@ meet (Doorman *doorman, Way way, gboolean lets_go)
     }
   while ((way == BY_CALLING_BACK || way == BY_WATCHING) && !outcome.done)
     g_main_context_iteration (NULL, TRUE);
-  /* What was kept alive by the call is gone with it. */
+  /* The reference of the call is released with it. */
   while (g_main_context_iteration (NULL, FALSE))
     ;
-  check (doorman->calls == 1 && doorman->thread == g_thread_self ());
+  check (authorizer->calls == 1 && authorizer->thread == g_thread_self ());
   check ((server == NULL) == lets_go && freed == (lets_go ? 1 : 0));
   g_clear_object (&server);
   check (freed == 1);
@@ -193,13 +193,13 @@ meet (Doorman *doorman, Way way, gboolean lets_go)
 }
 
 static void
-answered (Way way)
+handshake_with (Way way)
 {
   GError *error;
-  Doorman yes = { .answer = TRUE };
-  Doorman no = { .answer = FALSE };
-  Doorman closing = { .answer = TRUE, .closes = TRUE };
-  Doorman slow = { .answer = TRUE, .takes_its_time = TRUE };
+  Authorizer yes = { .answer = TRUE };
+  Authorizer no = { .answer = FALSE };
+  Authorizer closing = { .answer = TRUE, .closes = TRUE };
+  Authorizer slow = { .answer = TRUE, .takes_its_time = TRUE };
 
   error = meet (&slow, way, FALSE);
   check_ok (error);
@@ -212,14 +212,14 @@ answered (Way way)
   check_error (error, G_IO_ERROR, G_IO_ERROR_CLOSED);
 }
 
-/* The handler has the last reference: the call has one of its own. */
+/* The handler has the last reference of the caller: the call holds another one. */
 static void
 let_go (Way way)
 {
   GError *error;
-  Doorman yes = { .answer = TRUE };
-  Doorman no = { .answer = FALSE };
-  Doorman closing = { .answer = TRUE, .closes = TRUE };
+  Authorizer yes = { .answer = TRUE };
+  Authorizer no = { .answer = FALSE };
+  Authorizer closing = { .answer = TRUE, .closes = TRUE };
 
   error = meet (&yes, way, TRUE);
   check_ok (error);
@@ -247,10 +247,10 @@ waited_for (void)
   GError *error = NULL;
   g_autoptr (QIOChannelTLS) client = NULL;
   g_autoptr (QIOChannelTLS) server = NULL;
-  g_autoptr (GAsyncResult) answered = NULL;
+  g_autoptr (GAsyncResult) server_done = NULL;
   g_autoptr (GAsyncResult) read = NULL;
   g_autoptr (GBytes) bytes = NULL;
-  Doorman slow = { .answer = TRUE, .takes_its_time = TRUE };
+  Authorizer slow = { .answer = TRUE, .takes_its_time = TRUE };
   Seen seen = { 0 };
   GThread *peer;
 
@@ -258,9 +258,9 @@ waited_for (void)
   check (qio_channel_set_blocking (QIO_CHANNEL (server), FALSE, &error) == 0);
   stand_at (server, &slow);
   qio_channel_read_bytes_async (QIO_CHANNEL (server), 8, G_PRIORITY_DEFAULT, NULL, take_result, &read);
-  qio_channel_tls_handshake_async (server, G_PRIORITY_DEFAULT, NULL, take_result, &answered);
+  qio_channel_tls_handshake_async (server, G_PRIORITY_DEFAULT, NULL, take_result, &server_done);
   peer = g_thread_new ("peer", greet, client);
-  check (qio_channel_tls_handshake_finish (server, await (&answered), &error));
+  check (qio_channel_tls_handshake_finish (server, await (&server_done), &error));
   bytes = qio_channel_read_bytes_finish (QIO_CHANNEL (server), await (&read), &error);
   check_ok (error);
   check (holds (bytes, "x") && slow.calls == 1);
@@ -271,33 +271,33 @@ waited_for (void)
   g_thread_join (peer);
 }
 
-/* The context of the call is where it is asked. */
+/* The handler runs in the context of the call. */
 static void
 elsewhere (void)
 {
   GError *error = NULL;
   g_autoptr (QIOChannelTLS) client = NULL;
   g_autoptr (QIOChannelTLS) server = NULL;
-  g_autoptr (GAsyncResult) answered = NULL;
-  g_autoptr (GAsyncResult) asked = NULL;
+  g_autoptr (GAsyncResult) server_done = NULL;
+  g_autoptr (GAsyncResult) client_done = NULL;
   GMainContext *own = g_main_context_new ();
-  Doorman yes = { .answer = TRUE };
+  Authorizer yes = { .answer = TRUE };
 
   make_ends (mine, theirs, "localhost", &client, &server);
   stand_at (server, &yes);
   check (!qio_channel_tls_update_keys (server, FALSE, &error));
   check_error (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK);
   g_main_context_push_thread_default (own);
-  qio_channel_tls_handshake_async (client, G_PRIORITY_DEFAULT, NULL, take_result, &asked);
-  qio_channel_tls_handshake_async (server, G_PRIORITY_DEFAULT, NULL, take_result, &answered);
+  qio_channel_tls_handshake_async (client, G_PRIORITY_DEFAULT, NULL, take_result, &client_done);
+  qio_channel_tls_handshake_async (server, G_PRIORITY_DEFAULT, NULL, take_result, &server_done);
   g_main_context_pop_thread_default (own);
   while (g_main_context_iteration (NULL, FALSE))
     ;
-  check (yes.calls == 0 && answered == NULL);
-  while (answered == NULL || asked == NULL)
+  check (yes.calls == 0 && server_done == NULL);
+  while (server_done == NULL || client_done == NULL)
     g_main_context_iteration (own, TRUE);
-  check (qio_channel_tls_handshake_finish (server, answered, &error));
-  check (qio_channel_tls_handshake_finish (client, asked, &error));
+  check (qio_channel_tls_handshake_finish (server, server_done, &error));
+  check (qio_channel_tls_handshake_finish (client, client_done, &error));
   check_ok (error);
   check (yes.calls == 1);
   g_main_context_unref (own);
@@ -310,12 +310,12 @@ several (void)
   GError *error = NULL;
   g_autoptr (QIOChannelTLS) client = NULL;
   g_autoptr (QIOChannelTLS) server = NULL;
-  g_autoptr (GAsyncResult) answered = NULL;
-  g_autoptr (GAsyncResult) asked = NULL;
-  Doorman yes = { .answer = TRUE };
-  Doorman no = { .answer = FALSE };
-  Doorman late = { .answer = TRUE };
-  Doorman gone = { .answer = FALSE };
+  g_autoptr (GAsyncResult) server_done = NULL;
+  g_autoptr (GAsyncResult) client_done = NULL;
+  Authorizer yes = { .answer = TRUE };
+  Authorizer no = { .answer = FALSE };
+  Authorizer late = { .answer = TRUE };
+  Authorizer gone = { .answer = FALSE };
 
   make_ends (mine, theirs, "localhost", &client, &server);
   freed = 0;
@@ -324,16 +324,16 @@ several (void)
   stand_at (server, &yes);
   stand_at (server, &no);
   stand_at (server, &late);
-  qio_channel_tls_handshake_async (client, G_PRIORITY_DEFAULT, NULL, take_result, &asked);
-  qio_channel_tls_handshake_async (server, G_PRIORITY_DEFAULT, NULL, take_result, &answered);
-  check (!qio_channel_tls_handshake_finish (server, await (&answered), &error));
+  qio_channel_tls_handshake_async (client, G_PRIORITY_DEFAULT, NULL, take_result, &client_done);
+  qio_channel_tls_handshake_async (server, G_PRIORITY_DEFAULT, NULL, take_result, &server_done);
+  check (!qio_channel_tls_handshake_finish (server, await (&server_done), &error));
   check_error (error, G_TLS_ERROR, G_TLS_ERROR_BAD_CERTIFICATE);
   check (yes.calls == 1 && no.calls == 1 && late.calls == 0 && gone.calls == 0);
   /* Nothing but an alert is sent to a peer that is rejected. */
   check (qio_channel_write (QIO_CHANNEL (server), "x", 1, &error) == -1);
   check_error (error, G_TLS_ERROR, G_TLS_ERROR_BAD_CERTIFICATE);
-  await (&asked);
-  g_clear_object (&answered);
+  await (&client_done);
+  g_clear_object (&server_done);
   g_clear_object (&server);
   check (freed == 4);
 }
@@ -345,7 +345,7 @@ count_line (const char *line, gpointer user_data)
   ++*(guint *) user_data;
 }
 
-/* Who gets the keys goes with the last of those that give them away. */
+/* The key-log callback is freed with its last user. */
 static void
 key_log (void)
 {
@@ -388,7 +388,7 @@ answer_with (const char *what, gpointer user_data)
   return g_strdup (user_data);
 }
 
-/* Who knows the password may say something else, or nothing. */
+/* The password callback may return a wrong password, or none. */
 static void
 passwords (void)
 {
@@ -417,7 +417,7 @@ passwords (void)
         check_ok (error);
       else
         check_error (error, G_TLS_ERROR, G_TLS_ERROR_BAD_CERTIFICATE_PASSWORD);
-      /* Credentials do not ask again. */
+      /* Credentials do not call it again. */
       qio_tls_creds_builder_free (builder);
       check (freed == i + 1);
     }
@@ -431,7 +431,7 @@ main (void)
   mine = mutual_creds (QIO_TLS_ENDPOINT_CLIENT);
   theirs = mutual_creds (QIO_TLS_ENDPOINT_SERVER);
   for (Way way = 0; way < WAYS; way++)
-    answered (way);
+    handshake_with (way);
   let_go (BY_BLOCKING);
   let_go (BY_CALLING_BACK);
   let_go (BY_WATCHING);
@@ -443,6 +443,6 @@ main (void)
   g_object_unref (mine);
   g_object_unref (theirs);
   remove_certificate ();
-  printf ("tls_asked: ok\n");
+  printf ("tls_authorize: ok\n");
   return 0;
 }

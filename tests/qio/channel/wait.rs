@@ -1,4 +1,4 @@
-//! `src/channel/ready.rs`: blocking until a condition is there, and classes that say in one
+//! `src/channel/wait.rs`: blocking until a condition holds, and classes that report in one
 //! way or another how to wait.
 
 use std::{
@@ -100,7 +100,7 @@ fn a_hang_up_ends_the_wait() {
 #[test]
 fn a_wait_for_nothing_is_refused() {
     let (a, _b) = nonblocking_pair();
-    let e = a.wait(IOCondition::empty()).expect_err("for ever");
+    let e = a.wait(IOCondition::empty()).expect_err("forever");
     assert_eq!(e.kind(), io::ErrorKind::InvalidInput);
 }
 
@@ -158,12 +158,12 @@ fn a_channel_without_a_descriptor_that_is_always_ready_is_not_waited_for() {
     }
 }
 
-/// How a [`Hesitant`] channel says what to wait for.
+/// How a [`Hesitant`] channel reports what to wait for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum How {
     /// By `wait_fd`: its pipe can be read.
     Fd,
-    /// By `wait_fd`: its pipe can be read, whatever it is asked; and later that it is ready.
+    /// By `wait_fd`: the readability of its pipe, whatever the condition; and later "ready now".
     FdThenNow,
     /// By `create_watch`, of its pipe, of a timeout, of an idle source.
     FdWatch,
@@ -204,7 +204,7 @@ mod imp {
         /// How often reading would block, from now on.
         pub(super) refusals: AtomicUsize,
         pub(super) reads: AtomicUsize,
-        pub(super) asked: AtomicUsize,
+        pub(super) calls: AtomicUsize,
     }
 
     #[glib::object_subclass]
@@ -237,7 +237,7 @@ mod imp {
         }
 
         fn wait_fd(&self, condition: IOCondition) -> Readiness {
-            let before = self.asked.fetch_add(1, Ordering::Relaxed);
+            let before = self.calls.fetch_add(1, Ordering::Relaxed);
             match self.how() {
                 How::FdThenNow if before > 0 => Readiness::Now,
                 How::Fd | How::FdThenNow => Readiness::Fd(self.pipe().0.fd(), IOCondition::IN),
@@ -368,7 +368,7 @@ fn a_watch_calls_io_wait_fd_before_every_poll() {
     let channel = Hesitant::new(How::FdThenNow);
     // Its pipe stays empty: only the second answer makes the watch fire.
     assert_eq!(channel.first_dispatch(&MainContext::new(), IN), IN);
-    assert!(channel.imp().asked.load(Ordering::Relaxed) >= 2);
+    assert!(channel.imp().calls.load(Ordering::Relaxed) >= 2);
 }
 
 #[test]
@@ -404,7 +404,7 @@ fn a_closed_channel_ends_a_wait_by_its_watch() {
     for how in [How::Fd, How::FdWatch] {
         let channel = Hesitant::new(how);
         let closes = channel.clone();
-        // The class does not say how to close: the channel counts as closed nevertheless.
+        // The class does not implement close: the channel counts as closed nevertheless.
         let close = move || assert!(closes.close().is_err());
         assert_eq!(got_when(&channel, IN, close), NVAL, "{how:?}");
     }
