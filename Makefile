@@ -1,4 +1,4 @@
-# Everything a visitor wants to run. Cargo does the work; `.ci/packages` sees to the system packages, `.ci/capi`
+# The commands of the project. Cargo does the work; `.ci/packages` installs system packages, `.ci/capi`
 # builds the C library, `.ci/install` installs it.
 
 .DEFAULT_GOAL := help
@@ -19,7 +19,7 @@ quoted = '$(subst ','\'',$(1))'
 # are ignored elsewhere.
 races = thread wake hub::contexts hub::sharing tls::sharing
 
-# How often `make soak` repeats the contexts that go beside threads, for SOAK_SECONDS each, and the
+# How often `make soak` repeats context teardown with concurrent threads, for SOAK_SECONDS each, and the
 # storm of signals.
 SOAK_RUNS ?= 1
 SOAK_SECONDS ?= 60

@@ -45,9 +45,9 @@
 //! | [`abort`](crate::ChannelExt::abort) | TCP reset, no close_notify, a killed command |
 //! | dropping the last reference | releases the descriptor, without waiting; errors are lost |
 //!
-//! `close` of a [`ChannelCommand`](crate::ChannelCommand) waits for the child and fails if the child
-//! failed. `close` of a [`ChannelTls`](crate::ChannelTls) sends close_notify. Neither is done when
-//! only dropped, as far as it would block: close channels whose errors matter.
+//! `close` of a [`ChannelCommand`](crate::ChannelCommand) waits for the child and fails if the
+//! child failed. `close` of a [`ChannelTls`](crate::ChannelTls) sends close_notify. Neither is done
+//! when only dropped, as far as it would block: close channels whose errors matter.
 //!
 //! # Forks
 //!

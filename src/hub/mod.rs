@@ -2,7 +2,7 @@
 //! the run queue of the tasks that are woken by it.
 //!
 //! A context has one hub, created at the first wait or the first task. Each priority in use has a
-//! [`Lane`]: a source without descriptors of its own (`source`), so that a task runs at the priority
+//! [`Lane`]: a source without descriptors (`source`), so that a task runs at the priority
 //! it was spawned with. **Only the thread that runs the context touches its sources.** Any other
 //! thread has one way in: the remote queue (`remote`) and an eventfd in the epoll instance.
 //! Teardown of the context closes the remote queue: GLib destroys the callback data of the lanes'

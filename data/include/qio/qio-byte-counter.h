@@ -21,7 +21,7 @@ GType qio_byte_counter_get_type (void);
 /**
  * qio_byte_counter_new:
  *
- * Makes a counter that has counted nothing yet.
+ * Creates a counter of 0 bytes.
  *
  * Returns: (transfer full): the counter
  */
@@ -31,7 +31,7 @@ QIOByteCounter *qio_byte_counter_new (void);
  * qio_byte_counter_ref:
  * @counter: a counter
  *
- * Takes a reference to the counter. May be called from any thread.
+ * Increments the reference count. May be called from any thread.
  *
  * Returns: (transfer full): the same counter
  */
@@ -41,7 +41,7 @@ QIOByteCounter *qio_byte_counter_ref (QIOByteCounter *counter);
  * qio_byte_counter_unref:
  * @counter: (transfer full): a counter
  *
- * Gives a reference back. May be called from any thread.
+ * Decrements the reference count. May be called from any thread.
  */
 void qio_byte_counter_unref (QIOByteCounter *counter);
 
@@ -49,7 +49,7 @@ void qio_byte_counter_unref (QIOByteCounter *counter);
  * qio_byte_counter_get_count:
  * @counter: a counter
  *
- * Gets how many bytes it has counted so far. May be called from any thread.
+ * Gets the number of bytes so far. May be called from any thread.
  *
  * Returns: the number of bytes
  */

@@ -12,9 +12,9 @@ G_BEGIN_DECLS
 /**
  * QIOChannelBuffer:
  *
- * Memory that is written and read like a file: it has one position, which reads and writes both
- * move, and qio_channel_io_seek(). It grows as needed; what lies between the end and a later write
- * is filled with zeros. Always ready.
+ * Memory that is read and written like a file. Reads, writes and qio_channel_io_seek() move one
+ * common position. It grows as needed; a gap between the end and a later write is filled with
+ * zeros. Always ready.
  */
 G_DECLARE_DERIVABLE_TYPE (QIOChannelBuffer, qio_channel_buffer, QIO, CHANNEL_BUFFER, QIOChannel)
 
@@ -35,20 +35,20 @@ struct _QIOChannelBufferClass
 /**
  * QIOChannelBuffer:size:
  *
- * How many bytes the memory holds.
+ * The size of the data in bytes.
  */
 
 /**
  * QIOChannelBuffer:position:
  *
- * Where the next read or write takes place, in bytes from the start.
+ * The position of the next read or write, in bytes from the start.
  */
 
 /**
  * qio_channel_buffer_new:
- * @capacity: how many bytes to reserve; 0 is fine
+ * @capacity: the number of bytes to reserve, or 0
  *
- * Makes an empty channel.
+ * Creates an empty channel.
  *
  * Returns: (transfer full): a channel
  */
@@ -58,8 +58,7 @@ QIOChannelBuffer *qio_channel_buffer_new (gsize capacity);
  * qio_channel_buffer_get_data:
  * @buffer: a channel
  *
- * Copies everything that is in the memory, wherever the position is. Closing the channel does not
- * take it away.
+ * Copies all data, independent of the position. The data remains after the channel was closed.
  *
  * Returns: (transfer full): the bytes
  */
@@ -69,7 +68,7 @@ GBytes *qio_channel_buffer_get_data (QIOChannelBuffer *buffer);
  * qio_channel_buffer_get_size:
  * @buffer: a channel
  *
- * Gets how many bytes the memory holds.
+ * Gets the size of the data.
  *
  * Returns: the number of bytes
  */
@@ -79,7 +78,7 @@ guint64 qio_channel_buffer_get_size (QIOChannelBuffer *buffer);
  * qio_channel_buffer_get_position:
  * @buffer: a channel
  *
- * Gets where the next read or write takes place. May be beyond the end.
+ * Gets the position of the next read or write, which may be beyond the end.
  *
  * Returns: the position, in bytes from the start
  */

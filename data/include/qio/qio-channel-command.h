@@ -9,12 +9,12 @@ G_BEGIN_DECLS
 
 /**
  * QIOChannelCommandStderr:
- * @QIO_CHANNEL_COMMAND_STDERR_INHERIT: where that of this process goes
+ * @QIO_CHANNEL_COMMAND_STDERR_INHERIT: that of this process
  * @QIO_CHANNEL_COMMAND_STDERR_NULL: discarded, as by `/dev/null`
- * @QIO_CHANNEL_COMMAND_STDERR_MERGE: where the standard output of the command goes
+ * @QIO_CHANNEL_COMMAND_STDERR_MERGE: the standard output of the command
  * @QIO_CHANNEL_COMMAND_STDERR_PIPE: to a channel of its own, qio_channel_command_get_stderr()
  *
- * Where the standard error of a command goes.
+ * The destination of the standard error of a command.
  */
 typedef enum
 {
@@ -35,14 +35,15 @@ GType qio_channel_command_stderr_get_type (void);
  * A command whose standard output is read and whose standard input is written.
  *
  * qio_channel_shutdown() for writing ends the command's input. qio_channel_close() ends both, waits
- * in either mode until the command has ended, and is an error if it failed. A command that may not
- * end by itself is to be terminated before, or waited for by its pidfd.
+ * in either mode until the command has ended, and is an error if it failed. Terminate a command
+ * that may not end by itself before, or wait for its pidfd.
  *
  * A caller that writes much before it reads may deadlock: the command stops reading when its output
  * is not read. qio_channel_command_communicate() does both at once.
  *
- * A channel that is finalized without being closed does not block: a command that still runs has a
- * moment to end, then is terminated, then killed. Signals never reach another process.
+ * A channel that is finalized without being closed does not block: a thread gives a running command
+ * a moment to end, then terminates it (`SIGTERM`), then kills it. Signals never reach another
+ * process.
  */
 G_DECLARE_DERIVABLE_TYPE (QIOChannelCommand, qio_channel_command, QIO, CHANNEL_COMMAND, QIOChannel)
 
@@ -69,7 +70,7 @@ struct _QIOChannelCommandClass
 /**
  * QIOChannelCommand:wait-status:
  *
- * How the command ended, as `waitpid()` reports it; -1 while that is not known.
+ * The wait status of the command, as of `waitpid()`; -1 while it is not known.
  */
 
 /**
@@ -78,9 +79,9 @@ struct _QIOChannelCommandClass
  * @flags: `O_RDONLY`, `O_WRONLY` or `O_RDWR`: what the channel can do
  * @error: where to report an error
  *
- * Starts a command, which is looked up in `PATH`, with the environment and in the directory of this
- * process. The output of a command that is not read from is discarded; one that is not written to
- * has no input.
+ * Starts a command, which is looked up in `PATH`, with the environment and in the working directory
+ * of this process. The output of a command that is not read from is discarded; one that is not
+ * written to has no input.
  *
  * Returns: (transfer full): a channel
  */
@@ -128,8 +129,7 @@ QIOChannelCommand *qio_channel_command_new_full (const char *const *argv,
  * @n_fds: how many
  * @error: where to report an error
  *
- * Starts a command that gets more descriptors than its standard streams. See
- * qio_channel_command_new_full().
+ * Starts a command with additional descriptors. See qio_channel_command_new_full().
  *
  * Returns: (transfer full): a channel
  */
@@ -150,9 +150,9 @@ QIOChannelCommand *qio_channel_command_new_with_fds (const char *const *argv,
  * @pid: a child of this process that has not been waited for
  * @error: where to report an error
  *
- * Makes a channel of a command that was started by other means. It takes the descriptors over, and
- * nothing else may wait for the child; on failure all of that stays the caller's. A number that is
- * not open is an error, as is a child that does not exist.
+ * Creates a channel for a child process that was started by other means. Takes ownership of the
+ * descriptors, and no other code may wait for the child; on failure the caller keeps both. A number
+ * that is not open is an error, as is a child that does not exist.
  *
  * Returns: (transfer full): a channel
  */
@@ -167,7 +167,7 @@ QIOChannelCommand *qio_channel_command_new_pid (int writefd,
  *
  * Returns the standard error of a command that was started with %QIO_CHANNEL_COMMAND_STDERR_PIPE,
  * to be read. It is in blocking mode at first, and closed with @command. A command that writes much
- * to it waits for a reader.
+ * to it blocks until it is read.
  *
  * Returns: (transfer none) (nullable): a channel, or %NULL
  */
@@ -177,8 +177,8 @@ QIOChannelFile *qio_channel_command_get_stderr (QIOChannelCommand *command);
  * qio_channel_command_get_pid:
  * @command: a channel
  *
- * Returns the process id. It may be that of another process once the command has ended:
- * qio_channel_command_send_signal() never reaches that.
+ * Returns the process id. It may be reused by another process once the command has ended: use
+ * qio_channel_command_send_signal(), which never signals another process.
  *
  * Returns: the process id, or 0
  */
@@ -189,9 +189,9 @@ GPid qio_channel_command_get_pid (QIOChannelCommand *command);
  * @command: a channel
  * @error: where to report an error
  *
- * Makes a descriptor for the process, which becomes readable when it has ended, whatever happens to
- * the channel. It is the caller's to close. Where the system has no pidfds it is another kind of
- * descriptor, for which the same is true.
+ * Creates a descriptor that becomes readable when the process has exited, independent of the
+ * channel. The caller closes it. Where the system has no pidfds it is another kind of descriptor,
+ * with the same behavior.
  *
  * Returns: a descriptor, or -1 with an error
  */
@@ -201,13 +201,13 @@ int qio_channel_command_get_pidfd (QIOChannelCommand *command,
 /**
  * qio_channel_command_get_exit_status:
  * @command: a channel
- * @wait_status: (out) (optional): how it ended, for g_spawn_check_wait_status(); set only with
+ * @wait_status: (out) (optional): its wait status, for g_spawn_check_wait_status(); set only with
  * %TRUE
  * @error: where to report an error
  *
- * Returns how the command ended, if it has. Does not block. It is an error if the status is
- * unknown, because `SIGCHLD` is ignored in this process, which programs inherit, or something else
- * has waited for the command.
+ * Returns the wait status of the command, if it has ended. Does not block. It is an error if the
+ * status is unknown, because `SIGCHLD` is ignored in this process, which programs inherit, or
+ * something else has waited for the command.
  *
  * Returns: %TRUE if it has ended; %FALSE if it runs, or with an error
  */
@@ -218,12 +218,12 @@ gboolean qio_channel_command_get_exit_status (QIOChannelCommand *command,
 /**
  * qio_channel_command_wait_exit:
  * @command: a channel
- * @wait_status: (out) (optional): how it ended, for g_spawn_check_wait_status(); set only with
+ * @wait_status: (out) (optional): its wait status, for g_spawn_check_wait_status(); set only with
  * %TRUE
  * @error: where to report an error
  *
- * Blocks until the command has ended, without closing the channel: what it has written can still be
- * read. A command whose output is not read may never end.
+ * Blocks until the command has ended, without closing the channel: its output can still be read. A
+ * command whose output is not read may never end.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
  */
@@ -239,8 +239,8 @@ gboolean qio_channel_command_wait_exit (QIOChannelCommand *command,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_command_wait_exit(), without holding up the main loop: @callback is called from
- * the thread-default context. Cancelling it changes nothing for the command.
+ * As qio_channel_command_wait_exit(), without blocking: @callback is called from the thread-default
+ * context. Cancelling it does not affect the command.
  */
 void qio_channel_command_wait_exit_async (QIOChannelCommand *command,
                                           int io_priority,
@@ -252,7 +252,7 @@ void qio_channel_command_wait_exit_async (QIOChannelCommand *command,
  * qio_channel_command_wait_exit_finish:
  * @command: a channel
  * @result: what @callback got
- * @wait_status: (out) (optional): how it ended, for g_spawn_check_wait_status(); set only with
+ * @wait_status: (out) (optional): its wait status, for g_spawn_check_wait_status(); set only with
  * %TRUE
  * @error: where to report an error
  *
@@ -268,12 +268,11 @@ gboolean qio_channel_command_wait_exit_finish (QIOChannelCommand *command,
 /**
  * qio_channel_command_communicate:
  * @command: a channel
- * @input: (nullable): what the command is to read
+ * @input: (nullable): the input of the command
  * @max: the most bytes of each output, or -1 for any number
- * @output: (out) (optional) (transfer full): what it has written
- * @errors: (out) (optional) (transfer full): what it has written to its standard error, if that is
- * a pipe
- * @wait_status: (out) (optional): how it ended, for g_spawn_check_wait_status()
+ * @output: (out) (optional) (transfer full): its standard output
+ * @errors: (out) (optional) (transfer full): its standard error, if that is a pipe
+ * @wait_status: (out) (optional): its wait status, for g_spawn_check_wait_status()
  * @error: where to report an error
  *
  * Writes the input of a command and ends it, reads its output and its standard error, as far as
@@ -297,15 +296,15 @@ gboolean qio_channel_command_communicate (QIOChannelCommand *command,
 /**
  * qio_channel_command_communicate_async:
  * @command: a channel
- * @input: (nullable): what the command is to read
+ * @input: (nullable): the input of the command
  * @max: the most bytes of each output, or -1 for any number
  * @io_priority: the priority of the operation
  * @cancellable: (nullable): cancels the operation
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_command_communicate(), without holding up the main loop: @callback is called from
- * the thread-default context. What a cancelled operation has read is lost.
+ * As qio_channel_command_communicate(), without blocking: @callback is called from the
+ * thread-default context. Data that a cancelled operation has read is lost.
  */
 void qio_channel_command_communicate_async (QIOChannelCommand *command,
                                             GBytes *input,
@@ -319,10 +318,9 @@ void qio_channel_command_communicate_async (QIOChannelCommand *command,
  * qio_channel_command_communicate_finish:
  * @command: a channel
  * @result: what @callback got
- * @output: (out) (optional) (transfer full): what it has written
- * @errors: (out) (optional) (transfer full): what it has written to its standard error, if that is
- * a pipe
- * @wait_status: (out) (optional): how it ended, for g_spawn_check_wait_status()
+ * @output: (out) (optional) (transfer full): its standard output
+ * @errors: (out) (optional) (transfer full): its standard error, if that is a pipe
+ * @wait_status: (out) (optional): its wait status, for g_spawn_check_wait_status()
  * @error: where to report an error
  *
  * Takes the result of qio_channel_command_communicate_async().
@@ -367,7 +365,7 @@ gboolean qio_channel_command_terminate (QIOChannelCommand *command,
  * @command: a channel
  * @error: where to report an error
  *
- * Ends the command (`SIGKILL`).
+ * Sends `SIGKILL` to the command.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
  */

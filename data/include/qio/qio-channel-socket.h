@@ -18,7 +18,7 @@ G_BEGIN_DECLS
  * @QIO_CHANNEL_CONNECT_STAGE_PROXY_NEGOTIATED: the proxy has connected
  * @QIO_CHANNEL_CONNECT_STAGE_COMPLETE: the end: the channel is open, or it has failed
  *
- * How far a connect has come. The numbers are those of #GSocketClientEvent.
+ * The stages of a connect. The values are those of #GSocketClientEvent.
  */
 typedef enum
 {
@@ -40,7 +40,7 @@ GType qio_channel_connect_stage_get_type (void);
  * QIOChannelSocket:
  *
  * A socket: a stream, which is TCP over IPv4 and IPv6, a unix path or an abstract name; datagrams,
- * over UDP or unix; a sequence of packets; or any socket that is adopted.
+ * over UDP or unix; a sequence of packets; or any adopted socket.
  *
  * Unix sockets pass file descriptors, up to 253 in one message. A write to a peer that has
  * disconnected fails and raises no signal. A socket that listens on a unix path removes the file
@@ -83,12 +83,12 @@ struct _QIOChannelSocketClass
 /**
  * QIOChannelSocket::connect-progress:
  * @socket: the channel
- * @stage: how far it is
- * @connectable: what is being connected to
+ * @stage: the stage
+ * @connectable: the destination
  * @address: (nullable): the address that @stage is about, if it is about one
  *
- * A connect has come to another stage: emitted by qio_channel_socket_connect_async(), in the thread
- * that runs the context. Several addresses may be tried at the same time. The last stage is
+ * Emitted at each stage of qio_channel_socket_connect_async(), in the thread that runs the context.
+ * Several addresses may be tried at the same time. The last stage is
  * %QIO_CHANNEL_CONNECT_STAGE_COMPLETE, with the address of the other end, or without one on
  * failure; after it was cancelled a connect emits nothing more.
  *
@@ -98,8 +98,7 @@ struct _QIOChannelSocketClass
 /**
  * QIOChannelSocket:socket-type:
  *
- * Whether it is a stream, or keeps messages apart: what it is to become, and once it is open, what
- * it is.
+ * The type of the socket: the type to create, or once it is open the type of the descriptor.
  */
 
 /**
@@ -123,14 +122,14 @@ struct _QIOChannelSocketClass
 /**
  * QIOChannelSocket:user-timeout:
  *
- * How many milliseconds a peer on TCP has to acknowledge what was sent before it counts as
- * disconnected; 0 stands for as long as the system is set up for.
+ * The time in milliseconds after which unacknowledged data ends a TCP connection
+ * (TCP_USER_TIMEOUT). 0: the default of the system.
  */
 
 /**
  * qio_channel_socket_new:
  *
- * Makes a channel that is still to be connected, or to listen: once.
+ * Creates a channel that is not open yet: it can be connected, or listen, once.
  *
  * Returns: (transfer full): a channel
  */
@@ -141,9 +140,9 @@ QIOChannelSocket *qio_channel_socket_new (void);
  * @fd: a socket
  * @error: where to report an error
  *
- * Makes a channel of a socket, which it takes over. On failure it stays open, and the caller's, as
- * with g_socket_new_from_fd(). The mode, blocking or not, is the one that the socket is in. A
- * number that is not open is an error, as is what is no socket.
+ * Creates a channel for a socket, and takes ownership of @fd. On failure the caller keeps it, as
+ * with g_socket_new_from_fd(). The blocking mode is that of the socket. A number that is not open,
+ * and a descriptor that is not a socket, are errors.
  *
  * Returns: (transfer full): a channel
  */
@@ -156,7 +155,7 @@ QIOChannelSocket *qio_channel_socket_new_fd (int fd,
  * @other: (out) (transfer full): the other end
  * @error: where to report an error
  *
- * Makes two unix sockets that are connected to each other. Neither is set on failure.
+ * Creates two connected unix sockets. Neither is set on failure.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
  */
@@ -170,9 +169,9 @@ gboolean qio_channel_socket_new_pair (QIOChannelSocket **one,
  * @fd: a socket
  * @error: where to report an error
  *
- * Gives a channel its socket, which it takes over; on failure it stays the caller's. For classes
- * that derive from this one, whose instances begin without. %G_IO_ERROR_EXISTS if the channel has
- * one, %G_IO_ERROR_CLOSED if it was closed. A number that is not open is an error as well.
+ * Sets the socket of a channel, which takes ownership of it; on failure the caller keeps it. For
+ * derived classes, whose instances are created without a socket. %G_IO_ERROR_EXISTS if the channel
+ * has one, %G_IO_ERROR_CLOSED if it was closed. A number that is not open is an error as well.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
  */
@@ -186,9 +185,8 @@ gboolean qio_channel_socket_adopt_fd (QIOChannelSocket *socket,
  * @address: where to
  * @error: where to report an error
  *
- * Connects. Blocks, also while a name is looked up; in a coroutine, suspends that. Where a name has
- * several addresses, each is tried in turn, and the error is that of the last one. Proxies are not
- * used.
+ * Connects. Blocks, also while a name is looked up; in a coroutine, suspends that. The addresses of
+ * a name are tried one after the other; the error is that of the last one. Proxies are not used.
  *
  * Returns: (skip): 0, or -1 with an error
  */
@@ -202,23 +200,22 @@ int qio_channel_socket_connect_sync (QIOChannelSocket *socket,
  * @address: where to: an address, a #GNetworkAddress, a #GNetworkService, …
  * @client: (nullable): the options, %NULL for those of a new #GSocketClient
  * @io_priority: the priority, %G_PRIORITY_DEFAULT for example
- * @cancellable: (nullable): what can cancel it, at any stage; all that was being tried is closed
- * then
+ * @cancellable: (nullable): what can cancel it, at any stage; all its sockets are closed then
  * @callback: (scope async) (closure user_data): called when it is done
  * @user_data: what to call it with
  *
  * Connects, on the thread's default main context, without blocking. Where there are several
  * addresses, the next one is tried in parallel when the others have not answered within a quarter
- * of a second; the first that answers is taken. Proxies are those of the desktop's settings, SOCKS
+ * of a second; the first that connects is used. Proxies are those of the desktop settings, SOCKS
  * and HTTP.
  *
  * @client has the options, as for g_socket_client_connect(): the timeout in seconds, for each
  * address and step, the local address, the type of socket, whether to use proxies and the resolver
- * of proxies. Nothing is kept of it. To unix sockets and #GNativeSocketAddress<!-- -->es there are
- * no proxies.
+ * of proxies. It is not referenced afterwards. For unix sockets and #GNativeSocketAddress<!-- -->es
+ * there are no proxies.
  *
  * The new connection is blocking, as every new channel. #QIOChannelSocket::connect-progress reports
- * how far it is.
+ * the stages.
  */
 void qio_channel_socket_connect_async (QIOChannelSocket *socket,
                                        GSocketConnectable *address,
@@ -235,11 +232,11 @@ void qio_channel_socket_connect_async (QIOChannelSocket *socket,
  * @error: where to report an error
  *
  * Takes the result of qio_channel_socket_connect_async(). An error has the domain and the code of
- * GIO (%G_RESOLVER_ERROR, %G_IO_ERROR_TIMED_OUT, %G_IO_ERROR_PROXY_FAILED, …), and names what could
- * not be connected to, with the address that failed or the proxy where that is known.
- * %G_IO_ERROR_EXISTS if the channel is open, %G_IO_ERROR_CLOSED as soon as it is closed,
- * %G_IO_ERROR_NOT_SUPPORTED for a client with TLS, for a proxy that is itself behind TLS, and
- * for a local address of anything but IP.
+ * GIO (%G_RESOLVER_ERROR, %G_IO_ERROR_TIMED_OUT, %G_IO_ERROR_PROXY_FAILED, …), and names the
+ * destination, with the address that failed or the proxy where that is known. %G_IO_ERROR_EXISTS if
+ * the channel is open, %G_IO_ERROR_CLOSED as soon as it is closed, %G_IO_ERROR_NOT_SUPPORTED for a
+ * client with TLS, for a proxy that is itself behind TLS, and for a local address of anything but
+ * IP.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
  */
@@ -303,9 +300,9 @@ gboolean qio_channel_socket_listen_finish (QIOChannelSocket *socket,
  * @socket: a channel that listens
  * @error: where to report an error
  *
- * Takes one connection. In blocking mode waits for one; in non-blocking mode the error is
- * %G_IO_ERROR_WOULD_BLOCK if none is there. The new channel is blocking, whatever the mode of this
- * one is.
+ * Accepts a connection. In blocking mode waits for one; in non-blocking mode fails with
+ * %G_IO_ERROR_WOULD_BLOCK if none is pending. The new channel is blocking, whatever the mode of
+ * this one is.
  *
  * On an error, such as %G_IO_ERROR_TOO_MANY_OPEN_FILES, the connection stays in the queue.
  *
@@ -322,8 +319,8 @@ QIOChannelSocket *qio_channel_socket_accept (QIOChannelSocket *socket,
  * @callback: (scope async) (closure user_data): called when it is done
  * @user_data: what to call it with
  *
- * Takes one connection, once there is one, on the thread's default main context. Never blocks,
- * whatever the mode of the channel is.
+ * Waits for a connection and accepts it, on the thread-default main context. Never blocks, whatever
+ * the mode of the channel is.
  */
 void qio_channel_socket_accept_async (QIOChannelSocket *socket,
                                       int io_priority,
@@ -373,7 +370,7 @@ GSocketAddress *qio_channel_socket_get_remote_address (QIOChannelSocket *socket,
  * qio_channel_socket_get_fd:
  * @socket: a channel
  *
- * Gets the number of the descriptor, which the channel keeps: do not close it.
+ * Gets the descriptor, which the channel owns: do not close it.
  *
  * Returns: the number, or -1 when there is none
  */
@@ -383,10 +380,10 @@ int qio_channel_socket_get_fd (QIOChannelSocket *socket);
  * qio_channel_socket_new_of_type: (constructor)
  * @type: %G_SOCKET_TYPE_STREAM, %G_SOCKET_TYPE_DATAGRAM or %G_SOCKET_TYPE_SEQPACKET
  *
- * Makes a channel that is still to be opened, as a socket of some type.
- * qio_channel_socket_connect_sync() and qio_channel_socket_listen_sync() open it. A sequence of
- * packets is a connection that keeps messages apart, of unix sockets or of virtual machines.
- * Datagram sockets do not listen.
+ * Creates a channel that is not open yet, for a socket of a given type.
+ * qio_channel_socket_connect_sync() and qio_channel_socket_listen_sync() open it.
+ * %G_SOCKET_TYPE_SEQPACKET is a connection that preserves message boundaries, of unix sockets or
+ * vsock. Datagram sockets do not listen.
  *
  * Returns: (transfer full): a channel
  */
@@ -412,7 +409,7 @@ gboolean qio_channel_socket_new_pair_of_type (GSocketType type,
  * qio_channel_socket_get_socket_type:
  * @socket: a channel
  *
- * Gets the type of the socket: what it is to become, and once it is open, what it is.
+ * Gets the type of the socket: the type to create, or once it is open the type of the descriptor.
  *
  * Returns: the type, %G_SOCKET_TYPE_INVALID for one without a value in GIO
  */
@@ -429,10 +426,10 @@ GSocketType qio_channel_socket_get_socket_type (QIOChannelSocket *socket);
  * @remote it is connected: messages are sent there, and taken only from there. The file of a unix
  * path is removed with the channel.
  *
- * Each write is one message, and each read takes one. A message that does not fit into the buffers
- * of a read is %G_IO_ERROR_MESSAGE_TOO_LARGE, and the rest of it is lost:
- * qio_channel_socket_get_next_message_size() returns beforehand. Nothing read is an empty message,
- * and the end only after the channel was shut down.
+ * Each write sends one message, and each read receives one. A read whose buffers are too small
+ * fails with %G_IO_ERROR_MESSAGE_TOO_LARGE, and the rest of the message is lost: see
+ * qio_channel_socket_get_next_message_size(). A read of 0 bytes is an empty message; it is
+ * end-of-file only after the channel was shut down.
  *
  * Returns: (skip): 0, or -1 with an error
  */
@@ -451,8 +448,8 @@ int qio_channel_socket_dgram_sync (QIOChannelSocket *socket,
  * @callback: (scope async) (closure user_data): called when it is done
  * @user_data: what to call it with
  *
- * As qio_channel_socket_dgram_sync(), without holding up the main loop: @callback is called from
- * the thread's default main context.
+ * As qio_channel_socket_dgram_sync(), without blocking: @callback is called from the thread's
+ * default main context.
  */
 void qio_channel_socket_dgram_async (QIOChannelSocket *socket,
                                      GSocketAddress *local,
@@ -484,8 +481,8 @@ int qio_channel_socket_dgram_finish (QIOChannelSocket *socket,
  * unix socket without an address
  * @error: where to report an error
  *
- * Reads one message. In blocking mode waits for one; in non-blocking mode the error is
- * %G_IO_ERROR_WOULD_BLOCK if none is there.
+ * Reads one message. In blocking mode waits for one; in non-blocking mode fails with
+ * %G_IO_ERROR_WOULD_BLOCK if none is pending.
  *
  * Returns: (transfer full): the message, which may be empty
  */
@@ -516,8 +513,8 @@ gssize qio_channel_socket_send_to (QIOChannelSocket *socket,
  * @socket: a channel that keeps messages apart
  * @error: where to report an error
  *
- * Gets how many bytes the next message has, which stays where it is. In blocking mode waits for
- * one; in non-blocking mode the error is %G_IO_ERROR_WOULD_BLOCK if none is there.
+ * Gets the size of the next message, which is not consumed. In blocking mode waits for one; in
+ * non-blocking mode fails with %G_IO_ERROR_WOULD_BLOCK if none is pending.
  *
  * Returns: the number of bytes, or -1 with an error
  */
@@ -532,8 +529,8 @@ gssize qio_channel_socket_get_next_message_size (QIOChannelSocket *socket,
  * @gid: (out) (optional): the group it ran as
  * @error: where to report an error
  *
- * Gets the credentials of the peer, as they were when it connected, listened, or made the pair.
- * qio_channel_get_credentials() returns the same as an object, which has no group.
+ * Gets the credentials of the peer at the time when it connected, listened, or created the pair
+ * (SO_PEERCRED). qio_channel_get_credentials() returns the same as an object, which has no group.
  * %G_IO_ERROR_NOT_SUPPORTED for other sockets, %G_IO_ERROR_NOT_CONNECTED if there is no other end.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
@@ -549,8 +546,8 @@ gboolean qio_channel_socket_get_peer_credentials (QIOChannelSocket *socket,
  * @socket: a unix socket
  * @error: where to report an error
  *
- * Gets a pidfd of the peer's process, which refers to it even when its number is used again, and is
- * readable once it has ended. As qio_channel_socket_get_peer_credentials(); and
+ * Gets a pidfd of the peer process, which refers to it even if its process id is reused, and is
+ * readable once it has exited. As qio_channel_socket_get_peer_credentials(); and
  * %G_IO_ERROR_NOT_SUPPORTED before Linux 6.5.
  *
  * Returns: a descriptor, which the caller closes, or -1 with an error
@@ -563,7 +560,7 @@ int qio_channel_socket_get_peer_pidfd (QIOChannelSocket *socket,
  * @socket: a channel
  * @error: where to report an error
  *
- * Gets how many bytes of what is sent the system may hold, with what it needs itself to do so.
+ * Gets the size of the send buffer of the kernel, including its overhead (SO_SNDBUF).
  *
  * Returns: the number, or -1 with an error
  */
@@ -576,9 +573,9 @@ gint64 qio_channel_socket_get_send_buffer_size (QIOChannelSocket *socket,
  * @bytes: how many
  * @error: where to report an error
  *
- * Sets how many bytes of what is sent the system may hold, with what it needs itself to do so.
- * Linux doubles the number, has limits to which it keeps in silence, and lets buffers of TCP no
- * longer grow by themselves after that. Errors name the option.
+ * Sets the size of the send buffer of the kernel, including its overhead (SO_SNDBUF). Linux doubles
+ * the number, limits it silently (`net.core.wmem_max`), and turns the automatic tuning of TCP
+ * buffers off. Errors name the option.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
  */
@@ -591,8 +588,7 @@ gboolean qio_channel_socket_set_send_buffer_size (QIOChannelSocket *socket,
  * @socket: a channel
  * @error: where to report an error
  *
- * Gets how many bytes the system may hold that were received and not read, with what it needs
- * itself to do so.
+ * Gets the size of the receive buffer of the kernel, including its overhead (SO_RCVBUF).
  *
  * Returns: the number, or -1 with an error
  */
@@ -605,8 +601,8 @@ gint64 qio_channel_socket_get_receive_buffer_size (QIOChannelSocket *socket,
  * @bytes: how many
  * @error: where to report an error
  *
- * Sets how many bytes the system may hold that were received and not read, with what it needs
- * itself to do so. As qio_channel_socket_set_send_buffer_size() has it. Errors name the option.
+ * Sets the size of the receive buffer of the kernel, including its overhead (SO_RCVBUF). See
+ * qio_channel_socket_set_send_buffer_size(). Errors name the option.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
  */
@@ -727,8 +723,8 @@ gboolean qio_channel_socket_set_keep_alive_count (QIOChannelSocket *socket,
  * @socket: a channel
  * @error: where to report an error
  *
- * Gets how many milliseconds a peer on TCP has to acknowledge what was sent before it counts as
- * disconnected.
+ * Gets the time in milliseconds after which unacknowledged data ends a TCP connection
+ * (TCP_USER_TIMEOUT).
  *
  * Returns: the number, or -1 with an error
  */
@@ -741,8 +737,8 @@ gint64 qio_channel_socket_get_user_timeout (QIOChannelSocket *socket,
  * @milliseconds: how many
  * @error: where to report an error
  *
- * Sets how many milliseconds a peer on TCP has to acknowledge what was sent before it counts as
- * disconnected. Zero stands for as long as the system is set up for. Reads and writes fail with
+ * Sets the time in milliseconds after which unacknowledged data ends a TCP connection
+ * (TCP_USER_TIMEOUT). 0: the default of the system. Reads and writes fail with
  * %G_IO_ERROR_TIMED_OUT then. Errors name the option.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error

@@ -13,9 +13,9 @@ G_BEGIN_DECLS
 /**
  * QIOChannelTLS:
  *
- * TLS over another channel, by OpenSSL. The channel takes the lower one (#QIOChannelTLS:master)
- * over: it is set to non-blocking mode, must not be read or written directly any more, and is
- * closed with this one.
+ * TLS over another channel, by OpenSSL. The channel takes ownership of the lower one
+ * (#QIOChannelTLS:master), which is set to non-blocking mode, must not be read or written directly
+ * any more, and is closed with this one.
  *
  * The first read or write performs the TLS handshake; qio_channel_tls_handshake() does that alone.
  * A handshake that has failed is final: every later call fails with the same error. Closing the
@@ -97,7 +97,7 @@ struct _QIOChannelTLSClass
 /**
  * QIOChannelTLS:peer-certificate-errors:
  *
- * What is wrong with the certificate of the peer.
+ * The verification errors of the certificate of the peer.
  */
 
 /**
@@ -133,7 +133,7 @@ struct _QIOChannelTLSClass
 /**
  * QIOChannelTLS::authorize-peer:
  * @tls: the channel
- * @certificate: what the peer has presented, with its issuers
+ * @certificate: the certificate that the peer has presented, with its issuers
  *
  * The certificate of the peer has been verified; the handlers decide whether the peer is
  * authorized. All have to return %TRUE: if one returns %FALSE, throws, or is blocked, the peer is
@@ -145,7 +145,7 @@ struct _QIOChannelTLSClass
  * for other things. A session is only resumed if the handlers accept the certificate of its full
  * handshake, for which the signal is emitted before; if they do not, the peer has to present its
  * certificate again. Not emitted where no certificate is presented, nor for credentials that do not
- * verify. Without a TLS backend of GIO's every peer is rejected.
+ * verify. Without a GIO TLS backend every peer is rejected.
  *
  * Handlers may close the channel, which ends the handshake with an error. They may release it as
  * well, but for a read or a write that performs the handshake: the caller of that has a reference.
@@ -156,8 +156,8 @@ struct _QIOChannelTLSClass
 /**
  * QIOChannelTLS::accept-certificate:
  * @tls: the channel
- * @certificate: what the peer has presented, with its issuers
- * @errors: all that is wrong with it
+ * @certificate: the certificate that the peer has presented, with its issuers
+ * @errors: its verification errors
  *
  * The certificate of the peer does not verify; a handler decides whether to connect nevertheless,
  * as with #GTlsConnection::accept-certificate: for "connect anyway?", and for certificates that are
@@ -382,10 +382,10 @@ GTlsCertificate *qio_channel_tls_get_peer_certificate (QIOChannelTLS *tls);
  * qio_channel_tls_get_peer_certificate_errors:
  * @tls: a channel
  *
- * Returns what is wrong with the certificate of the peer, as far as it was found: all errors where
- * a handler of #QIOChannelTLS::accept-certificate is connected, else the first one. Nothing for a
- * certificate that verifies, and before one was presented. Stays after a handshake that failed
- * because of it.
+ * Returns the verification errors of the certificate of the peer, as far as they were found: all
+ * errors where a handler of #QIOChannelTLS::accept-certificate is connected, else the first one.
+ * Nothing for a certificate that verifies, and before one was presented. Stays after a handshake
+ * that failed because of it.
  *
  * Returns: the errors
  */

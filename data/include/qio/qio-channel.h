@@ -22,17 +22,16 @@ G_BEGIN_DECLS
  *
  * Channels can be shared between threads. qio_channel_shutdown() and qio_channel_close() may be
  * called while another thread is blocked in a read: that read returns. Threads must not be ended by
- * pthread_cancel() while they are in a function of this library: it unwinds the stack by means of
- * the C library, which the frames of the library do not allow, and the process ends. Closing the
- * channel, a time limit or a #GCancellable ends any wait.
+ * pthread_cancel() while they are in a function of this library: the forced unwinding of the stack
+ * aborts the process. Closing the channel, a time limit or a #GCancellable ends any wait.
  */
 G_DECLARE_DERIVABLE_TYPE (QIOChannel, qio_channel, QIO, CHANNEL, GObject)
 
 /**
  * QIOChannelFunc:
  * @ioc: the channel
- * @condition: what is there, never nothing
- * @user_data: what was given with the function
+ * @condition: the conditions that hold, at least one
+ * @user_data: the user data of the callback
  *
  * The callback of a channel watch.
  *
@@ -44,9 +43,9 @@ typedef gboolean (*QIOChannelFunc) (QIOChannel *ioc,
 
 /**
  * QIOHandler:
- * @opaque: what was given with the handlers
+ * @opaque: the user data of the handlers
  *
- * What qio_channel_set_aio_fd_handler() has called.
+ * A handler of qio_channel_set_aio_fd_handler().
  */
 typedef void (*QIOHandler) (gpointer opaque);
 
@@ -66,7 +65,7 @@ typedef void (*QIOHandler) (gpointer opaque);
  * @io_wait_fd: returns the descriptor to wait for, and the condition of it
  * @io_preadv: reads at an offset
  * @io_pwritev: writes at an offset
- * @io_flush: sends what the channel itself still holds
+ * @io_flush: sends buffered data
  * @io_get_credentials: returns the credentials of the peer
  * @io_read_bytes: reads bytes, with descriptors; for bindings, in place of @io_readv
  * @io_write_bytes: writes bytes, with descriptors; for bindings, in place of @io_writev
@@ -190,7 +189,7 @@ struct _QIOChannelClass
  * @ioc: the channel
  * @error: where to report an error
  *
- * Closes. Called once in the life of a channel.
+ * Closes the channel. Called once.
  *
  * Returns: (skip): 0, or -1 with an error
  */
@@ -198,11 +197,11 @@ struct _QIOChannelClass
 /**
  * QIOChannelClass::io_create_watch:
  * @ioc: the channel
- * @condition: what to wait for
+ * @condition: the condition to wait for
  *
- * Makes a source that waits for a condition. A source of another kind that GLib makes is wrapped,
- * and so is the watch of another channel: its conditions are reported for this one. Called
- * `create_watch` in Vala.
+ * Creates a source that waits for a condition. A GLib source of another type is wrapped, and so is
+ * the watch of another channel: its conditions are reported for this one. Called `create_watch` in
+ * Vala.
  *
  * Returns: (transfer full): a source
  */
@@ -264,7 +263,7 @@ struct _QIOChannelClass
  * @condition: %G_IO_IN or %G_IO_OUT
  * @fd_condition: (out): what to wait for on the descriptor
  *
- * Returns what to wait for until a condition is worth trying. Never blocks.
+ * Returns what to wait for before the next attempt. Never blocks.
  *
  * Returns: a descriptor, %QIO_CHANNEL_WAIT_NOW or %QIO_CHANNEL_WAIT_WATCH
  */
@@ -298,7 +297,7 @@ struct _QIOChannelClass
  * @flags: how to read
  * @error: where to report an error
  *
- * Reads. Reports %G_IO_ERROR_WOULD_BLOCK where it would have to wait. Called `read_bytes_with_fds`
+ * Reads. Fails with %G_IO_ERROR_WOULD_BLOCK if it would have to wait. Called `read_bytes_with_fds`
  * in Vala.
  *
  * Returns: (transfer full): the bytes, none at the end of the file
@@ -312,7 +311,7 @@ struct _QIOChannelClass
  * @flags: how to write
  * @error: where to report an error
  *
- * Writes. Reports %G_IO_ERROR_WOULD_BLOCK where it would have to wait. Called
+ * Writes. Fails with %G_IO_ERROR_WOULD_BLOCK if it would have to wait. Called
  * `write_bytes_with_fds` in Vala.
  *
  * Returns: how many bytes were written
@@ -321,19 +320,19 @@ struct _QIOChannelClass
 /**
  * QIOChannel:name:
  *
- * What the channel is called in messages and in the names of its sources.
+ * The label of the channel in messages and in the names of its sources.
  */
 
 /**
  * QIOChannel:features:
  *
- * What the channel can do beyond reading and writing.
+ * The features of the channel beyond reading and writing.
  */
 
 /**
  * QIOChannel:blocking:
  *
- * Whether reads and writes wait until they can be done.
+ * Whether reads and writes block until they can be done.
  */
 
 /**
@@ -400,12 +399,12 @@ char *qio_channel_get_name (QIOChannel *ioc);
  * @iov: the buffers, in order
  * @niov: how many buffers there are
  * @fds: (nullable): where to put the received descriptors, to be freed by g_free()
- * @nfds: (nullable): where to put how many came; %NULL if @fds is
+ * @nfds: (nullable): location for their number; %NULL if @fds is
  * @flags: how to do it
  * @error: where to report an error
  *
- * Reads once, into several buffers. Needs %QIO_CHANNEL_FEATURE_FD_PASS where @fds is not %NULL;
- * without, descriptors that come are closed.
+ * Reads once, into several buffers. Needs %QIO_CHANNEL_FEATURE_FD_PASS where @fds is not %NULL; if
+ * @fds is %NULL, received descriptors are closed.
  *
  * Returns: how many bytes, 0 at the end of the file, -1 with an error, or %QIO_CHANNEL_ERR_BLOCK
  */
@@ -447,7 +446,7 @@ gssize qio_channel_writev_full (QIOChannel *ioc,
  * @niov: how many buffers there are
  * @error: where to report an error
  *
- * Reads until all buffers are full, and waits where it has to: in a coroutine by suspending that.
+ * Reads until all buffers are full, and waits if necessary; in a coroutine, suspends it.
  *
  * Returns: 1, or 0 if the file ended before the first byte, or -1 with an error
  */
@@ -479,7 +478,7 @@ int qio_channel_readv_all (QIOChannel *ioc,
  * @niov: how many buffers there are
  * @error: where to report an error
  *
- * Writes all buffers, and waits where it has to.
+ * Writes all buffers, and waits if necessary.
  *
  * Returns: 0, or -1 with an error
  */
@@ -606,7 +605,7 @@ int qio_channel_write_all (QIOChannel *ioc,
  * @iov: the buffers, in order
  * @niov: how many buffers there are
  * @fds: (nullable): where to put the received descriptors, to be freed by g_free()
- * @nfds: (nullable): where to put how many came; %NULL if @fds is
+ * @nfds: (nullable): location for their number; %NULL if @fds is
  * @error: where to report an error
  *
  * As qio_channel_readv_all_eof(), with descriptors.
@@ -626,7 +625,7 @@ int qio_channel_readv_full_all_eof (QIOChannel *ioc,
  * @iov: the buffers, in order
  * @niov: how many buffers there are
  * @fds: (nullable): where to put the received descriptors, to be freed by g_free()
- * @nfds: (nullable): where to put how many came; %NULL if @fds is
+ * @nfds: (nullable): location for their number; %NULL if @fds is
  * @flags: how to do it; %QIO_CHANNEL_READ_FLAG_MSG_PEEK is an error, as each peek gets the same
  * data
  * @error: where to report an error
@@ -649,7 +648,7 @@ int qio_channel_readv_full_all_eof_with_flags (QIOChannel *ioc,
  * @iov: the buffers, in order
  * @niov: how many buffers there are
  * @fds: (nullable): where to put the received descriptors, to be freed by g_free()
- * @nfds: (nullable): where to put how many came; %NULL if @fds is
+ * @nfds: (nullable): location for their number; %NULL if @fds is
  * @error: where to report an error
  *
  * As qio_channel_readv_all(), with descriptors.
@@ -669,7 +668,7 @@ int qio_channel_readv_full_all (QIOChannel *ioc,
  * @iov: the buffers, in order
  * @niov: how many buffers there are
  * @fds: (nullable): where to put the received descriptors, to be freed by g_free()
- * @nfds: (nullable): where to put how many came; %NULL if @fds is
+ * @nfds: (nullable): location for their number; %NULL if @fds is
  * @flags: how to do it; %QIO_CHANNEL_READ_FLAG_MSG_PEEK is an error, as each peek gets the same
  * data
  * @error: where to report an error
@@ -695,7 +694,7 @@ int qio_channel_readv_full_all_with_flags (QIOChannel *ioc,
  * @nfds: how many there are
  * @error: where to report an error
  *
- * As qio_channel_writev_all(), with descriptors, which travel with the first byte.
+ * As qio_channel_writev_all(), with descriptors, which are passed with the first byte.
  *
  * Returns: 0, or -1 with an error
  */
@@ -989,13 +988,13 @@ int qio_channel_shutdown (QIOChannel *ioc,
  * @ioc: a channel
  * @error: where to report an error
  *
- * Sends what the channel itself still holds, and waits, whatever the mode, until all that was
- * written with %QIO_CHANNEL_WRITE_FLAG_ZERO_COPY has been sent: its memory belongs to the caller
- * again. A peer that does not read makes it wait; shutting both directions down, or closing the
- * channel, ends that with an error, and so does shutting down what is written once the peer has
- * shut down its side: flush before that.
+ * Sends buffered data, and waits, in either mode, until all zero-copy writes
+ * (%QIO_CHANNEL_WRITE_FLAG_ZERO_COPY) have completed: after that the caller may change their
+ * memory. It waits for a peer that does not read. Shutting both directions down, or closing the
+ * channel, ends the wait with an error, and so does shutting down writing after the peer has shut
+ * down its side: flush before that.
  *
- * Returns: 1 if there were such writes, and all of them were copied after all; 0 otherwise; or -1
+ * Returns: 1 if there were zero-copy writes, and the kernel copied all of them; 0 otherwise; or -1
  * with an error
  */
 int qio_channel_flush (QIOChannel *ioc,
@@ -1006,7 +1005,7 @@ int qio_channel_flush (QIOChannel *ioc,
  * @ioc: a channel
  * @enabled: whether to do so
  *
- * Allows small writes to be merged, or has each sent at once. A hint.
+ * Allows small writes to be merged, or sends each at once. A hint.
  */
 void qio_channel_set_delay (QIOChannel *ioc,
                             gboolean enabled);
@@ -1043,8 +1042,8 @@ goffset qio_channel_io_seek (QIOChannel *ioc,
  * @pid: (out): where to put the number
  * @error: where to report an error
  *
- * Gets the number of the process at the other end, as qio_channel_get_credentials() has it. The
- * process may have ended, and the number be another's.
+ * Gets the process id of the peer, as qio_channel_get_credentials(). The process may have exited,
+ * and the id may have been reused.
  *
  * Returns: (skip): 0, or -1 with an error
  */
@@ -1067,10 +1066,10 @@ GCredentials *qio_channel_get_credentials (QIOChannel *ioc,
 /**
  * qio_channel_create_watch: (virtual io_create_watch)
  * @ioc: a channel
- * @condition: what to wait for
+ * @condition: the condition to wait for
  *
- * Makes a source that waits for a condition; its callback is a #QIOChannelFunc. %G_IO_HUP,
- * %G_IO_ERR and %G_IO_NVAL are always reported. %G_IO_NVAL comes once and ends the watch: the
+ * Creates a source that waits for a condition; its callback is a #QIOChannelFunc. %G_IO_HUP,
+ * %G_IO_ERR and %G_IO_NVAL are always reported. %G_IO_NVAL is reported once and ends the watch: the
  * channel is closed.
  *
  * Returns: (transfer full): a source, which is not attached
@@ -1081,7 +1080,7 @@ GSource *qio_channel_create_watch (QIOChannel *ioc,
 /**
  * qio_channel_create_watch_full: (rename-to qio_channel_create_watch)
  * @ioc: a channel
- * @condition: what to wait for
+ * @condition: the condition to wait for
  * @func: (scope notified) (closure user_data) (destroy notify): what to call
  * @user_data: what to call @func with
  * @notify: (nullable): frees @user_data
@@ -1100,10 +1099,10 @@ GSource *qio_channel_create_watch_full (QIOChannel *ioc,
  * qio_channel_create_fd_watch:
  * @ioc: a channel
  * @fd: a descriptor
- * @condition: what to wait for
+ * @condition: the condition to wait for
  *
- * Makes a watch of one descriptor: for #QIOChannelClass.io_create_watch of classes. The descriptor
- * must stay open until the watch is destroyed.
+ * Creates a watch of one descriptor: for #QIOChannelClass.io_create_watch of classes. The
+ * descriptor must stay open until the watch is destroyed.
  *
  * Returns: (transfer full): a source
  */
@@ -1114,17 +1113,17 @@ GSource *qio_channel_create_fd_watch (QIOChannel *ioc,
 /**
  * qio_channel_create_child_watch:
  * @ioc: a channel
- * @condition: what to wait for
+ * @condition: the condition to wait for
  * @source: a source that is new, and not attached
  *
- * Makes a watch that is ready when @source is, which becomes its child: for
- * #QIOChannelClass.io_create_watch of classes that wait by a source of GLib, of GIO or of their
- * own. Whatever callback @source has is replaced. If GLib can call a closure for it, as for all
- * sources of GLib and GIO, the watch reports @condition when it is ready; any other source must
- * call a #QIOChannelFunc, and the watch reports the conditions that it passes.
+ * Creates a watch that is ready when @source is, which becomes its child: for
+ * #QIOChannelClass.io_create_watch of classes that wait by a source of GLib, of GIO or of the
+ * class. The callback of @source is replaced. If GLib can call a closure for it, as for all sources
+ * of GLib and GIO, the watch reports @condition when it is ready; any other source must call a
+ * #QIOChannelFunc, and the watch reports the conditions that it passes.
  *
- * Closing the channel wakes the watch, whether or not that makes @source ready. What
- * io_create_watch returns becomes the child of a watch in any case.
+ * Closing the channel wakes the watch, whether or not that makes @source ready. The result of
+ * io_create_watch becomes the child of a watch in any case.
  *
  * Returns: (transfer full): a source
  */
@@ -1137,10 +1136,10 @@ GSource *qio_channel_create_child_watch (QIOChannel *ioc,
  * @ioc: a channel
  * @fdread: the descriptor to read from
  * @fdwrite: the descriptor to write to
- * @condition: what to wait for
+ * @condition: the condition to wait for
  *
  * As qio_channel_create_fd_watch(), with one descriptor to read from and one to write to. A
- * direction with a negative one has hung up.
+ * negative descriptor reports a hang-up of its direction.
  *
  * Returns: (transfer full): a source
  */
@@ -1152,12 +1151,12 @@ GSource *qio_channel_create_fd_pair_watch (QIOChannel *ioc,
 /**
  * qio_channel_add_watch:
  * @ioc: a channel
- * @condition: what to wait for
+ * @condition: the condition to wait for
  * @func: (scope notified) (closure user_data) (destroy notify): what to call
  * @user_data: what to call @func with
  * @notify: (nullable): frees @user_data
  *
- * Calls @func from the default context whenever a condition is there, until it returns
+ * Calls @func from the default context whenever a condition holds, until it returns
  * %G_SOURCE_REMOVE.
  *
  * Returns: the id of the source, for g_source_remove()
@@ -1171,7 +1170,7 @@ guint qio_channel_add_watch (QIOChannel *ioc,
 /**
  * qio_channel_add_watch_full: (rename-to qio_channel_add_watch)
  * @ioc: a channel
- * @condition: what to wait for
+ * @condition: the condition to wait for
  * @func: (scope notified) (closure user_data) (destroy notify): what to call
  * @user_data: what to call @func with
  * @notify: (nullable): frees @user_data
@@ -1191,7 +1190,7 @@ guint qio_channel_add_watch_full (QIOChannel *ioc,
 /**
  * qio_channel_add_watch_source:
  * @ioc: a channel
- * @condition: what to wait for
+ * @condition: the condition to wait for
  * @func: (scope notified) (closure user_data) (destroy notify): what to call
  * @user_data: what to call @func with
  * @notify: (nullable): frees @user_data
@@ -1223,7 +1222,7 @@ void qio_channel_attach_aio_context (QIOChannel *ioc,
  * qio_channel_detach_aio_context:
  * @ioc: a channel
  *
- * Undoes qio_channel_attach_aio_context().
+ * Reverts qio_channel_attach_aio_context().
  */
 void qio_channel_detach_aio_context (QIOChannel *ioc);
 
@@ -1232,9 +1231,9 @@ void qio_channel_detach_aio_context (QIOChannel *ioc);
  * @ioc: a channel
  * @enabled: whether coroutines wait in the context in which they run
  *
- * Has coroutines, and asynchronous functions, wait for this channel in the context in which they
- * run, which is the default; or in the global default context, as qio_channel_attach_aio_context()
- * does. The last call of these functions counts.
+ * Sets whether coroutines and asynchronous functions wait for this channel in the context in which
+ * they run, which is the default, or in the global default context, as with
+ * qio_channel_attach_aio_context(). The last call of these functions takes effect.
  */
 void qio_channel_set_follow_coroutine_ctx (QIOChannel *ioc,
                                            gboolean enabled);
@@ -1242,9 +1241,9 @@ void qio_channel_set_follow_coroutine_ctx (QIOChannel *ioc,
 /**
  * qio_channel_yield: (skip)
  * @ioc: a channel
- * @condition: what to wait for
+ * @condition: the condition to wait for
  *
- * Suspends the coroutine that calls until a condition is there. Only in a coroutine.
+ * Suspends the calling coroutine until a condition holds. Only in a coroutine.
  */
 void qio_channel_yield (QIOChannel *ioc,
                         GIOCondition condition);
@@ -1252,12 +1251,12 @@ void qio_channel_yield (QIOChannel *ioc,
 /**
  * qio_channel_yield_full: (skip)
  * @ioc: a channel
- * @condition: what to wait for
+ * @condition: the condition to wait for
  * @ready: (out) (optional): the conditions that are there
  * @error: the reason for a failure
  *
- * As qio_channel_yield(), and reports what is there, and whether the coroutine is being dropped:
- * %G_IO_ERROR_CANCELLED. After qio_channel_wake_read() nothing need be there: then @ready is 0.
+ * As qio_channel_yield(), and reports the conditions that hold, or %G_IO_ERROR_CANCELLED if the
+ * coroutine is being dropped. After qio_channel_wake_read() @ready may be 0.
  *
  * Returns: whether the wait has ended without an error
  */
@@ -1279,9 +1278,9 @@ void qio_channel_wake_read (QIOChannel *ioc);
 /**
  * qio_channel_wait:
  * @ioc: a channel
- * @condition: what to wait for
+ * @condition: the condition to wait for
  *
- * Blocks this thread until a condition is there; in a coroutine suspends that.
+ * Blocks this thread until a condition holds; in a coroutine, suspends it.
  */
 void qio_channel_wait (QIOChannel *ioc,
                        GIOCondition condition);
@@ -1289,12 +1288,12 @@ void qio_channel_wait (QIOChannel *ioc,
 /**
  * qio_channel_wait_timeout:
  * @ioc: a channel
- * @condition: what to wait for
+ * @condition: the condition to wait for
  * @timeout_us: the longest time to wait, in microseconds; negative for no limit
- * @ready: (out) (optional): what is there
+ * @ready: (out) (optional): the conditions that hold
  * @error: where to report an error
  *
- * As qio_channel_wait(), for some time at most. Reports %G_IO_ERROR_TIMED_OUT after that.
+ * As qio_channel_wait(), with a timeout. Fails with %G_IO_ERROR_TIMED_OUT after it.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
  */
@@ -1307,12 +1306,12 @@ gboolean qio_channel_wait_timeout (QIOChannel *ioc,
 /**
  * qio_channel_wait_cancellable:
  * @ioc: a channel
- * @condition: what to wait for
+ * @condition: the condition to wait for
  * @cancellable: (nullable): cancels the operation
- * @ready: (out) (optional): what is there
+ * @ready: (out) (optional): the conditions that hold
  * @error: where to report an error
  *
- * As qio_channel_wait(), until @cancellable is cancelled. Reports %G_IO_ERROR_CANCELLED then.
+ * As qio_channel_wait(), until @cancellable is cancelled. Fails with %G_IO_ERROR_CANCELLED then.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
  */
@@ -1328,14 +1327,14 @@ gboolean qio_channel_wait_cancellable (QIOChannel *ioc,
  * @ctx: (nullable): the context, or %NULL for the default one
  * @io_read: (nullable): called when it can be read
  * @io_write: (nullable): called when it can be written
- * @opaque: what to call them with
+ * @opaque: the user data of the handlers
  *
- * Calls functions from a context whenever the channel is ready, in place of those set before; %NULL
- * for none. A call may be spurious: reading or writing then fails with would-block, so use it with
- * a non-blocking channel.
+ * Sets handlers that are called in a context whenever the channel is ready, replacing previous
+ * ones; %NULL for none. A call may be spurious: reading or writing then fails with would-block, so
+ * use it with a non-blocking channel.
  *
- * In the thread that runs @ctx the functions set before are not called any more once this returns.
- * If another thread runs @ctx, one call of each may still be under way: free @opaque from @ctx.
+ * In the thread that runs @ctx the previous handlers are not called any more once this returns. If
+ * another thread runs @ctx, one call of each may still be running: free @opaque in @ctx.
  */
 void qio_channel_set_aio_fd_handler (QIOChannel *ioc,
                                      GMainContext *ctx,
@@ -1348,8 +1347,8 @@ void qio_channel_set_aio_fd_handler (QIOChannel *ioc,
  * @fd: a descriptor
  * @error: where to report an error
  *
- * Makes a channel of a descriptor, which it takes over: a socket or a file, whichever it is. On
- * failure the descriptor stays open, and the caller's. A number that is not open is an error.
+ * Creates a socket or file channel for a descriptor, by its kind, and takes ownership of it. On
+ * failure the caller keeps the descriptor. A number that is not open is an error.
  *
  * Returns: (transfer full): a channel
  */
@@ -1362,7 +1361,7 @@ QIOChannel *qio_channel_new_fd (int fd,
  * @count: the most bytes
  * @error: where to report an error
  *
- * Reads once. Reports %G_IO_ERROR_WOULD_BLOCK where it would have to wait.
+ * Reads once. Fails with %G_IO_ERROR_WOULD_BLOCK if it would have to wait.
  *
  * Returns: (transfer full): the bytes, none at the end of the file
  */
@@ -1396,7 +1395,7 @@ GBytes *qio_channel_read_bytes_with_fds (QIOChannel *ioc,
  * @count: how many bytes
  * @error: where to report an error
  *
- * Reads exactly so many bytes, and waits where it has to. Reports %QIO_CHANNEL_ERROR_TRUNCATED if
+ * Reads exactly so many bytes, and waits if necessary. Fails with %QIO_CHANNEL_ERROR_TRUNCATED if
  * the file ends before.
  *
  * Returns: (transfer full): the bytes
@@ -1457,7 +1456,7 @@ GBytes *qio_channel_read_bytes_with_fds_all_eof (QIOChannel *ioc,
  * @bytes: what to write
  * @error: where to report an error
  *
- * Writes once. Reports %G_IO_ERROR_WOULD_BLOCK where it would have to wait.
+ * Writes once. Fails with %G_IO_ERROR_WOULD_BLOCK if it would have to wait.
  *
  * Returns: how many bytes were written, or -1 with an error
  */
@@ -1489,7 +1488,7 @@ gssize qio_channel_write_bytes_with_fds (QIOChannel *ioc,
  * @bytes: what to write
  * @error: where to report an error
  *
- * Writes all bytes, and waits where it has to.
+ * Writes all bytes, and waits if necessary.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
  */
@@ -1505,7 +1504,7 @@ gboolean qio_channel_write_bytes_all (QIOChannel *ioc,
  * @flags: how to do it
  * @error: where to report an error
  *
- * As qio_channel_write_bytes_all(), with descriptors, which travel with the first byte.
+ * As qio_channel_write_bytes_all(), with descriptors, which are passed with the first byte.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
  */
@@ -1556,9 +1555,9 @@ gssize qio_channel_pwrite_bytes (QIOChannel *ioc,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_read_bytes(), without holding up the main loop: @callback is called from the
- * thread-default context. Never blocks, whatever the mode of the channel is. What a cancelled
- * operation had read stays in the channel.
+ * As qio_channel_read_bytes(), asynchronously and in either mode of the channel: @callback is
+ * called from the thread-default context. Data that a cancelled operation has read is returned by
+ * the next read.
  */
 void qio_channel_read_bytes_async (QIOChannel *ioc,
                                    gsize count,
@@ -1591,9 +1590,9 @@ GBytes *qio_channel_read_bytes_finish (QIOChannel *ioc,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_read_bytes_with_fds(), without holding up the main loop: @callback is called from
- * the thread- default context. Never blocks, whatever the mode of the channel is. What a cancelled
- * operation had read stays in the channel.
+ * As qio_channel_read_bytes_with_fds(), asynchronously and in either mode of the channel: @callback
+ * is called from the thread-default context. Data that a cancelled operation has read is returned
+ * by the next read.
  */
 void qio_channel_read_bytes_with_fds_async (QIOChannel *ioc,
                                             gsize count,
@@ -1628,9 +1627,9 @@ GBytes *qio_channel_read_bytes_with_fds_finish (QIOChannel *ioc,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_read_bytes_all(), without holding up the main loop: @callback is called from the
- * thread-default context. Never blocks, whatever the mode of the channel is. What a cancelled
- * operation had read stays in the channel.
+ * As qio_channel_read_bytes_all(), asynchronously and in either mode of the channel: @callback is
+ * called from the thread-default context. Data that a cancelled operation has read is returned by
+ * the next read.
  */
 void qio_channel_read_bytes_all_async (QIOChannel *ioc,
                                        gsize count,
@@ -1662,9 +1661,9 @@ GBytes *qio_channel_read_bytes_all_finish (QIOChannel *ioc,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_read_bytes_all_eof(), without holding up the main loop: @callback is called from
- * the thread- default context. Never blocks, whatever the mode of the channel is. What a cancelled
- * operation had read stays in the channel.
+ * As qio_channel_read_bytes_all_eof(), asynchronously and in either mode of the channel: @callback
+ * is called from the thread-default context. Data that a cancelled operation has read is returned
+ * by the next read.
  */
 void qio_channel_read_bytes_all_eof_async (QIOChannel *ioc,
                                            gsize count,
@@ -1696,9 +1695,9 @@ GBytes *qio_channel_read_bytes_all_eof_finish (QIOChannel *ioc,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_read_bytes_with_fds_all(), without holding up the main loop: @callback is called
- * from the thread-default context. Never blocks, whatever the mode of the channel is. What a
- * cancelled operation had read stays in the channel.
+ * As qio_channel_read_bytes_with_fds_all(), asynchronously and in either mode of the channel:
+ * @callback is called from the thread-default context. Data that a cancelled operation has read is
+ * returned by the next read.
  */
 void qio_channel_read_bytes_with_fds_all_async (QIOChannel *ioc,
                                                 gsize count,
@@ -1732,9 +1731,9 @@ GBytes *qio_channel_read_bytes_with_fds_all_finish (QIOChannel *ioc,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_write_bytes(), without holding up the main loop: @callback is called from the
- * thread-default context. Never blocks, whatever the mode of the channel is. What a cancelled
- * operation had written by then is written.
+ * As qio_channel_write_bytes(), asynchronously and in either mode of the channel: @callback is
+ * called from the thread-default context. Data that a cancelled operation has written stays
+ * written.
  */
 void qio_channel_write_bytes_async (QIOChannel *ioc,
                                     GBytes *bytes,
@@ -1768,9 +1767,9 @@ gssize qio_channel_write_bytes_finish (QIOChannel *ioc,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_write_bytes_with_fds(), without holding up the main loop: @callback is called from
- * the thread- default context. Never blocks, whatever the mode of the channel is. What a cancelled
- * operation had written by then is written.
+ * As qio_channel_write_bytes_with_fds(), asynchronously and in either mode of the channel:
+ * @callback is called from the thread-default context. Data that a cancelled operation has written
+ * stays written.
  */
 void qio_channel_write_bytes_with_fds_async (QIOChannel *ioc,
                                              GBytes *bytes,
@@ -1804,9 +1803,9 @@ gssize qio_channel_write_bytes_with_fds_finish (QIOChannel *ioc,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_write_bytes_all(), without holding up the main loop: @callback is called from the
- * thread-default context. Never blocks, whatever the mode of the channel is. What a cancelled
- * operation had written by then is written.
+ * As qio_channel_write_bytes_all(), asynchronously and in either mode of the channel: @callback is
+ * called from the thread-default context. Data that a cancelled operation has written stays
+ * written.
  */
 void qio_channel_write_bytes_all_async (QIOChannel *ioc,
                                         GBytes *bytes,
@@ -1840,9 +1839,9 @@ gboolean qio_channel_write_bytes_all_finish (QIOChannel *ioc,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_write_bytes_with_fds_all(), without holding up the main loop: @callback is called
- * from the thread- default context. Never blocks, whatever the mode of the channel is. What a
- * cancelled operation had written by then is written.
+ * As qio_channel_write_bytes_with_fds_all(), asynchronously and in either mode of the channel:
+ * @callback is called from the thread-default context. Data that a cancelled operation has written
+ * stays written.
  */
 void qio_channel_write_bytes_with_fds_all_async (QIOChannel *ioc,
                                                  GBytes *bytes,
@@ -1870,13 +1869,13 @@ gboolean qio_channel_write_bytes_with_fds_all_finish (QIOChannel *ioc,
 /**
  * qio_channel_ready_async:
  * @ioc: a channel
- * @condition: what to wait for
+ * @condition: the condition to wait for
  * @io_priority: the priority of the operation
  * @cancellable: (nullable): cancels the operation
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * Waits until a condition is there, without holding up the main loop.
+ * Waits until a condition holds, without blocking.
  */
 void qio_channel_ready_async (QIOChannel *ioc,
                               GIOCondition condition,
@@ -1893,7 +1892,7 @@ void qio_channel_ready_async (QIOChannel *ioc,
  *
  * Takes the result of qio_channel_ready_async().
  *
- * Returns: what is there; nothing with an error
+ * Returns: the conditions that hold; 0 with an error
  */
 GIOCondition qio_channel_ready_finish (QIOChannel *ioc,
                                        GAsyncResult *result,
@@ -1907,8 +1906,8 @@ GIOCondition qio_channel_ready_finish (QIOChannel *ioc,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_close(), without holding up the main loop: @callback is called from the
- * thread-default context. Never blocks, whatever the mode of the channel is.
+ * As qio_channel_close(), asynchronously and in either mode of the channel: @callback is called
+ * from the thread-default context.
  */
 void qio_channel_close_async (QIOChannel *ioc,
                               int io_priority,
@@ -1938,8 +1937,8 @@ int qio_channel_close_finish (QIOChannel *ioc,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_flush(), without holding up the main loop: @callback is called from the
- * thread-default context. Never blocks, whatever the mode of the channel is.
+ * As qio_channel_flush(), asynchronously and in either mode of the channel: @callback is called
+ * from the thread-default context.
  */
 void qio_channel_flush_async (QIOChannel *ioc,
                               int io_priority,
@@ -1969,20 +1968,19 @@ int qio_channel_flush_finish (QIOChannel *ioc,
  * @counter: (nullable): counts the bytes while they are moved
  * @error: where to report an error
  *
- * Moves bytes from one channel to another, waiting whatever the mode of the two is. @target is not
+ * Moves bytes from one channel to another, and waits, in either mode of the two. @target is not
  * shut down at the end: qio_channel_relay() does that.
  *
- * Between sockets, pipes and files they stay inside the kernel; else, and from unix sockets, whose
- * data may come with descriptors, they go through one buffer of at most 256 KiB. Never more is read
- * than @target takes in. A file from which bytes are on their way into a socket is best left alone:
- * what is changed in it meanwhile may be what the peer gets. Where @ioc keeps messages apart, each
- * is written at once, as far as it is within @count: the rest of it is the next one then. Empty
- * messages are passed over.
+ * Between sockets, pipes and files the kernel moves them; otherwise, and from unix sockets, whose
+ * data may have descriptors, they go through one buffer of at most 256 KiB. No more is read than
+ * @target accepts. Do not change a file while it is sent to a socket: the peer may get the changed
+ * data. If @ioc preserves message boundaries, each message is written at once, up to @count: the
+ * rest of it becomes the next message. Empty messages are skipped.
  *
- * After an error @counter has the number of bytes that @target has taken, and so has the message.
- * No byte is lost: what had been read and could not be written goes to the next reader of @ioc, or
- * its position moves back. Descriptors that were passed with the data cannot be moved: they are an
- * error, and stay in the channel, with the data, for a reader that requests them.
+ * After an error @counter and the error message have the number of bytes that were written to
+ * @target. No byte is lost: data that was read and could not be written is pushed back to @ioc, or
+ * its position is moved back. Descriptors that were passed with the data cannot be moved: they are
+ * an error, and stay in the channel, with the data, for a reader that requests them.
  *
  * Returns: how many bytes were moved, or -1 with an error
  */
@@ -2003,10 +2001,9 @@ gint64 qio_channel_splice_to (QIOChannel *ioc,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_splice_to(), without holding up the main loop: @callback is called from the
- * thread-default context. Never blocks, whatever the mode of the channels is; between sockets in
- * blocking mode bytes go through memory. What a cancelled operation had read and not written stays
- * in @ioc.
+ * As qio_channel_splice_to(), asynchronously and in either mode of the channels: @callback is
+ * called from the thread-default context; between sockets in blocking mode bytes go through memory.
+ * Data that a cancelled operation has read and not written is pushed back to @ioc.
  */
 void qio_channel_splice_to_async (QIOChannel *ioc,
                                   QIOChannel *target,
@@ -2039,17 +2036,17 @@ gint64 qio_channel_splice_to_finish (QIOChannel *ioc,
  * @received: (nullable): counts the bytes from @other to @ioc
  * @error: where to report an error
  *
- * Moves bytes between two channels, in both directions, until both have ended. Waits whatever
- * the mode of the channels is, in a private main context, or in the running coroutine.
+ * Moves bytes between two channels, in both directions, until both have ended. Waits in either mode
+ * of the channels, in a private main context, or in the running coroutine.
  *
  * Where one channel ends, the other one is shut down for writing once everything has been written
  * to it, and the other direction continues. A channel without %QIO_CHANNEL_FEATURE_SHUTDOWN cannot
- * be shut down: its reader gets end-of-file when the channel is closed. A direction also ends, as
- * the last one, where a connection is disconnected, or a command has ended, that it writes to, and
- * nothing is left to be written. The channels stay open.
+ * be shut down: its reader gets end-of-file when the channel is closed. The last direction also
+ * ends when the connection that it writes to is disconnected, or the command has exited, and no
+ * data is left to be written. The channels stay open.
  *
- * The first error of either direction ends both at once. How bytes are moved, what is never lost,
- * and what is not moved, is as for qio_channel_splice_to().
+ * The first error of either direction ends both at once. Bytes are moved, and pushed back after
+ * errors, as by qio_channel_splice_to().
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
  */
@@ -2070,9 +2067,9 @@ gboolean qio_channel_relay (QIOChannel *ioc,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_relay(), without holding up the main loop: @callback is called from the
- * thread-default context. Never blocks, whatever the mode of the channels is. What a cancelled
- * operation had read and not written stays in the channels.
+ * As qio_channel_relay(), asynchronously and in either mode of the channels: @callback is called
+ * from the thread-default context. Data that a cancelled operation has read and not written is
+ * pushed back to the channels.
  */
 void qio_channel_relay_async (QIOChannel *ioc,
                               QIOChannel *other,

@@ -9,7 +9,7 @@ G_BEGIN_DECLS
 
 /**
  * QIOCoroutineFunc: (skip)
- * @user_data: what was given to qio_coroutine_start()
+ * @user_data: the user data of qio_coroutine_start()
  *
  * The code of a coroutine. The functions that wait for a channel suspend it in place of blocking.
  */
@@ -18,7 +18,7 @@ typedef void (*QIOCoroutineFunc) (gpointer user_data);
 /**
  * qio_coroutine_start: (skip)
  * @func: the code
- * @user_data: what it is called with
+ * @user_data: the user data of @func
  * @notify: (nullable): frees @user_data when the code has ended
  *
  * Runs code in a coroutine of the thread's default main context, on a stack of 256 KiB. It begins
@@ -35,7 +35,7 @@ void qio_coroutine_start (QIOCoroutineFunc func,
 /**
  * qio_in_coroutine:
  *
- * Gets whether the code that calls is in a coroutine, and not in a main loop inside one.
+ * Gets whether the caller runs in a coroutine, and not in a main loop inside one.
  *
  * Returns: %TRUE in a coroutine
  */

@@ -13,7 +13,7 @@ G_BEGIN_DECLS
 /**
  * QIONetAddress:
  *
- * Where to connect to, or to listen: the form of command lines and configuration files.
+ * An address to connect to, or to listen on, as in command lines and configuration files.
  *
  * - `tcp:HOST:PORT`: TCP; a host name, an IPv4 address, or an IPv6 address in brackets, with a
  *   scope if there is one: `tcp:[fe80::1%eth0]:80`. No host, `tcp::80`, is every address of this
@@ -22,12 +22,12 @@ G_BEGIN_DECLS
  * - `unix:@NAME`: a unix socket in the abstract namespace
  * - `vsock:CID:PORT`: a socket between a virtual machine and its host; the CID is a number, `any`,
  *   `local` or `host`, the port a number or `any`
- * - `fd:N`: a descriptor that this process was started with
+ * - `fd:N`: a descriptor that was inherited through exec
  *
- * Paths and names have `%` and two hexadecimal digits for bytes that cannot be written otherwise:
- * control characters, what is no UTF-8, `%` itself, and an `@` that a path begins with.
+ * In paths and names `%` with two hexadecimal digits stands for bytes that cannot be written
+ * otherwise: control characters, invalid UTF-8, `%` itself, and an `@` at the start of a path.
  *
- * What qio_net_address_to_string() writes is read again, as the same address.
+ * The result of qio_net_address_to_string() is parsed as the same address.
  */
 typedef struct _QIONetAddress QIONetAddress;
 
@@ -51,8 +51,8 @@ QIONetAddress *qio_net_address_new_from_string (const char *text,
  * @address: the address of a peer, or of a socket that listens
  * @error: where to report an error
  *
- * Makes an address that can be written of one of GIO's. %G_IO_ERROR_NOT_SUPPORTED if no text stands
- * for it: for a unix socket without a name, or another family.
+ * Creates an address from a GIO socket address. %G_IO_ERROR_NOT_SUPPORTED if it has no string
+ * representation: an unnamed unix socket, or another family.
  *
  * Returns: (transfer full): the address
  */
@@ -82,7 +82,8 @@ void qio_net_address_free (QIONetAddress *address);
  * @one: an address
  * @other: an address
  *
- * Compares the text of two addresses. A name is not the address that it stands for.
+ * Compares the string representations of two addresses. A host name and its IP address are
+ * different.
  *
  * Returns: whether they are the same
  */
@@ -93,7 +94,7 @@ gboolean qio_net_address_equal (const QIONetAddress *one,
  * qio_net_address_to_string:
  * @address: an address
  *
- * Writes an address.
+ * Returns the string representation of an address.
  *
  * Returns: (transfer full): the text, in UTF-8
  */
@@ -103,7 +104,7 @@ char *qio_net_address_to_string (const QIONetAddress *address);
  * qio_net_address_get_scheme:
  * @address: an address
  *
- * Gets the kind of the address, which its text begins with.
+ * Gets the scheme of the address.
  *
  * Returns: (transfer none): `tcp`, `unix`, `vsock` or `fd`
  */
@@ -113,8 +114,8 @@ const char *qio_net_address_get_scheme (const QIONetAddress *address);
  * qio_net_address_get_host:
  * @address: an address
  *
- * Gets the host of an address of TCP as a certificate or another protocol has it: a name, or an
- * address without brackets and without its scope.
+ * Gets the host of a TCP address as certificates and other protocols have it: a name, or an address
+ * without brackets and without its scope.
  *
  * Returns: (transfer full) (nullable): the host, in UTF-8, or %NULL if there is none
  */
@@ -125,8 +126,9 @@ char *qio_net_address_get_host (const QIONetAddress *address);
  * @address: an address
  * @error: where to report an error
  *
- * Makes the address as GIO's functions take it. A name stays a name: a #GNetworkAddress.
- * %G_IO_ERROR_INVALID_ARGUMENT for `fd`, and for a scope that is no network interface here.
+ * Creates a connectable for functions of GIO. A host name becomes a #GNetworkAddress, without name
+ * resolution. %G_IO_ERROR_INVALID_ARGUMENT for `fd`, and for a scope that is not a network
+ * interface of this machine.
  *
  * Returns: (transfer full): the address
  */

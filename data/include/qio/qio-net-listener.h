@@ -13,17 +13,18 @@ G_BEGIN_DECLS
 /**
  * QIONetListener:
  *
- * Listens on all addresses of a name, or on any sockets at once, and accepts clients: by a callback
- * (qio_net_listener_set_client_func()), asynchronously (qio_net_listener_accept_async()), or
- * blocking (qio_net_listener_wait_client()). Each client goes to one of them.
+ * Listens on any number of sockets, for example on all addresses of a name, and accepts clients: by
+ * a callback (qio_net_listener_set_client_func()), asynchronously
+ * (qio_net_listener_accept_async()), or blocking (qio_net_listener_wait_client()). Each client is
+ * accepted by one of them.
  *
- * When descriptors or memory run out, accepting waits, without an error: connections stay in the
- * queue of the system. A warning is logged once in a while, and #QIONetListener::accept-error is
- * emitted every time. A client that disconnects, or a pause that gets longer up to one second, ends
- * the wait.
+ * After `EMFILE` and similar errors accepting is suspended, without an error: connections stay in
+ * the backlog. A warning is logged once a minute at most, and #QIONetListener::accept-error is
+ * emitted every time. Accepting resumes when a client disconnects, or after a pause of at most one
+ * second.
  *
- * A listener can be used from any thread. Finalizing it disconnects it, but with a callback it
- * stays alive until it is disconnected, or the callback is taken away, or its context goes.
+ * A listener can be used from any thread. Finalizing it disconnects it. With a callback it stays
+ * alive until it is disconnected, the callback is removed, or its context is destroyed.
  */
 G_DECLARE_DERIVABLE_TYPE (QIONetListener, qio_net_listener, QIO, NET_LISTENER, GObject)
 
@@ -44,13 +45,13 @@ struct _QIONetListenerClass
 /**
  * QIONetListener:name:
  *
- * What the listener is called in messages. Its sockets are called the same.
+ * The label of the listener and of its sockets in messages.
  */
 
 /**
  * QIONetListener:connected:
  *
- * Whether it listens on anything.
+ * Whether it listens on any socket.
  */
 
 /**
@@ -63,13 +64,13 @@ struct _QIONetListenerClass
 /**
  * QIONetListener:max-clients:
  *
- * How many clients there may be at a time, or 0 for any number.
+ * The maximum number of clients at a time, or 0 for no limit.
  */
 
 /**
  * QIONetListener:clients:
  *
- * How many clients there are. Changes without notice.
+ * The number of clients. Changes without a `notify` signal.
  */
 
 /**
@@ -102,9 +103,9 @@ struct _QIONetListenerClass
  * QIONetListenerClientFunc:
  * @listener: the listener
  * @client: the client, which is closed after the call unless it is referenced
- * @user_data: what was given with the function
+ * @user_data: the user data of the callback
  *
- * What is called for each client.
+ * The callback for accepted clients.
  */
 typedef void (*QIONetListenerClientFunc) (QIONetListener *listener,
                                           QIOChannelSocket *client,
@@ -113,7 +114,7 @@ typedef void (*QIONetListenerClientFunc) (QIONetListener *listener,
 /**
  * qio_net_listener_new:
  *
- * Makes a listener that is still to be opened.
+ * Creates a listener that is not open yet.
  *
  * Returns: (transfer full): a listener
  */
@@ -123,11 +124,11 @@ QIONetListener *qio_net_listener_new (void);
  * qio_net_listener_open_sync:
  * @listener: a listener
  * @address: where; with port 0 the system chooses one
- * @backlog: how many clients may wait to be accepted, for each address
+ * @backlog: the maximum number of pending connections of each address
  * @error: where to report an error
  *
- * Listens on every address of a name as well. Blocks while the name is looked up; in a coroutine,
- * suspends that.
+ * Listens on every address of a name, in addition to open sockets. Blocks while the name is looked
+ * up; in a coroutine, suspends that.
  *
  * With port 0 all addresses get the same port. Where there are IPv4 and IPv6 addresses, IPV6_V6ONLY
  * is set. Addresses of a family that the machine does not have are skipped, if there are others;
@@ -144,7 +145,7 @@ int qio_net_listener_open_sync (QIONetListener *listener,
  * qio_net_listener_open_async:
  * @listener: a listener
  * @address: where; with port 0 the system chooses one
- * @backlog: how many clients may wait to be accepted, for each address
+ * @backlog: the maximum number of pending connections of each address
  * @io_priority: the priority, %G_PRIORITY_DEFAULT for example
  * @cancellable: (nullable): what can cancel it
  * @callback: (scope async) (closure user_data): called when it is done
@@ -178,10 +179,10 @@ gboolean qio_net_listener_open_finish (QIONetListener *listener,
  * qio_net_listener_open_port:
  * @listener: a listener
  * @port: a port, or 0 for one that the system chooses
- * @backlog: how many clients may wait to be accepted, for each family
+ * @backlog: the maximum number of pending connections of each family
  * @error: where to report an error
  *
- * Listens on a port of all interfaces as well, over IPv4 and IPv6 as far as the machine has them.
+ * Listens on a port of all interfaces, over IPv4 and IPv6 if the machine has them.
  *
  * Returns: the port, or 0 with an error
  */
@@ -194,10 +195,10 @@ guint16 qio_net_listener_open_port (QIONetListener *listener,
  * qio_net_listener_open_address:
  * @listener: a listener
  * @address: an address as people write it
- * @backlog: how many clients may wait to be accepted, on each address
+ * @backlog: the maximum number of pending connections of each address
  * @error: where to report an error
  *
- * Listens on an address as well: as qio_net_listener_open_sync(), without a host as
+ * Listens on an address: as qio_net_listener_open_sync(), without a host as
  * qio_net_listener_open_port(), and for `fd` on a socket that listens already. Blocks while a name
  * is looked up; qio_net_listener_open_async() does not, with what qio_net_address_get_connectable()
  * returns.
@@ -215,10 +216,10 @@ int qio_net_listener_open_address (QIONetListener *listener,
  * @name: (nullable): the name of the sockets, or %NULL for all
  * @error: where to report an error
  *
- * Listens on the sockets as well that a service manager has opened for this process. See
+ * Listens on the sockets that a service manager has passed to this process. See
  * qio_activation_sockets().
  *
- * Returns: how many they are, which may be none; or -1 with an error
+ * Returns: their number, which may be 0; or -1 with an error
  */
 int qio_net_listener_open_activated (QIONetListener *listener,
                                      const char *name,
@@ -230,9 +231,9 @@ int qio_net_listener_open_activated (QIONetListener *listener,
  * @socket: a channel that listens
  * @error: where to report an error
  *
- * Listens on a socket of the caller's as well. It does not block from now on, and is closed when
- * the listener is disconnected. %G_IO_ERROR_NOT_SUPPORTED if it does not listen, %G_IO_ERROR_EXISTS
- * if the listener has it already.
+ * Listens on a socket of the caller. It becomes non-blocking, and is closed when the listener is
+ * disconnected. %G_IO_ERROR_NOT_SUPPORTED if it does not listen, %G_IO_ERROR_EXISTS if the listener
+ * has it already.
  *
  * Returns: (skip): 0, or -1 with an error
  */
@@ -244,9 +245,9 @@ int qio_net_listener_add (QIONetListener *listener,
  * qio_net_listener_disconnect:
  * @listener: a listener
  *
- * Closes all sockets, which removes unix paths. An accept under way, in any thread, fails with
- * %G_IO_ERROR_CLOSED; the callback is not called any more, but for a call that is under way in
- * another thread. Clients that were accepted are left alone.
+ * Closes all sockets, which removes unix paths. A pending accept, in any thread, fails with
+ * %G_IO_ERROR_CLOSED; the callback is not called any more, except for a call that is running in
+ * another thread. Accepted clients are not affected.
  *
  * The listener can be opened again. The callback stays set.
  *
@@ -259,7 +260,7 @@ void qio_net_listener_disconnect (QIONetListener *listener);
  * qio_net_listener_is_connected:
  * @listener: a listener
  *
- * Gets whether it listens on anything.
+ * Gets whether it listens on any socket.
  *
  * Returns: %TRUE if it does
  */
@@ -278,12 +279,12 @@ GList *qio_net_listener_get_local_addresses (QIONetListener *listener);
 /**
  * qio_net_listener_set_client_func:
  * @listener: a listener
- * @func: (nullable) (scope notified) (closure user_data) (destroy notify): what to call, or %NULL
- * for nothing
+ * @func: (nullable) (scope notified) (closure user_data) (destroy notify): the callback, or %NULL
+ * for none
  * @user_data: what to call @func with
  * @notify: (nullable): frees @user_data
  *
- * Calls @func for each client, from the default context, in place of what was called before.
+ * Calls @func for each client, from the default context. Replaces the previous callback.
  */
 void qio_net_listener_set_client_func (QIONetListener *listener,
                                        QIONetListenerClientFunc func,
@@ -293,16 +294,16 @@ void qio_net_listener_set_client_func (QIONetListener *listener,
 /**
  * qio_net_listener_set_client_func_full: (rename-to qio_net_listener_set_client_func)
  * @listener: a listener
- * @func: (nullable) (scope notified) (closure user_data) (destroy notify): what to call, or %NULL
- * for nothing
+ * @func: (nullable) (scope notified) (closure user_data) (destroy notify): the callback, or %NULL
+ * for none
  * @user_data: what to call @func with
  * @notify: (nullable): frees @user_data
  * @context: (nullable): the context, or %NULL for the default one
  *
- * As qio_net_listener_set_client_func(), in a context. When this returns no call begins that is not
- * to be in this context, and no client is lost: this is how a listener is moved to another context.
+ * As qio_net_listener_set_client_func(), in a context. After this returns no call begins in another
+ * context, and no client is lost: a listener can be moved to another context.
  *
- * What was set before is freed at once, or after a call of it that is under way.
+ * The previous callback is freed at once, or after its running call.
  */
 void qio_net_listener_set_client_func_full (QIONetListener *listener,
                                             QIONetListenerClientFunc func,
@@ -315,7 +316,8 @@ void qio_net_listener_set_client_func_full (QIONetListener *listener,
  * @listener: a listener
  * @error: where to report an error
  *
- * Blocks until there is a client. The callback gets none meanwhile. In a coroutine, suspends that.
+ * Blocks until a client is accepted. It takes precedence over the callback. In a coroutine,
+ * suspends that.
  *
  * Returns: (transfer full): the client
  */
@@ -330,7 +332,7 @@ QIOChannelSocket *qio_net_listener_wait_client (QIONetListener *listener,
  * @callback: (scope async) (closure user_data): called when it is done
  * @user_data: what to call it with
  *
- * Accepts one client, once there is one.
+ * Waits for a client and accepts it.
  */
 void qio_net_listener_accept_async (QIONetListener *listener,
                                     int io_priority,
@@ -357,7 +359,7 @@ QIOChannelSocket *qio_net_listener_accept_finish (QIONetListener *listener,
  * @listener: a listener
  * @name: (nullable): a name
  *
- * Sets the name of the listener in messages, which its sockets get as well.
+ * Sets the label of the listener and of its sockets in messages.
  */
 void qio_net_listener_set_name (QIONetListener *listener,
                                 const char *name);
@@ -366,7 +368,7 @@ void qio_net_listener_set_name (QIONetListener *listener,
  * qio_net_listener_get_name:
  * @listener: a listener
  *
- * Gets the name of the listener in messages.
+ * Gets the label of the listener in messages.
  *
  * Returns: (transfer full) (nullable): the name
  */
@@ -375,10 +377,10 @@ char *qio_net_listener_get_name (QIONetListener *listener);
 /**
  * qio_net_listener_set_max_clients:
  * @listener: a listener
- * @limit: how many, or 0 for any number
+ * @limit: the number, or 0 for no limit
  *
- * Accepts no connection while there are so many clients. A client counts from when it was accepted
- * until its channel is closed or finalized.
+ * Sets the maximum number of clients at a time; no further connection is accepted at the limit. A
+ * client counts from when it was accepted until its channel is closed or finalized.
  */
 void qio_net_listener_set_max_clients (QIONetListener *listener,
                                        guint limit);
@@ -387,22 +389,22 @@ void qio_net_listener_set_max_clients (QIONetListener *listener,
  * qio_net_listener_get_max_clients:
  * @listener: a listener
  *
- * Gets how many clients there may be at a time.
+ * Gets the maximum number of clients at a time.
  *
- * Returns: how many, or 0 for any number
+ * Returns: the number, or 0 for no limit
  */
 guint qio_net_listener_get_max_clients (QIONetListener *listener);
 
 /**
  * qio_net_listener_set_max_handshakes:
  * @listener: a listener
- * @max_handshakes: how many TLS handshakes may be under way at a time, or 0 for any number
+ * @max_handshakes: the maximum number of concurrent TLS handshakes, or 0 for no limit
  *
- * Accepts no connection while so many TLS handshakes of its clients are under way. Default: 1024. A
- * handshake counts from when qio_channel_tls_new_server() is called with the channel of a client
- * until it is done. With as many as that under way, the oldest one fails once it has taken a
- * second, and another client is accepted: peers that begin a handshake and send nothing do not keep
- * other clients out.
+ * Sets the maximum number of concurrent TLS handshakes of clients; no further connection is
+ * accepted at the limit. Default: 1024. A handshake counts from when qio_channel_tls_new_server()
+ * is called with the channel of a client until it is done. At the limit the oldest one fails once
+ * it has taken a second, and another client is accepted: peers that begin a handshake and send
+ * nothing do not keep other clients out.
  */
 void qio_net_listener_set_max_handshakes (QIONetListener *listener,
                                           guint max_handshakes);
@@ -411,9 +413,9 @@ void qio_net_listener_set_max_handshakes (QIONetListener *listener,
  * qio_net_listener_get_max_handshakes:
  * @listener: a listener
  *
- * Gets how many TLS handshakes may be under way at a time.
+ * Gets the maximum number of concurrent TLS handshakes.
  *
- * Returns: their number, or 0 for any
+ * Returns: the number, or 0 for no limit
  */
 guint qio_net_listener_get_max_handshakes (QIONetListener *listener);
 
@@ -421,9 +423,9 @@ guint qio_net_listener_get_max_handshakes (QIONetListener *listener);
  * qio_net_listener_get_clients:
  * @listener: a listener
  *
- * Gets how many clients there are, whose channels are neither closed nor finalized.
+ * Gets the number of clients whose channels are neither closed nor finalized.
  *
- * Returns: how many
+ * Returns: their number
  */
 guint qio_net_listener_get_clients (QIONetListener *listener);
 

@@ -12,7 +12,7 @@ G_BEGIN_DECLS
  * @QIO_TLS_ENDPOINT_CLIENT: the end that begins the handshake
  * @QIO_TLS_ENDPOINT_SERVER: the end that answers
  *
- * Which end of a connection something is for.
+ * The end of a connection.
  */
 typedef enum
 {
@@ -28,7 +28,7 @@ GType qio_tls_endpoint_get_type (void);
  * @QIO_TLS_PSK_HASH_SHA256: SHA-256, the default
  * @QIO_TLS_PSK_HASH_SHA384: SHA-384
  *
- * Which hash a key is for, where a client uses it with TLS 1.3.
+ * The hash of a pre-shared key of a client with TLS 1.3.
  */
 typedef enum
 {
@@ -48,7 +48,7 @@ GType qio_tls_psk_hash_get_type (void);
  * anchors. Built by a
  * #QIOTlsCredsBuilder, and immutable; any number of channels, in any threads, may share them.
  *
- * An object that is constructed by its type alone is a client without trust anchors.
+ * An object that is constructed by its type alone is for a client without trust anchors.
  */
 G_DECLARE_DERIVABLE_TYPE (QIOTlsCreds, qio_tls_creds, QIO, TLS_CREDS, GObject)
 
@@ -69,7 +69,7 @@ struct _QIOTlsCredsClass
 /**
  * QIOTlsCreds:endpoint:
  *
- * Which end they are for.
+ * The end that they are for.
  */
 
 /**
@@ -93,7 +93,7 @@ QIOTlsEndpoint qio_tls_creds_get_endpoint (QIOTlsCreds *creds);
  * @creds: credentials
  *
  * Gets whether the certificate of the peer is verified: by a client also that it is for the name of
- * the server. It is not where a client has only a pre-shared key, which authenticates the server in
+ * the server. It is not if a client has only a pre-shared key, which authenticates the server in
  * another way; nor where a server requests no certificates, nor with anonymous credentials.
  *
  * Returns: whether it is
@@ -117,7 +117,7 @@ GType qio_tls_creds_builder_get_type (void);
 
 /**
  * QIOTlsPasswordFunc:
- * @what: what is locked: the path of its file, or what it is called in memory
+ * @what: the encrypted key: the path of its file, or a label for one in memory
  * @user_data: (closure): the data that was set with the function
  *
  * Returns the password of a private key. Called by qio_tls_creds_builder_build(), in the same
@@ -133,8 +133,8 @@ typedef char *(*QIOTlsPasswordFunc) (const char *what,
  * @line: a line, without its end
  * @user_data: (closure): the data that was set with the function
  *
- * Gets the keys of a connection, in the form of NSS, which Wireshark reads. Called in the thread of
- * the handshake, perhaps by several at once, and must return soon.
+ * Logs the secrets of a connection, in the NSS key log format, which Wireshark reads. Called in the
+ * thread of the handshake, possibly in several threads at once, and must return soon.
  */
 typedef void (*QIOTlsKeyLogFunc) (const char *line,
                                   gpointer user_data);
@@ -143,7 +143,7 @@ typedef void (*QIOTlsKeyLogFunc) (const char *line,
  * qio_tls_creds_builder_new: (constructor)
  * @endpoint: which end they are for
  *
- * Begins to make credentials.
+ * Creates a builder of credentials.
  *
  * Returns: (transfer full): a builder
  */
@@ -195,10 +195,10 @@ QIOTlsCreds *qio_tls_creds_builder_build (const QIOTlsCredsBuilder *builder,
  * @builder: a builder
  * @path: (type filename): a directory
  *
- * Takes everything from a directory as QEMU lays it out: the authorities to trust from
- * `ca-cert.pem`; what they have revoked from `ca-crl.pem`, if it is there; what a server shows from
- * `server-cert.pem` and `server-key.pem`, or a client from `client-cert.pem` and `client-key.pem`,
- * if they are there. The certificate must be one of these authorities.
+ * Loads the files of a directory in the layout of QEMU: trusted CA certificates from `ca-cert.pem`;
+ * CRLs from `ca-crl.pem`, if it exists; certificate and private key of a server from
+ * `server-cert.pem` and `server-key.pem`, or of a client from `client-cert.pem` and
+ * `client-key.pem`, if they exist. The certificate must be issued by one of these CAs.
  */
 void qio_tls_creds_builder_set_directory (QIOTlsCredsBuilder *builder,
                                           const char *path);
@@ -208,8 +208,8 @@ void qio_tls_creds_builder_set_directory (QIOTlsCredsBuilder *builder,
  * @builder: a builder
  * @path: (type filename): a PEM file
  *
- * Adds the certificate authorities of a file to the trust anchors. A chain that leads to one of
- * them is accepted, also where that one is not a root.
+ * Adds the CA certificates of a file to the trust anchors. A chain that ends at one of them is
+ * accepted, also if that one is not a root.
  */
 void qio_tls_creds_builder_add_trust_file (QIOTlsCredsBuilder *builder,
                                            const char *path);
@@ -219,7 +219,7 @@ void qio_tls_creds_builder_add_trust_file (QIOTlsCredsBuilder *builder,
  * @builder: a builder
  * @pem: certificates in PEM form
  *
- * Adds certificate authorities in PEM form to the trust anchors.
+ * Adds CA certificates in PEM form to the trust anchors.
  */
 void qio_tls_creds_builder_add_trust_pem (QIOTlsCredsBuilder *builder,
                                           GBytes *pem);
@@ -229,7 +229,7 @@ void qio_tls_creds_builder_add_trust_pem (QIOTlsCredsBuilder *builder,
  * @builder: a builder
  * @authority: a certificate
  *
- * Adds a certificate authority to the trust anchors.
+ * Adds a CA certificate to the trust anchors.
  */
 void qio_tls_creds_builder_add_trust (QIOTlsCredsBuilder *builder,
                                       GTlsCertificate *authority);
@@ -248,10 +248,10 @@ void qio_tls_creds_builder_add_system_trust (QIOTlsCredsBuilder *builder);
  * @builder: a builder
  * @path: (type filename): a PEM file
  *
- * Adds a certificate revocation list (CRL), which a trusted authority must have signed.
- * Certificates that are in it are refused, and so are those of its issuer that it cannot be used
- * for. Where there is any CRL, each certificate of a chain but the trust anchor needs one of its
- * issuer: qio_tls_creds_builder_set_allow_missing_crl() changes that.
+ * Adds a certificate revocation list (CRL), which must be signed by a trusted CA. Certificates in
+ * it are rejected, and so are certificates of its issuer that it does not cover. Where there is any
+ * CRL, each certificate of a chain but the trust anchor needs one of its issuer:
+ * qio_tls_creds_builder_set_allow_missing_crl() changes that.
  */
 void qio_tls_creds_builder_add_crl_file (QIOTlsCredsBuilder *builder,
                                          const char *path);
@@ -271,8 +271,8 @@ void qio_tls_creds_builder_add_crl_pem (QIOTlsCredsBuilder *builder,
  * @builder: a builder
  * @allow: whether they are accepted
  *
- * Whether certificates of an issuer that has no CRL here are accepted although others have one, as
- * if none was revoked. Not the default.
+ * Sets whether certificates of an issuer without a CRL are accepted although other issuers have
+ * one. Default: %FALSE.
  */
 void qio_tls_creds_builder_set_allow_missing_crl (QIOTlsCredsBuilder *builder,
                                                   gboolean allow);
@@ -355,8 +355,8 @@ void qio_tls_creds_builder_set_client_certificates (QIOTlsCredsBuilder *builder,
  * @builder: a builder
  * @checks: whether to validate
  *
- * Sets whether certificates are validated when the credentials are built. Default: %TRUE. Without,
- * a fault is reported when a peer rejects them.
+ * Sets whether certificates are validated when the credentials are built. Default: %TRUE. If
+ * %FALSE, an error is reported only when a peer rejects them.
  */
 void qio_tls_creds_builder_set_checks (QIOTlsCredsBuilder *builder,
                                        gboolean checks);
@@ -382,8 +382,8 @@ void qio_tls_creds_builder_add_psk (QIOTlsCredsBuilder *builder,
  * @builder: a builder
  * @path: (type filename): a file
  *
- * Has the keys of a file, which may be more than one, in the form of GnuTLS: `NAME:KEY` in each
- * line, with the key in hexadecimal digits, as `psktool` makes it.
+ * Adds the pre-shared keys of a file, in the form of GnuTLS: `NAME:KEY` in each line, with the key
+ * in hexadecimal digits, as written by `psktool`.
  */
 void qio_tls_creds_builder_add_psk_file (QIOTlsCredsBuilder *builder,
                                          const char *path);
@@ -403,8 +403,8 @@ void qio_tls_creds_builder_set_psk_user (QIOTlsCredsBuilder *builder,
  * @builder: a builder
  * @hash: a hash
  *
- * Sets the hash of the pre-shared key of a client, for TLS 1.3. Default: SHA-256. A server finds
- * out the hash.
+ * Sets the hash of the pre-shared key of a client, for TLS 1.3. Default: SHA-256. A server
+ * determines the hash from the ClientHello.
  */
 void qio_tls_creds_builder_set_psk_hash (QIOTlsCredsBuilder *builder,
                                          QIOTlsPskHash hash);
@@ -414,8 +414,8 @@ void qio_tls_creds_builder_set_psk_hash (QIOTlsCredsBuilder *builder,
  * @builder: a builder
  *
  * Disables authentication in both directions: the data is encrypted, but the peer may be **any
- * attacker between the two ends**. Only for networks that are safe without TLS, with peers that can
- * do nothing else. TLS 1.2 only, and not together with certificates or keys.
+ * attacker between the two ends**. Only for networks that are safe without TLS, with peers that
+ * support nothing else. TLS 1.2 only, and not together with certificates or keys.
  */
 void qio_tls_creds_builder_set_insecure_anonymous (QIOTlsCredsBuilder *builder);
 
@@ -444,7 +444,7 @@ void qio_tls_creds_builder_set_max_version (QIOTlsCredsBuilder *builder,
  * @builder: a builder
  * @list: a list in OpenSSL's syntax, as `ECDHE+AESGCM`
  *
- * Sets the cipher list for TLS 1.2. aNULL and eNULL suites are never among them.
+ * Sets the cipher list for TLS 1.2. aNULL and eNULL suites are always excluded.
  */
 void qio_tls_creds_builder_set_ciphers (QIOTlsCredsBuilder *builder,
                                         const char *list);
@@ -465,7 +465,7 @@ void qio_tls_creds_builder_set_ciphersuites (QIOTlsCredsBuilder *builder,
  * @protocols: (array zero-terminated=1): names, the best one first
  *
  * Sets the application protocols (ALPN). A client offers them; a server selects the first one that
- * the client offers too, and refuses a client that offers others only. Default: none, and a server
+ * the client offers too, and rejects a client that offers only others. Default: none, and a server
  * accepts any offer.
  */
 void qio_tls_creds_builder_set_alpn_protocols (QIOTlsCredsBuilder *builder,
@@ -487,10 +487,10 @@ void qio_tls_creds_builder_set_resumption (QIOTlsCredsBuilder *builder,
  * @builder: a builder
  * @bytes: a number of bytes, at least 1024
  *
- * Limits what a peer may send before it is verified; if this is not called, to 32 KiB for a server,
- * and 128 KiB for a client. A handshake with more fails, so that memory for peers that prove
- * nothing is limited. Clients with long chains of certificates, or large post-quantum signatures,
- * may need more than the default.
+ * Limits the bytes of a handshake that a peer may send before it is verified. Default: 32 KiB for a
+ * server, and 128 KiB for a client. A larger handshake fails, so that the memory for unverified
+ * peers is limited. Clients with long chains of certificates, or large post-quantum signatures, may
+ * need more than the default.
  */
 void qio_tls_creds_builder_set_max_handshake_size (QIOTlsCredsBuilder *builder,
                                                    gsize bytes);

@@ -370,7 +370,10 @@ fn a_socket_from_outside_is_a_socket() {
             let e = fd_of(&other).listen(1).expect_err("does not listen");
             assert_eq!(
                 e.to_string(),
-                format!("Unable to listen on fd:{}: it does not", other.as_raw_fd())
+                format!(
+                    "Unable to listen on fd:{}: the socket is not listening",
+                    other.as_raw_fd()
+                )
             );
             assert!(to_glib_error(&e).matches(gio::IOErrorEnum::InvalidArgument));
         },
