@@ -5,7 +5,7 @@
 //! connections, ours as well as socat, which runs as a user would start it, with the buffer that is
 //! its default; sender and receiver are the same for both. `cargo bench --bench splice -- [FILTER]`
 //! runs the cases whose names contain FILTER and prints the throughput of both sides, and the
-//! median of the ratios of neighbours.
+//! median of the ratios of neighbors.
 
 #![allow(unsafe_code)] // the bare system call
 

@@ -4,7 +4,7 @@
 //! The two sides of a case run alternately, over unix sockets, with the same certificate and
 //! ciphers. Blocking sides have a thread for each end, asynchronous ones have both ends on one
 //! loop. `cargo bench --bench tls -- [FILTER]` runs the cases whose names contain FILTER, and
-//! prints both sides and the median of the ratios of neighbours. Instructions are counted by
+//! prints both sides and the median of the ratios of neighbors. Instructions are counted by
 //! callgrind, and memory is that of the heap, in processes of their own: neither varies with the
 //! load.
 

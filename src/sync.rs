@@ -1,4 +1,4 @@
-//! Locks, and their behaviour after a fork. Files that `tests/loom` compiles for its models import
+//! Locks, and their behavior after a fork. Files that `tests/loom` compiles for its models import
 //! their locks and atomics from here.
 #![allow(unsafe_code)]
 

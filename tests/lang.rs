@@ -526,7 +526,7 @@ fn the_example_gtk_monitor_shows_on_the_screen_what_arrives() {
         .start();
     let mut peer = program.accept(&listener);
     screen.wait_until("the window is there", |shot| {
-        shot.count(BLUE) == 0 && shot.colours() > 1
+        shot.count(BLUE) == 0 && shot.colors() > 1
     });
     peer.write_all(&[b'q'; 100_000]).expect("connected");
     screen.wait_until("the plot shows it", |shot| shot.count(BLUE) > 0);

@@ -2,7 +2,7 @@
 
 use std::io;
 
-/// Medians of both sides, and of the ratios of neighbours: drift hits both alike, all the more
+/// Medians of both sides, and of the ratios of neighbors: drift hits both alike, all the more
 /// since the sides take turns in beginning.
 pub(crate) struct Interleaved {
     pub(crate) ours: f64,

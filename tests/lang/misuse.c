@@ -920,7 +920,7 @@ freed_descriptor (void)
   check (error != NULL);
   g_clear_error (&error);
   g_object_unref (other);
-  /* Otherwise the channel would close the number of a wrong later. */
+  /* Otherwise the channel would close the reused number later. */
   check (dup2 (0, qio_channel_socket_get_fd (one)) >= 0);
   g_object_unref (one);
 }

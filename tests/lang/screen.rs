@@ -76,16 +76,16 @@ pub(crate) struct Shot {
 
 impl Shot {
     /// Reads an X window dump, of 32 bits a pixel: a header of big-endian numbers, a table of
-    /// colours, then lines.
+    /// colors, then lines.
     fn parse(dump: &[u8]) -> Self {
         let number = |index: usize| {
             let bytes = dump[index * 4..index * 4 + 4].try_into().expect("four");
             u32::from_be_bytes(bytes) as usize
         };
         let (header, width, height) = (number(0), number(4), number(5));
-        let (bits_per_pixel, line, colours) = (number(11), number(12), number(19));
+        let (bits_per_pixel, line, colors) = (number(11), number(12), number(19));
         assert_eq!(bits_per_pixel, 32);
-        let lines = dump[header + colours * 12..]
+        let lines = dump[header + colors * 12..]
             .chunks_exact(line)
             .take(height);
         let pixels = lines
@@ -101,13 +101,13 @@ impl Shot {
         }
     }
 
-    /// How many pixels have a colour.
-    pub(crate) fn count(&self, colour: [u8; 3]) -> usize {
-        self.pixels.iter().filter(|&&pixel| pixel == colour).count()
+    /// How many pixels have a color.
+    pub(crate) fn count(&self, color: [u8; 3]) -> usize {
+        self.pixels.iter().filter(|&&pixel| pixel == color).count()
     }
 
-    /// How many colours there are.
-    pub(crate) fn colours(&self) -> usize {
+    /// How many colors there are.
+    pub(crate) fn colors(&self) -> usize {
         self.pixels.iter().collect::<HashSet<_>>().len()
     }
 

@@ -259,7 +259,7 @@ fn more_buffers_than_a_system_call_takes_go_to_an_offset_and_back() {
 }
 
 #[test]
-fn offsets_are_honoured_and_the_position_stays() {
+fn offsets_are_honored_and_the_position_stays() {
     let file = ChannelFile::from(tempfile::tempfile().expect("a file"));
     let buffer = ChannelBuffer::new(0);
     for channel in [file.upcast_ref::<Channel>(), buffer.upcast_ref()] {
