@@ -85,9 +85,7 @@ impl Shot {
         let (header, width, height) = (number(0), number(4), number(5));
         let (bits_per_pixel, line, colors) = (number(11), number(12), number(19));
         assert_eq!(bits_per_pixel, 32);
-        let lines = dump[header + colors * 12..]
-            .chunks_exact(line)
-            .take(height);
+        let lines = dump[header + colors * 12..].chunks_exact(line).take(height);
         let pixels = lines
             .flat_map(|line| line.chunks_exact(4).take(width))
             // In native byte order, as the header of the dump has it: X runs on the same machine.

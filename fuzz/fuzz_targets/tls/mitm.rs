@@ -175,7 +175,7 @@ impl Middle {
     }
 
     /// Whether everything goes as it is.
-    pub fn is_honest(&self) -> bool {
+    pub fn is_passive(&self) -> bool {
         self.to_server.changes.is_empty() && self.to_client.changes.is_empty()
     }
 

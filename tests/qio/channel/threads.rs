@@ -29,7 +29,7 @@ fn check_closed(e: &io::Error) {
 
 /// Runs `job` while two threads open what a released number could be mistaken for, and close
 /// it again: files with known content, and sockets with data to be read.
-fn among_strangers(job: impl FnOnce()) {
+fn among_unrelated_files(job: impl FnOnce()) {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("unrelated");
     fs::write(&path, b"unrelated").expect("written");
@@ -95,7 +95,7 @@ fn in_a_minute(job: impl FnOnce() + Send + 'static) {
 #[test]
 fn shutting_a_socket_down_ends_a_blocked_read() {
     in_a_minute(|| {
-        among_strangers(|| {
+        among_unrelated_files(|| {
             for round in 0..ROUNDS {
                 let (a, _b) = ChannelSocket::pair().expect("a socketpair");
                 let result = end_a_reader(a.upcast_ref(), round % 2 == 0, || {
@@ -110,7 +110,7 @@ fn shutting_a_socket_down_ends_a_blocked_read() {
 #[test]
 fn closing_a_socket_ends_a_blocked_read() {
     in_a_minute(|| {
-        among_strangers(|| {
+        among_unrelated_files(|| {
             for round in 0..ROUNDS {
                 let (a, _b) = ChannelSocket::pair().expect("a socketpair");
                 let result = end_a_reader(a.upcast_ref(), round % 2 == 0, || {
@@ -128,7 +128,7 @@ fn closing_a_socket_ends_a_blocked_read() {
 #[test]
 fn closing_a_pipe_ends_a_blocked_read() {
     in_a_minute(|| {
-        among_strangers(|| {
+        among_unrelated_files(|| {
             for round in 0..ROUNDS {
                 let (read, _write) = ChannelFile::pipe().expect("a pipe");
                 let result = end_a_reader(read.upcast_ref(), round % 2 == 0, || {
@@ -293,7 +293,7 @@ fn race_with_readers(read: &Channel, write: &Channel) {
 #[test]
 fn closing_races_with_reads_in_four_threads() {
     in_a_minute(|| {
-        among_strangers(|| {
+        among_unrelated_files(|| {
             for _ in 0..150 {
                 let (a, b) = ChannelSocket::pair().expect("a socketpair");
                 race_with_readers(a.upcast_ref(), b.upcast_ref());
@@ -307,7 +307,7 @@ fn closing_races_with_reads_in_four_threads() {
 #[test]
 fn closing_twice_at_once_closes_once() {
     in_a_minute(|| {
-        among_strangers(|| {
+        among_unrelated_files(|| {
             for _ in 0..ROUNDS {
                 let (a, b) = ChannelSocket::pair().expect("a socketpair");
                 let barrier = Barrier::new(2);

@@ -33,7 +33,7 @@ fn clients(path: &Path, count: usize) -> Child {
 
 /// Serves `processes` times 500 clients with no more than `descriptors`: holds them until no more
 /// can be accepted, then serves all it holds. Returns how often that happened.
-fn serve_crowds(processes: usize, descriptors: u64) -> usize {
+fn serve_clients(processes: usize, descriptors: u64) -> usize {
     const EACH: usize = 500;
     let total = processes * EACH;
     in_loop(move |context| {
@@ -77,7 +77,7 @@ fn more_clients_than_descriptors_are_all_served_in_spite_of_emfile() {
     alone(
         "net::churn::more_clients_than_descriptors_are_all_served_in_spite_of_emfile",
         || {
-            let shortages = serve_crowds(1, 100);
+            let shortages = serve_clients(1, 100);
             assert!(shortages >= 4, "{shortages}");
         },
     );
@@ -90,7 +90,7 @@ fn ten_thousand_clients_are_served_with_a_thousand_descriptors() {
     const NAME: &str = "net::churn::ten_thousand_clients_are_served_with_a_thousand_descriptors";
     alone_with_figures(NAME, || {
         let begin = Instant::now();
-        let shortages = serve_crowds(20, 1024);
+        let shortages = serve_clients(20, 1024);
         assert!(shortages >= 9, "{shortages}");
         report_figures(&format!(
             "10,000 clients with 1,024 descriptors: {shortages} shortages, {:.1?}",
