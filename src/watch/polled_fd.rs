@@ -206,17 +206,6 @@ impl PolledFd {
         ready
     }
 
-    /// Stops polling the descriptor: a child source reports its conditions. Nothing is ready.
-    ///
-    /// # Safety
-    ///
-    /// As for [`set_polled`](Self::set_polled).
-    pub(super) unsafe fn stop_polling(&self, source: *mut GSource) -> IOCondition {
-        // SAFETY: forwarded: this thread owns the context of `source`.
-        unsafe { self.set_polled(source, false) };
-        IOCondition::empty()
-    }
-
     /// Polls the descriptor now, in place of GLib's next poll.
     pub(super) fn poll_now(&self) {
         // SAFETY: this thread owns the context, and GLib does not use the `GPollFD` while this
