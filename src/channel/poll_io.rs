@@ -38,7 +38,6 @@ pub(crate) struct PollIo {
     side: Direction,
     /// Whether it waits in the running context, whatever context the channel is attached to.
     here: bool,
-    /// The key of its waiter in the registration.
     key: WaiterKey,
     by: WaitBy,
     /// The wake epoch of the channel when this began to wait: see [`epoch`].

@@ -31,7 +31,6 @@ impl Hub {
         self.dispatcher.load(Ordering::Relaxed) == thread_number()
     }
 
-    /// Whether any thread is dispatching the hub.
     pub(crate) fn is_dispatched(&self) -> bool {
         self.dispatcher.load(Ordering::SeqCst) != 0
     }

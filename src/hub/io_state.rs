@@ -114,7 +114,6 @@ impl DirectionState {
         self.drain(woken);
     }
 
-    /// Removes all waiters from the list.
     #[inline]
     pub(super) fn drain(&self, woken: &mut Vec<Waker>) {
         self.waiters.lock().drain(|_| true, woken);
@@ -146,7 +145,6 @@ impl DirectionState {
         drop(replaced);
     }
 
-    /// Removes the waiter.
     #[inline]
     pub(super) fn leave(&self, key: &mut WaiterKey) {
         // The list is emptied after an edge is counted: at worst there is one spurious wake-up.

@@ -80,7 +80,6 @@ impl Registration {
         &self.hub
     }
 
-    /// Whether this reports a direction of the channel.
     #[inline]
     pub(crate) fn serves(&self, side: Direction) -> bool {
         self.serves.both || self.serves.side == side
@@ -243,7 +242,6 @@ impl Registration {
         self.watched().contains(side.condition())
     }
 
-    /// The conditions in the epoll instance.
     #[inline]
     pub(super) fn watched(&self) -> IOCondition {
         IOCondition::from_bits_retain(self.watched.load(Ordering::Acquire))
@@ -254,7 +252,6 @@ impl Registration {
         self.watched.store(watched.bits(), Ordering::Release);
     }
 
-    /// Removes the waiter.
     #[inline]
     pub(crate) fn leave(&self, side: Direction, key: &mut WaiterKey) {
         self.direction(side).leave(key);

@@ -16,7 +16,6 @@ use crate::{
     sys::epoll::{Epoll, Trigger},
 };
 
-/// The descriptors of a hub.
 #[derive(Debug, Default)]
 pub(super) struct Registry {
     /// Empty while no descriptor can be allocated for it, and once the hub is shut down.
@@ -60,7 +59,6 @@ impl Registry {
         }
     }
 
-    /// Whether the hub has been shut down.
     pub(super) fn is_closed(&self) -> bool {
         self.shut_down
     }
@@ -70,7 +68,6 @@ impl Registry {
         self.registrations.is_empty()
     }
 
-    /// Removes a descriptor from the epoll instance.
     pub(super) fn unwatch(&self, fd: BorrowedFd<'_>) {
         if let Some(epoll) = &self.epoll {
             epoll.remove(fd);

@@ -42,7 +42,6 @@ const MOST_REFUSALS: u32 = 128;
 /// only leak the task.
 const CANCEL_RETRIES: usize = 1_000;
 
-/// Where a task runs.
 #[derive(Debug)]
 pub(super) struct Place {
     lane: Arc<Lane>,

@@ -187,7 +187,6 @@ pub(super) struct LowerWatch {
     pub(super) layer: LayerVtable,
     pub(super) conditions: ChildConditions,
     child: RefCell<Option<glib::Source>>,
-    /// What the child waits for.
     watched: Cell<IOCondition>,
 }
 

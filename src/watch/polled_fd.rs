@@ -47,7 +47,6 @@ pub(crate) enum Fds {
 }
 
 impl Fds {
-    /// The descriptors to poll for a condition.
     pub(super) fn polled_fds(self, condition: IOCondition) -> [PolledFd; 2] {
         let [reads, writes] = directions(condition);
         let none = || PolledFd::new(None, IOCondition::empty());
@@ -92,7 +91,6 @@ pub(super) struct PolledFd {
     poll: UnsafeCell<GPollFD>,
     /// The conditions of the channel that this descriptor reports.
     pub(super) serves: IOCondition,
-    /// Whether GLib polls it.
     polled: Cell<bool>,
     pub(super) lease: Option<FdLease>,
 }

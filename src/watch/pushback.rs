@@ -12,7 +12,6 @@ use crate::{sync::ForkMutex, types::scatter};
 /// The number of channels with pushed-back data: readers of all others need not check their buffer.
 static ANYWHERE: AtomicUsize = AtomicUsize::new(0);
 
-/// Whether any channel has pushed-back data.
 #[inline]
 pub(crate) fn any_pushback() -> bool {
     ANYWHERE.load(Ordering::Acquire) != 0

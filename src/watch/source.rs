@@ -88,14 +88,12 @@ impl State {
         self.waker.get().is_some_and(|waker| waker.is_woken())
     }
 
-    /// Counts a poll that has found nothing.
     fn count_empty_poll(&self) -> u32 {
         let count = (self.empty_polls.get() + 1) % IDLE_AFTER;
         self.empty_polls.set(count);
         count
     }
 
-    /// The descriptors that GLib polls.
     fn polled(&self) -> impl Iterator<Item = &PolledFd> {
         self.polled_fds.iter().filter(|fd| fd.is_polled())
     }

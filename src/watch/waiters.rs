@@ -84,7 +84,6 @@ impl WaitList {
         self.rare.get_or_insert_default()
     }
 
-    /// Wakes those that wait for a change.
     fn wake(&self) {
         let wakers = self.rare.iter().flat_map(|rare| &rare.wakers);
         let changed = wakers.filter(|(on, _)| *on == WakeOn::Change);
@@ -267,7 +266,6 @@ impl Waiters {
     }
 }
 
-/// A thread in the list of those that wait.
 #[derive(Debug)]
 pub(crate) struct WaitingThread<'a> {
     waiters: &'a Waiters,

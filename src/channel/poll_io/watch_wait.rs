@@ -23,7 +23,6 @@ use crate::{
 pub(super) struct WatchWait {
     /// Taken at the end: only the thread of its context may drop it.
     source: Option<glib::Source>,
-    /// The hub of the context.
     hub: Arc<Hub>,
     state: Arc<WatchState>,
     /// Wakes `state` when the channel is attached to another context.

@@ -97,7 +97,6 @@ impl Waiters {
             .any(|it| it.has_waiters(side))
     }
 
-    /// The context that the channel is attached to.
     pub(crate) fn context(&self) -> Option<glib::MainContext> {
         self.waiting().context.clone()
     }
