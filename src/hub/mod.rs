@@ -2,9 +2,9 @@
 //! the run queue of the tasks that are woken by it.
 //!
 //! A context has one hub, created at the first wait or the first task. Each priority in use has a
-//! [`Lane`]: a source without descriptors of its own (`source`), so that a task runs at the priority
-//! it was spawned with. **Only the thread that runs the context touches its sources.** Any other
-//! thread has one way in: the remote queue (`remote`) and an eventfd in the epoll instance.
+//! [`Lane`]: a source without descriptors of its own (`source`), so that a task runs at the
+//! priority it was spawned with. **Only the thread that runs the context touches its sources.** Any
+//! other thread has one way in: the remote queue (`remote`) and an eventfd in the epoll instance.
 //! Teardown of the context closes the remote queue: GLib destroys the callback data of the lanes'
 //! sources while the context still exists. After that a message is dropped by its sender.
 //!
