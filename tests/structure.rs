@@ -13,7 +13,7 @@ const MODULES: [(&str, &[&str]); 15] = [
     ("sync", &[]),
     ("sys", &["sync", "error", "types"]),
     ("hub", &["sys", "sync", "error", "types"]),
-    ("gio_context", &["hub", "sys", "error"]),
+    ("gio_context", &["hub", "sys", "sync", "error"]),
     ("watch", &["hub", "sys", "sync", "error", "types"]),
     ("coroutine", &["hub", "error"]),
     (
@@ -81,7 +81,7 @@ const MODULES: [(&str, &[&str]); 15] = [
 
 /// Where `unsafe` may be: every other module denies it.
 const UNSAFE_MODULES: [&str; 10] = [
-    "sync.rs",
+    "sync",
     "sys/",
     "hub/",
     "gio_context/",
@@ -415,6 +415,7 @@ const OWNERS_ONLY: [(&str, &[&str]); 6] = [
         "MainContext::new()",
         &[
             "channel/class/tests.rs",
+            "channel/poll_io/tests.rs",
             "gio_context/tests.rs",
             "hub/context.rs",
         ],
@@ -485,13 +486,13 @@ fn the_macros_of_c_functions_have_the_names_of_these() {
 /// Words that `docs/style.md` replaces by a standard term, and how often they occur at most: these
 /// numbers only fall.
 const HOME_MADE: [(&[&str], usize); 25] = [
-    (&["tell", "tells", "told", "telling"], 115),
-    (&["nobody", "whoever", "somebody", "everybody"], 74),
+    (&["tell", "tells", "told", "telling"], 73),
+    (&["nobody", "whoever", "somebody", "everybody"], 62),
     (&["goodbye", "goodbyes", "farewell"], 0),
     (&["shake", "shakes", "shaken", "shaking"], 47),
     (&["lend", "lends", "lent", "lender"], 0),
     (&["guess", "guesses", "guessed"], 3),
-    (&["room", "rooms"], 37),
+    (&["room", "rooms"], 33),
     (&["news"], 1),
     (&["patience"], 4),
     (&["vouch", "vouches", "vouched"], 2),
@@ -500,7 +501,7 @@ const HOME_MADE: [(&[&str], usize); 25] = [
     (&["welcome", "unwelcome"], 24),
     (
         &["who", "whom", "anybody", "anyone", "someone", "everyone"],
-        117,
+        116,
     ),
     (
         &[
@@ -521,11 +522,11 @@ const HOME_MADE: [(&[&str], usize); 25] = [
     (&["hear", "hears", "heard"], 26),
     (&["say", "says", "said"], 219),
     (&["ask", "asks", "asked"], 337),
-    (&["beside"], 48),
+    (&["beside"], 44),
     (&["mistake", "mistakes"], 17),
     (
         &["honest", "patient", "starving", "tired", "choked", "anew"],
-        57,
+        39,
     ),
     // American spelling; the word of iproute2 stays.
     (

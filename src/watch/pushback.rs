@@ -4,10 +4,7 @@ use std::{
     collections::VecDeque,
     io::IoSliceMut,
     os::fd::OwnedFd,
-    sync::{
-        MutexGuard,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use crate::{sync::ForkMutex, types::scatter};
@@ -15,7 +12,6 @@ use crate::{sync::ForkMutex, types::scatter};
 /// The number of channels with pushed-back data: readers of all others need not check their buffer.
 static ANYWHERE: AtomicUsize = AtomicUsize::new(0);
 
-/// Whether any channel has pushed-back data.
 #[inline]
 pub(crate) fn any_pushback() -> bool {
     ANYWHERE.load(Ordering::Acquire) != 0
@@ -49,7 +45,7 @@ impl PushbackBuffer {
         bytes: impl DoubleEndedIterator<Item = &'a [u8]>,
         fds: Vec<OwnedFd>,
     ) {
-        let mut buffered = self.buffered();
+        let mut buffered = self.buffered.lock();
         let buffered = buffered.get_or_insert_default();
         for bytes in bytes.rev() {
             bytes
@@ -69,7 +65,7 @@ impl PushbackBuffer {
         fds: Option<&mut Vec<OwnedFd>>,
         peek: bool,
     ) -> Option<usize> {
-        let mut guard = self.buffered();
+        let mut guard = self.buffered.lock();
         let buffered = guard.as_mut()?;
         if buffered.bytes.is_empty() && (buffered.fds.is_empty() || fds.is_none() || peek) {
             return None;
@@ -88,7 +84,7 @@ impl PushbackBuffer {
     }
 
     pub(crate) fn clear(&self) {
-        let mut buffered = self.buffered();
+        let mut buffered = self.buffered.lock();
         let cleared = buffered.take();
         self.update(&Buffered::default());
         drop(buffered);
@@ -104,10 +100,6 @@ impl PushbackBuffer {
             (true, false) => ANYWHERE.fetch_sub(1, Ordering::AcqRel),
             _ => 0,
         };
-    }
-
-    fn buffered(&self) -> MutexGuard<'_, Option<Box<Buffered>>> {
-        self.buffered.lock()
     }
 }
 

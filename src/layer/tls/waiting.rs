@@ -20,7 +20,7 @@ use crate::{
     },
     hub::Direction,
     types::Readiness,
-    watch::{self, LayerVtable, Waiters},
+    watch::{self, LayerVtable, Waiters, WakeOn},
 };
 
 /// What makes a direction worth trying.
@@ -149,12 +149,13 @@ impl Wake for LowerClosedWaker {
 pub(super) fn wake_with(channel: &Channel, master: &Channel) -> Waker {
     let waiters = channel.imp().waiters.clone();
     let collapse = Waker::from(Arc::new(LowerClosedWaker(waiters)));
-    master.imp().waiters.until_closed(collapse.clone());
+    let lower = &master.imp().waiters;
+    lower.enter(WakeOn::Close, collapse.clone());
     collapse
 }
 
 pub(super) fn stop_waking_with(collapse: &Waker, master: &Channel) {
-    master.imp().waiters.forget_close_waker(collapse);
+    master.imp().waiters.leave(WakeOn::Close, collapse);
 }
 
 fn side(condition: IOCondition) -> Direction {

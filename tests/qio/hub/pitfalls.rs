@@ -148,9 +148,9 @@ fn a_duplicate_that_outlives_its_channel_disturbs_nothing() {
                 .expect_err("closed");
             let (new, peer) = pair_with(number);
             let waits = reading(&context, &new);
-            // Goes to the duplicate, of which nobody has told the loop.
+            // Goes to the duplicate, which is not registered with the loop.
             b.write_all(b"old").expect("space");
-            assert!(iterations(&context) <= FEW, "somebody still listens");
+            assert!(iterations(&context) <= FEW, "there is still a registration");
             assert!(!waits.is_finished());
             peer.write_all(b"new").expect("space");
             assert_eq!(

@@ -33,7 +33,7 @@ use crate::{
     error::{closed, not_supported, with_context},
     hub::Hub,
     sys::{address::Native, socket},
-    watch::Waiters,
+    watch::{Waiters, WakeOn},
 };
 
 /// The stage of a connection attempt: see [`connect_connect_progress`].
@@ -367,12 +367,13 @@ impl Closer<'_> {
         // Any thread may close the channel.
         let waker = Hub::current().remote_waker(waker);
         self.waker = Some(waker.clone());
-        self.waiters.until_closed(waker)
+        self.waiters.enter(WakeOn::Close, waker);
+        self.waiters.is_closed()
     }
 
     fn leave(&mut self) {
         if let Some(waker) = self.waker.take() {
-            self.waiters.forget_close_waker(&waker);
+            self.waiters.leave(WakeOn::Close, &waker);
         }
     }
 }

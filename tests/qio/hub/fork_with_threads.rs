@@ -1,4 +1,4 @@
-//! Forks beside threads that register, wait and wake all the time.
+//! Forks in a process with threads that register, wait and wake all the time.
 #![allow(unsafe_code)] // A forked child exits without the rest of this process.
 
 use std::{
