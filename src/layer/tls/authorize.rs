@@ -18,7 +18,7 @@ use glib::{
 };
 use openssl::{
     error::ErrorStack,
-    ssl::{SslRef, SslVersion},
+    ssl::SslRef,
     x509::{X509, X509StoreContextRef, X509VerifyResult},
 };
 
@@ -247,27 +247,11 @@ impl Connection {
             result: Err(cancelled()),
         };
         self.creds.flush_key_log();
-        outcome.result = self.check_cipher().and_then(|()| self.check_alpn());
+        outcome.result = self.check_alpn();
     }
 
-    /// Ciphers that encrypt after they have authenticated need an extended master secret.
-    fn check_cipher(&self) -> io::Result<()> {
-        let engine = self.engine();
-        let ssl = engine.ssl();
-        let needs_secret = ssl.version2() == Some(SslVersion::TLS1_2)
-            && ssl
-                .current_cipher()
-                .is_some_and(|it| !it.description().contains("Mac=AEAD"));
-        match needs_secret && !shim::has_extended_secret(ssl) {
-            true => Err(tls_error(
-                gio::TlsError::Handshake,
-                "the peer has no extended master secret, without which CBC ciphers are not safe",
-            )),
-            false => Ok(()),
-        }
-    }
-
-    /// A server selects one of the protocols that it was offered.
+    /// A server selects one of the protocols that it was offered. OpenSSL checks that from 3.0.15,
+    /// 3.1.7, 3.2.3 and 3.3.2 on, and sends illegal_parameter; older ones do not.
     fn check_alpn(&self) -> io::Result<()> {
         let engine = self.engine();
         let ssl = engine.ssl();

@@ -11,7 +11,7 @@ use glib::{IOCondition, SignalHandlerId, prelude::*, subclass::prelude::*};
 use super::{
     TlsCreds, TlsEndpoint,
     authorize::called,
-    engine::{FlightLimit, TlsState},
+    engine::{HandshakeFilter, TlsState},
     failure::of_stack,
     handshake::prepare,
     imp,
@@ -176,8 +176,12 @@ impl ChannelTls {
             (TlsEndpoint::Client, None) => "the server",
         };
         let is_server = creds.endpoint() == TlsEndpoint::Server;
-        let limit = FlightLimit::new(creds.max_handshake_size(), is_server);
-        let engine = TlsState::new(ssl, peer_name.to_owned(), creds.tickets(), limit)
+        let most = creds.max_handshake_size();
+        let filter = match is_server {
+            true => HandshakeFilter::server(most),
+            false => HandshakeFilter::client(most, creds.cbc_suites()),
+        };
+        let engine = TlsState::new(ssl, peer_name.to_owned(), creds.tickets(), filter)
             .map_err(|e| of_stack("Unable to begin with TLS", &e))?;
         let blocking = master.is_blocking();
         master

@@ -1,8 +1,10 @@
 //! OpenSSL between plaintext and ciphertext in memory. Nothing here waits, or calls a channel.
 
+mod filter;
 mod input;
-mod limit;
+mod messages;
 mod output;
+mod server_hello;
 
 use std::{
     fmt,
@@ -16,10 +18,13 @@ use openssl::{
     ssl::{ErrorCode, Ssl, SslContext, SslMethod, SslRef, SslSession, SslStream, SslVersion},
 };
 
-pub(super) use self::limit::FlightLimit;
-use self::{input::Input, limit::Excess, output::Output};
+pub(super) use self::filter::HandshakeFilter;
+use self::{filter::Refusal, input::Input, output::Output};
 use super::{
-    failure::{Failure, cut_short, of_data, of_handshake, of_parent, truncated, unable_to_shake},
+    failure::{
+        Failure, NO_EXTENDED_MASTER_SECRET, cut_short, of_data, of_handshake, of_parent, truncated,
+        unable_to_shake,
+    },
     peer::Offered,
     pipes::MemoryBio,
     shim, tls_error,
@@ -92,8 +97,8 @@ impl Default for TlsState {
     fn default() -> Self {
         let ssl =
             SslContext::builder(SslMethod::tls()).and_then(|context| Ssl::new(&context.build()));
-        let limit = FlightLimit::new(0, false);
-        let state = ssl.and_then(|ssl| Self::new(ssl, "the peer".to_owned(), 0, limit));
+        let filter = HandshakeFilter::server(0);
+        let state = ssl.and_then(|ssl| Self::new(ssl, "the peer".to_owned(), 0, filter));
         let mut state = state.expect("OpenSSL makes a connection");
         state.fail(of_parent());
         state
@@ -105,10 +110,10 @@ impl TlsState {
         ssl: Ssl,
         peer: String,
         tickets: u8,
-        limit: FlightLimit,
+        filter: HandshakeFilter,
     ) -> Result<Self, ErrorStack> {
         let mut bio = MemoryBio::default();
-        bio.limit = Some(limit);
+        bio.filter = Some(filter);
         Ok(Self {
             stream: SslStream::new(ssl, bio)?,
             peer,
@@ -172,8 +177,8 @@ impl TlsState {
     fn begin_step(&mut self) {
         self.input.has_new = false;
         let is_tls_1_3 = self.ssl().version2() == Some(SslVersion::TLS1_3);
-        if let Some(limit) = &mut self.stream.get_mut().limit {
-            limit.set_tls_1_3(is_tls_1_3);
+        if let Some(filter) = &mut self.stream.get_mut().filter {
+            filter.set_tls_1_3(is_tls_1_3);
         }
     }
 
@@ -211,12 +216,12 @@ impl TlsState {
 
     fn handshake_step(&mut self, result: Result<(), openssl::ssl::Error>) -> io::Result<Step<()>> {
         self.stage = Stage::Shaking;
-        if let Some(reason) = self.excess() {
+        if let Some(reason) = self.refusal() {
             return Err(self.fail_handshake(reason));
         }
         match result {
             Ok(()) => {
-                self.stream.get_mut().limit = None;
+                self.stream.get_mut().filter = None;
                 if !self.has_input() {
                     shim::free_buffers(&mut self.stream);
                 }
@@ -235,18 +240,20 @@ impl TlsState {
         }
     }
 
-    /// Why the handshake has been too long. A ClientHello comes before anything is encrypted: it
-    /// gets an alert.
-    fn excess(&mut self) -> Option<io::Error> {
+    /// Why OpenSSL sees no more of this handshake. Queues the alert, if there is one.
+    fn refusal(&mut self) -> Option<io::Error> {
         let bio = self.stream.get_mut();
-        let limit = bio.limit.as_ref()?;
-        let most = limit.most();
-        let reason = match limit.excess? {
-            Excess::Hello(len) => {
-                bio.output.push(&limit::ALERT);
+        let filter = bio.filter.as_ref()?;
+        let (most, refusal) = (filter.most(), filter.refusal?);
+        if let Some(alert) = refusal.alert() {
+            bio.output.push(&alert);
+        }
+        let reason = match refusal {
+            Refusal::ClientHello(len) => {
                 format!("its ClientHello has {len} bytes, and at most {most} are taken")
             }
-            Excess::Flight => format!("it sends more than {most} bytes before it is verified"),
+            Refusal::Flight => format!("it sends more than {most} bytes before it is verified"),
+            Refusal::NoExtendedMasterSecret => NO_EXTENDED_MASTER_SECRET.to_owned(),
         };
         Some(tls_error(TlsError::Handshake, &reason))
     }

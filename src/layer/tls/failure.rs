@@ -52,8 +52,13 @@ const NO_CERTIFICATE: [i32; 2] = [
     199,  // the peer did not return one
     1116, // the alert "certificate required"
 ];
+const NO_SHARED_CIPHER: i32 = 193;
 /// From here on a reason is an alert of the peer's.
 const ALERTS: i32 = 1000;
+
+/// Of a peer without the extension of RFC 7627.
+pub(super) const NO_EXTENDED_MASTER_SECRET: &str =
+    "the peer has no extended master secret, without which CBC ciphers are not safe";
 
 /// The error of a handshake. `peer` is what the other end is called.
 pub(super) fn of_handshake(peer: &str, ssl: &SslRef, error: &ssl::Error) -> io::Error {
@@ -72,6 +77,12 @@ pub(super) fn of_handshake(peer: &str, ssl: &SslRef, error: &ssl::Error) -> io::
             TlsError::Handshake,
             "it has no key that is known here, and there is no certificate to show",
         ),
+        _ if code == NO_SHARED_CIPHER
+            && Peer::of(ssl).is_some_and(|peer| peer.lacks_extended_master_secret()) =>
+        {
+            let why = format!("{}: {NO_EXTENDED_MASTER_SECRET}", words(error));
+            tls_error(TlsError::Handshake, &why)
+        }
         _ => {
             let kind = match code {
                 WRONG_VERSION_NUMBER => TlsError::NotTls,

@@ -40,6 +40,8 @@ struct State {
     /// Why the peer is rejected.
     reason: Option<String>,
     offered: Option<Offered>,
+    /// Its ClientHello was without the extension of RFC 7627.
+    lacks_extended_master_secret: bool,
     hostname: Option<String>,
     alpn: Option<Vec<u8>>,
 }
@@ -140,6 +142,14 @@ impl Peer {
 
     pub(super) fn reason(&self) -> Option<String> {
         self.state.lock().reason.clone()
+    }
+
+    pub(super) fn set_lacks_extended_master_secret(&self) {
+        self.state.lock().lacks_extended_master_secret = true;
+    }
+
+    pub(super) fn lacks_extended_master_secret(&self) -> bool {
+        self.state.lock().lacks_extended_master_secret
     }
 
     pub(super) fn offer(&self, offered: Option<Offered>) {

@@ -6,7 +6,7 @@ use std::{
     mem,
 };
 
-use super::engine::FlightLimit;
+use super::engine::HandshakeFilter;
 
 /// How much is read from the channel below at once, and about how much is written: four records.
 pub(super) const CHUNK: usize = 64 * 1024;
@@ -111,7 +111,7 @@ pub(super) struct MemoryBio {
     /// How often OpenSSL may still read.
     turn: usize,
     /// During the handshake.
-    pub(super) limit: Option<FlightLimit>,
+    pub(super) filter: Option<HandshakeFilter>,
 }
 
 impl MemoryBio {
@@ -151,9 +151,9 @@ impl Read for MemoryBio {
         self.turn -= 1;
         let count = left.len().min(buf.len());
         if self
-            .limit
+            .filter
             .as_mut()
-            .is_some_and(|limit| !limit.takes(&left[..count]))
+            .is_some_and(|filter| !filter.takes(&left[..count]))
         {
             return Err(io::ErrorKind::WouldBlock.into());
         }

@@ -4,7 +4,7 @@
 #![allow(unsafe_code)]
 
 use std::{
-    ffi::{CStr, OsString, c_char, c_int, c_long, c_uchar, c_ulong, c_void},
+    ffi::{CStr, CString, OsString, c_char, c_int, c_long, c_uchar, c_ulong, c_void},
     mem,
     os::unix::ffi::OsStringExt as _,
     ptr, slice,
@@ -17,7 +17,10 @@ use openssl::{
     error::ErrorStack,
     ex_data::Index,
     nid::Nid,
-    ssl::{SslContext, SslContextBuilder, SslRef, SslSession, SslSessionRef, SslStream},
+    ssl::{
+        SslCipher, SslCipherRef, SslContext, SslContextBuilder, SslRef, SslSession, SslSessionRef,
+        SslStream,
+    },
     stack::{Stack, StackRef},
     x509::{
         X509, X509Crl, X509NameRef, X509Ref, X509StoreContext, X509StoreContextRef,
@@ -30,9 +33,6 @@ use super::secret::Secret;
 
 /// TLS 1.3, as it is written on the wire.
 const TLS1_3: c_int = 0x0304;
-
-/// The control behind a macro of OpenSSL's, `SSL_get_extms_support`.
-const SSL_CTRL_GET_EXTMS_SUPPORT: c_int = 122;
 
 /// How names are written, by OpenSSL's header `x509.h`: RFC 2253, whose successor is RFC 4514.
 const XN_FLAG_RFC2253: c_ulong = 0x0111_0317;
@@ -117,10 +117,50 @@ pub(super) fn limit_sessions(context: &mut SslContextBuilder, seconds: u64) {
     unsafe { SSL_CTX_set_timeout(context.as_ptr(), seconds as c_long) };
 }
 
-/// Whether a connection by TLS 1.2 has the extended master secret of RFC 7627.
-pub(super) fn has_extended_secret(ssl: &SslRef) -> bool {
-    // SAFETY: the connection is a live one; the control takes nothing.
-    unsafe { ffi::SSL_ctrl(ssl.as_ptr(), SSL_CTRL_GET_EXTMS_SUPPORT, 0, ptr::null_mut()) == 1 }
+/// The cipher suites of a context that do not authenticate as they encrypt.
+pub(super) fn suites_without_aead(context: &SslContextBuilder) -> Vec<[u8; 2]> {
+    // SAFETY: the context is a live one, and the stack with its ciphers belongs to it.
+    unsafe {
+        let stack = SSL_CTX_get_ciphers(context.as_ptr());
+        if stack.is_null() {
+            return Vec::new();
+        }
+        let ciphers = StackRef::<SslCipher>::from_ptr(stack).iter();
+        let others = ciphers.filter(|cipher| SSL_CIPHER_is_aead(cipher.as_ptr()) == 0);
+        others.map(SslCipherRef::protocol_id).collect()
+    }
+}
+
+/// Sets the cipher suites of TLS 1.2 of one connection, maybe to none. In the callback of a
+/// ClientHello.
+pub(super) fn set_ciphers(ssl: &mut SslRef, list: &str) -> Result<(), ErrorStack> {
+    /// SSL_R_NO_CIPHER_MATCH: the list is set, and empty.
+    const NONE: c_int = 185;
+    let list = CString::new(list).unwrap_or_default();
+    // SAFETY: the connection is a live one, and the list is copied.
+    let result = done(unsafe { ffi::SSL_set_cipher_list(ssl.as_ptr(), list.as_ptr()) });
+    match result {
+        Err(e)
+            if e.errors()
+                .first()
+                .is_some_and(|it| it.reason_code() == NONE) =>
+        {
+            Ok(())
+        }
+        result => result,
+    }
+}
+
+/// Whether a ClientHello has the extension extended_master_secret (RFC 7627). Only while it is
+/// processed.
+pub(super) fn offers_extended_master_secret(ssl: &mut SslRef) -> bool {
+    const EXTENDED_MASTER_SECRET: u32 = 23;
+    let (mut data, mut len) = (ptr::null(), 0);
+    // SAFETY: the connection is a live one, and the places are there; the contents are not read.
+    unsafe {
+        let kind = EXTENDED_MASTER_SECRET;
+        ffi::SSL_client_hello_get0_ext(ssl.as_ptr(), kind, &mut data, &mut len) == 1
+    }
 }
 
 /// A name as RFC 4514 has it, in UTF-8; `None` if it is empty, or there is no memory.
@@ -225,6 +265,8 @@ unsafe extern "C" {
         to: *mut ffi::X509_VERIFY_PARAM,
         from: *const ffi::X509_VERIFY_PARAM,
     ) -> c_int;
+    fn SSL_CTX_get_ciphers(context: *const ffi::SSL_CTX) -> *mut ffi::stack_st_SSL_CIPHER;
+    fn SSL_CIPHER_is_aead(cipher: *const ffi::SSL_CIPHER) -> c_int;
     fn SSL_new_session_ticket(ssl: *mut ffi::SSL) -> c_int;
     fn SSL_free_buffers(ssl: *mut ffi::SSL) -> c_int;
     fn SSL_key_update(ssl: *mut ffi::SSL, kind: c_int) -> c_int;

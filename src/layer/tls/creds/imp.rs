@@ -27,6 +27,8 @@ pub(super) struct Made {
     pub(super) max_handshake_size: usize,
     /// Session tickets that a server sends with TLS 1.3.
     pub(super) tickets: u8,
+    /// The cipher suites that need an extended master secret, by their numbers on the wire.
+    pub(super) cbc_suites: Arc<[[u8; 2]]>,
     pub(super) policy: Arc<Policy>,
     pub(super) alpn: Vec<Vec<u8>>,
     /// Those of `context`, and no others.

@@ -20,7 +20,7 @@ use super::{
     checks,
     imp::Made,
     key_log::{self, Sink},
-    protocol::FEWEST_OF_HANDSHAKE,
+    protocol::{FEWEST_OF_HANDSHAKE, OnClientHello},
     psk::Keys,
     sessions::Sessions,
     source::Source,
@@ -150,12 +150,14 @@ impl TlsCredsBuilder {
         self.set_groups(&mut context)?;
         self.set_versions(&mut context)?;
         self.set_ciphers(&mut context)?;
+        let cbc_suites: Arc<[_]> = shim::suites_without_aead(&context).into();
         self.set_alpn(&mut context)?;
         self.set_names(&mut context);
         self.set_identity(&mut context, trust)?;
         let policy = Arc::new(self.policy(trust)?);
         let verifies_peer = self.set_trust(&mut context, trust, &policy)?;
-        self.set_keys(&mut context)?;
+        let find_hash = self.set_keys(&mut context)?;
+        self.set_client_hello(&mut context, &cbc_suites, find_hash);
         let key_log = self.key_log_sink()?.map(Sink);
         if key_log.is_some() {
             context.set_keylog_callback(|_, line| key_log::note(line));
@@ -168,6 +170,7 @@ impl TlsCredsBuilder {
             verifies_peer,
             max_handshake_size: self.most_of_handshake(),
             tickets: self.tickets(),
+            cbc_suites,
             policy,
             alpn: self.alpn.clone(),
             sessions,
@@ -276,14 +279,21 @@ impl TlsCredsBuilder {
         Ok(keys)
     }
 
-    fn set_keys(&self, context: &mut SslContextBuilder) -> io::Result<()> {
+    /// Returns what a server does with a ClientHello.
+    fn set_keys(&self, context: &mut SslContextBuilder) -> io::Result<Option<OnClientHello>> {
         let keys = self.keys()?;
         if keys.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         match self.endpoint {
-            TlsEndpoint::Client => keys.use_in(context, self.psk_user.as_deref(), self.psk_hash),
-            TlsEndpoint::Server => keys.find_in(context, &self.suites(), self.identity.is_none()),
+            TlsEndpoint::Client => {
+                keys.use_in(context, self.psk_user.as_deref(), self.psk_hash)?;
+                Ok(None)
+            }
+            TlsEndpoint::Server => {
+                let is_alone = self.identity.is_none();
+                keys.find_in(context, &self.suites(), is_alone).map(Some)
+            }
         }
     }
 }

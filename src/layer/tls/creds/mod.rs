@@ -20,6 +20,8 @@ mod tests;
 pub use builder::TlsCredsBuilder;
 pub use psk::TlsPskHash;
 
+use std::sync::Arc;
+
 use glib::subclass::prelude::*;
 use openssl::ssl::{SslContextRef, SslSession};
 
@@ -163,6 +165,11 @@ impl TlsCreds {
     pub(crate) fn offers(&self, protocol: &[u8]) -> bool {
         let protocols = &self.imp().made().alpn;
         protocols.iter().any(|name| name == protocol)
+    }
+
+    /// The cipher suites that need an extended master secret.
+    pub(in crate::layer::tls) fn cbc_suites(&self) -> Arc<[[u8; 2]]> {
+        self.imp().made().cbc_suites.clone()
     }
 
     /// The most bytes of a handshake that are taken of the peer.

@@ -6,7 +6,10 @@ use gio::TlsProtocolVersion;
 use openssl::{
     error::ErrorStack,
     rand::rand_bytes,
-    ssl::{AlpnError, SslContextBuilder, SslOptions, SslSessionCacheMode, SslVersion},
+    ssl::{
+        AlpnError, ClientHelloResponse, SslContextBuilder, SslOptions, SslRef, SslSessionCacheMode,
+        SslVersion,
+    },
 };
 
 use super::{
@@ -17,7 +20,7 @@ use super::{
 };
 use crate::{
     error::{invalid, with_context},
-    layer::tls::{reason, shim, verify::Policy},
+    layer::tls::{peer::Peer, reason, shim, verify::Policy},
 };
 
 /// The groups of key exchanges, the best one first, and one that is safe from quantum computers as
@@ -27,7 +30,7 @@ const HYBRID_GROUP: &str = "X25519MLKEM768";
 
 /// For TLS 1.2, with certificates: keys that are made anew for each connection, and first what
 /// authenticates as it encrypts. The others need an extended master secret: see
-/// `Connection::authorize_peer`.
+/// `require_extended_master_secret`.
 const CERTIFICATE_CIPHERS: &str = "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AESCCM:ECDHE+AES:@SECLEVEL=2";
 
 /// For TLS 1.2, with keys that both ends have: first what keeps old connections secret if the key
@@ -41,6 +44,9 @@ const ANONYMOUS_CIPHERS: &str =
 
 /// What proves nothing or hides nothing is not to be had by mistake.
 const NEVER: &str = ":!aNULL:!eNULL";
+
+/// What has a message authentication code of its own is none that authenticates as it encrypts.
+const NO_CBC: &str = ":!MD5:!SHA1:!SHA256:!SHA384";
 
 /// Those of TLS 1.3: OpenSSL's default.
 const SUITES: &str = "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256";
@@ -59,6 +65,9 @@ const MOST_OF_SERVERS: usize = 128 * 1024;
 
 /// Less than any handshake needs.
 pub(super) const FEWEST_OF_HANDSHAKE: usize = 1024;
+
+/// What a server does with a ClientHello before it selects anything.
+pub(super) type OnClientHello = Box<dyn Fn(&mut SslRef) -> Result<(), ErrorStack> + Send + Sync>;
 
 impl TlsCredsBuilder {
     pub(super) fn set_versions(&self, context: &mut SslContextBuilder) -> io::Result<()> {
@@ -121,19 +130,7 @@ impl TlsCredsBuilder {
                 reason(e)
             ))
         };
-        let has_certificates = self.identity.is_some() || self.trusts_somebody();
-        let list = match &self.ciphers {
-            Some(list) => list.clone(),
-            None if self.anonymous => ANONYMOUS_CIPHERS.to_owned(),
-            None if !self.has_keys() => CERTIFICATE_CIPHERS.to_owned(),
-            None if has_certificates => format!("{CERTIFICATE_CIPHERS}:{PSK_CIPHERS}"),
-            None => PSK_CIPHERS.to_owned(),
-        };
-        let complete = match self.anonymous {
-            true if self.ciphers.is_some() => format!("{list}:@SECLEVEL=0"),
-            true => list.clone(),
-            false => format!("{list}{NEVER}"),
-        };
+        let (list, complete) = self.cipher_list();
         context
             .set_cipher_list(&complete)
             .map_err(|e| wrong(&list, &e))?;
@@ -152,6 +149,53 @@ impl TlsCredsBuilder {
             context.set_options(SslOptions::CIPHER_SERVER_PREFERENCE);
         }
         Ok(())
+    }
+
+    /// Those of TLS 1.2, as the user has them, and as OpenSSL gets them.
+    fn cipher_list(&self) -> (String, String) {
+        let has_certificates = self.identity.is_some() || self.trusts_somebody();
+        let list = match &self.ciphers {
+            Some(list) => list.clone(),
+            None if self.anonymous => ANONYMOUS_CIPHERS.to_owned(),
+            None if !self.has_keys() => CERTIFICATE_CIPHERS.to_owned(),
+            None if has_certificates => format!("{CERTIFICATE_CIPHERS}:{PSK_CIPHERS}"),
+            None => PSK_CIPHERS.to_owned(),
+        };
+        let complete = match self.anonymous {
+            true if self.ciphers.is_some() => format!("{list}:@SECLEVEL=0"),
+            true => list.clone(),
+            false => format!("{list}{NEVER}"),
+        };
+        (list, complete)
+    }
+
+    /// Sets the callback for ClientHellos. Ciphers that encrypt after they have authenticated (CBC)
+    /// are only safe with an extended master secret (RFC 7627): a server leaves them out where the
+    /// ClientHello has no such extension, so that OpenSSL sends handshake_failure if nothing else
+    /// is left. A client refuses the ServerHello (`engine::server_hello`).
+    pub(super) fn set_client_hello(
+        &self,
+        context: &mut SslContextBuilder,
+        cbc_suites: &[[u8; 2]],
+        find_hash: Option<OnClientHello>,
+    ) {
+        if self.endpoint == TlsEndpoint::Client || cbc_suites.is_empty() && find_hash.is_none() {
+            return;
+        }
+        let has_cbc = !cbc_suites.is_empty();
+        let without_cbc = format!("{}{NO_CBC}", self.cipher_list().1);
+        context.set_client_hello_callback(move |ssl, _| {
+            if has_cbc && !shim::offers_extended_master_secret(ssl) {
+                shim::set_ciphers(ssl, &without_cbc)?;
+                if let Some(peer) = Peer::of(ssl) {
+                    peer.set_lacks_extended_master_secret();
+                }
+            }
+            if let Some(find_hash) = &find_hash {
+                find_hash(ssl)?;
+            }
+            Ok(ClientHelloResponse::SUCCESS)
+        });
     }
 
     /// Those of TLS 1.3. The key of a client goes with one hash: a server that chose another suite

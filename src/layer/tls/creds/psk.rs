@@ -7,14 +7,13 @@ use std::{
 };
 
 use openssl::{
-    error::ErrorStack,
     ex_data::Index,
     rand::rand_bytes,
     sha::Sha256,
-    ssl::{ClientHelloResponse, Ssl, SslContextBuilder, SslRef, SslVersion},
+    ssl::{Ssl, SslContextBuilder, SslRef, SslVersion},
 };
 
-use super::{sessions, source::Source};
+use super::{protocol::OnClientHello, sessions, source::Source};
 use crate::{
     error::invalid,
     layer::tls::{
@@ -195,7 +194,8 @@ impl Keys {
         Ok(())
     }
 
-    /// Lets a server know them, in either version of TLS. `suites` are those of TLS 1.3 that it may
+    /// Sets the callbacks by which a server finds them, in either version of TLS, and returns what it
+    /// does with a ClientHello. `suites` are those of TLS 1.3 that it may
     /// use. A server that proves what it is by these keys alone treats identities that it does not
     /// know as wrong keys: see [`ServerKeys`].
     pub(super) fn find_in(
@@ -203,7 +203,7 @@ impl Keys {
         context: &mut SslContextBuilder,
         suites: &str,
         by_key_alone: bool,
-    ) -> io::Result<()> {
+    ) -> io::Result<OnClientHello> {
         let keys = Arc::new(ServerKeys::new(self, by_key_alone)?);
         let all = keys.clone();
         shim::find_keys(context, Box::new(move |ssl, name| all.find(ssl, name)))?;
@@ -221,20 +221,19 @@ impl Keys {
         });
         let [sha256, sha384] =
             [TlsPskHash::Sha256, TlsPskHash::Sha384].map(|hash| hash.suites_of(suites));
-        context.set_client_hello_callback(move |ssl, _| {
+        Ok(Box::new(move |ssl| {
             // A key goes with one hash, which only the client knows: its proof is as long as the
             // hash. The suite has to have the same one.
             let suites = match keys.hash_for(ssl) {
                 Some(TlsPskHash::Sha256) => &sha256,
                 Some(TlsPskHash::Sha384) => &sha384,
-                None => return Ok(ClientHelloResponse::SUCCESS),
+                None => return Ok(()),
             };
-            if !suites.is_empty() {
-                ssl.set_ciphersuites(suites)?;
+            match suites.is_empty() {
+                true => Ok(()),
+                false => ssl.set_ciphersuites(suites),
             }
-            Ok::<_, ErrorStack>(ClientHelloResponse::SUCCESS)
-        });
-        Ok(())
+        }))
     }
 }
 

@@ -10,6 +10,7 @@ mod delivery;
 mod denial;
 mod endings;
 mod ends;
+mod extended_master_secret;
 mod faults;
 mod floods;
 mod forks;

@@ -409,7 +409,9 @@ fn cbc_ciphers_without_an_extended_master_secret_are_refused() {
         let server = client.server(&server_creds());
         let e = server.handshake().expect_err("CBC is not safe");
         assert!(e.to_string().contains("no extended master secret"), "{e}");
-        drop(server);
+        server.close().expect("closed");
         assert!(!client.got().1);
+        let said = client.said();
+        assert!(said.contains("alert [40]"), "handshake_failure: {said}");
     });
 }
