@@ -38,7 +38,7 @@ use verdict::Verdict;
 use tls::{
     ends::{bare_pairs, our_ends},
     memory,
-    work::{BULK, Work, bulk, handshakes, on_main_loop, on_tokio, shake_bare},
+    work::{BULK, Work, bulk, handshake_bare, handshakes, on_main_loop, on_tokio},
 };
 
 #[derive(Clone, Copy)]
@@ -269,7 +269,7 @@ impl Side {
                 handshakes(count, our_ends, |end| end.handshake())
             }
             (Self::Openssl, Work::Handshakes { count }) => {
-                handshakes(count, bare_pairs, shake_bare)
+                handshakes(count, bare_pairs, handshake_bare)
             }
             (Self::Blocking, _) => {
                 let (client, server) = our_ends()?;

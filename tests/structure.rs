@@ -89,7 +89,7 @@ const UNSAFE_MODULES: [&str; 10] = [
     "coroutine.rs",
     "channel/ffi.rs",
     "channel/class/",
-    "layer/tls/shim.rs",
+    "layer/tls/shim/",
     "capi/",
 ];
 
@@ -485,23 +485,23 @@ fn the_macros_of_c_functions_have_the_names_of_these() {
 /// Words of the glossary (`docs/style.md`) that a standard term stands for, and how often they occur at most: these
 /// numbers only fall.
 const HOME_MADE: [(&[&str], usize); 13] = [
-    (&["tell", "tells", "told", "telling"], 482),
-    (&["nobody", "whoever", "somebody", "everybody"], 226),
+    (&["tell", "tells", "told", "telling"], 383),
+    (&["nobody", "whoever", "somebody", "everybody"], 131),
     (&["goodbye", "goodbyes", "farewell"], 0),
-    (&["shake", "shakes", "shaken", "shaking"], 58),
+    (&["shake", "shakes", "shaken", "shaking"], 0),
     (&["lend", "lends", "lent", "lender"], 9),
-    (&["guess", "guesses", "guessed"], 4),
-    (&["room", "rooms"], 180),
-    (&["news"], 2),
-    (&["patience"], 9),
-    (&["vouch", "vouches", "vouched"], 2),
-    (&["believe", "believes", "believed"], 1),
-    (&["kin", "beneath", "manner"], 5),
-    (&["welcome", "unwelcome"], 56),
+    (&["guess", "guesses", "guessed"], 2),
+    (&["room", "rooms"], 145),
+    (&["news"], 1),
+    (&["patience"], 5),
+    (&["vouch", "vouches", "vouched"], 0),
+    (&["believe", "believes", "believed"], 0),
+    (&["kin", "beneath", "manner"], 2),
+    (&["welcome", "unwelcome"], 30),
 ];
 
 /// How many lines of comments, headers and Markdown have more than 100 columns: this number only falls.
-const LONG_LINES: usize = 63;
+const LONG_LINES: usize = 44;
 
 /// The texts that the words are counted in: sources, headers and documents, but the glossary itself.
 fn texts() -> Vec<(PathBuf, String)> {

@@ -1,8 +1,9 @@
-//! Whatever a client of TLS receives: it never fails otherwise than by an error that stays the same, takes bounded memory
-//! and time, and is freed when nothing refers to it.
+//! Whatever a client of TLS receives: it never fails otherwise than by an error that stays the
+//! same, takes bounded memory and time, and is freed when nothing refers to it.
 //!
-//! The first four bytes of the input are the setting (`tls/ends.rs`), what is called when, and in which pieces data is read and
-//! written. The rest is what the server sends: recorded, or invented. What somebody in the middle can do is in `tls_server`.
+//! The first four bytes of the input are the setting (`tls/ends.rs`), what is called when, and in
+//! which pieces data is read and written. The rest is what the server sends: recorded, or invented.
+//! A man in the middle is in `tls_server`.
 #![no_main]
 
 #[path = "tls/alone.rs"]
@@ -27,7 +28,8 @@ use self::{
     wire::Wire,
 };
 
-/// As much as a client may have at a time, with what is on the wire, and the buffers that stay for the next one.
+/// As much as a client may have at a time, with what is on the wire, and the buffers that stay for
+/// the next one.
 const MEMORY: usize = 2 << 20;
 
 /// How often it has its turn: far more often than there are pieces.

@@ -1,9 +1,10 @@
-//! Whatever a server of TLS is told: it never fails otherwise than by an error that stays the same, takes bounded
-//! memory and time, gives nobody data that is not the peer's, and goes when nobody has it.
+//! Arbitrary input of a TLS server: it never fails otherwise than by an error that stays the same,
+//! takes bounded memory and time, returns no data that the peer has not sent, and is freed with its
+//! last reference.
 //!
-//! The first five bytes of the input say who talks to whom (`tls/ends.rs`), whether to a recorded or invented
-//! client or to a real one with somebody in the middle, what is called when, and in which pieces. The rest is what
-//! the client says, or what the one in the middle does (`tls/middle.rs`).
+//! The first five bytes of the input say who talks to whom (`tls/ends.rs`), whether to a recorded
+//! or invented client or to a real one with a man in the middle, what is called when, and in which
+//! pieces. The rest is what the client says, or what the one in the middle does (`tls/middle.rs`).
 #![no_main]
 
 #[path = "tls/alone.rs"]
@@ -31,8 +32,8 @@ use self::{
     wire::Wire,
 };
 
-/// As much as both ends may have at a time, with what is on the wire, and four buffers of at most 256 KiB that stay for the
-/// next ones.
+/// As much as both ends may have at a time, with what is on the wire, and four buffers of at most
+/// 256 KiB that stay for the next ones.
 const MEMORY: usize = 2 << 20;
 
 /// How often both ends have their turn: far more often than there are pieces.
@@ -45,7 +46,7 @@ const WORDS: usize = 1000;
 const SALTS: (u8, u8) = (0x55, 0x0f);
 
 fuzz_target!(|input: &[u8]| {
-    let Some((&[setting, manner, calls, reading, writing], rest)) = input.split_first_chunk()
+    let Some((&[setting, scenario, calls, reading, writing], rest)) = input.split_first_chunk()
     else {
         return;
     };
@@ -54,7 +55,7 @@ fuzz_target!(|input: &[u8]| {
     restart_chance(0);
     memory::begin();
     let pieces = (reading, writing);
-    match manner % 2 {
+    match scenario % 2 {
         0 => {
             let wire = Wire::new(reading, writing);
             let tls = ChannelTls::new_server(&wire, &server_creds).expect("a server");
@@ -106,11 +107,11 @@ fn talk(mut client: End, mut server: End, mut middle: Middle) {
         }
     }
     for (end, peer) in [(&client, &server), (&server, &client)] {
-        assert!(end.is_over(), "the end is told");
-        assert!(end.got <= peer.written, "nobody has said that");
-        assert!(!end.ended || peer.said_bye, "nobody has sent close_notify");
+        assert!(end.is_over(), "the end is reported");
+        assert!(end.got <= peer.written, "data that the peer has not sent");
+        assert!(!end.ended || peer.said_bye, "no close_notify was sent");
         if middle.is_honest() {
-            assert_eq!(end.error, None, "nobody disturbs");
+            assert_eq!(end.error, None, "no error is injected");
             assert!(end.ended && end.got == WORDS, "{} bytes", end.got);
         }
     }

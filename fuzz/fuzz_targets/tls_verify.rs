@@ -1,12 +1,13 @@
-//! Verdicts on certificate chains, beside OpenSSL's: a client of ours meets a server that presents a chain, and
-//! X509_verify_cert(3) gets the same one.
+//! Verdicts on certificate chains, beside OpenSSL's: a client of ours meets a server that presents
+//! a chain, and X509_verify_cert(3) gets the same one.
 //!
-//! - What our client accepts, OpenSSL accepts without its strict checks, unless there are several certificates of one subject:
-//!   then our client tries other paths as well.
-//! - What OpenSSL accepts with its strict checks, our client accepts, unless one of its own checks is concerned.
+//! - What our client accepts, OpenSSL accepts without its strict checks, unless there are several
+//!   certificates of one subject: then our client tries other paths as well.
+//! - What OpenSSL accepts with its strict checks, our client accepts, unless one of its own checks
+//!   is concerned.
 //!
-//! The input says how the certificates are made (`tls/chain.rs`), in which order they are presented, and which bytes are
-//! changed.
+//! The input says how the certificates are made (`tls/chain.rs`), in which order they are
+//! presented, and which bytes are changed.
 #![no_main]
 
 #[path = "tls/chain.rs"]

@@ -80,13 +80,13 @@ async function credentials() {
     check(builder.build().endpoint === SERVER);
     const wrong = errorOf(() => builder.copy().build());
     check(isTls(wrong, Gio.TlsError.BAD_CERTIFICATE_PASSWORD));
-    // Whoever throws knows none.
+    // A function that throws returns no password.
     const none = await tolerating(() => errorOf(() => builder.build()));
     check(isTls(none, Gio.TlsError.BAD_CERTIFICATE_PASSWORD));
     check(asked.length === 3 && asked.every(what => what === locked));
 }
 
-// GJS tells of what a callback throws by a critical warning, which is not fatal here.
+// GJS logs the exception of a callback as a critical warning, which is not fatal here.
 async function tolerating(call) {
     const before = GLib.log_set_always_fatal(GLib.LogLevelFlags.LEVEL_ERROR);
     const result = await call();
@@ -96,12 +96,12 @@ async function tolerating(call) {
 
 async function verified() {
     const [client, server] = over(...makePair());
-    let told = 0;
-    client.connect('notify::handshake-done', () => told++);
+    let reported = 0;
+    client.connect('notify::handshake-done', () => reported++);
     check(!client.handshake_done && client.cipher === null);
     check(client.protocol_version === Gio.TlsProtocolVersion.UNKNOWN);
     await handshakeBoth(client, server);
-    check(told === 1);
+    check(reported === 1);
     for (const end of [client, server]) {
         check(end.handshake_done && end.is_handshake_done() && !end.resumed && !end.is_resumed());
         check(end.protocol_version === Gio.TlsProtocolVersion.TLS_1_3);
@@ -150,7 +150,7 @@ async function anotherName() {
     check(errorOf(() => client.read_bytes(1)).message === error.message);
 }
 
-// Somebody else is asked about a certificate that is good.
+// Handlers of authorize-peer decide on a certificate that verifies.
 async function asked() {
     const required = make(SERVER, builder => {
         builder.set_directory(PKI);
@@ -174,7 +174,7 @@ async function asked() {
     check(server.peer_certificate.subject_name.includes('alice'));
     check(client.peer_certificate.issuer.issuer !== null);
 
-    // A no is final, and so is whatever is no yes. Nobody is asked after that.
+    // Any answer but true is final: no other handler is called.
     const answers = {
         no: () => false,
         nothing: () => undefined,
@@ -192,7 +192,7 @@ async function asked() {
         check(!server.handshake_done);
         check(errorOf(() => server.write_bytes(bytes('x'))).message === error.message);
     }
-    // Whoever is asked may close the channel.
+    // A handler may close the channel.
     [client, server] = over(...makePair(), known, required);
     server.connect('authorize-peer', () => {
         server.close();
@@ -333,12 +333,12 @@ async function overAClass() {
     other.close();
 
     // What the class throws is what the caller of TLS gets.
-    const [lonely, nobody] = over(...slow());
+    const [lonely, untrusting] = over(...slow());
     lonely.master.broken = new Gio.IOErrorEnum({code: Gio.IOErrorEnum.HOST_UNREACHABLE, message: 'Not today'});
     const error = errorOf(() => lonely.handshake());
     check(isIo(error, Gio.IOErrorEnum.HOST_UNREACHABLE) && error.message.endsWith(': Not today'));
     lonely.close();
-    nobody.close();
+    untrusting.close();
 }
 
 const clientCreds = make(CLIENT, builder => {

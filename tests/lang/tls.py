@@ -138,11 +138,11 @@ def by_callbacks():
 
 async def verified():
     client, server = over(*make_pair())
-    told = []
-    client.connect("notify::handshake-done", lambda *args: told.append(args))
+    reported = []
+    client.connect("notify::handshake-done", lambda *args: reported.append(args))
     check(not client.props.handshake_done and client.get_cipher() is None)
     await handshake_both(client, server)
-    check(len(told) == 1)
+    check(len(reported) == 1)
     for end in (client, server):
         check(end.is_handshake_done() and end.props.handshake_done)
         check(end.get_protocol_version() == end.props.protocol_version == Gio.TlsProtocolVersion.TLS_1_3)
@@ -183,19 +183,19 @@ async def another_name():
 
 
 async def asked():
-    """Somebody else is asked about a certificate that is good."""
+    """Handlers of authorize-peer decide on a certificate that verifies."""
     mine, theirs = made(CLIENT, by_directory), made(SERVER, by_directory_and_asking)
     client, server = over(*make_pair(), mine, theirs)
     seen = []
 
-    def welcome(end, certificate):
+    def accepted(end, certificate):
         check(end == server and not end.props.handshake_done and threading.current_thread() is threading.main_thread())
         while certificate is not None:
             seen.append(certificate.props.subject_name)
             certificate = certificate.props.issuer
         return True
 
-    server.connect("authorize-peer", welcome)
+    server.connect("authorize-peer", accepted)
     await handshake_both(client, server)
     check(len(seen) == 3 and "alice" in seen[0])
 
@@ -205,7 +205,7 @@ async def asked():
     def show(kind, error, traceback):
         shown.append(str(error))
 
-    # A no is final, and so is whatever is no yes. Nobody is asked after that.
+    # Any answer but True is final: no other handler is called.
     shown, after = [], []
     sys.excepthook = show
     for answer in (lambda *_: False, lambda *_: None, raises):
@@ -220,7 +220,7 @@ async def asked():
     sys.excepthook = sys.__excepthook__
     check(shown == ["on purpose"] and not after)
 
-    # Whoever is asked may close the channel.
+    # A handler may close the channel.
     client, server = over(*make_pair(), mine, theirs)
     server.connect("authorize-peer", lambda end, _: end.close() or True)
     _, error = await outcomes(client, server)
@@ -254,7 +254,7 @@ def asked_by_a_thread():
 
 
 class Witness:
-    """Dies with whoever has it."""
+    """Is finalized with its last reference."""
 
     def __init__(self):
         self.lines = []

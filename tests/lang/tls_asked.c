@@ -1,5 +1,5 @@
-/* The part of the journey in C where somebody is asked about the peer of TLS, and what becomes of who asks and of
- * who is asked. */
+/* The part of the journey in C about authorize-peer and accept-certificate: their handlers, and the lifetime of the
+ * channels. */
 
 #include "tls.h"
 
@@ -97,7 +97,7 @@ stand_at (QIOChannelTLS *tls, Doorman *doorman)
 }
 
 static gpointer
-shake_anyhow (gpointer data)
+try_handshake (gpointer data)
 {
   GError *error = NULL;
 
@@ -159,7 +159,7 @@ meet (Doorman *doorman, Way way, gboolean lets_go)
   stand_at (server, doorman);
   if (lets_go)
     doorman->place = &server;
-  peer = g_thread_new ("peer", shake_anyhow, client);
+  peer = g_thread_new ("peer", try_handshake, client);
   switch (way)
     {
     case BY_BLOCKING:
@@ -303,7 +303,7 @@ elsewhere (void)
   g_main_context_unref (own);
 }
 
-/* One no is enough, and nobody is asked after that; nor is who is gone. */
+/* One rejection is enough: no other handler is called, nor one that was disconnected. */
 static void
 several (void)
 {

@@ -28,7 +28,7 @@ creds = Qio.TlsCredsBuilder.new(CLIENT).build()
 assert creds.get_endpoint() == creds.props.endpoint == CLIENT
 assert creds.verifies_peer() and creds.props.verifies_peer
 
-# Made by its type alone, it is a client that trusts nobody.
+# Constructed by its type alone, it is a client without trust anchors.
 assert Qio.TlsCreds().verifies_peer()
 
 builder = Qio.TlsCredsBuilder.new(SERVER)
@@ -71,7 +71,7 @@ with tempfile.TemporaryDirectory() as folder:
     other.build()
     assert asked == [key] * 4
 
-    # Whoever raises an exception knows none.
+    # A function that raises an exception returns no password.
     shown = []
     sys.excepthook = lambda kind, error, traceback: shown.append(kind)
     builder = Qio.TlsCredsBuilder.new(SERVER)
@@ -87,7 +87,7 @@ with tempfile.TemporaryDirectory() as folder:
         builder.add_trust_pem(file.read())
     assert builder.build().verifies_peer()
     builder.add_crl_file(certificate)
-    refused(builder, Gio.tls_error_quark(), Gio.TlsError.BAD_CERTIFICATE, "list of revoked certificates")
+    refused(builder, Gio.tls_error_quark(), Gio.TlsError.BAD_CERTIFICATE, "certificate revocation list")
 
 refused(builder, Gio.io_error_quark(), Gio.IOErrorEnum.NOT_FOUND, "No such file or directory")
 print("credentials: ok")

@@ -196,7 +196,8 @@ fn a_server_that_proves_nothing_is_not_spoken_to() {
         let peer = peer.unwrap_or("127.0.0.1");
         let expected = format!("Unable to perform the TLS handshake with {peer}: {reason}");
         assert!(told.starts_with(&expected), "{told}");
-        server.told("Unable to perform the TLS handshake with the client: the peer says ");
+        server
+            .told("Unable to perform the TLS handshake with the client: the peer sent the alert ");
     }
     assert!(!stop(server).contains("connected"));
 }
@@ -207,7 +208,8 @@ fn what_does_not_speak_it_is_distinguished() {
     let (mut server, address) = server(&[pki.directory()], LOOPBACK, "exec:cat");
     let plain = connect(address.trim_start_matches("tls:tcp:"));
     (&plain).write_all(b"GET / HTTP/1.0\r\n\r\n").expect("sent");
-    server.told("Unable to perform the TLS handshake with the client: it speaks HTTP, and not TLS");
+    server
+        .told("Unable to perform the TLS handshake with the client: the peer speaks HTTP, not TLS");
     drop(plain);
     stop(server);
 
@@ -219,7 +221,7 @@ fn what_does_not_speak_it_is_distinguished() {
         .expect("connected");
     assert_eq!(
         client.failure(1),
-        "Unable to perform the TLS handshake with 127.0.0.1: what it says is not TLS (wrong version number)"
+        "Unable to perform the TLS handshake with 127.0.0.1: the peer does not speak TLS (wrong version number)"
     );
 }
 

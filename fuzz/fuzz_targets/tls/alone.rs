@@ -16,7 +16,7 @@ pub fn listen(mut end: End, input: &[u8], turns: usize) {
             }
         }
     }
-    assert!(end.is_over(), "the end is told");
+    assert!(end.is_over(), "the end is reported");
     let (answer, _) = end.wire.take();
     assert!(
         answer.len() < 20_000 + 2 * input.len(),

@@ -10,8 +10,8 @@ use qio::{ChannelTls, ReadFlags, Shutdown, prelude::*};
 
 use super::wire::{Numbers, Wire};
 
-/// As often as a channel may say that it is worth trying, and then do nothing: a turn of OpenSSL's for each 128
-/// records, and pieces that would block.
+/// As often as a channel may say that it is worth trying, and then do nothing: a turn of OpenSSL's
+/// for each 128 records, and pieces that would block.
 const STUCK: usize = 300;
 
 /// What one says: byte for byte.
@@ -37,7 +37,8 @@ pub struct End {
 }
 
 impl End {
-    /// `salts` are those of the two ends, if it is known what the peer says; `calls` says what is called when.
+    /// `salts` are those of the two ends, if it is known what the peer says; `calls` says what is
+    /// called when.
     pub fn new(
         tls: ChannelTls,
         wire: Wire,
@@ -167,13 +168,13 @@ impl End {
         }
     }
 
-    /// Whoever waits is told of what there is.
+    /// Waiters are woken for what there is.
     fn is_worth_trying(&self) -> bool {
         let ready = self.tls.wait_timeout(IOCondition::IN, Duration::ZERO);
         let waits = ready.is_err_and(|e| e.kind() == io::ErrorKind::TimedOut);
         assert!(
             !waits || !self.wire.is_readable(),
-            "nobody is told of what has come"
+            "no waiter is woken for input"
         );
         !waits
     }
@@ -189,11 +190,11 @@ impl End {
             !message.contains('\n') && message.len() < 500,
             "{message:?}"
         );
-        assert!(!message.contains("does not say why"), "{message:?}");
+        assert!(!message.contains("gives no reason"), "{message:?}");
         self.error.get_or_insert(message);
     }
 
-    /// What is over stays over, and goes when nobody has it any more.
+    /// An end is final, and the channel is freed with its last reference.
     pub fn finish(self) {
         let Self {
             tls,

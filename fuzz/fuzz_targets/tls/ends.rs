@@ -1,5 +1,6 @@
-//! Who talks TLS to whom. All of it is the same in every run: OpenSSL's random numbers are none, so that an input
-//! does the same each time, and that what was once recorded of a client is right for the server of today.
+//! Who talks TLS to whom. All of it is the same in every run: OpenSSL's random numbers are none, so
+//! that an input does the same each time, and that what was once recorded of a client is right for
+//! the server of today.
 
 use std::{
     ffi::{c_int, c_void},
@@ -30,7 +31,7 @@ pub const NAME: &str = "fuzz.test";
 /// The key that both ends have, and its name.
 pub const KEY: (&str, [u8; 16]) = ("alice", *b"sixteen bytes...");
 
-/// What both ends have been told.
+/// What both ends have been reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Setting {
     Certificate,
@@ -165,7 +166,7 @@ impl Setting {
     }
 }
 
-/// A certificate that everybody shows and trusts, and its key, in PEM form.
+/// A certificate that all ends present and trust, and its key, in PEM form.
 pub static IDENTITY: LazyLock<(Vec<u8>, Vec<u8>)> = LazyLock::new(|| {
     restart_chance(1000);
     identity().expect("a certificate")

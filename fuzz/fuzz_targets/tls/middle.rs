@@ -1,4 +1,4 @@
-//! Somebody in the middle, who changes records on their way as the input says.
+//! A man in the middle: changes records on their way as the input says.
 
 use std::collections::VecDeque;
 
@@ -7,7 +7,8 @@ use super::wire::Wire;
 /// The bytes of one change.
 const LEN: usize = 6;
 
-/// A record that has been doubled so often is not made longer: that memory would be of this program.
+/// A record that has been doubled so often is not made longer: that memory would be of this
+/// program.
 const TOO_LONG: usize = 4096;
 
 /// What is done to a record.

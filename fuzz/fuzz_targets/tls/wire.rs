@@ -1,5 +1,5 @@
-//! A channel between the fuzzer and one end: what that one reads was put there, what it writes is collected, all in
-//! pieces of sizes that nobody can foresee.
+//! A channel between the fuzzer and one end: what that one reads was put there, what it writes is
+//! collected, all in pieces of arbitrary sizes.
 
 use std::{
     collections::VecDeque,

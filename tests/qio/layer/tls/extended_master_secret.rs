@@ -14,7 +14,9 @@ use openssl::{
 };
 use qio::{ChannelSocket, ChannelTls, TlsCreds, TlsEndpoint, prelude::*};
 
-use super::ends::{NAME, client_builder, client_creds, server_builder, server_cert, server_creds};
+use super::fixtures::{
+    NAME, client_builder, client_creds, server_builder, server_cert, server_creds,
+};
 use crate::common::in_time;
 
 /// `SSL_OP_NO_EXTENDED_MASTER_SECRET`.
@@ -165,7 +167,7 @@ fn tls_1_3_needs_no_extended_master_secret_extension() {
         let (here, there) = ChannelSocket::pair().expect("a pair");
         let client = ChannelTls::new_client(&here, &creds, NAME).expect("a client");
         let server = ChannelTls::new_server(&there, &server_creds()).expect("a server");
-        let (here, there) = super::ends::shake_anyhow(&client, &server);
+        let (here, there) = super::fixtures::try_handshake(&client, &server);
         assert!(here.is_ok() && there.is_ok(), "{here:?} {there:?}");
     });
 }

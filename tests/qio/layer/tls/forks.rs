@@ -15,7 +15,7 @@ use nix::{
 };
 use qio::{ChannelTls, NetListener, prelude::*};
 
-use super::ends::friends;
+use super::fixtures::friends;
 use crate::{common::alone::alone, hub::fork_beside::Tally};
 
 /// What a child does with what its parent has.
