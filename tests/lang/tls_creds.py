@@ -57,7 +57,7 @@ with tempfile.TemporaryDirectory() as folder:
     answers = [None, "tahini", "sesame"]
     builder.set_password_func(password, answers)
     assert builder.build().props.endpoint == SERVER
-    for text in ["another password", "none was given"]:
+    for text in ["another password", "no password was given"]:
         refused(builder, Gio.tls_error_quark(), Gio.TlsError.BAD_CERTIFICATE_PASSWORD, text)
     assert asked == [key] * 3
 
@@ -77,7 +77,7 @@ with tempfile.TemporaryDirectory() as folder:
     builder = Qio.TlsCredsBuilder.new(SERVER)
     builder.set_certificate_files(certificate, key)
     builder.set_password_func(lambda what: {}[what])
-    refused(builder, Gio.tls_error_quark(), Gio.TlsError.BAD_CERTIFICATE_PASSWORD, "none was given")
+    refused(builder, Gio.tls_error_quark(), Gio.TlsError.BAD_CERTIFICATE_PASSWORD, "no password was given")
     sys.excepthook = sys.__excepthook__
     assert shown == [KeyError]
 

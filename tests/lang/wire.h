@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* How much is under way in one direction before a writer has to wait. */
-#define CABLE_ROOM 4096
+#define CABLE_CAPACITY 4096
 
 /* What both ends share. `way[0]` is what end 0 has written. */
 typedef struct
@@ -61,7 +61,7 @@ wire_ready (Wire *self)
 
   if (cable->way[!self->end]->len > 0 || cable->over[!self->end] || self->read_error != NULL)
     ready |= G_IO_IN;
-  if (cable->way[self->end]->len < CABLE_ROOM || cable->over[!self->end] || self->write_error != NULL)
+  if (cable->way[self->end]->len < CABLE_CAPACITY || cable->over[!self->end] || self->write_error != NULL)
     ready |= G_IO_OUT;
   return ready;
 }
@@ -200,7 +200,7 @@ wire_writev (QIOChannel *ioc, const struct iovec *iov, gsize niov, int *fds, gsi
       g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_BROKEN_PIPE, "Nobody is at the other end");
       return -1;
     }
-  left = MIN (left, CABLE_ROOM - way->len);
+  left = MIN (left, CABLE_CAPACITY - way->len);
   if (left == 0)
     return QIO_CHANNEL_ERR_BLOCK;
   for (gsize i = 0; i < niov && left > 0; i++)
@@ -304,7 +304,7 @@ wire_class_init (WireClass *klass)
 static inline void
 wire_init (Wire *self)
 {
-  self->most = CABLE_ROOM;
+  self->most = CABLE_CAPACITY;
 }
 
 /* Both ends of a new cable. */

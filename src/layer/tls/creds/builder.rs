@@ -53,7 +53,7 @@ pub struct TlsCredsBuilder {
     pub(super) max_handshake_size: Option<usize>,
     pub(super) key_log: Option<KeyLog>,
     pub(super) key_log_file: Option<PathBuf>,
-    pub(super) checks: bool,
+    pub(super) verify_on_load: bool,
     /// The first invalid argument of a setter from C.
     pub(super) invalid_argument: Option<String>,
 }
@@ -94,7 +94,7 @@ impl TlsCredsBuilder {
             max_handshake_size: None,
             key_log: None,
             key_log_file: None,
-            checks: true,
+            verify_on_load: true,
             invalid_argument: None,
         }
     }
@@ -241,7 +241,7 @@ impl TlsCredsBuilder {
     /// prompt at the terminal.
     #[doc(alias = "qio_tls_creds_builder_set_password_func")]
     #[must_use]
-    pub fn password_from(
+    pub fn password_func(
         mut self,
         ask: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
     ) -> Self {
@@ -264,8 +264,8 @@ impl TlsCredsBuilder {
     /// when a peer refuses them. Default: `true`.
     #[doc(alias = "qio_tls_creds_builder_set_checks")]
     #[must_use]
-    pub fn checks(mut self, checks: bool) -> Self {
-        self.checks = checks;
+    pub fn verify_on_load(mut self, verify: bool) -> Self {
+        self.verify_on_load = verify;
         self
     }
 }
@@ -282,10 +282,11 @@ impl TlsCredsBuilder {
 
     /// Loads and checks all files, and returns the credentials. Blocks while files are read.
     ///
-    /// Unless [`checks`](Self::checks) are off: all certificates must be valid now, at least one
-    /// trust anchor of each file a CA certificate, and the own certificate usable for the endpoint
-    /// and no CA certificate, unless it is self-signed; in a [`directory`](Self::directory) its
-    /// chain must lead to one of the CAs there. The private key must match in any case.
+    /// Unless [`verify_on_load`](Self::verify_on_load) is `false`: all certificates must be valid
+    /// now, at least one trust anchor of each file a CA certificate, and the own certificate usable
+    /// for the endpoint and no CA certificate, unless it is self-signed; in a
+    /// [`directory`](Self::directory) its chain must lead to one of the CAs there. The private key
+    /// must match in any case.
     ///
     /// # Errors
     /// Those of the system for files. [`TlsError::BadCertificate`](gio::TlsError::BadCertificate)

@@ -121,7 +121,7 @@ impl TlsCredsBuilder {
         };
         for source in &self.trust {
             let found = source.certificates()?;
-            if self.checks {
+            if self.verify_on_load {
                 checks::authorities(source, &found)?;
             }
             trust.authorities.extend(found);
@@ -192,11 +192,11 @@ impl TlsCredsBuilder {
             .as_ref()
             .ok_or_else(|| source.wrong("the certificate has no exportable private key"))?;
         let chain = source.certificates()?;
-        if self.checks {
+        if self.verify_on_load {
             checks::own(source, &chain, self.endpoint)?;
         }
         if let Some(authorities) = &trust.issuers
-            && self.checks
+            && self.verify_on_load
         {
             let store = store(&trust.authorities, &[], false)?;
             checks::leads_to(source, &chain, &store, authorities)?;

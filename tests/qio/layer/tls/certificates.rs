@@ -65,7 +65,7 @@ impl End<'_> {
         let builder = TlsCreds::builder(endpoint)
             .directory(files.path())
             .max_version(version)
-            .checks(false);
+            .verify_on_load(false);
         let builder = match endpoint {
             TlsEndpoint::Server => builder.client_certificates(TlsAuthenticationMode::Required),
             TlsEndpoint::Client => builder,

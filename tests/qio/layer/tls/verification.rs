@@ -35,7 +35,10 @@ const VERSIONS: [TlsProtocolVersion; 2] = [TlsProtocolVersion::Tls12, TlsProtoco
 fn server_of(cert: &Cert) -> TlsCreds {
     let builder = TlsCreds::builder(TlsEndpoint::Server);
     let builder = builder.certificate_pem(cert.pem.as_str(), cert.key.as_str());
-    builder.checks(false).build().expect("good credentials")
+    builder
+        .verify_on_load(false)
+        .build()
+        .expect("good credentials")
 }
 
 fn ends(client: &TlsCreds, server: &TlsCreds) -> (ChannelTls, ChannelTls) {
@@ -172,7 +175,10 @@ fn a_leaf_certificate_can_be_pinned() {
         for (cert, is_it) in [(&own, true), (server_cert(), false)] {
             let builder = TlsCreds::builder(TlsEndpoint::Client).trust_pem(own.pem.as_str());
             // It is no authority, which is a mistake otherwise.
-            let client = builder.checks(false).build().expect("good credentials");
+            let client = builder
+                .verify_on_load(false)
+                .build()
+                .expect("good credentials");
             let (client, server) = ends(&client, &server_of(cert));
             assert_eq!(try_handshake(&client, &server).0.is_ok(), is_it);
         }

@@ -91,7 +91,7 @@ impl Case<'_> {
         };
         let mut builder = TlsCreds::builder(endpoint)
             .trust_pem(self.trusted)
-            .checks(false);
+            .verify_on_load(false);
         if let Some(crls) = self.crls {
             // Its authors have one for the issuer of the leaf.
             builder = builder.crl_pem(crls).allow_missing_crl(true);

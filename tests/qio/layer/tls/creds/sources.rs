@@ -220,7 +220,7 @@ fn a_key_that_belongs_to_another_certificate_is_refused() {
     let key = files.write("server-key.pem", &other.key);
     is_bad(
         // Whether it is to look or not: it would be of no use.
-        server().directory(files.path()).checks(false),
+        server().directory(files.path()).verify_on_load(false),
         TlsError::BadCertificate,
         &unable(
             &files,
@@ -241,7 +241,7 @@ fn a_locked_key_is_opened_by_its_password() {
     builder().password("sesame").build().expect("opened");
 
     let name = path.display().to_string();
-    let asked = builder().password_from(move |what| (what == name).then(|| "sesame".to_owned()));
+    let asked = builder().password_func(move |what| (what == name).then(|| "sesame".to_owned()));
     asked.build().expect("opened");
 
     let locked = |builder, reason| {
@@ -250,7 +250,7 @@ fn a_locked_key_is_opened_by_its_password() {
     };
     let none = "the private key is encrypted and no password was given";
     locked(builder(), none);
-    locked(builder().password_from(|_| None), none);
+    locked(builder().password_func(|_| None), none);
     for wrong in ["", "tahini", "x".repeat(5000).as_str()] {
         locked(
             builder().password(wrong),
@@ -263,7 +263,7 @@ fn a_locked_key_is_opened_by_its_password() {
 fn no_handler_is_called_where_the_key_is_not_locked() {
     let (_, cert) = good();
     let builder = server().certificate_pem(cert.pem.as_str(), cert.key.as_str());
-    let builder = builder.password_from(|_| panic!("it is not locked"));
+    let builder = builder.password_func(|_| panic!("it is not locked"));
     builder.build().expect("good");
 }
 

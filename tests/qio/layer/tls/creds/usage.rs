@@ -66,7 +66,7 @@ impl End {
     #[track_caller]
     fn refuses(self, file: &str, authorities: &str, cert: &Cert, reason: &str) {
         let (files, builder) = self.in_directory(authorities, cert);
-        let careless = builder.clone().checks(false);
+        let careless = builder.clone().verify_on_load(false);
         let name = files.file(file);
         is_bad(
             builder,

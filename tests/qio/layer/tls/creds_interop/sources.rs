@@ -53,7 +53,7 @@ fn in_every_way(
         end()
             .trust_pem(pem)
             .certificate_files(&shown, &locked)
-            .password_from(move |what| (what == asked).then(|| "sesame".to_owned())),
+            .password_func(move |what| (what == asked).then(|| "sesame".to_owned())),
     ]
 }
 

@@ -117,7 +117,7 @@ fn untrusted_programs_are_refused_with_alerts() {
     in_time(|| {
         let stranger = TlsCreds::builder(TlsEndpoint::Client)
             .trust_pem(client_cert().pem.as_str())
-            .checks(false)
+            .verify_on_load(false)
             .build()
             .expect("not looked at");
         let names = "C=UK,CN=server is for server.test, 127.0.0.1";
