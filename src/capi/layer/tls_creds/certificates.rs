@@ -291,6 +291,6 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_checks(
     unsafe {
         change(function, builder, |builder| {
             builder.verify_on_load(checks != 0)
-        })
+        });
     };
 }
