@@ -89,7 +89,7 @@ const UNSAFE_MODULES: [&str; 10] = [
     "coroutine.rs",
     "channel/ffi.rs",
     "channel/class/",
-    "layer/tls/shim.rs",
+    "layer/tls/shim/",
     "capi/",
 ];
 
@@ -486,22 +486,22 @@ fn the_macros_of_c_functions_have_the_names_of_these() {
 /// Words that `docs/style.md` replaces by a standard term, and how often they occur at most: these
 /// numbers only fall.
 const HOME_MADE: [(&[&str], usize); 25] = [
-    (&["tell", "tells", "told", "telling"], 73),
-    (&["nobody", "whoever", "somebody", "everybody"], 62),
+    (&["tell", "tells", "told", "telling"], 0),
+    (&["nobody", "whoever", "somebody", "everybody"], 0),
     (&["goodbye", "goodbyes", "farewell"], 0),
-    (&["shake", "shakes", "shaken", "shaking"], 47),
+    (&["shake", "shakes", "shaken", "shaking"], 0),
     (&["lend", "lends", "lent", "lender"], 0),
-    (&["guess", "guesses", "guessed"], 3),
-    (&["room", "rooms"], 33),
-    (&["news"], 1),
-    (&["patience"], 4),
-    (&["vouch", "vouches", "vouched"], 2),
-    (&["believe", "believes", "believed"], 1),
-    (&["kin", "beneath", "manner"], 2),
-    (&["welcome", "unwelcome"], 24),
+    (&["guess", "guesses", "guessed"], 1),
+    (&["room", "rooms"], 1),
+    (&["news"], 0),
+    (&["patience"], 0),
+    (&["vouch", "vouches", "vouched"], 0),
+    (&["believe", "believes", "believed"], 0),
+    (&["kin", "beneath", "manner"], 1),
+    (&["welcome", "unwelcome"], 0),
     (
         &["who", "whom", "anybody", "anyone", "someone", "everyone"],
-        116,
+        54,
     ),
     (
         &[
@@ -516,17 +516,17 @@ const HOME_MADE: [(&[&str], usize); 25] = [
         ],
         96,
     ),
-    (&["know", "knows", "knew"], 42),
+    (&["know", "knows", "knew"], 30),
     (&["wants"], 11),
     (&["die", "dies", "died"], 0),
-    (&["hear", "hears", "heard"], 26),
-    (&["say", "says", "said"], 219),
-    (&["ask", "asks", "asked"], 337),
-    (&["beside"], 44),
-    (&["mistake", "mistakes"], 17),
+    (&["hear", "hears", "heard"], 22),
+    (&["say", "says", "said"], 175),
+    (&["ask", "asks", "asked"], 287),
+    (&["beside"], 36),
+    (&["mistake", "mistakes"], 9),
     (
         &["honest", "patient", "starving", "tired", "choked", "anew"],
-        39,
+        8,
     ),
     // American spelling; the word of iproute2 stays.
     (

@@ -55,12 +55,12 @@ fuzz_target!(|input: &[u8]| {
 fn accepts(chain: &Chain) -> Option<bool> {
     let server = TlsCreds::builder(TlsEndpoint::Server)
         .certificate_pem(pem(&chain.presented), chain.key_pem())
-        .checks(false)
+        .verify_on_load(false)
         .build()
         .ok()?;
     let client = TlsCreds::builder(TlsEndpoint::Client)
         .trust_pem(pem(std::slice::from_ref(&chain.root)))
-        .checks(false)
+        .verify_on_load(false)
         .build()
         .ok()?;
     let (here, there) = ChannelSocket::pair().expect("a pair");

@@ -8,7 +8,7 @@
 
 static QIOTlsCreds *mine, *theirs;
 
-/* Both ends of TLS over both ends of a cable; the wires are returned for tests that change their behavior. */
+/* Both ends of TLS over both ends of a cable; the wires are for tests that change what they do. */
 static void
 make_ends_over_wires (Wire **here, Wire **there, QIOChannelTLS **client, QIOChannelTLS **server)
 {
@@ -226,7 +226,7 @@ tls_in_tls (void)
   part (outer_client, outer_server);
 }
 
-/* Errors of the lower class are returned to the caller of the TLS channel. */
+/* What the class says of what is wrong is what the caller of TLS is reported. */
 
 static GQuark
 test_quark (void)
@@ -235,7 +235,7 @@ test_quark (void)
 }
 
 static void
-errors_are_returned (void)
+errors_of_the_class (void)
 {
   GError *error = NULL;
   g_autoptr (QIOChannelTLS) client = NULL;
@@ -245,7 +245,7 @@ errors_are_returned (void)
   Wire *here, *there;
   char buf[8];
 
-  /* In mid-handshake, with a pending operation. */
+  /* In the middle of a handshake, while a thread waits. */
   make_ends_over_wires (&here, &there, &client, &server);
   qio_channel_tls_handshake_async (client, G_PRIORITY_DEFAULT, NULL, take_result, &client_done);
   while (here->cable->way[0]->len == 0)
@@ -313,7 +313,7 @@ closed_in_mid_handshake (void)
   check (!qio_channel_tls_handshake_finish (client, await (&client_done), &error));
   check_error (error, G_IO_ERROR, G_IO_ERROR_CLOSED);
   check (here->closes == 1);
-  /* No source of the cable is left. */
+  /* No waiter is left at the cable. */
   while (g_main_context_iteration (NULL, FALSE))
     ;
   check (here->cable->sources == NULL);
@@ -369,7 +369,7 @@ main (void)
   by_callbacks (CABLE_CAPACITY, FALSE);
   by_callbacks (900, TRUE);
   tls_in_tls ();
-  errors_are_returned ();
+  errors_of_the_class ();
   closed_in_mid_handshake ();
   cut ();
   g_object_unref (mine);

@@ -28,7 +28,7 @@ creds = Qio.TlsCredsBuilder.new(CLIENT).build()
 assert creds.get_endpoint() == creds.props.endpoint == CLIENT
 assert creds.verifies_peer() and creds.props.verifies_peer
 
-# Constructed by type alone, these are client credentials without trust anchors.
+# Constructed by its type alone, it is a client without trust anchors.
 assert Qio.TlsCreds().verifies_peer()
 
 builder = Qio.TlsCredsBuilder.new(SERVER)
@@ -57,7 +57,7 @@ with tempfile.TemporaryDirectory() as folder:
     answers = [None, "tahini", "sesame"]
     builder.set_password_func(password, answers)
     assert builder.build().props.endpoint == SERVER
-    for text in ["another password", "none was given"]:
+    for text in ["another password", "no password was given"]:
         refused(builder, Gio.tls_error_quark(), Gio.TlsError.BAD_CERTIFICATE_PASSWORD, text)
     assert calls == [key] * 3
 
@@ -71,13 +71,13 @@ with tempfile.TemporaryDirectory() as folder:
     other.build()
     assert calls == [key] * 4
 
-    # A callback that raises an exception returns no password.
+    # A function that raises an exception returns no password.
     shown = []
     sys.excepthook = lambda kind, error, traceback: shown.append(kind)
     builder = Qio.TlsCredsBuilder.new(SERVER)
     builder.set_certificate_files(certificate, key)
     builder.set_password_func(lambda what: {}[what])
-    refused(builder, Gio.tls_error_quark(), Gio.TlsError.BAD_CERTIFICATE_PASSWORD, "none was given")
+    refused(builder, Gio.tls_error_quark(), Gio.TlsError.BAD_CERTIFICATE_PASSWORD, "no password was given")
     sys.excepthook = sys.__excepthook__
     assert shown == [KeyError]
 
@@ -87,7 +87,7 @@ with tempfile.TemporaryDirectory() as folder:
         builder.add_trust_pem(file.read())
     assert builder.build().verifies_peer()
     builder.add_crl_file(certificate)
-    refused(builder, Gio.tls_error_quark(), Gio.TlsError.BAD_CERTIFICATE, "list of revoked certificates")
+    refused(builder, Gio.tls_error_quark(), Gio.TlsError.BAD_CERTIFICATE, "certificate revocation list")
 
 refused(builder, Gio.io_error_quark(), Gio.IOErrorEnum.NOT_FOUND, "No such file or directory")
 print("credentials: ok")

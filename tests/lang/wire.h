@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-/* The capacity of one direction, after which a writer has to wait. */
+/* How much is under way in one direction before a writer has to wait. */
 #define CABLE_CAPACITY 4096
 
 /* What both ends share. `way[0]` is what end 0 has written. */
@@ -61,8 +61,7 @@ wire_ready (Wire *self)
 
   if (cable->way[!self->end]->len > 0 || cable->over[!self->end] || self->read_error != NULL)
     ready |= G_IO_IN;
-  if (cable->way[self->end]->len < CABLE_CAPACITY || cable->over[!self->end]
-      || self->write_error != NULL)
+  if (cable->way[self->end]->len < CABLE_CAPACITY || cable->over[!self->end] || self->write_error != NULL)
     ready |= G_IO_OUT;
   return ready;
 }

@@ -196,7 +196,9 @@ fn a_server_that_does_not_verify_is_rejected() {
         let peer = peer.unwrap_or("127.0.0.1");
         let expected = format!("Unable to perform the TLS handshake with {peer}: {reason}");
         assert!(message.starts_with(&expected), "{message}");
-        server.wait_for_log("Unable to perform the TLS handshake with the client: the peer says ");
+        server.wait_for_log(
+            "Unable to perform the TLS handshake with the client: the peer sent the alert ",
+        );
     }
     assert!(!stop(server).contains("connected"));
 }
@@ -208,7 +210,7 @@ fn plain_http_on_a_tls_port_is_named_in_the_error() {
     let plain = connect(address.trim_start_matches("tls:tcp:"));
     (&plain).write_all(b"GET / HTTP/1.0\r\n\r\n").expect("sent");
     server.wait_for_log(
-        "Unable to perform the TLS handshake with the client: it speaks HTTP, and not TLS",
+        "Unable to perform the TLS handshake with the client: the peer speaks HTTP, not TLS",
     );
     drop(plain);
     stop(server);
@@ -221,7 +223,7 @@ fn plain_http_on_a_tls_port_is_named_in_the_error() {
         .expect("connected");
     assert_eq!(
         client.failure(1),
-        "Unable to perform the TLS handshake with 127.0.0.1: what it says is not TLS (wrong version number)"
+        "Unable to perform the TLS handshake with 127.0.0.1: the peer does not speak TLS (wrong version number)"
     );
 }
 

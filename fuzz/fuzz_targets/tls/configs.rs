@@ -85,7 +85,7 @@ impl Setting {
     fn builder(self, endpoint: TlsEndpoint) -> TlsCredsBuilder {
         // Its own authority, and no authority: that is for others to test.
         let mut builder = TlsCreds::builder(endpoint)
-            .checks(false)
+            .verify_on_load(false)
             .resumption(self.resumes());
         if matches!(
             self,

@@ -190,7 +190,7 @@ impl End {
             !message.contains('\n') && message.len() < 500,
             "{message:?}"
         );
-        assert!(!message.contains("does not say why"), "{message:?}");
+        assert!(!message.contains("gives no reason"), "{message:?}");
         self.error.get_or_insert(message);
     }
 

@@ -172,7 +172,7 @@ fn in_child((a, b): &Ends, (c, d): &Ends) {
 }
 
 /// Forks so often. Children use a pair that threads of their parent wait for, or another one.
-fn fork_beside(forks: usize, is_shared: bool) -> Tally {
+fn fork_with_threads(forks: usize, is_shared: bool) -> Tally {
     let busy = Arc::new(Busy {
         runner: Runner::new(),
         shared: nonblocking_pair(),
@@ -205,7 +205,7 @@ fn fork_beside(forks: usize, is_shared: bool) -> Tally {
 
 #[track_caller]
 fn all_end(forks: usize, is_shared: bool) {
-    let tally = fork_beside(forks, is_shared);
+    let tally = fork_with_threads(forks, is_shared);
     let traces = tally.traces.join("\n\n");
     eprintln!(
         "{forks} forks: {} ended, {} hung in GObject, {} hung, {} crashed",
@@ -222,7 +222,7 @@ fn all_end(forks: usize, is_shared: bool) {
 #[ignore = "takes minutes: `make soak`"]
 fn forks_beside_threads_that_wait_and_wake_leave_children_that_wait_and_close() {
     alone(
-        "hub::fork_beside::forks_beside_threads_that_wait_and_wake_leave_children_that_wait_and_close",
+        "hub::fork_with_threads::forks_beside_threads_that_wait_and_wake_leave_children_that_wait_and_close",
         || all_end(600, false),
     );
 }
@@ -231,7 +231,7 @@ fn forks_beside_threads_that_wait_and_wake_leave_children_that_wait_and_close() 
 #[ignore = "takes minutes: `make soak`"]
 fn forks_beside_threads_that_wait_for_a_channel_leave_it_usable_in_children() {
     alone(
-        "hub::fork_beside::forks_beside_threads_that_wait_for_a_channel_leave_it_usable_in_children",
+        "hub::fork_with_threads::forks_beside_threads_that_wait_for_a_channel_leave_it_usable_in_children",
         || all_end(600, true),
     );
 }

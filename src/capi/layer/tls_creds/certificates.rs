@@ -228,7 +228,7 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_password_func(
         unsafe { take_password(answer) }
     };
     // SAFETY: the C contract, at the top of `capi`.
-    unsafe { change(function, builder, |builder| builder.password_from(ask)) };
+    unsafe { change(function, builder, |builder| builder.password_func(ask)) };
 }
 
 /// Takes the answer of a password callback, which is to be UTF-8.
@@ -288,5 +288,9 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_checks(
 ) {
     let function = c"qio_tls_creds_builder_set_checks";
     // SAFETY: the C contract, at the top of `capi`.
-    unsafe { change(function, builder, |builder| builder.checks(checks != 0)) };
+    unsafe {
+        change(function, builder, |builder| {
+            builder.verify_on_load(checks != 0)
+        });
+    };
 }

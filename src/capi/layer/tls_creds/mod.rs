@@ -142,7 +142,8 @@ unsafe fn change(
         guarded(function, ptr::null_mut(), (), || {
             // What a panic leaves.
             let broken = TlsCreds::builder(TlsEndpoint::Client);
-            let broken = broken.mistaken(&function.to_string_lossy(), "it does not panic");
+            let broken =
+                broken.with_invalid_argument(&function.to_string_lossy(), "it does not panic");
             let old = mem::replace(&mut *builder, broken);
             *builder = how(old);
         });
@@ -165,7 +166,7 @@ unsafe fn expects(
         // SAFETY: the caller's promise.
         unsafe {
             change(function, builder, |builder| {
-                builder.mistaken(&setter, &mistake)
+                builder.with_invalid_argument(&setter, &mistake)
             });
         }
     }
@@ -245,7 +246,7 @@ unsafe fn object<T: Instance>(
         if !is_one && !builder.is_null() {
             let [setter, mistake] = [function, T::IS].map(CStr::to_string_lossy);
             change(function, builder, |builder| {
-                builder.mistaken(&setter, &mistake)
+                builder.with_invalid_argument(&setter, &mistake)
             });
         }
     }

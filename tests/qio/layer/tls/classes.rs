@@ -6,7 +6,7 @@ use glib::{ControlFlow, IOCondition};
 use proptest::prelude::*;
 use qio::{Access, Channel, ChannelCommand, ChannelSocket, ChannelTls, prelude::*};
 
-use super::ends::{friends, over};
+use super::fixtures::{friends, over};
 use crate::common::{
     FEW, in_loop, in_time, iterate_until, iterations, on_loop,
     pattern::{transfer_both_modes, transfer_by_futures},
@@ -25,7 +25,7 @@ mod imp {
     use glib::IOCondition;
     use qio::{ChannelSocket, ReadFlags, WriteFlags, prelude::*, subclass::prelude::*};
 
-    /// Says how to wait by a watch alone, and moves as many bytes at a time as it was told.
+    /// Says how to wait by a watch alone, and moves as many bytes at a time as it was reported.
     #[derive(Default)]
     pub struct Drip {
         pub(super) socket: OnceLock<ChannelSocket>,
@@ -191,7 +191,7 @@ fn a_watch_over_a_watch_reports_what_it_needs() {
 }
 
 #[test]
-fn a_watch_over_one_that_needs_no_poll_is_asked_too() {
+fn a_watch_over_a_class_without_poll_is_evaluated_as_well() {
     in_loop(|context| {
         let ends = drips(&[usize::MAX]);
         for end in [&ends.0, &ends.1] {

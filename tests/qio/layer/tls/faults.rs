@@ -6,7 +6,7 @@ use std::{cell::Cell, io, rc::Rc, sync::atomic::Ordering, thread, time::Duration
 use glib::{IOCondition, subclass::prelude::*};
 use qio::{Channel, ChannelTls, coroutine, prelude::*};
 
-use super::ends::{client_creds, friends, handshake, over, server_creds, strangers, with};
+use super::fixtures::{client_creds, friends, handshake, over, server_creds, strangers, with};
 use crate::common::{blocked::Blocked, fill, in_loop, in_time, iterate_until, nonblocking_pair};
 
 mod imp {
@@ -133,7 +133,7 @@ fn an_error_that_the_lower_channel_reports_once_reaches_all_waiters() {
                 blocked.iter().for_each(Blocked::wait);
                 breaking.imp().broken.store(true, Ordering::Relaxed);
                 match writes {
-                    // There is room, or data, for one moment.
+                    // It is writable, or readable, for one moment.
                     true => drop(there.read(&mut vec![0; 1 << 20])),
                     false => drop(there.write(&[23, 3, 3, 0, 1])),
                 }
@@ -150,7 +150,7 @@ fn an_error_that_the_lower_channel_reports_once_reaches_all_waiters() {
 #[test]
 fn closing_does_not_report_what_the_user_did_not_write() {
     in_time(|| {
-        // The responses to key updates find no room.
+        // The responses to key updates stay pending.
         let (client, server) = friends();
         for end in [&client, &server] {
             end.set_blocking(false).expect("non-blocking");
@@ -244,7 +244,7 @@ fn busy_time() -> Duration {
 fn flush_sleeps_in_a_handshake_that_nothing_drives() {
     in_time(|| {
         let (here, there) = nonblocking_pair();
-        let client = ChannelTls::new_client(&here, &client_creds(), super::ends::NAME);
+        let client = ChannelTls::new_client(&here, &client_creds(), super::fixtures::NAME);
         let client = client.expect("a client");
         client.set_blocking(false).expect("non-blocking");
         fill(&here);
@@ -259,7 +259,7 @@ fn flush_sleeps_in_a_handshake_that_nothing_drives() {
                 (result.is_ok(), busy_time())
             });
             thread::sleep(Duration::from_millis(300));
-            assert!(!flushing.is_finished(), "there is no room");
+            assert!(!flushing.is_finished(), "the buffer is full");
             while there.read(&mut [0; 65536]).is_ok() {}
             let (_, busy) = flushing.join().expect("no panic");
             assert!(busy < Duration::from_millis(100), "{busy:?}");
