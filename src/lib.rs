@@ -86,9 +86,9 @@ mod types;
 mod watch;
 
 pub use channel::{
-    AsyncStream, BlockingIo, ByteCounter, Channel, ChannelExt, ChannelFutureExt, FdHandlers,
-    IoFutureExt, ReadHalf, RelayCounters, RelayStats, WriteHalf, relay, relay_counted,
-    relay_counted_future, relay_future,
+    AsyncStream, BlockingIo, ByteCounter, Channel, ChannelExt, ChannelFutureExt, ChannelSeekExt,
+    ChannelWatchExt, FdHandlers, IoFutureExt, ReadHalf, RelayCounters, RelayStats, WriteHalf,
+    relay, relay_counted, relay_counted_future, relay_future,
 };
 pub use error::{ChannelError, TransferError, from_glib_error, to_glib_error};
 pub use hub::{

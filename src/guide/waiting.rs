@@ -6,7 +6,7 @@
 //!
 //! # Blocking
 //!
-//! [`wait`](crate::ChannelExt::wait) blocks the thread until a condition holds. The `_all` methods
+//! [`wait`](crate::ChannelWatchExt::wait) blocks the thread until a condition holds. The `_all` methods
 //! wait in either mode.
 //!
 //! ```

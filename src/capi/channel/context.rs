@@ -3,7 +3,7 @@
 use glib::translate::*;
 use glib_sys::{GMainContext, gboolean};
 
-use crate::{Channel, ChannelExt, capi::method, ffi::QIOChannel};
+use crate::{Channel, ChannelWatchExt, capi::method, ffi::QIOChannel};
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_attach_aio_context(

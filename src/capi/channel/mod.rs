@@ -24,7 +24,7 @@ use glib_sys::{GError, GType, gboolean};
 
 use super::{Out, method, try_method};
 use crate::{
-    Channel, ChannelExt, Feature, Shutdown, channel::class::flushed,
+    Channel, ChannelExt, ChannelSeekExt, Feature, Shutdown, channel::class::flushed,
     error::invalid, ffi::QIOChannel, from_glib_error,
 };
 

@@ -10,7 +10,7 @@ use glib_sys::{GBytes, GError};
 use libc::{iovec, size_t, ssize_t};
 
 use crate::{
-    Channel, ChannelExt,
+    Channel, ChannelSeekExt,
     capi::{memory::ReadVec, try_method},
     error::invalid,
     ffi::QIOChannel,

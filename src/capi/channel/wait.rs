@@ -7,7 +7,7 @@ use glib::{IOCondition, translate::*};
 use glib_sys::{GError, GIOCondition, gboolean};
 
 use crate::{
-    Channel, ChannelExt,
+    Channel, ChannelWatchExt,
     capi::{Out, c_name, holds, method, try_method},
     coroutine::in_coroutine,
     ffi::QIOChannel,

@@ -11,7 +11,7 @@ use glib_sys::{
 };
 
 use crate::{
-    Channel, ChannelExt, FdHandlers,
+    Channel, ChannelWatchExt, FdHandlers,
     capi::{Argument, method},
     channel::class::VFuncs,
     ffi::{IOHandler, QIOChannel},

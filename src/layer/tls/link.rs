@@ -22,7 +22,8 @@ use super::{
 };
 use crate::{
     channel::{
-        Channel, ChannelExt as _, blocking, class::VFuncs, handshakes::HandshakePermit, lower_io,
+        Channel, ChannelExt as _, ChannelWatchExt as _, blocking, class::VFuncs,
+        handshakes::HandshakePermit, lower_io,
     },
     coroutine,
     error::{closed, is_disconnected, would_block},
