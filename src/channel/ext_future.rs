@@ -63,7 +63,7 @@ use crate::types::{Flushed, ReadFlags, Shutdown, WriteFlags};
 pub trait ChannelFutureExt: IsA<Channel> {
     /// Waits until one of the conditions holds, and returns those that do.
     ///
-    /// See [`ChannelWatchExt::wait`].
+    /// See [`ChannelWatchExt::wait`](super::ChannelWatchExt::wait).
     ///
     /// # Errors
     ///

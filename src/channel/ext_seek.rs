@@ -56,7 +56,7 @@ pub trait ChannelSeekExt: IsA<Channel> + 'static {
 
     /// Reads until all buffers are full, from an offset in bytes.
     ///
-    /// As [`readv_all`](Self::readv_all). The position does not change.
+    /// As [`readv_all`](super::ChannelExt::readv_all). The position does not change.
     #[doc(alias = "qio_channel_preadv_all")]
     fn preadv_all(&self, iov: &mut [IoSliceMut<'_>], offset: u64) -> io::Result<()> {
         ReadAll::new(iov).at(offset).run(self.as_ref())
@@ -64,7 +64,7 @@ pub trait ChannelSeekExt: IsA<Channel> + 'static {
 
     /// Reads until all buffers are full, from an offset in bytes.
     ///
-    /// As [`readv_all_eof`](Self::readv_all_eof). The position does not change.
+    /// As [`readv_all_eof`](super::ChannelExt::readv_all_eof). The position does not change.
     #[doc(alias = "qio_channel_preadv_all_eof")]
     fn preadv_all_eof(&self, iov: &mut [IoSliceMut<'_>], offset: u64) -> io::Result<bool> {
         ReadAll::new(iov).at(offset).run_eof(self.as_ref())
@@ -85,7 +85,7 @@ pub trait ChannelSeekExt: IsA<Channel> + 'static {
 
     /// Writes all buffers, from an offset in bytes.
     ///
-    /// As [`writev_all`](Self::writev_all). The position does not change.
+    /// As [`writev_all`](super::ChannelExt::writev_all). The position does not change.
     #[doc(alias = "qio_channel_pwritev_all")]
     fn pwritev_all(&self, iov: &[IoSlice<'_>], offset: u64) -> io::Result<()> {
         WriteAll::new(iov).at(offset).run(self.as_ref())

@@ -170,7 +170,7 @@ pub(super) fn properties() -> [ParamSpec; 4] {
         ),
         glib::ParamSpecBoolean::builder("keep-alive")
             .nick("Keep alive")
-            .blurb("Whether the system asks a silent peer now and then if it is still there")
+            .blurb("Whether the kernel probes a silent peer (SO_KEEPALIVE)")
             .explicit_notify()
             .build(),
         number(
