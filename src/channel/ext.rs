@@ -324,10 +324,7 @@ pub trait ChannelExt: IsA<Channel> + 'static {
     /// Sets whether reads and writes block (`true`), or fail with would-block.
     #[doc(alias = "qio_channel_set_blocking")]
     fn set_blocking(&self, enabled: bool) -> io::Result<()> {
-        let channel = self.as_ref();
-        VFuncs::of(channel).set_blocking(enabled)?;
-        channel.set_blocking_state(enabled);
-        Ok(())
+        self.as_ref().imp().set_blocking(enabled)
     }
 
     /// Returns whether the channel has been closed.

@@ -4,6 +4,7 @@ pub(crate) mod alone;
 pub(crate) mod blocked;
 #[allow(dead_code)] // the tests inside the room of TLS use the rest
 pub(crate) mod certs;
+pub(crate) mod classes;
 pub(crate) mod fds;
 pub(crate) mod fork;
 pub(crate) mod memory;
