@@ -4,6 +4,8 @@
 mod c_functions;
 #[path = "structure/calls.rs"]
 mod calls;
+#[path = "structure/cycles.rs"]
+mod cycles;
 #[path = "structure/imports.rs"]
 mod imports;
 #[path = "structure/sources.rs"]
