@@ -57,7 +57,7 @@ where
         if raw.is_null() {
             return Ok(None);
         }
-        // SAFETY: forwarded.
+        // SAFETY: forwarded: the same argument.
         let instance = unsafe { T::from_c(raw, name) };
         instance
             .map(Some)
@@ -113,7 +113,7 @@ impl Argument<*const c_char> for &CStr {
 /// A string that need not be UTF-8.
 impl Argument<*const c_char> for &OsStr {
     unsafe fn from_c(raw: *const c_char, name: &str) -> Result<Self, String> {
-        // SAFETY: forwarded.
+        // SAFETY: forwarded: the same argument.
         let string: &CStr = unsafe { Argument::from_c(raw, name) }?;
         Ok(OsStr::from_bytes(string.to_bytes()))
     }
@@ -121,14 +121,14 @@ impl Argument<*const c_char> for &OsStr {
 
 impl Argument<*const c_char> for Option<&OsStr> {
     unsafe fn from_c(raw: *const c_char, name: &str) -> Result<Self, String> {
-        // SAFETY: forwarded.
+        // SAFETY: forwarded: the same argument.
         Ok(unsafe { Argument::from_c(raw, name) }.ok())
     }
 }
 
 impl Argument<*const c_char> for &Path {
     unsafe fn from_c(raw: *const c_char, name: &str) -> Result<Self, String> {
-        // SAFETY: forwarded.
+        // SAFETY: forwarded: the same argument.
         let path: &OsStr = unsafe { Argument::from_c(raw, name) }?;
         Ok(Path::new(path))
     }
@@ -136,7 +136,7 @@ impl Argument<*const c_char> for &Path {
 
 impl Argument<*const c_char> for &str {
     unsafe fn from_c(raw: *const c_char, name: &str) -> Result<Self, String> {
-        // SAFETY: forwarded.
+        // SAFETY: forwarded: the same argument.
         let text: Option<Self> = unsafe { Argument::from_c(raw, name) }?;
         text.ok_or_else(|| other_than(name, "UTF-8"))
     }
@@ -147,7 +147,7 @@ impl Argument<*const c_char> for Option<&str> {
         if raw.is_null() {
             return Ok(None);
         }
-        // SAFETY: forwarded.
+        // SAFETY: forwarded: the same argument.
         let text: &CStr = unsafe { Argument::from_c(raw, name) }?;
         let text = text.to_str().map_err(|_| other_than(name, "UTF-8"))?;
         Ok(Some(text))
@@ -171,7 +171,7 @@ pub(super) unsafe fn null_terminated<'a>(list: *const *const c_char) -> Vec<&'a 
 
 impl Argument<*const *const c_char> for Vec<&OsStr> {
     unsafe fn from_c(raw: *const *const c_char, name: &str) -> Result<Self, String> {
-        // SAFETY: forwarded.
+        // SAFETY: forwarded: the same argument.
         let strings: Option<Self> = unsafe { Argument::from_c(raw, name) }?;
         strings.ok_or_else(|| null(name))
     }
@@ -220,7 +220,11 @@ pub(super) struct Out<T>(NonNull<T>);
 
 impl<T> Out<T> {
     /// Of an argument that [`finish_method!`](super::finish_method) does not check.
-    pub(super) fn new(raw: *mut T) -> Option<Self> {
+    ///
+    /// # Safety
+    ///
+    /// As for [`Argument::from_c`].
+    pub(super) unsafe fn new(raw: *mut T) -> Option<Self> {
         NonNull::new(raw).map(Self)
     }
 

@@ -125,7 +125,7 @@ impl Argument<c_int> for Option<CallersFd> {
     unsafe fn from_c(fd: c_int, name: &str) -> Result<Self, String> {
         match fd {
             -1 => Ok(None),
-            // SAFETY: forwarded.
+            // SAFETY: forwarded: the same argument.
             fd => unsafe { CallersFd::from_c(fd, name) }.map(Some),
         }
     }

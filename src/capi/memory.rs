@@ -96,7 +96,7 @@ unsafe fn have_addresses(iov: *const iovec, niov: size_t, name: &str) -> Result<
     if iov.is_null() && niov > 0 {
         return Err(format!("{name} != NULL"));
     }
-    // SAFETY: forwarded.
+    // SAFETY: forwarded: it is not NULL, or there are no buffers.
     let without = unsafe { array(iov, niov) }
         .iter()
         .filter(|buf| buf.iov_base.is_null());

@@ -97,7 +97,7 @@ pub(super) unsafe fn start<T, F>(
     T: Send + 'static,
     F: Future<Output = io::Result<T>> + Send + 'static,
 {
-    // SAFETY: forwarded.
+    // SAFETY: forwarded: the pointers of `call` are arguments.
     let Some((task, cancellable)) = (unsafe { prepare(object.upcast_ref(), call) }) else {
         return;
     };
@@ -131,7 +131,7 @@ pub(super) unsafe fn start_local<T, F>(
     T: 'static,
     F: Future<Output = io::Result<T>> + 'static,
 {
-    // SAFETY: forwarded.
+    // SAFETY: forwarded: the pointers of `call` are arguments.
     let Some((task, cancellable)) = (unsafe { prepare(object.upcast_ref(), call) }) else {
         return;
     };

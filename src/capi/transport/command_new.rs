@@ -60,9 +60,13 @@ impl Argument<(*const c_int, *const c_int, size_t)> for FdMap<'_> {
 }
 
 /// A second descriptor for a number of the caller's, which may be closed.
-fn duplicate(fd: c_int) -> io::Result<OwnedFd> {
+///
+/// # Safety
+///
+/// If it is open it must stay so during the call.
+unsafe fn duplicate(fd: c_int) -> io::Result<OwnedFd> {
     file::is_close_on_exec(fd)?;
-    // SAFETY: it is open, as was checked, and the C contract is that it stays so during the call.
+    // SAFETY: it is open, as was checked, and stays so: forwarded.
     unsafe { BorrowedFd::borrow_raw(fd) }.try_clone_to_owned()
 }
 

@@ -170,11 +170,11 @@ unsafe fn take_password(answer: *mut c_char) -> Option<String> {
     if answer.is_null() {
         return None;
     }
-    // SAFETY: the caller's promise.
+    // SAFETY: forwarded: a string that ends in NUL, and was checked not to be NULL.
     let password = unsafe { CStr::from_ptr(answer) }
         .to_str()
         .map(str::to_owned);
-    // SAFETY: it was given away, and is not used any more.
+    // SAFETY: forwarded: memory of `g_malloc()` that this function owns and uses for the last time.
     unsafe {
         cleanse(slice::from_raw_parts_mut(
             answer.cast(),

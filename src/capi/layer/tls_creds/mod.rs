@@ -68,7 +68,7 @@ unsafe fn change(
     builder: *mut QIOTlsCredsBuilder,
     how: impl FnOnce(QIOTlsCredsBuilder) -> QIOTlsCredsBuilder,
 ) {
-    // SAFETY: forwarded; there is no `GError **`.
+    // SAFETY: forwarded: NULL or a builder; there is no `GError **`.
     unsafe {
         let Some(builder) = builder.as_mut() else {
             return complain(function, "builder != NULL");
@@ -91,7 +91,7 @@ unsafe fn mistake(function: &CStr, builder: *mut QIOTlsCredsBuilder, expected: &
     complain(function, expected);
     if !builder.is_null() {
         let setter = function.to_string_lossy();
-        // SAFETY: forwarded.
+        // SAFETY: forwarded: it is not NULL, and nothing else uses it.
         unsafe { change(function, builder, |it| it.mistaken(&setter, expected)) };
     }
 }
