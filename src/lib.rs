@@ -19,9 +19,10 @@
 //! The [`guide`] has pages on waiting, subclassing, cancellation, threads, file descriptors, TLS,
 //! listeners, and porting.
 //!
-//! The methods of all classes are those of [`ChannelExt`]. [`relay`] connects two channels to each
-//! other. [`channel_for_fd`] creates the matching channel for any descriptor. A class of an
-//! application derives from [`Channel`], or from one of the classes above, by
+//! The methods of all classes are those of [`ChannelExt`], [`ChannelSeekExt`], [`ChannelWatchExt`]
+//! and [`ChannelFutureExt`]. [`relay`] connects two channels to each other. [`channel_for_fd`]
+//! creates the matching channel for any descriptor. A class of an application derives from
+//! [`Channel`], or from one of the classes above, by
 //! [`ChannelImpl`](subclass::prelude::ChannelImpl).
 //!
 //! # Examples
