@@ -83,6 +83,7 @@ uninstall: ## Removes what `make install` has installed, by the same settings
 
 docs: ## Builds the documentation for all languages in target/doc
 	@.ci/packages docs
+	@cargo doc --locked --no-deps -p glib -p gio -p futures-core -p futures-io
 	@cargo doc --locked --no-deps
 	@.ci/capi docs
 

@@ -2,7 +2,7 @@
 //!
 //! A coroutine is a future on a hub whose poll resumes the code until that waits for another
 //! future. Inside it [`ChannelExt::read_all`](crate::ChannelExt::read_all),
-//! [`wait`](crate::ChannelExt::wait) and related functions, and the streams of
+//! [`wait`](crate::ChannelWatchExt::wait) and related functions, and the streams of
 //! [`blocking_io`](crate::ChannelExt::blocking_io), suspend the coroutine where they would block.
 #![allow(unsafe_code)]
 

@@ -19,9 +19,10 @@
 //! The [`guide`] has pages on waiting, subclassing, cancellation, threads, file descriptors, TLS,
 //! listeners, and porting.
 //!
-//! The methods of all classes are those of [`ChannelExt`]. [`relay`] connects two channels to each
-//! other. [`channel_for_fd`] creates the matching channel for any descriptor. A class of an
-//! application derives from [`Channel`], or from one of the classes above, by
+//! The methods of all classes are those of [`ChannelExt`], [`ChannelSeekExt`], [`ChannelWatchExt`]
+//! and [`ChannelFutureExt`]. [`relay`] connects two channels to each other. [`channel_for_fd`]
+//! creates the matching channel for any descriptor. A class of an application derives from
+//! [`Channel`], or from one of the classes above, by
 //! [`ChannelImpl`](subclass::prelude::ChannelImpl).
 //!
 //! # Examples
@@ -86,9 +87,9 @@ mod types;
 mod watch;
 
 pub use channel::{
-    AsyncStream, BlockingIo, ByteCounter, Channel, ChannelExt, ChannelFutureExt, FdHandlers,
-    IoFutureExt, ReadHalf, RelayCounters, RelayStats, WriteHalf, relay, relay_counted,
-    relay_counted_future, relay_future,
+    AsyncStream, BlockingIo, ByteCounter, Channel, ChannelExt, ChannelFutureExt, ChannelSeekExt,
+    ChannelWatchExt, FdHandlers, IoFutureExt, ReadHalf, RelayCounters, RelayStats, WriteHalf,
+    relay, relay_counted, relay_counted_future, relay_future,
 };
 pub use error::{ChannelError, TransferError, from_glib_error, to_glib_error};
 pub use hub::{

@@ -3,4 +3,6 @@
 #[doc(no_inline)]
 pub use gio::prelude::*;
 
-pub use crate::channel::{ChannelExt, ChannelFutureExt, IoFutureExt};
+pub use crate::channel::{
+    ChannelExt, ChannelFutureExt, ChannelSeekExt, ChannelWatchExt, IoFutureExt,
+};

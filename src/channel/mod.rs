@@ -8,6 +8,8 @@ pub(crate) mod blocking;
 pub(crate) mod class;
 mod ext;
 mod ext_future;
+mod ext_seek;
+mod ext_watch;
 pub(crate) mod ffi;
 mod file_pool;
 mod flush;
@@ -31,6 +33,8 @@ pub(crate) use transfer::wait_for;
 
 pub use ext::ChannelExt;
 pub use ext_future::ChannelFutureExt;
+pub use ext_seek::ChannelSeekExt;
+pub use ext_watch::ChannelWatchExt;
 pub(crate) use splice::splice_in;
 pub use splice::{
     ByteCounter, QIOByteCounter, RelayCounters, RelayStats, relay, relay_counted,

@@ -158,7 +158,7 @@ impl Registration {
     }
 
     /// Whether the registration can be level-triggered: only if data alone is watched for.
-    pub(super) fn wants_level(&self, watched: IOCondition) -> bool {
+    pub(super) fn needs_level(&self, watched: IOCondition) -> bool {
         self.serves.short_read == ShortRead::ProbablyDrained && watched == IOCondition::IN
     }
 

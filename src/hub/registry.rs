@@ -95,7 +95,7 @@ impl Registry {
         };
         let watched = registration.watched();
         let wanted = watched | condition;
-        let trigger = match registration.wants_level(wanted) {
+        let trigger = match registration.needs_level(wanted) {
             true => Trigger::Level,
             false => Trigger::Edge,
         };

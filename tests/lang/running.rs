@@ -14,7 +14,7 @@ use std::{
 
 use nix::poll::{PollFd, PollFlags, poll};
 
-use crate::{listen, run::Program};
+use crate::{documents::listen, run::Program};
 
 /// How long the streams of a program that was ended are read.
 const GRACE: Duration = Duration::from_secs(1);

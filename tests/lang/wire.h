@@ -61,7 +61,8 @@ wire_ready (Wire *self)
 
   if (cable->way[!self->end]->len > 0 || cable->over[!self->end] || self->read_error != NULL)
     ready |= G_IO_IN;
-  if (cable->way[self->end]->len < CABLE_CAPACITY || cable->over[!self->end] || self->write_error != NULL)
+  if (cable->way[self->end]->len < CABLE_CAPACITY || cable->over[!self->end]
+      || self->write_error != NULL)
     ready |= G_IO_OUT;
   return ready;
 }

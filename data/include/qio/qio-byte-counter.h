@@ -10,8 +10,11 @@ G_BEGIN_DECLS
 /**
  * QIOByteCounter:
  *
- * Counts the bytes that qio_channel_splice_to() and qio_channel_relay() move, to be read while
- * the operation runs, in any thread, and also where an error has ended it. It is reference-counted.
+ * Counts the bytes that [method@Qio.Channel.splice_to] and [method@Qio.Channel.relay] move, to be
+ * read while the operation runs, in any thread, and also where an error has ended it. It is
+ * reference-counted.
+ *
+ * Since: 0.1
  */
 typedef struct _QIOByteCounter QIOByteCounter;
 
@@ -24,6 +27,8 @@ GType qio_byte_counter_get_type (void);
  * Creates a counter of 0 bytes.
  *
  * Returns: (transfer full): the counter
+ *
+ * Since: 0.1
  */
 QIOByteCounter *qio_byte_counter_new (void);
 
@@ -34,6 +39,8 @@ QIOByteCounter *qio_byte_counter_new (void);
  * Increments the reference count. May be called from any thread.
  *
  * Returns: (transfer full): the same counter
+ *
+ * Since: 0.1
  */
 QIOByteCounter *qio_byte_counter_ref (QIOByteCounter *counter);
 
@@ -42,6 +49,8 @@ QIOByteCounter *qio_byte_counter_ref (QIOByteCounter *counter);
  * @counter: (transfer full): a counter
  *
  * Decrements the reference count. May be called from any thread.
+ *
+ * Since: 0.1
  */
 void qio_byte_counter_unref (QIOByteCounter *counter);
 
@@ -52,6 +61,8 @@ void qio_byte_counter_unref (QIOByteCounter *counter);
  * Gets the number of bytes so far. May be called from any thread.
  *
  * Returns: the number of bytes
+ *
+ * Since: 0.1
  */
 guint64 qio_byte_counter_get_count (QIOByteCounter *counter);
 

@@ -12,9 +12,11 @@ G_BEGIN_DECLS
  * @QIO_CHANNEL_COMMAND_STDERR_INHERIT: that of this process
  * @QIO_CHANNEL_COMMAND_STDERR_NULL: discarded, as by `/dev/null`
  * @QIO_CHANNEL_COMMAND_STDERR_MERGE: the standard output of the command
- * @QIO_CHANNEL_COMMAND_STDERR_PIPE: to a channel of its own, qio_channel_command_get_stderr()
+ * @QIO_CHANNEL_COMMAND_STDERR_PIPE: to a channel of its own, [method@Qio.ChannelCommand.get_stderr]
  *
  * The destination of the standard error of a command.
+ *
+ * Since: 0.1
  */
 typedef enum
 {
@@ -32,18 +34,44 @@ GType qio_channel_command_stderr_get_type (void);
 /**
  * QIOChannelCommand:
  *
- * A command whose standard output is read and whose standard input is written.
+ * A child process: its standard output is read, and its standard input is written.
  *
- * qio_channel_shutdown() for writing ends the command's input. qio_channel_close() ends both, waits
- * in either mode until the command has ended, and is an error if it failed. Terminate a command
- * that may not end by itself before, or wait for its pidfd.
+ * [ctor@Qio.ChannelCommand.new_spawn] starts a command, [ctor@Qio.ChannelCommand.new_full] one with
+ * an environment and a directory of its own, and [ctor@Qio.ChannelCommand.new_pid] adopts a process
+ * that was started elsewhere.
+ *
+ * A typical sequence:
+ *
+ * ```c
+ * g_autoptr (GError) error = NULL;
+ * const char *argv[] = { "/usr/bin/sort", "-r", NULL };
+ * g_autoptr (QIOChannelCommand) sort = qio_channel_command_new_spawn (argv, O_RDWR, &error);
+ * g_autoptr (GBytes) input = g_bytes_new_static ("a\nb\n", 4);
+ * g_autoptr (GBytes) output = NULL;
+ * int wait_status;
+ *
+ * if (sort == NULL
+ *     || !qio_channel_command_communicate (sort, input, -1, &output, NULL, &wait_status, &error))
+ *   g_printerr ("%s\n", error->message);
+ * ```
+ *
+ * [method@Qio.Channel.shutdown] for writing ends the input of the command.
+ * [method@Qio.Channel.close] ends both directions, waits in either mode until the command has
+ * ended, and fails if the command failed. Terminate a command that may not end by itself before
+ * ([method@Qio.ChannelCommand.terminate]), or wait for its pidfd.
  *
  * A caller that writes much before it reads may deadlock: the command stops reading when its output
- * is not read. qio_channel_command_communicate() does both at once.
+ * is not read. [method@Qio.ChannelCommand.communicate] reads and writes at once.
  *
  * A channel that is finalized without being closed does not block: a thread gives a running command
  * a moment to end, then terminates it (`SIGTERM`), then kills it. Signals never reach another
  * process.
+ *
+ * ## Threads
+ *
+ * As of every [class@Qio.Channel].
+ *
+ * Since: 0.1
  */
 G_DECLARE_DERIVABLE_TYPE (QIOChannelCommand, qio_channel_command, QIO, CHANNEL_COMMAND, QIOChannel)
 
@@ -51,7 +79,9 @@ G_DECLARE_DERIVABLE_TYPE (QIOChannelCommand, qio_channel_command, QIO, CHANNEL_C
  * QIOChannelCommandClass:
  * @parent_class: the parent class
  *
- * The class of a #QIOChannelCommand.
+ * The class of a [class@Qio.ChannelCommand].
+ *
+ * Since: 0.1
  */
 struct _QIOChannelCommandClass
 {
@@ -65,12 +95,16 @@ struct _QIOChannelCommandClass
  * QIOChannelCommand:pid:
  *
  * The process id of the command, or 0.
+ *
+ * Since: 0.1
  */
 
 /**
  * QIOChannelCommand:wait-status:
  *
  * The wait status of the command, as of `waitpid()`; -1 while it is not known.
+ *
+ * Since: 0.1
  */
 
 /**
@@ -84,6 +118,8 @@ struct _QIOChannelCommandClass
  * written to has no input.
  *
  * Returns: (transfer full): a channel
+ *
+ * Since: 0.1
  */
 QIOChannelCommand *qio_channel_command_new_spawn (const char *const *argv,
                                                   int flags,
@@ -101,10 +137,12 @@ QIOChannelCommand *qio_channel_command_new_spawn (const char *const *argv,
  * @stderr_policy: where the standard error goes
  * @error: where to report an error
  *
- * Starts a command. See qio_channel_command_new_spawn(). The program is looked up in the `PATH` of
- * the environment that it gets.
+ * Starts a command. See [ctor@Qio.ChannelCommand.new_spawn]. The program is looked up in the `PATH`
+ * of the environment that it gets.
  *
  * Returns: (transfer full): a channel
+ *
+ * Since: 0.1
  */
 QIOChannelCommand *qio_channel_command_new_full (const char *const *argv,
                                                  const char *const *envp,
@@ -129,9 +167,11 @@ QIOChannelCommand *qio_channel_command_new_full (const char *const *argv,
  * @n_fds: how many
  * @error: where to report an error
  *
- * Starts a command with additional descriptors. See qio_channel_command_new_full().
+ * Starts a command with additional descriptors. See [ctor@Qio.ChannelCommand.new_full].
  *
  * Returns: (transfer full): a channel
+ *
+ * Since: 0.1
  */
 QIOChannelCommand *qio_channel_command_new_with_fds (const char *const *argv,
                                                      const char *const *envp,
@@ -155,6 +195,8 @@ QIOChannelCommand *qio_channel_command_new_with_fds (const char *const *argv,
  * that is not open is an error, as is a child that does not exist.
  *
  * Returns: (transfer full): a channel
+ *
+ * Since: 0.1
  */
 QIOChannelCommand *qio_channel_command_new_pid (int writefd,
                                                 int readfd,
@@ -170,6 +212,8 @@ QIOChannelCommand *qio_channel_command_new_pid (int writefd,
  * to it blocks until it is read.
  *
  * Returns: (transfer none) (nullable): a channel, or %NULL
+ *
+ * Since: 0.1
  */
 QIOChannelFile *qio_channel_command_get_stderr (QIOChannelCommand *command);
 
@@ -178,9 +222,11 @@ QIOChannelFile *qio_channel_command_get_stderr (QIOChannelCommand *command);
  * @command: a channel
  *
  * Returns the process id. It may be reused by another process once the command has ended: use
- * qio_channel_command_send_signal(), which never signals another process.
+ * [method@Qio.ChannelCommand.send_signal], which never signals another process.
  *
  * Returns: the process id, or 0
+ *
+ * Since: 0.1
  */
 GPid qio_channel_command_get_pid (QIOChannelCommand *command);
 
@@ -194,6 +240,8 @@ GPid qio_channel_command_get_pid (QIOChannelCommand *command);
  * with the same behavior.
  *
  * Returns: a descriptor, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_command_get_pidfd (QIOChannelCommand *command,
                                    GError **error);
@@ -201,8 +249,8 @@ int qio_channel_command_get_pidfd (QIOChannelCommand *command,
 /**
  * qio_channel_command_get_exit_status:
  * @command: a channel
- * @wait_status: (out) (optional): its wait status, for g_spawn_check_wait_status(); set only with
- * %TRUE
+ * @wait_status: (out) (optional): its wait status, for [func@GLib.spawn_check_wait_status]; set
+ * only with %TRUE
  * @error: where to report an error
  *
  * Returns the wait status of the command, if it has ended. Does not block. It is an error if the
@@ -210,6 +258,8 @@ int qio_channel_command_get_pidfd (QIOChannelCommand *command,
  * something else has waited for the command.
  *
  * Returns: %TRUE if it has ended; %FALSE if it runs, or with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_command_get_exit_status (QIOChannelCommand *command,
                                               int *wait_status,
@@ -218,14 +268,16 @@ gboolean qio_channel_command_get_exit_status (QIOChannelCommand *command,
 /**
  * qio_channel_command_wait_exit:
  * @command: a channel
- * @wait_status: (out) (optional): its wait status, for g_spawn_check_wait_status(); set only with
- * %TRUE
+ * @wait_status: (out) (optional): its wait status, for [func@GLib.spawn_check_wait_status]; set
+ * only with %TRUE
  * @error: where to report an error
  *
  * Blocks until the command has ended, without closing the channel: its output can still be read. A
  * command whose output is not read may never end.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_command_wait_exit (QIOChannelCommand *command,
                                         int *wait_status,
@@ -239,8 +291,10 @@ gboolean qio_channel_command_wait_exit (QIOChannelCommand *command,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_command_wait_exit(), without blocking: @callback is called from the thread-default
- * context. Cancelling it does not affect the command.
+ * As [method@Qio.ChannelCommand.wait_exit], without blocking: @callback is called from the
+ * thread-default context. Cancelling it does not affect the command.
+ *
+ * Since: 0.1
  */
 void qio_channel_command_wait_exit_async (QIOChannelCommand *command,
                                           int io_priority,
@@ -252,13 +306,15 @@ void qio_channel_command_wait_exit_async (QIOChannelCommand *command,
  * qio_channel_command_wait_exit_finish:
  * @command: a channel
  * @result: what @callback got
- * @wait_status: (out) (optional): its wait status, for g_spawn_check_wait_status(); set only with
- * %TRUE
+ * @wait_status: (out) (optional): its wait status, for [func@GLib.spawn_check_wait_status]; set
+ * only with %TRUE
  * @error: where to report an error
  *
- * Takes the result of qio_channel_command_wait_exit_async().
+ * Takes the result of [method@Qio.ChannelCommand.wait_exit_async].
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_command_wait_exit_finish (QIOChannelCommand *command,
                                                GAsyncResult *result,
@@ -272,7 +328,7 @@ gboolean qio_channel_command_wait_exit_finish (QIOChannelCommand *command,
  * @max: the most bytes of each output, or -1 for any number
  * @output: (out) (optional) (transfer full): its standard output
  * @errors: (out) (optional) (transfer full): its standard error, if that is a pipe
- * @wait_status: (out) (optional): its wait status, for g_spawn_check_wait_status()
+ * @wait_status: (out) (optional): its wait status, for [func@GLib.spawn_check_wait_status]
  * @error: where to report an error
  *
  * Writes the input of a command and ends it, reads its output and its standard error, as far as
@@ -284,6 +340,8 @@ gboolean qio_channel_command_wait_exit_finish (QIOChannelCommand *command,
  * an error, as is a closed channel.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_command_communicate (QIOChannelCommand *command,
                                           GBytes *input,
@@ -303,8 +361,10 @@ gboolean qio_channel_command_communicate (QIOChannelCommand *command,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_command_communicate(), without blocking: @callback is called from the
+ * As [method@Qio.ChannelCommand.communicate], without blocking: @callback is called from the
  * thread-default context. Data that a cancelled operation has read is lost.
+ *
+ * Since: 0.1
  */
 void qio_channel_command_communicate_async (QIOChannelCommand *command,
                                             GBytes *input,
@@ -320,12 +380,14 @@ void qio_channel_command_communicate_async (QIOChannelCommand *command,
  * @result: what @callback got
  * @output: (out) (optional) (transfer full): its standard output
  * @errors: (out) (optional) (transfer full): its standard error, if that is a pipe
- * @wait_status: (out) (optional): its wait status, for g_spawn_check_wait_status()
+ * @wait_status: (out) (optional): its wait status, for [func@GLib.spawn_check_wait_status]
  * @error: where to report an error
  *
- * Takes the result of qio_channel_command_communicate_async().
+ * Takes the result of [method@Qio.ChannelCommand.communicate_async].
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_command_communicate_finish (QIOChannelCommand *command,
                                                  GAsyncResult *result,
@@ -343,6 +405,8 @@ gboolean qio_channel_command_communicate_finish (QIOChannelCommand *command,
  * Sends a signal to the command. Does nothing if it has ended.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_command_send_signal (QIOChannelCommand *command,
                                           int signum,
@@ -356,6 +420,8 @@ gboolean qio_channel_command_send_signal (QIOChannelCommand *command,
  * Sends `SIGTERM` to the command.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_command_terminate (QIOChannelCommand *command,
                                         GError **error);
@@ -368,6 +434,8 @@ gboolean qio_channel_command_terminate (QIOChannelCommand *command,
  * Sends `SIGKILL` to the command.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_command_kill (QIOChannelCommand *command,
                                    GError **error);

@@ -14,9 +14,35 @@ G_BEGIN_DECLS
  *
  * A file, a pipe, a terminal: anything with a descriptor that is not a socket.
  *
+ * [ctor@Qio.ChannelFile.new_path] opens a path, [ctor@Qio.ChannelFile.new_fd] takes a descriptor
+ * over, [ctor@Qio.ChannelFile.new_dupfd] duplicates one, and [func@Qio.ChannelFile.new_pipe] makes
+ * both ends of a pipe.
+ *
+ * A typical sequence:
+ *
+ * ```c
+ * g_autoptr (GError) error = NULL;
+ * g_autoptr (QIOChannelFile) file = NULL;
+ * char buf[256];
+ * gssize count = -1;
+ *
+ * file = qio_channel_file_new_path ("/etc/hostname", O_RDONLY, 0, &error);
+ * if (file != NULL)
+ *   count = qio_channel_pread (QIO_CHANNEL (file), buf, sizeof buf, 0, &error);
+ * if (count < 0)
+ *   g_printerr ("%s\n", error->message);
+ * ```
+ *
  * Regular files are always ready, although reading them can block on the disk; asynchronous
  * functions use a thread for them. A write to a pipe without a reader fails with
  * %G_IO_ERROR_BROKEN_PIPE and does not raise SIGPIPE.
+ *
+ * ## Threads
+ *
+ * As of every [class@Qio.Channel]. Reads and writes at offsets, as [method@Qio.Channel.pread], may
+ * run in several threads at once; others share the position of the file.
+ *
+ * Since: 0.1
  */
 G_DECLARE_DERIVABLE_TYPE (QIOChannelFile, qio_channel_file, QIO, CHANNEL_FILE, QIOChannel)
 
@@ -24,7 +50,9 @@ G_DECLARE_DERIVABLE_TYPE (QIOChannelFile, qio_channel_file, QIO, CHANNEL_FILE, Q
  * QIOChannelFileClass:
  * @parent_class: the parent class
  *
- * The class of a #QIOChannelFile.
+ * The class of a [class@Qio.ChannelFile].
+ *
+ * Since: 0.1
  */
 struct _QIOChannelFileClass
 {
@@ -38,12 +66,16 @@ struct _QIOChannelFileClass
  * QIOChannelFile:fd:
  *
  * The number of the descriptor, or -1 when there is none.
+ *
+ * Since: 0.1
  */
 
 /**
  * QIOChannelFile:path:
  *
  * The path that was opened, if any.
+ *
+ * Since: 0.1
  */
 
 /**
@@ -55,6 +87,8 @@ struct _QIOChannelFileClass
  * descriptor. The only error is a number that is not open.
  *
  * Returns: (transfer full): a channel
+ *
+ * Since: 0.1
  */
 QIOChannelFile *qio_channel_file_new_fd (int fd,
                                          GError **error);
@@ -68,6 +102,8 @@ QIOChannelFile *qio_channel_file_new_fd (int fd,
  * share the position and the blocking mode.
  *
  * Returns: (transfer full): a channel
+ *
+ * Since: 0.1
  */
 QIOChannelFile *qio_channel_file_new_dupfd (int fd,
                                             GError **error);
@@ -82,6 +118,8 @@ QIOChannelFile *qio_channel_file_new_dupfd (int fd,
  * Opens a file. Its descriptor is close-on-exec.
  *
  * Returns: (transfer full): a channel
+ *
+ * Since: 0.1
  */
 QIOChannelFile *qio_channel_file_new_path (const char *path,
                                            int flags,
@@ -97,6 +135,8 @@ QIOChannelFile *qio_channel_file_new_path (const char *path,
  * Creates a pipe. Neither end is set on failure.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_file_new_pipe (QIOChannelFile **reader,
                                     QIOChannelFile **writer,
@@ -114,6 +154,8 @@ gboolean qio_channel_file_new_pipe (QIOChannelFile **reader,
  * well.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_file_adopt_fd (QIOChannelFile *file,
                                     int fd,
@@ -126,6 +168,8 @@ gboolean qio_channel_file_adopt_fd (QIOChannelFile *file,
  * Gets the descriptor, which the channel owns: do not close it.
  *
  * Returns: the number, or -1 when there is none
+ *
+ * Since: 0.1
  */
 int qio_channel_file_get_fd (QIOChannelFile *file);
 
@@ -137,6 +181,8 @@ int qio_channel_file_get_fd (QIOChannelFile *file);
  *
  * Returns: (transfer full) (nullable) (type filename): the path, or %NULL if the channel was
  * created without a path
+ *
+ * Since: 0.1
  */
 char *qio_channel_file_get_path (QIOChannelFile *file);
 

@@ -18,7 +18,9 @@ G_BEGIN_DECLS
  * @QIO_CHANNEL_CONNECT_STAGE_PROXY_NEGOTIATED: the proxy has connected
  * @QIO_CHANNEL_CONNECT_STAGE_COMPLETE: the end: the channel is open, or it has failed
  *
- * The stages of a connect. The values are those of #GSocketClientEvent.
+ * The stages of a connect. The values are those of [enum@Gio.SocketClientEvent].
+ *
+ * Since: 0.1
  */
 typedef enum
 {
@@ -39,12 +41,50 @@ GType qio_channel_connect_stage_get_type (void);
 /**
  * QIOChannelSocket:
  *
- * A socket: a stream, which is TCP over IPv4 and IPv6, a unix path or an abstract name; datagrams,
- * over UDP or unix; a sequence of packets; or any adopted socket.
+ * A socket: a stream, datagrams or a sequence of packets.
+ *
+ * Streams are TCP over IPv4 and IPv6, unix paths and abstract names; datagrams are UDP or unix
+ * sockets. Any other socket can be adopted.
+ *
+ * [ctor@Qio.ChannelSocket.new] makes a channel that is not open yet. It becomes a connection by
+ * [method@Qio.ChannelSocket.connect_sync] or [method@Qio.ChannelSocket.connect_async], a listening
+ * socket by [method@Qio.ChannelSocket.listen_sync], a datagram socket by
+ * [method@Qio.ChannelSocket.dgram_sync]. [ctor@Qio.ChannelSocket.new_fd] adopts a descriptor, and
+ * [func@Qio.ChannelSocket.new_pair] makes two connected channels.
+ *
+ * A typical sequence of a client:
+ *
+ * ```c
+ * g_autoptr (GError) error = NULL;
+ * g_autoptr (QIOChannelSocket) socket = qio_channel_socket_new ();
+ * g_autoptr (GSocketConnectable) address = g_network_address_new ("www.example.com", 80);
+ * static const char request[] = "HEAD / HTTP/1.0\r\n\r\n";
+ * char answer[1024];
+ * gssize count = -1;
+ *
+ * if (qio_channel_socket_connect_sync (socket, address, &error) == 0
+ *     && qio_channel_write_all (QIO_CHANNEL (socket), request, strlen (request), &error) == 0)
+ *   count = qio_channel_read (QIO_CHANNEL (socket), answer, sizeof answer, &error);
+ * if (count < 0)
+ *   g_printerr ("%s\n", error->message);
+ * ```
+ *
+ * Servers are simpler with [class@Qio.NetListener].
  *
  * Unix sockets pass file descriptors, up to 253 in one message. A write to a peer that has
  * disconnected fails and raises no signal. A socket that listens on a unix path removes the file
  * when it is closed or finalized, unless another file has taken its place.
+ *
+ * ## Threads
+ *
+ * As of every [class@Qio.Channel]. One thread may read while another one writes.
+ *
+ * ## Signals
+ *
+ * [signal@Qio.ChannelSocket::connect-progress] reports the stages of an asynchronous connect, in
+ * the thread that runs its context.
+ *
+ * Since: 0.1
  */
 G_DECLARE_DERIVABLE_TYPE (QIOChannelSocket, qio_channel_socket, QIO, CHANNEL_SOCKET, QIOChannel)
 
@@ -52,7 +92,9 @@ G_DECLARE_DERIVABLE_TYPE (QIOChannelSocket, qio_channel_socket, QIO, CHANNEL_SOC
  * QIOChannelSocketClass:
  * @parent_class: the parent class
  *
- * The class of a #QIOChannelSocket.
+ * The class of a [class@Qio.ChannelSocket].
+ *
+ * Since: 0.1
  */
 struct _QIOChannelSocketClass
 {
@@ -66,18 +108,24 @@ struct _QIOChannelSocketClass
  * QIOChannelSocket:fd:
  *
  * The number of the descriptor, or -1 when there is none.
+ *
+ * Since: 0.1
  */
 
 /**
  * QIOChannelSocket:local-address:
  *
  * The address of this end, once there is one.
+ *
+ * Since: 0.1
  */
 
 /**
  * QIOChannelSocket:remote-address:
  *
  * The address of the other end, if there is one.
+ *
+ * Since: 0.1
  */
 
 /**
@@ -87,36 +135,46 @@ struct _QIOChannelSocketClass
  * @connectable: the destination
  * @address: (nullable): the address that @stage is about, if it is about one
  *
- * Emitted at each stage of qio_channel_socket_connect_async(), in the thread that runs the context.
- * Several addresses may be tried at the same time. The last stage is
+ * Emitted at each stage of [method@Qio.ChannelSocket.connect_async], in the thread that runs the
+ * context. Several addresses may be tried at the same time. The last stage is
  * %QIO_CHANNEL_CONNECT_STAGE_COMPLETE, with the address of the other end, or without one on
  * failure; after it was cancelled a connect emits nothing more.
  *
- * The address of a proxy is a #GProxyAddress while it is being connected to.
+ * The address of a proxy is a [class@Gio.ProxyAddress] while it is being connected to.
+ *
+ * Since: 0.1
  */
 
 /**
  * QIOChannelSocket:socket-type:
  *
  * The type of the socket: the type to create, or once it is open the type of the descriptor.
+ *
+ * Since: 0.1
  */
 
 /**
  * QIOChannelSocket:send-buffer-size:
  *
  * The size of the send buffer of the kernel in bytes (SO_SNDBUF). Linux doubles what is set.
+ *
+ * Since: 0.1
  */
 
 /**
  * QIOChannelSocket:receive-buffer-size:
  *
  * The size of the receive buffer of the kernel in bytes (SO_RCVBUF). Linux doubles what is set.
+ *
+ * Since: 0.1
  */
 
 /**
  * QIOChannelSocket:keep-alive:
  *
  * Whether keep-alive probes are sent to an idle peer (SO_KEEPALIVE).
+ *
+ * Since: 0.1
  */
 
 /**
@@ -124,6 +182,8 @@ struct _QIOChannelSocketClass
  *
  * The time in milliseconds after which unacknowledged data ends a TCP connection
  * (TCP_USER_TIMEOUT). 0: the default of the system.
+ *
+ * Since: 0.1
  */
 
 /**
@@ -132,6 +192,8 @@ struct _QIOChannelSocketClass
  * Creates a channel that is not open yet: it can be connected, or listen, once.
  *
  * Returns: (transfer full): a channel
+ *
+ * Since: 0.1
  */
 QIOChannelSocket *qio_channel_socket_new (void);
 
@@ -141,10 +203,12 @@ QIOChannelSocket *qio_channel_socket_new (void);
  * @error: where to report an error
  *
  * Creates a channel for a socket, and takes ownership of @fd. On failure the caller keeps it, as
- * with g_socket_new_from_fd(). The blocking mode is that of the socket. A number that is not open,
- * and a descriptor that is not a socket, are errors.
+ * with [ctor@Gio.Socket.new_from_fd]. The blocking mode is that of the socket. A number that is not
+ * open, and a descriptor that is not a socket, are errors.
  *
  * Returns: (transfer full): a channel
+ *
+ * Since: 0.1
  */
 QIOChannelSocket *qio_channel_socket_new_fd (int fd,
                                              GError **error);
@@ -158,6 +222,8 @@ QIOChannelSocket *qio_channel_socket_new_fd (int fd,
  * Creates two connected unix sockets. Neither is set on failure.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_socket_new_pair (QIOChannelSocket **one,
                                       QIOChannelSocket **other,
@@ -174,6 +240,8 @@ gboolean qio_channel_socket_new_pair (QIOChannelSocket **one,
  * has one, %G_IO_ERROR_CLOSED if it was closed. A number that is not open is an error as well.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_socket_adopt_fd (QIOChannelSocket *socket,
                                       int fd,
@@ -189,6 +257,8 @@ gboolean qio_channel_socket_adopt_fd (QIOChannelSocket *socket,
  * a name are tried one after the other; the error is that of the last one. Proxies are not used.
  *
  * Returns: (skip): 0, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_socket_connect_sync (QIOChannelSocket *socket,
                                      GSocketConnectable *address,
@@ -197,8 +267,8 @@ int qio_channel_socket_connect_sync (QIOChannelSocket *socket,
 /**
  * qio_channel_socket_connect_async:
  * @socket: a channel that is not open yet
- * @address: where to: an address, a #GNetworkAddress, a #GNetworkService, …
- * @client: (nullable): the options, %NULL for those of a new #GSocketClient
+ * @address: where to: an address, a [class@Gio.NetworkAddress], a [class@Gio.NetworkService], …
+ * @client: (nullable): the options, %NULL for those of a new [class@Gio.SocketClient]
  * @io_priority: the priority, %G_PRIORITY_DEFAULT for example
  * @cancellable: (nullable): what can cancel it, at any stage; all its sockets are closed then
  * @callback: (scope async) (closure user_data): called when it is done
@@ -209,13 +279,15 @@ int qio_channel_socket_connect_sync (QIOChannelSocket *socket,
  * of a second; the first that connects is used. Proxies are those of the desktop settings, SOCKS
  * and HTTP.
  *
- * @client has the options, as for g_socket_client_connect(): the timeout in seconds, for each
- * address and step, the local address, the type of socket, whether to use proxies and the resolver
- * of proxies. It is not referenced afterwards. For unix sockets and #GNativeSocketAddress<!-- -->es
- * there are no proxies.
+ * @client has the options, as for [method@Gio.SocketClient.connect]: the timeout in seconds, for
+ * each address and step, the local address, the type of socket, whether to use proxies and the
+ * resolver of proxies. It is not referenced afterwards. Unix sockets and each
+ * [class@Gio.NativeSocketAddress] have no proxies.
  *
- * The new connection is blocking, as every new channel. #QIOChannelSocket::connect-progress reports
- * the stages.
+ * The new connection is blocking, as every new channel.
+ * [signal@Qio.ChannelSocket::connect-progress] reports the stages.
+ *
+ * Since: 0.1
  */
 void qio_channel_socket_connect_async (QIOChannelSocket *socket,
                                        GSocketConnectable *address,
@@ -231,14 +303,16 @@ void qio_channel_socket_connect_async (QIOChannelSocket *socket,
  * @result: what the callback was given
  * @error: where to report an error
  *
- * Takes the result of qio_channel_socket_connect_async(). An error has the domain and the code of
- * GIO (%G_RESOLVER_ERROR, %G_IO_ERROR_TIMED_OUT, %G_IO_ERROR_PROXY_FAILED, …), and names the
- * destination, with the address that failed or the proxy where that is known. %G_IO_ERROR_EXISTS if
- * the channel is open, %G_IO_ERROR_CLOSED as soon as it is closed, %G_IO_ERROR_NOT_SUPPORTED for a
- * client with TLS, for a proxy that is itself behind TLS, and for a local address of anything but
- * IP.
+ * Takes the result of [method@Qio.ChannelSocket.connect_async]. An error has the domain and the
+ * code of GIO (%G_RESOLVER_ERROR, %G_IO_ERROR_TIMED_OUT, %G_IO_ERROR_PROXY_FAILED, …), and names
+ * the destination, with the address that failed or the proxy where that is known.
+ * %G_IO_ERROR_EXISTS if the channel is open, %G_IO_ERROR_CLOSED as soon as it is closed,
+ * %G_IO_ERROR_NOT_SUPPORTED for a client with TLS, for a proxy that is itself behind TLS, and for a
+ * local address of anything but IP.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_socket_connect_finish (QIOChannelSocket *socket,
                                             GAsyncResult *result,
@@ -251,9 +325,11 @@ gboolean qio_channel_socket_connect_finish (QIOChannelSocket *socket,
  * @backlog: how many connections may wait to be accepted
  * @error: where to report an error
  *
- * Listens. qio_channel_socket_get_local_address() returns the port.
+ * Listens. [method@Qio.ChannelSocket.get_local_address] returns the port.
  *
  * Returns: (skip): 0, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_socket_listen_sync (QIOChannelSocket *socket,
                                     GSocketAddress *address,
@@ -270,8 +346,10 @@ int qio_channel_socket_listen_sync (QIOChannelSocket *socket,
  * @callback: (scope async) (closure user_data): called when it is done
  * @user_data: what to call it with
  *
- * As qio_channel_socket_listen_sync(), on the first address of a name that can be listened on.
- * Nothing blocks while the name is looked up.
+ * As [method@Qio.ChannelSocket.listen_sync], on the first address of a name that can be listened
+ * on. Nothing blocks while the name is looked up.
+ *
+ * Since: 0.1
  */
 void qio_channel_socket_listen_async (QIOChannelSocket *socket,
                                       GSocketConnectable *address,
@@ -287,9 +365,11 @@ void qio_channel_socket_listen_async (QIOChannelSocket *socket,
  * @result: what the callback was given
  * @error: where to report an error
  *
- * Takes the result of qio_channel_socket_listen_async().
+ * Takes the result of [method@Qio.ChannelSocket.listen_async].
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_socket_listen_finish (QIOChannelSocket *socket,
                                            GAsyncResult *result,
@@ -307,6 +387,8 @@ gboolean qio_channel_socket_listen_finish (QIOChannelSocket *socket,
  * On an error, such as %G_IO_ERROR_TOO_MANY_OPEN_FILES, the connection stays in the queue.
  *
  * Returns: (transfer full): a channel
+ *
+ * Since: 0.1
  */
 QIOChannelSocket *qio_channel_socket_accept (QIOChannelSocket *socket,
                                              GError **error);
@@ -321,6 +403,8 @@ QIOChannelSocket *qio_channel_socket_accept (QIOChannelSocket *socket,
  *
  * Waits for a connection and accepts it, on the thread-default main context. Never blocks, whatever
  * the mode of the channel is.
+ *
+ * Since: 0.1
  */
 void qio_channel_socket_accept_async (QIOChannelSocket *socket,
                                       int io_priority,
@@ -334,9 +418,11 @@ void qio_channel_socket_accept_async (QIOChannelSocket *socket,
  * @result: what the callback was given
  * @error: where to report an error
  *
- * Takes the result of qio_channel_socket_accept_async().
+ * Takes the result of [method@Qio.ChannelSocket.accept_async].
  *
  * Returns: (transfer full): a channel
+ *
+ * Since: 0.1
  */
 QIOChannelSocket *qio_channel_socket_accept_finish (QIOChannelSocket *socket,
                                                     GAsyncResult *result,
@@ -350,6 +436,8 @@ QIOChannelSocket *qio_channel_socket_accept_finish (QIOChannelSocket *socket,
  * Gets the address of this end.
  *
  * Returns: (transfer full): the address
+ *
+ * Since: 0.1
  */
 GSocketAddress *qio_channel_socket_get_local_address (QIOChannelSocket *socket,
                                                       GError **error);
@@ -362,6 +450,8 @@ GSocketAddress *qio_channel_socket_get_local_address (QIOChannelSocket *socket,
  * Gets the address of the other end. %G_IO_ERROR_NOT_CONNECTED if there is none.
  *
  * Returns: (transfer full): the address
+ *
+ * Since: 0.1
  */
 GSocketAddress *qio_channel_socket_get_remote_address (QIOChannelSocket *socket,
                                                        GError **error);
@@ -373,6 +463,8 @@ GSocketAddress *qio_channel_socket_get_remote_address (QIOChannelSocket *socket,
  * Gets the descriptor, which the channel owns: do not close it.
  *
  * Returns: the number, or -1 when there is none
+ *
+ * Since: 0.1
  */
 int qio_channel_socket_get_fd (QIOChannelSocket *socket);
 
@@ -381,11 +473,13 @@ int qio_channel_socket_get_fd (QIOChannelSocket *socket);
  * @type: %G_SOCKET_TYPE_STREAM, %G_SOCKET_TYPE_DATAGRAM or %G_SOCKET_TYPE_SEQPACKET
  *
  * Creates a channel that is not open yet, for a socket of a given type.
- * qio_channel_socket_connect_sync() and qio_channel_socket_listen_sync() open it.
+ * [method@Qio.ChannelSocket.connect_sync] and [method@Qio.ChannelSocket.listen_sync] open it.
  * %G_SOCKET_TYPE_SEQPACKET is a connection that preserves message boundaries, of unix sockets or
  * vsock. Datagram sockets do not listen.
  *
  * Returns: (transfer full): a channel
+ *
+ * Since: 0.1
  */
 QIOChannelSocket *qio_channel_socket_new_of_type (GSocketType type);
 
@@ -396,9 +490,11 @@ QIOChannelSocket *qio_channel_socket_new_of_type (GSocketType type);
  * @other: (out) (transfer full): the other end
  * @error: where to report an error
  *
- * As qio_channel_socket_new_pair(), of any type.
+ * As [func@Qio.ChannelSocket.new_pair], of any type.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_socket_new_pair_of_type (GSocketType type,
                                               QIOChannelSocket **one,
@@ -412,6 +508,8 @@ gboolean qio_channel_socket_new_pair_of_type (GSocketType type,
  * Gets the type of the socket: the type to create, or once it is open the type of the descriptor.
  *
  * Returns: the type, %G_SOCKET_TYPE_INVALID for one without a value in GIO
+ *
+ * Since: 0.1
  */
 GSocketType qio_channel_socket_get_socket_type (QIOChannelSocket *socket);
 
@@ -428,10 +526,12 @@ GSocketType qio_channel_socket_get_socket_type (QIOChannelSocket *socket);
  *
  * Each write sends one message, and each read receives one. A read whose buffers are too small
  * fails with %G_IO_ERROR_MESSAGE_TOO_LARGE, and the rest of the message is lost: see
- * qio_channel_socket_get_next_message_size(). A read of 0 bytes is an empty message; it is
+ * [method@Qio.ChannelSocket.get_next_message_size]. A read of 0 bytes is an empty message; it is
  * end-of-file only after the channel was shut down.
  *
  * Returns: (skip): 0, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_socket_dgram_sync (QIOChannelSocket *socket,
                                    GSocketAddress *local,
@@ -442,14 +542,17 @@ int qio_channel_socket_dgram_sync (QIOChannelSocket *socket,
  * qio_channel_socket_dgram_async:
  * @socket: a channel that is not open yet
  * @local: (nullable): where to receive
- * @remote: (nullable): where to send to: a #GSocketAddress or a #GNetworkAddress
+ * @remote: (nullable): where to send to: a [class@Gio.SocketAddress] or a
+ * [class@Gio.NetworkAddress]
  * @io_priority: the priority, %G_PRIORITY_DEFAULT for example
  * @cancellable: (nullable): what can cancel it; the channel stays as it is then
  * @callback: (scope async) (closure user_data): called when it is done
  * @user_data: what to call it with
  *
- * As qio_channel_socket_dgram_sync(), without blocking: @callback is called from the thread's
+ * As [method@Qio.ChannelSocket.dgram_sync], without blocking: @callback is called from the thread's
  * default main context.
+ *
+ * Since: 0.1
  */
 void qio_channel_socket_dgram_async (QIOChannelSocket *socket,
                                      GSocketAddress *local,
@@ -465,9 +568,11 @@ void qio_channel_socket_dgram_async (QIOChannelSocket *socket,
  * @result: what the callback was given
  * @error: where to report an error
  *
- * Takes the result of qio_channel_socket_dgram_async().
+ * Takes the result of [method@Qio.ChannelSocket.dgram_async].
  *
  * Returns: (skip): 0, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_socket_dgram_finish (QIOChannelSocket *socket,
                                      GAsyncResult *result,
@@ -485,6 +590,8 @@ int qio_channel_socket_dgram_finish (QIOChannelSocket *socket,
  * %G_IO_ERROR_WOULD_BLOCK if none is pending.
  *
  * Returns: (transfer full): the message, which may be empty
+ *
+ * Since: 0.1
  */
 GBytes *qio_channel_socket_receive_from (QIOChannelSocket *socket,
                                          gsize count,
@@ -502,6 +609,8 @@ GBytes *qio_channel_socket_receive_from (QIOChannelSocket *socket,
  * is full.
  *
  * Returns: the number of bytes sent, or -1 with an error
+ *
+ * Since: 0.1
  */
 gssize qio_channel_socket_send_to (QIOChannelSocket *socket,
                                    GBytes *bytes,
@@ -517,6 +626,8 @@ gssize qio_channel_socket_send_to (QIOChannelSocket *socket,
  * non-blocking mode fails with %G_IO_ERROR_WOULD_BLOCK if none is pending.
  *
  * Returns: the number of bytes, or -1 with an error
+ *
+ * Since: 0.1
  */
 gssize qio_channel_socket_get_next_message_size (QIOChannelSocket *socket,
                                                  GError **error);
@@ -530,10 +641,13 @@ gssize qio_channel_socket_get_next_message_size (QIOChannelSocket *socket,
  * @error: where to report an error
  *
  * Gets the credentials of the peer at the time when it connected, listened, or created the pair
- * (SO_PEERCRED). qio_channel_get_credentials() returns the same as an object, which has no group.
- * %G_IO_ERROR_NOT_SUPPORTED for other sockets, %G_IO_ERROR_NOT_CONNECTED if there is no other end.
+ * (SO_PEERCRED). [method@Qio.Channel.get_credentials] returns the same as an object, which has no
+ * group. %G_IO_ERROR_NOT_SUPPORTED for other sockets, %G_IO_ERROR_NOT_CONNECTED if there is no
+ * other end.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_socket_get_peer_credentials (QIOChannelSocket *socket,
                                                   int *pid,
@@ -547,10 +661,12 @@ gboolean qio_channel_socket_get_peer_credentials (QIOChannelSocket *socket,
  * @error: where to report an error
  *
  * Gets a pidfd of the peer process, which refers to it even if its process id is reused, and is
- * readable once it has exited. As qio_channel_socket_get_peer_credentials(); and
+ * readable once it has exited. As [method@Qio.ChannelSocket.get_peer_credentials]; and
  * %G_IO_ERROR_NOT_SUPPORTED before Linux 6.5.
  *
  * Returns: a descriptor, which the caller closes, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_socket_get_peer_pidfd (QIOChannelSocket *socket,
                                        GError **error);
@@ -563,6 +679,8 @@ int qio_channel_socket_get_peer_pidfd (QIOChannelSocket *socket,
  * Gets the size of the send buffer of the kernel, including its overhead (SO_SNDBUF).
  *
  * Returns: the number, or -1 with an error
+ *
+ * Since: 0.1
  */
 gint64 qio_channel_socket_get_send_buffer_size (QIOChannelSocket *socket,
                                                 GError **error);
@@ -578,6 +696,8 @@ gint64 qio_channel_socket_get_send_buffer_size (QIOChannelSocket *socket,
  * buffers off. Errors name the option.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_socket_set_send_buffer_size (QIOChannelSocket *socket,
                                                   guint bytes,
@@ -591,6 +711,8 @@ gboolean qio_channel_socket_set_send_buffer_size (QIOChannelSocket *socket,
  * Gets the size of the receive buffer of the kernel, including its overhead (SO_RCVBUF).
  *
  * Returns: the number, or -1 with an error
+ *
+ * Since: 0.1
  */
 gint64 qio_channel_socket_get_receive_buffer_size (QIOChannelSocket *socket,
                                                    GError **error);
@@ -602,9 +724,11 @@ gint64 qio_channel_socket_get_receive_buffer_size (QIOChannelSocket *socket,
  * @error: where to report an error
  *
  * Sets the size of the receive buffer of the kernel, including its overhead (SO_RCVBUF). See
- * qio_channel_socket_set_send_buffer_size(). Errors name the option.
+ * [method@Qio.ChannelSocket.set_send_buffer_size]. Errors name the option.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_socket_set_receive_buffer_size (QIOChannelSocket *socket,
                                                      guint bytes,
@@ -618,6 +742,8 @@ gboolean qio_channel_socket_set_receive_buffer_size (QIOChannelSocket *socket,
  * Gets whether the kernel probes an idle peer (SO_KEEPALIVE).
  *
  * Returns: 1 if it does, 0 if not, or -1 with an error
+ *
+ * Since: 0.1
  */
 gint64 qio_channel_socket_get_keep_alive (QIOChannelSocket *socket,
                                           GError **error);
@@ -632,6 +758,8 @@ gint64 qio_channel_socket_get_keep_alive (QIOChannelSocket *socket,
  * Without an answer, reads and writes fail with %G_IO_ERROR_TIMED_OUT. Errors name the option.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_socket_set_keep_alive (QIOChannelSocket *socket,
                                             gboolean enabled,
@@ -645,6 +773,8 @@ gboolean qio_channel_socket_set_keep_alive (QIOChannelSocket *socket,
  * Gets after how many idle seconds a peer on TCP is probed (TCP_KEEPIDLE).
  *
  * Returns: the number, or -1 with an error
+ *
+ * Since: 0.1
  */
 gint64 qio_channel_socket_get_keep_alive_idle (QIOChannelSocket *socket,
                                                GError **error);
@@ -659,6 +789,8 @@ gint64 qio_channel_socket_get_keep_alive_idle (QIOChannelSocket *socket,
  * 1 to 32767. Errors name the option.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_socket_set_keep_alive_idle (QIOChannelSocket *socket,
                                                  guint seconds,
@@ -672,6 +804,8 @@ gboolean qio_channel_socket_set_keep_alive_idle (QIOChannelSocket *socket,
  * Gets the seconds between two probes of a peer on TCP (TCP_KEEPINTVL).
  *
  * Returns: the number, or -1 with an error
+ *
+ * Since: 0.1
  */
 gint64 qio_channel_socket_get_keep_alive_interval (QIOChannelSocket *socket,
                                                    GError **error);
@@ -686,6 +820,8 @@ gint64 qio_channel_socket_get_keep_alive_interval (QIOChannelSocket *socket,
  * 1 to 32767. Errors name the option.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_socket_set_keep_alive_interval (QIOChannelSocket *socket,
                                                      guint seconds,
@@ -699,6 +835,8 @@ gboolean qio_channel_socket_set_keep_alive_interval (QIOChannelSocket *socket,
  * Gets after how many unanswered probes a peer on TCP counts as disconnected (TCP_KEEPCNT).
  *
  * Returns: the number, or -1 with an error
+ *
+ * Since: 0.1
  */
 gint64 qio_channel_socket_get_keep_alive_count (QIOChannelSocket *socket,
                                                 GError **error);
@@ -713,6 +851,8 @@ gint64 qio_channel_socket_get_keep_alive_count (QIOChannelSocket *socket,
  * 1 to 127. Errors name the option.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_socket_set_keep_alive_count (QIOChannelSocket *socket,
                                                   guint count,
@@ -727,6 +867,8 @@ gboolean qio_channel_socket_set_keep_alive_count (QIOChannelSocket *socket,
  * (TCP_USER_TIMEOUT).
  *
  * Returns: the number, or -1 with an error
+ *
+ * Since: 0.1
  */
 gint64 qio_channel_socket_get_user_timeout (QIOChannelSocket *socket,
                                             GError **error);
@@ -742,6 +884,8 @@ gint64 qio_channel_socket_get_user_timeout (QIOChannelSocket *socket,
  * %G_IO_ERROR_TIMED_OUT then. Errors name the option.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_socket_set_user_timeout (QIOChannelSocket *socket,
                                               guint milliseconds,

@@ -13,17 +13,61 @@ G_BEGIN_DECLS
 /**
  * QIOChannel:
  *
- * The abstract base class of channels, which transfer bytes and, in some classes, file descriptors.
+ * The abstract base class of channels, which transfer bytes and file descriptors.
  *
- * Try first: in non-blocking mode a read or write that would have to wait returns would-block, and
- * only then is it worth waiting, with a watch, an asynchronous function, a coroutine or
- * qio_channel_wait(). In blocking mode, the mode of a new channel, reads and writes wait by
- * themselves.
+ * A channel is made by a constructor of its class: [class@Qio.ChannelSocket],
+ * [class@Qio.ChannelFile], [class@Qio.ChannelCommand], [class@Qio.ChannelBuffer],
+ * [class@Qio.ChannelNull], or [class@Qio.ChannelTLS] over any of them. For a descriptor of unknown
+ * kind there is [ctor@Qio.Channel.new_fd]. Other classes derive from this one, in any language: see
+ * [subclassing](subclassing.html).
  *
- * Channels can be shared between threads. qio_channel_shutdown() and qio_channel_close() may be
- * called while another thread is blocked in a read: that read returns. Threads must not be ended by
- * pthread_cancel() while they are in a function of this library: the forced unwinding of the stack
- * aborts the process. Closing the channel, a time limit or a #GCancellable ends any wait.
+ * A new channel is in blocking mode, in which reads and writes wait. In non-blocking mode, which
+ * [method@Qio.Channel.set_blocking] sets, a read or write that would have to wait fails with
+ * would-block. Try first, and wait only then: by a watch ([method@Qio.Channel.create_watch]), an
+ * asynchronous function, a coroutine or [method@Qio.Channel.wait].
+ *
+ * A typical sequence, after the channel was made:
+ *
+ * ```c
+ * static gboolean
+ * on_readable (QIOChannel *channel, GIOCondition condition, gpointer loop)
+ * {
+ *   g_autoptr (GError) error = NULL;
+ *   char buf[4096];
+ *   gssize count = qio_channel_read (channel, buf, sizeof buf, &error);
+ *
+ *   if (count == QIO_CHANNEL_ERR_BLOCK)
+ *     return G_SOURCE_CONTINUE;
+ *   if (count > 0)
+ *     {
+ *       fwrite (buf, 1, count, stdout);
+ *       return G_SOURCE_CONTINUE;
+ *     }
+ *   if (error != NULL)
+ *     g_warning ("%s", error->message);
+ *   qio_channel_close (channel, NULL);
+ *   g_main_loop_quit (loop);
+ *   return G_SOURCE_REMOVE;
+ * }
+ *
+ * qio_channel_set_blocking (channel, FALSE, NULL);
+ * qio_channel_add_watch (channel, G_IO_IN, on_readable, loop, NULL);
+ * g_main_loop_run (loop);
+ * ```
+ *
+ * ## Threads
+ *
+ * Channels can be shared between threads. [method@Qio.Channel.shutdown] and
+ * [method@Qio.Channel.close] may be called while another thread is blocked in a read: that read
+ * returns. Closing the channel, a timeout or a [class@Gio.Cancellable] ends any wait. Threads must
+ * not be ended by `pthread_cancel()` while they are in a function of this library: the forced
+ * unwinding of the stack aborts the process.
+ *
+ * ## Signals
+ *
+ * The class has none of its own. [property@Qio.Channel:closed] and the other properties notify.
+ *
+ * Since: 0.1
  */
 G_DECLARE_DERIVABLE_TYPE (QIOChannel, qio_channel, QIO, CHANNEL, GObject)
 
@@ -36,6 +80,8 @@ G_DECLARE_DERIVABLE_TYPE (QIOChannel, qio_channel, QIO, CHANNEL, GObject)
  * The callback of a channel watch.
  *
  * Returns: %G_SOURCE_CONTINUE to be called again, or %G_SOURCE_REMOVE
+ *
+ * Since: 0.1
  */
 typedef gboolean (*QIOChannelFunc) (QIOChannel *ioc,
                                     GIOCondition condition,
@@ -45,7 +91,9 @@ typedef gboolean (*QIOChannelFunc) (QIOChannel *ioc,
  * QIOHandler:
  * @opaque: the user data of the handlers
  *
- * A handler of qio_channel_set_aio_fd_handler().
+ * A handler of [method@Qio.Channel.set_aio_fd_handler].
+ *
+ * Since: 0.1
  */
 typedef void (*QIOHandler) (gpointer opaque);
 
@@ -55,7 +103,7 @@ typedef void (*QIOHandler) (gpointer opaque);
  * @io_writev: writes from a list of buffers, with descriptors; for classes in C
  * @io_readv: reads into a list of buffers, with descriptors; for classes in C
  * @io_close: closes, flushing pending output; called once
- * @io_create_watch: makes a source that calls a #QIOChannelFunc
+ * @io_create_watch: makes a source that calls a [callback@Qio.ChannelFunc]
  * @io_set_blocking: sets blocking or non-blocking mode
  * @io_shutdown: ends one direction, or both; quick, from any thread
  * @io_set_cork: holds written data back, or sends what was held back; a hint
@@ -74,6 +122,8 @@ typedef void (*QIOHandler) (gpointer opaque);
  * %G_IO_ERROR_NOT_SUPPORTED, or does nothing for the hints. A class implements @io_readv or
  * @io_read_bytes, @io_writev or @io_write_bytes, @io_close, @io_set_blocking, and @io_wait_fd or
  * @io_create_watch.
+ *
+ * Since: 0.1
  */
 struct _QIOChannelClass
 {
@@ -154,6 +204,8 @@ struct _QIOChannelClass
  * @ioc: the channel
  *
  * Writes from a list of buffers.
+ *
+ * Since: 0.1
  */
 
 /**
@@ -161,6 +213,8 @@ struct _QIOChannelClass
  * @ioc: the channel
  *
  * Reads into a list of buffers.
+ *
+ * Since: 0.1
  */
 
 /**
@@ -168,6 +222,8 @@ struct _QIOChannelClass
  * @ioc: the channel
  *
  * Reads at an offset.
+ *
+ * Since: 0.1
  */
 
 /**
@@ -175,6 +231,8 @@ struct _QIOChannelClass
  * @ioc: the channel
  *
  * Writes at an offset.
+ *
+ * Since: 0.1
  */
 
 /**
@@ -182,6 +240,8 @@ struct _QIOChannelClass
  * @ioc: the channel
  *
  * Calls handlers whenever the channel is ready.
+ *
+ * Since: 0.1
  */
 
 /**
@@ -192,6 +252,8 @@ struct _QIOChannelClass
  * Closes the channel. Called once.
  *
  * Returns: (skip): 0, or -1 with an error
+ *
+ * Since: 0.1
  */
 
 /**
@@ -204,6 +266,8 @@ struct _QIOChannelClass
  * Vala.
  *
  * Returns: (transfer full): a source
+ *
+ * Since: 0.1
  */
 
 /**
@@ -216,6 +280,8 @@ struct _QIOChannelClass
  * with %G_IO_ERROR_WOULD_BLOCK.
  *
  * Returns: (skip): 0, or -1 with an error
+ *
+ * Since: 0.1
  */
 
 /**
@@ -227,6 +293,8 @@ struct _QIOChannelClass
  * Ends one direction, or both.
  *
  * Returns: (skip): 0, or -1 with an error
+ *
+ * Since: 0.1
  */
 
 /**
@@ -235,6 +303,8 @@ struct _QIOChannelClass
  * @enabled: whether to hold data back
  *
  * Holds written data back.
+ *
+ * Since: 0.1
  */
 
 /**
@@ -243,6 +313,8 @@ struct _QIOChannelClass
  * @enabled: whether small writes may be merged
  *
  * Allows small writes to be merged.
+ *
+ * Since: 0.1
  */
 
 /**
@@ -255,6 +327,8 @@ struct _QIOChannelClass
  * Moves the position.
  *
  * Returns: the new position, or -1 with an error
+ *
+ * Since: 0.1
  */
 
 /**
@@ -266,6 +340,8 @@ struct _QIOChannelClass
  * Returns what to wait for before the next attempt. Never blocks.
  *
  * Returns: a descriptor, %QIO_CHANNEL_WAIT_NOW or %QIO_CHANNEL_WAIT_WATCH
+ *
+ * Since: 0.1
  */
 
 /**
@@ -277,6 +353,8 @@ struct _QIOChannelClass
  * %G_IO_ERROR_WOULD_BLOCK as long as either is pending.
  *
  * Returns: 0, 1 if the data of all zero-copy writes was copied, or -1 with an error
+ *
+ * Since: 0.1
  */
 
 /**
@@ -287,6 +365,8 @@ struct _QIOChannelClass
  * Gets the credentials of the peer.
  *
  * Returns: (transfer full): credentials
+ *
+ * Since: 0.1
  */
 
 /**
@@ -301,6 +381,8 @@ struct _QIOChannelClass
  * in Vala.
  *
  * Returns: (transfer full): the bytes, none at the end of the file
+ *
+ * Since: 0.1
  */
 
 /**
@@ -315,30 +397,40 @@ struct _QIOChannelClass
  * `write_bytes_with_fds` in Vala.
  *
  * Returns: how many bytes were written
+ *
+ * Since: 0.1
  */
 
 /**
  * QIOChannel:name:
  *
  * The label of the channel in messages and in the names of its sources.
+ *
+ * Since: 0.1
  */
 
 /**
  * QIOChannel:features:
  *
  * The features of the channel beyond reading and writing.
+ *
+ * Since: 0.1
  */
 
 /**
  * QIOChannel:blocking:
  *
  * Whether reads and writes block until they can be done.
+ *
+ * Since: 0.1
  */
 
 /**
  * QIOChannel:closed:
  *
  * Whether the channel has been closed.
+ *
+ * Since: 0.1
  */
 
 /**
@@ -349,6 +441,8 @@ struct _QIOChannelClass
  * Gets whether a channel has a feature.
  *
  * Returns: %TRUE if it has
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_has_feature (QIOChannel *ioc,
                                   QIOChannelFeature feature);
@@ -359,6 +453,8 @@ gboolean qio_channel_has_feature (QIOChannel *ioc,
  * @feature: a feature
  *
  * Adds a feature: for the class of the channel.
+ *
+ * Since: 0.1
  */
 void qio_channel_set_feature (QIOChannel *ioc,
                               QIOChannelFeature feature);
@@ -370,6 +466,8 @@ void qio_channel_set_feature (QIOChannel *ioc,
  * Gets what a channel can do.
  *
  * Returns: its features
+ *
+ * Since: 0.1
  */
 QIOChannelFeature qio_channel_get_features (QIOChannel *ioc);
 
@@ -379,6 +477,8 @@ QIOChannelFeature qio_channel_get_features (QIOChannel *ioc);
  * @name: (nullable): the name
  *
  * Names a channel, for messages and for the names of its sources.
+ *
+ * Since: 0.1
  */
 void qio_channel_set_name (QIOChannel *ioc,
                            const char *name);
@@ -390,6 +490,8 @@ void qio_channel_set_name (QIOChannel *ioc,
  * Gets the name of a channel.
  *
  * Returns: (transfer full) (nullable): the name
+ *
+ * Since: 0.1
  */
 char *qio_channel_get_name (QIOChannel *ioc);
 
@@ -398,7 +500,7 @@ char *qio_channel_get_name (QIOChannel *ioc);
  * @ioc: a channel
  * @iov: the buffers, in order
  * @niov: how many buffers there are
- * @fds: (nullable): where to put the received descriptors, to be freed by g_free()
+ * @fds: (nullable): where to put the received descriptors, to be freed by [func@GLib.free]
  * @nfds: (nullable): location for their number; %NULL if @fds is
  * @flags: how to do it
  * @error: where to report an error
@@ -407,6 +509,8 @@ char *qio_channel_get_name (QIOChannel *ioc);
  * @fds is %NULL, received descriptors are closed.
  *
  * Returns: how many bytes, 0 at the end of the file, -1 with an error, or %QIO_CHANNEL_ERR_BLOCK
+ *
+ * Since: 0.1
  */
 gssize qio_channel_readv_full (QIOChannel *ioc,
                                const struct iovec *iov,
@@ -430,6 +534,8 @@ gssize qio_channel_readv_full (QIOChannel *ioc,
  * descriptors.
  *
  * Returns: how many bytes, -1 with an error, or %QIO_CHANNEL_ERR_BLOCK
+ *
+ * Since: 0.1
  */
 gssize qio_channel_writev_full (QIOChannel *ioc,
                                 const struct iovec *iov,
@@ -449,6 +555,8 @@ gssize qio_channel_writev_full (QIOChannel *ioc,
  * Reads until all buffers are full, and waits if necessary; in a coroutine, suspends it.
  *
  * Returns: 1, or 0 if the file ended before the first byte, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_readv_all_eof (QIOChannel *ioc,
                                const struct iovec *iov,
@@ -462,9 +570,11 @@ int qio_channel_readv_all_eof (QIOChannel *ioc,
  * @niov: how many buffers there are
  * @error: where to report an error
  *
- * As qio_channel_readv_all_eof(); every end of the file is an error.
+ * As [method@Qio.Channel.readv_all_eof]; every end of the file is an error.
  *
  * Returns: 0, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_readv_all (QIOChannel *ioc,
                            const struct iovec *iov,
@@ -481,6 +591,8 @@ int qio_channel_readv_all (QIOChannel *ioc,
  * Writes all buffers, and waits if necessary.
  *
  * Returns: 0, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_writev_all (QIOChannel *ioc,
                             const struct iovec *iov,
@@ -494,9 +606,11 @@ int qio_channel_writev_all (QIOChannel *ioc,
  * @niov: how many buffers there are
  * @error: where to report an error
  *
- * As qio_channel_readv_full(), without descriptors and flags.
+ * As [method@Qio.Channel.readv_full], without descriptors and flags.
  *
  * Returns: how many bytes, 0 at the end of the file, -1 with an error, or %QIO_CHANNEL_ERR_BLOCK
+ *
+ * Since: 0.1
  */
 gssize qio_channel_readv (QIOChannel *ioc,
                           const struct iovec *iov,
@@ -510,9 +624,11 @@ gssize qio_channel_readv (QIOChannel *ioc,
  * @niov: how many buffers there are
  * @error: where to report an error
  *
- * As qio_channel_writev_full(), without descriptors and flags.
+ * As [method@Qio.Channel.writev_full], without descriptors and flags.
  *
  * Returns: how many bytes, -1 with an error, or %QIO_CHANNEL_ERR_BLOCK
+ *
+ * Since: 0.1
  */
 gssize qio_channel_writev (QIOChannel *ioc,
                            const struct iovec *iov,
@@ -529,6 +645,8 @@ gssize qio_channel_writev (QIOChannel *ioc,
  * Reads once.
  *
  * Returns: how many bytes, 0 at the end of the file, -1 with an error, or %QIO_CHANNEL_ERR_BLOCK
+ *
+ * Since: 0.1
  */
 gssize qio_channel_read (QIOChannel *ioc,
                          void *buf,
@@ -545,6 +663,8 @@ gssize qio_channel_read (QIOChannel *ioc,
  * Writes once.
  *
  * Returns: how many bytes, -1 with an error, or %QIO_CHANNEL_ERR_BLOCK
+ *
+ * Since: 0.1
  */
 gssize qio_channel_write (QIOChannel *ioc,
                           const void *buf,
@@ -558,9 +678,11 @@ gssize qio_channel_write (QIOChannel *ioc,
  * @buflen: its size in bytes
  * @error: where to report an error
  *
- * As qio_channel_readv_all_eof(), into one buffer.
+ * As [method@Qio.Channel.readv_all_eof], into one buffer.
  *
  * Returns: 1, or 0 if the file ended before the first byte, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_read_all_eof (QIOChannel *ioc,
                               void *buf,
@@ -574,9 +696,11 @@ int qio_channel_read_all_eof (QIOChannel *ioc,
  * @buflen: its size in bytes
  * @error: where to report an error
  *
- * As qio_channel_readv_all(), into one buffer.
+ * As [method@Qio.Channel.readv_all], into one buffer.
  *
  * Returns: 0, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_read_all (QIOChannel *ioc,
                           void *buf,
@@ -590,9 +714,11 @@ int qio_channel_read_all (QIOChannel *ioc,
  * @buflen: its size in bytes
  * @error: where to report an error
  *
- * As qio_channel_writev_all(), from one buffer.
+ * As [method@Qio.Channel.writev_all], from one buffer.
  *
  * Returns: 0, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_write_all (QIOChannel *ioc,
                            const void *buf,
@@ -604,13 +730,15 @@ int qio_channel_write_all (QIOChannel *ioc,
  * @ioc: a channel
  * @iov: the buffers, in order
  * @niov: how many buffers there are
- * @fds: (nullable): where to put the received descriptors, to be freed by g_free()
+ * @fds: (nullable): where to put the received descriptors, to be freed by [func@GLib.free]
  * @nfds: (nullable): location for their number; %NULL if @fds is
  * @error: where to report an error
  *
- * As qio_channel_readv_all_eof(), with descriptors.
+ * As [method@Qio.Channel.readv_all_eof], with descriptors.
  *
  * Returns: 1, or 0 if the file ended before the first byte, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_readv_full_all_eof (QIOChannel *ioc,
                                     const struct iovec *iov,
@@ -624,15 +752,18 @@ int qio_channel_readv_full_all_eof (QIOChannel *ioc,
  * @ioc: a channel
  * @iov: the buffers, in order
  * @niov: how many buffers there are
- * @fds: (nullable): where to put the received descriptors, to be freed by g_free()
+ * @fds: (nullable): where to put the received descriptors, to be freed by [func@GLib.free]
  * @nfds: (nullable): location for their number; %NULL if @fds is
  * @flags: how to do it; %QIO_CHANNEL_READ_FLAG_MSG_PEEK is an error, as each peek gets the same
  * data
  * @error: where to report an error
  *
- * As qio_channel_readv_full_all_eof(), with flags, as QEMU's newer function of that name has them.
+ * As [method@Qio.Channel.readv_full_all_eof], with flags, as QEMU's newer function of that name has
+ * them.
  *
  * Returns: 1, or 0 if the file ended before the first byte, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_readv_full_all_eof_with_flags (QIOChannel *ioc,
                                                const struct iovec *iov,
@@ -647,13 +778,15 @@ int qio_channel_readv_full_all_eof_with_flags (QIOChannel *ioc,
  * @ioc: a channel
  * @iov: the buffers, in order
  * @niov: how many buffers there are
- * @fds: (nullable): where to put the received descriptors, to be freed by g_free()
+ * @fds: (nullable): where to put the received descriptors, to be freed by [func@GLib.free]
  * @nfds: (nullable): location for their number; %NULL if @fds is
  * @error: where to report an error
  *
- * As qio_channel_readv_all(), with descriptors.
+ * As [method@Qio.Channel.readv_all], with descriptors.
  *
  * Returns: 0, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_readv_full_all (QIOChannel *ioc,
                                 const struct iovec *iov,
@@ -667,15 +800,18 @@ int qio_channel_readv_full_all (QIOChannel *ioc,
  * @ioc: a channel
  * @iov: the buffers, in order
  * @niov: how many buffers there are
- * @fds: (nullable): where to put the received descriptors, to be freed by g_free()
+ * @fds: (nullable): where to put the received descriptors, to be freed by [func@GLib.free]
  * @nfds: (nullable): location for their number; %NULL if @fds is
  * @flags: how to do it; %QIO_CHANNEL_READ_FLAG_MSG_PEEK is an error, as each peek gets the same
  * data
  * @error: where to report an error
  *
- * As qio_channel_readv_full_all(), with flags, as QEMU's newer function of that name has them.
+ * As [method@Qio.Channel.readv_full_all], with flags, as QEMU's newer function of that name has
+ * them.
  *
  * Returns: 0, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_readv_full_all_with_flags (QIOChannel *ioc,
                                            const struct iovec *iov,
@@ -694,9 +830,11 @@ int qio_channel_readv_full_all_with_flags (QIOChannel *ioc,
  * @nfds: how many there are
  * @error: where to report an error
  *
- * As qio_channel_writev_all(), with descriptors, which are passed with the first byte.
+ * As [method@Qio.Channel.writev_all], with descriptors, which are passed with the first byte.
  *
  * Returns: 0, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_writev_full_all (QIOChannel *ioc,
                                  const struct iovec *iov,
@@ -712,14 +850,16 @@ int qio_channel_writev_full_all (QIOChannel *ioc,
  * @niov: how many buffers there are
  * @fds: (nullable): descriptors to send with the first byte; they stay open here
  * @nfds: how many there are
- * @flags: #QIOChannelWriteFlags
+ * @flags: [flags@Qio.ChannelWriteFlags]
  * @error: where to report an error
  *
- * As qio_channel_writev_full_all(), with flags for each of its writes. After
- * %QIO_CHANNEL_WRITE_FLAG_ZERO_COPY the memory must stay as it is until qio_channel_flush() has
- * succeeded.
+ * As [method@Qio.Channel.writev_full_all], with flags for each of its writes. After
+ * %QIO_CHANNEL_WRITE_FLAG_ZERO_COPY the memory must stay as it is until [method@Qio.Channel.flush]
+ * has succeeded.
  *
  * Returns: 0, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_writev_full_all_with_flags (QIOChannel *ioc,
                                             const struct iovec *iov,
@@ -740,6 +880,8 @@ int qio_channel_writev_full_all_with_flags (QIOChannel *ioc,
  * Reads once at an offset, and leaves the position alone. Needs %QIO_CHANNEL_FEATURE_SEEKABLE.
  *
  * Returns: how many bytes, -1 with an error, or %QIO_CHANNEL_ERR_BLOCK
+ *
+ * Since: 0.1
  */
 gssize qio_channel_pread (QIOChannel *ioc,
                           void *buf,
@@ -755,9 +897,11 @@ gssize qio_channel_pread (QIOChannel *ioc,
  * @offset: where in the file
  * @error: where to report an error
  *
- * As qio_channel_pread(), until all is done.
+ * As [method@Qio.Channel.pread], until all is done.
  *
  * Returns: 0, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_pread_all (QIOChannel *ioc,
                            void *buf,
@@ -776,6 +920,8 @@ int qio_channel_pread_all (QIOChannel *ioc,
  * Reads once at an offset, and leaves the position alone. Needs %QIO_CHANNEL_FEATURE_SEEKABLE.
  *
  * Returns: how many bytes, -1 with an error, or %QIO_CHANNEL_ERR_BLOCK
+ *
+ * Since: 0.1
  */
 gssize qio_channel_preadv (QIOChannel *ioc,
                            const struct iovec *iov,
@@ -791,9 +937,11 @@ gssize qio_channel_preadv (QIOChannel *ioc,
  * @offset: where in the file
  * @error: where to report an error
  *
- * As qio_channel_preadv(), until all is done.
+ * As [method@Qio.Channel.preadv], until all is done.
  *
  * Returns: 0, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_preadv_all (QIOChannel *ioc,
                             const struct iovec *iov,
@@ -809,9 +957,11 @@ int qio_channel_preadv_all (QIOChannel *ioc,
  * @offset: where in the file
  * @error: where to report an error
  *
- * As qio_channel_read_all_eof(), at an offset; the position stays.
+ * As [method@Qio.Channel.read_all_eof], at an offset; the position stays.
  *
  * Returns: 1, or 0 if the file ended before the first byte, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_pread_all_eof (QIOChannel *ioc,
                                void *buf,
@@ -827,9 +977,11 @@ int qio_channel_pread_all_eof (QIOChannel *ioc,
  * @offset: where in the file
  * @error: where to report an error
  *
- * As qio_channel_readv_all_eof(), at an offset; the position stays.
+ * As [method@Qio.Channel.readv_all_eof], at an offset; the position stays.
  *
  * Returns: 1, or 0 if the file ended before the first byte, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_preadv_all_eof (QIOChannel *ioc,
                                 const struct iovec *iov,
@@ -848,6 +1000,8 @@ int qio_channel_preadv_all_eof (QIOChannel *ioc,
  * Writes once at an offset, and leaves the position alone. Needs %QIO_CHANNEL_FEATURE_SEEKABLE.
  *
  * Returns: how many bytes, -1 with an error, or %QIO_CHANNEL_ERR_BLOCK
+ *
+ * Since: 0.1
  */
 gssize qio_channel_pwrite (QIOChannel *ioc,
                            const void *buf,
@@ -863,9 +1017,11 @@ gssize qio_channel_pwrite (QIOChannel *ioc,
  * @offset: where in the file
  * @error: where to report an error
  *
- * As qio_channel_pwrite(), until all is done.
+ * As [method@Qio.Channel.pwrite], until all is done.
  *
  * Returns: 0, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_pwrite_all (QIOChannel *ioc,
                             const void *buf,
@@ -884,6 +1040,8 @@ int qio_channel_pwrite_all (QIOChannel *ioc,
  * Writes once at an offset, and leaves the position alone. Needs %QIO_CHANNEL_FEATURE_SEEKABLE.
  *
  * Returns: how many bytes, -1 with an error, or %QIO_CHANNEL_ERR_BLOCK
+ *
+ * Since: 0.1
  */
 gssize qio_channel_pwritev (QIOChannel *ioc,
                             const struct iovec *iov,
@@ -899,9 +1057,11 @@ gssize qio_channel_pwritev (QIOChannel *ioc,
  * @offset: where in the file
  * @error: where to report an error
  *
- * As qio_channel_pwritev(), until all is done.
+ * As [method@Qio.Channel.pwritev], until all is done.
  *
  * Returns: 0, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_pwritev_all (QIOChannel *ioc,
                              const struct iovec *iov,
@@ -919,6 +1079,8 @@ int qio_channel_pwritev_all (QIOChannel *ioc,
  * %QIO_CHANNEL_ERR_BLOCK, without an error.
  *
  * Returns: (skip): 0, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_set_blocking (QIOChannel *ioc,
                               gboolean enabled,
@@ -931,6 +1093,8 @@ int qio_channel_set_blocking (QIOChannel *ioc,
  * Gets the mode of a channel.
  *
  * Returns: %TRUE if reads and writes wait
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_get_blocking (QIOChannel *ioc);
 
@@ -943,6 +1107,8 @@ gboolean qio_channel_get_blocking (QIOChannel *ioc);
  * afterwards even if there was an error; later calls do nothing.
  *
  * Returns: (skip): 0, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_close (QIOChannel *ioc,
                        GError **error);
@@ -955,6 +1121,8 @@ int qio_channel_close (QIOChannel *ioc,
  * block. The peer of a TCP connection sees a reset, so that truncated data does not look complete;
  * a TLS channel above it sends no close_notify. A command is killed. Unix sockets, pipes and files
  * have no way to report it to their readers. Does nothing on a closed channel.
+ *
+ * Since: 0.1
  */
 void qio_channel_abort (QIOChannel *ioc);
 
@@ -965,6 +1133,8 @@ void qio_channel_abort (QIOChannel *ioc);
  * Gets whether a channel has been closed.
  *
  * Returns: %TRUE once it has
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_is_closed (QIOChannel *ioc);
 
@@ -978,6 +1148,8 @@ gboolean qio_channel_is_closed (QIOChannel *ioc);
  * %QIO_CHANNEL_FEATURE_SHUTDOWN.
  *
  * Returns: (skip): 0, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_shutdown (QIOChannel *ioc,
                           QIOChannelShutdown how,
@@ -996,6 +1168,8 @@ int qio_channel_shutdown (QIOChannel *ioc,
  *
  * Returns: 1 if there were zero-copy writes, and the kernel copied all of them; 0 otherwise; or -1
  * with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_flush (QIOChannel *ioc,
                        GError **error);
@@ -1006,6 +1180,8 @@ int qio_channel_flush (QIOChannel *ioc,
  * @enabled: whether to do so
  *
  * Allows small writes to be merged, or sends each at once. A hint.
+ *
+ * Since: 0.1
  */
 void qio_channel_set_delay (QIOChannel *ioc,
                             gboolean enabled);
@@ -1016,6 +1192,8 @@ void qio_channel_set_delay (QIOChannel *ioc,
  * @enabled: whether to do so
  *
  * Holds written data back, or sends what was held back. A hint.
+ *
+ * Since: 0.1
  */
 void qio_channel_set_cork (QIOChannel *ioc,
                            gboolean enabled);
@@ -1030,6 +1208,8 @@ void qio_channel_set_cork (QIOChannel *ioc,
  * Moves the position. Needs %QIO_CHANNEL_FEATURE_SEEKABLE.
  *
  * Returns: the new position, or -1 with an error
+ *
+ * Since: 0.1
  */
 goffset qio_channel_io_seek (QIOChannel *ioc,
                              goffset offset,
@@ -1042,10 +1222,12 @@ goffset qio_channel_io_seek (QIOChannel *ioc,
  * @pid: (out): where to put the number
  * @error: where to report an error
  *
- * Gets the process id of the peer, as qio_channel_get_credentials(). The process may have exited,
- * and the id may have been reused.
+ * Gets the process id of the peer, as [method@Qio.Channel.get_credentials]. The process may have
+ * exited, and the id may have been reused.
  *
  * Returns: (skip): 0, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_get_peerpid (QIOChannel *ioc,
                              unsigned int *pid,
@@ -1059,6 +1241,8 @@ int qio_channel_get_peerpid (QIOChannel *ioc,
  * Gets the credentials of the peer.
  *
  * Returns: (transfer full): the credentials
+ *
+ * Since: 0.1
  */
 GCredentials *qio_channel_get_credentials (QIOChannel *ioc,
                                            GError **error);
@@ -1068,11 +1252,13 @@ GCredentials *qio_channel_get_credentials (QIOChannel *ioc,
  * @ioc: a channel
  * @condition: the condition to wait for
  *
- * Creates a source that waits for a condition; its callback is a #QIOChannelFunc. %G_IO_HUP,
- * %G_IO_ERR and %G_IO_NVAL are always reported. %G_IO_NVAL is reported once and ends the watch: the
- * channel is closed.
+ * Creates a source that waits for a condition; its callback is a [callback@Qio.ChannelFunc].
+ * %G_IO_HUP, %G_IO_ERR and %G_IO_NVAL are always reported. %G_IO_NVAL is reported once and ends the
+ * watch: the channel is closed.
  *
  * Returns: (transfer full): a source, which is not attached
+ *
+ * Since: 0.1
  */
 GSource *qio_channel_create_watch (QIOChannel *ioc,
                                    GIOCondition condition);
@@ -1085,9 +1271,11 @@ GSource *qio_channel_create_watch (QIOChannel *ioc,
  * @user_data: what to call @func with
  * @notify: (nullable): frees @user_data
  *
- * As qio_channel_create_watch(), with its callback.
+ * As [method@Qio.Channel.create_watch], with its callback.
  *
  * Returns: (transfer full): a source, which is not attached
+ *
+ * Since: 0.1
  */
 GSource *qio_channel_create_watch_full (QIOChannel *ioc,
                                         GIOCondition condition,
@@ -1101,10 +1289,12 @@ GSource *qio_channel_create_watch_full (QIOChannel *ioc,
  * @fd: a descriptor
  * @condition: the condition to wait for
  *
- * Creates a watch of one descriptor: for #QIOChannelClass.io_create_watch of classes. The
+ * Creates a watch of one descriptor: for [struct@Qio.ChannelClass].io_create_watch of classes. The
  * descriptor must stay open until the watch is destroyed.
  *
  * Returns: (transfer full): a source
+ *
+ * Since: 0.1
  */
 GSource *qio_channel_create_fd_watch (QIOChannel *ioc,
                                       int fd,
@@ -1117,15 +1307,17 @@ GSource *qio_channel_create_fd_watch (QIOChannel *ioc,
  * @source: a source that is new, and not attached
  *
  * Creates a watch that is ready when @source is, which becomes its child: for
- * #QIOChannelClass.io_create_watch of classes that wait by a source of GLib, of GIO or of the
- * class. The callback of @source is replaced. If GLib can call a closure for it, as for all sources
- * of GLib and GIO, the watch reports @condition when it is ready; any other source must call a
- * #QIOChannelFunc, and the watch reports the conditions that it passes.
+ * [struct@Qio.ChannelClass].io_create_watch of classes that wait by a source of GLib, of GIO or of
+ * the class. The callback of @source is replaced. If GLib can call a closure for it, as for all
+ * sources of GLib and GIO, the watch reports @condition when it is ready; any other source must
+ * call a [callback@Qio.ChannelFunc], and the watch reports the conditions that it passes.
  *
  * Closing the channel wakes the watch, whether or not that makes @source ready. The result of
  * io_create_watch becomes the child of a watch in any case.
  *
  * Returns: (transfer full): a source
+ *
+ * Since: 0.1
  */
 GSource *qio_channel_create_child_watch (QIOChannel *ioc,
                                          GIOCondition condition,
@@ -1138,10 +1330,12 @@ GSource *qio_channel_create_child_watch (QIOChannel *ioc,
  * @fdwrite: the descriptor to write to
  * @condition: the condition to wait for
  *
- * As qio_channel_create_fd_watch(), with one descriptor to read from and one to write to. A
+ * As [method@Qio.Channel.create_fd_watch], with one descriptor to read from and one to write to. A
  * negative descriptor reports a hang-up of its direction.
  *
  * Returns: (transfer full): a source
+ *
+ * Since: 0.1
  */
 GSource *qio_channel_create_fd_pair_watch (QIOChannel *ioc,
                                            int fdread,
@@ -1159,7 +1353,9 @@ GSource *qio_channel_create_fd_pair_watch (QIOChannel *ioc,
  * Calls @func from the default context whenever a condition holds, until it returns
  * %G_SOURCE_REMOVE.
  *
- * Returns: the id of the source, for g_source_remove()
+ * Returns: the id of the source, for [func@GLib.Source.remove]
+ *
+ * Since: 0.1
  */
 guint qio_channel_add_watch (QIOChannel *ioc,
                              GIOCondition condition,
@@ -1176,9 +1372,11 @@ guint qio_channel_add_watch (QIOChannel *ioc,
  * @notify: (nullable): frees @user_data
  * @context: (nullable): the context, or %NULL for the default one
  *
- * As qio_channel_add_watch(), in a context.
+ * As [method@Qio.Channel.add_watch], in a context.
  *
  * Returns: the id of the source in its context
+ *
+ * Since: 0.1
  */
 guint qio_channel_add_watch_full (QIOChannel *ioc,
                                   GIOCondition condition,
@@ -1196,9 +1394,11 @@ guint qio_channel_add_watch_full (QIOChannel *ioc,
  * @notify: (nullable): frees @user_data
  * @context: (nullable): the context, or %NULL for the default one
  *
- * As qio_channel_add_watch_full(), and returns the source.
+ * As [method@Qio.Channel.add_watch_full], and returns the source.
  *
  * Returns: (transfer full): the source
+ *
+ * Since: 0.1
  */
 GSource *qio_channel_add_watch_source (QIOChannel *ioc,
                                        GIOCondition condition,
@@ -1214,6 +1414,8 @@ GSource *qio_channel_add_watch_source (QIOChannel *ioc,
  *
  * Makes asynchronous functions and coroutines wait for this channel in the given context, instead
  * of their own. Pending waits are moved to it.
+ *
+ * Since: 0.1
  */
 void qio_channel_attach_aio_context (QIOChannel *ioc,
                                      GMainContext *ctx);
@@ -1222,7 +1424,9 @@ void qio_channel_attach_aio_context (QIOChannel *ioc,
  * qio_channel_detach_aio_context:
  * @ioc: a channel
  *
- * Reverts qio_channel_attach_aio_context().
+ * Reverts [method@Qio.Channel.attach_aio_context].
+ *
+ * Since: 0.1
  */
 void qio_channel_detach_aio_context (QIOChannel *ioc);
 
@@ -1233,7 +1437,9 @@ void qio_channel_detach_aio_context (QIOChannel *ioc);
  *
  * Sets whether coroutines and asynchronous functions wait for this channel in the context in which
  * they run, which is the default, or in the global default context, as with
- * qio_channel_attach_aio_context(). The last call of these functions takes effect.
+ * [method@Qio.Channel.attach_aio_context]. The last call of these functions takes effect.
+ *
+ * Since: 0.1
  */
 void qio_channel_set_follow_coroutine_ctx (QIOChannel *ioc,
                                            gboolean enabled);
@@ -1244,6 +1450,8 @@ void qio_channel_set_follow_coroutine_ctx (QIOChannel *ioc,
  * @condition: the condition to wait for
  *
  * Suspends the calling coroutine until a condition holds. Only in a coroutine.
+ *
+ * Since: 0.1
  */
 void qio_channel_yield (QIOChannel *ioc,
                         GIOCondition condition);
@@ -1255,10 +1463,12 @@ void qio_channel_yield (QIOChannel *ioc,
  * @ready: (out) (optional): the conditions that are there
  * @error: the reason for a failure
  *
- * As qio_channel_yield(), and reports the conditions that hold, or %G_IO_ERROR_CANCELLED if the
- * coroutine is being dropped. After qio_channel_wake_read() @ready may be 0.
+ * As [method@Qio.Channel.yield], and reports the conditions that hold, or %G_IO_ERROR_CANCELLED if
+ * the coroutine is being dropped. After [method@Qio.Channel.wake_read] @ready may be 0.
  *
  * Returns: whether the wait has ended without an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_yield_full (QIOChannel *ioc,
                                  GIOCondition condition,
@@ -1269,9 +1479,11 @@ gboolean qio_channel_yield_full (QIOChannel *ioc,
  * qio_channel_wake_read: (skip)
  * @ioc: a channel
  *
- * Resumes the coroutines that wait in qio_channel_yield() for the channel to become readable,
- * although it is not. May be called from any thread. Pending reads continue to wait, and a
- * coroutine that does not wait yet is not affected.
+ * Resumes the coroutines that wait in [method@Qio.Channel.yield] for the channel to become
+ * readable, although it is not. May be called from any thread. Pending reads continue to wait, and
+ * a coroutine that does not wait yet is not affected.
+ *
+ * Since: 0.1
  */
 void qio_channel_wake_read (QIOChannel *ioc);
 
@@ -1281,6 +1493,8 @@ void qio_channel_wake_read (QIOChannel *ioc);
  * @condition: the condition to wait for
  *
  * Blocks this thread until a condition holds; in a coroutine, suspends it.
+ *
+ * Since: 0.1
  */
 void qio_channel_wait (QIOChannel *ioc,
                        GIOCondition condition);
@@ -1293,9 +1507,11 @@ void qio_channel_wait (QIOChannel *ioc,
  * @ready: (out) (optional): the conditions that hold
  * @error: where to report an error
  *
- * As qio_channel_wait(), with a timeout. Fails with %G_IO_ERROR_TIMED_OUT after it.
+ * As [method@Qio.Channel.wait], with a timeout. Fails with %G_IO_ERROR_TIMED_OUT after it.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_wait_timeout (QIOChannel *ioc,
                                    GIOCondition condition,
@@ -1311,9 +1527,12 @@ gboolean qio_channel_wait_timeout (QIOChannel *ioc,
  * @ready: (out) (optional): the conditions that hold
  * @error: where to report an error
  *
- * As qio_channel_wait(), until @cancellable is cancelled. Fails with %G_IO_ERROR_CANCELLED then.
+ * As [method@Qio.Channel.wait], until @cancellable is cancelled. Fails with %G_IO_ERROR_CANCELLED
+ * then.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_wait_cancellable (QIOChannel *ioc,
                                        GIOCondition condition,
@@ -1335,6 +1554,8 @@ gboolean qio_channel_wait_cancellable (QIOChannel *ioc,
  *
  * In the thread that runs @ctx the previous handlers are not called any more once this returns. If
  * another thread runs @ctx, one call of each may still be running: free @opaque in @ctx.
+ *
+ * Since: 0.1
  */
 void qio_channel_set_aio_fd_handler (QIOChannel *ioc,
                                      GMainContext *ctx,
@@ -1351,6 +1572,8 @@ void qio_channel_set_aio_fd_handler (QIOChannel *ioc,
  * failure the caller keeps the descriptor. A number that is not open is an error.
  *
  * Returns: (transfer full): a channel
+ *
+ * Since: 0.1
  */
 QIOChannel *qio_channel_new_fd (int fd,
                                 GError **error);
@@ -1364,6 +1587,8 @@ QIOChannel *qio_channel_new_fd (int fd,
  * Reads once. Fails with %G_IO_ERROR_WOULD_BLOCK if it would have to wait.
  *
  * Returns: (transfer full): the bytes, none at the end of the file
+ *
+ * Since: 0.1
  */
 GBytes *qio_channel_read_bytes (QIOChannel *ioc,
                                 gsize count,
@@ -1377,11 +1602,13 @@ GBytes *qio_channel_read_bytes (QIOChannel *ioc,
  * @flags: how to do it
  * @error: where to report an error
  *
- * As qio_channel_read_bytes(), with descriptors and flags. A channel without
+ * As [method@Qio.Channel.read_bytes], with descriptors and flags. A channel without
  * %QIO_CHANNEL_FEATURE_FD_PASS has no descriptors: @fds is set to %NULL, as it is if none
  * were received.
  *
  * Returns: (transfer full): the bytes, none at the end of the file
+ *
+ * Since: 0.1
  */
 GBytes *qio_channel_read_bytes_with_fds (QIOChannel *ioc,
                                          gsize count,
@@ -1399,6 +1626,8 @@ GBytes *qio_channel_read_bytes_with_fds (QIOChannel *ioc,
  * the file ends before.
  *
  * Returns: (transfer full): the bytes
+ *
+ * Since: 0.1
  */
 GBytes *qio_channel_read_bytes_all (QIOChannel *ioc,
                                     gsize count,
@@ -1410,9 +1639,11 @@ GBytes *qio_channel_read_bytes_all (QIOChannel *ioc,
  * @count: how many bytes
  * @error: where to report an error
  *
- * As qio_channel_read_bytes_all(); the end of the file before the first byte is no error.
+ * As [method@Qio.Channel.read_bytes_all]; the end of the file before the first byte is no error.
  *
  * Returns: (transfer full) (nullable): the bytes, or %NULL at the end of the file
+ *
+ * Since: 0.1
  */
 GBytes *qio_channel_read_bytes_all_eof (QIOChannel *ioc,
                                         gsize count,
@@ -1425,9 +1656,12 @@ GBytes *qio_channel_read_bytes_all_eof (QIOChannel *ioc,
  * @fds: (out) (optional) (nullable) (transfer full): received descriptors
  * @error: where to report an error
  *
- * As qio_channel_read_bytes_all(), with descriptors: see qio_channel_read_bytes_with_fds().
+ * As [method@Qio.Channel.read_bytes_all], with descriptors: see
+ * [method@Qio.Channel.read_bytes_with_fds].
  *
  * Returns: (transfer full): the bytes
+ *
+ * Since: 0.1
  */
 GBytes *qio_channel_read_bytes_with_fds_all (QIOChannel *ioc,
                                              gsize count,
@@ -1441,9 +1675,12 @@ GBytes *qio_channel_read_bytes_with_fds_all (QIOChannel *ioc,
  * @fds: (out) (optional) (nullable) (transfer full): received descriptors
  * @error: where to report an error
  *
- * As qio_channel_read_bytes_all_eof(), with descriptors: see qio_channel_read_bytes_with_fds().
+ * As [method@Qio.Channel.read_bytes_all_eof], with descriptors: see
+ * [method@Qio.Channel.read_bytes_with_fds].
  *
  * Returns: (transfer full) (nullable): the bytes, or %NULL at the end of the file
+ *
+ * Since: 0.1
  */
 GBytes *qio_channel_read_bytes_with_fds_all_eof (QIOChannel *ioc,
                                                  gsize count,
@@ -1459,6 +1696,8 @@ GBytes *qio_channel_read_bytes_with_fds_all_eof (QIOChannel *ioc,
  * Writes once. Fails with %G_IO_ERROR_WOULD_BLOCK if it would have to wait.
  *
  * Returns: how many bytes were written, or -1 with an error
+ *
+ * Since: 0.1
  */
 gssize qio_channel_write_bytes (QIOChannel *ioc,
                                 GBytes *bytes,
@@ -1472,9 +1711,11 @@ gssize qio_channel_write_bytes (QIOChannel *ioc,
  * @flags: how to do it
  * @error: where to report an error
  *
- * As qio_channel_write_bytes(), with descriptors and flags.
+ * As [method@Qio.Channel.write_bytes], with descriptors and flags.
  *
  * Returns: how many bytes were written, or -1 with an error
+ *
+ * Since: 0.1
  */
 gssize qio_channel_write_bytes_with_fds (QIOChannel *ioc,
                                          GBytes *bytes,
@@ -1491,6 +1732,8 @@ gssize qio_channel_write_bytes_with_fds (QIOChannel *ioc,
  * Writes all bytes, and waits if necessary.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_write_bytes_all (QIOChannel *ioc,
                                       GBytes *bytes,
@@ -1504,9 +1747,11 @@ gboolean qio_channel_write_bytes_all (QIOChannel *ioc,
  * @flags: how to do it
  * @error: where to report an error
  *
- * As qio_channel_write_bytes_all(), with descriptors, which are passed with the first byte.
+ * As [method@Qio.Channel.write_bytes_all], with descriptors, which are passed with the first byte.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_write_bytes_with_fds_all (QIOChannel *ioc,
                                                GBytes *bytes,
@@ -1524,6 +1769,8 @@ gboolean qio_channel_write_bytes_with_fds_all (QIOChannel *ioc,
  * Reads once at an offset.
  *
  * Returns: (transfer full): the bytes
+ *
+ * Since: 0.1
  */
 GBytes *qio_channel_pread_bytes (QIOChannel *ioc,
                                  gsize count,
@@ -1540,6 +1787,8 @@ GBytes *qio_channel_pread_bytes (QIOChannel *ioc,
  * Writes once at an offset.
  *
  * Returns: how many bytes were written, or -1 with an error
+ *
+ * Since: 0.1
  */
 gssize qio_channel_pwrite_bytes (QIOChannel *ioc,
                                  GBytes *bytes,
@@ -1555,9 +1804,11 @@ gssize qio_channel_pwrite_bytes (QIOChannel *ioc,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_read_bytes(), asynchronously and in either mode of the channel: @callback is
- * called from the thread-default context. Data that a cancelled operation has read is returned by
- * the next read.
+ * As [method@Qio.Channel.read_bytes], asynchronously and in either mode of the channel: @callback
+ * is called from the thread-default context. Data that a cancelled operation has read is returned
+ * by the next read.
+ *
+ * Since: 0.1
  */
 void qio_channel_read_bytes_async (QIOChannel *ioc,
                                    gsize count,
@@ -1572,9 +1823,11 @@ void qio_channel_read_bytes_async (QIOChannel *ioc,
  * @result: what @callback got
  * @error: where to report an error
  *
- * Takes the result of qio_channel_read_bytes_async().
+ * Takes the result of [method@Qio.Channel.read_bytes_async].
  *
  * Returns: (transfer full): the bytes, none at the end of the file
+ *
+ * Since: 0.1
  */
 GBytes *qio_channel_read_bytes_finish (QIOChannel *ioc,
                                        GAsyncResult *result,
@@ -1590,9 +1843,11 @@ GBytes *qio_channel_read_bytes_finish (QIOChannel *ioc,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_read_bytes_with_fds(), asynchronously and in either mode of the channel: @callback
- * is called from the thread-default context. Data that a cancelled operation has read is returned
- * by the next read.
+ * As [method@Qio.Channel.read_bytes_with_fds], asynchronously and in either mode of the channel:
+ * @callback is called from the thread-default context. Data that a cancelled operation has read is
+ * returned by the next read.
+ *
+ * Since: 0.1
  */
 void qio_channel_read_bytes_with_fds_async (QIOChannel *ioc,
                                             gsize count,
@@ -1609,9 +1864,11 @@ void qio_channel_read_bytes_with_fds_async (QIOChannel *ioc,
  * @fds: (out) (optional) (nullable) (transfer full): received descriptors
  * @error: where to report an error
  *
- * Takes the result of qio_channel_read_bytes_with_fds_async().
+ * Takes the result of [method@Qio.Channel.read_bytes_with_fds_async].
  *
  * Returns: (transfer full): the bytes, none at the end of the file
+ *
+ * Since: 0.1
  */
 GBytes *qio_channel_read_bytes_with_fds_finish (QIOChannel *ioc,
                                                 GAsyncResult *result,
@@ -1627,9 +1884,11 @@ GBytes *qio_channel_read_bytes_with_fds_finish (QIOChannel *ioc,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_read_bytes_all(), asynchronously and in either mode of the channel: @callback is
- * called from the thread-default context. Data that a cancelled operation has read is returned by
- * the next read.
+ * As [method@Qio.Channel.read_bytes_all], asynchronously and in either mode of the channel:
+ * @callback is called from the thread-default context. Data that a cancelled operation has read is
+ * returned by the next read.
+ *
+ * Since: 0.1
  */
 void qio_channel_read_bytes_all_async (QIOChannel *ioc,
                                        gsize count,
@@ -1644,9 +1903,11 @@ void qio_channel_read_bytes_all_async (QIOChannel *ioc,
  * @result: what @callback got
  * @error: where to report an error
  *
- * Takes the result of qio_channel_read_bytes_all_async().
+ * Takes the result of [method@Qio.Channel.read_bytes_all_async].
  *
  * Returns: (transfer full): the bytes
+ *
+ * Since: 0.1
  */
 GBytes *qio_channel_read_bytes_all_finish (QIOChannel *ioc,
                                            GAsyncResult *result,
@@ -1661,9 +1922,11 @@ GBytes *qio_channel_read_bytes_all_finish (QIOChannel *ioc,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_read_bytes_all_eof(), asynchronously and in either mode of the channel: @callback
- * is called from the thread-default context. Data that a cancelled operation has read is returned
- * by the next read.
+ * As [method@Qio.Channel.read_bytes_all_eof], asynchronously and in either mode of the channel:
+ * @callback is called from the thread-default context. Data that a cancelled operation has read is
+ * returned by the next read.
+ *
+ * Since: 0.1
  */
 void qio_channel_read_bytes_all_eof_async (QIOChannel *ioc,
                                            gsize count,
@@ -1678,9 +1941,11 @@ void qio_channel_read_bytes_all_eof_async (QIOChannel *ioc,
  * @result: what @callback got
  * @error: where to report an error
  *
- * Takes the result of qio_channel_read_bytes_all_eof_async().
+ * Takes the result of [method@Qio.Channel.read_bytes_all_eof_async].
  *
  * Returns: (transfer full) (nullable): the bytes, or %NULL at the end of the file
+ *
+ * Since: 0.1
  */
 GBytes *qio_channel_read_bytes_all_eof_finish (QIOChannel *ioc,
                                                GAsyncResult *result,
@@ -1695,9 +1960,12 @@ GBytes *qio_channel_read_bytes_all_eof_finish (QIOChannel *ioc,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_read_bytes_with_fds_all(), asynchronously and in either mode of the channel:
+ * As [method@Qio.Channel.read_bytes_with_fds_all], asynchronously and in either mode of the
+ * channel:
  * @callback is called from the thread-default context. Data that a cancelled operation has read is
  * returned by the next read.
+ *
+ * Since: 0.1
  */
 void qio_channel_read_bytes_with_fds_all_async (QIOChannel *ioc,
                                                 gsize count,
@@ -1713,9 +1981,11 @@ void qio_channel_read_bytes_with_fds_all_async (QIOChannel *ioc,
  * @fds: (out) (optional) (nullable) (transfer full): received descriptors
  * @error: where to report an error
  *
- * Takes the result of qio_channel_read_bytes_with_fds_all_async().
+ * Takes the result of [method@Qio.Channel.read_bytes_with_fds_all_async].
  *
  * Returns: (transfer full): the bytes
+ *
+ * Since: 0.1
  */
 GBytes *qio_channel_read_bytes_with_fds_all_finish (QIOChannel *ioc,
                                                     GAsyncResult *result,
@@ -1731,9 +2001,11 @@ GBytes *qio_channel_read_bytes_with_fds_all_finish (QIOChannel *ioc,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_write_bytes(), asynchronously and in either mode of the channel: @callback is
- * called from the thread-default context. Data that a cancelled operation has written stays
+ * As [method@Qio.Channel.write_bytes], asynchronously and in either mode of the channel: @callback
+ * is called from the thread-default context. Data that a cancelled operation has written stays
  * written.
+ *
+ * Since: 0.1
  */
 void qio_channel_write_bytes_async (QIOChannel *ioc,
                                     GBytes *bytes,
@@ -1748,9 +2020,11 @@ void qio_channel_write_bytes_async (QIOChannel *ioc,
  * @result: what @callback got
  * @error: where to report an error
  *
- * Takes the result of qio_channel_write_bytes_async().
+ * Takes the result of [method@Qio.Channel.write_bytes_async].
  *
  * Returns: how many bytes were written, or -1 with an error
+ *
+ * Since: 0.1
  */
 gssize qio_channel_write_bytes_finish (QIOChannel *ioc,
                                        GAsyncResult *result,
@@ -1767,9 +2041,11 @@ gssize qio_channel_write_bytes_finish (QIOChannel *ioc,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_write_bytes_with_fds(), asynchronously and in either mode of the channel:
+ * As [method@Qio.Channel.write_bytes_with_fds], asynchronously and in either mode of the channel:
  * @callback is called from the thread-default context. Data that a cancelled operation has written
  * stays written.
+ *
+ * Since: 0.1
  */
 void qio_channel_write_bytes_with_fds_async (QIOChannel *ioc,
                                              GBytes *bytes,
@@ -1786,9 +2062,11 @@ void qio_channel_write_bytes_with_fds_async (QIOChannel *ioc,
  * @result: what @callback got
  * @error: where to report an error
  *
- * Takes the result of qio_channel_write_bytes_with_fds_async().
+ * Takes the result of [method@Qio.Channel.write_bytes_with_fds_async].
  *
  * Returns: how many bytes were written, or -1 with an error
+ *
+ * Since: 0.1
  */
 gssize qio_channel_write_bytes_with_fds_finish (QIOChannel *ioc,
                                                 GAsyncResult *result,
@@ -1803,9 +2081,11 @@ gssize qio_channel_write_bytes_with_fds_finish (QIOChannel *ioc,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_write_bytes_all(), asynchronously and in either mode of the channel: @callback is
- * called from the thread-default context. Data that a cancelled operation has written stays
- * written.
+ * As [method@Qio.Channel.write_bytes_all], asynchronously and in either mode of the channel:
+ * @callback is called from the thread-default context. Data that a cancelled operation has written
+ * stays written.
+ *
+ * Since: 0.1
  */
 void qio_channel_write_bytes_all_async (QIOChannel *ioc,
                                         GBytes *bytes,
@@ -1820,9 +2100,11 @@ void qio_channel_write_bytes_all_async (QIOChannel *ioc,
  * @result: what @callback got
  * @error: where to report an error
  *
- * Takes the result of qio_channel_write_bytes_all_async().
+ * Takes the result of [method@Qio.Channel.write_bytes_all_async].
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_write_bytes_all_finish (QIOChannel *ioc,
                                              GAsyncResult *result,
@@ -1839,9 +2121,12 @@ gboolean qio_channel_write_bytes_all_finish (QIOChannel *ioc,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_write_bytes_with_fds_all(), asynchronously and in either mode of the channel:
+ * As [method@Qio.Channel.write_bytes_with_fds_all], asynchronously and in either mode of the
+ * channel:
  * @callback is called from the thread-default context. Data that a cancelled operation has written
  * stays written.
+ *
+ * Since: 0.1
  */
 void qio_channel_write_bytes_with_fds_all_async (QIOChannel *ioc,
                                                  GBytes *bytes,
@@ -1858,9 +2143,11 @@ void qio_channel_write_bytes_with_fds_all_async (QIOChannel *ioc,
  * @result: what @callback got
  * @error: where to report an error
  *
- * Takes the result of qio_channel_write_bytes_with_fds_all_async().
+ * Takes the result of [method@Qio.Channel.write_bytes_with_fds_all_async].
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_write_bytes_with_fds_all_finish (QIOChannel *ioc,
                                                       GAsyncResult *result,
@@ -1876,6 +2163,8 @@ gboolean qio_channel_write_bytes_with_fds_all_finish (QIOChannel *ioc,
  * @user_data: what to call @callback with
  *
  * Waits until a condition holds, without blocking.
+ *
+ * Since: 0.1
  */
 void qio_channel_ready_async (QIOChannel *ioc,
                               GIOCondition condition,
@@ -1890,9 +2179,11 @@ void qio_channel_ready_async (QIOChannel *ioc,
  * @result: what @callback got
  * @error: where to report an error
  *
- * Takes the result of qio_channel_ready_async().
+ * Takes the result of [method@Qio.Channel.ready_async].
  *
  * Returns: the conditions that hold; 0 with an error
+ *
+ * Since: 0.1
  */
 GIOCondition qio_channel_ready_finish (QIOChannel *ioc,
                                        GAsyncResult *result,
@@ -1906,8 +2197,10 @@ GIOCondition qio_channel_ready_finish (QIOChannel *ioc,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_close(), asynchronously and in either mode of the channel: @callback is called
- * from the thread-default context.
+ * As [method@Qio.Channel.close], asynchronously and in either mode of the channel: @callback is
+ * called from the thread-default context.
+ *
+ * Since: 0.1
  */
 void qio_channel_close_async (QIOChannel *ioc,
                               int io_priority,
@@ -1921,9 +2214,11 @@ void qio_channel_close_async (QIOChannel *ioc,
  * @result: what @callback got
  * @error: where to report an error
  *
- * Takes the result of qio_channel_close_async().
+ * Takes the result of [method@Qio.Channel.close_async].
  *
  * Returns: (skip): 0, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_close_finish (QIOChannel *ioc,
                               GAsyncResult *result,
@@ -1937,8 +2232,10 @@ int qio_channel_close_finish (QIOChannel *ioc,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_flush(), asynchronously and in either mode of the channel: @callback is called
- * from the thread-default context.
+ * As [method@Qio.Channel.flush], asynchronously and in either mode of the channel: @callback is
+ * called from the thread-default context.
+ *
+ * Since: 0.1
  */
 void qio_channel_flush_async (QIOChannel *ioc,
                               int io_priority,
@@ -1952,9 +2249,11 @@ void qio_channel_flush_async (QIOChannel *ioc,
  * @result: what @callback got
  * @error: where to report an error
  *
- * Takes the result of qio_channel_flush_async().
+ * Takes the result of [method@Qio.Channel.flush_async].
  *
- * Returns: as qio_channel_flush()
+ * Returns: as [method@Qio.Channel.flush]
+ *
+ * Since: 0.1
  */
 int qio_channel_flush_finish (QIOChannel *ioc,
                               GAsyncResult *result,
@@ -1969,7 +2268,7 @@ int qio_channel_flush_finish (QIOChannel *ioc,
  * @error: where to report an error
  *
  * Moves bytes from one channel to another, and waits, in either mode of the two. @target is not
- * shut down at the end: qio_channel_relay() does that.
+ * shut down at the end: [method@Qio.Channel.relay] does that.
  *
  * Between sockets, pipes and files the kernel moves them; otherwise, and from unix sockets, whose
  * data may have descriptors, they go through one buffer of at most 256 KiB. No more is read than
@@ -1983,6 +2282,8 @@ int qio_channel_flush_finish (QIOChannel *ioc,
  * an error, and stay in the channel, with the data, for a reader that requests them.
  *
  * Returns: how many bytes were moved, or -1 with an error
+ *
+ * Since: 0.1
  */
 gint64 qio_channel_splice_to (QIOChannel *ioc,
                               QIOChannel *target,
@@ -2001,9 +2302,11 @@ gint64 qio_channel_splice_to (QIOChannel *ioc,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_splice_to(), asynchronously and in either mode of the channels: @callback is
- * called from the thread-default context; between sockets in blocking mode bytes go through memory.
- * Data that a cancelled operation has read and not written is pushed back to @ioc.
+ * As [method@Qio.Channel.splice_to], asynchronously and in either mode of the channels: @callback
+ * is called from the thread-default context; between sockets in blocking mode bytes go through
+ * memory. Data that a cancelled operation has read and not written is pushed back to @ioc.
+ *
+ * Since: 0.1
  */
 void qio_channel_splice_to_async (QIOChannel *ioc,
                                   QIOChannel *target,
@@ -2020,9 +2323,11 @@ void qio_channel_splice_to_async (QIOChannel *ioc,
  * @result: what @callback got
  * @error: where to report an error
  *
- * Takes the result of qio_channel_splice_to_async().
+ * Takes the result of [method@Qio.Channel.splice_to_async].
  *
  * Returns: how many bytes were moved, or -1 with an error
+ *
+ * Since: 0.1
  */
 gint64 qio_channel_splice_to_finish (QIOChannel *ioc,
                                      GAsyncResult *result,
@@ -2046,9 +2351,11 @@ gint64 qio_channel_splice_to_finish (QIOChannel *ioc,
  * data is left to be written. The channels stay open.
  *
  * The first error of either direction ends both at once. Bytes are moved, and pushed back after
- * errors, as by qio_channel_splice_to().
+ * errors, as by [method@Qio.Channel.splice_to].
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_relay (QIOChannel *ioc,
                             QIOChannel *other,
@@ -2067,9 +2374,11 @@ gboolean qio_channel_relay (QIOChannel *ioc,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_relay(), asynchronously and in either mode of the channels: @callback is called
- * from the thread-default context. Data that a cancelled operation has read and not written is
- * pushed back to the channels.
+ * As [method@Qio.Channel.relay], asynchronously and in either mode of the channels: @callback is
+ * called from the thread-default context. Data that a cancelled operation has read and not written
+ * is pushed back to the channels.
+ *
+ * Since: 0.1
  */
 void qio_channel_relay_async (QIOChannel *ioc,
                               QIOChannel *other,
@@ -2086,9 +2395,11 @@ void qio_channel_relay_async (QIOChannel *ioc,
  * @result: what @callback got
  * @error: where to report an error
  *
- * Takes the result of qio_channel_relay_async().
+ * Takes the result of [method@Qio.Channel.relay_async].
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_relay_finish (QIOChannel *ioc,
                                    GAsyncResult *result,
@@ -2105,6 +2416,8 @@ gboolean qio_channel_relay_finish (QIOChannel *ioc,
  * the default, turns that off.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_context_set_busy_poll (GMainContext *context,
                                     int io_priority,

@@ -9,9 +9,11 @@ G_BEGIN_DECLS
 
 /**
  * QIOCoroutineFunc: (skip)
- * @user_data: the user data of qio_coroutine_start()
+ * @user_data: the user data of [func@Qio.coroutine_start]
  *
  * The code of a coroutine. The functions that wait for a channel suspend it in place of blocking.
+ *
+ * Since: 0.1
  */
 typedef void (*QIOCoroutineFunc) (gpointer user_data);
 
@@ -25,8 +27,11 @@ typedef void (*QIOCoroutineFunc) (gpointer user_data);
  * when the context runs.
  *
  * If the context is destroyed before the code has ended, every wait in it fails at once, with
- * %G_IO_ERROR_CANCELLED, so that it can return: qio_coroutine_yield() and qio_channel_yield_full()
- * return %FALSE. After a thousand further waits the code is never resumed, and its stack is leaked.
+ * %G_IO_ERROR_CANCELLED, so that it can return: [func@Qio.coroutine_yield] and
+ * [method@Qio.Channel.yield_full] return %FALSE. After a thousand further waits the code is never
+ * resumed, and its stack is leaked.
+ *
+ * Since: 0.1
  */
 void qio_coroutine_start (QIOCoroutineFunc func,
                           gpointer user_data,
@@ -38,6 +43,8 @@ void qio_coroutine_start (QIOCoroutineFunc func,
  * Gets whether the caller runs in a coroutine, and not in a main loop inside one.
  *
  * Returns: %TRUE in a coroutine
+ *
+ * Since: 0.1
  */
 gboolean qio_in_coroutine (void);
 
@@ -47,6 +54,8 @@ gboolean qio_in_coroutine (void);
  * Dispatches the other sources of the main loop. Only in a coroutine.
  *
  * Returns: %TRUE; %FALSE if the coroutine is being dropped, and must return
+ *
+ * Since: 0.1
  */
 gboolean qio_coroutine_yield (void);
 

@@ -27,7 +27,9 @@ G_BEGIN_DECLS
  * In paths and names `%` with two hexadecimal digits stands for bytes that cannot be written
  * otherwise: control characters, invalid UTF-8, `%` itself, and an `@` at the start of a path.
  *
- * The result of qio_net_address_to_string() is parsed as the same address.
+ * The result of [method@Qio.NetAddress.to_string] is parsed as the same address.
+ *
+ * Since: 0.1
  */
 typedef struct _QIONetAddress QIONetAddress;
 
@@ -42,6 +44,8 @@ GType qio_net_address_get_type (void);
  * that has the position of the parse error and what was expected there.
  *
  * Returns: (transfer full): the address
+ *
+ * Since: 0.1
  */
 QIONetAddress *qio_net_address_new_from_string (const char *text,
                                                 GError **error);
@@ -55,6 +59,8 @@ QIONetAddress *qio_net_address_new_from_string (const char *text,
  * representation: an unnamed unix socket, or another family.
  *
  * Returns: (transfer full): the address
+ *
+ * Since: 0.1
  */
 QIONetAddress *qio_net_address_new_from_socket_address (GSocketAddress *address,
                                                         GError **error);
@@ -66,6 +72,8 @@ QIONetAddress *qio_net_address_new_from_socket_address (GSocketAddress *address,
  * Copies an address.
  *
  * Returns: (transfer full): the copy
+ *
+ * Since: 0.1
  */
 QIONetAddress *qio_net_address_copy (const QIONetAddress *address);
 
@@ -74,6 +82,8 @@ QIONetAddress *qio_net_address_copy (const QIONetAddress *address);
  * @address: (transfer full): an address
  *
  * Frees an address.
+ *
+ * Since: 0.1
  */
 void qio_net_address_free (QIONetAddress *address);
 
@@ -86,6 +96,8 @@ void qio_net_address_free (QIONetAddress *address);
  * different.
  *
  * Returns: whether they are the same
+ *
+ * Since: 0.1
  */
 gboolean qio_net_address_equal (const QIONetAddress *one,
                                 const QIONetAddress *other);
@@ -97,6 +109,8 @@ gboolean qio_net_address_equal (const QIONetAddress *one,
  * Returns the string representation of an address.
  *
  * Returns: (transfer full): the text, in UTF-8
+ *
+ * Since: 0.1
  */
 char *qio_net_address_to_string (const QIONetAddress *address);
 
@@ -107,6 +121,8 @@ char *qio_net_address_to_string (const QIONetAddress *address);
  * Gets the scheme of the address.
  *
  * Returns: (transfer none): `tcp`, `unix`, `vsock` or `fd`
+ *
+ * Since: 0.1
  */
 const char *qio_net_address_get_scheme (const QIONetAddress *address);
 
@@ -118,6 +134,8 @@ const char *qio_net_address_get_scheme (const QIONetAddress *address);
  * without brackets and without its scope.
  *
  * Returns: (transfer full) (nullable): the host, in UTF-8, or %NULL if there is none
+ *
+ * Since: 0.1
  */
 char *qio_net_address_get_host (const QIONetAddress *address);
 
@@ -126,11 +144,13 @@ char *qio_net_address_get_host (const QIONetAddress *address);
  * @address: an address
  * @error: where to report an error
  *
- * Creates a connectable for functions of GIO. A host name becomes a #GNetworkAddress, without name
- * resolution. %G_IO_ERROR_INVALID_ARGUMENT for `fd`, and for a scope that is not a network
- * interface of this machine.
+ * Creates a connectable for functions of GIO. A host name becomes a [class@Gio.NetworkAddress],
+ * without name resolution. %G_IO_ERROR_INVALID_ARGUMENT for `fd`, and for a scope that is not a
+ * network interface of this machine.
  *
  * Returns: (transfer full): the address
+ *
+ * Since: 0.1
  */
 GSocketConnectable *qio_net_address_get_connectable (const QIONetAddress *address,
                                                      GError **error);
@@ -140,14 +160,16 @@ GSocketConnectable *qio_net_address_get_connectable (const QIONetAddress *addres
  * @address: where to
  * @error: where to report an error
  *
- * Connects. Blocks, also while a name is looked up. qio_channel_socket_connect_async() does not,
- * with what qio_net_address_get_connectable() returns.
+ * Connects. Blocks, also while a name is looked up. [method@Qio.ChannelSocket.connect_async] does
+ * not, with what [method@Qio.NetAddress.get_connectable] returns.
  *
  * For `fd` the channel gets a duplicate of the descriptor, which stays open: a peer sees the end by
- * qio_channel_shutdown(), or once this process has ended. Only descriptors that this process
+ * [method@Qio.Channel.shutdown], or once this process has ended. Only descriptors that this process
  * inherited through exec are accepted, which are those that are not close-on-exec.
  *
  * Returns: (transfer full): a channel
+ *
+ * Since: 0.1
  */
 QIOChannel *qio_net_address_connect_sync (const QIONetAddress *address,
                                           GError **error);
@@ -162,6 +184,8 @@ QIOChannel *qio_net_address_connect_sync (const QIONetAddress *address,
  * bound is used. The path of a unix socket must not exist. For `fd` it is a listening socket.
  *
  * Returns: (transfer full): a channel
+ *
+ * Since: 0.1
  */
 QIOChannelSocket *qio_net_address_listen_sync (const QIONetAddress *address,
                                                guint backlog,

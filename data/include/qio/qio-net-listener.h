@@ -13,18 +13,53 @@ G_BEGIN_DECLS
 /**
  * QIONetListener:
  *
- * Listens on any number of sockets, for example on all addresses of a name, and accepts clients: by
- * a callback (qio_net_listener_set_client_func()), asynchronously
- * (qio_net_listener_accept_async()), or blocking (qio_net_listener_wait_client()). Each client is
- * accepted by one of them.
+ * Listens on several addresses at once, and accepts connections.
+ *
+ * [ctor@Qio.NetListener.new] makes one without sockets. [method@Qio.NetListener.open_sync] listens
+ * on all addresses of a name, [method@Qio.NetListener.open_address] on a [struct@Qio.NetAddress],
+ * [method@Qio.NetListener.open_port] on a port, [method@Qio.NetListener.open_activated] on the
+ * sockets of a service manager, and [method@Qio.NetListener.add] takes a listening socket. Options
+ * are set before that.
+ *
+ * Connections are accepted by a callback ([method@Qio.NetListener.set_client_func]), asynchronously
+ * ([method@Qio.NetListener.accept_async]), or by a thread that blocks
+ * ([method@Qio.NetListener.wait_client]). Each goes to one of them.
+ *
+ * A typical sequence:
+ *
+ * ```c
+ * static void
+ * on_client (QIONetListener *listener, QIOChannelSocket *client, gpointer user_data)
+ * {
+ *   qio_channel_write_all (QIO_CHANNEL (client), "hello\n", 6, NULL);
+ * }
+ *
+ * g_autoptr (GError) error = NULL;
+ * g_autoptr (QIONetListener) listener = qio_net_listener_new ();
+ * guint16 port = qio_net_listener_open_port (listener, 0, 16, &error);
+ *
+ * if (port == 0)
+ *   g_error ("%s", error->message);
+ * qio_net_listener_set_client_func (listener, on_client, NULL, NULL);
+ * g_main_loop_run (loop);
+ * ```
  *
  * After `EMFILE` and similar errors accepting is suspended, without an error: connections stay in
- * the backlog. A warning is logged once a minute at most, and #QIONetListener::accept-error is
- * emitted every time. Accepting resumes when a client disconnects, or after a pause of at most one
- * second.
+ * the backlog. A warning is logged once a minute at most. Accepting resumes when a client
+ * disconnects, or after a pause of at most one second.
  *
- * A listener can be used from any thread. Finalizing it disconnects it. With a callback it stays
- * alive until it is disconnected, the callback is removed, or its context is destroyed.
+ * ## Threads
+ *
+ * A listener can be used from any thread. Callbacks run in the context that they were set for, or
+ * the global default one. Finalizing a listener disconnects it, but with a callback it stays alive
+ * until it is disconnected, or the callback is removed, or its context is destroyed.
+ *
+ * ## Signals
+ *
+ * [signal@Qio.NetListener::accept-error] is emitted each time accepting fails, in the thread that
+ * accepts.
+ *
+ * Since: 0.1
  */
 G_DECLARE_DERIVABLE_TYPE (QIONetListener, qio_net_listener, QIO, NET_LISTENER, GObject)
 
@@ -32,7 +67,9 @@ G_DECLARE_DERIVABLE_TYPE (QIONetListener, qio_net_listener, QIO, NET_LISTENER, G
  * QIONetListenerClass:
  * @parent_class: the parent class
  *
- * The class of a #QIONetListener.
+ * The class of a [class@Qio.NetListener].
+ *
+ * Since: 0.1
  */
 struct _QIONetListenerClass
 {
@@ -46,49 +83,65 @@ struct _QIONetListenerClass
  * QIONetListener:name:
  *
  * The label of the listener and of its sockets in messages.
+ *
+ * Since: 0.1
  */
 
 /**
  * QIONetListener:connected:
  *
  * Whether it listens on any socket.
+ *
+ * Since: 0.1
  */
 
 /**
  * QIONetListener:max-handshakes:
  *
  * The maximum number of concurrent TLS handshakes, or 0 for no limit. See
- * qio_net_listener_set_max_handshakes().
+ * [method@Qio.NetListener.set_max_handshakes].
+ *
+ * Since: 0.1
  */
 
 /**
  * QIONetListener:max-clients:
  *
  * The maximum number of clients at a time, or 0 for no limit.
+ *
+ * Since: 0.1
  */
 
 /**
  * QIONetListener:clients:
  *
  * The number of clients. Changes without a `notify` signal.
+ *
+ * Since: 0.1
  */
 
 /**
  * QIONetListener:reuse-port:
  *
  * Whether sockets share their port with others that do so as well (SO_REUSEPORT).
+ *
+ * Since: 0.1
  */
 
 /**
  * QIONetListener:replace-stale:
  *
  * Whether a unix socket on which no process listens is replaced.
+ *
+ * Since: 0.1
  */
 
 /**
  * QIONetListener:path-mode:
  *
  * The permissions of unix paths, or %G_MAXUINT for the permissions by the umask.
+ *
+ * Since: 0.1
  */
 
 /**
@@ -97,6 +150,8 @@ struct _QIONetListenerClass
  * @error: why
  *
  * Accepting has failed, and is tried again. Emitted in the thread that accepts.
+ *
+ * Since: 0.1
  */
 
 /**
@@ -106,6 +161,8 @@ struct _QIONetListenerClass
  * @user_data: the user data of the callback
  *
  * The callback for accepted clients.
+ *
+ * Since: 0.1
  */
 typedef void (*QIONetListenerClientFunc) (QIONetListener *listener,
                                           QIOChannelSocket *client,
@@ -117,6 +174,8 @@ typedef void (*QIONetListenerClientFunc) (QIONetListener *listener,
  * Creates a listener that is not open yet.
  *
  * Returns: (transfer full): a listener
+ *
+ * Since: 0.1
  */
 QIONetListener *qio_net_listener_new (void);
 
@@ -135,6 +194,8 @@ QIONetListener *qio_net_listener_new (void);
  * any other address that cannot be listened on is an error, and then none is listened on.
  *
  * Returns: (skip): 0, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_net_listener_open_sync (QIONetListener *listener,
                                 GSocketConnectable *address,
@@ -151,7 +212,9 @@ int qio_net_listener_open_sync (QIONetListener *listener,
  * @callback: (scope async) (closure user_data): called when it is done
  * @user_data: what to call it with
  *
- * As qio_net_listener_open_sync(), without blocking.
+ * As [method@Qio.NetListener.open_sync], without blocking.
+ *
+ * Since: 0.1
  */
 void qio_net_listener_open_async (QIONetListener *listener,
                                   GSocketConnectable *address,
@@ -167,9 +230,11 @@ void qio_net_listener_open_async (QIONetListener *listener,
  * @result: what the callback was given
  * @error: where to report an error
  *
- * Takes the result of qio_net_listener_open_async().
+ * Takes the result of [method@Qio.NetListener.open_async].
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_net_listener_open_finish (QIONetListener *listener,
                                        GAsyncResult *result,
@@ -185,6 +250,8 @@ gboolean qio_net_listener_open_finish (QIONetListener *listener,
  * Listens on a port of all interfaces, over IPv4 and IPv6 if the machine has them.
  *
  * Returns: the port, or 0 with an error
+ *
+ * Since: 0.1
  */
 guint16 qio_net_listener_open_port (QIONetListener *listener,
                                     guint16 port,
@@ -198,12 +265,14 @@ guint16 qio_net_listener_open_port (QIONetListener *listener,
  * @backlog: the maximum number of pending connections of each address
  * @error: where to report an error
  *
- * Listens on an address: as qio_net_listener_open_sync(), without a host as
- * qio_net_listener_open_port(), and for `fd` on a socket that listens already. Blocks while a name
- * is looked up; qio_net_listener_open_async() does not, with what qio_net_address_get_connectable()
- * returns.
+ * Listens on an address: as [method@Qio.NetListener.open_sync], without a host as
+ * [method@Qio.NetListener.open_port], and for `fd` on a socket that listens already. Blocks while a
+ * name is looked up; [method@Qio.NetListener.open_async] does not, with what
+ * [method@Qio.NetAddress.get_connectable] returns.
  *
  * Returns: (skip): 0, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_net_listener_open_address (QIONetListener *listener,
                                    const QIONetAddress *address,
@@ -217,9 +286,11 @@ int qio_net_listener_open_address (QIONetListener *listener,
  * @error: where to report an error
  *
  * Listens on the sockets that a service manager has passed to this process. See
- * qio_activation_sockets().
+ * [func@Qio.activation_sockets].
  *
  * Returns: their number, which may be 0; or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_net_listener_open_activated (QIONetListener *listener,
                                      const char *name,
@@ -236,6 +307,8 @@ int qio_net_listener_open_activated (QIONetListener *listener,
  * has it already.
  *
  * Returns: (skip): 0, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_net_listener_add (QIONetListener *listener,
                           QIOChannelSocket *socket,
@@ -253,6 +326,8 @@ int qio_net_listener_add (QIONetListener *listener,
  *
  * Called `close` in Python, GJS and Vala, where every object has a `disconnect`, for the handlers
  * of its signals.
+ *
+ * Since: 0.1
  */
 void qio_net_listener_disconnect (QIONetListener *listener);
 
@@ -263,6 +338,8 @@ void qio_net_listener_disconnect (QIONetListener *listener);
  * Gets whether it listens on any socket.
  *
  * Returns: %TRUE if it does
+ *
+ * Since: 0.1
  */
 gboolean qio_net_listener_is_connected (QIONetListener *listener);
 
@@ -273,6 +350,8 @@ gboolean qio_net_listener_is_connected (QIONetListener *listener);
  * Gets the addresses that it listens on.
  *
  * Returns: (element-type GSocketAddress) (transfer full): the addresses
+ *
+ * Since: 0.1
  */
 GList *qio_net_listener_get_local_addresses (QIONetListener *listener);
 
@@ -285,6 +364,8 @@ GList *qio_net_listener_get_local_addresses (QIONetListener *listener);
  * @notify: (nullable): frees @user_data
  *
  * Calls @func for each client, from the default context. Replaces the previous callback.
+ *
+ * Since: 0.1
  */
 void qio_net_listener_set_client_func (QIONetListener *listener,
                                        QIONetListenerClientFunc func,
@@ -300,10 +381,12 @@ void qio_net_listener_set_client_func (QIONetListener *listener,
  * @notify: (nullable): frees @user_data
  * @context: (nullable): the context, or %NULL for the default one
  *
- * As qio_net_listener_set_client_func(), in a context. After this returns no call begins in another
- * context, and no client is lost: a listener can be moved to another context.
+ * As [method@Qio.NetListener.set_client_func], in a context. After this returns no call begins in
+ * another context, and no client is lost: a listener can be moved to another context.
  *
  * The previous callback is freed at once, or after its running call.
+ *
+ * Since: 0.1
  */
 void qio_net_listener_set_client_func_full (QIONetListener *listener,
                                             QIONetListenerClientFunc func,
@@ -320,6 +403,8 @@ void qio_net_listener_set_client_func_full (QIONetListener *listener,
  * suspends that.
  *
  * Returns: (transfer full): the client
+ *
+ * Since: 0.1
  */
 QIOChannelSocket *qio_net_listener_wait_client (QIONetListener *listener,
                                                 GError **error);
@@ -333,6 +418,8 @@ QIOChannelSocket *qio_net_listener_wait_client (QIONetListener *listener,
  * @user_data: what to call it with
  *
  * Waits for a client and accepts it.
+ *
+ * Since: 0.1
  */
 void qio_net_listener_accept_async (QIONetListener *listener,
                                     int io_priority,
@@ -346,9 +433,11 @@ void qio_net_listener_accept_async (QIONetListener *listener,
  * @result: what the callback was given
  * @error: where to report an error
  *
- * Takes the result of qio_net_listener_accept_async().
+ * Takes the result of [method@Qio.NetListener.accept_async].
  *
  * Returns: (transfer full): the client
+ *
+ * Since: 0.1
  */
 QIOChannelSocket *qio_net_listener_accept_finish (QIONetListener *listener,
                                                   GAsyncResult *result,
@@ -360,6 +449,8 @@ QIOChannelSocket *qio_net_listener_accept_finish (QIONetListener *listener,
  * @name: (nullable): a name
  *
  * Sets the label of the listener and of its sockets in messages.
+ *
+ * Since: 0.1
  */
 void qio_net_listener_set_name (QIONetListener *listener,
                                 const char *name);
@@ -371,6 +462,8 @@ void qio_net_listener_set_name (QIONetListener *listener,
  * Gets the label of the listener in messages.
  *
  * Returns: (transfer full) (nullable): the name
+ *
+ * Since: 0.1
  */
 char *qio_net_listener_get_name (QIONetListener *listener);
 
@@ -381,6 +474,8 @@ char *qio_net_listener_get_name (QIONetListener *listener);
  *
  * Sets the maximum number of clients at a time; no further connection is accepted at the limit. A
  * client counts from when it was accepted until its channel is closed or finalized.
+ *
+ * Since: 0.1
  */
 void qio_net_listener_set_max_clients (QIONetListener *listener,
                                        guint limit);
@@ -392,6 +487,8 @@ void qio_net_listener_set_max_clients (QIONetListener *listener,
  * Gets the maximum number of clients at a time.
  *
  * Returns: the number, or 0 for no limit
+ *
+ * Since: 0.1
  */
 guint qio_net_listener_get_max_clients (QIONetListener *listener);
 
@@ -401,10 +498,12 @@ guint qio_net_listener_get_max_clients (QIONetListener *listener);
  * @max_handshakes: the maximum number of concurrent TLS handshakes, or 0 for no limit
  *
  * Sets the maximum number of concurrent TLS handshakes of clients; no further connection is
- * accepted at the limit. Default: 1024. A handshake counts from when qio_channel_tls_new_server()
- * is called with the channel of a client until it is done. At the limit the oldest one fails once
- * it has taken a second, and another client is accepted: peers that begin a handshake and send
- * nothing do not keep other clients out.
+ * accepted at the limit. Default: 1024. A handshake counts from when
+ * [ctor@Qio.ChannelTLS.new_server] is called with the channel of a client until it is done. At the
+ * limit the oldest one fails once it has taken a second, and another client is accepted: peers that
+ * begin a handshake and send nothing do not keep other clients out.
+ *
+ * Since: 0.1
  */
 void qio_net_listener_set_max_handshakes (QIONetListener *listener,
                                           guint max_handshakes);
@@ -416,6 +515,8 @@ void qio_net_listener_set_max_handshakes (QIONetListener *listener,
  * Gets the maximum number of concurrent TLS handshakes.
  *
  * Returns: the number, or 0 for no limit
+ *
+ * Since: 0.1
  */
 guint qio_net_listener_get_max_handshakes (QIONetListener *listener);
 
@@ -426,6 +527,8 @@ guint qio_net_listener_get_max_handshakes (QIONetListener *listener);
  * Gets the number of clients whose channels are neither closed nor finalized.
  *
  * Returns: their number
+ *
+ * Since: 0.1
  */
 guint qio_net_listener_get_clients (QIONetListener *listener);
 
@@ -436,6 +539,8 @@ guint qio_net_listener_get_clients (QIONetListener *listener);
  *
  * Sets whether sockets that are opened from now on share their port with others that do so as well
  * (SO_REUSEPORT): the kernel distributes the connections.
+ *
+ * Since: 0.1
  */
 void qio_net_listener_set_reuse_port (QIONetListener *listener,
                                       gboolean enabled);
@@ -447,6 +552,8 @@ void qio_net_listener_set_reuse_port (QIONetListener *listener,
  * Gets whether ports are shared.
  *
  * Returns: %TRUE if they are
+ *
+ * Since: 0.1
  */
 gboolean qio_net_listener_get_reuse_port (QIONetListener *listener);
 
@@ -460,6 +567,8 @@ gboolean qio_net_listener_get_reuse_port (QIONetListener *listener);
  * socket that a process listens on is never removed, nor anything that is not a socket: these are
  * errors. Meanwhile there is a locked file next to the path, its name with `.` before and `.lock`
  * behind it, which only processes of the same user wait for, for a second at most.
+ *
+ * Since: 0.1
  */
 void qio_net_listener_set_replace_stale (QIONetListener *listener,
                                          gboolean enabled);
@@ -471,6 +580,8 @@ void qio_net_listener_set_replace_stale (QIONetListener *listener,
  * Gets whether stale sockets are replaced.
  *
  * Returns: %TRUE if they are
+ *
+ * Since: 0.1
  */
 gboolean qio_net_listener_get_replace_stale (QIONetListener *listener);
 
@@ -481,6 +592,8 @@ gboolean qio_net_listener_get_replace_stale (QIONetListener *listener);
  *
  * Sets the permissions of the unix paths that are opened from now on. No process can connect before
  * they are set.
+ *
+ * Since: 0.1
  */
 void qio_net_listener_set_path_mode (QIONetListener *listener,
                                      guint mode);
@@ -492,6 +605,8 @@ void qio_net_listener_set_path_mode (QIONetListener *listener,
  * Gets the permissions of unix paths.
  *
  * Returns: the permissions, or %G_MAXUINT for the permissions by the umask
+ *
+ * Since: 0.1
  */
 guint qio_net_listener_get_path_mode (QIONetListener *listener);
 
@@ -502,6 +617,8 @@ guint qio_net_listener_get_path_mode (QIONetListener *listener);
  * @gid: the group, or %G_MAXUINT to leave that
  *
  * Sets the owner of the unix paths that are opened from now on. No process can connect before that.
+ *
+ * Since: 0.1
  */
 void qio_net_listener_set_path_owner (QIONetListener *listener,
                                       guint uid,

@@ -13,6 +13,8 @@ G_BEGIN_DECLS
  * @QIO_TLS_ENDPOINT_SERVER: the end that answers
  *
  * The end of a connection.
+ *
+ * Since: 0.1
  */
 typedef enum
 {
@@ -29,6 +31,8 @@ GType qio_tls_endpoint_get_type (void);
  * @QIO_TLS_PSK_HASH_SHA384: SHA-384
  *
  * The hash of a pre-shared key of a client with TLS 1.3.
+ *
+ * Since: 0.1
  */
 typedef enum
 {
@@ -45,10 +49,29 @@ GType qio_tls_psk_hash_get_type (void);
  * QIOTlsCreds:
  *
  * The credentials of one endpoint of TLS connections: own certificate and private key, and trust
- * anchors. Built by a
- * #QIOTlsCredsBuilder, and immutable; any number of channels, in any threads, may share them.
+ * anchors.
  *
- * An object that is constructed by its type alone is for a client without trust anchors.
+ * They are built by a [struct@Qio.TlsCredsBuilder]. An object that is constructed by its type alone
+ * is a client without trust anchors.
+ *
+ * A typical sequence of a client that trusts the certificate authorities of the system:
+ *
+ * ```c
+ * g_autoptr (GError) error = NULL;
+ * g_autoptr (QIOTlsCredsBuilder) builder = qio_tls_creds_builder_new (QIO_TLS_ENDPOINT_CLIENT);
+ * g_autoptr (QIOTlsCreds) creds = NULL;
+ *
+ * qio_tls_creds_builder_add_system_trust (builder);
+ * creds = qio_tls_creds_builder_build (builder, &error);
+ * if (creds == NULL)
+ *   g_printerr ("%s\n", error->message);
+ * ```
+ *
+ * ## Threads
+ *
+ * Credentials are immutable: any number of channels, in any threads, may share them.
+ *
+ * Since: 0.1
  */
 G_DECLARE_DERIVABLE_TYPE (QIOTlsCreds, qio_tls_creds, QIO, TLS_CREDS, GObject)
 
@@ -56,7 +79,9 @@ G_DECLARE_DERIVABLE_TYPE (QIOTlsCreds, qio_tls_creds, QIO, TLS_CREDS, GObject)
  * QIOTlsCredsClass:
  * @parent_class: the parent class
  *
- * The class of #QIOTlsCreds.
+ * The class of [class@Qio.TlsCreds].
+ *
+ * Since: 0.1
  */
 struct _QIOTlsCredsClass
 {
@@ -70,12 +95,17 @@ struct _QIOTlsCredsClass
  * QIOTlsCreds:endpoint:
  *
  * The end that they are for.
+ *
+ * Since: 0.1
  */
 
 /**
  * QIOTlsCreds:verifies-peer:
  *
- * Whether a certificate that the peer presents is verified. See qio_tls_creds_verifies_peer().
+ * Whether a certificate that the peer presents is verified. See
+ * [method@Qio.TlsCreds.verifies_peer].
+ *
+ * Since: 0.1
  */
 
 /**
@@ -85,6 +115,8 @@ struct _QIOTlsCredsClass
  * Gets the endpoint that the credentials are for.
  *
  * Returns: the end
+ *
+ * Since: 0.1
  */
 QIOTlsEndpoint qio_tls_creds_get_endpoint (QIOTlsCreds *creds);
 
@@ -97,6 +129,8 @@ QIOTlsEndpoint qio_tls_creds_get_endpoint (QIOTlsCreds *creds);
  * another way; nor where a server requests no certificates, nor with anonymous credentials.
  *
  * Returns: whether it is
+ *
+ * Since: 0.1
  */
 gboolean qio_tls_creds_verifies_peer (QIOTlsCreds *creds);
 
@@ -105,11 +139,14 @@ gboolean qio_tls_creds_verifies_peer (QIOTlsCreds *creds);
 /**
  * QIOTlsCredsBuilder:
  *
- * Builds #QIOTlsCreds. A peer authenticates by a certificate, by a pre-shared key or, if the caller
- * accepts that, not at all; a client without other trust anchors uses the system trust store.
+ * Builds [class@Qio.TlsCreds]. A peer authenticates by a certificate, by a pre-shared key or, if
+ * the caller accepts that, not at all; a client without other trust anchors uses the system trust
+ * store.
  *
- * Nothing is read before qio_tls_creds_builder_build(). A builder must not be used by two threads
- * at once.
+ * Nothing is read before [method@Qio.TlsCredsBuilder.build]. A builder must not be used by two
+ * threads at once.
+ *
+ * Since: 0.1
  */
 typedef struct _QIOTlsCredsBuilder QIOTlsCredsBuilder;
 
@@ -120,10 +157,12 @@ GType qio_tls_creds_builder_get_type (void);
  * @what: the encrypted key: the path of its file, or a label for one in memory
  * @user_data: (closure): the data that was set with the function
  *
- * Returns the password of a private key. Called by qio_tls_creds_builder_build(), in the same
+ * Returns the password of a private key. Called by [method@Qio.TlsCredsBuilder.build], in the same
  * thread.
  *
  * Returns: (transfer full) (nullable): the password, in UTF-8, or %NULL if it is unknown
+ *
+ * Since: 0.1
  */
 typedef char *(*QIOTlsPasswordFunc) (const char *what,
                                      gpointer user_data);
@@ -135,6 +174,8 @@ typedef char *(*QIOTlsPasswordFunc) (const char *what,
  *
  * Logs the secrets of a connection, in the NSS key log format, which Wireshark reads. Called in the
  * thread of the handshake, possibly in several threads at once, and must return soon.
+ *
+ * Since: 0.1
  */
 typedef void (*QIOTlsKeyLogFunc) (const char *line,
                                   gpointer user_data);
@@ -146,6 +187,8 @@ typedef void (*QIOTlsKeyLogFunc) (const char *line,
  * Creates a builder of credentials.
  *
  * Returns: (transfer full): a builder
+ *
+ * Since: 0.1
  */
 QIOTlsCredsBuilder *qio_tls_creds_builder_new (QIOTlsEndpoint endpoint);
 
@@ -156,6 +199,8 @@ QIOTlsCredsBuilder *qio_tls_creds_builder_new (QIOTlsEndpoint endpoint);
  * Copies a builder.
  *
  * Returns: (transfer full): the copy
+ *
+ * Since: 0.1
  */
 QIOTlsCredsBuilder *qio_tls_creds_builder_copy (const QIOTlsCredsBuilder *builder);
 
@@ -164,6 +209,8 @@ QIOTlsCredsBuilder *qio_tls_creds_builder_copy (const QIOTlsCredsBuilder *builde
  * @builder: (transfer full): a builder
  *
  * Frees a builder.
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_free (QIOTlsCredsBuilder *builder);
 
@@ -175,8 +222,8 @@ void qio_tls_creds_builder_free (QIOTlsCredsBuilder *builder);
  * Reads files, validates certificates and keys, and builds the credentials. Blocks while files are
  * read. The builder is not changed.
  *
- * Unless disabled by qio_tls_creds_builder_set_checks(), certificates are verified: they must be
- * valid now; at least one trusted certificate of each file must be a CA certificate; the own
+ * Unless disabled by [method@Qio.TlsCredsBuilder.set_checks], certificates are verified: they must
+ * be valid now; at least one trusted certificate of each file must be a CA certificate; the own
  * certificate must allow the use by its end, must not be a CA certificate unless it is self-signed,
  * and in a directory must be issued by the CA there. A private key must always match.
  *
@@ -186,6 +233,8 @@ void qio_tls_creds_builder_free (QIOTlsCredsBuilder *builder);
  * by a function of the builder, which has logged a critical warning then.
  *
  * Returns: (transfer full): the credentials
+ *
+ * Since: 0.1
  */
 QIOTlsCreds *qio_tls_creds_builder_build (const QIOTlsCredsBuilder *builder,
                                           GError **error);
@@ -199,6 +248,8 @@ QIOTlsCreds *qio_tls_creds_builder_build (const QIOTlsCredsBuilder *builder,
  * CRLs from `ca-crl.pem`, if it exists; certificate and private key of a server from
  * `server-cert.pem` and `server-key.pem`, or of a client from `client-cert.pem` and
  * `client-key.pem`, if they exist. The certificate must be issued by one of these CAs.
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_set_directory (QIOTlsCredsBuilder *builder,
                                           const char *path);
@@ -210,6 +261,8 @@ void qio_tls_creds_builder_set_directory (QIOTlsCredsBuilder *builder,
  *
  * Adds the CA certificates of a file to the trust anchors. A chain that ends at one of them is
  * accepted, also if that one is not a root.
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_add_trust_file (QIOTlsCredsBuilder *builder,
                                            const char *path);
@@ -220,6 +273,8 @@ void qio_tls_creds_builder_add_trust_file (QIOTlsCredsBuilder *builder,
  * @pem: certificates in PEM form
  *
  * Adds CA certificates in PEM form to the trust anchors.
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_add_trust_pem (QIOTlsCredsBuilder *builder,
                                           GBytes *pem);
@@ -230,6 +285,8 @@ void qio_tls_creds_builder_add_trust_pem (QIOTlsCredsBuilder *builder,
  * @authority: a certificate
  *
  * Adds a CA certificate to the trust anchors.
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_add_trust (QIOTlsCredsBuilder *builder,
                                       GTlsCertificate *authority);
@@ -239,7 +296,9 @@ void qio_tls_creds_builder_add_trust (QIOTlsCredsBuilder *builder,
  * @builder: a builder
  *
  * Adds the system trust store to the trust anchors. Default for a client without other trust
- * anchors and without a pre-shared key (qio_tls_creds_builder_add_psk()).
+ * anchors and without a pre-shared key ([method@Qio.TlsCredsBuilder.add_psk]).
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_add_system_trust (QIOTlsCredsBuilder *builder);
 
@@ -251,7 +310,9 @@ void qio_tls_creds_builder_add_system_trust (QIOTlsCredsBuilder *builder);
  * Adds a certificate revocation list (CRL), which must be signed by a trusted CA. Certificates in
  * it are rejected, and so are certificates of its issuer that it does not cover. Where there is any
  * CRL, each certificate of a chain but the trust anchor needs one of its issuer:
- * qio_tls_creds_builder_set_allow_missing_crl() changes that.
+ * [method@Qio.TlsCredsBuilder.set_allow_missing_crl] changes that.
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_add_crl_file (QIOTlsCredsBuilder *builder,
                                          const char *path);
@@ -261,7 +322,10 @@ void qio_tls_creds_builder_add_crl_file (QIOTlsCredsBuilder *builder,
  * @builder: a builder
  * @pem: lists in PEM form
  *
- * Adds certificate revocation lists (CRLs) in PEM form. See qio_tls_creds_builder_add_crl_file().
+ * Adds certificate revocation lists (CRLs) in PEM form. See
+ * [method@Qio.TlsCredsBuilder.add_crl_file].
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_add_crl_pem (QIOTlsCredsBuilder *builder,
                                         GBytes *pem);
@@ -273,6 +337,8 @@ void qio_tls_creds_builder_add_crl_pem (QIOTlsCredsBuilder *builder,
  *
  * Sets whether certificates of an issuer without a CRL are accepted although other issuers have
  * one. Default: %FALSE.
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_set_allow_missing_crl (QIOTlsCredsBuilder *builder,
                                                   gboolean allow);
@@ -284,6 +350,8 @@ void qio_tls_creds_builder_set_allow_missing_crl (QIOTlsCredsBuilder *builder,
  * @key: (type filename): a PEM file, which may be the same
  *
  * Sets the certificate to present, followed by its intermediate certificates, and its private key.
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_set_certificate_files (QIOTlsCredsBuilder *builder,
                                                   const char *certificate,
@@ -296,7 +364,9 @@ void qio_tls_creds_builder_set_certificate_files (QIOTlsCredsBuilder *builder,
  * @key: a private key in PEM form
  *
  * Sets the certificate to present and its private key, in PEM form. See
- * qio_tls_creds_builder_set_certificate_files().
+ * [method@Qio.TlsCredsBuilder.set_certificate_files].
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_set_certificate_pem (QIOTlsCredsBuilder *builder,
                                                 GBytes *certificate,
@@ -309,6 +379,8 @@ void qio_tls_creds_builder_set_certificate_pem (QIOTlsCredsBuilder *builder,
  *
  * Sets the certificate to present, with its issuers as far as the object has them. The private key
  * must be exportable, which that of a PKCS #11 token is not.
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_set_certificate (QIOTlsCredsBuilder *builder,
                                             GTlsCertificate *certificate);
@@ -319,6 +391,8 @@ void qio_tls_creds_builder_set_certificate (QIOTlsCredsBuilder *builder,
  * @password: a password
  *
  * Sets the password of the private key, if that is encrypted.
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_set_password (QIOTlsCredsBuilder *builder,
                                          const char *password);
@@ -332,6 +406,8 @@ void qio_tls_creds_builder_set_password (QIOTlsCredsBuilder *builder,
  *
  * Sets the function that returns the password of the private key, called if that is encrypted.
  * Nothing is prompted for at a terminal.
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_set_password_func (QIOTlsCredsBuilder *builder,
                                               QIOTlsPasswordFunc func,
@@ -346,6 +422,8 @@ void qio_tls_creds_builder_set_password_func (QIOTlsCredsBuilder *builder,
  * Sets whether a server requests certificates of its clients: none (the default), optional, or
  * required. A certificate that is presented must be valid in any case. A client with a pre-shared
  * key presents none.
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_set_client_certificates (QIOTlsCredsBuilder *builder,
                                                     GTlsAuthenticationMode mode);
@@ -357,6 +435,8 @@ void qio_tls_creds_builder_set_client_certificates (QIOTlsCredsBuilder *builder,
  *
  * Sets whether certificates are validated when the credentials are built. Default: %TRUE. If
  * %FALSE, an error is reported only when a peer rejects them.
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_set_checks (QIOTlsCredsBuilder *builder,
                                        gboolean checks);
@@ -372,6 +452,8 @@ void qio_tls_creds_builder_set_checks (QIOTlsCredsBuilder *builder,
  * keys can be tried.
  *
  * The key is copied, and the copy is overwritten when the credentials, and the builder, are freed.
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_add_psk (QIOTlsCredsBuilder *builder,
                                     const char *name,
@@ -384,6 +466,8 @@ void qio_tls_creds_builder_add_psk (QIOTlsCredsBuilder *builder,
  *
  * Adds the pre-shared keys of a file, in the form of GnuTLS: `NAME:KEY` in each line, with the key
  * in hexadecimal digits, as written by `psktool`.
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_add_psk_file (QIOTlsCredsBuilder *builder,
                                          const char *path);
@@ -394,6 +478,8 @@ void qio_tls_creds_builder_add_psk_file (QIOTlsCredsBuilder *builder,
  * @name: a name
  *
  * Sets the identity of the pre-shared key that a client uses, where there are several.
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_set_psk_user (QIOTlsCredsBuilder *builder,
                                          const char *name);
@@ -405,6 +491,8 @@ void qio_tls_creds_builder_set_psk_user (QIOTlsCredsBuilder *builder,
  *
  * Sets the hash of the pre-shared key of a client, for TLS 1.3. Default: SHA-256. A server
  * determines the hash from the ClientHello.
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_set_psk_hash (QIOTlsCredsBuilder *builder,
                                          QIOTlsPskHash hash);
@@ -416,6 +504,8 @@ void qio_tls_creds_builder_set_psk_hash (QIOTlsCredsBuilder *builder,
  * Disables authentication in both directions: the data is encrypted, but the peer may be **any
  * attacker between the two ends**. Only for networks that are safe without TLS, with peers that
  * support nothing else. TLS 1.2 only, and not together with certificates or keys.
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_set_insecure_anonymous (QIOTlsCredsBuilder *builder);
 
@@ -425,6 +515,8 @@ void qio_tls_creds_builder_set_insecure_anonymous (QIOTlsCredsBuilder *builder);
  * @version: %G_TLS_PROTOCOL_VERSION_TLS_1_2 or later
  *
  * Sets the lowest version of TLS. Default: TLS 1.2.
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_set_min_version (QIOTlsCredsBuilder *builder,
                                             GTlsProtocolVersion version);
@@ -435,6 +527,8 @@ void qio_tls_creds_builder_set_min_version (QIOTlsCredsBuilder *builder,
  * @version: %G_TLS_PROTOCOL_VERSION_TLS_1_2 or later
  *
  * Sets the highest version of TLS. Default: that of OpenSSL.
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_set_max_version (QIOTlsCredsBuilder *builder,
                                             GTlsProtocolVersion version);
@@ -445,6 +539,8 @@ void qio_tls_creds_builder_set_max_version (QIOTlsCredsBuilder *builder,
  * @list: a list in OpenSSL's syntax, as `ECDHE+AESGCM`
  *
  * Sets the cipher list for TLS 1.2. aNULL and eNULL suites are always excluded.
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_set_ciphers (QIOTlsCredsBuilder *builder,
                                         const char *list);
@@ -455,6 +551,8 @@ void qio_tls_creds_builder_set_ciphers (QIOTlsCredsBuilder *builder,
  * @list: names with colons between them, as `TLS_AES_128_GCM_SHA256`
  *
  * Sets the cipher suites for TLS 1.3.
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_set_ciphersuites (QIOTlsCredsBuilder *builder,
                                              const char *list);
@@ -467,6 +565,8 @@ void qio_tls_creds_builder_set_ciphersuites (QIOTlsCredsBuilder *builder,
  * Sets the application protocols (ALPN). A client offers them; a server selects the first one that
  * the client offers too, and rejects a client that offers only others. Default: none, and a server
  * accepts any offer.
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_set_alpn_protocols (QIOTlsCredsBuilder *builder,
                                                const char *const *protocols);
@@ -478,6 +578,8 @@ void qio_tls_creds_builder_set_alpn_protocols (QIOTlsCredsBuilder *builder,
  *
  * Sets whether a later connection may resume an earlier session, with fewer round trips. Default:
  * %TRUE.
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_set_resumption (QIOTlsCredsBuilder *builder,
                                            gboolean resumption);
@@ -491,6 +593,8 @@ void qio_tls_creds_builder_set_resumption (QIOTlsCredsBuilder *builder,
  * server, and 128 KiB for a client. A larger handshake fails, so that the memory for unverified
  * peers is limited. Clients with long chains of certificates, or large post-quantum signatures, may
  * need more than the default.
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_set_max_handshake_size (QIOTlsCredsBuilder *builder,
                                                    gsize bytes);
@@ -504,6 +608,8 @@ void qio_tls_creds_builder_set_max_handshake_size (QIOTlsCredsBuilder *builder,
  * any thread
  *
  * Logs the secrets of all connections. **They decrypt everything that was sent.**
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_set_key_log_func (QIOTlsCredsBuilder *builder,
                                              QIOTlsKeyLogFunc func,
@@ -516,7 +622,9 @@ void qio_tls_creds_builder_set_key_log_func (QIOTlsCredsBuilder *builder,
  * @path: (type filename): a file
  *
  * Appends the secrets of all connections to a file, which is created for its owner only. See
- * qio_tls_creds_builder_set_key_log_func().
+ * [method@Qio.TlsCredsBuilder.set_key_log_func].
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_set_key_log_file (QIOTlsCredsBuilder *builder,
                                              const char *path);
@@ -527,7 +635,9 @@ void qio_tls_creds_builder_set_key_log_file (QIOTlsCredsBuilder *builder,
  *
  * Appends the secrets of all connections to the file that the environment variable `SSLKEYLOGFILE`
  * names, if it is set. Default: the variable is ignored. See
- * qio_tls_creds_builder_set_key_log_file().
+ * [method@Qio.TlsCredsBuilder.set_key_log_file].
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_set_key_log_from_environment (QIOTlsCredsBuilder *builder);
 

@@ -16,21 +16,27 @@ G_BEGIN_DECLS
  *
  * The result of reads and writes in non-blocking mode that would have to wait. No error is set
  * then.
+ *
+ * Since: 0.1
  */
 #define QIO_CHANNEL_ERR_BLOCK (-2)
 
 /**
  * QIO_CHANNEL_WAIT_WATCH:
  *
- * The result of #QIOChannelClass.io_wait_fd if only the source of #QIOChannelClass.io_create_watch
- * reports readiness.
+ * The result of [struct@Qio.ChannelClass].io_wait_fd if only the source of
+ * [struct@Qio.ChannelClass].io_create_watch reports readiness.
+ *
+ * Since: 0.1
  */
 #define QIO_CHANNEL_WAIT_WATCH (-1)
 
 /**
  * QIO_CHANNEL_WAIT_NOW:
  *
- * The result of #QIOChannelClass.io_wait_fd if the channel is ready.
+ * The result of [struct@Qio.ChannelClass].io_wait_fd if the channel is ready.
+ *
+ * Since: 0.1
  */
 #define QIO_CHANNEL_WAIT_NOW (-2)
 
@@ -47,6 +53,8 @@ G_BEGIN_DECLS
  * offset
  *
  * Features of a channel beyond reading and writing.
+ *
+ * Since: 0.1
  */
 typedef enum /*< flags >*/ {
   QIO_CHANNEL_FEATURE_FD_PASS = 1 << 0,
@@ -71,6 +79,8 @@ GType qio_channel_feature_get_type (void);
  *   they always do: for code that has been written for QEMU
  *
  * Flags of a read.
+ *
+ * Since: 0.1
  */
 typedef enum /*< flags >*/ {
   QIO_CHANNEL_READ_FLAG_MSG_PEEK = 1 << 0,
@@ -86,6 +96,8 @@ GType qio_channel_read_flags_get_type (void);
  * @QIO_CHANNEL_WRITE_FLAG_ZERO_COPY: send from the caller's memory without a copy
  *
  * Flags of a write.
+ *
+ * Since: 0.1
  */
 typedef enum /*< flags >*/ {
   QIO_CHANNEL_WRITE_FLAG_ZERO_COPY = 1 << 0
@@ -100,7 +112,9 @@ GType qio_channel_write_flags_get_type (void);
  * @QIO_CHANNEL_SHUTDOWN_WRITE: nothing more will be sent; the peer reads the end of the file
  * @QIO_CHANNEL_SHUTDOWN_BOTH: both directions
  *
- * The direction that qio_channel_shutdown() ends.
+ * The direction that [method@Qio.Channel.shutdown] ends.
+ *
+ * Since: 0.1
  */
 typedef enum {
   QIO_CHANNEL_SHUTDOWN_READ = 1,
@@ -114,7 +128,10 @@ GType qio_channel_shutdown_get_type (void);
 /**
  * QIO_CHANNEL_ERROR:
  *
- * The domain of errors without a code in GIO. All other errors are of GIO: see #GIOErrorEnum.
+ * The domain of errors without a code in GIO. All other errors are of GIO: see
+ * [enum@Gio.IOErrorEnum].
+ *
+ * Since: 0.1
  */
 #define QIO_CHANNEL_ERROR (qio_channel_error_quark ())
 
@@ -125,6 +142,8 @@ GType qio_channel_shutdown_get_type (void);
  * @QIO_CHANNEL_ERROR_FDS_LOST: file descriptors were sent that this process could not take in
  *
  * Errors without a code in GIO.
+ *
+ * Since: 0.1
  */
 typedef enum {
   QIO_CHANNEL_ERROR_TRUNCATED = 0,

@@ -15,7 +15,7 @@ use libc::{size_t, ssize_t};
 
 use super::{ChannelImpl, FdHandlers, VFuncs, defaults};
 use crate::{
-    Channel, ChannelExt, ChannelSocket, Readiness,
+    Channel, ChannelExt, ChannelSocket, ChannelWatchExt, Readiness,
     channel::ffi::{QIOChannel, QIOChannelClass},
     types::ReadFlags,
 };

@@ -199,10 +199,10 @@ impl TlsState {
                         self.input.close_notify = true;
                         return Ok(Progress::Done(0));
                     }
-                    Err(e) if wants_read(&e) && self.budget_exhausted() => {
+                    Err(e) if is_want_read(&e) && self.budget_exhausted() => {
                         return Ok(Progress::Yield);
                     }
-                    Err(e) if wants_read(&e) => return self.without_input(relaxed),
+                    Err(e) if is_want_read(&e) => return self.without_input(relaxed),
                     Err(e) => {
                         let error = of_data(&self.peer, &e);
                         return Err(self.set_fatal(error));
@@ -221,7 +221,7 @@ impl TlsState {
     ) -> io::Result<Progress<usize>> {
         match result {
             Err(e) if e.code() == ErrorCode::ZERO_RETURN => self.input.close_notify = true,
-            Err(e) if !wants_read(e) => {
+            Err(e) if !is_want_read(e) => {
                 self.set_fatal(of_data(&self.peer, e));
             }
             Err(_) => {
@@ -260,6 +260,6 @@ impl TlsState {
     }
 }
 
-fn wants_read(error: &openssl::ssl::Error) -> bool {
+fn is_want_read(error: &openssl::ssl::Error) -> bool {
     error.code() == ErrorCode::WANT_READ
 }

@@ -67,12 +67,15 @@ impl ChannelCommand {
         })
     }
 
-    /// As [`communicate`](Self::communicate), in a future, which never blocks. Where it is dropped,
-    /// what has been read by then is lost.
+    /// As [`communicate`](Self::communicate), in a future, which never blocks.
     ///
     /// # Errors
     ///
     /// As [`communicate`](Self::communicate).
+    ///
+    /// # Cancel safety
+    ///
+    /// Not cancel safe: if the future is dropped, data that it has read is lost.
     #[doc(alias = "qio_channel_command_communicate_async")]
     #[doc(alias = "qio_channel_command_communicate_finish")]
     pub fn communicate_future<'a>(

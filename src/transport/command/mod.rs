@@ -232,12 +232,15 @@ impl ChannelCommand {
         Ok(ExitStatus::from_raw(status.unwrap_or_default()))
     }
 
-    /// As [`wait_exit`](Self::wait_exit), in a future, which never blocks. Dropping it changes
-    /// nothing.
+    /// As [`wait_exit`](Self::wait_exit), in a future, which never blocks.
     ///
     /// # Errors
     ///
     /// As [`exit_status`](Self::exit_status).
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: dropping the future has no effect on the command.
     #[doc(alias = "qio_channel_command_wait_exit_async")]
     #[doc(alias = "qio_channel_command_wait_exit_finish")]
     pub fn wait_exit_future(&self) -> impl Future<Output = io::Result<ExitStatus>> + Send + '_ {

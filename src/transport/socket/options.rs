@@ -170,7 +170,7 @@ pub(super) fn properties() -> [ParamSpec; 4] {
         ),
         glib::ParamSpecBoolean::builder("keep-alive")
             .nick("Keep alive")
-            .blurb("Whether keep-alive probes are sent to an idle peer (SO_KEEPALIVE)")
+            .blurb("Whether the kernel probes a silent peer (SO_KEEPALIVE)")
             .explicit_notify()
             .build(),
         number(

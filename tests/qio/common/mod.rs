@@ -4,6 +4,7 @@ pub(crate) mod alone;
 pub(crate) mod blocked;
 #[allow(dead_code)] // the unit tests of the TLS module use the rest
 pub(crate) mod certs;
+pub(crate) mod classes;
 pub(crate) mod fds;
 pub(crate) mod fork;
 pub(crate) mod memory;

@@ -79,7 +79,7 @@ fn what_a_call_of_a_handler_leaves_is_reported_again_level_triggered() {
 }
 
 #[test]
-fn a_handler_is_called_as_long_as_there_is_room_to_write() {
+fn a_handler_is_called_as_long_as_the_send_buffer_has_space() {
     let context = MainContext::new();
     let (a, b) = nonblocking_pair();
     let (handler, calls) = counting();

@@ -51,7 +51,7 @@ fn send_both(peer: &ChannelSocket) {
 }
 
 #[test]
-fn a_short_read_up_to_a_descriptor_that_nothing_wants_does_not_mean_that_all_is_read() {
+fn a_short_read_up_to_a_descriptor_that_no_reader_takes_does_not_mean_that_all_is_read() {
     let context = MainContext::new();
     let (a, b) = pair();
     for round in 0..20 {

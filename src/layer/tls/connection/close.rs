@@ -10,7 +10,7 @@ use glib::{IOCondition, subclass::prelude::*};
 
 use super::Connection;
 use crate::{
-    channel::{Channel, ChannelExt as _, blocking, lower_io},
+    channel::{Channel, ChannelExt as _, ChannelWatchExt as _, blocking, lower_io},
     coroutine,
     error::{closed, would_block},
     layer::tls::{

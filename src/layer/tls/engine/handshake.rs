@@ -8,7 +8,7 @@ use openssl::{
     ssl::{Ssl, SslRef, SslSession, SslStream, SslVersion},
 };
 
-use super::{HandshakeState, Progress, TlsState, filter::Refusal, wants_read};
+use super::{HandshakeState, Progress, TlsState, filter::Refusal, is_want_read};
 use crate::{
     coroutine::Execution,
     layer::tls::{
@@ -115,8 +115,8 @@ impl TlsState {
                 self.state = HandshakeState::Authorizing(Execution::current());
                 Ok(Progress::Done(()))
             }
-            Err(e) if wants_read(&e) && self.budget_exhausted() => Ok(Progress::Yield),
-            Err(e) if wants_read(&e) => match self.input_error() {
+            Err(e) if is_want_read(&e) && self.budget_exhausted() => Ok(Progress::Yield),
+            Err(e) if is_want_read(&e) => match self.input_error() {
                 None => Ok(Progress::WantRead),
                 Some(reason) => Err(self.fail_handshake(reason)),
             },

@@ -7,7 +7,7 @@ use std::{
 
 use openssl::{error::ErrorStack, ssl::SslVersion};
 
-use super::{HandshakeState, Progress, TlsState, wants_read};
+use super::{HandshakeState, Progress, TlsState, is_want_read};
 use crate::{
     error::not_supported,
     layer::tls::{
@@ -176,7 +176,7 @@ impl TlsState {
         while total < data.len() {
             match self.stream.ssl_write(&data[total..]) {
                 Ok(count) => total += count,
-                Err(e) if wants_read(&e) => break,
+                Err(e) if is_want_read(&e) => break,
                 Err(e) => {
                     let error = of_data(&self.peer, &e);
                     return Err(self.set_fatal(error));
@@ -202,7 +202,7 @@ impl TlsState {
         let failed = |e| of_stack("Unable to update the keys", &e);
         shim::update_keys(&mut self.stream, ask).map_err(failed)?;
         match self.stream.do_handshake() {
-            Err(e) if !wants_read(&e) => Err(self.set_fatal(of_data(&self.peer, &e))),
+            Err(e) if !is_want_read(&e) => Err(self.set_fatal(of_data(&self.peer, &e))),
             _ => Ok(()),
         }
     }

@@ -5,105 +5,13 @@ use std::{io, sync::atomic::Ordering, thread, time::Duration};
 
 use futures_util::future;
 use glib::{ControlFlow, IOCondition, subclass::prelude::*};
-use qio::{Channel, ChannelSocket, ChannelTls, prelude::*};
+use qio::{ChannelSocket, ChannelTls, prelude::*};
 
 use super::fixtures::{client_creds, friends, handshake, server_creds, with};
 use crate::common::{
-    after_ticks, alone::alone, in_loop, in_time, iterate_until, memory::growth, nonblocking_pair,
+    after_ticks, alone::alone, classes::Stocked, in_loop, in_time, iterate_until, memory::growth,
+    nonblocking_pair,
 };
-
-mod imp {
-    use std::{
-        io::{self, IoSlice, IoSliceMut},
-        os::fd::{AsRawFd, BorrowedFd, OwnedFd},
-        sync::{
-            Mutex, OnceLock,
-            atomic::{AtomicUsize, Ordering},
-        },
-    };
-
-    use glib::IOCondition;
-    use qio::{ChannelSocket, ReadFlags, Readiness, WriteFlags, prelude::*, subclass::prelude::*};
-
-    /// A socket with a store before it, which is read first.
-    #[derive(Default)]
-    pub struct Stocked {
-        pub(super) socket: OnceLock<ChannelSocket>,
-        pub(super) stock: Mutex<Vec<u8>>,
-        pub(super) taken: AtomicUsize,
-    }
-
-    #[glib::object_subclass]
-    impl ObjectSubclass for Stocked {
-        const NAME: &'static str = "TestStocked";
-        type Type = super::Stocked;
-        type ParentType = qio::Channel;
-    }
-
-    impl ObjectImpl for Stocked {}
-
-    impl Stocked {
-        fn socket(&self) -> &ChannelSocket {
-            self.socket.get().expect("set")
-        }
-
-        fn number(&self, condition: IOCondition) -> Readiness {
-            let number = self.socket().with_fd(|fd| fd.as_raw_fd());
-            number.map_or(Readiness::Now, |number| Readiness::Fd(number, condition))
-        }
-
-        pub(super) fn left(&self) -> usize {
-            self.stock.lock().expect("whole").len() - self.taken.load(Ordering::Relaxed)
-        }
-    }
-
-    impl ChannelImpl for Stocked {
-        fn readv(
-            &self,
-            iov: &mut [IoSliceMut<'_>],
-            _fds: Option<&mut Vec<OwnedFd>>,
-            _flags: ReadFlags,
-        ) -> io::Result<usize> {
-            match self.left().min(iov[0].len()) {
-                0 => self.socket().read(&mut iov[0]),
-                count => {
-                    let from = self.taken.fetch_add(count, Ordering::Relaxed);
-                    let stock = self.stock.lock().expect("whole");
-                    iov[0][..count].copy_from_slice(&stock[from..][..count]);
-                    Ok(count)
-                }
-            }
-        }
-
-        fn writev(
-            &self,
-            iov: &[IoSlice<'_>],
-            _fds: &[BorrowedFd<'_>],
-            _flags: WriteFlags,
-        ) -> io::Result<usize> {
-            self.socket().writev(iov)
-        }
-
-        fn close(&self) -> io::Result<()> {
-            self.socket().close()
-        }
-
-        fn set_blocking(&self, enabled: bool) -> io::Result<()> {
-            self.socket().set_blocking(enabled)
-        }
-
-        fn wait_fd(&self, condition: IOCondition) -> Readiness {
-            match condition.contains(IOCondition::IN) && self.left() > 0 {
-                true => Readiness::Now,
-                false => self.number(condition),
-            }
-        }
-    }
-}
-
-glib::wrapper! {
-    pub struct Stocked(ObjectSubclass<imp::Stocked>) @extends Channel;
-}
 
 /// 300,000 bytes and more of new keys of the client's, and then a word, taken from the server's
 /// socket.

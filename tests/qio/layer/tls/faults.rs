@@ -4,102 +4,12 @@
 use std::{cell::Cell, io, rc::Rc, sync::atomic::Ordering, thread, time::Duration};
 
 use glib::{IOCondition, subclass::prelude::*};
-use qio::{Channel, ChannelTls, coroutine, prelude::*};
+use qio::{ChannelTls, coroutine, prelude::*};
 
 use super::fixtures::{client_creds, friends, handshake, over, server_creds, strangers, with};
-use crate::common::{blocked::Blocked, fill, in_loop, in_time, iterate_until, nonblocking_pair};
-
-mod imp {
-    use std::{
-        io::{self, IoSlice, IoSliceMut},
-        os::fd::{BorrowedFd, OwnedFd},
-        sync::{
-            OnceLock,
-            atomic::{AtomicBool, AtomicUsize, Ordering},
-        },
-    };
-
-    use glib::IOCondition;
-    use qio::{ChannelSocket, ReadFlags, Readiness, WriteFlags, prelude::*, subclass::prelude::*};
-
-    /// A socket that, once it is broken, reports that but once, to one caller, and then would block
-    /// for ever.
-    #[derive(Default)]
-    pub struct Breaking {
-        pub(super) socket: OnceLock<ChannelSocket>,
-        pub(super) broken: AtomicBool,
-        reported: AtomicBool,
-        pub(super) stalled: AtomicUsize,
-    }
-
-    #[glib::object_subclass]
-    impl ObjectSubclass for Breaking {
-        const NAME: &'static str = "TestBreaking";
-        type Type = super::Breaking;
-        type ParentType = qio::Channel;
-    }
-
-    impl ObjectImpl for Breaking {}
-
-    impl Breaking {
-        fn socket(&self) -> &ChannelSocket {
-            self.socket.get().expect("set")
-        }
-
-        fn check(&self) -> io::Result<()> {
-            if !self.broken.load(Ordering::Relaxed) {
-                return Ok(());
-            }
-            match self.reported.swap(true, Ordering::Relaxed) {
-                false => Err(io::Error::from_raw_os_error(nix::libc::EIO)),
-                true => Err(io::ErrorKind::WouldBlock.into()),
-            }
-        }
-    }
-
-    impl ChannelImpl for Breaking {
-        fn readv(
-            &self,
-            iov: &mut [IoSliceMut<'_>],
-            _fds: Option<&mut Vec<OwnedFd>>,
-            _flags: ReadFlags,
-        ) -> io::Result<usize> {
-            self.check()?;
-            self.socket().readv(iov)
-        }
-
-        fn writev(
-            &self,
-            iov: &[IoSlice<'_>],
-            _fds: &[BorrowedFd<'_>],
-            _flags: WriteFlags,
-        ) -> io::Result<usize> {
-            self.check()?;
-            self.socket().writev(iov)
-        }
-
-        fn close(&self) -> io::Result<()> {
-            self.socket().close()
-        }
-
-        fn set_blocking(&self, enabled: bool) -> io::Result<()> {
-            self.socket().set_blocking(enabled)
-        }
-
-        fn create_watch(&self, condition: IOCondition) -> glib::Source {
-            self.stalled.fetch_add(1, Ordering::Relaxed);
-            self.socket().create_watch(condition)
-        }
-
-        fn wait_fd(&self, _condition: IOCondition) -> Readiness {
-            Readiness::Watch
-        }
-    }
-}
-
-glib::wrapper! {
-    pub struct Breaking(ObjectSubclass<imp::Breaking>) @extends Channel;
-}
+use crate::common::{
+    blocked::Blocked, classes::Breaking, fill, in_loop, in_time, iterate_until, nonblocking_pair,
+};
 
 #[test]
 fn an_error_that_the_lower_channel_reports_once_reaches_all_waiters() {

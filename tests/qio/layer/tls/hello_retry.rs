@@ -1,4 +1,4 @@
-//! A server that wants to hear the hello again.
+//! A server that sends a HelloRetryRequest.
 
 use qio::{ChannelSocket, ChannelTls, TlsCreds, TlsEndpoint, TlsPskHash, prelude::*};
 
@@ -75,7 +75,7 @@ impl Hello {
         self.extensions.contains(&PRE_SHARED_KEY)
     }
 
-    /// Wants it again, for a suite with SHA-256, and with a share of the group P-384.
+    /// Sends one, for a suite with SHA-256, and with a share of the group P-384.
     fn again(&self, peer: &ChannelSocket) {
         let extension = |number: u16, body: &[u8]| {
             let number = number.to_be_bytes();

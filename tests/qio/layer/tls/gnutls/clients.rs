@@ -130,8 +130,8 @@ fn they_report_what_they_have_against_us() {
     });
 }
 
-/// With TLS 1.3 it is new keys that it wants, from both ends. With TLS 1.2 it would perform the
-/// handshake once more, which we do not: it is reported, and may go on or not.
+/// With TLS 1.3 gnutls-cli requests a KeyUpdate of both ends. With TLS 1.2 it requests a
+/// renegotiation, which is refused: gnutls-cli reports that, and continues or not.
 #[test]
 fn they_get_new_keys_but_no_second_handshake() {
     needs!("gnutls-bin");
