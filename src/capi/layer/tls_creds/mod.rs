@@ -76,7 +76,8 @@ unsafe fn change(
         guarded(function, ptr::null_mut(), (), || {
             // This is the builder if `how` panics.
             let broken = TlsCreds::builder(TlsEndpoint::Client);
-            let broken = broken.mistaken(&function.to_string_lossy(), "it does not panic");
+            let broken =
+                broken.with_invalid_argument(&function.to_string_lossy(), "it does not panic");
             *builder = how(mem::replace(builder, broken));
         });
     }
@@ -92,7 +93,11 @@ unsafe fn mistake(function: &CStr, builder: *mut QIOTlsCredsBuilder, expected: &
     if !builder.is_null() {
         let setter = function.to_string_lossy();
         // SAFETY: forwarded: it is not NULL, and nothing else uses it.
-        unsafe { change(function, builder, |it| it.mistaken(&setter, expected)) };
+        unsafe {
+            change(function, builder, |it| {
+                it.with_invalid_argument(&setter, expected)
+            })
+        };
     }
 }
 
