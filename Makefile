@@ -1,4 +1,4 @@
-# Everything a visitor wants to run. Cargo does the work; `.ci/packages` sees to the system packages, `.ci/capi`
+# The commands of the project. Cargo does the work; `.ci/packages` installs system packages, `.ci/capi`
 # builds the C library, `.ci/install` installs it.
 
 .DEFAULT_GOAL := help
@@ -19,7 +19,7 @@ quoted = '$(subst ','\'',$(1))'
 # are ignored elsewhere.
 races = thread wake hub::contexts hub::sharing tls::sharing
 
-# How often `make soak` repeats the contexts that go beside threads, for SOAK_SECONDS each, and the
+# How often `make soak` repeats context teardown with concurrent threads, for SOAK_SECONDS each, and the
 # storm of signals.
 SOAK_RUNS ?= 1
 SOAK_SECONDS ?= 60
@@ -42,7 +42,7 @@ demo: ## Sends a file through five channels: make demo [FILE=path]
 test: ## Runs all tests, of Rust and of the C library with its bindings; builds the examples
 	@.ci/test
 
-check: ## Looks at format, lints and documentation
+check: ## Checks formatting, lints and documentation
 	@.ci/packages test >/dev/null
 	@cargo fmt --all --check
 	@cargo clippy --locked --workspace --all-targets -- -D warnings
@@ -56,7 +56,7 @@ ci: ## Everything that must pass: check, then test; fails on skips that tests/al
 distros: ## Runs demo and test in fresh Debian 12, 13 and sid: make distros [SUITES=bookworm,trixie,sid]
 	@.ci/distros $(if $(SUITES),$(call quoted,$(SUITES)))
 
-bench: ## Measures what a channel costs beside the bare system calls, from C, and beside its peers
+bench: ## Measures the cost of a channel, compared with bare system calls, from C, and with its peers
 	@.ci/packages test >/dev/null
 	@cargo bench --locked -p qio-benches --bench overhead
 	@.ci/capi
@@ -70,7 +70,7 @@ capi: ## Builds the C library, its introspection data and its Vala binding in ta
 	@.ci/packages capi
 	@.ci/capi
 
-gir: ## Writes data/Qio-1.0.gir anew, after a change of the headers
+gir: ## Regenerates data/Qio-1.0.gir, after a change of the headers
 	@.ci/packages capi
 	@.ci/capi gir
 
@@ -83,10 +83,11 @@ uninstall: ## Removes what `make install` has installed, by the same settings
 
 docs: ## Builds the documentation for all languages in target/doc
 	@.ci/packages docs
+	@cargo doc --locked --no-deps -p glib -p gio -p futures-core -p futures-io
 	@cargo doc --locked --no-deps
 	@.ci/capi docs
 
-soak: ## Runs for half an hour: races, leaks, faults, forks, contexts that go: make soak [SOAK_RUNS=5]
+soak: ## Runs for half an hour: races, leaks, faults, forks, context teardown: make soak [SOAK_RUNS=5]
 	@.ci/packages test >/dev/null
 	@$(MAKE) --no-print-directory loom
 	@cargo test --quiet --locked --test qio --no-run
@@ -105,7 +106,7 @@ loom: ## Explores models of the waiting core in every order of their threads' st
 	@.ci/packages demo
 	@cargo test --release --locked -p qio-loom
 
-miri: ## Runs what makes no system calls under Miri, or where no nightly Rust has it, under valgrind
+miri: ## Runs code without system calls under Miri, or under valgrind without a nightly Rust
 	@.ci/packages demo
 	@if cargo +nightly miri --version >/dev/null 2>&1; then \
 		MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test --locked --lib -- $(pure); \

@@ -1,7 +1,7 @@
-//! What a channel costs a C program: beside the bare system calls, and a ping-pong of watches
-//! beside the same in Rust. `make bench` builds the C library first.
+//! The cost of a channel in a C program: compared with the bare system calls, and a ping-pong of
+//! watches compared with the same in Rust. `make bench` builds the C library first.
 //!
-//! The C side is `benches/capi/calls.c`, a program of its own: a process has one copy of the types.
+//! The C side is `benches/capi/calls.c`, a separate program: a process has one copy of the types.
 
 #[path = "peers/verdict.rs"]
 mod verdict;
@@ -118,24 +118,24 @@ fn compile() -> PathBuf {
 
 /// The nanoseconds of a round trip between two watches, as in `calls.c`.
 fn ping_pong(count: u32) -> f64 {
-    let (asks, answers) = ChannelSocket::pair().expect("a pair");
-    for end in [&asks, &answers] {
+    let (client, server) = ChannelSocket::pair().expect("a pair");
+    for end in [&client, &server] {
         end.set_blocking(false).expect("a mode");
     }
     let main_loop = glib::MainLoop::new(None, false);
     let (quit, mut left) = (main_loop.clone(), count);
-    asks.add_watch_local(IOCondition::IN, move |end, _| {
+    client.add_watch_local(IOCondition::IN, move |end, _| {
         if !matches!(end.read(&mut [0; 64]), Ok(1..)) {
             return ControlFlow::Continue;
         }
         left -= 1;
         match left {
             0 => quit.quit(),
-            _ => assert_eq!(end.write(b"x").expect("asked"), 1),
+            _ => assert_eq!(end.write(b"x").expect("sent"), 1),
         }
         ControlFlow::Continue
     });
-    answers.add_watch_local(IOCondition::IN, |end, _| {
+    server.add_watch_local(IOCondition::IN, |end, _| {
         let mut buf = [0; 64];
         if let Ok(count @ 1..) = end.read(&mut buf) {
             assert_eq!(end.write(&buf[..count]).expect("answered"), count);
@@ -143,7 +143,7 @@ fn ping_pong(count: u32) -> f64 {
         ControlFlow::Continue
     });
     let begin = Instant::now();
-    asks.write(b"x").expect("the first");
+    client.write(b"x").expect("the first");
     main_loop.run();
     begin.elapsed().as_nanos() as f64 / f64::from(count)
 }

@@ -1,21 +1,21 @@
-//! What accepting a client costs beside tokio. As in `peers`, each side of each case runs in a
-//! process of its own, pinned to one CPU, in turns with the other side.
+//! The cost of accepting a connection, compared with tokio. As in `peers`, each side of each case
+//! runs in a separate process, pinned to one CPU, alternating with the other side.
 //!
 //! `cargo bench --bench net -- [FILTER]` runs the cases whose name contains FILTER, prints a table
 //! and writes `target/bench/net.json`.
 
 mod net {
     pub(crate) mod accept;
-    #[path = "../peers/beside.rs"]
-    pub(crate) mod beside;
     pub(crate) mod cases;
     #[path = "../peers/compare.rs"]
     pub(crate) mod compare;
     #[path = "../peers/counts.rs"]
     pub(crate) mod counts;
-    #[path = "../peers/meter.rs"]
+    #[path = "../peers/interleaved.rs"]
+    pub(crate) mod interleaved;
+    #[path = "../peers/sample.rs"]
     #[allow(dead_code)] // `peers` uses all of it
-    pub(crate) mod meter;
+    pub(crate) mod sample;
     #[path = "../peers/verdict.rs"]
     pub(crate) mod verdict;
 }

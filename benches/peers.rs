@@ -1,26 +1,26 @@
-//! What a channel costs beside its peers: a raw loop of system calls, tokio, GIO's streams
-//! and GIOChannel, each driven as its documentation says.
+//! The cost of a channel, compared with its peers: a raw loop of system calls, tokio, the streams
+//! of GIO, and GIOChannel, each used as documented.
 //!
-//! Each side of each case runs in a process of its own, pinned to one CPU, in turns with the
-//! other side. `cargo bench --bench peers -- [FILTER]` runs the cases whose name contains
+//! Each side of each case runs in a separate process, pinned to one CPU, alternating with the other
+//! side. `cargo bench --bench peers -- [FILTER]` runs the cases whose name contains
 //! FILTER, prints a table and writes `target/bench/peers.json`.
 
 mod peers {
     pub(crate) mod bare;
-    pub(crate) mod beside;
     pub(crate) mod cases;
     pub(crate) mod clock;
     pub(crate) mod compare;
     pub(crate) mod counts;
     pub(crate) mod fairness;
     pub(crate) mod futures;
-    pub(crate) mod meter;
+    pub(crate) mod interleaved;
     pub(crate) mod on_gio;
     pub(crate) mod on_giochannel;
+    pub(crate) mod on_qio;
     pub(crate) mod on_tokio;
-    pub(crate) mod ours;
+    pub(crate) mod ping_pong;
+    pub(crate) mod sample;
     pub(crate) mod sockets;
-    pub(crate) mod turns;
     pub(crate) mod verdict;
 }
 

@@ -1,16 +1,16 @@
-//! How fast data moves between channels: `relay` beside socat, and `splice_to` beside a bare
-//! sendfile.
+//! The throughput between channels: `relay` compared with socat, and `splice_to` compared with bare
+//! sendfile(2).
 //!
-//! The two sides of a case take turns. A relay is a process of its own between two TCP connections,
-//! ours as well as socat, which runs as a user would start it, with the buffer that is its default;
-//! who sends and who receives is the same for both. `cargo bench --bench splice -- [FILTER]` runs
-//! the cases whose names contain FILTER and prints the throughput of both sides, and the median of
-//! the ratios of neighbours.
+//! The two sides of a case run alternately. A relay is a process of its own between two TCP
+//! connections, ours as well as socat, which runs as a user would start it, with the buffer that is
+//! its default; sender and receiver are the same for both. `cargo bench --bench splice -- [FILTER]`
+//! runs the cases whose names contain FILTER and prints the throughput of both sides, and the
+//! median of the ratios of neighbors.
 
 #![allow(unsafe_code)] // the bare system call
 
-#[path = "peers/beside.rs"]
-mod beside;
+#[path = "peers/interleaved.rs"]
+mod interleaved;
 #[path = "peers/verdict.rs"]
 mod verdict;
 
@@ -25,7 +25,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use beside::{Beside, in_turns};
+use interleaved::{Interleaved, interleaved};
 use qio::{ChannelFile, ChannelSocket, prelude::*};
 use verdict::Verdict;
 
@@ -35,7 +35,7 @@ const RELAYED: u64 = 1 << 30;
 /// The file that is sent, in bytes. It stays in the page cache.
 const FILE: u64 = 256 << 20;
 
-/// The buffers of who sends and who receives.
+/// The buffer size of sender and receiver.
 const BUFFER: usize = 256 * 1024;
 
 /// How long a relay may take to begin.
@@ -48,7 +48,7 @@ enum Side {
     Blocking,
     /// `relay_future` on a main loop.
     Future,
-    /// The same, of channels that nobody has made non-blocking.
+    /// The same, with channels in blocking mode.
     FutureBlockingMode,
     Sendfile,
     /// `splice_to`, in the thread that calls it.
@@ -140,11 +140,11 @@ fn compare(case: &Case) -> io::Result<Verdict> {
         let time = side.measure()?;
         Ok(case.bytes as f64 / time.as_secs_f64() / 1048576.0)
     };
-    let Beside {
+    let Interleaved {
         ours,
         theirs,
         ratio,
-    } = in_turns(
+    } = interleaved(
         1,
         case.rounds,
         || throughput(case.ours),
@@ -207,7 +207,7 @@ impl Side {
 /// The time that it takes to send all through a relay, until the end has arrived.
 fn through_relay(side: Side) -> io::Result<Duration> {
     let (target, sink) = sink(RELAYED)?;
-    // Free a moment ago, and nobody else looks for one.
+    // A port that was free a moment ago; no other process binds ports here.
     let listen = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
     let mut relay = side.start(listen.port(), target.port())?;
     let mut client = connect(listen)?;
@@ -305,7 +305,7 @@ fn sink(expected: u64) -> io::Result<(SocketAddr, thread::JoinHandle<io::Result<
     Ok((address, thread))
 }
 
-/// Connects as soon as somebody listens.
+/// Connects as soon as the port has a listener.
 fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     let end = Instant::now() + TIMEOUT;
     loop {
@@ -322,7 +322,7 @@ fn port(text: &str) -> u16 {
     text.parse().expect("a port")
 }
 
-/// Relays one connection, in a process of its own.
+/// Relays one connection, in a separate process.
 fn be_relay(side: Side, listen: u16, target: u16) -> io::Result<()> {
     let loopback = gio::InetAddress::new_loopback(gio::SocketFamily::Ipv4);
     let address = |port| gio::InetSocketAddress::new(&loopback, port);

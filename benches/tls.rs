@@ -1,18 +1,19 @@
-//! What TLS costs over a channel: beside the crate `openssl` on the bare socket, and beside
+//! The cost of TLS over a channel, compared with the crate `openssl` on the bare socket and with
 //! tokio-openssl.
 //!
-//! The two sides of a case take turns, over unix sockets, with the same certificate and ciphers.
-//! Blocking sides have a thread for each end, asynchronous ones have both ends on one loop. `cargo
-//! bench --bench tls -- [FILTER]` runs the cases whose names contain FILTER, and prints both sides
-//! and the median of the ratios of neighbours. Instructions are counted by callgrind, and memory is
-//! that of the heap, in processes of their own: neither varies with the load.
+//! The two sides of a case run alternately, over unix sockets, with the same certificate and
+//! ciphers. Blocking sides have a thread for each end, asynchronous ones have both ends on one
+//! loop. `cargo bench --bench tls -- [FILTER]` runs the cases whose names contain FILTER, and
+//! prints both sides and the median of the ratios of neighbors. Instructions are counted by
+//! callgrind, and memory is that of the heap, in processes of their own: neither varies with the
+//! load.
 
-#[path = "peers/beside.rs"]
-mod beside;
 #[path = "peers/clock.rs"]
 mod clock;
 #[path = "peers/counts.rs"]
 mod counts;
+#[path = "peers/interleaved.rs"]
+mod interleaved;
 #[path = "peers/verdict.rs"]
 mod verdict;
 
@@ -30,7 +31,7 @@ use std::{
     time::Duration,
 };
 
-use beside::{Beside, in_turns};
+use interleaved::{Interleaved, interleaved};
 use openssl::ssl::SslStream;
 use qio::prelude::*;
 use verdict::Verdict;
@@ -38,7 +39,7 @@ use verdict::Verdict;
 use tls::{
     ends::{bare_pairs, our_ends},
     memory,
-    work::{BULK, Work, bulk, handshakes, on_main_loop, on_tokio, shake_bare},
+    work::{BULK, Work, bulk, handshake_bare, handshakes, on_main_loop, on_tokio},
 };
 
 #[derive(Clone, Copy)]
@@ -155,7 +156,7 @@ fn main() -> ExitCode {
     code
 }
 
-/// One side of a case, in a process of its own: under callgrind, or to print the memory that it
+/// One side of a case, in a separate process: under callgrind, or to print the memory that it
 /// takes.
 fn run_side(name: &str, side: &str) -> ExitCode {
     let case = CASES.iter().find(|case| case.name == name);
@@ -200,11 +201,11 @@ fn compare(case: &Case) -> io::Result<Verdict> {
         Figure::Memory(_) => memory_of(case, side),
     };
     let warm_up = usize::from(rounds > 1);
-    let Beside {
+    let Interleaved {
         ours,
         theirs,
         ratio,
-    } = in_turns(
+    } = interleaved(
         warm_up,
         rounds,
         || measure(case.ours),
@@ -269,7 +270,7 @@ impl Side {
                 handshakes(count, our_ends, |end| end.handshake())
             }
             (Self::Openssl, Work::Handshakes { count }) => {
-                handshakes(count, bare_pairs, shake_bare)
+                handshakes(count, bare_pairs, handshake_bare)
             }
             (Self::Blocking, _) => {
                 let (client, server) = our_ends()?;

@@ -65,7 +65,7 @@ async fn run(wanted: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Sends everything back until the peer has nothing more to say.
+/// Sends everything back until end-of-file.
 async fn echo(connection: ChannelSocket) -> io::Result<()> {
     let mut buf = [0; 1024];
     loop {
@@ -90,7 +90,8 @@ async fn client(socket: ChannelSocket, number: u64) -> io::Result<ChannelSocket>
     }
 }
 
-/// Raises the limit of open files, and says how many clients it allows: each has two ends here.
+/// Raises the limit of open files, and returns how many clients it allows: each has two descriptors
+/// here.
 fn affordable(wanted: u64) -> io::Result<u64> {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;

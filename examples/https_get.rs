@@ -14,7 +14,7 @@ use std::{
 use glib::ControlFlow;
 use qio::{ChannelSocket, ChannelTls, TlsCreds, TlsEndpoint, coroutine, prelude::*};
 
-/// Straightforward code: where it waits, the main loop goes on.
+/// Code in blocking style: where it waits, the main loop runs.
 fn get(host: &str, path: &str) -> io::Result<Vec<u8>> {
     let address = gio::NetworkAddress::parse(host, 443).map_err(qio::from_glib_error)?;
     let name = address.hostname();

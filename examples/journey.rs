@@ -32,7 +32,7 @@ use qio::{
 const HOPS: usize = 4;
 
 /// What a hop may hold between its two channels: as much as a pipe.
-const ROOM: usize = 64 * 1024;
+const PIPE_CAPACITY: usize = 64 * 1024;
 
 fn main() -> ExitCode {
     let mut arguments = env::args_os().skip(1);
@@ -97,7 +97,7 @@ fn demo(path: PathBuf) -> io::Result<()> {
 /// Reads all of a file by offsets, whatever its position is.
 fn read_again(file: &ChannelFile, size: u64) -> io::Result<Meter> {
     let mut meter = Meter::new("reading again", size)?;
-    let mut buffer = vec![0; ROOM];
+    let mut buffer = vec![0; PIPE_CAPACITY];
     loop {
         match file.pread(&mut buffer, meter.bytes)? {
             0 => {
@@ -142,11 +142,11 @@ fn table(out: &mut impl Write, hops: &[Hop]) -> io::Result<()> {
     Ok(())
 }
 
-/// Opens a regular file and tells its size. Other things are not even opened: that may
-/// wait for ever, or set something off.
+/// Opens a regular file and returns its size. Other things are not even opened: that may
+/// wait forever, or set something off.
 fn open(path: &Path) -> io::Result<(ChannelFile, u64)> {
     let mut size = 0;
-    // If this fails, opening does too, and says why.
+    // If this fails, opening fails with the same reason.
     if let Ok(metadata) = fs::metadata(path) {
         if !metadata.is_file() {
             let what = match metadata.is_dir() {
@@ -207,8 +207,8 @@ fn set_out(
         IOCondition::IN,
         move |far| {
             let (mut header, mut fds) = ([0], Vec::new());
-            let room = &mut [IoSliceMut::new(&mut header)];
-            far.readv_full(room, Some(&mut fds), ReadFlags::empty())?;
+            let iov = &mut [IoSliceMut::new(&mut header)];
+            far.readv_full(iov, Some(&mut fds), ReadFlags::empty())?;
             let fd = fds.pop().ok_or_else(no_descriptor)?;
             keeper.passed.get_or_init(|| ChannelFile::new_fd(fd));
             Hop::new(&keeper, "unix socket -> TCP", far, &client).watch(IOCondition::IN);
@@ -220,7 +220,8 @@ fn set_out(
     journey.once_ready("accepting", &listener, IOCondition::IN, move |listener| {
         let server = listener.accept()?;
         if server.remote_address()?.to_string() != client_address {
-            // Somebody else has found our port: ours is still to come.
+            // Another client has connected to the port: this test's own connection is still to
+            // come.
             return Err(ErrorKind::WouldBlock.into());
         }
         server.set_blocking(false)?;
@@ -232,7 +233,7 @@ fn set_out(
     Ok(())
 }
 
-/// What all hops share: the main loop, those that are through, and what went wrong.
+/// The state that all hops share: the main loop, the completed hops, and the first error.
 struct Journey {
     main_loop: glib::MainLoop,
     done: RefCell<Vec<Hop>>,
@@ -323,7 +324,7 @@ impl Hop {
             name,
             from: from.as_ref().clone(),
             to: to.as_ref().clone(),
-            buffer: vec![0; ROOM].into(),
+            buffer: vec![0; PIPE_CAPACITY].into(),
             pending: 0..0,
             meter: None,
             bytes: 0,
@@ -386,7 +387,7 @@ impl Hop {
         Ok(Some(IOCondition::IN))
     }
 
-    /// Passes the end of the file on, where the next channel has somebody behind it.
+    /// Forwards end-of-file, where the next channel has a peer.
     fn end(&mut self) -> io::Result<Option<IOCondition>> {
         if self.to.has_feature(Feature::SHUTDOWN) {
             self.to.shutdown(Shutdown::Write)?;
@@ -404,7 +405,7 @@ fn would_block<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-/// Digests what it is shown, and draws the progress on a terminal.
+/// Computes the digest of the data, and draws the progress on a terminal.
 struct Meter {
     checksum: glib::Checksum,
     bytes: u64,

@@ -2,7 +2,7 @@
 //!
 //! A coroutine is a future on a hub whose poll resumes the code until that waits for another
 //! future. Inside it [`ChannelExt::read_all`](crate::ChannelExt::read_all),
-//! [`wait`](crate::ChannelExt::wait) and related functions, and the streams of
+//! [`wait`](crate::ChannelWatchExt::wait) and related functions, and the streams of
 //! [`blocking_io`](crate::ChannelExt::blocking_io), suspend the coroutine where they would block.
 #![allow(unsafe_code)]
 
@@ -117,7 +117,7 @@ where
     T: 'static,
 {
     let stack = DefaultStack::new(size)
-        .unwrap_or_else(|e| panic!("Unable to make a stack of {size} bytes: {e}"));
+        .unwrap_or_else(|e| panic!("Unable to allocate a stack of {size} bytes: {e}"));
     spawn_local_in(&running_context(), priority, Task::new(stack, f, true))
 }
 
@@ -127,7 +127,7 @@ where
 pub(crate) fn spawn_foreign(f: impl FnOnce() + 'static) {
     let size = DEFAULT_STACK_SIZE;
     let stack = DefaultStack::new(size)
-        .unwrap_or_else(|e| panic!("Unable to make a stack of {size} bytes: {e}"));
+        .unwrap_or_else(|e| panic!("Unable to allocate a stack of {size} bytes: {e}"));
     let task = Task::new(stack, f, false);
     drop(spawn_local_in(
         &running_context(),

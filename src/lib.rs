@@ -20,9 +20,10 @@
 //! The [`guide`] has pages on waiting, subclassing, cancellation, threads, file descriptors, TLS,
 //! listeners, and porting.
 //!
-//! The methods of all classes are those of [`ChannelExt`]. [`relay`] connects two channels to each
-//! other. [`channel_for_fd`] creates the matching channel for any descriptor. A class of an
-//! application derives from [`Channel`], or from one of the classes above, by
+//! The methods of all classes are those of [`ChannelExt`], [`ChannelSeekExt`], [`ChannelWatchExt`]
+//! and [`ChannelFutureExt`]. [`relay`] connects two channels to each other. [`channel_for_fd`]
+//! creates the matching channel for any descriptor. A class of an application derives from
+//! [`Channel`], or from one of the classes above, by
 //! [`ChannelImpl`](subclass::prelude::ChannelImpl).
 //!
 //! # Examples
@@ -90,8 +91,9 @@ mod watch;
 pub use self::gio::{ChannelGioExt, InputStream, IoStream, OutputStream};
 pub use channel::{
     AsyncStream, BlockingIo, ByteCounter, Channel, ChannelExt, ChannelFramingExt, ChannelFutureExt,
-    FdHandlers, Framing, IoFutureExt, Lines, LinesStream, ReadHalf, RelayCounters, RelayStats,
-    WriteHalf, relay, relay_counted, relay_counted_future, relay_future,
+    ChannelSeekExt, ChannelWatchExt, FdHandlers, Framing, IoFutureExt, Lines, LinesStream,
+    ReadHalf, RelayCounters, RelayStats, WriteHalf, relay, relay_counted, relay_counted_future,
+    relay_future,
 };
 pub use error::{ChannelError, TransferError, from_glib_error, to_glib_error};
 pub use hub::{

@@ -3,6 +3,8 @@
 #[doc(no_inline)]
 pub use gio::prelude::*;
 
-pub use crate::channel::{ChannelExt, ChannelFramingExt, ChannelFutureExt, IoFutureExt};
+pub use crate::channel::{
+    ChannelExt, ChannelFramingExt, ChannelFutureExt, ChannelSeekExt, ChannelWatchExt, IoFutureExt,
+};
 pub use crate::gio::ChannelGioExt;
 pub use crate::layer::ChannelFilterExt;

@@ -1,4 +1,4 @@
-//! Locks, and their behaviour after a fork. Files that `tests/loom` compiles for its models import
+//! Locks, and their behavior after a fork. Files that `tests/loom` compiles for its models import
 //! their locks and atomics from here.
 #![allow(unsafe_code)]
 
@@ -56,8 +56,8 @@ impl Default for Maker {
     }
 }
 
-/// The numbers of threads: a forked child has the highest one of its parent, and goes on from
-/// there.
+/// The numbers of threads: a forked child has the highest one of its parent, and continues
+/// from there.
 static HIGHEST_THREAD: AtomicU64 = AtomicU64::new(0);
 
 /// The highest number at the last fork, in the child.
@@ -238,24 +238,24 @@ impl<T: Send> HeldAcrossForks for ProcessMutex<T> {
 /// Registers the handlers that `fork()` calls, once.
 #[inline]
 fn handle_forks() {
-    /// Whether they are registered.
-    const DONE: u32 = u32::MAX;
-    /// The process that is registering them, or 0.
+    /// The process that is registering them, 0, or [`REGISTERED`].
     static STATE: AtomicU32 = AtomicU32::new(0);
-    if STATE.load(Ordering::Acquire) != DONE {
-        register(&STATE, DONE);
+    if STATE.load(Ordering::Acquire) != REGISTERED {
+        register(&STATE);
     }
 }
+
+const REGISTERED: u32 = u32::MAX;
 
 // Not a `Once`: a child that was forked during the registration would wait for ever. No thread
 // returns before the handlers are registered: a child of one that forked then would not detect the
 // fork.
 #[cold]
-fn register(state: &AtomicU32, done: u32) {
+fn register(state: &AtomicU32) {
     let process = std::process::id();
     loop {
         let seen = state.load(Ordering::Acquire);
-        if seen == done {
+        if seen == REGISTERED {
             return;
         }
         if seen == process {
@@ -272,7 +272,7 @@ fn register(state: &AtomicU32, done: u32) {
             // fails only without memory; forks are not detected then. In a child that was forked
             // during the parent's call they may be registered twice, which they tolerate.
             unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };
-            state.store(done, Ordering::Release);
+            state.store(REGISTERED, Ordering::Release);
             return;
         }
     }
@@ -326,72 +326,4 @@ fn after(in_child: bool) {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::{sync::mpsc, thread};
-
-    use super::*;
-
-    /// Forks, and returns the result of the closure in the child.
-    fn in_child(child: impl FnOnce() -> bool) -> bool {
-        // SAFETY: the child runs the closure, which uses only a mutex, and exits at once.
-        unsafe {
-            match libc::fork() {
-                0 => libc::_exit(i32::from(!child())),
-                pid => {
-                    let mut status = 0;
-                    libc::waitpid(pid, &mut status, 0) == pid && status == 0
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_mutex_that_another_thread_has_locked_is_made_anew_in_a_forked_child() {
-        let mutex = ForkMutex::new(vec![1]);
-        let (locked, is_locked) = mpsc::channel();
-        let (over, is_over) = mpsc::channel::<()>();
-        thread::scope(|scope| {
-            let mutex = &mutex;
-            scope.spawn(move || {
-                let mut value = mutex.lock();
-                value.push(2);
-                locked.send(()).expect("received");
-                is_over.recv().expect("sent");
-            });
-            is_locked.recv().expect("sent");
-            assert!(in_child(|| mutex.lock().is_empty()));
-            over.send(()).expect("received");
-        });
-        assert_eq!(*mutex.lock(), [1, 2]);
-    }
-
-    #[test]
-    fn the_thread_that_forks_keeps_its_number_and_no_thread_of_the_child_has_one_of_the_others() {
-        let number = || thread::spawn(thread_number).join().expect("a number");
-        let (mine, other) = (thread_number(), number());
-        assert_ne!(mine, other);
-        assert!(is_thread_of_process(mine) && is_thread_of_process(other));
-        // The stack of a thread that has ended, or of the parent, is used again: its address is no
-        // number.
-        assert!(in_child(|| {
-            let new = number();
-            let is_own = thread_number() == mine && is_thread_of_process(mine);
-            is_own && !is_thread_of_process(other) && is_thread_of_process(new) && new > other
-        }));
-        let forks_again = || in_child(|| in_child(|| is_thread_of_process(mine)));
-        assert!(forks_again());
-        let in_another = || in_child(|| !is_thread_of_process(mine));
-        assert!(thread::scope(|scope| scope.spawn(in_another).join()).expect("no panic"));
-    }
-
-    #[test]
-    fn a_mutex_that_no_thread_has_locked_keeps_its_value_in_a_forked_child() {
-        let mutex = ForkMutex::new(vec![1]);
-        let again = || *mutex.lock() == [1, 2];
-        assert!(in_child(|| {
-            mutex.lock().push(2);
-            again() && in_child(again)
-        }));
-        assert_eq!(*mutex.lock(), [1]);
-    }
-}
+mod tests;

@@ -25,8 +25,8 @@ pub use flags::Feature;
 ///
 /// | flag | |
 /// | --- | --- |
-/// | `PEEK` | leave the data, and descriptors beside it, in the channel, so that the next read returns them again; needs [`Feature::READ_PEEK`] |
-/// | `RELAXED_EOF` | a stream that ends without close_notify counts as ended, and not as truncated; only channels that know the difference look at it |
+/// | `PEEK` | leave the data, and descriptors passed with it, in the channel, so that the next read returns them again; needs [`Feature::READ_PEEK`] |
+/// | `RELAXED_EOF` | a stream that ends without close_notify counts as ended, and not as truncated; only layered channels with that distinction use it |
 /// | `FD_PRESERVE_BLOCKING` | received descriptors stay in the mode in which they were sent, which they always do: for code that has been written for QEMU |
 #[doc(alias = "QIOChannelReadFlags")]
 pub use flags::ReadFlags;
@@ -132,7 +132,7 @@ pub enum Flushed {
 /// The result of [`ChannelImpl::wait_fd`](crate::subclass::prelude::ChannelImpl::wait_fd).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Readiness {
-    /// Wait until this descriptor has this condition, which need not be the one that was asked for:
+    /// Wait until this descriptor has this condition, which need not be the requested one:
     /// a TLS channel may have to write before it can read.
     Fd(RawFd, glib::IOCondition),
     /// Do not wait: try at once. Plain files, memory and buffered data are ready.
@@ -187,7 +187,7 @@ pub(crate) fn scatter(data: &[u8], iov: &mut [IoSliceMut<'_>]) -> usize {
     data.len() - rest.len()
 }
 
-/// Asks a class of this crate not to block in this call, whatever the mode of the channel is. Set
+/// Forbids a class of this crate to block in this call, whatever the mode of the channel is. Set
 /// only by this crate, and only for its own virtual functions.
 const NO_WAIT: u32 = 1 << 30;
 

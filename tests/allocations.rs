@@ -1,4 +1,4 @@
-//! What must not allocate: a program of its own, because it counts for all of it.
+//! Code that must not allocate: a separate program, as the allocator counts for the whole process.
 
 #![allow(unsafe_code)] // an allocator is an unsafe trait
 
@@ -59,10 +59,10 @@ fn ping(from: &impl IsA<qio::Channel>, to: &impl IsA<qio::Channel>) {
     to.read(&mut one[..1]).expect("there");
     let slices = [IoSlice::new(b"abc"), IoSlice::new(b"de")];
     from.writev(&slices).expect("space");
-    let mut room = [IoSliceMut::new(&mut one), IoSliceMut::new(&mut other)];
-    to.readv(&mut room).expect("there");
+    let mut iov = [IoSliceMut::new(&mut one), IoSliceMut::new(&mut other)];
+    to.readv(&mut iov).expect("there");
     from.writev_all(&slices).expect("space");
-    to.readv_all(&mut room).expect("there");
+    to.readv_all(&mut iov).expect("there");
     assert_eq!((&one, &other), (b"abc", b"de"));
 }
 
@@ -109,7 +109,7 @@ fn reading_memory_does_not_allocate() {
     assert_eq!(allocations(read), 0);
 }
 
-/// A connection of which one end has written more than there is room for.
+/// A connection of which one end has written more than the socket buffers hold.
 fn write_too_much([here, there]: &[TlsCreds; 2]) {
     let (a, b) = ChannelSocket::pair().expect("a socketpair");
     let client = ChannelTls::new_client(&a, here, None).expect("a client");
@@ -128,7 +128,7 @@ fn write_too_much([here, there]: &[TlsCreds; 2]) {
 }
 
 #[test]
-fn what_is_left_to_a_main_loop_that_never_runs_is_freed_with_its_channel() {
+fn pending_work_of_a_main_loop_that_never_runs_is_freed_with_its_channel() {
     let creds = [TlsEndpoint::Client, TlsEndpoint::Server]
         .map(|end| {
             TlsCreds::builder(end)
@@ -144,7 +144,7 @@ fn what_is_left_to_a_main_loop_that_never_runs_is_freed_with_its_channel() {
 }
 
 #[test]
-fn a_channel_keeps_nothing_of_those_that_have_been_over_it() {
+fn a_channel_keeps_no_memory_of_former_layered_channels() {
     let creds = TlsCreds::builder(TlsEndpoint::Client).psk("me", *b"sixteen bytes...");
     let creds = creds.build().expect("a key");
     let (below, _peer) = ChannelSocket::pair().expect("a socketpair");

@@ -1,4 +1,4 @@
-//! `.ci/packages`, beside programs that stand in for APT, sudo and the tools that may be missing.
+//! `.ci/packages`, with mocks of APT, sudo and the tools that may be missing.
 
 use std::{
     fs,
@@ -101,7 +101,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn nothing_is_printed_or_installed_where_all_is_there() {
+fn nothing_is_printed_or_installed_if_nothing_is_missing() {
     let machine = Machine::new();
     let output = machine.packages("demo", &[]);
     assert!(output.status.success(), "{}", text(&output.stderr));
@@ -161,7 +161,7 @@ fn qio_install_0_only_prints_and_stops() {
 }
 
 #[test]
-fn a_user_without_root_goes_on_with_what_is_there() {
+fn a_user_without_root_continues_with_the_present_tools() {
     let machine = Machine::new();
     machine.program("id", "echo 1000");
     let output = machine.packages("test", &[]);
@@ -190,18 +190,18 @@ fn sudo_is_used_where_it_needs_no_password() {
 fn an_old_cargo_is_named_with_the_ways_to_a_newer_one() {
     let machine = Machine::new();
     machine.program("cargo", "echo 'cargo 1.63.0'");
-    let said = |candidate: &str| {
+    let output_for = |candidate: &str| {
         machine.program("apt-cache", &format!("echo '  Candidate: {candidate}'"));
         let output = machine.packages("demo", &[]);
         assert_eq!(output.status.code(), Some(1));
         text(&output.stderr)
     };
-    let new = said("1.96.0+dfsg1-1~deb12u2");
+    let new = output_for("1.96.0+dfsg1-1~deb12u2");
     assert!(new.contains("cargo 1.63.0 is too old"), "{new}");
     assert!(new.contains("rustup.rs"), "{new}");
     assert!(new.contains("apt-get install rustc-web cargo-web"), "{new}");
     for candidate in ["1.85.0+dfsg3-1~deb12u3", "(none)", ""] {
-        let errors = said(candidate);
+        let errors = output_for(candidate);
         assert!(!errors.contains("rustc-web"), "{candidate}: {errors}");
     }
 }

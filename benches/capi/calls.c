@@ -1,4 +1,4 @@
-/* What a channel costs a C program beside the bare system calls, and a ping-pong of two watches.
+/* The cost of a channel in a C program, compared with the bare system calls, and a ping-pong of two watches.
  *
  * calls:       one line "NAME OURS_NS BARE_NS" for each pair, medians of rounds that take turns
  * watch COUNT: the nanoseconds of one round trip
@@ -109,7 +109,7 @@ answer (QIOChannel *ioc, GIOCondition condition G_GNUC_UNUSED, gpointer data G_G
 }
 
 static gboolean
-ask (QIOChannel *ioc, GIOCondition condition G_GNUC_UNUSED, gpointer data G_GNUC_UNUSED)
+send_request (QIOChannel *ioc, GIOCondition condition G_GNUC_UNUSED, gpointer data G_GNUC_UNUSED)
 {
   char buf[64];
   if (qio_channel_read (ioc, buf, sizeof buf, NULL) <= 0)
@@ -117,7 +117,7 @@ ask (QIOChannel *ioc, GIOCondition condition G_GNUC_UNUSED, gpointer data G_GNUC
   if (--left == 0)
     g_main_loop_quit (loop);
   else
-    check (qio_channel_write (ioc, "x", 1, NULL) == 1, "ask");
+    check (qio_channel_write (ioc, "x", 1, NULL) == 1, "send_request");
   return G_SOURCE_CONTINUE;
 }
 
@@ -126,7 +126,7 @@ ping_pong (long count)
 {
   loop = g_main_loop_new (NULL, FALSE);
   left = count;
-  qio_channel_add_watch (ends[0], G_IO_IN, ask, NULL, NULL);
+  qio_channel_add_watch (ends[0], G_IO_IN, send_request, NULL, NULL);
   qio_channel_add_watch (ends[1], G_IO_IN, answer, NULL, NULL);
   gint64 begin = now ();
   check (qio_channel_write (ends[0], "x", 1, NULL) == 1, "first");

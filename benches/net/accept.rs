@@ -16,8 +16,8 @@ use nix::sys::socket::{setsockopt, sockopt::Linger};
 use qio::{ChannelSocket, NetListener};
 
 use super::{
-    beside::median,
-    meter::{MEASURE, WARM_UP, report},
+    interleaved::median,
+    sample::{MEASURE, WARM_UP, report},
 };
 
 #[derive(Clone, Copy)]
@@ -26,17 +26,17 @@ pub(crate) enum Transport {
     Unix,
 }
 
-/// Clients that wait in the queue, which has room for them.
+/// Clients that wait in the backlog, which is large enough for them.
 const BURST: usize = 64;
 
-/// A listening socket that does not block, and whoever connects to it.
-struct Door {
+/// A non-blocking listening socket, and its clients.
+struct Endpoint {
     transport: Transport,
     listening: OwnedFd,
     name: String,
 }
 
-impl Door {
+impl Endpoint {
     fn new(transport: Transport) -> Self {
         let name = format!("qio-net-{}", process::id());
         let listening = match transport {
@@ -68,13 +68,13 @@ impl Door {
         match self.transport {
             Transport::Unix => {
                 let address = SocketAddr::from_abstract_name(&self.name).expect("short");
-                let client = UnixStream::connect_addr(&address).expect("room in the queue");
+                let client = UnixStream::connect_addr(&address).expect("space in the backlog");
                 client.into()
             }
             Transport::Tcp => {
                 let listening = self.listening.try_clone().expect("a duplicate");
                 let address = TcpListener::from(listening).local_addr().expect("bound");
-                let client = TcpStream::connect(address).expect("room in the queue");
+                let client = TcpStream::connect(address).expect("space in the backlog");
                 let linger = nix::libc::linger {
                     l_onoff: 1,
                     l_linger: 0,
@@ -124,11 +124,11 @@ impl Stopwatch {
 
 pub(crate) fn by_futures(transport: Transport) -> ! {
     on_main_loop(async move {
-        let door = Door::new(transport);
-        let listener = door.listener();
+        let endpoint = Endpoint::new(transport);
+        let listener = endpoint.listener();
         let mut watch = Stopwatch::new();
         loop {
-            let clients = door.burst();
+            let clients = endpoint.burst();
             let since = Instant::now();
             for _ in 0..BURST {
                 drop(listener.accept_future().await.expect("a client"));
@@ -141,12 +141,12 @@ pub(crate) fn by_futures(transport: Transport) -> ! {
 
 pub(crate) fn by_stream(transport: Transport) -> ! {
     on_main_loop(async move {
-        let door = Door::new(transport);
-        let listener = door.listener();
+        let endpoint = Endpoint::new(transport);
+        let listener = endpoint.listener();
         let mut incoming = listener.incoming();
         let mut watch = Stopwatch::new();
         loop {
-            let clients = door.burst();
+            let clients = endpoint.burst();
             let since = Instant::now();
             for _ in 0..BURST {
                 let client = incoming.next().await.expect("open");
@@ -160,17 +160,17 @@ pub(crate) fn by_stream(transport: Transport) -> ! {
 
 pub(crate) fn by_callback(transport: Transport) -> ! {
     on_main_loop(async move {
-        let door = Door::new(transport);
-        let listener = door.listener();
+        let endpoint = Endpoint::new(transport);
+        let listener = endpoint.listener();
         let mut watch = Stopwatch::new();
-        let (mut clients, mut served, mut since) = (door.burst(), 0, Instant::now());
+        let (mut clients, mut served, mut since) = (endpoint.burst(), 0, Instant::now());
         listener.set_client_func_local(move |_, client| {
             drop(client);
             served += 1;
             if served == BURST {
                 watch.sample(since);
                 clients.clear();
-                (clients, served, since) = (door.burst(), 0, Instant::now());
+                (clients, served, since) = (endpoint.burst(), 0, Instant::now());
             }
         });
         std::future::pending::<()>().await;
@@ -194,14 +194,14 @@ pub(crate) fn by_tokio(transport: Transport) -> ! {
         .expect("a runtime");
     // In a task, as that of ours.
     let work = async move {
-        let door = Door::new(transport);
+        let endpoint = Endpoint::new(transport);
         let mut watch = Stopwatch::new();
         match transport {
             Transport::Tcp => {
-                let listening = TcpListener::from(door.listening());
+                let listening = TcpListener::from(endpoint.listening());
                 let listener = tokio::net::TcpListener::from_std(listening).expect("a socket");
                 loop {
-                    let clients = door.burst();
+                    let clients = endpoint.burst();
                     let since = Instant::now();
                     for _ in 0..BURST {
                         drop(listener.accept().await.expect("a client"));
@@ -211,10 +211,10 @@ pub(crate) fn by_tokio(transport: Transport) -> ! {
                 }
             }
             Transport::Unix => {
-                let listening = UnixListener::from(door.listening());
+                let listening = UnixListener::from(endpoint.listening());
                 let listener = tokio::net::UnixListener::from_std(listening).expect("a socket");
                 loop {
-                    let clients = door.burst();
+                    let clients = endpoint.burst();
                     let since = Instant::now();
                     for _ in 0..BURST {
                         drop(listener.accept().await.expect("a client"));

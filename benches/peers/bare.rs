@@ -12,9 +12,9 @@ use nix::{
 };
 
 use super::{
-    meter::Meter,
+    ping_pong::PingPong,
+    sample::Meter,
     sockets::{self, Transport},
-    turns::Turn,
 };
 
 /// A ping-pong with edge-triggered epoll.
@@ -31,7 +31,7 @@ pub(crate) fn epoll(transport: Transport, size: usize) {
         let ready = epoll.wait(&mut events, EpollTimeout::NONE).expect("epoll");
         for event in &events[..ready] {
             let i = event.data() as usize;
-            take_turn(sockets[i].as_raw_fd(), &mut turns[i]);
+            ping_pong(sockets[i].as_raw_fd(), &mut turns[i]);
         }
     }
 }
@@ -44,21 +44,24 @@ pub(crate) fn poll(transport: Transport, size: usize) {
         nix::poll::poll(&mut fds, PollTimeout::NONE).expect("poll");
         for (i, turn) in turns.iter_mut().enumerate() {
             if fds[i].any() == Some(true) {
-                take_turn(sockets[i].as_raw_fd(), turn);
+                ping_pong(sockets[i].as_raw_fd(), turn);
             }
         }
     }
 }
 
-fn begin(transport: Transport, size: usize) -> ([OwnedFd; 2], [Turn; 2]) {
+fn begin(transport: Transport, size: usize) -> ([OwnedFd; 2], [PingPong; 2]) {
     let sockets = sockets::pair(transport);
-    let turns = [Turn::server(size), Turn::client(size, &Meter::new())];
+    let turns = [
+        PingPong::server(size),
+        PingPong::client(size, &Meter::new()),
+    ];
     write(sockets[1].as_raw_fd(), &turns[1].message);
     (sockets, turns)
 }
 
-fn take_turn(socket: RawFd, turn: &mut Turn) {
-    match recv(socket, &mut turn.room, MsgFlags::empty()) {
+fn ping_pong(socket: RawFd, turn: &mut PingPong) {
+    match recv(socket, &mut turn.buffer, MsgFlags::empty()) {
         Ok(count) if turn.received(count) => write(socket, &turn.message),
         Ok(_) | Err(Errno::EAGAIN) => {}
         Err(e) => panic!("the other end is open: {e}"),

@@ -9,8 +9,8 @@ use super::{
     futures::{self, Runtime},
     on_gio::{Async, Gio, Pollable},
     on_giochannel,
+    on_qio::{self, Qio},
     on_tokio::Tokio,
-    ours::{self, Ours},
     sockets::Transport::{self, Tcp, Unix},
 };
 
@@ -30,7 +30,7 @@ pub(crate) struct Peer {
 
 #[derive(Clone, Copy)]
 pub(crate) enum Work {
-    /// `pairs` ping-pongs beside `idle` channels that wait: nanoseconds for a round trip.
+    /// `pairs` ping-pongs among `idle` waiting channels: nanoseconds for a round trip.
     PingPong {
         transport: Transport,
         size: usize,
@@ -43,11 +43,11 @@ pub(crate) enum Work {
     Instructions { transport: Transport, size: usize },
     /// From one task to another in blocks: nanoseconds for a MiB.
     Bulk { block: usize },
-    /// Bytes for a channel that waits in a task beside so many.
+    /// Bytes for a channel that waits in a task, among `idle` of them.
     IdleMemory { idle: usize },
     /// A percentile of the period of a timer of 1 ms under load.
     Timer { percent: usize },
-    /// Nanoseconds from frame to frame of a clock beside tasks of a lower priority.
+    /// Nanoseconds from frame to frame of a clock, concurrent with tasks of a lower priority.
     Redraw,
 }
 
@@ -83,7 +83,7 @@ const fn goal(side: Side, goal: f64) -> Peer {
     Peer { side, goal }
 }
 
-/// A peer to know about.
+/// A peer without a goal.
 const fn also(side: Side) -> Peer {
     Peer { side, goal: None }
 }
@@ -97,7 +97,7 @@ const fn ping_pong(transport: Transport, size: usize) -> Work {
     }
 }
 
-const fn beside(idle: usize, pairs: usize) -> Work {
+const fn among_idle(idle: usize, pairs: usize) -> Work {
     Work::PingPong {
         transport: Unix,
         size: 1,
@@ -131,19 +131,19 @@ pub(crate) const CASES: &[Case] = &[
         &[goal(Side::Tokio, 1.05), also(GioAsync)]),
     case("remote/unix/1B/watch", Work::Remote { transport: Unix, size: 1 }, Side::Watch,
         &[also(GioChannel)]),
-    case("idle/100/futures", beside(100, 1), Side::Futures,
+    case("idle/100/futures", among_idle(100, 1), Side::Futures,
         &[goal(Side::Tokio, 1.0), goal(GioAsync, 0.1)]),
-    case("idle/1000/futures", beside(1000, 1), Side::Futures,
+    case("idle/1000/futures", among_idle(1000, 1), Side::Futures,
         &[goal(Side::Tokio, 1.0), goal(GioAsync, 0.01)]),
-    case("idle/5000/futures", beside(5000, 1), Side::Futures,
+    case("idle/5000/futures", among_idle(5000, 1), Side::Futures,
         &[goal(Side::Tokio, 1.0), goal(GioAsync, 0.001)]),
-    case("idle/1000/watch", beside(1000, 1), Side::Watch,
+    case("idle/1000/watch", among_idle(1000, 1), Side::Watch,
         &[goal(GioChannel, 0.2)]),
-    case("idle/5000/watch", beside(5000, 1), Side::Watch,
+    case("idle/5000/watch", among_idle(5000, 1), Side::Watch,
         &[goal(GioChannel, 0.2)]),
-    case("idle/1000/handler", beside(1000, 1), Side::Handler,
+    case("idle/1000/handler", among_idle(1000, 1), Side::Handler,
         &[goal(Side::Tokio, 1.04)]),
-    case("active/100of5000/futures", beside(5000, 100), Side::Futures,
+    case("active/100of5000/futures", among_idle(5000, 100), Side::Futures,
         &[goal(Side::Tokio, 1.07)]),
     case("bulk/unix/64KiB", Work::Bulk { block: 64 * KIB }, Side::Futures,
         &[goal(Side::Tokio, 1.02), goal(GioAsync, 0.85)]),
@@ -219,7 +219,7 @@ pub(crate) fn run(work: Work, side: Side) -> ExitCode {
     match (side, work) {
         (Side::Futures, Work::Timer { percent }) => fairness::timer(percent),
         (Side::Futures, Work::Redraw) => fairness::redraw(),
-        (Side::Futures, _) => futures::<Ours>(work),
+        (Side::Futures, _) => futures::<Qio>(work),
         (Side::GioAsync, _) => futures::<Gio<Async>>(work),
         (Side::GioPollable, _) => futures::<Gio<Pollable>>(work),
         (
@@ -237,7 +237,7 @@ pub(crate) fn run(work: Work, side: Side) -> ExitCode {
             },
         ) => callbacks(side, transport, size, idle),
         (_, Work::Instructions { transport, size }) => callbacks(side, transport, size, 0),
-        (Side::Watch, Work::Remote { transport, size }) => ours::remote_watch(transport, size),
+        (Side::Watch, Work::Remote { transport, size }) => on_qio::remote_watch(transport, size),
         (Side::GioChannel, Work::Remote { transport, size }) => {
             on_giochannel::remote(transport, size);
         }
@@ -265,9 +265,9 @@ fn futures<R: Runtime>(work: Work) {
 /// A single ping-pong of what is not a task.
 fn callbacks(side: Side, transport: Transport, size: usize, idle: usize) {
     match side {
-        Side::Watch => ours::watches(transport, size, idle),
-        Side::Handler => ours::handlers(transport, size, idle),
-        Side::Coroutine => ours::coroutines(transport, size),
+        Side::Watch => on_qio::watches(transport, size, idle),
+        Side::Handler => on_qio::handlers(transport, size, idle),
+        Side::Coroutine => on_qio::coroutines(transport, size),
         Side::GioChannel => on_giochannel::ping_pong(transport, size, idle),
         Side::Epoll => bare::epoll(transport, size),
         Side::Poll => bare::poll(transport, size),

@@ -1,4 +1,4 @@
-//! Runs the sides of all cases in turns, and tells how they compare.
+//! Runs the implementations of all cases alternately, and reports how they compare.
 
 use std::{
     env, fs, io,
@@ -12,9 +12,9 @@ use nix::{
 };
 
 use super::{
-    beside::{Beside, in_turns},
     cases::{CASES, Case, Peer, Side},
     counts,
+    interleaved::{Interleaved, interleaved},
     verdict::Verdict,
 };
 
@@ -79,11 +79,11 @@ fn stay_on_one_cpu() -> nix::Result<()> {
 fn compare(case: &'static Case, peer: &Peer) -> io::Result<Row> {
     let rounds = case.work.rounds();
     let ours = || measure(case, case.style);
-    let Beside {
+    let Interleaved {
         ours,
         theirs,
         ratio,
-    } = in_turns(0, rounds, ours, || measure(case, peer.side))?;
+    } = interleaved(0, rounds, ours, || measure(case, peer.side))?;
     Ok(Row {
         case: case.name,
         peer: peer.side.name(),
@@ -94,7 +94,7 @@ fn compare(case: &'static Case, peer: &Peer) -> io::Result<Row> {
     })
 }
 
-/// Runs one side in a process of its own.
+/// Runs one side in a separate process.
 fn measure(case: &Case, side: Side) -> io::Result<f64> {
     if let Some(ideal) = case.work.ideal(side) {
         return Ok(ideal);

@@ -6,7 +6,7 @@
 
 use std::{env, fs, io, path::Path, process::Command};
 
-/// The number of units after which a [`Meter`](super::meter::Meter) ends its process, if it is set.
+/// The number of units after which a [`Meter`](super::sample::Meter) ends its process, if set.
 pub(crate) const UNITS: &str = "QIO_BENCH_UNITS";
 
 /// valgrind makes a process about this many times slower.

@@ -8,10 +8,10 @@ use std::{
 use glib::{ControlFlow, MainContext, Priority};
 
 use super::{
-    beside::percentile,
     futures::{Runtime, start_pair},
-    meter::{Meter, report},
-    ours::{Ours, OursBehind},
+    interleaved::percentile,
+    on_qio::{Qio, QioIdle},
+    sample::{Meter, report},
     sockets::Transport,
 };
 
@@ -21,7 +21,7 @@ const PAIRS: usize = 100;
 const WARM_UP: Duration = Duration::from_millis(100);
 const MEASURE: Duration = Duration::from_secs(1);
 
-/// What a user's timer asks for.
+/// The interval of the timer of an application.
 pub(crate) const PERIOD: Duration = Duration::from_millis(1);
 
 /// 60 frames a second.
@@ -35,8 +35,8 @@ const REDRAW: i32 = 120;
 
 /// Reports a percentile of the period of a timer, in nanoseconds.
 pub(crate) fn timer(percent: usize) {
-    Ours::run(move || {
-        start_load::<Ours>();
+    Qio::run(move || {
+        start_load::<Qio>();
         let (begun, mut last, mut periods) = (Instant::now(), Instant::now(), Vec::new());
         let tick = move || {
             let now = Instant::now();
@@ -57,8 +57,8 @@ pub(crate) fn timer(percent: usize) {
 /// Reports the mean time from frame to frame, in nanoseconds, while tasks run at a lower
 /// priority.
 pub(crate) fn redraw() {
-    OursBehind::run(|| {
-        start_load::<OursBehind>();
+    QioIdle::run(|| {
+        start_load::<QioIdle>();
         let begun = Instant::now();
         Clock { begun, frames: 0 }.request();
     });

@@ -1,11 +1,11 @@
-//! What tasks do, whoever runs them: written once, for all sides that have futures.
+//! The tasks, independent of the executor: written once, for all implementations with futures.
 
 use std::{future::Future, os::fd::OwnedFd, rc::Rc};
 
 use super::{
-    meter::{Meter, report},
+    ping_pong::READ_SIZE,
+    sample::{Meter, report},
     sockets::{self, Transport},
-    turns::ROOM,
 };
 
 const MIB: usize = 1024 * 1024;
@@ -26,17 +26,17 @@ pub(crate) trait Runtime: 'static {
 
 /// One end of a connection with its buffers, as some sides must own them.
 pub(crate) trait End: 'static {
-    /// For messages of so many bytes, and reads of `room` bytes.
-    fn new(socket: OwnedFd, message: usize, room: usize) -> Self;
+    /// For messages of so many bytes, and reads of `capacity` bytes.
+    fn new(socket: OwnedFd, message: usize, capacity: usize) -> Self;
 
     /// Writes a message, all of it.
     async fn send(&mut self);
 
-    /// Reads what is there, up to the room, and returns how much that was.
+    /// Reads once, up to the capacity of the buffer, and returns the byte count.
     async fn receive(&mut self) -> usize;
 }
 
-/// `pairs` ping-pongs beside `idle` channels; a unit is a round trip of any of them.
+/// `pairs` ping-pongs among `idle` channels; a unit is a round trip of any of them.
 pub(crate) fn ping_pong<R: Runtime>(transport: Transport, size: usize, pairs: usize, idle: usize) {
     let idle = sockets::idle(idle);
     R::run(move || {
@@ -53,14 +53,14 @@ pub(crate) fn ping_pong<R: Runtime>(transport: Transport, size: usize, pairs: us
 /// A ping-pong with another process, which echoes.
 pub(crate) fn remote<R: Runtime>(transport: Transport, size: usize) {
     R::run(move || {
-        let end = R::End::new(sockets::remote(transport), size, ROOM);
+        let end = R::End::new(sockets::remote(transport), size, READ_SIZE);
         R::spawn(call(end, size, Meter::new()));
     });
 }
 
 /// Spawns both ends of a ping-pong.
 pub(crate) fn start_pair<R: Runtime>(transport: Transport, size: usize, meter: &Rc<Meter>) {
-    let [a, b] = sockets::pair(transport).map(|socket| R::End::new(socket, size, ROOM));
+    let [a, b] = sockets::pair(transport).map(|socket| R::End::new(socket, size, READ_SIZE));
     R::spawn(serve(a, size));
     R::spawn(call(b, size, meter.clone()));
 }
@@ -94,7 +94,8 @@ pub(crate) fn idle_memory<R: Runtime>(count: usize) {
     let sockets = sockets::idle(count);
     R::run(move || {
         R::spawn(async move {
-            let [a, mut b] = sockets::pair(Transport::Unix).map(|end| R::End::new(end, 1, ROOM));
+            let [a, mut b] =
+                sockets::pair(Transport::Unix).map(|end| R::End::new(end, 1, READ_SIZE));
             R::spawn(serve(a, 1));
             let mut sockets = sockets.into_iter();
             // The first one pays for what there is once.

@@ -30,7 +30,7 @@ impl<E: GioEnd> Runtime for Gio<E> {
     }
 }
 
-/// Runs a main loop on a context of its own, with what `start` has put there, until the
+/// Runs a main loop on a private context, with what `start` has put there, until the
 /// process ends.
 pub(crate) fn on_main_loop(start: impl FnOnce(&glib::MainContext)) {
     let context = glib::MainContext::new();
@@ -54,20 +54,20 @@ pub(crate) struct Async {
     input: gio::InputStream,
     output: gio::OutputStream,
     message: Vec<u8>,
-    room: Vec<u8>,
+    buffer: Vec<u8>,
 }
 
 impl GioEnd for Async {}
 
 impl End for Async {
-    fn new(socket: OwnedFd, message: usize, room: usize) -> Self {
+    fn new(socket: OwnedFd, message: usize, capacity: usize) -> Self {
         let connection = connect(socket);
         Self {
             input: connection.input_stream(),
             output: connection.output_stream(),
             _connection: connection,
             message: vec![1; message],
-            room: vec![0; room],
+            buffer: vec![0; capacity],
         }
     }
 
@@ -80,10 +80,10 @@ impl End for Async {
     }
 
     async fn receive(&mut self) -> usize {
-        let room = mem::take(&mut self.room);
-        let received = self.input.read_future(room, PRIORITY).await;
-        let (room, count) = received.expect("the other end is open");
-        self.room = room;
+        let buffer = mem::take(&mut self.buffer);
+        let received = self.input.read_future(buffer, PRIORITY).await;
+        let (buffer, count) = received.expect("the other end is open");
+        self.buffer = buffer;
         count
     }
 }
@@ -92,18 +92,18 @@ impl End for Async {
 pub(crate) struct Pollable {
     stream: gio::IOStreamAsyncReadWrite<gio::SocketConnection>,
     message: Vec<u8>,
-    room: Vec<u8>,
+    buffer: Vec<u8>,
 }
 
 impl GioEnd for Pollable {}
 
 impl End for Pollable {
-    fn new(socket: OwnedFd, message: usize, room: usize) -> Self {
+    fn new(socket: OwnedFd, message: usize, capacity: usize) -> Self {
         let stream = connect(socket).into_async_read_write();
         Self {
             stream: stream.expect("a socket is pollable"),
             message: vec![1; message],
-            room: vec![0; room],
+            buffer: vec![0; capacity],
         }
     }
 
@@ -113,7 +113,7 @@ impl End for Pollable {
     }
 
     async fn receive(&mut self) -> usize {
-        let received = self.stream.read(&mut self.room).await;
+        let received = self.stream.read(&mut self.buffer).await;
         received.expect("the other end is open")
     }
 }

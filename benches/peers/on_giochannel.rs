@@ -12,22 +12,22 @@ use glib::translate::ToGlibPtr;
 use glib_sys as ffi;
 
 use super::{
-    meter::Meter,
     on_gio::on_main_loop,
+    ping_pong::PingPong,
+    sample::Meter,
     sockets::{self, Transport},
-    turns::Turn,
 };
 
-/// A ping-pong of two watches beside `idle` ones.
+/// A ping-pong of two watches among `idle` ones.
 pub(crate) fn ping_pong(transport: Transport, size: usize, idle: usize) {
     on_main_loop(|context| {
         for socket in sockets::idle(idle) {
             Channel::new(socket).watch(context, |_| unreachable!("an idle channel is ready"));
         }
         let [a, b] = sockets::pair(transport).map(Channel::new);
-        let client = Turn::client(size, &Meter::new());
+        let client = PingPong::client(size, &Meter::new());
         a.write(&client.message);
-        b.take_turns(context, Turn::server(size));
+        b.take_turns(context, PingPong::server(size));
         a.take_turns(context, client);
     });
 }
@@ -36,7 +36,7 @@ pub(crate) fn ping_pong(transport: Transport, size: usize, idle: usize) {
 pub(crate) fn remote(transport: Transport, size: usize) {
     on_main_loop(|context| {
         let channel = Channel::new(sockets::remote(transport));
-        let turn = Turn::client(size, &Meter::new());
+        let turn = PingPong::client(size, &Meter::new());
         channel.write(&turn.message);
         channel.take_turns(context, turn);
     });
@@ -48,7 +48,7 @@ struct Channel(*mut ffi::GIOChannel);
 
 impl Channel {
     fn new(socket: OwnedFd) -> Self {
-        // SAFETY: a new channel of a descriptor that nobody else closes; no encoding means
+        // SAFETY: a new channel that owns its descriptor; no encoding means
         // bytes, and only then may the channel go without a buffer.
         unsafe {
             let channel = ffi::g_io_channel_unix_new(socket.into_raw_fd());
@@ -59,23 +59,23 @@ impl Channel {
         }
     }
 
-    fn take_turns(self, context: &glib::MainContext, mut turn: Turn) {
+    fn take_turns(self, context: &glib::MainContext, mut turn: PingPong) {
         self.watch(context, move |channel| {
-            let count = channel.read(&mut turn.room);
+            let count = channel.read(&mut turn.buffer);
             if turn.received(count) {
                 channel.write(&turn.message);
             }
         });
     }
 
-    fn read(self, room: &mut [u8]) -> usize {
+    fn read(self, buffer: &mut [u8]) -> usize {
         let mut count = 0;
         // SAFETY: the channel is alive, the pointer and the length are those of the buffer.
         let status = unsafe {
             ffi::g_io_channel_read_chars(
                 self.0,
-                room.as_mut_ptr(),
-                room.len(),
+                buffer.as_mut_ptr(),
+                buffer.len(),
                 &mut count,
                 ptr::null_mut(),
             )
@@ -99,7 +99,7 @@ impl Channel {
         assert!(status == ffi::G_IO_STATUS_NORMAL && count == message.len());
     }
 
-    /// `g_io_add_watch`, which knows the default context only.
+    /// `g_io_add_watch`, which supports the default context only.
     fn watch<F: FnMut(Self) + 'static>(self, context: &glib::MainContext, callback: F) {
         let data = Box::into_raw(Box::new(callback));
         // SAFETY: the callback of this source is called with a channel and the data, which

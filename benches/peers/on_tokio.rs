@@ -61,15 +61,15 @@ impl<S: Stream> Runtime for Tokio<S> {
 pub(crate) struct TokioEnd<S> {
     stream: S,
     message: Vec<u8>,
-    room: Vec<u8>,
+    buffer: Vec<u8>,
 }
 
 impl<S: Stream> End for TokioEnd<S> {
-    fn new(socket: OwnedFd, message: usize, room: usize) -> Self {
+    fn new(socket: OwnedFd, message: usize, capacity: usize) -> Self {
         Self {
             stream: S::new(socket),
             message: vec![1; message],
-            room: vec![0; room],
+            buffer: vec![0; capacity],
         }
     }
 
@@ -79,7 +79,7 @@ impl<S: Stream> End for TokioEnd<S> {
     }
 
     async fn receive(&mut self) -> usize {
-        let received = self.stream.read(&mut self.room).await;
+        let received = self.stream.read(&mut self.buffer).await;
         received.expect("the other end is open")
     }
 }

@@ -18,7 +18,7 @@ use nix::{
     unistd::{Pid, read, write},
 };
 
-use super::turns::ROOM;
+use super::ping_pong::READ_SIZE;
 
 #[derive(Clone, Copy)]
 pub(crate) enum Transport {
@@ -76,7 +76,7 @@ pub(crate) fn echo() -> ! {
     let _ = sched_setaffinity(this, &first);
     let socket = io::stdin();
     fcntl(&socket, FcntlArg::F_SETFL(OFlag::empty())).expect("a blocking socket");
-    let mut buffer = vec![0; ROOM];
+    let mut buffer = vec![0; READ_SIZE];
     loop {
         match read(&socket, &mut buffer) {
             Ok(0) | Err(_) => process::exit(0),
@@ -103,7 +103,7 @@ pub(crate) fn idle(count: usize) -> Vec<OwnedFd> {
         let address = SocketAddr::from_abstract_name(name).expect("short");
         let listener = UnixListener::bind_addr(&address).expect("a new name");
         for _ in 0..backlog.min(count - sockets.len()) {
-            let socket = UnixStream::connect_addr(&address).expect("room in the backlog");
+            let socket = UnixStream::connect_addr(&address).expect("space in the backlog");
             socket.set_nonblocking(true).expect("a socket can be");
             sockets.push(socket.into());
         }

@@ -14,7 +14,7 @@ pub(crate) enum Verdict {
 }
 
 impl Verdict {
-    /// Of a ratio that has to be small: time beside the peer's.
+    /// Of a ratio with an upper bound: time relative to the peer.
     pub(crate) fn at_most(ratio: f64, goal: f64) -> Self {
         if ratio <= goal {
             Self::Met
@@ -25,7 +25,7 @@ impl Verdict {
         }
     }
 
-    /// Of a ratio that has to be large: throughput beside the peer's.
+    /// Of a ratio with a lower bound: throughput relative to the peer.
     #[allow(dead_code)] // some benchmarks only measure time
     pub(crate) fn at_least(ratio: f64, goal: f64) -> Self {
         Self::at_most(goal, ratio)

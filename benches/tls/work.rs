@@ -43,7 +43,7 @@ pub(crate) fn bulk(
     })
 }
 
-pub(crate) fn shake_bare((ssl, socket): BareEnd) -> io::Result<()> {
+pub(crate) fn handshake_bare((ssl, socket): BareEnd) -> io::Result<()> {
     SslStream::new(ssl, socket)?
         .do_handshake()
         .map_err(io::Error::other)

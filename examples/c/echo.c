@@ -3,8 +3,8 @@
  *   cc -o echo examples/c/echo.c $(pkg-config --cflags --libs qio-1.0)
  *   ./echo [PORT]
  *
- * Each client is served by a coroutine: it reads and writes as if it had a thread of its own, and where it would
- * have to wait, the main loop goes on with the others. */
+ * Each client is served by a coroutine, which reads and writes in blocking style: where it would block, it is
+ * suspended and the main loop runs the others. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,11 +41,11 @@ accept_clients (QIOChannel *listener, GIOCondition condition, gpointer user_data
   QIOChannelSocket *client = qio_channel_socket_accept (QIO_CHANNEL_SOCKET (listener), &error);
 
   if (client != NULL && qio_channel_set_blocking (QIO_CHANNEL (client), FALSE, &error) == 0)
-    qio_coroutine_start (serve, client, g_object_unref); /* which lets go of it at the end */
+    qio_coroutine_start (serve, client, g_object_unref); /* released at the end */
   else
     g_clear_object (&client);
 
-  /* A client that was here and is gone is no reason to say anything. */
+  /* A client that has disconnected is not reported. */
   if (error != NULL && !g_error_matches (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK))
     fprintf (stderr, "echo: %s\n", error->message);
   g_clear_error (&error);

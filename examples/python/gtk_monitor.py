@@ -14,7 +14,7 @@ gi.require_version("Gtk", "4.0")
 gi.require_version("Qio", "1.0")
 from gi.repository import Gio, GLib, Gtk, Qio
 
-# A Gtk.DrawingArea is painted by cairo, which PyGObject knows where python3-gi-cairo is installed.
+# A Gtk.DrawingArea is painted by cairo, which PyGObject supports if python3-gi-cairo is installed.
 try:
     gi.require_foreign("cairo")
     HAS_CAIRO = True

@@ -36,7 +36,7 @@ pub(crate) enum Mode {
 }
 
 impl Endpoint {
-    /// Reads an address, or says in one line what is wrong with it.
+    /// Parses an address. The error is one line.
     pub(crate) fn read(text: &OsStr) -> Result<Self, String> {
         if text == "-" || text == "stdio" {
             return Ok(Self::Stdio);
@@ -179,7 +179,8 @@ fn unknown(text: &OsStr) -> String {
     format!("\"{text}\" is no address, such as tcp:HOST:PORT or stdio; see relay --help")
 }
 
-/// A channel of our own alone: the system need not be asked before each call whether it would wait.
+/// Makes a channel non-blocking, whose descriptor no other process uses: no poll(2) is needed
+/// before each call.
 pub(crate) fn at_once(channel: Channel) -> io::Result<Channel> {
     channel.set_blocking(false)?;
     Ok(channel)
@@ -199,7 +200,7 @@ fn as_opened(channel: Channel) -> io::Result<Channel> {
     })
 }
 
-/// Opens a file in a thread: what is a pipe waits for somebody at its other end.
+/// Opens a file in a thread: opening a FIFO blocks until its other end is open.
 async fn file(path: PathBuf, mode: Mode) -> io::Result<Channel> {
     let open = move || match mode {
         Mode::Read => Ok(Ends::reading(ChannelFile::open(path)?)),

@@ -21,7 +21,7 @@ mod imp {
         subclass::prelude::*,
     };
 
-    /// A pipe that can be written to has room for this much.
+    /// A writable pipe has at least this much buffer space.
     const PIPE_BUF: usize = libc::PIPE_BUF;
 
     #[derive(Debug, Default)]
@@ -84,7 +84,7 @@ mod imp {
             self.shutdown(Shutdown::Write).and(read)
         }
 
-        /// Closes: there is nobody else who writes, or reads.
+        /// Closes: each pipe has one user.
         fn shutdown(&self, how: Shutdown) -> io::Result<()> {
             if how != Shutdown::Write {
                 self.read().close()?;
@@ -135,7 +135,7 @@ impl Ends {
         this
     }
 
-    /// A file to be read: what is written is thrown away.
+    /// A file to be read: writes are discarded.
     pub(crate) fn reading(file: ChannelFile) -> Self {
         Self::new(file.upcast(), ChannelNull::new().upcast(), None)
     }
@@ -146,8 +146,8 @@ impl Ends {
         Ok(Self::new(silence.upcast(), file.upcast(), Some(teller)))
     }
 
-    /// Standard input and output, which nobody else here uses from now on: who has their other ends
-    /// sees that they are closed.
+    /// Standard input and output, which are used by this channel alone from now on: the processes
+    /// at their other ends see them closed.
     pub(crate) fn stdio() -> io::Result<Self> {
         let take = |number| {
             let address = NetAddress::fd(number).map_err(io::Error::from)?;

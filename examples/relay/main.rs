@@ -1,9 +1,9 @@
-//! Connects any two addresses and moves bytes between them, both ways: a client, a server that
-//! serves many, a command, a file, this program's own input and output. Everything is on one main
-//! loop, in one thread.
+//! Connects any two addresses and moves bytes between them, both ways: a client, a server of many
+//! clients, a command, a file, standard input and output. Everything runs on one main loop, in one
+//! thread.
 //!
-//! `cargo run --release --example relay -- --help` tells how; for example, to show what is in a
-//! unix socket to a browser, or to try a server by hand:
+//! `cargo run --release --example relay -- --help` lists the options; for example, to show what is
+//! in a unix socket to a browser, or to try a server by hand:
 //!
 //! ```text
 //! relay --fork tcp-listen:127.0.0.1:8080 unix:/run/service.sock
@@ -11,9 +11,9 @@
 //! relay --fork --tls-cert=cert.pem --tls-key=key.pem tls-listen:8443 tcp:localhost:8080
 //! ```
 //!
-//! `options` reads the command line, `endpoint` makes channels of addresses, `ends` makes one
-//! channel of two one-way ones, `tls` is for those who want that, `session` brings two channels
-//! together, `limits` says how many may come, and `meter` shows what goes through.
+//! `options` parses the command line, `endpoint` opens the channel of an address, `ends` combines
+//! two one-way channels, `tls` adds TLS, `session` relays between two channels, `limits` computes
+//! the maximum number of clients, and `meter` shows the progress.
 
 mod endpoint;
 mod ends;
@@ -28,14 +28,14 @@ use std::{cell::RefCell, env, io::Write, process::ExitCode, rc::Rc};
 use gio::prelude::*;
 use glib::ControlFlow;
 
-use options::{Asked, Options};
+use options::{Options, Parsed};
 
 fn main() -> ExitCode {
     let options = match options::read(env::args_os().skip(1)) {
-        Ok(Asked::Relay(options)) => options,
-        Ok(Asked::Help) => return help(),
-        Err(mistake) => {
-            eprintln!("relay: {mistake}");
+        Ok(Parsed::Relay(options)) => options,
+        Ok(Parsed::Help) => return help(),
+        Err(error) => {
+            eprintln!("relay: {error}");
             return ExitCode::from(2);
         }
     };
@@ -49,14 +49,14 @@ fn main() -> ExitCode {
 }
 
 fn help() -> ExitCode {
-    // Whoever has seen enough may close the pager.
+    // A pager may have been closed: no error.
     match std::io::stdout().write_all(options::HELP.as_bytes()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }
 }
 
-/// Until everything has gone through, or a signal comes, which is as good an end.
+/// Runs until all sessions have ended, or a signal arrives, which is no failure.
 fn run(options: &Options) -> Result<(), session::Failure> {
     let signals = Signals::new(options.fork);
     let result = glib::MainContext::default().block_on(session::run(options, &signals));
@@ -66,7 +66,7 @@ fn run(options: &Options) -> Result<(), session::Failure> {
     }
 }
 
-/// What signals ask for.
+/// The requests by signals.
 pub(crate) struct Signals {
     /// The end of everything.
     pub(crate) stop: gio::Cancellable,

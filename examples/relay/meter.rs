@@ -1,4 +1,4 @@
-//! How much goes through, on a terminal while it does, and in words.
+//! Progress: on a terminal while data moves, and in messages.
 
 use std::{
     cell::{Cell, RefCell},
@@ -15,13 +15,13 @@ use qio::{RelayCounters, RelayStats};
 /// How often the numbers change.
 const TICK: Duration = Duration::from_millis(250);
 
-/// Of all connections together.
+/// The counters of all connections.
 pub(crate) struct Meter {
-    /// Those that are there.
+    /// The open connections.
     connections: RefCell<BTreeMap<u64, RelayCounters>>,
     /// The number of the next one.
     next: Cell<u64>,
-    /// What has gone through those that were there.
+    /// The bytes of closed connections.
     before: Cell<RelayStats>,
     bar: ProgressBar,
     begin: Instant,
@@ -80,7 +80,7 @@ impl Meter {
         counts.fold(self.before.get(), sum)
     }
 
-    /// A connection, for as long as what is returned lives.
+    /// Counts a connection until the result is dropped.
     pub(crate) fn connection(self: &Rc<Self>) -> Connection {
         let (number, counters) = (self.next.get(), RelayCounters::default());
         self.next.set(number + 1);
@@ -93,16 +93,16 @@ impl Meter {
         }
     }
 
-    /// Says something, above the numbers.
-    pub(crate) fn say(&self, what: &str) {
+    /// Logs a message, above the numbers.
+    pub(crate) fn log(&self, what: &str) {
         self.bar.suspend(|| eprintln!("relay: {what}"));
     }
 
-    /// Shows no more numbers but, where they were shown, those of the end.
-    pub(crate) fn finish(&self, tell: bool) {
+    /// Stops showing numbers, and logs the final ones if numbers were shown, or `always`.
+    pub(crate) fn finish(&self, always: bool) {
         let shown = !self.bar.is_hidden();
         self.bar.finish_and_clear();
-        if shown || tell {
+        if shown || always {
             eprintln!("relay: {}", summary(self.counts(), self.begin.elapsed()));
         }
     }

@@ -11,77 +11,74 @@ use crate::{endpoint::Endpoint, tls::TlsOptions};
 pub(crate) const HELP: &str = "\
 Usage: relay [OPTIONS] FIRST SECOND
 
-Connects two addresses and moves bytes between them, both ways. Where one side
-ends, the other is told, and the way back goes on until it ends too.
+Connects two addresses and moves bytes between them, both ways. The end of one
+side is forwarded to the other; the way back continues until it ends too.
 
 Addresses:
-  stdio, or -           this program's standard input and output
+  stdio, or -           standard input and output of this program
   tcp:HOST:PORT         connects; an IPv6 address is in brackets: tcp:[::1]:80
   unix:PATH             connects to a unix socket; unix:@NAME to an abstract one
   vsock:CID:PORT        connects to a virtual machine, or its host: vsock:host:1
   tcp-listen:[HOST:]PORT    waits for a client; without HOST, on all addresses
   unix-listen:PATH          the same, and removes PATH at the end
   vsock-listen:[CID:]PORT   the same
-  tls:HOST:PORT         connects, and speaks TLS; also over what is not TCP:
+  tls:HOST:PORT         connects with TLS; also over other addresses:
                         tls:unix:PATH, tls:vsock:CID:PORT, tls:exec:COMMAND
-  tls-listen:[HOST:]PORT    waits for a client that speaks TLS; also
+  tls-listen:[HOST:]PORT    waits for a client with TLS; also
                         tls-listen:unix:PATH, tls-listen:vsock:[CID:]PORT
   exec:COMMAND          runs a command, with quotes as in a shell, but nothing
                         else; where that is needed: exec:'sh -c \"ls | wc\"'
-  file:PATH             as FIRST: is read, and what comes back is thrown away
-                        as SECOND: is written, and made or emptied before
-  fd:N                  a descriptor that this program was started with; one
-                        that can only be read, or written, is as a file is
+  file:PATH             as FIRST: is read, and data sent to it is discarded
+                        as SECOND: is written, and created or truncated
+  fd:N                  an inherited descriptor; one that can only be read, or
+                        written, is used like a file
 
-Bytes that a path of unix: cannot be written with are written as %XX, and % is
-written as %25.
+Bytes that cannot appear in a path of unix: are written as %XX, and % is written
+as %25.
 
 Options:
   -f, --fork            FIRST is a listener: serve any number of clients, each
-                        with a SECOND of its own
+                        with its own SECOND
   -m, --max-clients=N   with --fork: serve at most N clients at a time, others
-                        wait; as many as there are descriptors for, which is
-                        so if this is not given
-  -a, --append          a file: that is written keeps what it has, which it does
-                        with --fork anyway
-  -t, --timeout=SECONDS give up if connecting takes longer, or if nothing has
-                        moved for so long
-  -v, --verbose         tell of each connection, and how much went through
-  -q, --quiet           do not show on a terminal how much goes through
+                        wait; default: as many as there are descriptors for
+  -a, --append          append to a written file:, which is implied by --fork
+  -t, --timeout=SECONDS fail if connecting takes longer, or if no data
+                        moves for so long
+  -v, --verbose         log each connection, and how many bytes were moved
+  -q, --quiet           do not show the progress on a terminal
   -h, --help            show this
 
-Options for TLS, where both addresses speak it for both:
-      --tls-dir=DIR     has files as QEMU wants them: ca-cert.pem, ca-crl.pem,
-                        server-cert.pem, server-key.pem, client-cert.pem and
-                        client-key.pem, each if it is needed
-      --tls-ca=FILE     trust these authorities; without any, and without keys,
-                        tls: trusts those of the system
-      --tls-cert=FILE   show this certificate
-      --tls-key=FILE    its private key, if that is in a file of its own
-      --tls-psk=FILE    keys that the peer has too, NAME:KEY in each line, as
-                        psktool makes them
-      --tls-user=NAME   whose key of them tls: uses, if there are several
-      --tls-name=NAME   the name, or the address, that a server has to prove to
-                        have, in place of HOST
-      --tls-clients=HOW whether clients have to show certificates: off, which is
-                        so if this is not given, optional, or required
-      --tls-min=VERSION the oldest version to speak: 1.2 or 1.3
-      --tls-alpn=NAMES  the protocols that are spoken over TLS, the best one
-                        first, with commas between them
-      --tls-close-notify=HOW    whether peers have to send close_notify before
-                        they end: required, which is so if this is not given, or
-                        optional
-      --tls-timeout=SECONDS     give up if the handshake takes longer; 10 if
-                        this is not given
+Options for TLS, for both addresses if both use TLS:
+      --tls-dir=DIR     a directory in the layout of QEMU: ca-cert.pem,
+                        ca-crl.pem, server-cert.pem, server-key.pem,
+                        client-cert.pem and client-key.pem, as needed
+      --tls-ca=FILE     trusted CA certificates; default, without --tls-psk:
+                        the system trust store for tls:
+      --tls-cert=FILE   the certificate to present
+      --tls-key=FILE    its private key, if that is in another file
+      --tls-psk=FILE    pre-shared keys, NAME:KEY in each line, as written by
+                        psktool
+      --tls-user=NAME   the identity of the key that tls: uses, if there are
+                        several
+      --tls-name=NAME   the host name, or address, in the certificate of the
+                        server, in place of HOST
+      --tls-clients=HOW whether clients must present certificates: off
+                        (default), optional or required
+      --tls-min=VERSION the minimum protocol version: 1.2 or 1.3
+      --tls-alpn=NAMES  the application protocols (ALPN), by preference,
+                        separated by commas
+      --tls-close-notify=HOW    whether peers must send close_notify before the
+                        end: required (default) or optional
+      --tls-timeout=SECONDS     fail if the handshake takes longer; default:
+                        10
 
-SIGINT ends it, and so do SIGTERM and SIGHUP, but with --fork: then SIGTERM
-stops accepting, and the program ends once the last client has ended, or at
-another SIGTERM; and SIGHUP reads the files for TLS again, for new clients, if
-there are any.
+SIGINT ends the program. So do SIGTERM and SIGHUP, except with --fork: then
+SIGTERM stops accepting, and the program ends after the last client, or at
+another SIGTERM; and SIGHUP reloads the files for TLS, if any, for new clients.
 
-The exit status is 0 at the end, also by a signal, 1 after an error, and 2 for a
-command line that cannot be understood. Without --fork, that of a command which
-fails is handed on: 128 and the number of the signal that ended it, if one did.
+The exit status is 0 at the end, also by a signal, 1 after an error, and 2 for
+an invalid command line. Without --fork, the status of a command that fails is
+returned: 128 plus the number of the signal, if it was killed by one.
 
 Examples:
   relay stdio tcp:localhost:80
@@ -92,8 +89,8 @@ Examples:
   relay --tls-ca=ca-cert.pem stdio tls:localhost:8443
 ";
 
-/// What the command line asks for.
-pub(crate) enum Asked {
+/// The result of parsing the command line.
+pub(crate) enum Parsed {
     Help,
     Relay(Box<Options>),
 }
@@ -110,8 +107,8 @@ pub(crate) struct Options {
     pub(crate) quiet: bool,
 }
 
-/// Reads the arguments, or says in one line what is wrong with them.
-pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Asked, String> {
+/// Parses the arguments. The error is one line.
+pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, String> {
     let mut arguments = arguments.into_iter();
     let mut addresses = Vec::new();
     let (mut fork, mut append, mut verbose, mut quiet) = (false, false, false, false);
@@ -132,7 +129,7 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Aske
             _ => (&*text, None),
         };
         match (name, value) {
-            ("-h" | "--help", None) => return Ok(Asked::Help),
+            ("-h" | "--help", None) => return Ok(Parsed::Help),
             ("-f" | "--fork", None) => fork = true,
             ("-a" | "--append", None) => append = true,
             ("-v" | "--verbose", None) => verbose = true,
@@ -171,11 +168,11 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Aske
     }
     if first.file().is_some() && first.file() == second.file() {
         return Err(format!(
-            "{first} and {second} are the same file: it would be read for ever, or be lost"
+            "{first} and {second} are the same file: the copy would never end, or lose its data"
         ));
     }
     tls.check([&first, &second])?;
-    Ok(Asked::Relay(Box::new(Options {
+    Ok(Parsed::Relay(Box::new(Options {
         first,
         second,
         fork,

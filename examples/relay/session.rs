@@ -59,7 +59,7 @@ impl Side {
                     let scheme = if tls.is_some() { "tls:" } else { "" };
                     for address in listener.local_addresses() {
                         let address = NetAddress::try_from(&address)?;
-                        meter.say(&format!("listening on {scheme}{address}"));
+                        meter.log(&format!("listening on {scheme}{address}"));
                     }
                 }
                 Some(listener)
@@ -143,8 +143,8 @@ pub(crate) async fn run(options: &Options, signals: &Signals) -> Result<(), Fail
         append: options.append || options.fork,
     };
     let stdio = options.first.is_single() || options.second.is_single();
-    let talks = stdio && (io::stdin().is_terminal() || io::stdout().is_terminal());
-    let meter = Meter::new(!options.quiet && !talks);
+    let interactive = stdio && (io::stdin().is_terminal() || io::stdout().is_terminal());
+    let meter = Meter::new(!options.quiet && !interactive);
     let stop = &signals.stop;
     let first = Side::new(&options.first, Mode::Read, options, &meter);
     let first = first.or_cancelled(stop).await?;
@@ -159,8 +159,8 @@ pub(crate) async fn run(options: &Options, signals: &Signals) -> Result<(), Fail
         let meter = meter.clone();
         signals.reload.replace(Some(Box::new(move || {
             match all_tls.iter().try_for_each(|tls| tls.reload()) {
-                Ok(()) => meter.say("the files for TLS were read again"),
-                Err(e) => meter.say(&format!("{}: nothing was changed", one_line(&e))),
+                Ok(()) => meter.log("the files for TLS were read again"),
+                Err(e) => meter.log(&format!("{}: nothing was changed", one_line(&e))),
             }
         })));
     }
@@ -209,7 +209,7 @@ async fn serve(
         let client = match first.of_client(client) {
             Ok(client) => client,
             Err(e) => {
-                session.meter.say(&format!("{name}: {}", one_line(&e)));
+                session.meter.log(&format!("{name}: {}", one_line(&e)));
                 continue;
             }
         };
@@ -219,7 +219,7 @@ async fn serve(
             let name = client.name();
             match session.run(client, &stop).await {
                 Err(Failure { error, .. }) if !stop.is_cancelled() => {
-                    session.meter.say(&format!("{name}: {}", one_line(&error)));
+                    session.meter.log(&format!("{name}: {}", one_line(&error)));
                 }
                 _ => {}
             }
@@ -234,7 +234,7 @@ async fn serve(
         } else {
             "clients are"
         };
-        session.meter.say(&format!(
+        session.meter.log(&format!(
             "{count} {clients} served to the end; another SIGTERM ends it now"
         ));
     }
@@ -268,7 +268,7 @@ impl Session {
         };
         let pair = format!("{} and {}", first.name(), second.name());
         if self.verbose {
-            self.meter.say(&format!("{pair}: connected"));
+            self.meter.log(&format!("{pair}: connected"));
         }
         let connection = self.meter.connection();
         let counters = &connection.counters;
@@ -296,7 +296,7 @@ impl Session {
         };
         if self.verbose {
             let how = summary(counters.counts(), begin.elapsed());
-            self.meter.say(&format!("{pair}: {how}"));
+            self.meter.log(&format!("{pair}: {how}"));
         }
         result
     }
@@ -310,14 +310,14 @@ impl Session {
     async fn handshake(&self, channel: &Guard) -> io::Result<()> {
         let agreed = tls::handshake(&channel.0, self.handshake).await?;
         if let Some(agreed) = agreed.filter(|_| self.verbose) {
-            self.meter.say(&format!("{}: {agreed}", channel.name()));
+            self.meter.log(&format!("{}: {agreed}", channel.name()));
         }
         Ok(())
     }
 }
 
-/// A channel of a session. If that ends early, a command is told to end as well; and who speaks TLS
-/// is not to take it for the end of the data: there is no close_notify.
+/// A channel of a session. If the session ends early, a command is terminated, and a TLS channel
+/// sends no close_notify, so that the peer does not take it for the end of the data.
 struct Guard(Channel);
 
 impl Guard {
@@ -344,7 +344,7 @@ impl Guard {
         self.0.close_future().await
     }
 
-    /// Ends a connection that is not served: a peer over TCP sees a reset, and no end of data.
+    /// Ends a connection that is not served: a peer over TCP sees a reset, and no end-of-file.
     fn refuse(self) {
         let bottom = self.bottom();
         // A command gets the chance to end, when this is dropped.
@@ -390,7 +390,7 @@ fn bottom(channel: &Channel) -> Channel {
     tls.map_or_else(|| channel.clone(), ChannelTls::master)
 }
 
-/// Gives up once nothing has moved for so long.
+/// Fails once no data has moved for so long.
 async fn while_it_moves(
     relay: impl Future<Output = io::Result<RelayStats>>,
     counters: &RelayCounters,
@@ -424,7 +424,7 @@ async fn while_it_moves(
     }
 }
 
-/// An error as GLib words it.
+/// The message of an error, as GLib formats it.
 pub(crate) fn one_line(e: &io::Error) -> String {
     to_glib_error(e).message().replace('\n', " ")
 }

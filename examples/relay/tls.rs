@@ -1,4 +1,4 @@
-//! TLS: what the command line says of it, and performing the handshake.
+//! TLS: the options of the command line, and the handshake.
 
 use std::{cell::RefCell, ffi::OsString, io, path::PathBuf, time::Duration};
 
@@ -10,7 +10,7 @@ use crate::{
     options::seconds,
 };
 
-/// How long a handshake may take, if nobody says so.
+/// The default timeout of a handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// The options, and which of the addresses each is for: the one that connects, and the one that
@@ -30,7 +30,7 @@ const OPTIONS: [(&str, bool, bool); 12] = [
     ("--tls-timeout", true, true),
 ];
 
-/// What the command line says.
+/// The options of the command line.
 #[derive(Clone, Default)]
 pub(crate) struct TlsOptions {
     /// The names of the options that are there.
@@ -56,8 +56,7 @@ impl TlsOptions {
         OPTIONS.iter().any(|(option, ..)| *option == name)
     }
 
-    /// Takes an option that there [is](Self::has), or says in one line what is wrong with its
-    /// value.
+    /// Parses an option that [exists](Self::has). The error is one line.
     pub(crate) fn take(&mut self, name: &str, value: Option<OsString>) -> Result<(), String> {
         let value = value.ok_or_else(|| format!("{name} needs a value"))?;
         let text = value.to_string_lossy().into_owned();
@@ -100,7 +99,7 @@ impl TlsOptions {
         Ok(())
     }
 
-    /// Says in one line what the addresses lack, or have no use for.
+    /// Fails, with one line, for options that the addresses need or cannot use.
     pub(crate) fn check(&self, endpoints: [&Endpoint; 2]) -> Result<(), String> {
         let tls = || endpoints.into_iter().filter(|endpoint| endpoint.is_tls());
         let listens = tls().any(Endpoint::is_listener);
@@ -122,8 +121,8 @@ impl TlsOptions {
         if self.user.is_some() && self.psk.is_none() {
             return Err("--tls-user is for keys: --tls-psk is missing".to_owned());
         }
-        let shows = self.certificate.is_some() || self.directory.is_some();
-        if listens && !shows && self.psk.is_none() {
+        let has_certificate = self.certificate.is_some() || self.directory.is_some();
+        if listens && !has_certificate && self.psk.is_none() {
             let message = "tls-listen: needs --tls-dir, --tls-cert or --tls-psk; see relay --help";
             return Err(message.to_owned());
         }
@@ -175,7 +174,7 @@ fn with<T>(
     }
 }
 
-/// What an address needs to speak TLS.
+/// The TLS settings of an address.
 pub(crate) struct Tls {
     end: TlsEndpoint,
     options: TlsOptions,
@@ -223,7 +222,7 @@ impl Tls {
     }
 }
 
-/// Performs the handshake, and tells what was agreed on. Nothing happens without TLS.
+/// Performs the handshake, and returns the negotiated parameters. `None` without TLS.
 pub(crate) async fn handshake(channel: &Channel, deadline: Duration) -> io::Result<Option<String>> {
     let Some(tls) = channel.downcast_ref::<ChannelTls>() else {
         return Ok(None);

@@ -3,7 +3,7 @@
 //   valac --pkg=qio-1.0 -o echo examples/vala/echo.vala
 //   ./echo [PORT]
 //
-// Each client is served by an asynchronous method, which gives way to the others wherever it has to wait.
+// Each client is served by an asynchronous method, which yields to the others wherever it waits.
 
 async void serve (Qio.ChannelSocket client) {
     try {

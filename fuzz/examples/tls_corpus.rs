@@ -1,19 +1,20 @@
-//! Writes the corpora of `tls_server` and `tls_client` anew, from the root of the project:
+//! Regenerates the corpora of `tls_server` and `tls_client`, from the root of the project:
 //!
 //! ```text
 //! cargo run --manifest-path fuzz/Cargo.toml --example tls_corpus
 //! ```
 //!
-//! What clients say is recorded: that of this crate, `openssl s_client` and `gnutls-cli`, each as far as it goes with a
-//! setting; and what servers say, that of this crate and `openssl s_server`. The random numbers of the other end are none, so that
-//! the whole conversation is right once more. Beside that there are a few changes that somebody in the middle makes.
+//! The output of clients is recorded: of this crate, `openssl s_client` and `gnutls-cli`, each with
+//! the settings that it supports; and that of servers: of this crate and `openssl s_server`. The
+//! random numbers of the other end are deterministic, so that the whole conversation is valid when
+//! it is replayed. In addition there are a few changes by a man in the middle.
 
-#[path = "../fuzz_targets/tls/end.rs"]
+#[path = "../fuzz_targets/tls/endpoint.rs"]
 #[allow(dead_code)]
-mod end;
-#[path = "../fuzz_targets/tls/ends.rs"]
+mod endpoint;
+#[path = "../fuzz_targets/tls/configs.rs"]
 #[allow(dead_code)]
-mod ends;
+mod configs;
 #[path = "../fuzz_targets/tls/wire.rs"]
 #[allow(dead_code)]
 mod wire;
@@ -30,12 +31,13 @@ use std::{
 use qio::ChannelTls;
 
 use self::{
-    end::End,
-    ends::{IDENTITY, KEY, NAME, Setting, restart_chance, swap_chance},
+    endpoint::End,
+    configs::{IDENTITY, KEY, NAME, Setting, restart_chance, swap_chance},
     wire::Wire,
 };
 
-/// What the server has to say, and what comes before the words of a client in an input.
+/// The length of the output of the server, and the header of an input before the data of the
+/// client.
 const WORDS: usize = 100;
 const HEAD: [u8; 4] = [0; 4];
 
@@ -100,24 +102,24 @@ fn main() -> io::Result<()> {
     fs::remove_dir_all(folder)
 }
 
-/// What an end of the target talks with.
+/// The peer of an end of the target.
 trait Peer {
-    /// Hears something, and says more. Nothing at its end.
-    fn answer(&mut self, heard: &[u8]) -> io::Result<Vec<u8>>;
+    /// Processes input, and returns its output; empty at its end.
+    fn answer(&mut self, input: &[u8]) -> io::Result<Vec<u8>>;
 }
 
-/// What a peer says to an end, which understands it, now and once more.
+/// Records the output of a peer to an end, which must accept it, also when it is replayed.
 fn record(setting: Setting, make: fn(Setting) -> End, peer: &mut impl Peer) -> io::Result<Vec<u8>> {
     let mut words = Vec::new();
     let mut end = make(setting);
     loop {
         while end.step() {}
-        let said = peer.answer(&end.wire.take().0)?;
-        if said.is_empty() {
+        let output = peer.answer(&end.wire.take().0)?;
+        if output.is_empty() {
             break;
         }
-        words.extend(&said);
-        end.wire.put(&said);
+        words.extend(&output);
+        end.wire.put(&output);
     }
     assert!(end.tls.is_handshake_done(), "{setting:?}: {:?}", end.error);
     let mut again = make(setting);
@@ -177,8 +179,8 @@ impl Own {
 }
 
 impl Peer for Own {
-    fn answer(&mut self, heard: &[u8]) -> io::Result<Vec<u8>> {
-        self.end.wire.put(heard);
+    fn answer(&mut self, input: &[u8]) -> io::Result<Vec<u8>> {
+        self.end.wire.put(input);
         let theirs = swap_chance(self.chance);
         while self.end.step() {}
         self.chance = swap_chance(theirs);
@@ -248,13 +250,13 @@ impl Program {
 }
 
 impl Peer for Program {
-    fn answer(&mut self, heard: &[u8]) -> io::Result<Vec<u8>> {
-        let _ = self.stream.write_all(heard);
-        let mut said = vec![0; 1 << 16];
-        // Who says nothing for a while has ended, or waits for us to.
-        let count = self.stream.read(&mut said).unwrap_or(0);
-        said.truncate(count);
-        Ok(said)
+    fn answer(&mut self, input: &[u8]) -> io::Result<Vec<u8>> {
+        let _ = self.stream.write_all(input);
+        let mut output = vec![0; 1 << 16];
+        // A peer without output for a while has ended, or waits for input.
+        let count = self.stream.read(&mut output).unwrap_or(0);
+        output.truncate(count);
+        Ok(output)
     }
 }
 

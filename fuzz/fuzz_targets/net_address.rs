@@ -1,5 +1,5 @@
-//! Whatever is read as an address is written as one, and read again as the same; a mistake is in the text, and
-//! its message is one line.
+//! Whatever parses as an address is displayed and parsed again as the same; the position of a parse
+//! error is inside the text, and its message is one line.
 #![no_main]
 
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
@@ -10,7 +10,7 @@ use qio::NetAddress;
 fuzz_target!(|text: &[u8]| {
     let address = match NetAddress::try_from(OsStr::from_bytes(text)) {
         Ok(address) => address,
-        Err(e) => return check_mistake(&String::from_utf8_lossy(text), &e),
+        Err(e) => return check_parse_error(&String::from_utf8_lossy(text), &e),
     };
     let written = address.to_string();
     assert!(!written.contains(|c: char| c.is_control()), "{written:?}");
@@ -19,7 +19,7 @@ fuzz_target!(|text: &[u8]| {
     assert!(written.len() < 1_000, "{written:?}");
 });
 
-fn check_mistake(text: &str, e: &qio::NetAddressError) {
+fn check_parse_error(text: &str, e: &qio::NetAddressError) {
     assert!(text[e.position()..].starts_with(e.found()));
     let message = e.to_string();
     assert!(!message.contains('\n') && message.len() < 6_000, "{message:?}");

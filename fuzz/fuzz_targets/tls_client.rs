@@ -1,19 +1,20 @@
-//! Whatever a client of TLS receives: it never fails otherwise than by an error that stays the same, takes bounded memory
-//! and time, and is freed when nothing refers to it.
+//! Whatever a client of TLS receives: it never fails otherwise than by an error that stays the
+//! same, takes bounded memory and time, and is freed when nothing refers to it.
 //!
-//! The first four bytes of the input are the setting (`tls/ends.rs`), what is called when, and in which pieces data is read and
-//! written. The rest is what the server sends: recorded, or invented. What somebody in the middle can do is in `tls_server`.
+//! The first four bytes of the input are the setting (`tls/configs.rs`), the order of calls, and in
+//! which pieces data is read and written. The rest is what the server sends: recorded, or invented.
+//! A man in the middle is in `tls_server`.
 #![no_main]
 
 #[path = "tls/alone.rs"]
 mod alone;
-#[path = "tls/end.rs"]
-mod end;
-#[path = "tls/ends.rs"]
+#[path = "tls/endpoint.rs"]
+mod endpoint;
+#[path = "tls/configs.rs"]
 #[allow(dead_code)] // the program that writes the corpus uses the rest
-mod ends;
-#[path = "tls/memory.rs"]
-mod memory;
+mod configs;
+#[path = "tls/limits.rs"]
+mod limits;
 #[path = "tls/wire.rs"]
 mod wire;
 
@@ -22,12 +23,13 @@ use qio::ChannelTls;
 
 use self::{
     alone::listen,
-    end::End,
-    ends::{NAME, Setting, restart_chance},
+    endpoint::End,
+    configs::{NAME, Setting, restart_chance},
     wire::Wire,
 };
 
-/// As much as a client may have at a time, with what is on the wire, and the buffers that stay for the next one.
+/// As much as a client may have at a time, with what is on the wire, and the buffers that stay for
+/// the next one.
 const MEMORY: usize = 2 << 20;
 
 /// How often it has its turn: far more often than there are pieces.
@@ -42,10 +44,10 @@ fuzz_target!(|input: &[u8]| {
     };
     let creds = Setting::of(setting).client();
     restart_chance(0);
-    memory::begin();
+    limits::begin();
     let wire = Wire::new(reading, writing);
     let tls = ChannelTls::new_client(&wire, &creds, NAME).expect("a client");
     listen(End::new(tls, wire, (SALT, None), 100, calls), rest, TURNS);
-    let peak = memory::peak();
+    let peak = limits::peak();
     assert!(peak < MEMORY, "{peak} bytes");
 });

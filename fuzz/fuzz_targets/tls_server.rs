@@ -1,22 +1,23 @@
-//! Whatever a server of TLS is told: it never fails otherwise than by an error that stays the same, takes bounded
-//! memory and time, gives nobody data that is not the peer's, and goes when nobody has it.
+//! For any input of a TLS server: it fails only by an error, which stays the same, uses bounded
+//! memory and time, returns only data of the peer, and is finalized with its last reference.
 //!
-//! The first five bytes of the input say who talks to whom (`tls/ends.rs`), whether to a recorded or invented
-//! client or to a real one with somebody in the middle, what is called when, and in which pieces. The rest is what
-//! the client says, or what the one in the middle does (`tls/middle.rs`).
+//! The first five bytes of the input select the configuration (`tls/configs.rs`), whether to a
+//! recorded or invented client or to a real one with a man in the middle, what is called when, and
+//! in which pieces. The rest is what the client sends, or the actions of the man in the middle
+//! (`tls/mitm.rs`).
 #![no_main]
 
 #[path = "tls/alone.rs"]
 mod alone;
-#[path = "tls/end.rs"]
-mod end;
-#[path = "tls/ends.rs"]
+#[path = "tls/endpoint.rs"]
+mod endpoint;
+#[path = "tls/configs.rs"]
 #[allow(dead_code)] // the program that writes the corpus uses the rest
-mod ends;
-#[path = "tls/memory.rs"]
-mod memory;
-#[path = "tls/middle.rs"]
-mod middle;
+mod configs;
+#[path = "tls/limits.rs"]
+mod limits;
+#[path = "tls/mitm.rs"]
+mod mitm;
 #[path = "tls/wire.rs"]
 mod wire;
 
@@ -25,36 +26,36 @@ use qio::ChannelTls;
 
 use self::{
     alone::listen,
-    end::End,
-    ends::{NAME, Setting, restart_chance},
-    middle::Middle,
+    endpoint::End,
+    configs::{NAME, Setting, restart_chance},
+    mitm::Middle,
     wire::Wire,
 };
 
-/// As much as both ends may have at a time, with what is on the wire, and four buffers of at most 256 KiB that stay for the
-/// next ones.
+/// As much as both ends may have at a time, with what is on the wire, and four buffers of at most
+/// 256 KiB that stay for the next ones.
 const MEMORY: usize = 2 << 20;
 
-/// How often both ends have their turn: far more often than there are pieces.
+/// The maximum number of steps of both ends: far more than there are pieces.
 const TURNS: usize = 40_000;
 
-/// How much each end has to say, if it is known what that is.
+/// How much each end sends, if its data is known.
 const WORDS: usize = 1000;
 
-/// What the two ends say begins with these.
+/// The data of the two ends is derived from these.
 const SALTS: (u8, u8) = (0x55, 0x0f);
 
 fuzz_target!(|input: &[u8]| {
-    let Some((&[setting, manner, calls, reading, writing], rest)) = input.split_first_chunk()
+    let Some((&[setting, mode, calls, reading, writing], rest)) = input.split_first_chunk()
     else {
         return;
     };
     let setting = Setting::of(setting);
     let (server_creds, client_creds) = (setting.server(), setting.client());
     restart_chance(0);
-    memory::begin();
+    limits::begin();
     let pieces = (reading, writing);
-    match manner % 2 {
+    match mode % 2 {
         0 => {
             let wire = Wire::new(reading, writing);
             let tls = ChannelTls::new_server(&wire, &server_creds).expect("a server");
@@ -76,7 +77,7 @@ fuzz_target!(|input: &[u8]| {
                 )
             };
             if setting.resumes() {
-                // The session to go on with.
+                // The session to resume.
                 let (client, server) = connect((0, 0), 0);
                 talk(client, server, Middle::new(&[]));
             }
@@ -84,7 +85,7 @@ fuzz_target!(|input: &[u8]| {
             talk(client, server, Middle::new(rest));
         }
     }
-    let peak = memory::peak();
+    let peak = limits::peak();
     assert!(peak < MEMORY, "{peak} bytes");
 });
 
@@ -106,11 +107,11 @@ fn talk(mut client: End, mut server: End, mut middle: Middle) {
         }
     }
     for (end, peer) in [(&client, &server), (&server, &client)] {
-        assert!(end.is_over(), "the end is told");
-        assert!(end.got <= peer.written, "nobody has said that");
-        assert!(!end.ended || peer.said_bye, "nobody has sent close_notify");
-        if middle.is_honest() {
-            assert_eq!(end.error, None, "nobody disturbs");
+        assert!(end.is_over(), "the end is reported");
+        assert!(end.got <= peer.written, "more data than the peer has sent");
+        assert!(!end.ended || peer.sent_close_notify, "end of stream without close_notify");
+        if middle.is_passive() {
+            assert_eq!(end.error, None, "an error without an attack");
             assert!(end.ended && end.got == WORDS, "{} bytes", end.got);
         }
     }

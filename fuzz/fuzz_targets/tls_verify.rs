@@ -1,12 +1,13 @@
-//! Verdicts on certificate chains, beside OpenSSL's: a client of ours meets a server that presents a chain, and
-//! X509_verify_cert(3) gets the same one.
+//! Verification of certificate chains, compared with OpenSSL: a qio client connects to a server
+//! that presents a chain, and X509_verify_cert(3) gets the same one.
 //!
-//! - What our client accepts, OpenSSL accepts without its strict checks, unless there are several certificates of one subject:
-//!   then our client tries other paths as well.
-//! - What OpenSSL accepts with its strict checks, our client accepts, unless one of its own checks is concerned.
+//! - What our client accepts, OpenSSL accepts without its strict checks, unless there are several
+//!   certificates of one subject: then our client tries other paths as well.
+//! - What OpenSSL accepts with its strict checks, our client accepts, unless one of its own checks
+//!   is concerned.
 //!
-//! The input says how the certificates are made (`tls/chain.rs`), in which order they are presented, and which bytes are
-//! changed.
+//! The input determines how the certificates are made (`tls/chain.rs`), in which order they are
+//! presented, and which bytes are changed.
 #![no_main]
 
 #[path = "tls/chain.rs"]
@@ -54,12 +55,12 @@ fuzz_target!(|input: &[u8]| {
 fn accepts(chain: &Chain) -> Option<bool> {
     let server = TlsCreds::builder(TlsEndpoint::Server)
         .certificate_pem(pem(&chain.presented), chain.key_pem())
-        .checks(false)
+        .verify_on_load(false)
         .build()
         .ok()?;
     let client = TlsCreds::builder(TlsEndpoint::Client)
         .trust_pem(pem(std::slice::from_ref(&chain.root)))
-        .checks(false)
+        .verify_on_load(false)
         .build()
         .ok()?;
     let (here, there) = ChannelSocket::pair().expect("a pair");

@@ -1,6 +1,10 @@
 //! Functions of C that are called later.
 
+use std::mem;
+
 use glib_sys::{GDestroyNotify, gpointer};
+
+use super::Argument;
 
 /// A function with its data, which are freed once there are no more calls.
 pub(super) struct Callback<F> {
@@ -9,16 +13,52 @@ pub(super) struct Callback<F> {
     pub(super) notify: GDestroyNotify,
 }
 
-// SAFETY: the declaration of each function that takes one says in which threads it is called, and
-// its data are freed; the caller promises that they may be.
+// SAFETY: the C contract: the declaration of each function that takes one names the threads in
+// which it is called and its data are freed, and the caller's function and data allow that.
 unsafe impl<F> Send for Callback<F> {}
-// SAFETY: as above, also from several at once where that is said.
+// SAFETY: as for `Send`; the declaration also says whether several threads call it at once.
 unsafe impl<F> Sync for Callback<F> {}
+
+/// A function, its data, and how they are freed: also if the function is NULL.
+impl<F> Argument<(Option<F>, gpointer, GDestroyNotify)> for Callback<F> {
+    unsafe fn from_c(
+        (func, user_data, notify): (Option<F>, gpointer, GDestroyNotify),
+        _: &str,
+    ) -> Result<Self, String> {
+        let data = Callback {
+            func: (),
+            user_data,
+            notify,
+        };
+        let func = func.ok_or_else(|| "func != NULL".to_owned())?;
+        mem::forget(data);
+        Ok(Self {
+            func,
+            user_data,
+            notify,
+        })
+    }
+}
+
+/// NULL is none, and its data are not freed.
+impl<F> Argument<(Option<F>, gpointer, GDestroyNotify)> for Option<Callback<F>> {
+    unsafe fn from_c(
+        (func, user_data, notify): (Option<F>, gpointer, GDestroyNotify),
+        _: &str,
+    ) -> Result<Self, String> {
+        Ok(func.map(|func| Callback {
+            func,
+            user_data,
+            notify,
+        }))
+    }
+}
 
 impl<F> Drop for Callback<F> {
     fn drop(&mut self) {
         if let Some(notify) = self.notify {
-            // SAFETY: there are no more calls, and this is the one time.
+            // SAFETY: the C contract: `notify` takes these data, once. Calls borrow the callback,
+            // which is dropped here: there are no more.
             unsafe { notify(self.user_data) };
         }
     }

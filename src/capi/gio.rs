@@ -5,13 +5,13 @@ use std::ptr;
 use glib::{prelude::*, translate::*};
 use glib_sys::GType;
 
-use super::{instance, method};
+use super::{function, instance, method};
 use crate::{Channel, InputStream, IoStream, OutputStream, ffi::QIOChannel};
 
 /// The C instance: final, and so opaque.
 type QIOIOStream = <IoStream as ObjectType>::GlibType;
 
-instance!(IoStream, c"QIO_IS_IO_STREAM (stream)");
+instance!(IoStream, "QIO_IS_IO_STREAM");
 
 #[unsafe(no_mangle)]
 pub extern "C" fn qio_io_stream_get_type() -> GType {
@@ -30,20 +30,12 @@ pub extern "C" fn qio_output_stream_get_type() -> GType {
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_io_stream_new(channel: *mut QIOChannel) -> *mut QIOIOStream {
-    method!(
-        qio_io_stream_new,
-        channel,
-        ptr::null_mut(),
-        |channel: &Channel| IoStream::new(channel).into_glib_ptr()
-    )
+    function!(qio_io_stream_new(channel: Channel) or ptr::null_mut() =>
+        IoStream::new(&channel).into_glib_ptr())
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_io_stream_get_channel(stream: *mut QIOIOStream) -> *mut QIOChannel {
-    method!(
-        qio_io_stream_get_channel,
-        stream,
-        ptr::null_mut(),
-        |stream: &IoStream| stream.channel().map_or(ptr::null_mut(), |it| it.as_ptr())
-    )
+    method!(qio_io_stream_get_channel(stream: IoStream) or ptr::null_mut() =>
+        stream.channel().map_or(ptr::null_mut(), |channel| channel.as_ptr()))
 }

@@ -1,5 +1,25 @@
-//! The bodies of C functions, most of which are alike. Their signatures stay literal: tests compare
-//! them with the headers.
+//! The bodies of C functions. Their signatures stay literal: tests compare them with the headers.
+//!
+//! A body names its function and the arguments that are checked, each with the type that it becomes
+//! (see [`Argument`](super::Argument)), then what the result is for C, and the call:
+//!
+//! ```ignore
+//! method!(qio_channel_get_blocking(ioc: Channel) or 0 => ioc.is_blocking().into_glib())
+//! try_method!(qio_channel_close(ioc: Channel), error, "close", status => ioc.close())
+//! ```
+//!
+//! | result | succeeds with | fails with |
+//! | --- | --- | --- |
+//! | `status` | 0 | -1 |
+//! | `success` | `TRUE` | `FALSE` |
+//! | `eof` | 1, or 0 at the end of the file | -1 |
+//! | `count` | a count, or `QIO_CHANNEL_ERR_BLOCK` | -1 |
+//! | `size` | a count | -1 |
+//! | `pointer` | an owned pointer | NULL |
+//! | `value or F` | the value | F |
+//!
+//! The C contract, at the top of `capi`, is the invariant of every `unsafe` block that these macros
+//! open: arguments are as the C declaration of the function demands.
 
 /// The name of a C function, for warnings.
 macro_rules! c_name {
@@ -14,74 +34,318 @@ macro_rules! c_name {
     }};
 }
 
-/// The body of a C function: runs a closure, whose panic is a critical warning and an error.
-///
-/// What the closure does with pointers is sound by the C contract of the function, at the top of
-/// `capi`: that is the invariant of every `unsafe` block that the macros here open.
-macro_rules! function {
-    ($function:ident, $error:expr, $failed:expr, $call:expr) => {
-        // SAFETY: the C contract, at the top of `capi`; `error` is NULL or a place for an error.
-        unsafe { $crate::capi::guarded($crate::capi::c_name!($function), $error, $failed, $call) }
+/// What a function returns that has failed.
+macro_rules! failed {
+    (status) => {
+        -1
+    };
+    (success) => {
+        glib_sys::GFALSE
+    };
+    (eof) => {
+        -1
+    };
+    (count) => {
+        -1
+    };
+    (size) => {
+        -1
+    };
+    (pointer) => {
+        std::ptr::null_mut()
+    };
+    (value $failed:expr) => {
+        $failed
     };
 }
 
-/// The body of a C function with an instance and a place for an error.
-macro_rules! try_method {
-    ($function:ident, $instance:expr, $error:expr, $failed:expr, $call:expr) => {
-        // SAFETY: the C contract, at the top of `capi`; `with` checks the type of the instance,
-        // which the caller keeps alive for the length of the call.
+/// Converts what a function has succeeded with.
+macro_rules! into_c {
+    (status) => {
+        |()| 0
+    };
+    (success) => {
+        |()| glib_sys::GTRUE
+    };
+    (eof) => {
+        |is_whole: bool| std::ffi::c_int::from(is_whole)
+    };
+    // A count fits: it is at most the size of what is in memory.
+    (size) => {
+        |count: usize| count as libc::ssize_t
+    };
+    (pointer) => {
+        glib::translate::IntoGlibPtr::into_glib_ptr
+    };
+    (value) => {
+        std::convert::identity
+    };
+}
+
+/// Converts the result of a function.
+macro_rules! out_of {
+    (count, $result:expr) => {
+        $crate::capi::no_data_yet($result)
+    };
+    ($kind:ident, $result:expr) => {
+        $result.map($crate::capi::into_c!($kind))
+    };
+}
+
+/// Checks and converts an argument; returns from the closure around it if a check fails.
+macro_rules! argument_of {
+    ($function:ident, $failed:expr, $type:ty, $name:ident) => {
+        $crate::capi::argument_of!($function, $failed, $type, $name, $name)
+    };
+    ($function:ident, $failed:expr, $type:ty, $name:ident, $raw:expr) => {
+        match <$type as $crate::capi::Argument<_>>::from_c($raw, stringify!($name)) {
+            Ok(argument) => argument,
+            Err(expected) => {
+                $crate::capi::complain($crate::capi::c_name!($function), &expected);
+                return $failed;
+            }
+        }
+    };
+}
+
+/// The body of a function without an instance.
+macro_rules! function {
+    ($function:ident($($arg:ident: $type:ty $(= $raw:expr)?),*) => $value:expr) => {
+        $crate::capi::function!($function($($arg: $type $(= $raw)?),*) or () => $value)
+    };
+    ($function:ident($($arg:ident: $type:ty $(= $raw:expr)?),*) or $failed:expr => $value:expr) => {
+        // SAFETY: the C contract, at the top of `capi`; there is no `GError **`.
+        unsafe {
+            $crate::capi::guarded(
+                $crate::capi::c_name!($function), std::ptr::null_mut(), $failed, || {
+                    $(
+                        #[allow(unused_mut)]
+                        let mut $arg =
+                            $crate::capi::argument_of!($function, $failed, $type, $arg $(, $raw)?);
+                    )*
+                    $value
+                },
+            )
+        }
+    };
+    (
+        $function:ident($($arg:ident: $type:ty $(= $raw:expr)?),*),
+        $error:expr, $kind:ident $(or $failed:expr)? => $result:expr
+    ) => {
+        $crate::capi::function!(
+            @ $function($($arg: $type $(= $raw)?),*), $error,
+            $kind, $crate::capi::failed!($kind $($failed)?) => $result
+        )
+    };
+    (
+        @ $function:ident($($arg:ident: $type:ty $(= $raw:expr)?),*),
+        $error:expr, $kind:ident, $failed:expr => $result:expr
+    ) => {
+        // SAFETY: the C contract, at the top of `capi`.
+        unsafe {
+            $crate::capi::guarded($crate::capi::c_name!($function), $error, $failed, || {
+                $(
+                    #[allow(unused_mut)]
+                    let mut $arg =
+                        $crate::capi::argument_of!($function, $failed, $type, $arg $(, $raw)?);
+                )*
+                let result = $crate::capi::attempt(|| $result);
+                $crate::capi::out_of!($kind, result).unwrap_or_else(|e| {
+                    $crate::capi::report_plain($error, &e);
+                    $failed
+                })
+            })
+        }
+    };
+}
+
+/// The body of a method that cannot fail.
+macro_rules! method {
+    ($function:ident($this:ident: $class:ty $(, $arg:ident: $type:ty $(= $raw:expr)?)*) => $value:expr) => {
+        $crate::capi::method!($function($this: $class $(, $arg: $type $(= $raw)?)*) or () => $value)
+    };
+    (
+        $function:ident($this:ident: $class:ty $(, $arg:ident: $type:ty $(= $raw:expr)?)*)
+        or $failed:expr => $value:expr
+    ) => {
+        // SAFETY: the C contract, at the top of `capi`; `with` checks the type of the instance, and
+        // there is no `GError **`.
         unsafe {
             $crate::capi::with(
-                $crate::capi::c_name!($function),
-                $instance,
-                $error,
-                $failed,
-                $call,
+                $crate::capi::c_name!($function), stringify!($this), $this, std::ptr::null_mut(),
+                $failed, |$this: &$class| {
+                    $(
+                        #[allow(unused_mut)]
+                        let mut $arg =
+                            $crate::capi::argument_of!($function, $failed, $type, $arg $(, $raw)?);
+                    )*
+                    $value
+                },
             )
         }
     };
 }
 
-/// As [`try_method`], of a function that cannot fail.
-macro_rules! method {
-    ($function:ident, $instance:expr, $failed:expr, $call:expr) => {
-        $crate::capi::try_method!($function, $instance, std::ptr::null_mut(), $failed, $call)
+/// The body of a method that may fail. `action` completes "Unable to …" in errors of channels that
+/// do not say themselves what failed; without it the object is no channel.
+macro_rules! try_method {
+    (
+        $function:ident($this:ident: $class:ty $(, $arg:ident: $type:ty $(= $raw:expr)?)*),
+        $error:expr, $action:expr, $kind:ident $(or $failed:expr)? => $result:expr
+    ) => {
+        $crate::capi::try_method!(
+            @ $function($this: $class $(, $arg: $type $(= $raw)?)*), $error,
+            |e| $crate::channel::class::report(
+                $error, e, glib::prelude::Cast::upcast_ref::<$crate::Channel>($this), $action
+            ),
+            $kind, $crate::capi::failed!($kind $($failed)?) => $result
+        )
+    };
+    (
+        $function:ident($this:ident: $class:ty $(, $arg:ident: $type:ty $(= $raw:expr)?)*),
+        $error:expr, $kind:ident $(or $failed:expr)? => $result:expr
+    ) => {
+        $crate::capi::try_method!(
+            @ $function($this: $class $(, $arg: $type $(= $raw)?)*), $error,
+            |e| $crate::capi::report_plain($error, &e),
+            $kind, $crate::capi::failed!($kind $($failed)?) => $result
+        )
+    };
+    (
+        @ $function:ident($this:ident: $class:ty $(, $arg:ident: $type:ty $(= $raw:expr)?)*),
+        $error:expr, $report:expr, $kind:ident, $failed:expr => $result:expr
+    ) => {
+        // SAFETY: the C contract, at the top of `capi`; `with` checks the type of the instance,
+        // which the caller keeps alive for the length of the call.
+        unsafe {
+            $crate::capi::with(
+                $crate::capi::c_name!($function), stringify!($this), $this, $error, $failed,
+                |$this: &$class| {
+                    $(
+                        #[allow(unused_mut)]
+                        let mut $arg =
+                            $crate::capi::argument_of!($function, $failed, $type, $arg $(, $raw)?);
+                    )*
+                    let result = $crate::capi::attempt(|| $result);
+                    $crate::capi::out_of!($kind, result).unwrap_or_else(|e: std::io::Error| {
+                        let report = $report;
+                        report(e);
+                        $failed
+                    })
+                },
+            )
+        }
     };
 }
 
-/// How an asynchronous function was called, by the names of its arguments.
+/// The arguments that every asynchronous function has.
 macro_rules! async_call {
-    ($function:ident($priority:ident, $cancellable:ident, $callback:ident, $user_data:ident)) => {
-        $crate::capi::task::Call {
-            tag: $function as *const () as usize,
+    ($function:ident[$priority:ident, $cancellable:ident, $callback:ident, $user_data:ident]) => {
+        $crate::capi::task::NamedCall {
             name: $crate::capi::c_name!($function),
-            io_priority: $priority,
-            cancellable: $cancellable,
-            callback: $callback,
-            user_data: $user_data,
+            call: $crate::gio::task::Call {
+                tag: $function as *const () as usize,
+                io_priority: $priority,
+                cancellable: $cancellable,
+                callback: $callback,
+                user_data: $user_data,
+            },
         }
     };
 }
 
-/// The body of an asynchronous function of a channel: `action` completes "Unable to …" in its
-/// errors.
+/// The body of an asynchronous method, which makes a future; `action` as for [`try_method`]. The
+/// future may move between threads, but for `local` ones: these stay in the first thread that runs
+/// the context.
 macro_rules! async_method {
-    ($function:ident($ioc:ident, $($argument:ident),+), $action:expr, $operation:expr) => {
-        // SAFETY: the C contract, at the top of `capi`; `start` checks the type of the channel, and
-        // takes references.
+    (
+        $function:ident($this:ident: $class:ty $(, $arg:ident: $type:ty $(= $raw:expr)?)*)
+        $call:tt, local $action:expr => $future:expr
+    ) => {
+        $crate::capi::async_method!(
+            @ $function($this: $class $(, $arg: $type $(= $raw)?)*) $call, start_local,
+            $crate::capi::task::describing(&$this, $action) => $future
+        )
+    };
+    (
+        $function:ident($this:ident: $class:ty $(, $arg:ident: $type:ty $(= $raw:expr)?)*)
+        $call:tt, $action:expr => $future:expr
+    ) => {
+        $crate::capi::async_method!(
+            @ $function($this: $class $(, $arg: $type $(= $raw)?)*) $call, start,
+            $crate::capi::task::describing(&$this, $action) => $future
+        )
+    };
+    (
+        $function:ident($this:ident: $class:ty $(, $arg:ident: $type:ty $(= $raw:expr)?)*)
+        $call:tt local => $future:expr
+    ) => {
+        $crate::capi::async_method!(
+            @ $function($this: $class $(, $arg: $type $(= $raw)?)*) $call, start_local,
+            $crate::to_glib_error => $future
+        )
+    };
+    (
+        $function:ident($this:ident: $class:ty $(, $arg:ident: $type:ty $(= $raw:expr)?)*)
+        $call:tt => $future:expr
+    ) => {
+        $crate::capi::async_method!(
+            @ $function($this: $class $(, $arg: $type $(= $raw)?)*) $call, start,
+            $crate::to_glib_error => $future
+        )
+    };
+    (
+        @ $function:ident($this:ident: $class:ty $(, $arg:ident: $type:ty $(= $raw:expr)?)*)
+        $call:tt, $start:ident, $to_error:expr => $future:expr
+    ) => {
+        // SAFETY: the C contract, at the top of `capi`; `with` checks the type of the instance, to
+        // which the task and the future have references of their own.
         unsafe {
-            $crate::capi::task::start($ioc, $crate::capi::async_call!($function($($argument),+)), $action, $operation)
+            $crate::capi::with(
+                $crate::capi::c_name!($function), stringify!($this), $this, std::ptr::null_mut(),
+                (), |$this: &$class| {
+                    let $this = $this.clone();
+                    $(
+                        #[allow(unused_mut)]
+                        let mut $arg =
+                            $crate::capi::argument_of!($function, (), $type, $arg $(, $raw)?);
+                    )*
+                    let call = $crate::capi::async_call!($function $call);
+                    let (object, to_error) = ($this.clone(), $to_error);
+                    $crate::capi::task::$start(&object, &call, to_error, $future);
+                },
+            );
         }
     };
 }
 
-/// The body of the function that takes the result of an asynchronous one.
+/// The body of the function that returns the result, of type `$type`, of an asynchronous one.
 macro_rules! finish_method {
-    ($function:ident, $begun_by:ident, $object:expr, $result:expr, $error:expr, $failed:expr, $convert:expr) => {
-        // SAFETY: the C contract, at the top of `capi`; a task with the tag of that function has a
-        // result of the type that `convert` takes.
+    (
+        $function:ident, $begun_by:ident($object:expr, $result:expr), $error:expr,
+        $type:ty => $kind:ident
+    ) => {
+        $crate::capi::finish_method!(
+            @ $function, $begun_by($object, $result), $error, $type,
+            $crate::capi::failed!($kind), $crate::capi::into_c!($kind)
+        )
+    };
+    (
+        $function:ident, $begun_by:ident($object:expr, $result:expr), $error:expr,
+        $type:ty => value or $failed:expr, $convert:expr
+    ) => {
+        $crate::capi::finish_method!(
+            @ $function, $begun_by($object, $result), $error, $type, $failed, $convert
+        )
+    };
+    (
+        @ $function:ident, $begun_by:ident($object:expr, $result:expr), $error:expr,
+        $type:ty, $failed:expr, $convert:expr
+    ) => {
+        // SAFETY: the C contract, at the top of `capi`. `$begun_by`, and no other function, makes
+        // tasks with its tag; the type of its future's value is `$type`.
         unsafe {
-            $crate::capi::task::finish(
+            $crate::capi::task::finish::<$type, _>(
                 $crate::capi::c_name!($function),
                 $object.cast(),
                 $result,
@@ -94,4 +358,7 @@ macro_rules! finish_method {
     };
 }
 
-pub(super) use {async_call, async_method, c_name, finish_method, function, method, try_method};
+pub(super) use {
+    argument_of, async_call, async_method, c_name, failed, finish_method, function, into_c, method,
+    out_of, try_method,
+};

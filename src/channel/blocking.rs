@@ -1,7 +1,7 @@
 //! A thread pool for calls that may block.
 //!
 //! The result is passed to the waker of the awaiting future, and not to a main context: a result
-//! that is sent to a context which is not iterated any more would keep the context alive for ever.
+//! that is sent to a context which is not iterated any more would keep the context alive forever.
 //! A forked child, which has none of these threads, starts its own.
 
 use std::{

@@ -63,7 +63,7 @@ use crate::types::{Flushed, ReadFlags, Shutdown, WriteFlags};
 pub trait ChannelFutureExt: IsA<Channel> {
     /// Waits until one of the conditions holds, and returns those that do.
     ///
-    /// See [`ChannelExt::wait`].
+    /// See [`ChannelWatchExt::wait`](super::ChannelWatchExt::wait).
     ///
     /// # Errors
     ///
@@ -236,6 +236,10 @@ pub trait ChannelFutureExt: IsA<Channel> {
 
     /// As [`readv_all_future`](Self::readv_all_future), with file descriptors and flags. See
     /// [`ChannelExt::readv_full_all`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`read_all_future`](Self::read_all_future), also for descriptors.
     #[doc(alias = "qio_channel_read_bytes_with_fds_all_async")]
     #[doc(alias = "qio_channel_read_bytes_with_fds_all_finish")]
     fn readv_full_all_future<'a>(
@@ -250,6 +254,10 @@ pub trait ChannelFutureExt: IsA<Channel> {
 
     /// As [`readv_all_eof_future`](Self::readv_all_eof_future), with file descriptors and flags.
     /// See [`ChannelExt::readv_full_all_eof`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`read_all_future`](Self::read_all_future), also for descriptors.
     fn readv_full_all_eof_future<'a>(
         &'a self,
         iov: &'a mut [IoSliceMut<'_>],

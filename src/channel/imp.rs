@@ -11,7 +11,6 @@ use std::{
 use glib::{ParamSpec, prelude::*, subclass::prelude::*};
 
 use super::{
-    ChannelExt,
     class::{
         VFuncs,
         fd_handler::{ClosureKeys, FdHandler},
@@ -118,7 +117,7 @@ impl ObjectImpl for Channel {
             "blocking" => {
                 let enabled = value.get().expect("a boolean");
                 // A property setter cannot report an error otherwise.
-                if let Err(e) = self.obj().set_blocking(enabled) {
+                if let Err(e) = self.set_blocking(enabled) {
                     glib::g_warning!("Qio", "Unable to set the property \"blocking\": {}", e);
                 }
             }
@@ -166,6 +165,12 @@ impl Channel {
 
     pub(super) fn is_blocking(&self) -> bool {
         !self.nonblocking.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_blocking(&self, enabled: bool) -> io::Result<()> {
+        VFuncs::of(&self.obj()).set_blocking(enabled)?;
+        self.set_blocking_state(enabled);
+        Ok(())
     }
 
     /// Records the mode of the channel.
@@ -234,7 +239,7 @@ impl Channel {
         let result = VFuncs::of(&obj).close();
         self.mark_closed();
         // Another thread of the parent may have held GObject's locks when this process was forked:
-        // in the child they are locked for ever.
+        // in the child they are locked forever.
         if !self.maker.is_parent() {
             obj.notify("closed");
         }

@@ -8,6 +8,8 @@ pub(crate) mod blocking;
 pub(crate) mod class;
 mod ext;
 mod ext_future;
+mod ext_seek;
+mod ext_watch;
 pub(crate) mod ffi;
 mod file_pool;
 mod flush;
@@ -33,6 +35,8 @@ pub(crate) use transfer::{blocking_cancellable, wait_for};
 
 pub use ext::ChannelExt;
 pub use ext_future::ChannelFutureExt;
+pub use ext_seek::ChannelSeekExt;
+pub use ext_watch::ChannelWatchExt;
 pub use framing::{ChannelFramingExt, Framing, Lines, LinesStream};
 pub(crate) use splice::splice_in;
 pub use splice::{

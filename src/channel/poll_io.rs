@@ -4,6 +4,8 @@
 //! waits, and the recorded readiness saves calls that would fail. Other channels are waited for by
 //! their watch.
 
+#[cfg(test)]
+mod tests;
 mod waiting;
 mod watch_wait;
 
@@ -36,7 +38,6 @@ pub(crate) struct PollIo {
     side: Direction,
     /// Whether it waits in the running context, whatever context the channel is attached to.
     here: bool,
-    /// The key of its waiter in the registration.
     key: WaiterKey,
     by: WaitBy,
     /// The wake epoch of the channel when this began to wait: see [`epoch`].
@@ -169,8 +170,12 @@ impl PollIo {
             };
             match result {
                 Ok(Transferred { result, short }) => {
-                    if short && own && !layer {
-                        self.read_short(seen);
+                    if short
+                        && own
+                        && !layer
+                        && let (Some(registration), Some(seen)) = (self.registration(), seen)
+                    {
+                        registration.read_short(seen);
                     }
                     return self.finish(Ok(result));
                 }
@@ -211,14 +216,6 @@ impl PollIo {
     #[inline]
     fn is_of(&self, hub: *const Hub) -> bool {
         self.registration().is_some_and(|it| it.is_of(hub))
-    }
-
-    /// Records a short read.
-    #[inline]
-    fn read_short(&self, seen: Option<ReadyEvent>) {
-        if let (Some(registration), Some(seen)) = (self.registration(), seen) {
-            registration.read_short(seen);
-        }
     }
 
     #[inline]

@@ -47,7 +47,7 @@ macro_rules! std_io {
 
         impl std::io::Seek for &$class {
             fn seek(&mut self, pos: std::io::SeekFrom) -> std::io::Result<u64> {
-                $crate::channel::ChannelExt::seek(*self, pos)
+                $crate::channel::ChannelSeekExt::seek(*self, pos)
             }
         }
     };

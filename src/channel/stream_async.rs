@@ -13,7 +13,7 @@ use std::{
 use futures_io::{AsyncRead, AsyncSeek, AsyncWrite};
 
 use super::{
-    Channel, ChannelExt,
+    Channel, ChannelExt, ChannelSeekExt,
     class::{Transferred, VFuncs},
     file_pool, flush,
     poll_io::PollIo,

@@ -1,9 +1,9 @@
 //! The loops that continue until all is read or written.
 //!
-//! Each loop is a sequence of steps, and a step is one call of a virtual function. The driver of
-//! the steps decides how to wait in between: [`blocking`] blocks, [`poll_steps`] is for futures,
-//! and so for coroutines. The caller's buffers are not copied; where a step stopped in the middle
-//! of one, the next step gets a short list of what is left, from the stack.
+//! Each loop is a sequence of steps, and a step is one call of a virtual function. Both directions
+//! are a [`Transfer`], and have one driver for each way to wait: [`run`] blocks, [`run_async`] is a
+//! future, and is for coroutines too. The caller's buffers are not copied; where a step stopped in
+//! the middle of one, the next step gets a short list of what is left, from the stack.
 
 mod once;
 mod read;
@@ -14,7 +14,10 @@ pub(super) use read::ReadAll;
 pub(super) use write::WriteAll;
 
 use std::{
+    array,
+    future::{Future, poll_fn},
     io,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -24,13 +27,113 @@ use glib::{IOCondition, subclass::prelude::*};
 use super::{
     Channel,
     class::{IoFlags, Transferred, VFuncs},
+    file_pool,
     poll_io::{self, PollIo, cannot_wait_error},
     wait,
 };
-use crate::error::{ChannelError, cancelled, channel_error, closed, would_block};
+use crate::{
+    coroutine,
+    error::{ChannelError, cancelled, channel_error, closed, would_block},
+    hub::Direction,
+    sys::SharedFd,
+};
 
 /// The most buffers of a step that begins in the middle of a buffer.
 const WINDOW: usize = 16;
+
+/// Data that are moved step by step.
+trait Transfer: Send {
+    const DIRECTION: Direction;
+    type Output: Send;
+
+    /// Moves once. `None`: there is more to move.
+    fn step(
+        &mut self,
+        channel: &Channel,
+        how: IoFlags,
+    ) -> io::Result<Transferred<Option<Self::Output>>>;
+
+    /// As [`step`](Self::step), for a file on disk, by a thread of the pool.
+    fn file_step(
+        &mut self,
+        channel: &Channel,
+        file: &Arc<SharedFd>,
+    ) -> impl Future<Output = io::Result<Option<Self::Output>>> + Send;
+
+    /// Called when the future is dropped in between.
+    fn cancel(&mut self, channel: &Channel, file: Option<&Arc<SharedFd>>);
+}
+
+/// Moves until all is moved, and waits whatever the mode is.
+fn run<T: Transfer>(mut transfer: T, channel: &Channel) -> io::Result<T::Output> {
+    if coroutine::in_coroutine() {
+        return coroutine::wait_for(run_async(transfer, channel))?;
+    }
+    let condition = match T::DIRECTION {
+        Direction::Read => IOCondition::IN,
+        Direction::Write => IOCondition::OUT,
+    };
+    blocking(channel, condition, || {
+        Ok(transfer.step(channel, IoFlags::plain())?.result)
+    })
+}
+
+/// As [`run`], in a future.
+async fn run_async<T: Transfer>(transfer: T, channel: &Channel) -> io::Result<T::Output> {
+    let mut guard = CancelGuard {
+        transfer,
+        channel,
+        file: file_pool::file(channel, T::DIRECTION),
+        armed: true,
+    };
+    let result = match guard.file.clone() {
+        // Boxed, to keep the futures of all other channels small.
+        Some(file) => Box::pin(by_file_pool(&mut guard.transfer, channel, file)).await,
+        None => {
+            let mut attempt = PollIo::new(T::DIRECTION);
+            let transfer = &mut guard.transfer;
+            poll_fn(|cx| poll_steps(channel, &mut attempt, cx, |how| transfer.step(channel, how)))
+                .await
+        }
+    };
+    guard.armed = false;
+    result
+}
+
+async fn by_file_pool<T: Transfer>(
+    transfer: &mut T,
+    channel: &Channel,
+    file: Arc<SharedFd>,
+) -> io::Result<T::Output> {
+    loop {
+        if let Some(result) = transfer.file_step(channel, &file).await? {
+            return Ok(result);
+        }
+    }
+}
+
+/// A transfer that is in progress in a future.
+struct CancelGuard<'c, T: Transfer> {
+    transfer: T,
+    channel: &'c Channel,
+    /// The file, if the channel is a file on disk.
+    file: Option<Arc<SharedFd>>,
+    /// Not yet complete.
+    armed: bool,
+}
+
+impl<T: Transfer> Drop for CancelGuard<'_, T> {
+    fn drop(&mut self) {
+        if self.armed {
+            self.transfer.cancel(self.channel, self.file.as_ref());
+        }
+    }
+}
+
+/// A short list of what is left.
+fn window<S: Default, B>(mut left: impl Iterator<Item = S>, buf: fn(S) -> B) -> [B; WINDOW] {
+    array::from_fn(|_| buf(left.next().unwrap_or_default()))
+}
 
 /// Runs steps until one has the result. Where a step would block, this thread waits.
 pub(super) fn blocking<T>(

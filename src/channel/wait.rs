@@ -181,7 +181,7 @@ fn what_to_wait_for(channel: &Channel, condition: IOCondition) -> Readiness {
     if write.is_empty() || read.is_empty() {
         let answer = vfuncs.wait_fd(watch::primary_condition(condition));
         return match answer {
-            // poll(2) reports errors and hang-ups without being asked for them.
+            // poll(2) reports errors and hang-ups without a request.
             Readiness::Fd(fd, _) if (condition - ALWAYS).is_empty() => Readiness::Fd(fd, condition),
             answer => answer,
         };

@@ -5,45 +5,75 @@ use std::{
     io,
     pin::pin,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
-    task::Poll,
+    task::{Poll, Wake, Waker},
 };
 
 use glib::{IOCondition, subclass::prelude::*};
 
 use super::{Channel, wait};
-use crate::{coroutine, watch::Waiters};
+use crate::{
+    coroutine,
+    sys::lock,
+    watch::{Waiters, WakeOn},
+};
 
 /// Suspends the coroutine that runs until one of the conditions is there. Returns none if it waited
 /// for `IN`, and was woken by `wake_read()`.
 pub(super) fn yield_until(channel: &Channel, condition: IOCondition) -> io::Result<IOCondition> {
     let mut ready = pin!(wait::future(channel, condition));
-    let wait = ReadWait {
-        waiters: &channel.imp().waiters,
-        is_woken: Arc::default(),
+    let wait = match condition.contains(IOCondition::IN) {
+        true => Some(ReadWait::new(&channel.imp().waiters)),
+        false => None,
     };
-    coroutine::wait_for(poll_fn(|cx| {
-        if condition.contains(IOCondition::IN) {
-            if wait.is_woken.load(Ordering::Acquire) {
-                return Poll::Ready(Ok(IOCondition::empty()));
-            }
-            // Before the channel is looked at, so that no call in between is missed.
-            wait.waiters.enter_yield(&wait.is_woken, cx.waker());
-        }
-        ready.as_mut().poll(cx)
+    coroutine::wait_for(poll_fn(|cx| match &wait {
+        Some(wait) if wait.is_over(cx.waker()) => Poll::Ready(Ok(IOCondition::empty())),
+        _ => ready.as_mut().poll(cx),
     }))?
 }
 
 /// Leaves the list of the waiters when the wait is over.
 struct ReadWait<'a> {
     waiters: &'a Waiters,
-    is_woken: Arc<AtomicBool>,
+    state: Arc<WaitState>,
+}
+
+struct WaitState {
+    is_woken: AtomicBool,
+    waker: Mutex<Waker>,
+}
+
+impl Wake for WaitState {
+    fn wake(self: Arc<Self>) {
+        self.is_woken.store(true, Ordering::Release);
+        let waker = lock(&self.waker).clone();
+        waker.wake();
+    }
+}
+
+impl<'a> ReadWait<'a> {
+    fn new(waiters: &'a Waiters) -> Self {
+        let state = Arc::new(WaitState {
+            is_woken: AtomicBool::new(false),
+            waker: Mutex::new(Waker::noop().clone()),
+        });
+        waiters.enter(WakeOn::ReadYield, Waker::from(state.clone()));
+        Self { waiters, state }
+    }
+
+    /// Whether `wake_read()` was called. Wakes `waker` then.
+    fn is_over(&self, waker: &Waker) -> bool {
+        let before = std::mem::replace(&mut *lock(&self.state.waker), waker.clone());
+        drop(before);
+        self.state.is_woken.load(Ordering::Acquire)
+    }
 }
 
 impl Drop for ReadWait<'_> {
     fn drop(&mut self) {
-        self.waiters.leave_yield(&self.is_woken);
+        let waker = Waker::from(self.state.clone());
+        self.waiters.leave(WakeOn::ReadYield, &waker);
     }
 }

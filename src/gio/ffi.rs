@@ -33,7 +33,8 @@ use super::{
 };
 use crate::{
     channel::{
-        Channel, ChannelExt as _, ChannelFutureExt as _, class::describe, imp::prepare_tasks, now,
+        Channel, ChannelFutureExt as _, ChannelWatchExt as _, class::describe, imp::prepare_tasks,
+        now,
     },
     error::to_glib_error,
 };

@@ -8,7 +8,7 @@ use std::{
 use glib::{ParamSpec, prelude::*};
 
 use crate::{
-    channel::{Channel, ChannelExt as _, class::describe},
+    channel::{Channel, ChannelExt as _, ChannelSeekExt as _, class::describe},
     error::{invalid, not_supported, to_glib_error},
     types::Feature,
 };

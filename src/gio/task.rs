@@ -25,18 +25,18 @@ pub(crate) struct Call {
     pub(crate) user_data: gpointer,
 }
 
-/// A reference to a `GTask` that is to be completed.
+/// A reference to a `GTask` that is to be completed: owned, so that the task is alive.
 pub(crate) struct Task(*mut GTask);
 
-// SAFETY: a GTask may be completed, and released, in any thread.
+// SAFETY: a GTask may be completed, and its last reference released, in any thread.
 unsafe impl Send for Task {}
 
 impl Task {
     fn complete<T>(self, result: Result<T, glib::Error>) {
         let raw = self.0;
         mem::forget(self);
-        // SAFETY: the task is alive, and is completed once: it was not dropped. It takes over the
-        // box, or the error; the reference is ours.
+        // SAFETY: `self` owns a reference, and this consumes it without a drop: the task is
+        // completed once. It owns the box, or the error.
         unsafe {
             match result {
                 Ok(value) => {
@@ -54,7 +54,8 @@ impl Drop for Task {
     fn drop(&mut self) {
         // The operation has panicked, which was logged.
         let e = glib::Error::new(gio::IOErrorEnum::Failed, "The operation panicked");
-        // SAFETY: the task was not completed; the reference is ours.
+        // SAFETY: `self` owns a reference, and was not consumed by `complete`: this completes the
+        // task once.
         unsafe {
             gio_sys::g_task_return_error(self.0, e.into_glib_ptr());
             gobject_sys::g_object_unref(self.0.cast());
@@ -63,7 +64,8 @@ impl Drop for Task {
 }
 
 unsafe extern "C" fn free<T>(value: gpointer) {
-    // SAFETY: the box that `complete` gave away, once.
+    // SAFETY: `complete` has given this function to the task with a box of a `T`; GTask calls it at
+    // most once, and not if the value was propagated.
     drop(unsafe { Box::from_raw(value.cast::<T>()) });
 }
 
@@ -101,7 +103,7 @@ pub(crate) unsafe fn prepare(
         let raw = gio_sys::g_task_new(object, call.cancellable, call.callback, call.user_data);
         gio_sys::g_task_set_source_tag(raw, ptr::without_provenance_mut(call.tag));
         gio_sys::g_task_set_priority(raw, call.io_priority);
-        // What has been read is returned, also if it was cancelled after that.
+        // Data that were read are returned, also if the operation was cancelled after that.
         gio_sys::g_task_set_check_cancellable(raw, 0);
         (Task(raw), from_glib_none(call.cancellable))
     }
@@ -109,7 +111,7 @@ pub(crate) unsafe fn prepare(
 
 /// Runs a future in the caller's context, at the priority of the call.
 pub(crate) fn spawn_for(call: &Call, future: impl Future<Output = ()> + Send + 'static) {
-    // SAFETY: every number is a priority.
+    // SAFETY: `Priority` has a value for every number.
     let priority = unsafe { from_glib(call.io_priority) };
     drop(Hub::spawn_in(&default_context(), priority, future));
 }

@@ -24,7 +24,6 @@ use std::{
     cell::{Cell, RefCell},
     io, mem, ptr,
     rc::{Rc, Weak},
-    thread::ThreadId,
     time::Duration,
 };
 
@@ -36,7 +35,8 @@ use glib_sys::{
 
 use self::pending::Calls;
 use crate::{
-    hub::{SourceFuncs, assert_running, running_place, this_thread},
+    hub::{SourceFuncs, StateSource, assert_running, no_callback, running_place},
+    sync::thread_number,
     sys::file,
 };
 
@@ -47,15 +47,12 @@ const LINGER: Duration = Duration::from_secs(30);
 const STEPS: usize = 64;
 
 thread_local! {
-    static CONTEXTS: RefCell<Vec<Rc<State>>> = const { RefCell::new(Vec::new()) };
+    static CONTEXTS: RefCell<Vec<Rc<GioContext>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// See the [module](self). Not `Send`.
 #[derive(Debug)]
-struct GioContext(Rc<State>);
-
-#[derive(Debug)]
-struct State {
+struct GioContext {
     context: MainContext,
     /// The nested sources, one in each context that a user was polled in.
     nested: RefCell<Vec<glib::Source>>,
@@ -71,40 +68,35 @@ impl GioContext {
     /// Returns the one for the running context, at the priority of the running source. Fails if no
     /// descriptor can be allocated for it, and in a thread that runs no main context: no thread
     /// would iterate this one.
-    fn here() -> io::Result<Self> {
+    fn here() -> io::Result<Rc<Self>> {
         assert_running()?;
         retire_orphaned();
         pending::run_all();
-        let known = CONTEXTS.with_borrow(|all| all.iter().find(|state| state.is_here()).cloned());
-        let state = match known {
-            Some(state) => state,
-            None => State::new()?,
-        };
-        state.used.set(true);
-        Ok(Self(state))
+        let known = CONTEXTS.with_borrow(|all| all.iter().find(|it| it.is_here()).cloned());
+        let this = known.map_or_else(Self::new, Ok)?;
+        this.used.set(true);
+        Ok(this)
     }
 
     /// Iterates it also in the context that is running now.
     fn attach_to_running(&self) {
-        if !self.0.is_here() {
-            self.0.nest_here();
+        if !self.is_here() {
+            self.nest_here();
         }
     }
 
     /// Starts an operation.
     fn start<R>(&self, operation: impl FnOnce() -> R) -> R {
-        let started = self.0.context.with_thread_default(operation);
+        let started = self.context.with_thread_default(operation);
         started.expect("no other thread has this context")
     }
 
     /// Lets an operation that was cancelled complete, as far as it need not wait.
     fn run_pending(&self, cancelled: &gio::Cancellable) {
-        run_pending(&self.0.context);
-        self.0.cancelled.add(cancelled);
+        run_pending(&self.context);
+        self.cancelled.add(cancelled);
     }
-}
 
-impl State {
     fn new() -> io::Result<Rc<Self>> {
         // GLib aborts the process if a context cannot get a descriptor for its wake-ups. This
         // creates one; the first task of GIO creates another, once.
@@ -115,9 +107,9 @@ impl State {
         let _ = gio::Resolver::default();
         // Adding a source to it wakes the nested source, even if no thread iterates it.
         let context = MainContext::with_flags(MainContextFlags::OWNERLESS_POLLING);
-        let state = Rc::new_cyclic(|me: &Weak<Self>| {
-            let (home, me) = (this_thread(), me.as_ptr().addr());
-            let check = move || match home == this_thread() && retire_idle(me) {
+        let this = Rc::new_cyclic(|me: &Weak<Self>| {
+            let (owner, me) = (thread_number(), me.as_ptr().addr());
+            let check = move || match owner == thread_number() && retire_idle(me) {
                 true => ControlFlow::Break,
                 false => ControlFlow::Continue,
             };
@@ -131,9 +123,9 @@ impl State {
                 timer,
             }
         });
-        state.nest_here();
-        CONTEXTS.with_borrow_mut(|all| all.push(state.clone()));
-        Ok(state)
+        this.nest_here();
+        CONTEXTS.with_borrow_mut(|all| all.push(this.clone()));
+        Ok(this)
     }
 
     fn is_here(&self) -> bool {
@@ -154,7 +146,7 @@ impl State {
     }
 }
 
-impl Drop for State {
+impl Drop for GioContext {
     fn drop(&mut self) {
         let nested = self.nested.take();
         nested.iter().for_each(glib::Source::destroy);
@@ -192,8 +184,8 @@ fn retire_orphaned() {
             return Vec::new();
         };
         let taken = mem::take(&mut *all);
-        let runs = |state: &Rc<State>| {
-            let mut nested = state.nested.borrow_mut();
+        let runs = |it: &Rc<GioContext>| {
+            let mut nested = it.nested.borrow_mut();
             nested.retain(|source| !source.is_destroyed());
             !nested.is_empty()
         };
@@ -204,18 +196,13 @@ fn retire_orphaned() {
     drop(orphaned);
 }
 
-#[repr(C)]
-struct NestedGSource {
-    source: GSource,
-    /// Valid from `nested_source` to `finalize`.
-    nested_source: NestedSource,
-}
+type NestedGSource = StateSource<NestedSource>;
 
 /// Accessed only by the thread that owns the outer context.
 struct NestedSource {
     context: MainContext,
     /// The only thread that may dispatch sources of the private context.
-    home: ThreadId,
+    owner: u64,
     polled: RefCell<Polled>,
 }
 
@@ -236,26 +223,20 @@ static FUNCS: SourceFuncs = SourceFuncs(GSourceFuncs {
     prepare: Some(prepare),
     check: Some(check),
     dispatch: Some(dispatch),
-    finalize: Some(finalize),
+    finalize: Some(NestedGSource::finalize),
     closure_callback: None,
     closure_marshal: None,
 });
 
 fn nested_source(context: &MainContext, priority: Priority) -> glib::Source {
-    // SAFETY: `g_source_new` allocates the size of a `NestedGSource`, which `FUNCS` is for, and the
-    // state is written before any other code gets the source. `disposed` takes no data.
+    let state = NestedSource {
+        context: context.clone(),
+        owner: thread_number(),
+        polled: RefCell::default(),
+    };
+    // SAFETY: `FUNCS` is for a `NestedGSource`. `disposed` takes no data.
     unsafe {
-        let size = size_of::<NestedGSource>() as u32;
-        let source = glib_sys::g_source_new(ptr::from_ref(&FUNCS.0).cast_mut(), size);
-        let nested_source = NestedSource {
-            context: context.clone(),
-            home: this_thread(),
-            polled: RefCell::default(),
-        };
-        ptr::write(
-            &raw mut (*source.cast::<NestedGSource>()).nested_source,
-            nested_source,
-        );
+        let source = NestedGSource::create(&FUNCS, state);
         glib_sys::g_source_set_static_name(source, c"qio inner context".as_ptr());
         glib_sys::g_source_set_priority(source, priority.into_glib());
         // A nested main loop in a callback of the outer context continues to iterate this one.
@@ -266,28 +247,16 @@ fn nested_source(context: &MainContext, priority: Priority) -> glib::Source {
     }
 }
 
-unsafe extern "C" fn no_callback(_: gpointer) -> gboolean {
-    G_SOURCE_CONTINUE
-}
-
 /// The nested source is destroyed, possibly with its context.
 unsafe extern "C" fn disposed(_: gpointer) {
     retire_orphaned();
-}
-
-/// # Safety
-///
-/// `source` must be a source that [`nested_source`] made and that is not finalized.
-unsafe fn state<'a>(source: *mut GSource) -> &'a NestedSource {
-    // SAFETY: `nested_source` wrote the state, and it stays valid until `finalize`.
-    unsafe { &(*source.cast::<NestedGSource>()).nested_source }
 }
 
 unsafe extern "C" fn prepare(source: *mut GSource, timeout: *mut i32) -> gboolean {
     // SAFETY: GLib passes the source that these functions were set for, and the address of a
     // timeout.
     unsafe {
-        let nested_source = state(source);
+        let nested_source = NestedGSource::state(source);
         let mut polled = nested_source.polled.borrow_mut();
         *timeout = polled.ask(nested_source);
         polled.deadline = match *timeout {
@@ -303,7 +272,7 @@ unsafe extern "C" fn check(source: *mut GSource) -> gboolean {
     // SAFETY: GLib passes the source that these functions were set for; the tags are of its
     // descriptors.
     unsafe {
-        let polled = state(source).polled.borrow();
+        let polled = NestedGSource::state(source).polled.borrow();
         let time = glib_sys::g_source_get_time(source);
         let late = polled.deadline.is_some_and(|deadline| time >= deadline);
         let mut fds = polled.fds.iter();
@@ -314,18 +283,13 @@ unsafe extern "C" fn check(source: *mut GSource) -> gboolean {
 
 unsafe extern "C" fn dispatch(source: *mut GSource, _: GSourceFunc, _: gpointer) -> gboolean {
     // SAFETY: GLib passes the source that these functions were set for.
-    let nested_source = unsafe { state(source) };
+    let nested_source = unsafe { NestedGSource::state(source) };
     let context = nested_source.context.clone();
-    if nested_source.home == this_thread() {
+    if nested_source.owner == thread_number() {
         // The iteration polls the descriptors itself.
         let _ = context.with_thread_default(|| context.iteration(false));
     }
     G_SOURCE_CONTINUE
-}
-
-unsafe extern "C" fn finalize(source: *mut GSource) {
-    // SAFETY: `nested_source` wrote the state, and GLib finalizes a source once.
-    unsafe { ptr::drop_in_place(&raw mut (*source.cast::<NestedGSource>()).nested_source) };
 }
 
 impl Polled {
@@ -336,7 +300,7 @@ impl Polled {
         let mut timeout = -1;
         // In another thread it waits until its own thread runs the outer context again. No other
         // thread ever acquires it, not even for a moment: the owner thread relies on that.
-        if nested_source.home != this_thread() {
+        if nested_source.owner != thread_number() {
             return timeout;
         }
         let Ok(_owned) = nested_source.context.acquire() else {

@@ -15,7 +15,7 @@ use super::GioContext;
 /// operation, and leaves nothing to be freed in a context of other code.
 #[derive(Debug)]
 pub(crate) struct GioOperation<T> {
-    inner: GioContext,
+    inner: Rc<GioContext>,
     cancellable: gio::Cancellable,
     completion: Completion<T>,
 }

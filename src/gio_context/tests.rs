@@ -15,12 +15,12 @@ fn count() -> usize {
     CONTEXTS.with_borrow(Vec::len)
 }
 
-fn here() -> GioContext {
+fn here() -> Rc<GioContext> {
     GioContext::here().expect("there are descriptors")
 }
 
-fn address(inner: &GioContext) -> usize {
-    Rc::as_ptr(&inner.0).addr()
+fn address(inner: &Rc<GioContext>) -> usize {
+    Rc::as_ptr(inner).addr()
 }
 
 /// Runs `body` in a callback of a new context, in a thread without private contexts of other tests.
@@ -170,7 +170,7 @@ fn it_runs_in_no_other_thread() {
     let context = MainContext::new();
     let inner = context.block_on(async { here() });
     let idle = glib::idle_source_new(None, Priority::DEFAULT, || ControlFlow::Break);
-    idle.attach(Some(&inner.0.context));
+    idle.attach(Some(&inner.context));
     let thread = std::thread::spawn(move || {
         while context.iteration(false) {}
         context
@@ -187,7 +187,7 @@ fn another_thread_that_adds_something_wakes_the_context_that_runs() {
     let inner = context.block_on(async { here() });
     let done = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
     for _ in 0..200 {
-        let (ends, target) = (done.clone(), inner.0.context.clone());
+        let (ends, target) = (done.clone(), inner.context.clone());
         let adds = std::thread::spawn(move || {
             let source = glib::idle_source_new(None, Priority::DEFAULT, move || {
                 ends.store(true, std::sync::atomic::Ordering::Relaxed);
@@ -200,4 +200,29 @@ fn another_thread_that_adds_something_wakes_the_context_that_runs() {
         }
         adds.join().expect("no panic");
     }
+}
+
+#[test]
+fn a_thread_that_runs_the_outer_context_does_not_acquire_the_inner_one() {
+    in_a_context(|_| {
+        let context = MainContext::new();
+        let inner = context.block_on(async { here() });
+        let is_over = std::sync::atomic::AtomicBool::new(false);
+        let is_over = &is_over;
+        std::thread::scope(|scope| {
+            let outer = context.clone();
+            let (started, has_started) = mpsc::channel();
+            scope.spawn(move || {
+                let mut started = Some(started);
+                while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+                    outer.iteration(false);
+                    drop(started.take());
+                }
+            });
+            let _: Result<(), _> = has_started.recv();
+            let refused = (0..100_000).find(|_| inner.context.acquire().is_err());
+            is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+            assert_eq!(refused, None);
+        });
+    });
 }

@@ -55,9 +55,9 @@
 //!
 //! # Blocking calls and coroutines
 //!
-//! [`wait_timeout`](crate::ChannelExt::wait_timeout) and
-//! [`wait_cancellable`](crate::ChannelExt::wait_cancellable) limit a blocking wait; a blocked call
-//! returns when another thread closes the channel or shuts it down.
+//! [`wait_timeout`](crate::ChannelWatchExt::wait_timeout) and
+//! [`wait_cancellable`](crate::ChannelWatchExt::wait_cancellable) limit a blocking wait; a blocked
+//! call returns when another thread closes the channel or shuts it down.
 //! [`JoinHandle::abort`](crate::JoinHandle::abort) drops a task; for a coroutine it unwinds the
 //! stack, so that values on it are dropped. Waits of C code in such a coroutine fail.
 //!

@@ -14,7 +14,7 @@
 //! let (reader, writer) = io::pipe()?;
 //! let data = [IoSlice::new(b"a pipe")];
 //! there.writev_full_all(&data, &[reader.as_fd()], WriteFlags::empty())?;
-//! drop(reader); // the one in the message stays open
+//! drop(reader); // the duplicate in the message stays open
 //!
 //! let (mut buf, mut fds) = ([0; 6], Vec::new());
 //! let mut iov = [IoSliceMut::new(&mut buf)];

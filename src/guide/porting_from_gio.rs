@@ -5,7 +5,7 @@
 //! | `GIOStream` with its two streams | one [`Channel`](crate::Channel) for both directions |
 //! | `GInputStream.read_async` | [`read_future`] |
 //! | `GOutputStream.write_all_async` | [`write_all_future`] |
-//! | `GPollableInputStream.create_source` | [`create_watch`](crate::ChannelExt::create_watch) |
+//! | `GPollableInputStream.create_source` | [`create_watch`](crate::ChannelWatchExt::create_watch) |
 //! | `GOutputStream.splice` | [`splice_to`](crate::ChannelExt::splice_to) |
 //! | `GSocketClient.connect_async` | [`connect_future`](crate::ChannelSocket::connect_future) |
 //! | `GSocketService`, `GSocketListener` | [`NetListener`](crate::NetListener) |

@@ -17,7 +17,7 @@
 //!
 //! `wait_fd` returns [`Readiness::Fd`](crate::Readiness::Fd) with a descriptor and its condition,
 //! [`Now`](crate::Readiness::Now) for a channel that is always ready, or
-//! [`Watch`](crate::Readiness::Watch) for one with a source of its own. Waiting, watches, futures
+//! [`Watch`](crate::Readiness::Watch) for one with its own source. Waiting, watches, futures
 //! and coroutines are built on it.
 //!
 //! Methods are called from any thread, several at a time: classes are `Send + Sync`, and hold no

@@ -5,8 +5,8 @@
 //! A channel is `Send + Sync`. All methods may be called from any thread, also at the same time;
 //! two readers each get a part of the data. A watch, a `spawn_local` task and a coroutine run in
 //! the thread of their main context. A future of a channel may be sent; it waits in the context in
-//! which it is polled, or in that of [`attach_context`](crate::ChannelExt::attach_context). Futures
-//! that connect or resolve names stay in their thread.
+//! which it is polled, or in that of [`attach_context`](crate::ChannelWatchExt::attach_context).
+//! Futures that connect or resolve names stay in their thread.
 //!
 //! # Close
 //!
@@ -45,9 +45,9 @@
 //! | [`abort`](crate::ChannelExt::abort) | TCP reset, no close_notify, a killed command |
 //! | dropping the last reference | releases the descriptor, without waiting; errors are lost |
 //!
-//! `close` of a [`ChannelCommand`](crate::ChannelCommand) waits for the child and fails if that
-//! failed. `close` of a [`ChannelTls`](crate::ChannelTls) sends close_notify. Neither is done when
-//! only dropped, as far as it would block: close channels whose errors matter.
+//! `close` of a [`ChannelCommand`](crate::ChannelCommand) waits for the child and fails if the
+//! child failed. `close` of a [`ChannelTls`](crate::ChannelTls) sends close_notify. Neither is done
+//! when only dropped, as far as it would block: close channels whose errors matter.
 //!
 //! # Forks
 //!

@@ -1,8 +1,8 @@
 //! TLS over any channel.
 //!
 //! Credentials are validated when they are built, and shared by any number of connections;
-//! [`ChannelTls`](crate::ChannelTls) takes over the channel below. The first read or write performs
-//! the handshake. The file `docs/tls.md` has a client and a server with certificates, and
+//! [`ChannelTls`](crate::ChannelTls) takes ownership of the lower channel. The first read or write
+//! performs the handshake. The file `docs/tls.md` has a client and a server with certificates, and
 //! `docs/tls-security.md` the defaults and threats.
 //!
 //! # Client and server

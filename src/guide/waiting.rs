@@ -6,8 +6,8 @@
 //!
 //! # Blocking
 //!
-//! [`wait`](crate::ChannelExt::wait) blocks the thread until a condition holds. The `_all` methods
-//! wait in either mode.
+//! [`wait`](crate::ChannelWatchExt::wait) blocks the thread until a condition holds. The `_all`
+//! methods wait in either mode.
 //!
 //! ```
 //! use std::{io, time::Duration};

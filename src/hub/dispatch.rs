@@ -148,9 +148,8 @@ impl Lane {
             self.hub.poll_events(&mut wakers, !self.has_tasks());
         }
         let has_time = || begin.elapsed() < BUDGET;
-        let depth = glib::main_depth();
-        local.run(self, depth, has_time);
-        if !self.drain(local, depth, has_time, &mut wakers) {
+        local.run(self, has_time);
+        if !self.drain(local, has_time, &mut wakers) {
             // The other sources are dispatched once before this one is dispatched again.
             self.budget.again.store(true, Ordering::Relaxed);
         }
@@ -162,7 +161,6 @@ impl Lane {
     fn drain(
         &self,
         local: Local<'_>,
-        depth: i32,
         has_time: impl Fn() -> bool + Copy,
         wakers: &mut Vec<Waker>,
     ) -> bool {
@@ -191,7 +189,7 @@ impl Lane {
             }
             budget.more.store(true, Ordering::Relaxed);
             budget.spin_hit();
-            local.run(self, depth, has_time);
+            local.run(self, has_time);
             rounds += 1;
         }
     }
@@ -236,10 +234,7 @@ impl Lifetime {
 impl Hub {
     /// Before a poll: the number of what is to be polled, or -1.
     pub(super) fn prepare_registry(&self) -> RawFd {
-        let mut registry = self.registry();
-        let number = registry.prepare();
-        let unwatched = registry.take_unwatched();
-        drop(registry);
+        let (number, unwatched) = self.registry().prepare();
         unwatched.iter().for_each(|it| it.wake_all());
         number
     }

@@ -1,17 +1,18 @@
 //! The list of hubs: one per context, created on demand and removed when it is unused.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, btree_map::Entry},
+    ptr,
     sync::{Arc, atomic::Ordering},
 };
 
 use glib::{Priority, translate::IntoGlib};
 
-use super::{Hub, JoinHandle, lane::Lane, source};
+use super::{Hub, lane::Lane, source};
 use crate::sync::ProcessMutex;
 
 /// By the address of the context. A hub is removed before its context is freed.
-static HUBS: ProcessMutex<Option<HashMap<usize, Arc<Hub>>>> = ProcessMutex::new(None, |_| ());
+static HUBS: ProcessMutex<BTreeMap<usize, Arc<Hub>>> = ProcessMutex::new(BTreeMap::new(), |_| ());
 
 impl Hub {
     /// Returns the hub of a context. Creates it if there is none.
@@ -24,9 +25,9 @@ impl Hub {
     /// Calls `f` with the hub of a context, which cannot be shut down as idle meanwhile.
     fn in_list<R>(context: &glib::MainContext, f: impl FnOnce(&Arc<Self>) -> R) -> R {
         let mut hubs = HUBS.lock();
-        let home = context.as_ptr().addr();
-        let hub = hubs.get_or_insert_default().entry(home).or_insert_with(|| {
-            let hub = Self::new(home);
+        let address = context.as_ptr().addr();
+        let hub = hubs.entry(address).or_insert_with(|| {
+            let hub = Self::new(address);
             hub.lifetime.watch();
             // Other threads must be able to wake the context, even if it never has a task.
             hub.lane(context, Priority::DEFAULT);
@@ -47,32 +48,6 @@ impl Hub {
         lane
     }
 
-    /// Runs a future in a context, at a priority, in this thread.
-    pub(crate) fn spawn_local_in<F>(
-        context: &glib::MainContext,
-        priority: Priority,
-        future: F,
-    ) -> JoinHandle<F::Output>
-    where
-        F: Future + 'static,
-        F::Output: 'static,
-    {
-        Self::lane_of(context, priority).spawn_local(future)
-    }
-
-    /// As [`spawn_local_in`](Self::spawn_local_in), in the thread that runs the context.
-    pub(crate) fn spawn_in<F>(
-        context: &glib::MainContext,
-        priority: Priority,
-        future: F,
-    ) -> JoinHandle<F::Output>
-    where
-        F: Future + Send + 'static,
-        F::Output: Send + 'static,
-    {
-        Self::lane_of(context, priority).spawn(future)
-    }
-
     /// The lane of a context at a priority. A hub with a lane that is in use is not idle.
     pub(super) fn lane_of(context: &glib::MainContext, priority: Priority) -> Arc<Lane> {
         Self::in_list(context, |hub| hub.lane(context, priority))
@@ -80,55 +55,38 @@ impl Hub {
 
     /// Shuts the hub down if it is unused. Must be called in the thread that runs the context.
     pub(super) fn shutdown_if_idle(&self) {
-        if self.remove_if_idle() {
+        if self.unlist_if(|listed| self.is_idle(listed)) {
             self.shutdown();
         }
     }
 
-    /// Removes the hub from the list if it is referenced only by the list, by its lanes and by
-    /// registrations without waiters. No other reference can be made meanwhile: that would go
-    /// through the list, or through an object that is counted.
-    fn remove_if_idle(&self) -> bool {
-        let mut hubs = HUBS.lock();
-        let Some(listed) = hubs.as_ref().and_then(|hubs| hubs.get(&self.home)) else {
-            return false;
-        };
+    /// Whether the hub is referenced only by the list, by its lanes and by registrations without
+    /// waiters. No other reference can be made while the list is locked: that would go through the
+    /// list, or through an object that is counted.
+    fn is_idle(&self, listed: &Arc<Self>) -> bool {
         let lanes = self.lanes.lock();
         let registry = self.registry();
         let registrations = self.registrations.load(Ordering::Acquire);
-        let known = 1 + lanes.len() + registrations;
-        let is_idle = std::ptr::eq(Arc::as_ptr(listed), self)
-            && Arc::strong_count(listed) == known
-            && lanes
-                .iter()
-                .all(|it| Arc::strong_count(it) == source::UNUSED && !it.budget.spins())
+        let is_unused =
+            |lane: &Arc<Lane>| Arc::strong_count(lane) == source::UNUSED && !lane.budget.spins();
+        Arc::strong_count(listed) == 1 + lanes.len() + registrations
+            && lanes.iter().all(is_unused)
             && !self.remote.has_messages()
-            && self.tasks.are_none()
+            && self.alive.lock().is_empty()
             && self.timers.are_none()
-            && !registry.is_waited_for();
-        drop(registry);
-        drop(lanes);
-        let removed = match (is_idle, &mut *hubs) {
-            (true, Some(hubs)) => hubs.remove(&self.home),
+            && !registry.is_waited_for()
+    }
+
+    /// Removes the hub from the list on a condition. Returns whether it did.
+    pub(super) fn unlist_if(&self, condition: impl FnOnce(&Arc<Self>) -> bool) -> bool {
+        let mut hubs = HUBS.lock();
+        let removed = match hubs.entry(self.context) {
+            Entry::Occupied(entry) if ptr::eq(&**entry.get(), self) && condition(entry.get()) => {
+                Some(entry.remove())
+            }
             _ => None,
         };
         drop(hubs);
         removed.is_some()
     }
-}
-
-pub(super) fn remove_hub(hub: &Hub) {
-    let mut hubs = HUBS.lock();
-    let removed = match &mut *hubs {
-        Some(hubs)
-            if hubs
-                .get(&hub.home)
-                .is_some_and(|it| std::ptr::eq(&**it, hub)) =>
-        {
-            hubs.remove(&hub.home)
-        }
-        _ => None,
-    };
-    drop(hubs);
-    drop(removed);
 }

@@ -15,7 +15,7 @@ pub(crate) enum Direction {
 }
 
 impl Direction {
-    pub(super) const BOTH: [Self; 2] = [Self::Read, Self::Write];
+    pub(crate) const BOTH: [Self; 2] = [Self::Read, Self::Write];
 
     pub(crate) fn condition(self) -> IOCondition {
         match self {
@@ -114,15 +114,14 @@ impl DirectionState {
         self.drain(woken);
     }
 
-    /// Removes all waiters from the list.
     #[inline]
     pub(super) fn drain(&self, woken: &mut Vec<Waker>) {
-        self.waiters.lock().drain(woken);
+        self.waiters.lock().drain(|_| true, woken);
     }
 
     /// Removes those waiters from the list that any thread may wake.
     pub(super) fn drain_remote(&self, woken: &mut Vec<Waker>) {
-        self.waiters.lock().drain_remote(woken);
+        self.waiters.lock().drain(|waiter| waiter.remote, woken);
     }
 
     /// Waits for the next edge. `remote`: any thread may wake the waker, not only the one that runs
@@ -146,7 +145,6 @@ impl DirectionState {
         drop(replaced);
     }
 
-    /// Removes the waiter.
     #[inline]
     pub(super) fn leave(&self, key: &mut WaiterKey) {
         // The list is emptied after an edge is counted: at worst there is one spurious wake-up.
@@ -188,8 +186,9 @@ struct Others(Vec<Waiter>);
 
 impl Others {
     #[cold]
-    fn drain(&mut self, into: &mut Vec<Waker>) {
-        into.extend(self.0.drain(..).map(|it| it.waker));
+    fn drain(&mut self, is_woken: impl Fn(&Waiter) -> bool, into: &mut Vec<Waker>) {
+        let woken = self.0.extract_if(.., |it| is_woken(it));
+        into.extend(woken.map(|it| it.waker));
     }
 }
 
@@ -245,20 +244,13 @@ impl WaitList {
         Some(others.0.swap_remove(position))
     }
 
-    fn drain(&mut self, into: &mut Vec<Waker>) {
-        if let Some(first) = self.first.take() {
+    #[inline]
+    fn drain(&mut self, is_woken: impl Fn(&Waiter) -> bool, into: &mut Vec<Waker>) {
+        if let Some(first) = self.first.take_if(|it| is_woken(it)) {
             into.push(first.waker);
         }
         if let Some(others) = &mut self.others {
-            others.drain(into);
-        }
-    }
-
-    fn drain_remote(&mut self, into: &mut Vec<Waker>) {
-        into.extend(self.first.take_if(|it| it.remote).map(|it| it.waker));
-        if let Some(others) = &mut self.others {
-            let remote = others.0.extract_if(.., |it| it.remote);
-            into.extend(remote.map(|it| it.waker));
+            others.drain(is_woken, into);
         }
     }
 }

@@ -14,7 +14,7 @@ use std::{
 use super::{
     Hub,
     dispatch::DispatchBudget,
-    tasks::{Runnable, is_home},
+    tasks::{Runnable, is_owned_here},
 };
 use crate::sync::ForkMutex;
 
@@ -38,7 +38,7 @@ struct LocalQueue {
 
 // SAFETY: the queue is accessed only by the thread that is the `Hub::dispatcher`:
 // through a [`Local`], which only that thread gets, and by `take_all` and `forget_queue`. A
-// `Runnable` is `Send`, and `drop_at_home` drops those that belong to another thread.
+// `Runnable` is `Send`, and `drop_by_owner` drops those that belong to another thread.
 unsafe impl Sync for LocalQueue {}
 
 /// Proof that this thread dispatches the hub of the lane. Must not outlive the dispatch.
@@ -78,7 +78,7 @@ impl Lane {
     /// Whether tasks were deferred to this thread by another one.
     #[cold]
     fn has_deferred_here(&self) -> bool {
-        self.deferred.lock().iter().any(is_home)
+        self.deferred.lock().iter().any(is_owned_here)
     }
 
     /// Leaves a task to its owner thread.
@@ -136,13 +136,14 @@ impl Local<'_> {
     fn queue_deferred(self) {
         let lane = self.lane;
         let mut deferred = lane.deferred.lock();
-        let (home, away): (Vec<_>, Vec<_>) =
-            mem::take(&mut *deferred).into_iter().partition(is_home);
+        let (own, others): (Vec<_>, Vec<_>) = mem::take(&mut *deferred)
+            .into_iter()
+            .partition(is_owned_here);
         lane.some_are_deferred
-            .store(!away.is_empty(), Ordering::Relaxed);
-        *deferred = away;
+            .store(!others.is_empty(), Ordering::Relaxed);
+        *deferred = others;
         drop(deferred);
-        home.into_iter().for_each(|runnable| self.push(runnable));
+        own.into_iter().for_each(|runnable| self.push(runnable));
     }
 
     /// `f` must not call into the lane.

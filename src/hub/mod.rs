@@ -2,7 +2,7 @@
 //! the run queue of the tasks that are woken by it.
 //!
 //! A context has one hub, created at the first wait or the first task. Each priority in use has a
-//! [`Lane`]: a source without descriptors of its own (`source`), so that a task runs at the priority
+//! [`Lane`]: a source without descriptors (`source`), so that a task runs at the priority
 //! it was spawned with. **Only the thread that runs the context touches its sources.** Any other
 //! thread has one way in: the remote queue (`remote`) and an eventfd in the epoll instance.
 //! Teardown of the context closes the remote queue: GLib destroys the callback data of the lanes'
@@ -17,6 +17,7 @@
 mod context;
 mod dispatch;
 mod dispatcher;
+mod g_source;
 mod hubs;
 mod io_state;
 mod join;
@@ -42,32 +43,26 @@ pub use spawn::{
 pub(crate) use context::{
     assert_running, default_context, private_context, running_context, running_place,
 };
+pub(crate) use g_source::{SourceFuncs, StateSource, no_callback};
 pub(crate) use io_state::{Direction, ReadyEvent, WaiterKey};
-pub(crate) use registration::{Deregistered, FdRole, Registration, RegistrationGuard};
-pub(crate) use source::SourceFuncs;
-pub(crate) use tasks::{poll_budget, running_for, this_thread, yield_now};
+pub(crate) use registration::{FdRole, Registration, RegistrationGuard};
+pub(crate) use tasks::{poll_budget, running_for, yield_now};
 pub(crate) use timer::Sleep;
 
 use std::{
-    cell::{Cell, RefCell},
     io, mem, ptr,
     sync::{
         Arc, MutexGuard,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
-    task::Waker,
+    task::{Wake, Waker},
 };
 
+use slab::Slab;
+
 use self::{
-    context::running_owned,
-    dispatch::Lifetime,
-    dispatcher::{DispatchGuard, Running},
-    lane::Lane,
-    registry::Registry,
-    remote::Message,
-    remote_queue::RemoteQueue,
-    tasks::Tasks,
-    timer::Timers,
+    context::running_owned, dispatch::Lifetime, dispatcher::DispatchGuard, lane::Lane,
+    registry::Registry, remote::Message, remote_queue::RemoteQueue, timer::Timers,
 };
 use crate::{sync::ForkMutex, sys::SharedFd};
 
@@ -77,11 +72,12 @@ use crate::{sync::ForkMutex, sys::SharedFd};
 #[derive(Debug)]
 pub(crate) struct Hub {
     /// The address of the context. Only compared.
-    home: usize,
+    context: usize,
     registry: ForkMutex<Registry>,
     lanes: ForkMutex<Vec<Arc<Lane>>>,
     remote: RemoteQueue<Message>,
-    tasks: Tasks,
+    /// The tasks, to wake those that are in no queue when the context is destroyed.
+    alive: ForkMutex<Slab<Waker>>,
     timers: Timers,
     lifetime: Lifetime,
     /// The number of registrations, including ended ones that are still referenced.
@@ -98,22 +94,14 @@ pub(crate) struct Hub {
     wakers: ForkMutex<Vec<Waker>>,
 }
 
-thread_local! {
-    /// The lane that is being dispatched, and the depth of main loops at which it is.
-    static CURRENT: RefCell<Option<(Arc<Lane>, i32)>> = const { RefCell::new(None) };
-    /// The hub that this thread is dispatching, possibly with a nested main loop in one of its
-    /// tasks.
-    static DISPATCHED: Cell<*const Hub> = const { Cell::new(ptr::null()) };
-}
-
 impl Hub {
-    fn new(home: usize) -> Arc<Self> {
+    fn new(context: usize) -> Arc<Self> {
         Arc::new(Self {
-            home,
+            context,
             registry: ForkMutex::new(Registry::new()),
             lanes: ForkMutex::default(),
             remote: RemoteQueue::default(),
-            tasks: Tasks::default(),
+            alive: ForkMutex::default(),
             timers: Timers::default(),
             lifetime: Lifetime::default(),
             registrations: AtomicUsize::new(0),
@@ -125,15 +113,6 @@ impl Hub {
         })
     }
 
-    /// The hub of the task that runs, or of the context of the source being dispatched, or of the
-    /// thread's default context.
-    pub(crate) fn current() -> Arc<Self> {
-        match Self::with_running(Arc::clone) {
-            Some(hub) => hub,
-            None => Self::of(&running_context()),
-        }
-    }
-
     /// As [`current`](Self::current), for waiting. Fails in a thread that runs no main context: no
     /// wake-up would ever be dispatched there.
     pub(crate) fn running_here() -> io::Result<Arc<Self>> {
@@ -143,35 +122,18 @@ impl Hub {
         Ok(Self::current())
     }
 
-    /// The address of the hub that this thread is dispatching, or null. Only compared.
-    #[cold]
-    pub(crate) fn running() -> *const Self {
-        Self::with_running(Arc::as_ptr).unwrap_or(ptr::null())
-    }
-
-    fn with_running<R>(f: impl FnOnce(&Arc<Self>) -> R) -> Option<R> {
-        CURRENT.with_borrow(|current| match current {
-            // A main loop inside a task may be that of another context.
-            Some((lane, depth)) if *depth == glib::main_depth() => Some(f(&lane.hub)),
-            _ => None,
-        })
-    }
-
     pub(crate) fn is_in(&self, context: &glib::MainContext) -> bool {
-        self.home == context.as_ptr().addr()
+        self.context == context.as_ptr().addr()
     }
 
-    /// Whether this thread is dispatching the hub, possibly with a nested main loop in one of its
-    /// tasks: the queues are checked again before this thread blocks.
-    #[inline]
-    pub(crate) fn is_dispatched_here(&self) -> bool {
-        ptr::eq(DISPATCHED.get(), self)
-    }
-
-    /// Whether this thread runs the context, and so may touch its sources.
-    #[inline]
+    /// Whether the innermost main loop of this thread runs the context, so that its sources may be
+    /// touched, and what its hub wakes is run before the thread blocks.
     pub(crate) fn is_run_here(&self) -> bool {
-        self.is_dispatched_here() || running_owned().is_some_and(|context| self.is_in(&context))
+        let is_run_by_glib = || match running_owned() {
+            Some(context) => self.is_in(&context),
+            None => self.is_dispatched_here(),
+        };
+        ptr::eq(Self::running(), self) || is_run_by_glib()
     }
 
     #[inline]
@@ -305,7 +267,7 @@ impl Hub {
 
     fn process(&self, message: Message) {
         match message {
-            Message::Run(runnable) => tasks::push(runnable),
+            Message::Run(runnable) => tasks::schedule(runnable),
             Message::Wake(registration) => {
                 self.forget_if_ended(&registration);
                 registration.wake_all();
@@ -337,7 +299,7 @@ impl Hub {
         if self.is_apart.swap(true, Ordering::AcqRel) {
             return;
         }
-        hubs::remove_hub(self);
+        self.unlist_if(|_| true);
         // Outside of all locks: dropping a task or a waker may run any code.
         let registrations = self.registry().close();
         registrations.iter().for_each(|it| it.end());
@@ -348,7 +310,7 @@ impl Hub {
         unsafe { self.cancel_all() };
         for message in self.remote.close() {
             match message {
-                Message::Run(runnable) => tasks::drop_at_home(runnable),
+                Message::Run(runnable) => tasks::drop_by_owner(runnable),
                 message => self.process(message),
             }
         }
@@ -358,5 +320,16 @@ impl Hub {
 
     fn registry(&self) -> MutexGuard<'_, Registry> {
         self.registry.lock()
+    }
+}
+
+/// Wakes the context, as [`Hub::notify`].
+impl Wake for Hub {
+    fn wake(self: Arc<Self>) {
+        self.notify();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.notify();
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    os::fd::AsFd,
+    os::fd::{AsFd, BorrowedFd},
     ptr,
     sync::{
         Arc,
@@ -45,7 +45,7 @@ pub(crate) struct Registration {
     hub: Arc<Hub>,
     pub(super) key: u64,
     /// The conditions in the epoll instance. Changed only while the hub's registry is locked.
-    pub(super) watched: AtomicU32,
+    watched: AtomicU32,
     /// Prevents reuse of the descriptor's number. Empty once ended.
     fd: ForkMutex<Option<FdLease>>,
     ended: AtomicBool,
@@ -80,7 +80,6 @@ impl Registration {
         &self.hub
     }
 
-    /// Whether this reports a direction of the channel.
     #[inline]
     pub(crate) fn serves(&self, side: Direction) -> bool {
         self.serves.both || self.serves.side == side
@@ -115,6 +114,22 @@ impl Registration {
         }
     }
 
+    /// Records that none of the conditions holds, as was found after `seen`. Returns what to pass
+    /// to [`poll_edge`](Self::poll_edge).
+    pub(crate) fn not_ready(
+        &self,
+        side: Direction,
+        conditions: IOCondition,
+        seen: ReadyEvent,
+    ) -> Option<ReadyEvent> {
+        if conditions.contains(side.condition()) {
+            self.would_block(side, seen);
+            return None;
+        }
+        // A wait for a hang-up alone has not found out whether there is data.
+        Some(seen)
+    }
+
     /// Whether the epoll instance reports data of the direction for as long as it is there.
     #[inline]
     pub(crate) fn is_level_triggered(&self, side: Direction) -> bool {
@@ -143,7 +158,7 @@ impl Registration {
     }
 
     /// Whether the registration can be level-triggered: only if data alone is watched for.
-    pub(super) fn wants_level(&self, watched: IOCondition) -> bool {
+    pub(super) fn needs_level(&self, watched: IOCondition) -> bool {
         self.serves.short_read == ShortRead::ProbablyDrained && watched == IOCondition::IN
     }
 
@@ -224,11 +239,19 @@ impl Registration {
     /// Whether the epoll instance watches for a direction.
     #[inline]
     fn watches(&self, side: Direction) -> bool {
-        let watched = IOCondition::from_bits_retain(self.watched.load(Ordering::Acquire));
-        watched.contains(side.condition())
+        self.watched().contains(side.condition())
     }
 
-    /// Removes the waiter.
+    #[inline]
+    pub(super) fn watched(&self) -> IOCondition {
+        IOCondition::from_bits_retain(self.watched.load(Ordering::Acquire))
+    }
+
+    /// Must be called while the hub's registry is locked.
+    pub(super) fn set_watched(&self, watched: IOCondition) {
+        self.watched.store(watched.bits(), Ordering::Release);
+    }
+
     #[inline]
     pub(crate) fn leave(&self, side: Direction, key: &mut WaiterKey) {
         self.direction(side).leave(key);
@@ -236,10 +259,7 @@ impl Registration {
 
     /// Records edges, and adds their waiters to `woken`.
     pub(super) fn edges(&self, edges: Edges, woken: &mut Vec<Waker>) {
-        for (side, edge) in [
-            (Direction::Read, edges.read),
-            (Direction::Write, edges.write),
-        ] {
+        for (side, edge) in Direction::BOTH.into_iter().zip([edges.read, edges.write]) {
             let bits = match edge {
                 ReadyEdge::Nothing => continue,
                 ReadyEdge::Ready => READY,
@@ -252,27 +272,29 @@ impl Registration {
     }
 
     /// Calls `f` with the descriptor, if the registration has not ended.
-    pub(super) fn with_fd(&self, f: impl FnOnce(&FdLease)) {
-        if let Some(fd) = &*self.fd.lock() {
-            f(fd);
-        }
+    pub(super) fn with_fd<R>(&self, f: impl FnOnce(BorrowedFd<'_>) -> R) -> Option<R> {
+        let fd = self.fd.lock();
+        let fd = fd.as_ref().filter(|_| !self.has_ended())?;
+        Some(f(fd.as_fd()))
     }
 
     /// Removes the descriptor from the epoll instance, so that another registration can take its
     /// place at once. Callable from any thread. The waiters are woken by [`end`](Self::end), which
-    /// must follow. Returns the lease, if it had not been released yet.
-    fn deregister(&self) -> Option<FdLease> {
-        self.ended.store(true, Ordering::Release);
-        let fd = self.fd.lock().take();
-        if let Some(fd) = &fd {
-            self.hub.registry().unwatch(fd.as_fd());
+    /// must follow.
+    pub(crate) fn deregister(&self) {
+        // The registry checks under its lock whether a registration has ended.
+        if !self.ended.swap(true, Ordering::AcqRel) {
+            let registry = self.hub.registry();
+            if let Some(fd) = &*self.fd.lock() {
+                registry.unwatch(fd.as_fd());
+            }
         }
-        fd
     }
 
-    /// Releases the descriptor and wakes all waiters, which then register anew.
+    /// Releases the descriptor and wakes all waiters, which then register again.
     pub(super) fn end(self: &Arc<Self>) {
-        let fd = self.deregister();
+        self.deregister();
+        let fd = self.fd.lock().take();
         drop(fd);
         // The receiver of the message does the rest. A waiter that enters after this sees that the
         // registration has ended.
@@ -343,27 +365,10 @@ impl RegistrationGuard {
     pub(crate) fn get(&self) -> &Arc<Registration> {
         &self.0
     }
-
-    /// Removes the registration from its hub. Dropping the result, outside of locks, wakes the
-    /// waiters.
-    pub(crate) fn deregister(self) -> Deregistered {
-        let fd = self.0.deregister();
-        Deregistered {
-            _guard: self,
-            _fd: fd,
-        }
-    }
 }
 
 impl Drop for RegistrationGuard {
     fn drop(&mut self) {
         self.0.end();
     }
-}
-
-/// A registration that is removed from its hub, but whose waiters are still to be woken.
-#[derive(Debug)]
-pub(crate) struct Deregistered {
-    _guard: RegistrationGuard,
-    _fd: Option<FdLease>,
 }

@@ -2,8 +2,8 @@
 
 use std::{
     io, mem,
-    os::fd::{AsFd, BorrowedFd, RawFd},
-    sync::{Arc, atomic::Ordering},
+    os::fd::{BorrowedFd, RawFd},
+    sync::Arc,
     task::Waker,
 };
 
@@ -16,7 +16,6 @@ use crate::{
     sys::epoll::{Epoll, Trigger},
 };
 
-/// The descriptors of a hub.
 #[derive(Debug, Default)]
 pub(super) struct Registry {
     /// Empty while no descriptor can be allocated for it, and once the hub is shut down.
@@ -25,7 +24,8 @@ pub(super) struct Registry {
     registrations: Slab<Arc<Registration>>,
     /// Distinguishes registrations that have had the same slot.
     generation: u32,
-    /// Registrations to be changed to edge-triggered. Not empty only during a call.
+    /// Registrations to be changed to edge-triggered. Empty between calls: a local list would have
+    /// to be dropped in each poll.
     changing: Vec<Arc<Registration>>,
     /// Registrations that a replaced epoll instance could not take: their waiters are to be woken,
     /// and get the error when they register again.
@@ -59,14 +59,8 @@ impl Registry {
         }
     }
 
-    /// Whether the hub has been shut down.
     pub(super) fn is_closed(&self) -> bool {
         self.shut_down
-    }
-
-    /// Takes the registrations that a replaced instance could not take.
-    pub(super) fn take_unwatched(&mut self) -> Vec<Arc<Registration>> {
-        mem::take(&mut self.unwatched)
     }
 
     /// Whether the main loop polls the eventfd alone: see [`poll_number`](Self::poll_number).
@@ -74,7 +68,6 @@ impl Registry {
         self.registrations.is_empty()
     }
 
-    /// Removes a descriptor from the epoll instance.
     pub(super) fn unwatch(&self, fd: BorrowedFd<'_>) {
         if let Some(epoll) = &self.epoll {
             epoll.remove(fd);
@@ -100,51 +93,45 @@ impl Registry {
         let Some(epoll) = &self.epoll else {
             return Ok(false);
         };
-        let watched = IOCondition::from_bits_retain(registration.watched.load(Ordering::Relaxed));
+        let watched = registration.watched();
         let wanted = watched | condition;
-        let trigger = match registration.wants_level(wanted) {
+        let trigger = match registration.needs_level(wanted) {
             true => Trigger::Level,
             false => Trigger::Edge,
         };
         // Before the instance reports edges: until then no read relies on the level trigger.
         registration.trigger.set_level(false);
-        let mut result = Ok(());
+        let set = match watched.is_empty() {
+            true => Epoll::add,
+            false => Epoll::modify,
+        };
         // If it has ended meanwhile, its waiters see that.
-        registration.with_fd(|fd| {
-            result = match watched.is_empty() {
-                true => epoll.add(fd.as_fd(), wanted, trigger, registration.key),
-                false => epoll.modify(fd.as_fd(), wanted, trigger, registration.key),
-            };
-        });
-        if result.is_ok() {
-            registration.watched.store(wanted.bits(), Ordering::Release);
-            registration.trigger.set_level(trigger == Trigger::Level);
+        if let Some(result) =
+            registration.with_fd(|fd| set(epoll, fd, wanted, trigger, registration.key))
+        {
+            result?;
         }
-        result.map(|()| true)
+        registration.set_watched(wanted);
+        registration.trigger.set_level(trigger == Trigger::Level);
+        Ok(true)
     }
 
     /// Makes a registration level-triggered, for data alone: writability is watched for again by
     /// the next waiter for it.
     pub(super) fn use_level(&mut self, registration: &Registration) {
-        let watched = IOCondition::from_bits_retain(registration.watched.load(Ordering::Relaxed));
+        let watched = registration.watched();
         if registration.trigger.is_level()
             || !watched.contains(IOCondition::IN)
             || self.renew().is_err()
         {
             return;
         }
-        let watch = |watched: IOCondition| {
-            registration
-                .watched
-                .store(watched.bits(), Ordering::Release);
-        };
         // A writer is entered before it checks whether writability is watched for: either the
         // writer sees this store, or this thread sees the writer.
-        watch(IOCondition::IN);
+        registration.set_watched(IOCondition::IN);
         if registration.has_waiters(Direction::Write) {
-            return watch(watched);
-        }
-        if self.set_trigger(registration, IOCondition::IN, Trigger::Level) {
+            registration.set_watched(watched);
+        } else if self.set_trigger(registration, Trigger::Level) {
             registration.trigger.set_level(true);
         }
     }
@@ -153,22 +140,16 @@ impl Registry {
     fn use_edges(&self, registration: &Registration) {
         // Before the change: no read relies on the level trigger any more.
         registration.trigger.set_level(false);
-        let watched = IOCondition::from_bits_retain(registration.watched.load(Ordering::Relaxed));
-        self.set_trigger(registration, watched, Trigger::Edge);
+        self.set_trigger(registration, Trigger::Edge);
     }
 
-    fn set_trigger(
-        &self,
-        registration: &Registration,
-        watched: IOCondition,
-        trigger: Trigger,
-    ) -> bool {
-        let mut is_set = false;
-        registration.with_fd(|fd| {
-            let set = |epoll: &Epoll| epoll.modify(fd.as_fd(), watched, trigger, registration.key);
-            is_set = self.epoll.as_ref().is_some_and(|epoll| set(epoll).is_ok());
-        });
-        is_set
+    fn set_trigger(&self, registration: &Registration, trigger: Trigger) -> bool {
+        let Some(epoll) = &self.epoll else {
+            return false;
+        };
+        let (watched, key) = (registration.watched(), registration.key);
+        let result = registration.with_fd(|fd| epoll.modify(fd, watched, trigger, key));
+        result.is_some_and(|result| result.is_ok())
     }
 
     /// Takes the pending events, which may be none, and adds their waiters to `woken`. Returns the
@@ -231,14 +212,16 @@ impl Registry {
         self.epoll.as_ref().map_or(-1, number)
     }
 
-    /// As [`poll_number`](Self::poll_number), before a poll.
-    pub(super) fn prepare(&mut self) -> RawFd {
-        match self.renew() {
+    /// As [`poll_number`](Self::poll_number), before a poll. Returns also the registrations that a
+    /// replaced instance could not take.
+    pub(super) fn prepare(&mut self) -> (RawFd, Vec<Arc<Registration>>) {
+        let number = match self.renew() {
             Ok(()) => self.poll_number(),
             // Without an instance, or with that of the parent, the hub polls its queues
             // periodically.
             Err(_) => -1,
-        }
+        };
+        (number, mem::take(&mut self.unwatched))
     }
 
     /// Creates an epoll instance if there is none yet, or in a forked child, in place of the
@@ -258,25 +241,19 @@ impl Registry {
             with_context(e, "Unable to make an epoll instance for the main context")
         })?;
         for (_, registration) in &self.registrations {
-            let watched = registration.watched.load(Ordering::Relaxed);
-            let watched = IOCondition::from_bits_retain(watched);
-            if watched.is_empty() {
-                // It is just being added.
-                continue;
+            let watched = registration.watched();
+            let trigger = match registration.trigger.is_level() {
+                true => Trigger::Level,
+                false => Trigger::Edge,
+            };
+            // Without a condition it is just being added.
+            if !watched.is_empty()
+                && let Some(Err(_)) =
+                    registration.with_fd(|fd| epoll.add(fd, watched, trigger, registration.key))
+            {
+                registration.set_watched(IOCondition::empty());
+                self.unwatched.push(registration.clone());
             }
-            registration.with_fd(|fd| {
-                let trigger = match registration.trigger.is_level() {
-                    true => Trigger::Level,
-                    false => Trigger::Edge,
-                };
-                if epoll
-                    .add(fd.as_fd(), watched, trigger, registration.key)
-                    .is_err()
-                {
-                    registration.watched.store(0, Ordering::Release);
-                    self.unwatched.push(registration.clone());
-                }
-            });
         }
         self.epoll = Some(epoll);
         Ok(())

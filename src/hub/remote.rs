@@ -20,7 +20,6 @@ pub(super) enum Message {
     Destroy(glib::Source),
 }
 
-/// Wakes a waker in the thread that runs the context of a hub.
 struct RemoteWaker {
     hub: Arc<Hub>,
     waker: Waker,

@@ -13,7 +13,6 @@ pub(super) struct RemoteQueue<M> {
 #[derive(Debug)]
 struct Inbox<M> {
     messages: Vec<M>,
-    /// The context is being destroyed.
     is_closed: bool,
     /// Whether the thread was woken since it last took messages.
     notified: bool,

@@ -4,7 +4,7 @@
 //! `check`: a lane is ready only if it has runnable tasks of its own, so that I/O at one priority
 //! does not delay sources between that priority and the one of another lane.
 
-use std::{cell::UnsafeCell, ptr, sync::Arc};
+use std::{cell::UnsafeCell, sync::Arc};
 
 use glib::translate::*;
 use glib_sys::{
@@ -12,14 +12,13 @@ use glib_sys::{
     gboolean, gpointer,
 };
 
-use super::{Running, lane::Lane};
+use super::{
+    g_source::{SourceFuncs, StateSource, no_callback},
+    lane::Lane,
+    tasks::RunGuard,
+};
 
-#[repr(C)]
-struct LaneSource {
-    source: GSource,
-    /// Valid from `attach` to `finalize`.
-    state: State,
-}
+type LaneSource = StateSource<State>;
 
 struct State {
     lane: Arc<Lane>,
@@ -28,20 +27,11 @@ struct State {
     poll: UnsafeCell<GPollFD>,
 }
 
-/// The functions of a kind of source, in a static.
-#[derive(Debug)]
-pub(crate) struct SourceFuncs(pub(crate) GSourceFuncs);
-
-// SAFETY: the struct has function pointers, and fields that are private to GLib and that it does
-// not write: `g_source_new` documents the struct as constant. The field is public, but a static
-// without interior mutability is never written.
-unsafe impl Sync for SourceFuncs {}
-
 static FUNCS: SourceFuncs = SourceFuncs(GSourceFuncs {
     prepare: Some(prepare),
     check: Some(check),
     dispatch: Some(dispatch),
-    finalize: Some(finalize),
+    finalize: Some(LaneSource::finalize),
     closure_callback: None,
     closure_marshal: None,
 });
@@ -52,40 +42,30 @@ pub(super) const UNUSED: usize = 3;
 /// Makes the source of a lane, which its context owns. Callable from any thread while the caller
 /// holds a reference to the context.
 pub(super) fn attach(lane: &Arc<Lane>, context: &glib::MainContext) {
-    // SAFETY: `g_source_new` allocates the size of a `LaneSource`, which `FUNCS` is for, and the
-    // state is written before the source is attached. GLib uses the pointer to the GPollFD until
-    // the source is destroyed, and it is part of the source. `shutdown` gets a reference to the
-    // lane of its own, and is called once, when the source is destroyed: at the latest by its
-    // context, which still exists then.
+    let poll = GPollFD {
+        fd: lane.hub.registry().poll_number(),
+        events: G_IO_IN as u16,
+        revents: 0,
+    };
+    let state = State {
+        lane: lane.clone(),
+        poll: UnsafeCell::new(poll),
+    };
+    // SAFETY: `FUNCS` is for a `LaneSource`. GLib uses the pointer to the GPollFD until the source
+    // is destroyed, and it is part of the source. `shutdown` gets a reference to the lane of its
+    // own, and is called once, when the source is destroyed: at the latest by its context, which
+    // still exists then.
     unsafe {
-        let size = size_of::<LaneSource>() as u32;
-        let source = glib_sys::g_source_new(ptr::from_ref(&FUNCS.0).cast_mut(), size);
-        let this = source.cast::<LaneSource>();
-        let poll = GPollFD {
-            fd: lane.hub.registry().poll_number(),
-            events: G_IO_IN as u16,
-            revents: 0,
-        };
-        ptr::write(
-            &raw mut (*this).state,
-            State {
-                lane: lane.clone(),
-                poll: UnsafeCell::new(poll),
-            },
-        );
+        let source = LaneSource::create(&FUNCS, state);
         glib_sys::g_source_set_static_name(source, c"qio hub".as_ptr());
         glib_sys::g_source_set_priority(source, lane.priority);
         glib_sys::g_source_set_can_recurse(source, true.into_glib());
-        glib_sys::g_source_add_poll(source, (*this).state.poll.get());
+        glib_sys::g_source_add_poll(source, LaneSource::state(source).poll.get());
         let data = Arc::into_raw(lane.clone()).cast_mut().cast();
         glib_sys::g_source_set_callback(source, Some(no_callback), data, Some(shutdown));
         glib_sys::g_source_attach(source, context.to_glib_none().0);
         glib_sys::g_source_unref(source);
     }
-}
-
-unsafe extern "C" fn no_callback(_: gpointer) -> gboolean {
-    G_SOURCE_CONTINUE
 }
 
 /// The source is destroyed: with its context, or after the hub has been shut down.
@@ -95,19 +75,11 @@ unsafe extern "C" fn shutdown(data: gpointer) {
     lane.hub.shutdown();
 }
 
-/// # Safety
-///
-/// `source` must be a source that [`attach`] made and that is not finalized.
-unsafe fn state<'a>(source: *mut GSource) -> &'a State {
-    // SAFETY: `attach` wrote the state, and it stays valid until `finalize`.
-    unsafe { &(*source.cast::<LaneSource>()).state }
-}
-
 unsafe extern "C" fn prepare(source: *mut GSource, timeout: *mut i32) -> gboolean {
     // SAFETY: GLib passes the source that these functions were given for in `attach`, and the
     // address of a timeout. It reads the GPollFD after this call, in this thread.
     unsafe {
-        let state = state(source);
+        let state = LaneSource::state(source);
         let hub = &state.lane.hub;
         let number = hub.prepare_registry();
         // Another thread may just have destroyed the source, by which the hub is shut down.
@@ -127,7 +99,7 @@ unsafe extern "C" fn prepare(source: *mut GSource, timeout: *mut i32) -> gboolea
 unsafe extern "C" fn check(source: *mut GSource) -> gboolean {
     // SAFETY: GLib passes the source that these functions were given for in `attach`.
     unsafe {
-        let state = state(source);
+        let state = LaneSource::state(source);
         let hub = &state.lane.hub;
         hub.set_prepared(false);
         match state.take_polled() {
@@ -142,13 +114,13 @@ unsafe extern "C" fn check(source: *mut GSource) -> gboolean {
 unsafe extern "C" fn dispatch(source: *mut GSource, _: GSourceFunc, _: gpointer) -> gboolean {
     // SAFETY: GLib passes the source that these functions were given for in `attach`.
     unsafe {
-        let state = state(source);
+        let state = LaneSource::state(source);
         let polled = state.take_polled();
         let lane = state.lane.clone();
         if lane.hub.is_shut_down() {
             return G_SOURCE_REMOVE;
         }
-        if let Some(_running) = Running::enter(&lane)
+        if let Some(_running) = RunGuard::enter(&lane.hub)
             && let Some(local) = lane.local()
         {
             lane.hub.set_prepared(false);
@@ -156,11 +128,6 @@ unsafe extern "C" fn dispatch(source: *mut GSource, _: GSourceFunc, _: gpointer)
         }
     }
     G_SOURCE_CONTINUE
-}
-
-unsafe extern "C" fn finalize(source: *mut GSource) {
-    // SAFETY: `attach` wrote the state, and GLib finalizes a source once.
-    unsafe { ptr::drop_in_place(&raw mut (*source.cast::<LaneSource>()).state) };
 }
 
 impl State {

@@ -12,19 +12,21 @@ use std::{
         atomic::{AtomicPtr, Ordering},
     },
     task::{Context, Poll, Waker},
-    thread::{self, ThreadId},
+    thread,
 };
 
 use async_task::Builder;
-use slab::Slab;
+use glib::Priority;
 
 use super::{
     Hub, JoinHandle,
+    dispatcher::DispatchGuard,
     join::Outcome,
     lane::{Lane, Local},
     remote::Message,
+    running_context,
 };
-use crate::sync::ForkMutex;
+use crate::sync::thread_number;
 
 /// Tasks that run between two checks of the clock, which cost time.
 const BATCH: usize = 8;
@@ -40,33 +42,30 @@ const MOST_REFUSALS: u32 = 128;
 /// only leak the task.
 const CANCEL_RETRIES: usize = 1_000;
 
-/// Where a task runs.
 #[derive(Debug)]
 pub(super) struct Place {
     lane: Arc<Lane>,
-    /// The only thread that it may run in, for a future that is not `Send`.
-    owner: Option<ThreadId>,
+    /// The number of the only thread that it may run in, for a future that is not `Send`; or
+    /// [`ANY_THREAD`].
+    owner: u64,
     /// The data of the task's wakers, which identifies the task; set before it runs.
     id: AtomicPtr<()>,
 }
 
+const ANY_THREAD: u64 = 0;
+
 pub(super) type Runnable = async_task::Runnable<Place>;
 
-#[derive(Debug, Default)]
-pub(super) struct Tasks {
-    /// To wake those that are in no queue when the context is destroyed.
-    alive: ForkMutex<Slab<Waker>>,
-}
-
-/// The task that a thread runs.
-struct RunningTask {
-    /// The data of its wakers, which identifies it. Null where no task runs.
-    id: Cell<*const ()>,
+/// What a thread runs: its innermost dispatch of a hub, and the task in that.
+struct Running {
+    /// Null where no hub is dispatched.
     hub: Cell<*const Hub>,
-    /// Operations that are left to it. Code outside of a task has no limit.
-    left: Cell<u32>,
-    /// The depth of main loops at which it runs. Code in a nested loop is not part of the task.
+    /// The depth of main loops of the dispatch. Code in a nested loop is not part of it.
     depth: Cell<i32>,
+    /// The data of the task's wakers, which identifies it. Null where no task runs.
+    task: Cell<*const ()>,
+    /// Operations that are left to the task. Code outside of a task has no limit.
+    left: Cell<u32>,
     /// How many operations have yielded since some were allowed to proceed.
     refusals: Cell<u32>,
 }
@@ -74,49 +73,92 @@ struct RunningTask {
 const NO_LIMIT: u32 = u32::MAX;
 
 thread_local! {
-    static RUNNING: RunningTask = const {
-        RunningTask {
-            id: Cell::new(ptr::null()),
+    static RUNNING: Running = const {
+        Running {
             hub: Cell::new(ptr::null()),
-            left: Cell::new(NO_LIMIT),
             depth: Cell::new(0),
+            task: Cell::new(ptr::null()),
+            left: Cell::new(NO_LIMIT),
             refusals: Cell::new(0),
         }
     };
-}
-
-impl RunningTask {
-    /// Runs a task of a hub. Restores the outer one after that.
-    #[inline]
-    fn run(&self, runnable: Runnable, hub: &Hub, depth: i32) {
-        let id = runnable.metadata().id.load(Ordering::Relaxed).cast_const();
-        let outer = (
-            self.id.replace(id),
-            self.hub.replace(hub),
-            self.left.replace(OPERATIONS),
-            self.depth.replace(depth),
-        );
-        runnable.run();
-        self.id.set(outer.0);
-        self.hub.set(outer.1);
-        self.left.set(outer.2);
-        self.depth.set(outer.3);
-    }
-}
-
-thread_local! {
     /// The next future that is dropped belongs to another thread, and must be leaked.
     static LEAK_NEXT_FUTURE: Cell<bool> = const { Cell::new(false) };
 }
 
-thread_local! {
-    static ME: ThreadId = thread::current().id();
+/// A dispatch that runs tasks of a hub, while it exists. Restores the outer one after that.
+pub(super) struct RunGuard<'a> {
+    outer: (*const Hub, i32, *const (), u32),
+    _dispatch: DispatchGuard<'a>,
 }
 
-/// The id of the calling thread. Works also while that thread is terminating.
-pub(crate) fn this_thread() -> ThreadId {
-    ME.try_with(|me| *me)
-        .unwrap_or_else(|_| thread::current().id())
+impl<'a> RunGuard<'a> {
+    /// `None` while another thread dispatches the hub.
+    pub(super) fn enter(hub: &'a Arc<Hub>) -> Option<Self> {
+        let dispatch = DispatchGuard::begin(hub)?;
+        let outer = RUNNING.with(|running| {
+            (
+                running.hub.replace(Arc::as_ptr(hub)),
+                running.depth.replace(glib::main_depth()),
+                running.task.replace(ptr::null()),
+                running.left.replace(NO_LIMIT),
+            )
+        });
+        Some(Self {
+            outer,
+            _dispatch: dispatch,
+        })
+    }
+}
+
+impl Drop for RunGuard<'_> {
+    fn drop(&mut self) {
+        RUNNING.with(|running| {
+            running.hub.set(self.outer.0);
+            running.depth.set(self.outer.1);
+            running.task.set(self.outer.2);
+            running.left.set(self.outer.3);
+        });
+    }
+}
+
+impl Running {
+    #[inline]
+    fn run(&self, runnable: Runnable) {
+        let id = runnable.metadata().id.load(Ordering::Relaxed);
+        self.task.set(id);
+        self.left.set(OPERATIONS);
+        runnable.run();
+        self.task.set(ptr::null());
+        self.left.set(NO_LIMIT);
+    }
+}
+
+impl Hub {
+    /// The address of the hub that this thread is dispatching, outside of nested main loops, or
+    /// null.
+    #[cold]
+    pub(crate) fn running() -> *const Self {
+        RUNNING.with(|running| match running.depth.get() == glib::main_depth() {
+            true => running.hub.get(),
+            // A main loop inside a task may be that of another context.
+            false => ptr::null(),
+        })
+    }
+
+    /// The hub of the task that runs, or of the context of the source being dispatched, or of the
+    /// thread's default context.
+    pub(crate) fn current() -> Arc<Self> {
+        let running = Self::running();
+        if running.is_null() {
+            return Self::of(&running_context());
+        }
+        // SAFETY: a `RunGuard` of this thread borrows the `Arc` whose pointer this is.
+        unsafe {
+            Arc::increment_strong_count(running);
+            Arc::from_raw(running)
+        }
+    }
 }
 
 /// As [`Hub::running`], for a future that is polled with this context: a task that is polled with
@@ -124,7 +166,7 @@ pub(crate) fn this_thread() -> ThreadId {
 #[inline]
 pub(crate) fn running_for(cx: &Context<'_>) -> *const Hub {
     RUNNING.with(|task| {
-        let id = task.id.get();
+        let id = task.task.get();
         match ptr::eq(id, cx.waker().data()) && !id.is_null() {
             true => task.hub.get(),
             false => Hub::running(),
@@ -147,7 +189,7 @@ pub(crate) fn poll_budget(context: &Context<'_>) -> Poll<()> {
 }
 
 #[cold]
-fn out_of_budget(task: &RunningTask, context: &Context<'_>) -> Poll<()> {
+fn out_of_budget(task: &Running, context: &Context<'_>) -> Poll<()> {
     if task.depth.get() != glib::main_depth() {
         return Poll::Ready(());
     }
@@ -175,26 +217,20 @@ pub(crate) async fn yield_now() {
     .await;
 }
 
-impl Tasks {
-    pub(super) fn are_none(&self) -> bool {
-        self.alive.lock().is_empty()
-    }
-}
-
 impl Local<'_> {
     /// Runs the tasks in the queue, and those that are added meanwhile, while `has_time` returns
     /// `true` after each batch.
     #[inline]
-    pub(super) fn run(self, lane: &Lane, depth: i32, has_time: impl Fn() -> bool) {
+    pub(super) fn run(self, lane: &Lane, has_time: impl Fn() -> bool) {
         self.take_deferred();
         lane.hub.receive();
         let mut ran = 0;
         while let Some(runnable) = self.pop() {
-            if !is_home(&runnable) {
+            if !is_owned_here(&runnable) {
                 lane.defer_to_owner(runnable);
                 continue;
             }
-            RUNNING.with(|running| running.run(runnable, &lane.hub, depth));
+            RUNNING.with(|running| running.run(runnable));
             ran += 1;
             if ran % BATCH == 0 {
                 if !has_time() {
@@ -214,7 +250,7 @@ impl Hub {
     /// This thread must be the `Hub::dispatcher`.
     pub(super) unsafe fn cancel_all(&self) {
         for _ in 0..CANCEL_RETRIES {
-            let alive = &self.tasks.alive;
+            let alive = &self.alive;
             let wakers: Vec<_> = alive
                 .lock()
                 .iter()
@@ -226,7 +262,7 @@ impl Hub {
             let lanes = self.lanes.lock().clone();
             for lane in lanes {
                 // SAFETY: forwarded: the hub of the lane is not dispatched, now or later.
-                unsafe { lane.take_all() }.for_each(drop_at_home);
+                unsafe { lane.take_all() }.for_each(drop_by_owner);
             }
             if alive.lock().is_empty() {
                 break;
@@ -238,14 +274,14 @@ impl Hub {
     }
 }
 
-pub(super) fn is_home(runnable: &Runnable) -> bool {
+pub(super) fn is_owned_here(runnable: &Runnable) -> bool {
     let owner = runnable.metadata().owner;
-    owner.is_none_or(|owner| owner == this_thread())
+    owner == ANY_THREAD || owner == thread_number()
 }
 
 /// Closes a task, so that its join handle completes, and drops its future if this thread may.
-pub(super) fn drop_at_home(runnable: Runnable) {
-    if !is_home(&runnable) {
+pub(super) fn drop_by_owner(runnable: Runnable) {
+    if !is_owned_here(&runnable) {
         glib::g_warning!(
             "Qio",
             "Leaking a !Send task: its main context was destroyed in another thread"
@@ -258,7 +294,7 @@ pub(super) fn drop_at_home(runnable: Runnable) {
 }
 
 /// Queues a task to be run. Callable from any thread.
-fn schedule(runnable: Runnable) {
+pub(super) fn schedule(runnable: Runnable) {
     // The task owns a reference to the lane, which outlives the borrow of `runnable`.
     let lane = Arc::as_ptr(&runnable.metadata().lane);
     // SAFETY: the metadata of the runnable holds a reference to the lane, also in the queue.
@@ -275,75 +311,72 @@ fn schedule(runnable: Runnable) {
     }
     let hub = lane.hub.clone();
     if let Err(Message::Run(runnable)) = hub.send(Message::Run(runnable)) {
-        drop_at_home(runnable);
+        drop_by_owner(runnable);
     }
 }
 
-/// Pushes a task to the queue of its lane. Must be called in the thread that dispatches the hub.
-pub(super) fn push(runnable: Runnable) {
-    // The task owns a reference to the lane, which outlives the borrow of `runnable`.
-    let lane = Arc::as_ptr(&runnable.metadata().lane);
-    // SAFETY: the metadata of the runnable holds a reference to the lane, also in the queue.
-    let local = unsafe { (*lane).local() };
-    local.expect("the hub is dispatched here").push(runnable);
-}
-
-impl Lane {
-    pub(super) fn spawn_local<F>(self: &Arc<Self>, future: F) -> JoinHandle<F::Output>
-    where
-        F: Future + 'static,
-        F::Output: 'static,
-    {
-        // SAFETY: the owner is this thread.
-        unsafe { self.start(Some(this_thread()), future) }
-    }
-
-    pub(super) fn spawn<F>(self: &Arc<Self>, future: F) -> JoinHandle<F::Output>
-    where
-        F: Future + Send + 'static,
-        F::Output: Send + 'static,
-    {
-        // SAFETY: the bounds of this function require the future and its result to be `Send`.
-        unsafe { self.start(None, future) }
-    }
-
-    /// # Safety
-    ///
-    /// `owner` must be this thread, unless the future and its result are `Send`.
-    unsafe fn start<F>(
-        self: &Arc<Self>,
-        owner: Option<ThreadId>,
+impl Hub {
+    /// Runs a future in a context, at a priority, in this thread.
+    pub(crate) fn spawn_local_in<F>(
+        context: &glib::MainContext,
+        priority: Priority,
         future: F,
     ) -> JoinHandle<F::Output>
     where
         F: Future + 'static,
         F::Output: 'static,
     {
-        let mut alive = self.hub.tasks.alive.lock();
-        let entry = alive.vacant_entry();
-        let future = Task {
-            future: ManuallyDrop::new(future),
-            _guard: AliveGuard {
-                hub: self.hub.clone(),
-                place: entry.key(),
-            },
-        };
-        let lane = self.clone();
-        let id = AtomicPtr::default();
-        let builder = Builder::new().metadata(Place { lane, owner, id });
-        // SAFETY: the future is polled and dropped by its runnable alone. `Local::run` runs that
-        // only in its owner's thread; if the runnable is dropped in another thread, `drop_at_home`
-        // has the future leaked. The other fields of `Task` may be dropped in any thread. The
-        // future is 'static, and `schedule` is a function.
-        let (runnable, task) = unsafe { builder.spawn_unchecked(|_| future, schedule) };
-        let waker = runnable.waker();
-        let id = waker.data().cast_mut();
-        runnable.metadata().id.store(id, Ordering::Relaxed);
-        entry.insert(waker);
-        drop(alive);
-        runnable.schedule();
-        JoinHandle::new(task)
+        // SAFETY: the owner is this thread.
+        unsafe { start(Self::lane_of(context, priority), thread_number(), future) }
     }
+
+    /// As [`spawn_local_in`](Self::spawn_local_in), in the thread that runs the context.
+    pub(crate) fn spawn_in<F>(
+        context: &glib::MainContext,
+        priority: Priority,
+        future: F,
+    ) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        // SAFETY: the bounds of this function require the future and its result to be `Send`.
+        unsafe { start(Self::lane_of(context, priority), ANY_THREAD, future) }
+    }
+}
+
+/// # Safety
+///
+/// `owner` must be this thread, unless the future and its result are `Send`.
+unsafe fn start<F>(lane: Arc<Lane>, owner: u64, future: F) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    let hub = lane.hub.clone();
+    let mut alive = hub.alive.lock();
+    let entry = alive.vacant_entry();
+    let future = Task {
+        future: ManuallyDrop::new(future),
+        _guard: AliveGuard {
+            hub: hub.clone(),
+            place: entry.key(),
+        },
+    };
+    let id = AtomicPtr::default();
+    let builder = Builder::new().metadata(Place { lane, owner, id });
+    // SAFETY: the future is polled and dropped by its runnable alone. `Local::run` runs that only
+    // in its owner's thread; if the runnable is dropped in another thread, `drop_by_owner` has the
+    // future leaked. The other fields of `Task` may be dropped in any thread. The future is
+    // 'static, and `schedule` is a function.
+    let (runnable, task) = unsafe { builder.spawn_unchecked(|_| future, schedule) };
+    let waker = runnable.waker();
+    let id = waker.data().cast_mut();
+    runnable.metadata().id.store(id, Ordering::Relaxed);
+    entry.insert(waker);
+    drop(alive);
+    runnable.schedule();
+    JoinHandle::new(task)
 }
 
 /// The future of a task: catches its panic, and removes the task from the list at its end.
@@ -385,7 +418,7 @@ struct AliveGuard {
 
 impl Drop for AliveGuard {
     fn drop(&mut self) {
-        let waker = self.hub.tasks.alive.lock().try_remove(self.place);
+        let waker = self.hub.alive.lock().try_remove(self.place);
         drop(waker);
     }
 }

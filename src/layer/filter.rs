@@ -11,7 +11,7 @@ use glib::{IOCondition, ParamSpec, prelude::*, subclass::prelude::*};
 use super::lower_close::LowerCloseWaker;
 use crate::{
     channel::{
-        Channel, ChannelExt as _, ChannelImpl,
+        Channel, ChannelExt as _, ChannelImpl, ChannelSeekExt as _,
         class::{VFuncs, native::PollFd},
         ffi::derived_class,
         lower_io,

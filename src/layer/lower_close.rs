@@ -7,7 +7,10 @@ use std::{
 
 use glib::subclass::prelude::*;
 
-use crate::{channel::Channel, watch::Waiters};
+use crate::{
+    channel::Channel,
+    watch::{Waiters, WakeOn},
+};
 
 struct Waking(Arc<Waiters>);
 
@@ -28,7 +31,7 @@ impl LowerCloseWaker {
     pub(super) fn new(channel: &Channel, lower: &Channel) -> Self {
         let waiters = channel.imp().waiters.clone();
         let waker = Waker::from(Arc::new(Waking(waiters)));
-        lower.imp().waiters.until_closed(waker.clone());
+        lower.imp().waiters.enter(WakeOn::Close, waker.clone());
         Self {
             lower: lower.clone(),
             waker,
@@ -43,6 +46,6 @@ impl LowerCloseWaker {
 
 impl Drop for LowerCloseWaker {
     fn drop(&mut self) {
-        self.lower.imp().waiters.forget_close_waker(&self.waker);
+        self.lower.imp().waiters.leave(WakeOn::Close, &self.waker);
     }
 }

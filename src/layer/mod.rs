@@ -1,4 +1,4 @@
-//! Channels that wrap another channel: they know the base class, and no transport.
+//! Channels that wrap another channel: they use the base class, and no transport.
 
 mod filter;
 mod lower_close;

@@ -59,7 +59,7 @@ impl Native {
             return None;
         }
         let place = (&raw const self.storage).cast::<libc::sockaddr_vm>();
-        // SAFETY: the family says that this is a `sockaddr_vm`, and `storage` is initialized.
+        // SAFETY: by its family this is a `sockaddr_vm`, and `storage` is initialized.
         let address = unsafe { &*place };
         Some((address.svm_cid, address.svm_port))
     }
@@ -100,7 +100,7 @@ impl Native {
         }
         let start = mem::offset_of!(libc::sockaddr_un, sun_path);
         let place = (&raw const self.storage).cast::<libc::sockaddr_un>();
-        // SAFETY: the family says that this is a `sockaddr_un`, and `storage` is initialized.
+        // SAFETY: by its family this is a `sockaddr_un`, and `storage` is initialized.
         let path = unsafe { &(*place).sun_path };
         // An abstract name begins with a NUL, and may contain others.
         if path[0] != 0

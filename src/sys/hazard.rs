@@ -1,4 +1,4 @@
-//! Hazard pointers: what each thread is using, for threads that want to release it.
+//! Hazard pointers: what each thread is using, for threads that are about to release it.
 
 use std::{
     cell::Cell,

@@ -61,7 +61,7 @@ pub(crate) fn open_file_of_socket(path: &Path) -> io::Result<(OwnedFd, PathBuf)>
     Ok((file, name.into()))
 }
 
-/// Whether accepting on this socket fails for ever, as the socket itself is at fault. All other
+/// Whether accepting on this socket fails forever, as the socket itself is at fault. All other
 /// errors are those of one connection, or a resource exhaustion, after which the connection stays
 /// in the queue.
 pub(crate) fn is_unusable(error: &io::Error) -> bool {

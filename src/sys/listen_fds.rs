@@ -55,7 +55,7 @@ pub(crate) fn take(
     }
     let own = |number| {
         // SAFETY: it was open when this process started, as it was not close-on-exec above, and
-        // `LISTEN_PID` says that it is for this process to take; `TAKEN` was set once, by this
+        // `LISTEN_PID` is this process, which may take it; `TAKEN` was set once, by this
         // thread, so that nothing else owns it.
         let fd = unsafe { OwnedFd::from_raw_fd(number) };
         retry(|| nix::fcntl::fcntl(&fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)))?;
@@ -81,8 +81,8 @@ fn nonsense(variable: &str, text: &str) -> io::Error {
 
 /// Removes `LISTEN_PID`, `LISTEN_FDS` and `LISTEN_FDNAMES` from the environment.
 ///
-/// Child processes ignore the variables, which name another process. This is for programs that want
-/// a clean environment all the same.
+/// Child processes ignore the variables, which name another process. This is for programs that need
+/// a clean environment.
 ///
 /// # Safety
 ///

@@ -68,7 +68,7 @@ pub(crate) fn poll(
     wakeup: Option<&Wakeup>,
     deadline: Option<Instant>,
 ) -> io::Result<i16> {
-    let mut fds = [asked(fd, events), asked_of(wakeup)];
+    let mut fds = [pollfd(fd, events), pollfd_of(wakeup)];
     poll_fds(&mut fds, wakeup.is_some(), deadline)?;
     Ok(fds[0].revents)
 }
@@ -79,8 +79,8 @@ pub(crate) fn poll_readable(
     wakeup: Option<&Wakeup>,
     deadline: Option<Instant>,
 ) -> io::Result<()> {
-    let fds = fds.map(|fd| asked(fd, libc::POLLIN));
-    let mut fds: Vec<_> = fds.chain([asked_of(wakeup)]).collect();
+    let fds = fds.map(|fd| pollfd(fd, libc::POLLIN));
+    let mut fds: Vec<_> = fds.chain([pollfd_of(wakeup)]).collect();
     poll_fds(&mut fds, wakeup.is_some(), deadline)
 }
 
@@ -90,15 +90,15 @@ pub(crate) fn poll_errors(
     wakeup: Option<&Wakeup>,
     deadline: Option<Instant>,
 ) -> io::Result<bool> {
-    let mut fds: Vec<_> = [asked_of(wakeup)]
+    let mut fds: Vec<_> = [pollfd_of(wakeup)]
         .into_iter()
-        .chain(fds.map(|fd| asked(fd, 0)))
+        .chain(fds.map(|fd| pollfd(fd, 0)))
         .collect();
     poll_fds(&mut fds, wakeup.is_some(), deadline)?;
     Ok(fds[1..].iter().any(|fd| fd.revents != 0))
 }
 
-fn asked(fd: RawFd, events: i16) -> libc::pollfd {
+fn pollfd(fd: RawFd, events: i16) -> libc::pollfd {
     libc::pollfd {
         fd,
         events,
@@ -106,9 +106,9 @@ fn asked(fd: RawFd, events: i16) -> libc::pollfd {
     }
 }
 
-fn asked_of(wakeup: Option<&Wakeup>) -> libc::pollfd {
+fn pollfd_of(wakeup: Option<&Wakeup>) -> libc::pollfd {
     let fd = wakeup.map_or(-1, |wakeup| wakeup.eventfd.as_raw_fd());
-    asked(fd, libc::POLLIN)
+    pollfd(fd, libc::POLLIN)
 }
 
 fn poll_fds(
@@ -138,7 +138,7 @@ fn poll_fds(
 
 /// The events, errors and hang-ups that hold now.
 pub(crate) fn poll_now(fd: RawFd, events: i16) -> io::Result<i16> {
-    let mut fd = asked(fd, events);
+    let mut fd = pollfd(fd, events);
     // SAFETY: the one pollfd lives through the call, whose timeout is zero.
     call(|| unsafe { libc::poll(&mut fd, 1, 0) as isize })?;
     Ok(fd.revents)

@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_gathered_is_scattered_again() {
+    fn gathered_buffers_are_scattered_again() {
         let data: Vec<u8> = (0..=255).cycle().take(GATHER_MOST).collect();
         for cuts in [[0, 0], [1, 1], [0, GATHER_MOST], [100, 3000]] {
             let (first, rest) = data.split_at(cuts[0]);

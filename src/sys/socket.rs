@@ -191,10 +191,10 @@ pub(crate) fn reset(fd: BorrowedFd<'_>) {
     let _ = retry(|| socket::setsockopt(&fd, socket::sockopt::Linger, &linger));
     if is_tcp(fd) {
         // SAFETY: an all-zero address is a valid one, of the family AF_UNSPEC.
-        let nowhere: libc::sockaddr = unsafe { std::mem::zeroed() };
-        let (number, len) = (fd.as_raw_fd(), size_of_val(&nowhere) as libc::socklen_t);
-        // SAFETY: `nowhere` lives through the call, and `len` is its size.
-        let _ = call(|| unsafe { libc::connect(number, &nowhere, len) as isize });
+        let unspec: libc::sockaddr = unsafe { std::mem::zeroed() };
+        let (number, len) = (fd.as_raw_fd(), size_of_val(&unspec) as libc::socklen_t);
+        // SAFETY: `unspec` lives through the call, and `len` is its size.
+        let _ = call(|| unsafe { libc::connect(number, &unspec, len) as isize });
     }
 }
 
@@ -207,8 +207,8 @@ pub(crate) fn has_unacknowledged(fd: BorrowedFd<'_>) -> bool {
     let (number, mut count) = (fd.as_raw_fd(), 0_i32);
     // SAFETY: the request, which is SIOCOUTQ for a socket, writes one `int`, which lives through
     // the call.
-    let asked = call(|| unsafe { libc::ioctl(number, libc::TIOCOUTQ, &raw mut count) as isize });
-    asked.is_ok() && count > 0
+    let result = call(|| unsafe { libc::ioctl(number, libc::TIOCOUTQ, &raw mut count) as isize });
+    result.is_ok() && count > 0
 }
 
 fn is_tcp(fd: BorrowedFd<'_>) -> bool {

@@ -125,7 +125,7 @@ fn duplicate_above(fd: &OwnedFd, highest: RawFd) -> io::Result<OwnedFd> {
 }
 
 fn c_string(text: OsString) -> io::Result<CString> {
-    // The error says that there is a NUL.
+    // The error is a NUL byte in the string.
     Ok(CString::new(text.into_vec())?)
 }
 

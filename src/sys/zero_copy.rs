@@ -25,7 +25,7 @@ use crate::{
 /// Whether the kernel supports zero-copy sends of a protocol. Determined once, with a test socket.
 pub(super) fn is_known(domain: i32, protocol: i32) -> bool {
     const UNKNOWN: u8 = 2;
-    // Not a `OnceLock`: a child that was forked during the initialization would wait for ever.
+    // Not a `OnceLock`: a child that was forked during the initialization would wait forever.
     static KNOWN: [AtomicU8; 4] = [const { AtomicU8::new(UNKNOWN) }; 4];
     let (place, kind) = match (domain, protocol) {
         (libc::AF_INET, libc::IPPROTO_TCP) => (0, libc::SOCK_STREAM),
@@ -269,13 +269,13 @@ impl ZeroCopySends {
 /// Disconnects at once, also for other processes: pending data is discarded, and the kernel reports
 /// the completion of zero-copy sends.
 pub(crate) fn disconnect(fd: BorrowedFd<'_>) -> io::Result<()> {
-    let nowhere = libc::sockaddr {
+    let unspec = libc::sockaddr {
         sa_family: libc::AF_UNSPEC as libc::sa_family_t,
         sa_data: [0; 14],
     };
     let length = size_of::<libc::sockaddr>() as libc::socklen_t;
     // SAFETY: the address lives through the call, and `length` is its size.
-    call(|| unsafe { libc::connect(fd.as_raw_fd(), &nowhere, length) as isize })?;
+    call(|| unsafe { libc::connect(fd.as_raw_fd(), &unspec, length) as isize })?;
     Ok(())
 }
 

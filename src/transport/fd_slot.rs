@@ -15,7 +15,7 @@ use crate::{
     types::Readiness,
 };
 
-/// Empty until the channel is opened, and closed for ever once the channel was closed, also if that
+/// Empty until the channel is opened, and closed forever once the channel was closed, also if that
 /// was before it was opened.
 #[derive(Debug, Default)]
 pub(super) struct FdSlot(OnceLock<Arc<SharedFd>>);

@@ -60,7 +60,7 @@ mod imp {
                         .build(),
                     glib::ParamSpecString::builder("path")
                         .nick("Path")
-                        .blurb("The path that was opened, if it was one")
+                        .blurb("The path that was opened, if any")
                         .read_only()
                         .build(),
                 ]
@@ -299,7 +299,7 @@ impl ChannelFile {
     /// The error of the system call.
     #[doc(alias = "qio_channel_file_new_pipe")]
     pub fn pipe() -> io::Result<(Self, Self)> {
-        let pipe = file::pipe().map_err(|e| with_context(e, "Unable to make a pipe"));
+        let pipe = file::pipe().map_err(|e| with_context(e, "Unable to create a pipe"));
         let (read, write) = pipe?;
         Ok((Self::new_fd(read), Self::new_fd(write)))
     }

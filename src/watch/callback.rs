@@ -45,15 +45,25 @@ unsafe extern "C" fn closure_callback(
     }
 }
 
-/// Sets the Rust callback of a watch. `T` must be a class of the watched object.
+/// Sets the Rust callback of a source that calls a `QIOChannelFunc`, such as a watch. `T` must be a
+/// class of the object that it passes.
 pub(crate) fn set_callback<T, F>(source: &glib::Source, callback: F)
 where
     T: ObjectType,
     F: FnMut(&T, IOCondition) -> ControlFlow + Send + 'static,
 {
-    let data = Box::new(RefCell::new(callback));
-    // SAFETY: `F` is `Send`: any thread that runs the context may call it.
-    unsafe { set::<T, F, RefCell<F>>(source, data) };
+    let data = Box::into_raw(Box::new(RefCell::new(callback)));
+    // SAFETY: the source calls `call` with the arguments of a `WatchFunc`. `F` is `Send`: any
+    // thread that runs the context may call and drop it. GLib calls `free` once, after the last
+    // call.
+    unsafe {
+        glib_sys::g_source_set_callback(
+            source.to_glib_none().0,
+            plain(call::<T, F>),
+            data.cast(),
+            Some(free::<F>),
+        );
+    }
 }
 
 /// As [`set_callback`], for a callback that must stay in this thread: calling or dropping it in
@@ -63,71 +73,32 @@ where
     T: ObjectType,
     F: FnMut(&T, IOCondition) -> ControlFlow + 'static,
 {
-    let data = Box::new(ThreadGuard::new(RefCell::new(callback)));
-    // SAFETY: `ThreadGuard` panics if another thread uses the callback.
-    unsafe { set::<T, F, ThreadGuard<RefCell<F>>>(source, data) };
+    let mut callback = ThreadGuard::new(callback);
+    set_callback(source, move |object: &T, condition| {
+        callback.get_mut()(object, condition)
+    });
 }
 
-/// A container of a callback.
-trait Holder<F> {
-    fn callback(&self) -> &RefCell<F>;
-}
-
-impl<F> Holder<F> for RefCell<F> {
-    fn callback(&self) -> &Self {
-        self
-    }
-}
-
-impl<F> Holder<F> for ThreadGuard<RefCell<F>> {
-    fn callback(&self) -> &RefCell<F> {
-        self.get_ref()
-    }
-}
-
-/// # Safety
-///
-/// Any thread that runs the context must be allowed to call and drop the holder.
-unsafe fn set<T, F, H>(source: &glib::Source, holder: Box<H>)
-where
-    T: ObjectType,
-    F: FnMut(&T, IOCondition) -> ControlFlow + 'static,
-    H: Holder<F>,
-{
-    // SAFETY: the source is a watch, whose dispatch function calls `call` with the arguments of a
-    // `WatchFunc`; GLib calls `free` once, after the last call.
-    unsafe {
-        glib_sys::g_source_set_callback(
-            source.to_glib_none().0,
-            plain(call::<T, F, H>),
-            Box::into_raw(holder).cast(),
-            Some(free::<H>),
-        );
-    }
-}
-
-unsafe extern "C" fn call<T, F, H>(
+unsafe extern "C" fn call<T, F>(
     object: *mut GObject,
     condition: GIOCondition,
     data: gpointer,
 ) -> gboolean
 where
     T: ObjectType,
-    F: FnMut(&T, IOCondition) -> ControlFlow + 'static,
-    H: Holder<F>,
+    F: FnMut(&T, IOCondition) -> ControlFlow,
 {
-    // SAFETY: `data` is the holder that `set` passed to GLib, `object` a live object of the class
-    // `T`, which the caller of `set_callback` promises. `dispatch` does not call a callback inside
-    // itself, so that the cell is not borrowed.
+    // SAFETY: `data` is the cell that `set_callback` passed to GLib, `object` a live object of the
+    // class `T`, which its caller promises. `dispatch` does not call a callback inside itself, so
+    // that the cell is not borrowed.
     unsafe {
-        let holder = &*data.cast::<H>();
+        let mut callback = (*data.cast::<RefCell<F>>()).borrow_mut();
         let object = glib::Object::from_glib_borrow(object);
-        let mut callback = holder.callback().borrow_mut();
         callback(object.unsafe_cast_ref::<T>(), from_glib(condition)).into_glib()
     }
 }
 
-unsafe extern "C" fn free<H>(data: gpointer) {
-    // SAFETY: `data` is the box that `set` passed to GLib, which releases it once.
-    drop(unsafe { Box::from_raw(data.cast::<H>()) });
+unsafe extern "C" fn free<F>(data: gpointer) {
+    // SAFETY: `data` is the box that `set_callback` passed to GLib, which releases it once.
+    drop(unsafe { Box::from_raw(data.cast::<RefCell<F>>()) });
 }

@@ -17,16 +17,19 @@ use std::{
 use glib::IOCondition;
 use glib_sys::{GSource, GSourceFuncs};
 
-use super::{Waiters, polled_fd::directions};
+use super::{Waiters, polled_fd::directions, source::FUNCS};
 use crate::{
     hub::{Direction, FdRole, Hub, Registration, SourceFuncs, WaiterKey},
     sync::ForkMutex,
     sys::{FdLease, fd_info::ShortRead, poll::poll_now},
 };
 
-/// What an idle watch waits for. Removes the waiters when dropped.
-#[derive(Default)]
-pub(super) struct HubWait(Vec<(Arc<Registration>, Direction, WaiterKey)>);
+/// What an idle watch waits for. Dropping it removes the waiters, and ends registrations without
+/// others: their hub would be woken for every event that GLib reports as well.
+pub(super) struct HubWait {
+    waiters: Arc<Waiters>,
+    entered: Vec<(Arc<Registration>, Direction, WaiterKey)>,
+}
 
 impl HubWait {
     /// Makes the hub of a source's context wait for descriptors, each with its conditions. `None`
@@ -39,107 +42,57 @@ impl HubWait {
         one_for_both: bool,
     ) -> io::Result<Option<Self>> {
         let waker = Waker::from(waker.clone());
-        let mut this = Self::default();
-        match this.fill(hub, &waker, waiters, fds, one_for_both) {
-            Ok(true) => Ok(Some(this)),
-            // Otherwise the hub would poll descriptors without waiters.
-            result => {
-                this.end(waiters);
-                result.map(|_| None)
-            }
-        }
-    }
-
-    /// Enters all descriptors. Returns whether none of them is ready.
-    fn fill<'a>(
-        &mut self,
-        hub: &Arc<Hub>,
-        waker: &Waker,
-        waiters: &Arc<Waiters>,
-        fds: impl Iterator<Item = (&'a FdLease, IOCondition)>,
-        one_for_both: bool,
-    ) -> io::Result<bool> {
+        let mut this = Self {
+            waiters: waiters.clone(),
+            entered: Vec::new(),
+        };
         for (fd, conditions) in fds {
-            let [read, write] = directions(conditions);
-            for (conditions, side) in [(read, Direction::Read), (write, Direction::Write)] {
-                if conditions.is_empty() {
-                    continue;
-                }
+            let both = directions(conditions).into_iter().zip(Direction::BOTH);
+            for (conditions, side) in both.filter(|(conditions, _)| !conditions.is_empty()) {
                 let serves = FdRole {
                     both: one_for_both,
                     side,
                     short_read: ShortRead::Unknown,
                 };
-                let Some(registration) = registration(hub, waiters, fd, serves)? else {
-                    return Ok(false);
+                let register = |hub: &Arc<Hub>| hub.register(fd.shared(), side, serves);
+                let Some(registration) = waiters.registration_at(hub, side, register)? else {
+                    return Ok(None);
                 };
-                let key = WaiterKey::default();
-                self.0.push((registration, side, key));
-                if self.wait_for_last(fd, conditions, waker)?.is_ready() {
-                    return Ok(false);
+                let mut key = WaiterKey::default();
+                let waits = wait(&registration, side, fd, conditions, (&mut key, &waker));
+                this.entered.push((registration, side, key));
+                if waits?.is_ready() {
+                    return Ok(None);
                 }
             }
         }
-        Ok(true)
-    }
-
-    fn wait_for_last(
-        &mut self,
-        fd: &FdLease,
-        conditions: IOCondition,
-        waker: &Waker,
-    ) -> io::Result<Poll<()>> {
-        let Some((registration, side, key)) = self.0.last_mut() else {
-            return Ok(Poll::Ready(()));
-        };
-        let side = *side;
-        let seen = registration.ready_event(side);
-        if poll_now(fd.number(), conditions.bits() as i16)? != 0 {
-            return Ok(Poll::Ready(()));
-        }
-        // A wait for a hang-up alone has not found out whether there is data.
-        let since = match conditions.contains(side.condition()) {
-            true => {
-                registration.would_block(side, seen);
-                None
-            }
-            false => Some(seen),
-        };
-        // `prepare` runs in the thread that owns the context of the hub, whatever that dispatches.
-        registration.poll_edge_owned(side, key, waker, since)
-    }
-
-    /// Ends the wait, and the registration if it has no other waiters: its hub would be woken for
-    /// every event that GLib reports as well.
-    pub(super) fn end(mut self, waiters: &Waiters) {
-        for registration in self.leave() {
-            waiters.release(&registration);
-        }
-    }
-
-    /// Removes the waiters. Returns their registrations.
-    fn leave(&mut self) -> impl Iterator<Item = Arc<Registration>> {
-        self.0.drain(..).map(|(registration, side, mut key)| {
-            registration.leave(side, &mut key);
-            registration
-        })
+        Ok(Some(this))
     }
 }
 
-/// The hub's registration of a descriptor. `None` if that has been closed.
-fn registration(
-    hub: &Arc<Hub>,
-    waiters: &Waiters,
+/// Enters a waker, unless the descriptor is ready.
+fn wait(
+    registration: &Registration,
+    side: Direction,
     fd: &FdLease,
-    serves: FdRole,
-) -> io::Result<Option<Arc<Registration>>> {
-    let register = |hub: &Arc<Hub>| hub.register(fd.shared(), serves.side, serves);
-    waiters.registration_at(hub, serves.side, register)
+    conditions: IOCondition,
+    (key, waker): (&mut WaiterKey, &Waker),
+) -> io::Result<Poll<()>> {
+    let seen = registration.ready_event(side);
+    if poll_now(fd.number(), conditions.bits() as i16)? != 0 {
+        return Ok(Poll::Ready(()));
+    }
+    let since = registration.not_ready(side, conditions, seen);
+    // `prepare` runs in the thread that owns the context of the hub, whatever that dispatches.
+    registration.poll_edge_owned(side, key, waker, since)
 }
 
 impl Drop for HubWait {
     fn drop(&mut self) {
-        self.leave().for_each(drop);
+        for (registration, side, mut key) in self.entered.drain(..) {
+            registration.leave(side, &mut key);
+            self.waiters.release(&registration);
+        }
     }
 }
 
@@ -150,8 +103,6 @@ impl Drop for HubWait {
 pub(super) struct SourceWaker {
     /// Null once the source is being finalized, which any thread may do.
     source: ForkMutex<SourcePtr>,
-    /// The functions of a source that GLib polls.
-    funcs: &'static SourceFuncs,
     /// Whether the source must be dispatched.
     woken: AtomicBool,
 }
@@ -170,10 +121,9 @@ impl Default for SourcePtr {
 unsafe impl Send for SourcePtr {}
 
 impl SourceWaker {
-    pub(super) fn new(source: *mut GSource, funcs: &'static SourceFuncs) -> Arc<Self> {
+    pub(super) fn new(source: *mut GSource) -> Arc<Self> {
         Arc::new(Self {
             source: ForkMutex::new(SourcePtr(source)),
-            funcs,
             woken: AtomicBool::new(false),
         })
     }
@@ -182,23 +132,16 @@ impl SourceWaker {
         self.woken.load(Ordering::Acquire)
     }
 
+    /// Makes the source idle, or polled by GLib: not woken.
+    ///
     /// # Safety
     ///
     /// `source` must be the live source that this was made for, and this thread must own its
-    /// context. `idle` must be functions of the same type of source.
-    pub(super) unsafe fn set_idle(&self, source: *mut GSource, idle: &'static SourceFuncs) {
+    /// context. `funcs` must be functions of watches.
+    pub(super) unsafe fn set_funcs(&self, source: *mut GSource, funcs: &'static SourceFuncs) {
         self.woken.store(false, Ordering::Release);
         // SAFETY: forwarded: `source` is a live watch, and this thread owns its context.
-        unsafe { set_funcs(source, &idle.0) };
-    }
-
-    /// # Safety
-    ///
-    /// As for [`set_idle`](Self::set_idle).
-    pub(super) unsafe fn set_polled_by_glib(&self, source: *mut GSource) {
-        self.woken.store(false, Ordering::Release);
-        // SAFETY: forwarded: `source` is a live watch, and this thread owns its context.
-        unsafe { set_funcs(source, &self.funcs.0) };
+        unsafe { set_funcs(source, funcs) };
     }
 
     /// Must be called when the source is finalized.
@@ -218,7 +161,7 @@ impl Wake for SourceWaker {
             self.woken.store(true, Ordering::Release);
             // SAFETY: the source is alive while its pointer is locked and not null: `finalize`
             // takes the lock first. The hub wakes its waiters in the thread that owns the context.
-            unsafe { set_funcs(source.0, &self.funcs.0) };
+            unsafe { set_funcs(source.0, &FUNCS) };
         }
     }
 }
@@ -226,11 +169,11 @@ impl Wake for SourceWaker {
 /// # Safety
 ///
 /// `source` must be a live source, and `funcs` those of its type.
-unsafe fn set_funcs(source: *mut GSource, funcs: &'static GSourceFuncs) {
+unsafe fn set_funcs(source: *mut GSource, funcs: &'static SourceFuncs) {
     // SAFETY: the caller promises a live watch; both tables are for the same type of source. The
     // store is atomic, as another thread may be about to finalize the source.
     unsafe {
         let place = (&raw mut (*source).source_funcs).cast::<*mut GSourceFuncs>();
-        AtomicPtr::from_ptr(place).store(ptr::from_ref(funcs).cast_mut(), Ordering::Release);
+        AtomicPtr::from_ptr(place).store(ptr::from_ref(&funcs.0).cast_mut(), Ordering::Release);
     }
 }

@@ -7,22 +7,19 @@
 #![allow(unsafe_code)]
 
 mod callback;
-mod child;
-mod foreign;
+mod children;
 mod idle;
-mod layered;
 mod polled_fd;
 mod pushback;
 mod source;
 mod waiters;
 
 pub(crate) use callback::{set_callback, set_callback_local};
-pub(crate) use foreign::{adopt, adopt_any, nval_watch};
-pub(crate) use layered::LayerVtable;
+pub(crate) use children::{LayerVtable, adopt, adopt_any, nval_watch};
 pub(crate) use polled_fd::{Fds, LeasedFd, directions, primary_condition};
 pub(crate) use pushback::{ReadAhead, any_pushback};
 pub(crate) use source::{WaitFdFn, asking, layered, on_fds};
-pub(crate) use waiters::{CompletionQueue, Waiters};
+pub(crate) use waiters::{CompletionQueue, Waiters, WakeOn};
 
 use std::sync::Arc;
 

@@ -47,7 +47,6 @@ pub(crate) enum Fds {
 }
 
 impl Fds {
-    /// The descriptors to poll for a condition.
     pub(super) fn polled_fds(self, condition: IOCondition) -> [PolledFd; 2] {
         let [reads, writes] = directions(condition);
         let none = || PolledFd::new(None, IOCondition::empty());
@@ -92,7 +91,6 @@ pub(super) struct PolledFd {
     poll: UnsafeCell<GPollFD>,
     /// The conditions of the channel that this descriptor reports.
     pub(super) serves: IOCondition,
-    /// Whether GLib polls it.
     polled: Cell<bool>,
     pub(super) lease: Option<FdLease>,
 }
@@ -204,17 +202,6 @@ impl PolledFd {
             self.set_polled(source, fd >= 0);
         }
         ready
-    }
-
-    /// Stops polling the descriptor: a child source reports its conditions. Nothing is ready.
-    ///
-    /// # Safety
-    ///
-    /// As for [`set_polled`](Self::set_polled).
-    pub(super) unsafe fn stop_polling(&self, source: *mut GSource) -> IOCondition {
-        // SAFETY: forwarded: this thread owns the context of `source`.
-        unsafe { self.set_polled(source, false) };
-        IOCondition::empty()
     }
 
     /// Polls the descriptor now, in place of GLib's next poll.

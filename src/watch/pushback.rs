@@ -5,10 +5,7 @@ use std::{
     mem,
     ops::Range,
     os::fd::OwnedFd,
-    sync::{
-        MutexGuard,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use crate::{sync::ForkMutex, types::scatter};
@@ -16,7 +13,6 @@ use crate::{sync::ForkMutex, types::scatter};
 /// The number of channels with pushed-back data: readers of all others need not check their buffer.
 static ANYWHERE: AtomicUsize = AtomicUsize::new(0);
 
-/// Whether any channel has pushed-back data.
 #[inline]
 pub(crate) fn any_pushback() -> bool {
     ANYWHERE.load(Ordering::Acquire) != 0
@@ -113,7 +109,7 @@ impl PushbackBuffer {
 
     /// Pushes bytes and descriptors back, before those that are there already.
     pub(crate) fn push_back(&self, data: ReadAhead) {
-        let mut guard = self.data();
+        let mut guard = self.data.lock();
         let buffered = guard.get_or_insert_default();
         buffered.prepend(data);
         self.update(buffered);
@@ -127,7 +123,7 @@ impl PushbackBuffer {
         fds: Option<&mut Vec<OwnedFd>>,
         peek: bool,
     ) -> Option<usize> {
-        let mut guard = self.data();
+        let mut guard = self.data.lock();
         let buffered = guard.as_mut()?;
         if buffered.bytes().is_empty() && (buffered.fds.is_empty() || fds.is_none() || peek) {
             return None;
@@ -151,7 +147,7 @@ impl PushbackBuffer {
         if !self.some.load(Ordering::Acquire) {
             return None;
         }
-        let mut guard = self.data();
+        let mut guard = self.data.lock();
         let buffered = guard.as_mut()?;
         let result = f(buffered);
         self.update(buffered);
@@ -163,7 +159,7 @@ impl PushbackBuffer {
 
     pub(crate) fn clear(&self) {
         let cleared = {
-            let mut guard = self.data();
+            let mut guard = self.data.lock();
             self.update(&ReadAhead::default());
             guard.take()
         };
@@ -179,10 +175,6 @@ impl PushbackBuffer {
             (true, false) => ANYWHERE.fetch_sub(1, Ordering::AcqRel),
             _ => 0,
         };
-    }
-
-    fn data(&self) -> MutexGuard<'_, Option<Box<ReadAhead>>> {
-        self.data.lock()
     }
 }
 

@@ -1,9 +1,8 @@
 //! The `GSource` behind every watch.
 //!
-//! GLib allocates and frees the source. The Rust state in it is written once when it is created,
-//! and dropped by `finalize`. `prepare`, `check` and `dispatch` run in the thread that owns the
-//! context at that time, and no other code accesses a source: a closed channel makes the context
-//! iterate by its hub, which the first `prepare` enters in the channel.
+//! `prepare`, `check` and `dispatch` run in the thread that owns the context at that time, and no
+//! other code accesses a source: a closed channel makes the context iterate by its hub, which the
+//! first `prepare` enters in the channel.
 //!
 //! The sources may recurse: GLib would otherwise remove their descriptors from its poll set around
 //! every dispatch, which costs three system calls. The re-entrancy that GLib prevents is prevented
@@ -18,6 +17,7 @@ use std::{
     cell::{Cell, OnceCell, RefCell},
     ptr,
     sync::Arc,
+    task::Waker,
 };
 
 use glib::{IOCondition, translate::*};
@@ -26,15 +26,18 @@ use glib_sys::{GSource, GSourceFuncs};
 use self::funcs::{check, dispatch, prepare};
 use super::{
     Waiters, Watched, callback,
-    child::ChildConditions,
+    children::{ChildConditions, LayerVtable, LowerWatch},
     idle::{HubWait, SourceWaker},
-    layered::{LayerVtable, LowerWatch},
     polled_fd::{Fds, PolledFd},
+    waiters::WakeOn,
 };
 use crate::{
-    hub::{Hub, SourceFuncs},
+    hub::{Hub, SourceFuncs, StateSource},
     types::Readiness,
 };
+
+/// A watch on leased descriptors becomes idle after so many polls in a row that find nothing.
+const IDLE_AFTER: u32 = 32;
 
 /// Asks an object what to wait for until an attempt is worthwhile.
 pub(crate) type WaitFdFn = fn(&glib::Object, IOCondition) -> Readiness;
@@ -53,12 +56,7 @@ pub(super) enum WatchKind {
     ChildWatch(ChildConditions),
 }
 
-#[repr(C)]
-struct WatchSource {
-    source: GSource,
-    /// Valid from `create` to `finalize`.
-    state: State,
-}
+type WatchSource = StateSource<State>;
 
 struct State {
     object: glib::Object,
@@ -74,7 +72,7 @@ struct State {
     dispatching: Cell<bool>,
     /// A nested main loop in the callback has made the descriptors leave the poll set.
     suspended: Cell<bool>,
-    /// Polls in a row that have found nothing.
+    /// Polls in a row that have found nothing, modulo [`IDLE_AFTER`].
     empty_polls: Cell<u32>,
     /// The hub polls in place of GLib, and the functions are [`IDLE_FUNCS`].
     hub_wait: RefCell<Option<HubWait>>,
@@ -90,27 +88,25 @@ impl State {
         self.waker.get().is_some_and(|waker| waker.is_woken())
     }
 
-    /// Removes the hub of the context from the channel's wait list.
-    fn leave(&self) {
-        if let Some(hub) = self.hub.get() {
-            self.waiters.leave(hub);
-            // The source may have been the last user of the hub.
-            hub.notify_if_spare();
-        }
+    fn count_empty_poll(&self) -> u32 {
+        let count = (self.empty_polls.get() + 1) % IDLE_AFTER;
+        self.empty_polls.set(count);
+        count
+    }
+
+    fn polled(&self) -> impl Iterator<Item = &PolledFd> {
+        self.polled_fds.iter().filter(|fd| fd.is_polled())
     }
 }
 
 /// Creates a watch on descriptors that stay the same.
 pub(crate) fn on_fds(watched: Watched<'_>, condition: IOCondition, fds: Fds) -> glib::Source {
-    let one_for_both = matches!(fds, Fds::Both(_));
-    let polled_fds = fds.polled_fds(condition);
-    create(watched, condition, WatchKind::Fds, polled_fds, one_for_both)
+    create(watched, condition, WatchKind::Fds, Some(fds))
 }
 
 /// Creates a watch that asks the object before each poll.
 pub(crate) fn asking(watched: Watched<'_>, condition: IOCondition, ask: WaitFdFn) -> glib::Source {
-    let polled_fds = PolledFd::without_fds(condition);
-    create(watched, condition, WatchKind::Query(ask), polled_fds, false)
+    create(watched, condition, WatchKind::Query(ask), None)
 }
 
 /// As [`asking`], for a layered channel: without a descriptor it waits for the lower channel.
@@ -120,86 +116,47 @@ pub(crate) fn layered(
     ask: WaitFdFn,
     layer: LayerVtable,
 ) -> glib::Source {
-    let polled_fds = PolledFd::without_fds(condition);
     let kind = WatchKind::Layered(ask, LowerWatch::new(layer));
-    create(watched, condition, kind, polled_fds, false)
+    create(watched, condition, kind, None)
 }
 
-/// Creates a watch that is ready when its child source is, which the caller adds.
-pub(super) fn with_child_source(watched: Watched<'_>, condition: IOCondition) -> glib::Source {
-    let polled_fds = PolledFd::without_fds(condition);
-    create(
-        watched,
-        condition,
-        WatchKind::ChildSource,
-        polled_fds,
-        false,
-    )
-}
-
-/// As [`with_child_source`], for a child that records its conditions in `conditions`.
-pub(super) fn with_child_watch(
-    watched: Watched<'_>,
-    condition: IOCondition,
-    conditions: ChildConditions,
-) -> glib::Source {
-    let polled_fds = PolledFd::without_fds(condition);
-    create(
-        watched,
-        condition,
-        WatchKind::ChildWatch(conditions),
-        polled_fds,
-        false,
-    )
-}
-
-fn create(
+/// Creates a watch, which polls `fds` for as long as it lives, if there are any.
+pub(super) fn create(
     watched: Watched<'_>,
     condition: IOCondition,
     kind: WatchKind,
-    polled_fds: [PolledFd; 2],
-    one_for_both: bool,
+    fds: Option<Fds>,
 ) -> glib::Source {
-    // SAFETY: `g_source_new` allocates the size of a `WatchSource`, which `FUNCS` is for, and the
-    // state is written before any other code gets the source. GLib uses the pointers to the
-    // `GPollFD`s until the source is destroyed, and they are part of the source. The reference that
-    // `g_source_new` returns is passed to the wrapper.
+    // GLib removes the children of a source that may not recurse from the poll set as well.
+    let recursive = !matches!(kind, WatchKind::ChildSource | WatchKind::ChildWatch(_));
+    let state = State {
+        object: watched.object.clone(),
+        waiters: watched.waiters.clone(),
+        condition,
+        kind,
+        one_for_both: matches!(fds, Some(Fds::Both(_))),
+        polled_fds: match fds {
+            Some(fds) => fds.polled_fds(condition),
+            None => PolledFd::without_fds(condition),
+        },
+        prepared: Cell::new(IOCondition::empty()),
+        dispatching: Cell::new(false),
+        suspended: Cell::new(false),
+        empty_polls: Cell::new(0),
+        hub_wait: RefCell::new(None),
+        waker: OnceCell::new(),
+        hub: OnceCell::new(),
+    };
+    // SAFETY: `FUNCS` is for a `WatchSource`. GLib uses the pointers to the `GPollFD`s until the
+    // source is destroyed, and they are part of the source. The reference that `create` returns is
+    // passed to the wrapper.
     unsafe {
-        let fixed = matches!(kind, WatchKind::Fds);
-        // GLib removes the children of a source that may not recurse from the poll set as well.
-        let recursive = !matches!(kind, WatchKind::ChildSource | WatchKind::ChildWatch(_));
-        let size = size_of::<WatchSource>() as u32;
-        let source = glib_sys::g_source_new(ptr::from_ref(&FUNCS.0).cast_mut(), size);
-        let this = source.cast::<WatchSource>();
-        ptr::write(
-            &raw mut (*this).state,
-            State {
-                object: watched.object.clone(),
-                waiters: watched.waiters.clone(),
-                condition,
-                kind,
-                polled_fds,
-                one_for_both,
-                prepared: Cell::new(IOCondition::empty()),
-                dispatching: Cell::new(false),
-                suspended: Cell::new(false),
-                empty_polls: Cell::new(0),
-                hub_wait: RefCell::new(None),
-                waker: OnceCell::new(),
-                hub: OnceCell::new(),
-            },
-        );
-        let state = &(*this).state;
+        let source = WatchSource::create(&FUNCS, state);
         glib_sys::g_source_set_name(source, watched.name.to_glib_none().0);
         glib_sys::g_source_set_can_recurse(source, recursive.into_glib());
-        if fixed {
-            for polled_fd in state
-                .polled_fds
-                .iter()
-                .filter(|polled_fd| polled_fd.has_fd())
-            {
-                polled_fd.set_polled(source, true);
-            }
+        let state = WatchSource::state(source);
+        for fd in state.polled_fds.iter().filter(|fd| fd.has_fd()) {
+            fd.set_polled(source, true);
         }
         from_glib_full(source)
     }
@@ -239,29 +196,27 @@ pub(super) unsafe fn is_watch(source: *const GSource) -> bool {
 ///
 /// # Safety
 ///
-/// As for [`state`].
+/// `source` must be a watch that is not finalized.
 pub(super) unsafe fn is_of(source: *mut GSource, object: &glib::Object) -> bool {
     // SAFETY: forwarded: `source` is a watch that is not finalized.
-    unsafe { state(source) }.object == *object
-}
-
-/// # Safety
-///
-/// `source` must be a source that [`create`] made and that is not finalized.
-unsafe fn state<'a>(source: *mut GSource) -> &'a State {
-    // SAFETY: `create` wrote the state, and it stays valid until `finalize`.
-    unsafe { &(*source.cast::<WatchSource>()).state }
+    unsafe { WatchSource::state(source) }.object == *object
 }
 
 unsafe extern "C" fn finalize(source: *mut GSource) {
     // SAFETY: GLib calls this once, for a source that `create` made, when no reference is left.
     // Only `SourceWaker` may still access it, under its lock, until `end` has cleared its pointer.
     unsafe {
-        let state = state(source);
+        let state = WatchSource::state(source);
         if let Some(waker) = state.waker.get() {
             waker.end();
         }
-        state.leave();
-        ptr::drop_in_place(&raw mut (*source.cast::<WatchSource>()).state);
+        if let Some(hub) = state.hub.get() {
+            state
+                .waiters
+                .leave(WakeOn::Change, &Waker::from(hub.clone()));
+            // The source may have been the last user of the hub.
+            hub.notify_if_spare();
+        }
+        WatchSource::finalize(source);
     }
 }

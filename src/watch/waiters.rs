@@ -3,12 +3,13 @@
 //! Any thread may close a channel, but its watches belong to the threads that run their contexts:
 //! the list has the hubs of these contexts, and makes them iterate once more.
 
+mod home;
 mod registrations;
 
 use std::{
-    fmt, io, mem,
+    fmt, io,
     sync::{
-        Arc, MutexGuard, OnceLock,
+        Arc, MutexGuard,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::Waker,
@@ -17,12 +18,13 @@ use std::{
 
 use glib::IOCondition;
 
+use self::home::HomeSlot;
 use super::{
     ALWAYS,
     pushback::{PushbackBuffer, ReadAhead},
 };
 use crate::{
-    hub::{Hub, Registration, RegistrationGuard},
+    hub::{Registration, RegistrationGuard},
     sync::ForkMutex,
     sys::poll::{Wakeup, poll},
 };
@@ -35,9 +37,7 @@ pub(crate) struct Waiters {
     /// How often the waiters were made to poll again. Changes while `waiting` is locked.
     wake_epoch: AtomicUsize,
     waiting: ForkMutex<WaitList>,
-    /// The registration in the first hub that futures have waited in, which is found without a
-    /// lock. Stays set after the registration has ended: it keeps the memory, not the descriptor.
-    home: OnceLock<Arc<Registration>>,
+    home: HomeSlot,
     /// Data that a dropped future had read and that has not been delivered.
     pub(crate) pushback: PushbackBuffer,
 }
@@ -56,17 +56,23 @@ struct WaitList {
 struct RareWaiters {
     /// Further registrations.
     registrations: Vec<RegistrationGuard>,
-    /// The hubs of the contexts that watches are attached to, once for each watch.
-    hubs: Vec<Arc<Hub>>,
-    threads: Vec<Arc<Wakeup>>,
+    wakers: Vec<(WakeOn, Waker)>,
     /// Consumes zero-copy completions, which poll(2) reports as `POLLERR`.
     completions: Option<Arc<dyn CompletionQueue>>,
-    /// Futures whose sources are in the context that the channel was attached to when they began.
-    context_wakers: Vec<Waker>,
-    /// Futures that wait for another object, at most until the channel is closed.
-    close_wakers: Vec<Waker>,
-    /// Coroutines that wait for the channel to become readable, and their flags.
-    yields: Vec<(Arc<AtomicBool>, Waker)>,
+}
+
+/// What wakes a waker of a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WakeOn {
+    /// Every change that makes waiters poll again, any number of times. Only for hubs of watches,
+    /// and for threads: these are woken under the lock, and run no other code.
+    Change,
+    /// The close of the channel, once.
+    Close,
+    /// Attaching the channel to another context, once.
+    NewContext,
+    /// The end of the waits of coroutines for the channel to become readable, once.
+    ReadYield,
 }
 
 /// Consumes the completions of zero-copy writes (`MSG_ERRQUEUE`), which poll(2) reports as errors.
@@ -81,13 +87,18 @@ impl WaitList {
     }
 
     fn wake(&self) {
-        let Some(rare) = &self.rare else { return };
-        for hub in &rare.hubs {
-            hub.notify();
-        }
-        for thread in &rare.threads {
-            thread.wake();
-        }
+        let wakers = self.rare.iter().flat_map(|rare| &rare.wakers);
+        let changed = wakers.filter(|(on, _)| *on == WakeOn::Change);
+        changed.for_each(|(_, waker)| waker.wake_by_ref());
+    }
+
+    /// Takes the wakers of an event that wakes once, to be woken without the lock.
+    fn take_wakers(&mut self, event: WakeOn) -> Vec<Waker> {
+        let Some(rare) = &mut self.rare else {
+            return Vec::new();
+        };
+        let taken = rare.wakers.extract_if(.., |(on, _)| *on == event);
+        taken.map(|(_, waker)| waker).collect()
     }
 }
 
@@ -104,80 +115,38 @@ impl Waiters {
         self.closed.store(true, Ordering::Release);
         self.wake_epoch.fetch_add(1, Ordering::Release);
         waiting.wake();
-        let registrations = waiting.deregister_all();
-        let rare = waiting.rare.as_mut();
-        let close_wakers = rare.map(|rare| mem::take(&mut rare.close_wakers));
+        let registrations = waiting.deregister_if(|_| true);
+        let close_wakers = waiting.take_wakers(WakeOn::Close);
         drop(waiting);
         // Wakes the futures, without the lock that they take when they poll again.
         drop(registrations);
-        close_wakers.into_iter().flatten().for_each(Waker::wake);
+        close_wakers.into_iter().for_each(Waker::wake);
         self.pushback.clear();
     }
 
-    /// The context that the channel is attached to. `context_waker` is woken when that
-    /// changes.
-    pub(crate) fn context_for(&self, context_waker: Waker) -> Option<glib::MainContext> {
-        let mut waiting = self.waiting();
-        waiting.rare().context_wakers.push(context_waker);
-        waiting.context.clone()
+    /// Adds a waker to the list, until it is woken, or [`leave`](Self::leave). Must be called
+    /// before the state is read that it waits for.
+    pub(crate) fn enter(&self, on: WakeOn, waker: Waker) {
+        self.waiting().rare().wakers.push((on, waker));
     }
 
-    /// Removes a context waker.
-    pub(crate) fn forget_context_waker(&self, context_waker: &Waker) {
+    /// Removes one entry of a waker, if it is still there.
+    pub(crate) fn leave(&self, on: WakeOn, waker: &Waker) {
         let mut waiting = self.waiting();
-        let forgotten = take_waker(&mut waiting.rare().context_wakers, context_waker);
+        let wakers = &mut waiting.rare().wakers;
+        let mine = wakers
+            .iter()
+            .position(|(it, known)| *it == on && known.will_wake(waker));
+        let left = mine.map(|mine| wakers.swap_remove(mine));
         drop(waiting);
-        drop(forgotten);
-    }
-
-    /// Wakes `close_waker` when the channel is closed. Returns whether it is closed already.
-    pub(crate) fn until_closed(&self, close_waker: Waker) -> bool {
-        let mut waiting = self.waiting();
-        let closed = self.is_closed();
-        if !closed {
-            waiting.rare().close_wakers.push(close_waker);
-        }
-        closed
-    }
-
-    /// Removes a close waker.
-    pub(crate) fn forget_close_waker(&self, close_waker: &Waker) {
-        let mut waiting = self.waiting();
-        let forgotten = take_waker(&mut waiting.rare().close_wakers, close_waker);
-        drop(waiting);
-        drop(forgotten);
-    }
-
-    /// Sets `is_woken` and wakes `waker` at the next [`wake_yields`](Self::wake_yields), in place
-    /// of the waker before.
-    pub(crate) fn enter_yield(&self, is_woken: &Arc<AtomicBool>, waker: &Waker) {
-        let mut waiting = self.waiting();
-        let yields = &mut waiting.rare().yields;
-        let before = take_yield(yields, is_woken);
-        yields.push((is_woken.clone(), waker.clone()));
-        drop(waiting);
-        drop(before);
-    }
-
-    pub(crate) fn leave_yield(&self, is_woken: &Arc<AtomicBool>) {
-        let mut waiting = self.waiting();
-        let left = take_yield(&mut waiting.rare().yields, is_woken);
-        drop(waiting);
+        // Dropping a waker may run any code: not under the lock.
         drop(left);
     }
 
     /// Ends the waits of coroutines for the channel to become readable.
     pub(crate) fn wake_yields(&self) {
-        let mut waiting = self.waiting();
-        let yields = waiting
-            .rare
-            .as_mut()
-            .map(|rare| mem::take(&mut rare.yields));
-        drop(waiting);
-        for (is_woken, waker) in yields.into_iter().flatten() {
-            is_woken.store(true, Ordering::Release);
-            waker.wake();
-        }
+        let yields = self.waiting().take_wakers(WakeOn::ReadYield);
+        yields.into_iter().for_each(Waker::wake);
     }
 
     /// Makes all waiters poll again: something has changed that no descriptor reports.
@@ -185,15 +154,8 @@ impl Waiters {
         let mut waiting = self.waiting();
         self.wake_epoch.fetch_add(1, Ordering::Release);
         waiting.wake();
-        let (closed, open): (Vec<_>, Vec<_>) = waiting
-            .take_registrations()
-            .partition(|it| it.get().is_closed());
-        let woken: Vec<_> = open.iter().map(|it| it.get().clone()).collect();
-        open.into_iter().for_each(|it| waiting.add(it));
-        let closed: Vec<_> = closed
-            .into_iter()
-            .map(RegistrationGuard::deregister)
-            .collect();
+        let closed = waiting.deregister_if(Registration::is_closed);
+        let woken: Vec<_> = waiting.registrations().cloned().collect();
         drop(waiting);
         // Wakes the futures, without the lock that they take when they poll again.
         drop(closed);
@@ -287,24 +249,13 @@ impl Waiters {
     /// Wakes a thread by `wakeup`, if it has one, whenever waiters must poll again, until the
     /// result is dropped.
     pub(crate) fn enter_thread(&self, wakeup: Option<Arc<Wakeup>>) -> WaitingThread<'_> {
-        self.waiting().rare().threads.extend(wakeup.clone());
+        let waker = wakeup.map(Waker::from);
+        if let Some(waker) = &waker {
+            self.enter(WakeOn::Change, waker.clone());
+        }
         WaitingThread {
             waiters: self,
-            wakeup,
-        }
-    }
-
-    /// Makes the context of a hub iterate whenever waiters must poll again, until
-    /// [`leave`](Self::leave).
-    pub(super) fn enter(&self, hub: &Arc<Hub>) {
-        self.waiting().rare().hubs.push(hub.clone());
-    }
-
-    pub(super) fn leave(&self, hub: &Arc<Hub>) {
-        let mut waiting = self.waiting();
-        let hubs = &mut waiting.rare().hubs;
-        if let Some(mine) = hubs.iter().position(|it| Arc::ptr_eq(it, hub)) {
-            hubs.swap_remove(mine);
+            waker,
         }
     }
 
@@ -313,36 +264,16 @@ impl Waiters {
     }
 }
 
-/// Removes a waker. It must be dropped outside of the lock: that may run any code.
-fn take_waker(wakers: &mut Vec<Waker>, waker: &Waker) -> Option<Waker> {
-    let mine = wakers.iter().position(|it| it.will_wake(waker))?;
-    Some(wakers.swap_remove(mine))
-}
-
-/// As [`take_waker`].
-fn take_yield(
-    yields: &mut Vec<(Arc<AtomicBool>, Waker)>,
-    is_woken: &Arc<AtomicBool>,
-) -> Option<(Arc<AtomicBool>, Waker)> {
-    let mine = yields
-        .iter()
-        .position(|(it, _)| Arc::ptr_eq(it, is_woken))?;
-    Some(yields.swap_remove(mine))
-}
-
-/// A thread in the list of those that wait.
 #[derive(Debug)]
 pub(crate) struct WaitingThread<'a> {
     waiters: &'a Waiters,
-    wakeup: Option<Arc<Wakeup>>,
+    waker: Option<Waker>,
 }
 
 impl Drop for WaitingThread<'_> {
     fn drop(&mut self) {
-        let Some(wakeup) = &self.wakeup else { return };
-        let mut waiting = self.waiters.waiting();
-        let threads = &mut waiting.rare().threads;
-        let mine = threads.iter().position(|it| Arc::ptr_eq(it, wakeup));
-        threads.swap_remove(mine.expect("entered before"));
+        if let Some(waker) = &self.waker {
+            self.waiters.leave(WakeOn::Change, waker);
+        }
     }
 }

@@ -8,7 +8,7 @@ use crate::common::{library, output, root};
 const SCANNER: &str = "1.74.";
 
 #[test]
-fn introspection_data_is_as_the_snapshot_says() {
+fn introspection_data_equals_the_snapshot() {
     needs!("gobject-introspection");
     library();
     let fresh = output(Command::new(root().join(".ci/capi")).arg("snapshot"));
@@ -27,7 +27,7 @@ fn introspection_data_is_as_the_snapshot_says() {
 }
 
 #[test]
-fn what_throws_returns_no_status_as_well() {
+fn functions_that_throw_return_no_status_in_addition() {
     needs!("gobject-introspection");
     /// Whether it has ended: not whether the call has failed.
     const ANSWERS: [&str; 1] = ["qio_channel_command_get_exit_status"];
@@ -38,8 +38,8 @@ fn what_throws_returns_no_status_as_well() {
         let (head, rest) = function.split_once('>').expect("its attributes");
         let result = rest.split("</return-value>").next().expect("not empty");
         let status = result.contains("\"gboolean\"") || result.contains("0, or -1 with an error");
-        let told = head.contains("throws=\"1\"") && !head.contains("introspectable=\"0\"");
-        if told && status && !ANSWERS.contains(&name) {
+        let throws = head.contains("throws=\"1\"") && !head.contains("introspectable=\"0\"");
+        if throws && status && !ANSWERS.contains(&name) {
             assert!(result.contains("skip=\"1\""), "{name}: `Returns: (skip)`");
             skipped += 1;
         }

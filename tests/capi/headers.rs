@@ -1,4 +1,4 @@
-//! The headers, as a compiler sees them.
+//! The headers compile alone, as C and C++.
 
 use std::{path::Path, process::Command};
 

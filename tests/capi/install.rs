@@ -25,8 +25,8 @@ fn make(target: &str, settings: &[String]) -> String {
     )
 }
 
-/// The settings that `make install` tells whoever is to find the library elsewhere.
-fn told(installed: &str) -> Vec<(&str, &str)> {
+/// The environment that `make install` prints for an installation outside the default paths.
+fn printed_environment(installed: &str) -> Vec<(&str, &str)> {
     let lines = installed.lines().filter(|line| line.starts_with("  "));
     lines
         .flat_map(str::split_whitespace)
@@ -61,7 +61,7 @@ fn source(name: &str) -> PathBuf {
 }
 
 #[test]
-fn what_a_package_would_hold_serves_c_and_python() {
+fn an_installed_package_serves_c_and_python() {
     needs!("gobject-introspection", "valac", "python3-gi");
     let folder = tempfile::tempdir().expect("a folder");
     let destdir = folder.path().join("package");
@@ -76,7 +76,7 @@ fn what_a_package_would_hold_serves_c_and_python() {
     assert_eq!(
         lib.strip_prefix(&destdir).expect("below"),
         Path::new(&pkg_config(&["--variable=libdir", "glib-2.0"])[0][1..]),
-        "beside GLib"
+        "in the directory of GLib"
     );
 
     // pkg-config puts the folder before the paths of GLib as well, which is not there.
@@ -112,13 +112,13 @@ fn what_a_package_would_hold_serves_c_and_python() {
 }
 
 #[test]
-fn a_prefix_of_ones_own_serves_static_programs_and_by_what_is_reported_vala_and_python() {
+fn a_private_prefix_serves_static_programs_and_with_the_printed_environment_vala_and_python() {
     needs!("gobject-introspection", "valac", "python3-gi");
     let folder = tempfile::tempdir().expect("a folder");
     let prefix = folder.path().join("own");
     let settings = [format!("PREFIX={}", prefix.display())];
     let installed = make("install", &settings);
-    let environment = told(&installed);
+    let environment = printed_environment(&installed);
 
     let flags = output(
         Command::new("pkg-config")

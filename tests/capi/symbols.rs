@@ -17,7 +17,7 @@ const OF_C_ALONE: [&str; 2] = [
 ];
 
 #[test]
-fn declared_is_what_is_exported() {
+fn declared_symbols_are_the_exported_symbols() {
     let (declared, exported) = (declared(), exported());
     let missing: Vec<_> = declared.difference(&exported).collect();
     assert!(missing.is_empty(), "declared and not there: {missing:#?}");
@@ -26,7 +26,7 @@ fn declared_is_what_is_exported() {
 }
 
 #[test]
-fn rust_knows_what_c_calls_it() {
+fn every_c_function_is_a_doc_alias_in_rust() {
     let (declared, aliases) = (declared(), aliases());
     let unknown: Vec<_> = aliases.difference(&declared).collect();
     assert!(unknown.is_empty(), "no such C function: {unknown:#?}");

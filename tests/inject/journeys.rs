@@ -59,7 +59,7 @@ fn descriptors() -> io::Result<()> {
     b.close()
 }
 
-/// Runs a future on a context of its own, for no longer than [`LIMIT`].
+/// Runs a future on a private context, for no longer than [`LIMIT`].
 fn run(future: impl Future<Output = io::Result<()>>) -> io::Result<()> {
     let context = MainContext::new();
     let run = || context.block_on(future.or_timeout(LIMIT));

@@ -1,7 +1,7 @@
-//! Journeys whose system calls fail in turn, by `strace -e inject`: what comes of it is success, or
+//! Journeys whose system calls fail in turn, by `strace -e inject`: the result is success, or
 //! an error. `make soak` runs them and prints how often it was which.
 //!
-//! A journey runs in a process of its own: once without faults, which makes what is made once for a
+//! A journey runs in a separate process: once without faults, which makes what is made once for a
 //! process; then `strace` attaches, and it runs again. Left out are the calls that this program
 //! needs to report with (`read`, `write`, `openat`, `getdents64`, `fstat`), those of memory and
 //! threads, and `close`, which would not be made at all, and the descriptor would stay open.
@@ -101,7 +101,7 @@ fn settled(most: usize) -> usize {
     }
 }
 
-/// What comes of a fault.
+/// The result of a fault.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Outcome {
     Success,
@@ -115,7 +115,7 @@ enum Outcome {
 struct Ready {
     child: Child,
     output: BufReader<ChildStdout>,
-    /// What it says first to its standard error.
+    /// The first line of its standard error.
     errors: thread::JoinHandle<String>,
 }
 
@@ -159,8 +159,8 @@ impl Ready {
         }
     }
 
-    /// Goes on under `strace` with these options, which make a system call fail. `None` if the
-    /// process does not come to its end.
+    /// Continues under `strace` with these options, which make a system call fail. `None` if the
+    /// process does not end.
     fn run(mut self, options: &[&str]) -> Option<End> {
         let mut strace = Command::new("strace")
             .args(["-f", "-p", &self.child.id().to_string()])
@@ -170,10 +170,10 @@ impl Ready {
             .stderr(Stdio::piped())
             .spawn()
             .expect("strace: see .ci/packages");
-        let mut said = BufReader::new(strace.stderr.take().expect("piped"));
-        wait_for_line(&mut said, "attached");
+        let mut log = BufReader::new(strace.stderr.take().expect("piped"));
+        wait_for_line(&mut log, "attached");
         // It must not wait for a reader.
-        thread::spawn(move || io::copy(&mut said, &mut io::sink()));
+        thread::spawn(move || io::copy(&mut log, &mut io::sink()));
         let mut input = self.child.stdin.take().expect("piped");
         input.write_all(b"\n").expect("it reads");
         let id = nix::unistd::Pid::from_raw(self.child.id() as i32);
@@ -255,7 +255,7 @@ fn outcome(name: &str, call: &str, errno: &str, when: &str) -> Outcome {
 }
 
 #[test]
-fn pipes_are_used_where_the_system_has_no_flag_not_to_wait() {
+fn pipes_are_used_where_the_kernel_has_no_rwf_nowait() {
     needs!("strace");
     for (call, name) in [
         ("preadv2", "pipes"),
@@ -267,7 +267,7 @@ fn pipes_are_used_where_the_system_has_no_flag_not_to_wait() {
 }
 
 #[test]
-fn connections_that_fail_in_the_queue_are_passed_over() {
+fn connections_that_fail_in_the_backlog_are_skipped() {
     needs!("strace");
     for errno in [
         "ECONNABORTED",
@@ -288,12 +288,12 @@ fn connections_that_fail_in_the_queue_are_passed_over() {
         let came_of_it = outcome("tcp", "accept4", errno, "1");
         assert_eq!(came_of_it, Outcome::Success, "{errno}");
     }
-    // Not for ever, where all calls fail.
+    // Not forever, where all calls fail.
     assert_eq!(outcome("tcp", "accept4", "EPERM", "1+"), Outcome::Error);
 }
 
 #[test]
-fn a_listener_goes_on_after_all_errors_but_those_of_its_socket() {
+fn a_listener_continues_after_all_errors_but_those_of_its_socket() {
     needs!("strace");
     // More than are passed over at once; and each a pause.
     let others = ["ENOMEM", "EACCES", "EIO"].map(|errno| (errno, "1..2"));
@@ -323,7 +323,7 @@ fn every_system_call_may_fail() {
             let mut counts = BTreeMap::new();
             for (call, &count) in &calls {
                 let each = (1..=count).map(|at| at.to_string());
-                // What is interrupted for ever, or never ready although it is, is tried for ever;
+                // What is interrupted forever, or never ready although it is, is tried forever;
                 // and this is the only way to learn of events.
                 let all = match (call.as_str(), errno) {
                     (_, "EINTR" | "EAGAIN") | ("epoll_wait", _) => "1+3",

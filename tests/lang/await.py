@@ -13,7 +13,7 @@ import threading
 import types
 import weakref
 
-# Who has started this may have interrupts ignored.
+# The parent process may have SIGINT ignored.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import gi
@@ -220,7 +220,7 @@ def nothing_is_left():
         task_of(lambda task: there.write_bytes(b"x"))
         task_of(lambda task: task.cancel())
         task_of(lambda task: task.close())
-    # The last one that was closed has yet to be told.
+    # The last channel that was closed has not been notified yet.
     here.write_bytes(b"x")
     Qio.run(text(there, 1))
     while context.iteration(False):
@@ -234,25 +234,25 @@ def nothing_is_left():
     assert left_channel() is None
 
 
-def unseen_exceptions_are_told():
-    told = []
-    hook, sys.unraisablehook = sys.unraisablehook, lambda unraisable: told.append(unraisable.exc_value)
+def unretrieved_exceptions_are_reported():
+    reported = []
+    hook, sys.unraisablehook = sys.unraisablehook, lambda unraisable: reported.append(unraisable.exc_value)
 
     async def failing():
-        raise ValueError("nobody asks")
+        raise ValueError("not retrieved")
 
     Qio.spawn(failing())
     gc.collect()
-    assert [str(error) for error in told] == ["nobody asks"]
-    told.clear()
+    assert [str(error) for error in reported] == ["not retrieved"]
+    reported.clear()
     here, _there = Qio.ChannelSocket.new_pair()
-    # Not so what was cancelled, as its owner knows.
+    # A cancellation is not reported.
     task = Qio.spawn(text(here, 1))
     task.cancel()
     iterate_until(task.done)
     del task
     gc.collect()
-    assert not told
+    assert not reported
     sys.unraisablehook = hook
 
 
@@ -304,7 +304,7 @@ def each_thread_has_its_own_context():
 
 
 def under_asyncio(coroutine, loop):
-    """Runs a coroutine in a loop of asyncio that turns whenever the main context does."""
+    """Runs a coroutine in a loop of asyncio that iterates whenever the main context does."""
     task = loop.create_task(coroutine)
 
     def turn():
@@ -379,8 +379,8 @@ def asyncio_awaits_too():
     loop.close()
 
 
-def a_loop_beside_the_main_context_is_refused():
-    """It would wait for ever."""
+def a_loop_besides_the_main_context_is_refused():
+    """It would wait forever."""
     here, _there = Qio.ChannelSocket.new_pair()
     try:
         asyncio.run(text(here, 1))
@@ -397,7 +397,7 @@ def the_loop_of_pygobject_awaits_the_same():
     loop = GLibEventLoop(context)
     assert loop.run_until_complete(conversation_of_asyncio()) == "talked"
 
-    async def beside_gio():
+    async def with_gio():
         here, there = Qio.ChannelSocket.new_pair()
         stream = Gio.MemoryInputStream.new_from_bytes(GLib.Bytes.new(b"of GIO"))
         theirs = stream.read_bytes_async(6, GLib.PRIORITY_DEFAULT)
@@ -405,7 +405,7 @@ def the_loop_of_pygobject_awaits_the_same():
         assert nothing is None
         return ours.get_data(), (await theirs).get_data()
 
-    assert loop.run_until_complete(beside_gio()) == (b"ours", b"of GIO")
+    assert loop.run_until_complete(with_gio()) == (b"ours", b"of GIO")
     loop.close()
 
 
@@ -420,9 +420,9 @@ else:
     cancelling_a_task_cancels_what_it_awaits()
     closing_a_coroutine_cancels_what_it_awaits()
     nothing_is_left()
-    unseen_exceptions_are_told()
+    unretrieved_exceptions_are_reported()
     callbacks_work_as_ever()
     each_thread_has_its_own_context()
     asyncio_awaits_too()
-    a_loop_beside_the_main_context_is_refused()
+    a_loop_besides_the_main_context_is_refused()
 print("await: ok")

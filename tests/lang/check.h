@@ -6,7 +6,7 @@
 
 #include <qio/qio.h>
 
-/* Says where a condition does not hold, and gives up. */
+/* Reports a condition that does not hold, and exits. */
 #define check(condition)                                                       \
   do                                                                           \
     {                                                                          \

@@ -10,7 +10,7 @@ for (const name of ['read_bytes', 'read_bytes_with_fds', 'read_bytes_all', 'read
     Gio._promisify(Qio.Channel.prototype, `${name}_async`, `${name}_finish`);
 Gio._promisify(Qio.ChannelSocket.prototype, 'accept_async', 'accept_finish');
 
-// Says where a condition does not hold, and gives up.
+// Reports a condition that does not hold, and exits.
 export function check(condition) {
     if (!condition)
         giveUp('does not hold');

@@ -12,7 +12,7 @@ NONE = Qio.ChannelReadFlags(0)
 
 
 def check(condition):
-    """Says where a condition does not hold, and gives up."""
+    """Reports a condition that does not hold, and exits."""
     if not condition:
         caller = inspect.stack()[1]
         sys.exit(f"{caller.filename}:{caller.lineno}: {caller.code_context[0].strip()}")

@@ -1,5 +1,5 @@
-// What the parts of the journey in Vala share; public, as none of them uses all of it. Each has its stages in
-// `journey ()`.
+// Shared by the parts of the journey in Vala; public, as none of them uses all of it. The stages
+// of each part are in `journey ()`.
 
 public delegate void Failing () throws Error;
 
@@ -43,7 +43,7 @@ public class Seen {
 }
 
 int main () {
-    // An assertion that does not hold says where it is, and aborts.
+    // A failed assertion prints its location, and aborts.
     Process.signal (ProcessSignal.ABRT, () => Posix._exit (1));
 
     var loop = new MainLoop ();

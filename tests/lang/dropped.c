@@ -1,4 +1,4 @@
-/* Coroutines whose context goes: one that comes to its end, one in a wait, and one that goes on all the same. */
+/* Coroutines whose context is destroyed: one that returns, one in a wait, and one that continues to wait. */
 #include "check.h"
 
 static QIOChannelSocket *one, *other;

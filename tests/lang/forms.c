@@ -175,7 +175,7 @@ descriptors (void)
   check_ok (error);
 }
 
-/* Operations of a context may look for news before the thread sleeps. */
+/* Operations of a context may poll for events before the thread sleeps. */
 static void
 busy_polling (void)
 {
@@ -213,7 +213,7 @@ commands (void)
 {
   GError *error = NULL;
   static const char *const cat[] = { "cat", NULL };
-  static const char *const told[] = { "sh", "-c", "echo $WORD; pwd; echo oops >&2", NULL };
+  static const char *const shell_argv[] = { "sh", "-c", "echo $WORD; pwd; echo oops >&2", NULL };
   static const char *const environment[] = { "WORD=word", NULL };
   g_autoptr (QIOChannelCommand) shell = NULL;
   QIOChannelCommand *command;
@@ -221,7 +221,7 @@ commands (void)
   int pidfd, wait_status;
   GPid pid;
 
-  shell = qio_channel_command_new_full (told, environment, "/", O_RDONLY, QIO_CHANNEL_COMMAND_STDERR_MERGE, &error);
+  shell = qio_channel_command_new_full (shell_argv, environment, "/", O_RDONLY, QIO_CHANNEL_COMMAND_STDERR_MERGE, &error);
   check_ok (error);
   check (qio_channel_read_all (QIO_CHANNEL (shell), buf, 12, &error) == 0);
   check (memcmp (buf, "word\n/\noops\n", 12) == 0);

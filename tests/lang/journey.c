@@ -1,5 +1,5 @@
 /* A journey through the library in C. Its stages are those of the other journeys of this folder, and so are those of
- * waiting.c, subclass.c and network.c, which go on with it; forms.c has what no stage needs. */
+ * waiting.c, subclass.c and network.c, which continue it; forms.c has what no stage needs. */
 #include "journey.h"
 
 #include <fcntl.h>
@@ -14,15 +14,15 @@ files (void)
 {
   g_autofree char *path = g_build_filename (directory, "file", NULL);
   g_autofree char *missing = g_build_filename (directory, "missing", NULL);
-  g_autofree char *told = NULL;
+  g_autofree char *reported = NULL;
   GError *error = NULL;
   char buf[16];
   QIOChannelFile *file = qio_channel_file_new_path (path, O_RDWR | O_CREAT, 0600, &error);
   QIOChannel *ioc = QIO_CHANNEL (file);
 
   check_ok (error);
-  told = qio_channel_file_get_path (file);
-  check (strcmp (told, path) == 0);
+  reported = qio_channel_file_get_path (file);
+  check (strcmp (reported, path) == 0);
   check (qio_channel_has_feature (ioc, QIO_CHANNEL_FEATURE_SEEKABLE));
   check (!qio_channel_has_feature (ioc, QIO_CHANNEL_FEATURE_FD_PASS));
   check (qio_channel_write_all (ioc, "hello", 5, &error) == 0);
@@ -66,7 +66,7 @@ pair (void)
   /* Nothing there: not an error. */
   check (qio_channel_read (QIO_CHANNEL (one), buf, sizeof buf, &error) == QIO_CHANNEL_ERR_BLOCK);
   check_ok (error);
-  /* What bindings call knows no -2. */
+  /* Functions for bindings do not return -2. */
   check (qio_channel_read_bytes (QIO_CHANNEL (one), 1, &error) == NULL);
   check_error (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK);
   check (!qio_channel_wait_timeout (QIO_CHANNEL (one), G_IO_IN, 1000, &ready, &error));
@@ -99,14 +99,14 @@ descriptors (void)
   g_autoptr (GBytes) read_bytes = NULL;
   struct iovec iov = { "f", 1 };
   char byte;
-  struct iovec room = { &byte, 1 };
+  struct iovec space = { &byte, 1 };
   int pipe_fds[2], *fds = NULL;
   gsize nfds = 0;
 
   make_pair (&one, &other);
   check (pipe (pipe_fds) == 0);
   check (qio_channel_writev_full (QIO_CHANNEL (one), &iov, 1, &pipe_fds[1], 1, 0, &error) == 1);
-  check (qio_channel_readv_full (QIO_CHANNEL (other), &room, 1, &fds, &nfds, 0, &error) == 1);
+  check (qio_channel_readv_full (QIO_CHANNEL (other), &space, 1, &fds, &nfds, 0, &error) == 1);
   check_ok (error);
   check (nfds == 1 && fds[0] >= 0);
   check (fcntl (fds[0], F_GETFD) == FD_CLOEXEC);

@@ -56,7 +56,7 @@ run_until_called (Seen *seen, GMainContext *context)
     g_main_context_iteration (context, TRUE);
 }
 
-/* Asynchronous calls leave their result for whoever runs the main loop. */
+/* Asynchronous calls store their result for the code that runs the main loop. */
 static inline void
 take_result (GObject *source, GAsyncResult *result, gpointer user_data)
 {

@@ -1,5 +1,5 @@
-// A journey through the library in GJS. Its stages are those of the other journeys of this folder, and so are those
-// of waiting.js, subclass.js and network.js, which go on with it.
+// A journey through the library in GJS, with the same stages as the journeys in other languages in
+// this folder. It is continued in waiting.js, subclass.js and network.js.
 
 import Gio from 'gi://Gio';
 import GLib from 'gi://GLib';

@@ -1,5 +1,5 @@
 """A journey through the library in Python. Its stages are those of the other journeys of this folder, and so are
-those of waiting.py, subclass.py and network.py, which go on with it."""
+those of waiting.py, subclass.py and network.py, which continue it."""
 
 import os
 import tempfile

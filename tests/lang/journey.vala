@@ -1,5 +1,5 @@
-// A journey through the library in Vala. Its stages are those of the other journeys of this folder, and so are those
-// of waiting.vala, subclass.vala and network.vala, which go on with it.
+// A journey through the library in Vala, with the same stages as the journeys in other languages in
+// this folder. It is continued in waiting.vala, subclass.vala and network.vala.
 
 const string PART = "journey";
 

@@ -49,7 +49,7 @@ connect_to (QIONetListener *listener)
   return client;
 }
 
-/* Sees that these are the ends of one connection. */
+/* Checks that these are the ends of one connection. */
 static void
 greet (QIOChannelSocket *client, QIOChannelSocket *server)
 {
@@ -74,9 +74,9 @@ accepting (void)
   g_autofree char *label = NULL;
 
   check (!qio_net_listener_is_connected (listener));
-  qio_net_listener_set_name (listener, "door");
+  qio_net_listener_set_name (listener, "service");
   label = qio_net_listener_get_name (listener);
-  check (strcmp (label, "door") == 0);
+  check (strcmp (label, "service") == 0);
   check (qio_net_listener_open_sync (listener, name, 5, &error) == 0);
   check (qio_net_listener_is_connected (listener));
 

@@ -1,4 +1,4 @@
-// A listener in GJS: each way to accept, and a class of its own.
+// A listener in GJS: each way to accept, and a class in GJS.
 
 import Gio from 'gi://Gio';
 import GLib from 'gi://GLib';
@@ -10,7 +10,7 @@ for (const name of ['open', 'accept'])
     Gio._promisify(Qio.NetListener.prototype, `${name}_async`, `${name}_finish`);
 Gio._promisify(Qio.ChannelSocket.prototype, 'listen_async', 'listen_finish');
 
-const Door = GObject.registerClass(class Door extends Qio.NetListener {});
+const Listener = GObject.registerClass(class Listener extends Qio.NetListener {});
 
 function check(condition) {
     if (condition)
@@ -31,37 +31,37 @@ function greet(client, server) {
 }
 
 const name = Gio.NetworkAddress.new('localhost', 0);
-const door = new Door({max_clients: 3});
-door.open_sync(name, 5);
-check(door.max_handshakes === 1024);
-check(door.is_connected() && door.connected && door.max_clients === 3);
-let client = connectTo(door);
-const server = door.wait_client();
+const service = new Listener({max_clients: 3});
+service.open_sync(name, 5);
+check(service.max_handshakes === 1024);
+check(service.is_connected() && service.connected && service.max_clients === 3);
+let client = connectTo(service);
+const server = service.wait_client();
 greet(client, server);
-check(door.clients === 1);
+check(service.clients === 1);
 server.close();
-check(door.clients === 0);
+check(service.clients === 0);
 
-let guest = null;
-door.set_client_func((listener, arrived) => {
-    check(listener === door);
-    guest = arrived;
+let accepted = null;
+service.set_client_func((listener, arrived) => {
+    check(listener === service);
+    accepted = arrived;
 }, null);
-client = connectTo(door);
-while (!guest)
+client = connectTo(service);
+while (!accepted)
     GLib.MainContext.default().iteration(true);
-greet(client, guest);
-door.set_client_func(null, null);
+greet(client, accepted);
+service.set_client_func(null, null);
 
-client = connectTo(door);
-greet(client, await door.accept_async(GLib.PRIORITY_DEFAULT, null));
+client = connectTo(service);
+greet(client, await service.accept_async(GLib.PRIORITY_DEFAULT, null));
 
-door.close();
-check(!door.is_connected());
-await door.open_async(name, 5, GLib.PRIORITY_DEFAULT, null);
+service.close();
+check(!service.is_connected());
+await service.open_async(name, 5, GLib.PRIORITY_DEFAULT, null);
 const own = new Qio.ChannelSocket();
 await own.listen_async(name, 5, GLib.PRIORITY_DEFAULT, null);
-door.add(own);
-check(door.get_local_addresses().length >= 2);
+service.add(own);
+check(service.get_local_addresses().length >= 2);
 check(Qio.activation_sockets().length === 0);
 print('listener: ok');

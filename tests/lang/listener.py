@@ -1,4 +1,4 @@
-"""A listener in Python: each way to accept, and a class of its own."""
+"""A listener in Python: each way to accept, and a class in Python."""
 
 import gi
 
@@ -8,16 +8,16 @@ from gi.repository import Gio, GLib, Qio
 context = GLib.MainContext.default()
 
 
-class Door(Qio.NetListener):
+class Listener(Qio.NetListener):
     """What callbacks were called with."""
 
     def __init__(self):
         super().__init__(max_clients=3)
-        self.guests = []
+        self.accepted = []
 
-    def welcome(self, listener, client, *data):
+    def on_client(self, listener, client, *data):
         assert listener is self
-        self.guests.append((client, *data))
+        self.accepted.append((client, *data))
 
 
 def connect_to(listener):
@@ -39,40 +39,40 @@ def wait_for(start, finish, *arguments):
     return finish(results[0])
 
 
-door = Door()
-door.open_sync(Gio.NetworkAddress.new("localhost", 0), 5)
-assert door.props.max_handshakes == 1024
-assert door.is_connected() and door.props.connected and door.props.max_clients == 3
-client = connect_to(door)
-server = door.wait_client()
+service = Listener()
+service.open_sync(Gio.NetworkAddress.new("localhost", 0), 5)
+assert service.props.max_handshakes == 1024
+assert service.is_connected() and service.props.connected and service.props.max_clients == 3
+client = connect_to(service)
+server = service.wait_client()
 greet(client, server)
-assert door.get_clients() == 1
+assert service.get_clients() == 1
 server.close()
-assert door.get_clients() == 0
+assert service.get_clients() == 0
 
-door.set_client_func(door.welcome)
-client = connect_to(door)
-while not door.guests:
+service.set_client_func(service.on_client)
+client = connect_to(service)
+while not service.accepted:
     context.iteration(True)
-greet(client, door.guests[0][0])
-door.set_client_func(None)
+greet(client, service.accepted[0][0])
+service.set_client_func(None)
 
-client = connect_to(door)
-greet(client, wait_for(door.accept_async, door.accept_finish))
+client = connect_to(service)
+greet(client, wait_for(service.accept_async, service.accept_finish))
 
 errors = []
-door.connect("accept-error", lambda listener, error: errors.append(error))
-door.emit("accept-error", GLib.Error("none", "g-io-error-quark", Gio.IOErrorEnum.FAILED))
+service.connect("accept-error", lambda listener, error: errors.append(error))
+service.emit("accept-error", GLib.Error("none", "g-io-error-quark", Gio.IOErrorEnum.FAILED))
 assert errors[0].message == "none"
 
-door.close()
-assert not door.is_connected() and door.get_local_addresses() == []
+service.close()
+assert not service.is_connected() and service.get_local_addresses() == []
 try:
-    door.wait_client()
+    service.wait_client()
     raise AssertionError("it is not open")
 except GLib.Error as error:
     assert error.matches(Gio.io_error_quark(), Gio.IOErrorEnum.NOT_CONNECTED)
-wait_for(door.open_async, door.open_finish, Gio.NetworkAddress.new("localhost", 0), 5)
-assert door.open_port(0, 5) != 0
+wait_for(service.open_async, service.open_finish, Gio.NetworkAddress.new("localhost", 0), 5)
+assert service.open_port(0, 5) != 0
 assert Qio.activation_sockets() == []
 print("listener: ok")

@@ -1,11 +1,11 @@
-// A listener in Vala: each way to accept, and a class of its own.
+// A listener in Vala: each way to accept, and a class in Vala.
 
-class Door : Qio.NetListener {
-    public Qio.ChannelSocket? guest = null;
+class Listener : Qio.NetListener {
+    public Qio.ChannelSocket? accepted = null;
 
-    public void welcome (Qio.NetListener listener, Qio.ChannelSocket client) {
+    public void on_client (Qio.NetListener listener, Qio.ChannelSocket client) {
         assert (listener == this);
-        guest = client;
+        accepted = client;
     }
 }
 
@@ -22,42 +22,42 @@ void greet (Qio.ChannelSocket client, Qio.ChannelSocket server) throws Error {
 
 async void accepting () throws Error {
     var name = new NetworkAddress ("localhost", 0);
-    var door = new Door ();
-    door.max_clients = 3;
-    assert (door.max_handshakes == 1024);
-    door.open_sync (name, 5);
-    assert (door.is_connected () && door.connected);
-    var client = connect_to (door);
-    var server = door.wait_client ();
+    var service = new Listener ();
+    service.max_clients = 3;
+    assert (service.max_handshakes == 1024);
+    service.open_sync (name, 5);
+    assert (service.is_connected () && service.connected);
+    var client = connect_to (service);
+    var server = service.wait_client ();
     greet (client, server);
-    assert (door.clients == 1);
+    assert (service.clients == 1);
     server.close ();
-    assert (door.clients == 0);
+    assert (service.clients == 0);
 
-    door.set_client_func (door.welcome);
-    client = connect_to (door);
-    while (door.guest == null) {
+    service.set_client_func (service.on_client);
+    client = connect_to (service);
+    while (service.accepted == null) {
         Idle.add (accepting.callback);
         yield;
     }
-    greet (client, door.guest);
-    door.set_client_func (null);
+    greet (client, service.accepted);
+    service.set_client_func (null);
 
-    client = connect_to (door);
-    greet (client, yield door.accept_async ());
+    client = connect_to (service);
+    greet (client, yield service.accept_async ());
 
-    door.close ();
-    assert (!door.is_connected ());
-    yield door.open_async (name, 5);
+    service.close ();
+    assert (!service.is_connected ());
+    yield service.open_async (name, 5);
     var own = new Qio.ChannelSocket ();
     yield own.listen_async (name, 5);
-    door.add (own);
-    assert (door.get_local_addresses ().length () >= 2);
+    service.add (own);
+    assert (service.get_local_addresses ().length () >= 2);
     assert (Qio.activation_sockets ().length () == 0);
 }
 
 int main () {
-    // An assertion that does not hold says where it is, and aborts.
+    // A failed assertion prints its location, and aborts.
     Process.signal (ProcessSignal.ABRT, () => Posix._exit (1));
 
     var loop = new MainLoop ();

@@ -78,9 +78,9 @@ of_what_cannot_be_made (void)
   none.rlim_cur = free_number;
   check (setrlimit (RLIMIT_NOFILE, &none) == 0);
   check (!qio_channel_socket_new_pair (&one, &other, &error));
-  check_message (g_steal_pointer (&error), "make", "pair of sockets", EMFILE);
+  check_message (g_steal_pointer (&error), "create", "pair of sockets", EMFILE);
   check (!qio_channel_file_new_pipe (&reads, &writes, &error));
-  check_message (g_steal_pointer (&error), "make", "pipe", EMFILE);
+  check_message (g_steal_pointer (&error), "create", "pipe", EMFILE);
   check (setrlimit (RLIMIT_NOFILE, &before) == 0);
 }
 

@@ -1,4 +1,4 @@
-/* Calls every function as nobody should: without an instance, with one of another class, with
+/* Calls every function with invalid arguments: without an instance, with one of another class, with
  * descriptors and memory that are not there, twice. Each is a critical warning or an error, with a
  * harmless result, and nothing crashes. */
 #include "check.h"
@@ -287,7 +287,7 @@ note_condition (QIOChannel *ioc, GIOCondition condition, gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
-/* What waits for nothing says so. */
+/* Waiting for no condition is an error. */
 static void
 fires_nval (GSource *source)
 {
@@ -302,7 +302,7 @@ fires_nval (GSource *source)
   g_source_unref (source);
 }
 
-/* There is nothing, and the error says why. */
+/* There is no result, and the error has the reason. */
 static void
 refuses_closed (int fd, gpointer made)
 {
@@ -578,9 +578,9 @@ listener_arguments (void)
   g_object_unref (listener);
 }
 
-/* What may be NULL, and is of another class. */
+/* Nullable arguments of another class. */
 static void
-strangers (gpointer stranger)
+wrong_classes (gpointer wrong)
 {
   QIOChannelSocket *one, *other;
   QIOChannel *ioc;
@@ -589,14 +589,14 @@ strangers (gpointer stranger)
 
   check (qio_channel_socket_new_pair (&one, &other, &error));
   ioc = QIO_CHANNEL (one);
-  complains_void (qio_channel_read_bytes_async (ioc, 1, 0, stranger, never_ready, NULL));
-  complains_void (qio_channel_close_async (ioc, 0, stranger, never_ready, NULL));
-  complains_void (qio_channel_socket_accept_async (one, 0, stranger, never_ready, NULL));
-  complains (!qio_channel_wait_cancellable (ioc, G_IO_OUT, stranger, &ready, &error));
-  complains (qio_channel_write_bytes_with_fds (ioc, bytes, stranger, 0, &error) == -1);
-  complains (!qio_channel_write_bytes_with_fds_all (ioc, bytes, stranger, 0, &error));
-  complains_void (qio_channel_write_bytes_with_fds_async (ioc, bytes, stranger, 0, 0, NULL, never_ready, NULL));
-  complains_void (qio_channel_write_bytes_with_fds_all_async (ioc, bytes, stranger, 0, 0, NULL, never_ready, NULL));
+  complains_void (qio_channel_read_bytes_async (ioc, 1, 0, wrong, never_ready, NULL));
+  complains_void (qio_channel_close_async (ioc, 0, wrong, never_ready, NULL));
+  complains_void (qio_channel_socket_accept_async (one, 0, wrong, never_ready, NULL));
+  complains (!qio_channel_wait_cancellable (ioc, G_IO_OUT, wrong, &ready, &error));
+  complains (qio_channel_write_bytes_with_fds (ioc, bytes, wrong, 0, &error) == -1);
+  complains (!qio_channel_write_bytes_with_fds_all (ioc, bytes, wrong, 0, &error));
+  complains_void (qio_channel_write_bytes_with_fds_async (ioc, bytes, wrong, 0, 0, NULL, never_ready, NULL));
+  complains_void (qio_channel_write_bytes_with_fds_all_async (ioc, bytes, wrong, 0, 0, NULL, never_ready, NULL));
   check (!qio_channel_is_closed (ioc));
   g_object_unref (one);
   g_object_unref (other);
@@ -771,7 +771,7 @@ credentials (gpointer wrong)
   spoils (qio_tls_creds_builder_set_alpn_protocols (spoilt, NULL));
   spoils (qio_tls_creds_builder_set_key_log_file (spoilt, NULL));
 
-  /* What comes with a function is freed, whatever comes of it. */
+  /* User data is freed, whatever the result. */
   complains_void (qio_tls_creds_builder_set_password_func (none, NULL, &freed, count_freed));
   spoils (qio_tls_creds_builder_set_password_func (spoilt, NULL, &freed, count_freed));
   complains_void (qio_tls_creds_builder_set_password_func (none, never_password, &freed, count_freed));
@@ -839,7 +839,7 @@ bare_layer (void)
   check_error (error, G_IO_ERROR, G_IO_ERROR_NOT_CONNECTED);
   check (criticals == 0);
 
-  /* A result is taken by its own function, of its own channel. */
+  /* A result belongs to one finish function and one channel. */
   qio_channel_tls_handshake_async (bare, 0, NULL, keep_result, &result);
   while (result == NULL)
     g_main_context_iteration (NULL, TRUE);
@@ -904,7 +904,7 @@ layers (gpointer wrong)
   g_bytes_unref (key);
 }
 
-/* A descriptor that somebody else has closed: errors. */
+/* A descriptor that was closed behind the channel: errors. */
 static void
 freed_descriptor (void)
 {
@@ -920,7 +920,7 @@ freed_descriptor (void)
   check (error != NULL);
   g_clear_error (&error);
   g_object_unref (other);
-  /* Otherwise the channel would close the number of a stranger later. */
+  /* Otherwise the channel would close the reused number later. */
   check (dup2 (0, qio_channel_socket_get_fd (one)) >= 0);
   g_object_unref (one);
 }
@@ -928,35 +928,35 @@ freed_descriptor (void)
 int
 main (void)
 {
-  GObject *stranger = g_object_new (G_TYPE_OBJECT, NULL);
+  GObject *wrong = g_object_new (G_TYPE_OBJECT, NULL);
   QIOChannel *null = QIO_CHANNEL (qio_channel_null_new ());
 
-  /* Whatever the environment says: here criticals are counted. */
+  /* Regardless of the environment: criticals are counted here. */
   g_log_set_always_fatal (G_LOG_LEVEL_ERROR);
   g_log_set_handler ("Qio", G_LOG_LEVEL_MASK, count_critical, NULL);
 
   base (NULL);
-  base (stranger);
+  base (wrong);
   asynchronous (NULL);
-  asynchronous (stranger);
+  asynchronous (wrong);
   transports (NULL);
-  transports (stranger);
+  transports (wrong);
   transports (null);
   arguments ();
   listeners (NULL);
-  listeners (stranger);
+  listeners (wrong);
   listeners (null);
   listener_arguments ();
-  strangers (stranger);
+  wrong_classes (wrong);
   addresses (NULL);
   credentials (NULL);
   layers (NULL);
-  addresses (stranger);
-  credentials (stranger);
-  layers (stranger);
+  addresses (wrong);
+  credentials (wrong);
+  layers (wrong);
   freed_descriptor ();
 
-  g_object_unref (stranger);
+  g_object_unref (wrong);
   g_object_unref (null);
   printf ("misuse: ok\n");
   return 0;

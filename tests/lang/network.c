@@ -1,4 +1,4 @@
-/* The part of the journey in C that goes through the network. What sockets of every kind do is in sockets.c. */
+/* The network part of the journey in C. For sockets of every kind see sockets.c. */
 #include "journey.h"
 
 #include <sys/stat.h>
@@ -47,7 +47,7 @@ addresses (void)
   g_autoptr (QIONetAddress) any = qio_net_address_new_from_string ("tcp:127.0.0.1:0", &error);
   g_autoptr (QIONetAddress) named = qio_net_address_new_from_string ("tcp:localhost:80", &error);
   g_autoptr (QIONetAddress) socket = qio_net_address_new_from_string ("unix:@name", &error);
-  g_autoptr (QIONetAddress) told = NULL;
+  g_autoptr (QIONetAddress) bound = NULL;
   g_autoptr (QIONetAddress) copy = NULL;
   g_autoptr (QIONetAddress) again = NULL;
   g_autoptr (GSocketAddress) address = NULL;
@@ -63,24 +63,24 @@ addresses (void)
   check_ok (error);
   address = qio_channel_socket_get_local_address (listener, &error);
   check_ok (error);
-  told = qio_net_address_new_from_socket_address (address, &error);
+  bound = qio_net_address_new_from_socket_address (address, &error);
   check_ok (error);
-  check (g_str_equal (qio_net_address_get_scheme (told), "tcp"));
-  client = qio_net_address_connect_sync (told, &error);
+  check (g_str_equal (qio_net_address_get_scheme (bound), "tcp"));
+  client = qio_net_address_connect_sync (bound, &error);
   check_ok (error);
   server = qio_channel_socket_accept (listener, &error);
   check_ok (error);
   peeking (client, QIO_CHANNEL (server));
 
-  text = qio_net_address_to_string (told);
+  text = qio_net_address_to_string (bound);
   check (g_str_has_prefix (text, "tcp:127.0.0.1:"));
   again = qio_net_address_new_from_string (text, &error);
-  check (qio_net_address_equal (told, again) && !qio_net_address_equal (told, any));
-  copy = g_boxed_copy (QIO_TYPE_NET_ADDRESS, told);
-  check (qio_net_address_equal (told, copy));
+  check (qio_net_address_equal (bound, again) && !qio_net_address_equal (bound, any));
+  copy = g_boxed_copy (QIO_TYPE_NET_ADDRESS, bound);
+  check (qio_net_address_equal (bound, copy));
   qio_net_address_free (qio_net_address_copy (copy));
 
-  host = qio_net_address_get_host (told);
+  host = qio_net_address_get_host (bound);
   check (g_str_equal (host, "127.0.0.1") && qio_net_address_get_host (socket) == NULL);
 
   connectable = qio_net_address_get_connectable (named, &error);
@@ -90,7 +90,7 @@ addresses (void)
   check_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT);
 }
 
-/* Notes what a connect tells. */
+/* Records the connect-progress signals. */
 static void
 note_stage (QIOChannelSocket *socket, QIOChannelConnectStage stage, GSocketConnectable *connectable,
             GSocketAddress *address, gpointer user_data)
@@ -214,9 +214,9 @@ listening (void)
   Clients clients = { 0 };
   guint port;
 
-  qio_net_listener_set_name (listener, "door");
+  qio_net_listener_set_name (listener, "service");
   name = qio_net_listener_get_name (listener);
-  check (strcmp (name, "door") == 0);
+  check (strcmp (name, "service") == 0);
   qio_net_listener_set_reuse_port (listener, TRUE);
   qio_net_listener_set_reuse_port (sharing, TRUE);
   check (qio_net_listener_get_reuse_port (listener));
@@ -257,7 +257,7 @@ listening (void)
   fourth = qio_net_listener_wait_client (listener, &error);
   check_ok (error);
 
-  /* Who is about to accept is told of the end. */
+  /* A pending accept is completed with the end. */
   qio_net_listener_accept_async (listener, G_PRIORITY_DEFAULT, NULL, take_result, &ended);
   while (g_main_context_iteration (NULL, FALSE))
     ;
@@ -269,8 +269,8 @@ listening (void)
     g_object_unref (outside[i]);
 }
 
-/* Several addresses at once: a path with its permissions, in place of one that nobody answers on, an address as people
- * write it, and a socket of one's own. */
+/* Several addresses at once: a path with its permissions, in place of a stale socket, an address as people
+ * write it, and a socket of the caller. */
 static void
 several (void)
 {

@@ -1,4 +1,4 @@
-// The part of the journey in GJS that goes through the network.
+// The network part of the journey in GJS.
 
 import Gio from 'gi://Gio';
 import GLib from 'gi://GLib';
@@ -45,11 +45,11 @@ function activation() {
 // Addresses as people write them.
 async function addresses() {
     const listener = at('tcp:127.0.0.1:0').listen_sync(5);
-    const told = Qio.NetAddress.new_from_socket_address(listener.get_local_address());
-    check(told.get_scheme() === 'tcp' && told.to_string().startsWith('tcp:127.0.0.1:'));
-    check(told.get_host() === '127.0.0.1' && at('unix:@name').get_host() === null);
-    check(told.equal(at(told.to_string())) && told.equal(told.copy()));
-    const client = told.connect_sync();
+    const bound = Qio.NetAddress.new_from_socket_address(listener.get_local_address());
+    check(bound.get_scheme() === 'tcp' && bound.to_string().startsWith('tcp:127.0.0.1:'));
+    check(bound.get_host() === '127.0.0.1' && at('unix:@name').get_host() === null);
+    check(bound.equal(at(bound.to_string())) && bound.equal(bound.copy()));
+    const client = bound.connect_sync();
     const server = listener.accept();
 
     // What was only looked at is still there. TCP carries no descriptors: there is no list of them.
@@ -72,16 +72,16 @@ async function connecting() {
     await listener.listen_async(Gio.NetworkAddress.new('127.0.0.1', 0), 5, usual, null);
     const name = Gio.NetworkAddress.new('127.0.0.1', listener.get_local_address().get_port());
     const socket = new Qio.ChannelSocket();
-    const told = [];
+    const progress = [];
     socket.connect('connect-progress', (channel, stage, connectable, address) => {
         check(channel === socket && connectable === name);
-        told.push([stage, address]);
+        progress.push([stage, address]);
     });
     check(await socket.connect_async(name, null, usual, null) === undefined);
     const {RESOLVING, RESOLVED, CONNECTING, CONNECTED, COMPLETE} = Qio.ChannelConnectStage;
     const stages = [RESOLVING, RESOLVED, CONNECTING, CONNECTED, COMPLETE];
-    check(told.map(what => what[0]).join() === stages.join());
-    check(told[4][1].get_port() === name.get_port() && told[0][1] === null);
+    check(progress.map(what => what[0]).join() === stages.join());
+    check(progress[4][1].get_port() === name.get_port() && progress[0][1] === null);
 
     const other = new Qio.ChannelSocket();
     const cancellable = new Gio.Cancellable();
@@ -97,14 +97,14 @@ async function connecting() {
 
 // Clients come to an asynchronous call, and to one that blocks.
 async function listening() {
-    const listener = new Qio.NetListener({name: 'door'});
+    const listener = new Qio.NetListener({name: 'service'});
     const port = listener.open_port(0, 5);
-    check(port !== 0 && listener.connected && listener.get_name() === 'door');
-    const door = at(`tcp:127.0.0.1:${port}`);
+    check(port !== 0 && listener.connected && listener.get_name() === 'service');
+    const target = at(`tcp:127.0.0.1:${port}`);
     const accepted = listener.accept_async(usual, null);
-    const outside = [door.connect_sync()];
+    const outside = [target.connect_sync()];
     const inside = [await accepted];
-    outside.push(door.connect_sync());
+    outside.push(target.connect_sync());
     inside.push(listener.wait_client());
     check(listener.clients === 2);
     for (const number of [0, 1]) {
@@ -112,7 +112,7 @@ async function listening() {
         check(text(await inside[number].read_bytes_all_async(5, usual, null)) === 'hello');
     }
 
-    // Who is about to accept is told of the end. Signals are disconnected as ever.
+    // A pending accept is completed with the end. Signal handlers can be disconnected.
     const handler = listener.connect('accept-error', () => check(false));
     const ended = listener.accept_async(usual, null);
     runAll();
@@ -122,19 +122,19 @@ async function listening() {
     check(!listener.is_connected());
 }
 
-// One client at a time comes to a callback.
+// A callback gets one client at a time.
 function limits() {
     const listener = new Qio.NetListener({max_clients: 1});
     listener.open_sync(anyPort(), 5);
     const [address] = listener.get_local_addresses();
-    const door = Qio.NetAddress.new_from_socket_address(address);
+    const target = Qio.NetAddress.new_from_socket_address(address);
     const clients = [];
-    const serve = (told, client) => {
-        check(told === listener);
+    const serve = (emitter, client) => {
+        check(emitter === listener);
         clients.push(client);
     };
     listener.set_client_func(serve, null);
-    const outside = [door.connect_sync(), door.connect_sync()];
+    const outside = [target.connect_sync(), target.connect_sync()];
     iterateUntil(() => clients.length);
     runAll();
     check(clients.length === 1 && listener.get_clients() === 1);
@@ -146,7 +146,7 @@ function limits() {
     listener.set_max_clients(0);
     const own = GLib.MainContext.new();
     listener.set_client_func(serve, own);
-    outside.push(door.connect_sync());
+    outside.push(target.connect_sync());
     runAll();
     check(clients.length === 2);
     iterateUntil(() => clients.length === 3, own);
@@ -173,7 +173,7 @@ async function several() {
     listener.close();
     check(own.is_closed() && GLib.rmdir(directory) === 0);
 
-    // Those who say so share their port.
+    // With reuse-port, listeners share a port.
     const sharing = [new Qio.NetListener({reuse_port: true}), new Qio.NetListener({reuse_port: true})];
     const port = sharing[0].open_port(0, 5);
     check(sharing[1].open_port(port, 5) === port);
@@ -197,7 +197,7 @@ async function datagrams() {
     check(isIo(errorOf(() => server.read_bytes(2)), Gio.IOErrorEnum.MESSAGE_TOO_LARGE));
 }
 
-// Sequences of packets, and who is at the other end.
+// Packets, and peer credentials.
 function packets() {
     const {SEQPACKET} = Gio.SocketType;
     const [one, other] = Qio.ChannelSocket.new_pair_of_type(SEQPACKET);
@@ -230,7 +230,7 @@ async function options() {
     const long = 'z'.repeat(50000);
     client.write_bytes_with_fds_all(bytes(long), null, Qio.ChannelWriteFlags.ZERO_COPY);
     check(text(server.read_bytes_all(50000)) === long);
-    // It has gone to this machine: all was copied.
+    // The peer is on this machine: all was copied.
     check(await client.flush_async(usual, null) === 1 && client.flush() === 0);
 }
 

@@ -1,4 +1,4 @@
-"""The part of the journey in Python that goes through the network. What sockets of every kind do is in sockets.py."""
+"""The network part of the journey in Python. For sockets of every kind see sockets.py."""
 
 import os
 import tempfile
@@ -40,11 +40,11 @@ def activation():
 def addresses():
     """Addresses as people write them."""
     listener = at("tcp:127.0.0.1:0").listen_sync(5)
-    told = Qio.NetAddress.new_from_socket_address(listener.get_local_address())
-    check(told.get_scheme() == "tcp" and str(told).startswith("tcp:127.0.0.1:"))
-    check(told.get_host() == "127.0.0.1" and at("unix:@name").get_host() is None)
-    check(told == at(told.to_string()) and told == told.copy())
-    client = told.connect_sync()
+    bound = Qio.NetAddress.new_from_socket_address(listener.get_local_address())
+    check(bound.get_scheme() == "tcp" and str(bound).startswith("tcp:127.0.0.1:"))
+    check(bound.get_host() == "127.0.0.1" and at("unix:@name").get_host() is None)
+    check(bound == at(bound.to_string()) and bound == bound.copy())
+    client = bound.connect_sync()
     server = listener.accept()
     client.write_bytes_all(b"ping")
     Qio.run(peeking(server))
@@ -71,14 +71,14 @@ async def connecting():
     await listener.listen_async(Gio.NetworkAddress.new("127.0.0.1", 0), 5)
     name = Gio.NetworkAddress.new("127.0.0.1", listener.get_local_address().get_port())
     socket = Qio.ChannelSocket()
-    told = []
-    socket.connect("connect-progress", lambda *what: told.append(what))
+    progress = []
+    socket.connect("connect-progress", lambda *what: progress.append(what))
     check(await socket.connect_async(name) is None)
     stage = Qio.ChannelConnectStage
     stages = [stage.RESOLVING, stage.RESOLVED, stage.CONNECTING, stage.CONNECTED, stage.COMPLETE]
-    check([what[1] for what in told] == stages)
-    check(all(what[0] == socket and what[2] == name for what in told))
-    check(told[-1][3].get_port() == name.get_port() and told[0][3] is None)
+    check([what[1] for what in progress] == stages)
+    check(all(what[0] == socket and what[2] == name for what in progress))
+    check(progress[-1][3].get_port() == name.get_port() and progress[0][3] is None)
 
     other = Qio.ChannelSocket()
     cancellable = Gio.Cancellable()
@@ -93,21 +93,21 @@ async def connecting():
 
 async def listening():
     """Clients come to an asynchronous call, and to one that blocks."""
-    listener = Qio.NetListener(name="door")
+    listener = Qio.NetListener(name="service")
     port = listener.open_port(0, 5)
-    check(port != 0 and listener.props.connected and listener.get_name() == "door")
-    door = at(f"tcp:127.0.0.1:{port}")
+    check(port != 0 and listener.props.connected and listener.get_name() == "service")
+    target = at(f"tcp:127.0.0.1:{port}")
     accepted = listener.accept_async()
-    outside = [door.connect_sync()]
+    outside = [target.connect_sync()]
     inside = [await accepted]
-    outside.append(door.connect_sync())
+    outside.append(target.connect_sync())
     inside.append(listener.wait_client())
     check(listener.props.clients == 2)
     for here, there in zip(outside, inside):
         await here.write_bytes_all_async(b"hello")
         check((await there.read_bytes_all_async(5)).get_data() == b"hello")
 
-    # Who is about to accept is told of the end. Signals are disconnected as ever.
+    # A pending accept is completed with the end. Signal handlers can be disconnected.
     handler = listener.connect("accept-error", lambda *what: check(False))
     ended = listener.accept_async()
     while GLib.MainContext.default().iteration(False):
@@ -119,19 +119,19 @@ async def listening():
 
 
 def limits():
-    """One client at a time comes to a callback."""
+    """A callback gets one client at a time."""
     listener = Qio.NetListener(max_clients=1)
     listener.open_sync(any_port(), 5)
     (address,) = listener.get_local_addresses()
-    door = Qio.NetAddress.new_from_socket_address(address)
+    target = Qio.NetAddress.new_from_socket_address(address)
     clients = []
     listener.set_client_func(lambda *what: clients.append(what), "data")
-    outside = [door.connect_sync() for _ in range(2)]
+    outside = [target.connect_sync() for _ in range(2)]
     iterate_until(lambda: clients)
     while GLib.MainContext.default().iteration(False):
         pass
-    ((told, client, data),) = clients
-    check(told is listener and data == "data" and listener.get_clients() == 1)
+    ((emitter, client, data),) = clients
+    check(emitter is listener and data == "data" and listener.get_clients() == 1)
     client.close()
     iterate_until(lambda: len(clients) == 2)
     for channel in outside:
@@ -141,7 +141,7 @@ def limits():
     listener.set_max_clients(0)
     private = GLib.MainContext.new()
     listener.set_client_func(lambda *what: clients.append(what), None, private)
-    outside.append(door.connect_sync())
+    outside.append(target.connect_sync())
     while GLib.MainContext.default().iteration(False):
         pass
     check(len(clients) == 2)
@@ -167,7 +167,7 @@ async def several(directory):
     listener.close()
     check(own.is_closed() and not os.path.exists(path))
 
-    # Those who say so share their port.
+    # With reuse-port, listeners share a port.
     one, other = [Qio.NetListener(reuse_port=True) for _ in range(2)]
     port = one.open_port(0, 5)
     check(other.open_port(port, 5) == port)

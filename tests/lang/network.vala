@@ -1,4 +1,4 @@
-// The part of the journey in Vala that goes through the network.
+// The network part of the journey in Vala.
 
 const string PART = "network";
 
@@ -32,11 +32,11 @@ void activation () throws Error {
 // Addresses as people write them.
 async void addresses () throws Error {
     var listener = at ("tcp:127.0.0.1:0").listen_sync (5);
-    var told = new Qio.NetAddress.from_socket_address (listener.get_local_address ());
-    assert (told.get_scheme () == "tcp" && told.to_string ().has_prefix ("tcp:127.0.0.1:"));
-    assert (told.get_host () == "127.0.0.1" && at ("unix:@name").get_host () == null);
-    assert (told.equal (at (told.to_string ())) && told.equal (told.copy ()));
-    var client = told.connect_sync ();
+    var bound = new Qio.NetAddress.from_socket_address (listener.get_local_address ());
+    assert (bound.get_scheme () == "tcp" && bound.to_string ().has_prefix ("tcp:127.0.0.1:"));
+    assert (bound.get_host () == "127.0.0.1" && at ("unix:@name").get_host () == null);
+    assert (bound.equal (at (bound.to_string ())) && bound.equal (bound.copy ()));
+    var client = bound.connect_sync ();
     var server = listener.accept ();
 
     // What was only looked at is still there. TCP carries no descriptors: there is no list of them.
@@ -60,15 +60,15 @@ async void connecting () throws Error {
     var address = (InetSocketAddress) listener.get_local_address ();
     var name = new NetworkAddress ("127.0.0.1", (uint16) address.port);
     var socket = new Qio.ChannelSocket ();
-    Qio.ChannelConnectStage[] told = {};
+    Qio.ChannelConnectStage[] progress = {};
     socket.connect_progress.connect ((stage, connectable, address) => {
         assert (connectable == name);
         assert ((address != null) == (stage >= Qio.ChannelConnectStage.CONNECTING));
-        told += stage;
+        progress += stage;
     });
     yield socket.connect_async (name);
-    assert (told.length == 5);
-    assert (told[0] == RESOLVING && told[4] == COMPLETE);
+    assert (progress.length == 5);
+    assert (progress[0] == RESOLVING && progress[4] == COMPLETE);
 
     var other = new Qio.ChannelSocket ();
     var cancellable = new Cancellable ();
@@ -95,9 +95,9 @@ async void connecting () throws Error {
 // Clients come to an asynchronous call, and to one that blocks.
 async void listening () throws Error {
     var listener = new Qio.NetListener ();
-    listener.name = "door";
+    listener.name = "service";
     var port = listener.open_port (0, 5);
-    assert (port != 0 && listener.connected && listener.get_name () == "door");
+    assert (port != 0 && listener.connected && listener.get_name () == "service");
     var first = client_of (port);
     var accepted = yield listener.accept_async ();
     var second = client_of (port);
@@ -108,7 +108,7 @@ async void listening () throws Error {
     waited_for.write_bytes_all (bytes ("you"));
     assert (holds (second.read_bytes_all (3), "you"));
 
-    // Who is about to accept is told of the end. Signals are disconnected as ever.
+    // A pending accept is completed with the end. Signal handlers can be disconnected.
     var handler = listener.accept_error.connect (() => assert_not_reached ());
     Error? error = null;
     listener.accept_async.begin (Priority.DEFAULT, null, (_, result) => {
@@ -127,15 +127,15 @@ async void listening () throws Error {
     assert (error is IOError.CLOSED && !listener.is_connected ());
 }
 
-// One client at a time comes to a callback.
+// A callback gets one client at a time.
 void limits () throws Error {
     var listener = new Qio.NetListener ();
     listener.open_sync ((SocketConnectable) any_port (), 5);
     listener.max_clients = 1;
     var port = (uint16) ((InetSocketAddress) listener.get_local_addresses ().data).port;
     Qio.ChannelSocket[] clients = {};
-    listener.set_client_func ((told, client) => {
-        assert (told == listener);
+    listener.set_client_func ((emitter, client) => {
+        assert (emitter == listener);
         clients += client;
     });
     Qio.Channel[] outside = { client_of (port), client_of (port) };
@@ -152,7 +152,7 @@ void limits () throws Error {
     // On a private context: the default one has nothing to do with it.
     listener.set_max_clients (0);
     var own = new MainContext ();
-    listener.set_client_func_full ((told, client) => { clients += client; }, own);
+    listener.set_client_func_full ((emitter, client) => { clients += client; }, own);
     outside += client_of (port);
     run_all ();
     assert (clients.length == 2);
@@ -184,7 +184,7 @@ async void several () throws Error {
     listener.close ();
     assert (own.is_closed () && DirUtils.remove (directory) == 0);
 
-    // Those who say so share their port.
+    // With reuse-port, listeners share a port.
     var one = new Qio.NetListener ();
     var other = new Qio.NetListener ();
     one.reuse_port = other.reuse_port = true;
@@ -208,7 +208,7 @@ async void datagrams () throws Error {
     assert (error_of (() => server.read_bytes (2)) is IOError.MESSAGE_TOO_LARGE);
 }
 
-// Sequences of packets, and who is at the other end.
+// Packets, and peer credentials.
 void packets () throws Error {
     Qio.ChannelSocket one, other;
     Qio.ChannelSocket.new_pair_of_type (SEQPACKET, out one, out other);
@@ -242,7 +242,7 @@ async void options () throws Error {
     var long = string.nfill (50000, 'z');
     client.write_bytes_with_fds_all (bytes (long), null, ZERO_COPY);
     assert (holds (server.read_bytes_all (50000), long));
-    // It has gone to this machine: all was copied.
+    // The peer is on this machine: all was copied.
     assert ((yield client.flush_async ()) == 1 && client.flush () == 0);
 }
 

@@ -1,7 +1,7 @@
 """Calls every function of the C library once where no descriptor is left, and then closes all channels.
 
 The functions and their arguments are those of data/Qio-1.0.gir, also the ones that bindings skip. Each call is made in a
-forked child, which must not die by a signal and must not hang; what was open before must be closable afterwards. An
+forked child, which must not be killed by a signal and must not hang; what was open before must be closable afterwards. An
 asynchronous function runs until its callback, which calls the matching finish function.
 """
 
@@ -218,7 +218,7 @@ def call_async(objects, all_functions, name, element):
 
 
 def exhaust():
-    """Leaves no number for a new descriptor, and returns those that are taken for that."""
+    """Uses up all descriptors, and returns them."""
     taken = []
     try:
         while True:
@@ -267,7 +267,7 @@ def main():
         _, status = os.waitpid(child, 0)
         if os.WIFSIGNALED(status):
             number = os.WTERMSIG(status)
-            what = "hangs" if number == signal.SIGALRM else f"dies by {signal.Signals(number).name}"
+            what = "hangs" if number == signal.SIGALRM else f"is killed by {signal.Signals(number).name}"
             failures.append(f"{name} {what}")
         elif os.WEXITSTATUS(status):
             failures.append(f"{name}: exit status {os.WEXITSTATUS(status)}")

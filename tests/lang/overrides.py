@@ -105,7 +105,7 @@ for error in every_slot_of(Raising(PermissionError(13, "Not today", "file"))):
     assert error.matches(Gio.io_error_quark(), Gio.IOErrorEnum.PERMISSION_DENIED), error
     assert "Not today: 'file'" in error.message, error
 codes = [error.code for error in every_slot_of(Raising(BlockingIOError(11, "Later")))]
-# A flush waits then, which nothing here tells how to do.
+# A flush has to wait then, for which this class has no virtual function.
 assert codes.pop(1) == Gio.IOErrorEnum.NOT_SUPPORTED
 assert codes == [Gio.IOErrorEnum.WOULD_BLOCK] * 5
 for error in every_slot_of(Raising(GLib.Error.new_literal(Gio.io_error_quark(), "own", Gio.IOErrorEnum.BUSY))):
@@ -144,7 +144,7 @@ data, fds = Returning((b"data", [read])).read_bytes_with_fds(10, 0)
 assert data.get_data() == b"data" and fds.get_length() == 1
 data, again = Returning((b"data", fds)).read_bytes_with_fds(10, 0)
 assert again.get_length() == 1
-# Nobody has the other end any more once the list has gone.
+# The other end is closed once the list is freed.
 del fds, again, data
 try:
     os.write(write, b"x")

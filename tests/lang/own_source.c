@@ -1,4 +1,4 @@
-/* A class in the manner of QEMU's, whose io_create_watch makes a source of its own that calls a QIOChannelFunc:
+/* A class like those of QEMU, whose io_create_watch makes a GSource of the class that calls a QIOChannelFunc:
  * closing the channel wakes everything that waits by it, although the source notices nothing. */
 #include "check.h"
 

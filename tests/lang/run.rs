@@ -151,7 +151,7 @@ fn prefixed(prefix: &str, path: &Path) -> OsString {
     option
 }
 
-/// Where a compiled program goes: each test, and each thread of it, has its own.
+/// The path of a compiled program: one for each test, and each thread of it.
 fn place_for(source: &Path) -> PathBuf {
     let thread = thread::current();
     let test = thread.name().unwrap_or("test").replace("::", "-");
@@ -163,9 +163,13 @@ fn place_for(source: &Path) -> PathBuf {
 #[track_caller]
 fn compile(mut compiler: Command) {
     let output = compiler.output().expect("it runs");
-    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{compiler:?}\n{said}");
-    assert!(!said.contains("warning:"), "{compiler:?}\n{said}");
+    let output_text =
+        String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{compiler:?}\n{output_text}");
+    assert!(
+        !output_text.contains("warning:"),
+        "{compiler:?}\n{output_text}"
+    );
 }
 
 /// A compiled program, with valgrind watching: an error of memory, or a definite leak, is its
@@ -174,7 +178,7 @@ pub(crate) fn valgrind(binary: &Binary) -> Program {
     valgrind_with(binary, &[])
 }
 
-/// The same for threads that race: each gets its turns.
+/// The same for threads that race: each gets time slices.
 pub(crate) fn fair_valgrind(binary: &Binary) -> Program {
     valgrind_with(binary, &["--fair-sched=yes"])
 }

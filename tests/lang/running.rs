@@ -14,7 +14,7 @@ use std::{
 
 use nix::poll::{PollFd, PollFlags, poll};
 
-use crate::{listen, run::Program};
+use crate::{documents::listen, run::Program};
 
 /// How long the streams of a program that was ended are read.
 const GRACE: Duration = Duration::from_secs(1);
@@ -49,7 +49,7 @@ impl Running {
                     Some(rest) => return rest.to_owned(),
                     None => continue,
                 },
-                Err(_) => panic!("it never said \"{start}\"\n{}", self.errors()),
+                Err(_) => panic!("no line with \"{start}\"\n{}", self.errors()),
             }
         }
     }
@@ -78,7 +78,7 @@ impl Running {
         assert!(status.success(), "{status}\n{}", self.errors());
     }
 
-    /// Ends a program that would run for ever. It must still run.
+    /// Ends a program that would run forever. It must still run.
     #[track_caller]
     pub(crate) fn stop(mut self) {
         let ended = self.child.try_wait().expect("a child");
@@ -154,7 +154,7 @@ fn shell(script: &str) -> Program {
 }
 
 #[test]
-fn a_program_that_hangs_is_ended_even_if_its_child_keeps_the_pipes_open() {
+fn a_program_that_hangs_is_killed_even_if_its_child_keeps_the_pipes_open() {
     let started = Instant::now();
     let hanging = || {
         shell("echo before; sleep 60 & wait")

@@ -1,4 +1,4 @@
-//! A screen that nobody but the tests looks at: an X server that keeps its picture in a file.
+//! A virtual screen for tests: an X server that keeps its picture in a file.
 
 use std::{
     collections::HashSet,
@@ -14,7 +14,7 @@ use crate::{
 };
 
 pub(crate) struct Screen {
-    /// Lives as long as the screen.
+    /// Removed with the screen.
     _server: Running,
     number: String,
     folder: PathBuf,
@@ -25,7 +25,7 @@ impl Screen {
         let folder = folder().join("screen");
         fs::create_dir_all(&folder).expect("writable");
         let mut server = Program::new(tool("Xvfb", "xvfb"))
-            // It chooses a number that is free, and says it once it is ready.
+            // It chooses a free display number, and prints it once it is ready.
             .args([
                 "-displayfd",
                 "1",
@@ -46,7 +46,7 @@ impl Screen {
         }
     }
 
-    /// What programs have to be told in `DISPLAY`.
+    /// The value of `DISPLAY` for programs.
     pub(crate) fn display(&self) -> String {
         format!(":{}", self.number)
     }
@@ -76,21 +76,19 @@ pub(crate) struct Shot {
 
 impl Shot {
     /// Reads an X window dump, of 32 bits a pixel: a header of big-endian numbers, a table of
-    /// colours, then lines.
+    /// colors, then lines.
     fn parse(dump: &[u8]) -> Self {
         let number = |index: usize| {
             let bytes = dump[index * 4..index * 4 + 4].try_into().expect("four");
             u32::from_be_bytes(bytes) as usize
         };
         let (header, width, height) = (number(0), number(4), number(5));
-        let (bits_per_pixel, line, colours) = (number(11), number(12), number(19));
+        let (bits_per_pixel, line, colors) = (number(11), number(12), number(19));
         assert_eq!(bits_per_pixel, 32);
-        let lines = dump[header + colours * 12..]
-            .chunks_exact(line)
-            .take(height);
+        let lines = dump[header + colors * 12..].chunks_exact(line).take(height);
         let pixels = lines
             .flat_map(|line| line.chunks_exact(4).take(width))
-            // In the order of this machine: a dump says so, and X and we are on the same.
+            // In native byte order, as the header of the dump has it: X runs on the same machine.
             .map(|pixel| u32::from_ne_bytes(pixel.try_into().expect("four")))
             .map(|pixel| [16, 8, 0].map(|shift| (pixel >> shift) as u8))
             .collect();
@@ -101,13 +99,13 @@ impl Shot {
         }
     }
 
-    /// How many pixels have a colour.
-    pub(crate) fn count(&self, colour: [u8; 3]) -> usize {
-        self.pixels.iter().filter(|&&pixel| pixel == colour).count()
+    /// How many pixels have a color.
+    pub(crate) fn count(&self, color: [u8; 3]) -> usize {
+        self.pixels.iter().filter(|&&pixel| pixel == color).count()
     }
 
-    /// How many colours there are.
-    pub(crate) fn colours(&self) -> usize {
+    /// How many colors there are.
+    pub(crate) fn colors(&self) -> usize {
         self.pixels.iter().collect::<HashSet<_>>().len()
     }
 

@@ -102,7 +102,7 @@ data (void)
   g_free (fds);
   close (devnull);
 
-  /* The end, which is only an error where more was asked for. */
+  /* End-of-file, which is an error only where more was requested. */
   check (qio_channel_shutdown (one, QIO_CHANNEL_SHUTDOWN_WRITE, &error) == 0);
   check (qio_channel_read (other, a, sizeof a, &error) == 0);
   check (qio_channel_read_all_eof (other, a, sizeof a, &error) == 0);
@@ -218,7 +218,7 @@ handlers (void)
   g_main_context_unref (context);
 }
 
-/* What a coroutine tells about how far it is. */
+/* The progress that a coroutine reports. */
 typedef struct
 {
   guint stage;
@@ -231,7 +231,7 @@ note_freed (gpointer user_data)
   ((Progress *) user_data)->freed++;
 }
 
-/* Suspended until something can be read: the main loop goes on meanwhile. */
+/* Suspended until something can be read: the main loop runs meanwhile. */
 static void
 yielding_reader (gpointer user_data)
 {
@@ -253,7 +253,7 @@ yielding_reader (gpointer user_data)
   progress->stage = 3;
 }
 
-/* Waits for what never comes, until another thread ends the wait. */
+/* Waits for input that never arrives, until another thread ends the wait. */
 static void
 woken_reader (gpointer user_data)
 {

@@ -1,5 +1,5 @@
-/* Sockets of every kind from C: messages, options, who is at the other end, and writes without a copy
- * from memory that the program keeps, as QEMU does. */
+/* Sockets of every kind from C: messages, options, peer credentials, and zero-copy writes
+ * from memory of the caller, as in QEMU. */
 #include "check.h"
 
 #include <string.h>
@@ -180,7 +180,7 @@ zero_copy (QIOChannelSocket *client, QIOChannelSocket *server)
   memset (memory, 'z', size);
   check (qio_channel_writev_full (ioc, iov, 2, NULL, 0, QIO_CHANNEL_WRITE_FLAG_ZERO_COPY, &error) == (gssize) size);
   check (qio_channel_read_all (QIO_CHANNEL (server), received, size, &error) == 0);
-  /* It has gone to this machine: all was copied. The memory is ours again. */
+  /* The peer is on this machine: all was copied. The memory may be reused. */
   check (qio_channel_flush (ioc, &error) == 1);
   check (memcmp (memory, received, size) == 0);
   check (qio_channel_flush (ioc, &error) == 0);

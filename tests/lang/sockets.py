@@ -1,4 +1,4 @@
-"""Sockets of every kind in Python: messages, options, who is at the other end, writes without a copy."""
+"""Sockets of every kind in Python: messages, options, peer credentials, zero-copy writes."""
 
 import os
 

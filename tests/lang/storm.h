@@ -1,4 +1,4 @@
-/* Included before a program, interrupts it by SIGALRM every 50 µs. System calls are not restarted. */
+/* Included before a program, interrupts it by SIGALRM every 50 µs, without SA_RESTART. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <signal.h>

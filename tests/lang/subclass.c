@@ -1,4 +1,4 @@
-/* The part of the journey in C with classes of its own: right ones, and wrong ones. */
+/* The part of the journey in C with classes in C: valid ones, and invalid ones. */
 #include "journey.h"
 
 #include <ctype.h>
@@ -108,7 +108,7 @@ echo_init (Echo *self)
   self->bell = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
 }
 
-/* Upper, derived from the class of files: what is read comes in capitals. */
+/* Upper, derived from the class of files: reads return capital letters. */
 
 #define TYPE_UPPER (upper_get_type ())
 G_DECLARE_FINAL_TYPE (Upper, upper, TEST, UPPER, QIOChannelFile)
@@ -297,7 +297,7 @@ derived_from_abstract (void)
   check_ok (error);
   check (g_bytes_equal (bytes, again));
 
-  /* What it does not do, the base class says. */
+  /* The base class reports what it does not implement. */
   check (qio_channel_io_seek (ioc, 0, SEEK_SET, &error) == -1);
   check_error (error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED);
   check (qio_channel_shutdown (ioc, QIO_CHANNEL_SHUTDOWN_BOTH, &error) == -1);
@@ -377,7 +377,7 @@ wrong_classes (void)
   check (qio_channel_write (ioc, "x", 1, &error) == -1);
   check_error (error, G_IO_ERROR, G_IO_ERROR_FAILED);
 
-  /* A source of another kind calls the callback nevertheless, and no source at all says so. */
+  /* A source of another kind calls the callback nevertheless, and a missing source is reported. */
   wrong->watch = g_timeout_source_new (1);
   check (qio_channel_add_watch (ioc, G_IO_IN, note, &seen, note_freed) != 0);
   run_until_called (&seen, NULL);

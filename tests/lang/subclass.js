@@ -1,4 +1,4 @@
-// The part of the journey in GJS with classes of its own: right ones, and wrong ones.
+// The part of the journey in GJS with classes in GJS: valid ones, and invalid ones.
 
 import Gio from 'gi://Gio';
 import GLib from 'gi://GLib';
@@ -55,7 +55,7 @@ const Echo = GObject.registerClass(class Echo extends Qio.Channel {
     }
 });
 
-// Derived from the class of files: what is read comes in capitals.
+// Derived from the class of files: reads return capital letters.
 const Upper = GObject.registerClass(class Upper extends Qio.ChannelFile {
     vfunc_io_read_bytes(count, flags) {
         const [data, fds] = super.vfunc_io_read_bytes(count, flags);
@@ -68,7 +68,7 @@ const Upper = GObject.registerClass(class Upper extends Qio.ChannelFile {
     }
 });
 
-// Derived from the class of sockets: counts what goes through it.
+// Derived from the class of sockets: counts the transferred bytes.
 const Counter = GObject.registerClass(class Counter extends Qio.ChannelSocket {
     sent = 0;
     received = 0;
@@ -86,7 +86,7 @@ const Counter = GObject.registerClass(class Counter extends Qio.ChannelSocket {
     }
 });
 
-// Does what its owner tells it, which is wrong.
+// Returns the invalid results that the test configures.
 const Wrong = GObject.registerClass(class Wrong extends Qio.Channel {
     vfunc_io_set_blocking(_enabled) {
         throw new TypeError('no mode');
@@ -131,7 +131,7 @@ async function derivedFromAbstract() {
     echo.write_bytes_all(bytes('by bytes'));
     check(text(await read) === 'by bytes');
 
-    // What it does not do, the base class says.
+    // The base class reports what it does not implement.
     check(isIo(errorOf(() => echo.io_seek(0, SEEK_SET)), Gio.IOErrorEnum.NOT_SUPPORTED));
     echo.set_cork(true);
     echo.close();
@@ -208,7 +208,7 @@ function wrongClasses() {
     iterateUntil(() => calls.length);
     check(calls[0][0] === piped && calls[0][1] === GLib.IOCondition.IN);
 
-    // A source of another kind calls the callback nevertheless, and no source at all says so.
+    // A source of another kind calls the callback nevertheless, and a missing source is reported.
     calls = [];
     const timer = wrong({watch: () => GLib.timeout_source_new(1)});
     timer.add_watch(GLib.IOCondition.IN, note, null);

@@ -1,4 +1,4 @@
-"""The part of the journey in Python with classes of its own: right ones, and wrong ones."""
+"""The part of the journey in Python with classes in Python: valid ones, and invalid ones."""
 
 import ctypes
 import os
@@ -46,7 +46,7 @@ class Echo(Qio.Channel):
 
 
 class Upper(Qio.ChannelFile):
-    """Derived from the class of files: what is read comes in capitals."""
+    """Derived from the class of files: reads return capital letters."""
 
     closes = 0
 
@@ -60,7 +60,7 @@ class Upper(Qio.ChannelFile):
 
 
 class Counter(Qio.ChannelSocket):
-    """Derived from the class of sockets: counts what goes through it."""
+    """Derived from the class of sockets: counts the transferred bytes."""
 
     sent = received = 0
 
@@ -76,7 +76,7 @@ class Counter(Qio.ChannelSocket):
 
 
 class Wrong(Qio.Channel):
-    """Does what its owner tells it, which is wrong."""
+    """Returns the invalid results that the test configures."""
 
     def __init__(self, read=None, watch=None):
         super().__init__()
@@ -132,7 +132,7 @@ def derived_from_abstract():
     iterate_until(lambda: results)
     check(echo.read_bytes_all_finish(results[0]).get_data() == b"by bytes")
 
-    # What it does not do, the base class says.
+    # The base class reports what it does not implement.
     check(is_io(error_of(echo.io_seek, 0, os.SEEK_SET), Gio.IOErrorEnum.NOT_SUPPORTED))
     echo.set_cork(True)
     echo.close()
@@ -206,7 +206,7 @@ def wrong_classes():
     os.close(reader)
     os.close(writer)
 
-    # A source of GIO, whose callback has arguments of its own.
+    # A source of GIO, whose callback has other arguments.
     calls.clear()
     stream = Gio.MemoryInputStream.new_from_bytes(GLib.Bytes.new(b"x"))
     for make in (lambda: pollable.create_child_watch(GLib.IOCondition.IN, stream.create_source(None)),
@@ -223,7 +223,7 @@ def wrong_classes():
     iterate_until(lambda: calls)
     check(calls == [(stopped, GLib.IOCondition.IN)])
 
-    # A source of another kind calls the callback nevertheless, and no source at all says so.
+    # A source of another kind calls the callback nevertheless, and a missing source is reported.
     calls.clear()
     timer = Wrong(watch=lambda: GLib.Timeout(1))
     timer.add_watch(GLib.IOCondition.IN, note)

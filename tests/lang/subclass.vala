@@ -1,4 +1,4 @@
-// The part of the journey in Vala with classes of its own: right ones, and wrong ones.
+// The part of the journey in Vala with classes in Vala: valid ones, and invalid ones.
 
 const string PART = "subclass";
 
@@ -54,7 +54,7 @@ class Echo : Qio.Channel {
     }
 }
 
-// Derived from the class of files: what is read comes in capitals.
+// Derived from the class of files: reads return capital letters.
 class Upper : Qio.ChannelFile {
     public int closes = 0;
 
@@ -73,7 +73,7 @@ class Upper : Qio.ChannelFile {
     }
 }
 
-// Derived from the class of sockets: counts what goes through it.
+// Derived from the class of sockets: counts the transferred bytes.
 class Counter : Qio.ChannelSocket {
     public size_t sent = 0;
     public size_t received = 0;
@@ -144,7 +144,7 @@ async void derived_from_abstract () throws Error {
     });
     assert (holds (yield echo.read_bytes_all_async (8), "by bytes"));
 
-    // What it does not do, the base class says.
+    // The base class reports what it does not implement.
     assert (error_of (() => echo.io_seek (0, Posix.SEEK_SET)) is IOError.NOT_SUPPORTED);
     echo.set_cork (true);
     echo.close ();
@@ -193,7 +193,7 @@ void wrong_classes () {
     Posix.close (ends[0]);
     Posix.close (ends[1]);
 
-    // A source of another kind calls the callback nevertheless, and no source at all says so.
+    // A source of another kind calls the callback nevertheless, and a missing source is reported.
     seen = new Seen ();
     wrong.watch = new TimeoutSource (1);
     wrong.add_watch (IOCondition.IN, seen.note);

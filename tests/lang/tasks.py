@@ -1,4 +1,4 @@
-"""What coroutines of Python do beside awaiting a channel: they sleep, run side by side, take too long, and end the
+"""Coroutines of Python apart from awaiting a channel: they sleep, run concurrently, time out, and exit the
 program."""
 
 import gc
@@ -138,14 +138,14 @@ def what_takes_too_long_is_cancelled():
     Qio.run(timed())
 
 
-def exceptions_that_are_never_asked_for_are_reported_at_once():
+def exceptions_that_are_never_retrieved_are_reported_at_once():
     reported = []
     hook, sys.unraisablehook = sys.unraisablehook, lambda unraisable: reported.append(str(unraisable.exc_value))
 
     async def fails():
         await Qio.sleep(0)
         task = Qio.spawn(nothing())
-        raise ValueError(f"never asked for {task.done()}")
+        raise ValueError(f"never retrieved {task.done()}")
 
     async def nothing():
         pass
@@ -157,7 +157,7 @@ def exceptions_that_are_never_asked_for_are_reported_at_once():
     gc.disable()
     Qio.run(others())
     gc.enable()
-    assert reported == ["never asked for True"], reported
+    assert reported == ["never retrieved True"], reported
     sys.unraisablehook = hook
 
 
@@ -173,13 +173,13 @@ def program(body):
 def exits_end_the_program():
     # At once; later, in a loop of GLib, of run(), and of a run() that waits for something else; and in a slot.
     bodies = [
-        "Qio.spawn(ends())\nprint('went on')",
-        "Qio.run(ends())\nprint('went on')",
-        "Qio.spawn(later())\nGLib.MainLoop().run()\nprint('went on')",
-        "Qio.run(later())\nprint('went on')",
-        "Qio.run(beside())\nprint('went on')",
-        "Qio.run(awaits())\nprint('went on')",
-        "Class().read_bytes(1)\nprint('went on')",
+        "Qio.spawn(ends())\nprint('continued')",
+        "Qio.run(ends())\nprint('continued')",
+        "Qio.spawn(later())\nGLib.MainLoop().run()\nprint('continued')",
+        "Qio.run(later())\nprint('continued')",
+        "Qio.run(concurrent())\nprint('continued')",
+        "Qio.run(awaits())\nprint('continued')",
+        "Class().read_bytes(1)\nprint('continued')",
     ]
     definitions = """
         async def ends():
@@ -187,7 +187,7 @@ def exits_end_the_program():
         async def later():
             await Qio.sleep(0)
             raise {error}
-        async def beside():
+        async def concurrent():
             Qio.spawn(later())
             try:
                 await Qio.sleep(60)
@@ -202,7 +202,7 @@ def exits_end_the_program():
     for error in ("SystemExit(3)", "KeyboardInterrupt"):
         for body in bodies:
             status, printed, errors = program(textwrap.dedent(definitions.format(error=error)) + body)
-            expected = "cleaned up\n" if "beside" in body else ""
+            expected = "cleaned up\n" if "concurrent" in body else ""
             assert printed == expected, (error, body, printed, errors)
             if error == "KeyboardInterrupt":
                 # As Python ends, or as a shell reports it.
@@ -216,6 +216,6 @@ sleeping_ends_after_its_time()
 several_are_gathered_in_their_order()
 what_fails_cancels_what_it_was_gathered_with()
 what_takes_too_long_is_cancelled()
-exceptions_that_are_never_asked_for_are_reported_at_once()
+exceptions_that_are_never_retrieved_are_reported_at_once()
 exits_end_the_program()
 print("tasks: ok")

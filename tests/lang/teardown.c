@@ -1,5 +1,5 @@
 /* Contexts are torn down with all kinds of waits pending in them, while other threads close the
- * channels, write to them and wait for them. The argument is how many seconds that goes on. */
+ * channels, write to them and wait for them. The argument is the duration in seconds. */
 #include "check.h"
 
 #define CHANNELS 4

@@ -1,10 +1,10 @@
-/* The part of the journey in C that goes through TLS: credentials, and channels over channels. */
+/* The TLS part of the journey in C: credentials, and layered channels. */
 
 #include "tls.h"
 
-/* Credentials that are told from memory, and such as are not there. */
+/* Credentials from memory, and missing ones. */
 static void
-told_otherwise (void)
+load_from_memory (void)
 {
   GError *error = NULL;
   g_autofree char *text = NULL;
@@ -43,7 +43,7 @@ count_line (const char *line, gpointer user_data)
 }
 
 static char *
-tell_password (const char *file, gpointer user_data)
+return_password (const char *file, gpointer user_data)
 {
   check (file != NULL && user_data == &passwords);
   passwords++;
@@ -56,7 +56,7 @@ count_free (gpointer user_data G_GNUC_UNUSED)
   freed++;
 }
 
-/* What is asked of credentials by a key in common, and to what the peer is held. */
+/* The properties of credentials with a pre-shared key, and the verification of the peer. */
 static QIOTlsCreds *
 psk_creds (QIOTlsEndpoint endpoint)
 {
@@ -132,7 +132,7 @@ options (void)
   builder = qio_tls_creds_builder_new (QIO_TLS_ENDPOINT_SERVER);
   qio_tls_creds_builder_set_certificate (builder, object);
   freed = 0;
-  qio_tls_creds_builder_set_password_func (builder, tell_password, &passwords, count_free);
+  qio_tls_creds_builder_set_password_func (builder, return_password, &passwords, count_free);
   check (can_be_made (builder));
   check (passwords == 0 && freed == 1);
 
@@ -140,7 +140,7 @@ options (void)
   qio_tls_creds_builder_set_insecure_anonymous (builder);
   check (can_be_made (builder));
 
-  /* None of these is what it is said to be. */
+  /* None of these files has the expected type. */
   builder = qio_tls_creds_builder_new (QIO_TLS_ENDPOINT_CLIENT);
   qio_tls_creds_builder_add_crl_file (builder, "/nowhere.pem");
   check (!can_be_made (builder));
@@ -198,7 +198,7 @@ verified (QIOTlsCreds *mine, QIOTlsCreds *theirs)
   check (qio_channel_read_all (QIO_CHANNEL (server), buf, 4, &error) == 0);
   check (memcmp (buf, "more", 4) == 0);
 
-  /* The end is told apart from a connection that breaks. */
+  /* An end-of-file differs from a connection that breaks. */
   check (qio_channel_tls_bye (client, &error));
   check (qio_channel_read (QIO_CHANNEL (server), buf, 8, &error) == 0);
   qio_channel_tls_bye_async (server, G_PRIORITY_DEFAULT, NULL, take_result, &left);
@@ -216,12 +216,12 @@ refused (QIOTlsCreds *mine, QIOTlsCreds *theirs)
   g_autoptr (QIOChannelTLS) client = NULL;
   g_autoptr (QIOChannelTLS) server = NULL;
   g_autoptr (GAsyncResult) answered = NULL;
-  g_autoptr (GAsyncResult) asked = NULL;
+  g_autoptr (GAsyncResult) client_done = NULL;
 
   make_ends (mine, theirs, "example.org", &client, &server);
   qio_channel_tls_handshake_async (server, G_PRIORITY_DEFAULT, NULL, take_result, &answered);
-  qio_channel_tls_handshake_async (client, G_PRIORITY_DEFAULT, NULL, take_result, &asked);
-  check (!qio_channel_tls_handshake_finish (client, await (&asked), &error));
+  qio_channel_tls_handshake_async (client, G_PRIORITY_DEFAULT, NULL, take_result, &client_done);
+  check (!qio_channel_tls_handshake_finish (client, await (&client_done), &error));
   check (strstr (error->message, "Unable to perform the TLS handshake with example.org") != NULL);
   check_error (error, G_TLS_ERROR, G_TLS_ERROR_BAD_CERTIFICATE);
   check (!qio_channel_tls_handshake_finish (server, await (&answered), &error));
@@ -247,18 +247,18 @@ accepted (QIOTlsCreds *mine, QIOTlsCreds *theirs)
       g_autoptr (QIOChannelTLS) client = NULL;
       g_autoptr (QIOChannelTLS) server = NULL;
       g_autoptr (GAsyncResult) answered = NULL;
-      g_autoptr (GAsyncResult) asked = NULL;
+      g_autoptr (GAsyncResult) client_done = NULL;
 
       make_ends (mine, theirs, "example.org", &client, &server);
       g_signal_connect (client, "accept-certificate", G_CALLBACK (is_expected), &answer);
       qio_channel_tls_handshake_async (server, G_PRIORITY_DEFAULT, NULL, take_result, &answered);
-      qio_channel_tls_handshake_async (client, G_PRIORITY_DEFAULT, NULL, take_result, &asked);
-      check (qio_channel_tls_handshake_finish (client, await (&asked), NULL) == answer);
+      qio_channel_tls_handshake_async (client, G_PRIORITY_DEFAULT, NULL, take_result, &client_done);
+      check (qio_channel_tls_handshake_finish (client, await (&client_done), NULL) == answer);
       check (qio_channel_tls_handshake_finish (server, await (&answered), NULL) == answer);
     }
 }
 
-/* A key that both know stands for both. */
+/* A pre-shared key authenticates both ends. */
 static void
 in_common (void)
 {
@@ -281,7 +281,7 @@ typedef struct
 
 /* Performs the handshake on a context of this thread's own, which is not the default one. */
 static gpointer
-shake_elsewhere (gpointer user_data)
+handshake_in_thread (gpointer user_data)
 {
   Elsewhere *elsewhere = user_data;
   GError *error = NULL;
@@ -311,7 +311,7 @@ shake_elsewhere (gpointer user_data)
   return NULL;
 }
 
-/* What was cancelled goes on with the next call. */
+/* A cancelled operation is continued by the next call. */
 static void
 elsewhere (QIOTlsCreds *mine, QIOTlsCreds *theirs)
 {
@@ -319,22 +319,22 @@ elsewhere (QIOTlsCreds *mine, QIOTlsCreds *theirs)
   g_autoptr (QIOChannelTLS) client = NULL;
   g_autoptr (QIOChannelTLS) server = NULL;
   g_autoptr (GCancellable) cancellable = g_cancellable_new ();
-  g_autofree char *asked_for = NULL;
+  g_autofree char *requested = NULL;
   Elsewhere elsewhere;
 
   make_ends (mine, theirs, "localhost", &client, &server);
   elsewhere = (Elsewhere){ server, cancellable, TRUE };
-  g_thread_join (g_thread_new ("elsewhere", shake_elsewhere, &elsewhere));
+  g_thread_join (g_thread_new ("elsewhere", handshake_in_thread, &elsewhere));
   elsewhere = (Elsewhere){ server, NULL, FALSE };
   {
-    GThread *thread = g_thread_new ("elsewhere", shake_elsewhere, &elsewhere);
+    GThread *thread = g_thread_new ("elsewhere", handshake_in_thread, &elsewhere);
 
     check (qio_channel_tls_handshake (client, &error));
     check_ok (error);
     g_thread_join (thread);
   }
-  asked_for = qio_channel_tls_get_hostname (server);
-  check (g_strcmp0 (asked_for, "localhost") == 0);
+  requested = qio_channel_tls_get_hostname (server);
+  check (g_strcmp0 (requested, "localhost") == 0);
 }
 
 int
@@ -346,7 +346,7 @@ main (void)
   make_certificate ();
   mine = client_creds ();
   theirs = server_creds ();
-  told_otherwise ();
+  load_from_memory ();
   verified (mine, theirs);
   refused (mine, theirs);
   accepted (mine, theirs);

@@ -20,8 +20,9 @@ make_certificate (void)
   check_ok (error);
   certificate = g_build_filename (directory, "cert.pem", NULL);
   key = g_build_filename (directory, "key.pem", NULL);
-  command = g_strdup_printf ("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost"
-                             " -addext subjectAltName=DNS:localhost -keyout %s -out %s",
+  command = g_strdup_printf ("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256"
+                             " -nodes -subj /CN=localhost -addext subjectAltName=DNS:localhost"
+                             " -keyout %s -out %s",
                              key, certificate);
   check (g_spawn_command_line_sync (command, NULL, NULL, &wait_status, &error));
   check (g_spawn_check_wait_status (wait_status, &error));
@@ -74,10 +75,10 @@ server_creds (void)
   return creds;
 }
 
-/* Both ends, over channels that are given away. */
+/* Both ends, over channels whose references are taken. */
 static inline void
-make_ends_over (gpointer here, gpointer there, QIOTlsCreds *mine, QIOTlsCreds *theirs, const char *name,
-                QIOChannelTLS **client, QIOChannelTLS **server)
+make_ends_over (gpointer here, gpointer there, QIOTlsCreds *mine, QIOTlsCreds *theirs,
+                const char *name, QIOChannelTLS **client, QIOChannelTLS **server)
 {
   GError *error = NULL;
 
@@ -91,7 +92,8 @@ make_ends_over (gpointer here, gpointer there, QIOTlsCreds *mine, QIOTlsCreds *t
 
 /* Both ends over a pair of sockets. */
 static inline void
-make_ends (QIOTlsCreds *mine, QIOTlsCreds *theirs, const char *name, QIOChannelTLS **client, QIOChannelTLS **server)
+make_ends (QIOTlsCreds *mine, QIOTlsCreds *theirs, const char *name, QIOChannelTLS **client,
+           QIOChannelTLS **server)
 {
   QIOChannelSocket *here, *there;
 
@@ -105,11 +107,11 @@ perform_the_handshake (QIOChannelTLS *client, QIOChannelTLS *server)
 {
   GError *error = NULL;
   g_autoptr (GAsyncResult) answered = NULL;
-  g_autoptr (GAsyncResult) asked = NULL;
+  g_autoptr (GAsyncResult) client_done = NULL;
 
   qio_channel_tls_handshake_async (server, G_PRIORITY_DEFAULT, NULL, take_result, &answered);
-  qio_channel_tls_handshake_async (client, G_PRIORITY_DEFAULT, NULL, take_result, &asked);
-  check (qio_channel_tls_handshake_finish (client, await (&asked), &error));
+  qio_channel_tls_handshake_async (client, G_PRIORITY_DEFAULT, NULL, take_result, &client_done);
+  check (qio_channel_tls_handshake_finish (client, await (&client_done), &error));
   check (qio_channel_tls_handshake_finish (server, await (&answered), &error));
   check_ok (error);
 }

@@ -1,4 +1,4 @@
-// TLS in GJS: over sockets, and over a class of its own. QIO_TEST_PKI is a directory in QEMU's layout.
+// TLS in GJS: over sockets, and over a class in GJS. QIO_TEST_PKI is a directory in QEMU's layout.
 
 import Gio from 'gi://Gio';
 import GLib from 'gi://GLib';
@@ -23,9 +23,9 @@ function pem(name) {
     return GLib.file_get_contents(path(name))[1];
 }
 
-function make(endpoint, say) {
+function make(endpoint, configure) {
     const builder = Qio.TlsCredsBuilder.new(endpoint);
-    say(builder);
+    configure(builder);
     return builder.build();
 }
 
@@ -38,7 +38,7 @@ function handshakeBoth(...ends) {
     return Promise.all(ends.map(end => end.handshake_async(USUAL, null)));
 }
 
-// What comes of a handshake at each end: nothing, or an error.
+// The result of a handshake at each end: none, or an error.
 function outcomes(...ends) {
     return Promise.all(ends.map(end => end.handshake_async(USUAL, null).then(() => null, error => error)));
 }
@@ -62,16 +62,16 @@ async function credentials() {
     const nothing = errorOf(() => make(CLIENT, builder => builder.add_trust_pem(bytes('nothing'))));
     check(isTls(nothing, Gio.TlsError.BAD_CERTIFICATE));
 
-    // Who knows the password is asked, and freed with the last of the builders.
+    // The password callback is called, and freed with the last of the builders.
     const locked = path('locked.pem');
     const lock = `openssl pkey -aes256 -passout pass:sesame -in ${path('server-key.pem')} -out ${locked}`;
     check(GLib.spawn_check_wait_status(GLib.spawn_command_line_sync(lock)[3]));
     const builder = Qio.TlsCredsBuilder.new(SERVER);
     builder.set_certificate_files(path('server-cert.pem'), locked);
     const answers = ['sesame', null];
-    const asked = [];
+    const calls = [];
     builder.set_password_func(what => {
-        asked.push(what);
+        calls.push(what);
         if (!answers.length)
             throw new Error('no idea');
         return answers.shift();
@@ -80,13 +80,13 @@ async function credentials() {
     check(builder.build().endpoint === SERVER);
     const wrong = errorOf(() => builder.copy().build());
     check(isTls(wrong, Gio.TlsError.BAD_CERTIFICATE_PASSWORD));
-    // Whoever throws knows none.
+    // A function that throws returns no password.
     const none = await tolerating(() => errorOf(() => builder.build()));
     check(isTls(none, Gio.TlsError.BAD_CERTIFICATE_PASSWORD));
-    check(asked.length === 3 && asked.every(what => what === locked));
+    check(calls.length === 3 && calls.every(what => what === locked));
 }
 
-// GJS tells of what a callback throws by a critical warning, which is not fatal here.
+// GJS logs the exception of a callback as a critical warning, which is not fatal here.
 async function tolerating(call) {
     const before = GLib.log_set_always_fatal(GLib.LogLevelFlags.LEVEL_ERROR);
     const result = await call();
@@ -96,12 +96,12 @@ async function tolerating(call) {
 
 async function verified() {
     const [client, server] = over(...makePair());
-    let told = 0;
-    client.connect('notify::handshake-done', () => told++);
+    let reported = 0;
+    client.connect('notify::handshake-done', () => reported++);
     check(!client.handshake_done && client.cipher === null);
     check(client.protocol_version === Gio.TlsProtocolVersion.UNKNOWN);
     await handshakeBoth(client, server);
-    check(told === 1);
+    check(reported === 1);
     for (const end of [client, server]) {
         check(end.handshake_done && end.is_handshake_done() && !end.resumed && !end.is_resumed());
         check(end.protocol_version === Gio.TlsProtocolVersion.TLS_1_3);
@@ -127,7 +127,7 @@ async function verified() {
     server.close();
 }
 
-// An end without close_notify may be anybody's work.
+// An end without close_notify may be caused by an attacker.
 async function cut() {
     const [client, server] = over(...makePair());
     await handshakeBoth(client, server);
@@ -150,7 +150,7 @@ async function anotherName() {
     check(errorOf(() => client.read_bytes(1)).message === error.message);
 }
 
-// Somebody else is asked about a certificate that is good.
+// Handlers of authorize-peer decide on a certificate that verifies.
 async function asked() {
     const required = make(SERVER, builder => {
         builder.set_directory(PKI);
@@ -174,7 +174,7 @@ async function asked() {
     check(server.peer_certificate.subject_name.includes('alice'));
     check(client.peer_certificate.issuer.issuer !== null);
 
-    // A no is final, and so is whatever is no yes. Nobody is asked after that.
+    // Any answer but true is final: no other handler is called.
     const answers = {
         no: () => false,
         nothing: () => undefined,
@@ -192,7 +192,7 @@ async function asked() {
         check(!server.handshake_done);
         check(errorOf(() => server.write_bytes(bytes('x'))).message === error.message);
     }
-    // Whoever is asked may close the channel.
+    // A handler may close the channel.
     [client, server] = over(...makePair(), known, required);
     server.connect('authorize-peer', () => {
         server.close();
@@ -218,7 +218,7 @@ async function accepted() {
     }
 }
 
-// A key that both know stands for both.
+// A pre-shared key authenticates both ends.
 async function inCommon() {
     const key = bytes('sixteen bytes...');
     const lines = [];
@@ -247,19 +247,20 @@ async function resumed() {
     const theirs = make(SERVER, builder => builder.set_directory(PKI));
     for (const again of [false, true]) {
         const [client, server] = over(...makePair(), mine, theirs);
-        const asked = [];
-        client.connect('authorize-peer', (_, certificate) => asked.push(certificate) > 0);
+        const calls = [];
+        client.connect('authorize-peer', (_, certificate) => calls.push(certificate) > 0);
         await handshakeBoth(client, server);
         check(client.resumed === again && server.is_resumed() === again);
-        check(asked.length === 1 && client.peer_certificate !== null);
-        // The ticket comes with the data.
+        check(calls.length === 1 && client.peer_certificate !== null);
+        // The session ticket arrives with the data.
         server.write_bytes_all(bytes('x'));
         check(text(await client.read_bytes_all_async(1, USUAL, null)) === 'x');
         await part(client, server);
     }
 }
 
-// A deadline is a cancellable. What is left goes on with the next call, and ends when the channel is closed.
+// A deadline is a cancellable. The next call continues with the rest, which ends when the channel
+// is closed.
 async function limited() {
     const [client, server] = over(...makePair());
     const cancellable = new Gio.Cancellable();
@@ -310,7 +311,8 @@ const Slow = GObject.registerClass(class Slow extends Qio.Channel {
     }
 });
 
-// While GJS collects garbage no method of a class can be called, by close_notify for example: all of them are closed.
+// While GJS collects garbage, no method of a class can be called, not even to send close_notify:
+// all channels are closed.
 async function overAClass() {
     const slow = () => makePair().map(end => new Slow(end));
     const [client, server] = over(...slow());
@@ -333,12 +335,12 @@ async function overAClass() {
     other.close();
 
     // What the class throws is what the caller of TLS gets.
-    const [lonely, nobody] = over(...slow());
+    const [lonely, untrusting] = over(...slow());
     lonely.master.broken = new Gio.IOErrorEnum({code: Gio.IOErrorEnum.HOST_UNREACHABLE, message: 'Not today'});
     const error = errorOf(() => lonely.handshake());
     check(isIo(error, Gio.IOErrorEnum.HOST_UNREACHABLE) && error.message.endsWith(': Not today'));
     lonely.close();
-    nobody.close();
+    untrusting.close();
 }
 
 const clientCreds = make(CLIENT, builder => {
@@ -353,7 +355,7 @@ await credentials();
 await verified();
 await cut();
 await anotherName();
-await asked();
+await authorized();
 await accepted();
 await inCommon();
 await resumed();

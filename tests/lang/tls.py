@@ -1,4 +1,4 @@
-"""TLS in Python: over sockets, and over a class of its own. QIO_TEST_PKI is a directory in QEMU's layout."""
+"""TLS in Python: over sockets, and over a class in Python. QIO_TEST_PKI is a directory in QEMU's layout."""
 
 import gc
 import os
@@ -22,9 +22,9 @@ def pem(name):
         return GLib.Bytes.new(file.read())
 
 
-def made(endpoint, say):
+def made(endpoint, configure):
     builder = Qio.TlsCredsBuilder.new(endpoint)
-    say(builder)
+    configure(builder)
     return builder.build()
 
 
@@ -89,7 +89,7 @@ async def handshake_both(*ends):
 
 
 async def outcomes(*ends):
-    """What comes of a handshake at each end: nothing, or an error."""
+    """The result of a handshake at each end: none, or an error."""
     results = []
     for handshake in [end.handshake_async() for end in ends]:
         results.append(await failure(handshake))
@@ -138,11 +138,11 @@ def by_callbacks():
 
 async def verified():
     client, server = over(*make_pair())
-    told = []
-    client.connect("notify::handshake-done", lambda *args: told.append(args))
+    reported = []
+    client.connect("notify::handshake-done", lambda *args: reported.append(args))
     check(not client.props.handshake_done and client.get_cipher() is None)
     await handshake_both(client, server)
-    check(len(told) == 1)
+    check(len(reported) == 1)
     for end in (client, server):
         check(end.is_handshake_done() and end.props.handshake_done)
         check(end.get_protocol_version() == end.props.protocol_version == Gio.TlsProtocolVersion.TLS_1_3)
@@ -162,7 +162,7 @@ async def verified():
 
 
 async def cut():
-    """An end without close_notify may be anybody's work."""
+    """An end without close_notify may be caused by an attacker."""
     client, server = over(*make_pair())
     await handshake_both(client, server)
     server.get_master().close()
@@ -183,19 +183,19 @@ async def another_name():
 
 
 async def asked():
-    """Somebody else is asked about a certificate that is good."""
+    """Handlers of authorize-peer decide on a certificate that verifies."""
     mine, theirs = made(CLIENT, by_directory), made(SERVER, by_directory_and_asking)
     client, server = over(*make_pair(), mine, theirs)
     seen = []
 
-    def welcome(end, certificate):
+    def accepted(end, certificate):
         check(end == server and not end.props.handshake_done and threading.current_thread() is threading.main_thread())
         while certificate is not None:
             seen.append(certificate.props.subject_name)
             certificate = certificate.props.issuer
         return True
 
-    server.connect("authorize-peer", welcome)
+    server.connect("authorize-peer", accepted)
     await handshake_both(client, server)
     check(len(seen) == 3 and "alice" in seen[0])
 
@@ -205,7 +205,7 @@ async def asked():
     def show(kind, error, traceback):
         shown.append(str(error))
 
-    # A no is final, and so is whatever is no yes. Nobody is asked after that.
+    # Any answer but True is final: no other handler is called.
     shown, after = [], []
     sys.excepthook = show
     for answer in (lambda *_: False, lambda *_: None, raises):
@@ -220,7 +220,7 @@ async def asked():
     sys.excepthook = sys.__excepthook__
     check(shown == ["on purpose"] and not after)
 
-    # Whoever is asked may close the channel.
+    # A handler may close the channel.
     client, server = over(*make_pair(), mine, theirs)
     server.connect("authorize-peer", lambda end, _: end.close() or True)
     _, error = await outcomes(client, server)
@@ -241,8 +241,8 @@ async def accepted():
         check(certificate.is_same(client.get_peer_certificate()) and client.get_peer_certificate_errors() == errors)
 
 
-def asked_by_a_thread():
-    """The thread that performs the handshake is the one that asks."""
+def authorized_in_a_thread():
+    """authorize-peer is emitted in the thread that performs the handshake."""
     client, server = over(*make_pair(), made(CLIENT, by_directory), made(SERVER, by_directory_and_asking))
     threads = []
     server.connect("authorize-peer", lambda *_: threads.append(threading.current_thread()) or True)
@@ -254,7 +254,7 @@ def asked_by_a_thread():
 
 
 class Witness:
-    """Dies with whoever has it."""
+    """Is finalized with its last reference."""
 
     def __init__(self):
         self.lines = []
@@ -264,15 +264,15 @@ class Witness:
 
 
 async def in_common():
-    """A key that both know stands for both."""
+    """A pre-shared key authenticates both ends."""
     witness = Witness()
 
     def psk(name):
-        def say(builder):
+        def configure(builder):
             builder.add_psk(name, b"sixteen bytes...")
             builder.set_key_log_func(witness.note)
 
-        return say
+        return configure
 
     theirs = made(SERVER, psk("alice"))
     client, server = over(*make_pair(), made(CLIENT, psk("alice")), theirs, None)
@@ -293,14 +293,14 @@ async def resumed():
         await handshake_both(client, server)
         check(client.is_resumed() == server.props.resumed == again)
         check(len(seen) == 1 and client.get_peer_certificate() is not None)
-        # The ticket comes with the data.
+        # The session ticket arrives with the data.
         await server.write_bytes_all_async(b"x")
         await client.read_bytes_all_async(1)
         await part(client, server)
 
 
 async def limited():
-    """A deadline is a cancellable. What is left goes on with the next call, and ends when the channel is closed."""
+    """A deadline is a cancellable. The next call continues with the rest, which ends when the channel is closed."""
     client, server = over(*make_pair())
     cancellable = Gio.Cancellable()
     GLib.timeout_add(10, cancellable.cancel)
@@ -334,7 +334,7 @@ async def all_of_it():
     await verified()
     await cut()
     await another_name()
-    await asked()
+    await authorized()
     await accepted()
     await resumed()
     await limited()
@@ -343,7 +343,7 @@ async def all_of_it():
 
 
 by_callbacks()
-asked_by_a_thread()
+authorized_in_a_thread()
 gone = Qio.run(all_of_it())
 gc.collect()
 check(gone() is None)

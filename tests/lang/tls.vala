@@ -1,4 +1,4 @@
-// The part of the journey in Vala that goes through TLS. QIO_TEST_PKI is a directory in QEMU's layout.
+// The TLS part of the journey in Vala. QIO_TEST_PKI is a directory in QEMU's layout.
 
 const string PART = "tls";
 
@@ -37,7 +37,7 @@ Qio.TlsCreds directory_creds (Qio.TlsEndpoint endpoint) throws Error {
     return builder.build ();
 }
 
-// A connection, and what comes of its handshake at each end.
+// A connection, and the result of its handshake at each end.
 class Ends {
     public Qio.ChannelTLS client;
     public Qio.ChannelTLS server;
@@ -108,10 +108,10 @@ Qio.TlsCreds locked_creds (owned Qio.TlsPasswordFunc func) throws Error {
     return builder.copy ().build ();
 }
 
-// Dies with whoever has it.
+// Is finalized with its last reference.
 class Witness {
     public static uint alive = 0;
-    public uint asked = 0;
+    public uint calls = 0;
 
     public Witness () {
         alive++;
@@ -133,7 +133,7 @@ void credentials () throws Error {
     });
     assert (error is IOError.NOT_FOUND && "/nowhere" in error.message);
 
-    // Who knows the password is freed with the last of the builders.
+    // The password callback is freed with the last of the builders.
     int status;
     Process.spawn_command_line_sync ("openssl pkey -aes256 -passout pass:sesame -in %s -out %s".printf (
         path ("server-key.pem"), path ("locked.pem")), null, null, out status);
@@ -141,23 +141,23 @@ void credentials () throws Error {
     {
         var witness = new Witness ();
         locked_creds (what => {
-            witness.asked++;
+            witness.calls++;
             return what == path ("locked.pem") ? "sesame" : null;
         });
-        assert (witness.asked == 1);
-        assert (error_of (() => locked_creds (what => { witness.asked++; return null; })) is TlsError.BAD_CERTIFICATE_PASSWORD);
-        assert (witness.asked == 2 && Witness.alive == 1);
+        assert (witness.calls == 1);
+        assert (error_of (() => locked_creds (what => { witness.calls++; return null; })) is TlsError.BAD_CERTIFICATE_PASSWORD);
+        assert (witness.calls == 2 && Witness.alive == 1);
     }
     assert (Witness.alive == 0);
 }
 
 async void verified () throws Error {
     var ends = new Ends (client_creds (), server_creds ());
-    var told = 0;
-    ends.client.notify["handshake-done"].connect (() => told++);
+    var reported = 0;
+    ends.client.notify["handshake-done"].connect (() => reported++);
     assert (!ends.client.handshake_done && ends.client.get_cipher () == null);
     yield ends.handshake ();
-    assert (told == 1);
+    assert (reported == 1);
     foreach (var end in new Qio.ChannelTLS[] { ends.client, ends.server }) {
         assert (end.handshake_done && end.is_handshake_done () && !end.resumed && !end.is_resumed ());
         assert (end.protocol_version == TLS_1_3 && end.cipher.has_prefix ("TLS_"));
@@ -178,7 +178,7 @@ async void verified () throws Error {
     ends.server.close ();
 }
 
-// An end without close_notify may be anybody's work.
+// An end without close_notify may be caused by an attacker.
 async void cut () throws Error {
     var ends = new Ends (client_creds (), server_creds ());
     yield ends.handshake ();
@@ -221,7 +221,7 @@ async void accepted () throws Error {
     }
 }
 
-// Somebody else is asked about a certificate that is good.
+// Handlers of authorize-peer decide on a certificate that verifies.
 async void asked () throws Error {
     var mine = directory_creds (CLIENT);
     var theirs = directory_creds (SERVER);
@@ -245,7 +245,7 @@ async void asked () throws Error {
     assert (ends.their_error is TlsError.BAD_CERTIFICATE && ends.their_error.message.has_suffix ("rejected by authorize-peer handler"));
     assert (error_of (() => ends.server.write_bytes (bytes ("x"))).message == ends.their_error.message);
 
-    // Whoever is asked may close the channel, or let go of it.
+    // A handler may close the channel, or drop it.
     ends = new Ends (mine, theirs);
     ends.server.authorize_peer.connect (() => {
         try {
@@ -259,12 +259,12 @@ async void asked () throws Error {
     assert (ends.their_error is IOError.CLOSED && !ends.server.handshake_done);
 }
 
-// A key that both know stands for both.
+// A pre-shared key authenticates both ends.
 Qio.TlsCreds psk_creds (Qio.TlsEndpoint endpoint, string name, Witness witness) throws Error {
     var builder = new Qio.TlsCredsBuilder (endpoint);
     builder.add_psk (name, bytes ("sixteen bytes..."));
     builder.set_key_log_func (line => {
-        witness.asked++;
+        witness.calls++;
     });
     return builder.build ();
 }
@@ -276,7 +276,7 @@ async void in_common () throws Error {
         var ends = new Ends (psk_creds (CLIENT, "alice", witness), theirs, null);
         yield ends.handshake ();
         assert (!ends.client.creds.verifies_peer && ends.client.get_peer_certificate () == null);
-        assert (witness.asked > 0);
+        assert (witness.calls > 0);
         yield ends.part ();
         ends = new Ends (psk_creds (CLIENT, "mallory", witness), theirs, null);
         yield ends.try_to_handshake ();
@@ -294,14 +294,15 @@ async void resumed () throws Error {
         yield ends.handshake ();
         assert (ends.client.resumed == (i == 1) && ends.server.is_resumed () == (i == 1));
         assert (times == 1 && ends.client.peer_certificate != null);
-        // The ticket comes with the data.
+        // The session ticket arrives with the data.
         ends.server.write_bytes_all (bytes ("x"));
         assert (holds (yield ends.client.read_bytes_all_async (1), "x"));
         yield ends.part ();
     }
 }
 
-// A deadline is a cancellable. What is left goes on with the next call, and ends when the channel is closed.
+// A deadline is a cancellable. The next call continues with the rest, which ends when the channel
+// is closed.
 async void limited () throws Error {
     var ends = new Ends (client_creds (), server_creds ());
     var cancellable = new Cancellable ();
@@ -396,7 +397,7 @@ async void journey () throws Error {
     yield verified ();
     yield cut ();
     yield another_name ();
-    yield asked ();
+    yield authorized ();
     yield accepted ();
     yield in_common ();
     yield resumed ();

@@ -1,4 +1,4 @@
-/* The part of the journey in C with TLS over a class of its own, of which nothing has a descriptor: see wire.h. */
+/* The part of the journey in C with TLS over a class in C without descriptors: see wire.h. */
 
 #include "tls.h"
 #include "wire.h"
@@ -8,7 +8,7 @@
 
 static QIOTlsCreds *mine, *theirs;
 
-/* Both ends of TLS over both ends of a cable; the wires are for whoever wants to change what they do. */
+/* Both ends of TLS over both ends of a cable; the wires are for tests that change what they do. */
 static void
 make_ends_over_wires (Wire **here, Wire **there, QIOChannelTLS **client, QIOChannelTLS **server)
 {
@@ -60,7 +60,7 @@ by_blocking (gsize most, gboolean reluctant)
   char after;
 
   make_ends_over_wires (&here, &there, &client, &server);
-  /* The handshake comes in single bytes, and a few. */
+  /* The handshake arrives in single bytes, or a few at a time. */
   here->most = there->most = 5;
   here->reluctant = reluctant;
   peer = g_thread_new ("peer", echo_all, server);
@@ -216,7 +216,7 @@ tls_in_tls (void)
   make_non_blocking (client, server);
   perform_the_handshake (client, server);
   check (qio_channel_tls_is_handshake_done (outer_client) && qio_channel_tls_is_handshake_done (outer_server));
-  there->most = CABLE_ROOM;
+  there->most = CABLE_CAPACITY;
   pour (client, server);
   pour (server, client);
   /* The inner end is not the outer one. */
@@ -226,7 +226,7 @@ tls_in_tls (void)
   part (outer_client, outer_server);
 }
 
-/* What the class says of what is wrong is what the caller of TLS is told. */
+/* What the class says of what is wrong is what the caller of TLS is reported. */
 
 static GQuark
 test_quark (void)
@@ -235,23 +235,23 @@ test_quark (void)
 }
 
 static void
-told_of_errors (void)
+errors_of_the_class (void)
 {
   GError *error = NULL;
   g_autoptr (QIOChannelTLS) client = NULL;
   g_autoptr (QIOChannelTLS) server = NULL;
-  g_autoptr (GAsyncResult) asked = NULL;
+  g_autoptr (GAsyncResult) client_done = NULL;
   g_autoptr (GAsyncResult) read = NULL;
   Wire *here, *there;
   char buf[8];
 
-  /* In mid-handshake, while somebody waits. */
+  /* In the middle of a handshake, while a thread waits. */
   make_ends_over_wires (&here, &there, &client, &server);
-  qio_channel_tls_handshake_async (client, G_PRIORITY_DEFAULT, NULL, take_result, &asked);
+  qio_channel_tls_handshake_async (client, G_PRIORITY_DEFAULT, NULL, take_result, &client_done);
   while (here->cable->way[0]->len == 0)
     g_main_context_iteration (NULL, TRUE);
   wire_break (here, &here->read_error, g_error_new_literal (test_quark (), 7, "A mouse has bitten the cable"));
-  check (!qio_channel_tls_handshake_finish (client, await (&asked), &error));
+  check (!qio_channel_tls_handshake_finish (client, await (&client_done), &error));
   check (strstr (error->message, "Unable to perform the TLS handshake with localhost: A mouse has bitten the cable") != NULL);
   check_error (error, test_quark (), 7);
   /* That is final, also where the class has thought better of it. */
@@ -284,7 +284,7 @@ told_of_errors (void)
 /* Closing. */
 
 static gpointer
-shake_in_vain (gpointer data)
+handshake_in_vain (gpointer data)
 {
   GError *error = NULL;
 
@@ -298,22 +298,22 @@ closed_in_mid_handshake (void)
   GError *error = NULL;
   g_autoptr (QIOChannelTLS) client = NULL;
   g_autoptr (QIOChannelTLS) server = NULL;
-  g_autoptr (GAsyncResult) asked = NULL;
+  g_autoptr (GAsyncResult) client_done = NULL;
   Wire *here, *there;
   GThread *thread;
 
   /* On the main loop. */
   make_ends_over_wires (&here, &there, &client, &server);
-  qio_channel_tls_handshake_async (client, G_PRIORITY_DEFAULT, NULL, take_result, &asked);
+  qio_channel_tls_handshake_async (client, G_PRIORITY_DEFAULT, NULL, take_result, &client_done);
   while (here->cable->way[0]->len == 0)
     g_main_context_iteration (NULL, TRUE);
-  check (asked == NULL);
+  check (client_done == NULL);
   check (qio_channel_close (QIO_CHANNEL (client), &error) == 0);
   check_ok (error);
-  check (!qio_channel_tls_handshake_finish (client, await (&asked), &error));
+  check (!qio_channel_tls_handshake_finish (client, await (&client_done), &error));
   check_error (error, G_IO_ERROR, G_IO_ERROR_CLOSED);
   check (here->closes == 1);
-  /* Nobody waits at the cable any more. */
+  /* No waiter is left at the cable. */
   while (g_main_context_iteration (NULL, FALSE))
     ;
   check (here->cable->sources == NULL);
@@ -323,9 +323,9 @@ closed_in_mid_handshake (void)
   g_clear_object (&client);
   g_clear_object (&server);
 
-  /* In a thread that is blocked. The peer sees when it is. */
+  /* In a blocked thread. The peer detects when it is blocked. */
   make_ends_over_wires (&here, &there, &client, &server);
-  thread = g_thread_new ("vain", shake_in_vain, client);
+  thread = g_thread_new ("vain", handshake_in_vain, client);
   qio_channel_wait (QIO_CHANNEL (there), G_IO_IN);
   check (qio_channel_close (QIO_CHANNEL (client), &error) == 0);
   check_ok (error);
@@ -364,12 +364,12 @@ main (void)
   make_certificate ();
   mine = client_creds ();
   theirs = server_creds ();
-  by_blocking (CABLE_ROOM, FALSE);
+  by_blocking (CABLE_CAPACITY, FALSE);
   by_blocking (700, TRUE);
-  by_callbacks (CABLE_ROOM, FALSE);
+  by_callbacks (CABLE_CAPACITY, FALSE);
   by_callbacks (900, TRUE);
   tls_in_tls ();
-  told_of_errors ();
+  errors_of_the_class ();
   closed_in_mid_handshake ();
   cut ();
   g_object_unref (mine);

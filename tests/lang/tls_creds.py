@@ -1,4 +1,4 @@
-"""Credentials of TLS in Python: what is wrong with them, who knows the password, copies of a builder."""
+"""TLS credentials in Python: errors, the password callback, copies of a builder."""
 
 import gc
 import os
@@ -28,7 +28,7 @@ creds = Qio.TlsCredsBuilder.new(CLIENT).build()
 assert creds.get_endpoint() == creds.props.endpoint == CLIENT
 assert creds.verifies_peer() and creds.props.verifies_peer
 
-# Made by its type alone, it is a client that trusts nobody.
+# Constructed by its type alone, it is a client without trust anchors.
 assert Qio.TlsCreds().verifies_peer()
 
 builder = Qio.TlsCredsBuilder.new(SERVER)
@@ -48,20 +48,20 @@ with tempfile.TemporaryDirectory() as folder:
     builder = Qio.TlsCredsBuilder.new(SERVER)
     builder.set_certificate_files(certificate, key)
     refused(builder, Gio.tls_error_quark(), Gio.TlsError.BAD_CERTIFICATE_PASSWORD, key)
-    asked = []
+    calls = []
 
     def password(what, answers):
-        asked.append(what)
+        calls.append(what)
         return answers.pop()
 
     answers = [None, "tahini", "sesame"]
     builder.set_password_func(password, answers)
     assert builder.build().props.endpoint == SERVER
-    for text in ["another password", "none was given"]:
+    for text in ["another password", "no password was given"]:
         refused(builder, Gio.tls_error_quark(), Gio.TlsError.BAD_CERTIFICATE_PASSWORD, text)
-    assert asked == [key] * 3
+    assert calls == [key] * 3
 
-    # Who is asked is freed with the last of the builders.
+    # The password callback is freed with the last of the builders.
     other = builder.copy()
     del builder
     gc.collect()
@@ -69,15 +69,15 @@ with tempfile.TemporaryDirectory() as folder:
     other.build()
     other.set_password("sesame")
     other.build()
-    assert asked == [key] * 4
+    assert calls == [key] * 4
 
-    # Whoever raises an exception knows none.
+    # A function that raises an exception returns no password.
     shown = []
     sys.excepthook = lambda kind, error, traceback: shown.append(kind)
     builder = Qio.TlsCredsBuilder.new(SERVER)
     builder.set_certificate_files(certificate, key)
     builder.set_password_func(lambda what: {}[what])
-    refused(builder, Gio.tls_error_quark(), Gio.TlsError.BAD_CERTIFICATE_PASSWORD, "none was given")
+    refused(builder, Gio.tls_error_quark(), Gio.TlsError.BAD_CERTIFICATE_PASSWORD, "no password was given")
     sys.excepthook = sys.__excepthook__
     assert shown == [KeyError]
 
@@ -87,7 +87,7 @@ with tempfile.TemporaryDirectory() as folder:
         builder.add_trust_pem(file.read())
     assert builder.build().verifies_peer()
     builder.add_crl_file(certificate)
-    refused(builder, Gio.tls_error_quark(), Gio.TlsError.BAD_CERTIFICATE, "list of revoked certificates")
+    refused(builder, Gio.tls_error_quark(), Gio.TlsError.BAD_CERTIFICATE, "certificate revocation list")
 
 refused(builder, Gio.io_error_quark(), Gio.IOErrorEnum.NOT_FOUND, "No such file or directory")
 print("credentials: ok")

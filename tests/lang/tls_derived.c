@@ -7,7 +7,7 @@
 
 #define SIZE 50000
 
-/* A socket that counts what goes through it, and takes little at a time. */
+/* A socket that counts the transferred bytes, and writes few at a time. */
 
 #define TYPE_TAP (tap_get_type ())
 G_DECLARE_FINAL_TYPE (Tap, tap, TEST, TAP, QIOChannelSocket)
@@ -77,7 +77,7 @@ typedef struct
 } Talk;
 
 static void
-ask (gpointer data)
+send_request (gpointer data)
 {
   Talk *talk = data;
   QIOChannel *client = QIO_CHANNEL (talk->client);
@@ -124,7 +124,7 @@ talk_over (gpointer here, gpointer there, QIOTlsCreds *mine, QIOTlsCreds *theirs
   Talk talk = { 0 };
 
   make_ends_over (g_object_ref (here), g_object_ref (there), mine, theirs, "localhost", &talk.client, &talk.server);
-  qio_coroutine_start (ask, &talk, NULL);
+  qio_coroutine_start (send_request, &talk, NULL);
   qio_coroutine_start (answer, &talk, NULL);
   while (talk.ended < 2)
     g_main_context_iteration (NULL, TRUE);
@@ -155,7 +155,7 @@ main (void)
   here = tap_on (one);
   there = tap_on (other);
   talk_over (here, there, mine, theirs);
-  /* Nothing has gone past the class, though it has a descriptor. */
+  /* No data has bypassed the class, although it has a descriptor. */
   check (here->sent > SIZE && here->sent == there->received);
   check (there->sent > SIZE && there->sent == here->received);
 

@@ -50,7 +50,7 @@ watches (void)
   g_source_unref (source);
   check (seen.calls == 0 && seen.freed == 1);
 
-  /* A hang-up is told, whatever was asked for. */
+  /* A hang-up is reported, whatever condition was requested. */
   check (qio_channel_read_all (QIO_CHANNEL (one), buf, 1, &error) == 0);
   check (qio_channel_close (QIO_CHANNEL (other), &error) == 0);
   seen = (Seen) { 0 };
@@ -73,7 +73,7 @@ asynchronous (void)
 
   make_pair (&one, &other);
 
-  /* The read comes first, and waits. */
+  /* The read starts first, and waits. */
   qio_channel_read_bytes_all_async (QIO_CHANNEL (one), 5, G_PRIORITY_DEFAULT, NULL, take_result, &result);
   check (result == NULL);
   {
@@ -89,7 +89,7 @@ asynchronous (void)
   g_bytes_unref (bytes);
   g_clear_object (&result);
 
-  /* A read that somebody cancels loses no data. */
+  /* A cancelled read loses no data. */
   qio_channel_read_bytes_async (QIO_CHANNEL (one), 5, G_PRIORITY_DEFAULT, cancellable, take_result, &result);
   g_cancellable_cancel (cancellable);
   check (qio_channel_read_bytes_finish (QIO_CHANNEL (one), await (&result), &error) == NULL);

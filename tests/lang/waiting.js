@@ -38,7 +38,7 @@ function watches() {
     source.destroy();
     check(!own.iteration(false) && !calls.length);
 
-    // A hang-up is told, whatever was asked for.
+    // A hang-up is reported, whatever condition was requested.
     one.read_bytes_all(1);
     other.close();
     one.add_watch(GLib.IOCondition.IN, note, null);
@@ -51,12 +51,12 @@ async function asynchronous() {
     const hello = bytes('hello');
     const usual = GLib.PRIORITY_DEFAULT;
 
-    // The read comes first, and waits.
+    // The read starts first, and waits.
     const read = one.read_bytes_all_async(5, usual, null);
     await other.write_bytes_all_async(hello, usual, null);
     check(text(await read) === 'hello');
 
-    // A read that somebody cancels loses no data.
+    // A cancelled read loses no data.
     const cancellable = new Gio.Cancellable();
     const cancelled = one.read_bytes_async(5, usual, cancellable);
     cancellable.cancel();

@@ -40,7 +40,7 @@ def watches():
     source.destroy()
     check(not private.iteration(False) and not calls)
 
-    # A hang-up is told, whatever was asked for.
+    # A hang-up is reported, whatever condition was requested.
     one.read_bytes_all(1)
     other.close()
     one.add_watch(GLib.IOCondition.IN, note)
@@ -52,14 +52,14 @@ def asynchronous():
     one, other = make_pair()
     hello = GLib.Bytes.new(b"hello")
 
-    # The read comes first, and waits.
+    # The read starts first, and waits.
     results = []
     one.read_bytes_all_async(5, GLib.PRIORITY_DEFAULT, None, lambda source, result: results.append(result))
     wait_for(other.write_bytes_all_async, other.write_bytes_all_finish, hello)
     iterate_until(lambda: results)
     check(one.read_bytes_all_finish(results[0]).get_data() == b"hello")
 
-    # A read that somebody cancels loses no data.
+    # A cancelled read loses no data.
     cancellable = Gio.Cancellable()
     cancellable.cancel()
     try:

@@ -36,7 +36,7 @@ void watches () throws Error {
     source.destroy ();
     assert (!own.iteration (false) && seen.calls == 0);
 
-    // A hang-up is told, whatever was asked for.
+    // A hang-up is reported, whatever condition was requested.
     one.read_bytes_all (1);
     other.close ();
     seen = new Seen ();
@@ -49,7 +49,7 @@ async void asynchronous () throws Error {
     Qio.ChannelSocket one, other;
     Qio.ChannelSocket.new_pair (out one, out other);
 
-    // The read comes first, and waits.
+    // The read starts first, and waits.
     Bytes? read = null;
     var waiting = false;
     one.read_bytes_all_async.begin (5, Priority.DEFAULT, null, (_, result) => {
@@ -69,7 +69,7 @@ async void asynchronous () throws Error {
     }
     assert (holds (read, "hello"));
 
-    // A read that somebody cancels loses no data.
+    // A cancelled read loses no data.
     var cancellable = new Cancellable ();
     cancellable.cancel ();
     try {

@@ -1,5 +1,5 @@
-/* A class of the C programs: one end of a cable that is memory. Nothing of it has a descriptor, so that its channels
- * are waited for by sources of its own kind. */
+/* A class of the C programs: one end of a cable in memory. It has no descriptor, so that waiting
+ * uses the sources of its io_create_watch. */
 #pragma once
 
 #include "check.h"
@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* How much is under way in one direction before a writer has to wait. */
-#define CABLE_ROOM 4096
+#define CABLE_CAPACITY 4096
 
 /* What both ends share. `way[0]` is what end 0 has written. */
 typedef struct
@@ -15,7 +15,7 @@ typedef struct
   GMutex lock;
   GByteArray *way[2];
   gboolean over[2];
-  /* Those that wait, at either end; they leave when they are freed. */
+  /* The sources that wait, at either end; removed when they are freed. */
   GList *sources;
 } Cable;
 
@@ -41,7 +41,7 @@ struct _Wire
   /* Reads and writes take one byte, two, and so on up to this, then one again. */
   gsize most;
   gsize turn[2];
-  /* Every other read, and every other write, says would-block, whatever there is. */
+  /* Every other read, and every other write, returns a spurious would-block. */
   gboolean reluctant;
   guint refusals;
   /* What every read, or every write, fails with. */
@@ -61,7 +61,8 @@ wire_ready (Wire *self)
 
   if (cable->way[!self->end]->len > 0 || cable->over[!self->end] || self->read_error != NULL)
     ready |= G_IO_IN;
-  if (cable->way[self->end]->len < CABLE_ROOM || cable->over[!self->end] || self->write_error != NULL)
+  if (cable->way[self->end]->len < CABLE_CAPACITY || cable->over[!self->end]
+      || self->write_error != NULL)
     ready |= G_IO_OUT;
   return ready;
 }
@@ -77,7 +78,7 @@ typedef struct
   GMainContext *context;
 } WireSource;
 
-/* Has everybody look again who waits at this cable, in whatever thread. With the lock. */
+/* Wakes the contexts of all sources of this cable, in any thread. The caller holds the lock. */
 static inline void
 cable_changed (Cable *cable)
 {
@@ -125,11 +126,12 @@ wire_source_check (GSource *source)
 static inline gboolean
 wire_source_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
 {
+  QIOChannelFunc func = (QIOChannelFunc) (void (*) (void)) callback;
   GIOCondition ready = wire_source_ready (source);
 
-  if (ready == 0 || callback == NULL)
+  if (ready == 0 || func == NULL)
     return G_SOURCE_CONTINUE;
-  return ((QIOChannelFunc) (void (*) (void)) callback) (QIO_CHANNEL (((WireSource *) source)->wire), ready, user_data);
+  return func (QIO_CHANNEL (((WireSource *) source)->wire), ready, user_data);
 }
 
 static inline void
@@ -167,7 +169,8 @@ wire_create_watch (QIOChannel *ioc, GIOCondition condition)
 
 /* The slots. */
 
-/* How much the next write (1) or read (0) may take; 0 if it says would-block for no reason. With the lock. */
+/* How much the next write (1) or read (0) may transfer; 0 for a spurious would-block. The caller
+ * holds the lock. */
 static inline gsize
 wire_next (Wire *self, int writes)
 {
@@ -182,7 +185,8 @@ wire_next (Wire *self, int writes)
 }
 
 static inline gssize
-wire_writev (QIOChannel *ioc, const struct iovec *iov, gsize niov, int *fds, gsize nfds, int flags, GError **error)
+wire_writev (QIOChannel *ioc, const struct iovec *iov, gsize niov, int *fds, gsize nfds, int flags,
+             GError **error)
 {
   Wire *self = TEST_WIRE (ioc);
   g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->cable->lock);
@@ -197,10 +201,10 @@ wire_writev (QIOChannel *ioc, const struct iovec *iov, gsize niov, int *fds, gsi
     }
   if (self->cable->over[!self->end])
     {
-      g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_BROKEN_PIPE, "Nobody is at the other end");
+      g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_BROKEN_PIPE, "The other end is closed");
       return -1;
     }
-  left = MIN (left, CABLE_ROOM - way->len);
+  left = MIN (left, CABLE_CAPACITY - way->len);
   if (left == 0)
     return QIO_CHANNEL_ERR_BLOCK;
   for (gsize i = 0; i < niov && left > 0; i++)
@@ -216,7 +220,8 @@ wire_writev (QIOChannel *ioc, const struct iovec *iov, gsize niov, int *fds, gsi
 }
 
 static inline gssize
-wire_readv (QIOChannel *ioc, const struct iovec *iov, gsize niov, int **fds, gsize *nfds, int flags, GError **error)
+wire_readv (QIOChannel *ioc, const struct iovec *iov, gsize niov, int **fds, gsize *nfds, int flags,
+            GError **error)
 {
   Wire *self = TEST_WIRE (ioc);
   g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->cable->lock);
@@ -267,7 +272,8 @@ wire_close (QIOChannel *ioc, GError **error)
   return 0;
 }
 
-/* Every read fails from now on, or every write does; what waits for it is told. The error is taken. */
+/* Makes every read, or every write, fail from now on, and wakes the waiting sources. Takes the
+ * error. */
 static inline void
 wire_break (Wire *self, GError **place, GError *error)
 {
@@ -304,7 +310,7 @@ wire_class_init (WireClass *klass)
 static inline void
 wire_init (Wire *self)
 {
-  self->most = CABLE_ROOM;
+  self->most = CABLE_CAPACITY;
 }
 
 /* Both ends of a new cable. */

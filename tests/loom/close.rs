@@ -1,4 +1,4 @@
-//! Closing beside a wait: the waiter sees that the registration has ended, or is woken.
+//! Closing concurrent with a wait: the waiter finds the registration ended, or is woken.
 
 use std::task::Waker;
 
@@ -47,7 +47,7 @@ impl Registration {
 }
 
 #[test]
-fn a_close_beside_a_wait_ends_it() {
+fn a_close_concurrent_with_a_wait_ends_it() {
     crate::explore(|| {
         let registration = Arc::new(Registration::default());
         let closing = registration.clone();

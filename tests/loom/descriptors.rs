@@ -28,7 +28,7 @@ fn descriptor(number: RawFd) -> OwnedFd {
 }
 
 fn is_open(number: RawFd) -> bool {
-    // SAFETY: F_GETFD only asks; a closed number is an answer too.
+    // SAFETY: F_GETFD changes nothing; EBADF is a valid result.
     unsafe { libc::fcntl(number, libc::F_GETFD) != -1 }
 }
 
@@ -43,7 +43,7 @@ fn use_once(shared: &SharedFd, number: RawFd) {
 }
 
 #[test]
-fn a_close_beside_uses_releases_after_the_last_of_them() {
+fn a_close_concurrent_with_uses_releases_after_the_last_of_them() {
     const NUMBER: RawFd = 300;
     crate::explore_bounded(|| {
         let shared = SharedFd::new(descriptor(NUMBER));
@@ -63,7 +63,7 @@ fn a_close_beside_uses_releases_after_the_last_of_them() {
 }
 
 #[test]
-fn a_close_beside_a_lease_releases_with_the_lease() {
+fn a_close_concurrent_with_a_lease_releases_with_the_lease() {
     const NUMBER: RawFd = 310;
     crate::explore(|| {
         let shared = SharedFd::new(descriptor(NUMBER));

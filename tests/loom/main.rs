@@ -35,8 +35,8 @@ fn explore(model: impl Fn() + Sync + Send + 'static) {
     loom::model(model);
 }
 
-/// Explores a model of three threads in every order that takes a thread off its processor, where it
-/// could go on, at most twice: more would take hours.
+/// Explores a model of three threads in every order that preempts a thread at most twice: more
+/// would take hours.
 fn explore_bounded(model: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(2);

@@ -73,7 +73,7 @@ impl Descriptor {
 }
 
 #[test]
-fn an_edge_beside_a_would_block_wakes_the_waiter() {
+fn an_edge_concurrent_with_a_would_block_wakes_the_waiter() {
     crate::explore(|| {
         let descriptor = Descriptor::new(1);
         let peer = descriptor.clone();

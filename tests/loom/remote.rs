@@ -1,4 +1,4 @@
-//! The remote queue of a hub beside the teardown of its context.
+//! The remote queue of a hub, concurrent with the teardown of its context.
 
 use loom::{
     sync::{
@@ -26,7 +26,7 @@ impl Hub {
         })
     }
 
-    /// What another thread does; the message is its own again if the context is going.
+    /// The other thread; gets the message back if the context is being destroyed.
     fn send(&self, message: usize) {
         match self.queue.push(message) {
             Ok(true) => self.eventfd.notify(),
@@ -59,7 +59,7 @@ fn a_message_wakes_the_thread_that_runs_the_context() {
 }
 
 #[test]
-fn a_message_beside_the_teardown_is_returned_or_handed_over_and_never_lost() {
+fn a_message_concurrent_with_teardown_is_returned_or_delivered_and_never_lost() {
     crate::explore_bounded(|| {
         let hub = Hub::new();
         let senders = [1, 2].map(|message| {

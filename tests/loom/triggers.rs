@@ -1,4 +1,5 @@
-//! A short read that has left data, beside a change to edges: what was left is reported.
+//! A short read that has left data, concurrent with a change to edge-triggered: the data is
+//! reported.
 
 use std::task::Waker;
 
@@ -62,7 +63,7 @@ impl Descriptor {
                     self.direction.clear(seen, READY | HANGUP);
                 } else {
                     count -= 1;
-                    // There was room for more.
+                    // A short read.
                     if self.trigger.is_level() {
                         self.direction.clear(seen, READY);
                     }
@@ -80,7 +81,7 @@ impl Descriptor {
 }
 
 #[test]
-fn what_a_short_read_has_left_is_reported_beside_a_change_to_edges() {
+fn data_left_by_a_short_read_is_reported_during_a_change_to_edge_triggered() {
     crate::explore_bounded(|| {
         let descriptor = Arc::new(Descriptor::default());
         descriptor.trigger.set_level(true);

@@ -4,7 +4,7 @@ use std::{sync::Arc, task::Wake};
 
 use loom::sync::Notify;
 
-/// The sleep of one task. A wake-up that comes before the sleep ends it at once.
+/// The sleep of one task. A wakeup before the sleep ends it at once.
 pub(crate) struct Sleeper(Notify);
 
 impl Sleeper {

@@ -82,11 +82,11 @@ fn a_panic_is_reported_by_the_handle() {
         let handle = spawn(|| {
             yield_now().expect("in a coroutine");
             if in_coroutine() {
-                panic!("told");
+                panic!("reported");
             }
         });
         let e = context.block_on(handle).expect_err("a panic");
-        assert!(e.is_panic() && e.to_string().contains("told"), "{e}");
+        assert!(e.is_panic() && e.to_string().contains("reported"), "{e}");
         // The loop and other coroutines go on.
         assert_eq!(context.block_on(spawn(|| 5)).expect("no panic"), 5);
         assert!(!in_coroutine());
@@ -251,7 +251,7 @@ fn wake_read_from_another_thread_resumes_coroutines_that_yield_until_readable_an
         b.write_all(b"data").expect("space");
         let buf = wait_for(reads).expect("in a coroutine").expect("no panic");
         assert_eq!(&buf, b"data");
-        // A wait that is over, and one for room, are not affected.
+        // A wait that is over, and one for writability, are not affected.
         a.wake_read();
         assert_eq!(
             a.yield_until(IOCondition::OUT).expect("space"),
@@ -311,7 +311,7 @@ fn code_that_knows_streams_only_gives_the_loop_back() {
     reads(|channel| assert_eq!(line(BufReader::new(channel.blocking_io())), "late\n"));
 }
 
-/// In a coroutine, for each kind in each mode: a write of more than there is room for, which is
+/// In a coroutine, for each kind in each mode: a write of more than the buffers hold, which is
 /// read by another coroutine.
 fn writes(write: impl Fn(&Channel, &[u8]) + Send + Clone + 'static) {
     for (from, to) in [kinds(true), kinds(false)].into_iter().flatten() {

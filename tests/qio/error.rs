@@ -43,7 +43,11 @@ fn an_error_of_glib_keeps_domain_code_and_message() {
     check_round_trip(glib::Error::new(gio::TlsError::BadCertificate, "no good"));
     check_round_trip(glib::Error::new(glib::FileError::Nospc, "elsewhere"));
     let unknown = glib::Quark::from_str("qio-test-quark");
-    check_round_trip(glib::Error::with_domain(unknown, 4_711, "a stranger"));
+    check_round_trip(glib::Error::with_domain(
+        unknown,
+        4_711,
+        "of an unknown domain",
+    ));
 }
 
 #[test]
@@ -118,7 +122,7 @@ fn would_block_is_plain_both_ways() {
 }
 
 #[test]
-fn a_kind_without_more_gets_the_nearest_code() {
+fn an_error_kind_without_errno_gets_the_nearest_code() {
     let codes = [
         (ErrorKind::NotFound, IOErrorEnum::NotFound),
         (ErrorKind::InvalidInput, IOErrorEnum::InvalidArgument),
@@ -146,7 +150,7 @@ fn an_unexpected_end_is_a_truncated_stream() {
 }
 
 #[test]
-fn an_explained_error_keeps_the_code_of_its_reason() {
+fn an_error_with_context_keeps_the_code_of_its_cause() {
     let error = qio::ChannelFile::open("/nowhere/at/all").expect_err("missing");
     let text = "Unable to open /nowhere/at/all: No such file or directory";
     assert_eq!(error.to_string(), text);

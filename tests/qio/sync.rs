@@ -41,7 +41,7 @@ fn a_forked_child_closes_what_threads_of_its_parent_have_used() {
             }
             have_used.wait();
             in_child(|| {
-                // The stacks of the threads of the parent are given back to the system.
+                // The stacks of the parent's threads are unmapped.
                 for _ in 0..2 {
                     thread::spawn(|| ()).join().expect("no panic");
                 }
@@ -52,23 +52,23 @@ fn a_forked_child_closes_what_threads_of_its_parent_have_used() {
 }
 
 #[test]
-fn forks_beside_threads_that_use_channels_neither_hang_nor_crash() {
+fn forks_concurrent_with_threads_that_use_channels_neither_hang_nor_crash() {
     alone(
-        "sync::forks_beside_threads_that_use_channels_neither_hang_nor_crash",
-        || fork_beside_threads(60),
+        "sync::forks_concurrent_with_threads_that_use_channels_neither_hang_nor_crash",
+        || fork_with_threads(60),
     );
 }
 
 #[test]
 #[ignore = "takes minutes: `make soak`"]
-fn many_forks_beside_threads_that_use_channels_neither_hang_nor_crash() {
+fn many_forks_concurrent_with_threads_that_use_channels_neither_hang_nor_crash() {
     alone(
-        "sync::many_forks_beside_threads_that_use_channels_neither_hang_nor_crash",
-        || fork_beside_threads(600),
+        "sync::many_forks_concurrent_with_threads_that_use_channels_neither_hang_nor_crash",
+        || fork_with_threads(600),
     );
 }
 
-fn fork_beside_threads(forks: usize) {
+fn fork_with_threads(forks: usize) {
     let (a, b) = pair();
     let over = AtomicBool::new(false);
     let busy = || {

@@ -87,7 +87,7 @@ fn directions_have_their_numbers_and_names() {
 }
 
 #[test]
-fn directions_know_what_they_end() {
+fn directions_report_what_they_shut_down() {
     let both = |how: Shutdown| (how.reads(), how.writes());
     assert_eq!(both(Shutdown::Read), (true, false));
     assert_eq!(both(Shutdown::Write), (false, true));

@@ -36,7 +36,7 @@ fn files_are_sent_and_received() {
         &format!("unix-listen:{socket}"),
         &format!("file:{out}"),
     ]);
-    receiver.told("listening on");
+    receiver.wait_for_log("listening on");
     start([format!("file:{input}"), format!("unix:{socket}")]).success();
     receiver.success();
     assert!(fs::read(&out).expect("written") == data);
@@ -50,13 +50,13 @@ fn files_are_sent_and_received() {
 }
 
 #[test]
-fn what_comes_back_to_a_file_that_is_read_is_thrown_away() {
+fn data_sent_back_to_an_input_file_is_discarded() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("in");
     fs::write(&path, b"question").expect("written");
     let first = format!("file:{}", path.display());
     let mut running = start([&first, "exec:sh -c 'cat; echo answer; echo seen >&2'"]);
-    running.told("seen");
+    running.wait_for_log("seen");
     assert_eq!(running.success(), b"");
     assert_eq!(fs::read(&path).expect("as it was"), b"question");
 }
@@ -162,7 +162,7 @@ impl Running {
 }
 
 #[test]
-fn nothing_is_said_where_there_is_no_terminal() {
+fn nothing_is_shown_without_a_terminal() {
     let ended = start_with(["stdio", "exec:cat"], b"x").end();
     assert_eq!((ended.errors.as_str(), &ended.output[..]), ("", &b"x"[..]));
 }

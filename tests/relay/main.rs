@@ -51,7 +51,7 @@ fn accept(listener: &TcpListener) -> TcpStream {
 /// The example as a server whose address the system has chosen.
 #[track_caller]
 fn listening(server: &mut Running) -> TcpStream {
-    connect(&server.told("listening on tcp:"))
+    connect(&server.wait_for_log("listening on tcp:"))
 }
 
 fn connect(address: &str) -> TcpStream {
@@ -97,7 +97,7 @@ fn the_peer_may_end_first() {
     let mut relay = start(["-", "exec:sh -c 'echo first; cat; echo last'"]);
     assert_eq!(relay.until("\n"), "first");
     assert_eq!(relay.success(), b"last\n");
-    // The way there goes on after the way back has ended.
+    // The first direction continues after the other one has ended.
     let relay = start_with(["stdio", &address], &pattern(1_000_000));
     let client = accept(&listener);
     client.shutdown(Shutdown::Write).expect("connected");
@@ -125,12 +125,12 @@ fn much_goes_both_ways_at_once() {
         assert!(rest(&other) == data);
         assert!(reader.join().expect("read"));
     });
-    let said = relay.told("and tcp:127.0.0.1:");
-    assert!(said.ends_with(": connected"), "{said}");
-    let said = relay.told(&format!("and {address}: "));
+    let line = relay.wait_for_log("and tcp:127.0.0.1:");
+    assert!(line.ends_with(": connected"), "{line}");
+    let line = relay.wait_for_log(&format!("and {address}: "));
     assert!(
-        said.starts_with("20000000 bytes there, 19999996 bytes back, in "),
-        "{said}"
+        line.starts_with("20000000 bytes there, 19999996 bytes back, in "),
+        "{line}"
     );
     assert_eq!(relay.success(), b"");
 }
@@ -153,7 +153,7 @@ fn a_command_gets_its_input_to_the_end_and_its_failure_is_reported() {
 }
 
 #[test]
-fn an_idle_connection_is_given_up_in_time() {
+fn an_idle_connection_times_out() {
     let (listener, address) = tcp_server();
     let (mut here, there) = UnixStream::pair().expect("a pair");
     let mut command = std::process::Command::new(process::relay());

@@ -21,7 +21,7 @@ use crate::{
 const SIZE: usize = 256 << 20;
 const PART: usize = 1 << 20;
 
-/// How the ends of a connection know each other.
+/// The authentication of both ends of a connection.
 #[derive(Clone, Copy)]
 enum By {
     Certificates,
@@ -63,7 +63,7 @@ impl Disks {
         self.path(name).display().to_string()
     }
 
-    /// QEMU's server of the second disk, at the socket `server`, with TLS of its own or without. It
+    /// QEMU's server of the second disk, at the socket `server`, with its own TLS or without. It
     /// listens from the start on: the socket is ours.
     fn qemu(&self, tls: Option<By>) -> Running {
         let socket = UnixListener::bind(self.path("server")).expect("listens");
@@ -84,7 +84,7 @@ impl Disks {
         Running::new(qemu.arg(self.path("served")).stdin(OwnedFd::from(socket)))
     }
 
-    /// Where libnbd finds a socket, with TLS of its own or without.
+    /// The URI of a socket for libnbd, with its own TLS or without.
     fn uri(&self, socket: &str, tls: Option<By>) -> String {
         let socket = self.written(socket);
         match tls {
@@ -154,7 +154,7 @@ fn nbd(program: &str, arguments: &[&str]) -> Running {
     Running::new(tool(program, "libnbd-bin").args(arguments))
 }
 
-/// Their TLS at both ends, which goes through a plain relay.
+/// TLS of QEMU and libnbd at both ends, through a plain relay.
 #[track_caller]
 fn through_a_plain_relay(by: By) {
     let disks = Disks::new();
@@ -163,7 +163,7 @@ fn through_a_plain_relay(by: By) {
         .map(|(scheme, name)| format!("{scheme}:{}", disks.written(name)));
     let (relay, _) = server(&[""; 0], &first, &second);
     disks.copy(&disks.uri("socket", Some(by)));
-    // It tells of resets at the end: QEMU does not read that GnuTLS sends close_notify.
+    // It reports resets at the end: QEMU does not read the close_notify of GnuTLS.
     stop(relay);
 }
 
@@ -200,13 +200,13 @@ fn to_ours_and_from_ours(by: By) {
 }
 
 #[test]
-fn their_certificates_go_through_a_plain_relay() {
+fn qemu_certificates_go_through_a_plain_relay() {
     needs!("qemu-utils", "libnbd-bin");
     through_a_plain_relay(By::Certificates);
 }
 
 #[test]
-fn their_key_goes_through_a_plain_relay() {
+fn qemu_psk_goes_through_a_plain_relay() {
     needs!("qemu-utils", "libnbd-bin");
     through_a_plain_relay(By::Key);
 }
@@ -218,40 +218,40 @@ fn two_relays_have_certificates_for_plain_programs() {
 }
 
 #[test]
-fn two_relays_have_a_key_for_plain_programs() {
+fn two_relays_have_a_psk_for_plain_programs() {
     needs!("qemu-utils", "libnbd-bin");
     between_two_relays(By::Key);
 }
 
 #[test]
-fn both_ends_of_ours_have_certificates_for_theirs() {
+fn both_relay_ends_have_certificates_for_qemu_programs() {
     needs!("qemu-utils", "libnbd-bin");
     to_ours_and_from_ours(By::Certificates);
 }
 
 #[test]
-fn both_ends_of_ours_have_a_key_in_common_with_theirs() {
+fn both_relay_ends_have_a_psk_with_qemu_programs() {
     needs!("qemu-utils", "libnbd-bin");
     to_ours_and_from_ours(By::Key);
 }
 
 #[test]
-fn who_shows_no_certificate_is_let_in_at_neither_end() {
+fn a_client_without_a_certificate_is_rejected_at_both_ends() {
     needs!("qemu-utils", "libnbd-bin");
     let disks = Disks::new();
     let mut qemu = disks.qemu(Some(By::Certificates));
-    let nobody = TlsCreds::builder(TlsEndpoint::Client)
+    let uncertified = TlsCreds::builder(TlsEndpoint::Client)
         .trust_file(disks.pki.file("ca-cert.pem"))
         .build()
         .expect("good");
     let both = disks.both(By::Certificates);
     let between = disks.between(Both {
-        client: nobody,
+        client: uncertified,
         ..both
     });
     let uri = disks.uri("socket", Some(By::Certificates));
     assert!(!nbd("nbdinfo", &[&uri]).end().status.success());
-    qemu.told("No certificate was found");
+    qemu.wait_for_log("No certificate was found");
     assert_eq!(
         between.end(),
         [""; 0],

@@ -4,14 +4,14 @@ use std::fmt::Display;
 
 use crate::certs::{Cert, Directory, ENCIPHERS, Heed, Request, SIGNS};
 
-/// The name that the server has, beside its address, which is 127.0.0.1.
+/// The name of the server, in addition to its address, which is 127.0.0.1.
 pub(crate) const NAME: &str = "server.test";
 
 /// The key that both ends have, of alice.
 pub(crate) const KEY: &str = "00112233445566778899aabbccddeeff";
 
-/// A directory as QEMU wants it, with keys in `keys.psk`, and with files of strangers beside. Gone
-/// with the test.
+/// A directory in QEMU's layout, with keys in `keys.psk`, and with files of an unrelated CA.
+/// Removed with the test.
 pub(crate) struct Pki(Directory);
 
 impl Pki {
@@ -30,9 +30,9 @@ impl Pki {
             &usage(Request::client("client")).signed_by(&authority),
         );
         let authority = Request::authority("authority of others").signed_by_itself();
-        let stranger = Request::client("stranger").signed_by(&authority);
+        let unrelated = Request::client("unrelated").signed_by(&authority);
         this.0.write("others.pem", &authority.pem);
-        this.write("stranger", &stranger);
+        this.write("unrelated", &unrelated);
         this.0.write("keys.psk", format!("alice:{KEY}\n"));
         let turned: String = KEY.chars().rev().collect();
         this.0.write("wrong.psk", format!("alice:{turned}\n"));
@@ -60,7 +60,7 @@ impl Pki {
         format!("--tls-dir={}", self.0.path().display())
     }
 
-    /// The options that show somebody's certificate.
+    /// The options for presenting the certificate of `whose`.
     pub(crate) fn shown(&self, whose: &str) -> [String; 2] {
         [
             self.option("cert", format_args!("{whose}-cert.pem")),

@@ -1,4 +1,4 @@
-//! Programs that run beside the tests, and are ended with them.
+//! Child processes of tests, which are killed with them.
 
 use std::{
     env,
@@ -61,7 +61,7 @@ pub(crate) fn start_with(
     let mut running = Running::new(command.args(arguments).stdin(Stdio::piped()));
     let mut stdin = running.child.stdin.take().expect("piped");
     let input = input.to_owned();
-    // It may not want it.
+    // It may not read its input.
     thread::spawn(move || drop(stdin.write_all(&input)));
     running
 }
@@ -70,13 +70,13 @@ pub(crate) fn start_with(
 pub(crate) struct Running {
     child: Child,
     output: Receiver<Vec<u8>>,
-    /// What has come out of that and was not asked for.
+    /// Output that has been read and not been returned yet.
     pending: Vec<u8>,
     /// In lines.
     errors: Receiver<Vec<u8>>,
 }
 
-/// How a program has ended, and what it had to say.
+/// How a program has ended, and its output.
 pub(crate) struct Ended {
     pub(crate) status: ExitStatus,
     pub(crate) output: Vec<u8>,
@@ -103,25 +103,25 @@ impl Running {
         }
     }
 
-    /// The rest of the next line on standard error that has this in it.
+    /// Waits for a line on standard error that contains `what`, and returns the rest of it.
     #[track_caller]
-    pub(crate) fn told(&mut self, what: &str) -> String {
-        let (deadline, mut said) = (Instant::now() + TIMEOUT, Vec::new());
+    pub(crate) fn wait_for_log(&mut self, what: &str) -> String {
+        let (deadline, mut log) = (Instant::now() + TIMEOUT, Vec::new());
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let Ok(line) = self.errors.recv_timeout(left) else {
-                let said = String::from_utf8_lossy(&said);
-                panic!("it never said \"{what}\", but:\n{said}");
+                let log = String::from_utf8_lossy(&log);
+                panic!("no line with \"{what}\", but:\n{log}");
             };
             let text = String::from_utf8_lossy(&line);
             if let Some((_, rest)) = text.split_once(what) {
                 return rest.trim_end().to_owned();
             }
-            said.extend(line);
+            log.extend(line);
         }
     }
 
-    /// Reads standard output up to this, and returns what comes before.
+    /// Reads standard output up to this, and returns the text before.
     #[track_caller]
     pub(crate) fn until(&mut self, end: &str) -> String {
         loop {
@@ -199,7 +199,7 @@ impl Drop for Running {
     }
 }
 
-/// What comes out of a stream, in pieces.
+/// The data of a stream, in pieces.
 fn chunks<R: Read + Send + 'static>(
     stream: R,
     read: impl Fn(&mut BufReader<R>, &mut Vec<u8>) -> io::Result<usize> + Send + 'static,

@@ -25,7 +25,7 @@ fn unix_server(options: &[&str], second: &str) -> (Running, PathBuf, TempDir) {
     let first = format!("unix-listen:{}", path.display());
     let mut server = start([&["-v"], options, &[&first, second]].concat());
     assert_eq!(
-        server.told("listening on unix:"),
+        server.wait_for_log("listening on unix:"),
         path.display().to_string()
     );
     (server, path, directory)
@@ -72,11 +72,11 @@ fn signals_end_it_cleanly_with_and_without_clients() {
             let mut client = connect_unix(&path);
             client.write_all(b"x").expect("connected");
             client.read_exact(&mut [0]).expect("the echo");
-            server.told(": connected");
+            server.wait_for_log(": connected");
             server.signal(signal);
             if signal == Signal::SIGTERM && options == ["--fork"] {
-                // The first one lets clients come to their end: see `serving`.
-                server.told("served to the end");
+                // The first one completes the sessions: see `serving`.
+                server.wait_for_log("served to the end");
                 server.signal(signal);
             }
             server.success();
@@ -94,7 +94,7 @@ fn a_command_ends_with_the_relay() {
     relay.success();
     let stat = Path::new("/proc").join(pid).join("stat");
     let deadline = Instant::now() + TIMEOUT;
-    // It is gone, or nobody has asked yet how it ended.
+    // It has been reaped, or is still a zombie.
     while fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z ")) {
         assert!(Instant::now() < deadline, "it still runs");
         std::thread::sleep(Duration::from_millis(5));
@@ -117,16 +117,16 @@ fn one_client_is_served_and_the_next_one_is_refused() {
 fn what_fails_for_one_client_is_reported_and_the_next_one_is_served() {
     let (listener, address) = tcp_server();
     let mut relay = start(["-v", "--fork", "tcp-listen:127.0.0.1:0", &address]);
-    let port = relay.told("listening on tcp:");
+    let port = relay.wait_for_log("listening on tcp:");
     let mut first = connect(&port);
     let service = accept(&listener);
     drop(listener);
     let refused = connect(&port);
     let name = refused.local_addr().expect("an address");
-    let said = relay.told(&format!("relay: tcp:{name}: "));
+    let line = relay.wait_for_log(&format!("relay: tcp:{name}: "));
     let target = address.trim_start_matches("tcp:");
     assert_eq!(
-        said,
+        line,
         format!("Unable to connect to {target}: Connection refused")
     );
     let e = { refused }.read(&mut [0]).expect_err("a reset, and no end");
@@ -140,14 +140,14 @@ fn what_fails_for_one_client_is_reported_and_the_next_one_is_served() {
 }
 
 #[test]
-fn a_client_that_breaks_off_does_not_stop_the_server() {
+fn a_client_that_resets_does_not_stop_the_server() {
     let (mut server, path, _directory) = unix_server(&["--fork"], "exec:cat");
     for _ in 0..5 {
         let mut client = connect_unix(&path);
         client.write_all(&[b'x'; 100_000]).expect("connected");
-        // With an answer on its way that nobody reads.
+        // With an answer in flight that is not read.
         drop(client);
-        server.told("bytes there");
+        server.wait_for_log("bytes there");
     }
     let mut client = connect_unix(&path);
     client.write_all(b"y").expect("connected");
@@ -182,7 +182,7 @@ fn a_path_that_a_killed_server_has_left_is_taken_over() {
     assert!(!server.end().status.success());
     assert!(path.exists());
     let mut server = start(["-v", &first, "exec:cat"]);
-    server.told("listening on unix:");
+    server.wait_for_log("listening on unix:");
     drop(connect_unix(&path));
     assert!(server.end().status.success());
 }
@@ -190,7 +190,7 @@ fn a_path_that_a_killed_server_has_left_is_taken_over() {
 #[test]
 fn a_port_alone_is_on_all_addresses() {
     let mut relay = start(["-v", "tcp-listen:0", "exec:cat"]);
-    let address = relay.told("listening on tcp:");
+    let address = relay.wait_for_log("listening on tcp:");
     let (_, port) = address.rsplit_once(':').expect("a port");
     let mut client = connect(&format!("127.0.0.1:{port}"));
     client.write_all(b"x").expect("connected");

@@ -41,7 +41,7 @@ fn no_more_clients_are_served_at_a_time_than_are_allowed() {
     let path = folder.path().join("socket");
     let first = format!("unix-listen:{}", path.display());
     let mut server = start(["-v", "--fork", "--max-clients=1", &first, "exec:cat"]);
-    server.told("listening on unix:");
+    server.wait_for_log("listening on unix:");
     let mut one = connect_unix(&path);
     echo_of(&mut one);
     let mut other = connect_unix(&path);
@@ -63,7 +63,7 @@ fn every_client_that_is_accepted_gets_its_second_end() {
     let folder = tempfile::tempdir().expect("a directory");
     let path = folder.path().join("socket");
     let mut server = limited(48, "", path.to_str().expect("text"));
-    server.told("listening on unix:");
+    server.wait_for_log("listening on unix:");
     thread::scope(|scope| {
         for number in 0..30 {
             let path = &path;
@@ -86,9 +86,9 @@ fn more_clients_than_there_are_descriptors_for_are_an_error() {
     let folder = tempfile::tempdir().expect("a directory");
     let path = folder.path().join("socket");
     let server = limited(64, "--max-clients=100", path.to_str().expect("text"));
-    let said = server.end().errors;
+    let errors = server.end().errors;
     let expected = "relay: Unable to serve 100 clients: the limit of 64 descriptors is enough for ";
-    assert!(said.contains(expected), "{said}");
+    assert!(errors.contains(expected), "{errors}");
     assert!(!path.exists());
 }
 
@@ -107,8 +107,8 @@ fn a_file_is_not_moved_to_itself() {
         &["-a", &one, &other],
         &[&other, &one],
     ] {
-        let said = start(arguments).failure(2);
-        assert!(said.contains("are the same file"), "{said}");
+        let errors = start(arguments).failure(2);
+        assert!(errors.contains("are the same file"), "{errors}");
         assert_eq!(fs::read(&file).expect("there"), b"kept");
     }
     let open = OpenOptions::new().append(true).open(&file).expect("there");
@@ -128,16 +128,16 @@ fn a_file_is_not_moved_to_itself() {
 }
 
 #[test]
-fn sigterm_stops_accepting_and_lets_clients_come_to_their_end() {
+fn sigterm_stops_accepting_and_completes_the_sessions() {
     let folder = tempfile::tempdir().expect("a directory");
     let path = folder.path().join("socket");
     let first = format!("unix-listen:{}", path.display());
     let mut relay = start(["-v", "--fork", &first, "exec:cat"]);
-    relay.told("listening on unix:");
+    relay.wait_for_log("listening on unix:");
     let mut client = connect_unix(&path);
     echo_of(&mut client);
     relay.signal(Signal::SIGTERM);
-    relay.told("served to the end");
+    relay.wait_for_log("served to the end");
     UnixStream::connect(&path).expect_err("no more");
     assert!(!path.exists());
     echo_of(&mut client);
@@ -161,7 +161,7 @@ fn sighup_reads_the_files_for_tls_again() {
     let certificate = fs::read(old.file("server-cert.pem")).expect("there");
     fs::write(old.file("server-cert.pem"), "damaged").expect("written");
     server.signal(Signal::SIGHUP);
-    server.told("nothing was changed");
+    server.wait_for_log("nothing was changed");
     assert_eq!(echo(&ca_of_old).success(), b"echo");
     fs::write(old.file("server-cert.pem"), certificate).expect("written");
 
@@ -169,7 +169,7 @@ fn sighup_reads_the_files_for_tls_again() {
         fs::copy(new.file(name), old.file(name)).expect("copied");
     }
     server.signal(Signal::SIGHUP);
-    server.told("were read again");
+    server.wait_for_log("were read again");
     assert_eq!(echo(&ca_of_new).success(), b"echo");
     echo(&format!("--tls-ca={kept}")).failure(1);
     server.signal(Signal::SIGINT);

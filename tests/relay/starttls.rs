@@ -14,7 +14,7 @@ use qio::{
 
 use crate::pki::NAME;
 
-/// What a server says first, and what either end says that it can: options one by one, and no
+/// The greeting of a server, and the flags of both ends: fixed newstyle, and no
 /// zeroes after them.
 const GREETING: &[u8] = b"NBDMAGICIHAVEOPT\0\x03";
 const FLAGS: &[u8] = b"\0\0\0\x03";
@@ -32,7 +32,7 @@ fn expect(channel: &impl IsA<Channel>, bytes: &[u8]) -> io::Result<()> {
     }
 }
 
-/// Lets a client in that asks for TLS.
+/// Accepts a client that requests TLS.
 fn as_server(client: &ChannelSocket, creds: &TlsCreds) -> io::Result<ChannelTls> {
     client.write_all(GREETING)?;
     expect(client, FLAGS)?;
@@ -43,7 +43,7 @@ fn as_server(client: &ChannelSocket, creds: &TlsCreds) -> io::Result<ChannelTls>
     Ok(tls)
 }
 
-/// Greets a server, and asks it for TLS.
+/// Greets a server, and requests TLS.
 fn as_client(server: &Channel, creds: &TlsCreds) -> io::Result<ChannelTls> {
     expect(server, GREETING)?;
     server.writev_all(&[FLAGS, STARTTLS].map(IoSlice::new))?;
@@ -85,7 +85,7 @@ impl Between {
         Self { listener, thread }
     }
 
-    /// Ends with those who are served, and tells who was not let in, or did not let it in.
+    /// Stops listening, waits for the sessions, and returns the errors of failed handshakes.
     pub(crate) fn end(self) -> Vec<String> {
         self.listener.disconnect();
         let errors = self.thread.join().expect("no panic");
@@ -96,7 +96,7 @@ impl Between {
 fn talk(client: &ChannelSocket, creds: &Both, target: &NetAddress) -> io::Result<()> {
     let client = as_server(client, &creds.server)?;
     let server = as_client(&target.connect()?, &creds.client)?;
-    // The end is said in NBD; neither libnbd nor QEMU sends close_notify in TLS after that.
+    // NBD has its own end message; neither libnbd nor QEMU sends close_notify after it.
     let _ = relay_channels(&client, &server);
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! TLS at either address: who is let in, who is not, and how it ends.
+//! TLS at either address: authentication, and the end of the connection.
 
 use std::{
     ffi::OsStr,
@@ -27,13 +27,13 @@ pub(crate) fn server(
     all.extend(options.iter().map(AsRef::as_ref));
     all.extend([first, second].map(OsStr::new));
     let mut server = start(all);
-    let address = server.told("listening on ");
+    let address = server.wait_for_log("listening on ");
     (server, address)
 }
 
 const LOOPBACK: &str = "tls-listen:127.0.0.1:0";
 
-/// What has been let in, and has nothing more to say until what is returned beside it is shut down.
+/// A client that is connected, and sends no data until the returned socket is shut down.
 pub(crate) fn held(command: &mut Command) -> (Running, UnixStream) {
     let (here, there) = UnixStream::pair().expect("a pair");
     (Running::new(command.stdin(OwnedFd::from(there))), here)
@@ -43,7 +43,7 @@ fn held_client(arguments: &[&str]) -> (Running, UnixStream) {
     held(Command::new(process::relay()).args(arguments))
 }
 
-/// Ends a server that has served, without an error of its own.
+/// Stops a server, which has had no error.
 pub(crate) fn stop(server: Running) -> String {
     server.signal(Signal::SIGTERM);
     let ended = server.end();
@@ -52,7 +52,7 @@ pub(crate) fn stop(server: Running) -> String {
 }
 
 #[test]
-fn much_comes_back_and_what_is_said_after_the_end_of_the_question_too() {
+fn a_large_answer_arrives_also_after_the_end_of_the_request() {
     let pki = Pki::new();
     let (mut server, address) = server(
         &[pki.directory()],
@@ -64,14 +64,14 @@ fn much_comes_back_and_what_is_said_after_the_end_of_the_question_too() {
     let ca = pki.option("ca", "ca-cert.pem");
     let answer = start_with([&ca, "stdio", &address], &data).success();
     assert!(answer == [&data[..], b"at the end\n"].concat());
-    let agreed = server.told(": TLS 1.3, ");
+    let agreed = server.wait_for_log(": TLS 1.3, ");
     assert!(agreed.starts_with("TLS_"), "{agreed}");
-    server.told("3000000 bytes there, 3000011 bytes back");
+    server.wait_for_log("3000000 bytes there, 3000011 bytes back");
     stop(server);
 }
 
 #[test]
-fn unix_sockets_and_commands_are_below_it_as_well() {
+fn tls_runs_over_unix_sockets_and_commands() {
     needs!("socat");
     let pki = Pki::new();
     let path = pki.file("socket");
@@ -89,28 +89,28 @@ fn unix_sockets_and_commands_are_below_it_as_well() {
 }
 
 #[test]
-fn one_relay_may_speak_it_at_both_ends() {
+fn one_relay_has_tls_at_both_ends() {
     needs!("glib-networking");
     let pki = Pki::new();
-    let ask = "--tls-clients=required".to_owned();
-    let (mut last, address) = server(&[pki.directory(), ask], LOOPBACK, "exec:tac");
+    let required = "--tls-clients=required".to_owned();
+    let (mut last, address) = server(&[pki.directory(), required], LOOPBACK, "exec:tac");
     let (middle, address) = server(&[pki.directory()], LOOPBACK, &address);
     let ca = pki.option("ca", "ca-cert.pem");
     let answer = start_with([&ca, "stdio", &address], b"1\n2\n").success();
     assert_eq!(answer, b"2\n1\n");
     // It is not the client of the middle that is known.
-    assert!(last.told(", with ").contains("CN=client"));
+    assert!(last.wait_for_log(", with ").contains("CN=client"));
     stop(middle);
     stop(last);
 }
 
 #[test]
-fn certificates_of_clients_are_asked_for() {
+fn client_certificates_are_requested() {
     needs!("glib-networking");
     let pki = Pki::new();
     let ca = pki.option("ca", "ca-cert.pem");
     let [own, own_key] = pki.shown("client");
-    let [other, other_key] = pki.shown("stranger");
+    let [other, other_key] = pki.shown("unrelated");
     for how in ["off", "optional", "required"] {
         let mut options = vec![ca.clone(), format!("--tls-clients={how}")];
         options.extend(pki.shown("server"));
@@ -119,22 +119,22 @@ fn certificates_of_clients_are_asked_for() {
         let known = [&ca, &own, &own_key, "stdio", &address];
         assert_eq!(start_with(known, b"x").success(), b"x");
         if how != "off" {
-            assert!(server.told(", with ").contains("CN=client"));
+            assert!(server.wait_for_log(", with ").contains("CN=client"));
         }
-        let nobody = start_with([&ca, "stdio", &address], b"x");
+        let anonymous = start_with([&ca, "stdio", &address], b"x");
         match how {
             "required" => {
-                refused(nobody);
-                server.told("the client: peer did not return a certificate");
+                refused(anonymous);
+                server.wait_for_log("the client: peer did not return a certificate");
             }
-            _ => assert_eq!(nobody.success(), b"x"),
+            _ => assert_eq!(anonymous.success(), b"x"),
         }
-        let stranger = start_with([&ca, &other, &other_key, "stdio", &address], b"x");
+        let unrelated = start_with([&ca, &other, &other_key, "stdio", &address], b"x");
         match how {
-            "off" => assert_eq!(stranger.success(), b"x"),
+            "off" => assert_eq!(unrelated.success(), b"x"),
             _ => {
-                refused(stranger);
-                server.told("the client: unable to get local issuer certificate");
+                refused(unrelated);
+                server.wait_for_log("the client: unable to get local issuer certificate");
             }
         }
         assert_eq!(start_with(known, b"y").success(), b"y");
@@ -142,7 +142,7 @@ fn certificates_of_clients_are_asked_for() {
     }
 }
 
-/// Waits for the end of a client that was not let in. Why, the server says after the handshake:
+/// Waits for the end of a rejected client. The server sends the reason after the handshake:
 /// what the client makes of it depends on what it was doing then.
 #[track_caller]
 fn refused(client: Running) {
@@ -152,7 +152,7 @@ fn refused(client: Running) {
 }
 
 #[test]
-fn keys_in_common_are_enough() {
+fn psk_is_sufficient_without_certificates() {
     let pki = Pki::new();
     let keys = |name| pki.option("psk", name);
     let (mut server, address) = server(&[keys("two.psk")], LOOPBACK, "exec:cat");
@@ -172,12 +172,12 @@ fn keys_in_common_are_enough() {
         "Unable to choose a key: there are 2, and it is not said whose"
     );
     refused(start([&keys("wrong.psk"), "stdio", &address]));
-    server.told("Unable to perform the TLS handshake with the client: ");
+    server.wait_for_log("Unable to perform the TLS handshake with the client: ");
     stop(server);
 }
 
 #[test]
-fn a_server_that_proves_nothing_is_not_spoken_to() {
+fn a_server_that_does_not_verify_is_rejected() {
     let pki = Pki::new();
     let (mut server, address) = server(&pki.shown("server"), LOOPBACK, "exec:cat");
     let (ca, others) = (
@@ -192,22 +192,26 @@ fn a_server_that_proves_nothing_is_not_spoken_to() {
     ] {
         let peer = options.iter().find_map(|it| it.strip_prefix("--tls-name="));
         let arguments = [&options[..], &["stdio", &address]].concat();
-        let told = start_with(arguments, b"a secret").failure(1);
+        let message = start_with(arguments, b"a secret").failure(1);
         let peer = peer.unwrap_or("127.0.0.1");
         let expected = format!("Unable to perform the TLS handshake with {peer}: {reason}");
-        assert!(told.starts_with(&expected), "{told}");
-        server.told("Unable to perform the TLS handshake with the client: the peer says ");
+        assert!(message.starts_with(&expected), "{message}");
+        server.wait_for_log(
+            "Unable to perform the TLS handshake with the client: the peer sent the alert ",
+        );
     }
     assert!(!stop(server).contains("connected"));
 }
 
 #[test]
-fn what_does_not_speak_it_is_distinguished() {
+fn plain_http_on_a_tls_port_is_named_in_the_error() {
     let pki = Pki::new();
     let (mut server, address) = server(&[pki.directory()], LOOPBACK, "exec:cat");
     let plain = connect(address.trim_start_matches("tls:tcp:"));
     (&plain).write_all(b"GET / HTTP/1.0\r\n\r\n").expect("sent");
-    server.told("Unable to perform the TLS handshake with the client: it speaks HTTP, and not TLS");
+    server.wait_for_log(
+        "Unable to perform the TLS handshake with the client: the peer speaks HTTP, not TLS",
+    );
     drop(plain);
     stop(server);
 
@@ -219,7 +223,7 @@ fn what_does_not_speak_it_is_distinguished() {
         .expect("connected");
     assert_eq!(
         client.failure(1),
-        "Unable to perform the TLS handshake with 127.0.0.1: what it says is not TLS (wrong version number)"
+        "Unable to perform the TLS handshake with 127.0.0.1: the peer does not speak TLS (wrong version number)"
     );
 }
 
@@ -231,14 +235,14 @@ fn versions_and_protocols_are_chosen() {
     let ca = pki.option("ca", "ca-cert.pem");
     let answer = start_with([&ca, "--tls-alpn=one,two", "stdio", &address], b"x");
     assert_eq!(answer.success(), b"x");
-    server.told(", ALPN two");
+    server.wait_for_log(", ALPN two");
     let other = start([&ca, "--tls-alpn=three", "stdio", &address]).failure(1);
     assert!(other.contains("no application protocol"), "{other}");
     stop(server);
 }
 
 #[test]
-fn a_silent_client_is_cut_while_others_are_served() {
+fn a_silent_client_times_out_while_others_are_served() {
     let pki = Pki::new();
     let (listener, service) = tcp_server();
     let options = [pki.directory(), "--tls-timeout=0.3".to_owned()];
@@ -249,11 +253,11 @@ fn a_silent_client_is_cut_while_others_are_served() {
     let ca = pki.option("ca", "ca-cert.pem");
     let (mut client, mut input) = held_client(&[&ca, "stdio", &address]);
     input.write_all(b"question").expect("connected");
-    // Nobody was led to the service for the sake of the silent one.
+    // No connection to the service was opened for the client that does not complete the handshake.
     let mut served = accept(&listener);
     served.read_exact(&mut [0; 8]).expect("the question");
     assert_eq!(
-        server.told(&format!("relay: tls:tcp:{name}: ")),
+        server.wait_for_log(&format!("relay: tls:tcp:{name}: ")),
         "Unable to perform the TLS handshake with the client in 300ms"
     );
     assert_eq!(rest(mute), b"");
@@ -263,12 +267,12 @@ fn a_silent_client_is_cut_while_others_are_served() {
     client.success();
     stop(server);
     listener.set_nonblocking(true).expect("set");
-    let more = listener.accept().expect_err("nobody else came");
+    let more = listener.accept().expect_err("no other connection");
     assert_eq!(more.kind(), std::io::ErrorKind::WouldBlock);
 }
 
 #[test]
-fn a_silent_server_is_given_up_in_time() {
+fn a_handshake_with_a_silent_server_times_out() {
     let pki = Pki::new();
     let (listener, address) = tcp_server();
     let ca = pki.option("ca", "ca-cert.pem");
@@ -288,7 +292,7 @@ fn a_command_below_it_ends_with_the_relay() {
     let mute = "tls:exec:sh -c 'echo it runs >&2; exec sleep 1000'";
     let addresses = ["--tls-timeout=0.2", "stdio", mute];
     let mut client = start(options.iter().map(String::as_str).chain(addresses));
-    client.told("it runs");
+    client.wait_for_log("it runs");
     // It has the other end of standard error, which ends with it.
     assert_eq!(
         client.failure(1),
@@ -312,7 +316,7 @@ fn in_the_middle(pki: &Pki, options: &[&str]) -> (Running, Running, TcpStream, U
 }
 
 #[test]
-fn what_is_cut_is_not_taken_for_the_end() {
+fn truncation_without_close_notify_is_an_error() {
     let pki = Pki::new();
     for signal in [Signal::SIGINT, Signal::SIGKILL] {
         let (server, client, _service, _input) = in_the_middle(&pki, &[]);
@@ -336,7 +340,7 @@ fn what_is_cut_is_not_taken_for_the_end() {
 }
 
 #[test]
-fn what_is_cut_is_a_reset_for_a_plain_service() {
+fn truncation_without_close_notify_becomes_a_reset_for_a_plain_service() {
     let pki = Pki::new();
     let (server, client, mut service, mut input) = in_the_middle(&pki, &[]);
     input.write_all(b"DELETE all but").expect("connected");
@@ -349,7 +353,7 @@ fn what_is_cut_is_a_reset_for_a_plain_service() {
 }
 
 #[test]
-fn a_cut_is_an_end_with_relaxed_eof() {
+fn truncation_is_end_of_file_with_relaxed_eof() {
     let pki = Pki::new();
     let options = ["--tls-close-notify=optional"];
     let (server, client, _service, input) = in_the_middle(&pki, &options);
@@ -360,13 +364,13 @@ fn a_cut_is_an_end_with_relaxed_eof() {
 }
 
 #[test]
-fn an_end_is_an_end() {
+fn close_notify_is_end_of_file() {
     let pki = Pki::new();
     let (server, client, service, mut input) = in_the_middle(&pki, &[]);
     input.write_all(b"another question").expect("connected");
     drop(input);
     assert_eq!(rest(&service), b"another question");
-    // The way back goes on.
+    // The other direction continues.
     (&service).write_all(b"the rest").expect("connected");
     drop(service);
     assert_eq!(client.success(), b"the rest");

@@ -18,13 +18,13 @@ fn openssl(arguments: &[&str]) -> Command {
 
 fn gnutls_cli(port: &str, arguments: &[&str]) -> Command {
     let mut gnutls = tool("gnutls-cli", "gnutls-bin");
-    // What it has to tell would be among the data.
+    // Its log would be mixed with the data.
     gnutls.args(["--logfile=/dev/null", "--port", port]);
     gnutls.args(arguments).arg("127.0.0.1");
     gnutls
 }
 
-/// Has a client say something to a server that echoes it, twice, and end.
+/// Runs a client that sends data to an echo server twice, and ends.
 #[track_caller]
 fn echoes(client: &mut Command) {
     let (mut client, mut input) = held(client);
@@ -48,7 +48,7 @@ fn s_client_is_a_client() {
     let (mut server, address) = server(&options, LOOPBACK, "exec:cat");
     let address = address.trim_start_matches("tls:tcp:");
     let file = |name: &str| pki.file(name);
-    for (version, told) in [("-tls1_2", "TLS 1.2"), ("-tls1_3", "TLS 1.3")] {
+    for (version, logged) in [("-tls1_2", "TLS 1.2"), ("-tls1_3", "TLS 1.3")] {
         let (ca, cert, key) = (
             file("ca-cert.pem"),
             file("client-cert.pem"),
@@ -73,7 +73,7 @@ fn s_client_is_a_client() {
             NAME,
         ];
         echoes(openssl(&connecting).args(trusting).args(shown));
-        let agreed = server.told(&format!("{told}, "));
+        let agreed = server.wait_for_log(&format!("{logged}, "));
         assert!(agreed.contains("ALPN echo, with "), "{agreed}");
         assert!(agreed.contains("CN=client"), "{agreed}");
     }
@@ -90,7 +90,8 @@ fn the_oldest_version_is_chosen() {
     let old = ["s_client", "-connect", address, "-tls1_2"];
     let (old, _input) = held(&mut openssl(&old));
     assert_eq!(old.end().status.code(), Some(1));
-    server.told("Unable to perform the TLS handshake with the client: unsupported protocol");
+    server
+        .wait_for_log("Unable to perform the TLS handshake with the client: unsupported protocol");
     stop(server);
 }
 
@@ -151,14 +152,14 @@ fn gnutls_cli_is_a_client() {
                 &priority,
             ],
         ));
-        let agreed = server.told(&format!("TLS {version}, "));
+        let agreed = server.wait_for_log(&format!("TLS {version}, "));
         assert!(agreed.contains("CN=client"), "{agreed}");
     }
     stop(server);
 }
 
 #[test]
-fn gnutls_cli_has_a_key_in_common() {
+fn psk_with_gnutls_cli() {
     needs!("gnutls-bin");
     let pki = Pki::new();
     let (mut server, address) = server(&[pki.option("psk", "keys.psk")], LOOPBACK, "exec:cat");
@@ -169,7 +170,7 @@ fn gnutls_cli_has_a_key_in_common() {
         let arguments = ["--pskusername", "alice", "--pskkey", KEY];
         let arguments = [&arguments[..], &["--priority", &priority]].concat();
         echoes(&mut gnutls_cli(port, &arguments));
-        server.told(&format!("TLS {version}, "));
+        server.wait_for_log(&format!("TLS {version}, "));
     }
     stop(server);
 }

@@ -1,4 +1,4 @@
-//! The command line, and what is said of mistakes.
+//! The command line, and its errors.
 
 use std::net::TcpListener;
 
@@ -168,11 +168,11 @@ fn wrong_usage_is_reported_in_one_line() {
 }
 
 #[test]
-fn what_cannot_be_opened_is_reported_in_one_line() {
+fn open_errors_are_reported_in_one_line() {
     let directory = tempfile::tempdir().expect("a directory");
     let missing = directory.path().join("missing");
     let missing = missing.display();
-    // Bound and not listening: nobody else gets it.
+    // Bound and not listening: no other socket gets the port.
     let deaf = TcpListener::bind("127.0.0.1:0").expect("loopback");
     let port = deaf.local_addr().expect("bound").port();
     drop(deaf);
@@ -203,7 +203,7 @@ fn what_cannot_be_opened_is_reported_in_one_line() {
 }
 
 #[test]
-fn what_is_wrong_with_files_of_tls_is_reported_in_one_line() {
+fn errors_in_tls_files_are_reported_in_one_line() {
     let pki = Pki::new();
     let missing = pki.file("missing");
     let (listens, connects) = (["tls-listen:0", "exec:cat"], ["stdio", "tls:localhost:1"]);

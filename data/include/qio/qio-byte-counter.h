@@ -10,8 +10,11 @@ G_BEGIN_DECLS
 /**
  * QIOByteCounter:
  *
- * Counts the bytes that qio_channel_splice_to() and qio_channel_relay() move, to be read while
- * the operation runs, in any thread, and also where an error has ended it. It is reference-counted.
+ * Counts the bytes that [method@Qio.Channel.splice_to] and [method@Qio.Channel.relay] move, to be
+ * read while the operation runs, in any thread, and also where an error has ended it. It is
+ * reference-counted.
+ *
+ * Since: 0.1
  */
 typedef struct _QIOByteCounter QIOByteCounter;
 
@@ -21,9 +24,11 @@ GType qio_byte_counter_get_type (void);
 /**
  * qio_byte_counter_new:
  *
- * Makes a counter that has counted nothing yet.
+ * Creates a counter of 0 bytes.
  *
  * Returns: (transfer full): the counter
+ *
+ * Since: 0.1
  */
 QIOByteCounter *qio_byte_counter_new (void);
 
@@ -31,9 +36,11 @@ QIOByteCounter *qio_byte_counter_new (void);
  * qio_byte_counter_ref:
  * @counter: a counter
  *
- * Takes a reference to the counter. May be called from any thread.
+ * Increments the reference count. May be called from any thread.
  *
  * Returns: (transfer full): the same counter
+ *
+ * Since: 0.1
  */
 QIOByteCounter *qio_byte_counter_ref (QIOByteCounter *counter);
 
@@ -41,7 +48,9 @@ QIOByteCounter *qio_byte_counter_ref (QIOByteCounter *counter);
  * qio_byte_counter_unref:
  * @counter: (transfer full): a counter
  *
- * Gives a reference back. May be called from any thread.
+ * Decrements the reference count. May be called from any thread.
+ *
+ * Since: 0.1
  */
 void qio_byte_counter_unref (QIOByteCounter *counter);
 
@@ -49,9 +58,11 @@ void qio_byte_counter_unref (QIOByteCounter *counter);
  * qio_byte_counter_get_count:
  * @counter: a counter
  *
- * Gets how many bytes it has counted so far. May be called from any thread.
+ * Gets the number of bytes so far. May be called from any thread.
  *
  * Returns: the number of bytes
+ *
+ * Since: 0.1
  */
 guint64 qio_byte_counter_get_count (QIOByteCounter *counter);
 

@@ -9,12 +9,14 @@ G_BEGIN_DECLS
 
 /**
  * QIOChannelCommandStderr:
- * @QIO_CHANNEL_COMMAND_STDERR_INHERIT: where that of this process goes
- * @QIO_CHANNEL_COMMAND_STDERR_NULL: nowhere
- * @QIO_CHANNEL_COMMAND_STDERR_MERGE: where the standard output of the command goes
- * @QIO_CHANNEL_COMMAND_STDERR_PIPE: to a channel of its own, qio_channel_command_get_stderr()
+ * @QIO_CHANNEL_COMMAND_STDERR_INHERIT: that of this process
+ * @QIO_CHANNEL_COMMAND_STDERR_NULL: discarded, as by `/dev/null`
+ * @QIO_CHANNEL_COMMAND_STDERR_MERGE: the standard output of the command
+ * @QIO_CHANNEL_COMMAND_STDERR_PIPE: to a channel of its own, [method@Qio.ChannelCommand.get_stderr]
  *
- * Where the standard error of a command goes.
+ * The destination of the standard error of a command.
+ *
+ * Since: 0.1
  */
 typedef enum
 {
@@ -32,17 +34,44 @@ GType qio_channel_command_stderr_get_type (void);
 /**
  * QIOChannelCommand:
  *
- * A command whose standard output is read and whose standard input is written.
+ * A child process: its standard output is read, and its standard input is written.
  *
- * qio_channel_shutdown() for writing ends the command's input. qio_channel_close() ends both, waits
- * in either mode until the command has ended, and is an error if it failed. A command that may not
- * end by itself is to be terminated before, or waited for by its pidfd.
+ * [ctor@Qio.ChannelCommand.new_spawn] starts a command, [ctor@Qio.ChannelCommand.new_full] one with
+ * an environment and a directory of its own, and [ctor@Qio.ChannelCommand.new_pid] adopts a process
+ * that was started elsewhere.
  *
- * A caller that writes much before it reads may wait for ever: the command stops reading when
- * nothing reads what it writes. qio_channel_command_communicate() does both at once.
+ * A typical sequence:
  *
- * A channel that is finalized without being closed does not block: a command that still runs has a
- * moment to end, then is terminated, then killed. Signals never reach another process.
+ * ```c
+ * g_autoptr (GError) error = NULL;
+ * const char *argv[] = { "/usr/bin/sort", "-r", NULL };
+ * g_autoptr (QIOChannelCommand) sort = qio_channel_command_new_spawn (argv, O_RDWR, &error);
+ * g_autoptr (GBytes) input = g_bytes_new_static ("a\nb\n", 4);
+ * g_autoptr (GBytes) output = NULL;
+ * int wait_status;
+ *
+ * if (sort == NULL
+ *     || !qio_channel_command_communicate (sort, input, -1, &output, NULL, &wait_status, &error))
+ *   g_printerr ("%s\n", error->message);
+ * ```
+ *
+ * [method@Qio.Channel.shutdown] for writing ends the input of the command.
+ * [method@Qio.Channel.close] ends both directions, waits in either mode until the command has
+ * ended, and fails if the command failed. Terminate a command that may not end by itself before
+ * ([method@Qio.ChannelCommand.terminate]), or wait for its pidfd.
+ *
+ * A caller that writes much before it reads may deadlock: the command stops reading when its output
+ * is not read. [method@Qio.ChannelCommand.communicate] reads and writes at once.
+ *
+ * A channel that is finalized without being closed does not block: a thread gives a running command
+ * a moment to end, then terminates it (`SIGTERM`), then kills it. Signals never reach another
+ * process.
+ *
+ * ## Threads
+ *
+ * As of every [class@Qio.Channel].
+ *
+ * Since: 0.1
  */
 G_DECLARE_DERIVABLE_TYPE (QIOChannelCommand, qio_channel_command, QIO, CHANNEL_COMMAND, QIOChannel)
 
@@ -50,7 +79,9 @@ G_DECLARE_DERIVABLE_TYPE (QIOChannelCommand, qio_channel_command, QIO, CHANNEL_C
  * QIOChannelCommandClass:
  * @parent_class: the parent class
  *
- * The class of a #QIOChannelCommand.
+ * The class of a [class@Qio.ChannelCommand].
+ *
+ * Since: 0.1
  */
 struct _QIOChannelCommandClass
 {
@@ -64,12 +95,16 @@ struct _QIOChannelCommandClass
  * QIOChannelCommand:pid:
  *
  * The process id of the command, or 0.
+ *
+ * Since: 0.1
  */
 
 /**
  * QIOChannelCommand:wait-status:
  *
- * How the command ended, as `waitpid()` reports it; -1 while that is not known.
+ * The wait status of the command, as of `waitpid()`; -1 while it is not known.
+ *
+ * Since: 0.1
  */
 
 /**
@@ -78,11 +113,13 @@ struct _QIOChannelCommandClass
  * @flags: `O_RDONLY`, `O_WRONLY` or `O_RDWR`: what the channel can do
  * @error: where to report an error
  *
- * Starts a command, which is looked up in `PATH`, with the environment and in the directory of this
- * process. A command that is not read from has its output thrown away; one that is not written to
- * has no input.
+ * Starts a command, which is looked up in `PATH`, with the environment and in the working directory
+ * of this process. The output of a command that is not read from is discarded; one that is not
+ * written to has no input.
  *
  * Returns: (transfer full): a channel
+ *
+ * Since: 0.1
  */
 QIOChannelCommand *qio_channel_command_new_spawn (const char *const *argv,
                                                   int flags,
@@ -100,10 +137,12 @@ QIOChannelCommand *qio_channel_command_new_spawn (const char *const *argv,
  * @stderr_policy: where the standard error goes
  * @error: where to report an error
  *
- * Starts a command. See qio_channel_command_new_spawn(). The program is looked up in the `PATH` of
- * the environment that it gets.
+ * Starts a command. See [ctor@Qio.ChannelCommand.new_spawn]. The program is looked up in the `PATH`
+ * of the environment that it gets.
  *
  * Returns: (transfer full): a channel
+ *
+ * Since: 0.1
  */
 QIOChannelCommand *qio_channel_command_new_full (const char *const *argv,
                                                  const char *const *envp,
@@ -128,10 +167,11 @@ QIOChannelCommand *qio_channel_command_new_full (const char *const *argv,
  * @n_fds: how many
  * @error: where to report an error
  *
- * Starts a command that gets more descriptors than its standard streams. See
- * qio_channel_command_new_full().
+ * Starts a command with additional descriptors. See [ctor@Qio.ChannelCommand.new_full].
  *
  * Returns: (transfer full): a channel
+ *
+ * Since: 0.1
  */
 QIOChannelCommand *qio_channel_command_new_with_fds (const char *const *argv,
                                                      const char *const *envp,
@@ -150,11 +190,13 @@ QIOChannelCommand *qio_channel_command_new_with_fds (const char *const *argv,
  * @pid: a child of this process that has not been waited for
  * @error: where to report an error
  *
- * Makes a channel of a command that was started by other means. It takes the descriptors over, and
- * nothing else may wait for the child; on failure all of that stays the caller's. A number that is
- * not open is an error, as is a child that does not exist.
+ * Creates a channel for a child process that was started by other means. Takes ownership of the
+ * descriptors, and no other code may wait for the child; on failure the caller keeps both. A number
+ * that is not open is an error, as is a child that does not exist.
  *
  * Returns: (transfer full): a channel
+ *
+ * Since: 0.1
  */
 QIOChannelCommand *qio_channel_command_new_pid (int writefd,
                                                 int readfd,
@@ -167,9 +209,11 @@ QIOChannelCommand *qio_channel_command_new_pid (int writefd,
  *
  * Returns the standard error of a command that was started with %QIO_CHANNEL_COMMAND_STDERR_PIPE,
  * to be read. It is in blocking mode at first, and closed with @command. A command that writes much
- * to it waits for a reader.
+ * to it blocks until it is read.
  *
  * Returns: (transfer none) (nullable): a channel, or %NULL
+ *
+ * Since: 0.1
  */
 QIOChannelFile *qio_channel_command_get_stderr (QIOChannelCommand *command);
 
@@ -177,10 +221,12 @@ QIOChannelFile *qio_channel_command_get_stderr (QIOChannelCommand *command);
  * qio_channel_command_get_pid:
  * @command: a channel
  *
- * Returns the process id. It may be that of another process once the command has ended:
- * qio_channel_command_send_signal() never reaches that.
+ * Returns the process id. It may be reused by another process once the command has ended: use
+ * [method@Qio.ChannelCommand.send_signal], which never signals another process.
  *
  * Returns: the process id, or 0
+ *
+ * Since: 0.1
  */
 GPid qio_channel_command_get_pid (QIOChannelCommand *command);
 
@@ -189,11 +235,13 @@ GPid qio_channel_command_get_pid (QIOChannelCommand *command);
  * @command: a channel
  * @error: where to report an error
  *
- * Makes a descriptor for the process, which becomes readable when it has ended, whatever happens to
- * the channel. It is the caller's to close. Where the system has no pidfds it is another kind of
- * descriptor, for which the same is true.
+ * Creates a descriptor that becomes readable when the process has exited, independent of the
+ * channel. The caller closes it. Where the system has no pidfds it is another kind of descriptor,
+ * with the same behavior.
  *
  * Returns: a descriptor, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_command_get_pidfd (QIOChannelCommand *command,
                                    GError **error);
@@ -201,15 +249,17 @@ int qio_channel_command_get_pidfd (QIOChannelCommand *command,
 /**
  * qio_channel_command_get_exit_status:
  * @command: a channel
- * @wait_status: (out) (optional): how it ended, for g_spawn_check_wait_status(); set only with
- * %TRUE
+ * @wait_status: (out) (optional): its wait status, for [func@GLib.spawn_check_wait_status]; set
+ * only with %TRUE
  * @error: where to report an error
  *
- * Returns how the command ended, if it has. Does not block. It is an error if the status is
- * unknown, because `SIGCHLD` is ignored in this process, which programs inherit, or something else
- * has waited for the command.
+ * Returns the wait status of the command, if it has ended. Does not block. It is an error if the
+ * status is unknown, because `SIGCHLD` is ignored in this process, which programs inherit, or
+ * something else has waited for the command.
  *
  * Returns: %TRUE if it has ended; %FALSE if it runs, or with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_command_get_exit_status (QIOChannelCommand *command,
                                               int *wait_status,
@@ -218,14 +268,16 @@ gboolean qio_channel_command_get_exit_status (QIOChannelCommand *command,
 /**
  * qio_channel_command_wait_exit:
  * @command: a channel
- * @wait_status: (out) (optional): how it ended, for g_spawn_check_wait_status(); set only with
- * %TRUE
+ * @wait_status: (out) (optional): its wait status, for [func@GLib.spawn_check_wait_status]; set
+ * only with %TRUE
  * @error: where to report an error
  *
- * Blocks until the command has ended, without closing the channel: what it has written can still be
- * read. A command whose output is not read may never end.
+ * Blocks until the command has ended, without closing the channel: its output can still be read. A
+ * command whose output is not read may never end.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_command_wait_exit (QIOChannelCommand *command,
                                         int *wait_status,
@@ -239,8 +291,10 @@ gboolean qio_channel_command_wait_exit (QIOChannelCommand *command,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_command_wait_exit(), without holding up the main loop: @callback is called from
- * the thread-default context. Cancelling it changes nothing for the command.
+ * As [method@Qio.ChannelCommand.wait_exit], without blocking: @callback is called from the
+ * thread-default context. Cancelling it does not affect the command.
+ *
+ * Since: 0.1
  */
 void qio_channel_command_wait_exit_async (QIOChannelCommand *command,
                                           int io_priority,
@@ -252,13 +306,15 @@ void qio_channel_command_wait_exit_async (QIOChannelCommand *command,
  * qio_channel_command_wait_exit_finish:
  * @command: a channel
  * @result: what @callback got
- * @wait_status: (out) (optional): how it ended, for g_spawn_check_wait_status(); set only with
- * %TRUE
+ * @wait_status: (out) (optional): its wait status, for [func@GLib.spawn_check_wait_status]; set
+ * only with %TRUE
  * @error: where to report an error
  *
- * Takes the result of qio_channel_command_wait_exit_async().
+ * Takes the result of [method@Qio.ChannelCommand.wait_exit_async].
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_command_wait_exit_finish (QIOChannelCommand *command,
                                                GAsyncResult *result,
@@ -268,23 +324,24 @@ gboolean qio_channel_command_wait_exit_finish (QIOChannelCommand *command,
 /**
  * qio_channel_command_communicate:
  * @command: a channel
- * @input: (nullable): what the command is to read
+ * @input: (nullable): the input of the command
  * @max: the most bytes of each output, or -1 for any number
- * @output: (out) (optional) (transfer full): what it has written
- * @errors: (out) (optional) (transfer full): what it has written to its standard error, if that is
- * a pipe
- * @wait_status: (out) (optional): how it ended, for g_spawn_check_wait_status()
+ * @output: (out) (optional) (transfer full): its standard output
+ * @errors: (out) (optional) (transfer full): its standard error, if that is a pipe
+ * @wait_status: (out) (optional): its wait status, for [func@GLib.spawn_check_wait_status]
  * @error: where to report an error
  *
  * Writes the input of a command and ends it, reads its output and its standard error, as far as
  * they are pipes, to their ends, and waits until it has ended: all at once, so that neither side
- * waits for the other for ever. Blocks whatever the mode of the channel is; the channel stays open.
+ * waits for the other forever. Blocks whatever the mode of the channel is; the channel stays open.
  * A command that does not read all of its input is no error, nor is one that fails: @wait_status
  * has it. An output of more than @max bytes is %G_IO_ERROR_MESSAGE_TOO_LARGE; the command may run
  * on then. @input for a command that was not started for writing, or whose input has been ended, is
  * an error, as is a closed channel.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_command_communicate (QIOChannelCommand *command,
                                           GBytes *input,
@@ -297,15 +354,17 @@ gboolean qio_channel_command_communicate (QIOChannelCommand *command,
 /**
  * qio_channel_command_communicate_async:
  * @command: a channel
- * @input: (nullable): what the command is to read
+ * @input: (nullable): the input of the command
  * @max: the most bytes of each output, or -1 for any number
  * @io_priority: the priority of the operation
  * @cancellable: (nullable): cancels the operation
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_command_communicate(), without holding up the main loop: @callback is called from
- * the thread-default context. What a cancelled operation has read is lost.
+ * As [method@Qio.ChannelCommand.communicate], without blocking: @callback is called from the
+ * thread-default context. Data that a cancelled operation has read is lost.
+ *
+ * Since: 0.1
  */
 void qio_channel_command_communicate_async (QIOChannelCommand *command,
                                             GBytes *input,
@@ -319,15 +378,16 @@ void qio_channel_command_communicate_async (QIOChannelCommand *command,
  * qio_channel_command_communicate_finish:
  * @command: a channel
  * @result: what @callback got
- * @output: (out) (optional) (transfer full): what it has written
- * @errors: (out) (optional) (transfer full): what it has written to its standard error, if that is
- * a pipe
- * @wait_status: (out) (optional): how it ended, for g_spawn_check_wait_status()
+ * @output: (out) (optional) (transfer full): its standard output
+ * @errors: (out) (optional) (transfer full): its standard error, if that is a pipe
+ * @wait_status: (out) (optional): its wait status, for [func@GLib.spawn_check_wait_status]
  * @error: where to report an error
  *
- * Takes the result of qio_channel_command_communicate_async().
+ * Takes the result of [method@Qio.ChannelCommand.communicate_async].
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_command_communicate_finish (QIOChannelCommand *command,
                                                  GAsyncResult *result,
@@ -345,6 +405,8 @@ gboolean qio_channel_command_communicate_finish (QIOChannelCommand *command,
  * Sends a signal to the command. Does nothing if it has ended.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_command_send_signal (QIOChannelCommand *command,
                                           int signum,
@@ -355,9 +417,11 @@ gboolean qio_channel_command_send_signal (QIOChannelCommand *command,
  * @command: a channel
  * @error: where to report an error
  *
- * Asks the command to end (`SIGTERM`).
+ * Sends `SIGTERM` to the command.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_command_terminate (QIOChannelCommand *command,
                                         GError **error);
@@ -367,9 +431,11 @@ gboolean qio_channel_command_terminate (QIOChannelCommand *command,
  * @command: a channel
  * @error: where to report an error
  *
- * Ends the command (`SIGKILL`).
+ * Sends `SIGKILL` to the command.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_command_kill (QIOChannelCommand *command,
                                    GError **error);

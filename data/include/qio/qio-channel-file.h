@@ -14,9 +14,35 @@ G_BEGIN_DECLS
  *
  * A file, a pipe, a terminal: anything with a descriptor that is not a socket.
  *
- * Files on disk are always ready, and reading them can take a while nevertheless; the asynchronous
- * functions do not hold up the main loop with it. A write to a pipe that has no reader any more
- * fails with %G_IO_ERROR_BROKEN_PIPE and raises no signal.
+ * [ctor@Qio.ChannelFile.new_path] opens a path, [ctor@Qio.ChannelFile.new_fd] takes a descriptor
+ * over, [ctor@Qio.ChannelFile.new_dupfd] duplicates one, and [func@Qio.ChannelFile.new_pipe] makes
+ * both ends of a pipe.
+ *
+ * A typical sequence:
+ *
+ * ```c
+ * g_autoptr (GError) error = NULL;
+ * g_autoptr (QIOChannelFile) file = NULL;
+ * char buf[256];
+ * gssize count = -1;
+ *
+ * file = qio_channel_file_new_path ("/etc/hostname", O_RDONLY, 0, &error);
+ * if (file != NULL)
+ *   count = qio_channel_pread (QIO_CHANNEL (file), buf, sizeof buf, 0, &error);
+ * if (count < 0)
+ *   g_printerr ("%s\n", error->message);
+ * ```
+ *
+ * Regular files are always ready, although reading them can block on the disk; asynchronous
+ * functions use a thread for them. A write to a pipe without a reader fails with
+ * %G_IO_ERROR_BROKEN_PIPE and does not raise SIGPIPE.
+ *
+ * ## Threads
+ *
+ * As of every [class@Qio.Channel]. Reads and writes at offsets, as [method@Qio.Channel.pread], may
+ * run in several threads at once; others share the position of the file.
+ *
+ * Since: 0.1
  */
 G_DECLARE_DERIVABLE_TYPE (QIOChannelFile, qio_channel_file, QIO, CHANNEL_FILE, QIOChannel)
 
@@ -24,7 +50,9 @@ G_DECLARE_DERIVABLE_TYPE (QIOChannelFile, qio_channel_file, QIO, CHANNEL_FILE, Q
  * QIOChannelFileClass:
  * @parent_class: the parent class
  *
- * The class of a #QIOChannelFile.
+ * The class of a [class@Qio.ChannelFile].
+ *
+ * Since: 0.1
  */
 struct _QIOChannelFileClass
 {
@@ -38,12 +66,16 @@ struct _QIOChannelFileClass
  * QIOChannelFile:fd:
  *
  * The number of the descriptor, or -1 when there is none.
+ *
+ * Since: 0.1
  */
 
 /**
  * QIOChannelFile:path:
  *
- * The path that was opened, if it was one.
+ * The path that was opened, if any.
+ *
+ * Since: 0.1
  */
 
 /**
@@ -51,10 +83,12 @@ struct _QIOChannelFileClass
  * @fd: a descriptor
  * @error: where to report an error
  *
- * Makes a channel of a descriptor, which it takes over. The mode, blocking or not, is the one that
- * the descriptor is in. The only error is a number that is not open.
+ * Creates a channel for a descriptor, and takes ownership of it. The blocking mode is that of the
+ * descriptor. The only error is a number that is not open.
  *
  * Returns: (transfer full): a channel
+ *
+ * Since: 0.1
  */
 QIOChannelFile *qio_channel_file_new_fd (int fd,
                                          GError **error);
@@ -64,10 +98,12 @@ QIOChannelFile *qio_channel_file_new_fd (int fd,
  * @fd: a descriptor
  * @error: where to report an error
  *
- * Makes a channel of a duplicate of a descriptor, close-on-exec: @fd itself stays open, and the
- * caller's. The two share the position and the mode.
+ * Creates a channel for a duplicate of a descriptor, close-on-exec. The caller keeps @fd. The two
+ * share the position and the blocking mode.
  *
  * Returns: (transfer full): a channel
+ *
+ * Since: 0.1
  */
 QIOChannelFile *qio_channel_file_new_dupfd (int fd,
                                             GError **error);
@@ -79,9 +115,11 @@ QIOChannelFile *qio_channel_file_new_dupfd (int fd,
  * @mode: the permissions of a file that this creates
  * @error: where to report an error
  *
- * Opens a file. Its descriptor is not passed on to programs that this process starts.
+ * Opens a file. Its descriptor is close-on-exec.
  *
  * Returns: (transfer full): a channel
+ *
+ * Since: 0.1
  */
 QIOChannelFile *qio_channel_file_new_path (const char *path,
                                            int flags,
@@ -94,9 +132,11 @@ QIOChannelFile *qio_channel_file_new_path (const char *path,
  * @writer: (out) (transfer full): the end to write to
  * @error: where to report an error
  *
- * Makes a pipe. Neither end is set on failure.
+ * Creates a pipe. Neither end is set on failure.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_file_new_pipe (QIOChannelFile **reader,
                                     QIOChannelFile **writer,
@@ -108,12 +148,14 @@ gboolean qio_channel_file_new_pipe (QIOChannelFile **reader,
  * @fd: a descriptor
  * @error: where to report an error
  *
- * Gives a channel its descriptor, which it takes over; on failure it stays the caller's. For
- * classes that derive from this one, whose instances begin without. %G_IO_ERROR_EXISTS if the
+ * Sets the descriptor of a channel, which takes ownership of it; on failure the caller keeps it.
+ * For derived classes, whose instances are created without a descriptor. %G_IO_ERROR_EXISTS if the
  * channel has one, %G_IO_ERROR_CLOSED if it was closed. A number that is not open is an error as
  * well.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_file_adopt_fd (QIOChannelFile *file,
                                     int fd,
@@ -123,9 +165,11 @@ gboolean qio_channel_file_adopt_fd (QIOChannelFile *file,
  * qio_channel_file_get_fd:
  * @file: a channel
  *
- * Gets the number of the descriptor, which the channel keeps: do not close it.
+ * Gets the descriptor, which the channel owns: do not close it.
  *
  * Returns: the number, or -1 when there is none
+ *
+ * Since: 0.1
  */
 int qio_channel_file_get_fd (QIOChannelFile *file);
 
@@ -135,8 +179,10 @@ int qio_channel_file_get_fd (QIOChannelFile *file);
  *
  * Gets the path that was opened.
  *
- * Returns: (transfer full) (nullable) (type filename): the path, or %NULL if the channel was made
- * otherwise
+ * Returns: (transfer full) (nullable) (type filename): the path, or %NULL if the channel was
+ * created without a path
+ *
+ * Since: 0.1
  */
 char *qio_channel_file_get_path (QIOChannelFile *file);
 

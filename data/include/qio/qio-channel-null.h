@@ -1,4 +1,4 @@
-/* The channel that goes nowhere. */
+/* The channel that discards its data. */
 
 #ifndef QIO_CHANNEL_NULL_H
 #define QIO_CHANNEL_NULL_H
@@ -12,8 +12,18 @@ G_BEGIN_DECLS
 /**
  * QIOChannelNull:
  *
- * A channel that swallows whatever is written and is always at its end, as `/dev/null`, but without
- * a descriptor. Always ready.
+ * A channel that discards what is written and is always at its end.
+ *
+ * As `/dev/null`, but without a descriptor. It is always ready.
+ *
+ * A typical sequence discards, and counts, the data of a channel:
+ *
+ * ```c
+ * g_autoptr (QIOChannelNull) nowhere = qio_channel_null_new ();
+ * goffset count = qio_channel_splice_to (channel, QIO_CHANNEL (nowhere), -1, NULL, &error);
+ * ```
+ *
+ * Since: 0.1
  */
 G_DECLARE_DERIVABLE_TYPE (QIOChannelNull, qio_channel_null, QIO, CHANNEL_NULL, QIOChannel)
 
@@ -21,7 +31,9 @@ G_DECLARE_DERIVABLE_TYPE (QIOChannelNull, qio_channel_null, QIO, CHANNEL_NULL, Q
  * QIOChannelNullClass:
  * @parent_class: the parent class
  *
- * The class of a #QIOChannelNull.
+ * The class of a [class@Qio.ChannelNull].
+ *
+ * Since: 0.1
  */
 struct _QIOChannelNullClass
 {
@@ -37,6 +49,8 @@ struct _QIOChannelNullClass
  * Makes a channel.
  *
  * Returns: (transfer full): a channel
+ *
+ * Since: 0.1
  */
 QIOChannelNull *qio_channel_null_new (void);
 

@@ -14,11 +14,13 @@ G_BEGIN_DECLS
  * @QIO_CHANNEL_CONNECT_STAGE_CONNECTING: an address is being tried: that of the proxy, if there is
  * one
  * @QIO_CHANNEL_CONNECT_STAGE_CONNECTED: the address has answered
- * @QIO_CHANNEL_CONNECT_STAGE_PROXY_NEGOTIATING: the proxy has been asked to connect
+ * @QIO_CHANNEL_CONNECT_STAGE_PROXY_NEGOTIATING: the request was sent to the proxy
  * @QIO_CHANNEL_CONNECT_STAGE_PROXY_NEGOTIATED: the proxy has connected
  * @QIO_CHANNEL_CONNECT_STAGE_COMPLETE: the end: the channel is open, or it has failed
  *
- * How far a connect has come. The numbers are those of #GSocketClientEvent.
+ * The stages of a connect. The values are those of [enum@Gio.SocketClientEvent].
+ *
+ * Since: 0.1
  */
 typedef enum
 {
@@ -39,12 +41,50 @@ GType qio_channel_connect_stage_get_type (void);
 /**
  * QIOChannelSocket:
  *
- * A socket: a stream, which is TCP over IPv4 and IPv6, a unix path or an abstract name; datagrams,
- * over UDP or unix; a sequence of packets; or any socket that is adopted.
+ * A socket: a stream, datagrams or a sequence of packets.
+ *
+ * Streams are TCP over IPv4 and IPv6, unix paths and abstract names; datagrams are UDP or unix
+ * sockets. Any other socket can be adopted.
+ *
+ * [ctor@Qio.ChannelSocket.new] makes a channel that is not open yet. It becomes a connection by
+ * [method@Qio.ChannelSocket.connect_sync] or [method@Qio.ChannelSocket.connect_async], a listening
+ * socket by [method@Qio.ChannelSocket.listen_sync], a datagram socket by
+ * [method@Qio.ChannelSocket.dgram_sync]. [ctor@Qio.ChannelSocket.new_fd] adopts a descriptor, and
+ * [func@Qio.ChannelSocket.new_pair] makes two connected channels.
+ *
+ * A typical sequence of a client:
+ *
+ * ```c
+ * g_autoptr (GError) error = NULL;
+ * g_autoptr (QIOChannelSocket) socket = qio_channel_socket_new ();
+ * g_autoptr (GSocketConnectable) address = g_network_address_new ("www.example.com", 80);
+ * static const char request[] = "HEAD / HTTP/1.0\r\n\r\n";
+ * char answer[1024];
+ * gssize count = -1;
+ *
+ * if (qio_channel_socket_connect_sync (socket, address, &error) == 0
+ *     && qio_channel_write_all (QIO_CHANNEL (socket), request, strlen (request), &error) == 0)
+ *   count = qio_channel_read (QIO_CHANNEL (socket), answer, sizeof answer, &error);
+ * if (count < 0)
+ *   g_printerr ("%s\n", error->message);
+ * ```
+ *
+ * Servers are simpler with [class@Qio.NetListener].
  *
  * Unix sockets pass file descriptors, up to 253 in one message. A write to a peer that has
  * disconnected fails and raises no signal. A socket that listens on a unix path removes the file
  * when it is closed or finalized, unless another file has taken its place.
+ *
+ * ## Threads
+ *
+ * As of every [class@Qio.Channel]. One thread may read while another one writes.
+ *
+ * ## Signals
+ *
+ * [signal@Qio.ChannelSocket::connect-progress] reports the stages of an asynchronous connect, in
+ * the thread that runs its context.
+ *
+ * Since: 0.1
  */
 G_DECLARE_DERIVABLE_TYPE (QIOChannelSocket, qio_channel_socket, QIO, CHANNEL_SOCKET, QIOChannel)
 
@@ -52,7 +92,9 @@ G_DECLARE_DERIVABLE_TYPE (QIOChannelSocket, qio_channel_socket, QIO, CHANNEL_SOC
  * QIOChannelSocketClass:
  * @parent_class: the parent class
  *
- * The class of a #QIOChannelSocket.
+ * The class of a [class@Qio.ChannelSocket].
+ *
+ * Since: 0.1
  */
 struct _QIOChannelSocketClass
 {
@@ -66,73 +108,92 @@ struct _QIOChannelSocketClass
  * QIOChannelSocket:fd:
  *
  * The number of the descriptor, or -1 when there is none.
+ *
+ * Since: 0.1
  */
 
 /**
  * QIOChannelSocket:local-address:
  *
  * The address of this end, once there is one.
+ *
+ * Since: 0.1
  */
 
 /**
  * QIOChannelSocket:remote-address:
  *
  * The address of the other end, if there is one.
+ *
+ * Since: 0.1
  */
 
 /**
  * QIOChannelSocket::connect-progress:
  * @socket: the channel
- * @stage: how far it is
- * @connectable: what is being connected to
+ * @stage: the stage
+ * @connectable: the destination
  * @address: (nullable): the address that @stage is about, if it is about one
  *
- * A connect has come to another stage: emitted by qio_channel_socket_connect_async(), in the thread
- * that runs the context. Several addresses may be tried at the same time. The last stage is
+ * Emitted at each stage of [method@Qio.ChannelSocket.connect_async], in the thread that runs the
+ * context. Several addresses may be tried at the same time. The last stage is
  * %QIO_CHANNEL_CONNECT_STAGE_COMPLETE, with the address of the other end, or without one on
  * failure; after it was cancelled a connect emits nothing more.
  *
- * The address of a proxy is a #GProxyAddress while it is being connected to.
+ * The address of a proxy is a [class@Gio.ProxyAddress] while it is being connected to.
+ *
+ * Since: 0.1
  */
 
 /**
  * QIOChannelSocket:socket-type:
  *
- * Whether it is a stream, or keeps messages apart: what it is to become, and once it is open, what
- * it is.
+ * The type of the socket: the type to create, or once it is open the type of the descriptor.
+ *
+ * Since: 0.1
  */
 
 /**
  * QIOChannelSocket:send-buffer-size:
  *
- * How many bytes of what is sent the system may hold. Linux doubles what is set.
+ * The size of the send buffer of the kernel in bytes (SO_SNDBUF). Linux doubles what is set.
+ *
+ * Since: 0.1
  */
 
 /**
  * QIOChannelSocket:receive-buffer-size:
  *
- * How many bytes the system may hold that were received and not read. Linux doubles what is set.
+ * The size of the receive buffer of the kernel in bytes (SO_RCVBUF). Linux doubles what is set.
+ *
+ * Since: 0.1
  */
 
 /**
  * QIOChannelSocket:keep-alive:
  *
- * Whether the system asks a silent peer now and then if it is still there.
+ * Whether keep-alive probes are sent to an idle peer (SO_KEEPALIVE).
+ *
+ * Since: 0.1
  */
 
 /**
  * QIOChannelSocket:user-timeout:
  *
- * How many milliseconds a peer on TCP has to acknowledge what was sent before it counts as
- * disconnected; 0 stands for as long as the system is set up for.
+ * The time in milliseconds after which unacknowledged data ends a TCP connection
+ * (TCP_USER_TIMEOUT). 0: the default of the system.
+ *
+ * Since: 0.1
  */
 
 /**
  * qio_channel_socket_new:
  *
- * Makes a channel that is still to be connected, or to listen: once.
+ * Creates a channel that is not open yet: it can be connected, or listen, once.
  *
  * Returns: (transfer full): a channel
+ *
+ * Since: 0.1
  */
 QIOChannelSocket *qio_channel_socket_new (void);
 
@@ -141,11 +202,13 @@ QIOChannelSocket *qio_channel_socket_new (void);
  * @fd: a socket
  * @error: where to report an error
  *
- * Makes a channel of a socket, which it takes over. On failure it stays open, and the caller's, as
- * with g_socket_new_from_fd(). The mode, blocking or not, is the one that the socket is in. A
- * number that is not open is an error, as is what is no socket.
+ * Creates a channel for a socket, and takes ownership of @fd. On failure the caller keeps it, as
+ * with [ctor@Gio.Socket.new_from_fd]. The blocking mode is that of the socket. A number that is not
+ * open, and a descriptor that is not a socket, are errors.
  *
  * Returns: (transfer full): a channel
+ *
+ * Since: 0.1
  */
 QIOChannelSocket *qio_channel_socket_new_fd (int fd,
                                              GError **error);
@@ -156,9 +219,11 @@ QIOChannelSocket *qio_channel_socket_new_fd (int fd,
  * @other: (out) (transfer full): the other end
  * @error: where to report an error
  *
- * Makes two unix sockets that are connected to each other. Neither is set on failure.
+ * Creates two connected unix sockets. Neither is set on failure.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_socket_new_pair (QIOChannelSocket **one,
                                       QIOChannelSocket **other,
@@ -170,11 +235,13 @@ gboolean qio_channel_socket_new_pair (QIOChannelSocket **one,
  * @fd: a socket
  * @error: where to report an error
  *
- * Gives a channel its socket, which it takes over; on failure it stays the caller's. For classes
- * that derive from this one, whose instances begin without. %G_IO_ERROR_EXISTS if the channel has
- * one, %G_IO_ERROR_CLOSED if it was closed. A number that is not open is an error as well.
+ * Sets the socket of a channel, which takes ownership of it; on failure the caller keeps it. For
+ * derived classes, whose instances are created without a socket. %G_IO_ERROR_EXISTS if the channel
+ * has one, %G_IO_ERROR_CLOSED if it was closed. A number that is not open is an error as well.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_socket_adopt_fd (QIOChannelSocket *socket,
                                       int fd,
@@ -186,11 +253,12 @@ gboolean qio_channel_socket_adopt_fd (QIOChannelSocket *socket,
  * @address: where to
  * @error: where to report an error
  *
- * Connects. Blocks, also while a name is looked up; in a coroutine, suspends that. Where a name has
- * several addresses, each is tried in turn, and the error is that of the last one. Proxies are not
- * used.
+ * Connects. Blocks, also while a name is looked up; in a coroutine, suspends that. The addresses of
+ * a name are tried one after the other; the error is that of the last one. Proxies are not used.
  *
  * Returns: (skip): 0, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_socket_connect_sync (QIOChannelSocket *socket,
                                      GSocketConnectable *address,
@@ -199,26 +267,27 @@ int qio_channel_socket_connect_sync (QIOChannelSocket *socket,
 /**
  * qio_channel_socket_connect_async:
  * @socket: a channel that is not open yet
- * @address: where to: an address, a #GNetworkAddress, a #GNetworkService, …
- * @client: (nullable): the options, %NULL for those of a new #GSocketClient
+ * @address: where to: an address, a [class@Gio.NetworkAddress], a [class@Gio.NetworkService], …
+ * @client: (nullable): the options, %NULL for those of a new [class@Gio.SocketClient]
  * @io_priority: the priority, %G_PRIORITY_DEFAULT for example
- * @cancellable: (nullable): what can cancel it, at any stage; all that was being tried is closed
- * then
+ * @cancellable: (nullable): what can cancel it, at any stage; all its sockets are closed then
  * @callback: (scope async) (closure user_data): called when it is done
  * @user_data: what to call it with
  *
  * Connects, on the thread's default main context, without blocking. Where there are several
- * addresses, the next one is tried beside the others when they have not answered within a quarter
- * of a second; the first that answers is taken. Proxies are those of the desktop's settings, SOCKS
+ * addresses, the next one is tried in parallel when the others have not answered within a quarter
+ * of a second; the first that connects is used. Proxies are those of the desktop settings, SOCKS
  * and HTTP.
  *
- * @client has the options, as for g_socket_client_connect(): the timeout in seconds, for each
- * address and step, the local address, the type of socket, whether to use proxies and whom to ask
- * for them. Nothing is kept of it. To unix sockets and #GNativeSocketAddress<!-- -->es there are no
- * proxies.
+ * @client has the options, as for [method@Gio.SocketClient.connect]: the timeout in seconds, for
+ * each address and step, the local address, the type of socket, whether to use proxies and the
+ * resolver of proxies. It is not referenced afterwards. Unix sockets and each
+ * [class@Gio.NativeSocketAddress] have no proxies.
  *
- * The new connection is blocking, as every new channel. #QIOChannelSocket::connect-progress reports
- * how far it is.
+ * The new connection is blocking, as every new channel.
+ * [signal@Qio.ChannelSocket::connect-progress] reports the stages.
+ *
+ * Since: 0.1
  */
 void qio_channel_socket_connect_async (QIOChannelSocket *socket,
                                        GSocketConnectable *address,
@@ -234,14 +303,16 @@ void qio_channel_socket_connect_async (QIOChannelSocket *socket,
  * @result: what the callback was given
  * @error: where to report an error
  *
- * Takes the result of qio_channel_socket_connect_async(). An error has the domain and the code of
- * GIO (%G_RESOLVER_ERROR, %G_IO_ERROR_TIMED_OUT, %G_IO_ERROR_PROXY_FAILED, …), and names what could
- * not be connected to, with the address that failed or the proxy where that is known.
+ * Takes the result of [method@Qio.ChannelSocket.connect_async]. An error has the domain and the
+ * code of GIO (%G_RESOLVER_ERROR, %G_IO_ERROR_TIMED_OUT, %G_IO_ERROR_PROXY_FAILED, …), and names
+ * the destination, with the address that failed or the proxy where that is known.
  * %G_IO_ERROR_EXISTS if the channel is open, %G_IO_ERROR_CLOSED as soon as it is closed,
- * %G_IO_ERROR_NOT_SUPPORTED for a client that wants TLS, for a proxy that is itself behind TLS, and
- * for a local address of anything but IP.
+ * %G_IO_ERROR_NOT_SUPPORTED for a client with TLS, for a proxy that is itself behind TLS, and for a
+ * local address of anything but IP.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_socket_connect_finish (QIOChannelSocket *socket,
                                             GAsyncResult *result,
@@ -254,9 +325,11 @@ gboolean qio_channel_socket_connect_finish (QIOChannelSocket *socket,
  * @backlog: how many connections may wait to be accepted
  * @error: where to report an error
  *
- * Listens. qio_channel_socket_get_local_address() returns the port.
+ * Listens. [method@Qio.ChannelSocket.get_local_address] returns the port.
  *
  * Returns: (skip): 0, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_socket_listen_sync (QIOChannelSocket *socket,
                                     GSocketAddress *address,
@@ -273,8 +346,10 @@ int qio_channel_socket_listen_sync (QIOChannelSocket *socket,
  * @callback: (scope async) (closure user_data): called when it is done
  * @user_data: what to call it with
  *
- * As qio_channel_socket_listen_sync(), on the first address of a name that can be listened on.
- * Nothing blocks while the name is looked up.
+ * As [method@Qio.ChannelSocket.listen_sync], on the first address of a name that can be listened
+ * on. Nothing blocks while the name is looked up.
+ *
+ * Since: 0.1
  */
 void qio_channel_socket_listen_async (QIOChannelSocket *socket,
                                       GSocketConnectable *address,
@@ -290,9 +365,11 @@ void qio_channel_socket_listen_async (QIOChannelSocket *socket,
  * @result: what the callback was given
  * @error: where to report an error
  *
- * Takes the result of qio_channel_socket_listen_async().
+ * Takes the result of [method@Qio.ChannelSocket.listen_async].
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_socket_listen_finish (QIOChannelSocket *socket,
                                            GAsyncResult *result,
@@ -303,13 +380,15 @@ gboolean qio_channel_socket_listen_finish (QIOChannelSocket *socket,
  * @socket: a channel that listens
  * @error: where to report an error
  *
- * Takes one connection. In blocking mode waits for one; in non-blocking mode the error is
- * %G_IO_ERROR_WOULD_BLOCK if none is there. The new channel is blocking, whatever the mode of this
- * one is.
+ * Accepts a connection. In blocking mode waits for one; in non-blocking mode fails with
+ * %G_IO_ERROR_WOULD_BLOCK if none is pending. The new channel is blocking, whatever the mode of
+ * this one is.
  *
  * On an error, such as %G_IO_ERROR_TOO_MANY_OPEN_FILES, the connection stays in the queue.
  *
  * Returns: (transfer full): a channel
+ *
+ * Since: 0.1
  */
 QIOChannelSocket *qio_channel_socket_accept (QIOChannelSocket *socket,
                                              GError **error);
@@ -322,8 +401,10 @@ QIOChannelSocket *qio_channel_socket_accept (QIOChannelSocket *socket,
  * @callback: (scope async) (closure user_data): called when it is done
  * @user_data: what to call it with
  *
- * Takes one connection, once there is one, on the thread's default main context. Never blocks,
- * whatever the mode of the channel is.
+ * Waits for a connection and accepts it, on the thread-default main context. Never blocks, whatever
+ * the mode of the channel is.
+ *
+ * Since: 0.1
  */
 void qio_channel_socket_accept_async (QIOChannelSocket *socket,
                                       int io_priority,
@@ -337,9 +418,11 @@ void qio_channel_socket_accept_async (QIOChannelSocket *socket,
  * @result: what the callback was given
  * @error: where to report an error
  *
- * Takes the result of qio_channel_socket_accept_async().
+ * Takes the result of [method@Qio.ChannelSocket.accept_async].
  *
  * Returns: (transfer full): a channel
+ *
+ * Since: 0.1
  */
 QIOChannelSocket *qio_channel_socket_accept_finish (QIOChannelSocket *socket,
                                                     GAsyncResult *result,
@@ -353,6 +436,8 @@ QIOChannelSocket *qio_channel_socket_accept_finish (QIOChannelSocket *socket,
  * Gets the address of this end.
  *
  * Returns: (transfer full): the address
+ *
+ * Since: 0.1
  */
 GSocketAddress *qio_channel_socket_get_local_address (QIOChannelSocket *socket,
                                                       GError **error);
@@ -365,6 +450,8 @@ GSocketAddress *qio_channel_socket_get_local_address (QIOChannelSocket *socket,
  * Gets the address of the other end. %G_IO_ERROR_NOT_CONNECTED if there is none.
  *
  * Returns: (transfer full): the address
+ *
+ * Since: 0.1
  */
 GSocketAddress *qio_channel_socket_get_remote_address (QIOChannelSocket *socket,
                                                        GError **error);
@@ -373,9 +460,11 @@ GSocketAddress *qio_channel_socket_get_remote_address (QIOChannelSocket *socket,
  * qio_channel_socket_get_fd:
  * @socket: a channel
  *
- * Gets the number of the descriptor, which the channel keeps: do not close it.
+ * Gets the descriptor, which the channel owns: do not close it.
  *
  * Returns: the number, or -1 when there is none
+ *
+ * Since: 0.1
  */
 int qio_channel_socket_get_fd (QIOChannelSocket *socket);
 
@@ -383,12 +472,14 @@ int qio_channel_socket_get_fd (QIOChannelSocket *socket);
  * qio_channel_socket_new_of_type: (constructor)
  * @type: %G_SOCKET_TYPE_STREAM, %G_SOCKET_TYPE_DATAGRAM or %G_SOCKET_TYPE_SEQPACKET
  *
- * Makes a channel that is still to be opened, as a socket of some type.
- * qio_channel_socket_connect_sync() and qio_channel_socket_listen_sync() open it. A sequence of
- * packets is a connection that keeps messages apart, of unix sockets or of virtual machines.
- * Datagram sockets do not listen.
+ * Creates a channel that is not open yet, for a socket of a given type.
+ * [method@Qio.ChannelSocket.connect_sync] and [method@Qio.ChannelSocket.listen_sync] open it.
+ * %G_SOCKET_TYPE_SEQPACKET is a connection that preserves message boundaries, of unix sockets or
+ * vsock. Datagram sockets do not listen.
  *
  * Returns: (transfer full): a channel
+ *
+ * Since: 0.1
  */
 QIOChannelSocket *qio_channel_socket_new_of_type (GSocketType type);
 
@@ -399,9 +490,11 @@ QIOChannelSocket *qio_channel_socket_new_of_type (GSocketType type);
  * @other: (out) (transfer full): the other end
  * @error: where to report an error
  *
- * As qio_channel_socket_new_pair(), of any type.
+ * As [func@Qio.ChannelSocket.new_pair], of any type.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_socket_new_pair_of_type (GSocketType type,
                                               QIOChannelSocket **one,
@@ -412,9 +505,11 @@ gboolean qio_channel_socket_new_pair_of_type (GSocketType type,
  * qio_channel_socket_get_socket_type:
  * @socket: a channel
  *
- * Gets the type of the socket: what it is to become, and once it is open, what it is.
+ * Gets the type of the socket: the type to create, or once it is open the type of the descriptor.
  *
- * Returns: the type, %G_SOCKET_TYPE_INVALID for one that GIO does not know
+ * Returns: the type, %G_SOCKET_TYPE_INVALID for one without a value in GIO
+ *
+ * Since: 0.1
  */
 GSocketType qio_channel_socket_get_socket_type (QIOChannelSocket *socket);
 
@@ -422,19 +517,21 @@ GSocketType qio_channel_socket_get_socket_type (QIOChannelSocket *socket);
  * qio_channel_socket_dgram_sync:
  * @socket: a channel that is not open yet
  * @local: (nullable): where to receive, or %NULL for wherever the system chooses
- * @remote: (nullable): where to send to, or %NULL for nowhere in particular; not both are %NULL
+ * @remote: (nullable): where to send to, or %NULL for no default destination; not both are %NULL
  * @error: where to report an error
  *
  * Opens a channel as a datagram socket: UDP, or unix. Blocks while a name is looked up. With
  * @remote it is connected: messages are sent there, and taken only from there. The file of a unix
  * path is removed with the channel.
  *
- * Each write is one message, and each read takes one. A message that does not fit into the buffers
- * of a read is %G_IO_ERROR_MESSAGE_TOO_LARGE, and the rest of it is lost:
- * qio_channel_socket_get_next_message_size() returns beforehand. Nothing read is an empty message,
- * and the end only after the channel was shut down.
+ * Each write sends one message, and each read receives one. A read whose buffers are too small
+ * fails with %G_IO_ERROR_MESSAGE_TOO_LARGE, and the rest of the message is lost: see
+ * [method@Qio.ChannelSocket.get_next_message_size]. A read of 0 bytes is an empty message; it is
+ * end-of-file only after the channel was shut down.
  *
  * Returns: (skip): 0, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_socket_dgram_sync (QIOChannelSocket *socket,
                                    GSocketAddress *local,
@@ -445,14 +542,17 @@ int qio_channel_socket_dgram_sync (QIOChannelSocket *socket,
  * qio_channel_socket_dgram_async:
  * @socket: a channel that is not open yet
  * @local: (nullable): where to receive
- * @remote: (nullable): where to send to: a #GSocketAddress or a #GNetworkAddress
+ * @remote: (nullable): where to send to: a [class@Gio.SocketAddress] or a
+ * [class@Gio.NetworkAddress]
  * @io_priority: the priority, %G_PRIORITY_DEFAULT for example
  * @cancellable: (nullable): what can cancel it; the channel stays as it is then
  * @callback: (scope async) (closure user_data): called when it is done
  * @user_data: what to call it with
  *
- * As qio_channel_socket_dgram_sync(), without holding up the main loop: @callback is called from
- * the thread's default main context.
+ * As [method@Qio.ChannelSocket.dgram_sync], without blocking: @callback is called from the thread's
+ * default main context.
+ *
+ * Since: 0.1
  */
 void qio_channel_socket_dgram_async (QIOChannelSocket *socket,
                                      GSocketAddress *local,
@@ -468,9 +568,11 @@ void qio_channel_socket_dgram_async (QIOChannelSocket *socket,
  * @result: what the callback was given
  * @error: where to report an error
  *
- * Takes the result of qio_channel_socket_dgram_async().
+ * Takes the result of [method@Qio.ChannelSocket.dgram_async].
  *
  * Returns: (skip): 0, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_socket_dgram_finish (QIOChannelSocket *socket,
                                      GAsyncResult *result,
@@ -484,10 +586,12 @@ int qio_channel_socket_dgram_finish (QIOChannelSocket *socket,
  * unix socket without an address
  * @error: where to report an error
  *
- * Reads one message. In blocking mode waits for one; in non-blocking mode the error is
- * %G_IO_ERROR_WOULD_BLOCK if none is there.
+ * Reads one message. In blocking mode waits for one; in non-blocking mode fails with
+ * %G_IO_ERROR_WOULD_BLOCK if none is pending.
  *
  * Returns: (transfer full): the message, which may be empty
+ *
+ * Since: 0.1
  */
 GBytes *qio_channel_socket_receive_from (QIOChannelSocket *socket,
                                          gsize count,
@@ -505,6 +609,8 @@ GBytes *qio_channel_socket_receive_from (QIOChannelSocket *socket,
  * is full.
  *
  * Returns: the number of bytes sent, or -1 with an error
+ *
+ * Since: 0.1
  */
 gssize qio_channel_socket_send_to (QIOChannelSocket *socket,
                                    GBytes *bytes,
@@ -516,10 +622,12 @@ gssize qio_channel_socket_send_to (QIOChannelSocket *socket,
  * @socket: a channel that keeps messages apart
  * @error: where to report an error
  *
- * Gets how many bytes the next message has, which stays where it is. In blocking mode waits for
- * one; in non-blocking mode the error is %G_IO_ERROR_WOULD_BLOCK if none is there.
+ * Gets the size of the next message, which is not consumed. In blocking mode waits for one; in
+ * non-blocking mode fails with %G_IO_ERROR_WOULD_BLOCK if none is pending.
  *
  * Returns: the number of bytes, or -1 with an error
+ *
+ * Since: 0.1
  */
 gssize qio_channel_socket_get_next_message_size (QIOChannelSocket *socket,
                                                  GError **error);
@@ -532,11 +640,14 @@ gssize qio_channel_socket_get_next_message_size (QIOChannelSocket *socket,
  * @gid: (out) (optional): the group it ran as
  * @error: where to report an error
  *
- * Gets the credentials of the peer, as they were when it connected, listened, or made the pair.
- * qio_channel_get_credentials() returns the same as an object, which has no group.
- * %G_IO_ERROR_NOT_SUPPORTED for other sockets, %G_IO_ERROR_NOT_CONNECTED if there is no other end.
+ * Gets the credentials of the peer at the time when it connected, listened, or created the pair
+ * (SO_PEERCRED). [method@Qio.Channel.get_credentials] returns the same as an object, which has no
+ * group. %G_IO_ERROR_NOT_SUPPORTED for other sockets, %G_IO_ERROR_NOT_CONNECTED if there is no
+ * other end.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_socket_get_peer_credentials (QIOChannelSocket *socket,
                                                   int *pid,
@@ -549,11 +660,13 @@ gboolean qio_channel_socket_get_peer_credentials (QIOChannelSocket *socket,
  * @socket: a unix socket
  * @error: where to report an error
  *
- * Gets a pidfd of the peer's process, which refers to it even when its number is used again, and is
- * readable once it has ended. As qio_channel_socket_get_peer_credentials(); and
+ * Gets a pidfd of the peer process, which refers to it even if its process id is reused, and is
+ * readable once it has exited. As [method@Qio.ChannelSocket.get_peer_credentials]; and
  * %G_IO_ERROR_NOT_SUPPORTED before Linux 6.5.
  *
  * Returns: a descriptor, which the caller closes, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_socket_get_peer_pidfd (QIOChannelSocket *socket,
                                        GError **error);
@@ -563,9 +676,11 @@ int qio_channel_socket_get_peer_pidfd (QIOChannelSocket *socket,
  * @socket: a channel
  * @error: where to report an error
  *
- * Gets how many bytes of what is sent the system may hold, with what it needs itself to do so.
+ * Gets the size of the send buffer of the kernel, including its overhead (SO_SNDBUF).
  *
  * Returns: the number, or -1 with an error
+ *
+ * Since: 0.1
  */
 gint64 qio_channel_socket_get_send_buffer_size (QIOChannelSocket *socket,
                                                 GError **error);
@@ -576,11 +691,13 @@ gint64 qio_channel_socket_get_send_buffer_size (QIOChannelSocket *socket,
  * @bytes: how many
  * @error: where to report an error
  *
- * Sets how many bytes of what is sent the system may hold, with what it needs itself to do so.
- * Linux doubles the number, has limits to which it keeps in silence, and lets buffers of TCP no
- * longer grow by themselves after that. Errors name the option.
+ * Sets the size of the send buffer of the kernel, including its overhead (SO_SNDBUF). Linux doubles
+ * the number, limits it silently (`net.core.wmem_max`), and turns the automatic tuning of TCP
+ * buffers off. Errors name the option.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_socket_set_send_buffer_size (QIOChannelSocket *socket,
                                                   guint bytes,
@@ -591,10 +708,11 @@ gboolean qio_channel_socket_set_send_buffer_size (QIOChannelSocket *socket,
  * @socket: a channel
  * @error: where to report an error
  *
- * Gets how many bytes the system may hold that were received and not read, with what it needs
- * itself to do so.
+ * Gets the size of the receive buffer of the kernel, including its overhead (SO_RCVBUF).
  *
  * Returns: the number, or -1 with an error
+ *
+ * Since: 0.1
  */
 gint64 qio_channel_socket_get_receive_buffer_size (QIOChannelSocket *socket,
                                                    GError **error);
@@ -605,10 +723,12 @@ gint64 qio_channel_socket_get_receive_buffer_size (QIOChannelSocket *socket,
  * @bytes: how many
  * @error: where to report an error
  *
- * Sets how many bytes the system may hold that were received and not read, with what it needs
- * itself to do so. As qio_channel_socket_set_send_buffer_size() has it. Errors name the option.
+ * Sets the size of the receive buffer of the kernel, including its overhead (SO_RCVBUF). See
+ * [method@Qio.ChannelSocket.set_send_buffer_size]. Errors name the option.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_socket_set_receive_buffer_size (QIOChannelSocket *socket,
                                                      guint bytes,
@@ -622,6 +742,8 @@ gboolean qio_channel_socket_set_receive_buffer_size (QIOChannelSocket *socket,
  * Gets whether the kernel probes an idle peer (SO_KEEPALIVE).
  *
  * Returns: 1 if it does, 0 if not, or -1 with an error
+ *
+ * Since: 0.1
  */
 gint64 qio_channel_socket_get_keep_alive (QIOChannelSocket *socket,
                                           GError **error);
@@ -632,10 +754,12 @@ gint64 qio_channel_socket_get_keep_alive (QIOChannelSocket *socket,
  * @enabled: whether to do so
  * @error: where to report an error
  *
- * Sets whether the system asks a silent peer now and then if it is still there.
- * If it is not, reads and writes fail with %G_IO_ERROR_TIMED_OUT. Errors name the option.
+ * Sets whether keep-alive probes are sent to an idle peer (SO_KEEPALIVE). Default: %FALSE.
+ * Without an answer, reads and writes fail with %G_IO_ERROR_TIMED_OUT. Errors name the option.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_socket_set_keep_alive (QIOChannelSocket *socket,
                                             gboolean enabled,
@@ -649,6 +773,8 @@ gboolean qio_channel_socket_set_keep_alive (QIOChannelSocket *socket,
  * Gets after how many idle seconds a peer on TCP is probed (TCP_KEEPIDLE).
  *
  * Returns: the number, or -1 with an error
+ *
+ * Since: 0.1
  */
 gint64 qio_channel_socket_get_keep_alive_idle (QIOChannelSocket *socket,
                                                GError **error);
@@ -659,10 +785,12 @@ gint64 qio_channel_socket_get_keep_alive_idle (QIOChannelSocket *socket,
  * @seconds: how many
  * @error: where to report an error
  *
- * Sets for how many seconds a peer on TCP is silent before it is asked.
+ * Sets the idle time on TCP before the first keep-alive probe (TCP_KEEPIDLE).
  * 1 to 32767. Errors name the option.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_socket_set_keep_alive_idle (QIOChannelSocket *socket,
                                                  guint seconds,
@@ -676,6 +804,8 @@ gboolean qio_channel_socket_set_keep_alive_idle (QIOChannelSocket *socket,
  * Gets the seconds between two probes of a peer on TCP (TCP_KEEPINTVL).
  *
  * Returns: the number, or -1 with an error
+ *
+ * Since: 0.1
  */
 gint64 qio_channel_socket_get_keep_alive_interval (QIOChannelSocket *socket,
                                                    GError **error);
@@ -686,10 +816,12 @@ gint64 qio_channel_socket_get_keep_alive_interval (QIOChannelSocket *socket,
  * @seconds: how many
  * @error: where to report an error
  *
- * Sets how many seconds a peer on TCP has to answer before it is asked again.
+ * Sets the seconds between two keep-alive probes on TCP (TCP_KEEPINTVL).
  * 1 to 32767. Errors name the option.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_socket_set_keep_alive_interval (QIOChannelSocket *socket,
                                                      guint seconds,
@@ -703,6 +835,8 @@ gboolean qio_channel_socket_set_keep_alive_interval (QIOChannelSocket *socket,
  * Gets after how many unanswered probes a peer on TCP counts as disconnected (TCP_KEEPCNT).
  *
  * Returns: the number, or -1 with an error
+ *
+ * Since: 0.1
  */
 gint64 qio_channel_socket_get_keep_alive_count (QIOChannelSocket *socket,
                                                 GError **error);
@@ -717,6 +851,8 @@ gint64 qio_channel_socket_get_keep_alive_count (QIOChannelSocket *socket,
  * 1 to 127. Errors name the option.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_socket_set_keep_alive_count (QIOChannelSocket *socket,
                                                   guint count,
@@ -727,10 +863,12 @@ gboolean qio_channel_socket_set_keep_alive_count (QIOChannelSocket *socket,
  * @socket: a channel
  * @error: where to report an error
  *
- * Gets how many milliseconds a peer on TCP has to acknowledge what was sent before it counts as
- * disconnected.
+ * Gets the time in milliseconds after which unacknowledged data ends a TCP connection
+ * (TCP_USER_TIMEOUT).
  *
  * Returns: the number, or -1 with an error
+ *
+ * Since: 0.1
  */
 gint64 qio_channel_socket_get_user_timeout (QIOChannelSocket *socket,
                                             GError **error);
@@ -741,11 +879,13 @@ gint64 qio_channel_socket_get_user_timeout (QIOChannelSocket *socket,
  * @milliseconds: how many
  * @error: where to report an error
  *
- * Sets how many milliseconds a peer on TCP has to acknowledge what was sent before it counts as
- * disconnected. Zero stands for as long as the system is set up for. Reads and writes fail with
+ * Sets the time in milliseconds after which unacknowledged data ends a TCP connection
+ * (TCP_USER_TIMEOUT). 0: the default of the system. Reads and writes fail with
  * %G_IO_ERROR_TIMED_OUT then. Errors name the option.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_socket_set_user_timeout (QIOChannelSocket *socket,
                                               guint milliseconds,

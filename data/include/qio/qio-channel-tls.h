@@ -13,39 +13,66 @@ G_BEGIN_DECLS
 /**
  * QIOChannelTLS:
  *
- * TLS over another channel, by OpenSSL. The channel takes the lower one (#QIOChannelTLS:master)
- * over: it is set to non-blocking mode, must not be read or written directly any more, and is
- * closed with this one.
+ * TLS over another channel, by OpenSSL.
  *
- * The first read or write performs the TLS handshake; qio_channel_tls_handshake() does that alone.
- * A handshake that has failed is final: every later call fails with the same error. Closing the
- * channel ends a handshake under way with an error. One that is cancelled is resumed by the next
- * call.
+ * [ctor@Qio.ChannelTLS.new_client] and [ctor@Qio.ChannelTLS.new_server] make one of a connected
+ * channel and [class@Qio.TlsCreds]. The channel takes ownership of the lower one
+ * ([property@Qio.ChannelTLS:master]), which is set to non-blocking mode, must not be read or
+ * written directly any more, and is closed with this one.
+ *
+ * A typical sequence of a client:
+ *
+ * ```c
+ * g_autoptr (GError) error = NULL;
+ * g_autoptr (QIOChannelTLS) tls = NULL;
+ *
+ * tls = qio_channel_tls_new_client (lower, creds, "www.example.com", &error);
+ * if (tls == NULL || !qio_channel_tls_handshake (tls, &error)
+ *     || qio_channel_write_all (QIO_CHANNEL (tls), "hello", 5, &error) < 0
+ *     || qio_channel_close (QIO_CHANNEL (tls), &error) < 0)
+ *   g_printerr ("%s\n", error->message);
+ * ```
+ *
+ * ## Handshake and end
+ *
+ * The first read or write performs the TLS handshake; [method@Qio.ChannelTLS.handshake] does that
+ * alone. A handshake that has failed is final: every later call fails with the same error. Closing
+ * the channel ends a handshake under way with an error. One that is cancelled is resumed by the
+ * next call.
  *
  * A stream ends with the close_notify alert of the peer. Without it the data may have been
  * truncated by an attacker, and reads fail with %G_TLS_ERROR_EOF, unless they have
- * %QIO_CHANNEL_READ_FLAG_RELAXED_EOF or qio_channel_tls_set_require_close_notify() was called.
- * Closing the lower channel directly is such a truncation. qio_channel_close() sends close_notify,
- * within 5 seconds in blocking mode or it fails, and as far as that does not block in non-blocking
- * mode; then it closes the lower channel. In blocking mode, and by qio_channel_close_async() in
- * either mode, it also reads and discards what a peer over TCP still sends, such as session
- * tickets, until the kernel of the peer has acknowledged all data, for at most these 5 seconds: a
- * connection that is closed with unread input is reset, and loses data under way.
- * qio_channel_shutdown() for writing sends close_notify, and reading continues;
- * qio_channel_tls_bye() waits until close_notify has been sent.
+ * %QIO_CHANNEL_READ_FLAG_RELAXED_EOF or [method@Qio.ChannelTLS.set_require_close_notify] was
+ * called. Closing the lower channel directly is such a truncation. [method@Qio.Channel.close] sends
+ * close_notify, within 5 seconds in blocking mode or it fails, and as far as that does not block in
+ * non-blocking mode; then it closes the lower channel. In blocking mode, and by
+ * [method@Qio.Channel.close_async] in either mode, it also reads and discards what a peer over TCP
+ * still sends, such as session tickets, until the kernel of the peer has acknowledged all data, for
+ * at most these 5 seconds: a connection that is closed with unread input is reset, and loses data
+ * under way. [method@Qio.Channel.shutdown] for writing sends close_notify, and reading continues;
+ * [method@Qio.ChannelTLS.bye] waits until close_notify has been sent.
  *
  * To change to TLS in the middle of a connection (STARTTLS), read up to the agreed end and no
  * further: data that has been read before is lost for TLS. The functions of this class return
- * whether they succeeded, and not a number as those of #QIOChannel.
+ * whether they succeeded, and not a number as those of [class@Qio.Channel].
  *
  * A channel that is finalized sends close_notify if that does not block, which writes to the lower
  * channel. Where that is of a class in a language with a garbage collector that calls no methods
  * meanwhile, such as GJS, close it before.
  *
+ * ## Threads
+ *
  * One thread may read while another one writes. In non-blocking mode a write may encrypt more than
  * the lower channel takes at once: the rest is pending output, which the next read, write or flush
- * sends, or the main context in which it was written; qio_channel_flush() waits for it. Pending
- * output that cannot be sent when the channel is closed is an error of closing.
+ * sends, or the main context in which it was written; [method@Qio.Channel.flush] waits for it.
+ * Pending output that cannot be sent when the channel is closed is an error of closing.
+ *
+ * ## Signals
+ *
+ * [signal@Qio.ChannelTLS::accept-certificate] and [signal@Qio.ChannelTLS::authorize-peer] decide
+ * about the peer, in the thread that performs the handshake.
+ *
+ * Since: 0.1
  */
 G_DECLARE_DERIVABLE_TYPE (QIOChannelTLS, qio_channel_tls, QIO, CHANNEL_TLS, QIOChannel)
 
@@ -53,7 +80,9 @@ G_DECLARE_DERIVABLE_TYPE (QIOChannelTLS, qio_channel_tls, QIO, CHANNEL_TLS, QIOC
  * QIOChannelTLSClass:
  * @parent_class: the parent class
  *
- * The class of a #QIOChannelTLS.
+ * The class of a [class@Qio.ChannelTLS].
+ *
+ * Since: 0.1
  */
 struct _QIOChannelTLSClass
 {
@@ -67,12 +96,16 @@ struct _QIOChannelTLSClass
  * QIOChannelTLS:master:
  *
  * The lower channel.
+ *
+ * Since: 0.1
  */
 
 /**
  * QIOChannelTLS:creds:
  *
  * The credentials: own certificate and private key, and trust anchors.
+ *
+ * Since: 0.1
  */
 
 /**
@@ -80,60 +113,78 @@ struct _QIOChannelTLSClass
  *
  * The name of the server: of a client, the one that it connects to; of a server, the one that the
  * client has requested (SNI).
+ *
+ * Since: 0.1
  */
 
 /**
  * QIOChannelTLS:handshake-done:
  *
  * Whether the connection is established.
+ *
+ * Since: 0.1
  */
 
 /**
  * QIOChannelTLS:peer-certificate:
  *
  * The certificate of the peer, with its issuers.
+ *
+ * Since: 0.1
  */
 
 /**
  * QIOChannelTLS:peer-certificate-errors:
  *
- * What is wrong with the certificate of the peer.
+ * The verification errors of the certificate of the peer.
+ *
+ * Since: 0.1
  */
 
 /**
  * QIOChannelTLS:protocol-version:
  *
  * The version of TLS, once that is known.
+ *
+ * Since: 0.1
  */
 
 /**
  * QIOChannelTLS:cipher:
  *
  * The name of the cipher suite, once that is known.
+ *
+ * Since: 0.1
  */
 
 /**
  * QIOChannelTLS:alpn-protocol:
  *
  * The application protocol that was negotiated (ALPN).
+ *
+ * Since: 0.1
  */
 
 /**
  * QIOChannelTLS:resumed:
  *
  * Whether an earlier session was resumed.
+ *
+ * Since: 0.1
  */
 
 /**
  * QIOChannelTLS:require-close-notify:
  *
  * Whether a stream that ends without the close_notify alert of the peer is an error.
+ *
+ * Since: 0.1
  */
 
 /**
  * QIOChannelTLS::authorize-peer:
  * @tls: the channel
- * @certificate: what the peer has presented, with its issuers
+ * @certificate: the certificate that the peer has presented, with its issuers
  *
  * The certificate of the peer has been verified; the handlers decide whether the peer is
  * authorized. All have to return %TRUE: if one returns %FALSE, throws, or is blocked, the peer is
@@ -145,29 +196,33 @@ struct _QIOChannelTLSClass
  * for other things. A session is only resumed if the handlers accept the certificate of its full
  * handshake, for which the signal is emitted before; if they do not, the peer has to present its
  * certificate again. Not emitted where no certificate is presented, nor for credentials that do not
- * verify. Without a TLS backend of GIO's every peer is rejected.
+ * verify. Without a GIO TLS backend every peer is rejected.
  *
  * Handlers may close the channel, which ends the handshake with an error. They may release it as
  * well, but for a read or a write that performs the handshake: the caller of that has a reference.
  *
  * Returns: whether the peer is authorized
+ *
+ * Since: 0.1
  */
 
 /**
  * QIOChannelTLS::accept-certificate:
  * @tls: the channel
- * @certificate: what the peer has presented, with its issuers
- * @errors: all that is wrong with it
+ * @certificate: the certificate that the peer has presented, with its issuers
+ * @errors: its verification errors
  *
  * The certificate of the peer does not verify; a handler decides whether to connect nevertheless,
- * as with
- * #GTlsConnection::accept-certificate: for "connect anyway?", and for certificates that are known in advance (pinning). If
- * one handler returns %TRUE, the certificate is accepted for this connection alone;
- * #QIOChannelTLS::authorize-peer is emitted next, and no session of it is kept. Otherwise the
- * handshake fails, and the peer gets an alert. Returning %TRUE without comparing @certificate
- * accepts every peer.
+ * as with [signal@Gio.TlsConnection::accept-certificate]: for "connect anyway?", and for
+ * certificates that are known in advance (pinning). If one handler returns %TRUE, the certificate
+ * is accepted for this connection alone; [signal@Qio.ChannelTLS::authorize-peer] is emitted next,
+ * and no session of it is kept. Otherwise the handshake fails, and the peer gets an alert.
+ * Returning %TRUE without comparing
+ * @certificate accepts every peer.
  *
  * Returns: whether the certificate is accepted
+ *
+ * Since: 0.1
  */
 
 /**
@@ -186,6 +241,8 @@ struct _QIOChannelTLSClass
  * needed, and for one that is none; and those of making @master non-blocking.
  *
  * Returns: (transfer full): a channel
+ *
+ * Since: 0.1
  */
 QIOChannelTLS *qio_channel_tls_new_client (QIOChannel *master,
                                            QIOTlsCreds *creds,
@@ -204,6 +261,8 @@ QIOChannelTLS *qio_channel_tls_new_client (QIOChannel *master,
  * non-blocking.
  *
  * Returns: (transfer full): a channel
+ *
+ * Since: 0.1
  */
 QIOChannelTLS *qio_channel_tls_new_server (QIOChannel *master,
                                            QIOTlsCreds *creds,
@@ -222,10 +281,12 @@ QIOChannelTLS *qio_channel_tls_new_server (QIOChannel *master,
  * for everything else that TLS reports, and those of the lower channel.
  *
  * With TLS 1.3 the handshake of a client is done before the server has verified the client's
- * certificate: a rejection is reported by the first read. qio_channel_close() in another thread
- * ends it.
+ * certificate: a rejection is reported by the first read. [method@Qio.Channel.close] in another
+ * thread ends it.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_tls_handshake (QIOChannelTLS *tls,
                                     GError **error);
@@ -238,8 +299,10 @@ gboolean qio_channel_tls_handshake (QIOChannelTLS *tls,
  * @callback: (scope async) (closure user_data): called when it is done
  * @user_data: what to call it with
  *
- * Performs the TLS handshake, as qio_channel_tls_handshake(), on the thread's default main context,
- * without blocking. If it is cancelled, the next call resumes it.
+ * Performs the TLS handshake, as [method@Qio.ChannelTLS.handshake], on the thread's default main
+ * context, without blocking. If it is cancelled, the next call resumes it.
+ *
+ * Since: 0.1
  */
 void qio_channel_tls_handshake_async (QIOChannelTLS *tls,
                                       int io_priority,
@@ -253,9 +316,11 @@ void qio_channel_tls_handshake_async (QIOChannelTLS *tls,
  * @result: what the callback was given
  * @error: where to report an error
  *
- * Takes the result of qio_channel_tls_handshake_async().
+ * Takes the result of [method@Qio.ChannelTLS.handshake_async].
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_tls_handshake_finish (QIOChannelTLS *tls,
                                            GAsyncResult *result,
@@ -269,10 +334,12 @@ gboolean qio_channel_tls_handshake_finish (QIOChannelTLS *tls,
  * Sends the close_notify alert, after all that was written; in blocking mode, and in a coroutine,
  * waits until it has been sent. Nothing can be written afterwards; reading continues until the
  * close_notify of the peer. Errors are those of writing; %G_IO_ERROR_WOULD_BLOCK in non-blocking
- * mode means that output is still pending: call it again, or use qio_channel_tls_bye_async(). The
- * main context sends it as well.
+ * mode means that output is still pending: call it again, or use [method@Qio.ChannelTLS.bye_async].
+ * The main context sends it as well.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_tls_bye (QIOChannelTLS *tls,
                               GError **error);
@@ -285,8 +352,10 @@ gboolean qio_channel_tls_bye (QIOChannelTLS *tls,
  * @callback: (scope async) (closure user_data): called when it is done
  * @user_data: what to call it with
  *
- * Sends the close_notify alert, as qio_channel_tls_bye(), on the thread's default main context,
- * without blocking.
+ * Sends the close_notify alert, as [method@Qio.ChannelTLS.bye], on the thread's default main
+ * context, without blocking.
+ *
+ * Since: 0.1
  */
 void qio_channel_tls_bye_async (QIOChannelTLS *tls,
                                 int io_priority,
@@ -300,9 +369,11 @@ void qio_channel_tls_bye_async (QIOChannelTLS *tls,
  * @result: what the callback was given
  * @error: where to report an error
  *
- * Takes the result of qio_channel_tls_bye_async().
+ * Takes the result of [method@Qio.ChannelTLS.bye_async].
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_tls_bye_finish (QIOChannelTLS *tls,
                                      GAsyncResult *result,
@@ -321,6 +392,8 @@ gboolean qio_channel_tls_bye_finish (QIOChannelTLS *tls,
  * pending, %G_IO_ERROR_NOT_SUPPORTED with TLS 1.2, and those of writing.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_tls_update_keys (QIOChannelTLS *tls,
                                       gboolean ask_peer,
@@ -333,6 +406,8 @@ gboolean qio_channel_tls_update_keys (QIOChannelTLS *tls,
  * Gets the lower channel.
  *
  * Returns: (transfer full): the channel
+ *
+ * Since: 0.1
  */
 QIOChannel *qio_channel_tls_get_master (QIOChannelTLS *tls);
 
@@ -343,6 +418,8 @@ QIOChannel *qio_channel_tls_get_master (QIOChannelTLS *tls);
  * Gets the credentials.
  *
  * Returns: (transfer full): the credentials
+ *
+ * Since: 0.1
  */
 QIOTlsCreds *qio_channel_tls_get_creds (QIOChannelTLS *tls);
 
@@ -355,6 +432,8 @@ QIOTlsCreds *qio_channel_tls_get_creds (QIOChannelTLS *tls);
  * requests none.
  *
  * Returns: (transfer full) (nullable): the name or the address
+ *
+ * Since: 0.1
  */
 char *qio_channel_tls_get_hostname (QIOChannelTLS *tls);
 
@@ -365,6 +444,8 @@ char *qio_channel_tls_get_hostname (QIOChannelTLS *tls);
  * Gets whether the connection is established.
  *
  * Returns: whether it is
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_tls_is_handshake_done (QIOChannelTLS *tls);
 
@@ -376,6 +457,8 @@ gboolean qio_channel_tls_is_handshake_done (QIOChannelTLS *tls);
  * that has failed because of it. Needs a TLS backend of GIO (glib-networking).
  *
  * Returns: (transfer full) (nullable): the certificate
+ *
+ * Since: 0.1
  */
 GTlsCertificate *qio_channel_tls_get_peer_certificate (QIOChannelTLS *tls);
 
@@ -383,12 +466,14 @@ GTlsCertificate *qio_channel_tls_get_peer_certificate (QIOChannelTLS *tls);
  * qio_channel_tls_get_peer_certificate_errors:
  * @tls: a channel
  *
- * Returns what is wrong with the certificate of the peer, as far as it was found: all errors where
- * a handler of
- * #QIOChannelTLS::accept-certificate is connected, else the first one. Nothing for a certificate that verifies, and before
- * one was presented. Stays after a handshake that failed because of it.
+ * Returns the verification errors of the certificate of the peer, as far as they were found: all
+ * errors where a handler of [signal@Qio.ChannelTLS::accept-certificate] is connected, else the
+ * first one. Nothing for a certificate that verifies, and before one was presented. Stays after a
+ * handshake that failed because of it.
  *
  * Returns: the errors
+ *
+ * Since: 0.1
  */
 GTlsCertificateFlags qio_channel_tls_get_peer_certificate_errors (QIOChannelTLS *tls);
 
@@ -399,6 +484,8 @@ GTlsCertificateFlags qio_channel_tls_get_peer_certificate_errors (QIOChannelTLS 
  * Gets the version of TLS, once the connection is established.
  *
  * Returns: the version
+ *
+ * Since: 0.1
  */
 GTlsProtocolVersion qio_channel_tls_get_protocol_version (QIOChannelTLS *tls);
 
@@ -409,6 +496,8 @@ GTlsProtocolVersion qio_channel_tls_get_protocol_version (QIOChannelTLS *tls);
  * Gets the standard name of the cipher suite, once the connection is established.
  *
  * Returns: (transfer full) (nullable): the name
+ *
+ * Since: 0.1
  */
 char *qio_channel_tls_get_cipher (QIOChannelTLS *tls);
 
@@ -419,6 +508,8 @@ char *qio_channel_tls_get_cipher (QIOChannelTLS *tls);
  * Returns how large the key of the cipher is, once the connection is established: 32 for AES-256.
  *
  * Returns: the size in bytes, or 0 before that
+ *
+ * Since: 0.1
  */
 guint qio_channel_tls_get_key_size (QIOChannelTLS *tls);
 
@@ -431,6 +522,8 @@ guint qio_channel_tls_get_key_size (QIOChannelTLS *tls);
  * presented no certificate, or if the credentials do not verify it.
  *
  * Returns: (transfer full) (nullable): the name
+ *
+ * Since: 0.1
  */
 char *qio_channel_tls_get_peer_name (QIOChannelTLS *tls);
 
@@ -441,6 +534,8 @@ char *qio_channel_tls_get_peer_name (QIOChannelTLS *tls);
  * Gets the application protocol that was negotiated (ALPN).
  *
  * Returns: (transfer full) (nullable): the name
+ *
+ * Since: 0.1
  */
 char *qio_channel_tls_get_alpn_protocol (QIOChannelTLS *tls);
 
@@ -451,6 +546,8 @@ char *qio_channel_tls_get_alpn_protocol (QIOChannelTLS *tls);
  * Gets whether an earlier session was resumed: then no certificate was presented.
  *
  * Returns: whether it is so
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_tls_is_resumed (QIOChannelTLS *tls);
 
@@ -461,8 +558,10 @@ gboolean qio_channel_tls_is_resumed (QIOChannelTLS *tls);
  *
  * Sets whether a stream that ends without the close_notify alert of the peer is an error of
  * reading. Default: %TRUE. Some servers never send close_notify, and protocols that state all
- * lengths do not need it. As the property of #GTlsConnection; %QIO_CHANNEL_READ_FLAG_RELAXED_EOF
- * does the same for one read.
+ * lengths do not need it. As the property of [class@Gio.TlsConnection];
+ * %QIO_CHANNEL_READ_FLAG_RELAXED_EOF does the same for one read.
+ *
+ * Since: 0.1
  */
 void qio_channel_tls_set_require_close_notify (QIOChannelTLS *tls,
                                                gboolean required);
@@ -474,6 +573,8 @@ void qio_channel_tls_set_require_close_notify (QIOChannelTLS *tls,
  * Gets whether the peer has to send close_notify.
  *
  * Returns: %TRUE if it has to
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_tls_get_require_close_notify (QIOChannelTLS *tls);
 

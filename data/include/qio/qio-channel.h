@@ -13,30 +13,75 @@ G_BEGIN_DECLS
 /**
  * QIOChannel:
  *
- * A channel that bytes, and sometimes file descriptors, go through: the abstract base class of them
- * all.
+ * The abstract base class of channels, which transfer bytes and file descriptors.
  *
- * Try first: in non-blocking mode a read or write that would have to wait says so, and only then is
- * it worth waiting, with a watch, an asynchronous function, a coroutine or qio_channel_wait(). In
- * blocking mode, the mode of a new channel, reads and writes wait by themselves.
+ * A channel is made by a constructor of its class: [class@Qio.ChannelSocket],
+ * [class@Qio.ChannelFile], [class@Qio.ChannelCommand], [class@Qio.ChannelBuffer],
+ * [class@Qio.ChannelNull], or [class@Qio.ChannelTLS] over any of them. For a descriptor of unknown
+ * kind there is [ctor@Qio.Channel.new_fd]. Other classes derive from this one, in any language: see
+ * [subclassing](subclassing.html).
  *
- * Channels can be shared between threads. qio_channel_shutdown() and qio_channel_close() may be
- * called while another thread is blocked in a read: that read returns. Threads must not be ended by
- * pthread_cancel() while they are in a function of this library: it unwinds the stack by means of
- * the C library, which the frames of the library do not allow, and the process ends. Closing the
- * channel, a time limit or a #GCancellable ends any wait.
+ * A new channel is in blocking mode, in which reads and writes wait. In non-blocking mode, which
+ * [method@Qio.Channel.set_blocking] sets, a read or write that would have to wait fails with
+ * would-block. Try first, and wait only then: by a watch ([method@Qio.Channel.create_watch]), an
+ * asynchronous function, a coroutine or [method@Qio.Channel.wait].
+ *
+ * A typical sequence, after the channel was made:
+ *
+ * ```c
+ * static gboolean
+ * on_readable (QIOChannel *channel, GIOCondition condition, gpointer loop)
+ * {
+ *   g_autoptr (GError) error = NULL;
+ *   char buf[4096];
+ *   gssize count = qio_channel_read (channel, buf, sizeof buf, &error);
+ *
+ *   if (count == QIO_CHANNEL_ERR_BLOCK)
+ *     return G_SOURCE_CONTINUE;
+ *   if (count > 0)
+ *     {
+ *       fwrite (buf, 1, count, stdout);
+ *       return G_SOURCE_CONTINUE;
+ *     }
+ *   if (error != NULL)
+ *     g_warning ("%s", error->message);
+ *   qio_channel_close (channel, NULL);
+ *   g_main_loop_quit (loop);
+ *   return G_SOURCE_REMOVE;
+ * }
+ *
+ * qio_channel_set_blocking (channel, FALSE, NULL);
+ * qio_channel_add_watch (channel, G_IO_IN, on_readable, loop, NULL);
+ * g_main_loop_run (loop);
+ * ```
+ *
+ * ## Threads
+ *
+ * Channels can be shared between threads. [method@Qio.Channel.shutdown] and
+ * [method@Qio.Channel.close] may be called while another thread is blocked in a read: that read
+ * returns. Closing the channel, a timeout or a [class@Gio.Cancellable] ends any wait. Threads must
+ * not be ended by `pthread_cancel()` while they are in a function of this library: the forced
+ * unwinding of the stack aborts the process.
+ *
+ * ## Signals
+ *
+ * The class has none of its own. [property@Qio.Channel:closed] and the other properties notify.
+ *
+ * Since: 0.1
  */
 G_DECLARE_DERIVABLE_TYPE (QIOChannel, qio_channel, QIO, CHANNEL, GObject)
 
 /**
  * QIOChannelFunc:
  * @ioc: the channel
- * @condition: what is there, never nothing
- * @user_data: what was given with the function
+ * @condition: the conditions that hold, at least one
+ * @user_data: the user data of the callback
  *
- * What a watch calls.
+ * The callback of a channel watch.
  *
  * Returns: %G_SOURCE_CONTINUE to be called again, or %G_SOURCE_REMOVE
+ *
+ * Since: 0.1
  */
 typedef gboolean (*QIOChannelFunc) (QIOChannel *ioc,
                                     GIOCondition condition,
@@ -44,9 +89,11 @@ typedef gboolean (*QIOChannelFunc) (QIOChannel *ioc,
 
 /**
  * QIOHandler:
- * @opaque: what was given with the handlers
+ * @opaque: the user data of the handlers
  *
- * What qio_channel_set_aio_fd_handler() has called.
+ * A handler of [method@Qio.Channel.set_aio_fd_handler].
+ *
+ * Since: 0.1
  */
 typedef void (*QIOHandler) (gpointer opaque);
 
@@ -56,8 +103,8 @@ typedef void (*QIOHandler) (gpointer opaque);
  * @io_writev: writes from a list of buffers, with descriptors; for classes in C
  * @io_readv: reads into a list of buffers, with descriptors; for classes in C
  * @io_close: closes, flushing pending output; called once
- * @io_create_watch: makes a source that calls a #QIOChannelFunc
- * @io_set_blocking: makes reads and writes wait, or say that they would have to
+ * @io_create_watch: makes a source that calls a [callback@Qio.ChannelFunc]
+ * @io_set_blocking: sets blocking or non-blocking mode
  * @io_shutdown: ends one direction, or both; quick, from any thread
  * @io_set_cork: holds written data back, or sends what was held back; a hint
  * @io_set_delay: allows small writes to be merged, or not; a hint
@@ -66,15 +113,17 @@ typedef void (*QIOHandler) (gpointer opaque);
  * @io_wait_fd: returns the descriptor to wait for, and the condition of it
  * @io_preadv: reads at an offset
  * @io_pwritev: writes at an offset
- * @io_flush: sends what the channel itself still holds
+ * @io_flush: sends buffered data
  * @io_get_credentials: returns the credentials of the peer
  * @io_read_bytes: reads bytes, with descriptors; for bindings, in place of @io_readv
  * @io_write_bytes: writes bytes, with descriptors; for bindings, in place of @io_writev
  *
- * The class of a channel. Every slot has a default, which is an error that says "not supported", or
- * nothing for the hints. A class fills @io_readv or @io_read_bytes, @io_writev or @io_write_bytes,
- * @io_close,
- * @io_set_blocking, and @io_wait_fd or @io_create_watch.
+ * The class of a channel. Every virtual function has a default, which fails with
+ * %G_IO_ERROR_NOT_SUPPORTED, or does nothing for the hints. A class implements @io_readv or
+ * @io_read_bytes, @io_writev or @io_write_bytes, @io_close, @io_set_blocking, and @io_wait_fd or
+ * @io_create_watch.
+ *
+ * Since: 0.1
  */
 struct _QIOChannelClass
 {
@@ -155,6 +204,8 @@ struct _QIOChannelClass
  * @ioc: the channel
  *
  * Writes from a list of buffers.
+ *
+ * Since: 0.1
  */
 
 /**
@@ -162,6 +213,8 @@ struct _QIOChannelClass
  * @ioc: the channel
  *
  * Reads into a list of buffers.
+ *
+ * Since: 0.1
  */
 
 /**
@@ -169,6 +222,8 @@ struct _QIOChannelClass
  * @ioc: the channel
  *
  * Reads at an offset.
+ *
+ * Since: 0.1
  */
 
 /**
@@ -176,6 +231,8 @@ struct _QIOChannelClass
  * @ioc: the channel
  *
  * Writes at an offset.
+ *
+ * Since: 0.1
  */
 
 /**
@@ -183,6 +240,8 @@ struct _QIOChannelClass
  * @ioc: the channel
  *
  * Calls handlers whenever the channel is ready.
+ *
+ * Since: 0.1
  */
 
 /**
@@ -190,21 +249,25 @@ struct _QIOChannelClass
  * @ioc: the channel
  * @error: where to report an error
  *
- * Closes. Called once in the life of a channel.
+ * Closes the channel. Called once.
  *
  * Returns: (skip): 0, or -1 with an error
+ *
+ * Since: 0.1
  */
 
 /**
  * QIOChannelClass::io_create_watch:
  * @ioc: the channel
- * @condition: what to wait for
+ * @condition: the condition to wait for
  *
- * Makes a source that waits for a condition. A source of another kind that GLib makes is wrapped,
- * and so is the watch of another channel: its conditions are reported for this one. Called
- * `create_watch` in Vala.
+ * Creates a source that waits for a condition. A GLib source of another type is wrapped, and so is
+ * the watch of another channel: its conditions are reported for this one. Called `create_watch` in
+ * Vala.
  *
  * Returns: (transfer full): a source
+ *
+ * Since: 0.1
  */
 
 /**
@@ -213,9 +276,12 @@ struct _QIOChannelClass
  * @enabled: whether to wait
  * @error: where to report an error
  *
- * Makes reads and writes wait, or say that they would have to.
+ * Sets blocking or non-blocking mode. In non-blocking mode reads and writes that would wait fail
+ * with %G_IO_ERROR_WOULD_BLOCK.
  *
  * Returns: (skip): 0, or -1 with an error
+ *
+ * Since: 0.1
  */
 
 /**
@@ -227,6 +293,8 @@ struct _QIOChannelClass
  * Ends one direction, or both.
  *
  * Returns: (skip): 0, or -1 with an error
+ *
+ * Since: 0.1
  */
 
 /**
@@ -235,6 +303,8 @@ struct _QIOChannelClass
  * @enabled: whether to hold data back
  *
  * Holds written data back.
+ *
+ * Since: 0.1
  */
 
 /**
@@ -243,6 +313,8 @@ struct _QIOChannelClass
  * @enabled: whether small writes may be merged
  *
  * Allows small writes to be merged.
+ *
+ * Since: 0.1
  */
 
 /**
@@ -255,6 +327,8 @@ struct _QIOChannelClass
  * Moves the position.
  *
  * Returns: the new position, or -1 with an error
+ *
+ * Since: 0.1
  */
 
 /**
@@ -263,9 +337,11 @@ struct _QIOChannelClass
  * @condition: %G_IO_IN or %G_IO_OUT
  * @fd_condition: (out): what to wait for on the descriptor
  *
- * Returns what to wait for until a condition is worth trying. Never blocks.
+ * Returns what to wait for before the next attempt. Never blocks.
  *
  * Returns: a descriptor, %QIO_CHANNEL_WAIT_NOW or %QIO_CHANNEL_WAIT_WATCH
+ *
+ * Since: 0.1
  */
 
 /**
@@ -273,10 +349,12 @@ struct _QIOChannelClass
  * @ioc: the channel
  * @error: where to report an error
  *
- * Sends what the channel itself still holds, and sees to the end of writes without a copy. Reports
- * %G_IO_ERROR_WOULD_BLOCK as long as that is not done.
+ * Sends the data that the channel has buffered, and waits for outstanding zero-copy writes. Returns
+ * %G_IO_ERROR_WOULD_BLOCK as long as either is pending.
  *
- * Returns: 0, 1 if all data was copied that was to be written without, or -1 with an error
+ * Returns: 0, 1 if the data of all zero-copy writes was copied, or -1 with an error
+ *
+ * Since: 0.1
  */
 
 /**
@@ -287,20 +365,24 @@ struct _QIOChannelClass
  * Gets the credentials of the peer.
  *
  * Returns: (transfer full): credentials
+ *
+ * Since: 0.1
  */
 
 /**
  * QIOChannelClass::io_read_bytes:
  * @ioc: the channel
  * @count: the most bytes
- * @fds: (out) (optional) (nullable) (transfer full): descriptors that came along
+ * @fds: (out) (optional) (nullable) (transfer full): received descriptors
  * @flags: how to read
  * @error: where to report an error
  *
- * Reads. Reports %G_IO_ERROR_WOULD_BLOCK where it would have to wait. Called `read_bytes_with_fds`
+ * Reads. Fails with %G_IO_ERROR_WOULD_BLOCK if it would have to wait. Called `read_bytes_with_fds`
  * in Vala.
  *
  * Returns: (transfer full): the bytes, none at the end of the file
+ *
+ * Since: 0.1
  */
 
 /**
@@ -311,34 +393,44 @@ struct _QIOChannelClass
  * @flags: how to write
  * @error: where to report an error
  *
- * Writes. Reports %G_IO_ERROR_WOULD_BLOCK where it would have to wait. Called
+ * Writes. Fails with %G_IO_ERROR_WOULD_BLOCK if it would have to wait. Called
  * `write_bytes_with_fds` in Vala.
  *
  * Returns: how many bytes were written
+ *
+ * Since: 0.1
  */
 
 /**
  * QIOChannel:name:
  *
- * What the channel is called in messages and in the names of its sources.
+ * The label of the channel in messages and in the names of its sources.
+ *
+ * Since: 0.1
  */
 
 /**
  * QIOChannel:features:
  *
- * What the channel can do beyond reading and writing.
+ * The features of the channel beyond reading and writing.
+ *
+ * Since: 0.1
  */
 
 /**
  * QIOChannel:blocking:
  *
- * Whether reads and writes wait until they can be done.
+ * Whether reads and writes block until they can be done.
+ *
+ * Since: 0.1
  */
 
 /**
  * QIOChannel:closed:
  *
  * Whether the channel has been closed.
+ *
+ * Since: 0.1
  */
 
 /**
@@ -349,6 +441,8 @@ struct _QIOChannelClass
  * Gets whether a channel has a feature.
  *
  * Returns: %TRUE if it has
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_has_feature (QIOChannel *ioc,
                                   QIOChannelFeature feature);
@@ -359,6 +453,8 @@ gboolean qio_channel_has_feature (QIOChannel *ioc,
  * @feature: a feature
  *
  * Adds a feature: for the class of the channel.
+ *
+ * Since: 0.1
  */
 void qio_channel_set_feature (QIOChannel *ioc,
                               QIOChannelFeature feature);
@@ -370,6 +466,8 @@ void qio_channel_set_feature (QIOChannel *ioc,
  * Gets what a channel can do.
  *
  * Returns: its features
+ *
+ * Since: 0.1
  */
 QIOChannelFeature qio_channel_get_features (QIOChannel *ioc);
 
@@ -379,6 +477,8 @@ QIOChannelFeature qio_channel_get_features (QIOChannel *ioc);
  * @name: (nullable): the name
  *
  * Names a channel, for messages and for the names of its sources.
+ *
+ * Since: 0.1
  */
 void qio_channel_set_name (QIOChannel *ioc,
                            const char *name);
@@ -390,6 +490,8 @@ void qio_channel_set_name (QIOChannel *ioc,
  * Gets the name of a channel.
  *
  * Returns: (transfer full) (nullable): the name
+ *
+ * Since: 0.1
  */
 char *qio_channel_get_name (QIOChannel *ioc);
 
@@ -398,15 +500,17 @@ char *qio_channel_get_name (QIOChannel *ioc);
  * @ioc: a channel
  * @iov: the buffers, in order
  * @niov: how many buffers there are
- * @fds: (nullable): where to put the descriptors that came along, to be freed by g_free()
- * @nfds: (nullable): where to put how many came; %NULL if @fds is
+ * @fds: (nullable): where to put the received descriptors, to be freed by [func@GLib.free]
+ * @nfds: (nullable): location for their number; %NULL if @fds is
  * @flags: how to do it
  * @error: where to report an error
  *
- * Reads once, into several buffers. Needs %QIO_CHANNEL_FEATURE_FD_PASS where @fds is not %NULL;
- * without, descriptors that come are closed.
+ * Reads once, into several buffers. Needs %QIO_CHANNEL_FEATURE_FD_PASS where @fds is not %NULL; if
+ * @fds is %NULL, received descriptors are closed.
  *
  * Returns: how many bytes, 0 at the end of the file, -1 with an error, or %QIO_CHANNEL_ERR_BLOCK
+ *
+ * Since: 0.1
  */
 gssize qio_channel_readv_full (QIOChannel *ioc,
                                const struct iovec *iov,
@@ -430,6 +534,8 @@ gssize qio_channel_readv_full (QIOChannel *ioc,
  * descriptors.
  *
  * Returns: how many bytes, -1 with an error, or %QIO_CHANNEL_ERR_BLOCK
+ *
+ * Since: 0.1
  */
 gssize qio_channel_writev_full (QIOChannel *ioc,
                                 const struct iovec *iov,
@@ -446,9 +552,11 @@ gssize qio_channel_writev_full (QIOChannel *ioc,
  * @niov: how many buffers there are
  * @error: where to report an error
  *
- * Reads until all buffers are full, and waits where it has to: in a coroutine by suspending that.
+ * Reads until all buffers are full, and waits if necessary; in a coroutine, suspends it.
  *
  * Returns: 1, or 0 if the file ended before the first byte, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_readv_all_eof (QIOChannel *ioc,
                                const struct iovec *iov,
@@ -462,9 +570,11 @@ int qio_channel_readv_all_eof (QIOChannel *ioc,
  * @niov: how many buffers there are
  * @error: where to report an error
  *
- * As qio_channel_readv_all_eof(); every end of the file is an error.
+ * As [method@Qio.Channel.readv_all_eof]; every end of the file is an error.
  *
  * Returns: 0, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_readv_all (QIOChannel *ioc,
                            const struct iovec *iov,
@@ -478,9 +588,11 @@ int qio_channel_readv_all (QIOChannel *ioc,
  * @niov: how many buffers there are
  * @error: where to report an error
  *
- * Writes all buffers, and waits where it has to.
+ * Writes all buffers, and waits if necessary.
  *
  * Returns: 0, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_writev_all (QIOChannel *ioc,
                             const struct iovec *iov,
@@ -494,9 +606,11 @@ int qio_channel_writev_all (QIOChannel *ioc,
  * @niov: how many buffers there are
  * @error: where to report an error
  *
- * As qio_channel_readv_full(), without descriptors and flags.
+ * As [method@Qio.Channel.readv_full], without descriptors and flags.
  *
  * Returns: how many bytes, 0 at the end of the file, -1 with an error, or %QIO_CHANNEL_ERR_BLOCK
+ *
+ * Since: 0.1
  */
 gssize qio_channel_readv (QIOChannel *ioc,
                           const struct iovec *iov,
@@ -510,9 +624,11 @@ gssize qio_channel_readv (QIOChannel *ioc,
  * @niov: how many buffers there are
  * @error: where to report an error
  *
- * As qio_channel_writev_full(), without descriptors and flags.
+ * As [method@Qio.Channel.writev_full], without descriptors and flags.
  *
  * Returns: how many bytes, -1 with an error, or %QIO_CHANNEL_ERR_BLOCK
+ *
+ * Since: 0.1
  */
 gssize qio_channel_writev (QIOChannel *ioc,
                            const struct iovec *iov,
@@ -529,6 +645,8 @@ gssize qio_channel_writev (QIOChannel *ioc,
  * Reads once.
  *
  * Returns: how many bytes, 0 at the end of the file, -1 with an error, or %QIO_CHANNEL_ERR_BLOCK
+ *
+ * Since: 0.1
  */
 gssize qio_channel_read (QIOChannel *ioc,
                          void *buf,
@@ -545,6 +663,8 @@ gssize qio_channel_read (QIOChannel *ioc,
  * Writes once.
  *
  * Returns: how many bytes, -1 with an error, or %QIO_CHANNEL_ERR_BLOCK
+ *
+ * Since: 0.1
  */
 gssize qio_channel_write (QIOChannel *ioc,
                           const void *buf,
@@ -558,9 +678,11 @@ gssize qio_channel_write (QIOChannel *ioc,
  * @buflen: its size in bytes
  * @error: where to report an error
  *
- * As qio_channel_readv_all_eof(), into one buffer.
+ * As [method@Qio.Channel.readv_all_eof], into one buffer.
  *
  * Returns: 1, or 0 if the file ended before the first byte, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_read_all_eof (QIOChannel *ioc,
                               void *buf,
@@ -574,9 +696,11 @@ int qio_channel_read_all_eof (QIOChannel *ioc,
  * @buflen: its size in bytes
  * @error: where to report an error
  *
- * As qio_channel_readv_all(), into one buffer.
+ * As [method@Qio.Channel.readv_all], into one buffer.
  *
  * Returns: 0, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_read_all (QIOChannel *ioc,
                           void *buf,
@@ -590,9 +714,11 @@ int qio_channel_read_all (QIOChannel *ioc,
  * @buflen: its size in bytes
  * @error: where to report an error
  *
- * As qio_channel_writev_all(), from one buffer.
+ * As [method@Qio.Channel.writev_all], from one buffer.
  *
  * Returns: 0, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_write_all (QIOChannel *ioc,
                            const void *buf,
@@ -604,13 +730,15 @@ int qio_channel_write_all (QIOChannel *ioc,
  * @ioc: a channel
  * @iov: the buffers, in order
  * @niov: how many buffers there are
- * @fds: (nullable): where to put the descriptors that came along, to be freed by g_free()
- * @nfds: (nullable): where to put how many came; %NULL if @fds is
+ * @fds: (nullable): where to put the received descriptors, to be freed by [func@GLib.free]
+ * @nfds: (nullable): location for their number; %NULL if @fds is
  * @error: where to report an error
  *
- * As qio_channel_readv_all_eof(), with descriptors.
+ * As [method@Qio.Channel.readv_all_eof], with descriptors.
  *
  * Returns: 1, or 0 if the file ended before the first byte, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_readv_full_all_eof (QIOChannel *ioc,
                                     const struct iovec *iov,
@@ -624,15 +752,18 @@ int qio_channel_readv_full_all_eof (QIOChannel *ioc,
  * @ioc: a channel
  * @iov: the buffers, in order
  * @niov: how many buffers there are
- * @fds: (nullable): where to put the descriptors that came along, to be freed by g_free()
- * @nfds: (nullable): where to put how many came; %NULL if @fds is
+ * @fds: (nullable): where to put the received descriptors, to be freed by [func@GLib.free]
+ * @nfds: (nullable): location for their number; %NULL if @fds is
  * @flags: how to do it; %QIO_CHANNEL_READ_FLAG_MSG_PEEK is an error, as each peek gets the same
  * data
  * @error: where to report an error
  *
- * As qio_channel_readv_full_all_eof(), with flags, as QEMU's newer function of that name has them.
+ * As [method@Qio.Channel.readv_full_all_eof], with flags, as QEMU's newer function of that name has
+ * them.
  *
  * Returns: 1, or 0 if the file ended before the first byte, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_readv_full_all_eof_with_flags (QIOChannel *ioc,
                                                const struct iovec *iov,
@@ -647,13 +778,15 @@ int qio_channel_readv_full_all_eof_with_flags (QIOChannel *ioc,
  * @ioc: a channel
  * @iov: the buffers, in order
  * @niov: how many buffers there are
- * @fds: (nullable): where to put the descriptors that came along, to be freed by g_free()
- * @nfds: (nullable): where to put how many came; %NULL if @fds is
+ * @fds: (nullable): where to put the received descriptors, to be freed by [func@GLib.free]
+ * @nfds: (nullable): location for their number; %NULL if @fds is
  * @error: where to report an error
  *
- * As qio_channel_readv_all(), with descriptors.
+ * As [method@Qio.Channel.readv_all], with descriptors.
  *
  * Returns: 0, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_readv_full_all (QIOChannel *ioc,
                                 const struct iovec *iov,
@@ -667,15 +800,18 @@ int qio_channel_readv_full_all (QIOChannel *ioc,
  * @ioc: a channel
  * @iov: the buffers, in order
  * @niov: how many buffers there are
- * @fds: (nullable): where to put the descriptors that came along, to be freed by g_free()
- * @nfds: (nullable): where to put how many came; %NULL if @fds is
+ * @fds: (nullable): where to put the received descriptors, to be freed by [func@GLib.free]
+ * @nfds: (nullable): location for their number; %NULL if @fds is
  * @flags: how to do it; %QIO_CHANNEL_READ_FLAG_MSG_PEEK is an error, as each peek gets the same
  * data
  * @error: where to report an error
  *
- * As qio_channel_readv_full_all(), with flags, as QEMU's newer function of that name has them.
+ * As [method@Qio.Channel.readv_full_all], with flags, as QEMU's newer function of that name has
+ * them.
  *
  * Returns: 0, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_readv_full_all_with_flags (QIOChannel *ioc,
                                            const struct iovec *iov,
@@ -694,9 +830,11 @@ int qio_channel_readv_full_all_with_flags (QIOChannel *ioc,
  * @nfds: how many there are
  * @error: where to report an error
  *
- * As qio_channel_writev_all(), with descriptors, which travel with the first byte.
+ * As [method@Qio.Channel.writev_all], with descriptors, which are passed with the first byte.
  *
  * Returns: 0, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_writev_full_all (QIOChannel *ioc,
                                  const struct iovec *iov,
@@ -712,14 +850,16 @@ int qio_channel_writev_full_all (QIOChannel *ioc,
  * @niov: how many buffers there are
  * @fds: (nullable): descriptors to send with the first byte; they stay open here
  * @nfds: how many there are
- * @flags: #QIOChannelWriteFlags
+ * @flags: [flags@Qio.ChannelWriteFlags]
  * @error: where to report an error
  *
- * As qio_channel_writev_full_all(), with flags for each of its writes. After
- * %QIO_CHANNEL_WRITE_FLAG_ZERO_COPY the memory must stay as it is until qio_channel_flush() has
- * succeeded.
+ * As [method@Qio.Channel.writev_full_all], with flags for each of its writes. After
+ * %QIO_CHANNEL_WRITE_FLAG_ZERO_COPY the memory must stay as it is until [method@Qio.Channel.flush]
+ * has succeeded.
  *
  * Returns: 0, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_writev_full_all_with_flags (QIOChannel *ioc,
                                             const struct iovec *iov,
@@ -740,6 +880,8 @@ int qio_channel_writev_full_all_with_flags (QIOChannel *ioc,
  * Reads once at an offset, and leaves the position alone. Needs %QIO_CHANNEL_FEATURE_SEEKABLE.
  *
  * Returns: how many bytes, -1 with an error, or %QIO_CHANNEL_ERR_BLOCK
+ *
+ * Since: 0.1
  */
 gssize qio_channel_pread (QIOChannel *ioc,
                           void *buf,
@@ -755,9 +897,11 @@ gssize qio_channel_pread (QIOChannel *ioc,
  * @offset: where in the file
  * @error: where to report an error
  *
- * As qio_channel_pread(), until all is done.
+ * As [method@Qio.Channel.pread], until all is done.
  *
  * Returns: 0, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_pread_all (QIOChannel *ioc,
                            void *buf,
@@ -776,6 +920,8 @@ int qio_channel_pread_all (QIOChannel *ioc,
  * Reads once at an offset, and leaves the position alone. Needs %QIO_CHANNEL_FEATURE_SEEKABLE.
  *
  * Returns: how many bytes, -1 with an error, or %QIO_CHANNEL_ERR_BLOCK
+ *
+ * Since: 0.1
  */
 gssize qio_channel_preadv (QIOChannel *ioc,
                            const struct iovec *iov,
@@ -791,9 +937,11 @@ gssize qio_channel_preadv (QIOChannel *ioc,
  * @offset: where in the file
  * @error: where to report an error
  *
- * As qio_channel_preadv(), until all is done.
+ * As [method@Qio.Channel.preadv], until all is done.
  *
  * Returns: 0, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_preadv_all (QIOChannel *ioc,
                             const struct iovec *iov,
@@ -809,9 +957,11 @@ int qio_channel_preadv_all (QIOChannel *ioc,
  * @offset: where in the file
  * @error: where to report an error
  *
- * As qio_channel_read_all_eof(), at an offset; the position stays.
+ * As [method@Qio.Channel.read_all_eof], at an offset; the position stays.
  *
  * Returns: 1, or 0 if the file ended before the first byte, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_pread_all_eof (QIOChannel *ioc,
                                void *buf,
@@ -827,9 +977,11 @@ int qio_channel_pread_all_eof (QIOChannel *ioc,
  * @offset: where in the file
  * @error: where to report an error
  *
- * As qio_channel_readv_all_eof(), at an offset; the position stays.
+ * As [method@Qio.Channel.readv_all_eof], at an offset; the position stays.
  *
  * Returns: 1, or 0 if the file ended before the first byte, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_preadv_all_eof (QIOChannel *ioc,
                                 const struct iovec *iov,
@@ -848,6 +1000,8 @@ int qio_channel_preadv_all_eof (QIOChannel *ioc,
  * Writes once at an offset, and leaves the position alone. Needs %QIO_CHANNEL_FEATURE_SEEKABLE.
  *
  * Returns: how many bytes, -1 with an error, or %QIO_CHANNEL_ERR_BLOCK
+ *
+ * Since: 0.1
  */
 gssize qio_channel_pwrite (QIOChannel *ioc,
                            const void *buf,
@@ -863,9 +1017,11 @@ gssize qio_channel_pwrite (QIOChannel *ioc,
  * @offset: where in the file
  * @error: where to report an error
  *
- * As qio_channel_pwrite(), until all is done.
+ * As [method@Qio.Channel.pwrite], until all is done.
  *
  * Returns: 0, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_pwrite_all (QIOChannel *ioc,
                             const void *buf,
@@ -884,6 +1040,8 @@ int qio_channel_pwrite_all (QIOChannel *ioc,
  * Writes once at an offset, and leaves the position alone. Needs %QIO_CHANNEL_FEATURE_SEEKABLE.
  *
  * Returns: how many bytes, -1 with an error, or %QIO_CHANNEL_ERR_BLOCK
+ *
+ * Since: 0.1
  */
 gssize qio_channel_pwritev (QIOChannel *ioc,
                             const struct iovec *iov,
@@ -899,9 +1057,11 @@ gssize qio_channel_pwritev (QIOChannel *ioc,
  * @offset: where in the file
  * @error: where to report an error
  *
- * As qio_channel_pwritev(), until all is done.
+ * As [method@Qio.Channel.pwritev], until all is done.
  *
  * Returns: 0, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_pwritev_all (QIOChannel *ioc,
                              const struct iovec *iov,
@@ -915,9 +1075,12 @@ int qio_channel_pwritev_all (QIOChannel *ioc,
  * @enabled: whether to do so
  * @error: where to report an error
  *
- * Makes reads and writes wait until they can be done, or say that they would have to.
+ * Sets blocking or non-blocking mode. In non-blocking mode reads and writes that would wait return
+ * %QIO_CHANNEL_ERR_BLOCK, without an error.
  *
  * Returns: (skip): 0, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_set_blocking (QIOChannel *ioc,
                               gboolean enabled,
@@ -930,6 +1093,8 @@ int qio_channel_set_blocking (QIOChannel *ioc,
  * Gets the mode of a channel.
  *
  * Returns: %TRUE if reads and writes wait
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_get_blocking (QIOChannel *ioc);
 
@@ -942,6 +1107,8 @@ gboolean qio_channel_get_blocking (QIOChannel *ioc);
  * afterwards even if there was an error; later calls do nothing.
  *
  * Returns: (skip): 0, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_close (QIOChannel *ioc,
                        GError **error);
@@ -950,10 +1117,12 @@ int qio_channel_close (QIOChannel *ioc,
  * qio_channel_abort:
  * @ioc: a channel
  *
- * Closes a channel as one that has failed: nothing is flushed and nothing is sent, and it does not
- * block. The peer of a TCP connection sees a reset, so that what was cut does not look complete; a
- * TLS channel above it sends no close_notify. A command is killed. Unix sockets, pipes and files
+ * Closes a channel as after a failure: nothing is flushed and nothing is sent, and it does not
+ * block. The peer of a TCP connection sees a reset, so that truncated data does not look complete;
+ * a TLS channel above it sends no close_notify. A command is killed. Unix sockets, pipes and files
  * have no way to report it to their readers. Does nothing on a closed channel.
+ *
+ * Since: 0.1
  */
 void qio_channel_abort (QIOChannel *ioc);
 
@@ -964,6 +1133,8 @@ void qio_channel_abort (QIOChannel *ioc);
  * Gets whether a channel has been closed.
  *
  * Returns: %TRUE once it has
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_is_closed (QIOChannel *ioc);
 
@@ -977,6 +1148,8 @@ gboolean qio_channel_is_closed (QIOChannel *ioc);
  * %QIO_CHANNEL_FEATURE_SHUTDOWN.
  *
  * Returns: (skip): 0, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_shutdown (QIOChannel *ioc,
                           QIOChannelShutdown how,
@@ -987,14 +1160,16 @@ int qio_channel_shutdown (QIOChannel *ioc,
  * @ioc: a channel
  * @error: where to report an error
  *
- * Sends what the channel itself still holds, and waits, whatever the mode, until all that was
- * written with %QIO_CHANNEL_WRITE_FLAG_ZERO_COPY has been sent: its memory belongs to the caller
- * again. A peer that does not read makes it wait; shutting both directions down, or closing the
- * channel, ends that with an error, and so does shutting down what is written once the peer has
- * shut down its side: flush before that.
+ * Sends buffered data, and waits, in either mode, until all zero-copy writes
+ * (%QIO_CHANNEL_WRITE_FLAG_ZERO_COPY) have completed: after that the caller may change their
+ * memory. It waits for a peer that does not read. Shutting both directions down, or closing the
+ * channel, ends the wait with an error, and so does shutting down writing after the peer has shut
+ * down its side: flush before that.
  *
- * Returns: 1 if there were such writes, and all of them were copied after all; 0 otherwise; or -1
+ * Returns: 1 if there were zero-copy writes, and the kernel copied all of them; 0 otherwise; or -1
  * with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_flush (QIOChannel *ioc,
                        GError **error);
@@ -1004,7 +1179,9 @@ int qio_channel_flush (QIOChannel *ioc,
  * @ioc: a channel
  * @enabled: whether to do so
  *
- * Allows small writes to be merged, or has each sent at once. A hint.
+ * Allows small writes to be merged, or sends each at once. A hint.
+ *
+ * Since: 0.1
  */
 void qio_channel_set_delay (QIOChannel *ioc,
                             gboolean enabled);
@@ -1015,6 +1192,8 @@ void qio_channel_set_delay (QIOChannel *ioc,
  * @enabled: whether to do so
  *
  * Holds written data back, or sends what was held back. A hint.
+ *
+ * Since: 0.1
  */
 void qio_channel_set_cork (QIOChannel *ioc,
                            gboolean enabled);
@@ -1029,6 +1208,8 @@ void qio_channel_set_cork (QIOChannel *ioc,
  * Moves the position. Needs %QIO_CHANNEL_FEATURE_SEEKABLE.
  *
  * Returns: the new position, or -1 with an error
+ *
+ * Since: 0.1
  */
 goffset qio_channel_io_seek (QIOChannel *ioc,
                              goffset offset,
@@ -1041,10 +1222,12 @@ goffset qio_channel_io_seek (QIOChannel *ioc,
  * @pid: (out): where to put the number
  * @error: where to report an error
  *
- * Gets the number of the process at the other end, as qio_channel_get_credentials() has it. The
- * process may have ended, and the number be another's.
+ * Gets the process id of the peer, as [method@Qio.Channel.get_credentials]. The process may have
+ * exited, and the id may have been reused.
  *
  * Returns: (skip): 0, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_get_peerpid (QIOChannel *ioc,
                              unsigned int *pid,
@@ -1058,6 +1241,8 @@ int qio_channel_get_peerpid (QIOChannel *ioc,
  * Gets the credentials of the peer.
  *
  * Returns: (transfer full): the credentials
+ *
+ * Since: 0.1
  */
 GCredentials *qio_channel_get_credentials (QIOChannel *ioc,
                                            GError **error);
@@ -1065,13 +1250,15 @@ GCredentials *qio_channel_get_credentials (QIOChannel *ioc,
 /**
  * qio_channel_create_watch: (virtual io_create_watch)
  * @ioc: a channel
- * @condition: what to wait for
+ * @condition: the condition to wait for
  *
- * Makes a source that waits for a condition; its callback is a #QIOChannelFunc. %G_IO_HUP,
- * %G_IO_ERR and %G_IO_NVAL are always reported. %G_IO_NVAL comes once and ends the watch: the
- * channel is closed.
+ * Creates a source that waits for a condition; its callback is a [callback@Qio.ChannelFunc].
+ * %G_IO_HUP, %G_IO_ERR and %G_IO_NVAL are always reported. %G_IO_NVAL is reported once and ends the
+ * watch: the channel is closed.
  *
  * Returns: (transfer full): a source, which is not attached
+ *
+ * Since: 0.1
  */
 GSource *qio_channel_create_watch (QIOChannel *ioc,
                                    GIOCondition condition);
@@ -1079,14 +1266,16 @@ GSource *qio_channel_create_watch (QIOChannel *ioc,
 /**
  * qio_channel_create_watch_full: (rename-to qio_channel_create_watch)
  * @ioc: a channel
- * @condition: what to wait for
+ * @condition: the condition to wait for
  * @func: (scope notified) (closure user_data) (destroy notify): what to call
  * @user_data: what to call @func with
  * @notify: (nullable): frees @user_data
  *
- * As qio_channel_create_watch(), with its callback.
+ * As [method@Qio.Channel.create_watch], with its callback.
  *
  * Returns: (transfer full): a source, which is not attached
+ *
+ * Since: 0.1
  */
 GSource *qio_channel_create_watch_full (QIOChannel *ioc,
                                         GIOCondition condition,
@@ -1098,12 +1287,14 @@ GSource *qio_channel_create_watch_full (QIOChannel *ioc,
  * qio_channel_create_fd_watch:
  * @ioc: a channel
  * @fd: a descriptor
- * @condition: what to wait for
+ * @condition: the condition to wait for
  *
- * Makes a watch of one descriptor: for #QIOChannelClass.io_create_watch of classes. The descriptor
- * must stay open while the watch lives.
+ * Creates a watch of one descriptor: for [struct@Qio.ChannelClass].io_create_watch of classes. The
+ * descriptor must stay open until the watch is destroyed.
  *
  * Returns: (transfer full): a source
+ *
+ * Since: 0.1
  */
 GSource *qio_channel_create_fd_watch (QIOChannel *ioc,
                                       int fd,
@@ -1112,19 +1303,21 @@ GSource *qio_channel_create_fd_watch (QIOChannel *ioc,
 /**
  * qio_channel_create_child_watch:
  * @ioc: a channel
- * @condition: what to wait for
+ * @condition: the condition to wait for
  * @source: a source that is new, and not attached
  *
- * Makes a watch that is ready when @source is, which becomes its child: for
- * #QIOChannelClass.io_create_watch of classes that wait by a source of GLib, of GIO or of their
- * own. Whatever callback @source has is replaced. If GLib can call a closure for it, as for all
+ * Creates a watch that is ready when @source is, which becomes its child: for
+ * [struct@Qio.ChannelClass].io_create_watch of classes that wait by a source of GLib, of GIO or of
+ * the class. The callback of @source is replaced. If GLib can call a closure for it, as for all
  * sources of GLib and GIO, the watch reports @condition when it is ready; any other source must
- * call a #QIOChannelFunc, and the watch reports the conditions that it passes.
+ * call a [callback@Qio.ChannelFunc], and the watch reports the conditions that it passes.
  *
- * Closing the channel wakes the watch, whether or not that makes @source ready. What
- * io_create_watch returns becomes the child of a watch in any case.
+ * Closing the channel wakes the watch, whether or not that makes @source ready. The result of
+ * io_create_watch becomes the child of a watch in any case.
  *
  * Returns: (transfer full): a source
+ *
+ * Since: 0.1
  */
 GSource *qio_channel_create_child_watch (QIOChannel *ioc,
                                          GIOCondition condition,
@@ -1135,12 +1328,14 @@ GSource *qio_channel_create_child_watch (QIOChannel *ioc,
  * @ioc: a channel
  * @fdread: the descriptor to read from
  * @fdwrite: the descriptor to write to
- * @condition: what to wait for
+ * @condition: the condition to wait for
  *
- * As qio_channel_create_fd_watch(), with one descriptor to read from and one to write to. A
- * direction with a negative one has hung up.
+ * As [method@Qio.Channel.create_fd_watch], with one descriptor to read from and one to write to. A
+ * negative descriptor reports a hang-up of its direction.
  *
  * Returns: (transfer full): a source
+ *
+ * Since: 0.1
  */
 GSource *qio_channel_create_fd_pair_watch (QIOChannel *ioc,
                                            int fdread,
@@ -1150,15 +1345,17 @@ GSource *qio_channel_create_fd_pair_watch (QIOChannel *ioc,
 /**
  * qio_channel_add_watch:
  * @ioc: a channel
- * @condition: what to wait for
+ * @condition: the condition to wait for
  * @func: (scope notified) (closure user_data) (destroy notify): what to call
  * @user_data: what to call @func with
  * @notify: (nullable): frees @user_data
  *
- * Calls @func from the default context whenever a condition is there, until it returns
+ * Calls @func from the default context whenever a condition holds, until it returns
  * %G_SOURCE_REMOVE.
  *
- * Returns: the id of the source, for g_source_remove()
+ * Returns: the id of the source, for [func@GLib.Source.remove]
+ *
+ * Since: 0.1
  */
 guint qio_channel_add_watch (QIOChannel *ioc,
                              GIOCondition condition,
@@ -1169,15 +1366,17 @@ guint qio_channel_add_watch (QIOChannel *ioc,
 /**
  * qio_channel_add_watch_full: (rename-to qio_channel_add_watch)
  * @ioc: a channel
- * @condition: what to wait for
+ * @condition: the condition to wait for
  * @func: (scope notified) (closure user_data) (destroy notify): what to call
  * @user_data: what to call @func with
  * @notify: (nullable): frees @user_data
  * @context: (nullable): the context, or %NULL for the default one
  *
- * As qio_channel_add_watch(), in a context.
+ * As [method@Qio.Channel.add_watch], in a context.
  *
  * Returns: the id of the source in its context
+ *
+ * Since: 0.1
  */
 guint qio_channel_add_watch_full (QIOChannel *ioc,
                                   GIOCondition condition,
@@ -1189,15 +1388,17 @@ guint qio_channel_add_watch_full (QIOChannel *ioc,
 /**
  * qio_channel_add_watch_source:
  * @ioc: a channel
- * @condition: what to wait for
+ * @condition: the condition to wait for
  * @func: (scope notified) (closure user_data) (destroy notify): what to call
  * @user_data: what to call @func with
  * @notify: (nullable): frees @user_data
  * @context: (nullable): the context, or %NULL for the default one
  *
- * As qio_channel_add_watch_full(), and returns the source.
+ * As [method@Qio.Channel.add_watch_full], and returns the source.
  *
  * Returns: (transfer full): the source
+ *
+ * Since: 0.1
  */
 GSource *qio_channel_add_watch_source (QIOChannel *ioc,
                                        GIOCondition condition,
@@ -1211,8 +1412,10 @@ GSource *qio_channel_add_watch_source (QIOChannel *ioc,
  * @ioc: a channel
  * @ctx: (nullable): the context, or %NULL for the default one
  *
- * Has asynchronous functions and coroutines wait for this channel in a context, whatever their own
- * is. Those that wait already go there.
+ * Makes asynchronous functions and coroutines wait for this channel in the given context, instead
+ * of their own. Pending waits are moved to it.
+ *
+ * Since: 0.1
  */
 void qio_channel_attach_aio_context (QIOChannel *ioc,
                                      GMainContext *ctx);
@@ -1221,7 +1424,9 @@ void qio_channel_attach_aio_context (QIOChannel *ioc,
  * qio_channel_detach_aio_context:
  * @ioc: a channel
  *
- * Undoes qio_channel_attach_aio_context().
+ * Reverts [method@Qio.Channel.attach_aio_context].
+ *
+ * Since: 0.1
  */
 void qio_channel_detach_aio_context (QIOChannel *ioc);
 
@@ -1230,9 +1435,11 @@ void qio_channel_detach_aio_context (QIOChannel *ioc);
  * @ioc: a channel
  * @enabled: whether coroutines wait in the context in which they run
  *
- * Has coroutines, and asynchronous functions, wait for this channel in the context in which they
- * run, which is the default; or in the global default context, as qio_channel_attach_aio_context()
- * does. The last call of these functions counts.
+ * Sets whether coroutines and asynchronous functions wait for this channel in the context in which
+ * they run, which is the default, or in the global default context, as with
+ * [method@Qio.Channel.attach_aio_context]. The last call of these functions takes effect.
+ *
+ * Since: 0.1
  */
 void qio_channel_set_follow_coroutine_ctx (QIOChannel *ioc,
                                            gboolean enabled);
@@ -1240,9 +1447,11 @@ void qio_channel_set_follow_coroutine_ctx (QIOChannel *ioc,
 /**
  * qio_channel_yield: (skip)
  * @ioc: a channel
- * @condition: what to wait for
+ * @condition: the condition to wait for
  *
- * Suspends the coroutine that calls until a condition is there. Only in a coroutine.
+ * Suspends the calling coroutine until a condition holds. Only in a coroutine.
+ *
+ * Since: 0.1
  */
 void qio_channel_yield (QIOChannel *ioc,
                         GIOCondition condition);
@@ -1250,14 +1459,16 @@ void qio_channel_yield (QIOChannel *ioc,
 /**
  * qio_channel_yield_full: (skip)
  * @ioc: a channel
- * @condition: what to wait for
+ * @condition: the condition to wait for
  * @ready: (out) (optional): the conditions that are there
  * @error: the reason for a failure
  *
- * As qio_channel_yield(), and reports what is there, and whether the coroutine is being dropped:
- * %G_IO_ERROR_CANCELLED. After qio_channel_wake_read() nothing need be there: then @ready is 0.
+ * As [method@Qio.Channel.yield], and reports the conditions that hold, or %G_IO_ERROR_CANCELLED if
+ * the coroutine is being dropped. After [method@Qio.Channel.wake_read] @ready may be 0.
  *
  * Returns: whether the wait has ended without an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_yield_full (QIOChannel *ioc,
                                  GIOCondition condition,
@@ -1268,18 +1479,22 @@ gboolean qio_channel_yield_full (QIOChannel *ioc,
  * qio_channel_wake_read: (skip)
  * @ioc: a channel
  *
- * Resumes the coroutines that wait in qio_channel_yield() for the channel to become readable,
- * although it is not. May be called from any thread. Reads go on waiting, and a coroutine that does
- * not wait yet is not affected.
+ * Resumes the coroutines that wait in [method@Qio.Channel.yield] for the channel to become
+ * readable, although it is not. May be called from any thread. Pending reads continue to wait, and
+ * a coroutine that does not wait yet is not affected.
+ *
+ * Since: 0.1
  */
 void qio_channel_wake_read (QIOChannel *ioc);
 
 /**
  * qio_channel_wait:
  * @ioc: a channel
- * @condition: what to wait for
+ * @condition: the condition to wait for
  *
- * Blocks this thread until a condition is there; in a coroutine suspends that.
+ * Blocks this thread until a condition holds; in a coroutine, suspends it.
+ *
+ * Since: 0.1
  */
 void qio_channel_wait (QIOChannel *ioc,
                        GIOCondition condition);
@@ -1287,14 +1502,16 @@ void qio_channel_wait (QIOChannel *ioc,
 /**
  * qio_channel_wait_timeout:
  * @ioc: a channel
- * @condition: what to wait for
+ * @condition: the condition to wait for
  * @timeout_us: the longest time to wait, in microseconds; negative for no limit
- * @ready: (out) (optional): what is there
+ * @ready: (out) (optional): the conditions that hold
  * @error: where to report an error
  *
- * As qio_channel_wait(), for some time at most. Reports %G_IO_ERROR_TIMED_OUT after that.
+ * As [method@Qio.Channel.wait], with a timeout. Fails with %G_IO_ERROR_TIMED_OUT after it.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_wait_timeout (QIOChannel *ioc,
                                    GIOCondition condition,
@@ -1305,14 +1522,17 @@ gboolean qio_channel_wait_timeout (QIOChannel *ioc,
 /**
  * qio_channel_wait_cancellable:
  * @ioc: a channel
- * @condition: what to wait for
+ * @condition: the condition to wait for
  * @cancellable: (nullable): cancels the operation
- * @ready: (out) (optional): what is there
+ * @ready: (out) (optional): the conditions that hold
  * @error: where to report an error
  *
- * As qio_channel_wait(), until @cancellable is cancelled. Reports %G_IO_ERROR_CANCELLED then.
+ * As [method@Qio.Channel.wait], until @cancellable is cancelled. Fails with %G_IO_ERROR_CANCELLED
+ * then.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_wait_cancellable (QIOChannel *ioc,
                                        GIOCondition condition,
@@ -1326,14 +1546,16 @@ gboolean qio_channel_wait_cancellable (QIOChannel *ioc,
  * @ctx: (nullable): the context, or %NULL for the default one
  * @io_read: (nullable): called when it can be read
  * @io_write: (nullable): called when it can be written
- * @opaque: what to call them with
+ * @opaque: the user data of the handlers
  *
- * Calls functions from a context whenever the channel is ready, in place of those set before; %NULL
- * for none. A call may be spurious: reading or writing then fails with would-block, so use it with
- * a non-blocking channel.
+ * Sets handlers that are called in a context whenever the channel is ready, replacing previous
+ * ones; %NULL for none. A call may be spurious: reading or writing then fails with would-block, so
+ * use it with a non-blocking channel.
  *
- * In the thread that runs @ctx the functions set before are not called any more once this returns.
- * If another thread runs @ctx, one call of each may still be under way: free @opaque from @ctx.
+ * In the thread that runs @ctx the previous handlers are not called any more once this returns. If
+ * another thread runs @ctx, one call of each may still be running: free @opaque in @ctx.
+ *
+ * Since: 0.1
  */
 void qio_channel_set_aio_fd_handler (QIOChannel *ioc,
                                      GMainContext *ctx,
@@ -1346,10 +1568,12 @@ void qio_channel_set_aio_fd_handler (QIOChannel *ioc,
  * @fd: a descriptor
  * @error: where to report an error
  *
- * Makes a channel of a descriptor, which it takes over: a socket or a file, whichever it is. On
- * failure the descriptor stays open, and the caller's. A number that is not open is an error.
+ * Creates a socket or file channel for a descriptor, by its kind, and takes ownership of it. On
+ * failure the caller keeps the descriptor. A number that is not open is an error.
  *
  * Returns: (transfer full): a channel
+ *
+ * Since: 0.1
  */
 QIOChannel *qio_channel_new_fd (int fd,
                                 GError **error);
@@ -1360,9 +1584,11 @@ QIOChannel *qio_channel_new_fd (int fd,
  * @count: the most bytes
  * @error: where to report an error
  *
- * Reads once. Reports %G_IO_ERROR_WOULD_BLOCK where it would have to wait.
+ * Reads once. Fails with %G_IO_ERROR_WOULD_BLOCK if it would have to wait.
  *
  * Returns: (transfer full): the bytes, none at the end of the file
+ *
+ * Since: 0.1
  */
 GBytes *qio_channel_read_bytes (QIOChannel *ioc,
                                 gsize count,
@@ -1372,15 +1598,17 @@ GBytes *qio_channel_read_bytes (QIOChannel *ioc,
  * qio_channel_read_bytes_with_fds: (virtual io_read_bytes)
  * @ioc: a channel
  * @count: the most bytes
- * @fds: (out) (optional) (nullable) (transfer full): descriptors that came along
+ * @fds: (out) (optional) (nullable) (transfer full): received descriptors
  * @flags: how to do it
  * @error: where to report an error
  *
- * As qio_channel_read_bytes(), with descriptors and flags. A channel without
- * %QIO_CHANNEL_FEATURE_FD_PASS has no descriptors: @fds is set to %NULL, and so it is where none
- * came along.
+ * As [method@Qio.Channel.read_bytes], with descriptors and flags. A channel without
+ * %QIO_CHANNEL_FEATURE_FD_PASS has no descriptors: @fds is set to %NULL, as it is if none
+ * were received.
  *
  * Returns: (transfer full): the bytes, none at the end of the file
+ *
+ * Since: 0.1
  */
 GBytes *qio_channel_read_bytes_with_fds (QIOChannel *ioc,
                                          gsize count,
@@ -1394,10 +1622,12 @@ GBytes *qio_channel_read_bytes_with_fds (QIOChannel *ioc,
  * @count: how many bytes
  * @error: where to report an error
  *
- * Reads exactly so many bytes, and waits where it has to. Reports %QIO_CHANNEL_ERROR_TRUNCATED if
+ * Reads exactly so many bytes, and waits if necessary. Fails with %QIO_CHANNEL_ERROR_TRUNCATED if
  * the file ends before.
  *
  * Returns: (transfer full): the bytes
+ *
+ * Since: 0.1
  */
 GBytes *qio_channel_read_bytes_all (QIOChannel *ioc,
                                     gsize count,
@@ -1409,9 +1639,11 @@ GBytes *qio_channel_read_bytes_all (QIOChannel *ioc,
  * @count: how many bytes
  * @error: where to report an error
  *
- * As qio_channel_read_bytes_all(); the end of the file before the first byte is no error.
+ * As [method@Qio.Channel.read_bytes_all]; the end of the file before the first byte is no error.
  *
  * Returns: (transfer full) (nullable): the bytes, or %NULL at the end of the file
+ *
+ * Since: 0.1
  */
 GBytes *qio_channel_read_bytes_all_eof (QIOChannel *ioc,
                                         gsize count,
@@ -1421,12 +1653,15 @@ GBytes *qio_channel_read_bytes_all_eof (QIOChannel *ioc,
  * qio_channel_read_bytes_with_fds_all:
  * @ioc: a channel
  * @count: how many bytes
- * @fds: (out) (optional) (nullable) (transfer full): descriptors that came along
+ * @fds: (out) (optional) (nullable) (transfer full): received descriptors
  * @error: where to report an error
  *
- * As qio_channel_read_bytes_all(), with descriptors: see qio_channel_read_bytes_with_fds().
+ * As [method@Qio.Channel.read_bytes_all], with descriptors: see
+ * [method@Qio.Channel.read_bytes_with_fds].
  *
  * Returns: (transfer full): the bytes
+ *
+ * Since: 0.1
  */
 GBytes *qio_channel_read_bytes_with_fds_all (QIOChannel *ioc,
                                              gsize count,
@@ -1437,12 +1672,15 @@ GBytes *qio_channel_read_bytes_with_fds_all (QIOChannel *ioc,
  * qio_channel_read_bytes_with_fds_all_eof:
  * @ioc: a channel
  * @count: how many bytes
- * @fds: (out) (optional) (nullable) (transfer full): descriptors that came along
+ * @fds: (out) (optional) (nullable) (transfer full): received descriptors
  * @error: where to report an error
  *
- * As qio_channel_read_bytes_all_eof(), with descriptors: see qio_channel_read_bytes_with_fds().
+ * As [method@Qio.Channel.read_bytes_all_eof], with descriptors: see
+ * [method@Qio.Channel.read_bytes_with_fds].
  *
  * Returns: (transfer full) (nullable): the bytes, or %NULL at the end of the file
+ *
+ * Since: 0.1
  */
 GBytes *qio_channel_read_bytes_with_fds_all_eof (QIOChannel *ioc,
                                                  gsize count,
@@ -1455,9 +1693,11 @@ GBytes *qio_channel_read_bytes_with_fds_all_eof (QIOChannel *ioc,
  * @bytes: what to write
  * @error: where to report an error
  *
- * Writes once. Reports %G_IO_ERROR_WOULD_BLOCK where it would have to wait.
+ * Writes once. Fails with %G_IO_ERROR_WOULD_BLOCK if it would have to wait.
  *
  * Returns: how many bytes were written, or -1 with an error
+ *
+ * Since: 0.1
  */
 gssize qio_channel_write_bytes (QIOChannel *ioc,
                                 GBytes *bytes,
@@ -1471,9 +1711,11 @@ gssize qio_channel_write_bytes (QIOChannel *ioc,
  * @flags: how to do it
  * @error: where to report an error
  *
- * As qio_channel_write_bytes(), with descriptors and flags.
+ * As [method@Qio.Channel.write_bytes], with descriptors and flags.
  *
  * Returns: how many bytes were written, or -1 with an error
+ *
+ * Since: 0.1
  */
 gssize qio_channel_write_bytes_with_fds (QIOChannel *ioc,
                                          GBytes *bytes,
@@ -1487,9 +1729,11 @@ gssize qio_channel_write_bytes_with_fds (QIOChannel *ioc,
  * @bytes: what to write
  * @error: where to report an error
  *
- * Writes all bytes, and waits where it has to.
+ * Writes all bytes, and waits if necessary.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_write_bytes_all (QIOChannel *ioc,
                                       GBytes *bytes,
@@ -1503,9 +1747,11 @@ gboolean qio_channel_write_bytes_all (QIOChannel *ioc,
  * @flags: how to do it
  * @error: where to report an error
  *
- * As qio_channel_write_bytes_all(), with descriptors, which travel with the first byte.
+ * As [method@Qio.Channel.write_bytes_all], with descriptors, which are passed with the first byte.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_write_bytes_with_fds_all (QIOChannel *ioc,
                                                GBytes *bytes,
@@ -1523,6 +1769,8 @@ gboolean qio_channel_write_bytes_with_fds_all (QIOChannel *ioc,
  * Reads once at an offset.
  *
  * Returns: (transfer full): the bytes
+ *
+ * Since: 0.1
  */
 GBytes *qio_channel_pread_bytes (QIOChannel *ioc,
                                  gsize count,
@@ -1539,6 +1787,8 @@ GBytes *qio_channel_pread_bytes (QIOChannel *ioc,
  * Writes once at an offset.
  *
  * Returns: how many bytes were written, or -1 with an error
+ *
+ * Since: 0.1
  */
 gssize qio_channel_pwrite_bytes (QIOChannel *ioc,
                                  GBytes *bytes,
@@ -1554,9 +1804,11 @@ gssize qio_channel_pwrite_bytes (QIOChannel *ioc,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_read_bytes(), without holding up the main loop: @callback is called from the
- * thread-default context. Never blocks, whatever the mode of the channel is. What a cancelled
- * operation had read stays in the channel.
+ * As [method@Qio.Channel.read_bytes], asynchronously and in either mode of the channel: @callback
+ * is called from the thread-default context. Data that a cancelled operation has read is returned
+ * by the next read.
+ *
+ * Since: 0.1
  */
 void qio_channel_read_bytes_async (QIOChannel *ioc,
                                    gsize count,
@@ -1571,9 +1823,11 @@ void qio_channel_read_bytes_async (QIOChannel *ioc,
  * @result: what @callback got
  * @error: where to report an error
  *
- * Takes the result of qio_channel_read_bytes_async().
+ * Takes the result of [method@Qio.Channel.read_bytes_async].
  *
  * Returns: (transfer full): the bytes, none at the end of the file
+ *
+ * Since: 0.1
  */
 GBytes *qio_channel_read_bytes_finish (QIOChannel *ioc,
                                        GAsyncResult *result,
@@ -1589,9 +1843,11 @@ GBytes *qio_channel_read_bytes_finish (QIOChannel *ioc,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_read_bytes_with_fds(), without holding up the main loop: @callback is called from
- * the thread- default context. Never blocks, whatever the mode of the channel is. What a cancelled
- * operation had read stays in the channel.
+ * As [method@Qio.Channel.read_bytes_with_fds], asynchronously and in either mode of the channel:
+ * @callback is called from the thread-default context. Data that a cancelled operation has read is
+ * returned by the next read.
+ *
+ * Since: 0.1
  */
 void qio_channel_read_bytes_with_fds_async (QIOChannel *ioc,
                                             gsize count,
@@ -1605,12 +1861,14 @@ void qio_channel_read_bytes_with_fds_async (QIOChannel *ioc,
  * qio_channel_read_bytes_with_fds_finish:
  * @ioc: a channel
  * @result: what @callback got
- * @fds: (out) (optional) (nullable) (transfer full): descriptors that came along
+ * @fds: (out) (optional) (nullable) (transfer full): received descriptors
  * @error: where to report an error
  *
- * Takes the result of qio_channel_read_bytes_with_fds_async().
+ * Takes the result of [method@Qio.Channel.read_bytes_with_fds_async].
  *
  * Returns: (transfer full): the bytes, none at the end of the file
+ *
+ * Since: 0.1
  */
 GBytes *qio_channel_read_bytes_with_fds_finish (QIOChannel *ioc,
                                                 GAsyncResult *result,
@@ -1626,9 +1884,11 @@ GBytes *qio_channel_read_bytes_with_fds_finish (QIOChannel *ioc,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_read_bytes_all(), without holding up the main loop: @callback is called from the
- * thread-default context. Never blocks, whatever the mode of the channel is. What a cancelled
- * operation had read stays in the channel.
+ * As [method@Qio.Channel.read_bytes_all], asynchronously and in either mode of the channel:
+ * @callback is called from the thread-default context. Data that a cancelled operation has read is
+ * returned by the next read.
+ *
+ * Since: 0.1
  */
 void qio_channel_read_bytes_all_async (QIOChannel *ioc,
                                        gsize count,
@@ -1643,9 +1903,11 @@ void qio_channel_read_bytes_all_async (QIOChannel *ioc,
  * @result: what @callback got
  * @error: where to report an error
  *
- * Takes the result of qio_channel_read_bytes_all_async().
+ * Takes the result of [method@Qio.Channel.read_bytes_all_async].
  *
  * Returns: (transfer full): the bytes
+ *
+ * Since: 0.1
  */
 GBytes *qio_channel_read_bytes_all_finish (QIOChannel *ioc,
                                            GAsyncResult *result,
@@ -1660,9 +1922,11 @@ GBytes *qio_channel_read_bytes_all_finish (QIOChannel *ioc,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_read_bytes_all_eof(), without holding up the main loop: @callback is called from
- * the thread- default context. Never blocks, whatever the mode of the channel is. What a cancelled
- * operation had read stays in the channel.
+ * As [method@Qio.Channel.read_bytes_all_eof], asynchronously and in either mode of the channel:
+ * @callback is called from the thread-default context. Data that a cancelled operation has read is
+ * returned by the next read.
+ *
+ * Since: 0.1
  */
 void qio_channel_read_bytes_all_eof_async (QIOChannel *ioc,
                                            gsize count,
@@ -1677,9 +1941,11 @@ void qio_channel_read_bytes_all_eof_async (QIOChannel *ioc,
  * @result: what @callback got
  * @error: where to report an error
  *
- * Takes the result of qio_channel_read_bytes_all_eof_async().
+ * Takes the result of [method@Qio.Channel.read_bytes_all_eof_async].
  *
  * Returns: (transfer full) (nullable): the bytes, or %NULL at the end of the file
+ *
+ * Since: 0.1
  */
 GBytes *qio_channel_read_bytes_all_eof_finish (QIOChannel *ioc,
                                                GAsyncResult *result,
@@ -1694,9 +1960,12 @@ GBytes *qio_channel_read_bytes_all_eof_finish (QIOChannel *ioc,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_read_bytes_with_fds_all(), without holding up the main loop: @callback is called
- * from the thread-default context. Never blocks, whatever the mode of the channel is. What a
- * cancelled operation had read stays in the channel.
+ * As [method@Qio.Channel.read_bytes_with_fds_all], asynchronously and in either mode of the
+ * channel:
+ * @callback is called from the thread-default context. Data that a cancelled operation has read is
+ * returned by the next read.
+ *
+ * Since: 0.1
  */
 void qio_channel_read_bytes_with_fds_all_async (QIOChannel *ioc,
                                                 gsize count,
@@ -1709,12 +1978,14 @@ void qio_channel_read_bytes_with_fds_all_async (QIOChannel *ioc,
  * qio_channel_read_bytes_with_fds_all_finish:
  * @ioc: a channel
  * @result: what @callback got
- * @fds: (out) (optional) (nullable) (transfer full): descriptors that came along
+ * @fds: (out) (optional) (nullable) (transfer full): received descriptors
  * @error: where to report an error
  *
- * Takes the result of qio_channel_read_bytes_with_fds_all_async().
+ * Takes the result of [method@Qio.Channel.read_bytes_with_fds_all_async].
  *
  * Returns: (transfer full): the bytes
+ *
+ * Since: 0.1
  */
 GBytes *qio_channel_read_bytes_with_fds_all_finish (QIOChannel *ioc,
                                                     GAsyncResult *result,
@@ -1730,9 +2001,11 @@ GBytes *qio_channel_read_bytes_with_fds_all_finish (QIOChannel *ioc,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_write_bytes(), without holding up the main loop: @callback is called from the
- * thread-default context. Never blocks, whatever the mode of the channel is. What a cancelled
- * operation had written by then is written.
+ * As [method@Qio.Channel.write_bytes], asynchronously and in either mode of the channel: @callback
+ * is called from the thread-default context. Data that a cancelled operation has written stays
+ * written.
+ *
+ * Since: 0.1
  */
 void qio_channel_write_bytes_async (QIOChannel *ioc,
                                     GBytes *bytes,
@@ -1747,9 +2020,11 @@ void qio_channel_write_bytes_async (QIOChannel *ioc,
  * @result: what @callback got
  * @error: where to report an error
  *
- * Takes the result of qio_channel_write_bytes_async().
+ * Takes the result of [method@Qio.Channel.write_bytes_async].
  *
  * Returns: how many bytes were written, or -1 with an error
+ *
+ * Since: 0.1
  */
 gssize qio_channel_write_bytes_finish (QIOChannel *ioc,
                                        GAsyncResult *result,
@@ -1766,9 +2041,11 @@ gssize qio_channel_write_bytes_finish (QIOChannel *ioc,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_write_bytes_with_fds(), without holding up the main loop: @callback is called from
- * the thread- default context. Never blocks, whatever the mode of the channel is. What a cancelled
- * operation had written by then is written.
+ * As [method@Qio.Channel.write_bytes_with_fds], asynchronously and in either mode of the channel:
+ * @callback is called from the thread-default context. Data that a cancelled operation has written
+ * stays written.
+ *
+ * Since: 0.1
  */
 void qio_channel_write_bytes_with_fds_async (QIOChannel *ioc,
                                              GBytes *bytes,
@@ -1785,9 +2062,11 @@ void qio_channel_write_bytes_with_fds_async (QIOChannel *ioc,
  * @result: what @callback got
  * @error: where to report an error
  *
- * Takes the result of qio_channel_write_bytes_with_fds_async().
+ * Takes the result of [method@Qio.Channel.write_bytes_with_fds_async].
  *
  * Returns: how many bytes were written, or -1 with an error
+ *
+ * Since: 0.1
  */
 gssize qio_channel_write_bytes_with_fds_finish (QIOChannel *ioc,
                                                 GAsyncResult *result,
@@ -1802,9 +2081,11 @@ gssize qio_channel_write_bytes_with_fds_finish (QIOChannel *ioc,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_write_bytes_all(), without holding up the main loop: @callback is called from the
- * thread-default context. Never blocks, whatever the mode of the channel is. What a cancelled
- * operation had written by then is written.
+ * As [method@Qio.Channel.write_bytes_all], asynchronously and in either mode of the channel:
+ * @callback is called from the thread-default context. Data that a cancelled operation has written
+ * stays written.
+ *
+ * Since: 0.1
  */
 void qio_channel_write_bytes_all_async (QIOChannel *ioc,
                                         GBytes *bytes,
@@ -1819,9 +2100,11 @@ void qio_channel_write_bytes_all_async (QIOChannel *ioc,
  * @result: what @callback got
  * @error: where to report an error
  *
- * Takes the result of qio_channel_write_bytes_all_async().
+ * Takes the result of [method@Qio.Channel.write_bytes_all_async].
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_write_bytes_all_finish (QIOChannel *ioc,
                                              GAsyncResult *result,
@@ -1838,9 +2121,12 @@ gboolean qio_channel_write_bytes_all_finish (QIOChannel *ioc,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_write_bytes_with_fds_all(), without holding up the main loop: @callback is called
- * from the thread- default context. Never blocks, whatever the mode of the channel is. What a
- * cancelled operation had written by then is written.
+ * As [method@Qio.Channel.write_bytes_with_fds_all], asynchronously and in either mode of the
+ * channel:
+ * @callback is called from the thread-default context. Data that a cancelled operation has written
+ * stays written.
+ *
+ * Since: 0.1
  */
 void qio_channel_write_bytes_with_fds_all_async (QIOChannel *ioc,
                                                  GBytes *bytes,
@@ -1857,9 +2143,11 @@ void qio_channel_write_bytes_with_fds_all_async (QIOChannel *ioc,
  * @result: what @callback got
  * @error: where to report an error
  *
- * Takes the result of qio_channel_write_bytes_with_fds_all_async().
+ * Takes the result of [method@Qio.Channel.write_bytes_with_fds_all_async].
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_write_bytes_with_fds_all_finish (QIOChannel *ioc,
                                                       GAsyncResult *result,
@@ -1868,13 +2156,15 @@ gboolean qio_channel_write_bytes_with_fds_all_finish (QIOChannel *ioc,
 /**
  * qio_channel_ready_async:
  * @ioc: a channel
- * @condition: what to wait for
+ * @condition: the condition to wait for
  * @io_priority: the priority of the operation
  * @cancellable: (nullable): cancels the operation
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * Waits until a condition is there, without holding up the main loop.
+ * Waits until a condition holds, without blocking.
+ *
+ * Since: 0.1
  */
 void qio_channel_ready_async (QIOChannel *ioc,
                               GIOCondition condition,
@@ -1889,9 +2179,11 @@ void qio_channel_ready_async (QIOChannel *ioc,
  * @result: what @callback got
  * @error: where to report an error
  *
- * Takes the result of qio_channel_ready_async().
+ * Takes the result of [method@Qio.Channel.ready_async].
  *
- * Returns: what is there; nothing with an error
+ * Returns: the conditions that hold; 0 with an error
+ *
+ * Since: 0.1
  */
 GIOCondition qio_channel_ready_finish (QIOChannel *ioc,
                                        GAsyncResult *result,
@@ -1905,8 +2197,10 @@ GIOCondition qio_channel_ready_finish (QIOChannel *ioc,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_close(), without holding up the main loop: @callback is called from the
- * thread-default context. Never blocks, whatever the mode of the channel is.
+ * As [method@Qio.Channel.close], asynchronously and in either mode of the channel: @callback is
+ * called from the thread-default context.
+ *
+ * Since: 0.1
  */
 void qio_channel_close_async (QIOChannel *ioc,
                               int io_priority,
@@ -1920,9 +2214,11 @@ void qio_channel_close_async (QIOChannel *ioc,
  * @result: what @callback got
  * @error: where to report an error
  *
- * Takes the result of qio_channel_close_async().
+ * Takes the result of [method@Qio.Channel.close_async].
  *
  * Returns: (skip): 0, or -1 with an error
+ *
+ * Since: 0.1
  */
 int qio_channel_close_finish (QIOChannel *ioc,
                               GAsyncResult *result,
@@ -1936,8 +2232,10 @@ int qio_channel_close_finish (QIOChannel *ioc,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_flush(), without holding up the main loop: @callback is called from the
- * thread-default context. Never blocks, whatever the mode of the channel is.
+ * As [method@Qio.Channel.flush], asynchronously and in either mode of the channel: @callback is
+ * called from the thread-default context.
+ *
+ * Since: 0.1
  */
 void qio_channel_flush_async (QIOChannel *ioc,
                               int io_priority,
@@ -1951,9 +2249,11 @@ void qio_channel_flush_async (QIOChannel *ioc,
  * @result: what @callback got
  * @error: where to report an error
  *
- * Takes the result of qio_channel_flush_async().
+ * Takes the result of [method@Qio.Channel.flush_async].
  *
- * Returns: as qio_channel_flush()
+ * Returns: as [method@Qio.Channel.flush]
+ *
+ * Since: 0.1
  */
 int qio_channel_flush_finish (QIOChannel *ioc,
                               GAsyncResult *result,
@@ -1967,22 +2267,23 @@ int qio_channel_flush_finish (QIOChannel *ioc,
  * @counter: (nullable): counts the bytes while they are moved
  * @error: where to report an error
  *
- * Moves bytes from one channel to another, waiting whatever the mode of the two is. @target is not
- * shut down at the end: qio_channel_relay() does that.
+ * Moves bytes from one channel to another, and waits, in either mode of the two. @target is not
+ * shut down at the end: [method@Qio.Channel.relay] does that.
  *
- * Between sockets, pipes and files they stay inside the kernel; else, and from unix sockets, whose
- * data may come with descriptors, they go through one buffer of at most 256 KiB. Never more is read
- * than @target takes in. A file from which bytes are on their way into a socket is best left alone:
- * what is changed in it meanwhile may be what the peer gets. Where @ioc keeps messages apart, each
- * is written at once, as far as it is within @count: the rest of it is the next one then. Empty
- * messages are passed over.
+ * Between sockets, pipes and files the kernel moves them; otherwise, and from unix sockets, whose
+ * data may have descriptors, they go through one buffer of at most 256 KiB. No more is read than
+ * @target accepts. Do not change a file while it is sent to a socket: the peer may get the changed
+ * data. If @ioc preserves message boundaries, each message is written at once, up to @count: the
+ * rest of it becomes the next message. Empty messages are skipped.
  *
- * After an error @counter has the number of bytes that @target has taken, and so has the message.
- * No byte is lost: what had been read and could not be written goes to the next reader of @ioc, or
- * its position moves back. Descriptors that come along with the data cannot be moved: they are an
- * error, and stay in the channel, with the data, for a reader that wants them.
+ * After an error @counter and the error message have the number of bytes that were written to
+ * @target. No byte is lost: data that was read and could not be written is pushed back to @ioc, or
+ * its position is moved back. Descriptors that were passed with the data cannot be moved: they are
+ * an error, and stay in the channel, with the data, for a reader that requests them.
  *
  * Returns: how many bytes were moved, or -1 with an error
+ *
+ * Since: 0.1
  */
 gint64 qio_channel_splice_to (QIOChannel *ioc,
                               QIOChannel *target,
@@ -2001,10 +2302,11 @@ gint64 qio_channel_splice_to (QIOChannel *ioc,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_splice_to(), without holding up the main loop: @callback is called from the
- * thread-default context. Never blocks, whatever the mode of the channels is; between sockets in
- * blocking mode bytes go through memory. What a cancelled operation had read and not written stays
- * in @ioc.
+ * As [method@Qio.Channel.splice_to], asynchronously and in either mode of the channels: @callback
+ * is called from the thread-default context; between sockets in blocking mode bytes go through
+ * memory. Data that a cancelled operation has read and not written is pushed back to @ioc.
+ *
+ * Since: 0.1
  */
 void qio_channel_splice_to_async (QIOChannel *ioc,
                                   QIOChannel *target,
@@ -2021,9 +2323,11 @@ void qio_channel_splice_to_async (QIOChannel *ioc,
  * @result: what @callback got
  * @error: where to report an error
  *
- * Takes the result of qio_channel_splice_to_async().
+ * Takes the result of [method@Qio.Channel.splice_to_async].
  *
  * Returns: how many bytes were moved, or -1 with an error
+ *
+ * Since: 0.1
  */
 gint64 qio_channel_splice_to_finish (QIOChannel *ioc,
                                      GAsyncResult *result,
@@ -2037,20 +2341,21 @@ gint64 qio_channel_splice_to_finish (QIOChannel *ioc,
  * @received: (nullable): counts the bytes from @other to @ioc
  * @error: where to report an error
  *
- * Moves bytes between two channels, in both directions, until both have come to their end. Waits
- * whatever the mode of the channels is, in a main context of its own, or in the coroutine that
- * runs.
+ * Moves bytes between two channels, in both directions, until both have ended. Waits in either mode
+ * of the channels, in a private main context, or in the running coroutine.
  *
  * Where one channel ends, the other one is shut down for writing once everything has been written
- * to it, and the other direction goes on. A channel without %QIO_CHANNEL_FEATURE_SHUTDOWN cannot be
- * shut down: its reader learns of the end when the channel is closed. A direction also ends, as the
- * last one, where a connection is disconnected, or a command has ended, that it writes to, and
- * nothing is left to be written. The channels stay open.
+ * to it, and the other direction continues. A channel without %QIO_CHANNEL_FEATURE_SHUTDOWN cannot
+ * be shut down: its reader gets end-of-file when the channel is closed. The last direction also
+ * ends when the connection that it writes to is disconnected, or the command has exited, and no
+ * data is left to be written. The channels stay open.
  *
- * The first error of either direction ends both at once. How bytes are moved, what is never lost,
- * and what does not come along, is as for qio_channel_splice_to().
+ * The first error of either direction ends both at once. Bytes are moved, and pushed back after
+ * errors, as by [method@Qio.Channel.splice_to].
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_relay (QIOChannel *ioc,
                             QIOChannel *other,
@@ -2069,9 +2374,11 @@ gboolean qio_channel_relay (QIOChannel *ioc,
  * @callback: (scope async) (closure user_data): what to call when it is done
  * @user_data: what to call @callback with
  *
- * As qio_channel_relay(), without holding up the main loop: @callback is called from the
- * thread-default context. Never blocks, whatever the mode of the channels is. What a cancelled
- * operation had read and not written stays in the channels.
+ * As [method@Qio.Channel.relay], asynchronously and in either mode of the channels: @callback is
+ * called from the thread-default context. Data that a cancelled operation has read and not written
+ * is pushed back to the channels.
+ *
+ * Since: 0.1
  */
 void qio_channel_relay_async (QIOChannel *ioc,
                               QIOChannel *other,
@@ -2088,9 +2395,11 @@ void qio_channel_relay_async (QIOChannel *ioc,
  * @result: what @callback got
  * @error: where to report an error
  *
- * Takes the result of qio_channel_relay_async().
+ * Takes the result of [method@Qio.Channel.relay_async].
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_channel_relay_finish (QIOChannel *ioc,
                                    GAsyncResult *result,
@@ -2107,6 +2416,8 @@ gboolean qio_channel_relay_finish (QIOChannel *ioc,
  * the default, turns that off.
  *
  * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
  */
 gboolean qio_context_set_busy_poll (GMainContext *context,
                                     int io_priority,

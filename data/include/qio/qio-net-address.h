@@ -13,20 +13,23 @@ G_BEGIN_DECLS
 /**
  * QIONetAddress:
  *
- * Where to connect to, or to listen: the form of command lines and configuration files.
+ * An address to connect to, or to listen on, as in command lines and configuration files.
  *
- * - `tcp:HOST:PORT`: TCP; a host name, an IPv4 address, or an IPv6 address in brackets, with a scope if there is
- *   one: `tcp:[fe80::1%eth0]:80`. No host, `tcp::80`, is every address of this machine, for listening.
+ * - `tcp:HOST:PORT`: TCP; a host name, an IPv4 address, or an IPv6 address in brackets, with a
+ *   scope if there is one: `tcp:[fe80::1%eth0]:80`. No host, `tcp::80`, is every address of this
+ *   machine, for listening.
  * - `unix:PATH`: a unix socket in the file system
  * - `unix:@NAME`: a unix socket in the abstract namespace
- * - `vsock:CID:PORT`: a socket between a virtual machine and its host; the CID is a number, `any`, `local` or
- *   `host`, the port a number or `any`
- * - `fd:N`: a descriptor that this process was started with
+ * - `vsock:CID:PORT`: a socket between a virtual machine and its host; the CID is a number, `any`,
+ *   `local` or `host`, the port a number or `any`
+ * - `fd:N`: a descriptor that was inherited through exec
  *
- * Paths and names have `%` and two hexadecimal digits for bytes that cannot be written otherwise:
- * control characters, what is no UTF-8, `%` itself, and an `@` that a path begins with.
+ * In paths and names `%` with two hexadecimal digits stands for bytes that cannot be written
+ * otherwise: control characters, invalid UTF-8, `%` itself, and an `@` at the start of a path.
  *
- * What qio_net_address_to_string() writes is read again, as the same address.
+ * The result of [method@Qio.NetAddress.to_string] is parsed as the same address.
+ *
+ * Since: 0.1
  */
 typedef struct _QIONetAddress QIONetAddress;
 
@@ -37,10 +40,12 @@ GType qio_net_address_get_type (void);
  * @text: an address
  * @error: where to report an error
  *
- * Reads an address. Nothing is looked up. %G_IO_ERROR_INVALID_ARGUMENT, with a message that says
- * where the mistake is and what was expected, if it is none.
+ * Parses an address, without name resolution. Fails with %G_IO_ERROR_INVALID_ARGUMENT and a message
+ * that has the position of the parse error and what was expected there.
  *
  * Returns: (transfer full): the address
+ *
+ * Since: 0.1
  */
 QIONetAddress *qio_net_address_new_from_string (const char *text,
                                                 GError **error);
@@ -50,10 +55,12 @@ QIONetAddress *qio_net_address_new_from_string (const char *text,
  * @address: the address of a peer, or of a socket that listens
  * @error: where to report an error
  *
- * Makes an address that can be written of one of GIO's. %G_IO_ERROR_NOT_SUPPORTED if no text stands
- * for it: for a unix socket without a name, or another family.
+ * Creates an address from a GIO socket address. %G_IO_ERROR_NOT_SUPPORTED if it has no string
+ * representation: an unnamed unix socket, or another family.
  *
  * Returns: (transfer full): the address
+ *
+ * Since: 0.1
  */
 QIONetAddress *qio_net_address_new_from_socket_address (GSocketAddress *address,
                                                         GError **error);
@@ -65,6 +72,8 @@ QIONetAddress *qio_net_address_new_from_socket_address (GSocketAddress *address,
  * Copies an address.
  *
  * Returns: (transfer full): the copy
+ *
+ * Since: 0.1
  */
 QIONetAddress *qio_net_address_copy (const QIONetAddress *address);
 
@@ -73,6 +82,8 @@ QIONetAddress *qio_net_address_copy (const QIONetAddress *address);
  * @address: (transfer full): an address
  *
  * Frees an address.
+ *
+ * Since: 0.1
  */
 void qio_net_address_free (QIONetAddress *address);
 
@@ -81,9 +92,12 @@ void qio_net_address_free (QIONetAddress *address);
  * @one: an address
  * @other: an address
  *
- * Compares the text of two addresses. A name is not the address that it stands for.
+ * Compares the string representations of two addresses. A host name and its IP address are
+ * different.
  *
  * Returns: whether they are the same
+ *
+ * Since: 0.1
  */
 gboolean qio_net_address_equal (const QIONetAddress *one,
                                 const QIONetAddress *other);
@@ -92,9 +106,11 @@ gboolean qio_net_address_equal (const QIONetAddress *one,
  * qio_net_address_to_string:
  * @address: an address
  *
- * Writes an address.
+ * Returns the string representation of an address.
  *
  * Returns: (transfer full): the text, in UTF-8
+ *
+ * Since: 0.1
  */
 char *qio_net_address_to_string (const QIONetAddress *address);
 
@@ -102,9 +118,11 @@ char *qio_net_address_to_string (const QIONetAddress *address);
  * qio_net_address_get_scheme:
  * @address: an address
  *
- * Gets the kind of the address, which its text begins with.
+ * Gets the scheme of the address.
  *
  * Returns: (transfer none): `tcp`, `unix`, `vsock` or `fd`
+ *
+ * Since: 0.1
  */
 const char *qio_net_address_get_scheme (const QIONetAddress *address);
 
@@ -112,10 +130,12 @@ const char *qio_net_address_get_scheme (const QIONetAddress *address);
  * qio_net_address_get_host:
  * @address: an address
  *
- * Gets the host of an address of TCP as a certificate or another protocol has it: a name, or an
- * address without brackets and without its scope.
+ * Gets the host of a TCP address as certificates and other protocols have it: a name, or an address
+ * without brackets and without its scope.
  *
  * Returns: (transfer full) (nullable): the host, in UTF-8, or %NULL if there is none
+ *
+ * Since: 0.1
  */
 char *qio_net_address_get_host (const QIONetAddress *address);
 
@@ -124,10 +144,13 @@ char *qio_net_address_get_host (const QIONetAddress *address);
  * @address: an address
  * @error: where to report an error
  *
- * Makes the address as GIO's functions take it. A name stays a name: a #GNetworkAddress.
- * %G_IO_ERROR_INVALID_ARGUMENT for `fd`, and for a scope that is no network interface here.
+ * Creates a connectable for functions of GIO. A host name becomes a [class@Gio.NetworkAddress],
+ * without name resolution. %G_IO_ERROR_INVALID_ARGUMENT for `fd`, and for a scope that is not a
+ * network interface of this machine.
  *
  * Returns: (transfer full): the address
+ *
+ * Since: 0.1
  */
 GSocketConnectable *qio_net_address_get_connectable (const QIONetAddress *address,
                                                      GError **error);
@@ -137,14 +160,16 @@ GSocketConnectable *qio_net_address_get_connectable (const QIONetAddress *addres
  * @address: where to
  * @error: where to report an error
  *
- * Connects. Blocks, also while a name is looked up. qio_channel_socket_connect_async() does not,
- * with what qio_net_address_get_connectable() returns.
+ * Connects. Blocks, also while a name is looked up. [method@Qio.ChannelSocket.connect_async] does
+ * not, with what [method@Qio.NetAddress.get_connectable] returns.
  *
- * For `fd` the channel gets a descriptor of its own for what the number means, and the number stays
- * open: a peer sees the end by qio_channel_shutdown(), or once this process has ended. Only numbers
- * that this process was started with are taken, which are those that are not close-on-exec.
+ * For `fd` the channel gets a duplicate of the descriptor, which stays open: a peer sees the end by
+ * [method@Qio.Channel.shutdown], or once this process has ended. Only descriptors that this process
+ * inherited through exec are accepted, which are those that are not close-on-exec.
  *
  * Returns: (transfer full): a channel
+ *
+ * Since: 0.1
  */
 QIOChannel *qio_net_address_connect_sync (const QIONetAddress *address,
                                           GError **error);
@@ -155,11 +180,12 @@ QIOChannel *qio_net_address_connect_sync (const QIONetAddress *address,
  * @backlog: how many connections may wait to be accepted
  * @error: where to report an error
  *
- * Listens. Blocks while a name is looked up; of several addresses that it has, the first that works
- * is the one. The path of a unix socket must not be there yet. For `fd` it is a socket that listens
- * already.
+ * Listens. Blocks while a name is looked up; of several addresses of a name, the first that can be
+ * bound is used. The path of a unix socket must not exist. For `fd` it is a listening socket.
  *
  * Returns: (transfer full): a channel
+ *
+ * Since: 0.1
  */
 QIOChannelSocket *qio_net_address_listen_sync (const QIONetAddress *address,
                                                guint backlog,

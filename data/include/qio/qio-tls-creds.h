@@ -12,7 +12,9 @@ G_BEGIN_DECLS
  * @QIO_TLS_ENDPOINT_CLIENT: the end that begins the handshake
  * @QIO_TLS_ENDPOINT_SERVER: the end that answers
  *
- * Which end of a connection something is for.
+ * The end of a connection.
+ *
+ * Since: 0.1
  */
 typedef enum
 {
@@ -25,10 +27,12 @@ GType qio_tls_endpoint_get_type (void);
 
 /**
  * QIOTlsPskHash:
- * @QIO_TLS_PSK_HASH_SHA256: SHA-256, which is meant where nothing is said
+ * @QIO_TLS_PSK_HASH_SHA256: SHA-256, the default
  * @QIO_TLS_PSK_HASH_SHA384: SHA-384
  *
- * Which hash a key is for, where a client uses it with TLS 1.3.
+ * The hash of a pre-shared key of a client with TLS 1.3.
+ *
+ * Since: 0.1
  */
 typedef enum
 {
@@ -45,10 +49,29 @@ GType qio_tls_psk_hash_get_type (void);
  * QIOTlsCreds:
  *
  * The credentials of one endpoint of TLS connections: own certificate and private key, and trust
- * anchors. Built by a
- * #QIOTlsCredsBuilder, and immutable; any number of channels, in any threads, may share them.
+ * anchors.
  *
- * An object that is constructed by its type alone is a client without trust anchors.
+ * They are built by a [struct@Qio.TlsCredsBuilder]. An object that is constructed by its type alone
+ * is a client without trust anchors.
+ *
+ * A typical sequence of a client that trusts the certificate authorities of the system:
+ *
+ * ```c
+ * g_autoptr (GError) error = NULL;
+ * g_autoptr (QIOTlsCredsBuilder) builder = qio_tls_creds_builder_new (QIO_TLS_ENDPOINT_CLIENT);
+ * g_autoptr (QIOTlsCreds) creds = NULL;
+ *
+ * qio_tls_creds_builder_add_system_trust (builder);
+ * creds = qio_tls_creds_builder_build (builder, &error);
+ * if (creds == NULL)
+ *   g_printerr ("%s\n", error->message);
+ * ```
+ *
+ * ## Threads
+ *
+ * Credentials are immutable: any number of channels, in any threads, may share them.
+ *
+ * Since: 0.1
  */
 G_DECLARE_DERIVABLE_TYPE (QIOTlsCreds, qio_tls_creds, QIO, TLS_CREDS, GObject)
 
@@ -56,7 +79,9 @@ G_DECLARE_DERIVABLE_TYPE (QIOTlsCreds, qio_tls_creds, QIO, TLS_CREDS, GObject)
  * QIOTlsCredsClass:
  * @parent_class: the parent class
  *
- * The class of #QIOTlsCreds.
+ * The class of [class@Qio.TlsCreds].
+ *
+ * Since: 0.1
  */
 struct _QIOTlsCredsClass
 {
@@ -69,13 +94,18 @@ struct _QIOTlsCredsClass
 /**
  * QIOTlsCreds:endpoint:
  *
- * Which end they are for.
+ * The end that they are for.
+ *
+ * Since: 0.1
  */
 
 /**
  * QIOTlsCreds:verifies-peer:
  *
- * Whether a certificate that the peer shows is verified. See qio_tls_creds_verifies_peer().
+ * Whether a certificate that the peer presents is verified. See
+ * [method@Qio.TlsCreds.verifies_peer].
+ *
+ * Since: 0.1
  */
 
 /**
@@ -85,6 +115,8 @@ struct _QIOTlsCredsClass
  * Gets the endpoint that the credentials are for.
  *
  * Returns: the end
+ *
+ * Since: 0.1
  */
 QIOTlsEndpoint qio_tls_creds_get_endpoint (QIOTlsCreds *creds);
 
@@ -93,10 +125,12 @@ QIOTlsEndpoint qio_tls_creds_get_endpoint (QIOTlsCreds *creds);
  * @creds: credentials
  *
  * Gets whether the certificate of the peer is verified: by a client also that it is for the name of
- * the server. It is not where a client has only a pre-shared key, which authenticates the server in
+ * the server. It is not if a client has only a pre-shared key, which authenticates the server in
  * another way; nor where a server requests no certificates, nor with anonymous credentials.
  *
  * Returns: whether it is
+ *
+ * Since: 0.1
  */
 gboolean qio_tls_creds_verifies_peer (QIOTlsCreds *creds);
 
@@ -105,11 +139,14 @@ gboolean qio_tls_creds_verifies_peer (QIOTlsCreds *creds);
 /**
  * QIOTlsCredsBuilder:
  *
- * Builds #QIOTlsCreds. A peer authenticates by a certificate, by a pre-shared key or, if the caller
- * accepts that, not at all; a client without other trust anchors uses the system trust store.
+ * Builds [class@Qio.TlsCreds]. A peer authenticates by a certificate, by a pre-shared key or, if
+ * the caller accepts that, not at all; a client without other trust anchors uses the system trust
+ * store.
  *
- * Nothing is read before qio_tls_creds_builder_build(). A builder must not be used by two threads
- * at once.
+ * Nothing is read before [method@Qio.TlsCredsBuilder.build]. A builder must not be used by two
+ * threads at once.
+ *
+ * Since: 0.1
  */
 typedef struct _QIOTlsCredsBuilder QIOTlsCredsBuilder;
 
@@ -117,13 +154,15 @@ GType qio_tls_creds_builder_get_type (void);
 
 /**
  * QIOTlsPasswordFunc:
- * @what: what is locked: the path of its file, or what it is called in memory
+ * @what: the encrypted key: the path of its file, or a label for one in memory
  * @user_data: (closure): the data that was set with the function
  *
- * Returns the password of a private key. Called by qio_tls_creds_builder_build(), in the same
+ * Returns the password of a private key. Called by [method@Qio.TlsCredsBuilder.build], in the same
  * thread.
  *
  * Returns: (transfer full) (nullable): the password, in UTF-8, or %NULL if it is unknown
+ *
+ * Since: 0.1
  */
 typedef char *(*QIOTlsPasswordFunc) (const char *what,
                                      gpointer user_data);
@@ -133,8 +172,10 @@ typedef char *(*QIOTlsPasswordFunc) (const char *what,
  * @line: a line, without its end
  * @user_data: (closure): the data that was set with the function
  *
- * Gets the keys of a connection, in the form of NSS, which Wireshark reads. Called in the thread of
- * the handshake, perhaps by several at once, and must return soon.
+ * Logs the secrets of a connection, in the NSS key log format, which Wireshark reads. Called in the
+ * thread of the handshake, possibly in several threads at once, and must return soon.
+ *
+ * Since: 0.1
  */
 typedef void (*QIOTlsKeyLogFunc) (const char *line,
                                   gpointer user_data);
@@ -143,9 +184,11 @@ typedef void (*QIOTlsKeyLogFunc) (const char *line,
  * qio_tls_creds_builder_new: (constructor)
  * @endpoint: which end they are for
  *
- * Begins to make credentials.
+ * Creates a builder of credentials.
  *
  * Returns: (transfer full): a builder
+ *
+ * Since: 0.1
  */
 QIOTlsCredsBuilder *qio_tls_creds_builder_new (QIOTlsEndpoint endpoint);
 
@@ -156,6 +199,8 @@ QIOTlsCredsBuilder *qio_tls_creds_builder_new (QIOTlsEndpoint endpoint);
  * Copies a builder.
  *
  * Returns: (transfer full): the copy
+ *
+ * Since: 0.1
  */
 QIOTlsCredsBuilder *qio_tls_creds_builder_copy (const QIOTlsCredsBuilder *builder);
 
@@ -164,6 +209,8 @@ QIOTlsCredsBuilder *qio_tls_creds_builder_copy (const QIOTlsCredsBuilder *builde
  * @builder: (transfer full): a builder
  *
  * Frees a builder.
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_free (QIOTlsCredsBuilder *builder);
 
@@ -175,17 +222,19 @@ void qio_tls_creds_builder_free (QIOTlsCredsBuilder *builder);
  * Reads files, validates certificates and keys, and builds the credentials. Blocks while files are
  * read. The builder is not changed.
  *
- * Unless qio_tls_creds_builder_set_checks() says otherwise, certificates must be valid now, and of
- * the right kind. The authorities to trust are authorities, at least one of each file; what an end
- * shows may be used for that end, and is no authority, unless it has signed itself; and in a
- * directory, the authorities there have signed it. A private key must always match.
+ * Unless disabled by [method@Qio.TlsCredsBuilder.set_checks], certificates are verified: they must
+ * be valid now; at least one trusted certificate of each file must be a CA certificate; the own
+ * certificate must allow the use by its end, must not be a CA certificate unless it is self-signed,
+ * and in a directory must be issued by the CA there. A private key must always match.
  *
- * Errors are what the system says of a file; %G_TLS_ERROR_BAD_CERTIFICATE or
- * %G_TLS_ERROR_BAD_CERTIFICATE_PASSWORD, with the name of the file and what is wrong with it; and
- * %G_IO_ERROR_INVALID_ARGUMENT for what is missing, does not go together, or was refused by a
- * function of the builder, which has logged a critical warning then.
+ * Errors are the system error of a file; %G_TLS_ERROR_BAD_CERTIFICATE or
+ * %G_TLS_ERROR_BAD_CERTIFICATE_PASSWORD, with the name of the file and the reason; and
+ * %G_IO_ERROR_INVALID_ARGUMENT for missing or conflicting settings, and for those that were refused
+ * by a function of the builder, which has logged a critical warning then.
  *
  * Returns: (transfer full): the credentials
+ *
+ * Since: 0.1
  */
 QIOTlsCreds *qio_tls_creds_builder_build (const QIOTlsCredsBuilder *builder,
                                           GError **error);
@@ -195,10 +244,12 @@ QIOTlsCreds *qio_tls_creds_builder_build (const QIOTlsCredsBuilder *builder,
  * @builder: a builder
  * @path: (type filename): a directory
  *
- * Takes everything from a directory as QEMU lays it out: the authorities to trust from
- * `ca-cert.pem`; what they have revoked from `ca-crl.pem`, if it is there; what a server shows from
- * `server-cert.pem` and `server-key.pem`, or a client from `client-cert.pem` and `client-key.pem`,
- * if they are there. The certificate must be one of these authorities.
+ * Loads the files of a directory in the layout of QEMU: trusted CA certificates from `ca-cert.pem`;
+ * CRLs from `ca-crl.pem`, if it exists; certificate and private key of a server from
+ * `server-cert.pem` and `server-key.pem`, or of a client from `client-cert.pem` and
+ * `client-key.pem`, if they exist. The certificate must be issued by one of these CAs.
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_set_directory (QIOTlsCredsBuilder *builder,
                                           const char *path);
@@ -208,8 +259,10 @@ void qio_tls_creds_builder_set_directory (QIOTlsCredsBuilder *builder,
  * @builder: a builder
  * @path: (type filename): a PEM file
  *
- * Adds the certificate authorities of a file to the trust anchors. A chain that leads to one of
- * them is accepted, also where that one is not a root.
+ * Adds the CA certificates of a file to the trust anchors. A chain that ends at one of them is
+ * accepted, also if that one is not a root.
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_add_trust_file (QIOTlsCredsBuilder *builder,
                                            const char *path);
@@ -219,7 +272,9 @@ void qio_tls_creds_builder_add_trust_file (QIOTlsCredsBuilder *builder,
  * @builder: a builder
  * @pem: certificates in PEM form
  *
- * Adds certificate authorities in PEM form to the trust anchors.
+ * Adds CA certificates in PEM form to the trust anchors.
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_add_trust_pem (QIOTlsCredsBuilder *builder,
                                           GBytes *pem);
@@ -229,7 +284,9 @@ void qio_tls_creds_builder_add_trust_pem (QIOTlsCredsBuilder *builder,
  * @builder: a builder
  * @authority: a certificate
  *
- * Adds a certificate authority to the trust anchors.
+ * Adds a CA certificate to the trust anchors.
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_add_trust (QIOTlsCredsBuilder *builder,
                                       GTlsCertificate *authority);
@@ -239,7 +296,9 @@ void qio_tls_creds_builder_add_trust (QIOTlsCredsBuilder *builder,
  * @builder: a builder
  *
  * Adds the system trust store to the trust anchors. Default for a client without other trust
- * anchors and without a pre-shared key (qio_tls_creds_builder_add_psk()).
+ * anchors and without a pre-shared key ([method@Qio.TlsCredsBuilder.add_psk]).
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_add_system_trust (QIOTlsCredsBuilder *builder);
 
@@ -248,10 +307,12 @@ void qio_tls_creds_builder_add_system_trust (QIOTlsCredsBuilder *builder);
  * @builder: a builder
  * @path: (type filename): a PEM file
  *
- * Adds a certificate revocation list (CRL), which a trusted authority must have signed.
- * Certificates that are in it are refused, and so are those of its issuer that it cannot be used
- * for. Where there is any CRL, each certificate of a chain but the trust anchor needs one of its
- * issuer: qio_tls_creds_builder_set_allow_missing_crl() changes that.
+ * Adds a certificate revocation list (CRL), which must be signed by a trusted CA. Certificates in
+ * it are rejected, and so are certificates of its issuer that it does not cover. Where there is any
+ * CRL, each certificate of a chain but the trust anchor needs one of its issuer:
+ * [method@Qio.TlsCredsBuilder.set_allow_missing_crl] changes that.
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_add_crl_file (QIOTlsCredsBuilder *builder,
                                          const char *path);
@@ -261,7 +322,10 @@ void qio_tls_creds_builder_add_crl_file (QIOTlsCredsBuilder *builder,
  * @builder: a builder
  * @pem: lists in PEM form
  *
- * Adds certificate revocation lists (CRLs) in PEM form. See qio_tls_creds_builder_add_crl_file().
+ * Adds certificate revocation lists (CRLs) in PEM form. See
+ * [method@Qio.TlsCredsBuilder.add_crl_file].
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_add_crl_pem (QIOTlsCredsBuilder *builder,
                                         GBytes *pem);
@@ -271,8 +335,10 @@ void qio_tls_creds_builder_add_crl_pem (QIOTlsCredsBuilder *builder,
  * @builder: a builder
  * @allow: whether they are accepted
  *
- * Whether certificates of an issuer that has no CRL here are accepted although others have one, as
- * if none was revoked. Not the default.
+ * Sets whether certificates of an issuer without a CRL are accepted although other issuers have
+ * one. Default: %FALSE.
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_set_allow_missing_crl (QIOTlsCredsBuilder *builder,
                                                   gboolean allow);
@@ -284,6 +350,8 @@ void qio_tls_creds_builder_set_allow_missing_crl (QIOTlsCredsBuilder *builder,
  * @key: (type filename): a PEM file, which may be the same
  *
  * Sets the certificate to present, followed by its intermediate certificates, and its private key.
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_set_certificate_files (QIOTlsCredsBuilder *builder,
                                                   const char *certificate,
@@ -296,7 +364,9 @@ void qio_tls_creds_builder_set_certificate_files (QIOTlsCredsBuilder *builder,
  * @key: a private key in PEM form
  *
  * Sets the certificate to present and its private key, in PEM form. See
- * qio_tls_creds_builder_set_certificate_files().
+ * [method@Qio.TlsCredsBuilder.set_certificate_files].
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_set_certificate_pem (QIOTlsCredsBuilder *builder,
                                                 GBytes *certificate,
@@ -309,6 +379,8 @@ void qio_tls_creds_builder_set_certificate_pem (QIOTlsCredsBuilder *builder,
  *
  * Sets the certificate to present, with its issuers as far as the object has them. The private key
  * must be exportable, which that of a PKCS #11 token is not.
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_set_certificate (QIOTlsCredsBuilder *builder,
                                             GTlsCertificate *certificate);
@@ -319,6 +391,8 @@ void qio_tls_creds_builder_set_certificate (QIOTlsCredsBuilder *builder,
  * @password: a password
  *
  * Sets the password of the private key, if that is encrypted.
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_set_password (QIOTlsCredsBuilder *builder,
                                          const char *password);
@@ -332,6 +406,8 @@ void qio_tls_creds_builder_set_password (QIOTlsCredsBuilder *builder,
  *
  * Sets the function that returns the password of the private key, called if that is encrypted.
  * Nothing is prompted for at a terminal.
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_set_password_func (QIOTlsCredsBuilder *builder,
                                               QIOTlsPasswordFunc func,
@@ -346,6 +422,8 @@ void qio_tls_creds_builder_set_password_func (QIOTlsCredsBuilder *builder,
  * Sets whether a server requests certificates of its clients: none (the default), optional, or
  * required. A certificate that is presented must be valid in any case. A client with a pre-shared
  * key presents none.
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_set_client_certificates (QIOTlsCredsBuilder *builder,
                                                     GTlsAuthenticationMode mode);
@@ -355,8 +433,10 @@ void qio_tls_creds_builder_set_client_certificates (QIOTlsCredsBuilder *builder,
  * @builder: a builder
  * @checks: whether to validate
  *
- * Sets whether certificates are validated when the credentials are built. Default: %TRUE. Without,
- * a fault is reported when a peer rejects them.
+ * Sets whether certificates are validated when the credentials are built. Default: %TRUE. If
+ * %FALSE, an error is reported only when a peer rejects them.
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_set_checks (QIOTlsCredsBuilder *builder,
                                        gboolean checks);
@@ -371,7 +451,9 @@ void qio_tls_creds_builder_set_checks (QIOTlsCredsBuilder *builder,
  * server accepts. A key of less than 16 bytes is logged as a warning: with a recorded handshake all
  * keys can be tried.
  *
- * The key is copied, and the copy is overwritten when the credentials, and the builder, are gone.
+ * The key is copied, and the copy is overwritten when the credentials, and the builder, are freed.
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_add_psk (QIOTlsCredsBuilder *builder,
                                     const char *name,
@@ -382,8 +464,10 @@ void qio_tls_creds_builder_add_psk (QIOTlsCredsBuilder *builder,
  * @builder: a builder
  * @path: (type filename): a file
  *
- * Has the keys of a file, which may be more than one, in the form of GnuTLS: `NAME:KEY` in each
- * line, with the key in hexadecimal digits, as `psktool` makes it.
+ * Adds the pre-shared keys of a file, in the form of GnuTLS: `NAME:KEY` in each line, with the key
+ * in hexadecimal digits, as written by `psktool`.
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_add_psk_file (QIOTlsCredsBuilder *builder,
                                          const char *path);
@@ -394,6 +478,8 @@ void qio_tls_creds_builder_add_psk_file (QIOTlsCredsBuilder *builder,
  * @name: a name
  *
  * Sets the identity of the pre-shared key that a client uses, where there are several.
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_set_psk_user (QIOTlsCredsBuilder *builder,
                                          const char *name);
@@ -403,8 +489,10 @@ void qio_tls_creds_builder_set_psk_user (QIOTlsCredsBuilder *builder,
  * @builder: a builder
  * @hash: a hash
  *
- * Sets the hash of the pre-shared key of a client, for TLS 1.3. Default: SHA-256. A server finds
- * out the hash.
+ * Sets the hash of the pre-shared key of a client, for TLS 1.3. Default: SHA-256. A server
+ * determines the hash from the ClientHello.
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_set_psk_hash (QIOTlsCredsBuilder *builder,
                                          QIOTlsPskHash hash);
@@ -414,8 +502,10 @@ void qio_tls_creds_builder_set_psk_hash (QIOTlsCredsBuilder *builder,
  * @builder: a builder
  *
  * Disables authentication in both directions: the data is encrypted, but the peer may be **any
- * attacker between the two ends**. Only for networks that are safe without TLS, with peers that can
- * do nothing else. TLS 1.2, and no certificates or keys beside it.
+ * attacker between the two ends**. Only for networks that are safe without TLS, with peers that
+ * support nothing else. TLS 1.2 only, and not together with certificates or keys.
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_set_insecure_anonymous (QIOTlsCredsBuilder *builder);
 
@@ -425,6 +515,8 @@ void qio_tls_creds_builder_set_insecure_anonymous (QIOTlsCredsBuilder *builder);
  * @version: %G_TLS_PROTOCOL_VERSION_TLS_1_2 or later
  *
  * Sets the lowest version of TLS. Default: TLS 1.2.
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_set_min_version (QIOTlsCredsBuilder *builder,
                                             GTlsProtocolVersion version);
@@ -435,6 +527,8 @@ void qio_tls_creds_builder_set_min_version (QIOTlsCredsBuilder *builder,
  * @version: %G_TLS_PROTOCOL_VERSION_TLS_1_2 or later
  *
  * Sets the highest version of TLS. Default: that of OpenSSL.
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_set_max_version (QIOTlsCredsBuilder *builder,
                                             GTlsProtocolVersion version);
@@ -444,7 +538,9 @@ void qio_tls_creds_builder_set_max_version (QIOTlsCredsBuilder *builder,
  * @builder: a builder
  * @list: a list in OpenSSL's syntax, as `ECDHE+AESGCM`
  *
- * Sets the cipher list for TLS 1.2. aNULL and eNULL suites are never among them.
+ * Sets the cipher list for TLS 1.2. aNULL and eNULL suites are always excluded.
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_set_ciphers (QIOTlsCredsBuilder *builder,
                                         const char *list);
@@ -455,6 +551,8 @@ void qio_tls_creds_builder_set_ciphers (QIOTlsCredsBuilder *builder,
  * @list: names with colons between them, as `TLS_AES_128_GCM_SHA256`
  *
  * Sets the cipher suites for TLS 1.3.
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_set_ciphersuites (QIOTlsCredsBuilder *builder,
                                              const char *list);
@@ -465,8 +563,10 @@ void qio_tls_creds_builder_set_ciphersuites (QIOTlsCredsBuilder *builder,
  * @protocols: (array zero-terminated=1): names, the best one first
  *
  * Sets the application protocols (ALPN). A client offers them; a server selects the first one that
- * the client offers too, and refuses a client that offers others only. Default: none, and a server
+ * the client offers too, and rejects a client that offers only others. Default: none, and a server
  * accepts any offer.
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_set_alpn_protocols (QIOTlsCredsBuilder *builder,
                                                const char *const *protocols);
@@ -478,6 +578,8 @@ void qio_tls_creds_builder_set_alpn_protocols (QIOTlsCredsBuilder *builder,
  *
  * Sets whether a later connection may resume an earlier session, with fewer round trips. Default:
  * %TRUE.
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_set_resumption (QIOTlsCredsBuilder *builder,
                                            gboolean resumption);
@@ -487,10 +589,12 @@ void qio_tls_creds_builder_set_resumption (QIOTlsCredsBuilder *builder,
  * @builder: a builder
  * @bytes: a number of bytes, at least 1024
  *
- * Limits what a peer may send before it is verified; if this is not called, to 32 KiB for a server,
- * and 128 KiB for a client. A handshake with more fails, so that memory for peers that prove
- * nothing is limited. Clients with long chains of certificates, or large post-quantum signatures,
- * may need more than the default.
+ * Limits the bytes of a handshake that a peer may send before it is verified. Default: 32 KiB for a
+ * server, and 128 KiB for a client. A larger handshake fails, so that the memory for unverified
+ * peers is limited. Clients with long chains of certificates, or large post-quantum signatures, may
+ * need more than the default.
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_set_max_handshake_size (QIOTlsCredsBuilder *builder,
                                                    gsize bytes);
@@ -504,6 +608,8 @@ void qio_tls_creds_builder_set_max_handshake_size (QIOTlsCredsBuilder *builder,
  * any thread
  *
  * Logs the secrets of all connections. **They decrypt everything that was sent.**
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_set_key_log_func (QIOTlsCredsBuilder *builder,
                                              QIOTlsKeyLogFunc func,
@@ -516,7 +622,9 @@ void qio_tls_creds_builder_set_key_log_func (QIOTlsCredsBuilder *builder,
  * @path: (type filename): a file
  *
  * Appends the secrets of all connections to a file, which is created for its owner only. See
- * qio_tls_creds_builder_set_key_log_func().
+ * [method@Qio.TlsCredsBuilder.set_key_log_func].
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_set_key_log_file (QIOTlsCredsBuilder *builder,
                                              const char *path);
@@ -527,7 +635,9 @@ void qio_tls_creds_builder_set_key_log_file (QIOTlsCredsBuilder *builder,
  *
  * Appends the secrets of all connections to the file that the environment variable `SSLKEYLOGFILE`
  * names, if it is set. Default: the variable is ignored. See
- * qio_tls_creds_builder_set_key_log_file().
+ * [method@Qio.TlsCredsBuilder.set_key_log_file].
+ *
+ * Since: 0.1
  */
 void qio_tls_creds_builder_set_key_log_from_environment (QIOTlsCredsBuilder *builder);
 

@@ -14,29 +14,35 @@ G_BEGIN_DECLS
 /**
  * QIO_CHANNEL_ERR_BLOCK:
  *
- * What reads and writes return in non-blocking mode where they would have to wait. No error is set
+ * The result of reads and writes in non-blocking mode that would have to wait. No error is set
  * then.
+ *
+ * Since: 0.1
  */
 #define QIO_CHANNEL_ERR_BLOCK (-2)
 
 /**
  * QIO_CHANNEL_WAIT_WATCH:
  *
- * What #QIOChannelClass.io_wait_fd returns where only the source of
- * #QIOChannelClass.io_create_watch reports readiness.
+ * The result of [struct@Qio.ChannelClass].io_wait_fd if only the source of
+ * [struct@Qio.ChannelClass].io_create_watch reports readiness.
+ *
+ * Since: 0.1
  */
 #define QIO_CHANNEL_WAIT_WATCH (-1)
 
 /**
  * QIO_CHANNEL_WAIT_NOW:
  *
- * What #QIOChannelClass.io_wait_fd returns where nothing needs to be waited for.
+ * The result of [struct@Qio.ChannelClass].io_wait_fd if the channel is ready.
+ *
+ * Since: 0.1
  */
 #define QIO_CHANNEL_WAIT_NOW (-2)
 
 /**
  * QIOChannelFeature:
- * @QIO_CHANNEL_FEATURE_FD_PASS: file descriptors can travel beside the data
+ * @QIO_CHANNEL_FEATURE_FD_PASS: file descriptors can be passed with the data (`SCM_RIGHTS`)
  * @QIO_CHANNEL_FEATURE_SHUTDOWN: one direction, or both, can be shut down before the channel is
  * closed
  * @QIO_CHANNEL_FEATURE_LISTEN: the channel listens for connections
@@ -46,7 +52,9 @@ G_BEGIN_DECLS
  * @QIO_CHANNEL_FEATURE_SEEKABLE: the channel has positions: it can seek, read and write at an
  * offset
  *
- * What a channel can do beyond reading and writing.
+ * Features of a channel beyond reading and writing.
+ *
+ * Since: 0.1
  */
 typedef enum /*< flags >*/ {
   QIO_CHANNEL_FEATURE_FD_PASS = 1 << 0,
@@ -70,7 +78,9 @@ GType qio_channel_feature_get_type (void);
  * were sent, which
  *   they always do: for code that has been written for QEMU
  *
- * How one read behaves.
+ * Flags of a read.
+ *
+ * Since: 0.1
  */
 typedef enum /*< flags >*/ {
   QIO_CHANNEL_READ_FLAG_MSG_PEEK = 1 << 0,
@@ -85,7 +95,9 @@ GType qio_channel_read_flags_get_type (void);
  * QIOChannelWriteFlags:
  * @QIO_CHANNEL_WRITE_FLAG_ZERO_COPY: send from the caller's memory without a copy
  *
- * How one write behaves.
+ * Flags of a write.
+ *
+ * Since: 0.1
  */
 typedef enum /*< flags >*/ {
   QIO_CHANNEL_WRITE_FLAG_ZERO_COPY = 1 << 0
@@ -100,7 +112,9 @@ GType qio_channel_write_flags_get_type (void);
  * @QIO_CHANNEL_SHUTDOWN_WRITE: nothing more will be sent; the peer reads the end of the file
  * @QIO_CHANNEL_SHUTDOWN_BOTH: both directions
  *
- * The direction that qio_channel_shutdown() ends.
+ * The direction that [method@Qio.Channel.shutdown] ends.
+ *
+ * Since: 0.1
  */
 typedef enum {
   QIO_CHANNEL_SHUTDOWN_READ = 1,
@@ -114,17 +128,22 @@ GType qio_channel_shutdown_get_type (void);
 /**
  * QIO_CHANNEL_ERROR:
  *
- * The domain of the errors that GIO has no code for. All other errors are GIO's: see #GIOErrorEnum.
+ * The domain of errors without a code in GIO. All other errors are of GIO: see
+ * [enum@Gio.IOErrorEnum].
+ *
+ * Since: 0.1
  */
 #define QIO_CHANNEL_ERROR (qio_channel_error_quark ())
 
 /**
  * QIOChannelError:
- * @QIO_CHANNEL_ERROR_TRUNCATED: the stream ended in the middle of what was to be read
+ * @QIO_CHANNEL_ERROR_TRUNCATED: the stream ended before all requested data was read
  * @QIO_CHANNEL_ERROR_TOO_MANY_FDS: more file descriptors than one message can carry
  * @QIO_CHANNEL_ERROR_FDS_LOST: file descriptors were sent that this process could not take in
  *
- * Errors that GIO has no code for.
+ * Errors without a code in GIO.
+ *
+ * Since: 0.1
  */
 typedef enum {
   QIO_CHANNEL_ERROR_TRUNCATED = 0,

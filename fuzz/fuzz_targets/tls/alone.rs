@@ -1,6 +1,6 @@
 //! An end whose peer is recorded, or invented.
 
-use super::end::End;
+use super::endpoint::End;
 
 /// An end receives something, and then nothing more.
 pub fn listen(mut end: End, input: &[u8], turns: usize) {
@@ -10,17 +10,17 @@ pub fn listen(mut end: End, input: &[u8], turns: usize) {
             end.wire.end();
         }
         for turn in 0.. {
-            assert!(turn < turns, "there is no end to it");
+            assert!(turn < turns, "the end makes no progress");
             if !end.step() {
                 break;
             }
         }
     }
-    assert!(end.is_over(), "the end is told");
+    assert!(end.is_over(), "the end is reported");
     let (answer, _) = end.wire.take();
     assert!(
         answer.len() < 20_000 + 2 * input.len(),
-        "{} bytes to say",
+        "{} bytes of output",
         answer.len()
     );
     end.finish();

@@ -1,4 +1,4 @@
-//! Certificate chains, good ones and others, as bytes say.
+//! Certificate chains, valid and invalid ones, generated from bytes.
 
 use std::sync::LazyLock;
 
@@ -13,7 +13,7 @@ use openssl::{
     x509::{X509, X509Builder, X509Extension, X509NameBuilder},
 };
 
-/// The name that a client asks for.
+/// The host name that a client verifies.
 pub const HOST: &str = "a.example.test";
 
 /// How many intermediates there are at most.
@@ -22,7 +22,7 @@ const MOST: usize = 3;
 /// Bytes for each certificate.
 const RECIPE: usize = 4;
 
-/// Keys, which stay the same: of the root, of the intermediates, of the leaf, and of a stranger.
+/// Keys, which stay the same: of the root, of the intermediates, of the leaf, and an unrelated one.
 static KEYS: LazyLock<Vec<PKey<Private>>> = LazyLock::new(|| {
     let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).expect("known");
     let key = || PKey::from_ec_key(EcKey::generate(&group).expect("a key")).expect("a key");

@@ -1,5 +1,5 @@
-//! A channel between the fuzzer and one end: what that one reads was put there, what it writes is collected, all in
-//! pieces of sizes that nobody can foresee.
+//! A channel between the fuzzer and one end: its reads return the input of the fuzzer, and its
+//! writes are collected, in pieces of sizes that the input chooses.
 
 use std::{
     collections::VecDeque,

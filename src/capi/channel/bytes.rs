@@ -1,96 +1,42 @@
 //! Reading and writing `GBytes`, with descriptors in a `GUnixFDList`: for bindings, whose errors
 //! are exceptions, also would-block.
 
-use crate::capi::{c_name, try_method};
 use std::{
-    ffi::{CStr, c_uint},
+    ffi::c_uint,
     io::{self, IoSliceMut},
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
-    ptr,
+    os::fd::OwnedFd,
 };
 
-use gio::prelude::*;
 use gio_sys::GUnixFDList;
-use glib::translate::*;
 use glib_sys::{GBytes, GError, gboolean};
 use libc::{size_t, ssize_t};
 
 use crate::{
     Channel, ChannelExt, Feature, ReadFlags, WriteFlags,
-    capi::{holds, some, success, value},
+    capi::{
+        Out,
+        descriptors::{return_fds, with_fds},
+        try_method,
+    },
     channel::class::VFuncs,
-    error::from_glib_error,
     ffi::QIOChannel,
     types::zeros,
 };
 
-/// Descriptors as an argument takes them: `None` for none.
-pub(super) fn fd_list(fds: Vec<OwnedFd>) -> Option<gio::UnixFDList> {
-    (!fds.is_empty()).then(|| gio::UnixFDList::from_array(fds))
-}
-
-/// Calls `f` with duplicates of the descriptors in a list: what it does may take its time, and the
-/// list may be emptied by its owner meanwhile.
-pub(super) fn with_fds<R>(
-    list: Option<&gio::UnixFDList>,
-    f: impl FnOnce(&[BorrowedFd<'_>]) -> io::Result<R>,
-) -> io::Result<R> {
-    let fds = duplicates(list)?;
-    let fds: Vec<_> = fds.iter().map(OwnedFd::as_fd).collect();
-    f(&fds)
-}
-
-/// Duplicates of the descriptors in a list, if there is one.
-pub(super) fn duplicates(list: Option<&gio::UnixFDList>) -> io::Result<Vec<OwnedFd>> {
-    let Some(list) = list else {
-        return Ok(Vec::new());
-    };
-    let get = |index| list.get(index).map_err(from_glib_error);
-    (0..list.length()).map(get).collect()
-}
-
-/// The bytes of an argument; `None`, with a complaint, if there are none.
-///
-/// # Safety
-///
-/// As for the functions of this module.
-pub(super) unsafe fn some_bytes(function: &CStr, bytes: *mut GBytes) -> Option<glib::Bytes> {
-    let is_there = holds(function, !bytes.is_null(), c"bytes != NULL");
-    // SAFETY: the caller's promise.
-    is_there.then(|| unsafe { from_glib_none(bytes) })
-}
-
-/// Gives descriptors away, if there is a place for them.
-///
-/// # Safety
-///
-/// As for the functions of this module.
-pub(super) unsafe fn give_list(received: Vec<OwnedFd>, fds: *mut *mut GUnixFDList) {
-    if !fds.is_null() {
-        // SAFETY: the caller's promise.
-        unsafe { *fds = fd_list(received).to_glib_full() };
-    }
-}
-
-/// Reads, with descriptors if there is a place for them and the channel has any: bindings always
-/// have a place.
-///
-/// # Safety
-///
-/// As for the functions of this module.
-unsafe fn receiving<R>(
+/// Reads, with descriptors if there is a place for them and the channel can pass any: bindings
+/// always have a place.
+fn receiving<R>(
     channel: &Channel,
-    fds: *mut *mut GUnixFDList,
+    fds: Option<Out<*mut GUnixFDList>>,
     read: impl FnOnce(Option<&mut Vec<OwnedFd>>) -> io::Result<R>,
 ) -> io::Result<R> {
     let mut received = Vec::new();
-    let wanted = !fds.is_null() && channel.has_feature(Feature::FD_PASS);
+    let wanted = fds.is_some() && channel.has_feature(Feature::FD_PASS);
     let result = read(wanted.then_some(&mut received));
     if result.is_err() {
         received.clear();
     }
-    // SAFETY: the caller's promise.
-    unsafe { give_list(received, fds) };
+    return_fds(received, fds);
     result
 }
 
@@ -125,14 +71,7 @@ pub unsafe extern "C" fn qio_channel_read_bytes(
     error: *mut *mut GError,
 ) -> *mut GBytes {
     try_method!(
-        qio_channel_read_bytes,
-        ioc,
-        error,
-        ptr::null_mut(),
-        |channel: &Channel| {
-            let bytes = channel.read_bytes(count).map(|bytes| bytes.to_glib_full());
-            value(bytes, ptr::null_mut(), error, channel, "read from")
-        }
+        qio_channel_read_bytes(ioc: Channel), error, "read from", pointer => ioc.read_bytes(count)
     )
 }
 
@@ -145,17 +84,10 @@ pub unsafe extern "C" fn qio_channel_read_bytes_with_fds(
     error: *mut *mut GError,
 ) -> *mut GBytes {
     try_method!(
-        qio_channel_read_bytes_with_fds,
-        ioc,
-        error,
-        ptr::null_mut(),
-        |channel: &Channel| {
-            let flags = ReadFlags::from_bits_truncate(flags);
-            let slots = VFuncs::of(channel);
-            let bytes = receiving(channel, fds, |fds| slots.read_bytes(count, fds, flags));
-            let bytes = bytes.map(|bytes| bytes.to_glib_full());
-            value(bytes, ptr::null_mut(), error, channel, "read from")
-        }
+        qio_channel_read_bytes_with_fds(
+            ioc: Channel, fds: Option<Out<*mut GUnixFDList>>, flags: ReadFlags
+        ), error, "read from", pointer =>
+            receiving(ioc, fds, |fds| VFuncs::of(ioc).read_bytes(count, fds, flags))
     )
 }
 
@@ -166,14 +98,8 @@ pub unsafe extern "C" fn qio_channel_read_bytes_all(
     error: *mut *mut GError,
 ) -> *mut GBytes {
     try_method!(
-        qio_channel_read_bytes_all,
-        ioc,
-        error,
-        ptr::null_mut(),
-        |channel: &Channel| {
-            let bytes = read_all(channel, count, None).map(|bytes| bytes.to_glib_full());
-            value(bytes, ptr::null_mut(), error, channel, "read from")
-        }
+        qio_channel_read_bytes_all(ioc: Channel), error, "read from", pointer =>
+            read_all(ioc, count, None)
     )
 }
 
@@ -185,15 +111,8 @@ pub unsafe extern "C" fn qio_channel_read_bytes_with_fds_all(
     error: *mut *mut GError,
 ) -> *mut GBytes {
     try_method!(
-        qio_channel_read_bytes_with_fds_all,
-        ioc,
-        error,
-        ptr::null_mut(),
-        |channel: &Channel| {
-            let bytes = receiving(channel, fds, |fds| read_all(channel, count, fds));
-            let bytes = bytes.map(|bytes| bytes.to_glib_full());
-            value(bytes, ptr::null_mut(), error, channel, "read from")
-        }
+        qio_channel_read_bytes_with_fds_all(ioc: Channel, fds: Option<Out<*mut GUnixFDList>>),
+        error, "read from", pointer => receiving(ioc, fds, |fds| read_all(ioc, count, fds))
     )
 }
 
@@ -204,14 +123,8 @@ pub unsafe extern "C" fn qio_channel_read_bytes_all_eof(
     error: *mut *mut GError,
 ) -> *mut GBytes {
     try_method!(
-        qio_channel_read_bytes_all_eof,
-        ioc,
-        error,
-        ptr::null_mut(),
-        |channel: &Channel| {
-            let bytes = read_all_eof(channel, count, None).map(|bytes| bytes.to_glib_full());
-            value(bytes, ptr::null_mut(), error, channel, "read from")
-        }
+        qio_channel_read_bytes_all_eof(ioc: Channel), error, "read from", pointer =>
+            read_all_eof(ioc, count, None)
     )
 }
 
@@ -223,15 +136,8 @@ pub unsafe extern "C" fn qio_channel_read_bytes_with_fds_all_eof(
     error: *mut *mut GError,
 ) -> *mut GBytes {
     try_method!(
-        qio_channel_read_bytes_with_fds_all_eof,
-        ioc,
-        error,
-        ptr::null_mut(),
-        |channel: &Channel| {
-            let bytes = receiving(channel, fds, |fds| read_all_eof(channel, count, fds));
-            let bytes = bytes.map(|bytes| bytes.to_glib_full());
-            value(bytes, ptr::null_mut(), error, channel, "read from")
-        }
+        qio_channel_read_bytes_with_fds_all_eof(ioc: Channel, fds: Option<Out<*mut GUnixFDList>>),
+        error, "read from", pointer => receiving(ioc, fds, |fds| read_all_eof(ioc, count, fds))
     )
 }
 
@@ -242,17 +148,8 @@ pub unsafe extern "C" fn qio_channel_write_bytes(
     error: *mut *mut GError,
 ) -> ssize_t {
     try_method!(
-        qio_channel_write_bytes,
-        ioc,
-        error,
-        -1,
-        |channel: &Channel| {
-            let Some(bytes) = some_bytes(c_name!(qio_channel_write_bytes), bytes) else {
-                return -1;
-            };
-            let written = channel.write_bytes(&bytes).map(|count| count as ssize_t);
-            value(written, -1, error, channel, "write to")
-        }
+        qio_channel_write_bytes(ioc: Channel, bytes: glib::Bytes), error, "write to", size =>
+            ioc.write_bytes(&bytes)
     )
 }
 
@@ -265,29 +162,10 @@ pub unsafe extern "C" fn qio_channel_write_bytes_with_fds(
     error: *mut *mut GError,
 ) -> ssize_t {
     try_method!(
-        qio_channel_write_bytes_with_fds,
-        ioc,
-        error,
-        -1,
-        |channel: &Channel| {
-            let Some(bytes) = some_bytes(c_name!(qio_channel_write_bytes_with_fds), bytes) else {
-                return -1;
-            };
-            let Ok(fds) = some(c_name!(qio_channel_write_bytes_with_fds), fds) else {
-                return -1;
-            };
-            let flags = WriteFlags::from_bits_truncate(flags);
-            let written = with_fds(fds.as_ref(), |fds| {
-                channel.write_bytes_full(&bytes, fds, flags)
-            });
-            value(
-                written.map(|count| count as ssize_t),
-                -1,
-                error,
-                channel,
-                "write to",
-            )
-        }
+        qio_channel_write_bytes_with_fds(
+            ioc: Channel, bytes: glib::Bytes, fds: Option<gio::UnixFDList>, flags: WriteFlags
+        ), error, "write to", size =>
+            with_fds(fds.as_ref(), |fds| ioc.write_bytes_full(&bytes, fds, flags))
     )
 }
 
@@ -298,16 +176,8 @@ pub unsafe extern "C" fn qio_channel_write_bytes_all(
     error: *mut *mut GError,
 ) -> gboolean {
     try_method!(
-        qio_channel_write_bytes_all,
-        ioc,
-        error,
-        0,
-        |channel: &Channel| {
-            let Some(bytes) = some_bytes(c_name!(qio_channel_write_bytes_all), bytes) else {
-                return 0;
-            };
-            success(channel.write_all(&bytes), error, channel, "write to")
-        }
+        qio_channel_write_bytes_all(ioc: Channel, bytes: glib::Bytes), error, "write to", success =>
+            ioc.write_all(&bytes)
     )
 }
 
@@ -320,23 +190,9 @@ pub unsafe extern "C" fn qio_channel_write_bytes_with_fds_all(
     error: *mut *mut GError,
 ) -> gboolean {
     try_method!(
-        qio_channel_write_bytes_with_fds_all,
-        ioc,
-        error,
-        0,
-        |channel: &Channel| {
-            let Some(bytes) = some_bytes(c_name!(qio_channel_write_bytes_with_fds_all), bytes)
-            else {
-                return 0;
-            };
-            let Ok(fds) = some(c_name!(qio_channel_write_bytes_with_fds_all), fds) else {
-                return 0;
-            };
-            let flags = WriteFlags::from_bits_truncate(flags);
-            let result = with_fds(fds.as_ref(), |fds| {
-                channel.write_bytes_full_all(&bytes, fds, flags)
-            });
-            success(result, error, channel, "write to")
-        }
+        qio_channel_write_bytes_with_fds_all(
+            ioc: Channel, bytes: glib::Bytes, fds: Option<gio::UnixFDList>, flags: WriteFlags
+        ), error, "write to", success =>
+            with_fds(fds.as_ref(), |fds| ioc.write_bytes_full_all(&bytes, fds, flags))
     )
 }

@@ -1,11 +1,9 @@
 //! In which context futures and coroutines wait for a channel, and ending their waits.
 
-use crate::capi::method;
-
 use glib::translate::*;
-use glib_sys::{GFALSE, GMainContext, gboolean};
+use glib_sys::{GMainContext, gboolean};
 
-use crate::{Channel, ChannelExt, ffi::QIOChannel};
+use crate::{Channel, ChannelWatchExt, capi::method, ffi::QIOChannel};
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_attach_aio_context(
@@ -13,26 +11,14 @@ pub unsafe extern "C" fn qio_channel_attach_aio_context(
     ctx: *mut GMainContext,
 ) {
     method!(
-        qio_channel_attach_aio_context,
-        ioc,
-        (),
-        |channel: &Channel| {
-            let context = Option::<glib::MainContext>::from_glib_none(ctx);
-            channel.attach_context(&context.unwrap_or_else(glib::MainContext::default));
-        }
+        qio_channel_attach_aio_context(ioc: Channel, ctx: Option<glib::MainContext>) =>
+            ioc.attach_context(&ctx.unwrap_or_else(glib::MainContext::default))
     );
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_detach_aio_context(ioc: *mut QIOChannel) {
-    method!(
-        qio_channel_detach_aio_context,
-        ioc,
-        (),
-        |channel: &Channel| {
-            channel.detach_context();
-        }
-    );
+    method!(qio_channel_detach_aio_context(ioc: Channel) => ioc.detach_context());
 }
 
 #[unsafe(no_mangle)]
@@ -41,18 +27,12 @@ pub unsafe extern "C" fn qio_channel_set_follow_coroutine_ctx(
     enabled: gboolean,
 ) {
     method!(
-        qio_channel_set_follow_coroutine_ctx,
-        ioc,
-        (),
-        |channel: &Channel| {
-            channel.set_follow_coroutine_ctx(enabled != GFALSE);
-        }
+        qio_channel_set_follow_coroutine_ctx(ioc: Channel) =>
+            ioc.set_follow_coroutine_ctx(from_glib(enabled))
     );
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_wake_read(ioc: *mut QIOChannel) {
-    method!(qio_channel_wake_read, ioc, (), |channel: &Channel| {
-        channel.wake_read();
-    });
+    method!(qio_channel_wake_read(ioc: Channel) => ioc.wake_read());
 }

@@ -1,19 +1,17 @@
 //! Reading and writing at offsets.
 
-use crate::capi::{c_name, try_method};
 use std::{
+    borrow::Cow,
     ffi::{c_int, c_void},
-    io, ptr,
+    io::{self, IoSlice},
 };
 
-use glib::translate::*;
 use glib_sys::{GBytes, GError};
 use libc::{iovec, size_t, ssize_t};
 
-use super::iov::{list, list_mut, memory, memory_mut, until_eof};
 use crate::{
-    Channel, ChannelExt,
-    capi::{count, holds, status, value},
+    Channel, ChannelSeekExt,
+    capi::{memory::ReadVec, try_method},
     error::invalid,
     ffi::QIOChannel,
     types::{into_bytes, zeros},
@@ -31,13 +29,11 @@ pub unsafe extern "C" fn qio_channel_pread(
     offset: i64,
     error: *mut *mut GError,
 ) -> ssize_t {
-    try_method!(qio_channel_pread, ioc, error, -1, |channel: &Channel| {
-        let Some(buf) = memory_mut(c_name!(qio_channel_pread), buf, buflen) else {
-            return -1;
-        };
-        let result = unsigned(offset).and_then(|offset| channel.pread(buf, offset));
-        count(result, error, channel, "read from")
-    })
+    try_method!(
+        qio_channel_pread(ioc: Channel, buf: &mut [u8] = (buf, buflen)), error,
+            "read from", count =>
+            ioc.pread(buf, unsigned(offset)?)
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -49,17 +45,8 @@ pub unsafe extern "C" fn qio_channel_pread_all(
     error: *mut *mut GError,
 ) -> c_int {
     try_method!(
-        qio_channel_pread_all,
-        ioc,
-        error,
-        -1,
-        |channel: &Channel| {
-            let Some(buf) = memory_mut(c_name!(qio_channel_pread_all), buf, buflen) else {
-                return -1;
-            };
-            let result = unsigned(offset).and_then(|offset| channel.pread_all(buf, offset));
-            status(result, error, channel, "read from")
-        }
+        qio_channel_pread_all(ioc: Channel, buf: &mut [u8] = (buf, buflen)), error, "read from",
+        status => ioc.pread_all(buf, unsigned(offset)?)
     )
 }
 
@@ -71,13 +58,11 @@ pub unsafe extern "C" fn qio_channel_preadv(
     offset: i64,
     error: *mut *mut GError,
 ) -> ssize_t {
-    try_method!(qio_channel_preadv, ioc, error, -1, |channel: &Channel| {
-        let Some(mut iov) = list_mut(c_name!(qio_channel_preadv), iov, niov) else {
-            return -1;
-        };
-        let result = unsigned(offset).and_then(|offset| channel.preadv(iov.buffers(), offset));
-        count(result, error, channel, "read from")
-    })
+    try_method!(
+        qio_channel_preadv(ioc: Channel, iov: ReadVec<'_> = (iov, niov)), error,
+            "read from", count =>
+            ioc.preadv(iov.buffers(), unsigned(offset)?)
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -89,18 +74,8 @@ pub unsafe extern "C" fn qio_channel_preadv_all(
     error: *mut *mut GError,
 ) -> c_int {
     try_method!(
-        qio_channel_preadv_all,
-        ioc,
-        error,
-        -1,
-        |channel: &Channel| {
-            let Some(mut iov) = list_mut(c_name!(qio_channel_preadv_all), iov, niov) else {
-                return -1;
-            };
-            let result =
-                unsigned(offset).and_then(|offset| channel.preadv_all(iov.buffers(), offset));
-            status(result, error, channel, "read from")
-        }
+        qio_channel_preadv_all(ioc: Channel, iov: ReadVec<'_> = (iov, niov)), error, "read from",
+        status => ioc.preadv_all(iov.buffers(), unsigned(offset)?)
     )
 }
 
@@ -113,17 +88,8 @@ pub unsafe extern "C" fn qio_channel_pread_all_eof(
     error: *mut *mut GError,
 ) -> c_int {
     try_method!(
-        qio_channel_pread_all_eof,
-        ioc,
-        error,
-        -1,
-        |channel: &Channel| {
-            let Some(buf) = memory_mut(c_name!(qio_channel_pread_all_eof), buf, buflen) else {
-                return -1;
-            };
-            let result = unsigned(offset).and_then(|offset| channel.pread_all_eof(buf, offset));
-            until_eof(result, error, channel)
-        }
+        qio_channel_pread_all_eof(ioc: Channel, buf: &mut [u8] = (buf, buflen)), error, "read from",
+        eof => ioc.pread_all_eof(buf, unsigned(offset)?)
     )
 }
 
@@ -136,18 +102,9 @@ pub unsafe extern "C" fn qio_channel_preadv_all_eof(
     error: *mut *mut GError,
 ) -> c_int {
     try_method!(
-        qio_channel_preadv_all_eof,
-        ioc,
-        error,
-        -1,
-        |channel: &Channel| {
-            let Some(mut iov) = list_mut(c_name!(qio_channel_preadv_all_eof), iov, niov) else {
-                return -1;
-            };
-            let result =
-                unsigned(offset).and_then(|offset| channel.preadv_all_eof(iov.buffers(), offset));
-            until_eof(result, error, channel)
-        }
+        qio_channel_preadv_all_eof(ioc: Channel, iov: ReadVec<'_> = (iov, niov)), error,
+            "read from",
+        eof => ioc.preadv_all_eof(iov.buffers(), unsigned(offset)?)
     )
 }
 
@@ -159,13 +116,10 @@ pub unsafe extern "C" fn qio_channel_pwrite(
     offset: i64,
     error: *mut *mut GError,
 ) -> ssize_t {
-    try_method!(qio_channel_pwrite, ioc, error, -1, |channel: &Channel| {
-        let Some(buf) = memory(c_name!(qio_channel_pwrite), buf, buflen) else {
-            return -1;
-        };
-        let result = unsigned(offset).and_then(|offset| channel.pwrite(buf, offset));
-        count(result, error, channel, "write to")
-    })
+    try_method!(
+        qio_channel_pwrite(ioc: Channel, buf: &[u8] = (buf, buflen)), error, "write to", count =>
+            ioc.pwrite(buf, unsigned(offset)?)
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -177,17 +131,9 @@ pub unsafe extern "C" fn qio_channel_pwrite_all(
     error: *mut *mut GError,
 ) -> c_int {
     try_method!(
-        qio_channel_pwrite_all,
-        ioc,
-        error,
-        -1,
-        |channel: &Channel| {
-            let Some(buf) = memory(c_name!(qio_channel_pwrite_all), buf, buflen) else {
-                return -1;
-            };
-            let result = unsigned(offset).and_then(|offset| channel.pwrite_all(buf, offset));
-            status(result, error, channel, "write to")
-        }
+        qio_channel_pwrite_all(ioc: Channel, buf: &[u8] = (buf, buflen)), error,
+            "write to", status =>
+            ioc.pwrite_all(buf, unsigned(offset)?)
     )
 }
 
@@ -199,13 +145,10 @@ pub unsafe extern "C" fn qio_channel_pwritev(
     offset: i64,
     error: *mut *mut GError,
 ) -> ssize_t {
-    try_method!(qio_channel_pwritev, ioc, error, -1, |channel: &Channel| {
-        let Some(iov) = list(c_name!(qio_channel_pwritev), iov, niov) else {
-            return -1;
-        };
-        let result = unsigned(offset).and_then(|offset| channel.pwritev(&iov, offset));
-        count(result, error, channel, "write to")
-    })
+    try_method!(
+        qio_channel_pwritev(ioc: Channel, iov: Cow<'_, [IoSlice<'_>]> = (iov, niov)), error,
+        "write to", count => ioc.pwritev(&iov, unsigned(offset)?)
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -217,17 +160,8 @@ pub unsafe extern "C" fn qio_channel_pwritev_all(
     error: *mut *mut GError,
 ) -> c_int {
     try_method!(
-        qio_channel_pwritev_all,
-        ioc,
-        error,
-        -1,
-        |channel: &Channel| {
-            let Some(iov) = list(c_name!(qio_channel_pwritev_all), iov, niov) else {
-                return -1;
-            };
-            let result = unsigned(offset).and_then(|offset| channel.pwritev_all(&iov, offset));
-            status(result, error, channel, "write to")
-        }
+        qio_channel_pwritev_all(ioc: Channel, iov: Cow<'_, [IoSlice<'_>]> = (iov, niov)), error,
+        "write to", status => ioc.pwritev_all(&iov, unsigned(offset)?)
     )
 }
 
@@ -239,17 +173,11 @@ pub unsafe extern "C" fn qio_channel_pread_bytes(
     error: *mut *mut GError,
 ) -> *mut GBytes {
     try_method!(
-        qio_channel_pread_bytes,
-        ioc,
-        error,
-        ptr::null_mut(),
-        |channel: &Channel| {
-            let result = unsigned(offset).and_then(|offset| {
-                let mut buf = zeros(count)?;
-                let read = channel.pread(&mut buf, offset)?;
-                Ok(into_bytes(buf, read).to_glib_full())
-            });
-            value(result, ptr::null_mut(), error, channel, "read from")
+        qio_channel_pread_bytes(ioc: Channel), error, "read from", pointer => {
+            let offset = unsigned(offset)?;
+            let mut buf = zeros(count)?;
+            let read = ioc.pread(&mut buf, offset)?;
+            Ok(into_bytes(buf, read))
         }
     )
 }
@@ -262,27 +190,7 @@ pub unsafe extern "C" fn qio_channel_pwrite_bytes(
     error: *mut *mut GError,
 ) -> ssize_t {
     try_method!(
-        qio_channel_pwrite_bytes,
-        ioc,
-        error,
-        -1,
-        |channel: &Channel| {
-            if !holds(
-                c_name!(qio_channel_pwrite_bytes),
-                !bytes.is_null(),
-                c"bytes != NULL",
-            ) {
-                return -1;
-            }
-            let bytes = glib::Bytes::from_glib_borrow(bytes);
-            let result = unsigned(offset).and_then(|offset| channel.pwrite(&bytes, offset));
-            value(
-                result.map(|count| count as ssize_t),
-                -1,
-                error,
-                channel,
-                "write to",
-            )
-        }
+        qio_channel_pwrite_bytes(ioc: Channel, bytes: glib::Bytes), error, "write to", size =>
+            ioc.pwrite(&bytes, unsigned(offset)?)
     )
 }

@@ -1,6 +1,5 @@
 //! Asynchronous reading: see `task`.
 
-use crate::capi::{async_method, finish_method};
 use std::{
     ffi::{c_int, c_uint},
     io::{self, IoSliceMut},
@@ -13,9 +12,9 @@ use glib::translate::*;
 use glib_sys::{GBytes, GError, gpointer};
 use libc::size_t;
 
-use super::bytes::give_list;
 use crate::{
     Channel, ChannelExt, ChannelFutureExt, Feature, ReadFlags,
+    capi::{Out, async_method, descriptors::return_fds, finish_method},
     ffi::QIOChannel,
     types::{into_bytes, zeros},
 };
@@ -59,6 +58,12 @@ async fn read_all(channel: Channel, count: usize, with_fds: bool) -> io::Result<
     Ok((Some(glib::Bytes::from_owned(buf)), fds))
 }
 
+/// Returns what a read has brought to the caller.
+fn take((bytes, received): Read, fds: Option<Out<*mut GUnixFDList>>) -> *mut GBytes {
+    return_fds(received, fds);
+    bytes.into_glib_ptr()
+}
+
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_read_bytes_async(
     ioc: *mut QIOChannel,
@@ -69,9 +74,8 @@ pub unsafe extern "C" fn qio_channel_read_bytes_async(
     user_data: gpointer,
 ) {
     async_method!(
-        qio_channel_read_bytes_async(ioc, io_priority, cancellable, callback, user_data),
-        "read from",
-        |channel| { read(channel, count, false, ReadFlags::empty()) }
+        qio_channel_read_bytes_async(ioc: Channel)[io_priority, cancellable, callback, user_data],
+        "read from" => read(ioc, count, false, ReadFlags::empty())
     );
 }
 
@@ -82,13 +86,8 @@ pub unsafe extern "C" fn qio_channel_read_bytes_finish(
     error: *mut *mut GError,
 ) -> *mut GBytes {
     finish_method!(
-        qio_channel_read_bytes_finish,
-        qio_channel_read_bytes_async,
-        ioc,
-        result,
-        error,
-        ptr::null_mut(),
-        |(bytes, _): Read| bytes.to_glib_full()
+        qio_channel_read_bytes_finish, qio_channel_read_bytes_async(ioc, result), error,
+        Read => value or ptr::null_mut(), |(bytes, _)| bytes.into_glib_ptr()
     )
 }
 
@@ -103,16 +102,11 @@ pub unsafe extern "C" fn qio_channel_read_bytes_with_fds_async(
     user_data: gpointer,
 ) {
     async_method!(
-        qio_channel_read_bytes_with_fds_async(ioc, io_priority, cancellable, callback, user_data),
-        "read from",
-        |channel| {
-            let with_fds = channel.has_feature(Feature::FD_PASS);
-            read(
-                channel,
-                count,
-                with_fds,
-                ReadFlags::from_bits_truncate(flags),
-            )
+        qio_channel_read_bytes_with_fds_async(ioc: Channel, flags: ReadFlags)
+            [io_priority, cancellable, callback, user_data],
+        "read from" => {
+            let with_fds = ioc.has_feature(Feature::FD_PASS);
+            read(ioc, count, with_fds, flags)
         }
     );
 }
@@ -125,16 +119,8 @@ pub unsafe extern "C" fn qio_channel_read_bytes_with_fds_finish(
     error: *mut *mut GError,
 ) -> *mut GBytes {
     finish_method!(
-        qio_channel_read_bytes_with_fds_finish,
-        qio_channel_read_bytes_with_fds_async,
-        ioc,
-        result,
-        error,
-        ptr::null_mut(),
-        |(bytes, received): Read| {
-            give_list(received, fds);
-            bytes.to_glib_full()
-        }
+        qio_channel_read_bytes_with_fds_finish, qio_channel_read_bytes_with_fds_async(ioc, result),
+        error, Read => value or ptr::null_mut(), |read| take(read, Out::new(fds))
     )
 }
 
@@ -148,9 +134,9 @@ pub unsafe extern "C" fn qio_channel_read_bytes_all_async(
     user_data: gpointer,
 ) {
     async_method!(
-        qio_channel_read_bytes_all_async(ioc, io_priority, cancellable, callback, user_data),
-        "read from",
-        |channel| { read_all(channel, count, false) }
+        qio_channel_read_bytes_all_async(ioc: Channel)
+            [io_priority, cancellable, callback, user_data],
+        "read from" => read_all(ioc, count, false)
     );
 }
 
@@ -161,13 +147,8 @@ pub unsafe extern "C" fn qio_channel_read_bytes_all_finish(
     error: *mut *mut GError,
 ) -> *mut GBytes {
     finish_method!(
-        qio_channel_read_bytes_all_finish,
-        qio_channel_read_bytes_all_async,
-        ioc,
-        result,
-        error,
-        ptr::null_mut(),
-        |(bytes, _): Read| bytes.to_glib_full()
+        qio_channel_read_bytes_all_finish, qio_channel_read_bytes_all_async(ioc, result), error,
+        Read => value or ptr::null_mut(), |(bytes, _)| bytes.into_glib_ptr()
     )
 }
 
@@ -181,9 +162,9 @@ pub unsafe extern "C" fn qio_channel_read_bytes_all_eof_async(
     user_data: gpointer,
 ) {
     async_method!(
-        qio_channel_read_bytes_all_eof_async(ioc, io_priority, cancellable, callback, user_data),
-        "read from",
-        |channel| { read_all_eof(channel, count, false) }
+        qio_channel_read_bytes_all_eof_async(ioc: Channel)
+            [io_priority, cancellable, callback, user_data],
+        "read from" => read_all_eof(ioc, count, false)
     );
 }
 
@@ -194,13 +175,8 @@ pub unsafe extern "C" fn qio_channel_read_bytes_all_eof_finish(
     error: *mut *mut GError,
 ) -> *mut GBytes {
     finish_method!(
-        qio_channel_read_bytes_all_eof_finish,
-        qio_channel_read_bytes_all_eof_async,
-        ioc,
-        result,
-        error,
-        ptr::null_mut(),
-        |(bytes, _): Read| bytes.to_glib_full()
+        qio_channel_read_bytes_all_eof_finish, qio_channel_read_bytes_all_eof_async(ioc, result),
+        error, Read => value or ptr::null_mut(), |(bytes, _)| bytes.into_glib_ptr()
     )
 }
 
@@ -214,17 +190,11 @@ pub unsafe extern "C" fn qio_channel_read_bytes_with_fds_all_async(
     user_data: gpointer,
 ) {
     async_method!(
-        qio_channel_read_bytes_with_fds_all_async(
-            ioc,
-            io_priority,
-            cancellable,
-            callback,
-            user_data
-        ),
-        "read from",
-        |channel| {
-            let with_fds = channel.has_feature(Feature::FD_PASS);
-            read_all(channel, count, with_fds)
+        qio_channel_read_bytes_with_fds_all_async(ioc: Channel)
+            [io_priority, cancellable, callback, user_data],
+        "read from" => {
+            let with_fds = ioc.has_feature(Feature::FD_PASS);
+            read_all(ioc, count, with_fds)
         }
     );
 }
@@ -238,14 +208,7 @@ pub unsafe extern "C" fn qio_channel_read_bytes_with_fds_all_finish(
 ) -> *mut GBytes {
     finish_method!(
         qio_channel_read_bytes_with_fds_all_finish,
-        qio_channel_read_bytes_with_fds_all_async,
-        ioc,
-        result,
-        error,
-        ptr::null_mut(),
-        |(bytes, received): Read| {
-            give_list(received, fds);
-            bytes.to_glib_full()
-        }
+        qio_channel_read_bytes_with_fds_all_async(ioc, result), error,
+        Read => value or ptr::null_mut(), |read| take(read, Out::new(fds))
     )
 }

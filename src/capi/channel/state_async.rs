@@ -1,6 +1,5 @@
 //! Asynchronous waiting, flushing and closing: see `task`.
 
-use crate::capi::{async_method, finish_method};
 use std::ffi::c_int;
 
 use gio_sys::{GAsyncReadyCallback, GAsyncResult, GCancellable};
@@ -8,7 +7,10 @@ use glib::translate::*;
 use glib_sys::{GError, GIOCondition, gpointer};
 
 use crate::{
-    ChannelFutureExt, capi::task::finish_success, channel::class::flushed, ffi::QIOChannel,
+    Channel, ChannelFutureExt, Flushed,
+    capi::{async_method, finish_method},
+    channel::class::flushed,
+    ffi::QIOChannel,
 };
 
 #[unsafe(no_mangle)]
@@ -21,9 +23,8 @@ pub unsafe extern "C" fn qio_channel_ready_async(
     user_data: gpointer,
 ) {
     async_method!(
-        qio_channel_ready_async(ioc, io_priority, cancellable, callback, user_data),
-        "wait for",
-        |channel| async move { channel.ready(from_glib(condition)).await }
+        qio_channel_ready_async(ioc: Channel)[io_priority, cancellable, callback, user_data],
+        "wait for" => async move { ioc.ready(from_glib(condition)).await }
     );
 }
 
@@ -34,13 +35,8 @@ pub unsafe extern "C" fn qio_channel_ready_finish(
     error: *mut *mut GError,
 ) -> GIOCondition {
     finish_method!(
-        qio_channel_ready_finish,
-        qio_channel_ready_async,
-        ioc,
-        result,
-        error,
-        0,
-        |got: glib::IOCondition| got.into_glib()
+        qio_channel_ready_finish, qio_channel_ready_async(ioc, result), error,
+        glib::IOCondition => value or 0, |got| got.into_glib()
     )
 }
 
@@ -53,9 +49,8 @@ pub unsafe extern "C" fn qio_channel_close_async(
     user_data: gpointer,
 ) {
     async_method!(
-        qio_channel_close_async(ioc, io_priority, cancellable, callback, user_data),
-        "close",
-        |channel| async move { channel.close_future().await }
+        qio_channel_close_async(ioc: Channel)[io_priority, cancellable, callback, user_data],
+        "close" => async move { ioc.close_future().await }
     );
 }
 
@@ -65,15 +60,9 @@ pub unsafe extern "C" fn qio_channel_close_finish(
     result: *mut GAsyncResult,
     error: *mut *mut GError,
 ) -> c_int {
-    let name = c"qio_channel_close_finish";
-    let tag = qio_channel_close_async as *const () as usize;
-    // SAFETY: the function that has the tag starts an operation with this result.
-    unsafe {
-        match finish_success(name, ioc.cast(), result, tag, error) {
-            0 => -1,
-            _ => 0,
-        }
-    }
+    finish_method!(
+        qio_channel_close_finish, qio_channel_close_async(ioc, result), error, () => status
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -85,9 +74,8 @@ pub unsafe extern "C" fn qio_channel_flush_async(
     user_data: gpointer,
 ) {
     async_method!(
-        qio_channel_flush_async(ioc, io_priority, cancellable, callback, user_data),
-        "flush",
-        |channel| async move { channel.flush_future().await }
+        qio_channel_flush_async(ioc: Channel)[io_priority, cancellable, callback, user_data],
+        "flush" => async move { ioc.flush_future().await }
     );
 }
 
@@ -98,12 +86,7 @@ pub unsafe extern "C" fn qio_channel_flush_finish(
     error: *mut *mut GError,
 ) -> c_int {
     finish_method!(
-        qio_channel_flush_finish,
-        qio_channel_flush_async,
-        ioc,
-        result,
-        error,
-        -1,
-        flushed
+        qio_channel_flush_finish, qio_channel_flush_async(ioc, result), error,
+        Flushed => value or -1, flushed
     )
 }

@@ -1,6 +1,6 @@
-//! Asynchronous writing: see `task`.
+//! Asynchronous writing: see `task`. Descriptors are duplicated first: the owner of their list may
+//! change it at any time.
 
-use crate::capi::{async_call, finish_method};
 use std::{
     ffi::{c_int, c_uint},
     io,
@@ -11,35 +11,34 @@ use gio_sys::{GAsyncReadyCallback, GAsyncResult, GCancellable, GUnixFDList};
 use glib_sys::{GBytes, GError, gboolean, gpointer};
 use libc::ssize_t;
 
-use super::bytes::{duplicates, some_bytes};
 use crate::{
     Channel, ChannelFutureExt, WriteFlags,
-    capi::{some, task::start},
+    capi::{async_method, descriptors::duplicates, finish_method},
     ffi::QIOChannel,
 };
 
-/// Bytes, and descriptors that stay open for as long as they are written.
-struct Message {
+async fn write(
+    channel: Channel,
     bytes: glib::Bytes,
-    /// Ours: the list may be emptied by its owner at any time.
     fds: io::Result<Vec<OwnedFd>>,
     flags: WriteFlags,
+) -> io::Result<usize> {
+    let fds = fds?;
+    let fds: Vec<_> = fds.iter().map(OwnedFd::as_fd).collect();
+    let write = channel.write_bytes_full_future(&bytes, &fds, flags);
+    write.await
 }
 
-async fn write(channel: Channel, message: Message) -> io::Result<usize> {
-    let fds = message.fds?;
+async fn write_all(
+    channel: Channel,
+    bytes: glib::Bytes,
+    fds: io::Result<Vec<OwnedFd>>,
+    flags: WriteFlags,
+) -> io::Result<()> {
+    let fds = fds?;
     let fds: Vec<_> = fds.iter().map(OwnedFd::as_fd).collect();
-    channel
-        .write_bytes_full_future(&message.bytes, &fds, message.flags)
-        .await
-}
-
-async fn write_all(channel: Channel, message: Message) -> io::Result<()> {
-    let fds = message.fds?;
-    let fds: Vec<_> = fds.iter().map(OwnedFd::as_fd).collect();
-    channel
-        .write_bytes_full_all_future(&message.bytes, &fds, message.flags)
-        .await
+    let write = channel.write_bytes_full_all_future(&bytes, &fds, flags);
+    write.await
 }
 
 #[unsafe(no_mangle)]
@@ -51,24 +50,11 @@ pub unsafe extern "C" fn qio_channel_write_bytes_async(
     callback: GAsyncReadyCallback,
     user_data: gpointer,
 ) {
-    let call = async_call!(qio_channel_write_bytes_async(
-        io_priority,
-        cancellable,
-        callback,
-        user_data
-    ));
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        let Some(bytes) = some_bytes(call.name, bytes) else {
-            return;
-        };
-        let message = Message {
-            bytes,
-            fds: Ok(Vec::new()),
-            flags: WriteFlags::empty(),
-        };
-        start(ioc, call, "write to", |channel| write(channel, message));
-    }
+    async_method!(
+        qio_channel_write_bytes_async(ioc: Channel, bytes: glib::Bytes)
+            [io_priority, cancellable, callback, user_data],
+        "write to" => write(ioc, bytes, Ok(Vec::new()), WriteFlags::empty())
+    );
 }
 
 #[unsafe(no_mangle)]
@@ -78,13 +64,8 @@ pub unsafe extern "C" fn qio_channel_write_bytes_finish(
     error: *mut *mut GError,
 ) -> ssize_t {
     finish_method!(
-        qio_channel_write_bytes_finish,
-        qio_channel_write_bytes_async,
-        ioc,
-        result,
-        error,
-        -1,
-        |count: usize| { count as ssize_t }
+        qio_channel_write_bytes_finish, qio_channel_write_bytes_async(ioc, result), error,
+        usize => size
     )
 }
 
@@ -99,27 +80,12 @@ pub unsafe extern "C" fn qio_channel_write_bytes_with_fds_async(
     callback: GAsyncReadyCallback,
     user_data: gpointer,
 ) {
-    let call = async_call!(qio_channel_write_bytes_with_fds_async(
-        io_priority,
-        cancellable,
-        callback,
-        user_data
-    ));
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        let Some(bytes) = some_bytes(call.name, bytes) else {
-            return;
-        };
-        let Ok(fds) = some(call.name, fds) else {
-            return;
-        };
-        let message = Message {
-            bytes,
-            fds: duplicates(fds.as_ref()),
-            flags: WriteFlags::from_bits_truncate(flags),
-        };
-        start(ioc, call, "write to", |channel| write(channel, message));
-    }
+    async_method!(
+        qio_channel_write_bytes_with_fds_async(
+            ioc: Channel, bytes: glib::Bytes, fds: Option<gio::UnixFDList>, flags: WriteFlags
+        )[io_priority, cancellable, callback, user_data],
+        "write to" => write(ioc, bytes, duplicates(fds.as_ref()), flags)
+    );
 }
 
 #[unsafe(no_mangle)]
@@ -130,12 +96,7 @@ pub unsafe extern "C" fn qio_channel_write_bytes_with_fds_finish(
 ) -> ssize_t {
     finish_method!(
         qio_channel_write_bytes_with_fds_finish,
-        qio_channel_write_bytes_with_fds_async,
-        ioc,
-        result,
-        error,
-        -1,
-        |count: usize| { count as ssize_t }
+        qio_channel_write_bytes_with_fds_async(ioc, result), error, usize => size
     )
 }
 
@@ -148,24 +109,11 @@ pub unsafe extern "C" fn qio_channel_write_bytes_all_async(
     callback: GAsyncReadyCallback,
     user_data: gpointer,
 ) {
-    let call = async_call!(qio_channel_write_bytes_all_async(
-        io_priority,
-        cancellable,
-        callback,
-        user_data
-    ));
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        let Some(bytes) = some_bytes(call.name, bytes) else {
-            return;
-        };
-        let message = Message {
-            bytes,
-            fds: Ok(Vec::new()),
-            flags: WriteFlags::empty(),
-        };
-        start(ioc, call, "write to", |channel| write_all(channel, message));
-    }
+    async_method!(
+        qio_channel_write_bytes_all_async(ioc: Channel, bytes: glib::Bytes)
+            [io_priority, cancellable, callback, user_data],
+        "write to" => write_all(ioc, bytes, Ok(Vec::new()), WriteFlags::empty())
+    );
 }
 
 #[unsafe(no_mangle)]
@@ -175,13 +123,8 @@ pub unsafe extern "C" fn qio_channel_write_bytes_all_finish(
     error: *mut *mut GError,
 ) -> gboolean {
     finish_method!(
-        qio_channel_write_bytes_all_finish,
-        qio_channel_write_bytes_all_async,
-        ioc,
-        result,
-        error,
-        0,
-        |()| 1
+        qio_channel_write_bytes_all_finish, qio_channel_write_bytes_all_async(ioc, result), error,
+        () => success
     )
 }
 
@@ -196,27 +139,12 @@ pub unsafe extern "C" fn qio_channel_write_bytes_with_fds_all_async(
     callback: GAsyncReadyCallback,
     user_data: gpointer,
 ) {
-    let call = async_call!(qio_channel_write_bytes_with_fds_all_async(
-        io_priority,
-        cancellable,
-        callback,
-        user_data
-    ));
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        let Some(bytes) = some_bytes(call.name, bytes) else {
-            return;
-        };
-        let Ok(fds) = some(call.name, fds) else {
-            return;
-        };
-        let message = Message {
-            bytes,
-            fds: duplicates(fds.as_ref()),
-            flags: WriteFlags::from_bits_truncate(flags),
-        };
-        start(ioc, call, "write to", |channel| write_all(channel, message));
-    }
+    async_method!(
+        qio_channel_write_bytes_with_fds_all_async(
+            ioc: Channel, bytes: glib::Bytes, fds: Option<gio::UnixFDList>, flags: WriteFlags
+        )[io_priority, cancellable, callback, user_data],
+        "write to" => write_all(ioc, bytes, duplicates(fds.as_ref()), flags)
+    );
 }
 
 #[unsafe(no_mangle)]
@@ -227,11 +155,6 @@ pub unsafe extern "C" fn qio_channel_write_bytes_with_fds_all_finish(
 ) -> gboolean {
     finish_method!(
         qio_channel_write_bytes_with_fds_all_finish,
-        qio_channel_write_bytes_with_fds_all_async,
-        ioc,
-        result,
-        error,
-        0,
-        |()| 1
+        qio_channel_write_bytes_with_fds_all_async(ioc, result), error, () => success
     )
 }

@@ -7,11 +7,11 @@ use glib_sys::GType;
 
 use crate::{
     Channel, ChannelFilter, ChannelFilterExt,
-    capi::{instance, method},
+    capi::{function, instance, method},
     ffi::{QIOChannel, QIOChannelFilter},
 };
 
-instance!(ChannelFilter, c"QIO_IS_CHANNEL_FILTER (filter)");
+instance!(ChannelFilter, "QIO_IS_CHANNEL_FILTER");
 
 #[unsafe(no_mangle)]
 pub extern "C" fn qio_channel_filter_get_type() -> GType {
@@ -22,24 +22,14 @@ pub extern "C" fn qio_channel_filter_get_type() -> GType {
 pub unsafe extern "C" fn qio_channel_filter_new(
     base_channel: *mut QIOChannel,
 ) -> *mut QIOChannelFilter {
-    method!(
-        qio_channel_filter_new,
-        base_channel,
-        ptr::null_mut(),
-        |base: &Channel| ChannelFilter::new(base).into_glib_ptr()
-    )
+    function!(qio_channel_filter_new(base_channel: Channel) or ptr::null_mut() =>
+        ChannelFilter::new(&base_channel).into_glib_ptr())
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_filter_get_base_channel(
     filter: *mut QIOChannelFilter,
 ) -> *mut QIOChannel {
-    method!(
-        qio_channel_filter_get_base_channel,
-        filter,
-        ptr::null_mut(),
-        |filter: &ChannelFilter| filter
-            .base_channel()
-            .map_or(ptr::null_mut(), |base| base.as_ptr())
-    )
+    method!(qio_channel_filter_get_base_channel(filter: ChannelFilter) or ptr::null_mut() =>
+        filter.base_channel().map_or(ptr::null_mut(), |base| base.as_ptr()))
 }

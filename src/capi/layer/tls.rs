@@ -1,8 +1,7 @@
 //! TLS over a channel.
 
-use crate::capi::{async_call, finish_method};
 use std::{
-    ffi::{CStr, c_char, c_int, c_uint},
+    ffi::{c_char, c_int, c_uint},
     ptr,
 };
 
@@ -15,16 +14,34 @@ use glib_sys::{GError, GFALSE, GType, gboolean, gpointer};
 
 use crate::{
     Channel, ChannelTls, TlsCreds,
-    capi::{Instance, complain, give, guarded, holds, instance, is_a, success, task::start, with},
+    capi::{Argument, async_method, finish_method, function, instance, method, try_method},
     ffi::{QIOChannel, QIOChannelTLS, QIOTlsCreds},
 };
 
-instance!(ChannelTls, c"QIO_IS_CHANNEL_TLS (tls)");
+instance!(ChannelTls, "QIO_IS_CHANNEL_TLS");
 
 /// What an error of a handshake is called.
 const HANDSHAKE: &str = "perform the TLS handshake on";
 /// What an error of sending close_notify is called.
 const BYE: &str = "send close_notify on";
+
+/// A reference for the length of a call: a handler of `authorize-peer` may drop the others.
+struct Kept {
+    _tls: ChannelTls,
+}
+
+impl Argument<&ChannelTls> for Kept {
+    unsafe fn from_c(tls: &ChannelTls, _: &str) -> Result<Self, String> {
+        Ok(Self { _tls: tls.clone() })
+    }
+}
+
+/// What a property holds, to be given away; NULL where a channel was made by its type alone.
+fn object<T>(tls: &ChannelTls, property: &str) -> *mut T {
+    let object = tls.property::<Option<glib::Object>>(property);
+    let raw: *mut gobject_sys::GObject = object.to_glib_full();
+    raw.cast()
+}
 
 #[unsafe(no_mangle)]
 pub extern "C" fn qio_channel_tls_get_type() -> GType {
@@ -38,18 +55,10 @@ pub unsafe extern "C" fn qio_channel_tls_new_client(
     hostname: *const c_char,
     error: *mut *mut GError,
 ) -> *mut QIOChannelTLS {
-    let function = c"qio_channel_tls_new_client";
-    // SAFETY: the C contract, at the top of `capi`; the string ends in NUL where it is not NULL.
-    unsafe {
-        let hostname = (!hostname.is_null()).then(|| CStr::from_ptr(hostname).to_str());
-        let Ok(hostname) = hostname.transpose() else {
-            complain(function, c"hostname is UTF-8");
-            return ptr::null_mut();
-        };
-        over(function, master, creds, error, |master, creds| {
-            ChannelTls::new_client(master, creds, hostname)
-        })
-    }
+    function!(
+        qio_channel_tls_new_client(master: Channel, creds: TlsCreds, hostname: Option<&str>), error,
+        pointer => ChannelTls::new_client(&master, &creds, hostname)
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -58,88 +67,10 @@ pub unsafe extern "C" fn qio_channel_tls_new_server(
     creds: *mut QIOTlsCreds,
     error: *mut *mut GError,
 ) -> *mut QIOChannelTLS {
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        over(
-            c"qio_channel_tls_new_server",
-            master,
-            creds,
-            error,
-            ChannelTls::new_server,
-        )
-    }
-}
-
-/// # Safety
-///
-/// As for the functions of this module.
-unsafe fn over(
-    function: &CStr,
-    master: *mut QIOChannel,
-    creds: *mut QIOTlsCreds,
-    error: *mut *mut GError,
-    make: impl FnOnce(&Channel, &TlsCreds) -> std::io::Result<ChannelTls>,
-) -> *mut QIOChannelTLS {
-    // SAFETY: the caller's promise; checked to be instances.
-    unsafe {
-        if !holds(
-            function,
-            is_a::<Channel>(master.cast()),
-            c"QIO_IS_CHANNEL (master)",
-        ) || !holds(function, is_a::<TlsCreds>(creds.cast()), TlsCreds::IS)
-        {
-            return ptr::null_mut();
-        }
-        guarded(function, error, ptr::null_mut(), || {
-            let master = Channel::from_glib_borrow(master);
-            let creds = TlsCreds::from_glib_borrow(creds);
-            give(make(&master, &creds), error)
-        })
-    }
-}
-
-/// Calls a method that may fail.
-///
-/// # Safety
-///
-/// As for the functions of this module.
-unsafe fn attempt(
-    function: &CStr,
-    tls: *mut QIOChannelTLS,
-    error: *mut *mut GError,
-    action: &str,
-    method: impl FnOnce(&ChannelTls) -> std::io::Result<()>,
-) -> gboolean {
-    // SAFETY: the caller's promise.
-    unsafe {
-        with(function, tls, error, GFALSE, |tls: &ChannelTls| {
-            // A handler of `authorize-peer` may drop the channel.
-            let tls = tls.clone();
-            success(method(&tls), error, tls.upcast_ref(), action)
-        })
-    }
-}
-
-/// Calls a getter.
-///
-/// # Safety
-///
-/// As for the functions of this module.
-unsafe fn getter<R: Copy>(
-    function: &CStr,
-    tls: *mut QIOChannelTLS,
-    nothing: R,
-    method: impl FnOnce(&ChannelTls) -> R,
-) -> R {
-    // SAFETY: the caller's promise; there is no place for an error.
-    unsafe { with(function, tls, ptr::null_mut(), nothing, method) }
-}
-
-/// What a property holds, to be given away; NULL where a channel was made by its type alone.
-fn object<T>(tls: &ChannelTls, property: &str) -> *mut T {
-    let object = tls.property::<Option<glib::Object>>(property);
-    let raw: *mut gobject_sys::GObject = object.to_glib_full();
-    raw.cast()
+    function!(
+        qio_channel_tls_new_server(master: Channel, creds: TlsCreds), error, pointer =>
+            ChannelTls::new_server(&master, &creds)
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -147,9 +78,10 @@ pub unsafe extern "C" fn qio_channel_tls_handshake(
     tls: *mut QIOChannelTLS,
     error: *mut *mut GError,
 ) -> gboolean {
-    let function = c"qio_channel_tls_handshake";
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe { attempt(function, tls, error, HANDSHAKE, ChannelTls::handshake) }
+    try_method!(
+        qio_channel_tls_handshake(tls: ChannelTls, _kept: Kept = tls), error, HANDSHAKE, success =>
+            tls.handshake()
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -160,21 +92,11 @@ pub unsafe extern "C" fn qio_channel_tls_handshake_async(
     callback: GAsyncReadyCallback,
     user_data: gpointer,
 ) {
-    let call = async_call!(qio_channel_tls_handshake_async(
-        io_priority,
-        cancellable,
-        callback,
-        user_data
-    ));
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        if !is_a::<ChannelTls>(tls.cast()) {
-            return complain(call.name, ChannelTls::IS);
-        }
-        start(tls.cast(), call, HANDSHAKE, |channel| async move {
-            as_tls(&channel).handshake_future().await
-        });
-    }
+    async_method!(
+        qio_channel_tls_handshake_async(tls: ChannelTls)
+            [io_priority, cancellable, callback, user_data],
+        HANDSHAKE => async move { tls.handshake_future().await }
+    );
 }
 
 #[unsafe(no_mangle)]
@@ -184,13 +106,8 @@ pub unsafe extern "C" fn qio_channel_tls_handshake_finish(
     error: *mut *mut GError,
 ) -> gboolean {
     finish_method!(
-        qio_channel_tls_handshake_finish,
-        qio_channel_tls_handshake_async,
-        tls,
-        result,
-        error,
-        0,
-        |()| 1
+        qio_channel_tls_handshake_finish, qio_channel_tls_handshake_async(tls, result), error,
+        () => success
     )
 }
 
@@ -199,8 +116,9 @@ pub unsafe extern "C" fn qio_channel_tls_bye(
     tls: *mut QIOChannelTLS,
     error: *mut *mut GError,
 ) -> gboolean {
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe { attempt(c"qio_channel_tls_bye", tls, error, BYE, ChannelTls::bye) }
+    try_method!(
+        qio_channel_tls_bye(tls: ChannelTls, _kept: Kept = tls), error, BYE, success => tls.bye()
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -211,21 +129,10 @@ pub unsafe extern "C" fn qio_channel_tls_bye_async(
     callback: GAsyncReadyCallback,
     user_data: gpointer,
 ) {
-    let call = async_call!(qio_channel_tls_bye_async(
-        io_priority,
-        cancellable,
-        callback,
-        user_data
-    ));
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        if !is_a::<ChannelTls>(tls.cast()) {
-            return complain(call.name, ChannelTls::IS);
-        }
-        start(tls.cast(), call, BYE, |channel| async move {
-            as_tls(&channel).bye_future().await
-        });
-    }
+    async_method!(
+        qio_channel_tls_bye_async(tls: ChannelTls)[io_priority, cancellable, callback, user_data],
+        BYE => async move { tls.bye_future().await }
+    );
 }
 
 #[unsafe(no_mangle)]
@@ -235,18 +142,8 @@ pub unsafe extern "C" fn qio_channel_tls_bye_finish(
     error: *mut *mut GError,
 ) -> gboolean {
     finish_method!(
-        qio_channel_tls_bye_finish,
-        qio_channel_tls_bye_async,
-        tls,
-        result,
-        error,
-        0,
-        |()| 1
+        qio_channel_tls_bye_finish, qio_channel_tls_bye_async(tls, result), error, () => success
     )
-}
-
-fn as_tls(channel: &Channel) -> &ChannelTls {
-    channel.downcast_ref().expect("checked")
 }
 
 #[unsafe(no_mangle)]
@@ -255,135 +152,103 @@ pub unsafe extern "C" fn qio_channel_tls_update_keys(
     ask_peer: gboolean,
     error: *mut *mut GError,
 ) -> gboolean {
-    let function = c"qio_channel_tls_update_keys";
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        attempt(function, tls, error, "update the keys of", |tls| {
-            tls.update_keys(from_glib(ask_peer))
-        })
-    }
+    try_method!(
+        qio_channel_tls_update_keys(tls: ChannelTls, _kept: Kept = tls), error,
+            "update the keys of",
+        success => tls.update_keys(from_glib(ask_peer))
+    )
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_tls_get_master(tls: *mut QIOChannelTLS) -> *mut QIOChannel {
-    let function = c"qio_channel_tls_get_master";
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe { getter(function, tls, ptr::null_mut(), |tls| object(tls, "master")) }
+    method!(
+        qio_channel_tls_get_master(tls: ChannelTls) or ptr::null_mut() => object(tls, "master")
+    )
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_tls_get_creds(tls: *mut QIOChannelTLS) -> *mut QIOTlsCreds {
-    let function = c"qio_channel_tls_get_creds";
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe { getter(function, tls, ptr::null_mut(), |tls| object(tls, "creds")) }
+    method!(qio_channel_tls_get_creds(tls: ChannelTls) or ptr::null_mut() => object(tls, "creds"))
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_tls_get_hostname(tls: *mut QIOChannelTLS) -> *mut c_char {
-    let function = c"qio_channel_tls_get_hostname";
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        getter(function, tls, ptr::null_mut(), |tls| {
+    method!(
+        qio_channel_tls_get_hostname(tls: ChannelTls) or ptr::null_mut() =>
             tls.hostname().to_glib_full()
-        })
-    }
+    )
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_tls_is_handshake_done(tls: *mut QIOChannelTLS) -> gboolean {
-    let function = c"qio_channel_tls_is_handshake_done";
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        getter(function, tls, GFALSE, |tls| {
+    method!(
+        qio_channel_tls_is_handshake_done(tls: ChannelTls) or GFALSE =>
             tls.is_handshake_done().into_glib()
-        })
-    }
+    )
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_tls_get_peer_certificate(
     tls: *mut QIOChannelTLS,
 ) -> *mut GTlsCertificate {
-    let function = c"qio_channel_tls_get_peer_certificate";
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        getter(function, tls, ptr::null_mut(), |tls| {
+    method!(
+        qio_channel_tls_get_peer_certificate(tls: ChannelTls) or ptr::null_mut() =>
             tls.peer_certificate().to_glib_full()
-        })
-    }
+    )
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_tls_get_peer_certificate_errors(
     tls: *mut QIOChannelTLS,
 ) -> GTlsCertificateFlags {
-    let function = c"qio_channel_tls_get_peer_certificate_errors";
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        getter(function, tls, 0, |tls| {
+    method!(
+        qio_channel_tls_get_peer_certificate_errors(tls: ChannelTls) or 0 =>
             tls.peer_certificate_errors().into_glib()
-        })
-    }
+    )
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_tls_get_protocol_version(
     tls: *mut QIOChannelTLS,
 ) -> GTlsProtocolVersion {
-    let function = c"qio_channel_tls_get_protocol_version";
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        getter(function, tls, G_TLS_PROTOCOL_VERSION_UNKNOWN, |tls| {
+    method!(
+        qio_channel_tls_get_protocol_version(tls: ChannelTls) or G_TLS_PROTOCOL_VERSION_UNKNOWN =>
             tls.protocol_version().into_glib()
-        })
-    }
+    )
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_tls_get_cipher(tls: *mut QIOChannelTLS) -> *mut c_char {
-    let function = c"qio_channel_tls_get_cipher";
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        getter(function, tls, ptr::null_mut(), |tls| {
+    method!(
+        qio_channel_tls_get_cipher(tls: ChannelTls) or ptr::null_mut() =>
             tls.cipher().to_glib_full()
-        })
-    }
+    )
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_tls_get_key_size(tls: *mut QIOChannelTLS) -> c_uint {
-    let function = c"qio_channel_tls_get_key_size";
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe { getter(function, tls, 0, |tls| tls.key_size().unwrap_or(0)) }
+    method!(qio_channel_tls_get_key_size(tls: ChannelTls) or 0 => tls.key_size().unwrap_or(0))
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_tls_get_peer_name(tls: *mut QIOChannelTLS) -> *mut c_char {
-    let function = c"qio_channel_tls_get_peer_name";
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        getter(function, tls, ptr::null_mut(), |tls| {
+    method!(
+        qio_channel_tls_get_peer_name(tls: ChannelTls) or ptr::null_mut() =>
             tls.peer_name().to_glib_full()
-        })
-    }
+    )
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_tls_get_alpn_protocol(tls: *mut QIOChannelTLS) -> *mut c_char {
-    let function = c"qio_channel_tls_get_alpn_protocol";
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        getter(function, tls, ptr::null_mut(), |tls| {
+    method!(
+        qio_channel_tls_get_alpn_protocol(tls: ChannelTls) or ptr::null_mut() =>
             tls.alpn_protocol().to_glib_full()
-        })
-    }
+    )
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_tls_is_resumed(tls: *mut QIOChannelTLS) -> gboolean {
-    let function = c"qio_channel_tls_is_resumed";
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe { getter(function, tls, GFALSE, |tls| tls.is_resumed().into_glib()) }
+    method!(qio_channel_tls_is_resumed(tls: ChannelTls) or GFALSE => tls.is_resumed().into_glib())
 }
 
 #[unsafe(no_mangle)]
@@ -391,24 +256,18 @@ pub unsafe extern "C" fn qio_channel_tls_set_require_close_notify(
     tls: *mut QIOChannelTLS,
     required: gboolean,
 ) {
-    let function = c"qio_channel_tls_set_require_close_notify";
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        getter(function, tls, (), |tls| {
-            tls.set_require_close_notify(from_glib(required));
-        });
-    }
+    method!(
+        qio_channel_tls_set_require_close_notify(tls: ChannelTls) =>
+            tls.set_require_close_notify(from_glib(required))
+    );
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_tls_get_require_close_notify(
     tls: *mut QIOChannelTLS,
 ) -> gboolean {
-    let function = c"qio_channel_tls_get_require_close_notify";
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        getter(function, tls, GFALSE, |tls| {
+    method!(
+        qio_channel_tls_get_require_close_notify(tls: ChannelTls) or GFALSE =>
             tls.requires_close_notify().into_glib()
-        })
-    }
+    )
 }

@@ -3,3 +3,4 @@
 mod activation;
 mod address;
 mod listener;
+mod listener_options;

@@ -1,6 +1,5 @@
 //! Memory as a channel.
 
-use crate::capi::method;
 use std::ptr;
 
 use glib::{prelude::*, translate::*};
@@ -9,11 +8,11 @@ use libc::size_t;
 
 use crate::{
     ChannelBuffer,
-    capi::{give, guarded, instance},
+    capi::{function, instance, method},
     ffi::QIOChannelBuffer,
 };
 
-instance!(ChannelBuffer, c"QIO_IS_CHANNEL_BUFFER (buffer)");
+instance!(ChannelBuffer, "QIO_IS_CHANNEL_BUFFER");
 
 #[unsafe(no_mangle)]
 pub extern "C" fn qio_channel_buffer_get_type() -> GType {
@@ -22,36 +21,25 @@ pub extern "C" fn qio_channel_buffer_get_type() -> GType {
 
 #[unsafe(no_mangle)]
 pub extern "C" fn qio_channel_buffer_new(capacity: size_t) -> *mut QIOChannelBuffer {
-    let (function, no_error) = (c"qio_channel_buffer_new", ptr::null_mut());
-    // SAFETY: there is no place for an error.
-    unsafe {
-        guarded(function, no_error, ptr::null_mut(), || {
-            give(Ok(ChannelBuffer::new(capacity)), no_error)
-        })
-    }
+    function!(
+        qio_channel_buffer_new() or ptr::null_mut() => ChannelBuffer::new(capacity).into_glib_ptr()
+    )
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_buffer_get_data(buffer: *mut QIOChannelBuffer) -> *mut GBytes {
     method!(
-        qio_channel_buffer_get_data,
-        buffer,
-        ptr::null_mut(),
-        |buffer: &ChannelBuffer| buffer.data().into_glib_ptr()
+        qio_channel_buffer_get_data(buffer: ChannelBuffer) or ptr::null_mut() =>
+            buffer.data().into_glib_ptr()
     )
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_buffer_get_size(buffer: *mut QIOChannelBuffer) -> u64 {
-    method!(qio_channel_buffer_get_size, buffer, 0, ChannelBuffer::size)
+    method!(qio_channel_buffer_get_size(buffer: ChannelBuffer) or 0 => buffer.size())
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_buffer_get_position(buffer: *mut QIOChannelBuffer) -> u64 {
-    method!(
-        qio_channel_buffer_get_position,
-        buffer,
-        0,
-        ChannelBuffer::position
-    )
+    method!(qio_channel_buffer_get_position(buffer: ChannelBuffer) or 0 => buffer.position())
 }

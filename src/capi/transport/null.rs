@@ -1,15 +1,11 @@
-//! The channel that goes nowhere.
+//! The channel that discards what is written.
 
 use std::ptr;
 
 use glib::{prelude::*, translate::*};
 use glib_sys::GType;
 
-use crate::{
-    ChannelNull,
-    capi::{give, guarded},
-    ffi::QIOChannelNull,
-};
+use crate::{ChannelNull, capi::function, ffi::QIOChannelNull};
 
 #[unsafe(no_mangle)]
 pub extern "C" fn qio_channel_null_get_type() -> GType {
@@ -18,11 +14,5 @@ pub extern "C" fn qio_channel_null_get_type() -> GType {
 
 #[unsafe(no_mangle)]
 pub extern "C" fn qio_channel_null_new() -> *mut QIOChannelNull {
-    let (function, no_error) = (c"qio_channel_null_new", ptr::null_mut());
-    // SAFETY: there is no place for an error.
-    unsafe {
-        guarded(function, no_error, ptr::null_mut(), || {
-            give(Ok(ChannelNull::new()), no_error)
-        })
-    }
+    function!(qio_channel_null_new() or ptr::null_mut() => ChannelNull::new().into_glib_ptr())
 }

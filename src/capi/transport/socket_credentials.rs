@@ -1,17 +1,15 @@
-//! Who is at the other end of a socket.
+//! Credentials of the peer of a socket.
 
-use crate::capi::try_method;
 use std::{
     ffi::{c_int, c_uint},
     os::fd::IntoRawFd,
 };
 
-use glib::prelude::*;
 use glib_sys::{GError, gboolean};
 
 use crate::{
     ChannelSocket,
-    capi::{success, value},
+    capi::{Out, try_method},
     ffi::QIOChannelSocket,
 };
 
@@ -27,23 +25,15 @@ pub unsafe extern "C" fn qio_channel_socket_get_peer_credentials(
     error: *mut *mut GError,
 ) -> gboolean {
     try_method!(
-        qio_channel_socket_get_peer_credentials,
-        socket,
-        error,
-        0,
-        |socket: &ChannelSocket| {
-            let result = socket.peer_credentials().map(|peer| {
-                if let Some(pid) = pid.as_mut() {
-                    *pid = peer.pid;
-                }
-                if let Some(uid) = uid.as_mut() {
-                    *uid = peer.uid;
-                }
-                if let Some(gid) = gid.as_mut() {
-                    *gid = peer.gid;
-                }
-            });
-            success(result, error, socket.upcast_ref(), ACTION)
+        qio_channel_socket_get_peer_credentials(
+            socket: ChannelSocket, pid: Option<Out<c_int>>, uid: Option<Out<c_uint>>,
+            gid: Option<Out<c_uint>>
+        ), error, ACTION, success => {
+            let peer = socket.peer_credentials()?;
+            pid.into_iter().for_each(|it| it.set(peer.pid));
+            uid.into_iter().for_each(|it| it.set(peer.uid));
+            gid.into_iter().for_each(|it| it.set(peer.gid));
+            Ok(())
         }
     )
 }
@@ -54,13 +44,7 @@ pub unsafe extern "C" fn qio_channel_socket_get_peer_pidfd(
     error: *mut *mut GError,
 ) -> c_int {
     try_method!(
-        qio_channel_socket_get_peer_pidfd,
-        socket,
-        error,
-        -1,
-        |socket: &ChannelSocket| {
-            let pidfd = socket.peer_pidfd().map(IntoRawFd::into_raw_fd);
-            value(pidfd, -1, error, socket.upcast_ref(), ACTION)
-        }
+        qio_channel_socket_get_peer_pidfd(socket: ChannelSocket), error, ACTION, value or -1 =>
+            socket.peer_pidfd().map(IntoRawFd::into_raw_fd)
     )
 }

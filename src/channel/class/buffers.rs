@@ -47,7 +47,7 @@ pub(super) fn to_write<'a>(
 fn check_total(total: usize) -> io::Result<()> {
     match total > MOST {
         true => Err(invalid(
-            "The buffers are larger in all than a number of bytes can be",
+            "The total size of the buffers exceeds the largest byte count",
         )),
         false => Ok(()),
     }

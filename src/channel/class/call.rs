@@ -157,7 +157,7 @@ impl VFuncs<'_> {
         Ok(plain)
     }
 
-    /// Whether reads and writes go by virtual functions that honour `NO_WAIT`.
+    /// Whether reads and writes go by virtual functions that honor `NO_WAIT`.
     pub(crate) fn honours_no_wait(self) -> bool {
         // Plain classes are of this crate.
         bytes_vfuncs::is_plain(self.class)
@@ -166,7 +166,7 @@ impl VFuncs<'_> {
                 && !bytes_vfuncs::bytes_write(self.class)
     }
 
-    /// Whether reads and writes go by functions of iovecs that honour `NO_WAIT`, and the
+    /// Whether reads and writes go by functions of iovecs that honor `NO_WAIT`, and the
     /// descriptors of the class are all that its channels wait for.
     #[inline]
     pub(crate) fn wait_for_fds_only(self) -> bool {

@@ -1,5 +1,5 @@
 //! One invoker per virtual function. Each passes its own `GError *` and normalizes the result:
-//! after an exception in a binding it is zero beside a set error, or without an error.
+//! after an exception in a binding it is zero with a set error, or without an error.
 
 use std::io::{self, SeekFrom};
 

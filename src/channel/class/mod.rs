@@ -79,7 +79,7 @@ impl FdHandlers {
 ///
 /// # Examples
 ///
-/// A channel that reads zeros for ever:
+/// A channel that reads zeros forever:
 ///
 /// ```
 /// use std::{io, os::fd::OwnedFd};

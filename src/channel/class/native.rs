@@ -43,7 +43,7 @@ pub(crate) enum PollFd {
 /// The virtual functions that a class of this crate has set, and their properties.
 #[derive(Debug)]
 pub(in crate::channel) struct NativeClass {
-    /// The addresses of `io_readv` and `io_writev`, which honour `NO_WAIT`.
+    /// The addresses of `io_readv` and `io_writev`, which honor `NO_WAIT`.
     data: [usize; 2],
     /// Whether these fail by themselves once the channel is closed.
     check_closed: bool,
@@ -61,7 +61,7 @@ pub(in crate::channel) struct NativeClass {
 impl QIOChannelClass {
     /// Declares the virtual functions of a class of this crate, after they were set.
     ///
-    /// Its `io_readv` and `io_writev` honour `NO_WAIT`, and if `check_closed`, fail by themselves
+    /// Its `io_readv` and `io_writev` honor `NO_WAIT`, and if `check_closed`, fail by themselves
     /// after the channel was closed; its `io_wait_fd` and `io_create_watch` wait for the descriptor
     /// of `poll_fd`. Has no effect on a derived class that overrides them.
     pub(crate) fn set_native_class(&mut self, check_closed: bool, poll_fd: PollFdFn) {
@@ -134,7 +134,7 @@ impl QIOChannelClass {
             .is_some_and(|native| native.check_closed && native.data == self.data_slots())
     }
 
-    /// Whether `io_readv` and `io_writev` honour `NO_WAIT`.
+    /// Whether `io_readv` and `io_writev` honor `NO_WAIT`.
     pub(in crate::channel) fn slots_honour_no_wait(&self) -> bool {
         self.native
             .is_some_and(|native| native.data == self.data_slots())

@@ -15,7 +15,7 @@ use libc::{size_t, ssize_t};
 
 use super::{ChannelImpl, FdHandlers, VFuncs, defaults};
 use crate::{
-    Channel, ChannelExt, ChannelSocket, Readiness,
+    Channel, ChannelExt, ChannelSocket, ChannelWatchExt, Readiness,
     channel::ffi::{QIOChannel, QIOChannelClass},
     types::ReadFlags,
 };
@@ -99,7 +99,7 @@ c_class!(bytes_only, "QioTestBytesOnly", |class| {
 });
 
 #[test]
-fn a_class_that_fills_only_the_bytes_slots_serves_iovecs_too() {
+fn a_class_that_implements_only_the_bytes_functions_serves_iovecs_too() {
     let channel = bytes_only::new();
     let iov = [
         IoSlice::new(b"one "),
@@ -207,14 +207,14 @@ c_class!(raising, "QioTestRaising", |class| {
 });
 
 #[test]
-fn what_a_raising_binding_leaves_becomes_an_error() {
+fn the_result_of_a_raising_binding_becomes_an_error() {
     let channel = raising::new();
     let e = channel.read(&mut [0]).expect_err("NULL without an error");
     assert_eq!(
         e.to_string(),
         "Unable to read from QioTestRaising: the class returned an error without setting GError"
     );
-    let e = channel.write(b"x").expect_err("zero beside an error");
+    let e = channel.write(b"x").expect_err("zero with an error");
     assert_eq!(
         (e.kind(), e.to_string().as_str()),
         (io::ErrorKind::StorageFull, "it is full")
@@ -243,7 +243,7 @@ c_class!(emptied, "QioTestEmptied", |class| {
 });
 
 #[test]
-fn a_slot_that_is_null_is_never_called() {
+fn a_null_virtual_function_is_never_called() {
     let channel = emptied::new();
     let e = channel.read(&mut [0]).expect_err("no class reads");
     assert_eq!(e.kind(), io::ErrorKind::Unsupported);
@@ -311,7 +311,7 @@ fn handlers_are_called_while_the_channel_is_ready_and_replaced_at_once() {
 }
 
 #[test]
-fn a_handler_is_told_once_of_the_close_and_keeps_nothing_alive() {
+fn a_handler_is_called_once_for_the_close_and_keeps_nothing_alive() {
     let context = glib::MainContext::new();
     let (channel, _peer) = ChannelSocket::pair().expect("a socketpair");
     let calls = Cell::new(0);
@@ -325,7 +325,7 @@ fn a_handler_is_told_once_of_the_close_and_keeps_nothing_alive() {
 }
 
 #[test]
-fn the_slots_of_bytes_and_iovecs_agree_on_would_block() {
+fn bytes_and_iovec_functions_agree_on_would_block() {
     let (channel, _peer) = ChannelSocket::pair().expect("a socketpair");
     channel.set_blocking(false).expect("non-blocking");
     let mut error = ptr::null_mut();

@@ -9,10 +9,7 @@ use std::{
 
 use glib::{IOCondition, subclass::prelude::*};
 
-use super::{
-    PollIo, WaitBy, cannot_wait_error, epoch, is_same,
-    watch_wait::{WatchWait, Watched},
-};
+use super::{PollIo, WaitBy, cannot_wait_error, epoch, is_same, watch_wait::WatchWait};
 use crate::{
     channel::{
         Channel,
@@ -85,12 +82,12 @@ impl PollIo {
                 Ok(registration) => registration,
                 Err(e) => return self.finish(Err(e)),
             };
-            let (Some(fd), Some(registration)) = (poll_fd, registration) else {
+            let (Some((fd, _)), Some(registration)) = (poll_fd, registration) else {
                 let got = ready!(self.poll_watch(channel, condition, cx));
                 return self.finish(got);
             };
             let seen = registration.ready_event(self.side);
-            let now = match fd.fd.get() {
+            let now = match fd.get() {
                 Some(guard) => level(&guard, condition).and_then(|got| {
                     let waiters = &channel.bottom().imp().waiters;
                     waiters.ignore_completions(got, condition, || level(&guard, condition))
@@ -101,14 +98,7 @@ impl PollIo {
                 Ok(now) if now.is_empty() => {}
                 now => return self.finish(now),
             }
-            // A wait for a hang-up alone has not found out whether there is data.
-            let since = match condition.contains(self.side.condition()) {
-                true => {
-                    registration.would_block(self.side, seen);
-                    None
-                }
-                false => Some(seen),
-            };
+            let since = registration.not_ready(self.side, condition, seen);
             self.use_registration(Some(registration));
             match self.poll_edge(cx, since) {
                 Ok(Poll::Ready(())) => {}
@@ -210,8 +200,8 @@ impl PollIo {
         loop {
             match &self.by {
                 WaitBy::Watch(watch) => match ready!(watch.poll(cx))? {
-                    Watched::Fired(got) => return Poll::Ready(Ok(got)),
-                    Watched::Moved => self.leave(),
+                    moved if moved.is_empty() => self.leave(),
+                    got => return Poll::Ready(Ok(got)),
                 },
                 _ => {
                     self.leave();
@@ -229,14 +219,11 @@ impl PollIo {
             return Ok(None);
         }
         let register = |hub: &Arc<Hub>| match pollable(channel, self.side) {
-            Some(poll_fd) => hub.register(&poll_fd.fd, self.side, poll_fd.serves),
+            Some((fd, serves)) => hub.register(&fd, self.side, serves),
             None => Ok(None),
         };
         let waiters = &channel.bottom().imp().waiters;
-        let found = match self.here {
-            true => waiters.registration_at(&Hub::running_here()?, self.side, register),
-            false => waiters.registration_here(self.side, register),
-        };
+        let found = waiters.registration_here(self.side, self.here, register);
         match found {
             // EPERM: epoll does not support it, and it is always ready.
             Err(e) if e.raw_os_error() == Some(libc::EPERM) => Ok(None),
@@ -252,14 +239,9 @@ impl PollIo {
 }
 
 /// A descriptor that the hub can register.
-struct Pollable {
-    fd: Arc<SharedFd>,
-    serves: FdRole,
-}
-
-fn pollable(channel: &Channel, side: Direction) -> Option<Pollable> {
+fn pollable(channel: &Channel, side: Direction) -> Option<(Arc<SharedFd>, FdRole)> {
     match VFuncs::of(channel).poll_fd(side)? {
-        PollFd::Pollable { fd, serves, .. } => Some(Pollable { fd, serves }),
+        PollFd::Pollable { fd, serves, .. } => Some((fd, serves)),
         PollFd::Disk(_) => None,
     }
 }
@@ -267,7 +249,7 @@ fn pollable(channel: &Channel, side: Direction) -> Option<Pollable> {
 /// Whether the peer has hung up, as far as the descriptor of the channel reports.
 pub(in crate::channel) fn has_ended(channel: &Channel) -> io::Result<bool> {
     let poll_fd = pollable(channel, Direction::Read);
-    match poll_fd.as_ref().and_then(|poll_fd| poll_fd.fd.get()) {
+    match poll_fd.as_ref().and_then(|(fd, _)| fd.get()) {
         Some(guard) => has_hung_up(guard.as_fd()),
         None => Ok(true),
     }

@@ -15,7 +15,7 @@ use crate::{
     channel::{Channel, class::VFuncs},
     hub::{self, Hub},
     sys::lock,
-    watch::{self, Waiters},
+    watch::{self, Waiters, WakeOn},
 };
 
 /// A wait by the channel's watch, in the context that the channel is attached to.
@@ -23,7 +23,6 @@ use crate::{
 pub(super) struct WatchWait {
     /// Taken at the end: only the thread of its context may drop it.
     source: Option<glib::Source>,
-    /// The hub of the context.
     hub: Arc<Hub>,
     state: Arc<WatchState>,
     /// Wakes `state` when the channel is attached to another context.
@@ -31,13 +30,6 @@ pub(super) struct WatchWait {
     waiters: Arc<Waiters>,
     /// Whether it waits in the running context instead.
     here: bool,
-}
-
-/// The result of polling a wait by a watch.
-pub(super) enum Watched {
-    Fired(IOCondition),
-    /// The channel was attached to another context: wait again there.
-    Moved,
 }
 
 #[derive(Debug)]
@@ -84,7 +76,8 @@ impl WatchWait {
             ControlFlow::Break
         });
         let context_waker = Waker::from(state.clone());
-        let context = waiters.context_for(context_waker.clone()).filter(|_| !here);
+        waiters.enter(WakeOn::NewContext, context_waker.clone());
+        let context = waiters.context().filter(|_| !here);
         let context = context.unwrap_or_else(hub::running_context);
         source.attach(Some(&context));
         Ok(Self {
@@ -97,23 +90,22 @@ impl WatchWait {
         })
     }
 
-    pub(super) fn poll(&self, cx: &Context<'_>) -> Poll<io::Result<Watched>> {
+    /// Returns the conditions of the watch. None: the channel was attached to another context, and
+    /// the caller must wait again there.
+    pub(super) fn poll(&self, cx: &Context<'_>) -> Poll<io::Result<IOCondition>> {
         let waker = Hub::running_here()?.remote_waker(cx.waker());
         let before = mem::replace(&mut *lock(&self.state.waker), waker);
         drop(before);
         // After the waker is set: a thread that changes the state wakes the waker.
         let got = *lock(&self.state.got);
-        if !got.is_empty() {
-            Poll::Ready(Ok(Watched::Fired(got)))
-        } else if self.state.moved.load(Ordering::Acquire) || self.is_elsewhere() {
-            Poll::Ready(Ok(Watched::Moved))
-        } else {
-            Poll::Pending
+        let is_over =
+            !got.is_empty() || self.state.moved.load(Ordering::Acquire) || self.is_elsewhere();
+        match is_over {
+            true => Poll::Ready(Ok(got)),
+            false => Poll::Pending,
         }
     }
-}
 
-impl WatchWait {
     /// Whether the source was destroyed with its context, or this is polled in another context.
     fn is_elsewhere(&self) -> bool {
         let context = self.waiters.context().filter(|_| !self.here);
@@ -124,7 +116,7 @@ impl WatchWait {
 
 impl Drop for WatchWait {
     fn drop(&mut self) {
-        self.waiters.forget_context_waker(&self.context_waker);
+        self.waiters.leave(WakeOn::NewContext, &self.context_waker);
         if let Some(source) = self.source.take() {
             self.hub.destroy(source);
         }

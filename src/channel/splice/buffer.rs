@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn where_the_pipe_cannot_be_read_nothing_is_held_instead() {
+    fn an_unreadable_pipe_leaves_the_transfer_buffer_empty() {
         let mut buffer = TransferBuffer {
             pipe: Some(Arc::new(Pipe::unreadable())),
             ..TransferBuffer::default()

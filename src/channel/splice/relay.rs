@@ -218,7 +218,7 @@ async fn run(
             if has_progress {
                 continue;
             }
-            // A peer that is only not reading may write for ever.
+            // A peer that does not read may still write forever.
             return match failure.take_if(|(_, peer)| !has_ended(peer)) {
                 Some((e, _)) => Poll::Ready(Err(mine.error(e))),
                 None => Poll::Pending,

@@ -9,7 +9,7 @@ use std::{
 use crate::{
     channel::{
         Channel,
-        class::{Transferred, VFuncs},
+        class::{IoFlags, Transferred, VFuncs},
         file_pool,
         poll_io::PollIo,
     },
@@ -30,12 +30,9 @@ pub(in crate::channel) async fn read_once<'b>(
         // Boxed, to keep the futures of all other channels small.
         return Box::pin(file_pool::read(channel, &file, first, None)).await;
     }
-    let mut attempt = PollIo::new(Direction::Read);
-    poll_fn(|cx| {
-        attempt.poll(channel, cx, |how| {
-            let vfuncs = VFuncs::of(channel);
-            vfuncs.try_readv(iov.as_mut(), fds.as_deref_mut(), flags | how.read)
-        })
+    attempt(channel, Direction::Read, |how| {
+        let vfuncs = VFuncs::of(channel);
+        vfuncs.try_readv(iov.as_mut(), fds.as_deref_mut(), flags | how.read)
     })
     .await
 }
@@ -53,16 +50,23 @@ pub(in crate::channel) async fn write_once<'b>(
     {
         return Box::pin(file_pool::write(channel, &file, first, None)).await;
     }
-    let mut attempt = PollIo::new(Direction::Write);
-    poll_fn(|cx| {
-        attempt.poll(channel, cx, |how| {
-            let (vfuncs, flags) = (VFuncs::of(channel), flags | how.write);
-            let written = match owner {
-                Some(bytes) => vfuncs.write_owned(bytes, 0, fds, flags),
-                None => vfuncs.writev(iov.as_ref(), fds, flags),
-            };
-            written.map(Transferred::whole)
-        })
+    attempt(channel, Direction::Write, |how| {
+        let (vfuncs, flags) = (VFuncs::of(channel), flags | how.write);
+        let written = match owner {
+            Some(bytes) => vfuncs.write_owned(bytes, 0, fds, flags),
+            None => vfuncs.writev(iov.as_ref(), fds, flags),
+        };
+        written.map(Transferred::whole)
     })
     .await
+}
+
+/// Attempts until one does not block.
+async fn attempt(
+    channel: &Channel,
+    direction: Direction,
+    mut step: impl FnMut(IoFlags) -> io::Result<Transferred<usize>>,
+) -> io::Result<usize> {
+    let mut attempt = PollIo::new(direction);
+    poll_fn(|cx| attempt.poll(channel, cx, &mut step)).await
 }

@@ -1,25 +1,21 @@
 //! Reading until all buffers are full.
 
 use std::{
-    array,
-    future::poll_fn,
     io::{self, IoSliceMut},
     iter,
     os::fd::OwnedFd,
     sync::Arc,
 };
 
-use glib::{IOCondition, subclass::prelude::*};
+use glib::subclass::prelude::*;
 
-use super::{Cursor, WINDOW, blocking, poll_steps, truncated, was_empty_message};
+use super::{Cursor, Transfer, WINDOW, run, run_async, truncated, was_empty_message, window};
 use crate::{
     channel::{
         Channel,
         class::{IoFlags, Transferred, VFuncs},
         file_pool,
-        poll_io::PollIo,
     },
-    coroutine,
     error::invalid,
     hub::Direction,
     sys::SharedFd,
@@ -69,36 +65,16 @@ impl<'a, 'b> ReadAll<'a, 'b> {
     }
 
     /// Reads until the buffers are full (`true`), or end-of-file before the first byte.
-    pub(in crate::channel) fn run_eof(mut self, channel: &Channel) -> io::Result<bool> {
+    pub(in crate::channel) fn run_eof(self, channel: &Channel) -> io::Result<bool> {
         self.check_flags()?;
-        if coroutine::in_coroutine() {
-            return coroutine::wait_for(self.run_eof_async(channel))?;
-        }
-        blocking(channel, IOCondition::IN, || {
-            Ok(self.step(channel, IoFlags::plain())?.result)
-        })
+        run(self, channel)
     }
 
     /// As [`run_eof`](Self::run_eof), in a future. If that is dropped, bytes that were read are
     /// pushed back.
     pub(in crate::channel) async fn run_eof_async(self, channel: &Channel) -> io::Result<bool> {
         self.check_flags()?;
-        let mut guard = CancelGuard {
-            transfer: self,
-            channel,
-            file: file_pool::file(channel, Direction::Read),
-        };
-        if let Some(file) = guard.file.clone() {
-            // Boxed, to keep the futures of all other channels small.
-            return Box::pin(guard.finish_by_file_pool(&file)).await;
-        }
-        let mut attempt = PollIo::new(Direction::Read);
-        let transfer = &mut guard.transfer;
-        let result =
-            poll_fn(|cx| poll_steps(channel, &mut attempt, cx, |how| transfer.step(channel, how)))
-                .await;
-        guard.disarm();
-        result
+        run_async(self, channel).await
     }
 
     /// As [`run_eof_async`](Self::run_eof_async); end-of-file is an error.
@@ -120,20 +96,10 @@ impl<'a, 'b> ReadAll<'a, 'b> {
     fn check_flags(&self) -> io::Result<()> {
         match self.flags.contains(ReadFlags::PEEK) {
             true => Err(invalid(
-                "A peek leaves the data in the channel: it cannot go on until all buffers are full",
+                "A peek leaves the data in the channel: it cannot continue until all buffers are full",
             )),
             false => Ok(()),
         }
-    }
-
-    fn step(&mut self, channel: &Channel, how: IoFlags) -> io::Result<Transferred<Option<bool>>> {
-        if self.is_full() {
-            return Ok(Transferred::whole(Some(self.keep())));
-        }
-        let fds_before = self.fds.as_ref().map_or(0, Received::count);
-        let Transferred { result, short } = self.read_some(channel, how.read | self.flags)?;
-        let result = self.record_read(channel, result, fds_before)?;
-        Ok(Transferred { result, short })
     }
 
     fn is_full(&self) -> bool {
@@ -178,7 +144,7 @@ impl<'a, 'b> ReadAll<'a, 'b> {
         match &mut self.iov[buffer..] {
             [current, rest @ ..] if offset > 0 => {
                 let many = rest.len() >= WINDOW;
-                let mut left = iter::once(&mut current[offset..])
+                let left = iter::once(&mut current[offset..])
                     .chain(rest.iter_mut().map(|buf| &mut buf[..]));
                 if many && channel.imp().is_message_oriented() {
                     // Only one that fits into the list leaves a message that fits into the buffers
@@ -186,8 +152,7 @@ impl<'a, 'b> ReadAll<'a, 'b> {
                     let mut left: Vec<_> = left.map(IoSliceMut::new).collect();
                     return read_step(channel, &mut left, fds, self.offset, done, flags);
                 }
-                let mut window: [_; WINDOW] =
-                    array::from_fn(|_| IoSliceMut::new(left.next().unwrap_or_default()));
+                let mut window = window(left, IoSliceMut::new);
                 read_step(channel, &mut window, fds, self.offset, done, flags)
             }
             left => read_step(channel, left, fds, self.offset, done, flags),
@@ -219,81 +184,58 @@ fn read_step(
     }
 }
 
-/// A read that is in progress in a future. Pushes its bytes back when dropped.
-struct CancelGuard<'c, 'a, 'b> {
-    transfer: ReadAll<'a, 'b>,
-    channel: &'c Channel,
-    /// The file, if the channel is a file on disk.
-    file: Option<Arc<SharedFd>>,
-}
+impl Transfer for ReadAll<'_, '_> {
+    const DIRECTION: Direction = Direction::Read;
+    type Output = bool;
 
-impl CancelGuard<'_, '_, '_> {
-    /// The read is complete: nothing is pushed back.
-    fn disarm(&mut self) {
-        self.transfer.started = false;
-    }
-
-    async fn finish_by_file_pool(&mut self, file: &Arc<SharedFd>) -> io::Result<bool> {
-        loop {
-            let transfer = &mut self.transfer;
-            if transfer.is_full() {
-                self.disarm();
-                return Ok(true);
-            }
-            let Cursor {
-                buffer,
-                offset,
-                done,
-            } = transfer.cursor;
-            let at = transfer.offset.map(|at| at.saturating_add(done));
-            let space = &mut transfer.iov[buffer][offset..];
-            let result = match file_pool::read(self.channel, file, space, at).await {
-                Ok(count) => self.transfer.record_read(self.channel, count, 0),
-                Err(e) => Err(e),
-            };
-            match result {
-                Ok(None) => {}
-                Ok(Some(result)) => {
-                    self.disarm();
-                    return Ok(result);
-                }
-                Err(e) => {
-                    self.disarm();
-                    return Err(e);
-                }
-            }
+    fn step(&mut self, channel: &Channel, how: IoFlags) -> io::Result<Transferred<Option<bool>>> {
+        if self.is_full() {
+            return Ok(Transferred::whole(Some(self.keep())));
         }
+        let fds_before = self.fds.as_ref().map_or(0, Received::count);
+        let Transferred { result, short } = self.read_some(channel, how.read | self.flags)?;
+        let result = self.record_read(channel, result, fds_before)?;
+        Ok(Transferred { result, short })
     }
-}
 
-impl Drop for CancelGuard<'_, '_, '_> {
-    fn drop(&mut self) {
-        let ReadAll {
-            iov,
-            fds,
+    async fn file_step(
+        &mut self,
+        channel: &Channel,
+        file: &Arc<SharedFd>,
+    ) -> io::Result<Option<bool>> {
+        if self.is_full() {
+            return Ok(Some(true));
+        }
+        let Cursor {
+            buffer,
             offset,
-            cursor,
-            started,
-            ..
-        } = &mut self.transfer;
-        if !*started || offset.is_some() {
+            done,
+        } = self.cursor;
+        let at = self.offset.map(|at| at.saturating_add(done));
+        let space = &mut self.iov[buffer][offset..];
+        let count = file_pool::read(channel, file, space, at).await?;
+        self.record_read(channel, count, 0)
+    }
+
+    /// Pushes back the bytes that were read.
+    fn cancel(&mut self, channel: &Channel, file: Option<&Arc<SharedFd>>) {
+        if !self.started || self.offset.is_some() {
             return;
         }
         let Cursor {
             buffer,
             offset,
             done,
-        } = *cursor;
-        if let Some(file) = &self.file {
+        } = self.cursor;
+        if let Some(file) = file {
             // The file still has the bytes: moving the position back serves later seeks and writes
             // too.
             return file_pool::take_back(file, done);
         }
-        let whole = iov[..buffer].iter().map(|buf| &buf[..]);
-        let part = iov.get(buffer).map(|buf| &buf[..offset]);
-        let fds = fds.as_mut().map(Received::take).unwrap_or_default();
-        self.channel
-            .push_back(ReadAhead::copied(whole.chain(part), fds));
+        let whole = self.iov[..buffer].iter().map(|buf| &buf[..]);
+        let part = self.iov.get(buffer).map(|buf| &buf[..offset]);
+        let fds = self.fds.as_mut().map(Received::take).unwrap_or_default();
+        channel.push_back(ReadAhead::copied(whole.chain(part), fds));
     }
 }
 

@@ -1,25 +1,19 @@
 //! Writing until all buffers are written.
 
 use std::{
-    array,
-    future::poll_fn,
     io::{self, IoSlice},
     iter,
     os::fd::BorrowedFd,
     sync::Arc,
 };
 
-use glib::IOCondition;
-
-use super::{Cursor, WINDOW, blocking, finish_writing, poll_steps};
+use super::{Cursor, Transfer, finish_writing, run, run_async, window};
 use crate::{
     channel::{
         Channel,
         class::{IoFlags, Transferred, VFuncs},
         file_pool,
-        poll_io::PollIo,
     },
-    coroutine,
     hub::Direction,
     sys::SharedFd,
     types::WriteFlags,
@@ -72,70 +66,14 @@ impl<'a> WriteAll<'a> {
     }
 
     /// Writes until all is written.
-    pub(in crate::channel) fn run(mut self, channel: &Channel) -> io::Result<()> {
-        if coroutine::in_coroutine() {
-            return coroutine::wait_for(self.run_async(channel))?;
-        }
-        blocking(channel, IOCondition::OUT, || {
-            self.step(channel, IoFlags::plain())
-        })
+    pub(in crate::channel) fn run(self, channel: &Channel) -> io::Result<()> {
+        run(self, channel)
     }
 
     /// As [`run`](Self::run), in a future. If that is dropped, bytes that were written stay
     /// written.
-    pub(in crate::channel) async fn run_async(mut self, channel: &Channel) -> io::Result<()> {
-        if let Some(file) = file_pool::file(channel, Direction::Write) {
-            return Box::pin(self.run_by_file_pool(channel, &file)).await;
-        }
-        let mut attempt = PollIo::new(Direction::Write);
-        poll_fn(|cx| {
-            poll_steps(channel, &mut attempt, cx, |how| {
-                self.step(channel, how).map(Transferred::whole)
-            })
-        })
-        .await
-    }
-
-    async fn run_by_file_pool(
-        &mut self,
-        channel: &Channel,
-        file: &Arc<SharedFd>,
-    ) -> io::Result<()> {
-        while let Some(current) = self.iov.get(self.cursor.buffer) {
-            let Cursor { offset, done, .. } = self.cursor;
-            let at = self.offset.map(|at| at.saturating_add(done));
-            let count = file_pool::write(channel, file, &current[offset..], at).await?;
-            self.advance(count);
-        }
-        Ok(())
-    }
-
-    fn step(&mut self, channel: &Channel, how: IoFlags) -> io::Result<Option<()>> {
-        let Cursor {
-            buffer,
-            offset,
-            done,
-        } = self.cursor;
-        let left = &self.iov[buffer..];
-        if left.is_empty() && self.fds.is_empty() {
-            return finish_writing(channel).map(Some);
-        }
-        let count = match left {
-            [current, rest @ ..] if offset > 0 => {
-                let mut left =
-                    iter::once(&current[offset..]).chain(rest.iter().map(|buf| &buf[..]));
-                let window: [_; WINDOW] =
-                    array::from_fn(|_| IoSlice::new(left.next().unwrap_or_default()));
-                self.write_step(channel, &window, done, how.write)?
-            }
-            left => self.write_step(channel, left, done, how.write)?,
-        };
-        self.fds = &[];
-        self.advance(count);
-        match self.cursor.buffer == self.iov.len() {
-            true => finish_writing(channel).map(Some),
-            false => Ok(None),
-        }
+    pub(in crate::channel) async fn run_async(self, channel: &Channel) -> io::Result<()> {
+        run_async(self, channel).await
     }
 
     fn write_step(
@@ -160,4 +98,53 @@ impl<'a> WriteAll<'a> {
         self.cursor
             .advance(count, |i| iov.get(i).map(|buf| buf.len()));
     }
+}
+
+impl Transfer for WriteAll<'_> {
+    const DIRECTION: Direction = Direction::Write;
+    type Output = ();
+
+    fn step(&mut self, channel: &Channel, how: IoFlags) -> io::Result<Transferred<Option<()>>> {
+        let Cursor {
+            buffer,
+            offset,
+            done,
+        } = self.cursor;
+        let left = &self.iov[buffer..];
+        if left.is_empty() && self.fds.is_empty() {
+            return finish_writing(channel).map(|()| Transferred::whole(Some(())));
+        }
+        let count = match left {
+            [current, rest @ ..] if offset > 0 => {
+                let left = iter::once(&current[offset..]).chain(rest.iter().map(|buf| &buf[..]));
+                self.write_step(channel, &window(left, IoSlice::new), done, how.write)?
+            }
+            left => self.write_step(channel, left, done, how.write)?,
+        };
+        self.fds = &[];
+        self.advance(count);
+        let result = match self.cursor.buffer == self.iov.len() {
+            true => Some(finish_writing(channel)?),
+            false => None,
+        };
+        Ok(Transferred::whole(result))
+    }
+
+    async fn file_step(
+        &mut self,
+        channel: &Channel,
+        file: &Arc<SharedFd>,
+    ) -> io::Result<Option<()>> {
+        let Some(current) = self.iov.get(self.cursor.buffer) else {
+            return Ok(Some(()));
+        };
+        let Cursor { offset, done, .. } = self.cursor;
+        let at = self.offset.map(|at| at.saturating_add(done));
+        let count = file_pool::write(channel, file, &current[offset..], at).await?;
+        self.advance(count);
+        Ok(None)
+    }
+
+    /// Bytes that were written stay written.
+    fn cancel(&mut self, _: &Channel, _: Option<&Arc<SharedFd>>) {}
 }

@@ -1,10 +1,10 @@
-//! The decision on a peer: its certificate is verified, and handlers of users are called, in the
-//! middle of the handshake, where OpenSSL sends an alert to a peer that is rejected. Nothing is
-//! locked while handlers run: the connection is taken out of the channel for such a step
+//! Authorization of peers: its certificate is verified, and signals are emitted, in the middle of
+//! the handshake, where OpenSSL sends an alert to a rejected peer. No lock is held while handlers
+//! run: the `SSL` is taken out of the channel for such a step
 //! ([`TlsState::take_stream`](super::engine::TlsState::take_stream)).
 
 use std::{
-    io, mem,
+    io,
     ops::ControlFlow,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::LazyLock,
@@ -18,28 +18,24 @@ use glib::{
 };
 use openssl::{
     error::ErrorStack,
-    ssl::{SslRef, SslVersion},
+    ssl::SslRef,
     x509::{X509, X509StoreContextRef, X509VerifyResult},
 };
 
 use super::{
     ChannelTls,
-    engine::{Stage, Step},
-    failure::of_stack,
-    link::Connection,
     peer::{Offered, Peer},
-    shim, tls_error,
+    shim,
     verify::Policy,
 };
 use crate::{
-    channel::Channel,
     coroutine,
-    error::{cancelled, from_glib_error, panic_text},
+    error::{from_glib_error, panic_text},
 };
 
 /// The names of the signals.
-const AUTHORIZE: &str = "authorize-peer";
-const ACCEPT: &str = "accept-certificate";
+pub(super) const AUTHORIZE: &str = "authorize-peer";
+pub(super) const ACCEPT: &str = "accept-certificate";
 
 /// Why a peer is rejected.
 const REJECTED: &str = "peer certificate rejected by authorize-peer handler";
@@ -53,7 +49,7 @@ pub(super) fn signals() -> &'static [Signal] {
                 .param_types([gio::TlsCertificate::static_type()])
                 .return_type::<bool>()
                 .run_last()
-                // All handlers have to consent.
+                // All handlers must accept.
                 .accumulator(|_, _, answer| match answer.get() {
                     Ok(true) => ControlFlow::Continue(answer.clone()),
                     _ => ControlFlow::Break(false.to_value()),
@@ -77,8 +73,7 @@ pub(super) fn signals() -> &'static [Signal] {
     &*SIGNALS
 }
 
-/// Calls a handler. GObject's emission is around it: no panic goes through that, nor the end of a
-/// coroutine.
+/// Calls a handler. No panic, and no unwinding of a coroutine, crosses the emission by GObject.
 pub(super) fn called<R>(handler: impl FnOnce() -> R) -> Option<R> {
     let result = catch_unwind(AssertUnwindSafe(handler));
     result
@@ -91,13 +86,13 @@ pub(super) fn called<R>(handler: impl FnOnce() -> R) -> Option<R> {
         .ok()
 }
 
-/// Whether a signal has handlers, blocked ones as well: without their answer, the answer is no.
-fn has_handler(tls: &ChannelTls, signal: &str) -> bool {
+/// Whether a signal has handlers. Blocked ones count: without their answer the peer is rejected.
+pub(super) fn has_handler(tls: &ChannelTls, signal: &str) -> bool {
     let id = SignalId::lookup(signal, ChannelTls::static_type());
     id.is_some_and(|id| glib::signal::signal_has_handler_pending(tls, id, None, true))
 }
 
-/// Emits a signal, and returns the answer of its handlers.
+/// Emits a signal, and returns its accumulated value.
 fn emit(tls: &ChannelTls, signal: &str, arguments: &[&dyn ToValue]) -> bool {
     let answer = tls.emit_by_name::<bool>(signal, arguments);
     // Errors that handlers have left in this thread are not those of this connection.
@@ -176,155 +171,8 @@ pub(super) fn may_resume(ssl: &SslRef, policy: &Policy, offered: Offered) -> boo
     true
 }
 
-impl Connection {
-    /// Whether a step of the handshake may call handlers.
-    fn may_ask(&self, channel: &Channel) -> bool {
-        let tls = channel.downcast_ref::<ChannelTls>();
-        self.creds.verifies_peer()
-            && tls.is_some_and(|tls| has_handler(tls, AUTHORIZE) || has_handler(tls, ACCEPT))
-    }
-
-    /// Continues a handshake that is not done. Done says that
-    /// [`finish_handshake`](Self::finish_handshake) is next.
-    pub(super) fn step_handshake(&self, channel: &Channel) -> io::Result<Step<()>> {
-        let may_ask = self.may_ask(channel);
-        let mut engine = self.engine();
-        let is_first = match &engine.stage {
-            Stage::Failed(failure) => return Err(failure.again()),
-            Stage::Authorizing(_) => {
-                engine.waiting_step = true;
-                return Err(io::ErrorKind::WouldBlock.into());
-            }
-            // Another thread was faster.
-            Stage::Open => return Ok(Step::Done(())),
-            stage => matches!(stage, Stage::Fresh),
-        };
-        if !may_ask {
-            if is_first {
-                let cached = self.creds.cached_session(&self.peer);
-                engine.offer_session(cached, |ssl, offered| {
-                    may_resume(ssl, self.creds.policy(), offered)
-                });
-            }
-            return engine.do_handshake();
-        }
-        let mut stream = engine.take_stream().map_err(|e| {
-            let error = of_stack("Unable to continue the handshake", &e);
-            engine.fail(error)
-        })?;
-        drop(engine);
-        self.peer.set_may_ask(true);
-        if is_first
-            && let Some((session, offered)) = self.creds.cached_session(&self.peer)
-            && may_resume(stream.ssl(), self.creds.policy(), offered)
-        {
-            // Without it, the handshake is a full one.
-            let _ = shim::set_session(&mut stream, &session);
-        }
-        let result = stream.do_handshake();
-        self.peer.set_may_ask(false);
-        let mut engine = self.engine();
-        let step = engine.put_back(stream, result);
-        let step = match step {
-            // Of the coroutine that a handler has waited in.
-            Err(_) if coroutine::is_unwinding() => Err(engine.fail_handshake(cancelled())),
-            step => step,
-        };
-        let missed = mem::take(&mut engine.waiting_step);
-        drop(engine);
-        if missed {
-            channel.wake_waiters();
-        }
-        step
-    }
-
-    /// The handshake is done: opens the connection.
-    pub(super) fn finish_handshake(&self, channel: &Channel) {
-        let mut outcome = Outcome {
-            link: self,
-            channel,
-            // Of a key log function that panics.
-            result: Err(cancelled()),
-        };
-        self.creds.flush_key_log();
-        outcome.result = self.check_cipher().and_then(|()| self.check_alpn());
-    }
-
-    /// Ciphers that encrypt after they have authenticated need an extended master secret.
-    fn check_cipher(&self) -> io::Result<()> {
-        let engine = self.engine();
-        let ssl = engine.ssl();
-        let needs_secret = ssl.version2() == Some(SslVersion::TLS1_2)
-            && ssl
-                .current_cipher()
-                .is_some_and(|it| !it.description().contains("Mac=AEAD"));
-        match needs_secret && !shim::has_extended_secret(ssl) {
-            true => Err(tls_error(
-                gio::TlsError::Handshake,
-                "the peer has no extended master secret, without which CBC ciphers are not safe",
-            )),
-            false => Ok(()),
-        }
-    }
-
-    /// A server selects one of the protocols that it was offered.
-    fn check_alpn(&self) -> io::Result<()> {
-        let engine = self.engine();
-        let ssl = engine.ssl();
-        let selected = ssl.selected_alpn_protocol().filter(|_| !ssl.is_server());
-        match selected.is_none_or(|name| self.creds.offers(name)) {
-            true => Ok(()),
-            false => Err(tls_error(
-                gio::TlsError::Handshake,
-                "the server has selected a protocol (ALPN) that was not offered",
-            )),
-        }
-    }
-
-    /// The certificate of the peer, with its issuers.
-    pub(super) fn peer_certificate(&self) -> Option<gio::TlsCertificate> {
-        certificate(&self.peer.chain()).ok()
-    }
-}
-
-/// The result of a handshake, which is reported when this is dropped.
-struct Outcome<'a> {
-    link: &'a Connection,
-    channel: &'a Channel,
-    result: io::Result<()>,
-}
-
-impl Drop for Outcome<'_> {
-    fn drop(&mut self) {
-        let mut engine = self.link.engine();
-        // Another thread may have closed the channel meanwhile.
-        let counts = matches!(engine.stage, Stage::Authorizing(_));
-        let result = mem::replace(&mut self.result, Ok(()));
-        let opened = counts && result.is_ok();
-        match result {
-            Ok(()) if counts => {
-                self.link.peer.settle(engine.ssl().session_reused());
-                engine.stage = Stage::Open;
-            }
-            Err(reason) if counts => {
-                engine.fail_handshake(reason);
-                // What is proved by it, and sessions, are for those who are accepted.
-                engine.discard();
-            }
-            _ => {}
-        }
-        drop(engine);
-        self.link.release_permit();
-        // Also those that wait for the other direction.
-        self.channel.wake_waiters();
-        if opened {
-            self.channel.notify("handshake-done");
-        }
-    }
-}
-
-/// Certificates as GIO has them: the leaf, with its issuers.
-fn certificate(chain: &[X509]) -> io::Result<gio::TlsCertificate> {
+/// A chain as `GTlsCertificate`: the leaf, with its issuers.
+pub(super) fn certificate(chain: &[X509]) -> io::Result<gio::TlsCertificate> {
     let mut text = Vec::new();
     for one in chain {
         text.extend(one.to_pem()?);
@@ -364,7 +212,7 @@ impl ChannelTls {
                     this.get().expect("a TLS channel"),
                     certificate.get().expect("a certificate"),
                 );
-                // A handler that has panicked has not consented.
+                // A handler that panics rejects the peer.
                 let answer = called(|| func(&this, &certificate)).unwrap_or(false);
                 Some(answer.to_value())
             }),
@@ -374,8 +222,8 @@ impl ChannelTls {
     /// Calls `func` as [`connect_authorize_peer`](Self::connect_authorize_peer) does, when the
     /// certificate of the peer does *not* verify, with all errors that were found: for "connect
     /// anyway?", and for certificates that are known in advance (pinning, trust on first use). If
-    /// one handler returns `true`, the certificate is accepted for this connection alone; the
-    /// handlers of `authorize-peer` are asked next, and no session of it is kept. Otherwise the
+    /// one handler returns `true`, the certificate is accepted for this connection alone;
+    /// `authorize-peer` is emitted next, and no session of the connection is kept. Otherwise the
     /// handshake fails, and the peer gets an alert.
     ///
     /// As `GTlsConnection::accept-certificate`. **Returning `true` without comparing the
@@ -402,15 +250,15 @@ impl ChannelTls {
         )
     }
 
-    /// What is wrong with the certificate of the peer, as far as it was found: all errors where a
-    /// handler of [`accept-certificate`](Self::connect_accept_certificate) is connected, else the
-    /// first one. Empty for a certificate that verifies, and before one was presented. Stays after
-    /// a handshake that failed because of it.
+    /// The errors of the certificate of the peer: all of them if a handler of
+    /// [`accept-certificate`](Self::connect_accept_certificate) is connected, else the first one.
+    /// Empty for a certificate that verifies, and before one was presented. Stays after a handshake
+    /// that failed because of it.
     #[doc(alias = "qio_channel_tls_get_peer_certificate_errors")]
     #[must_use]
     pub fn peer_certificate_errors(&self) -> TlsCertificateFlags {
-        match self.imp().link() {
-            Ok(link) => link.peer.errors(),
+        match self.imp().connection() {
+            Ok(connection) => connection.peer.errors(),
             Err(_) => TlsCertificateFlags::empty(),
         }
     }

@@ -1,4 +1,4 @@
-//! What goes wrong, in words.
+//! Errors of handshakes and connections.
 
 use std::io;
 
@@ -16,7 +16,7 @@ use crate::error::{errno, io_error, to_glib_error, with_context};
 #[derive(Debug, Clone)]
 pub(super) struct Failure {
     kind: io::ErrorKind,
-    /// Of the system, and nothing else to say.
+    /// The error number of the system, if the error is no more than that.
     errno: Option<i32>,
     error: glib::Error,
 }
@@ -30,7 +30,7 @@ impl Failure {
         }
     }
 
-    /// The same error once more.
+    /// Returns the error again.
     pub(super) fn again(&self) -> io::Error {
         match self.errno {
             Some(errno) => io::Error::from_raw_os_error(errno),
@@ -39,7 +39,7 @@ impl Failure {
     }
 }
 
-/// The numbers of OpenSSL's reasons that have codes of GIO's.
+/// OpenSSL's reason codes that have a code of `GTlsError`.
 const HTTP: [i32; 2] = [
     156, // http request
     155, // https proxy request
@@ -52,17 +52,22 @@ const NO_CERTIFICATE: [i32; 2] = [
     199,  // the peer did not return one
     1116, // the alert "certificate required"
 ];
-/// From here on a reason is an alert of the peer's.
+const NO_SHARED_CIPHER: i32 = 193;
+/// Reasons from this number on are alerts of the peer.
 const ALERTS: i32 = 1000;
 
-/// The error of a handshake. `peer` is what the other end is called.
+/// Of a peer without the extension of RFC 7627.
+pub(super) const NO_EXTENDED_MASTER_SECRET: &str =
+    "the peer has no extended master secret, without which CBC ciphers are not safe";
+
+/// The error of a handshake. `peer` is the label of the peer.
 pub(super) fn of_handshake(peer: &str, ssl: &SslRef, error: &ssl::Error) -> io::Error {
     let code = first_code(error);
-    // What OpenSSL met first may lie deeper: a signature that is wrong.
+    // The first reason may be more specific: a signature that is wrong.
     let is_refused = codes(error).any(|code| code == CERTIFICATE_VERIFY_FAILED);
     let reason = match ssl.verify_result() {
         // The peer has sent close_notify in place of a hello, which is no error to OpenSSL.
-        _ if error.code() == ErrorCode::ZERO_RETURN => cut_short(),
+        _ if error.code() == ErrorCode::ZERO_RETURN => closed_in_handshake(),
         result if is_refused && result != X509VerifyResult::OK => {
             let why = Peer::of(ssl).and_then(|peer| peer.reason());
             let why = why.as_deref().unwrap_or(result.error_string());
@@ -70,8 +75,14 @@ pub(super) fn of_handshake(peer: &str, ssl: &SslRef, error: &ssl::Error) -> io::
         }
         _ if code == NO_SUITABLE_SIGNATURE_ALGORITHM && ssl.certificate().is_none() => tls_error(
             TlsError::Handshake,
-            "it has no key that is known here, and there is no certificate to show",
+            "no shared PSK identity and no certificate configured",
         ),
+        _ if code == NO_SHARED_CIPHER
+            && Peer::of(ssl).is_some_and(|peer| peer.lacks_extended_master_secret()) =>
+        {
+            let why = format!("{}: {NO_EXTENDED_MASTER_SECRET}", describe(error));
+            tls_error(TlsError::Handshake, &why)
+        }
         _ => {
             let kind = match code {
                 WRONG_VERSION_NUMBER => TlsError::NotTls,
@@ -79,26 +90,26 @@ pub(super) fn of_handshake(peer: &str, ssl: &SslRef, error: &ssl::Error) -> io::
                 _ if is_refused => TlsError::BadCertificate,
                 _ => kind_or(code, TlsError::Handshake),
             };
-            tls_error(kind, &words(error))
+            tls_error(kind, &describe(error))
         }
     };
-    unable_to_shake(peer, reason)
+    handshake_failed(peer, reason)
 }
 
-/// What has ended a handshake.
-pub(super) fn unable_to_shake(peer: &str, reason: io::Error) -> io::Error {
+/// Adds the context of a handshake to a reason.
+pub(super) fn handshake_failed(peer: &str, reason: io::Error) -> io::Error {
     with_context(
         reason,
         format!("Unable to perform the TLS handshake with {peer}"),
     )
 }
 
-/// The error of a connection that is established. With TLS 1.3 a client learns here what the server
-/// thinks of its certificate.
+/// The error of an established connection. With TLS 1.3 the alert of a server that refuses the
+/// certificate of its client arrives here.
 pub(super) fn of_data(peer: &str, error: &ssl::Error) -> io::Error {
     let kind = kind_or(first_code(error), TlsError::Misc);
     with_context(
-        tls_error(kind, &words(error)),
+        tls_error(kind, &describe(error)),
         format!("TLS with {peer} failed"),
     )
 }
@@ -110,30 +121,30 @@ fn kind_or(code: i32, other: TlsError) -> TlsError {
     }
 }
 
-/// Something that is not to happen, before there is a connection.
+/// An unexpected error of OpenSSL.
 pub(super) fn of_stack(action: &str, stack: &ErrorStack) -> io::Error {
     with_context(tls_error(TlsError::Misc, reason(stack)), action)
 }
 
-/// The stream below has ended, and the peer has not said so.
+/// The lower channel has ended without close_notify.
 pub(super) fn truncated() -> io::Error {
     eof("Connection closed without a TLS close_notify alert: data may have been truncated")
 }
 
-/// The same, before there was a connection.
-pub(super) fn cut_short() -> io::Error {
+/// The same during a handshake.
+pub(super) fn closed_in_handshake() -> io::Error {
     eof("The peer has closed the connection")
 }
 
-/// A handler of `authorize-peer` waits for the channel that it is called for.
-pub(super) fn unjudged() -> io::Error {
+/// A handler of `authorize-peer` waits for its own channel.
+pub(super) fn authorization_pending() -> io::Error {
     io_error(
         gio::IOErrorEnum::Pending,
-        "Nothing can be read or written before it is known whether the peer is welcome",
+        "Peer authorization is still pending",
     )
 }
 
-/// A listener has too many handshakes under way.
+/// The limit of handshakes of a listener is reached.
 pub(super) fn too_slow() -> io::Error {
     io_error(
         gio::IOErrorEnum::TimedOut,
@@ -141,23 +152,23 @@ pub(super) fn too_slow() -> io::Error {
     )
 }
 
-/// Of a forked child.
-pub(super) fn of_parent() -> io::Error {
+/// The channel is used in a forked child.
+pub(super) fn forked_child() -> io::Error {
     io_error(
         gio::IOErrorEnum::NotSupported,
         "A TLS connection can be used only by the process that made it, and this is a forked child",
     )
 }
 
-/// The peer does not read.
-pub(super) fn lingered() -> io::Error {
+/// The peer did not read for as long as `close` waits.
+pub(super) fn close_timed_out() -> io::Error {
     io_error(
         gio::IOErrorEnum::TimedOut,
         "Channel was closed before close_notify, and all that was written before it, could be sent",
     )
 }
 
-/// Data was written that will not be sent.
+/// Data that was written will not be sent.
 pub(super) fn unsent() -> io::Error {
     io_error(
         gio::IOErrorEnum::BrokenPipe,
@@ -177,25 +188,25 @@ fn eof(message: &str) -> io::Error {
     )
 }
 
-/// OpenSSL's reason. An alert has the version of TLS in it that first had it, which means nothing.
-fn words(error: &ssl::Error) -> String {
+/// OpenSSL's reason, without the version of TLS in the names of alerts.
+fn describe(error: &ssl::Error) -> String {
     let (code, reason) = match error.ssl_error() {
         Some(stack) => (first_code(error), reason(stack)),
-        None => (0, "OpenSSL does not say why"),
+        None => (0, "OpenSSL gives no reason"),
     };
     if let Some(number) = unknown_alert(error) {
         return format!("the peer sent the unknown alert {number}");
     }
     match reason.split_once(" alert ").or(reason.split_once(' ')) {
-        Some((_, alert)) if code >= ALERTS => format!("the peer says \"{alert}\""),
-        _ if HTTP.contains(&code) => "it speaks HTTP, and not TLS".to_owned(),
-        _ if code == WRONG_VERSION_NUMBER => format!("what it says is not TLS ({reason})"),
-        _ if code == UNSUPPORTED_PROTOCOL => format!("{reason}: no version of TLS in common"),
+        Some((_, alert)) if code >= ALERTS => format!("the peer sent the alert \"{alert}\""),
+        _ if HTTP.contains(&code) => "the peer speaks HTTP, not TLS".to_owned(),
+        _ if code == WRONG_VERSION_NUMBER => format!("the peer does not speak TLS ({reason})"),
+        _ if code == UNSUPPORTED_PROTOCOL => format!("{reason}: no common protocol version"),
         _ => reason.to_owned(),
     }
 }
 
-/// The number of an alert of the peer's that OpenSSL has no words for.
+/// The number of an alert of the peer that OpenSSL has no text for.
 fn unknown_alert(error: &ssl::Error) -> Option<i32> {
     let mut errors = error.ssl_error()?.errors().iter();
     let nameless = errors.find(|error| error.reason().is_none())?;
@@ -203,12 +214,12 @@ fn unknown_alert(error: &ssl::Error) -> Option<i32> {
     (0..=255).contains(&number).then_some(number)
 }
 
-/// The number of the reason that it met first, or 0.
+/// The code of the first reason in the queue, or 0.
 fn first_code(error: &ssl::Error) -> i32 {
     codes(error).next().unwrap_or(0)
 }
 
-/// The numbers of all reasons.
+/// The codes of all reasons.
 fn codes(error: &ssl::Error) -> impl Iterator<Item = i32> {
     let errors = error.ssl_error().map_or(&[][..], ErrorStack::errors);
     let with_reason = errors.iter().filter(|error| error.reason().is_some());

@@ -1,4 +1,4 @@
-//! What a TLS channel fills in of the class.
+//! The virtual functions and properties of TLS channels.
 
 use std::{
     io::{self, IoSlice, IoSliceMut},
@@ -17,8 +17,8 @@ use glib::{
 
 use super::{
     QIOChannelTLS, QIOChannelTLSClass, TlsCreds, authorize,
-    failure::{Failure, of_parent},
-    link::Connection,
+    connection::Connection,
+    failure::{Failure, forked_child},
     waiting,
 };
 use crate::{
@@ -30,8 +30,8 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct ChannelTls {
     /// Set by the constructors.
-    link: OnceLock<Connection>,
-    /// An end without close_notify is no error.
+    connection: OnceLock<Connection>,
+    /// An end-of-file without close_notify is no error.
     lenient: AtomicBool,
 }
 
@@ -56,17 +56,17 @@ impl ObjectImpl for ChannelTls {
             vec![
                 glib::ParamSpecObject::builder::<Channel>("master")
                     .nick("Master")
-                    .blurb("The channel below")
+                    .blurb("The lower channel")
                     .read_only()
                     .build(),
                 glib::ParamSpecObject::builder::<TlsCreds>("creds")
                     .nick("Credentials")
-                    .blurb("What this end has to show, and whom it trusts")
+                    .blurb("The credentials (certificate, private key, trust anchors)")
                     .read_only()
                     .build(),
                 glib::ParamSpecString::builder("hostname")
                     .nick("Host name")
-                    .blurb("The name of the server that a client asks for, or has asked for")
+                    .blurb("The name of the server that the client requests")
                     .read_only()
                     .build(),
                 glib::ParamSpecBoolean::builder("handshake-done")
@@ -76,14 +76,14 @@ impl ObjectImpl for ChannelTls {
                     .build(),
                 glib::ParamSpecObject::builder::<gio::TlsCertificate>("peer-certificate")
                     .nick("Peer certificate")
-                    .blurb("What the peer has shown, with its issuers")
+                    .blurb("The certificate of the peer, with its issuers")
                     .read_only()
                     .build(),
                 glib::ParamSpecFlags::builder::<gio::TlsCertificateFlags>(
                     "peer-certificate-errors",
                 )
                 .nick("Peer certificate errors")
-                .blurb("What is wrong with the certificate of the peer")
+                .blurb("The errors of the certificate of the peer")
                 .read_only()
                 .build(),
                 glib::ParamSpecEnum::builder_with_default(
@@ -116,7 +116,7 @@ impl ObjectImpl for ChannelTls {
                     .build(),
                 glib::ParamSpecBoolean::builder("resumed")
                     .nick("Resumed")
-                    .blurb("Whether an earlier session goes on")
+                    .blurb("Whether a session was resumed")
                     .read_only()
                     .build(),
                 glib::ParamSpecBoolean::builder("require-close-notify")
@@ -144,8 +144,16 @@ impl ObjectImpl for ChannelTls {
     fn property(&self, _id: usize, pspec: &ParamSpec) -> glib::Value {
         let obj = self.obj();
         match pspec.name() {
-            "master" => self.link.get().map(|link| &link.master).to_value(),
-            "creds" => self.link.get().map(|link| &link.creds).to_value(),
+            "master" => self
+                .connection
+                .get()
+                .map(|connection| &connection.master)
+                .to_value(),
+            "creds" => self
+                .connection
+                .get()
+                .map(|connection| &connection.creds)
+                .to_value(),
             "hostname" => obj.hostname().to_value(),
             "handshake-done" => obj.is_handshake_done().to_value(),
             "peer-certificate" => obj.peer_certificate().to_value(),
@@ -171,12 +179,12 @@ impl ObjectImpl for ChannelTls {
     }
 
     fn dispose(&self) {
-        if let Some(link) = self.link.get() {
+        if let Some(connection) = self.connection.get() {
             if !self.is_inherited() {
                 // The lower channel may be used on its own again.
-                let _ = link.leave(self.obj().upcast_ref());
+                let _ = connection.leave(self.obj().upcast_ref());
             }
-            waiting::stop_waking_with(&link.collapse, &link.master);
+            waiting::stop_waking_with(&connection.lower_closed, &connection.master);
         }
     }
 }
@@ -192,8 +200,8 @@ impl ChannelImpl for ChannelTls {
         if self.is_lenient() {
             flags |= ReadFlags::RELAXED_EOF;
         }
-        self.waiting(IOCondition::IN, no_wait, |link, channel| {
-            link.read(channel, iov, flags)
+        self.waiting(IOCondition::IN, no_wait, |connection, channel| {
+            connection.read(channel, iov, flags)
         })
     }
 
@@ -204,21 +212,21 @@ impl ChannelImpl for ChannelTls {
         flags: WriteFlags,
     ) -> io::Result<usize> {
         let no_wait = flags.contains(WriteFlags::NO_WAIT) || !self.obj().is_blocking();
-        let count = self.waiting(IOCondition::OUT, no_wait, |link, channel| {
-            link.write(channel, iov)
+        let count = self.waiting(IOCondition::OUT, no_wait, |connection, channel| {
+            connection.write(channel, iov)
         })?;
         match no_wait {
-            true => self.link()?.flush_later(self.obj().upcast_ref()),
+            true => self.connection()?.flush_later(self.obj().upcast_ref()),
             false => self.waiting(IOCondition::OUT, false, Connection::flush)?,
         }
         Ok(count)
     }
 
     fn close(&self) -> io::Result<()> {
-        match self.link.get().filter(|_| self.is_inherited()) {
+        match self.connection.get().filter(|_| self.is_inherited()) {
             // The connection is the parent's: nothing is sent.
-            Some(link) => link.master.close(),
-            None => self.link()?.close(self.obj().upcast_ref()),
+            Some(connection) => connection.master.close(),
+            None => self.connection()?.close(self.obj().upcast_ref()),
         }
     }
 
@@ -227,106 +235,106 @@ impl ChannelImpl for ChannelTls {
     }
 
     fn set_blocking(&self, _enabled: bool) -> io::Result<()> {
-        // The channel below never blocks.
+        // The lower channel never blocks.
         Ok(())
     }
 
     fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        self.link()?.shutdown(self.obj().upcast_ref(), how)
+        self.connection()?.shutdown(self.obj().upcast_ref(), how)
     }
 
     fn set_cork(&self, enabled: bool) {
-        if let Some(link) = self.link.get() {
-            link.master.set_cork(enabled);
+        if let Some(connection) = self.connection.get() {
+            connection.master.set_cork(enabled);
         }
     }
 
     fn set_delay(&self, enabled: bool) {
-        if let Some(link) = self.link.get() {
-            link.master.set_delay(enabled);
+        if let Some(connection) = self.connection.get() {
+            connection.master.set_delay(enabled);
         }
     }
 
     fn wait_fd(&self, condition: IOCondition) -> Readiness {
-        match self.link() {
-            Ok(link) => link.wait_fd(condition),
+        match self.connection() {
+            Ok(connection) => connection.wait_fd(condition),
             Err(_) => Readiness::Now,
         }
     }
 
     fn flush(&self) -> io::Result<Flushed> {
-        let link = self.link()?;
+        let connection = self.connection()?;
         let obj = self.obj();
         let channel = obj.upcast_ref();
-        if link.engine().is_shaking() {
+        if connection.engine().is_handshaking() {
             // A task that waits for writability is also woken by incoming records, which have to be
             // processed.
-            match link.do_handshake(channel) {
+            match connection.do_handshake(channel) {
                 Err(e) if !would_block(&e) => return Err(e),
                 _ => {}
             }
         }
-        link.flush(channel).map_err(|e| {
-            let engine = link.engine();
-            // What is pending of a handshake that has failed need not be waited for.
+        connection.flush(channel).map_err(|e| {
+            let engine = connection.engine();
+            // The pending output of a failed handshake is not waited for.
             let failure = engine.failure().filter(|_| would_block(&e));
             failure.map_or(e, Failure::again)
         })?;
-        VFuncs::of(&link.master).flush()
+        VFuncs::of(&connection.master).flush()
     }
 
     fn credentials(&self) -> io::Result<gio::Credentials> {
-        self.link()?.master.credentials()
+        self.connection()?.master.credentials()
     }
 }
 
 impl ChannelTls {
-    pub(super) fn set_link(&self, link: Connection) {
-        self.link.set(link).expect("set once");
+    pub(super) fn set_connection(&self, connection: Connection) {
+        self.connection.set(connection).expect("set once");
     }
 
     pub(super) fn is_lenient(&self) -> bool {
         self.lenient.load(Ordering::Relaxed)
     }
 
-    /// Returns whether that is new.
+    /// Returns whether that is a change.
     pub(super) fn set_lenient(&self, lenient: bool) -> bool {
         self.lenient.swap(lenient, Ordering::Relaxed) != lenient
     }
 
-    /// Whether this process has forked from the one whose connection it is: what either of them
-    /// sent, or read, the other one's state would lack.
+    /// Whether this process is a child of the one that made the connection: records that one of
+    /// them sends or receives would be missing in the state of the other.
     fn is_inherited(&self) -> bool {
         self.obj().upcast_ref::<Channel>().imp().is_inherited()
     }
 
-    pub(super) fn link(&self) -> io::Result<&Connection> {
-        let link = self.link.get().ok_or_else(|| {
+    pub(super) fn connection(&self) -> io::Result<&Connection> {
+        let connection = self.connection.get().ok_or_else(|| {
             io_error(
                 gio::IOErrorEnum::NotConnected,
                 "TLS channel has no underlying channel",
             )
         })?;
         match self.is_inherited() {
-            true => Err(of_parent()),
-            false => Ok(link),
+            true => Err(forked_child()),
+            false => Ok(connection),
         }
     }
 
-    /// Tries; in blocking mode until it does not say would-block.
+    /// Attempts an operation; in blocking mode until the result is not would-block.
     fn waiting<T>(
         &self,
         condition: IOCondition,
         no_wait: bool,
         mut attempt: impl FnMut(&Connection, &Channel) -> io::Result<T>,
     ) -> io::Result<T> {
-        let link = self.link()?;
+        let connection = self.connection()?;
         let obj = self.obj();
         let channel: &Channel = obj.upcast_ref();
         loop {
-            match attempt(link, channel) {
+            match attempt(connection, channel) {
                 Err(e) if would_block(&e) && !no_wait && channel.is_blocking() => {
-                    link.may_wait()?;
+                    connection.may_wait()?;
                     wait_for(channel, condition)?;
                 }
                 result => return result,

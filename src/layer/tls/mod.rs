@@ -1,32 +1,37 @@
 //! TLS, by the OpenSSL of the system.
 //!
-//! `creds` has certificates, keys and trust anchors: built once, validated then, and shared by any
-//! number of channels. `channel` and `imp` are the class of channels: `engine` computes, between
-//! plaintext and ciphertext in memory (`pipes`); `link` moves the ciphertext, `waiting` says what
-//! to wait for, `flusher` sends what a write has left; `handshake` prepares a connection, `verify`
-//! verifies the peer's certificates, `authorize` calls the handlers that decide on it, `peer` is
-//! what is known of it, `verdict` why a certificate does not verify, `failure` about all else that
-//! goes wrong. `secret` is what is overwritten when it is dropped. `shim` is what the crate
-//! `openssl` has no words for: the one file with unsafe code.
+//! | module | purpose |
+//! | --- | --- |
+//! | `creds` | certificates, keys and trust anchors: built and checked once, shared by channels |
+//! | `channel`, `imp`, `info` | the class of channels, and its properties |
+//! | `engine`, `memory_bio` | OpenSSL between plaintext and ciphertext in memory |
+//! | `connection` | moves the ciphertext; steps of the handshake; close |
+//! | `waiting`, `background_flush` | what to wait for; the task that sends pending output |
+//! | `prepare` | a connection before its handshake: the name of the server |
+//! | `verify`, `verify_error` | verification of the peer's certificates, and messages about it |
+//! | `authorize`, `peer` | handlers that accept or reject the peer, and what is known of it |
+//! | `failure` | all other errors |
+//! | `secret` | memory that is overwritten when it is dropped |
+//! | `shim` | what the crate `openssl` lacks: the one module with unsafe code |
 
 mod authorize;
+mod background_flush;
 mod channel;
+mod connection;
 mod creds;
 mod engine;
-mod facts;
 mod failure;
-mod flusher;
-mod handshake;
 mod imp;
-mod link;
+mod info;
+mod memory_bio;
 mod peer;
-mod pipes;
+mod prepare;
 mod secret;
 mod shim;
 #[cfg(test)]
 mod tests;
-mod verdict;
 mod verify;
+mod verify_error;
 mod waiting;
 
 pub use channel::{ChannelTls, ChannelTlsImpl, QIOChannelTLS, QIOChannelTLSClass};
@@ -49,8 +54,8 @@ pub(super) fn tls_error(code: gio::TlsError, message: &str) -> io::Error {
     from_glib_error(glib::Error::new(code, message))
 }
 
-/// What OpenSSL says has gone wrong: the deepest reason, which it met first, but for that of a
-/// provider, which knows of ciphers only.
+/// The reason of an error of OpenSSL: the first one in the queue, except those of providers, which
+/// are about ciphers only.
 fn reason(stack: &ErrorStack) -> &'static str {
     let errors = || stack.errors().iter();
     let is_deep = |error: &&Error| error.library() == Some("Provider routines");
@@ -58,5 +63,5 @@ fn reason(stack: &ErrorStack) -> &'static str {
         .filter(|error| !is_deep(error))
         .find_map(Error::reason)
         .or_else(|| errors().find_map(Error::reason))
-        .unwrap_or("OpenSSL does not say why")
+        .unwrap_or("OpenSSL gives no reason")
 }

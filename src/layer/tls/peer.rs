@@ -1,6 +1,6 @@
-//! The peer of a connection: its certificates, their errors, and the session that it may
-//! resume. It is in the data of the connection's `SSL`, where OpenSSL's callbacks find
-//! it, and has a lock of its own, so that handlers can read it in the middle of a handshake.
+//! The peer of a connection: its certificates, their errors, and the session that it may resume. It
+//! is in the application data of the `SSL`, where OpenSSL's callbacks find it, and has a lock of
+//! its own, so that handlers can read it in the middle of a handshake.
 
 use std::{
     sync::{Arc, LazyLock, OnceLock},
@@ -14,7 +14,7 @@ use openssl::{
     x509::X509,
 };
 
-use super::{ChannelTls, handshake::asked_name, verdict};
+use super::{ChannelTls, prepare::requested_name, verify_error};
 use crate::sync::ForkMutex;
 
 static PEER: LazyLock<Option<Index<Ssl, Arc<Peer>>>> = LazyLock::new(|| Ssl::new_ex_index().ok());
@@ -23,23 +23,25 @@ static PEER: LazyLock<Option<Index<Ssl, Arc<Peer>>>> = LazyLock::new(|| Ssl::new
 pub(super) struct Peer {
     /// The key of the client's sessions with this server.
     session_key: Option<String>,
-    /// Whose handlers are called.
+    /// The channel that emits the signals.
     channel: OnceLock<glib::WeakRef<ChannelTls>>,
     state: ForkMutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// The step of the handshake that runs may call handlers: nothing is locked.
-    may_ask: bool,
+    /// The current step of the handshake may emit signals: no lock is held.
+    may_emit: bool,
     /// The leaf first.
     chain: Vec<X509>,
-    /// The peer has presented it in this handshake.
+    /// The peer has presented the chain in this handshake.
     is_presented: bool,
     errors: Option<TlsCertificateFlags>,
     /// Why the peer is rejected.
     reason: Option<String>,
     offered: Option<Offered>,
+    /// Its ClientHello lacks the extension of RFC 7627.
+    lacks_extended_master_secret: bool,
     hostname: Option<String>,
     alpn: Option<Vec<u8>>,
 }
@@ -64,7 +66,7 @@ impl Peer {
         peer
     }
 
-    /// That of a connection; `None` for one that no channel has made.
+    /// Returns that of a connection; `None` for one without a channel.
     pub(super) fn of(ssl: &SslRef) -> Option<&Arc<Self>> {
         ssl.ex_data((*PEER)?)
     }
@@ -77,23 +79,23 @@ impl Peer {
         self.channel.set(channel).expect("set once");
     }
 
-    /// The channel, if its handlers may be called.
+    /// The channel, if it may emit signals.
     pub(super) fn channel(&self) -> Option<ChannelTls> {
-        match self.state.lock().may_ask {
+        match self.state.lock().may_emit {
             true => self.channel.get()?.upgrade(),
             false => None,
         }
     }
 
-    pub(super) fn set_may_ask(&self, may_ask: bool) {
-        self.state.lock().may_ask = may_ask;
+    pub(super) fn set_may_emit(&self, may_emit: bool) {
+        self.state.lock().may_emit = may_emit;
     }
 
     pub(super) fn chain(&self) -> Vec<X509> {
         self.state.lock().chain.clone()
     }
 
-    /// Records what the peer has presented, for handlers and for later.
+    /// Records the presented chain and its errors.
     pub(super) fn set_presented(
         &self,
         ssl: &SslRef,
@@ -106,8 +108,8 @@ impl Peer {
         Self::show(&mut state, ssl, chain);
     }
 
-    /// Shows the certificates of a session to handlers. Until that is resumed, nothing says that
-    /// the peer has it.
+    /// Makes the chain of a proposed session visible to handlers. It is not authenticated until the
+    /// session is resumed.
     pub(super) fn set_proposed(&self, ssl: &SslRef, chain: Vec<X509>) {
         Self::show(&mut self.state.lock(), ssl, chain);
     }
@@ -115,7 +117,7 @@ impl Peer {
     fn show(state: &mut State, ssl: &SslRef, chain: Vec<X509>) {
         state.chain = chain;
         let name = ssl.servername(NameType::HOST_NAME);
-        state.hostname = name.and_then(asked_name).map(Into::into);
+        state.hostname = name.and_then(requested_name).map(Into::into);
         state.alpn = ssl.selected_alpn_protocol().map(Into::into);
     }
 
@@ -142,12 +144,20 @@ impl Peer {
         self.state.lock().reason.clone()
     }
 
+    pub(super) fn set_lacks_extended_master_secret(&self) {
+        self.state.lock().lacks_extended_master_secret = true;
+    }
+
+    pub(super) fn lacks_extended_master_secret(&self) -> bool {
+        self.state.lock().lacks_extended_master_secret
+    }
+
     pub(super) fn offer(&self, offered: Option<Offered>) {
         self.state.lock().offered = offered;
     }
 
-    /// The handshake is done: a session that was resumed has the certificates of its full
-    /// handshake; one that was not has nothing to do with this peer.
+    /// Completes the handshake: the chain is that of the resumed session; that of a session that
+    /// was not resumed is discarded.
     pub(super) fn settle(&self, resumed: bool) {
         let mut state = self.state.lock();
         match state.offered.as_ref().filter(|_| resumed) {
@@ -157,8 +167,8 @@ impl Peer {
         }
     }
 
-    /// What a new session of the connection is to be kept with; `None` if it is not to be kept,
-    /// since a handler has accepted a certificate that does not verify.
+    /// The chain and the expiry of a new session of the connection; `None` if it must not be
+    /// resumed, as a handler has accepted a certificate that does not verify.
     pub(super) fn session(&self, resumed: bool, longest: u64) -> Option<Offered> {
         let state = self.state.lock();
         if resumed {
@@ -171,7 +181,7 @@ impl Peer {
             true => state.chain.clone(),
             false => Vec::new(),
         };
-        let left = verdict::seconds_left(chain.iter().map(AsRef::as_ref), longest);
+        let left = verify_error::seconds_left(chain.iter().map(AsRef::as_ref), longest);
         let expiry = SystemTime::now() + Duration::from_secs(left);
         Some(Offered { chain, expiry })
     }

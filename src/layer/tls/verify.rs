@@ -1,5 +1,5 @@
-//! Verification of the certificates of a peer, beyond what OpenSSL does by itself: which of its
-//! errors count, what they are as data, and what else is checked.
+//! Verification of certificate chains by OpenSSL: which of its errors count, their flags, and
+//! additional checks.
 
 use std::cmp::Ordering;
 
@@ -14,18 +14,18 @@ use openssl::{
 };
 use openssl_sys as ffi;
 
-use super::{shim, verdict};
+use super::{shim, verify_error};
 
-/// What credentials decide.
+/// The settings of the credentials.
 #[derive(Debug, Default)]
 pub(super) struct Policy {
-    /// The issuers that have a certificate revocation list, in DER.
+    /// The issuers that have a CRL, in DER.
     pub(super) crl_issuers: Vec<Vec<u8>>,
-    /// Issuers that have none are passed over.
+    /// Certificates of other issuers are not refused.
     pub(super) allows_missing_crl: bool,
 }
 
-/// What a verification has found.
+/// The result of a verification.
 #[derive(Debug)]
 pub(super) struct Findings {
     pub(super) errors: TlsCertificateFlags,
@@ -43,9 +43,9 @@ impl Findings {
 }
 
 impl Policy {
-    /// Verifies the chain of a store context; if `finds_all`, past the first error. That is for
-    /// chains that a user decides on only: the signatures of a chain without a trust anchor cost
-    /// what its maker wants.
+    /// Verifies the chain of a store context; with `finds_all` past the first error, which is only
+    /// for chains that a handler decides on: verifying a chain without a trust anchor costs what
+    /// the peer chooses.
     pub(super) fn verify(
         &self,
         ssl: &SslRef,
@@ -65,7 +65,7 @@ impl Policy {
                 context.set_error(X509VerifyResult::OK);
                 return true;
             }
-            findings.add(context.error(), verdict::words(context));
+            findings.add(context.error(), verify_error::describe(context));
             finds_all
         });
         let chain = context.chain().into_iter().flatten();
@@ -82,7 +82,7 @@ impl Policy {
         findings
     }
 
-    /// Whether the chain that a peer has presented in an earlier handshake verifies now.
+    /// Whether the chain of an earlier handshake verifies now.
     pub(super) fn verifies_again(&self, ssl: &SslRef, chain: &[X509]) -> bool {
         let found = shim::with_chain(ssl, chain, |context| self.verify(ssl, context, false));
         found.is_ok_and(|findings| findings.errors.is_empty())
@@ -122,10 +122,10 @@ impl Policy {
         let mut attempts = 0;
         while let Some((certificates, chain)) = left.pop() {
             for used in &chain[1..] {
-                let has_twin = certificates
+                let has_other = certificates
                     .iter()
-                    .any(|it| it != used && is_twin(it, used));
-                if !has_twin || !certificates.contains(used) {
+                    .any(|it| it != used && same_subject(it, used));
+                if !has_other || !certificates.contains(used) {
                     continue;
                 }
                 if attempts == MOST_PATHS {
@@ -146,14 +146,14 @@ impl Policy {
     }
 }
 
-/// What OpenSSL does not check: what is wrong with a chain that it accepts.
+/// Additional checks of a chain that OpenSSL accepts. Returns the reasons to refuse it.
 fn check_further(ssl: &SslRef, chain: &[X509]) -> Vec<String> {
     let Some((own, issuers)) = chain.split_first() else {
         return Vec::new();
     };
     let mut reasons = Vec::new();
     let mut reject = |certificate: &X509Ref, why: &str| {
-        let whose = verdict::subject(certificate.subject_name());
+        let whose = verify_error::subject(certificate.subject_name());
         reasons.push(format!("{whose}: {why}"));
     };
     if shim::extension(own, Nid::NAME_CONSTRAINTS).is_some() {
@@ -190,8 +190,8 @@ fn check_further(ssl: &SslRef, chain: &[X509]) -> Vec<String> {
     reasons
 }
 
-/// Errors of OpenSSL's strict mode that are passed over: what RFC 5280 asks of authorities, and
-/// what many private ones omit without any harm to the verification.
+/// Errors of OpenSSL's strict mode that are ignored: requirements of RFC 5280 for CA certificates
+/// that many private CAs omit, and that the verification does not depend on.
 const OMISSIONS: [i32; 4] = [
     85, // X509_V_ERR_MISSING_AUTHORITY_KEY_IDENTIFIER
     86, // X509_V_ERR_MISSING_SUBJECT_KEY_IDENTIFIER
@@ -199,16 +199,16 @@ const OMISSIONS: [i32; 4] = [
     92, // X509_V_ERR_CA_CERT_MISSING_KEY_USAGE
 ];
 
-/// How many other paths are tried.
+/// The most other paths that are tried.
 const MOST_PATHS: usize = 8;
 
-/// Whether two certificates are of the same subject.
-fn is_twin(one: &X509, other: &X509) -> bool {
+/// Whether two certificates have the same subject.
+fn same_subject(one: &X509, other: &X509) -> bool {
     let (one, other) = (one.subject_name(), other.subject_name());
     one.try_cmp(other).is_ok_and(Ordering::is_eq)
 }
 
-/// A certificate that is for a host and nothing else, unsigned.
+/// An unsigned certificate with one DNS name, to check name constraints with.
 fn certificate_for(host: &str) -> Result<X509, ErrorStack> {
     let mut builder = X509::builder()?;
     builder.set_version(2)?;
@@ -242,7 +242,7 @@ fn must_staple(certificate: &X509Ref) -> bool {
     features.is_some_and(|der| der.windows(3).any(|it| it == STATUS_REQUEST))
 }
 
-/// An error as GIO has it.
+/// The flag of an error.
 fn flag(error: X509VerifyResult) -> TlsCertificateFlags {
     match error.as_raw() {
         ffi::X509_V_ERR_CERT_NOT_YET_VALID => TlsCertificateFlags::NOT_ACTIVATED,

@@ -1,5 +1,5 @@
-//! What to wait for: the layer has no descriptor, and forwards the question to the channel below,
-//! for the direction that the record layer needs.
+//! What to wait for: a TLS channel has no descriptor, and waits for the lower channel, in the
+//! direction that the record layer needs.
 
 use std::{
     sync::Arc,
@@ -10,8 +10,8 @@ use glib::{IOCondition, prelude::*, subclass::prelude::*};
 
 use super::{
     ChannelTls,
-    engine::{Stage, TlsState},
-    link::Connection,
+    connection::Connection,
+    engine::{HandshakeState, TlsState},
 };
 use crate::{
     channel::{
@@ -20,57 +20,60 @@ use crate::{
     },
     hub::Direction,
     types::Readiness,
-    watch::{self, LayerVtable, Waiters},
+    watch::{self, LayerVtable, Waiters, WakeOn},
 };
 
-/// What makes a direction worth trying.
+/// What a direction waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum WaitFor {
     Nothing,
-    /// One of these conditions of the channel below. None: the release of the token that another
+    /// One of these conditions of the lower channel. None: the release of the token that another
     /// thread has.
     Below(IOCondition),
 }
 
 impl TlsState {
-    /// What makes a direction worth trying.
+    /// Returns what a direction waits for.
     fn needs(&mut self, side: Direction) -> WaitFor {
-        match &self.stage {
-            Stage::Fresh | Stage::Failed(_) => return WaitFor::Nothing,
-            // The end of the step is reported to all.
-            Stage::Authorizing(_) => {
+        match &self.state {
+            HandshakeState::Initial | HandshakeState::Failed(_) => return WaitFor::Nothing,
+            // The end of the step wakes all waiters.
+            HandshakeState::Authorizing(_) => {
                 self.waiting_step = true;
                 return WaitFor::Below(IOCondition::empty());
             }
-            Stage::Shaking if self.input.has_new => return WaitFor::Nothing,
-            Stage::Shaking => return self.needs_exchange(),
-            Stage::Open => {}
+            HandshakeState::Handshaking if self.input.has_new => return WaitFor::Nothing,
+            HandshakeState::Handshaking => return self.needs_exchange(),
+            HandshakeState::Established => {}
         }
         match side {
-            Direction::Read if self.output_over_limit() => self.needs_room(),
+            Direction::Read if self.output_over_limit() => self.needs_write(),
             Direction::Read if self.has_answer() => WaitFor::Nothing,
-            // Nothing is encrypted, nor reported, before that has been sent.
-            Direction::Write if self.has_unsent() => self.needs_room(),
+            // Nothing is encrypted, and no error reported, while output is pending.
+            Direction::Write if self.has_pending_output() => self.needs_write(),
             Direction::Write if self.output.error.is_some() => WaitFor::Nothing,
-            Direction::Write if self.is_settled() => self.needs_room(),
+            Direction::Write if self.is_settled() => self.needs_write(),
             Direction::Write if self.input.has_new => WaitFor::Nothing,
             _ => self.needs_exchange(),
         }
     }
 
-    /// Whether a handshake waits for the peer alone, as far as it has been tried.
+    /// Whether a handshake waits for input alone.
     pub(super) fn expects_input(&self) -> bool {
-        matches!(self.stage, Stage::Fresh | Stage::Shaking) && !self.has_unsent()
+        matches!(
+            self.state,
+            HandshakeState::Initial | HandshakeState::Handshaking
+        ) && !self.has_pending_output()
     }
 
-    /// Whether a direction needs the same direction of the channel below, and nothing else: also
-    /// reading in a handshake, so that any number of peers that begin one and do nothing costs no
-    /// watch. After a handshake that has failed only what is unsent waits for anything.
+    /// Whether a direction needs the same direction of the lower channel, and nothing else. Also
+    /// reading in a handshake, so that idle half-open handshakes need no watch. After a failed
+    /// handshake only pending output waits.
     fn is_plain(&self, side: Direction) -> bool {
         match side {
             Direction::Read => {
-                (self.is_settled() || self.is_shaking())
-                    && !self.has_unsent()
+                (self.is_settled() || self.is_handshaking())
+                    && !self.has_pending_output()
                     && !self.input.has_new
                     && !self.input.recheck
             }
@@ -78,21 +81,25 @@ impl TlsState {
         }
     }
 
-    /// Ciphertext has to come, or what is unsent has to go before the peer says more, or is heard.
+    /// Waits for input, and for pending output, which the peer may wait for, or which is over the
+    /// limit.
     fn needs_exchange(&mut self) -> WaitFor {
         let mut conditions = IOCondition::empty();
         conditions.set(
             IOCondition::IN,
             !self.tokens.receiving && !self.output_over_limit(),
         );
-        conditions.set(IOCondition::OUT, self.has_unsent() && !self.tokens.sending);
+        conditions.set(
+            IOCondition::OUT,
+            self.has_pending_output() && !self.tokens.sending,
+        );
         self.tokens.waiting_receive |= self.tokens.receiving;
         self.tokens.waiting_send |= self.tokens.sending;
         WaitFor::Below(conditions)
     }
 
-    /// What is unsent has to go.
-    fn needs_room(&mut self) -> WaitFor {
+    /// Waits for pending output.
+    fn needs_write(&mut self) -> WaitFor {
         self.tokens.waiting_send |= self.tokens.sending;
         WaitFor::Below(match self.tokens.sending {
             true => IOCondition::empty(),
@@ -105,11 +112,11 @@ impl Connection {
     pub(super) fn wait_fd(&self, condition: IOCondition) -> Readiness {
         match self.engine().needs(side(condition)) {
             WaitFor::Nothing => Readiness::Now,
-            WaitFor::Below(conditions) => self.ask_below(conditions),
+            WaitFor::Below(conditions) => self.lower_wait_fd(conditions),
         }
     }
 
-    fn ask_below(&self, conditions: IOCondition) -> Readiness {
+    fn lower_wait_fd(&self, conditions: IOCondition) -> Readiness {
         let [read, write] = watch::directions(conditions);
         if conditions.is_empty() {
             return Readiness::Watch;
@@ -135,7 +142,7 @@ impl Connection {
     }
 }
 
-/// Wakes the waiters of a layer when the lower channel is closed on its own.
+/// Wakes the waiters of a TLS channel when its lower channel is closed directly.
 struct LowerClosedWaker(Arc<Waiters>);
 
 impl Wake for LowerClosedWaker {
@@ -144,17 +151,20 @@ impl Wake for LowerClosedWaker {
     }
 }
 
-/// Has those who wait for a layer woken when the channel below is closed, until that is
-/// [undone](stop_waking_with).
+/// Wakes the waiters of a TLS channel when the lower channel is closed, until
+/// [`stop_waking_with`].
 pub(super) fn wake_with(channel: &Channel, master: &Channel) -> Waker {
     let waiters = channel.imp().waiters.clone();
-    let collapse = Waker::from(Arc::new(LowerClosedWaker(waiters)));
-    master.imp().waiters.until_closed(collapse.clone());
-    collapse
+    let lower_closed = Waker::from(Arc::new(LowerClosedWaker(waiters)));
+    master
+        .imp()
+        .waiters
+        .enter(WakeOn::Close, lower_closed.clone());
+    lower_closed
 }
 
-pub(super) fn stop_waking_with(collapse: &Waker, master: &Channel) {
-    master.imp().waiters.forget_close_waker(collapse);
+pub(super) fn stop_waking_with(lower_closed: &Waker, master: &Channel) {
+    master.imp().waiters.leave(WakeOn::Close, lower_closed);
 }
 
 fn side(condition: IOCondition) -> Direction {
@@ -164,17 +174,21 @@ fn side(condition: IOCondition) -> Direction {
     }
 }
 
-fn link_of(channel: &Channel) -> Option<&Connection> {
-    channel.downcast_ref::<ChannelTls>()?.imp().link().ok()
+fn connection_of(channel: &Channel) -> Option<&Connection> {
+    channel
+        .downcast_ref::<ChannelTls>()?
+        .imp()
+        .connection()
+        .ok()
 }
 
-/// The descriptor of the lower channel, as long as nothing else is to be waited for.
+/// The descriptor of the lower channel, while a direction waits for nothing else.
 pub(super) fn poll_fd(channel: &Channel, side: Direction) -> Option<PollFd> {
-    let link = link_of(channel)?;
-    if !link.engine().is_plain(side) {
+    let connection = connection_of(channel)?;
+    if !connection.engine().is_plain(side) {
         return None;
     }
-    match VFuncs::of(&link.master).poll_fd(side)? {
+    match VFuncs::of(&connection.master).poll_fd(side)? {
         PollFd::Pollable { fd, serves, .. } => Some(PollFd::Pollable {
             fd,
             serves,
@@ -185,22 +199,23 @@ pub(super) fn poll_fd(channel: &Channel, side: Direction) -> Option<PollFd> {
 }
 
 pub(super) fn below(channel: &Channel) -> Option<&Channel> {
-    Some(&link_of(channel)?.master)
+    Some(&connection_of(channel)?.master)
 }
 
-/// A watch that asks what to wait for before each poll, and waits by the watch of the channel below
-/// where that names no descriptor.
+/// A watch that evaluates what to wait for before each poll, and uses a watch of the lower channel
+/// if that has no descriptor.
 pub(super) fn watch(channel: &Channel, condition: IOCondition) -> glib::Source {
     if (condition - watch::ALWAYS).is_empty() {
         return watch_for_end(channel, condition);
     }
-    let ask: watch::WaitFdFn = |object, condition| match link(object) {
-        Some(link) => link.wait_fd(condition),
+    let ask: watch::WaitFdFn = |object, condition| match connection(object) {
+        Some(connection) => connection.wait_fd(condition),
         None => Readiness::Now,
     };
     let layer = LayerVtable {
         needs: |object, condition| {
-            let needs = link(object).map(|link| link.engine().needs(side(condition)));
+            let needs =
+                connection(object).map(|connection| connection.engine().needs(side(condition)));
             match needs {
                 Some(WaitFor::Below(conditions)) => conditions,
                 Some(WaitFor::Nothing) | None => IOCondition::empty(),
@@ -211,7 +226,8 @@ pub(super) fn watch(channel: &Channel, condition: IOCondition) -> glib::Source {
     channel.watched(|watched| watch::layered(watched, condition, ask, layer))
 }
 
-/// A watch for nothing but an end, which is that of the channel below, whatever has been decrypted.
+/// A watch for `HUP` and `ERR` alone, which are those of the lower channel, also while decrypted
+/// data is unread.
 fn watch_for_end(channel: &Channel, condition: IOCondition) -> glib::Source {
     let layer = LayerVtable {
         needs: |_, _| IOCondition::HUP | IOCondition::ERR,
@@ -222,9 +238,9 @@ fn watch_for_end(channel: &Channel, condition: IOCondition) -> glib::Source {
 }
 
 fn watch_below(object: &glib::Object, conditions: IOCondition) -> Option<glib::Source> {
-    Some(VFuncs::of(&link(object)?.master).create_watch(conditions))
+    Some(VFuncs::of(&connection(object)?.master).create_watch(conditions))
 }
 
-fn link(object: &glib::Object) -> Option<&Connection> {
-    object.downcast_ref::<Channel>().and_then(link_of)
+fn connection(object: &glib::Object) -> Option<&Connection> {
+    object.downcast_ref::<Channel>().and_then(connection_of)
 }

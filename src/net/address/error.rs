@@ -10,7 +10,7 @@ use std::{borrow::Cow, fmt, io, ops::Range};
 pub struct NetAddressError {
     /// With replacement characters for invalid UTF-8.
     text: Box<str>,
-    mistake: ParseError,
+    error: ParseError,
 }
 
 /// A range of the text, and what was expected there.
@@ -28,10 +28,10 @@ const SHOWN: usize = 400;
 const FOUND: usize = 60;
 
 impl NetAddressError {
-    pub(super) fn new(text: &str, mistake: ParseError) -> Self {
+    pub(super) fn new(text: &str, error: ParseError) -> Self {
         Self {
             text: text.into(),
-            mistake,
+            error,
         }
     }
 
@@ -40,19 +40,19 @@ impl NetAddressError {
     /// That is the length of the text if something is missing at its end.
     #[must_use]
     pub fn position(&self) -> usize {
-        self.mistake.found.start
+        self.error.found.start
     }
 
     /// Returns a description of what was expected there.
     #[must_use]
     pub fn expected(&self) -> &str {
-        &self.mistake.expected
+        &self.error.expected
     }
 
     /// Returns what was there instead; empty if something is missing.
     #[must_use]
     pub fn found(&self) -> &str {
-        &self.text[self.mistake.found.clone()]
+        &self.text[self.error.found.clone()]
     }
 }
 

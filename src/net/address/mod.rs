@@ -63,9 +63,9 @@ use std::{
 /// assert!(address.to_string().starts_with("tcp:127.0.0.1:"));
 /// address.connect()?.write_all(b"hello")?;
 ///
-/// let mistake = "tcp:localhost:http".parse::<NetAddress>().unwrap_err();
+/// let error = "tcp:localhost:http".parse::<NetAddress>().unwrap_err();
 /// assert_eq!(
-///     mistake.to_string(),
+///     error.to_string(),
 ///     "Invalid address \"tcp:localhost:http\": \
 ///      expected a port from 0 to 65535 at character 15, not \"http\""
 /// );

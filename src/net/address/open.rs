@@ -154,7 +154,9 @@ impl NetAddress {
             let channel = self.inherited(number)?;
             return match channel.downcast::<ChannelSocket>() {
                 Ok(socket) if socket.has_feature(Feature::LISTEN) => Ok(socket),
-                _ => Err(invalid(&format!("Unable to listen on {self}: it does not"))),
+                _ => Err(invalid(&format!(
+                    "Unable to listen on {self}: the socket is not listening"
+                ))),
             };
         }
         let mut failure = None;

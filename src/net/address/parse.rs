@@ -16,7 +16,7 @@ pub(super) fn parse(text: &str) -> Result<Kind, NetAddressError> {
         text,
         range: 0..text.len(),
     })
-    .map_err(|mistake| NetAddressError::new(text, mistake))
+    .map_err(|error| NetAddressError::new(text, error))
 }
 
 /// As [`parse`], for bytes that may be invalid UTF-8.

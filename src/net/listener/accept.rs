@@ -191,7 +191,7 @@ impl Acceptor {
                         return Step::Client(client);
                     }
                     Poll::Ready(Err(e)) => {
-                        // The other sockets are tried next, even if this one fails for ever.
+                        // The other sockets are tried next, even if this one fails forever.
                         next.store(place + 1, Ordering::Relaxed);
                         failure = Some((channel.clone(), e));
                         break;

@@ -24,11 +24,11 @@ use crate::{
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 /// The maximum length of a suspension.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-/// A handshake is not aborted earlier, however many are under way.
+/// A handshake is not aborted earlier, however many are pending.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(1);
-/// The handshakes that may be under way, if nothing else is said.
+/// The default limit of concurrent handshakes.
 pub(super) const HANDSHAKES: usize = 1024;
-/// A shortage is logged, and the next one not before so much time has passed.
+/// The minimum time between two warnings about resource exhaustion.
 const BETWEEN_WARNINGS: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Default)]
@@ -42,9 +42,9 @@ struct Inner {
     entered: usize,
     /// 0: none.
     handshake_limit: usize,
-    /// Those that are under way, by when they began.
+    /// Pending handshakes, in the order of their begin.
     handshakes: BTreeMap<u64, Handshake>,
-    /// Counts all there were.
+    /// Counts all handshakes.
     begun: u64,
     pause: Option<Pause>,
     last_warning: Option<Instant>,
@@ -104,7 +104,7 @@ pub(super) enum Decision {
 }
 
 impl Admission {
-    /// Asks for a permit. Whatever the result is, the waker is woken when another attempt is
+    /// Requests a permit. Whatever the result is, the waker is woken when another attempt is
     /// worthwhile.
     pub(super) fn enter(
         self: &Arc<Self>,
@@ -248,7 +248,7 @@ impl Inner {
         }
     }
 
-    /// Those who were turned away, to be woken without the lock.
+    /// The wakers of refused waiters, to be woken without the lock.
     fn wake_refused(&mut self) -> Vec<Waker> {
         match self.has_refused {
             true => self.wake_all(),
@@ -295,7 +295,7 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         let mut inner = self.admission.0.lock();
-        // Less than one, where a forked child has made the gate anew.
+        // Less than one, where a forked child has reset the state.
         inner.entered = inner.entered.saturating_sub(1);
         if self.is_client
             && let Some(pause) = &mut inner.pause
@@ -343,7 +343,7 @@ impl WaiterSlot {
 
     /// Enters a waker. Returns the one that was replaced.
     fn take(&mut self, inner: &mut Inner, waker: &Waker) -> Option<Waker> {
-        // There is none either where a forked child has made the gate anew.
+        // There is none either where a forked child has reset the state.
         match self.place.and_then(|place| inner.waiting.get_mut(place)) {
             None => {
                 self.place = Some(inner.waiting.insert(waker.clone()));
@@ -367,7 +367,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_grow_to_a_second_and_end_with_success() {
+    fn emfile_back_off_grows_to_a_second_and_ends_with_success() {
         let admission = Arc::new(Admission::default());
         let length = || admission.0.lock().pause.expect("a pause").length;
         let mut lengths = Vec::new();
@@ -386,14 +386,17 @@ mod tests {
         admission.pause();
         let client = permit.admit();
         admission.pause();
-        assert_eq!(length(), FIRST_PAUSE, "they begin anew");
+        assert_eq!(length(), FIRST_PAUSE, "the pauses start over");
         drop(client);
         let entry = admission.enter(&mut slot, Waker::noop(), false);
-        assert!(matches!(entry, Decision::Admit(_)), "a client has gone");
+        assert!(
+            matches!(entry, Decision::Admit(_)),
+            "a client was disconnected"
+        );
     }
 
     #[test]
-    fn shortages_are_logged_once_in_a_while() {
+    fn resource_exhaustion_is_logged_at_a_limited_rate() {
         let admission = Admission::default();
         assert!(admission.pause());
         assert!((0..100).all(|_| !admission.pause()));

@@ -94,9 +94,9 @@ impl ObjectImpl for NetListener {
                     .explicit_notify()
                     .build(),
                 glib::ParamSpecUInt::builder("max-handshakes")
-                    .nick("Most handshakes")
+                    .nick("Maximum number of handshakes")
                     .blurb(
-                        "How many TLS handshakes may be under way at a time, or 0 for any number",
+                        "The maximum number of concurrent TLS handshakes, or 0 for no limit",
                     )
                     .default_value(HANDSHAKES as u32)
                     .explicit_notify()
@@ -119,7 +119,7 @@ impl ObjectImpl for NetListener {
                 glib::ParamSpecUInt::builder("path-mode")
                     .nick("Mode of the path")
                     .blurb(
-                        "The permissions of unix paths, or the largest number for the usual ones",
+                        "The permissions of unix paths, or the largest number for those by the umask",
                     )
                     .default_value(u32::MAX)
                     .explicit_notify()

@@ -35,19 +35,20 @@ impl NetListener {
         u32::try_from(self.imp().admission.limit()).unwrap_or(u32::MAX)
     }
 
-    /// Accepts no connection while so many TLS handshakes of its clients are under way; 0 is any
-    /// number, and the default is 1024. A handshake counts from when
+    /// Sets the maximum number of concurrent TLS handshakes of clients. Default: 1024; 0: no limit.
+    ///
+    /// No connection is accepted at the limit. A handshake counts from when
     /// [`ChannelTls::new_server`](crate::ChannelTls::new_server) is called with the channel of a
-    /// client until it is done. With as many as that under way, the oldest one fails once it has
-    /// taken a second, and another client is accepted: peers that begin a handshake and send
-    /// nothing keep no other client out.
+    /// client until it is done. At the limit the oldest one fails once it has taken a second, and
+    /// another client is accepted: peers that begin a handshake and send nothing do not keep other
+    /// clients out.
     #[doc(alias = "qio_net_listener_set_max_handshakes")]
     pub fn set_max_handshakes(&self, limit: u32) {
         self.imp().admission.set_handshake_limit(limit as usize);
         self.notify("max-handshakes");
     }
 
-    /// How many TLS handshakes may be under way at a time, or 0.
+    /// Returns the maximum number of concurrent TLS handshakes, or 0 for no limit.
     #[doc(alias = "qio_net_listener_get_max_handshakes")]
     #[must_use]
     pub fn max_handshakes(&self) -> u32 {
@@ -82,7 +83,7 @@ impl NetListener {
     ///
     /// A socket is stale if it refuses connections, as after its program was killed; it is
     /// connected to to find that out. A socket that a process listens on, and a file that is not a
-    /// socket, is never removed: that is an error. Meanwhile there is a lock file beside the path,
+    /// socket, is never removed: that is an error. Meanwhile there is a lock file next to the path,
     /// its name with `.` before and `.lock` behind it, which only processes of the same user wait
     /// for, for at most a second.
     #[doc(alias = "qio_net_listener_set_replace_stale")]

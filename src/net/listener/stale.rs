@@ -3,7 +3,7 @@
 //!
 //! Another program cannot distinguish a socket that does not listen yet from a stale one. So there
 //! is a lock until it listens: of two programs that start at the same time one finds the other. The
-//! lock is on a file beside the path that only this user can open: another user can lock a
+//! lock is on a file next to the path that only this user can open: another user can lock a
 //! directory, but cannot cause a wait here. Against programs without the lock, a socket is checked
 //! again after it has been renamed, where no other can replace it.
 
@@ -153,7 +153,7 @@ fn in_use() -> io::Error {
     )
 }
 
-/// Renames a file to an unused name beside it. `None` if there is no such operation.
+/// Renames a file to an unused name in the same directory. `None` if there is no such operation.
 fn move_aside(path: &Path) -> io::Result<Option<PathBuf>> {
     for number in 0..TRIES {
         let aside = path.with_file_name(format!(".{:x}.{number}", std::process::id()));

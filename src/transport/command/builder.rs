@@ -27,35 +27,35 @@ use crate::{
 pub enum Access {
     /// The channel reads the command's output; the command has no input.
     Read,
-    /// The channel writes the command's input; its output is thrown away.
+    /// The channel writes the command's input; its output is discarded.
     Write,
     /// Both.
     #[default]
     ReadWrite,
 }
 
-/// Where a command's standard error goes.
+/// The destination of a command's standard error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
 #[enum_type(name = "QIOChannelCommandStderr")]
 #[doc(alias = "QIOChannelCommandStderr")]
 #[repr(i32)]
 pub enum StderrPolicy {
-    /// Where the standard error of this process goes.
+    /// That of this process.
     #[default]
     #[enum_value(name = "QIO_CHANNEL_COMMAND_STDERR_INHERIT", nick = "inherit")]
     Inherit = 0,
-    /// Nowhere.
+    /// Discarded, as by `/dev/null`.
     #[enum_value(name = "QIO_CHANNEL_COMMAND_STDERR_NULL", nick = "null")]
     Null = 1,
-    /// Where the command's standard output goes: with the rest of what it writes.
+    /// The standard output of the command.
     #[enum_value(name = "QIO_CHANNEL_COMMAND_STDERR_MERGE", nick = "merge")]
     Merge = 2,
-    /// To a channel of its own: [`ChannelCommand::stderr`].
+    /// A separate channel: [`ChannelCommand::stderr`].
     #[enum_value(name = "QIO_CHANNEL_COMMAND_STDERR_PIPE", nick = "pipe")]
     Pipe = 3,
 }
 
-/// A command that is going to be started. See [`ChannelCommand::builder`].
+/// Builds and starts a command. See [`ChannelCommand::builder`].
 #[derive(Debug)]
 pub struct CommandBuilder {
     argv: Vec<OsString>,
@@ -88,13 +88,13 @@ impl CommandBuilder {
         }
     }
 
-    /// Which ends the channel has; both if this is not called.
+    /// Sets the directions of the channel. Default: both.
     #[must_use]
     pub fn access(self, access: Access) -> Self {
         Self { access, ..self }
     }
 
-    /// Where the standard error goes; where ours does if this is not called.
+    /// Sets the destination of the standard error. Default: that of this process.
     #[must_use]
     pub fn stderr(self, stderr: StderrPolicy) -> Self {
         Self { stderr, ..self }
@@ -160,7 +160,7 @@ impl CommandBuilder {
         let setting = setting.display();
         self.malformed.get_or_insert_with(|| {
             invalid(&format!(
-                "Not a setting of the environment, which would be NAME=VALUE: \"{setting}\""
+                "Invalid environment entry, expected NAME=VALUE: \"{setting}\""
             ))
         });
         self
@@ -196,7 +196,7 @@ impl CommandBuilder {
         if number <= libc::STDERR_FILENO {
             self.malformed.get_or_insert_with(|| {
                 invalid(&format!(
-                    "Not a number for a descriptor beside the standard streams: {number}"
+                    "Invalid number for an additional descriptor: {number}"
                 ))
             });
         } else {
@@ -209,8 +209,8 @@ impl CommandBuilder {
     ///
     /// # Errors
     ///
-    /// What the system says, with the name of the program: not found, not executable; or
-    /// that there is no program at all, or a malformed environment.
+    /// The system error, with the name of the program: not found, not executable.
+    /// `G_IO_ERROR_INVALID_ARGUMENT` for an empty list of arguments, or a malformed environment.
     #[doc(alias = "qio_channel_command_new_full")]
     pub fn spawn(mut self) -> io::Result<ChannelCommand> {
         if let Some(malformed) = self.malformed.take() {

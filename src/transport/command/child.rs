@@ -51,7 +51,7 @@ impl Child {
     }
 
     /// Has it collected when it ends, whatever its channel does. Where that is not possible it is
-    /// collected by what asks for its status first.
+    /// reaped by the first query of its status.
     pub(super) fn collect_at_end(self: &Arc<Self>) {
         if let Some(pidfd) = self.process.pidfd()
             && let Ok(key) = collector::enter(self, &pidfd)
@@ -117,7 +117,7 @@ impl Child {
         let Some(exit) = exit? else {
             return Ok(None);
         };
-        // Another thread may have collected it just before this one asked, after it had stored the
+        // Another thread may have reaped it just before, after it had stored the
         // status.
         let exit = *self.exit.get_or_init(|| exit);
         if !self.collected.swap(true, Ordering::AcqRel) {
@@ -178,7 +178,7 @@ impl Drop for Child {
         if let Some(key) = self.key.get()
             && !self.is_inherited()
         {
-            collector::forget(*key);
+            collector::remove(*key);
         }
     }
 }

@@ -1,10 +1,9 @@
-//! Collects commands that end by themselves, so that none is a zombie for as long as its channel is
-//! there.
+//! Reaps commands that exit by themselves, so that none is a zombie while its channel exists.
 //!
 //! One thread for the process waits for the pidfds of all commands. It starts with the first one,
-//! and goes on: a program that has run one command may run another. Whatever asks for the status
-//! later gets what the thread has stored. A command that could not be entered, for lack of
-//! descriptors or threads, is collected by what asks first.
+//! and never ends: a program that has run one command may run another. A later query of the status
+//! returns what the thread has stored. A command that could not be entered, for lack of
+//! descriptors or threads, is reaped by the first query.
 
 use std::{
     collections::HashMap,
@@ -34,7 +33,7 @@ static COLLECTOR: ProcessMutex<Option<Collector>> = ProcessMutex::new(None, |col
     }
 });
 
-/// Enters a child, which is collected when it ends. The key is to be [forgotten](forget) by the
+/// Enters a child, which is reaped when it exits. The key is to be [removed](remove) by the
 /// process that got it.
 pub(super) fn enter(child: &Arc<Child>, pidfd: &FdLease) -> io::Result<u64> {
     let mut place = COLLECTOR.lock();
@@ -49,7 +48,7 @@ pub(super) fn enter(child: &Arc<Child>, pidfd: &FdLease) -> io::Result<u64> {
     Ok(key)
 }
 
-pub(super) fn forget(key: u64) {
+pub(super) fn remove(key: u64) {
     if let Some(collector) = &mut *COLLECTOR.lock() {
         collector.children.remove(&key);
     }

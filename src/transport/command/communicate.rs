@@ -23,9 +23,9 @@ use crate::{
 impl ChannelCommand {
     /// Writes the command's input and ends it, reads its output and its standard error, as far as
     /// they are pipes, to their ends, and waits until it has ended: all at once, so that neither
-    /// side waits for the other for ever. Waits whatever the mode of the channel is; the channel
+    /// side waits for the other forever. Waits whatever the mode of the channel is; the channel
     /// stays open. A command that does not read all of its input is no error, nor is one that
-    /// fails: the status says so.
+    /// fails: see the status.
     ///
     /// # Errors
     ///
@@ -67,12 +67,15 @@ impl ChannelCommand {
         })
     }
 
-    /// As [`communicate`](Self::communicate), in a future, which never blocks. Where it is dropped,
-    /// what has been read by then is lost.
+    /// As [`communicate`](Self::communicate), in a future, which never blocks.
     ///
     /// # Errors
     ///
     /// As [`communicate`](Self::communicate).
+    ///
+    /// # Cancel safety
+    ///
+    /// Not cancel safe: if the future is dropped, data that it has read is lost.
     #[doc(alias = "qio_channel_command_communicate_async")]
     #[doc(alias = "qio_channel_command_communicate_finish")]
     pub fn communicate_future<'a>(
@@ -174,13 +177,13 @@ async fn take(
     max: Option<u64>,
     here: bool,
 ) -> io::Result<()> {
-    // One more says that there is more.
+    // One byte more than the limit shows that there is more.
     let most = max.map(|max| max.saturating_add(1));
     let count = splice_in(source, target.upcast_ref(), most, here).await?;
     match max {
         Some(max) if count > max => {
             let label = source.label();
-            let message = format!("More than {max} bytes have come from {label}");
+            let message = format!("More than {max} bytes were received from {label}");
             Err(io_error(gio::IOErrorEnum::MessageTooLarge, &message))
         }
         _ => Ok(()),

@@ -143,7 +143,7 @@ impl ChannelImpl for ChannelCommand {
     }
 
     fn close(&self) -> io::Result<()> {
-        // Before the numbers are free for others: waiters must not look at them any more.
+        // Before the numbers are free for others: waiters must not poll them any more.
         self.obj().upcast_ref::<Channel>().imp().mark_closed();
         let closed = self.close_pipes();
         match self.child.get() {

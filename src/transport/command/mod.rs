@@ -48,12 +48,12 @@ glib::wrapper! {
     ///
     /// [`shutdown`](crate::ChannelExt::shutdown) for writing ends the command's input.
     /// [`close`](crate::ChannelExt::close) ends both, waits in either mode until the command
-    /// has ended, and is an error if it failed; [`exit_status`](Self::exit_status) says how.
+    /// has ended, and is an error if it failed: see [`exit_status`](Self::exit_status).
     /// A command that may not end by itself is to be [terminated](Self::terminate) before,
     /// or waited for by its [`pidfd`](Self::pidfd).
     ///
-    /// A caller that writes much before it reads may wait for ever: the command stops reading when
-    /// nothing reads what it writes. [`communicate`](Self::communicate) does both at once.
+    /// A caller that writes much before it reads may deadlock: the command stops reading when its
+    /// output is not read. [`communicate`](Self::communicate) does both at once.
     ///
     /// A channel that is dropped without being closed leaves a command that still runs to a
     /// thread, which gives it a moment to end at the end of its input, then terminates it
@@ -121,7 +121,7 @@ impl ChannelCommand {
     ///
     /// # Errors
     ///
-    /// `ECHILD` if there is no such child, or it has been waited for; and what the system says.
+    /// `ECHILD` if there is no such child, or it has been waited for; or the system error.
     #[doc(alias = "qio_channel_command_new_pid")]
     pub fn new_pid(read: Option<OwnedFd>, write: Option<OwnedFd>, pid: u32) -> io::Result<Self> {
         Self::adopt(&mut [read, write], pid)
@@ -232,12 +232,15 @@ impl ChannelCommand {
         Ok(ExitStatus::from_raw(status.unwrap_or_default()))
     }
 
-    /// As [`wait_exit`](Self::wait_exit), in a future, which never blocks. Dropping it changes
-    /// nothing.
+    /// As [`wait_exit`](Self::wait_exit), in a future, which never blocks.
     ///
     /// # Errors
     ///
     /// As [`exit_status`](Self::exit_status).
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: dropping the future has no effect on the command.
     #[doc(alias = "qio_channel_command_wait_exit_async")]
     #[doc(alias = "qio_channel_command_wait_exit_finish")]
     pub fn wait_exit_future(&self) -> impl Future<Output = io::Result<ExitStatus>> + Send + '_ {
@@ -262,14 +265,14 @@ impl ChannelCommand {
     ///
     /// # Errors
     ///
-    /// What the system says, `EINVAL` for a number that is no signal. Unsupported where the system
+    /// The system error, `EINVAL` for a number that is no signal. Unsupported where the system
     /// has no pidfds and `SIGCHLD` is ignored: the number might mean another process.
     #[doc(alias = "qio_channel_command_send_signal")]
     pub fn send_signal(&self, signal: i32) -> io::Result<()> {
         self.child()?.signal(signal)
     }
 
-    /// Asks the command to end (`SIGTERM`).
+    /// Sends `SIGTERM` to the command.
     ///
     /// # Errors
     ///

@@ -44,8 +44,8 @@ enum By {
     /// The descriptor is a pidfd.
     Pidfd,
     Thread(Arc<Waited>),
-    /// It had gone before it could be watched.
-    Gone,
+    /// It had exited before it could be watched.
+    Exited,
 }
 
 /// A child that a thread waits for.
@@ -64,10 +64,10 @@ impl Process {
         let is_child = |id| process::status(id, false).is_ok();
         let (ended, by) = match process::pidfd_open(pid) {
             Ok(pidfd) if is_child(ChildId::Pidfd(pidfd.as_fd())) => (pidfd, By::Pidfd),
-            Ok(_) => (already_ended()?, By::Gone),
-            Err(e) if errno(&e) == Some(libc::ESRCH) => (already_ended()?, By::Gone),
+            Ok(_) => (already_ended()?, By::Exited),
+            Err(e) if errno(&e) == Some(libc::ESRCH) => (already_ended()?, By::Exited),
             Err(e) if lacks_pidfds(&e) && !is_child(ChildId::Number(pid)) => {
-                (already_ended()?, By::Gone)
+                (already_ended()?, By::Exited)
             }
             Err(e) if lacks_pidfds(&e) => {
                 let waited = Arc::new(Waited {
@@ -84,7 +84,7 @@ impl Process {
 
     /// Whether there was no such child, for another reason than that the system has removed it.
     pub(super) fn is_no_child(&self) -> bool {
-        matches!(self.by, By::Gone) && !removes_children()
+        matches!(self.by, By::Exited) && !removes_children()
     }
 
     /// What becomes readable when the child has ended.
@@ -96,7 +96,7 @@ impl Process {
     pub(super) fn pidfd(&self) -> Option<FdLease> {
         match self.by {
             By::Pidfd => self.ended.lease(),
-            By::Thread(_) | By::Gone => None,
+            By::Thread(_) | By::Exited => None,
         }
     }
 
@@ -108,7 +108,7 @@ impl Process {
         match &self.by {
             By::Pidfd => send_signal(ChildId::Pidfd(self.lease()?.as_fd()), signal),
             By::Thread(waited) => waited.signal(signal),
-            By::Gone => Ok(()),
+            By::Exited => Ok(()),
         }
     }
 
@@ -131,7 +131,7 @@ impl Process {
                 }
                 Ok(*waited.exit.lock())
             }
-            By::Gone => Ok(Some(Exit::Unknown)),
+            By::Exited => Ok(Some(Exit::Unknown)),
         }
     }
 

@@ -11,11 +11,11 @@ use crate::sys::{FdLease, poll::poll};
 /// How long a command may take to end at the end of its input.
 const END_OF_INPUT: Duration = Duration::from_millis(200);
 
-/// How long it may take to end when asked to.
+/// How long it may take to end after `SIGTERM`.
 const TERMINATION: Duration = Duration::from_secs(2);
 
-/// Sees to it that a command ends, and collects it. A thread does it, and not a timer: it
-/// must also happen in programs whose main loop does not run.
+/// Terminates and reaps a command. In a thread, not by a timer: programs whose main loop does not
+/// run need it too.
 pub(super) fn take(child: Arc<Child>) {
     let theirs = child.clone();
     let thread = std::thread::Builder::new()
@@ -41,8 +41,8 @@ fn end(child: &Child) {
     child.reap();
 }
 
-fn ends_within(ended: &FdLease, patience: Duration) -> bool {
-    let deadline = Instant::now() + patience;
+fn ends_within(ended: &FdLease, timeout: Duration) -> bool {
+    let deadline = Instant::now() + timeout;
     while Instant::now() < deadline {
         match poll(ended.number(), libc::POLLIN, None, Some(deadline)) {
             Ok(0) => {}

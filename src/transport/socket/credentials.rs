@@ -52,19 +52,19 @@ impl ChannelSocket {
     /// As [`peer_credentials`](Self::peer_credentials); and unsupported before Linux 6.5.
     #[doc(alias = "qio_channel_socket_get_peer_pidfd")]
     pub fn peer_pidfd(&self) -> io::Result<OwnedFd> {
-        self.ask(credentials::peer_pidfd)
+        self.query(credentials::peer_pidfd)
     }
 
     pub(super) fn peer(&self) -> io::Result<libc::ucred> {
-        self.ask(credentials::peer)
+        self.query(credentials::peer)
     }
 
-    fn ask<R>(&self, ask: impl FnOnce(BorrowedFd<'_>) -> io::Result<R>) -> io::Result<R> {
+    fn query<R>(&self, query: impl FnOnce(BorrowedFd<'_>) -> io::Result<R>) -> io::Result<R> {
         let fd = self.imp().fd.get()?;
         let answer = match self.has_feature(Feature::LISTEN) {
             // The kernel would return the credentials of the listening process.
             true => Err(io::Error::from_raw_os_error(libc::ENOTCONN)),
-            false => ask(fd.as_fd()),
+            false => query(fd.as_fd()),
         };
         answer.map_err(|e| with_context(e, "Unable to get the peer credentials"))
     }

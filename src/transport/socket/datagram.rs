@@ -301,7 +301,7 @@ fn open(
                     Some(address) => text(address),
                     None => name(remote.as_ref()),
                 };
-                // The error does not say which of the two addresses it is about.
+                // The error does not identify which of the two addresses failed.
                 let from = local.map(|local| format!("from {} ", text(local)));
                 let from = from.unwrap_or_default();
                 with_context(e, format!("Unable to send {from}to {to}"))

@@ -25,7 +25,7 @@ use crate::{
     },
 };
 
-/// How long the memory is kept for a peer that does not read. The kernel gives up on such
+/// How long the memory is kept for a peer that does not read. The kernel ends such
 /// connections after a similar time.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -60,11 +60,11 @@ pub(super) struct Leftover {
     is_given_up: bool,
 }
 
-type Fd = Box<dyn Held>;
+type Fd = Box<dyn SentFd>;
 
-pub(super) trait Held: AsFd + Send + fmt::Debug {}
+pub(super) trait SentFd: AsFd + Send + fmt::Debug {}
 
-impl<T: AsFd + Send + fmt::Debug> Held for T {}
+impl<T: AsFd + Send + fmt::Debug> SentFd for T {}
 
 /// The inbox of the running thread. A forked child has none.
 static INBOX: ProcessMutex<Weak<Mutex<Inbox>>> = ProcessMutex::new(Weak::new(), |inbox| {
@@ -169,7 +169,7 @@ impl Leftover {
     /// `fd` is the last descriptor of the socket in this process.
     pub(super) fn new(
         sends: Arc<ZeroCopySends>,
-        fd: impl Held + 'static,
+        fd: impl SentFd + 'static,
         timeout: Duration,
     ) -> Self {
         Self {

@@ -141,9 +141,12 @@ impl ChannelSocket {
         self.imp().fd.check_unopened()?;
         let describe = file::describe(fd.as_ref().expect("there is one").as_fd());
         self.imp().adopted.store(true, Ordering::Release);
-        self.imp()
-            .open_from(fd)
-            .map_err(|e| with_context(e, format!("Unable to make a socket channel of {describe}")))
+        self.imp().open_from(fd).map_err(|e| {
+            with_context(
+                e,
+                format!("Unable to create a socket channel for {describe}"),
+            )
+        })
     }
 
     /// Creates two connected channels, which pass file descriptors.
@@ -166,7 +169,7 @@ impl ChannelSocket {
     #[doc(alias = "qio_channel_socket_new_pair_of_type")]
     pub fn pair_of(kind: gio::SocketType) -> io::Result<(Self, Self)> {
         let pair = socket::pair(socket::native_kind(kind));
-        let (a, b) = pair.map_err(|e| with_context(e, "Unable to make a pair of sockets"))?;
+        let (a, b) = pair.map_err(|e| with_context(e, "Unable to create a pair of sockets"))?;
         let (one, other) = (Self::new(), Self::new());
         one.imp().open(a)?;
         other.imp().open(b)?;
@@ -260,7 +263,7 @@ impl ChannelSocket {
         })
     }
 
-    /// As [`accept`](Self::accept), without blocking if the flags say so.
+    /// As [`accept`](Self::accept), without blocking if the flags forbid it.
     pub(crate) fn accept_now(&self, how: IoFlags) -> io::Result<Self> {
         let (imp, channel) = (self.imp(), self.upcast_ref::<Channel>());
         // Checked before the feature: a channel that is not open reports that.

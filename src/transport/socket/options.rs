@@ -161,22 +161,22 @@ pub(super) fn properties() -> [ParamSpec; 4] {
         number(
             "send-buffer-size",
             "Send buffer size",
-            "How many bytes of what is sent the system may hold",
+            "The size of the send buffer of the kernel in bytes (SO_SNDBUF)",
         ),
         number(
             "receive-buffer-size",
             "Receive buffer size",
-            "How many bytes the system may hold that were received and not read",
+            "The size of the receive buffer of the kernel in bytes (SO_RCVBUF)",
         ),
         glib::ParamSpecBoolean::builder("keep-alive")
             .nick("Keep alive")
-            .blurb("Whether the system asks a silent peer now and then if it is still there")
+            .blurb("Whether the kernel probes a silent peer (SO_KEEPALIVE)")
             .explicit_notify()
             .build(),
         number(
             "user-timeout",
             "User timeout",
-            "Milliseconds in which a peer has to acknowledge what was sent, or 0",
+            "Milliseconds until unacknowledged data ends the connection, or 0 (TCP_USER_TIMEOUT)",
         ),
     ]
 }

@@ -1,31 +1,30 @@
 //! The `GSourceFuncs` of watches: prepare, check and dispatch, and the change between polling by
 //! GLib and by the hub.
 
-use std::mem;
+use std::{mem, task::Waker};
 
 use glib::{IOCondition, translate::*};
 use glib_sys::{G_SOURCE_CONTINUE, G_SOURCE_REMOVE, GSource, GSourceFunc, gboolean, gpointer};
 
-use super::{FUNCS, IDLE_FUNCS, State, WaitFdFn, WatchKind, state};
+use super::{FUNCS, IDLE_FUNCS, State, WaitFdFn, WatchKind, WatchSource};
 use crate::{
     hub::Hub,
     types::Readiness,
     watch::{
         ALWAYS, callback,
+        children::LowerWatch,
         idle::{HubWait, SourceWaker},
-        layered::LowerWatch,
         polled_fd::{PolledFd, primary_condition},
+        waiters::WakeOn,
     },
 };
-/// A watch on leased descriptors becomes idle after so many polls in a row that find nothing.
-const IDLE_AFTER: u32 = 32;
 
 pub(super) unsafe extern "C" fn prepare(source: *mut GSource, timeout: *mut i32) -> gboolean {
     // SAFETY: GLib passes the source that these functions were set for, and the address of a
     // timeout.
     unsafe {
         *timeout = -1;
-        let state = state(source);
+        let state = WatchSource::state(source);
         if state.hub.get().is_none() {
             enter(source, state);
         }
@@ -53,7 +52,9 @@ unsafe fn enter(source: *mut GSource, state: &State) {
     let context: glib::MainContext =
         unsafe { from_glib_none(glib_sys::g_source_get_context(source)) };
     let hub = state.hub.get_or_init(|| Hub::of(&context));
-    state.waiters.enter(hub);
+    state
+        .waiters
+        .enter(WakeOn::Change, Waker::from(hub.clone()));
 }
 
 /// Determines what is ready without a poll, and sets what GLib polls for the rest. Returns also
@@ -72,6 +73,10 @@ unsafe fn poll_state(source: *mut GSource, state: &State) -> (IOCondition, bool)
         if state.waiters.is_closed() {
             return (IOCondition::NVAL, false);
         }
+        let pushed_back = match state.waiters.pushback.is_readable() {
+            true => state.condition & IOCondition::IN,
+            false => IOCondition::empty(),
+        };
         let mut iterate_again = false;
         let ready = match &state.kind {
             WatchKind::Query(ask) => query_fds(source, state, *ask, |_| false),
@@ -84,48 +89,24 @@ unsafe fn poll_state(source: *mut GSource, state: &State) -> (IOCondition, bool)
                 iterate_again = lower.follow(source, &state.object, needed);
                 ready
             }
-            WatchKind::Fds => stop_polling_closed(source, state),
+            WatchKind::Fds => {
+                // The caller of a close of this descriptor alone needs no notification while
+                // another one is polled; a watch without any has hung up.
+                let closed = state.polled_fds.iter().filter(|fd| fd.is_dead());
+                closed.for_each(|fd| fd.set_polled(source, false));
+                match state.polled().next() {
+                    None => IOCondition::HUP,
+                    Some(_) => {
+                        if pushed_back.is_empty() && state.count_empty_poll() == 0 {
+                            move_to_hub(source, state);
+                        }
+                        IOCondition::empty()
+                    }
+                }
+            }
             WatchKind::ChildSource | WatchKind::ChildWatch(_) => IOCondition::empty(),
         };
-        let pushed_back = match state.waiters.pushback.is_readable() {
-            true => state.condition & IOCondition::IN,
-            false => IOCondition::empty(),
-        };
-        let ready = ready | pushed_back;
-        if matches!(state.kind, WatchKind::Fds) {
-            let empty_polls = state.empty_polls.get() + 1;
-            state.empty_polls.set(empty_polls);
-            if empty_polls >= IDLE_AFTER && ready.is_empty() {
-                state.empty_polls.set(0);
-                move_to_hub(source, state);
-            }
-        }
-        (ready, iterate_again)
-    }
-}
-
-/// Stops polling descriptors that the channel itself has closed. The caller of that close needs no
-/// notification while another descriptor is polled; a watch without any has hung up.
-///
-/// # Safety
-///
-/// As for [`PolledFd::set_polled`].
-unsafe fn stop_polling_closed(source: *mut GSource, state: &State) -> IOCondition {
-    for polled_fd in state
-        .polled_fds
-        .iter()
-        .filter(|polled_fd| polled_fd.is_dead())
-    {
-        // SAFETY: forwarded: this thread owns the context of `source`.
-        unsafe { polled_fd.set_polled(source, false) };
-    }
-    match state
-        .polled_fds
-        .iter()
-        .any(|polled_fd| polled_fd.is_polled())
-    {
-        true => IOCondition::empty(),
-        false => IOCondition::HUP,
+        (ready | pushed_back, iterate_again)
     }
 }
 
@@ -135,31 +116,24 @@ unsafe fn stop_polling_closed(source: *mut GSource, state: &State) -> IOConditio
 ///
 /// As for [`PolledFd::set_polled`], and the source must be attached.
 unsafe fn move_to_hub(source: *mut GSource, state: &State) {
-    let polled = || {
-        state
-            .polled_fds
-            .iter()
-            .filter(|polled_fd| polled_fd.is_polled())
-    };
-    if polled().any(|polled_fd| polled_fd.lease.is_none()) {
+    if state.polled().any(|fd| fd.lease.is_none()) {
         return;
     }
-    let fds = polled().filter_map(|polled_fd| Some((polled_fd.lease.as_ref()?, polled_fd.serves)));
-    // SAFETY: forwarded: this thread owns the context of `source`, and it alone reads the functions
-    // of the source. Those that are set are for the same type of source.
-    unsafe {
-        // GLib continues to poll what the hub cannot poll.
-        let Some(hub) = state.hub.get() else { return };
-        let waker = state.waker.get_or_init(|| SourceWaker::new(source, &FUNCS));
-        let Ok(Some(hub_wait)) = HubWait::new(hub, waker, &state.waiters, fds, state.one_for_both)
-        else {
-            return;
-        };
+    let fds = state.polled();
+    let fds = fds.filter_map(|fd| Some((fd.lease.as_ref()?, fd.serves)));
+    let Some(hub) = state.hub.get() else { return };
+    let waker = state.waker.get_or_init(|| SourceWaker::new(source));
+    // GLib continues to poll what the hub cannot poll.
+    let hub_wait = HubWait::new(hub, waker, &state.waiters, fds, state.one_for_both);
+    if let Ok(Some(hub_wait)) = hub_wait {
         *state.hub_wait.borrow_mut() = Some(hub_wait);
-        for polled_fd in &state.polled_fds {
-            polled_fd.set_polled(source, false);
+        // SAFETY: forwarded: this thread owns the context of `source`.
+        unsafe {
+            for fd in &state.polled_fds {
+                fd.set_polled(source, false);
+            }
+            waker.set_funcs(source, &IDLE_FUNCS);
         }
-        waker.set_idle(source, &IDLE_FUNCS);
     }
 }
 
@@ -172,18 +146,17 @@ unsafe fn move_to_glib(source: *mut GSource, state: &State) {
     let (Some(hub_wait), Some(waker)) = (state.hub_wait.take(), state.waker.get()) else {
         return;
     };
-    hub_wait.end(&state.waiters);
+    drop(hub_wait);
+    state.empty_polls.set(0);
+    state.prepared.set(IOCondition::empty());
     // SAFETY: forwarded: this thread owns the context of `source`; GLib does not use the `GPollFD`
     // while this runs.
     unsafe {
-        waker.set_polled_by_glib(source);
-        state.empty_polls.set(0);
-        state.prepared.set(IOCondition::empty());
-        for polled_fd in &state.polled_fds {
-            if polled_fd.has_fd() && !polled_fd.is_dead() {
-                polled_fd.set_polled(source, true);
-                polled_fd.poll_now();
-            }
+        waker.set_funcs(source, &FUNCS);
+        let open = |fd: &&PolledFd| fd.has_fd() && !fd.is_dead();
+        for fd in state.polled_fds.iter().filter(open) {
+            fd.set_polled(source, true);
+            fd.poll_now();
         }
     }
 }
@@ -202,26 +175,26 @@ unsafe fn query_fds(
     mut by_watch: impl FnMut(IOCondition) -> bool,
 ) -> IOCondition {
     let mut ready = IOCondition::empty();
-    for (i, polled_fd) in state.polled_fds.iter().enumerate() {
-        if polled_fd.serves.is_empty() && !(state.condition.is_empty() && i == 0) {
+    for (i, fd) in state.polled_fds.iter().enumerate() {
+        if fd.serves.is_empty() && !(state.condition.is_empty() && i == 0) {
             continue;
         }
-        let asked = primary_condition(polled_fd.serves);
+        let asked = primary_condition(fd.serves);
         let answer = ask(&state.object, asked);
         // SAFETY: forwarded: this thread owns the context of `source`.
-        ready |= unsafe {
+        unsafe {
             match answer == Readiness::Watch && by_watch(asked) {
-                true => polled_fd.stop_polling(source),
-                false => polled_fd.follow(source, answer),
+                true => fd.set_polled(source, false),
+                false => ready |= fd.follow(source, answer),
             }
-        };
+        }
     }
     ready
 }
 
 pub(super) unsafe extern "C" fn check(source: *mut GSource) -> gboolean {
     // SAFETY: GLib passes the source that these functions were set for.
-    let state = unsafe { state(source) };
+    let state = unsafe { WatchSource::state(source) };
     let ready = || !state.dispatching.get() && !polled(state).is_empty();
     (state.is_woken() || ready()).into_glib()
 }
@@ -229,11 +202,7 @@ pub(super) unsafe extern "C" fn check(source: *mut GSource) -> gboolean {
 fn polled(state: &State) -> IOCondition {
     let ready = || state.polled_fds[0].ready() | state.polled_fds[1].ready();
     let again = || {
-        let polled = state
-            .polled_fds
-            .iter()
-            .filter(|polled_fd| polled_fd.is_polled());
-        polled.for_each(PolledFd::poll_now);
+        state.polled().for_each(PolledFd::poll_now);
         Ok(ready())
     };
     let got = state
@@ -250,9 +219,9 @@ fn polled(state: &State) -> IOCondition {
 /// As for [`PolledFd::set_polled`].
 unsafe fn suspend_polling(source: *mut GSource, state: &State) {
     if !state.suspended.replace(true) {
-        for polled_fd in &state.polled_fds {
+        for fd in &state.polled_fds {
             // SAFETY: forwarded: this thread owns the context of `source`.
-            unsafe { polled_fd.set_polled(source, false) };
+            unsafe { fd.set_polled(source, false) };
         }
         if let WatchKind::Layered(_, lower) = &state.kind {
             // SAFETY: forwarded: this thread owns the context of `source`.
@@ -270,7 +239,7 @@ pub(super) unsafe extern "C" fn dispatch(
     // and passes the callback that was set: a `QIOChannelFunc`, as the documentation of every
     // function that returns a watch demands.
     unsafe {
-        let state = state(source);
+        let state = WatchSource::state(source);
         if state.dispatching.get() {
             // As `prepare` does, unless GLib skips it.
             suspend_polling(source, state);
@@ -301,8 +270,8 @@ pub(super) unsafe extern "C" fn dispatch(
             return G_SOURCE_REMOVE;
         }
         if state.suspended.replace(false) && glib_sys::g_source_is_destroyed(source) == 0 {
-            for polled_fd in &state.polled_fds {
-                polled_fd.set_polled(source, polled_fd.has_fd() && !polled_fd.is_dead());
+            for fd in &state.polled_fds {
+                fd.set_polled(source, fd.has_fd() && !fd.is_dead());
             }
         }
         again
@@ -339,13 +308,13 @@ fn found(state: &State) -> IOCondition {
 
 /// The conditions of the child, translated to those of this object.
 fn child_conditions(state: &State, lower: &LowerWatch) -> IOCondition {
-    let conditions = lower.take_conditions();
-    let wanted = |polled_fd: &&PolledFd| {
-        let asked = polled_fd.serves - ALWAYS;
+    let conditions = lower.conditions.take();
+    let wanted = |fd: &&PolledFd| {
+        let asked = fd.serves - ALWAYS;
         !asked.is_empty() && conditions.intersects((lower.layer.needs)(&state.object, asked))
     };
     let polled_fds = state.polled_fds.iter().filter(wanted);
-    polled_fds.fold(conditions & ALWAYS, |ready, polled_fd| {
-        ready | (polled_fd.serves - ALWAYS)
+    polled_fds.fold(conditions & ALWAYS, |ready, fd| {
+        ready | (fd.serves - ALWAYS)
     })
 }

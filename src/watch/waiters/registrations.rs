@@ -6,8 +6,8 @@ use std::{
     task::Waker,
 };
 
-use super::{WaitList, Waiters};
-use crate::hub::{Deregistered, Direction, Hub, Registration, RegistrationGuard};
+use super::{WaitList, Waiters, WakeOn};
+use crate::hub::{Direction, Hub, Registration, RegistrationGuard};
 
 /// Registers the descriptor of a direction with a hub. `None` for what a hub cannot watch.
 pub(crate) trait Register:
@@ -20,31 +20,29 @@ impl<F> Register for F where F: FnOnce(&Arc<Hub>) -> io::Result<Option<Registrat
 type Found = io::Result<Option<Arc<Registration>>>;
 
 impl WaitList {
-    /// Removes all registrations from their hubs. Dropping the result wakes the futures: that must
-    /// be done without the lock, which they take when they poll again.
-    pub(super) fn deregister_all(&mut self) -> Vec<Deregistered> {
-        self.take_registrations()
-            .map(RegistrationGuard::deregister)
-            .collect()
+    /// Removes registrations from their hubs. Dropping the result wakes their futures: that must be
+    /// done without the lock, which they take when they poll again.
+    pub(super) fn deregister_if(
+        &mut self,
+        is_over: impl Fn(&Registration) -> bool,
+    ) -> Vec<RegistrationGuard> {
+        let is_over = |it: &mut RegistrationGuard| is_over(it.get());
+        let mut removed: Vec<_> = self.registration.take_if(is_over).into_iter().collect();
+        if let Some(rare) = &mut self.rare {
+            removed.extend(rare.registrations.extract_if(.., is_over));
+        }
+        removed.iter().for_each(|it| it.get().deregister());
+        removed
     }
 
-    pub(super) fn take_registrations(&mut self) -> impl Iterator<Item = RegistrationGuard> {
-        let more = self.rare.as_mut();
-        let more = more.map(|rare| mem::take(&mut rare.registrations));
-        self.registration
-            .take()
-            .into_iter()
-            .chain(more.into_iter().flatten())
-    }
-
-    pub(super) fn add(&mut self, registration: RegistrationGuard) {
+    fn add(&mut self, registration: RegistrationGuard) {
         match &self.registration {
             None => self.registration = Some(registration),
             Some(_) => self.rare().registrations.push(registration),
         }
     }
 
-    fn registrations(&self) -> impl Iterator<Item = &Arc<Registration>> {
+    pub(super) fn registrations(&self) -> impl Iterator<Item = &Arc<Registration>> {
         let more = self.rare.iter().flat_map(|rare| &rare.registrations);
         let all = self.registration.iter().chain(more);
         all.map(RegistrationGuard::get)
@@ -76,18 +74,20 @@ impl Waiters {
         }
     }
 
-    /// The registration of a direction in a hub, if that hub is the first one that futures have
-    /// waited in.
+    /// The registration of a direction in a hub that this thread dispatches, if it is the home.
     #[inline]
     pub(crate) fn home(&self, side: Direction, hub: *const Hub) -> Option<&Arc<Registration>> {
-        self.home
-            .get()
-            .filter(|home| home.is_of(hub) && home.serves(side))
+        self.home.get(hub).filter(|home| home.serves(side))
     }
 
     /// Makes futures find a registration without a lock, unless they already find another one.
     pub(crate) fn set_home(&self, registration: &Arc<Registration>) {
-        self.home.get_or_init(|| registration.clone());
+        if !self.home.is_in(registration.hub()) {
+            let waiting = self.waiting();
+            let before = self.home.set(&waiting, registration);
+            drop(waiting);
+            drop(before);
+        }
     }
 
     /// Whether a hub has waiters for a direction.
@@ -97,21 +97,26 @@ impl Waiters {
             .any(|it| it.has_waiters(side))
     }
 
-    /// The context that the channel is attached to.
     pub(crate) fn context(&self) -> Option<glib::MainContext> {
         self.waiting().context.clone()
     }
 
     /// The registration of one direction in the hub of the context that the channel is attached to,
-    /// or of the running one; made by `register` if there is none. The hub watches the descriptor
-    /// until the channel is closed or attached to another context. `None` if the channel is closed.
-    pub(crate) fn registration_here(&self, side: Direction, register: impl Register) -> Found {
+    /// or, without one and where `here` is set, of the running one; made by `register` if there is
+    /// none. The hub watches the descriptor until the channel is closed or attached to another
+    /// context. `None` if the channel is closed.
+    pub(crate) fn registration_here(
+        &self,
+        side: Direction,
+        here: bool,
+        register: impl Register,
+    ) -> Found {
         // One critical section: an epoll instance takes a descriptor once, and the context may
         // change.
         let waiting = self.waiting();
         let hub = match &waiting.context {
-            Some(context) => Hub::of(context),
-            None => {
+            Some(context) if !here => Hub::of(context),
+            _ => {
                 let known = waiting.registration(Hub::running(), side);
                 if known.is_some() {
                     return Ok(known);
@@ -149,9 +154,7 @@ impl Waiters {
             return Ok(None);
         };
         let registration = guard.get().clone();
-        let before = waiting.take_registrations();
-        let (alive, ended): (Vec<_>, Vec<_>) = before.partition(|it| !it.get().has_ended());
-        alive.into_iter().for_each(|it| waiting.add(it));
+        let ended = waiting.deregister_if(Registration::has_ended);
         waiting.add(guard);
         drop(waiting);
         drop(ended);
@@ -163,32 +166,20 @@ impl Waiters {
     pub(crate) fn set_context(&self, context: Option<glib::MainContext>) {
         let mut waiting = self.waiting();
         let before = mem::replace(&mut waiting.context, context);
-        let registrations = waiting.deregister_all();
-        let rare = waiting.rare.as_mut();
-        let context_wakers = rare.map(|rare| mem::take(&mut rare.context_wakers));
+        let registrations = waiting.deregister_if(|_| true);
+        let wakers = waiting.take_wakers(WakeOn::NewContext);
         drop(waiting);
         drop((before, registrations));
-        context_wakers.into_iter().flatten().for_each(Waker::wake);
+        wakers.into_iter().for_each(Waker::wake);
     }
 
-    /// Ends a registration, unless it has waiters.
+    /// Ends a registration, unless it is the home or has waiters.
     pub(in crate::watch) fn release(&self, registration: &Arc<Registration>) {
-        let is_home = self
-            .home
-            .get()
-            .is_some_and(|it| Arc::ptr_eq(it, registration));
-        if is_home || registration.is_waited_for() {
+        let mut waiting = self.waiting();
+        if self.home.is(&waiting, registration) || registration.is_waited_for() {
             return;
         }
-        let mut waiting = self.waiting();
-        let before = waiting.take_registrations();
-        let (released, others): (Vec<_>, Vec<_>) =
-            before.partition(|it| Arc::ptr_eq(it.get(), registration));
-        others.into_iter().for_each(|it| waiting.add(it));
-        let released: Vec<_> = released
-            .into_iter()
-            .map(RegistrationGuard::deregister)
-            .collect();
+        let released = waiting.deregister_if(|it| ptr::eq(it, &**registration));
         drop(waiting);
         // A waiter that was entered meanwhile is woken, and registers again.
         drop(released);

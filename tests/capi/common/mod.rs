@@ -68,7 +68,7 @@ pub(crate) fn output(command: &mut Command) -> String {
     String::from_utf8(output.stdout).expect("text")
 }
 
-/// What pkg-config says, as words.
+/// The output of pkg-config, split into words.
 pub(crate) fn pkg_config(arguments: &[&str]) -> Vec<String> {
     let words = output(Command::new("pkg-config").args(arguments));
     words.split_whitespace().map(str::to_owned).collect()
@@ -117,7 +117,7 @@ pub(crate) fn compile(source: &Path, folder: &Path) -> PathBuf {
     program
 }
 
-/// The script that runs a python3 that knows PyGObject.
+/// The script that runs a python3 that has PyGObject.
 pub(crate) fn python() -> PathBuf {
     root().join(".ci/python")
 }

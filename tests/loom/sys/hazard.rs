@@ -23,7 +23,7 @@ loom::thread_local! {
     static MINE: Cell<usize> = Cell::new(0);
 }
 
-/// Gives the thread a note of its own.
+/// Allocates a hazard slot for the thread.
 pub(crate) fn begin_thread(number: usize) {
     MINE.with(|mine| mine.set(number));
 }

@@ -7,7 +7,7 @@ use qio::{
     prelude::*,
 };
 
-use super::splice::ends::{rest, tcp_pair};
+use super::splice::fixtures::{rest, tcp_pair};
 use crate::common::{blocked::Blocked, in_time};
 
 #[test]
@@ -44,7 +44,7 @@ fn the_peer_sees_a_reset_although_another_thread_reads_and_another_descriptor_st
 }
 
 #[test]
-fn a_layer_sends_nothing_and_the_peer_sees_a_reset() {
+fn a_layered_channel_sends_nothing_and_the_peer_sees_a_reset() {
     let (here, there) = tcp_pair();
     let creds = TlsCreds::builder(TlsEndpoint::Client)
         .system_trust()
@@ -83,7 +83,7 @@ fn a_command_is_killed_and_leaves_no_zombie() {
 }
 
 #[test]
-fn others_are_closed() {
+fn other_channels_are_closed() {
     let (a, b) = ChannelSocket::pair().expect("a socketpair");
     a.write_all(b"sent").expect("space");
     a.abort();

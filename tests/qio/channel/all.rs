@@ -1,4 +1,4 @@
-//! The functions that go on until everything is read or written.
+//! The functions that continue until everything is read or written.
 
 mod signals;
 
@@ -33,7 +33,7 @@ fn streams() -> Vec<(Channel, Channel)> {
 }
 
 #[test]
-fn the_end_before_the_first_byte_is_no_error_where_it_may_come() {
+fn end_of_file_before_the_first_byte_is_no_error_for_read_all_eof() {
     for (read, write) in streams() {
         drop(write);
         let mut buf = [0; 4];
@@ -50,7 +50,7 @@ fn the_end_before_the_first_byte_is_no_error_where_it_may_come() {
 }
 
 #[test]
-fn the_end_in_the_middle_is_an_error_always() {
+fn end_of_file_in_the_middle_is_always_an_error() {
     for eof_allowed in [true, false] {
         for (read, write) in streams() {
             write.write_all(b"abc").expect("written");
@@ -66,7 +66,7 @@ fn the_end_in_the_middle_is_an_error_always() {
 }
 
 #[test]
-fn the_end_between_buffers_is_in_the_middle() {
+fn end_of_file_between_buffers_counts_as_in_the_middle() {
     let (a, b) = ChannelSocket::pair().expect("a socketpair");
     a.write_all(b"ab").expect("written");
     drop(a);
@@ -78,7 +78,7 @@ fn the_end_between_buffers_is_in_the_middle() {
 }
 
 #[test]
-fn the_end_is_reported_in_the_same_way_with_descriptors() {
+fn end_of_file_is_reported_in_the_same_way_with_descriptors() {
     let (a, b) = ChannelSocket::pair().expect("a socketpair");
     drop(a);
     let (mut buf, mut fds) = ([0; 2], Vec::new());
@@ -97,7 +97,7 @@ fn the_end_is_reported_in_the_same_way_with_descriptors() {
 }
 
 #[test]
-fn true_means_that_all_is_read_and_the_rest_stays() {
+fn true_means_that_the_buffers_are_full_and_the_rest_stays() {
     for (read, write) in streams() {
         write.write_all(b"abcdef").expect("written");
         let mut buf = [0; 4];
@@ -128,8 +128,8 @@ fn empty_buffers_are_skipped_wherever_they_are() {
 }
 
 #[test]
-fn nothing_to_do_is_done_at_once() {
-    let no_room: [fn(&Channel) -> bool; 3] = [
+fn empty_transfers_complete_at_once() {
+    let empty_reads: [fn(&Channel) -> bool; 3] = [
         |channel| channel.readv_all_eof(&mut []).expect("nothing"),
         |channel| channel.read_all_eof(&mut []).expect("nothing"),
         |channel| {
@@ -139,7 +139,7 @@ fn nothing_to_do_is_done_at_once() {
     ];
     for (read, write) in streams() {
         // Nothing is there yet, and these would wait for it.
-        for case in no_room {
+        for case in empty_reads {
             assert!(case(&read));
         }
         write.writev_all(&[]).expect("nothing");
@@ -148,7 +148,7 @@ fn nothing_to_do_is_done_at_once() {
         write.writev_all(&iov).expect("nothing");
         drop(write);
         // Nor is the end of the file looked at.
-        for case in no_room {
+        for case in empty_reads {
             assert!(case(&read));
         }
         read.read_all(&mut []).expect("nothing");
@@ -259,7 +259,7 @@ fn more_buffers_than_a_system_call_takes_go_to_an_offset_and_back() {
 }
 
 #[test]
-fn offsets_are_honoured_and_the_position_stays() {
+fn offsets_are_honored_and_the_position_stays() {
     let file = ChannelFile::from(tempfile::tempfile().expect("a file"));
     let buffer = ChannelBuffer::new(0);
     for channel in [file.upcast_ref::<Channel>(), buffer.upcast_ref()] {
@@ -279,7 +279,7 @@ fn offsets_are_honoured_and_the_position_stays() {
 }
 
 #[test]
-fn the_end_after_an_offset_is_always_an_error() {
+fn end_of_file_after_an_offset_is_always_an_error() {
     let file = ChannelFile::from(tempfile::tempfile().expect("a file"));
     file.write_all(b"0123").expect("written");
     for offset in [2, 4, 400] {

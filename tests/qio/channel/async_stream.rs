@@ -110,7 +110,7 @@ fn lines_come_as_they_are_written() {
             Some("two")
         );
         assert!(ticks.load(Ordering::Relaxed) >= 3);
-        // The writer has gone with the timer's function.
+        // The writer was dropped with the callback of the timer.
         assert_eq!(
             lines.try_next().await.expect("read").as_deref(),
             Some("rest")

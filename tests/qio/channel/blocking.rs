@@ -22,12 +22,12 @@ fn file() -> ChannelFile {
     file
 }
 
-/// Reads the file in a context of its own.
+/// Reads the file in a private context.
 fn read(file: &ChannelFile) -> std::io::Result<usize> {
     MainContext::new().block_on(file.read_future(&mut [0; 3]))
 }
 
-/// A context goes after it has begun to read a file, with the future or after it.
+/// A context is destroyed after it has begun to read a file, with the future or after it.
 fn abandon(file: &ChannelFile, with_future: bool) {
     let context = MainContext::new();
     let theirs = file.clone();
@@ -46,9 +46,9 @@ fn abandon(file: &ChannelFile, with_future: bool) {
 }
 
 #[test]
-fn a_context_that_goes_with_a_read_of_a_file_under_way_keeps_no_descriptor() {
+fn a_context_destroyed_during_a_file_read_keeps_no_descriptor() {
     alone(
-        "channel::blocking::a_context_that_goes_with_a_read_of_a_file_under_way_keeps_no_descriptor",
+        "channel::blocking::a_context_destroyed_during_a_file_read_keeps_no_descriptor",
         || {
             let file = file();
             // What is made once for the process is there afterwards.
@@ -92,16 +92,16 @@ fn many_files_are_read_at_once_and_the_threads_are_used_again() {
 }
 
 #[test]
-fn where_no_thread_can_be_started_reading_fails_and_closing_works() {
+fn without_threads_reading_a_file_fails_and_closing_works() {
     alone(
-        "channel::blocking::where_no_thread_can_be_started_reading_fails_and_closing_works",
+        "channel::blocking::without_threads_reading_a_file_fails_and_closing_works",
         || {
             let context = MainContext::new();
             let (file, cat) = (
                 file(),
                 ChannelCommand::builder(["true"]).spawn().expect("true"),
             );
-            // No room for the stack of a thread.
+            // Too little address space for the stack of a thread.
             let (soft, hard) = getrlimit(Resource::RLIMIT_AS).expect("a known limit");
             let limit = memory::addresses() as u64 + (1 << 20);
             setrlimit(Resource::RLIMIT_AS, limit, hard).expect("lowered");

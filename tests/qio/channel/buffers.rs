@@ -5,17 +5,17 @@ use std::io::{IoSlice, IoSliceMut};
 use gio::SocketType;
 use qio::{Channel, ChannelBuffer, ChannelFile, ChannelSocket, prelude::*};
 
-use super::splice::ends;
+use super::splice::fixtures;
 use crate::common::alone::alone;
 
 /// More than one system call takes.
 const MANY: usize = 1_100;
 
-/// Both ends of each kind that reads and writes by system calls of its own.
+/// Both ends of each kind with different system calls for reading and writing.
 fn pairs() -> [(Channel, Channel); 4] {
     let (read, write) = ChannelFile::pipe().expect("a pipe");
     let (a, b) = ChannelSocket::pair().expect("a socketpair");
-    let (c, d) = ends::tcp_pair();
+    let (c, d) = fixtures::tcp_pair();
     let (e, f) = ChannelSocket::pair_of(SocketType::Datagram).expect("a socketpair");
     [
         (read.upcast(), write.upcast()),
@@ -32,33 +32,33 @@ fn at_the_end(data: &[u8]) -> Vec<IoSlice<'_>> {
     iov
 }
 
-fn room_at_the_end(room: &mut [u8]) -> Vec<IoSliceMut<'_>> {
+fn space_at_the_end(buf: &mut [u8]) -> Vec<IoSliceMut<'_>> {
     let mut iov: Vec<_> = (0..MANY).map(|_| IoSliceMut::new(&mut [])).collect();
-    iov.push(IoSliceMut::new(room));
+    iov.push(IoSliceMut::new(buf));
     iov
 }
 
 #[test]
 fn empty_buffers_do_not_count_for_the_limit_of_system_calls() {
     for size in [5, 9_000] {
-        let data = ends::pattern(size);
+        let data = fixtures::pattern(size);
         for (read, write) in pairs() {
             assert_eq!(write.writev(&at_the_end(&data)).expect("written"), size);
-            let mut room = vec![0; size];
-            let count = read.readv(&mut room_at_the_end(&mut room));
+            let mut buf = vec![0; size];
+            let count = read.readv(&mut space_at_the_end(&mut buf));
             assert_eq!(count.expect("read"), size, "{}", read.type_());
-            assert_eq!(room, data);
+            assert_eq!(buf, data);
         }
     }
 }
 
 #[test]
 fn empty_buffers_do_not_count_at_positions() {
-    let file = ends::file(b"..........");
+    let file = fixtures::file(b"..........");
     assert_eq!(file.pwritev(&at_the_end(b"text"), 2).expect("written"), 4);
-    let mut room = [0; 6];
-    let count = file.preadv(&mut room_at_the_end(&mut room), 1);
-    assert_eq!((count.expect("read"), &room), (6, b".text."));
+    let mut buf = [0; 6];
+    let count = file.preadv(&mut space_at_the_end(&mut buf), 1);
+    assert_eq!((count.expect("read"), &buf), (6, b".text."));
 }
 
 #[test]

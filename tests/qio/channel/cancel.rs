@@ -1,4 +1,4 @@
-//! Futures that are dropped before their end: no byte is lost, and none comes twice.
+//! Futures that are dropped before their end: no byte is lost or duplicated.
 
 use std::{
     future::Future,
@@ -94,12 +94,12 @@ fn piecewise(mut read: impl FnMut(&mut [u8]) -> usize) -> Vec<u8> {
 }
 
 #[test]
-fn what_a_dropped_read_had_read_comes_first_by_read() {
+fn pushed_back_data_of_a_dropped_read_comes_first_by_read() {
     dropped_then(|read, _| piecewise(|buf| read.read(buf).expect("read")));
 }
 
 #[test]
-fn what_a_dropped_read_had_read_comes_first_by_read_all() {
+fn pushed_back_data_of_a_dropped_read_comes_first_by_read_all() {
     dropped_then(|read, _| {
         let mut all = vec![0; TOTAL];
         read.read_all(&mut all).expect("read");
@@ -108,7 +108,7 @@ fn what_a_dropped_read_had_read_comes_first_by_read_all() {
 }
 
 #[test]
-fn what_a_dropped_read_had_read_comes_first_as_bytes() {
+fn pushed_back_data_of_a_dropped_read_comes_first_as_bytes() {
     dropped_then(|read, _| {
         piecewise(|buf| {
             let bytes = read.read_bytes(buf.len()).expect("read");
@@ -119,7 +119,7 @@ fn what_a_dropped_read_had_read_comes_first_as_bytes() {
 }
 
 #[test]
-fn what_a_dropped_read_had_read_comes_first_in_futures() {
+fn pushed_back_data_of_a_dropped_read_comes_first_in_futures() {
     dropped_then(|read, context| {
         piecewise(|buf| context.block_on(read.read_future(buf)).expect("read"))
     });
@@ -132,7 +132,7 @@ fn what_a_dropped_read_had_read_comes_first_in_futures() {
 }
 
 #[test]
-fn what_a_dropped_read_had_read_comes_first_in_streams() {
+fn pushed_back_data_of_a_dropped_read_comes_first_in_streams() {
     dropped_then(|read, _| {
         let mut all = vec![0; TOTAL];
         read.blocking_io().read_exact(&mut all).expect("read");
@@ -157,7 +157,7 @@ fn what_a_dropped_read_had_read_comes_first_in_streams() {
 }
 
 #[test]
-fn what_a_dropped_read_had_read_comes_first_in_coroutines() {
+fn pushed_back_data_of_a_dropped_read_comes_first_in_coroutines() {
     dropped_then(|read, context| {
         let read = read.clone();
         let reader = coroutine::spawn(move || {
@@ -169,11 +169,11 @@ fn what_a_dropped_read_had_read_comes_first_in_coroutines() {
 }
 
 #[test]
-fn what_several_dropped_reads_had_read_is_still_in_order() {
+fn pushed_back_data_of_several_dropped_reads_keeps_its_order() {
     dropped_then(|read, context| {
         let (mut all, mut cx) = (vec![0; TOTAL], Context::from_waker(Waker::noop()));
-        for room in [500, 450, 401] {
-            let mut buf = vec![0; room];
+        for size in [500, 450, 401] {
+            let mut buf = vec![0; size];
             let mut future = pin!(read.read_all_future(&mut buf));
             assert!(future.as_mut().poll(&mut cx).is_pending());
             settle(context);
@@ -205,7 +205,7 @@ fn with_unread(context: &MainContext) -> (ChannelSocket, ChannelSocket) {
 }
 
 #[test]
-fn a_peek_sees_what_a_dropped_read_had_read_and_leaves_it() {
+fn a_peek_returns_pushed_back_data_and_leaves_it() {
     in_loop(|context| {
         let (a, _b) = with_unread(context);
         let mut buf = [0; 4];
@@ -219,7 +219,7 @@ fn a_peek_sees_what_a_dropped_read_had_read_and_leaves_it() {
 }
 
 #[test]
-fn waits_see_what_a_dropped_read_had_read() {
+fn waits_return_at_once_for_pushed_back_data() {
     in_loop(|context| {
         let (a, _b) = with_unread(context);
         assert_eq!(a.wait(IN).expect("at once"), IN);
@@ -236,20 +236,21 @@ fn waits_see_what_a_dropped_read_had_read() {
 }
 
 #[test]
-fn a_watch_fires_for_what_a_dropped_read_had_read() {
+fn a_watch_fires_for_pushed_back_data() {
     in_loop(|context| {
         for attached_before in [true, false] {
             let (a, b) = nonblocking_pair();
-            let (told, tells) = mpsc::channel();
+            let (sender, events) = mpsc::channel();
             let watch = |a: &ChannelSocket| {
-                let tell = move |channel: &ChannelSocket, condition| {
+                let on_ready = move |channel: &ChannelSocket, condition| {
                     let mut buf = [0; 4];
                     let count = channel.read(&mut buf).expect("there");
-                    told.send((condition, buf[..count].to_vec()))
+                    sender
+                        .send((condition, buf[..count].to_vec()))
                         .expect("awaited");
                     ControlFlow::Break
                 };
-                a.add_watch_source(IN, tell, Some(context))
+                a.add_watch_source(IN, on_ready, Some(context))
             };
             let mut buf = [0; 4];
             let mut cx = Context::from_waker(Waker::noop());
@@ -260,7 +261,7 @@ fn a_watch_fires_for_what_a_dropped_read_had_read() {
                 let mut watch = Some(watch);
                 let before = attached_before.then(|| watch.take().expect("once")(&a));
                 settle(context);
-                assert!(tells.try_recv().is_err(), "there is nothing yet");
+                assert!(events.try_recv().is_err(), "there is nothing yet");
                 (before, watch)
             };
             let source = match source {
@@ -268,13 +269,16 @@ fn a_watch_fires_for_what_a_dropped_read_had_read() {
                 (None, watch) => watch.expect("not yet used")(&a),
             };
             iterate_until(context, || source.is_destroyed());
-            assert_eq!(tells.try_recv().expect("it was told"), (IN, b"ab".to_vec()));
+            assert_eq!(
+                events.try_recv().expect("the callback ran"),
+                (IN, b"ab".to_vec())
+            );
         }
     });
 }
 
 #[test]
-fn another_task_that_waits_gets_what_a_dropped_read_had_read() {
+fn another_waiting_task_gets_pushed_back_data() {
     in_loop(|context| {
         let (a, b) = nonblocking_pair();
         let greedy = a.clone();
@@ -285,7 +289,7 @@ fn another_task_that_waits_gets_what_a_dropped_read_had_read() {
             let mut buf = [0; 2];
             modest.read_all_future(&mut buf).await.map(|()| buf)
         });
-        // The first gets it, whoever that is; what is dropped goes to the other.
+        // One of the readers gets the byte; when that reader is dropped, the other gets it.
         b.write_all(b"a").expect("space");
         settle(context);
         greedy.abort();
@@ -298,7 +302,7 @@ fn another_task_that_waits_gets_what_a_dropped_read_had_read() {
 }
 
 #[test]
-fn what_a_dropped_read_had_read_comes_before_the_end() {
+fn pushed_back_data_comes_before_end_of_file() {
     in_loop(|context| {
         let (a, b) = with_unread(context);
         b.shutdown(Shutdown::Write).expect("shut down");
@@ -317,7 +321,7 @@ fn what_a_dropped_read_had_read_comes_before_the_end() {
 }
 
 #[test]
-fn a_dropped_write_has_written_a_beginning_and_goes_on_where_it_stopped() {
+fn a_dropped_write_all_has_written_a_prefix_and_can_be_continued() {
     in_loop(|context| {
         for polls in 0..4 {
             for (read, write) in pairs() {
@@ -334,7 +338,7 @@ fn a_dropped_write_has_written_a_beginning_and_goes_on_where_it_stopped() {
                         settle(context);
                     }
                 }
-                // Everything that comes now is a beginning of the rest.
+                // All further data is a prefix of the rest.
                 loop {
                     match read.read(&mut got[count..]) {
                         Ok(more) => count += more,

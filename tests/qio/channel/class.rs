@@ -121,7 +121,7 @@ fn a_class_that_reads_and_writes_has_all_the_methods() {
 }
 
 #[test]
-fn what_a_class_does_not_fill_says_so() {
+fn virtual_functions_that_a_class_does_not_implement_are_unsupported() {
     let channel = memory();
     let unsupported = io::ErrorKind::Unsupported;
     let no_shutdown = "Data path shutdown not supported";
@@ -134,7 +134,7 @@ fn what_a_class_does_not_fill_says_so() {
 }
 
 #[test]
-fn hints_that_a_class_does_not_fill_are_silently_ignored() {
+fn hints_that_a_class_does_not_implement_are_ignored() {
     let channel = memory();
     channel.set_cork(true);
     channel.set_delay(false);
@@ -142,7 +142,7 @@ fn hints_that_a_class_does_not_fill_are_silently_ignored() {
 }
 
 #[test]
-fn what_needs_a_feature_is_refused_without_it() {
+fn calls_that_need_a_feature_are_refused_without_it() {
     let channel = memory();
     let (invalid, no_fds) = (
         io::ErrorKind::InvalidInput,

@@ -16,7 +16,7 @@ use qio::{ChannelFile, coroutine, prelude::*};
 
 use crate::common::{after_ticks, in_loop, on_loop, settle};
 
-/// More than goes through the thread pool at once.
+/// More than the thread pool transfers at once.
 const MUCH: usize = 700_000;
 
 fn pattern(size: usize) -> Vec<u8> {
@@ -65,7 +65,7 @@ fn reads_and_writes_move_one_position() {
         assert_eq!(file.write_future(b"W").await.expect("written"), 1);
         assert_eq!(content(&file), b"hello, World");
         assert_eq!(file.read_future(&mut buf).await.expect("the end"), 0);
-        // The other ways of reading know the same position.
+        // The other ways of reading use the same position.
         file.seek(SeekFrom::Start(7)).expect("seeks");
         file.read_all(&mut buf[..2]).expect("read");
         file.read_all_future(&mut buf[2..]).await.expect("read");
@@ -98,7 +98,7 @@ fn open_to_append(path: &Path) -> ChannelFile {
 }
 
 #[test]
-fn what_is_appended_goes_to_the_end_wherever_the_position_is() {
+fn appended_data_goes_to_the_end_wherever_the_position_is() {
     on_loop(|| async {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("log");
@@ -175,7 +175,7 @@ fn a_read_that_is_dropped_in_the_middle_leaves_the_file_as_it_was() {
         let mut got = vec![0; MUCH];
         file.read_all(&mut got).expect("read");
         assert!(got == pattern(MUCH), "it differs");
-        // And what comes next does not know of it: a seek, a write.
+        // Neither does it affect the next operation: a seek, a write.
         file.seek(SeekFrom::Start(0)).expect("seeks");
         drop_in_the_middle(&file, context);
         file.seek(SeekFrom::Start(1_000)).expect("seeks");
@@ -243,7 +243,7 @@ fn a_stream_of_a_file_reads_writes_and_seeks() {
         assert!(got == data[100..], "it differs");
         assert_eq!(stream.seek(SeekFrom::Start(0)).await.expect("seeks"), 0);
         stream.write_all(b"one\ntwo\n").await.expect("written");
-        // A read comes after the write before it.
+        // A read is ordered after the previous write.
         assert_eq!(stream.seek(SeekFrom::Start(0)).await.expect("seeks"), 0);
         let mut line = String::new();
         let mut lines = BufReader::new(stream);
@@ -268,7 +268,7 @@ fn a_stream_reads_behind_what_it_has_just_written() {
 }
 
 #[test]
-fn a_stream_that_is_asked_for_less_than_before_keeps_the_rest_in_the_file() {
+fn a_stream_read_into_a_smaller_buffer_leaves_the_rest_in_the_file() {
     in_loop(|context| {
         let file = file(b"0123456789");
         let mut stream = file.async_stream();
@@ -285,7 +285,7 @@ fn a_stream_that_is_asked_for_less_than_before_keeps_the_rest_in_the_file() {
 }
 
 #[test]
-fn closing_a_stream_of_a_file_writes_what_is_under_way() {
+fn closing_a_stream_of_a_file_completes_the_pending_write() {
     on_loop(|| async {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("file");

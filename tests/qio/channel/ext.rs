@@ -48,13 +48,13 @@ fn notifications(channel: &Channel, property: &str) -> Arc<AtomicUsize> {
 #[test]
 fn a_name_is_kept_and_read_back() {
     let channel: Channel = ChannelNull::new().upcast();
-    let told = notifications(&channel, "name");
+    let notified = notifications(&channel, "name");
     assert_eq!(channel.name(), None);
     channel.set_name(Some("a name"));
     channel.set_name(Some("a name"));
     assert_eq!(channel.name().as_deref(), Some("a name"));
     assert_eq!(
-        told.load(Ordering::SeqCst),
+        notified.load(Ordering::SeqCst),
         1,
         "the second time nothing changes"
     );
@@ -62,20 +62,20 @@ fn a_name_is_kept_and_read_back() {
     assert_eq!(channel.name().as_deref(), Some("another"));
     channel.set_name(None);
     assert_eq!(channel.property::<Option<String>>("name"), None);
-    assert_eq!(told.load(Ordering::SeqCst), 3);
+    assert_eq!(notified.load(Ordering::SeqCst), 3);
 }
 
 #[test]
 fn features_are_added_and_read_back() {
     let channel: Channel = ChannelBuffer::new(0).upcast();
-    let told = notifications(&channel, "features");
+    let notified = notifications(&channel, "features");
     assert!(channel.has_feature(Feature::SEEKABLE));
     assert!(!channel.has_feature(Feature::FD_PASS));
     channel.set_feature(Feature::FD_PASS);
     channel.set_feature(Feature::FD_PASS);
     assert_eq!(channel.features(), Feature::SEEKABLE | Feature::FD_PASS);
     assert_eq!(channel.property::<Feature>("features"), channel.features());
-    assert_eq!(told.load(Ordering::SeqCst), 1);
+    assert_eq!(notified.load(Ordering::SeqCst), 1);
     assert!(channel.has_feature(Feature::SEEKABLE | Feature::FD_PASS));
     assert!(
         !channel.has_feature(Feature::SEEKABLE | Feature::LISTEN),
@@ -109,15 +109,15 @@ fn bytes_are_written_and_read() {
 fn the_mode_is_set_on_each_kind_and_read_back() {
     let (channels, _peer) = each_kind();
     for channel in channels {
-        let told = notifications(&channel, "blocking");
+        let notified = notifications(&channel, "blocking");
         assert!(channel.is_blocking());
         channel.set_blocking(false).expect("non-blocking");
         channel.set_blocking(false).expect("non-blocking");
         assert!(!channel.is_blocking() && !channel.property::<bool>("blocking"));
-        assert_eq!(told.load(Ordering::SeqCst), 1);
+        assert_eq!(notified.load(Ordering::SeqCst), 1);
         channel.set_property("blocking", true);
         assert!(channel.is_blocking());
-        assert_eq!(told.load(Ordering::SeqCst), 2);
+        assert_eq!(notified.load(Ordering::SeqCst), 2);
     }
 }
 
@@ -139,13 +139,13 @@ fn the_mode_reaches_the_descriptor() {
 fn close_is_reported_once_and_may_be_repeated() {
     let (channels, _peer) = each_kind();
     for channel in channels {
-        let told = notifications(&channel, "closed");
+        let notified = notifications(&channel, "closed");
         assert!(!channel.is_closed());
         for _ in 0..3 {
             channel.close().expect("closed");
             assert!(channel.is_closed() && channel.property::<bool>("closed"));
         }
-        assert_eq!(told.load(Ordering::SeqCst), 1);
+        assert_eq!(notified.load(Ordering::SeqCst), 1);
     }
 }
 
@@ -209,7 +209,7 @@ fn a_channel_that_was_closed_can_be_named() {
 }
 
 #[test]
-fn what_a_kind_cannot_do_is_unsupported() {
+fn operations_that_a_class_does_not_have_are_unsupported() {
     let (channels, _peer) = each_kind();
     for channel in channels {
         if !channel.has_feature(Feature::SHUTDOWN) {

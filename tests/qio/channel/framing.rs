@@ -17,7 +17,7 @@ use qio::{
 
 use crate::{
     common::{in_loop, in_time, on_loop},
-    layer::tls::ends::{NAME, client_creds, server_creds, strangers},
+    layer::tls::fixtures::{NAME, client_creds, server_creds, strangers},
 };
 
 const FRAMINGS: [Framing; 7] = [

@@ -77,7 +77,7 @@ fn the_pattern_goes_through_files_and_memory() {
 }
 
 #[test]
-fn one_read_or_write_takes_what_there_is() {
+fn one_read_or_write_transfers_what_is_available() {
     on_loop(|| async {
         for (to, from) in [nonblocking_pair(), tcp()] {
             assert_eq!(to.write_future(b"abc").await.expect("written"), 3);
@@ -90,7 +90,7 @@ fn one_read_or_write_takes_what_there_is() {
             let mut iov = [IoSliceMut::new(&mut one), IoSliceMut::new(&mut two)];
             assert_eq!(from.readv_future(&mut iov).await.expect("read"), 3);
             assert_eq!((&one, &two[..2]), (b"d", &b"ef"[..]));
-            // There is no room, and no data either.
+            // An empty buffer, and no data either.
             assert_eq!(from.read_future(&mut []).await.expect("nothing"), 0);
             assert_eq!(to.write_future(&[]).await.expect("nothing"), 0);
         }
@@ -98,7 +98,7 @@ fn one_read_or_write_takes_what_there_is() {
 }
 
 #[test]
-fn the_end_is_zero_or_false_before_the_first_byte_and_an_error_after_it() {
+fn end_of_file_is_zero_or_false_before_the_first_byte_and_an_error_after_it() {
     on_loop(|| async {
         for data in [&b""[..], b"abc"] {
             let (a, b) = ChannelSocket::pair().expect("a socketpair");
@@ -139,7 +139,7 @@ fn reads_late(read: Channel, write: Channel) {
     });
 }
 
-/// A write in blocking mode, of more than there is room for until a timer has ticked.
+/// A write in blocking mode that exceeds the buffer space until a timer has fired.
 fn writes_late(read: Channel, write: Channel) {
     on_loop(|| async move {
         write.set_blocking(true).expect("blocking");
@@ -216,7 +216,7 @@ fn ready_reports_the_conditions_that_are_there() {
 fn ready_reports_closing_and_refuses_to_wait_for_nothing() {
     on_loop(|| async {
         let (a, _b) = nonblocking_pair();
-        let e = a.ready(IOCondition::empty()).await.expect_err("for ever");
+        let e = a.ready(IOCondition::empty()).await.expect_err("forever");
         assert_eq!(to_errno(&e), Some(Errno::EINVAL as i32));
         let closes = a.clone();
         after_ticks(move || closes.close().expect("closes"));
@@ -238,10 +238,10 @@ fn accept_future_waits_for_a_connection_in_both_modes() {
             let listener = listener();
             listener.set_blocking(blocking).expect("the mode");
             let address = listener.local_address().expect("an address");
-            let (told, client) = std::sync::mpsc::channel();
+            let (sender, client) = std::sync::mpsc::channel();
             after_ticks(move || {
                 let client = ChannelSocket::connect(&address).expect("connects");
-                told.send(client).expect("awaited");
+                sender.send(client).expect("awaited");
             });
             let server = listener.accept_future().await.expect("accepts");
             let client = client.recv().expect("connected");
@@ -318,7 +318,7 @@ fn futures_of_channels_can_be_sent_to_another_thread() {
 }
 
 #[test]
-fn a_peek_of_less_than_there_was_room_for_leaves_the_data_ready() {
+fn a_short_peek_leaves_the_channel_readable() {
     on_loop(|| async {
         // A task of the hub, which remembers what was read.
         qio::spawn_local(peek_and_read()).await.expect("no panic");
@@ -340,7 +340,7 @@ async fn peek_and_read() {
 }
 
 #[test]
-fn who_waits_for_a_hang_up_does_not_make_readers_forget_what_is_there() {
+fn a_waiter_for_hup_does_not_clear_the_readiness_of_readers() {
     on_loop(|| async {
         let (a, b) = tcp();
         let reading = b.clone();

@@ -1,4 +1,4 @@
-//! Futures on classes that this crate knows nothing of: they tell by a watch, or by a descriptor.
+//! Futures on classes of other code, which report readiness by a watch or by a descriptor.
 
 use std::sync::atomic::Ordering;
 
@@ -18,10 +18,10 @@ mod imp {
     use glib::{IOCondition, Source};
     use qio::{ChannelSocket, ReadFlags, Readiness, WriteFlags, prelude::*, subclass::prelude::*};
 
-    /// A class that passes on to a socket, and tells by one slot only how to wait.
+    /// A class that forwards to a socket, and implements only one virtual function for waiting.
     #[derive(Default)]
     pub struct Proxy {
-        /// The socket, and whether it is the watch that tells.
+        /// The socket, and whether readiness is reported by the watch.
         pub(super) inner: OnceLock<(ChannelSocket, bool)>,
     }
 
@@ -93,7 +93,7 @@ impl Proxy {
 }
 
 #[test]
-fn the_pattern_goes_through_classes_that_report_by_one_slot_how_to_wait() {
+fn the_pattern_goes_through_classes_that_implement_one_wait_function() {
     for by_watch in [true, false] {
         on_loop(move || async move {
             let (a, b) = ChannelSocket::pair().expect("a socketpair");
@@ -104,7 +104,7 @@ fn the_pattern_goes_through_classes_that_report_by_one_slot_how_to_wait() {
 }
 
 #[test]
-fn a_class_in_blocking_mode_that_is_not_ours_is_read_once_it_is_ready() {
+fn a_foreign_class_in_blocking_mode_is_read_once_it_is_ready() {
     for by_watch in [true, false] {
         on_loop(move || async move {
             let (a, b) = ChannelSocket::pair().expect("a socketpair");

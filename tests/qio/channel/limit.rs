@@ -33,7 +33,7 @@ fn quiet() -> Vec<(Channel, Box<dyn Send>)> {
 }
 
 #[test]
-fn a_future_that_is_too_late_fails_and_loses_nothing() {
+fn a_future_that_times_out_loses_no_data() {
     on_loop(|| async {
         let (a, b) = nonblocking_pair();
         b.write_all(b"ab").expect("there is space");
@@ -52,7 +52,7 @@ fn a_future_that_is_too_late_fails_and_loses_nothing() {
 }
 
 #[test]
-fn a_future_that_is_ready_is_not_too_late() {
+fn a_ready_future_does_not_time_out() {
     on_loop(|| async {
         let (a, b) = nonblocking_pair();
         b.write_all(b"a").expect("there is space");
@@ -98,7 +98,7 @@ fn limits_work_on_tasks_of_either_kind() {
 }
 
 #[test]
-fn what_is_cancelled_before_does_not_begin() {
+fn an_operation_cancelled_before_does_not_begin() {
     on_loop(|| async {
         let (a, b) = nonblocking_pair();
         b.write_all(b"x").expect("there is space");
@@ -112,7 +112,7 @@ fn what_is_cancelled_before_does_not_begin() {
 }
 
 #[test]
-fn what_is_cancelled_meanwhile_ends_and_loses_nothing() {
+fn an_operation_cancelled_meanwhile_ends_and_loses_no_data() {
     on_loop(|| async {
         let (a, b) = nonblocking_pair();
         b.write_all(b"ab").expect("there is space");
@@ -219,7 +219,7 @@ fn in_coroutine<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) ->
 }
 
 #[test]
-fn a_wait_in_a_coroutine_can_take_too_long() {
+fn a_wait_in_a_coroutine_can_time_out() {
     let (e, ticks) = in_coroutine(|| {
         let (a, _b) = nonblocking_pair();
         a.set_name(Some("the quiet one"));

@@ -1,12 +1,12 @@
 //! `src/channel/splice/`.
 
+mod backpressure;
 mod counts;
-pub(super) mod ends;
+pub(super) mod fixtures;
 mod loss;
 mod messages;
-mod notes;
 mod pairs;
-mod pressure;
 mod relay;
 mod relay_faults;
 mod urgent;
+mod zero_copy;

@@ -62,7 +62,7 @@ fn memory_and_files_seek() {
         let mut text = String::new();
         stream.read_to_string(&mut text).expect("read");
         assert_eq!(text, "6789");
-        assert_eq!(stream.stream_position().expect("told"), 10);
+        assert_eq!(stream.stream_position().expect("a position"), 10);
         stream.rewind().expect("moved");
         let mut one = [0];
         stream.read_exact(&mut one).expect("read");
@@ -77,7 +77,7 @@ fn memory_and_files_seek() {
 }
 
 #[test]
-fn the_end_of_the_file_is_the_end_of_the_stream() {
+fn end_of_file_is_the_end_of_the_std_stream() {
     let (a, b) = ChannelSocket::pair().expect("a socketpair");
     a.write_all(b"all of it").expect("written");
     a.shutdown(Shutdown::Write).expect("shut down");
@@ -87,7 +87,7 @@ fn the_end_of_the_file_is_the_end_of_the_stream() {
 }
 
 #[test]
-fn a_plain_reference_says_would_block() {
+fn a_plain_reference_returns_would_block() {
     let (a, b) = nonblocking_pair();
     let e = Read::read(&mut &b, &mut [0]).expect_err("empty");
     assert_eq!(e.kind(), ErrorKind::WouldBlock);
@@ -158,7 +158,7 @@ fn a_buffered_writer_works_on_a_full_channel() {
 }
 
 #[test]
-fn the_adapter_reports_what_waiting_does_not_mend() {
+fn the_adapter_returns_errors_other_than_would_block() {
     let (a, b) = nonblocking_pair();
     drop(b);
     let e = a.blocking_io().write(b"x").expect_err("no reader");

@@ -29,10 +29,10 @@ fn check_closed(e: &io::Error) {
 
 /// Runs `job` while two threads open what a released number could be mistaken for, and close
 /// it again: files with known content, and sockets with data to be read.
-fn among_strangers(job: impl FnOnce()) {
+fn among_unrelated_files(job: impl FnOnce()) {
     let directory = tempfile::tempdir().expect("a directory");
-    let path = directory.path().join("stranger");
-    fs::write(&path, b"stranger").expect("written");
+    let path = directory.path().join("unrelated");
+    fs::write(&path, b"unrelated").expect("written");
     let done = AtomicBool::new(false);
     // Ends the threads also when the job panics.
     struct Done<'a>(&'a AtomicBool);
@@ -50,7 +50,7 @@ fn among_strangers(job: impl FnOnce()) {
         scope.spawn(|| {
             while !done.load(Ordering::SeqCst) {
                 let (one, mut other) = UnixStream::pair().expect("a pair");
-                other.write_all(b"stranger").expect("written");
+                other.write_all(b"unrelated").expect("written");
                 drop((one, other));
             }
         });
@@ -63,7 +63,7 @@ fn open_file(path: &Path) {
     drop(File::open(path).expect("opened"));
 }
 
-/// One round: a thread reads, where nobody ever writes, while this one ends that.
+/// One round: a thread blocks in a read without any writer, and this thread ends the read.
 fn end_a_reader(reader: &Channel, wait_first: bool, end: impl FnOnce()) -> io::Result<usize> {
     let blocked = Blocked::default();
     thread::scope(|scope| {
@@ -95,7 +95,7 @@ fn in_a_minute(job: impl FnOnce() + Send + 'static) {
 #[test]
 fn shutting_a_socket_down_ends_a_blocked_read() {
     in_a_minute(|| {
-        among_strangers(|| {
+        among_unrelated_files(|| {
             for round in 0..ROUNDS {
                 let (a, _b) = ChannelSocket::pair().expect("a socketpair");
                 let result = end_a_reader(a.upcast_ref(), round % 2 == 0, || {
@@ -110,7 +110,7 @@ fn shutting_a_socket_down_ends_a_blocked_read() {
 #[test]
 fn closing_a_socket_ends_a_blocked_read() {
     in_a_minute(|| {
-        among_strangers(|| {
+        among_unrelated_files(|| {
             for round in 0..ROUNDS {
                 let (a, _b) = ChannelSocket::pair().expect("a socketpair");
                 let result = end_a_reader(a.upcast_ref(), round % 2 == 0, || {
@@ -128,7 +128,7 @@ fn closing_a_socket_ends_a_blocked_read() {
 #[test]
 fn closing_a_pipe_ends_a_blocked_read() {
     in_a_minute(|| {
-        among_strangers(|| {
+        among_unrelated_files(|| {
             for round in 0..ROUNDS {
                 let (read, _write) = ChannelFile::pipe().expect("a pipe");
                 let result = end_a_reader(read.upcast_ref(), round % 2 == 0, || {
@@ -176,7 +176,7 @@ fn closing_an_adopted_listening_socket_ends_a_blocked_accept_and_nothing_else() 
             let fd = owner.with_fd(|fd| fd.try_clone_to_owned());
             let fd = fd.expect("open").expect("a duplicate");
             let adopted = ChannelSocket::new_fd(fd).expect("a socket");
-            // Those that are made here are in non-blocking mode.
+            // Sockets created here are in non-blocking mode.
             adopted.set_blocking(true).expect("the mode");
             check_closed(&end_accept(&adopted));
             let address = owner.local_address().expect("an address");
@@ -232,7 +232,7 @@ fn closing_a_full_pipe_ends_a_blocked_write() {
 }
 
 #[test]
-fn closing_ends_a_read_of_everything_and_a_wait() {
+fn closing_ends_a_read_all_and_a_wait() {
     in_time(|| {
         for round in 0..100 {
             let (a, _b) = ChannelSocket::pair().expect("a socketpair");
@@ -263,7 +263,7 @@ fn closing_ends_a_read_of_everything_and_a_wait() {
     });
 }
 
-/// Four threads read until one of them is told of the end; the others must be told too.
+/// Four threads read until one of them gets the end of the stream; the others must get it too.
 fn race_with_readers(read: &Channel, write: &Channel) {
     let barrier = Barrier::new(6);
     thread::scope(|scope| {
@@ -282,7 +282,7 @@ fn race_with_readers(read: &Channel, write: &Channel) {
         }
         scope.spawn(|| {
             barrier.wait();
-            // Until nobody can read any more; what is written is ours and no stranger's.
+            // Until all readers have gone. Only this test writes to the descriptor.
             while write.write(b"mmmm").is_ok() {}
         });
         barrier.wait();
@@ -293,7 +293,7 @@ fn race_with_readers(read: &Channel, write: &Channel) {
 #[test]
 fn closing_races_with_reads_in_four_threads() {
     in_a_minute(|| {
-        among_strangers(|| {
+        among_unrelated_files(|| {
             for _ in 0..150 {
                 let (a, b) = ChannelSocket::pair().expect("a socketpair");
                 race_with_readers(a.upcast_ref(), b.upcast_ref());
@@ -307,7 +307,7 @@ fn closing_races_with_reads_in_four_threads() {
 #[test]
 fn closing_twice_at_once_closes_once() {
     in_a_minute(|| {
-        among_strangers(|| {
+        among_unrelated_files(|| {
             for _ in 0..ROUNDS {
                 let (a, b) = ChannelSocket::pair().expect("a socketpair");
                 let barrier = Barrier::new(2);
@@ -327,27 +327,27 @@ fn closing_twice_at_once_closes_once() {
 }
 
 #[test]
-fn a_number_is_not_used_again_while_a_reader_still_has_it() {
+fn a_closed_fd_number_is_not_reused_while_a_reader_uses_it() {
     in_time(|| {
         for _ in 0..200 {
             let (a, _b) = ChannelSocket::pair().expect("a socketpair");
-            let (number, lent) = (a.fd(), Barrier::new(2));
+            let (number, borrowed) = (a.fd(), Barrier::new(2));
             thread::scope(|scope| {
                 scope.spawn(|| {
                     a.with_fd(|fd| {
                         let before = crate::common::fds::target(fd);
-                        lent.wait();
-                        lent.wait();
+                        borrowed.wait();
+                        borrowed.wait();
                         assert_eq!(crate::common::fds::target(fd), before, "fd {number}");
                     })
                     .expect("open");
                 });
-                lent.wait();
+                borrowed.wait();
                 a.close().expect("closed");
                 // Would get the number if that were free.
-                let strangers: Vec<_> = (0..8).map(|_| File::open("/dev/null")).collect();
-                lent.wait();
-                drop(strangers);
+                let others: Vec<_> = (0..8).map(|_| File::open("/dev/null")).collect();
+                borrowed.wait();
+                drop(others);
             });
         }
     });

@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 /// Set in the process of a test that runs alone.
 const ALONE: &str = "QIO_TEST_ALONE";
 
-/// Runs the body of the test `name` (its full path) in a process of its own, where nothing else
+/// Runs the body of the test `name` (its full path) in a separate process, where nothing else
 /// opens descriptors or raises signals. There it is called; here its success is awaited.
 #[track_caller]
 pub(crate) fn alone(name: &str, body: impl FnOnce()) {
@@ -27,7 +27,7 @@ pub(crate) fn is_alone() -> bool {
     std::env::var_os(ALONE).is_some()
 }
 
-/// Runs the test `name` (its full path) in a process of its own, changed by `change`.
+/// Runs the test `name` (its full path) in a separate process, changed by `change`.
 #[track_caller]
 pub(crate) fn rerun(name: &str, change: impl FnOnce(&mut Command) -> &mut Command) -> Output {
     let mut command = rerun_command(name);
@@ -37,7 +37,7 @@ pub(crate) fn rerun(name: &str, change: impl FnOnce(&mut Command) -> &mut Comman
     output
 }
 
-/// The command that runs the test `name` (its full path) in a process of its own.
+/// The command that runs the test `name` (its full path) in a separate process.
 pub(crate) fn rerun_command(name: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().expect("this program"));
     command

@@ -6,7 +6,7 @@ use std::{
     thread,
 };
 
-/// Told by a thread right before it blocks, so that others can see it blocked.
+/// Set by a thread right before it blocks, so that other threads can wait until it is blocked.
 #[derive(Default)]
 pub(crate) struct Blocked(AtomicI32);
 
@@ -16,7 +16,8 @@ impl Blocked {
             .store(nix::unistd::gettid().as_raw(), Ordering::SeqCst);
     }
 
-    /// Spins until that thread sleeps, which it does for nothing but the channel; or is gone.
+    /// Spins until that thread sleeps, which it does only in the call on the channel, or has
+    /// exited.
     pub(crate) fn wait(&self) {
         loop {
             match self.0.load(Ordering::SeqCst) {

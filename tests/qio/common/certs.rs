@@ -1,4 +1,4 @@
-//! Certificates, made for each test: good ones, and such as nobody should have.
+//! Certificates, generated for each test: valid and invalid ones.
 
 use std::{
     fs,
@@ -35,7 +35,7 @@ pub(crate) enum Heed {
 pub(crate) struct Request(CertificateParams);
 
 impl Request {
-    /// Of an authority: it says so, and may sign certificates and lists of revoked ones.
+    /// Of a certificate authority (CA), which may sign certificates and revocation lists (CRL).
     pub(crate) fn authority(name: &str) -> Self {
         Self::plain(name)
             .constraints(IsCa::Ca(BasicConstraints::Unconstrained))
@@ -74,7 +74,7 @@ impl Request {
         self
     }
 
-    /// Says that it is of an authority, which need not be heeded.
+    /// Adds non-critical basic constraints of a CA.
     pub(crate) fn perhaps_authority(self) -> Self {
         self.extension(&[2, 5, 29, 19], Heed::May, vec![0x30, 3, 1, 1, 0xff])
     }
@@ -245,7 +245,7 @@ impl Cert {
         }
     }
 
-    /// The same, shown with others beside it.
+    /// The same, presented together with other certificates.
     pub(crate) fn with_pem(&self, pem: String) -> Self {
         let pair = KeyPair::from_pem(&self.key).expect("its own key");
         Self::new(pem, self.params.clone(), pair)
@@ -255,7 +255,7 @@ impl Cert {
         Issuer::from_params(&self.params, &self.pair)
     }
 
-    /// The list, in PEM form, of those that it has signed and revoked.
+    /// The certificate revocation list (CRL), in PEM form.
     pub(crate) fn revokes(&self, serials: &[u8]) -> String {
         self.revocations(serials, 2090)
     }
@@ -305,7 +305,7 @@ impl Cert {
     }
 }
 
-/// A directory in QEMU's layout, gone with the test.
+/// A directory in QEMU's layout, removed with the test.
 pub(crate) struct Directory(tempfile::TempDir);
 
 impl Directory {

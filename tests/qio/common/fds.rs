@@ -13,11 +13,11 @@ pub(crate) fn count() -> usize {
     fs::read_dir("/proc/self/fd").expect("/proc").count() - 1
 }
 
-/// What each of them refers to, in the order of their numbers. Only a test that runs alone may ask.
+/// What each of them refers to, in the order of their numbers. For tests that run alone only.
 pub(crate) fn all() -> Vec<String> {
     let numbers = fs::read_dir("/proc/self/fd").expect("/proc");
     let links = numbers.filter_map(|it| fs::read_link(it.ok()?.path()).ok());
-    // That of the directory has gone with it.
+    // The descriptor of the directory was closed with it.
     let mut links: Vec<_> = links.map(|it| it.to_string_lossy().into_owned()).collect();
     links.retain(|link| !link.contains("/fd"));
     links

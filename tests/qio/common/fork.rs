@@ -13,7 +13,7 @@ const LIMIT: u32 = 20;
 /// Runs `child` in a forked process, and returns when that has ended well.
 #[track_caller]
 pub(crate) fn in_child(child: impl FnOnce()) {
-    // SAFETY: the child exits without running anything that is not its own.
+    // SAFETY: the child runs only the closure, and exits without destructors.
     match unsafe { fork() }.expect("a fork") {
         ForkResult::Child => {
             alarm::set(LIMIT);

@@ -1,4 +1,4 @@
-//! How much memory this process takes. Only a test that runs alone may ask.
+//! How much memory this process takes. For tests that run alone only.
 
 use std::fs;
 

@@ -2,8 +2,9 @@
 
 pub(crate) mod alone;
 pub(crate) mod blocked;
-#[allow(dead_code)] // the tests inside the room of TLS use the rest
+#[allow(dead_code)] // the unit tests of the TLS module use the rest
 pub(crate) mod certs;
+pub(crate) mod classes;
 pub(crate) mod fds;
 pub(crate) mod fork;
 pub(crate) mod memory;
@@ -51,7 +52,7 @@ pub(crate) fn in_time<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'stati
     }
 }
 
-/// Runs a future on a main loop of its own, in time.
+/// Runs a future on a private main loop, in time.
 #[track_caller]
 pub(crate) fn on_loop<T, F>(make: impl FnOnce() -> F + Send + 'static) -> T
 where
@@ -61,7 +62,7 @@ where
     in_loop(|context| context.block_on(async { make().await }))
 }
 
-/// Runs `body` in a thread with a main context of its own, in time.
+/// Runs `body` in a thread with a private main context, in time.
 #[track_caller]
 pub(crate) fn in_loop<T: Send + 'static>(
     body: impl FnOnce(&glib::MainContext) -> T + Send + 'static,
@@ -69,7 +70,7 @@ pub(crate) fn in_loop<T: Send + 'static>(
     in_time(|| {
         let context = glib::MainContext::new();
         let result = context.with_thread_default(|| body(&context));
-        result.expect("nobody else has this context")
+        result.expect("no other thread has acquired this context")
     })
 }
 
@@ -78,8 +79,8 @@ pub(crate) fn settle(context: &glib::MainContext) {
     while context.iteration(false) {}
 }
 
-/// Counts the ticks of a timer on this thread's main loop, and acts at the third: who waits for
-/// what `act` does, and holds up the loop, waits for ever.
+/// Counts the ticks of a timer on this thread's main loop, and acts at the third: a wait for
+/// what `act` does that blocks the loop never ends.
 pub(crate) fn after_ticks(act: impl FnOnce() + Send + 'static) -> Arc<AtomicU32> {
     let ticks = Arc::new(AtomicU32::new(0));
     let (counted, mut act) = (ticks.clone(), Some(act));

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 
 use glib::{ControlFlow, MainContext, Priority, translate::*};
 
-/// An address of IPv4, of which GIO is not told what it is.
+/// An IPv4 address as a native socket address, whose family GIO does not interpret.
 pub(crate) fn ipv4(address: Ipv4Addr, port: u16) -> gio::SocketAddress {
     let native = libc::sockaddr_in {
         sin_family: libc::AF_INET as u16,
@@ -39,7 +39,7 @@ pub(crate) fn sources(context: &MainContext) -> usize {
     (1..id.as_raw()).filter(is_there).count()
 }
 
-/// Makes `pidfd_open(2)` fail with `ENOSYS` in this thread and those that it starts, as on older
+/// Makes `pidfd_open(2)` fail with `ENOSYS` in this thread and its children, as on older
 /// systems, in sandboxes and under valgrind. For tests that run alone.
 pub(crate) fn take_pidfds_away() {
     use nix::libc::{
@@ -53,7 +53,7 @@ pub(crate) fn take_pidfds_away() {
         jf,
         k,
     };
-    // The number of the call is what comes first.
+    // The number of the system call is the first field.
     let mut program = [
         op(BPF_LD | BPF_W | BPF_ABS, 0, (0, 0)),
         op(BPF_JMP | BPF_JEQ | BPF_K, SYS_pidfd_open as u32, (0, 1)),
@@ -64,7 +64,7 @@ pub(crate) fn take_pidfds_away() {
         len: program.len() as u16,
         filter: program.as_mut_ptr(),
     };
-    // SAFETY: the program lives through the call, and the kernel copies it.
+    // SAFETY: the program outlives the call, and the kernel copies it.
     unsafe {
         assert_eq!(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
         assert_eq!(

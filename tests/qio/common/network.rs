@@ -7,13 +7,13 @@ use nix::sched::{CloneFlags, unshare};
 use super::alone::alone;
 use crate::skip::skip;
 
-/// Runs the body of the test `name` (its full path) in a process, and a network, of its own. That
-/// has loopback, and at 10.9.0.1 and fd09::1 a link whose other hosts, 10.9.0.2 and fd09::2, never
-/// answer. Skips the test where there are no such networks.
+/// Runs the body of the test `name` (its full path) in a separate process and network namespace.
+/// That has loopback, and at 10.9.0.1 and fd09::1 a link whose other hosts, 10.9.0.2 and fd09::2,
+/// never answer. Skips the test where there are no such networks.
 #[track_caller]
 pub(crate) fn in_a_network(name: &str, body: impl FnOnce()) {
     alone(name, || {
-        // This thread, and those that it starts.
+        // This thread, and its children.
         match unshare(CloneFlags::CLONE_NEWNET).map_err(io::Error::from) {
             Ok(()) => {}
             Err(e) => return skip(format_args!("no network namespaces ({e})")),
@@ -25,7 +25,7 @@ pub(crate) fn in_a_network(name: &str, body: impl FnOnce()) {
     });
 }
 
-/// What is sent to the hosts that do not answer goes to the other end of the link, where nobody has
+/// Packets to the hosts that do not answer go to the other end of the link, where no interface has
 /// their addresses.
 const LINKS: [&str; 8] = [
     "link set lo up",

@@ -58,8 +58,8 @@ fn compare(sent: &[Vec<u8>], received: &[Vec<u8>]) {
     }
 }
 
-/// The pattern by futures on one main loop, in the given mode: whoever blocks there blocks the
-/// other end too, for ever.
+/// The pattern by futures on one main loop, in the given mode: an end that blocks the thread would
+/// block the other end too, forever.
 pub(crate) async fn transfer_by_futures(
     from: &impl IsA<Channel>,
     to: &impl IsA<Channel>,

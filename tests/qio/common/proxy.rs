@@ -17,7 +17,7 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    /// Speaks SOCKS5 to everybody, or to those who know the user and the password.
+    /// A SOCKS5 server, without authentication or with a user name and a password.
     pub(crate) fn socks(login: Option<(&str, &str)>) -> Self {
         Self::start(|port| {
             let mut command = Command::new("microsocks");
@@ -63,7 +63,8 @@ impl Proxy {
         }
     }
 
-    /// Waits until it does, which it does not tell. It ends if somebody else has the port by now.
+    /// Waits until the proxy listens, by connecting to it: it does not report that. The process
+    /// exits if the port is in use by now.
     fn listens(&mut self) -> bool {
         let end = Instant::now() + TIMEOUT;
         while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {
@@ -85,7 +86,7 @@ impl Drop for Proxy {
     }
 }
 
-/// A port that nobody has had for a moment.
+/// A port that was free a moment ago.
 fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bound");
     listener.local_addr().expect("an address").port()

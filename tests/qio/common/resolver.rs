@@ -1,4 +1,4 @@
-//! A name server of the test's own: a `GResolver` that knows what it is told.
+//! A `GResolver` for tests that returns configured answers.
 #![allow(unsafe_code)] // GIO's class cannot be derived from by its bindings.
 
 use std::{
@@ -17,27 +17,27 @@ use gio_sys::{
 use glib::{subclass::prelude::*, translate::*};
 use glib_sys::{GError, GList, gpointer};
 
-/// What the name server says to a name.
+/// The answer of the name server for a name.
 #[derive(Debug, Clone)]
 pub(crate) enum Answer {
     Addresses(&'static [&'static str]),
     /// Services are names too: `_ssh._tcp.example.org`.
     Services(&'static [(&'static str, u16)]),
-    /// It does not answer until it is not asked any more.
+    /// No answer until the request is cancelled.
     Silence,
 }
 
-/// From now on this is all that there is in the world. For tests that run alone.
-pub(crate) fn know(answers: impl IntoIterator<Item = (&'static str, Answer)>) {
+/// Adds answers, and makes this the default resolver. For tests that run alone.
+pub(crate) fn set_answers(answers: impl IntoIterator<Item = (&'static str, Answer)>) {
     let known = ANSWERS.get_or_init(Mutex::default);
     known.lock().expect("no panic").extend(answers);
     glib::Object::new::<Names>().set_default();
 }
 
-/// As [`know`], for one service whose hosts have the same port.
-pub(crate) fn know_service(name: &'static str, hosts: &[&'static str], port: u16) {
+/// As [`set_answers`], for one service whose hosts have the same port.
+pub(crate) fn set_service(name: &'static str, hosts: &[&'static str], port: u16) {
     let targets: Vec<_> = hosts.iter().map(|host| (*host, port)).collect();
-    know([(name, Answer::Services(Vec::leak(targets)))]);
+    set_answers([(name, Answer::Services(Vec::leak(targets)))]);
 }
 
 static ANSWERS: OnceLock<Mutex<HashMap<&'static str, Answer>>> = OnceLock::new();
@@ -79,7 +79,7 @@ unsafe impl IsSubclassable<imp::Names> for gio::Resolver {
 }
 
 fn answer(name: &str) -> Option<Answer> {
-    let known = ANSWERS.get().expect("it was told something");
+    let known = ANSWERS.get().expect("answers were configured");
     known.lock().expect("no panic").get(name).cloned()
 }
 
@@ -88,7 +88,7 @@ fn unknown(name: &str) -> glib::Error {
     glib::Error::new(gio::ResolverError::NotFound, &message)
 }
 
-/// The addresses of a name as a list, of the families that the flags ask for.
+/// The addresses of a name as a list, of the families in the flags.
 fn addresses(name: &str, flags: GResolverNameLookupFlags) -> Result<*mut GList, glib::Error> {
     let Some(Answer::Addresses(addresses)) = answer(name) else {
         return Err(unknown(name));
@@ -190,7 +190,7 @@ unsafe extern "C" fn lookup_with_flags_async(
         let task = gio_sys::g_task_new(resolver.cast(), cancellable, callback, data);
         match answer(name) {
             Some(Answer::Silence) => be_silent(task),
-            _ => tell(task, addresses(name, flags), free_addresses),
+            _ => return_list(task, addresses(name, flags), free_addresses),
         }
     }
 }
@@ -208,7 +208,7 @@ unsafe extern "C" fn service_async(
         let task = gio_sys::g_task_new(resolver.cast(), cancellable, callback, data);
         match answer(name) {
             Some(Answer::Silence) => be_silent(task),
-            _ => tell(task, services(name), free_services),
+            _ => return_list(task, services(name), free_services),
         }
     }
 }
@@ -222,7 +222,7 @@ unsafe extern "C" fn finish(
     unsafe { gio_sys::g_task_propagate_pointer(result.cast(), error).cast() }
 }
 
-unsafe fn tell(
+unsafe fn return_list(
     task: *mut GTask,
     result: Result<*mut GList, glib::Error>,
     free: unsafe extern "C" fn(gpointer),
@@ -239,7 +239,7 @@ unsafe fn tell(
 
 /// As GIO's own resolver: a thread waits, and the task ends when it is cancelled.
 unsafe fn be_silent(task: *mut GTask) {
-    // SAFETY: the reference is ours, and goes to the thread.
+    // SAFETY: the reference is owned, and is transferred to the thread.
     unsafe {
         gio_sys::g_task_set_return_on_cancel(task, 1);
         gio_sys::g_task_run_in_thread(task, Some(wait));
@@ -272,7 +272,7 @@ unsafe extern "C" fn free_addresses(list: gpointer) {
         // SAFETY: the list had the reference.
         unsafe { gobject_sys::g_object_unref(address.cast()) };
     }
-    // SAFETY: a list of addresses that nobody has taken.
+    // SAFETY: a list of addresses whose ownership was not transferred.
     unsafe { glib_sys::g_list_free_full(list.cast(), Some(free)) };
 }
 
@@ -281,6 +281,6 @@ unsafe extern "C" fn free_services(list: gpointer) {
         // SAFETY: the list had it.
         unsafe { gio_sys::g_srv_target_free(target.cast::<GSrvTarget>()) };
     }
-    // SAFETY: a list of targets that nobody has taken.
+    // SAFETY: a list of targets whose ownership was not transferred.
     unsafe { glib_sys::g_list_free_full(list.cast(), Some(free)) };
 }

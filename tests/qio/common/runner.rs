@@ -1,4 +1,4 @@
-//! A main loop in a thread of its own.
+//! A main loop in a separate thread.
 
 use std::{sync::mpsc, thread};
 
@@ -6,7 +6,7 @@ use glib::{ControlFlow, MainContext, MainLoop, Priority};
 
 use super::TIMEOUT;
 
-/// A thread that runs a context of its own for as long as this lives.
+/// A thread that runs a private context until this is dropped.
 pub(crate) struct Runner {
     pub(crate) context: MainContext,
     main_loop: MainLoop,

@@ -28,7 +28,7 @@ pub(crate) fn interruptions() -> usize {
     INTERRUPTIONS.load(Ordering::SeqCst)
 }
 
-/// Interrupts this thread by a signal again and again, for as long as the timer lives. System
+/// Interrupts this thread by a signal again and again, until the timer is dropped. System
 /// calls are not restarted: they fail with `EINTR`.
 pub(crate) fn interrupt_this_thread() -> Timer {
     interrupt_this_thread_every(Duration::from_micros(300))
@@ -57,7 +57,7 @@ pub(crate) fn interrupt_this_thread_every(time: Duration) -> Timer {
 /// Undoes what Rust's runtime does at the start: from now on `SIGPIPE` ends this process.
 pub(crate) fn make_sigpipe_deadly() {
     let action = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
-    // SAFETY: no handler of ours is called.
+    // SAFETY: no signal handler is installed.
     unsafe { sigaction(Signal::SIGPIPE, &action) }.expect("the default action");
 }
 
@@ -79,6 +79,6 @@ pub(crate) fn bit(signal: Signal) -> u64 {
 /// From now on the system removes ended children of this process from its table, without a status.
 pub(crate) fn ignore_sigchld() {
     let action = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
-    // SAFETY: no handler of ours is called.
+    // SAFETY: no signal handler is installed.
     unsafe { sigaction(Signal::SIGCHLD, &action) }.expect("ignored");
 }

@@ -1,6 +1,6 @@
 //! Tests that this machine cannot run: they are skipped visibly.
 //!
-//! `.ci/test` counts the skips and fails on unexpected ones where that is asked for. A test binary
+//! `.ci/test` counts the skips and fails on unexpected ones on request. A test binary
 //! that runs by itself skips nothing for a missing package: the test fails, and names it.
 
 use std::{

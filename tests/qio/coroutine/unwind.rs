@@ -140,21 +140,21 @@ mod imp {
 
     /// Waits within its own slot.
     #[derive(Default)]
-    pub struct Patient {
+    pub struct Persistent {
         pub(super) inner: OnceLock<ChannelSocket>,
         pub(super) dropped: AtomicUsize,
     }
 
     #[glib::object_subclass]
-    impl ObjectSubclass for Patient {
+    impl ObjectSubclass for Persistent {
         const NAME: &'static str = "TestPatient";
-        type Type = super::Patient;
+        type Type = super::Persistent;
         type ParentType = qio::Channel;
     }
 
-    impl ObjectImpl for Patient {}
+    impl ObjectImpl for Persistent {}
 
-    impl ChannelImpl for Patient {
+    impl ChannelImpl for Persistent {
         fn readv(
             &self,
             iov: &mut [io::IoSliceMut<'_>],
@@ -176,10 +176,10 @@ mod imp {
 }
 
 glib::wrapper! {
-    pub struct Patient(ObjectSubclass<imp::Patient>) @extends Channel;
+    pub struct Persistent(ObjectSubclass<imp::Persistent>) @extends Channel;
 }
 
-impl Patient {
+impl Persistent {
     fn new(socket: ChannelSocket) -> Self {
         let this: Self = glib::Object::new();
         this.imp().inner.set(socket).expect("new");
@@ -191,10 +191,10 @@ impl Patient {
 fn a_slot_of_a_class_may_wait_in_a_coroutine() {
     run(|| {
         let (a, b) = nonblocking_pair();
-        let patient = Patient::new(a);
+        let persistent = Persistent::new(a);
         let ticks = after_ticks(move || b.write_all(b"late").expect("space"));
         let mut buf = [0; 8];
-        assert_eq!(patient.read(&mut buf).expect("read"), 4);
+        assert_eq!(persistent.read(&mut buf).expect("read"), 4);
         assert!(ticks.load(Ordering::Relaxed) >= 3);
     });
 }
@@ -203,7 +203,7 @@ fn a_slot_of_a_class_may_wait_in_a_coroutine() {
 fn two_coroutines_may_wait_in_the_counterpart_of_one_virtual_function() {
     in_loop(|context| {
         let (a, b) = nonblocking_pair();
-        let reader = Patient::new(a);
+        let reader = Persistent::new(a);
         // The class overrides the function of buffers, which that of `GBytes` calls.
         let reads = [reader.clone(), reader].map(|reader| spawn(move || reader.read_bytes(1)));
         settle(context);
@@ -222,21 +222,27 @@ fn aborting_unwinds_through_a_slot_of_a_class() {
     in_loop(|context| {
         let dropped = Rc::new(Cell::new(0));
         let (a, _b) = nonblocking_pair();
-        let patient = Patient::new(a);
-        let (reader, counts) = (patient.clone(), dropped.clone());
+        let persistent = Persistent::new(a);
+        let (reader, counts) = (persistent.clone(), dropped.clone());
         let handle = spawn(move || {
             let _guard = Guard(counts);
             reader.read(&mut [0; 8])
         });
         settle(context);
         assert_eq!(
-            (dropped.get(), patient.imp().dropped.load(Ordering::Relaxed)),
+            (
+                dropped.get(),
+                persistent.imp().dropped.load(Ordering::Relaxed)
+            ),
             (0, 0)
         );
         handle.abort();
         settle(context);
         assert_eq!(
-            (dropped.get(), patient.imp().dropped.load(Ordering::Relaxed)),
+            (
+                dropped.get(),
+                persistent.imp().dropped.load(Ordering::Relaxed)
+            ),
             (1, 1)
         );
         assert!(
@@ -255,7 +261,7 @@ fn aborting_unwinds_code_that_does_not_look_at_errors() {
     in_loop(|context| {
         let dropped = Rc::new(Cell::new(0));
         let (a, _b) = nonblocking_pair();
-        let (reader, counts) = (Patient::new(a), dropped.clone());
+        let (reader, counts) = (Persistent::new(a), dropped.clone());
         let handle = spawn(move || {
             let _guard = Guard(counts);
             // Tries three times, each of which waits.

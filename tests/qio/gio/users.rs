@@ -8,7 +8,7 @@ use qio::{ChannelBuffer, ChannelSocket, IoStream, prelude::*};
 
 use crate::{
     common::{in_time, on_loop},
-    layer::tls::ends::strangers,
+    layer::tls::fixtures::strangers,
 };
 
 #[test]

@@ -35,7 +35,7 @@ fn a_wait_goes_along_when_its_channel_is_attached_to_another_context() {
     assert!(iterations(&here) <= FEW);
     assert!(
         !waits.is_finished(),
-        "nobody runs the context of the channel"
+        "no thread runs the context of the channel"
     );
     let runner = Runner::new();
     a.attach_context(&runner.context);
@@ -83,19 +83,19 @@ fn a_channel_lets_go_of_the_context_that_it_was_attached_to() {
     drop(b);
 }
 
-/// A task that reads bytes until the end and tells of each.
-fn telling(context: &MainContext, channel: &ChannelSocket) -> mpsc::Receiver<io::Result<u8>> {
+/// A task that reads bytes until the end and reports each.
+fn reporting(context: &MainContext, channel: &ChannelSocket) -> mpsc::Receiver<io::Result<u8>> {
     let (sender, receiver) = mpsc::channel();
     let channel = channel.clone();
     drop(qio::spawn_in(context, Priority::DEFAULT, async move {
         let mut byte = [0];
         loop {
-            let told = match channel.read_all_eof_future(&mut byte).await {
+            let reported = match channel.read_all_eof_future(&mut byte).await {
                 Ok(true) => sender.send(Ok(byte[0])),
                 Ok(false) => break,
                 Err(e) => sender.send(Err(e)),
             };
-            if told.is_err() {
+            if reported.is_err() {
                 break;
             }
         }
@@ -107,16 +107,16 @@ fn telling(context: &MainContext, channel: &ChannelSocket) -> mpsc::Receiver<io:
 fn a_channel_that_goes_back_and_forth_between_running_contexts_keeps_its_waiters() {
     let runners = [Runner::new(), Runner::new()];
     let (a, b) = ChannelSocket::pair().expect("a socketpair");
-    let told = telling(&runners[0].context, &a);
+    let reported = reporting(&runners[0].context, &a);
     for round in 0..2_000_u32 {
         a.attach_context(&runners[round as usize % 2].context);
         b.write_all(&[round as u8]).expect("space");
-        let byte = told.recv_timeout(TIMEOUT).expect("its wait went along");
+        let byte = reported.recv_timeout(TIMEOUT).expect("its wait went along");
         assert_eq!(byte.expect("read"), round as u8);
     }
     a.detach_context();
     b.write_all(b"!").expect("space");
-    let byte = told.recv_timeout(TIMEOUT).expect("it goes on");
+    let byte = reported.recv_timeout(TIMEOUT).expect("it goes on");
     assert_eq!(byte.expect("read"), b'!');
 }
 
@@ -124,9 +124,9 @@ fn a_channel_that_goes_back_and_forth_between_running_contexts_keeps_its_waiters
 fn nothing_is_lost_while_a_channel_moves_all_the_time() {
     let runners = [Runner::new(), Runner::new()];
     let (a, b) = ChannelSocket::pair().expect("a socketpair");
-    let told = runners
+    let reported = runners
         .each_ref()
-        .map(|runner| telling(&runner.context, &a));
+        .map(|runner| reporting(&runner.context, &a));
     let done = Arc::new(AtomicBool::new(false));
     let (over, channel) = (done.clone(), a.clone());
     let contexts = runners.each_ref().map(|runner| runner.context.clone());
@@ -143,12 +143,14 @@ fn nothing_is_lost_while_a_channel_moves_all_the_time() {
         b.write_all(&[round as u8]).expect("space");
         loop {
             // Either of the two gets it.
-            let byte = told.iter().find_map(|told| told.try_recv().ok());
+            let byte = reported
+                .iter()
+                .find_map(|reported| reported.try_recv().ok());
             match byte {
                 Some(Ok(byte)) if byte == round as u8 => return Ok(()),
                 Some(byte) => return Err(format!("round {round}: {byte:?}")),
                 None if std::time::Instant::now() > end => {
-                    return Err(format!("round {round}: nobody is told"));
+                    return Err(format!("round {round}: no task has reported it"));
                 }
                 None => thread::yield_now(),
             }

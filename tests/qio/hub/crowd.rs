@@ -32,14 +32,14 @@ impl Crowd {
     fn new(runners: [Runner; 3], channel: &ChannelSocket, settled: bool) -> Self {
         let (sender, results) = mpsc::channel();
         for runner in &runners {
-            let (theirs, told) = (channel.clone(), sender.clone());
+            let (theirs, sent) = (channel.clone(), sender.clone());
             let ready = async move {
-                let _ = told.send(("future", theirs.ready(IN).await));
+                let _ = sent.send(("future", theirs.ready(IN).await));
             };
             drop(qio::spawn_in(&runner.context, Priority::DEFAULT, ready));
-            let told = sender.clone();
+            let sent = sender.clone();
             let on_ready = move |_: &ChannelSocket, condition| {
-                let _ = told.send(("watch", Ok(condition)));
+                let _ = sent.send(("watch", Ok(condition)));
                 ControlFlow::Break
             };
             channel.add_watch_source(IN, on_ready, Some(&runner.context));

@@ -104,3 +104,23 @@ fn a_task_may_fork_and_both_sides_go_on() {
         );
     });
 }
+
+#[test]
+fn a_wait_for_a_descriptor_that_the_epoll_instance_of_a_forked_child_cannot_watch_fails() {
+    let name = "hub::fork::\
+                a_wait_for_a_descriptor_that_the_epoll_instance_of_a_forked_child_cannot_watch_fails";
+    alone(name, || {
+        let context = MainContext::new();
+        let (a, b) = pair();
+        let mut waits = Some(reading(&context, &a));
+        in_child(|| {
+            // Without the channel: the hub of the child finds no such descriptor.
+            nix::unistd::close(a.fd()).expect("open");
+            let read = join(&context, waits.take().expect("here")).expect("no panic");
+            assert!(read.is_err());
+        });
+        b.write_all(b"x").expect("space");
+        let read = join(&context, waits.take().expect("here")).expect("no panic");
+        assert_eq!(read.expect("read"), b"x");
+    });
+}

@@ -79,7 +79,7 @@ fn what_a_call_of_a_handler_leaves_is_reported_again_level_triggered() {
 }
 
 #[test]
-fn a_handler_is_called_as_long_as_there_is_room_to_write() {
+fn a_handler_is_called_as_long_as_the_send_buffer_has_space() {
     let context = MainContext::new();
     let (a, b) = nonblocking_pair();
     let (handler, calls) = counting();
@@ -120,7 +120,7 @@ fn a_handler_that_is_replaced_is_not_called_again() {
     assert_eq!(of_first.get(), before);
     a.set_fd_handler_local(Some(&context), None, None);
     let before = of_second.get();
-    assert!(iterations(&context) <= FEW, "nobody is called");
+    assert!(iterations(&context) <= FEW, "no handler is called");
     assert_eq!(of_second.get(), before);
     assert_eq!(Rc::strong_count(&of_second), 1, "it is dropped");
 }
@@ -150,7 +150,7 @@ fn a_handler_may_remove_or_replace_itself() {
     };
     a.set_fd_handler_local(Some(&context), Some(Box::new(handler)), None);
     iterate_until(&context, || once.get() == 2);
-    assert!(iterations(&context) <= FEW, "nobody is called");
+    assert!(iterations(&context) <= FEW, "no handler is called");
     assert_eq!((once.get(), Rc::strong_count(&once)), (2, 1));
 }
 

@@ -80,7 +80,7 @@ fn churn(rounds: usize) -> usize {
     let mut alive = Vec::<WeakRef<Channel>>::new();
     for round in 0..rounds {
         let context = MainContext::new();
-        // They go before the context: what waits is woken while nobody runs that.
+        // They go before the context: what waits is woken while no thread runs that.
         let pairs = pairs();
         let with_each = || {
             for (read, write) in &pairs {

@@ -3,8 +3,9 @@
 mod contexts;
 mod crowd;
 mod descriptors;
+mod foreign_handlers;
 mod fork;
-pub(crate) mod fork_beside;
+pub(crate) mod fork_with_threads;
 mod handlers;
 mod leaks;
 mod moves;
@@ -30,7 +31,7 @@ use qio::{JoinError, JoinHandle};
 
 use crate::common::{TIMEOUT, iterate_until, runner::Runner};
 
-/// Starts a task in a context that nobody else runs.
+/// Starts a task in a context that no other thread runs.
 fn start<T: 'static>(
     context: &MainContext,
     future: impl Future<Output = T> + 'static,

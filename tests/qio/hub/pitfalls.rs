@@ -51,7 +51,7 @@ fn send_both(peer: &ChannelSocket) {
 }
 
 #[test]
-fn a_short_read_up_to_a_descriptor_that_nothing_wants_does_not_mean_that_all_is_read() {
+fn a_short_read_up_to_a_descriptor_that_no_reader_takes_does_not_mean_that_all_is_read() {
     let context = MainContext::new();
     let (a, b) = pair();
     for round in 0..20 {
@@ -148,9 +148,9 @@ fn a_duplicate_that_outlives_its_channel_disturbs_nothing() {
                 .expect_err("closed");
             let (new, peer) = pair_with(number);
             let waits = reading(&context, &new);
-            // Goes to the duplicate, of which nobody has told the loop.
+            // Goes to the duplicate, which is not registered with the loop.
             b.write_all(b"old").expect("space");
-            assert!(iterations(&context) <= FEW, "somebody still listens");
+            assert!(iterations(&context) <= FEW, "there is still a registration");
             assert!(!waits.is_finished());
             peer.write_all(b"new").expect("space");
             assert_eq!(

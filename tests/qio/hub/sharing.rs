@@ -125,7 +125,7 @@ fn all_tasks_that_wait_for_one_direction_are_woken() {
         .collect();
     let reads: Vec<_> = (0..10).map(|_| reading(&context, &a)).collect();
     settle(&context);
-    // One that has gone takes nobody's wake along.
+    // One that was dropped takes no wake-up of another along.
     reads[0].abort();
     b.write_all(b"x").expect("space");
     iterate_until(&context, || finished(&reads) == 2);

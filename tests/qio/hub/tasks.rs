@@ -29,7 +29,7 @@ fn a_task_runs_in_the_context_that_it_was_given_and_so_do_those_that_it_starts()
         let send = qio::spawn(async { here() }).await.expect("no panic");
         (here(), inner, send)
     });
-    assert!(!local.is_finished(), "nobody runs the context yet");
+    assert!(!local.is_finished(), "no thread runs the context yet");
     let expected = (context.clone(), Priority::DEFAULT);
     let all = [expected.clone(), expected.clone(), expected.clone()];
     assert_eq!(
@@ -275,7 +275,7 @@ fn a_context_that_goes_in_another_thread_drops_no_future_there_and_the_awaiting_
     }
 }
 
-/// Has another thread wake somebody when it is dropped, and waits until that is done.
+/// Has another thread wake a waker when it is dropped, and waits until that is done.
 struct WakesElsewhere(Arc<Mutex<Option<Waker>>>);
 
 impl Drop for WakesElsewhere {

@@ -1,4 +1,4 @@
-//! Contexts that go, many of them, beside other threads.
+//! Teardown of many contexts while other threads are busy.
 
 use std::{
     cell::Cell,

@@ -24,7 +24,7 @@ fn register(context: &MainContext, channel: &ChannelSocket, peer: &ChannelSocket
     assert_eq!(join(context, task).expect("no panic").expect("read"), 1);
 }
 
-/// Reads until so many bytes have come, each time with more room than there are bytes.
+/// Reads until so many bytes have come, each time into a buffer for more than there are.
 fn read(context: &MainContext, channel: &(impl IsA<qio::Channel> + Clone), count: usize) {
     let channel = channel.clone();
     run(context, async move {
@@ -109,7 +109,7 @@ fn short_reads_lose_no_data_beside_writes_that_have_met_would_block() {
         settle(&context);
         send_with_fds(&b, 3);
         read(&context, &a, 3);
-        assert!(!writes.is_finished(), "there is no room");
+        assert!(!writes.is_finished(), "the socket is full");
         let mut buf = [0; 65536];
         while b.read(&mut buf).is_ok_and(|count| count > 0) {}
         join(&context, writes).expect("no panic").expect("space");

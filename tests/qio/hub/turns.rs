@@ -156,7 +156,7 @@ fn tasks_come_from_many_threads_and_wake_a_loop_that_sleeps() {
     });
 }
 
-/// What threads tell a task: how often, and whom to wake.
+/// What threads report to a task: how often, and the waker to wake.
 #[derive(Default)]
 struct Bell {
     rung: AtomicUsize,

@@ -17,7 +17,7 @@ use qio::{
     WriteFlags, coroutine, prelude::*,
 };
 
-use super::tls::ends::{NAME, client_creds, server_creds};
+use super::tls::fixtures::{NAME, client_creds, server_creds};
 use crate::common::{
     blocked::Blocked,
     in_loop, in_time, on_loop,

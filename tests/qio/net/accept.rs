@@ -15,11 +15,11 @@ use crate::common::{
 fn a_callback_gets_every_client() {
     in_loop(|context| {
         let listener = listening();
-        let guests = Guests::default();
-        listener.set_client_func_full(guests.welcome(), Some(context));
+        let accepted = Accepted::default();
+        listener.set_client_func_full(accepted.client_func(), Some(context));
         let clients: Vec<_> = (0..20).map(|_| connect(&listener)).collect();
-        iterate_until(context, || guests.count() == clients.len());
-        for (client, server) in clients.iter().zip(guests.take()) {
+        iterate_until(context, || accepted.count() == clients.len());
+        for (client, server) in clients.iter().zip(accepted.take()) {
             assert!(server.is_blocking());
             is_connection(client, &server);
         }
@@ -28,23 +28,23 @@ fn a_callback_gets_every_client() {
 }
 
 #[test]
-fn the_global_default_context_is_the_usual_one() {
-    // Nobody else iterates it for long: a test that blocks there runs it too.
+fn the_global_default_context_is_the_default_context_of_callbacks() {
+    // No other test iterates it for long: a test that blocks there runs it too.
     let listener = listening();
-    let guests = Guests::default();
-    listener.set_client_func(guests.welcome());
+    let accepted = Accepted::default();
+    listener.set_client_func(accepted.client_func());
     let client = connect(&listener);
     let context = glib::MainContext::default();
-    while guests.count() == 0 {
+    while accepted.count() == 0 {
         context.iteration(false);
         thread::yield_now();
     }
-    is_connection(&client, &guests.take()[0]);
+    is_connection(&client, &accepted.take()[0]);
     listener.disconnect();
 }
 
 #[test]
-fn a_local_callback_may_own_what_stays_in_its_thread() {
+fn a_local_callback_may_own_values_that_are_not_send() {
     in_loop(|context| {
         let listener = listening();
         let count = std::rc::Rc::new(std::cell::Cell::new(0));
@@ -61,25 +61,25 @@ fn a_local_callback_may_own_what_stays_in_its_thread() {
 #[test]
 fn a_callback_keeps_the_listener_until_it_is_disconnected() {
     in_loop(|context| {
-        let (weak, address, guests) = {
+        let (weak, address, accepted) = {
             let listener = NetListener::new();
-            let guests = Guests::default();
-            listener.set_client_func_full(guests.welcome(), Some(context));
+            let accepted = Accepted::default();
+            listener.set_client_func_full(accepted.client_func(), Some(context));
             listener.open_sync(&v4(), 4).expect("listens");
             (
                 listener.downgrade(),
                 listener.local_addresses()[0].clone(),
-                guests,
+                accepted,
             )
         };
         let client = connect_to(&address);
-        iterate_until(context, || guests.count() == 1);
-        is_connection(&client, &guests.take()[0]);
+        iterate_until(context, || accepted.count() == 1);
+        is_connection(&client, &accepted.take()[0]);
         weak.upgrade().expect("alive").disconnect();
         assert!(weak.upgrade().is_none());
         settle(context);
         assert_eq!(
-            std::sync::Arc::strong_count(&guests.0),
+            std::sync::Arc::strong_count(&accepted.0),
             1,
             "nor is the callback"
         );
@@ -87,28 +87,28 @@ fn a_callback_keeps_the_listener_until_it_is_disconnected() {
 }
 
 #[test]
-fn a_listener_with_a_callback_goes_with_its_context() {
+fn a_listener_with_a_callback_is_released_with_its_context() {
     let context = glib::MainContext::new();
     let listener = listening();
-    let guests = Guests::default();
-    listener.set_client_func_full(guests.welcome(), Some(&context));
+    let accepted = Accepted::default();
+    listener.set_client_func_full(accepted.client_func(), Some(&context));
     let weak = listener.downgrade();
     drop(listener);
     assert!(weak.upgrade().is_some());
     drop(context);
     assert!(weak.upgrade().is_none());
-    assert_eq!(std::sync::Arc::strong_count(&guests.0), 1);
+    assert_eq!(std::sync::Arc::strong_count(&accepted.0), 1);
 }
 
 #[test]
 fn a_callback_may_disconnect_and_replace_itself() {
     in_loop(|context| {
         let listener = listening();
-        let (first, second) = (Guests::default(), Guests::default());
-        let (mut welcome, mut next) = (first.welcome(), Some(second.welcome()));
+        let (first, second) = (Accepted::default(), Accepted::default());
+        let (mut on_client, mut next) = (first.client_func(), Some(second.client_func()));
         let here = context.clone();
         let func = move |listener: &NetListener, client| {
-            welcome(listener, client);
+            on_client(listener, client);
             let next = next.take().expect("called once");
             listener.set_client_func_full(next, Some(&here));
         };
@@ -117,10 +117,10 @@ fn a_callback_may_disconnect_and_replace_itself() {
         iterate_until(context, || second.count() == 2);
         assert_eq!(first.count(), 1);
 
-        let third = Guests::default();
-        let mut welcome = third.welcome();
+        let third = Accepted::default();
+        let mut on_client = third.client_func();
         let func = move |listener: &NetListener, client| {
-            welcome(listener, client);
+            on_client(listener, client);
             listener.disconnect();
         };
         listener.set_client_func_full(func, Some(context));
@@ -217,7 +217,7 @@ fn a_stream_ends_with_the_listener() {
 }
 
 #[test]
-fn what_is_not_open_says_so() {
+fn accepting_on_an_unopened_listener_is_an_error() {
     let listener = NetListener::new();
     let blocking = listener.wait_client().expect_err("not open");
     let waiting = listener.accept_future();
@@ -267,7 +267,7 @@ fn disconnecting_ends_every_wait_from_another_thread() {
 }
 
 #[test]
-fn a_wait_ends_though_the_listener_is_opened_again() {
+fn a_wait_ends_although_the_listener_is_reopened() {
     on_loop(|| async {
         let listener = listening();
         let waiting: JoinHandle<_> = qio::spawn_local(listener.accept_future());
@@ -282,20 +282,20 @@ fn a_wait_ends_though_the_listener_is_opened_again() {
 }
 
 #[test]
-fn a_thread_that_waits_comes_before_the_callback() {
+fn a_blocked_accept_takes_precedence_over_the_callback() {
     let runner = Runner::new();
     let listener = listening();
-    let guests = Guests::default();
-    listener.set_client_func_full(guests.welcome(), Some(&runner.context));
+    let accepted = Accepted::default();
+    listener.set_client_func_full(accepted.client_func(), Some(&runner.context));
     for _ in 0..20 {
         let listener = listener.clone();
         let client = in_time(move || connect_while_a_thread_waits(&listener));
-        assert_eq!(guests.count(), 0);
+        assert_eq!(accepted.count(), 0);
         drop(client);
     }
     // And now it is the callback's turn.
     let _next = connect(&listener);
-    let seen = guests.clone();
+    let seen = accepted.clone();
     in_time(move || {
         while seen.count() == 0 {
             thread::yield_now();

@@ -17,13 +17,13 @@ use crate::common::{
     fds, in_time,
 };
 
-/// A free port. Somebody else may take it before it is used, but nobody here asks for a port by
+/// A free port. Another process may bind it before it is used, but no test here binds a port by
 /// its number.
 fn free_port() -> u16 {
     port_of(&listening().local_addresses()[0])
 }
 
-/// `systemd-socket-activate` with some sockets, which starts the test `name` when somebody
+/// `systemd-socket-activate` with some sockets, which starts the test `name` when a client
 /// connects.
 struct Manager(Child);
 
@@ -45,13 +45,16 @@ impl Manager {
         let mut child = command
             .spawn()
             .expect("systemd-socket-activate: `make test` installs it");
-        // It says for each that it listens.
+        // It logs each listening socket.
         let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
         for _ in addresses {
-            let line = lines.next().expect("it goes on").expect("text");
+            let line = lines
+                .next()
+                .expect("a line for each address")
+                .expect("text");
             assert!(line.contains("Listening on"), "{line}");
         }
-        // And goes on reading what it says.
+        // And continue to read its log.
         std::thread::spawn(move || {
             lines
                 .map_while(Result::ok)
@@ -85,9 +88,9 @@ impl Drop for Manager {
 }
 
 #[test]
-fn systemd_hands_its_sockets_over_with_their_names() {
+fn systemd_passes_its_sockets_with_their_names() {
     needs!("systemd");
-    const NAME: &str = "net::activation::systemd_hands_its_sockets_over_with_their_names";
+    const NAME: &str = "net::activation::systemd_passes_its_sockets_with_their_names";
     if is_alone() {
         return serve_by_name();
     }
@@ -179,12 +182,13 @@ fn rerun_with(name: &str, variables: &[(&str, &str)], files: &[&Path]) -> String
 }
 
 #[test]
-fn what_is_not_a_listening_socket_is_reported_and_left() {
-    const NAME: &str = "net::activation::what_is_not_a_listening_socket_is_reported_and_left";
+fn a_descriptor_that_is_not_a_listening_socket_is_reported_and_left_open() {
+    const NAME: &str =
+        "net::activation::a_descriptor_that_is_not_a_listening_socket_is_reported_and_left_open";
     if is_alone() {
         for _ in 0..2 {
             let e = activation::sockets().expect_err("a file");
-            println!("told: {e}");
+            println!("result: {e}");
         }
         // It is still open.
         fs::read_link("/proc/self/fd/3").expect("left alone");
@@ -193,8 +197,8 @@ fn what_is_not_a_listening_socket_is_reported_and_left() {
     let (pid, one) = (("LISTEN_PID", "{pid}"), ("LISTEN_FDS", "1"));
     let null = Path::new("/dev/null");
     let text = rerun_with(NAME, &[pid, one], &[null]);
-    let told = "told: fd 3 of LISTEN_FDS is not a socket that listens";
-    assert_eq!(text.matches(told).count(), 2, "{text}");
+    let expected = "result: fd 3 of LISTEN_FDS is not a socket that listens";
+    assert_eq!(text.matches(expected).count(), 2, "{text}");
 }
 
 #[test]
@@ -215,12 +219,12 @@ fn a_descriptor_that_is_close_on_exec_was_not_passed() {
 }
 
 #[test]
-fn variables_that_make_no_sense_are_reported() {
-    const NAME: &str = "net::activation::variables_that_make_no_sense_are_reported";
+fn malformed_listen_fds_variables_are_reported() {
+    const NAME: &str = "net::activation::malformed_listen_fds_variables_are_reported";
     if is_alone() {
         match NetListener::new().open_activated(None) {
-            Ok(count) => println!("told: {count}"),
-            Err(e) => println!("told: {e}"),
+            Ok(count) => println!("result: {count}"),
+            Err(e) => println!("result: {e}"),
         }
         return;
     }
@@ -243,13 +247,13 @@ fn variables_that_make_no_sense_are_reported() {
             &[("LISTEN_PID", "me"), ("LISTEN_FDS", "1")],
             "LISTEN_PID is \"me\", not a valid number",
         ),
-        // For somebody else, and for nobody.
+        // For another process, and for no process.
         (&[("LISTEN_PID", "1"), ("LISTEN_FDS", "1")], "0\n"),
         (&[pid], "0\n"),
     ];
-    for (variables, told) in cases {
+    for (variables, expected) in cases {
         let text = rerun_with(NAME, variables, &[null]);
-        assert!(text.contains(&format!("told: {told}")), "{text}");
+        assert!(text.contains(&format!("result: {expected}")), "{text}");
     }
 }
 
@@ -257,16 +261,16 @@ fn variables_that_make_no_sense_are_reported() {
 fn a_descriptor_that_is_not_open_is_reported() {
     const NAME: &str = "net::activation::a_descriptor_that_is_not_open_is_reported";
     if is_alone() {
-        println!("told: {}", activation::sockets().expect_err("not open"));
+        println!("result: {}", activation::sockets().expect_err("not open"));
         return;
     }
     let variables = [("LISTEN_PID", "{pid}"), ("LISTEN_FDS", "500")];
     let text = rerun_with(NAME, &variables, &[]);
-    let is_told = ["is not open", "is not a socket that listens"]
+    let is_reported = ["is not open", "is not a socket that listens"]
         .iter()
         .any(|what| text.contains(what));
     assert!(
-        is_told && text.contains("told: fd 3 of LISTEN_FDS"),
+        is_reported && text.contains("result: fd 3 of LISTEN_FDS"),
         "{text}"
     );
 }

@@ -18,7 +18,7 @@ fn parsed(text: &str) -> NetAddress {
 }
 
 #[track_caller]
-fn mistake(text: &str) -> NetAddressError {
+fn parse_error(text: &str) -> NetAddressError {
     match text.parse::<NetAddress>() {
         Ok(address) => panic!("{text:?} is {address:?}"),
         Err(e) => e,
@@ -82,7 +82,7 @@ fn canonical() -> Vec<(&'static str, NetAddress)> {
 }
 
 #[test]
-fn what_is_written_is_read_and_written_again() {
+fn addresses_are_parsed_and_displayed_unchanged() {
     for (text, address) in canonical() {
         assert_eq!(parsed(text), address, "{text}");
         assert_eq!(address.to_string(), text);
@@ -90,7 +90,7 @@ fn what_is_written_is_read_and_written_again() {
 }
 
 #[test]
-fn there_are_other_ways_to_write_the_same() {
+fn equivalent_addresses_are_normalized() {
     for (text, written) in [
         ("tcp:localhost:0080", "tcp:localhost:80"),
         ("tcp:[0:0:0:0:0:0:0:1]:1", "tcp:[::1]:1"),
@@ -107,7 +107,7 @@ fn there_are_other_ways_to_write_the_same() {
 }
 
 /// Each is expected, found, and the character where, or 0 for the end.
-const MISTAKES: &[(&str, &str, &str, usize)] = &[
+const PARSE_ERRORS: &[(&str, &str, &str, usize)] = &[
     ("", SCHEME, "", 0),
     ("tcp", SCHEME, "tcp", 1),
     ("localhost:80", SCHEME, "localhost:", 1),
@@ -173,7 +173,7 @@ const MISTAKES: &[(&str, &str, &str, usize)] = &[
     ("unix:/100%é1", DIGITS, "é1", 11),
     ("vsock:", CID, "", 0),
     ("vsock::1", CID, "", 7),
-    ("vsock:guest:1", CID, "guest", 7),
+    ("vsock:client:1", CID, "client", 7),
     ("vsock:4294967296:1", CID, "4294967296", 7),
     ("vsock:2", COLON, "", 0),
     ("vsock:2:", VSOCK_PORT, "", 0),
@@ -197,9 +197,9 @@ const VSOCK_PORT: &str = "a port from 0 to 4294967295, or \"any\"";
 const FD: &str = "the number of a file descriptor";
 
 #[test]
-fn a_mistake_is_pointed_at() {
-    for &(text, expected, found, character) in MISTAKES {
-        let e = mistake(text);
+fn parse_error_position_of_invalid_input() {
+    for &(text, expected, found, character) in PARSE_ERRORS {
+        let e = parse_error(text);
         assert_eq!((e.expected(), e.found()), (expected, found), "{text:?}");
         assert_eq!(&text[e.position()..e.position() + found.len()], found);
         let place = match (character, found) {
@@ -215,7 +215,7 @@ fn a_mistake_is_pointed_at() {
 }
 
 #[test]
-fn what_is_too_long_is_pointed_at() {
+fn parse_error_position_of_overlong_input() {
     let long = "x".repeat(108);
     for (text, position, expected) in [
         (format!("unix:{long}"), 5 + 107, "the end after 107 bytes"),
@@ -242,13 +242,13 @@ fn what_is_too_long_is_pointed_at() {
             "a host of at most 253 characters",
         ),
     ] {
-        let e = mistake(&text);
+        let e = parse_error(&text);
         assert_eq!((e.position(), e.expected()), (position, expected), "{text}");
     }
 }
 
 #[test]
-fn what_is_as_long_as_can_be_is_read() {
+fn addresses_of_the_maximum_length_are_parsed() {
     let longest = "x".repeat(107);
     for text in [
         format!("unix:{longest}"),
@@ -263,21 +263,21 @@ fn what_is_as_long_as_can_be_is_read() {
 #[test]
 fn a_message_is_one_line_of_a_bounded_length() {
     let text = format!("unix:\n{}", "é\n".repeat(100_000));
-    let message = mistake(&text).to_string();
+    let message = parse_error(&text).to_string();
     assert!(
         !message.contains('\n') && message.len() < 4_000,
         "{message}"
     );
     let text = format!("fd:{}", "9".repeat(100_000));
-    let message = mistake(&text).to_string();
+    let message = parse_error(&text).to_string();
     assert!(message.ends_with("999\"..."), "{message}");
     assert!(message.len() < 1_000, "{message}");
 }
 
 #[test]
-fn a_mistake_is_an_invalid_argument() {
-    let message = mistake("fd:x").to_string();
-    let e = io::Error::from(mistake("fd:x"));
+fn a_parse_error_is_an_invalid_argument() {
+    let message = parse_error("fd:x").to_string();
+    let e = io::Error::from(parse_error("fd:x"));
     assert_eq!(
         (e.kind(), e.to_string()),
         (io::ErrorKind::InvalidInput, message.clone())
@@ -289,7 +289,7 @@ fn a_mistake_is_an_invalid_argument() {
 }
 
 #[test]
-fn arguments_that_are_no_utf8_are_pointed_at() {
+fn parse_error_position_of_arguments_that_are_not_utf8() {
     let read = |bytes| NetAddress::try_from(OsStr::from_bytes(bytes));
     assert_eq!(read(b"unix:/tmp/x").expect("a path"), unix("/tmp/x"));
     let e = read(b"unix:/\xc3\xa9\xff\xfe").expect_err("no UTF-8");
@@ -304,7 +304,7 @@ fn arguments_that_are_no_utf8_are_pointed_at() {
 }
 
 #[test]
-fn what_cannot_be_written_cannot_be_made() {
+fn addresses_without_a_string_representation_cannot_be_constructed() {
     for (made, message) in [
         (NetAddress::unix(""), "unix:"),
         (NetAddress::unix("a\0b"), "unix:a%00b"),
@@ -330,7 +330,7 @@ fn schemes_are_reported() {
 }
 
 #[test]
-fn hosts_are_reported_as_certificates_have_them() {
+fn hosts_are_reported_as_in_certificates() {
     for (text, host) in [
         ("tcp:example.org:80", Some("example.org")),
         ("tcp:127.0.0.1:80", Some("127.0.0.1")),
@@ -384,7 +384,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
-    fn every_address_is_written_and_read_again(address in any_address()) {
+    fn every_address_is_displayed_and_parsed_again(address in any_address()) {
         let text = address.to_string();
         prop_assert!(!text.contains(|c: char| c.is_control()), "{text:?}");
         prop_assert_eq!(parsed(&text), address);
@@ -392,7 +392,7 @@ proptest! {
 
     /// What is near an address, so that much of it is one.
     #[test]
-    fn every_text_is_an_address_that_is_written_or_a_mistake_in_it(
+    fn every_string_is_parsed_as_an_address_or_has_a_parse_error_position(
         text in "(tcp:|unix:@?|vsock:|fd:)?([a-z0-9.:%@*/\\[\\] -]{0,20}|\\PC{0,10}|(any|host|::1)?:[0-9]{0,6})"
     ) {
         match text.parse::<NetAddress>() {

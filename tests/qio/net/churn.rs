@@ -12,15 +12,16 @@ use qio::NetListener;
 use super::*;
 use crate::common::{alone::alone, fds, in_loop, iterate_until, memory::resident, settle};
 
-/// Clients that connect, all at once or as soon as there is room, and then want one byte each.
-fn crowd(path: &Path, count: usize) -> Child {
+/// Clients that connect, all at once or as soon as descriptors are free, and then read one byte
+/// each.
+fn clients(path: &Path, count: usize) -> Child {
     let program = "import socket, sys\n\
-         crowd = []\n\
+         clients = []\n\
          for _ in range(int(sys.argv[2])):\n    \
              client = socket.socket(socket.AF_UNIX)\n    \
              client.connect(sys.argv[1])\n    \
-             crowd.append(client)\n\
-         sys.exit(any(client.recv(1) != b'!' for client in crowd))\n";
+             clients.append(client)\n\
+         sys.exit(any(client.recv(1) != b'!' for client in clients))\n";
     Command::new("python3")
         .args(["-c", program])
         .arg(path)
@@ -32,7 +33,7 @@ fn crowd(path: &Path, count: usize) -> Child {
 
 /// Serves `processes` times 500 clients with no more than `descriptors`: holds them until no more
 /// can be accepted, then serves all it holds. Returns how often that happened.
-fn serve_crowds(processes: usize, descriptors: u64) -> usize {
+fn serve_clients(processes: usize, descriptors: u64) -> usize {
     const EACH: usize = 500;
     let total = processes * EACH;
     in_loop(move |context| {
@@ -40,43 +41,43 @@ fn serve_crowds(processes: usize, descriptors: u64) -> usize {
         let path = directory.path().join("socket");
         let listener = NetListener::new();
         listener.open_sync(&unix(&path), 4096).expect("listens");
-        let (guests, errors) = (Guests::default(), errors_of(&listener));
-        listener.set_client_func_full(guests.welcome(), Some(context));
-        let crowds: Vec<_> = (0..processes).map(|_| crowd(&path, EACH)).collect();
+        let (accepted, errors) = (Accepted::default(), errors_of(&listener));
+        listener.set_client_func_full(accepted.client_func(), Some(context));
+        let children: Vec<_> = (0..processes).map(|_| clients(&path, EACH)).collect();
         setrlimit(Resource::RLIMIT_NOFILE, descriptors, descriptors).expect("lowered");
         let (mut served, mut shortages, mut seen) = (0, 0, 0);
         iterate_until(context, || {
-            let told = errors.load(Ordering::Relaxed);
-            let held = guests.count();
-            if (told != seen && held > 0) || served + held == total {
-                shortages += usize::from(told != seen);
-                for guest in guests.take() {
-                    guest.write_all(b"!").expect("it waits");
+            let reported = errors.load(Ordering::Relaxed);
+            let held = accepted.count();
+            if (reported != seen && held > 0) || served + held == total {
+                shortages += usize::from(reported != seen);
+                for client in accepted.take() {
+                    client.write_all(b"!").expect("it waits");
                     served += 1;
                 }
             }
-            seen = told;
+            seen = reported;
             served == total
         });
-        for mut crowd in crowds {
-            assert!(crowd.wait().expect("it ends").success());
+        for mut clients in children {
+            assert!(clients.wait().expect("it ends").success());
         }
         // And it is as ready as before.
         settle(context);
         assert_eq!(listener.clients(), 0);
         let _late = connect(&listener);
-        iterate_until(context, || guests.count() == 1);
+        iterate_until(context, || accepted.count() == 1);
         shortages
     })
 }
 
 #[test]
-fn more_clients_than_descriptors_are_all_served() {
+fn more_clients_than_descriptors_are_all_served_in_spite_of_emfile() {
     needs!("python3");
     alone(
-        "net::churn::more_clients_than_descriptors_are_all_served",
+        "net::churn::more_clients_than_descriptors_are_all_served_in_spite_of_emfile",
         || {
-            let shortages = serve_crowds(1, 100);
+            let shortages = serve_clients(1, 100);
             assert!(shortages >= 4, "{shortages}");
         },
     );
@@ -89,16 +90,16 @@ fn ten_thousand_clients_are_served_with_a_thousand_descriptors() {
     const NAME: &str = "net::churn::ten_thousand_clients_are_served_with_a_thousand_descriptors";
     alone_with_figures(NAME, || {
         let begin = Instant::now();
-        let shortages = serve_crowds(20, 1024);
+        let shortages = serve_clients(20, 1024);
         assert!(shortages >= 9, "{shortages}");
-        tell_figures(&format!(
+        report_figures(&format!(
             "10,000 clients with 1,024 descriptors: {shortages} shortages, {:.1?}",
             begin.elapsed()
         ));
     });
 }
 
-/// One after the other connects, is echoed and goes, so many in a second.
+/// Clients that connect, get an echo and disconnect, so many in a second.
 fn visit(address: &gio::SocketAddress, count: u32, rate: u32) {
     let begin = Instant::now();
     for i in 0..count {
@@ -107,7 +108,7 @@ fn visit(address: &gio::SocketAddress, count: u32, rate: u32) {
         let mut word = [0; 4];
         client.read_all(&mut word).expect("read");
         assert_eq!(&word, b"ping");
-        // The other end sees the end of it, and goes first: no port waits behind it.
+        // The other end gets end-of-file and closes first: no port stays in TIME_WAIT here.
         client.shutdown(qio::Shutdown::Write).expect("shut down");
         assert_eq!(client.read(&mut word).expect("the end"), 0);
         let due = begin + Duration::from_secs(1) * i / rate;
@@ -166,7 +167,7 @@ fn rounds_of_visits(rounds: usize, count: u32, rate: u32) -> Vec<(usize, usize)>
 fn in_loop_for_long<T>(body: impl FnOnce(&glib::MainContext) -> T) -> T {
     let context = glib::MainContext::new();
     let result = context.with_thread_default(|| body(&context));
-    result.expect("nobody else has this context")
+    result.expect("no other thread has acquired this context")
 }
 
 /// Neither descriptors nor memory grow after the first round.
@@ -181,11 +182,14 @@ fn is_flat(figures: &[(usize, usize)]) {
 }
 
 #[test]
-fn clients_that_come_and_go_leave_nothing() {
+fn clients_that_connect_and_disconnect_leave_nothing() {
     needs!("python3");
-    alone("net::churn::clients_that_come_and_go_leave_nothing", || {
-        is_flat(&rounds_of_visits(3, 500, 5_000));
-    });
+    alone(
+        "net::churn::clients_that_connect_and_disconnect_leave_nothing",
+        || {
+            is_flat(&rounds_of_visits(3, 500, 5_000));
+        },
+    );
 }
 
 #[test]
@@ -195,7 +199,7 @@ fn a_thousand_clients_a_second_leave_nothing_in_half_a_minute() {
     const NAME: &str = "net::churn::a_thousand_clients_a_second_leave_nothing_in_half_a_minute";
     alone_with_figures(NAME, || {
         let figures = rounds_of_visits(6, 5_000, 1_000);
-        tell_figures(&format!(
+        report_figures(&format!(
             "1,000 connections a second for 30 s, descriptors and KiB every 5 s: {figures:?}"
         ));
         is_flat(&figures);

@@ -1,4 +1,4 @@
-//! A listener that goes from context to context.
+//! A listener that is moved between contexts.
 
 use std::{
     sync::atomic::AtomicBool,
@@ -20,7 +20,7 @@ fn answer(
     move |_: &NetListener, client| {
         assert!(here.is_owner(), "the wrong context");
         served.fetch_add(1, Ordering::Relaxed);
-        // Whoever has gone meanwhile does not miss it.
+        // A client that has disconnected meanwhile does not need it.
         let _ = client.write_all(b"!");
     }
 }
@@ -33,18 +33,18 @@ fn under_load(duration: Duration) -> (usize, usize) {
     let served = Arc::new(AtomicUsize::new(0));
     let done = AtomicBool::new(false);
     let mut moves = 0;
-    let asked = thread::scope(|scope| {
+    let requests = thread::scope(|scope| {
         let clients: Vec<_> = (0..2)
             .map(|_| {
                 scope.spawn(|| {
-                    let mut asked = 0;
+                    let mut requests = 0;
                     while !done.load(Ordering::Relaxed) {
                         let client = connect(&listener);
                         client.read_all(&mut [0]).expect("answered");
                         reset(client);
-                        asked += 1;
+                        requests += 1;
                     }
-                    asked
+                    requests
                 })
             })
             .collect();
@@ -53,7 +53,7 @@ fn under_load(duration: Duration) -> (usize, usize) {
             let context = &runners[moves % 2].context;
             listener.set_client_func_full(answer(context, &served), Some(context));
             moves += 1;
-            // Each place serves someone.
+            // Each context serves a client.
             let before = served.load(Ordering::Relaxed);
             while served.load(Ordering::Relaxed) == before {
                 thread::yield_now();
@@ -66,8 +66,8 @@ fn under_load(duration: Duration) -> (usize, usize) {
             .sum()
     });
     listener.disconnect();
-    assert_eq!(served.load(Ordering::Relaxed), asked, "each once");
-    (asked, moves)
+    assert_eq!(served.load(Ordering::Relaxed), requests, "each once");
+    (requests, moves)
 }
 
 /// Leaves no port waiting behind.
@@ -92,8 +92,8 @@ fn a_listener_that_is_moved_under_load_loses_no_client() {
 fn a_listener_that_is_moved_under_load_for_long_loses_no_client() {
     const NAME: &str = "net::context::a_listener_that_is_moved_under_load_for_long_loses_no_client";
     alone_with_figures(NAME, || {
-        let (asked, moves) = under_load(Duration::from_secs(30));
-        tell_figures(&format!("{asked} clients served, {moves} moves in 30 s"));
+        let (requests, moves) = under_load(Duration::from_secs(30));
+        report_figures(&format!("{requests} clients served, {moves} moves in 30 s"));
     });
 }
 
@@ -101,19 +101,19 @@ fn a_listener_that_is_moved_under_load_for_long_loses_no_client() {
 fn a_context_that_nothing_runs_is_left_for_one_that_is_run() {
     let (idle, busy) = (glib::MainContext::new(), glib::MainContext::new());
     let listener = listening();
-    let guests = [Guests::default(), Guests::default()];
-    listener.set_client_func_full(guests[0].welcome(), Some(&idle));
+    let accepted = [Accepted::default(), Accepted::default()];
+    listener.set_client_func_full(accepted[0].client_func(), Some(&idle));
     let client = connect(&listener);
-    listener.set_client_func_full(guests[1].welcome(), Some(&busy));
-    assert_eq!(Arc::strong_count(&guests[0].0), 1, "dropped at once");
-    iterate_until(&busy, || guests[1].count() == 1);
-    is_connection(&client, &guests[1].take()[0]);
+    listener.set_client_func_full(accepted[1].client_func(), Some(&busy));
+    assert_eq!(Arc::strong_count(&accepted[0].0), 1, "dropped at once");
+    iterate_until(&busy, || accepted[1].count() == 1);
+    is_connection(&client, &accepted[1].take()[0]);
     crate::common::settle(&idle);
-    assert_eq!(guests[0].count(), 0);
+    assert_eq!(accepted[0].count(), 0);
 }
 
 #[test]
-fn several_sockets_have_their_turns() {
+fn several_sockets_are_accepted_from_fairly() {
     let context = glib::MainContext::new();
     let listener = listening();
     listener.open_sync(&v4(), 128).expect("listens");
@@ -121,12 +121,12 @@ fn several_sockets_have_their_turns() {
     let addresses = listener.local_addresses();
     let mut clients: Vec<_> = (0..30).map(|_| connect_to(&addresses[0])).collect();
     clients.extend((1..3).map(|i| connect_to(&addresses[i])));
-    let guests = Guests::default();
-    listener.set_client_func_full(guests.welcome(), Some(&context));
-    iterate_until(&context, || guests.count() >= 5);
-    let ports: Vec<_> = guests.take()[..5]
+    let accepted = Accepted::default();
+    listener.set_client_func_full(accepted.client_func(), Some(&context));
+    iterate_until(&context, || accepted.count() >= 5);
+    let ports: Vec<_> = accepted.take()[..5]
         .iter()
-        .map(|guest| port_of(&guest.local_address().expect("open")))
+        .map(|client| port_of(&client.local_address().expect("open")))
         .collect();
     for address in &addresses {
         assert!(ports.contains(&port_of(address)), "{ports:?}");

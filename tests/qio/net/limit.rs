@@ -6,48 +6,48 @@ use super::*;
 use crate::common::{blocked::Blocked, in_loop, in_time, iterate_until, on_loop, settle};
 
 #[test]
-fn no_client_is_accepted_while_there_are_as_many_clients_as_may_be() {
+fn no_client_is_accepted_at_max_clients() {
     in_loop(|context| {
         let listener = listening();
         assert_eq!(listener.max_clients(), 0);
         listener.set_max_clients(2);
         assert_eq!(listener.property::<u32>("max-clients"), 2);
-        let guests = Guests::default();
-        listener.set_client_func_full(guests.welcome(), Some(context));
+        let accepted = Accepted::default();
+        listener.set_client_func_full(accepted.client_func(), Some(context));
         let clients: Vec<_> = (0..5).map(|_| connect(&listener)).collect();
-        iterate_until(context, || guests.count() == 2);
+        iterate_until(context, || accepted.count() == 2);
         settle(context);
-        assert_eq!((guests.count(), listener.clients()), (2, 2));
+        assert_eq!((accepted.count(), listener.clients()), (2, 2));
 
         // One is closed, one is dropped.
-        let first = guests.take();
+        let first = accepted.take();
         first[0].close().expect("closed");
-        iterate_until(context, || guests.count() == 1);
+        iterate_until(context, || accepted.count() == 1);
         settle(context);
-        assert_eq!((guests.count(), listener.clients()), (1, 2));
+        assert_eq!((accepted.count(), listener.clients()), (1, 2));
         drop(first);
-        iterate_until(context, || guests.count() == 2);
+        iterate_until(context, || accepted.count() == 2);
         settle(context);
-        assert_eq!((guests.count(), listener.clients()), (2, 2));
+        assert_eq!((accepted.count(), listener.clients()), (2, 2));
 
         listener.set_max_clients(0);
-        iterate_until(context, || guests.count() == 3);
+        iterate_until(context, || accepted.count() == 3);
         assert_eq!(listener.clients(), 3);
-        drop(guests.take());
+        drop(accepted.take());
         assert_eq!(listener.clients(), 0);
         drop(clients);
     });
 }
 
 #[test]
-fn waiting_for_a_place_costs_nothing() {
+fn waiting_at_max_clients_uses_no_cpu_time() {
     in_loop(|context| {
         let listener = listening();
         listener.set_max_clients(1);
-        let guests = Guests::default();
-        listener.set_client_func_full(guests.welcome(), Some(context));
+        let accepted = Accepted::default();
+        listener.set_client_func_full(accepted.client_func(), Some(context));
         let _clients = [connect(&listener), connect(&listener)];
-        iterate_until(context, || guests.count() == 1);
+        iterate_until(context, || accepted.count() == 1);
         settle(context);
         let count = crate::common::iterations(context);
         assert!(count <= crate::common::FEW, "{count} iterations");
@@ -55,7 +55,7 @@ fn waiting_for_a_place_costs_nothing() {
 }
 
 #[test]
-fn a_place_that_gets_free_in_another_thread_is_filled() {
+fn a_permit_released_in_another_thread_admits_the_next_client() {
     for _ in 0..50 {
         let listener = listening();
         listener.set_max_clients(1);
@@ -93,7 +93,7 @@ fn a_place_that_gets_free_in_another_thread_is_filled() {
 }
 
 #[test]
-fn those_who_wait_for_a_place_in_different_styles_all_get_one() {
+fn waiters_for_a_permit_in_different_styles_all_get_one() {
     on_loop(|| async {
         let listener = listening();
         listener.set_max_clients(1);

@@ -8,7 +8,7 @@ use super::*;
 use crate::common::{
     alone::alone,
     in_loop, on_loop,
-    resolver::{Answer, know, know_service},
+    resolver::{Answer, set_answers, set_service},
     settle,
 };
 
@@ -26,7 +26,7 @@ fn a_channel_listens_on_the_first_address_of_a_name() {
 }
 
 #[test]
-fn an_address_is_a_name_of_its_own() {
+fn an_address_resolves_to_itself() {
     on_loop(|| async {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("socket");
@@ -63,7 +63,7 @@ fn a_name_that_is_unknown_is_reported() {
 fn in_a_coroutine_the_blocking_call_suspends() {
     const NAME: &str = "net::listen_future::in_a_coroutine_the_blocking_call_suspends";
     alone(NAME, || {
-        know([
+        set_answers([
             ("here.test", Answer::Addresses(&["127.0.0.1"])),
             ("silent.test", Answer::Silence),
         ]);
@@ -89,11 +89,11 @@ fn in_a_coroutine_the_blocking_call_suspends() {
 }
 
 #[test]
-fn a_service_is_looked_up_anew() {
-    const NAME: &str = "net::listen_future::a_service_is_looked_up_anew";
+fn a_service_is_looked_up_again() {
+    const NAME: &str = "net::listen_future::a_service_is_looked_up_again";
     alone(NAME, || {
-        know([("here.test", Answer::Addresses(&["127.0.0.1"]))]);
-        know_service("_qio._tcp.here.test", &["here.test"], 0);
+        set_answers([("here.test", Answer::Addresses(&["127.0.0.1"]))]);
+        set_service("_qio._tcp.here.test", &["here.test"], 0);
         let service = gio::NetworkService::new("qio", "tcp", "here.test");
         for _ in 0..2 {
             NetListener::new().open_sync(&service, 4).expect("listens");

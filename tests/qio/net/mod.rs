@@ -5,11 +5,11 @@ mod activation;
 mod address;
 mod churn;
 mod context;
+mod emfile;
 mod limit;
 mod listen_future;
 mod open;
-mod path;
-mod shortage;
+mod unix_path;
 
 use std::{
     io::{self, Write as _},
@@ -51,7 +51,7 @@ fn has_v6() -> bool {
     }
 }
 
-/// As `alone`, and shows the figures that the test tells, past the harness's capture.
+/// As `alone`, and prints the figures that the test reports, past the capture of the harness.
 #[track_caller]
 fn alone_with_figures(name: &str, body: impl FnOnce()) {
     if is_alone() {
@@ -68,7 +68,7 @@ fn alone_with_figures(name: &str, body: impl FnOnce()) {
 
 const FIGURES: &str = "figures: ";
 
-fn tell_figures(figures: &str) {
+fn report_figures(figures: &str) {
     println!("{FIGURES}{figures}");
 }
 
@@ -99,7 +99,7 @@ fn connect_to(address: &gio::SocketAddress) -> ChannelSocket {
     ChannelSocket::connect(address).expect("connects")
 }
 
-/// Sees that these are the ends of one connection.
+/// Checks that these are the ends of one connection.
 #[track_caller]
 fn is_connection(client: &ChannelSocket, server: &ChannelSocket) {
     client.write_all(b"ping").expect("written");
@@ -110,12 +110,12 @@ fn is_connection(client: &ChannelSocket, server: &ChannelSocket) {
 
 /// Clients that a callback was given, from whatever thread.
 #[derive(Clone, Default)]
-struct Guests(Arc<Mutex<Vec<ChannelSocket>>>);
+struct Accepted(Arc<Mutex<Vec<ChannelSocket>>>);
 
-impl Guests {
-    fn welcome(&self) -> impl FnMut(&NetListener, ChannelSocket) + Send + 'static {
-        let guests = self.clone();
-        move |_: &NetListener, client| guests.0.lock().expect("no panic").push(client)
+impl Accepted {
+    fn client_func(&self) -> impl FnMut(&NetListener, ChannelSocket) + Send + 'static {
+        let accepted = self.clone();
+        move |_: &NetListener, client| accepted.0.lock().expect("no panic").push(client)
     }
 
     fn count(&self) -> usize {

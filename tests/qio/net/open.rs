@@ -31,7 +31,7 @@ fn a_listener_is_connected_from_opening_to_disconnecting() {
     assert!(!listener.is_connected());
     assert_eq!(seen.load(Ordering::Relaxed), 2);
     for address in addresses {
-        ChannelSocket::connect(&address).expect_err("nobody listens");
+        ChannelSocket::connect(&address).expect_err("no listener");
     }
     listener.open_sync(&v4(), 4).expect("listens again");
     let client = connect(&listener);
@@ -73,7 +73,7 @@ fn a_name_is_looked_up_without_blocking_in_whatever_context_runs() {
         listener.local_addresses().len()
     });
     assert!(count >= 1);
-    // A context that nobody has made the default one of the thread.
+    // A context that is not the default context of any thread.
     in_time(|| {
         let context = glib::MainContext::new();
         let listener = NetListener::new();
@@ -106,7 +106,7 @@ fn a_port_of_all_interfaces_is_that_of_both_families() {
 }
 
 #[test]
-fn a_family_that_is_asked_for_later_finds_room() {
+fn a_second_address_family_can_be_added_on_the_same_port() {
     if !has_v6() {
         return;
     }
@@ -181,7 +181,7 @@ fn if_one_address_is_taken_none_is_listened_on() {
 }
 
 #[test]
-fn the_sockets_take_turns_whoever_accepts() {
+fn sockets_are_accepted_from_round_robin_by_every_kind_of_accept() {
     let listener = listening();
     listener.open_sync(&v4(), 4).expect("listens");
     let addresses = listener.local_addresses();
@@ -199,7 +199,7 @@ fn the_sockets_take_turns_whoever_accepts() {
 }
 
 #[test]
-fn a_socket_that_has_failed_for_ever_does_not_hold_up_the_others() {
+fn a_permanently_failed_socket_does_not_block_the_others() {
     let broken = ChannelSocket::listen(&v4(), 4).expect("listens");
     let sound = ChannelSocket::listen(&v4(), 4).expect("listens");
     let address = sound.local_address().expect("bound");
@@ -215,15 +215,15 @@ fn a_socket_that_has_failed_for_ever_does_not_hold_up_the_others() {
     is_connection(&client, &listener.wait_client().expect("the second one"));
 
     in_loop(move |context| {
-        let guests = Guests::default();
-        listener.set_client_func_full(guests.welcome(), Some(context));
+        let accepted = Accepted::default();
+        listener.set_client_func_full(accepted.client_func(), Some(context));
         let clients = [connect_to(&address), connect_to(&address)];
-        iterate_until(context, || guests.count() == clients.len());
+        iterate_until(context, || accepted.count() == clients.len());
     });
 }
 
 #[test]
-fn messages_name_sockets_that_gio_has_no_words_for() {
+fn messages_name_socket_addresses_that_gio_cannot_display() {
     let any = qio::NetAddress::vsock(u32::MAX, u32::MAX);
     let any = any.to_connectable().expect("an address");
     let listener = NetListener::new();
@@ -240,11 +240,11 @@ fn messages_name_sockets_that_gio_has_no_words_for() {
 #[test]
 fn settings_that_change_are_reported() {
     let listener = NetListener::new();
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let tells = told.clone();
+    let names = Arc::new(Mutex::new(Vec::new()));
+    let pushed = names.clone();
     listener.connect_notify(None, move |_, property| {
         let name = property.name().to_owned();
-        tells.lock().expect("no panic").push(name);
+        pushed.lock().expect("no panic").push(name);
     });
     for _ in 0..2 {
         listener.set_reuse_port(true);
@@ -253,11 +253,11 @@ fn settings_that_change_are_reported() {
     }
     listener.set_property("reuse-port", false);
     let expected = ["reuse-port", "replace-stale", "path-mode", "reuse-port"];
-    assert_eq!(*told.lock().expect("no panic"), expected);
+    assert_eq!(*names.lock().expect("no panic"), expected);
 }
 
 #[test]
-fn names_that_is_unknown_are_reported() {
+fn unknown_names_are_reported() {
     let e = NetListener::new()
         .open_sync(&gio::NetworkAddress::new("nowhere.invalid", 1), 4)
         .expect_err("unknown");
@@ -266,7 +266,7 @@ fn names_that_is_unknown_are_reported() {
 }
 
 #[test]
-fn ports_are_shared_by_those_who_say_so() {
+fn ports_are_shared_with_reuse_port() {
     let listeners = [true, true, false].map(|reuse| {
         let listener = NetListener::new();
         listener.set_reuse_port(reuse);
@@ -283,12 +283,12 @@ fn ports_are_shared_by_those_who_say_so() {
 }
 
 #[test]
-fn sockets_of_ones_own_are_listened_on_and_closed() {
+fn sockets_of_the_caller_are_listened_on_and_closed() {
     let listener = NetListener::new();
-    listener.set_name(Some("front door"));
+    listener.set_name(Some("first name"));
     let own = ChannelSocket::listen(&v4(), 4).expect("listens");
     listener.add(&own).expect("added");
-    assert_eq!(own.name().as_deref(), Some("front door"));
+    assert_eq!(own.name().as_deref(), Some("first name"));
     assert!(!own.is_blocking());
     let e = listener.add(&own).expect_err("twice");
     assert_eq!(e.kind(), ErrorKind::AlreadyExists);
@@ -298,11 +298,11 @@ fn sockets_of_ones_own_are_listened_on_and_closed() {
 
     let client = connect(&listener);
     is_connection(&client, &listener.wait_client().expect("a client"));
-    listener.set_name(Some("back door"));
-    assert_eq!(own.name().as_deref(), Some("back door"));
+    listener.set_name(Some("second name"));
+    assert_eq!(own.name().as_deref(), Some("second name"));
     assert_eq!(
         listener.property::<Option<String>>("name").as_deref(),
-        Some("back door")
+        Some("second name")
     );
     listener.disconnect();
     assert!(own.is_closed());
@@ -318,7 +318,7 @@ fn a_socket_that_another_thread_closes_is_one_less() {
     is_connection(&client, &listener.wait_client().expect("a client"));
     assert_eq!(listener.local_addresses().len(), 1);
 
-    // The last one is the end, also for whoever waits already.
+    // Closing the last one is the end, also for a pending accept.
     let last = ChannelSocket::listen(&v4(), 4).expect("listens");
     let listener = NetListener::new();
     listener.add(&last).expect("added");
@@ -359,16 +359,16 @@ fn listeners_leave_no_descriptor_behind() {
             let listener = listening();
             let client = connect(&listener);
             is_connection(&client, &listener.wait_client().expect("a client"));
-            let guests = Guests::default();
+            let accepted = Accepted::default();
             let context = glib::MainContext::new();
-            listener.set_client_func_full(guests.welcome(), Some(&context));
+            listener.set_client_func_full(accepted.client_func(), Some(&context));
             let other = connect(&listener);
-            crate::common::iterate_until(&context, || guests.count() == 1);
-            is_connection(&other, &guests.take()[0]);
+            crate::common::iterate_until(&context, || accepted.count() == 1);
+            is_connection(&other, &accepted.take()[0]);
             let weak = listener.downgrade();
             listener.disconnect();
             drop(listener);
-            assert!(weak.upgrade().is_none(), "nobody keeps it");
+            assert!(weak.upgrade().is_none(), "no reference is left");
         };
         // What is made once for the process stays.
         round();

@@ -29,22 +29,22 @@ fn bus(directory: &Path) -> (Peer, gio::SocketAddress) {
 }
 
 /// Sends a line, and returns the answer to it.
-fn ask(channel: &ChannelSocket, line: &str) -> String {
+fn request(channel: &ChannelSocket, line: &str) -> String {
     channel
         .write_all(format!("{line}\r\n").as_bytes())
         .expect("sent");
     read_line(channel).trim_end().to_owned()
 }
 
-/// Says who we are, which the bus compares with what the socket tells it, and that we pass
-/// descriptors.
+/// Sends our user id, which the bus compares with the credentials of the socket, and negotiates
+/// file descriptor passing.
 fn authenticate(channel: &ChannelSocket) {
     let uid = channel.peer_credentials().expect("the bus").uid.to_string();
     let hex: String = uid.bytes().map(|byte| format!("{byte:02x}")).collect();
     channel.write_all(b"\0").expect("sent");
-    let answer = ask(channel, &format!("AUTH EXTERNAL {hex}"));
+    let answer = request(channel, &format!("AUTH EXTERNAL {hex}"));
     assert!(answer.starts_with("OK "), "{answer}");
-    assert_eq!(ask(channel, "NEGOTIATE_UNIX_FD"), "AGREE_UNIX_FD");
+    assert_eq!(request(channel, "NEGOTIATE_UNIX_FD"), "AGREE_UNIX_FD");
     channel.write_all(b"BEGIN\r\n").expect("sent");
 }
 
@@ -53,7 +53,7 @@ fn call(serial: u32, to: &str, path: &str, member: &str, fd: Option<BorrowedFd<'
     let message = gio::DBusMessage::new_method_call(Some(to), path, Some(to_interface(to)), member);
     message.set_serial(serial);
     if let Some(fd) = fd {
-        // The message says how many there are; the socket takes them along.
+        // The message header has their number; they are passed with the data.
         let list = gio::UnixFDList::new();
         list.append(fd).expect("a duplicate");
         message.set_unix_fd_list(Some(&list));
@@ -108,7 +108,7 @@ fn hello(channel: &ChannelSocket) -> String {
     }
 }
 
-/// The call that carries a descriptor to ourselves, once it comes back.
+/// A method call to this connection with a descriptor, as received.
 fn take(channel: &ChannelSocket) -> Vec<OwnedFd> {
     loop {
         let (message, fds) = receive(channel);

@@ -35,7 +35,7 @@ fn reset(peer: TcpStream) {
     drop(peer);
 }
 
-/// Whether an error says that the connection is gone.
+/// Whether an error is a lost connection.
 fn is_gone(e: &std::io::Error) -> bool {
     matches!(e.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe)
 }
@@ -97,7 +97,7 @@ fn a_peer_that_never_reads_holds_a_writer_back_and_no_memory() {
                     counted.fetch_add(CHUNK, Ordering::Relaxed);
                 }
             });
-            // Until nothing goes on for many turns of the loop.
+            // Until no progress was made for many iterations of the loop.
             let mut before = usize::MAX;
             while before != written.load(Ordering::Relaxed) {
                 before = written.load(Ordering::Relaxed);
@@ -130,7 +130,7 @@ fn a_peer_that_sends_one_byte_at_a_time_is_read_whole() {
                 peer.write_all(&[byte]).expect("written");
             }
         });
-        // Each is on its own: nothing more is sent before it has been seen.
+        // Each byte arrives alone: the next one is sent after it was received.
         for first in (0..200u8).step_by(4) {
             let reader = channel.clone();
             let whole = qio::spawn_local(async move {

@@ -44,14 +44,14 @@ impl Peer {
         Self(child)
     }
 
-    /// Whether it is still there; if not, panics with what it had to say.
+    /// Panics with its output if it has exited.
     #[track_caller]
     fn check_lives(&mut self) {
         if let Some(status) = self.0.try_wait().expect("a child") {
-            let mut said = String::new();
-            let read = |stderr: &mut ChildStderr| stderr.read_to_string(&mut said);
+            let mut output = String::new();
+            let read = |stderr: &mut ChildStderr| stderr.read_to_string(&mut output);
             let _ = self.0.stderr.as_mut().map(read);
-            panic!("the peer has ended with {status}: {said}");
+            panic!("the peer has ended with {status}: {output}");
         }
     }
 
@@ -104,7 +104,7 @@ impl Drop for Peer {
     }
 }
 
-/// A port that nobody uses just now.
+/// A port that is not in use now.
 fn free_port(family: gio::SocketFamily) -> u16 {
     let address = gio::InetSocketAddress::new(&gio::InetAddress::new_loopback(family), 0);
     let listener = ChannelSocket::listen(&address, 1).expect("listens");

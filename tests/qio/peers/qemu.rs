@@ -61,7 +61,7 @@ impl Monitor {
 }
 
 #[test]
-fn qemu_takes_descriptors_by_name_and_gives_them_back_by_number() {
+fn qemu_receives_descriptors_by_name_and_returns_them_by_number() {
     needs!("qemu-system-x86");
     in_time(|| {
         let directory = tempfile::tempdir().expect("a directory");
@@ -109,19 +109,19 @@ fn qemu_opens_what_we_have_passed_in_place_of_a_file() {
 }
 
 #[test]
-fn qemu_takes_a_socket_of_ours_as_a_character_device() {
+fn qemu_uses_a_passed_socket_as_a_character_device() {
     needs!("qemu-system-x86");
     in_time(|| {
         let directory = tempfile::tempdir().expect("a directory");
         let monitor = Monitor::start(directory.path());
         let (ours, theirs) = ChannelSocket::pair().expect("a socketpair");
-        let lent = theirs.with_fd(|fd| fd.try_clone_to_owned()).expect("open");
+        let passed = theirs.with_fd(|fd| fd.try_clone_to_owned()).expect("open");
         monitor.command(
             "{\"execute\": \"getfd\", \"arguments\": {\"fdname\": \"link\"}}",
-            &[lent.expect("a duplicate").as_fd()],
+            &[passed.expect("a duplicate").as_fd()],
         );
         drop(theirs);
-        // A second monitor on the socket: its greeting comes through a QIOChannel of QEMU's.
+        // A second monitor on the socket: its greeting is sent by a QIOChannel of QEMU.
         monitor.command(
             "{\"execute\": \"chardev-add\", \"arguments\": {\"id\": \"link\", \"backend\": {\"type\": \"socket\", \
              \"data\": {\"server\": false, \"addr\": {\"type\": \"fd\", \"data\": {\"str\": \"link\"}}}}}}",
@@ -135,12 +135,12 @@ fn qemu_takes_a_socket_of_ours_as_a_character_device() {
             "{\"execute\": \"chardev-remove\", \"arguments\": {\"id\": \"link\"}}",
             &[],
         );
-        assert_eq!(ours.read(&mut [0]).expect("QEMU has let go"), 0);
+        assert_eq!(ours.read(&mut [0]).expect("QEMU has closed it"), 0);
     });
 }
 
 #[test]
-fn qemu_is_known_by_its_number() {
+fn the_peer_process_of_qemu_is_known_by_pidfd() {
     needs!("qemu-system-x86");
     in_time(|| {
         let directory = tempfile::tempdir().expect("a directory");

@@ -11,7 +11,7 @@ use crate::common::in_time;
 const INIT: u32 = 2;
 const SET_DATAFD: u32 = 16;
 
-/// Sends a command with what belongs to it, and checks that the answer says success.
+/// Sends a command with its data, and checks that the response is success.
 #[track_caller]
 fn control(
     channel: &ChannelSocket,
@@ -30,7 +30,7 @@ fn control(
 }
 
 #[test]
-fn swtpm_takes_the_socket_for_its_data_and_answers_there() {
+fn swtpm_uses_the_passed_socket_for_its_data() {
     needs!("swtpm");
     in_time(|| {
         let directory = tempfile::tempdir().expect("a directory");

@@ -66,7 +66,7 @@ fn an_absurd_capacity_is_not_reserved() {
 }
 
 #[test]
-fn seeking_honours_whence() {
+fn seeking_honors_whence() {
     let buffer = with(b"0123456789");
     let steps = [
         (SeekFrom::Start(4), 4),

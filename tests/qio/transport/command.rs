@@ -142,7 +142,7 @@ fn messages_name_the_command() {
 }
 
 #[test]
-fn a_non_blocking_command_says_would_block() {
+fn a_non_blocking_command_returns_would_block() {
     let cat = ChannelCommand::builder(["cat"]).spawn().expect("cat");
     cat.set_blocking(false).expect("non-blocking");
     assert_eq!(

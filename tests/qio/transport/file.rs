@@ -204,7 +204,7 @@ fn a_borrowed_descriptor_is_the_file() {
 }
 
 #[test]
-fn seeking_honours_whence() {
+fn seeking_honors_whence() {
     let file = scratch();
     assert!(file.has_feature(Feature::SEEKABLE));
     file.write_all(b"0123456789").expect("written");

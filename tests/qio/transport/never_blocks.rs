@@ -38,7 +38,7 @@ fn two(make: impl FnOnce(*mut i32) -> i32) -> Ends {
 }
 
 pub(super) fn pipe(flags: i32) -> Ends {
-    // SAFETY: there is room for two.
+    // SAFETY: the array holds two descriptors.
     two(|numbers| unsafe { libc::pipe2(numbers, flags | libc::O_CLOEXEC) })
 }
 
@@ -54,7 +54,7 @@ fn fifo() -> Ends {
 }
 
 pub(super) fn sockets(kind: i32) -> Ends {
-    // SAFETY: there is room for two.
+    // SAFETY: the array holds two descriptors.
     two(|numbers| unsafe { libc::socketpair(libc::AF_UNIX, kind | libc::SOCK_CLOEXEC, 0, numbers) })
 }
 
@@ -62,7 +62,7 @@ pub(super) fn sockets(kind: i32) -> Ends {
 pub(super) fn terminal() -> Ends {
     let none = ptr::null_mut();
     let (emulator, terminal) = two(|numbers| {
-        // SAFETY: there is room for two; name, settings and size may be NULL.
+        // SAFETY: the array holds two descriptors; name, settings and size may be NULL.
         unsafe { libc::openpty(numbers, numbers.add(1), none, none.cast(), none.cast()) }
     });
     let number = terminal.as_raw_fd();
@@ -104,7 +104,7 @@ const WRAPS: [(&str, Wrap); 2] = [
     }),
     ("command", |read, write| {
         let mut sleep = Command::new("sleep");
-        // No output of its own: it may outlive the tests, and would hold their pipe open.
+        // Without the output of the test: the child may outlive it, and would hold its pipe open.
         sleep.arg("1000").stdin(Stdio::null());
         let sleep = sleep.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         // The channel ends it.
@@ -152,9 +152,9 @@ fn a_peer_that_does_not_read_does_not_hold_up_the_loop() {
 }
 
 /// Two loops wait for the same bytes, of which each gets some: the next one is written when both
-/// loops have gone on.
+/// loops have continued.
 #[test]
-fn another_reader_that_is_faster_does_not_hold_up_the_loop() {
+fn spurious_readiness_due_to_another_reader_does_not_block_the_loop() {
     const BYTES: usize = 30;
     for (channel, wrap) in WRAPS {
         for (kind, (read, write)) in kinds() {
@@ -244,7 +244,7 @@ fn a_device_is_in_the_mode_of_before_when_it_is_closed() {
 }
 
 #[test]
-fn another_process_that_accepts_faster_does_not_hold_up_the_loop() {
+fn spurious_readiness_of_a_listening_socket_does_not_block_the_loop() {
     const CLIENTS: usize = 30;
     let any = gio::InetAddress::new_loopback(gio::SocketFamily::Ipv4);
     let own = ChannelSocket::listen(&gio::InetSocketAddress::new(&any, 0), 16).expect("listens");
@@ -290,7 +290,7 @@ impl Drop for Competitor {
     }
 }
 
-/// Runs a task in a thread with a main loop of its own, which counts the ticks of a timer, until
+/// Runs a task in a thread with a private main loop, which counts the ticks of a timer, until
 /// the test is over.
 fn compete<F: Future<Output = ()> + 'static>(
     got: Arc<AtomicUsize>,

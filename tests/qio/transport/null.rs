@@ -6,7 +6,7 @@ use glib::IOCondition;
 use qio::{ChannelNull, Feature, prelude::*, to_glib_error};
 
 #[test]
-fn reading_finds_the_end_and_touches_nothing() {
+fn reading_returns_end_of_file_and_does_not_touch_the_buffer() {
     let null = ChannelNull::new();
     let mut buf = *b"mine";
     assert_eq!(null.read(&mut buf).expect("the end"), 0);
@@ -23,7 +23,7 @@ fn reading_finds_the_end_and_touches_nothing() {
 }
 
 #[test]
-fn writing_counts_what_it_swallows() {
+fn writing_counts_the_discarded_bytes() {
     let null = ChannelNull::new();
     assert_eq!(null.write(b"gone").expect("swallowed"), 4);
     let iov = [&b"a"[..], b"", b"bcd"].map(IoSlice::new);

@@ -124,11 +124,11 @@ fn lists_of_few_and_of_many_bytes_keep_their_order() {
 }
 
 #[test]
-fn a_non_blocking_socket_says_would_block() {
+fn a_non_blocking_socket_returns_would_block() {
     let (listener, client, server) = connection(&v4());
     listener.set_blocking(false).expect("non-blocking");
     assert_eq!(
-        listener.accept().expect_err("nobody").kind(),
+        listener.accept().expect_err("no client").kind(),
         ErrorKind::WouldBlock
     );
     client.set_blocking(false).expect("non-blocking");

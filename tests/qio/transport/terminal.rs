@@ -1,4 +1,4 @@
-//! The end of a terminal, as the side of its emulator sees it.
+//! The end of a terminal, at the master side of the pseudo-terminal.
 
 use std::{fs::File, io::Write as _, thread};
 
@@ -16,7 +16,7 @@ fn left_behind() -> ChannelFile {
 }
 
 #[test]
-fn where_no_program_has_the_terminal_any_more_reading_ends() {
+fn reading_ends_after_the_last_close_of_the_terminal() {
     for blocking in [true, false] {
         let emulator = left_behind();
         emulator.set_blocking(blocking).expect("the mode");

@@ -15,8 +15,8 @@ fn a_channel_closed_in_the_callback_ends_the_watch_with_nval() {
 }
 
 /// Closes a channel while another thread polls for it, and returns what its callback, which
-/// always goes on, is told.
-fn told_when_closed(channel: Channel) -> Vec<IOCondition> {
+/// always goes on, gets.
+fn reported_when_closed(channel: Channel) -> Vec<IOCondition> {
     in_time(move || {
         let watch = Watch::new(&channel, IN, go_on);
         let (started, polls) = mpsc::channel();
@@ -41,10 +41,13 @@ fn told_when_closed(channel: Channel) -> Vec<IOCondition> {
 fn a_pipe_closed_by_another_thread_ends_its_watch_with_one_nval() {
     for _ in 0..10 {
         let (read, _write) = ChannelFile::pipe().expect("a pipe");
-        let mut told = told_when_closed(read.upcast());
-        assert_eq!(told.pop(), Some(NVAL));
+        let mut reported = reported_when_closed(read.upcast());
+        assert_eq!(reported.pop(), Some(NVAL));
         // Its descriptor is closed a moment before the channel is.
-        assert!(told.iter().all(|&condition| condition == HUP), "{told:?}");
+        assert!(
+            reported.iter().all(|&condition| condition == HUP),
+            "{reported:?}"
+        );
     }
 }
 
@@ -52,11 +55,11 @@ fn a_pipe_closed_by_another_thread_ends_its_watch_with_one_nval() {
 fn a_socket_closed_by_another_thread_ends_its_watch_with_one_nval() {
     for _ in 0..10 {
         let (a, _b) = nonblocking_pair();
-        let mut told = told_when_closed(a.upcast());
-        assert_eq!(told.pop(), Some(NVAL));
+        let mut reported = reported_when_closed(a.upcast());
+        assert_eq!(reported.pop(), Some(NVAL));
         // The connection is shut down a moment before the channel is closed.
         let early = |&condition: &IOCondition| (IN | HUP).contains(condition);
-        assert!(told.iter().all(early), "{told:?}");
+        assert!(reported.iter().all(early), "{reported:?}");
     }
 }
 

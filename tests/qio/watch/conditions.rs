@@ -1,4 +1,4 @@
-//! Which conditions are told: half-closed channels neither spin nor hang.
+//! Which conditions are reported: half-closed channels neither spin nor hang.
 
 use super::*;
 

@@ -82,7 +82,7 @@ fn the_id_of_a_watch_is_that_of_its_context() {
 #[test]
 fn a_local_watch_refuses_a_context_of_another_thread() {
     let context = MainContext::new();
-    let _mine = context.acquire().expect("nobody has it");
+    let _mine = context.acquire().expect("no thread has it");
     let (a, _b) = nonblocking_pair();
     let elsewhere = context.clone();
     let refused = thread::spawn(move || {
@@ -101,13 +101,13 @@ fn a_watch_attached_by_another_thread_is_seen_by_a_context_that_polls() {
     let runner = thread::spawn(move || running.run());
     runs.recv_timeout(TIMEOUT).expect("the loop runs");
     let (a, _b) = readable_pair();
-    let (told, tells) = mpsc::channel();
-    let tell = move |_: &ChannelSocket, condition| {
-        told.send(condition).expect("it is awaited");
+    let (sender, receiver) = mpsc::channel();
+    let report = move |_: &ChannelSocket, condition| {
+        sender.send(condition).expect("it is awaited");
         quit.quit();
         Break
     };
-    a.add_watch_source(IN, tell, Some(&context));
-    assert_eq!(tells.recv_timeout(TIMEOUT), Ok(IN));
+    a.add_watch_source(IN, report, Some(&context));
+    assert_eq!(receiver.recv_timeout(TIMEOUT), Ok(IN));
     runner.join().expect("the loop ends");
 }

@@ -35,7 +35,7 @@ const HUP: IOCondition = IOCondition::HUP;
 const ERR: IOCondition = IOCondition::ERR;
 const NVAL: IOCondition = IOCondition::NVAL;
 
-/// A watch that notes what its callback is told.
+/// A watch that records what its callback gets.
 struct Watch {
     context: MainContext,
     source: Source,

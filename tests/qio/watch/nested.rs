@@ -15,9 +15,9 @@ fn a_watch_is_not_entered_again_by_a_nested_loop_which_goes_on() {
     let watch = Watch::in_context(&context, &a, IN, move |_, _| {
         depth.set(depth.get() + 1);
         noted.set(depth.get().max(noted.get()));
-        let beside = Watch::in_context(&nested, &other, IN, |_, _| Break);
+        let other_watch = Watch::in_context(&nested, &other, IN, |_, _| Break);
         count.borrow_mut().push(iterations(&nested));
-        inside.set(inside.get() + beside.seen().len());
+        inside.set(inside.get() + other_watch.seen().len());
         depth.set(depth.get() - 1);
         Continue
     });

@@ -1,8 +1,8 @@
-"""What annotations cannot say: `with`, `await`, bytes of Python where C has a GBytes, exceptions of any kind, and
-addresses that are text.
+"""Adds to the introspected API: `with`, `await`, `bytes` in place of GBytes, exceptions of any kind, and addresses
+as strings.
 
-A method `…_async` that is called without a callback returns what can be awaited: in a coroutine that `run` or
-`spawn` runs on the main context, or under asyncio if its loop runs that context.
+A method `…_async` that is called without a callback returns an awaitable: for a coroutine that `run` or `spawn`
+runs on the main context, or for asyncio if its loop runs that context.
 """
 
 import fcntl
@@ -41,8 +41,8 @@ _EXITS = (SystemExit, KeyboardInterrupt)
 
 
 def _end_program(error):
-    """Ends the program, or this thread's run(), by an exception of `_EXITS`: called by C, where no exception gets any
-    further."""
+    """Ends the program, or this thread's run(), by an exception of `_EXITS`. Called by C, which cannot propagate
+    exceptions."""
     run = getattr(_running, "run", None)
     if run is not None:
         run.end(error)
@@ -59,24 +59,24 @@ def _exit(error):
 
 
 def _asyncio_loop():
-    """The loop of asyncio that runs in this thread. A program that knows nothing of asyncio has none."""
+    """The loop of asyncio that runs in this thread, or None, also if the program does not use asyncio."""
     asyncio = sys.modules.get("asyncio")
     return asyncio and asyncio._get_running_loop()
 
 
 class Awaitable:
-    """What will have a result, or an exception."""
+    """Has a result, or an exception, once it is done."""
 
     def __init__(self):
         self._done = self._cancelled = False
         self._result = self._error = None
-        # An exception that nobody has asked for.
+        # An exception that was not retrieved.
         self._unseen = None
         self._callbacks = []
 
     def __del__(self):
         if self._unseen is not None:
-            # Python tells of what is raised here.
+            # Python logs an exception that is raised here.
             raise self._unseen
 
     def __await__(self):
@@ -124,7 +124,7 @@ class Awaitable:
 
 
 class Operation(Awaitable):
-    """An asynchronous call, which has begun."""
+    """An asynchronous call, already started."""
 
     def __init__(self, begin, finish, cancellable):
         super().__init__()
@@ -141,13 +141,13 @@ class Operation(Awaitable):
         begin(cancellable, finished)
 
     def cancel(self):
-        """Cancels its GCancellable. What was done before that is still its result."""
+        """Cancels its GCancellable. A result that was there before remains."""
         self._cancelled = True
         self._cancellable.cancel()
 
 
 class Task(Awaitable):
-    """A coroutine that runs on the main context, and has begun."""
+    """A coroutine that runs on the main context, already started."""
 
     def __init__(self, coroutine):
         super().__init__()
@@ -213,7 +213,7 @@ class Task(Awaitable):
 
 
 class Sleep(Awaitable):
-    """Has the result None after a time."""
+    """Is done, with the result None, after a time."""
 
     def __init__(self, seconds):
         super().__init__()
@@ -229,14 +229,14 @@ class Sleep(Awaitable):
         return GLib.SOURCE_REMOVE
 
     def cancel(self):
-        """Ends it with `Gio.IOErrorEnum.CANCELLED`, as an operation: not in this call."""
+        """Ends it with `Gio.IOErrorEnum.CANCELLED`, after this call, as with operations."""
         if not self._done:
             self._cancelled = True
             self._source.set_ready_time(0)
 
 
 class Gathered(Awaitable):
-    """The results of several, in their order."""
+    """The results of several awaitables, in order."""
 
     def __init__(self, awaitables):
         super().__init__()
@@ -297,17 +297,17 @@ class _Run:
 
 
 def spawn(coroutine):
-    """Runs a coroutine on the thread-default main context, which the caller has to run.
+    """Starts a coroutine on the thread-default main context, which the caller has to run, and returns a task.
 
-    It begins at once. What is returned can be awaited, cancelled by `cancel` and closed by `close`. SystemExit and
-    KeyboardInterrupt out of it end the program, or the `run` that runs the context; another exception that is never
-    asked for is reported as Python reports those that it has to ignore.
+    The coroutine runs at once until its first wait. The task can be awaited; `cancel` cancels it, and `close` closes
+    it. SystemExit and KeyboardInterrupt end the program, or the `run` that runs the context. Another exception that
+    is never retrieved is logged by `sys.unraisablehook`.
     """
     return Task(coroutine)
 
 
 def run(coroutine):
-    """Runs a coroutine, and the thread-default main context until it has ended. Returns what it returns."""
+    """Runs a coroutine, and the thread-default main context until it has ended, and returns its result."""
     this = _Run()
     outer, _running.run = getattr(_running, "run", None), this
     try:
@@ -326,23 +326,23 @@ def run(coroutine):
 
 
 def sleep(seconds):
-    """Returns what can be awaited: it ends after this time, which begins now. It can be cancelled by `cancel`."""
+    """Returns an awaitable that is done `seconds` from now. `cancel` cancels it."""
     return Sleep(seconds)
 
 
 def gather(*awaitables):
-    """Runs coroutines side by side, and awaits them and whatever else can be awaited. The result is the list of theirs,
-    in this order.
+    """Runs coroutines and other awaitables concurrently. The result is the list of their results, in order.
 
-    They begin at once. Where one raises an exception the others are cancelled, and once they have ended this
-    raises it. `cancel` cancels them all.
+    Coroutines start at once. If one raises an exception the others are cancelled, and the exception is raised once
+    all have ended. `cancel` cancels all.
     """
     return Gathered(awaitables)
 
 
 class timeout:
-    """`async with Qio.timeout(seconds):` raises TimeoutError if what is inside takes longer, and cancels what it waits
-    for. In a coroutine of `run` or `spawn`; under asyncio there is `asyncio.timeout`.
+    """`async with Qio.timeout(seconds):` cancels the block after that time, and raises TimeoutError.
+
+    For coroutines of `run` or `spawn`; asyncio has `asyncio.timeout`.
     """
 
     def __init__(self, seconds):
@@ -382,14 +382,14 @@ def _bytes(data):
     return data if data is None or isinstance(data, GLib.Bytes) else GLib.Bytes.new(memoryview(data).tobytes())
 
 
-def _ask(info, *names):
-    """What introspection says, by the name that this PyGObject has for the question: newer ones have those of
+def _query(info, *names):
+    """A query of introspection data, by its name in this version of PyGObject: newer ones have those of
     girepository-2.0."""
     return next(getattr(info, name) for name in names if hasattr(info, name))()
 
 
 def _type_of(argument):
-    return _ask(argument, "get_type_info", "get_type")
+    return _query(argument, "get_type_info", "get_type")
 
 
 def _is_bytes(argument):
@@ -405,9 +405,9 @@ def _parameters(method):
     arguments = method.get_arguments()
     implied = set()
     for argument in arguments:
-        implied.add(_ask(argument, "get_closure_index", "get_closure"))
-        implied.add(_ask(argument, "get_destroy_index", "get_destroy"))
-        implied.add(_ask(_type_of(argument), "get_array_length_index", "get_array_length"))
+        implied.add(_query(argument, "get_closure_index", "get_closure"))
+        implied.add(_query(argument, "get_destroy_index", "get_destroy"))
+        implied.add(_query(_type_of(argument), "get_array_length_index", "get_array_length"))
     return [a for i, a in enumerate(arguments) if i not in implied and a.get_direction() != Direction.OUT]
 
 
@@ -469,7 +469,7 @@ def _adapt(cls):
             setattr(cls, name, adapted)
 
 
-# Classes in Python. What a method `do_…` returns is converted; a TypeError says that it cannot be.
+# Classes in Python. What a method `do_…` returns is converted; a TypeError is raised if it cannot be.
 
 
 def _status(result):
@@ -479,7 +479,7 @@ def _status(result):
 
 
 def _number(result, least=0, bits=63):
-    """A number that C can have; of more bits it would become another one."""
+    """A number that fits the C type; one of more bits would be truncated."""
     if isinstance(result, bool) or not isinstance(result, int) or not least <= result < 1 << bits:
         raise TypeError
     return result
@@ -558,7 +558,7 @@ def _described(result):
 
 
 def _slot(name, method, result, can_fail):
-    """A slot that never fails in silence: C knows of no exception but GLib.Error."""
+    """A virtual function whose exceptions are GLib.Errors: C has no others."""
 
     @functools.wraps(method)
     def wrapper(self, *arguments):
@@ -595,10 +595,10 @@ _create_watch = Qio.Channel.create_watch
 
 
 class Channel(Qio.Channel):
-    """Closed at the end of a `with` block.
+    """A channel, which the end of a `with` block closes.
 
-    In a class that derives from it, a method `do_io_…` may raise any exception: the caller gets a GLib.Error, of
-    the same number if it is an OSError. One that returns a status may as well return nothing.
+    In a derived class a method `do_io_…` may raise any exception: the caller gets a GLib.Error, with the same errno
+    if it is an OSError. A method that returns a status in C may return nothing.
     """
 
     def __init_subclass__(cls, **arguments):
@@ -609,8 +609,9 @@ class Channel(Qio.Channel):
                 setattr(cls, name, _slot(name, method, result, can_fail))
 
     def create_watch(self, condition, func=None, *user_data):
-        """A source that waits for a condition, and calls `func (channel, condition, *user_data)`; without it, what its
-        `set_callback` is given."""
+        """Creates a source that waits for a condition and calls `func (channel, condition, *user_data)`.
+
+        Without `func`, the callback is the one of the source's `set_callback`."""
         if func is not None:
             return _create_watch(self, condition, func, *user_data)
         callback = []
@@ -642,7 +643,7 @@ Channel = override(Channel)
 
 
 class NetAddress(Qio.NetAddress):
-    """Equal to others that are written alike, and shown as it is written."""
+    """An address, which compares and prints as its string."""
 
     def __eq__(self, other):
         return self.equal(other) if isinstance(other, Qio.NetAddress) else NotImplemented

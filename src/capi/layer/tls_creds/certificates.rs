@@ -2,6 +2,7 @@
 
 use std::{
     ffi::{CStr, c_char, c_uint},
+    path::Path,
     slice,
 };
 
@@ -10,15 +11,15 @@ use gio_sys::GTlsCertificate;
 use glib::translate::*;
 use glib_sys::{GBytes, GDestroyNotify, gboolean, gpointer};
 
-use super::{QIOTlsCredsBuilder, as_path, bytes, change, expects, object, text};
+use super::{QIOTlsCredsBuilder, setter};
 use crate::{
     capi::{callback::Callback, holds, instance},
     layer::cleanse,
 };
 
-instance!(gio::TlsCertificate, c"G_IS_TLS_CERTIFICATE (certificate)");
+instance!(gio::TlsCertificate, "G_IS_TLS_CERTIFICATE");
 
-/// Says what the password of something is, in memory of `g_malloc()`, or NULL.
+/// Returns a password, in memory of `g_malloc()`, or NULL.
 type PasswordFunc =
     Option<unsafe extern "C" fn(what: *const c_char, user_data: gpointer) -> *mut c_char>;
 
@@ -27,13 +28,7 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_directory(
     builder: *mut QIOTlsCredsBuilder,
     path: *const c_char,
 ) {
-    let function = c"qio_tls_creds_builder_set_directory";
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        if let Some(path) = as_path(function, builder, path, c"path != NULL") {
-            change(function, builder, |builder| builder.directory(path));
-        }
-    }
+    setter!(qio_tls_creds_builder_set_directory(builder, path: &Path) => builder.directory(path));
 }
 
 #[unsafe(no_mangle)]
@@ -41,13 +36,7 @@ pub unsafe extern "C" fn qio_tls_creds_builder_add_trust_file(
     builder: *mut QIOTlsCredsBuilder,
     path: *const c_char,
 ) {
-    let function = c"qio_tls_creds_builder_add_trust_file";
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        if let Some(path) = as_path(function, builder, path, c"path != NULL") {
-            change(function, builder, |builder| builder.trust_file(path));
-        }
-    }
+    setter!(qio_tls_creds_builder_add_trust_file(builder, path: &Path) => builder.trust_file(path));
 }
 
 #[unsafe(no_mangle)]
@@ -55,13 +44,10 @@ pub unsafe extern "C" fn qio_tls_creds_builder_add_trust_pem(
     builder: *mut QIOTlsCredsBuilder,
     pem: *mut GBytes,
 ) {
-    let function = c"qio_tls_creds_builder_add_trust_pem";
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        if let Some(pem) = bytes(function, builder, pem, c"pem != NULL") {
-            change(function, builder, |builder| builder.trust_pem(pem));
-        }
-    }
+    setter!(
+        qio_tls_creds_builder_add_trust_pem(builder, pem: glib::Bytes) =>
+            builder.trust_pem(pem.to_vec())
+    );
 }
 
 #[unsafe(no_mangle)]
@@ -69,23 +55,15 @@ pub unsafe extern "C" fn qio_tls_creds_builder_add_trust(
     builder: *mut QIOTlsCredsBuilder,
     authority: *mut GTlsCertificate,
 ) {
-    let function = c"qio_tls_creds_builder_add_trust";
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        object(
-            function,
-            builder,
-            authority,
-            |builder, authority: &gio::TlsCertificate| builder.trust(authority),
-        );
-    }
+    setter!(
+        qio_tls_creds_builder_add_trust(builder, authority: gio::TlsCertificate) =>
+            builder.trust(&authority)
+    );
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_tls_creds_builder_add_system_trust(builder: *mut QIOTlsCredsBuilder) {
-    let function = c"qio_tls_creds_builder_add_system_trust";
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe { change(function, builder, QIOTlsCredsBuilder::system_trust) };
+    setter!(qio_tls_creds_builder_add_system_trust(builder) => builder.system_trust());
 }
 
 #[unsafe(no_mangle)]
@@ -93,13 +71,7 @@ pub unsafe extern "C" fn qio_tls_creds_builder_add_crl_file(
     builder: *mut QIOTlsCredsBuilder,
     path: *const c_char,
 ) {
-    let function = c"qio_tls_creds_builder_add_crl_file";
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        if let Some(path) = as_path(function, builder, path, c"path != NULL") {
-            change(function, builder, |builder| builder.crl_file(path));
-        }
-    }
+    setter!(qio_tls_creds_builder_add_crl_file(builder, path: &Path) => builder.crl_file(path));
 }
 
 #[unsafe(no_mangle)]
@@ -107,13 +79,10 @@ pub unsafe extern "C" fn qio_tls_creds_builder_add_crl_pem(
     builder: *mut QIOTlsCredsBuilder,
     pem: *mut GBytes,
 ) {
-    let function = c"qio_tls_creds_builder_add_crl_pem";
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        if let Some(pem) = bytes(function, builder, pem, c"pem != NULL") {
-            change(function, builder, |builder| builder.crl_pem(pem));
-        }
-    }
+    setter!(
+        qio_tls_creds_builder_add_crl_pem(builder, pem: glib::Bytes) =>
+            builder.crl_pem(pem.to_vec())
+    );
 }
 
 #[unsafe(no_mangle)]
@@ -121,13 +90,10 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_allow_missing_crl(
     builder: *mut QIOTlsCredsBuilder,
     allow: gboolean,
 ) {
-    let function = c"qio_tls_creds_builder_set_allow_missing_crl";
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        change(function, builder, |builder| {
-            builder.allow_missing_crl(allow != 0)
-        });
-    };
+    setter!(
+        qio_tls_creds_builder_set_allow_missing_crl(builder) =>
+            builder.allow_missing_crl(from_glib(allow))
+    );
 }
 
 #[unsafe(no_mangle)]
@@ -136,17 +102,10 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_certificate_files(
     certificate: *const c_char,
     key: *const c_char,
 ) {
-    let function = c"qio_tls_creds_builder_set_certificate_files";
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        if let Some(certificate) = as_path(function, builder, certificate, c"certificate != NULL")
-            && let Some(key) = as_path(function, builder, key, c"key != NULL")
-        {
-            change(function, builder, |builder| {
-                builder.certificate_files(certificate, key)
-            });
-        }
-    }
+    setter!(
+        qio_tls_creds_builder_set_certificate_files(builder, certificate: &Path, key: &Path) =>
+            builder.certificate_files(certificate, key)
+    );
 }
 
 #[unsafe(no_mangle)]
@@ -155,17 +114,11 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_certificate_pem(
     certificate: *mut GBytes,
     key: *mut GBytes,
 ) {
-    let function = c"qio_tls_creds_builder_set_certificate_pem";
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        if let Some(certificate) = bytes(function, builder, certificate, c"certificate != NULL")
-            && let Some(key) = bytes(function, builder, key, c"key != NULL")
-        {
-            change(function, builder, |builder| {
-                builder.certificate_pem(certificate, key)
-            });
-        }
-    }
+    setter!(
+        qio_tls_creds_builder_set_certificate_pem(
+            builder, certificate: glib::Bytes, key: glib::Bytes
+        ) => builder.certificate_pem(certificate.to_vec(), key.to_vec())
+    );
 }
 
 #[unsafe(no_mangle)]
@@ -173,16 +126,10 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_certificate(
     builder: *mut QIOTlsCredsBuilder,
     certificate: *mut GTlsCertificate,
 ) {
-    let function = c"qio_tls_creds_builder_set_certificate";
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        object(
-            function,
-            builder,
-            certificate,
-            |builder, certificate: &gio::TlsCertificate| builder.certificate(certificate),
-        );
-    }
+    setter!(
+        qio_tls_creds_builder_set_certificate(builder, certificate: gio::TlsCertificate) =>
+            builder.certificate(&certificate)
+    );
 }
 
 #[unsafe(no_mangle)]
@@ -190,13 +137,9 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_password(
     builder: *mut QIOTlsCredsBuilder,
     password: *const c_char,
 ) {
-    let function = c"qio_tls_creds_builder_set_password";
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        if let Some(password) = text(function, builder, password, c"password is UTF-8") {
-            change(function, builder, |builder| builder.password(password));
-        }
-    }
+    setter!(
+        qio_tls_creds_builder_set_password(builder, password: &str) => builder.password(password)
+    );
 }
 
 #[unsafe(no_mangle)]
@@ -206,29 +149,16 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_password_func(
     user_data: gpointer,
     notify: GDestroyNotify,
 ) {
-    let function = c"qio_tls_creds_builder_set_password_func";
-    // Whatever comes of it, the data are freed.
-    let callback = Callback {
-        func,
-        user_data,
-        notify,
-    };
-    // SAFETY: the C contract, at the top of `capi`.
-    if !unsafe { expects(function, builder, func.is_some(), c"func != NULL") } {
-        return;
-    }
-    let ask = move |what: &str| {
-        let Callback {
-            func, user_data, ..
-        } = &callback;
-        let what = glib::GString::from(what);
-        // SAFETY: the string lives through the call, and the data until `notify` is called.
-        let answer = unsafe { (*func)?(what.as_ptr(), *user_data) };
-        // SAFETY: what is not NULL is a string, and ours.
-        unsafe { take_password(answer) }
-    };
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe { change(function, builder, |builder| builder.password_from(ask)) };
+    setter!(
+        qio_tls_creds_builder_set_password_func(
+            builder, callback: Callback<_> = (func, user_data, notify)
+        ) => builder.password_func(move |file| {
+            // The closure owns all of it: `notify` is called after the last call.
+            let callback = &callback;
+            let file = glib::GString::from(file);
+            take_password((callback.func)(file.as_ptr(), callback.user_data))
+        })
+    );
 }
 
 /// Takes the answer of a password callback, which is to be UTF-8.
@@ -240,11 +170,11 @@ unsafe fn take_password(answer: *mut c_char) -> Option<String> {
     if answer.is_null() {
         return None;
     }
-    // SAFETY: the caller's promise.
+    // SAFETY: forwarded: a string that ends in NUL, and was checked not to be NULL.
     let password = unsafe { CStr::from_ptr(answer) }
         .to_str()
         .map(str::to_owned);
-    // SAFETY: it was given away, and is not used any more.
+    // SAFETY: forwarded: memory of `g_malloc()` that this function owns and uses for the last time.
     unsafe {
         cleanse(slice::from_raw_parts_mut(
             answer.cast(),
@@ -253,7 +183,7 @@ unsafe fn take_password(answer: *mut c_char) -> Option<String> {
         glib_sys::g_free(answer.cast());
     }
     let place = c"qio_tls_creds_builder_build";
-    holds(place, password.is_ok(), c"the password is UTF-8");
+    holds(place, password.is_ok(), "the password is UTF-8");
     password.ok()
 }
 
@@ -262,23 +192,10 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_client_certificates(
     builder: *mut QIOTlsCredsBuilder,
     mode: c_uint,
 ) {
-    let function = c"qio_tls_creds_builder_set_client_certificates";
-    // SAFETY: any number may be asked about.
-    let mode = unsafe { TlsAuthenticationMode::from_glib(mode.cast_signed()) };
-    let known = !matches!(mode, TlsAuthenticationMode::__Unknown(_));
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe {
-        if expects(
-            function,
-            builder,
-            known,
-            c"mode is a GTlsAuthenticationMode",
-        ) {
-            change(function, builder, |builder| {
-                builder.client_certificates(mode)
-            });
-        }
-    }
+    setter!(
+        qio_tls_creds_builder_set_client_certificates(builder, mode: TlsAuthenticationMode) =>
+            builder.client_certificates(mode)
+    );
 }
 
 #[unsafe(no_mangle)]
@@ -286,7 +203,5 @@ pub unsafe extern "C" fn qio_tls_creds_builder_set_checks(
     builder: *mut QIOTlsCredsBuilder,
     checks: gboolean,
 ) {
-    let function = c"qio_tls_creds_builder_set_checks";
-    // SAFETY: the C contract, at the top of `capi`.
-    unsafe { change(function, builder, |builder| builder.checks(checks != 0)) };
+    setter!(qio_tls_creds_builder_set_checks(builder) => builder.verify_on_load(from_glib(checks)));
 }

@@ -15,9 +15,9 @@ use openssl::{
 };
 
 use super::{TlsEndpoint, source::Source};
-use crate::layer::tls::{reason, shim, verdict::subject};
+use crate::layer::tls::{reason, shim, verify_error::subject};
 
-/// Authorities to trust: at least one is good. One of many that has expired does no harm.
+/// Checks trust anchors: at least one must be valid. An expired one among others does no harm.
 pub(super) fn authorities(source: &Source, all: &[X509]) -> io::Result<()> {
     let mut first = None;
     for certificate in all {
@@ -37,8 +37,8 @@ fn is_root(certificate: &X509Ref) -> bool {
     is_same(certificate.subject_name(), certificate.issuer_name())
 }
 
-/// Authorities that a path may lead to. One that has expired, and is no root or has a successor,
-/// would only stand in the way of a valid path.
+/// Returns the trust anchors that are used. An expired one that is no root, or has a successor,
+/// would only hide a valid path.
 pub(super) fn usable(all: Vec<X509>) -> Vec<X509> {
     let stays: Vec<_> = all
         .iter()
@@ -54,8 +54,7 @@ pub(super) fn usable(all: Vec<X509>) -> Vec<X509> {
         .collect()
 }
 
-/// Certificate revocation lists: authorities that are trusted have signed them. Those of the system
-/// are not looked through.
+/// Checks that trust anchors have signed the CRLs. The system trust store is not searched.
 pub(super) fn crls(
     source: &Source,
     all: &[X509Crl],
@@ -74,7 +73,7 @@ pub(super) fn crls(
                 .is_ok_and(|key| crl.verify(&key).unwrap_or(false))
         };
         if !issuers.any(signed) {
-            // What OpenSSL has to say of other keys is not for the next caller.
+            // Errors of other keys must not stay in the queue of this thread.
             drop(ErrorStack::get());
             let issuer = subject(issuer);
             return Err(source.wrong(&format!(
@@ -85,9 +84,8 @@ pub(super) fn crls(
     Ok(())
 }
 
-/// What an end shows: its own certificate, and those that lead to an authority. The last one of
-/// these may have expired if it is a root, or has not signed the end's own: peers may have another
-/// path.
+/// Checks the own certificate and its chain. The last one may have expired if it is a root, or did
+/// not issue the own certificate: peers may have another path.
 pub(super) fn own(source: &Source, chain: &[X509], endpoint: TlsEndpoint) -> io::Result<()> {
     let last = chain.len() - 1;
     for (at, certificate) in chain.iter().enumerate() {
@@ -107,20 +105,20 @@ pub(super) fn own(source: &Source, chain: &[X509], endpoint: TlsEndpoint) -> io:
     Ok(())
 }
 
-/// What an end shows leads to one of the authorities.
+/// Checks that the own chain leads to one of the CAs.
 pub(super) fn leads_to(
     source: &Source,
     chain: &[X509],
     store: &X509StoreRef,
     authorities: &Source,
 ) -> io::Result<()> {
-    let verdict = verify(chain, store)
+    let verify_error = verify(chain, store)
         .map_err(|e| source.wrong(&format!("unable to verify it: {}", reason(&e))))?;
-    match verdict {
+    match verify_error {
         X509VerifyResult::OK => Ok(()),
-        verdict => Err(source.wrong(&format!(
+        verify_error => Err(source.wrong(&format!(
             "no chain from the certificate to {authorities}: {}",
-            verdict.error_string()
+            verify_error.error_string()
         ))),
     }
 }
@@ -150,16 +148,14 @@ fn is_valid(certificate: &X509Ref) -> Result<(), String> {
 }
 
 fn is_authority(certificate: &X509Ref) -> Result<(), String> {
-    match shim::says_authority(certificate) {
+    match shim::is_ca(certificate) {
         Some(true) => {}
-        Some(false) => return Err("it is not of an authority".to_owned()),
+        Some(false) => return Err("not a CA certificate".to_owned()),
         None => {
-            return Err(
-                "it is not of an authority: it lacks the basic constraints of one".to_owned(),
-            );
+            return Err("not a CA certificate: no basic constraints".to_owned());
         }
     }
-    // No peer accepts what it has signed, whether that is critical or not.
+    // No peer accepts certificates that it has signed, whether that is critical or not.
     match certificate.key_usage() {
         Some(usage) if !usage.contains(X509KeyUsage::KEY_CERT_SIGN) => {
             Err("its key usage does not allow it to sign certificates".to_owned())
@@ -168,15 +164,15 @@ fn is_authority(certificate: &X509Ref) -> Result<(), String> {
     }
 }
 
-/// What is not allowed, but not critical either, is up to the peer.
+/// Checks key usages, as far as they are critical: otherwise the peer decides.
 fn is_for(certificate: &X509Ref, endpoint: TlsEndpoint) -> Result<(), String> {
     let (end, purpose) = match endpoint {
         TlsEndpoint::Client => ("client", X509ExtendedKeyUsage::SSL_CLIENT),
         TlsEndpoint::Server => ("server", X509ExtendedKeyUsage::SSL_SERVER),
     };
     let signed_itself = is_same(certificate.subject_name(), certificate.issuer_name());
-    if shim::says_authority(certificate) == Some(true) && !signed_itself {
-        return Err(format!("it is of an authority, and not of a {end}"));
+    if shim::is_ca(certificate) == Some(true) && !signed_itself {
+        return Err(format!("a CA certificate, and not that of a {end}"));
     }
     if let Some(usage) = certificate.key_usage()
         && !usage.contains(X509KeyUsage::DIGITAL_SIGNATURE)
@@ -195,7 +191,7 @@ fn is_for(certificate: &X509Ref, endpoint: TlsEndpoint) -> Result<(), String> {
     Ok(())
 }
 
-/// Which one of several it is.
+/// Adds the subject of a certificate to a reason.
 fn named(certificate: &X509Ref, of: usize, reason: String) -> String {
     if of == 1 {
         return reason;

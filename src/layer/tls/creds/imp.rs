@@ -1,4 +1,4 @@
-//! What credentials carry.
+//! The object, and its configuration.
 
 use std::sync::{Arc, LazyLock, OnceLock};
 
@@ -14,12 +14,12 @@ use crate::layer::tls::verify::Policy;
 #[derive(Debug, Default)]
 pub struct TlsCreds {
     /// Set once, when they are built.
-    made: OnceLock<Made>,
+    config: OnceLock<Config>,
 }
 
-/// What does not change any more.
+/// The configuration, which never changes.
 #[derive(Debug)]
-pub(super) struct Made {
+pub(super) struct Config {
     pub(super) endpoint: TlsEndpoint,
     pub(super) context: SslContext,
     pub(super) verifies_peer: bool,
@@ -27,11 +27,13 @@ pub(super) struct Made {
     pub(super) max_handshake_size: usize,
     /// Session tickets that a server sends with TLS 1.3.
     pub(super) tickets: u8,
+    /// The cipher suites that need an extended master secret, by their numbers on the wire.
+    pub(super) cbc_suites: Arc<[[u8; 2]]>,
     pub(super) policy: Arc<Policy>,
     pub(super) alpn: Vec<Vec<u8>>,
-    /// Those of `context`, and no others.
+    /// The sessions of `context`, and no others.
     pub(super) sessions: Arc<Sessions>,
-    /// Who gets the keys of connections, if anybody.
+    /// The callback of the key log.
     pub(super) key_log: Option<Sink>,
 }
 
@@ -49,12 +51,12 @@ impl ObjectImpl for TlsCreds {
             [
                 glib::ParamSpecEnum::builder::<TlsEndpoint>("endpoint")
                     .nick("Endpoint")
-                    .blurb("Which end they are for")
+                    .blurb("Which endpoint the credentials are for")
                     .read_only()
                     .build(),
                 glib::ParamSpecBoolean::builder("verifies-peer")
                     .nick("Verifies the peer")
-                    .blurb("Whether a certificate that the peer shows is verified")
+                    .blurb("Whether the certificate of the peer is verified")
                     .read_only()
                     .build(),
             ]
@@ -64,21 +66,22 @@ impl ObjectImpl for TlsCreds {
 
     fn property(&self, _id: usize, pspec: &ParamSpec) -> glib::Value {
         match pspec.name() {
-            "endpoint" => self.made().endpoint.to_value(),
-            "verifies-peer" => self.made().verifies_peer.to_value(),
+            "endpoint" => self.config().endpoint.to_value(),
+            "verifies-peer" => self.config().verifies_peer.to_value(),
             name => unreachable!("no property {name}"),
         }
     }
 }
 
 impl TlsCreds {
-    pub(super) fn set(&self, made: Made) {
-        self.made.set(made).expect("set once");
+    pub(super) fn set(&self, config: Config) {
+        self.config.set(config).expect("set once");
     }
 
     /// An object that was constructed by its type alone has no trust anchors.
-    pub(super) fn made(&self) -> &Made {
-        self.made
-            .get_or_init(|| TlsCredsBuilder::trusting_nobody().expect("OpenSSL can make a context"))
+    pub(super) fn config(&self) -> &Config {
+        self.config.get_or_init(|| {
+            TlsCredsBuilder::without_trust_anchors().expect("OpenSSL can make a context")
+        })
     }
 }

@@ -1,5 +1,5 @@
-//! NSS key logging. OpenSSL reports the secrets while a
-//! connection is locked: the lines stay in the thread until it is not.
+//! NSS key logging. OpenSSL reports secrets while the connection is locked: the lines are queued in
+//! the thread until it is unlocked.
 
 use std::{
     cell::RefCell,
@@ -16,10 +16,10 @@ use std::{
 
 use crate::layer::tls::secret::Secret;
 
-/// Takes one line.
+/// The callback of one line.
 pub(super) type KeyLog = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// Where the lines of all connections go.
+/// The callback of all connections.
 pub(super) struct Sink(pub(super) KeyLog);
 
 impl fmt::Debug for Sink {
@@ -32,21 +32,21 @@ thread_local! {
     static LINES: RefCell<Vec<Secret>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Keeps a line that OpenSSL reports.
+/// Queues a line that OpenSSL reports.
 pub(super) fn note(line: &str) {
     let _ = LINES.try_with(|lines| lines.borrow_mut().push(line.to_owned().into()));
 }
 
 impl Sink {
-    /// Gives away what was noted in this thread.
-    pub(super) fn take_noted(&self) {
+    /// Calls the callback with the lines that were queued in this thread.
+    pub(super) fn flush(&self) {
         let noted = LINES.try_with(RefCell::take).unwrap_or_default();
         let lines = noted.iter().filter_map(|line| str::from_utf8(line).ok());
         lines.for_each(|line| self.0(line));
     }
 }
 
-/// Adds the lines to a file. Whole lines: others may write to the same one.
+/// Appends the lines to a file, each with one write, as other processes may append as well.
 pub(super) fn to_file(path: &Path) -> io::Result<KeyLog> {
     let file = OpenOptions::new()
         .append(true)

@@ -1,5 +1,5 @@
-//! Making credentials: one context of OpenSSL, as their user wants it. What is spoken is in
-//! `protocol`.
+//! Builds credentials: certificates, trust anchors and keys of one OpenSSL context. `protocol` has
+//! versions, cipher suites and sessions.
 
 use std::{fs, io, path::Path, sync::Arc};
 
@@ -18,9 +18,9 @@ use super::{
     TlsEndpoint,
     builder::TlsCredsBuilder,
     checks,
-    imp::Made,
+    imp::Config,
     key_log::{self, Sink},
-    protocol::FEWEST_OF_HANDSHAKE,
+    protocol::{FEWEST_OF_HANDSHAKE, OnClientHello},
     psk::Keys,
     sessions::Sessions,
     source::Source,
@@ -33,7 +33,7 @@ use crate::{
 /// The trust anchors.
 #[derive(Default)]
 struct Trust {
-    /// Where the authorities are that must have issued the own certificate.
+    /// The source of the CAs that must have issued the own certificate.
     issuers: Option<Source>,
     authorities: Vec<X509>,
     crls: Vec<X509Crl>,
@@ -41,28 +41,28 @@ struct Trust {
 }
 
 impl TlsCredsBuilder {
-    /// What an object has that was made by its type alone.
-    pub(super) fn trusting_nobody() -> io::Result<Made> {
+    /// The configuration of an object that was constructed by its type alone.
+    pub(super) fn without_trust_anchors() -> io::Result<Config> {
         let builder = Self::new(TlsEndpoint::Client);
         builder.make_with(&Trust::default())
     }
 
-    pub(super) fn make(mut self) -> io::Result<Made> {
+    pub(super) fn make(mut self) -> io::Result<Config> {
         let directory = self.directory.take();
         let issuers = directory.map(|directory| self.take_directory(&directory));
-        self.is_possible()?;
+        self.check_settings()?;
         let trust = self.load_trust(issuers)?;
         self.make_with(&trust)
     }
 
-    /// Adds what is in a directory of QEMU's layout, and returns the source of the authorities that
-    /// must have issued it.
+    /// Adds the files of a directory in QEMU's layout, and returns the source of the CAs that must
+    /// have issued the own certificate.
     fn take_directory(&mut self, directory: &Path) -> Source {
         let file = |name: &str| Source::File(directory.join(name));
         let is_there = |name: &str| directory.join(name).exists();
         let authorities = file("ca-cert.pem");
         self.trust.push(authorities.clone());
-        // Also where it is a link that leads nowhere, or cannot be looked at: loading it says why.
+        // Also if it is a dangling symbolic link, or access is denied: loading it reports why.
         let revoked = fs::symlink_metadata(directory.join("ca-crl.pem"));
         if !revoked.is_err_and(|e| e.kind() == io::ErrorKind::NotFound) {
             self.crls.push(file("ca-crl.pem"));
@@ -71,22 +71,24 @@ impl TlsCredsBuilder {
             TlsEndpoint::Client => ("client-cert.pem", "client-key.pem"),
             TlsEndpoint::Server => ("server-cert.pem", "server-key.pem"),
         };
-        // A client need not have one. Where half of it is there, the other half is missed.
+        // A client need not have a certificate; but if it has one, or a key, it needs both.
         if self.endpoint == TlsEndpoint::Server || is_there(certificate) || is_there(key) {
             self.identity = Some((file(certificate), Some(file(key))));
         }
         authorities
     }
 
-    /// Whether what was said goes together.
-    fn is_possible(&self) -> io::Result<()> {
+    /// Whether the settings are complete and do not exclude each other.
+    fn check_settings(&self) -> io::Result<()> {
         let has_keys = self.has_keys();
         let wrong = |reason: &str| Err(invalid(&format!("Unable to make credentials: {reason}")));
-        if let Some(mistake) = &self.mistake {
-            return wrong(mistake);
+        if let Some(reason) = &self.invalid_argument {
+            return wrong(reason);
         }
-        if self.anonymous && (has_keys || self.identity.is_some() || self.trusts_somebody()) {
-            return wrong("anonymous ones have no certificates and no keys beside");
+        if self.anonymous && (has_keys || self.identity.is_some() || self.has_trust_anchors()) {
+            return wrong(
+                "anonymous credentials cannot be combined with certificates or pre-shared keys",
+            );
         }
         if self.most_of_handshake() < FEWEST_OF_HANDSHAKE {
             return wrong(&format!(
@@ -96,30 +98,30 @@ impl TlsCredsBuilder {
         let asks = self.client_certificates != TlsAuthenticationMode::None;
         match self.endpoint {
             TlsEndpoint::Server if self.identity.is_none() && !has_keys && !self.anonymous => {
-                wrong("a server needs a certificate, or keys in common with its clients")
+                wrong("a server needs a certificate or pre-shared keys")
             }
-            TlsEndpoint::Server if asks && !self.trusts_somebody() => {
-                wrong("certificates of clients are asked for, but no authority is trusted")
+            TlsEndpoint::Server if asks && !self.has_trust_anchors() => {
+                wrong("client certificates are requested, but there are no trust anchors")
             }
-            TlsEndpoint::Client if asks => wrong("only a server asks for certificates of clients"),
+            TlsEndpoint::Client if asks => wrong("only a server requests client certificates"),
             _ => Ok(()),
         }
     }
 
-    pub(super) fn trusts_somebody(&self) -> bool {
+    pub(super) fn has_trust_anchors(&self) -> bool {
         self.system_trust || !self.trust.is_empty()
     }
 
     fn load_trust(&self, issuers: Option<Source>) -> io::Result<Trust> {
-        let is_told_nothing = self.trust.is_empty() && !self.has_keys() && !self.anonymous;
+        let is_unconfigured = self.trust.is_empty() && !self.has_keys() && !self.anonymous;
         let mut trust = Trust {
             issuers,
-            system: self.system_trust || (self.endpoint == TlsEndpoint::Client && is_told_nothing),
+            system: self.system_trust || (self.endpoint == TlsEndpoint::Client && is_unconfigured),
             ..Trust::default()
         };
         for source in &self.trust {
             let found = source.certificates()?;
-            if self.checks {
+            if self.verify_on_load {
                 checks::authorities(source, &found)?;
             }
             trust.authorities.extend(found);
@@ -133,7 +135,7 @@ impl TlsCredsBuilder {
         Ok(trust)
     }
 
-    fn make_with(&self, trust: &Trust) -> io::Result<Made> {
+    fn make_with(&self, trust: &Trust) -> io::Result<Config> {
         let mut context = SslContext::builder(match self.endpoint {
             TlsEndpoint::Client => SslMethod::tls_client(),
             TlsEndpoint::Server => SslMethod::tls_server(),
@@ -150,24 +152,27 @@ impl TlsCredsBuilder {
         self.set_groups(&mut context)?;
         self.set_versions(&mut context)?;
         self.set_ciphers(&mut context)?;
+        let cbc_suites: Arc<[_]> = shim::suites_without_aead(&context).into();
         self.set_alpn(&mut context)?;
         self.set_names(&mut context);
         self.set_identity(&mut context, trust)?;
         let policy = Arc::new(self.policy(trust)?);
         let verifies_peer = self.set_trust(&mut context, trust, &policy)?;
-        self.set_keys(&mut context)?;
+        let find_hash = self.set_keys(&mut context)?;
+        self.set_client_hello(&mut context, &cbc_suites, find_hash);
         let key_log = self.key_log_sink()?.map(Sink);
         if key_log.is_some() {
             context.set_keylog_callback(|_, line| key_log::note(line));
         }
         let sessions = Arc::<Sessions>::default();
         self.set_sessions(&mut context, &sessions, &policy)?;
-        Ok(Made {
+        Ok(Config {
             endpoint: self.endpoint,
             context: context.build(),
             verifies_peer,
             max_handshake_size: self.most_of_handshake(),
             tickets: self.tickets(),
+            cbc_suites,
             policy,
             alpn: self.alpn.clone(),
             sessions,
@@ -183,15 +188,15 @@ impl TlsCredsBuilder {
         let Some((source, key)) = &self.identity else {
             return Ok(());
         };
-        let key = key.as_ref().ok_or_else(|| {
-            source.wrong("there is no private key with it that could be taken out")
-        })?;
+        let key = key
+            .as_ref()
+            .ok_or_else(|| source.wrong("the certificate has no exportable private key"))?;
         let chain = source.certificates()?;
-        if self.checks {
+        if self.verify_on_load {
             checks::own(source, &chain, self.endpoint)?;
         }
         if let Some(authorities) = &trust.issuers
-            && self.checks
+            && self.verify_on_load
         {
             let store = store(&trust.authorities, &[], false)?;
             checks::leads_to(source, &chain, &store, authorities)?;
@@ -238,8 +243,8 @@ impl TlsCredsBuilder {
             (TlsEndpoint::Server, TlsAuthenticationMode::Required) => {
                 SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT
             }
-            // Also where a client has a key: a server that has none presents a certificate, for
-            // which there is no trust anchor.
+            // Also if a client has a pre-shared key: a server without one presents a certificate,
+            // for which there is no trust anchor.
             _ => SslVerifyMode::PEER,
         };
         context.set_verify(mode);
@@ -263,7 +268,7 @@ impl TlsCredsBuilder {
         })
     }
 
-    /// All keys that both ends have.
+    /// All pre-shared keys.
     fn keys(&self) -> io::Result<Keys> {
         let mut keys = Keys::default();
         for (name, key) in &self.psks {
@@ -276,14 +281,21 @@ impl TlsCredsBuilder {
         Ok(keys)
     }
 
-    fn set_keys(&self, context: &mut SslContextBuilder) -> io::Result<()> {
+    /// Returns the step of a server's ClientHello callback that selects the hash.
+    fn set_keys(&self, context: &mut SslContextBuilder) -> io::Result<Option<OnClientHello>> {
         let keys = self.keys()?;
         if keys.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         match self.endpoint {
-            TlsEndpoint::Client => keys.use_in(context, self.psk_user.as_deref(), self.psk_hash),
-            TlsEndpoint::Server => keys.find_in(context, &self.suites(), self.identity.is_none()),
+            TlsEndpoint::Client => {
+                keys.use_in(context, self.psk_user.as_deref(), self.psk_hash)?;
+                Ok(None)
+            }
+            TlsEndpoint::Server => {
+                let is_alone = self.identity.is_none();
+                keys.find_in(context, &self.suites(), is_alone).map(Some)
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Making credentials: what is spoken, and what is kept of it.
+//! Builds credentials: protocol versions, groups, cipher suites, ALPN, sessions, key log.
 
 use std::{io, sync::Arc};
 
@@ -6,7 +6,10 @@ use gio::TlsProtocolVersion;
 use openssl::{
     error::ErrorStack,
     rand::rand_bytes,
-    ssl::{AlpnError, SslContextBuilder, SslOptions, SslSessionCacheMode, SslVersion},
+    ssl::{
+        AlpnError, ClientHelloResponse, SslContextBuilder, SslOptions, SslRef, SslSessionCacheMode,
+        SslVersion,
+    },
 };
 
 use super::{
@@ -17,48 +20,49 @@ use super::{
 };
 use crate::{
     error::{invalid, with_context},
-    layer::tls::{reason, shim, verify::Policy},
+    layer::tls::{peer::Peer, reason, shim, verify::Policy},
 };
 
-/// The groups of key exchanges, the best one first, and one that is safe from quantum computers as
-/// well.
+/// The groups of the key exchange, in order of preference, and a post-quantum hybrid.
 const GROUPS: &str = "X25519:P-256:X448:P-384:P-521";
 const HYBRID_GROUP: &str = "X25519MLKEM768";
 
-/// For TLS 1.2, with certificates: keys that are made anew for each connection, and first what
-/// authenticates as it encrypts. The others need an extended master secret: see
-/// `Connection::authorize_peer`.
+/// Cipher list of TLS 1.2 with certificates: ephemeral keys, AEAD first. The others (CBC) need an
+/// extended master secret: see `require_extended_master_secret`.
 const CERTIFICATE_CIPHERS: &str = "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AESCCM:ECDHE+AES:@SECLEVEL=2";
 
-/// For TLS 1.2, with keys that both ends have: first what keeps old connections secret if the key
-/// gets out.
+/// Cipher list of TLS 1.2 with pre-shared keys: forward secrecy first.
 const PSK_CIPHERS: &str =
     "kECDHEPSK+CHACHA20:kDHEPSK+AESGCM:kDHEPSK+CHACHA20:kECDHEPSK:kDHEPSK:kPSK:!3DES:!RC4";
 
-/// For TLS 1.2, with nothing. Only the lowest level of security has them.
+/// Cipher list of anonymous peers with TLS 1.2: security level 0 alone has them.
 const ANONYMOUS_CIPHERS: &str =
     "ADH-AES256-GCM-SHA384:ADH-AES128-GCM-SHA256:AECDH-AES256-SHA:AECDH-AES128-SHA:@SECLEVEL=0";
 
-/// What proves nothing or hides nothing is not to be had by mistake.
+/// Suites without authentication or encryption are never used by mistake.
 const NEVER: &str = ":!aNULL:!eNULL";
 
-/// Those of TLS 1.3: OpenSSL's default.
+/// A suite with a message authentication code of its own is no AEAD suite.
+const NO_CBC: &str = ":!MD5:!SHA1:!SHA256:!SHA384";
+
+/// Cipher suites of TLS 1.3: OpenSSL's default.
 const SUITES: &str = "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256";
 
-/// How many session tickets a server sends with TLS 1.3, as OpenSSL does: a client may use each
-/// once.
+/// How many session tickets a server sends with TLS 1.3, as OpenSSL does: each is used once.
 const TICKETS: u8 = 2;
 
 /// How long after a full handshake a session may be resumed, in seconds: a day.
 pub(super) const LONGEST_SESSION: u64 = 24 * 60 * 60;
 
-/// How many bytes of a handshake are taken of a client, and of a server, which has chosen its
-/// certificates for many.
-const MOST_OF_CLIENTS: usize = 32 * 1024;
-const MOST_OF_SERVERS: usize = 128 * 1024;
+/// The default limits of the bytes of a handshake from a client, and from a server.
+const MAX_HANDSHAKE_OF_CLIENT: usize = 32 * 1024;
+const MAX_HANDSHAKE_OF_SERVER: usize = 128 * 1024;
 
-/// Less than any handshake needs.
+/// The minimum of the limit: less than any handshake needs.
 pub(super) const FEWEST_OF_HANDSHAKE: usize = 1024;
+
+/// A step of a server's ClientHello callback, before anything is selected.
+pub(super) type OnClientHello = Box<dyn Fn(&mut SslRef) -> Result<(), ErrorStack> + Send + Sync>;
 
 impl TlsCredsBuilder {
     pub(super) fn set_versions(&self, context: &mut SslContextBuilder) -> io::Result<()> {
@@ -77,7 +81,7 @@ impl TlsCredsBuilder {
         }
         if self.anonymous && oldest > OLDEST {
             return Err(invalid(
-                "Unable to make credentials: TLS 1.3 has nothing anonymous",
+                "Unable to make credentials: TLS 1.3 has no anonymous cipher suites",
             ));
         }
         let newest = if self.anonymous { Some(OLDEST) } else { newest };
@@ -88,8 +92,8 @@ impl TlsCredsBuilder {
 
     pub(super) fn most_of_handshake(&self) -> usize {
         self.max_handshake_size.unwrap_or(match self.endpoint {
-            TlsEndpoint::Client => MOST_OF_SERVERS,
-            TlsEndpoint::Server => MOST_OF_CLIENTS,
+            TlsEndpoint::Client => MAX_HANDSHAKE_OF_SERVER,
+            TlsEndpoint::Server => MAX_HANDSHAKE_OF_CLIENT,
         })
     }
 
@@ -100,8 +104,9 @@ impl TlsCredsBuilder {
         }
     }
 
-    /// Finite fields cost a server a hundred times what they cost a client: only keys that both
-    /// ends have, which have no other way with AES-GCM and TLS 1.2, and anonymous peers use them.
+    /// Finite-field Diffie-Hellman costs a server a hundred times what it costs a client. It is
+    /// enabled for anonymous peers, and for pre-shared keys, for which TLS 1.2 has no other suite
+    /// with AES-GCM.
     pub(super) fn set_groups(&self, context: &mut SslContextBuilder) -> io::Result<()> {
         if self.has_keys() || self.anonymous {
             shim::choose_dh(context)?;
@@ -121,19 +126,7 @@ impl TlsCredsBuilder {
                 reason(e)
             ))
         };
-        let has_certificates = self.identity.is_some() || self.trusts_somebody();
-        let list = match &self.ciphers {
-            Some(list) => list.clone(),
-            None if self.anonymous => ANONYMOUS_CIPHERS.to_owned(),
-            None if !self.has_keys() => CERTIFICATE_CIPHERS.to_owned(),
-            None if has_certificates => format!("{CERTIFICATE_CIPHERS}:{PSK_CIPHERS}"),
-            None => PSK_CIPHERS.to_owned(),
-        };
-        let complete = match self.anonymous {
-            true if self.ciphers.is_some() => format!("{list}:@SECLEVEL=0"),
-            true => list.clone(),
-            false => format!("{list}{NEVER}"),
-        };
+        let (list, complete) = self.cipher_list();
         context
             .set_cipher_list(&complete)
             .map_err(|e| wrong(&list, &e))?;
@@ -154,13 +147,60 @@ impl TlsCredsBuilder {
         Ok(())
     }
 
-    /// Those of TLS 1.3. The key of a client goes with one hash: a server that chose another suite
-    /// could not take it. Empty if that leaves none.
+    /// The cipher list of TLS 1.2 as it was set, and as OpenSSL gets it.
+    fn cipher_list(&self) -> (String, String) {
+        let has_certificates = self.identity.is_some() || self.has_trust_anchors();
+        let list = match &self.ciphers {
+            Some(list) => list.clone(),
+            None if self.anonymous => ANONYMOUS_CIPHERS.to_owned(),
+            None if !self.has_keys() => CERTIFICATE_CIPHERS.to_owned(),
+            None if has_certificates => format!("{CERTIFICATE_CIPHERS}:{PSK_CIPHERS}"),
+            None => PSK_CIPHERS.to_owned(),
+        };
+        let complete = match self.anonymous {
+            true if self.ciphers.is_some() => format!("{list}:@SECLEVEL=0"),
+            true => list.clone(),
+            false => format!("{list}{NEVER}"),
+        };
+        (list, complete)
+    }
+
+    /// Sets the callback for ClientHellos. Ciphers that encrypt after they have authenticated (CBC)
+    /// are only safe with an extended master secret (RFC 7627): a server leaves them out where the
+    /// ClientHello has no such extension, so that OpenSSL sends handshake_failure if nothing else
+    /// is left. A client refuses the ServerHello (`engine::server_hello`).
+    pub(super) fn set_client_hello(
+        &self,
+        context: &mut SslContextBuilder,
+        cbc_suites: &[[u8; 2]],
+        find_hash: Option<OnClientHello>,
+    ) {
+        if self.endpoint == TlsEndpoint::Client || cbc_suites.is_empty() && find_hash.is_none() {
+            return;
+        }
+        let has_cbc = !cbc_suites.is_empty();
+        let without_cbc = format!("{}{NO_CBC}", self.cipher_list().1);
+        context.set_client_hello_callback(move |ssl, _| {
+            if has_cbc && !shim::offers_extended_master_secret(ssl) {
+                shim::set_ciphers(ssl, &without_cbc)?;
+                if let Some(peer) = Peer::of(ssl) {
+                    peer.set_lacks_extended_master_secret();
+                }
+            }
+            if let Some(find_hash) = &find_hash {
+                find_hash(ssl)?;
+            }
+            Ok(ClientHelloResponse::SUCCESS)
+        });
+    }
+
+    /// The cipher suites of TLS 1.3. The pre-shared key of a client is for one hash: a server that
+    /// selected a suite with another one could not use it. Empty if no suite has that hash.
     pub(super) fn suites(&self) -> String {
         let all = self.ciphersuites.as_deref().unwrap_or(SUITES);
-        // With a certificate, any other will do as well.
+        // With trust anchors, a handshake by certificate is possible with any suite.
         let by_key_alone =
-            self.endpoint == TlsEndpoint::Client && self.has_keys() && !self.trusts_somebody();
+            self.endpoint == TlsEndpoint::Client && self.has_keys() && !self.has_trust_anchors();
         match by_key_alone {
             true => self.psk_hash.suites_of(all),
             false => all.to_owned(),
@@ -212,7 +252,7 @@ impl TlsCredsBuilder {
         sessions: &Arc<Sessions>,
         policy: &Arc<Policy>,
     ) -> io::Result<()> {
-        // Those of TLS 1.3 go with the first data: see `TlsState::write`.
+        // Session tickets of TLS 1.3 go with the first data: see `TlsState::write`.
         context.set_num_tickets(0)?;
         if !self.resumption {
             context.set_session_cache_mode(SslSessionCacheMode::OFF);
@@ -223,11 +263,11 @@ impl TlsCredsBuilder {
         match self.endpoint {
             TlsEndpoint::Client => sessions.keep(context),
             TlsEndpoint::Server => {
-                // Sessions of other servers are not taken for sessions of this one.
+                // Sessions of other servers are not accepted.
                 let mut id = [0; 32];
                 rand_bytes(&mut id)?;
                 context.set_session_id_context(&id)?;
-                // Not tickets, which would need a key that decrypts all of them.
+                // Identifiers in place of encrypted tickets, for which one key would decrypt all.
                 context.set_options(SslOptions::NO_TICKET);
                 sessions.serve(context, policy);
             }
@@ -235,7 +275,7 @@ impl TlsCredsBuilder {
         Ok(())
     }
 
-    /// Where the keys of connections are given away, if anywhere.
+    /// The callback of the key log, if there is one.
     pub(super) fn key_log_sink(&self) -> io::Result<Option<KeyLog>> {
         let Some(path) = &self.key_log_file else {
             return Ok(self.key_log.clone());
@@ -252,7 +292,7 @@ impl TlsCredsBuilder {
     }
 }
 
-/// The names in a list of protocols, as it is on the wire.
+/// The names in a ProtocolNameList (RFC 7301).
 fn protocols(mut list: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
         let (len, rest) = list.split_first()?;

@@ -1,4 +1,4 @@
-//! Keys that both ends have already.
+//! Pre-shared keys (PSK).
 
 use std::{
     collections::HashMap,
@@ -7,14 +7,13 @@ use std::{
 };
 
 use openssl::{
-    error::ErrorStack,
     ex_data::Index,
     rand::rand_bytes,
     sha::Sha256,
-    ssl::{ClientHelloResponse, Ssl, SslContextBuilder, SslRef, SslVersion},
+    ssl::{Ssl, SslContextBuilder, SslRef, SslVersion},
 };
 
-use super::{sessions, source::Source};
+use super::{protocol::OnClientHello, sessions, source::Source};
 use crate::{
     error::invalid,
     layer::tls::{
@@ -23,20 +22,20 @@ use crate::{
     },
 };
 
-/// The most bytes of a name, and of a key, that every OpenSSL takes.
+/// The most bytes of an identity, and of a key, that all versions of OpenSSL accept.
 const LONGEST_NAME: usize = 128;
 const LONGEST_KEY: usize = 256;
 
-/// The fewest bytes of a key that cannot be found by trying.
+/// The fewest bytes of a key that resists an exhaustive search.
 const SHORTEST_KEY: usize = 16;
 
-/// Which hash a key is for, where a client uses it with TLS 1.3.
+/// The hash that the key of a client is for, with TLS 1.3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, glib::Enum)]
 #[enum_type(name = "QIOTlsPskHash")]
 #[doc(alias = "QIOTlsPskHash")]
 #[repr(i32)]
 pub enum TlsPskHash {
-    /// SHA-256, which is meant where nothing is said.
+    /// SHA-256, the default.
     #[default]
     #[enum_value(name = "QIO_TLS_PSK_HASH_SHA256", nick = "sha256")]
     Sha256 = 0,
@@ -46,7 +45,7 @@ pub enum TlsPskHash {
 }
 
 impl TlsPskHash {
-    /// The suite that stands for the hash, as it is written on the wire.
+    /// A cipher suite with the hash, as on the wire.
     fn suite(self) -> [u8; 2] {
         match self {
             Self::Sha256 => [0x13, 0x01],
@@ -66,7 +65,7 @@ impl TlsPskHash {
         all.into_iter().find(|hash| hash.len() == len)
     }
 
-    /// Those of a list of suites of TLS 1.3 that have this hash.
+    /// The cipher suites of a list that have this hash.
     pub(super) fn suites_of(self, all: &str) -> String {
         let of = all
             .split(':')
@@ -75,7 +74,7 @@ impl TlsPskHash {
     }
 }
 
-/// Keys by the names of those who have them. Names are bytes without NUL.
+/// Keys by their identities, which are bytes without NUL.
 #[derive(Default)]
 pub(super) struct Keys(HashMap<Vec<u8>, Secret>);
 
@@ -105,8 +104,8 @@ impl Keys {
         }
     }
 
-    /// Adds those of a file: `NAME:KEY` in each line, with the key in hexadecimal digits; the name
-    /// too, if there is a `#` before it.
+    /// Adds those of a file: `NAME:KEY` in each line, with the key in hexadecimal digits, and the
+    /// name as well after a `#`.
     pub(super) fn load(&mut self, file: &Source) -> io::Result<()> {
         let bytes = file.secret()?;
         let mut any = false;
@@ -144,7 +143,7 @@ impl Keys {
         self.0.is_empty()
     }
 
-    /// The one that a client uses: of this name, or else the only one.
+    /// The key that a client uses: of this identity, or else the only one.
     fn into_own(mut self, name: Option<&str>) -> io::Result<(Vec<u8>, Secret)> {
         let wrong = |reason: String| invalid(&format!("Unable to choose a key: {reason}"));
         match name {
@@ -163,7 +162,7 @@ impl Keys {
         }
     }
 
-    /// Gives a client its key, in either version of TLS.
+    /// Sets the key of a client, for both versions of TLS.
     pub(super) fn use_in(
         self,
         context: &mut SslContextBuilder,
@@ -181,8 +180,8 @@ impl Keys {
         context.set_psk_client_callback(move |ssl, _, name_out, key_out| {
             // The name ends in NUL.
             let fits = name.len() < name_out.len() && key.len() <= key_out.len();
-            // Where the key was not used because of its hash, OpenSSL would take it from here, with
-            // another one.
+            // If the hash did not fit, OpenSSL would ask here next, and use the key with another
+            // one.
             let is_refused = ssl.version2() == Some(SslVersion::TLS1_3);
             if is_refused || !fits {
                 return Ok(0);
@@ -195,21 +194,21 @@ impl Keys {
         Ok(())
     }
 
-    /// Lets a server know them, in either version of TLS. `suites` are those of TLS 1.3 that it may
-    /// use. A server that proves what it is by these keys alone treats identities that it does not
-    /// know as wrong keys: see [`ServerKeys`].
+    /// Sets the callbacks by which a server finds keys, for both versions of TLS, and returns a
+    /// step of its ClientHello callback. `suites` are its cipher suites of TLS 1.3. A server
+    /// without a certificate treats unknown identities as wrong keys: see [`ServerKeys`].
     pub(super) fn find_in(
         self,
         context: &mut SslContextBuilder,
         suites: &str,
         by_key_alone: bool,
-    ) -> io::Result<()> {
+    ) -> io::Result<OnClientHello> {
         let keys = Arc::new(ServerKeys::new(self, by_key_alone)?);
         let all = keys.clone();
         shim::find_keys(context, Box::new(move |ssl, name| all.find(ssl, name)))?;
         let all = keys.clone();
         context.set_psk_server_callback(move |ssl, name, key_out| {
-            // With TLS 1.3 the other callback has said it all.
+            // With TLS 1.3 the other callback has answered.
             let is_older = ssl.version2() != Some(SslVersion::TLS1_3);
             match name.filter(|_| is_older).map(|name| all.key_or_decoy(name)) {
                 Some(key) if key.len() <= key_out.len() => {
@@ -221,31 +220,29 @@ impl Keys {
         });
         let [sha256, sha384] =
             [TlsPskHash::Sha256, TlsPskHash::Sha384].map(|hash| hash.suites_of(suites));
-        context.set_client_hello_callback(move |ssl, _| {
-            // A key goes with one hash, which only the client knows: its proof is as long as the
-            // hash. The suite has to have the same one.
+        Ok(Box::new(move |ssl| {
+            // A key is for one hash, which the length of the client's binder shows. The cipher
+            // suite must have the same one.
             let suites = match keys.hash_for(ssl) {
                 Some(TlsPskHash::Sha256) => &sha256,
                 Some(TlsPskHash::Sha384) => &sha384,
-                None => return Ok(ClientHelloResponse::SUCCESS),
+                None => return Ok(()),
             };
-            if !suites.is_empty() {
-                ssl.set_ciphersuites(suites)?;
+            match suites.is_empty() {
+                true => Ok(()),
+                false => ssl.set_ciphersuites(suites),
             }
-            Ok::<_, ErrorStack>(ClientHelloResponse::SUCCESS)
-        });
-        Ok(())
+        }))
     }
 }
 
-/// Set for a connection whose client shows no identity that is known.
-static SHOWS_NO_KNOWN: LazyLock<Option<Index<Ssl, ()>>> =
+/// Set for a connection whose client offers no known identity.
+static OFFERS_NO_KNOWN: LazyLock<Option<Index<Ssl, ()>>> =
     LazyLock::new(|| Ssl::new_ex_index().ok());
 
-/// What a server knows. It does not say which identities these are: one that it does not know has a
-/// key as well, which nothing can guess, so that it fails as a wrong key does (RFC 8446, appendix
-/// E.6; RFC 4279, section 2). With TLS 1.3 this is so for servers without a certificate; others go
-/// on to a handshake without keys.
+/// The keys of a server. Peers cannot find out identities: an unknown one has a random key, so that
+/// it fails as a wrong key does (RFC 8446, appendix E.6; RFC 4279, section 2). With TLS 1.3 that
+/// holds for servers without a certificate; others continue with a handshake by certificate.
 struct ServerKeys {
     keys: Keys,
     decoys: Secret,
@@ -265,7 +262,7 @@ impl ServerKeys {
 
     /// The key of TLS 1.3 for an identity, which may also be a session ticket.
     fn find(&self, ssl: &SslRef, name: &[u8]) -> Option<Secret> {
-        let has_no_known = SHOWS_NO_KNOWN.is_some_and(|index| ssl.ex_data(index).is_some());
+        let has_no_known = OFFERS_NO_KNOWN.is_some_and(|index| ssl.ex_data(index).is_some());
         match self.hides_in_tls_1_3 && has_no_known && !is_session(ssl, name) {
             true => Some(self.key_or_decoy(name)),
             false => self.keys.0.get(name).cloned(),
@@ -273,7 +270,7 @@ impl ServerKeys {
     }
 
     fn key_or_decoy(&self, name: &[u8]) -> Secret {
-        // Also where it is not used, which takes as long.
+        // Also if it is not used, so that it takes the same time.
         let mut hash = Sha256::new();
         hash.update(&self.decoys);
         hash.update(name);
@@ -281,21 +278,21 @@ impl ServerKeys {
         self.keys.0.get(name).cloned().unwrap_or(decoy)
     }
 
-    /// The hash of the first key that the client shows, of those that are known if there is one.
+    /// The hash of the first known key that the client offers, or else of the first one.
     fn hash_for(&self, ssl: &mut SslRef) -> Option<TlsPskHash> {
-        let extension = shim::shown_keys(ssl).to_vec();
-        let shown = shown(&extension)?;
-        let known = shown
+        let extension = shim::offered_psks(ssl).to_vec();
+        let offered = identities(&extension)?;
+        let known = offered
             .iter()
             .find(|(name, _)| self.keys.0.contains_key(*name));
-        let unknown = || shown.iter().find(|(name, _)| !is_session(ssl, name));
+        let unknown = || offered.iter().find(|(name, _)| !is_session(ssl, name));
         let len = match known {
             Some((_, proof)) => proof.len(),
             None if self.hides_in_tls_1_3 => unknown()?.1.len(),
             None => return None,
         };
         if known.is_none()
-            && let Some(index) = *SHOWS_NO_KNOWN
+            && let Some(index) = *OFFERS_NO_KNOWN
         {
             ssl.set_ex_data(index, ());
         }
@@ -303,21 +300,21 @@ impl ServerKeys {
     }
 }
 
-/// Whether an identity is a session ticket: one that is encrypted, which is longer than any name,
-/// or the identifier of a session that the server has.
+/// Whether an identity is a session ticket: an encrypted one, which is longer than any identity, or
+/// the identifier of a cached session.
 fn is_session(ssl: &SslRef, identity: &[u8]) -> bool {
     identity.len() > LONGEST_NAME || sessions::has_session(ssl, identity)
 }
 
-/// Names with their proofs, of the extension that carries both; `None` where it is not as it should
-/// be, which OpenSSL has to say.
-fn shown(extension: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
+/// Identities with their binders, of a pre_shared_key extension; `None` if it is malformed, which
+/// OpenSSL reports.
+fn identities(extension: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
     let (mut names, rest) = prefixed(extension, 2)?;
     let (mut proofs, _) = prefixed(rest, 2)?;
     let mut all = Vec::new();
     while !names.is_empty() {
         let (name, rest) = prefixed(names, 2)?;
-        // Four bytes of age.
+        // The obfuscated ticket age.
         names = rest.get(4..)?;
         let (proof, rest) = prefixed(proofs, 1)?;
         proofs = rest;
@@ -326,7 +323,7 @@ fn shown(extension: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
     Some(all)
 }
 
-/// Bytes after their number, which has `size` bytes itself, and the rest.
+/// A vector with a length of `size` bytes, and the rest.
 fn prefixed(bytes: &[u8], size: usize) -> Option<(&[u8], &[u8])> {
     let (len, rest) = bytes.split_at_checked(size)?;
     let len = len
@@ -354,26 +351,26 @@ fn printed(name: &[u8]) -> String {
 mod tests {
     use proptest::prelude::*;
 
-    use super::shown;
+    use super::identities;
 
-    /// Two names with their ages, and two proofs.
-    const SHOWN: &[u8] = b"\0\x11\0\x03one\0\0\0\0\0\x02to\0\0\0\0\0\x05\x02ab\x01c";
+    /// Two identities with their ages, and two binders.
+    const EXTENSION: &[u8] = b"\0\x11\0\x03one\0\0\0\0\0\x02to\0\0\0\0\0\x05\x02ab\x01c";
 
     #[test]
-    fn names_are_read_with_their_proofs() {
+    fn identities_are_read_with_their_binders() {
         let expected: [(&[u8], &[u8]); 2] = [(b"one", b"ab"), (b"to", b"c")];
-        assert_eq!(shown(SHOWN).expect("whole"), expected);
-        assert_eq!(shown(&[]), None);
-        for len in 0..SHOWN.len() {
-            assert_eq!(shown(&SHOWN[..len]), None, "cut off after {len}");
+        assert_eq!(identities(EXTENSION).expect("whole"), expected);
+        assert_eq!(identities(&[]), None);
+        for len in 0..EXTENSION.len() {
+            assert_eq!(identities(&EXTENSION[..len]), None, "cut off after {len}");
         }
     }
 
     proptest! {
-        /// They come from any peer that connects.
+        /// Any peer may send them.
         #[test]
-        fn whatever_is_shown_is_read_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
-            let _ = shown(&bytes);
+        fn any_extension_is_read_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+            let _ = identities(&bytes);
         }
     }
 }

@@ -1,7 +1,7 @@
-//! TLS session cache, of clients and of servers. A session, and those that are made of it, live no
-//! longer than a day after the full handshake, and no longer than the certificates that were
-//! verified then. A server has its sessions here, and sends identifiers only: there is no key that
-//! would decrypt what was recorded, and the certificates of the full handshake are there to be
+//! TLS session cache, of clients and of servers. A session, and those that resume it, expire 24
+//! hours after the full handshake, and not later than the certificates that were verified then. A
+//! server keeps its sessions here, and sends identifiers in place of encrypted tickets: there is no
+//! ticket key that would decrypt recorded connections, and the chain of the full handshake can be
 //! verified again.
 
 use std::{
@@ -30,14 +30,14 @@ use crate::{
     sync::ForkMutex,
 };
 
-/// How many a client keeps; the oldest go first.
-const MOST: usize = 256;
+/// How many sessions a client keeps; the oldest are removed first.
+const MAX_CLIENT_SESSIONS: usize = 256;
 
-/// How many of one server: one that gives away many does not make those of others go.
-const MOST_OF_ONE: usize = 8;
+/// How many of one server, so that a server that sends many does not displace those of others.
+const MAX_OF_SERVER_NAME: usize = 8;
 
-/// How many a server keeps.
-const MOST_OF_SERVER: usize = 1024;
+/// How many sessions a server keeps.
+const MAX_SERVER_SESSIONS: usize = 1024;
 
 /// The cache of a server's context.
 static SESSIONS: LazyLock<Option<Index<SslContext, Arc<Sessions>>>> =
@@ -50,7 +50,7 @@ pub(super) fn has_session(ssl: &SslRef, id: &[u8]) -> bool {
     sessions.is_some_and(|sessions| sessions.lock().iter().any(|it| it.key == id))
 }
 
-/// The sessions of one context; the newest comes last.
+/// The sessions of one context, the newest last.
 #[derive(Default)]
 pub(super) struct Sessions(ForkMutex<VecDeque<Cached>>);
 
@@ -73,7 +73,7 @@ impl Sessions {
                 let key = peer.session_key()?.to_owned();
                 Some((key, peer.session(ssl.session_reused(), LONGEST_SESSION)?))
             }) {
-                this.put(key.as_bytes(), session, offered, MOST);
+                this.put(key.as_bytes(), session, offered, MAX_CLIENT_SESSIONS);
             }
         });
     }
@@ -92,7 +92,7 @@ impl Sessions {
             let offered = peer.and_then(|it| it.session(ssl.session_reused(), LONGEST_SESSION));
             if let Some(offered) = offered {
                 let key = session.id().to_vec();
-                this.put(&key, session, offered, MOST_OF_SERVER);
+                this.put(&key, session, offered, MAX_SERVER_SESSIONS);
             }
         });
         let (this, policy) = (self.clone(), policy.clone());
@@ -104,10 +104,10 @@ impl Sessions {
 
     pub(super) fn put(&self, key: &[u8], session: SslSession, offered: Offered, most: usize) {
         let mut all = self.lock();
-        let mut theirs = (0..all.len()).filter(|&at| all[at].key == key);
-        let their_oldest = theirs.next();
-        match their_oldest {
-            Some(oldest) if theirs.count() + 1 >= MOST_OF_ONE => _ = all.remove(oldest),
+        let mut same_key = (0..all.len()).filter(|&at| all[at].key == key);
+        let oldest_of_key = same_key.next();
+        match oldest_of_key {
+            Some(oldest) if same_key.count() + 1 >= MAX_OF_SERVER_NAME => _ = all.remove(oldest),
             _ if all.len() >= most => _ = all.pop_front(),
             _ => {}
         }
@@ -141,6 +141,12 @@ impl Sessions {
         self.lock()
             .iter_mut()
             .for_each(|it| it.offered.expiry = now);
+    }
+
+    /// The expiry of the newest session.
+    #[cfg(test)]
+    pub(super) fn newest_expiry(&self) -> Option<SystemTime> {
+        self.lock().back().map(|it| it.offered.expiry)
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Cached>> {

@@ -1,4 +1,4 @@
-//! Where certificates and keys come from, and what is read there.
+//! Sources of certificates and keys: files, and memory.
 
 use std::{borrow::Cow, fmt, fs, io, ops::Deref, os::unix::fs::MetadataExt as _, path::PathBuf};
 
@@ -18,21 +18,21 @@ use crate::{
 /// All users may read or write it, or the group may write it.
 const OPEN_TO_OTHERS: u32 = 0o026;
 
-/// How the line before any kind of private key ends.
+/// The end of the line before any kind of private key.
 const PRIVATE_KEY: &[u8] = b"PRIVATE KEY-----";
 
-/// No private key has more bytes in PEM form, but a file that has one may.
+/// The most bytes of a private key in PEM form; its file may have more.
 const LONGEST_KEY: usize = 16 * 1024;
 
 /// A file, or memory.
 #[derive(Clone)]
 pub(super) enum Source {
     File(PathBuf),
-    /// With what it is called.
+    /// With its label.
     Memory(&'static str, Secret),
 }
 
-/// What a source has: what was read goes when this is dropped.
+/// The contents of a source, which are overwritten when this is dropped.
 pub(super) enum Contents<'a> {
     Read(Secret),
     InMemory(&'a [u8]),
@@ -49,7 +49,7 @@ impl Deref for Contents<'_> {
     }
 }
 
-/// What it is called in messages.
+/// The label in messages.
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -64,7 +64,7 @@ impl Source {
         Self::Memory(name, Secret::from(bytes.into()))
     }
 
-    /// The error of what it holds.
+    /// An error of the contents.
     pub(super) fn wrong(&self, reason: &str) -> io::Error {
         self.error(TlsError::BadCertificate, reason)
     }
@@ -73,7 +73,7 @@ impl Source {
         tls_error(code, &format!("Unable to use {self}: {reason}"))
     }
 
-    /// What is there to be read.
+    /// Reads the contents.
     fn read(&self) -> io::Result<Contents<'_>> {
         let bytes = match self {
             Self::File(path) => Contents::Read(
@@ -88,12 +88,12 @@ impl Source {
         }
     }
 
-    /// As [`read`](Self::read), of what may have blocks in PEM form.
+    /// As [`read`](Self::read), for contents that may be in PEM form.
     fn pem(&self) -> io::Result<Contents<'_>> {
         Ok(without_byte_order_marks(self.read()?))
     }
 
-    /// The same, of a secret. A file that other users may read is logged as a warning.
+    /// The same for a secret. A file that other users may read is logged as a warning.
     pub(super) fn secret(&self) -> io::Result<Contents<'_>> {
         let bytes = self.read()?;
         self.warn_if_open();
@@ -107,14 +107,14 @@ impl Source {
         {
             glib::g_warning!(
                 "Qio",
-                "{} holds a secret, and is open to others: its mode is {:o}",
+                "{} has permissions that are too open for a secret: its mode is {:o}",
                 self,
                 about.mode() & 0o7777
             );
         }
     }
 
-    /// One certificate or more.
+    /// Reads at least one certificate.
     pub(super) fn certificates(&self) -> io::Result<Vec<X509>> {
         let pem = self.pem()?;
         let found = X509::stack_from_pem(&pem);
@@ -128,21 +128,21 @@ impl Source {
         }
     }
 
-    /// One list of revoked certificates or more.
+    /// Reads at least one CRL.
     pub(super) fn crls(&self) -> io::Result<Vec<X509Crl>> {
         let pem = self.pem()?;
         let starts = starts_of(&pem, b"-----BEGIN X509 CRL-----");
         if starts.is_empty() {
-            return Err(self.lacks("list of revoked certificates", &pem));
+            return Err(self.lacks("certificate revocation list", &pem));
         }
         let parse = |start: usize| {
             let read = X509Crl::from_pem(&pem[start..]);
-            read.map_err(|e| self.unreadable("list of revoked certificates", &pem, &e))
+            read.map_err(|e| self.unreadable("certificate revocation list", &pem, &e))
         };
         starts.into_iter().map(parse).collect()
     }
 
-    /// A private key. If it is locked, the password is asked for.
+    /// Reads a private key, with the password if it is encrypted.
     pub(super) fn key(&self, password: Option<&Password>) -> io::Result<PKey<Private>> {
         let pem = self.pem()?;
         let (mut asked, mut given) = (false, None);
@@ -150,7 +150,7 @@ impl Source {
             asked = true;
             given = password.and_then(|ask| ask(&self.to_string()));
             let given = given.as_deref().unwrap_or_default();
-            // Cutting it off would make another one of it.
+            // A truncated password would be another one.
             let fits = given.len() <= place.len();
             let len = if fits { given.len() } else { 0 };
             place[..len].copy_from_slice(&given[..len]);
@@ -164,9 +164,9 @@ impl Source {
                 Ok(key)
             }
             Err(_) if asked && given.is_none() => {
-                refused("it is locked by a password, and none was given")
+                refused("the private key is encrypted and no password was given")
             }
-            Err(_) if asked => refused("it is locked by another password"),
+            Err(_) if asked => refused("the private key is encrypted with another password"),
             Err(e) => Err(match label(&pem) {
                 Some(label) if label.ends_with("PRIVATE KEY") => {
                     self.unreadable("private key", &pem, &e)
@@ -183,7 +183,7 @@ impl Source {
         })
     }
 
-    /// It is something else.
+    /// The error of contents that are something else.
     fn lacks(&self, expected: &str, pem: &[u8]) -> io::Error {
         let found = match (misplaced(pem), label(pem)) {
             (Some(found), _) => found,
@@ -202,8 +202,8 @@ fn cleanse_freed(pem: &[u8]) {
     shim::cleanse_freed(pem.len().min(LONGEST_KEY));
 }
 
-/// Why OpenSSL does not find the first block, if it does not: its line must begin and end as lines
-/// do.
+/// The reason why OpenSSL does not find the first block, if its line does not begin or end as it
+/// must.
 fn misplaced(pem: &[u8]) -> Option<String> {
     let begin = *starts_of(pem, BEGIN).first()?;
     let label = label(pem)?;
@@ -237,11 +237,11 @@ fn without_byte_order_marks(text: Contents<'_>) -> Contents<'_> {
     Contents::Read(Secret::from(without.collect::<Vec<_>>().concat()))
 }
 
-/// How the line before a block begins, and how it ends.
+/// The begin and the end of the line before a block.
 const BEGIN: &[u8] = b"-----BEGIN ";
 const DASHES: &[u8] = b"-----";
 
-/// What the first block of a PEM file is.
+/// The label of the first block of a PEM file.
 fn label(pem: &[u8]) -> Option<Cow<'_, str>> {
     let start = *starts_of(pem, BEGIN).first()? + BEGIN.len();
     let rest = &pem[start..];
@@ -249,7 +249,7 @@ fn label(pem: &[u8]) -> Option<Cow<'_, str>> {
     Some(String::from_utf8_lossy(&rest[..len]))
 }
 
-/// Where a text has another one in it.
+/// The positions of one text in another.
 fn starts_of(text: &[u8], part: &[u8]) -> Vec<usize> {
     let windows = text.windows(part.len()).enumerate();
     let found = windows.filter(|(_, window)| *window == part);

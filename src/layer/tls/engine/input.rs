@@ -14,28 +14,29 @@ pub(in crate::layer::tls) struct Input {
     pub(super) ended: bool,
     /// Nothing more can be read from the lower channel.
     pub(super) error: Option<Failure>,
-    /// Ciphertext has come that OpenSSL has not seen.
+    /// There is ciphertext that OpenSSL has not processed.
     pub(in crate::layer::tls) has_new: bool,
-    /// A caller has stopped before it read from the lower channel, which may have had data all the
-    /// time: a wait has to look first.
+    /// A read returned before it met would-block at the lower channel (budget used up, or output
+    /// over the limit), which may still have data: waiters must poll it, and not wait for the next
+    /// edge.
     pub(in crate::layer::tls) recheck: bool,
     /// The peer has sent close_notify.
     pub(super) close_notify: bool,
-    /// Readers have been woken to wait until less is unsent.
+    /// Readers have been woken, to wait until less output is pending.
     pub(in crate::layer::tls) waits_for_output: bool,
-    /// Reading was shut down.
+    /// Reading was shut down by this end.
     pub(in crate::layer::tls) shut: bool,
 }
 
 impl Input {
-    /// Whether nothing more will come.
+    /// Whether no more input will come.
     pub(super) fn is_over(&self) -> bool {
         self.close_notify || self.ended || self.error.is_some()
     }
 }
 
 impl TlsState {
-    /// Whether OpenSSL would certainly want more ciphertext: the call into it is expensive.
+    /// Whether OpenSSL would return `WANT_READ` for certain: the call is expensive.
     pub(super) fn has_nothing(&mut self) -> bool {
         let is_over = self.stream.get_shutdown().contains(ShutdownState::RECEIVED);
         !self.input.has_new && !is_over && !self.has_input() && self.ssl().pending() == 0
@@ -45,7 +46,7 @@ impl TlsState {
         !self.stream.get_ref().input.is_empty()
     }
 
-    /// Takes in what the lower channel had.
+    /// Adds the result of a read of the lower channel.
     pub(in crate::layer::tls) fn feed(&mut self, buffer: Vec<u8>, count: usize) {
         match count {
             0 => self.input.ended = true,
@@ -56,9 +57,9 @@ impl TlsState {
         }
     }
 
-    /// Whether the peer may have sent something that was not read.
+    /// Whether the peer may have sent input that was not read.
     pub(in crate::layer::tls) fn may_receive_more(&self) -> bool {
-        self.is_open() && !self.input.is_over() && self.fatal.is_none()
+        self.is_established() && !self.input.is_over() && self.fatal.is_none()
     }
 
     /// Reading from the lower channel has failed.
@@ -66,7 +67,7 @@ impl TlsState {
         self.input.error = Some(Failure::of(error));
     }
 
-    /// Whether a read returns without more ciphertext.
+    /// Whether a read returns without more ciphertext from the lower channel.
     pub(in crate::layer::tls) fn has_answer(&self) -> bool {
         self.input.shut
             || self.input.is_over()

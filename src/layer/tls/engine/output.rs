@@ -1,4 +1,4 @@
-//! Ciphertext on its way to the lower channel, and what makes it.
+//! Pending output: ciphertext for the lower channel, and the calls that make it.
 
 use std::{
     io::{self, IoSlice},
@@ -7,12 +7,12 @@ use std::{
 
 use openssl::{error::ErrorStack, ssl::SslVersion};
 
-use super::{Stage, Step, TlsState, is_starving};
+use super::{HandshakeState, Progress, TlsState, is_want_read};
 use crate::{
     error::not_supported,
     layer::tls::{
         failure::{Failure, of_data, of_stack},
-        pipes::{CHUNK, Queue},
+        memory_bio::{CHUNK, Queue},
         shim,
     },
 };
@@ -20,17 +20,17 @@ use crate::{
 /// The most plaintext of one record.
 const RECORD: usize = 16 * 1024;
 
-/// How much may be unsent while more is read, which may need answers. What this end does of its own
-/// leaves less, so that two of them never wait for each other to read.
-const MOST_UNSENT: usize = 4 * CHUNK;
+/// While more output is pending no input is processed, as that may need responses. Writes of this
+/// end leave less, so that two ends that only write never wait for each other.
+const MAX_PENDING_OUTPUT: usize = 4 * CHUNK;
 
-/// How far the end of the direction to the peer has come.
+/// The state of close_notify to the peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CloseNotify {
     /// More may be written.
     Due,
-    /// It was encrypted, or will never be sent; `alone`: when it was encrypted, nothing else was
-    /// unsent.
+    /// It was encrypted, or will never be sent; `alone`: no other output was pending when it was
+    /// encrypted.
     Queued { alone: bool },
     /// It has been sent, with all that was before it.
     Sent { alone: bool },
@@ -52,14 +52,14 @@ impl CloseNotify {
         )
     }
 
-    /// It will not be encrypted any more.
+    /// It will never be encrypted.
     fn skip(&mut self) {
         if self.is_due() {
             *self = Self::Queued { alone: false };
         }
     }
 
-    /// Nothing is unsent.
+    /// No output is pending.
     fn sent(&mut self) {
         if let Self::Queued { alone } = *self {
             *self = Self::Sent { alone };
@@ -70,15 +70,14 @@ impl CloseNotify {
 /// The state of the direction to the peer.
 #[derive(Debug)]
 pub(in crate::layer::tls) struct Output {
-    /// What the lower channel has not taken, before the output of OpenSSL.
+    /// Output that the lower channel has not taken, before the output of OpenSSL.
     pub(super) pending: Queue,
-    /// Data of the user is in it, or behind it, or is held by a lower channel that is a layer
-    /// itself.
+    /// Application data is pending, here or in a lower channel that is layered itself.
     has_data: bool,
-    /// Nothing can be written any more.
+    /// The error of all further writes.
     pub(in crate::layer::tls) error: Option<Failure>,
     close_notify: CloseNotify,
-    /// Session tickets that the first write sends.
+    /// How many session tickets the first write sends.
     tickets: u8,
     /// The lower channel is to be shut down when all has been sent.
     pub(in crate::layer::tls) shut_lower: bool,
@@ -98,12 +97,15 @@ impl Output {
 }
 
 impl TlsState {
-    /// Encrypts a chunk of data, and returns how much. There must be nothing on its way.
-    pub(in crate::layer::tls) fn write(&mut self, iov: &[IoSlice<'_>]) -> io::Result<Step<usize>> {
+    /// Encrypts a chunk of data, and returns how much. No output may be pending.
+    pub(in crate::layer::tls) fn write(
+        &mut self,
+        iov: &[IoSlice<'_>],
+    ) -> io::Result<Progress<usize>> {
         if let Some(over) = &self.output.error {
             return Err(over.again());
         }
-        self.begin_turn();
+        self.begin_call();
         let has_tickets = self.queue_tickets();
         let step = self.encrypt_chunk(iov);
         if has_tickets && !self.has_input() {
@@ -112,7 +114,7 @@ impl TlsState {
         step
     }
 
-    fn encrypt_chunk(&mut self, iov: &[IoSlice<'_>]) -> io::Result<Step<usize>> {
+    fn encrypt_chunk(&mut self, iov: &[IoSlice<'_>]) -> io::Result<Progress<usize>> {
         let mut total = 0;
         let mut merged = Vec::new();
         let mut left = iov.iter().map(|buf| &buf[..]).filter(|buf| !buf.is_empty());
@@ -139,20 +141,20 @@ impl TlsState {
             self.output.has_data |= encrypted > 0;
             total += encrypted;
             if encrypted < record.len() {
-                let tired = self.is_tired();
+                let tired = self.budget_exhausted();
                 return Ok(match total {
-                    0 if tired => Step::Tired,
-                    0 => Step::Starving,
-                    _ => Step::Done(total),
+                    0 if tired => Progress::Yield,
+                    0 => Progress::WantRead,
+                    _ => Progress::Done(total),
                 });
             }
         }
-        Ok(Step::Done(total))
+        Ok(Progress::Done(total))
     }
 
-    /// Session tickets go with the first data of a server, and not at the end of the handshake: a
-    /// client that only sends would not read them, and its system would answer what it has left
-    /// unread by a reset, in place of the rest of its data. Returns whether there are some.
+    /// Session tickets go with the first data of a server, and not with the end of the handshake: a
+    /// client that only sends would not read them, and TCP resets connections that are closed with
+    /// input unread, which loses the rest of its data. Returns whether there are some.
     fn queue_tickets(&mut self) -> bool {
         let tickets = mem::take(&mut self.output.tickets);
         let is_spoken = self.ssl().version2() == Some(SslVersion::TLS1_3);
@@ -160,7 +162,7 @@ impl TlsState {
             return false;
         }
         for _ in 0..tickets {
-            // Without one, the next handshake is a full one.
+            // Without a ticket, the next handshake is a full one.
             if shim::queue_ticket(&mut self.stream).is_err() {
                 drop(ErrorStack::get());
             }
@@ -168,16 +170,16 @@ impl TlsState {
         true
     }
 
-    /// Returns how much came before OpenSSL would have to read.
+    /// Returns how much was encrypted before `WANT_READ`.
     fn encrypt(&mut self, data: &[u8]) -> io::Result<usize> {
         let mut total = 0;
         while total < data.len() {
             match self.stream.ssl_write(&data[total..]) {
                 Ok(count) => total += count,
-                Err(e) if is_starving(&e) => break,
+                Err(e) if is_want_read(&e) => break,
                 Err(e) => {
                     let error = of_data(&self.peer, &e);
-                    return Err(self.break_down(error));
+                    return Err(self.set_fatal(error));
                 }
             }
         }
@@ -192,32 +194,33 @@ impl TlsState {
         if self.ssl().version2() != Some(SslVersion::TLS1_3) {
             return Err(not_supported("Keys can be updated with TLS 1.3 only"));
         }
-        // A write may have left a chunk.
-        if self.count_unsent() > 2 * CHUNK {
+        // A write may leave one chunk.
+        if self.pending_len() > 2 * CHUNK {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        self.begin_turn();
+        self.begin_call();
         let failed = |e| of_stack("Unable to update the keys", &e);
         shim::update_keys(&mut self.stream, ask).map_err(failed)?;
         match self.stream.do_handshake() {
-            Err(e) if !is_starving(&e) => Err(self.break_down(of_data(&self.peer, &e))),
+            Err(e) if !is_want_read(&e) => Err(self.set_fatal(of_data(&self.peer, &e))),
             _ => Ok(()),
         }
     }
 
     /// Sends close_notify, once; nothing is written after that.
     pub(in crate::layer::tls) fn send_close_notify(&mut self) {
-        if self.output.close_notify.is_due() && self.is_open() && self.output.error.is_none() {
+        if self.output.close_notify.is_due() && self.is_established() && self.output.error.is_none()
+        {
             self.output.close_notify = CloseNotify::Queued {
-                alone: !self.has_unsent(),
+                alone: !self.has_pending_output(),
             };
-            self.begin_turn();
+            self.begin_call();
             let _ = self.stream.shutdown();
         }
         self.end_writing();
     }
 
-    /// Nothing is written any more, also where no close_notify was sent.
+    /// Makes all further writes fail, also where no close_notify was sent.
     pub(in crate::layer::tls) fn end_writing(&mut self) {
         self.output.close_notify.skip();
         let over = || Failure::of(&io::Error::from_raw_os_error(libc::EPIPE));
@@ -225,33 +228,33 @@ impl TlsState {
     }
 
     /// Whether there is ciphertext that the lower channel has not taken.
-    pub(in crate::layer::tls) fn has_unsent(&self) -> bool {
-        self.tokens.sending || self.has_left()
+    pub(in crate::layer::tls) fn has_pending_output(&self) -> bool {
+        self.tokens.sending || self.has_queued_output()
     }
 
-    /// The same, and no caller is sending it.
-    pub(in crate::layer::tls) fn has_left(&self) -> bool {
+    /// The same, and no thread is sending it.
+    pub(in crate::layer::tls) fn has_queued_output(&self) -> bool {
         !self.output.pending.is_empty() || !self.stream.get_ref().output.is_empty()
     }
 
-    /// Whether so much is unsent that nothing is read before it has gone: the peer forces
-    /// responses, and does not read them.
+    /// Whether so much output is pending that no input is processed: the peer forces responses, and
+    /// does not read them.
     pub(in crate::layer::tls) fn output_over_limit(&self) -> bool {
-        self.count_unsent() > MOST_UNSENT && !self.input.shut && self.fatal.is_none()
+        self.pending_len() > MAX_PENDING_OUTPUT && !self.input.shut && self.fatal.is_none()
     }
 
-    pub(super) fn count_unsent(&self) -> usize {
+    pub(super) fn pending_len(&self) -> usize {
         self.output.pending.left().len() + self.stream.get_ref().output.left().len()
     }
 
-    /// What is to be sent next, for the holder of the token. A peer that is not authorized yet gets
-    /// nothing.
-    pub(in crate::layer::tls) fn take_unsent(&mut self) -> Option<Queue> {
-        if matches!(self.stage, Stage::Authorizing(_)) {
+    /// Takes the pending output, for the holder of the token. A peer that is not authorized yet
+    /// gets none.
+    pub(in crate::layer::tls) fn take_pending(&mut self) -> Option<Queue> {
+        if matches!(self.state, HandshakeState::Authorizing(_)) {
             return None;
         }
         if self.output.close_notify.is_sent() {
-            // Answers to key updates of the peer, which expects nothing any more.
+            // Responses to KeyUpdates of a peer that was sent close_notify.
             self.discard();
         }
         if self.output.pending.is_empty() {
@@ -264,36 +267,36 @@ impl TlsState {
         Some(mem::take(&mut self.output.pending))
     }
 
-    /// All that there was has been sent. Returns whether the lower channel is to be shut down now.
+    /// No output is pending any more. Returns whether the lower channel is to be shut down now.
     pub(in crate::layer::tls) fn take_end(&mut self) -> bool {
-        self.output.has_data &= self.has_unsent();
+        self.output.has_data &= self.has_pending_output();
         self.output.close_notify.is_sent() && mem::take(&mut self.output.shut_lower)
     }
 
-    /// Whether close_notify is all that may be unsent, and that of the peer has come: it may have
-    /// gone, and nothing is lost by that.
+    /// Whether nothing but close_notify may be pending, and that of the peer has come: it may have
+    /// disconnected, and no data is lost by that.
     pub(in crate::layer::tls) fn only_close_notify_left(&self) -> bool {
         self.output.close_notify.was_alone() && self.input.close_notify
     }
 
-    /// Whether data of the user is unsent, and not only what this end has answered or announced.
-    pub(in crate::layer::tls) fn has_unsent_data(&self) -> bool {
+    /// Whether application data is pending, and not only responses and session tickets.
+    pub(in crate::layer::tls) fn has_pending_data(&self) -> bool {
         self.output.has_data
     }
 
-    /// Takes back what could not be sent yet.
-    pub(in crate::layer::tls) fn keep_unsent(&mut self, left: Queue) {
+    /// Restores output that could not be sent yet.
+    pub(in crate::layer::tls) fn restore_pending(&mut self, left: Queue) {
         self.output.pending = left;
     }
 
-    /// Nothing more can be sent to the lower channel.
+    /// Records an error of the lower channel: no more can be sent.
     pub(in crate::layer::tls) fn break_sending(&mut self, error: &io::Error) {
         self.discard();
         self.output.close_notify.skip();
         self.output.error = Some(Failure::of(error));
     }
 
-    /// Drops what is unsent.
+    /// Discards pending output.
     pub(in crate::layer::tls) fn discard(&mut self) {
         self.output.pending.clear();
         self.stream.get_mut().output.clear();

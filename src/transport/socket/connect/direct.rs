@@ -44,7 +44,7 @@ pub(super) async fn connect(
         0 => connecting.await?,
         seconds => {
             let limited = connecting.or_timeout(Duration::from_secs(seconds.into()));
-            limited.await.map_err(as_the_system_says)?
+            limited.await.map_err(as_system_error)?
         }
     };
     file::set_blocking(fd.as_fd(), true)?;
@@ -52,7 +52,7 @@ pub(super) async fn connect(
     Ok(fd)
 }
 
-fn as_the_system_says(error: io::Error) -> io::Error {
+fn as_system_error(error: io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::TimedOut => io::Error::from_raw_os_error(libc::ETIMEDOUT),
         _ => error,

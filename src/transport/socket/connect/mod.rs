@@ -33,7 +33,7 @@ use crate::{
     error::{closed, not_supported, with_context},
     hub::Hub,
     sys::{address::Native, socket},
-    watch::Waiters,
+    watch::{Waiters, WakeOn},
 };
 
 /// The stage of a connection attempt: see [`connect_connect_progress`].
@@ -59,7 +59,7 @@ pub enum ConnectStage {
     /// The address has accepted the connection.
     #[enum_value(name = "QIO_CHANNEL_CONNECT_STAGE_CONNECTED", nick = "connected")]
     Connected = 3,
-    /// The proxy was asked to connect.
+    /// The request was sent to the proxy.
     #[enum_value(
         name = "QIO_CHANNEL_CONNECT_STAGE_PROXY_NEGOTIATING",
         nick = "proxy-negotiating"
@@ -271,7 +271,7 @@ impl ChannelSocket {
     ) -> io::Result<OwnedFd> {
         if client.is_some_and(gio::SocketClient::is_tls) {
             return Err(not_supported(
-                "A socket does not speak TLS: turn it off in the client",
+                "ChannelSocket does not support TLS: disable it in the GSocketClient",
             ));
         }
         let kind = match self.socket_type() {
@@ -367,12 +367,13 @@ impl Closer<'_> {
         // Any thread may close the channel.
         let waker = Hub::current().remote_waker(waker);
         self.waker = Some(waker.clone());
-        self.waiters.until_closed(waker)
+        self.waiters.enter(WakeOn::Close, waker);
+        self.waiters.is_closed()
     }
 
     fn leave(&mut self) {
         if let Some(waker) = self.waker.take() {
-            self.waiters.forget_close_waker(&waker);
+            self.waiters.leave(WakeOn::Close, &waker);
         }
     }
 }

@@ -77,7 +77,7 @@ fn signals_do_not_disturb_futures() {
                     let (read, write) = (read.clone(), write.clone());
                     read.set_blocking(blocking).expect("the mode");
                     write.set_blocking(blocking).expect("the mode");
-                    on_loop(move || bytes_beside_signals(read, write));
+                    on_loop(move || bytes_during_signals(read, write));
                 }
             }
         },
@@ -85,7 +85,7 @@ fn signals_do_not_disturb_futures() {
 }
 
 /// Single bytes, each of which is waited for, until signals have interrupted this thread often.
-async fn bytes_beside_signals(read: Channel, write: Channel) {
+async fn bytes_during_signals(read: Channel, write: Channel) {
     let enough = signals::interruptions() + 10_000;
     let _timer = signals::interrupt_this_thread_every(Duration::from_micros(50));
     while signals::interruptions() < enough {
@@ -106,9 +106,9 @@ fn without_reader() -> Vec<Channel> {
 }
 
 #[test]
-fn a_dead_reader_is_an_error_and_no_signal() {
+fn a_closed_reader_is_epipe_and_no_sigpipe() {
     alone(
-        "channel::all::signals::a_dead_reader_is_an_error_and_no_signal",
+        "channel::all::signals::a_closed_reader_is_epipe_and_no_sigpipe",
         || {
             signals::make_sigpipe_deadly();
             let mask = signals::blocked_and_pending();
@@ -143,9 +143,9 @@ fn a_dead_reader_is_an_error_and_no_signal() {
 }
 
 #[test]
-fn a_reader_that_dies_in_the_middle_of_a_write_raises_no_signal() {
+fn a_reader_that_closes_during_a_write_raises_no_sigpipe() {
     alone(
-        "channel::all::signals::a_reader_that_dies_in_the_middle_of_a_write_raises_no_signal",
+        "channel::all::signals::a_reader_that_closes_during_a_write_raises_no_sigpipe",
         || {
             signals::make_sigpipe_deadly();
             let (reader, writer) = ChannelFile::pipe().expect("a pipe");
@@ -162,9 +162,9 @@ fn a_reader_that_dies_in_the_middle_of_a_write_raises_no_signal() {
 }
 
 #[test]
-fn a_signal_that_was_pending_stays_pending() {
+fn a_pending_sigpipe_stays_pending() {
     alone(
-        "channel::all::signals::a_signal_that_was_pending_stays_pending",
+        "channel::all::signals::a_pending_sigpipe_stays_pending",
         || {
             signals::make_sigpipe_deadly();
             let channels = without_reader();

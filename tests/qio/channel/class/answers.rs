@@ -96,16 +96,16 @@ fn a_panic_in_a_class_is_an_error_for_its_caller_and_a_critical_warning() {
         let channel = puppet(|| panic!("the puppet fell"));
         let failed = "the puppet fell";
         assert_fails(channel.read(&mut [0; 1]), io::ErrorKind::Other, failed);
-        let (context, told) = (MainContext::new(), Arc::new(AtomicUsize::new(0)));
-        let count = told.clone();
-        let tell = move |_: &Channel, condition| {
+        let (context, calls) = (MainContext::new(), Arc::new(AtomicUsize::new(0)));
+        let count = calls.clone();
+        let on_ready = move |_: &Channel, condition| {
             assert_eq!(condition, IOCondition::NVAL);
             count.fetch_add(1, Ordering::Relaxed);
             ControlFlow::Continue
         };
-        let source = channel.add_watch_source(IOCondition::IN, tell, Some(&context));
+        let source = channel.add_watch_source(IOCondition::IN, on_ready, Some(&context));
         iterate_until(&context, || source.is_destroyed());
-        assert_eq!(told.load(Ordering::Relaxed), 1);
+        assert_eq!(calls.load(Ordering::Relaxed), 1);
         assert_fails(channel.close(), io::ErrorKind::Other, failed);
         assert!(channel.is_closed());
         return;
@@ -129,7 +129,7 @@ fn a_count_that_cannot_be_is_an_error() {
 }
 
 #[test]
-fn nothing_written_of_something_is_an_error_and_nothing_read_is_the_end() {
+fn a_write_of_zero_bytes_is_an_error_and_a_read_of_zero_bytes_is_end_of_file() {
     let channel = puppet(|| Ok(0));
     let silent = "without setting GError";
     assert_fails(channel.write(b"x"), io::ErrorKind::Other, silent);
@@ -150,7 +150,7 @@ fn a_system_error_keeps_its_number_through_the_class() {
 
 #[test]
 fn a_glib_error_keeps_its_domain_code_and_message_through_the_class() {
-    let original = glib::Error::new(gio::ResolverError::NotFound, "nobody is there");
+    let original = glib::Error::new(gio::ResolverError::NotFound, "host not found");
     let inside = original.clone();
     let channel = puppet(move || Err(io::Error::other(inside.clone())));
     let failed = channel.read(&mut [0; 1]).expect_err("fails");

@@ -42,29 +42,29 @@ mod imp {
             fds: &[BorrowedFd<'_>],
             flags: WriteFlags,
         ) -> io::Result<usize> {
-            // Memory of its own, which goes with the call.
+            // A copy, which is freed with the call.
             let copy: Vec<u8> = iov.iter().flat_map(|buf| buf.iter().copied()).collect();
             self.parent_writev(&[IoSlice::new(&copy)], fds, flags)
         }
     }
 
-    /// A class that takes its time to flush, and notes the flags of writes.
+    /// A class whose flush is slow, and that records the flags of writes.
     #[derive(Default)]
-    pub struct Patient {
+    pub struct SlowFlush {
         pub(super) flags: Mutex<Cell<u32>>,
         pub(super) flushes: AtomicUsize,
     }
 
     #[glib::object_subclass]
-    impl ObjectSubclass for Patient {
-        const NAME: &'static str = "TestPatientFlush";
-        type Type = super::Patient;
+    impl ObjectSubclass for SlowFlush {
+        const NAME: &'static str = "TestSlowFlush";
+        type Type = super::SlowFlush;
         type ParentType = qio::Channel;
     }
 
-    impl ObjectImpl for Patient {}
+    impl ObjectImpl for SlowFlush {}
 
-    impl ChannelImpl for Patient {
+    impl ChannelImpl for SlowFlush {
         fn writev(
             &self,
             iov: &[IoSlice<'_>],
@@ -93,7 +93,7 @@ glib::wrapper! {
 }
 
 glib::wrapper! {
-    pub struct Patient(ObjectSubclass<imp::Patient>) @extends Channel;
+    pub struct SlowFlush(ObjectSubclass<imp::SlowFlush>) @extends Channel;
 }
 
 #[test]
@@ -117,8 +117,8 @@ fn a_class_that_derives_from_the_socket_and_writes_by_itself_copies() {
 }
 
 #[test]
-fn other_classes_are_not_reported_to_use_memory_that_nothing_keeps() {
-    let channel: Patient = glib::Object::new();
+fn other_classes_do_not_get_borrowed_memory() {
+    let channel: SlowFlush = glib::Object::new();
     channel.set_feature(Feature::WRITE_ZERO_COPY);
     let bytes = glib::Bytes::from_static(b"abc");
     let (iov, flags) = ([IoSlice::new(&bytes)], WriteFlags::ZERO_COPY);
@@ -131,7 +131,7 @@ fn other_classes_are_not_reported_to_use_memory_that_nothing_keeps() {
 
 #[test]
 fn a_flush_that_would_block_is_tried_again_whatever_the_mode() {
-    let channel: Patient = glib::Object::new();
+    let channel: SlowFlush = glib::Object::new();
     let blocking = channel.clone();
     let flushed = in_time(move || blocking.flush());
     assert_eq!(flushed.expect("flushed"), Flushed::Copied);

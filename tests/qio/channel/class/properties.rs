@@ -30,7 +30,7 @@ fn the_name_is_a_property() {
     assert_eq!(channel.property::<Option<String>>("name"), None);
     channel.set_property("name", "a name");
     assert_eq!(channel.name().as_deref(), Some("a name"));
-    // Nothing changes, nobody is told.
+    // The value stays the same: no `notify` is emitted.
     channel.set_name(Some("a name"));
     channel.set_name(None);
     assert_eq!(channel.name(), None);

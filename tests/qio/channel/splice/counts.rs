@@ -13,7 +13,7 @@ use qio::{
     prelude::*, to_glib_error,
 };
 
-use super::ends::{Kind, Source, Target, file, pattern, rest, tcp_pair};
+use super::fixtures::{Kind, Source, Target, file, pattern, rest, tcp_pair};
 use crate::common::{fds, in_time, on_loop};
 
 fn position(mut file: &ChannelFile) -> u64 {
@@ -21,7 +21,7 @@ fn position(mut file: &ChannelFile) -> u64 {
 }
 
 #[test]
-fn a_count_of_none_moves_nothing_and_a_larger_one_ends_at_the_end() {
+fn a_count_of_zero_moves_nothing_and_a_larger_one_ends_at_end_of_file() {
     in_time(|| {
         for kind in Kind::ALL {
             let (source, target) = (
@@ -43,7 +43,7 @@ fn a_count_of_none_moves_nothing_and_a_larger_one_ends_at_the_end() {
 }
 
 #[test]
-fn what_a_count_leaves_is_for_the_next_reader() {
+fn data_beyond_the_count_is_for_the_next_reader() {
     in_time(|| {
         for kind in [Kind::File, Kind::Pipe, Kind::Tcp, Kind::Command, Kind::User] {
             for to in [Kind::File, Kind::Pipe, Kind::Tcp] {
@@ -63,7 +63,7 @@ fn what_a_count_leaves_is_for_the_next_reader() {
 }
 
 #[test]
-fn what_a_dropped_read_had_read_is_moved_first() {
+fn pushed_back_data_is_spliced_first() {
     on_loop(|| async {
         for to in [Kind::File, Kind::Pipe, Kind::Tcp, Kind::Buffer] {
             for by_future in [true, false] {
@@ -147,7 +147,7 @@ fn files_that_the_kernel_does_not_move_are_moved_all_the_same() {
 }
 
 #[test]
-fn counters_go_on_from_what_they_have_counted() {
+fn counters_are_not_reset() {
     in_time(|| {
         let counter = ByteCounter::new();
         let seen = counter.clone();
@@ -162,7 +162,7 @@ fn counters_go_on_from_what_they_have_counted() {
 }
 
 #[test]
-fn descriptors_that_come_along_stay_for_a_reader_who_wants_them() {
+fn passed_descriptors_stay_for_a_reader_that_requests_them() {
     on_loop(|| async {
         for by_future in [true, false] {
             for to in [Kind::Pipe, Kind::Tcp, Kind::Buffer] {

@@ -1,5 +1,5 @@
-//! Nothing is lost where one side dies, or where the transfer is given up: what the target has
-//! taken, and what the source still has, is all there was.
+//! No data is lost if one side closes, or if the transfer is dropped: the data in the target and in
+//! the source is complete.
 
 use std::{
     future::Future,
@@ -19,7 +19,7 @@ use qio::{
     ByteCounter, Channel, ChannelBuffer, ChannelFile, ChannelSocket, TransferError, prelude::*,
 };
 
-use super::ends::{file, pattern, rest, tcp_pair};
+use super::fixtures::{file, pattern, rest, tcp_pair};
 use crate::{
     channel::future_foreign::Proxy,
     common::{
@@ -29,7 +29,7 @@ use crate::{
     },
 };
 
-/// What data comes from, and goes to.
+/// The kinds of sources and targets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     File,
@@ -98,7 +98,7 @@ fn feed(peer: Option<Channel>, data: &[u8]) -> thread::JoinHandle<()> {
     let data = data.to_vec();
     thread::spawn(move || {
         if let Some(peer) = peer {
-            peer.write_all(&data).expect("somebody reads it all");
+            peer.write_all(&data).expect("the splice reads all of it");
         }
     })
 }
@@ -115,8 +115,8 @@ fn transfer(
     }
 }
 
-/// The reader of the target goes away after so many bytes.
-fn reader_dies(
+/// The reader of the target closes after so many bytes.
+fn reader_closes(
     (from, to): (End, End),
     (size, taken): (usize, usize),
     by_future: bool,
@@ -138,7 +138,7 @@ fn reader_dies(
     let counter = ByteCounter::new();
     let result = transfer((&source, &target), by_future, &counter, context);
     let moved = match result {
-        // All of it fitted in before the reader was gone.
+        // All data fitted into the buffer before the reader closed.
         Ok(moved) => moved,
         Err(e) => {
             let kind = e.kind();
@@ -158,7 +158,7 @@ fn reader_dies(
 }
 
 #[test]
-fn what_a_dead_reader_does_not_take_stays_with_the_source() {
+fn unconsumed_data_is_pushed_back_to_the_source_when_the_target_closes() {
     in_loop(|context| {
         let mut runner = TestRunner::new(Config::with_cases(120));
         let size = 1..1_500_000_usize;
@@ -168,7 +168,7 @@ fn what_a_dead_reader_does_not_take_stays_with_the_source() {
             any::<(bool, bool)>(),
         );
         let result = runner.run(&case, |(ends, sizes, (by_future, blocking))| {
-            reader_dies(ends, sizes, by_future, blocking, context);
+            reader_closes(ends, sizes, by_future, blocking, context);
             Ok(())
         });
         result.unwrap_or_else(|e| panic!("{e}"));
@@ -176,7 +176,7 @@ fn what_a_dead_reader_does_not_take_stays_with_the_source() {
 }
 
 #[test]
-fn what_a_dead_writer_had_written_arrives() {
+fn data_of_an_exited_writer_arrives() {
     in_loop(|context| {
         let mut runner = TestRunner::new(Config::with_cases(60));
         let case = ((targets(), targets()), 0..900_000_usize, any::<bool>());
@@ -251,7 +251,7 @@ fn a_transfer_that_is_dropped_loses_nothing() {
             any::<bool>(),
         );
         let result = runner.run(&case, |(ends, sizes, blocking)| {
-            // Who does not know how not to wait may wait in the middle of a write, for this thread.
+            // A class without a no-wait flag may block in the middle of a write, for this thread.
             if ends.1 != End::User || !blocking {
                 dropped(ends, sizes, blocking, context);
             }
@@ -282,7 +282,7 @@ fn a_closed_channel_ends_the_transfer_in_every_style() {
                     };
                     let peer = peer.expect("a writer");
                     let wait = some_is_moved.clone();
-                    // Enough to be held up by a target that nobody reads, or nothing more to come.
+                    // Enough to fill a target that is not read, or no further data.
                     let writer = thread::spawn(move || {
                         peer.write_all(b"some").expect("space");
                         wait();
@@ -307,9 +307,9 @@ fn a_closed_channel_ends_the_transfer_in_every_style() {
 }
 
 #[test]
-fn no_signal_comes_of_dead_readers_and_no_descriptor_stays_open() {
+fn closed_readers_raise_no_sigpipe_and_no_descriptor_stays_open() {
     alone(
-        "channel::splice::loss::no_signal_comes_of_dead_readers_and_no_descriptor_stays_open",
+        "channel::splice::loss::closed_readers_raise_no_sigpipe_and_no_descriptor_stays_open",
         || {
             make_sigpipe_deadly();
             in_time(|| {
@@ -327,7 +327,9 @@ fn no_signal_comes_of_dead_readers_and_no_descriptor_stays_open() {
                         let reader = thread::spawn(move || {
                             reader.read_all(&mut [0; 100_000]).expect("read");
                         });
-                        let e = source.splice_to(&target, None).expect_err("nobody reads");
+                        let e = source
+                            .splice_to(&target, None)
+                            .expect_err("the target has no reader");
                         let gone = [ErrorKind::BrokenPipe, ErrorKind::ConnectionReset];
                         assert!(gone.contains(&e.kind()), "{e}");
                         let mut left = Vec::new();
@@ -337,7 +339,7 @@ fn no_signal_comes_of_dead_readers_and_no_descriptor_stays_open() {
                     }
                 }
                 assert_eq!(blocked_and_pending(), signals);
-                // One wakes this thread, for as long as that lives.
+                // One is the wakeup descriptor of this thread, which stays open until it ends.
                 assert!(fds::count() <= before + 1, "{} more", fds::count() - before);
             });
         },

@@ -8,7 +8,7 @@ use std::{
 
 use qio::{ByteCounter, ChannelNull, ChannelSocket, Shutdown, prelude::*};
 
-use super::ends::rest;
+use super::fixtures::rest;
 use crate::common::{in_loop, in_time, iterate_until, settle};
 
 fn pair(kind: gio::SocketType) -> (ChannelSocket, ChannelSocket) {
@@ -18,8 +18,8 @@ fn pair(kind: gio::SocketType) -> (ChannelSocket, ChannelSocket) {
 fn udp() -> (ChannelSocket, ChannelSocket) {
     let loopback = gio::InetAddress::new_loopback(gio::SocketFamily::Ipv4);
     let any = gio::InetSocketAddress::new(&loopback, 0);
-    let nobody = gio::SocketConnectable::NONE;
-    let one = ChannelSocket::dgram(Some(&any), nobody).expect("opened");
+    let no_peer = gio::SocketConnectable::NONE;
+    let one = ChannelSocket::dgram(Some(&any), no_peer).expect("opened");
     let address = one.local_address().expect("an address");
     let other = ChannelSocket::dgram(gio::SocketAddress::NONE, Some(&address)).expect("connects");
     (one, other)
@@ -48,7 +48,7 @@ fn an_empty_message_is_not_the_end() {
 }
 
 #[test]
-fn an_empty_message_is_not_the_end_for_who_blocks() {
+fn an_empty_message_is_not_end_of_file_in_blocking_mode() {
     in_time(|| {
         let (peer, source) = udp();
         let to = source.local_address().expect("an address");
@@ -63,7 +63,7 @@ fn an_empty_message_is_not_the_end_for_who_blocks() {
 }
 
 #[test]
-fn what_a_message_has_beyond_the_count_stays_with_the_source() {
+fn the_part_of_a_message_beyond_the_count_is_pushed_back() {
     in_loop(|context| {
         for kind in [gio::SocketType::Datagram, gio::SocketType::Seqpacket] {
             for by_future in [false, true] {
@@ -88,7 +88,7 @@ fn what_a_message_has_beyond_the_count_stays_with_the_source() {
 }
 
 #[test]
-fn messages_stay_apart() {
+fn message_boundaries_are_preserved() {
     in_loop(|context| {
         for kind in [gio::SocketType::Datagram, gio::SocketType::Seqpacket] {
             let (source, peer) = pair(kind);
@@ -109,7 +109,7 @@ fn messages_stay_apart() {
 }
 
 #[test]
-fn others_have_their_turn_while_many_small_messages_are_moved() {
+fn other_tasks_run_while_many_small_messages_are_spliced() {
     const MESSAGES: u64 = 200;
     in_loop(|context| {
         let (source, peer) = udp();

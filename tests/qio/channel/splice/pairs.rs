@@ -3,7 +3,7 @@
 use glib::MainContext;
 use qio::{Channel, coroutine, prelude::*};
 
-use super::ends::{Kind, Source, Target, pattern};
+use super::fixtures::{Kind, Source, Target, pattern};
 use crate::common::in_loop;
 
 /// More than sockets and pipes hold.
@@ -50,7 +50,7 @@ impl Style {
     }
 }
 
-/// Moves a pattern between all pairs, each in its own way.
+/// Moves a pattern between all pairs.
 fn all_pairs(style: Style, blocking: bool) {
     for from in Kind::ALL {
         in_loop(move |context| {
@@ -61,7 +61,7 @@ fn all_pairs(style: Style, blocking: bool) {
                 source.channel.set_blocking(blocking).expect("the mode");
                 target.channel.set_blocking(blocking).expect("the mode");
                 let expected = Source::expected(from, &data);
-                // A part, which ends where it was said to, and the rest until the end.
+                // A part, by a count, and the rest until end-of-file.
                 let half = expected.len() as u64 / 2;
                 let (source_channel, target_channel) = (&source.channel, &target.channel);
                 let moved = style.splice(source_channel, target_channel, Some(half), context);

@@ -12,7 +12,7 @@ use qio::{
     coroutine, prelude::*,
 };
 
-use super::ends::{pattern, rest, tcp_pair};
+use super::fixtures::{pattern, rest, tcp_pair};
 use crate::{
     channel::future_foreign::Proxy,
     common::{in_loop, in_time, iterate_until, on_loop},
@@ -60,7 +60,7 @@ impl Style {
 enum Pair {
     Unix,
     Tcp,
-    /// Classes that this crate knows nothing of, and that cannot be shut down.
+    /// Classes outside of this crate, which cannot be shut down.
     User,
 }
 
@@ -128,7 +128,7 @@ fn one_direction_may_end_long_before_the_other() {
             {
                 let ((a, one), (b, other)) = (pair(kind), pair(kind));
                 let server = thread::spawn(move || {
-                    // The answer comes when the question has ended, and not before.
+                    // The answer is sent after the end of the question.
                     let question = rest(&b);
                     b.write_all(&question.repeat(1_000)).expect("written");
                     drop(b);
@@ -187,7 +187,7 @@ fn a_command_that_has_ended_ends_the_relay_although_the_client_stays() {
 }
 
 #[test]
-fn what_cannot_be_shut_down_does_not_end_the_other_direction() {
+fn a_target_without_shutdown_does_not_end_the_other_direction() {
     in_loop(|context| {
         for style in Style::ALL {
             let ((a, one), (b, other)) = (pair(Pair::User), pair(Pair::Unix));
@@ -195,7 +195,7 @@ fn what_cannot_be_shut_down_does_not_end_the_other_direction() {
                 a.write_all(b"question").expect("written");
                 a.shutdown(Shutdown::Write).expect("shut down");
                 let mut answer = [0; 6];
-                // Nothing tells of the end, but all that comes before it.
+                // The end is not reported, but all data before it arrives.
                 a.read_all(&mut answer).expect("read");
                 answer
             });
@@ -235,7 +235,7 @@ fn a_relay_that_blocks_needs_no_context_that_runs() {
 }
 
 #[test]
-fn counters_report_how_far_it_is() {
+fn counters_report_the_progress() {
     in_loop(|context| {
         let ((a, one), (b, other)) = (pair(Pair::Tcp), pair(Pair::Unix));
         let counters = RelayCounters::default();
@@ -257,7 +257,7 @@ fn counters_report_how_far_it_is() {
 }
 
 #[test]
-fn a_relay_is_limited_like_any_future_and_goes_on_later() {
+fn a_relay_can_time_out_and_be_resumed() {
     on_loop(|| async {
         let ((a, one), (b, other)) = (pair(Pair::Tcp), pair(Pair::Tcp));
         let counters = RelayCounters::default();
@@ -277,7 +277,7 @@ fn a_relay_is_limited_like_any_future_and_goes_on_later() {
 }
 
 #[test]
-fn a_pipe_that_is_no_two_way_channel_says_so() {
+fn relaying_a_one_way_pipe_is_an_error() {
     in_time(|| {
         let ((a, one), (read, _write)) = (pair(Pair::Unix), ChannelFile::pipe().expect("a pipe"));
         read.set_blocking(false).expect("non-blocking");

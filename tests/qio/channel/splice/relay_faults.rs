@@ -1,5 +1,5 @@
-//! Relays whose ends die: the error comes at once, with both counts, and nothing is lost that is
-//! still there.
+//! Relays whose ends fail: the error is returned at once, with both counts, and no data is lost
+//! that is still there.
 
 use std::{
     io::{ErrorKind, Read},
@@ -14,7 +14,7 @@ use qio::{
     Channel, ChannelCommand, ChannelSocket, RelayCounters, Shutdown, TransferError, prelude::*,
 };
 
-use super::ends::{pattern, rest, tcp_pair};
+use super::fixtures::{pattern, rest, tcp_pair};
 use crate::{
     common::{
         alone::{alone, is_alone, rerun},
@@ -75,7 +75,7 @@ fn a_reset_ends_both_directions_and_reports_both_counts() {
 }
 
 #[test]
-fn what_a_peer_sent_before_it_went_is_delivered() {
+fn data_that_a_peer_sent_before_it_closed_is_delivered() {
     let unix = || ChannelSocket::pair().expect("a socketpair");
     for pair in [unix as fn() -> _, tcp_pair] {
         for by_future in [true, false] {
@@ -103,9 +103,9 @@ fn what_a_peer_sent_before_it_went_is_delivered() {
 }
 
 #[test]
-fn a_direction_that_is_held_up_ends_with_the_other_and_loses_nothing() {
+fn a_blocked_direction_ends_with_the_other_and_loses_nothing() {
     on_loop(|| async {
-        // Nobody reads at `a`, so that what `b` sends is held up; then what `a` sends cannot be
+        // `a` does not read, so that the data of `b` stays pending; then what `a` sends cannot be
         // written.
         let (a, one) = ChannelSocket::pair().expect("a socketpair");
         let script = "head -c 3000000 /dev/zero & exec <&-; wait; exec sleep 60";
@@ -125,7 +125,7 @@ fn a_direction_that_is_held_up_ends_with_the_other_and_loses_nothing() {
         });
         let start = Instant::now();
         let relay = qio::relay_counted_future(&one, &command, &counters);
-        let e = relay.await.expect_err("nobody reads it");
+        let e = relay.await.expect_err("the command does not read");
         assert_eq!(e.kind(), ErrorKind::BrokenPipe, "{e}");
         assert!(start.elapsed() < Duration::from_secs(10));
         let back = TransferError::of(&e)
@@ -152,7 +152,7 @@ fn a_direction_that_is_held_up_ends_with_the_other_and_loses_nothing() {
 }
 
 #[test]
-fn who_closes_a_channel_ends_the_relay() {
+fn closing_a_channel_ends_the_relay() {
     in_loop(|context| {
         for by_future in [true, false] {
             let ((a, one), (_b, other)) = (tcp_pair(), tcp_pair());
@@ -179,7 +179,7 @@ fn who_closes_a_channel_ends_the_relay() {
 }
 
 #[test]
-fn a_relay_that_is_dropped_gives_back_what_it_held() {
+fn a_dropped_relay_pushes_back_its_buffers() {
     in_loop(|context| {
         for blocking in [true, false] {
             let ((a, one), (b, other)) = (tcp_pair(), ChannelSocket::pair().expect("a pair"));
@@ -189,7 +189,7 @@ fn a_relay_that_is_dropped_gives_back_what_it_held() {
             let data = pattern(3_000_000);
             let sent = data.clone();
             let feeder = thread::spawn(move || {
-                a.write_all(&sent).expect("somebody reads it all");
+                a.write_all(&sent).expect("the relay reads all of it");
                 a
             });
             let task = {
@@ -213,7 +213,7 @@ fn a_relay_that_is_dropped_gives_back_what_it_held() {
     });
 }
 
-/// Set in the process that has a network of its own.
+/// Set in the process that has its own network namespace.
 const NETWORK: &str = "QIO_TEST_NETWORK";
 
 fn ip(arguments: &str) -> bool {
@@ -223,8 +223,9 @@ fn ip(arguments: &str) -> bool {
 
 /// Two hosts with a cable between them: this process is in the one, the other one is its child.
 #[test]
-fn a_link_that_is_cut_ends_the_relay_in_time() {
-    const NAME: &str = "channel::splice::relay_faults::a_link_that_is_cut_ends_the_relay_in_time";
+fn a_link_failure_ends_the_relay_within_the_user_timeout() {
+    const NAME: &str =
+        "channel::splice::relay_faults::a_link_failure_ends_the_relay_within_the_user_timeout";
     if !is_alone() {
         let may = Command::new("unshare").args(["--net", "true"]).status();
         if !may.is_ok_and(|status| status.success()) || !ip("-V") {
@@ -262,9 +263,9 @@ fn cut_a_link() {
         let remote = listener.local_address().expect("an address");
         let remote = ChannelSocket::connect(&remote).expect("connects");
         let peer = listener.accept().expect("accepts");
-        let patience = 1_000;
+        let timeout_ms = 1_000;
         remote
-            .with_fd(|fd| setsockopt(&fd, sockopt::TcpUserTimeout, &patience))
+            .with_fd(|fd| setsockopt(&fd, sockopt::TcpUserTimeout, &timeout_ms))
             .expect("open")
             .expect("TCP");
 

@@ -5,7 +5,7 @@ use std::{os::fd::AsRawFd, thread};
 use nix::sys::socket::{MsgFlags, send};
 use qio::{Channel, ChannelFile, ChannelSocket, Shutdown, prelude::*};
 
-use super::ends::{pattern, rest, tcp_pair};
+use super::fixtures::{pattern, rest, tcp_pair};
 use crate::common::in_time;
 
 /// As much as makes a transfer one of many bytes.

@@ -13,9 +13,9 @@ use glib::object::ObjectExt as _;
 use openssl::ssl::{SslAcceptor, SslConnector, SslFiletype, SslMethod, SslVerifyMode, SslVersion};
 use qio::{ChannelSocket, ChannelTls, TlsCreds, TlsEndpoint, prelude::*};
 
-use super::ends::{
+use super::fixtures::{
     NAME, authority, client_builder, client_creds, friends, server_builder, server_cert,
-    server_creds, shake_anyhow, strangers, with,
+    server_creds, strangers, try_handshake, with,
 };
 use crate::common::{
     alone::alone,
@@ -101,7 +101,7 @@ fn verdict(crl: &str) -> io::Result<()> {
     let creds = client_builder().crl_pem(crl).build()?;
     let (here, there) = ChannelSocket::pair().expect("a pair");
     let (client, server) = with(&here, &creds, &there, &server_creds());
-    shake_anyhow(&client, &server).0
+    try_handshake(&client, &server).0
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn a_common_name_counts_only_where_there_are_no_other_names() {
                 .expect("good credentials");
             let (here, there) = ChannelSocket::pair().expect("a pair");
             let (client, server) = with(&here, &client_creds(), &there, &server);
-            assert_eq!(shake_anyhow(&client, &server).0.is_ok(), is_right);
+            assert_eq!(try_handshake(&client, &server).0.is_ok(), is_right);
         }
     });
 }
@@ -224,7 +224,7 @@ fn close_notify_obeys_the_mode() {
         let (client, server) = friends();
         client.set_blocking(false).expect("non-blocking");
         fill(&client);
-        let e = client.bye().expect_err("there is no room");
+        let e = client.bye().expect_err("the buffer is full");
         assert_eq!(e.kind(), io::ErrorKind::WouldBlock, "{e}");
         client.set_blocking(true).expect("blocking");
         thread::scope(|scope| {

@@ -4,101 +4,15 @@ use std::sync::atomic::Ordering;
 
 use glib::{ControlFlow, IOCondition};
 use proptest::prelude::*;
-use qio::{Access, Channel, ChannelCommand, ChannelSocket, ChannelTls, prelude::*};
+use qio::{Access, ChannelCommand, ChannelSocket, ChannelTls, prelude::*};
 
-use super::ends::{friends, over};
+use super::fixtures::{friends, over};
 use crate::common::{
-    FEW, in_loop, in_time, iterate_until, iterations, on_loop,
+    FEW,
+    classes::Drip,
+    in_loop, in_time, iterate_until, iterations, on_loop,
     pattern::{transfer_both_modes, transfer_by_futures},
 };
-
-mod imp {
-    use std::{
-        io::{self, IoSlice, IoSliceMut},
-        os::fd::{BorrowedFd, OwnedFd},
-        sync::{
-            OnceLock,
-            atomic::{AtomicBool, AtomicUsize, Ordering},
-        },
-    };
-
-    use glib::IOCondition;
-    use qio::{ChannelSocket, ReadFlags, WriteFlags, prelude::*, subclass::prelude::*};
-
-    /// Says how to wait by a watch alone, and moves as many bytes at a time as it was told.
-    #[derive(Default)]
-    pub struct Drip {
-        pub(super) socket: OnceLock<ChannelSocket>,
-        /// In turn.
-        pub(super) sizes: OnceLock<Vec<usize>>,
-        turn: AtomicUsize,
-        /// Its watches fire all the time.
-        pub(super) eager: AtomicBool,
-    }
-
-    #[glib::object_subclass]
-    impl ObjectSubclass for Drip {
-        const NAME: &'static str = "TestDrip";
-        type Type = super::Drip;
-        type ParentType = qio::Channel;
-    }
-
-    impl ObjectImpl for Drip {}
-
-    impl Drip {
-        fn socket(&self) -> &ChannelSocket {
-            self.socket.get().expect("set")
-        }
-
-        fn next(&self, most: usize) -> usize {
-            let sizes = self.sizes.get().expect("set");
-            let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-            sizes[turn % sizes.len()].min(most)
-        }
-    }
-
-    impl ChannelImpl for Drip {
-        fn readv(
-            &self,
-            iov: &mut [IoSliceMut<'_>],
-            _fds: Option<&mut Vec<OwnedFd>>,
-            _flags: ReadFlags,
-        ) -> io::Result<usize> {
-            let size = self.next(iov[0].len());
-            self.socket().read(&mut iov[0][..size])
-        }
-
-        fn writev(
-            &self,
-            iov: &[IoSlice<'_>],
-            _fds: &[BorrowedFd<'_>],
-            _flags: WriteFlags,
-        ) -> io::Result<usize> {
-            let size = self.next(iov[0].len());
-            self.socket().write(&iov[0][..size])
-        }
-
-        fn close(&self) -> io::Result<()> {
-            self.socket().close()
-        }
-
-        fn set_blocking(&self, enabled: bool) -> io::Result<()> {
-            self.socket().set_blocking(enabled)
-        }
-
-        fn create_watch(&self, condition: IOCondition) -> glib::Source {
-            if self.eager.load(Ordering::Relaxed) {
-                let priority = glib::Priority::DEFAULT;
-                return glib::idle_source_new(None, priority, || glib::ControlFlow::Continue);
-            }
-            self.socket().create_watch(condition)
-        }
-    }
-}
-
-glib::wrapper! {
-    pub struct Drip(ObjectSubclass<imp::Drip>) @extends Channel;
-}
 
 fn drip(socket: ChannelSocket, sizes: &[usize]) -> Drip {
     let this: Drip = glib::Object::new();
@@ -191,7 +105,7 @@ fn a_watch_over_a_watch_reports_what_it_needs() {
 }
 
 #[test]
-fn a_watch_over_one_that_needs_no_poll_is_asked_too() {
+fn a_watch_over_a_class_without_poll_is_evaluated_as_well() {
     in_loop(|context| {
         let ends = drips(&[usize::MAX]);
         for end in [&ends.0, &ends.1] {

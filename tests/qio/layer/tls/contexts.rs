@@ -15,7 +15,7 @@ use gio::prelude::*;
 use glib::{ControlFlow, IOCondition};
 use qio::{ChannelTls, coroutine, prelude::*};
 
-use super::ends::strangers;
+use super::fixtures::strangers;
 use crate::common::{TIMEOUT, in_time, runner::Runner};
 
 /// Longer than all of it takes.
@@ -91,14 +91,14 @@ fn begin(
     }
 }
 
-/// In which threads somebody is told of a handshake.
-fn told(end: &ChannelTls) -> Arc<Mutex<Vec<ThreadId>>> {
-    let told = Arc::<Mutex<Vec<_>>>::default();
-    let log = told.clone();
+/// The threads in which the end of a handshake is notified.
+fn reported(end: &ChannelTls) -> Arc<Mutex<Vec<ThreadId>>> {
+    let reported = Arc::<Mutex<Vec<_>>>::default();
+    let log = reported.clone();
     end.connect_handshake_done_notify(move |_| {
         log.lock().expect("whole").push(thread::current().id());
     });
-    told
+    reported
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn another_thread_performs_the_handshake_in_every_style() {
         let there = receiver.recv_timeout(TIMEOUT).expect("it runs");
         for style in [Future, Coroutine, Callback] {
             let (client, server) = strangers();
-            let done = told(&server);
+            let done = reported(&server);
             let agreed = start(&runner, &server, style, LONG, &gio::Cancellable::new());
             client.handshake().expect("friends");
             let agreed = agreed.recv_timeout(TIMEOUT).expect("it ends");
@@ -130,7 +130,7 @@ fn a_deadline_holds_in_another_thread() {
             let (client, server) = strangers();
             let agreed = start(&runner, &server, style, SHORT, &gio::Cancellable::new());
             let agreed = agreed.recv_timeout(TIMEOUT).expect("it ends");
-            let e = agreed.expect_err("nobody answers");
+            let e = agreed.expect_err("no answer");
             assert_eq!(e.kind(), io::ErrorKind::TimedOut, "{style:?}: {e}");
             // Nothing was lost.
             let agreed = start(&runner, &server, style, LONG, &gio::Cancellable::new());
@@ -155,7 +155,7 @@ fn cancelling_from_here_ends_a_handshake_there() {
                 let agreed = start(&runner, &server, style, LONG, &cancellable);
                 cancellable.cancel();
                 let agreed = agreed.recv_timeout(TIMEOUT).expect("it ends");
-                let e = agreed.expect_err("nobody answers");
+                let e = agreed.expect_err("no answer");
                 let error = qio::to_glib_error(&e);
                 assert!(error.matches(gio::IOErrorEnum::Cancelled), "{style:?}: {e}");
             }

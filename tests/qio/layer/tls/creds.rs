@@ -46,7 +46,7 @@ fn is_bad(builder: TlsCredsBuilder, code: TlsError, message: &str) {
 }
 
 #[test]
-fn a_client_needs_nothing_and_trusts_who_the_system_trusts() {
+fn a_client_without_settings_uses_the_system_trust_store() {
     let creds = client().build().expect("nothing needed");
     assert_eq!(creds.endpoint(), TlsEndpoint::Client);
     assert!(creds.verifies_peer());
@@ -68,15 +68,15 @@ fn what_does_not_go_together_is_refused() {
     let shows = || server().certificate_pem(cert.pem.as_str(), cert.key.as_str());
     refused(
         server(),
-        "Unable to make credentials: a server needs a certificate, or keys in common with its clients",
+        "Unable to make credentials: a server needs a certificate or pre-shared keys",
     );
     refused(
         shows().client_certificates(TlsAuthenticationMode::Required),
-        "Unable to make credentials: certificates of clients are asked for, but no authority is trusted",
+        "Unable to make credentials: client certificates are requested, but there are no trust anchors",
     );
     refused(
         client().client_certificates(TlsAuthenticationMode::Requested),
-        "Unable to make credentials: only a server asks for certificates of clients",
+        "Unable to make credentials: only a server requests client certificates",
     );
     for builder in [
         shows().insecure_anonymous(),
@@ -87,7 +87,7 @@ fn what_does_not_go_together_is_refused() {
     ] {
         refused(
             builder,
-            "Unable to make credentials: anonymous ones have no certificates and no keys beside",
+            "Unable to make credentials: anonymous credentials cannot be combined with certificates or pre-shared keys",
         );
     }
 }
@@ -110,7 +110,7 @@ fn there_is_no_version_before_tls_1_2() {
         client()
             .min_version(TlsProtocolVersion::Tls13)
             .insecure_anonymous(),
-        "Unable to make credentials: TLS 1.3 has nothing anonymous",
+        "Unable to make credentials: TLS 1.3 has no anonymous cipher suites",
     );
 }
 
@@ -145,8 +145,8 @@ fn a_key_log_that_cannot_be_written_is_refused() {
 }
 
 #[test]
-fn the_environment_names_a_key_log_if_it_is_asked() {
-    const NAME: &str = "layer::tls::creds::the_environment_names_a_key_log_if_it_is_asked";
+fn sslkeylogfile_is_read_only_if_it_is_enabled() {
+    const NAME: &str = "layer::tls::creds::sslkeylogfile_is_read_only_if_it_is_enabled";
     let files = Directory::new();
     let log = files.file("keys.log");
     if is_alone() {

@@ -20,7 +20,7 @@ use openssl::ssl::{SslConnector, SslMethod, SslVerifyMode, SslVersion};
 use qio::prelude::*;
 
 use super::{
-    ends::{NAME, client_creds},
+    fixtures::{NAME, client_creds},
     limits::Server,
 };
 use crate::common::{alone::alone, memory::resident};
@@ -50,8 +50,8 @@ impl Attack<'_> {
         while self.goes_on() {
             let begun = Instant::now();
             let mut socket = TcpStream::connect(self.address).expect("connects");
-            let patience = Some(Duration::from_secs(5));
-            socket.set_read_timeout(patience).expect("a time-out");
+            let wait = Some(Duration::from_secs(5));
+            socket.set_read_timeout(wait).expect("a time-out");
             // The server may have closed before all was sent.
             let _ = socket.write_all(bytes);
             let _ = socket.read(&mut [0; 4096]);

@@ -4,102 +4,12 @@
 use std::{cell::Cell, io, rc::Rc, sync::atomic::Ordering, thread, time::Duration};
 
 use glib::{IOCondition, subclass::prelude::*};
-use qio::{Channel, ChannelTls, coroutine, prelude::*};
+use qio::{ChannelTls, coroutine, prelude::*};
 
-use super::ends::{client_creds, friends, handshake, over, server_creds, strangers, with};
-use crate::common::{blocked::Blocked, fill, in_loop, in_time, iterate_until, nonblocking_pair};
-
-mod imp {
-    use std::{
-        io::{self, IoSlice, IoSliceMut},
-        os::fd::{BorrowedFd, OwnedFd},
-        sync::{
-            OnceLock,
-            atomic::{AtomicBool, AtomicUsize, Ordering},
-        },
-    };
-
-    use glib::IOCondition;
-    use qio::{ChannelSocket, ReadFlags, Readiness, WriteFlags, prelude::*, subclass::prelude::*};
-
-    /// A socket that, once it is broken, reports that but once, to one caller, and then would block
-    /// for ever.
-    #[derive(Default)]
-    pub struct Breaking {
-        pub(super) socket: OnceLock<ChannelSocket>,
-        pub(super) broken: AtomicBool,
-        reported: AtomicBool,
-        pub(super) stalled: AtomicUsize,
-    }
-
-    #[glib::object_subclass]
-    impl ObjectSubclass for Breaking {
-        const NAME: &'static str = "TestBreaking";
-        type Type = super::Breaking;
-        type ParentType = qio::Channel;
-    }
-
-    impl ObjectImpl for Breaking {}
-
-    impl Breaking {
-        fn socket(&self) -> &ChannelSocket {
-            self.socket.get().expect("set")
-        }
-
-        fn check(&self) -> io::Result<()> {
-            if !self.broken.load(Ordering::Relaxed) {
-                return Ok(());
-            }
-            match self.reported.swap(true, Ordering::Relaxed) {
-                false => Err(io::Error::from_raw_os_error(nix::libc::EIO)),
-                true => Err(io::ErrorKind::WouldBlock.into()),
-            }
-        }
-    }
-
-    impl ChannelImpl for Breaking {
-        fn readv(
-            &self,
-            iov: &mut [IoSliceMut<'_>],
-            _fds: Option<&mut Vec<OwnedFd>>,
-            _flags: ReadFlags,
-        ) -> io::Result<usize> {
-            self.check()?;
-            self.socket().readv(iov)
-        }
-
-        fn writev(
-            &self,
-            iov: &[IoSlice<'_>],
-            _fds: &[BorrowedFd<'_>],
-            _flags: WriteFlags,
-        ) -> io::Result<usize> {
-            self.check()?;
-            self.socket().writev(iov)
-        }
-
-        fn close(&self) -> io::Result<()> {
-            self.socket().close()
-        }
-
-        fn set_blocking(&self, enabled: bool) -> io::Result<()> {
-            self.socket().set_blocking(enabled)
-        }
-
-        fn create_watch(&self, condition: IOCondition) -> glib::Source {
-            self.stalled.fetch_add(1, Ordering::Relaxed);
-            self.socket().create_watch(condition)
-        }
-
-        fn wait_fd(&self, _condition: IOCondition) -> Readiness {
-            Readiness::Watch
-        }
-    }
-}
-
-glib::wrapper! {
-    pub struct Breaking(ObjectSubclass<imp::Breaking>) @extends Channel;
-}
+use super::fixtures::{client_creds, friends, handshake, over, server_creds, strangers, with};
+use crate::common::{
+    blocked::Blocked, classes::Breaking, fill, in_loop, in_time, iterate_until, nonblocking_pair,
+};
 
 #[test]
 fn an_error_that_the_lower_channel_reports_once_reaches_all_waiters() {
@@ -133,7 +43,7 @@ fn an_error_that_the_lower_channel_reports_once_reaches_all_waiters() {
                 blocked.iter().for_each(Blocked::wait);
                 breaking.imp().broken.store(true, Ordering::Relaxed);
                 match writes {
-                    // There is room, or data, for one moment.
+                    // It is writable, or readable, for one moment.
                     true => drop(there.read(&mut vec![0; 1 << 20])),
                     false => drop(there.write(&[23, 3, 3, 0, 1])),
                 }
@@ -150,7 +60,7 @@ fn an_error_that_the_lower_channel_reports_once_reaches_all_waiters() {
 #[test]
 fn closing_does_not_report_what_the_user_did_not_write() {
     in_time(|| {
-        // The responses to key updates find no room.
+        // The responses to key updates stay pending.
         let (client, server) = friends();
         for end in [&client, &server] {
             end.set_blocking(false).expect("non-blocking");
@@ -244,7 +154,7 @@ fn busy_time() -> Duration {
 fn flush_sleeps_in_a_handshake_that_nothing_drives() {
     in_time(|| {
         let (here, there) = nonblocking_pair();
-        let client = ChannelTls::new_client(&here, &client_creds(), super::ends::NAME);
+        let client = ChannelTls::new_client(&here, &client_creds(), super::fixtures::NAME);
         let client = client.expect("a client");
         client.set_blocking(false).expect("non-blocking");
         fill(&here);
@@ -259,7 +169,7 @@ fn flush_sleeps_in_a_handshake_that_nothing_drives() {
                 (result.is_ok(), busy_time())
             });
             thread::sleep(Duration::from_millis(300));
-            assert!(!flushing.is_finished(), "there is no room");
+            assert!(!flushing.is_finished(), "the buffer is full");
             while there.read(&mut [0; 65536]).is_ok() {}
             let (_, busy) = flushing.join().expect("no panic");
             assert!(busy < Duration::from_millis(100), "{busy:?}");

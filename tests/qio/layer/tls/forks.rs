@@ -15,8 +15,8 @@ use nix::{
 };
 use qio::{ChannelTls, NetListener, prelude::*};
 
-use super::ends::friends;
-use crate::{common::alone::alone, hub::fork_beside::Tally};
+use super::fixtures::friends;
+use crate::{common::alone::alone, hub::fork_with_threads::Tally};
 
 /// What a child does with what its parent has.
 fn in_child(client: ChannelTls, server: ChannelTls, listener: &NetListener) {

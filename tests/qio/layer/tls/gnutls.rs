@@ -19,7 +19,7 @@ use nix::sys::socket::{
 };
 use qio::{ChannelSocket, ChannelTls, TlsCreds, prelude::*};
 
-use super::ends::{authority, client_cert, server_cert};
+use super::fixtures::{authority, client_cert, server_cert};
 use crate::common::{TIMEOUT, certs::Directory};
 
 /// The key of `psktool`'s manual, and what a file has of it.
@@ -151,7 +151,7 @@ impl Client {
 struct Server {
     program: Program,
     port: u16,
-    /// Keeps the port for it: nobody else is given one that is bound.
+    /// Keeps the port for it: the system assigns no port that is bound.
     _reserved: OwnedFd,
 }
 
@@ -170,7 +170,7 @@ fn reserve_port() -> (OwnedFd, u16) {
 impl Server {
     #[track_caller]
     fn start(directory: &Directory, arguments: &[&str]) -> Self {
-        // It takes no socket that is open, and does not tell which port it has chosen.
+        // It accepts no open socket, and does not print the port that it has chosen.
         let (reserved, port) = reserve_port();
         let number = port.to_string();
         let all = [&["--echo", "--quiet", "--port", &number], arguments].concat();

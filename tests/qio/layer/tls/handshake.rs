@@ -1,4 +1,6 @@
-//! Shaking hands, in every style, and with whom not to.
+//! TLS handshakes, in blocking mode, coroutines, futures and callbacks, and refused peers.
+
+mod cancellation;
 
 use std::{
     io,
@@ -15,9 +17,9 @@ use gio::{TlsAuthenticationMode, TlsError, TlsProtocolVersion, prelude::*};
 use glib::{ControlFlow, IOCondition};
 use qio::{ChannelSocket, ChannelTls, Shutdown, TlsCreds, TlsEndpoint, coroutine, prelude::*};
 
-use super::ends::{
+use super::fixtures::{
     NAME, authority, client_builder, client_cert, client_creds, friends, handshake, over,
-    server_builder, server_creds, shake_anyhow, strangers, with,
+    server_builder, server_creds, strangers, try_handshake, with,
 };
 use crate::common::{after_ticks, certs::Request, in_loop, in_time, iterate_until, on_loop};
 
@@ -25,7 +27,7 @@ fn pair() -> (ChannelSocket, ChannelSocket) {
     ChannelSocket::pair().expect("a pair")
 }
 
-/// That this is the error that is told.
+/// That this is the error that is reported.
 #[track_caller]
 fn assert_tls(result: io::Result<()>, code: TlsError, words: &str) {
     let e = result.expect_err("it fails");
@@ -35,7 +37,7 @@ fn assert_tls(result: io::Result<()>, code: TlsError, words: &str) {
 }
 
 #[test]
-fn a_name_of_other_letters_is_that_of_the_certificate() {
+fn an_internationalized_name_is_that_of_the_certificate_by_idna() {
     in_time(|| {
         let cert = Request::server("server").dns("xn--bcher-kva.test");
         let cert = cert.signed_by(authority());
@@ -46,7 +48,11 @@ fn a_name_of_other_letters_is_that_of_the_certificate() {
             let client = ChannelTls::new_client(&here, &client_creds(), name).expect("a client");
             let server = ChannelTls::new_server(&there, &server).expect("a server");
             assert_eq!(client.hostname().as_deref(), Some(name));
-            assert_eq!(shake_anyhow(&client, &server).0.is_ok(), is_right, "{name}");
+            assert_eq!(
+                try_handshake(&client, &server).0.is_ok(),
+                is_right,
+                "{name}"
+            );
         }
         let wrong = ChannelTls::new_client(&pair().0, &client_creds(), "ü\u{fffd}.test");
         let e = wrong.expect_err("no name");
@@ -55,7 +61,7 @@ fn a_name_of_other_letters_is_that_of_the_certificate() {
 }
 
 #[test]
-fn what_was_agreed_on_can_be_read() {
+fn negotiated_parameters_are_properties() {
     needs!("glib-networking");
     in_time(|| {
         let client_creds = client_builder().alpn_protocols(["h2", "http/1.1"]);
@@ -73,13 +79,13 @@ fn what_was_agreed_on_can_be_read() {
         assert_eq!(client.cipher(), None);
         assert_eq!(client.key_size(), None);
         assert_eq!(client.peer_name(), None);
-        let told = Arc::new(AtomicU32::new(0));
-        let count = told.clone();
+        let reported = Arc::new(AtomicU32::new(0));
+        let count = reported.clone();
         client.connect_handshake_done_notify(move |_| {
             count.fetch_add(1, Ordering::Relaxed);
         });
         handshake(&client, &server);
-        assert_eq!(told.load(Ordering::Relaxed), 1);
+        assert_eq!(reported.load(Ordering::Relaxed), 1);
         for end in [&client, &server] {
             assert!(end.is_handshake_done() && !end.is_resumed());
             assert_eq!(end.protocol_version(), TlsProtocolVersion::Tls13);
@@ -160,7 +166,7 @@ fn addresses_are_verified_too() {
             let (here, there) = pair();
             let client = ChannelTls::new_client(&here, &client_creds(), name).expect("a client");
             let server = ChannelTls::new_server(&there, &server_creds()).expect("a server");
-            let (here, there) = shake_anyhow(&client, &server);
+            let (here, there) = try_handshake(&client, &server);
             if good {
                 here.and(there).expect(name);
                 continue;
@@ -179,7 +185,7 @@ fn addresses_are_verified_too() {
 }
 
 #[test]
-fn strangers_are_reported_what_is_wrong_and_with_whom() {
+fn errors_of_a_handshake_have_the_reason_and_the_peer() {
     needs!("glib-networking");
     in_time(|| {
         let other = Request::authority("other").signed_by_itself();
@@ -191,7 +197,7 @@ fn strangers_are_reported_what_is_wrong_and_with_whom() {
             &there,
             &server_creds(),
         );
-        let (here, there) = shake_anyhow(&client, &server);
+        let (here, there) = try_handshake(&client, &server);
         assert_tls(
             here,
             TlsError::BadCertificate,
@@ -214,7 +220,7 @@ fn a_client_that_has_no_certificate_is_refused_where_one_is_needed() {
             &there,
             &needy.build().expect("good"),
         );
-        let (_, there) = shake_anyhow(&client, &server);
+        let (_, there) = try_handshake(&client, &server);
         assert_tls(
             there,
             TlsError::CertificateRequired,
@@ -251,10 +257,10 @@ fn the_distinguished_name_of_a_peer_is_that_of_rfc_4514_with_escapes_also_after_
 }
 
 #[test]
-fn the_handler_is_called_about_the_peer() {
+fn authorize_peer_is_emitted_with_the_certificate() {
     needs!("glib-networking");
     in_time(|| {
-        for welcome in [true, false] {
+        for accepted in [true, false] {
             let asking = server_builder().client_certificates(TlsAuthenticationMode::Required);
             let shown = client_builder()
                 .certificate_pem(client_cert().pem.as_str(), client_cert().key.as_str());
@@ -280,13 +286,13 @@ fn the_handler_is_called_about_the_peer() {
                     Some(certificate.subject_name())
                 );
                 count.fetch_add(1, Ordering::Relaxed);
-                welcome
+                accepted
             });
             server.connect_authorize_peer(|_, _| true);
-            let (_, there) = shake_anyhow(&client, &server);
+            let (_, there) = try_handshake(&client, &server);
             assert_eq!(asked.load(Ordering::Relaxed), 1);
-            match welcome {
-                true => there.expect("welcome"),
+            match accepted {
+                true => there.expect("accepted"),
                 false => {
                     assert_tls(
                         there,
@@ -302,7 +308,7 @@ fn the_handler_is_called_about_the_peer() {
 }
 
 #[test]
-fn a_session_goes_on_at_both_ends() {
+fn a_session_is_resumed_at_both_ends() {
     needs!("glib-networking");
     in_time(|| {
         for version in [TlsProtocolVersion::Tls12, TlsProtocolVersion::Tls13] {
@@ -332,94 +338,6 @@ fn a_session_goes_on_at_both_ends() {
 }
 
 #[test]
-fn a_slow_handshake_is_cut_and_the_next_call_goes_on() {
-    on_loop(|| async {
-        let (client, server) = strangers();
-        let e = client
-            .handshake_future()
-            .or_timeout(Duration::from_millis(20))
-            .await
-            .unwrap_err();
-        assert_eq!(e.kind(), io::ErrorKind::TimedOut);
-        let cancellable = gio::Cancellable::new();
-        let stopped = async {
-            cancellable.cancel();
-        };
-        let handshaking = client.handshake_future().or_cancelled(&cancellable);
-        let (result, ()) = future::join(handshaking, stopped).await;
-        assert!(qio::to_glib_error(&result.unwrap_err()).matches(gio::IOErrorEnum::Cancelled));
-        let both = future::join(client.handshake_future(), server.handshake_future());
-        let (here, there) = both.await;
-        here.and(there).expect("nothing was lost");
-    });
-}
-
-#[test]
-fn closing_ends_a_handshake() {
-    in_time(|| {
-        let (client, _server) = strangers();
-        let blocked = crate::common::blocked::Blocked::default();
-        thread::scope(|scope| {
-            let handshaking = scope.spawn(|| {
-                blocked.soon();
-                client.handshake()
-            });
-            blocked.wait();
-            client.close().expect("closed");
-            let e = handshaking.join().expect("no panic").unwrap_err();
-            assert_eq!(e.kind(), io::ErrorKind::NotConnected, "{e}");
-        });
-    });
-    on_loop(|| async {
-        let (client, _server) = strangers();
-        let closer = client.clone();
-        let close = async move {
-            thread::spawn(move || closer.close())
-                .join()
-                .expect("no panic")
-        };
-        let (agreed, closed) = future::join(client.handshake_future(), close).await;
-        closed.expect("closed");
-        assert_eq!(agreed.unwrap_err().kind(), io::ErrorKind::NotConnected);
-    });
-}
-
-#[test]
-fn words_of_a_handshake_that_are_unsent_are_no_error_of_closing() {
-    in_time(|| {
-        let (here, _there) = pair();
-        here.set_blocking(false).expect("non-blocking");
-        while here.write(&[0; 4096]).is_ok() {}
-        let client = ChannelTls::new_client(&here, &client_creds(), "localhost").expect("a client");
-        client.set_blocking(false).expect("non-blocking");
-        let e = client.read(&mut [0]).unwrap_err();
-        assert_eq!(e.kind(), io::ErrorKind::WouldBlock, "{e}");
-        client.close().expect("nothing is lost");
-    });
-}
-
-#[test]
-fn shutting_down_ends_a_handshake() {
-    in_time(|| {
-        let (client, server) = strangers();
-        let blocked = crate::common::blocked::Blocked::default();
-        thread::scope(|scope| {
-            let handshaking = scope.spawn(|| {
-                blocked.soon();
-                client.handshake()
-            });
-            blocked.wait();
-            client.shutdown(Shutdown::Both).expect("shut down");
-            handshaking
-                .join()
-                .expect("no panic")
-                .expect_err("it is over");
-        });
-        assert_tls(server.handshake(), TlsError::Eof, "closed the connection");
-    });
-}
-
-#[test]
 fn credentials_are_for_one_end() {
     let (here, _there) = pair();
     let e = ChannelTls::new_client(&here, &server_creds(), NAME).unwrap_err();
@@ -431,7 +349,7 @@ fn credentials_are_for_one_end() {
 }
 
 #[test]
-fn no_protocol_in_common_is_an_alert() {
+fn no_common_alpn_protocol_is_an_alert() {
     in_time(|| {
         let (here, there) = pair();
         let (client, server) = with(
@@ -446,7 +364,7 @@ fn no_protocol_in_common_is_an_alert() {
                 .build()
                 .expect("good"),
         );
-        let (here, _) = shake_anyhow(&client, &server);
+        let (here, _) = try_handshake(&client, &server);
         assert_tls(here, TlsError::Handshake, "no application protocol");
     });
 }

@@ -10,7 +10,7 @@ use std::{
 use openssl::ssl::{Ssl, SslContext, SslMethod, SslVerifyMode, SslVersion};
 use qio::{ChannelSocket, ChannelTls, TlsCreds, TlsEndpoint};
 
-use super::ends::{client_builder, handshake, server_builder, with};
+use super::fixtures::{client_builder, handshake, server_builder, with};
 use crate::common::in_time;
 
 const KEY: &[u8] = b"0123456789abcdef";
@@ -90,7 +90,7 @@ fn unknown_identities_get_the_alert_of_wrong_keys_after_the_same_time() {
 }
 
 #[test]
-fn a_server_with_a_certificate_goes_on_without_a_key_that_it_does_not_know() {
+fn a_server_with_a_certificate_continues_without_an_unknown_psk() {
     in_time(|| {
         let server = server_builder().psk("alice", KEY).build().expect("both");
         let client = client_builder().psk("mallory", KEY).build().expect("both");

@@ -6,7 +6,7 @@ use futures_util::future;
 use qio::{ChannelSocket, ChannelTls, prelude::*};
 
 use super::{
-    ends::{NAME, client_creds, handshake, server_creds, with},
+    fixtures::{NAME, client_creds, handshake, server_creds, with},
     openssl_since,
 };
 use crate::common::{alone::alone, fds, memory::allocated, native::sources, settle};
@@ -45,7 +45,7 @@ fn drop_handshakes(rounds: u64) {
                 }
                 _ => {
                     server.set_blocking(false).expect("non-blocking");
-                    let _ = server.write(b"to nobody");
+                    let _ = server.write(b"unread");
                     drop((server, client));
                 }
             }
@@ -72,9 +72,9 @@ fn a_thousand_handshakes_that_are_dropped_leave_nothing() {
 }
 
 #[test]
-fn idle_connections_keep_no_room_for_records() {
+fn idle_connections_keep_no_record_buffers() {
     alone(
-        "layer::tls::leaks::idle_connections_keep_no_room_for_records",
+        "layer::tls::leaks::idle_connections_keep_no_record_buffers",
         || {
             let (here, there) = (client_creds(), server_creds());
             let mut connections = Vec::new();
@@ -102,7 +102,7 @@ fn idle_connections_keep_no_room_for_records() {
                 true => 7 * 1024,
                 false => 0,
             };
-            // The room for one record would be as much again. Session tickets leave some that has
+            // A buffer for one record would be as much again. Session tickets leave some that has
             // to be freed.
             assert!(each < 20 * 1024 + keys, "{each} bytes");
         },

@@ -11,8 +11,9 @@ use std::{
 use gio::prelude::*;
 use qio::{ChannelSocket, ChannelTls, NetListener, TlsCreds, TlsEndpoint, prelude::*};
 
-use super::ends::{
-    NAME, authority, client_builder, client_creds, server_builder, server_creds, shake_anyhow, with,
+use super::fixtures::{
+    NAME, authority, client_builder, client_creds, server_builder, server_creds, try_handshake,
+    with,
 };
 use crate::common::{certs::Request, in_time, runner::Runner};
 
@@ -229,7 +230,7 @@ fn a_handshake_that_is_over_does_not_count() {
         }
         let (here, there) = ChannelSocket::pair().expect("a pair");
         let (client, server) = with(&here, &client_creds(), &there, &server_creds());
-        let (here, there) = shake_anyhow(&client, &server);
+        let (here, there) = try_handshake(&client, &server);
         here.and(there).expect("no listener, no limit");
     });
 }

@@ -1,39 +1,40 @@
 //! `src/layer/tls/`.
 
 mod audit;
-mod choked;
+mod authorize_peer;
+mod backpressure;
+mod certificates;
 mod classes;
+mod close_notify;
+mod concurrent_handshake;
 mod contexts;
 mod creds;
-mod crossing;
+mod creds_interop;
 mod delivery;
 mod denial;
-mod endings;
-pub(crate) mod ends;
+mod dos;
+mod extended_master_secret;
 mod faults;
-mod floods;
+pub(crate) mod fixtures;
 mod forks;
 mod gnutls;
 mod handshake;
-mod hostile;
+mod hello_retry;
 mod identities;
-mod judging;
-mod keys;
+mod io;
+mod key_update;
 mod leaks;
 mod limits;
-mod matrix;
-mod meetings;
-mod mischief;
+mod malformed_records;
 mod names;
-mod pair;
 mod peers;
+mod protocol_violations;
 mod python;
+mod readiness;
 mod relay;
-mod retry;
 mod secrets;
 mod sharing;
 mod verification;
-mod waits;
 
 /// Whether OpenSSL, as it is loaded, is of this version or a later one.
 fn openssl_since(major: i64, minor: i64) -> bool {

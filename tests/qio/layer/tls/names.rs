@@ -4,7 +4,7 @@ use std::io;
 
 use qio::{ChannelSocket, ChannelTls, TlsCreds, TlsEndpoint};
 
-use super::ends::{authority, client_creds, handshake, server_creds, shake_anyhow};
+use super::fixtures::{authority, client_creds, handshake, server_creds, try_handshake};
 use crate::common::{certs::Request, in_time};
 
 fn client(name: &str) -> (io::Result<ChannelTls>, ChannelSocket) {
@@ -73,7 +73,7 @@ fn the_interface_of_an_address_is_not_part_of_it() {
         }
         let (other, there) = client("fe80::2%eth0");
         let server = ChannelTls::new_server(&there, &server_creds()).expect("a server");
-        let (here, _) = shake_anyhow(&other.expect("a client"), &server);
+        let (here, _) = try_handshake(&other.expect("a client"), &server);
         here.expect_err("another address");
     });
 }

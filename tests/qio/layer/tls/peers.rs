@@ -11,7 +11,7 @@ use std::{
 use gio::{TlsAuthenticationMode, TlsProtocolVersion};
 use qio::{Access, ChannelCommand, ChannelSocket, ChannelTls, TlsCreds, prelude::*};
 
-use super::ends::{
+use super::fixtures::{
     NAME, authority, client_builder, client_cert, server_builder, server_cert, server_creds,
 };
 use crate::common::{certs::Directory, in_time};
@@ -228,7 +228,7 @@ fn s_client_updates_its_keys_and_ours() {
 }
 
 #[test]
-fn s_client_goes_on_with_a_session() {
+fn s_client_resumes_a_session() {
     needs!("openssl");
     in_time(|| {
         let directory = files();
@@ -297,7 +297,8 @@ fn s_client_that_trusts_another_thread_is_distinguished() {
         let client = Client::start(&directory, &server_creds(), &["-servername", NAME]);
         let e = client.server.handshake().unwrap_err();
         assert!(
-            e.to_string().contains("the peer says \"unknown ca\""),
+            e.to_string()
+                .contains("the peer sent the alert \"unknown ca\""),
             "{e}"
         );
         client.got();

@@ -9,7 +9,7 @@ use gio::{TlsAuthenticationMode, TlsError, TlsProtocolVersion};
 use glib::ChecksumType;
 use qio::{ChannelSocket, ChannelTls, TlsCreds, prelude::*};
 
-use super::ends::{
+use super::fixtures::{
     NAME, authority, client_builder, client_cert, server_builder, server_cert, server_creds,
 };
 use crate::common::{certs::Directory, in_time};
@@ -144,8 +144,8 @@ fn sessions_go_on_at_both_ends() {
                     tls.bye().expect("said");
                 }
                 let saw = python.saw();
-                let told: Vec<_> = saw.lines().filter(|it| it.starts_with("resumed")).collect();
-                assert_eq!(told, ["resumed False", "resumed True"], "{role} {name}");
+                let reported: Vec<_> = saw.lines().filter(|it| it.starts_with("resumed")).collect();
+                assert_eq!(reported, ["resumed False", "resumed True"], "{role} {name}");
             }
         }
     });

@@ -8,10 +8,10 @@ use qio::{
     relay_future,
 };
 
-use super::ends::{friends, handshake, over};
+use super::fixtures::{friends, handshake, over};
 use crate::common::{fill, in_loop, in_time, iterate_until, settle};
 
-/// Friends of whom the server has room for a few records on their way to the client, none of which
+/// Connected ends of which the server can send a few records to the client, none of which
 /// is there.
 fn narrow() -> (ChannelTls, ChannelTls) {
     let (here, there) = ChannelSocket::pair().expect("a pair");
@@ -25,23 +25,23 @@ fn narrow() -> (ChannelTls, ChannelTls) {
     (client, server)
 }
 
-/// How many records of one byte there is room for.
-fn room() -> usize {
+/// How many records of one byte fit.
+fn capacity() -> usize {
     let (_client, server) = narrow();
     let mut count = 0;
     while server.write(b"x").is_ok() {
         count += 1;
     }
-    // The last one waits for room.
+    // The last one stays pending.
     count - 1
 }
 
 #[test]
-fn close_notify_that_finds_no_room_is_waited_for() {
+fn close_notify_waits_until_the_lower_channel_takes_it() {
     in_loop(|context| {
-        let room = room();
+        let capacity = capacity();
         let (client, server) = narrow();
-        for _ in 1..room {
+        for _ in 1..capacity {
             server.write_all(b"x").expect("there is space");
         }
         let (feeder, source) = ChannelSocket::pair().expect("a pair");
@@ -57,8 +57,8 @@ fn close_notify_that_finds_no_room_is_waited_for() {
             );
         iterate_until(context, || counters.counts().sent == 1);
         settle(context);
-        assert!(!relay.is_finished(), "close_notify has no room yet");
-        let mut got = vec![0; room];
+        assert!(!relay.is_finished(), "close_notify is not sent yet");
+        let mut got = vec![0; capacity];
         context
             .block_on(client.read_all_future(&mut got))
             .expect("read");
@@ -70,7 +70,7 @@ fn close_notify_that_finds_no_room_is_waited_for() {
 }
 
 #[test]
-fn a_peer_that_has_sent_close_notify_and_gone_is_reported_nothing_any_more() {
+fn no_error_is_reported_after_close_notify_of_a_peer_that_disconnected() {
     in_loop(|context| {
         let (client, server) = friends();
         let (user, target) = ChannelSocket::pair().expect("a pair");
@@ -87,7 +87,7 @@ fn a_peer_that_has_sent_close_notify_and_gone_is_reported_nothing_any_more() {
 }
 
 #[test]
-fn a_peer_that_has_gone_before_it_got_all_is_an_error() {
+fn a_peer_that_disconnected_before_it_got_all_is_an_error() {
     in_time(|| {
         let (client, server) = friends();
         let (user, target) = ChannelSocket::pair().expect("a pair");
@@ -95,7 +95,7 @@ fn a_peer_that_has_gone_before_it_got_all_is_an_error() {
         fill(&user);
         user.shutdown(Shutdown::Write).expect("shut down");
         client.close().expect("closed");
-        let e = qio::relay(&server, &target).expect_err("there is nobody");
+        let e = qio::relay(&server, &target).expect_err("no peer");
         assert_eq!(e.kind(), std::io::ErrorKind::BrokenPipe, "{e}");
     });
 }

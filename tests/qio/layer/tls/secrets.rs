@@ -12,7 +12,7 @@ use gio::TlsProtocolVersion::{Tls12, Tls13};
 use openssl::{pkey::PKey, rsa::Rsa, symm::Cipher};
 use qio::{ChannelSocket, ChannelTls, TlsCreds, TlsEndpoint, prelude::*};
 
-use super::ends::{self, handshake, with};
+use super::fixtures::{self, handshake, with};
 use crate::common::{
     alone::{is_alone, rerun_command},
     certs::Directory,
@@ -41,7 +41,7 @@ fn hex(bytes: &[u8]) -> String {
 fn write_secrets(directory: &Directory) -> Vec<Needle> {
     let (in_file, in_memory) = (random::<64>(), random::<64>());
     let password = hex(&random::<32>());
-    let ec = PKey::private_key_from_pem(ends::server_cert().key.as_bytes()).expect("a key");
+    let ec = PKey::private_key_from_pem(fixtures::server_cert().key.as_bytes()).expect("a key");
     let rsa = Rsa::generate(2048).expect("a key");
     let rsa_factor = rsa.p().expect("a factor").to_vec();
     let rsa = PKey::from_rsa(rsa).expect("a key");
@@ -53,13 +53,17 @@ fn write_secrets(directory: &Directory) -> Vec<Needle> {
     directory.write("psk", lines.collect::<String>());
     directory.write("memory", hex(&in_memory));
     directory.write("password", &password);
-    directory.write("ca.pem", &ends::authority().pem);
-    directory.write("cert.pem", &ends::server_cert().pem);
-    directory.write("key.pem", &ends::server_cert().key);
-    let both = [&ends::server_cert().key[..], &ends::server_cert().pem].concat();
+    directory.write("ca.pem", &fixtures::authority().pem);
+    directory.write("cert.pem", &fixtures::server_cert().pem);
+    directory.write("key.pem", &fixtures::server_cert().key);
+    let both = [
+        &fixtures::server_cert().key[..],
+        &fixtures::server_cert().pem,
+    ]
+    .concat();
     directory.write("both.pem", &both);
     directory.write("locked.pem", std::str::from_utf8(&locked).expect("PEM"));
-    let line = ends::server_cert().key.lines().nth(1).expect("a line");
+    let line = fixtures::server_cert().key.lines().nth(1).expect("a line");
     // The beginning of memory that is free is overwritten.
     let needle = |name, bytes: &[u8]| Needle {
         name,

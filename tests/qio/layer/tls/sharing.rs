@@ -1,4 +1,4 @@
-//! Several who use one end, and those who use the channel below as well: nobody waits for what has
+//! Several who use one end, and those who use the channel below as well: no waiter misses what has
 //! come already.
 
 use std::{
@@ -12,13 +12,13 @@ use futures_util::{FutureExt as _, future};
 use glib::MainContext;
 use qio::{ChannelSocket, ChannelTls, Shutdown, prelude::*};
 
-use super::ends::{friends, handshake, over};
+use super::fixtures::{friends, handshake, over};
 use crate::common::{
     blocked::Blocked, in_loop, in_time, iterate_until, nonblocking_pair, on_loop, settle,
 };
 
 /// Two ends that have agreed hands on this loop.
-async fn shaken_over(pair: (ChannelSocket, ChannelSocket)) -> (ChannelTls, ChannelTls) {
+async fn connected_over(pair: (ChannelSocket, ChannelSocket)) -> (ChannelTls, ChannelTls) {
     let (client, server) = over(pair);
     let (here, there) = future::join(client.handshake_future(), server.handshake_future()).await;
     here.and(there).expect("agreed");
@@ -109,14 +109,14 @@ fn two_contexts_take_turns_at_both_ends() {
 fn what_is_given_back_to_the_channel_below_is_read() {
     on_loop(|| async {
         let (here, below) = nonblocking_pair();
-        let (client, server) = shaken_over((here, below.clone())).await;
+        let (client, server) = connected_over((here, below.clone())).await;
         // What comes with the handshake is behind both.
         client.write_all_future(b"x").await.expect("written");
         server.read_all_future(&mut [0]).await.expect("read");
         let mut got = [0; 4];
         let mut read = server.read_all_future(&mut got).boxed_local();
         assert!(future::poll_immediate(&mut read).await.is_none());
-        // Somebody below takes a record, and then does not want it.
+        // A reader of the lower channel takes a record, and pushes it back.
         let mut record = [0; 4096];
         let mut thief = below.read_all_future(&mut record).boxed_local();
         client.write_all_future(b"loot").await.expect("written");
@@ -130,8 +130,8 @@ fn what_is_given_back_to_the_channel_below_is_read() {
 #[test]
 fn data_beyond_one_read_of_the_channel_below_is_not_forgotten() {
     on_loop(|| async {
-        let (client, server) = shaken_over(nonblocking_pair()).await;
-        // More than is read at once, and no more news after that.
+        let (client, server) = connected_over(nonblocking_pair()).await;
+        // More than is read at once, and no event after that.
         let sent = vec![7; 150_000];
         let mut got = vec![0; sent.len()];
         let write = client.write_all_future(&sent);
@@ -155,7 +155,7 @@ fn a_blocking_call_on_a_loop_s_end_sees_what_the_loop_has_not() {
             context.block_on(async {
                 client.write_all_future(b"a").await.expect("written");
                 server.read_all_future(&mut [0]).await.expect("read");
-                // The loop has been told of nothing since: the call itself finds out.
+                // The loop has dispatched no event since: the call itself reads it.
                 client.write_all(b"b").expect("written");
                 let mut got = [0];
                 assert_eq!(server.read(&mut got).expect("it is there"), 1);
@@ -244,9 +244,9 @@ fn two_blocked_threads_share_what_the_layer_below_holds() {
     });
 }
 
-/// Whose turn at a flood is over comes again, although somebody else has heard the rest by then.
+/// A reader that has used up its budget reads again, although another one has processed the rest.
 #[test]
-fn who_was_interrupted_is_reported_the_end_of_a_flood() {
+fn a_reader_without_budget_is_woken_for_the_rest_of_the_records() {
     in_time(|| {
         for _ in 0..25 {
             let (client, server) = friends();
@@ -260,7 +260,7 @@ fn who_was_interrupted_is_reported_the_end_of_a_flood() {
                     scope.spawn(|| read_in_a_context(&client, &count));
                 }
                 scope.spawn(|| client.read_all_eof(&mut [0]).expect("a clean end"));
-                // Most of it, which has found no room.
+                // Most of it, which did not fit.
                 server.flush().expect("flushed");
             });
             assert_eq!(count.into_inner(), 0);
@@ -302,7 +302,7 @@ fn every_caller_returns_when_it_ends_in_the_middle() {
                 while through.load(Ordering::Relaxed) < round * 30_000 {
                     thread::yield_now();
                 }
-                // What is lost by that is somebody's error.
+                // The loss of data is reported as an error.
                 let _ = match round % 3 {
                     0 => client.close(),
                     1 => server.shutdown(Shutdown::Both),

@@ -74,7 +74,7 @@ class Peer:
         print(f"got {digest.hexdigest()}")
 
     def allow_asking(self):
-        """Whoever is asked for a certificate after the handshake has one."""
+        """A client that is asked for a certificate after the handshake has one."""
         self.context.post_handshake_auth = True
 
     def ask(self):

@@ -52,7 +52,7 @@ fn check_connects_in_a_future(address: &NetAddress, listener: &ChannelSocket) {
 }
 
 /// The address that a listener has got.
-fn told(listener: &ChannelSocket) -> NetAddress {
+fn address_of(listener: &ChannelSocket) -> NetAddress {
     let address = listener.local_address().expect("an address");
     NetAddress::try_from(&address).expect("written")
 }
@@ -60,10 +60,10 @@ fn told(listener: &ChannelSocket) -> NetAddress {
 #[track_caller]
 fn check_listens_and_connects(address: &NetAddress) -> NetAddress {
     let listener = address.listen(4).unwrap_or_else(|e| panic!("{e}"));
-    let told = told(&listener);
-    check_connects(&told, &listener);
-    check_connects_in_a_future(&told, &listener);
-    told
+    let bound = address_of(&listener);
+    check_connects(&bound, &listener);
+    check_connects_in_a_future(&bound, &listener);
+    bound
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn gio_has_the_same_address() {
 }
 
 #[test]
-fn socket_addresses_become_texts_and_the_same_again() {
+fn socket_addresses_are_displayed_and_parsed_again() {
     for (text, address) in canonical() {
         // Descriptors have none, and scopes become numbers.
         if text.starts_with("fd:") || text.contains("fe80:") {
@@ -114,14 +114,14 @@ fn socket_addresses_become_texts_and_the_same_again() {
 }
 
 #[test]
-fn a_scope_is_written_by_its_number() {
+fn a_scope_is_displayed_by_its_number() {
     let address = socket_address(&tcp("fe80::1%lo", 80));
     let again = NetAddress::try_from(&address).expect("written");
     assert_eq!(again.to_string(), "tcp:[fe80::1%1]:80");
 }
 
 #[test]
-fn a_padded_name_is_written_with_its_padding() {
+fn a_padded_abstract_name_is_displayed_with_its_padding() {
     let address = gio::UnixSocketAddress::with_type(UnixSocketAddressPath::AbstractPadded(b"n"));
     let address =
         NetAddress::try_from(address.upcast_ref::<gio::SocketAddress>()).expect("written");
@@ -129,7 +129,7 @@ fn a_padded_name_is_written_with_its_padding() {
 }
 
 #[test]
-fn an_unnamed_socket_has_no_text() {
+fn an_unnamed_socket_has_no_string_representation() {
     let (one, _other) = ChannelSocket::pair().expect("a pair");
     let address = one.local_address().expect("an address");
     let e = NetAddress::try_from(&address).expect_err("no name");
@@ -208,7 +208,7 @@ fn opened(address: &NetAddress) -> [(NetListener, Vec<NetAddress>); 2] {
 }
 
 #[test]
-fn listeners_are_opened_on_all_addresses_of_what_is_written() {
+fn listeners_are_opened_on_all_addresses_of_a_string() {
     for (listener, addresses) in opened(&tcp("127.0.0.1", 0)) {
         let client = addresses[0].connect().expect("connects");
         let server = in_time(move || listener.wait_client()).expect("accepted");
@@ -243,7 +243,7 @@ fn unix_paths_of_all_bytes_listen_and_connect() {
 
 /// GIO itself may count the NUL after the path, as the kernel does.
 #[test]
-fn an_address_of_a_socket_of_gio_is_written_and_used_as_any() {
+fn a_gio_socket_address_is_displayed_and_used_as_any() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("socket");
     let socket = gio::Socket::new(
@@ -261,7 +261,7 @@ fn an_address_of_a_socket_of_gio_is_written_and_used_as_any() {
     );
     std::fs::remove_file(&path).expect("there");
     let listener = ChannelSocket::listen(&address, 1).expect("listens");
-    assert_eq!(told(&listener), unix(&path));
+    assert_eq!(address_of(&listener), unix(&path));
     drop(listener);
     assert!(!path.exists());
 }
@@ -288,21 +288,21 @@ fn vsock_listens_and_connects_on_this_machine() {
             return skip(format_args!("no vsock loopback ({e})"));
         }
     };
-    check_connects(&told(&listener), &listener);
+    check_connects(&address_of(&listener), &listener);
 }
 
 #[test]
 fn failures_name_the_address() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("missing");
-    let e = unix(&path).connect().expect_err("nobody there");
+    let e = unix(&path).connect().expect_err("no socket at the path");
     let path = path.display();
     assert_eq!(
         e.to_string(),
         format!("Unable to connect to {path}: No such file or directory")
     );
     let listener = tcp("127.0.0.1", 0).listen(1).expect("listens");
-    let address = told(&listener);
+    let address = address_of(&listener);
     let e = address.listen(1).expect_err("in use");
     assert_eq!(e.kind(), ErrorKind::AddrInUse);
     // Whether there are such sockets here or not: this machine has another CID.
@@ -363,14 +363,17 @@ fn a_socket_from_outside_is_a_socket() {
             set_cloexec(&other, false);
             let channel = fd_of(&other).connect().expect("a channel");
             assert!(channel.is::<ChannelSocket>());
-            // Whoever has the number as well is told of the end by this.
+            // Processes that have a duplicate of the descriptor see the end because of this.
             channel.shutdown(Shutdown::Write).expect("shut down");
             let peer = ChannelSocket::new_fd(one.into()).expect("a socket");
             assert_eq!(in_time(move || peer.read(&mut [0])).expect("the end"), 0);
             let e = fd_of(&other).listen(1).expect_err("does not listen");
             assert_eq!(
                 e.to_string(),
-                format!("Unable to listen on fd:{}: it does not", other.as_raw_fd())
+                format!(
+                    "Unable to listen on fd:{}: the socket is not listening",
+                    other.as_raw_fd()
+                )
             );
             assert!(to_glib_error(&e).matches(gio::IOErrorEnum::InvalidArgument));
         },
@@ -388,7 +391,7 @@ fn a_listening_socket_from_outside_is_listened_on() {
                 .expect("open");
             let fd = fd.expect("a descriptor");
             set_cloexec(&fd, false);
-            let address = told(&listener);
+            let address = address_of(&listener);
             listener.close().expect("closed");
             let adopted = fd_of(&fd).listen(0).expect("listens");
             check_connects(&address, &adopted);
@@ -404,7 +407,7 @@ fn a_listening_socket_from_outside_is_listened_on() {
 }
 
 #[test]
-fn descriptors_of_others_are_left_alone() {
+fn descriptors_of_other_code_are_left_open() {
     let (_read, write) = std::io::pipe().expect("a pipe");
     assert!(fds::is_cloexec(write.as_fd()));
     let number = write.as_raw_fd();

@@ -21,7 +21,7 @@ use crate::common::{after_ticks, blocked::Blocked, in_time, on_loop};
 /// A channel of a process that does nothing until the channel ends it.
 fn channel(read: Option<OwnedFd>, write: Option<OwnedFd>) -> ChannelCommand {
     let mut sleep = Command::new("sleep");
-    // No output of its own: it may outlive the tests, and would hold their pipe open.
+    // Without the output of the test: the child may outlive it, and would hold its pipe open.
     sleep.arg("1000").stdin(Stdio::null());
     let sleep = sleep.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
     let pid = sleep.expect("sleep").id();
@@ -74,7 +74,7 @@ fn check_messages(read: OwnedFd, blocking: bool, send: impl FnOnce() + Send + 's
 }
 
 #[test]
-fn messages_stay_apart_and_none_is_left() {
+fn message_boundaries_are_preserved_and_no_message_is_left() {
     for blocking in [true, false] {
         for (read, write) in [pipe(libc::O_DIRECT), sockets(libc::SOCK_SEQPACKET)] {
             // An end would be read as well.

@@ -92,7 +92,7 @@ fn an_output_of_more_than_the_limit_is_an_error() {
         let command = with_stderr(script);
         let e = command.communicate(b"", Some(5)).expect_err("too much");
         assert!(to_glib_error(&e).matches(gio::IOErrorEnum::MessageTooLarge));
-        let text = format!("More than 5 bytes have come from {what}");
+        let text = format!("More than 5 bytes were received from {what}");
         assert_eq!(e.to_string(), text);
     }
     let yes = ChannelCommand::new_spawn(["yes"], Access::Read).expect("yes");
@@ -100,7 +100,7 @@ fn an_output_of_more_than_the_limit_is_an_error() {
 }
 
 #[test]
-fn what_the_channel_does_not_have_is_left_out() {
+fn communicate_skips_streams_that_the_channel_does_not_have() {
     let output = ChannelCommand::new_spawn(["echo", "text"], Access::Read).expect("echo");
     assert_eq!(
         output.communicate(b"", None).expect("done").stdout,

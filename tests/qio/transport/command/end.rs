@@ -20,7 +20,7 @@ fn endless() -> ChannelCommand {
     shell("while :; do sleep 0.05; done")
 }
 
-/// A command that ends only when it is killed, once it says that it has got so far.
+/// A command that ends only when it is killed, after it has printed that it is ready.
 fn stubborn() -> ChannelCommand {
     let command = shell("trap '' TERM; echo; while :; do sleep 0.05; done");
     command.read_all(&mut [0]).expect("it is ready");
@@ -33,7 +33,7 @@ fn epoll_instances() -> usize {
     all.iter().filter(|it| it.contains("eventpoll")).count()
 }
 
-/// A look at a process that stays one when the channel is gone.
+/// A pidfd of the process, which outlives the channel.
 fn watch(command: &ChannelCommand) -> (ChannelFile, u32) {
     let pidfd: OwnedFd = command.pidfd().expect("a pidfd");
     (ChannelFile::new_fd(pidfd), command.pid())
@@ -69,7 +69,7 @@ fn success_is_no_error_and_is_reported_after_close() {
 #[test]
 fn a_running_command_has_no_status() {
     let cat = ChannelCommand::builder(["cat"]).spawn().expect("cat");
-    assert!(cat.exit_status().expect("asked").is_none());
+    assert!(cat.exit_status().expect("a status").is_none());
     assert_eq!(cat.property::<i32>("wait-status"), -1);
     cat.close().expect("success");
 }
@@ -143,7 +143,7 @@ fn a_signal_of_choice_arrives() {
 }
 
 #[test]
-fn an_absurd_signal_is_refused() {
+fn an_invalid_signal_number_is_refused() {
     let cat = ChannelCommand::builder(["cat"]).spawn().expect("cat");
     let e = cat.send_signal(4_711).expect_err("no signal");
     assert_eq!(e.kind(), ErrorKind::InvalidInput);
@@ -152,7 +152,7 @@ fn an_absurd_signal_is_refused() {
 #[test]
 fn a_signal_after_the_end_is_no_error() {
     let command = ChannelCommand::builder(["true"]).spawn().expect("true");
-    // It has ended, and nobody has looked.
+    // It has exited, and has not been reaped.
     let (pidfd, _) = watch(&command);
     pidfd
         .wait_timeout(IOCondition::IN, TIMEOUT)
@@ -228,7 +228,7 @@ fn a_dropped_command_ends_at_the_end_of_its_input() {
 }
 
 #[test]
-fn a_dropped_command_that_has_ended_is_collected() {
+fn a_dropped_command_that_has_exited_is_reaped() {
     let command = ChannelCommand::builder(["true"]).spawn().expect("true");
     let watched = watch(&command);
     watched
@@ -256,7 +256,7 @@ fn a_command_that_ends_by_itself_is_no_zombie_while_its_channel_is_there_and_has
 }
 
 #[test]
-fn a_command_whose_channel_is_forgotten_is_no_zombie() {
+fn a_command_whose_channel_is_leaked_is_no_zombie() {
     let command = shell("read line");
     let watched = watch(&command);
     command.shutdown(Shutdown::Write).expect("ended its input");
@@ -274,9 +274,9 @@ fn an_aborted_command_is_no_zombie() {
 }
 
 #[test]
-fn a_forked_child_collects_its_own_commands_and_none_of_its_parents() {
+fn a_forked_child_reaps_its_own_commands_and_none_of_its_parent() {
     alone(
-        "transport::command::end::a_forked_child_collects_its_own_commands_and_none_of_its_parents",
+        "transport::command::end::a_forked_child_reaps_its_own_commands_and_none_of_its_parent",
         || {
             let parents = shell("read line; exit 3");
             let before = epoll_instances();
@@ -286,8 +286,8 @@ fn a_forked_child_collects_its_own_commands_and_none_of_its_parents() {
                 let status = own.exit_status().expect("known").expect("ended");
                 assert_eq!(status.code(), Some(4));
                 drop((parents.clone(), own));
-                // What the parent's collector had is closed, and there is one of its own in its
-                // place.
+                // The descriptors of the parent's collector are closed, and the child has a new one
+                // in its place.
                 assert_eq!(epoll_instances(), before);
             });
             let watched = watch(&parents);

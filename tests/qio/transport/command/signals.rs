@@ -43,7 +43,7 @@ fn sigpipe_ends_a_command_although_this_process_ignores_it() {
     assert_eq!(signals_of_a_command("SigIgn:") & bit, 0);
 }
 
-/// What a program sees of commands that end with a status, where the system keeps none.
+/// Commands that exit with a status, in a program where the kernel keeps none.
 #[track_caller]
 fn check_unknown() {
     signals::ignore_sigchld();
@@ -61,13 +61,13 @@ fn check_unknown() {
         );
     }
     let command = shell("read line; exit 3");
-    assert_eq!(command.exit_status().expect("asked"), None);
+    assert_eq!(command.exit_status().expect("a status"), None);
     command.write_all(b"x\n").expect("written");
     let waits = command.clone();
     in_time(move || waits.wait_exit().expect_err("unknown"));
     command.exit_status().expect_err("unknown");
     assert_eq!(command.property::<i32>("wait-status"), -1);
-    // It has gone: whatever has the number now gets no signal.
+    // It has exited: a process that has reused its id gets no signal.
     command.kill().expect("nothing to do");
     let ended = command.pidfd().expect("a descriptor");
     let mut polled = [nix::poll::PollFd::new(
@@ -83,7 +83,7 @@ fn where_sigchld_is_ignored_commands_start_and_their_status_is_unknown() {
                 status_is_unknown";
     alone(name, || {
         check_unknown();
-        // A pidfd proves what the signal goes to.
+        // A pidfd identifies the target of the signal.
         let sleep = ChannelCommand::new_spawn(["sleep", "1000"], Access::Read).expect("sleep");
         sleep.kill().expect("sent");
         in_time(move || sleep.wait_exit().expect_err("unknown"));

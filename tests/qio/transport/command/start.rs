@@ -71,9 +71,9 @@ fn the_directory_is_where_it_starts() {
 }
 
 #[test]
-fn no_descriptor_of_ours_is_inherited() {
+fn no_descriptor_of_this_process_is_inherited() {
     let (ours, _theirs) = qio::ChannelSocket::pair().expect("a socketpair");
-    // Other tests may be about to start commands too, but none of theirs is this one.
+    // Other tests may start commands too, but not this one.
     let link = ours.with_fd(crate::common::fds::target).expect("open");
     let text = output(&shell(
         "for fd in /proc/self/fd/*; do readlink $fd; done; true",
@@ -104,14 +104,14 @@ fn check_standard_error(name: &str, policy: StderrPolicy, expected: bool) {
 }
 
 #[test]
-fn standard_error_is_ours_by_default() {
-    let name = "transport::command::start::standard_error_is_ours_by_default";
+fn standard_error_is_inherited_by_default() {
+    let name = "transport::command::start::standard_error_is_inherited_by_default";
     check_standard_error(name, StderrPolicy::default(), true);
 }
 
 #[test]
-fn standard_error_goes_nowhere_when_asked_to() {
-    let name = "transport::command::start::standard_error_goes_nowhere_when_asked_to";
+fn standard_error_is_discarded_on_request() {
+    let name = "transport::command::start::standard_error_is_discarded_on_request";
     check_standard_error(name, StderrPolicy::Null, false);
 }
 

@@ -1,4 +1,4 @@
-//! Connecting: addresses, and what goes wrong.
+//! Connecting: addresses, and errors.
 
 use std::{
     io::ErrorKind,
@@ -39,7 +39,7 @@ fn port_zero_becomes_a_real_one() {
 }
 
 #[test]
-fn both_ends_know_each_other() {
+fn both_ends_report_the_address_of_each_other() {
     for address in [Some(v4()), v6()].into_iter().flatten() {
         let (listener, client, server) = connection(&address);
         let text = |address: gio::SocketAddress| SocketConnectableExt::to_string(&address);
@@ -83,10 +83,12 @@ fn unix_addresses_are_reported() {
     for address in [client.remote_address(), server.local_address()] {
         let address = address.expect("an address");
         let address = address.downcast::<gio::UnixSocketAddress>().expect("unix");
-        let told = address.path();
-        assert!(matches!(told, Some(UnixSocketAddressPath::Path(told)) if told == path));
+        let reported = address.path();
+        assert!(
+            matches!(reported, Some(UnixSocketAddressPath::Path(reported)) if reported == path)
+        );
     }
-    let (_listener, client, _server) = connection(&abstract_name("told"));
+    let (_listener, client, _server) = connection(&abstract_name("reported"));
     let address = client.remote_address().expect("an address");
     let address = address.downcast::<gio::UnixSocketAddress>().expect("unix");
     assert!(address.is_abstract());
@@ -96,7 +98,7 @@ fn unix_addresses_are_reported() {
 
 #[test]
 fn a_name_is_resolved_and_its_addresses_tried() {
-    // Only IPv4 listens, whatever "localhost" comes first with.
+    // Only IPv4 listens, whichever family "localhost" resolves to first.
     let listener = ChannelSocket::listen(&v4(), 1).expect("listens");
     let port = port_of(&listener.local_address().expect("an address"));
     let client = ChannelSocket::connect(&gio::NetworkAddress::new("localhost", port));

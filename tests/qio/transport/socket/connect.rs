@@ -52,28 +52,27 @@ fn as_native(address: &gio::SocketAddress) -> gio::SocketAddress {
     native::ipv4(Ipv4Addr::LOCALHOST, port_of(address))
 }
 
-/// What a channel tells while it connects.
-type Told = Arc<Mutex<Vec<(ConnectStage, Option<String>)>>>;
+/// The `connect-progress` signals of a channel.
+type Progress = Arc<Mutex<Vec<(ConnectStage, Option<String>)>>>;
 
-fn listen_to(channel: &ChannelSocket) -> Told {
-    let told = Told::default();
-    let tells = told.clone();
+fn listen_to(channel: &ChannelSocket) -> Progress {
+    let progress = Progress::default();
+    let emitted = progress.clone();
     let thread = thread::current().id();
     channel.connect_connect_progress(move |_, stage, _, address| {
         assert_eq!(thread::current().id(), thread);
         let address = address.map(|it| SocketConnectableExt::to_string(it).into());
-        tells.lock().expect("no panic").push((stage, address));
+        emitted.lock().expect("no panic").push((stage, address));
     });
-    told
+    progress
 }
 
-fn stages(told: &Told) -> Vec<ConnectStage> {
-    let told = told.lock().expect("no panic");
-    told.iter().map(|(stage, _)| *stage).collect()
+fn stages(progress: &Progress) -> Vec<ConnectStage> {
+    let progress = progress.lock().expect("no panic");
+    progress.iter().map(|(stage, _)| *stage).collect()
 }
 
-/// A unix socket whose queue has no room, until something is accepted: connecting to it takes until
-/// then.
+/// A unix socket whose backlog is full: connecting to it blocks until a connection is accepted.
 fn full() -> (ChannelSocket, ChannelSocket) {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let name = format!("full-{}", COUNT.fetch_add(1, Ordering::Relaxed));
@@ -86,7 +85,7 @@ fn full_tcp() -> (ChannelSocket, ChannelSocket) {
 }
 
 fn fill_queue(address: &gio::SocketAddress) -> (ChannelSocket, ChannelSocket) {
-    // A backlog of 0 has room for one.
+    // A backlog of 0 holds one connection.
     let listener = ChannelSocket::listen(address, 0).expect("listens");
     let first = ChannelSocket::connect(&local(&listener)).expect("there is space");
     (listener, first)
@@ -142,7 +141,7 @@ fn a_native_address_is_connected_to() {
 #[test]
 fn a_name_is_connected_to() {
     on_loop(|| async {
-        // Only IPv4 listens, whatever "localhost" comes first with.
+        // Only IPv4 listens, whichever family "localhost" resolves to first.
         let listener = listener(&v4());
         let name = gio::NetworkAddress::new("localhost", port_of(&local(&listener)));
         let client = ChannelSocket::connect_future(&name).await;
@@ -188,7 +187,7 @@ fn a_refused_name_is_named_with_its_address() {
 }
 
 #[test]
-fn an_address_of_ipv6_is_reported_as_people_write_it() {
+fn an_ipv6_address_is_reported_in_brackets() {
     let Some(any) = v6() else { return };
     in_loop(move |context| {
         let port = port_of(&local(&listener(&any)));
@@ -199,7 +198,7 @@ fn an_address_of_ipv6_is_reported_as_people_write_it() {
         ];
         for address in addresses {
             let e = context.block_on(ChannelSocket::connect_future(&address));
-            let e = e.expect_err("nobody listens any more").to_string();
+            let e = e.expect_err("the listener is closed").to_string();
             let text = format!("Unable to connect to [::1]:{port}: Connection refused");
             assert_eq!(e, text);
         }
@@ -239,7 +238,7 @@ fn a_channel_is_connected_once_and_not_after_it_was_closed() {
 }
 
 #[test]
-fn of_two_connects_at_once_one_is_taken() {
+fn one_of_two_concurrent_connects_is_refused() {
     on_loop(|| async {
         let listener = listener(&v4());
         let address = local(&listener);
@@ -293,7 +292,7 @@ fn a_client_has_the_options() {
 }
 
 #[test]
-fn what_a_client_cannot_have_is_refused() {
+fn unsupported_settings_of_the_socket_client_are_refused() {
     on_loop(|| async {
         let listener = listener(&abstract_name("refused"));
         let tls = gio::SocketClient::new();
@@ -340,7 +339,7 @@ fn the_progress_is_reported_in_order() {
             let listener = listener(&address);
             let address = local(&listener);
             let channel = ChannelSocket::new();
-            let told = listen_to(&channel);
+            let progress = listen_to(&channel);
             let opened = Arc::new(Mutex::new(Vec::new()));
             let notes = opened.clone();
             channel.connect_connect_progress(move |channel, _, _, _| {
@@ -350,13 +349,16 @@ fn the_progress_is_reported_in_order() {
             let result = context.block_on(channel.connect_async(&address, None));
             result.expect("connects");
             let expected = [Resolving, Resolved, Connecting, Connected, Complete];
-            assert_eq!(stages(&told), expected);
+            assert_eq!(stages(&progress), expected);
             let opened = opened.lock().expect("no panic").clone();
             assert_eq!(opened, [false, false, false, false, true]);
             let text = Some(SocketConnectableExt::to_string(&address).into());
-            let told = told.lock().expect("no panic").clone();
-            assert_eq!([&told[0].1, &told[1].1], [&None, &None]);
-            assert_eq!([&told[2].1, &told[3].1, &told[4].1], [&text, &text, &text]);
+            let progress = progress.lock().expect("no panic").clone();
+            assert_eq!([&progress[0].1, &progress[1].1], [&None, &None]);
+            assert_eq!(
+                [&progress[2].1, &progress[3].1, &progress[4].1],
+                [&text, &text, &text]
+            );
         });
     }
 }
@@ -367,12 +369,12 @@ fn a_failure_is_complete_without_an_address() {
         let (_fd, address) = deaf();
         for address in [as_native(&address), address] {
             let channel = ChannelSocket::new();
-            let told = listen_to(&channel);
+            let progress = listen_to(&channel);
             let e = channel.connect_async(&address, None).await;
             e.expect_err("refused");
-            let told = told.lock().expect("no panic").clone();
-            assert_eq!(told.last(), Some(&(ConnectStage::Complete, None)));
-            assert!(!told.iter().any(|it| it.0 == ConnectStage::Connected));
+            let progress = progress.lock().expect("no panic").clone();
+            assert_eq!(progress.last(), Some(&(ConnectStage::Complete, None)));
+            assert!(!progress.iter().any(|it| it.0 == ConnectStage::Connected));
         }
     });
 }

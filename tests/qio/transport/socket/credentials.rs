@@ -1,4 +1,4 @@
-//! Who is at the other end.
+//! Peer credentials.
 
 use std::{
     io::ErrorKind,
@@ -33,9 +33,12 @@ fn check_is_this_process(channel: &ChannelSocket) {
 }
 
 #[test]
-fn both_ends_of_unix_sockets_know_each_other() {
+fn both_ends_of_unix_sockets_have_the_peer_credentials_of_each_other() {
     let directory = tempfile::tempdir().expect("a directory");
-    for address in [unix(&directory.path().join("socket")), abstract_name("who")] {
+    for address in [
+        unix(&directory.path().join("socket")),
+        abstract_name("creds"),
+    ] {
         let (_listener, client, server) = connection(&address);
         check_is_this_process(&client);
         check_is_this_process(&server);
@@ -52,7 +55,7 @@ fn both_ends_of_unix_sockets_know_each_other() {
 }
 
 #[test]
-fn another_process_is_reported_by_number_and_by_a_descriptor_that_reports_its_end() {
+fn the_peer_process_is_reported_by_pid_and_by_pidfd() {
     needs!("socat");
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("socket");
@@ -102,16 +105,16 @@ fn where_there_is_no_such_peer_the_reason_is_reported() {
         );
         assert_eq!(e.kind(), ErrorKind::Unsupported);
     }
-    let name = abstract_name("nobody yet");
+    let name = abstract_name("no peer yet");
     let listener = ChannelSocket::listen(&name, 1).expect("listens");
     let none: Option<&gio::SocketAddress> = None;
-    let datagram = ChannelSocket::dgram(Some(&abstract_name("anybody")), none).expect("bound");
+    let datagram = ChannelSocket::dgram(Some(&abstract_name("datagram")), none).expect("bound");
     for e in [
-        listener.peer_credentials().expect_err("nobody"),
-        listener.credentials().expect_err("nobody"),
-        listener.peer_pidfd().expect_err("nobody"),
-        datagram.peer_credentials().expect_err("nobody"),
-        datagram.peer_pidfd().expect_err("nobody"),
+        listener.peer_credentials().expect_err("no peer"),
+        listener.credentials().expect_err("no peer"),
+        listener.peer_pidfd().expect_err("no peer"),
+        datagram.peer_credentials().expect_err("no peer"),
+        datagram.peer_pidfd().expect_err("no peer"),
     ] {
         assert_eq!(e.kind(), ErrorKind::NotConnected, "{e}");
         assert!(e.to_string().starts_with(action), "{e}");

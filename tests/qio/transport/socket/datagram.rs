@@ -12,7 +12,7 @@ use qio::{ChannelSocket, ReadFlags, Shutdown, WriteFlags, prelude::*, to_glib_er
 use super::{abstract_name, unix, v4, v6};
 use crate::common::{after_ticks, fds, in_time, on_loop};
 
-const ANYBODY: Option<&gio::SocketAddress> = None;
+const NO_PEER: Option<&gio::SocketAddress> = None;
 
 fn datagrams() -> (ChannelSocket, ChannelSocket) {
     ChannelSocket::pair_of(gio::SocketType::Datagram).expect("a socketpair")
@@ -21,7 +21,7 @@ fn datagrams() -> (ChannelSocket, ChannelSocket) {
 /// A socket that receives, and one that sends to it.
 #[track_caller]
 fn sender(address: &gio::SocketAddress) -> (ChannelSocket, ChannelSocket) {
-    let receiver = ChannelSocket::dgram(Some(address), ANYBODY).expect("bound");
+    let receiver = ChannelSocket::dgram(Some(address), NO_PEER).expect("bound");
     let to = receiver.local_address().expect("an address");
     let sender = ChannelSocket::dgram(gio::SocketAddress::NONE, Some(&to)).expect("connected");
     (receiver, sender)
@@ -58,7 +58,7 @@ fn check_boundaries(address: &gio::SocketAddress) {
 }
 
 #[test]
-fn messages_stay_apart_over_udp_and_unix() {
+fn message_boundaries_are_preserved_over_udp_and_unix() {
     let directory = tempfile::tempdir().expect("a directory");
     check_boundaries(&v4());
     check_boundaries(&unix(&directory.path().join("socket")));
@@ -81,7 +81,7 @@ fn a_message_of_thousands_of_buffers_is_one_message() {
 }
 
 #[test]
-fn a_message_that_does_not_fit_is_an_error_and_the_next_one_is_whole() {
+fn a_truncated_message_is_an_error_and_the_next_one_is_whole() {
     let udp = sender(&v4());
     for (receiver, sender) in [udp, datagrams()] {
         for buffers in [1, 2] {
@@ -122,8 +122,8 @@ fn the_size_of_a_message_is_reported_beforehand() {
 }
 
 #[test]
-fn descriptors_travel_with_messages_and_are_closed_with_those_that_do_not_fit() {
-    let name = "transport::socket::datagram::descriptors_travel_with_messages_and_are_closed_with_those_that_do_not_fit";
+fn descriptors_are_passed_with_messages_and_closed_with_truncated_ones() {
+    let name = "transport::socket::datagram::descriptors_are_passed_with_messages_and_closed_with_truncated_ones";
     crate::common::alone::alone(name, || {
         let (a, b) = datagrams();
         let (read, _write) = std::io::pipe().expect("a pipe");
@@ -150,7 +150,7 @@ fn descriptors_travel_with_messages_and_are_closed_with_those_that_do_not_fit() 
 fn an_empty_message_is_not_the_end() {
     let (receiver, sender) = sender(&v4());
     let to = receiver.local_address().expect("an address");
-    let other = ChannelSocket::dgram(Some(&v4()), ANYBODY).expect("bound");
+    let other = ChannelSocket::dgram(Some(&v4()), NO_PEER).expect("bound");
     assert_eq!(sender.write(b"").expect("nothing to do"), 0);
     other.send_to(b"", &to).expect("sent");
     other.send_to(b"ab", &to).expect("sent");
@@ -163,7 +163,7 @@ fn an_empty_message_is_not_the_end() {
 }
 
 #[test]
-fn messages_that_are_put_together_may_come_in_many_buffers() {
+fn a_message_may_be_gathered_from_many_buffers() {
     let (a, b) = datagrams();
     a.write_all(b"x").expect("sent");
     a.write_all(&[b'y'; 60]).expect("sent");
@@ -183,8 +183,13 @@ fn a_datagram_socket_that_was_shut_down_has_ended() {
         a.shutdown(Shutdown::Read).expect("shut down");
         let ends = in_time(move || {
             let mut last = [0; 4];
-            let told = a.read_all_eof(&mut last).expect("what was there");
-            (told, last, a.read(&mut [0; 1]), a.read_all_eof(&mut [0; 1]))
+            let at_end = a.read_all_eof(&mut last).expect("what was there");
+            (
+                at_end,
+                last,
+                a.read(&mut [0; 1]),
+                a.read_all_eof(&mut [0; 1]),
+            )
         });
         assert!(ends.0 && &ends.1 == b"last");
         assert_eq!(ends.2.expect("the end"), 0);
@@ -209,11 +214,11 @@ fn a_thread_that_waits_for_a_message_returns_when_the_socket_is_closed() {
 }
 
 #[test]
-fn whom_a_message_came_from_is_reported_and_can_be_answered() {
+fn the_source_address_of_a_message_is_reported_and_can_be_answered() {
     let directory = tempfile::tempdir().expect("a directory");
     let paths = [directory.path().join("one"), directory.path().join("two")];
     for [one, two] in [[v4(), v4()], [unix(&paths[0]), unix(&paths[1])]] {
-        let server = ChannelSocket::dgram(Some(&one), ANYBODY).expect("bound");
+        let server = ChannelSocket::dgram(Some(&one), NO_PEER).expect("bound");
         let address = server.local_address().expect("an address");
         let client = ChannelSocket::dgram(Some(&two), Some(&address)).expect("connected");
         client.write_all(b"question").expect("sent");
@@ -232,13 +237,13 @@ fn whom_a_message_came_from_is_reported_and_can_be_answered() {
         client.write_all(b"too long").expect("sent");
         check_too_large(server.recv_from(&mut [0; 3]));
     }
-    // The files have gone with the channels.
+    // The files were removed with the channels.
     assert_eq!(std::fs::read_dir(&directory).expect("open").count(), 0);
 }
 
 #[test]
-fn a_unix_socket_without_an_address_is_nobody_and_one_with_a_name_of_the_systems_is_somebody() {
-    let (receiver, sender) = sender(&abstract_name("nobody"));
+fn unbound_unix_sender_has_no_address_and_autobound_sender_has_one() {
+    let (receiver, sender) = sender(&abstract_name("unbound"));
     let to = receiver.local_address().expect("an address");
     sender.write_all(b"x").expect("sent");
     assert!(receiver.recv_from(&mut [0]).expect("it").1.is_none());
@@ -253,11 +258,11 @@ fn a_unix_socket_without_an_address_is_nobody_and_one_with_a_name_of_the_systems
 }
 
 #[test]
-fn a_future_opens_a_socket_by_name_and_waits_for_messages_of_anybody() {
+fn a_future_opens_a_datagram_socket_by_name_and_receives_from_any_peer() {
     on_loop(|| async {
         let server = ChannelSocket::new();
         server
-            .dgram_future(Some(&v4()), ANYBODY)
+            .dgram_future(Some(&v4()), NO_PEER)
             .await
             .expect("bound");
         let address = server.local_address().expect("an address");
@@ -278,20 +283,20 @@ fn a_future_opens_a_socket_by_name_and_waits_for_messages_of_anybody() {
         let mut all = [0; 5];
         server.read_all_future(&mut all).await.expect("read");
         assert_eq!(&all, b"again");
-        let e = client.dgram_future(Some(&v4()), ANYBODY).await;
+        let e = client.dgram_future(Some(&v4()), NO_PEER).await;
         assert_eq!(e.expect_err("open").kind(), ErrorKind::AlreadyExists);
     });
 }
 
 #[test]
-fn what_cannot_be_opened_is_reported_with_its_addresses() {
+fn an_error_of_dgram_names_both_addresses() {
     let none = gio::SocketAddress::NONE;
-    let e = ChannelSocket::dgram(none, ANYBODY).expect_err("nothing");
+    let e = ChannelSocket::dgram(none, NO_PEER).expect_err("nothing");
     assert_eq!(e.kind(), ErrorKind::InvalidInput);
     let directory = tempfile::tempdir().expect("a directory");
-    let nobody = unix(&directory.path().join("nobody"));
-    let e = ChannelSocket::dgram(none, Some(&nobody)).expect_err("nobody");
-    let path = directory.path().join("nobody");
+    let absent = unix(&directory.path().join("absent"));
+    let e = ChannelSocket::dgram(none, Some(&absent)).expect_err("no receiver");
+    let path = directory.path().join("absent");
     let expected = format!(
         "Unable to send to {}: No such file or directory",
         path.display()
@@ -303,7 +308,7 @@ fn what_cannot_be_opened_is_reported_with_its_addresses() {
         &gio::InetAddress::new_loopback(gio::SocketFamily::Ipv4),
         port,
     );
-    let e = ChannelSocket::dgram(Some(&local), ANYBODY).expect_err("taken");
+    let e = ChannelSocket::dgram(Some(&local), NO_PEER).expect_err("taken");
     let expected = format!("Unable to receive on 127.0.0.1:{port}: Address already in use");
     assert_eq!(e.to_string(), expected);
     assert_eq!(e.kind(), ErrorKind::AddrInUse);
@@ -316,8 +321,8 @@ fn a_refused_datagram_is_an_error_of_the_next_call() {
     drop(gone);
     let name = gio::NetworkAddress::new("127.0.0.1", port);
     let sender = ChannelSocket::dgram(gio::SocketAddress::NONE, Some(&name)).expect("connected");
-    sender.write_all(b"anybody?").expect("sent");
-    let e = in_time(move || sender.read(&mut [0])).expect_err("nobody");
+    sender.write_all(b"a probe").expect("sent");
+    let e = in_time(move || sender.read(&mut [0])).expect_err("no receiver");
     assert_eq!(e.kind(), ErrorKind::ConnectionRefused);
 }
 
@@ -331,7 +336,7 @@ fn datagram_sockets_do_not_listen_and_leave_no_file() {
     assert_eq!(e.kind(), ErrorKind::Unsupported);
     assert_eq!(std::fs::read_dir(&directory).expect("open").count(), 0);
     // It is still to be opened, and connects as what it is.
-    let receiver = ChannelSocket::dgram(Some(&v4()), ANYBODY).expect("bound");
+    let receiver = ChannelSocket::dgram(Some(&v4()), NO_PEER).expect("bound");
     let address = receiver.local_address().expect("an address");
     channel.connect_sync(&address).expect("connected");
     channel.write_all(b"x").expect("sent");
@@ -339,7 +344,7 @@ fn datagram_sockets_do_not_listen_and_leave_no_file() {
 }
 
 #[test]
-fn a_full_peer_makes_a_writer_wait_and_loses_nothing() {
+fn a_full_receiver_blocks_the_sender_and_loses_nothing() {
     let (a, b) = datagrams();
     a.set_blocking(false).expect("non-blocking");
     let mut sent = 0u32;
@@ -356,7 +361,7 @@ fn a_full_peer_makes_a_writer_wait_and_loses_nothing() {
             }
         });
         a.write_all(&sent.to_ne_bytes())
-            .expect("once there is room");
+            .expect("once the buffer has space");
         reader.join().expect("all came, in order");
     });
 }

@@ -58,7 +58,7 @@ fn check_packets(client: &ChannelSocket, server: &ChannelSocket) {
 }
 
 #[test]
-fn packets_stay_apart_over_paths_names_and_pairs() {
+fn packet_boundaries_are_preserved_over_paths_names_and_pairs() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("socket");
     for address in [unix(&path), abstract_name("packets")] {
@@ -125,7 +125,7 @@ fn another_type_cannot_connect() {
         e.to_string().ends_with("Protocol wrong type for socket"),
         "{e}"
     );
-    // TCP knows no such type.
+    // TCP has no such type.
     let listener = ChannelSocket::of_type(PACKETS);
     listener.listen_sync(&v4(), 1).expect_err("not on TCP");
 }
@@ -207,7 +207,7 @@ fn adopted_sockets_of_every_kind_have_the_features_of_their_kind() {
 }
 
 #[test]
-fn an_adopted_datagram_socket_keeps_messages_apart() {
+fn an_adopted_datagram_socket_preserves_message_boundaries() {
     let (one, other) = UnixDatagram::pair().expect("a socketpair");
     let channel = qio::channel_for_fd(OwnedFd::from(one)).expect("a channel");
     other.send(b"ab").expect("sent");
@@ -227,7 +227,7 @@ fn vsock_listener(kind: SockType, cid: u32) -> nix::Result<OwnedFd> {
 }
 
 #[test]
-fn vsock_has_addresses_and_refusals_with_names() {
+fn vsock_errors_name_the_address() {
     let listener = match vsock_listener(SockType::Stream, libc::VMADDR_CID_ANY) {
         Ok(fd) => ChannelSocket::new_fd(fd).expect("a socket"),
         Err(e) => return skip(format_args!("no vsock ({e})")),
@@ -236,7 +236,7 @@ fn vsock_has_addresses_and_refusals_with_names() {
     let address = listener.local_address().expect("an address");
     assert!(address.is::<gio::NativeSocketAddress>());
     listener.close().expect("closed");
-    // The same number can be listened on again, and nobody else can.
+    // The same number can be listened on again, and by no other socket.
     let again = ChannelSocket::listen(&address, 4).expect("listens");
     let e = ChannelSocket::listen(&address, 4).expect_err("taken");
     let text = e.to_string();

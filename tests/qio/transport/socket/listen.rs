@@ -43,7 +43,7 @@ fn another_file_in_its_place_is_left_alone() {
 }
 
 #[test]
-fn a_path_that_is_gone_already_is_no_error() {
+fn a_path_that_was_removed_already_is_no_error() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("socket");
     let listener = ChannelSocket::listen(&unix(&path), 1).expect("listens");
@@ -141,7 +141,7 @@ fn an_interrupted_client_does_not_end_the_listener() {
 }
 
 #[test]
-fn the_path_of_a_datagram_socket_goes_where_connecting_fails() {
+fn the_path_of_a_datagram_socket_is_removed_if_connecting_fails() {
     let folder = tempfile::tempdir().expect("a directory");
     let (local, absent) = (folder.path().join("local"), folder.path().join("absent"));
     ChannelSocket::dgram(Some(&unix(&local)), Some(&unix(&absent))).expect_err("it is absent");

@@ -20,7 +20,7 @@ fn holds_back(client: &ChannelSocket, server: &ChannelSocket) -> bool {
     client.write_all(b"small").expect("written");
     let arrived = server.wait_timeout(glib::IOCondition::IN, Duration::from_millis(20));
     client.set_cork(false);
-    server.read_all(&mut [0; 5]).expect("let go");
+    server.read_all(&mut [0; 5]).expect("sent");
     arrived.is_err()
 }
 
@@ -34,11 +34,11 @@ fn delay_is_the_inverse_of_nodelay() {
 }
 
 #[test]
-fn cork_holds_data_back_until_it_is_pulled() {
+fn cork_holds_data_back_until_it_is_cleared() {
     let (_listener, client, server) = connection(&v4());
     client.set_delay(false);
     assert!(!holds_back(&client, &server));
-    // The kernel lets go by itself after 200 ms, which this thread may sleep through: one
+    // The kernel sends corked data by itself after 200 ms, which this thread may sleep through: one
     // success is enough.
     let corked = || {
         client.set_cork(true);

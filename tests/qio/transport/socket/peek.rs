@@ -38,7 +38,7 @@ fn every_kind() -> Vec<(ChannelSocket, ChannelSocket)> {
 }
 
 #[test]
-fn a_look_leaves_the_data_on_every_kind_of_socket() {
+fn a_peek_leaves_the_data_on_every_kind_of_socket() {
     for (writer, reader) in every_kind() {
         writer.write_all(b"look").expect("written");
         reader.wait(glib::IOCondition::IN).expect("it comes");
@@ -56,7 +56,7 @@ fn a_look_leaves_the_data_on_every_kind_of_socket() {
 }
 
 #[test]
-fn a_look_leaves_the_descriptors() {
+fn a_peek_leaves_the_descriptors() {
     for kind in [gio::SocketType::Stream, gio::SocketType::Datagram] {
         let (a, b) = ChannelSocket::pair_of(kind).expect("a socketpair");
         let (read, _write) = std::io::pipe().expect("a pipe");
@@ -74,7 +74,7 @@ fn a_look_leaves_the_descriptors() {
 }
 
 #[test]
-fn a_future_looks_once_there_is_something() {
+fn a_peek_future_waits_for_data() {
     on_loop(|| async {
         for (writer, reader) in every_kind() {
             qio::spawn_local(async move {
@@ -92,7 +92,7 @@ fn a_future_looks_once_there_is_something() {
 }
 
 #[test]
-fn a_look_sees_what_a_dropped_future_has_left() {
+fn a_peek_returns_pushed_back_data_of_a_dropped_future() {
     on_loop(|| async {
         let (a, b) = ChannelSocket::pair().expect("a socketpair");
         a.write_all(b"part").expect("written");
@@ -116,7 +116,7 @@ fn a_look_sees_what_a_dropped_future_has_left() {
 }
 
 #[test]
-fn channels_that_cannot_look_say_so() {
+fn peeking_is_unsupported_without_the_feature() {
     let (read, _write) = ChannelFile::pipe().expect("a pipe");
     for channel in [read.upcast::<Channel>(), ChannelNull::new().upcast()] {
         let e = peek(&channel, &mut [0]).expect_err("unable");
@@ -126,7 +126,7 @@ fn channels_that_cannot_look_say_so() {
 }
 
 #[test]
-fn a_relaxed_end_makes_no_difference_where_there_is_none() {
+fn relaxed_eof_has_no_effect_without_close_notify() {
     for (writer, reader) in every_kind() {
         writer.write_all(b"abc").expect("written");
         let mut buf = [0; 8];

@@ -41,14 +41,14 @@ fn an_adopted_socket_has_the_features_of_its_kind_and_its_mode() {
 }
 
 #[test]
-fn what_is_no_socket_is_refused_named_and_closed() {
+fn a_descriptor_that_is_not_a_socket_is_refused_named_and_closed() {
     let (mut read, write) = std::io::pipe().expect("a pipe");
     let number = std::os::fd::AsRawFd::as_raw_fd(&write);
     let e = ChannelSocket::new_fd(write.into()).expect_err("no socket");
     let text = e.to_string();
     assert!(text.contains(&format!("fd {number}")), "{text}");
     assert!(text.ends_with("Socket operation on non-socket"), "{text}");
-    let end = std::io::Read::read(&mut read, &mut [0]).expect("nobody writes any more");
+    let end = std::io::Read::read(&mut read, &mut [0]).expect("no writer is left");
     assert_eq!(end, 0);
 }
 

@@ -22,7 +22,7 @@ fn the_sizes_of_buffers_are_what_the_system_makes_of_them() {
     ] {
         set(&client, 20_000).expect("set");
         // Linux doubles it.
-        assert_eq!(get(&client).expect("told"), 40_000);
+        assert_eq!(get(&client).expect("supported"), 40_000);
         set(&client, u32::MAX).expect_err("too large");
     }
 }
@@ -40,10 +40,13 @@ fn a_small_buffer_holds_little() {
 #[test]
 fn keep_alive_and_timeouts_are_kept_in_the_units_of_the_system() {
     let (_listener, client, server) = connection(&v4());
-    assert!(!client.keep_alive().expect("told"));
+    assert!(!client.keep_alive().expect("supported"));
     client.set_keep_alive(true).expect("set");
-    assert!(client.keep_alive().expect("told"));
-    assert!(!server.keep_alive().expect("told"), "each end for itself");
+    assert!(client.keep_alive().expect("supported"));
+    assert!(
+        !server.keep_alive().expect("supported"),
+        "each end for itself"
+    );
     client
         .set_keep_alive_idle(Duration::from_millis(6_001))
         .expect("set");
@@ -54,18 +57,18 @@ fn keep_alive_and_timeouts_are_kept_in_the_units_of_the_system() {
     client
         .set_user_timeout(Duration::from_micros(1_500))
         .expect("set");
-    let seconds = |time: io::Result<Duration>| time.expect("told").as_secs();
+    let seconds = |time: io::Result<Duration>| time.expect("supported").as_secs();
     assert_eq!(
         seconds(client.keep_alive_idle()),
         7,
-        "no shorter than asked"
+        "no shorter than requested"
     );
     assert_eq!(seconds(client.keep_alive_interval()), 5);
-    assert_eq!(client.keep_alive_count().expect("told"), 4);
-    let timeout = client.user_timeout().expect("told");
+    assert_eq!(client.keep_alive_count().expect("supported"), 4);
+    let timeout = client.user_timeout().expect("supported");
     assert_eq!(timeout, Duration::from_millis(2));
     client.set_user_timeout(Duration::ZERO).expect("set");
-    assert_eq!(client.user_timeout().expect("told"), Duration::ZERO);
+    assert_eq!(client.user_timeout().expect("supported"), Duration::ZERO);
 }
 
 #[test]
@@ -107,12 +110,12 @@ fn options_are_properties_that_report_changes() {
     client.set_property("receive-buffer-size", 10_000u32);
     client.set_property("user-timeout", 1_234u32);
     assert_eq!(changes.get(), 4);
-    assert!(client.keep_alive().expect("told"));
+    assert!(client.keep_alive().expect("supported"));
     assert_eq!(client.property::<u32>("send-buffer-size"), 20_000);
     assert_eq!(client.property::<u32>("receive-buffer-size"), 20_000);
     assert_eq!(client.property::<u32>("user-timeout"), 1_234);
-    let timeout = client.user_timeout().expect("told");
+    let timeout = client.user_timeout().expect("supported");
     assert_eq!(timeout, Duration::from_millis(1_234));
-    // Before it is open there is nothing to tell.
+    // Before it is open there is no value to report.
     assert_eq!(ChannelSocket::new().property::<u32>("user-timeout"), 0);
 }

@@ -30,7 +30,7 @@ use crate::{
 
 const ZERO_COPY: WriteFlags = WriteFlags::ZERO_COPY;
 
-/// Memory that counts when it is let go.
+/// Memory that counts when it is freed.
 struct Counted(Vec<u8>, Arc<AtomicUsize>);
 
 impl AsRef<[u8]> for Counted {
@@ -104,7 +104,7 @@ fn check_transfer(address: &gio::SocketAddress, blocking: bool) {
 }
 
 #[test]
-fn everything_arrives_and_flush_reports_that_it_was_copied_on_the_way() {
+fn everything_arrives_and_flush_reports_copied_for_loopback() {
     for blocking in [true, false] {
         check_transfer(&v4(), blocking);
         if let Some(address) = v6() {
@@ -130,7 +130,7 @@ fn memory_is_kept_until_it_is_sent_and_no_longer() {
 }
 
 #[test]
-fn streaming_without_a_flush_keeps_only_what_is_under_way() {
+fn streaming_without_a_flush_keeps_only_buffers_in_flight() {
     const PIECES: usize = 200;
     let (client, server) = ends();
     let dropped = Arc::new(AtomicUsize::new(0));
@@ -151,7 +151,7 @@ fn streaming_without_a_flush_keeps_only_what_is_under_way() {
 }
 
 #[test]
-fn borrowed_memory_is_copied_and_flush_says_so() {
+fn borrowed_memory_is_copied_and_flush_reports_it() {
     let (_listener, client, server) = connection(&v4());
     let mut memory = data(1_000);
     let iov = [IoSlice::new(&memory[..400]), IoSlice::new(&memory[400..])];
@@ -167,7 +167,7 @@ fn borrowed_memory_is_copied_and_flush_says_so() {
 }
 
 #[test]
-fn datagrams_are_sent_without_a_copy_too() {
+fn datagrams_are_sent_by_zero_copy() {
     let none: Option<&gio::SocketAddress> = None;
     let receiver = ChannelSocket::dgram(Some(&v4()), none).expect("bound");
     let to = receiver.local_address().expect("an address");
@@ -185,16 +185,16 @@ fn datagrams_are_sent_without_a_copy_too() {
     );
 }
 
-/// Makes a network of this thread's own, whose packets all leave by a device without a copy,
-/// however large they are, and go nowhere: the other end of the cable is down.
-fn leave_for_nowhere() -> Result<(), String> {
+/// Creates a network namespace of this thread, whose packets leave by a device that supports
+/// zero-copy for any size, and are dropped: the other end of the veth pair is down.
+fn enter_dropping_network() -> Result<(), String> {
     unshare(CloneFlags::CLONE_NEWNET).map_err(|e| format!("no network namespaces ({e})"))?;
     for command in [
-        "link add here type veth peer name nowhere",
+        "link add here type veth peer name dropped",
         "addr add 192.0.2.1/24 dev here",
         "link set here mtu 40000",
         "link set here up",
-        // Nobody answers who has the address.
+        // No host answers ARP for the address.
         "neigh add 192.0.2.2 lladdr 02:00:00:00:00:02 dev here",
     ] {
         let status = Command::new("ip").args(command.split(' ')).status();
@@ -207,9 +207,9 @@ fn leave_for_nowhere() -> Result<(), String> {
 }
 
 #[test]
-fn what_leaves_the_machine_is_not_copied_and_flush_says_so() {
+fn data_to_another_host_is_sent_by_zero_copy_and_flush_reports_it() {
     in_time(|| {
-        if let Err(why) = leave_for_nowhere() {
+        if let Err(why) = enter_dropping_network() {
             return skip(why);
         }
         let to = gio::NetworkAddress::new("192.0.2.2", 9);
@@ -221,7 +221,7 @@ fn what_leaves_the_machine_is_not_copied_and_flush_says_so() {
         drop(bytes);
         assert_eq!(sender.flush().expect("flushed"), Flushed::ZeroCopy);
         assert_eq!(dropped.load(Ordering::SeqCst), 1);
-        // One that was copied beside one that was not.
+        // One that was copied, and one that was not.
         let iov = [IoSlice::new(b"borrowed")];
         sender.writev_full_all(&iov, &[], ZERO_COPY).expect("sent");
         sender
@@ -234,7 +234,7 @@ fn what_leaves_the_machine_is_not_copied_and_flush_says_so() {
 }
 
 #[test]
-fn sockets_that_cannot_say_so() {
+fn zero_copy_is_unsupported_on_unix_sockets() {
     let (pair, _other) = ChannelSocket::pair().expect("a socketpair");
     let bytes = glib::Bytes::from_static(b"x");
     let e = pair.write_bytes_full(&bytes, &[], ZERO_COPY);
@@ -249,7 +249,7 @@ fn sockets_that_cannot_say_so() {
 }
 
 #[test]
-fn a_socket_on_which_another_thread_does_the_same_is_written_to_with_a_copy() {
+fn a_concurrent_zero_copy_write_is_copied() {
     let (_listener, client, server) = connection(&v4());
     let twin = client.with_fd(|fd| fd.try_clone_to_owned()).expect("open");
     let twin = ChannelSocket::new_fd(twin.expect("a duplicate")).expect("a socket");
@@ -292,8 +292,8 @@ fn a_write_that_is_dropped_in_a_future_keeps_its_memory() {
 }
 
 #[test]
-fn closing_with_memory_under_way_sends_all_and_frees_it_and_the_descriptor() {
-    let name = "transport::socket::zero_copy::closing_with_memory_under_way_sends_all_and_frees_it_and_the_descriptor";
+fn closing_with_zero_copy_memory_in_flight_sends_all_and_frees_it_and_the_descriptor() {
+    let name = "transport::socket::zero_copy::closing_with_zero_copy_memory_in_flight_sends_all_and_frees_it_and_the_descriptor";
     alone(name, || {
         // What a thread needs to wait is made once.
         drop(ends());
@@ -333,12 +333,12 @@ fn closing_with_memory_under_way_sends_all_and_frees_it_and_the_descriptor() {
 }
 
 #[test]
-fn where_the_system_has_no_room_for_notes_it_copies() {
+fn zero_copy_falls_back_to_copying_when_the_error_queue_is_full() {
     const PIECES: usize = 3_000;
     let (client, server) = ends();
     in_time(move || {
         let reader = read_in_thread(server, PIECES * 100);
-        // Nobody takes the notes, each of which takes room, until there is none.
+        // The completions are not drained; each takes memory of the socket, until the limit.
         for _ in 0..PIECES {
             let bytes = glib::Bytes::from_owned(vec![5; 100]);
             client

@@ -8,7 +8,7 @@ use glib::subclass::prelude::*;
 use openssl::ssl::SslSession;
 
 use super::{TlsCreds, client, connect, server};
-use crate::layer::tls::{creds::sessions::Sessions, peer::Offered, tests::certs::Request};
+use crate::layer::tls::{creds::sessions::Sessions, peer::Offered, shim, tests::certs::Request};
 
 const NAME: &str = "qio.example";
 
@@ -55,7 +55,7 @@ fn a_session_of_tls_1_3_is_given_once_and_others_again() {
         let (client, server) = ends(version);
         connect(&client, &server, NAME);
         let mut given = 0;
-        while given < 10 && take(&client.imp().made().sessions, NAME).is_some() {
+        while given < 10 && take(&client.imp().config().sessions, NAME).is_some() {
             given += 1;
         }
         assert_eq!(given < 10, once, "{version:?}");
@@ -66,7 +66,7 @@ fn a_session_of_tls_1_3_is_given_once_and_others_again() {
 fn a_client_keeps_so_many_sessions() {
     let (client, server) = ends(Tls12);
     connect(&client, &server, NAME);
-    let sessions = &client.imp().made().sessions;
+    let sessions = &client.imp().config().sessions;
     let session = take(sessions, NAME).expect("it is kept");
     for number in 0..1000 {
         put(sessions, &format!("{number}.example"), &session, later());
@@ -78,10 +78,10 @@ fn a_client_keeps_so_many_sessions() {
 }
 
 #[test]
-fn a_server_that_gives_many_sessions_takes_no_room_of_others() {
+fn a_server_that_sends_many_sessions_displaces_none_of_others() {
     let (client, server) = ends(Tls13);
     connect(&client, &server, NAME);
-    let sessions = &client.imp().made().sessions;
+    let sessions = &client.imp().config().sessions;
     let session = take(sessions, NAME).expect("it is kept");
     put(sessions, "quiet.example", &session, later());
     for _ in 0..1000 {
@@ -96,7 +96,7 @@ fn a_server_that_gives_many_sessions_takes_no_room_of_others() {
 fn a_session_is_resumed_within_a_day_of_the_full_handshake() {
     for version in [Tls12, Tls13] {
         let (client, server) = ends(version);
-        let sessions = &client.imp().made().sessions;
+        let sessions = &client.imp().config().sessions;
         connect(&client, &server, NAME);
         let session = take(sessions, NAME).expect("it is kept");
         let day = Duration::from_secs(24 * 60 * 60);
@@ -106,6 +106,10 @@ fn a_session_is_resumed_within_a_day_of_the_full_handshake() {
             .duration_since(SystemTime::now())
             .expect("it is later");
         assert!(left <= day && left > day / 2, "{left:?}");
+        let there = server.imp().config().sessions.newest_expiry();
+        let there = there.expect("it is kept").duration_since(SystemTime::now());
+        let there = there.expect("it is later");
+        assert!(there <= day && there > day / 2, "{there:?}");
         // What is made of it does not live longer.
         while take(sessions, NAME).is_some() && version == Tls13 {}
         let soon = SystemTime::now() + Duration::from_secs(30);
@@ -125,7 +129,7 @@ fn a_server_resumes_no_session_that_has_expired() {
         assert!(!connect(&client, &server, NAME));
         assert!(connect(&client, &server, NAME), "{version:?}");
         // The client's are still good.
-        server.imp().made().sessions.expire();
+        server.imp().config().sessions.expire();
         assert!(!connect(&client, &server, NAME), "{version:?}");
     }
 }
@@ -141,6 +145,24 @@ fn a_session_lives_no_longer_than_the_certificates_of_its_handshake() {
     let client = client().trust_pem(authority.pem.as_str());
     let (client, server) = (client.build().expect("good"), server.build().expect("good"));
     connect(&client, &server, NAME);
-    let (_, kept) = take(&client.imp().made().sessions, NAME).expect("it is kept");
+    let (_, kept) = take(&client.imp().config().sessions, NAME).expect("it is kept");
     assert!(kept.expiry <= SystemTime::now() + Duration::from_secs(3600));
+}
+
+#[test]
+fn a_session_ticket_is_an_identifier_and_not_encrypted() {
+    let (client, server) = ends(Tls12);
+    connect(&client, &server, NAME);
+    let (session, _) = take(&client.imp().config().sessions, NAME).expect("it is kept");
+    assert_eq!(shim::ticket(&session), b"", "TLS 1.2 has an identifier");
+    let (client, server) = ends(Tls13);
+    connect(&client, &server, NAME);
+    let (session, _) = take(&client.imp().config().sessions, NAME).expect("it is kept");
+    let ticket = shim::ticket(&session);
+    assert_eq!(ticket.len(), 32);
+    let sessions = &server.imp().config().sessions;
+    assert!(
+        sessions.take(ticket).is_some(),
+        "the key of the server's cache"
+    );
 }

@@ -1,6 +1,6 @@
 //! Conformance of the verification of certificates: cases from a file in the format of x509-limbo,
-//! as `make conformance` runs them, and cases of our own, go through a `ChannelTls`. A verdict that
-//! differs from the expected one is listed with the reason.
+//! as `make conformance` runs them, and cases of our own, go through a `ChannelTls`. A verify_error
+//! that differs from the expected one is listed with the reason.
 
 mod limbo;
 mod own;
@@ -52,14 +52,18 @@ impl Case<'_> {
             true => ChannelTls::new_client(&channel, &self.creds()?, self.name)?,
             false => ChannelTls::new_server(&channel, &self.creds()?)?,
         };
-        let link = channel.imp().link()?;
+        let connection = channel.imp().connection()?;
         if let Some(time) = self.time {
-            shim::set_verification_time(link.engine().ssl(), time);
+            shim::set_verification_time(connection.engine().ssl(), time);
         }
         let chain = X509::stack_from_pem(self.chain.as_bytes())?;
         let Some(key) = self.key else {
-            let engine = link.engine();
-            return match link.creds.policy().verifies_again(engine.ssl(), &chain) {
+            let engine = connection.engine();
+            return match connection
+                .creds
+                .policy()
+                .verifies_again(engine.ssl(), &chain)
+            {
                 true => Ok(()),
                 false => Err(io::Error::other("does not verify")),
             };
@@ -87,7 +91,7 @@ impl Case<'_> {
         };
         let mut builder = TlsCreds::builder(endpoint)
             .trust_pem(self.trusted)
-            .checks(false);
+            .verify_on_load(false);
         if let Some(crls) = self.crls {
             // Its authors have one for the issuer of the leaf.
             builder = builder.crl_pem(crls).allow_missing_crl(true);

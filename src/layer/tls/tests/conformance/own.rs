@@ -1,5 +1,7 @@
 //! Cases of our own, for each kind in which verdicts have differed from those of x509-limbo.
 
+mod extensions;
+
 use super::{
     super::certs::{
         Cert, ENCIPHERS, FOR_CLIENTS, FOR_SERVERS, Heed, Request, SIGNS, SIGNS_CERTIFICATES, der,
@@ -40,7 +42,7 @@ fn with_path_len(request: Request, len: u8) -> Request {
 }
 
 /// What a client does with a server that presents these certificates with the key of the first one.
-fn judge(what: &str, expected: Does, trusted: &[&Cert], presented: &[&Cert]) {
+fn assert_verdict(what: &str, expected: Does, trusted: &[&Cert], presented: &[&Cert]) {
     with_crl(what, expected, trusted, presented, None);
 }
 
@@ -80,13 +82,13 @@ fn run(
 fn a_path_is_found_if_there_is_one() {
     let Pki { root, issuer } = pki();
     let own = leaf().signed_by(&issuer);
-    judge("a chain", Accept, &[&root], &[&own, &issuer]);
+    assert_verdict("a chain", Accept, &[&root], &[&own, &issuer]);
     let direct = leaf().signed_by(&root);
-    judge("without an intermediate", Accept, &[&root], &[&direct]);
-    judge("one that is missing", Refuse, &[&root], &[&own]);
-    judge("a trusted intermediate", Accept, &[&issuer], &[&own]);
+    assert_verdict("without an intermediate", Accept, &[&root], &[&direct]);
+    assert_verdict("one that is missing", Refuse, &[&root], &[&own]);
+    assert_verdict("a trusted intermediate", Accept, &[&issuer], &[&own]);
     let unneeded = Request::authority("other").expired().signed_by_itself();
-    judge(
+    assert_verdict(
         "one that is not needed",
         Accept,
         &[&root],
@@ -94,7 +96,7 @@ fn a_path_is_found_if_there_is_one() {
     );
     let third = Request::authority("third").signed_by(&issuer);
     let deep = leaf().signed_by(&third);
-    judge(
+    assert_verdict(
         "in the wrong order",
         Accept,
         &[&root],
@@ -103,23 +105,23 @@ fn a_path_is_found_if_there_is_one() {
     let expired = Request::authority("issuer")
         .expired()
         .with_key_of(&issuer, &root);
-    judge(
+    assert_verdict(
         "a trusted one has expired",
         Accept,
         &[&root, &expired],
         &[&own, &issuer],
     );
-    judge(
+    assert_verdict(
         "a presented one has expired",
         Accept,
         &[&root],
         &[&own, &expired, &issuer],
     );
-    judge("only that one", Refuse, &[&root], &[&own, &expired]);
+    assert_verdict("only that one", Refuse, &[&root], &[&own, &expired]);
     // Two of the same name and key: only the last one leads anywhere.
     let elsewhere = Request::authority("elsewhere").signed_by_itself();
     let astray = Request::authority("issuer").with_key_of(&issuer, &elsewhere);
-    judge(
+    assert_verdict(
         "another path",
         Accept,
         &[&root],
@@ -128,13 +130,13 @@ fn a_path_is_found_if_there_is_one() {
     let narrow = Request::authority("narrow").name_constraints(Heed::Must, &[], &["example.test"]);
     let narrow = narrow.signed_by(&root);
     let below = Request::authority("issuer").with_key_of(&issuer, &narrow);
-    judge(
+    assert_verdict(
         "another path, of other constraints",
         Accept,
         &[&root],
         &[&own, &below, &narrow, &issuer],
     );
-    judge(
+    assert_verdict(
         "the constrained path alone",
         Refuse,
         &[&root],
@@ -148,7 +150,7 @@ fn an_authority_is_one_by_its_constraints_and_key_usage() {
     let below = |what: &str, expected, issuer: Request| {
         let issuer = issuer.signed_by(&root);
         let own = leaf().signed_by(&issuer);
-        judge(what, expected, &[&root], &[&own, &issuer]);
+        assert_verdict(what, expected, &[&root], &[&own, &issuer]);
     };
     let of = |name| Request::authority(name);
     below(
@@ -175,20 +177,20 @@ fn an_authority_is_one_by_its_constraints_and_key_usage() {
     let short = with_path_len(of("short"), 0).signed_by(&root);
     let issuer = of("issuer").signed_by(&short);
     let own = leaf().signed_by(&issuer);
-    judge(
+    assert_verdict(
         "a length that does not",
         Refuse,
         &[&root],
         &[&own, &issuer, &short],
     );
     let own = |usage| leaf().usage(Heed::Must, usage).signed_by(&root);
-    judge(
+    assert_verdict(
         "a leaf that signs certificates",
         Refuse,
         &[&root],
         &[&own(SIGNS | SIGNS_CERTIFICATES)],
     );
-    judge(
+    assert_verdict(
         "a leaf that enciphers only",
         Accept,
         &[&root],
@@ -199,14 +201,14 @@ fn an_authority_is_one_by_its_constraints_and_key_usage() {
         .constraints(IsCa::NoCa)
         .perhaps_authority()
         .signed_by_itself();
-    judge(
+    assert_verdict(
         "a root with lax constraints",
         Accept,
         &[&lax],
         &[&leaf().signed_by(&lax)],
     );
     let bare = of("bare").constraints(IsCa::NoCa).signed_by_itself();
-    judge(
+    assert_verdict(
         "a root without constraints",
         Refuse,
         &[&bare],
@@ -214,7 +216,7 @@ fn an_authority_is_one_by_its_constraints_and_key_usage() {
     );
     let nameless = of("").nameless().signed_by(&root);
     let own = leaf().signed_by(&nameless);
-    judge(
+    assert_verdict(
         "an authority without a name",
         Refuse,
         &[&root],
@@ -229,7 +231,7 @@ fn name_constraints_count_for_the_host_as_well() {
         |what: &str, expected, heed, permitted: &[&str], excluded: &[&str], own: Request| {
             let issuer = Request::authority("issuer").name_constraints(heed, permitted, excluded);
             let issuer = issuer.signed_by(&root);
-            judge(
+            assert_verdict(
                 what,
                 expected,
                 &[&root],
@@ -295,14 +297,14 @@ fn name_constraints_count_for_the_host_as_well() {
     );
     below("none at all", Refuse, Heed::Must, &[], &[], leaf());
     let own = leaf().name_constraints(Heed::Must, &["example.test"], &[]);
-    judge("of a leaf", Refuse, &[&root], &[&own.signed_by(&root)]);
+    assert_verdict("of a leaf", Refuse, &[&root], &[&own.signed_by(&root)]);
 }
 
 #[test]
 fn a_host_is_an_alternative_name_or_the_common_name_without_any() {
     let Pki { root, .. } = pki();
     let own = |what: &str, expected, request: Request| {
-        judge(what, expected, &[&root], &[&request.signed_by(&root)]);
+        assert_verdict(what, expected, &[&root], &[&request.signed_by(&root)]);
     };
     let named = |name: &str| Request::server("leaf").dns(name);
     own("another one", Refuse, named("b.example.test"));
@@ -343,7 +345,7 @@ fn a_host_is_an_alternative_name_or_the_common_name_without_any() {
 fn a_certificate_is_for_its_purpose_and_its_time() {
     let Pki { root, .. } = pki();
     let own = |what: &str, expected, request: Request| {
-        judge(what, expected, &[&root], &[&request.signed_by(&root)]);
+        assert_verdict(what, expected, &[&root], &[&request.signed_by(&root)]);
     };
     own(
         "of a client",
@@ -361,7 +363,7 @@ fn a_certificate_is_for_its_purpose_and_its_time() {
     for (purpose, expected) in [(FOR_SERVERS, Accept), (FOR_CLIENTS, Refuse)] {
         let root = Request::authority("root").purpose(Heed::May, &[purpose]);
         let root = root.signed_by_itself();
-        judge(
+        assert_verdict(
             "a root with a purpose",
             expected,
             &[&root],
@@ -369,7 +371,7 @@ fn a_certificate_is_for_its_purpose_and_its_time() {
         );
     }
     let old = Request::authority("root").expired().signed_by_itself();
-    judge(
+    assert_verdict(
         "an expired root",
         Refuse,
         &[&old],
@@ -381,96 +383,4 @@ fn a_certificate_is_for_its_purpose_and_its_time() {
     };
     client(Request::client("client"), Accept);
     client(Request::server("client"), Refuse);
-}
-
-#[test]
-fn extensions_are_understood_or_not_critical() {
-    let Pki { root, .. } = pki();
-    let own = |what: &str, expected, id: &[u64], heed, value: Vec<u8>| {
-        let own = leaf().extension(id, heed, value).signed_by(&root);
-        judge(what, expected, &[&root], &[&own]);
-    };
-    let key_id = || der(0x30, &der(0x80, b"key identifier"));
-    own("unknown", Refuse, &[1, 2, 3, 4], Heed::Must, der(4, b"x"));
-    own(
-        "unknown, not critical",
-        Accept,
-        &[1, 2, 3, 4],
-        Heed::May,
-        der(4, b"x"),
-    );
-    own(
-        "critical authority key identifier",
-        Refuse,
-        &[2, 5, 29, 35],
-        Heed::Must,
-        key_id(),
-    );
-    own(
-        "critical subject key identifier",
-        Refuse,
-        &[2, 5, 29, 14],
-        Heed::Must,
-        der(4, b"key"),
-    );
-    own(
-        "malformed access to information",
-        Accept,
-        &[1, 3, 6, 1, 5, 5, 7, 1, 1],
-        Heed::May,
-        der(4, b"x"),
-    );
-    own(
-        "no names",
-        Refuse,
-        &[2, 5, 29, 17],
-        Heed::May,
-        der(0x30, b""),
-    );
-    let zero = leaf().serial(0).signed_by(&root);
-    judge("number zero", Accept, &[&root], &[&zero]);
-    let policies = Request::authority("issuer");
-    // requireExplicitPolicy, which is to be critical.
-    let policies = policies.extension(&[2, 5, 29, 36], Heed::May, der(0x30, &der(0x80, &[0])));
-    let policies = policies.signed_by(&root);
-    judge(
-        "policies",
-        Accept,
-        &[&root],
-        &[&leaf().signed_by(&policies), &policies],
-    );
-    judge(
-        "stapling",
-        Refuse,
-        &[&root],
-        &[&leaf().must_staple().signed_by(&root)],
-    );
-}
-
-#[test]
-fn revocation_lists_revoke_or_refuse() {
-    let Pki { root, .. } = pki();
-    let own = leaf().serial(7).signed_by(&root);
-    for (what, list, expected) in [
-        ("another", root.revokes(&[8]), Accept),
-        ("this one", root.revokes(&[7]), Refuse),
-        ("an old list", root.revoked_once(&[8]), Refuse),
-        (
-            "a list of authorities",
-            root.revokes_authorities(&[8]),
-            Refuse,
-        ),
-    ] {
-        with_crl(what, expected, &[&root], &[&own], Some(&list));
-    }
-    let mute = Request::authority("mute").usage(Heed::Must, SIGNS_CERTIFICATES);
-    let mute = mute.signed_by_itself();
-    let own = leaf().signed_by(&mute);
-    with_crl(
-        "an issuer that may not sign lists",
-        Refuse,
-        &[&mute],
-        &[&own],
-        Some(&mute.revokes(&[8])),
-    );
 }

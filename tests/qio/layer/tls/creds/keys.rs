@@ -82,7 +82,7 @@ fn what_is_wrong_in_a_file_is_reported_with_its_line() {
 }
 
 #[test]
-fn a_client_says_which_key_is_its_own_and_for_which_hash() {
+fn a_client_sets_its_psk_identity_and_hash() {
     let files = Directory::new();
     let file = files.write("keys.psk", "anne:00\nqemu:01\n");
     refused(

@@ -63,7 +63,7 @@ fn certificates_of_gio_are_taken() {
     is_bad(
         server().certificate(&theirs),
         TlsError::BadCertificate,
-        "Unable to use the certificate in memory: there is no private key with it that could be taken out",
+        "Unable to use the certificate in memory: the certificate has no exportable private key",
     );
 }
 
@@ -177,7 +177,7 @@ fn files_that_hold_something_else_are_named() {
         (
             "ca-crl.pem",
             &cert.pem,
-            "expected a list of revoked certificates in PEM form, found a certificate",
+            "expected a certificate revocation list in PEM form, found a certificate",
         ),
         ("ca-crl.pem", "", "it is empty"),
     ] {
@@ -199,7 +199,7 @@ fn what_is_damaged_is_named() {
         ("ca-cert.pem", &authority.pem, "certificate"),
         ("server-cert.pem", &cert.pem, "certificate"),
         ("server-key.pem", &cert.key, "private key"),
-        ("ca-crl.pem", &list, "list of revoked certificates"),
+        ("ca-crl.pem", &list, "certificate revocation list"),
     ] {
         let files = Directory::of_server(&authority.pem, &cert);
         // The middle is gone.
@@ -220,7 +220,7 @@ fn a_key_that_belongs_to_another_certificate_is_refused() {
     let key = files.write("server-key.pem", &other.key);
     is_bad(
         // Whether it is to look or not: it would be of no use.
-        server().directory(files.path()).checks(false),
+        server().directory(files.path()).verify_on_load(false),
         TlsError::BadCertificate,
         &unable(
             &files,
@@ -241,20 +241,20 @@ fn a_locked_key_is_opened_by_its_password() {
     builder().password("sesame").build().expect("opened");
 
     let name = path.display().to_string();
-    let asked = builder().password_from(move |what| (what == name).then(|| "sesame".to_owned()));
+    let asked = builder().password_func(move |what| (what == name).then(|| "sesame".to_owned()));
     asked.build().expect("opened");
 
     let locked = |builder, reason| {
         let message = unable(&files, "server-key.pem", reason);
         is_bad(builder, TlsError::BadCertificatePassword, &message);
     };
-    let none = "it is locked by a password, and none was given";
+    let none = "the private key is encrypted and no password was given";
     locked(builder(), none);
-    locked(builder().password_from(|_| None), none);
+    locked(builder().password_func(|_| None), none);
     for wrong in ["", "tahini", "x".repeat(5000).as_str()] {
         locked(
             builder().password(wrong),
-            "it is locked by another password",
+            "the private key is encrypted with another password",
         );
     }
 }
@@ -263,7 +263,7 @@ fn a_locked_key_is_opened_by_its_password() {
 fn no_handler_is_called_where_the_key_is_not_locked() {
     let (_, cert) = good();
     let builder = server().certificate_pem(cert.pem.as_str(), cert.key.as_str());
-    let builder = builder.password_from(|_| panic!("it is not locked"));
+    let builder = builder.password_func(|_| panic!("it is not locked"));
     builder.build().expect("good");
 }
 
@@ -275,7 +275,8 @@ fn a_secret_that_is_open_to_others_is_worth_a_warning() {
         let output = rerun(NAME, |command| command);
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{said}");
-        let warning = "server-key.pem holds a secret, and is open to others: its mode is 644";
+        let warning =
+            "server-key.pem has permissions that are too open for a secret: its mode is 644";
         assert_eq!(said.matches(warning).count(), 1, "{said}");
         return;
     }

@@ -66,7 +66,7 @@ impl End {
     #[track_caller]
     fn refuses(self, file: &str, authorities: &str, cert: &Cert, reason: &str) {
         let (files, builder) = self.in_directory(authorities, cert);
-        let careless = builder.clone().checks(false);
+        let careless = builder.clone().verify_on_load(false);
         let name = files.file(file);
         is_bad(
             builder,
@@ -100,12 +100,12 @@ fn good_authorities_are_accepted() {
 
 #[test]
 fn authorities_that_are_none_are_refused() {
-    let lacks = "it is not of an authority: it lacks the basic constraints of one";
+    let lacks = "not a CA certificate: no basic constraints";
     for (request, reason) in [
         (Request::authority("CA").usage(May, SIGNS), NO_SIGNING),
         (Request::authority("CA").usage(Must, SIGNS), NO_SIGNING),
         (Request::plain("CA"), lacks),
-        (plain(), "it is not of an authority"),
+        (plain(), "not a CA certificate"),
     ] {
         let authority = request.signed_by_itself();
         let server = Request::server("qio.example").signed_by(&authority);
@@ -152,7 +152,7 @@ fn certificates_that_may_not_be_used_for_an_end_are_refused() {
             end.refuses_own(&authority, &request.signed_by(&authority), reason);
         }
         let another = Request::authority("another").signed_by(&authority);
-        let reason = format!("it is of an authority, and not of a {name}");
+        let reason = format!("a CA certificate, and not that of a {name}");
         end.refuses_own(&authority, &another, &reason);
     }
 }
@@ -180,7 +180,7 @@ fn what_is_not_valid_now_is_refused() {
 }
 
 #[test]
-fn the_authorities_of_a_directory_vouch_for_what_is_in_it() {
+fn certificates_of_a_directory_are_issued_by_its_authorities() {
     let root = Request::authority("root").signed_by_itself();
     let one = Request::authority("level 1a").signed_by(&root);
     let other = Request::authority("level 1b").signed_by(&root);
@@ -221,7 +221,7 @@ fn the_authorities_of_a_directory_vouch_for_what_is_in_it() {
 }
 
 #[test]
-fn what_is_shown_beside_a_certificate_must_be_good_too() {
+fn presented_intermediates_must_verify_as_well() {
     let root = authority();
     let between = Request::authority("between").expired().signed_by(&root);
     let own = Request::server("qio.example").signed_by(&between);

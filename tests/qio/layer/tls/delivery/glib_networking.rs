@@ -12,7 +12,7 @@ use super::{
     Implementation, Serving,
     plan::{Connection, Outcome, Plan, Role, run},
 };
-use crate::layer::tls::ends::{NAME, server_cert};
+use crate::layer::tls::fixtures::{NAME, server_cert};
 
 const NONE: Option<&Cancellable> = None;
 

@@ -20,7 +20,7 @@ use super::{
     Implementation, Serving, TlsSetting,
     plan::{Connection, End, Outcome, Plan, Role, Version, run},
 };
-use crate::layer::tls::ends::{NAME, server_cert};
+use crate::layer::tls::fixtures::{NAME, server_cert};
 
 pub(super) struct OpenSsl {
     connector: SslConnector,

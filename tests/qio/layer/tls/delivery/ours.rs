@@ -13,7 +13,7 @@ use super::{
     Implementation, Serving, TlsSetting,
     plan::{Connection, Outcome, Plan, Role, Version, run},
 };
-use crate::layer::tls::ends::{NAME, client_builder, server_builder};
+use crate::layer::tls::fixtures::{NAME, client_builder, server_builder};
 
 /// How its calls wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

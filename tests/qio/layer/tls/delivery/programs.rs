@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     common::{TIMEOUT, certs::Directory},
-    layer::tls::ends::{NAME, authority, client_builder, server_builder, server_cert},
+    layer::tls::fixtures::{NAME, authority, client_builder, server_builder, server_cert},
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use super::{
     Implementation, Serving, TlsSetting,
     plan::{End, Outcome, Plan, Role},
 };
-use crate::{common::certs::Directory, layer::tls::ends};
+use crate::{common::certs::Directory, layer::tls::fixtures};
 
 pub(super) struct Python {
     client: Mutex<Process>,
@@ -81,7 +81,7 @@ impl Drop for Process {
 
 impl Python {
     pub(super) fn new(setting: TlsSetting) -> Self {
-        let directory = Directory::of_server(&ends::authority().pem, ends::server_cert());
+        let directory = Directory::of_server(&fixtures::authority().pem, fixtures::server_cert());
         let process = |role| Mutex::new(Process::start(&directory, role, setting));
         Self {
             client: process(Role::Client),

@@ -15,7 +15,7 @@ use qio::{ChannelTls, prelude::*};
 use super::{Client, files, lines, priority};
 use crate::{
     common::in_time,
-    layer::tls::ends::{NAME, client_cert, server_builder, server_creds},
+    layer::tls::fixtures::{NAME, client_cert, server_builder, server_creds},
 };
 
 /// It trusts the authority, and asks for our name.
@@ -78,7 +78,7 @@ fn they_show_certificates_and_megabytes_go_both_ways() {
             ];
             let mut client = Client::start(files(), &trusting(&arguments));
             let server = client.server(&asking.build().expect("good"));
-            assert_eq!(server.hostname(), None, "nobody has asked yet");
+            assert_eq!(server.hostname(), None, "no name was requested yet");
             server.handshake().expect("friends");
             assert_eq!(server.protocol_version(), version);
             assert_eq!(server.alpn_protocol().as_deref(), Some("echo"));
@@ -124,14 +124,14 @@ fn they_report_what_they_have_against_us() {
             // With TLS 1.3, it looks at the certificate when all else is done.
             let e = server.handshake().and_then(|()| server.read_all(&mut [0]));
             let e = e.expect_err("it does not trust us");
-            assert!(e.to_string().contains("the peer says \""), "{e}");
+            assert!(e.to_string().contains("the peer sent the alert \""), "{e}");
             assert!(!client.got().1, "{}", client.said());
         }
     });
 }
 
-/// With TLS 1.3 it is new keys that it wants, from both ends. With TLS 1.2 it would perform the
-/// handshake once more, which we do not: it is told, and may go on or not.
+/// With TLS 1.3 gnutls-cli requests a KeyUpdate of both ends. With TLS 1.2 it requests a
+/// renegotiation, which is refused: gnutls-cli reports that, and continues or not.
 #[test]
 fn they_get_new_keys_but_no_second_handshake() {
     needs!("gnutls-bin");
@@ -261,7 +261,7 @@ fn they_may_ask_for_no_name_and_no_protocol() {
 fn they_end_at_any_time() {
     needs!("gnutls-bin");
     in_time(|| {
-        let told = |result: io::Result<()>, words: &str| {
+        let reported = |result: io::Result<()>, words: &str| {
             let e = result.expect_err("it is gone");
             assert_eq!(e.kind(), io::ErrorKind::UnexpectedEof, "{e}");
             assert!(qio::to_glib_error(&e).matches(TlsError::Eof), "{e}");
@@ -271,7 +271,7 @@ fn they_end_at_any_time() {
         let mut client = Client::start(files(), &trusting(&["--starttls"]));
         let server = client.server(&server_creds());
         drop(client);
-        told(server.handshake(), "The peer has closed the connection");
+        reported(server.handshake(), "The peer has closed the connection");
         for version in [Tls12, Tls13] {
             let priority = priority(version);
             let mut client = Client::start(files(), &trusting(&["--priority", &priority]));
@@ -281,7 +281,7 @@ fn they_end_at_any_time() {
             input.write_all(b"last words").expect("taken");
             server.read_all(&mut [0; 10]).expect("read");
             drop(client);
-            told(server.read_all(&mut [0]), "data may have been truncated");
+            reported(server.read_all(&mut [0]), "data may have been truncated");
         }
     });
 }
@@ -322,7 +322,7 @@ fn they_speak_in_many_ways() {
                 Tls12,
                 "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA",
             ),
-            // It guesses another group at first, and says hello twice.
+            // Its first key share is of another group: it sends two ClientHellos.
             (
                 "NORMAL:-GROUP-ALL:+GROUP-SECP521R1",
                 Tls13,
@@ -367,7 +367,7 @@ fn they_are_refused_if_they_speak_in_no_way_of_ours() {
     needs!("gnutls-bin");
     in_time(|| {
         let creds = server_creds();
-        let too_old = "unsupported protocol: no version of TLS in common";
+        let too_old = "unsupported protocol: no common protocol version";
         for (priority, reason) in [
             ("NORMAL:-VERS-ALL:+VERS-TLS1.1", too_old),
             ("NORMAL:-VERS-ALL:+VERS-TLS1.0", too_old),
@@ -409,7 +409,9 @@ fn cbc_ciphers_without_an_extended_master_secret_are_refused() {
         let server = client.server(&server_creds());
         let e = server.handshake().expect_err("CBC is not safe");
         assert!(e.to_string().contains("no extended master secret"), "{e}");
-        drop(server);
+        server.close().expect("closed");
         assert!(!client.got().1);
+        let said = client.said();
+        assert!(said.contains("alert [40]"), "handshake_failure: {said}");
     });
 }

@@ -46,8 +46,8 @@ fn their_clients_have_a_key_in_common_with_us_in_either_version() {
     needs!("gnutls-bin");
     in_time(|| {
         let creds = server().psk("qemu", key()).build().expect("a key");
-        // Without Diffie and Hellman: about to tell of them beside a key of TLS 1.2, gnutls-cli 3.7
-        // crashes, whoever the server is.
+        // Without Diffie-Hellman: printing its parameters beside a key of TLS 1.2, gnutls-cli 3.7
+        // crashes, with any server.
         for (version, exchanges, cipher, expected) in [
             (
                 Tls12,
@@ -212,7 +212,7 @@ fn keys_for_another_hash_are_none_for_their_programs() {
         let e = client.handshake().expect_err("nothing in common");
         assert_eq!(
             e.to_string(),
-            "Unable to perform the TLS handshake with the server: the peer says \"illegal parameter\""
+            "Unable to perform the TLS handshake with the server: the peer sent the alert \"illegal parameter\""
         );
     });
 }
@@ -305,7 +305,7 @@ fn they_are_anonymous_with_us() {
         echo(&client, b"anybody?\n").expect("agreed");
         assert!(client.cipher().expect("agreed").contains("_anon_"));
         // Who asks for proof gets none.
-        let careful = super::super::ends::client_creds();
+        let careful = super::super::fixtures::client_creds();
         let client = server.client(&careful, Some("127.0.0.1"));
         client.handshake().expect_err("it proves nothing");
     });

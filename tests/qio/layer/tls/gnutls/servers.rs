@@ -11,7 +11,7 @@ use qio::{ChannelTls, TlsCreds, TlsCredsBuilder, TlsEndpoint, prelude::*};
 use super::{Server, echo, files, lines, priority};
 use crate::{
     common::in_time,
-    layer::tls::ends::{NAME, client_builder, client_cert},
+    layer::tls::fixtures::{NAME, client_builder, client_cert},
 };
 
 /// It shows our certificate.
@@ -81,7 +81,7 @@ fn they_ask_for_certificates_and_send_megabytes_back() {
 }
 
 #[test]
-fn they_refuse_whom_they_do_not_like() {
+fn programs_refuse_our_ends_with_alerts() {
     needs!("gnutls-bin");
     in_time(|| {
         for version in [Tls12, Tls13] {
@@ -90,7 +90,7 @@ fn they_refuse_whom_they_do_not_like() {
                 let _ = client.write_all(b"hello\n");
                 let e = client.read_all(&mut [0]).expect_err("it is refused");
                 assert!(
-                    e.to_string().contains("the peer says \""),
+                    e.to_string().contains("the peer sent the alert \""),
                     "{version:?}: {e}"
                 );
                 e
@@ -112,12 +112,12 @@ fn they_refuse_whom_they_do_not_like() {
 }
 
 #[test]
-fn we_refuse_whom_we_do_not_trust() {
+fn untrusted_programs_are_refused_with_alerts() {
     needs!("gnutls-bin");
     in_time(|| {
         let stranger = TlsCreds::builder(TlsEndpoint::Client)
             .trust_pem(client_cert().pem.as_str())
-            .checks(false)
+            .verify_on_load(false)
             .build()
             .expect("not looked at");
         let names = "C=UK,CN=server is for server.test, 127.0.0.1";
@@ -158,7 +158,7 @@ fn ask_again(client: &ChannelTls) {
     assert_eq!(got, expected);
 }
 
-/// A server that wants to perform the handshake once more is told that we do not, and goes on or
+/// A server that requests a renegotiation gets no_renegotiation, and continues or
 /// not; with TLS 1.3 it is its keys that it changes.
 #[test]
 fn they_change_their_keys_but_get_no_second_handshake() {
@@ -239,7 +239,7 @@ fn what_is_too_old_is_refused() {
             assert_eq!(
                 e.to_string(),
                 "Unable to perform the TLS handshake with server.test: \
-                 unsupported protocol: no version of TLS in common"
+                 unsupported protocol: no common protocol version"
             );
             assert!(qio::to_glib_error(&e).matches(TlsError::Handshake), "{e}");
             assert_eq!(e.kind(), io::ErrorKind::Other);

@@ -1,6 +1,6 @@
 """One end of a connection, by GnuTLS, with a key of TLS 1.3 that is for SHA-384. Its programs have none.
 
-Usage: sha384.py client PORT NAME KEY, which asks, or sha384.py server 0 FILE, which tells its port and answers. Ends
+Usage: sha384.py client PORT NAME KEY, which asks, or sha384.py server 0 FILE, which prints its port and answers. Ends
 with 77 where GnuTLS is older than 3.8.11, and cannot do it either.
 """
 

@@ -27,7 +27,7 @@ fn session(suite: [u8; 2]) -> String {
     )
 }
 
-/// What the program is told, and the suite that is to come of it.
+/// What the program is reported, and the suite that is to come of it.
 const WAYS: [(&[&str], TlsPskHash, &str); 6] = [
     (
         &["-tls1_3", "-psk_session", "sha384.pem"],
@@ -83,7 +83,7 @@ fn s_client_has_a_key_in_common_with_us() {
         for (way, _, expected) in WAYS {
             let arguments = [way, &["-psk_identity", "qemu"]].concat();
             let files = files();
-            // The program is told of an authority, which it does not need.
+            // The program gets a CA, which it does not need.
             files.write("ca-cert.pem", &authority().pem);
             let mut client = Client::start(&files, &creds, &arguments);
             let server = client.server.clone();

@@ -7,7 +7,7 @@ use super::*;
 use crate::common::{FEW, in_time, iterations};
 
 #[test]
-fn any_context_will_do_also_one_that_is_nobodys_default() {
+fn connecting_works_in_any_context_also_if_it_is_not_a_thread_default() {
     let directory = tempfile::tempdir().expect("a directory");
     for address in kinds(directory.path()) {
         in_time(move || {
@@ -50,7 +50,7 @@ fn tasks_of_glib_connect_as_well() {
 }
 
 #[test]
-fn a_connect_goes_on_in_another_context() {
+fn a_connect_continues_in_another_context() {
     in_loop(|context| {
         for (listener, _first, address) in silent() {
             let mut future = Box::pin(ChannelSocket::connect_future(&address));
@@ -67,7 +67,7 @@ fn a_connect_goes_on_in_another_context() {
     });
 }
 
-/// Polls a future once, in a context that goes then.
+/// Polls a future once, in a context that is destroyed then.
 fn begin(future: &mut (impl Future + Unpin)) {
     let context = MainContext::new();
     context.block_on(async { assert!(future.now_or_never().is_none()) });
@@ -107,7 +107,7 @@ fn a_coroutine_connects_to_every_kind_of_address() {
 }
 
 #[test]
-fn a_coroutine_that_is_dropped_while_it_connects_lets_go() {
+fn a_coroutine_dropped_while_it_connects_releases_the_socket() {
     for (_listener, _first, address) in silent() {
         in_loop(move |context| {
             let channel = ChannelSocket::new();
@@ -158,7 +158,7 @@ fn are_errors_in_another_thread() {
         [connected, listening.now_or_never().expect("at once")]
     });
     for result in thread.join().expect("no panic") {
-        let e = result.expect_err("nothing would go on with it");
+        let e = result.expect_err("nothing would continue it");
         assert_eq!(e.kind(), ErrorKind::Unsupported, "{e}");
         let reason = "this thread runs no main context";
         assert!(e.to_string().ends_with(reason), "{e}");
@@ -172,7 +172,7 @@ fn in_a_thread_that_runs_no_context_it_is_an_error_whether_or_not_another_thread
     alone(name, || {
         are_errors_in_another_thread();
         let context = MainContext::default();
-        let _owned = context.acquire().expect("nobody else has it");
+        let _owned = context.acquire().expect("not acquired by another thread");
         are_errors_in_another_thread();
     });
 }

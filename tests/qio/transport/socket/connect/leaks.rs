@@ -12,10 +12,10 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use super::*;
 use crate::common::{
     TIMEOUT,
-    resolver::{Answer, know},
+    resolver::{Answer, set_answers},
 };
 
-/// Connects, in a context that goes then, in every way there is. Returns the channels.
+/// Connects in every style, in a context that is destroyed then. Returns the channels.
 fn use_up(port: u16, deaf_port: u16, silent: &gio::SocketAddress) -> Vec<WeakRef<ChannelSocket>> {
     let context = MainContext::new();
     let names = ["good.test", "many.test", "missing.test", "silent.test"];
@@ -46,7 +46,7 @@ fn use_up(port: u16, deaf_port: u16, silent: &gio::SocketAddress) -> Vec<WeakRef
             });
             (0..turns).for_each(|_| _ = context.iteration(false));
             match turns {
-                // It goes with its context.
+                // It is dropped with its context.
                 1 => tasks.push(task),
                 _ => task.abort(),
             }
@@ -67,7 +67,7 @@ async fn connect_directly(address: &gio::SocketAddress) {
 
 /// Looks for so long, and thirty rounds at least, whether a channel is left, or a descriptor.
 fn leaves_nothing(duration: Duration) {
-    know([
+    set_answers([
         ("good.test", Answer::Addresses(&["127.0.0.1"])),
         ("many.test", Answer::Addresses(&["127.0.0.2", "127.0.0.1"])),
         ("silent.test", Answer::Silence),
@@ -93,7 +93,7 @@ fn leaves_nothing(duration: Duration) {
         assert_eq!(churn(30), 0);
         let end = Instant::now() + TIMEOUT;
         while fds::count() > before {
-            // Threads of GIO's have to notice that nobody asks any more. What they still answer is
+            // Threads of GIO have to notice that the request was cancelled. Their late results are
             // taken when this thread connects again, without asking them anything.
             assert!(Instant::now() < end, "{} are left", fds::count() - before);
             thread::yield_now();

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::common::{
     network::in_a_network,
-    resolver::{Answer, know},
+    resolver::{Answer, set_answers},
 };
 
-/// Runs a test in a network of its own, on a loop.
+/// Runs a test in a network namespace, on a loop.
 fn in_a_network_of_its_own(name: &str, body: impl FnOnce(&MainContext) + Send + 'static) {
     let name = format!("transport::socket::connect::network::{name}");
     in_a_network(&name, || in_loop(body));
@@ -24,7 +24,7 @@ fn a_second_address_is_tried_when_the_first_does_not_answer() {
     in_a_network_of_its_own(
         "a_second_address_is_tried_when_the_first_does_not_answer",
         |context| {
-            know([
+            set_answers([
                 ("four.test", Answer::Addresses(&["10.9.0.2", "10.9.0.1"])),
                 ("six.test", Answer::Addresses(&["fd09::2", "10.9.0.1"])),
             ]);
@@ -38,15 +38,17 @@ fn a_second_address_is_tried_when_the_first_does_not_answer() {
                     .expect("connects");
                 let before = fds::count();
                 let channel = ChannelSocket::new();
-                let told = listen_to(&channel);
+                let progress = listen_to(&channel);
                 let begin = Instant::now();
                 let result = context.block_on(channel.connect_async(&name, None));
                 let took = begin.elapsed();
                 result.expect("connects");
                 assert!(took < Duration::from_secs(1), "{took:?}");
                 assert_eq!(fds::count(), before + 1, "the first one is given up");
-                let told = told.lock().expect("no panic").clone();
-                let tried = told.iter().filter(|it| it.0 == ConnectStage::Connecting);
+                let progress = progress.lock().expect("no panic").clone();
+                let tried = progress
+                    .iter()
+                    .filter(|it| it.0 == ConnectStage::Connecting);
                 let tried: Vec<_> = tried.flat_map(|it| it.1.clone()).collect();
                 let expected = [format!("{first}:{port}"), format!("10.9.0.1:{port}")];
                 assert_eq!(tried, expected);
@@ -61,13 +63,13 @@ fn a_timeout_is_about_the_address_that_did_not_answer() {
         "a_timeout_is_about_the_address_that_did_not_answer",
         |context| {
             // The second one refuses at once, long before the first one is given up.
-            know([("many.test", Answer::Addresses(&["10.9.0.2", "10.9.0.1"]))]);
+            set_answers([("many.test", Answer::Addresses(&["10.9.0.2", "10.9.0.1"]))]);
             let name = gio::NetworkAddress::new("many.test", 9);
             let client = gio::SocketClient::new();
             client.set_timeout(1);
             let channel = ChannelSocket::new();
             let e = context.block_on(channel.connect_async(&name, Some(&client)));
-            let e = e.expect_err("nobody answers");
+            let e = e.expect_err("the host does not answer");
             assert_eq!(e.kind(), ErrorKind::TimedOut);
             let text = "Unable to connect to many.test:9 (10.9.0.2:9): ";
             assert!(e.to_string().starts_with(text), "{e}");
@@ -80,13 +82,13 @@ fn an_address_that_answers_late_is_not_given_up_because_another_one_fails() {
     in_a_network_of_its_own(
         "an_address_that_answers_late_is_not_given_up_because_another_one_fails",
         |context| {
-            know([("many.test", Answer::Addresses(&["10.9.0.2", "10.9.0.1"]))]);
+            set_answers([("many.test", Answer::Addresses(&["10.9.0.2", "10.9.0.1"]))]);
             let (listener, _first) = fill_queue(&ip("10.9.0.1", 0));
             let port = port_of(&local(&listener));
             let client = gio::SocketClient::new();
             client.set_timeout(1);
             let channel = ChannelSocket::new();
-            // There is room as soon as the second one has been asked, which it will be again a
+            // The backlog has space as soon as the second host has been tried, which is retried a
             // second later: that is after the first one has failed.
             let late = format!("10.9.0.1:{port}");
             let accepts = listener.clone();
@@ -105,28 +107,28 @@ fn an_address_that_answers_late_is_not_given_up_because_another_one_fails() {
 }
 
 #[test]
-fn where_no_peer_answers_every_address_had_its_time() {
+fn if_no_peer_answers_every_address_is_tried_until_its_timeout() {
     in_a_network_of_its_own(
-        "where_no_peer_answers_every_address_had_its_time",
+        "if_no_peer_answers_every_address_is_tried_until_its_timeout",
         |context| {
-            know([("many.test", Answer::Addresses(&["10.9.0.2", "fd09::2"]))]);
+            set_answers([("many.test", Answer::Addresses(&["10.9.0.2", "fd09::2"]))]);
             let name = gio::NetworkAddress::new("many.test", 9);
             let client = gio::SocketClient::new();
             client.set_timeout(1);
             let channel = ChannelSocket::new();
-            let told = listen_to(&channel);
+            let progress = listen_to(&channel);
             let e = context.block_on(channel.connect_async(&name, Some(&client)));
-            let e = e.expect_err("nobody answers");
+            let e = e.expect_err("the host does not answer");
             assert_eq!(e.kind(), ErrorKind::TimedOut);
             assert!(
                 e.to_string()
                     .starts_with("Unable to connect to many.test:9 ("),
                 "{e}"
             );
-            let told = stages(&told);
-            assert_eq!(told.last(), Some(&ConnectStage::Complete));
-            let resolved = told.iter().filter(|it| **it == ConnectStage::Resolved);
-            assert_eq!(resolved.count(), 1, "{told:?}");
+            let progress = stages(&progress);
+            assert_eq!(progress.last(), Some(&ConnectStage::Complete));
+            let resolved = progress.iter().filter(|it| **it == ConnectStage::Resolved);
+            assert_eq!(resolved.count(), 1, "{progress:?}");
         },
     );
 }

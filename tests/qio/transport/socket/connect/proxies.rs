@@ -22,13 +22,13 @@ fn check_passes(context: &MainContext, proxy: &str, proxy_port: u16) {
     let name = name(&listener);
     let server = thread::spawn(move || {
         let server = listener.accept().expect("accepts");
-        server.write_all(b"welcome").expect("written");
+        server.write_all(b"payload").expect("written");
         let mut word = [0; 4];
         server.read_all(&mut word).expect("read");
         assert_eq!(&word, b"ping");
     });
     let channel = ChannelSocket::new();
-    let told = listen_to(&channel);
+    let progress = listen_to(&channel);
     let result = context.block_on(channel.connect_async(&name, Some(&by(proxy))));
     result.unwrap_or_else(|e| panic!("{proxy}: {e}"));
     let expected = [
@@ -40,18 +40,18 @@ fn check_passes(context: &MainContext, proxy: &str, proxy_port: u16) {
         ProxyNegotiated,
         Complete,
     ];
-    assert_eq!(stages(&told), expected);
-    let told = told.lock().expect("no panic").clone();
+    assert_eq!(stages(&progress), expected);
+    let progress = progress.lock().expect("no panic").clone();
     let text = Some(format!("127.0.0.1:{proxy_port}"));
     assert!(
-        told[2..].iter().all(|(_, address)| *address == text),
-        "{told:?}"
+        progress[2..].iter().all(|(_, address)| *address == text),
+        "{progress:?}"
     );
     assert!(channel.is_blocking());
     assert!(channel.with_fd(fds::is_cloexec).expect("open"));
     let mut word = [0; 7];
     channel.read_all(&mut word).expect("read");
-    assert_eq!(&word, b"welcome");
+    assert_eq!(&word, b"payload");
     channel.write_all(b"ping").expect("written");
     server.join().expect("no panic");
 }
@@ -74,7 +74,7 @@ fn check_named(e: &glib::Error, port: u16, proxy_port: u16) {
 }
 
 #[test]
-fn a_socks_proxy_is_passed_through() {
+fn connecting_goes_through_a_socks_proxy() {
     needs!("microsocks");
     in_loop(|context| {
         let proxy = Proxy::socks(None);
@@ -84,7 +84,7 @@ fn a_socks_proxy_is_passed_through() {
 }
 
 #[test]
-fn a_socks_proxy_is_reported_the_user_and_the_password() {
+fn a_socks_proxy_gets_the_user_and_the_password() {
     needs!("microsocks");
     in_loop(|context| {
         let proxy = Proxy::socks(Some(("me", "secret")));
@@ -110,7 +110,7 @@ fn a_wrong_password_for_a_socks_proxy_is_reported() {
 }
 
 #[test]
-fn a_socks_proxy_that_wants_a_password_is_reported() {
+fn a_socks_proxy_that_requires_a_password_is_reported() {
     needs!("microsocks");
     in_loop(|context| {
         let proxy = Proxy::socks(Some(("me", "secret")));
@@ -137,7 +137,7 @@ fn what_a_socks_proxy_cannot_connect_to_is_reported() {
 }
 
 #[test]
-fn an_http_proxy_is_passed_through() {
+fn connecting_goes_through_an_http_proxy() {
     needs!("tinyproxy-bin");
     in_loop(|context| {
         let proxy = Proxy::http("");
@@ -147,7 +147,7 @@ fn an_http_proxy_is_passed_through() {
 }
 
 #[test]
-fn an_http_proxy_is_reported_the_user_and_the_password() {
+fn an_http_proxy_gets_the_user_and_the_password() {
     needs!("tinyproxy-bin");
     in_loop(|context| {
         let proxy = Proxy::http("BasicAuth me secret\n");
@@ -186,7 +186,7 @@ fn a_proxy_that_is_not_there_is_named() {
 }
 
 #[test]
-fn something_else_than_a_proxy_is_reported() {
+fn a_server_that_is_not_a_proxy_is_reported() {
     in_loop(|context| {
         let listener = listener(&v4());
         let port = port_of(&local(&listener));
@@ -219,7 +219,7 @@ fn a_protocol_of_proxies_that_is_unknown_is_reported() {
 }
 
 #[test]
-fn no_proxy_is_used_where_none_is_wanted() {
+fn no_proxy_is_used_with_enable_proxy_off() {
     in_loop(|context| {
         let (_fd, deaf) = deaf();
         let client = by(&format!("socks5://127.0.0.1:{}", port_of(&deaf)));
@@ -244,9 +244,9 @@ fn unix_sockets_need_no_proxy() {
 }
 
 #[test]
-fn a_proxy_that_never_answers_is_given_up_at_once() {
+fn a_proxy_that_never_answers_can_be_cancelled_at_once() {
     alone(
-        "transport::socket::connect::proxies::a_proxy_that_never_answers_is_given_up_at_once",
+        "transport::socket::connect::proxies::a_proxy_that_never_answers_can_be_cancelled_at_once",
         || {
             in_loop(|context| {
                 // It accepts, in its queue, and never reads.

@@ -1,9 +1,9 @@
-//! While nobody answers: until somebody does, or nobody waits any more.
+//! Connecting to a peer that does not answer at first: answered late, closed, cancelled, timed out.
 
 use super::*;
 
 #[test]
-fn an_answer_is_waited_for() {
+fn a_full_backlog_is_waited_for() {
     for (listener, _first, address) in silent() {
         on_loop(|| async move {
             let accepts = listener.clone();
@@ -16,9 +16,9 @@ fn an_answer_is_waited_for() {
 }
 
 #[test]
-fn a_blocking_connect_that_signals_interrupt_is_waited_for() {
+fn a_blocking_connect_interrupted_by_signals_completes() {
     let name = "transport::socket::connect::waits::\
-                a_blocking_connect_that_signals_interrupt_is_waited_for";
+                a_blocking_connect_interrupted_by_signals_completes";
     alone(name, || {
         for (listener, _first, address) in silent() {
             let enough = signals::interruptions() + 20;
@@ -43,13 +43,13 @@ fn a_channel_that_is_closed_meanwhile_stops_connecting_at_once() {
     for (_listener, _first, address) in silent() {
         on_loop(|| async move {
             let channel = ChannelSocket::new();
-            let told = listen_to(&channel);
+            let progress = listen_to(&channel);
             let closes = channel.clone();
             after_ticks(move || closes.close().expect("nothing to close"));
             let e = channel.connect_async(&address, None).await;
             let e = to_glib_error(&e.expect_err("closed"));
             assert!(e.matches(gio::IOErrorEnum::Closed), "{e}");
-            let last = told.lock().expect("no panic").last().cloned();
+            let last = progress.lock().expect("no panic").last().cloned();
             assert_eq!(last, Some((ConnectStage::Complete, None)));
         });
     }
@@ -80,7 +80,7 @@ fn a_timeout_of_the_client_is_named_with_the_address() {
             client.set_timeout(1);
             let channel = ChannelSocket::new();
             let e = channel.connect_async(&address, Some(&client)).await;
-            let e = e.expect_err("nobody accepts");
+            let e = e.expect_err("the backlog is full");
             assert_eq!(e.kind(), ErrorKind::TimedOut);
             let text = format!(
                 "Unable to connect to {}: ",
@@ -94,7 +94,7 @@ fn a_timeout_of_the_client_is_named_with_the_address() {
 }
 
 #[test]
-fn a_handler_may_abort_the_connect_that_it_hears_of() {
+fn a_connect_progress_handler_may_abort_the_connect() {
     in_loop(|context| {
         let listener = listener(&v4());
         let address = local(&listener);

@@ -1,4 +1,4 @@
-//! Memory that is kept when a close overtakes a write, and memory that nobody has lent.
+//! Memory that is kept when a close overtakes a zero-copy write, and memory that is not borrowed.
 
 use std::{
     hint,
@@ -18,12 +18,12 @@ use super::{Counted, ZERO_COPY, data, ends};
 /// More than a peer that does not read takes in.
 const MUCH: usize = 3_000_000;
 
-/// How many bytes have arrived at most that nobody has read.
+/// How many bytes have arrived and are unread, up to `MUCH`.
 fn arrived(server: &ChannelSocket) -> usize {
     server.set_blocking(false).expect("non-blocking");
-    let mut room = vec![0; MUCH];
+    let mut buf = vec![0; MUCH];
     server
-        .readv_full(&mut [IoSliceMut::new(&mut room)], None, ReadFlags::PEEK)
+        .readv_full(&mut [IoSliceMut::new(&mut buf)], None, ReadFlags::PEEK)
         .unwrap_or(0)
 }
 
@@ -60,7 +60,7 @@ fn overtake(delay: u32) -> bool {
 
 #[test]
 #[ignore = "takes half a minute: `make soak`"]
-fn memory_of_a_write_that_a_close_overtakes_is_kept() {
+fn memory_of_a_zero_copy_write_concurrent_with_close_is_kept() {
     let end = Instant::now() + Duration::from_secs(30);
     let mut written = 0;
     for round in 0.. {
@@ -73,7 +73,7 @@ fn memory_of_a_write_that_a_close_overtakes_is_kept() {
 }
 
 #[test]
-fn flags_of_any_bits_lend_no_memory() {
+fn unknown_write_flags_do_not_borrow_memory() {
     const PIECE: usize = 100_000;
     let (client, server) = ends();
     client.set_blocking(false).expect("non-blocking");

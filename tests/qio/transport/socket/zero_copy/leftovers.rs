@@ -37,9 +37,9 @@ fn until(done: impl Fn() -> bool + Send + 'static) {
 
 /// Reads what is left in a connection, to its end.
 fn drain(server: &ChannelSocket) -> usize {
-    let (mut total, mut room) = (0, vec![0; 100_000]);
+    let (mut total, mut buf) = (0, vec![0; 100_000]);
     loop {
-        match server.read(&mut room).expect("not reset") {
+        match server.read(&mut buf).expect("not reset") {
             0 => return total,
             count => total += count,
         }
@@ -47,8 +47,8 @@ fn drain(server: &ChannelSocket) -> usize {
 }
 
 #[test]
-fn closing_with_memory_under_way_starts_no_thread_and_needs_no_descriptor() {
-    let name = "transport::socket::zero_copy::leftovers::closing_with_memory_under_way_starts_no_thread_and_needs_no_descriptor";
+fn closing_with_zero_copy_memory_in_flight_starts_no_thread_and_needs_no_descriptor() {
+    let name = "transport::socket::zero_copy::leftovers::closing_with_zero_copy_memory_in_flight_starts_no_thread_and_needs_no_descriptor";
     alone(name, || {
         let (client, server) = ends();
         let (bytes, dropped) = counted(100_000);
@@ -107,7 +107,7 @@ fn where_the_thread_cannot_be_started_bytes_are_copied() {
     alone(name, || {
         let (client, server) = ends();
         let (bytes, dropped) = counted(10_000);
-        // No room for the stack of a thread.
+        // Too little address space for the stack of a thread.
         let (soft, hard) = getrlimit(Resource::RLIMIT_AS).expect("a known limit");
         let limit = memory::addresses() as u64 + (1 << 20);
         setrlimit(Resource::RLIMIT_AS, limit, hard).expect("lowered");
@@ -149,7 +149,7 @@ fn a_forked_child_copies_what_it_writes_to_a_connection_of_its_parent() {
                     1,
                     "nothing reads it any more"
                 );
-                // A connection of its own.
+                // A new connection.
                 let (mine, peer) = ends();
                 let (bytes, dropped) = counted(100_000);
                 let total = fill(&mine, &bytes);
@@ -167,7 +167,7 @@ fn a_forked_child_copies_what_it_writes_to_a_connection_of_its_parent() {
     });
 }
 
-/// Both ends close at once, many times, in threads beside each other.
+/// Both ends close at once, many times, in concurrent threads.
 #[test]
 fn memory_of_many_channels_that_close_in_many_threads_is_released() {
     static DROPPED: AtomicUsize = AtomicUsize::new(0);

@@ -1,4 +1,4 @@
-//! Waiting for what is under way, and beside it.
+//! Waiting for zero-copy writes in flight, and other waits meanwhile.
 
 use std::{
     io::ErrorKind,
@@ -24,10 +24,10 @@ fn a_flush_waits_for_a_peer_that_does_not_read_in_a_thread_a_future_and_a_corout
             let (client, server) = ends();
             let total = fill(&client, &glib::Bytes::from_owned(data(100_000)));
             let done = Arc::new(AtomicUsize::new(0));
-            let (told, flushing) = (done.clone(), client.clone());
+            let (set, flushing) = (done.clone(), client.clone());
             let finish = move |flushed: std::io::Result<Flushed>| {
                 flushed.expect("flushed");
-                told.store(1, Ordering::SeqCst);
+                set.store(1, Ordering::SeqCst);
             };
             let mut thread = None;
             match style {
@@ -39,7 +39,7 @@ fn a_flush_waits_for_a_peer_that_does_not_read_in_a_thread_a_future_and_a_corout
             }
             let ticks = after_ticks(|| ());
             iterate_until(context, || ticks.load(Ordering::Relaxed) > 5);
-            assert_eq!(done.load(Ordering::SeqCst), 0, "nobody has read");
+            assert_eq!(done.load(Ordering::SeqCst), 0, "the peer has not read");
             let reader = read_in_thread(server, total);
             iterate_until(context, || done.load(Ordering::SeqCst) == 1);
             reader.join().expect("no panic");
@@ -107,7 +107,7 @@ fn shutting_down_and_closing_end_a_flush() {
 }
 
 #[test]
-fn a_peer_that_vanishes_ends_a_flush_and_frees_the_memory() {
+fn a_reset_by_the_peer_ends_a_flush_and_frees_the_memory() {
     let (client, server) = ends();
     let (bytes, dropped) = counted(100_000);
     fill(&client, &bytes);
@@ -120,7 +120,7 @@ fn a_peer_that_vanishes_ends_a_flush_and_frees_the_memory() {
         // There is unread data: the peer resets the connection.
         server.close().expect("closed");
         let _ = flushing.join().expect("no panic");
-        // Whatever it said, the system lets go of the memory.
+        // In any case the kernel releases the memory.
         while dropped.load(Ordering::SeqCst) == 0 {
             let _ = client.flush();
             thread::yield_now();
@@ -129,12 +129,12 @@ fn a_peer_that_vanishes_ends_a_flush_and_frees_the_memory() {
 }
 
 #[test]
-fn a_watch_is_not_reported_of_what_was_sent_and_does_not_spin() {
+fn a_watch_does_not_fire_or_spin_for_zero_copy_completions() {
     in_loop(|context| {
         let (_listener, client, server) = connection(&v4());
         client.set_blocking(false).expect("non-blocking");
-        let told = Arc::new(AtomicUsize::new(0));
-        let seen = told.clone();
+        let fired = Arc::new(AtomicUsize::new(0));
+        let seen = fired.clone();
         let watch = client.create_watch_full(
             IOCondition::IN,
             None,
@@ -145,7 +145,7 @@ fn a_watch_is_not_reported_of_what_was_sent_and_does_not_spin() {
             },
         );
         watch.attach(Some(context));
-        // Before and after it has gone cold.
+        // Before and after the watch is idle.
         for _ in 0..2 {
             let (bytes, dropped) = counted(50_000);
             let sent = client
@@ -155,21 +155,24 @@ fn a_watch_is_not_reported_of_what_was_sent_and_does_not_spin() {
             server.read_all(&mut vec![0; sent]).expect("read");
             iterate_until(context, || dropped.load(Ordering::SeqCst) == 1);
             assert!(iterations(context) <= FEW);
-            assert_eq!(told.load(Ordering::SeqCst), 0, "there is nothing to read");
+            assert_eq!(fired.load(Ordering::SeqCst), 0, "there is nothing to read");
             for _ in 0..100 {
                 context.wakeup();
                 context.iteration(false);
             }
         }
         server.write_all(b"x").expect("written");
-        iterate_until(context, || told.load(Ordering::SeqCst) != 0);
-        assert_eq!(told.load(Ordering::SeqCst), IOCondition::IN.bits() as usize);
+        iterate_until(context, || fired.load(Ordering::SeqCst) != 0);
+        assert_eq!(
+            fired.load(Ordering::SeqCst),
+            IOCondition::IN.bits() as usize
+        );
         watch.destroy();
     });
 }
 
 #[test]
-fn who_waits_for_data_is_not_reported_of_what_was_sent() {
+fn a_read_future_is_not_woken_by_zero_copy_completions() {
     let (_listener, client, server) = connection(&v4());
     let bytes = glib::Bytes::from_owned(data(50_000));
     client

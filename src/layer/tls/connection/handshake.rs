@@ -1,0 +1,246 @@
+//! The steps of a handshake, and its result.
+
+use std::{io, mem};
+
+use glib::prelude::*;
+use openssl::ssl::SslVersion;
+
+use super::Connection;
+use crate::{
+    channel::Channel,
+    coroutine,
+    error::{cancelled, would_block},
+    hub::Direction,
+    layer::tls::{
+        ChannelTls,
+        authorize::{ACCEPT, AUTHORIZE, certificate, has_handler, may_resume},
+        engine::{HandshakeState, Progress},
+        failure::{authorization_pending, of_stack, too_slow},
+        shim, tls_error,
+    },
+};
+
+impl Connection {
+    /// Continues the handshake, if it is not done. Would-block where the peer has to send something
+    /// first. The error of a failed one is reported to every caller.
+    pub(in crate::layer::tls) fn do_handshake(&self, channel: &Channel) -> io::Result<()> {
+        loop {
+            match &self.engine().state {
+                HandshakeState::Established => return Ok(()),
+                HandshakeState::Failed(failure) => return Err(failure.again()),
+                _ => {}
+            }
+            let step = self.step_handshake(channel);
+            if !matches!(step, Ok(Progress::Done(()))) {
+                self.creds.flush_key_log();
+            }
+            match step {
+                // Which flushes the key log as well.
+                Ok(Progress::Done(())) => self.finish_handshake(channel),
+                Ok(Progress::Yield) => {
+                    self.try_flush(channel);
+                    return Err(io::ErrorKind::WouldBlock.into());
+                }
+                Ok(Progress::WantRead) => {
+                    self.try_flush(channel);
+                    match self.receive(channel) {
+                        Err(e) if would_block(&e) => return Err(e),
+                        // A failure is what OpenSSL gets next.
+                        _ if !self.engine().is_established() => {}
+                        // Another thread was faster, and it was data, or the end.
+                        _ => channel.wake_waiters_for(Direction::Read),
+                    }
+                }
+                Err(e) if would_block(&e) => return Err(e),
+                Err(e) => {
+                    // The alert, as far as the lower channel takes it.
+                    self.try_flush(channel);
+                    self.release_permit();
+                    channel.wake_waiters();
+                    return Err(e);
+                }
+            }
+        }
+    }
+
+    /// Whether a step of the handshake may emit signals.
+    fn may_emit(&self, channel: &Channel) -> bool {
+        let tls = channel.downcast_ref::<ChannelTls>();
+        self.creds.verifies_peer()
+            && tls.is_some_and(|tls| has_handler(tls, AUTHORIZE) || has_handler(tls, ACCEPT))
+    }
+
+    /// Continues a handshake that is not done. Done says that
+    /// [`finish_handshake`](Self::finish_handshake) is next.
+    pub(in crate::layer::tls) fn step_handshake(
+        &self,
+        channel: &Channel,
+    ) -> io::Result<Progress<()>> {
+        let may_emit = self.may_emit(channel);
+        let mut engine = self.engine();
+        let is_first = match &engine.state {
+            HandshakeState::Failed(failure) => return Err(failure.again()),
+            HandshakeState::Authorizing(_) => {
+                engine.waiting_step = true;
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            // Another thread was faster.
+            HandshakeState::Established => return Ok(Progress::Done(())),
+            stage => matches!(stage, HandshakeState::Initial),
+        };
+        if !may_emit {
+            if is_first {
+                let cached = self.creds.cached_session(&self.peer);
+                engine.offer_session(cached, |ssl, offered| {
+                    may_resume(ssl, self.creds.policy(), offered)
+                });
+            }
+            return engine.do_handshake();
+        }
+        let mut stream = engine.take_stream().map_err(|e| {
+            let error = of_stack("Unable to continue the handshake", &e);
+            engine.fail(error)
+        })?;
+        drop(engine);
+        self.peer.set_may_emit(true);
+        if is_first
+            && let Some((session, offered)) = self.creds.cached_session(&self.peer)
+            && may_resume(stream.ssl(), self.creds.policy(), offered)
+        {
+            // Without it, the handshake is a full one.
+            let _ = shim::set_session(&mut stream, &session);
+        }
+        let result = stream.do_handshake();
+        self.peer.set_may_emit(false);
+        let mut engine = self.engine();
+        let step = engine.put_back(stream, result);
+        let step = match step {
+            // Of the coroutine that a handler has waited in.
+            Err(_) if coroutine::is_unwinding() => Err(engine.fail_handshake(cancelled())),
+            step => step,
+        };
+        let missed = mem::take(&mut engine.waiting_step);
+        drop(engine);
+        if missed {
+            channel.wake_waiters();
+        }
+        step
+    }
+
+    /// The handshake is done: opens the connection.
+    pub(in crate::layer::tls) fn finish_handshake(&self, channel: &Channel) {
+        let mut outcome = Outcome {
+            connection: self,
+            channel,
+            // Of a key log function that panics.
+            result: Err(cancelled()),
+        };
+        self.creds.flush_key_log();
+        outcome.result = self.check_alpn();
+    }
+
+    /// Checks that a server has selected a protocol that it was offered, for versions of OpenSSL
+    /// that do not. Others have refused it with an alert.
+    fn check_alpn(&self) -> io::Result<()> {
+        let engine = self.engine();
+        let ssl = engine.ssl();
+        let selected = ssl.selected_alpn_protocol().filter(|_| !ssl.is_server());
+        match selected.is_none_or(|name| self.creds.offers(name)) {
+            true => Ok(()),
+            false => Err(tls_error(
+                gio::TlsError::Handshake,
+                "the server has selected a protocol (ALPN) that was not offered",
+            )),
+        }
+    }
+
+    pub(in crate::layer::tls) fn protocol_version(&self) -> gio::TlsProtocolVersion {
+        let engine = self.engine();
+        match engine.ssl().version2() {
+            _ if !engine.is_established() => gio::TlsProtocolVersion::Unknown,
+            Some(SslVersion::TLS1_2) => gio::TlsProtocolVersion::Tls12,
+            Some(SslVersion::TLS1_3) => gio::TlsProtocolVersion::Tls13,
+            _ => gio::TlsProtocolVersion::Unknown,
+        }
+    }
+
+    /// The certificate of the peer, with its issuers.
+    pub(in crate::layer::tls) fn peer_certificate(&self) -> Option<gio::TlsCertificate> {
+        certificate(&self.peer.chain()).ok()
+    }
+
+    /// Releases the permit of the listener if the handshake is over.
+    pub(in crate::layer::tls) fn release_permit(&self) {
+        let is_over = matches!(
+            self.engine().state,
+            HandshakeState::Established | HandshakeState::Failed(_)
+        );
+        let permit = match is_over {
+            true => self.permit.lock().take(),
+            false => None,
+        };
+        drop(permit);
+    }
+
+    /// Fails a handshake that takes long, while others wait for a permit.
+    pub(in crate::layer::tls) fn abort_handshake(&self, channel: &Channel) {
+        let mut engine = self.engine();
+        if !matches!(
+            engine.state,
+            HandshakeState::Established | HandshakeState::Failed(_)
+        ) {
+            engine.fail_handshake(too_slow());
+            engine.discard();
+        }
+        drop(engine);
+        self.release_permit();
+        channel.wake_waiters();
+    }
+
+    /// Fails if this thread or coroutine runs a handler of this handshake: it would wait for
+    /// itself.
+    pub(in crate::layer::tls) fn may_wait(&self) -> io::Result<()> {
+        match self.engine().state {
+            HandshakeState::Authorizing(handler) if handler.is_current() => {
+                Err(authorization_pending())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The result of a handshake, which is reported when this is dropped.
+struct Outcome<'a> {
+    connection: &'a Connection,
+    channel: &'a Channel,
+    result: io::Result<()>,
+}
+
+impl Drop for Outcome<'_> {
+    fn drop(&mut self) {
+        let mut engine = self.connection.engine();
+        // Another thread may have closed the channel meanwhile.
+        let counts = matches!(engine.state, HandshakeState::Authorizing(_));
+        let result = mem::replace(&mut self.result, Ok(()));
+        let opened = counts && result.is_ok();
+        match result {
+            Ok(()) if counts => {
+                self.connection.peer.settle(engine.ssl().session_reused());
+                engine.state = HandshakeState::Established;
+            }
+            Err(reason) if counts => {
+                engine.fail_handshake(reason);
+                // What is proved by it, and sessions, are for those who are accepted.
+                engine.discard();
+            }
+            _ => {}
+        }
+        drop(engine);
+        self.connection.release_permit();
+        // Also those that wait for the other direction.
+        self.channel.wake_waiters();
+        if opened {
+            self.channel.notify("handshake-done");
+        }
+    }
+}

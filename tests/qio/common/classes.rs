@@ -1,0 +1,248 @@
+//! Channels of other classes, as mocks: each is a socket that behaves in a special way.
+
+use qio::Channel;
+
+mod imp {
+    use std::{
+        io::{self, IoSlice, IoSliceMut},
+        os::fd::{AsRawFd, BorrowedFd, OwnedFd},
+        sync::{
+            Mutex, OnceLock,
+            atomic::{AtomicBool, AtomicUsize, Ordering},
+        },
+    };
+
+    use glib::IOCondition;
+    use qio::{ChannelSocket, ReadFlags, Readiness, WriteFlags, prelude::*, subclass::prelude::*};
+
+    /// A socket that, once it is broken, reports that but once, to one caller, and then would block
+    /// for ever.
+    #[derive(Default)]
+    pub struct Breaking {
+        pub(crate) socket: OnceLock<ChannelSocket>,
+        pub(crate) broken: AtomicBool,
+        reported: AtomicBool,
+        pub(crate) stalled: AtomicUsize,
+    }
+
+    #[glib::object_subclass]
+    impl ObjectSubclass for Breaking {
+        const NAME: &'static str = "TestBreaking";
+        type Type = super::Breaking;
+        type ParentType = qio::Channel;
+    }
+
+    impl ObjectImpl for Breaking {}
+
+    impl Breaking {
+        fn socket(&self) -> &ChannelSocket {
+            self.socket.get().expect("set")
+        }
+
+        fn check(&self) -> io::Result<()> {
+            if !self.broken.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            match self.reported.swap(true, Ordering::Relaxed) {
+                false => Err(io::Error::from_raw_os_error(nix::libc::EIO)),
+                true => Err(io::ErrorKind::WouldBlock.into()),
+            }
+        }
+    }
+
+    impl ChannelImpl for Breaking {
+        fn readv(
+            &self,
+            iov: &mut [IoSliceMut<'_>],
+            _fds: Option<&mut Vec<OwnedFd>>,
+            _flags: ReadFlags,
+        ) -> io::Result<usize> {
+            self.check()?;
+            self.socket().readv(iov)
+        }
+
+        fn writev(
+            &self,
+            iov: &[IoSlice<'_>],
+            _fds: &[BorrowedFd<'_>],
+            _flags: WriteFlags,
+        ) -> io::Result<usize> {
+            self.check()?;
+            self.socket().writev(iov)
+        }
+
+        fn close(&self) -> io::Result<()> {
+            self.socket().close()
+        }
+
+        fn set_blocking(&self, enabled: bool) -> io::Result<()> {
+            self.socket().set_blocking(enabled)
+        }
+
+        fn create_watch(&self, condition: IOCondition) -> glib::Source {
+            self.stalled.fetch_add(1, Ordering::Relaxed);
+            self.socket().create_watch(condition)
+        }
+
+        fn wait_fd(&self, _condition: IOCondition) -> Readiness {
+            Readiness::Watch
+        }
+    }
+
+    /// Waits by a watch alone, and moves as many bytes at a time as its sizes are.
+    #[derive(Default)]
+    pub struct Drip {
+        pub(crate) socket: OnceLock<ChannelSocket>,
+        /// In turn.
+        pub(crate) sizes: OnceLock<Vec<usize>>,
+        turn: AtomicUsize,
+        /// Its watches fire all the time.
+        pub(crate) eager: AtomicBool,
+    }
+
+    #[glib::object_subclass]
+    impl ObjectSubclass for Drip {
+        const NAME: &'static str = "TestDrip";
+        type Type = super::Drip;
+        type ParentType = qio::Channel;
+    }
+
+    impl ObjectImpl for Drip {}
+
+    impl Drip {
+        fn socket(&self) -> &ChannelSocket {
+            self.socket.get().expect("set")
+        }
+
+        fn next(&self, most: usize) -> usize {
+            let sizes = self.sizes.get().expect("set");
+            let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+            sizes[turn % sizes.len()].min(most)
+        }
+    }
+
+    impl ChannelImpl for Drip {
+        fn readv(
+            &self,
+            iov: &mut [IoSliceMut<'_>],
+            _fds: Option<&mut Vec<OwnedFd>>,
+            _flags: ReadFlags,
+        ) -> io::Result<usize> {
+            let size = self.next(iov[0].len());
+            self.socket().read(&mut iov[0][..size])
+        }
+
+        fn writev(
+            &self,
+            iov: &[IoSlice<'_>],
+            _fds: &[BorrowedFd<'_>],
+            _flags: WriteFlags,
+        ) -> io::Result<usize> {
+            let size = self.next(iov[0].len());
+            self.socket().write(&iov[0][..size])
+        }
+
+        fn close(&self) -> io::Result<()> {
+            self.socket().close()
+        }
+
+        fn set_blocking(&self, enabled: bool) -> io::Result<()> {
+            self.socket().set_blocking(enabled)
+        }
+
+        fn create_watch(&self, condition: IOCondition) -> glib::Source {
+            if self.eager.load(Ordering::Relaxed) {
+                let priority = glib::Priority::DEFAULT;
+                return glib::idle_source_new(None, priority, || glib::ControlFlow::Continue);
+            }
+            self.socket().create_watch(condition)
+        }
+    }
+
+    /// A socket with a store before it, which is read first.
+    #[derive(Default)]
+    pub struct Stocked {
+        pub(crate) socket: OnceLock<ChannelSocket>,
+        pub(crate) stock: Mutex<Vec<u8>>,
+        pub(crate) taken: AtomicUsize,
+    }
+
+    #[glib::object_subclass]
+    impl ObjectSubclass for Stocked {
+        const NAME: &'static str = "TestStocked";
+        type Type = super::Stocked;
+        type ParentType = qio::Channel;
+    }
+
+    impl ObjectImpl for Stocked {}
+
+    impl Stocked {
+        fn socket(&self) -> &ChannelSocket {
+            self.socket.get().expect("set")
+        }
+
+        fn number(&self, condition: IOCondition) -> Readiness {
+            let number = self.socket().with_fd(|fd| fd.as_raw_fd());
+            number.map_or(Readiness::Now, |number| Readiness::Fd(number, condition))
+        }
+
+        pub(crate) fn left(&self) -> usize {
+            self.stock.lock().expect("whole").len() - self.taken.load(Ordering::Relaxed)
+        }
+    }
+
+    impl ChannelImpl for Stocked {
+        fn readv(
+            &self,
+            iov: &mut [IoSliceMut<'_>],
+            _fds: Option<&mut Vec<OwnedFd>>,
+            _flags: ReadFlags,
+        ) -> io::Result<usize> {
+            match self.left().min(iov[0].len()) {
+                0 => self.socket().read(&mut iov[0]),
+                count => {
+                    let from = self.taken.fetch_add(count, Ordering::Relaxed);
+                    let stock = self.stock.lock().expect("whole");
+                    iov[0][..count].copy_from_slice(&stock[from..][..count]);
+                    Ok(count)
+                }
+            }
+        }
+
+        fn writev(
+            &self,
+            iov: &[IoSlice<'_>],
+            _fds: &[BorrowedFd<'_>],
+            _flags: WriteFlags,
+        ) -> io::Result<usize> {
+            self.socket().writev(iov)
+        }
+
+        fn close(&self) -> io::Result<()> {
+            self.socket().close()
+        }
+
+        fn set_blocking(&self, enabled: bool) -> io::Result<()> {
+            self.socket().set_blocking(enabled)
+        }
+
+        fn wait_fd(&self, condition: IOCondition) -> Readiness {
+            match condition.contains(IOCondition::IN) && self.left() > 0 {
+                true => Readiness::Now,
+                false => self.number(condition),
+            }
+        }
+    }
+}
+
+glib::wrapper! {
+    pub struct Breaking(ObjectSubclass<imp::Breaking>) @extends Channel;
+}
+
+glib::wrapper! {
+    pub struct Drip(ObjectSubclass<imp::Drip>) @extends Channel;
+}
+
+glib::wrapper! {
+    pub struct Stocked(ObjectSubclass<imp::Stocked>) @extends Channel;
+}

@@ -1,0 +1,115 @@
+//! Who has written all, and what is still to come then.
+
+use std::{io, thread};
+
+use futures_util::AsyncWriteExt as _;
+use glib::MainContext;
+use qio::{ChannelSocket, ChannelTls, Shutdown, prelude::*};
+
+use super::fixtures::{friends, handshake, over};
+use crate::common::{fill, in_time};
+
+fn tcp_pair() -> (ChannelSocket, ChannelSocket) {
+    let host = gio::InetAddress::new_loopback(gio::SocketFamily::Ipv4);
+    let address = gio::InetSocketAddress::new(&host, 0);
+    let listener = ChannelSocket::listen(&address, 1).expect("listens");
+    let address = listener.local_address().expect("an address");
+    let here = ChannelSocket::connect(&address).expect("connects");
+    (here, listener.accept().expect("it comes"))
+}
+
+/// Over TCP the system throws away what was written if something that came is unread.
+#[test]
+fn a_writer_that_never_reads_loses_no_data() {
+    in_time(|| {
+        for dropped in [false, true] {
+            let (here, there) = tcp_pair();
+            // The server's session tickets have arrived, unread.
+            here.wait(glib::IOCondition::OUT).expect("connected");
+            let (client, server) = over((here, there));
+            handshake(&client, &server);
+            client.set_blocking(false).expect("non-blocking");
+            let written = fill(&client);
+            // The system has it all, and has not sent it all.
+            let mut got = 0;
+            thread::scope(|scope| {
+                let flushing = scope.spawn(|| client.flush().expect("flushed"));
+                while !flushing.is_finished() {
+                    got += server.read(&mut [0; 4096]).expect("there is more");
+                }
+            });
+            match dropped {
+                false => client.close().expect("closed"),
+                true => drop(client),
+            }
+            let mut rest = vec![0; written - got];
+            server.read_all(&mut rest).expect("all of it");
+            assert_eq!(server.read(&mut rest).expect("a clean end"), 0);
+        }
+    });
+}
+
+#[test]
+fn nothing_is_left_to_be_sent_after_the_close_notify() {
+    in_time(|| {
+        let (client, server) = friends();
+        client.bye().expect("said");
+        client.set_blocking(false).expect("non-blocking");
+        fill(&client.master());
+        // Which requests a KeyUpdate, for which the buffer is full.
+        server.update_keys(true).expect("new keys");
+        let e = client.read(&mut [0]).expect_err("there is no data");
+        assert_eq!(e.kind(), io::ErrorKind::WouldBlock, "{e}");
+        client.flush().expect("all is said");
+        client.close().expect("closed");
+    });
+}
+
+#[test]
+fn no_close_notify_is_needed_after_that_of_a_peer_that_disconnected() {
+    in_time(|| {
+        let say: [fn(&ChannelTls) -> io::Result<()>; 4] = [
+            ChannelTls::bye,
+            |client| client.shutdown(Shutdown::Write),
+            |client| client.close(),
+            |client| {
+                let mut stream = client.async_stream();
+                MainContext::new().block_on(stream.close())
+            },
+        ];
+        for say in say {
+            for tcp in [false, true] {
+                let pair = match tcp {
+                    true => tcp_pair(),
+                    false => ChannelSocket::pair().expect("a pair"),
+                };
+                let (client, server) = over(pair);
+                handshake(&client, &server);
+                // Which TCP resets, as input was unread.
+                client.write_all(b"unheard").expect("written");
+                server.bye().expect("said");
+                let end = client.read(&mut [0]).expect("a clean end");
+                assert_eq!(end, 0);
+                server.master().close().expect("closed");
+                say(&client).unwrap_or_else(|e| panic!("tcp: {tcp}: {e}"));
+                let e = client.write(b"more").expect_err("no reader");
+                let gone = [io::ErrorKind::BrokenPipe, io::ErrorKind::NotConnected];
+                assert!(gone.contains(&e.kind()), "{e}");
+            }
+        }
+    });
+}
+
+#[test]
+fn data_that_nothing_gets_is_an_error_of_the_close_notify() {
+    in_time(|| {
+        let (client, server) = friends();
+        client.set_blocking(false).expect("non-blocking");
+        fill(&client);
+        server.bye().expect("said");
+        assert_eq!(client.read(&mut [0]).expect("a clean end"), 0);
+        server.master().close().expect("closed");
+        let e = client.bye().expect_err("it was not sent");
+        assert_eq!(e.kind(), io::ErrorKind::BrokenPipe, "{e}");
+    });
+}

@@ -1,0 +1,191 @@
+//! Peers that send what is worth nothing, without end: none of it costs memory, or other people's
+//! time.
+
+use std::{io, sync::atomic::Ordering, thread, time::Duration};
+
+use futures_util::future;
+use glib::{ControlFlow, IOCondition, subclass::prelude::*};
+use qio::{ChannelSocket, ChannelTls, prelude::*};
+
+use super::fixtures::{client_creds, friends, handshake, server_creds, with};
+use crate::common::{
+    after_ticks, alone::alone, classes::Stocked, in_loop, in_time, iterate_until, memory::growth,
+    nonblocking_pair,
+};
+
+/// 300,000 bytes and more of new keys of the client's, and then a word, taken from the server's
+/// socket.
+fn flood(client: &ChannelTls, there: &ChannelSocket) -> Vec<u8> {
+    let mut flood = Vec::new();
+    let mut some = [0; 4096];
+    let mut take = || {
+        let count = there.read(&mut some).expect("read");
+        flood.extend(&some[..count]);
+        flood.len()
+    };
+    loop {
+        client.update_keys(false).expect("new keys");
+        if take() > 300_000 {
+            client.write_all(b"a word").expect("written");
+            take();
+            return flood;
+        }
+    }
+}
+
+#[test]
+fn one_read_works_for_a_bounded_time() {
+    in_time(|| {
+        let (here, there) = nonblocking_pair();
+        let stocked: Stocked = glib::Object::new();
+        let imp = stocked.imp();
+        imp.socket.set(there.clone()).expect("once");
+        let (client, server) = with(&here, &client_creds(), &stocked, &server_creds());
+        handshake(&client, &server);
+        let flood = flood(&client, &there);
+        let all = flood.len();
+        *imp.stock.lock().expect("whole") = flood;
+        server.set_blocking(false).expect("non-blocking");
+        let mut got = [0; 16];
+        for tries in 1.. {
+            let result = server.read(&mut got);
+            // What was taken at once, and 150 records of 27 bytes for each try.
+            assert!(all - imp.left() <= 65_536 + tries * 150 * 27);
+            if let Ok(count) = result {
+                assert_eq!(&got[..count], b"a word");
+                break;
+            }
+            assert_eq!(result.unwrap_err().kind(), io::ErrorKind::WouldBlock);
+            let ready = server.wait_timeout(IOCondition::IN, Duration::ZERO);
+            ready.expect("there is more");
+        }
+        server.read(&mut got).expect_err("would block");
+        let ready = server.wait_timeout(IOCondition::IN, Duration::ZERO);
+        assert_eq!(ready.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    });
+}
+
+#[test]
+fn a_flood_leaves_others_on_the_loop_their_turn() {
+    in_loop(|context| {
+        let (here, there) = nonblocking_pair();
+        let (client, server) = with(&here, &client_creds(), &there, &server_creds());
+        handshake(&client, &server);
+        let flood = flood(&client, &there);
+        let ticks = after_ticks(|| ());
+        let mut got = [0; 6];
+        context.block_on(async {
+            // It waits for the socket already when the flood comes.
+            let read = server.read_all_future(&mut got);
+            let (read, written) = future::join(read, here.write_all_future(&flood)).await;
+            read.and(written).expect("through");
+        });
+        assert_eq!(&got, b"a word");
+        let ticks = ticks.load(Ordering::Relaxed);
+        assert!(ticks > 20, "{ticks} ticks in the meantime");
+    });
+}
+
+/// The same for a watch and for a thread that waits.
+#[test]
+fn a_flood_is_waded_through_by_the_waiting_task() {
+    in_loop(|context| {
+        for by_watch in [true, false] {
+            let (here, there) = nonblocking_pair();
+            let (client, server) = with(&here, &client_creds(), &there, &server_creds());
+            handshake(&client, &server);
+            let flood = flood(&client, &there);
+            let writer = thread::spawn(move || {
+                here.set_blocking(true).expect("blocking");
+                here.write_all(&flood)
+            });
+            let mut got = [0; 6];
+            if by_watch {
+                server.set_blocking(false).expect("non-blocking");
+                let source = server.add_watch_source_local(
+                    IOCondition::IN,
+                    move |server, _| match server.read(&mut got) {
+                        Ok(count) => {
+                            assert_eq!(&got[..count], b"a word");
+                            ControlFlow::Break
+                        }
+                        Err(e) => {
+                            assert_eq!(e.kind(), io::ErrorKind::WouldBlock, "{e}");
+                            ControlFlow::Continue
+                        }
+                    },
+                    Some(context),
+                );
+                iterate_until(context, || source.is_destroyed());
+            } else {
+                server.read_all(&mut got).expect("read");
+                assert_eq!(&got, b"a word");
+            }
+            writer.join().expect("no panic").expect("written");
+        }
+    });
+}
+
+/// Each of the client's new keys asks for some of the server's, and the client does not look at
+/// them.
+#[test]
+fn input_of_a_peer_that_does_not_read_its_responses_is_suspended() {
+    let name = "layer::tls::dos::input_of_a_peer_that_does_not_read_its_responses_is_suspended";
+    alone(name, || {
+        drop(friends());
+        let growth = growth(ask_and_do_not_listen);
+        // 256 KiB of answers, in a buffer that doubles, what the client is left with, and about 3
+        // MiB of code that runs for the first time.
+        assert!(growth < 6 << 20, "{growth} bytes");
+    });
+}
+
+fn ask_and_do_not_listen() {
+    in_time(|| {
+        let (client, server) = friends();
+        client.set_blocking(false).expect("non-blocking");
+        server.set_blocking(false).expect("non-blocking");
+        let is_ready = |end: &ChannelTls, condition| {
+            end.wait_timeout(condition, Duration::ZERO)
+                .is_ok_and(|ready| ready.contains(condition))
+        };
+        let mut asked = 0;
+        while is_ready(&client, IOCondition::OUT) || is_ready(&server, IOCondition::IN) {
+            while is_ready(&client, IOCondition::OUT) && asked < 100_000 {
+                client.update_keys(true).expect("new keys");
+                asked += 1;
+            }
+            assert!(asked < 100_000, "the server takes them all");
+            let e = server.read(&mut [0; 16]).expect_err("there is no data");
+            assert_eq!(e.kind(), io::ErrorKind::WouldBlock, "{e}");
+        }
+        // Once it listens, all goes on.
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                client.set_blocking(true).expect("blocking");
+                client.read_all(&mut [0; 6]).expect("read");
+                client.write_all(b"it does").expect("written");
+            });
+            server.set_blocking(true).expect("blocking");
+            server.write_all(b"listen").expect("written");
+            server.read_all(&mut [0; 7]).expect("read");
+        });
+    });
+}
+
+#[test]
+fn records_of_a_byte_are_data() {
+    in_time(|| {
+        let (client, server) = friends();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                for byte in 0..50_000_u32 {
+                    client.write_all(&[byte as u8]).expect("written");
+                }
+            });
+            let mut got = vec![0; 50_000];
+            server.read_all(&mut got).expect("read");
+            assert!(got.iter().zip(0_u32..).all(|(byte, i)| *byte == i as u8));
+        });
+    });
+}
