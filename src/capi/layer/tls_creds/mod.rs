@@ -96,7 +96,7 @@ unsafe fn mistake(function: &CStr, builder: *mut QIOTlsCredsBuilder, expected: &
         unsafe {
             change(function, builder, |it| {
                 it.with_invalid_argument(&setter, expected)
-            })
+            });
         };
     }
 }
