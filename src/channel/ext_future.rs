@@ -427,7 +427,7 @@ pub trait ChannelFutureExt: IsA<Channel> {
     fn close_future(&self) -> impl Future<Output = io::Result<()>> + Send + '_ {
         let channel: &Channel = self.upcast_ref();
         async move {
-            if !VFuncs::of(channel).honours_no_wait() {
+            if !VFuncs::of(channel).honors_no_wait() {
                 return channel.close();
             }
             let theirs = channel.clone();

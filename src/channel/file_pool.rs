@@ -34,7 +34,7 @@ pub(super) fn file(channel: &Channel, side: Direction) -> Option<Arc<SharedFd>> 
     }
     let vfuncs = VFuncs::of(channel);
     match vfuncs.poll_fd(side)? {
-        PollFd::Disk(file) if vfuncs.honours_no_wait() => Some(file),
+        PollFd::Disk(file) if vfuncs.honors_no_wait() => Some(file),
         _ => None,
     }
 }

@@ -98,7 +98,7 @@ fn recorded<T>(
     let result = call();
     if let (Some(registration), Some(seen)) = (watched, seen) {
         match &result {
-            Ok(tried) if tried.short && VFuncs::of(lower).honours_no_wait() => {
+            Ok(tried) if tried.short && VFuncs::of(lower).honors_no_wait() => {
                 registration.read_short(seen);
             }
             Err(e) if would_block(e) => registration.would_block(side, seen),

@@ -37,7 +37,7 @@ pub(crate) fn is_ready(channel: &Channel, condition: IOCondition) -> bool {
 /// The flags of an attempt. Would-block if only the readiness of the channel can prevent the
 /// virtual function from blocking, and it is not ready.
 pub(super) fn flags(channel: &Channel, condition: IOCondition) -> io::Result<IoFlags> {
-    let own = VFuncs::of(channel).honours_no_wait();
+    let own = VFuncs::of(channel).honors_no_wait();
     let blocking = channel.imp().is_blocking();
     match own || !blocking || is_ready(channel, condition) {
         true => Ok(IoFlags::new(own, blocking, true)),

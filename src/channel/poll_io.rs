@@ -141,7 +141,7 @@ impl PollIo {
         cx: &mut Context<'_>,
         attempt: &mut dyn FnMut(IoFlags) -> io::Result<Transferred<T>>,
     ) -> Poll<io::Result<T>> {
-        let own = VFuncs::of(channel).honours_no_wait();
+        let own = VFuncs::of(channel).honors_no_wait();
         let blocking = channel.imp().is_blocking();
         // No descriptor reports what a layered channel has buffered: it is always tried.
         let layer = channel.lower().is_some();

@@ -74,7 +74,7 @@ unsafe extern "C" fn free<T>(value: gpointer) {
 ///
 /// # Safety
 ///
-/// `object` must be one; the pointers of `call` must be as its fields say.
+/// `object` must be a live object, and the pointers of `call` as its fields demand.
 pub(crate) unsafe fn start<T, F>(
     object: *mut GObject,
     call: &Call,

@@ -12,7 +12,7 @@
 //!
 //! # What follows an item
 //!
-//! A read asks for more than one item, as one system call then serves many. What was read beyond
+//! A read requests more than one item, as one system call then serves many. What was read beyond
 //! the item is pushed back into the channel, and the next reader gets it: another line,
 //! [`read`](crate::ChannelExt::read), a watch, a splice, a layer. So protocols that change in the
 //! middle of a stream work as they are written:
@@ -74,6 +74,6 @@
 //!
 //! # Frames
 //!
-//! [`Framing`](crate::Framing) says how the length is encoded: in one to eight bytes, as a varint,
-//! or in decimal digits, as a netstring. JSON in lines is
+//! [`Framing`](crate::Framing) is the encoding of the length: one to eight bytes, a varint, or the
+//! decimal digits of a netstring. JSON in lines is
 //! [`read_line`](crate::ChannelFramingExt::read_line).

@@ -93,7 +93,7 @@ mod imp {
     /// class does not change the data.
     fn forwarded(channel: &Channel) -> Feature {
         let always = Feature::FD_PASS | Feature::SHUTDOWN;
-        match VFuncs::of(channel).honours_no_wait() {
+        match VFuncs::of(channel).honors_no_wait() {
             true => always | Feature::SEEKABLE | Feature::READ_PEEK,
             false => always,
         }
@@ -126,7 +126,7 @@ mod imp {
             let obj = self.obj();
             let channel: &Channel = obj.upcast_ref();
             let is_for_end = (condition - watch::ALWAYS).is_empty();
-            let (ask, needs): (
+            let (wait_fd, needs): (
                 watch::WaitFdFn,
                 fn(&glib::Object, IOCondition) -> IOCondition,
             ) = match is_for_end {
@@ -143,7 +143,7 @@ mod imp {
                 needs,
                 watch: watch_base,
             };
-            channel.watched(|watched| watch::layered(watched, condition, ask, layer))
+            channel.watched(|watched| watch::layered(watched, condition, wait_fd, layer))
         }
 
         fn set_blocking(&self, enabled: bool) -> io::Result<()> {

@@ -158,7 +158,7 @@ meet (Authorizer *authorizer, Way way, gboolean lets_go)
   freed = 0;
   stand_at (server, authorizer);
   if (lets_go)
-    doorman->place = &server;
+    authorizer->place = &server;
   peer = g_thread_new ("peer", try_handshake, client);
   switch (way)
     {

@@ -158,10 +158,10 @@ impl VFuncs<'_> {
     }
 
     /// Whether reads and writes go by virtual functions that honor `NO_WAIT`.
-    pub(crate) fn honours_no_wait(self) -> bool {
+    pub(crate) fn honors_no_wait(self) -> bool {
         // Plain classes are of this crate.
         bytes_vfuncs::is_plain(self.class)
-            || self.class.slots_honour_no_wait()
+            || self.class.slots_honor_no_wait()
                 && !bytes_vfuncs::bytes_read(self.class)
                 && !bytes_vfuncs::bytes_write(self.class)
     }
@@ -261,7 +261,7 @@ impl VFuncs<'_> {
     /// of this crate copy it, and flush reports that; others do not get the flag.
     fn check_zero_copy(self, flags: WriteFlags) -> io::Result<WriteFlags> {
         self.need(Feature::WRITE_ZERO_COPY)?;
-        if self.class.slots_honour_no_wait() {
+        if self.class.slots_honor_no_wait() {
             return Ok(flags);
         }
         Ok(match flags.contains(WriteFlags::BORROWED) {

@@ -135,7 +135,7 @@ impl QIOChannelClass {
     }
 
     /// Whether `io_readv` and `io_writev` honor `NO_WAIT`.
-    pub(in crate::channel) fn slots_honour_no_wait(&self) -> bool {
+    pub(in crate::channel) fn slots_honor_no_wait(&self) -> bool {
         self.native
             .is_some_and(|native| native.data == self.data_slots())
     }

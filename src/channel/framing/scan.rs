@@ -25,10 +25,10 @@ use crate::{
     watch::ReadAhead,
 };
 
-/// How many bytes a read asks for at first.
+/// The number of bytes that a read requests at first.
 const CHUNK: usize = 16 * 1024;
 
-/// The most that a read asks for, beyond what is there: memory grows by what arrives.
+/// The maximum number of bytes of a read: memory grows by what arrives.
 const MOST: usize = 256 * 1024;
 
 /// A content of this size is handed over without a copy where nothing follows it.
@@ -138,7 +138,7 @@ impl<'a, D: Decoder> Scan<'a, D> {
         })
     }
 
-    /// How many bytes the next read asks for: beyond the item, unless that is known to be large.
+    /// The number of bytes that the next read requests: beyond the item, unless that is large.
     fn wanted(&self) -> usize {
         let most = self.data.bytes().len().clamp(CHUNK, MOST);
         let wanted = self.needs.clamp(CHUNK, most);

@@ -56,7 +56,7 @@ impl SideFd {
             PollFd::Pollable { .. } => return None,
         };
         // A derived class that overrides reads and writes may transform the data.
-        if !vfuncs.honours_no_wait() {
+        if !vfuncs.honors_no_wait() {
             return None;
         }
         let kind = FdInfo::of(fd.get()?.as_fd()).ok()?.kind;

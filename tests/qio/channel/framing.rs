@@ -17,7 +17,7 @@ use qio::{
 
 use crate::{
     common::{in_loop, in_time, on_loop},
-    layer::tls::fixtures::{NAME, client_creds, server_creds, strangers},
+    layer::tls::fixtures::{NAME, before_handshake, client_creds, server_creds},
 };
 
 const FRAMINGS: [Framing; 7] = [
@@ -472,7 +472,7 @@ fn items_of_every_kind_arrive_in_order_however_they_are_cut_and_dropped() {
         for seed in 1..=10 {
             let (here, there) = ChannelSocket::pair().expect("a pair");
             model(here.upcast_ref(), there.upcast_ref(), seed).await;
-            let (client, server) = strangers();
+            let (client, server) = before_handshake();
             model(client.upcast_ref(), server.upcast_ref(), seed).await;
         }
     });

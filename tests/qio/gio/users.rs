@@ -8,7 +8,7 @@ use qio::{ChannelBuffer, ChannelSocket, IoStream, prelude::*};
 
 use crate::{
     common::{in_time, on_loop},
-    layer::tls::fixtures::strangers,
+    layer::tls::fixtures::before_handshake,
 };
 
 #[test]
@@ -135,7 +135,7 @@ fn two_dbus_connections_talk_over_a_pair_of_channels() {
 #[test]
 fn two_dbus_connections_talk_over_tls() {
     on_loop(|| async {
-        let (client, server) = strangers();
+        let (client, server) = before_handshake();
         call_over(&server.io_stream(), &client.io_stream()).await;
     });
 }

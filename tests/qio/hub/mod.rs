@@ -1,7 +1,7 @@
 //! `src/hub/`: tasks on a context, and what waits for descriptors in them.
 
+mod concurrent_waiters;
 mod contexts;
-mod crowd;
 mod descriptors;
 mod foreign_handlers;
 mod fork;

@@ -27,7 +27,7 @@ mod imp {
     /// Reads from a socket that belongs to another channel, by its very number.
     #[derive(Default)]
     pub struct Guest {
-        pub(super) host: OnceLock<ChannelSocket>,
+        pub(super) lower: OnceLock<ChannelSocket>,
     }
 
     #[glib::object_subclass]
@@ -46,7 +46,7 @@ mod imp {
             _fds: Option<&mut Vec<OwnedFd>>,
             _flags: ReadFlags,
         ) -> io::Result<usize> {
-            self.host.get().expect("set at first").readv(iov)
+            self.lower.get().expect("set at first").readv(iov)
         }
 
         fn close(&self) -> io::Result<()> {
@@ -58,7 +58,7 @@ mod imp {
         }
 
         fn wait_fd(&self, condition: IOCondition) -> Readiness {
-            Readiness::Fd(self.host.get().expect("set at first").fd(), condition)
+            Readiness::Fd(self.lower.get().expect("set at first").fd(), condition)
         }
     }
 }
@@ -67,10 +67,10 @@ glib::wrapper! {
     pub struct Guest(ObjectSubclass<imp::Guest>) @extends Channel;
 }
 
-fn guest(host: &ChannelSocket) -> Channel {
+fn layer_over(lower: &ChannelSocket) -> Channel {
     use glib::subclass::prelude::ObjectSubclassIsExt;
     let channel: Guest = glib::Object::new();
-    channel.imp().host.set(host.clone()).expect("new");
+    channel.imp().lower.set(lower.clone()).expect("new");
     channel.upcast()
 }
 
@@ -94,7 +94,7 @@ fn two_channels_of_one_descriptor_wait_side_by_side() {
     a.set_blocking(false).expect("non-blocking");
     let duplicate = a.with_fd(|fd| fd.try_clone_to_owned()).expect("open");
     let duplicate = channel_for_fd(duplicate.expect("a duplicate")).expect("a socket");
-    for other in [duplicate, guest(&a)] {
+    for other in [duplicate, layer_over(&a)] {
         let tasks = [reading(&context, &a), reading(&context, &other)];
         settle(&context);
         assert_eq!(finished(&tasks), 0);
@@ -283,8 +283,8 @@ fn a_channel_that_a_task_closes_wakes_the_others_with_an_error() {
     let context = MainContext::new();
     let (a, _b) = ChannelSocket::pair().expect("a socketpair");
     let (read, _write) = qio::ChannelFile::pipe().expect("a pipe");
-    let (host, _guest) = ChannelSocket::pair().expect("a socketpair");
-    for channel in [a.upcast::<Channel>(), read.upcast(), guest(&host)] {
+    let (lower, _guest) = ChannelSocket::pair().expect("a socketpair");
+    for channel in [a.upcast::<Channel>(), read.upcast(), layer_over(&lower)] {
         let waits = [reading(&context, &channel), reading(&context, &channel)];
         let conditions = channel.clone();
         let ready = start(

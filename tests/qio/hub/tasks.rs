@@ -249,13 +249,13 @@ fn a_context_that_goes_in_another_thread_drops_no_future_there_and_the_awaiting_
         });
         settle(&here);
         assert_eq!(Rc::strong_count(&held), 5);
-        let stranger = thread::spawn(move || {
+        let other_thread = thread::spawn(move || {
             if runs_there {
                 settle(&context);
             }
             drop(context);
         });
-        stranger.join().expect("no panic");
+        other_thread.join().expect("no panic");
         assert!(not_yet_awaited.is_finished());
         assert_eq!(join(&here, waiting).expect("no panic"), [true; 3]);
         let e = join(&here, not_yet_awaited).expect_err("it never ends");
@@ -360,14 +360,14 @@ fn a_task_waits_for_its_thread_if_another_one_runs_its_context() {
     );
     settle(&context);
     let elsewhere = context.clone();
-    let stranger = thread::spawn(move || {
+    let other_thread = thread::spawn(move || {
         let woken = waker.lock().expect("no panic").take().expect("polled");
         woken.wake();
         settle(&elsewhere);
         // Nothing is left to be done here.
         assert!(iterations(&elsewhere) <= FEW);
     });
-    stranger.join().expect("no panic");
+    other_thread.join().expect("no panic");
     assert!(!task.is_finished(), "only its thread may run it");
     join(&context, task).expect("its thread runs it");
     assert_eq!(Rc::strong_count(&held), 1);

@@ -14,8 +14,8 @@ use openssl::ssl::{SslAcceptor, SslConnector, SslFiletype, SslMethod, SslVerifyM
 use qio::{ChannelSocket, ChannelTls, TlsCreds, TlsEndpoint, prelude::*};
 
 use super::fixtures::{
-    NAME, authority, client_builder, client_creds, friends, server_builder, server_cert,
-    server_creds, strangers, try_handshake, with,
+    NAME, authority, before_handshake, client_builder, client_creds, connected, server_builder,
+    server_cert, server_creds, try_handshake, with,
 };
 use crate::common::{
     alone::alone,
@@ -117,8 +117,8 @@ fn a_revocation_list_that_cannot_be_used_for_a_certificate_refuses_it() {
 fn a_revocation_list_that_no_trusted_authority_has_signed_is_an_error() {
     // Of the same name, with another key.
     let impostor = Request::authority("authority").signed_by_itself();
-    let stranger = Request::authority("stranger").signed_by_itself();
-    for (signer, name) in [(&impostor, "authority"), (&stranger, "stranger")] {
+    let unknown_ca = Request::authority("unknown_ca").signed_by_itself();
+    for (signer, name) in [(&impostor, "authority"), (&unknown_ca, "unknown_ca")] {
         let e = verdict(&signer.revokes(&[1])).expect_err("nothing was proved");
         let text = e.to_string();
         assert!(
@@ -173,7 +173,7 @@ fn digits_of_other_scripts_are_no_address() {
 fn a_blocked_handler_of_authorize_peer_is_no_consent() {
     needs!("glib-networking");
     in_time(|| {
-        let (client, server) = strangers();
+        let (client, server) = before_handshake();
         let handler = client.connect_authorize_peer(|_, _| true);
         client.block_signal(&handler);
         thread::scope(|scope| {
@@ -190,7 +190,7 @@ fn a_forked_child_sends_nothing_on_the_connection_of_its_parent() {
     alone(
         "layer::tls::audit::a_forked_child_sends_nothing_on_the_connection_of_its_parent",
         || {
-            let (client, server) = friends();
+            let (client, server) = connected();
             let mut inherited = Some(client.clone());
             in_child(|| {
                 let client = inherited.take().expect("once");
@@ -221,7 +221,7 @@ fn a_channel_begins_in_the_mode_of_the_one_below() {
 #[test]
 fn close_notify_obeys_the_mode() {
     in_time(|| {
-        let (client, server) = friends();
+        let (client, server) = connected();
         client.set_blocking(false).expect("non-blocking");
         fill(&client);
         let e = client.bye().expect_err("the buffer is full");
@@ -239,7 +239,7 @@ fn close_notify_obeys_the_mode() {
 fn closing_in_blocking_mode_sends_close_notify_or_fails() {
     in_time(|| {
         for peer_reads in [true, false] {
-            let (client, server) = friends();
+            let (client, server) = connected();
             // What was written in non-blocking mode fills the socket.
             client.set_blocking(false).expect("non-blocking");
             fill(&client);

@@ -15,8 +15,8 @@ use gio::{TlsAuthenticationMode, TlsError, TlsProtocolVersion};
 use qio::{ChannelSocket, ChannelTls, coroutine, prelude::*};
 
 use super::fixtures::{
-    client_builder, client_cert, handshake, server_builder, server_creds, strangers, try_handshake,
-    with,
+    before_handshake, client_builder, client_cert, handshake, server_builder, server_creds,
+    try_handshake, with,
 };
 use crate::common::{blocked::Blocked, in_loop, in_time, iterate_until, settle};
 
@@ -24,7 +24,7 @@ use crate::common::{blocked::Blocked, in_loop, in_time, iterate_until, settle};
 fn a_handler_of_authorize_peer_cannot_wait_for_its_channel() {
     needs!("glib-networking");
     in_time(|| {
-        let (client, server) = strangers();
+        let (client, server) = before_handshake();
         client.connect_authorize_peer(|client, _| {
             for result in [
                 client.read(&mut [0]),
@@ -49,7 +49,7 @@ fn a_handler_of_authorize_peer_cannot_wait_for_its_channel() {
 fn a_handler_of_authorize_peer_can_close_its_channel() {
     needs!("glib-networking");
     in_time(|| {
-        let (client, server) = strangers();
+        let (client, server) = before_handshake();
         client.connect_authorize_peer(|client, _| client.close().is_ok());
         let (here, there) = try_handshake(&client, &server);
         let e = here.expect_err("it is closed");
@@ -63,7 +63,7 @@ fn a_handler_of_authorize_peer_can_close_its_channel() {
 fn waiting_for_authorize_peer_does_not_spin_after_the_lower_channel_has_ended() {
     needs!("glib-networking");
     in_time(|| {
-        let (client, server) = strangers();
+        let (client, server) = before_handshake();
         client.connect_authorize_peer(|client, _| {
             client.master().close().expect("closed");
             let reader = Arc::new(Blocked::default());
@@ -151,7 +151,7 @@ fn a_panic_of_a_key_log_callback_fails_the_handshake() {
 fn a_coroutine_that_ends_while_the_peer_is_authorized_ends_the_handshake() {
     needs!("glib-networking");
     in_loop(|context| {
-        let (client, server) = strangers();
+        let (client, server) = before_handshake();
         let (wait, _unused) = ChannelSocket::pair().expect("a pair");
         let asked = Arc::new(AtomicBool::new(false));
         let note = asked.clone();
@@ -216,7 +216,7 @@ fn a_resumed_session_is_authorized_again() {
 fn a_thread_that_comes_while_the_peer_is_authorized_waits_for_the_answer() {
     needs!("glib-networking");
     in_time(|| {
-        let (client, server) = strangers();
+        let (client, server) = before_handshake();
         let reader = Arc::new(Blocked::default());
         let waits = reader.clone();
         client.connect_authorize_peer(move |_, _| {

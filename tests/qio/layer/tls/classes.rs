@@ -6,7 +6,7 @@ use glib::{ControlFlow, IOCondition};
 use proptest::prelude::*;
 use qio::{Access, ChannelCommand, ChannelSocket, ChannelTls, prelude::*};
 
-use super::fixtures::{friends, over};
+use super::fixtures::{connected, over};
 use crate::common::{
     FEW,
     classes::Drip,
@@ -186,7 +186,7 @@ proptest! {
 #[test]
 fn bytes_of_a_channel_below_that_was_given_back_count() {
     on_loop(|| async {
-        let (client, server) = friends();
+        let (client, server) = connected();
         // A layer over a layer: what was read of the lower one and given back is what the upper one
         // reads.
         let (below, other) = (client, server);

@@ -6,7 +6,7 @@ use futures_util::AsyncWriteExt as _;
 use glib::MainContext;
 use qio::{ChannelSocket, ChannelTls, Shutdown, prelude::*};
 
-use super::fixtures::{friends, handshake, over};
+use super::fixtures::{connected, handshake, over};
 use crate::common::{fill, in_time};
 
 fn tcp_pair() -> (ChannelSocket, ChannelSocket) {
@@ -52,7 +52,7 @@ fn a_writer_that_never_reads_loses_no_data() {
 #[test]
 fn nothing_is_left_to_be_sent_after_the_close_notify() {
     in_time(|| {
-        let (client, server) = friends();
+        let (client, server) = connected();
         client.bye().expect("said");
         client.set_blocking(false).expect("non-blocking");
         fill(&client.master());
@@ -103,7 +103,7 @@ fn no_close_notify_is_needed_after_that_of_a_peer_that_disconnected() {
 #[test]
 fn data_that_nothing_gets_is_an_error_of_the_close_notify() {
     in_time(|| {
-        let (client, server) = friends();
+        let (client, server) = connected();
         client.set_blocking(false).expect("non-blocking");
         fill(&client);
         server.bye().expect("said");

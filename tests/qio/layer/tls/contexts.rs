@@ -15,7 +15,7 @@ use gio::prelude::*;
 use glib::{ControlFlow, IOCondition};
 use qio::{ChannelTls, coroutine, prelude::*};
 
-use super::fixtures::strangers;
+use super::fixtures::before_handshake;
 use crate::common::{TIMEOUT, in_time, runner::Runner};
 
 /// Longer than all of it takes.
@@ -111,10 +111,10 @@ fn another_thread_performs_the_handshake_in_every_style() {
         });
         let there = receiver.recv_timeout(TIMEOUT).expect("it runs");
         for style in [Future, Coroutine, Callback] {
-            let (client, server) = strangers();
+            let (client, server) = before_handshake();
             let done = reported(&server);
             let agreed = start(&runner, &server, style, LONG, &gio::Cancellable::new());
-            client.handshake().expect("friends");
+            client.handshake().expect("connected");
             let agreed = agreed.recv_timeout(TIMEOUT).expect("it ends");
             agreed.unwrap_or_else(|e| panic!("{style:?}: {e}"));
             assert_eq!(*done.lock().expect("whole"), [there], "{style:?}");
@@ -127,16 +127,16 @@ fn a_deadline_holds_in_another_thread() {
     in_time(|| {
         let runner = Runner::new();
         for style in [Future, Coroutine] {
-            let (client, server) = strangers();
+            let (client, server) = before_handshake();
             let agreed = start(&runner, &server, style, SHORT, &gio::Cancellable::new());
             let agreed = agreed.recv_timeout(TIMEOUT).expect("it ends");
             let e = agreed.expect_err("no answer");
             assert_eq!(e.kind(), io::ErrorKind::TimedOut, "{style:?}: {e}");
             // Nothing was lost.
             let agreed = start(&runner, &server, style, LONG, &gio::Cancellable::new());
-            client.handshake().expect("friends");
+            client.handshake().expect("connected");
             let agreed = agreed.recv_timeout(TIMEOUT).expect("it ends");
-            agreed.expect("friends");
+            agreed.expect("connected");
         }
     });
 }
@@ -147,7 +147,7 @@ fn cancelling_from_here_ends_a_handshake_there() {
         let runner = Runner::new();
         for style in [Future, Coroutine] {
             for before in [true, false] {
-                let (_client, server) = strangers();
+                let (_client, server) = before_handshake();
                 let cancellable = gio::Cancellable::new();
                 if before {
                     cancellable.cancel();
@@ -168,7 +168,7 @@ fn closing_from_here_ends_a_handshake_there() {
     in_time(|| {
         let runner = Runner::new();
         for style in [Future, Coroutine, Callback] {
-            let (_client, server) = strangers();
+            let (_client, server) = before_handshake();
             let agreed = start(&runner, &server, style, LONG, &gio::Cancellable::new());
             server.close().expect("closed");
             let agreed = agreed.recv_timeout(TIMEOUT).expect("it ends");

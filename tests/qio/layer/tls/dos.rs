@@ -7,7 +7,7 @@ use futures_util::future;
 use glib::{ControlFlow, IOCondition, subclass::prelude::*};
 use qio::{ChannelSocket, ChannelTls, prelude::*};
 
-use super::fixtures::{client_creds, friends, handshake, server_creds, with};
+use super::fixtures::{client_creds, connected, handshake, server_creds, with};
 use crate::common::{
     after_ticks, alone::alone, classes::Stocked, in_loop, in_time, iterate_until, memory::growth,
     nonblocking_pair,
@@ -132,7 +132,7 @@ fn a_flood_is_waded_through_by_the_waiting_task() {
 fn input_of_a_peer_that_does_not_read_its_responses_is_suspended() {
     let name = "layer::tls::dos::input_of_a_peer_that_does_not_read_its_responses_is_suspended";
     alone(name, || {
-        drop(friends());
+        drop(connected());
         let growth = growth(ask_and_do_not_listen);
         // 256 KiB of answers, in a buffer that doubles, what the client is left with, and about 3
         // MiB of code that runs for the first time.
@@ -142,7 +142,7 @@ fn input_of_a_peer_that_does_not_read_its_responses_is_suspended() {
 
 fn ask_and_do_not_listen() {
     in_time(|| {
-        let (client, server) = friends();
+        let (client, server) = connected();
         client.set_blocking(false).expect("non-blocking");
         server.set_blocking(false).expect("non-blocking");
         let is_ready = |end: &ChannelTls, condition| {
@@ -176,7 +176,7 @@ fn ask_and_do_not_listen() {
 #[test]
 fn records_of_a_byte_are_data() {
     in_time(|| {
-        let (client, server) = friends();
+        let (client, server) = connected();
         thread::scope(|scope| {
             scope.spawn(|| {
                 for byte in 0..50_000_u32 {

@@ -6,7 +6,9 @@ use std::{cell::Cell, io, rc::Rc, sync::atomic::Ordering, thread, time::Duration
 use glib::{IOCondition, subclass::prelude::*};
 use qio::{ChannelTls, coroutine, prelude::*};
 
-use super::fixtures::{client_creds, friends, handshake, over, server_creds, strangers, with};
+use super::fixtures::{
+    before_handshake, client_creds, connected, handshake, over, server_creds, with,
+};
 use crate::common::{
     blocked::Blocked, classes::Breaking, fill, in_loop, in_time, iterate_until, nonblocking_pair,
 };
@@ -61,7 +63,7 @@ fn an_error_that_the_lower_channel_reports_once_reaches_all_waiters() {
 fn closing_does_not_report_what_the_user_did_not_write() {
     in_time(|| {
         // The responses to key updates stay pending.
-        let (client, server) = friends();
+        let (client, server) = connected();
         for end in [&client, &server] {
             end.set_blocking(false).expect("non-blocking");
         }
@@ -76,7 +78,7 @@ fn closing_does_not_report_what_the_user_did_not_write() {
         server.close().expect("nothing was written");
 
         // Data was written.
-        let (client, _server) = friends();
+        let (client, _server) = connected();
         client.set_blocking(false).expect("non-blocking");
         fill(&client.master());
         client.write(b"data").expect("encrypted");
@@ -88,7 +90,7 @@ fn closing_does_not_report_what_the_user_did_not_write() {
 fn closing_tls_in_tls_does_not_report_what_the_user_did_not_write() {
     in_time(|| {
         for writes in [false, true] {
-            let (outer_client, outer_server) = friends();
+            let (outer_client, outer_server) = connected();
             let (client, server) = over((outer_client.clone(), outer_server));
             handshake(&client, &server);
             for end in [&client, &outer_client] {
@@ -108,7 +110,7 @@ fn closing_tls_in_tls_does_not_report_what_the_user_did_not_write() {
 fn waiting_in_a_coroutine_inside_authorize_peer_is_an_error() {
     needs!("glib-networking");
     in_loop(|context| {
-        let (client, server) = strangers();
+        let (client, server) = before_handshake();
         let asked = Rc::new(Cell::new(false));
         client.connect_authorize_peer(|client, _| {
             assert!(coroutine::in_coroutine());

@@ -81,13 +81,13 @@ pub(super) fn with(
 }
 
 /// A client and a server over a pair of sockets, before the handshake.
-pub(crate) fn strangers() -> (ChannelTls, ChannelTls) {
+pub(crate) fn before_handshake() -> (ChannelTls, ChannelTls) {
     over(ChannelSocket::pair().expect("a pair"))
 }
 
 /// The same, after it.
-pub(super) fn friends() -> (ChannelTls, ChannelTls) {
-    let (client, server) = strangers();
+pub(super) fn connected() -> (ChannelTls, ChannelTls) {
+    let (client, server) = before_handshake();
     handshake(&client, &server);
     (client, server)
 }

@@ -15,7 +15,7 @@ use nix::{
 };
 use qio::{ChannelTls, NetListener, prelude::*};
 
-use super::fixtures::friends;
+use super::fixtures::connected;
 use crate::{common::alone::alone, hub::fork_with_threads::Tally};
 
 /// What a child does with what its parent has.
@@ -37,7 +37,7 @@ fn in_child(client: ChannelTls, server: ChannelTls, listener: &NetListener) {
 }
 
 fn beside_threads(forks: usize) -> Tally {
-    let (client, server) = friends();
+    let (client, server) = connected();
     let listener = NetListener::new();
     listener.open_port(0, 16).expect("open");
     let is_over = AtomicBool::new(false);

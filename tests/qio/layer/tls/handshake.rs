@@ -18,8 +18,8 @@ use glib::{ControlFlow, IOCondition};
 use qio::{ChannelSocket, ChannelTls, Shutdown, TlsCreds, TlsEndpoint, coroutine, prelude::*};
 
 use super::fixtures::{
-    NAME, authority, client_builder, client_cert, client_creds, friends, handshake, over,
-    server_builder, server_creds, strangers, try_handshake, with,
+    NAME, authority, before_handshake, client_builder, client_cert, client_creds, connected,
+    handshake, over, server_builder, server_creds, try_handshake, with,
 };
 use crate::common::{after_ticks, certs::Request, in_loop, in_time, iterate_until, on_loop};
 
@@ -108,24 +108,27 @@ fn negotiated_parameters_are_properties() {
 #[test]
 fn futures_perform_the_handshake_on_one_loop() {
     on_loop(|| async {
-        let (client, server) = strangers();
+        let (client, server) = before_handshake();
         let both = future::join(client.handshake_future(), server.handshake_future());
         let (here, there) = both.await;
-        here.and(there).expect("friends");
+        here.and(there).expect("connected");
     });
 }
 
 #[test]
 fn coroutines_perform_the_handshake_and_the_loop_runs() {
     in_loop(|context| {
-        let (client, server) = strangers();
+        let (client, server) = before_handshake();
         let ticks = after_ticks(|| ());
         let there = coroutine::spawn(move || server.handshake().map(|()| server));
         let here = coroutine::spawn(move || {
             // In blocking mode, by a read.
             client.read(&mut [0; 5]).map(|count| (client, count))
         });
-        let server = context.block_on(there).expect("no panic").expect("friends");
+        let server = context
+            .block_on(there)
+            .expect("no panic")
+            .expect("connected");
         server.write_all(b"hello").expect("written");
         let (_client, count) = context.block_on(here).expect("no panic").expect("read");
         assert_eq!(count, 5);
@@ -136,7 +139,7 @@ fn coroutines_perform_the_handshake_and_the_loop_runs() {
 #[test]
 fn watches_drive_a_handshake() {
     in_loop(|context| {
-        let (client, server) = strangers();
+        let (client, server) = before_handshake();
         let mut sources = Vec::new();
         for end in [&client, &server] {
             end.set_blocking(false).expect("non-blocking");
@@ -372,12 +375,12 @@ fn no_common_alpn_protocol_is_an_alert() {
 #[test]
 fn tls_in_tls_in_tls() {
     in_time(|| {
-        let (client, server) = over(over(friends()));
+        let (client, server) = over(over(connected()));
         crate::common::pattern::transfer_both_modes(&client, &server);
         assert_eq!(client.read_bytes(0).expect("nothing").len(), 0);
     });
     on_loop(|| async {
-        let (client, server) = over(over(friends()));
+        let (client, server) = over(over(connected()));
         crate::common::pattern::transfer_by_futures(&client, &server, true).await;
         crate::common::pattern::transfer_by_futures(&server, &client, false).await;
     });

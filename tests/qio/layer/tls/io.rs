@@ -14,7 +14,7 @@ use futures_util::{AsyncReadExt, AsyncWriteExt, future};
 use glib::{ControlFlow, IOCondition};
 use qio::{ChannelTls, Feature, ReadFlags, Shutdown, prelude::*};
 
-use super::fixtures::{friends, over, strangers};
+use super::fixtures::{before_handshake, connected, over};
 use crate::common::{
     FEW, fill, in_loop, in_time, iterate_until, iterations, nonblocking_pair, on_loop,
     pattern::{transfer, transfer_both_modes, transfer_by_futures},
@@ -24,7 +24,7 @@ use crate::common::{
 #[test]
 fn bytes_go_through_in_both_directions() {
     in_time(|| {
-        let (client, server) = friends();
+        let (client, server) = connected();
         client.write_all(b"question").expect("written");
         let mut got = [0; 8];
         server.read_all(&mut got).expect("read");
@@ -38,7 +38,7 @@ fn bytes_go_through_in_both_directions() {
 #[test]
 fn a_megabyte_goes_through_in_both_modes_and_directions() {
     in_time(|| {
-        let (client, server) = friends();
+        let (client, server) = connected();
         transfer_both_modes(&client, &server);
         transfer_both_modes(&server, &client);
     });
@@ -48,10 +48,10 @@ fn a_megabyte_goes_through_in_both_modes_and_directions() {
 fn the_first_write_and_the_first_read_perform_the_handshake() {
     in_time(|| {
         for blocking in [true, false] {
-            let (client, server) = strangers();
+            let (client, server) = before_handshake();
             transfer(&client, &server, blocking, |_| ());
             assert!(client.is_handshake_done() && server.is_handshake_done());
-            let (client, server) = strangers();
+            let (client, server) = before_handshake();
             transfer(&server, &client, blocking, |_| ());
         }
     });
@@ -60,7 +60,7 @@ fn the_first_write_and_the_first_read_perform_the_handshake() {
 #[test]
 fn futures_move_a_megabyte_on_one_loop() {
     on_loop(|| async {
-        let (client, server) = strangers();
+        let (client, server) = before_handshake();
         transfer_by_futures(&client, &server, false).await;
         transfer_by_futures(&server, &client, true).await;
     });
@@ -69,7 +69,7 @@ fn futures_move_a_megabyte_on_one_loop() {
 #[test]
 fn two_threads_read_and_write_at_each_end() {
     in_time(|| {
-        let (client, server) = friends();
+        let (client, server) = connected();
         thread::scope(|scope| {
             scope.spawn(|| transfer(&client, &server, true, |_| ()));
             scope.spawn(|| transfer(&server, &client, true, |_| ()));
@@ -80,7 +80,7 @@ fn two_threads_read_and_write_at_each_end() {
 #[test]
 fn streams_of_futures_go_through() {
     on_loop(|| async {
-        let (client, server) = strangers();
+        let (client, server) = before_handshake();
         let mut writer = client.async_stream();
         let text = vec![7; 300_000];
         let write = async {
@@ -98,7 +98,7 @@ fn streams_of_futures_go_through() {
 #[test]
 fn buffers_are_filled_and_emptied_in_order() {
     in_time(|| {
-        let (client, server) = friends();
+        let (client, server) = connected();
         let parts = [&b"one"[..], b"", b"two", b"three"].map(IoSlice::new);
         assert_eq!(client.writev(&parts).expect("written"), 11);
         let (mut a, mut b) = ([0; 4], [0; 20]);
@@ -111,7 +111,7 @@ fn buffers_are_filled_and_emptied_in_order() {
 #[test]
 fn many_small_buffers_share_a_record() {
     in_time(|| {
-        let (client, server) = friends();
+        let (client, server) = connected();
         let parts: Vec<_> = (0..900)
             .map(|_| IoSlice::new(b"seventeen bytes.."))
             .collect();
@@ -126,7 +126,7 @@ fn many_small_buffers_share_a_record() {
 #[test]
 fn a_peek_leaves_the_data() {
     in_time(|| {
-        let (client, server) = friends();
+        let (client, server) = connected();
         assert!(server.has_feature(Feature::READ_PEEK | Feature::SHUTDOWN));
         assert!(!server.has_feature(Feature::FD_PASS));
         client.write_all(b"look").expect("written");
@@ -142,7 +142,7 @@ fn a_peek_leaves_the_data() {
 #[test]
 fn without_data_a_read_would_block() {
     in_time(|| {
-        let (client, server) = friends();
+        let (client, server) = connected();
         client.set_blocking(false).expect("non-blocking");
         server.set_blocking(false).expect("non-blocking");
         let e = server.read(&mut [0; 8]).unwrap_err();
@@ -161,7 +161,7 @@ fn without_data_a_read_would_block() {
 #[test]
 fn a_watch_fires_for_bytes_that_are_decrypted_already() {
     in_loop(|context| {
-        let (client, server) = friends();
+        let (client, server) = connected();
         server.set_blocking(false).expect("non-blocking");
         client.write_all(b"0123456789").expect("written");
         server.read_all(&mut [0; 1]).expect("read");
@@ -189,7 +189,7 @@ fn a_watch_fires_for_bytes_that_are_decrypted_already() {
 #[test]
 fn an_idle_watch_does_not_spin() {
     in_loop(|context| {
-        let (client, server) = friends();
+        let (client, server) = connected();
         settle(context);
         let source = server.add_watch_source_local(
             IOCondition::IN,
@@ -205,7 +205,7 @@ fn an_idle_watch_does_not_spin() {
 #[test]
 fn a_watch_on_both_directions_reports_which() {
     in_loop(|context| {
-        let (client, server) = friends();
+        let (client, server) = connected();
         let reported = std::rc::Rc::new(std::cell::Cell::new(IOCondition::empty()));
         let note = reported.clone();
         let both = IOCondition::IN | IOCondition::OUT;
@@ -227,7 +227,7 @@ fn a_watch_on_both_directions_reports_which() {
 #[test]
 fn a_wait_returns_for_bytes_that_are_decrypted_already() {
     in_time(|| {
-        let (client, server) = friends();
+        let (client, server) = connected();
         client.write_all(b"ab").expect("written");
         server.read_all(&mut [0]).expect("read");
         assert_eq!(
@@ -240,7 +240,7 @@ fn a_wait_returns_for_bytes_that_are_decrypted_already() {
 #[test]
 fn fd_handlers_run_until_all_is_read() {
     in_loop(|context| {
-        let (client, server) = friends();
+        let (client, server) = connected();
         server.set_blocking(false).expect("non-blocking");
         let count = std::sync::Arc::new(AtomicU32::new(0));
         let (counted, reader) = (count.clone(), server.clone());
@@ -262,7 +262,7 @@ fn fd_handlers_run_until_all_is_read() {
 #[test]
 fn a_dropped_read_loses_nothing() {
     on_loop(|| async {
-        let (client, server) = friends();
+        let (client, server) = connected();
         let (mut first, mut second) = ([0; 8], [0; 8]);
         client.write_all_future(b"four").await.expect("written");
         let moment = Duration::from_millis(20);
@@ -296,7 +296,7 @@ fn what_a_write_has_left_is_sent_by_the_loop() {
 #[test]
 fn a_half_close_is_the_end_of_one_direction() {
     in_time(|| {
-        let (client, server) = friends();
+        let (client, server) = connected();
         client.write_all(b"last words").expect("written");
         client.shutdown(Shutdown::Write).expect("shut down");
         let e = client.write(b"more").unwrap_err();
@@ -314,13 +314,13 @@ fn a_half_close_is_the_end_of_one_direction() {
 #[test]
 fn close_notify_is_a_clean_end_and_a_cut_is_not() {
     in_time(|| {
-        let (client, server) = friends();
+        let (client, server) = connected();
         client.bye().expect("said");
         assert_eq!(server.read(&mut [0]).expect("a clean end"), 0);
         server.write_all(b"x").expect("it is only their end");
         client.read_all(&mut [0]).expect("reading goes on");
 
-        let (client, server) = friends();
+        let (client, server) = connected();
         client.write_all(b"cut he").expect("written");
         let master = client.master();
         master.shutdown(Shutdown::Write).expect("shut down");
@@ -360,7 +360,7 @@ fn close_notify_is_a_clean_end_and_a_cut_is_not() {
 #[test]
 fn a_channel_that_is_dropped_sends_close_notify() {
     in_time(|| {
-        let (client, server) = friends();
+        let (client, server) = connected();
         drop(client);
         assert_eq!(server.read(&mut [0]).expect("a clean end"), 0);
     });
@@ -369,7 +369,7 @@ fn a_channel_that_is_dropped_sends_close_notify() {
 #[test]
 fn closing_wakes_a_blocked_reader() {
     in_time(|| {
-        let (client, server) = friends();
+        let (client, server) = connected();
         let blocked = crate::common::blocked::Blocked::default();
         thread::scope(|scope| {
             let reader = scope.spawn(|| {
@@ -389,7 +389,7 @@ fn closing_wakes_a_blocked_reader() {
 #[test]
 fn closing_the_channel_below_wakes_a_blocked_reader() {
     in_time(|| {
-        let (client, server) = friends();
+        let (client, server) = connected();
         let blocked = crate::common::blocked::Blocked::default();
         thread::scope(|scope| {
             let reader = scope.spawn(|| {
@@ -412,7 +412,7 @@ fn closing_the_channel_below_wakes_a_blocked_reader() {
 #[test]
 fn closing_with_data_unsent_is_an_error() {
     in_time(|| {
-        let (client, _server) = friends();
+        let (client, _server) = connected();
         client.set_blocking(false).expect("non-blocking");
         fill(&client);
         let e = client.close().unwrap_err();

@@ -9,14 +9,14 @@ use std::{
 use gio::TlsProtocolVersion;
 use qio::{ChannelSocket, prelude::*};
 
-use super::fixtures::{client_builder, friends, handshake, server_creds, strangers, with};
+use super::fixtures::{before_handshake, client_builder, connected, handshake, server_creds, with};
 use crate::common::{in_time, pattern::transfer};
 
 #[test]
 fn keys_change_under_load_in_both_directions() {
     in_time(|| {
         for blocking in [true, false] {
-            let (client, server) = friends();
+            let (client, server) = connected();
             let over = AtomicBool::new(false);
             thread::scope(|scope| {
                 scope.spawn(|| {
@@ -44,7 +44,7 @@ fn keys_change_under_load_in_both_directions() {
 #[test]
 fn keys_stay_without_tls_13() {
     in_time(|| {
-        let (client, _server) = strangers();
+        let (client, _server) = before_handshake();
         client.set_blocking(false).expect("non-blocking");
         let e = client.update_keys(true).unwrap_err();
         assert_eq!(e.kind(), io::ErrorKind::WouldBlock, "{e}");

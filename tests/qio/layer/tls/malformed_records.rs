@@ -7,7 +7,9 @@ use gio::TlsError;
 use openssl::x509::X509;
 use qio::{ChannelSocket, ChannelTls, Shutdown, prelude::*};
 
-use super::fixtures::{NAME, client_creds, friends, handshake, over, server_creds, strangers};
+use super::fixtures::{
+    NAME, before_handshake, client_creds, connected, handshake, over, server_creds,
+};
 use crate::common::{alone::alone, in_time, memory::growth, nonblocking_pair, on_loop};
 
 /// Both kinds of ends, each with a peer that does not speak TLS.
@@ -112,7 +114,7 @@ fn claims_of_16_mebibytes_cost_nothing() {
     let name = "layer::tls::malformed_records::claims_of_16_mebibytes_cost_nothing";
     alone(name, || {
         // What is made once is there, and so are the buffers of sockets' and threads'.
-        drop(friends());
+        drop(connected());
         claim_16_mebibytes();
         let growth = growth(claim_16_mebibytes);
         assert!(growth < 1 << 20, "{growth} bytes");
@@ -170,7 +172,7 @@ fn silence_is_cut_at_the_deadline() {
 #[test]
 fn a_record_that_was_changed_is_an_error() {
     in_time(|| {
-        let (client, server) = friends();
+        let (client, server) = connected();
         client
             .master()
             .write_all(&[23, 3, 3, 0, 40])
@@ -194,7 +196,7 @@ fn a_record_that_was_changed_is_an_error() {
 #[test]
 fn what_came_before_a_broken_record_is_read_first() {
     in_time(|| {
-        let (client, server) = friends();
+        let (client, server) = connected();
         client.write_all(b"good").expect("written");
         client.master().write_all(&[99; 30]).expect("written");
         let mut got = [0; 64];
@@ -224,7 +226,7 @@ fn close_notify_in_mid_handshake_is_the_end() {
 fn what_others_have_left_in_openssl_is_not_ours() {
     in_time(|| {
         let left = X509::from_pem(b"no certificate").unwrap_err();
-        let (client, server) = strangers();
+        let (client, server) = before_handshake();
         server.set_blocking(false).expect("non-blocking");
         left.put();
         // What is polled here is in a context that this thread has.

@@ -172,7 +172,7 @@ fn s_client_talks_to_us() {
             let mut client = Client::start(&directory, &creds, &arguments);
             let mut stdin = client.stdin();
             let server = client.server.clone();
-            server.handshake().expect("friends");
+            server.handshake().expect("connected");
             let expected = match version {
                 "-tls1_2" => TlsProtocolVersion::Tls12,
                 _ => TlsProtocolVersion::Tls13,
@@ -212,7 +212,7 @@ fn s_client_updates_its_keys_and_ours() {
         // `K` at the beginning of a line asks for our keys as well; `-quiet` would send it.
         let mut client = Client::start(&directory, &server_creds(), &arguments);
         let server = client.server.clone();
-        server.handshake().expect("friends");
+        server.handshake().expect("connected");
         let mut stdin = client.stdin();
         for round in 0..20_u8 {
             server.update_keys(round % 2 == 0).expect("new keys");
@@ -238,7 +238,7 @@ fn s_client_resumes_a_session() {
                 let arguments = [version, "-servername", NAME, option, "session.pem"];
                 let mut client = Client::start(&directory, &creds, &arguments);
                 let server = client.server.clone();
-                server.handshake().expect("friends");
+                server.handshake().expect("connected");
                 assert_eq!(server.is_resumed(), resumed, "{version}");
                 server.write_all(b"a word").expect("written");
                 let mut stdin = client.stdin();
@@ -271,7 +271,7 @@ fn we_talk_to_s_server_through_pipes() {
             let command = ["socat", "-", target.as_str()];
             let command = ChannelCommand::new_spawn(command, Access::ReadWrite).expect("socat");
             let client = ChannelTls::new_client(&command, &creds, NAME).expect("a client");
-            client.handshake().expect("friends");
+            client.handshake().expect("connected");
             assert_eq!(client.alpn_protocol().as_deref(), Some("rev"));
             for line in [&b"desserts\n"[..], b"drawer\n"] {
                 client.write_all(line).expect("written");

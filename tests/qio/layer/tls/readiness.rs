@@ -5,7 +5,7 @@ use std::{cell::Cell, future::poll_fn, io, rc::Rc, task::Poll, thread};
 use glib::{ControlFlow, IOCondition};
 use qio::{ChannelTls, Shutdown, prelude::*};
 
-use super::fixtures::{NAME, client_creds, friends, handshake, over, strangers};
+use super::fixtures::{NAME, before_handshake, client_creds, connected, handshake, over};
 use crate::common::{
     FEW, blocked::Blocked, fill, in_loop, in_time, iterate_until, iterations, nonblocking_pair,
     settle,
@@ -14,7 +14,7 @@ use crate::common::{
 #[test]
 fn half_a_record_does_not_make_a_watch_spin() {
     in_loop(|context| {
-        let (client, server) = friends();
+        let (client, server) = connected();
         server.set_blocking(false).expect("non-blocking");
         let half = [23, 3, 3, 0, 40, 1, 2, 3];
         client.master().write_all(&half).expect("written");
@@ -56,9 +56,9 @@ fn assert_end_is_reported((client, server): (ChannelTls, ChannelTls), context: &
 #[test]
 fn an_end_is_reported_while_there_is_data() {
     in_loop(|context| {
-        assert_end_is_reported(friends(), context);
+        assert_end_is_reported(connected(), context);
         let (client, server) = in_time(|| {
-            let (client, server) = over(friends());
+            let (client, server) = over(connected());
             handshake(&client, &server);
             (client, server)
         });
@@ -69,7 +69,7 @@ fn an_end_is_reported_while_there_is_data() {
 #[test]
 fn a_handshake_continues_in_another_context() {
     in_loop(|context| {
-        let (client, server) = strangers();
+        let (client, server) = before_handshake();
         let handshaking = client.clone();
         let handshaking = qio::spawn_local(async move { handshaking.handshake_future().await });
         settle(context);
@@ -114,7 +114,7 @@ fn while_output_is_blocked<T: Send>(
     begin: impl FnOnce(&ChannelTls),
     act: impl FnOnce(&ChannelTls) -> io::Result<T> + Send,
 ) -> T {
-    let (client, server) = friends();
+    let (client, server) = connected();
     client.set_blocking(false).expect("non-blocking");
     fill(&client);
     client.set_blocking(true).expect("blocking");
@@ -196,7 +196,7 @@ fn a_flush_in_a_handshake_hears_the_peer_and_does_not_spin() {
 fn a_wait_is_woken_beside_a_task_that_always_has_something_to_do() {
     in_loop(|context| {
         const BYTES: usize = 3;
-        let (client, server) = friends();
+        let (client, server) = connected();
         let taken = Rc::new(Cell::new(0));
         let (counted, seen) = (taken.clone(), taken.clone());
         let busy = qio::spawn_local(async move {

@@ -8,7 +8,7 @@ use qio::{
     relay_future,
 };
 
-use super::fixtures::{friends, handshake, over};
+use super::fixtures::{connected, handshake, over};
 use crate::common::{fill, in_loop, in_time, iterate_until, settle};
 
 /// Connected ends of which the server can send a few records to the client, none of which
@@ -72,7 +72,7 @@ fn close_notify_waits_until_the_lower_channel_takes_it() {
 #[test]
 fn no_error_is_reported_after_close_notify_of_a_peer_that_disconnected() {
     in_loop(|context| {
-        let (client, server) = friends();
+        let (client, server) = connected();
         let (user, target) = ChannelSocket::pair().expect("a pair");
         client.write_all(b"all there is").expect("written");
         client.close().expect("closed");
@@ -89,7 +89,7 @@ fn no_error_is_reported_after_close_notify_of_a_peer_that_disconnected() {
 #[test]
 fn a_peer_that_disconnected_before_it_got_all_is_an_error() {
     in_time(|| {
-        let (client, server) = friends();
+        let (client, server) = connected();
         let (user, target) = ChannelSocket::pair().expect("a pair");
         user.set_blocking(false).expect("set");
         fill(&user);

@@ -12,7 +12,7 @@ use futures_util::{FutureExt as _, future};
 use glib::MainContext;
 use qio::{ChannelSocket, ChannelTls, Shutdown, prelude::*};
 
-use super::fixtures::{friends, handshake, over};
+use super::fixtures::{connected, handshake, over};
 use crate::common::{
     blocked::Blocked, in_loop, in_time, iterate_until, nonblocking_pair, on_loop, settle,
 };
@@ -46,7 +46,7 @@ fn read_in_a_context(channel: &ChannelTls, count: &AtomicUsize) {
 #[test]
 fn readers_in_several_contexts_and_a_blocking_one_share_what_comes() {
     in_time(|| {
-        let (client, server) = friends();
+        let (client, server) = connected();
         let count = AtomicUsize::new(0);
         let sizes = (0..3_000).map(|i| 1 + i * 7 % 11);
         let sent: usize = sizes.clone().sum();
@@ -78,7 +78,7 @@ fn readers_in_several_contexts_and_a_blocking_one_share_what_comes() {
 #[test]
 fn two_contexts_take_turns_at_both_ends() {
     in_time(|| {
-        let (client, server) = friends();
+        let (client, server) = connected();
         let play = |channel: &ChannelTls, begins: bool| {
             let context = MainContext::new();
             let body = || {
@@ -169,7 +169,7 @@ fn a_blocking_call_on_a_loop_s_end_sees_what_the_loop_has_not() {
 #[test]
 fn a_task_is_reported_what_another_thread_has_decrypted() {
     in_loop(|context| {
-        let (client, server) = friends();
+        let (client, server) = connected();
         server.set_blocking(false).expect("non-blocking");
         let done = Rc::new(Cell::new(false));
         let (reader, note) = (server.clone(), done.clone());
@@ -188,7 +188,7 @@ fn a_task_is_reported_what_another_thread_has_decrypted() {
 #[test]
 fn two_blocked_threads_share_a_record() {
     in_time(|| {
-        let (client, server) = friends();
+        let (client, server) = connected();
         for _ in 0..100 {
             let readers = [Blocked::default(), Blocked::default()];
             thread::scope(|scope| {
@@ -249,7 +249,7 @@ fn two_blocked_threads_share_what_the_layer_below_holds() {
 fn a_reader_without_budget_is_woken_for_the_rest_of_the_records() {
     in_time(|| {
         for _ in 0..25 {
-            let (client, server) = friends();
+            let (client, server) = connected();
             for _ in 0..2_000 {
                 server.update_keys(false).expect("new keys");
             }
@@ -279,7 +279,7 @@ fn in_a_context<F: Future<Output = bool>>(mut act: impl FnMut() -> F) {
 fn every_caller_returns_when_it_ends_in_the_middle() {
     in_time(|| {
         for round in 0..24 {
-            let (client, server) = friends();
+            let (client, server) = connected();
             let through = &AtomicUsize::new(0);
             let going = move |count: std::io::Result<usize>| {
                 let count = count.unwrap_or(0);

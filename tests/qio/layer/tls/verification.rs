@@ -47,8 +47,8 @@ fn ends(client: &TlsCreds, server: &TlsCreds) -> (ChannelTls, ChannelTls) {
 }
 
 fn trusts_nothing() -> TlsCreds {
-    let stranger = Request::authority("stranger").signed_by_itself();
-    let builder = TlsCreds::builder(TlsEndpoint::Client).trust_pem(stranger.pem);
+    let unknown_ca = Request::authority("unknown_ca").signed_by_itself();
+    let builder = TlsCreds::builder(TlsEndpoint::Client).trust_pem(unknown_ca.pem);
     builder.build().expect("good credentials")
 }
 
@@ -91,7 +91,9 @@ fn the_errors_of_a_certificate_are_flags() {
             assert_eq!(property, errors, "{what}");
         }
         let (client, server) = ends(&trusts_nothing(), &server_creds());
-        try_handshake(&client, &server).0.expect_err("a stranger");
+        try_handshake(&client, &server)
+            .0
+            .expect_err("an unknown CA");
         assert_eq!(
             client.peer_certificate_errors(),
             TlsCertificateFlags::UNKNOWN_CA
@@ -108,8 +110,8 @@ fn a_handler_decides_on_a_certificate_with_all_its_errors() {
         for version in VERSIONS {
             for accepts in [true, false] {
                 let client = TlsCreds::builder(TlsEndpoint::Client).max_version(version);
-                let stranger = Request::authority("stranger").signed_by_itself();
-                let client = client.trust_pem(stranger.pem).build().expect("good");
+                let unknown_ca = Request::authority("unknown_ca").signed_by_itself();
+                let client = client.trust_pem(unknown_ca.pem).build().expect("good");
                 let (client, server) = ends(&client, &server);
                 let seen = Arc::new(Mutex::new(Vec::new()));
                 let log = seen.clone();
@@ -191,8 +193,8 @@ fn a_connection_that_a_handler_has_accepted_is_not_resumed() {
     in_time(|| {
         for version in VERSIONS {
             let client = TlsCreds::builder(TlsEndpoint::Client).max_version(version);
-            let stranger = Request::authority("stranger").signed_by_itself();
-            let creds = client.trust_pem(stranger.pem).build().expect("good");
+            let unknown_ca = Request::authority("unknown_ca").signed_by_itself();
+            let creds = client.trust_pem(unknown_ca.pem).build().expect("good");
             let there = server_creds();
             for _ in 0..2 {
                 let (client, server) = ends(&creds, &there);
@@ -211,8 +213,8 @@ fn a_server_sends_an_alert_to_a_client_whose_certificate_does_not_verify() {
     in_time(|| {
         for version in VERSIONS {
             let asking = server_builder().client_certificates(TlsAuthenticationMode::Required);
-            let stranger = Request::authority("stranger").signed_by_itself();
-            let cert = Request::client("client").signed_by(&stranger);
+            let unknown_ca = Request::authority("unknown_ca").signed_by_itself();
+            let cert = Request::client("client").signed_by(&unknown_ca);
             let client = client_builder()
                 .max_version(version)
                 .certificate_pem(cert.pem, cert.key)
@@ -220,7 +222,7 @@ fn a_server_sends_an_alert_to_a_client_whose_certificate_does_not_verify() {
                 .expect("good");
             let (client, server) = ends(&client, &asking.build().expect("good"));
             let (here, there) = try_handshake(&client, &server);
-            there.expect_err("a stranger");
+            there.expect_err("an unknown CA");
             assert_eq!(
                 server.peer_certificate_errors(),
                 TlsCertificateFlags::UNKNOWN_CA

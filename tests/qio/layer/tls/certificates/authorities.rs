@@ -32,7 +32,7 @@ fn another_authority() {
             ClientRefuses(untrusted, "unknown ca"),
         );
         expect(
-            "the client a stranger",
+            "the client of an unknown CA",
             &end(&other, &GOOD.client),
             &end(&GOOD.authority, &GOOD.server),
             NAME,
@@ -44,7 +44,7 @@ fn another_authority() {
             ..end(&other, &of_other)
         };
         expect(
-            "the server a stranger",
+            "the server of an unknown CA",
             &both,
             &end(&GOOD.authority, &GOOD.server),
             NAME,

@@ -66,13 +66,13 @@ fn a_server_asks_for_certificates_as_it_is_reported() {
     refused(answered, "peer did not return a certificate");
     refused(asked, "the peer sent the alert \"certificate required\"");
     // What is shown must be good, even where nothing has to be.
-    let stranger = Request::authority("another CA").signed_by_itself();
-    let bad = Request::client("stranger").signed_by(&stranger);
+    let unknown_ca = Request::authority("another CA").signed_by_itself();
+    let bad = Request::client("unknown_ca").signed_by(&unknown_ca);
     let (asked, answered) = connect(&shows(&certs, &bad), &asks(&certs, Requested), NAME);
     refused(
         answered,
         "unable to get local issuer certificate: \
-         C=UK,CN=stranger was issued by C=UK,CN=another CA",
+         C=UK,CN=unknown_ca was issued by C=UK,CN=another CA",
     );
     refused(asked, "the peer sent the alert \"unknown ca\"");
 }

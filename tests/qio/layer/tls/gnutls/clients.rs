@@ -79,7 +79,7 @@ fn they_show_certificates_and_megabytes_go_both_ways() {
             let mut client = Client::start(files(), &trusting(&arguments));
             let server = client.server(&asking.build().expect("good"));
             assert_eq!(server.hostname(), None, "no name was requested yet");
-            server.handshake().expect("friends");
+            server.handshake().expect("connected");
             assert_eq!(server.protocol_version(), version);
             assert_eq!(server.alpn_protocol().as_deref(), Some("echo"));
             assert_eq!(server.hostname().as_deref(), Some(NAME));
@@ -140,7 +140,7 @@ fn they_get_new_keys_but_no_second_handshake() {
         let arguments = ["--rehandshake", "--priority", &priority];
         let mut client = Client::start(files(), &trusting(&arguments));
         let server = client.server(&server_creds());
-        server.handshake().expect("friends");
+        server.handshake().expect("connected");
         exchange(&mut client, &server);
         let said = client.said();
         assert!(said.contains("ReHandshake was completed"), "{said}");
@@ -149,7 +149,7 @@ fn they_get_new_keys_but_no_second_handshake() {
         let arguments = ["--rehandshake", "--priority", &priority];
         let mut client = Client::start(files(), &trusting(&arguments));
         let server = client.server(&server_creds());
-        server.handshake().expect("friends");
+        server.handshake().expect("connected");
         // gnutls-cli 3.7 asks again and again, and then gives up.
         let end = server.read(&mut [0]);
         match end {
@@ -175,7 +175,7 @@ fn they_change_keys_in_the_middle() {
         let arguments = ["--inline-commands", "--priority", &priority];
         let mut client = Client::start(files(), &trusting(&arguments));
         let server = client.server(&server_creds());
-        server.handshake().expect("friends");
+        server.handshake().expect("connected");
         let mut input = client.input();
         for round in 0..2 {
             // For both ends, and for its own only.
@@ -213,14 +213,14 @@ fn they_go_on_with_a_session() {
             let arguments = ["--resume", "--waitresumption", "--priority", &priority];
             let mut client = Client::start(files(), &trusting(&arguments));
             let server = client.server(&creds);
-            server.handshake().expect("friends");
+            server.handshake().expect("connected");
             assert!(!server.is_resumed());
             // With TLS 1.3 the ticket goes with the first data.
             server.write_all(b"hello\n").expect("written");
             assert_eq!(server.read(&mut [0]).expect("a clean end"), 0);
             drop(server);
             let server = client.server(&creds);
-            server.handshake().expect("friends");
+            server.handshake().expect("connected");
             assert!(server.is_resumed(), "{version:?}");
             assert_eq!(server.hostname().as_deref(), Some(NAME));
             exchange(&mut client, &server);
@@ -238,7 +238,7 @@ fn they_may_ask_for_no_name_and_no_protocol() {
         let creds = creds.expect("good");
         let mut client = Client::start(files(), &trusting(&["--disable-sni"]));
         let server = client.server(&creds);
-        server.handshake().expect("friends");
+        server.handshake().expect("connected");
         assert_eq!((server.hostname(), server.alpn_protocol()), (None, None));
 
         let mut client = Client::start(files(), &trusting(&["--alpn", "other"]));
@@ -276,7 +276,7 @@ fn they_end_at_any_time() {
             let priority = priority(version);
             let mut client = Client::start(files(), &trusting(&["--priority", &priority]));
             let server = client.server(&server_creds());
-            server.handshake().expect("friends");
+            server.handshake().expect("connected");
             let mut input = client.input();
             input.write_all(b"last words").expect("taken");
             server.read_all(&mut [0; 10]).expect("read");

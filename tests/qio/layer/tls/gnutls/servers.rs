@@ -68,7 +68,7 @@ fn they_ask_for_certificates_and_send_megabytes_back() {
             let mut server = server(version, &arguments);
             let creds = with_certificate().alpn_protocols(["other", "echo"]).build();
             let client = server.client(&creds.expect("good"), Some(NAME));
-            client.handshake().expect("friends");
+            client.handshake().expect("connected");
             assert_eq!(client.protocol_version(), version);
             assert_eq!(client.alpn_protocol().as_deref(), Some("echo"));
             let shown = client.peer_certificate().expect("a server shows one");
@@ -115,7 +115,7 @@ fn programs_refuse_our_ends_with_alerts() {
 fn untrusted_programs_are_refused_with_alerts() {
     needs!("gnutls-bin");
     in_time(|| {
-        let stranger = TlsCreds::builder(TlsEndpoint::Client)
+        let unknown_ca = TlsCreds::builder(TlsEndpoint::Client)
             .trust_pem(client_cert().pem.as_str())
             .verify_on_load(false)
             .build()
@@ -131,7 +131,7 @@ fn untrusted_programs_are_refused_with_alerts() {
                 (creds(), "other.test", other_name.as_str()),
                 (creds(), "127.0.0.2", &other_address),
                 (
-                    stranger.clone(),
+                    unknown_ca.clone(),
                     NAME,
                     "unable to get local issuer certificate: \
                      C=UK,CN=server was issued by C=UK,CN=authority",
@@ -174,7 +174,7 @@ fn they_change_their_keys_but_get_no_second_handshake() {
         echo_all(&client);
         let mut older = server(Tls12, &[]);
         let client = older.client(&creds(), Some(NAME));
-        client.handshake().expect("friends");
+        client.handshake().expect("connected");
         ask_again(&client);
         // gnutls-serv 3.7 takes the answer for an error, and leaves.
         if let Err(e) = echo(&client, b"hello\n") {
@@ -193,7 +193,7 @@ fn we_go_on_with_a_session_of_theirs() {
                 let creds = creds();
                 for round in 0..3 {
                     let client = server.client(&creds, Some(NAME));
-                    client.handshake().expect("friends");
+                    client.handshake().expect("connected");
                     echo(&client, b"hello\n").expect("they are");
                     let possible = version == Tls12 || more.is_empty();
                     assert_eq!(
@@ -217,7 +217,7 @@ fn they_end_at_any_time() {
         for version in [Tls12, Tls13] {
             let mut server = server(version, &[]);
             let client = server.client(&creds(), Some(NAME));
-            echo(&client, b"hello\n").expect("friends");
+            echo(&client, b"hello\n").expect("connected");
             drop(server);
             let e = client.read(&mut [0]).expect_err("it is gone");
             assert!(qio::to_glib_error(&e).matches(TlsError::Eof), "{e}");

@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn a_timeout_of_a_handshake_leaves_it_to_the_next_call() {
     on_loop(|| async {
-        let (client, server) = strangers();
+        let (client, server) = before_handshake();
         let e = client
             .handshake_future()
             .or_timeout(Duration::from_millis(20))
@@ -28,7 +28,7 @@ fn a_timeout_of_a_handshake_leaves_it_to_the_next_call() {
 #[test]
 fn closing_ends_a_handshake() {
     in_time(|| {
-        let (client, _server) = strangers();
+        let (client, _server) = before_handshake();
         let blocked = crate::common::blocked::Blocked::default();
         thread::scope(|scope| {
             let handshaking = scope.spawn(|| {
@@ -42,7 +42,7 @@ fn closing_ends_a_handshake() {
         });
     });
     on_loop(|| async {
-        let (client, _server) = strangers();
+        let (client, _server) = before_handshake();
         let closer = client.clone();
         let close = async move {
             thread::spawn(move || closer.close())
@@ -72,7 +72,7 @@ fn pending_handshake_messages_are_no_error_of_close() {
 #[test]
 fn shutting_down_ends_a_handshake() {
     in_time(|| {
-        let (client, server) = strangers();
+        let (client, server) = before_handshake();
         let blocked = crate::common::blocked::Blocked::default();
         thread::scope(|scope| {
             let handshaking = scope.spawn(|| {

@@ -18,7 +18,7 @@ const IN: IOCondition = IOCondition::IN;
 const NVAL: IOCondition = IOCondition::NVAL;
 
 /// What waits, and what it has got.
-struct Crowd {
+struct Waiters {
     runners: [Runner; 3],
     results: mpsc::Receiver<(&'static str, io::Result<IOCondition>)>,
     blocked: Option<thread::JoinHandle<()>>,
@@ -27,7 +27,7 @@ struct Crowd {
 /// In each context a future and a watch, and a blocked thread.
 const WAITERS: usize = 7;
 
-impl Crowd {
+impl Waiters {
     /// Begins to wait, with `settled` until all wait.
     fn new(runners: [Runner; 3], channel: &ChannelSocket, settled: bool) -> Self {
         let (sender, results) = mpsc::channel();
@@ -113,9 +113,9 @@ fn closing_wakes_what_waits_in_three_contexts_and_a_thread() {
     in_time(|| {
         often(|runners, settled| {
             let (a, _b) = ChannelSocket::pair().expect("a socketpair");
-            let crowd = Crowd::new(runners, &a, settled);
+            let waiters = Waiters::new(runners, &a, settled);
             let closes = thread::spawn(move || a.close().expect("closed"));
-            let runners = crowd.check("close", |result| match result {
+            let runners = waiters.check("close", |result| match result {
                 Ok(got) => *got == NVAL,
                 // One that had not begun.
                 Err(e) => !settled && e.kind() == ErrorKind::NotConnected,
@@ -131,10 +131,10 @@ fn shutting_down_wakes_what_waits_in_three_contexts_and_a_thread() {
     in_time(|| {
         often(|runners, settled| {
             let (a, _b) = ChannelSocket::pair().expect("a socketpair");
-            let crowd = Crowd::new(runners, &a, settled);
+            let waiters = Waiters::new(runners, &a, settled);
             let ended = a.clone();
             let ends = thread::spawn(move || ended.shutdown(Shutdown::Read).expect("shut down"));
-            let runners = crowd.check("shutdown", |result| {
+            let runners = waiters.check("shutdown", |result| {
                 result.as_ref().is_ok_and(|got| got.contains(IN))
             });
             ends.join().expect("no panic");
@@ -150,7 +150,7 @@ fn moving_to_another_context_keeps_what_waits_in_three_contexts_and_a_thread() {
         let others = [Runner::new(), Runner::new()];
         often(|runners, settled| {
             let (a, b) = ChannelSocket::pair().expect("a socketpair");
-            let crowd = Crowd::new(runners, &a, settled);
+            let waiters = Waiters::new(runners, &a, settled);
             let (moved, contexts) = (a.clone(), others.each_ref().map(|it| it.context.clone()));
             let moves = thread::spawn(move || {
                 for context in &contexts {
@@ -161,13 +161,13 @@ fn moving_to_another_context_keeps_what_waits_in_three_contexts_and_a_thread() {
             });
             if settled {
                 moves.join().expect("no panic");
-                assert!(crowd.is_quiet(), "there is nothing");
+                assert!(waiters.is_quiet(), "there is nothing");
                 b.write_all(b"x").expect("space");
             } else {
                 b.write_all(b"x").expect("space");
                 moves.join().expect("no panic");
             }
-            let runners = crowd.check("move", |result| matches!(result, Ok(got) if *got == IN));
+            let runners = waiters.check("move", |result| matches!(result, Ok(got) if *got == IN));
             a.detach_context();
             runners
         });
@@ -177,12 +177,12 @@ fn moving_to_another_context_keeps_what_waits_in_three_contexts_and_a_thread() {
 #[test]
 fn a_fork_leaves_what_waits_in_three_contexts_and_a_thread_alone() {
     alone(
-        "hub::crowd::a_fork_leaves_what_waits_in_three_contexts_and_a_thread_alone",
+        "hub::concurrent_waiters::a_fork_leaves_what_waits_in_three_contexts_and_a_thread_alone",
         || {
             let mut runners = [Runner::new(), Runner::new(), Runner::new()];
             for _ in 0..20 {
                 let (a, b) = ChannelSocket::pair().expect("a socketpair");
-                let crowd = Crowd::new(runners, &a, true);
+                let waiters = Waiters::new(runners, &a, true);
                 let theirs = (a.clone(), b.clone());
                 let forks = thread::spawn(move || {
                     in_child(|| {
@@ -203,7 +203,7 @@ fn a_fork_leaves_what_waits_in_three_contexts_and_a_thread_alone() {
                 });
                 forks.join().expect("no panic");
                 b.write_all(b"x").expect("space");
-                runners = crowd.check("fork", |result| {
+                runners = waiters.check("fork", |result| {
                     // The byte of the child was there for a moment.
                     matches!(result, Ok(got) if *got == IN)
                 });
