@@ -59,7 +59,7 @@ pub trait ChannelExt: IsA<Channel> + 'static {
         self.features().contains(feature)
     }
 
-    /// Adds a feature: for classes, when an instance finds out that it has one.
+    /// Adds a feature: for classes, when an instance detects that it has one.
     #[doc(alias = "qio_channel_set_feature")]
     fn set_feature(&self, feature: Feature) {
         self.as_ref().add_features(feature);

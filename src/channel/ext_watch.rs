@@ -231,7 +231,7 @@ pub trait ChannelWatchExt: IsA<Channel> + 'static {
     /// Creates a watch on a descriptor that reports both directions.
     ///
     /// For classes that override [`create_watch`](super::ChannelImpl::create_watch). The descriptor
-    /// must stay open while the source lives; a negative one makes a watch that fires `NVAL`.
+    /// must stay open while the source exists; a negative one makes a watch that fires `NVAL`.
     #[doc(alias = "qio_channel_create_fd_watch")]
     fn create_fd_watch(&self, fd: RawFd, condition: IOCondition) -> glib::Source {
         let fds = (fd >= 0).then(|| Fds::Both(LeasedFd::unleased(fd)));

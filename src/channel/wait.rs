@@ -207,7 +207,7 @@ fn iterate_until(
     let got = Rc::new(Cell::new(IOCondition::empty()));
     let source = VFuncs::of(channel).create_watch(condition);
     let result = got.clone();
-    watch::set_callback_local(&source, move |_: &Channel, condition| {
+    watch::set_callback_local(&source, channel, move |_, condition| {
         result.set(condition);
         ControlFlow::Break
     });
@@ -244,7 +244,7 @@ where
     F: FnMut(&C, IOCondition) -> ControlFlow + Send + 'static,
 {
     let source = VFuncs::of(channel.as_ref()).create_watch(condition);
-    watch::set_callback(&source, callback);
+    watch::set_callback(&source, channel, callback);
     source
 }
 
@@ -255,7 +255,7 @@ where
     F: FnMut(&C, IOCondition) -> ControlFlow + 'static,
 {
     let source = VFuncs::of(channel.as_ref()).create_watch(condition);
-    watch::set_callback_local(&source, callback);
+    watch::set_callback_local(&source, channel, callback);
     source
 }
 

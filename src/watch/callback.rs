@@ -1,10 +1,15 @@
 //! The callback of a watch: a C function, a `GClosure` of a binding, or a Rust closure.
 
+#[cfg(test)]
+mod tests;
+
 use std::{cell::RefCell, mem, ptr};
 
 use glib::{ControlFlow, IOCondition, prelude::*, thread_guard::ThreadGuard, translate::*};
-use glib_sys::{GIOCondition, GSourceFunc, gboolean, gpointer};
+use glib_sys::{GIOCondition, GSource, GSourceFunc, gboolean, gpointer};
 use gobject_sys::{GClosure, GObject, GValue};
+
+use super::source::{is_of, is_watch};
 
 /// A `QIOChannelFunc`: this module refers to the channel as a `GObject`.
 pub(super) type WatchFunc = unsafe extern "C" fn(*mut GObject, GIOCondition, gpointer) -> gboolean;
@@ -45,17 +50,40 @@ unsafe extern "C" fn closure_callback(
     }
 }
 
-/// Sets the Rust callback of a source that calls a `QIOChannelFunc`, such as a watch. `T` must be a
-/// class of the object that it passes.
-pub(crate) fn set_callback<T, F>(source: &glib::Source, callback: F)
+/// Sets the Rust callback of a watch of `object`.
+///
+/// # Panics
+///
+/// If `source` is not a watch of this crate, or is a watch of another object.
+pub(crate) fn set_callback<T, F>(source: &glib::Source, object: &T, callback: F)
+where
+    T: ObjectType,
+    F: FnMut(&T, IOCondition) -> ControlFlow + Send + 'static,
+{
+    let raw: *mut GSource = source.to_glib_none().0;
+    // SAFETY: `source` holds a reference: it is not finalized.
+    let is_of_object = unsafe { is_watch(raw) && is_of(raw, object) };
+    assert!(is_of_object, "not a watch of this object");
+    // SAFETY: a watch calls a `WatchFunc` with its object, which is `object`, of class `T`; its
+    // `dispatch` is not reentrant.
+    unsafe { set_callback_unchecked(source, callback) };
+}
+
+/// As [`set_callback`], for any source that calls a `QIOChannelFunc`.
+///
+/// # Safety
+///
+/// `source` must call a `QIOChannelFunc`, with an object of class `T`, and not while a call is in
+/// progress.
+pub(super) unsafe fn set_callback_unchecked<T, F>(source: &glib::Source, callback: F)
 where
     T: ObjectType,
     F: FnMut(&T, IOCondition) -> ControlFlow + Send + 'static,
 {
     let data = Box::into_raw(Box::new(RefCell::new(callback)));
-    // SAFETY: the source calls `call` with the arguments of a `WatchFunc`. `F` is `Send`: any
-    // thread that runs the context may call and drop it. GLib calls `free` once, after the last
-    // call.
+    // SAFETY: forwarded: the source calls `call` with the arguments of a `WatchFunc`. `F` is
+    // `Send`: any thread that runs the context may call and drop it. GLib calls `free` once, after
+    // the last call.
     unsafe {
         glib_sys::g_source_set_callback(
             source.to_glib_none().0,
@@ -68,13 +96,17 @@ where
 
 /// As [`set_callback`], for a callback that must stay in this thread: calling or dropping it in
 /// another one panics.
-pub(crate) fn set_callback_local<T, F>(source: &glib::Source, callback: F)
+///
+/// # Panics
+///
+/// As [`set_callback`].
+pub(crate) fn set_callback_local<T, F>(source: &glib::Source, object: &T, callback: F)
 where
     T: ObjectType,
     F: FnMut(&T, IOCondition) -> ControlFlow + 'static,
 {
     let mut callback = ThreadGuard::new(callback);
-    set_callback(source, move |object: &T, condition| {
+    set_callback(source, object, move |object: &T, condition| {
         callback.get_mut()(object, condition)
     });
 }
@@ -88,9 +120,9 @@ where
     T: ObjectType,
     F: FnMut(&T, IOCondition) -> ControlFlow,
 {
-    // SAFETY: `data` is the cell that `set_callback` passed to GLib, `object` a live object of the
-    // class `T`, which its caller promises. `dispatch` does not call a callback inside itself, so
-    // that the cell is not borrowed.
+    // SAFETY: `data` is the cell that `set_callback_unchecked` passed to GLib, whose caller
+    // promises that `object` is a live object of class `T`, and that no other call is in progress:
+    // the cell is not borrowed.
     unsafe {
         let mut callback = (*data.cast::<RefCell<F>>()).borrow_mut();
         let object = glib::Object::from_glib_borrow(object);
@@ -99,6 +131,7 @@ where
 }
 
 unsafe extern "C" fn free<F>(data: gpointer) {
-    // SAFETY: `data` is the box that `set_callback` passed to GLib, which releases it once.
+    // SAFETY: `data` is the box that `set_callback_unchecked` passed to GLib, which releases it
+    // once.
     drop(unsafe { Box::from_raw(data.cast::<RefCell<F>>()) });
 }

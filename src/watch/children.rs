@@ -20,8 +20,8 @@ use glib_sys::{GSource, GSourceFuncs, gboolean};
 
 use super::{
     Watched,
-    callback::{PlainFunc, set_callback},
-    source::{WatchKind, asking, create, is_of, is_watch},
+    callback::{PlainFunc, set_callback_unchecked},
+    source::{WatchKind, by_query, create, is_of, is_watch},
 };
 use crate::types::Readiness;
 
@@ -53,12 +53,16 @@ impl ChildConditions {
     /// own its context, if it has one.
     unsafe fn record(&self, parent: *mut GSource, child: &glib::Source) {
         let Self(conditions) = self.clone();
-        set_callback(child, move |_: &glib::Object, condition| {
+        let callback = move |_: &glib::Object, condition: IOCondition| {
             conditions.fetch_or(condition.bits(), Ordering::Relaxed);
             ControlFlow::Continue
-        });
-        // SAFETY: forwarded: both sources are live.
-        unsafe { glib_sys::g_source_add_child_source(parent, child.to_glib_none().0) };
+        };
+        // SAFETY: forwarded: `child` calls a `QIOChannelFunc`, with some object. The callback
+        // calls nothing that could dispatch it again. Both sources are live.
+        unsafe {
+            set_callback_unchecked(child, callback);
+            glib_sys::g_source_add_child_source(parent, child.to_glib_none().0);
+        }
     }
 }
 
@@ -143,7 +147,7 @@ unsafe fn child_watch(
 
 /// A watch that fires `G_IO_NVAL` once: there is nothing to wait for.
 pub(crate) fn nval_watch(watched: Watched<'_>, condition: IOCondition) -> glib::Source {
-    asking(watched, condition | IOCondition::IN, |_, _| {
+    by_query(watched, condition | IOCondition::IN, |_, _| {
         Readiness::Watch
     })
 }

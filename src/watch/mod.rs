@@ -18,14 +18,14 @@ pub(crate) use callback::{set_callback, set_callback_local};
 pub(crate) use children::{LayerVtable, adopt, adopt_any, nval_watch};
 pub(crate) use polled_fd::{Fds, LeasedFd, directions, primary_condition};
 pub(crate) use pushback::{ReadAhead, any_pushback};
-pub(crate) use source::{WaitFdFn, asking, layered, on_fds};
+pub(crate) use source::{WaitFdFn, by_query, layered, on_fds};
 pub(crate) use waiters::{CompletionQueue, Waiters, WakeOn};
 
 use std::sync::Arc;
 
 use glib::{IOCondition, translate::*};
 
-/// The conditions that are always delivered, asked for or not: without them a wait for another
+/// The conditions that are always delivered, requested or not: without them a wait for another
 /// condition might never end.
 pub(crate) const ALWAYS: IOCondition = IOCondition::ERR
     .union(IOCondition::HUP)

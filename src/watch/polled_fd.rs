@@ -19,7 +19,7 @@ pub(crate) struct LeasedFd {
 }
 
 impl LeasedFd {
-    /// A descriptor of the caller, which must stay open while the watch lives.
+    /// A descriptor of the caller, which must stay open while the watch exists.
     pub(crate) fn unleased(number: i32) -> Self {
         Self {
             number,
@@ -65,7 +65,7 @@ impl Fds {
 }
 
 /// Splits a condition by direction: reading, and writing. The conditions that are always reported
-/// go with one of them, with reading if nothing else is asked for.
+/// go with one of them, with reading if nothing else is requested.
 pub(crate) fn directions(condition: IOCondition) -> [IOCondition; 2] {
     let write = condition & IOCondition::OUT;
     let read = condition - write;
@@ -76,11 +76,11 @@ pub(crate) fn directions(condition: IOCondition) -> [IOCondition; 2] {
     }
 }
 
-/// The condition to ask an object about for these conditions of one direction.
+/// The condition to query an object for, of these conditions of one direction.
 pub(crate) fn primary_condition(conditions: IOCondition) -> IOCondition {
     match conditions - ALWAYS {
         nothing if nothing.is_empty() => IOCondition::IN,
-        asked => asked,
+        requested => requested,
     }
 }
 
@@ -162,7 +162,7 @@ impl PolledFd {
         if self.polled.replace(wanted) == wanted {
             return;
         }
-        // SAFETY: the caller promises that the `GPollFD` belongs to `source`, and lives as long.
+        // SAFETY: the caller promises that the `GPollFD` belongs to `source`, and outlives it.
         unsafe {
             if wanted {
                 glib_sys::g_source_add_poll(source, self.poll.get());
@@ -183,7 +183,7 @@ impl PolledFd {
         let wanted = self.serves - ALWAYS;
         let none = IOCondition::empty();
         let (fd, events, ready) = match answer {
-            // GLib reports errors and hang-ups without being asked for them.
+            // GLib reports errors and hang-ups whether or not they are requested.
             Readiness::Fd(fd, _) if fd >= 0 && wanted.is_empty() => (fd, none, none),
             Readiness::Fd(fd, events) if fd >= 0 => (fd, events, none),
             Readiness::Now => (-1, none, wanted),

@@ -16,11 +16,14 @@ mod funcs;
 use std::{
     cell::{Cell, OnceCell, RefCell},
     ptr,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicPtr, Ordering},
+    },
     task::Waker,
 };
 
-use glib::{IOCondition, translate::*};
+use glib::{IOCondition, prelude::*, translate::*};
 use glib_sys::{GSource, GSourceFuncs};
 
 use self::funcs::{check, dispatch, prepare};
@@ -39,10 +42,10 @@ use crate::{
 /// A watch on leased descriptors becomes idle after so many polls in a row that find nothing.
 const IDLE_AFTER: u32 = 32;
 
-/// Asks an object what to wait for until an attempt is worthwhile.
+/// Returns what to wait for on an object until an attempt is worthwhile.
 pub(crate) type WaitFdFn = fn(&glib::Object, IOCondition) -> Readiness;
 
-/// How a watch finds out what is ready.
+/// How a watch determines what is ready.
 pub(super) enum WatchKind {
     /// By polling descriptors that never change.
     Fds,
@@ -64,7 +67,7 @@ struct State {
     condition: IOCondition,
     kind: WatchKind,
     polled_fds: [PolledFd; 2],
-    /// One descriptor reports both directions, whether or not both are asked for.
+    /// One descriptor reports both directions, whether or not both are requested.
     one_for_both: bool,
     /// What `prepare` found ready without a poll.
     prepared: Cell<IOCondition>,
@@ -104,23 +107,27 @@ pub(crate) fn on_fds(watched: Watched<'_>, condition: IOCondition, fds: Fds) -> 
     create(watched, condition, WatchKind::Fds, Some(fds))
 }
 
-/// Creates a watch that asks the object before each poll.
-pub(crate) fn asking(watched: Watched<'_>, condition: IOCondition, ask: WaitFdFn) -> glib::Source {
-    create(watched, condition, WatchKind::Query(ask), None)
+/// Creates a watch that queries the object before each poll.
+pub(crate) fn by_query(
+    watched: Watched<'_>,
+    condition: IOCondition,
+    wait_fd: WaitFdFn,
+) -> glib::Source {
+    create(watched, condition, WatchKind::Query(wait_fd), None)
 }
 
-/// As [`asking`], for a layered channel: without a descriptor it waits for the lower channel.
+/// As [`by_query`], for a layered channel: without a descriptor it waits for the lower channel.
 pub(crate) fn layered(
     watched: Watched<'_>,
     condition: IOCondition,
-    ask: WaitFdFn,
+    wait_fd: WaitFdFn,
     layer: LayerVtable,
 ) -> glib::Source {
-    let kind = WatchKind::Layered(ask, LowerWatch::new(layer));
+    let kind = WatchKind::Layered(wait_fd, LowerWatch::new(layer));
     create(watched, condition, kind, None)
 }
 
-/// Creates a watch, which polls `fds` for as long as it lives, if there are any.
+/// Creates a watch, which polls `fds` until it is destroyed, if there are any.
 pub(super) fn create(
     watched: Watched<'_>,
     condition: IOCondition,
@@ -182,12 +189,16 @@ pub(super) static IDLE_FUNCS: SourceFuncs = SourceFuncs(GSourceFuncs {
 ///
 /// # Safety
 ///
-/// `source` must be a live source that is new, or that is attached to a context of this thread.
-pub(super) unsafe fn is_watch(source: *const GSource) -> bool {
-    // SAFETY: the caller promises a live source. Only this thread changes its functions, and only
-    // from one of these tables to the other.
+/// `source` must be a live source.
+pub(super) unsafe fn is_watch(source: *mut GSource) -> bool {
+    // SAFETY: the caller promises a live source. The functions of a watch change from one of these
+    // tables to the other, by an atomic store in the thread that owns its context; those of other
+    // sources do not change once they are set.
     unsafe {
-        let funcs = (*source).source_funcs;
+        let place = (&raw mut (*source).source_funcs).cast::<*mut GSourceFuncs>();
+        let funcs = AtomicPtr::from_ptr(place)
+            .load(Ordering::Relaxed)
+            .cast_const();
         ptr::eq(funcs, &FUNCS.0) || ptr::eq(funcs, &IDLE_FUNCS.0)
     }
 }
@@ -197,9 +208,10 @@ pub(super) unsafe fn is_watch(source: *const GSource) -> bool {
 /// # Safety
 ///
 /// `source` must be a watch that is not finalized.
-pub(super) unsafe fn is_of(source: *mut GSource, object: &glib::Object) -> bool {
+pub(super) unsafe fn is_of(source: *mut GSource, object: &impl ObjectType) -> bool {
     // SAFETY: forwarded: `source` is a watch that is not finalized.
-    unsafe { WatchSource::state(source) }.object == *object
+    let state = unsafe { WatchSource::state(source) };
+    ptr::eq(state.object.as_ptr(), object.as_ptr().cast())
 }
 
 unsafe extern "C" fn finalize(source: *mut GSource) {

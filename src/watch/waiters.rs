@@ -182,18 +182,18 @@ impl Waiters {
     }
 
     /// Consumes completions where `got` has an error condition. Returns `again`, the conditions
-    /// after that, if there were any and the caller asked for more than errors; else `got`.
+    /// after that, if there were any and the caller requested more than errors; else `got`.
     pub(crate) fn ignore_completions(
         &self,
         got: IOCondition,
-        asked: IOCondition,
+        requested: IOCondition,
         again: impl FnOnce() -> io::Result<IOCondition>,
     ) -> io::Result<IOCondition> {
         let is_completion = got.contains(IOCondition::ERR)
             && self
                 .completions()
                 .is_some_and(|completions| completions.drain())
-            && !(asked - ALWAYS).is_empty();
+            && !(requested - ALWAYS).is_empty();
         match is_completion {
             true => again(),
             false => Ok(got),
@@ -213,7 +213,7 @@ impl Waiters {
     }
 
     /// The number of times that waiters were made to poll again. Must be read before the class is
-    /// asked what to wait for, and passed to [`block_on`](Self::block_on).
+    /// queried, and passed to [`block_on`](Self::block_on).
     pub(crate) fn wake_epoch(&self) -> usize {
         self.wake_epoch.load(Ordering::Acquire)
     }

@@ -218,7 +218,7 @@ pub(super) unsafe extern "C" fn create_watch(
         let channel = Channel::from_glib_borrow(ioc);
         channel
             .watched(|watched| {
-                watch::asking(watched, from_glib(condition), |object, condition| {
+                watch::by_query(watched, from_glib(condition), |object, condition| {
                     VFuncs::of(object.unsafe_cast_ref::<Channel>()).wait_fd(condition)
                 })
             })

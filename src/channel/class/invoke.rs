@@ -57,7 +57,7 @@ impl<'a> VFuncs<'a> {
 
     #[inline]
     pub(super) fn channel(&self) -> Borrowed<Channel> {
-        // SAFETY: the channel lives for as long as `self`, which the result borrows.
+        // SAFETY: the channel outlives `self`, which the result borrows.
         unsafe { from_glib_borrow(self.ioc) }
     }
 

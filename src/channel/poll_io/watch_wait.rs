@@ -70,7 +70,7 @@ impl WatchWait {
         });
         let source = VFuncs::of(channel).create_watch(condition);
         let fired = state.clone();
-        watch::set_callback(&source, move |_: &Channel, condition| {
+        watch::set_callback(&source, channel, move |_, condition| {
             *lock(&fired.got) = condition;
             fired.wake_task();
             ControlFlow::Break

@@ -79,10 +79,10 @@ unsafe fn poll_state(source: *mut GSource, state: &State) -> (IOCondition, bool)
         };
         let mut iterate_again = false;
         let ready = match &state.kind {
-            WatchKind::Query(ask) => query_fds(source, state, *ask, |_| false),
-            WatchKind::Layered(ask, lower) => {
+            WatchKind::Query(wait_fd) => query_fds(source, state, *wait_fd, |_| false),
+            WatchKind::Layered(wait_fd, lower) => {
                 let mut needed = IOCondition::empty();
-                let ready = query_fds(source, state, *ask, |primary_condition| {
+                let ready = query_fds(source, state, *wait_fd, |primary_condition| {
                     needed |= (lower.layer.needs)(&state.object, primary_condition);
                     true
                 });
@@ -161,9 +161,9 @@ unsafe fn move_to_glib(source: *mut GSource, state: &State) {
     }
 }
 
-/// Asks the object what to poll, and returns the conditions that need no poll. `by_watch` gets the
-/// conditions for which the object has no descriptor, and returns whether there is another way to
-/// wait.
+/// Queries the object what to poll, and returns the conditions that need no poll. `by_watch` gets
+/// the conditions for which the object has no descriptor, and returns whether there is another way
+/// to wait.
 ///
 /// # Safety
 ///
@@ -171,7 +171,7 @@ unsafe fn move_to_glib(source: *mut GSource, state: &State) {
 unsafe fn query_fds(
     source: *mut GSource,
     state: &State,
-    ask: WaitFdFn,
+    wait_fd: WaitFdFn,
     mut by_watch: impl FnMut(IOCondition) -> bool,
 ) -> IOCondition {
     let mut ready = IOCondition::empty();
@@ -179,11 +179,11 @@ unsafe fn query_fds(
         if fd.serves.is_empty() && !(state.condition.is_empty() && i == 0) {
             continue;
         }
-        let asked = primary_condition(fd.serves);
-        let answer = ask(&state.object, asked);
+        let condition = primary_condition(fd.serves);
+        let answer = wait_fd(&state.object, condition);
         // SAFETY: forwarded: this thread owns the context of `source`.
         unsafe {
-            match answer == Readiness::Watch && by_watch(asked) {
+            match answer == Readiness::Watch && by_watch(condition) {
                 true => fd.set_polled(source, false),
                 false => ready |= fd.follow(source, answer),
             }
@@ -286,7 +286,7 @@ fn has_child(state: &State) -> bool {
     }
 }
 
-/// The conditions for the callback: those that were asked for, and those that are always reported.
+/// The conditions for the callback: those that were requested, and those that are always reported.
 fn found(state: &State) -> IOCondition {
     if state.waiters.is_closed() {
         return IOCondition::NVAL;
@@ -310,8 +310,9 @@ fn found(state: &State) -> IOCondition {
 fn child_conditions(state: &State, lower: &LowerWatch) -> IOCondition {
     let conditions = lower.conditions.take();
     let wanted = |fd: &&PolledFd| {
-        let asked = fd.serves - ALWAYS;
-        !asked.is_empty() && conditions.intersects((lower.layer.needs)(&state.object, asked))
+        let requested = fd.serves - ALWAYS;
+        !requested.is_empty()
+            && conditions.intersects((lower.layer.needs)(&state.object, requested))
     };
     let polled_fds = state.polled_fds.iter().filter(wanted);
     polled_fds.fold(conditions & ALWAYS, |ready, fd| {
