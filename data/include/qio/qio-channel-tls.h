@@ -382,7 +382,7 @@ gboolean qio_channel_tls_bye_finish (QIOChannelTLS *tls,
 /**
  * qio_channel_tls_update_keys:
  * @tls: a channel
- * @ask_peer: whether to request a KeyUpdate of the peer as well
+ * @request_peer: whether to request a KeyUpdate of the peer as well
  * @error: where to report an error
  *
  * Changes the keys for what is sent from now on (TLS 1.3 KeyUpdate), which limits what a key that
@@ -396,7 +396,7 @@ gboolean qio_channel_tls_bye_finish (QIOChannelTLS *tls,
  * Since: 0.1
  */
 gboolean qio_channel_tls_update_keys (QIOChannelTLS *tls,
-                                      gboolean ask_peer,
+                                      gboolean request_peer,
                                       GError **error);
 
 /**

@@ -149,13 +149,13 @@ pub unsafe extern "C" fn qio_channel_tls_bye_finish(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_tls_update_keys(
     tls: *mut QIOChannelTLS,
-    ask_peer: gboolean,
+    request_peer: gboolean,
     error: *mut *mut GError,
 ) -> gboolean {
     try_method!(
         qio_channel_tls_update_keys(tls: ChannelTls, _kept: Kept = tls), error,
             "update the keys of",
-        success => tls.update_keys(from_glib(ask_peer))
+        success => tls.update_keys(from_glib(request_peer))
     )
 }
 

@@ -236,7 +236,11 @@ impl ChannelTls {
         self.until_done(Self::step_handshake)
     }
 
-    /// As [`handshake`](Self::handshake), in a future. If that is dropped, the next call continues.
+    /// As [`handshake`](Self::handshake), in a future.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: if the future is dropped, the next call continues the handshake.
     #[doc(alias = "qio_channel_tls_handshake_async")]
     #[doc(alias = "qio_channel_tls_handshake_finish")]
     pub fn handshake_future(&self) -> impl Future<Output = io::Result<()>> + Send + '_ {
@@ -274,6 +278,10 @@ impl ChannelTls {
     }
 
     /// As [`bye`](Self::bye), in a future.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: if the future is dropped, no output is lost, and the next call continues.
     #[doc(alias = "qio_channel_tls_bye_async")]
     #[doc(alias = "qio_channel_tls_bye_finish")]
     pub fn bye_future(&self) -> impl Future<Output = io::Result<()>> + Send + '_ {
@@ -289,8 +297,8 @@ impl ChannelTls {
         connection.flush(channel)
     }
 
-    /// Sends a TLS 1.3 KeyUpdate, and with `ask_peer` requests one of the peer, so that a key that
-    /// leaks decrypts less. OpenSSL itself limits how much is encrypted with one key. Does not
+    /// Sends a TLS 1.3 KeyUpdate, and with `request_peer` requests one of the peer, so that a key
+    /// that leaks decrypts less. OpenSSL itself limits how much is encrypted with one key. Does not
     /// block.
     ///
     /// # Errors
@@ -298,11 +306,11 @@ impl ChannelTls {
     /// [`WouldBlock`](io::ErrorKind::WouldBlock) before the handshake is done, and while too much
     /// output is pending; `NotSupported` with TLS 1.2; and those of writing.
     #[doc(alias = "qio_channel_tls_update_keys")]
-    pub fn update_keys(&self, ask_peer: bool) -> io::Result<()> {
+    pub fn update_keys(&self, request_peer: bool) -> io::Result<()> {
         let connection = self.imp().connection()?;
         let channel = self.upcast_ref();
         connection.do_handshake(channel)?;
-        connection.engine().update_keys(ask_peer)?;
+        connection.engine().update_keys(request_peer)?;
         connection.creds.flush_key_log();
         match connection.flush(channel) {
             Err(e) if would_block(&e) => {

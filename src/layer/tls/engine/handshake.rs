@@ -127,7 +127,8 @@ impl TlsState {
         }
     }
 
-    /// Why OpenSSL sees no more of this handshake. Queues the alert, if there is one.
+    /// The reason for which no more input of this handshake is passed to OpenSSL. Queues the alert,
+    /// if there is one.
     fn refusal(&mut self) -> Option<io::Error> {
         let bio = self.stream.get_mut();
         let filter = bio.filter.as_ref()?;

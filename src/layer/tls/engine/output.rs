@@ -141,9 +141,9 @@ impl TlsState {
             self.output.has_data |= encrypted > 0;
             total += encrypted;
             if encrypted < record.len() {
-                let tired = self.budget_exhausted();
+                let is_over = self.budget_exhausted();
                 return Ok(match total {
-                    0 if tired => Progress::Yield,
+                    0 if is_over => Progress::Yield,
                     0 => Progress::WantRead,
                     _ => Progress::Done(total),
                 });
@@ -187,7 +187,7 @@ impl TlsState {
     }
 
     /// Updates the traffic keys: see [`shim::update_keys`].
-    pub(in crate::layer::tls) fn update_keys(&mut self, ask: bool) -> io::Result<()> {
+    pub(in crate::layer::tls) fn update_keys(&mut self, request_peer: bool) -> io::Result<()> {
         if let Some(over) = &self.output.error {
             return Err(over.again());
         }
@@ -200,7 +200,7 @@ impl TlsState {
         }
         self.begin_call();
         let failed = |e| of_stack("Unable to update the keys", &e);
-        shim::update_keys(&mut self.stream, ask).map_err(failed)?;
+        shim::update_keys(&mut self.stream, request_peer).map_err(failed)?;
         match self.stream.do_handshake() {
             Err(e) if !is_want_read(&e) => Err(self.set_fatal(of_data(&self.peer, &e))),
             _ => Ok(()),

@@ -87,7 +87,7 @@ pub(in crate::layer::tls) fn is_ca(certificate: &X509Ref) -> Option<bool> {
     (flags & ffi::EXFLAG_BCONS != 0).then_some(flags & ffi::EXFLAG_CA != 0)
 }
 
-/// Whether the names of a certificate obey the name constraints of another one.
+/// Whether the names of a certificate satisfy the name constraints of another one.
 pub(in crate::layer::tls) fn obeys_constraints(certificate: &X509Ref, authority: &X509Ref) -> bool {
     // SAFETY: references are live; the constraints are this function's, and freed once.
     unsafe {

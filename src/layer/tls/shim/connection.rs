@@ -131,7 +131,7 @@ pub(in crate::layer::tls) fn find_sessions(
     context: &mut SslContextBuilder,
     find: impl Fn(&mut SslRef, &[u8]) -> Option<SslSession> + Send + Sync + 'static,
 ) {
-    // SAFETY: the crate asks that sessions are of this context: `Sessions`, the only caller,
+    // SAFETY: the crate requires that sessions are of this context: `Sessions`, the only caller,
     // belongs to one.
     unsafe { context.set_get_session_callback(find) };
 }
@@ -142,15 +142,15 @@ pub(in crate::layer::tls) fn queue_ticket<S>(stream: &mut SslStream<S>) -> Resul
     done(unsafe { SSL_new_session_ticket(stream.ssl().as_ptr()) })
 }
 
-/// Queues a KeyUpdate, which requests one of the peer if `ask`. It is sent with the next step of
-/// the handshake, or the next write. TLS 1.3 only.
+/// Queues a KeyUpdate, which requests one of the peer if `request_peer`. It is sent with the next
+/// step of the handshake, or the next write. TLS 1.3 only.
 pub(in crate::layer::tls) fn update_keys<S>(
     stream: &mut SslStream<S>,
-    ask: bool,
+    request_peer: bool,
 ) -> Result<(), ErrorStack> {
     // SAFETY: references are live, and this one is exclusive; the kinds are
     // SSL_KEY_UPDATE_NOT_REQUESTED and _REQUESTED.
-    match unsafe { SSL_key_update(stream.ssl().as_ptr(), c_int::from(ask)) } {
+    match unsafe { SSL_key_update(stream.ssl().as_ptr(), c_int::from(request_peer)) } {
         1 => Ok(()),
         _ => Err(ErrorStack::get()),
     }

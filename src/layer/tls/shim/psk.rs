@@ -28,7 +28,7 @@ const PRE_SHARED_KEY: u32 = 41;
 pub(in crate::layer::tls) struct OwnKey {
     pub(in crate::layer::tls) name: Vec<u8>,
     pub(in crate::layer::tls) key: Secret,
-    /// Two bytes, as on the wire; it says which hash the key is for.
+    /// Two bytes, as on the wire: it selects the hash that the key is for.
     pub(in crate::layer::tls) suite: [u8; 2],
     /// How many bytes this hash has.
     pub(in crate::layer::tls) hash_len: usize,

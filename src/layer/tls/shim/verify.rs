@@ -187,7 +187,7 @@ pub(in crate::layer::tls) fn presented(context: &mut X509StoreContextRef) -> Vec
     }
 }
 
-/// The host that is asked for.
+/// The host name that the certificate must have.
 pub(in crate::layer::tls) fn host(ssl: &SslRef) -> Option<&str> {
     // SAFETY: references are live; the host is a string of the connection's parameters (`get0`).
     unsafe {
@@ -199,12 +199,12 @@ pub(in crate::layer::tls) fn host(ssl: &SslRef) -> Option<&str> {
 /// The error of a chain that OpenSSL accepts and something else rejects: the alert is
 /// bad_certificate.
 pub(in crate::layer::tls) fn cert_rejected() -> X509VerifyResult {
-    // SAFETY: the crate asks for a number of X509_STORE_CTX_get_error(3), which this is.
+    // SAFETY: the crate requires a code of X509_STORE_CTX_get_error(3), which this is.
     unsafe { X509VerifyResult::from_raw(ffi::X509_V_ERR_CERT_REJECTED) }
 }
 
 /// Whether the certificate that is being verified has no alternative names and one common name,
-/// which is the host that is asked for.
+/// which is the host name that it must have.
 pub(in crate::layer::tls) fn is_for_common_name(context: &X509StoreContextRef) -> bool {
     let Some(certificate) = context.current_cert() else {
         return false;
