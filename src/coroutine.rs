@@ -225,7 +225,7 @@ fn fail_or_stop(current: Current) {
         }),
         None => {
             // SAFETY: the pointer is to the handle of the coroutine that runs in this thread, which
-            // is never resumed: `Task::leak` forgets it.
+            // is never resumed: `Task::leak` leaks it.
             unsafe { (*current.suspend).suspend(()) };
         }
     }

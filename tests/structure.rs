@@ -25,7 +25,7 @@ const HOME_MADE: [(&[&str], usize); 25] = [
     (&["goodbye", "goodbyes", "farewell"], 0),
     (&["shake", "shakes", "shaken", "shaking"], 0),
     (&["lend", "lends", "lent", "lender"], 0),
-    (&["guess", "guesses", "guessed"], 1),
+    (&["guess", "guesses", "guessed"], 0),
     (&["room", "rooms"], 0),
     (&["news"], 0),
     (&["patience"], 0),
@@ -35,7 +35,7 @@ const HOME_MADE: [(&[&str], usize); 25] = [
     (&["welcome", "unwelcome"], 0),
     (
         &["who", "whom", "anybody", "anyone", "someone", "everyone"],
-        52,
+        0,
     ),
     (
         &[
@@ -48,21 +48,21 @@ const HOME_MADE: [(&[&str], usize); 25] = [
             "door",
             "doorman",
         ],
-        9,
+        0,
     ),
-    (&["know", "knows", "knew"], 29),
+    (&["know", "knows", "knew"], 0),
     (&["wants"], 0),
     (&["die", "dies", "died"], 0),
-    (&["hear", "hears", "heard"], 21),
-    (&["say", "says", "said"], 170),
-    (&["ask", "asks", "asked"], 280),
-    (&["beside"], 36),
-    (&["mistake", "mistakes"], 7),
+    (&["hear", "hears", "heard"], 0),
+    (&["say", "says", "said"], 0),
+    (&["ask", "asks", "asked"], 0),
+    (&["beside"], 0),
+    (&["mistake", "mistakes"], 0),
     (
         &["honest", "patient", "starving", "tired", "choked", "anew"],
-        8,
+        0,
     ),
-    // American spelling; the word of iproute2 stays.
+    // American spelling; `ip neighbour` of iproute2, in tests/qio/common/network.rs.
     (
         &[
             "behaviour",
@@ -73,7 +73,7 @@ const HOME_MADE: [(&[&str], usize); 25] = [
             "colour",
             "licence",
         ],
-        10,
+        2,
     ),
 ];
 

@@ -104,7 +104,7 @@ impl Argument<*const c_char> for &CStr {
     unsafe fn from_c(raw: *const c_char, name: &str) -> Result<Self, String> {
         match raw.is_null() {
             true => Err(null(name)),
-            // SAFETY: the C contract: a string that ends in NUL, and lives as long as the call.
+            // SAFETY: the C contract: a NUL-terminated string that is valid for the call.
             false => Ok(unsafe { CStr::from_ptr(raw) }),
         }
     }
@@ -158,7 +158,7 @@ impl Argument<*const c_char> for Option<&str> {
 ///
 /// # Safety
 ///
-/// `list` must be such a list, not NULL, which lives as long as the call.
+/// `list` must be such a list, not NULL, which is valid for the call.
 pub(super) unsafe fn null_terminated<'a>(list: *const *const c_char) -> Vec<&'a CStr> {
     (0..)
         // SAFETY: forwarded: no item behind the NULL is read.
@@ -195,12 +195,12 @@ pub(super) trait Boxed {}
 
 impl<T: Boxed> Argument<*const T> for &T {
     unsafe fn from_c(raw: *const T, name: &str) -> Result<Self, String> {
-        // SAFETY: the C contract: NULL or a value that lives as long as the call.
+        // SAFETY: the C contract: NULL or a value that is valid for the call.
         unsafe { raw.as_ref() }.ok_or_else(|| null(name))
     }
 }
 
-/// A value that the caller gives up.
+/// A value that the caller transfers.
 pub(super) struct Owned<T>(pub(super) Box<T>);
 
 impl<T: Boxed> Argument<*mut T> for Owned<T> {
@@ -208,7 +208,7 @@ impl<T: Boxed> Argument<*mut T> for Owned<T> {
         match raw.is_null() {
             true => Err(null(name)),
             // SAFETY: the C contract: a value from `Box::into_raw`, by a constructor or by GLib's
-            // copy of a boxed type, which the caller gives up.
+            // copy of a boxed type, which the caller transfers.
             false => Ok(Self(unsafe { Box::from_raw(raw) })),
         }
     }

@@ -95,7 +95,7 @@ pub(super) fn duplicates(list: Option<&gio::UnixFDList>) -> io::Result<Vec<Owned
     (0..list.length()).map(get).collect()
 }
 
-/// The number of a descriptor that the caller gives up if the call succeeds. It may be closed: the
+/// The number of a descriptor that the caller transfers if the call succeeds. It may be closed: the
 /// caller may not have opened it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct CallersFd(c_int);
@@ -140,7 +140,7 @@ impl CallersFd {
     pub(super) fn take(self) -> io::Result<Taken> {
         sys::file::is_close_on_exec(self.0)
             .map_err(|e| with_context(e, format!("Unable to take over descriptor {}", self.0)))?;
-        // SAFETY: it is open, as was checked, and the caller's to give up: the C contract, which
+        // SAFETY: it is open, as was checked, and the caller's to transfer: the C contract, which
         // `from_c` demands.
         Ok(Taken(Some(unsafe { OwnedFd::from_raw_fd(self.0) })))
     }

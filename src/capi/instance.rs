@@ -77,7 +77,7 @@ fn is_found_to_be_a<T: Instance>(instance: *mut GTypeInstance, class: usize) -> 
 ///
 /// # Safety
 ///
-/// `instance` must be NULL or an instance of some class that lives as long as the call, and `error`
+/// `instance` must be NULL or an instance of some class that is alive during the call, and `error`
 /// as for [`guarded`].
 #[inline]
 pub(super) unsafe fn with<T, R>(

@@ -186,8 +186,8 @@ macro_rules! method {
     };
 }
 
-/// The body of a method that may fail. `action` completes "Unable to …" in errors of channels that
-/// do not say themselves what failed; without it the object is no channel.
+/// The body of a method that may fail. `action` completes "Unable to …" in errors that do not
+/// name the failed operation; without it the object is no channel.
 macro_rules! try_method {
     (
         $function:ident($this:ident: $class:ty $(, $arg:ident: $type:ty $(= $raw:expr)?)*),

@@ -258,7 +258,7 @@ unsafe extern "C" fn prepare(source: *mut GSource, timeout: *mut i32) -> gboolea
     unsafe {
         let nested_source = NestedGSource::state(source);
         let mut polled = nested_source.polled.borrow_mut();
-        *timeout = polled.ask(nested_source);
+        *timeout = polled.query(nested_source);
         polled.deadline = match *timeout {
             ..0 => None,
             wait => Some(glib_sys::g_get_monotonic_time() + i64::from(wait) * 1_000),
@@ -295,7 +295,7 @@ unsafe extern "C" fn dispatch(source: *mut GSource, _: GSourceFunc, _: gpointer)
 impl Polled {
     /// Queries the descriptors of the private context, and its timeout in milliseconds; -1 without
     /// one.
-    fn ask(&mut self, nested_source: &NestedSource) -> i32 {
+    fn query(&mut self, nested_source: &NestedSource) -> i32 {
         self.wanted.clear();
         let mut timeout = -1;
         // In another thread it waits until its own thread runs the outer context again. No other

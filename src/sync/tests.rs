@@ -19,7 +19,7 @@ fn in_child(child: impl FnOnce() -> bool) -> bool {
 }
 
 #[test]
-fn a_mutex_that_another_thread_has_locked_is_made_anew_in_a_forked_child() {
+fn a_mutex_that_another_thread_has_locked_is_made_again_in_a_forked_child() {
     let mutex = ForkMutex::new(vec![1]);
     let (locked, is_locked) = mpsc::channel();
     let (over, is_over) = mpsc::channel::<()>();

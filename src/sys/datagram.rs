@@ -81,7 +81,7 @@ pub(crate) fn receive_from(
     let mut iov = [IoSliceMut::new(buf)];
     let mut message = scm::message(iov.as_mut_ptr().cast(), 1);
     message.msg_name = name.cast();
-    // SAFETY: `len` points to the length of `from`, which lives through the call.
+    // SAFETY: `len` points to the length of `from`, which outlives the call.
     message.msg_namelen = unsafe { *len };
     let how = socket::receiving(flags) | libc::MSG_TRUNC;
     let size = match scm::receive_message(fd, &mut message, how) {

@@ -118,7 +118,7 @@ impl Epoll {
         let mut events = [const { MaybeUninit::<libc::epoll_event>::uninit() }; MOST_EVENTS];
         let most = MOST_EVENTS as i32;
         let (number, array) = (self.number(), events.as_mut_ptr().cast());
-        // SAFETY: the array has space for `most` events and lives through the call.
+        // SAFETY: the array has space for `most` events and outlives the call.
         let count = call(|| unsafe { libc::epoll_wait(number, array, most, 0) as isize });
         // It does not block, and its arguments are valid.
         let count = count.unwrap_or(0);

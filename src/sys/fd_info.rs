@@ -83,7 +83,7 @@ impl FdInfo {
         };
         let short_read = match (kind, &socket) {
             (_, Some(traits)) => traits.short_read(),
-            // A reader cannot find out whether a writer is in packet mode (O_DIRECT). Terminals are
+            // A reader cannot query whether a writer is in packet mode (O_DIRECT). Terminals are
             // read by line.
             (Kind::Pipe | Kind::Terminal, _) => ShortRead::ProbablyDrained,
             _ => ShortRead::Unknown,

@@ -80,7 +80,7 @@ impl Use {
     #[inline]
     pub(super) fn end(&self) {
         // SAFETY: `protect` took the address of this thread's slot, which has no destructor and so
-        // lives as long as the thread; `Use` is not `Send`.
+        // exists as long as the thread; `Use` is not `Send`.
         let mine = unsafe { self.0.as_ref() };
         mine.0.store(NOTHING, Ordering::Release);
     }

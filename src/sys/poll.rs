@@ -129,7 +129,7 @@ fn poll_fds(
         });
         let sleep = sleep.as_ref().map_or(std::ptr::null(), |t| t as *const _);
         let count = fds.len() as libc::nfds_t;
-        // SAFETY: the array has `count` elements and lives through the call, as does the timespec;
+        // SAFETY: the array has `count` elements and outlives the call, as does the timespec;
         // NULL means no timeout, and a NULL mask does not change the signal mask.
         unsafe { libc::ppoll(fds.as_mut_ptr(), count, sleep, std::ptr::null()) as isize }
     })?;
@@ -139,7 +139,7 @@ fn poll_fds(
 /// The events, errors and hang-ups that hold now.
 pub(crate) fn poll_now(fd: RawFd, events: i16) -> io::Result<i16> {
     let mut fd = pollfd(fd, events);
-    // SAFETY: the one pollfd lives through the call, whose timeout is zero.
+    // SAFETY: the one pollfd outlives the call, whose timeout is zero.
     call(|| unsafe { libc::poll(&mut fd, 1, 0) as isize })?;
     Ok(fd.revents)
 }

@@ -79,7 +79,7 @@ pub(crate) fn removes_children() -> bool {
     // SAFETY: all zeros is a valid sigaction.
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
     let (number, none) = (libc::SIGCHLD, ptr::null());
-    // SAFETY: `action` lives through the call, which changes nothing else.
+    // SAFETY: `action` outlives the call, which changes nothing else.
     if call(|| unsafe { libc::sigaction(number, none, &mut action) as isize }).is_err() {
         return false;
     }
@@ -93,7 +93,7 @@ fn wait(id: ChildId<'_>, flags: i32) -> io::Result<libc::siginfo_t> {
         ChildId::Pidfd(fd) => (libc::P_PIDFD, fd.as_raw_fd() as libc::id_t),
         ChildId::Number(pid) => (libc::P_PID, pid as libc::id_t),
     };
-    // SAFETY: `info` lives through the call.
+    // SAFETY: `info` outlives the call.
     call(|| unsafe { libc::waitid(kind, id, &mut info, flags) as isize })?;
     Ok(info)
 }

@@ -90,7 +90,7 @@ impl SharedFd {
         (!self.is_closed()).then_some(counted)
     }
 
-    /// Uses the descriptor as long as the lease lives. `None` once closed.
+    /// Uses the descriptor as long as the lease exists. `None` once closed.
     pub(crate) fn lease(self: &Arc<Self>) -> Option<FdLease> {
         self.count();
         let lease = FdLease(self.clone());

@@ -193,7 +193,7 @@ pub(crate) fn reset(fd: BorrowedFd<'_>) {
         // SAFETY: an all-zero address is a valid one, of the family AF_UNSPEC.
         let unspec: libc::sockaddr = unsafe { std::mem::zeroed() };
         let (number, len) = (fd.as_raw_fd(), size_of_val(&unspec) as libc::socklen_t);
-        // SAFETY: `unspec` lives through the call, and `len` is its size.
+        // SAFETY: `unspec` outlives the call, and `len` is its size.
         let _ = call(|| unsafe { libc::connect(number, &unspec, len) as isize });
     }
 }
@@ -205,8 +205,8 @@ pub(crate) fn has_unacknowledged(fd: BorrowedFd<'_>) -> bool {
         return false;
     }
     let (number, mut count) = (fd.as_raw_fd(), 0_i32);
-    // SAFETY: the request, which is SIOCOUTQ for a socket, writes one `int`, which lives through
-    // the call.
+    // SAFETY: the request, which is SIOCOUTQ for a socket, writes one `int`, which outlives the
+    // call.
     let result = call(|| unsafe { libc::ioctl(number, libc::TIOCOUTQ, &raw mut count) as isize });
     result.is_ok() && count > 0
 }
@@ -270,7 +270,7 @@ pub(super) fn option(fd: BorrowedFd<'_>, level: i32, name: i32) -> io::Result<i3
 }
 
 pub(super) fn set_option(fd: BorrowedFd<'_>, level: i32, name: i32, value: i32) -> io::Result<()> {
-    // SAFETY: the value lives through the call and has the given length.
+    // SAFETY: the value outlives the call and has the given length.
     call(|| unsafe {
         libc::setsockopt(
             fd.as_raw_fd(),

@@ -40,7 +40,7 @@ fn splice_from(
     let offset = offset.as_mut().map_or(ptr::null_mut(), ptr::from_mut);
     let flags = libc::SPLICE_F_NONBLOCK | libc::SPLICE_F_MOVE;
     let (from, to, none) = (from.as_raw_fd(), to.as_raw_fd(), ptr::null_mut());
-    // SAFETY: the offset is NULL or lives through the call, which accesses no other memory.
+    // SAFETY: the offset is NULL or outlives the call, which accesses no other memory.
     Ok(call(|| unsafe {
         libc::splice(from, offset, to, none, count, flags)
     })?)

@@ -274,7 +274,7 @@ pub(crate) fn disconnect(fd: BorrowedFd<'_>) -> io::Result<()> {
         sa_data: [0; 14],
     };
     let length = size_of::<libc::sockaddr>() as libc::socklen_t;
-    // SAFETY: the address lives through the call, and `length` is its size.
+    // SAFETY: the address outlives the call, and `length` is its size.
     call(|| unsafe { libc::connect(fd.as_raw_fd(), &unspec, length) as isize })?;
     Ok(())
 }
@@ -336,7 +336,7 @@ fn next_completion(fd: BorrowedFd<'_>) -> io::Result<Option<Option<CompletedRang
     message.msg_control = control.0.as_mut_ptr().cast();
     message.msg_controllen = control.0.len() as _;
     let how = libc::MSG_ERRQUEUE | libc::MSG_DONTWAIT;
-    // SAFETY: the control buffer lives through the call, and there are no data buffers.
+    // SAFETY: the control buffer outlives the call, and there are no data buffers.
     match transfer_raw(|| unsafe { libc::recvmsg(fd.as_raw_fd(), &mut message, how) }) {
         Ok(_) => {}
         Err(e) if would_block(&e) => return Ok(None),

@@ -151,7 +151,7 @@ async function anotherName() {
 }
 
 // Handlers of authorize-peer decide on a certificate that verifies.
-async function asked() {
+async function authorized() {
     const required = make(SERVER, builder => {
         builder.set_directory(PKI);
         builder.set_client_certificates(Gio.TlsAuthenticationMode.REQUIRED);

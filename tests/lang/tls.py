@@ -42,7 +42,7 @@ def by_directory(builder):
     builder.set_directory(PKI)
 
 
-def by_directory_and_asking(builder):
+def requiring_certificates(builder):
     by_directory(builder)
     builder.set_client_certificates(Gio.TlsAuthenticationMode.REQUIRED)
 
@@ -182,9 +182,9 @@ async def another_name():
     check(client.get_peer_certificate() is not None)
 
 
-async def asked():
+async def authorized():
     """Handlers of authorize-peer decide on a certificate that verifies."""
-    mine, theirs = made(CLIENT, by_directory), made(SERVER, by_directory_and_asking)
+    mine, theirs = made(CLIENT, by_directory), made(SERVER, requiring_certificates)
     client, server = over(*make_pair(), mine, theirs)
     seen = []
 
@@ -243,7 +243,7 @@ async def accepted():
 
 def authorized_in_a_thread():
     """authorize-peer is emitted in the thread that performs the handshake."""
-    client, server = over(*make_pair(), made(CLIENT, by_directory), made(SERVER, by_directory_and_asking))
+    client, server = over(*make_pair(), made(CLIENT, by_directory), made(SERVER, requiring_certificates))
     threads = []
     server.connect("authorize-peer", lambda *_: threads.append(threading.current_thread()) or True)
     thread = threading.Thread(target=server.handshake)

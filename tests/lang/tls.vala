@@ -222,7 +222,7 @@ async void accepted () throws Error {
 }
 
 // Handlers of authorize-peer decide on a certificate that verifies.
-async void asked () throws Error {
+async void authorized () throws Error {
     var mine = directory_creds (CLIENT);
     var theirs = directory_creds (SERVER);
     var ends = new Ends (mine, theirs);

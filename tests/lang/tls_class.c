@@ -226,7 +226,7 @@ tls_in_tls (void)
   part (outer_client, outer_server);
 }
 
-/* What the class says of what is wrong is what the caller of TLS is reported. */
+/* The caller of TLS gets the error that the class has set. */
 
 static GQuark
 test_quark (void)

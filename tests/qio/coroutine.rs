@@ -94,7 +94,7 @@ fn a_panic_is_reported_by_the_handle() {
 }
 
 #[test]
-fn code_knows_whether_it_runs_in_a_coroutine() {
+fn in_coroutine_is_true_only_in_a_coroutine() {
     assert!(!in_coroutine());
     run(|| {
         assert!(in_coroutine());
@@ -165,7 +165,7 @@ fn a_wait_in_a_main_loop_inside_a_coroutine_blocks_and_ends() {
 }
 
 #[test]
-fn yielding_outside_of_a_coroutine_says_why_it_fails() {
+fn yielding_outside_of_a_coroutine_fails_with_the_reason() {
     let (a, _b) = nonblocking_pair();
     for e in [
         a.yield_until(IN).expect_err("outside"),
@@ -263,7 +263,7 @@ fn wake_read_from_another_thread_resumes_coroutines_that_yield_until_readable_an
 }
 
 #[test]
-fn a_coroutine_waits_in_its_own_context_or_in_the_default_one_as_follow_coroutine_ctx_says() {
+fn follow_coroutine_ctx_selects_the_own_or_the_default_context_of_a_coroutine() {
     let (a, b) = nonblocking_pair();
     for enabled in [true, false] {
         a.set_follow_coroutine_ctx(enabled);
@@ -302,7 +302,7 @@ fn a_coroutine_waits_in_its_own_context_or_in_the_default_one_as_follow_coroutin
 }
 
 #[test]
-fn code_that_knows_streams_only_gives_the_loop_back() {
+fn blocking_std_streams_suspend_a_coroutine() {
     fn line(mut reader: impl BufRead) -> String {
         let mut line = String::new();
         reader.read_line(&mut line).expect("read");

@@ -176,12 +176,12 @@ fn between_two_relays(by: By) {
         By::Certificates => vec![disks.pki.directory()],
         By::Key => vec![disks.pki.option("psk", "keys.psk")],
     };
-    let asking = match by {
+    let server_options = match by {
         By::Certificates => [&options[..], &["--tls-clients=required".to_owned()]].concat(),
         By::Key => options.clone(),
     };
     let target = format!("unix:{}", disks.written("server"));
-    let (there, address) = server(&asking, "tls-listen:127.0.0.1:0", &target);
+    let (there, address) = server(&server_options, "tls-listen:127.0.0.1:0", &target);
     let first = format!("unix-listen:{}", disks.written("socket"));
     let (here, _) = server(&options, &first, &address);
     disks.copy(&disks.uri("socket", None));

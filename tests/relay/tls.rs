@@ -169,7 +169,7 @@ fn psk_is_sufficient_without_certificates() {
     let unsaid = start([&keys("two.psk"), "stdio", &address]).failure(1);
     assert_eq!(
         unsaid,
-        "Unable to choose a key: there are 2, and it is not said whose"
+        "Unable to choose a key: there are 2, and no identity is selected"
     );
     refused(start([&keys("wrong.psk"), "stdio", &address]));
     server.wait_for_log("Unable to perform the TLS handshake with the client: ");

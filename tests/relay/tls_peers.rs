@@ -113,8 +113,8 @@ fn s_server_is_a_server() {
         "-rev",
     ];
     let shown = ["-cert", &cert, "-key", &key];
-    let asking = ["-CAfile", &ca, "-Verify", "1", "-verify_return_error"];
-    let (mut s_server, _input) = held(openssl(&listening).args(shown).args(asking));
+    let requesting = ["-CAfile", &ca, "-Verify", "1", "-verify_return_error"];
+    let (mut s_server, _input) = held(openssl(&listening).args(shown).args(requesting));
     s_server.until("ACCEPT ");
     let address = s_server.until("\n");
     let options = [

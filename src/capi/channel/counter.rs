@@ -55,7 +55,7 @@ pub unsafe extern "C" fn qio_byte_counter_unref(counter: *mut QIOByteCounter) {
     if counter.is_null() {
         return complain(c_name!(qio_byte_counter_unref), NO_COUNTER);
     }
-    // SAFETY: as for `qio_byte_counter_ref`; the caller gives up a reference.
+    // SAFETY: as for `qio_byte_counter_ref`; the caller transfers a reference.
     unsafe { Arc::decrement_strong_count(counter) };
 }
 

@@ -50,7 +50,7 @@ pub extern "C" fn qio_channel_command_stderr_get_type() -> GType {
 pub unsafe extern "C" fn qio_channel_command_get_stderr(
     command: *mut QIOChannelCommand,
 ) -> *mut QIOChannelFile {
-    // The command has a reference as long as it lives.
+    // The command has a reference until it is finalized.
     method!(
         qio_channel_command_get_stderr(command: ChannelCommand) or ptr::null_mut() =>
             command.stderr().map_or(ptr::null_mut(), |stderr| stderr.as_ptr())

@@ -37,13 +37,17 @@ impl ChannelTls {
     #[must_use]
     pub fn hostname(&self) -> Option<glib::GString> {
         let connection = self.imp().connection().ok()?;
-        let asked = || {
+        let requested = || {
             let engine = connection.engine();
             requested_name(engine.ssl().servername(NameType::HOST_NAME)?).map(Into::into)
         };
         // While handlers are called, the connection itself is not here.
         let verified = || connection.peer.hostname().map(Into::into);
-        connection.hostname.clone().or_else(asked).or_else(verified)
+        connection
+            .hostname
+            .clone()
+            .or_else(requested)
+            .or_else(verified)
     }
 
     /// Whether the connection is established.

@@ -40,7 +40,7 @@ fn set_server_name(ssl: &mut SslRef, creds: &TlsCreds, name: &str) -> io::Result
     if name.contains('\0') {
         return Err(invalid_name(name));
     }
-    let failed = |e| of_stack(&format!("Unable to ask for {name}"), &e);
+    let failed = |e| of_stack(&format!("Unable to set the server name {name}"), &e);
     // Without the brackets of an IPv6 address in a URI.
     let bare = name
         .strip_prefix('[')

@@ -110,7 +110,7 @@ mod tests {
             fs::write(&path, &text).expect("written");
             assert_eq!(&*Secret::read(&path).expect("read"), text);
         }
-        // The system does not know how long it is.
+        // fstat(2) reports no size for it.
         let read = Secret::read(Path::new("/proc/self/maps")).expect("read");
         assert!(read.len() > 1024 && read.ends_with(b"\n"));
     }

@@ -126,11 +126,11 @@ impl Connection {
         if is_over || !read.is_empty() && self.master.has_pushback() {
             return Readiness::Now;
         }
-        let ask = |conditions| VFuncs::of(&self.master).wait_fd(conditions);
+        let wait_fd = |conditions| VFuncs::of(&self.master).wait_fd(conditions);
         match (read.is_empty(), write.is_empty()) {
-            (_, true) => ask(read),
-            (true, false) => ask(write),
-            (false, false) => match (ask(read), ask(write)) {
+            (_, true) => wait_fd(read),
+            (true, false) => wait_fd(write),
+            (false, false) => match (wait_fd(read), wait_fd(write)) {
                 (Readiness::Now, _) | (_, Readiness::Now) => Readiness::Now,
                 (Readiness::Fd(a, for_read), Readiness::Fd(b, for_write)) if a == b => {
                     Readiness::Fd(a, for_read | for_write)
@@ -208,7 +208,7 @@ pub(super) fn watch(channel: &Channel, condition: IOCondition) -> glib::Source {
     if (condition - watch::ALWAYS).is_empty() {
         return watch_for_end(channel, condition);
     }
-    let ask: watch::WaitFdFn = |object, condition| match connection(object) {
+    let wait_fd: watch::WaitFdFn = |object, condition| match connection(object) {
         Some(connection) => connection.wait_fd(condition),
         None => Readiness::Now,
     };
@@ -223,7 +223,7 @@ pub(super) fn watch(channel: &Channel, condition: IOCondition) -> glib::Source {
         },
         watch: watch_below,
     };
-    channel.watched(|watched| watch::layered(watched, condition, ask, layer))
+    channel.watched(|watched| watch::layered(watched, condition, wait_fd, layer))
 }
 
 /// A watch for `HUP` and `ERR` alone, which are those of the lower channel, also while decrypted

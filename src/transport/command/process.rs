@@ -160,7 +160,7 @@ fn lacks_pidfds(e: &io::Error) -> bool {
     )
 }
 
-/// A descriptor that is readable for good, whatever is done with its duplicates.
+/// A descriptor that stays readable, whatever is done with its duplicates.
 fn already_ended() -> io::Result<OwnedFd> {
     let (ended, theirs) = socket::pair(libc::SOCK_STREAM)?;
     drop(theirs);

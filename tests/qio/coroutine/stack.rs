@@ -21,7 +21,7 @@ fn use_stack(bytes: usize) -> usize {
 }
 
 #[test]
-fn a_stack_is_as_large_as_asked_for() {
+fn a_stack_has_the_requested_size() {
     for size in [64 * 1024, 256 * 1024, 16 << 20] {
         in_loop(move |context| {
             // In a debug build a frame may be four times what it holds.
@@ -36,14 +36,14 @@ fn a_stack_is_as_large_as_asked_for() {
     });
 }
 
-/// Set by the neighbour's stack when it was found damaged.
+/// Set when the stack of an adjacent coroutine was found damaged.
 static DAMAGED: AtomicUsize = AtomicUsize::new(0);
 
 #[test]
-fn an_overflow_ends_the_process_and_leaves_the_neighbours_stack_alone() {
+fn an_overflow_ends_the_process_and_leaves_adjacent_stacks_intact() {
     if !is_alone() {
         let output = rerun(
-            "coroutine::stack::an_overflow_ends_the_process_and_leaves_the_neighbours_stack_alone",
+            "coroutine::stack::an_overflow_ends_the_process_and_leaves_adjacent_stacks_intact",
             |command| command,
         );
         use std::os::unix::process::ExitStatusExt;
@@ -61,10 +61,10 @@ fn an_overflow_ends_the_process_and_leaves_the_neighbours_stack_alone() {
         );
         return;
     }
-    // Ordinary memory: who runs over the end of a stack would write into a neighbour.
+    // Without a guard page an overflow would write into an adjacent stack.
     let context = MainContext::new();
     let overflow = context.with_thread_default(|| {
-        let neighbours: Vec<_> = (0..8).map(|_| spawn(neighbour)).collect();
+        let adjacent: Vec<_> = (0..8).map(|_| spawn(check_own_stack)).collect();
         let deep = spawn(|| {
             for depth in 1.. {
                 if use_stack(depth * 8 * 1024) > usize::MAX / 2 || depth > 1_000 {
@@ -77,14 +77,14 @@ fn an_overflow_ends_the_process_and_leaves_the_neighbours_stack_alone() {
             }
         });
         context.block_on(deep).expect("no panic");
-        drop(neighbours);
+        drop(adjacent);
     });
     overflow.expect("ours");
     println!("survived, damaged: {}", DAMAGED.load(Ordering::Relaxed));
 }
 
-/// Looks at its own stack at every turn.
-fn neighbour() {
+/// Checks its own stack each time that it is resumed.
+fn check_own_stack() {
     let marker = std::hint::black_box([0x5a_u8; 64 * 1024]);
     loop {
         if yield_now().is_err() {

@@ -220,18 +220,18 @@ fn all_end(forks: usize, is_shared: bool) {
 
 #[test]
 #[ignore = "takes minutes: `make soak`"]
-fn forks_beside_threads_that_wait_and_wake_leave_children_that_wait_and_close() {
+fn forks_concurrent_with_threads_that_wait_and_wake_leave_children_that_wait_and_close() {
     alone(
-        "hub::fork_with_threads::forks_beside_threads_that_wait_and_wake_leave_children_that_wait_and_close",
+        "hub::fork_with_threads::forks_concurrent_with_threads_that_wait_and_wake_leave_children_that_wait_and_close",
         || all_end(600, false),
     );
 }
 
 #[test]
 #[ignore = "takes minutes: `make soak`"]
-fn forks_beside_threads_that_wait_for_a_channel_leave_it_usable_in_children() {
+fn forks_concurrent_with_threads_that_wait_for_a_channel_leave_it_usable_in_children() {
     alone(
-        "hub::fork_with_threads::forks_beside_threads_that_wait_for_a_channel_leave_it_usable_in_children",
+        "hub::fork_with_threads::forks_concurrent_with_threads_that_wait_for_a_channel_leave_it_usable_in_children",
         || all_end(600, true),
     );
 }

@@ -95,7 +95,7 @@ fn a_handler_is_called_as_long_as_the_send_buffer_has_space() {
 }
 
 #[test]
-fn both_handlers_have_their_turns_beside_a_task() {
+fn both_handlers_are_dispatched_while_a_task_runs() {
     let context = MainContext::new();
     let (a, b) = nonblocking_pair();
     let ((read, reads), (write, writes)) = (counting(), counting());
@@ -312,7 +312,7 @@ fn of_handlers_that_two_threads_set_at_once_one_is_called_and_none_is_left_after
 }
 
 #[test]
-fn a_handler_that_is_set_beside_a_close_in_another_thread_is_dropped() {
+fn a_handler_that_is_set_during_a_close_in_another_thread_is_dropped() {
     in_time(|| {
         let runner = Runner::new();
         let mut channels = Vec::new();

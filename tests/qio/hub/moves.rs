@@ -1,4 +1,4 @@
-//! What is known of a channel, by those who did not find it out themselves.
+//! Readiness of a channel that moves to another task, thread or hub.
 
 use std::{
     cell::Cell, fs::File, future::poll_fn, io::IoSlice, os::fd::AsFd, pin::Pin, rc::Rc, task::Poll,
@@ -74,7 +74,7 @@ fn a_stream_that_waited_in_one_context_goes_on_in_another() {
 }
 
 #[test]
-fn a_loop_inside_a_task_does_not_rely_on_the_guesses_of_the_outer_one() {
+fn a_loop_inside_a_task_does_not_rely_on_the_assumed_readiness_of_the_outer_one() {
     in_loop(|context| {
         let (a, b) = ChannelSocket::pair().expect("a pair");
         let inner = MainContext::new();

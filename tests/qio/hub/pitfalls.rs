@@ -214,7 +214,7 @@ fn a_hang_up_that_nothing_waits_for_does_not_spin() {
     let context = MainContext::new();
     let (a, b) = pair();
     let (read, write) = ChannelFile::pipe().expect("a pipe");
-    // The hub knows them all from now on.
+    // All are registered with the hub from now on.
     for (reader, writer) in [
         (a.upcast_ref::<Channel>(), b.upcast_ref::<Channel>()),
         (read.upcast_ref(), write.upcast_ref()),

@@ -26,20 +26,20 @@ mod imp {
 
     /// Reads from a socket that belongs to another channel, by its very number.
     #[derive(Default)]
-    pub struct Guest {
+    pub struct SharedFd {
         pub(super) lower: OnceLock<ChannelSocket>,
     }
 
     #[glib::object_subclass]
-    impl ObjectSubclass for Guest {
-        const NAME: &'static str = "TestHubGuest";
-        type Type = super::Guest;
+    impl ObjectSubclass for SharedFd {
+        const NAME: &'static str = "TestHubSharedFd";
+        type Type = super::SharedFd;
         type ParentType = qio::Channel;
     }
 
-    impl ObjectImpl for Guest {}
+    impl ObjectImpl for SharedFd {}
 
-    impl ChannelImpl for Guest {
+    impl ChannelImpl for SharedFd {
         fn readv(
             &self,
             iov: &mut [IoSliceMut<'_>],
@@ -64,12 +64,12 @@ mod imp {
 }
 
 glib::wrapper! {
-    pub struct Guest(ObjectSubclass<imp::Guest>) @extends Channel;
+    pub struct SharedFd(ObjectSubclass<imp::SharedFd>) @extends Channel;
 }
 
 fn layer_over(lower: &ChannelSocket) -> Channel {
     use glib::subclass::prelude::ObjectSubclassIsExt;
-    let channel: Guest = glib::Object::new();
+    let channel: SharedFd = glib::Object::new();
     channel.imp().lower.set(lower.clone()).expect("new");
     channel.upcast()
 }
@@ -283,7 +283,7 @@ fn a_channel_that_a_task_closes_wakes_the_others_with_an_error() {
     let context = MainContext::new();
     let (a, _b) = ChannelSocket::pair().expect("a socketpair");
     let (read, _write) = qio::ChannelFile::pipe().expect("a pipe");
-    let (lower, _guest) = ChannelSocket::pair().expect("a socketpair");
+    let (lower, _peer) = ChannelSocket::pair().expect("a socketpair");
     for channel in [a.upcast::<Channel>(), read.upcast(), layer_over(&lower)] {
         let waits = [reading(&context, &channel), reading(&context, &channel)];
         let conditions = channel.clone();

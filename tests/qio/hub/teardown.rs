@@ -103,7 +103,7 @@ fn one_context(shared: &Shared, round: usize) {
     }
 }
 
-fn contexts_beside_closes(contexts: usize) {
+fn contexts_with_concurrent_closes(contexts: usize) {
     const THREADS: usize = 2;
     let shared = Arc::new(Shared::new());
     thread::scope(|scope| {
@@ -120,25 +120,25 @@ fn contexts_beside_closes(contexts: usize) {
 
 fn contexts_leave_nothing(contexts: usize) {
     // What is made once for the process is there afterwards.
-    contexts_beside_closes(200);
+    contexts_with_concurrent_closes(200);
     let before = fds::all();
-    contexts_beside_closes(contexts);
+    contexts_with_concurrent_closes(contexts);
     assert_eq!(fds::all(), before);
 }
 
 #[test]
-fn a_thousand_contexts_that_go_beside_closes_leave_no_descriptor() {
+fn a_thousand_contexts_destroyed_during_closes_leave_no_descriptor() {
     alone(
-        "hub::teardown::a_thousand_contexts_that_go_beside_closes_leave_no_descriptor",
+        "hub::teardown::a_thousand_contexts_destroyed_during_closes_leave_no_descriptor",
         || contexts_leave_nothing(1_000),
     );
 }
 
 #[test]
 #[ignore = "takes a minute: `make soak`"]
-fn ten_thousand_contexts_that_go_beside_closes_leave_no_descriptor() {
+fn ten_thousand_contexts_destroyed_during_closes_leave_no_descriptor() {
     alone(
-        "hub::teardown::ten_thousand_contexts_that_go_beside_closes_leave_no_descriptor",
+        "hub::teardown::ten_thousand_contexts_destroyed_during_closes_leave_no_descriptor",
         || contexts_leave_nothing(10_000),
     );
 }

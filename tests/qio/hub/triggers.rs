@@ -96,7 +96,7 @@ fn short_reads_that_end_where_descriptors_are_lose_no_data() {
 }
 
 #[test]
-fn short_reads_lose_no_data_beside_writes_that_have_met_would_block() {
+fn short_reads_lose_no_data_during_writes_that_have_met_would_block() {
     let context = MainContext::new();
     let (a, b) = nonblocking_pair();
     register(&context, &a, &b);

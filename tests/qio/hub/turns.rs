@@ -1,4 +1,4 @@
-//! Who has a turn when: tasks, timers, frames, and wakes from other threads.
+//! The order of dispatch: tasks, timers, frames, and wakes from other threads.
 
 use std::{
     cell::Cell,
@@ -86,13 +86,13 @@ fn busy_polling_holds_up_neither_timers_nor_tasks() {
     let (a, b) = ChannelSocket::pair().expect("a socketpair");
     let peer = thread::spawn(move || {
         for _ in 0..2_000 {
-            b.read_all(&mut [0]).expect("asked");
+            b.read_all(&mut [0]).expect("request");
             b.write_all(b"x").expect("answered");
         }
     });
     run(&context, async move {
         for _ in 0..2_000 {
-            a.write_all_future(b"x").await.expect("asked");
+            a.write_all_future(b"x").await.expect("requested");
             a.read_all_future(&mut [0]).await.expect("answered");
         }
     });
@@ -170,12 +170,12 @@ impl Bell {
         waker.inspect(Waker::wake_by_ref);
     }
 
-    /// Hears as often as it is rung, and calls `heard` with how often it was until now.
-    fn listen(self: Arc<Self>, times: usize, heard: impl Fn(usize)) -> impl Future<Output = ()> {
+    /// Completes after `times` rings; each poll calls `func` with the number of rings so far.
+    fn listen(self: Arc<Self>, times: usize, func: impl Fn(usize)) -> impl Future<Output = ()> {
         poll_fn(move |cx| {
             *self.waker.lock().expect("no panic") = Some(cx.waker().clone());
             let rung = self.rung.load(Ordering::SeqCst);
-            heard(rung);
+            func(rung);
             match rung < times {
                 true => Poll::Pending,
                 false => Poll::Ready(()),
@@ -212,12 +212,12 @@ fn wakes_of_four_threads() {
 fn wakes_of_a_loop_that_sleeps() {
     in_time(|| {
         const TIMES: usize = 20_000;
-        let (bell, (sender, heard)) = (Arc::new(Bell::default()), mpsc::channel());
+        let (bell, (sender, receiver)) = (Arc::new(Bell::default()), mpsc::channel());
         let ringer = bell.clone();
         let thread = thread::spawn(move || {
             for time in 1..=TIMES {
                 ringer.ring();
-                while heard.recv().expect("it listens") < time {}
+                while receiver.recv().expect("it listens") < time {}
             }
         });
         let listening = bell.listen(TIMES, move |times| {

@@ -105,23 +105,23 @@ fn a_direction_that_was_shut_down_does_not_make_the_other_one_spin() {
 }
 
 #[test]
-fn a_hang_up_is_reported_whatever_was_asked_for() {
-    for asked in [IOCondition::empty(), IOCondition::PRI, HUP] {
+fn a_hang_up_is_reported_whatever_was_requested() {
+    for requested in [IOCondition::empty(), IOCondition::PRI, HUP] {
         let (read, write) = ChannelFile::pipe().expect("a pipe");
-        let watch = Watch::new(&read, asked, |_, _| Break);
+        let watch = Watch::new(&read, requested, |_, _| Break);
         assert!(iterations(&watch.context) <= FEW);
         assert_eq!(watch.seen(), []);
         drop(write);
-        assert_eq!(watch.ended(), [HUP], "{asked:?}");
+        assert_eq!(watch.ended(), [HUP], "{requested:?}");
     }
 }
 
 #[test]
-fn a_callback_is_reported_only_what_was_asked_for() {
+fn a_callback_is_reported_only_what_was_requested() {
     let (a, _b) = readable_pair();
-    for asked in [IN, OUT, IN | OUT] {
-        let watch = Watch::new(&a, asked, go_on);
-        assert_eq!(watch.called(2), [asked; 2]);
+    for requested in [IN, OUT, IN | OUT] {
+        let watch = Watch::new(&a, requested, go_on);
+        assert_eq!(watch.called(2), [requested; 2]);
     }
 }
 

@@ -187,8 +187,11 @@ fn memory_and_nothing_are_always_ready() {
         ChannelBuffer::new(0).upcast::<Channel>(),
         ChannelNull::new().upcast(),
     ] {
-        for asked in [IN, OUT, IN | OUT] {
-            assert_eq!(Watch::new(&channel, asked, go_on).called(3), [asked; 3]);
+        for requested in [IN, OUT, IN | OUT] {
+            assert_eq!(
+                Watch::new(&channel, requested, go_on).called(3),
+                [requested; 3]
+            );
         }
     }
 }

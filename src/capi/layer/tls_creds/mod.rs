@@ -36,7 +36,7 @@ macro_rules! setter {
                 ) {
                     Ok(argument) => argument,
                     Err(expected) => {
-                        return $crate::capi::layer::tls_creds::mistake(
+                        return $crate::capi::layer::tls_creds::reject_argument(
                             function, $builder, &expected,
                         );
                     }
@@ -88,7 +88,7 @@ unsafe fn change(
 /// # Safety
 ///
 /// As for [`change`].
-unsafe fn mistake(function: &CStr, builder: *mut QIOTlsCredsBuilder, expected: &str) {
+unsafe fn reject_argument(function: &CStr, builder: *mut QIOTlsCredsBuilder, expected: &str) {
     complain(function, expected);
     if !builder.is_null() {
         let setter = function.to_string_lossy();

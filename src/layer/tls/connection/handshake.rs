@@ -70,7 +70,7 @@ impl Connection {
             && tls.is_some_and(|tls| has_handler(tls, AUTHORIZE) || has_handler(tls, ACCEPT))
     }
 
-    /// Continues a handshake that is not done. Done says that
+    /// Continues a handshake that is not done. After `Done`,
     /// [`finish_handshake`](Self::finish_handshake) is next.
     pub(in crate::layer::tls) fn step_handshake(
         &self,
@@ -230,7 +230,7 @@ impl Drop for Outcome<'_> {
             }
             Err(reason) if counts => {
                 engine.fail_handshake(reason);
-                // What is proved by it, and sessions, are for those who are accepted.
+                // Only an accepted peer has a verified certificate and sessions.
                 engine.discard();
             }
             _ => {}

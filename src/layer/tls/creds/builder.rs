@@ -243,9 +243,9 @@ impl TlsCredsBuilder {
     #[must_use]
     pub fn password_func(
         mut self,
-        ask: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
+        func: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
     ) -> Self {
-        self.password = Some(Arc::new(move |what| ask(what).map(Secret::from)));
+        self.password = Some(Arc::new(move |path| func(path).map(Secret::from)));
         self
     }
 

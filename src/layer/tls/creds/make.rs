@@ -95,15 +95,17 @@ impl TlsCredsBuilder {
                 "a handshake has {FEWEST_OF_HANDSHAKE} bytes and more"
             ));
         }
-        let asks = self.client_certificates != TlsAuthenticationMode::None;
+        let requests_certificates = self.client_certificates != TlsAuthenticationMode::None;
         match self.endpoint {
             TlsEndpoint::Server if self.identity.is_none() && !has_keys && !self.anonymous => {
                 wrong("a server needs a certificate or pre-shared keys")
             }
-            TlsEndpoint::Server if asks && !self.has_trust_anchors() => {
+            TlsEndpoint::Server if requests_certificates && !self.has_trust_anchors() => {
                 wrong("client certificates are requested, but there are no trust anchors")
             }
-            TlsEndpoint::Client if asks => wrong("only a server requests client certificates"),
+            TlsEndpoint::Client if requests_certificates => {
+                wrong("only a server requests client certificates")
+            }
             _ => Ok(()),
         }
     }

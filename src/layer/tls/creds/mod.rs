@@ -94,12 +94,12 @@ glib::wrapper! {
     /// assert_eq!(server.endpoint(), TlsEndpoint::Server);
     ///
     /// // Errors name the file, and the reason.
-    /// let mistake = TlsCreds::builder(TlsEndpoint::Server)
+    /// let error = TlsCreds::builder(TlsEndpoint::Server)
     ///     .certificate_files("/nowhere/cert.pem", "/nowhere/key.pem")
     ///     .build()
     ///     .unwrap_err();
     /// assert_eq!(
-    ///     mistake.to_string(),
+    ///     error.to_string(),
     ///     "Unable to load /nowhere/cert.pem: No such file or directory"
     /// );
     /// # Ok(())

@@ -39,7 +39,7 @@ const PSK_CIPHERS: &str =
 const ANONYMOUS_CIPHERS: &str =
     "ADH-AES256-GCM-SHA384:ADH-AES128-GCM-SHA256:AECDH-AES256-SHA:AECDH-AES128-SHA:@SECLEVEL=0";
 
-/// Suites without authentication or encryption are never used by mistake.
+/// Suites without authentication or encryption are never negotiated.
 const NEVER: &str = ":!aNULL:!eNULL";
 
 /// A suite with a message authentication code of its own is no AEAD suite.

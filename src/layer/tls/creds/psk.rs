@@ -152,7 +152,7 @@ impl Keys {
                 .remove_entry(name.as_bytes())
                 .ok_or_else(|| wrong(format!("there is none of {}", printed(name.as_bytes())))),
             None if self.0.len() > 1 => Err(wrong(format!(
-                "there are {}, and it is not said whose",
+                "there are {}, and no identity is selected",
                 self.0.len()
             ))),
             None => {
@@ -180,7 +180,7 @@ impl Keys {
         context.set_psk_client_callback(move |ssl, _, name_out, key_out| {
             // The name ends in NUL.
             let fits = name.len() < name_out.len() && key.len() <= key_out.len();
-            // If the hash did not fit, OpenSSL would ask here next, and use the key with another
+            // If the hash did not fit, OpenSSL would call this next, and use the key with another
             // one.
             let is_refused = ssl.version2() == Some(SslVersion::TLS1_3);
             if is_refused || !fits {
@@ -240,9 +240,9 @@ impl Keys {
 static OFFERS_NO_KNOWN: LazyLock<Option<Index<Ssl, ()>>> =
     LazyLock::new(|| Ssl::new_ex_index().ok());
 
-/// The keys of a server. Peers cannot find out identities: an unknown one has a random key, so that
-/// it fails as a wrong key does (RFC 8446, appendix E.6; RFC 4279, section 2). With TLS 1.3 that
-/// holds for servers without a certificate; others continue with a handshake by certificate.
+/// The keys of a server. Peers cannot enumerate identities: an unknown one has a random key, so
+/// that it fails as a wrong key does (RFC 8446, appendix E.6; RFC 4279, section 2). With TLS 1.3
+/// that holds for servers without a certificate; others continue with a handshake by certificate.
 struct ServerKeys {
     keys: Keys,
     decoys: Secret,

@@ -145,10 +145,10 @@ impl Source {
     /// Reads a private key, with the password if it is encrypted.
     pub(super) fn key(&self, password: Option<&Password>) -> io::Result<PKey<Private>> {
         let pem = self.pem()?;
-        let (mut asked, mut given) = (false, None);
+        let (mut is_encrypted, mut given) = (false, None);
         let key = PKey::private_key_from_pem_callback(&pem, |place| {
-            asked = true;
-            given = password.and_then(|ask| ask(&self.to_string()));
+            is_encrypted = true;
+            given = password.and_then(|func| func(&self.to_string()));
             let given = given.as_deref().unwrap_or_default();
             // A truncated password would be another one.
             let fits = given.len() <= place.len();
@@ -163,10 +163,10 @@ impl Source {
                 self.warn_if_open();
                 Ok(key)
             }
-            Err(_) if asked && given.is_none() => {
+            Err(_) if is_encrypted && given.is_none() => {
                 refused("the private key is encrypted and no password was given")
             }
-            Err(_) if asked => refused("the private key is encrypted with another password"),
+            Err(_) if is_encrypted => refused("the private key is encrypted with another password"),
             Err(e) => Err(match label(&pem) {
                 Some(label) if label.ends_with("PRIVATE KEY") => {
                     self.unreadable("private key", &pem, &e)

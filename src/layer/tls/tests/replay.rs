@@ -47,8 +47,8 @@ fn a_client_that_proposes_the_session_of_another_one_has_not_its_certificate() {
         let (near, far) = UnixStream::pair().expect("a pair");
         let channel = ChannelSocket::new_fd(OwnedFd::from(near)).expect("a socket");
         let channel = ChannelTls::new_server(&channel, &server).expect("a server");
-        let asked = Arc::new(Mutex::new(0));
-        let count = asked.clone();
+        let emitted = Arc::new(Mutex::new(0));
+        let count = emitted.clone();
         channel.connect_authorize_peer(move |_, _| {
             *count.lock().expect("whole") += 1;
             true
@@ -74,9 +74,9 @@ fn a_client_that_proposes_the_session_of_another_one_has_not_its_certificate() {
             // A session is not resumed where its connection was cut off.
             let _ = stream.shutdown();
         });
-        let asked = *asked.lock().expect("whole");
+        let emitted = *emitted.lock().expect("whole");
         assert_eq!(
-            asked, 1,
+            emitted, 1,
             "for the certificate, or for the session: {is_victim}"
         );
         assert!(!channel.is_resumed());

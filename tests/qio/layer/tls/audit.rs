@@ -37,7 +37,7 @@ fn upload(server: &TlsCreds, data: &[u8], version: SslVersion) -> io::Result<Vec
             let socket = TcpStream::connect(address).expect("connects");
             let mut client = client.build().connect(NAME, socket).expect("agreed");
             client.write_all(data).expect("written");
-            // It reads nothing, neither data nor what the server has to say of sessions.
+            // It reads nothing, neither data nor the session tickets of the server.
             let _ = client.shutdown();
         });
         let (socket, _) = listener.accept().expect("accepted");
@@ -96,7 +96,7 @@ fn finite_field_diffie_hellman_is_refused_with_certificates() {
     });
 }
 
-/// What a client says of a server, with this list of revoked certificates.
+/// The result of a client with this certificate revocation list.
 fn verdict(crl: &str) -> io::Result<()> {
     let creds = client_builder().crl_pem(crl).build()?;
     let (here, there) = ChannelSocket::pair().expect("a pair");
@@ -264,7 +264,7 @@ fn closing_in_blocking_mode_sends_close_notify_or_fails() {
 }
 
 #[test]
-fn what_a_client_asks_for_is_reported_only_if_it_is_a_name() {
+fn the_requested_server_name_is_reported_only_if_it_is_a_host_name() {
     in_time(|| {
         for (name, is_reported) in [("server.test", true), ("a\u{1b}[2Jb", false)] {
             let (here, there) = std::os::unix::net::UnixStream::pair().expect("a pair");

@@ -1,5 +1,4 @@
-//! Code of users that runs in the middle of a handshake: who is asked about the peer, and who gets
-//! the keys.
+//! Callbacks in the middle of a handshake: authorize-peer and key logging.
 
 use std::{
     io,
@@ -84,7 +83,7 @@ fn waiting_for_authorize_peer_does_not_spin_after_the_lower_channel_has_ended() 
 #[test]
 fn a_rejected_server_gets_no_certificate_of_the_client() {
     in_time(|| {
-        let asking = server_builder().client_certificates(TlsAuthenticationMode::Required);
+        let requesting = server_builder().client_certificates(TlsAuthenticationMode::Required);
         let shown = client_builder()
             .certificate_pem(client_cert().pem.as_str(), client_cert().key.as_str());
         let (here, there) = ChannelSocket::pair().expect("a pair");
@@ -92,7 +91,7 @@ fn a_rejected_server_gets_no_certificate_of_the_client() {
             &here,
             &shown.build().expect("good"),
             &there,
-            &asking.build().expect("good"),
+            &requesting.build().expect("good"),
         );
         client.connect_authorize_peer(|_, _| false);
         thread::scope(|scope| {
@@ -153,8 +152,8 @@ fn a_coroutine_that_ends_while_the_peer_is_authorized_ends_the_handshake() {
     in_loop(|context| {
         let (client, server) = before_handshake();
         let (wait, _unused) = ChannelSocket::pair().expect("a pair");
-        let asked = Arc::new(AtomicBool::new(false));
-        let note = asked.clone();
+        let is_emitted = Arc::new(AtomicBool::new(false));
+        let note = is_emitted.clone();
         client.connect_authorize_peer(move |_, _| {
             note.store(true, Ordering::Relaxed);
             wait.read_all(&mut [0]).is_ok()
@@ -163,7 +162,7 @@ fn a_coroutine_that_ends_while_the_peer_is_authorized_ends_the_handshake() {
         let handshaking = coroutine::spawn(move || handshaking.handshake());
         let served = server.clone();
         let served = qio::spawn_local(async move { served.handshake_future().await });
-        iterate_until(context, || asked.load(Ordering::Relaxed));
+        iterate_until(context, || is_emitted.load(Ordering::Relaxed));
         handshaking.abort();
         settle(context);
         let e = client.handshake().expect_err("no handler has accepted");
@@ -182,8 +181,8 @@ fn a_resumed_session_is_authorized_again() {
     needs!("glib-networking");
     in_time(|| {
         for version in [TlsProtocolVersion::Tls12, TlsProtocolVersion::Tls13] {
-            let asking = server_builder().client_certificates(TlsAuthenticationMode::Required);
-            let asking = asking.build().expect("good");
+            let requesting = server_builder().client_certificates(TlsAuthenticationMode::Required);
+            let requesting = requesting.build().expect("good");
             let shown = client_builder()
                 .max_version(version)
                 .certificate_pem(client_cert().pem.as_str(), client_cert().key.as_str())
@@ -191,7 +190,7 @@ fn a_resumed_session_is_authorized_again() {
                 .expect("good");
             for (accepted, goes_on) in [(true, false), (true, true), (false, true), (false, true)] {
                 let (here, there) = ChannelSocket::pair().expect("a pair");
-                let (client, server) = with(&here, &shown, &there, &asking);
+                let (client, server) = with(&here, &shown, &there, &requesting);
                 server.connect_authorize_peer(move |_, certificate| {
                     let name = certificate.subject_name();
                     accepted && name.is_some_and(|name| name.contains("client"))

@@ -36,12 +36,12 @@ fn flood(flooder: &ChannelTls, victim: &ChannelTls) -> usize {
 }
 
 #[test]
-fn answers_that_is_not_read_are_bounded() {
+fn responses_that_are_not_read_are_bounded() {
     in_time(|| {
         let (client, server) = nonblocking_friends();
         flood(&client, &server);
         assert_blocks(server.read(&mut [0]));
-        // Nor can we have that done to ourselves.
+        // The same limit applies to a KeyUpdate of this end.
         assert_blocks(client.update_keys(false));
     });
 }

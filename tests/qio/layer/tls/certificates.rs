@@ -74,7 +74,7 @@ impl End<'_> {
     }
 }
 
-/// Two ends that have said nothing yet.
+/// Two ends that have sent nothing yet.
 fn meet(
     client: &End<'_>,
     server: &End<'_>,
@@ -89,8 +89,8 @@ fn meet(
     (client, server)
 }
 
-/// Performs the handshake, and sends a byte there and back: with TLS 1.3 a client learns only then
-/// what the server thinks of it.
+/// Performs the handshake, and sends a byte there and back: with TLS 1.3 a client receives
+/// a rejection by the server only then.
 fn talk(client: &ChannelTls, server: &ChannelTls) -> [io::Result<()>; 2] {
     thread::scope(|scope| {
         let there = scope.spawn(|| {
@@ -98,7 +98,7 @@ fn talk(client: &ChannelTls, server: &ChannelTls) -> [io::Result<()>; 2] {
             server.write_all(b"y")
         });
         let here = client.handshake().and_then(|()| {
-            // A server that has refused us may have gone: it has said why.
+            // A server that has rejected this end may have exited, after it sent an alert.
             let _ = client.write_all(b"x");
             client.read_all(&mut [0])
         });
@@ -114,7 +114,7 @@ fn assert_fails(what: &str, result: &io::Result<()>, code: TlsError, text: &str)
     assert_eq!(error.kind::<TlsError>(), Some(code), "{what}: {e}");
 }
 
-/// That both ends come to this verdict, when the client asks for this name.
+/// Asserts this result at both ends, when the client requests this name.
 #[track_caller]
 fn expect(what: &str, client: &End<'_>, server: &End<'_>, name: &str, verdict: Verdict<'_>) {
     for version in VERSIONS {
@@ -158,7 +158,7 @@ fn expect(what: &str, client: &End<'_>, server: &End<'_>, name: &str, verdict: V
                 assert_fails(&what, &here, code, &text);
             }
         }
-        // Who has refused the other can say whom.
+        // An end that has rejected its peer still has the certificate of it.
         let refused = match verdict {
             Unable(..) if version == TlsProtocolVersion::Tls12 => continue,
             Agreed | ClientRefuses(..) | Unable(..) => client.peer_certificate(),

@@ -56,8 +56,8 @@ fn bytes_that_come_one_at_a_time_are_whole() {
     });
 }
 
-/// One end says hello, from the first word on by a watch, which the other one reads by a watch,
-/// byte by byte. Returns that one.
+/// One end sends a greeting by a watch, which performs the handshake as well; the other one reads
+/// it by a watch, byte by byte. Returns the watch of the reader.
 fn greet(context: &glib::MainContext, client: &ChannelTls, server: &ChannelTls) -> glib::Source {
     for end in [client, server] {
         end.set_blocking(false).expect("non-blocking");
@@ -127,7 +127,7 @@ fn tls_in_tls_over_a_watch() {
 #[test]
 fn pipes_of_a_command_carry_tls() {
     needs!("socat");
-    // What the client says comes back through a command, to a server that sits in this process.
+    // Output of the client passes through a command, to a server that sits in this process.
     in_time(|| {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("socket");
@@ -140,7 +140,7 @@ fn pipes_of_a_command_carry_tls() {
         let (client, server) = over((command, there));
         transfer_both_modes(&client, &server);
         transfer_both_modes(&server, &client);
-        client.bye().expect("said");
+        client.bye().expect("sent");
         // Through the command it takes its time.
         let is_data = server.read_all_eof(&mut [0]).expect("a clean end");
         assert!(!is_data);
@@ -168,7 +168,7 @@ proptest! {
                         client.write_all(now).expect("written");
                         rest = later;
                     }
-                    client.bye().expect("said");
+                    client.bye().expect("sent");
                 });
                 let (mut got, mut buf) = (Vec::new(), vec![0; bite]);
                 loop {

@@ -1,4 +1,4 @@
-//! Who has written all, and what is still to come then.
+//! The close_notify alert, and data that is in flight when it is sent.
 
 use std::{io, thread};
 
@@ -53,14 +53,14 @@ fn a_writer_that_never_reads_loses_no_data() {
 fn nothing_is_left_to_be_sent_after_the_close_notify() {
     in_time(|| {
         let (client, server) = connected();
-        client.bye().expect("said");
+        client.bye().expect("sent");
         client.set_blocking(false).expect("non-blocking");
         fill(&client.master());
         // Which requests a KeyUpdate, for which the buffer is full.
         server.update_keys(true).expect("new keys");
         let e = client.read(&mut [0]).expect_err("there is no data");
         assert_eq!(e.kind(), io::ErrorKind::WouldBlock, "{e}");
-        client.flush().expect("all is said");
+        client.flush().expect("nothing is pending");
         client.close().expect("closed");
     });
 }
@@ -68,7 +68,7 @@ fn nothing_is_left_to_be_sent_after_the_close_notify() {
 #[test]
 fn no_close_notify_is_needed_after_that_of_a_peer_that_disconnected() {
     in_time(|| {
-        let say: [fn(&ChannelTls) -> io::Result<()>; 4] = [
+        let ways: [fn(&ChannelTls) -> io::Result<()>; 4] = [
             ChannelTls::bye,
             |client| client.shutdown(Shutdown::Write),
             |client| client.close(),
@@ -77,7 +77,7 @@ fn no_close_notify_is_needed_after_that_of_a_peer_that_disconnected() {
                 MainContext::new().block_on(stream.close())
             },
         ];
-        for say in say {
+        for send_close_notify in ways {
             for tcp in [false, true] {
                 let pair = match tcp {
                     true => tcp_pair(),
@@ -86,12 +86,12 @@ fn no_close_notify_is_needed_after_that_of_a_peer_that_disconnected() {
                 let (client, server) = over(pair);
                 handshake(&client, &server);
                 // Which TCP resets, as input was unread.
-                client.write_all(b"unheard").expect("written");
-                server.bye().expect("said");
+                client.write_all(b"unread").expect("written");
+                server.bye().expect("sent");
                 let end = client.read(&mut [0]).expect("a clean end");
                 assert_eq!(end, 0);
                 server.master().close().expect("closed");
-                say(&client).unwrap_or_else(|e| panic!("tcp: {tcp}: {e}"));
+                send_close_notify(&client).unwrap_or_else(|e| panic!("tcp: {tcp}: {e}"));
                 let e = client.write(b"more").expect_err("no reader");
                 let gone = [io::ErrorKind::BrokenPipe, io::ErrorKind::NotConnected];
                 assert!(gone.contains(&e.kind()), "{e}");
@@ -106,7 +106,7 @@ fn data_that_nothing_gets_is_an_error_of_the_close_notify() {
         let (client, server) = connected();
         client.set_blocking(false).expect("non-blocking");
         fill(&client);
-        server.bye().expect("said");
+        server.bye().expect("sent");
         assert_eq!(client.read(&mut [0]).expect("a clean end"), 0);
         server.master().close().expect("closed");
         let e = client.bye().expect_err("it was not sent");

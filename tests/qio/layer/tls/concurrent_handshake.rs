@@ -1,4 +1,4 @@
-//! Several who perform the handshake at one end, and the one who is late.
+//! Several callers that perform the handshake at one end, also after it is done.
 
 use std::{
     io,
@@ -168,8 +168,8 @@ fn carry(from: &ChannelSocket, to: &ChannelSocket) {
     }
 }
 
-/// One thread says hello, another one hears the answer and reads on, and data comes to the first
-/// one.
+/// One thread sends the ClientHello, another one receives the ServerHello and continues, and data
+/// arrives for the first one.
 #[test]
 fn a_reader_is_woken_for_data_received_during_a_concurrent_handshake() {
     in_time(|| {

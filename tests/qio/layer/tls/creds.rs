@@ -152,7 +152,7 @@ fn sslkeylogfile_is_read_only_if_it_is_enabled() {
     if is_alone() {
         client().build().expect("nothing needed");
         let log = std::env::var_os("SSLKEYLOGFILE").expect("set");
-        assert!(!Path::new(&log).exists(), "it was not asked");
+        assert!(!Path::new(&log).exists(), "it is not enabled");
         let creds = client().key_log_from_environment().build();
         creds.expect("a file to write");
         assert!(Path::new(&log).exists());

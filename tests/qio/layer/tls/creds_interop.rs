@@ -1,7 +1,7 @@
 //! What credentials are worth: two ends of ours meet.
 
 mod anonymous;
-mod asking;
+mod client_certificates;
 mod psk;
 mod sessions;
 mod settings;
@@ -25,7 +25,7 @@ struct Seen {
     peer: Option<String>,
 }
 
-/// What each end has to say of a connection.
+/// The result of each end of a connection.
 type Verdicts = (Result<Seen, String>, Result<Seen, String>);
 
 fn client() -> TlsCredsBuilder {
@@ -36,7 +36,7 @@ fn server() -> TlsCredsBuilder {
     TlsCreds::builder(TlsEndpoint::Server)
 }
 
-/// Two ends that have said nothing yet.
+/// Two ends that have sent nothing yet.
 fn ends(client: &TlsCreds, server: &TlsCreds, name: &str) -> (ChannelTls, ChannelTls) {
     let (here, there) = ChannelSocket::pair().expect("a pair");
     (
@@ -45,39 +45,39 @@ fn ends(client: &TlsCreds, server: &TlsCreds, name: &str) -> (ChannelTls, Channe
     )
 }
 
-/// Connects a client, which asks for this name, with a server.
+/// Connects a client, which requests this name, with a server.
 fn connect(client: &TlsCreds, server: &TlsCreds, name: &str) -> Verdicts {
     let (client, server) = ends(client, server, name);
     talk(&client, &server)
 }
 
-/// A byte there and back: what the peer thinks of us may come later than the handshake. Then both
+/// A byte there and back: the peer's rejection may arrive after the handshake. Then both
 /// send close_notify.
 fn talk(client: &ChannelTls, server: &ChannelTls) -> Verdicts {
     let (client, server) = (client.clone(), server.clone());
     in_time(move || {
         let there = server.clone();
-        let answered = thread::spawn(move || {
-            let answers = || {
+        let accepted = thread::spawn(move || {
+            let respond = || {
                 there.read_all(&mut [0])?;
                 there.write_all(b"y")?;
                 there.bye()
             };
-            let verdict = verdict(&there, answers());
+            let verdict = verdict(&there, respond());
             if verdict.is_err() {
                 // No end waits for a rejected one.
                 let _ = there.close();
             }
             verdict
         });
-        let asks = || {
+        let send = || {
             client.handshake()?;
-            // A server that has refused us may have gone: it has said why.
+            // A server that has rejected this end may have exited, after it sent an alert.
             let _ = client.write_all(b"x");
             client.read_all(&mut [0])
         };
-        let asked = verdict(&client, asks());
-        (asked, answered.join().expect("no panic"))
+        let connected = verdict(&client, send());
+        (connected, accepted.join().expect("no panic"))
     })
 }
 

@@ -1,5 +1,4 @@
-//! Attacks on a server, beside an honest client whose answers are to take at most twice their usual
-//! time.
+//! Attacks on a server: responses to a legitimate client take at most twice their usual time.
 #![allow(unsafe_code)] // Attackers have a lower priority, and OpenSSL renegotiates by a function that the crate lacks.
 
 use std::{
@@ -29,7 +28,7 @@ unsafe extern "C" {
     fn SSL_renegotiate(ssl: *mut openssl_sys::SSL) -> c_int;
 }
 
-/// What attackers know of the server, and when they are to end.
+/// The server that is attacked, and when the attackers are to end.
 struct Attack<'a> {
     address: SocketAddr,
     server: &'a Server,
@@ -185,9 +184,9 @@ fn median(server: &Server) -> Duration {
     times[times.len() / 2]
 }
 
-/// What honest clients wait for usually, and during an attack, and how much more memory this
-/// process has then, with that of the attackers.
-fn beside(act: fn(&Attack<'_>)) -> (Duration, Duration, usize) {
+/// The response times of a legitimate client without and during an attack, and the memory by which
+/// this process grows, with that of the attackers.
+fn measure(act: fn(&Attack<'_>)) -> (Duration, Duration, usize) {
     let server = Server::new(1024);
     server.answer();
     let usual = median(&server);
@@ -223,7 +222,7 @@ fn assert_harmless(name: &str, act: fn(&Attack<'_>)) {
         // The machine may be busy with something else for a while.
         let mut most = 0;
         let is_harmless = (0..6).any(|_| {
-            let (usual, during, growth) = beside(act);
+            let (usual, during, growth) = measure(act);
             most = most.max(growth);
             let [usual_ms, during_ms] = [usual, during].map(|time| time.as_secs_f64() * 1000.0);
             println!(
@@ -234,7 +233,7 @@ fn assert_harmless(name: &str, act: fn(&Attack<'_>)) {
         });
         assert!(
             is_harmless,
-            "an honest client waits more than twice as long"
+            "a legitimate client waits more than twice as long"
         );
         // 500 or 1,000 connections have less than 64 KiB each.
         assert!(most < 64 << 20, "{most} bytes");
@@ -253,7 +252,7 @@ macro_rules! harmless {
     };
 }
 
-// An honest client waits at most twice as long beside each of these.
+// A legitimate client waits at most twice as long during each of these.
 harmless! {
     hellos_with_finite_fields_100_a_second: replay_hello;
     messages_of_16_mebibytes_100_a_second: claim_16_mebibytes;

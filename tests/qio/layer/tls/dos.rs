@@ -126,21 +126,20 @@ fn a_flood_is_waded_through_by_the_waiting_task() {
     });
 }
 
-/// Each of the client's new keys asks for some of the server's, and the client does not look at
-/// them.
+/// Each KeyUpdate of the client requests one of the server, and the client reads none of them.
 #[test]
 fn input_of_a_peer_that_does_not_read_its_responses_is_suspended() {
     let name = "layer::tls::dos::input_of_a_peer_that_does_not_read_its_responses_is_suspended";
     alone(name, || {
         drop(connected());
-        let growth = growth(ask_and_do_not_listen);
+        let growth = growth(request_key_updates_and_read_nothing);
         // 256 KiB of answers, in a buffer that doubles, what the client is left with, and about 3
         // MiB of code that runs for the first time.
         assert!(growth < 6 << 20, "{growth} bytes");
     });
 }
 
-fn ask_and_do_not_listen() {
+fn request_key_updates_and_read_nothing() {
     in_time(|| {
         let (client, server) = connected();
         client.set_blocking(false).expect("non-blocking");
@@ -149,17 +148,17 @@ fn ask_and_do_not_listen() {
             end.wait_timeout(condition, Duration::ZERO)
                 .is_ok_and(|ready| ready.contains(condition))
         };
-        let mut asked = 0;
+        let mut requested = 0;
         while is_ready(&client, IOCondition::OUT) || is_ready(&server, IOCondition::IN) {
-            while is_ready(&client, IOCondition::OUT) && asked < 100_000 {
+            while is_ready(&client, IOCondition::OUT) && requested < 100_000 {
                 client.update_keys(true).expect("new keys");
-                asked += 1;
+                requested += 1;
             }
-            assert!(asked < 100_000, "the server takes them all");
+            assert!(requested < 100_000, "the server takes them all");
             let e = server.read(&mut [0; 16]).expect_err("there is no data");
             assert_eq!(e.kind(), io::ErrorKind::WouldBlock, "{e}");
         }
-        // Once it listens, all goes on.
+        // Once it reads, all continues.
         thread::scope(|scope| {
             scope.spawn(|| {
                 client.set_blocking(true).expect("blocking");

@@ -69,7 +69,7 @@ fn closing_does_not_report_what_the_user_did_not_write() {
         }
         fill(&server.master());
         for _ in 0..10 {
-            client.update_keys(true).expect("asked");
+            client.update_keys(true).expect("queued");
             let e = server.read(&mut [0]).expect_err("there is no data");
             assert_eq!(e.kind(), io::ErrorKind::WouldBlock, "{e}");
         }
@@ -111,7 +111,7 @@ fn waiting_in_a_coroutine_inside_authorize_peer_is_an_error() {
     needs!("glib-networking");
     in_loop(|context| {
         let (client, server) = before_handshake();
-        let asked = Rc::new(Cell::new(false));
+        let is_read = Rc::new(Cell::new(false));
         client.connect_authorize_peer(|client, _| {
             assert!(coroutine::in_coroutine());
             for result in [
@@ -127,7 +127,7 @@ fn waiting_in_a_coroutine_inside_authorize_peer_is_an_error() {
             // Another one waits for the answer.
             true
         });
-        let (handshaking, waiting, done) = (client.clone(), client.clone(), asked.clone());
+        let (handshaking, waiting, done) = (client.clone(), client.clone(), is_read.clone());
         let handshaking = coroutine::spawn(move || handshaking.handshake());
         let waiting = coroutine::spawn(move || {
             waiting.read_all(&mut [0]).expect("read");
@@ -138,7 +138,7 @@ fn waiting_in_a_coroutine_inside_authorize_peer_is_an_error() {
             server.write_all_future(b"x").await.expect("written");
             server
         });
-        iterate_until(context, || asked.get() && handshaking.is_finished());
+        iterate_until(context, || is_read.get() && handshaking.is_finished());
         let agreed = context.block_on(handshaking).expect("no panic");
         agreed.expect("authorized");
         context.block_on(waiting).expect("no panic");

@@ -6,7 +6,7 @@ use qio::{Channel, ChannelSocket, ChannelTls, TlsCreds, TlsCredsBuilder, TlsEndp
 
 use crate::common::certs::{Cert, Request};
 
-/// The name that the server's certificate is for, beside its address, which is 127.0.0.1.
+/// The name that the server's certificate is for, in addition to its address, 127.0.0.1.
 pub(crate) const NAME: &str = "server.test";
 
 struct Certs {

@@ -1,5 +1,5 @@
-//! Forks beside threads that use TLS channels and listeners: no child waits for a lock that another
-//! thread had.
+//! Forks concurrent with threads that use TLS channels and listeners: no child waits for a lock
+//! that another thread had.
 #![allow(unsafe_code)] // A forked child exits without the rest of this process.
 
 use std::{
@@ -36,7 +36,7 @@ fn in_child(client: ChannelTls, server: ChannelTls, listener: &NetListener) {
     let _ = listener.local_addresses();
 }
 
-fn beside_threads(forks: usize) -> Tally {
+fn with_threads(forks: usize) -> Tally {
     let (client, server) = connected();
     let listener = NetListener::new();
     listener.open_port(0, 16).expect("open");
@@ -75,11 +75,11 @@ fn beside_threads(forks: usize) -> Tally {
 }
 
 #[test]
-fn children_that_are_forked_beside_threads_with_tls_and_listeners_end() {
+fn children_that_are_forked_while_threads_use_tls_and_listeners_end() {
     alone(
-        "layer::tls::forks::children_that_are_forked_beside_threads_with_tls_and_listeners_end",
+        "layer::tls::forks::children_that_are_forked_while_threads_use_tls_and_listeners_end",
         || {
-            let tally = beside_threads(60);
+            let tally = with_threads(60);
             let traces = tally.traces.join("\n\n");
             assert_eq!((tally.hung, tally.crashed), (0, 0), "{traces}");
             assert!(tally.ended > 40, "{} ended", tally.ended);

@@ -89,8 +89,8 @@ impl Drop for Program {
     }
 }
 
-/// `gnutls-cli`, which connects to us. What it gets goes to its standard output, what it has to say
-/// to a file.
+/// `gnutls-cli`, which connects to us. Received data goes to its standard output, messages to a
+/// log file.
 struct Client {
     program: Program,
     listener: TcpListener,
@@ -104,7 +104,7 @@ impl Client {
         listener.set_nonblocking(true).expect("non-blocking");
         let port = listener.local_addr().expect("an address").port();
         let port = port.to_string();
-        let all = ["--logfile", "said", "--port", &port, "127.0.0.1"];
+        let all = ["--logfile", "log", "--port", &port, "127.0.0.1"];
         let all = [arguments, &all].concat();
         let program = Program::start("gnutls-cli", &directory, &all, Stdio::piped());
         Self {
@@ -141,8 +141,8 @@ impl Client {
         (got, self.program.0.wait().expect("it ends").success())
     }
 
-    fn said(&self) -> String {
-        let file = self.directory.file("said");
+    fn log(&self) -> String {
+        let file = self.directory.file("log");
         std::fs::read_to_string(file).unwrap_or_default()
     }
 }
@@ -155,7 +155,7 @@ struct Server {
     _reserved: OwnedFd,
 }
 
-/// A port that can be bound once more by who lets it be shared, as the program does.
+/// A port that can be bound once more with `SO_REUSEADDR`, as the program does.
 fn reserve_port() -> (OwnedFd, u16) {
     let family = AddressFamily::Inet;
     let flags = SockFlag::SOCK_CLOEXEC;

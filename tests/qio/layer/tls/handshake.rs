@@ -99,7 +99,7 @@ fn negotiated_parameters_are_properties() {
         assert_eq!(client.peer_name().as_deref(), Some("CN=server,C=UK"));
         assert_eq!(server.peer_name(), None, "it has presented no certificate");
         assert!(certificate.issuer().is_some(), "with its issuer");
-        assert!(server.peer_certificate().is_none(), "it was not asked for");
+        assert!(server.peer_certificate().is_none(), "it was not requested");
         assert_eq!(client.master(), *here.upcast_ref::<qio::Channel>());
         assert_eq!(client.property::<TlsCreds>("creds"), client.creds());
     });
@@ -239,12 +239,15 @@ fn a_client_that_has_no_certificate_is_refused_where_one_is_needed() {
 fn the_distinguished_name_of_a_peer_is_that_of_rfc_4514_with_escapes_also_after_resumption() {
     in_time(|| {
         let cert = Request::client("al,ice+bob \"é\" ").signed_by(authority());
-        let asking = server_builder().client_certificates(TlsAuthenticationMode::Required);
+        let requesting = server_builder().client_certificates(TlsAuthenticationMode::Required);
         let shown = client_builder().certificate_pem(cert.pem.as_str(), cert.key.as_str());
-        let (shown, asking) = (shown.build().expect("good"), asking.build().expect("good"));
+        let (shown, requesting) = (
+            shown.build().expect("good"),
+            requesting.build().expect("good"),
+        );
         for is_resumed in [false, true] {
             let (here, there) = pair();
-            let (client, server) = with(&here, &shown, &there, &asking);
+            let (client, server) = with(&here, &shown, &there, &requesting);
             handshake(&client, &server);
             server.write_all(b"x").expect("space");
             client.read_all(&mut [0]).expect("also the ticket");
@@ -264,7 +267,7 @@ fn authorize_peer_is_emitted_with_the_certificate() {
     needs!("glib-networking");
     in_time(|| {
         for accepted in [true, false] {
-            let asking = server_builder().client_certificates(TlsAuthenticationMode::Required);
+            let requesting = server_builder().client_certificates(TlsAuthenticationMode::Required);
             let shown = client_builder()
                 .certificate_pem(client_cert().pem.as_str(), client_cert().key.as_str());
             let (here, there) = pair();
@@ -272,10 +275,10 @@ fn authorize_peer_is_emitted_with_the_certificate() {
                 &here,
                 &shown.build().expect("good"),
                 &there,
-                &asking.build().expect("good"),
+                &requesting.build().expect("good"),
             );
-            let asked = Arc::new(AtomicU32::new(0));
-            let count = asked.clone();
+            let emitted = Arc::new(AtomicU32::new(0));
+            let count = emitted.clone();
             server.connect_authorize_peer(move |server, certificate| {
                 assert!(!server.is_handshake_done());
                 assert!(
@@ -293,7 +296,7 @@ fn authorize_peer_is_emitted_with_the_certificate() {
             });
             server.connect_authorize_peer(|_, _| true);
             let (_, there) = try_handshake(&client, &server);
-            assert_eq!(asked.load(Ordering::Relaxed), 1);
+            assert_eq!(emitted.load(Ordering::Relaxed), 1);
             match accepted {
                 true => there.expect("accepted"),
                 false => {

@@ -1,4 +1,4 @@
-//! A server does not say which pre-shared keys it has.
+//! A server does not disclose which pre-shared keys it has.
 
 use std::{
     io::Read as _,

@@ -315,7 +315,7 @@ fn a_half_close_is_the_end_of_one_direction() {
 fn close_notify_is_a_clean_end_and_a_cut_is_not() {
     in_time(|| {
         let (client, server) = connected();
-        client.bye().expect("said");
+        client.bye().expect("sent");
         assert_eq!(server.read(&mut [0]).expect("a clean end"), 0);
         server.write_all(b"x").expect("it is only their end");
         client.read_all(&mut [0]).expect("reading goes on");

@@ -23,8 +23,10 @@ fn keys_change_under_load_in_both_directions() {
                     let mut round = 0;
                     while !over.load(Ordering::Relaxed) {
                         round += 1;
-                        for (end, ask) in [(&client, round % 2 == 0), (&server, round % 3 == 0)] {
-                            if let Err(e) = end.update_keys(ask) {
+                        for (end, request_peer) in
+                            [(&client, round % 2 == 0), (&server, round % 3 == 0)]
+                        {
+                            if let Err(e) = end.update_keys(request_peer) {
                                 // Too many are on their way.
                                 assert_eq!(e.kind(), io::ErrorKind::WouldBlock, "{e}");
                             }

@@ -1,4 +1,4 @@
-//! Peers that mean harm, or know no better.
+//! Malformed records of hostile or faulty peers.
 
 use std::{io, thread, time::Duration};
 
@@ -250,7 +250,7 @@ fn what_others_have_left_in_openssl_is_not_ours() {
         left.put();
         client.update_keys(true).expect("new keys");
         left.put();
-        client.bye().expect("said");
+        client.bye().expect("sent");
         left.put();
         assert!(!server.read_all_eof(&mut [0]).expect("a clean end"));
     });

@@ -23,7 +23,7 @@ fn what_is_no_name_is_refused() {
         ".test",
         "..",
         "a..b",
-        // What a URI has beside it, a pattern, and what is written by mistake.
+        // A URI, a port, a pattern, and names that are misspelled.
         "localhost:8443",
         "https://localhost/",
         "*.test",

@@ -88,7 +88,7 @@ impl Client {
 struct Server {
     child: Child,
     port: u16,
-    /// What it says beside what is on the wire.
+    /// Its messages, which are not on the wire.
     _stdout: BufReader<ChildStdout>,
 }
 
@@ -139,11 +139,11 @@ impl Drop for Server {
 fn end(child: &mut Child) -> String {
     let _ = child.kill();
     let _ = child.wait();
-    let mut said = String::new();
+    let mut log = String::new();
     if let Some(mut stderr) = child.stderr.take() {
-        let _ = stderr.read_to_string(&mut said);
+        let _ = stderr.read_to_string(&mut log);
     }
-    said
+    log
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn s_client_talks_to_us() {
     in_time(|| {
         let directory = files();
         for version in ["-tls1_2", "-tls1_3"] {
-            let asking = server_builder()
+            let requesting = server_builder()
                 .client_certificates(TlsAuthenticationMode::Required)
                 .alpn_protocols(["echo"]);
             let arguments = [
@@ -168,7 +168,7 @@ fn s_client_talks_to_us() {
                 "-key",
                 "client-key.pem",
             ];
-            let creds = asking.build().expect("good");
+            let creds = requesting.build().expect("good");
             let mut client = Client::start(&directory, &creds, &arguments);
             let mut stdin = client.stdin();
             let server = client.server.clone();
@@ -179,7 +179,7 @@ fn s_client_talks_to_us() {
             };
             assert_eq!(server.protocol_version(), expected);
             assert_eq!(server.alpn_protocol().as_deref(), Some("echo"));
-            let shown = server.peer_certificate().expect("it was asked for");
+            let shown = server.peer_certificate().expect("it was requested");
             assert!(shown.subject_name().expect("a name").contains("client"));
             let text = vec![b'x'; 300_000];
             let sent = thread::spawn({
@@ -192,12 +192,12 @@ fn s_client_talks_to_us() {
             let stdin = sent.join().expect("no panic").expect("written");
             let echo = thread::spawn(move || {
                 server.write_all(&got).expect("written");
-                server.bye().expect("said");
+                server.bye().expect("sent");
                 server
             });
-            let heard = thread::spawn(move || client.got());
+            let received = thread::spawn(move || client.got());
             let server = echo.join().expect("no panic");
-            assert!(heard.join().expect("no panic") == text);
+            assert!(received.join().expect("no panic") == text);
             drop((stdin, server));
         }
     });
@@ -209,7 +209,7 @@ fn s_client_updates_its_keys_and_ours() {
     in_time(|| {
         let directory = files();
         let arguments = ["-tls1_3", "-servername", NAME];
-        // `K` at the beginning of a line asks for our keys as well; `-quiet` would send it.
+        // `K` at the beginning of a line requests a KeyUpdate as well; `-quiet` would send it.
         let mut client = Client::start(&directory, &server_creds(), &arguments);
         let server = client.server.clone();
         server.handshake().expect("connected");
@@ -222,7 +222,7 @@ fn s_client_updates_its_keys_and_ours() {
             server.read_all(&mut got).expect("read");
             assert_eq!(got, [round; 100]);
         }
-        server.bye().expect("said");
+        server.bye().expect("sent");
         assert_eq!(client.got(), (0..20).collect::<Vec<u8>>());
     });
 }
@@ -244,7 +244,7 @@ fn s_client_resumes_a_session() {
                 let mut stdin = client.stdin();
                 stdin.write_all(b"another").expect("written");
                 server.read_all(&mut [0; 7]).expect("read");
-                server.bye().expect("said");
+                server.bye().expect("sent");
                 assert_eq!(client.got(), b"a word");
             }
         }
@@ -258,9 +258,9 @@ fn we_talk_to_s_server_through_pipes() {
     in_time(|| {
         let directory = files();
         let shown = ["-cert", "server-cert.pem", "-key", "server-key.pem"];
-        let asking = ["-CAfile", "ca-cert.pem", "-Verify", "1"];
+        let requesting = ["-CAfile", "ca-cert.pem", "-Verify", "1"];
         let talking = ["-verify_return_error", "-rev", "-alpn", "rev"];
-        let peer = Server::start(&directory, &[&shown[..], &asking, &talking].concat());
+        let peer = Server::start(&directory, &[&shown[..], &requesting, &talking].concat());
         let creds = client_builder()
             .certificate_pem(client_cert().pem.as_str(), client_cert().key.as_str())
             .alpn_protocols(["rev"])
@@ -283,7 +283,7 @@ fn we_talk_to_s_server_through_pipes() {
                 client.update_keys(true).expect("new keys");
             }
             assert_eq!(client.is_resumed(), resumed);
-            client.bye().expect("said");
+            client.bye().expect("sent");
         }
     });
 }

@@ -1,9 +1,9 @@
-"""A peer that knows TLS and does not keep to it, by tlslite-ng.
+"""A peer that violates the TLS protocol, by tlslite-ng.
 
     protocol_violations.py SOCKET FOLDER
 
 Each line of the standard input is "ROLE|VERSION|TRICK": connects to the socket, is "client" or "server" there with
-TLS "1.2" or "1.3", and plays the trick. Answers with a line that says what it has seen of the other end.
+TLS "1.2" or "1.3", and plays the trick. Prints a line with what it has seen of the other end.
 """
 
 import os
@@ -31,7 +31,7 @@ from tlslite.messages import (
 
 PATH, FOLDER = sys.argv[1:]
 VERSIONS = {"1.2": (3, 3), "1.3": (3, 4)}
-# More than anybody puts up with, and fewer than a socket holds whose other end reads no more.
+# More than an implementation tolerates, and few enough for the buffer of a socket that is not read.
 MANY = 50
 HANDSHAKE, ALERT, DATA = ContentType.handshake, ContentType.alert, ContentType.application_data
 
@@ -48,7 +48,7 @@ class Raw:
 
 
 class Mischief(TLSConnection):
-    """Asks its trick about each message."""
+    """Passes each message to its trick."""
 
     trick = None
 
@@ -68,13 +68,13 @@ class Mischief(TLSConnection):
         for message in self._in_place_of(msg):
             super()._queue_message(message)
 
-    def say(self, kind, data):
+    def send_record(self, kind, data):
         """One record, as the state of the connection has it."""
         self.sock.flush()
         for _ in self._recordLayer.sendRecord(Message(kind, bytearray(data))):
             pass
 
-    def say_raw(self, data):
+    def send_raw(self, data):
         self.sock.flush()
         self.sock.buffer_writes = False
         self.sock.sendall(bytearray(data))
@@ -90,7 +90,7 @@ class Mischief(TLSConnection):
 
         self._recordLayer._recordSocket._sockSendAll = keep
         try:
-            self.say(kind, data)
+            self.send_record(kind, data)
         finally:
             self._recordLayer._recordSocket._sockSendAll = sendall
         return record
@@ -138,7 +138,7 @@ def cut_after(name):
 
 def cut_within(name):
     def hook(conn, message):
-        conn.say_raw(conn.seal(message.contentType, message.write())[:-3])
+        conn.send_raw(conn.seal(message.contentType, message.write())[:-3])
         conn.end()
         raise Over
 
@@ -151,7 +151,7 @@ def in_parts(name, size):
     def hook(conn, message):
         data = message.write()
         for at in range(0, len(data), size):
-            conn.say(message.contentType, data[at : at + size])
+            conn.send_record(message.contentType, data[at : at + size])
         conn._handshake_hash.update(data)
         return []
 
@@ -162,7 +162,7 @@ def skipped(name):
     """Data comes in its place."""
 
     def hook(conn, message):
-        conn.say(DATA, b"early")
+        conn.send_record(DATA, b"early")
         return []
 
     return {name: hook}
@@ -182,7 +182,7 @@ def hello_of(version):
 def many(count, kind, data):
     def hook(conn, message):
         for _ in range(count):
-            conn.say(kind, data)
+            conn.send_record(kind, data)
         return [message]
 
     return hook
@@ -248,7 +248,7 @@ IN_HANDSHAKE = {
         **changed("ServerKeyExchange", -1),
     },
     "key of no curve": {
-        # Its first byte says in which form it comes.
+        # Its first byte is the form of the point.
         "ClientKeyExchange": lambda conn, message: [edited(message, flip(5))]
     },
     "unknown message before the hello": {
@@ -274,7 +274,7 @@ def record_with(edit):
     def play(conn):
         record = conn.seal(DATA, b"some data")
         edit(record)
-        conn.say_raw(record)
+        conn.send_raw(record)
 
     return play
 
@@ -287,12 +287,12 @@ def times(count, play):
     return all_of_them
 
 
-def says(kind, data):
-    return lambda conn: conn.say(kind, data)
+def sends(kind, data):
+    return lambda conn: conn.send_record(kind, data)
 
 
-def says_raw(data):
-    return lambda conn: conn.say_raw(data)
+def sends_raw(data):
+    return lambda conn: conn.send_raw(data)
 
 
 def update_keys(kind):
@@ -309,7 +309,7 @@ def cut(conn):
 
 
 def cut_in_record(conn):
-    conn.say_raw(conn.seal(DATA, b"some data")[:-2])
+    conn.send_raw(conn.seal(DATA, b"some data")[:-2])
     conn.end()
     raise Over
 
@@ -317,16 +317,16 @@ def cut_in_record(conn):
 def hello_again(conn):
     hello = ClientHello()
     hello.create((3, 3), bytearray(32), bytearray(0), [0xC02B, 0x1301])
-    conn.say(HANDSHAKE, hello.write())
+    conn.send_record(HANDSHAKE, hello.write())
 
 
 def sends_close_notify_and_goes_on(conn):
-    conn.say(ALERT, b"\x01\x00")
+    conn.send_record(ALERT, b"\x01\x00")
 
 
 def certificate_request(conn):
     # Of TLS 1.3, as after a handshake.
-    conn.say(HANDSHAKE, b"\x0d\x00\x00\x0d\x02ab\x00\x08\x00\x0d\x00\x04\x00\x02\x04\x03")
+    conn.send_record(HANDSHAKE, b"\x0d\x00\x00\x0d\x02ab\x00\x08\x00\x0d\x00\x04\x00\x02\x04\x03")
 
 
 # What is done after the handshake.
@@ -335,32 +335,32 @@ AFTERWARDS = {
     "record of another version": record_with(lambda record: record.__setitem__(1, 5)),
     "record of a changed length": record_with(lambda record: record.__setitem__(4, record[4] - 1)),
     "record with a changed byte": record_with(flip(-1)),
-    "record of no bytes": says_raw(header(DATA, 3, 0)),
-    "record that is too long": says_raw(header(DATA, 3, 2**14 + 2049) + bytes(100)),
-    "record that is too long for TLS 1.3": says_raw(header(DATA, 3, 2**14 + 257) + bytes(100)),
-    "record with too much in it": says(DATA, bytes(2**14 + 1)),
-    "record twice": lambda conn: conn.say_raw(2 * conn.seal(DATA, b"some data")),
-    "heartbeat": says(24, b"\x01\x00\x02ab" + bytes(16)),
-    "unknown content": says(99, b"some data"),
-    "nothing but padding": lambda conn: conn.say(0, bytes(20)),
-    "plain text": says_raw(header(DATA, 3, 9) + b"some data"),
-    "plain close_notify": says_raw(header(ALERT, 3, 2) + b"\x01\x00"),
-    "empty records": times(MANY, says(DATA, b"")),
-    "warnings": times(MANY, says(ALERT, b"\x01\x5a")),
-    "an alert": says(ALERT, b"\x02\x50"),
-    "an unknown alert": says(ALERT, b"\x02\xee"),
-    "half an alert": says(ALERT, b"\x02"),
-    "change of ciphers": says(20, b"\x01"),
-    "unknown message": says(HANDSHAKE, b"\x63\x00\x00\x01x"),
-    "finished again": says(HANDSHAKE, b"\x14\x00\x00\x0c" + bytes(12)),
-    "message of 16 MiB": says(HANDSHAKE, b"\x18\xff\xff\xff"),
-    "half a message and data": lambda conn: (conn.say(HANDSHAKE, b"\x18\x00\x00\x01"), conn.say(DATA, b"data")),
+    "record of no bytes": sends_raw(header(DATA, 3, 0)),
+    "record that is too long": sends_raw(header(DATA, 3, 2**14 + 2049) + bytes(100)),
+    "record that is too long for TLS 1.3": sends_raw(header(DATA, 3, 2**14 + 257) + bytes(100)),
+    "record with too much in it": sends(DATA, bytes(2**14 + 1)),
+    "record twice": lambda conn: conn.send_raw(2 * conn.seal(DATA, b"some data")),
+    "heartbeat": sends(24, b"\x01\x00\x02ab" + bytes(16)),
+    "unknown content": sends(99, b"some data"),
+    "nothing but padding": lambda conn: conn.send_record(0, bytes(20)),
+    "plain text": sends_raw(header(DATA, 3, 9) + b"some data"),
+    "plain close_notify": sends_raw(header(ALERT, 3, 2) + b"\x01\x00"),
+    "empty records": times(MANY, sends(DATA, b"")),
+    "warnings": times(MANY, sends(ALERT, b"\x01\x5a")),
+    "an alert": sends(ALERT, b"\x02\x50"),
+    "an unknown alert": sends(ALERT, b"\x02\xee"),
+    "half an alert": sends(ALERT, b"\x02"),
+    "change of ciphers": sends(20, b"\x01"),
+    "unknown message": sends(HANDSHAKE, b"\x63\x00\x00\x01x"),
+    "finished again": sends(HANDSHAKE, b"\x14\x00\x00\x0c" + bytes(12)),
+    "message of 16 MiB": sends(HANDSHAKE, b"\x18\xff\xff\xff"),
+    "half a message and data": lambda conn: (conn.send_record(HANDSHAKE, b"\x18\x00\x00\x01"), conn.send_record(DATA, b"data")),
     "hello again": hello_again,
-    "request of a hello": says(HANDSHAKE, HelloRequest().create().write()),
-    "requests of a hello": times(200, says(HANDSHAKE, b"\x00\x00\x00\x00")),
+    "request of a hello": sends(HANDSHAKE, HelloRequest().create().write()),
+    "requests of a hello": times(200, sends(HANDSHAKE, b"\x00\x00\x00\x00")),
     "new keys": update_keys(0),
     "many new keys": times(300, update_keys(1)),
-    "new keys of no kind": says(HANDSHAKE, KeyUpdate().create(7).write()),
+    "new keys of no kind": sends(HANDSHAKE, KeyUpdate().create(7).write()),
     "request of a certificate": certificate_request,
     "close_notify and data": sends_close_notify_and_goes_on,
     "cut": cut,
@@ -400,7 +400,7 @@ def perform_the_handshake(conn, role, version, trick):
 def meet(conn, role, version, trick):
     """What comes of it."""
     conn.closeSocket = False
-    # tlslite would say this in the middle of a client's certificates.
+    # tlslite would send a ChangeCipherSpec in the middle of a client's certificates.
     conn._ccs_sent = True
     conn.trick = IN_HANDSHAKE.get(trick)
     perform_the_handshake(conn, role, version, trick)
@@ -411,7 +411,7 @@ def meet(conn, role, version, trick):
     try:
         conn.write(b"done")
     except OSError:
-        # The other end has gone; maybe it has said why.
+        # The other end has gone; maybe after an alert.
         conn.closed = False
     seen = bytearray()
     while data := conn.read(max=100):
@@ -423,7 +423,7 @@ def meet(conn, role, version, trick):
 
 
 def send_rest(conn):
-    """After a cut: what the other end says of it."""
+    """After a cut: the response of the other end."""
     try:
         data = conn.read(max=100)
         return "close_notify" if not data else "data"

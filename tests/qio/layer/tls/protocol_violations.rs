@@ -1,4 +1,4 @@
-//! A peer that knows TLS and does not keep to it: `protocol_violations.py`, by tlslite-ng. Each
+//! A peer that violates the TLS protocol: `protocol_violations.py`, by tlslite-ng. Each
 //! trick ends in one clear error here and in an alert there, or does no harm.
 
 use std::{
@@ -21,21 +21,21 @@ use crate::common::{certs::Directory, in_loop, iterate_until};
 /// The most calls that a watch makes for what a trick sends.
 const CALLS: usize = 400;
 
-/// Who plays a trick: a client or a server, of TLS 1.2 or 1.3.
+/// The peer that plays a trick: a client or a server, of TLS 1.2 or 1.3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Who {
+enum Role {
     Client12,
     Client13,
     Server12,
     Server13,
 }
-use Who::{Client12, Client13, Server12, Server13};
+use Role::{Client12, Client13, Server12, Server13};
 
-const ALL: &[Who] = &[Client12, Client13, Server12, Server13];
-const CLIENTS: &[Who] = &[Client12, Client13];
-const SERVERS: &[Who] = &[Server12, Server13];
-const OLD: &[Who] = &[Client12, Server12];
-const NEW: &[Who] = &[Client13, Server13];
+const ALL: &[Role] = &[Client12, Client13, Server12, Server13];
+const CLIENTS: &[Role] = &[Client12, Client13];
+const SERVERS: &[Role] = &[Server12, Server13];
+const OLD: &[Role] = &[Client12, Server12];
+const NEW: &[Role] = &[Client13, Server13];
 
 /// What comes of a trick here, and what is seen of that there.
 #[derive(Debug, Clone, Copy)]
@@ -56,7 +56,7 @@ use Verdict::{Cut, Failure, Harmless, NoConnection, Warning};
 const UNEXPECTED: Verdict = NoConnection("unexpected_message");
 const BAD_MAC: Verdict = Failure("bad record mac", "bad_record_mac");
 
-const IN_HANDSHAKE: &[(&[Who], &str, Verdict)] = &[
+const IN_HANDSHAKE: &[(&[Role], &str, Verdict)] = &[
     (ALL, "nothing", Harmless),
     (OLD, "nothing by blocks", Harmless),
     (ALL, "wrong finished", NoConnection("decrypt_error")),
@@ -107,7 +107,7 @@ const IN_HANDSHAKE: &[(&[Who], &str, Verdict)] = &[
     (ALL, "data before the hello", UNEXPECTED),
 ];
 
-const AFTERWARDS: &[(&[Who], &str, Verdict)] = &[
+const AFTERWARDS: &[(&[Role], &str, Verdict)] = &[
     (OLD, "record of no kind", BAD_MAC),
     (NEW, "record of no kind", Failure("", "unexpected_message")),
     (
@@ -247,18 +247,18 @@ impl Mischief {
         line.trim().to_owned()
     }
 
-    fn play_all(&mut self, tricks: &[(&[Who], &str, Verdict)]) {
+    fn play_all(&mut self, tricks: &[(&[Role], &str, Verdict)]) {
         for (players, trick, verdict) in tricks {
-            for who in *players {
-                let (ours, theirs) = self.play(*who, trick);
-                check(*who, trick, *verdict, &ours, &theirs);
+            for role in *players {
+                let (ours, theirs) = self.play(*role, trick);
+                check(*role, trick, *verdict, &ours, &theirs);
             }
         }
     }
 
     /// What comes of a trick here and there.
-    fn play(&mut self, who: Who, trick: &str) -> (Result<String, String>, String) {
-        let order = match who {
+    fn play(&mut self, role: Role, trick: &str) -> (Result<String, String>, String) {
+        let order = match role {
             Client12 => "client|1.2",
             Client13 => "client|1.3",
             Server12 => "server|1.2",
@@ -267,7 +267,7 @@ impl Mischief {
         writeln!(self.orders, "{order}|{trick}").expect("it listens");
         let master = self.listener.accept().expect("it connects");
         let (ours, tls) = in_loop(move |context| {
-            let tls = match who {
+            let tls = match role {
                 Client12 | Client13 => ChannelTls::new_server(&master, &server_creds()),
                 Server12 | Server13 => ChannelTls::new_client(&master, &client_creds(), NAME),
             };
@@ -282,8 +282,8 @@ impl Mischief {
 }
 
 fn server_creds() -> TlsCreds {
-    let asking = server_builder().client_certificates(TlsAuthenticationMode::Required);
-    asking.build().expect("good")
+    let requiring = server_builder().client_certificates(TlsAuthenticationMode::Required);
+    requiring.build().expect("good")
 }
 
 fn client_creds() -> TlsCreds {
@@ -309,7 +309,7 @@ fn listen(tls: &ChannelTls, context: &glib::MainContext) -> Result<String, Strin
             Ok(count) => {
                 taken.borrow_mut().extend(&data[..count]);
                 if taken.borrow().ends_with(b"done") {
-                    // Who takes a warning for the end has gone.
+                    // A peer that treats a warning as fatal has exited.
                     let _ = tls.write_all(b"seen");
                 }
                 return ControlFlow::Continue;
@@ -333,9 +333,9 @@ fn listen(tls: &ChannelTls, context: &glib::MainContext) -> Result<String, Strin
 }
 
 #[track_caller]
-fn check(who: Who, trick: &str, verdict: Verdict, ours: &Result<String, String>, theirs: &str) {
-    let case = format!("{who:?}, {trick}: {ours:?}, {theirs}");
-    let peer = match who {
+fn check(role: Role, trick: &str, verdict: Verdict, ours: &Result<String, String>, theirs: &str) {
+    let case = format!("{role:?}, {trick}: {ours:?}, {theirs}");
+    let peer = match role {
         Client12 | Client13 => "the client",
         Server12 | Server13 => NAME,
     };

@@ -108,18 +108,18 @@ fn data_goes_both_ways_and_both_send_close_notify() {
                 assert!(got == text);
                 tls.write_all(&text).expect("written");
                 assert_eq!(tls.read(&mut got).expect("a clean end"), 0);
-                tls.bye().expect("said");
+                tls.bye().expect("sent");
                 assert_eq!(tls.protocol_version(), version);
                 assert_eq!(tls.alpn_protocol().as_deref(), Some("echo"));
                 let saw = python.saw();
-                let (peer, asked) = match role {
+                let (peer, sni) = match role {
                     "client" => ("server", ""),
                     _ => ("client", "name server.test\n"),
                 };
                 assert_eq!(
                     saw,
                     format!(
-                        "{asked}version TLSv{name}\nprotocol echo\npeer {peer}\nresumed False\n\
+                        "{sni}version TLSv{name}\nprotocol echo\npeer {peer}\nresumed False\n\
                          got {sum}\nunwrapped\n"
                     )
                 );
@@ -141,7 +141,7 @@ fn sessions_go_on_at_both_ends() {
                     tls.write_all(b"a word").expect("written");
                     assert_eq!(tls.read(&mut [0]).expect("a clean end"), 0);
                     assert_eq!(tls.is_resumed(), resumed, "{role} {name}");
-                    tls.bye().expect("said");
+                    tls.bye().expect("sent");
                 }
                 let saw = python.saw();
                 let reported: Vec<_> = saw.lines().filter(|it| it.starts_with("resumed")).collect();
@@ -159,7 +159,7 @@ fn a_cut_is_distinguished_from_an_end_at_both_ends() {
             for (name, _) in VERSIONS {
                 let python = Python::start(role, name, &["connect", "take=6", "give=6", "cut"]);
                 let tls = python.meet();
-                // Who cuts with something unread resets the connection.
+                // Closing a socket with unread input resets the connection.
                 tls.write_all(b"a word").expect("written");
                 tls.read_all(&mut [0; 6]).expect("what came before");
                 let e = tls.read(&mut [0]).unwrap_err();
@@ -168,7 +168,7 @@ fn a_cut_is_distinguished_from_an_end_at_both_ends() {
                 python.saw();
 
                 for cut in [true, false] {
-                    let steps = ["connect", "give=6", "take=6", "hear-end"];
+                    let steps = ["connect", "give=6", "take=6", "receive-end"];
                     let python = Python::start(role, name, &steps);
                     let tls = python.meet();
                     tls.read_all(&mut [0; 6]).expect("also its tickets");
@@ -193,26 +193,30 @@ fn a_cut_is_distinguished_from_an_end_at_both_ends() {
 fn no_handler_is_called_for_a_certificate_after_the_handshake() {
     needs!("python3-gi");
     in_time(|| {
-        // Our client does not say that it would answer, so that a server must not ask.
-        let python = Python::start("server", "1.3", &["connect", "ask", "give=6", "unwrap"]);
+        // Our client does not offer post-handshake authentication: a server must not request it.
+        let python = Python::start(
+            "server",
+            "1.3",
+            &["connect", "request-certificate", "give=6", "unwrap"],
+        );
         let tls = python.meet();
         tls.read_all(&mut [0; 6]).expect("read");
         assert_eq!(tls.read(&mut [0]).expect("a clean end"), 0);
-        tls.bye().expect("said");
+        tls.bye().expect("sent");
         let saw = python.saw();
         assert!(
-            saw.contains("cannot ask: EXTENSION_NOT_RECEIVED\n"),
+            saw.contains("no request: EXTENSION_NOT_RECEIVED\n"),
             "{saw}"
         );
 
         // Our server does not mind a client that would.
-        let steps = ["allow-asking", "connect", "give=6", "unwrap"];
+        let steps = ["allow-requests", "connect", "give=6", "unwrap"];
         let python = Python::start_with(server_creds(), "client", "1.3", &steps);
         let tls = python.meet();
         tls.read_all(&mut [0; 6]).expect("read");
         assert!(tls.peer_certificate().is_none());
         assert_eq!(tls.read(&mut [0]).expect("a clean end"), 0);
-        tls.bye().expect("said");
+        tls.bye().expect("sent");
         assert!(python.saw().ends_with("unwrapped\n"));
     });
 }

@@ -173,7 +173,7 @@ fn pending_output_of_a_handshake_keeps_no_channel() {
 }
 
 #[test]
-fn a_flush_in_a_handshake_hears_the_peer_and_does_not_spin() {
+fn a_flush_in_a_handshake_receives_from_the_peer_and_does_not_spin() {
     in_loop(|context| {
         let (here, there) = nonblocking_pair();
         let client = ChannelTls::new_client(&here, &client_creds(), NAME).expect("a client");
@@ -193,7 +193,7 @@ fn a_flush_in_a_handshake_hears_the_peer_and_does_not_spin() {
 }
 
 #[test]
-fn a_wait_is_woken_beside_a_task_that_always_has_something_to_do() {
+fn a_wait_is_woken_while_another_task_always_has_something_to_do() {
     in_loop(|context| {
         const BYTES: usize = 3;
         let (client, server) = connected();

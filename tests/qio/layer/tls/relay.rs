@@ -47,7 +47,7 @@ fn close_notify_waits_until_the_lower_channel_takes_it() {
         let (feeder, source) = ChannelSocket::pair().expect("a pair");
         feeder.write_all(b"x").expect("written");
         feeder.close().expect("closed");
-        client.bye().expect("said");
+        client.bye().expect("sent");
 
         let counters = RelayCounters::default();
         let (counted, relayed) = (counters.clone(), server.clone());

@@ -172,7 +172,7 @@ fn have_secrets(folder: &Path) {
     for server in &all[4..] {
         connect(&all[3], server);
     }
-    // One that says nothing that is right.
+    // A peer that does not use TLS.
     let (here, there) = ChannelSocket::pair().expect("a pair");
     let server = ChannelTls::new_server(&there, server).expect("a server");
     here.write_all(b"GET / HTTP/1.0\r\n\r\n").expect("written");
@@ -183,7 +183,7 @@ fn have_secrets(folder: &Path) {
     report("had");
 }
 
-/// Says how far this process is, and waits to be scanned.
+/// Prints the state of this process, and waits to be scanned.
 fn report(state: &str) {
     println!("\n{state}");
     std::io::stdout().flush().expect("written");

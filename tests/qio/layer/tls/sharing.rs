@@ -1,5 +1,5 @@
-//! Several who use one end, and those who use the channel below as well: no waiter misses what has
-//! come already.
+//! Several callers of one end, also through the lower channel: no waiter misses input that has
+//! arrived already.
 
 use std::{
     cell::Cell,
@@ -179,7 +179,7 @@ fn a_task_is_reported_what_another_thread_has_decrypted() {
         });
         settle(context);
         client.write_all(b"ab").expect("written");
-        // The record is taken before the loop hears of it: the socket has nothing any more.
+        // The record is read before the loop is woken for it: the socket is empty.
         assert_eq!(server.read(&mut [0]).expect("read"), 1);
         iterate_until(context, || done.get());
     });
@@ -213,7 +213,7 @@ fn two_blocked_threads_share_what_the_layer_below_holds() {
         let (here, there) = nonblocking_pair();
         let (client, server) = over(over((here.clone(), there.clone())));
         handshake(&client, &server);
-        // The sessions, which the client has not read yet, and what is said of them.
+        // The session tickets, which the client has not read yet, and the responses to them.
         server.write_all(b"x").expect("written");
         client.read_all(&mut [0]).expect("read");
         for _ in 0..50 {

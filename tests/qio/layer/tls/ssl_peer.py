@@ -2,8 +2,8 @@
 
     ssl_peer.py SOCKET FOLDER client|server 1.2|1.3 STEP...
 
-Connects to the socket for each "connect", and takes the other steps there. Says on the standard output what it has
-seen.
+Connects to the socket for each "connect", and takes the other steps there. Prints what it has seen to the standard
+output.
 """
 
 import hashlib
@@ -73,19 +73,19 @@ class Peer:
             digest.update(data)
         print(f"got {digest.hexdigest()}")
 
-    def allow_asking(self):
-        """A client that is asked for a certificate after the handshake has one."""
+    def allow_requests(self):
+        """A client that offers post-handshake authentication."""
         self.context.post_handshake_auth = True
 
-    def ask(self):
-        """For a certificate, after the handshake."""
+    def request_certificate(self):
+        """Requests a certificate after the handshake."""
         try:
             self.connection.verify_client_post_handshake()
-            print("asked")
+            print("requested")
         except ssl.SSLError as error:
-            print(f"cannot ask: {error.reason}")
+            print(f"no request: {error.reason}")
 
-    def hear_end(self):
+    def receive_end(self):
         try:
             print(f"end {self.connection.recv(1)}")
         except ssl.SSLError as error:
@@ -99,7 +99,7 @@ class Peer:
         self.session = self.connection.session
 
     def unwrap(self):
-        """Sends close_notify, and hears that of the other end."""
+        """Sends close_notify, and receives that of the other end."""
         self.connection.unwrap().close()
         print("unwrapped")
 

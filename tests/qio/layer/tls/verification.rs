@@ -176,7 +176,7 @@ fn a_leaf_certificate_can_be_pinned() {
         let own = Request::server("server").dns(NAME).signed_by_itself();
         for (cert, is_it) in [(&own, true), (server_cert(), false)] {
             let builder = TlsCreds::builder(TlsEndpoint::Client).trust_pem(own.pem.as_str());
-            // It is no authority, which is a mistake otherwise.
+            // It is no certificate authority, which is an error otherwise.
             let client = builder
                 .verify_on_load(false)
                 .build()
@@ -212,7 +212,7 @@ fn a_connection_that_a_handler_has_accepted_is_not_resumed() {
 fn a_server_sends_an_alert_to_a_client_whose_certificate_does_not_verify() {
     in_time(|| {
         for version in VERSIONS {
-            let asking = server_builder().client_certificates(TlsAuthenticationMode::Required);
+            let requesting = server_builder().client_certificates(TlsAuthenticationMode::Required);
             let unknown_ca = Request::authority("unknown_ca").signed_by_itself();
             let cert = Request::client("client").signed_by(&unknown_ca);
             let client = client_builder()
@@ -220,7 +220,7 @@ fn a_server_sends_an_alert_to_a_client_whose_certificate_does_not_verify() {
                 .certificate_pem(cert.pem, cert.key)
                 .build()
                 .expect("good");
-            let (client, server) = ends(&client, &asking.build().expect("good"));
+            let (client, server) = ends(&client, &requesting.build().expect("good"));
             let (here, there) = try_handshake(&client, &server);
             there.expect_err("an unknown CA");
             assert_eq!(
@@ -396,13 +396,15 @@ fn a_handler_in_a_coroutine_waits_while_other_tasks_run() {
     needs!("glib-networking");
     in_loop(|context| {
         for version in VERSIONS {
-            let asks = server_builder().client_certificates(TlsAuthenticationMode::Required);
+            let required = server_builder().client_certificates(TlsAuthenticationMode::Required);
             let cert = client_cert();
             let shown = client_builder()
                 .max_version(version)
                 .certificate_pem(cert.pem.as_str(), cert.key.as_str());
-            let (client, server) =
-                ends(&shown.build().expect("good"), &asks.build().expect("good"));
+            let (client, server) = ends(
+                &shown.build().expect("good"),
+                &required.build().expect("good"),
+            );
             consents_later(&client);
             consents_later(&server);
             let (here, there) = (client.clone(), server.clone());

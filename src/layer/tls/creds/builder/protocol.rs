@@ -12,10 +12,10 @@ use crate::layer::tls::{secret::Secret, shim};
 
 /// Pre-shared keys, and anonymous connections.
 impl TlsCredsBuilder {
-    /// Adds a pre-shared key (PSK): with its identity: a client uses it, a server accepts it,
-    /// beside others. A key of less than 16 bytes is logged as a warning: a recorded handshake is
-    /// enough to try all of them. A server treats an unknown identity as a wrong key, with TLS 1.3
-    /// only if it has no certificate. The key is overwritten when credentials and builder are
+    /// Adds a pre-shared key (PSK): with its identity: a client uses it, a server accepts it, in
+    /// addition to others. A key of less than 16 bytes is logged as a warning: a recorded handshake
+    /// is enough to try all of them. A server treats an unknown identity as a wrong key, with TLS
+    /// 1.3 only if it has no certificate. The key is overwritten when credentials and builder are
     /// dropped.
     #[doc(alias = "qio_tls_creds_builder_add_psk")]
     #[must_use]

@@ -42,7 +42,7 @@ static OURS: LazyLock<Cert> =
     LazyLock::new(|| Request::server("ours").dns("ours.test").signed_by_itself());
 
 impl Case<'_> {
-    /// Whether a channel accepts the peer; the error says why it does not.
+    /// Whether a channel accepts the peer; the error has the reason if it does not.
     fn run(&self) -> io::Result<()> {
         let (near, far) = UnixStream::pair()?;
         far.set_read_timeout(Some(TIMEOUT))?;

@@ -313,12 +313,12 @@ fn a_host_is_an_alternative_name_or_the_common_name_without_any() {
     own("a part of a label", Refuse, named("a*.example.test"));
     own("a common name", Accept, Request::server(HOST));
     own(
-        "a common name beside others",
+        "a common name in addition to others",
         Refuse,
         Request::server(HOST).dns("b.example.test"),
     );
     own(
-        "another common name beside it",
+        "a name in addition to another common name",
         Accept,
         Request::server("b.example.test").dns(HOST),
     );

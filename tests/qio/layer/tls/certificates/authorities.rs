@@ -75,8 +75,8 @@ fn authorities() {
         let any = || IsCa::Ca(BasicConstraints::Unconstrained);
         let plain = || Request::plain("qemu CA 1");
         for (good, what, request) in [
-            (true, "says so", plain().constraints(any())),
-            (true, "perhaps says so", plain().perhaps_authority()),
+            (true, "critical CA", plain().constraints(any())),
+            (true, "CA, not critical", plain().perhaps_authority()),
             (
                 true,
                 "may sign",
@@ -97,12 +97,8 @@ fn authorities() {
                 "perhaps must not sign",
                 plain().constraints(any()).usage(May, SIGNS),
             ),
-            (false, "says nothing", plain()),
-            (
-                false,
-                "says it is none",
-                plain().constraints(IsCa::ExplicitNoCa),
-            ),
+            (false, "no basic constraints", plain()),
+            (false, "not a CA", plain().constraints(IsCa::ExplicitNoCa)),
         ] {
             let authority = request.signed_by_itself();
             let server = Request::server(NAME).signed_by(&authority);
@@ -149,7 +145,7 @@ fn self_signed_certificates() {
             ServerRefuses("self-signed certificate: C=UK,CN=qemu", "unknown ca"),
         );
         expect(
-            "each knows the other",
+            "each trusts the other",
             &end(&server, &client),
             &end(&client, &server),
             NAME,
@@ -201,7 +197,7 @@ fn a_chain_of_three() {
             NAME,
             Agreed,
         );
-        // A server without a chain of its own would complete it by those whom it trusts.
+        // A server without a chain of its own would complete it from its trust anchors.
         expect(
             "the server shows itself only",
             &trusting(&root.pem, &client_chain),

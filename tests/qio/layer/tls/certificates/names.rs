@@ -1,4 +1,4 @@
-//! Whom a certificate of a server is for.
+//! Host names and addresses of server certificates.
 
 use super::{
     NAME,
@@ -35,7 +35,7 @@ fn names_and_addresses() {
         for address in ["192.168.122.2", "fec0::dead:beae", "::ffff:192.168.122.1"] {
             shown_by_server("another address", one(), address, refused);
         }
-        // The common name does not count beside others.
+        // The common name is ignored if there are alternative names.
         let two = || {
             Request::server(NAME)
                 .dns("www.qemu.org")
@@ -43,7 +43,7 @@ fn names_and_addresses() {
         };
         shown_by_server("a name", two(), "wiki.qemu.org", Agreed);
         shown_by_server(
-            "the common name beside others",
+            "the common name in addition to alternative names",
             two(),
             NAME,
             ClientRefuses(

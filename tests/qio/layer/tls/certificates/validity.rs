@@ -100,7 +100,7 @@ fn usage() {
         let plain = || Request::plain("qemu.org").constraints(IsCa::ExplicitNoCa);
         let fine = |own, other| {
             [
-                ("nothing said", Request::plain("qemu.org")),
+                ("no extension", Request::plain("qemu.org")),
                 ("no usage", plain()),
                 ("signs", plain().usage(Must, SIGNS)),
                 (
@@ -155,13 +155,13 @@ fn usage() {
         shown_by_server("signs others too", signs_others_too(), NAME, verdict);
         let verdict = ServerRefuses(why, alert);
         shown_by_client("signs others too", signs_others_too(), verdict);
-        // Such a certificate is not well formed: OpenSSL asks no authority about it.
+        // Such a certificate is not well formed: OpenSSL looks for no issuer.
         let (why, alert) = (
             "unable to get local issuer certificate: C=UK,CN=qemu.org was issued by C=UK,CN=qemu CA",
             "unknown ca",
         );
         let nothing = || plain().usage(Must, 0);
-        // That of 3.5 also says why it shares no cipher.
+        // OpenSSL 3.5 also reports why there is no shared cipher.
         let reason = match openssl_since(3, 5) {
             true => "invalid certificate",
             false => "no shared cipher",
@@ -178,21 +178,21 @@ fn revocation() {
     in_time(|| {
         let good = &GOOD.authority;
         let list = good.revokes(&[7, 8]);
-        let knows = |shows, list| End {
+        let with_crl = |shows, list| End {
             revoked: Some(list),
             ..end(good, shows)
         };
         expect(
             "an empty list",
-            &knows(&GOOD.client, &list),
-            &knows(&GOOD.server, &list),
+            &with_crl(&GOOD.client, &list),
+            &with_crl(&GOOD.server, &list),
             NAME,
             Agreed,
         );
         let server = Request::server(NAME).serial(7).signed_by(good);
         expect(
             "the server is",
-            &knows(&GOOD.client, &list),
+            &with_crl(&GOOD.client, &list),
             &end(good, &server),
             NAME,
             ClientRefuses(
@@ -204,7 +204,7 @@ fn revocation() {
         expect(
             "the client is",
             &end(good, &client),
-            &knows(&GOOD.server, &list),
+            &with_crl(&GOOD.server, &list),
             NAME,
             ServerRefuses("certificate revoked: C=UK,CN=qemu", "certificate revoked"),
         );
@@ -212,7 +212,7 @@ fn revocation() {
         let old = good.revoked_once(&[7]);
         expect(
             "the list of the client is old",
-            &knows(&GOOD.client, &old),
+            &with_crl(&GOOD.client, &old),
             &end(good, &GOOD.server),
             NAME,
             ClientRefuses("CRL has expired: C=UK,CN=qemu.org", "certificate expired"),
@@ -220,7 +220,7 @@ fn revocation() {
         expect(
             "the list of the server is old",
             &end(good, &GOOD.client),
-            &knows(&GOOD.server, &old),
+            &with_crl(&GOOD.server, &old),
             NAME,
             ServerRefuses("CRL has expired: C=UK,CN=qemu", "certificate expired"),
         );

@@ -87,7 +87,7 @@ fn a_client_sets_its_psk_identity_and_hash() {
     let file = files.write("keys.psk", "anne:00\nqemu:01\n");
     refused(
         client().psk_file(&file),
-        "Unable to choose a key: there are 2, and it is not said whose",
+        "Unable to choose a key: there are 2, and no identity is selected",
     );
     refused(
         client().psk_file(&file).psk_user("bob"),
@@ -122,11 +122,11 @@ fn a_pre_shared_key_of_less_than_16_bytes_is_worth_a_warning() {
         "layer::tls::creds::keys::a_pre_shared_key_of_less_than_16_bytes_is_worth_a_warning";
     if !is_alone() {
         let output = rerun(NAME, |command| command);
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{said}");
-        assert_eq!(said.matches("WARNING").count(), 2, "{said}");
+        let log = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{log}");
+        assert_eq!(log.matches("WARNING").count(), 2, "{log}");
         for warned in ["\"short\" has 15 bytes", "\"of a file\" has 1 bytes"] {
-            assert!(said.contains(warned), "{said}");
+            assert!(log.contains(warned), "{log}");
         }
         return;
     }

@@ -241,8 +241,8 @@ fn a_locked_key_is_opened_by_its_password() {
     builder().password("sesame").build().expect("opened");
 
     let name = path.display().to_string();
-    let asked = builder().password_func(move |what| (what == name).then(|| "sesame".to_owned()));
-    asked.build().expect("opened");
+    let by_func = builder().password_func(move |what| (what == name).then(|| "sesame".to_owned()));
+    by_func.build().expect("opened");
 
     let locked = |builder, reason| {
         let message = unable(&files, "server-key.pem", reason);
@@ -273,11 +273,11 @@ fn a_secret_that_is_open_to_others_is_worth_a_warning() {
         "layer::tls::creds::sources::a_secret_that_is_open_to_others_is_worth_a_warning";
     if !is_alone() {
         let output = rerun(NAME, |command| command);
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{said}");
+        let log = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{log}");
         let warning =
             "server-key.pem has permissions that are too open for a secret: its mode is 644";
-        assert_eq!(said.matches(warning).count(), 1, "{said}");
+        assert_eq!(log.matches(warning).count(), 1, "{log}");
         return;
     }
     let (authority, cert) = good();

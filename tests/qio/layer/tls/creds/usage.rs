@@ -122,7 +122,7 @@ fn certificates_that_may_be_used_for_an_end_are_accepted() {
     ] {
         for request in [
             plain(),
-            Request::plain("says nothing"),
+            Request::plain("no extension"),
             plain().usage(Must, SIGNS | SIGNS_CERTIFICATES),
             plain().usage(Must, SIGNS | ENCIPHERS),
             plain().usage(May, SIGNS_CERTIFICATES),

@@ -9,7 +9,7 @@ use crate::common::certs::{Directory, Request};
 
 const KEY: &[u8] = b"0123456789abcdef";
 
-fn knows(name: &str, key: &[u8]) -> TlsCreds {
+fn accepts(name: &str, key: &[u8]) -> TlsCreds {
     server().psk(name, key).build().expect("a key")
 }
 
@@ -23,35 +23,35 @@ fn over(builder: TlsCredsBuilder, version: gio::TlsProtocolVersion) -> TlsCreds 
 
 #[test]
 fn a_key_in_common_is_enough_in_either_version() {
-    let server = knows("qemu", KEY);
+    let server = accepts("qemu", KEY);
     for version in [Tls12, Tls13] {
         let client = over(has("qemu", KEY), version);
         assert!(!client.verifies_peer());
-        let (asked, answered) = connect(&client, &server, "anything");
-        let (asked, answered) = (asked.expect("agreed"), answered.expect("agreed"));
-        assert_eq!(asked.version, version);
-        assert_eq!((asked.peer, answered.peer), (None, None));
+        let (connected, accepted) = connect(&client, &server, "anything");
+        let (connected, accepted) = (connected.expect("agreed"), accepted.expect("agreed"));
+        assert_eq!(connected.version, version);
+        assert_eq!((connected.peer, accepted.peer), (None, None));
     }
 }
 
 #[test]
 fn a_key_goes_with_its_hash_and_the_server_finds_out_which() {
-    let server = knows("qemu", KEY);
+    let server = accepts("qemu", KEY);
     for (hash, end) in [
         (TlsPskHash::Sha256, "SHA256"),
         (TlsPskHash::Sha384, "SHA384"),
     ] {
         let client = over(has("qemu", KEY).psk_hash(hash), Tls13);
-        let (asked, answered) = connect(&client, &server, "anything");
-        let asked = asked.expect("agreed");
-        assert!(asked.cipher.ends_with(end), "{}", asked.cipher);
-        answered.expect("agreed");
+        let (connected, accepted) = connect(&client, &server, "anything");
+        let connected = connected.expect("agreed");
+        assert!(connected.cipher.ends_with(end), "{}", connected.cipher);
+        accepted.expect("agreed");
     }
 }
 
 #[test]
 fn both_hashes_work_with_tls_1_2() {
-    let server = knows("qemu", KEY);
+    let server = accepts("qemu", KEY);
     for (cipher, name) in [
         (
             "DHE-PSK-AES256-GCM-SHA384",
@@ -68,21 +68,21 @@ fn both_hashes_work_with_tls_1_2() {
         ("PSK-AES256-GCM-SHA384", "TLS_PSK_WITH_AES_256_GCM_SHA384"),
     ] {
         let client = over(has("qemu", KEY).ciphers(cipher), Tls12);
-        let (asked, answered) = connect(&client, &server, "anything");
-        assert_eq!(asked.expect("agreed").cipher, name);
-        answered.expect("agreed");
+        let (connected, accepted) = connect(&client, &server, "anything");
+        assert_eq!(connected.expect("agreed").cipher, name);
+        accepted.expect("agreed");
     }
 }
 
 #[test]
 fn another_key_and_another_name_are_refused() {
-    let server = knows("qemu", KEY);
+    let server = accepts("qemu", KEY);
     for version in [Tls12, Tls13] {
         for (name, key) in [("qemu", &b"another key"[..]), ("quemu", KEY)] {
             let client = over(has(name, key), version);
-            let (asked, answered) = connect(&client, &server, "anything");
-            asked.expect_err("the client fails");
-            answered.expect_err("the server refuses");
+            let (connected, accepted) = connect(&client, &server, "anything");
+            connected.expect_err("the client fails");
+            accepted.expect_err("the server refuses");
         }
     }
 }
@@ -98,24 +98,27 @@ fn a_client_with_a_key_accepts_no_certificate_instead() {
     let server = server().certificate_pem(cert.pem.as_str(), cert.key.as_str());
     let server = server.build().expect("good");
     let client = over(has("qemu", KEY), Tls13);
-    let (asked, _) = connect(&client, &server, "qio.example");
+    let (connected, _) = connect(&client, &server, "qio.example");
     refused(
-        asked,
+        connected,
         "unable to get local issuer certificate: \
          C=UK,CN=qio.example was issued by C=UK,CN=qio CA",
     );
     let client = over(has("qemu", KEY), Tls12);
-    let (asked, _) = connect(&client, &server, "qio.example");
-    asked.expect_err("nothing in common");
+    let (connected, _) = connect(&client, &server, "qio.example");
+    connected.expect_err("nothing in common");
     // Unless it trusts an authority as well.
     let both = has("qemu", KEY).trust_pem(authority.pem.as_str()).build();
     let both = both.expect("good");
     assert!(both.verifies_peer());
-    let (asked, _) = connect(&both, &server, "qio.example");
-    assert_eq!(asked.expect("agreed").peer.as_deref(), Some("qio.example"));
-    let (asked, _) = connect(&both, &server, "other.example");
+    let (connected, _) = connect(&both, &server, "qio.example");
+    assert_eq!(
+        connected.expect("agreed").peer.as_deref(),
+        Some("qio.example")
+    );
+    let (connected, _) = connect(&both, &server, "other.example");
     refused(
-        asked,
+        connected,
         "hostname mismatch: C=UK,CN=qio.example is for qio.example",
     );
 }
@@ -134,11 +137,14 @@ fn a_server_takes_keys_and_certificates_side_by_side() {
         .expect("good");
     for version in [Tls12, Tls13] {
         let by_key = over(has("qemu", KEY), version);
-        let (asked, _) = connect(&by_key, &server, "anything");
-        assert_eq!(asked.expect("agreed").peer, None);
+        let (connected, _) = connect(&by_key, &server, "anything");
+        assert_eq!(connected.expect("agreed").peer, None);
         let by_certificate = over(client().trust_pem(authority.pem.as_str()), version);
-        let (asked, _) = connect(&by_certificate, &server, "qio.example");
-        assert_eq!(asked.expect("agreed").peer.as_deref(), Some("qio.example"));
+        let (connected, _) = connect(&by_certificate, &server, "qio.example");
+        assert_eq!(
+            connected.expect("agreed").peer.as_deref(),
+            Some("qio.example")
+        );
     }
 }
 
@@ -146,22 +152,22 @@ fn a_server_takes_keys_and_certificates_side_by_side() {
 fn a_session_is_resumed_without_the_psk() {
     for version in [Tls12, Tls13] {
         let client = over(has("qemu", KEY), version);
-        let server = knows("qemu", KEY);
+        let server = accepts("qemu", KEY);
         for first in [true, false] {
-            let (asked, answered) = connect(&client, &server, "anything");
-            let asked = asked.expect("agreed");
-            answered.expect("agreed");
-            // OpenSSL says so of every key of TLS 1.3.
-            assert!(asked.resumed || first);
+            let (connected, accepted) = connect(&client, &server, "anything");
+            let connected = connected.expect("agreed");
+            accepted.expect("agreed");
+            // OpenSSL reports this of every key of TLS 1.3.
+            assert!(connected.resumed || first);
         }
-        // A server that does not know of it takes the key.
-        let (asked, answered) = connect(&client, &knows("qemu", KEY), "anything");
-        asked.expect("agreed");
-        answered.expect("agreed");
-        // And one with another key takes neither.
-        let (asked, answered) = connect(&client, &knows("qemu", b"another"), "anything");
-        asked.expect_err("the client fails");
-        answered.expect_err("the server refuses");
+        // A server without the session accepts the key.
+        let (connected, accepted) = connect(&client, &accepts("qemu", KEY), "anything");
+        connected.expect("agreed");
+        accepted.expect("agreed");
+        // A server with another key rejects both.
+        let (connected, accepted) = connect(&client, &accepts("qemu", b"another"), "anything");
+        connected.expect_err("the client fails");
+        accepted.expect_err("the server refuses");
     }
 }
 
@@ -179,12 +185,13 @@ fn a_file_has_the_keys_of_several() {
         ("carol", &[0xc0, 0xff, 0xee]),
     ] {
         for version in [Tls12, Tls13] {
-            let (asked, answered) = connect(&over(has(name, key), version), &server, "anything");
-            asked.expect("the client agrees");
-            answered.expect("the server agrees");
+            let (connected, accepted) =
+                connect(&over(has(name, key), version), &server, "anything");
+            connected.expect("the client agrees");
+            accepted.expect("the server agrees");
             let same = client().psk_file(&file).psk_user(name);
-            let (asked, _) = connect(&over(same, version), &server, "anything");
-            asked.expect("the client agrees");
+            let (connected, _) = connect(&over(same, version), &server, "anything");
+            connected.expect("the client agrees");
         }
     }
 }

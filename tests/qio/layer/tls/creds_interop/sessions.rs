@@ -28,12 +28,12 @@ fn ends(version: TlsProtocolVersion) -> (TlsCreds, TlsCreds, Cert) {
 
 #[track_caller]
 fn resumed(client: &TlsCreds, server: &TlsCreds, name: &str) -> bool {
-    let (asked, answered) = connect(client, server, name);
-    let (asked, answered) = (asked.expect("agreed"), answered.expect("agreed"));
-    assert_eq!(asked.resumed, answered.resumed);
-    // It is still known who the other one was.
-    assert_eq!(asked.peer.as_deref(), Some(NAME));
-    asked.resumed
+    let (connected, accepted) = connect(client, server, name);
+    let (connected, accepted) = (connected.expect("agreed"), accepted.expect("agreed"));
+    assert_eq!(connected.resumed, accepted.resumed);
+    // The peer certificate is that of the first handshake.
+    assert_eq!(connected.peer.as_deref(), Some(NAME));
+    connected.resumed
 }
 
 #[test]

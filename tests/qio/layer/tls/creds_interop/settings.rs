@@ -1,4 +1,4 @@
-//! What a user says of the protocol.
+//! Settings of the protocol: ALPN, SNI, versions, ciphers, key logging.
 
 use std::{
     fs,
@@ -14,7 +14,7 @@ use crate::common::certs::{Cert, Directory, Request};
 
 const NAME: &str = "qio.example";
 
-/// Both ends, to say more to.
+/// Builders of both ends, to be completed.
 fn ends() -> (TlsCredsBuilder, TlsCredsBuilder, Cert) {
     let authority = Request::authority("qio CA").signed_by_itself();
     let cert = Request::server(NAME)
@@ -35,10 +35,10 @@ fn the_server_chooses_the_first_of_its_protocols_that_the_client_offers() {
         .expect("good");
     let chosen = |offered: &[&str]| {
         let client = client.clone().alpn_protocols(offered).build();
-        let (asked, answered) = connect(&client.expect("good"), &server, NAME);
-        let (asked, answered) = (asked?, answered?);
-        assert_eq!(asked.alpn, answered.alpn);
-        Ok::<_, String>(asked.alpn)
+        let (connected, accepted) = connect(&client.expect("good"), &server, NAME);
+        let (connected, accepted) = (connected?, accepted?);
+        assert_eq!(connected.alpn, accepted.alpn);
+        Ok::<_, String>(connected.alpn)
     };
     assert_eq!(chosen(&["http/1.1", "h2"]), Ok(Some("h2".to_owned())));
     assert_eq!(
@@ -65,17 +65,17 @@ fn a_server_reports_the_sni_name_that_the_client_sent() {
             ("192.0.2.1", None),
             ("[2001:db8::1]", None),
         ] {
-            let (asks, answers) = super::ends(&client, &server, name);
-            assert_eq!(answers.hostname(), None);
-            let (asked, answered) = talk(&asks, &answers);
-            asked.and(answered).expect("agreed");
-            assert_eq!(asks.hostname().as_deref(), Some(name));
+            let (client, server) = super::ends(&client, &server, name);
+            assert_eq!(server.hostname(), None);
+            let (connected, accepted) = talk(&client, &server);
+            connected.and(accepted).expect("agreed");
+            assert_eq!(client.hostname().as_deref(), Some(name));
             assert_eq!(
-                answers.hostname().as_deref(),
+                server.hostname().as_deref(),
                 reported,
                 "{name}, {version:?}"
             );
-            let property = answers.property::<Option<String>>("hostname");
+            let property = server.property::<Option<String>>("hostname");
             assert_eq!(property.as_deref(), reported);
         }
     }
@@ -106,9 +106,9 @@ fn versions_and_ciphers_are_as_they_are_reported() {
     let (client, server, _) = ends();
     let server = server.build().expect("good");
     let seen = |client: TlsCredsBuilder| {
-        let (asked, _) = connect(&client.build().expect("good"), &server, NAME);
-        let asked = asked.expect("agreed");
-        (asked.version, asked.cipher)
+        let (connected, _) = connect(&client.build().expect("good"), &server, NAME);
+        let connected = connected.expect("agreed");
+        (connected.version, connected.cipher)
     };
     let (version, _) = seen(client.clone());
     assert_eq!(version, Tls13);
@@ -122,9 +122,9 @@ fn versions_and_ciphers_are_as_they_are_reported() {
     let (_, server, _) = ends();
     let new = server.min_version(Tls13).build().expect("good");
     let old = client.max_version(Tls12).build().expect("good");
-    let (asked, answered) = connect(&old, &new, NAME);
-    asked.expect_err("the client fails");
-    refused(answered, "unsupported protocol: no common protocol version");
+    let (connected, accepted) = connect(&old, &new, NAME);
+    connected.expect_err("the client fails");
+    refused(accepted, "unsupported protocol: no common protocol version");
 }
 
 #[test]
@@ -139,9 +139,9 @@ fn secrets_are_logged_only_with_a_key_log() {
         .expect("good");
     let file = files.file("keys.log");
     let server = server.key_log_file(&file).build().expect("good");
-    let (asked, answered) = connect(&client, &server, NAME);
-    asked.expect("agreed");
-    answered.expect("agreed");
+    let (connected, accepted) = connect(&client, &server, NAME);
+    connected.expect("agreed");
+    accepted.expect("agreed");
     let lines = lines.lock().expect("whole");
     assert!(
         lines
@@ -149,7 +149,7 @@ fn secrets_are_logged_only_with_a_key_log() {
             .any(|line| line.starts_with("CLIENT_TRAFFIC_SECRET_0 ")),
         "{lines:?}"
     );
-    // Both ends know the same.
+    // Both ends log the same secrets.
     let mut theirs: Vec<String> = lines.clone();
     let text = fs::read_to_string(&file).expect("readable");
     let mut ours: Vec<_> = text.lines().map(str::to_owned).collect();

@@ -40,7 +40,7 @@ fn in_every_way(
     let locked = PKey::private_key_from_pem(cert.key.as_bytes()).expect("a key");
     let locked = locked.private_key_to_pem_pkcs8_passphrase(Cipher::aes_256_cbc(), b"sesame");
     let locked = files.write("locked.pem", locked.expect("locked"));
-    let asked = locked.display().to_string();
+    let name = locked.display().to_string();
     vec![
         end().directory(files.path()),
         end().trust_file(&trusted).certificate_files(&shown, &key),
@@ -53,7 +53,7 @@ fn in_every_way(
         end()
             .trust_pem(pem)
             .certificate_files(&shown, &locked)
-            .password_func(move |what| (what == asked).then(|| "sesame".to_owned())),
+            .password_func(move |what| (what == name).then(|| "sesame".to_owned())),
     ]
 }
 
@@ -68,11 +68,11 @@ fn both_ends_see_the_same_wherever_it_comes_from() {
     for (way, (client, server)) in clients.into_iter().zip(servers).enumerate() {
         let server = server.client_certificates(gio::TlsAuthenticationMode::Required);
         let (client, server) = (client.build().expect("good"), server.build().expect("good"));
-        let (asked, answered) = connect(&client, &server, NAME);
-        let asked = asked.unwrap_or_else(|e| panic!("way {way}: {e}"));
-        assert_eq!(asked.peer.as_deref(), Some(NAME), "way {way}");
-        let answered = answered.unwrap_or_else(|e| panic!("way {way}: {e}"));
-        assert_eq!(answered.peer.as_deref(), Some("client.test"), "way {way}");
+        let (connected, accepted) = connect(&client, &server, NAME);
+        let connected = connected.unwrap_or_else(|e| panic!("way {way}: {e}"));
+        assert_eq!(connected.peer.as_deref(), Some(NAME), "way {way}");
+        let accepted = accepted.unwrap_or_else(|e| panic!("way {way}: {e}"));
+        assert_eq!(accepted.peer.as_deref(), Some("client.test"), "way {way}");
     }
 }
 
@@ -99,8 +99,8 @@ fn a_client_without_trust_anchors_uses_the_system_trust_store() {
     let other = Request::authority("another CA").signed_by_itself();
     let reported = || client().trust_pem(other.pem.as_str());
     for good in [client(), client().system_trust(), reported().system_trust()] {
-        let (asked, _) = connect(&good.build().expect("good"), &server, NAME);
-        assert_eq!(asked.expect("agreed").peer.as_deref(), Some(NAME));
+        let (connected, _) = connect(&good.build().expect("good"), &server, NAME);
+        assert_eq!(connected.expect("agreed").peer.as_deref(), Some(NAME));
         let again = client().build().expect("good");
         refused(
             connect(&again, &server, "other.example").0,

@@ -107,7 +107,7 @@ pub(super) enum End {
 }
 
 impl End {
-    /// What an implementation says of a failure.
+    /// Classifies the error message of an implementation.
     pub(super) fn of(text: &str) -> Self {
         let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
         if has(&[
@@ -132,7 +132,8 @@ pub(super) struct Outcome {
     pub(super) end: End,
 }
 
-/// One end, by some implementation. A failed read says so by an error whose text [`End::of`] knows.
+/// One end, by some implementation. A failed read returns an error whose text [`End::of`]
+/// classifies.
 pub(super) trait Connection {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize>;
     fn write_all(&mut self, data: &[u8]) -> io::Result<()>;

@@ -18,7 +18,7 @@ use crate::{
     layer::tls::fixtures::{NAME, client_cert, server_builder, server_creds},
 };
 
-/// It trusts the authority, and asks for our name.
+/// It trusts the certificate authority, and requests the name of the server.
 const TRUST: [&str; 6] = [
     "--x509cafile",
     "ca-cert.pem",
@@ -39,7 +39,7 @@ fn exchange(client: &mut Client, server: &ChannelTls) {
     thread::scope(|scope| {
         let sent = scope.spawn(|| input.write_all(&text).map(|()| input));
         scope.spawn(|| server.write_all(&text).expect("written"));
-        let heard = scope.spawn(|| {
+        let received = scope.spawn(|| {
             let mut got = vec![0; text.len()];
             client.output().read_exact(&mut got).expect("read");
             got
@@ -47,11 +47,11 @@ fn exchange(client: &mut Client, server: &ChannelTls) {
         let mut got = vec![0; text.len()];
         server.read_all(&mut got).expect("read");
         assert!(got == text);
-        assert!(heard.join().expect("no panic") == text);
-        // Who has nothing more to say to it hears nothing more from it.
+        assert!(received.join().expect("no panic") == text);
+        // It exits when its input ends and the server has sent close_notify.
         drop(sent.join().expect("no panic").expect("taken"));
         assert_eq!(server.read(&mut [0]).expect("a clean end"), 0);
-        server.bye().expect("said");
+        server.bye().expect("sent");
     });
     assert_eq!(client.got(), (Vec::new(), true));
 }
@@ -61,7 +61,7 @@ fn they_show_certificates_and_megabytes_go_both_ways() {
     needs!("gnutls-bin");
     in_time(|| {
         for version in [Tls12, Tls13] {
-            let asking = server_builder()
+            let requesting = server_builder()
                 .client_certificates(TlsAuthenticationMode::Required)
                 .alpn_protocols(["echo"]);
             let arguments = [
@@ -77,13 +77,13 @@ fn they_show_certificates_and_megabytes_go_both_ways() {
                 &priority(version),
             ];
             let mut client = Client::start(files(), &trusting(&arguments));
-            let server = client.server(&asking.build().expect("good"));
+            let server = client.server(&requesting.build().expect("good"));
             assert_eq!(server.hostname(), None, "no name was requested yet");
             server.handshake().expect("connected");
             assert_eq!(server.protocol_version(), version);
             assert_eq!(server.alpn_protocol().as_deref(), Some("echo"));
             assert_eq!(server.hostname().as_deref(), Some(NAME));
-            let shown = server.peer_certificate().expect("it was asked for");
+            let shown = server.peer_certificate().expect("it was requested");
             assert!(shown.subject_name().expect("a name").contains("client"));
             exchange(&mut client, &server);
         }
@@ -95,10 +95,10 @@ fn they_are_refused_without_a_certificate_where_one_is_needed() {
     needs!("gnutls-bin");
     in_time(|| {
         for version in [Tls12, Tls13] {
-            let asking = server_builder().client_certificates(TlsAuthenticationMode::Required);
+            let requesting = server_builder().client_certificates(TlsAuthenticationMode::Required);
             let priority = priority(version);
             let mut client = Client::start(files(), &trusting(&["--priority", &priority]));
-            let server = client.server(&asking.build().expect("good"));
+            let server = client.server(&requesting.build().expect("good"));
             let e = server.handshake().expect_err("it has none");
             assert_eq!(
                 e.to_string(),
@@ -106,7 +106,7 @@ fn they_are_refused_without_a_certificate_where_one_is_needed() {
             );
             server.close().expect("closed");
             let (_, content) = client.got();
-            assert!(!content, "{}", client.said());
+            assert!(!content, "{}", client.log());
         }
     });
 }
@@ -125,7 +125,7 @@ fn they_report_what_they_have_against_us() {
             let e = server.handshake().and_then(|()| server.read_all(&mut [0]));
             let e = e.expect_err("it does not trust us");
             assert!(e.to_string().contains("the peer sent the alert \""), "{e}");
-            assert!(!client.got().1, "{}", client.said());
+            assert!(!client.got().1, "{}", client.log());
         }
     });
 }
@@ -142,15 +142,15 @@ fn they_get_new_keys_but_no_second_handshake() {
         let server = client.server(&server_creds());
         server.handshake().expect("connected");
         exchange(&mut client, &server);
-        let said = client.said();
-        assert!(said.contains("ReHandshake was completed"), "{said}");
+        let log = client.log();
+        assert!(log.contains("ReHandshake was completed"), "{log}");
 
         let priority = super::priority(Tls12);
         let arguments = ["--rehandshake", "--priority", &priority];
         let mut client = Client::start(files(), &trusting(&arguments));
         let server = client.server(&server_creds());
         server.handshake().expect("connected");
-        // gnutls-cli 3.7 asks again and again, and then gives up.
+        // gnutls-cli 3.7 requests it repeatedly, and then gives up.
         let end = server.read(&mut [0]);
         match end {
             Ok(count) => assert_eq!(count, 0),
@@ -161,8 +161,8 @@ fn they_get_new_keys_but_no_second_handshake() {
         }
         drop(server);
         assert_eq!(client.got().0, b"");
-        let said = client.said();
-        assert!(said.contains("No renegotiation is allowed"), "{said}");
+        let log = client.log();
+        assert!(log.contains("No renegotiation is allowed"), "{log}");
     });
 }
 
@@ -198,8 +198,8 @@ fn they_change_keys_in_the_middle() {
         }
         drop(input);
         assert_eq!(server.read(&mut [0]).expect("a clean end"), 0);
-        server.bye().expect("said");
-        assert!(client.got().1, "{}", client.said());
+        server.bye().expect("sent");
+        assert!(client.got().1, "{}", client.log());
     });
 }
 
@@ -224,14 +224,14 @@ fn they_go_on_with_a_session() {
             assert!(server.is_resumed(), "{version:?}");
             assert_eq!(server.hostname().as_deref(), Some(NAME));
             exchange(&mut client, &server);
-            let said = client.said();
-            assert!(said.contains("This is a resumed session"), "{said}");
+            let log = client.log();
+            assert!(log.contains("This is a resumed session"), "{log}");
         }
     });
 }
 
 #[test]
-fn they_may_ask_for_no_name_and_no_protocol() {
+fn clients_may_request_no_server_name_and_no_common_protocol() {
     needs!("gnutls-bin");
     in_time(|| {
         let creds = server_builder().alpn_protocols(["echo"]).build();
@@ -249,10 +249,10 @@ fn they_may_ask_for_no_name_and_no_protocol() {
             "Unable to perform the TLS handshake with the client: no application protocol"
         );
         assert!(!client.got().1);
-        let said = client.said();
+        let log = client.log();
         assert!(
-            said.is_empty() || said.contains("application protocol"),
-            "{said}"
+            log.is_empty() || log.contains("application protocol"),
+            "{log}"
         );
     });
 }
@@ -267,7 +267,7 @@ fn they_end_at_any_time() {
             assert!(qio::to_glib_error(&e).matches(TlsError::Eof), "{e}");
             assert!(e.to_string().ends_with(words), "{e}");
         };
-        // Before it has said anything.
+        // Before it has sent anything.
         let mut client = Client::start(files(), &trusting(&["--starttls"]));
         let server = client.server(&server_creds());
         drop(client);
@@ -347,7 +347,7 @@ fn they_speak_in_many_ways() {
             let mut client = Client::start(files(), &trusting(&["--priority", priority]));
             let server = client.server(&creds);
             server.handshake().unwrap_or_else(|e| {
-                panic!("{priority}: {e}: {}", client.said());
+                panic!("{priority}: {e}: {}", client.log());
             });
             assert_eq!(server.protocol_version(), version, "{priority}");
             assert_eq!(server.cipher().as_deref(), Some(cipher), "{priority}");
@@ -356,7 +356,7 @@ fn they_speak_in_many_ways() {
             input.write_all(b"hello").expect("taken");
             let mut got = [0; 5];
             server.read_all(&mut got).expect("read");
-            server.bye().expect("said");
+            server.bye().expect("sent");
             assert_eq!((&got, client.got().0.as_slice()), (b"hello", &b"hello"[..]));
         }
     });
@@ -411,7 +411,7 @@ fn cbc_ciphers_without_an_extended_master_secret_are_refused() {
         assert!(e.to_string().contains("no extended master secret"), "{e}");
         server.close().expect("closed");
         assert!(!client.got().1);
-        let said = client.said();
-        assert!(said.contains("alert [40]"), "handshake_failure: {said}");
+        let log = client.log();
+        assert!(log.contains("alert [40]"), "handshake_failure: {log}");
     });
 }

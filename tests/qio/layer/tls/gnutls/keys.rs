@@ -46,8 +46,8 @@ fn their_clients_have_a_key_in_common_with_us_in_either_version() {
     needs!("gnutls-bin");
     in_time(|| {
         let creds = server().psk("qemu", key()).build().expect("a key");
-        // Without Diffie-Hellman: printing its parameters beside a key of TLS 1.2, gnutls-cli 3.7
-        // crashes, with any server.
+        // Without Diffie-Hellman: gnutls-cli 3.7 crashes when it prints its parameters with a
+        // key of TLS 1.2, with any server.
         for (version, exchanges, cipher, expected) in [
             (
                 Tls12,
@@ -88,7 +88,7 @@ fn their_clients_have_a_key_in_common_with_us_in_either_version() {
             let server = client.server(&creds);
             server
                 .handshake()
-                .unwrap_or_else(|e| panic!("{priority}: {e}: {}", client.said()));
+                .unwrap_or_else(|e| panic!("{priority}: {e}: {}", client.log()));
             assert_eq!(server.protocol_version(), version);
             assert_eq!(server.cipher().as_deref(), Some(expected));
             assert!(server.peer_certificate().is_none());
@@ -96,7 +96,7 @@ fn their_clients_have_a_key_in_common_with_us_in_either_version() {
             input.write_all(b"question").expect("taken");
             server.read_all(&mut [0; 8]).expect("read");
             server.write_all(b"answer").expect("written");
-            server.bye().expect("said");
+            server.bye().expect("sent");
             assert_eq!(client.got(), (b"answer".to_vec(), true));
         }
     });
@@ -124,7 +124,7 @@ fn their_clients_with_another_key_or_name_are_refused() {
                     format!("Unable to perform the TLS handshake with the client: {reason}")
                 );
                 server.close().expect("closed");
-                assert!(!client.got().1, "{}", client.said());
+                assert!(!client.got().1, "{}", client.log());
             }
         }
     });
@@ -167,7 +167,7 @@ fn their_servers_have_a_key_in_common_with_us_in_either_version() {
                 "TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256",
             ),
             (Tls13, "ECDHE-PSK", None, "SHA256"),
-            // It has to ask for another group, and the key is looked for once more.
+            // It has to request another group, and the key is looked up once more.
             (
                 Tls13,
                 "ECDHE-PSK",
@@ -254,7 +254,7 @@ fn their_library_has_a_key_for_sha_384_in_common_with_us() {
         client.read_all(&mut got).expect("read");
         assert_eq!(&got, b"answer");
         assert_eq!(client.cipher().as_deref(), Some("TLS_AES_256_GCM_SHA384"));
-        client.bye().expect("said");
+        client.bye().expect("sent");
         assert!(peer.0.wait().expect("it ends").success());
 
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
@@ -274,7 +274,7 @@ fn their_library_has_a_key_for_sha_384_in_common_with_us() {
         assert_eq!(server.cipher().as_deref(), Some("TLS_AES_256_GCM_SHA384"));
         server.write_all(b"answer").expect("written");
         assert_eq!(server.read(&mut [0]).expect("a clean end"), 0);
-        server.bye().expect("said");
+        server.bye().expect("sent");
         assert!(peer.0.wait().expect("it ends").success());
     });
 }
@@ -290,21 +290,21 @@ fn they_are_anonymous_with_us() {
         let server = client.server(&creds.expect("nothing needed"));
         server
             .handshake()
-            .unwrap_or_else(|e| panic!("{e}: {}", client.said()));
+            .unwrap_or_else(|e| panic!("{e}: {}", client.log()));
         assert!(server.peer_certificate().is_none());
         assert!(server.cipher().expect("agreed").contains("_anon_"));
         let mut input = client.input();
-        input.write_all(b"anybody?").expect("taken");
+        input.write_all(b"a test!!").expect("taken");
         server.read_all(&mut [0; 8]).expect("read");
-        server.bye().expect("said");
-        assert!(client.got().1, "{}", client.said());
+        server.bye().expect("sent");
+        assert!(client.got().1, "{}", client.log());
 
         let creds = self::client().insecure_anonymous().build();
         let mut server = Server::start(&Directory::new(), &["--priority", &priority]);
         let client = server.client(&creds.expect("nothing needed"), None);
-        echo(&client, b"anybody?\n").expect("agreed");
+        echo(&client, b"a test!!\n").expect("agreed");
         assert!(client.cipher().expect("agreed").contains("_anon_"));
-        // Who asks for proof gets none.
+        // A client that requires a certificate gets none.
         let careful = super::super::fixtures::client_creds();
         let client = server.client(&careful, Some("127.0.0.1"));
         client.handshake().expect_err("it proves nothing");

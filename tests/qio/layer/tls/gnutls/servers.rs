@@ -51,7 +51,7 @@ fn echo_all(client: &ChannelTls) {
 }
 
 #[test]
-fn they_ask_for_certificates_and_send_megabytes_back() {
+fn servers_request_client_certificates_and_echo_megabytes() {
     needs!("gnutls-bin");
     in_time(|| {
         for version in [Tls12, Tls13] {
@@ -74,7 +74,7 @@ fn they_ask_for_certificates_and_send_megabytes_back() {
             let shown = client.peer_certificate().expect("a server shows one");
             assert!(shown.subject_name().expect("a name").contains("server"));
             echo_all(&client);
-            client.bye().expect("said");
+            client.bye().expect("sent");
             assert_eq!(client.read(&mut [0]).expect("a clean end"), 0);
         }
     });
@@ -149,8 +149,8 @@ fn untrusted_programs_are_refused_with_alerts() {
     });
 }
 
-/// Asks a server to perform the handshake once more. It does so, and says that it has.
-fn ask_again(client: &ChannelTls) {
+/// Makes a server request a renegotiation, or a KeyUpdate. It confirms the command.
+fn request_rehandshake(client: &ChannelTls) {
     client.write_all(b"**REHANDSHAKE**\n").expect("written");
     let expected = b"Successfully executed command\n";
     let mut got = vec![0; expected.len()];
@@ -167,7 +167,7 @@ fn they_change_their_keys_but_get_no_second_handshake() {
         let mut newer = server(Tls13, &[]);
         let client = newer.client(&creds(), Some(NAME));
         for _ in 0..3 {
-            ask_again(&client);
+            request_rehandshake(&client);
             echo(&client, b"hello\n").expect("it goes on");
             client.update_keys(true).expect("new keys");
         }
@@ -175,7 +175,7 @@ fn they_change_their_keys_but_get_no_second_handshake() {
         let mut older = server(Tls12, &[]);
         let client = older.client(&creds(), Some(NAME));
         client.handshake().expect("connected");
-        ask_again(&client);
+        request_rehandshake(&client);
         // gnutls-serv 3.7 takes the answer for an error, and leaves.
         if let Err(e) = echo(&client, b"hello\n") {
             assert!(qio::to_glib_error(&e).matches(TlsError::Eof), "{e}");
@@ -202,7 +202,7 @@ fn we_go_on_with_a_session_of_theirs() {
                         "{version:?} {more:?}"
                     );
                     assert!(client.peer_certificate().is_some(), "as known from then");
-                    client.bye().expect("said");
+                    client.bye().expect("sent");
                     assert_eq!(client.read(&mut [0]).expect("a clean end"), 0);
                 }
             }

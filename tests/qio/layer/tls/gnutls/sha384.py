@@ -1,7 +1,7 @@
 """One end of a connection, by GnuTLS, with a key of TLS 1.3 that is for SHA-384. Its programs have none.
 
-Usage: sha384.py client PORT NAME KEY, which asks, or sha384.py server 0 FILE, which prints its port and answers. Ends
-with 77 where GnuTLS is older than 3.8.11, and cannot do it either.
+Usage: sha384.py client PORT NAME KEY, which sends first, or sha384.py server 0 FILE, which prints its port and
+responds. Exits with 77 where GnuTLS is older than 3.8.11, and cannot do it either.
 """
 
 import ctypes
@@ -57,11 +57,11 @@ gnutls.gnutls_transport_set_int2(session, connection.fileno(), connection.fileno
 check(gnutls.gnutls_handshake(session))
 
 
-def say(text):
+def send(text):
     check(gnutls.gnutls_record_send(session, text, ctypes.c_size_t(len(text))))
 
 
-def hear(text):
+def receive(text):
     buffer = ctypes.create_string_buffer(len(text))
     # Tickets come before the data.
     while (count := gnutls.gnutls_record_recv(session, buffer, ctypes.c_size_t(len(text)))) == AGAIN:
@@ -72,9 +72,9 @@ def hear(text):
 
 
 if end == "client":
-    say(b"question")
-    hear(b"answer")
+    send(b"question")
+    receive(b"answer")
 else:
-    hear(b"question")
-    say(b"answer")
+    receive(b"question")
+    send(b"answer")
 check(gnutls.gnutls_bye(session, 1))

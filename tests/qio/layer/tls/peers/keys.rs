@@ -96,7 +96,7 @@ fn s_client_has_a_key_in_common_with_us() {
             stdin.write_all(b"question").expect("written");
             server.read_all(&mut [0; 8]).expect("read");
             server.write_all(b"answer").expect("written");
-            server.bye().expect("said");
+            server.bye().expect("sent");
             assert_eq!(client.got(), b"answer");
         }
     });

@@ -34,11 +34,12 @@ fn a_session_is_resumed_only_while_its_certificates_verify() {
                 let builder = builder.certificate_pem(cert.pem.as_str(), cert.key.as_str());
                 builder.max_version(version)
             };
-            let asks = || server_builder().client_certificates(TlsAuthenticationMode::Required);
+            let requiring =
+                || server_builder().client_certificates(TlsAuthenticationMode::Required);
             // The list of either end.
             let pairs = [
-                (shows(client_builder()).crl_pem(list.as_str()), asks()),
-                (shows(client_builder()), asks().crl_pem(list.as_str())),
+                (shows(client_builder()).crl_pem(list.as_str()), requiring()),
+                (shows(client_builder()), requiring().crl_pem(list.as_str())),
             ]
             .map(|(here, there)| (here.build().expect("good"), there.build().expect("good")));
             for (here, there) in &pairs {
@@ -65,8 +66,8 @@ fn a_client_that_is_rejected_when_it_resumes_gets_an_alert() {
     needs!("glib-networking");
     in_time(|| {
         for version in VERSIONS {
-            let asks = server_builder().client_certificates(TlsAuthenticationMode::Required);
-            let there = asks.build().expect("good");
+            let requiring = server_builder().client_certificates(TlsAuthenticationMode::Required);
+            let there = requiring.build().expect("good");
             let cert = client_cert();
             let here = client_builder()
                 .max_version(version)

@@ -94,7 +94,7 @@ fn leaves_nothing(duration: Duration) {
         let end = Instant::now() + TIMEOUT;
         while fds::count() > before {
             // Threads of GIO have to notice that the request was cancelled. Their late results are
-            // taken when this thread connects again, without asking them anything.
+            // taken when this thread connects again, without requesting them anything.
             assert!(Instant::now() < end, "{} are left", fds::count() - before);
             thread::yield_now();
             MainContext::new().block_on(connect_directly(&local(&listener)));

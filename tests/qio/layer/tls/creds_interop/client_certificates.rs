@@ -1,4 +1,4 @@
-//! Whether clients are asked for certificates, and who else is asked about a peer.
+//! Whether a server requests client certificates, and which handlers authorize a peer.
 
 use std::{
     sync::{Arc, Mutex},
@@ -6,7 +6,7 @@ use std::{
 };
 
 use gio::{
-    TlsAuthenticationMode::{self, None as NotAsked, Requested, Required},
+    TlsAuthenticationMode::{self, None as NotRequested, Requested, Required},
     TlsProtocolVersion::{Tls12, Tls13},
     prelude::*,
 };
@@ -32,7 +32,7 @@ fn certs() -> Certs {
     }
 }
 
-fn asks(certs: &Certs, mode: TlsAuthenticationMode) -> TlsCreds {
+fn requesting(certs: &Certs, mode: TlsAuthenticationMode) -> TlsCreds {
     let builder = server()
         .certificate_pem(certs.server.pem.as_str(), certs.server.key.as_str())
         .trust_pem(certs.authority.pem.as_str());
@@ -46,35 +46,38 @@ fn shows(certs: &Certs, cert: &Cert) -> TlsCreds {
 }
 
 #[test]
-fn a_server_asks_for_certificates_as_it_is_reported() {
+fn a_server_requests_client_certificates_as_the_mode_requires() {
     needs!("glib-networking");
     let certs = certs();
     let with = shows(&certs, &certs.client);
     let without = client().trust_pem(certs.authority.pem.as_str()).build();
     let without = without.expect("good");
     let peer = |client: &TlsCreds, mode| {
-        let (asked, answered) = connect(client, &asks(&certs, mode), NAME);
-        asked.expect("agreed");
-        answered.expect("agreed").peer
+        let (connected, accepted) = connect(client, &requesting(&certs, mode), NAME);
+        connected.expect("agreed");
+        accepted.expect("agreed").peer
     };
-    assert_eq!(peer(&with, NotAsked), None);
+    assert_eq!(peer(&with, NotRequested), None);
     assert_eq!(peer(&with, Requested).as_deref(), Some("client.test"));
     assert_eq!(peer(&with, Required).as_deref(), Some("client.test"));
-    assert_eq!(peer(&without, NotAsked), None);
+    assert_eq!(peer(&without, NotRequested), None);
     assert_eq!(peer(&without, Requested), None);
-    let (asked, answered) = connect(&without, &asks(&certs, Required), NAME);
-    refused(answered, "peer did not return a certificate");
-    refused(asked, "the peer sent the alert \"certificate required\"");
-    // What is shown must be good, even where nothing has to be.
+    let (connected, accepted) = connect(&without, &requesting(&certs, Required), NAME);
+    refused(accepted, "peer did not return a certificate");
+    refused(
+        connected,
+        "the peer sent the alert \"certificate required\"",
+    );
+    // A certificate that is presented must be valid, even if none is required.
     let unknown_ca = Request::authority("another CA").signed_by_itself();
     let bad = Request::client("unknown_ca").signed_by(&unknown_ca);
-    let (asked, answered) = connect(&shows(&certs, &bad), &asks(&certs, Requested), NAME);
+    let (connected, accepted) = connect(&shows(&certs, &bad), &requesting(&certs, Requested), NAME);
     refused(
-        answered,
+        accepted,
         "unable to get local issuer certificate: \
          C=UK,CN=unknown_ca was issued by C=UK,CN=another CA",
     );
-    refused(asked, "the peer sent the alert \"unknown ca\"");
+    refused(connected, "the peer sent the alert \"unknown ca\"");
 }
 
 /// Names, from the end of a chain to its root.
@@ -92,18 +95,18 @@ fn names(certificate: &gio::TlsCertificate) -> Vec<String> {
 }
 
 /// The certificates that a handler got, and in which thread.
-type Asked = Arc<Mutex<Vec<(Vec<String>, thread::ThreadId)>>>;
+type Emissions = Arc<Mutex<Vec<(Vec<String>, thread::ThreadId)>>>;
 
-fn ask(end: &ChannelTls, accepted: bool) -> Asked {
-    let asked = Asked::default();
-    let log = asked.clone();
+fn authorize(end: &ChannelTls, accepts: bool) -> Emissions {
+    let emissions = Emissions::default();
+    let log = emissions.clone();
     end.connect_authorize_peer(move |end, certificate| {
         assert!(!end.is_handshake_done());
         let id = thread::current().id();
         log.lock().expect("whole").push((names(certificate), id));
-        accepted
+        accepts
     });
-    asked
+    emissions
 }
 
 #[test]
@@ -122,11 +125,15 @@ fn handlers_of_authorize_peer_see_the_whole_chain_at_both_ends() {
         server: server_chain,
         ..certs
     };
-    let (client, server) = ends(&shows(&certs, &client_chain), &asks(&certs, Required), NAME);
-    let (about_server, about_client) = (ask(&client, true), ask(&server, true));
-    let (asked, answered) = talk(&client, &server);
-    asked.expect("accepted");
-    answered.expect("accepted");
+    let (client, server) = ends(
+        &shows(&certs, &client_chain),
+        &requesting(&certs, Required),
+        NAME,
+    );
+    let (about_server, about_client) = (authorize(&client, true), authorize(&server, true));
+    let (connected, accepted) = talk(&client, &server);
+    connected.expect("accepted");
+    accepted.expect("accepted");
     let above = ["level 2", "level 1", "qio CA"];
     for (log, own, end) in [
         (&about_server, NAME, &client),
@@ -142,14 +149,14 @@ fn handlers_of_authorize_peer_see_the_whole_chain_at_both_ends() {
 }
 
 #[test]
-fn a_client_may_have_something_against_a_server() {
+fn a_client_may_reject_a_server() {
     needs!("glib-networking");
     let certs = certs();
     for version in [Tls12, Tls13] {
         let trusts = client().trust_pem(certs.authority.pem.as_str());
         let trusts = trusts.max_version(version).build().expect("good");
-        let (client, server) = ends(&trusts, &asks(&certs, NotAsked), NAME);
-        let asked = ask(&client, false);
+        let (client, server) = ends(&trusts, &requesting(&certs, NotRequested), NAME);
+        let emissions = authorize(&client, false);
         let server_end = server.clone();
         client.connect_handshake_done_notify(|_| panic!("it is rejected"));
         let refusal = thread::spawn(move || server_end.read_all(&mut [0]));
@@ -158,20 +165,20 @@ fn a_client_may_have_something_against_a_server() {
             e.to_string(),
             "Unable to perform the TLS handshake with qio.example: peer certificate rejected by authorize-peer handler"
         );
-        assert_eq!(asked.lock().expect("whole").len(), 1);
+        assert_eq!(emissions.lock().expect("whole").len(), 1);
         let alert = refusal.join().expect("no panic").expect_err("an alert");
         assert!(alert.to_string().contains("\"bad certificate\""), "{alert}");
         client.close().expect("closed");
     }
 }
 
-/// A session that goes on shows no certificate; it is known from then.
+/// A resumed session presents no certificate: it has that of the first handshake.
 #[test]
 fn authorize_peer_is_emitted_again_when_a_session_is_resumed() {
     needs!("glib-networking");
     let certs = certs();
     for version in [Tls12, Tls13] {
-        let there = asks(&certs, Required);
+        let there = requesting(&certs, Required);
         let here = client()
             .trust_pem(certs.authority.pem.as_str())
             .certificate_pem(certs.client.pem.as_str(), certs.client.key.as_str())
@@ -180,10 +187,10 @@ fn authorize_peer_is_emitted_again_when_a_session_is_resumed() {
             .expect("good");
         for resumed in [false, true] {
             let (client, server) = ends(&here, &there, NAME);
-            let (about_server, about_client) = (ask(&client, true), ask(&server, true));
-            let (asked, answered) = talk(&client, &server);
-            let (asked, answered) = (asked.expect("accepted"), answered.expect("accepted"));
-            assert_eq!((asked.resumed, answered.resumed), (resumed, resumed));
+            let (about_server, about_client) = (authorize(&client, true), authorize(&server, true));
+            let (connected, accepted) = talk(&client, &server);
+            let (connected, accepted) = (connected.expect("accepted"), accepted.expect("accepted"));
+            assert_eq!((connected.resumed, accepted.resumed), (resumed, resumed));
             for (log, name) in [(&about_server, NAME), (&about_client, "client.test")] {
                 let log = log.lock().expect("whole");
                 assert_eq!(log.len(), 1);
@@ -191,10 +198,10 @@ fn authorize_peer_is_emitted_again_when_a_session_is_resumed() {
             }
         }
         let (client, server) = ends(&here, &there, NAME);
-        ask(&server, false);
-        let (_, answered) = talk(&client, &server);
+        authorize(&server, false);
+        let (_, accepted) = talk(&client, &server);
         refused(
-            answered,
+            accepted,
             "peer certificate rejected by authorize-peer handler",
         );
     }
@@ -205,12 +212,15 @@ fn no_handler_is_called_where_nothing_is_verified() {
     let certs = certs();
     let with = shows(&certs, &certs.client);
     let by_key = client().psk("qemu", "key").build().expect("a key");
-    let knows = server().psk("qemu", "key").build().expect("a key");
-    for (here, there) in [(&with, &asks(&certs, NotAsked)), (&by_key, &knows)] {
+    let with_key = server().psk("qemu", "key").build().expect("a key");
+    for (here, there) in [
+        (&with, &requesting(&certs, NotRequested)),
+        (&by_key, &with_key),
+    ] {
         let (client, server) = ends(here, there, NAME);
-        let asked = ask(&server, false);
+        let emissions = authorize(&server, false);
         let (here, there) = talk(&client, &server);
         here.and(there).expect("agreed");
-        assert!(asked.lock().expect("whole").is_empty());
+        assert!(emissions.lock().expect("whole").is_empty());
     }
 }
