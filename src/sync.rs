@@ -247,7 +247,7 @@ fn handle_forks() {
 
 const REGISTERED: u32 = u32::MAX;
 
-// Not a `Once`: a child that was forked during the registration would wait for ever. No thread
+// Not a `Once`: a child that was forked during the registration would wait forever. No thread
 // returns before the handlers are registered: a child of one that forked then would not detect the
 // fork.
 #[cold]

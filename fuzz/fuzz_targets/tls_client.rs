@@ -32,7 +32,7 @@ use self::{
 /// the next one.
 const MEMORY: usize = 2 << 20;
 
-/// How often it has its turn: far more often than there are pieces.
+/// How often it is driven: far more often than there are pieces.
 const TURNS: usize = 40_000;
 
 /// The client's data begins with this.

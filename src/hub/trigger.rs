@@ -5,7 +5,7 @@ use crate::sync::{AtomicBool, AtomicU32, Ordering};
 
 /// While it is level-triggered, the epoll instance reports data for as long as it is there: a short
 /// read may clear readiness, because data that it has left is reported again. Data that no task
-/// reads would be reported for ever, so the registration becomes edge-triggered until it is read
+/// reads would be reported forever, so the registration becomes edge-triggered until it is read
 /// again.
 #[derive(Debug, Default)]
 pub(super) struct Trigger {

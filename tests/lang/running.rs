@@ -57,7 +57,7 @@ impl Running {
     /// Its connection. One that ends without a connection, or makes none in time, fails the test.
     #[track_caller]
     pub(crate) fn accept(&mut self, listener: &TcpListener) -> TcpStream {
-        // Between two looks at the program.
+        // Between two polls of the program.
         const WHILE: u16 = 50;
         while self.is_in_time() {
             let mut fds = [PollFd::new(listener.as_fd(), PollFlags::POLLIN)];

@@ -34,7 +34,7 @@ impl Change {
         }
     }
 
-    /// What becomes of a record.
+    /// How a record is forwarded.
     fn apply(&self, mut record: Vec<u8>, later: &mut Option<Vec<u8>>, cut: &mut bool) -> Vec<u8> {
         let at = self.at % record.len();
         match self.kind {

@@ -85,7 +85,7 @@ pub unsafe extern "C" fn qio_net_address_get_scheme(
 ) -> *const c_char {
     function!(
         qio_net_address_get_scheme(address: &QIONetAddress) or ptr::null() => {
-            // GLib keeps one copy of each, for ever.
+            // GLib keeps one copy of each, forever.
             let scheme = glib::GString::from(address.scheme());
             glib_sys::g_intern_string(scheme.as_ptr())
         }

@@ -282,7 +282,7 @@ fn race_with_readers(read: &Channel, write: &Channel) {
         }
         scope.spawn(|| {
             barrier.wait();
-            // Until all readers have gone. Only this test writes to the descriptor.
+            // Until all readers have exited. Only this test writes to the descriptor.
             while write.write(b"mmmm").is_ok() {}
         });
         barrier.wait();

@@ -1,4 +1,4 @@
-//! Tests that look at the whole process need one of their own.
+//! Tests that measure the whole process need a separate one.
 
 use std::process::{Command, Output};
 

@@ -16,7 +16,7 @@ mod imp {
     use qio::{ChannelSocket, ReadFlags, Readiness, WriteFlags, prelude::*, subclass::prelude::*};
 
     /// A socket that, once it is broken, reports that but once, to one caller, and then would block
-    /// for ever.
+    /// forever.
     #[derive(Default)]
     pub struct Breaking {
         pub(crate) socket: OnceLock<ChannelSocket>,

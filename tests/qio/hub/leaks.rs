@@ -11,7 +11,7 @@ use crate::common::{alone::alone, fds, in_time, nonblocking_pair};
 
 const IN: IOCondition = IOCondition::IN;
 
-/// A watch that has been quiet for so many iterations has gone cold.
+/// A watch that has been quiet for so many iterations is idle: polled by the hub.
 const QUIET: usize = 40;
 
 /// Two ends: what is written to the second one is read from the first one.

@@ -52,7 +52,7 @@ fn run<T: 'static>(context: &MainContext, future: impl Future<Output = T> + 'sta
     join(context, start(context, future)).unwrap_or_else(|e| e.resume_panic())
 }
 
-/// Lets everything that is ready in a context have its turn, a few times.
+/// Dispatches everything that is ready in a context, a few times.
 fn settle(context: &MainContext) {
     for _ in 0..20 {
         context.iteration(false);

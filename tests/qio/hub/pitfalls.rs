@@ -1,4 +1,4 @@
-//! What has gone wrong with epoll and main loops before.
+//! Known pitfalls of epoll and main loops.
 
 use std::{
     cell::Cell,

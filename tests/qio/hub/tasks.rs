@@ -1,4 +1,4 @@
-//! Tasks: where they run, and what comes of them.
+//! Tasks: the context that they run in, and their results.
 
 use std::{
     cell::{Cell, RefCell},

@@ -276,7 +276,7 @@ fn a_descriptor_that_is_not_open_is_reported() {
 }
 
 #[test]
-#[allow(unsafe_code)] // There is but one thread that looks at the environment.
+#[allow(unsafe_code)] // Only one thread reads the environment.
 fn the_environment_can_be_cleared() {
     const NAME: &str = "net::activation::the_environment_can_be_cleared";
     if !is_alone() {

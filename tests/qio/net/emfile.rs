@@ -88,7 +88,7 @@ fn a_callback_pauses_at_emfile_without_spinning_and_continues() {
                 let count = accepted.count();
                 assert!((30..=40).contains(&count), "{count}");
 
-                // It looks again seldom, and the less the longer it lasts.
+                // accept(2) is retried seldom: the back-off grows.
                 let (begin, before) = (Instant::now(), cpu_time());
                 let mut iterations = 0;
                 iterate_until(context, || {

@@ -1,4 +1,4 @@
-//! What becomes of the watches of a channel that is closed.
+//! Watches of a channel that is closed.
 
 use super::*;
 
@@ -15,7 +15,7 @@ fn a_channel_closed_in_the_callback_ends_the_watch_with_nval() {
 }
 
 /// Closes a channel while another thread polls for it, and returns what its callback, which
-/// always goes on, gets.
+/// always returns `Continue`, gets.
 fn reported_when_closed(channel: Channel) -> Vec<IOCondition> {
     in_time(move || {
         let watch = Watch::new(&channel, IN, go_on);

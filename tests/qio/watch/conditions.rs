@@ -65,7 +65,7 @@ fn a_command_that_has_closed_its_output_can_still_be_written() {
     assert_eq!(both.ended().pop(), Some(HUP | OUT));
     let write = Watch::new(&command, OUT, |_, _| Break);
     assert_eq!(write.ended(), [OUT]);
-    // A watch keeps the pipe open, and the command goes on until its input ends.
+    // A watch keeps the pipe open, and the command continues until its input ends.
     drop((both, write));
     command.close().expect("ends well");
 }

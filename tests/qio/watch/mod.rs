@@ -82,7 +82,7 @@ impl Watch {
         self.seen()
     }
 
-    /// Iterates until the watch is gone, and then some more.
+    /// Iterates until the watch is destroyed, and then some more.
     #[track_caller]
     fn ended(&self) -> Vec<IOCondition> {
         iterate_until(&self.context, || self.source.is_destroyed());

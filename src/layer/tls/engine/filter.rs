@@ -10,7 +10,7 @@ use super::{
 /// The type of a message of the handshake (RFC 8446, section 4).
 const CLIENT_HELLO: u8 = 1;
 
-/// Limits the bytes of one handshake, and looks at the messages that are not encrypted. OpenSSL
+/// Limits the bytes of one handshake, and inspects the messages that are not encrypted. OpenSSL
 /// allocates a whole message when it has seen its header: what a ClientHello claims is therefore
 /// looked at before. The lengths of all other messages it limits itself.
 #[derive(Debug)]

@@ -167,7 +167,7 @@ fn into_ptr(session: SslSession) -> *mut ffi::SSL_SESSION {
 ///
 /// # Safety
 ///
-/// The cipher is NULL or one of OpenSSL's, which are there for ever.
+/// The cipher is NULL or one of OpenSSL's, which are there forever.
 unsafe fn new_session(key: &[u8], cipher: *const ffi::SSL_CIPHER) -> Option<SslSession> {
     if cipher.is_null() {
         return None;

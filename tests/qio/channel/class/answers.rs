@@ -1,4 +1,4 @@
-//! What the methods of a class may answer, and what becomes of it.
+//! Results that the methods of a class may return, and how the channel treats them.
 
 use std::{
     io,

@@ -44,7 +44,7 @@ mod imp {
             Ok(count)
         }
 
-        /// Without a look at the descriptor, or at anything.
+        /// Without querying the descriptor.
         fn readv(
             &self,
             _iov: &mut [IoSliceMut<'_>],

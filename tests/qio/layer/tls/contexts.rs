@@ -27,7 +27,7 @@ const SHORT: Duration = Duration::from_millis(20);
 enum Style {
     Future,
     Coroutine,
-    /// A watch calls, and it goes on as far as it can.
+    /// Called by a watch: continues until it would block.
     Callback,
 }
 use Style::{Callback, Coroutine, Future};

@@ -125,7 +125,7 @@ fn fault(plan: Plan, role: Role, [own, peer]: [Kind; 2], outcome: &Outcome) -> O
     (outcome.end != end).then(|| format!("{:?} in place of {end:?}", outcome.end))
 }
 
-/// Runs all directions and endings between two kinds so often, and adds what comes of it to the
+/// Runs all directions and endings between two kinds so often, and adds the outcome to the
 /// table.
 fn run_pair(
     [client, server]: [Kind; 2],

@@ -106,7 +106,7 @@ fn update_keys(attack: &Attack<'_>) {
     client.set_blocking(false).expect("non-blocking");
     let mut some = [0; 4096];
     while attack.goes_on() {
-        // It reads the answers: the server goes on for ever.
+        // It reads the responses: the server continues forever.
         if client.update_keys(true).is_err() {
             thread::yield_now();
         }

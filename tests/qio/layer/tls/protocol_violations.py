@@ -398,7 +398,7 @@ def perform_the_handshake(conn, role, version, trick):
 
 
 def meet(conn, role, version, trick):
-    """What comes of it."""
+    """Returns the result."""
     conn.closeSocket = False
     # tlslite would send a ChangeCipherSpec in the middle of a client's certificates.
     conn._ccs_sent = True

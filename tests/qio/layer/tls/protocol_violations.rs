@@ -37,7 +37,7 @@ const SERVERS: &[Role] = &[Server12, Server13];
 const OLD: &[Role] = &[Client12, Server12];
 const NEW: &[Role] = &[Client13, Server13];
 
-/// What comes of a trick here, and what is seen of that there.
+/// The result of a trick at this end, and at the peer.
 #[derive(Debug, Clone, Copy)]
 enum Verdict {
     /// No connection; the peer gets this alert, or any.
@@ -48,7 +48,7 @@ enum Verdict {
     Cut,
     /// Nothing.
     Harmless,
-    /// It goes on, and the peer gets a warning.
+    /// The connection continues, and the peer gets a warning.
     Warning,
 }
 use Verdict::{Cut, Failure, Harmless, NoConnection, Warning};
@@ -256,7 +256,7 @@ impl Mischief {
         }
     }
 
-    /// What comes of a trick here and there.
+    /// The result of a trick at this end and at the peer.
     fn play(&mut self, role: Role, trick: &str) -> (Result<String, String>, String) {
         let order = match role {
             Client12 => "client|1.2",

@@ -209,7 +209,7 @@ fn no_handler_is_called_for_a_certificate_after_the_handshake() {
             "{saw}"
         );
 
-        // Our server does not mind a client that would.
+        // Our server accepts a client that offers it.
         let steps = ["allow-requests", "connect", "give=6", "unwrap"];
         let python = Python::start_with(server_creds(), "client", "1.3", &steps);
         let tls = python.meet();

@@ -109,7 +109,7 @@ fn a_handshake_that_waits_for_output_does_not_spin() {
     });
 }
 
-/// Calls it while the channel is full, reads all when it sleeps, and returns what comes of it.
+/// Calls it while the channel is full, reads all when it blocks, and returns the result.
 fn while_output_is_blocked<T: Send>(
     begin: impl FnOnce(&ChannelTls),
     act: impl FnOnce(&ChannelTls) -> io::Result<T> + Send,

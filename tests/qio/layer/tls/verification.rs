@@ -1,4 +1,4 @@
-//! What becomes of certificates that do not verify: errors as data, the decision of a handler,
+//! Certificates that do not verify: errors as data, the decision of a handler,
 //! alerts, revocation, and sessions that are verified again.
 
 mod resumption;

@@ -202,7 +202,7 @@ fn what_is_damaged_is_named() {
         ("ca-crl.pem", &list, "certificate revocation list"),
     ] {
         let files = Directory::of_server(&authority.pem, &cert);
-        // The middle is gone.
+        // The middle is missing.
         let lines: Vec<_> = text.lines().collect();
         let damaged = [lines[0], lines[1], lines[lines.len() - 1], ""].join("\n");
         files.write(name, damaged);

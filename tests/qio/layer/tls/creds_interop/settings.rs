@@ -60,7 +60,7 @@ fn a_server_reports_the_sni_name_that_the_client_sent() {
         for (name, reported) in [
             (NAME, Some(NAME)),
             ("qio.example.", Some(NAME)),
-            // The session goes on, and so does the name.
+            // The session is resumed, with its name.
             (NAME, Some(NAME)),
             ("192.0.2.1", None),
             ("[2001:db8::1]", None),

@@ -139,7 +139,7 @@ pub(super) trait Connection {
     fn write_all(&mut self, data: &[u8]) -> io::Result<()>;
     /// Sends close_notify.
     fn bye(&mut self) -> io::Result<()>;
-    /// Ends writing; reading goes on.
+    /// Ends writing; reading continues.
     fn half_close(&mut self) -> io::Result<()> {
         self.bye()
     }

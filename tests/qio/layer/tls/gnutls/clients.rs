@@ -121,7 +121,7 @@ fn they_report_what_they_have_against_us() {
             let priority = priority(version);
             let mut client = Client::start(directory, &trusting(&["--priority", &priority]));
             let server = client.server(&server_creds());
-            // With TLS 1.3, it looks at the certificate when all else is done.
+            // With TLS 1.3, it verifies the certificate after all else.
             let e = server.handshake().and_then(|()| server.read_all(&mut [0]));
             let e = e.expect_err("it does not trust us");
             assert!(e.to_string().contains("the peer sent the alert \""), "{e}");

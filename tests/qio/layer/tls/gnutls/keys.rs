@@ -187,7 +187,7 @@ fn their_servers_have_a_key_in_common_with_us_in_either_version() {
 }
 
 /// The programs have keys of TLS 1.3 for SHA-256 only: where nothing else is left to them than the
-/// other hash, nothing comes of it.
+/// other hash, it fails.
 #[test]
 fn keys_for_another_hash_are_none_for_their_programs() {
     needs!("gnutls-bin");

@@ -86,7 +86,7 @@ fn programs_refuse_our_ends_with_alerts() {
     in_time(|| {
         for version in [Tls12, Tls13] {
             let talk = |client: ChannelTls| {
-                // With TLS 1.3 it may have gone already.
+                // With TLS 1.3 it may have exited already.
                 let _ = client.write_all(b"hello\n");
                 let e = client.read_all(&mut [0]).expect_err("it is refused");
                 assert!(
