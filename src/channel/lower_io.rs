@@ -44,7 +44,7 @@ pub(crate) fn readv(
 ) -> io::Result<usize> {
     if flags.contains(ReadFlags::NO_WAIT) {
         let forwarded = now::flags(lower, Direction::Read.condition())?;
-        flags = flags - ReadFlags::NO_WAIT | forwarded.read;
+        flags = (flags - ReadFlags::NO_WAIT) | forwarded.read;
     }
     recorded(lower, Direction::Read, || {
         VFuncs::of(lower).try_readv(iov, fds, flags)
@@ -60,7 +60,7 @@ pub(crate) fn writev(
 ) -> io::Result<usize> {
     if flags.contains(WriteFlags::NO_WAIT) {
         let forwarded = now::flags(lower, Direction::Write.condition())?;
-        flags = flags - WriteFlags::NO_WAIT | forwarded.write;
+        flags = (flags - WriteFlags::NO_WAIT) | forwarded.write;
     }
     recorded(lower, Direction::Write, || {
         let written = VFuncs::of(lower).writev(iov, fds, flags);

@@ -96,7 +96,7 @@ fn a_large_future_that_another_thread_must_not_drop_keeps_its_memory() {
         drop(Hub::spawn_local_in(&running, Priority::DEFAULT, future));
         while running.iteration(false) {}
     };
-    thread::spawn(move || spawn()).join().expect("no panic");
+    thread::spawn(spawn).join().expect("no panic");
     // SAFETY: freed memory is overwritten from now on, in all threads.
     unsafe { libc::mallopt(libc::M_PERTURB, 0xa5) };
     // The last reference, in another thread than that of the future.
