@@ -14,6 +14,7 @@ mod peers {
     pub(crate) mod fairness;
     pub(crate) mod futures;
     pub(crate) mod interleaved;
+    pub(crate) mod lines;
     pub(crate) mod on_gio;
     pub(crate) mod on_giochannel;
     pub(crate) mod on_qio;

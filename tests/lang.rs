@@ -35,7 +35,8 @@ use run::{Program, TIMEOUT, compile_c, compile_vala, fair_valgrind, gjs, python,
 const PARTS: [&str; 5] = ["journey", "waiting", "subclass", "network", "streams"];
 
 /// What else there is in C.
-const MORE_IN_C: [&str; 6] = [
+const MORE_IN_C: [&str; 7] = [
+    "filter",
     "sockets",
     "forms",
     "tls",
@@ -210,26 +211,45 @@ fn credentials_of_tls_in_python() {
 #[test]
 fn tls_in_python_also_over_a_python_class() {
     needs!("python3-gi", "gobject-introspection");
-    goes_through_tls(python("tests/lang/tls.py"));
+    run_with_certificates(python("tests/lang/tls.py"), "tls: ok");
 }
 
 #[test]
 fn tls_in_gjs_also_over_a_gjs_class() {
     needs!("gjs", "gobject-introspection");
-    goes_through_tls(gjs("tests/lang/tls.js"));
+    run_with_certificates(gjs("tests/lang/tls.js"), "tls: ok");
 }
 
 #[test]
 fn tls_in_vala_also_over_a_vala_class() {
     needs!("valac", "gobject-introspection");
     let program = compile_vala("tests/lang/tls.vala", &["tests/lang/common.vala"]);
-    goes_through_tls(program.command());
+    run_with_certificates(program.command(), "tls: ok");
+}
+
+#[test]
+fn a_filter_in_python_throttles_over_tls_and_under_tls() {
+    needs!("python3-gi", "gobject-introspection");
+    run_with_certificates(python("tests/lang/filter.py"), "filter: ok");
+}
+
+#[test]
+fn a_filter_in_gjs_counts_over_tls_and_under_tls() {
+    needs!("gjs", "gobject-introspection");
+    run_with_certificates(gjs("tests/lang/filter.js"), "filter: ok");
+}
+
+#[test]
+fn a_filter_in_vala_logs_lines_over_tls_and_under_tls() {
+    needs!("valac", "gobject-introspection");
+    let program = compile_vala("tests/lang/filter.vala", &["tests/lang/common.vala"]);
+    run_with_certificates(program.command(), "filter: ok");
 }
 
 /// A program that is shown a directory of certificates for both ends: localhost, and alice, a
 /// client.
 #[track_caller]
-fn goes_through_tls(program: Program) {
+fn run_with_certificates(program: Program, last: &str) {
     let authority = Request::authority("an authority").signed_by_itself();
     let middle = Request::authority("one in the middle").signed_by(&authority);
     let server = Request::server("a server")
@@ -243,7 +263,7 @@ fn goes_through_tls(program: Program) {
         directory.write(&format!("{end}-cert.pem"), chain);
         directory.write(&format!("{end}-key.pem"), &cert.key);
     }
-    program.env("QIO_TEST_PKI", directory.path()).run("tls: ok");
+    program.env("QIO_TEST_PKI", directory.path()).run(last);
 }
 
 #[test]

@@ -7,7 +7,8 @@ use tokio::net::{TcpStream, UnixStream};
 use super::{
     bare, fairness,
     futures::{self, Runtime},
-    on_gio::{Async, Gio, Pollable},
+    lines,
+    on_gio::{Async, Channels, Gio, Pollable},
     on_giochannel,
     on_qio::{self, Qio},
     on_tokio::Tokio,
@@ -43,6 +44,10 @@ pub(crate) enum Work {
     Instructions { transport: Transport, size: usize },
     /// From one task to another in blocks: nanoseconds for a MiB.
     Bulk { block: usize },
+    /// A task reads lines of 80 bytes: nanoseconds for a line.
+    Lines,
+    /// As `Lines`, of a thread that blocks.
+    BlockingLines,
     /// Bytes for a channel that waits in a task, among `idle` of them.
     IdleMemory { idle: usize },
     /// A percentile of the period of a timer of 1 ms under load.
@@ -57,17 +62,21 @@ pub(crate) enum Side {
     Watch,
     Handler,
     Coroutine,
+    /// As streams of GIO.
+    Streams,
+    Blocking,
     Epoll,
     Poll,
     Tokio,
     GioAsync,
+    GioBlocking,
     GioPollable,
     GioChannel,
     /// What would be perfect: not measured.
     Ideal,
 }
 
-use Side::{Epoll, GioAsync, GioChannel, GioPollable, Ideal, Poll};
+use Side::{Epoll, GioAsync, GioBlocking, GioChannel, GioPollable, Ideal, Poll};
 
 const fn case(name: &'static str, work: Work, style: Side, peers: &'static [Peer]) -> Case {
     Case {
@@ -123,6 +132,12 @@ pub(crate) const CASES: &[Case] = &[
         &[goal(Side::Tokio, 1.0), goal(Epoll, 1.1), goal(GioAsync, 0.42)]),
     case("pingpong/unix/1B/watch", ping_pong(Unix, 1), Side::Watch,
         &[goal(GioChannel, 0.79)]),
+    case("pingpong/unix/1B/streams", ping_pong(Unix, 1), Side::Streams,
+        &[goal(GioAsync, 0.3)]),
+    case("lines/futures", Work::Lines, Side::Futures,
+        &[goal(Side::Tokio, 1.11), goal(GioAsync, 0.67)]),
+    case("lines/blocking", Work::BlockingLines, Side::Blocking,
+        &[goal(GioBlocking, 0.67)]),
     case("instructions/unix/1B", Work::Instructions { transport: Unix, size: 1 }, Side::Futures,
         &[goal(Ideal, 1.0), also(Side::Tokio), also(Epoll)]),
     case("remote/unix/1B/futures", Work::Remote { transport: Unix, size: 1 }, Side::Futures,
@@ -168,10 +183,13 @@ impl Side {
             Self::Watch => "our watches",
             Self::Handler => "our handlers",
             Self::Coroutine => "our coroutines",
+            Self::Streams => "our streams",
+            Self::Blocking => "our blocking",
             Self::Epoll => "epoll loop",
             Self::Poll => "poll loop",
             Self::Tokio => "tokio",
             Self::GioAsync => "GIO async",
+            Self::GioBlocking => "GIO blocking",
             Self::GioPollable => "GIO pollable",
             Self::GioChannel => "GIOChannel",
             Self::Ideal => "ideal",
@@ -199,7 +217,11 @@ impl Work {
     /// How often each side has its turn.
     pub(crate) fn rounds(self) -> usize {
         match self {
-            Self::PingPong { .. } | Self::Remote { .. } | Self::Bulk { .. } => 11,
+            Self::PingPong { .. }
+            | Self::Remote { .. }
+            | Self::Bulk { .. }
+            | Self::Lines
+            | Self::BlockingLines => 11,
             Self::Instructions { .. } => 1,
             Self::IdleMemory { .. } | Self::Timer { .. } | Self::Redraw => 5,
         }
@@ -219,7 +241,13 @@ pub(crate) fn run(work: Work, side: Side) -> ExitCode {
     match (side, work) {
         (Side::Futures, Work::Timer { percent }) => fairness::timer(percent),
         (Side::Futures, Work::Redraw) => fairness::redraw(),
+        (Side::Futures, Work::Lines) => lines::futures::<Qio>(),
+        (Side::GioAsync, Work::Lines) => lines::futures::<Gio<Async>>(),
+        (Side::Tokio, Work::Lines) => lines::futures::<Tokio<UnixStream>>(),
+        (Side::Blocking, _) => lines::blocking_qio(),
+        (Side::GioBlocking, _) => lines::blocking_gio(),
         (Side::Futures, _) => futures::<Qio>(work),
+        (Side::Streams, _) => futures::<Gio<Async<Channels>>>(work),
         (Side::GioAsync, _) => futures::<Gio<Async>>(work),
         (Side::GioPollable, _) => futures::<Gio<Pollable>>(work),
         (
@@ -258,6 +286,7 @@ fn futures<R: Runtime>(work: Work) {
         Work::Remote { transport, size } => futures::remote::<R>(transport, size),
         Work::Bulk { block } => futures::bulk::<R>(block),
         Work::IdleMemory { idle } => futures::idle_memory::<R>(idle),
+        Work::Lines | Work::BlockingLines => unreachable!("not by this"),
         Work::Timer { .. } | Work::Redraw => unreachable!("about our side only"),
     }
 }

@@ -1,9 +1,10 @@
-//! Lines of 80 bytes, from one task, or thread, to another; a unit is a line.
+//! Lines of 80 bytes that a thread writes; a unit is a line that was read.
 
 use std::{
     future::Future,
     io::Write as _,
     os::{fd::OwnedFd, unix::net::UnixStream},
+    rc::Rc,
     thread,
 };
 
@@ -13,12 +14,11 @@ use qio::{ChannelSocket, prelude::*};
 use tokio_util::codec::{FramedRead, LinesCodec};
 
 use super::{
-    futures::{End, Runtime},
-    meter::Meter,
+    futures::Runtime,
     on_gio::{self, Gio},
+    on_qio::{self, Qio},
     on_tokio::Tokio,
-    ours::{self, Ours},
-    sockets::{self, Transport},
+    sample::Meter,
 };
 
 /// The length of a line, with its LF.
@@ -38,26 +38,20 @@ fn block() -> Vec<u8> {
 
 /// A side that reads lines in a task.
 pub(crate) trait LineReader: Runtime {
-    fn read_lines(socket: OwnedFd, meter: std::rc::Rc<Meter>) -> impl Future<Output = ()>;
+    fn read_lines(socket: OwnedFd, meter: Rc<Meter>) -> impl Future<Output = ()> + 'static;
 }
 
-/// One task writes blocks of lines, and another one reads them line by line.
+/// A thread writes lines, and a task reads them.
 pub(crate) fn futures<R: LineReader>() {
     R::run(|| {
-        let [a, b] = sockets::pair(Transport::Unix);
-        let mut writer = R::End::with_message(a, block());
-        R::spawn(async move {
-            loop {
-                writer.send().await;
-            }
-        });
-        R::spawn(R::read_lines(b, Meter::new()));
+        let socket = written();
+        R::spawn(R::read_lines(socket, Meter::new()));
     });
 }
 
-impl LineReader for Ours {
-    async fn read_lines(socket: OwnedFd, meter: std::rc::Rc<Meter>) {
-        let channel = ours::channel(socket);
+impl LineReader for Qio {
+    async fn read_lines(socket: OwnedFd, meter: Rc<Meter>) {
+        let channel = on_qio::channel(socket);
         loop {
             let line = channel.read_line_future(MAX).await.expect("a line");
             assert_eq!(line.expect("not the end").len(), LINE - 1);
@@ -67,7 +61,7 @@ impl LineReader for Ours {
 }
 
 impl LineReader for Gio<on_gio::Async> {
-    async fn read_lines(socket: OwnedFd, meter: std::rc::Rc<Meter>) {
+    async fn read_lines(socket: OwnedFd, meter: Rc<Meter>) {
         let connection = on_gio::connect(socket);
         let lines = gio::DataInputStream::new(&connection.input_stream());
         loop {
@@ -79,8 +73,9 @@ impl LineReader for Gio<on_gio::Async> {
 }
 
 impl LineReader for Tokio<tokio::net::UnixStream> {
-    async fn read_lines(socket: OwnedFd, meter: std::rc::Rc<Meter>) {
+    async fn read_lines(socket: OwnedFd, meter: Rc<Meter>) {
         let stream = UnixStream::from(socket);
+        stream.set_nonblocking(true).expect("a socket can be");
         let stream = tokio::net::UnixStream::from_std(stream).expect("inside the runtime");
         let mut lines = FramedRead::new(stream, LinesCodec::new_with_max_length(MAX));
         loop {
@@ -91,8 +86,8 @@ impl LineReader for Tokio<tokio::net::UnixStream> {
     }
 }
 
-/// A thread writes, and this one reads.
-fn blocking() -> OwnedFd {
+/// A socket that a thread writes lines to.
+fn written() -> OwnedFd {
     let (mut a, b) = UnixStream::pair().expect("a socketpair");
     thread::spawn(move || {
         let block = block();
@@ -101,9 +96,9 @@ fn blocking() -> OwnedFd {
     b.into()
 }
 
-/// Our lines, read blocking.
-pub(crate) fn blocking_ours() {
-    let channel = ChannelSocket::new_fd(blocking()).expect("a socket");
+/// The lines of a channel, read blocking.
+pub(crate) fn blocking_qio() {
+    let channel = ChannelSocket::new_fd(written()).expect("a socket");
     let meter = Meter::new();
     for line in channel.lines(MAX) {
         assert_eq!(line.expect("a line").len(), LINE - 1);
@@ -113,7 +108,7 @@ pub(crate) fn blocking_ours() {
 
 /// Those of a `GDataInputStream`, read blocking.
 pub(crate) fn blocking_gio() {
-    let connection = on_gio::connect(blocking());
+    let connection = on_gio::connect(written());
     let lines = gio::DataInputStream::new(&connection.input_stream());
     let meter = Meter::new();
     loop {

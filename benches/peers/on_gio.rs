@@ -5,8 +5,12 @@ use std::{future::Future, marker::PhantomData, mem, os::fd::OwnedFd};
 
 use futures_util::{AsyncReadExt, AsyncWriteExt};
 use gio::prelude::*;
+use qio::prelude::*;
 
-use super::futures::{End, Runtime};
+use super::{
+    futures::{End, Runtime},
+    on_qio::channel,
+};
 
 const PRIORITY: glib::Priority = glib::Priority::DEFAULT;
 
@@ -41,33 +45,58 @@ pub(crate) fn on_main_loop(start: impl FnOnce(&glib::MainContext)) {
     context.with_thread_default(run).expect("a new context");
 }
 
-fn connect(socket: OwnedFd) -> gio::SocketConnection {
+pub(crate) fn connect(socket: OwnedFd) -> gio::SocketConnection {
     let socket = gio::Socket::from_fd(socket).expect("a socket");
     socket.connection_factory_create_connection()
 }
 
 pub(crate) trait GioEnd: End {}
 
-/// `read_async` and `write_all_async`, which take the buffers and give them back.
-pub(crate) struct Async {
-    _connection: gio::SocketConnection,
+/// What makes a stream of a socket.
+pub(crate) trait Connect: 'static {
+    fn connect(socket: OwnedFd) -> gio::IOStream;
+}
+
+/// GIO's connections.
+pub(crate) struct Connections;
+
+impl Connect for Connections {
+    fn connect(socket: OwnedFd) -> gio::IOStream {
+        connect(socket).upcast()
+    }
+}
+
+/// Channels as streams of GIO.
+pub(crate) struct Channels;
+
+impl Connect for Channels {
+    fn connect(socket: OwnedFd) -> gio::IOStream {
+        channel(socket).io_stream().upcast()
+    }
+}
+
+/// `read_async` and `write_all_async`, which take the buffers and return them.
+pub(crate) struct Async<C = Connections> {
+    _stream: gio::IOStream,
     input: gio::InputStream,
     output: gio::OutputStream,
     message: Vec<u8>,
     buffer: Vec<u8>,
+    connect: PhantomData<C>,
 }
 
-impl GioEnd for Async {}
+impl<C: Connect> GioEnd for Async<C> {}
 
-impl End for Async {
+impl<C: Connect> End for Async<C> {
     fn new(socket: OwnedFd, message: usize, capacity: usize) -> Self {
-        let connection = connect(socket);
+        let stream = C::connect(socket);
         Self {
-            input: connection.input_stream(),
-            output: connection.output_stream(),
-            _connection: connection,
+            input: stream.input_stream(),
+            output: stream.output_stream(),
+            _stream: stream,
             message: vec![1; message],
             buffer: vec![0; capacity],
+            connect: PhantomData,
         }
     }
 

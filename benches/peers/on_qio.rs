@@ -54,7 +54,7 @@ impl<P: At> Runtime for Tasks<P> {
     }
 }
 
-fn channel(socket: OwnedFd) -> ChannelSocket {
+pub(crate) fn channel(socket: OwnedFd) -> ChannelSocket {
     let channel = ChannelSocket::new_fd(socket).expect("a socket");
     channel.set_blocking(false).expect("a socket can be");
     channel

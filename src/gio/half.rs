@@ -1,7 +1,7 @@
 //! What the two halves of a stream share: the channel, its errors and its position.
 
 use std::{
-    io::{self, SeekFrom},
+    io::{self, Seek as _, SeekFrom},
     sync::OnceLock,
 };
 
@@ -54,8 +54,7 @@ impl ChannelCell {
 
     /// The position, or 0 where there is none.
     pub(super) fn tell(&self) -> i64 {
-        let seek = |channel: &Channel| channel.seek(SeekFrom::Current(0));
-        let position = self.with("seek in", seek);
+        let position = self.with("seek in", |mut channel| channel.stream_position());
         position.ok().and_then(|it| it.try_into().ok()).unwrap_or(0)
     }
 

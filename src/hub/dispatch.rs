@@ -37,7 +37,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// A hub that is unused for this long, or up to twice as long, is shut down.
 const LINGER: Duration = Duration::from_secs(5);
 
-/// Changed only by the thread that runs the context.
+/// Changed only by the thread that runs the context, but for `spin`, which any thread sets.
 #[derive(Debug, Default)]
 pub(super) struct DispatchBudget {
     /// The last poll for more events found some.

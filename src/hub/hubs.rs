@@ -17,7 +17,7 @@ static HUBS: ProcessMutex<BTreeMap<usize, Arc<Hub>>> = ProcessMutex::new(BTreeMa
 impl Hub {
     /// Returns the hub of a context. Creates it if there is none.
     pub(crate) fn of(context: &glib::MainContext) -> Arc<Self> {
-        // Under the lock of the list, by which `remove_if_idle` finds whether the hub is referred
+        // Under the lock of the list, by which `shutdown_if_idle` finds whether the hub is referred
         // to.
         Self::in_list(context, Arc::clone)
     }

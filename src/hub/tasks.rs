@@ -31,6 +31,10 @@ use crate::sync::thread_number;
 /// Tasks that run between two checks of the clock, which cost time.
 const BATCH: usize = 8;
 
+/// A future of this size or more is boxed here: leaking it leaks the box. `async-task` boxes those
+/// of 2,048 bytes or more, and frees its box with the task.
+const BOXED: usize = 1024;
+
 /// Operations that a task may complete without a wait before it yields.
 const OPERATIONS: u32 = 128;
 
@@ -261,7 +265,7 @@ impl Hub {
             self.receive();
             let lanes = self.lanes.lock().clone();
             for lane in lanes {
-                // SAFETY: forwarded: the hub of the lane is not dispatched, now or later.
+                // SAFETY: forwarded: this thread is the dispatcher of the hub of the lane.
                 unsafe { lane.take_all() }.for_each(drop_by_owner);
             }
             if alive.lock().is_empty() {
@@ -286,7 +290,8 @@ pub(super) fn drop_by_owner(runnable: Runnable) {
             "Qio",
             "Leaking a !Send task: its main context was destroyed in another thread"
         );
-        // A pinned future that is not dropped must keep its memory: this leaks it.
+        // A pinned future that is not dropped must keep its memory: this leaks the memory of the
+        // task, and `start` has boxed a future that is not in there.
         mem::forget(runnable.waker());
         LEAK_NEXT_FUTURE.set(true);
     }
@@ -349,6 +354,25 @@ impl Hub {
 ///
 /// `owner` must be this thread, unless the future and its result are `Send`.
 unsafe fn start<F>(lane: Arc<Lane>, owner: u64, future: F) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    // SAFETY: forwarded: the same future.
+    unsafe {
+        match size_of::<F>() < BOXED {
+            true => start_sized(lane, owner, future),
+            false => start_sized(lane, owner, Box::pin(future)),
+        }
+    }
+}
+
+/// As [`start`], for a future that `async-task` does not box.
+///
+/// # Safety
+///
+/// As for [`start`].
+unsafe fn start_sized<F>(lane: Arc<Lane>, owner: u64, future: F) -> JoinHandle<F::Output>
 where
     F: Future + 'static,
     F::Output: 'static,

@@ -1,6 +1,16 @@
 //! Threads that do not run the context of a hub, and what they leave there.
 
-use std::{os::unix::net::UnixStream, task::Waker};
+use std::{
+    future::Future,
+    marker::PhantomPinned,
+    os::unix::net::UnixStream,
+    pin::Pin,
+    sync::atomic::AtomicPtr,
+    task::{Context, Poll, Waker},
+    thread,
+};
+
+use glib::Priority;
 
 use super::*;
 use crate::sys::fd_info::ShortRead;
@@ -53,4 +63,48 @@ fn a_registration_that_another_context_has_waited_for_is_forgotten_at_its_end() 
         drop(guard);
         assert!(hub.registry().is_empty());
     });
+}
+
+/// Pending forever, and too large for `async-task` to keep it in the task. Stores its address.
+struct Large<'a> {
+    content: [u8; 4096],
+    address: &'a AtomicPtr<u8>,
+    _pinned: PhantomPinned,
+}
+
+impl Future for Large<'_> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        let address = self.content.as_ptr().cast_mut();
+        self.address.store(address, Ordering::Relaxed);
+        Poll::Pending
+    }
+}
+
+#[test]
+fn a_large_future_that_another_thread_must_not_drop_keeps_its_memory() {
+    static ADDRESS: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
+    let context = private_context().expect("descriptors");
+    let running = context.clone();
+    let spawn = move || {
+        let future = Large {
+            content: [7; 4096],
+            address: &ADDRESS,
+            _pinned: PhantomPinned,
+        };
+        drop(Hub::spawn_local_in(&running, Priority::DEFAULT, future));
+        while running.iteration(false) {}
+    };
+    thread::spawn(spawn).join().expect("no panic");
+    // SAFETY: freed memory is overwritten from now on, in all threads.
+    unsafe { libc::mallopt(libc::M_PERTURB, 0xa5) };
+    // The last reference, in another thread than that of the future.
+    drop(context);
+    let address = ADDRESS.load(Ordering::Relaxed);
+    // SAFETY: the future was pinned and not dropped: that its memory is valid is what is tested.
+    let content = unsafe { std::slice::from_raw_parts(address, 4096) };
+    assert!(content.iter().all(|&byte| byte == 7));
+    // SAFETY: the setting of before.
+    unsafe { libc::mallopt(libc::M_PERTURB, 0) };
 }

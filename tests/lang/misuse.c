@@ -145,6 +145,16 @@ base (gpointer wrong)
   complains (!qio_channel_write_bytes_with_fds_all (ioc, bytes, NULL, 0, &error));
   check (list == NULL);
 
+  complains (qio_channel_read_line (ioc, 1, &error) == NULL);
+  complains (qio_channel_read_until (ioc, (const guint8 *) ";", 1, 1, &error) == NULL);
+  complains (qio_channel_read_frame (ioc, QIO_CHANNEL_FRAMING_U8, 1, &error) == NULL);
+  complains (!qio_channel_write_frame (ioc, QIO_CHANNEL_FRAMING_U8, bytes, &error));
+  complains (qio_channel_read_to_end (ioc, 1, &error) == NULL);
+  complains (qio_io_stream_new (ioc) == NULL);
+  complains (qio_io_stream_get_channel (wrong) == NULL);
+  complains (qio_channel_filter_new (ioc) == NULL);
+  complains (qio_channel_filter_get_base_channel (wrong) == NULL);
+
   complains (qio_channel_create_watch (ioc, G_IO_IN) == NULL);
   complains (qio_channel_create_watch_full (ioc, G_IO_IN, never, &freed, count_free) == NULL);
   complains (qio_channel_create_fd_watch (ioc, 0, G_IO_IN) == NULL);
@@ -187,6 +197,11 @@ asynchronous (gpointer wrong)
   complains_void (qio_channel_write_bytes_with_fds_async (ioc, bytes, NULL, 0, 0, NULL, never_ready, NULL));
   complains_void (qio_channel_write_bytes_all_async (ioc, bytes, 0, NULL, never_ready, NULL));
   complains_void (qio_channel_write_bytes_with_fds_all_async (ioc, bytes, NULL, 0, 0, NULL, never_ready, NULL));
+  complains_void (qio_channel_read_line_async (ioc, 1, 0, NULL, never_ready, NULL));
+  complains_void (qio_channel_read_until_async (ioc, (const guint8 *) ";", 1, 1, 0, NULL, never_ready, NULL));
+  complains_void (qio_channel_read_frame_async (ioc, QIO_CHANNEL_FRAMING_U8, 1, 0, NULL, never_ready, NULL));
+  complains_void (qio_channel_write_frame_async (ioc, QIO_CHANNEL_FRAMING_U8, bytes, 0, NULL, never_ready, NULL));
+  complains_void (qio_channel_read_to_end_async (ioc, 1, 0, NULL, never_ready, NULL));
   complains_void (qio_channel_ready_async (ioc, G_IO_IN, 0, NULL, never_ready, NULL));
   complains_void (qio_channel_close_async (ioc, 0, NULL, never_ready, NULL));
   complains_void (qio_channel_flush_async (ioc, 0, NULL, never_ready, NULL));
@@ -206,6 +221,11 @@ asynchronous (gpointer wrong)
   complains (qio_channel_write_bytes_with_fds_finish (ioc, NULL, &error) == -1);
   complains (!qio_channel_write_bytes_all_finish (ioc, NULL, &error));
   complains (!qio_channel_write_bytes_with_fds_all_finish (ioc, NULL, &error));
+  complains (qio_channel_read_line_finish (ioc, NULL, &error) == NULL);
+  complains (qio_channel_read_until_finish (ioc, NULL, &error) == NULL);
+  complains (qio_channel_read_frame_finish (ioc, NULL, &error) == NULL);
+  complains (!qio_channel_write_frame_finish (ioc, NULL, &error));
+  complains (qio_channel_read_to_end_finish (ioc, NULL, &error) == NULL);
   complains (qio_channel_ready_finish (ioc, NULL, &error) == 0);
   complains (qio_channel_close_finish (ioc, NULL, &error) == -1);
   complains (qio_channel_flush_finish (ioc, NULL, &error) == -1);

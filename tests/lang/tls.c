@@ -2,9 +2,9 @@
 
 #include "tls.h"
 
-/* Credentials from memory, and missing ones. */
+/* Credentials from memory, and credentials whose files are missing. */
 static void
-load_from_memory (void)
+from_memory_or_missing (void)
 {
   GError *error = NULL;
   g_autofree char *text = NULL;
@@ -198,7 +198,7 @@ verified (QIOTlsCreds *mine, QIOTlsCreds *theirs)
   check (qio_channel_read_all (QIO_CHANNEL (server), buf, 4, &error) == 0);
   check (memcmp (buf, "more", 4) == 0);
 
-  /* An end-of-file differs from a connection that breaks. */
+  /* The end of the stream is distinguished from a truncated connection. */
   check (qio_channel_tls_bye (client, &error));
   check (qio_channel_read (QIO_CHANNEL (server), buf, 8, &error) == 0);
   qio_channel_tls_bye_async (server, G_PRIORITY_DEFAULT, NULL, take_result, &left);
@@ -281,7 +281,7 @@ typedef struct
 
 /* Performs the handshake on a context of this thread's own, which is not the default one. */
 static gpointer
-handshake_in_thread (gpointer user_data)
+handshake_elsewhere (gpointer user_data)
 {
   Elsewhere *elsewhere = user_data;
   GError *error = NULL;
@@ -324,10 +324,10 @@ elsewhere (QIOTlsCreds *mine, QIOTlsCreds *theirs)
 
   make_ends (mine, theirs, "localhost", &client, &server);
   elsewhere = (Elsewhere){ server, cancellable, TRUE };
-  g_thread_join (g_thread_new ("elsewhere", handshake_in_thread, &elsewhere));
+  g_thread_join (g_thread_new ("elsewhere", handshake_elsewhere, &elsewhere));
   elsewhere = (Elsewhere){ server, NULL, FALSE };
   {
-    GThread *thread = g_thread_new ("elsewhere", handshake_in_thread, &elsewhere);
+    GThread *thread = g_thread_new ("elsewhere", handshake_elsewhere, &elsewhere);
 
     check (qio_channel_tls_handshake (client, &error));
     check_ok (error);
@@ -346,7 +346,7 @@ main (void)
   make_certificate ();
   mine = client_creds ();
   theirs = server_creds ();
-  load_from_memory ();
+  from_memory_or_missing ();
   verified (mine, theirs);
   refused (mine, theirs);
   accepted (mine, theirs);

@@ -80,13 +80,13 @@ async function credentials() {
     check(builder.build().endpoint === SERVER);
     const wrong = errorOf(() => builder.copy().build());
     check(isTls(wrong, Gio.TlsError.BAD_CERTIFICATE_PASSWORD));
-    // A function that throws returns no password.
+    // A callback that throws returns no password.
     const none = await tolerating(() => errorOf(() => builder.build()));
     check(isTls(none, Gio.TlsError.BAD_CERTIFICATE_PASSWORD));
     check(calls.length === 3 && calls.every(what => what === locked));
 }
 
-// GJS logs the exception of a callback as a critical warning, which is not fatal here.
+// GJS reports an exception of a callback by a critical warning, which is not fatal here.
 async function tolerating(call) {
     const before = GLib.log_set_always_fatal(GLib.LogLevelFlags.LEVEL_ERROR);
     const result = await call();
@@ -96,12 +96,12 @@ async function tolerating(call) {
 
 async function verified() {
     const [client, server] = over(...makePair());
-    let reported = 0;
-    client.connect('notify::handshake-done', () => reported++);
+    let emissions = 0;
+    client.connect('notify::handshake-done', () => emissions++);
     check(!client.handshake_done && client.cipher === null);
     check(client.protocol_version === Gio.TlsProtocolVersion.UNKNOWN);
     await handshakeBoth(client, server);
-    check(reported === 1);
+    check(emissions === 1);
     for (const end of [client, server]) {
         check(end.handshake_done && end.is_handshake_done() && !end.resumed && !end.is_resumed());
         check(end.protocol_version === Gio.TlsProtocolVersion.TLS_1_3);
@@ -150,7 +150,7 @@ async function anotherName() {
     check(errorOf(() => client.read_bytes(1)).message === error.message);
 }
 
-// Handlers of authorize-peer decide on a certificate that verifies.
+// authorize-peer handlers decide about a verified certificate.
 async function authorized() {
     const required = make(SERVER, builder => {
         builder.set_directory(PKI);
@@ -174,7 +174,7 @@ async function authorized() {
     check(server.peer_certificate.subject_name.includes('alice'));
     check(client.peer_certificate.issuer.issuer !== null);
 
-    // Any answer but true is final: no other handler is called.
+    // A handler that returns false, or anything but true, is final: no further handler is called.
     const answers = {
         no: () => false,
         nothing: () => undefined,
@@ -335,12 +335,12 @@ async function overAClass() {
     other.close();
 
     // What the class throws is what the caller of TLS gets.
-    const [lonely, untrusting] = over(...slow());
+    const [lonely, silent] = over(...slow());
     lonely.master.broken = new Gio.IOErrorEnum({code: Gio.IOErrorEnum.HOST_UNREACHABLE, message: 'Not today'});
     const error = errorOf(() => lonely.handshake());
     check(isIo(error, Gio.IOErrorEnum.HOST_UNREACHABLE) && error.message.endsWith(': Not today'));
     lonely.close();
-    untrusting.close();
+    silent.close();
 }
 
 const clientCreds = make(CLIENT, builder => {

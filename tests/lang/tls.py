@@ -138,11 +138,11 @@ def by_callbacks():
 
 async def verified():
     client, server = over(*make_pair())
-    reported = []
-    client.connect("notify::handshake-done", lambda *args: reported.append(args))
+    emissions = []
+    client.connect("notify::handshake-done", lambda *args: emissions.append(args))
     check(not client.props.handshake_done and client.get_cipher() is None)
     await handshake_both(client, server)
-    check(len(reported) == 1)
+    check(len(emissions) == 1)
     for end in (client, server):
         check(end.is_handshake_done() and end.props.handshake_done)
         check(end.get_protocol_version() == end.props.protocol_version == Gio.TlsProtocolVersion.TLS_1_3)
@@ -183,19 +183,19 @@ async def another_name():
 
 
 async def authorized():
-    """Handlers of authorize-peer decide on a certificate that verifies."""
+    """authorize-peer handlers decide about a verified certificate."""
     mine, theirs = made(CLIENT, by_directory), made(SERVER, requiring_certificates)
     client, server = over(*make_pair(), mine, theirs)
     seen = []
 
-    def accepted(end, certificate):
+    def authorize(end, certificate):
         check(end == server and not end.props.handshake_done and threading.current_thread() is threading.main_thread())
         while certificate is not None:
             seen.append(certificate.props.subject_name)
             certificate = certificate.props.issuer
         return True
 
-    server.connect("authorize-peer", accepted)
+    server.connect("authorize-peer", authorize)
     await handshake_both(client, server)
     check(len(seen) == 3 and "alice" in seen[0])
 
@@ -205,7 +205,7 @@ async def authorized():
     def show(kind, error, traceback):
         shown.append(str(error))
 
-    # Any answer but True is final: no other handler is called.
+    # A handler that returns false, or anything but true, is final: no further handler is called.
     shown, after = [], []
     sys.excepthook = show
     for answer in (lambda *_: False, lambda *_: None, raises):
@@ -254,7 +254,7 @@ def authorized_in_a_thread():
 
 
 class Witness:
-    """Is finalized with its last reference."""
+    """Is finalized with its last owner."""
 
     def __init__(self):
         self.lines = []

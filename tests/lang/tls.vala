@@ -108,7 +108,7 @@ Qio.TlsCreds locked_creds (owned Qio.TlsPasswordFunc func) throws Error {
     return builder.copy ().build ();
 }
 
-// Is finalized with its last reference.
+// Is finalized with its last owner.
 class Witness {
     public static uint alive = 0;
     public uint calls = 0;
@@ -153,11 +153,11 @@ void credentials () throws Error {
 
 async void verified () throws Error {
     var ends = new Ends (client_creds (), server_creds ());
-    var reported = 0;
-    ends.client.notify["handshake-done"].connect (() => reported++);
+    var emissions = 0;
+    ends.client.notify["handshake-done"].connect (() => emissions++);
     assert (!ends.client.handshake_done && ends.client.get_cipher () == null);
     yield ends.handshake ();
-    assert (reported == 1);
+    assert (emissions == 1);
     foreach (var end in new Qio.ChannelTLS[] { ends.client, ends.server }) {
         assert (end.handshake_done && end.is_handshake_done () && !end.resumed && !end.is_resumed ());
         assert (end.protocol_version == TLS_1_3 && end.cipher.has_prefix ("TLS_"));
@@ -221,7 +221,7 @@ async void accepted () throws Error {
     }
 }
 
-// Handlers of authorize-peer decide on a certificate that verifies.
+// authorize-peer handlers decide about a verified certificate.
 async void authorized () throws Error {
     var mine = directory_creds (CLIENT);
     var theirs = directory_creds (SERVER);
@@ -245,7 +245,7 @@ async void authorized () throws Error {
     assert (ends.their_error is TlsError.BAD_CERTIFICATE && ends.their_error.message.has_suffix ("rejected by authorize-peer handler"));
     assert (error_of (() => ends.server.write_bytes (bytes ("x"))).message == ends.their_error.message);
 
-    // A handler may close the channel, or drop it.
+    // A handler may close the channel, or release its last reference.
     ends = new Ends (mine, theirs);
     ends.server.authorize_peer.connect (() => {
         try {

@@ -1,5 +1,5 @@
-/* The part of the journey in C about authorize-peer and accept-certificate: their handlers, and the lifetime of the
- * channels. */
+/* The part of the journey in C about authorize-peer: the answers of handlers, and channels that are closed or
+ * released meanwhile. */
 
 #include "tls.h"
 
@@ -97,7 +97,7 @@ stand_at (QIOChannelTLS *tls, Authorizer *authorizer)
 }
 
 static gpointer
-try_handshake (gpointer data)
+handshake_anyhow (gpointer data)
 {
   GError *error = NULL;
 
@@ -159,7 +159,7 @@ meet (Authorizer *authorizer, Way way, gboolean lets_go)
   stand_at (server, authorizer);
   if (lets_go)
     authorizer->place = &server;
-  peer = g_thread_new ("peer", try_handshake, client);
+  peer = g_thread_new ("peer", handshake_anyhow, client);
   switch (way)
     {
     case BY_BLOCKING:
@@ -303,7 +303,7 @@ elsewhere (void)
   g_main_context_unref (own);
 }
 
-/* One rejection is enough: no other handler is called, nor one that was disconnected. */
+/* One handler that returns FALSE is enough, and no further one is called; nor is a disconnected one. */
 static void
 several (void)
 {

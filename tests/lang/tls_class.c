@@ -8,7 +8,7 @@
 
 static QIOTlsCreds *mine, *theirs;
 
-/* Both ends of TLS over both ends of a cable; the wires are for tests that change what they do. */
+/* Both ends of TLS over both ends of a cable; the wires are returned for tests that change their behavior. */
 static void
 make_ends_over_wires (Wire **here, Wire **there, QIOChannelTLS **client, QIOChannelTLS **server)
 {
@@ -226,7 +226,7 @@ tls_in_tls (void)
   part (outer_client, outer_server);
 }
 
-/* The caller of TLS gets the error that the class has set. */
+/* Errors of the lower class are returned to the caller of the TLS channel. */
 
 static GQuark
 test_quark (void)
@@ -235,7 +235,7 @@ test_quark (void)
 }
 
 static void
-errors_of_the_class (void)
+errors_are_returned (void)
 {
   GError *error = NULL;
   g_autoptr (QIOChannelTLS) client = NULL;
@@ -245,7 +245,7 @@ errors_of_the_class (void)
   Wire *here, *there;
   char buf[8];
 
-  /* In the middle of a handshake, while a thread waits. */
+  /* In mid-handshake, with a pending operation. */
   make_ends_over_wires (&here, &there, &client, &server);
   qio_channel_tls_handshake_async (client, G_PRIORITY_DEFAULT, NULL, take_result, &client_done);
   while (here->cable->way[0]->len == 0)
@@ -313,7 +313,7 @@ closed_in_mid_handshake (void)
   check (!qio_channel_tls_handshake_finish (client, await (&client_done), &error));
   check_error (error, G_IO_ERROR, G_IO_ERROR_CLOSED);
   check (here->closes == 1);
-  /* No waiter is left at the cable. */
+  /* No source of the cable is left. */
   while (g_main_context_iteration (NULL, FALSE))
     ;
   check (here->cable->sources == NULL);
@@ -369,7 +369,7 @@ main (void)
   by_callbacks (CABLE_CAPACITY, FALSE);
   by_callbacks (900, TRUE);
   tls_in_tls ();
-  errors_of_the_class ();
+  errors_are_returned ();
   closed_in_mid_handshake ();
   cut ();
   g_object_unref (mine);

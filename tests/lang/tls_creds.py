@@ -28,7 +28,7 @@ creds = Qio.TlsCredsBuilder.new(CLIENT).build()
 assert creds.get_endpoint() == creds.props.endpoint == CLIENT
 assert creds.verifies_peer() and creds.props.verifies_peer
 
-# Constructed by its type alone, it is a client without trust anchors.
+# Constructed by type alone, these are client credentials without trust anchors.
 assert Qio.TlsCreds().verifies_peer()
 
 builder = Qio.TlsCredsBuilder.new(SERVER)
@@ -71,7 +71,7 @@ with tempfile.TemporaryDirectory() as folder:
     other.build()
     assert calls == [key] * 4
 
-    # A function that raises an exception returns no password.
+    # A callback that raises an exception returns no password.
     shown = []
     sys.excepthook = lambda kind, error, traceback: shown.append(kind)
     builder = Qio.TlsCredsBuilder.new(SERVER)

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-/* How much is under way in one direction before a writer has to wait. */
+/* The capacity of one direction, after which a writer has to wait. */
 #define CABLE_CAPACITY 4096
 
 /* What both ends share. `way[0]` is what end 0 has written. */

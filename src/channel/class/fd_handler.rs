@@ -78,7 +78,7 @@ pub(super) unsafe extern "C" fn set(
     io_write: IOHandler,
     opaque: *mut c_void,
 ) {
-    // SAFETY: the contract of the slot: `ioc` is live, `ctx` a context or NULL.
+    // SAFETY: the contract of the slot: `ioc` is live, `context` a context or NULL.
     let (channel, context) = unsafe {
         let channel: Channel = from_glib_none(ioc);
         (
@@ -100,7 +100,7 @@ pub(super) unsafe extern "C" fn set(
         let task = hub::spawn_in(&context, glib::Priority::DEFAULT, calls);
         Some(FdHandler { current, task })
     };
-    // The old ones first: an old and a new handler are never both called.
+    // The old ones first: no call of an old one begins after one of a new one.
     let old = std::mem::take(&mut *channel.imp().fd_handlers.lock());
     drop(old);
     let new = [

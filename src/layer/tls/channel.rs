@@ -67,7 +67,7 @@ glib::wrapper! {
     /// arrive.
     ///
     /// The lower channel may be of any class: sockets of a [`NetListener`](crate::NetListener), the
-    /// memory_bio of a [`ChannelCommand`](crate::ChannelCommand), another TLS channel. To start TLS
+    /// pipes of a [`ChannelCommand`](crate::ChannelCommand), another TLS channel. To start TLS
     /// in the middle of a connection (STARTTLS), read up to the agreed end and no further: what has
     /// been read already is lost for TLS. It begins in the mode of the lower channel. In a forked
     /// child it can only be closed, which sends nothing: records of the child would be missing in
