@@ -31,7 +31,7 @@ const LINES: usize = 800;
 const MAX: usize = 1000;
 
 fn block() -> Vec<u8> {
-    let mut line = vec![b'x'; LINE];
+    let mut line = [b'x'; LINE];
     line[LINE - 1] = b'\n';
     line.repeat(LINES)
 }
