@@ -67,7 +67,7 @@ glib::wrapper! {
     ///
     /// Channels can be shared between threads. [`shutdown`](ChannelExt::shutdown) and
     /// [`close`](ChannelExt::close) may be called while another thread is blocked in a read: that
-    /// read returns. No lock is held during system calls.
+    /// read returns. No lock is held during a system call that can wait.
     ///
     /// # Properties
     ///

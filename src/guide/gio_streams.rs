@@ -19,9 +19,11 @@
 //! {
 //!   SoupServer *server = user_data;
 //!   g_autoptr (QIOIOStream) stream = qio_io_stream_new (QIO_CHANNEL (client));
+//!   g_autoptr (GSocketAddress) local = qio_channel_socket_get_local_address (client, NULL);
+//!   g_autoptr (GSocketAddress) remote = qio_channel_socket_get_remote_address (client, NULL);
 //!   g_autoptr (GError) error = NULL;
 //!
-//!   if (!soup_server_accept_iostream (server, G_IO_STREAM (stream), NULL, NULL, &error))
+//!   if (!soup_server_accept_iostream (server, G_IO_STREAM (stream), local, remote, &error))
 //!     g_warning ("%s", error->message);
 //! }
 //! ```

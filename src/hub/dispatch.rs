@@ -1,5 +1,5 @@
 //! The dispatch budget of a lane: how long it runs tasks before the other sources of its context
-//! are dispatched.
+//! are dispatched, as far as their priority is the same or higher.
 
 use std::{
     hint, io, mem,
@@ -59,8 +59,9 @@ pub(super) struct DispatchBudget {
 ///
 /// Busy polling cuts the latency of exchanges between two processors to a fraction, at the price of
 /// a busy processor. Where it finds nothing it is skipped, twice as often after each miss, so that
-/// peers that share a processor are not delayed. The other sources of the context are dispatched
-/// meanwhile, every 100 µs. Callable from any thread.
+/// peers that share a processor are not delayed. Every 100 µs the other sources of the context are
+/// dispatched, but those of a lower priority than `priority` not before the spin ends. Callable
+/// from any thread.
 ///
 /// # Errors
 ///
@@ -150,7 +151,8 @@ impl Lane {
         let has_time = || begin.elapsed() < BUDGET;
         local.run(self, has_time);
         if !self.drain(local, has_time, &mut wakers) {
-            // The other sources are dispatched once before this one is dispatched again.
+            // The other ready sources of the same or a higher priority are dispatched once before
+            // this one is dispatched again; those of a lower one wait until it has no work.
             self.budget.again.store(true, Ordering::Relaxed);
         }
         *self.hub.wakers.lock() = wakers;

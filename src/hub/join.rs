@@ -66,6 +66,8 @@ impl<T> Future for JoinHandle<T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let cancelled = Err(JoinError { panic: None });
+        // The mutex is locked during the poll, which may drop an older waker of the caller: that
+        // cannot lock it, as this is the only reference to the handle.
         match &mut *self.task() {
             None => Poll::Ready(cancelled),
             Some(task) => Pin::new(task).poll(cx).map(|outcome| match outcome {

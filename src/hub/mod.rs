@@ -3,10 +3,12 @@
 //!
 //! A context has one hub, created at the first wait or the first task. Each priority in use has a
 //! [`Lane`]: a source without descriptors (`source`), so that a task runs at the priority
-//! it was spawned with. **Only the thread that runs the context touches its sources.** Any other
-//! thread has one way in: the remote queue (`remote`) and an eventfd in the epoll instance.
-//! Teardown of the context closes the remote queue: GLib destroys the callback data of the lanes'
-//! sources while the context still exists. After that a message is dropped by its sender.
+//! it was spawned with. **Code of this crate touches these sources only in the thread that runs the
+//! context.** Other threads queue tasks, wake waiters and destroy sources by messages (`remote`)
+//! and an eventfd in the epoll instance; they register and deregister descriptors, set timers and
+//! spawn tasks by the locks of the hub. Teardown of the context closes the remote queue: GLib
+//! destroys the callback data of the lanes' sources while the context still exists. After that a
+//! message is dropped by its sender.
 //!
 //! A hub that has been unused for a while is shut down and closes its descriptors; the next wait
 //! creates another one. A hub that could not create its descriptors still runs tasks: it polls its
@@ -66,9 +68,10 @@ use self::{
 };
 use crate::{sync::ForkMutex, sys::SharedFd};
 
-/// See the [module](self). Locks are taken in this order: the hubs, the lanes, the registry, a
-/// direction of a registration. No waker is woken and no value of a caller is dropped under one of
-/// them.
+/// See the [module](self). Locks are taken in this order: the list of hubs, the lanes, the
+/// registry, then the descriptor or a direction of a registration; the other fields, and GLib's
+/// lock of the context, last. No waker is woken and no value of a caller is dropped under one of
+/// them; wakers are cloned.
 #[derive(Debug)]
 pub(crate) struct Hub {
     /// The address of the context. Only compared.
@@ -141,8 +144,9 @@ impl Hub {
         self.shut_down.load(Ordering::Acquire)
     }
 
-    /// Whether a lane was prepared and the thread is about to poll: in a nested main loop, as
-    /// otherwise the hub is not being dispatched then.
+    /// Whether a lane was prepared and the thread is about to poll. Seen by a thread that
+    /// dispatches the hub in two cases: in a nested main loop, and while GLib prepares a second
+    /// lane: a message or a timer that this processes may queue a task on a lane that is prepared.
     #[inline]
     fn is_prepared(&self) -> bool {
         self.is_prepared.load(Ordering::Relaxed)

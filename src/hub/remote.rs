@@ -1,4 +1,6 @@
-//! The one way into a hub for threads that do not run its context.
+//! Messages to the thread that runs a context, from threads that do not, and wakers that send them.
+//! A thread that dispatches the hub acts at once instead; registering a descriptor, timers and new
+//! tasks need no message, but locks.
 
 use std::{
     sync::Arc,

@@ -1,4 +1,24 @@
 //! The tasks of a hub: a run queue for futures.
+//!
+//! # Teardown
+//!
+//! When its context is destroyed, the hub drops the [`Runnable`] of each task
+//! ([`Hub::cancel_all`]), by which `async-task` drops the future and completes the join handle.
+//!
+//! 1. `Hub::alive` has a waker of each task, until the `AliveGuard` in the task is dropped. Waking
+//!    a task that is in no queue has it pushed to one ([`schedule`]).
+//! 2. A task that another thread has woken and not pushed yet is in no queue either: the hub yields
+//!    to that thread and tries again, [`CANCEL_RETRIES`] times. After that the closed remote queue
+//!    returns the runnable to that thread, which drops it.
+//! 3. A future that is not `Send` may only be dropped by its owner thread. In another one
+//!    [`drop_by_owner`] leaks it: `Task` does not drop it ([`LEAK_NEXT_FUTURE`]), and a forgotten
+//!    waker keeps the memory of the task, as a pinned future that is not dropped must keep its
+//!    memory. A large one is boxed here ([`BOXED`]), and leaked in that box.
+//!
+//! This relies on `async-task`: waking schedules a task once, unless it is scheduled, runs or has
+//! ended; dropping a runnable drops the future before it returns, in that thread, also after an
+//! abort; no other call drops it, but `run`; a waker keeps the memory; and futures of less than
+//! 2,048 bytes are in that memory, larger ones in a box that is freed when they are dropped.
 
 use std::{
     cell::Cell,
@@ -31,8 +51,7 @@ use crate::sync::thread_number;
 /// Tasks that run between two checks of the clock, which cost time.
 const BATCH: usize = 8;
 
-/// A future of this size or more is boxed here: leaking it leaks the box. `async-task` boxes those
-/// of 2,048 bytes or more, and frees its box with the task.
+/// A future of this size or more is boxed here, and not by `async-task`: see the [module](self).
 const BOXED: usize = 1024;
 
 /// Operations that a task may complete without a wait before it yields.
@@ -42,8 +61,7 @@ const OPERATIONS: u32 = 128;
 /// blocks in an executor of its own, some may proceed without budget.
 const MOST_REFUSALS: u32 = 128;
 
-/// How often a context that is torn down yields to threads that hold a runnable of it: those could
-/// only leak the task.
+/// How often teardown yields to threads that have a runnable, and could only leak its future.
 const CANCEL_RETRIES: usize = 1_000;
 
 #[derive(Debug)]
@@ -290,8 +308,7 @@ pub(super) fn drop_by_owner(runnable: Runnable) {
             "Qio",
             "Leaking a !Send task: its main context was destroyed in another thread"
         );
-        // A pinned future that is not dropped must keep its memory: this leaks the memory of the
-        // task, and `start` has boxed a future that is not in there.
+        // Keeps the memory of the future: see the module.
         mem::forget(runnable.waker());
         LEAK_NEXT_FUTURE.set(true);
     }

@@ -5,20 +5,31 @@ use crate::sync::{AtomicBool, AtomicU32, Ordering};
 
 /// While it is level-triggered, the epoll instance reports data for as long as it is there: a short
 /// read may clear readiness, because data that it has left is reported again. Data that no task
-/// reads would be reported forever, so the registration becomes edge-triggered until it is read
-/// again.
+/// reads would be reported forever, so the registration becomes edge-triggered.
+///
+/// | from | event | to |
+/// | --- | --- | --- |
+/// | new | first wait is for input (`Registry::watch`) | level |
+/// | new | first wait is for output (`Registry::watch`) | edge |
+/// | level | wait for output (`Registry::watch`) | edge |
+/// | level | end, error or urgent data (`Registry::poll_events`) | edge |
+/// | level | event while READY is set, if idle or waited for (`poll_events`) | edge, n + 1 |
+/// | edge | 2ⁿ + 1 reads met would-block, no writer waits (`Registry::use_level`) | level |
+///
+/// Idle: no task is runnable that might read. Waited for: by a reader, for the next edge. A change
+/// to edges reports again what holds; a change to level ends the watch for output.
 #[derive(Debug, Default)]
 pub(super) struct Trigger {
     /// Changed only while the registry is locked.
     is_level: AtomicBool,
-    /// How often it was changed to edge-triggered.
+    /// How often it was changed to edge-triggered because of unread data: n, which never falls.
     changes: AtomicU32,
-    /// Attempts that have met would-block since.
+    /// Reads that met would-block while edge-triggered, since the last attempt to change to level.
     drained: AtomicU32,
 }
 
-/// After n changes to edge-triggered, 2ⁿ attempts have to meet would-block before it is
-/// level-triggered again. This is the greatest n: 256 attempts.
+/// After n changes to edge-triggered, 2ⁿ + 1 reads have to meet would-block before it is
+/// level-triggered again. This is the greatest n: 257 reads.
 const LONGEST_BACK_OFF: u32 = 8;
 
 impl Trigger {
@@ -39,8 +50,8 @@ impl Trigger {
         self.changes.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts an attempt that met would-block: the data that had been left was read. Returns
-    /// whether to become level-triggered again: the later, the more changes there were.
+    /// Counts a read that met would-block: the data that had been left was read. Returns whether to
+    /// become level-triggered again: the later, the more changes there were.
     #[cold]
     pub(super) fn count_drained(&self) -> bool {
         let drained = self.drained.fetch_add(1, Ordering::Relaxed);

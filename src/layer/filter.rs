@@ -106,7 +106,10 @@ mod imp {
             fds: Option<&mut Vec<OwnedFd>>,
             flags: ReadFlags,
         ) -> io::Result<usize> {
-            lower_io::readv(self.base()?, iov, fds, flags)
+            let base = self.base()?;
+            // Bindings always have a place for descriptors, and a base channel may have none.
+            let fds = fds.filter(|_| base.has_feature(Feature::FD_PASS));
+            lower_io::readv(base, iov, fds, flags)
         }
 
         fn writev(

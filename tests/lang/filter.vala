@@ -1,5 +1,5 @@
-// A layer in Vala: it logs the lines that are written, over TLS and under TLS. QIO_TEST_PKI is a directory in QEMU's
-// layout.
+// A layer in Vala: it logs the lines that are written, over TLS and under TLS. QIO_TEST_PKI is a
+// directory in QEMU's layout.
 
 const string PART = "filter";
 
@@ -11,8 +11,8 @@ class LineLogger : Qio.ChannelFilter {
         Object (base_channel: base_channel);
     }
 
-    public override ssize_t io_write_bytes (Bytes bytes, UnixFDList? fds, Qio.ChannelWriteFlags flags) throws Error {
-        var count = base.io_write_bytes (bytes, fds, flags);
+    public override ssize_t write_bytes_with_fds (Bytes bytes, UnixFDList? fds, Qio.ChannelWriteFlags flags) throws Error {
+        var count = base.write_bytes_with_fds (bytes, fds, flags);
         unowned uint8[] data = bytes.get_data ();
         for (var i = 0; i < count; i++) {
             if (data[i] == '\n') {
