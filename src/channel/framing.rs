@@ -102,6 +102,7 @@ pub trait ChannelFramingExt: IsA<Channel> {
 
     /// As [`read_line`](Self::read_line), in a future.
     #[doc(alias = "qio_channel_read_line_async")]
+    #[doc(alias = "qio_channel_read_line_finish")]
     fn read_line_future(
         &self,
         max: usize,
@@ -124,6 +125,7 @@ pub trait ChannelFramingExt: IsA<Channel> {
 
     /// As [`read_until`](Self::read_until), in a future.
     #[doc(alias = "qio_channel_read_until_async")]
+    #[doc(alias = "qio_channel_read_until_finish")]
     fn read_until_future<'a>(
         &'a self,
         delimiters: &'a [u8],
@@ -149,6 +151,7 @@ pub trait ChannelFramingExt: IsA<Channel> {
 
     /// As [`read_frame`](Self::read_frame), in a future.
     #[doc(alias = "qio_channel_read_frame_async")]
+    #[doc(alias = "qio_channel_read_frame_finish")]
     fn read_frame_future(
         &self,
         framing: Framing,
@@ -178,6 +181,7 @@ pub trait ChannelFramingExt: IsA<Channel> {
     /// As for [`write_all_future`](crate::ChannelFutureExt::write_all_future): if the future is
     /// dropped, the frame may have been written in part.
     #[doc(alias = "qio_channel_write_frame_async")]
+    #[doc(alias = "qio_channel_write_frame_finish")]
     fn write_frame_future<'a>(
         &'a self,
         framing: Framing,
@@ -199,6 +203,7 @@ pub trait ChannelFramingExt: IsA<Channel> {
 
     /// As [`read_to_end`](Self::read_to_end), in a future.
     #[doc(alias = "qio_channel_read_to_end_async")]
+    #[doc(alias = "qio_channel_read_to_end_finish")]
     fn read_to_end_future(
         &self,
         max: usize,

@@ -241,7 +241,7 @@ GBytes *qio_channel_read_frame_finish (QIOChannel *ioc,
  * Writes a frame with this content. Reports %G_IO_ERROR_INVALID_ARGUMENT if the content is too long
  * for the encoding of its length.
  *
- * Returns: %TRUE on success
+ * Returns: (skip): %TRUE, or %FALSE with an error
  *
  * Since: 0.1
  */
@@ -282,7 +282,7 @@ void qio_channel_write_frame_async (QIOChannel *ioc,
  *
  * Returns the result of qio_channel_write_frame_async().
  *
- * Returns: %TRUE on success
+ * Returns: (skip): %TRUE, or %FALSE with an error
  *
  * Since: 0.1
  */
