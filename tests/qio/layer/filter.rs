@@ -370,12 +370,14 @@ fn a_class_that_reads_ahead_and_collects_output_is_waited_for_and_flushed() {
         assert_eq!(ready.expect("no error"), IOCondition::IN);
         let fired = Rc::new(Cell::new(false));
         let flag = fired.clone();
-        other.add_watch_local(IOCondition::IN, move |_: &Collector, _| {
+        let context = glib::MainContext::ref_thread_default();
+        let callback = move |_: &Collector, _| {
             flag.set(true);
             ControlFlow::Break
-        });
+        };
+        other.add_watch_full_local(IOCondition::IN, callback, Some(&context));
         while !fired.get() {
-            glib::MainContext::ref_thread_default().iteration(true);
+            context.iteration(true);
         }
         let mut buf = [0; 11];
         other.read_all_future(&mut buf).await.expect("data");
