@@ -12,7 +12,7 @@ mod ext_seek;
 mod ext_watch;
 pub(crate) mod ffi;
 mod file_pool;
-mod flush;
+pub(crate) mod flush;
 mod framing;
 pub(crate) mod handshakes;
 pub(crate) mod imp;
@@ -161,7 +161,7 @@ impl Channel {
 
     /// Moves the position back to where the next read begins: pushed-back data of a seekable
     /// channel is read again.
-    fn take_back_pushback(&self) -> io::Result<()> {
+    pub(crate) fn take_back_pushback(&self) -> io::Result<()> {
         let pushback = &self.imp().waiters.pushback;
         if !pushback.is_readable() || !self.imp().features().contains(Feature::SEEKABLE) {
             return Ok(());

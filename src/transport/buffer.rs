@@ -247,6 +247,8 @@ impl ChannelBuffer {
     #[doc(alias = "qio_channel_buffer_get_position")]
     #[must_use]
     pub fn position(&self) -> u64 {
+        // A read of a line may be ahead. Memory can always seek, unless the channel is closed.
+        let _ = self.upcast_ref::<Channel>().take_back_pushback();
         self.imp().memory().position
     }
 }

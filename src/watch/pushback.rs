@@ -149,8 +149,12 @@ impl PushbackBuffer {
         }
         let mut guard = self.data.lock();
         let buffered = guard.as_mut()?;
+        let was_readable = !buffered.bytes().is_empty();
         let result = f(buffered);
-        self.update(buffered);
+        // As long as bytes are left, nothing changes for readers.
+        if buffered.bytes().is_empty() || !was_readable {
+            self.update(buffered);
+        }
         if buffered.is_empty() {
             *guard = None;
         }

@@ -5,7 +5,7 @@ use std::{io, ops::Range};
 use gio::IOErrorEnum;
 
 use super::Framing;
-use crate::error::{invalid, io_error};
+use crate::error::{ChannelError, channel_error, invalid, io_error};
 
 /// What the bytes at the front of a channel are.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ fn too_large(what: &str, max: usize) -> io::Error {
 
 fn ended(what: &str) -> io::Error {
     let message = format!("Unexpected end-of-file in the middle of a {what}");
-    crate::error::channel_error(crate::error::ChannelError::Truncated, &message)
+    channel_error(ChannelError::Truncated, &message)
 }
 
 /// Bytes up to a delimiter.
@@ -232,18 +232,16 @@ impl Decoder for Frame {
             Ok(prefix) => prefix,
             Err(more) => return Ok(Decoded::Needs(more)),
         };
-        let length = usize::try_from(length)
-            .ok()
-            .filter(|&length| length <= self.max)
-            .ok_or_else(|| {
-                let message = format!(
-                    "The frame has {length} bytes, and the limit is {}",
-                    self.max
-                );
-                io_error(IOErrorEnum::MessageTooLarge, &message)
-            })?;
-        let end = size + length;
         let comma = usize::from(self.framing == Framing::Netstring);
+        let fits = |&length: &usize| length <= self.max && length < usize::MAX - size - comma;
+        let length = usize::try_from(length).ok().filter(fits).ok_or_else(|| {
+            let message = format!(
+                "The frame has {length} bytes, and the limit is {}",
+                self.max
+            );
+            io_error(IOErrorEnum::MessageTooLarge, &message)
+        })?;
+        let end = size + length;
         let len = end + comma;
         if bytes.len() < len {
             return Ok(Decoded::Needs(len - bytes.len()));

@@ -136,6 +136,8 @@ fn a_frame_beyond_the_limit_is_an_error_before_its_content_is_read() {
             .expect_err("too large");
         let expected = "The frame has 18446744073709551615 bytes, and the limit is 1000";
         assert_eq!(e.to_string(), expected);
+        // Without a limit too: it and its header do not fit into memory.
+        assert_too_large(here.read_frame(Framing::U64Be, usize::MAX));
         let mut header = [0; 8];
         here.read_all(&mut header).expect("the header stays");
         assert_eq!(header, [0xff; 8]);
@@ -521,6 +523,17 @@ fn a_file_on_disk_is_read_by_lines_and_its_position_is_behind_the_last_one() {
         let all = target.read_to_end(100).expect("all");
         assert_eq!(&*all, b"0123\nspliced");
     });
+}
+
+#[test]
+fn the_position_of_memory_is_behind_the_last_line() {
+    let channel = holding(b"one\ntwo\n");
+    channel.read_line(100).expect("a line");
+    assert_eq!(channel.position(), 4);
+    assert_eq!(
+        text(channel.read_line(100).expect("a line")).as_deref(),
+        Some("two")
+    );
 }
 
 #[test]
