@@ -12,25 +12,42 @@ use super::{
     Channel,
     class::{Transferred, VFuncs},
     poll_io::PollIo,
-    transfer::wait_for,
+    transfer::check_ready,
+    wait,
 };
 use crate::{
     coroutine,
-    error::{closed, would_block},
+    error::{cancelled, closed, would_block},
     hub::Direction,
     types::{Flushed, Readiness},
 };
 
 /// Flushes. Blocks this thread, or suspends the coroutine.
 pub(super) fn blocking(channel: &Channel) -> io::Result<Flushed> {
-    if coroutine::in_coroutine() {
+    blocking_cancellable(channel, None)
+}
+
+/// As [`blocking`], until the cancellable is cancelled. With a cancellable it blocks the thread in
+/// a coroutine as well.
+pub(crate) fn blocking_cancellable(
+    channel: &Channel,
+    cancellable: Option<&gio::Cancellable>,
+) -> io::Result<Flushed> {
+    if cancellable.is_none() && coroutine::in_coroutine() {
         return coroutine::wait_for(future(channel))?;
     }
+    wait::until_cancelled(channel, cancellable, |stop| block_until(channel, stop))
+}
+
+fn block_until(channel: &Channel, stop: &dyn Fn() -> bool) -> io::Result<Flushed> {
     let waiters = &channel.imp().waiters;
     loop {
         // Before the attempt: another thread may consume the completions that this waits for, and
         // wakes the waiters then.
         let seen = waiters.wake_epoch();
+        if stop() {
+            return Err(cancelled());
+        }
         let vfuncs = VFuncs::of(channel);
         match vfuncs.flush() {
             Err(e) if would_block(&e) => {}
@@ -40,7 +57,10 @@ pub(super) fn blocking(channel: &Channel) -> io::Result<Flushed> {
             Readiness::Fd(fd, _) if waiters.has_completions() => {
                 waiters.block_on(fd, IOCondition::ERR, None, seen)?;
             }
-            _ => wait_for(channel, IOCondition::OUT)?,
+            _ => {
+                let got = wait::wait_until(channel, IOCondition::OUT, None, stop)?;
+                check_ready(channel, got)?;
+            }
         }
     }
 }

@@ -21,7 +21,6 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use gio::prelude::*;
 use glib::{IOCondition, subclass::prelude::*};
 
 use super::{
@@ -135,43 +134,49 @@ fn window<S: Default, B>(mut left: impl Iterator<Item = S>, buf: fn(S) -> B) -> 
     array::from_fn(|_| buf(left.next().unwrap_or_default()))
 }
 
-/// Runs steps until one has the result. Where a step would block, this thread waits.
+/// Runs steps until one has the result. Where a step would block, this thread waits, in a coroutine
+/// as well.
 pub(super) fn blocking<T>(
     channel: &Channel,
     condition: IOCondition,
-    mut step: impl FnMut() -> io::Result<Option<T>>,
+    step: impl FnMut() -> io::Result<Option<T>>,
 ) -> io::Result<T> {
-    loop {
-        match step() {
-            Ok(Some(result)) => return Ok(result),
-            Ok(None) => {}
-            Err(e) if would_block(&e) => wait_for(channel, condition)?,
-            Err(e) => return Err(e),
-        }
-    }
+    blocking_until(channel, condition, &|| false, step)
 }
 
-/// Attempts until the result is not would-block, or the cancellable is cancelled. Blocks the
-/// thread, in a coroutine as well.
+/// As [`blocking`], until the cancellable is cancelled, for single attempts.
 pub(crate) fn blocking_cancellable<T>(
     channel: &Channel,
     condition: IOCondition,
     cancellable: Option<&gio::Cancellable>,
     mut attempt: impl FnMut() -> io::Result<T>,
 ) -> io::Result<T> {
+    wait::until_cancelled(channel, cancellable, |stop| {
+        blocking_until(channel, condition, stop, || attempt().map(Some))
+    })
+}
+
+/// As [`blocking`], until `stop` returns `true`: a thread that changes its result must wake the
+/// waiters.
+fn blocking_until<T>(
+    channel: &Channel,
+    condition: IOCondition,
+    stop: &dyn Fn() -> bool,
+    mut step: impl FnMut() -> io::Result<Option<T>>,
+) -> io::Result<T> {
     loop {
-        if cancellable.is_some_and(|it| it.is_cancelled()) {
+        if stop() {
             return Err(cancelled());
         }
-        match attempt() {
-            Err(e) if would_block(&e) => {}
-            result => return result,
+        match step() {
+            Ok(Some(result)) => return Ok(result),
+            Ok(None) => {}
+            Err(e) if would_block(&e) => {
+                let got = wait::wait_until(channel, condition, None, stop)?;
+                check_ready(channel, got)?;
+            }
+            Err(e) => return Err(e),
         }
-        let got = match cancellable {
-            Some(cancellable) => wait::block_cancellable(channel, condition, cancellable),
-            None => wait::block(channel, condition, None),
-        };
-        check_ready(channel, got?)?;
     }
 }
 
@@ -181,7 +186,7 @@ pub(crate) fn wait_for(channel: &Channel, condition: IOCondition) -> io::Result<
 }
 
 /// Fails if a wait has ended because there is nothing to wait for any more.
-fn check_ready(channel: &Channel, got: IOCondition) -> io::Result<()> {
+pub(super) fn check_ready(channel: &Channel, got: IOCondition) -> io::Result<()> {
     if !got.contains(IOCondition::NVAL) {
         Ok(())
     } else if channel.imp().is_closed() || channel.bottom().imp().is_closed() {

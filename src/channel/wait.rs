@@ -92,21 +92,36 @@ pub(super) fn wait_cancellable(
 }
 
 /// As [`wait_cancellable`], but blocks the thread in a coroutine as well.
-pub(super) fn block_cancellable(
+fn block_cancellable(
     channel: &Channel,
     condition: IOCondition,
     cancellable: &gio::Cancellable,
 ) -> io::Result<IOCondition> {
-    let waiters = channel.imp().waiters.clone();
-    let handler = cancellable.connect_cancelled(move |_| waiters.wake());
-    let result = wait_until(channel, condition, None, &|| cancellable.is_cancelled());
-    if let Some(handler) = handler {
-        cancellable.disconnect_cancelled(handler);
-    }
+    let wait = |stop: &dyn Fn() -> bool| wait_until(channel, condition, None, stop);
+    let result = until_cancelled(channel, Some(cancellable), wait);
     match cancellable.is_cancelled() {
         true => Err(cancelled()),
         false => result,
     }
+}
+
+/// Calls `f` with a function that returns whether the cancellable is cancelled. While `f` runs,
+/// that wakes the waiters of the channel.
+pub(super) fn until_cancelled<R>(
+    channel: &Channel,
+    cancellable: Option<&gio::Cancellable>,
+    f: impl FnOnce(&dyn Fn() -> bool) -> R,
+) -> R {
+    let Some(cancellable) = cancellable else {
+        return f(&|| false);
+    };
+    let waiters = channel.imp().waiters.clone();
+    let handler = cancellable.connect_cancelled(move |_| waiters.wake());
+    let result = f(&|| cancellable.is_cancelled());
+    if let Some(handler) = handler {
+        cancellable.disconnect_cancelled(handler);
+    }
+    result
 }
 
 fn timed_out(channel: &Channel) -> io::Error {
@@ -119,7 +134,7 @@ fn timed_out(channel: &Channel) -> io::Error {
 
 /// Blocks until a condition holds, the deadline has passed, which is an error, or `stop` returns
 /// `true`: a thread that changes the result of `stop` must wake the waiters.
-fn wait_until(
+pub(super) fn wait_until(
     channel: &Channel,
     condition: IOCondition,
     deadline: Option<Instant>,

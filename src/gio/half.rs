@@ -119,7 +119,7 @@ macro_rules! seekable {
 }
 pub(super) use seekable;
 
-/// Implements the property `channel`, and what `$constructed` adds.
+/// Implements the property `channel`.
 macro_rules! channel_property {
     () => {
         fn properties() -> &'static [glib::ParamSpec] {

@@ -13,9 +13,7 @@ use super::{
     half::{ChannelCell, channel_property, seekable},
 };
 use crate::{
-    channel::{
-        Channel, ChannelExt as _, ChannelFutureExt as _, blocking_cancellable, class::VFuncs, now,
-    },
+    channel::{Channel, ChannelExt as _, ChannelFutureExt as _, blocking_cancellable, flush, now},
     coroutine,
     types::{Feature, Shutdown},
 };
@@ -26,8 +24,8 @@ pub(super) mod imp {
     #[derive(Debug, Default)]
     pub struct OutputStream {
         pub(in crate::gio) channel: ChannelCell,
-        /// Whether closing this half leaves the channel as it is: the stream has closed that, or
-        /// the last reference goes without a call to close.
+        /// Whether flushing and closing this half leave the channel as it is: the stream closes
+        /// that, or the last reference is released without a call to close.
         pub(in crate::gio) is_detached: AtomicBool,
     }
 
@@ -61,16 +59,20 @@ pub(super) mod imp {
         }
 
         fn flush(&self, cancellable: Option<&gio::Cancellable>) -> Result<(), glib::Error> {
-            self.channel
-                .with("flush", |channel| flush(channel, cancellable))
+            if self.is_detached() {
+                return Ok(());
+            }
+            self.channel.with("flush", |channel| {
+                flush::blocking_cancellable(channel, cancellable).map(|_| ())
+            })
         }
 
+        // GIO flushes before.
         fn close(&self, cancellable: Option<&gio::Cancellable>) -> Result<(), glib::Error> {
             if self.is_detached() {
                 return Ok(());
             }
             self.channel.with("shut down", |channel| {
-                flush(channel, cancellable)?;
                 if !channel.has_feature(Feature::SHUTDOWN) {
                     return Ok(());
                 }
@@ -99,7 +101,7 @@ pub(super) mod imp {
                 let count = blocking_cancellable(channel, IOCondition::OUT, cancellable, write)?;
                 if channel.lower().is_some() {
                     // The layer has accepted the bytes: an error belongs to the next call.
-                    let _ = flush(channel, cancellable);
+                    let _ = flush::blocking_cancellable(channel, cancellable);
                 }
                 Ok(count)
             })
@@ -117,16 +119,8 @@ pub(super) mod imp {
     seekable!(OutputStream);
 }
 
-/// Flushes, and waits until that is done.
-pub(super) fn flush(channel: &Channel, cancellable: Option<&gio::Cancellable>) -> io::Result<()> {
-    blocking_cancellable(channel, IOCondition::OUT, cancellable, || {
-        VFuncs::of(channel).flush().map(|_| ())
-    })
-}
-
-/// As closing the half that writes, in a future.
+/// Closes the half that writes, in a future. GIO flushes before.
 pub(super) async fn close_future(channel: &Channel) -> io::Result<()> {
-    channel.flush_future().await?;
     match channel.has_feature(Feature::SHUTDOWN) {
         true => unless_disconnected(channel.shutdown_future(Shutdown::Write).await),
         false => Ok(()),

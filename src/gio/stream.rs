@@ -14,9 +14,9 @@ use super::{
     ffi::{self, Confined},
     half::{ChannelCell, channel_property},
     input::InputStream,
-    output::{self, OutputStream},
+    output::OutputStream,
 };
-use crate::channel::{Channel, ChannelExt as _, ChannelFutureExt as _};
+use crate::channel::{Channel, ChannelExt as _, ChannelFutureExt as _, flush};
 
 pub(super) mod imp {
     use super::*;
@@ -55,7 +55,10 @@ pub(super) mod imp {
                 return Ok(());
             }
             self.channel.with("close", |channel| {
-                let flushed = output::flush(channel, cancellable);
+                let flushed = match channel.is_closed() {
+                    true => Ok(()),
+                    false => flush::blocking_cancellable(channel, cancellable).map(|_| ()),
+                };
                 self.close_halves();
                 flushed.and(channel.close())
             })
@@ -86,7 +89,10 @@ pub(super) mod imp {
 
 /// As closing the stream, in a future: `close_halves` is called in between.
 pub(super) async fn close_future(channel: &Channel, close_halves: impl FnOnce()) -> io::Result<()> {
-    let flushed = channel.flush_future().await;
+    let flushed = match channel.is_closed() {
+        true => Ok(()),
+        false => channel.flush_future().await.map(|_| ()),
+    };
     close_halves();
     flushed.and(channel.close_future().await)
 }

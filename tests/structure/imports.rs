@@ -89,7 +89,7 @@ const UNSAFE_MODULES: [&str; 12] = [
     "coroutine.rs",
     "channel/ffi.rs",
     "channel/class/",
-    "gio/ffi.rs",
+    "gio/ffi",
     "gio/task.rs",
     "layer/tls/shim/",
     "capi/",

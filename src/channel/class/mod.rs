@@ -24,8 +24,9 @@ mod transfer;
 
 pub use chain_up::ChannelImplExt;
 pub(super) use defaults::fill as fill_defaults;
+pub(crate) use defaults::{array, array_mut};
 #[cfg(feature = "capi")]
-pub(crate) use defaults::{array, array_mut, flushed, give_fds};
+pub(crate) use defaults::{flushed, give_fds};
 pub(crate) use gerror::describe;
 #[cfg(feature = "capi")]
 pub(crate) use gerror::report;

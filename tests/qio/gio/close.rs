@@ -67,3 +67,15 @@ fn streams_hold_no_descriptor_of_their_own() {
         assert_eq!(there.read(&mut [0; 1]).expect("end-of-file"), 0);
     });
 }
+
+#[test]
+fn closing_a_stream_whose_channel_is_closed_succeeds() {
+    on_loop(|| async {
+        let (here, _there) = ChannelSocket::pair().expect("a pair");
+        let (stream, other) = (here.io_stream(), here.io_stream());
+        here.close().expect("closed");
+        stream.close(Cancellable::NONE).expect("closed already");
+        let closed = other.close_future(glib::Priority::DEFAULT).await;
+        closed.expect("closed already");
+    });
+}

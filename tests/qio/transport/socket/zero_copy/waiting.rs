@@ -11,11 +11,14 @@ use std::{
 };
 
 use futures_util::future;
+use gio::prelude::*;
 use glib::{ControlFlow, IOCondition};
 use qio::{Flushed, Shutdown, prelude::*};
 
 use super::{ZERO_COPY, connection, counted, data, ends, fill, read_in_thread, v4};
-use crate::common::{FEW, after_ticks, in_loop, in_time, iterate_until, iterations, on_loop};
+use crate::common::{
+    FEW, after_ticks, blocked::Blocked, in_loop, in_time, iterate_until, iterations, on_loop,
+};
 
 #[test]
 fn a_flush_waits_for_a_peer_that_does_not_read_in_a_thread_a_future_and_a_coroutine() {
@@ -212,5 +215,38 @@ fn a_read_future_is_not_woken_by_zero_copy_completions() {
         assert!(iterations(context) <= FEW + 1);
         assert!(calls.load(Ordering::SeqCst) <= 1);
         client.set_fd_handler(Some(context), None, None);
+    });
+}
+
+#[test]
+fn a_flush_of_a_stream_of_gio_waits_for_completions_until_it_is_cancelled() {
+    in_time(|| {
+        let (client, server) = ends();
+        let (bytes, dropped) = counted(100_000);
+        let total = fill(&client, &bytes);
+        drop(bytes);
+        // The last reference is released: that does not wait.
+        drop(client.io_stream().output_stream());
+        let cancellable = gio::Cancellable::new();
+        let blocked = Arc::new(Blocked::default());
+        let (other, soon, stop) = (client.clone(), blocked.clone(), cancellable.clone());
+        let flushing = thread::spawn(move || {
+            let output = other.io_stream().output_stream();
+            soon.soon();
+            output.flush(Some(&stop))
+        });
+        blocked.wait();
+        cancellable.cancel();
+        let e = flushing.join().expect("no panic").expect_err("cancelled");
+        assert!(e.matches(gio::IOErrorEnum::Cancelled), "{e}");
+
+        let other = client.clone();
+        let flushing = thread::spawn(move || {
+            let output = other.io_stream().output_stream();
+            output.flush(gio::Cancellable::NONE)
+        });
+        server.read_all(&mut vec![0; total]).expect("all");
+        flushing.join().expect("no panic").expect("flushed");
+        assert_eq!(dropped.load(Ordering::SeqCst), 1);
     });
 }
