@@ -15,6 +15,9 @@
 //! | `GSubprocess` | [`ChannelCommand`](crate::ChannelCommand) |
 //! | `GUnixConnection.send_fd` | [`writev_full_all`](crate::ChannelExt::writev_full_all) |
 //! | `GUnixConnection.receive_credentials` | [`credentials`](crate::ChannelExt::credentials) |
+//! | `GDataInputStream.read_line` | [`read_line`](crate::ChannelFramingExt::read_line) |
+//! | `GFilterInputStream`, `GFilterOutputStream` | [`ChannelFilter`](crate::ChannelFilter) |
+//! | a function that takes a `GIOStream` | [`io_stream`](crate::ChannelGioExt::io_stream) |
 //! | `GMemoryInputStream`, `GMemoryOutputStream` | [`ChannelBuffer`](crate::ChannelBuffer) |
 //! | `GCancellable` argument | [`or_cancelled`](crate::IoFutureExt::or_cancelled) |
 //! | `GSocket:timeout` | [`or_timeout`](crate::IoFutureExt::or_timeout) |
@@ -74,8 +77,8 @@
 //!   GIO's streams have blocking and asynchronous methods.
 //! - **`authorize-peer` is in addition:** it can reject a peer whose certificate was verified, or
 //!   accepted by `accept-certificate`.
-//! - **There is no buffering** in channels: `std::io::BufReader` works over
-//!   [`ChannelSocket`](crate::ChannelSocket) and its siblings.
+//! - **There is no buffering** in channels, but for what lines and frames read ahead:
+//!   `std::io::BufReader` works over [`ChannelSocket`](crate::ChannelSocket) and its siblings.
 //! - **The end of a TLS stream** without close_notify is an error in both, and can be accepted by
 //!   the same property, `require-close-notify`.
 //!
