@@ -193,7 +193,7 @@ impl Channel {
         self.messages.store(messages, Ordering::Release);
     }
 
-    pub(super) fn is_message_oriented(&self) -> bool {
+    pub(crate) fn is_message_oriented(&self) -> bool {
         self.messages.load(Ordering::Acquire)
     }
 
@@ -218,7 +218,7 @@ impl Channel {
     /// first, so that a layered channel cannot send anything while it closes.
     pub(super) fn abort(&self) {
         let mut channels: Vec<super::Channel> = vec![self.obj().clone()];
-        while let Some(below) = channels.last().and_then(|channel| channel.lower()) {
+        while let Some(below) = channels.last().and_then(|channel| channel.below()) {
             let below = below.clone();
             channels.push(below);
         }

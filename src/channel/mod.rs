@@ -135,6 +135,11 @@ impl Channel {
         class::VFuncs::of(self).lower()?(self)
     }
 
+    /// The channel below a layered one, also where a derived class overrides how to wait.
+    fn below(&self) -> Option<&Self> {
+        class::VFuncs::of(self).below()?(self)
+    }
+
     /// The channel whose descriptor reports readiness: this one, or the bottom channel of a layered
     /// one.
     #[inline]

@@ -77,6 +77,8 @@ mod imp {
             if let Ok(base) = self.base() {
                 channel.add_features(base.features() & forwarded(channel));
                 channel.set_blocking_state(base.is_blocking());
+                let is_message_oriented = base.imp().is_message_oriented();
+                channel.imp().set_message_oriented(is_message_oriented);
             }
         }
     }

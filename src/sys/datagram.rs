@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, IoSlice, IoSliceMut},
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd},
 };
 
 use super::{address::Native, poll::has_hung_up, scm, socket, vectored::IOV_MAX};
@@ -48,7 +48,7 @@ pub(crate) fn receive(
     };
     let size = match size {
         // A datagram socket that was shut down returns EAGAIN.
-        Err(e) if would_block(&e) && has_hung_up(fd)? => 0,
+        Err(e) if would_block(&e) && has_hung_up(fd.as_raw_fd())? => 0,
         size => size?,
     };
     if !peek && (size > capacity || message.msg_flags & libc::MSG_TRUNC != 0) {
@@ -85,7 +85,7 @@ pub(crate) fn receive_from(
     message.msg_namelen = unsafe { *len };
     let how = socket::receiving(flags) | libc::MSG_TRUNC;
     let size = match scm::receive_message(fd, &mut message, how) {
-        Err(e) if would_block(&e) && has_hung_up(fd)? => return Ok((0, None)),
+        Err(e) if would_block(&e) && has_hung_up(fd.as_raw_fd())? => return Ok((0, None)),
         size => size?,
     };
     if !flags.contains(ReadFlags::PEEK) && size > capacity {

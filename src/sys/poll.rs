@@ -3,7 +3,7 @@
 use std::{
     cell::RefCell,
     io,
-    os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd},
+    os::fd::{AsRawFd, OwnedFd, RawFd},
     sync::Arc,
     task::Wake,
     time::{Duration, Instant},
@@ -145,7 +145,7 @@ pub(crate) fn poll_now(fd: RawFd, events: i16) -> io::Result<i16> {
 }
 
 /// Whether the peer of a socket has hung up.
-pub(crate) fn has_hung_up(fd: BorrowedFd<'_>) -> io::Result<bool> {
-    let got = poll_now(fd.as_raw_fd(), libc::POLLRDHUP)?;
+pub(crate) fn has_hung_up(fd: RawFd) -> io::Result<bool> {
+    let got = poll_now(fd, libc::POLLRDHUP)?;
     Ok(got & (libc::POLLRDHUP | libc::POLLHUP) != 0)
 }

@@ -191,6 +191,11 @@ impl VFuncs<'_> {
         self.class.lower()
     }
 
+    /// As [`lower`](Self::lower), also where a derived class overrides how to wait.
+    pub(crate) fn below(self) -> Option<LowerFn> {
+        self.class.below()
+    }
+
     /// The error, or that of a closed channel if another thread has closed it meanwhile: the
     /// system's error is then one of a descriptor that was closed.
     #[cold]

@@ -121,6 +121,11 @@ impl QIOChannelClass {
             .filter(|_| native.waiting == self.waiting_slots())
     }
 
+    /// Returns the lower channel, also if a derived class overrides how to wait.
+    pub(in crate::channel) fn below(&self) -> Option<LowerFn> {
+        self.native?.lower
+    }
+
     /// The function that writes reference-counted memory in place of `io_writev`.
     pub(in crate::channel) fn write_owned_fn(&self) -> Option<WriteOwnedFn> {
         self.native

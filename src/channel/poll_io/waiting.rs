@@ -21,6 +21,7 @@ use crate::{
         SharedFd,
         poll::{has_hung_up, poll_now},
     },
+    types::Readiness,
     watch::ALWAYS,
 };
 
@@ -249,9 +250,13 @@ fn pollable(channel: &Channel, side: Direction) -> Option<(Arc<SharedFd>, FdRole
 /// Whether the peer has hung up, as far as the descriptor of the channel reports.
 pub(in crate::channel) fn has_ended(channel: &Channel) -> io::Result<bool> {
     let poll_fd = pollable(channel, Direction::Read);
-    match poll_fd.as_ref().and_then(|(fd, _)| fd.get()) {
-        Some(guard) => has_hung_up(guard.as_fd()),
-        None => Ok(true),
+    if let Some(guard) = poll_fd.as_ref().and_then(|(fd, _)| fd.get()) {
+        return has_hung_up(guard.as_fd().as_raw_fd());
+    }
+    match VFuncs::of(channel).wait_fd(IOCondition::IN) {
+        // A derived class, whose channel is open.
+        Readiness::Fd(fd, _) if !channel.imp().is_closed() => has_hung_up(fd),
+        _ => Ok(true),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{
     future::{Future, poll_fn},
     io,
-    os::fd::AsFd,
+    os::fd::{AsFd, AsRawFd as _},
     pin::pin,
     sync::atomic::{AtomicBool, Ordering},
     task::Poll,
@@ -242,7 +242,7 @@ fn has_ended(peer: &Channel) -> bool {
         return false;
     };
     fd.get()
-        .is_some_and(|fd| has_hung_up(fd.as_fd()).unwrap_or(false))
+        .is_some_and(|fd| has_hung_up(fd.as_fd().as_raw_fd()).unwrap_or(false))
 }
 
 /// One direction, and the shutdown of its target.

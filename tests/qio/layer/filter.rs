@@ -386,6 +386,41 @@ fn a_class_that_reads_ahead_and_collects_output_is_waited_for_and_flushed() {
 }
 
 #[test]
+fn an_empty_message_is_no_end_of_file_for_a_filter() {
+    in_time(|| {
+        let (a, b) = std::os::unix::net::UnixDatagram::pair().expect("a pair");
+        let channel = ChannelSocket::new_fd(b.into()).expect("a channel");
+        let filter: Inverter = over(&channel);
+        for message in [&b""[..], b"\0\0"] {
+            a.send(message).expect("sent");
+        }
+        let mut buf = [0; 2];
+        filter.read_all(&mut buf).expect("the second message");
+        assert_eq!(buf, [0xff; 2]);
+    });
+}
+
+#[test]
+fn aborting_a_filter_resets_the_connection_also_where_it_overrides_how_to_wait() {
+    in_time(|| {
+        let loopback = gio::InetAddress::new_loopback(gio::SocketFamily::Ipv4);
+        let address = gio::InetSocketAddress::new(&loopback, 0);
+        for collects in [false, true] {
+            let listener = ChannelSocket::listen(&address, 1).expect("listens");
+            let here = ChannelSocket::connect(&listener.local_address().expect("bound"));
+            let there = listener.accept().expect("connected");
+            let here = here.expect("connected");
+            match collects {
+                true => over::<Collector>(&here).abort(),
+                false => over::<Inverter>(&here).abort(),
+            }
+            let e = there.read(&mut [0; 1]).expect_err("reset");
+            assert_eq!(e.kind(), io::ErrorKind::ConnectionReset, "{e}");
+        }
+    });
+}
+
+#[test]
 fn a_coroutine_waits_for_a_filter() {
     in_loop(|context| {
         let (here, there) = pair();
