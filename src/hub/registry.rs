@@ -153,7 +153,8 @@ impl Registry {
     }
 
     /// Takes the pending events, which may be none, and adds their waiters to `woken`. Returns the
-    /// number of new events. `is_idle`: no task is runnable that might read reported data.
+    /// number of new events, wake-ups included: the caller must then process messages. `is_idle`:
+    /// no task is runnable that might read reported data.
     pub(super) fn poll_events(&mut self, woken: &mut Vec<Waker>, is_idle: bool) -> usize {
         // In a forked child, the inherited instance reports events of the parent.
         let renewed = self.renew().is_ok();
@@ -161,8 +162,7 @@ impl Registry {
             return 0;
         };
         if self.registrations.is_empty() {
-            epoll.clear_alarm();
-            return 0;
+            return usize::from(epoll.clear_alarm());
         }
         let changing = &mut self.changing;
         let count = epoll.take(|key, edges| {

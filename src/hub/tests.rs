@@ -13,7 +13,7 @@ use std::{
 use glib::Priority;
 
 use super::*;
-use crate::sys::fd_info::ShortRead;
+use crate::sys::{fd_info::ShortRead, poll::poll_now};
 
 const SIDE: Direction = Direction::Read;
 
@@ -63,6 +63,26 @@ fn a_registration_that_another_context_has_waited_for_is_forgotten_at_its_end() 
         drop(guard);
         assert!(hub.registry().is_empty());
     });
+}
+
+#[test]
+fn a_dispatch_processes_a_notification_that_it_takes_from_the_eventfd() {
+    let context = private_context().expect("descriptors");
+    let hub = Hub::of(&context);
+    // Only some dispatches poll for more events after their tasks.
+    for _ in 0..100 {
+        let notified = hub.clone();
+        let notify = async move {
+            let thread = thread::spawn(move || notified.notify());
+            thread.join().expect("no panic");
+        };
+        drop(Hub::spawn_local_in(&context, Priority::DEFAULT, notify));
+        context.iteration(true);
+        let number = hub.registry().poll_number();
+        let is_readable = poll_now(number, libc::POLLIN).expect("no error") != 0;
+        // Else the next notification would not wake the thread.
+        assert!(is_readable || !hub.remote.has_messages());
+    }
 }
 
 /// Pending forever, and too large for `async-task` to keep it in the task. Stores its address.

@@ -74,10 +74,10 @@ impl Epoll {
         self.alarm.as_raw_fd()
     }
 
-    /// Makes the eventfd unreadable, until the next [`wake`](Self::wake).
-    pub(crate) fn clear_alarm(&self) {
-        // Would-block means that it was unreadable.
-        let _ = retry(|| self.alarm.read());
+    /// Makes the eventfd unreadable, until the next [`wake`](Self::wake). Returns whether it was
+    /// readable.
+    pub(crate) fn clear_alarm(&self) -> bool {
+        retry(|| self.alarm.read()).is_ok()
     }
 
     /// Adds a descriptor; its events are reported with `key`. `EPERM` for files that are always
