@@ -64,7 +64,7 @@ impl Drop for DispatchGuard<'_> {
             // Before the flag is read: a thread that sets it, and does not become the dispatcher,
             // relies on this.
             hub.dispatcher.store(0, Ordering::SeqCst);
-            if hub.shut_down.load(Ordering::SeqCst) && !hub.is_apart.load(Ordering::Acquire) {
+            if hub.shut_down.load(Ordering::SeqCst) && !hub.registry().is_closed() {
                 hub.take_apart();
             }
         }

@@ -87,8 +87,6 @@ pub(crate) struct Hub {
     registrations: AtomicUsize,
     /// Set before any part of the hub is shut down, and never unset.
     shut_down: AtomicBool,
-    /// Whether its parts have been shut down.
-    is_apart: AtomicBool,
     /// The number of the thread that dispatches it or shuts it down (`thread_number`), or 0.
     dispatcher: AtomicU64,
     /// Whether a lane was prepared for a poll, and not checked since.
@@ -109,7 +107,6 @@ impl Hub {
             lifetime: Lifetime::default(),
             registrations: AtomicUsize::new(0),
             shut_down: AtomicBool::new(false),
-            is_apart: AtomicBool::new(false),
             dispatcher: AtomicU64::new(0),
             is_prepared: AtomicBool::new(false),
             wakers: ForkMutex::default(),
@@ -300,7 +297,7 @@ impl Hub {
         let Some(_dispatch) = DispatchGuard::begin(self) else {
             return;
         };
-        if self.is_apart.swap(true, Ordering::AcqRel) {
+        if self.registry().is_closed() {
             return;
         }
         self.unlist_if(|_| true);

@@ -4,35 +4,21 @@ use std::mem;
 
 use crate::sync::{AtomicBool, ForkMutex, Ordering};
 
+/// The flags change while the messages are locked.
 #[derive(Debug)]
 pub(super) struct RemoteQueue<M> {
-    inbox: ForkMutex<Inbox<M>>,
-    some: AtomicBool,
-}
-
-#[derive(Debug)]
-struct Inbox<M> {
-    messages: Vec<M>,
-    is_closed: bool,
+    messages: ForkMutex<Vec<M>>,
     /// Whether the thread was woken since it last took messages.
-    notified: bool,
-}
-
-impl<M> Default for Inbox<M> {
-    fn default() -> Self {
-        Self {
-            messages: Vec::new(),
-            is_closed: false,
-            notified: false,
-        }
-    }
+    notified: AtomicBool,
+    is_closed: AtomicBool,
 }
 
 impl<M> Default for RemoteQueue<M> {
     fn default() -> Self {
         Self {
-            inbox: ForkMutex::default(),
-            some: AtomicBool::new(false),
+            messages: ForkMutex::default(),
+            notified: AtomicBool::new(false),
+            is_closed: AtomicBool::new(false),
         }
     }
 }
@@ -40,41 +26,36 @@ impl<M> Default for RemoteQueue<M> {
 impl<M> RemoteQueue<M> {
     /// Returns whether the thread must be woken. Returns the message if the queue is closed.
     pub(super) fn push(&self, message: M) -> Result<bool, M> {
-        let mut inbox = self.inbox.lock();
-        if inbox.is_closed {
+        let mut messages = self.messages.lock();
+        if self.is_closed.load(Ordering::Relaxed) {
             return Err(message);
         }
-        inbox.messages.push(message);
-        self.some.store(true, Ordering::Release);
-        Ok(!mem::replace(&mut inbox.notified, true))
+        messages.push(message);
+        Ok(!self.notified.swap(true, Ordering::Release))
     }
 
     /// The same without a message.
     pub(super) fn notify(&self) -> bool {
-        let mut inbox = self.inbox.lock();
-        if inbox.is_closed {
-            return false;
-        }
-        self.some.store(true, Ordering::Release);
-        !mem::replace(&mut inbox.notified, true)
+        let _locked = self.messages.lock();
+        !self.is_closed.load(Ordering::Relaxed) && !self.notified.swap(true, Ordering::Release)
     }
 
+    /// Whether there are messages, or the thread was only notified.
     #[inline]
     pub(super) fn has_messages(&self) -> bool {
-        self.some.load(Ordering::Acquire)
+        self.notified.load(Ordering::Acquire)
     }
 
     pub(super) fn take(&self) -> Vec<M> {
-        let mut inbox = self.inbox.lock();
-        self.some.store(false, Ordering::Release);
-        inbox.notified = false;
-        mem::take(&mut inbox.messages)
+        let mut messages = self.messages.lock();
+        self.notified.store(false, Ordering::Release);
+        mem::take(&mut messages)
     }
 
     /// Closes the queue. Returns the messages that were left.
     pub(super) fn close(&self) -> Vec<M> {
-        let mut inbox = self.inbox.lock();
-        inbox.is_closed = true;
-        mem::take(&mut inbox.messages)
+        let mut messages = self.messages.lock();
+        self.is_closed.store(true, Ordering::Relaxed);
+        mem::take(&mut messages)
     }
 }

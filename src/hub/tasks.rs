@@ -322,12 +322,10 @@ pub(super) fn schedule(runnable: Runnable) {
     // SAFETY: the metadata of the runnable holds a reference to the lane, also in the queue.
     let lane = unsafe { &*lane };
     if let Some(local) = lane.local() {
-        // Before this the runnable owns a reference to the lane; afterwards its task may have
-        // ended.
-        let prepared = lane.hub.is_prepared().then(|| lane.hub.clone());
+        // Only this thread takes it from the queue.
         local.push(runnable);
-        if let Some(hub) = prepared {
-            hub.notify();
+        if lane.hub.is_prepared() {
+            lane.hub.notify();
         }
         return;
     }
