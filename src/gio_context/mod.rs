@@ -24,6 +24,7 @@ use std::{
     cell::{Cell, RefCell},
     io, mem, ptr,
     rc::{Rc, Weak},
+    sync::Arc,
     time::Duration,
 };
 
@@ -35,7 +36,7 @@ use glib_sys::{
 
 use self::pending::Calls;
 use crate::{
-    hub::{SourceFuncs, StateSource, assert_running, no_callback, running_place},
+    hub::{Hub, SourceFuncs, StateSource, assert_running, no_callback, running_place},
     sync::thread_number,
     sys::file,
 };
@@ -54,8 +55,9 @@ thread_local! {
 #[derive(Debug)]
 struct GioContext {
     context: MainContext,
-    /// The nested sources, one in each context that a user was polled in.
-    nested: RefCell<Vec<glib::Source>>,
+    /// The nested sources, one in each context that a user was polled in, with the hub of that:
+    /// another thread may run or destroy the context now.
+    nested: RefCell<Vec<(Arc<Hub>, glib::Source)>>,
     /// Whether it was used since the last check.
     used: Cell<bool>,
     /// The operations that were cancelled in it.
@@ -131,10 +133,10 @@ impl GioContext {
     fn is_here(&self) -> bool {
         let (context, priority) = running_place();
         let nested = self.nested.borrow();
-        nested.iter().any(|source| {
-            !source.is_destroyed()
+        nested.iter().any(|(hub, source)| {
+            hub.is_in(&context)
+                && !source.is_destroyed()
                 && Priority::from(source.priority()) == priority
-                && source.context().as_ref() == Some(&context)
         })
     }
 
@@ -142,14 +144,16 @@ impl GioContext {
         let (context, priority) = running_place();
         let nested_source = nested_source(&self.context, priority);
         nested_source.attach(Some(&context));
-        self.nested.borrow_mut().push(nested_source);
+        let hub = Hub::of(&context);
+        self.nested.borrow_mut().push((hub, nested_source));
     }
 }
 
 impl Drop for GioContext {
     fn drop(&mut self) {
-        let nested = self.nested.take();
-        nested.iter().for_each(glib::Source::destroy);
+        for (hub, source) in self.nested.take() {
+            hub.destroy(source);
+        }
         self.timer.destroy();
         pending::keep(&self.context, mem::take(&mut self.cancelled));
     }
@@ -186,7 +190,7 @@ fn retire_orphaned() {
         let taken = mem::take(&mut *all);
         let runs = |it: &Rc<GioContext>| {
             let mut nested = it.nested.borrow_mut();
-            nested.retain(|source| !source.is_destroyed());
+            nested.retain(|(_, source)| !source.is_destroyed());
             !nested.is_empty()
         };
         let (alive, orphaned) = taken.into_iter().partition(runs);

@@ -226,3 +226,23 @@ fn a_thread_that_runs_the_outer_context_does_not_acquire_the_inner_one() {
         });
     });
 }
+
+#[test]
+fn a_context_that_another_thread_destroys_is_not_referenced() {
+    in_a_context(|_| {
+        for _ in 0..2_000 {
+            let context = MainContext::new();
+            let inner = context.block_on(async { here() });
+            let (started, has_started) = mpsc::channel();
+            let thread = std::thread::spawn(move || {
+                started.send(()).expect("received");
+                drop(context);
+            });
+            has_started.recv().expect("sent");
+            while !thread.is_finished() {
+                assert!(!inner.is_here());
+            }
+            thread.join().expect("no panic");
+        }
+    });
+}
