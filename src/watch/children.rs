@@ -175,7 +175,7 @@ unsafe fn has_closure_callback(source: *const GSource) -> bool {
     }
 }
 
-/// How a layered channel waits for the channel below it.
+/// How a layered channel waits for its lower channel.
 #[derive(Clone, Copy)]
 pub(crate) struct LayerVtable {
     /// The conditions of the lower channel that make an attempt worthwhile for a condition of this

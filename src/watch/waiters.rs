@@ -5,9 +5,11 @@
 
 mod home;
 mod registrations;
+#[cfg(test)]
+mod tests;
 
 use std::{
-    fmt, io,
+    fmt, io, ptr,
     sync::{
         Arc, MutexGuard,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -125,18 +127,20 @@ impl Waiters {
     }
 
     /// Adds a waker to the list, until it is woken, or [`leave`](Self::leave). Must be called
-    /// before the state is read that it waits for.
+    /// before the state is read that it waits for. Its data must be the address of an `Arc`.
     pub(crate) fn enter(&self, on: WakeOn, waker: Waker) {
         self.waiting().rare().wakers.push((on, waker));
     }
 
-    /// Removes one entry of a waker, if it is still there.
+    /// Removes one entry of a waker, if it is still there. The data identifies the waker, as the
+    /// entry owns the `Arc`: `will_wake` also compares tables of functions, of which optimized code
+    /// may have several for one type.
     pub(crate) fn leave(&self, on: WakeOn, waker: &Waker) {
         let mut waiting = self.waiting();
         let wakers = &mut waiting.rare().wakers;
         let mine = wakers
             .iter()
-            .position(|(it, known)| *it == on && known.will_wake(waker));
+            .position(|(it, known)| *it == on && ptr::eq(known.data(), waker.data()));
         let left = mine.map(|mine| wakers.swap_remove(mine));
         drop(waiting);
         // Dropping a waker may run any code: not under the lock.
