@@ -269,13 +269,15 @@ pub trait ChannelWatchExt: IsA<Channel> + 'static {
         channel.watched(|watched| adopt_any(watched, condition, source))
     }
 
-    /// Calls functions from a context, `None` being the default one, whenever the channel is ready
-    /// to be read or written, in place of those set before; none at all to end that.
+    /// Sets functions that are called whenever the channel can be read or written.
     ///
     /// They replace the ones set before; `None` for both ends the calls. `None` as context is the
     /// default one. The functions are called as long as the channel is ready (level-triggered), and
     /// a last time when it is closed. They hold a reference to the channel until then. Idle
     /// channels with handlers cost nothing per iteration.
+    ///
+    /// In the thread that runs the context the previous functions are not called any more once this
+    /// returns. If another thread runs it, a call of each may still be in progress.
     #[doc(alias = "qio_channel_set_aio_fd_handler")]
     fn set_fd_handler(
         &self,

@@ -68,9 +68,9 @@ impl<T> Drop for GioOperation<T> {
         self.cancellable.cancel();
         // A late result has no task to wake.
         let mut slot = self.completion.0.borrow_mut();
-        let gone = (slot.result.take(), slot.waker.take());
+        let taken = (slot.result.take(), slot.waker.take());
         drop(slot);
-        drop(gone);
+        drop(taken);
         self.inner.run_pending(&self.cancellable);
     }
 }

@@ -39,7 +39,7 @@ pub(crate) struct FdRole {
 }
 
 /// A registered descriptor, with the readiness that its hub has observed and the waiters of that
-/// hub. Nothing is shared with other hubs: each gets every edge, by a registration of its own.
+/// hub. Nothing is shared with other hubs: each has another registration, and gets every edge.
 #[derive(Debug)]
 pub(crate) struct Registration {
     hub: Arc<Hub>,

@@ -1553,7 +1553,8 @@ gboolean qio_channel_wait_cancellable (QIOChannel *ioc,
  * use it with a non-blocking channel.
  *
  * In the thread that runs @ctx the previous handlers are not called any more once this returns. If
- * another thread runs @ctx, one call of each may still be running: free @opaque in @ctx.
+ * another thread runs @ctx, one call of each may be in progress or about to begin: free @opaque in
+ * a callback that @ctx dispatches.
  *
  * Since: 0.1
  */

@@ -64,8 +64,8 @@ unsafe impl Send for Call {}
 
 impl Call {
     fn make(self) {
-        // SAFETY: the caller of `set_fd_handler` promises that they may be called until they are
-        // replaced, which would have aborted this task.
+        // SAFETY: `serve` has just found that they are not replaced, or another thread has replaced
+        // them since: the caller of `VFuncs::set_fd_handler` promises that this call may be made.
         unsafe { (self.func)(self.opaque) };
     }
 }
