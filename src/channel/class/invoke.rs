@@ -136,9 +136,9 @@ impl<'a> VFuncs<'a> {
 
     /// # Safety
     ///
-    /// The handlers must be callable in the thread that runs the context, until others have replaced
-    /// them. If another thread replaces them, a call may be in progress, or about to begin: they
-    /// must be callable until the thread that runs the context has dispatched another source.
+    /// The handlers must be callable in the thread that runs the context, until others have
+    /// replaced them. If another thread replaces them, a call may be in progress, or about to
+    /// begin: they must be callable until the thread of the context has dispatched another source.
     pub(crate) unsafe fn set_fd_handler(
         self,
         context: Option<&glib::MainContext>,
