@@ -16,7 +16,6 @@ use super::{
     failure::of_stack,
     imp,
     prepare::prepare,
-    waiting::wake_with,
 };
 use crate::{
     channel::{
@@ -26,6 +25,7 @@ use crate::{
     coroutine,
     error::{invalid, with_context, would_block},
     hub::Direction,
+    layer::lower_close::LowerCloseWaker,
     sync::ForkMutex,
 };
 
@@ -189,10 +189,9 @@ impl ChannelTls {
         let this: Self = glib::Object::new();
         peer.set_channel(this.downgrade());
         this.imp().set_connection(Connection {
-            lower_closed: wake_with(this.upcast_ref(), master),
+            lower: LowerCloseWaker::new(this.upcast_ref(), master),
             engine: ForkMutex::new(engine),
             peer,
-            master: master.clone(),
             creds: creds.clone(),
             hostname: hostname.map(Into::into),
             background_flush: ForkMutex::default(),

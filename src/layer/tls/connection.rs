@@ -25,7 +25,6 @@ use std::{
     io::{self, IoSlice, IoSliceMut},
     mem,
     sync::{Arc, MutexGuard},
-    task::Waker,
 };
 
 use glib::IOCondition;
@@ -42,6 +41,7 @@ use crate::{
     channel::{Channel, ChannelExt as _, class::VFuncs, handshakes::HandshakePermit, lower_io},
     error::{is_disconnected, would_block},
     hub::Direction,
+    layer::lower_close::LowerCloseWaker,
     sync::ForkMutex,
     types::{Feature, ReadFlags, Readiness, Shutdown},
 };
@@ -51,12 +51,11 @@ use crate::{
 pub(super) struct Connection {
     pub(super) engine: ForkMutex<TlsState>,
     pub(super) peer: Arc<Peer>,
-    pub(super) master: Channel,
+    /// The lower channel.
+    pub(super) lower: LowerCloseWaker,
     pub(super) creds: TlsCreds,
     pub(super) hostname: Option<glib::GString>,
     pub(super) background_flush: ForkMutex<Option<BackgroundFlush>>,
-    /// Woken when the lower channel is closed.
-    pub(super) lower_closed: Waker,
     /// Counts the handshake, where the listener that has accepted the lower channel limits them.
     pub(super) permit: ForkMutex<Option<Box<dyn HandshakePermit>>>,
 }
@@ -64,6 +63,10 @@ pub(super) struct Connection {
 impl Connection {
     pub(super) fn engine(&self) -> MutexGuard<'_, TlsState> {
         self.engine.lock()
+    }
+
+    pub(super) fn master(&self) -> &Channel {
+        self.lower.lower()
     }
 
     /// Decrypts buffered input, and what the lower channel has. Would-block if that has nothing.
@@ -77,8 +80,8 @@ impl Connection {
         let relaxed = flags.contains(ReadFlags::RELAXED_EOF);
         // The lower channel may have buffered input itself.
         let no_event = flags.contains(ReadFlags::NO_EVENT)
-            && self.master.lower().is_none()
-            && !self.master.has_pushback();
+            && self.master().lower().is_none()
+            && !self.master().has_pushback();
         self.do_handshake(channel)?;
         let mut received = false;
         loop {
@@ -132,8 +135,8 @@ impl Connection {
     /// Whether the lower channel is a layered channel with buffered input, for which there is no
     /// event: waiters of this channel may wait for the descriptor of the bottom channel.
     fn lower_has_more(&self) -> bool {
-        self.master.lower().is_some()
-            && VFuncs::of(&self.master).wait_fd(IOCondition::IN) == Readiness::Now
+        self.master().lower().is_some()
+            && VFuncs::of(self.master()).wait_fd(IOCondition::IN) == Readiness::Now
     }
 
     /// Sends pending output that is over the limit. Would-block as long as it is.
@@ -199,7 +202,7 @@ impl Connection {
         let mut buffer = take_buffer();
         // Only what is new is zeroed.
         buffer.resize(CHUNK, 0);
-        let result = lower_io::read(&self.master, &mut buffer);
+        let result = lower_io::read(self.master(), &mut buffer);
         let mut engine = self.engine();
         let result = match result {
             Ok(count) => {
@@ -231,7 +234,7 @@ impl Connection {
             let Some(mut token) = Sending::acquire(self, channel)? else {
                 return self.finish_writing();
             };
-            let sent = lower_io::write(&self.master, token.queue.left());
+            let sent = lower_io::write(self.master(), token.queue.left());
             match sent {
                 Ok(count) => token.queue.take(count),
                 Err(e) if would_block(&e) => return Err(e),
@@ -259,14 +262,14 @@ impl Connection {
     /// All output has been written to the lower channel: flushes that if it is layered itself, and
     /// shuts it down after the end of writing.
     fn finish_writing(&self) -> io::Result<()> {
-        if self.master.lower().is_some() {
-            VFuncs::of(&self.master).flush()?;
+        if self.master().lower().is_some() {
+            VFuncs::of(self.master()).flush()?;
         }
         let is_over = self.engine().take_end();
-        if !is_over || !self.master.has_feature(Feature::SHUTDOWN) {
+        if !is_over || !self.master().has_feature(Feature::SHUTDOWN) {
             return Ok(());
         }
-        match self.master.shutdown(Shutdown::Write) {
+        match self.master().shutdown(Shutdown::Write) {
             Err(e) if is_disconnected(&e) && self.engine().only_close_notify_left() => Ok(()),
             result => result,
         }

@@ -144,11 +144,7 @@ impl ObjectImpl for ChannelTls {
     fn property(&self, _id: usize, pspec: &ParamSpec) -> glib::Value {
         let obj = self.obj();
         match pspec.name() {
-            "master" => self
-                .connection
-                .get()
-                .map(|connection| &connection.master)
-                .to_value(),
+            "master" => self.connection.get().map(Connection::master).to_value(),
             "creds" => self
                 .connection
                 .get()
@@ -179,12 +175,11 @@ impl ObjectImpl for ChannelTls {
     }
 
     fn dispose(&self) {
-        if let Some(connection) = self.connection.get() {
-            if !self.is_inherited() {
-                // The lower channel may be used on its own again.
-                let _ = connection.leave(self.obj().upcast_ref());
-            }
-            waiting::stop_waking_with(&connection.lower_closed, &connection.master);
+        if let Some(connection) = self.connection.get()
+            && !self.is_inherited()
+        {
+            // The lower channel may be used on its own again.
+            let _ = connection.leave(self.obj().upcast_ref());
         }
     }
 }
@@ -225,7 +220,7 @@ impl ChannelImpl for ChannelTls {
     fn close(&self) -> io::Result<()> {
         match self.connection.get().filter(|_| self.is_inherited()) {
             // The connection is the parent's: nothing is sent.
-            Some(connection) => connection.master.close(),
+            Some(connection) => connection.master().close(),
             None => self.connection()?.close(self.obj().upcast_ref()),
         }
     }
@@ -245,13 +240,13 @@ impl ChannelImpl for ChannelTls {
 
     fn set_cork(&self, enabled: bool) {
         if let Some(connection) = self.connection.get() {
-            connection.master.set_cork(enabled);
+            connection.master().set_cork(enabled);
         }
     }
 
     fn set_delay(&self, enabled: bool) {
         if let Some(connection) = self.connection.get() {
-            connection.master.set_delay(enabled);
+            connection.master().set_delay(enabled);
         }
     }
 
@@ -280,11 +275,11 @@ impl ChannelImpl for ChannelTls {
             let failure = engine.failure().filter(|_| would_block(&e));
             failure.map_or(e, Failure::again)
         })?;
-        VFuncs::of(&connection.master).flush()
+        VFuncs::of(connection.master()).flush()
     }
 
     fn credentials(&self) -> io::Result<gio::Credentials> {
-        self.connection()?.master.credentials()
+        self.connection()?.master().credentials()
     }
 }
 

@@ -16,7 +16,7 @@ impl ChannelTls {
     #[must_use]
     pub fn master(&self) -> Channel {
         let connection = self.imp().connection().expect("made by a constructor");
-        connection.master.clone()
+        connection.master().clone()
     }
 
     /// The credentials of this end.

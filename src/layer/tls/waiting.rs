@@ -1,11 +1,6 @@
 //! What to wait for: a TLS channel has no descriptor, and waits for the lower channel, in the
 //! direction that the record layer needs.
 
-use std::{
-    sync::Arc,
-    task::{Wake, Waker},
-};
-
 use glib::{IOCondition, prelude::*, subclass::prelude::*};
 
 use super::{
@@ -20,7 +15,7 @@ use crate::{
     },
     hub::Direction,
     types::Readiness,
-    watch::{self, LayerVtable, Waiters, WakeOn},
+    watch::{self, LayerVtable},
 };
 
 /// What a direction waits for.
@@ -122,11 +117,11 @@ impl Connection {
             return Readiness::Watch;
         }
         // The number may be used for another file soon: it must not be polled.
-        let is_over = self.master.is_closed();
-        if is_over || !read.is_empty() && self.master.has_pushback() {
+        let is_over = self.master().is_closed();
+        if is_over || !read.is_empty() && self.master().has_pushback() {
             return Readiness::Now;
         }
-        let wait_fd = |conditions| VFuncs::of(&self.master).wait_fd(conditions);
+        let wait_fd = |conditions| VFuncs::of(self.master()).wait_fd(conditions);
         match (read.is_empty(), write.is_empty()) {
             (_, true) => wait_fd(read),
             (true, false) => wait_fd(write),
@@ -140,31 +135,6 @@ impl Connection {
             },
         }
     }
-}
-
-/// Wakes the waiters of a TLS channel when its lower channel is closed directly.
-struct LowerClosedWaker(Arc<Waiters>);
-
-impl Wake for LowerClosedWaker {
-    fn wake(self: Arc<Self>) {
-        self.0.wake();
-    }
-}
-
-/// Wakes the waiters of a TLS channel when the lower channel is closed, until
-/// [`stop_waking_with`].
-pub(super) fn wake_with(channel: &Channel, master: &Channel) -> Waker {
-    let waiters = channel.imp().waiters.clone();
-    let lower_closed = Waker::from(Arc::new(LowerClosedWaker(waiters)));
-    master
-        .imp()
-        .waiters
-        .enter(WakeOn::Close, lower_closed.clone());
-    lower_closed
-}
-
-pub(super) fn stop_waking_with(lower_closed: &Waker, master: &Channel) {
-    master.imp().waiters.leave(WakeOn::Close, lower_closed);
 }
 
 fn side(condition: IOCondition) -> Direction {
@@ -188,7 +158,7 @@ pub(super) fn poll_fd(channel: &Channel, side: Direction) -> Option<PollFd> {
     if !connection.engine().is_plain(side) {
         return None;
     }
-    match VFuncs::of(&connection.master).poll_fd(side)? {
+    match VFuncs::of(connection.master()).poll_fd(side)? {
         PollFd::Pollable { fd, serves, .. } => Some(PollFd::Pollable {
             fd,
             serves,
@@ -199,7 +169,7 @@ pub(super) fn poll_fd(channel: &Channel, side: Direction) -> Option<PollFd> {
 }
 
 pub(super) fn below(channel: &Channel) -> Option<&Channel> {
-    Some(&connection_of(channel)?.master)
+    Some(connection_of(channel)?.master())
 }
 
 /// A watch that evaluates what to wait for before each poll, and uses a watch of the lower channel
@@ -238,7 +208,7 @@ fn watch_for_end(channel: &Channel, condition: IOCondition) -> glib::Source {
 }
 
 fn watch_below(object: &glib::Object, conditions: IOCondition) -> Option<glib::Source> {
-    Some(VFuncs::of(&connection(object)?.master).create_watch(conditions))
+    Some(VFuncs::of(connection(object)?.master()).create_watch(conditions))
 }
 
 fn connection(object: &glib::Object) -> Option<&Connection> {

@@ -59,8 +59,8 @@ impl Connection {
             }
             result => result,
         };
-        if how.reads() && self.master.has_feature(Feature::SHUTDOWN) {
-            self.master.shutdown(Shutdown::Read)?;
+        if how.reads() && self.master().has_feature(Feature::SHUTDOWN) {
+            self.master().shutdown(Shutdown::Read)?;
         }
         channel.wake_waiters();
         sent
@@ -127,13 +127,13 @@ impl Connection {
     /// (RFC 9112, section 9.6).
     fn discard_input_until(&self, deadline: Instant) {
         let mut pause = SHORTEST_PAUSE;
-        while self.engine().may_receive_more() && lower_io::has_unacknowledged(&self.master) {
+        while self.engine().may_receive_more() && lower_io::has_unacknowledged(self.master()) {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() || self.discard_input().is_err_and(|e| !would_block(&e)) {
                 return;
             }
             // There is no event for an acknowledgment.
-            let _ = self.master.wait_timeout(IOCondition::IN, left.min(pause));
+            let _ = self.master().wait_timeout(IOCondition::IN, left.min(pause));
             pause = LONGEST_PAUSE.min(pause * 2);
         }
     }
@@ -142,7 +142,7 @@ impl Connection {
     fn discard_input(&self) -> io::Result<()> {
         let mut buffer = take_buffer();
         buffer.resize(CHUNK, 0);
-        let result = lower_io::read(&self.master, &mut buffer);
+        let result = lower_io::read(self.master(), &mut buffer);
         give_buffer(buffer);
         match result? {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
@@ -166,9 +166,9 @@ impl Connection {
         };
         // Before waiters see that the lower channel is closed.
         channel.imp().mark_closed();
-        let closed = match self.master.close() {
+        let closed = match self.master().close() {
             // All but close_notify had left the lower channel before: see `leave`.
-            Err(e) if sent.is_ok() && self.master.lower().is_some() && is_unsent(&e) => Ok(()),
+            Err(e) if sent.is_ok() && self.master().lower().is_some() && is_unsent(&e) => Ok(()),
             closed => closed,
         };
         channel.wake_waiters();
