@@ -1,6 +1,6 @@
 //! Errors of handshakes and connections.
 
-use std::io;
+use std::{io, ops::Range};
 
 use gio::TlsError;
 use openssl::{
@@ -53,8 +53,8 @@ const NO_CERTIFICATE: [i32; 2] = [
     1116, // the alert "certificate required"
 ];
 const NO_SHARED_CIPHER: i32 = 193;
-/// Reasons from this number on are alerts of the peer.
-const ALERTS: i32 = 1000;
+/// These reasons are alerts of the peer, by their numbers; those of OpenSSL itself are above them.
+const ALERTS: Range<i32> = 1000..1256;
 
 /// Of a peer without the extension of RFC 7627.
 pub(super) const NO_EXTENDED_MASTER_SECRET: &str =
@@ -198,7 +198,9 @@ fn describe(error: &ssl::Error) -> String {
         return format!("the peer sent the unknown alert {number}");
     }
     match reason.split_once(" alert ").or(reason.split_once(' ')) {
-        Some((_, alert)) if code >= ALERTS => format!("the peer sent the alert \"{alert}\""),
+        Some((_, alert)) if ALERTS.contains(&code) => {
+            format!("the peer sent the alert \"{alert}\"")
+        }
         _ if HTTP.contains(&code) => "the peer speaks HTTP, not TLS".to_owned(),
         _ if code == WRONG_VERSION_NUMBER => format!("the peer does not speak TLS ({reason})"),
         _ if code == UNSUPPORTED_PROTOCOL => format!("{reason}: no common protocol version"),
@@ -210,8 +212,8 @@ fn describe(error: &ssl::Error) -> String {
 fn unknown_alert(error: &ssl::Error) -> Option<i32> {
     let mut errors = error.ssl_error()?.errors().iter();
     let nameless = errors.find(|error| error.reason().is_none())?;
-    let number = nameless.reason_code() - ALERTS;
-    (0..=255).contains(&number).then_some(number)
+    let code = nameless.reason_code();
+    ALERTS.contains(&code).then_some(code - ALERTS.start)
 }
 
 /// The code of the first reason in the queue, or 0.

@@ -79,6 +79,9 @@ impl Policy {
                 findings.add(shim::cert_rejected(), reason);
             }
         }
+        // If the handshake continues, by another path or without the session, OpenSSL would take
+        // what is left in the queue of this thread, such as a wrong signature, for its own errors.
+        drop(ErrorStack::get());
         findings
     }
 

@@ -1,6 +1,7 @@
 //! Channels of other classes, as mocks: each is a socket that behaves in a special way.
 
-use qio::Channel;
+use glib::subclass::prelude::*;
+use qio::{Channel, ChannelSocket};
 
 mod imp {
     use std::{
@@ -92,9 +93,9 @@ mod imp {
     /// Waits by a watch alone, and moves as many bytes at a time as its sizes are.
     #[derive(Default)]
     pub struct Drip {
-        pub(crate) socket: OnceLock<ChannelSocket>,
+        pub(super) socket: OnceLock<ChannelSocket>,
         /// In turn.
-        pub(crate) sizes: OnceLock<Vec<usize>>,
+        pub(super) sizes: OnceLock<Vec<usize>>,
         turn: AtomicUsize,
         /// Its watches fire all the time.
         pub(crate) eager: AtomicBool,
@@ -241,6 +242,15 @@ glib::wrapper! {
 
 glib::wrapper! {
     pub struct Drip(ObjectSubclass<imp::Drip>) @extends Channel;
+}
+
+impl Drip {
+    pub(crate) fn new(socket: ChannelSocket, sizes: &[usize]) -> Self {
+        let this: Self = glib::Object::new();
+        this.imp().socket.set(socket).expect("once");
+        this.imp().sizes.set(sizes.to_vec()).expect("once");
+        this
+    }
 }
 
 glib::wrapper! {

@@ -14,16 +14,9 @@ use crate::common::{
     pattern::{transfer_both_modes, transfer_by_futures},
 };
 
-fn drip(socket: ChannelSocket, sizes: &[usize]) -> Drip {
-    let this: Drip = glib::Object::new();
-    this.imp().socket.set(socket).expect("once");
-    this.imp().sizes.set(sizes.to_vec()).expect("once");
-    this
-}
-
 fn drips(sizes: &[usize]) -> (Drip, Drip) {
     let (here, there) = ChannelSocket::pair().expect("a pair");
-    (drip(here, sizes), drip(there, sizes))
+    (Drip::new(here, sizes), Drip::new(there, sizes))
 }
 
 use glib::subclass::prelude::*;

@@ -27,6 +27,7 @@ use super::fixtures::{
 };
 use crate::common::{
     certs::{Cert, Request},
+    classes::Drip,
     in_loop, in_time,
 };
 
@@ -231,6 +232,39 @@ fn a_server_sends_an_alert_to_a_client_whose_certificate_does_not_verify() {
                 .and_then(|()| client.read_all(&mut [0]))
                 .expect_err("an alert");
             assert!(e.to_string().contains("\"unknown ca\""), "{e}");
+        }
+    });
+}
+
+/// A CA has two certificates, with an old and a new key. The path by the old one, which is tried
+/// first, does not verify; the rest of the handshake has not arrived yet.
+#[test]
+fn a_server_accepts_a_client_certificate_by_another_path_before_the_rest_of_its_handshake() {
+    in_time(|| {
+        let root = Request::authority("root").signed_by_itself();
+        let old = Request::authority("issuer").signed_by(&root);
+        let new = Request::authority("issuer").signed_by(&root);
+        let cert = Request::client("client").signed_by(&new);
+        let chain = [cert.pem.as_str(), &old.pem, &new.pem].concat();
+        let requesting = server_builder()
+            .trust_pem(root.pem)
+            .client_certificates(TlsAuthenticationMode::Required);
+        let requesting = requesting.build().expect("good");
+        for version in VERSIONS {
+            let client = client_builder()
+                .max_version(version)
+                .certificate_pem(chain.as_str(), cert.key.as_str())
+                .build()
+                .expect("good");
+            let (here, there) = ChannelSocket::pair().expect("a pair");
+            let there = Drip::new(there, &[64]);
+            let (client, server) = with(&here, &client, &there, &requesting);
+            thread::scope(|scope| {
+                let served = scope.spawn(|| server.handshake().map_err(|e| (e, server.close())));
+                let connected = client.handshake();
+                served.join().expect("no panic").expect("another path");
+                connected.expect("the server accepts it");
+            });
         }
     });
 }
