@@ -6,13 +6,13 @@ use std::{
     thread,
 };
 
-use gio::TlsError;
+use gio::{TlsError, TlsProtocolVersion};
 use openssl::{
     pkey::PKey,
     ssl::{Ssl, SslContext, SslContextBuilder, SslMethod, SslOptions, SslVerifyMode, SslVersion},
     x509::X509,
 };
-use qio::{ChannelSocket, ChannelTls, TlsCreds, TlsEndpoint, prelude::*};
+use qio::{ChannelSocket, ChannelTls, Shutdown, TlsCreds, TlsEndpoint, prelude::*};
 
 use super::fixtures::{
     NAME, client_builder, client_creds, server_builder, server_cert, server_creds,
@@ -121,6 +121,90 @@ fn a_client_refuses_cbc_without_extended_master_secret_by_an_alert() {
             assert_connected(connect(server(CBC, true), client));
             if has_aead {
                 assert_connected(connect(server(ANY, false), client));
+            }
+        }
+    });
+}
+
+/// A record.
+fn record(kind: u8, body: &[u8]) -> Vec<u8> {
+    let len = u16::try_from(body.len()).expect("one record").to_be_bytes();
+    [&[kind, 3, 3][..], &len, body].concat()
+}
+
+/// A ServerHello of TLS 1.2 that selects ECDHE-ECDSA-AES128-SHA, without extensions.
+fn cbc_server_hello() -> Vec<u8> {
+    let body = [&[3, 3][..], &[7; 32], &[0], &[0xc0, 0x09], &[0]].concat();
+    [&[2, 0, 0, body.len() as u8][..], &body].concat()
+}
+
+/// The error of a client, and the description of its fatal alert, when a server sends these bytes.
+fn sent_to_client(creds: &TlsCreds, bytes: &[u8]) -> (String, Option<u8>) {
+    let (here, there) = ChannelSocket::pair().expect("a pair");
+    there.write_all(bytes).expect("written");
+    there.shutdown(Shutdown::Write).expect("the end");
+    let client = ChannelTls::new_client(&here, creds, NAME).expect("a client");
+    let e = client.handshake().expect_err("it is refused");
+    client.close().expect("closed");
+    let mut output = Vec::new();
+    let _ = there.blocking_io().read_to_end(&mut output);
+    let alert = match output[..] {
+        [.., 21, 3, _, 0, 2, 2, description] => Some(description),
+        _ => None,
+    };
+    (e.to_string(), alert)
+}
+
+/// Clients with TLS 1.2 alone, and with TLS 1.3 as well.
+fn clients() -> [TlsCreds; 2] {
+    let older = client_builder().max_version(TlsProtocolVersion::Tls12);
+    [older.build().expect("good credentials"), client_creds()]
+}
+
+#[test]
+fn a_client_refuses_a_cbc_server_hello_however_its_records_are_split() {
+    in_time(|| {
+        let hello = cbc_server_hello();
+        let hello_request = record(22, &[0, 0, 0, 0]);
+        let warning = record(21, &[1, 90]);
+        for creds in clients() {
+            let refused = |bytes: &[u8]| {
+                let (e, alert) = sent_to_client(&creds, bytes);
+                assert!(e.contains("no extended master secret"), "{e}");
+                assert_eq!(alert, Some(40), "handshake_failure");
+            };
+            for (first, second) in (1..hello.len()).map(|at| hello.split_at(at)) {
+                refused(&[record(22, first), record(22, second)].concat());
+            }
+            let bytes: Vec<_> = hello.iter().map(|byte| record(22, &[*byte])).collect();
+            refused(&bytes.concat());
+            // Messages that are ignored before it.
+            refused(&[&hello_request[..], &record(22, &hello)].concat());
+            refused(&[&warning[..], &record(22, &hello)].concat());
+            refused(&record(22, &[&[0; 4][..], &hello].concat()));
+        }
+    });
+}
+
+/// The check of a ServerHello ends with change_cipher_spec, and with the first ServerHello.
+#[test]
+fn openssl_refuses_what_a_client_does_not_check_in_a_cbc_server_hello() {
+    in_time(|| {
+        let hello = cbc_server_hello();
+        for creds in clients() {
+            for (what, before) in [
+                ("change_cipher_spec", record(20, &[1])),
+                ("an empty ServerHello", record(22, &[2, 0, 0, 0])),
+                ("a short ServerHello", record(22, &[2, 0, 0, 1, 3])),
+                ("another message", record(22, &[11, 0, 0, 0])),
+            ] {
+                let (e, alert) = sent_to_client(&creds, &[before, record(22, &hello)].concat());
+                let is_unsafe = e.contains("no extended master secret");
+                assert!(
+                    !is_unsafe && !e.contains("closed the connection"),
+                    "{what}: {e}"
+                );
+                assert!(alert.is_some(), "{what}: {e}");
             }
         }
     });

@@ -1,7 +1,7 @@
 //! What a server takes of clients that have proved nothing, and how many of them.
 
 use std::{
-    io::{Read as _, Write as _},
+    io::{self, Read as _, Write as _},
     net::{SocketAddr, TcpStream},
     sync::{Arc, Mutex},
     thread,
@@ -9,6 +9,7 @@ use std::{
 };
 
 use gio::prelude::*;
+use openssl::ssl::{HandshakeError, Ssl, SslContext, SslMethod};
 use qio::{ChannelSocket, ChannelTls, NetListener, TlsCreds, TlsEndpoint, prelude::*};
 
 use super::fixtures::{
@@ -55,6 +56,56 @@ fn a_client_hello_of_more_than_32_kib_is_refused_by_its_header() {
         here.write_all(&hello(130_000, 8)).expect("written");
         let e = server.read(&mut [0]).expect_err("it waits for more");
         assert_eq!(e.kind(), std::io::ErrorKind::WouldBlock, "{e}");
+    });
+}
+
+/// A ClientHello that a server answers with a HelloRetryRequest: its key share is of a group that
+/// the server does not support.
+fn hello_to_retry() -> Vec<u8> {
+    #[derive(Debug)]
+    struct Written(Vec<u8>);
+    impl io::Read for Written {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::WouldBlock.into())
+        }
+    }
+    impl io::Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.write(bytes)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut context = SslContext::builder(SslMethod::tls_client()).expect("a context");
+    context.set_groups_list("ffdhe2048:P-256").expect("known");
+    let ssl = Ssl::new(&context.build()).expect("a connection");
+    match ssl.connect(Written(Vec::new())) {
+        Err(HandshakeError::WouldBlock(begun)) => begun.get_ref().0.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// OpenSSL processes the whole flight in one call.
+#[test]
+fn a_client_hello_behind_one_to_retry_and_change_cipher_spec_is_refused_by_its_header() {
+    in_time(|| {
+        let flight = [
+            &hello_to_retry(),
+            &[20, 3, 3, 0, 1, 1][..],
+            &hello(130_000, 8),
+        ]
+        .concat();
+        let (error, answer) = refused(&server_creds(), &flight);
+        assert!(
+            error.contains("its ClientHello has 130004 bytes"),
+            "{error}"
+        );
+        assert_eq!(answer[..3], [22, 3, 3], "a HelloRetryRequest");
+        assert!(
+            answer.ends_with(&[21, 3, 3, 0, 2, 2, 47]),
+            "illegal_parameter"
+        );
     });
 }
 
