@@ -126,6 +126,10 @@ impl TlsState {
         self.stream.ssl()
     }
 
+    pub(super) fn stream(&mut self) -> &mut SslStream<MemoryBio> {
+        &mut self.stream
+    }
+
     pub(super) fn is_established(&self) -> bool {
         matches!(self.state, HandshakeState::Established)
     }

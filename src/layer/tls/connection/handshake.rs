@@ -3,7 +3,7 @@
 use std::{io, mem};
 
 use glib::prelude::*;
-use openssl::ssl::SslVersion;
+use openssl::ssl::{SslStream, SslVersion};
 
 use super::Connection;
 use crate::{
@@ -16,6 +16,7 @@ use crate::{
         authorize::{ACCEPT, AUTHORIZE, certificate, has_handler, may_resume},
         engine::{HandshakeState, Progress},
         failure::{authorization_pending, of_stack, too_slow},
+        memory_bio::MemoryBio,
         shim, tls_error,
     },
 };
@@ -90,10 +91,7 @@ impl Connection {
         };
         if !may_emit {
             if is_first {
-                let cached = self.creds.cached_session(&self.peer);
-                engine.offer_session(cached, |ssl, offered| {
-                    may_resume(ssl, self.creds.policy(), offered)
-                });
+                self.propose_session(engine.stream());
             }
             return engine.do_handshake();
         }
@@ -103,12 +101,8 @@ impl Connection {
         })?;
         drop(engine);
         self.peer.set_may_emit(true);
-        if is_first
-            && let Some((session, offered)) = self.creds.cached_session(&self.peer)
-            && may_resume(stream.ssl(), self.creds.policy(), offered)
-        {
-            // Without it, the handshake is a full one.
-            let _ = shim::set_session(&mut stream, &session);
+        if is_first {
+            self.propose_session(&mut stream);
         }
         let result = stream.do_handshake();
         self.peer.set_may_emit(false);
@@ -125,6 +119,16 @@ impl Connection {
             channel.wake_waiters();
         }
         step
+    }
+
+    /// Proposes a cached session, before the first step of a handshake.
+    fn propose_session(&self, stream: &mut SslStream<MemoryBio>) {
+        if let Some((session, offered)) = self.creds.cached_session(&self.peer)
+            && may_resume(stream.ssl(), self.creds.policy(), offered)
+        {
+            // Without it, the handshake is a full one.
+            let _ = shim::set_session(stream, &session);
+        }
     }
 
     /// The handshake is done: opens the connection.

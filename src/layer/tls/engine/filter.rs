@@ -1,4 +1,4 @@
-//! What OpenSSL gets to see of a peer before that is verified.
+//! Limits what OpenSSL receives of a peer before that is verified.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use super::{
 const CLIENT_HELLO: u8 = 1;
 
 /// Limits the bytes of one handshake, and inspects the messages that are not encrypted. OpenSSL
-/// allocates a whole message when it has seen its header: what a ClientHello claims is therefore
-/// looked at before. The lengths of all other messages it limits itself.
+/// allocates a whole message when it has its header: the length that a ClientHello claims is
+/// therefore checked before. OpenSSL itself limits the lengths of all other messages.
 #[derive(Debug)]
 pub(in crate::layer::tls) struct HandshakeFilter {
     /// The most bytes of a handshake.
@@ -76,7 +76,8 @@ impl HandshakeFilter {
         self.most
     }
 
-    /// `true` once TLS 1.3 has been negotiated.
+    /// To be called before each call of OpenSSL. `true` until an older version has been negotiated,
+    /// which is what OpenSSL reports: change_cipher_spec then means nothing.
     pub(super) fn set_tls_1_3(&mut self, is_tls_1_3: bool) {
         if let Some(messages) = &mut self.messages {
             messages.is_tls_1_3 = is_tls_1_3;

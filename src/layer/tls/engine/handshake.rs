@@ -5,7 +5,7 @@ use std::{io, mem};
 use gio::TlsError;
 use openssl::{
     error::ErrorStack,
-    ssl::{Ssl, SslRef, SslSession, SslStream, SslVersion},
+    ssl::{Ssl, SslStream, SslVersion},
 };
 
 use super::{HandshakeState, Progress, TlsState, filter::Refusal, is_want_read};
@@ -16,7 +16,6 @@ use crate::{
             Failure, NO_EXTENDED_MASTER_SECRET, closed_in_handshake, handshake_failed, of_handshake,
         },
         memory_bio::MemoryBio,
-        peer::Offered,
         shim, tls_error,
     },
 };
@@ -31,20 +30,6 @@ impl TlsState {
         match &self.state {
             HandshakeState::Failed(failure) => Some(failure),
             _ => None,
-        }
-    }
-
-    /// Proposes a cached session, before the first step of the handshake.
-    pub(in crate::layer::tls) fn offer_session(
-        &mut self,
-        cached: Option<(SslSession, Offered)>,
-        may_resume: impl FnOnce(&SslRef, Offered) -> bool,
-    ) {
-        if let Some((session, offered)) = cached
-            && may_resume(self.ssl(), offered)
-        {
-            // Without it, the handshake is a full one.
-            let _ = shim::set_session(&mut self.stream, &session);
         }
     }
 

@@ -22,7 +22,7 @@ pub(super) struct MessageReader {
     record_left: usize,
     message_left: usize,
     is_handshake: bool,
-    /// TLS 1.3 has been negotiated: then change_cipher_spec means nothing.
+    /// No older version than TLS 1.3 has been negotiated: change_cipher_spec means nothing.
     pub(super) is_tls_1_3: bool,
     /// All further messages are encrypted.
     is_over: bool,

@@ -5,7 +5,7 @@ use std::{
     mem,
 };
 
-use openssl::{error::ErrorStack, ssl::SslVersion};
+use openssl::ssl::SslVersion;
 
 use super::{HandshakeState, Progress, TlsState, is_want_read};
 use crate::{
@@ -163,9 +163,7 @@ impl TlsState {
         }
         for _ in 0..tickets {
             // Without a ticket, the next handshake is a full one.
-            if shim::queue_ticket(&mut self.stream).is_err() {
-                drop(ErrorStack::get());
-            }
+            let _ = shim::queue_ticket(&mut self.stream);
         }
         true
     }

@@ -150,10 +150,7 @@ pub(in crate::layer::tls) fn update_keys<S>(
 ) -> Result<(), ErrorStack> {
     // SAFETY: references are live, and this one is exclusive; the kinds are
     // SSL_KEY_UPDATE_NOT_REQUESTED and _REQUESTED.
-    match unsafe { SSL_key_update(stream.ssl().as_ptr(), c_int::from(request_peer)) } {
-        1 => Ok(()),
-        _ => Err(ErrorStack::get()),
-    }
+    done(unsafe { SSL_key_update(stream.ssl().as_ptr(), c_int::from(request_peer)) })
 }
 
 /// Frees the buffers of a connection that have nothing in them: 17 KiB each. Handshake messages
