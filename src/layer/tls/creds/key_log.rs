@@ -55,7 +55,9 @@ pub(super) fn to_file(path: &Path) -> io::Result<KeyLog> {
         .open(path)?;
     let (path, warned) = (path.to_owned(), AtomicBool::new(false));
     Ok(Arc::new(move |line| {
-        if let Err(e) = (&file).write_all(&Secret::from(format!("{line}\n")))
+        let mut text = Secret::with_capacity(line.len() + 1);
+        line.bytes().chain([b'\n']).for_each(|byte| text.push(byte));
+        if let Err(e) = (&file).write_all(&text)
             && !warned.swap(true, Ordering::Relaxed)
         {
             glib::g_warning!("Qio", "Unable to write to {}: {}", path.display(), e);
