@@ -2,8 +2,8 @@
 //! same, takes bounded memory and time, and is freed when nothing refers to it.
 //!
 //! The first four bytes of the input are the setting (`tls/configs.rs`), the order of calls, and in
-//! which pieces data is read and written. The rest is what the server sends: recorded, or invented.
-//! A man in the middle is in `tls_server`.
+//! which pieces data is read and written. The rest is what the server sends: recorded, or
+//! generated. A man in the middle is in `tls_server`.
 #![no_main]
 
 #[path = "tls/alone.rs"]

@@ -2,7 +2,7 @@
 //! memory and time, returns only data of the peer, and is finalized with its last reference.
 //!
 //! The first five bytes of the input select the configuration (`tls/configs.rs`), whether to a
-//! recorded or invented client or to a real one with a man in the middle, what is called when, and
+//! recorded or generated client or to a real one with a man in the middle, what is called when, and
 //! in which pieces. The rest is what the client sends, or the actions of the man in the middle
 //! (`tls/mitm.rs`).
 #![no_main]

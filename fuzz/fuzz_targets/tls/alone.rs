@@ -1,4 +1,4 @@
-//! An end whose peer is recorded, or invented.
+//! An end whose peer is recorded, or generated.
 
 use super::endpoint::End;
 

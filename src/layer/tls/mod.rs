@@ -9,7 +9,7 @@
 //! | `waiting`, `background_flush` | what to wait for; the task that sends pending output |
 //! | `prepare` | a connection before its handshake: the name of the server |
 //! | `verify`, `verify_error` | verification of the peer's certificates, and messages about it |
-//! | `authorize`, `peer` | handlers that accept or reject the peer, and what is known of it |
+//! | `authorize`, `peer` | handlers that accept or reject the peer, and the state of the peer |
 //! | `failure` | all other errors |
 //! | `secret` | memory that is overwritten when it is dropped |
 //! | `shim` | what the crate `openssl` lacks: the one module with unsafe code |

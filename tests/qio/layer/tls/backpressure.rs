@@ -21,10 +21,10 @@ fn assert_blocks<T: std::fmt::Debug>(result: io::Result<T>) {
     assert_eq!(e.kind(), io::ErrorKind::WouldBlock, "{e}");
 }
 
-/// Has the other end answer as often as that reads, and never reads the answers.
-fn flood(flooder: &ChannelTls, victim: &ChannelTls) -> usize {
+/// Requests KeyUpdates until the lower channel takes no more, and reads none of the responses.
+fn request_key_updates(attacker: &ChannelTls, victim: &ChannelTls) -> usize {
     for count in 0..60_000 {
-        if let Err(e) = flooder.update_keys(true) {
+        if let Err(e) = attacker.update_keys(true) {
             assert_eq!(e.kind(), io::ErrorKind::WouldBlock, "{e}");
             return count;
         }
@@ -39,7 +39,7 @@ fn flood(flooder: &ChannelTls, victim: &ChannelTls) -> usize {
 fn responses_that_are_not_read_are_bounded() {
     in_time(|| {
         let (client, server) = nonblocking_friends();
-        flood(&client, &server);
+        request_key_updates(&client, &server);
         assert_blocks(server.read(&mut [0]));
         // The same limit applies to a KeyUpdate of this end.
         assert_blocks(client.update_keys(false));
@@ -50,7 +50,7 @@ fn responses_that_are_not_read_are_bounded() {
 fn a_reader_that_waits_for_pending_responses_does_not_spin() {
     in_loop(|context| {
         let (client, server) = nonblocking_friends();
-        // Waits from before the flood, for more to come.
+        // Waits before any of them, for data to come.
         let (reader, done) = (server.clone(), Rc::new(Cell::new(false)));
         let note = done.clone();
         qio::spawn_local(async move {
@@ -60,7 +60,7 @@ fn a_reader_that_waits_for_pending_responses_does_not_spin() {
             note.set(true);
         });
         settle(context);
-        flood(&client, &server);
+        request_key_updates(&client, &server);
         assert!(iterations(context) <= FEW);
         // The peer reads at last, so that its own pending output is taken.
         let writer = client.clone();

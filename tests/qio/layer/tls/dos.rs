@@ -1,5 +1,5 @@
-//! Peers that send what is worth nothing, without end: none of it costs memory, or other people's
-//! time.
+//! Denial of service: peers that send any number of records without application data, which must
+//! cost neither memory nor the time of other tasks.
 
 use std::{io, sync::atomic::Ordering, thread, time::Duration};
 
@@ -13,22 +13,22 @@ use crate::common::{
     nonblocking_pair,
 };
 
-/// 300,000 bytes and more of new keys of the client's, and then a word, taken from the server's
-/// socket.
-fn flood(client: &ChannelTls, there: &ChannelSocket) -> Vec<u8> {
-    let mut flood = Vec::new();
+/// At least 300,000 bytes of KeyUpdates of the client, and then a word, taken from the socket of
+/// the server.
+fn key_updates(client: &ChannelTls, there: &ChannelSocket) -> Vec<u8> {
+    let mut updates = Vec::new();
     let mut some = [0; 4096];
     let mut take = || {
         let count = there.read(&mut some).expect("read");
-        flood.extend(&some[..count]);
-        flood.len()
+        updates.extend(&some[..count]);
+        updates.len()
     };
     loop {
         client.update_keys(false).expect("new keys");
         if take() > 300_000 {
             client.write_all(b"a word").expect("written");
             take();
-            return flood;
+            return updates;
         }
     }
 }
@@ -42,9 +42,9 @@ fn one_read_works_for_a_bounded_time() {
         imp.socket.set(there.clone()).expect("once");
         let (client, server) = with(&here, &client_creds(), &stocked, &server_creds());
         handshake(&client, &server);
-        let flood = flood(&client, &there);
-        let all = flood.len();
-        *imp.stock.lock().expect("whole") = flood;
+        let updates = key_updates(&client, &there);
+        let all = updates.len();
+        *imp.stock.lock().expect("whole") = updates;
         server.set_blocking(false).expect("non-blocking");
         let mut got = [0; 16];
         for tries in 1.. {
@@ -66,18 +66,18 @@ fn one_read_works_for_a_bounded_time() {
 }
 
 #[test]
-fn a_flood_leaves_others_on_the_loop_their_turn() {
+fn other_tasks_of_the_loop_run_while_key_updates_are_processed() {
     in_loop(|context| {
         let (here, there) = nonblocking_pair();
         let (client, server) = with(&here, &client_creds(), &there, &server_creds());
         handshake(&client, &server);
-        let flood = flood(&client, &there);
+        let updates = key_updates(&client, &there);
         let ticks = after_ticks(|| ());
         let mut got = [0; 6];
         context.block_on(async {
-            // It waits for the socket already when the flood comes.
+            // It waits for the socket already when they come.
             let read = server.read_all_future(&mut got);
-            let (read, written) = future::join(read, here.write_all_future(&flood)).await;
+            let (read, written) = future::join(read, here.write_all_future(&updates)).await;
             read.and(written).expect("through");
         });
         assert_eq!(&got, b"a word");
@@ -88,16 +88,16 @@ fn a_flood_leaves_others_on_the_loop_their_turn() {
 
 /// The same for a watch and for a thread that waits.
 #[test]
-fn a_flood_is_waded_through_by_the_waiting_task() {
+fn key_updates_are_processed_by_the_waiting_task() {
     in_loop(|context| {
         for by_watch in [true, false] {
             let (here, there) = nonblocking_pair();
             let (client, server) = with(&here, &client_creds(), &there, &server_creds());
             handshake(&client, &server);
-            let flood = flood(&client, &there);
+            let updates = key_updates(&client, &there);
             let writer = thread::spawn(move || {
                 here.set_blocking(true).expect("blocking");
-                here.write_all(&flood)
+                here.write_all(&updates)
             });
             let mut got = [0; 6];
             if by_watch {

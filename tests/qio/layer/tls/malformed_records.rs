@@ -133,7 +133,7 @@ fn claim_16_mebibytes() {
             for (victim, attacker) in victims() {
                 attacker.set_blocking(false).expect("non-blocking");
                 attacker.write_all(claim).expect("written");
-                let flood = thread::spawn(move || {
+                let attack = thread::spawn(move || {
                     let mut sent = 0_u64;
                     // Until the peer does not read any more.
                     while let Ok(count) = attacker.write(&[0; 4096]) {
@@ -146,7 +146,7 @@ fn claim_16_mebibytes() {
                 });
                 let e = victim.handshake().unwrap_err();
                 assert!(code(&e).is_some(), "{e}");
-                let (_attacker, sent) = flood.join().expect("no panic");
+                let (_attacker, sent) = attack.join().expect("no panic");
                 assert!(sent < 1 << 22, "{sent} bytes were taken");
             }
         }

@@ -1,6 +1,6 @@
 //! Conformance of the verification of certificates: cases from a file in the format of x509-limbo,
-//! as `make conformance` runs them, and cases of our own, go through a `ChannelTls`. A verify_error
-//! that differs from the expected one is listed with the reason.
+//! as `make conformance` runs them, and cases of our own, go through a `ChannelTls`. A result that
+//! differs from the expected one is listed with the reason.
 
 mod limbo;
 mod own;

@@ -5,47 +5,25 @@ use super::*;
 #[test]
 fn extensions_are_understood_or_not_critical() {
     let Pki { root, .. } = pki();
-    let own = |what: &str, expected, id: &[u64], heed, value: Vec<u8>| {
+    const UNKNOWN: &[u64] = &[1, 2, 3, 4];
+    const ISSUER_KEY: &[u64] = &[2, 5, 29, 35];
+    const SUBJECT_KEY: &[u64] = &[2, 5, 29, 14];
+    const ACCESS: &[u64] = &[1, 3, 6, 1, 5, 5, 7, 1, 1];
+    const NAMES: &[u64] = &[2, 5, 29, 17];
+    use Heed::{May, Must};
+    let text = |text: &[u8]| der(4, text);
+    let key_id = der(0x30, &der(0x80, b"key identifier"));
+    for (what, expected, id, heed, value) in [
+        ("unknown", Refuse, UNKNOWN, Must, text(b"x")),
+        ("unknown, not critical", Accept, UNKNOWN, May, text(b"x")),
+        ("critical issuer key", Refuse, ISSUER_KEY, Must, key_id),
+        ("critical key", Refuse, SUBJECT_KEY, Must, text(b"key")),
+        ("malformed access", Accept, ACCESS, May, text(b"x")),
+        ("no names", Refuse, NAMES, May, der(0x30, b"")),
+    ] {
         let own = leaf().extension(id, heed, value).signed_by(&root);
         assert_verdict(what, expected, &[&root], &[&own]);
-    };
-    let key_id = || der(0x30, &der(0x80, b"key identifier"));
-    own("unknown", Refuse, &[1, 2, 3, 4], Heed::Must, der(4, b"x"));
-    own(
-        "unknown, not critical",
-        Accept,
-        &[1, 2, 3, 4],
-        Heed::May,
-        der(4, b"x"),
-    );
-    own(
-        "critical authority key identifier",
-        Refuse,
-        &[2, 5, 29, 35],
-        Heed::Must,
-        key_id(),
-    );
-    own(
-        "critical subject key identifier",
-        Refuse,
-        &[2, 5, 29, 14],
-        Heed::Must,
-        der(4, b"key"),
-    );
-    own(
-        "malformed access to information",
-        Accept,
-        &[1, 3, 6, 1, 5, 5, 7, 1, 1],
-        Heed::May,
-        der(4, b"x"),
-    );
-    own(
-        "no names",
-        Refuse,
-        &[2, 5, 29, 17],
-        Heed::May,
-        der(0x30, b""),
-    );
+    }
     let zero = leaf().serial(0).signed_by(&root);
     assert_verdict("number zero", Accept, &[&root], &[&zero]);
     let policies = Request::authority("issuer");
