@@ -193,10 +193,13 @@ struct _QIOChannelTLSClass
  *
  * Emitted in the middle of the handshake, in its thread; nothing is read or written before, and
  * waiting for that in a handler is an error, %G_IO_ERROR_PENDING. In a coroutine a handler may wait
- * for other things. A session is only resumed if the handlers accept the certificate of its full
- * handshake, for which the signal is emitted before; if they do not, the peer has to present its
- * certificate again. Not emitted where no certificate is presented, nor for credentials that do not
+ * for other things. Not emitted where no certificate is presented, nor for credentials that do not
  * verify. Without a GIO TLS backend every peer is rejected.
+ *
+ * A session is only resumed if the handlers accept the certificate of its full handshake, for which
+ * the signal is emitted before; if they do not, the peer has to present its certificate again. The
+ * peer has not proved then that the session is its own, and may connect without it in the end: the
+ * peer is the one of [property@Qio.ChannelTLS:peer-certificate] after the handshake.
  *
  * Handlers may close the channel, which ends the handshake with an error. They may release it as
  * well, but for a read or a write that performs the handshake: the caller of that has a reference.

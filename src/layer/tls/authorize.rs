@@ -167,7 +167,7 @@ pub(super) fn may_resume(ssl: &SslRef, policy: &Policy, offered: Offered) -> boo
             return false;
         }
     }
-    peer.offer(Some(offered));
+    peer.offer(offered);
     true
 }
 
@@ -190,9 +190,13 @@ impl ChannelTls {
     ///
     /// Nothing is read or written before, and waiting for that in the handler is an error
     /// ([`Pending`](gio::IOErrorEnum::Pending)). In a coroutine the handler may wait for other
-    /// things, such as a directory server; the peer waits meanwhile. A session is only resumed if
-    /// the handlers accept the certificate of its full handshake, for which they are called before;
-    /// if they do not, the peer has to present its certificate again.
+    /// things, such as a directory server; the peer waits meanwhile.
+    ///
+    /// A session is only resumed if the handlers accept the certificate of its full handshake, for
+    /// which they are called before; if they do not, the peer has to present its certificate again.
+    /// The peer has not proved then that the session is its own, and may connect without it in the
+    /// end: the peer is the one of [`peer_certificate`](Self::peer_certificate) after the
+    /// handshake.
     ///
     /// Not called where the peer presents no certificate, nor for credentials that [do not
     /// verify](crate::TlsCreds::verifies_peer). Needs a TLS backend of GIO's (the package

@@ -39,6 +39,7 @@ struct State {
     errors: Option<TlsCertificateFlags>,
     /// Why the peer is rejected.
     reason: Option<String>,
+    /// The session that may be resumed; in the end the one that was.
     offered: Option<Offered>,
     /// Its ClientHello lacks the extension of RFC 7627.
     lacks_extended_master_secret: bool,
@@ -152,15 +153,20 @@ impl Peer {
         self.state.lock().lacks_extended_master_secret
     }
 
-    pub(super) fn offer(&self, offered: Option<Offered>) {
-        self.state.lock().offered = offered;
+    pub(super) fn offer(&self, offered: Offered) {
+        self.state.lock().offered = Some(offered);
     }
 
     /// Completes the handshake: the chain is that of the resumed session; that of a session that
-    /// was not resumed is discarded.
-    pub(super) fn settle(&self, resumed: bool) {
+    /// was not resumed is discarded. OpenSSL reports resumption also where it has passed over the
+    /// session and used a pre-shared key, whose session has no certificate.
+    pub(super) fn settle(&self, ssl: &SslRef) {
+        let leaf = ssl.peer_certificate();
         let mut state = self.state.lock();
-        match state.offered.as_ref().filter(|_| resumed) {
+        let is_resumed =
+            |offered: &Offered| ssl.session_reused() && offered.chain.first() == leaf.as_ref();
+        state.offered = state.offered.take().filter(is_resumed);
+        match &state.offered {
             Some(offered) => state.chain = offered.chain.clone(),
             None if !state.is_presented => state.chain.clear(),
             None => {}

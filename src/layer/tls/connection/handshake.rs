@@ -229,7 +229,7 @@ impl Drop for Outcome<'_> {
         let opened = counts && result.is_ok();
         match result {
             Ok(()) if counts => {
-                self.connection.peer.settle(engine.ssl().session_reused());
+                self.connection.peer.settle(engine.ssl());
                 engine.state = HandshakeState::Established;
             }
             Err(reason) if counts => {

@@ -10,12 +10,33 @@ use std::{
 use gio::TlsAuthenticationMode;
 use openssl::{
     pkey::PKey,
-    ssl::{Ssl, SslContext, SslMethod, SslSession, SslSessionCacheMode, SslStream, SslVerifyMode},
+    ssl::{
+        Ssl, SslContext, SslContextBuilder, SslMethod, SslSession, SslSessionCacheMode, SslStream,
+        SslVerifyMode,
+    },
     x509::X509,
 };
 
 use super::certs::Request;
 use crate::{ChannelSocket, ChannelTls, TlsCreds, TlsEndpoint, layer::tls::shim, prelude::*};
+
+/// The clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Client {
+    /// It presents a certificate.
+    Victim,
+    /// It proposes the session of the victim.
+    Stranger,
+    /// The same, and it has a pre-shared key.
+    PskHolder,
+}
+
+fn context() -> SslContextBuilder {
+    let mut context = SslContext::builder(SslMethod::tls_client()).expect("a client");
+    context.set_verify(SslVerifyMode::NONE);
+    context.set_session_cache_mode(SslSessionCacheMode::CLIENT);
+    context
+}
 
 #[test]
 fn a_client_that_proposes_the_session_of_another_one_has_not_its_certificate() {
@@ -28,22 +49,30 @@ fn a_client_that_proposes_the_session_of_another_one_has_not_its_certificate() {
         .trust_pem(authority.pem.as_str())
         .certificate_pem(own.pem.as_str(), own.key.as_str())
         .client_certificates(TlsAuthenticationMode::Requested)
+        .psk("holder", [7; 32])
         .build()
         .expect("good credentials");
     let sessions = Arc::new(Mutex::new(Vec::<SslSession>::new()));
-    let mut context = SslContext::builder(SslMethod::tls_client()).expect("a client");
-    context.set_verify(SslVerifyMode::NONE);
-    context.set_session_cache_mode(SslSessionCacheMode::CLIENT);
     let kept = sessions.clone();
-    context.set_new_session_callback(move |_, session| {
+    let mut without_key = context();
+    without_key.set_new_session_callback(move |_, session| {
         kept.lock().expect("whole").push(session);
     });
-    let context = context.build();
-    // The suite of the session has another hash than that of the second client: it is not resumed.
-    for (is_victim, suite) in [
-        (true, "TLS_AES_256_GCM_SHA384"),
-        (false, "TLS_AES_128_GCM_SHA256"),
+    let without_key = without_key.build();
+    let mut with_key = context();
+    with_key.set_psk_client_callback(|_, _, name, key| {
+        name[..7].copy_from_slice(b"holder\0");
+        key[..32].fill(7);
+        Ok(32)
+    });
+    let with_key = with_key.build();
+    // The suite of the session has another hash than those of the others: it is not resumed.
+    for (client, context, suite) in [
+        (Client::Victim, &without_key, "TLS_AES_256_GCM_SHA384"),
+        (Client::Stranger, &without_key, "TLS_AES_128_GCM_SHA256"),
+        (Client::PskHolder, &with_key, "TLS_AES_128_GCM_SHA256"),
     ] {
+        let is_victim = client == Client::Victim;
         let (near, far) = UnixStream::pair().expect("a pair");
         let channel = ChannelSocket::new_fd(OwnedFd::from(near)).expect("a socket");
         let channel = ChannelTls::new_server(&channel, &server).expect("a server");
@@ -53,7 +82,7 @@ fn a_client_that_proposes_the_session_of_another_one_has_not_its_certificate() {
             *count.lock().expect("whole") += 1;
             true
         });
-        let mut ssl = Ssl::new(&context).expect("a connection");
+        let mut ssl = Ssl::new(context).expect("a connection");
         ssl.set_ciphersuites(suite).expect("known");
         if is_victim {
             let certificate = X509::from_pem(victim.pem.as_bytes()).expect("PEM");
@@ -63,7 +92,8 @@ fn a_client_that_proposes_the_session_of_another_one_has_not_its_certificate() {
         }
         let mut stream = SslStream::new(ssl, far).expect("a stream");
         if !is_victim {
-            let session = sessions.lock().expect("whole").pop().expect("a session");
+            // One of the two that the victim got.
+            let session = sessions.lock().expect("whole").remove(0);
             shim::set_session(&mut stream, &session).expect("proposed");
         }
         thread::scope(|scope| {
@@ -77,9 +107,15 @@ fn a_client_that_proposes_the_session_of_another_one_has_not_its_certificate() {
         let emitted = *emitted.lock().expect("whole");
         assert_eq!(
             emitted, 1,
-            "for the certificate, or for the session: {is_victim}"
+            "for a certificate, or for a session: {client:?}"
         );
-        assert!(!channel.is_resumed());
-        assert_eq!(channel.peer_certificate().is_some(), is_victim);
+        assert_eq!(
+            channel.peer_certificate().is_some(),
+            is_victim,
+            "{client:?}"
+        );
+        // OpenSSL reports this of every pre-shared key of TLS 1.3.
+        let has_key = client == Client::PskHolder;
+        assert_eq!(channel.is_resumed(), has_key, "{client:?}");
     }
 }
