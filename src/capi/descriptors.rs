@@ -13,7 +13,7 @@ use libc::size_t;
 
 use super::{Argument, Out};
 use crate::{
-    channel::class::{array, give_fds},
+    channel::class::{borrowed_fds, give_fds},
     error::{from_glib_error, with_context},
     sys,
 };
@@ -24,15 +24,8 @@ impl Argument<(*mut c_int, size_t)> for &[BorrowedFd<'_>] {
         if fds.is_null() && nfds > 0 {
             return Err(format!("{name} != NULL"));
         }
-        // SAFETY: the C contract: `nfds` numbers, of descriptors that stay open during the call. A
-        // `BorrowedFd` is `repr(transparent)` over its number, which must not be -1: this is
-        // checked.
-        unsafe {
-            match array(fds, nfds).iter().all(|&fd| fd >= 0) {
-                true => Ok(array(fds.cast(), nfds)),
-                false => Err("fd >= 0".to_owned()),
-            }
-        }
+        // SAFETY: the C contract: `nfds` numbers, of descriptors that stay open during the call.
+        unsafe { borrowed_fds(fds, nfds) }.map_err(|_| "fd >= 0".to_owned())
     }
 }
 

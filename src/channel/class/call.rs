@@ -166,6 +166,12 @@ impl VFuncs<'_> {
                 && !bytes_vfuncs::bytes_write(self.class)
     }
 
+    /// Whether reads leave the list of buffers as it is.
+    #[inline]
+    pub(super) fn keeps_lists(self) -> bool {
+        self.class.slots_honor_no_wait()
+    }
+
     /// Whether reads and writes go by functions of iovecs that honor `NO_WAIT`, and the
     /// descriptors of the class are all that its channels wait for.
     #[inline]

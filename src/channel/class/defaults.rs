@@ -19,7 +19,7 @@ use crate::{
         Channel,
         ffi::{QIO_CHANNEL_ERR_BLOCK, QIO_CHANNEL_WAIT_WATCH, QIOChannel, QIOChannelClass},
     },
-    error::{not_supported, would_block},
+    error::{invalid, not_supported, would_block},
     hub::Direction,
     types::{Flushed, ReadFlags, WriteFlags},
     watch,
@@ -90,15 +90,14 @@ pub(super) unsafe extern "C" fn writev(
     flags: c_int,
     error: *mut *mut GError,
 ) -> ssize_t {
-    // SAFETY: the contract of the slot; iovec and IoSlice, c_int and BorrowedFd have the same
-    // layout.
+    // SAFETY: the contract of the slot; iovec and IoSlice have the same layout.
     unsafe {
         let channel = Channel::from_glib_borrow(ioc);
         let vfuncs = VFuncs::of(&channel);
         let filled = bytes_vfuncs::write_filled(vfuncs.class).bytes;
         let result = bytes_vfuncs::via_counterpart(filled, ioc, Direction::Write, || {
             let iov = array(iov.cast::<IoSlice<'_>>(), niov);
-            let fds = array(fds.cast::<BorrowedFd<'_>>(), nfds);
+            let fds = borrowed_fds(fds, nfds)?;
             let flags = WriteFlags::from_bits_retain(flags as u32);
             bytes_vfuncs::writev_by_bytes(vfuncs, iov, fds, flags)
         });
@@ -115,7 +114,8 @@ pub(super) unsafe extern "C" fn readv(
     flags: c_int,
     error: *mut *mut GError,
 ) -> ssize_t {
-    // SAFETY: the contract of the slot; iovec and IoSliceMut have the same layout.
+    // SAFETY: the contract of the slot; iovec and IoSliceMut have the same layout. The list is
+    // const in C, and `readv_by_bytes` writes to the buffers only.
     unsafe {
         let channel = Channel::from_glib_borrow(ioc);
         let vfuncs = VFuncs::of(&channel);
@@ -176,7 +176,8 @@ pub(super) unsafe extern "C" fn write_bytes(
     flags: c_uint,
     error: *mut *mut GError,
 ) -> ssize_t {
-    // SAFETY: the contract of the slot; the list owns the array of `len` open descriptors.
+    // SAFETY: the contract of the slot; the list owns the array of `len` open descriptors, whose
+    // numbers have the layout of a BorrowedFd.
     unsafe {
         let channel = Channel::from_glib_borrow(ioc);
         let vfuncs = VFuncs::of(&channel);
@@ -335,6 +336,36 @@ pub(crate) unsafe fn array_mut<'a, T>(first: *mut T, len: usize) -> &'a mut [T] 
         0 => &mut [],
         // SAFETY: forwarded: `len` valid elements without another reference.
         len => unsafe { slice::from_raw_parts_mut(first, len) },
+    }
+}
+
+/// A C array of descriptors; an error if a number cannot be one: -1 is no value of a `BorrowedFd`.
+///
+/// # Safety
+///
+/// `first` must point to `len` numbers, and those that are descriptors stay open for `'a`.
+#[inline]
+pub(crate) unsafe fn borrowed_fds<'a>(
+    first: *const c_int,
+    len: usize,
+) -> Result<&'a [BorrowedFd<'a>], NegativeFd> {
+    // SAFETY: forwarded: `len` numbers. A `BorrowedFd` is `repr(transparent)` over its number.
+    unsafe {
+        match array(first, len).iter().all(|&fd| fd >= 0) {
+            true => Ok(array(first.cast(), len)),
+            false => Err(NegativeFd),
+        }
+    }
+}
+
+/// A number that cannot be a descriptor.
+#[derive(Debug)]
+pub(crate) struct NegativeFd;
+
+impl From<NegativeFd> for io::Error {
+    #[cold]
+    fn from(_: NegativeFd) -> Self {
+        invalid("A file descriptor to be passed is negative")
     }
 }
 

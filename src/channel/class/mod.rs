@@ -26,7 +26,7 @@ pub use chain_up::ChannelImplExt;
 pub(super) use defaults::fill as fill_defaults;
 pub(crate) use defaults::{array, array_mut};
 #[cfg(feature = "capi")]
-pub(crate) use defaults::{flushed, give_fds};
+pub(crate) use defaults::{borrowed_fds, flushed, give_fds};
 pub(crate) use gerror::describe;
 #[cfg(feature = "capi")]
 pub(crate) use gerror::report;
@@ -156,9 +156,10 @@ pub trait ChannelImpl: ObjectImpl + ObjectSubclass<Type: IsA<Channel>> + Send + 
 
     /// Reads into several buffers, in order, and adds received descriptors to `fds`.
     ///
-    /// Returns 0 at end-of-file. Fill the buffers and do not change the slices: they are the
-    /// caller's own list. Called only with a buffer that is not empty, and with `fds` only if the
-    /// channel has [`Feature::FD_PASS`](crate::Feature::FD_PASS). Default: not supported.
+    /// Returns 0 at end-of-file. The list is a copy: the caller's stays as it is if this one is
+    /// changed, for example by [`IoSliceMut::advance_slices`]. Called only with a buffer that is
+    /// not empty, and with `fds` only if the channel has
+    /// [`Feature::FD_PASS`](crate::Feature::FD_PASS). Default: not supported.
     fn readv(
         &self,
         iov: &mut [IoSliceMut<'_>],

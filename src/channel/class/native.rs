@@ -43,7 +43,8 @@ pub(crate) enum PollFd {
 /// The virtual functions that a class of this crate has set, and their properties.
 #[derive(Debug)]
 pub(in crate::channel) struct NativeClass {
-    /// The addresses of `io_readv` and `io_writev`, which honor `NO_WAIT`.
+    /// The addresses of `io_readv` and `io_writev`, which honor `NO_WAIT`. Reads write to the
+    /// buffers only: the list of buffers, which is const in C, stays as it is.
     data: [usize; 2],
     /// Whether these fail by themselves once the channel is closed.
     check_closed: bool,

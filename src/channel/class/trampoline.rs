@@ -2,11 +2,12 @@
 
 use std::{
     any::Any,
+    array::from_fn,
     ffi::{c_int, c_void},
     io::{self, IoSlice, IoSliceMut, SeekFrom},
-    os::fd::BorrowedFd,
+    mem::MaybeUninit,
     panic::{AssertUnwindSafe, catch_unwind},
-    ptr,
+    ptr, slice,
 };
 
 use gio_sys::GCredentials;
@@ -15,8 +16,8 @@ use glib_sys::{GError, GIOCondition, GMainContext, GSource, gboolean};
 use libc::{iovec, size_t, ssize_t};
 
 use super::{
-    ChannelImpl, FdHandlers,
-    defaults::{self, array, array_mut, give, give_fds},
+    ChannelImpl, FdHandlers, VFuncs,
+    defaults::{self, array, array_mut, borrowed_fds, give, give_fds},
     gerror,
 };
 use crate::{
@@ -141,6 +142,57 @@ unsafe fn infallible<T: ChannelImpl, R>(
     unsafe { guarded(ioc, |imp: &T| Ok(call(imp))) }.unwrap_or(failed)
 }
 
+/// The list of buffers for a method, which may change it although it is const in C: a copy, in
+/// `one`, of a list of one buffer, and the list itself only for a class of this crate. `None` for
+/// the others: they need [`with_copies`].
+///
+/// # Safety
+///
+/// `ioc` must be a channel, and `iov` the address of `niov` buffers that nothing else uses during
+/// the call.
+#[inline(always)]
+unsafe fn buffers<'a>(
+    ioc: *mut QIOChannel,
+    iov: *const iovec,
+    niov: size_t,
+    one: &'a mut MaybeUninit<IoSliceMut<'a>>,
+) -> Option<&'a mut [IoSliceMut<'a>]> {
+    let list = iov.cast::<IoSliceMut<'a>>();
+    // SAFETY: forwarded: `ioc` is a channel, and there are `niov` buffers; an IoSliceMut has the
+    // layout of an iovec. Reads of a class that keeps lists write to the buffers only.
+    unsafe {
+        if niov == 1 {
+            Some(slice::from_mut(one.write(list.read())))
+        } else if VFuncs::of(&Channel::from_glib_borrow(ioc)).keeps_lists() {
+            Some(array_mut(list.cast_mut(), niov))
+        } else {
+            None
+        }
+    }
+}
+
+/// Calls `read` with a copy of a list of buffers.
+///
+/// # Safety
+///
+/// `list` must be the address of `len` buffers that nothing else uses during the call.
+#[inline(never)]
+unsafe fn with_copies<R>(
+    list: *const IoSliceMut<'_>,
+    len: usize,
+    read: impl FnOnce(&mut [IoSliceMut<'_>]) -> R,
+) -> R {
+    const ON_STACK: usize = 16;
+    // SAFETY: forwarded: there are `len` buffers, and they are used by their copies alone.
+    let mut copies = (0..len).map(|i| unsafe { list.add(i).read() });
+    if len > ON_STACK {
+        return read(&mut copies.collect::<Vec<_>>());
+    }
+    let none = || IoSliceMut::new(&mut []);
+    let mut few: [_; ON_STACK] = from_fn(|_| copies.next().unwrap_or_else(none));
+    read(&mut few[..len])
+}
+
 // The contract of the functions below: `ioc` is an instance of `T`, arrays have the given lengths
 // (their pointer may be anything if that is 0), and `error` is NULL or writable.
 
@@ -156,12 +208,14 @@ unsafe extern "C" fn writev<T: ChannelImpl>(
     flags: c_int,
     error: *mut *mut GError,
 ) -> ssize_t {
-    // SAFETY: the contract of the slot; iovec and IoSlice, c_int and BorrowedFd have the same
-    // layout.
+    // SAFETY: the contract of the slot; iovec and IoSlice have the same layout.
     unsafe {
         let iov = array(iov.cast::<IoSlice<'_>>(), niov);
-        let fds = array(fds.cast::<BorrowedFd<'_>>(), nfds);
         let flags = WriteFlags::from_bits_retain(flags as u32);
+        let fds = match borrowed_fds(fds, nfds) {
+            Ok(fds) => fds,
+            Err(e) => return give(ioc, error, "write to", Err(e.into())),
+        };
         byte_count(ioc, error, "write to", |imp: &T| {
             imp.writev(iov, fds, flags)
         })
@@ -178,24 +232,29 @@ unsafe extern "C" fn readv<T: ChannelImpl>(
     flags: c_int,
     error: *mut *mut GError,
 ) -> ssize_t {
-    // SAFETY: the contract of the slot; iovec and IoSliceMut have the same layout.
+    let flags = ReadFlags::from_bits_retain(flags as u32);
+    let mut one = MaybeUninit::uninit();
+    // SAFETY: the contract of the slot.
     unsafe {
-        let iov = array_mut(iov.cast_mut().cast::<IoSliceMut<'_>>(), niov);
-        let flags = ReadFlags::from_bits_retain(flags as u32);
-        if !fds.is_null() {
-            return readv_with_fds::<T>(ioc, iov, fds, nfds, flags, error);
+        match buffers(ioc, iov, niov, &mut one) {
+            Some(iov) if fds.is_null() => byte_count(ioc, error, "read from", |imp: &T| {
+                imp.readv(iov, None, flags)
+            }),
+            Some(iov) => readv_unusual::<T>(ioc, iov, fds, nfds, flags, error),
+            None => with_copies(iov.cast(), niov, |iov| {
+                readv_unusual::<T>(ioc, iov, fds, nfds, flags, error)
+            }),
         }
-        byte_count(ioc, error, "read from", |imp: &T| {
-            imp.readv(iov, None, flags)
-        })
     }
 }
 
+/// Reads with descriptors, or into a copy of the list.
+///
 /// # Safety
 ///
 /// As for `readv`.
 #[inline(never)]
-unsafe fn readv_with_fds<T: ChannelImpl>(
+unsafe fn readv_unusual<T: ChannelImpl>(
     ioc: *mut QIOChannel,
     iov: &mut [IoSliceMut<'_>],
     fds: *mut *mut c_int,
@@ -206,8 +265,9 @@ unsafe fn readv_with_fds<T: ChannelImpl>(
     // SAFETY: forwarded: the contract of the slot `readv`.
     unsafe {
         let mut received = Vec::new();
+        let wanted = (!fds.is_null()).then_some(&mut received);
         let count = byte_count(ioc, error, "read from", |imp: &T| {
-            imp.readv(iov, Some(&mut received), flags)
+            imp.readv(iov, wanted, flags)
         });
         if count < 0 {
             received.clear();
@@ -358,12 +418,21 @@ unsafe extern "C" fn preadv<T: ChannelImpl>(
     offset: i64,
     error: *mut *mut GError,
 ) -> ssize_t {
-    // SAFETY: the contract of the slot; iovec and IoSliceMut have the same layout.
+    let read = |iov: &mut [IoSliceMut<'_>]| {
+        // SAFETY: the contract of the slot: `ioc` is an instance of `T`, `error` NULL or writable.
+        unsafe {
+            byte_count(ioc, error, "read from", |imp: &T| {
+                imp.preadv(iov, unsigned(offset)?)
+            })
+        }
+    };
+    let mut one = MaybeUninit::uninit();
+    // SAFETY: the contract of the slot.
     unsafe {
-        let iov = array_mut(iov.cast_mut().cast::<IoSliceMut<'_>>(), niov);
-        byte_count(ioc, error, "read from", |imp: &T| {
-            imp.preadv(iov, unsigned(offset)?)
-        })
+        match buffers(ioc, iov, niov, &mut one) {
+            Some(iov) => read(iov),
+            None => with_copies(iov.cast(), niov, read),
+        }
     }
 }
 

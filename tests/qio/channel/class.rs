@@ -2,6 +2,7 @@
 
 mod answers;
 mod lending;
+mod lists;
 mod parent;
 mod properties;
 
