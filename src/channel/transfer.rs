@@ -52,6 +52,9 @@ trait Transfer: Send {
         how: IoFlags,
     ) -> io::Result<Transferred<Option<Self::Output>>>;
 
+    /// Whether nothing but bytes is moved, in the usual way: the pool for files can do that.
+    fn is_bytes_only(&self) -> bool;
+
     /// As [`step`](Self::step), for a file on disk, by a thread of the pool.
     fn file_step(
         &mut self,
@@ -79,10 +82,14 @@ fn run<T: Transfer>(mut transfer: T, channel: &Channel) -> io::Result<T::Output>
 
 /// As [`run`], in a future.
 async fn run_async<T: Transfer>(transfer: T, channel: &Channel) -> io::Result<T::Output> {
+    let file = match transfer.is_bytes_only() {
+        true => file_pool::file(channel, T::DIRECTION),
+        false => None,
+    };
     let mut guard = CancelGuard {
         transfer,
         channel,
-        file: file_pool::file(channel, T::DIRECTION),
+        file,
         armed: true,
     };
     let result = match guard.file.clone() {

@@ -24,7 +24,10 @@ pub(in crate::channel) async fn read_once<'b>(
     mut fds: Option<&mut Vec<OwnedFd>>,
     flags: ReadFlags,
 ) -> io::Result<usize> {
-    if let Some(file) = file_pool::file(channel, Direction::Read)
+    // The pool moves nothing but bytes: the virtual function rejects the rest.
+    if fds.is_none()
+        && !flags.contains(ReadFlags::PEEK)
+        && let Some(file) = file_pool::file(channel, Direction::Read)
         && let Some(first) = iov.as_mut().iter_mut().find(|buf| !buf.is_empty())
     {
         // Boxed, to keep the futures of all other channels small.
@@ -45,7 +48,9 @@ pub(in crate::channel) async fn write_once<'b>(
     fds: &[BorrowedFd<'_>],
     flags: WriteFlags,
 ) -> io::Result<usize> {
-    if let Some(file) = file_pool::file(channel, Direction::Write)
+    if fds.is_empty()
+        && !flags.contains(WriteFlags::ZERO_COPY)
+        && let Some(file) = file_pool::file(channel, Direction::Write)
         && let Some(first) = iov.as_ref().iter().find(|buf| !buf.is_empty())
     {
         return Box::pin(file_pool::write(channel, &file, first, None)).await;

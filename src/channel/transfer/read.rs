@@ -198,6 +198,10 @@ impl Transfer for ReadAll<'_, '_> {
         Ok(Transferred { result, short })
     }
 
+    fn is_bytes_only(&self) -> bool {
+        self.fds.is_none()
+    }
+
     async fn file_step(
         &mut self,
         channel: &Channel,

@@ -130,6 +130,10 @@ impl Transfer for WriteAll<'_> {
         Ok(Transferred::whole(result))
     }
 
+    fn is_bytes_only(&self) -> bool {
+        self.fds.is_empty() && !self.flags.contains(WriteFlags::ZERO_COPY)
+    }
+
     async fn file_step(
         &mut self,
         channel: &Channel,

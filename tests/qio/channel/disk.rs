@@ -2,8 +2,8 @@
 
 use std::{
     future::Future,
-    io::SeekFrom,
-    os::unix::fs::OpenOptionsExt,
+    io::{self, IoSlice, IoSliceMut, SeekFrom},
+    os::{fd::AsFd, unix::fs::OpenOptionsExt},
     path::Path,
     pin::pin,
     sync::atomic::Ordering,
@@ -12,7 +12,7 @@ use std::{
 
 use futures_util::{AsyncBufReadExt, AsyncReadExt, AsyncSeekExt, AsyncWriteExt, io::BufReader};
 use glib::IOCondition;
-use qio::{ChannelFile, coroutine, prelude::*};
+use qio::{ChannelFile, ReadFlags, WriteFlags, coroutine, prelude::*};
 
 use crate::common::{after_ticks, in_loop, on_loop, settle};
 
@@ -212,6 +212,45 @@ fn a_closed_file_is_not_read_in_the_background() {
         assert!(file.read_future(&mut [0; 3]).await.is_err());
         assert!(file.read_all_future(&mut [0; 3]).await.is_err());
         assert!(file.write_all_future(b"x").await.is_err());
+    });
+}
+
+#[test]
+fn a_future_rejects_descriptors_and_flags_that_a_file_does_not_support() {
+    on_loop(|| async {
+        let file = file(b"data");
+        let (reader, _writer) = io::pipe().expect("a pipe");
+        let (fds, data) = (&[reader.as_fd()], &[IoSlice::new(b"x")]);
+        let (mut buf, mut received) = ([0; 2], Vec::new());
+        let iov = &mut [IoSliceMut::new(&mut buf)];
+        let (read, peek) = (ReadFlags::empty(), ReadFlags::PEEK);
+        let (write, zero_copy) = (WriteFlags::empty(), WriteFlags::ZERO_COPY);
+        let results = [
+            file.writev_full(data, fds, write),
+            file.writev_full_future(data, fds, write).await,
+            file.writev_full_all_future(data, fds, write)
+                .await
+                .map(|()| 1),
+            file.readv_full(iov, Some(&mut received), read),
+            file.readv_full_future(iov, Some(&mut received), read).await,
+            file.readv_full_all_future(iov, Some(&mut received), read)
+                .await
+                .map(|()| 2),
+            file.writev_full(data, &[], zero_copy),
+            file.writev_full_future(data, &[], zero_copy).await,
+            file.writev_full_all_future(data, &[], zero_copy)
+                .await
+                .map(|()| 1),
+            file.readv_full(iov, None, peek),
+            file.readv_full_future(iov, None, peek).await,
+        ];
+        for (i, result) in results.into_iter().enumerate() {
+            let words = ["descriptor passing", "zero-copy", "peeking"][(i / 3).saturating_sub(1)];
+            let e = result.expect_err("not supported");
+            assert_eq!(e.kind(), io::ErrorKind::InvalidInput, "{i}");
+            assert!(e.to_string().contains(words), "{i}: {e}");
+        }
+        assert_eq!((position(&file), content(&file)), (0, b"data".to_vec()));
     });
 }
 
