@@ -119,8 +119,7 @@ macro_rules! function {
             $crate::capi::guarded(
                 $crate::capi::c_name!($function), std::ptr::null_mut(), $failed, || {
                     $(
-                        #[allow(unused_mut)]
-                        let mut $arg =
+                        let $arg =
                             $crate::capi::argument_of!($function, $failed, $type, $arg $(, $raw)?);
                     )*
                     $value
@@ -145,8 +144,7 @@ macro_rules! function {
         unsafe {
             $crate::capi::guarded($crate::capi::c_name!($function), $error, $failed, || {
                 $(
-                    #[allow(unused_mut)]
-                    let mut $arg =
+                    let $arg =
                         $crate::capi::argument_of!($function, $failed, $type, $arg $(, $raw)?);
                 )*
                 let result = $crate::capi::attempt(|| $result);
@@ -161,7 +159,10 @@ macro_rules! function {
 
 /// The body of a method that cannot fail.
 macro_rules! method {
-    ($function:ident($this:ident: $class:ty $(, $arg:ident: $type:ty $(= $raw:expr)?)*) => $value:expr) => {
+    (
+        $function:ident($this:ident: $class:ty $(, $arg:ident: $type:ty $(= $raw:expr)?)*)
+        => $value:expr
+    ) => {
         $crate::capi::method!($function($this: $class $(, $arg: $type $(= $raw)?)*) or () => $value)
     };
     (
@@ -175,8 +176,7 @@ macro_rules! method {
                 $crate::capi::c_name!($function), stringify!($this), $this, std::ptr::null_mut(),
                 $failed, |$this: &$class| {
                     $(
-                        #[allow(unused_mut)]
-                        let mut $arg =
+                        let $arg =
                             $crate::capi::argument_of!($function, $failed, $type, $arg $(, $raw)?);
                     )*
                     $value
@@ -222,8 +222,7 @@ macro_rules! try_method {
                 $crate::capi::c_name!($function), stringify!($this), $this, $error, $failed,
                 |$this: &$class| {
                     $(
-                        #[allow(unused_mut)]
-                        let mut $arg =
+                        let $arg =
                             $crate::capi::argument_of!($function, $failed, $type, $arg $(, $raw)?);
                     )*
                     let result = $crate::capi::attempt(|| $result);
@@ -306,8 +305,7 @@ macro_rules! async_method {
                 (), |$this: &$class| {
                     let $this = $this.clone();
                     $(
-                        #[allow(unused_mut)]
-                        let mut $arg =
+                        let $arg =
                             $crate::capi::argument_of!($function, (), $type, $arg $(, $raw)?);
                     )*
                     let call = $crate::capi::async_call!($function $call);

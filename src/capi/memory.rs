@@ -52,19 +52,20 @@ impl<'a> Argument<(*const iovec, size_t)> for Cow<'a, [IoSlice<'a>]> {
     }
 }
 
-/// A list of buffers to read into. The list itself is not changed.
+/// A list of buffers to read into.
 pub(super) enum ReadVec<'a> {
     Borrowed(&'a mut [IoSliceMut<'a>]),
     Copied(Vec<IoSliceMut<'a>>),
 }
 
 impl<'a> ReadVec<'a> {
+    /// Calls `read` with the list.
     #[inline]
-    pub(super) fn buffers(&mut self) -> &mut [IoSliceMut<'a>] {
-        match self {
+    pub(super) fn with<R>(mut self, read: impl FnOnce(&mut [IoSliceMut<'a>]) -> R) -> R {
+        read(match &mut self {
             Self::Borrowed(list) => list,
             Self::Copied(list) => list,
-        }
+        })
     }
 }
 
@@ -72,6 +73,8 @@ impl Argument<(*const iovec, size_t)> for ReadVec<'_> {
     #[inline]
     unsafe fn from_c((iov, niov): (*const iovec, size_t), name: &str) -> Result<Self, String> {
         // SAFETY: as for the list of `IoSlice`; and nothing else uses the buffers during the call.
+        // The list is const for the caller: nothing writes to it, as the crate writes to buffers
+        // only, and the trampoline gives a copy to classes that are not of this crate.
         unsafe {
             match have_addresses(iov, niov, name)? {
                 true => Ok(Self::Borrowed(array_mut(iov.cast_mut().cast(), niov))),

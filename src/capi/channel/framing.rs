@@ -1,9 +1,6 @@
 //! Lines and frames.
 
-use std::{
-    ffi::{c_int, c_uint},
-    ptr,
-};
+use std::ffi::{c_int, c_uint};
 
 use gio_sys::{GAsyncReadyCallback, GAsyncResult, GCancellable};
 use glib::{prelude::*, translate::*};
@@ -29,7 +26,7 @@ pub unsafe extern "C" fn qio_channel_read_line(
 ) -> *mut GBytes {
     try_method!(
         qio_channel_read_line(ioc: Channel),
-        error, "read from", value or ptr::null_mut() => ioc.read_line(max).map(|item| item.to_glib_full())
+        error, "read from", pointer => ioc.read_line(max)
     )
 }
 
@@ -57,7 +54,7 @@ pub unsafe extern "C" fn qio_channel_read_line_finish(
 ) -> *mut GBytes {
     finish_method!(
         qio_channel_read_line_finish, qio_channel_read_line_async(ioc, result), error,
-        Option<glib::Bytes> => value or ptr::null_mut(), |item| item.to_glib_full()
+        Option<glib::Bytes> => pointer
     )
 }
 
@@ -71,7 +68,7 @@ pub unsafe extern "C" fn qio_channel_read_until(
 ) -> *mut GBytes {
     try_method!(
         qio_channel_read_until(ioc: Channel, delimiters: &[u8] = (delimiters.cast(), n_delimiters)),
-        error, "read from", value or ptr::null_mut() => ioc.read_until(delimiters, max).map(|item| item.to_glib_full())
+        error, "read from", pointer => ioc.read_until(delimiters, max)
     )
 }
 
@@ -87,8 +84,9 @@ pub unsafe extern "C" fn qio_channel_read_until_async(
     user_data: gpointer,
 ) {
     async_method!(
-        qio_channel_read_until_async(ioc: Channel, delimiters: &[u8] = (delimiters.cast(), n_delimiters))
-            [io_priority, cancellable, callback, user_data],
+        qio_channel_read_until_async(
+            ioc: Channel, delimiters: &[u8] = (delimiters.cast(), n_delimiters)
+        )[io_priority, cancellable, callback, user_data],
         "read from" => {
             let delimiters = delimiters.to_vec();
             async move { ioc.read_until_future(&delimiters, max).await }
@@ -104,7 +102,7 @@ pub unsafe extern "C" fn qio_channel_read_until_finish(
 ) -> *mut GBytes {
     finish_method!(
         qio_channel_read_until_finish, qio_channel_read_until_async(ioc, result), error,
-        Option<glib::Bytes> => value or ptr::null_mut(), |item| item.to_glib_full()
+        Option<glib::Bytes> => pointer
     )
 }
 
@@ -117,7 +115,7 @@ pub unsafe extern "C" fn qio_channel_read_frame(
 ) -> *mut GBytes {
     try_method!(
         qio_channel_read_frame(ioc: Channel, framing: Framing),
-        error, "read from", value or ptr::null_mut() => ioc.read_frame(framing, max).map(|item| item.to_glib_full())
+        error, "read from", pointer => ioc.read_frame(framing, max)
     )
 }
 
@@ -146,7 +144,7 @@ pub unsafe extern "C" fn qio_channel_read_frame_finish(
 ) -> *mut GBytes {
     finish_method!(
         qio_channel_read_frame_finish, qio_channel_read_frame_async(ioc, result), error,
-        Option<glib::Bytes> => value or ptr::null_mut(), |item| item.to_glib_full()
+        Option<glib::Bytes> => pointer
     )
 }
 

@@ -30,7 +30,8 @@ pub unsafe extern "C" fn qio_channel_readv_full(
         qio_channel_readv_full(
             ioc: Channel, fds: ReceivedFds = (fds, nfds), iov: ReadVec<'_> = (iov, niov),
             flags: ReadFlags
-        ), error, "read from", count => fds.receive(|fds| ioc.readv_full(iov.buffers(), fds, flags))
+        ), error, "read from", count =>
+            fds.receive(|fds| iov.with(|iov| ioc.readv_full(iov, fds, flags)))
     )
 }
 
@@ -63,7 +64,7 @@ pub unsafe extern "C" fn qio_channel_readv(
     try_method!(
         qio_channel_readv(ioc: Channel, iov: ReadVec<'_> = (iov, niov)), error,
             "read from", count =>
-            ioc.readv(iov.buffers())
+            iov.with(|iov| ioc.readv(iov))
     )
 }
 
@@ -118,7 +119,7 @@ pub unsafe extern "C" fn qio_channel_readv_all_eof(
 ) -> c_int {
     try_method!(
         qio_channel_readv_all_eof(ioc: Channel, iov: ReadVec<'_> = (iov, niov)), error, "read from",
-        eof => ioc.readv_all_eof(iov.buffers())
+        eof => iov.with(|iov| ioc.readv_all_eof(iov))
     )
 }
 
@@ -131,7 +132,7 @@ pub unsafe extern "C" fn qio_channel_readv_all(
 ) -> c_int {
     try_method!(
         qio_channel_readv_all(ioc: Channel, iov: ReadVec<'_> = (iov, niov)), error, "read from",
-        status => ioc.readv_all(iov.buffers())
+        status => iov.with(|iov| ioc.readv_all(iov))
     )
 }
 
@@ -201,7 +202,7 @@ pub unsafe extern "C" fn qio_channel_readv_full_all_eof(
         qio_channel_readv_full_all_eof(
             ioc: Channel, fds: ReceivedFds = (fds, nfds), iov: ReadVec<'_> = (iov, niov)
         ), error, "read from", eof =>
-            fds.receive(|fds| ioc.readv_full_all_eof(iov.buffers(), fds, ReadFlags::empty()))
+            fds.receive(|fds| iov.with(|iov| ioc.readv_full_all_eof(iov, fds, ReadFlags::empty())))
     )
 }
 
@@ -220,7 +221,7 @@ pub unsafe extern "C" fn qio_channel_readv_full_all_eof_with_flags(
             ioc: Channel, fds: ReceivedFds = (fds, nfds), iov: ReadVec<'_> = (iov, niov),
             flags: ReadFlags
         ), error, "read from", eof =>
-            fds.receive(|fds| ioc.readv_full_all_eof(iov.buffers(), fds, flags))
+            fds.receive(|fds| iov.with(|iov| ioc.readv_full_all_eof(iov, fds, flags)))
     )
 }
 
@@ -237,7 +238,7 @@ pub unsafe extern "C" fn qio_channel_readv_full_all(
         qio_channel_readv_full_all(
             ioc: Channel, fds: ReceivedFds = (fds, nfds), iov: ReadVec<'_> = (iov, niov)
         ), error, "read from", status =>
-            fds.receive(|fds| ioc.readv_full_all(iov.buffers(), fds, ReadFlags::empty()))
+            fds.receive(|fds| iov.with(|iov| ioc.readv_full_all(iov, fds, ReadFlags::empty())))
     )
 }
 
@@ -256,7 +257,7 @@ pub unsafe extern "C" fn qio_channel_readv_full_all_with_flags(
             ioc: Channel, fds: ReceivedFds = (fds, nfds), iov: ReadVec<'_> = (iov, niov),
             flags: ReadFlags
         ), error, "read from", status =>
-            fds.receive(|fds| ioc.readv_full_all(iov.buffers(), fds, flags))
+            fds.receive(|fds| iov.with(|iov| ioc.readv_full_all(iov, fds, flags)))
     )
 }
 

@@ -61,7 +61,7 @@ pub unsafe extern "C" fn qio_channel_preadv(
     try_method!(
         qio_channel_preadv(ioc: Channel, iov: ReadVec<'_> = (iov, niov)), error,
             "read from", count =>
-            ioc.preadv(iov.buffers(), unsigned(offset)?)
+            iov.with(|iov| ioc.preadv(iov, unsigned(offset)?))
     )
 }
 
@@ -75,7 +75,7 @@ pub unsafe extern "C" fn qio_channel_preadv_all(
 ) -> c_int {
     try_method!(
         qio_channel_preadv_all(ioc: Channel, iov: ReadVec<'_> = (iov, niov)), error, "read from",
-        status => ioc.preadv_all(iov.buffers(), unsigned(offset)?)
+        status => iov.with(|iov| ioc.preadv_all(iov, unsigned(offset)?))
     )
 }
 
@@ -104,7 +104,7 @@ pub unsafe extern "C" fn qio_channel_preadv_all_eof(
     try_method!(
         qio_channel_preadv_all_eof(ioc: Channel, iov: ReadVec<'_> = (iov, niov)), error,
             "read from",
-        eof => ioc.preadv_all_eof(iov.buffers(), unsigned(offset)?)
+        eof => iov.with(|iov| ioc.preadv_all_eof(iov, unsigned(offset)?))
     )
 }
 
