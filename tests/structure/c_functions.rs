@@ -51,13 +51,15 @@ fn every_function_of_the_seed_header_is_there() {
 /// The names that the macros of `capi` are called with, each with the name of the function around
 /// it.
 fn macro_names(code: &str) -> Vec<(String, String)> {
-    const MACROS: [&str; 6] = [
+    const MACROS: [&str; 8] = [
         "try_method!(",
         "method!(",
         "function!(",
         "async_method!(",
         "finish_method!(",
         "async_call!(",
+        "setter!(",
+        "c_name!(",
     ];
     let name = |after: &str| head(after).unwrap_or_default();
     let mut found = Vec::new();
@@ -81,5 +83,30 @@ fn the_macros_of_c_functions_have_the_names_of_these() {
     assert!(names.len() > 100, "the macros are found");
     for (function, named) in names {
         assert_eq!(function, named);
+    }
+}
+
+/// The functions that return the result of an asynchronous one, each with the name of that.
+fn finish_functions(code: &str) -> Vec<(String, String)> {
+    let name = |text: &str| head(text).unwrap_or_default();
+    let uses = code.split("finish_method!(").skip(1);
+    uses.filter_map(|after| after.split_once(','))
+        .map(|(own, begun_by)| (name(own), name(begun_by)))
+        .collect()
+}
+
+#[test]
+fn finish_functions_return_the_results_of_their_asynchronous_functions() {
+    let pairs: Vec<_> = sources()
+        .iter()
+        .filter(|source| source.path.starts_with("capi/") && source.path != "capi/macros.rs")
+        .flat_map(|source| finish_functions(&source.code))
+        .collect();
+    assert!(pairs.len() > 20, "the macros are found");
+    for (finish, begun_by) in pairs {
+        assert_eq!(
+            finish.strip_suffix("_finish"),
+            begun_by.strip_suffix("_async")
+        );
     }
 }
