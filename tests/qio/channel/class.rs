@@ -25,20 +25,15 @@ mod imp {
     use glib::IOCondition;
     use qio::{ReadFlags, Readiness, WriteFlags, subclass::prelude::*};
 
+    use crate::common::classes::channel_class;
+
     /// What is written can be read.
     #[derive(Default)]
     pub struct Memory {
         data: Mutex<VecDeque<u8>>,
     }
 
-    #[glib::object_subclass]
-    impl ObjectSubclass for Memory {
-        const NAME: &'static str = "TestMemory";
-        type Type = super::Memory;
-        type ParentType = qio::Channel;
-    }
-
-    impl ObjectImpl for Memory {}
+    channel_class!(Memory, "TestMemory");
 
     impl ChannelImpl for Memory {
         fn readv(

@@ -18,6 +18,8 @@ mod imp {
     use glib::{IOCondition, Source};
     use qio::{ChannelSocket, ReadFlags, Readiness, WriteFlags, prelude::*, subclass::prelude::*};
 
+    use crate::common::classes::channel_class;
+
     /// A class that forwards to a socket, and implements only one virtual function for waiting.
     #[derive(Default)]
     pub struct Proxy {
@@ -25,14 +27,7 @@ mod imp {
         pub(super) inner: OnceLock<(ChannelSocket, bool)>,
     }
 
-    #[glib::object_subclass]
-    impl ObjectSubclass for Proxy {
-        const NAME: &'static str = "TestFutureProxy";
-        type Type = super::Proxy;
-        type ParentType = qio::Channel;
-    }
-
-    impl ObjectImpl for Proxy {}
+    channel_class!(Proxy, "TestFutureProxy");
 
     impl Proxy {
         fn inner(&self) -> (&ChannelSocket, bool) {

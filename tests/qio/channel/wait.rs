@@ -195,6 +195,8 @@ mod imp {
     use glib::{ControlFlow, IOCondition, Priority, Source};
     use qio::{ChannelFile, ReadFlags, Readiness, prelude::*, subclass::prelude::*};
 
+    use crate::common::classes::channel_class;
+
     use super::How;
 
     #[derive(Default)]
@@ -207,14 +209,7 @@ mod imp {
         pub(super) calls: AtomicUsize,
     }
 
-    #[glib::object_subclass]
-    impl ObjectSubclass for Hesitant {
-        const NAME: &'static str = "TestHesitant";
-        type Type = super::Hesitant;
-        type ParentType = qio::Channel;
-    }
-
-    impl ObjectImpl for Hesitant {}
+    channel_class!(Hesitant, "TestHesitant");
 
     impl ChannelImpl for Hesitant {
         fn readv(

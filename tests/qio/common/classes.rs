@@ -3,6 +3,39 @@
 use glib::subclass::prelude::*;
 use qio::{Channel, ChannelSocket};
 
+/// Registers the class of an implementation by its GType name. It derives from `Channel`, or from
+/// another class, whose `…Impl` trait it has.
+macro_rules! channel_class {
+    ($class:ident, $name:literal) => {
+        channel_class!($class, $name, qio::Channel);
+    };
+    ($class:ident, $name:literal, $parent:ty $(, $parent_impl:ident)?) => {
+        #[glib::object_subclass]
+        impl ObjectSubclass for $class {
+            const NAME: &'static str = $name;
+            type Type = super::$class;
+            type ParentType = $parent;
+        }
+
+        impl ObjectImpl for $class {}
+        $(impl $parent_impl for $class {})?
+    };
+}
+pub(crate) use channel_class;
+
+/// The functions of a mock that are those of its `socket()`.
+macro_rules! close_and_mode_of_socket {
+    () => {
+        fn close(&self) -> io::Result<()> {
+            self.socket().close()
+        }
+
+        fn set_blocking(&self, enabled: bool) -> io::Result<()> {
+            self.socket().set_blocking(enabled)
+        }
+    };
+}
+
 mod imp {
     use std::{
         io::{self, IoSlice, IoSliceMut},
@@ -26,14 +59,7 @@ mod imp {
         pub(crate) stalled: AtomicUsize,
     }
 
-    #[glib::object_subclass]
-    impl ObjectSubclass for Breaking {
-        const NAME: &'static str = "TestBreaking";
-        type Type = super::Breaking;
-        type ParentType = qio::Channel;
-    }
-
-    impl ObjectImpl for Breaking {}
+    channel_class!(Breaking, "TestBreaking");
 
     impl Breaking {
         fn socket(&self) -> &ChannelSocket {
@@ -72,13 +98,7 @@ mod imp {
             self.socket().writev(iov)
         }
 
-        fn close(&self) -> io::Result<()> {
-            self.socket().close()
-        }
-
-        fn set_blocking(&self, enabled: bool) -> io::Result<()> {
-            self.socket().set_blocking(enabled)
-        }
+        close_and_mode_of_socket!();
 
         fn create_watch(&self, condition: IOCondition) -> glib::Source {
             self.stalled.fetch_add(1, Ordering::Relaxed);
@@ -101,14 +121,7 @@ mod imp {
         pub(crate) eager: AtomicBool,
     }
 
-    #[glib::object_subclass]
-    impl ObjectSubclass for Drip {
-        const NAME: &'static str = "TestDrip";
-        type Type = super::Drip;
-        type ParentType = qio::Channel;
-    }
-
-    impl ObjectImpl for Drip {}
+    channel_class!(Drip, "TestDrip");
 
     impl Drip {
         fn socket(&self) -> &ChannelSocket {
@@ -143,13 +156,7 @@ mod imp {
             self.socket().write(&iov[0][..size])
         }
 
-        fn close(&self) -> io::Result<()> {
-            self.socket().close()
-        }
-
-        fn set_blocking(&self, enabled: bool) -> io::Result<()> {
-            self.socket().set_blocking(enabled)
-        }
+        close_and_mode_of_socket!();
 
         fn create_watch(&self, condition: IOCondition) -> glib::Source {
             if self.eager.load(Ordering::Relaxed) {
@@ -168,14 +175,7 @@ mod imp {
         pub(crate) taken: AtomicUsize,
     }
 
-    #[glib::object_subclass]
-    impl ObjectSubclass for Stocked {
-        const NAME: &'static str = "TestStocked";
-        type Type = super::Stocked;
-        type ParentType = qio::Channel;
-    }
-
-    impl ObjectImpl for Stocked {}
+    channel_class!(Stocked, "TestStocked");
 
     impl Stocked {
         fn socket(&self) -> &ChannelSocket {
@@ -219,13 +219,7 @@ mod imp {
             self.socket().writev(iov)
         }
 
-        fn close(&self) -> io::Result<()> {
-            self.socket().close()
-        }
-
-        fn set_blocking(&self, enabled: bool) -> io::Result<()> {
-            self.socket().set_blocking(enabled)
-        }
+        close_and_mode_of_socket!();
 
         fn wait_fd(&self, condition: IOCondition) -> Readiness {
             match condition.contains(IOCondition::IN) && self.left() > 0 {

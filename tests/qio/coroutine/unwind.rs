@@ -138,6 +138,8 @@ mod imp {
 
     use qio::{ChannelSocket, ReadFlags, prelude::*, subclass::prelude::*};
 
+    use crate::common::classes::channel_class;
+
     /// Waits within its own slot.
     #[derive(Default)]
     pub struct Persistent {
@@ -145,14 +147,7 @@ mod imp {
         pub(super) dropped: AtomicUsize,
     }
 
-    #[glib::object_subclass]
-    impl ObjectSubclass for Persistent {
-        const NAME: &'static str = "TestPatient";
-        type Type = super::Persistent;
-        type ParentType = qio::Channel;
-    }
-
-    impl ObjectImpl for Persistent {}
+    channel_class!(Persistent, "TestPatient");
 
     impl ChannelImpl for Persistent {
         fn readv(

@@ -34,19 +34,18 @@ mod imp {
 
     use qio::{Flushed, ReadFlags, Readiness, WriteFlags, prelude::*, subclass::prelude::*};
 
+    use crate::common::classes::channel_class;
+
     /// Inverts all bits of the data.
     #[derive(Default)]
     pub struct Inverter;
 
-    #[glib::object_subclass]
-    impl ObjectSubclass for Inverter {
-        const NAME: &'static str = "TestInverter";
-        type Type = super::Inverter;
-        type ParentType = qio::ChannelFilter;
-    }
-
-    impl ObjectImpl for Inverter {}
-    impl ChannelFilterImpl for Inverter {}
+    channel_class!(
+        Inverter,
+        "TestInverter",
+        qio::ChannelFilter,
+        ChannelFilterImpl
+    );
 
     impl ChannelImpl for Inverter {
         fn readv(
@@ -80,15 +79,12 @@ mod imp {
         output: Mutex<Vec<u8>>,
     }
 
-    #[glib::object_subclass]
-    impl ObjectSubclass for Collector {
-        const NAME: &'static str = "TestCollector";
-        type Type = super::Collector;
-        type ParentType = qio::ChannelFilter;
-    }
-
-    impl ObjectImpl for Collector {}
-    impl ChannelFilterImpl for Collector {}
+    channel_class!(
+        Collector,
+        "TestCollector",
+        qio::ChannelFilter,
+        ChannelFilterImpl
+    );
 
     impl ChannelImpl for Collector {
         fn readv(

@@ -27,6 +27,8 @@ mod imp {
     use glib::{IOCondition, Source};
     use qio::{ReadFlags, WriteFlags, subclass::prelude::*};
 
+    use crate::common::classes::channel_class;
+
     type Answer = Box<dyn Fn() -> io::Result<usize> + Send + Sync>;
 
     /// Answers every call in the same way, which may be a panic.
@@ -35,14 +37,7 @@ mod imp {
         pub(super) answer: OnceLock<Answer>,
     }
 
-    #[glib::object_subclass]
-    impl ObjectSubclass for Puppet {
-        const NAME: &'static str = "TestPuppet";
-        type Type = super::Puppet;
-        type ParentType = qio::Channel;
-    }
-
-    impl ObjectImpl for Puppet {}
+    channel_class!(Puppet, "TestPuppet");
 
     impl Puppet {
         fn answer(&self) -> io::Result<usize> {

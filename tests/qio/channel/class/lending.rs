@@ -21,19 +21,18 @@ mod imp {
     use glib::IOCondition;
     use qio::{Flushed, Readiness, WriteFlags, subclass::prelude::*};
 
+    use crate::common::classes::channel_class;
+
     /// A socket whose parent does the writing, with what it is given.
     #[derive(Default)]
     pub struct Forwarding;
 
-    #[glib::object_subclass]
-    impl ObjectSubclass for Forwarding {
-        const NAME: &'static str = "TestForwardingSocket";
-        type Type = super::Forwarding;
-        type ParentType = qio::ChannelSocket;
-    }
-
-    impl ObjectImpl for Forwarding {}
-    impl ChannelSocketImpl for Forwarding {}
+    channel_class!(
+        Forwarding,
+        "TestForwardingSocket",
+        qio::ChannelSocket,
+        ChannelSocketImpl
+    );
 
     impl ChannelImpl for Forwarding {
         fn writev(
@@ -55,14 +54,7 @@ mod imp {
         pub(super) flushes: AtomicUsize,
     }
 
-    #[glib::object_subclass]
-    impl ObjectSubclass for SlowFlush {
-        const NAME: &'static str = "TestSlowFlush";
-        type Type = super::SlowFlush;
-        type ParentType = qio::Channel;
-    }
-
-    impl ObjectImpl for SlowFlush {}
+    channel_class!(SlowFlush, "TestSlowFlush");
 
     impl ChannelImpl for SlowFlush {
         fn writev(

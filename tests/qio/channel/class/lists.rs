@@ -13,18 +13,13 @@ mod imp {
 
     use qio::{ReadFlags, subclass::prelude::*};
 
+    use crate::common::classes::channel_class;
+
     /// Fills the buffers that it has, and advances past them, as readers in Rust may.
     #[derive(Default)]
     pub struct Advancing;
 
-    #[glib::object_subclass]
-    impl ObjectSubclass for Advancing {
-        const NAME: &'static str = "TestAdvancing";
-        type Type = super::Advancing;
-        type ParentType = qio::Channel;
-    }
-
-    impl ObjectImpl for Advancing {}
+    channel_class!(Advancing, "TestAdvancing");
 
     fn fill(mut iov: &mut [IoSliceMut<'_>]) -> usize {
         let count = iov.iter().map(|buf| buf.len()).sum();

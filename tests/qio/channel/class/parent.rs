@@ -16,21 +16,20 @@ mod imp {
 
     use qio::{ReadFlags, WriteFlags, subclass::prelude::*};
 
+    use crate::common::classes::channel_class;
+
     /// A file that counts what is written through it, and leaves the writing to its parent.
     #[derive(Default)]
     pub struct CountingFile {
         pub(super) written: AtomicUsize,
     }
 
-    #[glib::object_subclass]
-    impl ObjectSubclass for CountingFile {
-        const NAME: &'static str = "TestCountingFile";
-        type Type = super::CountingFile;
-        type ParentType = qio::ChannelFile;
-    }
-
-    impl ObjectImpl for CountingFile {}
-    impl ChannelFileImpl for CountingFile {}
+    channel_class!(
+        CountingFile,
+        "TestCountingFile",
+        qio::ChannelFile,
+        ChannelFileImpl
+    );
 
     impl ChannelImpl for CountingFile {
         fn writev(

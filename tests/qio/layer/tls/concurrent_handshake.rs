@@ -28,6 +28,8 @@ mod imp {
     use glib::IOCondition;
     use qio::{ChannelSocket, ReadFlags, WriteFlags, prelude::*, subclass::prelude::*};
 
+    use crate::common::classes::channel_class;
+
     type Hook = Option<Box<dyn FnMut() + Send>>;
 
     /// A socket, and something to be done before it is read, and when it has been written to.
@@ -49,14 +51,7 @@ mod imp {
         }
     }
 
-    #[glib::object_subclass]
-    impl ObjectSubclass for Hooked {
-        const NAME: &'static str = "TestHooked";
-        type Type = super::Hooked;
-        type ParentType = qio::Channel;
-    }
-
-    impl ObjectImpl for Hooked {}
+    channel_class!(Hooked, "TestHooked");
 
     impl Hooked {
         fn socket(&self) -> &ChannelSocket {
