@@ -879,7 +879,7 @@ int qio_channel_writev_full_all_with_flags (QIOChannel *ioc,
  *
  * Reads once at an offset, and leaves the position alone. Needs %QIO_CHANNEL_FEATURE_SEEKABLE.
  *
- * Returns: how many bytes, -1 with an error, or %QIO_CHANNEL_ERR_BLOCK
+ * Returns: how many bytes, 0 at the end of the file, -1 with an error, or %QIO_CHANNEL_ERR_BLOCK
  *
  * Since: 0.1
  */
@@ -919,7 +919,7 @@ int qio_channel_pread_all (QIOChannel *ioc,
  *
  * Reads once at an offset, and leaves the position alone. Needs %QIO_CHANNEL_FEATURE_SEEKABLE.
  *
- * Returns: how many bytes, -1 with an error, or %QIO_CHANNEL_ERR_BLOCK
+ * Returns: how many bytes, 0 at the end of the file, -1 with an error, or %QIO_CHANNEL_ERR_BLOCK
  *
  * Since: 0.1
  */
@@ -1769,7 +1769,7 @@ gboolean qio_channel_write_bytes_with_fds_all (QIOChannel *ioc,
  *
  * Reads once at an offset.
  *
- * Returns: (transfer full): the bytes
+ * Returns: (transfer full): the bytes, none at the end of the file
  *
  * Since: 0.1
  */
