@@ -93,13 +93,6 @@ impl Argument<*mut GSource> for glib::Source {
     }
 }
 
-impl Argument<*const c_char> for Option<glib::GString> {
-    unsafe fn from_c(raw: *const c_char, _: &str) -> Result<Self, String> {
-        // SAFETY: the C contract: NULL or a string that ends in NUL.
-        Ok(unsafe { from_glib_none(raw) })
-    }
-}
-
 impl Argument<*const c_char> for &CStr {
     unsafe fn from_c(raw: *const c_char, name: &str) -> Result<Self, String> {
         match raw.is_null() {

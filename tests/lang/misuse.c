@@ -431,6 +431,9 @@ arguments (void)
   check (qio_channel_writev_full (ioc, &iov, 1, &freed_fd, 1, 0, &error) == -1);
   check (error != NULL);
   g_clear_error (&error);
+  /* As by a class that chains up. */
+  check (QIO_CHANNEL_GET_CLASS (ioc)->io_writev (ioc, &iov, 1, &bad_fd, 1, 0, &error) == -1);
+  check_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT);
 
   complains (qio_channel_readv_full (ioc, &iov, 1, &fds, NULL, 0, &error) == -1);
   complains (qio_channel_readv_full (ioc, &iov, 1, NULL, &nfds, 0, &error) == -1);
@@ -440,6 +443,7 @@ arguments (void)
   complains (qio_channel_readv_full_all_eof_with_flags (ioc, &iov, 1, NULL, &nfds, 0, &error) == -1);
 
   /* Functions and names. */
+  complains_void (qio_channel_set_name (ioc, "\xff"));
   complains (qio_channel_add_watch (ioc, G_IO_IN, NULL, &freed, count_free) == 0);
   complains (qio_channel_add_watch_full (ioc, G_IO_IN, NULL, &freed, count_free, NULL) == 0);
   complains (qio_channel_add_watch_source (ioc, G_IO_IN, NULL, &freed, count_free, NULL) == NULL);
@@ -574,6 +578,8 @@ listener_arguments (void)
   complains_void (qio_net_listener_open_async (listener, NULL, 1, 0, NULL, never_ready, NULL));
   complains (qio_net_listener_open_address (listener, NULL, 1, &error) == -1);
   complains (qio_net_listener_add (listener, NULL, &error) == -1);
+  complains_void (qio_net_listener_set_name (listener, "\xff"));
+  complains (qio_net_listener_open_activated (listener, "\xff", &error) == -1);
 
   criticals = 0;
   check (qio_net_listener_wait_client (listener, &error) == NULL);

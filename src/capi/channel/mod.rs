@@ -61,8 +61,7 @@ pub unsafe extern "C" fn qio_channel_get_features(ioc: *mut QIOChannel) -> c_uin
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_set_name(ioc: *mut QIOChannel, name: *const c_char) {
     method!(
-        qio_channel_set_name(ioc: Channel, name: Option<glib::GString>) =>
-            ioc.set_name(name.as_deref())
+        qio_channel_set_name(ioc: Channel, name: Option<&str>) => ioc.set_name(name)
     );
 }
 

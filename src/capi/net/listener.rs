@@ -122,9 +122,9 @@ pub unsafe extern "C" fn qio_net_listener_open_activated(
     error: *mut *mut GError,
 ) -> c_int {
     try_method!(
-        qio_net_listener_open_activated(listener: NetListener, name: Option<glib::GString>), error,
+        qio_net_listener_open_activated(listener: NetListener, name: Option<&str>), error,
         value or -1 => {
-            let count = listener.open_activated(name.as_deref())?;
+            let count = listener.open_activated(name)?;
             Ok(c_int::try_from(count).unwrap_or(c_int::MAX))
         }
     )

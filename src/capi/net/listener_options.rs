@@ -23,8 +23,8 @@ pub unsafe extern "C" fn qio_net_listener_set_name(
     name: *const c_char,
 ) {
     method!(
-        qio_net_listener_set_name(listener: NetListener, name: Option<glib::GString>) =>
-            listener.set_name(name.as_deref())
+        qio_net_listener_set_name(listener: NetListener, name: Option<&str>) =>
+            listener.set_name(name)
     );
 }
 
