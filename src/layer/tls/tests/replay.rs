@@ -26,7 +26,7 @@ enum Client {
     /// It presents a certificate.
     Victim,
     /// It proposes the session of the victim.
-    OtherClient,
+    SessionThief,
     /// The same, and it has a pre-shared key.
     PskHolder,
 }
@@ -69,7 +69,7 @@ fn a_client_that_proposes_the_session_of_another_one_has_not_its_certificate() {
     // The suite of the session has another hash than those of the others: it is not resumed.
     for (client, context, suite) in [
         (Client::Victim, &without_key, "TLS_AES_256_GCM_SHA384"),
-        (Client::OtherClient, &without_key, "TLS_AES_128_GCM_SHA256"),
+        (Client::SessionThief, &without_key, "TLS_AES_128_GCM_SHA256"),
         (Client::PskHolder, &with_key, "TLS_AES_128_GCM_SHA256"),
     ] {
         let is_victim = client == Client::Victim;
