@@ -69,8 +69,9 @@ unsafe extern "C" fn free<T>(value: gpointer) {
     drop(unsafe { Box::from_raw(value.cast::<T>()) });
 }
 
-/// Starts an operation of an object, for which `to_error` makes a `GError` of an error. It runs in
-/// whatever thread runs the caller's context, at the priority of the call.
+/// Starts an operation of an object, for which `to_error` makes a `GError` of an error. The first
+/// attempt is made at once, in this thread, if this thread runs the caller's context; the rest runs
+/// in whatever thread does, at the priority of the call.
 ///
 /// # Safety
 ///
@@ -86,7 +87,12 @@ pub(crate) unsafe fn start<T, F>(
 {
     // SAFETY: the caller's promise.
     let (task, cancellable) = unsafe { prepare(object, call) };
-    spawn_for(call, run(task, cancellable, future, to_error));
+    let future = run(task, cancellable, future, to_error);
+    drop(Hub::spawn_polled_in(
+        &default_context(),
+        priority(call),
+        future,
+    ));
 }
 
 /// Creates the task of a call.
@@ -110,10 +116,14 @@ pub(crate) unsafe fn prepare(
 }
 
 /// Runs a future in the caller's context, at the priority of the call.
+#[cfg(feature = "capi")]
 pub(crate) fn spawn_for(call: &Call, future: impl Future<Output = ()> + Send + 'static) {
+    drop(Hub::spawn_in(&default_context(), priority(call), future));
+}
+
+fn priority(call: &Call) -> glib::Priority {
     // SAFETY: `Priority` has a value for every number.
-    let priority = unsafe { from_glib(call.io_priority) };
-    drop(Hub::spawn_in(&default_context(), priority, future));
+    unsafe { from_glib(call.io_priority) }
 }
 
 /// Runs an operation, and completes its task.

@@ -28,6 +28,7 @@ mod registration;
 mod registry;
 mod remote;
 mod remote_queue;
+mod running;
 mod source;
 mod spawn;
 mod tasks;
@@ -48,7 +49,8 @@ pub(crate) use context::{
 pub(crate) use g_source::{SourceFuncs, StateSource, no_callback};
 pub(crate) use io_state::{Direction, ReadyEvent, WaiterKey};
 pub(crate) use registration::{FdRole, Registration, RegistrationGuard};
-pub(crate) use tasks::{poll_budget, running_for, yield_now};
+pub(crate) use running::{poll_budget, running_for, yield_now};
+
 pub(crate) use timer::Sleep;
 
 use std::{

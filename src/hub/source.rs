@@ -15,7 +15,7 @@ use glib_sys::{
 use super::{
     g_source::{SourceFuncs, StateSource, no_callback},
     lane::Lane,
-    tasks::RunGuard,
+    running::RunGuard,
 };
 
 type LaneSource = StateSource<State>;

@@ -22,11 +22,10 @@
 
 use std::{
     cell::Cell,
-    future::{Future, poll_fn},
+    future::Future,
     mem::{self, ManuallyDrop},
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
-    ptr,
     sync::{
         Arc,
         atomic::{AtomicPtr, Ordering},
@@ -40,11 +39,10 @@ use glib::Priority;
 
 use super::{
     Hub, JoinHandle,
-    dispatcher::DispatchGuard,
     join::Outcome,
     lane::{Lane, Local},
     remote::Message,
-    running_context,
+    running::{self, RunGuard},
 };
 use crate::sync::thread_number;
 
@@ -53,13 +51,6 @@ const BATCH: usize = 8;
 
 /// A future of this size or more is boxed here, and not by `async-task`: see the [module](self).
 const BOXED: usize = 1024;
-
-/// Operations that a task may complete without a wait before it yields.
-const OPERATIONS: u32 = 128;
-
-/// After so many operations that yielded without the task being polled again, as in a task that
-/// blocks in an executor of its own, some may proceed without budget.
-const MOST_REFUSALS: u32 = 128;
 
 /// How often teardown yields to threads that have a runnable, and could only leak its future.
 const CANCEL_RETRIES: usize = 1_000;
@@ -74,169 +65,21 @@ pub(super) struct Place {
     id: AtomicPtr<()>,
 }
 
+impl Place {
+    /// Identifies the task: the data of its wakers.
+    #[inline]
+    pub(super) fn id(&self) -> *const () {
+        self.id.load(Ordering::Relaxed)
+    }
+}
+
 const ANY_THREAD: u64 = 0;
 
 pub(super) type Runnable = async_task::Runnable<Place>;
 
-/// What a thread runs: its innermost dispatch of a hub, and the task in that.
-struct Running {
-    /// Null where no hub is dispatched.
-    hub: Cell<*const Hub>,
-    /// The depth of main loops of the dispatch. Code in a nested loop is not part of it.
-    depth: Cell<i32>,
-    /// The data of the task's wakers, which identifies it. Null where no task runs.
-    task: Cell<*const ()>,
-    /// Operations that are left to the task. Code outside of a task has no limit.
-    left: Cell<u32>,
-    /// How many operations have yielded since some were allowed to proceed.
-    refusals: Cell<u32>,
-}
-
-const NO_LIMIT: u32 = u32::MAX;
-
 thread_local! {
-    static RUNNING: Running = const {
-        Running {
-            hub: Cell::new(ptr::null()),
-            depth: Cell::new(0),
-            task: Cell::new(ptr::null()),
-            left: Cell::new(NO_LIMIT),
-            refusals: Cell::new(0),
-        }
-    };
     /// The next future that is dropped belongs to another thread, and must be leaked.
     static LEAK_NEXT_FUTURE: Cell<bool> = const { Cell::new(false) };
-}
-
-/// A dispatch that runs tasks of a hub, while it exists. Restores the outer one after that.
-pub(super) struct RunGuard<'a> {
-    outer: (*const Hub, i32, *const (), u32),
-    _dispatch: DispatchGuard<'a>,
-}
-
-impl<'a> RunGuard<'a> {
-    /// `None` while another thread dispatches the hub.
-    pub(super) fn enter(hub: &'a Arc<Hub>) -> Option<Self> {
-        let dispatch = DispatchGuard::begin(hub)?;
-        let outer = RUNNING.with(|running| {
-            (
-                running.hub.replace(Arc::as_ptr(hub)),
-                running.depth.replace(glib::main_depth()),
-                running.task.replace(ptr::null()),
-                running.left.replace(NO_LIMIT),
-            )
-        });
-        Some(Self {
-            outer,
-            _dispatch: dispatch,
-        })
-    }
-}
-
-impl Drop for RunGuard<'_> {
-    fn drop(&mut self) {
-        RUNNING.with(|running| {
-            running.hub.set(self.outer.0);
-            running.depth.set(self.outer.1);
-            running.task.set(self.outer.2);
-            running.left.set(self.outer.3);
-        });
-    }
-}
-
-impl Running {
-    #[inline]
-    fn run(&self, runnable: Runnable) {
-        let id = runnable.metadata().id.load(Ordering::Relaxed);
-        self.task.set(id);
-        self.left.set(OPERATIONS);
-        runnable.run();
-        self.task.set(ptr::null());
-        self.left.set(NO_LIMIT);
-    }
-}
-
-impl Hub {
-    /// The address of the hub that this thread is dispatching, outside of nested main loops, or
-    /// null.
-    #[cold]
-    pub(crate) fn running() -> *const Self {
-        RUNNING.with(|running| match running.depth.get() == glib::main_depth() {
-            true => running.hub.get(),
-            // A main loop inside a task may be that of another context.
-            false => ptr::null(),
-        })
-    }
-
-    /// The hub of the task that runs, or of the context of the source being dispatched, or of the
-    /// thread's default context.
-    pub(crate) fn current() -> Arc<Self> {
-        let running = Self::running();
-        if running.is_null() {
-            return Self::of(&running_context());
-        }
-        // SAFETY: a `RunGuard` of this thread borrows the `Arc` whose pointer this is.
-        unsafe {
-            Arc::increment_strong_count(running);
-            Arc::from_raw(running)
-        }
-    }
-}
-
-/// As [`Hub::running`], for a future that is polled with this context: a task that is polled with
-/// its own waker runs on its own hub, which is found without a call of GLib.
-#[inline]
-pub(crate) fn running_for(cx: &Context<'_>) -> *const Hub {
-    RUNNING.with(|task| {
-        let id = task.task.get();
-        match ptr::eq(id, cx.waker().data()) && !id.is_null() {
-            true => task.hub.get(),
-            false => Hub::running(),
-        }
-    })
-}
-
-/// Takes one operation off the budget of the running task. When the budget is used up, the task is
-/// woken again, after the others in the queue.
-#[inline]
-pub(crate) fn poll_budget(context: &Context<'_>) -> Poll<()> {
-    RUNNING.with(|task| match task.left.get() {
-        NO_LIMIT => Poll::Ready(()),
-        0 => out_of_budget(task, context),
-        left => {
-            task.left.set(left - 1);
-            Poll::Ready(())
-        }
-    })
-}
-
-#[cold]
-fn out_of_budget(task: &Running, context: &Context<'_>) -> Poll<()> {
-    if task.depth.get() != glib::main_depth() {
-        return Poll::Ready(());
-    }
-    let refusals = task.refusals.get() + 1;
-    if refusals == MOST_REFUSALS {
-        task.refusals.set(0);
-        task.left.set(OPERATIONS);
-        return Poll::Ready(());
-    }
-    task.refusals.set(refusals);
-    context.waker().wake_by_ref();
-    Poll::Pending
-}
-
-/// Yields to the other tasks of the context once.
-pub(crate) async fn yield_now() {
-    let mut yielded = false;
-    poll_fn(|cx| match mem::replace(&mut yielded, true) {
-        true => Poll::Ready(()),
-        false => {
-            cx.waker().wake_by_ref();
-            Poll::Pending
-        }
-    })
-    .await;
 }
 
 impl Local<'_> {
@@ -252,7 +95,7 @@ impl Local<'_> {
                 lane.defer_to_owner(runnable);
                 continue;
             }
-            RUNNING.with(|running| running.run(runnable));
+            running::run(runnable);
             ran += 1;
             if ran % BATCH == 0 {
                 if !has_time() {
@@ -363,6 +206,28 @@ impl Hub {
         // SAFETY: the bounds of this function require the future and its result to be `Send`.
         unsafe { start(Self::lane_of(context, priority), ANY_THREAD, future) }
     }
+
+    /// As [`spawn_in`](Self::spawn_in), and polls the future for the first time before it returns,
+    /// if this thread runs the context: an operation that can proceed needs no iteration.
+    pub(crate) fn spawn_polled_in<F>(
+        context: &glib::MainContext,
+        priority: Priority,
+        future: F,
+    ) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let lane = Self::lane_of(context, priority);
+        let hub = lane.hub.clone();
+        // SAFETY: the bounds of this function require the future and its result to be `Send`.
+        let (runnable, handle) = unsafe { create(lane, ANY_THREAD, future) };
+        match context.is_owner().then(|| RunGuard::enter(&hub)).flatten() {
+            Some(_guard) => running::run(runnable),
+            None => runnable.schedule(),
+        }
+        handle
+    }
 }
 
 /// # Safety
@@ -374,20 +239,40 @@ where
     F::Output: 'static,
 {
     // SAFETY: forwarded: the same future.
-    unsafe {
-        match size_of::<F>() < BOXED {
-            true => start_sized(lane, owner, future),
-            false => start_sized(lane, owner, Box::pin(future)),
-        }
-    }
+    let (runnable, handle) = unsafe { create(lane, owner, future) };
+    runnable.schedule();
+    handle
 }
 
-/// As [`start`], for a future that `async-task` does not box.
+/// Creates a task that has yet to be scheduled or run.
 ///
 /// # Safety
 ///
 /// As for [`start`].
-unsafe fn start_sized<F>(lane: Arc<Lane>, owner: u64, future: F) -> JoinHandle<F::Output>
+unsafe fn create<F>(lane: Arc<Lane>, owner: u64, future: F) -> (Runnable, JoinHandle<F::Output>)
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    // SAFETY: forwarded: the same future.
+    unsafe {
+        match size_of::<F>() < BOXED {
+            true => create_sized(lane, owner, future),
+            false => create_sized(lane, owner, Box::pin(future)),
+        }
+    }
+}
+
+/// As [`create`], for a future that `async-task` does not box.
+///
+/// # Safety
+///
+/// As for [`start`].
+unsafe fn create_sized<F>(
+    lane: Arc<Lane>,
+    owner: u64,
+    future: F,
+) -> (Runnable, JoinHandle<F::Output>)
 where
     F: Future + 'static,
     F::Output: 'static,
@@ -414,8 +299,7 @@ where
     runnable.metadata().id.store(id, Ordering::Relaxed);
     entry.insert(waker);
     drop(alive);
-    runnable.schedule();
-    JoinHandle::new(task)
+    (runnable, JoinHandle::new(task))
 }
 
 /// The future of a task: catches its panic, and removes the task from the list at its end.

@@ -3,7 +3,7 @@
 use std::{
     cell::RefCell,
     fs,
-    io::{Seek as _, Write as _},
+    io::{self, Seek as _, Write as _},
     rc::Rc,
     thread,
 };
@@ -113,6 +113,30 @@ fn an_asynchronous_read_of_a_stream_waits_in_the_main_loop() {
         drop(there);
         let bytes = input.read_bytes_future(16, glib::Priority::DEFAULT).await;
         assert_eq!(bytes.expect("end-of-file").len(), 0);
+    });
+}
+
+#[test]
+fn an_asynchronous_read_of_a_stream_attempts_at_once_and_completes_in_a_later_iteration() {
+    on_loop(|| async {
+        let (here, there) = ChannelSocket::pair().expect("a pair");
+        here.set_blocking(false).expect("non-blocking");
+        there.write_all(b"now").expect("written");
+        let result = Rc::new(RefCell::new(None));
+        let place = result.clone();
+        let (priority, cancellable) = (glib::Priority::DEFAULT, Cancellable::NONE);
+        let input = here.io_stream().input_stream();
+        input.read_async(vec![0; 16], priority, cancellable, move |read| {
+            place.replace(Some(read));
+        });
+        let left = here.read(&mut [0; 16]).expect_err("it was read");
+        assert_eq!(left.kind(), io::ErrorKind::WouldBlock);
+        assert!(result.borrow().is_none(), "the callback is not re-entrant");
+        while result.borrow().is_none() {
+            qio::spawn_local(async {}).await.expect("an iteration");
+        }
+        let (_, count) = result.take().expect("completed").expect("read");
+        assert_eq!(count, 3);
     });
 }
 
