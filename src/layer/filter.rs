@@ -8,7 +8,7 @@ use std::{
 
 use glib::{IOCondition, ParamSpec, prelude::*, subclass::prelude::*};
 
-use super::lower_close::LowerCloseWaker;
+use super::lower::{self, LowerCloseWaker};
 use crate::{
     channel::{
         Channel, ChannelExt as _, ChannelImpl, ChannelSeekExt as _,
@@ -130,25 +130,15 @@ mod imp {
         fn create_watch(&self, condition: IOCondition) -> glib::Source {
             let obj = self.obj();
             let channel: &Channel = obj.upcast_ref();
-            let is_for_end = (condition - watch::ALWAYS).is_empty();
-            let (wait_fd, needs): (
-                watch::WaitFdFn,
-                fn(&glib::Object, IOCondition) -> IOCondition,
-            ) = match is_for_end {
-                true => (|_, _| Readiness::Watch, |_, _| watch::ALWAYS),
-                false => (
-                    |object, condition| match object.downcast_ref() {
-                        Some(channel) => VFuncs::of(channel).wait_fd(condition),
-                        None => Readiness::Now,
-                    },
-                    |_, condition| condition,
-                ),
+            let wait_fd: watch::WaitFdFn = |object, condition| match object.downcast_ref() {
+                Some(channel) => VFuncs::of(channel).wait_fd(condition),
+                None => Readiness::Now,
             };
-            let layer = LayerVtable {
-                needs,
+            let vtable = LayerVtable {
+                needs: |_, condition| condition,
                 watch: watch_base,
             };
-            channel.watched(|watched| watch::layered(watched, condition, wait_fd, layer))
+            lower::watch(channel, condition, wait_fd, vtable)
         }
 
         fn set_blocking(&self, enabled: bool) -> io::Result<()> {
@@ -177,14 +167,8 @@ mod imp {
 
         fn wait_fd(&self, condition: IOCondition) -> Readiness {
             match self.base() {
-                // The number may be used for another file soon: it must not be polled.
-                Ok(base) if !base.is_closed() => {
-                    match condition.contains(IOCondition::IN) && base.has_pushback() {
-                        true => Readiness::Now,
-                        false => VFuncs::of(base).wait_fd(condition),
-                    }
-                }
-                _ => Readiness::Now,
+                Ok(base) => lower::wait_fd(base, condition),
+                Err(_) => Readiness::Now,
             }
         }
 
@@ -212,16 +196,8 @@ fn base_of(channel: &Channel) -> Option<&Channel> {
     filter.imp().base().ok()
 }
 
-/// The descriptor of the base channel. Its bytes are not those of the filter.
 fn poll_fd(channel: &Channel, side: Direction) -> Option<PollFd> {
-    match VFuncs::of(base_of(channel)?).poll_fd(side)? {
-        PollFd::Pollable { fd, serves, .. } => Some(PollFd::Pollable {
-            fd,
-            serves,
-            raw: false,
-        }),
-        PollFd::Disk(_) => None,
-    }
+    lower::poll_fd(base_of(channel)?, side)
 }
 
 fn watch_base(object: &glib::Object, conditions: IOCondition) -> Option<glib::Source> {

@@ -1,8 +1,9 @@
 //! Channels that wrap another channel: they use the base class, and no transport.
 
 mod filter;
-mod lower_close;
+mod lower;
 mod tls;
+mod wire;
 
 pub use filter::{
     ChannelFilter, ChannelFilterExt, ChannelFilterImpl, QIOChannelFilter, QIOChannelFilterClass,

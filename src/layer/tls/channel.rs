@@ -25,7 +25,7 @@ use crate::{
     coroutine,
     error::{invalid, with_context, would_block},
     hub::Direction,
-    layer::lower_close::LowerCloseWaker,
+    layer::{lower::LowerCloseWaker, wire::Wire},
     sync::ForkMutex,
 };
 
@@ -189,12 +189,10 @@ impl ChannelTls {
         let this: Self = glib::Object::new();
         peer.set_channel(this.downgrade());
         this.imp().set_connection(Connection {
-            lower: LowerCloseWaker::new(this.upcast_ref(), master),
-            engine: ForkMutex::new(engine),
+            wire: Wire::new(engine, LowerCloseWaker::new(this.upcast_ref(), master)),
             peer,
             creds: creds.clone(),
             hostname: hostname.map(Into::into),
-            background_flush: ForkMutex::default(),
             permit: ForkMutex::default(),
         });
         this.upcast_ref::<Channel>().set_blocking_state(blocking);
@@ -251,7 +249,7 @@ impl ChannelTls {
         let channel = self.upcast_ref();
         let connection = self.imp().connection()?;
         connection.do_handshake(channel)?;
-        connection.flush(channel)
+        connection.wire.flush(channel)
     }
 
     /// Sends close_notify to the peer, after all that was written; in blocking mode, and in a
@@ -292,9 +290,9 @@ impl ChannelTls {
         let connection = self.imp().connection()?;
         let channel = self.upcast_ref();
         connection.do_handshake(channel)?;
-        connection.flush(channel)?;
+        connection.wire.flush(channel)?;
         connection.engine().send_close_notify();
-        connection.flush(channel)
+        connection.wire.flush(channel)
     }
 
     /// Sends a TLS 1.3 KeyUpdate, and with `request_peer` requests one of the peer, so that a key
@@ -312,7 +310,7 @@ impl ChannelTls {
         connection.do_handshake(channel)?;
         connection.engine().update_keys(request_peer)?;
         connection.creds.flush_key_log();
-        match connection.flush(channel) {
+        match connection.wire.flush(channel) {
             Err(e) if would_block(&e) => {
                 connection.flush_later(channel);
                 Ok(())

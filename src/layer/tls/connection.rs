@@ -1,25 +1,12 @@
-//! Moves ciphertext between the TLS state machine and the lower channel.
+//! A TLS connection over a lower channel: the engine and its [`Wire`], and what both ends have
+//! agreed on.
 //!
-//! # Tokens
-//!
-//! Records must reach the lower channel in the order in which OpenSSL made them, and OpenSSL must
-//! see input in the order of its arrival. Therefore at most one thread has [`Receiving`], and at
-//! most one has [`Sending`]. A thread that does not get a token gets would-block, and is woken when
-//! the token is released.
-//!
-//! # Locking
-//!
-//! The mutex of `engine` protects OpenSSL's state alone. It is not locked during a call of the
-//! lower channel, the emission of a signal, or a key-log callback.
-//!
-//! # Pending output
-//!
-//! In non-blocking mode a write may leave ciphertext. The next read, write, wait or flush sends it,
-//! or the task in `background_flush`. While more than 256 KiB are pending no input is processed.
+//! Besides the rules of [`wire`](crate::layer::wire): the mutex of the engine is not locked during
+//! the emission of a signal, or a key-log callback. While more than 256 KiB are pending no input is
+//! processed.
 
 mod close;
 mod handshake;
-mod tokens;
 
 use std::{
     io::{self, IoSlice, IoSliceMut},
@@ -29,44 +16,44 @@ use std::{
 
 use glib::IOCondition;
 
-use self::tokens::{Receiving, Sending};
 use super::{
-    background_flush::BackgroundFlush,
+    ChannelTls,
     creds::TlsCreds,
     engine::{Progress, TlsState},
-    memory_bio::{CHUNK, give_buffer, take_buffer},
     peer::Peer,
 };
 use crate::{
-    channel::{Channel, ChannelExt as _, class::VFuncs, handshakes::HandshakePermit, lower_io},
-    error::{is_disconnected, would_block},
+    channel::{Channel, class::VFuncs, handshakes::HandshakePermit},
+    error::would_block,
     hub::Direction,
-    layer::lower_close::LowerCloseWaker,
+    layer::wire::{Engine as _, Wire},
     sync::ForkMutex,
-    types::{Feature, ReadFlags, Readiness, Shutdown},
+    types::{ReadFlags, Readiness},
 };
 
 /// The state of a channel since its construction: nothing changes but what has a lock.
 #[derive(Debug)]
 pub(super) struct Connection {
-    pub(super) engine: ForkMutex<TlsState>,
+    pub(super) wire: Wire<TlsState>,
     pub(super) peer: Arc<Peer>,
-    /// The lower channel.
-    pub(super) lower: LowerCloseWaker,
     pub(super) creds: TlsCreds,
     pub(super) hostname: Option<glib::GString>,
-    pub(super) background_flush: ForkMutex<Option<BackgroundFlush>>,
     /// Counts the handshake, where the listener that has accepted the lower channel limits them.
     pub(super) permit: ForkMutex<Option<Box<dyn HandshakePermit>>>,
 }
 
 impl Connection {
     pub(super) fn engine(&self) -> MutexGuard<'_, TlsState> {
-        self.engine.lock()
+        self.wire.engine()
     }
 
     pub(super) fn master(&self) -> &Channel {
-        self.lower.lower()
+        self.wire.lower()
+    }
+
+    /// Has pending output sent by the current context.
+    pub(super) fn flush_later(&self, channel: &Channel) {
+        self.wire.flush_later::<ChannelTls>(channel);
     }
 
     /// Decrypts buffered input, and what the lower channel has. Would-block if that has nothing.
@@ -114,7 +101,7 @@ impl Connection {
                 channel.wake_waiters_for(Direction::Read);
             }
             if answers
-                && let Err(e) = self.flush(channel)
+                && let Err(e) = self.wire.flush(channel)
                 && would_block(&e)
             {
                 // Also after an error: the peer is to get the alert.
@@ -125,7 +112,7 @@ impl Connection {
                 Progress::Yield => return Err(io::ErrorKind::WouldBlock.into()),
                 Progress::WantRead if no_event => return Err(io::ErrorKind::WouldBlock.into()),
                 Progress::WantRead => {
-                    self.receive(channel)?;
+                    self.wire.receive(channel)?;
                     received = true;
                 }
             }
@@ -141,7 +128,7 @@ impl Connection {
 
     /// Sends pending output that is over the limit. Would-block as long as it is.
     fn drain_output(&self, channel: &Channel) -> io::Result<()> {
-        let Err(e) = self.flush(channel) else {
+        let Err(e) = self.wire.flush(channel) else {
             return Ok(());
         };
         let mut engine = self.engine();
@@ -173,105 +160,24 @@ impl Connection {
             };
             self.creds.flush_key_log();
             match step {
-                None => self.flush(channel)?,
+                None => self.wire.flush(channel)?,
                 Some(Progress::Done(count)) => {
-                    return match self.flush(channel) {
+                    return match self.wire.flush(channel) {
                         Err(e) if !would_block(&e) => Err(e),
                         _ => Ok(count),
                     };
                 }
                 Some(Progress::WantRead) => {
-                    self.try_flush(channel);
-                    self.receive(channel)?;
+                    self.wire.try_flush(channel);
+                    self.wire.receive(channel)?;
                     // There may be data in it.
                     channel.wake_waiters_for(Direction::Read);
                 }
                 Some(Progress::Yield) => {
-                    self.try_flush(channel);
+                    self.wire.try_flush(channel);
                     return Err(io::ErrorKind::WouldBlock.into());
                 }
             }
-        }
-    }
-
-    /// Reads ciphertext once, and feeds the engine.
-    fn receive(&self, channel: &Channel) -> io::Result<()> {
-        let Some(token) = Receiving::acquire(self, channel) else {
-            return Err(io::ErrorKind::WouldBlock.into());
-        };
-        let mut buffer = take_buffer();
-        // Only what is new is zeroed.
-        buffer.resize(CHUNK, 0);
-        let result = lower_io::read(self.master(), &mut buffer);
-        let mut engine = self.engine();
-        let result = match result {
-            Ok(count) => {
-                engine.feed(buffer, count);
-                Ok(())
-            }
-            Err(e) => {
-                give_buffer(buffer);
-                match would_block(&e) {
-                    true => engine.input.recheck = false,
-                    false => engine.fail_receiving(&e),
-                }
-                Err(e)
-            }
-        };
-        drop(engine);
-        drop(token);
-        if result.as_ref().is_err_and(|e| !would_block(e)) {
-            // A lower channel may report it but once.
-            channel.wake_waiters();
-        }
-        result
-    }
-
-    /// Sends pending output. Would-block if the lower channel does not take it all, or another
-    /// thread has the token.
-    pub(super) fn flush(&self, channel: &Channel) -> io::Result<()> {
-        loop {
-            let Some(mut token) = Sending::acquire(self, channel)? else {
-                return self.finish_writing();
-            };
-            let sent = lower_io::write(self.master(), token.queue.left());
-            match sent {
-                Ok(count) => token.queue.take(count),
-                Err(e) if would_block(&e) => return Err(e),
-                Err(e) if is_disconnected(&e) && self.engine().only_close_notify_left() => {
-                    token.queue.clear();
-                }
-                Err(e) => {
-                    self.engine().break_sending(&e);
-                    token.queue.clear();
-                    drop(token);
-                    // A lower channel may report it but once.
-                    channel.wake_waiters();
-                    return Err(e);
-                }
-            }
-        }
-    }
-
-    /// As [`flush`](Self::flush), for callers that have another result: the next write reports an
-    /// error.
-    pub(super) fn try_flush(&self, channel: &Channel) {
-        let _ = self.flush(channel);
-    }
-
-    /// All output has been written to the lower channel: flushes that if it is layered itself, and
-    /// shuts it down after the end of writing.
-    fn finish_writing(&self) -> io::Result<()> {
-        if self.master().lower().is_some() {
-            VFuncs::of(self.master()).flush()?;
-        }
-        let is_over = self.engine().take_end();
-        if !is_over || !self.master().has_feature(Feature::SHUTDOWN) {
-            return Ok(());
-        }
-        match self.master().shutdown(Shutdown::Write) {
-            Err(e) if is_disconnected(&e) && self.engine().only_close_notify_left() => Ok(()),
-            result => result,
         }
     }
 }

@@ -7,6 +7,7 @@ mod input;
 mod messages;
 mod output;
 mod server_hello;
+mod wire;
 
 use std::{
     fmt,
@@ -25,7 +26,7 @@ use super::{
     memory_bio::MemoryBio,
     shim,
 };
-use crate::{coroutine::Execution, error::closed};
+use crate::{coroutine::Execution, error::closed, layer::wire::Tokens};
 
 /// How far the handshake has come.
 #[derive(Debug)]
@@ -51,21 +52,8 @@ pub(super) enum Progress<T> {
     Yield,
 }
 
-/// The tokens of the lower channel: one caller at a time reads from it, and one writes, so that
-/// records keep their order.
-#[derive(Debug, Default)]
-pub(super) struct Tokens {
-    pub(super) receiving: bool,
-    pub(super) sending: bool,
-    /// Something waits for the token of receiving to be released.
-    pub(super) waiting_receive: bool,
-    /// The same for sending. With one flag for both, a receiver would wake itself while another
-    /// caller sends.
-    pub(super) waiting_send: bool,
-}
-
 /// One end of a connection. Its lock is held for computation only.
-pub(super) struct TlsState {
+pub(in crate::layer) struct TlsState {
     stream: SslStream<MemoryBio>,
     /// The label of the peer in messages.
     peer: String,

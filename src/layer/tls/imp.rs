@@ -18,12 +18,13 @@ use glib::{
 use super::{
     QIOChannelTLS, QIOChannelTLSClass, TlsCreds, authorize,
     connection::Connection,
+    engine::TlsState,
     failure::{Failure, forked_child},
-    waiting,
 };
 use crate::{
     channel::{Channel, ChannelExt as _, ChannelImpl, class::VFuncs, wait_for},
     error::{io_error, would_block},
+    layer::wire::{self, Layer, Wire},
     types::{Feature, Flushed, ReadFlags, Readiness, Shutdown, WriteFlags},
 };
 
@@ -46,7 +47,7 @@ impl ObjectSubclass for ChannelTls {
     fn class_init(class: &mut Self::Class) {
         class
             .parent_class
-            .set_native_layer(waiting::poll_fd, waiting::below);
+            .set_native_layer(wire::poll_fd::<Self::Type>, wire::below::<Self::Type>);
     }
 }
 
@@ -212,7 +213,9 @@ impl ChannelImpl for ChannelTls {
         })?;
         match no_wait {
             true => self.connection()?.flush_later(self.obj().upcast_ref()),
-            false => self.waiting(IOCondition::OUT, false, Connection::flush)?,
+            false => self.waiting(IOCondition::OUT, false, |connection, channel| {
+                connection.wire.flush(channel)
+            })?,
         }
         Ok(count)
     }
@@ -226,7 +229,7 @@ impl ChannelImpl for ChannelTls {
     }
 
     fn create_watch(&self, condition: IOCondition) -> glib::Source {
-        waiting::watch(self.obj().upcast_ref(), condition)
+        wire::watch(&*self.obj(), condition)
     }
 
     fn set_blocking(&self, _enabled: bool) -> io::Result<()> {
@@ -252,7 +255,7 @@ impl ChannelImpl for ChannelTls {
 
     fn wait_fd(&self, condition: IOCondition) -> Readiness {
         match self.connection() {
-            Ok(connection) => connection.wait_fd(condition),
+            Ok(connection) => connection.wire.wait_fd(condition),
             Err(_) => Readiness::Now,
         }
     }
@@ -269,7 +272,7 @@ impl ChannelImpl for ChannelTls {
                 _ => {}
             }
         }
-        connection.flush(channel).map_err(|e| {
+        connection.wire.flush(channel).map_err(|e| {
             let engine = connection.engine();
             // The pending output of a failed handshake is not waited for.
             let failure = engine.failure().filter(|_| would_block(&e));
@@ -335,5 +338,13 @@ impl ChannelTls {
                 result => return result,
             }
         }
+    }
+}
+
+impl Layer for super::ChannelTls {
+    type Engine = TlsState;
+
+    fn wire(&self) -> Option<&Wire<TlsState>> {
+        Some(&self.imp().connection().ok()?.wire)
     }
 }

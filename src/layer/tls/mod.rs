@@ -5,8 +5,7 @@
 //! | `creds` | certificates, keys and trust anchors: built and checked once, shared by channels |
 //! | `channel`, `imp`, `info` | the class of channels, and its properties |
 //! | `engine`, `memory_bio` | OpenSSL between plaintext and ciphertext in memory |
-//! | `connection` | moves the ciphertext; steps of the handshake; close |
-//! | `waiting`, `background_flush` | what to wait for; the task that sends pending output |
+//! | `connection` | reads and writes, by `layer::wire`; steps of the handshake; close |
 //! | `prepare` | a connection before its handshake: the name of the server |
 //! | `verify`, `verify_error` | verification of the peer's certificates, and messages about it |
 //! | `authorize`, `peer` | handlers that accept or reject the peer, and the state of the peer |
@@ -15,7 +14,6 @@
 //! | `shim` | what the crate `openssl` lacks: the one module with unsafe code |
 
 mod authorize;
-mod background_flush;
 mod channel;
 mod connection;
 mod creds;
@@ -32,7 +30,6 @@ mod shim;
 mod tests;
 mod verify;
 mod verify_error;
-mod waiting;
 
 pub use channel::{ChannelTls, ChannelTlsImpl, QIOChannelTLS, QIOChannelTLSClass};
 

@@ -1,32 +1,29 @@
-//! Shutting down and closing: close_notify, pending output, and input that TCP must not find
-//! unread.
+//! Shutting down and closing: close_notify and pending output.
 
 use std::{
     io,
     time::{Duration, Instant},
 };
 
-use glib::{IOCondition, subclass::prelude::*};
+use glib::subclass::prelude::*;
 
 use super::Connection;
 use crate::{
-    channel::{Channel, ChannelExt as _, ChannelWatchExt as _, blocking, lower_io},
+    channel::{Channel, ChannelExt as _, blocking},
     coroutine,
     error::{closed, would_block},
-    layer::tls::{
-        engine::HandshakeState,
-        failure::{close_timed_out, is_unsent, unsent},
-        memory_bio::{CHUNK, give_buffer, take_buffer},
+    layer::{
+        tls::{
+            engine::HandshakeState,
+            failure::{close_timed_out, is_unsent, unsent},
+        },
+        wire::Engine as _,
     },
     types::{Feature, Shutdown},
 };
 
 /// How long `close` waits in blocking mode for a peer that does not read.
 const LINGER: Duration = Duration::from_secs(5);
-
-/// The first and the longest interval between two checks for acknowledgments.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
-const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 
 impl Connection {
     /// Ends one direction, or both. A handshake under way fails.
@@ -52,7 +49,7 @@ impl Connection {
             }
         }
         self.release_permit();
-        let sent = match self.flush(channel) {
+        let sent = match self.wire.flush(channel) {
             Err(e) if would_block(&e) => {
                 self.flush_later(channel);
                 Ok(())
@@ -69,7 +66,7 @@ impl Connection {
     /// Sends close_notify, as far as that does not block.
     pub(in crate::layer::tls) fn leave(&self, channel: &Channel) -> io::Result<()> {
         let is_open = self.engine().is_established();
-        let sent = match self.flush(channel) {
+        let sent = match self.wire.flush(channel) {
             // No data has been written yet that could be lost.
             Err(_) if !is_open => Ok(()),
             // Responses to the peer, session tickets and KeyUpdates.
@@ -79,34 +76,24 @@ impl Connection {
         if sent.is_ok() {
             self.engine().send_close_notify();
             // A failure to send close_notify is no error: the peer may have disconnected.
-            self.try_flush(channel);
+            self.wire.try_flush(channel);
         }
         if self.engine().may_receive_more() {
             // With session tickets unread, TCP discards what it has not sent yet.
-            let _ = self.discard_input();
+            let _ = self.wire.discard_input();
         }
         self.engine().close();
         self.release_permit();
-        let background_flush = self.background_flush.lock().take();
-        drop(background_flush);
+        self.wire.end_background_flush();
         sent
     }
 
     /// For callers that may block: sends pending output and close_notify, for at most [`LINGER`].
     fn linger(&self, channel: &Channel) -> io::Result<()> {
         let deadline = Instant::now() + LINGER;
-        let flush = || loop {
-            match self.flush(channel) {
-                Err(e) if would_block(&e) => {
-                    let left = deadline.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        return Err(close_timed_out());
-                    }
-                    // The next attempt reports what the wait reports.
-                    let _ = channel.wait_timeout(IOCondition::OUT, left);
-                }
-                result => return result,
-            }
+        let flush = || match self.wire.flush_until(channel, deadline) {
+            Err(e) if would_block(&e) => Err(close_timed_out()),
+            result => result,
         };
         flush()?;
         self.engine().send_close_notify();
@@ -115,38 +102,9 @@ impl Connection {
             // A failure to send close_notify itself is no error: the peer may have disconnected.
             Err(_) => Ok(()),
             Ok(()) => {
-                self.discard_input_until(deadline);
+                self.wire.discard_input_until(deadline);
                 Ok(())
             }
-        }
-    }
-
-    /// Reads and discards what the peer still sends, until its system has acknowledged all data or
-    /// has ended, or until `deadline`: a TCP connection that is closed with input unread, or that
-    /// gets some afterwards, such as session tickets, is reset, and what is unacknowledged is lost
-    /// (RFC 9112, section 9.6).
-    fn discard_input_until(&self, deadline: Instant) {
-        let mut pause = SHORTEST_PAUSE;
-        while self.engine().may_receive_more() && lower_io::has_unacknowledged(self.master()) {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() || self.discard_input().is_err_and(|e| !would_block(&e)) {
-                return;
-            }
-            // There is no event for an acknowledgment.
-            let _ = self.master().wait_timeout(IOCondition::IN, left.min(pause));
-            pause = LONGEST_PAUSE.min(pause * 2);
-        }
-    }
-
-    /// Reads once from the lower channel, and discards it. An end-of-file is an error.
-    fn discard_input(&self) -> io::Result<()> {
-        let mut buffer = take_buffer();
-        buffer.resize(CHUNK, 0);
-        let result = lower_io::read(self.master(), &mut buffer);
-        give_buffer(buffer);
-        match result? {
-            0 => Err(io::ErrorKind::UnexpectedEof.into()),
-            _ => Ok(()),
         }
     }
 

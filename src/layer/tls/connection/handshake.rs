@@ -39,12 +39,12 @@ impl Connection {
                 // Which flushes the key log as well.
                 Ok(Progress::Done(())) => self.finish_handshake(channel),
                 Ok(Progress::Yield) => {
-                    self.try_flush(channel);
+                    self.wire.try_flush(channel);
                     return Err(io::ErrorKind::WouldBlock.into());
                 }
                 Ok(Progress::WantRead) => {
-                    self.try_flush(channel);
-                    match self.receive(channel) {
+                    self.wire.try_flush(channel);
+                    match self.wire.receive(channel) {
                         Err(e) if would_block(&e) => return Err(e),
                         // A failure is what OpenSSL gets next.
                         _ if !self.engine().is_established() => {}
@@ -55,7 +55,7 @@ impl Connection {
                 Err(e) if would_block(&e) => return Err(e),
                 Err(e) => {
                     // The alert, as far as the lower channel takes it.
-                    self.try_flush(channel);
+                    self.wire.try_flush(channel);
                     self.release_permit();
                     channel.wake_waiters();
                     return Err(e);

@@ -11,16 +11,28 @@ use openssl::{
 use super::{HandshakeState, Progress, TlsState, filter::Refusal, is_want_read};
 use crate::{
     coroutine::Execution,
-    layer::tls::{
-        failure::{
-            Failure, NO_EXTENDED_MASTER_SECRET, closed_in_handshake, handshake_failed, of_handshake,
+    layer::{
+        tls::{
+            failure::{
+                Failure, NO_EXTENDED_MASTER_SECRET, closed_in_handshake, handshake_failed,
+                of_handshake,
+            },
+            memory_bio::MemoryBio,
+            shim, tls_error,
         },
-        memory_bio::MemoryBio,
-        shim, tls_error,
+        wire::Engine as _,
     },
 };
 
 impl TlsState {
+    /// Whether a handshake waits for input alone.
+    pub(in crate::layer::tls) fn expects_input(&self) -> bool {
+        matches!(
+            self.state,
+            HandshakeState::Initial | HandshakeState::Handshaking
+        ) && !self.has_pending_output()
+    }
+
     pub(in crate::layer::tls) fn is_handshaking(&self) -> bool {
         matches!(self.state, HandshakeState::Handshaking)
     }

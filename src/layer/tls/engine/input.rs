@@ -1,7 +1,5 @@
 //! Ciphertext from the lower channel.
 
-use std::io;
-
 use openssl::ssl::ShutdownState;
 
 use super::TlsState;
@@ -44,27 +42,6 @@ impl TlsState {
 
     pub(super) fn has_input(&self) -> bool {
         !self.stream.get_ref().input.is_empty()
-    }
-
-    /// Adds the result of a read of the lower channel.
-    pub(in crate::layer::tls) fn feed(&mut self, buffer: Vec<u8>, count: usize) {
-        match count {
-            0 => self.input.ended = true,
-            _ => {
-                self.stream.get_mut().feed(buffer, count);
-                self.input.has_new = true;
-            }
-        }
-    }
-
-    /// Whether the peer may have sent input that was not read.
-    pub(in crate::layer::tls) fn may_receive_more(&self) -> bool {
-        self.is_established() && !self.input.is_over() && self.fatal.is_none()
-    }
-
-    /// Reading from the lower channel has failed.
-    pub(in crate::layer::tls) fn fail_receiving(&mut self, error: &io::Error) {
-        self.input.error = Some(Failure::of(error));
     }
 
     /// Whether a read returns without more ciphertext from the lower channel.

@@ -7,22 +7,20 @@ use std::{
 
 use openssl::ssl::SslVersion;
 
-use super::{HandshakeState, Progress, TlsState, is_want_read};
+use super::{Progress, TlsState, is_want_read};
 use crate::{
     error::not_supported,
-    layer::tls::{
-        failure::{Failure, of_data, of_stack},
-        memory_bio::{CHUNK, Queue},
-        shim,
+    layer::{
+        tls::{
+            failure::{Failure, of_data, of_stack},
+            shim,
+        },
+        wire::{CHUNK, Engine as _, Queue},
     },
 };
 
 /// The most plaintext of one record.
 const RECORD: usize = 16 * 1024;
-
-/// While more output is pending no input is processed, as that may need responses. Writes of this
-/// end leave less, so that two ends that only write never wait for each other.
-const MAX_PENDING_OUTPUT: usize = 4 * CHUNK;
 
 /// The state of close_notify to the peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,11 +39,11 @@ impl CloseNotify {
         self == Self::Due
     }
 
-    fn is_sent(self) -> bool {
+    pub(super) fn is_sent(self) -> bool {
         matches!(self, Self::Sent { .. })
     }
 
-    fn was_alone(self) -> bool {
+    pub(super) fn was_alone(self) -> bool {
         matches!(
             self,
             Self::Queued { alone: true } | Self::Sent { alone: true }
@@ -53,14 +51,14 @@ impl CloseNotify {
     }
 
     /// It will never be encrypted.
-    fn skip(&mut self) {
+    pub(super) fn skip(&mut self) {
         if self.is_due() {
             *self = Self::Queued { alone: false };
         }
     }
 
     /// No output is pending.
-    fn sent(&mut self) {
+    pub(super) fn sent(&mut self) {
         if let Self::Queued { alone } = *self {
             *self = Self::Sent { alone };
         }
@@ -73,10 +71,10 @@ pub(in crate::layer::tls) struct Output {
     /// Output that the lower channel has not taken, before the output of OpenSSL.
     pub(super) pending: Queue,
     /// Application data is pending, here or in a lower channel that is layered itself.
-    has_data: bool,
+    pub(super) has_data: bool,
     /// The error of all further writes.
     pub(in crate::layer::tls) error: Option<Failure>,
-    close_notify: CloseNotify,
+    pub(super) close_notify: CloseNotify,
     /// How many session tickets the first write sends.
     tickets: u8,
     /// The lower channel is to be shut down when all has been sent.
@@ -225,73 +223,13 @@ impl TlsState {
         self.output.error.get_or_insert_with(over);
     }
 
-    /// Whether there is ciphertext that the lower channel has not taken.
-    pub(in crate::layer::tls) fn has_pending_output(&self) -> bool {
-        self.tokens.sending || self.has_queued_output()
-    }
-
-    /// The same, and no thread is sending it.
-    pub(in crate::layer::tls) fn has_queued_output(&self) -> bool {
-        !self.output.pending.is_empty() || !self.stream.get_ref().output.is_empty()
-    }
-
-    /// Whether so much output is pending that no input is processed: the peer forces responses, and
-    /// does not read them.
-    pub(in crate::layer::tls) fn output_over_limit(&self) -> bool {
-        self.pending_len() > MAX_PENDING_OUTPUT && !self.input.shut && self.fatal.is_none()
-    }
-
     pub(super) fn pending_len(&self) -> usize {
         self.output.pending.left().len() + self.stream.get_ref().output.left().len()
-    }
-
-    /// Takes the pending output, for the holder of the token. A peer that is not authorized yet
-    /// gets none.
-    pub(in crate::layer::tls) fn take_pending(&mut self) -> Option<Queue> {
-        if matches!(self.state, HandshakeState::Authorizing(_)) {
-            return None;
-        }
-        if self.output.close_notify.is_sent() {
-            // Responses to KeyUpdates of a peer that was sent close_notify.
-            self.discard();
-        }
-        if self.output.pending.is_empty() {
-            self.output.pending = mem::take(&mut self.stream.get_mut().output);
-        }
-        if self.output.pending.is_empty() {
-            self.output.close_notify.sent();
-            return None;
-        }
-        Some(mem::take(&mut self.output.pending))
-    }
-
-    /// No output is pending any more. Returns whether the lower channel is to be shut down now.
-    pub(in crate::layer::tls) fn take_end(&mut self) -> bool {
-        self.output.has_data &= self.has_pending_output();
-        self.output.close_notify.is_sent() && mem::take(&mut self.output.shut_lower)
-    }
-
-    /// Whether nothing but close_notify may be pending, and that of the peer has come: it may have
-    /// disconnected, and no data is lost by that.
-    pub(in crate::layer::tls) fn only_close_notify_left(&self) -> bool {
-        self.output.close_notify.was_alone() && self.input.close_notify
     }
 
     /// Whether application data is pending, and not only responses and session tickets.
     pub(in crate::layer::tls) fn has_pending_data(&self) -> bool {
         self.output.has_data
-    }
-
-    /// Restores output that could not be sent yet.
-    pub(in crate::layer::tls) fn restore_pending(&mut self, left: Queue) {
-        self.output.pending = left;
-    }
-
-    /// Records an error of the lower channel: no more can be sent.
-    pub(in crate::layer::tls) fn break_sending(&mut self, error: &io::Error) {
-        self.discard();
-        self.output.close_notify.skip();
-        self.output.error = Some(Failure::of(error));
     }
 
     /// Discards pending output.

@@ -10,9 +10,9 @@ use std::{
     task::{Poll, ready},
 };
 
-use glib::{ControlFlow, MainContext, prelude::*, subclass::prelude::*};
+use glib::{ControlFlow, MainContext, prelude::*};
 
-use super::{ChannelTls, connection::Connection};
+use super::{Engine, Layer, Wire};
 use crate::{
     channel::{Channel, PollIo, Transferred},
     hub::{Direction, Hub, JoinHandle, running_place},
@@ -60,7 +60,7 @@ impl Work {
         }
         let task = Arc::new(ForkMutex::new(Begun::NotYet));
         let (place, mut future) = (task.clone(), Some(future));
-        let source = glib::idle_source_new(Some("qio TLS"), priority, move || {
+        let source = glib::idle_source_new(Some("qio flush"), priority, move || {
             let mut begun = place.lock();
             if let (Begun::NotYet, Some(future)) = (&*begun, future.take()) {
                 let (context, priority) = running_place();
@@ -92,9 +92,9 @@ impl BackgroundFlush {
     }
 }
 
-impl Connection {
+impl<E: Engine> Wire<E> {
     /// Has pending output sent by the current context.
-    pub(super) fn flush_later(&self, channel: &Channel) {
+    pub(in crate::layer) fn flush_later<L: Layer<Engine = E>>(&self, channel: &Channel) {
         if !self.engine().has_queued_output() {
             return;
         }
@@ -108,17 +108,23 @@ impl Connection {
         if works(&self.background_flush.lock()) {
             return;
         }
-        let Some(tls) = channel.downcast_ref::<ChannelTls>() else {
+        let Some(layer) = channel.downcast_ref::<L>() else {
             return;
         };
         let done = Arc::new(AtomicBool::new(false));
         let background_flush = BackgroundFlush {
             hub: here,
-            _work: Work::new(&hub, send_all(tls.downgrade(), done.clone())),
+            _work: Work::new(&hub, send_all(layer.downgrade(), done.clone())),
             done,
         };
         let before = self.background_flush.lock().replace(background_flush);
         drop(before);
+    }
+
+    /// Ends the task.
+    pub(in crate::layer) fn end_background_flush(&self) {
+        let background_flush = self.background_flush.lock().take();
+        drop(background_flush);
     }
 
     /// Whether no output is pending, which is recorded.
@@ -131,25 +137,25 @@ impl Connection {
 }
 
 /// Sends pending output. Keeps no reference to the channel while it waits.
-async fn send_all(channel: glib::WeakRef<ChannelTls>, done: Arc<AtomicBool>) {
+async fn send_all<L: Layer>(layer: glib::WeakRef<L>, done: Arc<AtomicBool>) {
     let mut attempt = PollIo::new(Direction::Write);
     poll_fn(move |cx| {
-        let Some(channel) = channel.upgrade() else {
+        let Some(layer) = layer.upgrade() else {
             return Poll::Ready(());
         };
-        let Ok(connection) = channel.imp().connection() else {
+        let Some(wire) = layer.wire() else {
             return Poll::Ready(());
         };
-        let channel = channel.upcast_ref();
+        let channel = layer.upcast_ref();
         loop {
-            let flush = |_| connection.flush(channel).map(Transferred::whole);
+            let flush = |_| wire.flush(channel).map(Transferred::whole);
             let sent = ready!(attempt.poll(channel, cx, flush));
             if sent.is_err() {
                 // The next write reports it.
                 done.store(true, Ordering::Release);
                 return Poll::Ready(());
             }
-            if connection.is_done(&done) {
+            if wire.is_done(&done) {
                 return Poll::Ready(());
             }
         }

@@ -1,0 +1,134 @@
+//! The TLS state machine as the engine of a [`Wire`](crate::layer::wire::Wire).
+
+use std::{io, mem};
+
+use glib::IOCondition;
+
+use super::{HandshakeState, TlsState};
+use crate::{
+    hub::Direction,
+    layer::{
+        tls::failure::Failure,
+        wire::{CHUNK, Engine, Queue, Tokens, WaitFor},
+    },
+};
+
+/// While more output is pending no input is processed, as that may need responses. Writes of this
+/// end leave less, so that two ends that only write never wait for each other.
+const MAX_PENDING_OUTPUT: usize = 4 * CHUNK;
+
+impl Engine for TlsState {
+    fn tokens(&self) -> &Tokens {
+        &self.tokens
+    }
+
+    fn tokens_mut(&mut self) -> &mut Tokens {
+        &mut self.tokens
+    }
+
+    fn feed(&mut self, buffer: Vec<u8>, count: usize) {
+        match count {
+            0 => self.input.ended = true,
+            _ => {
+                self.stream.get_mut().feed(buffer, count);
+                self.input.has_new = true;
+            }
+        }
+    }
+
+    fn has_drained(&mut self) {
+        self.input.recheck = false;
+    }
+
+    fn fail_receiving(&mut self, error: &io::Error) {
+        self.input.error = Some(Failure::of(error));
+    }
+
+    fn may_receive_more(&self) -> bool {
+        self.is_established() && !self.input.is_over() && self.fatal.is_none()
+    }
+
+    fn has_queued_output(&self) -> bool {
+        !self.output.pending.is_empty() || !self.stream.get_ref().output.is_empty()
+    }
+
+    fn output_over_limit(&self) -> bool {
+        self.pending_len() > MAX_PENDING_OUTPUT && !self.input.shut && self.fatal.is_none()
+    }
+
+    /// A peer that is not authorized yet gets none.
+    fn take_pending(&mut self) -> Option<Queue> {
+        if matches!(self.state, HandshakeState::Authorizing(_)) {
+            return None;
+        }
+        if self.output.close_notify.is_sent() {
+            // Responses to KeyUpdates of a peer that was sent close_notify.
+            self.discard();
+        }
+        if self.output.pending.is_empty() {
+            self.output.pending = mem::take(&mut self.stream.get_mut().output);
+        }
+        if self.output.pending.is_empty() {
+            self.output.close_notify.sent();
+            return None;
+        }
+        Some(mem::take(&mut self.output.pending))
+    }
+
+    fn restore_pending(&mut self, left: Queue) {
+        self.output.pending = left;
+    }
+
+    fn break_sending(&mut self, error: &io::Error) {
+        self.discard();
+        self.output.close_notify.skip();
+        self.output.error = Some(Failure::of(error));
+    }
+
+    fn take_end(&mut self) -> bool {
+        self.output.has_data &= self.has_pending_output();
+        self.output.close_notify.is_sent() && mem::take(&mut self.output.shut_lower)
+    }
+
+    fn only_end_left(&self) -> bool {
+        self.output.close_notify.was_alone() && self.input.close_notify
+    }
+
+    fn needs(&mut self, side: Direction) -> WaitFor {
+        match &self.state {
+            HandshakeState::Initial | HandshakeState::Failed(_) => return WaitFor::Nothing,
+            // The end of the step wakes all waiters.
+            HandshakeState::Authorizing(_) => {
+                self.waiting_step = true;
+                return WaitFor::Below(IOCondition::empty());
+            }
+            HandshakeState::Handshaking if self.input.has_new => return WaitFor::Nothing,
+            HandshakeState::Handshaking => return WaitFor::exchange(self),
+            HandshakeState::Established => {}
+        }
+        match side {
+            Direction::Read if self.output_over_limit() => WaitFor::write(self),
+            Direction::Read if self.has_answer() => WaitFor::Nothing,
+            // Nothing is encrypted, and no error reported, while output is pending.
+            Direction::Write if self.has_pending_output() => WaitFor::write(self),
+            Direction::Write if self.output.error.is_some() => WaitFor::Nothing,
+            Direction::Write if self.is_settled() => WaitFor::write(self),
+            Direction::Write if self.input.has_new => WaitFor::Nothing,
+            _ => WaitFor::exchange(self),
+        }
+    }
+
+    /// Also reading in a handshake, so that idle half-open handshakes need no watch. After a failed
+    /// handshake only pending output waits.
+    fn is_plain(&self, side: Direction) -> bool {
+        match side {
+            Direction::Read => {
+                (self.is_settled() || self.is_handshaking())
+                    && !self.has_pending_output()
+                    && !self.input.has_new
+                    && !self.input.recheck
+            }
+            Direction::Write => self.is_settled() || self.failure().is_some(),
+        }
+    }
+}

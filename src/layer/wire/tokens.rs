@@ -1,0 +1,96 @@
+//! The tokens of the lower channel: see the [module](super).
+
+use std::{io, mem};
+
+use super::{Engine, Queue, Wire};
+use crate::channel::Channel;
+
+/// Which tokens are taken: one caller at a time reads from the lower channel, and one writes.
+#[derive(Debug, Default)]
+pub(in crate::layer) struct Tokens {
+    pub(super) receiving: bool,
+    pub(super) sending: bool,
+    /// Something waits for the token of receiving to be released.
+    pub(super) waiting_receive: bool,
+    /// The same for sending. With one flag for both, a receiver would wake itself while another
+    /// caller sends.
+    pub(super) waiting_send: bool,
+}
+
+impl Tokens {
+    /// Whether a caller is writing output to the lower channel.
+    pub(in crate::layer) fn is_sending(&self) -> bool {
+        self.sending
+    }
+}
+
+/// The right to read from the lower channel.
+pub(super) struct Receiving<'a, E: Engine> {
+    wire: &'a Wire<E>,
+    channel: &'a Channel,
+}
+
+impl<'a, E: Engine> Receiving<'a, E> {
+    /// `None` if another thread has it.
+    pub(super) fn acquire(wire: &'a Wire<E>, channel: &'a Channel) -> Option<Self> {
+        let mut engine = wire.engine();
+        let tokens = engine.tokens_mut();
+        if mem::replace(&mut tokens.receiving, true) {
+            tokens.waiting_receive = true;
+            return None;
+        }
+        Some(Self { wire, channel })
+    }
+}
+
+impl<E: Engine> Drop for Receiving<'_, E> {
+    fn drop(&mut self) {
+        let mut engine = self.wire.engine();
+        let tokens = engine.tokens_mut();
+        tokens.receiving = false;
+        let missed = mem::take(&mut tokens.waiting_receive);
+        drop(engine);
+        if missed {
+            self.channel.wake_waiters();
+        }
+    }
+}
+
+/// The right to write to the lower channel, with the output that is pending.
+pub(super) struct Sending<'a, E: Engine> {
+    wire: &'a Wire<E>,
+    channel: &'a Channel,
+    pub(super) queue: Queue,
+}
+
+impl<'a, E: Engine> Sending<'a, E> {
+    /// `None` if no output is pending; would-block if another thread has it.
+    pub(super) fn acquire(wire: &'a Wire<E>, channel: &'a Channel) -> io::Result<Option<Self>> {
+        let mut engine = wire.engine();
+        if engine.tokens().sending {
+            engine.tokens_mut().waiting_send = true;
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let queue = engine.take_pending();
+        engine.tokens_mut().sending = queue.is_some();
+        Ok(queue.map(|queue| Self {
+            wire,
+            channel,
+            queue,
+        }))
+    }
+}
+
+impl<E: Engine> Drop for Sending<'_, E> {
+    fn drop(&mut self) {
+        let mut engine = self.wire.engine();
+        engine.restore_pending(mem::take(&mut self.queue));
+        let tokens = engine.tokens_mut();
+        tokens.sending = false;
+        let missed = mem::take(&mut tokens.waiting_send);
+        drop(engine);
+        if missed {
+            self.channel.wake_waiters();
+        }
+    }
+}
