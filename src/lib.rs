@@ -101,7 +101,9 @@ pub use hub::{
     spawn_local_with_priority, spawn_with_priority,
 };
 pub use layer::{
-    ChannelFilter, ChannelFilterExt, ChannelTls, TlsCreds, TlsCredsBuilder, TlsEndpoint, TlsPskHash,
+    ChannelFilter, ChannelFilterExt, ChannelTls, ChannelWebsock, TlsCreds, TlsCredsBuilder,
+    TlsEndpoint, TlsPskHash, WebsockError, WebsockMessage, WebsockMessageKind, WebsockMessages,
+    WebsockOptions, WebsockOptionsBuilder,
 };
 pub use net::{Incoming, NetAddress, NetAddressError, NetListener, activation};
 pub use transport::{
@@ -114,8 +116,8 @@ pub use types::{Feature, Flushed, ReadFlags, Readiness, Shutdown, WriteFlags};
 pub mod ffi {
     pub use crate::channel::{QIOByteCounter, ffi::*};
     pub use crate::layer::{
-        QIOChannelFilter, QIOChannelFilterClass, QIOChannelTLS, QIOChannelTLSClass, QIOTlsCreds,
-        QIOTlsCredsClass,
+        QIOChannelFilter, QIOChannelFilterClass, QIOChannelTLS, QIOChannelTLSClass,
+        QIOChannelWebsock, QIOChannelWebsockClass, QIOTlsCreds, QIOTlsCredsClass,
     };
     pub use crate::net::{QIONetListener, QIONetListenerClass};
     pub use crate::transport::{
@@ -133,7 +135,9 @@ pub mod subclass {
         pub use glib::subclass::prelude::*;
 
         pub use crate::channel::{ChannelImpl, ChannelImplExt};
-        pub use crate::layer::{ChannelFilterImpl, ChannelTlsImpl, TlsCredsImpl};
+        pub use crate::layer::{
+            ChannelFilterImpl, ChannelTlsImpl, ChannelWebsockImpl, TlsCredsImpl,
+        };
         pub use crate::net::NetListenerImpl;
         pub use crate::transport::{
             ChannelBufferImpl, ChannelCommandImpl, ChannelFileImpl, ChannelNullImpl,

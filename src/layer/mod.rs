@@ -3,6 +3,7 @@
 mod filter;
 mod lower;
 mod tls;
+mod websock;
 mod wire;
 
 pub use filter::{
@@ -13,4 +14,8 @@ pub(crate) use tls::cleanse;
 pub use tls::{
     ChannelTls, ChannelTlsImpl, QIOChannelTLS, QIOChannelTLSClass, QIOTlsCreds, QIOTlsCredsClass,
     TlsCreds, TlsCredsBuilder, TlsCredsImpl, TlsEndpoint, TlsPskHash,
+};
+pub use websock::{
+    ChannelWebsock, ChannelWebsockImpl, QIOChannelWebsock, QIOChannelWebsockClass, WebsockError,
+    WebsockMessage, WebsockMessageKind, WebsockMessages, WebsockOptions, WebsockOptionsBuilder,
 };

@@ -26,7 +26,7 @@ use super::{
     memory_bio::MemoryBio,
     shim,
 };
-use crate::{coroutine::Execution, error::closed, layer::wire::Tokens};
+use crate::{coroutine::Execution, layer::wire::Tokens};
 
 /// How far the handshake has come.
 #[derive(Debug)]
@@ -238,17 +238,6 @@ impl TlsState {
         self.fatal = Some(Failure::of(&error));
         self.output.error.get_or_insert_with(|| Failure::of(&error));
         error
-    }
-
-    /// Ends the handshake, and writing.
-    pub(super) fn close(&mut self) {
-        if !matches!(
-            self.state,
-            HandshakeState::Established | HandshakeState::Failed(_)
-        ) {
-            self.state = HandshakeState::Failed(Failure::of(&closed()));
-        }
-        self.end_writing();
     }
 }
 

@@ -168,19 +168,6 @@ pub(super) fn close_timed_out() -> io::Error {
     )
 }
 
-/// Data that was written will not be sent.
-pub(super) fn unsent() -> io::Error {
-    io_error(
-        gio::IOErrorEnum::BrokenPipe,
-        "Channel was closed before all that was written could be sent",
-    )
-}
-
-/// Whether this is the error of closing with data [unsent].
-pub(super) fn is_unsent(error: &io::Error) -> bool {
-    errno(error).is_none() && to_glib_error(error).matches(gio::IOErrorEnum::BrokenPipe)
-}
-
 fn eof(message: &str) -> io::Error {
     io::Error::new(
         io::ErrorKind::UnexpectedEof,

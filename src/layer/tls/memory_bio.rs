@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 
 use super::engine::HandshakeFilter;
-use crate::layer::wire::{Queue, give_buffer};
+use crate::layer::wire::Queue;
 
 /// How often OpenSSL may read in one call, twice for a record: a peer may send any number of
 /// records without application data, such as KeyUpdates.
@@ -28,12 +28,7 @@ impl MemoryBio {
 
     /// Adds input. What was there before is a part of a record at most.
     pub(super) fn feed(&mut self, buffer: Vec<u8>, count: usize) {
-        if self.input.is_empty() {
-            self.input = Queue::new(buffer, count);
-        } else {
-            self.input.push(&buffer[..count]);
-            give_buffer(buffer);
-        }
+        self.input.feed(buffer, count);
     }
 
     /// Whether the next record is complete, by its header. To be called between records only.

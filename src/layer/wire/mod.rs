@@ -93,6 +93,24 @@ pub(super) trait Engine: fmt::Debug + Default + Send + 'static {
     /// have disconnected, and no data is lost by that.
     fn only_end_left(&self) -> bool;
 
+    /// Whether the connection is established.
+    fn is_open(&self) -> bool;
+
+    /// Whether application data is pending, and not only responses to the peer.
+    fn has_pending_data(&self) -> bool;
+
+    /// Queues the end of writing; nothing is written after that.
+    fn send_end(&mut self);
+
+    /// Ends one direction, or both, and a handshake under way.
+    fn shut(&mut self, how: Shutdown);
+
+    /// Ends the handshake, and writing.
+    fn close(&mut self);
+
+    /// The error of a close whose time has elapsed.
+    fn close_timed_out() -> io::Error;
+
     /// Returns what a direction waits for.
     fn needs(&mut self, side: Direction) -> WaitFor;
 

@@ -67,19 +67,31 @@ impl Queue {
         }
     }
 
+    /// Adds the first bytes of a buffer, without a copy if there are no others.
+    pub(in crate::layer) fn feed(&mut self, buffer: Vec<u8>, count: usize) {
+        if self.is_empty() {
+            *self = Self::new(buffer, count);
+        } else {
+            self.push(&buffer[..count]);
+            give_buffer(buffer);
+        }
+    }
+
     pub(in crate::layer) fn push(&mut self, bytes: &[u8]) {
+        self.extend(bytes.len()).copy_from_slice(bytes);
+    }
+
+    /// Appends so many bytes, and returns them to be overwritten: their values are arbitrary.
+    pub(in crate::layer) fn extend(&mut self, len: usize) -> &mut [u8] {
         if self.buffer.capacity() == 0 {
             self.buffer = take_buffer();
         }
-        let end = self.end + bytes.len();
-        match self.buffer.get_mut(self.end..end) {
-            Some(place) => place.copy_from_slice(bytes),
-            None => {
-                self.buffer.truncate(self.end);
-                self.buffer.extend_from_slice(bytes);
-            }
+        let start = self.end;
+        self.end += len;
+        if self.buffer.len() < self.end {
+            self.buffer.resize(self.end, 0);
         }
-        self.end = end;
+        &mut self.buffer[start..self.end]
     }
 
     pub(in crate::layer) fn clear(&mut self) {

@@ -2,3 +2,4 @@
 
 mod filter;
 pub(crate) mod tls;
+mod websock;

@@ -227,11 +227,6 @@ impl TlsState {
         self.output.pending.left().len() + self.stream.get_ref().output.left().len()
     }
 
-    /// Whether application data is pending, and not only responses and session tickets.
-    pub(in crate::layer::tls) fn has_pending_data(&self) -> bool {
-        self.output.has_data
-    }
-
     /// Discards pending output.
     pub(in crate::layer::tls) fn discard(&mut self) {
         self.output.pending.clear();

@@ -6,11 +6,13 @@ use glib::IOCondition;
 
 use super::{HandshakeState, TlsState};
 use crate::{
+    error::closed,
     hub::Direction,
     layer::{
-        tls::failure::Failure,
+        tls::failure::{Failure, close_timed_out},
         wire::{CHUNK, Engine, Queue, Tokens, WaitFor},
     },
+    types::Shutdown,
 };
 
 /// While more output is pending no input is processed, as that may need responses. Writes of this
@@ -92,6 +94,48 @@ impl Engine for TlsState {
 
     fn only_end_left(&self) -> bool {
         self.output.close_notify.was_alone() && self.input.close_notify
+    }
+
+    fn is_open(&self) -> bool {
+        self.is_established()
+    }
+
+    fn has_pending_data(&self) -> bool {
+        self.output.has_data
+    }
+
+    fn send_end(&mut self) {
+        self.send_close_notify();
+    }
+
+    fn shut(&mut self, how: Shutdown) {
+        if self.is_established() {
+            if how.writes() {
+                self.send_close_notify();
+                self.output.shut_lower = true;
+            }
+            self.input.shut |= how.reads();
+        } else if !matches!(self.state, HandshakeState::Failed(_)) {
+            self.fail_handshake(closed());
+            if how.writes() {
+                self.end_writing();
+                self.output.shut_lower = true;
+            }
+        }
+    }
+
+    fn close(&mut self) {
+        if !matches!(
+            self.state,
+            HandshakeState::Established | HandshakeState::Failed(_)
+        ) {
+            self.state = HandshakeState::Failed(Failure::of(&closed()));
+        }
+        self.end_writing();
+    }
+
+    fn close_timed_out() -> io::Error {
+        close_timed_out()
     }
 
     fn needs(&mut self, side: Direction) -> WaitFor {

@@ -1,0 +1,209 @@
+//! A WebSocket over a lower channel: the engine and its [`Wire`].
+
+use std::{
+    io::{self, IoSlice, IoSliceMut},
+    sync::MutexGuard,
+    time::Duration,
+};
+
+use glib::{IOCondition, prelude::*};
+
+use super::{
+    ChannelWebsock,
+    channel::WebsockMessageKind,
+    engine::{Progress, Stage, WebsockState},
+};
+use crate::{
+    channel::{Channel, class::VFuncs},
+    error::would_block,
+    hub::Direction,
+    layer::wire::{Engine as _, Wire},
+    types::{ReadFlags, Readiness},
+};
+
+/// The state of a channel since its construction: nothing changes but what has a lock.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) wire: Wire<WebsockState>,
+    pub(super) uri: Option<String>,
+}
+
+impl Connection {
+    pub(super) fn engine(&self) -> MutexGuard<'_, WebsockState> {
+        self.wire.engine()
+    }
+
+    pub(super) fn lower(&self) -> &Channel {
+        self.wire.lower()
+    }
+
+    pub(super) fn close_timeout(&self) -> Duration {
+        self.engine().options.settings().close_timeout
+    }
+
+    /// Has pending output sent by the current context.
+    pub(super) fn flush_later(&self, channel: &Channel) {
+        self.wire.flush_later::<ChannelWebsock>(channel);
+    }
+
+    /// Continues the opening handshake, if it is not done.
+    pub(super) fn do_handshake(&self, channel: &Channel) -> io::Result<()> {
+        match &self.engine().stage {
+            Stage::Open => return Ok(()),
+            Stage::Failed(failure) => return Err(failure.again()),
+            _ => {}
+        }
+        self.open(channel, WebsockState::step_opening)?;
+        // The response of a server.
+        self.send_answer(channel);
+        channel.wake_waiters();
+        channel.notify("handshake-done");
+        Ok(())
+    }
+
+    /// Continues the opening handshake by a step of the engine. Would-block where the peer has to
+    /// send something first.
+    pub(super) fn open(
+        &self,
+        channel: &Channel,
+        mut step: impl FnMut(&mut WebsockState) -> io::Result<Progress<()>>,
+    ) -> io::Result<()> {
+        loop {
+            let stepped = step(&mut self.engine());
+            match stepped {
+                Ok(Progress::Done(())) => return Ok(()),
+                Ok(Progress::Yield) => return Err(io::ErrorKind::WouldBlock.into()),
+                Ok(Progress::WantRead) => {
+                    self.wire.try_flush(channel);
+                    match self.wire.receive(channel) {
+                        Err(e) if would_block(&e) => return Err(e),
+                        // A failure is what the engine reports next.
+                        _ => {}
+                    }
+                }
+                Err(e) => {
+                    // The response that says so.
+                    self.send_answer(channel);
+                    channel.wake_waiters();
+                    return Err(e);
+                }
+            }
+        }
+    }
+
+    /// Sends what the peer is waiting for, for callers that have another result.
+    pub(super) fn send_answer(&self, channel: &Channel) {
+        if let Err(e) = self.wire.flush(channel)
+            && would_block(&e)
+        {
+            self.flush_later(channel);
+        }
+    }
+
+    /// Reads data of messages as a stream. Would-block if the lower channel has nothing.
+    pub(super) fn read(
+        &self,
+        channel: &Channel,
+        iov: &mut [IoSliceMut<'_>],
+        flags: ReadFlags,
+    ) -> io::Result<usize> {
+        let is_lenient = flags.contains(ReadFlags::RELAXED_EOF);
+        // The lower channel may have buffered input itself.
+        let no_event = flags.contains(ReadFlags::NO_EVENT)
+            && self.lower().lower().is_none()
+            && !self.lower().has_pushback();
+        self.incoming(channel, no_event, |engine| engine.read(iov, is_lenient))
+    }
+
+    /// Processes input by a step of the engine, until that has a result. Would-block if the lower
+    /// channel has nothing.
+    pub(super) fn incoming<T>(
+        &self,
+        channel: &Channel,
+        no_event: bool,
+        mut step: impl FnMut(&mut WebsockState) -> io::Result<Progress<T>>,
+    ) -> io::Result<T> {
+        self.do_handshake(channel)?;
+        let mut received = false;
+        loop {
+            let (stepped, answers, leaves, pong) = {
+                let mut engine = self.engine();
+                let stepped = step(&mut engine);
+                // A read of the descriptor below has met would-block.
+                engine.input.recheck &= !(no_event && matches!(stepped, Ok(Progress::WantRead)));
+                (
+                    stepped,
+                    engine.has_queued_output() || engine.has_end(),
+                    received && engine.has_answer(),
+                    engine.take_pong(),
+                )
+            };
+            if leaves || received && self.lower_has_more() {
+                // The lower channel does not become readable again for what is buffered here.
+                channel.wake_waiters_for(Direction::Read);
+            }
+            if answers {
+                // Also after an error: the peer is to get the close frame.
+                self.send_answer(channel);
+            }
+            if let (Some(payload), Some(websock)) = (pong, channel.downcast_ref::<ChannelWebsock>())
+            {
+                websock.emit_pong(&payload);
+            }
+            match stepped? {
+                Progress::Done(result) => return Ok(result),
+                Progress::Yield => return Err(io::ErrorKind::WouldBlock.into()),
+                Progress::WantRead if no_event => return Err(io::ErrorKind::WouldBlock.into()),
+                Progress::WantRead => {
+                    self.wire.receive(channel)?;
+                    received = true;
+                }
+            }
+        }
+    }
+
+    /// Whether the lower channel is a layered channel with buffered input, for which there is no
+    /// event: waiters of this channel may wait for the descriptor of the bottom channel.
+    fn lower_has_more(&self) -> bool {
+        self.lower().lower().is_some()
+            && VFuncs::of(self.lower()).wait_fd(IOCondition::IN) == Readiness::Now
+    }
+
+    /// Writes a message of what fits into one frame.
+    pub(super) fn write(
+        &self,
+        channel: &Channel,
+        iov: &[IoSlice<'_>],
+        kind: WebsockMessageKind,
+    ) -> io::Result<usize> {
+        self.outgoing(channel, |engine| engine.write(iov, kind))
+    }
+
+    /// Encodes output by a step of the engine, once nothing is pending, and sends what the lower
+    /// channel takes of it; the rest stays pending. Would-block as long as other output is pending.
+    pub(super) fn outgoing<T>(
+        &self,
+        channel: &Channel,
+        mut step: impl FnMut(&mut WebsockState) -> io::Result<T>,
+    ) -> io::Result<T> {
+        self.do_handshake(channel)?;
+        loop {
+            let stepped = {
+                let mut engine = self.engine();
+                match engine.has_pending_output() {
+                    true => None,
+                    false => Some(step(&mut engine)?),
+                }
+            };
+            match stepped {
+                None => self.wire.flush(channel)?,
+                Some(result) => {
+                    return match self.wire.flush(channel) {
+                        Err(e) if !would_block(&e) => Err(e),
+                        _ => Ok(result),
+                    };
+                }
+            }
+        }
+    }
+}

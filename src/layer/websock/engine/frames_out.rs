@@ -1,0 +1,337 @@
+//! Frames to the peer.
+
+use std::io::{self, IoSlice};
+
+use glib::Bytes;
+use openssl::rand;
+
+use super::{Role, WebsockState};
+use crate::{
+    error::{invalid, io_error},
+    layer::{
+        websock::{
+            channel::WebsockMessageKind,
+            error::{CloseCode, Failure},
+            frame::{self, Header, MAX_CONTROL, MAX_HEADER, Opcode},
+            mask,
+        },
+        wire::{CHUNK, Queue},
+    },
+};
+
+/// While more output is pending, a pong waits, and the next one replaces it.
+const MAX_PONGS: usize = 4096;
+
+/// The state of the close frame to the peer.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum CloseFrame {
+    /// More may be written.
+    #[default]
+    None,
+    /// Its payload, which is to be sent behind what is pending.
+    Due(Vec<u8>),
+    /// It is in the pending output.
+    Encoded,
+    Sent,
+}
+
+/// A message that is encoded in pieces, as the lower channel takes them.
+#[derive(Debug)]
+struct Outgoing {
+    data: Bytes,
+    at: usize,
+    /// Of the next frame.
+    opcode: Opcode,
+    /// How much of the current frame has yet to be encoded.
+    in_frame: usize,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct FramesOut {
+    /// Output that the lower channel has not taken.
+    pub(super) pending: Queue,
+    /// The payload of the last ping that was not answered.
+    pong: Option<Vec<u8>>,
+    message: Option<Outgoing>,
+    /// A message is being written in fragments: the opcode of the next one.
+    fragments: Option<Opcode>,
+    close: CloseFrame,
+    /// The error of all further writes.
+    pub(super) error: Option<Failure>,
+    /// Data is pending, here or in a lower channel that is layered itself.
+    pub(super) has_data: bool,
+    /// The lower channel is to be shut down when all has been sent.
+    pub(super) shut_lower: bool,
+}
+
+impl FramesOut {
+    /// Answers a ping. Behind much output that the peer has not read, a new ping replaces one that
+    /// was not answered yet (RFC 6455, section 5.5.3).
+    pub(super) fn answer_ping(&mut self, role: &Role, payload: &[u8]) -> io::Result<()> {
+        let is_in_frame = self.message.as_ref().is_some_and(|it| it.in_frame > 0);
+        match self.close == CloseFrame::None {
+            false => Ok(()),
+            true if is_in_frame || self.pending.left().len() > MAX_PONGS => {
+                self.pong = Some(payload.to_vec());
+                Ok(())
+            }
+            true => self.push_frame(role, true, Opcode::Pong, &[IoSlice::new(payload)]),
+        }
+    }
+
+    /// Queues the close frame, unless there was one. A message that is not sent yet is discarded.
+    pub(super) fn close(&mut self, code: CloseCode, reason: &str) {
+        if self.close != CloseFrame::None {
+            return;
+        }
+        let mut payload = Vec::new();
+        if code != CloseCode::NO_STATUS {
+            let end = reason.floor_char_boundary(MAX_CONTROL - 2);
+            payload.extend_from_slice(&code.number().to_be_bytes());
+            payload.extend_from_slice(&reason.as_bytes()[..end]);
+        }
+        self.close = CloseFrame::Due(payload);
+        self.pong = None;
+        self.message = self.message.take().filter(|message| message.in_frame > 0);
+        self.shut_lower = true;
+    }
+
+    /// Makes all further writes fail.
+    pub(super) fn end(&mut self) {
+        let over = || Failure::of(&io::Error::from_raw_os_error(libc::EPIPE));
+        self.error.get_or_insert_with(over);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.pending.is_empty()
+            && self.pong.is_none()
+            && self.message.is_none()
+            && !matches!(self.close, CloseFrame::Due(_))
+    }
+
+    pub(super) fn has_sent_close(&self) -> bool {
+        self.close == CloseFrame::Sent
+    }
+
+    /// All pending output was taken by the lower channel.
+    pub(super) fn sent(&mut self) {
+        if self.close == CloseFrame::Encoded {
+            self.close = CloseFrame::Sent;
+        }
+    }
+
+    pub(super) fn discard(&mut self) {
+        self.pending.clear();
+        (self.pong, self.message) = (None, None);
+        if matches!(self.close, CloseFrame::Due(_) | CloseFrame::Encoded) {
+            self.close = CloseFrame::Sent;
+        }
+    }
+
+    /// Encodes what is next, if nothing is pending.
+    pub(super) fn encode(&mut self, role: &Role) -> io::Result<()> {
+        if !self.pending.is_empty() {
+            return Ok(());
+        }
+        let is_in_frame = |message: &Outgoing| message.in_frame > 0;
+        if !self.message.as_ref().is_some_and(is_in_frame)
+            && let Some(pong) = self.pong.take()
+        {
+            self.push_frame(role, true, Opcode::Pong, &[IoSlice::new(&pong)])?;
+        }
+        if self.message.is_some() {
+            return self.encode_message(role);
+        }
+        if let CloseFrame::Due(payload) = &mut self.close {
+            let payload = std::mem::take(payload);
+            self.push_frame(role, true, Opcode::Close, &[IoSlice::new(&payload)])?;
+            self.close = CloseFrame::Encoded;
+        }
+        Ok(())
+    }
+
+    /// Encodes the next piece of the message. A client masks each piece as a frame, between which
+    /// others may go; a server sends one frame.
+    fn encode_message(&mut self, role: &Role) -> io::Result<()> {
+        let Some(mut message) = self.message.take() else {
+            return Ok(());
+        };
+        let data = message.data.clone();
+        let left = &data[message.at..];
+        let piece = &left[..left.len().min(CHUNK)];
+        match (role.is_client(), message.in_frame) {
+            (true, _) => {
+                let fin = piece.len() == left.len();
+                self.push_frame(role, fin, message.opcode, &[IoSlice::new(piece)])?;
+                message.opcode = Opcode::Continuation;
+            }
+            (false, in_frame) => {
+                if in_frame == 0 {
+                    self.push_header(true, message.opcode, None, left.len());
+                    message.in_frame = left.len();
+                }
+                self.pending.push(piece);
+                message.in_frame -= piece.len();
+            }
+        }
+        message.at += piece.len();
+        self.message = (message.at < data.len()).then_some(message);
+        Ok(())
+    }
+
+    fn push_header(&mut self, fin: bool, opcode: Opcode, mask: Option<[u8; 4]>, len: usize) {
+        let header = Header {
+            fin,
+            rsv1: false,
+            opcode,
+            mask,
+            len: len as u64,
+        };
+        let mut bytes = [0; MAX_HEADER];
+        let end = frame::format(&header, &mut bytes);
+        self.pending.push(&bytes[..end]);
+    }
+
+    /// Encodes a frame with the contents of several buffers.
+    fn push_frame(
+        &mut self,
+        role: &Role,
+        fin: bool,
+        opcode: Opcode,
+        iov: &[IoSlice<'_>],
+    ) -> io::Result<()> {
+        let key = role.is_client().then(masking_key).transpose()?;
+        let len = iov.iter().map(|buf| buf.len()).sum();
+        self.push_header(fin, opcode, key, len);
+        let mut offset = 0;
+        for buf in iov {
+            let place = self.pending.extend(buf.len());
+            match key {
+                Some(key) => mask::copy(buf, place, key, offset),
+                None => place.copy_from_slice(buf),
+            }
+            offset += buf.len() as u64;
+        }
+        Ok(())
+    }
+}
+
+/// A masking key, which the application on a page must not be able to predict (RFC 6455, section
+/// 10.3).
+fn masking_key() -> io::Result<[u8; 4]> {
+    let mut key = [0; 4];
+    rand::rand_bytes(&mut key).map_err(|e| {
+        let message = format!("Unable to generate a masking key: {e}");
+        io_error(gio::IOErrorEnum::Failed, &message)
+    })?;
+    Ok(key)
+}
+
+fn opcode_of(kind: WebsockMessageKind) -> Opcode {
+    match kind {
+        WebsockMessageKind::Text => Opcode::Text,
+        WebsockMessageKind::Binary => Opcode::Binary,
+    }
+}
+
+impl WebsockState {
+    fn check_writing(&self) -> io::Result<()> {
+        match &self.frames_out.error {
+            Some(over) => Err(over.again()),
+            None if self.frames_out.fragments.is_some() => Err(io_error(
+                gio::IOErrorEnum::Pending,
+                "A writer of one message has not been finished",
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// Encodes a message with the contents of several buffers, of one chunk at most. Returns how
+    /// much. No output may be pending.
+    pub(in crate::layer::websock) fn write(
+        &mut self,
+        iov: &[IoSlice<'_>],
+        kind: WebsockMessageKind,
+    ) -> io::Result<usize> {
+        self.check_writing()?;
+        let mut taken: Vec<IoSlice<'_>> = Vec::with_capacity(iov.len());
+        let mut total = 0;
+        for buf in iov.iter().filter(|buf| !buf.is_empty()) {
+            let count = buf.len().min(CHUNK - total);
+            taken.push(IoSlice::new(&buf[..count]));
+            total += count;
+        }
+        let joined;
+        if kind == WebsockMessageKind::Text {
+            joined = taken.iter().map(|buf| &**buf).collect::<Vec<_>>().concat();
+            let end = valid_text(&joined)?;
+            taken = vec![IoSlice::new(&joined[..end])];
+            total = end;
+        }
+        if total == 0 {
+            return Ok(0);
+        }
+        let frames = &mut self.frames_out;
+        frames.push_frame(&self.role, true, opcode_of(kind), &taken)?;
+        frames.has_data = true;
+        Ok(total)
+    }
+
+    /// Takes a message, which is encoded as the lower channel takes it. No output may be pending.
+    pub(in crate::layer::websock) fn send(
+        &mut self,
+        kind: WebsockMessageKind,
+        data: &Bytes,
+    ) -> io::Result<()> {
+        self.check_writing()?;
+        if kind == WebsockMessageKind::Text && str::from_utf8(data).is_err() {
+            return Err(invalid("The message is not UTF-8, as text has to be"));
+        }
+        let frames = &mut self.frames_out;
+        let opcode = opcode_of(kind);
+        if data.len() <= CHUNK {
+            frames.push_frame(&self.role, true, opcode, &[IoSlice::new(data)])?;
+        } else {
+            frames.message = Some(Outgoing {
+                data: data.clone(),
+                at: 0,
+                opcode,
+                in_frame: 0,
+            });
+        }
+        frames.has_data = true;
+        Ok(())
+    }
+
+    /// Encodes a ping. No output may be pending.
+    pub(in crate::layer::websock) fn ping(&mut self, payload: &[u8]) -> io::Result<()> {
+        if let Some(over) = &self.frames_out.error {
+            return Err(over.again());
+        }
+        if payload.len() > MAX_CONTROL {
+            let message = format!("A ping has 125 bytes at most, not {}", payload.len());
+            return Err(invalid(&message));
+        }
+        let iov = [IoSlice::new(payload)];
+        self.frames_out
+            .push_frame(&self.role, true, Opcode::Ping, &iov)
+    }
+
+    /// How many bytes have yet to be taken by the lower channel.
+    pub(in crate::layer::websock) fn buffered(&self) -> usize {
+        let message = self.frames_out.message.as_ref();
+        let message = message.map_or(0, |message| message.data.len() - message.at);
+        self.frames_out.pending.left().len() + message
+    }
+}
+
+/// How much of the bytes is whole characters.
+fn valid_text(bytes: &[u8]) -> io::Result<usize> {
+    match str::from_utf8(bytes) {
+        Ok(_) => Ok(bytes.len()),
+        Err(e) if e.error_len().is_none() && e.valid_up_to() > 0 => Ok(e.valid_up_to()),
+        Err(_) => Err(invalid(
+            "The data is not UTF-8, as text messages have to be",
+        )),
+    }
+}

@@ -1,0 +1,196 @@
+//! The WebSocket state machine: the opening handshake, frames in, frames out, and the closing
+//! handshake. Nothing here waits, or calls a channel.
+
+mod frames_in;
+mod frames_out;
+mod opening;
+mod wire;
+
+use std::io;
+
+pub(super) use self::{frames_in::Event, opening::Stage};
+use self::{frames_in::FramesIn, frames_out::FramesOut};
+use super::{
+    client::Endpoint,
+    error::{CloseCode, Failure, Violation, WebsockError, websock_error},
+    options::{Settings, WebsockOptions},
+};
+use crate::{
+    error::closed,
+    layer::wire::{Engine as _, Queue, Tokens},
+};
+
+/// Which end of a connection this is.
+#[derive(Debug)]
+pub(super) enum Role {
+    Client(Endpoint),
+    Server,
+}
+
+impl Role {
+    pub(super) fn is_client(&self) -> bool {
+        matches!(self, Self::Client(_))
+    }
+
+    /// The label of the peer in messages.
+    fn peer(&self) -> &'static str {
+        match self {
+            Self::Client(_) => "server",
+            Self::Server => "client",
+        }
+    }
+}
+
+/// The result of one call.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Progress<T> {
+    Done(T),
+    /// More bytes of the lower channel are needed.
+    WantRead,
+    /// The budget of this call is used up, and more input is buffered.
+    Yield,
+}
+
+/// The bytes from the lower channel that were not processed.
+#[derive(Debug, Default)]
+pub(super) struct Input {
+    bytes: Queue,
+    /// The lower stream has ended.
+    ended: bool,
+    /// Nothing more can be read from the lower channel.
+    error: Option<Failure>,
+    /// There are bytes that were not examined.
+    has_new: bool,
+    /// A read returned before it met would-block at the lower channel: waiters must poll it, and
+    /// not wait for the next edge.
+    pub(super) recheck: bool,
+    /// Reading was shut down by this end.
+    pub(super) shut: bool,
+}
+
+/// One end of a connection. Its lock is held for computation only.
+#[derive(Debug)]
+pub(in crate::layer) struct WebsockState {
+    pub(super) role: Role,
+    pub(super) options: WebsockOptions,
+    pub(super) tokens: Tokens,
+    pub(super) stage: Stage,
+    pub(super) opening: opening::Opening,
+    pub(super) input: Input,
+    frames_in: FramesIn,
+    frames_out: FramesOut,
+    /// The error of all further reads.
+    failure: Option<Failure>,
+    /// The code with which this end closes.
+    pub(super) close_code: CloseCode,
+}
+
+/// In a forked child: the replacement of a connection that another thread of the parent had locked.
+impl Default for WebsockState {
+    fn default() -> Self {
+        let mut state = Self::new(Role::Server, WebsockOptions::default());
+        state.fail_opening(&closed());
+        state
+    }
+}
+
+impl WebsockState {
+    pub(super) fn new(role: Role, options: WebsockOptions) -> Self {
+        let max_message_size = options.settings().max_message_size;
+        Self {
+            role,
+            options,
+            tokens: Tokens::default(),
+            stage: Stage::Initial,
+            opening: opening::Opening::default(),
+            input: Input::default(),
+            frames_in: FramesIn::new(max_message_size),
+            frames_out: FramesOut::default(),
+            failure: None,
+            close_code: CloseCode::NORMAL,
+        }
+    }
+
+    fn settings(&self) -> &Settings {
+        self.options.settings()
+    }
+
+    /// Queues a close frame, once; nothing is written after that.
+    pub(super) fn send_close(&mut self, code: CloseCode, reason: &str) {
+        if self.is_open() {
+            self.frames_out.close(code, reason);
+        }
+        self.frames_out.end();
+    }
+
+    /// The code and the reason of the close frame of the peer.
+    pub(super) fn peer_close(&self) -> Option<(CloseCode, &str)> {
+        self.frames_in.close()
+    }
+
+    /// Whether the stream has ended without a close frame.
+    pub(super) fn is_cut(&self) -> bool {
+        self.frames_in.close().is_none() && (self.input.ended || self.input.error.is_some())
+    }
+
+    pub(super) fn set_max_message_size(&mut self, bytes: usize) {
+        self.frames_in.max_message_size = bytes;
+    }
+
+    pub(super) fn max_message_size(&self) -> usize {
+        self.frames_in.max_message_size
+    }
+
+    /// The peer has broken the protocol: it gets a close frame, and no more of what it sends is
+    /// processed.
+    fn violate(&mut self, violation: &Violation) -> io::Error {
+        let peer = self.role.peer();
+        let message = match violation.code() {
+            CloseCode::TOO_BIG => format!("The {peer} has sent {}", violation.reason()),
+            CloseCode::UNSUPPORTED => format!("The {peer} has sent {}", violation.reason()),
+            _ => format!("The {peer} broke the protocol: {}", violation.reason()),
+        };
+        let code = WebsockError::of_close(violation.code());
+        let error = websock_error(io::ErrorKind::InvalidData, code, &message);
+        self.failure = Some(Failure::of(&error));
+        self.frames_out.close(violation.code(), violation.reason());
+        self.input.bytes.clear();
+        self.input.has_new = false;
+        error
+    }
+
+    /// The connection has ended without a close frame.
+    fn abnormal_end(&self) -> io::Error {
+        let message = format!(
+            "The {} has ended the connection without a closing handshake",
+            self.role.peer()
+        );
+        let code = WebsockError::of_close(CloseCode::ABNORMAL);
+        websock_error(io::ErrorKind::UnexpectedEof, code, &message)
+    }
+
+    /// What the end of the stream is to a reader: its error, or `None` for the end of the data.
+    pub(super) fn end_of_data(&self, is_lenient: bool) -> Option<io::Error> {
+        match (self.frames_in.close(), &self.input.error) {
+            (Some((code, _)), _) if code.is_end() => None,
+            (Some((code, reason)), _) => {
+                let (peer, code_number) = (self.role.peer(), code.number());
+                let message = match reason {
+                    "" => format!("The {peer} has closed the connection with {code_number}"),
+                    _ => format!(
+                        "The {peer} has closed the connection with {code_number}: {reason:?}"
+                    ),
+                };
+                let code = WebsockError::of_close(code);
+                Some(websock_error(
+                    io::ErrorKind::ConnectionAborted,
+                    code,
+                    &message,
+                ))
+            }
+            (None, Some(error)) => Some(error.again()),
+            (None, None) if is_lenient => None,
+            (None, None) => Some(self.abnormal_end()),
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! WebSocket (RFC 6455).
+//!
+//! | module | purpose |
+//! | --- | --- |
+//! | `channel`, `imp` | the class of channels, and its properties |
+//! | `request`, `messages`, `closing` | the methods for the opening handshake, messages, and the closing handshake |
+//! | `steps` | operations that are repeated until they are done |
+//! | `options` | what an end offers, requires and allows |
+//! | `connection` | reads and writes, by `layer::wire` |
+//! | `engine` | the state machine between messages and frames in memory |
+//! | `frame`, `mask`, `text` | frame headers, masking, UTF-8 in pieces |
+//! | `head`, `server`, `client` | heads of HTTP/1.1, and what each end requires of them |
+//! | `error` | the errors, whose codes are those of the protocol |
+
+mod channel;
+mod client;
+mod closing;
+mod connection;
+mod engine;
+mod error;
+mod frame;
+mod head;
+mod imp;
+mod mask;
+mod messages;
+mod options;
+mod request;
+mod server;
+mod steps;
+mod text;
+
+pub use channel::{
+    ChannelWebsock, ChannelWebsockImpl, QIOChannelWebsock, QIOChannelWebsockClass,
+    WebsockMessageKind,
+};
+pub use error::WebsockError;
+pub use messages::{WebsockMessage, WebsockMessages};
+pub use options::{WebsockOptions, WebsockOptionsBuilder};

@@ -1,0 +1,152 @@
+//! Autobahn's cases, by `kosoku`.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Read as _},
+    net::{SocketAddr, TcpListener, TcpStream},
+    os::fd::OwnedFd,
+    path::Path,
+    process::{Command, Stdio},
+    thread,
+};
+
+use qio::{ChannelSocket, ChannelWebsock, WebsockOptions, prelude::*};
+
+/// Echoes the messages of each connection, in a thread for each.
+fn echo_server() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let stream = stream.expect("a connection");
+            thread::spawn(move || echo(stream));
+        }
+    });
+    address
+}
+
+fn options() -> WebsockOptions {
+    let options = WebsockOptions::builder().max_message_size(32 << 20);
+    options.build().expect("good options")
+}
+
+fn echo(stream: TcpStream) {
+    stream.set_nodelay(true).expect("set");
+    let socket = ChannelSocket::new_fd(OwnedFd::from(stream)).expect("a socket");
+    echo_all(&ChannelWebsock::new_server(&socket, &options()).expect("a server"));
+}
+
+/// Echoes all messages, up to an error, which is the end of a case.
+fn echo_all(channel: &ChannelWebsock) {
+    while let Ok(Some(message)) = channel.receive() {
+        if channel.send(message.kind(), message.data()).is_err() {
+            break;
+        }
+    }
+    let _ = channel.close();
+}
+
+/// The program, with a folder for its reports.
+fn kosoku(reports: &Path, excluded: &[&str]) -> Command {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let mut command = Command::new(format!("{root}/.ci/python"));
+    command
+        .args(["-c", "from kosoku._cli import main; main()"])
+        .args(excluded.iter().flat_map(|pattern| ["-x", pattern]))
+        .arg("-o")
+        .arg(reports);
+    command
+}
+
+/// The results that are not as the RFC requires, and how many cases there were.
+fn results(reports: &Path, errors: &[u8]) -> (Vec<String>, usize) {
+    let report = fs::read_to_string(reports.join("index.json"));
+    let report = report.unwrap_or_else(|_| {
+        let errors = String::from_utf8_lossy(errors);
+        panic!("kosoku has no report; is it missing? `make test`\n{errors}")
+    });
+    let (mut case, mut count, mut failed) = (String::new(), 0, Vec::new());
+    for line in report.lines() {
+        let line = line.trim().trim_end_matches(',');
+        if let Some(name) = line
+            .strip_suffix("\": {")
+            .and_then(|it| it.strip_prefix('"'))
+        {
+            case = name.to_owned();
+        } else if let Some(("\"behavior\"" | "\"behaviorClose\"", result)) = line.split_once(": ") {
+            count += usize::from(line.starts_with("\"behavior\""));
+            if !matches!(result, "\"OK\"" | "\"INFORMATIONAL\"") {
+                failed.push(format!("{case}: {line}"));
+            }
+        }
+    }
+    (failed, count)
+}
+
+/// Runs the cases but these against the echo server.
+fn run_as_server(excluded: &[&str]) -> (Vec<String>, usize) {
+    let reports = tempfile::tempdir().expect("a directory");
+    let output = kosoku(reports.path(), excluded)
+        .args(["-p", "2"])
+        .arg(echo_server().to_string())
+        .output()
+        .expect("it runs");
+    results(reports.path(), &output.stderr)
+}
+
+/// Runs the cases but these with the client.
+fn run_as_client(excluded: &[&str]) -> (Vec<String>, usize) {
+    let reports = tempfile::tempdir().expect("a directory");
+    let mut server = kosoku(reports.path(), excluded)
+        .args(["-m", "fuzzingserver", "127.0.0.1:0"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    let mut errors = BufReader::new(server.stderr.take().expect("a pipe"));
+    let mut line = String::new();
+    errors.read_line(&mut line).expect("a line");
+    let address = line
+        .trim()
+        .rsplit("ws://")
+        .next()
+        .expect("an address")
+        .to_owned();
+    let count = connect(&address, "/getCaseCount");
+    let message = count.receive().expect("received").expect("a message");
+    let count: usize = message.text().expect("text").parse().expect("a number");
+    for case in 1..=count {
+        let client = connect(&address, &format!("/runCase?case={case}&agent=qio"));
+        echo_all(&client);
+    }
+    let update = connect(&address, "/updateReports?agent=qio");
+    let _ = update.receive();
+    drop(update);
+    let mut rest = String::new();
+    let _ = errors.read_to_string(&mut rest);
+    let _ = server.wait();
+    results(reports.path(), rest.as_bytes())
+}
+
+fn connect(address: &str, target: &str) -> ChannelWebsock {
+    let stream = TcpStream::connect(address).expect("connected");
+    let socket = ChannelSocket::new_fd(OwnedFd::from(stream)).expect("a socket");
+    let uri = format!("ws://{address}{target}");
+    ChannelWebsock::new_client(&socket, &uri, &options()).expect("a client")
+}
+
+/// The cases with compression, and those that take minutes.
+const LONG: [&str; 3] = ["9.*", "12.*", "13.*"];
+
+#[test]
+fn the_core_of_autobahns_cases_passes_as_a_server() {
+    let (failed, count) = run_as_server(&LONG);
+    assert_eq!(failed, Vec::<String>::new());
+    assert_eq!(count, 247);
+}
+
+#[test]
+fn the_core_of_autobahns_cases_passes_as_a_client() {
+    let (failed, count) = run_as_client(&LONG);
+    assert_eq!(failed, Vec::<String>::new());
+    assert_eq!(count, 247);
+}

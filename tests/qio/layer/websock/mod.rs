@@ -1,0 +1,10 @@
+//! `src/layer/websock/`.
+
+mod bytes;
+mod closing;
+mod conformance;
+pub(crate) mod fixtures;
+mod limits;
+mod messages;
+mod opening;
+mod violations;
