@@ -102,8 +102,8 @@ pub use hub::{
 };
 pub use layer::{
     ChannelFilter, ChannelFilterExt, ChannelTls, ChannelWebsock, TlsCreds, TlsCredsBuilder,
-    TlsEndpoint, TlsPskHash, WebsockError, WebsockMessage, WebsockMessageKind, WebsockMessages,
-    WebsockOptions, WebsockOptionsBuilder,
+    TlsEndpoint, TlsPskHash, WebsockDeflate, WebsockError, WebsockMessage, WebsockMessageKind,
+    WebsockMessages, WebsockOptions, WebsockOptionsBuilder,
 };
 pub use net::{Incoming, NetAddress, NetAddressError, NetListener, activation};
 pub use transport::{

@@ -16,6 +16,7 @@ pub use tls::{
     TlsCreds, TlsCredsBuilder, TlsCredsImpl, TlsEndpoint, TlsPskHash,
 };
 pub use websock::{
-    ChannelWebsock, ChannelWebsockImpl, QIOChannelWebsock, QIOChannelWebsockClass, WebsockError,
-    WebsockMessage, WebsockMessageKind, WebsockMessages, WebsockOptions, WebsockOptionsBuilder,
+    ChannelWebsock, ChannelWebsockImpl, QIOChannelWebsock, QIOChannelWebsockClass, WebsockDeflate,
+    WebsockError, WebsockMessage, WebsockMessageKind, WebsockMessages, WebsockOptions,
+    WebsockOptionsBuilder,
 };

@@ -112,7 +112,8 @@ glib::wrapper! {
     /// let server = ChannelWebsock::new_server(&there, &options)?;
     /// let served = std::thread::spawn(move || server.send_text("hello").map(|()| server));
     /// let message = client.receive()?.expect("a message"); // which performs the handshake
-    /// assert_eq!((message.kind(), &message.data()[..]), (WebsockMessageKind::Text, &b"hello"[..]));
+    /// assert_eq!(message.kind(), WebsockMessageKind::Text);
+    /// assert_eq!(message.text(), Some("hello"));
     /// # drop(served.join());
     /// # Ok(())
     /// # }

@@ -5,6 +5,7 @@ use std::io;
 use openssl::{base64, rand};
 
 use super::{
+    extension::{self, Agreed},
     head::{self, Response},
     options::Settings,
     server::accept_of,
@@ -81,18 +82,25 @@ pub(super) fn request(endpoint: &Endpoint, key: &str, settings: &Settings) -> St
         ("Sec-WebSocket-Version", "13"),
     ];
     let offer = (!protocols.is_empty()).then_some(("Sec-WebSocket-Protocol", &*protocols));
+    let deflate = settings.deflate.as_ref().map(extension::offer);
+    let deflate = deflate
+        .as_deref()
+        .map(|offer| ("Sec-WebSocket-Extensions", offer));
     let headers = settings.headers.iter();
     let headers = headers.map(|(name, value)| (&**name, &**value));
     let first = format!("GET {} HTTP/1.1", endpoint.target);
-    head::format(&first, own.into_iter().chain(offer).chain(headers))
+    head::format(
+        &first,
+        own.into_iter().chain(offer).chain(deflate).chain(headers),
+    )
 }
 
-/// Checks a response of status 101. Returns the subprotocol, or what is wrong.
+/// Checks a response of status 101. Returns the subprotocol and the compression, or what is wrong.
 pub(super) fn check(
     response: &Response,
     key: &str,
     settings: &Settings,
-) -> Result<Option<String>, String> {
+) -> Result<(Option<String>, Option<Agreed>), String> {
     let headers = &response.headers;
     if !headers.has_token("Upgrade", "websocket") || !headers.has_token("Connection", "upgrade") {
         return Err("it does not upgrade the connection to a WebSocket".to_owned());
@@ -100,15 +108,14 @@ pub(super) fn check(
     if headers.only("Sec-WebSocket-Accept") != Some(&*accept_of(key)) {
         return Err("its Sec-WebSocket-Accept is not that of the key".to_owned());
     }
-    if let Some(extension) = headers.list("Sec-WebSocket-Extensions").next() {
-        return Err(format!(
-            "it has the extension {extension:?}, which was not offered"
-        ));
-    }
+    let extensions = headers.list("Sec-WebSocket-Extensions");
+    let deflate = extension::check(extensions, settings.deflate.as_ref())?;
     let selected: Vec<&str> = headers.all("Sec-WebSocket-Protocol").collect();
     match selected[..] {
-        [] => Ok(None),
-        [name] if settings.protocols.iter().any(|it| it == name) => Ok(Some(name.to_owned())),
+        [] => Ok((None, deflate)),
+        [name] if settings.protocols.iter().any(|it| it == name) => {
+            Ok((Some(name.to_owned()), deflate))
+        }
         _ => Err(format!(
             "it selects the subprotocol {:?}, which was not offered",
             selected.join(", ")
@@ -164,7 +171,7 @@ mod tests {
         let with = |header: &str| good.replace("\r\n\r\n", &format!("\r\n{header}\r\n\r\n"));
         let check = |head: &str| {
             let response = head::parse_response(head.as_bytes()).expect("a response");
-            check(&response, key, options.settings())
+            check(&response, key, options.settings()).map(|(protocol, _)| protocol)
         };
         assert_eq!(check(good), Ok(None));
         let selected = with("Sec-WebSocket-Protocol: b");

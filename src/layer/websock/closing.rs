@@ -107,7 +107,7 @@ impl WebsockState {
         let mut discarded = [0; 4096];
         loop {
             match self.advance()? {
-                Progress::Done(Event::Payload(_)) => {
+                Progress::Done(Event::Payload) => {
                     self.copy_payload(&mut discarded)?;
                 }
                 Progress::Done(Event::EndOfMessage) => self.finish_message(),

@@ -82,7 +82,7 @@ impl Connection {
                     }
                 }
                 Err(e) => {
-                    // The response that says so.
+                    // The response with the reason.
                     self.send_answer(channel);
                     channel.wake_waiters();
                     return Err(e);

@@ -10,14 +10,17 @@
 //! | `engine` | the state machine between messages and frames in memory |
 //! | `frame`, `mask`, `text` | frame headers, masking, UTF-8 in pieces |
 //! | `head`, `server`, `client` | heads of HTTP/1.1, and what each end requires of them |
+//! | `extension`, `deflate` | the negotiation of compression, and compression |
 //! | `error` | the errors, whose codes are those of the protocol |
 
 mod channel;
 mod client;
 mod closing;
 mod connection;
+mod deflate;
 mod engine;
 mod error;
+mod extension;
 mod frame;
 mod head;
 mod imp;
@@ -34,5 +37,6 @@ pub use channel::{
     WebsockMessageKind,
 };
 pub use error::WebsockError;
+pub use extension::WebsockDeflate;
 pub use messages::{WebsockMessage, WebsockMessages};
 pub use options::{WebsockOptions, WebsockOptionsBuilder};

@@ -2,7 +2,10 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use super::head::{is_token, is_value};
+use super::{
+    extension::WebsockDeflate,
+    head::{is_token, is_value},
+};
 use crate::error::invalid;
 
 /// The largest message that is received at once, if nothing else is set.
@@ -30,6 +33,7 @@ pub struct Settings {
     pub(super) origins: Origins,
     pub(super) binary_only: bool,
     pub(super) max_message_size: usize,
+    pub(super) deflate: Option<WebsockDeflate>,
     pub(super) ping_interval: Duration,
     pub(super) pong_timeout: Duration,
     pub(super) close_timeout: Duration,
@@ -44,6 +48,7 @@ impl Default for Settings {
             origins: Origins::SameHost,
             binary_only: false,
             max_message_size: MAX_MESSAGE,
+            deflate: None,
             ping_interval: Duration::ZERO,
             pong_timeout: Duration::ZERO,
             close_timeout: CLOSE_TIMEOUT,
@@ -169,6 +174,15 @@ impl WebsockOptionsBuilder {
     /// Default: 16 MiB.
     pub fn max_message_size(mut self, bytes: usize) -> Self {
         self.settings.max_message_size = bytes;
+        self
+    }
+
+    /// Offers or accepts compression of messages (permessage-deflate). Default: none.
+    pub fn deflate(mut self, deflate: WebsockDeflate) -> Self {
+        match deflate.fault() {
+            None => self.settings.deflate = Some(deflate),
+            Some(reason) => self.refuse(reason),
+        }
         self
     }
 

@@ -3,6 +3,7 @@
 use openssl::{base64, sha};
 
 use super::{
+    extension::{self, Agreed},
     head::{self, HeadError, Headers, Request},
     options::{Origins, Settings},
 };
@@ -12,7 +13,7 @@ use super::{
 pub(super) struct Refusal {
     pub(super) status: u16,
     pub(super) reason: String,
-    /// A header that says what would be accepted.
+    /// A header with what would be accepted.
     pub(super) header: Option<(&'static str, &'static str)>,
 }
 
@@ -48,6 +49,8 @@ pub(super) struct Accepted {
     /// The value of `Sec-WebSocket-Accept`.
     pub(super) accept: String,
     pub(super) protocol: Option<String>,
+    /// The value of `Sec-WebSocket-Extensions`, and what it means.
+    pub(super) deflate: Option<(String, Agreed)>,
 }
 
 /// The value that proves that a server has understood the handshake (RFC 6455, section 4.2.2).
@@ -112,6 +115,10 @@ pub(super) fn check(
             true => None,
             false => select_protocol(headers, &settings.protocols)?,
         },
+        deflate: settings
+            .deflate
+            .as_ref()
+            .and_then(|own| extension::select(headers.list("Sec-WebSocket-Extensions"), own)),
     })
 }
 
@@ -166,7 +173,13 @@ pub(super) fn acceptance<'a>(
     ];
     let protocol = accepted.protocol.as_deref();
     let protocol = protocol.map(|name| ("Sec-WebSocket-Protocol", name));
-    let all = own.into_iter().chain(protocol).chain(headers);
+    let deflate = accepted.deflate.as_ref();
+    let deflate = deflate.map(|(response, _)| ("Sec-WebSocket-Extensions", &**response));
+    let all = own
+        .into_iter()
+        .chain(protocol)
+        .chain(deflate)
+        .chain(headers);
     head::format(&first_line(101), all)
 }
 

@@ -5,7 +5,9 @@ use std::{io, mem};
 use super::{Progress, WebsockState};
 use crate::layer::websock::{
     channel::WebsockMessageKind,
+    deflate::{Expander, TAIL},
     error::{CloseCode, Violation},
+    extension::Agreed,
     frame::{self, Header, MAX_CONTROL, Opcode, Parsed},
     mask,
     text::Utf8,
@@ -14,12 +16,23 @@ use crate::layer::websock::{
 /// How many frames a call processes: a peer may send any number of frames without data.
 const FRAME_BUDGET: u32 = 128;
 
+/// How much compressed payload is expanded at once.
+const EXPANDED: usize = 4096;
+
+/// By how much a message grows at once whose length is not known.
+const COLLECTED: usize = 64 * 1024;
+
 /// A data message whose end has not been processed.
 #[derive(Debug, Clone)]
 struct Message {
     kind: WebsockMessageKind,
     text: Utf8,
+    compressed: bool,
+    /// How much has been expanded of what ends compressed data and is not sent.
+    tail: usize,
     /// Its last frame has been read.
+    has_last_frame: bool,
+    /// All of its payload has been processed.
     has_ended: bool,
 }
 
@@ -29,8 +42,8 @@ pub(in crate::layer::websock) type Received = Option<(WebsockMessageKind, Vec<u8
 /// What is next in the stream of data messages.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::layer::websock) enum Event {
-    /// So many bytes of the current message have arrived.
-    Payload(usize),
+    /// Payload of the current message has arrived.
+    Payload,
     /// The current message has ended.
     EndOfMessage,
     /// No further message will come.
@@ -50,6 +63,7 @@ pub(super) struct FramesIn {
     frame: Option<Frame>,
     /// The message of the frames, which control frames may interrupt.
     message: Option<Message>,
+    expander: Option<Expander>,
     /// The payload of the last pong that was not reported.
     pong: Option<Vec<u8>>,
     /// The close frame of the peer.
@@ -67,6 +81,7 @@ impl FramesIn {
         Self {
             frame: None,
             message: None,
+            expander: None,
             pong: None,
             close: None,
             assembly: Vec::new(),
@@ -76,8 +91,25 @@ impl FramesIn {
         }
     }
 
+    pub(super) fn set_deflate(&mut self, agreed: Option<&Agreed>) {
+        self.expander = agreed.map(Expander::new);
+    }
+
     pub(super) fn close(&self) -> Option<(CloseCode, &str)> {
         self.close.as_ref().map(|(code, reason)| (*code, &**reason))
+    }
+
+    /// Whether the current message has data that needs no more input.
+    fn is_expanding(&self) -> bool {
+        let Some(message) = self
+            .message
+            .as_ref()
+            .filter(|it| it.compressed && !it.has_ended)
+        else {
+            return false;
+        };
+        let has_more = self.expander.as_ref().is_some_and(|it| it.has_more);
+        has_more || message.has_last_frame && message.tail < TAIL.len()
     }
 
     /// Takes what a receive has collected.
@@ -96,7 +128,9 @@ impl FramesIn {
             };
             return Err(Violation::protocol(fault));
         }
-        if header.rsv1 {
+        let may_be_compressed =
+            self.expander.is_some() && matches!(header.opcode, Opcode::Text | Opcode::Binary);
+        if header.rsv1 && !may_be_compressed {
             return Err(Violation::protocol("a reserved bit is set"));
         }
         match (header.opcode, &self.message) {
@@ -133,6 +167,9 @@ impl WebsockState {
             if frames.message.as_ref().is_some_and(|it| it.has_ended) {
                 return Ok(Progress::Done(Event::EndOfMessage));
             }
+            if frames.is_expanding() {
+                return Ok(Progress::Done(Event::Payload));
+            }
             if frames.close.is_some() {
                 return Ok(Progress::Done(Event::EndOfStream));
             }
@@ -150,7 +187,7 @@ impl WebsockState {
                 (false, _) if left == 0 => self.end_data_frame()?,
                 // The payload of a control frame is processed as a whole.
                 (true, _) | (false, 0) => return Ok(self.without_input()),
-                (false, _) => return Ok(Progress::Done(Event::Payload(arrived))),
+                (false, _) => return Ok(Progress::Done(Event::Payload)),
             }
         }
     }
@@ -189,6 +226,9 @@ impl WebsockState {
         frames.message = Some(Message {
             kind,
             text: Utf8::default(),
+            compressed: header.rsv1,
+            tail: 0,
+            has_last_frame: false,
             has_ended: false,
         });
         Ok(Progress::Done(()))
@@ -198,6 +238,18 @@ impl WebsockState {
         let frames = &mut self.frames_in;
         let is_last = frames.frame.take().is_some_and(|frame| frame.header.fin);
         let Some(message) = frames.message.as_mut().filter(|_| is_last) else {
+            return Ok(());
+        };
+        message.has_last_frame = true;
+        match message.compressed {
+            true => Ok(()),
+            false => self.end_payload(),
+        }
+    }
+
+    /// All payload of the current message has been processed.
+    fn end_payload(&mut self) -> io::Result<()> {
+        let Some(message) = &mut self.frames_in.message else {
             return Ok(());
         };
         message.has_ended = true;
@@ -236,26 +288,83 @@ impl WebsockState {
         Ok(())
     }
 
-    /// Copies payload that has arrived: see [`Event::Payload`]. Returns how much.
+    /// Copies payload that has arrived: see [`Event::Payload`]. Returns how much, which may be
+    /// nothing.
     pub(in crate::layer::websock) fn copy_payload(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let frames = &mut self.frames_in;
-        let (Some(frame), Some(message)) = (&mut frames.frame, &mut frames.message) else {
-            return Ok(0);
+        let is_compressed = |message: &Message| message.compressed;
+        let count = match self.frames_in.message.as_ref().is_some_and(is_compressed) {
+            true => self.expand_payload(out)?,
+            false => self.copy_plain(out),
+        };
+        let message = self.frames_in.message.as_mut();
+        if let Some(message) = message.filter(|it| it.kind == WebsockMessageKind::Text)
+            && !message.text.feed(&out[..count])
+        {
+            return Err(self.violate(&Violation::text("a text is not UTF-8")));
+        }
+        let message = self.frames_in.message.as_ref();
+        let has_tail = message.is_some_and(|it| it.compressed && it.tail == TAIL.len());
+        if has_tail && !self.frames_in.is_expanding() {
+            if let Some(expander) = &mut self.frames_in.expander {
+                expander.end_message();
+            }
+            self.end_payload()?;
+        }
+        Ok(count)
+    }
+
+    /// Copies payload of the current frame, unmasked.
+    fn copy_plain(&mut self, out: &mut [u8]) -> usize {
+        let count = self.unmask(out);
+        self.take_payload(count);
+        count
+    }
+
+    /// Copies payload of the current frame, unmasked, and leaves it where it is.
+    fn unmask(&mut self, out: &mut [u8]) -> usize {
+        let Some(frame) = &self.frames_in.frame else {
+            return 0;
         };
         let left = usize::try_from(frame.header.len - frame.done).unwrap_or(usize::MAX);
         let arrived = self.input.bytes.left();
         let count = left.min(arrived.len()).min(out.len());
-        let out = &mut out[..count];
         match frame.header.mask {
-            Some(key) => mask::copy(&arrived[..count], out, key, frame.done),
-            None => out.copy_from_slice(&arrived[..count]),
+            Some(key) => mask::copy(&arrived[..count], &mut out[..count], key, frame.done),
+            None => out[..count].copy_from_slice(&arrived[..count]),
         }
-        frame.done += count as u64;
-        self.input.bytes.take(count);
-        if message.kind == WebsockMessageKind::Text && !message.text.feed(out) {
-            return Err(self.violate(&Violation::text("a text is not UTF-8")));
+        count
+    }
+
+    fn take_payload(&mut self, count: usize) {
+        if let Some(frame) = &mut self.frames_in.frame {
+            frame.done += count as u64;
+            self.input.bytes.take(count);
         }
-        Ok(count)
+    }
+
+    /// Expands compressed payload. Returns how much data there was in it.
+    fn expand_payload(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let mut piece = [0; EXPANDED];
+        let (len, is_tail) = match &self.frames_in.message {
+            Some(message) if message.has_last_frame => {
+                let tail = &TAIL[message.tail..];
+                piece[..tail.len()].copy_from_slice(tail);
+                (tail.len(), true)
+            }
+            _ => (self.unmask(&mut piece), false),
+        };
+        let Some(expander) = &mut self.frames_in.expander else {
+            return Ok(0);
+        };
+        let Ok((taken, written)) = expander.expand(&piece[..len], out) else {
+            let reason = "the compressed data of a message is invalid";
+            return Err(self.violate(&Violation::text(reason)));
+        };
+        match (is_tail, &mut self.frames_in.message) {
+            (true, Some(message)) => message.tail += taken,
+            _ => self.take_payload(taken),
+        }
+        Ok(written)
     }
 
     /// The end of the current message was processed.
@@ -289,15 +398,13 @@ impl WebsockState {
                     step => step?,
                 };
                 match step {
-                    Progress::Done(Event::Payload(_)) => {
-                        match self.copy_payload(&mut buf[from..]) {
-                            Err(_) if total > 0 => return Ok(Progress::Done(total)),
-                            count => {
-                                let count = count?;
-                                (from, total) = (from + count, total + count);
-                            }
+                    Progress::Done(Event::Payload) => match self.copy_payload(&mut buf[from..]) {
+                        Err(_) if total > 0 => return Ok(Progress::Done(total)),
+                        count => {
+                            let count = count?;
+                            (from, total) = (from + count, total + count);
                         }
-                    }
+                    },
                     Progress::Done(Event::EndOfMessage) => self.finish_message(),
                     _ if total > 0 => return Ok(Progress::Done(total)),
                     Progress::Done(Event::EndOfStream) => {
@@ -338,7 +445,7 @@ impl WebsockState {
         self.begin_call();
         loop {
             match self.advance()? {
-                Progress::Done(Event::Payload(count)) => self.collect(count)?,
+                Progress::Done(Event::Payload) => self.collect()?,
                 Progress::Done(Event::EndOfMessage) => {
                     let frames = &mut self.frames_in;
                     let kind = frames.message.take().map(|message| message.kind);
@@ -358,27 +465,38 @@ impl WebsockState {
         }
     }
 
-    fn collect(&mut self, count: usize) -> io::Result<()> {
+    fn collect(&mut self) -> io::Result<()> {
         let frames = &mut self.frames_in;
         let before = frames.assembly.len();
-        let announced = frames
+        let is_compressed = frames.message.as_ref().is_some_and(|it| it.compressed);
+        let left = frames
             .frame
             .as_ref()
             .map_or(0, |it| it.header.len - it.done);
-        let max = frames.max_message_size;
-        if (before as u64).saturating_add(announced) > max as u64 {
-            let violation = Violation::new(
-                CloseCode::TOO_BIG,
-                format!("a message of more than {max} bytes"),
-            );
-            frames.take_assembly();
-            return Err(self.violate(&violation));
-        }
-        let mut assembly = mem::take(&mut frames.assembly);
+        let (announced, count) = match is_compressed {
+            true => (0, COLLECTED),
+            false => (left, self.input.bytes.left().len()),
+        };
+        let max = self.frames_in.max_message_size;
+        self.check_size((before as u64).saturating_add(announced), max)?;
+        let count = count.min(usize::try_from(left).unwrap_or(usize::MAX).max(COLLECTED));
+        let mut assembly = mem::take(&mut self.frames_in.assembly);
         assembly.resize(before + count, 0);
         let copied = self.copy_payload(&mut assembly[before..]);
+        assembly.truncate(before + copied.as_ref().unwrap_or(&0));
+        let collected = assembly.len() as u64;
         self.frames_in.assembly = assembly;
-        copied.map(|_| ())
+        copied?;
+        self.check_size(collected, max)
+    }
+
+    fn check_size(&mut self, size: u64, max: usize) -> io::Result<()> {
+        if size <= max as u64 {
+            return Ok(());
+        }
+        let reason = format!("a message of more than {max} bytes");
+        self.frames_in.take_assembly();
+        Err(self.violate(&Violation::new(CloseCode::TOO_BIG, reason)))
     }
 
     /// The payload of a pong that has come since the last call.
@@ -403,6 +521,7 @@ impl WebsockState {
         let frames = &self.frames_in;
         let is_data = |frame: &Frame| !frame.header.opcode.is_control();
         frames.message.as_ref().is_some_and(|it| it.has_ended)
+            || frames.is_expanding()
             || frames.frame.as_ref().is_some_and(is_data) && !self.input.bytes.is_empty()
     }
 }

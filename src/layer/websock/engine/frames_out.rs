@@ -11,7 +11,9 @@ use crate::{
     layer::{
         websock::{
             channel::WebsockMessageKind,
+            deflate::Compressor,
             error::{CloseCode, Failure},
+            extension::Agreed,
             frame::{self, Header, MAX_CONTROL, MAX_HEADER, Opcode},
             mask,
         },
@@ -35,6 +37,19 @@ enum CloseFrame {
     Sent,
 }
 
+/// The first bits of a frame.
+#[derive(Debug, Clone, Copy)]
+struct Bits {
+    fin: bool,
+    rsv1: bool,
+}
+
+/// Those of a frame that is a message.
+const END: Bits = Bits {
+    fin: true,
+    rsv1: false,
+};
+
 /// A message that is encoded in pieces, as the lower channel takes them.
 #[derive(Debug)]
 struct Outgoing {
@@ -44,6 +59,7 @@ struct Outgoing {
     opcode: Opcode,
     /// How much of the current frame has yet to be encoded.
     in_frame: usize,
+    compressed: bool,
 }
 
 #[derive(Debug, Default)]
@@ -53,6 +69,9 @@ pub(super) struct FramesOut {
     /// The payload of the last ping that was not answered.
     pong: Option<Vec<u8>>,
     message: Option<Outgoing>,
+    compressor: Option<Compressor>,
+    /// Messages of fewer bytes are not compressed.
+    threshold: usize,
     /// A message is being written in fragments: the opcode of the next one.
     fragments: Option<Opcode>,
     close: CloseFrame,
@@ -65,6 +84,11 @@ pub(super) struct FramesOut {
 }
 
 impl FramesOut {
+    pub(super) fn set_deflate(&mut self, agreed: Option<&Agreed>) {
+        self.compressor = agreed.and_then(Compressor::new);
+        self.threshold = agreed.map_or(0, |agreed| agreed.threshold);
+    }
+
     /// Answers a ping. Behind much output that the peer has not read, a new ping replaces one that
     /// was not answered yet (RFC 6455, section 5.5.3).
     pub(super) fn answer_ping(&mut self, role: &Role, payload: &[u8]) -> io::Result<()> {
@@ -75,7 +99,7 @@ impl FramesOut {
                 self.pong = Some(payload.to_vec());
                 Ok(())
             }
-            true => self.push_frame(role, true, Opcode::Pong, &[IoSlice::new(payload)]),
+            true => self.push_frame(role, END, Opcode::Pong, &[IoSlice::new(payload)]),
         }
     }
 
@@ -137,21 +161,21 @@ impl FramesOut {
         if !self.message.as_ref().is_some_and(is_in_frame)
             && let Some(pong) = self.pong.take()
         {
-            self.push_frame(role, true, Opcode::Pong, &[IoSlice::new(&pong)])?;
+            self.push_frame(role, END, Opcode::Pong, &[IoSlice::new(&pong)])?;
         }
         if self.message.is_some() {
             return self.encode_message(role);
         }
         if let CloseFrame::Due(payload) = &mut self.close {
             let payload = std::mem::take(payload);
-            self.push_frame(role, true, Opcode::Close, &[IoSlice::new(&payload)])?;
+            self.push_frame(role, END, Opcode::Close, &[IoSlice::new(&payload)])?;
             self.close = CloseFrame::Encoded;
         }
         Ok(())
     }
 
-    /// Encodes the next piece of the message. A client masks each piece as a frame, between which
-    /// others may go; a server sends one frame.
+    /// Encodes the next piece of the message. Pieces that a client masks, or that are compressed, are
+    /// frames, between which others may go; else a server sends one frame.
     fn encode_message(&mut self, role: &Role) -> io::Result<()> {
         let Some(mut message) = self.message.take() else {
             return Ok(());
@@ -159,30 +183,53 @@ impl FramesOut {
         let data = message.data.clone();
         let left = &data[message.at..];
         let piece = &left[..left.len().min(CHUNK)];
-        match (role.is_client(), message.in_frame) {
-            (true, _) => {
-                let fin = piece.len() == left.len();
-                self.push_frame(role, fin, message.opcode, &[IoSlice::new(piece)])?;
-                message.opcode = Opcode::Continuation;
+        let bits = Bits {
+            fin: piece.len() == left.len(),
+            rsv1: message.compressed && message.at == 0,
+        };
+        if message.compressed
+            && let Some(compressor) = &mut self.compressor
+        {
+            let compressed = compressor.compress(piece, bits.fin);
+            self.push_frame(role, bits, message.opcode, &[IoSlice::new(&compressed)])?;
+            message.opcode = Opcode::Continuation;
+        } else if role.is_client() {
+            self.push_frame(role, bits, message.opcode, &[IoSlice::new(piece)])?;
+            message.opcode = Opcode::Continuation;
+        } else {
+            if message.in_frame == 0 {
+                self.push_header(END, message.opcode, None, left.len());
+                message.in_frame = left.len();
             }
-            (false, in_frame) => {
-                if in_frame == 0 {
-                    self.push_header(true, message.opcode, None, left.len());
-                    message.in_frame = left.len();
-                }
-                self.pending.push(piece);
-                message.in_frame -= piece.len();
-            }
+            self.pending.push(piece);
+            message.in_frame -= piece.len();
         }
         message.at += piece.len();
         self.message = (message.at < data.len()).then_some(message);
         Ok(())
     }
 
-    fn push_header(&mut self, fin: bool, opcode: Opcode, mask: Option<[u8; 4]>, len: usize) {
+    /// Encodes a message as one frame, compressed if that is shorter.
+    fn push_message(&mut self, role: &Role, opcode: Opcode, iov: &[IoSlice<'_>]) -> io::Result<()> {
+        let len: usize = iov.iter().map(|buf| buf.len()).sum();
+        if len >= self.threshold
+            && let Some(compressor) = &mut self.compressor
+        {
+            let data = iov.iter().map(|buf| &**buf).collect::<Vec<_>>().concat();
+            let compressed = compressor.compress(&data, true);
+            if compressed.len() < len.max(2) {
+                let bits = Bits { rsv1: true, ..END };
+                return self.push_frame(role, bits, opcode, &[IoSlice::new(&compressed)]);
+            }
+            compressor.forget();
+        }
+        self.push_frame(role, END, opcode, iov)
+    }
+
+    fn push_header(&mut self, bits: Bits, opcode: Opcode, mask: Option<[u8; 4]>, len: usize) {
         let header = Header {
-            fin,
-            rsv1: false,
+            fin: bits.fin,
+            rsv1: bits.rsv1,
             opcode,
             mask,
             len: len as u64,
@@ -196,13 +243,13 @@ impl FramesOut {
     fn push_frame(
         &mut self,
         role: &Role,
-        fin: bool,
+        bits: Bits,
         opcode: Opcode,
         iov: &[IoSlice<'_>],
     ) -> io::Result<()> {
         let key = role.is_client().then(masking_key).transpose()?;
         let len = iov.iter().map(|buf| buf.len()).sum();
-        self.push_header(fin, opcode, key, len);
+        self.push_header(bits, opcode, key, len);
         let mut offset = 0;
         for buf in iov {
             let place = self.pending.extend(buf.len());
@@ -272,7 +319,7 @@ impl WebsockState {
             return Ok(0);
         }
         let frames = &mut self.frames_out;
-        frames.push_frame(&self.role, true, opcode_of(kind), &taken)?;
+        frames.push_message(&self.role, opcode_of(kind), &taken)?;
         frames.has_data = true;
         Ok(total)
     }
@@ -290,13 +337,14 @@ impl WebsockState {
         let frames = &mut self.frames_out;
         let opcode = opcode_of(kind);
         if data.len() <= CHUNK {
-            frames.push_frame(&self.role, true, opcode, &[IoSlice::new(data)])?;
+            frames.push_message(&self.role, opcode, &[IoSlice::new(data)])?;
         } else {
             frames.message = Some(Outgoing {
                 data: data.clone(),
                 at: 0,
                 opcode,
                 in_frame: 0,
+                compressed: frames.compressor.is_some(),
             });
         }
         frames.has_data = true;
@@ -314,7 +362,7 @@ impl WebsockState {
         }
         let iov = [IoSlice::new(payload)];
         self.frames_out
-            .push_frame(&self.role, true, Opcode::Ping, &iov)
+            .push_frame(&self.role, END, Opcode::Ping, &iov)
     }
 
     /// How many bytes have yet to be taken by the lower channel.

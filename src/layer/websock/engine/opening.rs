@@ -8,6 +8,7 @@ use crate::{
     layer::websock::{
         client,
         error::{Failure, WebsockError, websock_error},
+        extension::Agreed,
         head::{self, HeadError, Request, Response},
         options::check_header,
         server::{self, Refusal},
@@ -36,6 +37,8 @@ pub(in crate::layer::websock) struct Opening {
     pub(in crate::layer::websock) request: Option<Request>,
     pub(in crate::layer::websock) response: Option<Response>,
     pub(in crate::layer::websock) protocol: Option<String>,
+    /// Both ends have agreed on compression.
+    pub(in crate::layer::websock) is_compressed: bool,
     /// The key of a client.
     key: String,
     /// How much of the head has been examined.
@@ -171,13 +174,20 @@ impl WebsockState {
         }
         let checked = client::check(response, &self.opening.key, self.options.settings());
         match checked {
-            Ok(protocol) => {
+            Ok((protocol, deflate)) => {
                 self.opening.protocol = protocol;
+                self.set_deflate(deflate);
                 self.open();
                 Ok(Progress::Done(()))
             }
             Err(reason) => Err(self.fail_opening(&bad(&reason))),
         }
+    }
+
+    fn set_deflate(&mut self, agreed: Option<Agreed>) {
+        self.frames_in.set_deflate(agreed.as_ref());
+        self.frames_out.set_deflate(agreed.as_ref());
+        self.opening.is_compressed = agreed.is_some();
     }
 
     /// What comes behind the head is frames.
@@ -217,6 +227,7 @@ impl WebsockState {
         let head = server::acceptance(&accepted, own.chain(headers.iter().copied()));
         self.frames_out.pending.push(head.as_bytes());
         self.opening.protocol = accepted.protocol;
+        self.set_deflate(accepted.deflate.map(|(_, agreed)| agreed));
         self.open();
         Ok(())
     }
@@ -272,7 +283,7 @@ impl WebsockState {
         self.fail_opening(&error)
     }
 
-    /// Ends the opening handshake with an error. Pending output, such as the response that says so,
+    /// Ends the opening handshake with an error. Pending output, such as the response,
     /// is still sent.
     pub(in crate::layer::websock) fn fail_opening(&mut self, error: &io::Error) -> io::Error {
         let failure = Failure::of(error);

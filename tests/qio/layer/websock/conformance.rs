@@ -10,7 +10,7 @@ use std::{
     thread,
 };
 
-use qio::{ChannelSocket, ChannelWebsock, WebsockOptions, prelude::*};
+use qio::{ChannelSocket, ChannelWebsock, WebsockDeflate, WebsockOptions, prelude::*};
 
 /// Echoes the messages of each connection, in a thread for each.
 fn echo_server() -> SocketAddr {
@@ -26,7 +26,11 @@ fn echo_server() -> SocketAddr {
 }
 
 fn options() -> WebsockOptions {
-    let options = WebsockOptions::builder().max_message_size(32 << 20);
+    // kosoku fails where small messages are not compressed.
+    let deflate = WebsockDeflate::default().threshold(0);
+    let options = WebsockOptions::builder()
+        .max_message_size(32 << 20)
+        .deflate(deflate);
     options.build().expect("good options")
 }
 
@@ -149,4 +153,20 @@ fn the_core_of_autobahns_cases_passes_as_a_client() {
     let (failed, count) = run_as_client(&LONG);
     assert_eq!(failed, Vec::<String>::new());
     assert_eq!(count, 247);
+}
+
+#[test]
+#[ignore = "takes minutes: `make soak`"]
+fn all_of_autobahns_cases_pass_as_a_server() {
+    let (failed, count) = run_as_server(&[]);
+    assert_eq!(failed, Vec::<String>::new());
+    assert_eq!(count, 517);
+}
+
+#[test]
+#[ignore = "takes minutes: `make soak`"]
+fn all_of_autobahns_cases_pass_as_a_client() {
+    let (failed, count) = run_as_client(&[]);
+    assert_eq!(failed, Vec::<String>::new());
+    assert_eq!(count, 517);
 }

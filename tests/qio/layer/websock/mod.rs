@@ -3,6 +3,7 @@
 mod bytes;
 mod closing;
 mod conformance;
+mod deflate;
 pub(crate) mod fixtures;
 mod limits;
 mod messages;
