@@ -9,6 +9,7 @@
 //! | [`fd_passing`] | file descriptors in messages |
 //! | [`zero_copy`] | `MSG_ZEROCOPY`, and data that moves within the kernel |
 //! | [`tls`] | clients, servers, the end of a stream |
+//! | [`websocket`] | servers and clients, messages, origins, compression |
 //! | [`lines_and_frames`] | lines, frames, data up to end-of-file; STARTTLS |
 //! | [`gio_streams`] | channels as streams of GIO: D-Bus, libsoup, converters |
 //! | [`listeners`] | accepting connections |
@@ -27,4 +28,5 @@ pub mod subclassing;
 pub mod threads_and_close;
 pub mod tls;
 pub mod waiting;
+pub mod websocket;
 pub mod zero_copy;

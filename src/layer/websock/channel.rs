@@ -18,6 +18,7 @@ use crate::{
         lower::LowerCloseWaker,
         wire::{Engine as _, Wire},
     },
+    sync::ForkMutex,
 };
 
 derived_class!(
@@ -168,7 +169,11 @@ impl ChannelWebsock {
         let engine = WebsockState::new(role, options.clone());
         let lower = LowerCloseWaker::new(this.upcast_ref(), master);
         let wire = Wire::new(engine, lower);
-        this.imp().set_connection(Connection { wire, uri });
+        this.imp().set_connection(Connection {
+            wire,
+            uri,
+            keep_alive: ForkMutex::default(),
+        });
         this.upcast_ref::<Channel>().set_blocking_state(blocking);
         Ok(this)
     }

@@ -17,7 +17,8 @@ use crate::{
     channel::{Channel, class::VFuncs},
     error::would_block,
     hub::Direction,
-    layer::wire::{Engine as _, Wire},
+    layer::wire::{BackgroundTask, Engine as _, Wire},
+    sync::ForkMutex,
     types::{ReadFlags, Readiness},
 };
 
@@ -26,6 +27,7 @@ use crate::{
 pub(super) struct Connection {
     pub(super) wire: Wire<WebsockState>,
     pub(super) uri: Option<String>,
+    pub(super) keep_alive: ForkMutex<Option<BackgroundTask>>,
 }
 
 impl Connection {
@@ -54,11 +56,17 @@ impl Connection {
             _ => {}
         }
         self.open(channel, WebsockState::step_opening)?;
+        self.opened(channel);
+        Ok(())
+    }
+
+    /// The opening handshake is done.
+    pub(super) fn opened(&self, channel: &Channel) {
         // The response of a server.
         self.send_answer(channel);
+        self.start_keep_alive(channel);
         channel.wake_waiters();
         channel.notify("handshake-done");
-        Ok(())
     }
 
     /// Continues the opening handshake by a step of the engine. Would-block where the peer has to

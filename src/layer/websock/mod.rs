@@ -5,6 +5,7 @@
 //! | `channel`, `imp` | the class of channels, and its properties |
 //! | `request`, `messages`, `closing` | the methods for the opening handshake, messages, and the closing handshake |
 //! | `steps` | operations that are repeated until they are done |
+//! | `keep_alive` | pings to a peer from which nothing comes |
 //! | `options` | what an end offers, requires and allows |
 //! | `connection` | reads and writes, by `layer::wire` |
 //! | `engine` | the state machine between messages and frames in memory |
@@ -24,6 +25,7 @@ mod extension;
 mod frame;
 mod head;
 mod imp;
+mod keep_alive;
 mod mask;
 mod messages;
 mod options;

@@ -55,10 +55,12 @@ impl ChannelWebsock {
         let connection = self.imp().connection()?;
         let accepted = connection.engine().accept(protocol, headers);
         let channel = self.upcast_ref();
-        connection.send_answer(channel);
-        channel.wake_waiters();
-        if accepted.is_ok() {
-            self.notify("handshake-done");
+        match accepted.is_ok() {
+            true => connection.opened(channel),
+            false => {
+                connection.send_answer(channel);
+                channel.wake_waiters();
+            }
         }
         accepted
     }

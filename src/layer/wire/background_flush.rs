@@ -2,7 +2,7 @@
 //! writes or waits any more.
 
 use std::{
-    future::{Future, poll_fn},
+    future::poll_fn,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -10,13 +10,12 @@ use std::{
     task::{Poll, ready},
 };
 
-use glib::{ControlFlow, MainContext, prelude::*};
+use glib::prelude::*;
 
-use super::{Engine, Layer, Wire};
+use super::{BackgroundTask, Engine, Layer, Wire};
 use crate::{
     channel::{Channel, PollIo, Transferred},
-    hub::{Direction, Hub, JoinHandle, running_place},
-    sync::ForkMutex,
+    hub::{Direction, Hub},
 };
 
 /// The task of a channel, on the hub of the writer. Dropping this ends it.
@@ -26,64 +25,7 @@ pub(super) struct BackgroundFlush {
     hub: usize,
     /// Set once no output was pending, with the mutex of the connection locked; or on an error.
     done: Arc<AtomicBool>,
-    _work: Work,
-}
-
-/// The task, which is aborted when this is dropped.
-#[derive(Debug)]
-struct Work {
-    task: Arc<ForkMutex<Begun>>,
-    /// Spawns it, if no callback of the context is running.
-    source: Option<(Arc<Hub>, MainContext, glib::Source)>,
-}
-
-#[derive(Debug, Default)]
-enum Begun {
-    NotYet,
-    Task(JoinHandle<()>),
-    /// Also in a forked child, if another thread had it locked.
-    #[default]
-    Never,
-}
-
-impl Work {
-    /// Spawns the task, or attaches a source that does when the context runs. A context that never
-    /// runs keeps no task.
-    fn new(hub: &Arc<Hub>, future: impl Future<Output = ()> + Send + 'static) -> Self {
-        let (context, priority) = running_place();
-        if glib::main_current_source().is_some() {
-            let task = Begun::Task(Hub::spawn_in(&context, priority, future));
-            return Self {
-                task: Arc::new(ForkMutex::new(task)),
-                source: None,
-            };
-        }
-        let task = Arc::new(ForkMutex::new(Begun::NotYet));
-        let (place, mut future) = (task.clone(), Some(future));
-        let source = glib::idle_source_new(Some("qio flush"), priority, move || {
-            let mut begun = place.lock();
-            if let (Begun::NotYet, Some(future)) = (&*begun, future.take()) {
-                let (context, priority) = running_place();
-                *begun = Begun::Task(Hub::spawn_in(&context, priority, future));
-            }
-            ControlFlow::Break
-        });
-        source.attach(Some(&context));
-        let source = Some((hub.clone(), context, source));
-        Self { task, source }
-    }
-}
-
-impl Drop for Work {
-    fn drop(&mut self) {
-        if let Some((hub, context, source)) = self.source.take() {
-            hub.destroy_in(&context, source);
-        }
-        let begun = std::mem::replace(&mut *self.task.lock(), Begun::Never);
-        if let Begun::Task(task) = begun {
-            task.abort();
-        }
-    }
+    _task: BackgroundTask,
 }
 
 impl BackgroundFlush {
@@ -114,7 +56,7 @@ impl<E: Engine> Wire<E> {
         let done = Arc::new(AtomicBool::new(false));
         let background_flush = BackgroundFlush {
             hub: here,
-            _work: Work::new(&hub, send_all(layer.downgrade(), done.clone())),
+            _task: BackgroundTask::new(&hub, send_all(layer.downgrade(), done.clone())),
             done,
         };
         let before = self.background_flush.lock().replace(background_flush);

@@ -19,11 +19,13 @@
 //! the task in `background_flush`.
 
 mod background_flush;
+mod background_task;
 mod close;
 mod queue;
 mod tokens;
 mod waiting;
 
+pub(super) use background_task::BackgroundTask;
 pub(super) use queue::{CHUNK, Queue, give_buffer, take_buffer};
 pub(super) use tokens::Tokens;
 pub(super) use waiting::{WaitFor, below, poll_fd, watch};

@@ -72,8 +72,6 @@ pub(super) struct FramesOut {
     compressor: Option<Compressor>,
     /// Messages of fewer bytes are not compressed.
     threshold: usize,
-    /// A message is being written in fragments: the opcode of the next one.
-    fragments: Option<Opcode>,
     close: CloseFrame,
     /// The error of all further writes.
     pub(super) error: Option<Failure>,
@@ -285,10 +283,6 @@ impl WebsockState {
     fn check_writing(&self) -> io::Result<()> {
         match &self.frames_out.error {
             Some(over) => Err(over.again()),
-            None if self.frames_out.fragments.is_some() => Err(io_error(
-                gio::IOErrorEnum::Pending,
-                "A writer of one message has not been finished",
-            )),
             None => Ok(()),
         }
     }

@@ -6,7 +6,7 @@ mod frames_out;
 mod opening;
 mod wire;
 
-use std::io;
+use std::{io, time::Instant};
 
 pub(super) use self::{frames_in::Event, opening::Stage};
 use self::{frames_in::FramesIn, frames_out::FramesOut};
@@ -33,7 +33,7 @@ impl Role {
     }
 
     /// The label of the peer in messages.
-    fn peer(&self) -> &'static str {
+    pub(super) fn peer(&self) -> &'static str {
         match self {
             Self::Client(_) => "server",
             Self::Server => "client",
@@ -66,6 +66,8 @@ pub(super) struct Input {
     pub(super) recheck: bool,
     /// Reading was shut down by this end.
     pub(super) shut: bool,
+    /// When something has come last, if that matters.
+    pub(super) last: Option<Instant>,
 }
 
 /// One end of a connection. Its lock is held for computation only.
@@ -113,6 +115,17 @@ impl WebsockState {
 
     fn settings(&self) -> &Settings {
         self.options.settings()
+    }
+
+    /// Whether reads fail.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failure.is_some() || self.frames_in.close().is_some()
+    }
+
+    /// Makes all further reads and writes fail.
+    pub(super) fn fail(&mut self, failure: Failure) {
+        self.frames_out.error = Some(failure.clone());
+        self.failure = Some(failure);
     }
 
     /// Queues a close frame, once; nothing is written after that.

@@ -1,6 +1,6 @@
 //! The WebSocket state machine as the engine of a [`Wire`](crate::layer::wire::Wire).
 
-use std::{io, mem};
+use std::{io, mem, time::Instant};
 
 use super::{Stage, WebsockState};
 use crate::{
@@ -45,6 +45,9 @@ impl Engine for WebsockState {
     }
 
     fn feed(&mut self, buffer: Vec<u8>, count: usize) {
+        if let Some(last) = &mut self.input.last {
+            *last = Instant::now();
+        }
         match count {
             0 => self.input.ended = true,
             _ if self.discards_input() => give_buffer(buffer),
