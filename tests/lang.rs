@@ -298,14 +298,16 @@ fn python_sleeps_gathers_limits_the_time_and_exits() {
 }
 
 #[test]
-fn python_awaits_in_the_event_loop_of_pygobject() {
+fn asyncio_runs_the_main_context_with_timeouts_groups_processes_and_signals() {
     needs!("python3-gi", "gobject-introspection");
-    if !run::python_runs("import gi.events") {
-        return skip::skip("no event loop of PyGObject: it is older than 3.50");
-    }
-    python("tests/lang/await.py")
-        .arg("gi.events")
-        .run("await: ok");
+    python("tests/lang/event_loop.py").run("event loop: ok");
+}
+
+#[test]
+fn channels_are_streams_of_asyncio_with_flow_control_and_tls() {
+    needs!("python3-gi", "gobject-introspection");
+    let program = python("tests/lang/asyncio_streams.py");
+    run_with_certificates(program, "asyncio streams: ok");
 }
 
 #[test]

@@ -41,3 +41,12 @@ if "--overrides" in sys.argv:
         return (await here.read_bytes_async(16)).get_size()
 
     assert Qio.run(end()) == 0
+
+    async def streams():
+        reader, writer = await Qio.open_streams(Qio.ChannelSocket.new_pair()[0])
+        writer.close()
+        return await reader.read()
+
+    loop = Qio.new_event_loop()
+    assert loop.run_until_complete(streams()) == b""
+    loop.close()

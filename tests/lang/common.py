@@ -28,6 +28,15 @@ def error_of(call, *args):
     sys.exit(f"{caller.filename}:{caller.lineno}: no error")
 
 
+async def raised_by(awaitable, kind=GLib.Error):
+    """The exception that is raised where a call is awaited."""
+    try:
+        await awaitable
+    except kind as error:
+        return error
+    raise AssertionError(f"no {kind.__name__}")
+
+
 def is_io(error, code):
     return error.matches(Gio.io_error_quark(), code)
 

@@ -75,4 +75,30 @@ except GLib.Error as error:
 wait_for(service.open_async, service.open_finish, Gio.NetworkAddress.new("localhost", 0), 5)
 assert service.open_port(0, 5) != 0
 assert Qio.activation_sockets() == []
+service.close()
+
+
+async def accepts():
+    """Until the listener is closed, by a client too."""
+    with Qio.NetListener() as listener:
+        listener.open_sync(Gio.NetworkAddress.new("localhost", 0), 5)
+        clients = [connect_to(listener) for _ in range(3)]
+        count = 0
+        async for server in listener:
+            server.write_bytes_all(b"x")
+            count += 1
+            if count == 3:
+                listener.close()
+        assert all(client.read_bytes_all(1).get_data() == b"x" for client in clients)
+        listener.open_sync(Gio.NetworkAddress.new("localhost", 0), 5)
+        assert listener.is_connected()
+    assert not listener.is_connected()
+    # While it waits.
+    listener.open_sync(Gio.NetworkAddress.new("localhost", 0), 5)
+    GLib.idle_add(listener.close)
+    async for server in listener:
+        raise AssertionError("no client connects")
+
+
+Qio.run(accepts())
 print("listener: ok")

@@ -3,7 +3,7 @@
 import os
 import tempfile
 
-from common import check, error_of, is_io, iterate_until, make_pair
+from common import check, error_of, is_io, iterate_until, make_pair, raised_by
 from gi.repository import Gio, GLib, Qio
 
 PEEK = Qio.ChannelReadFlags.MSG_PEEK
@@ -16,15 +16,6 @@ def any_port():
 
 def at(text):
     return Qio.NetAddress.new_from_string(text)
-
-
-async def raised_by(awaitable):
-    """The GLib.Error that is raised where a call is awaited."""
-    try:
-        await awaitable
-    except GLib.Error as error:
-        return error
-    check(False)
 
 
 def activation():

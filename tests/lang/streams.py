@@ -44,6 +44,30 @@ def items_asynchronously():
     check(wait_for(one.read_line_async, one.read_line_finish, 100) is None)
 
 
+def lines():
+    one, other = make_pair()
+    other.write_bytes_all(b"one\r\ntwo\n\nbody\nlast")
+    taken = []
+    for line in one.lines():
+        taken.append(line)
+        if not line:
+            break
+    check(taken == [b"one", b"two", b""])
+    # What follows is left to the next reader, also of another kind.
+    check(text(one.read_bytes_all(2)) == "bo")
+
+    async def rest():
+        other.close()
+        return [line async for line in one.lines(max=100)]
+
+    check(Qio.run(rest()) == [b"dy", b"last"])
+    check(list(one.lines()) == [])
+    one, other = make_pair()
+    other.write_bytes_all(b"longer\n")
+    check(is_io(error_of(next, one.lines(max=3)), Gio.IOErrorEnum.MESSAGE_TOO_LARGE))
+    check(next(one.lines(max=6)) == b"longer")
+
+
 def streams():
     one, other = make_pair()
     stream = Qio.IOStream.new(one)
@@ -133,6 +157,7 @@ def soup():
 
 items()
 items_asynchronously()
+lines()
 streams()
 dbus()
 soup()

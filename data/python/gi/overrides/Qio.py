@@ -7,9 +7,7 @@ runs on the main context, or for asyncio if its loop runs that context.
 
 import fcntl
 import functools
-import signal
 import sys
-import threading
 from inspect import Parameter, Signature
 
 from gi._gi import Direction, TypeTag
@@ -18,361 +16,68 @@ from gi.overrides import override
 from gi.repository import Gio, GLib, GObject
 from gi.types import snake_case
 
+from ._qio_tasks import EXITS, Operation, exit_program, gather, io_error, run, sleep, spawn, timeout
+
 Qio = get_introspection_module("Qio")
 
-__all__ = ["Channel", "NetAddress", "gather", "run", "sleep", "spawn", "timeout"]
+__all__ = [
+    "Channel",
+    "NetAddress",
+    "NetListener",
+    "event_loop_policy",
+    "gather",
+    "new_event_loop",
+    "open_streams",
+    "run",
+    "sleep",
+    "spawn",
+    "start_server",
+    "timeout",
+]
 
 
-def _io_error(message, code):
-    return GLib.Error.new_literal(Gio.io_error_quark(), message, code)
+# asyncio. It is imported by programs that use it: that takes as long as the rest.
 
 
-def _is_cancelled(error):
-    return isinstance(error, GLib.Error) and error.matches(Gio.io_error_quark(), Gio.IOErrorEnum.CANCELLED)
+def new_event_loop(context=None):
+    """Returns a new loop of asyncio that runs a main context: by default the one of this thread, a new one where there
+    is none.
 
-
-# Waiting. `Awaitable` is what coroutines wait for: an operation, or a task.
-
-# Its `task` is the one whose coroutine runs in this thread just now, its `run` the innermost run().
-_running = threading.local()
-
-# What ends a program, and is never an error of something that it does.
-_EXITS = (SystemExit, KeyboardInterrupt)
-
-
-def _end_program(error):
-    """Ends the program, or this thread's run(), by an exception of `_EXITS`. Called by C, which cannot propagate
-    exceptions."""
-    run = getattr(_running, "run", None)
-    if run is not None:
-        run.end(error)
-    else:
-        _exit(error)
-
-
-def _exit(error):
-    if isinstance(error, KeyboardInterrupt):
-        sys.excepthook(type(error), error, error.__traceback__)
-        error = SystemExit(128 + signal.SIGINT)
-    # PyGObject ends the program by that.
-    raise error
-
-
-def _asyncio_loop():
-    """The loop of asyncio that runs in this thread, or None, also if the program does not use asyncio."""
-    asyncio = sys.modules.get("asyncio")
-    return asyncio and asyncio._get_running_loop()
-
-
-class Awaitable:
-    """Has a result, or an exception, once it is done."""
-
-    def __init__(self):
-        self._done = self._cancelled = False
-        self._result = self._error = None
-        # An exception that was not retrieved.
-        self._unseen = None
-        self._callbacks = []
-
-    def __del__(self):
-        if self._unseen is not None:
-            # Python logs an exception that is raised here.
-            raise self._unseen
-
-    def __await__(self):
-        if not self._done:
-            try:
-                yield from self._wait()
-            except BaseException:
-                # The coroutine is closed, or cancelled by asyncio.
-                self.cancel()
-                raise
-        return self.result()
-
-    def done(self):
-        """Whether there is a result, or an exception."""
-        return self._done
-
-    def result(self):
-        """The result, once it is there; raises the exception, if there is one."""
-        if not self._done:
-            raise RuntimeError("There is no result yet")
-        self._unseen = None
-        if self._error is not None:
-            raise self._error
-        return self._result
-
-    def _wait(self):
-        loop = _asyncio_loop()
-        if getattr(_running, "task", None) is not None:
-            yield self
-        elif loop is not None and GLib.MainContext.ref_thread_default().is_owner():
-            future = loop.create_future()
-            self._callbacks.append(lambda: future.done() or future.set_result(None))
-            yield from future
-        else:
-            raise RuntimeError("Nothing runs the main context here: await it in Qio.run(), or in a loop of gi.events")
-
-    def _settle(self, result=None, error=None):
-        self._done, self._result, self._error = True, result, error
-        expected = self._cancelled and _is_cancelled(error)
-        if not (expected or isinstance(error, _EXITS)):
-            self._unseen = error
-        callbacks, self._callbacks = self._callbacks, []
-        for callback in callbacks:
-            callback()
-
-
-class Operation(Awaitable):
-    """An asynchronous call, already started."""
-
-    def __init__(self, begin, finish, cancellable):
-        super().__init__()
-        self._cancellable = cancellable
-
-        def finished(source, result, *_):
-            try:
-                value = finish(source, result)
-            except GLib.Error as error:
-                self._settle(error=error)
-            else:
-                self._settle(value)
-
-        begin(cancellable, finished)
-
-    def cancel(self):
-        """Cancels its GCancellable. A result that was there before remains."""
-        self._cancelled = True
-        self._cancellable.cancel()
-
-
-class Task(Awaitable):
-    """A coroutine that runs on the main context, already started."""
-
-    def __init__(self, coroutine):
-        super().__init__()
-        self._coroutine = coroutine
-        self._awaited = None
-        # Cancelled while it was running: what it waits for next is.
-        self._to_cancel = False
-        self._step()
-        if isinstance(self._error, _EXITS):
-            # By the caller.
-            raise self._error
-
-    def cancel(self):
-        """Cancels what the coroutine waits for, now or next: there it gets `Gio.IOErrorEnum.CANCELLED`."""
-        self._cancelled = True
-        self._interrupt()
-
-    def _interrupt(self):
-        if self._awaited is not None:
-            self._awaited.cancel()
-        else:
-            self._to_cancel = True
-
-    def close(self):
-        """Closes the coroutine, if it has not ended, and cancels what it waits for."""
-        if self._done:
-            return
-        self._cancelled = True
-        try:
-            self._coroutine.close()
-        finally:
-            self._settle(error=_io_error("The coroutine was closed", Gio.IOErrorEnum.CANCELLED))
-
-    def _step(self):
-        if self._done:
-            return
-        self._awaited = None
-        outer, _running.task = getattr(_running, "task", None), self
-        try:
-            awaited = self._coroutine.send(None)
-            while not isinstance(awaited, Awaitable):
-                awaited = self._coroutine.throw(TypeError(f"Qio.run() and Qio.spawn() cannot wait for {awaited!r}"))
-        except StopIteration as end:
-            self._settle(end.value)
-        except BaseException as error:
-            # Without this call, whose frame has the task: an exception that has it in turn would be reported by
-            # the garbage collector only.
-            self._settle(error=error.with_traceback(error.__traceback__.tb_next))
-        else:
-            self._awaited = awaited
-            awaited._callbacks.append(self._resume)
-            if self._to_cancel:
-                self._to_cancel = False
-                awaited.cancel()
-        finally:
-            _running.task = outer
-
-    def _resume(self):
-        was_done = self._done
-        self._step()
-        if not was_done and isinstance(self._error, _EXITS):
-            _end_program(self._error)
-
-
-class Sleep(Awaitable):
-    """Is done, with the result None, after a time."""
-
-    def __init__(self, seconds):
-        super().__init__()
-        self._source = GLib.Timeout(max(0, round(seconds * 1000)))
-        self._source.set_callback(self._elapsed)
-        self._source.attach(GLib.MainContext.ref_thread_default())
-
-    def _elapsed(self, *_data):
-        if self._cancelled:
-            self._settle(error=_io_error("Operation was cancelled", Gio.IOErrorEnum.CANCELLED))
-        else:
-            self._settle()
-        return GLib.SOURCE_REMOVE
-
-    def cancel(self):
-        """Ends it with `Gio.IOErrorEnum.CANCELLED`, after this call, as with operations."""
-        if not self._done:
-            self._cancelled = True
-            self._source.set_ready_time(0)
-
-
-class Gathered(Awaitable):
-    """The results of several awaitables, in order."""
-
-    def __init__(self, awaitables):
-        super().__init__()
-        self._all = [each if isinstance(each, Awaitable) else Task(_await(each)) for each in awaitables]
-        self._left = [each for each in self._all if not each.done()]
-        self._first = None
-        for each in self._left[:]:
-            each._callbacks.append(functools.partial(self._ended, each))
-        for each in self._all:
-            if each.done():
-                self._look_at(each)
-        self._settle_if_all_are_done()
-
-    def cancel(self):
-        """Cancels all that have not ended."""
-        self._cancelled = True
-        for each in self._left[:]:
-            each.cancel()
-
-    def _ended(self, each):
-        self._left.remove(each)
-        self._look_at(each)
-        self._settle_if_all_are_done()
-
-    def _look_at(self, each):
-        try:
-            each.result()
-        except BaseException as error:
-            if self._first is None:
-                self._first = error
-                for other in self._left[:]:
-                    other.cancel()
-
-    def _settle_if_all_are_done(self):
-        if self._done or self._left:
-            return
-        if self._first is not None:
-            self._settle(error=self._first)
-        else:
-            self._settle([each.result() for each in self._all])
-
-
-async def _await(awaitable):
-    return await awaitable
-
-
-class _Run:
-    """A call of run()."""
-
-    def __init__(self):
-        # Which, unlike the bare context, an interrupt from the keyboard ends.
-        self.loop = GLib.MainLoop.new(GLib.MainContext.ref_thread_default(), False)
-        self.exit = None
-
-    def end(self, error):
-        self.exit = error
-        self.loop.quit()
-
-
-def spawn(coroutine):
-    """Starts a coroutine on the thread-default main context, which the caller has to run, and returns a task.
-
-    The coroutine runs at once until its first wait. The task can be awaited; `cancel` cancels it, and `close` closes
-    it. SystemExit and KeyboardInterrupt end the program, or the `run` that runs the context. Another exception that
-    is never retrieved is logged by `sys.unraisablehook`.
+    `asyncio.Runner(loop_factory=Qio.new_event_loop)` runs coroutines in one. It is PyGObject's `gi.events`, from 3.50.
     """
-    return Task(coroutine)
+    from ._qio_asyncio import new_event_loop
+
+    return new_event_loop(context)
 
 
-def run(coroutine):
-    """Runs a coroutine, and the thread-default main context until it has ended, and returns its result."""
-    this = _Run()
-    outer, _running.run = getattr(_running, "run", None), this
-    try:
-        task = Task(coroutine)
-        task._callbacks.append(this.loop.quit)
-        try:
-            if not task.done():
-                this.loop.run()
-        finally:
-            task.close()
-        if this.exit is not None:
-            raise this.exit
-        return task.result()
-    finally:
-        _running.run = outer
+def event_loop_policy():
+    """Returns an event-loop policy with loops of `new_event_loop`, for `asyncio.set_event_loop_policy`."""
+    from ._qio_asyncio import EventLoopPolicy
+
+    return EventLoopPolicy()
 
 
-def sleep(seconds):
-    """Returns an awaitable that is done `seconds` from now. `cancel` cancels it."""
-    return Sleep(seconds)
+async def open_streams(address, *, creds=None, hostname=None, limit=2**16):
+    """Connects, and returns an `asyncio.StreamReader` and an `asyncio.StreamWriter`.
 
-
-def gather(*awaitables):
-    """Runs coroutines and other awaitables concurrently. The result is the list of their results, in order.
-
-    Coroutines start at once. If one raises an exception the others are cancelled, and the exception is raised once
-    all have ended. `cancel` cancels all.
+    The address is a text, such as `tcp:localhost:80`, a `Qio.NetAddress`, a `Gio.SocketConnectable`, or a channel that
+    is connected already, which then belongs to the streams. With credentials it is a connection with TLS, to a server
+    of that host name. Errors of the streams are OSErrors, whose cause is a GLib.Error.
     """
-    return Gathered(awaitables)
+    from ._qio_streams import open_streams
+
+    return await open_streams(address, creds, hostname, limit)
 
 
-class timeout:
-    """`async with Qio.timeout(seconds):` cancels the block after that time, and raises TimeoutError.
+async def start_server(connected, address, *, creds=None, limit=2**16, backlog=100, listener=None):
+    """Listens, and calls `connected(reader, writer)`, which may be a coroutine function, for each client.
 
-    For coroutines of `run` or `spawn`; asyncio has `asyncio.timeout`.
+    The address is as for `open_streams`. With credentials the clients use TLS. Returns an `asyncio.AbstractServer`,
+    which has the listener and its addresses as well. `listener` is a `Qio.NetListener` with other settings.
     """
+    from ._qio_streams import start_server
 
-    def __init__(self, seconds):
-        self._seconds = seconds
-        self._timer = self._task = None
-        self._expired = False
-
-    async def __aenter__(self):
-        self._task = getattr(_running, "task", None)
-        if self._task is None:
-            raise RuntimeError("Qio.timeout() is for coroutines of Qio.run() and Qio.spawn()")
-        self._timer = sleep(self._seconds)
-        self._timer._callbacks.append(self._expire)
-        return self
-
-    async def __aexit__(self, _type, error, _traceback):
-        task, self._task = self._task, None
-        self._timer.cancel()
-        if not self._expired:
-            return
-        # It may have ended at the same time: then what comes next must not be cancelled for it.
-        task._to_cancel = False
-        if _is_cancelled(error):
-            raise TimeoutError(f"It took longer than {self._seconds} s") from error
-
-    def _expire(self):
-        # Unless what is inside has ended.
-        if self._task is not None:
-            self._expired = True
-            self._task._interrupt()
+    return await start_server(connected, address, creds, limit, backlog, listener)
 
 
 # The methods of all classes.
@@ -441,14 +146,22 @@ def _with_await(method, finish, parameters):
             break
         defaults.setdefault(name)
     signature = _signature(parameters, defaults)
+    values = [defaults.get(parameter.get_name()) for parameter in parameters]
+    required = sum(each.get_name() not in defaults for each in parameters)
 
     @functools.wraps(method)
     def wrapper(*arguments, **named):
-        bound = signature.bind(*arguments, **named)
-        bound.apply_defaults()
-        *arguments, cancellable, callback = list(bound.arguments.values())[:-1]
+        user_data = ()
+        if not named and required < len(arguments) <= len(values) + 1:
+            # The usual way, which needs no binding: that takes as long as the call.
+            arguments = [*arguments, *values[len(arguments) - 1 :]]
+        else:
+            bound = signature.bind(*arguments, **named)
+            bound.apply_defaults()
+            *arguments, user_data = bound.arguments.values()
+        *arguments, cancellable, callback = arguments
         if callback is not None:
-            return method(*arguments, cancellable, callback, *bound.arguments["user_data"])
+            return method(*arguments, cancellable, callback, *user_data)
         # Also in a loop of `gi.events`, where PyGObject has an awaitable of its own: asyncio.gather() never ends
         # with one (up to 3.58 at least), and a task that awaits one cannot be cancelled (3.50).
         return Operation(functools.partial(method, *arguments), finish, cancellable or Gio.Cancellable())
@@ -576,17 +289,17 @@ def _slot(name, method, result, can_fail):
                 raise TypeError(f"{place} {_described(returned)}, expected {expected}") from None
         except GLib.Error:
             raise
-        except _EXITS as error:
-            _exit(error)
+        except EXITS as error:
+            exit_program(error)
         except BaseException as error:
             if not can_fail:
                 # PyGObject shows it.
                 raise
             if isinstance(error, OSError) and error.errno is not None:
-                raise _io_error(str(error), Gio.io_error_from_errno(error.errno)) from error
+                raise io_error(str(error), Gio.io_error_from_errno(error.errno)) from error
             # As PyGObject does: the place is for the author of the class, the reason for the caller.
             sys.excepthook(*sys.exc_info())
-            raise _io_error(f"{type(error).__name__}: {error}", Gio.IOErrorEnum.FAILED) from error
+            raise io_error(f"{type(error).__name__}: {error}", Gio.IOErrorEnum.FAILED) from error
 
     return wrapper
 
@@ -638,8 +351,64 @@ class Channel(Qio.Channel):
     async def __aexit__(self, *_exception):
         await self.close_async()
 
+    def lines(self, max=2**16):
+        """The lines, as `bytes` without LF or CRLF, up to end-of-file: `for` blocks, `async for` awaits.
+
+        A line of more than `max` bytes is an error. What follows the last line that was taken is left to the next
+        reader.
+        """
+        return _Lines(self, max)
+
 
 Channel = override(Channel)
+
+
+class _Lines:
+    def __init__(self, channel, max):
+        self._channel = channel
+        self._max = max
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        line = self._channel.read_line(self._max)
+        if line is None:
+            raise StopIteration
+        return line.get_data()
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
+        line = await self._channel.read_line_async(self._max)
+        if line is None:
+            raise StopAsyncIteration
+        return line.get_data()
+
+
+class NetListener(Qio.NetListener):
+    """A listener. `async for` accepts clients until it is closed, which the end of a `with` block does."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_exception):
+        self.close()
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
+        try:
+            return await self.accept_async()
+        except GLib.Error:
+            if self.is_connected():
+                raise
+            raise StopAsyncIteration from None
+
+
+NetListener = override(NetListener)
 
 
 class NetAddress(Qio.NetAddress):
