@@ -10,7 +10,7 @@ FILE ?=
 # Where the library is installed. The other folders are usual ones below PREFIX, unless they are given as well.
 PREFIX ?= /usr/local
 DESTDIR ?=
-export PREFIX DESTDIR LIBDIR INCLUDEDIR GIRDIR TYPELIBDIR VAPIDIR PYOVERRIDESDIR
+export PREFIX DESTDIR LIBDIR INCLUDEDIR GIRDIR TYPELIBDIR VAPIDIR PYOVERRIDESDIR GJSOVERRIDESDIR
 
 # `make FILE="a b" demo` must reach cargo as one word. Quotes a word for the shell, whatever is in it.
 quoted = '$(subst ','\'',$(1))'

@@ -319,6 +319,12 @@ fn the_journey_in_gjs() {
 }
 
 #[test]
+fn gjs_has_promises_of_all_asynchronous_methods_and_iteration() {
+    needs!("gjs", "gobject-introspection");
+    gjs("tests/lang/promises.js").run("promises: ok");
+}
+
+#[test]
 fn the_journey_in_vala() {
     needs!("valac", "gobject-introspection");
     for (source, last) in PARTS.map(|name| part(name, "vala")) {

@@ -112,8 +112,8 @@ fn an_installed_package_serves_c_and_python() {
 }
 
 #[test]
-fn a_private_prefix_serves_static_programs_and_with_the_printed_environment_vala_and_python() {
-    needs!("gobject-introspection", "valac", "python3-gi");
+fn a_private_prefix_serves_static_programs_and_with_the_printed_environment_bindings() {
+    needs!("gobject-introspection", "valac", "python3-gi", "gjs");
     let folder = tempfile::tempdir().expect("a folder");
     let prefix = folder.path().join("own");
     let settings = [format!("PREFIX={}", prefix.display())];
@@ -154,6 +154,12 @@ fn a_private_prefix_serves_static_programs_and_with_the_printed_environment_vala
         in_time(python())
             .arg(source("client.py"))
             .arg("--overrides")
+            .envs(environment.iter().copied()),
+    );
+    output(
+        in_time("gjs")
+            .arg("-m")
+            .arg(source("client.js"))
             .envs(environment.iter().copied()),
     );
 

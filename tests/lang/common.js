@@ -5,11 +5,6 @@ import GLib from 'gi://GLib';
 import Qio from 'gi://Qio?version=1.0';
 import System from 'system';
 
-for (const name of ['read_bytes', 'read_bytes_with_fds', 'read_bytes_all', 'read_bytes_all_eof',
-    'write_bytes_all', 'ready', 'close'])
-    Gio._promisify(Qio.Channel.prototype, `${name}_async`, `${name}_finish`);
-Gio._promisify(Qio.ChannelSocket.prototype, 'accept_async', 'accept_finish');
-
 // Reports a condition that does not hold, and exits.
 export function check(condition) {
     if (!condition)

@@ -6,10 +6,6 @@ import GObject from 'gi://GObject';
 import Qio from 'gi://Qio?version=1.0';
 import System from 'system';
 
-for (const name of ['open', 'accept'])
-    Gio._promisify(Qio.NetListener.prototype, `${name}_async`, `${name}_finish`);
-Gio._promisify(Qio.ChannelSocket.prototype, 'listen_async', 'listen_finish');
-
 const Listener = GObject.registerClass(class Listener extends Qio.NetListener {});
 
 function check(condition) {

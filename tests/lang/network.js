@@ -10,13 +10,6 @@ const SEEK_SET = 0, SEEK_CUR = 1;
 const PEEK = Qio.ChannelReadFlags.MSG_PEEK;
 const usual = GLib.PRIORITY_DEFAULT;
 
-for (const name of ['splice_to', 'relay', 'flush'])
-    Gio._promisify(Qio.Channel.prototype, `${name}_async`, `${name}_finish`);
-for (const name of ['connect', 'listen', 'dgram'])
-    Gio._promisify(Qio.ChannelSocket.prototype, `${name}_async`, `${name}_finish`);
-for (const name of ['open', 'accept'])
-    Gio._promisify(Qio.NetListener.prototype, `${name}_async`, `${name}_finish`);
-
 // Any port of the loopback interface.
 function anyPort() {
     const host = Gio.InetAddress.new_loopback(Gio.SocketFamily.IPV4);

@@ -233,6 +233,8 @@ pub(crate) fn gjs(module: impl AsRef<Path>) -> Program {
     Program::new(tool("gjs", "gjs"))
         .arg("-m")
         .arg(in_root(module))
+        // With the overrides, as users have them.
+        .env("GJS_PATH", in_root("data/gjs"))
 }
 
 /// A program to be run with the library.

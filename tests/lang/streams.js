@@ -6,8 +6,6 @@ import Qio from 'gi://Qio?version=1.0';
 
 import {bytes, check, errorOf, isIo, makePair, text} from './common.js';
 
-for (const name of ['read_line', 'read_until', 'read_frame', 'write_frame', 'read_to_end'])
-    Gio._promisify(Qio.Channel.prototype, `${name}_async`, `${name}_finish`);
 Gio._promisify(Gio.DataInputStream.prototype, 'read_line_async', 'read_line_finish_utf8');
 Gio._promisify(Gio.IOStream.prototype, 'close_async', 'close_finish');
 

@@ -8,9 +8,6 @@ import System from 'system';
 
 import {bytes, check, errorOf, isIo, makePair, rejectionOf, text} from './common.js';
 
-for (const name of ['handshake', 'bye'])
-    Gio._promisify(Qio.ChannelTLS.prototype, `${name}_async`, `${name}_finish`);
-
 const {CLIENT, SERVER} = Qio.TlsEndpoint;
 const USUAL = GLib.PRIORITY_DEFAULT;
 const PKI = GLib.getenv('QIO_TEST_PKI');
