@@ -75,7 +75,7 @@ gir: ## Regenerates data/Qio-1.0.gir, after a change of the headers
 	@.ci/capi gir
 
 install: ## Installs what `make capi` has built, or builds it: make install [PREFIX=/usr/local] [DESTDIR=]
-	@test -e "$$(.ci/capi folder)/Qio-1.0.typelib" || $(MAKE) --no-print-directory capi
+	@test -e "$$(.ci/capi folder)/gi-stubs/repository/Qio.pyi" || $(MAKE) --no-print-directory capi
 	@.ci/install install
 
 uninstall: ## Removes what `make install` has installed, by the same settings

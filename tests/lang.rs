@@ -21,6 +21,8 @@ mod run;
 mod running;
 #[path = "lang/screen.rs"]
 mod screen;
+#[path = "lang/stubs.rs"]
+mod stubs;
 
 use std::{
     env, hint,

@@ -162,6 +162,10 @@ fn a_private_prefix_serves_static_programs_and_with_the_printed_environment_bind
             .arg(source("client.js"))
             .envs(environment.iter().copied()),
     );
+    // In the folder of the overrides' package, where type checkers find stubs.
+    let stubs = folder_of("gi-stubs/repository/Qio.pyi", &files(&prefix));
+    let overrides = folder_of("gi/overrides/Qio.py", &files(&prefix));
+    assert_eq!(stubs.ancestors().nth(2), overrides.ancestors().nth(2));
 
     make("uninstall", &settings);
     assert!(files(&prefix).is_empty(), "{:?}", files(&prefix));
