@@ -1,4 +1,4 @@
-"""What data/python/gi/overrides/Qio.py adds for Python, but for `await`."""
+"""What data/python/gi/overrides adds for Python, but for `await`."""
 
 import os
 import sys

@@ -5,18 +5,16 @@ A method `…_async` that is called without a callback returns an awaitable: for
 runs on the main context, or for asyncio if its loop runs that context.
 """
 
-import fcntl
 import functools
-import sys
 from inspect import Parameter, Signature
 
 from gi._gi import Direction, TypeTag
 from gi.module import get_introspection_module
 from gi.overrides import override
 from gi.repository import Gio, GLib, GObject
-from gi.types import snake_case
 
-from ._qio_tasks import EXITS, Operation, exit_program, gather, io_error, run, sleep, spawn, timeout
+from ._qio_slots import to_bytes, wrap_slots
+from ._qio_tasks import Operation, gather, run, sleep, spawn, timeout
 
 Qio = get_introspection_module("Qio")
 
@@ -83,10 +81,6 @@ async def start_server(connected, address, *, creds=None, limit=2**16, backlog=1
 # The methods of all classes.
 
 
-def _bytes(data):
-    return data if data is None or isinstance(data, GLib.Bytes) else GLib.Bytes.new(memoryview(data).tobytes())
-
-
 def _query(info, *names):
     """A query of introspection data, by its name in this version of PyGObject: newer ones have those of
     girepository-2.0."""
@@ -131,8 +125,8 @@ def _with_bytes(method, parameters):
 
     @functools.wraps(method)
     def wrapper(*arguments, **named):
-        arguments = [_bytes(value) if place in places else value for place, value in enumerate(arguments)]
-        return method(*arguments, **{name: _bytes(value) if name in names else value for name, value in named.items()})
+        arguments = [to_bytes(value) if place in places else value for place, value in enumerate(arguments)]
+        return method(*arguments, **{name: to_bytes(value) if name in names else value for name, value in named.items()})
 
     return wrapper
 
@@ -182,128 +176,6 @@ def _adapt(cls):
             setattr(cls, name, adapted)
 
 
-# Classes in Python. What a method `do_…` returns is converted; a TypeError is raised if it cannot be.
-
-
-def _status(result):
-    if result not in (None, 0) or isinstance(result, bool):
-        raise TypeError
-    return 0
-
-
-def _number(result, least=0, bits=63):
-    """A number that fits the C type; one of more bits would be truncated."""
-    if isinstance(result, bool) or not isinstance(result, int) or not least <= result < 1 << bits:
-        raise TypeError
-    return result
-
-
-def _count(result):
-    return _number(result, least=Qio.CHANNEL_ERR_BLOCK) if result != -1 else _number(None)
-
-
-def _instance_of(cls):
-    def convert(result):
-        if not isinstance(result, cls):
-            raise TypeError
-        return result
-
-    return convert
-
-
-def _data_and_descriptors(result):
-    data, fds = result if isinstance(result, tuple) and len(result) == 2 else (result, None)
-    if data is None:
-        raise TypeError
-    return _bytes(data), _descriptors(fds)
-
-
-def _descriptors(fds):
-    if fds is None or isinstance(fds, Gio.UnixFDList):
-        return fds
-    fds = [_number(fd, bits=31) for fd in fds]
-    for fd in fds:
-        try:
-            fcntl.fcntl(fd, fcntl.F_GETFD)
-        except OSError as error:
-            raise OSError(error.errno, f"descriptor {fd}: {error.strerror}") from None
-    return Gio.UnixFDList.new_from_array(fds) if fds else None
-
-
-def _descriptor_and_condition(result):
-    fd, condition = result
-    # The constants Qio.CHANNEL_WAIT_… are negative.
-    return _number(fd, least=-(1 << 31), bits=31), GLib.IOCondition(_number(condition, bits=16))
-
-
-_RESULTS = {
-    "io_read_bytes": (
-        _data_and_descriptors,
-        "bytes, another buffer or GLib.Bytes, alone or in a tuple with a Gio.UnixFDList, a list of descriptors or None",
-    ),
-    "io_write_bytes": (_count, "an int, the number of bytes that were written"),
-    "io_seek": (_number, "an int, the new position"),
-    "io_get_credentials": (_instance_of(Gio.Credentials), "Gio.Credentials"),
-    "io_wait_fd": (_descriptor_and_condition, "a tuple of a descriptor, or Qio.CHANNEL_WAIT_…, and a GLib.IOCondition"),
-    "io_create_watch": (_instance_of((GLib.Source, type(None))), "a GLib.Source"),
-}
-
-
-def _slots(cls):
-    """The virtual functions that return something: the names of their methods, and their own."""
-    for base in cls.__mro__:
-        info = base.__dict__.get("__info__")
-        for slot in info.get_vfuncs() if info is not None else ():
-            name, tag = slot.__name__, slot.get_return_type().get_tag()
-            is_status = slot.can_throw_gerror() and tag == TypeTag.INT32
-            result = _RESULTS.get(name) or ((_status, "nothing, or 0") if is_status else None)
-            if result or slot.can_throw_gerror():
-                # The long name, for those whose short one means another method too.
-                for method in (f"do_{name}", f"do_{snake_case(info.get_type_name())}_{name}"):
-                    yield method, (result, slot.can_throw_gerror())
-
-
-def _described(result):
-    if isinstance(result, tuple):
-        return f"({', '.join(_described(each) for each in result)})"
-    is_plain = result is None or type(result) is int
-    return repr(result) if is_plain else type(result).__name__
-
-
-def _slot(name, method, result, can_fail):
-    """A virtual function whose exceptions are GLib.Errors: C has no others."""
-
-    @functools.wraps(method)
-    def wrapper(self, *arguments):
-        try:
-            returned = method(self, *arguments)
-            if result is None:
-                return returned
-            convert, expected = result
-            place = f"{type(self).__name__}.{name}() returned"
-            try:
-                return convert(returned)
-            except OSError as error:
-                raise OSError(error.errno, f"{place} {error.strerror}") from None
-            except (TypeError, ValueError):
-                raise TypeError(f"{place} {_described(returned)}, expected {expected}") from None
-        except GLib.Error:
-            raise
-        except EXITS as error:
-            exit_program(error)
-        except BaseException as error:
-            if not can_fail:
-                # PyGObject shows it.
-                raise
-            if isinstance(error, OSError) and error.errno is not None:
-                raise io_error(str(error), Gio.io_error_from_errno(error.errno)) from error
-            # As PyGObject does: the place is for the author of the class, the reason for the caller.
-            sys.excepthook(*sys.exc_info())
-            raise io_error(f"{type(error).__name__}: {error}", Gio.IOErrorEnum.FAILED) from error
-
-    return wrapper
-
-
 _create_watch = Qio.Channel.create_watch
 
 
@@ -316,10 +188,7 @@ class Channel(Qio.Channel):
 
     def __init_subclass__(cls, **arguments):
         super().__init_subclass__(**arguments)
-        for name, (result, can_fail) in dict(_slots(cls)).items():
-            method = cls.__dict__.get(name)
-            if callable(method):
-                setattr(cls, name, _slot(name, method, result, can_fail))
+        wrap_slots(cls)
 
     def create_watch(self, condition, func=None, *user_data):
         """Creates a source that waits for a condition and calls `func (channel, condition, *user_data)`.
