@@ -140,6 +140,12 @@ impl Channel {
         class::VFuncs::of(self).below()?(self)
     }
 
+    /// Whether the channel is a layer, which may have pending output.
+    #[inline]
+    pub(crate) fn is_layered(&self) -> bool {
+        self.below().is_some()
+    }
+
     /// The channel whose descriptor reports readiness: this one, or the bottom channel of a layered
     /// one.
     #[inline]

@@ -243,9 +243,9 @@ impl Cursor {
 /// no later call may send it.
 #[inline]
 pub(super) fn finish_writing(channel: &Channel) -> io::Result<()> {
-    match channel.lower() {
-        Some(_) => VFuncs::of(channel).flush().map(|_| ()),
-        None => Ok(()),
+    match channel.is_layered() {
+        true => VFuncs::of(channel).flush().map(|_| ()),
+        false => Ok(()),
     }
 }
 

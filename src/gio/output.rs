@@ -99,7 +99,7 @@ pub(super) mod imp {
                 }
                 let write = || now::writev(channel, iov);
                 let count = blocking_cancellable(channel, IOCondition::OUT, cancellable, write)?;
-                if channel.lower().is_some() {
+                if channel.is_layered() {
                     // The layer has accepted the bytes: an error belongs to the next call.
                     let _ = flush::blocking_cancellable(channel, cancellable);
                 }

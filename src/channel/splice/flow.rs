@@ -125,7 +125,7 @@ impl<'a> Flow<'a> {
             }
         }
         self.is_read = true;
-        if self.target.lower().is_some() {
+        if self.target.is_layered() {
             flush::blocking(self.target)?;
         }
         Ok(())
@@ -176,7 +176,7 @@ impl<'a> Flow<'a> {
             }
         }
         self.is_read = true;
-        if self.target.lower().is_some() {
+        if self.target.is_layered() {
             // A layered channel may have pending output.
             let (target, attempt) = (self.target, &mut attempts[Direction::Write as usize]);
             poll_fn(|cx| flush::poll(target, attempt, cx)).await?;

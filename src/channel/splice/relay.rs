@@ -270,7 +270,7 @@ async fn end(channel: &Channel, wait_mode: WaitMode<'_>) -> io::Result<()> {
     }
     let shut_down = match VFuncs::of(channel).shutdown(Shutdown::Write) {
         // The close_notify of a layered channel was not sent if the lower channel was not writable.
-        Ok(()) if channel.lower().is_some() => {
+        Ok(()) if channel.is_layered() => {
             let sent = poll_fn(|cx| flush::poll(channel, &mut attempt, cx));
             sent.await.map(drop)
         }

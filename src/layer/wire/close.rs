@@ -118,7 +118,7 @@ impl<E: Engine> Wire<E> {
         channel.imp().mark_closed();
         let closed = match self.lower().close() {
             // All but the end of writing had left the lower channel before: see `leave`.
-            Err(e) if sent.is_ok() && self.lower().lower().is_some() && is_unsent(&e) => Ok(()),
+            Err(e) if sent.is_ok() && self.lower().is_layered() && is_unsent(&e) => Ok(()),
             closed => closed,
         };
         channel.wake_waiters();

@@ -222,7 +222,7 @@ impl<E: Engine> Wire<E> {
     /// All output has been written to the lower channel: flushes that if it is layered itself, and
     /// shuts it down after the end of writing.
     fn finish_writing(&self) -> io::Result<()> {
-        if self.lower().lower().is_some() {
+        if self.lower().is_layered() {
             VFuncs::of(self.lower()).flush()?;
         }
         let is_over = self.engine().take_end();

@@ -1,5 +1,6 @@
 //! `src/layer/`: channels that wrap another channel.
 
 mod filter;
+mod gzip;
 pub(crate) mod tls;
 mod websock;
