@@ -3,4 +3,5 @@
 mod close;
 mod input;
 mod output;
+mod tls;
 mod users;

@@ -26,12 +26,12 @@ static CERTS: LazyLock<Certs> = LazyLock::new(|| {
 });
 
 /// The authority that has signed both certificates.
-pub(super) fn authority() -> &'static Cert {
+pub(crate) fn authority() -> &'static Cert {
     &CERTS.authority
 }
 
 /// The certificate of a server.
-pub(super) fn server_cert() -> &'static Cert {
+pub(crate) fn server_cert() -> &'static Cert {
     &CERTS.server
 }
 
@@ -61,7 +61,7 @@ pub(crate) fn server_creds() -> TlsCreds {
 }
 
 /// A client and a server over two channels.
-pub(super) fn over(
+pub(crate) fn over(
     (here, there): (impl IsA<Channel>, impl IsA<Channel>),
 ) -> (ChannelTls, ChannelTls) {
     with(&here, &client_creds(), &there, &server_creds())
