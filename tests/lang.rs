@@ -269,6 +269,33 @@ fn run_with_certificates(program: Program, last: &str) {
 }
 
 #[test]
+fn libsoup_serves_http_and_has_websockets_over_tls_channels_in_c() {
+    needs!("libsoup-3.0-dev", "valgrind");
+    let program = run::compile_c_with("tests/lang/soup.c", &[], &["libsoup-3.0"]);
+    program.run("soup: ok");
+    valgrind(&program).run("soup: ok");
+}
+
+#[test]
+fn libsoup_serves_http_and_has_websockets_over_tls_channels_in_python() {
+    needs!("python3-gi", "gobject-introspection", "gir1.2-soup-3.0");
+    python("tests/lang/soup.py").run("soup: ok");
+}
+
+#[test]
+fn libsoup_has_websockets_over_tls_channels_in_gjs() {
+    needs!("gjs", "gobject-introspection", "gir1.2-soup-3.0");
+    gjs("tests/lang/soup.js").run("soup: ok");
+}
+
+#[test]
+fn libsoup_has_websockets_over_tls_channels_in_vala() {
+    needs!("valac", "gobject-introspection", "libsoup-3.0-dev");
+    let options = ["--pkg=libsoup-3.0"];
+    run::compile_vala_with("tests/lang/soup.vala", &[], &options).run("soup: ok");
+}
+
+#[test]
 fn calls_from_c_allocate_nothing() {
     compile_c("tests/lang/allocations.c", &[]).run("allocations: ok");
 }

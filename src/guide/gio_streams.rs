@@ -28,6 +28,9 @@
 //! }
 //! ```
 //!
+//! `examples/c/soup.c` is the whole program, with TLS. WebSockets of libsoup work over any channel,
+//! at either end: pass the stream to `soup_websocket_connection_new`.
+//!
 //! # Waiting
 //!
 //! The halves are pollable, so that GIO starts no threads: asynchronous calls wait on the main loop

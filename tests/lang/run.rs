@@ -60,7 +60,7 @@ pub(crate) fn tool(name: &str, package: &str) -> PathBuf {
         .unwrap_or_else(|| panic!("{name} is missing: install the package {package}"))
 }
 
-/// The options with which a compiler finds the library and its headers.
+/// The options with which a compiler finds a library and its headers.
 fn pkg_config(package: &str) -> Vec<String> {
     let output = Command::new(tool("pkg-config", "pkg-config"))
         .args(["--cflags", "--libs", package])
@@ -92,6 +92,16 @@ impl Binary {
 /// Compiles a program in C, warnings denied.
 #[track_caller]
 pub(crate) fn compile_c(source: impl AsRef<Path>, options: &[&str]) -> Binary {
+    compile_c_with(source, options, &[])
+}
+
+/// The same, with other libraries, by the names of their packages in pkg-config.
+#[track_caller]
+pub(crate) fn compile_c_with(
+    source: impl AsRef<Path>,
+    options: &[&str],
+    packages: &[&str],
+) -> Binary {
     let path = place_for(source.as_ref());
     let mut cc = Command::new(tool("cc", "gcc"));
     cc.args(["-std=gnu11", "-g", "-O1", "-Wall", "-Wextra", "-Werror"])
@@ -101,6 +111,8 @@ pub(crate) fn compile_c(source: impl AsRef<Path>, options: &[&str]) -> Binary {
         .arg("-o")
         .arg(&path)
         .arg(in_root(source))
+        // After the source, which needs them.
+        .args(packages.iter().flat_map(|package| pkg_config(package)))
         .args(pkg_config("qio-1.0"));
     compile(cc);
     Binary { path }
@@ -123,6 +135,16 @@ pub(crate) fn links_with(options: &[&str]) -> bool {
 /// Compiles a program in Vala, with other files that belong to it.
 #[track_caller]
 pub(crate) fn compile_vala(source: impl AsRef<Path>, others: &[&str]) -> Binary {
+    compile_vala_with(source, others, &[])
+}
+
+/// The same, with other options.
+#[track_caller]
+pub(crate) fn compile_vala_with(
+    source: impl AsRef<Path>,
+    others: &[&str],
+    options: &[&str],
+) -> Binary {
     let path = place_for(source.as_ref());
     let mut valac = Command::new(tool("valac", "valac"));
     valac
@@ -133,6 +155,7 @@ pub(crate) fn compile_vala(source: impl AsRef<Path>, others: &[&str]) -> Binary 
             "--pkg=posix",
             "--pkg=qio-1.0",
         ])
+        .args(options)
         .arg(prefixed("--vapidir=", library()))
         .args(["-X", "-w", "--output"])
         .arg(&path)

@@ -127,38 +127,9 @@ def dbus():
     iterate_until(made[1].is_closed)
 
 
-def soup():
-    """A server of libsoup answers over a channel, where there is a libsoup."""
-    import gi
-
-    try:
-        gi.require_version("Soup", "3.0")
-    except ValueError:
-        print("streams: no libsoup")
-        return
-    from gi.repository import Soup
-
-    one, other = make_pair()
-    server = Soup.Server()
-
-    def answer(server, message, *args):
-        message.set_status(200, None)
-        message.get_response_body().append(b"over a channel")
-        message.get_response_body().complete()
-
-    server.add_handler(None, answer)
-    address = Gio.InetSocketAddress.new_from_string("127.0.0.1", 1)
-    check(server.accept_iostream(Qio.IOStream.new(one), address, address))
-    other.write_bytes_all(GLib.Bytes.new(b"GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"))
-    answered = wait_for(other.read_to_end_async, other.read_to_end_finish, 10000)
-    check(text(answered).startswith("HTTP/1.1 200 OK\r\n"))
-    check(text(answered).endswith("\r\n\r\nover a channel"))
-
-
 items()
 items_asynchronously()
 lines()
 streams()
 dbus()
-soup()
 print("streams: ok")
