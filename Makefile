@@ -47,7 +47,7 @@ check: ## Checks formatting, lints and documentation
 	@cargo fmt --all --check
 	@cargo clippy --locked --workspace --all-targets -- -D warnings
 	@cargo clippy --locked --lib --features capi -- -D warnings
-	@RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+	@RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --features hyper
 
 ci: ## Everything that must pass: check, then test; fails on skips that tests/allowed-skips does not have
 	@$(MAKE) --no-print-directory check
@@ -84,7 +84,7 @@ uninstall: ## Removes what `make install` has installed, by the same settings
 docs: ## Builds the documentation for all languages in target/doc
 	@.ci/packages docs
 	@cargo doc --locked --no-deps -p glib -p gio -p futures-core -p futures-io
-	@cargo doc --locked --no-deps
+	@cargo doc --locked --no-deps --features hyper
 	@.ci/capi docs
 
 soak: ## Runs for half an hour: races, leaks, faults, forks, context teardown: make soak [SOAK_RUNS=5]

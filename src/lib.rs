@@ -79,6 +79,8 @@ mod gio;
 mod gio_context;
 pub mod guide;
 mod hub;
+#[cfg(feature = "hyper")]
+pub mod hyper;
 mod layer;
 mod net;
 pub mod prelude;

@@ -5,11 +5,26 @@
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     cell::Cell,
-    io::{ErrorKind, IoSlice, IoSliceMut},
+    convert::Infallible,
+    future::poll_fn,
+    io::{self, ErrorKind, IoSlice, IoSliceMut},
+    mem::MaybeUninit,
+    pin::Pin,
+    task::{Poll, ready},
 };
 
+use http_body_util::{BodyExt as _, Empty};
+use hyper::{
+    Request, Response,
+    body::{Bytes, Incoming},
+    client::conn::http1::{SendRequest, handshake},
+    rt::{Read as _, ReadBuf, Write as _},
+    service::service_fn,
+};
 use qio::{
-    ChannelBuffer, ChannelFile, ChannelSocket, ChannelTls, TlsCreds, TlsEndpoint, prelude::*,
+    ChannelBuffer, ChannelFile, ChannelSocket, ChannelTls, TlsCreds, TlsEndpoint,
+    hyper::{Io, Timer},
+    prelude::*,
 };
 
 thread_local! {
@@ -154,4 +169,76 @@ fn a_channel_keeps_no_memory_of_former_layered_channels() {
     (0..200).for_each(|_| over());
     let kept = LIVE.get().saturating_sub(before);
     assert!(kept < 200, "{kept} bytes of 200 channels");
+}
+
+/// Sends a byte through connections of hyper, and one that is read too early first.
+async fn ping_io(from: &mut Io, to: &mut Io) {
+    let mut memory = [MaybeUninit::uninit(); 64];
+    let reading = poll_fn(|cx| {
+        let mut buf = ReadBuf::uninit(&mut memory);
+        ready!(Pin::new(&mut *to).poll_read(cx, buf.unfilled()))?;
+        Poll::Ready(Ok::<_, io::Error>(buf.filled().len()))
+    });
+    let writing = poll_fn(|cx| {
+        let bufs = [IoSlice::new(b"pi"), IoSlice::new(b"ng")];
+        Pin::new(&mut *from).poll_write_vectored(cx, &bufs)
+    });
+    let (read, written) = futures_util::future::join(reading, writing).await;
+    assert_eq!((read.expect("there"), written.expect("space")), (4, 4));
+}
+
+#[test]
+fn reading_and_writing_a_connection_of_hyper_does_not_allocate() {
+    let context = glib::MainContext::new();
+    let (a, b) = ChannelSocket::pair().expect("a socketpair");
+    let (mut a, mut b) = (Io::new(&a), Io::new(&b));
+    let pings = context.block_on(async {
+        let mut counts = Vec::with_capacity(3);
+        for _ in 0..3 {
+            let before = ALLOCATIONS.get();
+            ping_io(&mut a, &mut b).await;
+            ping_io(&mut b, &mut a).await;
+            counts.push(ALLOCATIONS.get() - before);
+        }
+        counts
+    });
+    assert_eq!(pings[1..], [0, 0]);
+}
+
+/// Requests without a body over one connection, by HTTP/1.1.
+async fn ping_http(sender: &mut SendRequest<Empty<Bytes>>) {
+    let request = Request::get("/").header("host", "test");
+    let request = request.body(Empty::new()).expect("a request");
+    sender.ready().await.expect("open");
+    let response = sender.send_request(request).await.expect("a response");
+    assert!(response.into_body().collect().await.is_ok());
+}
+
+#[test]
+fn a_request_by_http1_allocates_no_more_than_hyper_needs() {
+    /// What hyper itself allocates for a request and a response: messages between tasks, heads,
+    /// header maps, and a timeout.
+    const MOST: usize = 18;
+    let context = glib::MainContext::new();
+    let (here, there) = ChannelSocket::pair().expect("a socketpair");
+    let pings = context.block_on(async {
+        let mut http = hyper::server::conn::http1::Builder::new();
+        http.timer(Timer);
+        let service = service_fn(async |_: Request<Incoming>| {
+            Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new()))
+        });
+        drop(qio::spawn_local(
+            http.serve_connection(Io::new(&there), service),
+        ));
+        let opening = handshake(Io::new(&here));
+        let (mut sender, connection) = opening.await.expect("open");
+        drop(qio::spawn_local(connection));
+        ping_http(&mut sender).await;
+        let before = ALLOCATIONS.get();
+        for _ in 0..100 {
+            ping_http(&mut sender).await;
+        }
+        ALLOCATIONS.get() - before
+    });
+    assert!(pings <= 100 * MOST, "{pings} for 100 requests");
 }

@@ -1,5 +1,7 @@
 //! The `futures-io` streams of channels.
 
+#[cfg(feature = "hyper")]
+use std::mem::MaybeUninit;
 use std::{
     fmt,
     future::Future,
@@ -11,7 +13,11 @@ use std::{
 };
 
 use futures_io::{AsyncRead, AsyncSeek, AsyncWrite};
+#[cfg(feature = "hyper")]
+use glib::subclass::prelude::*;
 
+#[cfg(feature = "hyper")]
+use super::class::zeroed;
 use super::{
     Channel, ChannelExt, ChannelSeekExt,
     class::{Transferred, VFuncs},
@@ -95,6 +101,23 @@ impl AsyncStream {
     pub fn split(self) -> (ReadHalf, WriteHalf) {
         let reader = Self::new(self.channel.clone());
         (ReadHalf(reader), WriteHalf(self))
+    }
+
+    /// Reads into memory that may be uninitialized, and initializes as many bytes of it as it
+    /// returns.
+    #[cfg(feature = "hyper")]
+    pub(crate) fn poll_read_uninit(
+        &mut self,
+        cx: &mut Context<'_>,
+        memory: &mut [MaybeUninit<u8>],
+    ) -> Poll<io::Result<usize>> {
+        if self.channel.imp().is_regular_file() {
+            return Pin::new(self).poll_read(cx, zeroed(memory));
+        }
+        let Self { channel, read, .. } = self;
+        read.poll(channel, cx, |how| {
+            VFuncs::of(channel).try_read_uninit(memory, how.read)
+        })
     }
 
     fn poll_disk_read(

@@ -11,11 +11,13 @@
 //! | [`tls`] | clients, servers, the end of a stream |
 //! | [`websocket`] | servers and clients, messages, origins, compression |
 //! | [`lines_and_frames`] | lines, frames, data up to end-of-file; STARTTLS |
+//! | [`async_crates`] | hyper, zbus, tokio's traits on the main loop |
 //! | [`gio_streams`] | channels as streams of GIO: D-Bus, libsoup, converters |
 //! | [`listeners`] | accepting connections |
 //! | [`porting_from_gio`] | counterparts of GIO's streams and sockets |
 //! | [`porting_from_qemu`] | differences from QEMU's `io/` |
 
+pub mod async_crates;
 pub mod cancellation;
 pub mod fd_passing;
 pub mod gio_streams;

@@ -10,6 +10,7 @@ mod coroutine;
 mod error;
 mod gio;
 mod hub;
+mod hyper;
 mod layer;
 mod net;
 mod peers;

@@ -1,14 +1,15 @@
 //! Child processes of tests, which are killed with them.
 
 use std::{
+    collections::BTreeSet,
     env,
     ffi::OsStr,
     io::{self, BufRead, BufReader, Read, Write},
     mem,
-    path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
+    path::PathBuf,
+    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
     sync::{
-        LazyLock,
+        Mutex,
         mpsc::{self, Receiver},
     },
     thread,
@@ -20,23 +21,30 @@ use nix::{sys::signal::Signal, unistd::Pid};
 /// Longer than anything takes that is going to happen at all.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The example, which is up to date.
-pub(crate) fn relay() -> &'static Path {
-    static RELAY: LazyLock<PathBuf> = LazyLock::new(|| {
-        let this = env::current_exe().expect("this program");
-        let profile = this.ancestors().nth(2).expect("below the profile's folder");
+/// An example, which is up to date.
+pub(crate) fn example(name: &str) -> PathBuf {
+    static BUILT: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let this = env::current_exe().expect("this program");
+    let profile = this.ancestors().nth(2).expect("below the profile's folder");
+    let mut built = BUILT.lock().expect("no build has failed");
+    if !built.contains(name) {
         let mut cargo = Command::new(env!("CARGO"));
         // The same packages as `cargo test`: with others, features and so all crates would differ.
-        cargo.args(["build", "--quiet", "--locked", "--example", "relay"]);
+        cargo.args(["build", "--quiet", "--locked", "--example", name]);
         if profile.ends_with("release") {
             cargo.arg("--release");
         }
         cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
         let status = cargo.status().expect("cargo runs");
         assert!(status.success(), "{status}");
-        profile.join("examples/relay")
-    });
-    &RELAY
+        built.insert(name.to_owned());
+    }
+    profile.join("examples").join(name)
+}
+
+/// The example `relay`.
+pub(crate) fn relay() -> PathBuf {
+    example("relay")
 }
 
 /// Another program. One that is missing is named with its package.
@@ -58,8 +66,7 @@ pub(crate) fn start_with(
     input: &[u8],
 ) -> Running {
     let mut command = Command::new(relay());
-    let mut running = Running::new(command.args(arguments).stdin(Stdio::piped()));
-    let mut stdin = running.child.stdin.take().expect("piped");
+    let (running, mut stdin) = Running::with_input(command.args(arguments));
     let input = input.to_owned();
     // It may not read its input.
     thread::spawn(move || drop(stdin.write_all(&input)));
@@ -101,6 +108,13 @@ impl Running {
             }),
             child,
         }
+    }
+
+    /// Starts a program whose standard input is a pipe, and returns that.
+    pub(crate) fn with_input(command: &mut Command) -> (Self, ChildStdin) {
+        let mut running = Self::new(command.stdin(Stdio::piped()));
+        let input = running.child.stdin.take().expect("piped");
+        (running, input)
     }
 
     /// Waits for a line on standard error that contains `what`, and returns the rest of it.

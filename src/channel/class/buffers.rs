@@ -1,6 +1,8 @@
 //! Lists of buffers that virtual functions cannot take unchanged.
 
 use std::io::{self, IoSlice, IoSliceMut};
+#[cfg(feature = "hyper")]
+use std::{mem::MaybeUninit, ptr};
 
 use crate::{error::invalid, sys::vectored::IOV_MAX};
 
@@ -51,6 +53,23 @@ fn check_total(total: usize) -> io::Result<()> {
         )),
         false => Ok(()),
     }
+}
+
+/// Initializes memory with zeros.
+#[cfg(feature = "hyper")]
+pub(crate) fn zeroed(memory: &mut [MaybeUninit<u8>]) -> &mut [u8] {
+    memory.fill(MaybeUninit::new(0));
+    // SAFETY: all bytes are initialized.
+    unsafe { assume_init(memory) }
+}
+
+/// # Safety
+///
+/// All bytes must be initialized, or the slice be only written to.
+#[cfg(feature = "hyper")]
+pub(super) unsafe fn assume_init(memory: &mut [MaybeUninit<u8>]) -> &mut [u8] {
+    // SAFETY: the types have the same layout; see above for the bytes.
+    unsafe { &mut *(ptr::from_mut(memory) as *mut [u8]) }
 }
 
 #[cfg(test)]

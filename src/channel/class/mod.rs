@@ -22,6 +22,8 @@ mod tests;
 mod trampoline;
 mod transfer;
 
+#[cfg(feature = "hyper")]
+pub(crate) use buffers::zeroed;
 pub use chain_up::ChannelImplExt;
 pub(super) use defaults::fill as fill_defaults;
 pub(crate) use defaults::{array, array_mut};

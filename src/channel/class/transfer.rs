@@ -1,5 +1,7 @@
 //! The invokers of reads and writes.
 
+#[cfg(feature = "hyper")]
+use std::mem::MaybeUninit;
 use std::{
     io::{self, IoSlice, IoSliceMut},
     os::fd::{BorrowedFd, OwnedFd},
@@ -123,6 +125,33 @@ impl VFuncs<'_> {
             return Ok(Transferred { result, short });
         }
         self.try_readv(&mut [IoSliceMut::new(buf)], None, flags)
+    }
+
+    /// As [`try_read`](Self::try_read), into memory that may be uninitialized. Initializes as many
+    /// bytes of it as it returns.
+    #[cfg(feature = "hyper")]
+    pub(crate) fn try_read_uninit(
+        self,
+        memory: &mut [MaybeUninit<u8>],
+        flags: ReadFlags,
+    ) -> io::Result<Transferred<usize>> {
+        // No more than that is worth zeroing for a read that may be short.
+        const ZEROED: usize = 16 * 1024;
+        let channel = self.channel();
+        let mut below = Some(&*channel);
+        while let Some(channel) = below.filter(|it| VFuncs::of(it).honors_no_wait()) {
+            below = channel.lower();
+        }
+        let buf = match below {
+            // SAFETY: the classes are of this crate. Their functions write to the buffers, by
+            // system calls, by OpenSSL and by copies, and do not read them.
+            None => unsafe { buffers::assume_init(memory) },
+            Some(_) => {
+                let len = memory.len().min(ZEROED);
+                buffers::zeroed(&mut memory[..len])
+            }
+        };
+        self.try_read(buf, flags)
     }
 
     /// As [`writev`](Self::writev), into one buffer and without blocking, by the shortest path.
