@@ -269,6 +269,19 @@ fn run_with_certificates(program: Program, last: &str) {
 }
 
 #[test]
+fn tls_of_gio_works_over_channels_with_each_peer_in_c() {
+    needs!("glib-networking");
+    let program = compile_c("tests/lang/gio_tls.c", &[]);
+    run_with_certificates(program.command(), "gio_tls: ok");
+}
+
+#[test]
+fn tls_of_gio_works_over_channels_with_each_peer_in_python() {
+    needs!("python3-gi", "gobject-introspection", "glib-networking");
+    run_with_certificates(python("tests/lang/gio_tls.py"), "gio_tls: ok");
+}
+
+#[test]
 fn libsoup_serves_http_and_has_websockets_over_tls_channels_in_c() {
     needs!("libsoup-3.0-dev", "valgrind");
     let program = run::compile_c_with("tests/lang/soup.c", &[], &["libsoup-3.0"]);

@@ -39,6 +39,7 @@
 //! timeouts. reqwest cannot be used: its connector and its timers need tokio's reactor. The client
 //! of `hyper-util` (`client::legacy::Client`), which keeps a pool of connections, can: with
 //! `Executor`, `Timer`, and a connector that returns `Io` in a type that implements `Connection`.
+//! The future of a connector must be `Send`: it awaits the handle of a task that connects.
 //!
 //! tonic's features `channel` and `server`, together `transport`, sleep and open sockets by tokio,
 //! and need its runtime. Without them its clients and services are generic over the transport, for
