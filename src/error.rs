@@ -47,9 +47,11 @@ pub fn to_glib_error(error: &io::Error) -> glib::Error {
         }
         let explained = inner.downcast_ref::<ContextError>();
         let transfer = inner.downcast_ref::<TransferError>();
+        let retried = inner.downcast_ref::<RetryError>();
         if let Some(cause) = explained
             .map(|explained| &explained.reason)
             .or(transfer.map(TransferError::reason))
+            .or(retried.map(RetryError::reason))
         {
             let cause = to_glib_error(cause);
             return glib::Error::with_domain(cause.domain(), cause.code(), &inner.to_string());
@@ -78,6 +80,37 @@ pub fn from_glib_error(error: glib::Error) -> io::Error {
         _ => io::ErrorKind::Other,
     };
     io::Error::new(kind, error)
+}
+
+/// Returns whether an error is that of a cancelled operation.
+///
+/// That is [`G_IO_ERROR_CANCELLED`](gio::IOErrorEnum::Cancelled), also inside of an [`io::Error`].
+/// The error is a [`glib::Error`] or an [`io::Error`]; any other one is not.
+///
+/// # Examples
+///
+/// ```
+/// use gio::prelude::*;
+/// use qio::{ChannelSocket, prelude::*};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let (here, _there) = ChannelSocket::pair()?;
+/// let cancellable = gio::Cancellable::new();
+/// cancellable.cancel();
+/// let reading = async { here.read_future(&mut [0]).or_cancelled(&cancellable).await };
+/// let error = glib::MainContext::default().block_on(reading).unwrap_err();
+/// assert!(qio::is_cancelled(&error));
+/// assert!(qio::is_cancelled(&qio::to_glib_error(&error)));
+/// # Ok(())
+/// # }
+/// ```
+#[must_use]
+pub fn is_cancelled(error: &(dyn std::error::Error + 'static)) -> bool {
+    let is_code = |e: &glib::Error| e.matches(IOErrorEnum::Cancelled);
+    match error.downcast_ref::<io::Error>() {
+        Some(e) => is_code(&to_glib_error(e)),
+        None => error.downcast_ref().is_some_and(is_code),
+    }
 }
 
 fn kind_of(code: IOErrorEnum) -> io::ErrorKind {
@@ -264,6 +297,60 @@ pub(crate) fn relay_error(mut error: io::Error, bytes_sent: u64, bytes_received:
         (transfer.bytes_sent, transfer.bytes_received) = (bytes_sent, bytes_received);
     }
     error
+}
+
+/// The error of the last of several attempts, with their number.
+///
+/// It is inside the errors of [`Backoff::retry`](crate::Backoff::retry) and of all functions that
+/// connect with a [`Backoff`](crate::Backoff).
+#[derive(Debug)]
+pub struct RetryError {
+    attempts: u32,
+    reason: io::Error,
+}
+
+impl RetryError {
+    /// Returns the retry error inside an error, if there is one.
+    #[must_use]
+    pub fn of(error: &io::Error) -> Option<&Self> {
+        error.get_ref()?.downcast_ref()
+    }
+
+    /// Returns the number of attempts that were made.
+    #[must_use]
+    pub fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// Returns the error of the last attempt.
+    #[must_use]
+    pub fn reason(&self) -> &io::Error {
+        &self.reason
+    }
+}
+
+impl fmt::Display for RetryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            attempts,
+            reason: e,
+        } = self;
+        match attempts {
+            1 => write!(f, "{} (1 attempt)", reason(e)),
+            _ => write!(f, "{} ({attempts} attempts)", reason(e)),
+        }
+    }
+}
+
+impl std::error::Error for RetryError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.reason)
+    }
+}
+
+/// The error of the last of `attempts` attempts.
+pub(crate) fn retry_error(reason: io::Error, attempts: u32) -> io::Error {
+    io::Error::new(reason.kind(), RetryError { attempts, reason })
 }
 
 /// The text of an error. For a system error that of `strerror`, in the locale of the program.

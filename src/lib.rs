@@ -97,7 +97,9 @@ pub use channel::{
     ReadHalf, RelayCounters, RelayStats, WriteHalf, relay, relay_counted, relay_counted_future,
     relay_future,
 };
-pub use error::{ChannelError, TransferError, from_glib_error, to_glib_error};
+pub use error::{
+    ChannelError, RetryError, TransferError, from_glib_error, is_cancelled, to_glib_error,
+};
 pub use hub::{
     JoinError, JoinHandle, set_busy_poll, spawn, spawn_in, spawn_local, spawn_local_in,
     spawn_local_with_priority, spawn_with_priority,
@@ -107,7 +109,9 @@ pub use layer::{
     TlsEndpoint, TlsPskHash, WebsockDeflate, WebsockError, WebsockMessage, WebsockMessageKind,
     WebsockMessages, WebsockOptions, WebsockOptionsBuilder,
 };
-pub use net::{Incoming, NetAddress, NetAddressError, NetListener, activation};
+pub use net::{
+    Backoff, ContextPool, Incoming, NetAddress, NetAddressError, NetListener, activation,
+};
 pub use transport::{
     Access, ChannelBuffer, ChannelCommand, ChannelFile, ChannelNull, ChannelSocket, CommandBuilder,
     ConnectStage, PeerCredentials, StderrPolicy, channel_for_fd,

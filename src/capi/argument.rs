@@ -193,6 +193,16 @@ impl<T: Boxed> Argument<*const T> for &T {
     }
 }
 
+/// A value that is changed where it is.
+pub(super) struct InPlace<'a, T>(pub(super) &'a mut T);
+
+impl<T: Boxed> Argument<*mut T> for InPlace<'_, T> {
+    unsafe fn from_c(raw: *mut T, name: &str) -> Result<Self, String> {
+        // SAFETY: the C contract: NULL or a value that nothing else uses during the call.
+        unsafe { raw.as_mut() }.map(Self).ok_or_else(|| null(name))
+    }
+}
+
 /// A value that the caller transfers.
 pub(super) struct Owned<T>(pub(super) Box<T>);
 

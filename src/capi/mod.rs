@@ -36,7 +36,7 @@ mod transport;
 mod types;
 
 use self::{
-    argument::{Argument, Boxed, Out, Owned},
+    argument::{Argument, Boxed, InPlace, Out, Owned},
     guard::{complain, guarded, holds},
     instance::{Instance, instance, is_a, with},
     macros::{

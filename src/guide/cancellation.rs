@@ -47,8 +47,7 @@
 //! let result = glib::MainContext::default().block_on(async {
 //!     here.read_future(&mut [0]).or_cancelled(&cancellable).await
 //! });
-//! let error = qio::to_glib_error(&result.unwrap_err());
-//! assert!(error.matches(gio::IOErrorEnum::Cancelled));
+//! assert!(qio::is_cancelled(&result.unwrap_err()));
 //! # Ok(())
 //! # }
 //! ```

@@ -61,6 +61,36 @@
 //! a single connection are skipped. A connection counts for the limit until its channel is closed
 //! or dropped.
 //!
+//! # Several threads
+//!
+//! A [`ContextPool`](crate::ContextPool) has threads that run a main context each, and
+//! [`serve_on`](crate::NetListener::serve_on) serves each connection by a task in one of them. The
+//! task stays in its thread:
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use qio::{ChannelSocket, ContextPool, NetListener, prelude::*};
+//!
+//! async fn echo(client: ChannelSocket) {
+//!     let mut buf = [0; 4096];
+//!     while let Ok(count @ 1..) = client.read_future(&mut buf).await {
+//!         if client.write_all_future(&buf[..count]).await.is_err() {
+//!             return;
+//!         }
+//!     }
+//! }
+//!
+//! # fn main() -> std::io::Result<()> {
+//! let pool = ContextPool::new(0)?; // one thread per processor
+//! let listener = NetListener::new();
+//! listener.open_port(8080, 1024)?;
+//! listener.serve_on(&pool, echo)?;
+//! // Later: no more connections, and at most 10 s for those that there are.
+//! pool.shutdown(Some(Duration::from_secs(10)))?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # TLS
 //!
 //! Create a [`ChannelTls`](crate::ChannelTls) in the task of the connection, with a timeout, so

@@ -53,6 +53,11 @@ impl Hub {
         Self::in_list(context, |hub| hub.lane(context, priority))
     }
 
+    /// Drops all tasks of a context, in the thread that has acquired it and will not run it again.
+    pub(crate) fn shut_down_in(context: &glib::MainContext) {
+        Self::of(context).shutdown();
+    }
+
     /// Shuts the hub down if it is unused. Must be called in the thread that runs the context.
     pub(super) fn shutdown_if_idle(&self) {
         if self.unlist_if(|listed| self.is_idle(listed)) {

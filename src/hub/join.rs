@@ -41,6 +41,11 @@ impl<T> JoinHandle<T> {
         Self(Mutex::new(Some(task.fallible())))
     }
 
+    /// The handle of a task that was cancelled before it began.
+    pub(crate) fn cancelled() -> Self {
+        Self(Mutex::new(None))
+    }
+
     /// Cancels the task before its next poll, and drops its future.
     ///
     /// Does nothing to a task that has ended.

@@ -228,6 +228,25 @@ impl Hub {
         }
         handle
     }
+
+    /// Runs the future that `make` returns in the thread with this number (`thread_number`), which
+    /// must be the only one that runs the context.
+    pub(crate) fn spawn_for_thread<F, T>(
+        context: &glib::MainContext,
+        priority: Priority,
+        number: u64,
+        make: F,
+    ) -> JoinHandle<T::Output>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Future + 'static,
+        T::Output: Send + 'static,
+    {
+        let future = async move { make().await };
+        // SAFETY: until it is polled, which only its owner does, the future consists of `make`,
+        // which is `Send`, as is its result.
+        unsafe { start(Self::lane_of(context, priority), number, future) }
+    }
 }
 
 /// # Safety

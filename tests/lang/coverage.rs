@@ -85,6 +85,7 @@ fn every_function_is_misused() {
                 "_buffer_new",
                 "_listener_new",
                 "_counter_new",
+                "_backoff_new",
             ];
             !harmless.iter().any(|end| function.ends_with(end)) && function != "qio_in_coroutine"
         })

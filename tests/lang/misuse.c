@@ -670,6 +670,79 @@ addresses (gpointer wrong)
   qio_net_address_free (address);
 }
 
+/* Back-offs that are not there. */
+static void
+backoffs (gpointer wrong)
+{
+  QIOBackoff *none = NULL, *backoff = qio_backoff_new ();
+  QIOChannelSocket *socket = qio_channel_socket_new ();
+  GSocketAddress *address = g_inet_socket_address_new_from_string ("127.0.0.1", 1);
+  GSocketConnectable *target = G_SOCKET_CONNECTABLE (address);
+
+  complains (qio_backoff_copy (none) == NULL);
+  complains_void (qio_backoff_free (none));
+  complains_void (qio_backoff_set_attempts (none, 1));
+  complains_void (qio_backoff_set_delays (none, 1, 1));
+  complains_void (qio_backoff_set_factor (none, 1));
+  complains_void (qio_backoff_set_jitter (none, TRUE));
+  complains (qio_backoff_get_delay (none, 1) == 0);
+  complains (qio_channel_socket_connect_with_backoff_sync (socket, target, none, NULL, &error) == -1);
+  complains (qio_channel_socket_connect_with_backoff_sync (socket, wrong, backoff, NULL, &error) == -1);
+  complains (qio_channel_socket_connect_with_backoff_sync (wrong, target, backoff, NULL, &error) == -1);
+  complains (qio_channel_socket_connect_with_backoff_sync (socket, target, backoff, wrong, &error) == -1);
+  complains_void (qio_channel_socket_connect_with_backoff_async (socket, target, none, NULL, 0, NULL, never_ready, NULL));
+  complains_void (qio_channel_socket_connect_with_backoff_async (socket, target, backoff, wrong, 0, NULL, never_ready, NULL));
+  complains (!qio_channel_socket_connect_with_backoff_finish (socket, wrong, &error));
+
+  /* Of these each means something. */
+  criticals = 0;
+  qio_backoff_set_factor (backoff, -1);
+  qio_backoff_set_delays (backoff, G_MAXUINT, G_MAXUINT);
+  qio_backoff_set_jitter (backoff, 2);
+  check (qio_backoff_get_delay (backoff, 0) <= G_MAXUINT && criticals == 0);
+  qio_backoff_free (backoff);
+  g_object_unref (address);
+  g_object_unref (socket);
+}
+
+static void
+never_client (QIONetListener *listener, QIOChannelSocket *client, gpointer user_data)
+{
+  check (!"called");
+}
+
+/* Pools that are none, and one without threads. */
+static void
+pools (gpointer wrong)
+{
+  QIOContextPool *pool = qio_context_pool_new (1, &error), *empty = g_object_new (QIO_TYPE_CONTEXT_POOL, NULL);
+  QIONetListener *listener = qio_net_listener_new ();
+
+  check_ok (error);
+  complains (qio_context_pool_get_n_threads (wrong) == 0);
+  complains (qio_context_pool_get_context (wrong, 0) == NULL);
+  complains (qio_context_pool_shutdown (wrong, 0, &error) == -1);
+  complains_void (qio_context_pool_shutdown_async (wrong, 0, 0, NULL, never_ready, NULL));
+  complains_void (qio_context_pool_shutdown_async (pool, 0, 0, wrong, never_ready, NULL));
+  complains (qio_context_pool_shutdown_finish (pool, wrong, &error) == -1);
+  complains (qio_net_listener_serve_on (wrong, pool, never_client, NULL, NULL, &error) == -1);
+  complains (qio_net_listener_serve_on (listener, wrong, never_client, NULL, NULL, &error) == -1);
+  complains (qio_net_listener_serve_on (listener, pool, NULL, NULL, NULL, &error) == -1);
+
+  criticals = 0;
+  check (qio_context_pool_get_n_threads (empty) == 0 && qio_context_pool_get_context (empty, 0) == NULL);
+  check (qio_context_pool_get_context (pool, G_MAXUINT) == NULL);
+  check (qio_net_listener_serve_on (listener, empty, never_client, NULL, NULL, &error) == -1);
+  check_error (error, G_IO_ERROR, G_IO_ERROR_CLOSED);
+  check (qio_context_pool_shutdown (empty, G_MAXINT64, &error) == 0);
+  check (qio_context_pool_shutdown (pool, G_MININT64, &error) == 0);
+  check (criticals == 0);
+  check_ok (error);
+  g_object_unref (listener);
+  g_object_unref (empty);
+  g_object_unref (pool);
+}
+
 static void
 count_freed (gpointer data)
 {
@@ -978,6 +1051,8 @@ main (void)
   credentials (NULL);
   layers (NULL);
   addresses (wrong);
+  backoffs (wrong);
+  pools (wrong);
   credentials (wrong);
   layers (wrong);
   freed_descriptor ();

@@ -88,6 +88,30 @@ async function connecting() {
     check(error.message.startsWith('Unable to connect to 127.0.0.1:'));
 }
 
+// A server that listens later.
+async function connectingAgain() {
+    const name = at(`unix:@qio-again-${GLib.uuid_string_random()}`);
+    const address = name.get_connectable();
+    const backoff = Qio.Backoff.new();
+    backoff.set_attempts(3);
+    backoff.set_delays(1, 20);
+    const socket = new Qio.ChannelSocket();
+    const error = await rejectionOf(socket.connect_with_backoff_async(address, backoff, null, usual, null));
+    check(isIo(error, Gio.IOErrorEnum.CONNECTION_REFUSED));
+    check(error.message.endsWith('Connection refused (3 attempts)'));
+
+    backoff.set_attempts(0);
+    let failures = 0;
+    socket.connect('connect-progress', (channel, stage) => {
+        failures += stage === Qio.ChannelConnectStage.COMPLETE;
+    });
+    const connected = socket.connect_with_backoff_async(address, backoff, null, usual, null);
+    iterateUntil(() => failures === 2);
+    const listener = name.listen_sync(5);
+    check(await connected === undefined);
+    check(listener.accept() instanceof Qio.ChannelSocket);
+}
+
 // Clients come to an asynchronous call, and to one that blocks.
 async function listening() {
     const listener = new Qio.NetListener({name: 'service'});
@@ -264,6 +288,7 @@ function closedNumbers() {
 activation();
 await addresses();
 await connecting();
+await connectingAgain();
 await listening();
 limits();
 await several();

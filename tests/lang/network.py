@@ -1,7 +1,9 @@
 """The network part of the journey in Python. For sockets of every kind see sockets.py."""
 
 import os
+import queue
 import tempfile
+import threading
 
 from common import check, error_of, is_io, iterate_until, make_pair, raised_by
 from gi.repository import Gio, GLib, Qio
@@ -82,6 +84,35 @@ async def connecting():
     check(error.message.startswith("Unable to connect to 127.0.0.1:"))
 
 
+async def connecting_again():
+    """A server that listens later."""
+    name = at(f"unix:@qio-again-{os.getpid()}")
+    address = name.get_connectable()
+    backoff = Qio.Backoff.new()
+    backoff.set_attempts(3)
+    backoff.set_delays(1, 20)
+    check(backoff.get_delay(1) <= 1 and backoff.get_delay(100) <= 20)
+    socket = Qio.ChannelSocket()
+    error = error_of(socket.connect_with_backoff_sync, address, backoff, None)
+    check(is_io(error, Gio.IOErrorEnum.CONNECTION_REFUSED))
+    check(error.message.endswith("Connection refused (3 attempts)"))
+
+    backoff.set_attempts(0)
+    ends = []
+    socket.connect("connect-progress", lambda *what: what[1] == Qio.ChannelConnectStage.COMPLETE and ends.append(what))
+    attempt = socket.connect_with_backoff_async(address, backoff)
+    iterate_until(lambda: len(ends) == 2)
+    listener = name.listen_sync(5)
+    check(await attempt is None)
+    check(len(ends) >= 3 and listener.accept() is not None)
+
+    backoff.set_delays(1 << 31, 1 << 31)
+    other, cancellable = Qio.ChannelSocket(), Gio.Cancellable()
+    attempt = other.connect_with_backoff_async(address, backoff, cancellable=cancellable)
+    cancellable.cancel()
+    check(is_io(await raised_by(attempt), Gio.IOErrorEnum.CANCELLED))
+
+
 async def listening():
     """Clients come to an asynchronous call, and to one that blocks."""
     listener = Qio.NetListener(name="service")
@@ -107,6 +138,30 @@ async def listening():
     listener.close()
     check(is_io(await raised_by(ended), Gio.IOErrorEnum.CLOSED))
     check(not listener.is_connected())
+
+
+async def serving_on_a_pool():
+    """Connections are served in two threads."""
+    pool, listener, served = Qio.ContextPool.new(2), Qio.NetListener(), queue.Queue()
+    check(pool.get_n_threads() == pool.props.n_threads == 2)
+    check(pool.get_context(0) is not None and pool.get_context(2) is None)
+    port = listener.open_port(0, 5)
+
+    def greet(_listener, client, data):
+        check(data == "data" and threading.current_thread() is not threading.main_thread())
+        client.write_bytes_all(b"hello")
+        served.put(client)
+
+    listener.serve_on(pool, greet, "data")
+    outside = [at(f"tcp:127.0.0.1:{port}").connect_sync() for _ in range(4)]
+    for client in outside:
+        check((await client.read_bytes_all_async(5)).get_data() == b"hello")
+    ending = pool.shutdown_async(-1)
+    for _ in outside:
+        served.get().close()
+    check(await ending == 0)
+    check(is_io(error_of(listener.serve_on, pool, greet, "data"), Gio.IOErrorEnum.CLOSED))
+    listener.close()
 
 
 def limits():
@@ -203,7 +258,9 @@ def closed_numbers():
 activation()
 addresses()
 Qio.run(connecting())
+Qio.run(connecting_again())
 Qio.run(listening())
+Qio.run(serving_on_a_pool())
 limits()
 with tempfile.TemporaryDirectory(prefix="qio-network-") as directory:
     Qio.run(several(directory))

@@ -92,6 +92,34 @@ async void connecting () throws Error {
     assert (error.message.has_prefix ("Unable to connect to 127.0.0.1:"));
 }
 
+// A server that listens later.
+async void connecting_again () throws Error {
+    var name = at ("unix:@qio-again-%d".printf (Posix.getpid ()));
+    var address = name.get_connectable ();
+    var backoff = new Qio.Backoff ();
+    backoff.set_attempts (3);
+    backoff.set_delays (1, 20);
+    var socket = new Qio.ChannelSocket ();
+    var error = error_of (() => socket.connect_with_backoff_sync (address, backoff));
+    assert (error is IOError.CONNECTION_REFUSED);
+    assert (error.message.has_suffix ("Connection refused (3 attempts)"));
+
+    backoff.set_attempts (0);
+    var failures = 0;
+    Qio.ChannelSocket? listener = null;
+    socket.connect_progress.connect ((stage, connectable, other_end) => {
+        if (stage == COMPLETE && ++failures == 2) {
+            try {
+                listener = name.listen_sync (5);
+            } catch (Error e) {
+                assert_not_reached ();
+            }
+        }
+    });
+    yield socket.connect_with_backoff_async (address, backoff);
+    assert (failures >= 3 && listener.accept () != null);
+}
+
 // Clients come to an asynchronous call, and to one that blocks.
 async void listening () throws Error {
     var listener = new Qio.NetListener ();
@@ -160,6 +188,27 @@ void limits () throws Error {
         own.iteration (true);
     }
     listener.set_client_func (null);
+    listener.close ();
+}
+
+// Connections are served in two threads.
+async void serving_on_a_pool () throws Error {
+    var pool = new Qio.ContextPool (2);
+    assert (pool.n_threads == 2 && pool.get_context (1) != null && pool.get_context (2) == null);
+    var listener = new Qio.NetListener ();
+    var port = listener.open_port (0, 5);
+    listener.serve_on (pool, (emitter, client) => {
+        try {
+            client.write_bytes_all (bytes ("hello"));
+            client.close ();
+        } catch (Error e) {
+            assert_not_reached ();
+        }
+    });
+    for (var i = 0; i < 4; i++) {
+        assert (holds (client_of (port).read_bytes_all (5), "hello"));
+    }
+    assert ((yield pool.shutdown_async (-1)) == 0);
     listener.close ();
 }
 
@@ -290,8 +339,10 @@ async void journey () throws Error {
     activation ();
     yield addresses ();
     yield connecting ();
+    yield connecting_again ();
     yield listening ();
     limits ();
+    yield serving_on_a_pool ();
     yield several ();
     yield datagrams ();
     packets ();

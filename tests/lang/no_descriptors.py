@@ -88,6 +88,8 @@ class Objects:
             "ChannelTLS": pointer(qio, "qio_channel_tls_new_client", here.value, creds, ctypes.c_char_p(b"localhost"), None),
             "NetListener": listener,
             "NetAddress": pointer(qio, "qio_net_address_new_from_string", ctypes.c_char_p(b"tcp:127.0.0.1:1"), None),
+            "ContextPool": pointer(qio, "qio_context_pool_new", ctypes.c_uint(1), None),
+            "Backoff": pointer(qio, "qio_backoff_new"),
             "ByteCounter": pointer(qio, "qio_byte_counter_new"),
             "TlsCredsBuilder": builder,
             "TlsCreds": creds,

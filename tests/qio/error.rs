@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use gio::IOErrorEnum;
 use glib::prelude::*;
 use nix::errno::Errno;
-use qio::{ChannelError, from_glib_error, to_glib_error};
+use qio::{ChannelError, from_glib_error, is_cancelled, to_glib_error};
 
 #[track_caller]
 fn check_round_trip(error: glib::Error) -> io::Error {
@@ -119,6 +119,23 @@ fn would_block_is_plain_both_ways() {
     assert_eq!(error.kind(), ErrorKind::WouldBlock);
     assert!(error.get_ref().is_none(), "nothing was allocated");
     assert!(to_glib_error(&error).matches(IOErrorEnum::WouldBlock));
+}
+
+#[test]
+fn is_cancelled_distinguishes_cancelled_operations_in_both_kinds_of_errors() {
+    let cancelled = glib::Error::new(IOErrorEnum::Cancelled, "stopped");
+    assert!(is_cancelled(&cancelled));
+    assert!(is_cancelled(&from_glib_error(cancelled)));
+    assert!(is_cancelled(&io::Error::from_raw_os_error(
+        Errno::ECANCELED as i32
+    )));
+    assert!(!is_cancelled(&glib::Error::new(
+        IOErrorEnum::Closed,
+        "closed"
+    )));
+    assert!(!is_cancelled(&io::Error::from(ErrorKind::Interrupted)));
+    assert!(!is_cancelled(&io::Error::other("cancelled")));
+    assert!(!is_cancelled(&std::fmt::Error));
 }
 
 #[test]

@@ -20,8 +20,10 @@
 #include <qio/qio-channel-tls.h>
 
 #include <qio/qio-net-address.h>
+#include <qio/qio-backoff.h>
 #include <qio/qio-activation.h>
 #include <qio/qio-net-listener.h>
+#include <qio/qio-context-pool.h>
 
 #include <qio/qio-io-stream.h>
 

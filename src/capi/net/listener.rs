@@ -20,7 +20,7 @@ use crate::{
 instance!(NetListener, "QIO_IS_NET_LISTENER");
 
 /// What is called for each client.
-type ClientFunc = Option<
+pub(super) type ClientFunc = Option<
     unsafe extern "C" fn(
         listener: *mut QIONetListener,
         client: *mut QIOChannelSocket,
@@ -28,7 +28,7 @@ type ClientFunc = Option<
     ),
 >;
 
-type ClientCallback =
+pub(super) type ClientCallback =
     Callback<unsafe extern "C" fn(*mut QIONetListener, *mut QIOChannelSocket, gpointer)>;
 
 fn set_client_func(

@@ -2,5 +2,7 @@
 
 mod activation;
 mod address;
+mod backoff;
 mod listener;
 mod listener_options;
+mod pool;

@@ -115,7 +115,7 @@ impl NetAddress {
     }
 
     /// As [`to_connectable`](Self::to_connectable), for connecting.
-    fn to_peer(&self) -> io::Result<gio::SocketConnectable> {
+    pub(in crate::net) fn to_peer(&self) -> io::Result<gio::SocketConnectable> {
         match self.0 {
             Kind::Tcp {
                 host: Host::Any, ..

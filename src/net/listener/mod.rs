@@ -248,6 +248,11 @@ impl NetListener {
         addresses.filter_map(Result::ok).collect()
     }
 
+    /// Returns a connection that was not used, for another acceptor.
+    pub(in crate::net) fn return_client(&self, client: ChannelSocket) {
+        self.imp().return_client(client);
+    }
+
     fn open(&self, addresses: &[gio::SocketAddress], backlog: u32) -> io::Result<()> {
         let channels = Opening::new(self, addresses, backlog).open()?;
         self.imp().attach(channels)

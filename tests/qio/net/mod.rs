@@ -3,12 +3,14 @@
 mod accept;
 mod activation;
 mod address;
+mod backoff;
 mod churn;
 mod context;
 mod emfile;
 mod limit;
 mod listen_future;
 mod open;
+mod pool;
 mod unix_path;
 
 use std::{

@@ -291,7 +291,10 @@ impl ChannelSocket {
     }
 
     /// The result of a future, or the error of a closed channel, as soon as it is closed.
-    async fn unless_closed<T>(&self, future: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    pub(crate) async fn unless_closed<T>(
+        &self,
+        future: impl Future<Output = io::Result<T>>,
+    ) -> io::Result<T> {
         let channel: &Channel = self.upcast_ref();
         let mut close_waker = Closer {
             waiters: &channel.imp().waiters,
