@@ -11,6 +11,8 @@ mod skip;
 #[path = "qio/common/certs.rs"]
 #[allow(dead_code)] // the bad ones
 mod certs;
+#[path = "lang/chat.rs"]
+mod chat;
 #[path = "lang/coverage.rs"]
 mod coverage;
 #[path = "lang/documents.rs"]
@@ -252,6 +254,12 @@ fn a_filter_in_vala_logs_lines_over_tls_and_under_tls() {
 /// client.
 #[track_caller]
 fn run_with_certificates(program: Program, last: &str) {
+    let directory = certificates();
+    program.env("QIO_TEST_PKI", directory.path()).run(last);
+}
+
+/// A directory with those of both ends.
+fn certificates() -> Directory {
     let authority = Request::authority("an authority").signed_by_itself();
     let middle = Request::authority("one in the middle").signed_by(&authority);
     let server = Request::server("a server")
@@ -265,7 +273,7 @@ fn run_with_certificates(program: Program, last: &str) {
         directory.write(&format!("{end}-cert.pem"), chain);
         directory.write(&format!("{end}-key.pem"), &cert.key);
     }
-    program.env("QIO_TEST_PKI", directory.path()).run(last);
+    directory
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::{
     env,
     ffi::{OsStr, OsString},
     fs,
+    io::{self, PipeWriter},
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::LazyLock,
@@ -313,6 +314,13 @@ impl Program {
             "{status}\n{output}{}",
             running.errors(),
         );
+    }
+
+    /// Starts the program with a pipe as its standard input, of which this returns the other end.
+    pub(crate) fn start_with_input(mut self) -> (Running, PipeWriter) {
+        let (input, writer) = io::pipe().expect("a pipe");
+        self.command.stdin(input);
+        (self.start(), writer)
     }
 
     pub(crate) fn start(mut self) -> Running {
