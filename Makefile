@@ -47,7 +47,8 @@ check: ## Checks formatting, lints and documentation
 	@cargo fmt --all --check
 	@cargo clippy --locked --workspace --all-targets -- -D warnings
 	@cargo clippy --locked --lib --features capi -- -D warnings
-	@RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --features hyper
+	@cargo clippy --locked --lib --test tracing --features tracing -- -D warnings
+	@RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --features hyper,tracing
 
 ci: ## Everything that must pass: check, then test; fails on skips that tests/allowed-skips does not have
 	@$(MAKE) --no-print-directory check

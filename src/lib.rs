@@ -82,6 +82,7 @@ mod hub;
 #[cfg(feature = "hyper")]
 pub mod hyper;
 mod layer;
+mod log;
 mod net;
 pub mod prelude;
 mod sync;

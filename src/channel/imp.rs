@@ -20,6 +20,7 @@ use super::{
     handshakes::HandshakeLimit,
 };
 use crate::{
+    log,
     sync::{ForkMutex, Maker},
     sys::StreamSocket,
     types::Feature,
@@ -224,6 +225,7 @@ impl Channel {
         }
         for channel in channels.iter().rev().filter(|it| !it.imp().is_closed()) {
             VFuncs::of(channel).prepare_abort();
+            log::event(channel, || "aborted".to_owned());
             // An error of sending is of no interest: nothing was to be sent.
             let _ = channel.imp().close();
         }
@@ -238,6 +240,10 @@ impl Channel {
         let obj = self.obj();
         let result = VFuncs::of(&obj).close();
         self.mark_closed();
+        match &result {
+            Ok(()) => log::event(&*obj, || "closed".to_owned()),
+            Err(e) => log::failure(&*obj, e, || "closed".to_owned()),
+        }
         // Another thread of the parent may have held GObject's locks when this process was forked:
         // in the child they are locked forever.
         if !self.maker.is_parent() {

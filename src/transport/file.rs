@@ -14,6 +14,7 @@ use super::endpoint::Endpoint;
 use crate::{
     channel::{Channel, ChannelImpl, ffi::derived_class, leased_watch, stream::std_io},
     error::{not_supported, with_context},
+    log,
     sys::{
         dummy,
         fd_info::{FdInfo, Kind},
@@ -271,6 +272,7 @@ impl ChannelFile {
             .map_err(|e| with_context(e, format!("Unable to open {}", path.display())))?;
         let this = Self::new_fd(fd);
         this.imp().path.set(path.to_owned()).expect("new");
+        log::event(&this, || format!("opened {}", path.display()));
         Ok(this)
     }
 

@@ -12,6 +12,7 @@ mod gio;
 mod hub;
 mod hyper;
 mod layer;
+mod log;
 mod net;
 mod peers;
 mod sync;

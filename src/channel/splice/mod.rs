@@ -22,6 +22,7 @@ use std::io;
 
 use self::{flow::Flow, wait_mode::WaitMode};
 use super::Channel;
+use crate::log::{self, Activity};
 
 /// Moves up to `count` bytes, or all until the end.
 pub(super) fn splice(
@@ -30,13 +31,9 @@ pub(super) fn splice(
     count: Option<u64>,
     counter: Option<&ByteCounter>,
 ) -> io::Result<u64> {
-    Flow::new(
-        source,
-        target,
-        count,
-        counter.cloned().into_iter().collect(),
-    )
-    .run()
+    let counters = counter.cloned().into_iter().collect();
+    let flow = Flow::new(source, target, count, counters);
+    log::within(Activity::Splice, source, || flow.run())
 }
 
 /// As [`splice`], in a future; `here` for callers that run a private context, and no other one
@@ -64,5 +61,6 @@ pub(super) async fn splice_async(
 ) -> io::Result<u64> {
     let counters = counter.cloned().into_iter().collect();
     let flow = Flow::new(source, target, count, counters);
-    flow.run_async(WaitMode::default()).await
+    let moving = flow.run_async(WaitMode::default());
+    log::in_span(Activity::Splice, source, moving).await
 }

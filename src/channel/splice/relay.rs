@@ -21,6 +21,7 @@ use crate::{
     coroutine,
     error::{TransferError, is_disconnected, relay_error, transfer_error},
     hub::{Direction, private_context},
+    log::{self, Activity},
     sys::poll::has_hung_up,
     types::{Feature, Shutdown},
 };
@@ -160,7 +161,16 @@ pub fn relay_counted_future<'a>(
     run(one.upcast_ref(), other.upcast_ref(), counters, false)
 }
 
-async fn run(
+fn run<'a>(
+    one: &'a Channel,
+    other: &'a Channel,
+    counters: &'a RelayCounters,
+    here: bool,
+) -> impl Future<Output = io::Result<RelayStats>> + Send + 'a {
+    log::in_span(Activity::Relay, one, move_both(one, other, counters, here))
+}
+
+async fn move_both(
     one: &Channel,
     other: &Channel,
     counters: &RelayCounters,

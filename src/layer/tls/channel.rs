@@ -26,6 +26,7 @@ use crate::{
     error::{invalid, with_context, would_block},
     hub::Direction,
     layer::{lower::LowerCloseWaker, wire::Wire},
+    log::{self, Activity},
     sync::ForkMutex,
 };
 
@@ -231,7 +232,9 @@ impl ChannelTls {
     /// refusal is reported by the first read.
     #[doc(alias = "qio_channel_tls_handshake")]
     pub fn handshake(&self) -> io::Result<()> {
-        self.until_done(Self::step_handshake)
+        log::within(Activity::Handshake, self, || {
+            self.until_done(Self::step_handshake)
+        })
     }
 
     /// As [`handshake`](Self::handshake), in a future.
@@ -242,7 +245,7 @@ impl ChannelTls {
     #[doc(alias = "qio_channel_tls_handshake_async")]
     #[doc(alias = "qio_channel_tls_handshake_finish")]
     pub fn handshake_future(&self) -> impl Future<Output = io::Result<()>> + Send + '_ {
-        self.future(Self::step_handshake)
+        log::in_span(Activity::Handshake, self, self.future(Self::step_handshake))
     }
 
     fn step_handshake(&self) -> io::Result<()> {

@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     error::{invalid, with_context},
+    log,
     sys::{file, spawn::Program},
 };
 
@@ -245,6 +246,7 @@ impl CommandBuilder {
         if let Some(fd) = ends.stderr {
             command.set_stderr(fd, &name);
         }
+        log::event(&command, || format!("started \"{name}\", process {pid}"));
         Ok(command)
     }
 }

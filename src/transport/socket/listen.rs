@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     error::{not_supported, with_context},
+    log,
     sys::{
         address::Native,
         listen::{self, Binding},
@@ -52,6 +53,11 @@ impl ChannelSocket {
         if let Some(bound) = bound {
             self.imp().on_close(CloseHook::Path(bound));
         }
+        log::event(self, || {
+            // With the port that the kernel has chosen.
+            let bound = self.local_address();
+            format!("listening on {}", text(bound.as_ref().unwrap_or(address)))
+        });
         Ok(())
     }
 }

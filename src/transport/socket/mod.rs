@@ -31,6 +31,7 @@ use crate::{
     },
     error::{not_supported, with_context, would_block},
     hub::Direction,
+    log,
     sys::{FdLease, file, socket},
     types::{Feature, ReadFlags},
 };
@@ -285,6 +286,10 @@ impl ChannelSocket {
         };
         let accepted = Self::new();
         accepted.imp().open_accepted(connection, imp)?;
+        log::event(&accepted, || match accepted.remote_address() {
+            Ok(address) => format!("accepted from {}", text(&address)),
+            Err(_) => "accepted".to_owned(),
+        });
         Ok(accepted)
     }
 

@@ -19,6 +19,7 @@ use crate::{
         memory_bio::MemoryBio,
         shim, tls_error,
     },
+    log,
 };
 
 impl Connection {
@@ -56,6 +57,7 @@ impl Connection {
                 Err(e) => {
                     // The alert, as far as the lower channel takes it.
                     self.wire.try_flush(channel);
+                    log::failure(channel, &e, failed);
                     self.release_permit();
                     channel.wake_waiters();
                     return Err(e);
@@ -213,6 +215,11 @@ impl Connection {
     }
 }
 
+/// The event of a failed handshake.
+fn failed() -> String {
+    "TLS handshake has failed".to_owned()
+}
+
 /// The result of a handshake, which is reported when this is dropped.
 struct Outcome<'a> {
     connection: &'a Connection,
@@ -227,6 +234,11 @@ impl Drop for Outcome<'_> {
         let counts = matches!(engine.state, HandshakeState::Authorizing(_));
         let result = mem::replace(&mut self.result, Ok(()));
         let opened = counts && result.is_ok();
+        if let Err(e) = result.as_ref()
+            && counts
+        {
+            log::failure(self.channel, e, failed);
+        }
         match result {
             Ok(()) if counts => {
                 self.connection.peer.settle(engine.ssl());
@@ -244,6 +256,12 @@ impl Drop for Outcome<'_> {
         // Also those that wait for the other direction.
         self.channel.wake_waiters();
         if opened {
+            log::event(self.channel, || {
+                let engine = self.connection.engine();
+                let (version, cipher) = (engine.ssl().version_str(), engine.ssl().current_cipher());
+                let cipher = cipher.map_or("no cipher", |cipher| cipher.name());
+                format!("TLS handshake is done: {version}, {cipher}")
+            });
             self.channel.notify("handshake-done");
         }
     }

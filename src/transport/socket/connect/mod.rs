@@ -32,6 +32,7 @@ use crate::{
     coroutine,
     error::{closed, not_supported, with_context},
     hub::Hub,
+    log::{self, Activity},
     sys::{address::Native, socket},
     watch::{Waiters, WakeOn},
 };
@@ -168,9 +169,24 @@ impl ChannelSocket {
         self.imp().fd.check_unopened()?;
         let (address, kind) = (address.as_ref(), self.imp().kind());
         let connect = |native: &Native| socket::connect(native, kind);
-        let unable = |e, next: Option<&gio::SocketAddress>| unable(e, &target(address, next));
-        let fd = each_address(address, connect, unable)?;
-        self.imp().open(fd)
+        let unable = |e, next: Option<&gio::SocketAddress>| {
+            let e = unable(e, &target(address, next));
+            // Another address may succeed.
+            log::failure(self, &e, || "one address has failed".to_owned());
+            e
+        };
+        let connect = || each_address(address, connect, unable);
+        let fd = log::within(Activity::Connect, self, connect)?;
+        self.imp().open(fd)?;
+        self.report_connected(address);
+        Ok(())
+    }
+
+    fn report_connected(&self, address: &gio::SocketConnectable) {
+        log::event(self, || {
+            let other_end = self.remote_address().ok();
+            format!("connected to {}", target(address, other_end.as_ref()))
+        });
     }
 
     /// Connects without blocking the main loop, whichever context that runs.
@@ -253,8 +269,13 @@ impl ChannelSocket {
         let client = client.cloned();
         async move {
             self.imp().fd.check_unopened()?;
-            let result = self.unless_closed(self.socket_to(&address, client.as_ref()));
-            let result = result.await.and_then(|fd| self.imp().open(fd));
+            let connecting = self.unless_closed(self.socket_to(&address, client.as_ref()));
+            let result = log::in_span(Activity::Connect, self, connecting).await;
+            let result = result.and_then(|fd| self.imp().open(fd));
+            match &result {
+                Ok(()) => self.report_connected(&address),
+                Err(e) => log::failure(self, e, || "not connected".to_owned()),
+            }
             let other_end = result
                 .as_ref()
                 .ok()
