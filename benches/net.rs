@@ -1,5 +1,6 @@
-//! The cost of accepting a connection, compared with tokio. As in `peers`, each side of each case
-//! runs in a separate process, pinned to one CPU, alternating with the other side.
+//! The cost of accepting a connection, and servers with two threads, compared with tokio. As in
+//! `peers`, each side of each case runs in a separate process, alternating with the other side;
+//! what has one thread is pinned to one CPU.
 //!
 //! `cargo bench --bench net -- [FILTER]` runs the cases whose name contains FILTER, prints a table
 //! and writes `target/bench/net.json`.
@@ -16,6 +17,7 @@ mod net {
     #[path = "../peers/sample.rs"]
     #[allow(dead_code)] // `peers` uses all of it
     pub(crate) mod sample;
+    pub(crate) mod threads;
     #[path = "../peers/verdict.rs"]
     pub(crate) mod verdict;
 }

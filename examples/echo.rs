@@ -1,13 +1,19 @@
-//! An echo server and ten thousand clients on one main loop, in one thread.
+//! An echo server and ten thousand clients on one main loop, in one thread; or the server in a pool
+//! of threads.
 //!
-//! `cargo run --release --example echo -- [CLIENTS]`: every client sends a line, waits for it to
-//! come back, and then stays connected until all have done so. The number is cut down to what the
-//! limit of open files allows.
+//! `cargo run --release --example echo -- [--threads=N] [CLIENTS]`: every client sends a line,
+//! waits for it to come back, and then stays connected until all have done so. The number is cut
+//! down to what the limit of open files allows. With `--threads` the server has that many threads
+//! of its own, 0 for one per processor.
 
-use std::{env, io, process::ExitCode, time::Instant};
+use std::{
+    env, io,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use qio::{ChannelSocket, prelude::*};
+use qio::{ChannelSocket, ContextPool, NetListener, prelude::*};
 
 /// Descriptors that are not connections.
 const SPARE: u64 = 64;
@@ -15,14 +21,20 @@ const SPARE: u64 = 64;
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 1024;
 
+/// The time that connections have to end, once their clients have.
+const GRACE: Duration = Duration::from_secs(10);
+
 fn main() -> ExitCode {
-    let wanted = env::args().nth(1).map_or(Ok(10_000), |text| text.parse());
-    let Ok(wanted) = wanted else {
-        eprintln!("echo: the number of clients must be a number");
-        return ExitCode::FAILURE;
-    };
+    let (mut wanted, mut threads) = (Some(10_000), None);
+    for argument in env::args().skip(1) {
+        match argument.strip_prefix("--threads=") {
+            Some(number) => threads = number.parse().map(Some).unwrap_or_else(|_| usage()),
+            None => wanted = argument.parse().ok(),
+        }
+    }
+    let wanted = wanted.unwrap_or_else(usage);
     let context = glib::MainContext::default();
-    match context.block_on(run(wanted)) {
+    match context.block_on(run(wanted, threads)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
             eprintln!("echo: {e}");
@@ -31,16 +43,26 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(wanted: u64) -> io::Result<()> {
+fn usage<T>() -> T {
+    eprintln!("usage: echo [--threads=N] [CLIENTS]");
+    std::process::exit(2)
+}
+
+async fn run(wanted: u64, threads: Option<u32>) -> io::Result<()> {
     let clients = affordable(wanted)?;
     let loopback = gio::InetAddress::new_loopback(gio::SocketFamily::Ipv4);
-    let listener = ChannelSocket::listen(&gio::InetSocketAddress::new(&loopback, 0), BACKLOG)?;
-    let address = listener.local_address()?;
-    qio::spawn_local(async move {
-        while let Ok(connection) = listener.accept_future().await {
-            qio::spawn_local(echo(connection));
-        }
-    });
+    let listener = NetListener::new();
+    listener.open_sync(&gio::InetSocketAddress::new(&loopback, 0), BACKLOG)?;
+    let address = listener.local_addresses().remove(0);
+    let pool = threads.map(ContextPool::new).transpose()?;
+    match &pool {
+        Some(pool) => listener.serve_on(pool, async |connection| drop(echo(connection).await))?,
+        None => drop(qio::spawn_local(async move {
+            while let Ok(connection) = listener.accept_future().await {
+                qio::spawn_local(echo(connection));
+            }
+        })),
+    }
 
     let begin = Instant::now();
     let mut connected = Vec::new();
@@ -62,6 +84,13 @@ async fn run(wanted: u64) -> io::Result<()> {
     }
     let (count, time) = (connected.len(), begin.elapsed());
     println!("echo: ok, {count} clients connected at once were answered in {time:.1?}");
+    drop(connected);
+    if let Some(pool) = pool {
+        match pool.shutdown_future(Some(GRACE)).await? {
+            0 => {}
+            left => eprintln!("echo: {left} connections had not ended after {GRACE:?}"),
+        }
+    }
     Ok(())
 }
 

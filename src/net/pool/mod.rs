@@ -20,7 +20,7 @@ use std::{
 use glib::{ParamSpec, prelude::*, subclass::prelude::*};
 
 use crate::{coroutine, error::not_supported, hub::JoinHandle};
-use threads::Threads;
+use threads::{Choice, Threads};
 
 mod imp {
     use super::*;
@@ -160,7 +160,7 @@ impl ContextPool {
         T: Future + 'static,
         T::Output: Send + 'static,
     {
-        self.spawn_in(None, make)
+        self.spawn_in(Choice::FewestTasks, make)
     }
 
     /// Spawns a task as [`spawn`](Self::spawn), in a given thread.
@@ -175,16 +175,16 @@ impl ContextPool {
         T::Output: Send + 'static,
     {
         assert!(thread < self.n_threads(), "there is no thread {thread}");
-        self.spawn_in(Some(thread as usize), make)
+        self.spawn_in(Choice::Thread(thread as usize), make)
     }
 
-    fn spawn_in<F, T>(&self, place: Option<usize>, make: F) -> JoinHandle<T::Output>
+    fn spawn_in<F, T>(&self, choice: Choice, make: F) -> JoinHandle<T::Output>
     where
         F: FnOnce() -> T + Send + 'static,
         T: Future + 'static,
         T::Output: Send + 'static,
     {
-        let reserved = self.threads().and_then(|threads| threads.reserve(place));
+        let reserved = self.threads().and_then(|threads| threads.reserve(choice));
         match reserved {
             Some(reserved) => reserved.spawn(make),
             None => JoinHandle::cancelled(),
@@ -209,13 +209,16 @@ impl ContextPool {
     /// Shuts the pool down: no more tasks and connections are accepted, and those that run end.
     ///
     /// Returns how many tasks had not ended after `timeout`, and were dropped; without a timeout
-    /// they may take as long as they like. Shutting down begins with the call, and continues if the
-    /// future is dropped. A later call may set an earlier end.
+    /// they may take as long as they need. A later call may set an earlier end.
     ///
     /// # Errors
     ///
     /// [`Unsupported`](io::ErrorKind::Unsupported) in a thread of the pool, which cannot wait for
     /// its own end: the pool is being shut down nevertheless.
+    ///
+    /// # Cancel safety
+    ///
+    /// Shutting down begins with the call, and continues if the future is dropped.
     #[doc(alias = "qio_context_pool_shutdown_async")]
     #[doc(alias = "qio_context_pool_shutdown_finish")]
     pub fn shutdown_future(

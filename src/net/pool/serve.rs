@@ -13,7 +13,10 @@ use glib::subclass::prelude::*;
 
 #[cfg(feature = "capi")]
 use super::signal::Signal;
-use super::{ContextPool, threads::Threads};
+use super::{
+    ContextPool,
+    threads::{Choice, Threads},
+};
 use crate::{error::io_error, net::NetListener, transport::ChannelSocket};
 
 /// More than one thread.
@@ -71,11 +74,11 @@ impl NetListener {
         }
         let (this, serve) = (self.clone(), Arc::new(serve));
         let theirs = Arc::downgrade(&threads);
-        threads.spawn_in_each(move |_| {
+        threads.spawn_in_each(move |place| {
             let (this, serve, threads) = (this.clone(), serve.clone(), theirs.clone());
             async move {
                 if let Some(threads) = threads.upgrade() {
-                    accept(this, threads, serve).await;
+                    accept(this, (threads, place), serve).await;
                 }
             }
         });
@@ -111,7 +114,7 @@ impl NetListener {
 }
 
 /// Accepts until the listener is disconnected, or the pool is being shut down.
-async fn accept<F, T>(listener: NetListener, threads: Arc<Threads>, serve: Arc<F>)
+async fn accept<F, T>(listener: NetListener, (threads, place): (Arc<Threads>, usize), serve: Arc<F>)
 where
     F: Fn(ChannelSocket) -> T + Send + Sync + 'static,
     T: Future<Output = ()> + 'static,
@@ -126,7 +129,7 @@ where
     };
     while let Some(client) = next().await {
         match client {
-            Ok(client) => match threads.reserve(None) {
+            Ok(client) => match threads.reserve(Choice::FewestTasksNear(place)) {
                 Some(reserved) => {
                     let serve = serve.clone();
                     drop(reserved.spawn(move || serve(client)));

@@ -42,6 +42,16 @@ struct Worker {
     number: u64,
 }
 
+/// The thread of a new task.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::net) enum Choice {
+    Thread(usize),
+    /// The one with the fewest tasks; of several, each in turn.
+    FewestTasks,
+    /// The one with the fewest tasks; of several, this one if it is one of them.
+    FewestTasksNear(usize),
+}
+
 #[derive(Debug, Default)]
 struct State {
     is_closing: bool,
@@ -153,9 +163,8 @@ impl Threads {
         !self.maker.is_parent() && !self.state.lock().is_closing && !self.workers.is_empty()
     }
 
-    /// Reserves the place of a task in a thread: this one, or the one with the fewest tasks. `None`
-    /// if no tasks are accepted.
-    pub(in crate::net) fn reserve(self: &Arc<Self>, place: Option<usize>) -> Option<Reserved> {
+    /// Reserves the place of a task in a thread. `None` if no tasks are accepted.
+    pub(in crate::net) fn reserve(self: &Arc<Self>, choice: Choice) -> Option<Reserved> {
         if self.maker.is_parent() {
             return None;
         }
@@ -163,7 +172,12 @@ impl Threads {
         if state.is_closing || self.workers.is_empty() {
             return None;
         }
-        let place = place.unwrap_or_else(|| state.least_loaded());
+        let place = match choice {
+            Choice::Thread(place) => place,
+            Choice::FewestTasks => state.least_loaded(state.next),
+            Choice::FewestTasksNear(place) => state.least_loaded(place),
+        };
+        state.next = (place + 1) % self.workers.len();
         state.loads[place] += 1;
         Some(Reserved {
             threads: self.clone(),
@@ -256,12 +270,11 @@ impl Threads {
 }
 
 impl State {
-    fn least_loaded(&mut self) -> usize {
+    /// The thread with the fewest tasks: of several, the next one from `first`.
+    fn least_loaded(&self, first: usize) -> usize {
         let count = self.loads.len();
-        let places = (0..count).map(|i| (self.next + i) % count);
-        let place = places.min_by_key(|place| self.loads[*place]).unwrap_or(0);
-        self.next = (place + 1) % count;
-        place
+        let places = (0..count).map(|i| (first + i) % count);
+        places.min_by_key(|place| self.loads[*place]).unwrap_or(0)
     }
 }
 
