@@ -39,8 +39,9 @@ use run::{Program, TIMEOUT, compile_c, compile_vala, fair_valgrind, gjs, python,
 const PARTS: [&str; 5] = ["journey", "waiting", "subclass", "network", "streams"];
 
 /// What else there is in C.
-const MORE_IN_C: [&str; 7] = [
+const MORE_IN_C: [&str; 8] = [
     "filter",
+    "serving",
     "sockets",
     "forms",
     "tls",

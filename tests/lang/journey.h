@@ -72,3 +72,16 @@ await (GAsyncResult **place)
     g_main_context_iteration (NULL, TRUE);
   return *place;
 }
+
+/* A connection to a port of the loopback interface. */
+static inline QIOChannel *
+client_of_port (guint port)
+{
+  GError *error = NULL;
+  g_autofree char *text = g_strdup_printf ("tcp:127.0.0.1:%u", port);
+  g_autoptr (QIONetAddress) address = qio_net_address_new_from_string (text, &error);
+  QIOChannel *client = qio_net_address_connect_sync (address, &error);
+
+  check_ok (error);
+  return client;
+}
