@@ -198,6 +198,7 @@ impl ContextPool {
     /// # Errors
     ///
     /// As [`shutdown_future`](Self::shutdown_future).
+    #[doc(alias = "qio_context_pool_shutdown")]
     pub fn shutdown(&self, timeout: Option<Duration>) -> io::Result<usize> {
         let ending = self.shutdown_future(timeout);
         match coroutine::in_coroutine() {
