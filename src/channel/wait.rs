@@ -134,7 +134,7 @@ fn timed_out(channel: &Channel) -> io::Error {
 
 /// Blocks until a condition holds, the deadline has passed, which is an error, or `stop` returns
 /// `true`: a thread that changes the result of `stop` must wake the waiters.
-pub(super) fn wait_until(
+pub(crate) fn wait_until(
     channel: &Channel,
     condition: IOCondition,
     deadline: Option<Instant>,
@@ -237,11 +237,13 @@ fn iterate_until(
         alarm.attach(Some(&context));
         alarm
     });
-    // A thread that stops the wait wakes the source, which is attached before this check.
-    while !stop() {
+    // Enters the source in the wait list: a thread that stops the wait after the first check of
+    // `stop` wakes the source.
+    context.iteration(false);
+    while got.get().is_empty() && !stop() {
         let late = deadline.is_some_and(|deadline| Instant::now() >= deadline);
         context.iteration(!late);
-        if late || !got.get().is_empty() {
+        if late {
             break;
         }
     }
