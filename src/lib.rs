@@ -10,6 +10,7 @@
 //! | [`ChannelFile`] | files, pipes, terminals |
 //! | [`ChannelCommand`] | standard input and output of a child process |
 //! | [`ChannelBuffer`] | memory |
+//! | [`ChannelIoStream`] | a stream of GIO |
 //! | [`ChannelNull`] | none: writes are discarded, reads return end-of-file |
 //! | [`ChannelTls`] | TLS over any channel |
 //! | [`ChannelFilter`] | any channel: the base class of layers |
@@ -22,7 +23,8 @@
 //!
 //! The methods of all classes are those of [`ChannelExt`], [`ChannelSeekExt`], [`ChannelWatchExt`]
 //! and [`ChannelFutureExt`]. [`relay`] connects two channels to each other. [`channel_for_fd`]
-//! creates the matching channel for any descriptor. A class of an application derives from
+//! creates the matching channel for any descriptor, and [`channel_for_stream`] for any stream of
+//! GIO. A class of an application derives from
 //! [`Channel`], or from one of the classes above, by
 //! [`ChannelImpl`](subclass::prelude::ChannelImpl).
 //!
@@ -114,8 +116,9 @@ pub use net::{
     Backoff, ContextPool, Incoming, NetAddress, NetAddressError, NetListener, activation,
 };
 pub use transport::{
-    Access, ChannelBuffer, ChannelCommand, ChannelFile, ChannelNull, ChannelSocket, CommandBuilder,
-    ConnectStage, PeerCredentials, StderrPolicy, channel_for_fd,
+    Access, ChannelBuffer, ChannelCommand, ChannelFile, ChannelIoStream, ChannelNull,
+    ChannelSocket, CommandBuilder, ConnectStage, PeerCredentials, StderrPolicy, channel_for_fd,
+    channel_for_stream,
 };
 pub use types::{Feature, Flushed, ReadFlags, Readiness, Shutdown, WriteFlags};
 
@@ -129,8 +132,8 @@ pub mod ffi {
     pub use crate::net::{QIONetListener, QIONetListenerClass};
     pub use crate::transport::{
         QIOChannelBuffer, QIOChannelBufferClass, QIOChannelCommand, QIOChannelCommandClass,
-        QIOChannelFile, QIOChannelFileClass, QIOChannelNull, QIOChannelNullClass, QIOChannelSocket,
-        QIOChannelSocketClass,
+        QIOChannelFile, QIOChannelFileClass, QIOChannelIOStream, QIOChannelIOStreamClass,
+        QIOChannelNull, QIOChannelNullClass, QIOChannelSocket, QIOChannelSocketClass,
     };
 }
 
@@ -147,8 +150,8 @@ pub mod subclass {
         };
         pub use crate::net::NetListenerImpl;
         pub use crate::transport::{
-            ChannelBufferImpl, ChannelCommandImpl, ChannelFileImpl, ChannelNullImpl,
-            ChannelSocketImpl,
+            ChannelBufferImpl, ChannelCommandImpl, ChannelFileImpl, ChannelIoStreamImpl,
+            ChannelNullImpl, ChannelSocketImpl,
         };
     }
 }

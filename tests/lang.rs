@@ -36,7 +36,14 @@ use certs::{Directory, Request};
 use run::{Program, TIMEOUT, compile_c, compile_vala, fair_valgrind, gjs, python, valgrind};
 
 /// The parts of the journey: each is a separate program in each language.
-const PARTS: [&str; 5] = ["journey", "waiting", "subclass", "network", "streams"];
+const PARTS: [&str; 6] = [
+    "journey",
+    "waiting",
+    "subclass",
+    "network",
+    "streams",
+    "gio_streams",
+];
 
 /// What else there is in C.
 const MORE_IN_C: [&str; 8] = [

@@ -47,7 +47,7 @@ pub use stream::BlockingIo;
 pub use stream_async::{AsyncStream, ReadHalf, WriteHalf};
 pub use timeout::IoFutureExt;
 pub(crate) use timeout::cancellable_future;
-pub(crate) use wait::leased_watch;
+pub(crate) use wait::{leased_watch, wait_until};
 
 use std::io::{self, SeekFrom};
 

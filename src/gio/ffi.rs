@@ -9,7 +9,9 @@
 #![allow(unsafe_code)]
 
 mod asynchronous;
+pub(super) mod foreign;
 mod pollable;
+mod terminated;
 
 use std::io::IoSlice;
 
@@ -35,6 +37,9 @@ trait OfStream {}
 impl OfStream for InputStream {}
 impl OfStream for OutputStream {}
 impl OfStream for IoStream {}
+impl OfStream for gio::InputStream {}
+impl OfStream for gio::OutputStream {}
+impl OfStream for gio::IOStream {}
 impl OfStream for &mut [u8] {}
 
 // SAFETY: references to streams are counted atomically, and by the contract of GIO a stream and its

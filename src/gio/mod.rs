@@ -1,8 +1,8 @@
 //! Channels as streams of GIO.
 //!
 //! `stream` is the pair, `input` and `output` are its halves; `half` has what these share. `ffi`
-//! fills the virtual functions that gtk-rs has no traits for. `task` is the `GTask` of an
-//! asynchronous function, of streams and of the C library.
+//! fills the virtual functions that gtk-rs has no traits for, and has the streams of other
+//! libraries. `task` is the `GTask` of an asynchronous function, of streams and of the C library.
 
 mod ffi;
 mod half;
@@ -11,6 +11,7 @@ mod output;
 mod stream;
 pub(crate) mod task;
 
+pub(crate) use ffi::foreign::{ForeignInput, ForeignOutput, ForeignStream};
 pub use input::InputStream;
 pub use output::OutputStream;
 pub use stream::IoStream;

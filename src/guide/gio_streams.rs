@@ -1,4 +1,4 @@
-//! Channels for code that takes streams of GIO.
+//! Channels for code that takes streams of GIO, and streams of GIO as channels.
 //!
 //! [`io_stream`](crate::ChannelGioExt::io_stream) makes a [`gio::IOStream`] of any channel, also of
 //! TLS, of a command, or of a class of an application:
@@ -53,4 +53,32 @@
 //! # Descriptors and credentials
 //!
 //! A stream carries bytes only. A [`gio::DBusConnection`] over it authenticates by cookie or
-//! anonymously, and passes no descriptors.
+//! anonymously, and passes no descriptors. For these,
+//! [`to_connection`](crate::ChannelSocket::to_connection) makes a `GUnixConnection` with a
+//! duplicate of the descriptor of a socket.
+//!
+//! # Streams of GIO as channels
+//!
+//! [`channel_for_stream`](crate::channel_for_stream) makes a channel of any [`gio::IOStream`], and
+//! [`ChannelIoStream::new_pair`](crate::ChannelIoStream::new_pair) one of two streams: the pipes of
+//! a [`gio::Subprocess`], a connection that libsoup or WebKit has handed over, a decompressor, a
+//! file of gvfs. TLS and [`relay`](crate::relay) work over it, as do watches and futures:
+//!
+//! ```
+//! use gio::SubprocessFlags;
+//! use qio::{ChannelIoStream, prelude::*};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let flags = SubprocessFlags::STDOUT_PIPE;
+//! let process = gio::Subprocess::newv(&["echo".as_ref(), "hello".as_ref()], flags)?;
+//! let output = process.stdout_pipe();
+//! let channel = ChannelIoStream::new_pair(output.as_ref(), gio::OutputStream::NONE)?;
+//! assert_eq!(channel.read_line(100)?.as_deref(), Some(&b"hello"[..]));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A stream that GIO cannot poll, as that of a file or of a class in Python, is read and written by
+//! a thread. Its data are not lost when the caller stops waiting; an error of a write that was
+//! accepted is reported by the next write, by [`flush`](crate::ChannelExt::flush) or by
+//! [`close_future`](crate::ChannelFutureExt::close_future).

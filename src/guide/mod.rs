@@ -12,7 +12,7 @@
 //! | [`websocket`] | servers and clients, messages, origins, compression |
 //! | [`lines_and_frames`] | lines, frames, data up to end-of-file; STARTTLS |
 //! | [`async_crates`] | hyper, zbus, tokio's traits on the main loop |
-//! | [`gio_streams`] | channels as streams of GIO: D-Bus, libsoup, converters |
+//! | [`gio_streams`] | channels as streams of GIO, and the reverse: D-Bus, libsoup, converters |
 //! | [`listeners`] | accepting connections |
 //! | [`porting_from_gio`] | counterparts of GIO's streams and sockets |
 //! | [`porting_from_qemu`] | differences from QEMU's `io/` |

@@ -17,6 +17,7 @@
 //! | `GUnixConnection.receive_credentials` | [`credentials`](crate::ChannelExt::credentials) |
 //! | `GDataInputStream.read_line` | [`read_line`](crate::ChannelFramingExt::read_line) |
 //! | `GFilterInputStream`, `GFilterOutputStream` | [`ChannelFilter`](crate::ChannelFilter) |
+//! | a `GIOStream` that another library returns | [`channel_for_stream`](crate::channel_for_stream) |
 //! | a function that takes a `GIOStream` | [`io_stream`](crate::ChannelGioExt::io_stream) |
 //! | `GMemoryInputStream`, `GMemoryOutputStream` | [`ChannelBuffer`](crate::ChannelBuffer) |
 //! | `GCancellable` argument | [`or_cancelled`](crate::IoFutureExt::or_cancelled) |

@@ -35,6 +35,7 @@ pub(crate) mod zero_copy;
 
 pub(crate) use self::{
     shared_fd::{FdGuard, FdLease, HazardGuard, SharedFd},
+    sigpipe::without_sigpipe,
     stream::StreamSocket,
 };
 pub(crate) use crate::sync::lock;

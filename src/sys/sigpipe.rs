@@ -7,7 +7,7 @@ use super::call;
 /// Makes a call that writes at most `whole` bytes and may raise `SIGPIPE`: the signal is blocked in
 /// this thread during the call, and consumed if the call raised it. Neither the process nor other
 /// threads are affected.
-pub(super) fn without_sigpipe(
+pub(crate) fn without_sigpipe(
     whole: usize,
     call: impl FnOnce() -> io::Result<usize>,
 ) -> io::Result<usize> {

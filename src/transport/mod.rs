@@ -1,10 +1,11 @@
-//! Channels that own a file descriptor, or memory.
+//! Channels that own a file descriptor, memory, or a stream of GIO.
 
 mod buffer;
 mod command;
 mod endpoint;
 mod fd_slot;
 mod file;
+mod io_stream;
 mod null;
 mod socket;
 
@@ -14,6 +15,10 @@ pub use command::{
     QIOChannelCommandClass, StderrPolicy,
 };
 pub use file::{ChannelFile, ChannelFileImpl, QIOChannelFile, QIOChannelFileClass};
+pub use io_stream::{
+    ChannelIoStream, ChannelIoStreamImpl, QIOChannelIOStream, QIOChannelIOStreamClass,
+    channel_for_stream,
+};
 pub use null::{ChannelNull, ChannelNullImpl, QIOChannelNull, QIOChannelNullClass};
 pub use socket::{
     ChannelSocket, ChannelSocketImpl, ConnectStage, PeerCredentials, QIOChannelSocket,

@@ -145,6 +145,23 @@ unsafe fn child_watch(
     watch
 }
 
+/// A watch that fires when one of its children does: a watch of this channel for reading, and one
+/// for writing.
+pub(crate) fn either(
+    watched: Watched<'_>,
+    condition: IOCondition,
+    children: [glib::Source; 2],
+) -> glib::Source {
+    let conditions = ChildConditions::default();
+    let kind = WatchKind::ChildWatch(conditions.clone());
+    let watch = create(watched, condition, kind, None);
+    for child in children {
+        // SAFETY: a watch calls a `QIOChannelFunc`; both are new.
+        unsafe { conditions.record(watch.to_glib_none().0, &child) };
+    }
+    watch
+}
+
 /// A watch that fires `G_IO_NVAL` once: there is nothing to wait for.
 pub(crate) fn nval_watch(watched: Watched<'_>, condition: IOCondition) -> glib::Source {
     by_query(watched, condition | IOCondition::IN, |_, _| {
@@ -227,6 +244,8 @@ impl LowerWatch {
             return false;
         }
         let Some(child) = (self.layer.watch)(object, conditions) else {
+            // The next `prepare` tries again.
+            self.watched.set(IOCondition::empty());
             return false;
         };
         // SAFETY: `LayerVtable::watch` returns a new watch; the caller promises that the parent is

@@ -76,6 +76,7 @@ base (gpointer wrong)
   char buf[4];
   struct iovec iov = { buf, sizeof buf };
   GUnixFDList *list = NULL;
+  GUnixFDList *no_stream = g_unix_fd_list_new ();
   GBytes *bytes = g_bytes_new_static ("b", 1);
   GIOCondition ready;
   guint freed = 0;
@@ -152,6 +153,14 @@ base (gpointer wrong)
   complains (qio_channel_read_to_end (ioc, 1, &error) == NULL);
   complains (qio_io_stream_new (ioc) == NULL);
   complains (qio_io_stream_get_channel (wrong) == NULL);
+  complains (qio_channel_io_stream_new (wrong) == NULL);
+  complains (qio_channel_io_stream_new_pair ((gpointer) no_stream, NULL, &error) == NULL);
+  complains (qio_channel_io_stream_get_io_stream (wrong) == NULL);
+  complains (qio_channel_io_stream_get_input_stream (wrong) == NULL);
+  complains (qio_channel_io_stream_get_output_stream (wrong) == NULL);
+  complains (qio_channel_for_stream (wrong, &error) == NULL);
+  complains (qio_channel_socket_new_from_connection (wrong, &error) == NULL);
+  complains (qio_channel_socket_to_connection (wrong, &error) == NULL);
   complains (qio_channel_filter_new (ioc) == NULL);
   complains (qio_channel_filter_get_base_channel (wrong) == NULL);
 
@@ -177,6 +186,7 @@ base (gpointer wrong)
 
   complains (qio_channel_splice_to (ioc, ioc, -1, NULL, &error) == -1);
   complains (!qio_channel_relay (ioc, ioc, NULL, NULL, &error));
+  g_object_unref (no_stream);
   g_bytes_unref (bytes);
 }
 

@@ -79,6 +79,11 @@ class Objects:
         creds = pointer(qio, "qio_tls_creds_builder_build", anonymous, None)
         assert creds, "credentials"
         self.creds = creds
+        connection = pointer(qio, "qio_channel_socket_to_connection", here.value, None)
+        assert connection, "a connection"
+        memory = pointer(gio, "g_memory_input_stream_new")
+        sink = pointer(gio, "g_memory_output_stream_new_resizable")
+        stream = pointer(gio, "g_simple_io_stream_new", memory, sink)
         self.by_name = {
             "Channel": here.value,
             "ChannelSocket": here.value,
@@ -86,6 +91,7 @@ class Objects:
             "ChannelBuffer": pointer(qio, "qio_channel_buffer_new", ctypes.c_size_t(16)),
             "ChannelCommand": pointer(qio, "qio_channel_command_new_spawn", argv, ctypes.c_int(os.O_RDWR), None),
             "ChannelTLS": pointer(qio, "qio_channel_tls_new_client", here.value, creds, ctypes.c_char_p(b"localhost"), None),
+            "ChannelIOStream": pointer(qio, "qio_channel_io_stream_new", stream),
             "NetListener": listener,
             "NetAddress": pointer(qio, "qio_net_address_new_from_string", ctypes.c_char_p(b"tcp:127.0.0.1:1"), None),
             "ContextPool": pointer(qio, "qio_context_pool_new", ctypes.c_uint(1), None),
@@ -97,6 +103,10 @@ class Objects:
             "GLib.Bytes": pointer(glib, "g_bytes_new", self.kept[0], ctypes.c_size_t(64)),
             "Gio.SocketConnectable": address,
             "Gio.SocketAddress": address,
+            "Gio.IOStream": stream,
+            "Gio.InputStream": memory,
+            "Gio.OutputStream": sink,
+            "Gio.SocketConnection": connection,
             "Gio.Cancellable": None,
             "GLib.MainContext": None,
             "Gio.UnixFDList": None,

@@ -46,6 +46,7 @@ const MODULES: [(&str, &[&str]); 17] = [
     (
         "transport",
         &[
+            "gio",
             "channel",
             "watch",
             "coroutine",

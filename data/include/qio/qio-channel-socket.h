@@ -230,6 +230,46 @@ gboolean qio_channel_socket_new_pair (QIOChannelSocket **one,
                                       GError **error);
 
 /**
+ * qio_channel_socket_new_from_connection: (constructor)
+ * @connection: a connection
+ * @error: where to report an error
+ *
+ * Creates a channel with a duplicate of the descriptor of a connection of GIO.
+ *
+ * It is in non-blocking mode, as the sockets of GIO, with which it shares that: if it is put in
+ * blocking mode, operations of the connection may block where GIO forbids it. Each is closed on its
+ * own, and the connection ends when both are; shutting one of them down shuts the connection down.
+ *
+ * Returns: (transfer full): a channel
+ *
+ * Since: 0.1
+ */
+QIOChannelSocket *qio_channel_socket_new_from_connection (GSocketConnection *connection,
+                                                          GError **error);
+
+/**
+ * qio_channel_socket_to_connection:
+ * @socket: a channel
+ * @error: where to report an error
+ *
+ * Creates a connection of GIO with a duplicate of the descriptor.
+ *
+ * For a unix socket it is a `GUnixConnection`: with it, D-Bus passes file descriptors and
+ * authenticates by credentials, which it does not over [class@Qio.IOStream]. GIO's sockets are in
+ * non-blocking mode, which the two share: the channel is put in that mode. Each is closed on its
+ * own, and the connection ends when both are; shutting one of them down shuts the connection down.
+ *
+ * Fails if the channel is not connected, or has data that was read ahead, which the connection
+ * would not get.
+ *
+ * Returns: (transfer full): a connection
+ *
+ * Since: 0.1
+ */
+GSocketConnection *qio_channel_socket_to_connection (QIOChannelSocket *socket,
+                                                     GError **error);
+
+/**
  * qio_channel_socket_adopt_fd:
  * @socket: a channel
  * @fd: a socket

@@ -12,6 +12,7 @@
 #include <qio/qio-channel-buffer.h>
 #include <qio/qio-channel-command.h>
 #include <qio/qio-channel-file.h>
+#include <qio/qio-channel-io-stream.h>
 #include <qio/qio-channel-null.h>
 #include <qio/qio-channel-socket.h>
 

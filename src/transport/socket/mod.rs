@@ -2,6 +2,7 @@
 
 mod bound_path;
 mod connect;
+mod connection;
 mod credentials;
 mod datagram;
 mod imp;

@@ -3,6 +3,7 @@
 mod buffer;
 mod command;
 mod file;
+mod io_stream;
 mod never_blocks;
 mod null;
 mod socket;

@@ -2,6 +2,7 @@
 
 mod address;
 mod connect;
+mod connection;
 mod credentials;
 mod datagram;
 mod kinds;
