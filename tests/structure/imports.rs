@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::sources::{head, is_test, sources};
 
 /// The modules of `src/`, from the ground up, each with those that it may import from.
-const MODULES: [(&str, &[&str]); 17] = [
+const MODULES: [(&str, &[&str]); 18] = [
     ("error", &[]),
     ("types", &[]),
     ("sync", &[]),

@@ -139,7 +139,7 @@ impl ChannelWebsock {
 
     /// Returns the client's end of a connection. Sends nothing yet.
     ///
-    /// `uri` is the one that the server is to be asked for, of the scheme `ws` or `wss`. It has no
+    /// `uri` is that of the request, of the scheme `ws` or `wss`. It has no
     /// effect on the lower channel, which has to be connected, and which performs TLS.
     ///
     /// # Errors

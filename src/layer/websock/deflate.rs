@@ -106,7 +106,7 @@ impl Expander {
         let taken = (context.total_in() - before.0) as usize;
         let written = (context.total_out() - before.1) as usize;
         match status {
-            // A final block: what follows begins anew.
+            // A final block: what follows has no context.
             Ok(Status::StreamEnd) => {
                 context.reset(false);
                 self.has_more = false;

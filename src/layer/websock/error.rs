@@ -17,7 +17,7 @@ use crate::error::to_glib_error;
 pub struct WebsockError(i32);
 
 impl WebsockError {
-    /// The request does not ask for a WebSocket.
+    /// The request is not for a WebSocket.
     pub const NOT_WEBSOCKET: Self = Self(1);
     /// The head of a request, or an argument of it, is invalid.
     pub const BAD_REQUEST: Self = Self(2);

@@ -31,7 +31,7 @@ enum Next {
 }
 
 impl Connection {
-    /// Starts the task, if the options ask for it.
+    /// Starts the task, if it is enabled.
     pub(super) fn start_keep_alive(&self, channel: &Channel) {
         let mut engine = self.engine();
         if engine.options.settings().ping_interval.is_zero() {

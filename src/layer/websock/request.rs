@@ -116,7 +116,7 @@ impl ChannelWebsock {
         }
     }
 
-    /// Whether the request asks for a WebSocket, and not for something else over HTTP.
+    /// Whether the request is for a WebSocket, and not for something else over HTTP.
     #[doc(alias = "qio_channel_websock_is_upgrade")]
     #[must_use]
     pub fn is_upgrade(&self) -> bool {

@@ -62,7 +62,7 @@ pub(super) fn accept_of(key: &str) -> String {
     base64::encode_block(&hash.finish())
 }
 
-/// Whether a request asks for a WebSocket.
+/// Whether a request is for a WebSocket.
 pub(super) fn is_upgrade(request: &Request) -> bool {
     request.headers.has_token("Upgrade", "websocket")
         && request.headers.has_token("Connection", "upgrade")
@@ -95,7 +95,7 @@ pub(super) fn check(
         return Err(Refusal::new(404, reason));
     }
     if !is_upgrade(request) {
-        let reason = "the request does not ask for a WebSocket";
+        let reason = "the request is not for a WebSocket";
         return Err(Refusal::new(426, reason).with("Upgrade", "websocket"));
     }
     if headers.only("Sec-WebSocket-Version") != Some("13") {

@@ -19,7 +19,7 @@ const FRAME_BUDGET: u32 = 128;
 /// How much compressed payload is expanded at once.
 const EXPANDED: usize = 4096;
 
-/// By how much a message grows at once whose length is not known.
+/// By how much a message of unspecified length grows at once.
 const COLLECTED: usize = 64 * 1024;
 
 /// A data message whose end has not been processed.

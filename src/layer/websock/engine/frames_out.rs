@@ -172,8 +172,8 @@ impl FramesOut {
         Ok(())
     }
 
-    /// Encodes the next piece of the message. Pieces that a client masks, or that are compressed, are
-    /// frames, between which others may go; else a server sends one frame.
+    /// Encodes the next piece of the message. Pieces that a client masks, or that are compressed,
+    /// are frames, between which others may go; else a server sends one frame.
     fn encode_message(&mut self, role: &Role) -> io::Result<()> {
         let Some(mut message) = self.message.take() else {
             return Ok(());
