@@ -151,7 +151,7 @@ mod tests {
             "a",
             "ws://a/#b",
             "ws://u@a",
-            "ws://a/b c",
+            "ws://a b/",
         ] {
             let error = parse_uri(uri).expect_err(uri);
             assert!(error.to_string().contains(uri), "{error}");

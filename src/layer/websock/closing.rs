@@ -116,6 +116,7 @@ impl WebsockState {
                         // The code of a peer that was closed is the one that it got.
                         Some(e) if e.kind() != io::ErrorKind::ConnectionAborted => Err(e),
                         _ if self.role.is_client() && self.may_receive_more() => {
+                            self.input.awaits_end = true;
                             Ok(Progress::WantRead)
                         }
                         _ => Ok(Progress::Done(())),

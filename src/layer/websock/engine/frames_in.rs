@@ -153,6 +153,7 @@ impl WebsockState {
     /// To be called before the first [`advance`](Self::advance) of a call.
     pub(in crate::layer::websock) fn begin_call(&mut self) {
         self.frames_in.budget = FRAME_BUDGET;
+        self.input.awaits_end = false;
     }
 
     /// Processes control frames up to what is next for a reader. The events are repeated until they
@@ -506,6 +507,9 @@ impl WebsockState {
 
     /// Whether a read returns without more bytes of the lower channel.
     pub(in crate::layer::websock) fn has_answer(&self) -> bool {
+        if self.input.awaits_end {
+            return self.input.ended || self.input.error.is_some();
+        }
         self.input.shut
             || self.failure.is_some()
             || self.frames_in.close.is_some()

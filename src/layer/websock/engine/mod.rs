@@ -68,6 +68,8 @@ pub(super) struct Input {
     pub(super) shut: bool,
     /// When something has come last, if that matters.
     pub(super) last: Option<Instant>,
+    /// A closing handshake waits for the end of the stream, and for no result of a read.
+    pub(super) awaits_end: bool,
 }
 
 /// One end of a connection. Its lock is held for computation only.

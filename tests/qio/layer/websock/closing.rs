@@ -2,14 +2,20 @@
 
 use std::{
     io::{self, Read as _, Write as _},
+    os::{fd::OwnedFd, unix::net::UnixStream},
     sync::Arc,
     thread,
     time::Duration,
 };
 
-use qio::{Shutdown, WebsockError, WebsockOptions, prelude::*, to_glib_error};
+use qio::{
+    ChannelSocket, ChannelWebsock, Shutdown, WebsockError, WebsockOptions, prelude::*,
+    to_glib_error,
+};
 
-use super::fixtures::{frame, open_client, pair, read_close, read_frame};
+use super::fixtures::{
+    URI, accept_of, frame, open_client, pair, read_close, read_frame, read_head,
+};
 use crate::common::{blocked::Blocked, in_time, on_loop};
 
 fn code(error: &io::Error) -> Option<i32> {
@@ -172,4 +178,45 @@ fn another_thread_that_closes_ends_a_handshake_and_a_read() {
             reading.join().expect("no panic").expect_err("closed");
         }
     });
+}
+
+/// The processor time of this thread.
+fn cpu_time() -> Duration {
+    let clock = nix::time::ClockId::CLOCK_THREAD_CPUTIME_ID;
+    nix::time::clock_gettime(clock).expect("a clock").into()
+}
+
+#[test]
+fn a_client_waits_for_the_end_of_the_stream_without_spinning() {
+    for by_future in [false, true] {
+        on_loop(move || async move {
+            let options = WebsockOptions::builder().close_timeout(Duration::from_millis(500));
+            let options = options.build().expect("good options");
+            let (near, mut far) = UnixStream::pair().expect("a pair");
+            let channel = ChannelSocket::new_fd(OwnedFd::from(near)).expect("a socket");
+            let client = ChannelWebsock::new_client(&channel, URI, &options).expect("a client");
+            let server = thread::spawn(move || {
+                let head = read_head(&mut far);
+                let key = head.split("Sec-WebSocket-Key: ").nth(1).expect("a key");
+                let key = key.split("\r\n").next().expect("a line");
+                let accept = accept_of(key);
+                let head = format!(
+                    "HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                     Sec-WebSocket-Accept: {accept}\r\n\r\n"
+                );
+                far.write_all(head.as_bytes()).expect("written");
+                far.write_all(b"\x88\x02\x03\xe8").expect("written");
+                far
+            });
+            let before = cpu_time();
+            let ended = match by_future {
+                true => client.bye_future(1000, "").await,
+                false => client.bye(1000, ""),
+            };
+            let spent = cpu_time() - before;
+            assert_eq!(ended.expect_err("no end").kind(), io::ErrorKind::TimedOut);
+            assert!(spent < Duration::from_millis(250), "{spent:?}");
+            drop(server.join());
+        });
+    }
 }

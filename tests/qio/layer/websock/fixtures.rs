@@ -107,3 +107,9 @@ pub(crate) fn read_close(stream: &mut UnixStream) -> (u16, String) {
     let reason = String::from_utf8(reason.to_vec()).expect("UTF-8");
     (u16::from_be_bytes([code[0], code[1]]), reason)
 }
+
+/// The value with which a server answers a key (RFC 6455, section 4.2.2).
+pub(crate) fn accept_of(key: &str) -> String {
+    let text = format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
+    openssl::base64::encode_block(&openssl::sha::sha1(text.as_bytes()))
+}
