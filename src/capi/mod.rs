@@ -1,6 +1,7 @@
 //! The functions of the C library, and nothing else: each checks its arguments, calls the public
 //! Rust API, and converts the result. The modules mirror those of the crate; `macros` has the
-//! bodies of functions, `argument` what their arguments become, `outcome` what they return.
+//! bodies of functions, `argument` what their arguments become, `outcome` what they return,
+//! `builder` those of builders.
 //!
 //! # Safety
 //!
@@ -16,6 +17,7 @@
 #![allow(unreachable_pub)] // exported by name
 
 mod argument;
+mod builder;
 mod callback;
 mod channel;
 #[path = "coroutine.rs"]

@@ -12,9 +12,10 @@ use gio_sys::{
 use glib::{prelude::*, translate::*};
 use glib_sys::{GError, GFALSE, GType, gboolean, gpointer};
 
+use super::{Kept, object};
 use crate::{
     Channel, ChannelTls, TlsCreds,
-    capi::{Argument, async_method, finish_method, function, instance, method, try_method},
+    capi::{async_method, finish_method, function, instance, method, try_method},
     ffi::{QIOChannel, QIOChannelTLS, QIOTlsCreds},
 };
 
@@ -24,24 +25,6 @@ instance!(ChannelTls, "QIO_IS_CHANNEL_TLS");
 const HANDSHAKE: &str = "perform the TLS handshake on";
 /// What an error of sending close_notify is called.
 const BYE: &str = "send close_notify on";
-
-/// A reference for the length of a call: a handler of `authorize-peer` may drop the others.
-struct Kept {
-    _tls: ChannelTls,
-}
-
-impl Argument<&ChannelTls> for Kept {
-    unsafe fn from_c(tls: &ChannelTls, _: &str) -> Result<Self, String> {
-        Ok(Self { _tls: tls.clone() })
-    }
-}
-
-/// What a property holds, to be given away; NULL where a channel was made by its type alone.
-fn object<T>(tls: &ChannelTls, property: &str) -> *mut T {
-    let object = tls.property::<Option<glib::Object>>(property);
-    let raw: *mut gobject_sys::GObject = object.to_glib_full();
-    raw.cast()
-}
 
 #[unsafe(no_mangle)]
 pub extern "C" fn qio_channel_tls_get_type() -> GType {
@@ -79,7 +62,7 @@ pub unsafe extern "C" fn qio_channel_tls_handshake(
     error: *mut *mut GError,
 ) -> gboolean {
     try_method!(
-        qio_channel_tls_handshake(tls: ChannelTls, _kept: Kept = tls), error, HANDSHAKE, success =>
+        qio_channel_tls_handshake(tls: ChannelTls, _kept: Kept<_> = tls), error, HANDSHAKE, success =>
             tls.handshake()
     )
 }
@@ -117,7 +100,7 @@ pub unsafe extern "C" fn qio_channel_tls_bye(
     error: *mut *mut GError,
 ) -> gboolean {
     try_method!(
-        qio_channel_tls_bye(tls: ChannelTls, _kept: Kept = tls), error, BYE, success => tls.bye()
+        qio_channel_tls_bye(tls: ChannelTls, _kept: Kept<_> = tls), error, BYE, success => tls.bye()
     )
 }
 
@@ -153,7 +136,7 @@ pub unsafe extern "C" fn qio_channel_tls_update_keys(
     error: *mut *mut GError,
 ) -> gboolean {
     try_method!(
-        qio_channel_tls_update_keys(tls: ChannelTls, _kept: Kept = tls), error,
+        qio_channel_tls_update_keys(tls: ChannelTls, _kept: Kept<_> = tls), error,
             "update the keys of",
         success => tls.update_keys(from_glib(request_peer))
     )

@@ -3,14 +3,18 @@
 mod certificates;
 mod protocol;
 
-use std::{ffi::CStr, ffi::c_uint, mem, ptr};
+use std::{ffi::c_uint, ptr};
 
 use glib::{prelude::*, translate::*};
 use glib_sys::{GError, GType, gboolean};
 
 use crate::{
     TlsCreds, TlsCredsBuilder as QIOTlsCredsBuilder, TlsEndpoint, TlsPskHash,
-    capi::{Boxed, Owned, complain, function, guarded, instance, method},
+    capi::{
+        Boxed, Owned,
+        builder::{Builder, boxed, setter},
+        function, instance, method,
+    },
     ffi::QIOTlsCreds,
 };
 
@@ -18,86 +22,13 @@ instance!(TlsCreds, "QIO_IS_TLS_CREDS");
 
 impl Boxed for QIOTlsCredsBuilder {}
 
-fn boxed(builder: QIOTlsCredsBuilder) -> *mut QIOTlsCredsBuilder {
-    Box::into_raw(Box::new(builder))
-}
-
-/// The body of a setter of a builder. Arguments are checked as in other functions; if one is not
-/// what it must be, `build` will fail as well.
-macro_rules! setter {
-    ($function:ident($builder:ident $(, $arg:ident: $type:ty $(= $raw:expr)?)*) => $value:expr) => {
-        // SAFETY: the C contract, at the top of `capi`; nothing else uses the builder during the
-        // call.
-        unsafe {
-            let function = $crate::capi::c_name!($function);
-            $(
-                let $arg = match <$type as $crate::capi::Argument<_>>::from_c(
-                    $crate::capi::layer::tls_creds::raw!($arg $(, $raw)?), stringify!($arg),
-                ) {
-                    Ok(argument) => argument,
-                    Err(expected) => {
-                        return $crate::capi::layer::tls_creds::reject_argument(
-                            function, $builder, &expected,
-                        );
-                    }
-                };
-            )*
-            $crate::capi::layer::tls_creds::change(function, $builder, |$builder| $value);
-        }
-    };
-}
-use setter;
-
-macro_rules! raw {
-    ($arg:ident) => {
-        $arg
-    };
-    ($arg:ident, $raw:expr) => {
-        $raw
-    };
-}
-use raw;
-
-/// Changes a builder where it is; complains if it is NULL.
-///
-/// # Safety
-///
-/// `builder` must be NULL or a builder that nothing else uses during the call.
-unsafe fn change(
-    function: &CStr,
-    builder: *mut QIOTlsCredsBuilder,
-    how: impl FnOnce(QIOTlsCredsBuilder) -> QIOTlsCredsBuilder,
-) {
-    // SAFETY: forwarded: NULL or a builder; there is no `GError **`.
-    unsafe {
-        let Some(builder) = builder.as_mut() else {
-            return complain(function, "builder != NULL");
-        };
-        guarded(function, ptr::null_mut(), (), || {
-            // This is the builder if `how` panics.
-            let broken = TlsCreds::builder(TlsEndpoint::Client);
-            let broken =
-                broken.with_invalid_argument(&function.to_string_lossy(), "it does not panic");
-            *builder = how(mem::replace(builder, broken));
-        });
+impl Builder for QIOTlsCredsBuilder {
+    fn empty() -> Self {
+        TlsCreds::builder(TlsEndpoint::Client)
     }
-}
 
-/// Complains of an argument; `build` will fail.
-///
-/// # Safety
-///
-/// As for [`change`].
-unsafe fn reject_argument(function: &CStr, builder: *mut QIOTlsCredsBuilder, expected: &str) {
-    complain(function, expected);
-    if !builder.is_null() {
-        let setter = function.to_string_lossy();
-        // SAFETY: forwarded: it is not NULL, and nothing else uses it.
-        unsafe {
-            change(function, builder, |it| {
-                it.with_invalid_argument(&setter, expected)
-            });
-        };
+    fn with_invalid_argument(self, setter: &str, expected: &str) -> Self {
+        self.with_invalid_argument(setter, expected)
     }
 }
 
