@@ -46,7 +46,7 @@ const PARTS: [&str; 6] = [
 ];
 
 /// What else there is in C.
-const MORE_IN_C: [&str; 8] = [
+const MORE_IN_C: [&str; 9] = [
     "filter",
     "serving",
     "sockets",
@@ -55,6 +55,7 @@ const MORE_IN_C: [&str; 8] = [
     "tls_class",
     "tls_derived",
     "tls_authorize",
+    "websock",
 ];
 
 /// The source of a part, and the last line that the program prints.
@@ -237,6 +238,24 @@ fn tls_in_vala_also_over_a_vala_class() {
     needs!("valac", "gobject-introspection");
     let program = compile_vala("tests/lang/tls.vala", &["tests/lang/common.vala"]);
     run_with_certificates(program.command(), "tls: ok");
+}
+
+#[test]
+fn websockets_in_python() {
+    needs!("python3-gi", "gobject-introspection");
+    python("tests/lang/websock.py").run("websock: ok");
+}
+
+#[test]
+fn websockets_in_gjs() {
+    needs!("gjs", "gobject-introspection");
+    gjs("tests/lang/websock.js").run("websock: ok");
+}
+
+#[test]
+fn websockets_in_vala() {
+    needs!("valac", "gobject-introspection");
+    compile_vala("tests/lang/websock.vala", &["tests/lang/common.vala"]).run("websock: ok");
 }
 
 #[test]

@@ -12,7 +12,9 @@ use glib::{prelude::*, translate::*};
 use glib_sys::{GBytes, GMainContext, GSource};
 
 use super::{Instance, is_a};
-use crate::{Framing, ReadFlags, StderrPolicy, TlsEndpoint, TlsPskHash, WriteFlags};
+use crate::{
+    Framing, ReadFlags, StderrPolicy, TlsEndpoint, TlsPskHash, WebsockMessageKind, WriteFlags,
+};
 
 /// What an argument, or several, of type `Raw` become. The error is the precondition that does not
 /// hold.
@@ -183,6 +185,15 @@ impl Argument<*const *const c_char> for Option<Vec<&OsStr>> {
     }
 }
 
+impl Argument<*const *const c_char> for Vec<&str> {
+    unsafe fn from_c(raw: *const *const c_char, name: &str) -> Result<Self, String> {
+        // SAFETY: forwarded: the same argument.
+        let strings: Vec<&OsStr> = unsafe { Argument::from_c(raw, name) }?;
+        let texts: Option<_> = strings.into_iter().map(OsStr::to_str).collect();
+        texts.ok_or_else(|| other_than(name, "UTF-8"))
+    }
+}
+
 /// A type whose values are opaque structures for C, made by `Box`.
 pub(super) trait Boxed {}
 
@@ -264,6 +275,7 @@ macro_rules! enumeration {
 }
 enumeration!(TlsEndpoint);
 enumeration!(TlsPskHash);
+enumeration!(WebsockMessageKind);
 
 impl Argument<c_uint> for Framing {
     unsafe fn from_c(raw: c_uint, name: &str) -> Result<Self, String> {

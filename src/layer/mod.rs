@@ -15,6 +15,8 @@ pub use tls::{
     ChannelTls, ChannelTlsImpl, QIOChannelTLS, QIOChannelTLSClass, QIOTlsCreds, QIOTlsCredsClass,
     TlsCreds, TlsCredsBuilder, TlsCredsImpl, TlsEndpoint, TlsPskHash,
 };
+#[cfg(feature = "capi")]
+pub(crate) use websock::QIOWebsockOptions;
 pub use websock::{
     ChannelWebsock, ChannelWebsockImpl, QIOChannelWebsock, QIOChannelWebsockClass, WebsockDeflate,
     WebsockError, WebsockMessage, WebsockMessageKind, WebsockMessages, WebsockOptions,

@@ -86,6 +86,7 @@ fn every_function_is_misused() {
                 "_listener_new",
                 "_counter_new",
                 "_backoff_new",
+                "_options_builder_new",
             ];
             !harmless.iter().any(|end| function.ends_with(end)) && function != "qio_in_coroutine"
         })

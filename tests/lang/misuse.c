@@ -1013,6 +1013,214 @@ layers (gpointer wrong)
   g_bytes_unref (key);
 }
 
+/* Options and builders that are not there, and arguments that are none. */
+static void
+websock_options (void)
+{
+  QIOWebsockOptionsBuilder *none = NULL, *builder, *copy;
+  const char *origins[] = { "https://example.org", NULL }, *bad[] = { "\xff", NULL };
+  void (*const setters[]) (QIOWebsockOptionsBuilder *, const char *) = {
+    qio_websock_options_builder_add_protocol,
+    qio_websock_options_builder_set_path,
+  };
+  const char *names[] = { "add_protocol", "set_path" };
+
+  complains (qio_websock_options_ref (NULL) == NULL);
+  complains_void (qio_websock_options_unref (NULL));
+  complains (qio_websock_options_builder_copy (none) == NULL);
+  complains_void (qio_websock_options_builder_free (none));
+  complains (qio_websock_options_builder_build (none, &error) == NULL);
+  complains_void (qio_websock_options_builder_add_protocol (none, "x"));
+  complains_void (qio_websock_options_builder_add_header (none, "x", "y"));
+  complains_void (qio_websock_options_builder_set_path (none, "/"));
+  complains_void (qio_websock_options_builder_set_same_host (none));
+  complains_void (qio_websock_options_builder_set_origins (none, origins));
+  complains_void (qio_websock_options_builder_set_any_origin (none));
+  complains_void (qio_websock_options_builder_set_binary_only (none));
+  complains_void (qio_websock_options_builder_set_max_message_size (none, 1));
+  complains_void (qio_websock_options_builder_set_deflate (none, 1, 64));
+  complains_void (qio_websock_options_builder_set_deflate_no_context_takeover (none, TRUE, TRUE));
+  complains_void (qio_websock_options_builder_set_deflate_max_window_bits (none, 15, 15));
+  complains_void (qio_websock_options_builder_set_ping_interval (none, 1));
+  complains_void (qio_websock_options_builder_set_pong_timeout (none, 1));
+  complains_void (qio_websock_options_builder_set_close_timeout (none, 1));
+
+  /* Building fails as well then, for the first one. */
+  for (guint i = 0; i < G_N_ELEMENTS (setters); i++)
+    {
+      builder = qio_websock_options_builder_new ();
+      complains_void (setters[i](builder, i == 0 ? NULL : "\xff"));
+      criticals = 0;
+      qio_websock_options_builder_add_header (builder, "no name", "y");
+      copy = qio_websock_options_builder_copy (builder);
+      check (qio_websock_options_builder_build (copy, &error) == NULL);
+      check (strstr (error->message, names[i]) != NULL);
+      check_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT);
+      check (criticals == 0);
+      qio_websock_options_builder_free (copy);
+      qio_websock_options_builder_free (builder);
+    }
+  builder = qio_websock_options_builder_new ();
+  qio_websock_options_builder_set_deflate_max_window_bits (builder, 300, 15);
+  check (qio_websock_options_builder_build (builder, &error) == NULL);
+  check_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT);
+  complains_void (qio_websock_options_builder_add_header (builder, NULL, "y"));
+  complains_void (qio_websock_options_builder_add_header (builder, "x", NULL));
+  complains_void (qio_websock_options_builder_set_origins (builder, NULL));
+  complains_void (qio_websock_options_builder_set_origins (builder, bad));
+  qio_websock_options_builder_free (builder);
+}
+
+/* A WebSocket that was made by its type alone has nothing below it. */
+static void
+bare_websock (void)
+{
+  QIOChannelWebsock *bare = g_object_new (QIO_TYPE_CHANNEL_WEBSOCK, NULL);
+  GBytes *bytes = g_bytes_new_static ("b", 1);
+  GAsyncResult *result = NULL;
+  QIOWebsockOptions *options;
+  char **headers;
+
+  criticals = 0;
+  check (qio_channel_websock_get_master (bare) == NULL);
+  check (qio_channel_websock_get_uri (bare) == NULL);
+  check (qio_channel_websock_get_protocol (bare) == NULL);
+  check (qio_channel_websock_get_target (bare) == NULL);
+  check (!qio_channel_websock_is_handshake_done (bare) && !qio_channel_websock_is_upgrade (bare));
+  check (qio_channel_websock_get_close_code (bare) == 0);
+  options = qio_channel_websock_get_options (bare);
+  qio_websock_options_unref (options);
+  headers = qio_channel_websock_list_request_headers (bare);
+  check (headers[0] == NULL);
+  g_strfreev (headers);
+  check (!qio_channel_websock_handshake (bare, &error));
+  check_error (error, G_IO_ERROR, G_IO_ERROR_NOT_CONNECTED);
+  check (!qio_channel_websock_receive_request (bare, &error));
+  check_error (error, G_IO_ERROR, G_IO_ERROR_NOT_CONNECTED);
+  check (!qio_channel_websock_accept (bare, NULL, NULL, &error));
+  check_error (error, G_IO_ERROR, G_IO_ERROR_NOT_CONNECTED);
+  check (!qio_channel_websock_refuse (bare, 404, NULL, NULL, &error));
+  check_error (error, G_IO_ERROR, G_IO_ERROR_NOT_CONNECTED);
+  check (!qio_channel_websock_send (bare, QIO_WEBSOCK_MESSAGE_KIND_BINARY, bytes, &error));
+  check_error (error, G_IO_ERROR, G_IO_ERROR_NOT_CONNECTED);
+  check (qio_channel_websock_receive (bare, NULL, &error) == NULL);
+  check_error (error, G_IO_ERROR, G_IO_ERROR_NOT_CONNECTED);
+  check (!qio_channel_websock_ping (bare, NULL, &error));
+  check_error (error, G_IO_ERROR, G_IO_ERROR_NOT_CONNECTED);
+  check (!qio_channel_websock_bye (bare, 1000, NULL, &error));
+  check_error (error, G_IO_ERROR, G_IO_ERROR_NOT_CONNECTED);
+  check (!qio_channel_websock_bye (bare, 70000, NULL, &error));
+  check_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT);
+  check (!qio_channel_websock_refuse (bare, 70000, NULL, NULL, &error));
+  check_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT);
+  check (criticals == 0);
+
+  /* A result belongs to one finish function. */
+  qio_channel_websock_receive_async (bare, 0, NULL, keep_result, &result);
+  while (result == NULL)
+    g_main_context_iteration (NULL, TRUE);
+  complains (!qio_channel_websock_handshake_finish (bare, result, &error));
+  criticals = 0;
+  check (qio_channel_websock_receive_finish (bare, result, NULL, &error) == NULL);
+  check_error (error, G_IO_ERROR, G_IO_ERROR_NOT_CONNECTED);
+  check (criticals == 0);
+  g_object_unref (result);
+  g_object_unref (bare);
+  g_bytes_unref (bytes);
+}
+
+/* WebSockets over what is no channel, and with arguments that are none. */
+static void
+websock_arguments (void)
+{
+  QIOChannel *null = QIO_CHANNEL (qio_channel_null_new ());
+  QIOChannelWebsock *websock = qio_channel_websock_new_client (null, "ws://x/", NULL, &error);
+  GBytes *bytes = g_bytes_new_static ("b", 1);
+  const char *headers[] = { "no colon", NULL };
+
+  check_ok (error);
+  complains (qio_channel_websock_new_client (null, NULL, NULL, &error) == NULL);
+  complains (qio_channel_websock_new_client (null, "\xff", NULL, &error) == NULL);
+  complains (!qio_channel_websock_accept (websock, "\xff", NULL, &error));
+  complains (!qio_channel_websock_send (websock, 77, bytes, &error));
+  complains (!qio_channel_websock_send (websock, QIO_WEBSOCK_MESSAGE_KIND_TEXT, NULL, &error));
+  complains (!qio_channel_websock_send_text (websock, NULL, &error));
+  complains_void (qio_channel_websock_send_async (websock, 77, bytes, 0, NULL, never_ready, NULL));
+  complains (!qio_channel_websock_bye (websock, 1000, "\xff", &error));
+  complains (qio_channel_websock_get_request_header (websock, NULL) == NULL);
+  complains (qio_channel_websock_get_response_header (websock, NULL) == NULL);
+  complains_void (qio_channel_websock_set_message_kind (websock, 77));
+  criticals = 0;
+  check (qio_channel_websock_new_client (null, "http://x/", NULL, &error) == NULL);
+  check_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT);
+  check (!qio_channel_websock_accept (websock, NULL, headers, &error));
+  check (strstr (error->message, "no colon") != NULL);
+  check_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT);
+  check (!qio_channel_websock_bye (websock, 999, NULL, &error));
+  check_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT);
+  check (criticals == 0);
+  g_bytes_unref (bytes);
+  g_object_unref (websock);
+  g_object_unref (null);
+}
+
+/* The functions of WebSockets, on what is none. */
+static void
+websocks (gpointer wrong)
+{
+  GBytes *bytes = g_bytes_new_static ("b", 1);
+
+  complains (qio_channel_websock_new_client (wrong, "ws://x/", NULL, &error) == NULL);
+  complains (qio_channel_websock_new_server (wrong, NULL, &error) == NULL);
+  complains (!qio_channel_websock_handshake (wrong, &error));
+  complains_void (qio_channel_websock_handshake_async (wrong, 0, NULL, never_ready, NULL));
+  complains (!qio_channel_websock_handshake_finish (wrong, NULL, &error));
+  complains (!qio_channel_websock_receive_request (wrong, &error));
+  complains_void (qio_channel_websock_receive_request_async (wrong, 0, NULL, never_ready, NULL));
+  complains (!qio_channel_websock_receive_request_finish (wrong, NULL, &error));
+  complains (!qio_channel_websock_accept (wrong, NULL, NULL, &error));
+  complains (!qio_channel_websock_refuse (wrong, 404, NULL, bytes, &error));
+  complains_void (qio_channel_websock_refuse_async (wrong, 404, NULL, bytes, 0, NULL, never_ready, NULL));
+  complains (!qio_channel_websock_refuse_finish (wrong, NULL, &error));
+  complains (!qio_channel_websock_send (wrong, QIO_WEBSOCK_MESSAGE_KIND_TEXT, bytes, &error));
+  complains (!qio_channel_websock_send_text (wrong, "x", &error));
+  complains_void (qio_channel_websock_send_async (wrong, QIO_WEBSOCK_MESSAGE_KIND_TEXT, bytes, 0, NULL,
+                                                  never_ready, NULL));
+  complains (!qio_channel_websock_send_finish (wrong, NULL, &error));
+  complains (qio_channel_websock_receive (wrong, NULL, &error) == NULL);
+  complains_void (qio_channel_websock_receive_async (wrong, 0, NULL, never_ready, NULL));
+  complains (qio_channel_websock_receive_finish (wrong, NULL, NULL, &error) == NULL);
+  complains (!qio_channel_websock_ping (wrong, bytes, &error));
+  complains (!qio_channel_websock_bye (wrong, 1000, NULL, &error));
+  complains_void (qio_channel_websock_bye_async (wrong, 1000, NULL, 0, NULL, never_ready, NULL));
+  complains (!qio_channel_websock_bye_finish (wrong, NULL, &error));
+  complains (qio_channel_websock_get_master (wrong) == NULL);
+  complains (!qio_channel_websock_is_client (wrong));
+  complains (qio_channel_websock_get_options (wrong) == NULL);
+  complains (qio_channel_websock_get_uri (wrong) == NULL);
+  complains (!qio_channel_websock_is_handshake_done (wrong));
+  complains (qio_channel_websock_get_protocol (wrong) == NULL);
+  complains (!qio_channel_websock_is_upgrade (wrong));
+  complains (qio_channel_websock_get_method (wrong) == NULL);
+  complains (qio_channel_websock_get_target (wrong) == NULL);
+  complains (qio_channel_websock_get_path (wrong) == NULL);
+  complains (qio_channel_websock_get_query (wrong) == NULL);
+  complains (qio_channel_websock_get_origin (wrong) == NULL);
+  complains (qio_channel_websock_get_request_header (wrong, "x") == NULL);
+  complains (qio_channel_websock_list_request_headers (wrong) == NULL);
+  complains (qio_channel_websock_get_response_header (wrong, "x") == NULL);
+  complains (qio_channel_websock_get_close_code (wrong) == 0);
+  complains (qio_channel_websock_get_close_reason (wrong) == NULL);
+  complains (qio_channel_websock_get_buffered_amount (wrong) == 0);
+  complains (qio_channel_websock_get_max_message_size (wrong) == 0);
+  complains_void (qio_channel_websock_set_max_message_size (wrong, 1));
+  complains (!qio_channel_websock_get_require_close (wrong));
+  complains_void (qio_channel_websock_set_require_close (wrong, TRUE));
+  complains (qio_channel_websock_get_message_kind (wrong) == QIO_WEBSOCK_MESSAGE_KIND_BINARY);
+  complains_void (qio_channel_websock_set_message_kind (wrong, QIO_WEBSOCK_MESSAGE_KIND_TEXT));
+  g_bytes_unref (bytes);
+}
+
 /* A descriptor that was closed behind the channel: errors. */
 static void
 freed_descriptor (void)
@@ -1060,11 +1268,16 @@ main (void)
   addresses (NULL);
   credentials (NULL);
   layers (NULL);
+  websock_options ();
+  bare_websock ();
+  websock_arguments ();
+  websocks (NULL);
   addresses (wrong);
   backoffs (wrong);
   pools (wrong);
   credentials (wrong);
   layers (wrong);
+  websocks (wrong);
   freed_descriptor ();
 
   g_object_unref (wrong);

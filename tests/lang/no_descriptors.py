@@ -92,12 +92,15 @@ class Objects:
             "ChannelCommand": pointer(qio, "qio_channel_command_new_spawn", argv, ctypes.c_int(os.O_RDWR), None),
             "ChannelTLS": pointer(qio, "qio_channel_tls_new_client", here.value, creds, ctypes.c_char_p(b"localhost"), None),
             "ChannelIOStream": pointer(qio, "qio_channel_io_stream_new", stream),
+            "ChannelWebsock": pointer(qio, "qio_channel_websock_new_server", here.value, None, None),
             "NetListener": listener,
             "NetAddress": pointer(qio, "qio_net_address_new_from_string", ctypes.c_char_p(b"tcp:127.0.0.1:1"), None),
             "ContextPool": pointer(qio, "qio_context_pool_new", ctypes.c_uint(1), None),
             "Backoff": pointer(qio, "qio_backoff_new"),
             "ByteCounter": pointer(qio, "qio_byte_counter_new"),
             "TlsCredsBuilder": builder,
+            "WebsockOptionsBuilder": pointer(qio, "qio_websock_options_builder_new"),
+            "WebsockOptions": pointer(qio, "qio_websock_options_builder_build", pointer(qio, "qio_websock_options_builder_new"), None),
             "TlsCreds": creds,
             "GLib.Source": pointer(glib, "g_idle_source_new"),
             "GLib.Bytes": pointer(glib, "g_bytes_new", self.kept[0], ctypes.c_size_t(64)),
@@ -171,7 +174,7 @@ class Objects:
 
     def close(self):
         """What was open can be closed, whatever the call has done."""
-        for name in ("ChannelTLS", "ChannelSocket", "ChannelFile", "ChannelBuffer", "ChannelCommand"):
+        for name in ("ChannelWebsock", "ChannelTLS", "ChannelSocket", "ChannelFile", "ChannelBuffer", "ChannelCommand"):
             qio.qio_channel_close(ctypes.c_void_p(self.by_name[name]), None)
         qio.qio_net_listener_disconnect(ctypes.c_void_p(self.by_name["NetListener"]))
 

@@ -17,9 +17,9 @@ G_BEGIN_DECLS
  *
  * A channel is made by a constructor of its class: [class@Qio.ChannelSocket],
  * [class@Qio.ChannelFile], [class@Qio.ChannelCommand], [class@Qio.ChannelBuffer],
- * [class@Qio.ChannelNull], or [class@Qio.ChannelTLS] over any of them. For a descriptor of unknown
- * kind there is [ctor@Qio.Channel.new_fd]. Other classes derive from this one, in any language: see
- * [subclassing](subclassing.html).
+ * [class@Qio.ChannelNull], or [class@Qio.ChannelTLS] and [class@Qio.ChannelWebsock] over any of
+ * them. For a descriptor of unknown kind there is [ctor@Qio.Channel.new_fd]. Other classes derive
+ * from this one, in any language: see [subclassing](subclassing.html).
  *
  * A new channel is in blocking mode, in which reads and writes wait. In non-blocking mode, which
  * [method@Qio.Channel.set_blocking] sets, a read or write that would have to wait fails with

@@ -19,6 +19,8 @@
 #include <qio/qio-channel-filter.h>
 #include <qio/qio-tls-creds.h>
 #include <qio/qio-channel-tls.h>
+#include <qio/qio-websock-options.h>
+#include <qio/qio-channel-websock.h>
 
 #include <qio/qio-net-address.h>
 #include <qio/qio-backoff.h>

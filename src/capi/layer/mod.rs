@@ -3,6 +3,7 @@
 mod filter;
 mod tls;
 mod tls_creds;
+mod websock;
 
 use glib::{prelude::*, translate::*};
 

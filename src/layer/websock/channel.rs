@@ -139,8 +139,8 @@ impl ChannelWebsock {
 
     /// Returns the client's end of a connection. Sends nothing yet.
     ///
-    /// `uri` is that of the request, of the scheme `ws` or `wss`. It has no
-    /// effect on the lower channel, which has to be connected, and which performs TLS.
+    /// `uri` is what the request is for, of the scheme `ws` or `wss`. It has no effect on the lower
+    /// channel, which has to be connected, and which performs TLS.
     ///
     /// # Errors
     ///
@@ -271,30 +271,6 @@ impl ChannelWebsock {
 
     pub(super) fn emit_pong(&self, payload: &[u8]) {
         self.emit_by_name::<()>("pong", &[&Bytes::from(payload)]);
-    }
-
-    /// Whether this is the end of the client.
-    #[doc(alias = "qio_channel_websock_is_client")]
-    #[must_use]
-    pub fn is_client(&self) -> bool {
-        let connection = self.imp().constructed_connection();
-        connection.is_some_and(|connection| connection.engine().role.is_client())
-    }
-
-    /// What this end offers, requires and allows.
-    #[doc(alias = "qio_channel_websock_get_options")]
-    #[must_use]
-    pub fn options(&self) -> WebsockOptions {
-        let connection = self.imp().constructed_connection();
-        let options = connection.map(|connection| connection.engine().options.clone());
-        options.unwrap_or_default()
-    }
-
-    /// The URI of a client.
-    #[doc(alias = "qio_channel_websock_get_uri")]
-    #[must_use]
-    pub fn uri(&self) -> Option<String> {
-        self.imp().constructed_connection()?.uri.clone()
     }
 
     /// Whether the opening handshake is done.

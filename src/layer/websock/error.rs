@@ -30,7 +30,7 @@ impl WebsockError {
 
     /// Returns the code.
     #[must_use]
-    pub fn code(self) -> i32 {
+    pub const fn code(self) -> i32 {
         self.0
     }
 

@@ -2,7 +2,7 @@
 //!
 //! | module | purpose |
 //! | --- | --- |
-//! | `channel`, `imp` | the class of channels, and its properties |
+//! | `channel`, `info`, `imp` | the class of channels, and its properties |
 //! | `request`, `messages`, `closing` | the methods for the opening handshake, messages, and the closing handshake |
 //! | `steps` | operations that are repeated until they are done |
 //! | `keep_alive` | pings to a peer from which nothing comes |
@@ -25,6 +25,7 @@ mod extension;
 mod frame;
 mod head;
 mod imp;
+mod info;
 mod keep_alive;
 mod mask;
 mod messages;
@@ -41,4 +42,6 @@ pub use channel::{
 pub use error::WebsockError;
 pub use extension::WebsockDeflate;
 pub use messages::{WebsockMessage, WebsockMessages};
+#[cfg(feature = "capi")]
+pub(crate) use options::Settings as QIOWebsockOptions;
 pub use options::{WebsockOptions, WebsockOptionsBuilder};

@@ -78,12 +78,15 @@ impl Default for Settings {
 #[derive(Debug, Clone, Default, glib::SharedBoxed)]
 #[shared_boxed_type(name = "QIOWebsockOptions")]
 #[doc(alias = "QIOWebsockOptions")]
+#[doc(alias = "qio_websock_options_ref")]
+#[doc(alias = "qio_websock_options_unref")]
 pub struct WebsockOptions(Arc<Settings>);
 
 static_assertions::assert_impl_all!(WebsockOptions: Send, Sync);
 
 impl WebsockOptions {
     /// Returns a builder with the defaults.
+    #[doc(alias = "qio_websock_options_builder_new")]
     pub fn builder() -> WebsockOptionsBuilder {
         WebsockOptionsBuilder {
             settings: Settings::default(),
@@ -97,18 +100,23 @@ impl WebsockOptions {
 }
 
 /// Builds [`WebsockOptions`].
-#[derive(Debug)]
+#[derive(Debug, Clone, glib::Boxed)]
+#[boxed_type(name = "QIOWebsockOptionsBuilder")]
+#[doc(alias = "QIOWebsockOptionsBuilder")]
+#[doc(alias = "qio_websock_options_builder_copy")]
+#[doc(alias = "qio_websock_options_builder_free")]
 #[must_use]
 pub struct WebsockOptionsBuilder {
     settings: Settings,
-    /// The first invalid argument.
-    error: Option<io::Error>,
+    /// Why the first invalid argument is none.
+    error: Option<String>,
 }
 
 impl WebsockOptionsBuilder {
     /// Adds a subprotocol, in the order of preference. A client offers them; a server selects the
     /// first one that the client offers, and refuses clients that offer others alone (status 400).
     /// Default: none, which a server takes from any client.
+    #[doc(alias = "qio_websock_options_builder_add_protocol")]
     pub fn protocol(mut self, name: &str) -> Self {
         match is_token(name) && !self.settings.protocols.iter().any(|it| it == name) {
             true => self.settings.protocols.push(name.to_owned()),
@@ -121,6 +129,7 @@ impl WebsockOptionsBuilder {
 
     /// Adds a header to the request of a client, or to the response with which a server accepts
     /// one. Those of the protocol itself cannot be set.
+    #[doc(alias = "qio_websock_options_builder_add_header")]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         match check_header(name, value) {
             Ok(()) => {
@@ -133,6 +142,7 @@ impl WebsockOptionsBuilder {
     }
 
     /// A server refuses requests for other paths (status 404). Default: it takes any.
+    #[doc(alias = "qio_websock_options_builder_set_path")]
     pub fn path(mut self, path: &str) -> Self {
         match path.starts_with('/') && !path.contains(['?', '#', ' ']) && is_value(path) {
             true => self.settings.path = Some(path.to_owned()),
@@ -145,12 +155,14 @@ impl WebsockOptionsBuilder {
     /// (status 403). The default: else any page on the web could use the server with the cookies
     /// and in the network of the user (cross-site WebSocket hijacking). Ports are not compared.
     /// Clients that send no `Origin` are no browsers, and are accepted.
+    #[doc(alias = "qio_websock_options_builder_set_same_host")]
     pub fn same_host(mut self) -> Self {
         self.settings.origins = Origins::SameHost;
         self
     }
 
     /// A server accepts browsers with pages of these origins alone, such as `https://example.org`.
+    #[doc(alias = "qio_websock_options_builder_set_origins")]
     pub fn origins<'a>(mut self, origins: impl IntoIterator<Item = &'a str>) -> Self {
         let origins = origins.into_iter().map(str::to_owned).collect();
         self.settings.origins = Origins::Listed(origins);
@@ -158,12 +170,14 @@ impl WebsockOptionsBuilder {
     }
 
     /// A server accepts browsers with pages of any origin.
+    #[doc(alias = "qio_websock_options_builder_set_any_origin")]
     pub fn any_origin(mut self) -> Self {
         self.settings.origins = Origins::Any;
         self
     }
 
     /// Text messages of the peer end the connection (close code 1003), as QEMU's do.
+    #[doc(alias = "qio_websock_options_builder_set_binary_only")]
     pub fn binary_only(mut self) -> Self {
         self.settings.binary_only = true;
         self
@@ -172,12 +186,16 @@ impl WebsockOptionsBuilder {
     /// The most bytes of a message that is received at once. A larger one ends the connection
     /// (close code 1009). Reading as a stream, and by a reader of one message, has no limit.
     /// Default: 16 MiB.
+    #[doc(alias = "qio_websock_options_builder_set_max_message_size")]
     pub fn max_message_size(mut self, bytes: usize) -> Self {
         self.settings.max_message_size = bytes;
         self
     }
 
     /// Offers or accepts compression of messages (permessage-deflate). Default: none.
+    #[doc(alias = "qio_websock_options_builder_set_deflate")]
+    #[doc(alias = "qio_websock_options_builder_set_deflate_no_context_takeover")]
+    #[doc(alias = "qio_websock_options_builder_set_deflate_max_window_bits")]
     pub fn deflate(mut self, deflate: WebsockDeflate) -> Self {
         match deflate.fault() {
             None => self.settings.deflate = Some(deflate),
@@ -189,18 +207,21 @@ impl WebsockOptionsBuilder {
     /// Sends a ping when nothing has come for that long, from a task of the context in which the
     /// handshake was made. Default: zero, never. Proxies often end connections that are idle for
     /// 60 s.
+    #[doc(alias = "qio_websock_options_builder_set_ping_interval")]
     pub fn ping_interval(mut self, interval: Duration) -> Self {
         self.settings.ping_interval = interval;
         self
     }
 
     /// Ends the connection if nothing has come for that long after a ping. Default: zero, never.
+    #[doc(alias = "qio_websock_options_builder_set_pong_timeout")]
     pub fn pong_timeout(mut self, timeout: Duration) -> Self {
         self.settings.pong_timeout = timeout;
         self
     }
 
     /// How long a closing handshake waits for the peer. Default: 5 s.
+    #[doc(alias = "qio_websock_options_builder_set_close_timeout")]
     pub fn close_timeout(mut self, timeout: Duration) -> Self {
         self.settings.close_timeout = timeout;
         self
@@ -211,15 +232,30 @@ impl WebsockOptionsBuilder {
     /// # Errors
     ///
     /// `EINVAL` with the first invalid argument.
+    #[doc(alias = "qio_websock_options_builder_build")]
     pub fn build(self) -> io::Result<WebsockOptions> {
         match self.error {
             None => Ok(WebsockOptions(Arc::new(self.settings))),
-            Some(error) => Err(error),
+            Some(reason) => Err(invalid(&reason)),
         }
     }
 
+    /// Changes what is set for compression, or the defaults.
+    #[cfg(feature = "capi")]
+    pub(crate) fn with_deflate(self, how: impl FnOnce(WebsockDeflate) -> WebsockDeflate) -> Self {
+        let deflate = how(self.settings.deflate.unwrap_or_default());
+        self.deflate(deflate)
+    }
+
     fn refuse(&mut self, reason: String) {
-        self.error.get_or_insert_with(|| invalid(&reason));
+        self.error.get_or_insert(reason);
+    }
+
+    /// Makes [`build`](Self::build) fail, as a setter had an invalid argument.
+    #[cfg(feature = "capi")]
+    pub(crate) fn with_invalid_argument(mut self, setter: &str, expected: &str) -> Self {
+        self.refuse(format!("{setter}: '{expected}' failed"));
+        self
     }
 }
 

@@ -40,6 +40,7 @@ fn both_ends_agree_on_a_subprotocol_and_have_the_headers_of_each_other() {
         assert_eq!(server.request_header("X-TOKEN").as_deref(), Some("a b"));
         assert_eq!(server.path().as_deref(), Some("/chat"));
         assert_eq!(client.uri().as_deref(), Some(URI));
+        assert!(client.master().is::<ChannelSocket>());
         assert_eq!((client.is_client(), server.is_client()), (true, false));
     });
 }
