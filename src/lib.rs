@@ -13,6 +13,7 @@
 //! | [`ChannelIoStream`] | a stream of GIO |
 //! | [`ChannelNull`] | none: writes are discarded, reads return end-of-file |
 //! | [`ChannelTls`] | TLS over any channel |
+//! | [`ChannelWebsock`] | a WebSocket over any channel |
 //! | [`ChannelFilter`] | any channel: the base class of layers |
 //!
 //! A [`NetListener`] accepts connections on several sockets at once, [`activation`] takes sockets

@@ -1,9 +1,12 @@
 //! Bounded memory, whatever the peer does.
 
-use std::io::{self, Write as _};
+use std::{
+    io::{self, Write as _},
+    thread,
+};
 
 use glib::Bytes;
-use qio::{WebsockMessageKind, WebsockOptions, prelude::*};
+use qio::{ChannelWebsock, WebsockMessageKind, WebsockOptions, prelude::*};
 
 use super::fixtures::{frame, open_client, read_frame};
 use crate::common::in_time;
@@ -29,37 +32,34 @@ fn a_peer_that_reads_nothing_gets_64_kib_and_one_pong() {
             assert_eq!(none.kind(), io::ErrorKind::WouldBlock);
         }
         assert!(server.buffered() <= 64 * 1024 + 14 + 4096 + 131);
-        let mut left = written;
-        while left > 0 {
-            let (first, payload) = read_frame_of(&server, &mut far);
-            assert_eq!(first, 0x82);
-            left -= payload.len();
-        }
-        let mut pongs = 0;
-        loop {
-            let (first, payload) = read_frame_of(&server, &mut far);
-            assert_eq!(first, 0x8a);
-            pongs += 1;
-            if payload == 999u32.to_be_bytes() {
-                break;
+        let pongs = while_flushing(&server, move || {
+            let mut left = written;
+            while left > 0 {
+                let (first, payload) = read_frame(&mut far);
+                assert_eq!(first, 0x82);
+                left -= payload.len();
             }
-        }
+            let mut pongs = 1;
+            while read_frame(&mut far) != (0x8a, 999u32.to_be_bytes().to_vec()) {
+                pongs += 1;
+            }
+            pongs
+        });
         assert!(pongs < 1000, "{pongs}");
     });
 }
 
-/// Reads a frame, whose rest the server may have to send.
-fn read_frame_of(
-    server: &qio::ChannelWebsock,
-    far: &mut std::os::unix::net::UnixStream,
-) -> (u8, Vec<u8>) {
-    let mut copy = far.try_clone().expect("a copy");
-    let reading = std::thread::spawn(move || read_frame(&mut copy));
+/// Runs `reader` in a thread, and sends what the server has pending meanwhile.
+fn while_flushing<T: Send + 'static>(
+    server: &ChannelWebsock,
+    reader: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    let reading = thread::spawn(reader);
     while !reading.is_finished() {
         let _ = server.flush();
-        std::thread::yield_now();
+        thread::yield_now();
     }
-    reading.join().expect("a frame")
+    reading.join().expect("all is read")
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn a_large_message_is_held_by_reference_until_it_is_sent() {
         let other = server.send_text("next").expect_err("one at a time");
         assert_eq!(other.kind(), io::ErrorKind::WouldBlock);
         assert!(server.buffered() > 15 << 20);
-        let (first, payload) = read_frame_of(&server, &mut far);
+        let ((first, payload), _far) = while_flushing(&server, move || (read_frame(&mut far), far));
         assert_eq!((first, payload.len()), (0x82, 16 << 20));
         assert_eq!(server.buffered(), 0);
         server.send_text("next").expect("taken");
