@@ -116,6 +116,10 @@ impl FramesIn {
     fn take_assembly(&mut self) -> Vec<u8> {
         let mut data = mem::take(&mut self.assembly);
         data.drain(..mem::take(&mut self.taken));
+        // It may be kept for long.
+        if data.capacity() / 2 > data.len() {
+            data.shrink_to_fit();
+        }
         data
     }
 
@@ -474,13 +478,14 @@ impl WebsockState {
             .frame
             .as_ref()
             .map_or(0, |it| it.header.len - it.done);
+        let arrived = self.input.bytes.left().len();
         let (announced, count) = match is_compressed {
             true => (0, COLLECTED),
-            false => (left, self.input.bytes.left().len()),
+            // What is behind the frame is other messages.
+            false => (left, arrived.min(usize::try_from(left).unwrap_or(arrived))),
         };
         let max = self.frames_in.max_message_size;
         self.check_size((before as u64).saturating_add(announced), max)?;
-        let count = count.min(usize::try_from(left).unwrap_or(usize::MAX).max(COLLECTED));
         let mut assembly = mem::take(&mut self.frames_in.assembly);
         assembly.resize(before + count, 0);
         let copied = self.copy_payload(&mut assembly[before..]);

@@ -86,7 +86,7 @@ fn a_compressed_stream_of_bytes_is_read_in_pieces_of_any_size() {
 }
 
 /// A server with compression, and a client of raw bytes.
-fn open(options: &WebsockOptions) -> (std::os::unix::net::UnixStream, ChannelWebsock) {
+pub(super) fn open(options: &WebsockOptions) -> (std::os::unix::net::UnixStream, ChannelWebsock) {
     let (mut far, server) = raw_client(options);
     let offer = "\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
     let request = REQUEST.replace("\r\n\r\n", offer);

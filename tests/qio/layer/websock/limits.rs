@@ -1,15 +1,21 @@
 //! Bounded memory, whatever the peer does.
 
 use std::{
-    io::{self, Write as _},
+    io::{self, Read as _, Write as _},
     thread,
+    time::Duration,
 };
 
+use futures_util::future;
 use glib::Bytes;
-use qio::{ChannelWebsock, WebsockMessageKind, WebsockOptions, prelude::*};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use qio::{ChannelWebsock, WebsockDeflate, WebsockMessageKind, WebsockOptions, prelude::*};
 
-use super::fixtures::{frame, open_client, read_frame};
-use crate::common::in_time;
+use super::{
+    deflate,
+    fixtures::{frame, open_client, raw_client, read_frame},
+};
+use crate::common::{alone::alone, fds, in_time, memory, on_loop};
 
 #[test]
 fn a_peer_that_reads_nothing_gets_64_kib_and_one_pong() {
@@ -79,4 +85,86 @@ fn a_large_message_is_held_by_reference_until_it_is_sent() {
         assert_eq!(server.buffered(), 0);
         server.send_text("next").expect("taken");
     });
+}
+
+#[test]
+fn a_thousand_silent_clients_are_closed_at_their_deadlines() {
+    alone(
+        "layer::websock::limits::a_thousand_silent_clients_are_closed_at_their_deadlines",
+        || {
+            const COUNT: usize = 1000;
+            let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("a known limit");
+            let needed = 3 * COUNT as u64;
+            setrlimit(Resource::RLIMIT_NOFILE, soft.max(needed.min(hard)), hard).expect("raised");
+            on_loop(|| async {
+                // What the first one opens stays open.
+                silent_clients(1).await;
+                let before = fds::count();
+                silent_clients(COUNT).await;
+                assert_eq!(fds::count(), before);
+            });
+        },
+    );
+}
+
+/// Servers whose clients have sent nothing, or a part of a request, or no frame after it.
+async fn silent_clients(count: usize) {
+    let options = WebsockOptions::default();
+    let (mut clients, servers): (Vec<_>, Vec<_>) = (0..count)
+        .map(|i| {
+            let (mut far, server) = raw_client(&options);
+            let request = super::fixtures::REQUEST.as_bytes();
+            let sent = [0, 40, request.len()][i % 3];
+            far.write_all(&request[..sent]).expect("written");
+            (far, server)
+        })
+        .unzip();
+    let refusals = servers.iter().map(|server| async {
+        let first = server
+            .receive_future()
+            .or_timeout(Duration::from_millis(100));
+        let error = first.await.expect_err("nothing is received");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        server.set_blocking(false).expect("non-blocking");
+        server.close_future().await.expect("closed");
+    });
+    future::join_all(refusals).await;
+    for far in &mut clients {
+        let mut rest = Vec::new();
+        far.read_to_end(&mut rest).expect("the end");
+    }
+}
+
+#[test]
+fn small_messages_that_are_kept_take_little_memory() {
+    alone(
+        "layer::websock::limits::small_messages_that_are_kept_take_little_memory",
+        || {
+            in_time(|| {
+                const COUNT: usize = 4000;
+                let compressed = WebsockOptions::builder().deflate(WebsockDeflate::default());
+                let compressed = compressed.build().expect("good options");
+                let ends = [
+                    (
+                        open_client(&WebsockOptions::default()),
+                        frame(0x81, b"Hello"),
+                    ),
+                    // RFC 7692, section 7.2.3.1.
+                    (
+                        deflate::open(&compressed),
+                        frame(0xc1, b"\xf2\x48\xcd\xc9\xc9\x07\x00"),
+                    ),
+                ];
+                for ((mut far, server), frame) in ends {
+                    far.write_all(&frame.repeat(COUNT)).expect("written");
+                    let grown = memory::growth(|| {
+                        let receive = |_| server.receive().expect("received").expect("one");
+                        let kept: Vec<_> = (0..COUNT).map(receive).collect();
+                        assert!(kept.iter().all(|it| it.text() == Some("Hello")));
+                    });
+                    assert!(grown < 8 << 20, "{grown} bytes");
+                }
+            });
+        },
+    );
 }
