@@ -163,7 +163,11 @@ impl Connection {
                 Progress::Yield => return Err(io::ErrorKind::WouldBlock.into()),
                 Progress::WantRead if no_event => return Err(io::ErrorKind::WouldBlock.into()),
                 Progress::WantRead => {
-                    self.wire.receive(channel)?;
+                    match self.wire.receive(channel) {
+                        // After the closing handshake it does not matter how the stream ends.
+                        Err(e) if !would_block(&e) && self.engine().peer_close().is_some() => {}
+                        result => result?,
+                    }
                     received = true;
                 }
             }

@@ -16,7 +16,10 @@ use qio::{
 use super::fixtures::{
     URI, accept_of, frame, open_client, pair, read_close, read_frame, read_head,
 };
-use crate::common::{blocked::Blocked, in_time, on_loop};
+use crate::{
+    common::{blocked::Blocked, in_time, on_loop},
+    layer::tls,
+};
 
 fn code(error: &io::Error) -> Option<i32> {
     to_glib_error(error)
@@ -219,4 +222,38 @@ fn a_client_waits_for_the_end_of_the_stream_without_spinning() {
             drop(server.join());
         });
     }
+}
+
+/// Python's servers end TLS without close_notify.
+#[test]
+fn an_error_below_after_the_closing_handshake_is_no_error_of_it() {
+    in_time(|| {
+        let (here, there) = ChannelSocket::pair().expect("a pair");
+        let (here, there) = tls::fixtures::over((here, there));
+        let client = ChannelWebsock::new_client(&here, URI, &WebsockOptions::default());
+        let client = client.expect("a client");
+        let server = thread::spawn(move || {
+            let mut head = String::new();
+            while let Some(line) = there.read_line(1000).expect("a line")
+                && !line.is_empty()
+            {
+                head += str::from_utf8(&line).expect("ASCII");
+                head += "\r\n";
+            }
+            let key = head.split("Sec-WebSocket-Key: ").nth(1).expect("a key");
+            let accept = accept_of(key.split("\r\n").next().expect("a line"));
+            let head = format!(
+                "HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                 Sec-WebSocket-Accept: {accept}\r\n\r\n"
+            );
+            there.write_all(head.as_bytes()).expect("written");
+            // The client's close frame, and the answer to it.
+            there.read_all(&mut [0; 8]).expect("a frame");
+            there.write_all(b"\x88\x02\x03\xe8").expect("written");
+            there.master().close().expect("cut");
+        });
+        client.bye(1000, "").expect("answered");
+        assert_eq!(client.close_code(), Some(1000));
+        server.join().expect("no panic");
+    });
 }
