@@ -20,12 +20,12 @@ use qio::{ChannelSocket, prelude::*};
 use crate::common::TIMEOUT;
 
 /// A program that ends with the test.
-struct Peer(Child);
+pub(crate) struct Peer(Child);
 
 impl Peer {
     /// Starts a program of a package. Nothing is skipped: one that is missing is named.
     #[track_caller]
-    fn start(package: &str, program: &str, arguments: &[impl AsRef<OsStr>]) -> Self {
+    pub(crate) fn start(package: &str, program: &str, arguments: &[impl AsRef<OsStr>]) -> Self {
         let mut command = Command::new(program);
         command
             .args(arguments)
@@ -71,7 +71,11 @@ impl Peer {
 
     /// Connects, once the peer listens.
     #[track_caller]
-    fn connect(&mut self, kind: gio::SocketType, address: &gio::SocketAddress) -> ChannelSocket {
+    pub(crate) fn connect(
+        &mut self,
+        kind: gio::SocketType,
+        address: &gio::SocketAddress,
+    ) -> ChannelSocket {
         self.until_ready(|| {
             let channel = ChannelSocket::of_type(kind);
             channel.connect_sync(address).ok().map(|()| channel)
@@ -105,13 +109,13 @@ impl Drop for Peer {
 }
 
 /// A port that is not in use now.
-fn free_port(family: gio::SocketFamily) -> u16 {
+pub(crate) fn free_port(family: gio::SocketFamily) -> u16 {
     let address = gio::InetSocketAddress::new(&gio::InetAddress::new_loopback(family), 0);
     let listener = ChannelSocket::listen(&address, 1).expect("listens");
     port_of(&listener.local_address().expect("an address"))
 }
 
-fn port_of(address: &gio::SocketAddress) -> u16 {
+pub(crate) fn port_of(address: &gio::SocketAddress) -> u16 {
     use glib::prelude::*;
     address
         .downcast_ref::<gio::InetSocketAddress>()
@@ -119,7 +123,7 @@ fn port_of(address: &gio::SocketAddress) -> u16 {
         .port()
 }
 
-fn loopback(family: gio::SocketFamily, port: u16) -> gio::SocketAddress {
+pub(crate) fn loopback(family: gio::SocketFamily, port: u16) -> gio::SocketAddress {
     use glib::prelude::*;
     gio::InetSocketAddress::new(&gio::InetAddress::new_loopback(family), port).upcast()
 }

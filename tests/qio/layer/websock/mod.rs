@@ -7,6 +7,8 @@ mod deflate;
 pub(crate) mod fixtures;
 mod keep_alive;
 mod limits;
+mod lower;
 mod messages;
 mod opening;
+mod peers;
 mod violations;

@@ -1,0 +1,113 @@
+//! Over channels of other classes.
+
+use std::{net::TcpListener, os::fd::OwnedFd, thread};
+
+use glib::Bytes;
+use qio::{
+    ChannelCommand, ChannelSocket, ChannelWebsock, WebsockDeflate, WebsockMessageKind,
+    WebsockOptions, prelude::*,
+};
+
+use super::fixtures::URI;
+use crate::common::{classes::Drip, in_time};
+
+/// A client and a server over a class that transfers so many bytes at a time.
+fn over_drips(sizes: &[usize], options: &WebsockOptions) -> (ChannelWebsock, ChannelWebsock) {
+    let (here, there) = ChannelSocket::pair().expect("a pair");
+    let (here, there) = (Drip::new(here, sizes), Drip::new(there, sizes));
+    let client = ChannelWebsock::new_client(&here, URI, options).expect("a client");
+    let server = ChannelWebsock::new_server(&there, options).expect("a server");
+    (client, server)
+}
+
+fn deflate() -> WebsockOptions {
+    let options = WebsockOptions::builder().deflate(WebsockDeflate::default());
+    options.build().expect("good options")
+}
+
+#[test]
+fn a_reader_and_a_writer_work_over_a_class_that_transfers_single_bytes() {
+    const TOTAL: usize = 40_000;
+    in_time(|| {
+        let plain = WebsockOptions::default();
+        for (options, sizes) in [(&plain, [1, 1]), (&deflate(), [1, 1]), (&plain, [1, 5000])] {
+            let (client, server) = over_drips(&sizes, options);
+            let ends = [client, server];
+            // Each end has a thread that writes and one that reads.
+            thread::scope(|scope| {
+                for end in &ends {
+                    scope.spawn(|| {
+                        let block: Vec<u8> = (0..=249).cycle().take(TOTAL / 16).collect();
+                        for _ in 0..16 {
+                            end.write_all(&block).expect("written");
+                        }
+                        end.flush().expect("sent");
+                    });
+                    scope.spawn(|| {
+                        let mut data = vec![0; TOTAL];
+                        end.read_all(&mut data).expect("all arrives");
+                        let mut numbered = data.iter().enumerate();
+                        assert!(numbered.all(|(i, byte)| usize::from(*byte) == i % 250));
+                    });
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn messages_and_pings_arrive_in_single_bytes() {
+    in_time(|| {
+        for options in [WebsockOptions::default(), deflate()] {
+            let (client, server) = over_drips(&[1], &options);
+            let echo = thread::spawn(move || {
+                while let Some(message) = server.receive().expect("received") {
+                    server.send(message.kind(), message.data()).expect("sent");
+                }
+                server.close_code()
+            });
+            for size in [0, 1, 125, 126, 20_000] {
+                let text: String = "größer € ".chars().cycle().take(size).collect();
+                client.ping(b"between messages").expect("sent");
+                client.send_text(&text).expect("sent");
+                let message = client.receive().expect("received").expect("a message");
+                assert_eq!(message.text(), Some(&*text));
+            }
+            client.bye(1000, "done").expect("answered");
+            assert_eq!(echo.join().expect("no panic"), Some(1000));
+        }
+    });
+}
+
+#[test]
+fn a_command_connects_a_client_to_a_server() {
+    needs!("socat");
+    in_time(|| {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let command = ChannelCommand::builder(["socat", "STDIO", &format!("TCP:{address}")]);
+        let command = command.spawn().expect("socat");
+        let options = WebsockOptions::default();
+        let client = ChannelWebsock::new_client(&command, URI, &options).expect("a client");
+        let (stream, _) = listener.accept().expect("a connection");
+        let socket = ChannelSocket::new_fd(OwnedFd::from(stream)).expect("a socket");
+        let server = ChannelWebsock::new_server(&socket, &options).expect("a server");
+        let echo = thread::spawn(move || {
+            while let Some(message) = server.receive().expect("received") {
+                server.send(message.kind(), message.data()).expect("sent");
+            }
+            server.close().expect("closed");
+        });
+        for size in [0, 1, 70_000, 1 << 20] {
+            let data: Vec<u8> = (0..=250).cycle().take(size).collect();
+            let data = Bytes::from_owned(data);
+            let kind = WebsockMessageKind::Binary;
+            client.send(kind, &data).expect("sent");
+            let message = client.receive().expect("received").expect("a message");
+            assert!(message.data() == &data, "{size}");
+        }
+        client.bye(1000, "").expect("answered");
+        client.close().expect("closed");
+        echo.join().expect("no panic");
+    });
+}
