@@ -122,12 +122,12 @@ conformance: ## Verifies the cases of a file in x509-limbo's format: make confor
 	@X509_LIMBO=$(call quoted,$(abspath $(X509_LIMBO))) cargo test --quiet --locked --lib -- \
 		--include-ignored --nocapture layer::tls::tests::conformance
 
-fuzz: ## Feeds parsers, a TLS server, a TLS client and its verification with random input, one minute each
+fuzz: ## Feeds parsers, and both ends of TLS and WebSocket, with random input, one minute each
 	@.ci/packages test >/dev/null
 	@cargo fuzz --version >/dev/null 2>&1 || cargo install --quiet --locked cargo-fuzz@0.13.2
 	@for target in $$(cargo fuzz list); do \
 		mkdir -p fuzz/target/corpus/$$target; \
-		case $$target in tls_*) len=2048 ;; *) len=512 ;; esac; \
+		case $$target in tls_*|websock_*) len=2048 ;; *) len=512 ;; esac; \
 		RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none $$target fuzz/target/corpus/$$target fuzz/corpus/$$target \
 			-- -max_total_time=60 -max_len=$$len -verbosity=0 -print_final_stats=1 || exit 1; \
 	done
