@@ -23,6 +23,8 @@ pub(crate) enum Endpoint {
     Listen(NetAddress),
     /// What has TLS over it connects, or listens, or is a command.
     Tls(Box<Self>),
+    /// A WebSocket over TCP, or over TLS over that, with its path, which may be empty.
+    Websock(Box<Self>, String),
     Exec(Vec<OsString>),
     File(PathBuf),
     Stdio,
@@ -52,6 +54,7 @@ impl Endpoint {
             b"unix-listen" => address(&[b"unix:", rest].concat()).map(Self::Listen),
             b"vsock-listen" => address(&listening(b"vsock:", b"any:", rest)).map(Self::Listen),
             b"tls" | b"tls-listen" => Ok(Self::Tls(Box::new(Self::below_tls(scheme, rest)?))),
+            b"ws" | b"wss" | b"ws-listen" | b"wss-listen" => Self::over_websock(scheme, rest),
             b"exec" => match glib::shell_parse_argv(OsStr::from_bytes(rest)) {
                 Ok(argv) => Ok(Self::Exec(argv)),
                 Err(e) => Err(format!(
@@ -86,16 +89,57 @@ impl Endpoint {
         Self::read(OsStr::from_bytes(&text))
     }
 
-    /// The same without TLS.
+    /// Reads an address of WebSockets, with or without the slashes of a URI.
+    fn over_websock(scheme: &[u8], rest: &[u8]) -> Result<Self, String> {
+        let rest = rest.strip_prefix(b"//").unwrap_or(rest);
+        let end = rest.iter().position(|byte| b"/?#".contains(byte));
+        let (authority, path) = rest.split_at(end.unwrap_or(rest.len()));
+        let below: &[u8] = match scheme {
+            b"ws" => b"tcp:",
+            b"wss" => b"tls:tcp:",
+            b"ws-listen" => b"tcp-listen:",
+            _ => b"tls-listen:tcp:",
+        };
+        let below = Self::read(OsStr::from_bytes(&[below, authority].concat()))?;
+        let path = String::from_utf8_lossy(path).into_owned();
+        Ok(Self::Websock(Box::new(below), path))
+    }
+
+    /// The same without TLS and WebSocket.
     pub(crate) fn below(&self) -> &Self {
         match self {
-            Self::Tls(below) => below,
+            Self::Tls(below) | Self::Websock(below, _) => below.below(),
             this => this,
         }
     }
 
     pub(crate) fn is_tls(&self) -> bool {
-        matches!(self, Self::Tls(_))
+        match self {
+            Self::Websock(below, _) => below.is_tls(),
+            this => matches!(this, Self::Tls(_)),
+        }
+    }
+
+    /// The scheme and the path of a WebSocket.
+    pub(crate) fn websock(&self) -> Option<(&'static str, &str)> {
+        match self {
+            Self::Websock(below, path) if below.is_tls() => Some(("wss", path)),
+            Self::Websock(_, path) => Some(("ws", path)),
+            _ => None,
+        }
+    }
+
+    /// An address that is used as this one is, in its syntax.
+    pub(crate) fn with(&self, address: impl fmt::Display) -> String {
+        match (self.websock(), self.is_tls()) {
+            (Some((scheme, path)), _) => {
+                let address = address.to_string();
+                let authority = address.strip_prefix("tcp:").unwrap_or(&address);
+                format!("{scheme}:{authority}{path}")
+            }
+            (None, true) => format!("tls:{address}"),
+            (None, false) => address.to_string(),
+        }
     }
 
     pub(crate) fn is_listener(&self) -> bool {
@@ -129,12 +173,12 @@ impl Endpoint {
         Some((found.dev(), found.ino()))
     }
 
-    /// Opens what does not listen, without TLS.
+    /// Opens what does not listen, without TLS and WebSocket.
     pub(crate) async fn open(&self, mode: Mode) -> io::Result<Channel> {
         let channel = match self.below() {
             Self::Connect(address) => at_once(address.connect_future().await?)?,
-            Self::Listen(_) | Self::Tls(_) => {
-                unreachable!("clients are accepted, and TLS is not below")
+            Self::Listen(_) | Self::Tls(_) | Self::Websock(..) => {
+                unreachable!("clients are accepted, and layers are not below")
             }
             Self::Fd(address) => as_opened(unshared(address.connect()?))?,
             Self::Exec(argv) => at_once(ChannelCommand::builder(argv).spawn()?.upcast())?,
@@ -152,7 +196,7 @@ impl fmt::Display for Endpoint {
             Self::Connect(address) | Self::Fd(address) | Self::Listen(address) => {
                 write!(f, "{address}")
             }
-            Self::Tls(below) => write!(f, "tls:{below}"),
+            Self::Tls(below) | Self::Websock(below, _) => f.write_str(&self.with(below.below())),
             Self::Exec(argv) => write!(f, "exec:{}", argv.join(OsStr::new(" ")).display()),
             Self::File(path) => write!(f, "file:{}", path.display()),
             Self::Stdio => f.write_str("stdio"),

@@ -9,11 +9,12 @@
 //! relay --fork tcp-listen:127.0.0.1:8080 unix:/run/service.sock
 //! relay stdio tcp:localhost:8080
 //! relay --fork --tls-cert=cert.pem --tls-key=key.pem tls-listen:8443 tcp:localhost:8080
+//! relay --fork ws-listen:6080/websockify unix:/run/vnc.sock
 //! ```
 //!
 //! `options` parses the command line, `endpoint` opens the channel of an address, `ends` combines
-//! two one-way channels, `tls` adds TLS, `session` relays between two channels, `limits` computes
-//! the maximum number of clients, and `meter` shows the progress.
+//! two one-way channels, `tls` adds TLS, `websock` adds a WebSocket, `session` relays between two
+//! channels, `limits` computes the maximum number of clients, and `meter` shows the progress.
 
 mod endpoint;
 mod ends;
@@ -22,6 +23,7 @@ mod meter;
 mod options;
 mod session;
 mod tls;
+mod websock;
 
 use std::{cell::RefCell, env, io::Write, process::ExitCode, rc::Rc};
 

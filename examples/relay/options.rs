@@ -6,13 +6,15 @@ use std::{
     time::Duration,
 };
 
-use crate::{endpoint::Endpoint, tls::TlsOptions};
+use crate::{endpoint::Endpoint, tls::TlsOptions, websock::WebsockSettings};
 
 pub(crate) const HELP: &str = "\
 Usage: relay [OPTIONS] FIRST SECOND
 
 Connects two addresses and moves bytes between them, both ways. The end of one
-side is forwarded to the other; the way back continues until it ends too.
+side is forwarded to the other; the way back continues until it ends too. Over
+a WebSocket it does not, as there is no half-close: the end of data is sent as
+a close frame, after which most peers send nothing.
 
 Addresses:
   stdio, or -           standard input and output of this program
@@ -26,6 +28,12 @@ Addresses:
                         tls:unix:PATH, tls:vsock:CID:PORT, tls:exec:COMMAND
   tls-listen:[HOST:]PORT    waits for a client with TLS; also
                         tls-listen:unix:PATH, tls-listen:vsock:[CID:]PORT
+  ws:HOST:PORT[/PATH]   connects with a WebSocket, whose binary messages are a
+                        stream of bytes, as noVNC and QEMU use it
+  wss:HOST:PORT[/PATH]  the same over TLS
+  ws-listen:[HOST:]PORT[/PATH]      waits for a client with a WebSocket;
+                        without PATH, at any
+  wss-listen:[HOST:]PORT[/PATH]     the same over TLS
   exec:COMMAND          runs a command, with quotes as in a shell, but nothing
                         else; where that is needed: exec:'sh -c \"ls | wc\"'
   file:PATH             as FIRST: is read, and data sent to it is discarded
@@ -53,13 +61,13 @@ Options for TLS, for both addresses if both use TLS:
                         ca-crl.pem, server-cert.pem, server-key.pem,
                         client-cert.pem and client-key.pem, as needed
       --tls-ca=FILE     trusted CA certificates; default, without --tls-psk:
-                        the system trust store for tls:
+                        the system trust store for tls: and wss:
       --tls-cert=FILE   the certificate to present
       --tls-key=FILE    its private key, if that is in another file
       --tls-psk=FILE    pre-shared keys, NAME:KEY in each line, as written by
                         psktool
-      --tls-user=NAME   the identity of the key that tls: uses, if there are
-                        several
+      --tls-user=NAME   the identity of the key that tls: and wss: use, if there
+                        are several
       --tls-name=NAME   the host name, or address, in the certificate of the
                         server, in place of HOST
       --tls-clients=HOW whether clients must present certificates: off
@@ -71,6 +79,15 @@ Options for TLS, for both addresses if both use TLS:
                         end: required (default) or optional
       --tls-timeout=SECONDS     fail if the handshake takes longer; default:
                         10
+
+Options for WebSockets, for both addresses if both use them:
+      --ws-origin=LIST  the origins of the web pages that may connect, separated
+                        by commas, or *; default: those of the same host. ws:
+                        and wss: send the first one; default: none
+      --ws-protocol=NAMES       the subprotocols, by preference, separated by
+                        commas
+      --ws-timeout=SECONDS      fail if the opening handshake takes longer;
+                        default: 10
 
 SIGINT ends the program. So do SIGTERM and SIGHUP, except with --fork: then
 SIGTERM stops accepting, and the program ends after the last client, or at
@@ -87,6 +104,7 @@ Examples:
   relay tcp-listen:9000 file:received
   relay --fork --tls-dir=/etc/pki/qemu tls-listen:8443 tcp:localhost:80
   relay --tls-ca=ca-cert.pem stdio tls:localhost:8443
+  relay --fork ws-listen:6080/websockify unix:/run/vnc.sock
 ";
 
 /// The result of parsing the command line.
@@ -103,6 +121,7 @@ pub(crate) struct Options {
     pub(crate) max_clients: Option<u32>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) tls: TlsOptions,
+    pub(crate) websock: WebsockSettings,
     pub(crate) verbose: bool,
     pub(crate) quiet: bool,
 }
@@ -113,6 +132,7 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Pars
     let mut addresses = Vec::new();
     let (mut fork, mut append, mut verbose, mut quiet) = (false, false, false, false);
     let (mut timeout, mut tls, mut max_clients) = (None, TlsOptions::default(), None);
+    let mut websock = WebsockSettings::default();
     let mut only_addresses = false;
     while let Some(argument) = arguments.next() {
         let text = argument.to_string_lossy();
@@ -143,6 +163,9 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Pars
             (name, value) if TlsOptions::has(name) => {
                 tls.take(name, value.or_else(|| arguments.next()))?;
             }
+            (name, value) if WebsockSettings::has(name) => {
+                websock.take(name, value.or_else(|| arguments.next()))?;
+            }
             ("--", None) => only_addresses = true,
             _ => return Err(format!("there is no option {text}; see relay --help")),
         }
@@ -172,6 +195,7 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Pars
         ));
     }
     tls.check([&first, &second])?;
+    websock.check([&first, &second])?;
     Ok(Parsed::Relay(Box::new(Options {
         first,
         second,
@@ -180,6 +204,7 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Pars
         max_clients,
         timeout,
         tls,
+        websock,
         verbose,
         quiet,
     })))

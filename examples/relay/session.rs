@@ -23,6 +23,7 @@ use crate::{
     meter::{Meter, summary},
     options::Options,
     tls::{self, Tls},
+    websock::{self, Websock},
 };
 
 /// Connections that wait to be accepted.
@@ -36,6 +37,7 @@ struct Side {
     mode: Mode,
     timeout: Option<Duration>,
     tls: Option<Rc<Tls>>,
+    websock: Option<Websock>,
 }
 
 impl Side {
@@ -56,10 +58,9 @@ impl Side {
                 listener.set_replace_stale(true);
                 listener.open_address_future(address, BACKLOG).await?;
                 if options.verbose {
-                    let scheme = if tls.is_some() { "tls:" } else { "" };
                     for address in listener.local_addresses() {
                         let address = NetAddress::try_from(&address)?;
-                        meter.log(&format!("listening on {scheme}{address}"));
+                        meter.log(&format!("listening on {}", endpoint.with(address)));
                     }
                 }
                 Some(listener)
@@ -72,6 +73,7 @@ impl Side {
             mode,
             timeout: options.timeout,
             tls,
+            websock: Websock::new(endpoint, &options.websock)?,
         })
     }
 
@@ -89,11 +91,16 @@ impl Side {
     }
 
     fn over(&self, channel: Channel) -> io::Result<Guard> {
-        let channel = Guard(channel);
-        match &self.tls {
-            Some(tls) => tls.over(&channel.0).map(|tls| channel.replaced(tls)),
-            None => Ok(channel),
+        let mut channel = Guard(channel);
+        if let Some(tls) = &self.tls {
+            let over = tls.over(&channel.0)?;
+            channel = channel.replaced(over);
         }
+        if let Some(websock) = &self.websock {
+            let over = websock.over(&channel.0)?;
+            channel = channel.replaced(over);
+        }
+        Ok(channel)
     }
 
     async fn open(&self) -> io::Result<Channel> {
@@ -168,7 +175,8 @@ pub(crate) async fn run(options: &Options, signals: &Signals) -> Result<(), Fail
         second,
         meter,
         timeout: options.timeout,
-        handshake: options.tls.deadline(),
+        tls_timeout: options.tls.deadline(),
+        websock_timeout: options.websock.deadline(),
         verbose: options.verbose,
     };
     let session = Rc::new(session);
@@ -249,8 +257,9 @@ struct Session {
     second: Side,
     meter: Rc<Meter>,
     timeout: Option<Duration>,
-    /// How long one may take.
-    handshake: Duration,
+    /// How long a handshake may take.
+    tls_timeout: Duration,
+    websock_timeout: Duration,
     verbose: bool,
 }
 
@@ -308,16 +317,22 @@ impl Session {
     }
 
     async fn handshake(&self, channel: &Guard) -> io::Result<()> {
-        let agreed = tls::handshake(&channel.0, self.handshake).await?;
-        if let Some(agreed) = agreed.filter(|_| self.verbose) {
-            self.meter.log(&format!("{}: {agreed}", channel.name()));
+        let below = websock::below(&channel.0);
+        let below = below.as_ref().unwrap_or(&channel.0);
+        let tls = tls::handshake(below, self.tls_timeout).await?;
+        let websock = websock::handshake(&channel.0, self.websock_timeout).await?;
+        for agreed in [tls, websock].into_iter().flatten() {
+            if self.verbose {
+                self.meter.log(&format!("{}: {agreed}", channel.name()));
+            }
         }
         Ok(())
     }
 }
 
 /// A channel of a session. If the session ends early, a command is terminated, and a TLS channel
-/// sends no close_notify, so that the peer does not take it for the end of the data.
+/// sends no close_notify, and a WebSocket no close frame, so that the peer does not take it for the
+/// end of the data.
 struct Guard(Channel);
 
 impl Guard {
@@ -333,8 +348,8 @@ impl Guard {
 
     fn abort(&self) {
         let bottom = self.bottom();
-        // Without a close_notify TLS is cut anyhow, and a command gets the chance to end: see
-        // below.
+        // Without a close_notify or close frame a layer is cut anyhow, and a command gets the
+        // chance to end: see below.
         if bottom == self.0 && bottom.downcast_ref::<ChannelCommand>().is_none() {
             bottom.abort();
         }
@@ -353,7 +368,7 @@ impl Guard {
         }
     }
 
-    /// The channel below TLS, or this one.
+    /// The channel below TLS and WebSocket, or this one.
     fn bottom(&self) -> Channel {
         bottom(&self.0)
     }
@@ -384,8 +399,11 @@ impl Drop for Guard {
     }
 }
 
-/// What is below TLS, or the channel itself.
+/// What is below TLS and WebSocket, or the channel itself.
 fn bottom(channel: &Channel) -> Channel {
+    if let Some(below) = websock::below(channel) {
+        return bottom(&below);
+    }
     let tls = channel.downcast_ref::<ChannelTls>();
     tls.map_or_else(|| channel.clone(), ChannelTls::master)
 }

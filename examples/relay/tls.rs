@@ -108,9 +108,9 @@ impl TlsOptions {
             let option = OPTIONS.iter().find(|(option, ..)| option == given);
             let (_, connecting, listening) = option.expect("taken");
             let missing = match (connecting, listening) {
-                (true, true) if !connects && !listens => "tls: or tls-listen:",
-                (true, false) if !connects => "tls:",
-                (false, true) if !listens => "tls-listen:",
+                (true, true) if !connects && !listens => "tls:, wss:, tls-listen: or wss-listen:",
+                (true, false) if !connects => "tls: or wss:",
+                (false, true) if !listens => "tls-listen: or wss-listen:",
                 _ => continue,
             };
             return Err(format!("{given} is for an address {missing}"));
@@ -123,8 +123,14 @@ impl TlsOptions {
         }
         let has_certificate = self.certificate.is_some() || self.directory.is_some();
         if listens && !has_certificate && self.psk.is_none() {
-            let message = "tls-listen: needs --tls-dir, --tls-cert or --tls-psk; see relay --help";
-            return Err(message.to_owned());
+            let listener = tls().find(|endpoint| endpoint.is_listener());
+            let scheme = match listener.and_then(Endpoint::websock) {
+                Some((scheme, _)) => scheme,
+                None => "tls",
+            };
+            return Err(format!(
+                "{scheme}-listen: needs --tls-dir, --tls-cert or --tls-psk; see relay --help"
+            ));
         }
         let by_key = self.psk.is_some() && self.ca.is_none() && self.directory.is_none();
         let unnamed = tls().find(|endpoint| !endpoint.is_listener() && endpoint.host().is_none());

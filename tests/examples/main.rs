@@ -1,4 +1,5 @@
-//! The examples `http`, `dbus` and `gzip`, run as a user runs them, with peers that users have.
+//! The examples `http`, `dbus`, `vnc` and `gzip`, run as a user runs them, with peers that users
+//! have.
 
 #[macro_use]
 #[path = "../qio/common/skip.rs"]
@@ -12,6 +13,7 @@ mod http;
 #[path = "../relay/process.rs"]
 #[allow(dead_code)] // the tests of `relay` use the rest
 mod process;
+mod vnc;
 
 use std::process::{Command, Stdio};
 

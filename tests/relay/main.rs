@@ -18,6 +18,7 @@ mod starttls;
 mod tls;
 mod tls_peers;
 mod usage;
+mod websock;
 
 use std::{
     io::{Read, Write},

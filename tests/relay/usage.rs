@@ -19,6 +19,10 @@ fn help_is_shown_and_names_all_addresses() {
             "vsock-listen:",
             "tls:",
             "tls-listen:",
+            "ws:",
+            "wss:",
+            "ws-listen:",
+            "wss-listen:",
             "exec:",
             "file:",
             "fd:",
@@ -110,15 +114,15 @@ fn wrong_usage_is_reported_in_one_line() {
         (&["stdio", "tls:h:1", "--tls-ca"], "--tls-ca needs a value"),
         (
             &["--tls-ca=x", "stdio", "tcp:h:1"],
-            "--tls-ca is for an address tls: or tls-listen:",
+            "--tls-ca is for an address tls:, wss:, tls-listen: or wss-listen:",
         ),
         (
             &["--tls-name=x", "tls-listen:1", "stdio"],
-            "--tls-name is for an address tls:",
+            "--tls-name is for an address tls: or wss:",
         ),
         (
             &["--tls-clients=off", "stdio", "tls:h:1"],
-            "--tls-clients is for an address tls-listen:",
+            "--tls-clients is for an address tls-listen: or wss-listen:",
         ),
         (
             &["--tls-clients=all", "tls-listen:1", "stdio"],
@@ -151,6 +155,36 @@ fn wrong_usage_is_reported_in_one_line() {
         (
             &["stdio", "tls:unix:/run/x"],
             "tls:unix:/run/x has no name that its certificate could be for: --tls-name is missing",
+        ),
+        (
+            &["wss-listen:1/x", "stdio"],
+            "wss-listen: needs --tls-dir, --tls-cert or --tls-psk; see relay --help",
+        ),
+        (
+            &["stdio", "ws:localhost/x"],
+            "Invalid address \"tcp:localhost\": expected \":\" and a port at the end",
+        ),
+        (
+            &["stdio", "ws:unix:/run/x"],
+            "Invalid address \"tcp:unix:\": \
+             expected a port from 0 to 65535 at character 10, not \"\"",
+        ),
+        (
+            &["stdio", "ws://localhost:80/x#y"],
+            "\"ws://localhost:80/x#y\" is no URI of a WebSocket: it has a fragment",
+        ),
+        (&["ws-listen:80/x?y", "stdio"], "\"/x?y\" is no path"),
+        (
+            &["--ws-origin=x", "ws-listen:80", "stdio"],
+            "--ws-origin is an origin such as https://example.org, or *, not \"x\"",
+        ),
+        (
+            &["--ws-protocol=a b", "ws-listen:80", "stdio"],
+            "\"a b\" is no name of a subprotocol, or was there before",
+        ),
+        (
+            &["--ws-timeout=1", "stdio", "tcp:h:1"],
+            "--ws-timeout is for an address ws:, wss:, ws-listen: or wss-listen:",
         ),
         (&["stdio", "file:"], "file: needs a path"),
         (
