@@ -204,7 +204,10 @@ fn a_vnc_server_that_does_not_run_is_an_unavailable_service_and_pages_are_served
     let mut server = Server::start(directory(), "unix:/nowhere", &[]);
     let client = server.websocket("/websockify", &WebsockOptions::default());
     let error = client.handshake().expect_err("refused");
-    assert_eq!(error.to_string(), "The server answered 503 Service Unavailable");
+    assert_eq!(
+        error.to_string(),
+        "The server answered 503 Service Unavailable"
+    );
     let line = server.process.wait_for_log("vnc: ");
     assert!(line.contains("/nowhere"), "{line}");
     assert!(server.request("GET /").ends_with(PAGE));
