@@ -134,7 +134,7 @@ fn origins_paths_and_subprotocols_that_are_not_allowed_are_refused() {
         assert_eq!(message, format!("The server answered {status}"));
         server.wait_for_log(reason);
     }
-    let options = ["--ws-origin=https://b.example", "--ws-protocol=news,chat"];
+    let options = ["--ws-origin=https://b.example", "--ws-protocol=binary,chat"];
     let (mut client, mut input) = client(&options, &address);
     server.wait_for_log(": WebSocket /chat, subprotocol chat, origin https://b.example");
     input.write_all(b"line\n").expect("connected");
