@@ -14,21 +14,14 @@ use std::{
     sync::{Arc, MutexGuard},
 };
 
-use glib::IOCondition;
-
-use super::{
-    ChannelTls,
-    creds::TlsCreds,
-    engine::{Progress, TlsState},
-    peer::Peer,
-};
+use super::{ChannelTls, creds::TlsCreds, engine::TlsState, peer::Peer};
 use crate::{
-    channel::{Channel, class::VFuncs, handshakes::HandshakePermit},
+    channel::{Channel, handshakes::HandshakePermit},
     error::would_block,
     hub::Direction,
-    layer::wire::{Engine as _, Wire},
+    layer::wire::{Engine as _, Progress, Wire},
     sync::ForkMutex,
-    types::{ReadFlags, Readiness},
+    types::ReadFlags,
 };
 
 /// The state of a channel since its construction: nothing changes but what has a lock.
@@ -65,10 +58,7 @@ impl Connection {
     ) -> io::Result<usize> {
         let peek = flags.contains(ReadFlags::PEEK);
         let relaxed = flags.contains(ReadFlags::RELAXED_EOF);
-        // The lower channel may have buffered input itself.
-        let no_event = flags.contains(ReadFlags::NO_EVENT)
-            && self.master().lower().is_none()
-            && !self.master().has_pushback();
+        let no_event = self.wire.has_no_event(flags);
         self.do_handshake(channel)?;
         let mut received = false;
         loop {
@@ -92,7 +82,7 @@ impl Connection {
                 )
             };
             self.creds.flush_key_log();
-            let leaves = leaves || received && self.lower_has_more();
+            let leaves = leaves || received && self.wire.lower_has_more();
             if settles {
                 // Writers have waited for the handshake message that was read.
                 channel.wake_waiters();
@@ -100,12 +90,9 @@ impl Connection {
                 // The lower channel does not become readable again for what is buffered here.
                 channel.wake_waiters_for(Direction::Read);
             }
-            if answers
-                && let Err(e) = self.wire.flush(channel)
-                && would_block(&e)
-            {
+            if answers {
                 // Also after an error: the peer is to get the alert.
-                self.flush_later(channel);
+                self.wire.send_answer::<ChannelTls>(channel);
             }
             match step? {
                 Progress::Done(count) => return Ok(count),
@@ -117,13 +104,6 @@ impl Connection {
                 }
             }
         }
-    }
-
-    /// Whether the lower channel is a layered channel with buffered input, for which there is no
-    /// event: waiters of this channel may wait for the descriptor of the bottom channel.
-    fn lower_has_more(&self) -> bool {
-        self.master().lower().is_some()
-            && VFuncs::of(self.master()).wait_fd(IOCondition::IN) == Readiness::Now
     }
 
     /// Sends pending output that is over the limit. Would-block as long as it is.

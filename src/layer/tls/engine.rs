@@ -22,11 +22,14 @@ use openssl::{
 pub(super) use self::filter::HandshakeFilter;
 use self::{input::Input, output::Output};
 use super::{
-    failure::{Failure, forked_child, of_data, truncated},
+    failure::{forked_child, of_data, truncated},
     memory_bio::MemoryBio,
     shim,
 };
-use crate::{coroutine::Execution, layer::wire::Tokens};
+use crate::{
+    coroutine::Execution,
+    layer::wire::{Failure, Progress, Tokens},
+};
 
 /// How far the handshake has come.
 #[derive(Debug)]
@@ -40,16 +43,6 @@ pub(super) enum HandshakeState {
     Established,
     /// The handshake has failed, which is final.
     Failed(Failure),
-}
-
-/// The result of one call.
-#[derive(Debug)]
-pub(super) enum Progress<T> {
-    Done(T),
-    /// OpenSSL needs more ciphertext (`SSL_ERROR_WANT_READ`).
-    WantRead,
-    /// The budget of this call is used up, and more input is buffered.
-    Yield,
 }
 
 /// One end of a connection. Its lock is held for computation only.

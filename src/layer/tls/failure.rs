@@ -10,34 +10,7 @@ use openssl::{
 };
 
 use super::{peer::Peer, reason, tls_error};
-use crate::error::{errno, io_error, to_glib_error, with_context};
-
-/// An error that every later call reports.
-#[derive(Debug, Clone)]
-pub(super) struct Failure {
-    kind: io::ErrorKind,
-    /// The error number of the system, if the error is no more than that.
-    errno: Option<i32>,
-    error: glib::Error,
-}
-
-impl Failure {
-    pub(super) fn of(error: &io::Error) -> Self {
-        Self {
-            kind: error.kind(),
-            errno: errno(error).filter(|_| error.get_ref().is_none()),
-            error: to_glib_error(error),
-        }
-    }
-
-    /// Returns the error again.
-    pub(super) fn again(&self) -> io::Error {
-        match self.errno {
-            Some(errno) => io::Error::from_raw_os_error(errno),
-            None => io::Error::new(self.kind, self.error.clone()),
-        }
-    }
-}
+use crate::error::{io_error, with_context};
 
 /// OpenSSL's reason codes that have a code of `GTlsError`.
 const HTTP: [i32; 2] = [

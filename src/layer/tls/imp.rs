@@ -16,16 +16,14 @@ use glib::{
 };
 
 use super::{
-    QIOChannelTLS, QIOChannelTLSClass, TlsCreds, authorize,
-    connection::Connection,
-    engine::TlsState,
-    failure::{Failure, forked_child},
+    QIOChannelTLS, QIOChannelTLSClass, TlsCreds, authorize, connection::Connection,
+    engine::TlsState, failure::forked_child,
 };
 use crate::{
-    channel::{Channel, ChannelExt as _, ChannelImpl, class::VFuncs, wait_for},
+    channel::{Channel, ChannelExt as _, ChannelImpl, class::VFuncs},
     error::{io_error, would_block},
-    layer::wire::{self, Layer, Wire},
-    types::{Feature, Flushed, ReadFlags, Readiness, Shutdown, WriteFlags},
+    layer::wire::{self, Failure, Layer, Wire, layer_functions},
+    types::{Feature, Flushed, ReadFlags, Shutdown, WriteFlags},
 };
 
 #[derive(Debug, Default)]
@@ -186,6 +184,8 @@ impl ObjectImpl for ChannelTls {
 }
 
 impl ChannelImpl for ChannelTls {
+    layer_functions!();
+
     fn readv(
         &self,
         iov: &mut [IoSliceMut<'_>],
@@ -228,36 +228,8 @@ impl ChannelImpl for ChannelTls {
         }
     }
 
-    fn create_watch(&self, condition: IOCondition) -> glib::Source {
-        wire::watch(&*self.obj(), condition)
-    }
-
-    fn set_blocking(&self, _enabled: bool) -> io::Result<()> {
-        // The lower channel never blocks.
-        Ok(())
-    }
-
     fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         self.connection()?.shutdown(self.obj().upcast_ref(), how)
-    }
-
-    fn set_cork(&self, enabled: bool) {
-        if let Some(connection) = self.connection.get() {
-            connection.master().set_cork(enabled);
-        }
-    }
-
-    fn set_delay(&self, enabled: bool) {
-        if let Some(connection) = self.connection.get() {
-            connection.master().set_delay(enabled);
-        }
-    }
-
-    fn wait_fd(&self, condition: IOCondition) -> Readiness {
-        match self.connection() {
-            Ok(connection) => connection.wire.wait_fd(condition),
-            Err(_) => Readiness::Now,
-        }
     }
 
     fn flush(&self) -> io::Result<Flushed> {
@@ -279,10 +251,6 @@ impl ChannelImpl for ChannelTls {
             failure.map_or(e, Failure::again)
         })?;
         VFuncs::of(connection.master()).flush()
-    }
-
-    fn credentials(&self) -> io::Result<gio::Credentials> {
-        self.connection()?.master().credentials()
     }
 }
 
@@ -329,15 +297,11 @@ impl ChannelTls {
         let connection = self.connection()?;
         let obj = self.obj();
         let channel: &Channel = obj.upcast_ref();
-        loop {
-            match attempt(connection, channel) {
-                Err(e) if would_block(&e) && !no_wait && channel.is_blocking() => {
-                    connection.may_wait()?;
-                    wait_for(channel, condition)?;
-                }
-                result => return result,
-            }
-        }
+        let may_wait = !no_wait && channel.is_blocking();
+        let check = || connection.may_wait();
+        wire::until_done(channel, condition, may_wait, check, || {
+            attempt(connection, channel)
+        })
     }
 }
 

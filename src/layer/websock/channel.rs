@@ -189,7 +189,8 @@ impl ChannelWebsock {
     /// or answer is invalid.
     #[doc(alias = "qio_channel_websock_handshake")]
     pub fn handshake(&self) -> io::Result<()> {
-        self.until_done(IOCondition::IN, |connection, channel| {
+        // Which is also there once another thread has completed the handshake.
+        self.until_done(IOCondition::OUT, |connection, channel, _| {
             connection.do_handshake(channel)
         })
     }
@@ -202,7 +203,7 @@ impl ChannelWebsock {
     #[doc(alias = "qio_channel_websock_handshake_async")]
     #[doc(alias = "qio_channel_websock_handshake_finish")]
     pub fn handshake_future(&self) -> impl Future<Output = io::Result<()>> + Send + '_ {
-        self.step_future(IOCondition::IN, |connection, channel| {
+        self.step_future(IOCondition::IN, |connection, channel, _| {
             connection.do_handshake(channel)
         })
     }
@@ -245,7 +246,7 @@ impl ChannelWebsock {
     /// mode while other output is pending; and those of writing.
     #[doc(alias = "qio_channel_websock_ping")]
     pub fn ping(&self, payload: &[u8]) -> io::Result<()> {
-        self.until_done(IOCondition::OUT, |connection, channel| {
+        self.until_done(IOCondition::OUT, |connection, channel, _| {
             connection.outgoing(channel, |engine| engine.ping(payload))
         })?;
         self.imp().end_write(!self.may_wait())

@@ -7,14 +7,13 @@ use glib::{IOCondition, prelude::*, subclass::prelude::*};
 use super::{
     ChannelWebsock,
     connection::Connection,
-    engine::{Event, Progress, WebsockState},
     error::{CloseCode, WebsockError, websock_error},
 };
 use crate::{
     channel::{Channel, ChannelWatchExt as _, IoFutureExt as _},
     coroutine,
     error::{invalid, would_block},
-    layer::wire::Engine as _,
+    types::ReadFlags,
 };
 
 /// The most bytes of a reason.
@@ -39,7 +38,10 @@ fn step(
     connection.wire.flush(channel)?;
     connection.engine().send_close(code, reason);
     connection.wire.flush(channel)?;
-    connection.incoming(channel, false, WebsockState::discard_to_end)
+    let mut discarded = 0;
+    connection.incoming(channel, ReadFlags::empty(), |engine| {
+        engine.discard_to_end(&mut discarded)
+    })
 }
 
 fn timed_out() -> io::Error {
@@ -62,9 +64,9 @@ pub(super) fn bye(websock: &ChannelWebsock, code: u16, reason: &str) -> io::Resu
                 if left.is_zero() {
                     return Err(timed_out());
                 }
-                let condition = match connection.engine().has_pending_output() {
-                    true => IOCondition::IN | IOCondition::OUT,
-                    false => IOCondition::IN,
+                let condition = match connection.engine().is_settled() {
+                    true => IOCondition::IN,
+                    false => IOCondition::IN | IOCondition::OUT,
                 };
                 // The next attempt reports what the wait reports.
                 let _ = channel.wait_timeout(condition, left);
@@ -85,7 +87,7 @@ pub(super) async fn bye_future(
 ) -> io::Result<()> {
     let code = check(code, reason)?;
     let timeout = websock.imp().connection()?.close_timeout();
-    let step = move |connection: &Connection, channel: &Channel| {
+    let step = move |connection: &Connection, channel: &Channel, _| {
         step(connection, channel, code, reason).inspect_err(|e| {
             if would_block(e) {
                 connection.flush_later(channel);
@@ -97,34 +99,4 @@ pub(super) async fn bye_future(
         io::ErrorKind::TimedOut => timed_out(),
         _ => e,
     })
-}
-
-impl WebsockState {
-    /// Discards what the peer sends up to its close frame; a client to the end of the stream, which
-    /// the server is to end.
-    fn discard_to_end(&mut self) -> io::Result<Progress<()>> {
-        self.begin_call();
-        let mut discarded = [0; 4096];
-        loop {
-            match self.advance()? {
-                Progress::Done(Event::Payload) => {
-                    self.copy_payload(&mut discarded)?;
-                }
-                Progress::Done(Event::EndOfMessage) => self.finish_message(),
-                Progress::Done(Event::EndOfStream) => {
-                    return match self.end_of_data(false) {
-                        // The code of a peer that was closed is the one that it got.
-                        Some(e) if e.kind() != io::ErrorKind::ConnectionAborted => Err(e),
-                        _ if self.role.is_client() && self.may_receive_more() => {
-                            self.input.awaits_end = true;
-                            Ok(Progress::WantRead)
-                        }
-                        _ => Ok(Progress::Done(())),
-                    };
-                }
-                Progress::WantRead => return Ok(Progress::WantRead),
-                Progress::Yield => return Ok(Progress::Yield),
-            }
-        }
-    }
 }

@@ -6,20 +6,20 @@ use std::{
     time::Duration,
 };
 
-use glib::{IOCondition, prelude::*};
+use glib::prelude::*;
 
 use super::{
     ChannelWebsock,
     channel::WebsockMessageKind,
-    engine::{Progress, Stage, WebsockState},
+    engine::{Stage, WebsockState},
 };
 use crate::{
-    channel::{Channel, class::VFuncs},
+    channel::Channel,
     error::would_block,
     hub::Direction,
-    layer::wire::{BackgroundTask, Engine as _, Wire},
+    layer::wire::{BackgroundTask, Engine as _, Progress, Wire},
     sync::ForkMutex,
-    types::{ReadFlags, Readiness},
+    types::ReadFlags,
 };
 
 /// The state of a channel since its construction: nothing changes but what has a lock.
@@ -60,10 +60,13 @@ impl Connection {
         Ok(())
     }
 
-    /// The opening handshake is done.
+    /// The opening handshake is done, which another thread may have reported.
     pub(super) fn opened(&self, channel: &Channel) {
+        if !self.engine().opening.begin_report() {
+            return;
+        }
         // The response of a server.
-        self.send_answer(channel);
+        self.wire.send_answer::<ChannelWebsock>(channel);
         self.start_keep_alive(channel);
         channel.wake_waiters();
         channel.notify("handshake-done");
@@ -91,20 +94,11 @@ impl Connection {
                 }
                 Err(e) => {
                     // The response with the reason.
-                    self.send_answer(channel);
+                    self.wire.send_answer::<ChannelWebsock>(channel);
                     channel.wake_waiters();
                     return Err(e);
                 }
             }
-        }
-    }
-
-    /// Sends what the peer is waiting for, for callers that have another result.
-    pub(super) fn send_answer(&self, channel: &Channel) {
-        if let Err(e) = self.wire.flush(channel)
-            && would_block(&e)
-        {
-            self.flush_later(channel);
         }
     }
 
@@ -116,21 +110,18 @@ impl Connection {
         flags: ReadFlags,
     ) -> io::Result<usize> {
         let is_lenient = flags.contains(ReadFlags::RELAXED_EOF);
-        // The lower channel may have buffered input itself.
-        let no_event = flags.contains(ReadFlags::NO_EVENT)
-            && self.lower().lower().is_none()
-            && !self.lower().has_pushback();
-        self.incoming(channel, no_event, |engine| engine.read(iov, is_lenient))
+        self.incoming(channel, flags, |engine| engine.read(iov, is_lenient))
     }
 
     /// Processes input by a step of the engine, until that has a result. Would-block if the lower
-    /// channel has nothing.
+    /// channel has nothing; without an event that is not read.
     pub(super) fn incoming<T>(
         &self,
         channel: &Channel,
-        no_event: bool,
+        flags: ReadFlags,
         mut step: impl FnMut(&mut WebsockState) -> io::Result<Progress<T>>,
     ) -> io::Result<T> {
+        let no_event = self.wire.has_no_event(flags);
         self.do_handshake(channel)?;
         let mut received = false;
         loop {
@@ -146,13 +137,13 @@ impl Connection {
                     engine.take_pong(),
                 )
             };
-            if leaves || received && self.lower_has_more() {
+            if leaves || received && self.wire.lower_has_more() {
                 // The lower channel does not become readable again for what is buffered here.
                 channel.wake_waiters_for(Direction::Read);
             }
             if answers {
                 // Also after an error: the peer is to get the close frame.
-                self.send_answer(channel);
+                self.wire.send_answer::<ChannelWebsock>(channel);
             }
             if let (Some(payload), Some(websock)) = (pong, channel.downcast_ref::<ChannelWebsock>())
             {
@@ -172,13 +163,6 @@ impl Connection {
                 }
             }
         }
-    }
-
-    /// Whether the lower channel is a layered channel with buffered input, for which there is no
-    /// event: waiters of this channel may wait for the descriptor of the bottom channel.
-    fn lower_has_more(&self) -> bool {
-        self.lower().lower().is_some()
-            && VFuncs::of(self.lower()).wait_fd(IOCondition::IN) == Readiness::Now
     }
 
     /// Writes a message of what fits into one frame.

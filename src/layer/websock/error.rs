@@ -4,8 +4,6 @@ use std::{borrow::Cow, io};
 
 use glib::Quark;
 
-use crate::error::to_glib_error;
-
 /// The domain of errors of WebSocket channels.
 ///
 /// The code of an error is what the protocol has for it: 100 to 599 are the HTTP status with which
@@ -124,25 +122,4 @@ impl Violation {
 /// An error of this domain.
 pub(super) fn websock_error(kind: io::ErrorKind, code: WebsockError, message: &str) -> io::Error {
     io::Error::new(kind, glib::Error::new(code, message))
-}
-
-/// An error that every later call reports.
-#[derive(Debug, Clone)]
-pub(super) struct Failure {
-    kind: io::ErrorKind,
-    error: glib::Error,
-}
-
-impl Failure {
-    pub(super) fn of(error: &io::Error) -> Self {
-        Self {
-            kind: error.kind(),
-            error: to_glib_error(error),
-        }
-    }
-
-    /// Returns the error again.
-    pub(super) fn again(&self) -> io::Error {
-        io::Error::new(self.kind, self.error.clone())
-    }
 }

@@ -20,10 +20,10 @@ use super::{
     connection::Connection, engine::WebsockState, error::CloseCode,
 };
 use crate::{
-    channel::{Channel, ChannelExt as _, ChannelImpl, class::VFuncs, wait_for},
-    error::{io_error, would_block},
-    layer::wire::{self, Layer, Wire},
-    types::{Feature, Flushed, ReadFlags, Readiness, Shutdown, WriteFlags},
+    channel::{Channel, ChannelExt as _, ChannelImpl, class::VFuncs},
+    error::io_error,
+    layer::wire::{self, Layer, Wire, layer_functions},
+    types::{Feature, Flushed, ReadFlags, Shutdown, WriteFlags},
 };
 
 #[derive(Debug, Default)]
@@ -191,6 +191,8 @@ impl ObjectImpl for ChannelWebsock {
 }
 
 impl ChannelImpl for ChannelWebsock {
+    layer_functions!();
+
     fn readv(
         &self,
         iov: &mut [IoSliceMut<'_>],
@@ -233,47 +235,15 @@ impl ChannelImpl for ChannelWebsock {
         }
     }
 
-    fn create_watch(&self, condition: IOCondition) -> glib::Source {
-        wire::watch(&*self.obj(), condition)
-    }
-
-    fn set_blocking(&self, _enabled: bool) -> io::Result<()> {
-        // The lower channel never blocks.
-        Ok(())
-    }
-
     fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         let wire = &self.connection()?.wire;
         wire.shutdown::<Self::Type>(self.obj().upcast_ref(), how)
-    }
-
-    fn set_cork(&self, enabled: bool) {
-        if let Some(connection) = self.connection.get() {
-            connection.lower().set_cork(enabled);
-        }
-    }
-
-    fn set_delay(&self, enabled: bool) {
-        if let Some(connection) = self.connection.get() {
-            connection.lower().set_delay(enabled);
-        }
-    }
-
-    fn wait_fd(&self, condition: IOCondition) -> Readiness {
-        match self.connection() {
-            Ok(connection) => connection.wire.wait_fd(condition),
-            Err(_) => Readiness::Now,
-        }
     }
 
     fn flush(&self) -> io::Result<Flushed> {
         let connection = self.connection()?;
         connection.wire.flush(self.obj().upcast_ref())?;
         VFuncs::of(connection.lower()).flush()
-    }
-
-    fn credentials(&self) -> io::Result<gio::Credentials> {
-        self.connection()?.lower().credentials()
     }
 }
 
@@ -354,14 +324,14 @@ impl ChannelWebsock {
         let connection = self.connection()?;
         let obj = self.obj();
         let channel: &Channel = obj.upcast_ref();
-        loop {
-            match attempt(connection, channel) {
-                Err(e) if would_block(&e) && !no_wait && channel.is_blocking() => {
-                    wait_for(channel, condition)?;
-                }
-                result => return result,
-            }
-        }
+        let may_wait = !no_wait && channel.is_blocking();
+        wire::until_done(
+            channel,
+            condition,
+            may_wait,
+            || Ok(()),
+            || attempt(connection, channel),
+        )
     }
 }
 

@@ -10,13 +10,14 @@ use glib::{prelude::*, subclass::prelude::*};
 use super::{
     ChannelWebsock,
     connection::Connection,
-    engine::{Progress, WebsockState},
-    error::{Failure, WebsockError, websock_error},
+    engine::WebsockState,
+    error::{WebsockError, websock_error},
 };
 use crate::{
     channel::Channel,
     hub::{Hub, Sleep},
-    layer::wire::{BackgroundTask, Engine as _},
+    layer::wire::{BackgroundTask, Engine as _, Failure},
+    types::ReadFlags,
 };
 
 /// What the task does next.
@@ -53,14 +54,11 @@ impl Connection {
             return;
         }
         // An error is what the next read reports.
-        let _ = self.incoming(channel, false, |engine| {
-            engine.begin_call();
-            engine.advance().map(|progress| match progress {
-                Progress::Done(_) => Progress::Done(()),
-                Progress::WantRead => Progress::WantRead,
-                Progress::Yield => Progress::Yield,
-            })
-        });
+        let _ = self.incoming(
+            channel,
+            ReadFlags::empty(),
+            WebsockState::process_control_frames,
+        );
     }
 
     /// `pinged`: when a ping was sent, if nothing has come since.
@@ -117,7 +115,7 @@ async fn keep_alive(websock: glib::WeakRef<ChannelWebsock>) {
                     };
                     drop(engine);
                     if queued.is_ok() {
-                        connection.send_answer(channel);
+                        connection.wire.send_answer::<ChannelWebsock>(channel);
                     }
                     pause
                 }

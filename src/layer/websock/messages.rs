@@ -11,7 +11,7 @@ use futures_core::Stream;
 use glib::{Bytes, IOCondition, subclass::prelude::*};
 
 use super::{ChannelWebsock, channel::WebsockMessageKind, connection::Connection};
-use crate::channel::Channel;
+use crate::{channel::Channel, types::ReadFlags};
 
 /// A message of a peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,11 +127,11 @@ impl ChannelWebsock {
 
     fn receive_step(
         &self,
-    ) -> impl FnMut(&Connection, &Channel) -> io::Result<Option<WebsockMessage>> + Send + use<>
+    ) -> impl FnMut(&Connection, &Channel, ReadFlags) -> io::Result<Option<WebsockMessage>> + Send + use<>
     {
         let is_lenient = self.imp().is_lenient();
-        move |connection, channel| {
-            let message = connection.incoming(channel, false, |engine| engine.receive(is_lenient));
+        move |connection, channel, flags| {
+            let message = connection.incoming(channel, flags, |engine| engine.receive(is_lenient));
             message.map(|message| {
                 message.map(|(kind, data)| WebsockMessage {
                     kind,
@@ -145,8 +145,8 @@ impl ChannelWebsock {
 fn send_step(
     kind: WebsockMessageKind,
     data: &Bytes,
-) -> impl FnMut(&Connection, &Channel) -> io::Result<()> + Send {
-    move |connection, channel| connection.outgoing(channel, |engine| engine.send(kind, data))
+) -> impl FnMut(&Connection, &Channel, ReadFlags) -> io::Result<()> + Send {
+    move |connection, channel, _| connection.outgoing(channel, |engine| engine.send(kind, data))
 }
 
 type Receiving<'a> = Pin<Box<dyn Future<Output = io::Result<Option<WebsockMessage>>> + Send + 'a>>;

@@ -11,9 +11,9 @@ use super::{
     head::Request,
     server,
 };
-use crate::channel::Channel;
+use crate::{channel::Channel, types::ReadFlags};
 
-fn receive_step(connection: &Connection, channel: &Channel) -> io::Result<()> {
+fn receive_step(connection: &Connection, channel: &Channel, _: ReadFlags) -> io::Result<()> {
     connection.open(channel, WebsockState::step_request)
 }
 
@@ -27,7 +27,8 @@ impl ChannelWebsock {
     /// `EINVAL` for a client; otherwise as [`handshake`](Self::handshake).
     #[doc(alias = "qio_channel_websock_receive_request")]
     pub fn receive_request(&self) -> io::Result<()> {
-        self.until_done(IOCondition::IN, receive_step)
+        // Which is also there once another thread has received it.
+        self.until_done(IOCondition::OUT, receive_step)
     }
 
     /// As [`receive_request`](Self::receive_request), in a future.
@@ -58,7 +59,7 @@ impl ChannelWebsock {
         match accepted.is_ok() {
             true => connection.opened(channel),
             false => {
-                connection.send_answer(channel);
+                connection.wire.send_answer::<Self>(channel);
                 channel.wake_waiters();
             }
         }
@@ -77,12 +78,8 @@ impl ChannelWebsock {
     /// [`flush`](crate::ChannelExt::flush) waits for it.
     #[doc(alias = "qio_channel_websock_refuse")]
     pub fn refuse(&self, status: u16, headers: &[(&str, &str)], body: &[u8]) -> io::Result<()> {
-        let connection = self.imp().connection()?;
-        connection.engine().refuse(status, headers, body)?;
-        let channel = self.upcast_ref::<Channel>();
-        channel.wake_waiters();
-        connection.send_answer(channel);
-        self.until_done(IOCondition::OUT, |connection, channel| {
+        self.begin_refusal(status, headers, body)?;
+        self.until_done(IOCondition::OUT, |connection, channel, _| {
             connection.wire.flush(channel)
         })
     }
@@ -100,20 +97,23 @@ impl ChannelWebsock {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> impl Future<Output = io::Result<()>> + Send + '_ {
-        let refused = self.imp().connection().and_then(|connection| {
-            connection.engine().refuse(status, headers, body)?;
-            let channel = self.upcast_ref::<Channel>();
-            channel.wake_waiters();
-            connection.send_answer(channel);
-            Ok(())
-        });
-        let sent = self.step_future(IOCondition::OUT, |connection, channel| {
+        let refused = self.begin_refusal(status, headers, body);
+        let sent = self.step_future(IOCondition::OUT, |connection, channel, _| {
             connection.wire.flush(channel)
         });
         async move {
             refused?;
             sent.await
         }
+    }
+
+    fn begin_refusal(&self, status: u16, headers: &[(&str, &str)], body: &[u8]) -> io::Result<()> {
+        let connection = self.imp().connection()?;
+        connection.engine().refuse(status, headers, body)?;
+        let channel = self.upcast_ref::<Channel>();
+        channel.wake_waiters();
+        connection.wire.send_answer::<Self>(channel);
+        Ok(())
     }
 
     /// Whether the request is for a WebSocket, and not for something else over HTTP.

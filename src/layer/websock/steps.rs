@@ -9,10 +9,11 @@ use glib::{IOCondition, prelude::*, subclass::prelude::*};
 
 use super::{ChannelWebsock, connection::Connection};
 use crate::{
-    channel::{Channel, ChannelExt as _, PollIo, Transferred, wait_for},
+    channel::{Channel, ChannelExt as _, PollIo, Transferred},
     coroutine,
-    error::would_block,
     hub::Direction,
+    layer::wire,
+    types::ReadFlags,
 };
 
 impl ChannelWebsock {
@@ -21,28 +22,28 @@ impl ChannelWebsock {
         self.is_blocking() || coroutine::in_coroutine()
     }
 
-    /// Repeats a step until it is done, if this call may wait.
+    /// Repeats a step until it is done, if this call may wait. The step gets the flags for reads of
+    /// the lower channel.
     pub(super) fn until_done<T>(
         &self,
         condition: IOCondition,
-        mut step: impl FnMut(&Connection, &Channel) -> io::Result<T>,
+        mut step: impl FnMut(&Connection, &Channel, ReadFlags) -> io::Result<T>,
     ) -> io::Result<T> {
-        let connection = self.imp().connection()?;
-        loop {
-            match step(connection, self.upcast_ref()) {
-                Err(e) if would_block(&e) && self.may_wait() => {
-                    wait_for(self.upcast_ref(), condition)?;
-                }
-                result => return result,
-            }
-        }
+        let (connection, channel) = (self.imp().connection()?, self.upcast_ref());
+        wire::until_done(
+            channel,
+            condition,
+            self.may_wait(),
+            || Ok(()),
+            || step(connection, channel, ReadFlags::empty()),
+        )
     }
 
     /// As [`until_done`](Self::until_done), in a future.
     pub(super) fn step_future<'a, T: Send>(
         &'a self,
         condition: IOCondition,
-        mut step: impl FnMut(&Connection, &Channel) -> io::Result<T> + Send + 'a,
+        mut step: impl FnMut(&Connection, &Channel, ReadFlags) -> io::Result<T> + Send + 'a,
     ) -> impl Future<Output = io::Result<T>> + Send + 'a {
         let direction = match condition.contains(IOCondition::OUT) {
             true => Direction::Write,
@@ -50,8 +51,8 @@ impl ChannelWebsock {
         };
         let mut attempt = PollIo::new(direction);
         poll_fn(move |cx| {
-            attempt.poll(self.upcast_ref(), cx, |_| {
-                step(self.imp().connection()?, self.upcast_ref()).map(Transferred::whole)
+            attempt.poll(self.upcast_ref(), cx, |how| {
+                step(self.imp().connection()?, self.upcast_ref(), how.read).map(Transferred::whole)
             })
         })
     }

@@ -21,18 +21,22 @@
 mod background_flush;
 mod background_task;
 mod close;
+mod failure;
+mod functions;
 mod queue;
 mod tokens;
 mod waiting;
 
 pub(super) use background_task::BackgroundTask;
+pub(super) use failure::Failure;
+pub(super) use functions::{layer_functions, until_done};
 pub(super) use queue::{CHUNK, Queue, give_buffer, take_buffer};
 pub(super) use tokens::Tokens;
 pub(super) use waiting::{WaitFor, below, poll_fd, watch};
 
 use std::{fmt, io, sync::MutexGuard};
 
-use glib::prelude::*;
+use glib::{IOCondition, prelude::*};
 
 use self::{
     background_flush::BackgroundFlush,
@@ -44,8 +48,18 @@ use crate::{
     error::{is_disconnected, would_block},
     hub::Direction,
     sync::ForkMutex,
-    types::{Feature, Shutdown},
+    types::{Feature, ReadFlags, Readiness, Shutdown},
 };
+
+/// The result of one call of an engine.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Progress<T> {
+    Done(T),
+    /// More bytes of the lower channel are needed.
+    WantRead,
+    /// The budget of this call is used up, and more input is buffered.
+    Yield,
+}
 
 /// The state machine of a layer. Nothing in it waits, or calls a channel. Its default replaces it
 /// in a forked child, if another thread of the parent had it locked.
@@ -217,6 +231,31 @@ impl<E: Engine> Wire<E> {
     /// error.
     pub(super) fn try_flush(&self, channel: &Channel) {
         let _ = self.flush(channel);
+    }
+
+    /// Sends what the peer waits for, for callers that have another result: now, or by a task of the
+    /// current context.
+    pub(super) fn send_answer<L: Layer<Engine = E>>(&self, channel: &Channel) {
+        if let Err(e) = self.flush(channel)
+            && would_block(&e)
+        {
+            self.flush_later::<L>(channel);
+        }
+    }
+
+    /// Whether a read would not find more in the lower channel, by its flags. The lower channel may
+    /// have buffered input itself.
+    pub(super) fn has_no_event(&self, flags: ReadFlags) -> bool {
+        flags.contains(ReadFlags::NO_EVENT)
+            && self.lower().lower().is_none()
+            && !self.lower().has_pushback()
+    }
+
+    /// Whether the lower channel is a layered channel with buffered input, for which there is no
+    /// event: waiters of this channel may wait for the descriptor of the bottom channel.
+    pub(super) fn lower_has_more(&self) -> bool {
+        self.lower().lower().is_some()
+            && VFuncs::of(self.lower()).wait_fd(IOCondition::IN) == Readiness::Now
     }
 
     /// All output has been written to the lower channel: flushes that if it is layered itself, and

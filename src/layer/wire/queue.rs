@@ -78,7 +78,9 @@ impl Queue {
     }
 
     pub(in crate::layer) fn push(&mut self, bytes: &[u8]) {
-        self.extend(bytes.len()).copy_from_slice(bytes);
+        if !bytes.is_empty() {
+            self.extend(bytes.len()).copy_from_slice(bytes);
+        }
     }
 
     /// Appends so many bytes, and returns them to be overwritten: their values are arbitrary.
@@ -103,5 +105,22 @@ impl Queue {
 impl Drop for Queue {
     fn drop(&mut self) {
         self.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_queue_without_bytes_holds_no_buffer() {
+        give_buffer(vec![0; CHUNK]);
+        let mut queue = Queue::default();
+        queue.push(&[]);
+        assert_eq!(queue.buffer.capacity(), 0);
+        queue.push(&[1]);
+        queue.take(1);
+        assert_eq!(queue.buffer.capacity(), 0);
+        assert_eq!(take_buffer().capacity(), CHUNK);
     }
 }

@@ -11,13 +11,16 @@ use crate::{
     coroutine,
     error::{cancelled, would_block},
     hub::Direction,
-    layer::tls::{
-        ChannelTls,
-        authorize::{ACCEPT, AUTHORIZE, certificate, has_handler, may_resume},
-        engine::{HandshakeState, Progress},
-        failure::{authorization_pending, of_stack, too_slow},
-        memory_bio::MemoryBio,
-        shim, tls_error,
+    layer::{
+        tls::{
+            ChannelTls,
+            authorize::{ACCEPT, AUTHORIZE, certificate, has_handler, may_resume},
+            engine::HandshakeState,
+            failure::{authorization_pending, of_stack, too_slow},
+            memory_bio::MemoryBio,
+            shim, tls_error,
+        },
+        wire::Progress,
     },
     log,
 };

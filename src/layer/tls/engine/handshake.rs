@@ -8,19 +8,18 @@ use openssl::{
     ssl::{Ssl, SslStream, SslVersion},
 };
 
-use super::{HandshakeState, Progress, TlsState, filter::Refusal, is_want_read};
+use super::{HandshakeState, TlsState, filter::Refusal, is_want_read};
 use crate::{
     coroutine::Execution,
     layer::{
         tls::{
             failure::{
-                Failure, NO_EXTENDED_MASTER_SECRET, closed_in_handshake, handshake_failed,
-                of_handshake,
+                NO_EXTENDED_MASTER_SECRET, closed_in_handshake, handshake_failed, of_handshake,
             },
             memory_bio::MemoryBio,
             shim, tls_error,
         },
-        wire::Engine as _,
+        wire::{Engine as _, Failure, Progress},
     },
 };
 

@@ -3,7 +3,7 @@
 use openssl::ssl::ShutdownState;
 
 use super::TlsState;
-use crate::layer::tls::failure::Failure;
+use crate::layer::wire::Failure;
 
 /// The state of the direction from the peer.
 #[derive(Debug, Default)]

@@ -7,15 +7,15 @@ use std::{
 
 use openssl::ssl::SslVersion;
 
-use super::{Progress, TlsState, is_want_read};
+use super::{TlsState, is_want_read};
 use crate::{
     error::not_supported,
     layer::{
         tls::{
-            failure::{Failure, of_data, of_stack},
+            failure::{of_data, of_stack},
             shim,
         },
-        wire::{CHUNK, Engine as _, Queue},
+        wire::{CHUNK, Engine as _, Failure, Progress, Queue},
     },
 };
 

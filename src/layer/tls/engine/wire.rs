@@ -9,8 +9,8 @@ use crate::{
     error::closed,
     hub::Direction,
     layer::{
-        tls::failure::{Failure, close_timed_out},
-        wire::{CHUNK, Engine, Queue, Tokens, WaitFor},
+        tls::failure::close_timed_out,
+        wire::{CHUNK, Engine, Failure, Queue, Tokens, WaitFor},
     },
     types::Shutdown,
 };

@@ -2,42 +2,36 @@
 
 use std::{io, mem};
 
-use super::{Progress, WebsockState};
-use crate::layer::websock::{
-    channel::WebsockMessageKind,
-    deflate::{Expander, TAIL},
-    error::{CloseCode, Violation},
-    extension::Agreed,
-    frame::{self, Header, MAX_CONTROL, Opcode, Parsed},
-    mask,
-    text::Utf8,
+use super::{Expected, WebsockState};
+use crate::layer::{
+    websock::{
+        channel::WebsockMessageKind,
+        deflate::{Expander, TAIL},
+        error::{CloseCode, Violation},
+        extension::Agreed,
+        frame::{self, Header, MAX_CONTROL, Opcode, Parsed},
+        mask,
+        text::Utf8,
+    },
+    wire::Progress,
 };
 
 /// How many frames a call processes: a peer may send any number of frames without data.
 const FRAME_BUDGET: u32 = 128;
 
-/// How much compressed payload is expanded at once.
-const EXPANDED: usize = 4096;
-
-/// By how much a message of unspecified length grows at once.
-const COLLECTED: usize = 64 * 1024;
-
 /// A data message whose end has not been processed.
-#[derive(Debug, Clone)]
-struct Message {
-    kind: WebsockMessageKind,
-    text: Utf8,
-    compressed: bool,
+#[derive(Debug)]
+pub(super) struct Message {
+    pub(super) kind: WebsockMessageKind,
+    pub(super) text: Utf8,
+    pub(super) compressed: bool,
     /// How much has been expanded of what ends compressed data and is not sent.
-    tail: usize,
+    pub(super) tail: usize,
     /// Its last frame has been read.
-    has_last_frame: bool,
+    pub(super) has_last_frame: bool,
     /// All of its payload has been processed.
-    has_ended: bool,
+    pub(super) has_ended: bool,
 }
-
-/// A message as a whole, or `None` at the end of the stream.
-pub(in crate::layer::websock) type Received = Option<(WebsockMessageKind, Vec<u8>)>;
 
 /// What is next in the stream of data messages.
 #[derive(Debug, PartialEq, Eq)]
@@ -52,26 +46,33 @@ pub(in crate::layer::websock) enum Event {
 
 /// The frame whose payload is being read.
 #[derive(Debug)]
-struct Frame {
-    header: Header,
+pub(super) struct Frame {
+    pub(super) header: Header,
     /// How much of the payload has been processed.
-    done: u64,
+    pub(super) done: u64,
+}
+
+impl Frame {
+    /// How much of the payload has yet to be processed.
+    pub(super) fn left(&self) -> u64 {
+        self.header.len - self.done
+    }
 }
 
 #[derive(Debug)]
 pub(super) struct FramesIn {
-    frame: Option<Frame>,
+    pub(super) frame: Option<Frame>,
     /// The message of the frames, which control frames may interrupt.
-    message: Option<Message>,
-    expander: Option<Expander>,
+    pub(super) message: Option<Message>,
+    pub(super) expander: Option<Expander>,
     /// The payload of the last pong that was not reported.
     pong: Option<Vec<u8>>,
     /// The close frame of the peer.
     close: Option<(CloseCode, String)>,
     /// The content of a message that is received as a whole.
-    assembly: Vec<u8>,
+    pub(super) assembly: Vec<u8>,
     /// How much of that has been read since as a stream.
-    taken: usize,
+    pub(super) taken: usize,
     pub(super) max_message_size: usize,
     budget: u32,
 }
@@ -100,7 +101,7 @@ impl FramesIn {
     }
 
     /// Whether the current message has data that needs no more input.
-    fn is_expanding(&self) -> bool {
+    pub(super) fn is_expanding(&self) -> bool {
         let Some(message) = self
             .message
             .as_ref()
@@ -113,7 +114,7 @@ impl FramesIn {
     }
 
     /// Takes what a receive has collected.
-    fn take_assembly(&mut self) -> Vec<u8> {
+    pub(super) fn take_assembly(&mut self) -> Vec<u8> {
         let mut data = mem::take(&mut self.assembly);
         data.drain(..mem::take(&mut self.taken));
         // It may be kept for long.
@@ -154,10 +155,21 @@ impl FramesIn {
 }
 
 impl WebsockState {
-    /// To be called before the first [`advance`](Self::advance) of a call.
-    pub(in crate::layer::websock) fn begin_call(&mut self) {
+    /// To be called before the first [`advance`](Self::advance) of a call. Waits that follow are for
+    /// what this call expects.
+    pub(in crate::layer::websock) fn begin_call(&mut self, expected: Expected) {
         self.frames_in.budget = FRAME_BUDGET;
-        self.input.awaits_end = false;
+        self.input.expected = expected;
+    }
+
+    /// Processes control frames alone, and not what a call expects.
+    pub(in crate::layer::websock) fn process_control_frames(&mut self) -> io::Result<Progress<()>> {
+        self.frames_in.budget = FRAME_BUDGET;
+        Ok(match self.advance()? {
+            Progress::Done(_) => Progress::Done(()),
+            Progress::WantRead => Progress::WantRead,
+            Progress::Yield => Progress::Yield,
+        })
     }
 
     /// Processes control frames up to what is next for a reader. The events are repeated until they
@@ -185,7 +197,7 @@ impl WebsockState {
                     Progress::WantRead => return Ok(self.without_input()),
                 }
             };
-            let left = usize::try_from(frame.header.len - frame.done).unwrap_or(usize::MAX);
+            let left = usize::try_from(frame.left()).unwrap_or(usize::MAX);
             let arrived = left.min(self.input.bytes.left().len());
             match (frame.header.opcode.is_control(), arrived) {
                 (true, _) if arrived == left => self.end_control(left)?,
@@ -253,7 +265,7 @@ impl WebsockState {
     }
 
     /// All payload of the current message has been processed.
-    fn end_payload(&mut self) -> io::Result<()> {
+    pub(super) fn end_payload(&mut self) -> io::Result<()> {
         let Some(message) = &mut self.frames_in.message else {
             return Ok(());
         };
@@ -293,244 +305,8 @@ impl WebsockState {
         Ok(())
     }
 
-    /// Copies payload that has arrived: see [`Event::Payload`]. Returns how much, which may be
-    /// nothing.
-    pub(in crate::layer::websock) fn copy_payload(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let is_compressed = |message: &Message| message.compressed;
-        let count = match self.frames_in.message.as_ref().is_some_and(is_compressed) {
-            true => self.expand_payload(out)?,
-            false => self.copy_plain(out),
-        };
-        let message = self.frames_in.message.as_mut();
-        if let Some(message) = message.filter(|it| it.kind == WebsockMessageKind::Text)
-            && !message.text.feed(&out[..count])
-        {
-            return Err(self.violate(&Violation::text("a text is not UTF-8")));
-        }
-        let message = self.frames_in.message.as_ref();
-        let has_tail = message.is_some_and(|it| it.compressed && it.tail == TAIL.len());
-        if has_tail && !self.frames_in.is_expanding() {
-            if let Some(expander) = &mut self.frames_in.expander {
-                expander.end_message();
-            }
-            self.end_payload()?;
-        }
-        Ok(count)
-    }
-
-    /// Copies payload of the current frame, unmasked.
-    fn copy_plain(&mut self, out: &mut [u8]) -> usize {
-        let count = self.unmask(out);
-        self.take_payload(count);
-        count
-    }
-
-    /// Copies payload of the current frame, unmasked, and leaves it where it is.
-    fn unmask(&mut self, out: &mut [u8]) -> usize {
-        let Some(frame) = &self.frames_in.frame else {
-            return 0;
-        };
-        let left = usize::try_from(frame.header.len - frame.done).unwrap_or(usize::MAX);
-        let arrived = self.input.bytes.left();
-        let count = left.min(arrived.len()).min(out.len());
-        match frame.header.mask {
-            Some(key) => mask::copy(&arrived[..count], &mut out[..count], key, frame.done),
-            None => out[..count].copy_from_slice(&arrived[..count]),
-        }
-        count
-    }
-
-    fn take_payload(&mut self, count: usize) {
-        if let Some(frame) = &mut self.frames_in.frame {
-            frame.done += count as u64;
-            self.input.bytes.take(count);
-        }
-    }
-
-    /// Expands compressed payload. Returns how much data there was in it.
-    fn expand_payload(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let mut piece = [0; EXPANDED];
-        let (len, is_tail) = match &self.frames_in.message {
-            Some(message) if message.has_last_frame => {
-                let tail = &TAIL[message.tail..];
-                piece[..tail.len()].copy_from_slice(tail);
-                (tail.len(), true)
-            }
-            _ => (self.unmask(&mut piece), false),
-        };
-        let Some(expander) = &mut self.frames_in.expander else {
-            return Ok(0);
-        };
-        let Ok((taken, written)) = expander.expand(&piece[..len], out) else {
-            let reason = "the compressed data of a message is invalid";
-            return Err(self.violate(&Violation::text(reason)));
-        };
-        match (is_tail, &mut self.frames_in.message) {
-            (true, Some(message)) => message.tail += taken,
-            _ => self.take_payload(taken),
-        }
-        Ok(written)
-    }
-
-    /// The end of the current message was processed.
-    pub(in crate::layer::websock) fn finish_message(&mut self) {
-        self.frames_in.message = None;
-    }
-
-    /// Copies data of messages to a buffer, until that is full or no more has arrived. Zero bytes
-    /// are the end of the stream.
-    pub(in crate::layer::websock) fn read(
-        &mut self,
-        iov: &mut [io::IoSliceMut<'_>],
-        is_lenient: bool,
-    ) -> io::Result<Progress<usize>> {
-        if self.input.shut {
-            return Ok(Progress::Done(0));
-        }
-        self.begin_call();
-        let mut total = 0;
-        for buf in iov {
-            let mut from = 0;
-            while from < buf.len() {
-                if !self.frames_in.assembly.is_empty() {
-                    let count = self.take_assembly(&mut buf[from..]);
-                    (from, total) = (from + count, total + count);
-                    continue;
-                }
-                let step = match self.advance() {
-                    // The next read reports it.
-                    Err(_) if total > 0 => return Ok(Progress::Done(total)),
-                    step => step?,
-                };
-                match step {
-                    Progress::Done(Event::Payload) => match self.copy_payload(&mut buf[from..]) {
-                        Err(_) if total > 0 => return Ok(Progress::Done(total)),
-                        count => {
-                            let count = count?;
-                            (from, total) = (from + count, total + count);
-                        }
-                    },
-                    Progress::Done(Event::EndOfMessage) => self.finish_message(),
-                    _ if total > 0 => return Ok(Progress::Done(total)),
-                    Progress::Done(Event::EndOfStream) => {
-                        return match self.end_of_data(is_lenient) {
-                            Some(error) => Err(error),
-                            None => Ok(Progress::Done(0)),
-                        };
-                    }
-                    Progress::WantRead => return Ok(Progress::WantRead),
-                    Progress::Yield => return Ok(Progress::Yield),
-                }
-            }
-        }
-        Ok(Progress::Done(total))
-    }
-
-    /// Data of a message that a receive has begun to collect.
-    fn take_assembly(&mut self, out: &mut [u8]) -> usize {
-        let frames = &mut self.frames_in;
-        let left = &frames.assembly[frames.taken..];
-        let count = left.len().min(out.len());
-        out[..count].copy_from_slice(&left[..count]);
-        frames.taken += count;
-        if frames.taken == frames.assembly.len() {
-            frames.take_assembly();
-        }
-        count
-    }
-
-    /// Collects the rest of the current message, or the next one. `None`: the end of the stream.
-    pub(in crate::layer::websock) fn receive(
-        &mut self,
-        is_lenient: bool,
-    ) -> io::Result<Progress<Received>> {
-        if self.input.shut {
-            return Ok(Progress::Done(None));
-        }
-        self.begin_call();
-        loop {
-            match self.advance()? {
-                Progress::Done(Event::Payload) => self.collect()?,
-                Progress::Done(Event::EndOfMessage) => {
-                    let frames = &mut self.frames_in;
-                    let kind = frames.message.take().map(|message| message.kind);
-                    let data = frames.take_assembly();
-                    let kind = kind.unwrap_or(WebsockMessageKind::Binary);
-                    return Ok(Progress::Done(Some((kind, data))));
-                }
-                Progress::Done(Event::EndOfStream) => {
-                    return match self.end_of_data(is_lenient) {
-                        Some(error) => Err(error),
-                        None => Ok(Progress::Done(None)),
-                    };
-                }
-                Progress::WantRead => return Ok(Progress::WantRead),
-                Progress::Yield => return Ok(Progress::Yield),
-            }
-        }
-    }
-
-    fn collect(&mut self) -> io::Result<()> {
-        let frames = &mut self.frames_in;
-        let before = frames.assembly.len();
-        let is_compressed = frames.message.as_ref().is_some_and(|it| it.compressed);
-        let left = frames
-            .frame
-            .as_ref()
-            .map_or(0, |it| it.header.len - it.done);
-        let arrived = self.input.bytes.left().len();
-        let (announced, count) = match is_compressed {
-            true => (0, COLLECTED),
-            // What is behind the frame is other messages.
-            false => (left, arrived.min(usize::try_from(left).unwrap_or(arrived))),
-        };
-        let max = self.frames_in.max_message_size;
-        self.check_size((before as u64).saturating_add(announced), max)?;
-        let mut assembly = mem::take(&mut self.frames_in.assembly);
-        assembly.resize(before + count, 0);
-        let copied = self.copy_payload(&mut assembly[before..]);
-        assembly.truncate(before + copied.as_ref().unwrap_or(&0));
-        let collected = assembly.len() as u64;
-        self.frames_in.assembly = assembly;
-        copied?;
-        self.check_size(collected, max)
-    }
-
-    fn check_size(&mut self, size: u64, max: usize) -> io::Result<()> {
-        if size <= max as u64 {
-            return Ok(());
-        }
-        let reason = format!("a message of more than {max} bytes");
-        self.frames_in.take_assembly();
-        Err(self.violate(&Violation::new(CloseCode::TOO_BIG, reason)))
-    }
-
     /// The payload of a pong that has come since the last call.
     pub(in crate::layer::websock) fn take_pong(&mut self) -> Option<Vec<u8>> {
         self.frames_in.pong.take()
-    }
-
-    /// Whether a read returns without more bytes of the lower channel.
-    pub(in crate::layer::websock) fn has_answer(&self) -> bool {
-        if self.input.awaits_end {
-            return self.input.ended || self.input.error.is_some();
-        }
-        self.input.shut
-            || self.failure.is_some()
-            || self.frames_in.close.is_some()
-            || self.input.ended
-            || self.input.error.is_some()
-            || self.input.has_new
-            || !self.frames_in.assembly.is_empty()
-            || self.has_payload()
-    }
-
-    /// Whether payload of the current frame, or the end of the current message, is buffered.
-    fn has_payload(&self) -> bool {
-        let frames = &self.frames_in;
-        let is_data = |frame: &Frame| !frame.header.opcode.is_control();
-        frames.message.as_ref().is_some_and(|it| it.has_ended)
-            || frames.is_expanding()
-            || frames.frame.as_ref().is_some_and(is_data) && !self.input.bytes.is_empty()
     }
 }

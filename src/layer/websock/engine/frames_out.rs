@@ -1,6 +1,9 @@
 //! Frames to the peer.
 
-use std::io::{self, IoSlice};
+use std::{
+    io::{self, IoSlice},
+    iter,
+};
 
 use glib::Bytes;
 use openssl::rand;
@@ -12,12 +15,12 @@ use crate::{
         websock::{
             channel::WebsockMessageKind,
             deflate::Compressor,
-            error::{CloseCode, Failure},
+            error::CloseCode,
             extension::Agreed,
             frame::{self, Header, MAX_CONTROL, MAX_HEADER, Opcode},
             mask,
         },
-        wire::{CHUNK, Queue},
+        wire::{CHUNK, Failure, Queue},
     },
 };
 
@@ -97,7 +100,7 @@ impl FramesOut {
                 self.pong = Some(payload.to_vec());
                 Ok(())
             }
-            true => self.push_frame(role, END, Opcode::Pong, &[IoSlice::new(payload)]),
+            true => self.push_frame(role, END, Opcode::Pong, iter::once(payload)),
         }
     }
 
@@ -159,14 +162,14 @@ impl FramesOut {
         if !self.message.as_ref().is_some_and(is_in_frame)
             && let Some(pong) = self.pong.take()
         {
-            self.push_frame(role, END, Opcode::Pong, &[IoSlice::new(&pong)])?;
+            self.push_frame(role, END, Opcode::Pong, iter::once(&pong[..]))?;
         }
         if self.message.is_some() {
             return self.encode_message(role);
         }
         if let CloseFrame::Due(payload) = &mut self.close {
             let payload = std::mem::take(payload);
-            self.push_frame(role, END, Opcode::Close, &[IoSlice::new(&payload)])?;
+            self.push_frame(role, END, Opcode::Close, iter::once(&payload[..]))?;
             self.close = CloseFrame::Encoded;
         }
         Ok(())
@@ -189,10 +192,10 @@ impl FramesOut {
             && let Some(compressor) = &mut self.compressor
         {
             let compressed = compressor.compress(piece, bits.fin);
-            self.push_frame(role, bits, message.opcode, &[IoSlice::new(&compressed)])?;
+            self.push_frame(role, bits, message.opcode, iter::once(&compressed[..]))?;
             message.opcode = Opcode::Continuation;
         } else if role.is_client() {
-            self.push_frame(role, bits, message.opcode, &[IoSlice::new(piece)])?;
+            self.push_frame(role, bits, message.opcode, iter::once(piece))?;
             message.opcode = Opcode::Continuation;
         } else {
             if message.in_frame == 0 {
@@ -208,20 +211,25 @@ impl FramesOut {
     }
 
     /// Encodes a message as one frame, compressed if that is shorter.
-    fn push_message(&mut self, role: &Role, opcode: Opcode, iov: &[IoSlice<'_>]) -> io::Result<()> {
-        let len: usize = iov.iter().map(|buf| buf.len()).sum();
+    fn push_message<'a>(
+        &mut self,
+        role: &Role,
+        opcode: Opcode,
+        data: impl Iterator<Item = &'a [u8]> + Clone,
+    ) -> io::Result<()> {
+        let len: usize = data.clone().map(<[u8]>::len).sum();
         if len >= self.threshold
             && let Some(compressor) = &mut self.compressor
         {
-            let data = iov.iter().map(|buf| &**buf).collect::<Vec<_>>().concat();
-            let compressed = compressor.compress(&data, true);
+            let joined = data.clone().collect::<Vec<_>>().concat();
+            let compressed = compressor.compress(&joined, true);
             if compressed.len() < len.max(2) {
                 let bits = Bits { rsv1: true, ..END };
-                return self.push_frame(role, bits, opcode, &[IoSlice::new(&compressed)]);
+                return self.push_frame(role, bits, opcode, iter::once(&compressed[..]));
             }
             compressor.forget();
         }
-        self.push_frame(role, END, opcode, iov)
+        self.push_frame(role, END, opcode, data)
     }
 
     fn push_header(&mut self, bits: Bits, opcode: Opcode, mask: Option<[u8; 4]>, len: usize) {
@@ -238,18 +246,18 @@ impl FramesOut {
     }
 
     /// Encodes a frame with the contents of several buffers.
-    fn push_frame(
+    fn push_frame<'a>(
         &mut self,
         role: &Role,
         bits: Bits,
         opcode: Opcode,
-        iov: &[IoSlice<'_>],
+        data: impl Iterator<Item = &'a [u8]> + Clone,
     ) -> io::Result<()> {
         let key = role.is_client().then(masking_key).transpose()?;
-        let len = iov.iter().map(|buf| buf.len()).sum();
+        let len = data.clone().map(<[u8]>::len).sum();
         self.push_header(bits, opcode, key, len);
         let mut offset = 0;
-        for buf in iov {
+        for buf in data {
             let place = self.pending.extend(buf.len());
             match key {
                 Some(key) => mask::copy(buf, place, key, offset),
@@ -295,26 +303,17 @@ impl WebsockState {
         kind: WebsockMessageKind,
     ) -> io::Result<usize> {
         self.check_writing()?;
-        let mut taken: Vec<IoSlice<'_>> = Vec::with_capacity(iov.len());
-        let mut total = 0;
-        for buf in iov.iter().filter(|buf| !buf.is_empty()) {
-            let count = buf.len().min(CHUNK - total);
-            taken.push(IoSlice::new(&buf[..count]));
-            total += count;
-        }
-        let joined;
-        if kind == WebsockMessageKind::Text {
-            joined = taken.iter().map(|buf| &**buf).collect::<Vec<_>>().concat();
-            let end = valid_text(&joined)?;
-            taken = vec![IoSlice::new(&joined[..end])];
-            total = end;
-        }
-        if total == 0 {
-            return Ok(0);
-        }
+        let role = &self.role;
         let frames = &mut self.frames_out;
-        frames.push_message(&self.role, opcode_of(kind), &taken)?;
-        frames.has_data = true;
+        let data = first_bytes(iov, CHUNK);
+        let total = match kind {
+            WebsockMessageKind::Binary => data.clone().map(<[u8]>::len).sum(),
+            WebsockMessageKind::Text => valid_text(&data.clone().collect::<Vec<_>>().concat())?,
+        };
+        if total > 0 {
+            frames.push_message(role, opcode_of(kind), first_bytes(iov, total))?;
+            frames.has_data = true;
+        }
         Ok(total)
     }
 
@@ -331,7 +330,7 @@ impl WebsockState {
         let frames = &mut self.frames_out;
         let opcode = opcode_of(kind);
         if data.len() <= CHUNK {
-            frames.push_message(&self.role, opcode, &[IoSlice::new(data)])?;
+            frames.push_message(&self.role, opcode, iter::once(&data[..]))?;
         } else {
             frames.message = Some(Outgoing {
                 data: data.clone(),
@@ -354,9 +353,9 @@ impl WebsockState {
             let message = format!("A ping has 125 bytes at most, not {}", payload.len());
             return Err(invalid(&message));
         }
-        let iov = [IoSlice::new(payload)];
+        let data = iter::once(payload);
         self.frames_out
-            .push_frame(&self.role, END, Opcode::Ping, &iov)
+            .push_frame(&self.role, END, Opcode::Ping, data)
     }
 
     /// How many bytes have yet to be taken by the lower channel.
@@ -365,6 +364,16 @@ impl WebsockState {
         let message = message.map_or(0, |message| message.data.len() - message.at);
         self.frames_out.pending.left().len() + message
     }
+}
+
+/// The first bytes of several buffers.
+fn first_bytes<'a>(iov: &'a [IoSlice<'_>], most: usize) -> impl Iterator<Item = &'a [u8]> + Clone {
+    let mut left = most;
+    iov.iter().map(move |buf| {
+        let (bytes, _) = buf.split_at(buf.len().min(left));
+        left -= bytes.len();
+        bytes
+    })
 }
 
 /// How much of the bytes is whole characters.

@@ -4,20 +4,22 @@
 mod frames_in;
 mod frames_out;
 mod opening;
+mod payload;
+mod reading;
 mod wire;
 
 use std::{io, time::Instant};
 
-pub(super) use self::{frames_in::Event, opening::Stage};
+pub(super) use self::opening::Stage;
 use self::{frames_in::FramesIn, frames_out::FramesOut};
 use super::{
     client::Endpoint,
-    error::{CloseCode, Failure, Violation, WebsockError, websock_error},
+    error::{CloseCode, Violation, WebsockError, websock_error},
     options::{Settings, WebsockOptions},
 };
 use crate::{
     error::closed,
-    layer::wire::{Engine as _, Queue, Tokens},
+    layer::wire::{Engine as _, Failure, Queue, Tokens},
 };
 
 /// Which end of a connection this is.
@@ -41,16 +43,6 @@ impl Role {
     }
 }
 
-/// The result of one call.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Progress<T> {
-    Done(T),
-    /// More bytes of the lower channel are needed.
-    WantRead,
-    /// The budget of this call is used up, and more input is buffered.
-    Yield,
-}
-
 /// The bytes from the lower channel that were not processed.
 #[derive(Debug, Default)]
 pub(super) struct Input {
@@ -68,8 +60,20 @@ pub(super) struct Input {
     pub(super) shut: bool,
     /// When something has come last, if that matters.
     pub(super) last: Option<Instant>,
-    /// A closing handshake waits for the end of the stream, and for no result of a read.
-    pub(super) awaits_end: bool,
+    /// What the last call has expected, and waits are for.
+    expected: Expected,
+}
+
+/// What a call expects of the peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Expected {
+    /// Data of a message, or an end.
+    #[default]
+    Data,
+    /// A whole message, or an end: a part of it is no result.
+    Message,
+    /// The end of the lower stream, after the closing handshake.
+    EndOfStream,
 }
 
 /// One end of a connection. Its lock is held for computation only.
@@ -119,6 +123,11 @@ impl WebsockState {
         self.options.settings()
     }
 
+    /// Whether the connection is established, and no output pending.
+    pub(super) fn is_settled(&self) -> bool {
+        self.is_open() && !self.has_pending_output()
+    }
+
     /// Whether reads fail.
     pub(super) fn has_failed(&self) -> bool {
         self.failure.is_some() || self.frames_in.close().is_some()
@@ -161,8 +170,9 @@ impl WebsockState {
     fn violate(&mut self, violation: &Violation) -> io::Error {
         let peer = self.role.peer();
         let message = match violation.code() {
-            CloseCode::TOO_BIG => format!("The {peer} has sent {}", violation.reason()),
-            CloseCode::UNSUPPORTED => format!("The {peer} has sent {}", violation.reason()),
+            CloseCode::TOO_BIG | CloseCode::UNSUPPORTED => {
+                format!("The {peer} has sent {}", violation.reason())
+            }
             _ => format!("The {peer} broke the protocol: {}", violation.reason()),
         };
         let code = WebsockError::of_close(violation.code());
@@ -184,28 +194,23 @@ impl WebsockState {
         websock_error(io::ErrorKind::UnexpectedEof, code, &message)
     }
 
-    /// What the end of the stream is to a reader: its error, or `None` for the end of the data.
-    pub(super) fn end_of_data(&self, is_lenient: bool) -> Option<io::Error> {
+    /// The end of the stream for a reader: an error, unless the data has ended as it should.
+    pub(super) fn end_of_data(&self, is_lenient: bool) -> io::Result<()> {
         match (self.frames_in.close(), &self.input.error) {
-            (Some((code, _)), _) if code.is_end() => None,
+            (Some((code, _)), _) if code.is_end() => Ok(()),
             (Some((code, reason)), _) => {
-                let (peer, code_number) = (self.role.peer(), code.number());
-                let message = match reason {
-                    "" => format!("The {peer} has closed the connection with {code_number}"),
-                    _ => format!(
-                        "The {peer} has closed the connection with {code_number}: {reason:?}"
-                    ),
-                };
+                let (peer, number) = (self.role.peer(), code.number());
+                let mut message = format!("The {peer} has closed the connection with {number}");
+                if !reason.is_empty() {
+                    message = format!("{message}: {reason:?}");
+                }
                 let code = WebsockError::of_close(code);
-                Some(websock_error(
-                    io::ErrorKind::ConnectionAborted,
-                    code,
-                    &message,
-                ))
+                let kind = io::ErrorKind::ConnectionAborted;
+                Err(websock_error(kind, code, &message))
             }
-            (None, Some(error)) => Some(error.again()),
-            (None, None) if is_lenient => None,
-            (None, None) => Some(self.abnormal_end()),
+            (None, Some(error)) => Err(error.again()),
+            (None, None) if is_lenient => Ok(()),
+            (None, None) => Err(self.abnormal_end()),
         }
     }
 }

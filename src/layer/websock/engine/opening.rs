@@ -1,17 +1,20 @@
 //! The opening handshake.
 
-use std::io;
+use std::{io, mem};
 
-use super::{Progress, Role, WebsockState};
+use super::{Role, WebsockState};
 use crate::{
     error::invalid,
-    layer::websock::{
-        client,
-        error::{Failure, WebsockError, websock_error},
-        extension::Agreed,
-        head::{self, HeadError, Request, Response},
-        options::check_header,
-        server::{self, Refusal},
+    layer::{
+        websock::{
+            client,
+            error::{WebsockError, websock_error},
+            extension::Agreed,
+            head::{self, HeadError, Request, Response},
+            options::check_header,
+            server::{self, Refusal},
+        },
+        wire::{Failure, Progress},
     },
 };
 
@@ -37,12 +40,19 @@ pub(in crate::layer::websock) struct Opening {
     pub(in crate::layer::websock) request: Option<Request>,
     pub(in crate::layer::websock) response: Option<Response>,
     pub(in crate::layer::websock) protocol: Option<String>,
-    /// Both ends have agreed on compression.
-    pub(in crate::layer::websock) is_compressed: bool,
     /// The key of a client.
     key: String,
     /// How much of the head has been examined.
     scanned: usize,
+    /// That the connection is established has been reported.
+    is_reported: bool,
+}
+
+impl Opening {
+    /// Whether the caller is to report that the connection is established: the first one.
+    pub(in crate::layer::websock) fn begin_report(&mut self) -> bool {
+        !mem::replace(&mut self.is_reported, true)
+    }
 }
 
 impl WebsockState {
@@ -187,7 +197,6 @@ impl WebsockState {
     fn set_deflate(&mut self, agreed: Option<Agreed>) {
         self.frames_in.set_deflate(agreed.as_ref());
         self.frames_out.set_deflate(agreed.as_ref());
-        self.opening.is_compressed = agreed.is_some();
     }
 
     /// What comes behind the head is frames.

@@ -6,10 +6,7 @@ use super::{Stage, WebsockState};
 use crate::{
     error::{closed, io_error},
     hub::Direction,
-    layer::{
-        websock::error::Failure,
-        wire::{Engine, Queue, Tokens, WaitFor, give_buffer},
-    },
+    layer::wire::{Engine, Failure, Queue, Tokens, WaitFor, give_buffer},
     types::Shutdown,
 };
 

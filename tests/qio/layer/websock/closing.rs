@@ -14,7 +14,7 @@ use qio::{
 };
 
 use super::fixtures::{
-    URI, accept_of, frame, open_client, pair, read_close, read_frame, read_head,
+    URI, accept, acceptance, cpu_time, frame, open_client, pair, read_close, read_frame,
 };
 use crate::{
     common::{blocked::Blocked, in_time, on_loop},
@@ -183,12 +183,6 @@ fn another_thread_that_closes_ends_a_handshake_and_a_read() {
     });
 }
 
-/// The processor time of this thread.
-fn cpu_time() -> Duration {
-    let clock = nix::time::ClockId::CLOCK_THREAD_CPUTIME_ID;
-    nix::time::clock_gettime(clock).expect("a clock").into()
-}
-
 #[test]
 fn a_client_waits_for_the_end_of_the_stream_without_spinning() {
     for by_future in [false, true] {
@@ -199,15 +193,7 @@ fn a_client_waits_for_the_end_of_the_stream_without_spinning() {
             let channel = ChannelSocket::new_fd(OwnedFd::from(near)).expect("a socket");
             let client = ChannelWebsock::new_client(&channel, URI, &options).expect("a client");
             let server = thread::spawn(move || {
-                let head = read_head(&mut far);
-                let key = head.split("Sec-WebSocket-Key: ").nth(1).expect("a key");
-                let key = key.split("\r\n").next().expect("a line");
-                let accept = accept_of(key);
-                let head = format!(
-                    "HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-                     Sec-WebSocket-Accept: {accept}\r\n\r\n"
-                );
-                far.write_all(head.as_bytes()).expect("written");
+                accept(&mut far);
                 far.write_all(b"\x88\x02\x03\xe8").expect("written");
                 far
             });
@@ -240,13 +226,8 @@ fn an_error_below_after_the_closing_handshake_is_no_error_of_it() {
                 head += str::from_utf8(&line).expect("ASCII");
                 head += "\r\n";
             }
-            let key = head.split("Sec-WebSocket-Key: ").nth(1).expect("a key");
-            let accept = accept_of(key.split("\r\n").next().expect("a line"));
-            let head = format!(
-                "HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-                 Sec-WebSocket-Accept: {accept}\r\n\r\n"
-            );
-            there.write_all(head.as_bytes()).expect("written");
+            let response = acceptance(&head);
+            there.write_all(response.as_bytes()).expect("written");
             // The client's close frame, and the answer to it.
             there.read_all(&mut [0; 8]).expect("a frame");
             there.write_all(b"\x88\x02\x03\xe8").expect("written");
@@ -256,4 +237,29 @@ fn an_error_below_after_the_closing_handshake_is_no_error_of_it() {
         assert_eq!(client.close_code(), Some(1000));
         server.join().expect("no panic");
     });
+}
+
+#[test]
+fn a_peer_that_never_stops_sending_does_not_extend_a_closing_handshake() {
+    for by_future in [false, true] {
+        on_loop(move || async move {
+            let options = WebsockOptions::builder().close_timeout(Duration::from_millis(200));
+            let options = options.build().expect("good options");
+            let (near, mut far) = UnixStream::pair().expect("a pair");
+            let channel = ChannelSocket::new_fd(OwnedFd::from(near)).expect("a socket");
+            let client = ChannelWebsock::new_client(&channel, URI, &options).expect("a client");
+            let server = thread::spawn(move || {
+                accept(&mut far);
+                let message = [&b"\x82\x7e\xff\xff"[..], &[0; 0xffff]].concat();
+                while far.write_all(&message).is_ok() {}
+            });
+            let ended = match by_future {
+                true => client.bye_future(1000, "").await,
+                false => client.bye(1000, ""),
+            };
+            assert_eq!(ended.expect_err("no end").kind(), io::ErrorKind::TimedOut);
+            drop((client, channel));
+            server.join().expect("no panic");
+        });
+    }
 }

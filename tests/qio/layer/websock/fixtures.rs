@@ -108,8 +108,26 @@ pub(crate) fn read_close(stream: &mut UnixStream) -> (u16, String) {
     (u16::from_be_bytes([code[0], code[1]]), reason)
 }
 
-/// The value with which a server answers a key (RFC 6455, section 4.2.2).
-pub(crate) fn accept_of(key: &str) -> String {
+/// The response that accepts the request of a client (RFC 6455, section 4.2.2).
+pub(crate) fn acceptance(request: &str) -> String {
+    let key = request.split("Sec-WebSocket-Key: ").nth(1).expect("a key");
+    let key = key.split("\r\n").next().expect("a line");
     let text = format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
-    openssl::base64::encode_block(&openssl::sha::sha1(text.as_bytes()))
+    let accept = openssl::base64::encode_block(&openssl::sha::sha1(text.as_bytes()));
+    format!(
+        "HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Accept: {accept}\r\n\r\n"
+    )
+}
+
+/// Reads the request of a client, and accepts it.
+pub(crate) fn accept(stream: &mut UnixStream) {
+    let response = acceptance(&read_head(stream));
+    stream.write_all(response.as_bytes()).expect("written");
+}
+
+/// The processor time of this thread.
+pub(crate) fn cpu_time() -> Duration {
+    let clock = nix::time::ClockId::CLOCK_THREAD_CPUTIME_ID;
+    nix::time::clock_gettime(clock).expect("a clock").into()
 }

@@ -3,13 +3,14 @@
 use std::{
     io::{self, Write as _},
     thread,
+    time::Duration,
 };
 
 use futures_util::{StreamExt as _, future};
 use glib::Bytes;
 use qio::{WebsockError, WebsockMessageKind, WebsockOptions, coroutine, prelude::*, to_glib_error};
 
-use super::fixtures::{frame, open_client, pair, read_close};
+use super::fixtures::{cpu_time, frame, open_client, pair, read_close};
 use crate::common::{in_loop, in_time, on_loop};
 
 #[test]
@@ -167,5 +168,22 @@ fn a_pong_is_signalled_with_its_payload() {
         client.receive().expect("received");
         assert_eq!(pongs.try_recv().as_deref(), Ok(&b"now"[..]));
         drop(answering.join());
+    });
+}
+
+#[test]
+fn a_receive_that_has_a_part_of_a_message_waits_for_the_rest_without_spinning() {
+    on_loop(|| async {
+        let (mut far, server) = open_client(&WebsockOptions::default());
+        far.write_all(&frame(0x01, b"a part")).expect("written");
+        let before = cpu_time();
+        let receiving = server
+            .receive_future()
+            .or_timeout(Duration::from_millis(500));
+        let error = receiving.await.expect_err("incomplete");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        let spent = cpu_time() - before;
+        assert!(spent < Duration::from_millis(250), "{spent:?}");
+        assert_eq!(&server.read_bytes(9).expect("data")[..], b"a part");
     });
 }

@@ -4,6 +4,10 @@ use std::{
     io::{self, Read as _, Write as _},
     net::Shutdown,
     os::{fd::OwnedFd, unix::net::UnixStream},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
 };
 
@@ -229,6 +233,28 @@ fn clients_that_send_a_request_and_leave_are_no_fault() {
             let closing = thread::spawn(move || closer.close());
             let _ = server.handshake();
             let _ = closing.join().expect("no panic");
+        }
+    });
+}
+
+#[test]
+fn threads_that_open_a_connection_at_once_report_it_once() {
+    in_time(|| {
+        for _ in 0..50 {
+            let (client, server) = pair_with(&WebsockOptions::default());
+            let count = Arc::new(AtomicUsize::new(0));
+            for channel in [&client, &server] {
+                let count = count.clone();
+                channel.connect_notify(Some("handshake-done"), move |_, _| {
+                    count.fetch_add(1, Ordering::Relaxed);
+                });
+            }
+            thread::scope(|scope| {
+                for channel in [&client, &client, &server, &server] {
+                    scope.spawn(|| channel.handshake().expect("opened"));
+                }
+            });
+            assert_eq!(count.load(Ordering::Relaxed), 2);
         }
     });
 }

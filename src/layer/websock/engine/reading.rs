@@ -1,0 +1,210 @@
+//! What readers get: data of messages as a stream, or whole messages.
+
+use std::{io, mem};
+
+use super::{
+    Expected, WebsockState,
+    frames_in::{Event, Frame},
+};
+use crate::layer::{
+    websock::{
+        channel::WebsockMessageKind,
+        error::{CloseCode, Violation},
+    },
+    wire::{Engine as _, Progress},
+};
+
+/// By how much a message of unspecified length grows at once.
+const COLLECTED: usize = 64 * 1024;
+
+/// How much a closing handshake discards before others have their turn.
+const DISCARDED: usize = 256 * 1024;
+
+/// A message as a whole, or `None` at the end of the stream.
+pub(in crate::layer::websock) type Received = Option<(WebsockMessageKind, Vec<u8>)>;
+
+impl WebsockState {
+    /// The end of the current message was processed.
+    pub(in crate::layer::websock) fn finish_message(&mut self) {
+        self.frames_in.message = None;
+    }
+
+    /// Copies data of messages to a buffer, until that is full or no more has arrived. Zero bytes
+    /// are the end of the stream.
+    pub(in crate::layer::websock) fn read(
+        &mut self,
+        iov: &mut [io::IoSliceMut<'_>],
+        is_lenient: bool,
+    ) -> io::Result<Progress<usize>> {
+        if self.input.shut {
+            return Ok(Progress::Done(0));
+        }
+        self.begin_call(Expected::Data);
+        let mut total = 0;
+        for buf in iov {
+            let mut from = 0;
+            while from < buf.len() {
+                match self.read_once(&mut buf[from..], is_lenient) {
+                    Ok(Progress::Done(0)) => return Ok(Progress::Done(total)),
+                    Ok(Progress::Done(count)) => (from, total) = (from + count, total + count),
+                    // The next read reports it.
+                    _ if total > 0 => return Ok(Progress::Done(total)),
+                    step => return step,
+                }
+            }
+        }
+        Ok(Progress::Done(total))
+    }
+
+    /// Copies some data of messages. Zero bytes are the end of the stream.
+    fn read_once(&mut self, out: &mut [u8], is_lenient: bool) -> io::Result<Progress<usize>> {
+        if !self.frames_in.assembly.is_empty() {
+            return Ok(Progress::Done(self.read_assembly(out)));
+        }
+        loop {
+            match self.advance()? {
+                Progress::Done(Event::Payload) => match self.copy_payload(out)? {
+                    0 => {}
+                    count => return Ok(Progress::Done(count)),
+                },
+                Progress::Done(Event::EndOfMessage) => self.finish_message(),
+                Progress::Done(Event::EndOfStream) => {
+                    return self.end_of_data(is_lenient).map(|()| Progress::Done(0));
+                }
+                Progress::WantRead => return Ok(Progress::WantRead),
+                Progress::Yield => return Ok(Progress::Yield),
+            }
+        }
+    }
+
+    /// Data of a message that a receive has begun to collect.
+    fn read_assembly(&mut self, out: &mut [u8]) -> usize {
+        let frames = &mut self.frames_in;
+        let left = &frames.assembly[frames.taken..];
+        let count = left.len().min(out.len());
+        out[..count].copy_from_slice(&left[..count]);
+        frames.taken += count;
+        if frames.taken == frames.assembly.len() {
+            frames.take_assembly();
+        }
+        count
+    }
+
+    /// Collects the rest of the current message, or the next one. `None`: the end of the stream.
+    pub(in crate::layer::websock) fn receive(
+        &mut self,
+        is_lenient: bool,
+    ) -> io::Result<Progress<Received>> {
+        if self.input.shut {
+            return Ok(Progress::Done(None));
+        }
+        self.begin_call(Expected::Message);
+        loop {
+            match self.advance()? {
+                Progress::Done(Event::Payload) => self.collect()?,
+                Progress::Done(Event::EndOfMessage) => {
+                    let frames = &mut self.frames_in;
+                    let kind = frames.message.take().map(|message| message.kind);
+                    let data = frames.take_assembly();
+                    let kind = kind.unwrap_or(WebsockMessageKind::Binary);
+                    return Ok(Progress::Done(Some((kind, data))));
+                }
+                Progress::Done(Event::EndOfStream) => {
+                    return self.end_of_data(is_lenient).map(|()| Progress::Done(None));
+                }
+                Progress::WantRead => return Ok(Progress::WantRead),
+                Progress::Yield => return Ok(Progress::Yield),
+            }
+        }
+    }
+
+    /// Collects payload that has arrived.
+    fn collect(&mut self) -> io::Result<()> {
+        let frames = &mut self.frames_in;
+        let before = frames.assembly.len();
+        let is_compressed = frames.message.as_ref().is_some_and(|it| it.compressed);
+        let left = frames.frame.as_ref().map_or(0, Frame::left);
+        let arrived = self.input.bytes.left().len();
+        let (announced, count) = match is_compressed {
+            true => (0, COLLECTED),
+            // What is behind the frame is other messages.
+            false => (left, arrived.min(usize::try_from(left).unwrap_or(arrived))),
+        };
+        let max = self.frames_in.max_message_size;
+        self.check_size((before as u64).saturating_add(announced), max)?;
+        let mut assembly = mem::take(&mut self.frames_in.assembly);
+        assembly.resize(before + count, 0);
+        let copied = self.copy_payload(&mut assembly[before..]);
+        assembly.truncate(before + copied.as_ref().unwrap_or(&0));
+        let collected = assembly.len() as u64;
+        self.frames_in.assembly = assembly;
+        copied?;
+        self.check_size(collected, max)
+    }
+
+    fn check_size(&mut self, size: u64, max: usize) -> io::Result<()> {
+        if size <= max as u64 {
+            return Ok(());
+        }
+        let reason = format!("a message of more than {max} bytes");
+        self.frames_in.take_assembly();
+        Err(self.violate(&Violation::new(CloseCode::TOO_BIG, reason)))
+    }
+
+    /// Discards what the peer sends up to its close frame; a client to the end of the stream, which
+    /// the server is to end.
+    pub(in crate::layer::websock) fn discard_to_end(
+        &mut self,
+        discarded: &mut usize,
+    ) -> io::Result<Progress<()>> {
+        self.begin_call(Expected::Data);
+        let mut piece = [0; 4096];
+        loop {
+            match self.advance()? {
+                Progress::Done(Event::Payload) if *discarded > DISCARDED => {
+                    return Ok(Progress::Yield);
+                }
+                Progress::Done(Event::Payload) => *discarded += self.copy_payload(&mut piece)?,
+                Progress::Done(Event::EndOfMessage) => self.finish_message(),
+                Progress::Done(Event::EndOfStream) => break,
+                Progress::WantRead => return Ok(Progress::WantRead),
+                Progress::Yield => return Ok(Progress::Yield),
+            }
+        }
+        match self.end_of_data(false) {
+            // The code of a peer that was closed is the one that it got.
+            Err(e) if e.kind() != io::ErrorKind::ConnectionAborted => Err(e),
+            _ if self.role.is_client() && self.may_receive_more() => {
+                self.input.expected = Expected::EndOfStream;
+                Ok(Progress::WantRead)
+            }
+            _ => Ok(Progress::Done(())),
+        }
+    }
+
+    /// Whether the last call, made again, would return without more bytes of the lower channel.
+    pub(in crate::layer::websock) fn has_answer(&self) -> bool {
+        let has_ended = self.input.ended || self.input.error.is_some();
+        match self.input.expected {
+            Expected::EndOfStream => has_ended,
+            Expected::Data | Expected::Message => {
+                let has_part = !self.frames_in.assembly.is_empty();
+                has_ended
+                    || self.input.shut
+                    || self.has_failed()
+                    || self.input.has_new
+                    || self.has_payload()
+                    || has_part && self.input.expected == Expected::Data
+            }
+        }
+    }
+
+    /// Whether payload of the current frame, or the end of the current message, is buffered.
+    fn has_payload(&self) -> bool {
+        let frames = &self.frames_in;
+        let is_data = |frame: &Frame| !frame.header.opcode.is_control();
+        frames.message.as_ref().is_some_and(|it| it.has_ended)
+            || frames.is_expanding()
+            || frames.frame.as_ref().is_some_and(is_data) && !self.input.bytes.is_empty()
+    }
+}
