@@ -117,6 +117,37 @@ async def messages():
     server.close()
 
 
+async def iteration():
+    """Messages are iterated up to the end of the stream, and an unexpected end is an error."""
+    client, server = make_ends()
+    sent = ((TEXT, "hé".encode()), (BINARY, b"\xff\0"), (TEXT, b""), (BINARY, b""))
+
+    async def send():
+        for kind, data in sent:
+            await client.send_async(kind, GLib.Bytes.new(data))
+        await client.bye_async(1000, None)
+
+    sending = Qio.spawn(send())
+    async for message in server:
+        check(message == "hé")
+        break
+    # What follows is left to the next reader.
+    check([message async for message in server] == [b"\xff\0", "", b""])
+    await sending
+    check([message async for message in server] == [] and list(server) == [])
+
+    client, server = make_ends()
+    await open_both(client, server)
+    client.send_text("one")
+    client.send(BINARY, GLib.Bytes.new(b"two"))
+    check([next(server), next(server)] == ["one", b"two"])
+    client.send_text("three")
+    client.get_master().close()
+    check(await anext(server) == "three")
+    check(is_websock(await failure(anext(server)), 1006))
+    check(is_websock(error_of(next, server), 1006))
+
+
 async def unexpected():
     """Codes of the protocol are those of errors."""
     client, server = make_ends()
@@ -183,6 +214,7 @@ def pages():
 
 async def all_of_it():
     await messages()
+    await iteration()
     await unexpected()
     await decisions()
 
