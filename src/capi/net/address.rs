@@ -11,15 +11,11 @@ use glib_sys::{GError, GType, gboolean};
 
 use crate::{
     NetAddress as QIONetAddress, NetListener,
-    capi::{Boxed, Owned, function, try_method},
+    capi::{Boxed, Owned, boxed, function, try_method},
     ffi::{QIOChannel, QIOChannelSocket, QIONetListener},
 };
 
 impl Boxed for QIONetAddress {}
-
-fn boxed(address: QIONetAddress) -> *mut QIONetAddress {
-    Box::into_raw(Box::new(address))
-}
 
 #[unsafe(no_mangle)]
 pub extern "C" fn qio_net_address_get_type() -> GType {

@@ -13,8 +13,8 @@ use glib_sys::{GError, GFALSE, GType, gboolean};
 use crate::{
     WebsockOptions, WebsockOptionsBuilder as QIOWebsockOptionsBuilder,
     capi::{
-        Argument, Boxed, Owned,
-        builder::{Builder, boxed, setter},
+        Argument, Boxed, Owned, boxed,
+        builder::{Builder, setter},
         c_name, complain, function,
     },
     layer::QIOWebsockOptions,
