@@ -69,10 +69,7 @@ pub unsafe extern "C" fn qio_net_address_equal(
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_net_address_to_string(address: *const QIONetAddress) -> *mut c_char {
-    function!(
-        qio_net_address_to_string(address: &QIONetAddress) or ptr::null_mut() =>
-            address.to_string().to_glib_full()
-    )
+    function!(qio_net_address_to_string(address: &QIONetAddress), string => address.to_string())
 }
 
 #[unsafe(no_mangle)]
@@ -90,10 +87,7 @@ pub unsafe extern "C" fn qio_net_address_get_scheme(
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_net_address_get_host(address: *const QIONetAddress) -> *mut c_char {
-    function!(
-        qio_net_address_get_host(address: &QIONetAddress) or ptr::null_mut() =>
-            address.host().to_glib_full()
-    )
+    function!(qio_net_address_get_host(address: &QIONetAddress), string => address.host())
 }
 
 #[unsafe(no_mangle)]

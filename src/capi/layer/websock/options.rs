@@ -23,11 +23,6 @@ use crate::{
 /// What a function that must have options complains of.
 const NO_OPTIONS: &str = "options != NULL";
 
-/// Transfers a reference to C.
-pub(super) fn transfer(options: WebsockOptions) -> *mut QIOWebsockOptions {
-    IntoGlibPtr::<*mut QIOWebsockOptions>::into_glib_ptr(options)
-}
-
 /// The options of the caller, or the defaults.
 impl Argument<*mut QIOWebsockOptions> for WebsockOptions {
     unsafe fn from_c(raw: *mut QIOWebsockOptions, _: &str) -> Result<Self, String> {
