@@ -197,6 +197,11 @@ impl Argument<*const *const c_char> for Vec<&str> {
 /// A type whose values are opaque structures for C, made by `Box`.
 pub(super) trait Boxed {}
 
+/// Transfers a value to C.
+pub(super) fn boxed<T: Boxed>(value: T) -> *mut T {
+    Box::into_raw(Box::new(value))
+}
+
 impl<T: Boxed> Argument<*const T> for &T {
     unsafe fn from_c(raw: *const T, name: &str) -> Result<Self, String> {
         // SAFETY: the C contract: NULL or a value that is valid for the call.

@@ -13,11 +13,6 @@ pub(super) trait Builder: Boxed + Sized {
     fn with_invalid_argument(self, setter: &str, expected: &str) -> Self;
 }
 
-/// Transfers a value to C.
-pub(super) fn boxed<T: Boxed>(value: T) -> *mut T {
-    Box::into_raw(Box::new(value))
-}
-
 /// The body of a setter of a builder. Arguments are checked as in other functions; if one is not
 /// what it must be, building will fail as well.
 macro_rules! setter {

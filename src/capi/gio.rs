@@ -30,8 +30,7 @@ pub extern "C" fn qio_output_stream_get_type() -> GType {
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_io_stream_new(channel: *mut QIOChannel) -> *mut QIOIOStream {
-    function!(qio_io_stream_new(channel: Channel) or ptr::null_mut() =>
-        IoStream::new(&channel).into_glib_ptr())
+    function!(qio_io_stream_new(channel: Channel), pointer => IoStream::new(&channel))
 }
 
 #[unsafe(no_mangle)]

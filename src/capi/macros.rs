@@ -5,6 +5,7 @@
 //!
 //! ```ignore
 //! method!(qio_channel_get_blocking(ioc: Channel) or 0 => ioc.is_blocking().into_glib())
+//! method!(qio_channel_get_name(ioc: Channel), pointer => ioc.name())
 //! try_method!(qio_channel_close(ioc: Channel), error, "close", status => ioc.close())
 //! ```
 //!
@@ -16,6 +17,7 @@
 //! | `count` | a count, or `QIO_CHANNEL_ERR_BLOCK` | -1 |
 //! | `size` | a count | -1 |
 //! | `pointer` | an owned pointer | NULL |
+//! | `string` | a copy of a string or a path, or NULL for `None` | NULL |
 //! | `value or F` | the value | F |
 //!
 //! The C contract, at the top of `capi`, is the invariant of every `unsafe` block that these macros
@@ -54,6 +56,9 @@ macro_rules! failed {
     (pointer) => {
         std::ptr::null_mut()
     };
+    (string) => {
+        std::ptr::null_mut()
+    };
     (value $failed:expr) => {
         $failed
     };
@@ -76,6 +81,9 @@ macro_rules! into_c {
     };
     (pointer) => {
         glib::translate::IntoGlibPtr::into_glib_ptr
+    };
+    (string) => {
+        |text| glib::translate::ToGlibPtr::to_glib_full(&text)
     };
     (value) => {
         std::convert::identity
@@ -112,6 +120,12 @@ macro_rules! argument_of {
 macro_rules! function {
     ($function:ident($($arg:ident: $type:ty $(= $raw:expr)?),*) => $value:expr) => {
         $crate::capi::function!($function($($arg: $type $(= $raw)?),*) or () => $value)
+    };
+    ($function:ident($($arg:ident: $type:ty $(= $raw:expr)?),*), $kind:ident => $value:expr) => {
+        $crate::capi::function!(
+            $function($($arg: $type $(= $raw)?),*) or $crate::capi::failed!($kind)
+            => $crate::capi::into_c!($kind)($value)
+        )
     };
     ($function:ident($($arg:ident: $type:ty $(= $raw:expr)?),*) or $failed:expr => $value:expr) => {
         // SAFETY: the C contract, at the top of `capi`; there is no `GError **`.
@@ -164,6 +178,15 @@ macro_rules! method {
         => $value:expr
     ) => {
         $crate::capi::method!($function($this: $class $(, $arg: $type $(= $raw)?)*) or () => $value)
+    };
+    (
+        $function:ident($this:ident: $class:ty $(, $arg:ident: $type:ty $(= $raw:expr)?)*),
+        $kind:ident => $value:expr
+    ) => {
+        $crate::capi::method!(
+            $function($this: $class $(, $arg: $type $(= $raw)?)*) or $crate::capi::failed!($kind)
+            => $crate::capi::into_c!($kind)($value)
+        )
     };
     (
         $function:ident($this:ident: $class:ty $(, $arg:ident: $type:ty $(= $raw:expr)?)*)

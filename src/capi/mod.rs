@@ -38,7 +38,7 @@ mod transport;
 mod types;
 
 use self::{
-    argument::{Argument, Boxed, InPlace, Out, Owned},
+    argument::{Argument, Boxed, InPlace, Out, Owned, boxed},
     guard::{complain, guarded, holds},
     instance::{Instance, instance, is_a, with},
     macros::{

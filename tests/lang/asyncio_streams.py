@@ -99,6 +99,16 @@ async def much_is_transferred(creds=(None, None)):
     await server.wait_closed()
 
 
+async def as_much_is_read_elsewhere():
+    """What was not transferred meanwhile is suspended."""
+    reader, writer, there = await pair()
+    written = there.write_bytes_all_async(bytes(8 << 20))
+    assert await reader.readexactly(8 << 20) == bytes(8 << 20)
+    await written
+    writer.close()
+    await writer.wait_closed()
+
+
 async def writers_are_paused_while_the_peer_does_not_read():
     reader, writer, there = await pair()
     transport = writer.transport
@@ -117,7 +127,7 @@ async def writers_are_paused_while_the_peer_does_not_read():
     writer.write(bytes(rest))
     assert transport.get_write_buffer_size() > 1000
     drain = asyncio.ensure_future(writer.drain())
-    await asyncio.sleep(0.05)
+    await as_much_is_read_elsewhere()
     assert not drain.done()
     while rest:
         rest -= (await there.read_bytes_async(1 << 20)).get_size()
@@ -135,7 +145,7 @@ async def a_paused_reader_leaves_data_to_the_peer():
     transport.pause_reading()
     assert not transport.is_reading()
     written = there.write_bytes_all_async(bytes(4 << 20))
-    await asyncio.sleep(0.05)
+    await as_much_is_read_elsewhere()
     assert not written.done()
     transport.resume_reading()
     assert await reader.readexactly(4 << 20) == bytes(4 << 20)
@@ -144,7 +154,7 @@ async def a_paused_reader_leaves_data_to_the_peer():
     here, there = Qio.ChannelSocket.new_pair()
     reader, other = await Qio.open_streams(here, limit=1000)
     written = there.write_bytes_all_async(bytes(4 << 20))
-    await asyncio.sleep(0.05)
+    await as_much_is_read_elsewhere()
     assert not written.done() and not other.transport.is_reading()
     assert await reader.readexactly(4 << 20) == bytes(4 << 20)
     await written
@@ -283,7 +293,7 @@ async def information_is_that_of_the_channel():
     assert get("sockname") == await seen
     assert get("peername") == ("127.0.0.1", listener.get_local_addresses()[0].get_port())
     assert isinstance(get("channel"), Qio.ChannelTLS) and isinstance(get("socket_channel"), Qio.ChannelSocket)
-    assert get("alpn_protocol") == "echo" and "AES" in get("cipher") or "CHACHA" in get("cipher")
+    assert get("alpn_protocol") == "echo" and ("AES" in get("cipher") or "CHACHA" in get("cipher"))
     assert isinstance(get("peercert"), Gio.TlsCertificate)
     assert get("sslcontext") is None and get("nothing", 5) == 5
     writer.close()
@@ -294,6 +304,23 @@ async def information_is_that_of_the_channel():
     assert writer.get_extra_info("cipher") is None
     writer.close()
     await writer.wait_closed()
+
+
+async def a_websocket_over_tls_is_a_stream():
+    here, there = Qio.ChannelSocket.new_pair()
+    tls = Qio.ChannelTLS.new_client(here, client_creds(), "localhost")
+    reader, writer = await Qio.open_streams(Qio.ChannelWebsock.new_client(tls, "wss://localhost/", None))
+    tls = Qio.ChannelTLS.new_server(there, server_creds())
+    serving = asyncio.ensure_future(echo(*await Qio.open_streams(Qio.ChannelWebsock.new_server(tls, None))))
+    writer.write(b"line\n")
+    assert await reader.readline() == b"line\n"
+    get = writer.get_extra_info
+    assert get("socket_channel") is here and get("alpn_protocol") == "echo"
+    writer.write_eof()
+    assert await reader.read() == b""
+    writer.close()
+    await writer.wait_closed()
+    await serving
 
 
 async def a_server_serves_until_it_is_cancelled():
@@ -344,6 +371,7 @@ async def all_of_it():
     await a_class_in_python_is_written_to()
     await writing_after_the_end_is_an_error()
     await information_is_that_of_the_channel()
+    await a_websocket_over_tls_is_a_stream()
     await a_server_serves_until_it_is_cancelled()
     await a_failed_handshake_is_reported_and_ends_one_client()
 

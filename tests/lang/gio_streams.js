@@ -6,9 +6,6 @@ import Qio from 'gi://Qio?version=1.0';
 
 import {bytes, check, errorOf, isIo, makePair, text} from './common.js';
 
-for (const name of ['read_to_end', 'write_bytes_all', 'close'])
-    Gio._promisify(Qio.Channel.prototype, `${name}_async`, `${name}_finish`);
-
 async function memory() {
     const input = Gio.MemoryInputStream.new_from_bytes(bytes('content'));
     const output = Gio.MemoryOutputStream.new_resizable();

@@ -18,6 +18,11 @@ async def awaiting() -> bytes:
     return await here.read_bytes_async(100)  # return-value
 
 
+async def receiving(websocket: Qio.ChannelWebsock) -> None:
+    async for message in websocket:
+        message.decode()  # union-attr
+
+
 class Wrong(Qio.Channel):
     def do_io_close(self) -> str:  # override
         return ""

@@ -86,6 +86,21 @@ async def awaiting() -> str:
     return "awaited"
 
 
+async def messages() -> list[str | bytes]:
+    here, there = Qio.ChannelSocket.new_pair()
+    client = Qio.ChannelWebsock.new_client(here, "ws://localhost/", None)
+    server = Qio.ChannelWebsock.new_server(there, None)
+    opened = client.handshake_async()
+    await server.handshake_async()
+    await opened
+    client.send_text("text")
+    client.send(Qio.WebsockMessageKind.BINARY, b"bytes")
+    first: str | bytes = next(server)
+    async for message in server:
+        return [first, message]
+    return []
+
+
 async def streaming() -> None:
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(await reader.readline())
@@ -112,6 +127,7 @@ def in_a_loop_of_glib() -> None:
 blocking()
 with_callbacks()
 assert Qio.run(awaiting()).upper() == "AWAITED"
+assert Qio.run(messages()) == ["text", b"bytes"]
 in_a_loop_of_glib()
 with asyncio.Runner(loop_factory=Qio.new_event_loop) as runner:
     runner.run(streaming())

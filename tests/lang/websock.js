@@ -6,9 +6,6 @@ import Qio from 'gi://Qio?version=1.0';
 
 import {bytes, check, errorOf, isIo, makePair, rejectionOf, text} from './common.js';
 
-for (const name of ['handshake', 'receive_request', 'refuse', 'send', 'receive', 'bye'])
-    Gio._promisify(Qio.ChannelWebsock.prototype, `${name}_async`, `${name}_finish`);
-
 const {TEXT, BINARY} = Qio.WebsockMessageKind;
 const USUAL = GLib.PRIORITY_DEFAULT;
 const URI = 'ws://example.org/chat?topic=1';
@@ -93,6 +90,35 @@ async function messages() {
     server.close();
 }
 
+// Messages are iterated up to the end of the stream, and an unexpected end is an error.
+async function iteration() {
+    const [client, server] = makeEnds();
+    const send = async () => {
+        await client.send_async(TEXT, bytes('hé'));
+        await client.send_async(BINARY, new GLib.Bytes([255, 0]));
+        await client.send_async(TEXT, bytes(''));
+        await client.send_async(BINARY, bytes(''));
+        await client.bye_async(1000, null);
+    };
+    const sending = send();
+    for await (const message of server) {
+        check(message === 'hé');
+        break;
+    }
+    // What follows is left to the next reader.
+    const rest = [];
+    for await (const message of server)
+        rest.push(message);
+    await sending;
+    check(rest.length === 3 && rest[0] instanceof Uint8Array && rest[0].join() === '255,0');
+    check(rest[1] === '' && rest[2] instanceof Uint8Array && rest[2].length === 0);
+
+    const [one, other] = makeEnds();
+    await openBoth(one, other);
+    one.master.close();
+    check(isWebsock(await rejectionOf(other[Symbol.asyncIterator]().next()), 1006));
+}
+
 // Codes of the protocol are those of errors.
 async function unexpected() {
     const [client, server] = makeEnds();
@@ -133,6 +159,7 @@ async function decisions() {
 
 options();
 await messages();
+await iteration();
 await unexpected();
 await decisions();
 print('websock: ok');

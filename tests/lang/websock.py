@@ -1,6 +1,6 @@
 """WebSockets in Python: servers and clients over pairs of sockets."""
 
-from common import check, error_of, is_io, iterate_until, make_pair, wait_for
+from common import check, error_of, is_io, iterate_until, make_pair, raised_by, wait_for
 from gi.repository import Gio, GLib, Qio
 
 TEXT, BINARY = Qio.WebsockMessageKind.TEXT, Qio.WebsockMessageKind.BINARY
@@ -27,14 +27,6 @@ def make_ends(mine=None, theirs=None):
 
 def is_websock(error, code):
     return error.matches(Qio.WebsockError.quark(), code)
-
-
-async def failure(awaitable):
-    try:
-        await awaitable
-    except GLib.Error as error:
-        return error
-    return None
 
 
 async def open_both(*ends):
@@ -95,7 +87,7 @@ async def messages():
     await client.write_bytes_all_async(b"plain")
     data, kind = await server.receive_async()
     check((data.get_data(), kind) == (b"plain", TEXT))
-    check(is_io(await failure(client.send_async(TEXT, GLib.Bytes.new(b"\xff"))), Gio.IOErrorEnum.INVALID_ARGUMENT))
+    check(is_io(await raised_by(client.send_async(TEXT, GLib.Bytes.new(b"\xff"))), Gio.IOErrorEnum.INVALID_ARGUMENT))
 
     pongs = []
     server.connect("pong", lambda end, payload: pongs.append(payload.get_data()))
@@ -112,9 +104,40 @@ async def messages():
     await bye
     check(server.get_close_code() == server.props.close_code == 1001)
     check(server.get_close_reason() == server.props.close_reason == "enough")
-    check(is_io(await failure(client.send_async(TEXT, GLib.Bytes.new(b"late"))), Gio.IOErrorEnum.BROKEN_PIPE))
+    check(is_io(await raised_by(client.send_async(TEXT, GLib.Bytes.new(b"late"))), Gio.IOErrorEnum.BROKEN_PIPE))
     client.close()
     server.close()
+
+
+async def iteration():
+    """Messages are iterated up to the end of the stream, and an unexpected end is an error."""
+    client, server = make_ends()
+    sent = ((TEXT, "hé".encode()), (BINARY, b"\xff\0"), (TEXT, b""), (BINARY, b""))
+
+    async def send():
+        for kind, data in sent:
+            await client.send_async(kind, GLib.Bytes.new(data))
+        await client.bye_async(1000, None)
+
+    sending = Qio.spawn(send())
+    async for message in server:
+        check(message == "hé")
+        break
+    # What follows is left to the next reader.
+    check([message async for message in server] == [b"\xff\0", "", b""])
+    await sending
+    check([message async for message in server] == [] and list(server) == [])
+
+    client, server = make_ends()
+    await open_both(client, server)
+    client.send_text("one")
+    client.send(BINARY, GLib.Bytes.new(b"two"))
+    check([next(server), next(server)] == ["one", b"two"])
+    client.send_text("three")
+    client.get_master().close()
+    check(await anext(server) == "three")
+    check(is_websock(await raised_by(anext(server)), 1006))
+    check(is_websock(error_of(next, server), 1006))
 
 
 async def unexpected():
@@ -123,20 +146,20 @@ async def unexpected():
     await open_both(client, server)
     server.set_max_message_size(3)
     client.send_text("four")
-    check(is_websock(await failure(server.receive_async()), 1009))
-    check(is_websock(await failure(client.receive_async()), 1009) and client.get_close_code() == 1009)
+    check(is_websock(await raised_by(server.receive_async()), 1009))
+    check(is_websock(await raised_by(client.receive_async()), 1009) and client.get_close_code() == 1009)
 
     client, server = make_ends()
     await open_both(client, server)
     bye = client.bye_async(4000, "why")
-    error = await failure(server.receive_async())
+    error = await raised_by(server.receive_async())
     check(is_websock(error, 4000) and "why" in error.message)
     await bye
 
     client, server = make_ends()
     await open_both(client, server)
     client.get_master().close()
-    check(is_websock(await failure(server.receive_async()), 1006))
+    check(is_websock(await raised_by(server.receive_async()), 1006))
     server.set_require_close(False)
     data, _ = await server.receive_async()
     check(data is None)
@@ -144,7 +167,7 @@ async def unexpected():
     here, there = make_pair()
     client = Qio.ChannelWebsock.new_client(here, "ws://x/", None)
     there.write_bytes_all(GLib.Bytes.new(b"SSH-2.0\r\n\r\n"))
-    check(is_websock(await failure(client.handshake_async()), Qio.WebsockError.BAD_ANSWER))
+    check(is_websock(await raised_by(client.handshake_async()), Qio.WebsockError.BAD_ANSWER))
 
 
 async def decisions():
@@ -163,7 +186,7 @@ async def decisions():
             check(client.get_protocol() == "chat.v1" and client.get_response_header("set-cookie") == "a=b")
         else:
             await server.refuse_async(404, ["Content-Type: text/plain"], GLib.Bytes.new(b"a page\n"))
-            error = await failure(handshake)
+            error = await raised_by(handshake)
             check(is_websock(error, 404) and "404" in error.message)
             check(client.get_response_header("content-type") == "text/plain")
 
@@ -183,6 +206,7 @@ def pages():
 
 async def all_of_it():
     await messages()
+    await iteration()
     await unexpected()
     await decisions()
 

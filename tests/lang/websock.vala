@@ -11,7 +11,8 @@ Qio.WebsockOptions chatting () throws Error {
     return builder.build ();
 }
 
-// Both ends, and what comes of calls at the server's, which run at once with those of the client.
+// Both ends of a connection, with the error of the server's asynchronous call, which runs
+// concurrently with the client's.
 class Ends {
     public Qio.ChannelWebsock client;
     public Qio.ChannelWebsock server;

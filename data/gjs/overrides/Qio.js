@@ -73,6 +73,16 @@ function lines(max = 65536) {
     };
 }
 
+// Receives messages up to the end of the stream: strings for text, and Uint8Arrays for binary ones.
+function messages() {
+    const {TEXT} = imports.gi.Qio.WebsockMessageKind;
+    return new AsyncIterator(async cancellable => {
+        const [data, kind] = await this.receive_async(GLib.PRIORITY_DEFAULT, cancellable);
+        const array = data?.toArray() ?? null;
+        return array !== null && kind === TEXT ? new TextDecoder().decode(array) : array;
+    });
+}
+
 // Accepts clients until the listener is closed.
 function clients() {
     return new AsyncIterator(async cancellable => {
@@ -94,5 +104,6 @@ function _init() {
             promisifyAll(type.prototype);
     }
     this.Channel.prototype.lines = lines;
+    this.ChannelWebsock.prototype[Symbol.asyncIterator] = messages;
     this.NetListener.prototype[Symbol.asyncIterator] = clients;
 }

@@ -12,7 +12,7 @@ G_BEGIN_DECLS
 /**
  * QIOChannelFilter:
  *
- * The base class of layers: it forwards every function to the channel below, the base channel.
+ * The base class of layers: it forwards every function to the lower channel, the base channel.
  *
  * A class that derives from it overrides what it changes: usually #QIOChannelClass.io_readv and
  * #QIOChannelClass.io_writev, or #QIOChannelClass.io_read_bytes and
@@ -65,7 +65,7 @@ struct _QIOChannelFilterClass {
 
 /**
  * qio_channel_filter_new:
- * @base_channel: the channel below
+ * @base_channel: the lower channel
  *
  * Creates a filter that changes nothing. It holds a reference to the base channel.
  *

@@ -230,7 +230,7 @@ struct _QIOChannelTLSClass
 
 /**
  * qio_channel_tls_new_client: (constructor)
- * @master: the channel below
+ * @master: the lower channel
  * @creds: credentials of a client
  * @hostname: (nullable): the host name or IP address of the server
  * @error: where to report an error
@@ -254,7 +254,7 @@ QIOChannelTLS *qio_channel_tls_new_client (QIOChannel *master,
 
 /**
  * qio_channel_tls_new_server: (constructor)
- * @master: the channel below
+ * @master: the lower channel
  * @creds: credentials of a server
  * @error: where to report an error
  *

@@ -282,7 +282,7 @@ struct _QIOChannelWebsockClass
 
 /**
  * qio_channel_websock_new_server: (constructor)
- * @master: the channel below
+ * @master: the lower channel
  * @options: (nullable): what this end offers, requires and allows; %NULL for the defaults
  * @error: where to report an error
  *
@@ -299,7 +299,7 @@ QIOChannelWebsock *qio_channel_websock_new_server (QIOChannel *master,
 
 /**
  * qio_channel_websock_new_client: (constructor)
- * @master: the channel below
+ * @master: the lower channel
  * @uri: a URI of the scheme `ws` or `wss`
  * @options: (nullable): what this end offers, requires and allows; %NULL for the defaults
  * @error: where to report an error

@@ -16,7 +16,6 @@ mod write_async;
 use std::{
     ffi::{c_char, c_int, c_uint},
     io::{self, SeekFrom},
-    ptr,
 };
 
 use gio_sys::GCredentials;
@@ -67,7 +66,7 @@ pub unsafe extern "C" fn qio_channel_set_name(ioc: *mut QIOChannel, name: *const
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_get_name(ioc: *mut QIOChannel) -> *mut c_char {
-    method!(qio_channel_get_name(ioc: Channel) or ptr::null_mut() => ioc.name().into_glib_ptr())
+    method!(qio_channel_get_name(ioc: Channel), pointer => ioc.name())
 }
 
 #[unsafe(no_mangle)]

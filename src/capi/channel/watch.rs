@@ -88,8 +88,7 @@ pub unsafe extern "C" fn qio_channel_create_watch(
     condition: GIOCondition,
 ) -> *mut GSource {
     method!(
-        qio_channel_create_watch(ioc: Channel) or ptr::null_mut() =>
-            ioc.create_watch(from_glib(condition)).into_glib_ptr()
+        qio_channel_create_watch(ioc: Channel), pointer => ioc.create_watch(from_glib(condition))
     )
 }
 
@@ -102,8 +101,8 @@ pub unsafe extern "C" fn qio_channel_create_watch_full(
     notify: GDestroyNotify,
 ) -> *mut GSource {
     method!(
-        qio_channel_create_watch_full(ioc: Channel, func: WatchFunc = (func, user_data, notify))
-        or ptr::null_mut() => func.watch(ioc, condition).into_glib_ptr()
+        qio_channel_create_watch_full(ioc: Channel, func: WatchFunc = (func, user_data, notify)),
+        pointer => func.watch(ioc, condition)
     )
 }
 
@@ -149,7 +148,8 @@ pub unsafe extern "C" fn qio_channel_add_watch_source(
     method!(
         qio_channel_add_watch_source(
             ioc: Channel, func: WatchFunc = (func, user_data, notify), context: Option<MainContext>
-        ) or ptr::null_mut() => func.attach(ioc, condition, context.as_ref()).into_glib_ptr()
+        ),
+        pointer => func.attach(ioc, condition, context.as_ref())
     )
 }
 
@@ -160,8 +160,8 @@ pub unsafe extern "C" fn qio_channel_create_fd_watch(
     condition: GIOCondition,
 ) -> *mut GSource {
     method!(
-        qio_channel_create_fd_watch(ioc: Channel) or ptr::null_mut() =>
-            ioc.create_fd_watch(fd, from_glib(condition)).into_glib_ptr()
+        qio_channel_create_fd_watch(ioc: Channel), pointer =>
+            ioc.create_fd_watch(fd, from_glib(condition))
     )
 }
 
@@ -173,8 +173,8 @@ pub unsafe extern "C" fn qio_channel_create_fd_pair_watch(
     condition: GIOCondition,
 ) -> *mut GSource {
     method!(
-        qio_channel_create_fd_pair_watch(ioc: Channel) or ptr::null_mut() =>
-            ioc.create_fd_pair_watch(fdread, fdwrite, from_glib(condition)).into_glib_ptr()
+        qio_channel_create_fd_pair_watch(ioc: Channel), pointer =>
+            ioc.create_fd_pair_watch(fdread, fdwrite, from_glib(condition))
     )
 }
 

@@ -22,8 +22,9 @@ pub extern "C" fn qio_channel_filter_get_type() -> GType {
 pub unsafe extern "C" fn qio_channel_filter_new(
     base_channel: *mut QIOChannel,
 ) -> *mut QIOChannelFilter {
-    function!(qio_channel_filter_new(base_channel: Channel) or ptr::null_mut() =>
-        ChannelFilter::new(&base_channel).into_glib_ptr())
+    function!(
+        qio_channel_filter_new(base_channel: Channel), pointer => ChannelFilter::new(&base_channel)
+    )
 }
 
 #[unsafe(no_mangle)]

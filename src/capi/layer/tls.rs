@@ -62,8 +62,8 @@ pub unsafe extern "C" fn qio_channel_tls_handshake(
     error: *mut *mut GError,
 ) -> gboolean {
     try_method!(
-        qio_channel_tls_handshake(tls: ChannelTls, _kept: Kept<_> = tls), error, HANDSHAKE, success =>
-            tls.handshake()
+        qio_channel_tls_handshake(tls: ChannelTls, _kept: Kept<_> = tls), error, HANDSHAKE,
+        success => tls.handshake()
     )
 }
 
@@ -156,10 +156,7 @@ pub unsafe extern "C" fn qio_channel_tls_get_creds(tls: *mut QIOChannelTLS) -> *
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_tls_get_hostname(tls: *mut QIOChannelTLS) -> *mut c_char {
-    method!(
-        qio_channel_tls_get_hostname(tls: ChannelTls) or ptr::null_mut() =>
-            tls.hostname().to_glib_full()
-    )
+    method!(qio_channel_tls_get_hostname(tls: ChannelTls), pointer => tls.hostname())
 }
 
 #[unsafe(no_mangle)]
@@ -175,8 +172,7 @@ pub unsafe extern "C" fn qio_channel_tls_get_peer_certificate(
     tls: *mut QIOChannelTLS,
 ) -> *mut GTlsCertificate {
     method!(
-        qio_channel_tls_get_peer_certificate(tls: ChannelTls) or ptr::null_mut() =>
-            tls.peer_certificate().to_glib_full()
+        qio_channel_tls_get_peer_certificate(tls: ChannelTls), pointer => tls.peer_certificate()
     )
 }
 
@@ -202,10 +198,7 @@ pub unsafe extern "C" fn qio_channel_tls_get_protocol_version(
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_tls_get_cipher(tls: *mut QIOChannelTLS) -> *mut c_char {
-    method!(
-        qio_channel_tls_get_cipher(tls: ChannelTls) or ptr::null_mut() =>
-            tls.cipher().to_glib_full()
-    )
+    method!(qio_channel_tls_get_cipher(tls: ChannelTls), pointer => tls.cipher())
 }
 
 #[unsafe(no_mangle)]
@@ -215,18 +208,12 @@ pub unsafe extern "C" fn qio_channel_tls_get_key_size(tls: *mut QIOChannelTLS) -
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_tls_get_peer_name(tls: *mut QIOChannelTLS) -> *mut c_char {
-    method!(
-        qio_channel_tls_get_peer_name(tls: ChannelTls) or ptr::null_mut() =>
-            tls.peer_name().to_glib_full()
-    )
+    method!(qio_channel_tls_get_peer_name(tls: ChannelTls), pointer => tls.peer_name())
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_tls_get_alpn_protocol(tls: *mut QIOChannelTLS) -> *mut c_char {
-    method!(
-        qio_channel_tls_get_alpn_protocol(tls: ChannelTls) or ptr::null_mut() =>
-            tls.alpn_protocol().to_glib_full()
-    )
+    method!(qio_channel_tls_get_alpn_protocol(tls: ChannelTls), pointer => tls.alpn_protocol())
 }
 
 #[unsafe(no_mangle)]

@@ -11,15 +11,11 @@ use glib_sys::{GError, GType, gboolean};
 
 use crate::{
     NetAddress as QIONetAddress, NetListener,
-    capi::{Boxed, Owned, function, try_method},
+    capi::{Boxed, Owned, boxed, function, try_method},
     ffi::{QIOChannel, QIOChannelSocket, QIONetListener},
 };
 
 impl Boxed for QIONetAddress {}
-
-fn boxed(address: QIONetAddress) -> *mut QIONetAddress {
-    Box::into_raw(Box::new(address))
-}
 
 #[unsafe(no_mangle)]
 pub extern "C" fn qio_net_address_get_type() -> GType {
@@ -73,10 +69,7 @@ pub unsafe extern "C" fn qio_net_address_equal(
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_net_address_to_string(address: *const QIONetAddress) -> *mut c_char {
-    function!(
-        qio_net_address_to_string(address: &QIONetAddress) or ptr::null_mut() =>
-            address.to_string().to_glib_full()
-    )
+    function!(qio_net_address_to_string(address: &QIONetAddress), string => address.to_string())
 }
 
 #[unsafe(no_mangle)]
@@ -94,10 +87,7 @@ pub unsafe extern "C" fn qio_net_address_get_scheme(
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_net_address_get_host(address: *const QIONetAddress) -> *mut c_char {
-    function!(
-        qio_net_address_get_host(address: &QIONetAddress) or ptr::null_mut() =>
-            address.host().to_glib_full()
-    )
+    function!(qio_net_address_get_host(address: &QIONetAddress), string => address.host())
 }
 
 #[unsafe(no_mangle)]

@@ -12,15 +12,11 @@ use glib_sys::{GError, GType, gboolean, gpointer};
 
 use crate::{
     Backoff as QIOBackoff, ChannelSocket,
-    capi::{Boxed, InPlace, Owned, async_method, finish_method, function, try_method},
+    capi::{Boxed, InPlace, Owned, async_method, boxed, finish_method, function, try_method},
     ffi::QIOChannelSocket,
 };
 
 impl Boxed for QIOBackoff {}
-
-fn boxed(backoff: QIOBackoff) -> *mut QIOBackoff {
-    Box::into_raw(Box::new(backoff))
-}
 
 /// What an error of a connect is called.
 const CONNECT: &str = "connect";

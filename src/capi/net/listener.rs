@@ -57,7 +57,7 @@ pub extern "C" fn qio_net_listener_get_type() -> GType {
 
 #[unsafe(no_mangle)]
 pub extern "C" fn qio_net_listener_new() -> *mut QIONetListener {
-    function!(qio_net_listener_new() or ptr::null_mut() => NetListener::new().into_glib_ptr())
+    function!(qio_net_listener_new(), pointer => NetListener::new())
 }
 
 #[unsafe(no_mangle)]

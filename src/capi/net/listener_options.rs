@@ -1,9 +1,6 @@
 //! The options of a listener.
 
-use std::{
-    ffi::{c_char, c_uint},
-    ptr,
-};
+use std::ffi::{c_char, c_uint};
 
 use glib::translate::*;
 use glib_sys::gboolean;
@@ -30,10 +27,7 @@ pub unsafe extern "C" fn qio_net_listener_set_name(
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_net_listener_get_name(listener: *mut QIONetListener) -> *mut c_char {
-    method!(
-        qio_net_listener_get_name(listener: NetListener) or ptr::null_mut() =>
-            listener.name().into_glib_ptr()
-    )
+    method!(qio_net_listener_get_name(listener: NetListener), pointer => listener.name())
 }
 
 #[unsafe(no_mangle)]

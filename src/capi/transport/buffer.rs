@@ -1,7 +1,5 @@
 //! Memory as a channel.
 
-use std::ptr;
-
 use glib::{prelude::*, translate::*};
 use glib_sys::{GBytes, GType};
 use libc::size_t;
@@ -21,17 +19,12 @@ pub extern "C" fn qio_channel_buffer_get_type() -> GType {
 
 #[unsafe(no_mangle)]
 pub extern "C" fn qio_channel_buffer_new(capacity: size_t) -> *mut QIOChannelBuffer {
-    function!(
-        qio_channel_buffer_new() or ptr::null_mut() => ChannelBuffer::new(capacity).into_glib_ptr()
-    )
+    function!(qio_channel_buffer_new(), pointer => ChannelBuffer::new(capacity))
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_buffer_get_data(buffer: *mut QIOChannelBuffer) -> *mut GBytes {
-    method!(
-        qio_channel_buffer_get_data(buffer: ChannelBuffer) or ptr::null_mut() =>
-            buffer.data().into_glib_ptr()
-    )
+    method!(qio_channel_buffer_get_data(buffer: ChannelBuffer), pointer => buffer.data())
 }
 
 #[unsafe(no_mangle)]

@@ -2,7 +2,7 @@
 
 use std::{
     ffi::{OsStr, c_char, c_int, c_uint},
-    io, ptr,
+    io,
 };
 
 use glib::{prelude::*, translate::*};
@@ -99,8 +99,5 @@ pub unsafe extern "C" fn qio_channel_file_get_fd(file: *mut QIOChannelFile) -> c
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_file_get_path(file: *mut QIOChannelFile) -> *mut c_char {
-    method!(
-        qio_channel_file_get_path(file: ChannelFile) or ptr::null_mut() =>
-            file.path().to_glib_full()
-    )
+    method!(qio_channel_file_get_path(file: ChannelFile), string => file.path())
 }

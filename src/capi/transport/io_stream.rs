@@ -26,8 +26,9 @@ pub extern "C" fn qio_channel_io_stream_get_type() -> GType {
 pub unsafe extern "C" fn qio_channel_io_stream_new(
     stream: *mut GIOStream,
 ) -> *mut QIOChannelIOStream {
-    function!(qio_channel_io_stream_new(stream: gio::IOStream) or ptr::null_mut() =>
-        ChannelIoStream::new(&stream).into_glib_ptr())
+    function!(
+        qio_channel_io_stream_new(stream: gio::IOStream), pointer => ChannelIoStream::new(&stream)
+    )
 }
 
 #[unsafe(no_mangle)]

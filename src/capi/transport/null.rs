@@ -1,7 +1,5 @@
 //! The channel that discards what is written.
 
-use std::ptr;
-
 use glib::{prelude::*, translate::*};
 use glib_sys::GType;
 
@@ -14,5 +12,5 @@ pub extern "C" fn qio_channel_null_get_type() -> GType {
 
 #[unsafe(no_mangle)]
 pub extern "C" fn qio_channel_null_new() -> *mut QIOChannelNull {
-    function!(qio_channel_null_new() or ptr::null_mut() => ChannelNull::new().into_glib_ptr())
+    function!(qio_channel_null_new(), pointer => ChannelNull::new())
 }

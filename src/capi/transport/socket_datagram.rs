@@ -1,6 +1,6 @@
 //! Message-oriented sockets.
 
-use std::{ffi::c_int, ptr};
+use std::ffi::c_int;
 
 use gio_sys::{
     GAsyncReadyCallback, GAsyncResult, GCancellable, GSocketAddress, GSocketConnectable,
@@ -20,8 +20,8 @@ use crate::{
 #[unsafe(no_mangle)]
 pub extern "C" fn qio_channel_socket_new_of_type(kind: GSocketType) -> *mut QIOChannelSocket {
     function!(
-        qio_channel_socket_new_of_type(kind: gio::SocketType) or ptr::null_mut() =>
-            ChannelSocket::of_type(kind).into_glib_ptr()
+        qio_channel_socket_new_of_type(kind: gio::SocketType), pointer =>
+            ChannelSocket::of_type(kind)
     )
 }
 

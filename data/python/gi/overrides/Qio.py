@@ -20,6 +20,7 @@ Qio = get_introspection_module("Qio")
 
 __all__ = [
     "Channel",
+    "ChannelWebsock",
     "NetAddress",
     "NetListener",
     "event_loop_policy",
@@ -254,6 +255,38 @@ class _Lines:
         if line is None:
             raise StopAsyncIteration
         return line.get_data()
+
+
+class ChannelWebsock(Qio.ChannelWebsock):
+    """A WebSocket. `for` and `async for` receive messages up to the end of the stream: `str` for text, and `bytes` for
+    binary ones."""
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        data, kind = self.receive()
+        if data is None:
+            raise StopIteration
+        return _message(data, kind)
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
+        data, kind = await self.receive_async()
+        if data is None:
+            raise StopAsyncIteration
+        return _message(data, kind)
+
+
+ChannelWebsock = override(ChannelWebsock)
+
+
+def _message(data, kind):
+    # It is None if there are no bytes, in some versions of PyGObject.
+    data = data.get_data() or b""
+    return data.decode() if kind == Qio.WebsockMessageKind.TEXT else data
 
 
 class NetListener(Qio.NetListener):

@@ -283,10 +283,10 @@ class ChannelTransport(asyncio.Transport):
 # What `get_extra_info` returns.
 
 
-def _socket(channel):
-    """The socket at the bottom."""
-    while channel is not None and not isinstance(channel, Qio.ChannelSocket):
-        if isinstance(channel, Qio.ChannelTLS):
+def _find(channel, kind):
+    """The first channel of a class, among this one and its lower channels."""
+    while channel is not None and not isinstance(channel, kind):
+        if isinstance(channel, (Qio.ChannelTLS, Qio.ChannelWebsock)):
             channel = channel.get_master()
         elif isinstance(channel, Qio.ChannelFilter):
             channel = channel.get_base_channel()
@@ -297,7 +297,7 @@ def _socket(channel):
 
 def _name(channel, which):
     """The address of a socket as the `socket` module has it."""
-    bottom = _socket(channel)
+    bottom = _find(channel, Qio.ChannelSocket)
     try:
         address = bottom and which(bottom)
     except GLib.Error:
@@ -312,12 +312,16 @@ def _name(channel, which):
 
 
 def _of_tls(get):
-    return lambda channel: get(channel) if isinstance(channel, Qio.ChannelTLS) else None
+    def find(channel):
+        tls = _find(channel, Qio.ChannelTLS)
+        return tls and get(tls)
+
+    return find
 
 
 _EXTRA = {
     "channel": lambda channel: channel,
-    "socket_channel": _socket,
+    "socket_channel": lambda channel: _find(channel, Qio.ChannelSocket),
     "sockname": lambda channel: _name(channel, Qio.ChannelSocket.get_local_address),
     "peername": lambda channel: _name(channel, Qio.ChannelSocket.get_remote_address),
     "cipher": _of_tls(Qio.ChannelTLS.get_cipher),

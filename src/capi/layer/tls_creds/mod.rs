@@ -11,8 +11,8 @@ use glib_sys::{GError, GType, gboolean};
 use crate::{
     TlsCreds, TlsCredsBuilder as QIOTlsCredsBuilder, TlsEndpoint, TlsPskHash,
     capi::{
-        Boxed, Owned,
-        builder::{Builder, boxed, setter},
+        Boxed, Owned, boxed,
+        builder::{Builder, setter},
         function, instance, method,
     },
     ffi::QIOTlsCreds,

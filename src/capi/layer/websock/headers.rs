@@ -52,8 +52,8 @@ pub unsafe extern "C" fn qio_channel_websock_get_request_header(
     name: *const c_char,
 ) -> *mut c_char {
     method!(
-        qio_channel_websock_get_request_header(websock: ChannelWebsock, name: &str)
-            or ptr::null_mut() => websock.request_header(name).to_glib_full()
+        qio_channel_websock_get_request_header(websock: ChannelWebsock, name: &str), string =>
+            websock.request_header(name)
     )
 }
 
@@ -64,8 +64,8 @@ pub unsafe extern "C" fn qio_channel_websock_list_request_headers(
     method!(
         qio_channel_websock_list_request_headers(websock: ChannelWebsock) or ptr::null_mut() => {
             let headers = websock.request_headers().into_iter();
-            let lines: Vec<String> = headers.map(|(name, value)| format!("{name}: {value}")).collect();
-            lines.to_glib_full()
+            let lines = headers.map(|(name, value)| format!("{name}: {value}"));
+            lines.collect::<Vec<_>>().to_glib_full()
         }
     )
 }
@@ -76,7 +76,7 @@ pub unsafe extern "C" fn qio_channel_websock_get_response_header(
     name: *const c_char,
 ) -> *mut c_char {
     method!(
-        qio_channel_websock_get_response_header(websock: ChannelWebsock, name: &str)
-            or ptr::null_mut() => websock.response_header(name).to_glib_full()
+        qio_channel_websock_get_response_header(websock: ChannelWebsock, name: &str), string =>
+            websock.response_header(name)
     )
 }

@@ -74,7 +74,7 @@ pub unsafe extern "C" fn qio_channel_websock_send_text(
             websock: ChannelWebsock, text: &CStr, _kept: Kept<_> = websock
         ),
         error, SEND, success => {
-            // Which checks that it is UTF-8.
+            // `send` checks that it is UTF-8.
             websock.send(WebsockMessageKind::Text, &Bytes::from(text.to_bytes()))
         }
     )

@@ -117,20 +117,14 @@ pub unsafe extern "C" fn qio_channel_websock_is_client(
 pub unsafe extern "C" fn qio_channel_websock_get_options(
     websock: *mut QIOChannelWebsock,
 ) -> *mut QIOWebsockOptions {
-    method!(
-        qio_channel_websock_get_options(websock: ChannelWebsock) or ptr::null_mut() =>
-            options::transfer(websock.options())
-    )
+    method!(qio_channel_websock_get_options(websock: ChannelWebsock), pointer => websock.options())
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_websock_get_uri(
     websock: *mut QIOChannelWebsock,
 ) -> *mut c_char {
-    method!(
-        qio_channel_websock_get_uri(websock: ChannelWebsock) or ptr::null_mut() =>
-            websock.uri().to_glib_full()
-    )
+    method!(qio_channel_websock_get_uri(websock: ChannelWebsock), string => websock.uri())
 }
 
 #[unsafe(no_mangle)]
@@ -147,10 +141,7 @@ pub unsafe extern "C" fn qio_channel_websock_is_handshake_done(
 pub unsafe extern "C" fn qio_channel_websock_get_protocol(
     websock: *mut QIOChannelWebsock,
 ) -> *mut c_char {
-    method!(
-        qio_channel_websock_get_protocol(websock: ChannelWebsock) or ptr::null_mut() =>
-            websock.protocol().to_glib_full()
-    )
+    method!(qio_channel_websock_get_protocol(websock: ChannelWebsock), string => websock.protocol())
 }
 
 #[unsafe(no_mangle)]
@@ -168,8 +159,8 @@ pub unsafe extern "C" fn qio_channel_websock_get_close_reason(
     websock: *mut QIOChannelWebsock,
 ) -> *mut c_char {
     method!(
-        qio_channel_websock_get_close_reason(websock: ChannelWebsock) or ptr::null_mut() =>
-            websock.close_reason().to_glib_full()
+        qio_channel_websock_get_close_reason(websock: ChannelWebsock), string =>
+            websock.close_reason()
     )
 }
 

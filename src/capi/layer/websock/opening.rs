@@ -1,9 +1,6 @@
 //! The opening handshake.
 
-use std::{
-    ffi::{c_char, c_int, c_uint},
-    ptr,
-};
+use std::ffi::{c_char, c_int, c_uint};
 
 use gio_sys::{GAsyncReadyCallback, GAsyncResult, GCancellable};
 use glib::translate::*;
@@ -182,48 +179,33 @@ pub unsafe extern "C" fn qio_channel_websock_is_upgrade(
 pub unsafe extern "C" fn qio_channel_websock_get_method(
     websock: *mut QIOChannelWebsock,
 ) -> *mut c_char {
-    method!(
-        qio_channel_websock_get_method(websock: ChannelWebsock) or ptr::null_mut() =>
-            websock.method().to_glib_full()
-    )
+    method!(qio_channel_websock_get_method(websock: ChannelWebsock), string => websock.method())
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_websock_get_target(
     websock: *mut QIOChannelWebsock,
 ) -> *mut c_char {
-    method!(
-        qio_channel_websock_get_target(websock: ChannelWebsock) or ptr::null_mut() =>
-            websock.target().to_glib_full()
-    )
+    method!(qio_channel_websock_get_target(websock: ChannelWebsock), string => websock.target())
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_websock_get_path(
     websock: *mut QIOChannelWebsock,
 ) -> *mut c_char {
-    method!(
-        qio_channel_websock_get_path(websock: ChannelWebsock) or ptr::null_mut() =>
-            websock.path().to_glib_full()
-    )
+    method!(qio_channel_websock_get_path(websock: ChannelWebsock), string => websock.path())
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_websock_get_query(
     websock: *mut QIOChannelWebsock,
 ) -> *mut c_char {
-    method!(
-        qio_channel_websock_get_query(websock: ChannelWebsock) or ptr::null_mut() =>
-            websock.query().to_glib_full()
-    )
+    method!(qio_channel_websock_get_query(websock: ChannelWebsock), string => websock.query())
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_websock_get_origin(
     websock: *mut QIOChannelWebsock,
 ) -> *mut c_char {
-    method!(
-        qio_channel_websock_get_origin(websock: ChannelWebsock) or ptr::null_mut() =>
-            websock.origin().to_glib_full()
-    )
+    method!(qio_channel_websock_get_origin(websock: ChannelWebsock), string => websock.origin())
 }

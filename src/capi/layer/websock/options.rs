@@ -13,8 +13,8 @@ use glib_sys::{GError, GFALSE, GType, gboolean};
 use crate::{
     WebsockOptions, WebsockOptionsBuilder as QIOWebsockOptionsBuilder,
     capi::{
-        Argument, Boxed, Owned,
-        builder::{Builder, boxed, setter},
+        Argument, Boxed, Owned, boxed,
+        builder::{Builder, setter},
         c_name, complain, function,
     },
     layer::QIOWebsockOptions,
@@ -22,11 +22,6 @@ use crate::{
 
 /// What a function that must have options complains of.
 const NO_OPTIONS: &str = "options != NULL";
-
-/// Transfers a reference to C.
-pub(super) fn transfer(options: WebsockOptions) -> *mut QIOWebsockOptions {
-    IntoGlibPtr::<*mut QIOWebsockOptions>::into_glib_ptr(options)
-}
 
 /// The options of the caller, or the defaults.
 impl Argument<*mut QIOWebsockOptions> for WebsockOptions {

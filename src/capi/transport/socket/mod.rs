@@ -2,10 +2,7 @@
 
 mod connect;
 
-use std::{
-    ffi::{c_int, c_uint},
-    ptr,
-};
+use std::ffi::{c_int, c_uint};
 
 use gio_sys::{
     GAsyncReadyCallback, GAsyncResult, GCancellable, GSocketAddress, GSocketConnectable,
@@ -31,7 +28,7 @@ pub extern "C" fn qio_channel_socket_get_type() -> GType {
 
 #[unsafe(no_mangle)]
 pub extern "C" fn qio_channel_socket_new() -> *mut QIOChannelSocket {
-    function!(qio_channel_socket_new() or ptr::null_mut() => ChannelSocket::new().into_glib_ptr())
+    function!(qio_channel_socket_new(), pointer => ChannelSocket::new())
 }
 
 #[unsafe(no_mangle)]
