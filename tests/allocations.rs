@@ -13,6 +13,7 @@ use std::{
     task::{Poll, ready},
 };
 
+use gio::prelude::*;
 use http_body_util::{BodyExt as _, Empty};
 use hyper::{
     Request, Response,
@@ -185,6 +186,21 @@ async fn ping_io(from: &mut Io, to: &mut Io) {
     });
     let (read, written) = futures_util::future::join(reading, writing).await;
     assert_eq!((read.expect("there"), written.expect("space")), (4, 4));
+}
+
+#[test]
+fn a_stream_with_a_cancellable_does_not_allocate_where_it_need_not_wait() {
+    let (here, there) = ChannelSocket::pair().expect("a socketpair");
+    let (here, there) = (here.io_stream(), there.io_stream());
+    let (input, output) = (here.input_stream(), there.output_stream());
+    let cancellable = gio::Cancellable::new();
+    let mut buf = [0; 8];
+    let count = allocations(|| {
+        assert_eq!(output.write(b"x", Some(&cancellable)), Ok(1));
+        output.flush(Some(&cancellable)).expect("flushed");
+        assert_eq!(input.read(&mut buf, Some(&cancellable)), Ok(1));
+    });
+    assert_eq!(count, 0);
 }
 
 #[test]

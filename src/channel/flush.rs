@@ -6,6 +6,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use gio::prelude::*;
 use glib::{IOCondition, subclass::prelude::*};
 
 use super::{
@@ -36,16 +37,12 @@ pub(crate) fn blocking_cancellable(
     if cancellable.is_none() && coroutine::in_coroutine() {
         return coroutine::wait_for(future(channel))?;
     }
-    wait::until_cancelled(channel, cancellable, |stop| block_until(channel, stop))
-}
-
-fn block_until(channel: &Channel, stop: &dyn Fn() -> bool) -> io::Result<Flushed> {
     let waiters = &channel.imp().waiters;
     loop {
         // Before the attempt: another thread may consume the completions that this waits for, and
         // wakes the waiters then.
         let seen = waiters.wake_epoch();
-        if stop() {
+        if cancellable.is_some_and(|it| it.is_cancelled()) {
             return Err(cancelled());
         }
         let vfuncs = VFuncs::of(channel);
@@ -53,15 +50,17 @@ fn block_until(channel: &Channel, stop: &dyn Fn() -> bool) -> io::Result<Flushed
             Err(e) if would_block(&e) => {}
             result => return result,
         }
-        match vfuncs.wait_fd(IOCondition::OUT) {
-            Readiness::Fd(fd, _) if waiters.has_completions() => {
-                waiters.block_on(fd, IOCondition::ERR, None, seen)?;
+        wait::until_cancelled(channel, cancellable, |stop| {
+            match vfuncs.wait_fd(IOCondition::OUT) {
+                Readiness::Fd(fd, _) if waiters.has_completions() => {
+                    waiters.block_on(fd, IOCondition::ERR, None, seen).map(drop)
+                }
+                _ => {
+                    let got = wait::wait_until(channel, IOCondition::OUT, None, stop)?;
+                    check_ready(channel, got)
+                }
             }
-            _ => {
-                let got = wait::wait_until(channel, IOCondition::OUT, None, stop)?;
-                check_ready(channel, got)?;
-            }
-        }
+        })?;
     }
 }
 

@@ -21,6 +21,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use gio::prelude::*;
 use glib::{IOCondition, subclass::prelude::*};
 
 use super::{
@@ -148,7 +149,7 @@ pub(super) fn blocking<T>(
     condition: IOCondition,
     step: impl FnMut() -> io::Result<Option<T>>,
 ) -> io::Result<T> {
-    blocking_until(channel, condition, &|| false, step)
+    blocking_until(channel, condition, None, step)
 }
 
 /// As [`blocking`], until the cancellable is cancelled, for single attempts.
@@ -158,28 +159,26 @@ pub(crate) fn blocking_cancellable<T>(
     cancellable: Option<&gio::Cancellable>,
     mut attempt: impl FnMut() -> io::Result<T>,
 ) -> io::Result<T> {
-    wait::until_cancelled(channel, cancellable, |stop| {
-        blocking_until(channel, condition, stop, || attempt().map(Some))
-    })
+    blocking_until(channel, condition, cancellable, || attempt().map(Some))
 }
 
-/// As [`blocking`], until `stop` returns `true`: a thread that changes its result must wake the
-/// waiters.
 fn blocking_until<T>(
     channel: &Channel,
     condition: IOCondition,
-    stop: &dyn Fn() -> bool,
+    cancellable: Option<&gio::Cancellable>,
     mut step: impl FnMut() -> io::Result<Option<T>>,
 ) -> io::Result<T> {
     loop {
-        if stop() {
+        if cancellable.is_some_and(|it| it.is_cancelled()) {
             return Err(cancelled());
         }
         match step() {
             Ok(Some(result)) => return Ok(result),
             Ok(None) => {}
             Err(e) if would_block(&e) => {
-                let got = wait::wait_until(channel, condition, None, stop)?;
+                let got = wait::until_cancelled(channel, cancellable, |stop| {
+                    wait::wait_until(channel, condition, None, stop)
+                })?;
                 check_ready(channel, got)?;
             }
             Err(e) => return Err(e),

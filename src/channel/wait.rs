@@ -105,8 +105,8 @@ fn block_cancellable(
     }
 }
 
-/// Calls `f` with a function that returns whether the cancellable is cancelled. While `f` runs,
-/// that wakes the waiters of the channel.
+/// Calls `f`, which waits, with a function that returns whether the cancellable is cancelled. While
+/// `f` runs, that wakes the waiters of the channel.
 pub(super) fn until_cancelled<R>(
     channel: &Channel,
     cancellable: Option<&gio::Cancellable>,

@@ -11,6 +11,7 @@ use gobject_sys::GObject;
 
 use crate::{
     channel::cancellable_future,
+    coroutine,
     hub::{Hub, default_context},
 };
 
@@ -73,6 +74,9 @@ unsafe extern "C" fn free<T>(value: gpointer) {
 /// attempt is made at once, in this thread, if this thread runs the caller's context; the rest runs
 /// in whatever thread does, at the priority of the call.
 ///
+/// In a coroutine all of it is left to the main loop: a class that waits in an attempt would suspend
+/// the coroutine, and with it the dispatch and the task on its stack.
+///
 /// # Safety
 ///
 /// `object` must be a live object, and the pointers of `call` as its fields demand.
@@ -88,11 +92,11 @@ pub(crate) unsafe fn start<T, F>(
     // SAFETY: the caller's promise.
     let (task, cancellable) = unsafe { prepare(object, call) };
     let future = run(task, cancellable, future, to_error);
-    drop(Hub::spawn_polled_in(
-        &default_context(),
-        priority(call),
-        future,
-    ));
+    let (context, priority) = (default_context(), priority(call));
+    drop(match coroutine::in_coroutine() {
+        true => Hub::spawn_in(&context, priority, future),
+        false => Hub::spawn_polled_in(&context, priority, future),
+    });
 }
 
 /// Creates the task of a call.

@@ -1,6 +1,6 @@
 //! Main contexts: the running one, the default one, and private ones.
 
-use std::io;
+use std::{future::Future, io};
 
 use glib::Priority;
 
@@ -21,6 +21,13 @@ pub(crate) fn private_context() -> io::Result<glib::MainContext> {
     let probe = file::eventfd();
     drop(probe.map_err(|e| with_context(e, "Unable to make a main context to wait in"))?);
     Ok(glib::MainContext::new())
+}
+
+/// Blocks this thread until a future is ready, which runs in a private context.
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> io::Result<T> {
+    let context = private_context()?;
+    let result = context.with_thread_default(|| context.block_on(future));
+    Ok(result.expect("no other thread has this context"))
 }
 
 /// The context that this thread runs, or has acquired as its default one.

@@ -44,13 +44,12 @@ pub use spawn::{
 };
 
 pub(crate) use context::{
-    assert_running, default_context, private_context, running_context, running_place,
+    assert_running, block_on, default_context, private_context, running_context, running_place,
 };
 pub(crate) use g_source::{SourceFuncs, StateSource, no_callback};
 pub(crate) use io_state::{Direction, ReadyEvent, WaiterKey};
 pub(crate) use registration::{FdRole, Registration, RegistrationGuard};
 pub(crate) use running::{poll_budget, running_for, yield_now};
-
 pub(crate) use timer::Sleep;
 
 use std::{

@@ -208,7 +208,8 @@ impl Hub {
     }
 
     /// As [`spawn_in`](Self::spawn_in), and polls the future for the first time before it returns,
-    /// if this thread runs the context: an operation that can proceed needs no iteration.
+    /// if this thread runs the context: an operation that can proceed needs no iteration. Must not
+    /// be called in a coroutine, which could be suspended with the dispatch on its stack.
     pub(crate) fn spawn_polled_in<F>(
         context: &glib::MainContext,
         priority: Priority,
@@ -243,15 +244,16 @@ impl Hub {
         T::Output: Send + 'static,
     {
         let future = async move { make().await };
-        // SAFETY: until it is polled, which only its owner does, the future consists of `make`,
-        // which is `Send`, as is its result.
+        // SAFETY: the future consists of `make`, which is `Send`, until the owner polls it. Its
+        // result is `Send`.
         unsafe { start(Self::lane_of(context, priority), number, future) }
     }
 }
 
 /// # Safety
 ///
-/// `owner` must be this thread, unless the future and its result are `Send`.
+/// `owner` must be this thread, unless the future, as it is before its first poll, and its result
+/// may be sent to another one. With [`ANY_THREAD`] the future must be `Send`.
 unsafe fn start<F>(lane: Arc<Lane>, owner: u64, future: F) -> JoinHandle<F::Output>
 where
     F: Future + 'static,

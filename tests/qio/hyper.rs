@@ -4,6 +4,7 @@ use std::{
     cell::RefCell,
     convert::Infallible,
     future::poll_fn,
+    mem::MaybeUninit,
     pin::Pin,
     rc::Rc,
     task::Poll,
@@ -17,12 +18,12 @@ use hyper::{
     Request, Response, Version,
     body::{Bytes, Incoming},
     client,
-    rt::{Timer as _, Write as _},
+    rt::{Read as _, ReadBuf, Timer as _, Write as _},
     server,
     service::service_fn,
 };
 use qio::{
-    Channel, ChannelFilter, ChannelSocket, IoFutureExt,
+    Channel, ChannelFilter, ChannelIoStream, ChannelSocket, IoFutureExt,
     hyper::{Executor, Io, Timer},
     prelude::*,
 };
@@ -150,6 +151,92 @@ fn http1_and_http2_transfer_bodies_over_a_class_of_an_application() {
         }
         // Also below a filter of this crate, whose reads are reads of that class.
         (here.upcast(), ChannelFilter::new(&there).upcast())
+    });
+}
+
+mod imp {
+    use std::{
+        io::{self, IoSliceMut},
+        os::fd::OwnedFd,
+    };
+
+    use glib::IOCondition;
+    use qio::{ReadFlags, Readiness, subclass::prelude::*};
+
+    use crate::common::classes::channel_class;
+
+    /// Reads its buffers, and fails unless they are zeroed.
+    #[derive(Default)]
+    pub struct BufferReader;
+
+    channel_class!(BufferReader, "TestBufferReader");
+
+    impl ChannelImpl for BufferReader {
+        fn readv(
+            &self,
+            iov: &mut [IoSliceMut<'_>],
+            _fds: Option<&mut Vec<OwnedFd>>,
+            _flags: ReadFlags,
+        ) -> io::Result<usize> {
+            match iov[0].iter().all(|byte| *byte == 0) {
+                true => Ok(iov[0].len()),
+                false => Err(io::Error::other("not zeroed")),
+            }
+        }
+
+        fn close(&self) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn wait_fd(&self, _condition: IOCondition) -> Readiness {
+            Readiness::Now
+        }
+    }
+
+    /// Overrides how to wait, and nothing else.
+    #[derive(Default)]
+    pub struct WaitingFilter;
+
+    channel_class!(
+        WaitingFilter,
+        "TestWaitingFilter",
+        qio::ChannelFilter,
+        ChannelFilterImpl
+    );
+
+    impl ChannelImpl for WaitingFilter {
+        fn wait_fd(&self, condition: IOCondition) -> Readiness {
+            self.parent_wait_fd(condition)
+        }
+    }
+}
+
+glib::wrapper! {
+    pub struct BufferReader(ObjectSubclass<imp::BufferReader>) @extends Channel;
+}
+
+glib::wrapper! {
+    pub struct WaitingFilter(ObjectSubclass<imp::WaitingFilter>) @extends ChannelFilter, Channel;
+}
+
+#[test]
+fn a_class_of_an_application_gets_no_uninitialized_memory() {
+    on_loop(|| async {
+        let reader: BufferReader = glib::Object::new();
+        let filter: WaitingFilter = glib::Object::builder()
+            .property("base-channel", &reader)
+            .build();
+        let stream = ChannelIoStream::new(&reader.io_stream());
+        let channels: [Channel; 3] = [reader.upcast(), filter.upcast(), stream.upcast()];
+        for channel in channels {
+            let mut memory = [MaybeUninit::new(b'x'); 100];
+            let mut buf = ReadBuf::uninit(&mut memory);
+            let mut io = Io::new(&channel);
+            let reading = poll_fn(|cx| Pin::new(&mut io).poll_read(cx, buf.unfilled()));
+            let class = channel.type_().name();
+            reading.await.unwrap_or_else(|e| panic!("{class}: {e}"));
+            assert_eq!(buf.filled(), [0; 100], "{class}");
+        }
     });
 }
 

@@ -138,15 +138,20 @@ impl VFuncs<'_> {
         // No more than that is worth zeroing for a read that may be short.
         const ZEROED: usize = 16 * 1024;
         let channel = self.channel();
-        let mut below = Some(&*channel);
-        while let Some(channel) = below.filter(|it| VFuncs::of(it).honors_no_wait()) {
-            below = channel.lower();
-        }
-        let buf = match below {
-            // SAFETY: the classes are of this crate. Their functions write to the buffers, by
-            // system calls, by OpenSSL and by copies, and do not read them.
-            None => unsafe { buffers::assume_init(memory) },
-            Some(_) => {
+        let mut bottom = &*channel;
+        let is_plain = loop {
+            let vfuncs = VFuncs::of(bottom);
+            match bottom.below() {
+                Some(below) if vfuncs.honors_no_wait() => bottom = below,
+                _ => break bytes_vfuncs::is_plain(vfuncs.class),
+            }
+        };
+        let buf = match is_plain {
+            // SAFETY: the layers and the class at the bottom, which is plain, are of this crate.
+            // Their functions write to the buffers, by system calls, by OpenSSL and by copies, and
+            // do not read them, nor pass them to code of an application.
+            true => unsafe { buffers::assume_init(memory) },
+            false => {
                 let len = memory.len().min(ZEROED);
                 buffers::zeroed(&mut memory[..len])
             }

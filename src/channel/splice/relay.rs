@@ -20,7 +20,7 @@ use crate::{
     },
     coroutine,
     error::{TransferError, is_disconnected, relay_error, transfer_error},
-    hub::{Direction, private_context},
+    hub::{Direction, block_on},
     log::{self, Activity},
     sys::poll::has_hung_up,
     types::{Feature, Shutdown},
@@ -118,10 +118,7 @@ pub fn relay_counted(
     if coroutine::in_coroutine() {
         return coroutine::wait_for(run(one, other, counters, false))?;
     }
-    let context = private_context()?;
-    context
-        .with_thread_default(|| context.block_on(run(one, other, counters, true)))
-        .expect("no other thread has this context")
+    block_on(run(one, other, counters, true))?
 }
 
 /// Moves bytes as [`relay`], in a future, which never blocks.

@@ -63,9 +63,8 @@ impl NetListener {
         F: Fn(ChannelSocket) -> T + Send + Sync + 'static,
         T: Future<Output = ()> + 'static,
     {
-        let threads = pool.imp().threads.get().filter(|threads| threads.is_open());
         let closed = || io_error(gio::IOErrorEnum::Closed, "Context pool is shut down");
-        let threads = threads.ok_or_else(closed)?.clone();
+        let threads = pool.imp().threads.get().ok_or_else(closed)?;
         if !self.is_connected() {
             return Err(io_error(
                 gio::IOErrorEnum::NotConnected,
@@ -73,8 +72,8 @@ impl NetListener {
             ));
         }
         let (this, serve) = (self.clone(), Arc::new(serve));
-        let theirs = Arc::downgrade(&threads);
-        threads.spawn_in_each(move |place| {
+        let theirs = Arc::downgrade(threads);
+        let is_open = threads.spawn_in_each(move |place| {
             let (this, serve, threads) = (this.clone(), serve.clone(), theirs.clone());
             async move {
                 if let Some(threads) = threads.upgrade() {
@@ -82,7 +81,10 @@ impl NetListener {
                 }
             }
         });
-        Ok(())
+        match is_open {
+            true => Ok(()),
+            false => Err(closed()),
+        }
     }
 }
 

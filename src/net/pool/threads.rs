@@ -4,7 +4,7 @@ use std::{
     future::Future,
     io, mem,
     sync::{
-        Arc,
+        Arc, MutexGuard,
         atomic::{AtomicBool, AtomicUsize, Ordering},
         mpsc,
     },
@@ -158,20 +158,19 @@ impl Threads {
         self.workers.iter().any(|worker| worker.number == number)
     }
 
-    /// Whether tasks are accepted. A forked child has none of the threads.
-    pub(in crate::net) fn is_open(&self) -> bool {
-        !self.maker.is_parent() && !self.state.lock().is_closing && !self.workers.is_empty()
+    /// The state if tasks are accepted. A forked child has none of the threads.
+    ///
+    /// While it is locked no thread is stopped: a task that is spawned meanwhile ends there.
+    fn open(&self) -> Option<MutexGuard<'_, State>> {
+        if self.maker.is_parent() || self.workers.is_empty() {
+            return None;
+        }
+        Some(self.state.lock()).filter(|state| !state.is_closing)
     }
 
     /// Reserves the place of a task in a thread. `None` if no tasks are accepted.
     pub(in crate::net) fn reserve(self: &Arc<Self>, choice: Choice) -> Option<Reserved> {
-        if self.maker.is_parent() {
-            return None;
-        }
-        let mut state = self.state.lock();
-        if state.is_closing || self.workers.is_empty() {
-            return None;
-        }
+        let mut state = self.open()?;
         let place = match choice {
             Choice::Thread(place) => place,
             Choice::FewestTasks => state.least_loaded(state.next),
@@ -185,12 +184,16 @@ impl Threads {
         })
     }
 
-    /// Spawns a task in each thread that is not waited for at shutdown.
-    pub(in crate::net) fn spawn_in_each<F, T>(&self, make: F)
+    /// Spawns a task in each thread that is not waited for at shutdown. Returns whether tasks are
+    /// accepted.
+    pub(in crate::net) fn spawn_in_each<F, T>(&self, make: F) -> bool
     where
         F: Fn(usize) -> T + Clone + Send + 'static,
         T: Future<Output = ()> + 'static,
     {
+        let Some(_open) = self.open() else {
+            return false;
+        };
         for (place, worker) in self.workers.iter().enumerate() {
             let make = make.clone();
             let (context, priority) = (&worker.context, Priority::DEFAULT);
@@ -201,6 +204,7 @@ impl Threads {
                 move || make(place),
             ));
         }
+        true
     }
 
     /// Accepts no more tasks, and stops the threads when all have ended, or after a time.
@@ -338,5 +342,26 @@ impl Drop for Reserved {
         if is_last {
             self.threads.stop_all();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_has_ended_gets_no_task_which_would_be_leaked() {
+        let threads = Threads::start(2).expect("threads");
+        threads.close(Some(Duration::ZERO));
+        threads.end();
+        let owned = Arc::new(());
+        let theirs = owned.clone();
+        let is_open = threads.spawn_in_each(move |_| {
+            let theirs = theirs.clone();
+            async move { drop(theirs) }
+        });
+        assert!(!is_open);
+        drop(threads);
+        assert_eq!(Arc::strong_count(&owned), 1);
     }
 }

@@ -16,7 +16,7 @@ use crate::{
     channel::{Channel, ChannelExt as _, splice_in},
     coroutine,
     error::{closed, io_error, is_disconnected, with_context},
-    hub::private_context,
+    hub::block_on,
     types::Shutdown,
 };
 
@@ -54,11 +54,7 @@ impl ChannelCommand {
         if coroutine::in_coroutine() {
             return coroutine::wait_for(self.communicate_future(input, max))?;
         }
-        let context = private_context()?;
-        let transfers = transfers(self, input, max, true);
-        let (stdout, stderr) = context
-            .with_thread_default(|| context.block_on(transfers))
-            .expect("nothing else has this context")?;
+        let (stdout, stderr) = block_on(transfers(self, input, max, true))??;
         let status = self.wait_exit()?;
         Ok(Output {
             status,

@@ -5,14 +5,15 @@ use std::{
     fs,
     io::{self, Seek as _, Write as _},
     rc::Rc,
+    sync::mpsc,
     thread,
 };
 
 use gio::{Cancellable, IOErrorEnum, prelude::*};
-use glib::{ControlFlow, IOCondition};
+use glib::{ControlFlow, IOCondition, subclass::prelude::*};
 use qio::{ChannelBuffer, ChannelFile, ChannelSocket, InputStream, coroutine, prelude::*};
 
-use crate::common::{in_loop, in_time, on_loop};
+use crate::common::{in_loop, in_time, iterate_until, on_loop};
 
 fn pollable(stream: &gio::InputStream) -> gio::PollableInputStream {
     stream.clone().dynamic_cast().expect("a pollable stream")
@@ -137,6 +138,86 @@ fn an_asynchronous_read_of_a_stream_attempts_at_once_and_completes_in_a_later_it
         }
         let (_, count) = result.take().expect("completed").expect("read");
         assert_eq!(count, 3);
+    });
+}
+
+mod imp {
+    use std::{
+        io::{self, IoSliceMut},
+        os::fd::OwnedFd,
+        sync::OnceLock,
+    };
+
+    use glib::IOCondition;
+    use qio::{ChannelSocket, ReadFlags, Readiness, prelude::*, subclass::prelude::*};
+
+    use crate::common::classes::channel_class;
+
+    /// Waits for four bytes of a socket, whatever its mode is.
+    #[derive(Default)]
+    pub struct Waiting {
+        pub(super) socket: OnceLock<ChannelSocket>,
+    }
+
+    channel_class!(Waiting, "TestWaitingInput");
+
+    impl ChannelImpl for Waiting {
+        fn readv(
+            &self,
+            iov: &mut [IoSliceMut<'_>],
+            _fds: Option<&mut Vec<OwnedFd>>,
+            _flags: ReadFlags,
+        ) -> io::Result<usize> {
+            let socket = self.socket.get().expect("set");
+            socket.read_all(&mut iov[0][..4]).map(|()| 4)
+        }
+
+        fn close(&self) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn set_blocking(&self, _enabled: bool) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn wait_fd(&self, _condition: IOCondition) -> Readiness {
+            Readiness::Now
+        }
+    }
+}
+
+glib::wrapper! {
+    pub struct Waiting(ObjectSubclass<imp::Waiting>) @extends qio::Channel;
+}
+
+#[test]
+fn an_asynchronous_call_in_a_coroutine_does_not_suspend_it_in_the_class() {
+    in_loop(|context| {
+        let (here, there) = ChannelSocket::pair().expect("a pair");
+        let channel: Waiting = glib::Object::new();
+        channel.imp().socket.set(here).expect("once");
+        channel.set_blocking(false).expect("the mode");
+        let input = channel.io_stream().input_stream();
+        let (returned, has_returned) = mpsc::channel();
+        let result = Rc::new(RefCell::new(None));
+        let place = result.clone();
+        let caller = coroutine::spawn(move || {
+            let (priority, cancellable) = (glib::Priority::DEFAULT, Cancellable::NONE);
+            input.read_async(vec![0; 16], priority, cancellable, move |read| {
+                place.replace(Some(read));
+            });
+            returned.send(()).expect("awaited");
+        });
+        // While the main loop waits in the class, which blocks it.
+        let writer = thread::spawn(move || {
+            has_returned.recv().expect("returned");
+            there.write_all(b"late").expect("written");
+        });
+        iterate_until(context, || result.borrow().is_some());
+        let (_, count) = result.take().expect("completed").expect("read");
+        assert_eq!(count, 4);
+        context.block_on(caller).expect("no panic");
+        writer.join().expect("no panic");
     });
 }
 
