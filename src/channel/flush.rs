@@ -58,7 +58,9 @@ fn block_until(channel: &Channel, stop: &dyn Fn() -> bool) -> io::Result<Flushed
                 waiters.block_on(fd, IOCondition::ERR, None, seen)?;
             }
             _ => {
-                let got = wait::wait_until(channel, IOCondition::OUT, None, stop)?;
+                // A flush that another thread makes may end without making the channel writable.
+                let stop = || stop() || waiters.wake_epoch() != seen;
+                let got = wait::wait_until(channel, IOCondition::OUT, None, &stop)?;
                 check_ready(channel, got)?;
             }
         }
