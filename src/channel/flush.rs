@@ -56,7 +56,9 @@ pub(crate) fn blocking_cancellable(
                     waiters.block_on(fd, IOCondition::ERR, None, seen).map(drop)
                 }
                 _ => {
-                    let got = wait::wait_until(channel, IOCondition::OUT, None, stop)?;
+                    // A flush by another thread may end without making the channel writable.
+                    let stop = || stop() || waiters.wake_epoch() != seen;
+                    let got = wait::wait_until(channel, IOCondition::OUT, None, &stop)?;
                     check_ready(channel, got)
                 }
             }

@@ -12,7 +12,7 @@ use glib::translate::*;
 
 use super::{Confined, terminated};
 use crate::{
-    error::{from_glib_error, io_error},
+    error::{from_glib_error, io_error, would_block},
     hub::Direction,
     types::total_len,
 };
@@ -75,7 +75,7 @@ impl ForeignInput {
     pub(crate) fn read(&self, buf: &mut [u8], cancellable: &Cancellable) -> io::Result<usize> {
         let most = buf.len();
         let read = terminated::read(self.stream(), buf, cancellable);
-        checked(self.stream(), "read from", read, most).map_err(|e| blocks(&e).unwrap_or(e))
+        checked(self.stream(), "read from", read, most).map_err(of_blocking)
     }
 
     /// The source that waits for data. `None` if the class has returned none.
@@ -89,12 +89,14 @@ impl ForeignInput {
     }
 
     pub(crate) fn close(&self, cancellable: Option<&Cancellable>) -> io::Result<()> {
-        terminated::close_input(self.stream(), cancellable).map_err(from_glib_error)
+        let closed = terminated::close_input(self.stream(), cancellable);
+        done(self.stream(), "close", closed)
     }
 
-    /// The descriptor, if it is a `GUnixInputStream`.
+    /// The descriptor, if it is a `GUnixInputStream` that is open.
     pub(crate) fn unix_fd(&self) -> Option<BorrowedFd<'_>> {
-        unix_fd(self.stream().upcast_ref(), "GUnixInputStream")
+        let is_open = !self.stream().is_closed();
+        unix_fd(self.stream().upcast_ref(), "GUnixInputStream", is_open)
     }
 }
 
@@ -155,7 +157,7 @@ impl ForeignOutput {
     pub(crate) fn write(&self, buf: &[u8], cancellable: &Cancellable) -> io::Result<usize> {
         let written = terminated::write(self.stream(), buf, cancellable);
         let written = checked(self.stream(), "write to", written, buf.len());
-        self.some(written).map_err(|e| blocks(&e).unwrap_or(e))
+        self.some(written).map_err(of_blocking)
     }
 
     /// A count of 0 for a write of data means that a binding has raised an exception.
@@ -175,9 +177,7 @@ impl ForeignOutput {
     /// Flushes. Blocks.
     pub(crate) fn flush(&self, cancellable: &Cancellable) -> io::Result<()> {
         let flushed = terminated::flush(self.stream(), cancellable);
-        flushed
-            .map_err(from_glib_error)
-            .map_err(|e| blocks(&e).unwrap_or(e))
+        done(self.stream(), "flush", flushed)
     }
 
     /// The source that waits for space. `None` if the class has returned none.
@@ -191,12 +191,14 @@ impl ForeignOutput {
     }
 
     pub(crate) fn close(&self, cancellable: Option<&Cancellable>) -> io::Result<()> {
-        terminated::close_output(self.stream(), cancellable).map_err(from_glib_error)
+        let closed = terminated::close_output(self.stream(), cancellable);
+        done(self.stream(), "close", closed)
     }
 
-    /// The descriptor, if it is a `GUnixOutputStream`.
+    /// The descriptor, if it is a `GUnixOutputStream` that is open.
     pub(crate) fn unix_fd(&self) -> Option<BorrowedFd<'_>> {
-        unix_fd(self.stream().upcast_ref(), "GUnixOutputStream")
+        let is_open = !self.stream().is_closed();
+        unix_fd(self.stream().upcast_ref(), "GUnixOutputStream", is_open)
     }
 }
 
@@ -255,7 +257,8 @@ impl ForeignStream {
     }
 
     pub(crate) fn close(&self, cancellable: Option<&Cancellable>) -> io::Result<()> {
-        terminated::close(self.stream(), cancellable).map_err(from_glib_error)
+        let closed = terminated::close(self.stream(), cancellable);
+        done(self.stream(), "close", closed)
     }
 }
 
@@ -282,6 +285,18 @@ fn checked(
     }
 }
 
+/// The result of a function that blocks and returns whether it has succeeded, likewise.
+fn done(
+    stream: &impl IsA<glib::Object>,
+    action: &str,
+    result: Result<bool, glib::Error>,
+) -> io::Result<()> {
+    match result.map_err(|e| of_blocking(from_glib_error(e)))? {
+        true => Ok(()),
+        false => Err(unexplained(stream, action)),
+    }
+}
+
 fn unexplained(stream: &impl IsA<glib::Object>, action: &str) -> io::Error {
     let class = stream.type_().name();
     let message =
@@ -289,10 +304,13 @@ fn unexplained(stream: &impl IsA<glib::Object>, action: &str) -> io::Error {
     io_error(gio::IOErrorEnum::Failed, &message)
 }
 
-/// The error for would-block of a function that has to block: there is no way to wait.
-fn blocks(error: &io::Error) -> Option<io::Error> {
+/// The error of a function that has to block: after would-block there is no way to wait.
+fn of_blocking(error: io::Error) -> io::Error {
     let message = "The stream would block, and cannot be polled";
-    (error.kind() == io::ErrorKind::WouldBlock).then(|| io_error(gio::IOErrorEnum::Failed, message))
+    match would_block(&error) {
+        true => io_error(gio::IOErrorEnum::Failed, message),
+        false => error,
+    }
 }
 
 /// Whether the class of a stream is one for which there is no type here.
@@ -300,11 +318,12 @@ fn is_a(stream: &glib::Object, class: &str) -> bool {
     glib::Type::from_name(class).is_some_and(|class| stream.type_().is_a(class))
 }
 
-fn unix_fd<'a>(stream: &'a glib::Object, class: &str) -> Option<BorrowedFd<'a>> {
-    if !is_a(stream, class) {
+fn unix_fd<'a>(stream: &'a glib::Object, class: &str, is_open: bool) -> Option<BorrowedFd<'a>> {
+    if !is_open || !is_a(stream, class) {
         return None;
     }
     let fd: i32 = stream.property("fd");
-    // SAFETY: the descriptor is open as long as the stream is, which `stream` borrows.
+    // SAFETY: the descriptor is open as long as the stream is, which the caller has checked, and
+    // which no other code closes meanwhile: by the contract of GIO it is used in one thread.
     (fd >= 0).then(|| unsafe { BorrowedFd::borrow_raw(fd) })
 }

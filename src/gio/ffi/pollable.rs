@@ -1,6 +1,9 @@
 //! The functions of the pollable interfaces.
 
-use std::{io::IoSliceMut, time::Duration};
+use std::{
+    io::{IoSlice, IoSliceMut},
+    time::Duration,
+};
 
 use gio_sys::{
     GCancellable, GOutputVector, GPollableInputStream, GPollableInputStreamInterface,
@@ -13,7 +16,11 @@ use libc::{size_t, ssize_t};
 
 use super::{fail, input, output, signed, slices, store};
 use crate::{
-    channel::{Channel, ChannelWatchExt as _, class::array_mut, now},
+    channel::{
+        Channel, ChannelWatchExt as _,
+        class::{array, array_mut},
+        now,
+    },
     gio::{half::ChannelCell, input as reading, output as writing},
 };
 
@@ -143,18 +150,15 @@ unsafe extern "C" fn write_nonblocking(
     count: size_t,
     error: *mut *mut GError,
 ) -> ssize_t {
-    let mut written = 0;
-    let vector = GOutputVector {
-        buffer: buffer.cast_const().cast(),
-        size: count,
-    };
     // SAFETY: GIO's contract, at the top of `ffi`.
-    match unsafe { try_writev(stream, &raw const vector, 1, &mut written) } {
-        Ok(()) => signed(written),
-        Err(e) => {
-            // SAFETY: GIO's contract, at the top of `ffi`.
-            unsafe { fail(error, e) };
-            -1
+    unsafe {
+        let iov = [IoSlice::new(array(buffer, count))];
+        match try_writev(stream, &iov) {
+            Ok(count) => signed(count),
+            Err(e) => {
+                fail(error, e);
+                -1
+            }
         }
     }
 }
@@ -166,13 +170,12 @@ unsafe extern "C" fn writev_nonblocking(
     written: *mut size_t,
     error: *mut *mut GError,
 ) -> GPollableReturn {
-    let mut done = 0;
     // SAFETY: GIO's contract, at the top of `ffi`.
     unsafe {
-        let result = try_writev(stream, vectors, count, &mut done);
-        store(written, done);
+        let result = try_writev(stream, &slices(vectors, count));
+        store(written, *result.as_ref().unwrap_or(&0));
         match result {
-            Ok(()) => gio_sys::G_POLLABLE_RETURN_OK,
+            Ok(_) => gio_sys::G_POLLABLE_RETURN_OK,
             Err(e) if e.matches(gio::IOErrorEnum::WouldBlock) => {
                 gio_sys::G_POLLABLE_RETURN_WOULD_BLOCK
             }
@@ -189,14 +192,9 @@ unsafe extern "C" fn writev_nonblocking(
 /// As for the functions of this module.
 unsafe fn try_writev(
     stream: *mut GPollableOutputStream,
-    vectors: *const GOutputVector,
-    count: size_t,
-    written: &mut usize,
-) -> Result<(), glib::Error> {
+    iov: &[IoSlice<'_>],
+) -> Result<usize, glib::Error> {
     // SAFETY: the caller's promise.
-    let (this, iov) = unsafe { (output(stream.cast()), slices(vectors, count)) };
-    *written = this
-        .channel
-        .with("write to", |channel| now::writev(channel, &iov))?;
-    Ok(())
+    let cell = unsafe { &output(stream.cast()).channel };
+    cell.with("write to", |channel| now::writev(channel, iov))
 }

@@ -98,46 +98,43 @@ pub(super) fn write(
     })
 }
 
+/// Returns whether the class has succeeded, as the functions below.
 pub(super) fn flush(
     stream: &gio::OutputStream,
     cancellable: &gio::Cancellable,
-) -> Result<(), glib::Error> {
+) -> Result<bool, glib::Error> {
     // SAFETY: live objects.
-    let flush = |cancellable, error| unsafe {
-        g_output_stream_flush(stream.as_ptr(), cancellable, error);
-    };
-    call(Some(cancellable), flush)
+    call(Some(cancellable), |cancellable, error| unsafe {
+        from_glib(g_output_stream_flush(stream.as_ptr(), cancellable, error))
+    })
 }
 
 pub(super) fn close_input(
     stream: &gio::InputStream,
     cancellable: Option<&gio::Cancellable>,
-) -> Result<(), glib::Error> {
+) -> Result<bool, glib::Error> {
     // SAFETY: live objects.
-    let close = |cancellable, error| unsafe {
-        g_input_stream_close(stream.as_ptr(), cancellable, error);
-    };
-    call(cancellable, close)
+    call(cancellable, |cancellable, error| unsafe {
+        from_glib(g_input_stream_close(stream.as_ptr(), cancellable, error))
+    })
 }
 
 pub(super) fn close_output(
     stream: &gio::OutputStream,
     cancellable: Option<&gio::Cancellable>,
-) -> Result<(), glib::Error> {
+) -> Result<bool, glib::Error> {
     // SAFETY: live objects.
-    let close = |cancellable, error| unsafe {
-        g_output_stream_close(stream.as_ptr(), cancellable, error);
-    };
-    call(cancellable, close)
+    call(cancellable, |cancellable, error| unsafe {
+        from_glib(g_output_stream_close(stream.as_ptr(), cancellable, error))
+    })
 }
 
 pub(super) fn close(
     stream: &gio::IOStream,
     cancellable: Option<&gio::Cancellable>,
-) -> Result<(), glib::Error> {
+) -> Result<bool, glib::Error> {
     // SAFETY: live objects.
-    let close = |cancellable, error| unsafe {
-        g_io_stream_close(stream.as_ptr(), cancellable, error);
-    };
-    call(cancellable, close)
+    call(cancellable, |cancellable, error| unsafe {
+        from_glib(g_io_stream_close(stream.as_ptr(), cancellable, error))
+    })
 }

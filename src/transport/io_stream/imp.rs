@@ -173,7 +173,9 @@ impl ChannelImpl for ChannelIoStream {
             let answer = (waits() && !coroutine::in_coroutine()).then(Arc::<Answer>::default);
             match streams.write(iov, answer.as_ref()) {
                 Err(e) if would_block(&e) && waits() => wait_for(channel, IOCondition::OUT)?,
-                Ok(count) if !streams.output_can_poll() => return finish(channel, count, answer),
+                Ok(count) if !streams.output_can_poll() => {
+                    return finish(channel, streams, count, answer);
+                }
                 result => return result,
             }
         }
@@ -249,7 +251,12 @@ fn waits(channel: &Channel, no_wait: bool) -> bool {
 }
 
 /// Waits for the result of a write that a thread of the pool makes.
-fn finish(channel: &Channel, count: usize, answer: Option<Arc<Answer>>) -> io::Result<usize> {
+fn finish(
+    channel: &Channel,
+    streams: &Streams,
+    count: usize,
+    answer: Option<Arc<Answer>>,
+) -> io::Result<usize> {
     let Some(answer) = answer else {
         return Ok(count);
     };
@@ -261,7 +268,10 @@ fn finish(channel: &Channel, count: usize, answer: Option<Arc<Answer>>) -> io::R
                 Some(result) => result.map(|()| count),
                 None if is_closed => Err(closed()),
                 // Without a descriptor to wait with it continues, as in non-blocking mode.
-                None => Ok(count),
+                None => {
+                    streams.accept_write();
+                    Ok(count)
+                }
             };
         }
     }

@@ -56,7 +56,8 @@ glib::wrapper! {
     /// The channel can be shared between threads, and makes one call in each direction at a time.
     /// As with every stream of GIO, no other code may use the streams meanwhile. A stream that may
     /// be used in one thread only, as one with a class of a language that has one thread, belongs
-    /// in a channel that is used in this thread only, and must be able to poll.
+    /// in a channel that is used in this thread only, and must be able to poll. Such a channel is
+    /// closed in blocking mode, and not shut down: a thread would do that.
     ///
     /// # Properties
     ///

@@ -133,9 +133,12 @@ impl Streams {
         let result = without_sigpipe(total_len(iov), || output.write_now(iov));
         let is_written = result.is_ok();
         self.end(Direction::Write, false, |state| {
-            if is_written {
-                state.flush = FlushState::Dirty;
-            }
+            state.flush = match state.flush {
+                _ if is_written => FlushState::Dirty,
+                // The caller of the flush may have stopped waiting: no longer ready because of it.
+                FlushState::Done => FlushState::Clean,
+                flush => flush,
+            };
         });
         result
     }
@@ -184,7 +187,9 @@ impl Streams {
         };
         let mut state = self.state.lock();
         let has_result = match side {
-            Direction::Read => !matches!(state.received, Received::Nothing),
+            Direction::Read => {
+                !matches!(state.received, Received::Nothing) || state.read.shut != Shut::No
+            }
             Direction::Write => state.output_error.is_some() || state.flush == FlushState::Done,
         };
         let (is_usable, half) = (state.is_usable, state.side(side));
@@ -212,6 +217,13 @@ impl Streams {
         source
     }
 
+    /// Makes closing complete the write in progress: no caller waits for its result any more.
+    pub(super) fn accept_write(&self) {
+        if let Some(call) = &mut self.state.lock().write.call {
+            call.has_accepted = true;
+        }
+    }
+
     /// Ends a call, and closes what was to be closed meanwhile.
     fn end(self: &Arc<Self>, side: Direction, has_result: bool, update: impl FnOnce(&mut State)) {
         let mut state = self.state.lock();
@@ -219,19 +231,19 @@ impl Streams {
         let is_open = matches!(state.close, CloseState::Open);
         let half = state.side(side);
         let is_awaited = mem::take(&mut half.is_awaited);
-        if half.shut == Shut::Requested && is_open {
+        let closes_half = half.shut == Shut::Requested && is_open;
+        if closes_half {
             half.shut = Shut::Done;
-            half.call = Some(Call::in_pool(None));
-            drop(state);
+        }
+        let next = closes_half.then(|| Call::in_pool(None));
+        let ended = mem::replace(&mut half.call, next);
+        let closes_all = state.begin_close();
+        drop(state);
+        drop(ended);
+        if closes_half {
             self.in_pool(move |this| this.close_half(side));
-        } else {
-            let ended = half.call.take();
-            let closes = state.begin_close();
-            drop(state);
-            drop(ended);
-            if closes {
-                self.in_pool(Self::close_all);
-            }
+        } else if closes_all {
+            self.in_pool(Self::close_all);
         }
         if is_awaited || has_result {
             self.waiters.wake();
@@ -259,4 +271,10 @@ impl Streams {
             call.thread = thread_number();
         }
     }
+}
+
+/// Calls a function that writes an unknown number of bytes without raising `SIGPIPE`, also where it
+/// ignores `EPIPE` and succeeds.
+fn without_signal(call: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    without_sigpipe(usize::MAX, || call().map(|()| 0)).map(drop)
 }

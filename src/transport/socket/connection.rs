@@ -1,6 +1,9 @@
 //! Connections of GIO: sockets with a duplicate of the descriptor.
 
-use std::{io, os::fd::AsFd};
+use std::{
+    io,
+    os::fd::{AsFd, OwnedFd},
+};
 
 use gio::prelude::*;
 
@@ -55,12 +58,10 @@ impl ChannelSocket {
         }
         let duplicate =
             duplicate.map_err(|e| with_context(e, "Unable to duplicate the descriptor"))?;
-        let socket = gio::Socket::from_fd(duplicate).map_err(from_glib_error)?;
-        if !socket.is_connected() {
-            return Err(io::Error::from_raw_os_error(libc::ENOTCONN));
-        }
-        self.set_blocking(false)?;
-        Ok(socket.connection_factory_create_connection())
+        let connection = connection_on(duplicate);
+        // GIO has put the description, which the two share, in non-blocking mode.
+        self.set_blocking(connection.is_err() && self.is_blocking())?;
+        connection
     }
 
     /// Creates a channel with a duplicate of the descriptor of a connection.
@@ -82,5 +83,13 @@ impl ChannelSocket {
         let duplicate = socket.as_fd().try_clone_to_owned();
         let describe = |e| with_context(e, "Unable to duplicate the descriptor of a connection");
         Self::new_fd(duplicate.map_err(describe)?)
+    }
+}
+
+fn connection_on(fd: OwnedFd) -> io::Result<gio::SocketConnection> {
+    let socket = gio::Socket::from_fd(fd).map_err(from_glib_error)?;
+    match socket.is_connected() {
+        true => Ok(socket.connection_factory_create_connection()),
+        false => Err(io::Error::from_raw_os_error(libc::ENOTCONN)),
     }
 }

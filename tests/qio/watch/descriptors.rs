@@ -8,20 +8,15 @@ mod imp {
     use glib::{IOCondition, Source};
     use qio::{prelude::*, subclass::prelude::*};
 
+    use crate::common::classes::channel_class;
+
     /// Waits for one descriptor to read and another one to write.
     #[derive(Default)]
     pub struct FdPair {
         pub(super) fds: OnceLock<(RawFd, Option<RawFd>)>,
     }
 
-    #[glib::object_subclass]
-    impl ObjectSubclass for FdPair {
-        const NAME: &'static str = "TestWatchFdPair";
-        type Type = super::FdPair;
-        type ParentType = qio::Channel;
-    }
-
-    impl ObjectImpl for FdPair {}
+    channel_class!(FdPair, "TestWatchFdPair");
 
     impl ChannelImpl for FdPair {
         fn create_watch(&self, condition: IOCondition) -> Source {

@@ -11,10 +11,9 @@ use gio::prelude::*;
 use super::{
     Streams,
     state::{Call, CloseState, Received, Shut},
+    without_signal,
 };
-use crate::{
-    channel::blocking, error::io_error, hub::Direction, sys::without_sigpipe, types::Shutdown,
-};
+use crate::{channel::blocking, error::io_error, hub::Direction, types::Shutdown};
 
 /// How long a close in a thread of the pool waits for a write in progress.
 const LINGER: Duration = Duration::from_secs(5);
@@ -166,7 +165,7 @@ impl Streams {
 
     fn close_output(&self, cancellable: Option<&gio::Cancellable>) -> Option<io::Result<()>> {
         let output = self.output.as_ref()?;
-        Some(without_sigpipe(0, || output.close(cancellable).map(|()| 0)).map(drop))
+        Some(without_signal(|| output.close(cancellable)))
     }
 
     pub(super) fn close_all(self: &Arc<Self>) {
@@ -174,7 +173,7 @@ impl Streams {
         let cancellable = cancellable.as_ref();
         let result = match &self.whole {
             // Closing flushes.
-            Some(whole) => without_sigpipe(0, || whole.close(cancellable).map(|()| 0)).map(drop),
+            Some(whole) => without_signal(|| whole.close(cancellable)),
             None => {
                 let output = self.close_output(cancellable);
                 let input = self.input.as_ref().map(|half| half.close(cancellable));

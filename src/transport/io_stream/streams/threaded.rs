@@ -11,6 +11,7 @@ use gio::Cancellable;
 use super::{
     Streams,
     state::{FlushState, Received},
+    without_signal,
 };
 use crate::{
     channel::blocking,
@@ -123,8 +124,7 @@ impl Streams {
     pub(super) fn flush_later(self: &Arc<Self>, cancellable: Cancellable) -> io::Result<()> {
         self.begin_in_pool(Direction::Write, move |this| {
             let output = this.output.as_ref().expect("a half that writes");
-            let flushed = without_sigpipe(0, || output.flush(&cancellable).map(|()| 0));
-            let result = flushed.map(drop);
+            let result = without_signal(|| output.flush(&cancellable));
             this.end(Direction::Write, true, |state| match result {
                 Ok(()) => state.flush = FlushState::Done,
                 Err(e) => {

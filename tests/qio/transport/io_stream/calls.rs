@@ -1,7 +1,7 @@
 //! Streams that misuse the channel that reads from them and writes to them.
 
 use std::{
-    io,
+    io::{self, Write as _},
     sync::{
         Arc, OnceLock,
         atomic::{AtomicUsize, Ordering},
@@ -15,10 +15,12 @@ use glib::{IOCondition, WeakRef};
 use qio::{ChannelIoStream, Shutdown, prelude::*};
 
 use super::{
-    mocks::{Input, Output, until_cancelled},
+    mocks::{Input, Output, Unexplained, until_cancelled},
     reading, writing,
 };
-use crate::common::{FEW, alone::alone, fork::in_child, in_loop, in_time, iterations};
+use crate::common::{
+    FEW, alone::alone, fork::in_child, in_loop, in_time, iterations, signals::make_sigpipe_deadly,
+};
 
 /// The channel of a stream, for the functions of the stream.
 type Place = Arc<OnceLock<WeakRef<ChannelIoStream>>>;
@@ -127,6 +129,53 @@ fn a_blocking_stream_that_would_block_fails_and_does_not_spin() {
         }
         assert_eq!(calls.load(Ordering::SeqCst), 1);
     });
+}
+
+#[test]
+fn a_shutdown_that_would_block_fails() {
+    in_time(|| {
+        let output = Output::new(|data, _| Ok(data.len()));
+        let error = || glib::Error::new(gio::IOErrorEnum::WouldBlock, "later");
+        let channel = writing(&output.on_close(move || Err(error())));
+        channel.shutdown(Shutdown::Write).expect("begun");
+        let e = qio::to_glib_error(&channel.flush().unwrap_err());
+        assert!(e.matches(gio::IOErrorEnum::Failed), "{e}");
+    });
+}
+
+#[test]
+fn a_flush_or_a_close_that_fails_without_an_error_is_an_error() {
+    in_time(|| {
+        let stream: Unexplained = glib::Object::new();
+        let channel = writing(&stream);
+        channel.write_all(b"data").expect("written");
+        for e in [channel.flush().unwrap_err(), channel.close().unwrap_err()] {
+            assert!(e.to_string().contains("TestUnexplainedOutput"), "{e}");
+        }
+    });
+}
+
+#[test]
+fn a_stream_that_ignores_a_broken_pipe_in_a_flush_or_a_close_raises_no_sigpipe() {
+    alone(
+        "transport::io_stream::calls::a_stream_that_ignores_a_broken_pipe_in_a_flush_or_a_close_raises_no_sigpipe",
+        || {
+            make_sigpipe_deadly();
+            let (reader, writer) = io::pipe().expect("a pipe");
+            drop(reader);
+            let writer = Arc::new(writer);
+            let ignores = move || {
+                let e = (&*writer).write(b"x").unwrap_err();
+                assert_eq!(e.kind(), io::ErrorKind::BrokenPipe);
+                Ok(())
+            };
+            let output = Output::new(|data, _| Ok(data.len()));
+            let channel = writing(&output.on_flush(ignores.clone()).on_close(ignores));
+            channel.write_all(b"data").expect("written");
+            channel.flush().expect("flushed");
+            channel.close().expect("closed");
+        },
+    );
 }
 
 #[test]

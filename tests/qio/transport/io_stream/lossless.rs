@@ -22,7 +22,7 @@ use super::{
     mocks::{Input, Output, until_cancelled},
     read_some, reading, writing,
 };
-use crate::common::{blocked::Blocked, in_time, on_loop};
+use crate::common::{alone::alone, blocked::Blocked, fds, in_time, on_loop};
 
 /// A call that is held until a test opens the gate.
 #[derive(Clone, Default)]
@@ -252,6 +252,84 @@ fn a_close_ends_a_blocked_read_and_cancels_the_call() {
         });
         closed.recv().expect("closed behind the read");
     });
+}
+
+#[test]
+fn a_shutdown_ends_a_blocked_read_whose_call_ignores_its_cancellable() {
+    in_time(|| {
+        let gate = Gate::default();
+        let (input, _) = counting(&gate);
+        let channel = reading(&input);
+        let blocked = Blocked::default();
+        thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                blocked.soon();
+                channel.read(&mut [0])
+            });
+            blocked.wait();
+            channel.shutdown(Shutdown::Read).expect("shut down");
+            assert_eq!(reader.join().expect("no panic").expect("the end"), 0);
+        });
+        // The thread has returned, and the call is still in progress.
+        gate.open();
+    });
+}
+
+#[test]
+fn a_blocked_write_does_not_wait_for_the_shutdown_behind_it() {
+    in_time(|| {
+        let (writing_gate, closing_gate) = (Gate::default(), Gate::default());
+        let (held, begun) = mpsc::channel();
+        let blocked = Blocked::default();
+        let gate = writing_gate.clone();
+        let output = Output::new(move |data, _| {
+            held.send(()).expect("a receiver");
+            gate.pass();
+            Ok(data.len())
+        });
+        let gate = closing_gate.clone();
+        let channel = writing(&output.on_close(move || {
+            gate.pass();
+            Ok(())
+        }));
+        thread::scope(|scope| {
+            let writer = scope.spawn(|| {
+                blocked.soon();
+                channel.write(b"data")
+            });
+            begun.recv().expect("the write has begun");
+            channel.shutdown(Shutdown::Write).expect("shut down");
+            blocked.wait();
+            writing_gate.open();
+            assert_eq!(writer.join().expect("no panic").expect("written"), 4);
+        });
+        closing_gate.open();
+        channel.flush().expect("shut down");
+    });
+}
+
+#[test]
+fn a_blocking_write_that_cannot_be_awaited_is_accepted() {
+    alone(
+        "transport::io_stream::lossless::a_blocking_write_that_cannot_be_awaited_is_accepted",
+        || {
+            let gate = Gate::default();
+            let held = gate.clone();
+            let (sender, ended) = mpsc::channel();
+            let channel = writing(&Output::new(move |data, cancellable| {
+                held.pass();
+                let is_cancelled = cancellable.expect("the channel passes one").is_cancelled();
+                sender.send(is_cancelled).expect("a receiver");
+                Ok(data.len())
+            }));
+            let taken = fds::take_all();
+            assert_eq!(channel.write(b"data").expect("accepted"), 4);
+            drop(taken);
+            channel.close().expect("closed");
+            gate.open();
+            assert!(!ended.recv().expect("the write has ended"));
+        },
+    );
 }
 
 #[test]

@@ -13,7 +13,10 @@ pub(super) type VoidFn = dyn Fn() -> Result<(), glib::Error> + Send + Sync;
 mod imp {
     use std::sync::OnceLock;
 
+    use glib::translate::IntoGlib as _;
+
     use super::*;
+    use crate::common::classes::channel_class;
 
     #[derive(Default)]
     pub struct Input {
@@ -21,14 +24,7 @@ mod imp {
         pub(crate) close: OnceLock<Box<VoidFn>>,
     }
 
-    #[glib::object_subclass]
-    impl ObjectSubclass for Input {
-        const NAME: &'static str = "TestPlainInput";
-        type Type = super::Input;
-        type ParentType = gio::InputStream;
-    }
-
-    impl ObjectImpl for Input {}
+    channel_class!(Input, "TestPlainInput", gio::InputStream);
 
     impl InputStreamImpl for Input {
         fn read(
@@ -51,14 +47,7 @@ mod imp {
         pub(crate) close: OnceLock<Box<VoidFn>>,
     }
 
-    #[glib::object_subclass]
-    impl ObjectSubclass for Output {
-        const NAME: &'static str = "TestPlainOutput";
-        type Type = super::Output;
-        type ParentType = gio::OutputStream;
-    }
-
-    impl ObjectImpl for Output {}
+    channel_class!(Output, "TestPlainOutput", gio::OutputStream);
 
     impl OutputStreamImpl for Output {
         fn write(
@@ -77,6 +66,48 @@ mod imp {
             self.close.get().map_or(Ok(()), |close| close())
         }
     }
+
+    /// Its flush and its close fail without an error, as those of a binding after an exception.
+    #[derive(Default)]
+    pub struct Unexplained;
+
+    #[glib::object_subclass]
+    impl ObjectSubclass for Unexplained {
+        const NAME: &'static str = "TestUnexplainedOutput";
+        type Type = super::Unexplained;
+        type ParentType = gio::OutputStream;
+
+        fn class_init(class: &mut Self::Class) {
+            let class: &mut gio_sys::GOutputStreamClass =
+                class.upcast_ref_mut::<gio::OutputStream>().as_mut();
+            class.flush = Some(fail);
+            class.close_fn = Some(fail);
+        }
+    }
+
+    impl ObjectImpl for Unexplained {}
+
+    impl OutputStreamImpl for Unexplained {
+        fn write(
+            &self,
+            buffer: &[u8],
+            _cancellable: Option<&gio::Cancellable>,
+        ) -> Result<usize, glib::Error> {
+            Ok(buffer.len())
+        }
+    }
+
+    extern "C" fn fail(
+        _stream: *mut gio_sys::GOutputStream,
+        _cancellable: *mut gio_sys::GCancellable,
+        _error: *mut *mut glib::ffi::GError,
+    ) -> glib::ffi::gboolean {
+        false.into_glib()
+    }
+}
+
+glib::wrapper! {
+    pub struct Unexplained(ObjectSubclass<imp::Unexplained>) @extends gio::OutputStream;
 }
 
 glib::wrapper! {

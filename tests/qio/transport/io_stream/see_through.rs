@@ -1,7 +1,9 @@
 //! `channel_for_stream()` returns what is behind a stream.
 
+use std::{fs, os::fd::IntoRawFd as _};
+
 use gio::prelude::*;
-use qio::{ChannelIoStream, ChannelSocket, channel_for_stream, prelude::*};
+use qio::{ChannelFile, ChannelIoStream, ChannelSocket, channel_for_stream, prelude::*};
 
 use crate::common::{in_loop, in_time};
 
@@ -59,6 +61,35 @@ fn a_stream_of_a_channel_becomes_that_channel() {
     let (here, _there) = ChannelSocket::pair().expect("a pair");
     let channel = channel_for_stream(&here.io_stream()).expect("a channel");
     assert_eq!(channel, here.upcast::<qio::Channel>());
+}
+
+#[test]
+fn streams_of_one_descriptor_become_a_file_until_one_of_them_is_closed() {
+    in_time(|| {
+        // GIO registers the classes of its pipes.
+        let flags = gio::SubprocessFlags::STDIN_PIPE | gio::SubprocessFlags::STDOUT_PIPE;
+        let pipes = gio::Subprocess::newv(&["true".as_ref()], flags).expect("true");
+        let classes = (pipes.stdout_pipe(), pipes.stdin_pipe());
+        let null = fs::File::options().read(true).write(true).open("/dev/null");
+        let fd = null.expect("/dev/null").into_raw_fd();
+        let input = glib::Object::builder_with_type(classes.0.expect("a pipe").type_())
+            .property("fd", fd)
+            .build()
+            .downcast::<gio::InputStream>();
+        let output = glib::Object::builder_with_type(classes.1.expect("a pipe").type_())
+            .property("fd", fd)
+            .property("close-fd", false)
+            .build()
+            .downcast::<gio::OutputStream>();
+        let (input, output) = (input.expect("an input"), output.expect("an output"));
+        let stream = gio::SimpleIOStream::new(&input, &output);
+        let channel = channel_for_stream(&stream).expect("a channel");
+        assert!(channel.is::<ChannelFile>());
+        // From now on the number is free for other descriptors.
+        input.close(gio::Cancellable::NONE).expect("closed");
+        let channel = channel_for_stream(&stream).expect("a channel");
+        assert!(channel.is::<ChannelIoStream>());
+    });
 }
 
 #[test]

@@ -7,12 +7,13 @@ use std::{
     time::Duration,
 };
 
+use futures_util::FutureExt as _;
 use gio::prelude::*;
 use glib::{ControlFlow, IOCondition, Priority};
 use qio::{ChannelIoStream, ChannelSocket, coroutine, prelude::*};
 
 use super::{plain_pair, read_some};
-use crate::common::{FEW, in_loop, in_time, iterate_until, iterations, on_loop};
+use crate::common::{FEW, fill, in_loop, in_time, iterate_until, iterations, on_loop};
 
 fn pollable_pair() -> (ChannelIoStream, ChannelIoStream) {
     let (here, there) = ChannelSocket::pair().expect("a pair");
@@ -140,6 +141,35 @@ fn waits_time_out_and_are_cancelled() {
             });
         });
     }
+}
+
+#[test]
+fn a_flush_whose_future_is_dropped_makes_no_watch_spin() {
+    in_loop(|context| {
+        let (here, there) = ChannelSocket::pair().expect("a pair");
+        let channel = ChannelIoStream::new(&here.io_stream());
+        channel.set_blocking(false).expect("non-blocking");
+        fill(&channel);
+        while context.block_on(async { channel.flush_future().now_or_never().is_some() }) {
+            // It has ended already: there must be something to flush again.
+            there.read_all(&mut [0; 65_536]).expect("data");
+            fill(&channel);
+        }
+        let ended = channel.wait(IOCondition::OUT).expect("flushed");
+        assert_eq!(ended, IOCondition::OUT);
+        let fired = Rc::new(Cell::new(0));
+        let count = fired.clone();
+        let callback = move |channel: &ChannelIoStream, _| {
+            count.set(count.get() + 1);
+            let e = channel.write(&[0]).unwrap_err();
+            assert_eq!(e.kind(), io::ErrorKind::WouldBlock);
+            ControlFlow::Continue
+        };
+        let watch = channel.add_watch_source_local(IOCondition::OUT, callback, Some(context));
+        assert!(iterations(context) <= FEW);
+        assert_eq!(fired.get(), 1);
+        watch.destroy();
+    });
 }
 
 #[test]

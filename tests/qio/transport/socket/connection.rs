@@ -1,9 +1,14 @@
 //! `src/transport/socket/connection.rs`: connections of GIO.
 
-use std::{io::Read as _, os::fd::AsFd as _};
+use std::{
+    io::Read as _,
+    net::UdpSocket,
+    os::fd::{AsFd as _, OwnedFd},
+};
 
 use futures_util::future;
 use gio::{DBusConnection, DBusConnectionFlags, prelude::*};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use qio::{ChannelSocket, prelude::*};
 
 use crate::common::{in_time, on_loop};
@@ -90,6 +95,18 @@ fn a_connection_puts_its_channel_in_non_blocking_mode() {
         channel.write_all(&word).expect("written");
         assert_eq!(there.read(&mut word).expect("read"), 5);
     });
+}
+
+#[test]
+fn a_socket_that_is_not_connected_becomes_no_connection_and_stays_in_blocking_mode() {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("bound");
+    let channel = ChannelSocket::new_fd(OwnedFd::from(socket)).expect("a socket");
+    let e = channel.to_connection().unwrap_err();
+    assert_eq!(e.raw_os_error(), Some(nix::libc::ENOTCONN));
+    assert!(channel.is_blocking());
+    let flags = channel.with_fd(|fd| fcntl(fd, FcntlArg::F_GETFL));
+    let flags = OFlag::from_bits_retain(flags.expect("open").expect("open"));
+    assert!(!flags.contains(OFlag::O_NONBLOCK));
 }
 
 #[test]
