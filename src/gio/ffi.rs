@@ -43,9 +43,9 @@ impl OfStream for gio::IOStream {}
 impl OfStream for &mut [u8] {}
 
 // SAFETY: references to streams are counted atomically. By the contract of GIO a stream and its
-// halves are used in any thread, and in one at a time: GIO calls them in threads as well, and gtk-rs
-// requires `Send` of classes in Rust. The buffer of a read belongs to the operation until its
-// callback.
+// halves are used in any thread, and in one at a time: GIO calls them in threads as well, and
+// gtk-rs requires `Send` of classes in Rust. The buffer of a read belongs to the operation until
+// its callback.
 unsafe impl<T: OfStream> Send for Confined<T> {}
 // SAFETY: as for `Send`: a stream is not used in two threads at a time. Streams of other libraries
 // get one call at a time in each direction, by `State::begin` of `transport/io_stream`.

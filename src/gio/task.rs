@@ -74,8 +74,8 @@ unsafe extern "C" fn free<T>(value: gpointer) {
 /// attempt is made at once, in this thread, if this thread runs the caller's context; the rest runs
 /// in whatever thread does, at the priority of the call.
 ///
-/// In a coroutine all of it is left to the main loop: a class that waits in an attempt would suspend
-/// the coroutine, and with it the dispatch and the task on its stack.
+/// In a coroutine all of it is left to the main loop: a class that waits in an attempt would
+/// suspend the coroutine, and with it the dispatch and the task on its stack.
 ///
 /// # Safety
 ///

@@ -35,10 +35,10 @@ macro_rules! layer_functions {
             }
         }
 
-        fn wait_fd(&self, condition: glib::IOCondition) -> $crate::Readiness {
+        fn wait_fd(&self, condition: glib::IOCondition) -> $crate::types::Readiness {
             match self.connection() {
                 Ok(connection) => connection.wire.wait_fd(condition),
-                Err(_) => $crate::Readiness::Now,
+                Err(_) => $crate::types::Readiness::Now,
             }
         }
 
@@ -49,8 +49,8 @@ macro_rules! layer_functions {
 }
 pub(in crate::layer) use layer_functions;
 
-/// Attempts until the result is not would-block, or once if `may_wait` is false. `check` fails where
-/// a wait would never end.
+/// Attempts until the result is not would-block, or once if `may_wait` is false. `check` fails
+/// where a wait would never end.
 pub(in crate::layer) fn until_done<T>(
     channel: &Channel,
     condition: IOCondition,

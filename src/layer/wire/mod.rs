@@ -233,8 +233,8 @@ impl<E: Engine> Wire<E> {
         let _ = self.flush(channel);
     }
 
-    /// Sends what the peer waits for, for callers that have another result: now, or by a task of the
-    /// current context.
+    /// Sends what the peer waits for, for callers that have another result: now, or by a task of
+    /// the current context.
     pub(super) fn send_answer<L: Layer<Engine = E>>(&self, channel: &Channel) {
         if let Err(e) = self.flush(channel)
             && would_block(&e)

@@ -155,8 +155,8 @@ impl FramesIn {
 }
 
 impl WebsockState {
-    /// To be called before the first [`advance`](Self::advance) of a call. Waits that follow are for
-    /// what this call expects.
+    /// To be called before the first [`advance`](Self::advance) of a call. Waits that follow are
+    /// for what this call expects.
     pub(in crate::layer::websock) fn begin_call(&mut self, expected: Expected) {
         self.frames_in.budget = FRAME_BUDGET;
         self.input.expected = expected;
