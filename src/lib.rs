@@ -111,7 +111,8 @@ pub use hub::{
 pub use layer::{
     ChannelFilter, ChannelFilterExt, ChannelTls, ChannelWebsock, TlsCreds, TlsCredsBuilder,
     TlsEndpoint, TlsPskHash, WebsockDeflate, WebsockError, WebsockMessage, WebsockMessageKind,
-    WebsockMessages, WebsockOptions, WebsockOptionsBuilder,
+    WebsockMessageReader, WebsockMessageWriter, WebsockMessages, WebsockOptions,
+    WebsockOptionsBuilder,
 };
 pub use net::{
     Backoff, ContextPool, Incoming, NetAddress, NetAddressError, NetListener, activation,

@@ -333,7 +333,30 @@ macro_rules! async_method {
                     )*
                     let call = $crate::capi::async_call!($function $call);
                     let (object, to_error) = ($this.clone(), $to_error);
-                    $crate::capi::task::$start(&object, &call, to_error, $future);
+                    let object = glib::object::Cast::upcast_ref(&object);
+                    $crate::capi::task::$start(Some(object), &call, to_error, $future);
+                },
+            );
+        }
+    };
+}
+
+/// The body of an asynchronous function without an instance. Its future stays in the first thread
+/// that runs the context.
+macro_rules! async_function {
+    (
+        $function:ident($($arg:ident: $type:ty $(= $raw:expr)?),*) $call:tt => $future:expr
+    ) => {
+        // SAFETY: the C contract, at the top of `capi`.
+        unsafe {
+            $crate::capi::guarded(
+                $crate::capi::c_name!($function), std::ptr::null_mut(), (), || {
+                    $(
+                        let $arg =
+                            $crate::capi::argument_of!($function, (), $type, $arg $(, $raw)?);
+                    )*
+                    let call = $crate::capi::async_call!($function $call);
+                    $crate::capi::task::start_local(None, &call, $crate::to_glib_error, $future);
                 },
             );
         }
@@ -380,6 +403,6 @@ macro_rules! finish_method {
 }
 
 pub(super) use {
-    argument_of, async_call, async_method, c_name, failed, finish_method, function, into_c, method,
-    out_of, try_method,
+    argument_of, async_call, async_function, async_method, c_name, failed, finish_method, function,
+    into_c, method, out_of, try_method,
 };

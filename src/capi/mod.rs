@@ -42,8 +42,8 @@ use self::{
     guard::{complain, guarded, holds},
     instance::{Instance, instance, is_a, with},
     macros::{
-        argument_of, async_call, async_method, c_name, failed, finish_method, function, into_c,
-        method, out_of, try_method,
+        argument_of, async_call, async_function, async_method, c_name, failed, finish_method,
+        function, into_c, method, out_of, try_method,
     },
     outcome::{attempt, no_data_yet, report_plain},
 };

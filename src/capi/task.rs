@@ -1,7 +1,7 @@
 //! Asynchronous functions as those of GIO: a future on the hub of the caller's context, and a
 //! `GTask` for its result.
 
-use std::{ffi::CStr, future::Future, io};
+use std::{ffi::CStr, future::Future, io, ptr};
 
 use gio_sys::GAsyncResult;
 use glib::prelude::*;
@@ -30,14 +30,14 @@ pub(super) fn describing(
     move |e| describe(e, &channel, action)
 }
 
-/// Starts an operation of an object, for which `to_error` makes a `GError` of an error.
+/// Starts an operation, of an object or of none, for which `to_error` makes a `GError` of an error.
 ///
 /// # Safety
 ///
 /// The pointers of `call` must be arguments of an asynchronous C function, as its declaration
 /// demands.
 pub(super) unsafe fn start<T, F>(
-    object: &impl IsA<glib::Object>,
+    object: Option<&glib::Object>,
     call: &NamedCall,
     to_error: impl Fn(&io::Error) -> glib::Error + Send + 'static,
     future: F,
@@ -46,7 +46,7 @@ pub(super) unsafe fn start<T, F>(
     F: Future<Output = io::Result<T>> + Send + 'static,
 {
     // SAFETY: forwarded: the pointers of `call` are arguments.
-    let Some((task, cancellable)) = (unsafe { prepare(object.upcast_ref(), call) }) else {
+    let Some((task, cancellable)) = (unsafe { prepare(object, call) }) else {
         return;
     };
     spawn_for(&call.call, run(task, cancellable, future, to_error));
@@ -71,7 +71,7 @@ impl<T> Moved<T> {
 ///
 /// As for [`start`]; and the future must have done nothing yet that binds it to this thread.
 pub(super) unsafe fn start_local<T, F>(
-    object: &impl IsA<glib::Object>,
+    object: Option<&glib::Object>,
     call: &NamedCall,
     to_error: impl Fn(&io::Error) -> glib::Error + 'static,
     future: F,
@@ -80,7 +80,7 @@ pub(super) unsafe fn start_local<T, F>(
     F: Future<Output = io::Result<T>> + 'static,
 {
     // SAFETY: forwarded: the pointers of `call` are arguments.
-    let Some((task, cancellable)) = (unsafe { prepare(object.upcast_ref(), call) }) else {
+    let Some((task, cancellable)) = (unsafe { prepare(object, call) }) else {
         return;
     };
     let moved = Moved((future, to_error));
@@ -98,7 +98,7 @@ pub(super) unsafe fn start_local<T, F>(
 ///
 /// As for [`start`].
 unsafe fn prepare(
-    object: &glib::Object,
+    object: Option<&glib::Object>,
     NamedCall { name, call }: &NamedCall,
 ) -> Option<(Task, Option<gio::Cancellable>)> {
     // SAFETY: forwarded: the cancellable is NULL or an instance, which is checked, and the callback
@@ -107,7 +107,10 @@ unsafe fn prepare(
         let cancellable: Result<Option<gio::Cancellable>, _> =
             Option::from_c(call.cancellable, "cancellable");
         match cancellable {
-            Ok(_) => Some(task::prepare(object.as_ptr(), call)),
+            Ok(_) => {
+                let object = object.map_or(ptr::null_mut(), ObjectType::as_ptr);
+                Some(task::prepare(object, call))
+            }
             Err(expected) => {
                 complain(name, &expected);
                 None

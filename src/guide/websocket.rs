@@ -38,7 +38,12 @@
 //! Reads and writes transfer a stream of bytes, in binary messages, as QEMU and noVNC do: a relay,
 //! TLS or lines work over it. [`receive`](crate::ChannelWebsock::receive) and
 //! [`send`](crate::ChannelWebsock::send) transfer whole messages, up to
-//! [`max_message_size`](crate::WebsockOptionsBuilder::max_message_size). Reads have no such limit.
+//! [`max_message_size`](crate::WebsockOptionsBuilder::max_message_size). Reads have no such limit,
+//! nor have [`next_message`](crate::ChannelWebsock::next_message) and
+//! [`message_writer`](crate::ChannelWebsock::message_writer), which transfer one message as a
+//! stream in bounded memory.
+//!
+//! [`connect_to_uri`](crate::ChannelWebsock::connect_to_uri) connects, and performs TLS for `wss:`.
 //!
 //! # What the application decides
 //!

@@ -17,8 +17,9 @@ pub use tls::{
 };
 #[cfg(feature = "capi")]
 pub(crate) use websock::QIOWebsockOptions;
+pub(crate) use websock::is_secure;
 pub use websock::{
     ChannelWebsock, ChannelWebsockImpl, QIOChannelWebsock, QIOChannelWebsockClass, WebsockDeflate,
-    WebsockError, WebsockMessage, WebsockMessageKind, WebsockMessages, WebsockOptions,
-    WebsockOptionsBuilder,
+    WebsockError, WebsockMessage, WebsockMessageKind, WebsockMessageReader, WebsockMessageWriter,
+    WebsockMessages, WebsockOptions, WebsockOptionsBuilder,
 };

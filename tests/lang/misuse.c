@@ -1169,9 +1169,15 @@ static void
 websocks (gpointer wrong)
 {
   GBytes *bytes = g_bytes_new_static ("b", 1);
+  gpointer channel = qio_channel_null_new ();
 
   complains (qio_channel_websock_new_client (wrong, "ws://x/", NULL, &error) == NULL);
   complains (qio_channel_websock_new_server (wrong, NULL, &error) == NULL);
+  complains (qio_channel_websock_connect_to_uri (NULL, NULL, NULL, &error) == NULL);
+  complains (qio_channel_websock_connect_to_uri ("ws://x/", NULL, channel, &error) == NULL);
+  complains_void (qio_channel_websock_connect_to_uri_async (NULL, NULL, NULL, 0, NULL, never_ready, NULL));
+  complains_void (qio_channel_websock_connect_to_uri_async ("ws://x/", NULL, NULL, 0, channel, never_ready, NULL));
+  complains (qio_channel_websock_connect_to_uri_finish (NULL, &error) == NULL);
   complains (!qio_channel_websock_handshake (wrong, &error));
   complains_void (qio_channel_websock_handshake_async (wrong, 0, NULL, never_ready, NULL));
   complains (!qio_channel_websock_handshake_finish (wrong, NULL, &error));
@@ -1179,6 +1185,8 @@ websocks (gpointer wrong)
   complains_void (qio_channel_websock_receive_request_async (wrong, 0, NULL, never_ready, NULL));
   complains (!qio_channel_websock_receive_request_finish (wrong, NULL, &error));
   complains (!qio_channel_websock_accept (wrong, NULL, NULL, &error));
+  complains_void (qio_channel_websock_accept_async (wrong, NULL, NULL, 0, NULL, never_ready, NULL));
+  complains (!qio_channel_websock_accept_finish (wrong, NULL, &error));
   complains (!qio_channel_websock_refuse (wrong, 404, NULL, bytes, &error));
   complains_void (qio_channel_websock_refuse_async (wrong, 404, NULL, bytes, 0, NULL, never_ready, NULL));
   complains (!qio_channel_websock_refuse_finish (wrong, NULL, &error));
@@ -1200,6 +1208,7 @@ websocks (gpointer wrong)
   complains (qio_channel_websock_get_uri (wrong) == NULL);
   complains (!qio_channel_websock_is_handshake_done (wrong));
   complains (qio_channel_websock_get_protocol (wrong) == NULL);
+  complains (qio_channel_websock_get_extensions (wrong) == NULL);
   complains (!qio_channel_websock_is_upgrade (wrong));
   complains (qio_channel_websock_get_method (wrong) == NULL);
   complains (qio_channel_websock_get_target (wrong) == NULL);
@@ -1214,10 +1223,15 @@ websocks (gpointer wrong)
   complains (qio_channel_websock_get_buffered_amount (wrong) == 0);
   complains (qio_channel_websock_get_max_message_size (wrong) == 0);
   complains_void (qio_channel_websock_set_max_message_size (wrong, 1));
+  complains (qio_channel_websock_get_ping_interval (wrong) == 0);
+  complains_void (qio_channel_websock_set_ping_interval (wrong, 1));
+  complains (qio_channel_websock_get_pong_timeout (wrong) == 0);
+  complains_void (qio_channel_websock_set_pong_timeout (wrong, 1));
   complains (!qio_channel_websock_get_require_close (wrong));
   complains_void (qio_channel_websock_set_require_close (wrong, TRUE));
   complains (qio_channel_websock_get_message_kind (wrong) == QIO_WEBSOCK_MESSAGE_KIND_BINARY);
   complains_void (qio_channel_websock_set_message_kind (wrong, QIO_WEBSOCK_MESSAGE_KIND_TEXT));
+  g_object_unref (channel);
   g_bytes_unref (bytes);
 }
 

@@ -87,6 +87,11 @@ options (void)
   check (qio_channel_websock_get_max_message_size (client) == 16 * 1024 * 1024);
   qio_channel_websock_set_max_message_size (client, 5);
   check (qio_channel_websock_get_max_message_size (client) == 5);
+  check (qio_channel_websock_get_ping_interval (server) == 0 && qio_channel_websock_get_pong_timeout (server) == 0);
+  qio_channel_websock_set_ping_interval (server, 30000);
+  qio_channel_websock_set_pong_timeout (server, 10000);
+  check (qio_channel_websock_get_ping_interval (server) == 30000);
+  check (qio_channel_websock_get_pong_timeout (server) == 10000);
   qio_websock_options_unref (again);
   again = qio_channel_websock_get_options (server);
   check (again == built);
@@ -135,6 +140,8 @@ check_opened (QIOChannelWebsock *client, QIOChannelWebsock *server)
   check (is (qio_channel_websock_get_response_header (client, "x-token"), "a b"));
   check (strstr (extensions, "permessage-deflate") && strstr (extensions, "server_no_context_takeover"));
   check (strstr (extensions, "server_max_window_bits=10") != NULL);
+  check (is (qio_channel_websock_get_extensions (client), extensions));
+  check (is (qio_channel_websock_get_extensions (server), extensions));
   check (is (qio_channel_websock_get_origin (server), NULL));
   check (g_strv_contains ((const char *const *) headers, "X-Token: a b"));
   check (qio_channel_websock_get_close_code (client) == 0);
@@ -278,7 +285,9 @@ decisions (void)
       check_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT);
       if (accepts)
         {
-          check (qio_channel_websock_accept (server, "chat.v1", headers, &error));
+          qio_channel_websock_accept_async (server, "chat.v1", headers, G_PRIORITY_DEFAULT, NULL, take_result, &answer);
+          check (qio_channel_websock_accept_finish (server, await (&answer), &error));
+          g_object_unref (answer);
           check (qio_channel_websock_handshake_finish (client, await (&opening), &error));
           check_ok (error);
           check (is (qio_channel_websock_get_protocol (client), "chat.v1"));
@@ -359,6 +368,69 @@ by_blocking (void)
   g_thread_join (peer);
 }
 
+/* Connecting by a URI. */
+
+static gpointer
+serve_one (gpointer data)
+{
+  GError *error = NULL;
+  g_autoptr (QIOChannelSocket) socket = qio_channel_socket_accept (data, &error);
+  g_autoptr (QIOChannelWebsock) server = NULL;
+  g_autoptr (GBytes) message = NULL;
+  g_autofree char *text = NULL;
+
+  check_ok (error);
+  server = qio_channel_websock_new_server (QIO_CHANNEL (socket), NULL, &error);
+  message = qio_channel_websock_receive (server, NULL, &error);
+  check_ok (error);
+  text = g_strndup (g_bytes_get_data (message, NULL), g_bytes_get_size (message));
+  check (is (qio_channel_websock_get_target (server), "/by?uri"));
+  check (qio_channel_websock_send_text (server, text, &error));
+  check (qio_channel_websock_receive (server, NULL, &error) == NULL);
+  check_ok (error);
+  return NULL;
+}
+
+static void
+by_uri (void)
+{
+  GError *error = NULL;
+  g_autoptr (GInetAddress) loopback = g_inet_address_new_loopback (G_SOCKET_FAMILY_IPV4);
+  g_autoptr (GSocketAddress) address = g_inet_socket_address_new (loopback, 0);
+  g_autoptr (GSocketAddress) local = NULL;
+  g_autoptr (QIOChannelSocket) listener = qio_channel_socket_new ();
+  g_autofree char *uri = NULL;
+
+  check (qio_channel_socket_listen_sync (listener, address, 2, &error) == 0);
+  local = qio_channel_socket_get_local_address (listener, &error);
+  check_ok (error);
+  uri = g_strdup_printf ("ws://127.0.0.1:%u/by?uri", g_inet_socket_address_get_port (G_INET_SOCKET_ADDRESS (local)));
+  for (int asynchronous = 0; asynchronous < 2; asynchronous++)
+    {
+      GThread *peer = g_thread_new ("peer", serve_one, listener);
+      g_autoptr (QIOChannelWebsock) client = NULL;
+      GAsyncResult *result = NULL;
+
+      if (asynchronous)
+        {
+          qio_channel_websock_connect_to_uri_async (uri, NULL, NULL, G_PRIORITY_DEFAULT, NULL, take_result, &result);
+          client = qio_channel_websock_connect_to_uri_finish (await (&result), &error);
+          g_object_unref (result);
+        }
+      else
+        client = qio_channel_websock_connect_to_uri (uri, NULL, NULL, &error);
+      check_ok (error);
+      check (is (qio_channel_websock_get_uri (client), uri));
+      check (qio_channel_websock_send_text (client, "hello", &error));
+      check (is_message (qio_channel_websock_receive (client, NULL, &error), "hello"));
+      check (qio_channel_websock_bye (client, 1000, NULL, &error));
+      check_ok (error);
+      g_thread_join (peer);
+    }
+  check (qio_channel_websock_connect_to_uri ("http://x/", NULL, NULL, &error) == NULL);
+  check_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT);
+}
+
 /* An end without a close frame, and a peer that is no WebSocket. */
 static void
 broken (void)
@@ -396,6 +468,7 @@ main (void)
   connections ();
   decisions ();
   by_blocking ();
+  by_uri ();
   broken ();
   printf ("websock: ok\n");
   return 0;

@@ -157,9 +157,29 @@ async function decisions() {
     }
 }
 
+// A client that connects by a URI.
+async function byUri() {
+    const listener = new Qio.NetListener();
+    const uri = `ws://localhost:${listener.open_port(0, 5)}/by?uri`;
+    const connecting = Qio.ChannelWebsock.connect_to_uri_async(uri, null, null);
+    const server = Qio.ChannelWebsock.new_server(await listener.accept_async(), null);
+    await server.receive_request_async();
+    check(server.get_target() === '/by?uri');
+    await server.accept_async(null, ['X-Answer: yes']);
+    const client = await connecting;
+    check(client.uri === uri && client.get_response_header('x-answer') === 'yes' && client.extensions === null);
+    client.ping_interval = 1000;
+    check(client.get_ping_interval() === 1000 && client.pong_timeout === 0);
+    const wrong = await rejectionOf(Qio.ChannelWebsock.connect_to_uri_async('http://x/', null, null));
+    check(isIo(wrong, Gio.IOErrorEnum.INVALID_ARGUMENT));
+    client.close();
+    server.close();
+}
+
 options();
 await messages();
 await iteration();
 await unexpected();
 await decisions();
+await byUri();
 print('websock: ok');

@@ -74,7 +74,7 @@ async def messages():
     check(client.get_master() == client.props.master and client.props.options is not None)
     check("X-Token: a b" in server.list_request_headers() and server.get_request_header("x-token") == "a b")
     check(client.get_response_header("X-TOKEN") == "a b" and client.get_response_header("X-Other") is None)
-    check("permessage-deflate" in client.get_response_header("Sec-WebSocket-Extensions"))
+    check(client.get_extensions().startswith("permessage-deflate") and server.props.extensions == client.get_extensions())
 
     for kind, data in ((TEXT, "hé".encode()), (BINARY, bytes(100_000)), (BINARY, b"")):
         sent = client.send_async(kind, GLib.Bytes.new(data))
@@ -191,6 +191,33 @@ async def decisions():
             check(client.get_response_header("content-type") == "text/plain")
 
 
+async def by_uri():
+    """A client that connects by a URI."""
+    listener = Qio.NetListener()
+    uri = f"ws://localhost:{listener.open_port(0, 5)}/by?uri"
+    for last in ([], [None, None]):
+        connecting = Qio.ChannelWebsock.connect_to_uri_async(uri, *last)
+        server = Qio.ChannelWebsock.new_server(await listener.accept_async(), None)
+        await server.receive_request_async()
+        check(server.get_target() == "/by?uri")
+        await server.accept_async(None, ["X-Answer: yes"])
+        client = await connecting
+        check(client.get_uri() == uri and client.get_response_header("x-answer") == "yes")
+        check(client.get_extensions() is None and client.props.extensions is None)
+        client.props.ping_interval = 20
+        check(client.get_ping_interval() == 20 and client.props.pong_timeout == 0)
+        # The answer to the ping is read by this end.
+        client.connect("pong", lambda *_: server.send_text("behind it"))
+        reading = server.receive_async()
+        check(await anext(client) == "behind it")
+        client.send_text("done")
+        await reading
+        client.close()
+        server.close()
+    check(is_io(await raised_by(Qio.ChannelWebsock.connect_to_uri_async("http://x/")), Gio.IOErrorEnum.INVALID_ARGUMENT))
+    check(is_io(error_of(Qio.ChannelWebsock.connect_to_uri, "nothing", None, None), Gio.IOErrorEnum.INVALID_ARGUMENT))
+
+
 def pages():
     """The same port answers plain requests."""
     here, there = make_pair()
@@ -209,6 +236,7 @@ async def all_of_it():
     await iteration()
     await unexpected()
     await decisions()
+    await by_uri()
 
 
 options()

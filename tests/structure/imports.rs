@@ -62,6 +62,7 @@ const MODULES: [(&str, &[&str]); 18] = [
     (
         "net",
         &[
+            "layer",
             "transport",
             "channel",
             "coroutine",

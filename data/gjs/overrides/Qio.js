@@ -103,6 +103,7 @@ function _init() {
         if (typeof type === 'function' && type.prototype instanceof GObject.Object)
             promisifyAll(type.prototype);
     }
+    promisify(this.ChannelWebsock, 'connect_to_uri_async');
     this.Channel.prototype.lines = lines;
     this.ChannelWebsock.prototype[Symbol.asyncIterator] = messages;
     this.NetListener.prototype[Symbol.asyncIterator] = clients;

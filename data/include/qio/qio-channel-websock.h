@@ -4,6 +4,7 @@
 #define QIO_CHANNEL_WEBSOCK_H
 
 #include <qio/qio-channel.h>
+#include <qio/qio-tls-creds.h>
 #include <qio/qio-websock-options.h>
 
 G_BEGIN_DECLS
@@ -206,6 +207,14 @@ struct _QIOChannelWebsockClass
  */
 
 /**
+ * QIOChannelWebsock:extensions:
+ *
+ * The extensions that both ends have agreed on, with their parameters.
+ *
+ * Since: 0.1
+ */
+
+/**
  * QIOChannelWebsock:origin:
  *
  * The origin of the page that a client belongs to, for a server.
@@ -250,6 +259,22 @@ struct _QIOChannelWebsockClass
  * QIOChannelWebsock:max-message-size:
  *
  * The maximum size of a message for [method@Qio.ChannelWebsock.receive].
+ *
+ * Since: 0.1
+ */
+
+/**
+ * QIOChannelWebsock:ping-interval:
+ *
+ * After how many milliseconds without anything from the peer a ping is sent; 0 for never.
+ *
+ * Since: 0.1
+ */
+
+/**
+ * QIOChannelWebsock:pong-timeout:
+ *
+ * For how many milliseconds a ping waits for something from the peer; 0 for no limit.
  *
  * Since: 0.1
  */
@@ -318,6 +343,68 @@ QIOChannelWebsock *qio_channel_websock_new_client (QIOChannel *master,
                                                    const char *uri,
                                                    QIOWebsockOptions *options,
                                                    GError **error);
+
+/**
+ * qio_channel_websock_connect_to_uri:
+ * @uri: a URI of the scheme `ws` or `wss`
+ * @options: (nullable): what this end offers, requires and allows; %NULL for the defaults
+ * @creds: (nullable): the credentials for `wss`; %NULL for those of a client that trusts the
+ *   authorities of the system
+ * @error: where to report an error
+ *
+ * Connects to the host of a URI, and performs the opening handshake. `wss` is a WebSocket over TLS;
+ * the certificate must be for the host. Blocks; in a coroutine, suspends that. Uses no proxies.
+ *
+ * Errors are %G_IO_ERROR_INVALID_ARGUMENT for an invalid URI, and for credentials of a server or
+ * for `ws`; those of connecting, of the TLS handshake, and of
+ * [method@Qio.ChannelWebsock.handshake].
+ *
+ * Returns: (transfer full): a channel
+ *
+ * Since: 0.1
+ */
+QIOChannelWebsock *qio_channel_websock_connect_to_uri (const char *uri,
+                                                       QIOWebsockOptions *options,
+                                                       QIOTlsCreds *creds,
+                                                       GError **error);
+
+/**
+ * qio_channel_websock_connect_to_uri_async:
+ * @uri: a URI of the scheme `ws` or `wss`
+ * @options: (nullable): what this end offers, requires and allows; %NULL for the defaults
+ * @creds: (nullable): the credentials for `wss`; %NULL for those of a client that trusts the
+ *   authorities of the system
+ * @io_priority: the priority, %G_PRIORITY_DEFAULT for example
+ * @cancellable: (nullable): what can cancel it
+ * @callback: (scope async) (closure user_data): called when it is done, without a source object
+ * @user_data: what to call it with
+ *
+ * Connects as [func@Qio.ChannelWebsock.connect_to_uri], on the thread's default main context,
+ * without blocking, also through proxies: see [method@Qio.ChannelSocket.connect_async].
+ *
+ * Since: 0.1
+ */
+void qio_channel_websock_connect_to_uri_async (const char *uri,
+                                               QIOWebsockOptions *options,
+                                               QIOTlsCreds *creds,
+                                               int io_priority,
+                                               GCancellable *cancellable,
+                                               GAsyncReadyCallback callback,
+                                               gpointer user_data);
+
+/**
+ * qio_channel_websock_connect_to_uri_finish:
+ * @result: what the callback was given
+ * @error: where to report an error
+ *
+ * Takes the result of [func@Qio.ChannelWebsock.connect_to_uri_async].
+ *
+ * Returns: (transfer full): a channel
+ *
+ * Since: 0.1
+ */
+QIOChannelWebsock *qio_channel_websock_connect_to_uri_finish (GAsyncResult *result,
+                                                              GError **error);
 
 /**
  * qio_channel_websock_handshake:
@@ -436,8 +523,9 @@ gboolean qio_channel_websock_receive_request_finish (QIOChannelWebsock *websock,
  * @error: where to report an error
  *
  * Accepts the request. The response has @headers and those of the options. The request is refused
- * all the same if it is not a valid request for a WebSocket, or not one that the options allow.
- * Does not block.
+ * all the same if it is not a valid request for a WebSocket, or not one that the options allow. In
+ * blocking mode this waits until the response is sent; in non-blocking mode the main context sends
+ * what the lower channel does not take.
  *
  * Errors are %G_IO_ERROR_INVALID_ARGUMENT before a request was received or after it was answered,
  * for a subprotocol that the client has not offered, and for headers that are invalid or those of
@@ -451,6 +539,46 @@ gboolean qio_channel_websock_accept (QIOChannelWebsock *websock,
                                      const char *protocol,
                                      const char *const *headers,
                                      GError **error);
+
+/**
+ * qio_channel_websock_accept_async:
+ * @websock: a channel
+ * @protocol: (nullable): the subprotocol; %NULL for the one that the options select
+ * @headers: (nullable) (array zero-terminated=1): headers of the response, `Name: value` each
+ * @io_priority: the priority, %G_PRIORITY_DEFAULT for example
+ * @cancellable: (nullable): what can cancel it
+ * @callback: (scope async) (closure user_data): called when it is done
+ * @user_data: what to call it with
+ *
+ * Accepts the request, as [method@Qio.ChannelWebsock.accept], on the thread's default main context,
+ * without blocking. Done when the response is sent. If it is cancelled, the response is sent
+ * nevertheless.
+ *
+ * Since: 0.1
+ */
+void qio_channel_websock_accept_async (QIOChannelWebsock *websock,
+                                       const char *protocol,
+                                       const char *const *headers,
+                                       int io_priority,
+                                       GCancellable *cancellable,
+                                       GAsyncReadyCallback callback,
+                                       gpointer user_data);
+
+/**
+ * qio_channel_websock_accept_finish:
+ * @websock: a channel
+ * @result: what the callback was given
+ * @error: where to report an error
+ *
+ * Takes the result of [method@Qio.ChannelWebsock.accept_async].
+ *
+ * Returns: (skip): %TRUE, or %FALSE with an error
+ *
+ * Since: 0.1
+ */
+gboolean qio_channel_websock_accept_finish (QIOChannelWebsock *websock,
+                                            GAsyncResult *result,
+                                            GError **error);
 
 /**
  * qio_channel_websock_refuse:
@@ -813,6 +941,19 @@ gboolean qio_channel_websock_is_handshake_done (QIOChannelWebsock *websock);
 char *qio_channel_websock_get_protocol (QIOChannelWebsock *websock);
 
 /**
+ * qio_channel_websock_get_extensions:
+ * @websock: a channel
+ *
+ * Gets the extensions that both ends have agreed on, with their parameters, as the response of the
+ * server names them: `permessage-deflate; server_max_window_bits=12`, for example.
+ *
+ * Returns: (transfer full) (nullable): the extensions
+ *
+ * Since: 0.1
+ */
+char *qio_channel_websock_get_extensions (QIOChannelWebsock *websock);
+
+/**
  * qio_channel_websock_is_upgrade:
  * @websock: a channel
  *
@@ -988,6 +1129,57 @@ guint64 qio_channel_websock_get_max_message_size (QIOChannelWebsock *websock);
  */
 void qio_channel_websock_set_max_message_size (QIOChannelWebsock *websock,
                                                guint64 bytes);
+
+/**
+ * qio_channel_websock_get_ping_interval:
+ * @websock: a channel
+ *
+ * Gets after how long without anything from the peer a ping is sent.
+ *
+ * Returns: the number of milliseconds; 0 for never
+ *
+ * Since: 0.1
+ */
+guint qio_channel_websock_get_ping_interval (QIOChannelWebsock *websock);
+
+/**
+ * qio_channel_websock_set_ping_interval:
+ * @websock: a channel
+ * @interval_ms: the number of milliseconds; 0 for never
+ *
+ * Sets after how long without anything from the peer a ping is sent. See
+ * [method@Qio.WebsockOptionsBuilder.set_ping_interval]. On an open connection the main context of
+ * the caller sends the pings.
+ *
+ * Since: 0.1
+ */
+void qio_channel_websock_set_ping_interval (QIOChannelWebsock *websock,
+                                            guint interval_ms);
+
+/**
+ * qio_channel_websock_get_pong_timeout:
+ * @websock: a channel
+ *
+ * Gets for how long a ping waits for something from the peer.
+ *
+ * Returns: the number of milliseconds; 0 for no limit
+ *
+ * Since: 0.1
+ */
+guint qio_channel_websock_get_pong_timeout (QIOChannelWebsock *websock);
+
+/**
+ * qio_channel_websock_set_pong_timeout:
+ * @websock: a channel
+ * @timeout_ms: the number of milliseconds; 0 for no limit
+ *
+ * Sets for how long a ping waits for something from the peer. See
+ * [method@Qio.WebsockOptionsBuilder.set_pong_timeout].
+ *
+ * Since: 0.1
+ */
+void qio_channel_websock_set_pong_timeout (QIOChannelWebsock *websock,
+                                           guint timeout_ms);
 
 /**
  * qio_channel_websock_get_require_close:

@@ -6,3 +6,4 @@ mod backoff;
 mod listener;
 mod listener_options;
 mod pool;
+mod websock;

@@ -88,12 +88,15 @@ glib::wrapper! {
     /// | `options` | [`WebsockOptions`] | readable |
     /// | `uri` | string | readable: of a client |
     /// | `protocol` | string | readable: the subprotocol |
+    /// | `extensions` | string | readable: the extensions, as `permessage-deflate` |
     /// | `origin` | string | readable: of the page that a client belongs to |
     /// | `handshake-done` | boolean | readable |
     /// | `close-code` | unsigned integer | readable: the code of the peer, 0 before |
     /// | `close-reason` | string | readable |
     /// | `buffered-amount` | unsigned integer, bytes | readable: what has yet to be sent |
     /// | `max-message-size` | unsigned integer, bytes | readable, writable |
+    /// | `ping-interval` | unsigned integer, milliseconds | readable, writable |
+    /// | `pong-timeout` | unsigned integer, milliseconds | readable, writable |
     /// | `require-close` | boolean | readable, writable: [`set_require_close`](Self::set_require_close) |
     /// | `message-kind` | [`WebsockMessageKind`] | readable, writable: what plain writes make |
     ///
@@ -286,6 +289,15 @@ impl ChannelWebsock {
     #[must_use]
     pub fn protocol(&self) -> Option<String> {
         self.engine(|engine| engine.opening.protocol.clone())
+            .flatten()
+    }
+
+    /// The extensions that both ends have agreed on, with their parameters, as the response of the
+    /// server names them: `permessage-deflate; server_max_window_bits=12`, for example.
+    #[doc(alias = "qio_channel_websock_get_extensions")]
+    #[must_use]
+    pub fn extensions(&self) -> Option<String> {
+        self.engine(|engine| engine.opening.extensions.clone())
             .flatten()
     }
 

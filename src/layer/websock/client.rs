@@ -61,6 +61,16 @@ pub(super) fn parse_uri(uri: &str) -> io::Result<Endpoint> {
     }
 }
 
+/// Whether a URI is of the scheme `wss`.
+///
+/// # Errors
+///
+/// `EINVAL` for what is no URI of a WebSocket.
+pub(crate) fn is_secure(uri: &str) -> io::Result<bool> {
+    parse_uri(uri)?;
+    Ok(glib::Uri::peek_scheme(uri).is_some_and(|scheme| scheme == "wss"))
+}
+
 /// Returns a new key.
 pub(super) fn new_key() -> io::Result<String> {
     let mut key = [0; 16];

@@ -7,6 +7,7 @@ use glib::{IOCondition, prelude::*, subclass::prelude::*};
 use super::{
     ChannelWebsock,
     connection::Connection,
+    engine::WebsockState,
     error::{CloseCode, WebsockError, websock_error},
 };
 use crate::{
@@ -38,10 +39,7 @@ fn step(
     connection.wire.flush(channel)?;
     connection.engine().send_close(code, reason);
     connection.wire.flush(channel)?;
-    let mut discarded = 0;
-    connection.incoming(channel, ReadFlags::empty(), |engine| {
-        engine.discard_to_end(&mut discarded)
-    })
+    connection.incoming(channel, ReadFlags::empty(), WebsockState::discard_to_end)
 }
 
 fn timed_out() -> io::Error {

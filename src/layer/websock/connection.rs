@@ -127,6 +127,9 @@ impl Connection {
         loop {
             let (stepped, answers, leaves, pong) = {
                 let mut engine = self.engine();
+                if !received {
+                    engine.begin_turn();
+                }
                 let stepped = step(&mut engine);
                 // A read of the descriptor below has met would-block.
                 engine.input.recheck &= !(no_event && matches!(stepped, Ok(Progress::WantRead)));

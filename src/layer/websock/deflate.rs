@@ -1,5 +1,7 @@
 //! Compression of messages (RFC 7692, section 7.2).
 
+use std::{cell::RefCell, thread::LocalKey};
+
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
 use super::extension::Agreed;
@@ -9,6 +11,57 @@ pub(super) const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 
 /// By how much the output grows at once.
 const PIECE: usize = 16 * 1024;
+
+/// The most spare contexts of a thread in each direction.
+const SPARE: usize = 4;
+
+/// A context that is reset, and its parameters: the window, and the level of a compressor.
+type Spare<T> = RefCell<Vec<((u8, u32), T)>>;
+
+thread_local! {
+    /// Connections that keep no context from one message to the next have those of the thread.
+    static COMPRESSORS: Spare<Compress> = const { RefCell::new(Vec::new()) };
+    static EXPANDERS: Spare<Decompress> = const { RefCell::new(Vec::new()) };
+}
+
+fn take_spare<T>(spares: &'static LocalKey<Spare<T>>, parameters: (u8, u32)) -> Option<T> {
+    let taken = spares.try_with(|spares| {
+        let mut spares = spares.borrow_mut();
+        let place = spares.iter().position(|(it, _)| *it == parameters)?;
+        Some(spares.swap_remove(place).1)
+    });
+    taken.ok().flatten()
+}
+
+fn give_spare<T>(spares: &'static LocalKey<Spare<T>>, parameters: (u8, u32), context: T) {
+    let _ = spares.try_with(|spares| {
+        let mut spares = spares.borrow_mut();
+        if spares.len() == SPARE {
+            spares.remove(0);
+        }
+        spares.push((parameters, context));
+    });
+}
+
+/// What is to be written behind a piece of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flush {
+    /// The compressor may keep a part.
+    None,
+    /// All of it.
+    Sync,
+    /// The end of the message.
+    End,
+}
+
+impl Flush {
+    pub(super) fn end_if(is_last: bool) -> Self {
+        match is_last {
+            true => Self::End,
+            false => Self::None,
+        }
+    }
+}
 
 /// The direction to the peer.
 #[derive(Debug)]
@@ -32,15 +85,18 @@ impl Compressor {
     }
 
     /// Compresses a piece of a message.
-    pub(super) fn compress(&mut self, data: &[u8], is_last: bool) -> Vec<u8> {
-        let (level, bits) = (Compression::new(self.level), self.bits);
-        let context = self
-            .context
-            .get_or_insert_with(|| Compress::new_with_window_bits(level, false, bits));
+    pub(super) fn compress(&mut self, data: &[u8], flush: Flush) -> Vec<u8> {
+        let (parameters, is_last) = ((self.bits, self.level), flush == Flush::End);
+        let context = self.context.get_or_insert_with(|| {
+            let (bits, level) = parameters;
+            take_spare(&COMPRESSORS, parameters).unwrap_or_else(|| {
+                Compress::new_with_window_bits(Compression::new(level), false, bits)
+            })
+        });
         let mut out = Vec::with_capacity(data.len() / 2 + 64);
-        let flush = match is_last {
-            true => FlushCompress::Sync,
-            false => FlushCompress::None,
+        let flush = match flush {
+            Flush::None => FlushCompress::None,
+            Flush::Sync | Flush::End => FlushCompress::Sync,
         };
         let before = context.total_in();
         loop {
@@ -62,7 +118,7 @@ impl Compressor {
                 None => out.push(0),
             }
             if !self.takeover {
-                self.context = None;
+                self.forget();
             }
         }
         out
@@ -70,7 +126,10 @@ impl Compressor {
 
     /// What was compressed last is not sent: the peer does not have it in its window.
     pub(super) fn forget(&mut self) {
-        self.context = None;
+        if let Some(mut context) = self.context.take() {
+            context.reset();
+            give_spare(&COMPRESSORS, (self.bits, self.level), context);
+        }
     }
 }
 
@@ -98,9 +157,10 @@ impl Expander {
     /// bytes that are no compressed data.
     pub(super) fn expand(&mut self, data: &[u8], out: &mut [u8]) -> Result<(usize, usize), ()> {
         let bits = self.bits;
-        let context = self
-            .context
-            .get_or_insert_with(|| Decompress::new_with_window_bits(false, bits));
+        let context = self.context.get_or_insert_with(|| {
+            take_spare(&EXPANDERS, (bits, 0))
+                .unwrap_or_else(|| Decompress::new_with_window_bits(false, bits))
+        });
         let before = (context.total_in(), context.total_out());
         let status = context.decompress(data, out, FlushDecompress::Sync);
         let taken = (context.total_in() - before.0) as usize;
@@ -120,8 +180,11 @@ impl Expander {
     /// The end of a message has been processed.
     pub(super) fn end_message(&mut self) {
         self.has_more = false;
-        if !self.takeover {
-            self.context = None;
+        if !self.takeover
+            && let Some(mut context) = self.context.take()
+        {
+            context.reset(false);
+            give_spare(&EXPANDERS, (self.bits, 0), context);
         }
     }
 }
@@ -162,7 +225,7 @@ mod tests {
     fn an_empty_message_is_one_byte() {
         let mut compressor = Compressor::new(&agreed(true, 15)).expect("compresses");
         for _ in 0..3 {
-            assert_eq!(compressor.compress(b"", true), [0]);
+            assert_eq!(compressor.compress(b"", Flush::End), [0]);
         }
     }
 
@@ -182,7 +245,12 @@ mod tests {
             for pieces in messages {
                 let mut compressed = Vec::new();
                 for (i, piece) in pieces.iter().enumerate() {
-                    compressed.extend(compressor.compress(piece, i + 1 == pieces.len()));
+                    let flush = match i + 1 == pieces.len() {
+                        true => Flush::End,
+                        false if i % 2 == 1 => Flush::Sync,
+                        false => Flush::None,
+                    };
+                    compressed.extend(compressor.compress(piece, flush));
                 }
                 prop_assert_eq!(expand(&mut expander, &compressed), pieces.concat());
             }

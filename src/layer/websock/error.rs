@@ -70,6 +70,7 @@ impl CloseCode {
     pub(super) const ABNORMAL: Self = Self(1006);
     pub(super) const INVALID_PAYLOAD: Self = Self(1007);
     pub(super) const TOO_BIG: Self = Self(1009);
+    pub(super) const INTERNAL_ERROR: Self = Self(1011);
 
     /// A code that a peer may send.
     pub(super) fn received(number: u16) -> Option<Self> {

@@ -7,6 +7,7 @@ use std::{
         LazyLock, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use glib::{
@@ -80,6 +81,11 @@ impl ObjectImpl for ChannelWebsock {
                     .blurb("The subprotocol that both ends have agreed on")
                     .read_only()
                     .build(),
+                glib::ParamSpecString::builder("extensions")
+                    .nick("Extensions")
+                    .blurb("The extensions that both ends have agreed on, with their parameters")
+                    .read_only()
+                    .build(),
                 glib::ParamSpecString::builder("origin")
                     .nick("Origin")
                     .blurb("The origin of the page that a client belongs to")
@@ -108,6 +114,16 @@ impl ObjectImpl for ChannelWebsock {
                 glib::ParamSpecUInt64::builder("max-message-size")
                     .nick("Maximum message size")
                     .blurb("The most bytes of a message that is received at once")
+                    .explicit_notify()
+                    .build(),
+                glib::ParamSpecUInt::builder("ping-interval")
+                    .nick("Ping interval")
+                    .blurb("After how many milliseconds without input a ping is sent, or 0")
+                    .explicit_notify()
+                    .build(),
+                glib::ParamSpecUInt::builder("pong-timeout")
+                    .nick("Pong timeout")
+                    .blurb("For how many milliseconds a ping waits for input, or 0")
                     .explicit_notify()
                     .build(),
                 glib::ParamSpecBoolean::builder("require-close")
@@ -154,12 +170,15 @@ impl ObjectImpl for ChannelWebsock {
             "options" => obj.options().to_value(),
             "uri" => obj.uri().to_value(),
             "protocol" => obj.protocol().to_value(),
+            "extensions" => obj.extensions().to_value(),
             "origin" => obj.origin().to_value(),
             "handshake-done" => obj.is_handshake_done().to_value(),
             "close-code" => u32::from(obj.close_code().unwrap_or(0)).to_value(),
             "close-reason" => obj.close_reason().to_value(),
             "buffered-amount" => (obj.buffered() as u64).to_value(),
             "max-message-size" => (obj.max_message_size() as u64).to_value(),
+            "ping-interval" => to_milliseconds(obj.ping_interval()).to_value(),
+            "pong-timeout" => to_milliseconds(obj.pong_timeout()).to_value(),
             "require-close" => obj.requires_close().to_value(),
             "message-kind" => obj.message_kind().to_value(),
             name => unreachable!("no property {name}"),
@@ -173,6 +192,8 @@ impl ObjectImpl for ChannelWebsock {
                 let bytes: u64 = value.get().expect("a number");
                 obj.set_max_message_size(bytes.try_into().unwrap_or(usize::MAX));
             }
+            "ping-interval" => obj.set_ping_interval(milliseconds(value)),
+            "pong-timeout" => obj.set_pong_timeout(milliseconds(value)),
             "require-close" => obj.set_require_close(value.get().expect("a boolean")),
             "message-kind" => obj.set_message_kind(value.get().expect("a kind")),
             name => unreachable!("no property {name}"),
@@ -188,6 +209,15 @@ impl ObjectImpl for ChannelWebsock {
             let _ = connection.wire.leave(self.obj().upcast_ref());
         }
     }
+}
+
+fn milliseconds(value: &glib::Value) -> Duration {
+    let number: u32 = value.get().expect("a number");
+    Duration::from_millis(number.into())
+}
+
+fn to_milliseconds(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
 }
 
 impl ChannelImpl for ChannelWebsock {

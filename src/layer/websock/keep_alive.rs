@@ -1,7 +1,7 @@
 //! Pings to a peer from which nothing comes.
 
 use std::{
-    io,
+    io, mem,
     time::{Duration, Instant},
 };
 
@@ -32,19 +32,19 @@ enum Next {
 }
 
 impl Connection {
-    /// Starts the task, if it is enabled.
+    /// Starts the task, if it is enabled, in place of the one before.
     pub(super) fn start_keep_alive(&self, channel: &Channel) {
-        let mut engine = self.engine();
-        if engine.options.settings().ping_interval.is_zero() {
-            return;
-        }
-        engine.input.last = Some(Instant::now());
-        drop(engine);
-        let Some(websock) = channel.downcast_ref::<ChannelWebsock>() else {
-            return;
+        let is_enabled = {
+            let mut engine = self.engine();
+            let is_enabled = engine.is_alive() && !engine.ping_interval.is_zero();
+            engine.input.last = is_enabled.then(Instant::now);
+            is_enabled
         };
-        let task = BackgroundTask::new(&Hub::current(), keep_alive(websock.downgrade()));
-        let before = self.keep_alive.lock().replace(task);
+        let websock = channel.downcast_ref::<ChannelWebsock>();
+        let task = websock
+            .filter(|_| is_enabled)
+            .map(|websock| BackgroundTask::new(&Hub::current(), keep_alive(websock.downgrade())));
+        let before = mem::replace(&mut *self.keep_alive.lock(), task);
         drop(before);
     }
 
@@ -64,8 +64,7 @@ impl Connection {
     /// `pinged`: when a ping was sent, if nothing has come since.
     fn next_keep_alive(&self, pinged: &mut Option<Instant>) -> Next {
         let mut engine = self.engine();
-        let settings = engine.options.settings();
-        let (interval, timeout) = (settings.ping_interval, settings.pong_timeout);
+        let (interval, timeout) = (engine.ping_interval, engine.pong_timeout);
         let (true, Some(last)) = (engine.is_alive(), engine.input.last) else {
             return Next::End;
         };
@@ -88,6 +87,60 @@ impl Connection {
                 Next::Ping(timeout)
             }
         }
+    }
+}
+
+/// Keep-alive.
+impl ChannelWebsock {
+    /// After how long without anything from the peer a ping is sent. Zero: never.
+    #[doc(alias = "qio_channel_websock_get_ping_interval")]
+    #[must_use]
+    pub fn ping_interval(&self) -> Duration {
+        self.engine(|engine| engine.ping_interval)
+            .unwrap_or_default()
+    }
+
+    /// Sets after how long without anything from the peer a ping is sent: see
+    /// [`ping_interval`](crate::WebsockOptionsBuilder::ping_interval). Zero: never. Default: that
+    /// of the options. On an open connection the context of the caller sends the pings.
+    #[doc(alias = "qio_channel_websock_set_ping_interval")]
+    pub fn set_ping_interval(&self, interval: Duration) {
+        self.set_keep_alive("ping-interval", interval, |it| &mut it.ping_interval);
+    }
+
+    /// How long after a ping something must come from the peer. Zero: no limit.
+    #[doc(alias = "qio_channel_websock_get_pong_timeout")]
+    #[must_use]
+    pub fn pong_timeout(&self) -> Duration {
+        self.engine(|engine| engine.pong_timeout)
+            .unwrap_or_default()
+    }
+
+    /// Sets how long after a ping something must come from the peer: see
+    /// [`pong_timeout`](crate::WebsockOptionsBuilder::pong_timeout). Zero: no limit. Default: that
+    /// of the options.
+    #[doc(alias = "qio_channel_websock_set_pong_timeout")]
+    pub fn set_pong_timeout(&self, timeout: Duration) {
+        self.set_keep_alive("pong-timeout", timeout, |it| &mut it.pong_timeout);
+    }
+
+    fn set_keep_alive(
+        &self,
+        property: &str,
+        value: Duration,
+        place: fn(&mut WebsockState) -> &mut Duration,
+    ) {
+        let Ok(connection) = self.imp().connection() else {
+            return;
+        };
+        let before = mem::replace(place(&mut connection.engine()), value);
+        if before == value {
+            return;
+        }
+        if self.is_handshake_done() {
+            connection.start_keep_alive(self.upcast_ref());
+        }
+        self.notify(property);
     }
 }
 

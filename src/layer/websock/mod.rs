@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `channel`, `info`, `imp` | the class of channels, and its properties |
 //! | `request`, `messages`, `closing` | the methods for the opening handshake, messages, and the closing handshake |
+//! | `message_reader`, `message_writer` | one message as a stream |
 //! | `steps` | operations that are repeated until they are done |
 //! | `keep_alive` | pings to a peer from which nothing comes |
 //! | `options` | what an end offers, requires and allows |
@@ -28,6 +29,8 @@ mod imp;
 mod info;
 mod keep_alive;
 mod mask;
+mod message_reader;
+mod message_writer;
 mod messages;
 mod options;
 mod request;
@@ -39,8 +42,11 @@ pub use channel::{
     ChannelWebsock, ChannelWebsockImpl, QIOChannelWebsock, QIOChannelWebsockClass,
     WebsockMessageKind,
 };
+pub(crate) use client::is_secure;
 pub use error::WebsockError;
 pub use extension::WebsockDeflate;
+pub use message_reader::WebsockMessageReader;
+pub use message_writer::WebsockMessageWriter;
 pub use messages::{WebsockMessage, WebsockMessages};
 #[cfg(feature = "capi")]
 pub(crate) use options::Settings as QIOWebsockOptions;

@@ -46,13 +46,41 @@ impl ChannelWebsock {
     /// The response has these headers and those of the options. It is refused all the same if it is
     /// not a valid request for a WebSocket, or not one that the options allow.
     ///
+    /// In blocking mode this waits until the response is sent. In non-blocking mode the context of
+    /// the caller sends what the lower channel does not take.
+    ///
     /// # Errors
     ///
     /// `EINVAL` before a request was received or after it was answered, for a subprotocol that the
     /// client has not offered, and for headers that are invalid or those of the protocol itself;
-    /// the status of a refusal.
+    /// the status of a refusal; those of writing.
     #[doc(alias = "qio_channel_websock_accept")]
     pub fn accept(&self, protocol: Option<&str>, headers: &[(&str, &str)]) -> io::Result<()> {
+        self.begin_acceptance(protocol, headers)?;
+        self.imp().end_write(!self.may_wait())
+    }
+
+    /// As [`accept`](Self::accept), in a future, which is ready when the response is sent.
+    ///
+    /// # Cancel safety
+    ///
+    /// The context of the caller sends the response also if the future is dropped.
+    #[doc(alias = "qio_channel_websock_accept_async")]
+    #[doc(alias = "qio_channel_websock_accept_finish")]
+    pub fn accept_future(
+        &self,
+        protocol: Option<&str>,
+        headers: &[(&str, &str)],
+    ) -> impl Future<Output = io::Result<()>> + Send + '_ {
+        let accepted = self.begin_acceptance(protocol, headers);
+        let sent = self.flush_future();
+        async move {
+            accepted?;
+            sent.await
+        }
+    }
+
+    fn begin_acceptance(&self, protocol: Option<&str>, headers: &[(&str, &str)]) -> io::Result<()> {
         let connection = self.imp().connection()?;
         let accepted = connection.engine().accept(protocol, headers);
         let channel = self.upcast_ref();
@@ -98,13 +126,18 @@ impl ChannelWebsock {
         body: &[u8],
     ) -> impl Future<Output = io::Result<()>> + Send + '_ {
         let refused = self.begin_refusal(status, headers, body);
-        let sent = self.step_future(IOCondition::OUT, |connection, channel, _| {
-            connection.wire.flush(channel)
-        });
+        let sent = self.flush_future();
         async move {
             refused?;
             sent.await
         }
+    }
+
+    /// The response is sent.
+    fn flush_future(&self) -> impl Future<Output = io::Result<()>> + Send + '_ {
+        self.step_future(IOCondition::OUT, |connection, channel, _| {
+            connection.wire.flush(channel)
+        })
     }
 
     fn begin_refusal(&self, status: u16, headers: &[(&str, &str)], body: &[u8]) -> io::Result<()> {

@@ -12,6 +12,7 @@ mod listen_future;
 mod open;
 mod pool;
 mod unix_path;
+mod websock;
 
 use std::{
     io::{self, Write as _},

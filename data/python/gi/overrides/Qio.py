@@ -257,9 +257,24 @@ class _Lines:
         return line.get_data()
 
 
+_connect_to_uri_async = Qio.ChannelWebsock.connect_to_uri_async
+_connect_to_uri_finish = Qio.ChannelWebsock.connect_to_uri_finish
+
+
 class ChannelWebsock(Qio.ChannelWebsock):
     """A WebSocket. `for` and `async for` receive messages up to the end of the stream: `str` for text, and `bytes` for
     binary ones."""
+
+    @staticmethod
+    def connect_to_uri_async(
+        uri, options=None, creds=None, io_priority=GLib.PRIORITY_DEFAULT, cancellable=None, callback=None, *user_data
+    ):
+        """Connects to the host of a URI, and performs the opening handshake. Without a callback, returns an awaitable."""
+        begin = functools.partial(_connect_to_uri_async, uri, options, creds, io_priority)
+        if callback is not None:
+            return begin(cancellable, callback, *user_data)
+        finish = lambda _source, result: _connect_to_uri_finish(result)
+        return Operation(begin, finish, cancellable or Gio.Cancellable())
 
     def __iter__(self):
         return self

@@ -1,6 +1,7 @@
 //! WebSocket over a channel: the class and its properties.
 
 mod headers;
+mod keep_alive;
 mod messages;
 mod opening;
 mod options;
@@ -142,6 +143,16 @@ pub unsafe extern "C" fn qio_channel_websock_get_protocol(
     websock: *mut QIOChannelWebsock,
 ) -> *mut c_char {
     method!(qio_channel_websock_get_protocol(websock: ChannelWebsock), string => websock.protocol())
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_websock_get_extensions(
+    websock: *mut QIOChannelWebsock,
+) -> *mut c_char {
+    method!(
+        qio_channel_websock_get_extensions(websock: ChannelWebsock), string =>
+            websock.extensions()
+    )
 }
 
 #[unsafe(no_mangle)]

@@ -113,6 +113,41 @@ pub unsafe extern "C" fn qio_channel_websock_accept(
 }
 
 #[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_websock_accept_async(
+    websock: *mut QIOChannelWebsock,
+    protocol: *const c_char,
+    headers: *const *const c_char,
+    io_priority: c_int,
+    cancellable: *mut GCancellable,
+    callback: GAsyncReadyCallback,
+    user_data: gpointer,
+) {
+    async_method!(
+        qio_channel_websock_accept_async(
+            websock: ChannelWebsock, protocol: Option<&str>, headers: Headers
+        )[io_priority, cancellable, callback, user_data],
+        ANSWER => {
+            let protocol = protocol.map(str::to_owned);
+            async move {
+                websock.accept_future(protocol.as_deref(), &headers.pairs()?).await
+            }
+        }
+    );
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qio_channel_websock_accept_finish(
+    websock: *mut QIOChannelWebsock,
+    result: *mut GAsyncResult,
+    error: *mut *mut GError,
+) -> gboolean {
+    finish_method!(
+        qio_channel_websock_accept_finish, qio_channel_websock_accept_async(websock, result),
+        error, () => success
+    )
+}
+
+#[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_websock_refuse(
     websock: *mut QIOChannelWebsock,
     status: c_uint,

@@ -46,7 +46,7 @@ impl Builder for QIOWebsockOptionsBuilder {
     }
 }
 
-fn milliseconds(count: c_uint) -> Duration {
+pub(super) fn milliseconds(count: c_uint) -> Duration {
     Duration::from_millis(count.into())
 }
 

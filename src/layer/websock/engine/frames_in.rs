@@ -19,9 +19,14 @@ use crate::layer::{
 /// How many frames a call processes: a peer may send any number of frames without data.
 const FRAME_BUDGET: u32 = 128;
 
+/// How much a call discards before others have their turn.
+const DISCARD_BUDGET: usize = 256 * 1024;
+
 /// A data message whose end has not been processed.
 #[derive(Debug)]
 pub(super) struct Message {
+    /// How many messages have begun before this one.
+    pub(super) number: u64,
     pub(super) kind: WebsockMessageKind,
     pub(super) text: Utf8,
     pub(super) compressed: bool,
@@ -31,6 +36,10 @@ pub(super) struct Message {
     pub(super) has_last_frame: bool,
     /// All of its payload has been processed.
     pub(super) has_ended: bool,
+    /// A part of it was read as a stream: nothing left of it is no message.
+    pub(super) was_read: bool,
+    /// No caller reads the rest.
+    pub(super) is_discarded: bool,
 }
 
 /// What is next in the stream of data messages.
@@ -74,7 +83,12 @@ pub(super) struct FramesIn {
     /// How much of that has been read since as a stream.
     pub(super) taken: usize,
     pub(super) max_message_size: usize,
+    /// How many messages have begun.
+    messages: u64,
+    /// How many frames the current call may still process.
     budget: u32,
+    /// How many bytes it may still discard.
+    pub(super) discard_budget: usize,
 }
 
 impl FramesIn {
@@ -88,7 +102,9 @@ impl FramesIn {
             assembly: Vec::new(),
             taken: 0,
             max_message_size,
+            messages: 0,
             budget: 0,
+            discard_budget: 0,
         }
     }
 
@@ -155,16 +171,20 @@ impl FramesIn {
 }
 
 impl WebsockState {
-    /// To be called before the first [`advance`](Self::advance) of a call. Waits that follow are
-    /// for what this call expects.
-    pub(in crate::layer::websock) fn begin_call(&mut self, expected: Expected) {
+    /// To be called once at the beginning of a call, however often that receives bytes: others have
+    /// their turn when its budgets are used up.
+    pub(in crate::layer::websock) fn begin_turn(&mut self) {
         self.frames_in.budget = FRAME_BUDGET;
+        self.frames_in.discard_budget = DISCARD_BUDGET;
+    }
+
+    /// Waits that follow are for what this call expects.
+    pub(super) fn expect(&mut self, expected: Expected) {
         self.input.expected = expected;
     }
 
     /// Processes control frames alone, and not what a call expects.
     pub(in crate::layer::websock) fn process_control_frames(&mut self) -> io::Result<Progress<()>> {
-        self.frames_in.budget = FRAME_BUDGET;
         Ok(match self.advance()? {
             Progress::Done(_) => Progress::Done(()),
             Progress::WantRead => Progress::WantRead,
@@ -241,13 +261,17 @@ impl WebsockState {
             _ => return Ok(Progress::Done(())),
         };
         frames.message = Some(Message {
+            number: frames.messages,
             kind,
             text: Utf8::default(),
             compressed: header.rsv1,
             tail: 0,
             has_last_frame: false,
             has_ended: false,
+            was_read: false,
+            is_discarded: false,
         });
+        frames.messages += 1;
         Ok(Progress::Done(()))
     }
 

@@ -6,15 +6,14 @@ use std::{
 };
 
 use glib::Bytes;
-use openssl::rand;
 
-use super::{Role, WebsockState};
+use super::{Role, WebsockState, fragments::Fragments};
 use crate::{
-    error::{invalid, io_error},
+    error::invalid,
     layer::{
         websock::{
             channel::WebsockMessageKind,
-            deflate::Compressor,
+            deflate::{Compressor, Flush},
             error::CloseCode,
             extension::Agreed,
             frame::{self, Header, MAX_CONTROL, MAX_HEADER, Opcode},
@@ -42,9 +41,9 @@ enum CloseFrame {
 
 /// The first bits of a frame.
 #[derive(Debug, Clone, Copy)]
-struct Bits {
-    fin: bool,
-    rsv1: bool,
+pub(super) struct Bits {
+    pub(super) fin: bool,
+    pub(super) rsv1: bool,
 }
 
 /// Those of a frame that is a message.
@@ -72,7 +71,9 @@ pub(super) struct FramesOut {
     /// The payload of the last ping that was not answered.
     pong: Option<Vec<u8>>,
     message: Option<Outgoing>,
-    compressor: Option<Compressor>,
+    /// The message that a writer writes in fragments.
+    pub(super) fragments: Option<Fragments>,
+    pub(super) compressor: Option<Compressor>,
     /// Messages of fewer bytes are not compressed.
     threshold: usize,
     close: CloseFrame,
@@ -191,7 +192,7 @@ impl FramesOut {
         if message.compressed
             && let Some(compressor) = &mut self.compressor
         {
-            let compressed = compressor.compress(piece, bits.fin);
+            let compressed = compressor.compress(piece, Flush::end_if(bits.fin));
             self.push_frame(role, bits, message.opcode, iter::once(&compressed[..]))?;
             message.opcode = Opcode::Continuation;
         } else if role.is_client() {
@@ -222,7 +223,7 @@ impl FramesOut {
             && let Some(compressor) = &mut self.compressor
         {
             let joined = data.clone().collect::<Vec<_>>().concat();
-            let compressed = compressor.compress(&joined, true);
+            let compressed = compressor.compress(&joined, Flush::End);
             if compressed.len() < len.max(2) {
                 let bits = Bits { rsv1: true, ..END };
                 return self.push_frame(role, bits, opcode, iter::once(&compressed[..]));
@@ -246,14 +247,14 @@ impl FramesOut {
     }
 
     /// Encodes a frame with the contents of several buffers.
-    fn push_frame<'a>(
+    pub(super) fn push_frame<'a>(
         &mut self,
         role: &Role,
         bits: Bits,
         opcode: Opcode,
         data: impl Iterator<Item = &'a [u8]> + Clone,
     ) -> io::Result<()> {
-        let key = role.is_client().then(masking_key).transpose()?;
+        let key = role.is_client().then(mask::new_key).transpose()?;
         let len = data.clone().map(<[u8]>::len).sum();
         self.push_header(bits, opcode, key, len);
         let mut offset = 0;
@@ -269,18 +270,7 @@ impl FramesOut {
     }
 }
 
-/// A masking key, which the application on a page must not be able to predict (RFC 6455, section
-/// 10.3).
-fn masking_key() -> io::Result<[u8; 4]> {
-    let mut key = [0; 4];
-    rand::rand_bytes(&mut key).map_err(|e| {
-        let message = format!("Unable to generate a masking key: {e}");
-        io_error(gio::IOErrorEnum::Failed, &message)
-    })?;
-    Ok(key)
-}
-
-fn opcode_of(kind: WebsockMessageKind) -> Opcode {
+pub(super) fn opcode_of(kind: WebsockMessageKind) -> Opcode {
     match kind {
         WebsockMessageKind::Text => Opcode::Text,
         WebsockMessageKind::Binary => Opcode::Binary,
@@ -288,7 +278,7 @@ fn opcode_of(kind: WebsockMessageKind) -> Opcode {
 }
 
 impl WebsockState {
-    fn check_writing(&self) -> io::Result<()> {
+    pub(super) fn check_writing(&self) -> io::Result<()> {
         match &self.frames_out.error {
             Some(over) => Err(over.again()),
             None => Ok(()),
@@ -303,6 +293,7 @@ impl WebsockState {
         kind: WebsockMessageKind,
     ) -> io::Result<usize> {
         self.check_writing()?;
+        self.check_fragments()?;
         let role = &self.role;
         let frames = &mut self.frames_out;
         let data = first_bytes(iov, CHUNK);
@@ -324,6 +315,7 @@ impl WebsockState {
         data: &Bytes,
     ) -> io::Result<()> {
         self.check_writing()?;
+        self.check_fragments()?;
         if kind == WebsockMessageKind::Text && str::from_utf8(data).is_err() {
             return Err(invalid("The message is not UTF-8, as text has to be"));
         }
@@ -346,9 +338,7 @@ impl WebsockState {
 
     /// Encodes a ping. No output may be pending.
     pub(in crate::layer::websock) fn ping(&mut self, payload: &[u8]) -> io::Result<()> {
-        if let Some(over) = &self.frames_out.error {
-            return Err(over.again());
-        }
+        self.check_writing()?;
         if payload.len() > MAX_CONTROL {
             let message = format!("A ping has 125 bytes at most, not {}", payload.len());
             return Err(invalid(&message));

@@ -1,14 +1,19 @@
 //! The WebSocket state machine: the opening handshake, frames in, frames out, and the closing
 //! handshake. Nothing here waits, or calls a channel.
 
+mod fragments;
 mod frames_in;
 mod frames_out;
+mod one_message;
 mod opening;
 mod payload;
 mod reading;
 mod wire;
 
-use std::{io, time::Instant};
+use std::{
+    io,
+    time::{Duration, Instant},
+};
 
 pub(super) use self::opening::Stage;
 use self::{frames_in::FramesIn, frames_out::FramesOut};
@@ -91,6 +96,8 @@ pub(in crate::layer) struct WebsockState {
     failure: Option<Failure>,
     /// The code with which this end closes.
     pub(super) close_code: CloseCode,
+    pub(super) ping_interval: Duration,
+    pub(super) pong_timeout: Duration,
 }
 
 /// In a forked child: the replacement of a connection that another thread of the parent had locked.
@@ -104,8 +111,11 @@ impl Default for WebsockState {
 
 impl WebsockState {
     pub(super) fn new(role: Role, options: WebsockOptions) -> Self {
-        let max_message_size = options.settings().max_message_size;
+        let settings = options.settings();
+        let max_message_size = settings.max_message_size;
         Self {
+            ping_interval: settings.ping_interval,
+            pong_timeout: settings.pong_timeout,
             role,
             options,
             tokens: Tokens::default(),
@@ -184,12 +194,9 @@ impl WebsockState {
         error
     }
 
-    /// The connection has ended without a close frame.
-    fn abnormal_end(&self) -> io::Error {
-        let message = format!(
-            "The {} has ended the connection without a closing handshake",
-            self.role.peer()
-        );
+    /// The connection has ended too early.
+    fn abnormal_end(&self, how: &str) -> io::Error {
+        let message = format!("The {} has ended the connection {how}", self.role.peer());
         let code = WebsockError::of_close(CloseCode::ABNORMAL);
         websock_error(io::ErrorKind::UnexpectedEof, code, &message)
     }
@@ -210,7 +217,17 @@ impl WebsockState {
             }
             (None, Some(error)) => Err(error.again()),
             (None, None) if is_lenient => Ok(()),
-            (None, None) => Err(self.abnormal_end()),
+            (None, None) => Err(self.abnormal_end("without a closing handshake")),
+        }
+    }
+
+    /// The end of the stream for a reader of messages: an error as well within one.
+    pub(super) fn end_of_messages(&self, is_lenient: bool) -> io::Result<()> {
+        self.end_of_data(is_lenient)?;
+        let message = self.frames_in.message.as_ref();
+        match message.is_some_and(|message| !message.is_discarded) {
+            true => Err(self.abnormal_end("within a message")),
+            false => Ok(()),
         }
     }
 }

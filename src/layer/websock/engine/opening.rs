@@ -40,6 +40,8 @@ pub(in crate::layer::websock) struct Opening {
     pub(in crate::layer::websock) request: Option<Request>,
     pub(in crate::layer::websock) response: Option<Response>,
     pub(in crate::layer::websock) protocol: Option<String>,
+    /// What the response has of extensions, with their parameters.
+    pub(in crate::layer::websock) extensions: Option<String>,
     /// The key of a client.
     key: String,
     /// How much of the head has been examined.
@@ -185,6 +187,9 @@ impl WebsockState {
         let checked = client::check(response, &self.opening.key, self.options.settings());
         match checked {
             Ok((protocol, deflate)) => {
+                let extensions = response.headers.list("Sec-WebSocket-Extensions");
+                let extensions = extensions.collect::<Vec<_>>().join(", ");
+                self.opening.extensions = Some(extensions).filter(|it| !it.is_empty());
                 self.opening.protocol = protocol;
                 self.set_deflate(deflate);
                 self.open();
@@ -236,7 +241,9 @@ impl WebsockState {
         let head = server::acceptance(&accepted, own.chain(headers.iter().copied()));
         self.frames_out.pending.push(head.as_bytes());
         self.opening.protocol = accepted.protocol;
-        self.set_deflate(accepted.deflate.map(|(_, agreed)| agreed));
+        let (extensions, deflate) = accepted.deflate.unzip();
+        self.opening.extensions = extensions;
+        self.set_deflate(deflate);
         self.open();
         Ok(())
     }

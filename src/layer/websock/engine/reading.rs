@@ -4,7 +4,7 @@ use std::{io, mem};
 
 use super::{
     Expected, WebsockState,
-    frames_in::{Event, Frame},
+    frames_in::{Event, Frame, FramesIn},
 };
 use crate::layer::{
     websock::{
@@ -16,9 +16,6 @@ use crate::layer::{
 
 /// By how much a message of unspecified length grows at once.
 const COLLECTED: usize = 64 * 1024;
-
-/// How much a closing handshake discards before others have their turn.
-const DISCARDED: usize = 256 * 1024;
 
 /// A message as a whole, or `None` at the end of the stream.
 pub(in crate::layer::websock) type Received = Option<(WebsockMessageKind, Vec<u8>)>;
@@ -39,7 +36,7 @@ impl WebsockState {
         if self.input.shut {
             return Ok(Progress::Done(0));
         }
-        self.begin_call(Expected::Data);
+        self.expect(Expected::Data);
         let mut total = 0;
         for buf in iov {
             let mut from = 0;
@@ -58,12 +55,12 @@ impl WebsockState {
 
     /// Copies some data of messages. Zero bytes are the end of the stream.
     fn read_once(&mut self, out: &mut [u8], is_lenient: bool) -> io::Result<Progress<usize>> {
-        if !self.frames_in.assembly.is_empty() {
-            return Ok(Progress::Done(self.read_assembly(out)));
-        }
         loop {
-            match self.advance()? {
-                Progress::Done(Event::Payload) => match self.copy_payload(out)? {
+            if !self.frames_in.assembly.is_empty() {
+                return Ok(Progress::Done(self.read_assembly(out)));
+            }
+            match self.next_event()? {
+                Progress::Done(Event::Payload) => match self.read_payload(out)? {
                     0 => {}
                     count => return Ok(Progress::Done(count)),
                 },
@@ -77,8 +74,18 @@ impl WebsockState {
         }
     }
 
+    /// Copies payload that has arrived, for a reader of a stream. Returns how much, which may be
+    /// nothing.
+    pub(super) fn read_payload(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let count = self.copy_payload(out)?;
+        if let Some(message) = &mut self.frames_in.message {
+            message.was_read |= count > 0;
+        }
+        Ok(count)
+    }
+
     /// Data of a message that a receive has begun to collect.
-    fn read_assembly(&mut self, out: &mut [u8]) -> usize {
+    pub(super) fn read_assembly(&mut self, out: &mut [u8]) -> usize {
         let frames = &mut self.frames_in;
         let left = &frames.assembly[frames.taken..];
         let count = left.len().min(out.len());
@@ -87,7 +94,39 @@ impl WebsockState {
         if frames.taken == frames.assembly.len() {
             frames.take_assembly();
         }
+        if let Some(message) = &mut frames.message {
+            message.was_read = true;
+        }
         count
+    }
+
+    /// As [`advance`](Self::advance), past the rest of a message that its reader has discarded.
+    pub(super) fn next_event(&mut self) -> io::Result<Progress<Event>> {
+        let is_discarded = |frames: &FramesIn| {
+            let message = frames.message.as_ref();
+            message.is_some_and(|message| message.is_discarded)
+        };
+        while is_discarded(&self.frames_in) {
+            match self.advance()? {
+                Progress::Done(Event::Payload) => match self.discard_payload()? {
+                    Progress::Done(()) => {}
+                    _ => return Ok(Progress::Yield),
+                },
+                Progress::Done(Event::EndOfMessage) => self.finish_message(),
+                step => return Ok(step),
+            }
+        }
+        self.advance()
+    }
+
+    /// Discards payload that has arrived, as far as this call may.
+    fn discard_payload(&mut self) -> io::Result<Progress<()>> {
+        let mut piece = [0; 4096];
+        if self.frames_in.discard_budget < piece.len() {
+            return Ok(Progress::Yield);
+        }
+        self.frames_in.discard_budget -= self.copy_payload(&mut piece)?;
+        Ok(Progress::Done(()))
     }
 
     /// Collects the rest of the current message, or the next one. `None`: the end of the stream.
@@ -98,19 +137,20 @@ impl WebsockState {
         if self.input.shut {
             return Ok(Progress::Done(None));
         }
-        self.begin_call(Expected::Message);
+        self.expect(Expected::Message);
         loop {
-            match self.advance()? {
+            match self.next_event()? {
                 Progress::Done(Event::Payload) => self.collect()?,
                 Progress::Done(Event::EndOfMessage) => {
-                    let frames = &mut self.frames_in;
-                    let kind = frames.message.take().map(|message| message.kind);
-                    let data = frames.take_assembly();
-                    let kind = kind.unwrap_or(WebsockMessageKind::Binary);
-                    return Ok(Progress::Done(Some((kind, data))));
+                    let data = self.frames_in.take_assembly();
+                    let message = self.frames_in.message.take();
+                    if let Some(message) = message.filter(|it| !it.was_read || !data.is_empty()) {
+                        return Ok(Progress::Done(Some((message.kind, data))));
+                    }
                 }
                 Progress::Done(Event::EndOfStream) => {
-                    return self.end_of_data(is_lenient).map(|()| Progress::Done(None));
+                    let ended = self.end_of_messages(is_lenient);
+                    return ended.map(|()| Progress::Done(None));
                 }
                 Progress::WantRead => return Ok(Progress::WantRead),
                 Progress::Yield => return Ok(Progress::Yield),
@@ -153,18 +193,14 @@ impl WebsockState {
 
     /// Discards what the peer sends up to its close frame; a client to the end of the stream, which
     /// the server is to end.
-    pub(in crate::layer::websock) fn discard_to_end(
-        &mut self,
-        discarded: &mut usize,
-    ) -> io::Result<Progress<()>> {
-        self.begin_call(Expected::Data);
-        let mut piece = [0; 4096];
+    pub(in crate::layer::websock) fn discard_to_end(&mut self) -> io::Result<Progress<()>> {
+        self.expect(Expected::Data);
         loop {
             match self.advance()? {
-                Progress::Done(Event::Payload) if *discarded > DISCARDED => {
-                    return Ok(Progress::Yield);
-                }
-                Progress::Done(Event::Payload) => *discarded += self.copy_payload(&mut piece)?,
+                Progress::Done(Event::Payload) => match self.discard_payload()? {
+                    Progress::Done(()) => {}
+                    step => return Ok(step),
+                },
                 Progress::Done(Event::EndOfMessage) => self.finish_message(),
                 Progress::Done(Event::EndOfStream) => break,
                 Progress::WantRead => return Ok(Progress::WantRead),

@@ -6,7 +6,8 @@ use std::{
     time::Duration,
 };
 
-use qio::{WebsockOptions, prelude::*};
+use gio::prelude::*;
+use qio::{IoFutureExt as _, WebsockOptions, prelude::*};
 
 use super::fixtures::{REQUEST, frame, raw_client, read_frame, read_head};
 use crate::common::on_loop;
@@ -78,5 +79,51 @@ fn nothing_is_concluded_while_data_waits_for_a_reader() {
         glib::timeout_future(Duration::from_millis(200)).await;
         assert_eq!(server.read_future(&mut data).await.expect("data"), 1);
         assert_eq!(&data, b"b");
+    });
+}
+
+#[test]
+fn pings_can_be_enabled_and_disabled_on_an_open_connection() {
+    on_loop(|| async {
+        let (mut far, server) = raw_client(&WebsockOptions::default());
+        far.write_all(REQUEST.as_bytes()).expect("written");
+        server.handshake_future().await.expect("accepted");
+        read_head(&mut far);
+        let notified = std::rc::Rc::new(std::cell::Cell::new(0));
+        let count = notified.clone();
+        server.connect_notify_local(Some("ping-interval"), move |_, _| {
+            count.set(count.get() + 1)
+        });
+        server.set_property("ping-interval", 20_u32);
+        server.set_ping_interval(Duration::from_millis(20));
+        assert_eq!(
+            (notified.get(), server.property("ping-interval")),
+            (1, 20_u32)
+        );
+        let (far, pinged) = gio::spawn_blocking(move || {
+            let pinged = read_frame(&mut far);
+            (far, pinged)
+        })
+        .await
+        .expect("no panic");
+        assert_eq!(pinged, (0x89, Vec::new()));
+        // Without a limit nothing is concluded from a silent peer.
+        server.set_pong_timeout(Duration::from_millis(30));
+        assert_eq!(server.pong_timeout(), Duration::from_millis(30));
+        let error = server.read_future(&mut [0; 9]).await.expect_err("silent");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        drop(far);
+
+        let (mut far, server) = raw_client(&options(30));
+        far.write_all(REQUEST.as_bytes()).expect("written");
+        server.handshake_future().await.expect("accepted");
+        server.set_ping_interval(Duration::ZERO);
+        let mut data = [0; 9];
+        let silent = server
+            .read_future(&mut data)
+            .or_timeout(Duration::from_millis(200));
+        silent.await.expect_err("nothing comes");
+        far.write_all(&frame(0x82, b"x")).expect("written");
+        assert_eq!(server.read_future(&mut [0; 9]).await.expect("data"), 1);
     });
 }

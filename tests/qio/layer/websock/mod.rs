@@ -8,6 +8,7 @@ pub(crate) mod fixtures;
 mod keep_alive;
 mod limits;
 mod lower;
+mod message_streams;
 mod messages;
 mod opening;
 mod peers;

@@ -40,6 +40,7 @@ fn both_ends_agree_on_a_subprotocol_and_have_the_headers_of_each_other() {
         assert!(client.is_handshake_done() && server.is_handshake_done());
         assert_eq!(client.protocol().as_deref(), Some("chat"));
         assert_eq!(server.protocol().as_deref(), Some("chat"));
+        assert_eq!((client.extensions(), server.extensions()), (None, None));
         assert_eq!(client.response_header("x-token").as_deref(), Some("a b"));
         assert_eq!(server.request_header("X-TOKEN").as_deref(), Some("a b"));
         assert_eq!(server.path().as_deref(), Some("/chat"));

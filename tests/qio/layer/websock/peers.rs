@@ -176,7 +176,7 @@ fn connect(setting: Setting, extensions: Option<&str>) {
         let client = client.expect("a client");
         client.handshake().expect("accepted");
         assert_eq!(client.protocol().as_deref(), Some("echo"));
-        let header = client.response_header("Sec-WebSocket-Extensions");
+        let header = client.extensions();
         assert_eq!(header.as_deref(), extensions, "{setting:?}");
         for (kind, data) in messages() {
             client.send(kind, &data).expect("sent");
