@@ -5,6 +5,7 @@
 #[path = "../qio/common/skip.rs"]
 mod skip;
 
+mod browser;
 #[path = "../qio/common/certs.rs"]
 #[allow(dead_code)] // the tests of the library use the rest
 mod certs;
