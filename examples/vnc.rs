@@ -46,7 +46,11 @@ impl Server {
 
     async fn answer(&self, websock: &ChannelWebsock) -> io::Result<()> {
         // Which performs the TLS handshake, too.
-        websock.receive_request_future().or_timeout(LIMIT).await?;
+        match websock.receive_request_future().or_timeout(LIMIT).await {
+            // Browsers open connections in advance, and may not use them.
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
+            received => received?,
+        }
         if websock.is_upgrade() {
             return self.show(websock).await;
         }

@@ -10,13 +10,14 @@ use std::{
 use tempfile::TempDir;
 
 /// What the script itself needs, and what is needed to build: here from the machine.
-const FROM_MACHINE: [&str; 16] = [
+const FROM_MACHINE: [&str; 17] = [
     "sh",
     "sed",
     "tr",
     "grep",
     "sort",
     "cat",
+    "mkdir",
     "mktemp",
     "rm",
     "dirname",
@@ -82,8 +83,9 @@ impl Machine {
             .arg(purpose)
             .env_clear()
             .env("PATH", self.bin.path())
-            // Where nothing is ever installed for Python.
+            // Where nothing is ever installed for Python, nor from an index.
             .env("CARGO_TARGET_DIR", self.bin.path())
+            .env("PIP_NO_INDEX", "1")
             .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .output()
@@ -146,6 +148,40 @@ fn a_package_that_is_needed_to_build_cannot_be_left_out() {
     assert!(errors.contains("still missing: util-linux"), "{errors}");
     assert!(errors.contains("dnf install util-linux"), "{errors}");
     assert!(errors.contains("pacman -S util-linux"), "{errors}");
+}
+
+#[test]
+fn servers_that_only_tests_need_are_unpacked_with_their_libraries_and_not_installed() {
+    let machine = Machine::new();
+    machine.program(
+        "apt-get",
+        r#"echo "apt-get $*" >>"$0.log"
+           case " $* " in
+           *" -s "*" nginx "*) printf 'Inst library (1)\nInst nginx (1)\n' ;;
+           *" download nginx library "*) touch library.deb nginx.deb ;;
+           *" download "*) exit 100 ;;
+           esac"#,
+    );
+    // A package has one file, in a folder of programs of the system.
+    machine.program(
+        "dpkg-deb",
+        r#"name=${2##*/}; name=${name%.deb}; mkdir -p "$3/usr/sbin"
+           echo true >"$3/usr/sbin/$name"; chmod +x "$3/usr/sbin/$name""#,
+    );
+    let output = machine.packages("test", &[]);
+    let errors = text(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    for name in ["library", "nginx"] {
+        assert!(machine.path("peers/usr/sbin").join(name).exists(), "{name}");
+    }
+    let left_out = text(&output.stdout);
+    let is_left_out = |package| left_out.lines().any(|name| name == package);
+    // APT has the one alone.
+    assert!(!is_left_out("nginx"), "{left_out}");
+    assert!(is_left_out("haproxy"), "{left_out}");
+    let calls = machine.calls();
+    let is_installed = |line: &str| line.contains(" install -y ") && line.contains("nginx");
+    assert!(!calls.lines().any(is_installed), "{calls}");
 }
 
 #[test]

@@ -55,7 +55,8 @@
 //! - **Requests.** [`receive_request`](crate::ChannelWebsock::receive_request) reads one; then
 //!   [`accept`](crate::ChannelWebsock::accept) opens the connection, or
 //!   [`refuse`](crate::ChannelWebsock::refuse) answers with another status, such as a page.
-//!   `examples/vnc.rs` serves noVNC's page and its WebSocket like that.
+//!   `examples/vnc.rs` serves noVNC's page and its WebSocket like that, `examples/webchat.rs` its
+//!   own page.
 //! - **Keep-alive.** Off by default. Proxies end connections that are idle for a minute:
 //!   [`ping_interval`](crate::WebsockOptionsBuilder::ping_interval) of 30 s is enough.
 //! - **Compression.** Off by default: [`WebsockDeflate`](crate::WebsockDeflate).

@@ -1,10 +1,11 @@
-//! The examples `http`, `dbus`, `vnc` and `gzip`, run as a user runs them, with peers that users
-//! have.
+//! The examples `http`, `dbus`, `vnc`, `webchat` and `gzip`, run as a user runs them, with peers
+//! that users have.
 
 #[macro_use]
 #[path = "../qio/common/skip.rs"]
 mod skip;
 
+mod browser;
 #[path = "../qio/common/certs.rs"]
 #[allow(dead_code)] // the tests of the library use the rest
 mod certs;
@@ -14,6 +15,8 @@ mod http;
 #[allow(dead_code)] // the tests of `relay` use the rest
 mod process;
 mod vnc;
+mod web;
+mod webchat;
 
 use std::process::{Command, Stdio};
 

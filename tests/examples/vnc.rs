@@ -1,20 +1,13 @@
 //! The example `vnc`: noVNC's page and its WebSocket at one port.
 
-use std::{
-    io::{Read as _, Write as _},
-    net::{TcpListener, TcpStream},
-    thread,
-};
+use std::{io::Write as _, net::TcpListener, thread};
 
-use qio::{
-    Channel, ChannelSocket, ChannelTls, ChannelWebsock, TlsCreds, TlsEndpoint, WebsockOptions,
-    prelude::*,
-};
+use qio::{Channel, ChannelWebsock, WebsockOptions, prelude::*};
 
 use crate::{
-    certs::{Directory, Request},
-    process::{Running, TIMEOUT, tool},
+    process::{Running, tool},
     start,
+    web::{Certificates, Web},
 };
 
 const PAGE: &str = "<!DOCTYPE html><title>noVNC</title>";
@@ -24,9 +17,8 @@ const GREETING: &[u8] = b"RFB 003.008\n";
 
 /// The example, with a folder of files.
 struct Server {
-    process: Running,
+    web: Web,
     directory: tempfile::TempDir,
-    address: String,
 }
 
 impl Server {
@@ -45,38 +37,8 @@ impl Server {
         let folder = folder.display().to_string();
         let mut arguments = vec!["127.0.0.1:0", vnc, &folder];
         arguments.extend(tls.iter().map(String::as_str));
-        let mut process = start("vnc", &arguments);
-        process.until("://");
-        let address = process.until("/\n");
-        Self {
-            process,
-            directory,
-            address,
-        }
-    }
-
-    fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(&self.address).expect("it listens");
-        stream.set_read_timeout(Some(TIMEOUT)).expect("not zero");
-        stream
-    }
-
-    /// The whole response to a request.
-    fn request(&self, first_line: &str) -> String {
-        let mut stream = self.connect();
-        let request = format!("{first_line} HTTP/1.1\r\nHost: {}\r\n\r\n", self.address);
-        stream.write_all(request.as_bytes()).expect("connected");
-        let mut response = String::new();
-        stream.read_to_string(&mut response).expect("to the end");
-        response
-    }
-
-    /// A page's WebSocket.
-    fn websocket(&self, path: &str, options: &WebsockOptions) -> ChannelWebsock {
-        let address = gio::NetworkAddress::parse(&self.address, 80).expect("an address");
-        let socket = ChannelSocket::connect(&address).expect("connected");
-        let uri = format!("ws://{}{path}", self.address);
-        ChannelWebsock::new_client(&socket, &uri, options).expect("a client")
+        let web = Web::start("vnc", &arguments);
+        Self { web, directory }
     }
 }
 
@@ -121,17 +83,17 @@ fn files_are_served_with_their_content_types_and_others_are_not_found() {
             "export default 1;\n",
         ),
     ] {
-        let response = server.request(&format!("GET {path}"));
+        let response = server.web.request(&format!("GET {path}"));
         assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
         let header = format!("\r\nContent-Type: {kind}\r\n");
         assert!(response.contains(&header), "{path}: {response}");
         assert!(response.ends_with(&format!("\r\n\r\n{body}")), "{response}");
     }
     for path in ["/core", "/none.html", "/core/", "/%00", "/%ff", "/%zz"] {
-        let response = server.request(&format!("GET {path}"));
+        let response = server.web.request(&format!("GET {path}"));
         assert!(response.starts_with("HTTP/1.1 404 "), "{path}: {response}");
     }
-    let response = server.request("POST /vnc.html");
+    let response = server.web.request("POST /vnc.html");
     assert!(response.starts_with("HTTP/1.1 405 "), "{response}");
     assert!(response.contains("\r\nAllow: GET\r\n"), "{response}");
 }
@@ -152,7 +114,7 @@ fn a_path_that_leaves_the_folder_is_not_found() {
         &absolute,
         &absolute.replace("//", "/%2f"),
     ] {
-        let response = server.request(&format!("GET {path}"));
+        let response = server.web.request(&format!("GET {path}"));
         assert!(response.starts_with("HTTP/1.1 404 "), "{path}: {response}");
         assert!(!response.contains("a secret"), "{path}: {response}");
     }
@@ -164,7 +126,7 @@ fn many_pages_reach_the_vnc_server_at_once() {
     let options = WebsockOptions::builder().protocol("binary").build();
     let options = options.expect("good options");
     let pages: Vec<_> = (0..20)
-        .map(|_| server.websocket("/websockify", &options))
+        .map(|_| server.web.websocket("/websockify", &options))
         .collect();
     for page in &pages {
         greets(page);
@@ -193,7 +155,7 @@ fn a_page_of_another_host_and_another_path_are_refused() {
         ("/websockify", &foreign, "403 Forbidden"),
         ("/other", &WebsockOptions::default(), "404 Not Found"),
     ] {
-        let client = server.websocket(path, options);
+        let client = server.web.websocket(path, options);
         let error = client.handshake().expect_err("refused");
         assert_eq!(error.to_string(), format!("The server answered {status}"));
     }
@@ -202,43 +164,32 @@ fn a_page_of_another_host_and_another_path_are_refused() {
 #[test]
 fn a_vnc_server_that_does_not_run_is_an_unavailable_service_and_pages_are_served() {
     let mut server = Server::start(directory(), "unix:/nowhere", &[]);
-    let client = server.websocket("/websockify", &WebsockOptions::default());
+    let client = server
+        .web
+        .websocket("/websockify", &WebsockOptions::default());
     let error = client.handshake().expect_err("refused");
     assert_eq!(
         error.to_string(),
         "The server answered 503 Service Unavailable"
     );
-    let line = server.process.wait_for_log("vnc: ");
+    let line = server.web.process.wait_for_log("vnc: ");
     assert!(line.contains("/nowhere"), "{line}");
-    assert!(server.request("GET /").ends_with(PAGE));
+    assert!(server.web.request("GET /").ends_with(PAGE));
 }
 
 #[test]
 fn the_page_and_the_websocket_are_served_over_tls() {
-    let authority = Request::authority("an authority").signed_by_itself();
-    let cert = Request::server("a server").ip("127.0.0.1");
-    let certs = Directory::of_server(&authority.pem, &cert.signed_by(&authority));
-    let file = |name: &str| certs.file(name).display().to_string();
-    let files = ["server-cert.pem", "server-key.pem"].map(file);
-    let server = Server::start(directory(), &greeter(), &files);
-    let creds = TlsCreds::builder(TlsEndpoint::Client)
-        .trust_file(file("ca-cert.pem"))
-        .build()
-        .expect("credentials");
-    let connect = || {
-        let address = gio::NetworkAddress::parse(&server.address, 443).expect("an address");
-        let socket = ChannelSocket::connect(&address).expect("connected");
-        ChannelTls::new_client(&socket, &creds, "127.0.0.1").expect("a client")
-    };
-    let page = connect();
+    let certificates = Certificates::new();
+    let server = Server::start(directory(), &greeter(), &certificates.files());
+    let page = certificates.connect(&server.web);
     page.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         .expect("written");
     let response = page.read_to_end(10_000).expect("to the end");
     assert!(response.ends_with(PAGE.as_bytes()));
 
-    let uri = format!("wss://{}/websockify", server.address);
-    let options = WebsockOptions::default();
-    let websocket = ChannelWebsock::new_client(&connect(), &uri, &options).expect("a client");
+    let uri = format!("wss://{}/websockify", server.web.address);
+    let (lower, options) = (certificates.connect(&server.web), WebsockOptions::default());
+    let websocket = ChannelWebsock::new_client(&lower, &uri, &options).expect("a client");
     greets(&websocket);
     websocket.bye(1000, "").expect("the closing handshake");
 }
@@ -275,7 +226,7 @@ fn the_screen_of_qemu_is_reached_through_the_websocket() {
     let server = Server::start(directory, &vnc, &[]);
     for _ in 0..2 {
         let options = WebsockOptions::default();
-        let screen = server.websocket("/websockify", &options);
+        let screen = server.web.websocket("/websockify", &options);
         greets(&screen);
         // The same version, and then its types of security: one, none.
         screen.write_all(GREETING).expect("written");

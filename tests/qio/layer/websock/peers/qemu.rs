@@ -79,6 +79,43 @@ fn the_monitor_of_qemu_is_a_server() {
     });
 }
 
+/// QEMU 7.2 takes one byte of each message: the keys are sent one by one, each after the echo of
+/// the one before.
+#[test]
+fn the_human_monitor_of_qemu_answers_clients_one_after_another() {
+    needs!("qemu-system-x86");
+    in_time(|| {
+        let port = free_port(Ipv4);
+        let chardev =
+            format!("socket,id=c,host=127.0.0.1,port={port},server=on,wait=off,websocket=on");
+        let arguments = ["-chardev", &chardev, "-mon", "chardev=c,mode=readline"];
+        let mut machine = Machine::start(port, &arguments);
+        for _ in 0..3 {
+            let client = machine.connect(Some("binary"));
+            let prompt = || {
+                let mut text = [0; 7];
+                client.read_all(&mut text).expect("a prompt");
+                assert_eq!(&text, b"(qemu) ");
+            };
+            let greeting = read_line(&client);
+            assert!(greeting.contains(" monitor - type 'help' "), "{greeting}");
+            prompt();
+            for key in b"info version" {
+                client.write_all(&[*key]).expect("written");
+                // An escape sequence is its end.
+                let echo = client.read_until(b"K", 1000).expect("an echo");
+                assert!(echo.expect("not the end").contains(key));
+            }
+            client.write_all(b"\n").expect("written");
+            assert_eq!(read_line(&client).trim_end(), "");
+            let version = read_line(&client);
+            assert!(version.starts_with(char::is_numeric), "{version}");
+            prompt();
+            client.bye(1000, "").expect("answered");
+        }
+    });
+}
+
 #[test]
 fn vnc_of_qemu_serves_clients_one_after_another() {
     needs!("qemu-system-x86");
