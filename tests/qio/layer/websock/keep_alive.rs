@@ -92,7 +92,7 @@ fn pings_can_be_enabled_and_disabled_on_an_open_connection() {
         let notified = std::rc::Rc::new(std::cell::Cell::new(0));
         let count = notified.clone();
         server.connect_notify_local(Some("ping-interval"), move |_, _| {
-            count.set(count.get() + 1)
+            count.set(count.get() + 1);
         });
         server.set_property("ping-interval", 20_u32);
         server.set_ping_interval(Duration::from_millis(20));
