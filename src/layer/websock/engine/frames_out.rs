@@ -1,6 +1,7 @@
 //! Frames to the peer.
 
 use std::{
+    cell::RefCell,
     io::{self, IoSlice},
     iter,
 };
@@ -22,10 +23,14 @@ use crate::{
         },
         wire::{CHUNK, Failure, Queue},
     },
+    sync::generation,
 };
 
 /// While more output is pending, a pong waits, and the next one replaces it.
 const MAX_PONGS: usize = 4096;
+
+/// A server sends at least so much payload from the buffers of the caller.
+const IN_PLACE: usize = 4096;
 
 /// The state of the close frame to the peer.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -269,15 +274,54 @@ impl FramesOut {
     }
 }
 
+/// How many random bytes are generated at once.
+const RANDOM: usize = 1024;
+
+/// Random bytes of a thread for masking keys.
+struct Random {
+    bytes: [u8; RANDOM],
+    used: usize,
+    /// A forked child generates others than its parent.
+    generation: u32,
+}
+
+thread_local! {
+    static KEYS: RefCell<Random> = const {
+        RefCell::new(Random { bytes: [0; RANDOM], used: RANDOM, generation: 0 })
+    };
+}
+
 /// A masking key, which the application on a page must not be able to predict (RFC 6455, section
 /// 10.3).
 fn masking_key() -> io::Result<[u8; 4]> {
-    let mut key = [0; 4];
-    rand::rand_bytes(&mut key).map_err(|e| {
+    let pooled = KEYS.try_with(|keys| keys.borrow_mut().next());
+    // The thread ends, and has destroyed its pool.
+    pooled.unwrap_or_else(|_| {
+        let mut key = [0; 4];
+        generate(&mut key).map(|()| key)
+    })
+}
+
+fn generate(bytes: &mut [u8]) -> io::Result<()> {
+    rand::rand_bytes(bytes).map_err(|e| {
         let message = format!("Unable to generate a masking key: {e}");
         io_error(gio::IOErrorEnum::Failed, &message)
-    })?;
-    Ok(key)
+    })
+}
+
+impl Random {
+    fn next(&mut self) -> io::Result<[u8; 4]> {
+        if self.used == RANDOM || self.generation != generation() {
+            generate(&mut self.bytes)?;
+            (self.used, self.generation) = (0, generation());
+        }
+        let (_, left) = self.bytes.split_at_mut(self.used);
+        let mut key = [0; 4];
+        let (next, _) = left.split_at_mut(key.len());
+        key.swap_with_slice(next);
+        self.used += key.len();
+        Ok(key)
+    }
 }
 
 fn opcode_of(kind: WebsockMessageKind) -> Opcode {
@@ -315,6 +359,26 @@ impl WebsockState {
             frames.has_data = true;
         }
         Ok(total)
+    }
+
+    /// Whether the payload of a message of so many bytes is sent from the buffers of the caller: a
+    /// server sends it as it is. Copying a small one takes less time.
+    pub(in crate::layer::websock) fn sends_in_place(&self, len: usize) -> bool {
+        !self.role.is_client()
+            && self.frames_out.compressor.is_none()
+            && (IN_PLACE..=CHUNK).contains(&len)
+    }
+
+    /// Encodes the header of a message whose payload the caller sends. No output may be pending.
+    pub(in crate::layer::websock) fn begin_message(
+        &mut self,
+        kind: WebsockMessageKind,
+        len: usize,
+    ) -> io::Result<()> {
+        self.check_writing()?;
+        self.frames_out.push_header(END, opcode_of(kind), None, len);
+        self.frames_out.has_data = true;
+        Ok(())
     }
 
     /// Takes a message, which is encoded as the lower channel takes it. No output may be pending.
