@@ -66,6 +66,8 @@ bench: ## Measures the cost of a channel, compared with bare system calls, from 
 	@cargo bench --locked -p qio-benches --bench net
 	@cargo bench --locked -p qio-benches --bench splice
 	@cargo bench --locked -p qio-benches --bench tls
+	@.ci/bench-peers
+	@cargo bench --locked -p qio-benches --bench websock
 
 capi: ## Builds the C library, its introspection data and its Vala binding in target/capi
 	@.ci/packages capi

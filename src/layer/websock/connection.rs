@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use glib::prelude::*;
+use glib::{Bytes, prelude::*};
 
 use super::{
     ChannelWebsock,
@@ -17,7 +17,7 @@ use crate::{
     channel::Channel,
     error::would_block,
     hub::Direction,
-    layer::wire::{BackgroundTask, Engine as _, Progress, Wire},
+    layer::wire::{BackgroundTask, CHUNK, Engine as _, IN_PLACE_BUFFERS, Progress, Wire},
     sync::ForkMutex,
     types::ReadFlags,
 };
@@ -175,7 +175,53 @@ impl Connection {
         iov: &[IoSlice<'_>],
         kind: WebsockMessageKind,
     ) -> io::Result<usize> {
-        self.outgoing(channel, |engine| engine.write(iov, kind))
+        self.do_handshake(channel)?;
+        let total: usize = iov.iter().map(|buf| buf.len()).sum();
+        let len = total.min(CHUNK);
+        let in_place = kind == WebsockMessageKind::Binary
+            && iov.len() <= IN_PLACE_BUFFERS
+            && self.engine().sends_in_place(len);
+        match in_place {
+            true => self.outgoing_in_place(channel, iov, len, kind),
+            false => self.outgoing(channel, |engine| engine.write(iov, kind)),
+        }
+    }
+
+    /// Sends a message, as a whole or not at all.
+    pub(super) fn send(
+        &self,
+        channel: &Channel,
+        kind: WebsockMessageKind,
+        data: &Bytes,
+    ) -> io::Result<()> {
+        self.do_handshake(channel)?;
+        let is_valid = kind == WebsockMessageKind::Binary || str::from_utf8(data).is_ok();
+        if is_valid && self.engine().sends_in_place(data.len()) {
+            let iov = [IoSlice::new(data)];
+            return self
+                .outgoing_in_place(channel, &iov, data.len(), kind)
+                .map(|_| ());
+        }
+        self.outgoing(channel, |engine| engine.send(kind, data))
+    }
+
+    /// As [`outgoing`](Self::outgoing), for the first bytes of a payload that is sent from the
+    /// buffers of the caller. Returns how many.
+    fn outgoing_in_place(
+        &self,
+        channel: &Channel,
+        iov: &[IoSlice<'_>],
+        len: usize,
+        kind: WebsockMessageKind,
+    ) -> io::Result<usize> {
+        let begin = |engine: &mut WebsockState| engine.push_message_header(kind, len);
+        while self.wire.send_in_place(channel, iov, len, begin)?.is_none() {
+            self.wire.flush(channel)?;
+        }
+        match self.wire.flush(channel) {
+            Err(e) if !would_block(&e) => Err(e),
+            _ => Ok(len),
+        }
     }
 
     /// Encodes output by a step of the engine, once nothing is pending, and sends what the lower

@@ -8,55 +8,53 @@ use openssl::rand;
 use crate::{error::io_error, sync::generation};
 
 /// How many random bytes are generated at once.
-const KEYS: usize = 1024;
+const RANDOM: usize = 1024;
 
-/// Random bytes for keys.
-struct Keys {
-    bytes: [u8; KEYS],
+/// Random bytes of a thread for masking keys.
+struct Random {
+    bytes: [u8; RANDOM],
     used: usize,
-    /// Of the process that has generated them: a forked child has keys of its own.
+    /// A forked child generates others than its parent.
     generation: u32,
 }
 
 thread_local! {
-    static POOL: RefCell<Option<Box<Keys>>> = const { RefCell::new(None) };
+    static KEYS: RefCell<Random> = const {
+        RefCell::new(Random { bytes: [0; RANDOM], used: RANDOM, generation: 0 })
+    };
 }
 
 /// A masking key, which the application on a page must not be able to predict (RFC 6455, section
 /// 10.3).
 pub(super) fn new_key() -> io::Result<[u8; 4]> {
-    let pooled = POOL.try_with(|pool| next_key(&mut pool.borrow_mut()));
-    // A thread that ends has no pool any more.
-    pooled.unwrap_or_else(|_| next_key(&mut None))
+    let pooled = KEYS.try_with(|keys| keys.borrow_mut().next());
+    // The thread ends, and has destroyed its pool.
+    pooled.unwrap_or_else(|_| {
+        let mut key = [0; 4];
+        generate(&mut key).map(|()| key)
+    })
 }
 
-fn next_key(pool: &mut Option<Box<Keys>>) -> io::Result<[u8; 4]> {
-    let generation = generation();
-    let is_usable = |keys: &Keys| keys.used < KEYS && keys.generation == generation;
-    let mut keys = match pool.take().filter(|keys| is_usable(keys)) {
-        Some(keys) => keys,
-        None => Box::new(Keys {
-            bytes: random()?,
-            used: 0,
-            generation,
-        }),
-    };
-    let mut key = [0; 4];
-    let unused = &mut keys.bytes[keys.used..][..key.len()];
-    key.copy_from_slice(unused);
-    unused.fill(0);
-    keys.used += key.len();
-    *pool = Some(keys);
-    Ok(key)
-}
-
-fn random<const N: usize>() -> io::Result<[u8; N]> {
-    let mut bytes = [0; N];
-    rand::rand_bytes(&mut bytes).map_err(|e| {
-        let message = format!("Unable to generate masking keys: {e}");
+fn generate(bytes: &mut [u8]) -> io::Result<()> {
+    rand::rand_bytes(bytes).map_err(|e| {
+        let message = format!("Unable to generate a masking key: {e}");
         io_error(gio::IOErrorEnum::Failed, &message)
-    })?;
-    Ok(bytes)
+    })
+}
+
+impl Random {
+    fn next(&mut self) -> io::Result<[u8; 4]> {
+        if self.used == RANDOM || self.generation != generation() {
+            generate(&mut self.bytes)?;
+            (self.used, self.generation) = (0, generation());
+        }
+        let (_, left) = self.bytes.split_at_mut(self.used);
+        let mut key = [0; 4];
+        let (next, _) = left.split_at_mut(key.len());
+        key.swap_with_slice(next);
+        self.used += key.len();
+        Ok(key)
+    }
 }
 
 /// How many bytes are processed at once: the compiler makes vector instructions of it.

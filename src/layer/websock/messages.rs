@@ -146,7 +146,7 @@ fn send_step(
     kind: WebsockMessageKind,
     data: &Bytes,
 ) -> impl FnMut(&Connection, &Channel, ReadFlags) -> io::Result<()> + Send {
-    move |connection, channel, _| connection.outgoing(channel, |engine| engine.send(kind, data))
+    move |connection, channel, _| connection.send(channel, kind, data)
 }
 
 type Receiving<'a> = Pin<Box<dyn Future<Output = io::Result<Option<WebsockMessage>>> + Send + 'a>>;

@@ -34,7 +34,11 @@ pub(super) use queue::{CHUNK, Queue, give_buffer, take_buffer};
 pub(super) use tokens::Tokens;
 pub(super) use waiting::{WaitFor, below, poll_fd, watch};
 
-use std::{fmt, io, sync::MutexGuard};
+use std::{
+    fmt,
+    io::{self, IoSlice},
+    sync::MutexGuard,
+};
 
 use glib::{IOCondition, prelude::*};
 
@@ -48,8 +52,11 @@ use crate::{
     error::{is_disconnected, would_block},
     hub::Direction,
     sync::ForkMutex,
-    types::{Feature, ReadFlags, Readiness, Shutdown},
+    types::{Feature, ReadFlags, Readiness, Shutdown, WriteFlags},
 };
+
+/// The most buffers of a payload that is sent in place.
+pub(super) const IN_PLACE_BUFFERS: usize = 8;
 
 /// The result of one call of an engine.
 #[derive(Debug, PartialEq, Eq)]
@@ -212,19 +219,74 @@ impl<E: Engine> Wire<E> {
             match sent {
                 Ok(count) => token.queue.take(count),
                 Err(e) if would_block(&e) => return Err(e),
-                Err(e) if is_disconnected(&e) && self.engine().only_end_left() => {
-                    token.queue.clear();
-                }
-                Err(e) => {
-                    self.engine().break_sending(&e);
-                    token.queue.clear();
-                    drop(token);
-                    // A lower channel may report it but once.
-                    channel.wake_waiters();
-                    return Err(e);
-                }
+                Err(e) => self.fail_sending(channel, token, e)?,
             }
         }
+    }
+
+    /// Writing to the lower channel has failed.
+    fn fail_sending(
+        &self,
+        channel: &Channel,
+        mut token: Sending<'_, E>,
+        error: io::Error,
+    ) -> io::Result<()> {
+        token.queue.clear();
+        if is_disconnected(&error) && self.engine().only_end_left() {
+            return Ok(());
+        }
+        self.engine().break_sending(&error);
+        drop(token);
+        // A lower channel may report it but once.
+        channel.wake_waiters();
+        Err(error)
+    }
+
+    /// Encodes output by a step of the engine, and writes it and the first bytes of a payload at
+    /// once. What the lower channel does not take of these is copied, and is pending. `None` if
+    /// other output is pending.
+    pub(super) fn send_in_place<T>(
+        &self,
+        channel: &Channel,
+        payload: &[IoSlice<'_>],
+        len: usize,
+        step: impl FnOnce(&mut E) -> io::Result<T>,
+    ) -> io::Result<Option<T>> {
+        let Some((result, mut token)) = Sending::begin(self, channel, step)? else {
+            return Ok(None);
+        };
+        let header = token.queue.left().len();
+        let mut iov = [IoSlice::new(&[]); IN_PLACE_BUFFERS + 1];
+        iov[0] = IoSlice::new(token.queue.left());
+        let mut left = len;
+        for (place, buf) in iov[1..].iter_mut().zip(payload) {
+            let bytes = &buf[..buf.len().min(left)];
+            *place = IoSlice::new(bytes);
+            left -= bytes.len();
+        }
+        let iov = &iov[..=payload.len()];
+        let mut sent = match lower_io::writev(self.lower(), iov, &[], WriteFlags::empty()) {
+            Ok(count) => count,
+            Err(e) if would_block(&e) => 0,
+            Err(e) => return self.fail_sending(channel, token, e).map(|()| Some(result)),
+        };
+        let payload: Vec<&[u8]> = match sent == header + len {
+            true => Vec::new(),
+            false => iov[1..].iter().map(|buf| &**buf).collect(),
+        };
+        let of_header = sent.min(header);
+        sent -= of_header;
+        let mut rest = Queue::default();
+        if of_header < header {
+            rest.push(&token.queue.left()[of_header..]);
+        }
+        for bytes in payload {
+            let skipped = sent.min(bytes.len());
+            rest.push(&bytes[skipped..]);
+            sent -= skipped;
+        }
+        token.queue = rest;
+        Ok(Some(result))
     }
 
     /// As [`flush`](Self::flush), for callers that have another result: the next write reports an

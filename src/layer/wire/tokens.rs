@@ -79,6 +79,27 @@ impl<'a, E: Engine> Sending<'a, E> {
             queue,
         }))
     }
+
+    /// Encodes output by a step of the engine, and takes it. `None` if other output is pending.
+    pub(super) fn begin<T>(
+        wire: &'a Wire<E>,
+        channel: &'a Channel,
+        step: impl FnOnce(&mut E) -> io::Result<T>,
+    ) -> io::Result<Option<(T, Self)>> {
+        let mut engine = wire.engine();
+        if engine.has_pending_output() {
+            return Ok(None);
+        }
+        let result = step(&mut engine)?;
+        let queue = engine.take_pending().unwrap_or_default();
+        engine.tokens_mut().sending = true;
+        let token = Self {
+            wire,
+            channel,
+            queue,
+        };
+        Ok(Some((result, token)))
+    }
 }
 
 impl<E: Engine> Drop for Sending<'_, E> {

@@ -26,6 +26,9 @@ use crate::{
 /// While more output is pending, a pong waits, and the next one replaces it.
 const MAX_PONGS: usize = 4096;
 
+/// A server sends at least so much payload from the buffers of the caller.
+const IN_PLACE: usize = 4096;
+
 /// The state of the close frame to the peer.
 #[derive(Debug, Default, PartialEq, Eq)]
 enum CloseFrame {
@@ -306,6 +309,27 @@ impl WebsockState {
             frames.has_data = true;
         }
         Ok(total)
+    }
+
+    /// Whether the payload of a message of so many bytes is sent from the buffers of the caller: a
+    /// server sends it as it is. Copying a small one takes less time.
+    pub(in crate::layer::websock) fn sends_in_place(&self, len: usize) -> bool {
+        !self.role.is_client()
+            && self.frames_out.compressor.is_none()
+            && (IN_PLACE..=CHUNK).contains(&len)
+    }
+
+    /// Encodes the header of a message whose payload the caller sends. No output may be pending.
+    pub(in crate::layer::websock) fn push_message_header(
+        &mut self,
+        kind: WebsockMessageKind,
+        len: usize,
+    ) -> io::Result<()> {
+        self.check_writing()?;
+        self.check_fragments()?;
+        self.frames_out.push_header(END, opcode_of(kind), None, len);
+        self.frames_out.has_data = true;
+        Ok(())
     }
 
     /// Takes a message, which is encoded as the lower channel takes it. No output may be pending.

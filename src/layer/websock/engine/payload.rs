@@ -17,12 +17,7 @@ impl WebsockState {
             true => self.expand_payload(out)?,
             false => self.copy_plain(out),
         };
-        let message = self.frames_in.message.as_mut();
-        if let Some(message) = message.filter(|it| it.kind == WebsockMessageKind::Text)
-            && !message.text.feed(&out[..count])
-        {
-            return Err(self.violate(&Violation::text("a text is not UTF-8")));
-        }
+        self.check_text(&out[..count])?;
         let message = self.frames_in.message.as_ref();
         let has_tail = message.is_some_and(|it| it.compressed && it.tail == TAIL.len());
         if has_tail && !self.frames_in.is_expanding() {
@@ -32,6 +27,30 @@ impl WebsockState {
             self.end_payload()?;
         }
         Ok(count)
+    }
+
+    /// Appends so much payload of the current frame, which has arrived and is not compressed.
+    pub(super) fn append_payload(&mut self, out: &mut Vec<u8>, count: usize) -> io::Result<()> {
+        let before = out.len();
+        out.extend_from_slice(&self.input.bytes.left()[..count]);
+        let appended = &mut out[before..];
+        if let Some(frame) = &self.frames_in.frame
+            && let Some(key) = frame.header.mask
+        {
+            mask::apply(appended, key, frame.done);
+        }
+        self.take_payload(count);
+        self.check_text(appended)
+    }
+
+    /// Checks data of the current message, if that is text.
+    fn check_text(&mut self, data: &[u8]) -> io::Result<()> {
+        let message = self.frames_in.message.as_mut();
+        let text = message.filter(|it| it.kind == WebsockMessageKind::Text);
+        match text.is_none_or(|message| message.text.feed(data)) {
+            true => Ok(()),
+            false => Err(self.violate(&Violation::text("a text is not UTF-8"))),
+        }
     }
 
     /// Copies payload of the current frame, unmasked.

@@ -173,9 +173,18 @@ impl WebsockState {
         let max = self.frames_in.max_message_size;
         self.check_size((before as u64).saturating_add(announced), max)?;
         let mut assembly = mem::take(&mut self.frames_in.assembly);
-        assembly.resize(before + count, 0);
-        let copied = self.copy_payload(&mut assembly[before..]);
-        assembly.truncate(before + copied.as_ref().unwrap_or(&0));
+        // What the peer has announced, as far as one more read may bring it.
+        let expected = usize::try_from(announced).unwrap_or(COLLECTED);
+        assembly.reserve(count.max(expected.min(COLLECTED)));
+        let copied = match is_compressed {
+            true => {
+                assembly.resize(before + count, 0);
+                let copied = self.copy_payload(&mut assembly[before..]);
+                assembly.truncate(before + copied.as_ref().unwrap_or(&0));
+                copied.map(|_| ())
+            }
+            false => self.append_payload(&mut assembly, count),
+        };
         let collected = assembly.len() as u64;
         self.frames_in.assembly = assembly;
         copied?;
