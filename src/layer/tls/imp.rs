@@ -211,12 +211,10 @@ impl ChannelImpl for ChannelTls {
         let count = self.waiting(IOCondition::OUT, no_wait, |connection, channel| {
             connection.write(channel, iov)
         })?;
-        match no_wait {
-            true => self.connection()?.flush_later(self.obj().upcast_ref()),
-            false => self.waiting(IOCondition::OUT, false, |connection, channel| {
-                connection.wire.flush(channel)
-            })?,
-        }
+        let (connection, obj) = (self.connection()?, self.obj());
+        connection
+            .wire
+            .end_write::<Self::Type>(obj.upcast_ref(), no_wait, || connection.may_wait())?;
         Ok(count)
     }
 

@@ -333,15 +333,8 @@ impl ChannelWebsock {
 
     /// Sends what a write has left: later, or before this returns.
     pub(super) fn end_write(&self, no_wait: bool) -> io::Result<()> {
-        match no_wait {
-            true => {
-                self.connection()?.flush_later(self.obj().upcast_ref());
-                Ok(())
-            }
-            false => self.waiting(IOCondition::OUT, false, |connection, channel| {
-                connection.wire.flush(channel)
-            }),
-        }
+        let (wire, obj) = (&self.connection()?.wire, self.obj());
+        wire.end_write::<super::ChannelWebsock>(obj.upcast_ref(), no_wait, || Ok(()))
     }
 
     /// Attempts an operation; in blocking mode until the result is not would-block.

@@ -305,6 +305,23 @@ impl<E: Engine> Wire<E> {
         }
     }
 
+    /// Sends what a write has left: later, or before this returns, whatever the mode of the channel
+    /// is by then, as the data has been taken. `check` fails where a wait would never end.
+    pub(super) fn end_write<L: Layer<Engine = E>>(
+        &self,
+        channel: &Channel,
+        no_wait: bool,
+        check: impl Fn() -> io::Result<()>,
+    ) -> io::Result<()> {
+        if no_wait {
+            self.flush_later::<L>(channel);
+            return Ok(());
+        }
+        until_done(channel, IOCondition::OUT, true, check, || {
+            self.flush(channel)
+        })
+    }
+
     /// Whether a read would not find more in the lower channel, by its flags. The lower channel may
     /// have buffered input itself.
     pub(super) fn has_no_event(&self, flags: ReadFlags) -> bool {

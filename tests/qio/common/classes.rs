@@ -152,8 +152,13 @@ mod imp {
             _fds: &[BorrowedFd<'_>],
             _flags: WriteFlags,
         ) -> io::Result<usize> {
-            let size = self.next(iov[0].len());
-            self.socket().write(&iov[0][..size])
+            let mut left = self.next(iov.iter().map(|buf| buf.len()).sum());
+            let first = iov.iter().map(|buf| {
+                let (bytes, _) = buf.split_at(buf.len().min(left));
+                left -= bytes.len();
+                IoSlice::new(bytes)
+            });
+            self.socket().writev(&first.collect::<Vec<_>>())
         }
 
         close_and_mode_of_socket!();

@@ -1,6 +1,6 @@
 //! Over channels of other classes.
 
-use std::{net::TcpListener, os::fd::OwnedFd, thread};
+use std::{io::IoSlice, net::TcpListener, os::fd::OwnedFd, thread};
 
 use glib::Bytes;
 use qio::{
@@ -51,6 +51,41 @@ fn a_reader_and_a_writer_work_over_a_class_that_transfers_single_bytes() {
                     });
                 }
             });
+        }
+    });
+}
+
+#[test]
+fn payload_that_is_sent_in_place_arrives_however_much_the_lower_channel_takes() {
+    in_time(|| {
+        for sizes in [&[1][..], &[5], &[4095, 1], &[3, 5000], &[70_000]] {
+            let (client, server) = over_drips(sizes, &WebsockOptions::default());
+            let lengths = [4095, 4096, 4097, 10_000, 65_535, 65_536, 65_537];
+            let sent = thread::spawn(move || {
+                for len in lengths {
+                    let data: Vec<u8> = (0..=250).cycle().take(len).collect();
+                    // Empty buffers among others.
+                    let (first, rest) = data.split_at(len / 3);
+                    let mut iov = [&[], first, &[], rest].map(IoSlice::new);
+                    server.writev_all(&mut iov[..]).expect("written");
+                    server.ping(b"between").expect("sent");
+                    let data = Bytes::from_owned(data);
+                    server
+                        .send(WebsockMessageKind::Binary, &data)
+                        .expect("sent");
+                }
+                server.close().expect("closed");
+            });
+            for len in lengths {
+                let expected: Vec<u8> = (0..=250).cycle().take(len).collect();
+                let mut data = vec![0; len];
+                client.read_all(&mut data).expect("read");
+                assert!(data == expected, "{len} by {sizes:?}");
+                let message = client.receive().expect("received").expect("a message");
+                assert!(message.data()[..] == expected, "{len} by {sizes:?}");
+            }
+            assert!(client.receive().expect("the end").is_none());
+            sent.join().expect("no panic");
         }
     });
 }

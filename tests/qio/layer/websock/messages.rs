@@ -187,3 +187,28 @@ fn a_receive_that_has_a_part_of_a_message_waits_for_the_rest_without_spinning() 
         assert_eq!(&server.read_bytes(9).expect("data")[..], b"a part");
     });
 }
+
+#[test]
+fn in_a_coroutine_a_message_is_sent_once_whatever_the_mode_is() {
+    in_loop(|context| {
+        let (client, server) = pair();
+        client.set_blocking(false).expect("non-blocking");
+        let sending = coroutine::spawn(move || {
+            for len in [1 << 20, 60_000, 1 << 20, 3] {
+                let data = Bytes::from_owned(vec![b'x'; len]);
+                client.send(WebsockMessageKind::Binary, &data)?;
+            }
+            client.bye(1000, "")
+        });
+        let receiving = async {
+            let mut lengths = Vec::new();
+            while let Some(message) = server.receive_future().await.expect("received") {
+                lengths.push(message.data().len());
+            }
+            lengths
+        };
+        let (sent, lengths) = context.block_on(future::join(sending, receiving));
+        sent.expect("no panic").expect("sent");
+        assert_eq!(lengths, [1 << 20, 60_000, 1 << 20, 3]);
+    });
+}

@@ -5,6 +5,7 @@ mod closing;
 mod conformance;
 mod deflate;
 pub(crate) mod fixtures;
+mod forks;
 mod keep_alive;
 mod limits;
 mod lower;
