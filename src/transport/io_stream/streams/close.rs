@@ -52,7 +52,7 @@ impl Streams {
             drop(state);
             return self.in_pool(move |this| this.close_half(side));
         };
-        let cancellable = running.cancellable.clone();
+        let cancellable = running.cancellable();
         half.shut = Shut::Requested;
         drop(state);
         if let (Direction::Read, Some(cancellable)) = (side, cancellable) {
@@ -82,10 +82,7 @@ impl Streams {
         let is_aborted = self.is_aborted.load(Ordering::Acquire);
         let calls = [&state.read.call, &state.write.call].into_iter().flatten();
         let ends = |call: &&Call| is_aborted || !call.has_accepted;
-        let cancelled: Vec<_> = calls
-            .filter(ends)
-            .filter_map(|call| call.cancellable.clone())
-            .collect();
+        let cancelled: Vec<_> = calls.filter(ends).filter_map(Call::cancellable).collect();
         let is_idle = state.begin_close();
         let is_inherited = [&state.read.call, &state.write.call]
             .into_iter()
@@ -114,7 +111,7 @@ impl Streams {
     pub(in crate::transport::io_stream) fn abandon(&self) {
         let state = self.state.lock();
         let call = state.read.call.as_ref();
-        let cancellable = call.and_then(|call| call.cancellable.clone());
+        let cancellable = call.and_then(Call::cancellable);
         drop(state);
         if let Some(cancellable) = cancellable {
             cancellable.cancel();

@@ -157,6 +157,13 @@ impl Call {
         }
     }
 
+    /// What cancels the call. Not in a child that was forked meanwhile: it has no such call, and a
+    /// thread of the parent may have held locks of GLib.
+    pub(super) fn cancellable(&self) -> Option<gio::Cancellable> {
+        let cancellable = self.cancellable.clone();
+        cancellable.filter(|_| !self.maker.is_parent())
+    }
+
     /// Fails for a caller that would wait forever: this call itself, and a child that was forked
     /// meanwhile.
     pub(super) fn check_caller(&self) -> io::Result<()> {
