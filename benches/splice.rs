@@ -11,6 +11,8 @@
 
 #[path = "peers/interleaved.rs"]
 mod interleaved;
+#[path = "peers/processes.rs"]
+mod processes;
 #[path = "peers/verdict.rs"]
 mod verdict;
 
@@ -26,6 +28,7 @@ use std::{
 };
 
 use interleaved::{Interleaved, interleaved};
+use processes::connect;
 use qio::{ChannelFile, ChannelSocket, prelude::*};
 use verdict::Verdict;
 
@@ -37,9 +40,6 @@ const FILE: u64 = 256 << 20;
 
 /// The buffer size of sender and receiver.
 const BUFFER: usize = 256 * 1024;
-
-/// How long a relay may take to begin.
-const TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Side {
@@ -303,19 +303,6 @@ fn sink(expected: u64) -> io::Result<(SocketAddr, thread::JoinHandle<io::Result<
         }
     });
     Ok((address, thread))
-}
-
-/// Connects as soon as the port has a listener.
-fn connect(address: SocketAddr) -> io::Result<TcpStream> {
-    let end = Instant::now() + TIMEOUT;
-    loop {
-        match TcpStream::connect(address) {
-            Err(e) if e.kind() == io::ErrorKind::ConnectionRefused && Instant::now() < end => {
-                thread::sleep(Duration::from_millis(1));
-            }
-            result => return result,
-        }
-    }
 }
 
 fn port(text: &str) -> u16 {

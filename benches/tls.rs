@@ -14,6 +14,8 @@ mod clock;
 mod counts;
 #[path = "peers/interleaved.rs"]
 mod interleaved;
+#[path = "peers/processes.rs"]
+mod processes;
 #[path = "peers/verdict.rs"]
 mod verdict;
 
@@ -26,13 +28,14 @@ mod tls {
 use std::{
     env,
     io::{self, Read, Write},
-    process::{Command, ExitCode},
+    process::ExitCode,
     thread,
     time::Duration,
 };
 
 use interleaved::{Interleaved, interleaved};
 use openssl::ssl::SslStream;
+use processes::figure_of;
 use qio::prelude::*;
 use verdict::Verdict;
 
@@ -198,7 +201,7 @@ fn compare(case: &Case) -> io::Result<Verdict> {
     let measure = |side: Side| match case.figure {
         Figure::Speed(_) => speed(side),
         Figure::Instructions(units, _) => count(side, units),
-        Figure::Memory(_) => memory_of(case, side),
+        Figure::Memory(_) => figure_of(case.name, side.name()),
     };
     let warm_up = usize::from(rounds > 1);
     let Interleaved {
@@ -223,15 +226,6 @@ fn compare(case: &Case) -> io::Result<Verdict> {
         case.peer.name(),
     );
     Ok(verdict)
-}
-
-/// What another process prints.
-fn memory_of(case: &Case, side: Side) -> io::Result<f64> {
-    let output = Command::new(env::current_exe()?)
-        .args(["--case", case.name, "--side", side.name()])
-        .output()?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    text.trim().parse().map_err(io::Error::other)
 }
 
 impl Work {

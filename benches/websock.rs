@@ -13,6 +13,8 @@ mod clock;
 mod counts;
 #[path = "peers/interleaved.rs"]
 mod interleaved;
+#[path = "peers/processes.rs"]
+mod processes;
 #[path = "peers/verdict.rs"]
 mod verdict;
 
@@ -26,13 +28,10 @@ mod websock {
     pub(crate) mod work;
 }
 
-use std::{
-    env, io,
-    process::{Command, ExitCode},
-    time::Duration,
-};
+use std::{env, io, process::ExitCode, time::Duration};
 
 use interleaved::{Interleaved, interleaved};
+use processes::figure_of;
 use verdict::Verdict;
 
 use websock::{
@@ -103,7 +102,7 @@ fn compare(case: &Case) -> io::Result<Verdict> {
     let (amount, unit) = case.unit();
     let measure = |side: Side| match (case.figure, case.task) {
         (Figure::Instructions(units), _) => counts::instructions_of(case.name, side.name(), units),
-        (_, Task::Memory) => memory_of(case, side),
+        (_, Task::Memory) => figure_of(case.name, side.name()),
         (Figure::Speed, task) => Ok(amount / side.measure(task)?.as_secs_f64()),
         (Figure::Time, task) => Ok(side.measure(task)?.as_secs_f64() * 1e6 / amount),
     };
@@ -133,15 +132,6 @@ fn compare(case: &Case) -> io::Result<Verdict> {
         case.peer.name(),
     );
     Ok(verdict)
-}
-
-/// What another process prints.
-fn memory_of(case: &Case, side: Side) -> io::Result<f64> {
-    let output = Command::new(env::current_exe()?)
-        .args(["--case", case.name, "--side", side.name()])
-        .output()?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    text.trim().parse().map_err(io::Error::other)
 }
 
 impl Side {

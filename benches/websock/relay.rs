@@ -13,16 +13,13 @@ use std::{
 
 use qio::{ChannelSocket, ChannelWebsock, WebsockOptions};
 
-use crate::Side;
+use crate::{Side, processes::connect};
 
 /// What a relay moves, in bytes.
 pub(crate) const RELAYED: u64 = 1 << 30;
 
 /// The payload of a frame.
 const FRAME: usize = 64 * 1024;
-
-/// How long a relay may take to begin.
-const TIMEOUT: Duration = Duration::from_secs(10);
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
     Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
@@ -118,19 +115,6 @@ fn send(address: SocketAddr, bytes: u64) -> io::Result<(TcpStream, Instant)> {
         client.write_all(&frames)?;
     }
     Ok((client, start))
-}
-
-/// Connects as soon as the port has a listener.
-fn connect(address: SocketAddr) -> io::Result<TcpStream> {
-    let end = Instant::now() + TIMEOUT;
-    loop {
-        match TcpStream::connect(address) {
-            Err(e) if e.kind() == io::ErrorKind::ConnectionRefused && Instant::now() < end => {
-                thread::sleep(Duration::from_millis(1));
-            }
-            result => return result,
-        }
-    }
 }
 
 /// Relays one connection, in a separate process.
