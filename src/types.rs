@@ -4,6 +4,7 @@ use std::{
     io::{self, IoSliceMut},
     ops::Deref,
     os::fd::RawFd,
+    time::Duration,
 };
 
 /// What a channel can do beyond reading and writing.
@@ -141,6 +142,16 @@ pub enum Readiness {
     /// [`ChannelImpl::create_watch`](crate::subclass::prelude::ChannelImpl::create_watch): the
     /// channel has no descriptor to poll.
     Watch,
+}
+
+/// A time as properties and C have it.
+pub(crate) fn milliseconds(count: u32) -> Duration {
+    Duration::from_millis(count.into())
+}
+
+/// The same in milliseconds, or the largest number of them.
+pub(crate) fn to_milliseconds(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
 }
 
 /// The number of bytes of a list of buffers. Lists of C may have the same memory many times.

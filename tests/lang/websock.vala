@@ -178,9 +178,37 @@ async void decisions () throws Error {
     }
 }
 
+// A client that connects by a URI.
+async void by_uri () throws Error {
+    var listener = new Qio.NetListener ();
+    var uri = "ws://localhost:%u/by?uri".printf (listener.open_port (0, 5));
+    Qio.ChannelWebsock? client = null;
+    Qio.ChannelWebsock.connect_to_uri_async.begin (uri, null, null, Priority.DEFAULT, null, (_, result) => {
+        try {
+            client = Qio.ChannelWebsock.connect_to_uri_async.end (result);
+        } catch (Error e) {
+            assert_no_error (e);
+        }
+    });
+    var server = new Qio.ChannelWebsock.server (yield listener.accept_async (), null);
+    yield server.receive_request_async ();
+    assert (server.get_target () == "/by?uri");
+    yield server.accept_async (null, { "X-Answer: yes" });
+    while (client == null) {
+        Idle.add (by_uri.callback);
+        yield;
+    }
+    assert (client.uri == uri && client.get_response_header ("x-answer") == "yes" && client.extensions == null);
+    client.ping_interval = 1000;
+    assert (client.get_ping_interval () == 1000 && client.pong_timeout == 0);
+    client.close ();
+    server.close ();
+}
+
 async void journey () throws Error {
     options ();
     yield messages ();
     yield unexpected ();
     yield decisions ();
+    yield by_uri ();
 }

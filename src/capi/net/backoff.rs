@@ -3,7 +3,6 @@
 use std::{
     ffi::{c_double, c_int, c_uint},
     ptr,
-    time::Duration,
 };
 
 use gio_sys::{GAsyncReadyCallback, GAsyncResult, GCancellable, GSocketClient, GSocketConnectable};
@@ -14,6 +13,7 @@ use crate::{
     Backoff as QIOBackoff, ChannelSocket,
     capi::{Boxed, InPlace, Owned, async_method, boxed, finish_method, function, try_method},
     ffi::QIOChannelSocket,
+    types::milliseconds,
 };
 
 impl Boxed for QIOBackoff {}
@@ -56,7 +56,7 @@ pub unsafe extern "C" fn qio_backoff_set_delays(
     max: c_uint,
 ) {
     function!(qio_backoff_set_delays(backoff: InPlace<'_, QIOBackoff>) => {
-        let [initial, max] = [initial, max].map(|it| Duration::from_millis(it.into()));
+        let [initial, max] = [initial, max].map(milliseconds);
         *backoff.0 = backoff.0.delays(initial, max);
     });
 }

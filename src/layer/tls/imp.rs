@@ -295,9 +295,11 @@ impl ChannelTls {
         let connection = self.connection()?;
         let obj = self.obj();
         let channel: &Channel = obj.upcast_ref();
-        let may_wait = !no_wait && channel.is_blocking();
-        let check = || connection.may_wait();
-        wire::until_done(channel, condition, may_wait, check, || {
+        let may_wait = || match !no_wait && channel.is_blocking() {
+            true => connection.may_wait().map(|()| true),
+            false => Ok(false),
+        };
+        wire::until_done(channel, condition, may_wait, || {
             attempt(connection, channel)
         })
     }

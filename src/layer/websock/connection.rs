@@ -19,7 +19,7 @@ use crate::{
     hub::Direction,
     layer::wire::{BackgroundTask, CHUNK, Engine as _, IN_PLACE_BUFFERS, Progress, Wire},
     sync::ForkMutex,
-    types::ReadFlags,
+    types::{ReadFlags, total_len},
 };
 
 /// The state of a channel since its construction: nothing changes but what has a lock.
@@ -176,14 +176,13 @@ impl Connection {
         kind: WebsockMessageKind,
     ) -> io::Result<usize> {
         self.do_handshake(channel)?;
-        let total: usize = iov.iter().map(|buf| buf.len()).sum();
-        let len = total.min(CHUNK);
+        let len = total_len(iov).min(CHUNK);
         let in_place = kind == WebsockMessageKind::Binary
             && iov.len() <= IN_PLACE_BUFFERS
             && self.engine().sends_in_place(len);
         match in_place {
             true => self.outgoing_in_place(channel, iov, len, kind),
-            false => self.outgoing(channel, |engine| engine.write(iov, kind)),
+            false => self.encode(channel, |engine| engine.write(iov, kind)),
         }
     }
 
@@ -195,17 +194,17 @@ impl Connection {
         data: &Bytes,
     ) -> io::Result<()> {
         self.do_handshake(channel)?;
-        let is_valid = kind == WebsockMessageKind::Binary || str::from_utf8(data).is_ok();
-        if is_valid && self.engine().sends_in_place(data.len()) {
+        let is_valid = || kind == WebsockMessageKind::Binary || str::from_utf8(data).is_ok();
+        if self.engine().sends_in_place(data.len()) && is_valid() {
             let iov = [IoSlice::new(data)];
             return self
                 .outgoing_in_place(channel, &iov, data.len(), kind)
                 .map(|_| ());
         }
-        self.outgoing(channel, |engine| engine.send(kind, data))
+        self.encode(channel, |engine| engine.send(kind, data))
     }
 
-    /// As [`outgoing`](Self::outgoing), for the first bytes of a payload that is sent from the
+    /// As [`encode`](Self::encode), for the first bytes of a payload that is sent from the
     /// buffers of the caller. Returns how many.
     fn outgoing_in_place(
         &self,
@@ -229,9 +228,18 @@ impl Connection {
     pub(super) fn outgoing<T>(
         &self,
         channel: &Channel,
-        mut step: impl FnMut(&mut WebsockState) -> io::Result<T>,
+        step: impl FnMut(&mut WebsockState) -> io::Result<T>,
     ) -> io::Result<T> {
         self.do_handshake(channel)?;
+        self.encode(channel, step)
+    }
+
+    /// The same on an open connection.
+    fn encode<T>(
+        &self,
+        channel: &Channel,
+        mut step: impl FnMut(&mut WebsockState) -> io::Result<T>,
+    ) -> io::Result<T> {
         loop {
             let stepped = {
                 let mut engine = self.engine();

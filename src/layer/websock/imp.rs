@@ -7,7 +7,6 @@ use std::{
         LazyLock, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
 use glib::{
@@ -24,7 +23,7 @@ use crate::{
     channel::{Channel, ChannelExt as _, ChannelImpl, class::VFuncs},
     error::io_error,
     layer::wire::{self, Layer, Wire, layer_functions},
-    types::{Feature, Flushed, ReadFlags, Shutdown, WriteFlags},
+    types::{Feature, Flushed, ReadFlags, Shutdown, WriteFlags, milliseconds, to_milliseconds},
 };
 
 #[derive(Debug, Default)]
@@ -192,8 +191,8 @@ impl ObjectImpl for ChannelWebsock {
                 let bytes: u64 = value.get().expect("a number");
                 obj.set_max_message_size(bytes.try_into().unwrap_or(usize::MAX));
             }
-            "ping-interval" => obj.set_ping_interval(milliseconds(value)),
-            "pong-timeout" => obj.set_pong_timeout(milliseconds(value)),
+            "ping-interval" => obj.set_ping_interval(milliseconds(value.get().expect("a number"))),
+            "pong-timeout" => obj.set_pong_timeout(milliseconds(value.get().expect("a number"))),
             "require-close" => obj.set_require_close(value.get().expect("a boolean")),
             "message-kind" => obj.set_message_kind(value.get().expect("a kind")),
             name => unreachable!("no property {name}"),
@@ -209,15 +208,6 @@ impl ObjectImpl for ChannelWebsock {
             let _ = connection.wire.leave(self.obj().upcast_ref());
         }
     }
-}
-
-fn milliseconds(value: &glib::Value) -> Duration {
-    let number: u32 = value.get().expect("a number");
-    Duration::from_millis(number.into())
-}
-
-fn to_milliseconds(duration: Duration) -> u32 {
-    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
 }
 
 impl ChannelImpl for ChannelWebsock {
@@ -347,14 +337,10 @@ impl ChannelWebsock {
         let connection = self.connection()?;
         let obj = self.obj();
         let channel: &Channel = obj.upcast_ref();
-        let may_wait = !no_wait && channel.is_blocking();
-        wire::until_done(
-            channel,
-            condition,
-            may_wait,
-            || Ok(()),
-            || attempt(connection, channel),
-        )
+        let may_wait = || Ok(!no_wait && channel.is_blocking());
+        wire::until_done(channel, condition, may_wait, || {
+            attempt(connection, channel)
+        })
     }
 }
 

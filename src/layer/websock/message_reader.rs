@@ -8,11 +8,11 @@ use std::{
 };
 
 use futures_io::AsyncRead;
-use glib::{IOCondition, prelude::*, subclass::prelude::*};
+use glib::{IOCondition, subclass::prelude::*};
 
 use super::{ChannelWebsock, channel::WebsockMessageKind, connection::Connection};
 use crate::{
-    channel::{Channel, PollIo, Transferred},
+    channel::{Channel, PollIo},
     hub::Direction,
     types::ReadFlags,
 };
@@ -22,7 +22,8 @@ impl ChannelWebsock {
     /// more than 64 KiB are in memory. `None` is the end of the stream of messages.
     ///
     /// Of a message that was read in part, by a plain read or a `receive` that was cancelled, this
-    /// is what is left. Use one reader at a time: what another call reads, this one does not get.
+    /// is what is left. Use one reader at a time: a reader gets nothing of what another call reads,
+    /// and nothing more once there is another reader of its message.
     ///
     /// # Errors
     ///
@@ -105,16 +106,17 @@ impl ChannelWebsock {
 #[derive(Debug)]
 pub struct WebsockMessageReader {
     channel: ChannelWebsock,
-    number: u64,
+    /// Its number.
+    reader: u64,
     kind: WebsockMessageKind,
     reading: PollIo,
 }
 
 impl WebsockMessageReader {
-    fn new(channel: &ChannelWebsock, (number, kind): (u64, WebsockMessageKind)) -> Self {
+    fn new(channel: &ChannelWebsock, (reader, kind): (u64, WebsockMessageKind)) -> Self {
         Self {
             channel: channel.clone(),
-            number,
+            reader,
             kind,
             reading: PollIo::new(Direction::Read),
         }
@@ -128,19 +130,19 @@ impl WebsockMessageReader {
 }
 
 fn read_step(
-    number: u64,
+    reader: u64,
     buf: &mut [u8],
 ) -> impl FnMut(&Connection, &Channel, ReadFlags) -> io::Result<usize> {
     move |connection, channel, flags| match buf.is_empty() {
         true => Ok(0),
-        false => connection.incoming(channel, flags, |it| it.read_message(number, buf)),
+        false => connection.incoming(channel, flags, |it| it.read_message(reader, buf)),
     }
 }
 
 impl Read for WebsockMessageReader {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         self.channel
-            .until_done(IOCondition::IN, read_step(self.number, buf))
+            .until_done(IOCondition::IN, read_step(self.reader, buf))
     }
 }
 
@@ -151,17 +153,14 @@ impl AsyncRead for WebsockMessageReader {
         buf: &mut [u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let (websock, mut step) = (&this.channel, read_step(this.number, buf));
-        this.reading.poll(websock.upcast_ref(), cx, |how| {
-            let connection = websock.imp().connection()?;
-            step(connection, websock.upcast_ref(), how.read).map(Transferred::whole)
-        })
+        let step = read_step(this.reader, buf);
+        this.channel.poll_step(&mut this.reading, cx, step)
     }
 }
 
 impl Drop for WebsockMessageReader {
     fn drop(&mut self) {
         self.channel
-            .engine(|engine| engine.discard_message(self.number));
+            .engine(|engine| engine.discard_message(self.reader));
     }
 }

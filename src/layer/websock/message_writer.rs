@@ -14,7 +14,7 @@ use super::{
     ChannelWebsock, channel::WebsockMessageKind, connection::Connection, engine::WebsockState,
 };
 use crate::{
-    channel::{Channel, PollIo, Transferred},
+    channel::{Channel, PollIo},
     hub::Direction,
     types::ReadFlags,
 };
@@ -79,7 +79,7 @@ impl WebsockMessageWriter {
     /// pending: call it again. After the message is finished this does nothing.
     pub fn finish(&mut self) -> io::Result<()> {
         if !self.is_finished {
-            self.blocking(WebsockState::finish_fragments)?;
+            self.until_done(WebsockState::finish_fragments)?;
             self.is_finished = true;
         }
         Ok(())
@@ -102,7 +102,7 @@ impl WebsockMessageWriter {
         Poll::Ready(Ok(()))
     }
 
-    fn blocking<T>(&self, step: impl FnMut(&mut WebsockState) -> io::Result<T>) -> io::Result<T> {
+    fn until_done<T>(&self, step: impl FnMut(&mut WebsockState) -> io::Result<T>) -> io::Result<T> {
         let websock = &self.channel;
         let result = websock.until_done(IOCondition::OUT, outgoing(step))?;
         websock.imp().end_write(!websock.may_wait())?;
@@ -114,11 +114,8 @@ impl WebsockMessageWriter {
         cx: &mut Context<'_>,
         step: impl FnMut(&mut WebsockState) -> io::Result<T>,
     ) -> Poll<io::Result<T>> {
-        let (websock, mut step) = (&self.channel, outgoing(step));
-        let result = ready!(self.writing.poll(websock.upcast_ref(), cx, |how| {
-            let connection = websock.imp().connection()?;
-            step(connection, websock.upcast_ref(), how.read).map(Transferred::whole)
-        }))?;
+        let websock = &self.channel;
+        let result = ready!(websock.poll_step(&mut self.writing, cx, outgoing(step)))?;
         websock.imp().end_write(true)?;
         Poll::Ready(Ok(result))
     }
@@ -130,17 +127,18 @@ fn outgoing<T>(
     move |connection, channel, _| connection.outgoing(channel, &mut step)
 }
 
+fn flush(connection: &Connection, channel: &Channel, _: ReadFlags) -> io::Result<()> {
+    connection.wire.flush(channel)
+}
+
 impl Write for WebsockMessageWriter {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.blocking(|engine| engine.write_fragment(buf))
+        self.until_done(|engine| engine.write_fragment(buf))
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.blocking(WebsockState::flush_fragments)?;
-        self.channel
-            .until_done(IOCondition::OUT, |connection, channel, _| {
-                connection.wire.flush(channel)
-            })
+        self.until_done(WebsockState::flush_fragments)?;
+        self.channel.until_done(IOCondition::OUT, flush)
     }
 }
 
@@ -157,14 +155,7 @@ impl AsyncWrite for WebsockMessageWriter {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         ready!(this.poll_step(cx, WebsockState::flush_fragments))?;
-        let websock = &this.channel;
-        this.writing.poll(websock.upcast_ref(), cx, |_| {
-            let connection = websock.imp().connection()?;
-            connection
-                .wire
-                .flush(websock.upcast_ref())
-                .map(Transferred::whole)
-        })
+        this.channel.poll_step(&mut this.writing, cx, flush)
     }
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

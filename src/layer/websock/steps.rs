@@ -3,6 +3,7 @@
 use std::{
     future::{Future, poll_fn},
     io,
+    task::{Context, Poll},
 };
 
 use glib::{IOCondition, prelude::*, subclass::prelude::*};
@@ -30,13 +31,10 @@ impl ChannelWebsock {
         mut step: impl FnMut(&Connection, &Channel, ReadFlags) -> io::Result<T>,
     ) -> io::Result<T> {
         let (connection, channel) = (self.imp().connection()?, self.upcast_ref());
-        wire::until_done(
-            channel,
-            condition,
-            self.may_wait(),
-            || Ok(()),
-            || step(connection, channel, ReadFlags::empty()),
-        )
+        let may_wait = || Ok(self.may_wait());
+        wire::until_done(channel, condition, may_wait, || {
+            step(connection, channel, ReadFlags::empty())
+        })
     }
 
     /// As [`until_done`](Self::until_done), in a future.
@@ -50,10 +48,18 @@ impl ChannelWebsock {
             false => Direction::Read,
         };
         let mut attempt = PollIo::new(direction);
-        poll_fn(move |cx| {
-            attempt.poll(self.upcast_ref(), cx, |how| {
-                step(self.imp().connection()?, self.upcast_ref(), how.read).map(Transferred::whole)
-            })
+        poll_fn(move |cx| self.poll_step(&mut attempt, cx, &mut step))
+    }
+
+    /// The same, as a poll function.
+    pub(super) fn poll_step<T>(
+        &self,
+        attempt: &mut PollIo,
+        cx: &mut Context<'_>,
+        mut step: impl FnMut(&Connection, &Channel, ReadFlags) -> io::Result<T>,
+    ) -> Poll<io::Result<T>> {
+        attempt.poll(self.upcast_ref(), cx, |how| {
+            step(self.imp().connection()?, self.upcast_ref(), how.read).map(Transferred::whole)
         })
     }
 }

@@ -49,21 +49,17 @@ macro_rules! layer_functions {
 }
 pub(in crate::layer) use layer_functions;
 
-/// Attempts until the result is not would-block, or once if `may_wait` is false. `check` fails
-/// where a wait would never end.
+/// Attempts until the result is not would-block, or as long as `may_wait` returns `true`: another
+/// thread may change the mode. It fails where a wait would never end.
 pub(in crate::layer) fn until_done<T>(
     channel: &Channel,
     condition: IOCondition,
-    may_wait: bool,
-    check: impl Fn() -> io::Result<()>,
+    may_wait: impl Fn() -> io::Result<bool>,
     mut attempt: impl FnMut() -> io::Result<T>,
 ) -> io::Result<T> {
     loop {
         match attempt() {
-            Err(e) if would_block(&e) && may_wait => {
-                check()?;
-                wait_for(channel, condition)?;
-            }
+            Err(e) if would_block(&e) && may_wait()? => wait_for(channel, condition)?,
             result => return result,
         }
     }

@@ -58,6 +58,19 @@ use crate::{
 /// The most buffers of a payload that is sent in place.
 pub(super) const IN_PLACE_BUFFERS: usize = 8;
 
+/// The first bytes of several buffers.
+pub(super) fn first_bytes<'a>(
+    iov: &'a [IoSlice<'_>],
+    most: usize,
+) -> impl Iterator<Item = &'a [u8]> + Clone {
+    let mut left = most;
+    iov.iter().map(move |buf| {
+        let (bytes, _) = buf.split_at(buf.len().min(left));
+        left -= bytes.len();
+        bytes
+    })
+}
+
 /// The result of one call of an engine.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Progress<T> {
@@ -255,36 +268,19 @@ impl<E: Engine> Wire<E> {
         let Some((result, mut token)) = Sending::begin(self, channel, step)? else {
             return Ok(None);
         };
-        let header = token.queue.left().len();
         let mut iov = [IoSlice::new(&[]); IN_PLACE_BUFFERS + 1];
         iov[0] = IoSlice::new(token.queue.left());
-        let mut left = len;
-        for (place, buf) in iov[1..].iter_mut().zip(payload) {
-            let bytes = &buf[..buf.len().min(left)];
+        for (place, bytes) in iov[1..].iter_mut().zip(first_bytes(payload, len)) {
             *place = IoSlice::new(bytes);
-            left -= bytes.len();
         }
-        let iov = &iov[..=payload.len()];
-        let mut sent = match lower_io::writev(self.lower(), iov, &[], WriteFlags::empty()) {
-            Ok(count) => count,
-            Err(e) if would_block(&e) => 0,
+        let mut left = &mut iov[..=payload.len()];
+        match lower_io::writev(self.lower(), left, &[], WriteFlags::empty()) {
+            Ok(count) => IoSlice::advance_slices(&mut left, count),
+            Err(e) if would_block(&e) => {}
             Err(e) => return self.fail_sending(channel, token, e).map(|()| Some(result)),
-        };
-        let payload: Vec<&[u8]> = match sent == header + len {
-            true => Vec::new(),
-            false => iov[1..].iter().map(|buf| &**buf).collect(),
-        };
-        let of_header = sent.min(header);
-        sent -= of_header;
+        }
         let mut rest = Queue::default();
-        if of_header < header {
-            rest.push(&token.queue.left()[of_header..]);
-        }
-        for bytes in payload {
-            let skipped = sent.min(bytes.len());
-            rest.push(&bytes[skipped..]);
-            sent -= skipped;
-        }
+        left.iter().for_each(|bytes| rest.push(bytes));
         token.queue = rest;
         Ok(Some(result))
     }
@@ -317,9 +313,8 @@ impl<E: Engine> Wire<E> {
             self.flush_later::<L>(channel);
             return Ok(());
         }
-        until_done(channel, IOCondition::OUT, true, check, || {
-            self.flush(channel)
-        })
+        let may_wait = || check().map(|()| true);
+        until_done(channel, IOCondition::OUT, may_wait, || self.flush(channel))
     }
 
     /// Whether a read would not find more in the lower channel, by its flags. The lower channel may

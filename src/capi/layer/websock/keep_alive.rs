@@ -1,13 +1,13 @@
 //! Keep-alive.
 
-use std::{ffi::c_uint, time::Duration};
+use std::ffi::c_uint;
 
-use super::options::milliseconds;
-use crate::{ChannelWebsock, capi::method, ffi::QIOChannelWebsock};
-
-fn to_c(duration: Duration) -> c_uint {
-    c_uint::try_from(duration.as_millis()).unwrap_or(c_uint::MAX)
-}
+use crate::{
+    ChannelWebsock,
+    capi::method,
+    ffi::QIOChannelWebsock,
+    types::{milliseconds, to_milliseconds},
+};
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qio_channel_websock_get_ping_interval(
@@ -15,7 +15,7 @@ pub unsafe extern "C" fn qio_channel_websock_get_ping_interval(
 ) -> c_uint {
     method!(
         qio_channel_websock_get_ping_interval(websock: ChannelWebsock) or 0 =>
-            to_c(websock.ping_interval())
+            to_milliseconds(websock.ping_interval())
     )
 }
 
@@ -36,7 +36,7 @@ pub unsafe extern "C" fn qio_channel_websock_get_pong_timeout(
 ) -> c_uint {
     method!(
         qio_channel_websock_get_pong_timeout(websock: ChannelWebsock) or 0 =>
-            to_c(websock.pong_timeout())
+            to_milliseconds(websock.pong_timeout())
     )
 }
 

@@ -4,7 +4,6 @@ use std::{
     ffi::{c_char, c_uint},
     ptr::{self, NonNull},
     sync::Arc,
-    time::Duration,
 };
 
 use glib::{prelude::*, translate::*};
@@ -18,6 +17,7 @@ use crate::{
         c_name, complain, function,
     },
     layer::QIOWebsockOptions,
+    types::milliseconds,
 };
 
 /// What a function that must have options complains of.
@@ -44,10 +44,6 @@ impl Builder for QIOWebsockOptionsBuilder {
     fn with_invalid_argument(self, setter: &str, expected: &str) -> Self {
         self.with_invalid_argument(setter, expected)
     }
-}
-
-pub(super) fn milliseconds(count: c_uint) -> Duration {
-    Duration::from_millis(count.into())
 }
 
 #[unsafe(no_mangle)]

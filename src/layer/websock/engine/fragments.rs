@@ -99,7 +99,9 @@ impl WebsockState {
         let Some(fragments) = self.frames_out.fragments.take() else {
             return;
         };
-        if let Some(compressor) = &mut self.frames_out.compressor {
+        if let Some(compressor) = &mut self.frames_out.compressor
+            && fragments.has_data
+        {
             compressor.forget();
         }
         if fragments.has_begun {

@@ -25,8 +25,8 @@ const DISCARD_BUDGET: usize = 256 * 1024;
 /// A data message whose end has not been processed.
 #[derive(Debug)]
 pub(super) struct Message {
-    /// How many messages have begun before this one.
-    pub(super) number: u64,
+    /// Its last reader, or 0.
+    pub(super) reader: u64,
     pub(super) kind: WebsockMessageKind,
     pub(super) text: Utf8,
     pub(super) compressed: bool,
@@ -83,8 +83,8 @@ pub(super) struct FramesIn {
     /// How much of that has been read since as a stream.
     pub(super) taken: usize,
     pub(super) max_message_size: usize,
-    /// How many messages have begun.
-    messages: u64,
+    /// How many readers of one message there were.
+    pub(super) readers: u64,
     /// How many frames the current call may still process.
     budget: u32,
     /// How many bytes it may still discard.
@@ -102,7 +102,7 @@ impl FramesIn {
             assembly: Vec::new(),
             taken: 0,
             max_message_size,
-            messages: 0,
+            readers: 0,
             budget: 0,
             discard_budget: 0,
         }
@@ -261,7 +261,7 @@ impl WebsockState {
             _ => return Ok(Progress::Done(())),
         };
         frames.message = Some(Message {
-            number: frames.messages,
+            reader: 0,
             kind,
             text: Utf8::default(),
             compressed: header.rsv1,
@@ -271,7 +271,6 @@ impl WebsockState {
             was_read: false,
             is_discarded: false,
         });
-        frames.messages += 1;
         Ok(Progress::Done(()))
     }
 

@@ -19,7 +19,7 @@ use crate::{
             frame::{self, Header, MAX_CONTROL, MAX_HEADER, Opcode},
             mask,
         },
-        wire::{CHUNK, Failure, Queue},
+        wire::{CHUNK, Failure, Queue, first_bytes},
     },
 };
 
@@ -257,7 +257,9 @@ impl FramesOut {
         opcode: Opcode,
         data: impl Iterator<Item = &'a [u8]> + Clone,
     ) -> io::Result<()> {
-        let key = role.is_client().then(mask::new_key).transpose()?;
+        let key = role.is_client().then(mask::new_key).transpose();
+        // A compressor may be ahead of what is sent: nothing more can be.
+        let key = key.inspect_err(|e| self.error = Some(Failure::of(e)))?;
         let len = data.clone().map(<[u8]>::len).sum();
         self.push_header(bits, opcode, key, len);
         let mut offset = 0;
@@ -378,16 +380,6 @@ impl WebsockState {
         let message = message.map_or(0, |message| message.data.len() - message.at);
         self.frames_out.pending.left().len() + message
     }
-}
-
-/// The first bytes of several buffers.
-fn first_bytes<'a>(iov: &'a [IoSlice<'_>], most: usize) -> impl Iterator<Item = &'a [u8]> + Clone {
-    let mut left = most;
-    iov.iter().map(move |buf| {
-        let (bytes, _) = buf.split_at(buf.len().min(left));
-        left -= bytes.len();
-        bytes
-    })
 }
 
 /// How much of the bytes is whole characters.

@@ -11,7 +11,7 @@ use crate::layer::{websock::channel::WebsockMessageKind, wire::Progress};
 /// By how much more of a message is examined that was read in part.
 const EXAMINED: usize = 512;
 
-/// A message: its number and its kind. `None` at the end of the stream.
+/// The number of a reader, and the kind of its message. `None` at the end of the stream.
 pub(in crate::layer::websock) type Begun = Option<(u64, WebsockMessageKind)>;
 
 impl WebsockState {
@@ -26,12 +26,13 @@ impl WebsockState {
         self.expect(Expected::Data);
         loop {
             let event = self.next_event()?;
-            let frames = &self.frames_in;
-            let is_begun = |message: &&Message| {
-                !message.is_discarded && (!message.was_read || !frames.assembly.is_empty())
-            };
-            if let Some(message) = frames.message.as_ref().filter(is_begun) {
-                return Ok(Progress::Done(Some((message.number, message.kind))));
+            let frames = &mut self.frames_in;
+            let has_part = !frames.assembly.is_empty();
+            let is_unread = |it: &&mut Message| !it.is_discarded && (!it.was_read || has_part);
+            if let Some(message) = frames.message.as_mut().filter(is_unread) {
+                frames.readers += 1;
+                message.reader = frames.readers;
+                return Ok(Progress::Done(Some((message.reader, message.kind))));
             }
             match event {
                 Progress::Done(Event::Payload) => self.examine()?,
@@ -54,36 +55,23 @@ impl WebsockState {
         Ok(())
     }
 
-    /// Copies data of this message to a buffer that is not empty. Zero bytes are its end.
+    /// Copies data of the message of a reader to a buffer that is not empty. Zero bytes are its
+    /// end.
     pub(in crate::layer::websock) fn read_message(
         &mut self,
-        number: u64,
+        reader: u64,
         out: &mut [u8],
     ) -> io::Result<Progress<usize>> {
-        self.expect(Expected::Data);
-        loop {
-            if self.input.shut || !self.is_current(number) {
-                return Ok(Progress::Done(0));
-            }
-            if !self.frames_in.assembly.is_empty() {
-                return Ok(Progress::Done(self.read_assembly(out)));
-            }
-            match self.next_event()? {
-                Progress::Done(Event::Payload) => match self.read_payload(out)? {
-                    0 => {}
-                    count => return Ok(Progress::Done(count)),
-                },
-                Progress::Done(Event::EndOfMessage) => self.finish_message(),
-                Progress::Done(Event::EndOfStream) => self.end_of_messages(true)?,
-                Progress::WantRead => return Ok(Progress::WantRead),
-                Progress::Yield => return Ok(Progress::Yield),
-            }
+        if self.input.shut {
+            return Ok(Progress::Done(0));
         }
+        self.expect(Expected::Data);
+        self.read_once(out, Some(reader), true)
     }
 
-    /// Has the rest of this message discarded by the next reader.
-    pub(in crate::layer::websock) fn discard_message(&mut self, number: u64) {
-        if !self.is_current(number) {
+    /// Has the rest of the message of a reader discarded by the next call.
+    pub(in crate::layer::websock) fn discard_message(&mut self, reader: u64) {
+        if !self.is_read_by(reader) {
             return;
         }
         self.frames_in.take_assembly();
@@ -92,9 +80,9 @@ impl WebsockState {
         }
     }
 
-    /// Whether the end of this message has not been processed.
-    fn is_current(&self, number: u64) -> bool {
+    /// Whether this is the last reader of the current message.
+    pub(super) fn is_read_by(&self, reader: u64) -> bool {
         let message = self.frames_in.message.as_ref();
-        message.is_some_and(|message| message.number == number)
+        message.is_some_and(|message| message.reader == reader)
     }
 }

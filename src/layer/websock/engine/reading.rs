@@ -41,7 +41,7 @@ impl WebsockState {
         for buf in iov {
             let mut from = 0;
             while from < buf.len() {
-                match self.read_once(&mut buf[from..], is_lenient) {
+                match self.read_once(&mut buf[from..], None, is_lenient) {
                     Ok(Progress::Done(0)) => return Ok(Progress::Done(total)),
                     Ok(Progress::Done(count)) => (from, total) = (from + count, total + count),
                     // The next read reports it.
@@ -53,9 +53,17 @@ impl WebsockState {
         Ok(Progress::Done(total))
     }
 
-    /// Copies some data of messages. Zero bytes are the end of the stream.
-    fn read_once(&mut self, out: &mut [u8], is_lenient: bool) -> io::Result<Progress<usize>> {
+    /// Copies some data of messages, or of the message of one reader. Zero bytes are the end.
+    pub(super) fn read_once(
+        &mut self,
+        out: &mut [u8],
+        reader: Option<u64>,
+        is_lenient: bool,
+    ) -> io::Result<Progress<usize>> {
         loop {
+            if reader.is_some_and(|reader| !self.is_read_by(reader)) {
+                return Ok(Progress::Done(0));
+            }
             if !self.frames_in.assembly.is_empty() {
                 return Ok(Progress::Done(self.read_assembly(out)));
             }
@@ -66,7 +74,11 @@ impl WebsockState {
                 },
                 Progress::Done(Event::EndOfMessage) => self.finish_message(),
                 Progress::Done(Event::EndOfStream) => {
-                    return self.end_of_data(is_lenient).map(|()| Progress::Done(0));
+                    let ended = match reader {
+                        Some(_) => self.end_of_messages(is_lenient),
+                        None => self.end_of_data(is_lenient),
+                    };
+                    return ended.map(|()| Progress::Done(0));
                 }
                 Progress::WantRead => return Ok(Progress::WantRead),
                 Progress::Yield => return Ok(Progress::Yield),
@@ -76,7 +88,7 @@ impl WebsockState {
 
     /// Copies payload that has arrived, for a reader of a stream. Returns how much, which may be
     /// nothing.
-    pub(super) fn read_payload(&mut self, out: &mut [u8]) -> io::Result<usize> {
+    fn read_payload(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let count = self.copy_payload(out)?;
         if let Some(message) = &mut self.frames_in.message {
             message.was_read |= count > 0;
@@ -85,7 +97,7 @@ impl WebsockState {
     }
 
     /// Data of a message that a receive has begun to collect.
-    pub(super) fn read_assembly(&mut self, out: &mut [u8]) -> usize {
+    fn read_assembly(&mut self, out: &mut [u8]) -> usize {
         let frames = &mut self.frames_in;
         let left = &frames.assembly[frames.taken..];
         let count = left.len().min(out.len());

@@ -2,7 +2,6 @@
 
 use std::{
     io::{self, Read as _, Write as _},
-    os::{fd::OwnedFd, unix::net::UnixStream},
     sync::Arc,
     thread,
     time::Duration,
@@ -14,7 +13,7 @@ use qio::{
 };
 
 use super::fixtures::{
-    URI, accept, acceptance, cpu_time, frame, open_client, pair, read_close, read_frame,
+    URI, accept, acceptance, cpu_time, frame, open_client, pair, raw_server, read_close, read_frame,
 };
 use crate::{
     common::{blocked::Blocked, in_time, on_loop},
@@ -189,9 +188,7 @@ fn a_client_waits_for_the_end_of_the_stream_without_spinning() {
         on_loop(move || async move {
             let options = WebsockOptions::builder().close_timeout(Duration::from_millis(500));
             let options = options.build().expect("good options");
-            let (near, mut far) = UnixStream::pair().expect("a pair");
-            let channel = ChannelSocket::new_fd(OwnedFd::from(near)).expect("a socket");
-            let client = ChannelWebsock::new_client(&channel, URI, &options).expect("a client");
+            let (client, mut far) = raw_server(&options);
             let server = thread::spawn(move || {
                 accept(&mut far);
                 far.write_all(b"\x88\x02\x03\xe8").expect("written");
@@ -245,9 +242,7 @@ fn a_peer_that_never_stops_sending_does_not_extend_a_closing_handshake() {
         on_loop(move || async move {
             let options = WebsockOptions::builder().close_timeout(Duration::from_millis(200));
             let options = options.build().expect("good options");
-            let (near, mut far) = UnixStream::pair().expect("a pair");
-            let channel = ChannelSocket::new_fd(OwnedFd::from(near)).expect("a socket");
-            let client = ChannelWebsock::new_client(&channel, URI, &options).expect("a client");
+            let (client, mut far) = raw_server(&options);
             let server = thread::spawn(move || {
                 accept(&mut far);
                 let message = [&b"\x82\x7e\xff\xff"[..], &[0; 0xffff]].concat();
@@ -258,7 +253,7 @@ fn a_peer_that_never_stops_sending_does_not_extend_a_closing_handshake() {
                 false => client.bye(1000, ""),
             };
             assert_eq!(ended.expect_err("no end").kind(), io::ErrorKind::TimedOut);
-            drop((client, channel));
+            drop(client);
             server.join().expect("no panic");
         });
     }

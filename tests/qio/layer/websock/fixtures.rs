@@ -47,6 +47,14 @@ pub(crate) fn open_client(options: &WebsockOptions) -> (UnixStream, ChannelWebso
     (far, server)
 }
 
+/// A client, and the other end of its lower channel, before the opening handshake.
+pub(crate) fn raw_server(options: &WebsockOptions) -> (ChannelWebsock, UnixStream) {
+    let (near, far) = UnixStream::pair().expect("a pair");
+    let channel = ChannelSocket::new_fd(OwnedFd::from(near)).expect("a socket");
+    let client = ChannelWebsock::new_client(&channel, URI, options).expect("a client");
+    (client, far)
+}
+
 /// Reads a head, byte by byte.
 pub(crate) fn read_head(stream: &mut UnixStream) -> String {
     let mut head = Vec::new();

@@ -2,20 +2,17 @@
 
 use std::{
     io::{Read as _, Write as _},
-    os::{fd::OwnedFd, unix::net::UnixStream},
+    os::unix::net::UnixStream,
 };
 
-use qio::{ChannelSocket, ChannelWebsock, WebsockOptions, prelude::*};
+use qio::{ChannelWebsock, WebsockOptions, prelude::*};
 
-use super::fixtures::{URI, accept};
+use super::fixtures::{accept, raw_server};
 use crate::common::{alone::alone, fork::in_child};
 
 /// An open client, and the other end of its lower channel.
 fn open() -> (ChannelWebsock, UnixStream) {
-    let (near, mut far) = UnixStream::pair().expect("a pair");
-    let socket = ChannelSocket::new_fd(OwnedFd::from(near)).expect("a socket");
-    let options = WebsockOptions::default();
-    let client = ChannelWebsock::new_client(&socket, URI, &options).expect("a client");
+    let (client, mut far) = raw_server(&WebsockOptions::default());
     client.set_blocking(false).expect("non-blocking");
     client.handshake().expect_err("no response yet");
     accept(&mut far);

@@ -168,6 +168,22 @@ fn a_reader_that_is_dropped_discards_the_rest_of_its_message_alone() {
 }
 
 #[test]
+fn a_reader_gets_nothing_more_once_its_message_has_another_one() {
+    in_time(|| {
+        let (mut far, server) = open_client(&WebsockOptions::default());
+        far.write_all(&frame(0x02, b"one")).expect("written");
+        let mut first = next(&server);
+        assert_eq!(first.read(&mut [0; 1]).expect("data"), 1);
+        let mut second = next(&server);
+        assert_eq!(first.read(&mut [0; 9]).expect("nothing more"), 0);
+        drop(first);
+        assert_eq!(second.read(&mut [0; 9]).expect("data"), 2);
+        far.write_all(&frame(0x80, b"two")).expect("written");
+        assert_eq!(read_all(&mut second), b"two");
+    });
+}
+
+#[test]
 fn what_is_left_of_a_message_is_not_a_message_if_it_is_nothing() {
     in_time(|| {
         for by_reader in [false, true] {

@@ -3,7 +3,6 @@
 use std::{
     io::{self, Read as _, Write as _},
     net::Shutdown,
-    os::{fd::OwnedFd, unix::net::UnixStream},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -13,7 +12,7 @@ use std::{
 
 use qio::{ChannelSocket, ChannelWebsock, WebsockError, WebsockOptions, prelude::*, to_glib_error};
 
-use super::fixtures::{REQUEST, URI, pair_with, raw_client, read_head};
+use super::fixtures::{REQUEST, URI, pair_with, raw_client, raw_server, read_head};
 use crate::common::in_time;
 
 fn code(error: &io::Error) -> Option<i32> {
@@ -187,10 +186,7 @@ fn a_client_refuses_an_invalid_answer() {
         "HTTP/1.0 101 Switching Protocols\r\n\r\n",
     ] {
         in_time(move || {
-            let (near, mut far) = UnixStream::pair().expect("a pair");
-            let channel = ChannelSocket::new_fd(OwnedFd::from(near)).expect("a socket");
-            let options = WebsockOptions::default();
-            let client = ChannelWebsock::new_client(&channel, URI, &options).expect("a client");
+            let (client, mut far) = raw_server(&WebsockOptions::default());
             far.write_all(answer.as_bytes()).expect("written");
             let error = client.handshake().expect_err("invalid");
             assert_eq!(
