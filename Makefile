@@ -10,7 +10,7 @@ FILE ?=
 # Where the library is installed. The other folders are usual ones below PREFIX, unless they are given as well.
 PREFIX ?= /usr/local
 DESTDIR ?=
-export PREFIX DESTDIR LIBDIR INCLUDEDIR GIRDIR TYPELIBDIR VAPIDIR PYOVERRIDESDIR GJSOVERRIDESDIR
+export PREFIX DESTDIR BINDIR MANDIR LIBDIR INCLUDEDIR GIRDIR TYPELIBDIR VAPIDIR PYOVERRIDESDIR GJSOVERRIDESDIR
 
 # `make FILE="a b" demo` must reach cargo as one word. Quotes a word for the shell, whatever is in it.
 quoted = '$(subst ','\'',$(1))'
@@ -34,10 +34,10 @@ help: ## Lists these targets
 
 demo: ## Sends a file through five channels: make demo [FILE=path]
 	@.ci/packages demo
-	@echo "demo: building the library and the example \`journey\`, which takes a minute the first time" >&2
-	@cargo run --release --locked -p qio-examples --example journey -- $(if $(FILE),$(call quoted,$(FILE)))
+	@echo "demo: building the library and the command \`qio\`, which takes a minute the first time" >&2
+	@cargo run --release --locked --features cli --bin qio -- demo $(if $(FILE),$(call quoted,$(FILE)))
 	@echo "demo: next, a file of your own: make demo FILE=/etc/services" >&2
-	@echo "demo: or an echo server with 10,000 clients: cargo run --release --example echo" >&2
+	@echo "demo: or connect any two addresses: target/release/qio relay --help" >&2
 
 test: ## Runs all tests, of Rust and of the C library with its bindings; builds the examples
 	@.ci/test
@@ -79,6 +79,7 @@ gir: ## Regenerates data/Qio-1.0.gir, after a change of the headers
 
 install: ## Installs what `make capi` has built, or builds it: make install [PREFIX=/usr/local] [DESTDIR=]
 	@test -e "$$(.ci/capi folder)/gi-stubs/repository/Qio.pyi" || $(MAKE) --no-print-directory capi
+	@test -e "$$(.ci/capi folder)/command/man/qio.1" || .ci/capi command
 	@.ci/install install
 
 uninstall: ## Removes what `make install` has installed, by the same settings

@@ -11,20 +11,47 @@ mod browser;
 mod certs;
 mod dbus;
 mod http;
-#[path = "../relay/process.rs"]
-#[allow(dead_code)] // the tests of `relay` use the rest
+#[path = "../command/process.rs"]
+#[allow(dead_code)] // the tests of the command use the rest
 mod process;
 mod vnc;
 mod web;
 mod webchat;
 
-use std::process::{Command, Stdio};
+use std::{
+    collections::BTreeSet,
+    env,
+    path::PathBuf,
+    process::{Command, Stdio},
+    sync::Mutex,
+};
 
 use process::Running;
 
+/// An example, which is up to date.
+fn example(name: &str) -> PathBuf {
+    static BUILT: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let this = env::current_exe().expect("this program");
+    let profile = this.ancestors().nth(2).expect("below the profile's folder");
+    let mut built = BUILT.lock().expect("no build has failed");
+    if !built.contains(name) {
+        let mut cargo = Command::new(env!("CARGO"));
+        // The same packages as `cargo test`: with others, features and so all crates would differ.
+        cargo.args(["build", "--quiet", "--locked", "--example", name]);
+        if profile.ends_with("release") {
+            cargo.arg("--release");
+        }
+        cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
+        let status = cargo.status().expect("cargo runs");
+        assert!(status.success(), "{status}");
+        built.insert(name.to_owned());
+    }
+    profile.join("examples").join(name)
+}
+
 /// An example with arguments, and nothing to read.
 fn start(example: &str, arguments: &[&str]) -> Running {
-    let mut command = Command::new(process::example(example));
+    let mut command = Command::new(self::example(example));
     Running::new(command.args(arguments).stdin(Stdio::null()))
 }
 

@@ -1,4 +1,4 @@
-//! The example `relay`, run as a user runs it, with peers that users have.
+//! The command `qio`, run as a user runs it, with peers that users have.
 
 #[macro_use]
 #[path = "../qio/common/skip.rs"]
@@ -157,7 +157,7 @@ fn a_command_gets_its_input_to_the_end_and_its_failure_is_reported() {
 fn an_idle_connection_times_out() {
     let (listener, address) = tcp_server();
     let (mut here, there) = UnixStream::pair().expect("a pair");
-    let mut command = std::process::Command::new(process::relay());
+    let mut command = process::relay();
     command.args(["--timeout=0.2", "stdio", &address]);
     let relay = Running::new(command.stdin(std::os::fd::OwnedFd::from(there)));
     let client = accept(&listener);

@@ -40,7 +40,7 @@ pub(crate) fn held(command: &mut Command) -> (Running, UnixStream) {
 }
 
 fn held_client(arguments: &[&str]) -> (Running, UnixStream) {
-    held(Command::new(process::relay()).args(arguments))
+    held(process::relay().args(arguments))
 }
 
 /// Stops a server, which has had no error.
@@ -257,7 +257,7 @@ fn a_silent_client_times_out_while_others_are_served() {
     let mut served = accept(&listener);
     served.read_exact(&mut [0; 8]).expect("the question");
     assert_eq!(
-        server.wait_for_log(&format!("relay: tls:tcp:{name}: ")),
+        server.wait_for_log(&format!("qio: tls:tcp:{name}: ")),
         "Unable to perform the TLS handshake with the client in 300ms"
     );
     assert_eq!(rest(mute), b"");

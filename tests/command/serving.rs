@@ -15,7 +15,7 @@ use nix::sys::signal::Signal;
 use crate::{
     connect_unix,
     pki::Pki,
-    process::{Running, relay, start, start_with},
+    process::{Running, qio, start, start_with, usage_error},
     rest,
     tls::server,
 };
@@ -30,9 +30,9 @@ fn echo_of(client: &mut UnixStream) {
 /// A server with a limit of descriptors, which serves with `cat`, and its path.
 fn limited(descriptors: usize, options: &str, path: &str) -> Running {
     let script = format!(
-        "ulimit -n {descriptors}; exec \"$0\" -v --fork {options} unix-listen:{path} exec:cat"
+        "ulimit -n {descriptors}; exec \"$0\" relay -v --fork {options} unix-listen:{path} exec:cat"
     );
-    Running::new(Command::new("sh").args(["-c", &script]).arg(relay()))
+    Running::new(Command::new("sh").args(["-c", &script]).arg(qio()))
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn more_clients_than_there_are_descriptors_for_are_an_error() {
     let path = folder.path().join("socket");
     let server = limited(64, "--max-clients=100", path.to_str().expect("text"));
     let errors = server.end().errors;
-    let expected = "relay: Unable to serve 100 clients: the limit of 64 descriptors is enough for ";
+    let expected = "qio: Unable to serve 100 clients: the limit of 64 descriptors is enough for ";
     assert!(errors.contains(expected), "{errors}");
     assert!(!path.exists());
 }
@@ -107,14 +107,14 @@ fn a_file_is_not_moved_to_itself() {
         &["-a", &one, &other],
         &[&other, &one],
     ] {
-        let errors = start(arguments).failure(2);
+        let errors = usage_error(arguments);
         assert!(errors.contains("are the same file"), "{errors}");
         assert_eq!(fs::read(&file).expect("there"), b"kept");
     }
     let open = OpenOptions::new().append(true).open(&file).expect("there");
-    let script = format!("exec \"$0\" {one} fd:1");
+    let script = format!("exec \"$0\" relay {one} fd:1");
     let mut command = Command::new("sh");
-    let command = command.args(["-c", &script]).arg(relay()).stdout(open);
+    let command = command.args(["-c", &script]).arg(qio()).stdout(open);
     let output = command
         .stderr(std::process::Stdio::piped())
         .spawn()

@@ -69,6 +69,21 @@ impl Endpoint {
         }
     }
 
+    /// Parses an address to listen on, of which the scheme may be that of connecting.
+    pub(crate) fn read_listener(text: &OsStr) -> Result<Self, String> {
+        let bytes = text.as_bytes();
+        let (scheme, rest) = split(bytes).ok_or_else(|| unknown(text))?;
+        match scheme {
+            b"tcp" | b"unix" | b"vsock" | b"tls" | b"ws" | b"wss" => {
+                Self::read(OsStr::from_bytes(&[scheme, b"-listen:", rest].concat()))
+            }
+            _ => Self::read(text).and_then(|this| match this.is_listener() {
+                true => Ok(this),
+                false => Err(format!("there is nothing to listen on: {this}")),
+            }),
+        }
+    }
+
     /// Reads what TLS goes over: TCP, if no other scheme is named.
     fn below_tls(scheme: &[u8], rest: &[u8]) -> Result<Self, String> {
         let listens = scheme == b"tls-listen";
@@ -78,9 +93,7 @@ impl Endpoint {
             Some((b"exec" | b"fd" | b"file" | b"tls", _)) => {
                 let scheme = String::from_utf8_lossy(scheme);
                 let text = String::from_utf8_lossy(rest);
-                return Err(format!(
-                    "there is no {scheme}: over {text}; see relay --help"
-                ));
+                return Err(format!("there is no {scheme}: over {text}"));
             }
             _ => (&b"tcp"[..], rest),
         };
@@ -220,7 +233,7 @@ fn listening(scheme: &[u8], any: &[u8], rest: &[u8]) -> Vec<u8> {
 
 fn unknown(text: &OsStr) -> String {
     let text = text.display();
-    format!("\"{text}\" is no address, such as tcp:HOST:PORT or stdio; see relay --help")
+    format!("\"{text}\" is no address, such as tcp:HOST:PORT or stdio")
 }
 
 /// Makes a channel non-blocking, whose descriptor no other process uses: no poll(2) is needed

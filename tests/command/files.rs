@@ -14,7 +14,7 @@ use std::{
 
 use crate::{
     pattern,
-    process::{Running, relay, start, start_with, tool},
+    process::{Running, qio, start, start_with, tool},
     rest,
 };
 
@@ -74,8 +74,8 @@ fn a_pipe_with_a_name_waits_for_its_writer() {
 /// The example, run by a shell that opens descriptors for it.
 fn in_shell(redirected: &str, stdin: impl Into<Stdio>, folder: &Path) -> Running {
     let mut command = Command::new("sh");
-    let script = format!("cd \"$1\" && exec \"$0\" {redirected}");
-    command.args(["-c", &script]).arg(relay()).arg(folder);
+    let script = format!("cd \"$1\" && exec \"$0\" relay {redirected}");
+    command.args(["-c", &script]).arg(qio()).arg(folder);
     Running::new(command.stdin(stdin))
 }
 
@@ -113,8 +113,8 @@ fn a_terminal_shows_how_much_goes_through() {
     let listener = UnixListener::bind(&path).expect("listens");
     let run = |options: &str| {
         let line = format!(
-            "{} {options} file:/dev/zero unix:{}",
-            relay().display(),
+            "{} relay {options} file:/dev/zero unix:{}",
+            qio().display(),
             path.display()
         );
         let mut script = tool("script", "bsdutils");
@@ -138,7 +138,7 @@ fn a_terminal_shows_how_much_goes_through() {
     reader.join().expect("read");
     let shown = running.shown();
     assert!(
-        shown.contains("bytes there, 0 bytes back, in ") && shown.contains("relay: Unable"),
+        shown.contains("bytes there, 0 bytes back, in ") && shown.contains("qio: Unable"),
         "{shown:?}"
     );
 
@@ -146,7 +146,7 @@ fn a_terminal_shows_how_much_goes_through() {
     client.shutdown(Shutdown::Both).expect("connected");
     let shown = running.shown();
     assert!(
-        shown.starts_with("relay: ") && !shown.contains("connection"),
+        shown.starts_with("qio: ") && !shown.contains("connection"),
         "{shown:?}"
     );
 }

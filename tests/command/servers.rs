@@ -123,7 +123,7 @@ fn what_fails_for_one_client_is_reported_and_the_next_one_is_served() {
     drop(listener);
     let refused = connect(&port);
     let name = refused.local_addr().expect("an address");
-    let line = relay.wait_for_log(&format!("relay: tcp:{name}: "));
+    let line = relay.wait_for_log(&format!("qio: tcp:{name}: "));
     let target = address.trim_start_matches("tcp:");
     assert_eq!(
         line,

@@ -18,10 +18,10 @@ use qio::{
 
 use crate::{
     Signals,
+    cli::Options,
     endpoint::{Endpoint, Mode, at_once},
     limits,
     meter::{Meter, summary},
-    options::Options,
     tls::{self, Tls},
     websock::{self, Websock},
 };
@@ -48,7 +48,7 @@ impl Side {
         meter: &Meter,
     ) -> io::Result<Self> {
         let tls = match endpoint.is_tls() {
-            true => Some(Rc::new(Tls::new(endpoint, &options.tls)?)),
+            true => Some(Rc::new(Tls::new(endpoint, &options.settings.tls)?)),
             false => None,
         };
         let listener = match endpoint.below() {
@@ -57,7 +57,7 @@ impl Side {
                 // What a relay has left behind that was killed.
                 listener.set_replace_stale(true);
                 listener.open_address_future(address, BACKLOG).await?;
-                if options.verbose {
+                if options.settings.verbose {
                     for address in listener.local_addresses() {
                         let address = NetAddress::try_from(&address)?;
                         meter.log(&format!("listening on {}", endpoint.with(address)));
@@ -71,9 +71,9 @@ impl Side {
             endpoint: endpoint.clone(),
             listener,
             mode,
-            timeout: options.timeout,
+            timeout: options.settings.timeout,
             tls,
-            websock: Websock::new(endpoint, &options.websock)?,
+            websock: Websock::new(endpoint, &options.settings.websock)?,
         })
     }
 
@@ -147,11 +147,11 @@ impl From<io::Error> for Failure {
 /// Until the end, of everything or of the first pair.
 pub(crate) async fn run(options: &Options, signals: &Signals) -> Result<(), Failure> {
     let write = Mode::Write {
-        append: options.append || options.fork,
+        append: options.settings.append || options.settings.fork,
     };
     let stdio = options.first.is_single() || options.second.is_single();
     let interactive = stdio && (io::stdin().is_terminal() || io::stdout().is_terminal());
-    let meter = Meter::new(!options.quiet && !interactive);
+    let meter = Meter::new(!options.settings.quiet && !interactive);
     let stop = &signals.stop;
     let first = Side::new(&options.first, Mode::Read, options, &meter);
     let first = first.or_cancelled(stop).await?;
@@ -162,7 +162,7 @@ pub(crate) async fn run(options: &Options, signals: &Signals) -> Result<(), Fail
         .flatten()
         .cloned()
         .collect();
-    if options.fork && !all_tls.is_empty() {
+    if options.settings.fork && !all_tls.is_empty() {
         let meter = meter.clone();
         signals.reload.replace(Some(Box::new(move || {
             match all_tls.iter().try_for_each(|tls| tls.reload()) {
@@ -174,17 +174,19 @@ pub(crate) async fn run(options: &Options, signals: &Signals) -> Result<(), Fail
     let session = Session {
         second,
         meter,
-        timeout: options.timeout,
-        tls_timeout: options.tls.deadline(),
-        websock_timeout: options.websock.deadline(),
-        verbose: options.verbose,
+        timeout: options.settings.timeout,
+        tls_timeout: options.settings.tls.deadline(),
+        websock_timeout: options.settings.websock.deadline(),
+        verbose: options.settings.verbose,
     };
     let session = Rc::new(session);
-    let result = match options.fork {
-        true => serve(first, &session, signals, options.max_clients).await,
+    let result = match options.settings.fork {
+        true => serve(first, &session, signals, options.settings.max_clients).await,
         false => once(first, &session, stop).await,
     };
-    session.meter.finish(options.verbose && options.fork);
+    session
+        .meter
+        .finish(options.settings.verbose && options.settings.fork);
     result
 }
 

@@ -95,7 +95,7 @@ impl Meter {
 
     /// Logs a message, above the numbers.
     pub(crate) fn log(&self, what: &str) {
-        self.bar.suspend(|| eprintln!("relay: {what}"));
+        self.bar.suspend(|| eprintln!("qio: {what}"));
     }
 
     /// Stops showing numbers, and logs the final ones if numbers were shown, or `always`.
@@ -103,7 +103,7 @@ impl Meter {
         let shown = !self.bar.is_hidden();
         self.bar.finish_and_clear();
         if shown || always {
-            eprintln!("relay: {}", summary(self.counts(), self.begin.elapsed()));
+            eprintln!("qio: {}", summary(self.counts(), self.begin.elapsed()));
         }
     }
 }

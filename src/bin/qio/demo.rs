@@ -8,7 +8,7 @@
 //! At the end `sha256sum` must have printed the digest of what was read from the file, and
 //! what is read through the descriptor that went along must be the same once more.
 //!
-//! `cargo run --release --example journey [FILE]`; without a path the program sends itself.
+//! `qio demo [FILE]`; without a path the program sends itself.
 
 use std::{
     cell::{OnceCell, RefCell},
@@ -34,13 +34,8 @@ const HOPS: usize = 4;
 /// What a hop may hold between its two channels: as much as a pipe.
 const PIPE_CAPACITY: usize = 64 * 1024;
 
-fn main() -> ExitCode {
-    let mut arguments = env::args_os().skip(1);
-    let path = arguments.next().map(PathBuf::from);
-    if arguments.next().is_some() {
-        eprintln!("usage: journey [FILE]");
-        return ExitCode::from(2);
-    }
+/// Sends a file, or this program, and prints the result.
+pub(crate) fn run(path: Option<PathBuf>) -> ExitCode {
     match path.map_or_else(env::current_exe, Ok).and_then(demo) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {

@@ -4,7 +4,6 @@ use std::{
     io::{Read, Write},
     net::{Shutdown, TcpStream},
     os::unix::net::UnixStream,
-    process::Command,
 };
 
 use nix::sys::signal::Signal;
@@ -20,7 +19,7 @@ use crate::{
 const NO_OPTIONS: [&str; 0] = [];
 
 fn client(options: &[&str], address: &str) -> (Running, UnixStream) {
-    held(Command::new(process::relay()).args([options, &["stdio", address]].concat()))
+    held(process::relay().args([options, &["stdio", address]].concat()))
 }
 
 /// Sends data from each end to the other, at once.
@@ -175,7 +174,7 @@ fn a_silent_websocket_client_times_out_while_others_are_served() {
     input.write_all(b"line\n").expect("connected");
     assert_eq!(client.until("\n"), "line");
     let name = mute.local_addr().expect("an address");
-    let line = server.wait_for_log(&format!("relay: ws:{name}: "));
+    let line = server.wait_for_log(&format!("qio: ws:{name}: "));
     assert_eq!(
         line,
         "Unable to perform the WebSocket handshake with the client in 300ms"

@@ -1,12 +1,13 @@
 //! WebSocket: the options of the command line, and the handshake.
 
-use std::{ffi::OsString, io, time::Duration};
+use std::{io, time::Duration};
 
+use clap::Args;
 use qio::{Channel, ChannelNull, ChannelWebsock, IoFutureExt, WebsockOptions, prelude::*};
 
 use crate::{
+    cli::seconds,
     endpoint::{Endpoint, at_once},
-    options::seconds,
 };
 
 /// The default timeout of a handshake.
@@ -15,48 +16,48 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Proxies end connections that are idle for a minute.
 const PING: Duration = Duration::from_secs(30);
 
-const OPTIONS: [&str; 3] = ["--ws-origin", "--ws-protocol", "--ws-timeout"];
-
 /// The options of the command line.
-#[derive(Default)]
+#[derive(Args, Clone, Default)]
+#[command(next_help_heading = "WebSockets, for all addresses that use them")]
 pub(crate) struct WebsockSettings {
-    /// One of the options that are there.
-    given: Option<String>,
-    /// Separated by commas, as the subprotocols.
+    /// The origins of the web pages that may connect, separated by commas, or *; default: those of
+    /// the same host. ws: and wss: send the first one; default: none
+    #[arg(long = "ws-origin", value_name = "LIST", value_parser = origins)]
     origins: Option<String>,
+    /// The subprotocols, by preference, separated by commas
+    #[arg(long = "ws-protocol", value_name = "NAMES")]
     protocols: Option<String>,
+    /// Fail if the opening handshake takes longer; default: 10
+    #[arg(id = "ws-timeout", long, value_name = "SECONDS", value_parser = seconds)]
     timeout: Option<Duration>,
 }
 
-impl WebsockSettings {
-    /// Whether there is such an option.
-    pub(crate) fn has(name: &str) -> bool {
-        OPTIONS.contains(&name)
+/// Checks a list of origins.
+fn origins(text: &str) -> Result<String, String> {
+    match text.split(',').find(|it| text != "*" && !is_origin(it)) {
+        Some(other) => Err(format!(
+            "expected origins such as https://example.org, or *, not \"{other}\""
+        )),
+        None => Ok(text.to_owned()),
     }
+}
 
-    /// Parses an option that [exists](Self::has). The error is one line.
-    pub(crate) fn take(&mut self, name: &str, value: Option<OsString>) -> Result<(), String> {
-        let value = value.ok_or_else(|| format!("{name} needs a value"))?;
-        let text = value.to_string_lossy().into_owned();
-        match name {
-            "--ws-origin" => {
-                if let Some(other) = text.split(',').find(|it| text != "*" && !is_origin(it)) {
-                    let example = "is an origin such as https://example.org, or *";
-                    return Err(format!("{name} {example}, not \"{other}\""));
-                }
-                self.origins = Some(text);
-            }
-            "--ws-protocol" => self.protocols = Some(text),
-            _ => self.timeout = Some(seconds(name, Some(value))?),
-        }
-        self.given = Some(name.to_owned());
-        Ok(())
+impl WebsockSettings {
+    /// The first of the options that are given.
+    fn given(&self) -> Option<&'static str> {
+        [
+            ("--ws-origin", self.origins.is_some()),
+            ("--ws-protocol", self.protocols.is_some()),
+            ("--ws-timeout", self.timeout.is_some()),
+        ]
+        .into_iter()
+        .find_map(|(name, given)| given.then_some(name))
     }
 
     /// Fails, with one line, for options and paths that the addresses cannot use.
     pub(crate) fn check(&self, endpoints: [&Endpoint; 2]) -> Result<(), String> {
         let is_websock = |it: &Endpoint| it.websock().is_some();
-        if let Some(given) = &self.given
+        if let Some(given) = self.given()
             && !endpoints.into_iter().any(is_websock)
         {
             let addresses = "ws:, wss:, ws-listen: or wss-listen:";

@@ -1,102 +1,133 @@
 //! TLS: the options of the command line, and the handshake.
 
-use std::{cell::RefCell, ffi::OsString, io, path::PathBuf, time::Duration};
+use std::{cell::RefCell, io, path::PathBuf, time::Duration};
 
+use clap::{Args, ValueEnum};
 use gio::{TlsAuthenticationMode, TlsProtocolVersion, prelude::*};
 use qio::{Channel, ChannelTls, IoFutureExt, TlsCreds, TlsCredsBuilder, TlsEndpoint, prelude::*};
 
 use crate::{
+    cli::seconds,
     endpoint::{Endpoint, at_once},
-    options::seconds,
 };
 
 /// The default timeout of a handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// The options, and which of the addresses each is for: the one that connects, and the one that
-/// listens.
-const OPTIONS: [(&str, bool, bool); 12] = [
-    ("--tls-dir", true, true),
-    ("--tls-ca", true, true),
-    ("--tls-cert", true, true),
-    ("--tls-key", true, true),
-    ("--tls-psk", true, true),
-    ("--tls-user", true, false),
-    ("--tls-name", true, false),
-    ("--tls-clients", false, true),
-    ("--tls-min", true, true),
-    ("--tls-alpn", true, true),
-    ("--tls-close-notify", true, true),
-    ("--tls-timeout", true, true),
-];
-
 /// The options of the command line.
-#[derive(Clone, Default)]
+#[derive(Args, Clone, Default)]
+#[command(next_help_heading = "TLS, for all addresses that use it")]
 pub(crate) struct TlsOptions {
-    /// The names of the options that are there.
-    given: Vec<String>,
+    /// A directory in the layout of QEMU: ca-cert.pem, ca-crl.pem, server-cert.pem,
+    /// server-key.pem, client-cert.pem and client-key.pem, as needed
+    #[arg(long = "tls-dir", value_name = "DIR")]
     directory: Option<PathBuf>,
+    /// Trusted CA certificates; default, without --tls-psk: the system trust store for tls: and
+    /// wss:
+    #[arg(long = "tls-ca", value_name = "FILE")]
     ca: Option<PathBuf>,
+    /// The certificate to present
+    #[arg(long = "tls-cert", value_name = "FILE")]
     certificate: Option<PathBuf>,
+    /// Its private key, if that is in another file
+    #[arg(long = "tls-key", value_name = "FILE")]
     key: Option<PathBuf>,
+    /// Pre-shared keys, NAME:KEY in each line, as written by psktool
+    #[arg(long = "tls-psk", value_name = "FILE")]
     psk: Option<PathBuf>,
+    /// The identity of the key that tls: and wss: use, if there are several
+    #[arg(long = "tls-user", value_name = "NAME")]
     user: Option<String>,
+    /// The host name, or address, in the certificate of the server, in place of HOST
+    #[arg(id = "tls-name", long, value_name = "NAME")]
     name: Option<String>,
-    clients: Option<TlsAuthenticationMode>,
-    min: Option<TlsProtocolVersion>,
+    /// Whether clients must present certificates; default: off
+    #[arg(long = "tls-clients", value_name = "HOW")]
+    clients: Option<Clients>,
+    /// The minimum protocol version
+    #[arg(long = "tls-min", value_name = "VERSION")]
+    min: Option<Version>,
+    /// The application protocols (ALPN), by preference, separated by commas
+    #[arg(long = "tls-alpn", value_name = "NAMES")]
     alpn: Option<String>,
-    /// An end without close_notify is an end as well.
-    lenient: bool,
+    /// Whether peers must send close_notify before the end; default: required
+    #[arg(long = "tls-close-notify", value_name = "HOW")]
+    close_notify: Option<CloseNotify>,
+    /// Fail if the handshake takes longer; default: 10
+    #[arg(id = "tls-timeout", long, value_name = "SECONDS", value_parser = seconds)]
     timeout: Option<Duration>,
 }
 
-impl TlsOptions {
-    /// Whether there is such an option.
-    pub(crate) fn has(name: &str) -> bool {
-        OPTIONS.iter().any(|(option, ..)| *option == name)
-    }
+/// Whether clients must present certificates.
+#[derive(ValueEnum, Clone, Copy)]
+enum Clients {
+    Off,
+    Optional,
+    Required,
+}
 
-    /// Parses an option that [exists](Self::has). The error is one line.
-    pub(crate) fn take(&mut self, name: &str, value: Option<OsString>) -> Result<(), String> {
-        let value = value.ok_or_else(|| format!("{name} needs a value"))?;
-        let text = value.to_string_lossy().into_owned();
-        let path = Some(PathBuf::from(&value));
-        let one_of = |all| format!("{name} is {all}, not \"{text}\"");
-        match name {
-            "--tls-dir" => self.directory = path,
-            "--tls-ca" => self.ca = path,
-            "--tls-cert" => self.certificate = path,
-            "--tls-key" => self.key = path,
-            "--tls-psk" => self.psk = path,
-            "--tls-user" => self.user = Some(text),
-            "--tls-name" => self.name = Some(text),
-            "--tls-clients" => {
-                self.clients = Some(match &*text {
-                    "off" => TlsAuthenticationMode::None,
-                    "optional" => TlsAuthenticationMode::Requested,
-                    "required" => TlsAuthenticationMode::Required,
-                    _ => return Err(one_of("off, optional or required")),
-                });
-            }
-            "--tls-min" => {
-                self.min = Some(match &*text {
-                    "1.2" => TlsProtocolVersion::Tls12,
-                    "1.3" => TlsProtocolVersion::Tls13,
-                    _ => return Err(one_of("1.2 or 1.3")),
-                });
-            }
-            "--tls-alpn" => self.alpn = Some(text),
-            "--tls-close-notify" => {
-                self.lenient = match &*text {
-                    "required" => false,
-                    "optional" => true,
-                    _ => return Err(one_of("required or optional")),
-                };
-            }
-            _ => self.timeout = Some(seconds(name, Some(value))?),
+/// A protocol version.
+#[derive(ValueEnum, Clone, Copy)]
+enum Version {
+    #[value(name = "1.2")]
+    Tls12,
+    #[value(name = "1.3")]
+    Tls13,
+}
+
+/// Whether an end without close_notify is an error.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq)]
+enum CloseNotify {
+    Required,
+    Optional,
+}
+
+impl From<Clients> for TlsAuthenticationMode {
+    fn from(clients: Clients) -> Self {
+        match clients {
+            Clients::Off => Self::None,
+            Clients::Optional => Self::Requested,
+            Clients::Required => Self::Required,
         }
-        self.given.push(name.to_owned());
-        Ok(())
+    }
+}
+
+impl From<Version> for TlsProtocolVersion {
+    fn from(version: Version) -> Self {
+        match version {
+            Version::Tls12 => Self::Tls12,
+            Version::Tls13 => Self::Tls13,
+        }
+    }
+}
+
+/// Which addresses an option is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Use {
+    Connecting,
+    Listening,
+    Both,
+}
+
+impl TlsOptions {
+    /// The options that are given, and the addresses that each is for.
+    fn given(&self) -> impl Iterator<Item = (&'static str, Use)> {
+        [
+            ("--tls-dir", self.directory.is_some(), Use::Both),
+            ("--tls-ca", self.ca.is_some(), Use::Both),
+            ("--tls-cert", self.certificate.is_some(), Use::Both),
+            ("--tls-key", self.key.is_some(), Use::Both),
+            ("--tls-psk", self.psk.is_some(), Use::Both),
+            ("--tls-user", self.user.is_some(), Use::Connecting),
+            ("--tls-name", self.name.is_some(), Use::Connecting),
+            ("--tls-clients", self.clients.is_some(), Use::Listening),
+            ("--tls-min", self.min.is_some(), Use::Both),
+            ("--tls-alpn", self.alpn.is_some(), Use::Both),
+            ("--tls-close-notify", self.close_notify.is_some(), Use::Both),
+            ("--tls-timeout", self.timeout.is_some(), Use::Both),
+        ]
+        .into_iter()
+        .filter_map(|(name, given, use_)| given.then_some((name, use_)))
     }
 
     /// Fails, with one line, for options that the addresses need or cannot use.
@@ -104,13 +135,11 @@ impl TlsOptions {
         let tls = || endpoints.into_iter().filter(|endpoint| endpoint.is_tls());
         let listens = tls().any(Endpoint::is_listener);
         let connects = tls().any(|endpoint| !endpoint.is_listener());
-        for given in &self.given {
-            let option = OPTIONS.iter().find(|(option, ..)| option == given);
-            let (_, connecting, listening) = option.expect("taken");
-            let missing = match (connecting, listening) {
-                (true, true) if !connects && !listens => "tls:, wss:, tls-listen: or wss-listen:",
-                (true, false) if !connects => "tls: or wss:",
-                (false, true) if !listens => "tls-listen: or wss-listen:",
+        for (given, use_) in self.given() {
+            let missing = match use_ {
+                Use::Both if !connects && !listens => "tls:, wss:, tls-listen: or wss-listen:",
+                Use::Connecting if !connects => "tls: or wss:",
+                Use::Listening if !listens => "tls-listen: or wss-listen:",
                 _ => continue,
             };
             return Err(format!("{given} is for an address {missing}"));
@@ -129,7 +158,7 @@ impl TlsOptions {
                 None => "tls",
             };
             return Err(format!(
-                "{scheme}-listen: needs --tls-dir, --tls-cert or --tls-psk; see relay --help"
+                "{scheme}-listen: needs --tls-dir, --tls-cert or --tls-psk"
             ));
         }
         let by_key = self.psk.is_some() && self.ca.is_none() && self.directory.is_none();
@@ -155,14 +184,16 @@ impl TlsOptions {
             it.certificate_files(path, self.key.as_ref().unwrap_or(path))
         });
         builder = with(builder, &self.psk, |it, path| it.psk_file(path));
-        builder = with(builder, &self.min, |it, version| it.min_version(*version));
+        builder = with(builder, &self.min, |it, version| {
+            it.min_version((*version).into())
+        });
         builder = with(builder, &self.alpn, |it, names| {
             it.alpn_protocols(names.split(','))
         });
         builder = match end {
             TlsEndpoint::Client => with(builder, &self.user, |it, name| it.psk_user(name)),
             TlsEndpoint::Server => with(builder, &self.clients, |it, mode| {
-                it.client_certificates(*mode)
+                it.client_certificates((*mode).into())
             }),
         };
         builder.build()
@@ -203,7 +234,7 @@ impl Tls {
             creds: RefCell::new(options.creds(end)?),
             options: options.clone(),
             name: options.name.clone().or_else(|| endpoint.host()),
-            lenient: options.lenient,
+            lenient: options.close_notify == Some(CloseNotify::Optional),
         })
     }
 

@@ -1,17 +1,13 @@
 //! Child processes of tests, which are killed with them.
 
 use std::{
-    collections::BTreeSet,
     env,
     ffi::OsStr,
     io::{self, BufRead, BufReader, Read, Write},
     mem,
     path::PathBuf,
     process::{Child, ChildStdin, Command, ExitStatus, Stdio},
-    sync::{
-        Mutex,
-        mpsc::{self, Receiver},
-    },
+    sync::mpsc::{self, Receiver},
     thread,
     time::{Duration, Instant},
 };
@@ -21,30 +17,16 @@ use nix::{sys::signal::Signal, unistd::Pid};
 /// Longer than anything takes that is going to happen at all.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// An example, which is up to date.
-pub(crate) fn example(name: &str) -> PathBuf {
-    static BUILT: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
-    let this = env::current_exe().expect("this program");
-    let profile = this.ancestors().nth(2).expect("below the profile's folder");
-    let mut built = BUILT.lock().expect("no build has failed");
-    if !built.contains(name) {
-        let mut cargo = Command::new(env!("CARGO"));
-        // The same packages as `cargo test`: with others, features and so all crates would differ.
-        cargo.args(["build", "--quiet", "--locked", "--example", name]);
-        if profile.ends_with("release") {
-            cargo.arg("--release");
-        }
-        cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
-        let status = cargo.status().expect("cargo runs");
-        assert!(status.success(), "{status}");
-        built.insert(name.to_owned());
-    }
-    profile.join("examples").join(name)
+/// The command `qio`.
+pub(crate) fn qio() -> PathBuf {
+    env!("CARGO_BIN_EXE_qio").into()
 }
 
-/// The example `relay`.
-pub(crate) fn relay() -> PathBuf {
-    example("relay")
+/// The command `qio relay`, before its arguments.
+pub(crate) fn relay() -> Command {
+    let mut command = Command::new(qio());
+    command.arg("relay");
+    command
 }
 
 /// Another program. One that is missing is named with its package.
@@ -55,17 +37,17 @@ pub(crate) fn tool(name: &str, package: &str) -> Command {
     Command::new(name)
 }
 
-/// The example with arguments, and nothing to read.
+/// The relay with arguments, and nothing to read.
 pub(crate) fn start(arguments: impl IntoIterator<Item: AsRef<OsStr>>) -> Running {
-    Running::new(Command::new(relay()).args(arguments).stdin(Stdio::null()))
+    Running::new(relay().args(arguments).stdin(Stdio::null()))
 }
 
-/// The example, which is given this to read.
+/// The relay, which is given this to read.
 pub(crate) fn start_with(
     arguments: impl IntoIterator<Item: AsRef<OsStr>>,
     input: &[u8],
 ) -> Running {
-    let mut command = Command::new(relay());
+    let mut command = relay();
     let (running, mut stdin) = Running::with_input(command.args(arguments));
     let input = input.to_owned();
     // It may not read its input.
@@ -198,12 +180,23 @@ impl Running {
         let Ended { status, errors, .. } = self.end();
         assert_eq!(status.code(), Some(code), "{errors}");
         let line = errors
-            .strip_prefix("relay: ")
+            .strip_prefix("qio: ")
             .and_then(|line| line.strip_suffix('\n'));
         let line = line.unwrap_or_else(|| panic!("{errors:?}"));
         assert!(!line.contains('\n'), "{line}");
         line.to_owned()
     }
+}
+
+/// The message about a wrong command line.
+#[track_caller]
+pub(crate) fn usage_error(arguments: impl IntoIterator<Item: AsRef<OsStr>>) -> String {
+    let Ended { status, errors, .. } = start(arguments).end();
+    assert_eq!(status.code(), Some(2), "{errors}");
+    let message = errors.strip_prefix("error: ");
+    let message = message.unwrap_or_else(|| panic!("{errors:?}"));
+    let message = message.split("\n\n").next().unwrap_or_default();
+    message.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 impl Drop for Running {

@@ -34,7 +34,7 @@ mod imp {
 
     #[glib::object_subclass]
     impl ObjectSubclass for Ends {
-        const NAME: &'static str = "RelayEnds";
+        const NAME: &'static str = "QioEnds";
         type Type = super::Ends;
         type ParentType = Channel;
     }

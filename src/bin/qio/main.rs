@@ -1,0 +1,74 @@
+//! The command `qio`: connects any two addresses and moves bytes between them, both ways: a client,
+//! a server of many clients, a command, a file, standard input and output.
+//!
+//! `cli` is the command line, `endpoint` opens the channel of an address, `ends` combines two
+//! one-way channels, `tls` adds TLS, `websock` adds a WebSocket, `session` relays between two
+//! channels, `signals` are requests by signals, `limits` computes the maximum number of clients,
+//! `meter` shows the progress, and `demo` sends a file through five channels.
+
+#![forbid(unsafe_code)]
+
+mod cli;
+mod demo;
+mod endpoint;
+mod ends;
+mod limits;
+mod meter;
+mod session;
+mod signals;
+mod tls;
+mod websock;
+
+use std::{fs, io, path::Path, process::ExitCode};
+
+use clap::{CommandFactory, Parser};
+use gio::prelude::*;
+
+use cli::{Cli, Command, Options};
+use signals::Signals;
+
+fn main() -> ExitCode {
+    let command = match Cli::parse().command.relay() {
+        Ok(Ok(options)) => return finish(relay(&options)),
+        Ok(Err(command)) => command,
+        Err(error) => error.exit(),
+    };
+    match command {
+        Command::Demo { file } => demo::run(file),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "qio", &mut io::stdout());
+            ExitCode::SUCCESS
+        }
+        Command::Man { directory } => finish(man(&directory).map_err(Into::into)),
+        Command::Relay(_) | Command::Listen(_) | Command::Connect(_) => {
+            unreachable!("handled by relay()")
+        }
+    }
+}
+
+/// Reports a failure, and returns the exit status.
+fn finish(result: Result<(), session::Failure>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(session::Failure { error, status }) => {
+            eprintln!("qio: {}", session::one_line(&error));
+            status.map_or(ExitCode::FAILURE, ExitCode::from)
+        }
+    }
+}
+
+/// Runs until all sessions have ended, or a signal arrives, which is no failure.
+fn relay(options: &Options) -> Result<(), session::Failure> {
+    let signals = Signals::new(options.settings.fork);
+    let result = glib::MainContext::default().block_on(session::run(options, &signals));
+    match result {
+        Err(_) if signals.stop.is_cancelled() => Ok(()),
+        result => result,
+    }
+}
+
+/// Writes the man pages of all commands.
+fn man(directory: &Path) -> io::Result<()> {
+    fs::create_dir_all(directory)?;
+    clap_mangen::generate_to(Cli::command(), directory)
+}
