@@ -4,6 +4,7 @@
 #[path = "../qio/common/skip.rs"]
 mod skip;
 
+mod addresses;
 #[path = "../qio/common/certs.rs"]
 #[allow(dead_code)] // the tests of the library use the rest
 mod certs;

@@ -246,9 +246,36 @@ Addresses:
                         as SECOND: is written, and created or truncated
   fd:N                  an inherited descriptor; one that can only be read, or
                         written, is used like a file
+  systemd:[NAME]        waits for a client of the sockets that the service
+                        manager passes; tls-listen:systemd:NAME with TLS
+  udp:HOST:PORT         sends datagrams, one for each piece that is read, and
+                        receives those of that address; after the end of the
+                        data, answers are awaited for half a second
+  udp-listen:[HOST:]PORT    waits for a datagram, and serves its sender
+  pty:PATH              makes a terminal, with a link to it at PATH, and waits
+                        until a program opens it
 
-Bytes that cannot appear in a path of unix: are written as %XX, and % is written
-as %25.
+Options follow an address after a comma each: tcp:HOST:PORT,retry=3,timeout=5
+  bind=ADDRESS[:PORT]   of tcp: and udp:, the local address
+  retry=COUNT           of tcp:, unix: and vsock:, connect again after failures
+  timeout=SECONDS       of these, how long each attempt to connect may take
+  send-proxy[=1|2]      of these, send the PROXY protocol header with the
+                        addresses of the client; default: version 2
+  expect-proxy[=SECONDS]    of listening addresses: each client sends a PROXY
+                        protocol header first, within this time; default: 10
+  range=ADDRESS/BITS    of tcp-listen: and systemd:, the sources that may
+                        connect; may be repeated
+  mode=OCTAL            of unix-listen:, the permissions of the path
+  owner=USER[:GROUP]    of unix-listen:, the owner of the path
+  replace=stale|no      of unix-listen:, whether a path that no process listens
+                        on is replaced; default: stale
+
+Bytes that cannot appear in a path of unix: are written as %XX: % is %25, and a
+comma is %2C.
+
+Commands of exec: get the addresses of a client in QIO_PEER_ADDR,
+QIO_PEER_PORT, QIO_SOCK_ADDR and QIO_SOCK_PORT, and the process of a client of
+a unix socket in QIO_PEER_PID, QIO_PEER_UID and QIO_PEER_GID.
 
 Signals: SIGINT ends the program. So do SIGTERM and SIGHUP, except with --fork:
 then SIGTERM stops accepting, and the program ends after the last client, or at

@@ -14,6 +14,8 @@ mod endpoint;
 mod ends;
 mod limits;
 mod meter;
+mod peer;
+mod proxy_protocol;
 mod session;
 mod signals;
 mod tls;

@@ -25,11 +25,12 @@ use crate::{
     cli::Options,
     endpoint::Mode,
     meter::{Meter, summary},
+    peer::Peer,
     tls, websock,
 };
 use guard::{Guard, status_of};
 use serve::{once, serve};
-use side::Side;
+use side::{First, Side};
 
 /// Why there is no good end.
 pub(crate) struct Failure {
@@ -60,11 +61,7 @@ pub(crate) async fn run(options: &Options, signals: &Signals) -> Result<(), Fail
     let first = first.or_cancelled(stop).await?;
     let second = Side::new(&options.second, write, options, &meter);
     let second = second.or_cancelled(stop).await?;
-    let all_tls: Vec<_> = [&first.tls, &second.tls]
-        .into_iter()
-        .flatten()
-        .cloned()
-        .collect();
+    let all_tls: Vec<_> = [first.tls(), second.tls()].into_iter().flatten().collect();
     if options.settings.fork && !all_tls.is_empty() {
         let meter = meter.clone();
         signals.reload.replace(Some(Box::new(move || {
@@ -105,11 +102,13 @@ struct Session {
 }
 
 impl Session {
-    async fn run(&self, first: Guard, stop: &gio::Cancellable) -> Result<(), Failure> {
+    async fn run(&self, first: First, stop: &gio::Cancellable) -> Result<(), Failure> {
         let begin = Instant::now();
         // A peer that is not let in gets no further.
+        let first = first.layered().or_cancelled(stop).await;
+        let (first, peer) = first?;
         self.handshake(&first).or_cancelled(stop).await?;
-        let second = match self.second().or_cancelled(stop).await {
+        let second = match self.second(&peer).or_cancelled(stop).await {
             Ok(second) => second,
             Err(e) => {
                 first.refuse();
@@ -151,8 +150,8 @@ impl Session {
         result
     }
 
-    async fn second(&self) -> io::Result<Guard> {
-        let second = self.second.channel().await?;
+    async fn second(&self, peer: &Peer) -> io::Result<Guard> {
+        let second = self.second.second(peer).await?;
         self.handshake(&second).await?;
         Ok(second)
     }

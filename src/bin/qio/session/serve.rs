@@ -15,7 +15,7 @@ pub(super) async fn once(
     session: &Session,
     stop: &gio::Cancellable,
 ) -> Result<(), Failure> {
-    let channel = first.channel().or_cancelled(stop).await?;
+    let channel = first.first().or_cancelled(stop).await?;
     // Clients that come now are not served: better that they are refused.
     drop(first);
     session.run(channel, stop).await

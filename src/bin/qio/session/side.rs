@@ -7,8 +7,9 @@ use qio::{Channel, ChannelSocket, IoFutureExt, NetAddress, NetListener, prelude:
 use super::guard::Guard;
 use crate::{
     cli::Options,
-    endpoint::{Endpoint, Mode, at_once},
+    endpoint::{AddressOptions, Endpoint, Local, Mode, at_once},
     meter::Meter,
+    peer::Peer,
     tls::Tls,
     websock::Websock,
 };
@@ -23,7 +24,12 @@ pub(super) struct Side {
     pub(super) listener: Option<NetListener>,
     mode: Mode,
     timeout: Option<Duration>,
-    pub(super) tls: Option<Rc<Tls>>,
+    layers: Rc<Layers>,
+}
+
+/// What goes over the channels of a side.
+pub(super) struct Layers {
+    tls: Option<Rc<Tls>>,
     websock: Option<Websock>,
 }
 
@@ -39,11 +45,8 @@ impl Side {
             false => None,
         };
         let listener = match endpoint.below() {
-            Endpoint::Listen(address) => {
-                let listener = NetListener::new();
-                // What a relay has left behind that was killed.
-                listener.set_replace_stale(true);
-                listener.open_address_future(address, BACKLOG).await?;
+            Endpoint::Listen(local, settings) => {
+                let listener = listen(local, settings).await?;
                 if options.settings.verbose {
                     for address in listener.local_addresses() {
                         let address = NetAddress::try_from(&address)?;
@@ -59,39 +62,56 @@ impl Side {
             listener,
             mode,
             timeout: options.settings.timeout,
-            tls,
-            websock: Websock::new(endpoint, &options.settings.websock)?,
+            layers: Rc::new(Layers {
+                tls,
+                websock: Websock::new(endpoint, &options.settings.websock)?,
+            }),
         })
     }
 
-    /// A channel, as soon as there is one, before any handshake.
-    pub(super) async fn channel(&self) -> io::Result<Guard> {
+    /// The TLS settings, if the address has TLS.
+    pub(super) fn tls(&self) -> Option<Rc<Tls>> {
+        self.layers.tls.clone()
+    }
+
+    /// The first channel of a session, as soon as there is one.
+    pub(super) async fn first(&self) -> io::Result<First> {
         match &self.listener {
             Some(listener) => self.of_client(listener.accept_future().await?),
-            None => self.over(self.open().await?),
+            None => Ok(First::Opened(
+                self.over(self.open(&Peer::default()).await?)?,
+            )),
         }
     }
 
-    pub(super) fn of_client(&self, client: ChannelSocket) -> io::Result<Guard> {
+    /// The second channel of a session with this peer, before any handshake.
+    pub(super) async fn second(&self, peer: &Peer) -> io::Result<Guard> {
+        match &self.listener {
+            Some(listener) => {
+                let client = self.of_client(listener.accept_future().await?)?;
+                Ok(client.layered().await?.0)
+            }
+            None => self.over(self.open(peer).await?),
+        }
+    }
+
+    pub(super) fn of_client(&self, client: ChannelSocket) -> io::Result<First> {
         client.set_name(Some(&name_of(&client)));
-        self.over(at_once(client.upcast())?)
+        at_once(client.clone().upcast())?;
+        Ok(First::Client {
+            guard: Guard(client.clone().upcast()),
+            client,
+            options: self.endpoint.options().cloned().unwrap_or_default(),
+            layers: self.layers.clone(),
+        })
     }
 
     fn over(&self, channel: Channel) -> io::Result<Guard> {
-        let mut channel = Guard(channel);
-        if let Some(tls) = &self.tls {
-            let over = tls.over(&channel.0)?;
-            channel = channel.replaced(over);
-        }
-        if let Some(websock) = &self.websock {
-            let over = websock.over(&channel.0)?;
-            channel = channel.replaced(over);
-        }
-        Ok(channel)
+        self.layers.over(Guard(channel))
     }
 
-    async fn open(&self) -> io::Result<Channel> {
-        let channel = self.endpoint.open(self.mode);
+    async fn open(&self, peer: &Peer) -> io::Result<Channel> {
+        let channel = self.endpoint.open(self.mode, peer);
         let Some(timeout) = self.timeout else {
             return channel.await;
         };
@@ -106,6 +126,90 @@ impl Side {
                 _ => e,
             })
     }
+}
+
+impl Layers {
+    /// Adds TLS and a WebSocket, before their handshakes.
+    fn over(&self, mut channel: Guard) -> io::Result<Guard> {
+        if let Some(tls) = &self.tls {
+            let over = tls.over(&channel.0)?;
+            channel = channel.replaced(over);
+        }
+        if let Some(websock) = &self.websock {
+            let over = websock.over(&channel.0)?;
+            channel = channel.replaced(over);
+        }
+        Ok(channel)
+    }
+}
+
+/// The first channel of a session.
+pub(super) enum First {
+    /// A client that was accepted, of which nothing has been read.
+    Client {
+        guard: Guard,
+        client: ChannelSocket,
+        options: AddressOptions,
+        layers: Rc<Layers>,
+    },
+    Opened(Guard),
+}
+
+impl First {
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::Client { guard, .. } | Self::Opened(guard) => guard.name(),
+        }
+    }
+
+    /// Checks the source of a client, reads its PROXY header, and adds TLS and a WebSocket.
+    pub(super) async fn layered(self) -> io::Result<(Guard, Peer)> {
+        match self {
+            Self::Opened(guard) => Ok((guard, Peer::default())),
+            Self::Client {
+                guard,
+                client,
+                options,
+                layers,
+            } => {
+                let peer = match Peer::of_client(&client, &options).await {
+                    Ok(peer) => peer,
+                    Err(e) => {
+                        guard.refuse();
+                        return Err(e);
+                    }
+                };
+                if let Some(addresses) = peer.addresses {
+                    client.set_name(Some(&format!("tcp:{}", addresses.source)));
+                }
+                Ok((layers.over(guard)?, peer))
+            }
+        }
+    }
+}
+
+/// Listens by the options of an address.
+async fn listen(local: &Local, options: &AddressOptions) -> io::Result<NetListener> {
+    let listener = NetListener::new();
+    // What a relay has left behind that was killed.
+    listener.set_replace_stale(!options.keep_stale);
+    listener.set_path_mode(options.mode);
+    if let Some((user, group)) = options.owner {
+        listener.set_path_owner(user, group);
+    }
+    match local {
+        Local::Address(address) => listener.open_address_future(address, BACKLOG).await?,
+        Local::Activated(name) => {
+            if listener.open_activated(name.as_deref())? == 0 {
+                let of_name = name
+                    .as_ref()
+                    .map_or_else(String::new, |it| format!(" {it}"));
+                let message = format!("The service manager has passed no socket{of_name}");
+                return Err(io::Error::new(io::ErrorKind::NotFound, message));
+            }
+        }
+    }
+    Ok(listener)
 }
 
 /// The address of a client, if it has one.
