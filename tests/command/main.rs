@@ -12,6 +12,7 @@ mod files;
 mod nbd;
 mod peers;
 mod pki;
+mod probe;
 mod process;
 mod servers;
 mod serving;

@@ -8,7 +8,7 @@ use clap::{
     error::ErrorKind,
 };
 
-use crate::{endpoint::Endpoint, tls::TlsOptions, websock::WebsockSettings};
+use crate::{endpoint::Endpoint, probe::ProbeArgs, tls::TlsOptions, websock::WebsockSettings};
 
 /// Connects any two addresses: sockets, TLS, WebSockets, commands, files and terminals.
 #[derive(Parser)]
@@ -34,6 +34,9 @@ pub(crate) enum Command {
     /// Connects to an address, with standard input and output
     #[command(after_long_help = ADDRESSES)]
     Connect(ConnectArgs),
+    /// Connects to an address, and shows how: addresses, TLS, certificates, WebSocket, times
+    #[command(after_long_help = ADDRESSES)]
+    Probe(ProbeArgs),
     /// Sends a file through five channels, and compares what arrives
     Demo {
         /// The file; default: this program
@@ -137,6 +140,13 @@ impl Command {
             Self::Connect(ConnectArgs { address, settings }) => {
                 ("connect", Options::new(Endpoint::Stdio, address, settings))
             }
+            Self::Probe(args) => {
+                let checked = args.check();
+                return match checked {
+                    Ok(()) => Ok(Err(Self::Probe(args))),
+                    Err(message) => Err(usage_error("probe", &message)),
+                };
+            }
             other => return Ok(Err(other)),
         };
         match options.check() {
@@ -193,7 +203,7 @@ fn usage_error(subcommand: &str, message: &str) -> clap::Error {
 }
 
 /// The parser of an address.
-fn endpoint() -> impl TypedValueParser<Value = Endpoint> {
+pub(crate) fn endpoint() -> impl TypedValueParser<Value = Endpoint> {
     OsStringValueParser::new().try_map(|text: OsString| Endpoint::read(&text))
 }
 

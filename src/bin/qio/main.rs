@@ -15,9 +15,11 @@ mod ends;
 mod limits;
 mod meter;
 mod peer;
+mod probe;
 mod proxy_protocol;
 mod session;
 mod signals;
+mod text;
 mod tls;
 mod websock;
 
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
     };
     match command {
         Command::Demo { file } => demo::run(file),
+        Command::Probe(args) => finish(probe::run(&args)),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "qio", &mut io::stdout());
             ExitCode::SUCCESS
@@ -53,7 +56,7 @@ fn finish(result: Result<(), session::Failure>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(session::Failure { error, status }) => {
-            eprintln!("qio: {}", session::one_line(&error));
+            eprintln!("qio: {}", text::printable(&session::one_line(&error)));
             status.map_or(ExitCode::FAILURE, ExitCode::from)
         }
     }

@@ -1,0 +1,25 @@
+//! Text of peers, made harmless.
+
+use std::borrow::Cow;
+
+/// Escapes control characters, and those that change the direction or the visibility of others: no
+/// peer controls the terminal, or fakes a line of a log.
+pub(crate) fn printable(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_hidden) {
+        return text.into();
+    }
+    let escaped = text.chars().fold(String::new(), |mut all, c| {
+        match is_hidden(c) {
+            true => all.extend(c.escape_unicode()),
+            false => all.push(c),
+        }
+        all
+    });
+    escaped.into()
+}
+
+fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || c == '\u{feff}'
+}
