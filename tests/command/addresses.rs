@@ -407,6 +407,26 @@ fn a_terminal_is_used_by_the_program_that_opens_its_link() {
 }
 
 #[test]
+fn what_a_program_has_left_in_a_terminal_is_read_although_it_has_closed_it() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let link = folder.path().join("terminal");
+    for _ in 0..5 {
+        let relay = start([&format!("pty:{}", link.display()), "stdio"]);
+        let deadline = std::time::Instant::now() + TIMEOUT;
+        while fs::OpenOptions::new()
+            .write(true)
+            .open(&link)
+            .and_then(|mut terminal| terminal.write_all(b"left"))
+            .is_err()
+        {
+            assert!(std::time::Instant::now() < deadline, "no terminal");
+            thread::yield_now();
+        }
+        assert_eq!(relay.success(), b"left");
+    }
+}
+
+#[test]
 fn sockets_of_the_service_manager_are_listened_on() {
     needs!("systemd");
     let folder = tempfile::tempdir().expect("a directory");

@@ -34,7 +34,7 @@ pub(super) async fn open(path: &Path) -> io::Result<Channel> {
         io::Error::new(e.kind(), message)
     };
     let (controller, link) = make(path).map_err(failed)?;
-    while hung_up(&controller)? {
+    while unused(&controller)? {
         glib::timeout_future(INTERVAL).await;
     }
     let file = ChannelFile::new_fd(controller);
@@ -62,10 +62,10 @@ fn make(path: &Path) -> io::Result<(OwnedFd, Link)> {
     Ok((controller.into(), link))
 }
 
-/// Whether no program has the terminal open.
-fn hung_up(controller: &OwnedFd) -> io::Result<bool> {
-    let mut polled = [PollFd::new(controller.as_fd(), PollFlags::empty())];
+/// Whether no program has the terminal open, and none has left data in it.
+fn unused(controller: &OwnedFd) -> io::Result<bool> {
+    let mut polled = [PollFd::new(controller.as_fd(), PollFlags::POLLIN)];
     nix::poll::poll(&mut polled, PollTimeout::ZERO)?;
     let events = polled[0].revents().unwrap_or(PollFlags::empty());
-    Ok(events.contains(PollFlags::POLLHUP))
+    Ok(events.contains(PollFlags::POLLHUP) && !events.contains(PollFlags::POLLIN))
 }
