@@ -91,7 +91,7 @@ impl Peer {
 }
 
 /// The IP address and port of an address, if it has them.
-fn ip(address: &gio::SocketAddress) -> Option<SocketAddr> {
+pub(crate) fn ip(address: &gio::SocketAddress) -> Option<SocketAddr> {
     let address = address.downcast_ref::<gio::InetSocketAddress>()?;
     Some(SocketAddr::new(address.address().into(), address.port()))
 }

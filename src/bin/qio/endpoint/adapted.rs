@@ -1,6 +1,6 @@
 //! Channels that behave like a stream over what is none: datagrams, and terminals.
 
-use std::{fs, io, path::PathBuf, sync::atomic::Ordering, time::Duration};
+use std::{collections::VecDeque, fs, io, path::PathBuf, sync::atomic::Ordering, time::Duration};
 
 use gio::prelude::*;
 use glib::subclass::prelude::ObjectSubclassIsExt;
@@ -11,10 +11,11 @@ const LINGER: Duration = Duration::from_millis(500);
 
 mod imp {
     use std::{
+        collections::VecDeque,
         io::{self, IoSlice, IoSliceMut},
         os::fd::{BorrowedFd, OwnedFd},
         sync::{
-            OnceLock,
+            Mutex, OnceLock,
             atomic::{AtomicBool, AtomicU64, Ordering},
         },
     };
@@ -36,6 +37,8 @@ mod imp {
         pub(super) below: OnceLock<Channel>,
         /// The only sender of datagrams that are delivered.
         pub(super) sender: OnceLock<gio::SocketAddress>,
+        /// Datagrams that were received before.
+        pub(super) first: Mutex<VecDeque<Vec<u8>>>,
         /// Removed with the channel.
         pub(super) link: OnceLock<Link>,
         /// No more datagrams are awaited.
@@ -60,13 +63,26 @@ mod imp {
 
         /// Reads a datagram of the sender. An empty one is not end-of-file, and is skipped.
         fn datagram(&self, socket: &ChannelSocket, buf: &mut [u8]) -> io::Result<usize> {
+            while let Some(datagram) = self.first.lock().expect("no panic").pop_front() {
+                self.received.fetch_add(1, Ordering::Relaxed);
+                if datagram.len() > buf.len() {
+                    let message = "The datagram is longer than the buffer";
+                    return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+                }
+                if !datagram.is_empty() {
+                    buf[..datagram.len()].copy_from_slice(&datagram);
+                    return Ok(datagram.len());
+                }
+            }
             loop {
                 let (count, from) = match socket.recv_from(buf) {
                     _ if self.ended.load(Ordering::Relaxed) => return Ok(0),
                     result => result?,
                 };
                 let is_sender = |from: &gio::SocketAddress| {
-                    self.sender.get().is_none_or(|sender| same(sender, from))
+                    self.sender
+                        .get()
+                        .is_none_or(|sender| super::Adapted::same(sender, from))
                 };
                 if count > 0 && from.as_ref().is_some_and(is_sender) {
                     self.received.fetch_add(1, Ordering::Relaxed);
@@ -74,14 +90,6 @@ mod imp {
                 }
             }
         }
-    }
-
-    /// Whether two addresses are the same IP address and port.
-    fn same(one: &gio::SocketAddress, other: &gio::SocketAddress) -> bool {
-        let [one, other] = [one, other].map(|it| it.downcast_ref::<gio::InetSocketAddress>());
-        one.zip(other).is_some_and(|(one, other)| {
-            one.port() == other.port() && one.address().equal(&other.address())
-        })
     }
 
     impl ChannelImpl for Adapted {
@@ -135,6 +143,10 @@ mod imp {
         }
 
         fn wait_fd(&self, condition: IOCondition) -> Readiness {
+            let has_first = !self.first.lock().expect("no panic").is_empty();
+            if condition.contains(IOCondition::IN) && has_first {
+                return Readiness::Now;
+            }
             match self.below().find_property("fd") {
                 Some(_) if !self.below().is_closed() => {
                     Readiness::Fd(self.below().property("fd"), condition)
@@ -164,6 +176,17 @@ impl Adapted {
         let this = Self::new(socket.upcast());
         this.imp().sender.set(sender).expect("new");
         Ok(this)
+    }
+
+    /// Whether two addresses are the same IP address and port.
+    pub(super) fn same(one: &gio::SocketAddress, other: &gio::SocketAddress) -> bool {
+        let [one, other] = [one, other].map(crate::peer::ip);
+        one.is_some() && one == other
+    }
+
+    /// What is read before anything that arrives.
+    pub(super) fn set_first(&self, datagrams: VecDeque<Vec<u8>>) {
+        *self.imp().first.lock().expect("no panic") = datagrams;
     }
 
     /// A terminal, to which a link is removed with the channel.

@@ -33,7 +33,7 @@ impl Endpoint {
                 bind,
                 listens,
             } => match listens {
-                true => udp::listen(address).await?,
+                true => udp::Listener::new(address).await?.accept().await?,
                 false => udp::connect(address, *bind).await?,
             },
             Self::Pty(link) => pty::open(link).await?,

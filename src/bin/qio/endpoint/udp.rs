@@ -1,13 +1,27 @@
 //! Datagrams of UDP, as a stream of bytes.
 
-use std::{io, net::SocketAddr};
+use std::{
+    cell::RefCell,
+    collections::VecDeque,
+    io,
+    net::SocketAddr,
+    os::fd::{AsRawFd, OwnedFd},
+};
 
 use gio::prelude::*;
 use glib::IOCondition;
-use nix::sys::socket::{self, MsgFlags, SockaddrStorage};
+use nix::sys::socket::{
+    self, AddressFamily, SockFlag, SockType, SockaddrStorage, setsockopt, sockopt,
+};
 use qio::{Channel, ChannelSocket, NetAddress, prelude::*};
 
 use super::adapted::Adapted;
+
+/// More than a datagram has.
+const LARGEST: usize = 65_536;
+
+/// Senders that wait to be accepted; datagrams of others are dropped meanwhile.
+const BACKLOG: usize = 128;
 
 /// Sends to an address, and receives from there.
 pub(super) async fn connect(address: &NetAddress, bind: Option<SocketAddr>) -> io::Result<Channel> {
@@ -19,37 +33,124 @@ pub(super) async fn connect(address: &NetAddress, bind: Option<SocketAddr>) -> i
     Ok(Adapted::datagrams(socket, sender)?.upcast())
 }
 
-/// Waits for a first datagram, and is connected to its sender from then on.
-pub(super) async fn listen(address: &NetAddress) -> io::Result<Channel> {
-    let socket = ChannelSocket::new();
-    let local = address.to_connectable()?;
-    let local = local.enumerate().next_future().await.map_err(io_error)?;
-    let local = local.ok_or_else(|| io::Error::other("there is no local address"))?;
-    let remote = gio::SocketConnectable::NONE;
-    socket.dgram_future(Some(&local), remote).await?;
-    socket.set_blocking(false)?;
-    loop {
-        socket.ready(IOCondition::IN).await?;
-        match socket.with_fd(connect_to_sender)? {
-            // Its checksum was wrong, or it was an error of an earlier datagram.
-            Err(nix::Error::EAGAIN | nix::Error::ECONNREFUSED | nix::Error::EINTR) => {}
-            result => break result?,
+/// A socket whose senders become channels.
+pub(crate) struct Listener {
+    socket: ChannelSocket,
+    local: SocketAddr,
+    /// Senders that have not been accepted.
+    senders: RefCell<VecDeque<Sender>>,
+}
+
+/// A sender, with what it has sent before its socket existed.
+struct Sender {
+    address: gio::SocketAddress,
+    socket: ChannelSocket,
+    first: VecDeque<Vec<u8>>,
+}
+
+impl Listener {
+    /// Receives on an address, of which a name is resolved.
+    pub(crate) async fn new(address: &NetAddress) -> io::Result<Self> {
+        let failed = |e: io::Error| {
+            let address = address.to_string();
+            let address = address.trim_start_matches("tcp:");
+            let message = format!("Unable to receive on udp:{address}: {e}");
+            io::Error::new(e.kind(), message)
+        };
+        let enumerator = address.to_connectable()?.enumerate();
+        let next = enumerator.next_future().await;
+        let next = next.map_err(|e| failed(io::Error::other(e.message().to_owned())))?;
+        let next = next.as_ref().and_then(crate::peer::ip);
+        let local = next.ok_or_else(|| failed(io::Error::other("it has no address")))?;
+        let socket = bound(local).map_err(|e| failed(e.into()))?;
+        let local = socket::getsockname::<SockaddrStorage>(socket.as_raw_fd())?;
+        let socket = ChannelSocket::new_fd(socket)?;
+        socket.set_blocking(false)?;
+        Ok(Self {
+            socket,
+            local: of_native(&local).expect("bound to one"),
+            senders: RefCell::default(),
+        })
+    }
+
+    /// Waits for a datagram of a new sender, and returns its channel, which has that datagram.
+    pub(crate) async fn accept(&self) -> io::Result<Channel> {
+        loop {
+            if let Some(Sender {
+                address,
+                socket,
+                first,
+            }) = self.senders.borrow_mut().pop_front()
+            {
+                let name = NetAddress::try_from(&address).map(|it| it.to_string());
+                let channel = Adapted::datagrams(socket, address)?;
+                channel.set_first(first);
+                let name = name.unwrap_or_default();
+                channel.set_name(Some(&format!("udp:{}", name.trim_start_matches("tcp:"))));
+                return Ok(channel.upcast());
+            }
+            self.socket.ready(IOCondition::IN).await?;
+            self.receive()?;
         }
     }
-    let sender = socket.remote_address()?;
-    Ok(Adapted::datagrams(socket, sender)?.upcast())
+
+    /// Takes all datagrams that are there: those that arrive once the socket of their sender is
+    /// connected are received by that.
+    fn receive(&self) -> io::Result<()> {
+        let mut buf = vec![0; LARGEST];
+        loop {
+            let (count, from) = match self.socket.recv_from(&mut buf) {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                result => result?,
+            };
+            let Some(from) = from else { continue };
+            let mut senders = self.senders.borrow_mut();
+            let known = senders
+                .iter()
+                .position(|it| Adapted::same(&it.address, &from));
+            let datagram = buf[..count].to_vec();
+            match known {
+                Some(index) => senders[index].first.push_back(datagram),
+                None if senders.len() < BACKLOG => {
+                    // Without a descriptor, or beside a session of the same sender, it is lost, as
+                    // datagrams are.
+                    if let Ok(socket) = self.connected(&from) {
+                        senders.push_back(Sender {
+                            address: from,
+                            socket,
+                            first: [datagram].into(),
+                        });
+                    }
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// A socket at the same local address, of one sender.
+    fn connected(&self, sender: &gio::SocketAddress) -> io::Result<ChannelSocket> {
+        let remote = crate::peer::ip(sender).ok_or(io::ErrorKind::InvalidInput)?;
+        let socket = bound(self.local)?;
+        socket::connect(socket.as_raw_fd(), &SockaddrStorage::from(remote))?;
+        ChannelSocket::new_fd(socket)
+    }
 }
 
-/// Connects a socket to the sender of its first datagram, which stays in the queue.
-fn connect_to_sender(fd: std::os::fd::BorrowedFd<'_>) -> nix::Result<()> {
-    use std::os::fd::AsRawFd;
-    let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
-    let raw = fd.as_raw_fd();
-    let message = socket::recvmsg::<SockaddrStorage>(raw, &mut [], None, flags)?;
-    let sender = message.address.ok_or(nix::Error::ENOTCONN)?;
-    socket::connect(raw, &sender)
+/// A socket that shares its address with others of the same user.
+fn bound(local: SocketAddr) -> nix::Result<OwnedFd> {
+    let family = match local {
+        SocketAddr::V4(_) => AddressFamily::Inet,
+        SocketAddr::V6(_) => AddressFamily::Inet6,
+    };
+    let socket = socket::socket(family, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
+    setsockopt(&socket, sockopt::ReusePort, &true)?;
+    socket::bind(socket.as_raw_fd(), &SockaddrStorage::from(local))?;
+    Ok(socket)
 }
 
-fn io_error(e: glib::Error) -> io::Error {
-    io::Error::other(e.message().to_owned())
+fn of_native(address: &SockaddrStorage) -> Option<SocketAddr> {
+    let v4 = address.as_sockaddr_in();
+    let v4 = v4.map(|it| SocketAddr::new(it.ip().into(), it.port()));
+    let v6 = address.as_sockaddr_in6();
+    v4.or_else(|| v6.map(|it| SocketAddr::new(it.ip().into(), it.port())))
 }
