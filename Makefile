@@ -2,7 +2,7 @@
 # builds the C library, `.ci/install` installs it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check ci distros bench capi gir install uninstall docs soak loom miri fuzz conformance clean
+.PHONY: help demo picture test check ci distros bench capi gir install uninstall docs soak loom miri fuzz conformance clean
 
 # The file that the demo sends; empty: the demo's own program.
 FILE ?=
@@ -38,6 +38,10 @@ demo: ## Sends a file through five channels: make demo [FILE=path]
 	@cargo run --release --locked --features cli --bin qio -- demo $(if $(FILE),$(call quoted,$(FILE)))
 	@echo "demo: next, a file of your own: make demo FILE=/etc/services" >&2
 	@echo "demo: or connect any two addresses: target/release/qio relay --help" >&2
+
+picture: ## Draws the terminal of README, with the commands that it shows
+	@.ci/packages demo
+	@.ci/picture
 
 test: ## Runs all tests, of Rust and of the C library with its bindings; builds the examples
 	@.ci/test

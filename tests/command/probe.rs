@@ -134,3 +134,20 @@ fn what_listens_or_is_standard_input_is_not_probed() {
     assert_eq!(status, 0, "{shown}");
     assert!(shown.contains("connected\n"), "{shown}");
 }
+
+#[test]
+fn the_picture_of_the_readme_has_what_the_commands_print() {
+    needs!("python3");
+    needs!("openssl");
+    let folder = tempfile::tempdir().expect("a directory");
+    let picture = folder.path().join("terminal.svg");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/.ci/picture");
+    let mut command = Command::new("python3");
+    let command = command.arg(script).arg(qio()).arg(&picture);
+    Running::new(command.stdin(Stdio::null())).success();
+    let drawn = std::fs::read_to_string(&picture).expect("a picture");
+    let drawn = drawn.replace('\u{a0}', " ");
+    for text in [">demo: ok, 16777216 bytes through 5 channels", ">hello<"] {
+        assert!(drawn.contains(text), "{text}: {drawn}");
+    }
+}

@@ -112,7 +112,7 @@ impl Listener {
             match known {
                 Some(index) => senders[index].first.push_back(datagram),
                 None if senders.len() < BACKLOG => {
-                    // Without a descriptor, or beside a session of the same sender, it is lost, as
+                    // Without a descriptor, or with a session of the same sender, it is lost, as
                     // datagrams are.
                     if let Ok(socket) = self.connected(&from) {
                         senders.push_back(Sender {
