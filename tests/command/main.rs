@@ -9,7 +9,9 @@ mod addresses;
 #[allow(dead_code)] // the tests of the library use the rest
 mod certs;
 mod files;
+mod log;
 mod nbd;
+mod notify;
 mod peers;
 mod pki;
 mod probe;
@@ -17,6 +19,7 @@ mod process;
 mod servers;
 mod serving;
 mod starttls;
+mod threads;
 mod tls;
 mod tls_peers;
 mod usage;

@@ -12,7 +12,7 @@ pub(crate) const KEY: &str = "00112233445566778899aabbccddeeff";
 
 /// A directory in QEMU's layout, with keys in `keys.psk`, and with files of an unrelated CA.
 /// Removed with the test.
-pub(crate) struct Pki(Directory);
+pub(crate) struct Pki(Directory, Cert);
 
 impl Pki {
     pub(crate) fn new() -> Self {
@@ -21,13 +21,12 @@ impl Pki {
         // is for.
         let usage = |request: Request| request.usage(Heed::Must, SIGNS | ENCIPHERS);
         let server = usage(Request::server("server").dns(NAME).ip("127.0.0.1"));
-        let this = Self(Directory::of_server(
-            &authority.pem,
-            &server.signed_by(&authority),
-        ));
+        let directory = Directory::of_server(&authority.pem, &server.signed_by(&authority));
+        let this = Self(directory, authority);
+        let authority = &this.1;
         this.write(
             "client",
-            &usage(Request::client("client")).signed_by(&authority),
+            &usage(Request::client("client")).signed_by(authority),
         );
         let authority = Request::authority("authority of others").signed_by_itself();
         let unrelated = Request::client("unrelated").signed_by(&authority);
@@ -44,6 +43,14 @@ impl Pki {
     fn write(&self, name: &str, cert: &Cert) {
         self.0.write(&format!("{name}-cert.pem"), &cert.pem);
         self.0.write(&format!("{name}-key.pem"), &cert.key);
+    }
+
+    /// Writes two certificates with this in the subject, `NAME-client` and `NAME-server`.
+    pub(crate) fn write_named(&self, name: &str, subject: &str) {
+        let certs = [Request::client(subject), Request::server(subject)];
+        for (end, request) in ["client", "server"].into_iter().zip(certs) {
+            self.write(&format!("{name}-{end}"), &request.signed_by(&self.1));
+        }
     }
 
     pub(crate) fn file(&self, name: impl Display) -> String {

@@ -15,9 +15,9 @@ use nix::sys::signal::Signal;
 use crate::{
     connect_unix,
     pki::Pki,
-    process::{Running, qio, start, start_with, usage_error},
+    process::{Running, qio, relay, start, start_with, usage_error},
     rest,
-    tls::server,
+    tls::{held, server},
 };
 
 fn echo_of(client: &mut UnixStream) {
@@ -92,6 +92,67 @@ fn more_clients_than_there_are_descriptors_for_are_an_error() {
     assert!(!path.exists());
 }
 
+/// A server whose soft limit of descriptors is lower than the hard one.
+fn with_soft_limit(soft: usize, options: &str, path: &str, second: &str) -> Running {
+    let script = format!(
+        "ulimit -Sn {soft}; \
+         exec \"$0\" relay -v --fork {options} unix-listen:{path} \"$1\""
+    );
+    let mut server = Running::new(
+        Command::new("sh")
+            .args(["-c", &script])
+            .arg(qio())
+            .arg(second),
+    );
+    server.wait_for_log("listening on unix:");
+    server
+}
+
+/// The soft and the hard limit of descriptors of a process.
+fn limits_of(server: &Running) -> (String, String) {
+    let limits = fs::read_to_string(format!("/proc/{}/limits", server.pid()));
+    let limits = limits.expect("it runs");
+    let line = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"));
+    let mut words = line.expect("a limit").split_whitespace().skip(3);
+    let mut word = || words.next().expect("a number").to_owned();
+    (word(), word())
+}
+
+#[test]
+fn the_soft_limit_of_descriptors_is_raised_and_commands_get_the_original_one() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let path = folder.path().join("socket");
+    let text = path.to_str().expect("text");
+    let command = "exec:sh -c 'read x; ulimit -Sn; ulimit -Hn; cat'";
+    for (options, is_raised) in [("--max-clients=100", true), ("", false)] {
+        let server = with_soft_limit(64, options, text, command);
+        let mut client = connect_unix(&path);
+        let mut all = client.try_clone().expect("a socket");
+        client.write_all(b"go\n").expect("connected");
+        client.shutdown(Shutdown::Write).expect("connected");
+        let mut limits = String::new();
+        all.read_to_string(&mut limits).expect("text");
+        let (soft, hard) = limits_of(&server);
+        assert_eq!(soft == hard, is_raised, "{soft} {hard}");
+        assert_eq!(limits, format!("64\n{hard}\n"));
+        server.signal(Signal::SIGTERM);
+        server.success();
+    }
+    // More at the same time than the original limit is enough for.
+    let service = folder.path().join("service");
+    let listens = format!("unix-listen:{}", service.display());
+    let mut echo = start(["-v", "--fork", "--max-clients=50", &listens, "exec:cat"]);
+    echo.wait_for_log("listening on unix:");
+    let server = with_soft_limit(48, "", text, &format!("unix:{}", service.display()));
+    let mut clients: Vec<_> = (0..30).map(|_| connect_unix(&path)).collect();
+    clients.iter_mut().for_each(echo_of);
+    drop(clients);
+    server.signal(Signal::SIGTERM);
+    server.success();
+}
+
 #[test]
 fn a_file_is_not_moved_to_itself() {
     let folder = tempfile::tempdir().expect("a directory");
@@ -147,6 +208,28 @@ fn sigterm_stops_accepting_and_completes_the_sessions() {
 }
 
 #[test]
+fn sessions_that_take_longer_than_the_drain_timeout_are_closed() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let path = folder.path().join("socket");
+    let first = format!("unix-listen:{}", path.display());
+    for threads in ["--threads=1", "--threads=2"] {
+        let options = ["-v", "--fork", "--drain-timeout=0.3", threads];
+        let mut relay = start([&options[..], &[&first, "exec:cat"]].concat());
+        relay.wait_for_log("listening on unix:");
+        let mut clients: Vec<_> = (0..3).map(|_| connect_unix(&path)).collect();
+        clients.iter_mut().for_each(echo_of);
+        relay.signal(Signal::SIGTERM);
+        relay.wait_for_log("3 clients are served to the end");
+        clients.pop();
+        relay.wait_for_log("the sessions of 2 clients were closed after 300ms");
+        relay.success();
+        for client in clients {
+            assert_eq!(rest(client), b"");
+        }
+    }
+}
+
+#[test]
 fn sighup_reads_the_files_for_tls_again() {
     let (old, new) = (Pki::new(), Pki::new());
     let (mut server, address) = server(&[old.directory()], "tls-listen:127.0.0.1:0", "exec:cat");
@@ -156,6 +239,9 @@ fn sighup_reads_the_files_for_tls_again() {
     let echo = |ca: &str| start_with([ca, "stdio", &address], b"echo");
     assert_eq!(echo(&ca_of_old).success(), b"echo");
     echo(&ca_of_new).failure(1);
+    let (mut open, mut input) = held(relay().args([&ca_of_old, "stdio", &address]));
+    input.write_all(b"before\n").expect("connected");
+    assert_eq!(open.until("\n"), "before");
 
     // What cannot be read changes nothing.
     let certificate = fs::read(old.file("server-cert.pem")).expect("there");
@@ -172,6 +258,11 @@ fn sighup_reads_the_files_for_tls_again() {
     server.wait_for_log("were read again");
     assert_eq!(echo(&ca_of_new).success(), b"echo");
     echo(&format!("--tls-ca={kept}")).failure(1);
+    // The session from before is the same.
+    input.write_all(b"after\n").expect("connected");
+    assert_eq!(open.until("\n"), "after");
+    drop(input);
+    open.success();
     server.signal(Signal::SIGINT);
     server.success();
 }

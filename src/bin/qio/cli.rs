@@ -8,7 +8,10 @@ use clap::{
     error::ErrorKind,
 };
 
-use crate::{endpoint::Endpoint, probe::ProbeArgs, tls::TlsOptions, websock::WebsockSettings};
+use crate::{
+    endpoint::Endpoint, probe::ProbeArgs, serving::Serving, tls::TlsOptions,
+    websock::WebsockSettings,
+};
 
 /// Connects any two addresses: sockets, TLS, WebSockets, commands, files and terminals.
 #[derive(Parser)]
@@ -94,7 +97,7 @@ pub(crate) struct Settings {
     #[arg(short, long)]
     pub(crate) fork: bool,
     /// With --fork: serve at most N clients at a time, others wait; default: as many as there are
-    /// descriptors for
+    /// descriptors for, whose soft limit is raised
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) max_clients: Option<u32>,
     /// Append to a written file:, which is implied by --fork
@@ -109,6 +112,8 @@ pub(crate) struct Settings {
     /// Do not show the progress on a terminal
     #[arg(short, long)]
     pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) serving: Serving,
     #[command(flatten)]
     pub(crate) tls: TlsOptions,
     #[command(flatten)]
@@ -189,6 +194,7 @@ impl Options {
                 "{first} and {second} are the same file: the copy would never end, or lose its data"
             ));
         }
+        self.settings.serving.check(fork)?;
         self.settings.tls.check([first, second])?;
         self.settings.websock.check([first, second])
     }
@@ -288,8 +294,9 @@ QIO_PEER_PORT, QIO_SOCK_ADDR and QIO_SOCK_PORT, and the process of a client of
 a unix socket in QIO_PEER_PID, QIO_PEER_UID and QIO_PEER_GID.
 
 Signals: SIGINT ends the program. So do SIGTERM and SIGHUP, except with --fork:
-then SIGTERM stops accepting, and the program ends after the last client, or at
-another SIGTERM; and SIGHUP reloads the files for TLS, if any, for new clients.
+then SIGTERM stops accepting, and the program ends after the last client, at
+another SIGTERM, or after the time of --drain-timeout; and SIGHUP reloads the
+files for TLS, if any, for new clients. A service manager can always send it.
 
 The exit status is 0 at the end, also by a signal, 1 after an error, and 2 for
 an invalid command line. Without --fork, the status of a command that fails is

@@ -4,7 +4,8 @@
 //! `cli` is the command line, `endpoint` opens the channel of an address, `ends` combines two
 //! one-way channels, `tls` adds TLS, `websock` adds a WebSocket, `session` relays between two
 //! channels, `signals` are requests by signals, `limits` computes the maximum number of clients,
-//! `meter` shows the progress, and `demo` sends a file through five channels.
+//! `meter` shows the progress, `serving` has the options of servers, `log` writes the log, `notify`
+//! notifies the service manager, and `demo` sends a file through five channels.
 
 #![forbid(unsafe_code)]
 
@@ -13,10 +14,13 @@ mod demo;
 mod endpoint;
 mod ends;
 mod limits;
+mod log;
 mod meter;
+mod notify;
 mod peer;
 mod probe;
 mod proxy_protocol;
+mod serving;
 mod session;
 mod signals;
 mod text;
@@ -56,7 +60,9 @@ fn finish(result: Result<(), session::Failure>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(session::Failure { error, status }) => {
-            eprintln!("qio: {}", text::printable(&session::one_line(&error)));
+            let error = session::one_line(&error);
+            let entry = log::entry(log::Event::Error, &error);
+            entry.text("error", &error).write();
             status.map_or(ExitCode::FAILURE, ExitCode::from)
         }
     }
@@ -64,6 +70,7 @@ fn finish(result: Result<(), session::Failure>) -> ExitCode {
 
 /// Runs until all sessions have ended, or a signal arrives, which is no failure.
 fn relay(options: &Options) -> Result<(), session::Failure> {
+    log::init(options.settings.serving.format);
     let signals = Signals::new(options.settings.fork);
     let result = glib::MainContext::default().block_on(session::run(options, &signals));
     match result {

@@ -11,7 +11,7 @@ pub(crate) struct Signals {
     pub(crate) stop: gio::Cancellable,
     /// No more clients.
     pub(crate) drain: gio::Cancellable,
-    /// Reads the files for TLS again, if there are any: SIGHUP is an end otherwise.
+    /// Reads the files for TLS again, if there can be any: SIGHUP is an end otherwise.
     pub(crate) reload: Rc<RefCell<Option<Reload>>>,
 }
 

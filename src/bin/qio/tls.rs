@@ -1,6 +1,11 @@
 //! TLS: the options of the command line, and the handshake.
 
-use std::{cell::RefCell, io, path::PathBuf, time::Duration};
+use std::{
+    io,
+    path::PathBuf,
+    sync::{PoisonError, RwLock},
+    time::Duration,
+};
 
 use clap::{Args, ValueEnum};
 use gio::{TlsAuthenticationMode, TlsProtocolVersion, prelude::*};
@@ -216,7 +221,7 @@ pub(crate) struct Tls {
     end: TlsEndpoint,
     options: TlsOptions,
     /// For channels from now on.
-    creds: RefCell<TlsCreds>,
+    creds: RwLock<TlsCreds>,
     /// Of the server, to a client.
     name: Option<String>,
     lenient: bool,
@@ -231,23 +236,26 @@ impl Tls {
         };
         Ok(Self {
             end,
-            creds: RefCell::new(options.creds(end)?),
+            creds: RwLock::new(options.creds(end)?),
             options: options.clone(),
             name: options.name.clone().or_else(|| endpoint.host()),
             lenient: options.close_notify == Some(CloseNotify::Optional),
         })
     }
 
-    /// Reads the files again. Where that fails, what was read before stays.
-    pub(crate) fn reload(&self) -> io::Result<()> {
-        let creds = self.options.creds(self.end)?;
-        self.creds.replace(creds);
-        Ok(())
+    /// Reads the files again, for [`replace`](Self::replace).
+    pub(crate) fn read(&self) -> io::Result<TlsCreds> {
+        self.options.creds(self.end)
+    }
+
+    /// Replaces what was read before, for channels from now on.
+    pub(crate) fn replace(&self, creds: TlsCreds) {
+        *self.creds.write().unwrap_or_else(PoisonError::into_inner) = creds;
     }
 
     /// TLS over a channel, before the handshake.
     pub(crate) fn over(&self, channel: &Channel) -> io::Result<Channel> {
-        let creds = self.creds.borrow();
+        let creds = self.creds.read().unwrap_or_else(PoisonError::into_inner);
         let tls = match self.end {
             TlsEndpoint::Client => ChannelTls::new_client(channel, &creds, self.name.as_deref())?,
             TlsEndpoint::Server => ChannelTls::new_server(channel, &creds)?,

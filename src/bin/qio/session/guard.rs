@@ -4,6 +4,7 @@ use std::{io, os::unix::process::ExitStatusExt};
 
 use qio::{Channel, ChannelCommand, ChannelSocket, ChannelTls, Shutdown, prelude::*};
 
+use super::side::address_of;
 use crate::websock;
 
 /// A channel of a session. If the session ends early, a command is terminated, and a TLS channel
@@ -14,6 +15,11 @@ pub(super) struct Guard(pub(super) Channel);
 impl Guard {
     pub(super) fn name(&self) -> String {
         self.0.name().map_or_else(String::new, Into::into)
+    }
+
+    /// The address of the peer, if this is a connection.
+    pub(super) fn peer(&self) -> Option<String> {
+        address_of(self.bottom().downcast_ref()?)
     }
 
     /// Guards what has taken the channel over.

@@ -1,17 +1,19 @@
 //! Two channels come together: once, or for every client.
 //!
 //! `side` is an address of the command line, `guard` a channel of a session, `serve` accepts the
-//! clients.
+//! clients, `workers` are the threads that serve them, `active` counts them.
 
+pub(crate) mod active;
 mod guard;
 mod serve;
 mod side;
+mod workers;
 
 use std::{
     future::Future,
     io::{self, IsTerminal},
     pin::pin,
-    rc::Rc,
+    sync::Arc,
     task::Poll,
     time::{Duration, Instant},
 };
@@ -24,13 +26,16 @@ use crate::{
     Signals,
     cli::Options,
     endpoint::Mode,
+    log::{Event, entry},
     meter::{Meter, summary},
+    notify::Manager,
     peer::Peer,
-    tls, websock,
+    tls::{self, Tls},
+    websock,
 };
 use guard::{Guard, status_of};
 use serve::{once, serve};
-use side::{First, Side};
+use side::Side;
 
 /// Why there is no good end.
 pub(crate) struct Failure {
@@ -55,45 +60,67 @@ pub(crate) async fn run(options: &Options, signals: &Signals) -> Result<(), Fail
     };
     let stdio = options.first.is_single() || options.second.is_single();
     let interactive = stdio && (io::stdin().is_terminal() || io::stdout().is_terminal());
-    let meter = Meter::new(!options.settings.quiet && !interactive);
-    let stop = &signals.stop;
-    let first = Side::new(&options.first, Mode::Read, options, &meter);
+    let settings = &options.settings;
+    let meter = Meter::new(settings.serving.progress(settings.quiet), interactive);
+    let (stop, manager) = (&signals.stop, Manager::new());
+    let first = Side::new(&options.first, Mode::Read, options);
     let first = first.or_cancelled(stop).await?;
-    let second = Side::new(&options.second, write, options, &meter);
+    let second = Side::new(&options.second, write, options);
     let second = second.or_cancelled(stop).await?;
-    let all_tls: Vec<_> = [first.tls(), second.tls()].into_iter().flatten().collect();
-    if options.settings.fork && !all_tls.is_empty() {
-        let meter = meter.clone();
+    let all_tls = [first.tls(), second.tls()];
+    // A terminal that hangs up ends what has nothing to reload.
+    if settings.fork && (manager.is_there() || all_tls.iter().any(Option::is_some)) {
+        let manager = manager.clone();
         signals.reload.replace(Some(Box::new(move || {
-            match all_tls.iter().try_for_each(|tls| tls.reload()) {
-                Ok(()) => meter.log("the files for TLS were read again"),
-                Err(e) => meter.log(&format!("{}: nothing was changed", one_line(&e))),
-            }
+            manager.reloading();
+            reload(all_tls.iter().flatten());
+            manager.ready();
         })));
     }
-    let session = Session {
+    let session = Arc::new(Session {
         second,
         meter,
-        timeout: options.settings.timeout,
-        tls_timeout: options.settings.tls.deadline(),
-        websock_timeout: options.settings.websock.deadline(),
-        verbose: options.settings.verbose,
+        timeout: settings.timeout,
+        tls_timeout: settings.tls.deadline(),
+        websock_timeout: settings.websock.deadline(),
+        verbose: settings.verbose,
+    });
+    let result = match settings.fork {
+        true => serve(first, &session, signals, settings, &manager).await,
+        false => {
+            manager.ready();
+            manager.watch(|| true);
+            let result = once(first, &session, stop).await;
+            manager.stopping(0, None);
+            result
+        }
     };
-    let session = Rc::new(session);
-    let result = match options.settings.fork {
-        true => serve(first, &session, signals, options.settings.max_clients).await,
-        false => once(first, &session, stop).await,
-    };
-    session
-        .meter
-        .finish(options.settings.verbose && options.settings.fork);
+    session.meter.finish(settings.verbose && settings.fork);
     result
+}
+
+/// Reads the files for TLS again: all of them, or nothing changes.
+fn reload<'a>(all: impl Iterator<Item = &'a Arc<Tls>> + Clone) {
+    let read: io::Result<Vec<_>> = all.clone().map(|tls| tls.read()).collect();
+    let done = match read {
+        Ok(read) if read.is_empty() => entry(Event::Reload, "there are no files to read again"),
+        Ok(read) => {
+            all.zip(read).for_each(|(tls, creds)| tls.replace(creds));
+            entry(Event::Reload, "the files for TLS were read again")
+        }
+        Err(e) => {
+            let error = one_line(&e);
+            let message = format!("{error}: nothing was changed");
+            entry(Event::Error, message).text("error", error)
+        }
+    };
+    done.write();
 }
 
 /// What is done with the first channel, once it is there.
 struct Session {
     second: Side,
-    meter: Rc<Meter>,
+    meter: Arc<Meter>,
     timeout: Option<Duration>,
     /// How long a handshake may take.
     tls_timeout: Duration,
@@ -102,11 +129,13 @@ struct Session {
 }
 
 impl Session {
-    async fn run(&self, first: First, stop: &gio::Cancellable) -> Result<(), Failure> {
+    async fn run(
+        &self,
+        (first, peer): (Guard, Peer),
+        stop: &gio::Cancellable,
+    ) -> Result<(), Failure> {
         let begin = Instant::now();
         // A peer that is not let in gets no further.
-        let first = first.layered().or_cancelled(stop).await;
-        let (first, peer) = first?;
         self.handshake(&first).or_cancelled(stop).await?;
         let second = match self.second(&peer).or_cancelled(stop).await {
             Ok(second) => second,
@@ -115,9 +144,17 @@ impl Session {
                 return Err(e.into());
             }
         };
-        let pair = format!("{} and {}", first.name(), second.name());
+        // The names go with the channels.
+        let (pair, peer) = ([first.name(), second.name()], first.peer());
+        let about = |event, what: &str| {
+            let [channel, second] = &pair;
+            entry(event, format!("{channel} and {second}: {what}"))
+                .text("channel", channel)
+                .text_if("peer", peer.as_ref())
+                .text("second", second)
+        };
         if self.verbose {
-            self.meter.log(&format!("{pair}: connected"));
+            about(Event::Connected, "connected").write();
         }
         let connection = self.meter.connection();
         let counters = &connection.counters;
@@ -144,8 +181,10 @@ impl Session {
             }
         };
         if self.verbose {
-            let how = summary(counters.counts(), begin.elapsed());
-            self.meter.log(&format!("{pair}: {how}"));
+            let (counts, time) = (counters.counts(), begin.elapsed());
+            let closed = about(Event::Closed, &summary(counts, time)).relayed(counts, time);
+            let error = result.as_ref().err().map(|it| one_line(&it.error));
+            closed.text_if("error", error).write();
         }
         result
     }
@@ -163,7 +202,12 @@ impl Session {
         let websock = websock::handshake(&channel.0, self.websock_timeout).await?;
         for agreed in [tls, websock].into_iter().flatten() {
             if self.verbose {
-                self.meter.log(&format!("{}: {agreed}", channel.name()));
+                let name = channel.name();
+                entry(Event::Handshake, format!("{name}: {agreed}"))
+                    .text("channel", name)
+                    .text_if("peer", channel.peer())
+                    .text("negotiated", agreed)
+                    .write();
             }
         }
         Ok(())
@@ -206,5 +250,5 @@ async fn while_it_moves(
 
 /// The message of an error, as GLib formats it.
 pub(crate) fn one_line(e: &io::Error) -> String {
-    to_glib_error(e).message().replace('\n', " ")
+    to_glib_error(e).message().to_owned()
 }

@@ -1,36 +1,51 @@
 //! Serves one client, or many at a time.
 
-use std::rc::Rc;
+use std::{rc::Rc, sync::Arc};
 
-use qio::{IoFutureExt, JoinHandle, prelude::*};
+use qio::{ChannelSocket, IoFutureExt, prelude::*};
 
 use super::{
-    Failure, Session, one_line,
-    side::{Side, name_of},
+    Failure, Session,
+    active::Active,
+    one_line,
+    side::{Side, address_of},
+    workers::Workers,
 };
-use crate::{Signals, limits};
+use crate::{
+    Signals,
+    cli::Settings,
+    limits,
+    log::{Event, entry},
+    notify::{Manager, count_of},
+};
 
 pub(super) async fn once(
     first: Side,
     session: &Session,
     stop: &gio::Cancellable,
 ) -> Result<(), Failure> {
-    let channel = first.first().or_cancelled(stop).await?;
+    let client = first.first().or_cancelled(stop).await?;
     // Clients that come now are not served: better that they are refused.
     drop(first);
-    session.run(channel, stop).await
+    let client = client.layered().or_cancelled(stop).await?;
+    session.run(client, stop).await
 }
 
-/// Serves each client with a second channel of its own.
+/// Serves each client with a separate second channel.
 pub(super) async fn serve(
-    first: Side,
-    session: &Rc<Session>,
+    mut first: Side,
+    session: &Arc<Session>,
     signals: &Signals,
-    max_clients: Option<u32>,
+    settings: &Settings,
+    manager: &Rc<Manager>,
 ) -> Result<(), Failure> {
-    let listener = first.listener.as_ref().expect("checked: it listens");
-    listener.set_max_clients(limits::clients(max_clients)?);
-    let mut tasks: Vec<JoinHandle<()>> = Vec::new();
+    let workers = Workers::new(settings.serving.threads)?;
+    let listener = first.listener.take().expect("checked: it listens");
+    let limit = limits::clients(settings.max_clients, session.second.is_command())?;
+    listener.set_max_clients(limit);
+    manager.ready();
+    manager.watch(workers.pulse());
+    let (first, active) = (Arc::new(first), Active::default());
     let result = loop {
         let client = listener.accept_future().or_cancelled(&signals.stop);
         let client = match client.or_cancelled(&signals.drain).await {
@@ -38,42 +53,83 @@ pub(super) async fn serve(
             Err(_) if signals.drain.is_cancelled() && !signals.stop.is_cancelled() => break Ok(()),
             Err(e) => break Err(e.into()),
         };
-        let name = name_of(&client);
-        // What fails for one client is no end of the others.
-        let client = match first.of_client(client) {
-            Ok(client) => client,
-            Err(e) => {
-                session.meter.log(&format!("{name}: {}", one_line(&e)));
-                continue;
-            }
-        };
-        let (session, stop) = (session.clone(), signals.stop.clone());
-        tasks.retain(|task| !task.is_finished());
-        tasks.push(qio::spawn_local(async move {
-            let name = client.name();
-            match session.run(client, &stop).await {
-                Err(Failure { error, .. }) if !stop.is_cancelled() => {
-                    session.meter.log(&format!("{name}: {}", one_line(&error)));
-                }
-                _ => {}
-            }
-        }));
+        let (session, first, stop) = (session.clone(), first.clone(), signals.stop.clone());
+        let entered = active.enter();
+        workers.spawn(move || async move {
+            let _entered = entered;
+            serve_client(&session, &first, client, &stop).await;
+        });
+        manager.report(&active);
     };
-    drop(first);
-    tasks.retain(|task| !task.is_finished());
-    if result.is_ok() && !tasks.is_empty() {
-        let count = tasks.len();
-        let clients = if count == 1 {
-            "client is"
-        } else {
-            "clients are"
+    drop(listener);
+    let clients = active.count();
+    let timeout = settings.serving.drain_timeout.filter(|_| result.is_ok());
+    manager.stopping(clients, timeout);
+    if result.is_ok() && clients > 0 {
+        let clients_are = match clients {
+            1 => "client is",
+            _ => "clients are",
         };
-        session.meter.log(&format!(
-            "{count} {clients} served to the end; another SIGTERM ends it now"
-        ));
+        let text =
+            format!("{clients} {clients_are} served to the end; another SIGTERM ends it now");
+        entry(Event::Drain, text)
+            .number("clients", clients as u64)
+            .write();
     }
-    for task in tasks {
-        let _ = task.await;
+    let ended = async {
+        active.none().await;
+        Ok(())
+    };
+    let Some(timeout) = timeout else {
+        let _ = ended.await;
+        return result;
+    };
+    if ended.or_timeout(timeout).await.is_err() {
+        let clients = active.count();
+        let text = format!(
+            "the sessions of {} were closed after {timeout:?}",
+            count_of(clients)
+        );
+        entry(Event::Drain, text)
+            .number("clients", clients as u64)
+            .write();
+        signals.stop.cancel();
+        active.none().await;
     }
     result
+}
+
+/// What fails for one client is no end of the others.
+async fn serve_client(
+    session: &Session,
+    first: &Side,
+    client: ChannelSocket,
+    stop: &gio::Cancellable,
+) {
+    let address = address_of(&client);
+    let mut name = address.clone();
+    let layered = async {
+        let client = first.of_client(client)?.layered();
+        client.or_cancelled(stop).await
+    };
+    let result = match layered.await {
+        Ok((channel, peer)) => {
+            name = Some(channel.name());
+            session.run((channel, peer), stop).await
+        }
+        Err(e) => Err(e.into()),
+    };
+    if let Err(Failure { error, .. }) = result
+        && !stop.is_cancelled()
+    {
+        let (name, error) = (
+            name.unwrap_or_else(|| "client".to_owned()),
+            one_line(&error),
+        );
+        entry(Event::Error, format!("{name}: {error}"))
+            .text("channel", name)
+            .text_if("peer", address)
+            .text("error", error)
+            .write();
+    }
 }

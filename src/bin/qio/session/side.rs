@@ -1,14 +1,17 @@
 //! One address of the command line: its listener, or how it is opened, and what goes over it.
 
-use std::{io, rc::Rc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
-use qio::{Channel, ChannelSocket, IoFutureExt, NetAddress, NetListener, prelude::*};
+use qio::{
+    Channel, ChannelCommand, ChannelSocket, IoFutureExt, NetAddress, NetListener, prelude::*,
+};
 
 use super::guard::Guard;
 use crate::{
     cli::Options,
     endpoint::{AddressOptions, Endpoint, Local, Mode, at_once},
-    meter::Meter,
+    limits,
+    log::{Event, entry},
     peer::Peer,
     tls::Tls,
     websock::Websock,
@@ -24,12 +27,12 @@ pub(super) struct Side {
     pub(super) listener: Option<NetListener>,
     mode: Mode,
     timeout: Option<Duration>,
-    layers: Rc<Layers>,
+    layers: Arc<Layers>,
 }
 
 /// What goes over the channels of a side.
 pub(super) struct Layers {
-    tls: Option<Rc<Tls>>,
+    tls: Option<Arc<Tls>>,
     websock: Option<Websock>,
 }
 
@@ -38,10 +41,9 @@ impl Side {
         endpoint: &Endpoint,
         mode: Mode,
         options: &Options,
-        meter: &Meter,
     ) -> io::Result<Self> {
         let tls = match endpoint.is_tls() {
-            true => Some(Rc::new(Tls::new(endpoint, &options.settings.tls)?)),
+            true => Some(Arc::new(Tls::new(endpoint, &options.settings.tls)?)),
             false => None,
         };
         let listener = match endpoint.below() {
@@ -49,8 +51,10 @@ impl Side {
                 let listener = listen(local, settings).await?;
                 if options.settings.verbose {
                     for address in listener.local_addresses() {
-                        let address = NetAddress::try_from(&address)?;
-                        meter.log(&format!("listening on {}", endpoint.with(address)));
+                        let address = endpoint.with(NetAddress::try_from(&address)?);
+                        entry(Event::Listening, format!("listening on {address}"))
+                            .text("address", address)
+                            .write();
                     }
                 }
                 Some(listener)
@@ -62,7 +66,7 @@ impl Side {
             listener,
             mode,
             timeout: options.settings.timeout,
-            layers: Rc::new(Layers {
+            layers: Arc::new(Layers {
                 tls,
                 websock: Websock::new(endpoint, &options.settings.websock)?,
             }),
@@ -70,7 +74,7 @@ impl Side {
     }
 
     /// The TLS settings, if the address has TLS.
-    pub(super) fn tls(&self) -> Option<Rc<Tls>> {
+    pub(super) fn tls(&self) -> Option<Arc<Tls>> {
         self.layers.tls.clone()
     }
 
@@ -96,7 +100,8 @@ impl Side {
     }
 
     pub(super) fn of_client(&self, client: ChannelSocket) -> io::Result<First> {
-        client.set_name(Some(&name_of(&client)));
+        let address = address_of(&client);
+        client.set_name(Some(address.as_deref().unwrap_or("client")));
         at_once(client.clone().upcast())?;
         Ok(First::Client {
             guard: Guard(client.clone().upcast()),
@@ -110,7 +115,21 @@ impl Side {
         self.layers.over(Guard(channel))
     }
 
+    /// Whether this is a command.
+    pub(super) fn is_command(&self) -> bool {
+        matches!(self.endpoint.below(), Endpoint::Exec(_))
+    }
+
     async fn open(&self, peer: &Peer) -> io::Result<Channel> {
+        let channel = self.open_in_time(peer).await?;
+        if let Some(command) = channel.downcast_ref::<ChannelCommand>() {
+            // It may have ended already.
+            let _ = limits::restore(command.pid());
+        }
+        Ok(channel)
+    }
+
+    async fn open_in_time(&self, peer: &Peer) -> io::Result<Channel> {
         let channel = self.endpoint.open(self.mode, peer);
         let Some(timeout) = self.timeout else {
             return channel.await;
@@ -150,18 +169,12 @@ pub(super) enum First {
         guard: Guard,
         client: ChannelSocket,
         options: AddressOptions,
-        layers: Rc<Layers>,
+        layers: Arc<Layers>,
     },
     Opened(Guard),
 }
 
 impl First {
-    pub(super) fn name(&self) -> String {
-        match self {
-            Self::Client { guard, .. } | Self::Opened(guard) => guard.name(),
-        }
-    }
-
     /// Checks the source of a client, reads its PROXY header, and adds TLS and a WebSocket.
     pub(super) async fn layered(self) -> io::Result<(Guard, Peer)> {
         match self {
@@ -213,8 +226,7 @@ async fn listen(local: &Local, options: &AddressOptions) -> io::Result<NetListen
 }
 
 /// The address of a client, if it has one.
-pub(super) fn name_of(client: &ChannelSocket) -> String {
-    let address = client.remote_address().ok();
-    let address = address.and_then(|address| NetAddress::try_from(&address).ok());
-    address.map_or_else(|| "client".to_owned(), |address| address.to_string())
+pub(super) fn address_of(client: &ChannelSocket) -> Option<String> {
+    let address = client.remote_address().ok()?;
+    Some(NetAddress::try_from(&address).ok()?.to_string())
 }
