@@ -351,16 +351,13 @@ fn datagrams_are_sent_and_answers_are_awaited_for_a_while() {
 
 #[test]
 fn a_datagram_listener_serves_its_first_sender_alone() {
-    let reserved = UdpSocket::bind("127.0.0.1:0").expect("loopback");
-    let address = reserved.local_addr().expect("bound");
-    drop(reserved);
-    let first = format!("udp-listen:{address}");
-    let relay = start([&first, "exec:cat"]);
+    let mut relay = start(["-v", "udp-listen:127.0.0.1:0", "exec:cat"]);
+    let address = relay.wait_for_log("listening on udp:");
     let [one, other] = [(); 2].map(|()| {
         let socket = UdpSocket::bind("127.0.0.1:0").expect("loopback");
         let limit = Some(Duration::from_millis(50));
         socket.set_read_timeout(limit).expect("set");
-        socket.connect(address).expect("a local socket");
+        socket.connect(&*address).expect("a local socket");
         socket
     });
     // Until it listens, datagrams are refused.
@@ -376,6 +373,61 @@ fn a_datagram_listener_serves_its_first_sender_alone() {
     }
     let _ = other.send(b"second");
     other.recv(&mut buf).expect_err("it is not served");
+    relay.signal(Signal::SIGINT);
+    relay.success();
+}
+
+#[test]
+fn every_sender_of_datagrams_has_a_session_that_ends_after_a_timeout() {
+    let server = UdpSocket::bind("127.0.0.1:0").expect("loopback");
+    let second = format!("udp:{}", server.local_addr().expect("bound"));
+    let echo = thread::spawn(move || {
+        let mut buf = [0; 100];
+        let mut ports = std::collections::BTreeSet::new();
+        while let Ok((count, from)) = server.recv_from(&mut buf) {
+            if &buf[..count] == b"end" {
+                break;
+            }
+            ports.insert(from.port());
+            server.send_to(&buf[..count], from).expect("sent");
+        }
+        ports.len()
+    });
+    let mut relay = start([
+        "-v",
+        "--fork",
+        "--timeout=0.3",
+        "--max-clients=25",
+        "udp-listen:127.0.0.1:0",
+        &second,
+    ]);
+    let address = relay.wait_for_log("listening on udp:");
+    let senders: Vec<_> = (0..20)
+        .map(|number| {
+            let socket = UdpSocket::bind("127.0.0.1:0").expect("loopback");
+            socket.set_read_timeout(Some(TIMEOUT)).expect("set");
+            socket.connect(&*address).expect("a local socket");
+            // Two at once, as a resolver sends them: both belong to the same session.
+            for part in ["a", "b"] {
+                let datagram = format!("{number} {part}");
+                socket.send(datagram.as_bytes()).expect("sent");
+            }
+            socket
+        })
+        .collect();
+    for (number, socket) in senders.iter().enumerate() {
+        for part in ["a", "b"] {
+            let mut buf = [0; 100];
+            let count = socket.recv(&mut buf).expect("an answer");
+            let expected = format!("{number} {part}");
+            assert_eq!(String::from_utf8_lossy(&buf[..count]), expected);
+        }
+    }
+    relay.wait_for_log("Nothing has moved for 300ms");
+    let last = UdpSocket::bind("127.0.0.1:0").expect("loopback");
+    let target = second.trim_start_matches("udp:");
+    last.send_to(b"end", target).expect("sent");
+    assert_eq!(echo.join().expect("no panic"), 20);
     relay.signal(Signal::SIGINT);
     relay.success();
 }

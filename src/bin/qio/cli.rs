@@ -267,7 +267,9 @@ Addresses:
   udp:HOST:PORT         sends datagrams, one for each piece that is read, and
                         receives those of that address; after the end of the
                         data, answers are awaited for half a second
-  udp-listen:[HOST:]PORT    waits for a datagram, and serves its sender
+  udp-listen:[HOST:]PORT    waits for a datagram, and serves its sender; with
+                        --fork all senders, each until nothing has moved for
+                        the time of --timeout, by default a minute
   pty:PATH              makes a terminal, with a link to it at PATH, and waits
                         until a program opens it
 

@@ -23,6 +23,7 @@ use qio::NetAddress;
 
 pub(crate) use open::at_once;
 pub(crate) use options::AddressOptions;
+pub(crate) use udp::Listener as DatagramListener;
 
 #[derive(Clone)]
 pub(crate) enum Endpoint {
@@ -110,7 +111,13 @@ impl Endpoint {
     }
 
     pub(crate) fn is_listener(&self) -> bool {
-        matches!(self.below(), Self::Listen(..))
+        let is_datagrams = matches!(self, Self::Udp { listens: true, .. });
+        is_datagrams || matches!(self.below(), Self::Listen(..))
+    }
+
+    /// Whether it sends and receives datagrams.
+    pub(crate) fn is_datagrams(&self) -> bool {
+        matches!(self, Self::Udp { .. })
     }
 
     /// The options of the address that is connected to, or listened on.

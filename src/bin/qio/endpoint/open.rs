@@ -28,14 +28,7 @@ impl Endpoint {
             Self::Listen(..) | Self::Tls(_) | Self::Websock(..) => {
                 unreachable!("clients are accepted, and layers are not below")
             }
-            Self::Udp {
-                address,
-                bind,
-                listens,
-            } => match listens {
-                true => udp::Listener::new(address).await?.accept().await?,
-                false => udp::connect(address, *bind).await?,
-            },
+            Self::Udp { address, bind, .. } => udp::connect(address, *bind).await?,
             Self::Pty(link) => pty::open(link).await?,
             Self::Fd(address) => as_opened(unshared(address.connect()?))?,
             Self::Exec(argv) => at_once(

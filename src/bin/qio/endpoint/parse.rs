@@ -84,7 +84,7 @@ impl Endpoint {
         let bytes = text.as_bytes();
         let (scheme, rest) = split(bytes).ok_or_else(|| unknown(text))?;
         match scheme {
-            b"tcp" | b"unix" | b"vsock" | b"tls" | b"ws" | b"wss" => {
+            b"tcp" | b"udp" | b"unix" | b"vsock" | b"tls" | b"ws" | b"wss" => {
                 Self::read(OsStr::from_bytes(&[scheme, b"-listen:", rest].concat()))
             }
             _ => Self::read(text).and_then(|this| match this.is_listener() {

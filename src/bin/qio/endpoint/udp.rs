@@ -1,11 +1,11 @@
 //! Datagrams of UDP, as a stream of bytes.
 
 use std::{
-    cell::RefCell,
     collections::VecDeque,
     io,
     net::SocketAddr,
     os::fd::{AsRawFd, OwnedFd},
+    sync::Mutex,
 };
 
 use gio::prelude::*;
@@ -38,7 +38,7 @@ pub(crate) struct Listener {
     socket: ChannelSocket,
     local: SocketAddr,
     /// Senders that have not been accepted.
-    senders: RefCell<VecDeque<Sender>>,
+    senders: Mutex<VecDeque<Sender>>,
 }
 
 /// A sender, with what it has sent before its socket existed.
@@ -69,8 +69,12 @@ impl Listener {
         Ok(Self {
             socket,
             local: of_native(&local).expect("bound to one"),
-            senders: RefCell::default(),
+            senders: Mutex::default(),
         })
+    }
+
+    pub(crate) fn local(&self) -> SocketAddr {
+        self.local
     }
 
     /// Waits for a datagram of a new sender, and returns its channel, which has that datagram.
@@ -80,7 +84,7 @@ impl Listener {
                 address,
                 socket,
                 first,
-            }) = self.senders.borrow_mut().pop_front()
+            }) = self.senders.lock().expect("no panic").pop_front()
             {
                 let name = NetAddress::try_from(&address).map(|it| it.to_string());
                 let channel = Adapted::datagrams(socket, address)?;
@@ -104,7 +108,7 @@ impl Listener {
                 result => result?,
             };
             let Some(from) = from else { continue };
-            let mut senders = self.senders.borrow_mut();
+            let mut senders = self.senders.lock().expect("no panic");
             let known = senders
                 .iter()
                 .position(|it| Adapted::same(&it.address, &from));

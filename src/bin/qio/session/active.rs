@@ -13,7 +13,7 @@ pub(crate) struct Active(Arc<Mutex<State>>);
 #[derive(Default)]
 struct State {
     count: usize,
-    /// The task that waits for the end of all.
+    /// The task that waits for fewer.
     waker: Option<Waker>,
 }
 
@@ -35,9 +35,14 @@ impl Active {
 
     /// Waits until there is no session.
     pub(super) async fn none(&self) {
+        self.fewer_than(1).await;
+    }
+
+    /// Waits until there are fewer sessions than this.
+    pub(super) async fn fewer_than(&self, limit: usize) {
         poll_fn(|cx| {
             let mut state = self.state();
-            if state.count == 0 {
+            if state.count < limit {
                 return Poll::Ready(());
             }
             state.waker = Some(cx.waker().clone());
@@ -54,10 +59,7 @@ impl Drop for Entered {
     fn drop(&mut self) {
         let mut state = self.0.state();
         state.count -= 1;
-        let waker = match state.count {
-            0 => state.waker.take(),
-            _ => None,
-        };
+        let waker = state.waker.take();
         drop(state);
         if let Some(waker) = waker {
             waker.wake();

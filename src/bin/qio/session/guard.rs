@@ -4,7 +4,7 @@ use std::{io, os::unix::process::ExitStatusExt};
 
 use qio::{Channel, ChannelCommand, ChannelSocket, ChannelTls, Shutdown, prelude::*};
 
-use super::side::address_of;
+use super::acceptor::address_of;
 use crate::websock;
 
 /// A channel of a session. If the session ends early, a command is terminated, and a TLS channel

@@ -1,8 +1,9 @@
 //! Two channels come together: once, or for every client.
 //!
-//! `side` is an address of the command line, `guard` a channel of a session, `serve` accepts the
-//! clients, `workers` are the threads that serve them, `active` counts them.
+//! `side` is an address of the command line, `guard` a channel of a session, `acceptor` accepts clients,
+//! `serve` serves them, `workers` are the threads that serve them, `active` counts them.
 
+mod acceptor;
 pub(crate) mod active;
 mod guard;
 mod serve;
@@ -36,6 +37,9 @@ use crate::{
 use guard::{Guard, status_of};
 use serve::{once, serve};
 use side::Side;
+
+/// The default timeout of the sessions of many senders of datagrams.
+const IDLE: Duration = Duration::from_secs(60);
 
 /// Why there is no good end.
 pub(crate) struct Failure {
@@ -77,10 +81,12 @@ pub(crate) async fn run(options: &Options, signals: &Signals) -> Result<(), Fail
             manager.ready();
         })));
     }
+    // A sender of datagrams has no end.
+    let idle = (settings.fork && options.first.is_datagrams()).then_some(IDLE);
     let session = Arc::new(Session {
         second,
         meter,
-        timeout: settings.timeout,
+        timeout: settings.timeout.or(idle),
         tls_timeout: settings.tls.deadline(),
         websock_timeout: settings.websock.deadline(),
         verbose: settings.verbose,

@@ -2,14 +2,10 @@
 
 use std::{rc::Rc, sync::Arc};
 
-use qio::{ChannelSocket, IoFutureExt, prelude::*};
+use qio::{IoFutureExt, prelude::*};
 
 use super::{
-    Failure, Session,
-    active::Active,
-    one_line,
-    side::{Side, address_of},
-    workers::Workers,
+    Failure, Session, acceptor::Client, active::Active, one_line, side::Side, workers::Workers,
 };
 use crate::{
     Signals,
@@ -40,14 +36,18 @@ pub(super) async fn serve(
     manager: &Rc<Manager>,
 ) -> Result<(), Failure> {
     let workers = Workers::new(settings.serving.threads)?;
-    let listener = first.listener.take().expect("checked: it listens");
+    let acceptor = first.acceptor.take().expect("checked: it listens");
     let limit = limits::clients(settings.max_clients, session.second.is_command())?;
-    listener.set_max_clients(limit);
+    acceptor.set_max_clients(limit);
     manager.ready();
     manager.watch(workers.pulse());
     let (first, active) = (Arc::new(first), Active::default());
     let result = loop {
-        let client = listener.accept_future().or_cancelled(&signals.stop);
+        let client = async {
+            active.fewer_than(limit as usize).await;
+            acceptor.accept().await
+        };
+        let client = client.or_cancelled(&signals.stop);
         let client = match client.or_cancelled(&signals.drain).await {
             Ok(client) => client,
             Err(_) if signals.drain.is_cancelled() && !signals.stop.is_cancelled() => break Ok(()),
@@ -61,7 +61,7 @@ pub(super) async fn serve(
         });
         manager.report(&active);
     };
-    drop(listener);
+    drop(acceptor);
     let clients = active.count();
     let timeout = settings.serving.drain_timeout.filter(|_| result.is_ok());
     manager.stopping(clients, timeout);
@@ -100,13 +100,8 @@ pub(super) async fn serve(
 }
 
 /// What fails for one client is no end of the others.
-async fn serve_client(
-    session: &Session,
-    first: &Side,
-    client: ChannelSocket,
-    stop: &gio::Cancellable,
-) {
-    let address = address_of(&client);
+async fn serve_client(session: &Session, first: &Side, client: Client, stop: &gio::Cancellable) {
+    let address = client.address();
     let mut name = address.clone();
     let layered = async {
         let client = first.of_client(client)?.layered();

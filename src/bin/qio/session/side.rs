@@ -2,29 +2,26 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use qio::{
-    Channel, ChannelCommand, ChannelSocket, IoFutureExt, NetAddress, NetListener, prelude::*,
-};
+use qio::{Channel, ChannelCommand, ChannelSocket, IoFutureExt, prelude::*};
 
-use super::guard::Guard;
+use super::{
+    acceptor::{Acceptor, Client},
+    guard::Guard,
+};
 use crate::{
     cli::Options,
-    endpoint::{AddressOptions, Endpoint, Local, Mode, at_once},
+    endpoint::{AddressOptions, Endpoint, Mode, at_once},
     limits,
-    log::{Event, entry},
     peer::Peer,
     tls::Tls,
     websock::Websock,
 };
 
-/// Connections that wait to be accepted.
-const BACKLOG: u32 = 128;
-
 /// One side of the command line.
 pub(super) struct Side {
     endpoint: Endpoint,
     /// Listens from the start on, if that is what it is.
-    pub(super) listener: Option<NetListener>,
+    pub(super) acceptor: Option<Acceptor>,
     mode: Mode,
     timeout: Option<Duration>,
     layers: Arc<Layers>,
@@ -46,24 +43,13 @@ impl Side {
             true => Some(Arc::new(Tls::new(endpoint, &options.settings.tls)?)),
             false => None,
         };
-        let listener = match endpoint.below() {
-            Endpoint::Listen(local, settings) => {
-                let listener = listen(local, settings).await?;
-                if options.settings.verbose {
-                    for address in listener.local_addresses() {
-                        let address = endpoint.with(NetAddress::try_from(&address)?);
-                        entry(Event::Listening, format!("listening on {address}"))
-                            .text("address", address)
-                            .write();
-                    }
-                }
-                Some(listener)
-            }
-            _ => None,
-        };
+        let acceptor = Acceptor::new(endpoint).await?;
+        if let Some(acceptor) = acceptor.as_ref().filter(|_| options.settings.verbose) {
+            acceptor.log(endpoint)?;
+        }
         Ok(Self {
             endpoint: endpoint.clone(),
-            listener,
+            acceptor,
             mode,
             timeout: options.settings.timeout,
             layers: Arc::new(Layers {
@@ -80,8 +66,8 @@ impl Side {
 
     /// The first channel of a session, as soon as there is one.
     pub(super) async fn first(&self) -> io::Result<First> {
-        match &self.listener {
-            Some(listener) => self.of_client(listener.accept_future().await?),
+        match &self.acceptor {
+            Some(acceptor) => self.of_client(acceptor.accept().await?),
             None => Ok(First::Opened(
                 self.over(self.open(&Peer::default()).await?)?,
             )),
@@ -90,17 +76,21 @@ impl Side {
 
     /// The second channel of a session with this peer, before any handshake.
     pub(super) async fn second(&self, peer: &Peer) -> io::Result<Guard> {
-        match &self.listener {
-            Some(listener) => {
-                let client = self.of_client(listener.accept_future().await?)?;
+        match &self.acceptor {
+            Some(acceptor) => {
+                let client = self.of_client(acceptor.accept().await?)?;
                 Ok(client.layered().await?.0)
             }
             None => self.over(self.open(peer).await?),
         }
     }
 
-    pub(super) fn of_client(&self, client: ChannelSocket) -> io::Result<First> {
-        let address = address_of(&client);
+    pub(super) fn of_client(&self, client: Client) -> io::Result<First> {
+        let address = client.address();
+        let client = match client {
+            Client::Connection(socket) => socket,
+            Client::Datagrams(channel) => return Ok(First::Opened(self.over(channel)?)),
+        };
         client.set_name(Some(address.as_deref().unwrap_or("client")));
         at_once(client.clone().upcast())?;
         Ok(First::Client {
@@ -199,34 +189,4 @@ impl First {
             }
         }
     }
-}
-
-/// Listens by the options of an address.
-async fn listen(local: &Local, options: &AddressOptions) -> io::Result<NetListener> {
-    let listener = NetListener::new();
-    // What a relay has left behind that was killed.
-    listener.set_replace_stale(!options.keep_stale);
-    listener.set_path_mode(options.mode);
-    if let Some((user, group)) = options.owner {
-        listener.set_path_owner(user, group);
-    }
-    match local {
-        Local::Address(address) => listener.open_address_future(address, BACKLOG).await?,
-        Local::Activated(name) => {
-            if listener.open_activated(name.as_deref())? == 0 {
-                let of_name = name
-                    .as_ref()
-                    .map_or_else(String::new, |it| format!(" {it}"));
-                let message = format!("The service manager has passed no socket{of_name}");
-                return Err(io::Error::new(io::ErrorKind::NotFound, message));
-            }
-        }
-    }
-    Ok(listener)
-}
-
-/// The address of a client, if it has one.
-pub(super) fn address_of(client: &ChannelSocket) -> Option<String> {
-    let address = client.remote_address().ok()?;
-    Some(NetAddress::try_from(&address).ok()?.to_string())
 }
