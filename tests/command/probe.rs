@@ -147,7 +147,10 @@ fn the_picture_of_the_readme_has_what_the_commands_print() {
     Running::new(command.stdin(Stdio::null())).success();
     let drawn = std::fs::read_to_string(&picture).expect("a picture");
     let drawn = drawn.replace('\u{a0}', " ");
-    for text in [">demo: ok, 16777216 bytes through 5 channels", ">hello<"] {
+    for text in [
+        ">demo: ok, 16777216 bytes through 5 channels",
+        ">certificate  verified<",
+    ] {
         assert!(drawn.contains(text), "{text}: {drawn}");
     }
 }

@@ -1,7 +1,7 @@
 //! Two channels come together: once, or for every client.
 //!
-//! `side` is an address of the command line, `guard` a channel of a session, `acceptor` accepts clients,
-//! `serve` serves them, `workers` are the threads that serve them, `active` counts them.
+//! `side` is an address of the command line, `guard` a channel of a session, `acceptor` accepts
+//! clients, `serve` serves them, `workers` are the threads that serve them, `active` counts them.
 
 mod acceptor;
 pub(crate) mod active;
