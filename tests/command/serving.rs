@@ -266,3 +266,24 @@ fn sighup_reads_the_files_for_tls_again() {
     server.signal(Signal::SIGINT);
     server.success();
 }
+
+#[test]
+fn an_idle_server_ends_after_a_while_and_not_while_it_has_a_client() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let path = folder.path().join("socket");
+    let first = format!("unix-listen:{}", path.display());
+    let mut server = start(["-v", "--fork", "--exit-idle=0.3", &first, "exec:cat"]);
+    server.wait_for_log("listening on unix:");
+    let mut client = connect_unix(&path);
+    echo_of(&mut client);
+    // Longer than that.
+    let limit = Some(Duration::from_millis(600));
+    client.set_read_timeout(limit).expect("set");
+    let e = client.read(&mut [0]).expect_err("it is served");
+    assert_eq!(e.kind(), ErrorKind::WouldBlock);
+    echo_of(&mut client);
+    drop(client);
+    server.wait_for_log("there was no client for a while");
+    server.success();
+    assert!(!path.exists());
+}

@@ -16,6 +16,10 @@ pub(crate) struct Serving {
     /// With --fork: how long the sessions may continue after SIGTERM; default: to their end
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) drain_timeout: Option<Duration>,
+    /// With --fork: end after so long without a client; for sockets of a service manager, which
+    /// starts the service again
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) exit_idle: Option<Duration>,
     /// The format of messages; default: journald if standard error is the journal, or text
     #[arg(long = "log", value_name = "FORMAT")]
     pub(crate) format: Option<Format>,
@@ -44,6 +48,7 @@ impl Serving {
         let given = [
             ("--threads", self.threads.is_some()),
             ("--drain-timeout", self.drain_timeout.is_some()),
+            ("--exit-idle", self.exit_idle.is_some()),
         ];
         match given.into_iter().find(|(_, is_given)| *is_given && !fork) {
             Some((name, _)) => Err(format!("{name} is for --fork")),

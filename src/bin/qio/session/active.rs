@@ -2,8 +2,10 @@
 
 use std::{
     future::poll_fn,
+    mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Poll, Waker},
+    time::Duration,
 };
 
 /// The number of sessions.
@@ -13,8 +15,10 @@ pub(crate) struct Active(Arc<Mutex<State>>);
 #[derive(Default)]
 struct State {
     count: usize,
-    /// The task that waits for fewer.
-    waker: Option<Waker>,
+    /// How many there were in all.
+    total: u64,
+    /// The tasks that wait for fewer.
+    wakers: Vec<Waker>,
 }
 
 impl Active {
@@ -29,13 +33,28 @@ impl Active {
 
     /// Counts a session until the result is dropped.
     pub(super) fn enter(&self) -> Entered {
-        self.state().count += 1;
+        let mut state = self.state();
+        state.count += 1;
+        state.total += 1;
         Entered(self.clone())
     }
 
     /// Waits until there is no session.
     pub(super) async fn none(&self) {
         self.fewer_than(1).await;
+    }
+
+    /// Waits until there has been no session for so long.
+    pub(super) async fn idle(&self, time: Duration) {
+        loop {
+            self.none().await;
+            let total = self.state().total;
+            glib::timeout_future(time).await;
+            let state = self.state();
+            if state.count == 0 && state.total == total {
+                return;
+            }
+        }
     }
 
     /// Waits until there are fewer sessions than this.
@@ -45,7 +64,9 @@ impl Active {
             if state.count < limit {
                 return Poll::Ready(());
             }
-            state.waker = Some(cx.waker().clone());
+            if !state.wakers.iter().any(|it| it.will_wake(cx.waker())) {
+                state.wakers.push(cx.waker().clone());
+            }
             Poll::Pending
         })
         .await;
@@ -59,10 +80,8 @@ impl Drop for Entered {
     fn drop(&mut self) {
         let mut state = self.0.state();
         state.count -= 1;
-        let waker = state.waker.take();
+        let wakers = mem::take(&mut state.wakers);
         drop(state);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        wakers.into_iter().for_each(Waker::wake);
     }
 }

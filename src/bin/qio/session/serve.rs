@@ -1,6 +1,14 @@
 //! Serves one client, or many at a time.
 
-use std::{rc::Rc, sync::Arc};
+use std::{
+    future::{Future, poll_fn},
+    io,
+    pin::pin,
+    rc::Rc,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 
 use qio::{IoFutureExt, prelude::*};
 
@@ -47,9 +55,14 @@ pub(super) async fn serve(
             active.fewer_than(limit as usize).await;
             acceptor.accept().await
         };
+        let client = unless_idle(client, &active, settings.serving.exit_idle);
         let client = client.or_cancelled(&signals.stop);
         let client = match client.or_cancelled(&signals.drain).await {
-            Ok(client) => client,
+            Ok(Some(client)) => client,
+            Ok(None) => {
+                entry(Event::Drain, "there was no client for a while").write();
+                break Ok(());
+            }
             Err(_) if signals.drain.is_cancelled() && !signals.stop.is_cancelled() => break Ok(()),
             Err(e) => break Err(e.into()),
         };
@@ -97,6 +110,23 @@ pub(super) async fn serve(
         active.none().await;
     }
     result
+}
+
+/// The next client. `None` once there was none for so long.
+async fn unless_idle(
+    client: impl Future<Output = io::Result<Client>>,
+    active: &Active,
+    limit: Option<Duration>,
+) -> io::Result<Option<Client>> {
+    let Some(limit) = limit else {
+        return client.await.map(Some);
+    };
+    let (mut client, mut idle) = (pin!(client), pin!(active.idle(limit)));
+    poll_fn(|cx| match client.as_mut().poll(cx) {
+        Poll::Ready(client) => Poll::Ready(client.map(Some)),
+        Poll::Pending => idle.as_mut().poll(cx).map(|()| Ok(None)),
+    })
+    .await
 }
 
 /// What fails for one client is no end of the others.
